@@ -1,0 +1,46 @@
+//! One error type: what went wrong, and what to install or set.
+
+use std::fmt;
+
+/// A failure that is shown to the user as it is.
+#[derive(Debug)]
+pub struct Error {
+    what: String,
+    hint: String,
+}
+
+/// The result of every step of the build.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// `what` says what failed; `hint` names what to install or which variable to set.
+    pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// A failure of the file system at `path`.
+    pub fn io(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
+        Error::new(
+            format!("cannot {doing} {}: {error}", path.display()),
+            "MLX_SYS_CACHE names another folder to keep fetched and compiled files in",
+        )
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\nhelp: {}", self.what.trim_end(), self.hint)
+    }
+}
+
+/// Prints the error for people (stderr) and for cargo (`cargo::error`, one a line).
+pub fn report(error: &Error) {
+    let text = error.to_string();
+    eprintln!("error: {text}");
+    for line in text.lines() {
+        println!("cargo::error={line}");
+    }
+}

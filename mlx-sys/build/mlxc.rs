@@ -1,0 +1,230 @@
+//! Compiles MLX C and our own C++ into one shared library, once per user.
+//!
+//! Its soname (install name) is its absolute path in the cache and its runpath leads to MLX, so that
+//! whatever links it runs from any folder, with no variables and no linker flags in any dependent.
+//! A runpath, not an rpath: LD_LIBRARY_PATH can still put another build of MLX first.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+
+use super::cache::{Cache, Key};
+use super::config::Config;
+use super::error::{Error, Result};
+use super::fetch::last_lines;
+use super::locate::{Mlx, Mlxc};
+use super::pins::MLXC_VERSION;
+use super::stub;
+
+const FLAGS: &[&str] = &["-std=c++20", "-O2", "-fPIC"];
+
+/// What dependents link: libraries in one folder, in this order.
+pub struct Library {
+    pub folder: PathBuf,
+    pub names: Vec<&'static str>,
+    /// The file whose loss makes a new build necessary.
+    pub file: PathBuf,
+}
+
+/// Compiles and links, unless the cache has it.
+pub fn build(config: &Config, cache: &Cache, mlx: &Mlx) -> Result<Library> {
+    let native = config.manifest_dir.join("native");
+    let libmlx = mlx.lib.join(config.shared("mlx"));
+    let stamp = fs::metadata(&libmlx)
+        .and_then(|meta| Ok((meta.len(), meta.modified()?)))
+        .map_err(|e| Error::io("read", &libmlx, &e))?;
+    // The compiler's version is left out on purpose: the C++ ABI is stable, and a build that finds
+    // everything in the cache must not need a compiler at all.
+    let key = Key::new()
+        .part(include_str!("mlxc.rs"))
+        .part(cache.path("").as_os_str().as_encoded_bytes())
+        .part(libmlx.as_os_str().as_encoded_bytes())
+        .part(format!("{stamp:?}"))
+        .part(format!(
+            "{:?}{:?}",
+            super::config::var("CXX"),
+            config.cxxflags
+        ))
+        .files(&native, &["h", "cpp"])?
+        .files(&mlx.c_include.join("mlx/c"), &["h", "cpp"])?;
+    let key = format!("libmlxc-{MLXC_VERSION}-{}-{}", config.platform, key.hex());
+    // With an installed shared MLX C, ours holds the rest only; see `stub`.
+    let beside = match &mlx.mlxc {
+        Mlxc::Installed(file) if file.extension().is_some_and(|e| e != "a") => Some(file),
+        _ => None,
+    };
+    let name = if beside.is_some() { "mlxrs" } else { "mlxc" };
+    let file_name = config.shared(name);
+    let folder = cache.entry(&key, &file_name, |folder| {
+        let objects = compile_all(config, mlx, &native, folder)?;
+        let soname = cache.path(&key).join(&file_name);
+        link(config, mlx, &objects, &folder.join(&file_name), &soname)?;
+        if let Some(installed) = beside {
+            stub::build(config, installed, folder)?;
+        }
+        fs::remove_dir_all(folder.join("objects")).map_err(|e| Error::io("clean", folder, &e))
+    })?;
+    Ok(Library {
+        file: folder.join(&file_name),
+        folder,
+        names: match beside {
+            Some(_) => vec!["mlxrs", "mlxc"],
+            None => vec!["mlxc"],
+        },
+    })
+}
+
+/// Compiles every file, `config.jobs` at a time; the first failure ends it.
+fn compile_all(config: &Config, mlx: &Mlx, native: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
+    let objects = folder.join("objects");
+    fs::create_dir_all(&objects).map_err(|e| Error::io("create", &objects, &e))?;
+    let mut sources = vec![
+        native.join("cblas_shim.cpp"),
+        native.join("mlx_rs_extras.cpp"),
+    ];
+    if let Mlxc::Source = mlx.mlxc {
+        sources.extend(cpp_files(&mlx.c_include.join("mlx/c"))?);
+    }
+    // The largest first, so that no core is left with it at the end.
+    sources.sort_by_key(|file| std::cmp::Reverse(fs::metadata(file).map_or(0, |meta| meta.len())));
+    let next = AtomicUsize::new(0);
+    let failed: Mutex<Option<Error>> = Mutex::new(None);
+    let done: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+    let work = || {
+        while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let object = objects
+                .join(source.file_name().unwrap_or_default())
+                .with_extension("o");
+            match compile(config, mlx, native, source, &object) {
+                Ok(()) => lock(&done).push(object),
+                Err(error) => {
+                    next.store(sources.len(), Ordering::Relaxed);
+                    lock(&failed).get_or_insert(error);
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..config.jobs.clamp(1, sources.len()) {
+            scope.spawn(work);
+        }
+    });
+    let failed = lock(&failed).take();
+    let mut objects = std::mem::take(&mut *lock(&done));
+    objects.sort();
+    failed.map_or(Ok(objects), Err)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn cpp_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).map_err(|e| Error::io("read", folder, &e))?;
+    Ok(entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "cpp"))
+        .collect())
+}
+
+fn compile(config: &Config, mlx: &Mlx, native: &Path, source: &Path, object: &Path) -> Result<()> {
+    let mut args: Vec<OsString> = FLAGS.iter().map(Into::into).collect();
+    // Error messages name `mlx/c/ops.cpp`, not where it lies on this machine.
+    args.push(concat(
+        "-ffile-prefix-map=",
+        &mlx.c_include.join("mlx"),
+        "=mlx",
+    ));
+    if source.starts_with(&mlx.c_include) {
+        args.extend(["-include".into(), native.join("compat.h").into()]);
+    }
+    if mlx.openblas.is_some() {
+        args.push("-DMLXRS_OPENBLAS".into());
+    }
+    for folder in [&mlx.c_include, &mlx.include] {
+        args.extend(["-isystem".into(), folder.into()]);
+    }
+    args.extend(config.cxxflags.iter().map(Into::into));
+    args.extend(["-c".into(), source.into(), "-o".into(), object.into()]);
+    let name = source.file_name().unwrap_or_default().to_string_lossy();
+    run_compiler(config, &args, &format!("compile {name}"))
+}
+
+fn link(config: &Config, mlx: &Mlx, objects: &[PathBuf], out: &Path, soname: &Path) -> Result<()> {
+    let mut args: Vec<OsString> = vec!["-shared".into(), "-o".into(), out.into()];
+    args.extend(config.cxxflags.iter().map(Into::into));
+    args.extend(objects.iter().map(Into::into));
+    if config.os == "macos" {
+        args.push(concat("-Wl,-install_name,", soname, ""));
+    } else {
+        args.push(concat("-Wl,-soname,", soname, ""));
+        // Loading MLX is this library's job even where nothing in it refers to MLX.
+        args.extend(["-Wl,--enable-new-dtags".into(), "-Wl,--no-as-needed".into()]);
+    }
+    if let Mlxc::Installed(file) = &mlx.mlxc {
+        if file.extension().is_some_and(|e| e == "a") {
+            if config.os == "macos" {
+                args.push(concat("-Wl,-force_load,", file, ""));
+            } else {
+                args.extend(["-Wl,--whole-archive".into(), file.into()]);
+                args.push("-Wl,--no-whole-archive".into());
+            }
+        }
+    }
+    let mut library = |folder: &Path, name: &str| {
+        args.push(concat("-L", folder, ""));
+        args.push(concat("-Wl,-rpath,", folder, ""));
+        args.push(format!("-l{name}").into());
+    };
+    library(&mlx.lib, "mlx");
+    if let Some(openblas) = &mlx.openblas {
+        library(openblas, "scipy_openblas");
+    }
+    run_compiler(config, &args, "link libmlxc")
+}
+
+/// `before` + `path` + `after`, whatever bytes the path has.
+pub fn concat(before: &str, path: &Path, after: &str) -> OsString {
+    let mut all = OsString::from(before);
+    all.push(path);
+    all.push(after);
+    all
+}
+
+/// Runs the C++ compiler; `doing` completes the message of a failure.
+pub fn run_compiler(config: &Config, args: &[OsString], doing: &str) -> Result<()> {
+    let hint =
+        "MLX C needs a compiler with C++20: g++ 11 or clang 14, or newer (Debian: g++; macOS: \
+                xcode-select --install); CXX names the one to use";
+    let Some(cxx) = &config.cxx else {
+        return Err(Error::new(
+            format!("cannot {doing}: no C++ compiler (c++, g++, clang++) is on the PATH"),
+            hint,
+        ));
+    };
+    let mut words = cxx.split_whitespace();
+    let program = words.next().unwrap_or("c++");
+    let output = Command::new(program)
+        .args(words)
+        .args(args)
+        .output()
+        .map_err(|e| Error::new(format!("cannot run {program} to {doing}: {e}"), hint))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let reason = text
+        .lines()
+        .find(|line| line.contains("error:") || line.contains("undefined reference"))
+        .map_or_else(|| last_lines(&output.stderr), str::to_owned);
+    Err(Error::new(
+        format!("{program} cannot {doing}: {reason}"),
+        hint,
+    ))
+}

@@ -1,0 +1,32 @@
+//! The build script, one step a module.
+//!
+//! `config` reads the environment, `locate` finds or fetches MLX, `mlxc` compiles MLX C against it,
+//! `bindings` runs bindgen, `link` tells cargo. Whatever is fetched or compiled goes through `cache`.
+
+mod bindings;
+mod cache;
+mod config;
+mod error;
+mod fetch;
+mod link;
+mod locate;
+mod mlxc;
+mod pins;
+mod stub;
+
+pub use error::{report, Result};
+
+/// Runs the whole build.
+pub fn run() -> Result<()> {
+    let config = config::Config::from_env()?;
+    link::rerun_lines();
+    let cache = cache::Cache::open(&config)?;
+    let mlx = locate::locate(&config, &cache)?;
+    bindings::generate(&config, &cache, &mlx)?;
+    if config.docs_rs {
+        return Ok(());
+    }
+    let library = mlxc::build(&config, &cache, &mlx)?;
+    link::link(&config, &mlx, &library);
+    Ok(())
+}

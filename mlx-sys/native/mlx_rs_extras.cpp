@@ -1,0 +1,37 @@
+#include "mlx_rs_extras.h"
+
+#include <string>
+
+#ifdef MLXRS_OPENBLAS
+
+extern "C" {
+const char* scipy_openblas_get_config(void);
+const char* scipy_openblas_get_corename(void);
+void scipy_openblas_set_num_threads(int threads);
+}
+
+extern "C" const char* mlxrs_blas_name(void) {
+  static const std::string name = std::string(scipy_openblas_get_config()) +
+      " " + scipy_openblas_get_corename();
+  return name.c_str();
+}
+
+extern "C" int mlxrs_set_blas_threads(int threads) {
+  if (threads < 1) {
+    return 1;
+  }
+  scipy_openblas_set_num_threads(threads);
+  return 0;
+}
+
+#else
+
+extern "C" const char* mlxrs_blas_name(void) {
+  return "system";
+}
+
+extern "C" int mlxrs_set_blas_threads(int) {
+  return 1;
+}
+
+#endif

@@ -1,0 +1,26 @@
+// Functions of our own beside MLX C's, in the same library and after the same conventions.
+#ifndef MLX_RS_EXTRAS_H
+#define MLX_RS_EXTRAS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * The BLAS that matrix products on the CPU use: OpenBLAS's configuration and kernel
+ * (`OpenBLAS 0.3.34 ... Haswell`), or `system` for the one that MLX was linked with.
+ * The text lives as long as the program.
+ */
+const char* mlxrs_blas_name(void);
+
+/**
+ * Sets how many threads the BLAS uses. Returns 0, or 1 if the BLAS is not ours to set or `threads`
+ * is less than 1.
+ */
+int mlxrs_set_blas_threads(int threads);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,1 +1,212 @@
-//! mlx-macros-core
+//! The phases behind `#[mlx_model]`, as an ordinary library so that each can be tested:
+//! `parse` and `signature` read the source, `build` makes typed graphs with `ops` and `rules`,
+//! `fuse` rewrites them, `define` and `lower` write Rust.
+
+#![forbid(unsafe_code)]
+
+pub mod build;
+pub mod calls;
+pub mod define;
+pub mod diag;
+pub mod dims;
+pub mod fuse;
+pub mod ir;
+pub mod lower;
+pub mod ops;
+pub mod parse;
+pub mod report;
+pub mod rules;
+pub mod signature;
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{ItemImpl, ItemStruct};
+
+use diag::{Code, Diag};
+use ir::Graph;
+use parse::{FieldKind, ModelDef};
+use signature::Method;
+
+/// `#[mlx_model]` on a struct or an impl.
+///
+/// A struct becomes itself and a hidden macro that holds its tokens. An impl becomes a call of
+/// that macro, which hands both to [`expand`]: so the whole definition is seen in one place.
+pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
+    if let Ok(s) = syn::parse2::<ItemStruct>(item.clone()) {
+        return structure(attr, s);
+    }
+    let Ok(i) = syn::parse2::<ItemImpl>(item.clone()) else {
+        let error = Diag::new(
+            Code::Item,
+            proc_macro2::Span::call_site(),
+            "`#[mlx_model]` does not fit this item",
+        )
+        .to_tokens();
+        return quote! { #error #item };
+    };
+    match (&*i.self_ty, &i.trait_) {
+        (syn::Type::Path(p), None) if p.path.segments.last().is_some() => {
+            let name = p.path.segments.last().map(|s| s.ident.clone());
+            let hidden = name.map(|n| format_ident!("__mlx_model_{}", n));
+            quote! { #hidden! { #i } }
+        }
+        _ => {
+            let error = Diag::new(
+                Code::Item,
+                i.impl_token.span,
+                "`#[mlx_model]` does not fit this impl",
+            )
+            .to_tokens();
+            quote! { #error }
+        }
+    }
+}
+
+fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
+    let hidden = format_ident!("__mlx_model_{}", item.ident);
+    match parse::model(attr.clone(), item.clone()) {
+        Ok(model) => {
+            let out = define::item(&model);
+            quote! {
+                #out
+                #[allow(unused_macros)]
+                macro_rules! #hidden { ($($t:tt)*) => { ::mlx_macros::__mlx_impl! { { #attr } { #item } $($t)* } }; }
+            }
+        }
+        Err(errors) => {
+            let errors = errors.iter().map(Diag::to_tokens);
+            let item = parse::stripped(item);
+            // The impl is silenced: it could only repeat the struct's mistakes.
+            quote! {
+                #(#errors)*
+                #item
+                #[allow(unused_macros)]
+                macro_rules! #hidden { ($($t:tt)*) => {}; }
+            }
+        }
+    }
+}
+
+/// A whole model: the struct's attribute and tokens, and the impl.
+pub struct Whole {
+    /// The struct.
+    pub model: ModelDef,
+    /// The methods.
+    pub methods: Vec<Method>,
+    /// The graph of each method, fused.
+    pub graphs: Vec<Graph>,
+}
+
+/// Everything the later phases need, or every mistake of the model.
+pub fn analyse(
+    attr: TokenStream,
+    item: ItemStruct,
+    methods: &ItemImpl,
+) -> Result<Whole, (Vec<Diag>, Vec<Method>)> {
+    let model = parse::model(attr, item).map_err(|e| (e, vec![]))?;
+    let methods = signature::methods(methods, &model.names).map_err(|e| (e, vec![]))?;
+    let (mut graphs, mut errors) = (Vec::new(), Vec::new());
+    for m in &methods {
+        match build::graph(&model, &methods, m) {
+            Ok(g) => graphs.push(g),
+            Err(e) => errors.extend(e),
+        }
+    }
+    if errors.is_empty() {
+        errors.extend(unused(&model, &graphs));
+    }
+    if !errors.is_empty() {
+        return Err((errors, methods));
+    }
+    for g in &mut graphs {
+        fuse::run(&model, g);
+    }
+    Ok(Whole {
+        model,
+        methods,
+        graphs,
+    })
+}
+
+/// Parameters that no method reads.
+fn unused(model: &ModelDef, graphs: &[Graph]) -> Vec<Diag> {
+    let used = |name: &syn::Ident| {
+        let tied = model
+            .fields
+            .iter()
+            .filter_map(|f| f.tied.as_ref())
+            .any(|t| t.source == *name);
+        tied || graphs
+            .iter()
+            .flat_map(|g| &g.nodes)
+            .any(|n| n.field() == Some(name))
+    };
+    let unused = model.fields.iter().filter(|f| !used(&f.name));
+    unused
+        .map(|f| {
+            let what = match f.kind {
+                FieldKind::Model | FieldKind::Layers { .. } => "sub-model",
+                FieldKind::Rope { .. } => "layer",
+                _ => "parameter",
+            };
+            let text = format!("{what} `{}` is loaded but no method uses it", f.name);
+            Diag::new(Code::UnusedParam, f.name.span(), text)
+        })
+        .collect()
+}
+
+/// The output for a whole model: `{ attribute } { struct } impl`.
+pub fn expand(input: TokenStream) -> TokenStream {
+    let (attr, item, methods) = match syn::parse2::<Input>(input) {
+        Ok(Input(a, s, i)) => (a, s, i),
+        Err(e) => return e.to_compile_error(),
+    };
+    let (generics, self_ty) = (methods.generics.clone(), methods.self_ty.clone());
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    match analyse(attr.clone(), item.clone(), &methods) {
+        Ok(w) => {
+            // A group joined in several methods is kept once.
+            let mut joins: Vec<Vec<syn::Ident>> = Vec::new();
+            for j in w.graphs.iter().flat_map(|g| &g.joins) {
+                if !joins.contains(j) {
+                    joins.push(j.clone());
+                }
+            }
+            let model = define::model_impl(&w.model, &w.methods, &joins);
+            let bodies = w
+                .methods
+                .iter()
+                .zip(&w.graphs)
+                .map(|(m, g)| lower::method(&w.model, m, g));
+            quote! {
+                #model
+                impl #impl_generics #self_ty #where_clause { #(#bodies)* }
+            }
+        }
+        Err((errors, found)) => {
+            let errors = errors.iter().map(Diag::to_tokens);
+            let bodies = found.iter().map(lower::placeholder);
+            // The items stay, so that the editor and other models still see them.
+            let model = parse::model(attr, item)
+                .ok()
+                .map(|m| define::model_impl(&m, &found, &[]));
+            quote! {
+                #(#errors)*
+                #model
+                impl #impl_generics #self_ty #where_clause { #(#bodies)* }
+            }
+        }
+    }
+}
+
+/// The three parts that the hidden macro passes on.
+struct Input(TokenStream, ItemStruct, ItemImpl);
+
+impl syn::parse::Parse for Input {
+    fn parse(input: syn::parse::ParseStream<'_>) -> syn::Result<Self> {
+        let (attr, item);
+        syn::braced!(attr in input);
+        syn::braced!(item in input);
+        Ok(Input(attr.parse()?, item.parse()?, input.parse()?))
+    }
+}

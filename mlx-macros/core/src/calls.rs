@@ -1,0 +1,484 @@
+//! Calls: operations with their arguments matched to the table, layers of the runtime, sub-models,
+//! other methods, and the loop over a stack of layers.
+
+use std::collections::BTreeMap;
+
+use proc_macro2::Span;
+use syn::spanned::Spanned;
+use syn::{Expr, ExprForLoop, Ident, Pat, Stmt};
+
+use crate::build::Builder;
+use crate::diag::{suggest, Code, Diag, Result};
+use crate::dims::{is_free, Dim, Shape};
+use crate::ir::{Arg, Call, Id, Kind};
+use crate::ops::{Ctx, Op};
+use crate::parse::FieldKind;
+use crate::signature::{Dt, Method, Ty};
+
+impl Builder<'_> {
+    /// An operation: arguments in order or by name, then its rule.
+    pub(crate) fn op(&mut self, op: &'static Op, args: &[&Expr], span: Span) -> Result<Id> {
+        let mut found: Vec<Option<(Arg, Span)>> = op.params.iter().map(|_| None).collect();
+        let mut unknown = false;
+        for (i, e) in args.iter().enumerate() {
+            let (at, e) = match e {
+                Expr::Assign(a) => (self.keyword(op, &a.left)?, &*a.right),
+                e => (i, *e),
+            };
+            let Some((_, kind)) = op.params.get(at) else {
+                let text = format!(
+                    "`{}` takes {}, found {} arguments",
+                    op.name,
+                    signature(op),
+                    args.len()
+                );
+                return Err(Diag::new(Code::Arguments, e.span(), text));
+            };
+            match self.argument(e, *kind) {
+                Ok(a) => {
+                    unknown |= a.values().iter().any(|id| *self.ty(*id) == Ty::Unknown);
+                    found[at] = Some((a, e.span()));
+                }
+                // The other arguments may hold mistakes of their own.
+                Err(e) => {
+                    self.errors.push(e);
+                    unknown = true;
+                    found[at] = Some((Arg::Absent, span));
+                }
+            }
+        }
+        let (mut list, mut spans) = (Vec::new(), Vec::new());
+        for ((name, kind), arg) in op.params.iter().zip(found) {
+            match arg {
+                Some((a, s)) => {
+                    list.push(a);
+                    spans.push(s);
+                }
+                None if kind.optional() => {
+                    list.push(Arg::Absent);
+                    spans.push(span);
+                }
+                None if *kind == crate::ops::P::Axes => {
+                    list.push(Arg::Ints(vec![]));
+                    spans.push(span);
+                }
+                None => {
+                    let text =
+                        format!("`{}` takes {}: `{name}` is missing", op.name, signature(op));
+                    return Err(Diag::new(Code::Arguments, span, text));
+                }
+            }
+        }
+        if unknown {
+            return Ok(self.push(Kind::Tuple(vec![]), Ty::Unknown, span));
+        }
+        weak_operands(op, &mut list, &spans)?;
+        let ctx = Ctx {
+            op,
+            args: &list,
+            spans: &spans,
+            span,
+            graph: &self.graph,
+            names: &self.model.names,
+        };
+        let ty = (op.rule)(&ctx)?;
+        Ok(self.push(Kind::Op { op, args: list }, ty, span))
+    }
+
+    fn keyword(&self, op: &'static Op, key: &Expr) -> Result<usize> {
+        let name = match key {
+            Expr::Path(p) => p
+                .path
+                .get_ident()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            _ => String::new(),
+        };
+        op.params
+            .iter()
+            .position(|(n, _)| *n == name)
+            .ok_or_else(|| {
+                let near = suggest(&name, op.params.iter().map(|p| p.0));
+                let text = format!(
+                    "`{}` has no argument `{name}`{near}; it takes {}",
+                    op.name,
+                    signature(op)
+                );
+                Diag::new(Code::Arguments, key.span(), text)
+            })
+    }
+
+    /// `self.name(..)`: a layer, a sub-model or another method.
+    pub(crate) fn member(
+        &mut self,
+        name: &Ident,
+        args: &[&Expr],
+        span: Span,
+        wanted: Option<&Ty>,
+    ) -> Result<Id> {
+        if !self.model.fields.iter().any(|f| f.name == *name) {
+            if let Some(m) = self.methods.iter().find(|m| m.name == *name) {
+                return self.method(m, args, span);
+            }
+        }
+        let field = self.field(name)?;
+        let (rank_in, out) = match &field.kind {
+            FieldKind::Linear { out, input, .. } => (Some(input.clone()), Some(out.clone())),
+            FieldKind::RmsNorm { dim, .. } => (Some(dim.clone()), None),
+            FieldKind::Rope { dims, .. } => (Some(dims.clone()), None),
+            FieldKind::Embedding { dim, .. } => (None, Some(dim.clone())),
+            FieldKind::Model => {
+                let model = field.ty.clone();
+                return self.sub_model(name, model, args, span, wanted);
+            }
+            FieldKind::Param { .. } | FieldKind::Layers { .. } => {
+                let text = format!("`{name}` cannot be called; a `Param` is `self.{name}`, layers are `for layer in self.{name} {{ .. }}`");
+                return Err(Diag::new(Code::Expression, name.span(), text));
+            }
+        };
+        let rope = matches!(field.kind, FieldKind::Rope { .. });
+        let (want, what) = if rope {
+            (2, "a tensor and a cache")
+        } else {
+            (1, "one tensor")
+        };
+        if args.len() != want {
+            let text = format!("`{name}` takes {what}, found {} arguments", args.len());
+            return Err(Diag::new(Code::Arguments, span, text));
+        }
+        let mut list = vec![Arg::Value(self.value(args[0], None)?)];
+        if rope {
+            let cache = self.value(args[1], None)?;
+            if *self.ty(cache) != Ty::Cache {
+                return Err(Diag::new(
+                    Code::ArgumentKind,
+                    args[1].span(),
+                    format!("expected the cache, but {}", self.describe(cache)),
+                ));
+            }
+            list.push(Arg::Value(cache));
+        }
+        let x = list[0].values()[0];
+        let (mut shape, dtype) = match self.ty(x).clone() {
+            Ty::Tensor(s, d) => (s, d),
+            Ty::Unknown => return Ok(self.push(Kind::Tuple(vec![]), Ty::Unknown, span)),
+            _ => {
+                return Err(Diag::new(
+                    Code::ArgumentKind,
+                    args[0].span(),
+                    format!("expected one tensor, but {}", self.describe(x)),
+                ))
+            }
+        };
+        let at = args[0].span();
+        match rank_in {
+            Some(input) => {
+                if !matches!(dtype, Dt::Float) {
+                    let text = format!(
+                        "`{name}` works on the activations' dtype, but {}",
+                        self.describe(x)
+                    );
+                    return Err(Diag::new(Code::Dtype, at, text));
+                }
+                if shape.last() != Some(&input) {
+                    let text = format!(
+                        "`{name}` takes [.., {}], but {}",
+                        self.model.names.dim(&input),
+                        self.describe(x)
+                    );
+                    return Err(Diag::new(Code::Inner, at, text));
+                }
+                if let (Some(out), Some(last)) = (out, shape.last_mut()) {
+                    *last = out;
+                }
+                let ty = Ty::Tensor(shape, dtype);
+                Ok(self.push(
+                    Kind::Leaf {
+                        field: name.clone(),
+                        args: list,
+                    },
+                    ty,
+                    span,
+                ))
+            }
+            None => {
+                if !matches!(dtype, Dt::I32 | Dt::U32) {
+                    let text = format!(
+                        "`{name}` is indexed with i32 or u32, but {}",
+                        self.describe(x)
+                    );
+                    return Err(Diag::new(Code::Dtype, at, text));
+                }
+                shape.extend(out);
+                let ty = Ty::Tensor(shape, Dt::Float);
+                Ok(self.push(
+                    Kind::Leaf {
+                        field: name.clone(),
+                        args: list,
+                    },
+                    ty,
+                    span,
+                ))
+            }
+        }
+    }
+
+    /// Values for the arguments of a model or method, with their places.
+    fn values(&mut self, args: &[&Expr]) -> Result<Vec<(Id, Span)>> {
+        args.iter()
+            .map(|e| Ok((self.value(e, None)?, e.span())))
+            .collect()
+    }
+
+    /// A sub-model, of which only the type is known here: its result is what the place declares,
+    /// else the shape of its first argument. rustc compares both with its signature.
+    fn sub_model(
+        &mut self,
+        name: &Ident,
+        model: syn::Type,
+        args: &[&Expr],
+        span: Span,
+        wanted: Option<&Ty>,
+    ) -> Result<Id> {
+        let values = self.values(args)?;
+        let Some((first, _)) = values.first() else {
+            return Err(Diag::new(
+                Code::Arguments,
+                span,
+                format!("`{name}` takes at least one tensor"),
+            ));
+        };
+        // An expression's place declares a type only through `let`; a method's last expression
+        // has the type of the result, which is just as binding.
+        let ret = match wanted {
+            Some(w @ (Ty::Tensor(..) | Ty::Tuple(_))) => w.clone(),
+            _ => self.ty(*first).clone(),
+        };
+        let call = self.expect(model, format!("self.{name}"), &values, ret.clone());
+        let list = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
+        Ok(self.push(
+            Kind::Sub {
+                field: name.clone(),
+                args: list,
+                call,
+            },
+            ret,
+            span,
+        ))
+    }
+
+    fn expect(&self, model: syn::Type, what: String, values: &[(Id, Span)], ret: Ty) -> Call {
+        let args = values
+            .iter()
+            .map(|(id, s)| (self.ty(*id).clone(), *s))
+            .collect();
+        Call {
+            model,
+            what,
+            args,
+            ret,
+        }
+    }
+
+    /// Another method of the same model: its free dims take the arguments' sizes.
+    fn method(&mut self, m: &Method, args: &[&Expr], span: Span) -> Result<Id> {
+        if args.len() != m.args.len() {
+            let names: Vec<String> = m.args.iter().map(|a| a.name.to_string()).collect();
+            let text = format!(
+                "`{}` takes ({}), found {} arguments",
+                m.name,
+                names.join(", "),
+                args.len()
+            );
+            return Err(Diag::new(Code::Arguments, span, text));
+        }
+        let values = self.values(args)?;
+        let mut bound: BTreeMap<String, Dim> = BTreeMap::new();
+        for ((id, at), a) in values.iter().zip(&m.args) {
+            let fits = match (self.ty(*id), &a.ty) {
+                (Ty::Unknown, _) => true,
+                (Ty::Tensor(s, d), Ty::Tensor(want, dt)) => d == dt && unify(s, want, &mut bound),
+                (x, y) => x == y,
+            };
+            if !fits {
+                let text = format!(
+                    "`{}` of `{}` is {}, but {}",
+                    a.name,
+                    m.name,
+                    self.show(&a.ty),
+                    self.describe(*id)
+                );
+                return Err(Diag::new(Code::DimMismatch, *at, text));
+            }
+        }
+        let ret = substitute(&m.ret, &bound);
+        let list = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
+        Ok(self.push(
+            Kind::Method {
+                name: m.name.clone(),
+                args: list,
+            },
+            ret,
+            span,
+        ))
+    }
+
+    /// `linear_cross_entropy(x, self.head, targets)`.
+    pub(crate) fn linear_cross_entropy(&mut self, args: &[&Expr], span: Span) -> Result<Id> {
+        let [x, head, targets] = args else {
+            let text = "`linear_cross_entropy` takes (x, self.head, targets)";
+            return Err(Diag::new(Code::Arguments, span, text));
+        };
+        let field = self.field_name(head)?;
+        let FieldKind::Linear { input: want, .. } = &self.field(&field)?.kind else {
+            return Err(Diag::new(
+                Code::ArgumentKind,
+                head.span(),
+                format!("`{field}` is not a `Linear`"),
+            ));
+        };
+        let want = want.clone();
+        let (input, targets_id) = (self.value(x, None)?, self.value(targets, None)?);
+        let (shape, dtype) = match self.ty(input) {
+            Ty::Tensor(s, d) => (s.clone(), *d),
+            _ => {
+                return Err(Diag::new(
+                    Code::ArgumentKind,
+                    x.span(),
+                    format!("expected a tensor, but {}", self.describe(input)),
+                ))
+            }
+        };
+        if dtype != Dt::Float || shape.last() != Some(&want) {
+            let text = format!(
+                "`{field}` takes [.., {}], but {}",
+                self.model.names.dim(&want),
+                self.describe(input)
+            );
+            return Err(Diag::new(Code::Inner, x.span(), text));
+        }
+        let rows = shape[..shape.len() - 1].to_vec();
+        if *self.ty(targets_id) != Ty::Tensor(rows.clone(), Dt::I32) {
+            let text = format!(
+                "one target of i32 for each row of {}, but {}",
+                self.describe(input),
+                self.describe(targets_id)
+            );
+            return Err(Diag::new(Code::DimMismatch, targets.span(), text));
+        }
+        let kind = Kind::LinearCrossEntropy {
+            field,
+            input,
+            targets: targets_id,
+        };
+        Ok(self.push(kind, Ty::Tensor(rows, Dt::F32), span))
+    }
+
+    /// `for layer in self.layers { h = layer(h, ..); }`.
+    pub(crate) fn layers(&mut self, f: &ExprForLoop) -> Result<()> {
+        let form = |span: Span| {
+            Diag::new(Code::Statement, span, "a loop runs a stack of layers: `for layer in self.layers { h = layer(h, cache); }`")
+        };
+        let Pat::Ident(var) = &*f.pat else {
+            return Err(form(f.pat.span()));
+        };
+        let name = self.field_name(&f.expr)?;
+        let field = self.field(&name)?;
+        let FieldKind::Layers { model, .. } = &field.kind else {
+            return Err(Diag::new(
+                Code::Expression,
+                f.expr.span(),
+                format!("`{name}` is not a stack of layers (`Vec<..>`)"),
+            ));
+        };
+        let model = model.clone();
+        let [Stmt::Expr(Expr::Assign(a), _)] = &f.body.stmts[..] else {
+            return Err(form(f.body.span()));
+        };
+        let (Expr::Path(target), Expr::Call(call)) = (&*a.left, &*a.right) else {
+            return Err(form(a.span()));
+        };
+        let target = target.path.require_ident()?;
+        let calls_var = matches!(&*call.func, Expr::Path(p) if p.path.is_ident(&var.ident));
+        let args: Vec<&Expr> = call.args.iter().collect();
+        let feeds_back = matches!(args.first(), Some(Expr::Path(p)) if p.path.is_ident(target));
+        if !calls_var || !feeds_back {
+            return Err(form(a.span()));
+        }
+        let values = self.values(&args)?;
+        let ret = self.ty(values[0].0).clone();
+        let call = self.expect(model, var.ident.to_string(), &values, ret.clone());
+        let (mut cache, mut extra) = (None, Vec::new());
+        for (i, (id, at)) in values.iter().enumerate().skip(1) {
+            match self.ty(*id) {
+                Ty::Cache if cache.is_none() && i + 1 == values.len() => cache = Some(*id),
+                Ty::Cache => {
+                    return Err(Diag::new(
+                        Code::Arguments,
+                        *at,
+                        "the cache is the last argument",
+                    ))
+                }
+                _ => extra.push(*id),
+            }
+        }
+        let kind = Kind::Layers {
+            field: name,
+            carried: values[0].0,
+            extra,
+            cache,
+            call,
+        };
+        let id = self.push(kind, ret, a.span());
+        self.graph.nodes[id].name = Some(target.to_string());
+        self.scope.insert(target.to_string(), id);
+        Ok(())
+    }
+}
+
+/// How an operation is written, for messages.
+fn signature(op: &Op) -> String {
+    let args: Vec<&str> = op.params.iter().map(|p| p.0).collect();
+    format!("({})", args.join(", "))
+}
+
+/// A number beside a tensor takes the tensor's dtype, so that it never widens it.
+fn weak_operands(op: &'static Op, list: &mut [Arg], spans: &[Span]) -> Result<()> {
+    let operand = |i: usize| op.params[i].1 == crate::ops::P::Operand;
+    let like = list.iter().enumerate().find_map(|(i, a)| match a {
+        Arg::Value(id) if operand(i) => Some(*id),
+        _ => None,
+    });
+    for (i, a) in list.iter_mut().enumerate().filter(|(i, _)| operand(*i)) {
+        if let Arg::Scalar(expr) = a {
+            let Some(like) = like else {
+                let text = format!("`{}` of numbers alone has no tensor", op.name);
+                return Err(Diag::new(Code::ArgumentKind, spans[i], text));
+            };
+            *a = Arg::Weak {
+                expr: expr.clone(),
+                like,
+            };
+        }
+    }
+    Ok(())
+}
+
+/// Whether `s` is an instance of `pattern`, whose free dims are bound on the way.
+fn unify(s: &Shape, pattern: &Shape, bound: &mut BTreeMap<String, Dim>) -> bool {
+    s.len() == pattern.len()
+        && s.iter()
+            .zip(pattern)
+            .all(|(d, p)| match p.as_name().filter(|n| is_free(n)) {
+                Some(name) => *bound.entry(name.to_string()).or_insert_with(|| d.clone()) == *d,
+                None => p.substitute(bound) == *d,
+            })
+}
+
+fn substitute(ty: &Ty, map: &BTreeMap<String, Dim>) -> Ty {
+    match ty {
+        Ty::Tensor(s, d) => Ty::Tensor(s.iter().map(|x| x.substitute(map)).collect(), *d),
+        Ty::Tuple(all) => Ty::Tuple(all.iter().map(|t| substitute(t, map)).collect()),
+        other => other.clone(),
+    }
+}

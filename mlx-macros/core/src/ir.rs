@@ -1,0 +1,179 @@
+//! The graph that each body becomes: a list of typed nodes, each with its place in the source.
+//! Every later phase reads this and nothing else.
+
+use proc_macro2::Span;
+use syn::{Expr, Ident, Type};
+
+use crate::dims::Dim;
+use crate::ops::Op;
+use crate::signature::{Dt, Ty};
+
+/// The index of a node.
+pub type Id = usize;
+
+/// One value.
+pub struct Node {
+    /// How it comes about.
+    pub kind: Kind,
+    /// Its type.
+    pub ty: Ty,
+    /// The expression it stands for.
+    pub span: Span,
+    /// The variable it was bound to, for messages.
+    pub name: Option<String>,
+}
+
+/// How a value comes about.
+#[allow(missing_docs)] // the fields are named after what they hold
+pub enum Kind {
+    /// An argument of the method.
+    Input(Ident),
+    /// A bare parameter of the model.
+    Param(Ident),
+    /// An operation of MLX.
+    Op { op: &'static Op, args: Vec<Arg> },
+    /// A layer of the runtime (`Linear`, `Embedding`, `RmsNorm`, `Rope`).
+    Leaf { field: Ident, args: Vec<Arg> },
+    /// A `Linear` that is computed together with others of the same input, as member `index`.
+    Joined {
+        field: Ident,
+        input: Id,
+        group: usize,
+        index: usize,
+    },
+    /// A sub-model's `forward`.
+    Sub {
+        field: Ident,
+        args: Vec<Arg>,
+        call: Call,
+    },
+    /// Another method of this model.
+    Method { name: Ident, args: Vec<Arg> },
+    /// A stack of sub-models, each fed with the result of the one before.
+    Layers {
+        field: Ident,
+        carried: Id,
+        extra: Vec<Id>,
+        cache: Option<Id>,
+        call: Call,
+    },
+    /// Keys and values with those of the tokens before in front.
+    CacheUpdate { cache: Id, keys: Id, values: Id },
+    /// Cross entropy of a projection, without keeping the logits.
+    LinearCrossEntropy {
+        field: Ident,
+        input: Id,
+        targets: Id,
+    },
+    /// One of several values.
+    Item(Id, usize),
+    /// Several values.
+    Tuple(Vec<Id>),
+}
+
+/// What the caller expects of a sub-model; rustc compares it with the sub-model's own signature.
+pub struct Call {
+    /// The sub-model's type.
+    pub model: Type,
+    /// How the call is named in messages.
+    pub what: String,
+    /// The arguments' types, and where each is.
+    pub args: Vec<(Ty, Span)>,
+    /// The result's type as the caller uses it.
+    pub ret: Ty,
+}
+
+/// An argument of an operation.
+#[derive(Clone)]
+#[allow(missing_docs)] // the fields are named after what they hold
+pub enum Arg {
+    /// A value.
+    Value(Id),
+    /// A number that takes the dtype of the value `like`.
+    Weak { expr: Expr, like: Id },
+    /// A list of values.
+    Values(Vec<Id>),
+    /// One integer.
+    Int(i64),
+    /// A list of integers.
+    Ints(Vec<i64>),
+    /// A list of sizes.
+    Dims(Vec<Dim>),
+    /// A number, from a literal or the config.
+    Scalar(Expr),
+    /// true or false, from a literal or the config.
+    Bool(Expr),
+    /// An element type.
+    Dtype(Dt),
+    /// The causal mask of attention.
+    Causal,
+    /// Nothing, where the argument is optional.
+    Absent,
+}
+
+impl Arg {
+    /// The values this argument reads.
+    pub fn values(&self) -> Vec<Id> {
+        match self {
+            Arg::Value(id) | Arg::Weak { like: id, .. } => vec![*id],
+            Arg::Values(ids) => ids.clone(),
+            _ => vec![],
+        }
+    }
+}
+
+/// The graph of one method.
+#[derive(Default)]
+pub struct Graph {
+    /// The nodes; each reads only earlier ones.
+    pub nodes: Vec<Node>,
+    /// The node whose value is returned.
+    pub result: Option<Id>,
+    /// Projections of one input that are computed by one matmul: their fields.
+    pub joins: Vec<Vec<Ident>>,
+}
+
+impl Node {
+    /// The nodes it reads.
+    pub fn inputs(&self) -> Vec<Id> {
+        match &self.kind {
+            Kind::Input(_) | Kind::Param(_) => vec![],
+            Kind::Op { args, .. }
+            | Kind::Leaf { args, .. }
+            | Kind::Sub { args, .. }
+            | Kind::Method { args, .. } => args.iter().flat_map(Arg::values).collect(),
+            Kind::Joined { input, .. } => vec![*input],
+            Kind::Layers {
+                carried,
+                extra,
+                cache,
+                ..
+            } => [*carried]
+                .into_iter()
+                .chain(extra.iter().copied())
+                .chain(*cache)
+                .collect(),
+            Kind::CacheUpdate {
+                cache,
+                keys,
+                values,
+            } => vec![*cache, *keys, *values],
+            Kind::LinearCrossEntropy { input, targets, .. } => vec![*input, *targets],
+            Kind::Item(id, _) => vec![*id],
+            Kind::Tuple(ids) => ids.clone(),
+        }
+    }
+
+    /// The fields it uses.
+    pub fn field(&self) -> Option<&Ident> {
+        match &self.kind {
+            Kind::Param(f)
+            | Kind::Leaf { field: f, .. }
+            | Kind::Joined { field: f, .. }
+            | Kind::Sub { field: f, .. }
+            | Kind::Layers { field: f, .. }
+            | Kind::LinearCrossEntropy { field: f, .. } => Some(f),
+            _ => None,
+        }
+    }
+}

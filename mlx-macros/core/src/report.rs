@@ -1,0 +1,90 @@
+//! The graph as text, one line a node: for snapshots and for people.
+
+use std::fmt::Write;
+
+use crate::dims::Names;
+use crate::fuse::live;
+use crate::ir::{Arg, Graph, Kind};
+use crate::signature::Ty;
+
+/// The graph of a method, live nodes only.
+pub fn text(name: &str, graph: &Graph, names: &Names) -> String {
+    let mut out = format!("{name}\n");
+    let live = live(graph);
+    for (id, node) in graph
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(id, _)| live.contains(id))
+    {
+        let what = match &node.kind {
+            Kind::Input(n) => format!("input {n}"),
+            Kind::Param(n) => format!("param {n}"),
+            Kind::Op { op, args } => format!("{}({})", op.name, list(args)),
+            Kind::Leaf { field, args } => format!("self.{field}({})", list(args)),
+            Kind::Joined {
+                field,
+                input,
+                group,
+                index,
+            } => format!("self.{field}(%{input}) joined {group}.{index}"),
+            Kind::Sub { field, args, .. } => format!("model {field}({})", list(args)),
+            Kind::Method { name, args } => format!("method {name}({})", list(args)),
+            Kind::Layers { field, carried, .. } => format!("layers {field}(%{carried})"),
+            Kind::CacheUpdate { keys, values, .. } => format!("cache.update(%{keys}, %{values})"),
+            Kind::LinearCrossEntropy {
+                field,
+                input,
+                targets,
+            } => format!("linear_cross_entropy(%{input}, self.{field}, %{targets})"),
+            Kind::Item(of, i) => format!("%{of}.{i}"),
+            Kind::Tuple(ids) => format!(
+                "({})",
+                ids.iter()
+                    .map(|i| format!("%{i}"))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        };
+        let _ = writeln!(out, "  %{id} = {what} : {}", ty(&node.ty, names));
+    }
+    if let Some(r) = graph.result {
+        let _ = writeln!(out, "  return %{r}");
+    }
+    out
+}
+
+fn ty(t: &Ty, names: &Names) -> String {
+    match t {
+        Ty::Tensor(s, d) => format!("{} {}", names.shape(s), d.name()),
+        Ty::Tuple(all) => all
+            .iter()
+            .map(|t| ty(t, names))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Ty::Cache => "cache".to_string(),
+        Ty::Unknown => "unknown".to_string(),
+    }
+}
+
+fn list(args: &[Arg]) -> String {
+    let one = |a: &Arg| match a {
+        Arg::Value(id) => format!("%{id}"),
+        Arg::Weak { .. } | Arg::Scalar(_) => "number".to_string(),
+        Arg::Values(ids) => format!("{ids:?}"),
+        Arg::Int(i) => i.to_string(),
+        Arg::Ints(l) => format!("{l:?}"),
+        Arg::Dims(d) => format!(
+            "[{}]",
+            d.iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+        Arg::Bool(_) => "flag".to_string(),
+        Arg::Dtype(d) => d.name().to_string(),
+        Arg::Causal => "causal".to_string(),
+        Arg::Absent => "_".to_string(),
+    };
+    args.iter().map(one).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,290 @@
+//! The impl side of the language: methods, their arguments and results.
+
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Block, Expr, FnArg, Ident, ImplItem, ItemImpl, Pat, ReturnType, Token, Type,
+    Visibility,
+};
+
+use crate::diag::{suggest, Code, Diag, Result};
+use crate::dims::{Names, Shape};
+use crate::parse::dim_expr;
+
+/// Element types as the language tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dt {
+    /// The dtype of the model's activations, chosen at load (bfloat16, float16 or float32).
+    Float,
+    /// float32, whatever the activations are.
+    F32,
+    /// int32.
+    I32,
+    /// uint32.
+    U32,
+    /// bool.
+    Bool,
+}
+
+impl Dt {
+    /// The names that may be written.
+    pub const NAMES: [&'static str; 5] = ["float", "f32", "i32", "u32", "bool"];
+
+    /// The dtype of a written name.
+    pub fn parse(name: &Ident) -> Result<Dt> {
+        Ok(match name.to_string().as_str() {
+            "float" => Dt::Float,
+            "f32" => Dt::F32,
+            "i32" => Dt::I32,
+            "u32" => Dt::U32,
+            "bool" => Dt::Bool,
+            other => {
+                let near = suggest(other, Dt::NAMES);
+                let text =
+                    format!("unknown dtype `{other}`{near}; known are float, f32, i32, u32, bool");
+                return Err(Diag::new(Code::Dtype, name.span(), text));
+            }
+        })
+    }
+
+    /// The name as it is written.
+    pub fn name(self) -> &'static str {
+        Dt::NAMES[match self {
+            Dt::Float => 0,
+            Dt::F32 => 1,
+            Dt::I32 => 2,
+            Dt::U32 => 3,
+            Dt::Bool => 4,
+        }]
+    }
+}
+
+/// The type of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ty {
+    /// An array.
+    Tensor(Shape, Dt),
+    /// Several values.
+    Tuple(Vec<Ty>),
+    /// The keys and values of the tokens before.
+    Cache,
+    /// Something that has an error already, which silences those that would follow.
+    Unknown,
+}
+
+/// An argument of a method.
+pub struct Argument {
+    /// Its name.
+    pub name: Ident,
+    /// Its type.
+    pub ty: Ty,
+    /// The span of the type as written.
+    pub span: Span,
+}
+
+/// A method of a model.
+pub struct Method {
+    /// Documentation and other attributes, passed on.
+    pub attrs: Vec<Attribute>,
+    /// Its visibility.
+    pub vis: Visibility,
+    /// Its name.
+    pub name: Ident,
+    /// What it takes besides `&self`.
+    pub args: Vec<Argument>,
+    /// What it returns.
+    pub ret: Ty,
+    /// The span of the result's type.
+    pub ret_span: Span,
+    /// The body as written.
+    pub body: Block,
+}
+
+impl Method {
+    /// The free dims, in the order in which the arguments first name them.
+    pub fn free_dims(&self) -> Vec<String> {
+        let mut free: Vec<String> = Vec::new();
+        for arg in &self.args {
+            let Ty::Tensor(shape, _) = &arg.ty else {
+                continue;
+            };
+            // Only a dim that stands alone can be read off an array.
+            for name in shape.iter().filter_map(|d| d.as_name()) {
+                if crate::dims::is_free(name) && !free.iter().any(|f| f == name) {
+                    free.push(name.to_string());
+                }
+            }
+        }
+        free
+    }
+}
+
+/// Reads the methods of an impl; mistakes are gathered.
+pub fn methods(item: &ItemImpl, names: &Names) -> std::result::Result<Vec<Method>, Vec<Diag>> {
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    for i in &item.items {
+        match i {
+            ImplItem::Fn(f) => match method(f, names) {
+                Ok(m) => found.push(m),
+                Err(e) => errors.push(e),
+            },
+            other => {
+                let text = "only methods belong here; put other items in a plain `impl`";
+                errors.push(Diag::new(Code::Item, other.span(), text));
+            }
+        }
+    }
+    if errors.is_empty() {
+        Ok(found)
+    } else {
+        Err(errors)
+    }
+}
+
+fn method(f: &syn::ImplItemFn, names: &Names) -> Result<Method> {
+    let sig = &f.sig;
+    let bad = |span: Span, text: &str| Diag::new(Code::Signature, span, text.to_string());
+    match sig.receiver() {
+        Some(r) if r.reference.is_some() && r.mutability.is_none() => {}
+        _ => return Err(bad(sig.ident.span(), "a method of a model takes `&self`")),
+    }
+    let mut args = Vec::new();
+    for a in &sig.inputs {
+        let FnArg::Typed(a) = a else { continue };
+        let Pat::Ident(p) = &*a.pat else {
+            return Err(bad(a.pat.span(), "an argument is a plain name"));
+        };
+        args.push(Argument {
+            name: p.ident.clone(),
+            ty: ty(&a.ty, names)?,
+            span: a.ty.span(),
+        });
+    }
+    let (ret, ret_span) = match &sig.output {
+        ReturnType::Type(_, t) => (ty(t, names)?, t.span()),
+        ReturnType::Default => {
+            return Err(bad(
+                sig.ident.span(),
+                "a method of a model returns a tensor: `-> Tensor![..]`",
+            ))
+        }
+    };
+    let method = Method {
+        attrs: f.attrs.clone(),
+        vis: f.vis.clone(),
+        name: sig.ident.clone(),
+        args,
+        ret,
+        ret_span,
+        body: f.block.clone(),
+    };
+    let free = method.free_dims();
+    for a in &method.args {
+        check_free(&a.ty, &free, a.span)?;
+    }
+    check_free(&method.ret, &free, ret_span)?;
+    Ok(method)
+}
+
+/// A free dim must come from an argument: nothing else can give it a number.
+pub fn check_free(ty: &Ty, free: &[String], span: Span) -> Result<()> {
+    match ty {
+        Ty::Tensor(shape, _) => {
+            for name in shape.iter().flat_map(|d| d.names()) {
+                if crate::dims::is_free(name) && !free.iter().any(|f| f == name) {
+                    let near = suggest(name, free.iter().map(String::as_str));
+                    let text =
+                        format!("no argument of this method has the dim `{name}` on its own{near}");
+                    return Err(Diag::new(Code::UnknownDim, span, text));
+                }
+            }
+            Ok(())
+        }
+        Ty::Tuple(all) => all.iter().try_for_each(|t| check_free(t, free, span)),
+        Ty::Cache | Ty::Unknown => Ok(()),
+    }
+}
+
+/// A type: `Tensor![..]`, a tuple of them, or `&mut KvCache`.
+pub fn ty(t: &Type, names: &Names) -> Result<Ty> {
+    match t {
+        Type::Macro(m) if m.mac.path.is_ident("Tensor") => tensor(m.mac.tokens.clone(), names),
+        Type::Tuple(t) => Ok(Ty::Tuple(
+            t.elems
+                .iter()
+                .map(|t| ty(t, names))
+                .collect::<Result<_>>()?,
+        )),
+        Type::Paren(p) => ty(&p.elem, names),
+        Type::Group(g) => ty(&g.elem, names),
+        Type::Reference(r) => match &*r.elem {
+            Type::Path(p)
+                if p.path.segments.last().is_some_and(|s| s.ident == "KvCache")
+                    && r.mutability.is_some() =>
+            {
+                Ok(Ty::Cache)
+            }
+            other => Err(unknown_type(other)),
+        },
+        other => Err(unknown_type(other)),
+    }
+}
+
+fn unknown_type(t: &Type) -> Diag {
+    let text = format!("`{}` is not a type of the language", t.to_token_stream());
+    Diag::new(Code::Signature, t.span(), text)
+}
+
+fn tensor(tokens: TokenStream, names: &Names) -> Result<Ty> {
+    let parse = |input: ParseStream<'_>| -> syn::Result<(Vec<Expr>, Option<Ident>)> {
+        let mut dims = Vec::new();
+        while !input.is_empty() && !input.peek(Token![;]) {
+            dims.push(input.parse::<Expr>()?);
+            if input.is_empty() || input.peek(Token![;]) {
+                break;
+            }
+            input.parse::<Token![,]>()?;
+        }
+        let dtype = match input.parse::<Option<Token![;]>>()? {
+            Some(_) => Some(input.parse::<Ident>()?),
+            None => None,
+        };
+        Ok((dims, dtype))
+    };
+    let (dims, dtype) = parse.parse2(tokens)?;
+    let shape = dims
+        .iter()
+        .map(|e| dim_expr(e, names))
+        .collect::<Result<Shape>>()?;
+    let dtype = dtype.map_or(Ok(Dt::Float), |d| Dt::parse(&d))?;
+    Ok(Ty::Tensor(shape, dtype))
+}
+
+/// A list of names, `(a, b)` or `a`.
+pub fn pattern(p: &Pat) -> Result<(Vec<Ident>, Option<&Type>)> {
+    let bad = || {
+        Diag::new(
+            Code::Statement,
+            p.span(),
+            "a pattern is a name or a tuple of names",
+        )
+    };
+    match p {
+        Pat::Ident(i) => Ok((vec![i.ident.clone()], None)),
+        Pat::Type(t) => Ok((pattern(&t.pat)?.0, Some(&t.ty))),
+        Pat::Tuple(t) => {
+            let names: Result<Vec<Ident>> = t
+                .elems
+                .iter()
+                .map(|p| match p {
+                    Pat::Ident(i) => Ok(i.ident.clone()),
+                    _ => Err(bad()),
+                })
+                .collect();
+            Ok((names?, None))
+        }
+        _ => Err(bad()),
+    }
+}

@@ -1,1 +1,21 @@
-//! llama_lora
+//! Fine-tunes Llama-family models with LoRA through MLX.
+//!
+//! The binary is a thin shell over this library: [`cli`] reads the command line, [`settings`] merges it with a
+//! YAML file and mlx-lm's defaults, [`checkpoint`] opens a model, [`data`] turns JSONL into batches, [`train`]
+//! runs, and [`adapter`] keeps what was learnt in mlx-lm's format.
+//!
+//! Everything a user can get wrong comes back as one [`anyhow::Error`]; nothing here panics on input.
+
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod data;
+pub mod fetch;
+pub mod files;
+pub mod metrics;
+pub mod plot;
+pub mod progress;
+pub mod random;
+pub mod schedule;
+pub mod settings;
+pub mod text;

@@ -1,0 +1,104 @@
+//! Rows side by side in one rectangle.
+
+use super::Row;
+
+/// A rectangle of `rows * width` ids; `targets[i]` is what should follow `tokens[i]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Rows, padding rows included.
+    pub rows: usize,
+    /// Tokens in a row.
+    pub width: usize,
+    /// What goes in, row by row; padding is 0.
+    pub tokens: Vec<i32>,
+    /// What should come out.
+    pub targets: Vec<i32>,
+    /// 1 where the target counts, else 0.
+    pub mask: Vec<f32>,
+    /// Targets that count.
+    pub real: usize,
+}
+
+/// The width that rows of `inputs` tokens are padded to: a multiple of 16 up to 128, then of an eighth of the
+/// next power of two. So there are few widths, however long the rows, and little padding.
+pub fn width(inputs: usize, longest: usize) -> usize {
+    let step = (inputs.next_power_of_two() / 8).max(16);
+    inputs.next_multiple_of(step).min(longest).max(inputs)
+}
+
+impl Batch {
+    /// The rows of `all` that `indices` names, padded to `rows` rows and to the width that fits the longest one.
+    /// `longest` is the most tokens that a row may have.
+    pub fn new(
+        all: &[Row],
+        indices: &[usize],
+        rows: usize,
+        longest: usize,
+        mask_prompt: bool,
+    ) -> Batch {
+        let inputs = indices
+            .iter()
+            .map(|&i| all[i].tokens.len().saturating_sub(1))
+            .max()
+            .unwrap_or(0)
+            .max(1);
+        let mut batch = Batch::empty(
+            rows.max(indices.len()),
+            width(inputs, longest.saturating_sub(1)),
+        );
+        for (r, &i) in indices.iter().enumerate() {
+            let row = &all[i];
+            batch.put(r, &row.tokens);
+            for t in row.targets(mask_prompt) {
+                batch.count(r, t - 1);
+            }
+        }
+        batch
+    }
+
+    /// As mlx-lm makes it: the width is a multiple of 32, and one padding token after each row that has one counts
+    /// as a target.
+    pub fn compat(all: &[Row], indices: &[usize], longest: usize, mask_prompt: bool) -> Batch {
+        let length = |i: usize| all[i].tokens.len();
+        let most = indices.iter().map(|&i| length(i)).max().unwrap_or(0);
+        let total = (1 + 32 * most.div_ceil(32)).min(longest);
+        let mut batch = Batch::empty(indices.len(), total - 1);
+        for (r, &i) in indices.iter().enumerate() {
+            let row = &all[i];
+            let kept = length(i).min(longest);
+            batch.put(r, &row.tokens[..kept]);
+            let offset = if mask_prompt { row.prompt } else { 0 };
+            for step in offset.max(1)..=kept.min(total - 1) {
+                batch.count(r, step - 1);
+            }
+        }
+        batch
+    }
+
+    fn empty(rows: usize, width: usize) -> Batch {
+        Batch {
+            rows,
+            width,
+            tokens: vec![0; rows * width],
+            targets: vec![0; rows * width],
+            mask: vec![0.0; rows * width],
+            real: 0,
+        }
+    }
+
+    fn put(&mut self, row: usize, tokens: &[u32]) {
+        for (i, pair) in tokens.windows(2).enumerate() {
+            self.tokens[row * self.width + i] = pair[0] as i32;
+            self.targets[row * self.width + i] = pair[1] as i32;
+        }
+        // The last token goes in only where it has a (padding) target, as in mlx-lm's arrays.
+        if let (Some(&last), true) = (tokens.last(), tokens.len() <= self.width) {
+            self.tokens[row * self.width + tokens.len() - 1] = last as i32;
+        }
+    }
+
+    fn count(&mut self, row: usize, target: usize) {
+        self.mask[row * self.width + target] = 1.0;
+        self.real += 1;
+    }
+}

@@ -1,0 +1,11 @@
+//! From JSONL to batches.
+
+mod batch;
+mod example;
+mod order;
+mod rows;
+
+pub use batch::{width, Batch};
+pub use example::{Example, Format};
+pub use order::{held_out, BatchOptions, Batches, Cursor};
+pub use rows::{Limit, Row, Split};

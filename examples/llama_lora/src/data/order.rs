@@ -1,0 +1,186 @@
+//! Which rows go together, and in which order.
+
+use anyhow::{ensure, Result};
+use serde::{Deserialize, Serialize};
+
+use super::{batch::width, Batch, Row};
+use crate::random::Shuffle;
+
+/// How rows become batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchOptions {
+    /// Rows in a batch.
+    pub batch_size: usize,
+    /// The most tokens that a row may have.
+    pub longest: usize,
+    /// Whether only the answers count.
+    pub mask_prompt: bool,
+    /// Follow mlx-lm: fixed groups in the file's order, rows that fill no batch left out.
+    pub compat: bool,
+}
+
+/// Where an endless run over the rows stands: enough to go on with the very next batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// The generator as it was when the current pass was shuffled.
+    start: Shuffle,
+    /// The generator now.
+    now: Shuffle,
+    /// Batches of the current pass that were handed out.
+    position: usize,
+    /// Passes begun.
+    epoch: u64,
+}
+
+/// An endless run over the rows: shuffled anew in every pass, each row once in each.
+pub struct Batches<'a> {
+    rows: &'a [Row],
+    options: BatchOptions,
+    order: Vec<Vec<usize>>,
+    cursor: Cursor,
+}
+
+impl<'a> Batches<'a> {
+    /// Starts the first pass.
+    pub fn new(rows: &'a [Row], options: BatchOptions, shuffle: Shuffle) -> Result<Self> {
+        let cursor = Cursor {
+            start: shuffle.clone(),
+            now: shuffle,
+            position: 0,
+            epoch: 0,
+        };
+        let mut batches = Batches {
+            rows,
+            options,
+            order: Vec::new(),
+            cursor,
+        };
+        batches.begin_pass()?;
+        Ok(batches)
+    }
+
+    /// Goes on where `cursor` was taken; the rows and options must be the same.
+    pub fn resume(rows: &'a [Row], options: BatchOptions, cursor: Cursor) -> Result<Self> {
+        let mut replay = cursor.start.clone();
+        let order = order(rows, options, &mut replay)?;
+        ensure!(
+            cursor.position <= order.len(),
+            "the saved run stands at batch {} of a pass that has {}; is the data the same?",
+            cursor.position,
+            order.len()
+        );
+        Ok(Batches {
+            rows,
+            options,
+            order,
+            cursor,
+        })
+    }
+
+    /// Where the run stands now.
+    pub fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+
+    /// The pass that the last batch belongs to, counted from 1.
+    pub fn epoch(&self) -> u64 {
+        self.cursor.epoch
+    }
+
+    /// Batches in a pass.
+    pub fn per_pass(&self) -> usize {
+        self.order.len()
+    }
+
+    /// The generator, for whoever else draws from it: mlx-lm shuffles the valid split with the same one.
+    pub fn shuffle(&mut self) -> &mut Shuffle {
+        &mut self.cursor.now
+    }
+
+    /// The next batch.
+    pub fn next_batch(&mut self) -> Result<Batch> {
+        if self.cursor.position == self.order.len() {
+            self.begin_pass()?;
+        }
+        let batch = make(self.rows, &self.order[self.cursor.position], self.options);
+        self.cursor.position += 1;
+        Ok(batch)
+    }
+
+    fn begin_pass(&mut self) -> Result<()> {
+        self.cursor.start = self.cursor.now.clone();
+        self.order = order(self.rows, self.options, &mut self.cursor.now)?;
+        self.cursor.position = 0;
+        self.cursor.epoch += 1;
+        Ok(())
+    }
+}
+
+fn make(rows: &[Row], indices: &[usize], o: BatchOptions) -> Batch {
+    if o.compat {
+        Batch::compat(rows, indices, o.longest, o.mask_prompt)
+    } else {
+        Batch::new(rows, indices, o.batch_size, o.longest, o.mask_prompt)
+    }
+}
+
+/// One pass: groups of indices.
+fn order(rows: &[Row], o: BatchOptions, shuffle: &mut Shuffle) -> Result<Vec<Vec<usize>>> {
+    let groups: Vec<Vec<usize>> = if o.compat {
+        ensure!(
+            rows.len() >= o.batch_size,
+            "mlx-lm needs at least as many rows as --batch-size {}; there are {}",
+            o.batch_size,
+            rows.len()
+        );
+        // mlx-lm means to sort by length but measures the number of keys; the sort is stable.
+        let mut all: Vec<usize> = (0..rows.len()).collect();
+        all.sort_by_key(|&i| rows[i].keys);
+        all.chunks_exact(o.batch_size)
+            .map(<[usize]>::to_vec)
+            .collect()
+    } else {
+        let all = shuffle.permutation(rows.len());
+        by_width(rows, all, o)
+    };
+    Ok(shuffle
+        .permutation(groups.len())
+        .into_iter()
+        .map(|g| groups[g].clone())
+        .collect())
+}
+
+/// Rows of like width together, otherwise in the order given; the last group may be short.
+fn by_width(rows: &[Row], mut indices: Vec<usize>, o: BatchOptions) -> Vec<Vec<usize>> {
+    indices.sort_by_key(|&i| width(rows[i].tokens.len().saturating_sub(1).max(1), o.longest));
+    indices
+        .chunks(o.batch_size)
+        .map(<[usize]>::to_vec)
+        .collect()
+}
+
+/// Batches to measure on, at most `most` of them, each with the indices of its rows. Outside `compat` they are the
+/// first rows of the split, the same every time; in it, mlx-lm's random choice.
+pub fn held_out(
+    rows: &[Row],
+    o: BatchOptions,
+    most: Option<usize>,
+    shuffle: &mut Shuffle,
+) -> Result<Vec<(Vec<usize>, Batch)>> {
+    let mut groups = if o.compat {
+        order(rows, o, shuffle)?
+    } else {
+        let count = most.map_or(rows.len(), |m| {
+            m.saturating_mul(o.batch_size).min(rows.len())
+        });
+        by_width(rows, (0..count).collect(), o)
+    };
+    groups.truncate(most.unwrap_or(usize::MAX));
+    Ok(groups
+        .into_iter()
+        .map(|g| {
+            let batch = make(rows, &g, o);
+            (g, batch)
+        })
+        .collect())
+}

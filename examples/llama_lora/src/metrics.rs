@@ -1,0 +1,162 @@
+//! `metrics.jsonl`: one JSON object for each report, under the names that mlx-lm's callbacks use.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::files::write_atomic;
+
+/// A line of the file: a report of training, or of an evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Record {
+    /// Mean over the steps since the last report.
+    Train(TrainReport),
+    /// Loss on the valid split.
+    Valid(ValidReport),
+}
+
+/// A report of training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainReport {
+    /// Steps done.
+    pub iteration: u64,
+    /// Mean loss of the steps since the last report.
+    pub train_loss: f64,
+    /// Learning rate of the last step.
+    pub learning_rate: f64,
+    /// Steps a second.
+    pub iterations_per_second: f64,
+    /// Targets a second.
+    pub tokens_per_second: f64,
+    /// Targets seen in the whole run.
+    pub trained_tokens: u64,
+    /// Largest use of memory so far, in GB.
+    pub peak_memory: f64,
+}
+
+/// A report of an evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValidReport {
+    /// Steps done before it.
+    pub iteration: u64,
+    /// Mean loss of a target.
+    pub val_loss: f64,
+    /// Seconds that it took.
+    pub val_time: f64,
+}
+
+impl Record {
+    /// Steps done when it was written.
+    pub fn iteration(&self) -> u64 {
+        match self {
+            Record::Train(r) => r.iteration,
+            Record::Valid(r) => r.iteration,
+        }
+    }
+}
+
+/// The file, and everything that is in it.
+pub struct Metrics {
+    file: File,
+    records: Vec<Record>,
+}
+
+impl Metrics {
+    /// Begins the file anew, or keeps its lines up to the iteration `resumed` and goes on after them.
+    pub fn open(path: &Path, resumed: Option<u64>) -> Result<Metrics> {
+        let mut records: Vec<Record> = Vec::new();
+        if let (Some(last), Ok(old)) = (resumed, fs::read_to_string(path)) {
+            // A line that a crash cut short is no loss.
+            records.extend(
+                old.lines()
+                    .filter_map(|line| serde_json::from_str(line).ok())
+                    .filter(|r: &Record| r.iteration() <= last),
+            );
+        }
+        let mut text = String::new();
+        for record in &records {
+            text += &serde_json::to_string(record)?;
+            text.push('\n');
+        }
+        write_atomic(path, text.as_bytes())?;
+        let file = File::options()
+            .append(true)
+            .open(path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Metrics { file, records })
+    }
+
+    /// Adds a line.
+    pub fn push(&mut self, record: Record) -> Result<()> {
+        let mut line = serde_json::to_string(&record)?;
+        line.push('\n');
+        self.file
+            .write_all(line.as_bytes())
+            .context("cannot write metrics.jsonl")?;
+        self.records.push(record);
+        Ok(())
+    }
+
+    /// Points of the training loss: (iteration, loss).
+    pub fn train_curve(&self) -> Vec<(f64, f64)> {
+        self.curve(|r| match r {
+            Record::Train(r) => Some(r.train_loss),
+            Record::Valid(_) => None,
+        })
+    }
+
+    /// Points of the loss on the valid split.
+    pub fn valid_curve(&self) -> Vec<(f64, f64)> {
+        self.curve(|r| match r {
+            Record::Valid(r) => Some(r.val_loss),
+            Record::Train(_) => None,
+        })
+    }
+
+    fn curve(&self, loss: impl Fn(&Record) -> Option<f64>) -> Vec<(f64, f64)> {
+        self.records
+            .iter()
+            .filter_map(|r| Some((r.iteration() as f64, loss(r)?)))
+            .filter(|(_, loss)| loss.is_finite())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn valid(iteration: u64) -> Record {
+        Record::Valid(ValidReport {
+            iteration,
+            val_loss: 1.0,
+            val_time: 0.5,
+        })
+    }
+
+    #[test]
+    fn a_resumed_run_drops_what_was_not_saved() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.jsonl");
+        let mut metrics = Metrics::open(&path, None).unwrap();
+        for i in [0, 10, 20, 30] {
+            metrics.push(valid(i)).unwrap();
+        }
+        fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(b"{\"iteration\": 4")
+            .unwrap();
+        let mut metrics = Metrics::open(&path, Some(20)).unwrap();
+        metrics.push(valid(25)).unwrap();
+        let at: Vec<f64> = metrics.valid_curve().iter().map(|p| p.0).collect();
+        assert_eq!(at, [0.0, 10.0, 20.0, 25.0]);
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 4);
+        assert!(Metrics::open(&path, None).unwrap().valid_curve().is_empty());
+    }
+}

@@ -1,0 +1,290 @@
+//! What a training run is told: the command line over a YAML file over mlx-lm's defaults.
+
+mod file;
+mod values;
+
+use std::path::PathBuf;
+
+use anyhow::{bail, ensure, Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::cli::TrainArgs;
+use crate::schedule::Schedule;
+pub use file::FileSettings;
+pub use values::{parse_size, GradCheckpoint, Optimizer, OptimizerConfig};
+
+/// Every setting of a training run, decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)] // the flags in `cli` say what each one is
+pub struct Settings {
+    pub model: String,
+    pub data: String,
+    pub iters: u64,
+    pub batch_size: usize,
+    pub num_layers: i32,
+    pub learning_rate: f64,
+    pub lr_schedule: Option<Schedule>,
+    pub optimizer: Optimizer,
+    pub optimizer_config: OptimizerConfig,
+    pub lora: LoraSettings,
+    pub grad_checkpoint: GradCheckpoint,
+    pub max_seq_length: usize,
+    pub truncate: bool,
+    pub adapter_path: PathBuf,
+    pub resume_adapter_file: Option<PathBuf>,
+    pub seed: u64,
+    pub steps_per_report: u64,
+    pub steps_per_eval: u64,
+    pub val_batches: i64,
+    pub save_every: u64,
+    pub memory_limit: Option<u64>,
+    pub mask_prompt: bool,
+    pub test: bool,
+    pub compat: bool,
+}
+
+/// mlx-lm's `lora_parameters`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoraSettings {
+    /// Columns of `lora_a`, rows of `lora_b`.
+    pub rank: i32,
+    /// The adapter's output is multiplied by this.
+    pub scale: f64,
+    /// Chance that an input of the adapter is dropped in training.
+    pub dropout: f64,
+    /// Ends of the tensor paths to adapt, inside a layer.
+    pub keys: Vec<String>,
+}
+
+/// The matrices of a Llama layer: what mlx-lm adapts where no keys are given.
+pub const ALL_KEYS: [&str; 7] = [
+    "self_attn.q_proj",
+    "self_attn.k_proj",
+    "self_attn.v_proj",
+    "self_attn.o_proj",
+    "mlp.gate_proj",
+    "mlp.up_proj",
+    "mlp.down_proj",
+];
+
+/// The name of the model that is fetched by itself.
+pub const DEFAULT_MODEL: &str = "smollm2-135m-instruct";
+/// The name of the data set inside the program.
+pub const DEFAULT_DATA: &str = "fetch-language";
+
+/// mlx-lm's number of layers where none is given; `-1` stands for all.
+const DEFAULT_LAYERS: i32 = 16;
+
+impl Settings {
+    /// Merges `args` over the file that they name over the defaults, and checks what can be checked without the model.
+    pub fn resolve(args: &TrainArgs) -> Result<Settings> {
+        let file = match &args.config {
+            Some(path) => FileSettings::read(path)?,
+            None => FileSettings::default(),
+        };
+        if file.train == Some(false) && file.test != Some(true) {
+            bail!("the configuration says train: false; use the eval command to measure without training");
+        }
+        let lora = file.lora_parameters.unwrap_or_default();
+        let compat = args.compat || file.compat.unwrap_or(false);
+        let mut optimizer_config = OptimizerConfig::default();
+        let optimizer = args.optimizer.or(file.optimizer).unwrap_or(Optimizer::Adam);
+        optimizer_config.bias_correction = !compat;
+        optimizer_config.weight_decay = if optimizer == Optimizer::Adamw {
+            0.01
+        } else {
+            0.0
+        };
+        if let Some(all) = &file.optimizer_config {
+            all.apply(optimizer, &mut optimizer_config)?;
+        }
+        let memory_limit = match args.memory_limit.as_ref().or(file.memory_limit.as_ref()) {
+            Some(text) => Some(parse_size(text)?),
+            None => None,
+        };
+        let settings = Settings {
+            model: pick(&args.model, file.model, || DEFAULT_MODEL.into()),
+            data: pick(&args.data, file.data, || DEFAULT_DATA.into()),
+            iters: pick(&args.iters, file.iters, || 1000),
+            batch_size: pick(&args.batch_size, file.batch_size, || 4),
+            num_layers: pick(&args.num_layers, file.num_layers, || i32::MIN),
+            learning_rate: pick(&args.learning_rate, file.learning_rate, || 1e-5),
+            lr_schedule: file.lr_schedule,
+            optimizer,
+            optimizer_config,
+            lora: LoraSettings {
+                rank: pick(&args.lora_rank, lora.rank, || 8),
+                scale: pick(&args.lora_scale, lora.scale, || 20.0),
+                dropout: pick(&args.lora_dropout, lora.dropout, || 0.0),
+                keys: pick(&args.lora_keys, lora.keys, || {
+                    ALL_KEYS.map(String::from).to_vec()
+                }),
+            },
+            grad_checkpoint: pick(&args.grad_checkpoint, file.grad_checkpoint, || {
+                GradCheckpoint::Auto
+            }),
+            max_seq_length: pick(&args.max_seq_length, file.max_seq_length, || 2048),
+            truncate: args.truncate || file.truncate.unwrap_or(false),
+            adapter_path: pick(&args.adapter_path, file.adapter_path, || "adapters".into()),
+            resume_adapter_file: args
+                .resume_adapter_file
+                .clone()
+                .or(file.resume_adapter_file),
+            seed: pick(&args.seed, file.seed, || 0),
+            steps_per_report: pick(&args.steps_per_report, file.steps_per_report, || 10),
+            steps_per_eval: pick(&args.steps_per_eval, file.steps_per_eval, || 200),
+            val_batches: pick(&args.val_batches, file.val_batches, || 25),
+            save_every: pick(&args.save_every, file.save_every, || 100),
+            memory_limit,
+            mask_prompt: args.mask_prompt || file.mask_prompt.unwrap_or(false),
+            test: args.test || file.test.unwrap_or(false),
+            compat,
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!(self.iters > 0, "--iters must be at least 1");
+        ensure!(self.batch_size > 0, "--batch-size must be at least 1");
+        ensure!(
+            self.lora.rank > 0,
+            "--lora-rank must be at least 1, not {}",
+            self.lora.rank
+        );
+        ensure!(
+            (0.0..1.0).contains(&self.lora.dropout),
+            "--lora-dropout must be in 0..1, not {}",
+            self.lora.dropout
+        );
+        ensure!(
+            self.lora.scale.is_finite(),
+            "--lora-scale must be a finite number"
+        );
+        ensure!(
+            !self.lora.keys.is_empty(),
+            "--lora-keys names nothing to adapt"
+        );
+        ensure!(
+            self.learning_rate.is_finite() && self.learning_rate >= 0.0,
+            "--learning-rate must be a finite number of at least 0, not {}",
+            self.learning_rate
+        );
+        ensure!(
+            self.max_seq_length >= 2,
+            "--max-seq-length must be at least 2"
+        );
+        ensure!(
+            self.steps_per_report > 0 && self.steps_per_eval > 0 && self.save_every > 0,
+            "--steps-per-report, --steps-per-eval and --save-every must be at least 1"
+        );
+        ensure!(
+            self.val_batches >= -1,
+            "--val-batches must be -1 (all), 0 (none) or more, not {}",
+            self.val_batches
+        );
+        if let Some(schedule) = &self.lr_schedule {
+            schedule.check()?;
+        }
+        if self.compat {
+            u32::try_from(self.seed)
+                .context("--compat draws from NumPy, whose seeds are below 2^32")?;
+        }
+        Ok(())
+    }
+
+    /// Layers to adapt in a model of `total`: a number that was asked for must fit; the default shrinks to fit.
+    pub fn layers_of(&self, total: i32) -> Result<i32> {
+        match self.num_layers {
+            i32::MIN => Ok(DEFAULT_LAYERS.min(total)),
+            -1 => Ok(total),
+            n if n < 1 => bail!("--num-layers must be at least 1, or -1 for all, not {n}"),
+            n if n > total => {
+                bail!("--num-layers is {n} but the model has {total} layers; use -1 for all")
+            }
+            n => Ok(n),
+        }
+    }
+}
+
+fn pick<T: Clone>(arg: &Option<T>, file: Option<T>, default: impl FnOnce() -> T) -> T {
+    arg.clone().or(file).unwrap_or_else(default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_file(yaml: &str, args: TrainArgs) -> Result<Settings> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.yaml");
+        std::fs::write(&path, yaml).unwrap();
+        Settings::resolve(&TrainArgs {
+            config: Some(path),
+            ..args
+        })
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file_and_the_file_over_the_defaults() {
+        let yaml = "iters: 7\nbatch_size: 2\nlearning_rate: 1e-4\nlora_parameters:\n  rank: 4\n  keys: [self_attn.q_proj]\n";
+        let args = TrainArgs {
+            iters: Some(9),
+            ..TrainArgs::default()
+        };
+        let s = with_file(yaml, args).unwrap();
+        assert_eq!((s.iters, s.batch_size, s.lora.rank), (9, 2, 4));
+        assert_eq!(s.learning_rate, 1e-4);
+        assert_eq!(s.lora.keys, ["self_attn.q_proj"]);
+        assert_eq!((s.lora.scale, s.save_every), (20.0, 100));
+    }
+
+    #[test]
+    fn mlx_lms_own_example_is_understood() {
+        let yaml = include_str!("../../tests/data/mlx_lm_lora_config.yaml");
+        let s = with_file(yaml, TrainArgs::default()).unwrap();
+        assert_eq!(s.optimizer, Optimizer::Adamw);
+        assert_eq!(s.optimizer_config.betas, [0.9, 0.98]);
+        assert_eq!(s.lora.keys.len(), 2);
+        assert!(s.lr_schedule.is_some());
+        assert_eq!(s.grad_checkpoint, GradCheckpoint::Never);
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_a_suggestion() {
+        for (yaml, hint) in [
+            ("itres: 3", "iters"),
+            ("lora_parameters: {rnak: 3}", "rank"),
+            ("lora_parameters: {alpha: 16}", "scale"),
+            ("batch-size: 3", "batch_size"),
+            ("zzzzzz: 3", "known keys"),
+        ] {
+            let error = format!("{:#}", with_file(yaml, TrainArgs::default()).unwrap_err());
+            assert!(error.contains(hint), "{yaml}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_and_not_ignored() {
+        for yaml in [
+            "fine_tune_type: dora",
+            "grad_accumulation_steps: 4",
+            "report_to: wandb",
+            "optimizer: muon",
+            "hf_dataset: {path: billsum}",
+            "train: false",
+            "iters: many",
+            "- a list",
+        ] {
+            assert!(with_file(yaml, TrainArgs::default()).is_err(), "{yaml}");
+        }
+        for yaml in [
+            "",
+            "fine_tune_type: lora",
+            "grad_accumulation_steps: 1",
+            "report_to: null",
+        ] {
+            with_file(yaml, TrainArgs::default()).unwrap();
+        }
+    }
+}

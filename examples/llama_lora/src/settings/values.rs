@@ -1,0 +1,174 @@
+//! Values of settings that are more than a number or a text.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{bail, Context, Result};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// When layers forget their activations and compute them again in the backward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GradCheckpoint {
+    /// As few boundaries as the memory limit allows.
+    Auto,
+    /// Keep everything.
+    Never,
+    /// At every layer.
+    Always,
+    /// At every n-th layer.
+    Every(u32),
+}
+
+impl FromStr for GradCheckpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "never" | "false" => Ok(Self::Never),
+            "always" | "true" => Ok(Self::Always),
+            other => match other.parse() {
+                Ok(n) if n > 0 => Ok(Self::Every(n)),
+                _ => Err(format!(
+                    "{other:?} is none of auto, never, always and a number of layers"
+                )),
+            },
+        }
+    }
+}
+
+impl fmt::Display for GradCheckpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Never => f.write_str("never"),
+            Self::Always => f.write_str("always"),
+            Self::Every(n) => write!(f, "{n}"),
+        }
+    }
+}
+
+impl Serialize for GradCheckpoint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for GradCheckpoint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // mlx-lm writes a boolean here.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Raw {
+            Flag(bool),
+            Number(u32),
+            Text(String),
+        }
+        let text = match Raw::deserialize(deserializer)? {
+            Raw::Flag(flag) => flag.to_string(),
+            Raw::Number(n) => n.to_string(),
+            Raw::Text(text) => text,
+        };
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The optimiser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimizer {
+    /// Adam.
+    Adam,
+    /// Adam with decoupled weight decay.
+    Adamw,
+}
+
+impl FromStr for Optimizer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "adam" => Ok(Self::Adam),
+            "adamw" => Ok(Self::Adamw),
+            other => Err(format!("{other:?} is neither adam nor adamw")),
+        }
+    }
+}
+
+/// The numbers of the optimiser, mlx's defaults but for the bias correction, which is on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerConfig {
+    /// Decay of the first and the second moment.
+    pub betas: [f64; 2],
+    /// Added to the denominator.
+    pub eps: f64,
+    /// Decay of the weights, as a multiple of the learning rate.
+    pub weight_decay: f64,
+    /// Whether the moments are corrected for their start at zero.
+    pub bias_correction: bool,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        OptimizerConfig {
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            weight_decay: 0.0,
+            bias_correction: true,
+        }
+    }
+}
+
+/// A number of bytes: `8GB`, `512 MiB`, `1.5G` or plain bytes.
+pub fn parse_size(text: &str) -> Result<u64> {
+    let text = text.trim();
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit = unit.trim().to_ascii_lowercase();
+    let factor: f64 = match unit.trim_end_matches('b') {
+        "" => 1.0,
+        "k" => 1e3,
+        "m" => 1e6,
+        "g" => 1e9,
+        "t" => 1e12,
+        "ki" => 1024.0,
+        "mi" => 1024f64.powi(2),
+        "gi" => 1024f64.powi(3),
+        "ti" => 1024f64.powi(4),
+        _ => bail!("{text:?} is not a size; write 8GB, 512MiB or a number of bytes"),
+    };
+    let number: f64 = number.parse().with_context(|| {
+        format!("{text:?} is not a size; write 8GB, 512MiB or a number of bytes")
+    })?;
+    let bytes = number * factor;
+    if !(1.0..=9e18).contains(&bytes) {
+        bail!("a memory limit of {text:?} makes no sense");
+    }
+    Ok(bytes as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(parse_size("8GB").unwrap(), 8_000_000_000);
+        assert_eq!(parse_size("1.5 GiB").unwrap(), 1_610_612_736);
+        assert_eq!(parse_size("4096").unwrap(), 4096);
+        for bad in ["", "GB", "8 potatoes", "-1GB", "0", "1e400"] {
+            assert!(parse_size(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn policies() {
+        assert_eq!("4".parse(), Ok(GradCheckpoint::Every(4)));
+        assert_eq!("auto".parse(), Ok(GradCheckpoint::Auto));
+        assert!("0".parse::<GradCheckpoint>().is_err());
+        assert!("sometimes".parse::<GradCheckpoint>().is_err());
+    }
+}

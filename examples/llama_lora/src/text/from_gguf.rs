@@ -1,0 +1,152 @@
+//! The tokenizer inside a GGUF file, built from its metadata.
+
+use anyhow::{anyhow, bail, ensure, Context, Result};
+use tokenizers::models::bpe::{Vocab, BPE};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::digits::Digits;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::processors::template::TemplateProcessing;
+use tokenizers::{AddedToken, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer};
+
+use super::{Template, Text};
+
+/// `tokenizer.*` of a GGUF file's metadata.
+#[derive(Clone, Debug, Default)]
+pub struct GgufVocab {
+    /// `tokenizer.ggml.model`: the kind; `gpt2` stands for byte-level BPE.
+    pub model: String,
+    /// `tokenizer.ggml.pre`: how text is cut before merging.
+    pub pre: Option<String>,
+    /// `tokenizer.ggml.tokens`
+    pub tokens: Vec<String>,
+    /// `tokenizer.ggml.token_type`: 3 is a control token, 4 a word that the user added.
+    pub types: Vec<i32>,
+    /// `tokenizer.ggml.merges`
+    pub merges: Vec<String>,
+    /// `tokenizer.ggml.bos_token_id`
+    pub bos: Option<u32>,
+    /// `tokenizer.ggml.eos_token_id`
+    pub eos: Option<u32>,
+    /// `tokenizer.ggml.add_bos_token`
+    pub add_bos: bool,
+    /// `tokenizer.chat_template`
+    pub template: Option<String>,
+}
+
+const CONTROL: i32 = 3;
+const USER_DEFINED: i32 = 4;
+
+/// How Llama 3 cuts text.
+const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// Builds the tokenizer that `vocab` describes.
+pub fn from_gguf(vocab: GgufVocab) -> Result<Text> {
+    if vocab.model != "gpt2" {
+        bail!(
+            "the GGUF file's tokenizer is of the kind {:?}; only byte-level BPE (gpt2) is supported. \
+             Use the model's Hugging Face folder instead",
+            vocab.model
+        );
+    }
+    let token = |id: Option<u32>| -> Option<String> { vocab.tokens.get(id? as usize).cloned() };
+    let eos = vocab
+        .eos
+        .context("the GGUF file has no tokenizer.ggml.eos_token_id")?;
+    let eos_text = token(Some(eos)).with_context(|| {
+        format!(
+            "tokenizer.ggml.eos_token_id {eos} is past the {} tokens",
+            vocab.tokens.len()
+        )
+    })?;
+    let bos_text = token(vocab.bos);
+
+    let pre = vocab.pre.as_deref().unwrap_or("default");
+    let mut tokenizer = Tokenizer::new(bpe(&vocab, pre)?);
+    tokenizer.with_pre_tokenizer(Some(pre_tokenizer(pre)?));
+    tokenizer.with_decoder(Some(ByteLevel::default()));
+    tokenizer
+        .add_special_tokens(added(&vocab, CONTROL, true))
+        .map_err(broken)?;
+    tokenizer
+        .add_tokens(added(&vocab, USER_DEFINED, false))
+        .map_err(broken)?;
+    if let (true, Some(id), Some(text)) = (vocab.add_bos, vocab.bos, &bos_text) {
+        let processor = TemplateProcessing::builder()
+            .try_single(format!("{text} $A"))
+            .map_err(|e| anyhow!("{e}"))?
+            .special_tokens(vec![(text.clone(), id)])
+            .build()
+            .map_err(|e| anyhow!("{e}"))?;
+        tokenizer.with_post_processor(Some(processor));
+    }
+    let template = vocab
+        .template
+        .map(|source| Template::new(source, bos_text.unwrap_or_default(), eos_text))
+        .transpose()?;
+    Ok(Text::new(tokenizer, template, eos, vec![eos]))
+}
+
+fn bpe(vocab: &GgufVocab, pre: &str) -> Result<BPE> {
+    let mut ids = Vocab::with_capacity(vocab.tokens.len());
+    for (id, token) in vocab.tokens.iter().enumerate() {
+        ids.insert(token.clone(), u32::try_from(id)?);
+    }
+    let merges = vocab
+        .merges
+        .iter()
+        .map(|line| {
+            // A token may begin with a space's stand-in but never holds a space itself.
+            let (a, b) = line
+                .split_once(' ')
+                .with_context(|| format!("the GGUF file's merge {line:?} is not a pair"))?;
+            for part in [a, b] {
+                ensure!(
+                    ids.contains_key(part),
+                    "the GGUF file merges {part:?}, which is no token"
+                );
+            }
+            Ok((a.to_owned(), b.to_owned()))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    BPE::builder()
+        .vocab_and_merges(ids, merges)
+        .ignore_merges(pre == "llama-bpe")
+        .build()
+        .map_err(broken)
+}
+
+fn pre_tokenizer(pre: &str) -> Result<PreTokenizerWrapper> {
+    let bytes = |regex: bool| ByteLevel::new(false, true, regex);
+    Ok(match pre {
+        "smollm" => Sequence::new(vec![Digits::new(true).into(), bytes(true).into()]).into(),
+        "default" | "gpt-2" | "gpt2" => bytes(true).into(),
+        "llama-bpe" | "llama3" | "llama-v3" => {
+            let split = Split::new(
+                SplitPattern::Regex(LLAMA3.into()),
+                SplitDelimiterBehavior::Isolated,
+                false,
+            )
+            .map_err(broken)?;
+            Sequence::new(vec![split.into(), bytes(false).into()]).into()
+        }
+        other => bail!(
+            "the GGUF file cuts text by the rules {other:?}, which are unknown here \
+             (known: smollm, gpt-2, llama-bpe). Use the model's Hugging Face folder instead"
+        ),
+    })
+}
+
+fn added(vocab: &GgufVocab, kind: i32, special: bool) -> Vec<AddedToken> {
+    vocab
+        .tokens
+        .iter()
+        .zip(&vocab.types)
+        .filter(|(_, &t)| t == kind)
+        .map(|(text, _)| AddedToken::from(text.clone(), special).normalized(false))
+        .collect()
+}
+
+fn broken(error: tokenizers::Error) -> anyhow::Error {
+    anyhow!("the GGUF file's tokenizer is broken: {error}")
+}

@@ -323,10 +323,10 @@ impl Builder<'_> {
         ))
     }
 
-    /// `linear_cross_entropy(x, self.head, targets)`.
+    /// `linear_cross_entropy(x, self.head, targets, weights)`.
     pub(crate) fn linear_cross_entropy(&mut self, args: &[&Expr], span: Span) -> Result<Id> {
-        let [x, head, targets] = args else {
-            let text = "`linear_cross_entropy` takes (x, self.head, targets)";
+        let [x, head, targets, weights] = args else {
+            let text = "`linear_cross_entropy` takes (x, self.head, targets, weights)";
             return Err(Diag::new(Code::Arguments, span, text));
         };
         let field = self.field_name(head)?;
@@ -366,10 +366,20 @@ impl Builder<'_> {
             );
             return Err(Diag::new(Code::DimMismatch, targets.span(), text));
         }
+        let weights_id = self.value(weights, None)?;
+        if *self.ty(weights_id) != Ty::Tensor(rows.clone(), Dt::F32) {
+            let text = format!(
+                "one weight of f32 for each row of {}, but {}",
+                self.describe(input),
+                self.describe(weights_id)
+            );
+            return Err(Diag::new(Code::DimMismatch, weights.span(), text));
+        }
         let kind = Kind::LinearCrossEntropy {
             field,
             input,
             targets: targets_id,
+            weights: weights_id,
         };
         Ok(self.push(kind, Ty::Tensor(rows, Dt::F32), span))
     }

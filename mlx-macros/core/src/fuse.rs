@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ir::{Arg, Graph, Id, Kind};
+use crate::ir::{Arg, Attention, Graph, Id, Kind};
 use crate::ops;
 use crate::parse::{FieldKind, ModelDef};
+use crate::signature::{Dt, Ty};
 
 /// Runs all passes.
 pub fn run(model: &ModelDef, graph: &mut Graph) {
     swiglu(graph);
+    attention(model, graph);
     join_projections(model, graph);
 }
 
@@ -42,6 +44,109 @@ pub fn swiglu(graph: &mut Graph) {
             args: vec![gate, Arg::Value(right)],
         };
     }
+}
+
+/// Heads split off, rotated, cached, attended and joined again become one operation, which the
+/// runtime computes in the layout that suits the device.
+pub fn attention(model: &ModelDef, graph: &mut Graph) {
+    for id in 0..graph.nodes.len() {
+        if let Some(found) = match_attention(model, graph, id) {
+            graph.nodes[id].kind = Kind::Attention(Box::new(found));
+        }
+    }
+}
+
+/// The value and arguments of an operation called `name`.
+fn op_of<'g>(graph: &'g Graph, id: Id, name: &str) -> Option<&'g [Arg]> {
+    match &graph.nodes[id].kind {
+        Kind::Op { op, args } if op.name == name => Some(args),
+        _ => None,
+    }
+}
+
+fn swapped(args: &[Arg]) -> Option<Id> {
+    match args {
+        [Arg::Value(x), Arg::Ints(axes)] if axes[..] == [0, 2, 1, 3] => Some(*x),
+        _ => None,
+    }
+}
+
+/// The `[B, L, heads * head_dim]` behind a value that was split into heads.
+fn before_heads(graph: &Graph, id: Id) -> Option<Id> {
+    let split = swapped(op_of(graph, id, "transpose")?)?;
+    match op_of(graph, split, "reshape")? {
+        [Arg::Value(x), _] if matches!(&graph.nodes[*x].ty, Ty::Tensor(s, Dt::Float) if s.len() == 3) => {
+            Some(*x)
+        }
+        _ => None,
+    }
+}
+
+/// The tensor and cache that a `Rope` rotates.
+fn rotated<'g>(model: &ModelDef, graph: &'g Graph, id: Id) -> Option<(&'g syn::Ident, Id, Id)> {
+    let Kind::Leaf { field, args } = &graph.nodes[id].kind else {
+        return None;
+    };
+    let rope = model
+        .fields
+        .iter()
+        .any(|f| f.name == *field && matches!(f.kind, FieldKind::Rope { .. }));
+    match args[..] {
+        [Arg::Value(x), Arg::Value(cache)] if rope => Some((field, x, cache)),
+        _ => None,
+    }
+}
+
+fn match_attention(model: &ModelDef, graph: &Graph, id: Id) -> Option<Attention> {
+    let [Arg::Value(joined), _] = op_of(graph, id, "reshape")? else {
+        return None;
+    };
+    let attended = swapped(op_of(graph, *joined, "transpose")?)?;
+    let [Arg::Value(q), Arg::Value(k), Arg::Value(v), Arg::Causal, scale] =
+        op_of(graph, attended, "scaled_dot_product_attention")?
+    else {
+        return None;
+    };
+    let (k, v) = match (&graph.nodes[*k].kind, &graph.nodes[*v].kind) {
+        (Kind::Item(a, 0), Kind::Item(b, 1)) if a == b => match graph.nodes[*a].kind {
+            Kind::CacheUpdate { keys, values, .. } => (keys, values),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let ((rope, q, cache), (other, k, other_cache)) =
+        (rotated(model, graph, *q)?, rotated(model, graph, k)?);
+    // One layer of positions and one cache, the one that is updated.
+    if rope != other || cache != other_cache {
+        return None;
+    }
+    // The last axis of the result must be what the heads make together.
+    let (Ty::Tensor(heads, _), Ty::Tensor(out, _)) =
+        (&graph.nodes[attended].ty, &graph.nodes[id].ty)
+    else {
+        return None;
+    };
+    let head_dim = heads.last()?.clone();
+    if out.len() != 3
+        || *out.last()? != heads[1].times(&head_dim)
+        || head_dim.names().iter().any(|n| crate::dims::is_free(n))
+    {
+        return None;
+    }
+    let (q, k, v) = (
+        before_heads(graph, q)?,
+        before_heads(graph, k)?,
+        before_heads(graph, v)?,
+    );
+    Some(Attention {
+        rope: rope.clone(),
+        q,
+        k,
+        v,
+        cache: Some(cache),
+        head_dim,
+        scale: scale.clone(),
+    })
 }
 
 /// Linear layers that read the same value become one matmul with a joined weight: fewer, better

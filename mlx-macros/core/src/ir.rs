@@ -59,16 +59,37 @@ pub enum Kind {
     },
     /// Keys and values with those of the tokens before in front.
     CacheUpdate { cache: Id, keys: Id, values: Id },
-    /// Cross entropy of a projection, without keeping the logits.
+    /// Weighted cross entropy of a projection, without keeping the logits.
     LinearCrossEntropy {
         field: Ident,
         input: Id,
         targets: Id,
+        weights: Id,
     },
+    /// Rotary positions, the cache and causal attention over joined heads, found by `fuse`.
+    Attention(Box<Attention>),
     /// One of several values.
     Item(Id, usize),
     /// Several values.
     Tuple(Vec<Id>),
+}
+
+/// `softmax(rope(q) rope(k)^T) v` on `[B, L, heads * head_dim]`.
+pub struct Attention {
+    /// The `Rope` layer.
+    pub rope: Ident,
+    /// Queries `[B, L, heads * head_dim]`.
+    pub q: Id,
+    /// Keys `[B, L, kv_heads * head_dim]`.
+    pub k: Id,
+    /// Values, as the keys.
+    pub v: Id,
+    /// The cache, if there is one.
+    pub cache: Option<Id>,
+    /// The size of one head.
+    pub head_dim: Dim,
+    /// The factor of the scores.
+    pub scale: Arg,
 }
 
 /// What the caller expects of a sub-model; rustc compares it with the sub-model's own signature.
@@ -158,7 +179,13 @@ impl Node {
                 keys,
                 values,
             } => vec![*cache, *keys, *values],
-            Kind::LinearCrossEntropy { input, targets, .. } => vec![*input, *targets],
+            Kind::LinearCrossEntropy {
+                input,
+                targets,
+                weights,
+                ..
+            } => vec![*input, *targets, *weights],
+            Kind::Attention(a) => [a.q, a.k, a.v].into_iter().chain(a.cache).collect(),
             Kind::Item(id, _) => vec![*id],
             Kind::Tuple(ids) => ids.clone(),
         }

@@ -219,10 +219,30 @@ impl Lower<'_> {
                 field,
                 input,
                 targets,
+                weights,
             } => {
                 let layer = self.layer(field);
-                let (x, t) = (self.read(*input), self.read(*targets));
-                quote! { ::mlx_runtime::nn::linear_cross_entropy(#x, &#layer, #t)? }
+                let (x, t, w) = (self.read(*input), self.read(*targets), self.read(*weights));
+                quote! { ::mlx_runtime::nn::linear_cross_entropy(#x, &#layer, #t, #w)? }
+            }
+            Kind::Attention(a) => {
+                let rope = &a.rope;
+                let (q, k, v) = (self.read(a.q), self.read(a.k), self.read(a.v));
+                let head_dim = dim(&a.head_dim, |n| {
+                    let field = Ident::new(n, Span::call_site());
+                    quote! { (__c.#field as i64) }
+                });
+                let scale = self.arg(&a.scale, crate::ops::P::Scale);
+                let cache = match a.cache {
+                    Some(id) => self.read(id),
+                    None => quote! { &mut ::mlx_runtime::nn::KvCache::off() },
+                };
+                quote! {
+                    ::mlx_runtime::nn::rope_attention(
+                        &self.#rope, #q, #k, #v,
+                        ::mlx_runtime::__private::size(#head_dim)?, #scale, #cache,
+                    )?
+                }
             }
             Kind::Item(of, i) => {
                 let of_var = variable(*of);

@@ -36,7 +36,12 @@ pub fn text(name: &str, graph: &Graph, names: &Names) -> String {
                 field,
                 input,
                 targets,
-            } => format!("linear_cross_entropy(%{input}, self.{field}, %{targets})"),
+                weights,
+            } => format!("linear_cross_entropy(%{input}, self.{field}, %{targets}, %{weights})"),
+            Kind::Attention(a) => format!(
+                "rope_attention(%{}, %{}, %{}) by self.{}",
+                a.q, a.k, a.v, a.rope
+            ),
             Kind::Item(of, i) => format!("%{of}.{i}"),
             Kind::Tuple(ids) => format!(
                 "({})",

@@ -49,7 +49,7 @@ fn bindgen(args: &[OsString], out: &Path) -> Result<()> {
     let bindings = bindgen::Builder::default()
         .header_contents(
             "mlx_sys.h",
-            "#include \"mlx/c/mlx.h\"\n#include \"mlx_rs_extras.h\"\n",
+            "#include \"half.h\"\n#include \"mlx/c/mlx.h\"\n#include \"mlx_rs_extras.h\"\n",
         )
         .clang_args(args.iter().map(|arg| arg.to_string_lossy().into_owned()))
         .allowlist_function("_?mlx_.*")

@@ -1,5 +1,8 @@
 //! What cargo is told.
 
+use std::path::Path;
+
+use super::cache::Cache;
 use super::config::{Config, VARIABLES};
 use super::locate::Mlx;
 use super::mlxc::Library;
@@ -15,7 +18,7 @@ pub fn rerun_lines() {
 }
 
 /// Links the libraries, and tells dependents' build scripts (`DEP_MLXC_...`) where things are.
-pub fn link(config: &Config, mlx: &Mlx, library: &Library) {
+pub fn link(config: &Config, cache: &Cache, mlx: &Mlx, library: &Library) {
     println!(
         "cargo::rustc-link-search=native={}",
         library.folder.display()
@@ -31,11 +34,15 @@ pub fn link(config: &Config, mlx: &Mlx, library: &Library) {
     println!("cargo::metadata=lib={}", library.folder.display());
     println!("cargo::metadata=mlx_lib={}", mlx.lib.display());
     println!("cargo::metadata=mlx_include={}", mlx.include.display());
-    // For this package's own tests, which run this program in doctored environments.
+    for_tests(mlx, cache);
+}
+
+/// Variables for this package's own tests, which run this program in doctored environments.
+fn for_tests(mlx: &Mlx, cache: &Cache) {
+    let env = |name: &str, path: &Path| println!("cargo::rustc-env={name}={}", path.display());
+    env("MLX_SYS_TEST_HEADERS", &mlx.c_include);
+    env("MLX_SYS_TEST_CACHE", &cache.path(""));
     if let Ok(program) = std::env::current_exe() {
-        println!(
-            "cargo::rustc-env=MLX_SYS_BUILD_SCRIPT={}",
-            program.display()
-        );
+        env("MLX_SYS_TEST_BUILD_SCRIPT", &program);
     }
 }

@@ -19,6 +19,9 @@ use super::locate::{Mlx, Mlxc};
 use super::pins::MLXC_VERSION;
 use super::stub;
 
+/// To be raised when the way of compiling or linking changes, so that old entries are not used.
+const BUILD: u32 = 2;
+
 const FLAGS: &[&str] = &["-std=c++20", "-O2", "-fPIC"];
 
 /// What dependents link: libraries in one folder, in this order.
@@ -39,7 +42,7 @@ pub fn build(config: &Config, cache: &Cache, mlx: &Mlx) -> Result<Library> {
     // The compiler's version is left out on purpose: the C++ ABI is stable, and a build that finds
     // everything in the cache must not need a compiler at all.
     let key = Key::new()
-        .part(include_str!("mlxc.rs"))
+        .part(format!("{BUILD}{FLAGS:?}"))
         .part(cache.path("").as_os_str().as_encoded_bytes())
         .part(libmlx.as_os_str().as_encoded_bytes())
         .part(format!("{stamp:?}"))
@@ -86,10 +89,8 @@ fn compile_all(config: &Config, mlx: &Mlx, native: &Path, folder: &Path) -> Resu
         native.join("mlx_rs_extras.cpp"),
     ];
     if let Mlxc::Source = mlx.mlxc {
-        sources.extend(cpp_files(&mlx.c_include.join("mlx/c"))?);
+        sources.extend(batches(config, &mlx.c_include.join("mlx/c"), &objects)?);
     }
-    // The largest first, so that no core is left with it at the end.
-    sources.sort_by_key(|file| std::cmp::Reverse(fs::metadata(file).map_or(0, |meta| meta.len())));
     let next = AtomicUsize::new(0);
     let failed: Mutex<Option<Error>> = Mutex::new(None);
     let done: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -124,13 +125,31 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-fn cpp_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).map_err(|e| Error::io("read", folder, &e))?;
-    Ok(entries
+/// Writes files that include MLX C's, some each: nearly all the time goes into reading MLX's headers,
+/// once a file, so that all in one takes 12 s and one by one 55 s.
+fn batches(config: &Config, sources: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(sources).map_err(|e| Error::io("read", sources, &e))?;
+    let mut files: Vec<(u64, PathBuf)> = entries
         .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "cpp"))
-        .collect())
+        .map(|entry| (entry.metadata().map_or(0, |meta| meta.len()), entry.path()))
+        .filter(|(_, path)| path.extension().is_some_and(|e| e == "cpp"))
+        .collect();
+    files.sort();
+    let mut batches = vec![(0, String::new()); config.jobs.clamp(1, 4)];
+    for (size, path) in files.into_iter().rev() {
+        // The largest that is left goes to the batch that is smallest so far.
+        if let Some(batch) = batches.iter_mut().min_by_key(|batch| batch.0) {
+            batch.0 += size;
+            batch.1 += &format!("#include \"{}\"\n", path.display());
+        }
+    }
+    let mut written = Vec::new();
+    for (number, (_, text)) in batches.into_iter().enumerate() {
+        let file = folder.join(format!("mlxc_{number}.cpp"));
+        fs::write(&file, text).map_err(|e| Error::io("write", &file, &e))?;
+        written.push(file);
+    }
+    Ok(written)
 }
 
 fn compile(config: &Config, mlx: &Mlx, native: &Path, source: &Path, object: &Path) -> Result<()> {
@@ -141,7 +160,7 @@ fn compile(config: &Config, mlx: &Mlx, native: &Path, source: &Path, object: &Pa
         &mlx.c_include.join("mlx"),
         "=mlx",
     ));
-    if source.starts_with(&mlx.c_include) {
+    if !source.starts_with(native) {
         args.extend(["-include".into(), native.join("compat.h").into()]);
     }
     if mlx.openblas.is_some() {
@@ -152,8 +171,7 @@ fn compile(config: &Config, mlx: &Mlx, native: &Path, source: &Path, object: &Pa
     }
     args.extend(config.cxxflags.iter().map(Into::into));
     args.extend(["-c".into(), source.into(), "-o".into(), object.into()]);
-    let name = source.file_name().unwrap_or_default().to_string_lossy();
-    run_compiler(config, &args, &format!("compile {name}"))
+    run_compiler(config, &args, "compile MLX C")
 }
 
 fn link(config: &Config, mlx: &Mlx, objects: &[PathBuf], out: &Path, soname: &Path) -> Result<()> {

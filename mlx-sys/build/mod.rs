@@ -27,6 +27,6 @@ pub fn run() -> Result<()> {
         return Ok(());
     }
     let library = mlxc::build(&config, &cache, &mlx)?;
-    link::link(&config, &mlx, &library);
+    link::link(&config, &cache, &mlx, &library);
     Ok(())
 }

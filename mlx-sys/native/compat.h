@@ -32,6 +32,10 @@ std::string format(std::string_view text, const Args&... args) {
 #include <format>
 #endif
 
+#ifndef __aarch64__
+#include "half.h"
+#endif
+
 // MLX C passes the text of an exception as a printf format: a '%' in it, say in the path of a file,
 // would be undefined behaviour. Here a message that comes alone is an argument of "%s" instead.
 #include "mlx/c/error.h"

@@ -20,7 +20,12 @@ fn adds_two_arrays() {
     // SAFETY: `data` holds the four elements that `shape` promises; each handle is freed once.
     unsafe {
         let stream = mlx_default_cpu_stream_new();
-        let a = mlx_array_new_data(data.as_ptr().cast(), shape.as_ptr(), 2, mlx_dtype__MLX_FLOAT32);
+        let a = mlx_array_new_data(
+            data.as_ptr().cast(),
+            shape.as_ptr(),
+            2,
+            mlx_dtype__MLX_FLOAT32,
+        );
         let mut sum = mlx_array_new();
         assert_eq!(mlx_add(&mut sum, a, a, stream), 0);
         assert_eq!(mlx_array_eval(sum), 0);
@@ -28,6 +33,34 @@ fn adds_two_arrays() {
         assert_eq!(values, [2.0, 4.0, 6.0, 8.0]);
         mlx_array_free(sum);
         mlx_array_free(a);
+        mlx_stream_free(stream);
+    }
+}
+
+#[test]
+fn half_types_come_as_their_bits() {
+    let one = 1.0f32;
+    // SAFETY: the pointers are to live values of the types that the functions name; each handle is
+    // freed once.
+    unsafe {
+        let stream = mlx_default_cpu_stream_new();
+        let array = mlx_array_new_float(one);
+        let mut half = mlx_array_new();
+        let mut bits = 0u16;
+        assert_eq!(
+            mlx_astype(&mut half, array, mlx_dtype__MLX_FLOAT16, stream),
+            0
+        );
+        assert_eq!(mlx_array_item_float16(&mut bits, half), 0);
+        assert_eq!(bits, 0x3c00);
+        assert_eq!(
+            mlx_astype(&mut half, array, mlx_dtype__MLX_BFLOAT16, stream),
+            0
+        );
+        assert_eq!(mlx_array_item_bfloat16(&mut bits, half), 0);
+        assert_eq!(bits, 0x3f80);
+        mlx_array_free(half);
+        mlx_array_free(array);
         mlx_stream_free(stream);
     }
 }
@@ -46,7 +79,10 @@ fn a_percent_sign_in_an_error_is_text() {
     }
     let message = LAST_ERROR.lock().unwrap().clone();
     assert!(message.contains("100%s%n%d"), "{message}");
-    assert!(message.contains(" at mlx/c/"), "no path of the build machine: {message}");
+    assert!(
+        message.contains(" at mlx/c/"),
+        "no path of the build machine: {message}"
+    );
 }
 
 #[test]

@@ -1,1 +1,66 @@
-//! mlx-runtime
+//! The safe Rust API over MLX C: arrays, operations, transforms, files and optimisers.
+//!
+//! Depend on this crate (and on `mlx-macros` for the model DSL). It holds, with `mlx-sys`, all
+//! the `unsafe` code of the project.
+//!
+//! - [`Array`] is a lazy n-dimensional array; [`ops`] build arrays from arrays, under MLX's names.
+//! - [`transforms`] differentiate, checkpoint, compile and evaluate.
+//! - [`device`], [`stream`] and [`memory`] say where work runs and what it may use.
+//! - [`random`], [`optim`] and [`io`] complete what a trainer needs.
+//!
+//! No function panics on what a caller passes in: every failure is an [`Error`] that names the
+//! operation and the shapes of its inputs, with a hint where there is something to do.
+//!
+//! ```
+//! use mlx_runtime::{ops, transforms, Array};
+//! // The gradient of sum(x^2) is 2x.
+//! let f = |x: &[Array]| Ok(vec![ops::sum(&ops::square(&x[0])?, &[], false)?]);
+//! let (value, grads) = transforms::value_and_grad(f, &[0])
+//!     .call(&[Array::from_slice(&[1.0f32, 2.0, 3.0], &[3])?])?;
+//! assert_eq!(value[0].item::<f32>()?, 14.0);
+//! assert_eq!(grads[0].to_vec::<f32>()?, [2.0, 4.0, 6.0]);
+//! # Ok::<(), mlx_runtime::Error>(())
+//! ```
+
+mod array;
+pub mod device;
+mod dtype;
+mod error;
+mod handles;
+pub mod memory;
+pub mod ops;
+pub mod stream;
+pub mod transforms;
+
+pub use array::Array;
+pub use dtype::{Dtype, Element};
+pub use error::{Error, ErrorKind, Result};
+pub use half::{bf16, f16};
+
+use std::cell::Cell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Held while MLX evaluates: it writes to graph nodes that threads may share, without a lock.
+pub(crate) struct GraphLock {
+    _guard: Option<MutexGuard<'static, ()>>,
+}
+
+thread_local! {
+    static LOCK_DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Lets one thread at a time evaluate. Reentrant, since dropping a user's closure at the end of
+/// an evaluation may evaluate something else.
+pub(crate) fn graph_lock() -> GraphLock {
+    static LOCK: Mutex<()> = Mutex::new(());
+    let depth = LOCK_DEPTH.get();
+    let guard = (depth == 0).then(|| LOCK.lock().unwrap_or_else(PoisonError::into_inner));
+    LOCK_DEPTH.set(depth + 1);
+    GraphLock { _guard: guard }
+}
+
+impl Drop for GraphLock {
+    fn drop(&mut self) {
+        LOCK_DEPTH.set(LOCK_DEPTH.get() - 1);
+    }
+}

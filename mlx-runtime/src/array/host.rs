@@ -1,0 +1,332 @@
+//! Between arrays and host memory.
+
+use std::ffi::c_void;
+
+use half::{bf16, f16};
+use mlx_sys as sys;
+
+use super::{ready, Array};
+use crate::error::check;
+use crate::{Dtype, Element, Error, ErrorKind, Result};
+
+/// Checks that `shape` is one MLX can hold and describes `len` elements.
+fn check_shape(op: &'static str, len: usize, shape: &[i32]) -> Result<()> {
+    let mut size = 1usize;
+    for &d in shape {
+        let d = usize::try_from(d)
+            .map_err(|_| Error::shape(op, format!("negative dimension in shape {shape:?}")))?;
+        size = size
+            .checked_mul(d)
+            .ok_or_else(|| Error::shape(op, format!("shape {shape:?} is too large")))?;
+    }
+    if i32::try_from(shape.len()).is_err() {
+        return Err(Error::shape(op, format!("{} dimensions", shape.len())));
+    }
+    if size != len {
+        return Err(Error::shape(
+            op,
+            format!("{len} elements do not fill shape {shape:?}, which needs {size}"),
+        ));
+    }
+    Ok(())
+}
+
+impl Array {
+    /// An array of `shape` with a copy of `data`, in row-major order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] if `shape` has a negative dimension or another number of elements.
+    pub fn from_slice<T: Element>(data: &[T], shape: &[i32]) -> Result<Self> {
+        check_shape("from_slice", data.len(), shape)?;
+        // SAFETY: `data` holds as many elements of that dtype as `shape` says; they are copied.
+        unsafe { new_data("from_slice", data.as_ptr().cast(), shape, T::DTYPE) }
+    }
+
+    /// An array of `shape` that takes over `data`, in row-major order.
+    ///
+    /// MLX uses the memory as it is where its device can (Metal, page-aligned data) and copies it
+    /// once where it cannot (CPU, CUDA); either way the vector is freed when MLX has no more use
+    /// for it, maybe on another thread.
+    ///
+    /// # Errors
+    /// As [`Array::from_slice`]; `data` is dropped.
+    pub fn from_vec<T: Element>(data: Vec<T>, shape: &[i32]) -> Result<Self> {
+        /// Frees the vector that `from_vec` leaked into the payload.
+        unsafe extern "C" fn free<T>(payload: *mut c_void) {
+            // SAFETY: the payload is the box that `from_vec` made; MLX calls this once.
+            drop(unsafe { Box::from_raw(payload.cast::<Vec<T>>()) });
+        }
+        check_shape("from_vec", data.len(), shape)?;
+        ready();
+        let mut data = Box::new(data);
+        let pointer: *mut T = data.as_mut_ptr();
+        let payload = Box::into_raw(data);
+        // SAFETY: `pointer` leads to as many elements as `shape` says, and stays valid until
+        // `free` drops the vector, which is `Send`. If MLX throws before it has taken the
+        // payload, the vector leaks: whether `free` ran cannot be told apart then.
+        let raw = unsafe {
+            sys::mlx_array_new_data_managed_payload(
+                pointer.cast(),
+                shape.as_ptr(),
+                shape.len() as i32,
+                T::DTYPE.as_raw(),
+                payload.cast(),
+                Some(free::<T>),
+            )
+        };
+        Self::from_handle(raw, "from_vec")
+    }
+
+    /// A scalar (no dimensions) of `T`'s dtype.
+    ///
+    /// A float32 scalar promotes half-precision operands to float32: use [`Array::scalar_as`]
+    /// for a constant that should take its operand's dtype.
+    ///
+    /// # Errors
+    /// If memory is exhausted.
+    pub fn scalar<T: Element>(value: T) -> Result<Self> {
+        Self::from_slice(&[value], &[])
+    }
+
+    /// A scalar of `dtype` that is `value`, rounded.
+    ///
+    /// # Errors
+    /// If memory is exhausted.
+    ///
+    /// ```
+    /// use mlx_runtime::{ops, Array, Dtype};
+    /// let x = ops::zeros(&[4], Dtype::Bfloat16)?;
+    /// let y = ops::add(&x, &Array::scalar_as(0.5, x.dtype())?)?;
+    /// assert_eq!(y.dtype(), Dtype::Bfloat16);
+    /// # Ok::<(), mlx_runtime::Error>(())
+    /// ```
+    pub fn scalar_as(value: f64, dtype: Dtype) -> Result<Self> {
+        match dtype {
+            Dtype::Bool => Self::scalar(value != 0.0),
+            Dtype::Uint8 => Self::scalar(value as u8),
+            Dtype::Uint16 => Self::scalar(value as u16),
+            Dtype::Uint32 => Self::scalar(value as u32),
+            Dtype::Uint64 => Self::scalar(value as u64),
+            Dtype::Int8 => Self::scalar(value as i8),
+            Dtype::Int16 => Self::scalar(value as i16),
+            Dtype::Int32 => Self::scalar(value as i32),
+            Dtype::Int64 => Self::scalar(value as i64),
+            Dtype::Float16 => Self::scalar(f16::from_f64(value)),
+            Dtype::Bfloat16 => Self::scalar(bf16::from_f64(value)),
+            Dtype::Float32 => Self::scalar(value as f32),
+            Dtype::Float64 => Self::scalar(value),
+            Dtype::Complex64 => {
+                let parts = [value as f32, 0.0];
+                // SAFETY: a complex64 is two floats, and a scalar has one.
+                unsafe { new_data("scalar_as", parts.as_ptr().cast(), &[], dtype) }
+            }
+        }
+    }
+
+    /// The one element of an array of size 1. Evaluates the array.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] if there is not exactly one element, [`ErrorKind::Dtype`] if it is
+    /// not a `T`.
+    pub fn item<T: Element>(&self) -> Result<T> {
+        if self.size() != 1 {
+            return Err(Error::shape(
+                "item",
+                format!("an array of shape {:?} is not one value", self.shape()),
+            )
+            .with_hint("reduce or index it first, or use to_vec"));
+        }
+        Ok(self.data::<T>("item")?[0])
+    }
+
+    /// The elements in row-major order, without a copy. Evaluates the array.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Dtype`] if the elements are not `T`, [`ErrorKind::InvalidArgument`] if the
+    /// array is a transposed, broadcast or otherwise strided view.
+    pub fn as_slice<T: Element>(&self) -> Result<&[T]> {
+        self.data("as_slice")
+    }
+
+    /// A copy of the elements in row-major order, whatever the layout. Evaluates the array.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Dtype`] if the elements are not `T`.
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        self.check_dtype::<T>("to_vec")?;
+        self.eval()?;
+        if self.size() <= 1 || self.is_row_contiguous()? {
+            return Ok(self.data::<T>("to_vec")?.to_vec());
+        }
+        let rows = crate::ops::contiguous(self, false)?;
+        Ok(rows.data::<T>("to_vec")?.to_vec())
+    }
+
+    fn check_dtype<T: Element>(&self, op: &'static str) -> Result<()> {
+        let dtype = self.dtype();
+        if dtype == T::DTYPE {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Dtype,
+            format!("the array is {dtype}, not {}", T::DTYPE),
+        )
+        .with_op(op)
+        .with_hint("convert it with `ops::astype` first"))
+    }
+
+    /// Only meaningful once evaluated.
+    fn is_row_contiguous(&self) -> Result<bool> {
+        let mut yes = false;
+        // SAFETY: the handle is valid and `yes` outlives the call.
+        check("as_slice", unsafe {
+            sys::_mlx_array_is_row_contiguous(&mut yes, self.as_raw())
+        })?;
+        Ok(yes)
+    }
+
+    fn data<T: Element>(&self, op: &'static str) -> Result<&[T]> {
+        self.check_dtype::<T>(op)?;
+        self.eval()?;
+        let size = self.size();
+        if size == 0 {
+            return Ok(&[]);
+        }
+        // One element has no layout.
+        if size > 1 && !self.is_row_contiguous()? {
+            return Err(Error::invalid(
+                op,
+                format!("an array of shape {:?} is a strided view", self.shape()),
+            )
+            .with_hint("use `to_vec`, or `ops::contiguous` first"));
+        }
+        // SAFETY: the handle is valid and evaluated. Every getter of this family returns the same
+        // address; the ones for half precision exist on some platforms only.
+        let bytes = unsafe { sys::mlx_array_data_uint8(self.as_raw()) };
+        if bytes.is_null() || !bytes.cast::<T>().is_aligned() {
+            return Err(Error::new(ErrorKind::Mlx, "MLX gave no usable data pointer").with_op(op));
+        }
+        // SAFETY: an evaluated, row-contiguous array has `size` elements of its dtype from that
+        // address on. MLX reuses a buffer only when nothing else holds the array, and `self` does.
+        let valid = T::valid(unsafe {
+            std::slice::from_raw_parts(bytes, size * std::mem::size_of::<T>())
+        });
+        if !valid {
+            return Err(Error::new(
+                ErrorKind::Dtype,
+                "the array holds bytes other than 0 and 1 and cannot be read as bool",
+            )
+            .with_op(op)
+            .with_hint("compare it with zero first, or view it as uint8"));
+        }
+        // SAFETY: as above, aligned, and every element is a valid `T`.
+        Ok(unsafe { std::slice::from_raw_parts(bytes.cast::<T>(), size) })
+    }
+}
+
+/// # Safety
+/// `data` leads to as many elements of `dtype` as `shape` says.
+unsafe fn new_data(
+    op: &'static str,
+    data: *const c_void,
+    shape: &[i32],
+    dtype: Dtype,
+) -> Result<Array> {
+    ready();
+    // SAFETY: the caller's promise; MLX copies the elements before it returns.
+    let raw = unsafe {
+        sys::mlx_array_new_data(data, shape.as_ptr(), shape.len() as i32, dtype.as_raw())
+    };
+    Array::from_handle(raw, op)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_counts_and_dimensions_are_errors() {
+        for shape in [&[2, 2][..], &[-1, -3], &[i32::MAX, i32::MAX, i32::MAX], &[]] {
+            let e = Array::from_slice(&[1i32, 2, 3], shape).unwrap_err();
+            assert_eq!(e.kind(), ErrorKind::Shape, "{shape:?}");
+            assert!(Array::from_vec(vec![1i32, 2, 3], shape).is_err());
+        }
+    }
+
+    #[test]
+    fn every_element_type_round_trips() {
+        fn check<T: Element + PartialEq + std::fmt::Debug>(values: &[T]) {
+            let a = Array::from_slice(values, &[values.len() as i32]).unwrap();
+            assert_eq!(a.dtype(), T::DTYPE);
+            assert_eq!(a.as_slice::<T>().unwrap(), values);
+            let b = Array::from_vec(values.to_vec(), &[1, values.len() as i32]).unwrap();
+            assert_eq!(b.to_vec::<T>().unwrap(), values);
+        }
+        check(&[true, false, true]);
+        check(&[0u8, 255]);
+        check(&[0u16, 65535]);
+        check(&[0u32, u32::MAX]);
+        check(&[0u64, u64::MAX]);
+        check(&[i8::MIN, i8::MAX]);
+        check(&[i16::MIN, i16::MAX]);
+        check(&[i32::MIN, i32::MAX]);
+        check(&[i64::MIN, i64::MAX]);
+        check(&[f16::from_f32(1.5), f16::MAX]);
+        check(&[bf16::from_f32(1.5), bf16::MAX]);
+        check(&[1.5f32, f32::MIN_POSITIVE]);
+        check(&[1.5f64, f64::MAX]);
+        check::<f32>(&[]);
+    }
+
+    #[test]
+    fn item_wants_one_element_of_the_right_type() {
+        let a = Array::scalar(3i32).unwrap();
+        assert_eq!(a.item::<i32>().unwrap(), 3);
+        assert_eq!(a.item::<f32>().unwrap_err().kind(), ErrorKind::Dtype);
+        let b = Array::from_slice(&[1i32, 2], &[2]).unwrap();
+        assert_eq!(b.item::<i32>().unwrap_err().kind(), ErrorKind::Shape);
+        assert_eq!(Array::from_slice(&[7u8], &[1, 1]).unwrap().item::<u8>().unwrap(), 7);
+    }
+
+    #[test]
+    fn strided_views_are_copied_by_to_vec_and_refused_by_as_slice() {
+        let a = Array::from_slice(&[1i32, 2, 3, 4, 5, 6], &[2, 3]).unwrap();
+        let t = crate::ops::transpose(&a, &[]).unwrap();
+        assert_eq!(t.to_vec::<i32>().unwrap(), [1, 4, 2, 5, 3, 6]);
+        assert_eq!(t.as_slice::<i32>().unwrap_err().kind(), ErrorKind::InvalidArgument);
+        let s = crate::ops::slice(&a, &[0, 1], &[2, 3], &[1, 1]).unwrap();
+        assert_eq!(s.to_vec::<i32>().unwrap(), [2, 3, 5, 6]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_bool_are_refused() {
+        let a = Array::from_slice(&[0u8, 1, 2], &[3]).unwrap();
+        let b = crate::ops::view(&a, Dtype::Bool).unwrap();
+        assert_eq!(b.as_slice::<bool>().unwrap_err().kind(), ErrorKind::Dtype);
+    }
+
+    #[test]
+    fn dim_counts_from_both_ends() {
+        let a = crate::ops::zeros(&[2, 3], Dtype::Float32).unwrap();
+        assert_eq!(a.dim(0).unwrap(), 2);
+        assert_eq!(a.dim(-1).unwrap(), 3);
+        for axis in [2, -3, i32::MIN, i32::MAX] {
+            assert_eq!(a.dim(axis).unwrap_err().kind(), ErrorKind::Shape);
+        }
+    }
+
+    #[test]
+    fn scalar_as_has_the_dtype_asked_for() {
+        for &d in Dtype::ALL {
+            let a = Array::scalar_as(1.0, d).unwrap();
+            assert_eq!((a.dtype(), a.ndim()), (d, 0));
+        }
+    }
+
+    #[test]
+    fn printing_never_panics() {
+        let a = Array::from_slice(&[1.0f32, 2.0], &[2]).unwrap();
+        assert_eq!(format!("{a:?}"), "Array(float32[2])");
+        assert!(format!("{a}").contains('2'));
+    }
+}

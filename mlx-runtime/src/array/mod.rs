@@ -1,0 +1,259 @@
+//! [`Array`]: one owned handle of MLX C.
+
+mod host;
+
+use std::ffi::c_void;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use mlx_sys as sys;
+
+use crate::error::{check, from_c, init};
+use crate::handles::MlxString;
+use crate::{Dtype, Error, Result};
+
+/// An n-dimensional array, or the recipe for one: operations build a graph that is computed when
+/// a value is needed ([`Array::eval`], [`Array::item`], [`crate::transforms::eval`]).
+///
+/// Owns one `mlx_array` handle, which is never null. `Clone` copies the handle, not the data.
+/// Arrays are immutable: no operation changes one that exists.
+///
+/// # Threads
+///
+/// `Send`, not `Sync`. MLX counts references atomically and locks its allocator, scheduler and
+/// caches, so a handle may be used and freed on any thread; what it does not lock is a graph
+/// node's own state, which evaluation writes. This crate therefore lets one thread at a time
+/// evaluate. The rest is the user's part: **evaluate an array before another thread gets it or a
+/// clone of it**. An array that is not evaluated belongs to its thread's stream, and evaluating
+/// it elsewhere is an error ([`crate::ErrorKind::Device`]).
+///
+/// ```
+/// use mlx_runtime::{ops, Array};
+/// let a = Array::from_slice(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
+/// let b = ops::matmul(&a, &a)?;
+/// assert_eq!(b.shape(), &[2, 2]);
+/// assert_eq!(b.to_vec::<f32>()?, [7.0, 10.0, 15.0, 22.0]);
+/// # Ok::<(), mlx_runtime::Error>(())
+/// ```
+// Transparent, so that a slice of arrays is a slice of handles for the C side.
+#[repr(transparent)]
+pub struct Array {
+    handle: NonNull<c_void>,
+    not_sync: PhantomData<std::cell::Cell<()>>,
+}
+
+// SAFETY: see "Threads" in the type's docs: counts are atomic, and an evaluated array is only
+// read. Evaluation, which writes, runs under `graph_lock` and fails on another thread's stream.
+unsafe impl Send for Array {}
+
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Array>();
+    assert!(std::mem::size_of::<Array>() == std::mem::size_of::<sys::mlx_array>());
+    assert!(std::mem::align_of::<Array>() == std::mem::align_of::<sys::mlx_array>());
+};
+
+// `Array: !Sync`, checked by ambiguity: if it were `Sync`, both impls would apply.
+const _: fn() = || {
+    trait AmbiguousIfSync<A> {
+        fn some_item() {}
+    }
+    impl<T: ?Sized> AmbiguousIfSync<()> for T {}
+    impl<T: ?Sized + Sync> AmbiguousIfSync<u8> for T {}
+    let _ = <Array as AmbiguousIfSync<_>>::some_item;
+};
+
+impl Array {
+    /// Takes over a handle that MLX C made. A null handle becomes the error of `op`.
+    #[inline]
+    pub(crate) fn from_handle(raw: sys::mlx_array, op: &'static str) -> Result<Self> {
+        match NonNull::new(raw.ctx) {
+            Some(handle) => Ok(Self {
+                handle,
+                not_sync: PhantomData,
+            }),
+            None => Err(from_c(op, &[])),
+        }
+    }
+
+    /// Takes over a handle from a call that said it succeeded.
+    ///
+    /// # Errors
+    /// If the handle is null.
+    ///
+    /// # Safety
+    /// `raw` is null, or a handle that MLX C returned and nothing else owns.
+    #[doc(hidden)]
+    pub unsafe fn from_raw(raw: sys::mlx_array) -> Result<Self> {
+        Self::from_handle(raw, "from_raw")
+    }
+
+    /// The handle; valid while `self` is.
+    #[doc(hidden)]
+    #[inline]
+    pub fn as_raw(&self) -> sys::mlx_array {
+        sys::mlx_array {
+            ctx: self.handle.as_ptr(),
+        }
+    }
+
+    /// The size of each dimension, outermost first. Known without evaluating.
+    #[inline]
+    pub fn shape(&self) -> &[i32] {
+        let n = self.ndim();
+        if n == 0 {
+            return &[];
+        }
+        // SAFETY: the handle is valid; MLX stores `n` C ints, which do not move or change while
+        // the array lives, and `self` keeps it alive.
+        unsafe {
+            let p = sys::mlx_array_shape(self.as_raw());
+            if p.is_null() {
+                return &[];
+            }
+            std::slice::from_raw_parts(p, n)
+        }
+    }
+
+    /// The size of dimension `axis`; negative axes count from the last.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Shape`] if there is no such axis.
+    pub fn dim(&self, axis: i32) -> Result<i32> {
+        let shape = self.shape();
+        let index = if axis < 0 {
+            i64::from(axis) + shape.len() as i64
+        } else {
+            i64::from(axis)
+        };
+        usize::try_from(index)
+            .ok()
+            .and_then(|i| shape.get(i).copied())
+            .ok_or_else(|| {
+                Error::shape("dim", format!("no axis {axis} in an array of shape {shape:?}"))
+            })
+    }
+
+    /// The number of dimensions; 0 for a scalar.
+    #[inline]
+    pub fn ndim(&self) -> usize {
+        // SAFETY: the handle is valid, so the getter cannot fail.
+        unsafe { sys::mlx_array_ndim(self.as_raw()) }
+    }
+
+    /// The number of elements.
+    #[inline]
+    pub fn size(&self) -> usize {
+        // SAFETY: the handle is valid, so the getter cannot fail.
+        unsafe { sys::mlx_array_size(self.as_raw()) }
+    }
+
+    /// The number of bytes that the elements take.
+    #[inline]
+    pub fn nbytes(&self) -> usize {
+        // SAFETY: the handle is valid, so the getter cannot fail.
+        unsafe { sys::mlx_array_nbytes(self.as_raw()) }
+    }
+
+    /// The type of the elements.
+    #[inline]
+    pub fn dtype(&self) -> Dtype {
+        // SAFETY: the handle is valid, so the getter cannot fail.
+        let raw = unsafe { sys::mlx_array_dtype(self.as_raw()) };
+        // The table covers every dtype of the MLX version that this crate is built with.
+        Dtype::from_raw(raw).unwrap_or(Dtype::Bool)
+    }
+
+    /// Computes the array, and waits for it.
+    ///
+    /// # Errors
+    /// What any operation of its graph reports when it runs.
+    pub fn eval(&self) -> Result<()> {
+        let _lock = crate::graph_lock();
+        // SAFETY: the handle is valid.
+        check("eval", unsafe { sys::mlx_array_eval(self.as_raw()) })
+    }
+}
+
+impl Clone for Array {
+    /// Another handle to the same array: no data is copied.
+    fn clone(&self) -> Self {
+        let mut out = sys::mlx_array {
+            ctx: std::ptr::null_mut(),
+        };
+        // SAFETY: the source handle is valid and the destination is null, so MLX C allocates one.
+        unsafe { sys::mlx_array_set(&mut out, self.as_raw()) };
+        match NonNull::new(out.ctx) {
+            Some(handle) => Self {
+                handle,
+                not_sync: PhantomData,
+            },
+            // Copying a handle allocates a few bytes: failing means that the heap is exhausted,
+            // where Rust's own collections abort as well.
+            None => std::alloc::handle_alloc_error(std::alloc::Layout::new::<[usize; 2]>()),
+        }
+    }
+}
+
+impl Drop for Array {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: `self` owns the handle, and this is its last use.
+        unsafe { sys::mlx_array_free(self.as_raw()) };
+    }
+}
+
+impl fmt::Debug for Array {
+    /// Shape and dtype only: never evaluates.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Array({}{:?})", self.dtype(), self.shape())
+    }
+}
+
+impl fmt::Display for Array {
+    /// The values as MLX prints them, shortened when there are many. Evaluates the array; where
+    /// that fails, prints why.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.eval().and_then(|()| MlxString::of_array(self)) {
+            Ok(text) => f.write_str(&text.to_string_lossy()),
+            Err(e) => write!(f, "{self:?}: {}", e.to_string().replace('\n', "; ")),
+        }
+    }
+}
+
+/// Builds one array with one C call on the thread's current stream: no allocation in Rust, one
+/// check of the status and the handle.
+#[inline]
+pub(crate) fn build(
+    op: &'static str,
+    inputs: &[&Array],
+    call: impl FnOnce(*mut sys::mlx_array, sys::mlx_stream) -> std::ffi::c_int,
+) -> Result<Array> {
+    let stream = crate::stream::current()?;
+    let mut out = sys::mlx_array {
+        ctx: std::ptr::null_mut(),
+    };
+    let status = call(&mut out, stream);
+    match NonNull::new(out.ctx) {
+        Some(handle) if status == 0 => Ok(Array {
+            handle,
+            not_sync: PhantomData,
+        }),
+        _ => Err(from_c(op, inputs)),
+    }
+}
+
+/// The handle of an optional input; null stands for "absent".
+#[inline]
+pub(crate) fn optional(a: Option<&Array>) -> sys::mlx_array {
+    sys::mlx_array {
+        ctx: a.map_or(std::ptr::null_mut(), |a| a.handle.as_ptr()),
+    }
+}
+
+/// For calls that take no stream and may be the first ones into MLX.
+#[inline]
+pub(crate) fn ready() {
+    init();
+}

@@ -1,0 +1,302 @@
+//! Devices: where operations run.
+//!
+//! The default device is one setting of the whole process: the GPU where MLX has one, else the
+//! CPU. Every operation goes to the calling thread's current stream on it ([`crate::stream`]).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ptr::{null, null_mut};
+
+use mlx_sys as sys;
+
+use crate::error::{check, from_c, init};
+use crate::handles::{c_string, VectorString};
+use crate::{Error, ErrorKind, Result};
+
+/// CPU or GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceType {
+    /// The host's processors.
+    Cpu,
+    /// Metal or CUDA, whichever MLX was built with.
+    Gpu,
+}
+
+/// One device: its type and its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Device {
+    kind: DeviceType,
+    index: i32,
+}
+
+impl Device {
+    /// Device number `index` of a type; whether it exists is another question
+    /// ([`is_available`]).
+    pub const fn new(kind: DeviceType, index: i32) -> Self {
+        Self { kind, index }
+    }
+
+    /// The CPU.
+    pub const fn cpu() -> Self {
+        Self::new(DeviceType::Cpu, 0)
+    }
+
+    /// The first GPU.
+    pub const fn gpu() -> Self {
+        Self::new(DeviceType::Gpu, 0)
+    }
+
+    /// CPU or GPU.
+    pub const fn kind(self) -> DeviceType {
+        self.kind
+    }
+
+    /// The device's number among those of its type.
+    pub const fn index(self) -> i32 {
+        self.index
+    }
+
+    pub(crate) fn handle(self) -> Result<Handle> {
+        init();
+        // SAFETY: plain values in, an owned handle out.
+        let raw = unsafe { sys::mlx_device_new_type(raw_type(self.kind), self.index) };
+        if raw.ctx.is_null() {
+            return Err(from_c("device", &[]));
+        }
+        Ok(Handle(raw))
+    }
+
+    /// # Errors
+    /// [`ErrorKind::Device`] if MLX does not have this device: MLX itself indexes a table with it.
+    pub(crate) fn check_available(self, op: &'static str) -> Result<()> {
+        if is_available(self)? {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Device, format!("there is no device {self}"))
+            .with_op(op)
+            .with_hint("`device::device_count` says how many devices of a type there are"))
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            DeviceType::Cpu => write!(f, "cpu:{}", self.index),
+            DeviceType::Gpu => write!(f, "gpu:{}", self.index),
+        }
+    }
+}
+
+const fn raw_type(kind: DeviceType) -> sys::mlx_device_type {
+    match kind {
+        DeviceType::Cpu => sys::mlx_device_type__MLX_CPU,
+        DeviceType::Gpu => sys::mlx_device_type__MLX_GPU,
+    }
+}
+
+/// Owns one `mlx_device`.
+pub(crate) struct Handle(sys::mlx_device);
+
+impl Handle {
+    pub(crate) fn null() -> Self {
+        Self(sys::mlx_device { ctx: null_mut() })
+    }
+
+    pub(crate) fn as_raw(&self) -> sys::mlx_device {
+        self.0
+    }
+
+    pub(crate) fn as_out(&mut self) -> *mut sys::mlx_device {
+        &mut self.0
+    }
+
+    pub(crate) fn device(&self) -> Result<Device> {
+        let mut kind = sys::mlx_device_type__MLX_CPU;
+        let mut index = 0;
+        // SAFETY: the handle is valid and both destinations outlive the calls.
+        unsafe {
+            check("device", sys::mlx_device_get_type(&mut kind, self.0))?;
+            check("device", sys::mlx_device_get_index(&mut index, self.0))?;
+        }
+        let kind = if kind == sys::mlx_device_type__MLX_CPU {
+            DeviceType::Cpu
+        } else {
+            DeviceType::Gpu
+        };
+        Ok(Device { kind, index })
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: owned here; null is ignored.
+        unsafe { sys::mlx_device_free(self.0) };
+    }
+}
+
+/// The device that operations run on.
+///
+/// # Errors
+/// If MLX cannot say.
+pub fn default_device() -> Result<Device> {
+    init();
+    let mut handle = Handle::null();
+    // SAFETY: the destination is an owned null handle.
+    check("default_device", unsafe {
+        sys::mlx_get_default_device(handle.as_out())
+    })?;
+    handle.device()
+}
+
+/// Sets the device that operations run on, for every thread of the process.
+///
+/// Call it before building arrays: MLX does not guard the setting, and other threads notice it at
+/// their next operation.
+///
+/// # Errors
+/// [`ErrorKind::Device`] if MLX does not have the device.
+pub fn set_default_device(device: Device) -> Result<()> {
+    device.check_available("set_default_device")?;
+    let handle = device.handle()?;
+    // SAFETY: the handle is valid.
+    check("set_default_device", unsafe {
+        sys::mlx_set_default_device(handle.as_raw())
+    })?;
+    crate::stream::default_device_changed();
+    Ok(())
+}
+
+/// Whether MLX can use the device.
+///
+/// # Errors
+/// If MLX cannot say.
+pub fn is_available(device: Device) -> Result<bool> {
+    if device.index < 0 {
+        return Ok(false);
+    }
+    let handle = device.handle()?;
+    let mut yes = false;
+    // SAFETY: the handle is valid and the destination outlives the call.
+    check("is_available", unsafe {
+        sys::mlx_device_is_available(&mut yes, handle.as_raw())
+    })?;
+    Ok(yes)
+}
+
+/// How many devices of a type there are.
+///
+/// # Errors
+/// If MLX cannot say.
+pub fn device_count(kind: DeviceType) -> Result<i32> {
+    init();
+    let mut n = 0;
+    // SAFETY: the destination outlives the call.
+    check("device_count", unsafe {
+        sys::mlx_device_count(&mut n, raw_type(kind))
+    })?;
+    Ok(n)
+}
+
+/// One fact about a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Info {
+    /// Text, such as a name.
+    Text(String),
+    /// A number, such as a size in bytes.
+    Size(usize),
+}
+
+impl fmt::Display for Info {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Info::Text(t) => f.write_str(t),
+            Info::Size(n) => n.fmt(f),
+        }
+    }
+}
+
+/// What MLX knows about a device, by MLX's names: `architecture`, `memory_size`,
+/// `max_recommended_working_set_size`, ... Which there are depends on the backend.
+///
+/// # Errors
+/// [`ErrorKind::Device`] if MLX does not have the device.
+pub fn info(device: Device) -> Result<BTreeMap<String, Info>> {
+    const OP: &str = "device_info";
+    /// Owns one `mlx_device_info`.
+    struct Owned(sys::mlx_device_info);
+    impl Drop for Owned {
+        fn drop(&mut self) {
+            // SAFETY: owned here; null is ignored.
+            unsafe { sys::mlx_device_info_free(self.0) };
+        }
+    }
+    device.check_available(OP)?;
+    let handle = device.handle()?;
+    // SAFETY: makes a handle without a value.
+    let mut info = Owned(unsafe { sys::mlx_device_info_new() });
+    // SAFETY: both handles are ours.
+    check(OP, unsafe {
+        sys::mlx_device_info_get(&mut info.0, handle.as_raw())
+    })?;
+    let mut keys = VectorString::null();
+    // SAFETY: both handles are ours.
+    check(OP, unsafe {
+        sys::mlx_device_info_get_keys(keys.as_out(), info.0)
+    })?;
+    let mut out = BTreeMap::new();
+    for key in keys.to_vec(OP)? {
+        let c_key = c_string(OP, &key)?;
+        let mut is_text = false;
+        // SAFETY: the handle and the key are valid.
+        check(OP, unsafe {
+            sys::mlx_device_info_is_string(&mut is_text, info.0, c_key.as_ptr())
+        })?;
+        let value = if is_text {
+            let mut text = null();
+            // SAFETY: as above; the text lives in `info`, and is copied.
+            check(OP, unsafe {
+                sys::mlx_device_info_get_string(&mut text, info.0, c_key.as_ptr())
+            })?;
+            if text.is_null() {
+                continue;
+            }
+            // SAFETY: a NUL-terminated string that `info` keeps alive.
+            let text = unsafe { std::ffi::CStr::from_ptr(text) };
+            Info::Text(text.to_string_lossy().into_owned())
+        } else {
+            let mut n = 0;
+            // SAFETY: as above.
+            check(OP, unsafe {
+                sys::mlx_device_info_get_size(&mut n, info.0, c_key.as_ptr())
+            })?;
+            Info::Size(n)
+        };
+        out.insert(key, value);
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_device_exists() {
+        let d = default_device().unwrap();
+        assert!(is_available(d).unwrap());
+        assert!(device_count(d.kind()).unwrap() > d.index());
+        info(d).unwrap();
+    }
+
+    #[test]
+    fn absent_devices_are_errors() {
+        for d in [Device::new(DeviceType::Cpu, 99), Device::new(DeviceType::Gpu, -1)] {
+            assert!(!is_available(d).unwrap());
+            assert_eq!(set_default_device(d).unwrap_err().kind(), ErrorKind::Device);
+            assert_eq!(info(d).unwrap_err().kind(), ErrorKind::Device);
+            assert!(crate::stream::Stream::new(d).is_err());
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The one error type of this crate, and the C error handler that feeds it.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::ffi::{c_char, c_void, CStr};
+use std::fmt;
+use std::sync::{Arc, Once};
+
+use crate::Array;
+
+/// What this crate's functions return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong, for code that wants to react to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Shapes, axes or element counts do not fit together.
+    Shape,
+    /// An array has another dtype than the call needs.
+    Dtype,
+    /// An argument is outside what the function accepts.
+    InvalidArgument,
+    /// The device could not provide the memory.
+    OutOfMemory,
+    /// A device, stream or backend is not there.
+    Device,
+    /// Reading or writing a file failed in the operating system.
+    Io,
+    /// A file is truncated, corrupt, or not of the format it should be.
+    Format,
+    /// A closure given to a transform panicked.
+    Panic,
+    /// MLX reported something else.
+    Mlx,
+}
+
+/// Any failure in this crate: one clear line, and a hint where the user can act.
+///
+/// Opaque, one pointer wide, cheap to return. Nothing is formatted unless the call failed.
+///
+/// ```
+/// use mlx_runtime::{ops, Array, ErrorKind};
+/// let a = Array::from_slice(&[1.0f32; 6], &[2, 3])?;
+/// let b = Array::from_slice(&[1.0f32; 8], &[2, 4])?;
+/// let err = ops::add(&a, &b).unwrap_err();
+/// assert_eq!(err.kind(), ErrorKind::Shape);
+/// assert_eq!(err.op(), Some("add"));
+/// assert!(err.to_string().contains("float32[2, 3]"));
+/// # Ok::<(), mlx_runtime::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    op: Option<&'static str>,
+    message: String,
+    hint: Option<Cow<'static, str>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind` with a one-line `message`.
+    #[cold]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            op: None,
+            message: message.into(),
+            hint: None,
+            source: None,
+        }))
+    }
+
+    /// Adds what the user can do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Names the operation that failed, unless one is named already.
+    #[must_use]
+    pub fn with_op(mut self, op: &'static str) -> Self {
+        self.0.op.get_or_insert(op);
+        self
+    }
+
+    /// Adds the error that caused this one.
+    #[must_use]
+    pub fn with_source(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.0.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The operation that failed, by its name in this crate.
+    pub fn op(&self) -> Option<&'static str> {
+        self.0.op
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// Shorthand for [`ErrorKind::InvalidArgument`].
+    #[cold]
+    pub(crate) fn invalid(op: &'static str, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidArgument, message).with_op(op)
+    }
+
+    /// Shorthand for [`ErrorKind::Shape`].
+    #[cold]
+    pub(crate) fn shape(op: &'static str, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Shape, message).with_op(op)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(op) = self.0.op {
+            write!(f, "{op}: ")?;
+        }
+        f.write_str(&self.0.message)?;
+        if let Some(hint) = &self.0.hint {
+            write!(f, "\nhint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut s = f.debug_struct("Error");
+        s.field("kind", &self.0.kind);
+        if let Some(op) = self.0.op {
+            s.field("op", &op);
+        }
+        s.field("message", &self.0.message);
+        if let Some(hint) = &self.0.hint {
+            s.field("hint", hint);
+        }
+        if let Some(source) = &self.0.source {
+            s.field("source", source);
+        }
+        s.finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|e| e as _)
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(e: std::io::Error) -> Self {
+        Self::new(ErrorKind::Io, e.to_string()).with_source(e)
+    }
+}
+
+thread_local! {
+    /// The last message of MLX on this thread. MLX C reports on the thread that made the call:
+    /// failures inside MLX's own stream threads are kept there and thrown where they are awaited.
+    static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Stores the message for the call that is failing. Must not unwind: its caller is C++.
+unsafe extern "C" fn on_error(message: *const c_char, _data: *mut c_void) {
+    if message.is_null() {
+        return;
+    }
+    // SAFETY: MLX C passes a NUL-terminated string that lives for the duration of this call.
+    let text = unsafe { CStr::from_ptr(message) }.to_string_lossy();
+    let text = clean(&text);
+    // Fails only while the thread's locals are being destroyed: then the text is lost, not the error.
+    let _ = LAST.try_with(|slot| {
+        if let Ok(mut slot) = slot.try_borrow_mut() {
+            *slot = Some(text);
+        }
+    });
+}
+
+/// Installs the handler before the first call of this crate into MLX C, whose default one exits
+/// the process. One atomic load once that is done.
+#[inline]
+pub(crate) fn init() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: `on_error` is a function for the life of the program and uses no data. MLX C
+        // keeps it in an unguarded global; `Once` orders this write before every later call.
+        unsafe { mlx_sys::mlx_set_error_handler(Some(on_error), std::ptr::null_mut(), None) };
+    });
+}
+
+/// Takes the message of the call that just failed on this thread.
+pub(crate) fn take_message() -> Option<String> {
+    LAST.try_with(|slot| slot.try_borrow_mut().ok().and_then(|mut s| s.take()))
+        .ok()
+        .flatten()
+}
+
+/// Strips what does not help the reader: the place in MLX C and line breaks.
+fn clean(text: &str) -> String {
+    let text = match text.rfind(" at ") {
+        Some(at) if text[at..].contains(".cpp:") => &text[..at],
+        _ => text,
+    };
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Kind and hint by what MLX's message contains; the first match counts.
+const KNOWN: &[(&str, ErrorKind, Option<&str>)] = &[
+    ("cannot be broadcast", ErrorKind::Shape, Some("dimensions must be equal or 1, counted from the last; `ops::expand_dims` and `ops::reshape` can make them so")),
+    ("no Stream(", ErrorKind::Device, Some("streams belong to threads: evaluate an array on the thread that built it before it moves to another one")),
+    ("Resource limit", ErrorKind::OutOfMemory, Some("too many buffers are alive: evaluate more often, and pad batches to few different lengths")),
+    ("allocate", ErrorKind::OutOfMemory, Some("use a smaller batch, more gradient checkpoints, or `memory::set_limit`")),
+    ("out of memory", ErrorKind::OutOfMemory, Some("use a smaller batch, more gradient checkpoints, or `memory::set_limit`")),
+    ("must return a scalar", ErrorKind::Shape, Some("reduce the loss with `ops::sum` or `ops::mean` over all axes")),
+    ("during function transformations", ErrorKind::InvalidArgument, Some("do not read values inside a compiled function: return them as outputs")),
+    ("without gpu backend", ErrorKind::Device, Some("this build of MLX has no GPU backend; use `Device::cpu()`")),
+    ("not supported on the GPU", ErrorKind::Dtype, Some("use float32, or `Device::cpu()`")),
+    ("quantized weights", ErrorKind::InvalidArgument, Some("capture quantised weights in the closure instead of passing them as differentiated inputs")),
+    ("dtype", ErrorKind::Dtype, None),
+    ("type", ErrorKind::Dtype, None),
+    ("shape", ErrorKind::Shape, None),
+    ("Shape", ErrorKind::Shape, None),
+    ("dimension", ErrorKind::Shape, None),
+    ("axis", ErrorKind::Shape, None),
+    ("axes", ErrorKind::Shape, None),
+    ("axis", ErrorKind::Shape, None),
+    ("split", ErrorKind::Shape, None),
+    ("size", ErrorKind::Shape, None),
+];
+
+/// The error of a C call that failed, with the shapes of its inputs.
+#[cold]
+#[inline(never)]
+pub(crate) fn from_c(op: &'static str, inputs: &[&Array]) -> Error {
+    let message = take_message().unwrap_or_else(|| "MLX gave no reason".to_owned());
+    build(op, message, inputs)
+}
+
+#[cold]
+fn build(op: &'static str, message: String, inputs: &[&Array]) -> Error {
+    use fmt::Write;
+    // MLX starts most messages with "[op]"; ours names the operation already.
+    let text = match message.strip_prefix('[').and_then(|m| m.split_once("] ")) {
+        Some((_, rest)) => rest,
+        None => &message,
+    };
+    let known = KNOWN.iter().find(|(needle, ..)| message.contains(needle));
+    let mut full = text.trim_end_matches('.').to_owned();
+    if !inputs.is_empty() {
+        full.push_str(" (inputs: ");
+        // A call on a thousand arrays should not print them all.
+        const SHOWN: usize = 8;
+        for (i, a) in inputs.iter().take(SHOWN).enumerate() {
+            let comma = if i > 0 { ", " } else { "" };
+            // Writing to a String cannot fail.
+            let _ = write!(full, "{comma}{}{:?}", a.dtype(), a.shape());
+        }
+        if inputs.len() > SHOWN {
+            let _ = write!(full, ", and {} more", inputs.len() - SHOWN);
+        }
+        full.push(')');
+    }
+    let kind = known.map_or(ErrorKind::Mlx, |k| k.1);
+    let error = Error::new(kind, full).with_op(op);
+    match known.and_then(|k| k.2) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}
+
+/// Turns a C status into a `Result`, for calls that make no array.
+#[inline]
+pub(crate) fn check(op: &'static str, status: std::ffi::c_int) -> Result<()> {
+    if status == 0 {
+        Ok(())
+    } else {
+        Err(from_c(op, &[]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_in_c_is_stripped() {
+        assert_eq!(clean("[add] bad\n shapes at /x/y/ops.cpp:12"), "[add] bad shapes");
+        assert_eq!(clean("look at me"), "look at me");
+    }
+
+    #[test]
+    fn one_line_then_the_hint() {
+        let e = Error::new(ErrorKind::Shape, "bad").with_op("add").with_hint("do this");
+        assert_eq!(e.to_string(), "add: bad\nhint: do this");
+        assert_eq!(e.clone().with_op("other").op(), Some("add"));
+    }
+
+    #[test]
+    fn a_result_is_two_words() {
+        assert_eq!(std::mem::size_of::<Error>(), std::mem::size_of::<usize>());
+        assert!(std::mem::size_of::<Result<Array>>() <= 2 * std::mem::size_of::<usize>());
+    }
+
+    #[test]
+    fn io_errors_keep_their_source() {
+        let e = Error::from(std::io::Error::other("disk"));
+        assert_eq!(e.kind(), ErrorKind::Io);
+        assert!(std::error::Error::source(&e).is_some());
+    }
+}

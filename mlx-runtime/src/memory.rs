@@ -1,0 +1,108 @@
+//! The memory of MLX's allocator, in bytes, for the whole process.
+
+use mlx_sys as sys;
+
+use crate::error::{check, init};
+use crate::Result;
+
+macro_rules! readings {
+    ($($(#[$doc:meta])* $name:ident => $c:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// If MLX cannot say.
+        pub fn $name() -> Result<usize> {
+            init();
+            let mut n = 0;
+            // SAFETY: the destination outlives the call.
+            check(stringify!($name), unsafe { sys::$c(&mut n) })?;
+            Ok(n)
+        }
+    )*};
+}
+
+readings! {
+    /// What arrays use now. MLX: `get_active_memory`.
+    active => mlx_get_active_memory;
+    /// The most that arrays used since the start or [`reset_peak`]. MLX: `get_peak_memory`.
+    peak => mlx_get_peak_memory;
+    /// What is kept for reuse although no array uses it. MLX: `get_cache_memory`.
+    cache => mlx_get_cache_memory;
+    /// Above this, evaluation waits for running work before it allocates more.
+    /// MLX: `get_memory_limit`.
+    limit => mlx_get_memory_limit;
+}
+
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident => $c:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// Returns the previous value.
+        ///
+        /// # Errors
+        /// If the backend refuses the value.
+        pub fn $name(bytes: usize) -> Result<usize> {
+            init();
+            let mut previous = 0;
+            // SAFETY: the destination outlives the call.
+            check(stringify!($name), unsafe { sys::$c(&mut previous, bytes) })?;
+            Ok(previous)
+        }
+    )*};
+}
+
+settings! {
+    /// Sets the guideline for memory that [`limit`] reads. MLX: `set_memory_limit`.
+    set_limit => mlx_set_memory_limit;
+    /// Sets how much unused memory is kept for reuse; 0 keeps none. MLX: `set_cache_limit`.
+    set_cache_limit => mlx_set_cache_limit;
+    /// Sets how much memory Metal keeps resident; other backends ignore it.
+    /// MLX: `set_wired_limit`.
+    set_wired_limit => mlx_set_wired_limit;
+}
+
+/// Starts [`peak`] anew. MLX: `reset_peak_memory`.
+///
+/// # Errors
+/// If MLX cannot.
+pub fn reset_peak() -> Result<()> {
+    init();
+    // SAFETY: takes nothing.
+    check("reset_peak", unsafe { sys::mlx_reset_peak_memory() })
+}
+
+/// Gives the memory that is kept for reuse back to the system. MLX: `clear_cache`.
+///
+/// # Errors
+/// If MLX cannot.
+pub fn clear_cache() -> Result<()> {
+    init();
+    // SAFETY: takes nothing.
+    check("clear_cache", unsafe { sys::mlx_clear_cache() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ops, Dtype};
+
+    #[test]
+    fn limits_return_the_previous_value() {
+        let before = limit().unwrap();
+        assert_eq!(set_limit(1 << 40).unwrap(), before);
+        assert_eq!(set_limit(before).unwrap(), 1 << 40);
+        let cache = set_cache_limit(1 << 20).unwrap();
+        assert_eq!(set_cache_limit(cache).unwrap(), 1 << 20);
+    }
+
+    #[test]
+    fn arrays_are_counted() {
+        let a = ops::ones(&[1 << 20], Dtype::Float32).unwrap();
+        a.eval().unwrap();
+        // Contiguous, so that it is not a broadcast of one element.
+        let b = ops::add(&a, &a).unwrap();
+        b.eval().unwrap();
+        assert!(active().unwrap() >= 4 << 20);
+        assert!(peak().unwrap() >= 4 << 20);
+    }
+}

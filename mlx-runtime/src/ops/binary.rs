@@ -1,0 +1,107 @@
+//! Elementwise operations on two or three arrays that broadcast.
+
+use mlx_sys as sys;
+
+use super::binary;
+use crate::array::build;
+use crate::{Array, Result};
+
+binary! {
+    /// a + b; the inputs broadcast. MLX: `add`.
+    add => mlx_add;
+    /// The angle of the point (b, a) in radians; the inputs broadcast. MLX: `arctan2`.
+    arctan2 => mlx_arctan2;
+    /// Bitwise and of integers or bools; the inputs broadcast. MLX: `bitwise_and`.
+    bitwise_and => mlx_bitwise_and;
+    /// Bitwise or of integers or bools; the inputs broadcast. MLX: `bitwise_or`.
+    bitwise_or => mlx_bitwise_or;
+    /// Bitwise exclusive or of integers or bools; the inputs broadcast. MLX: `bitwise_xor`.
+    bitwise_xor => mlx_bitwise_xor;
+    /// a / b; integers become float32; the inputs broadcast. MLX: `divide`.
+    divide => mlx_divide;
+    /// a == b, as bool; the inputs broadcast. MLX: `equal`.
+    equal => mlx_equal;
+    /// The integer below a / b; the inputs broadcast. MLX: `floor_divide`.
+    floor_divide => mlx_floor_divide;
+    /// a > b, as bool; the inputs broadcast. MLX: `greater`.
+    greater => mlx_greater;
+    /// a >= b, as bool; the inputs broadcast. MLX: `greater_equal`.
+    greater_equal => mlx_greater_equal;
+    /// a shifted left by b bits; the inputs broadcast. MLX: `left_shift`.
+    left_shift => mlx_left_shift;
+    /// a < b, as bool; the inputs broadcast. MLX: `less`.
+    less => mlx_less;
+    /// a <= b, as bool; the inputs broadcast. MLX: `less_equal`.
+    less_equal => mlx_less_equal;
+    /// log(exp(a) + exp(b)) without overflow; the inputs broadcast. MLX: `logaddexp`.
+    logaddexp => mlx_logaddexp;
+    /// Whether both are not zero, as bool; the inputs broadcast. MLX: `logical_and`.
+    logical_and => mlx_logical_and;
+    /// Whether one is not zero, as bool; the inputs broadcast. MLX: `logical_or`.
+    logical_or => mlx_logical_or;
+    /// Whether exactly one is not zero, as bool; the inputs broadcast. MLX: `logical_xor`.
+    logical_xor => mlx_logical_xor;
+    /// The larger one, NaN if either is; the inputs broadcast. MLX: `maximum`.
+    maximum => mlx_maximum;
+    /// The smaller one, NaN if either is; the inputs broadcast. MLX: `minimum`.
+    minimum => mlx_minimum;
+    /// a * b; the inputs broadcast. MLX: `multiply`.
+    multiply => mlx_multiply;
+    /// a != b, as bool; the inputs broadcast. MLX: `not_equal`.
+    not_equal => mlx_not_equal;
+    /// a to the power b; the inputs broadcast. MLX: `power`.
+    power => mlx_power;
+    /// a - b * floor(a / b); the inputs broadcast. MLX: `remainder`.
+    remainder => mlx_remainder;
+    /// a shifted right by b bits; the inputs broadcast. MLX: `right_shift`.
+    right_shift => mlx_right_shift;
+    /// a - b; the inputs broadcast. MLX: `subtract`.
+    subtract => mlx_subtract;
+}
+
+/// `x` where `condition` holds, else `y`; all three broadcast. MLX: `where`.
+///
+/// # Errors
+/// If the shapes do not fit together.
+#[inline]
+pub fn where_(condition: &Array, x: &Array, y: &Array) -> Result<Array> {
+    build("where_", &[condition, x, y], |out, s| {
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_where(out, condition.as_raw(), x.as_raw(), y.as_raw(), s) }
+    })
+}
+
+/// Whether |a - b| <= atol + rtol * |b|, elementwise as bool; the inputs broadcast.
+/// MLX: `isclose`.
+///
+/// # Errors
+/// If the shapes do not fit together.
+pub fn isclose(a: &Array, b: &Array, rtol: f64, atol: f64, equal_nan: bool) -> Result<Array> {
+    build("isclose", &[a, b], |out, s| {
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_isclose(out, a.as_raw(), b.as_raw(), rtol, atol, equal_nan, s) }
+    })
+}
+
+/// Whether all elements are close, as a bool scalar; the inputs broadcast. See [`isclose`].
+/// MLX: `allclose`.
+///
+/// # Errors
+/// If the shapes do not fit together.
+pub fn allclose(a: &Array, b: &Array, rtol: f64, atol: f64, equal_nan: bool) -> Result<Array> {
+    build("allclose", &[a, b], |out, s| {
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_allclose(out, a.as_raw(), b.as_raw(), rtol, atol, equal_nan, s) }
+    })
+}
+
+/// Whether shapes and all elements are equal, as a bool scalar. MLX: `array_equal`.
+///
+/// # Errors
+/// If MLX refuses the dtypes.
+pub fn array_equal(a: &Array, b: &Array, equal_nan: bool) -> Result<Array> {
+    build("array_equal", &[a, b], |out, s| {
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_array_equal(out, a.as_raw(), b.as_raw(), equal_nan, s) }
+    })
+}

@@ -1,0 +1,137 @@
+//! Operations that MLX runs as one kernel each, with their gradients. MLX: `mlx.core.fast`.
+
+use mlx_sys as sys;
+
+use super::index::in_bounds;
+use crate::array::{build, optional};
+use crate::{Array, Error, Result};
+
+/// Which keys a query may see.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub enum Mask<'a> {
+    /// All of them.
+    #[default]
+    None,
+    /// Those at and before its own position; the last query aligns with the last key.
+    Causal,
+    /// Where a bool array is true, or with a floating-point array added to the scores; it
+    /// broadcasts to `[B, heads, Lq, Lk]`.
+    Array(&'a Array),
+}
+
+/// x / sqrt(mean(x^2) + eps) * weight over the last axis, `[.., n], [n] -> [.., n]`; summed in
+/// float32. MLX: `fast.rms_norm`.
+///
+/// # Errors
+/// If the weight is not one-dimensional and of the last axis' size.
+pub fn rms_norm(x: &Array, weight: Option<&Array>, eps: f32) -> Result<Array> {
+    build("rms_norm", &[x, weight.unwrap_or(x)], |out, s| {
+        // SAFETY: the inputs and the stream are valid; a null weight stands for "absent".
+        unsafe { sys::mlx_fast_rms_norm(out, x.as_raw(), optional(weight), eps, s) }
+    })
+}
+
+/// (x - mean) / sqrt(var + eps) * weight + bias over the last axis, `[.., n] -> [.., n]`.
+/// MLX: `fast.layer_norm`.
+///
+/// # Errors
+/// If weight or bias is not one-dimensional and of the last axis' size.
+pub fn layer_norm(
+    x: &Array,
+    weight: Option<&Array>,
+    bias: Option<&Array>,
+    eps: f32,
+) -> Result<Array> {
+    let inputs = [x, weight.unwrap_or(x), bias.unwrap_or(x)];
+    build("layer_norm", &inputs, |out, s| {
+        let (weight, bias) = (optional(weight), optional(bias));
+        // SAFETY: the inputs and the stream are valid; null stands for "absent".
+        unsafe { sys::mlx_fast_layer_norm(out, x.as_raw(), weight, bias, eps, s) }
+    })
+}
+
+/// Rotary position encoding of the first `dims` features, `[B, .., L, n] -> [B, .., L, n]`.
+///
+/// Position `i` of axis `L` turns by `scale * (i + offset) / base^(2j / dims)`, or by the periods
+/// in `freqs` (`[dims / 2]`) instead of `base`: exactly one of the two is given. `traditional`
+/// pairs neighbouring features, else the two halves. MLX: `fast.rope`.
+///
+/// # Errors
+/// If both or none of `base` and `freqs` are given, or the shapes do not fit together.
+pub fn rope(
+    x: &Array,
+    dims: i32,
+    traditional: bool,
+    base: Option<f32>,
+    scale: f32,
+    offset: i32,
+    freqs: Option<&Array>,
+) -> Result<Array> {
+    build("rope", &[x, freqs.unwrap_or(x)], |out, s| {
+        let (base, freqs) = (super::optional_float(base), optional(freqs));
+        // SAFETY: the inputs and the stream are valid; null stands for "absent".
+        unsafe {
+            sys::mlx_fast_rope(out, x.as_raw(), dims, traditional, base, scale, offset, freqs, s)
+        }
+    })
+}
+
+/// softmax(scale * q @ k.T, masked) @ v,
+/// `[B, heads, Lq, d], [B, kv_heads, Lk, d], [B, kv_heads, Lk, dv] -> [B, heads, Lq, dv]`.
+///
+/// `heads` is a multiple of `kv_heads`: neighbouring query heads share a key head. `sinks`
+/// (`[heads]`) adds one more score to each softmax that leads nowhere. The softmax is computed in
+/// float32. MLX: `fast.scaled_dot_product_attention`.
+///
+/// # Errors
+/// If the shapes do not fit together.
+pub fn scaled_dot_product_attention(
+    q: &Array,
+    k: &Array,
+    v: &Array,
+    scale: f32,
+    mask: Mask<'_>,
+    sinks: Option<&Array>,
+) -> Result<Array> {
+    let (mode, array) = match mask {
+        Mask::None => (c"", None),
+        Mask::Causal => (c"causal", None),
+        Mask::Array(a) => (c"array", Some(a)),
+    };
+    build("scaled_dot_product_attention", &[q, k, v], |out, s| {
+        // SAFETY: the inputs, the text and the stream are valid; null stands for "absent".
+        unsafe {
+            sys::mlx_fast_scaled_dot_product_attention(
+                out,
+                q.as_raw(),
+                k.as_raw(),
+                v.as_raw(),
+                scale,
+                mode.as_ptr(),
+                optional(array),
+                optional(sinks),
+                false,
+                s,
+            )
+        }
+    })
+}
+
+/// logsumexp(logits) - logits\[target\] for each row, `[.., V], [..] -> [..]`.
+/// MLX: `fast.cross_entropy`.
+///
+/// A target outside `0..V` is clamped, see [`super::take`]; mask such rows out of the result.
+///
+/// # Errors
+/// If the targets are not integers, or not of the leading shape.
+pub fn cross_entropy(logits: &Array, targets: &Array) -> Result<Array> {
+    let Some(&classes) = logits.shape().last() else {
+        return Err(Error::shape("cross_entropy", "the logits are a scalar"));
+    };
+    let targets = &in_bounds("cross_entropy", targets, classes)?;
+    build("cross_entropy", &[logits, targets], |out, s| {
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_fast_cross_entropy(out, logits.as_raw(), targets.as_raw(), s) }
+    })
+}

@@ -1,0 +1,95 @@
+//! Products.
+
+use mlx_sys as sys;
+
+use super::binary;
+use super::index::in_bounds;
+use crate::array::{build, optional, ready};
+use crate::handles::{c_string, VectorArray};
+use crate::{Array, Result};
+
+binary! {
+    /// The matrix product, `[.., m, k], [.., k, n] -> [.., m, n]`; leading axes broadcast, and a
+    /// one-dimensional input loses its axis. MLX: `matmul`.
+    matmul => mlx_matmul;
+    /// The sum of products over the last axis of both, `[.., k], [.., k] -> [.., ..]`.
+    /// MLX: `inner`.
+    inner => mlx_inner;
+    /// Every product of an element of `a` with one of `b`, `[..m], [..n] -> [m, n]`.
+    /// MLX: `outer`.
+    outer => mlx_outer;
+    /// The Kronecker product. MLX: `kron`.
+    kron => mlx_kron;
+}
+
+/// `alpha * (a @ b) + beta * c`, `[.., m, n], [.., m, k], [.., k, n] -> [.., m, n]`; `c`
+/// broadcasts. MLX: `addmm`.
+///
+/// # Errors
+/// If the shapes do not fit together.
+pub fn addmm(c: &Array, a: &Array, b: &Array, alpha: f32, beta: f32) -> Result<Array> {
+    build("addmm", &[c, a, b], |out, s| {
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_addmm(out, c.as_raw(), a.as_raw(), b.as_raw(), alpha, beta, s) }
+    })
+}
+
+/// [`matmul`] of chosen batches: product `i` is `a[lhs_indices[i]] @ b[rhs_indices[i]]`, where
+/// the indices count the matrices of all leading axes. `sorted_indices` promises that they
+/// ascend. MLX: `gather_mm`.
+///
+/// An index beyond the batches is clamped, see [`super::take`].
+///
+/// # Errors
+/// If the shapes do not fit together, or the indices are not integers.
+pub fn gather_mm(
+    a: &Array,
+    b: &Array,
+    lhs_indices: Option<&Array>,
+    rhs_indices: Option<&Array>,
+    sorted_indices: bool,
+) -> Result<Array> {
+    let clamp = |indices: Option<&Array>, of: &Array| {
+        indices.map(|i| in_bounds("gather_mm", i, batches(of))).transpose()
+    };
+    let (lhs, rhs) = (clamp(lhs_indices, a)?, clamp(rhs_indices, b)?);
+    build("gather_mm", &[a, b], |out, s| {
+        let (lhs, rhs) = (optional(lhs.as_ref()), optional(rhs.as_ref()));
+        // SAFETY: the inputs and the stream are valid; null indices stand for "absent".
+        unsafe { sys::mlx_gather_mm(out, a.as_raw(), b.as_raw(), lhs, rhs, sorted_indices, s) }
+    })
+}
+
+/// The number of matrices in the last two axes' leading ones.
+pub(super) fn batches(a: &Array) -> i32 {
+    let shape = a.shape();
+    let leading = &shape[..shape.len().saturating_sub(2)];
+    leading.iter().fold(1, |n: i32, &d| n.saturating_mul(d))
+}
+
+/// A sum of products by name, such as `"ij,jk->ik"`. MLX: `einsum`.
+///
+/// # Errors
+/// If the subscripts do not fit the operands.
+pub fn einsum(subscripts: &str, operands: &[&Array]) -> Result<Array> {
+    ready();
+    let list = VectorArray::from_refs("einsum", operands)?;
+    let text = c_string("einsum", subscripts)?;
+    build("einsum", operands, |out, s| {
+        // SAFETY: the list, the text and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_einsum(out, text.as_ptr(), list.as_raw(), s) }
+    })
+}
+
+/// The sum of products over `axes_a` of `a` and `axes_b` of `b`, pair by pair. MLX: `tensordot`.
+///
+/// # Errors
+/// If the axes do not exist, or differ in number or size.
+pub fn tensordot(a: &Array, b: &Array, axes_a: &[i32], axes_b: &[i32]) -> Result<Array> {
+    build("tensordot", &[a, b], |out, s| {
+        let (p, n) = (axes_a.as_ptr(), axes_a.len());
+        let (q, m) = (axes_b.as_ptr(), axes_b.len());
+        // SAFETY: the inputs, both lists and the stream are valid.
+        unsafe { sys::mlx_tensordot(out, a.as_raw(), b.as_raw(), p, n, q, m, s) }
+    })
+}

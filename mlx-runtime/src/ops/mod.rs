@@ -1,0 +1,103 @@
+//! The operations of MLX, as free functions with MLX's Python names and argument order.
+//!
+//! Every function builds one node of the graph with one C call on the thread's current stream
+//! ([`crate::stream`]); nothing is computed before an array is evaluated. Inputs are borrowed,
+//! the output is a new [`Array`]. What does not fit together is an [`crate::Error`] that names
+//! the operation and the shapes; nothing panics.
+//!
+//! In the docs, `[..]` is any shape, and inputs that "broadcast" follow NumPy's rule: aligned at
+//! the last dimension, sizes equal or 1. Two inputs of different dtypes are promoted to a common
+//! one. Negative axes count from the last. Where a function takes a list of axes, the empty list
+//! stands for all of them, unless its docs say otherwise.
+
+mod binary;
+mod create;
+pub mod fast;
+mod index;
+mod linalg;
+mod quantized;
+mod reduce;
+mod shape;
+mod sort;
+mod unary;
+
+pub use binary::*;
+pub use create::*;
+pub use index::*;
+pub use linalg::*;
+pub use quantized::*;
+pub use reduce::*;
+pub use shape::*;
+pub use sort::*;
+pub use unary::*;
+
+use crate::{Error, Result};
+
+/// One input, no options.
+macro_rules! unary {
+    ($($(#[$doc:meta])* $name:ident => $c:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// If MLX refuses the input's dtype or shape.
+        #[inline]
+        pub fn $name(a: &Array) -> Result<Array> {
+            build(stringify!($name), &[a], |out, s| {
+                // SAFETY: the input and the stream are valid; `out` is a null destination.
+                unsafe { sys::$c(out, a.as_raw(), s) }
+            })
+        }
+    )*};
+}
+pub(crate) use unary;
+
+/// Two inputs, no options.
+macro_rules! binary {
+    ($($(#[$doc:meta])* $name:ident => $c:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// If the shapes do not fit together, or MLX refuses the dtypes.
+        #[inline]
+        pub fn $name(a: &Array, b: &Array) -> Result<Array> {
+            build(stringify!($name), &[a, b], |out, s| {
+                // SAFETY: both inputs and the stream are valid; `out` is a null destination.
+                unsafe { sys::$c(out, a.as_raw(), b.as_raw(), s) }
+            })
+        }
+    )*};
+}
+pub(crate) use binary;
+
+/// MLX C takes three lists of one length for slices, and reads the second and third by the
+/// first's length in places: they are compared here.
+fn same_lengths(op: &'static str, lists: &[(&str, usize)]) -> Result<()> {
+    match lists.iter().find(|(_, n)| *n != lists[0].1) {
+        None => Ok(()),
+        Some((name, n)) => Err(Error::shape(
+            op,
+            format!("{} has {} entries, {name} has {n}", lists[0].0, lists[0].1),
+        )),
+    }
+}
+
+fn optional_float(value: Option<f32>) -> mlx_sys::mlx_optional_float {
+    mlx_sys::mlx_optional_float {
+        value: value.unwrap_or(0.0),
+        has_value: value.is_some(),
+    }
+}
+
+fn optional_int(value: Option<i32>) -> mlx_sys::mlx_optional_int {
+    mlx_sys::mlx_optional_int {
+        value: value.unwrap_or(0),
+        has_value: value.is_some(),
+    }
+}
+
+fn optional_dtype(value: Option<crate::Dtype>) -> mlx_sys::mlx_optional_dtype {
+    mlx_sys::mlx_optional_dtype {
+        value: value.unwrap_or(crate::Dtype::Float32).as_raw(),
+        has_value: value.is_some(),
+    }
+}

@@ -1,0 +1,155 @@
+//! Reductions and scans.
+
+use mlx_sys as sys;
+
+use crate::array::build;
+use crate::{Array, Result};
+
+/// Reductions over a list of axes.
+macro_rules! reduce {
+    ($($(#[$doc:meta])* $name:ident => $all:ident, $axes:ident;)*) => {$(
+        $(#[$doc])*
+        /// Over all axes if `axes` is empty; `keepdims` keeps them with size 1.
+        ///
+        /// # Errors
+        /// If an axis does not exist or is there twice.
+        pub fn $name(a: &Array, axes: &[i32], keepdims: bool) -> Result<Array> {
+            build(stringify!($name), &[a], |out, s| {
+                // SAFETY: the input, the axes and the stream are valid; `out` is a null
+                // destination.
+                unsafe {
+                    if axes.is_empty() {
+                        sys::$all(out, a.as_raw(), keepdims, s)
+                    } else {
+                        sys::$axes(out, a.as_raw(), axes.as_ptr(), axes.len(), keepdims, s)
+                    }
+                }
+            })
+        }
+    )*};
+}
+
+reduce! {
+    /// The sum of the elements; bool and small integers add up in int32. MLX: `sum`.
+    sum => mlx_sum, mlx_sum_axes;
+    /// The mean of the elements, floating point. MLX: `mean`.
+    mean => mlx_mean, mlx_mean_axes;
+    /// The largest element; an error if there is none. MLX: `max`.
+    max => mlx_max, mlx_max_axes;
+    /// The smallest element; an error if there is none. MLX: `min`.
+    min => mlx_min, mlx_min_axes;
+    /// The product of the elements. MLX: `prod`.
+    prod => mlx_prod, mlx_prod_axes;
+    /// Whether all elements are not zero, as bool. MLX: `all`.
+    all => mlx_all, mlx_all_axes;
+    /// Whether any element is not zero, as bool. MLX: `any`.
+    any => mlx_any, mlx_any_axes;
+    /// log(sum(exp(x))) without overflow. MLX: `logsumexp`.
+    logsumexp => mlx_logsumexp, mlx_logsumexp_axes;
+    /// The median. MLX: `median`.
+    median => mlx_median, mlx_median_axes;
+}
+
+/// Reductions with a correction of the count.
+macro_rules! spread {
+    ($($(#[$doc:meta])* $name:ident => $all:ident, $axes:ident;)*) => {$(
+        $(#[$doc])*
+        /// Over all axes if `axes` is empty; `keepdims` keeps them with size 1; the divisor is
+        /// the count less `ddof`.
+        ///
+        /// # Errors
+        /// If an axis does not exist or is there twice.
+        pub fn $name(a: &Array, axes: &[i32], keepdims: bool, ddof: i32) -> Result<Array> {
+            build(stringify!($name), &[a], |out, s| {
+                // SAFETY: the input, the axes and the stream are valid; `out` is a null
+                // destination.
+                unsafe {
+                    if axes.is_empty() {
+                        sys::$all(out, a.as_raw(), keepdims, ddof, s)
+                    } else {
+                        let (p, n) = (axes.as_ptr(), axes.len());
+                        sys::$axes(out, a.as_raw(), p, n, keepdims, ddof, s)
+                    }
+                }
+            })
+        }
+    )*};
+}
+
+spread! {
+    /// The variance. MLX: `var`.
+    var => mlx_var, mlx_var_axes;
+    /// The standard deviation. MLX: `std`.
+    std => mlx_std, mlx_std_axes;
+}
+
+/// Reductions to an index along one axis.
+macro_rules! arg {
+    ($($(#[$doc:meta])* $name:ident => $axis:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// If the axis does not exist or is empty.
+        pub fn $name(a: &Array, axis: i32, keepdims: bool) -> Result<Array> {
+            build(stringify!($name), &[a], |out, s| {
+                // SAFETY: the input and the stream are valid; `out` is a null destination.
+                unsafe { sys::$axis(out, a.as_raw(), axis, keepdims, s) }
+            })
+        }
+    )*};
+}
+
+arg! {
+    /// The index of the first largest element along `axis`, as uint32. MLX: `argmax`.
+    argmax => mlx_argmax_axis;
+    /// The index of the first smallest element along `axis`, as uint32. MLX: `argmin`.
+    argmin => mlx_argmin_axis;
+}
+
+/// exp(x) / sum(exp(x)) over `axes` (all if empty), `[..] -> [..]`; `precise` sums half
+/// precision in float32. MLX: `softmax`.
+///
+/// # Errors
+/// If an axis does not exist or is there twice.
+pub fn softmax(a: &Array, axes: &[i32], precise: bool) -> Result<Array> {
+    build("softmax", &[a], |out, s| {
+        // SAFETY: the input, the axes and the stream are valid; `out` is a null destination.
+        unsafe {
+            if axes.is_empty() {
+                sys::mlx_softmax(out, a.as_raw(), precise, s)
+            } else {
+                sys::mlx_softmax_axes(out, a.as_raw(), axes.as_ptr(), axes.len(), precise, s)
+            }
+        }
+    })
+}
+
+/// Scans that keep the dtype.
+macro_rules! scan {
+    ($($(#[$doc:meta])* $name:ident => $axis:ident $(, $dtype:expr)?;)*) => {$(
+        $(#[$doc])*
+        /// `reverse` starts at the end; `inclusive` counts the element itself. `[..] -> [..]`.
+        ///
+        /// # Errors
+        /// If the axis does not exist.
+        pub fn $name(a: &Array, axis: i32, reverse: bool, inclusive: bool) -> Result<Array> {
+            build(stringify!($name), &[a], |out, s| {
+                // SAFETY: the input and the stream are valid; `out` is a null destination.
+                unsafe { sys::$axis(out, a.as_raw(), axis, reverse, inclusive, $($dtype,)? s) }
+            })
+        }
+    )*};
+}
+
+scan! {
+    /// The sum of the elements up to each one along `axis`. MLX: `cumsum`.
+    cumsum => mlx_cumsum_axis, super::optional_dtype(None);
+    /// The product of the elements up to each one along `axis`. MLX: `cumprod`.
+    cumprod => mlx_cumprod_axis, super::optional_dtype(None);
+    /// The largest element up to each one along `axis`. MLX: `cummax`.
+    cummax => mlx_cummax_axis;
+    /// The smallest element up to each one along `axis`. MLX: `cummin`.
+    cummin => mlx_cummin_axis;
+    /// log(sum(exp(x))) of the elements up to each one along `axis`. MLX: `logcumsumexp`.
+    logcumsumexp => mlx_logcumsumexp_axis;
+}

@@ -1,0 +1,302 @@
+//! Shapes, joins and splits: no arithmetic.
+
+use mlx_sys as sys;
+
+use super::create::check_new_shape;
+use crate::array::{build, ready};
+use crate::error::from_c;
+use crate::handles::VectorArray;
+use crate::{Array, Error, Result};
+
+/// The elements in row-major order under another shape; one dimension may be -1. MLX: `reshape`.
+///
+/// # Errors
+/// If the number of elements differs.
+#[inline]
+pub fn reshape(a: &Array, shape: &[i32]) -> Result<Array> {
+    if shape.iter().any(|&d| d < -1) {
+        return Err(Error::shape("reshape", format!("negative dimension in shape {shape:?}")));
+    }
+    build("reshape", &[a], |out, s| {
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_reshape(out, a.as_raw(), shape.as_ptr(), shape.len(), s) }
+    })
+    .map_err(|e| e.with_hint(format!("{:?} has {} elements; asked for {shape:?}", a.shape(), a.size())))
+}
+
+/// The axes in another order; reversed if `axes` is empty. MLX: `transpose`.
+///
+/// # Errors
+/// If `axes` is not a permutation of all axes.
+#[inline]
+pub fn transpose(a: &Array, axes: &[i32]) -> Result<Array> {
+    build("transpose", &[a], |out, s| {
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe {
+            if axes.is_empty() {
+                sys::mlx_transpose(out, a.as_raw(), s)
+            } else {
+                sys::mlx_transpose_axes(out, a.as_raw(), axes.as_ptr(), axes.len(), s)
+            }
+        }
+    })
+}
+
+macro_rules! axes {
+    ($($(#[$doc:meta])* $name:ident => $c:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// If an axis does not exist or is there twice.
+        pub fn $name(a: &Array, axes: &[i32]) -> Result<Array> {
+            build(stringify!($name), &[a], |out, s| {
+                // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+                unsafe { sys::$c(out, a.as_raw(), axes.as_ptr(), axes.len(), s) }
+            })
+        }
+    )*};
+}
+
+axes! {
+    /// New axes of size 1, which have the numbers `axes` in the result; none if it is empty.
+    /// MLX: `expand_dims`.
+    expand_dims => mlx_expand_dims_axes;
+}
+
+/// Without the `axes`, which must have size 1; without all such axes if it is empty.
+/// MLX: `squeeze`.
+///
+/// # Errors
+/// If an axis does not exist or has another size.
+pub fn squeeze(a: &Array, axes: &[i32]) -> Result<Array> {
+    build("squeeze", &[a], |out, s| {
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe {
+            if axes.is_empty() {
+                sys::mlx_squeeze(out, a.as_raw(), s)
+            } else {
+                sys::mlx_squeeze_axes(out, a.as_raw(), axes.as_ptr(), axes.len(), s)
+            }
+        }
+    })
+}
+
+/// The elements in reverse order along `axes`, along all of them if it is empty. MLX: `flip`.
+///
+/// # Errors
+/// If an axis does not exist or is there twice.
+pub fn flip(a: &Array, axes: &[i32]) -> Result<Array> {
+    build("flip", &[a], |out, s| {
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe {
+            if axes.is_empty() {
+                sys::mlx_flip(out, a.as_raw(), s)
+            } else {
+                sys::mlx_flip_axes(out, a.as_raw(), axes.as_ptr(), axes.len(), s)
+            }
+        }
+    })
+}
+
+/// Two integers after the input.
+macro_rules! two_ints {
+    ($($(#[$doc:meta])* $name:ident($x:ident, $y:ident) => $c:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// If an axis does not exist.
+        pub fn $name(a: &Array, $x: i32, $y: i32) -> Result<Array> {
+            build(stringify!($name), &[a], |out, s| {
+                // SAFETY: the input and the stream are valid; `out` is a null destination.
+                unsafe { sys::$c(out, a.as_raw(), $x, $y, s) }
+            })
+        }
+    )*};
+}
+
+two_ints! {
+    /// Two axes exchanged. MLX: `swapaxes`.
+    swapaxes(axis1, axis2) => mlx_swapaxes;
+    /// One axis moved to another place. MLX: `moveaxis`.
+    moveaxis(source, destination) => mlx_moveaxis;
+    /// The axes from `start_axis` to `end_axis`, both included, joined into one. MLX: `flatten`.
+    flatten(start_axis, end_axis) => mlx_flatten;
+    /// Each element `repeats` times along `axis`, `[.., n, ..] -> [.., n * repeats, ..]`.
+    /// MLX: `repeat`.
+    repeat(repeats, axis) => mlx_repeat_axis;
+}
+
+/// One axis split into `shape`; one of its dimensions may be -1. MLX: `unflatten`.
+///
+/// # Errors
+/// If the axis does not exist, or the number of elements differs.
+pub fn unflatten(a: &Array, axis: i32, shape: &[i32]) -> Result<Array> {
+    build("unflatten", &[a], |out, s| {
+        let (p, n) = (shape.as_ptr(), shape.len());
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_unflatten(out, a.as_raw(), axis, p, n, s) }
+    })
+}
+
+/// A view of `shape` whose new and size-1 dimensions repeat the elements. MLX: `broadcast_to`.
+///
+/// # Errors
+/// If `a` does not broadcast to `shape`.
+pub fn broadcast_to(a: &Array, shape: &[i32]) -> Result<Array> {
+    check_new_shape("broadcast_to", shape)?;
+    build("broadcast_to", &[a], |out, s| {
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_broadcast_to(out, a.as_raw(), shape.as_ptr(), shape.len(), s) }
+    })
+}
+
+/// The array `reps[i]` times along each axis. MLX: `tile`.
+///
+/// # Errors
+/// If a count is negative.
+pub fn tile(a: &Array, reps: &[i32]) -> Result<Array> {
+    if reps.iter().any(|&r| r < 0) {
+        return Err(Error::invalid("tile", format!("negative count in {reps:?}")));
+    }
+    build("tile", &[a], |out, s| {
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_tile(out, a.as_raw(), reps.as_ptr(), reps.len(), s) }
+    })
+}
+
+/// The elements moved by `shift` along `axis`, those that leave coming in again at the other
+/// end. MLX: `roll`.
+///
+/// # Errors
+/// If the axis does not exist.
+pub fn roll(a: &Array, shift: i32, axis: i32) -> Result<Array> {
+    build("roll", &[a], |out, s| {
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_roll_axis(out, a.as_raw(), &shift, 1, axis, s) }
+    })
+}
+
+/// `value` added around the array: `pad_width` gives, for each axis, how many before and after.
+/// MLX: `pad` with mode "constant".
+///
+/// # Errors
+/// If there is not one pair for each axis (at most 16), or a width is negative.
+pub fn pad(a: &Array, pad_width: &[(i32, i32)], value: &Array) -> Result<Array> {
+    const MAX: usize = 16;
+    const AXES: [i32; MAX] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+    let n = pad_width.len();
+    if n != a.ndim() || n > MAX {
+        return Err(Error::shape(
+            "pad",
+            format!("{n} widths for an array of shape {:?}", a.shape()),
+        ));
+    }
+    if pad_width.iter().any(|&(low, high)| low < 0 || high < 0) {
+        return Err(Error::invalid("pad", format!("negative width in {pad_width:?}")));
+    }
+    let (mut low, mut high) = ([0; MAX], [0; MAX]);
+    for (i, &(l, h)) in pad_width.iter().enumerate() {
+        (low[i], high[i]) = (l, h);
+    }
+    build("pad", &[a, value], |out, s| {
+        // SAFETY: the three lists have `n` entries; the other inputs are valid.
+        unsafe {
+            sys::mlx_pad(
+                out,
+                a.as_raw(),
+                AXES.as_ptr(),
+                n,
+                low.as_ptr(),
+                n,
+                high.as_ptr(),
+                n,
+                value.as_raw(),
+                c"constant".as_ptr(),
+                s,
+            )
+        }
+    })
+}
+
+/// The elements in row-major memory, copied only if they are not; `allow_col_major` is content
+/// with column-major, too. MLX: `contiguous`.
+///
+/// # Errors
+/// If MLX cannot.
+pub fn contiguous(a: &Array, allow_col_major: bool) -> Result<Array> {
+    build("contiguous", &[a], |out, s| {
+        // SAFETY: the input and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_contiguous(out, a.as_raw(), allow_col_major, s) }
+    })
+}
+
+macro_rules! join {
+    ($($(#[$doc:meta])* $name:ident => $c:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// If there are no arrays, or their shapes do not fit together.
+        pub fn $name(arrays: &[&Array], axis: i32) -> Result<Array> {
+            ready();
+            let list = VectorArray::from_refs(stringify!($name), arrays)?;
+            build(stringify!($name), arrays, |out, s| {
+                // SAFETY: the list and the stream are valid; `out` is a null destination.
+                unsafe { sys::$c(out, list.as_raw(), axis, s) }
+            })
+        }
+    )*};
+}
+
+join! {
+    /// The arrays one after the other along `axis`. MLX: `concatenate`.
+    concatenate => mlx_concatenate_axis;
+    /// The arrays, all of one shape, along a new `axis`. MLX: `stack`.
+    stack => mlx_stack_axis;
+}
+
+fn many(
+    op: &'static str,
+    a: &Array,
+    call: impl FnOnce(*mut sys::mlx_vector_array, sys::mlx_stream) -> i32,
+) -> Result<Vec<Array>> {
+    let stream = crate::stream::current()?;
+    let mut out = VectorArray::null();
+    if call(out.as_out(), stream) != 0 {
+        return Err(from_c(op, &[a]));
+    }
+    out.to_vec(op)
+}
+
+/// `num_splits` parts of equal size along `axis`. MLX: `split`.
+///
+/// # Errors
+/// If the axis does not exist or cannot be split so.
+pub fn split(a: &Array, num_splits: i32, axis: i32) -> Result<Vec<Array>> {
+    if num_splits < 1 {
+        return Err(Error::invalid("split", format!("cannot make {num_splits} parts")));
+    }
+    many("split", a, |out, s| {
+        // SAFETY: the input and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_split(out, a.as_raw(), num_splits, axis, s) }
+    })
+}
+
+/// Parts along `axis` that begin at 0 and at each of `indices`. MLX: `split`.
+///
+/// # Errors
+/// If the axis does not exist, or the indices do not ascend within it.
+pub fn split_at(a: &Array, indices: &[i32], axis: i32) -> Result<Vec<Array>> {
+    let n = a.dim(axis).map_err(|e| e.with_op("split_at"))?;
+    let ends = indices.iter().copied().chain([n]);
+    if [0].into_iter().chain(indices.iter().copied()).zip(ends).any(|(i, j)| i > j) {
+        return Err(Error::shape(
+            "split_at",
+            format!("indices {indices:?} do not ascend from 0 to {n}"),
+        ));
+    }
+    many("split_at", a, |out, s| {
+        let (p, n) = (indices.as_ptr(), indices.len());
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_split_sections(out, a.as_raw(), p, n, axis, s) }
+    })
+}

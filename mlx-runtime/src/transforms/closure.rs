@@ -1,0 +1,205 @@
+//! Rust closures as MLX C closures.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::ffi::{c_int, c_void};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::ptr::null_mut;
+
+use mlx_sys as sys;
+
+use crate::error::{from_c, init, take_message};
+use crate::handles::VectorArray;
+use crate::{Array, Error, ErrorKind, Result};
+
+thread_local! {
+    /// The error of the closure that failed last on this thread: C++ carries only a status.
+    static FAILED: RefCell<Option<Error>> = const { RefCell::new(None) };
+}
+
+/// Status of a closure that failed, for MLX C to throw.
+const FAILURE: c_int = 1;
+
+/// Runs a closure's body for C++: whatever happens in it becomes a status.
+pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> c_int {
+    let error = match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => return 0,
+        Ok(Err(e)) => e,
+        Err(payload) => panicked(payload),
+    };
+    // Fails only while the thread's locals are being destroyed: then the reason is lost.
+    let _ = FAILED.try_with(|slot| slot.replace(Some(error)));
+    FAILURE
+}
+
+fn panicked(payload: Box<dyn Any + Send>) -> Error {
+    let text = match payload.downcast::<String>() {
+        Ok(s) => *s,
+        Err(payload) => match payload.downcast::<&'static str>() {
+            Ok(s) => (*s).to_owned(),
+            Err(payload) => {
+                // Its destructor might panic in turn, and this frame is below C++.
+                std::mem::forget(payload);
+                "(no message)".to_owned()
+            }
+        },
+    };
+    Error::new(ErrorKind::Panic, format!("a closure panicked: {text}"))
+}
+
+/// The error of a call that failed: the closure's own if there is one, else MLX's.
+#[cold]
+pub(super) fn failure(op: &'static str, inputs: &[Array]) -> Error {
+    match FAILED.try_with(RefCell::take).ok().flatten() {
+        Some(e) => {
+            // MLX's message only says that a closure failed.
+            take_message();
+            e.with_op(op)
+        }
+        None => from_c(op, &inputs.iter().collect::<Vec<_>>()),
+    }
+}
+
+/// Writes what a closure returned to where MLX C reads it.
+///
+/// # Safety
+/// `out` leads to a null or valid handle.
+pub(super) unsafe fn write(out: *mut sys::mlx_vector_array, arrays: &[Array]) -> Result<()> {
+    // MLX looks at the first output without counting them.
+    if arrays.is_empty() {
+        return Err(
+            Error::new(ErrorKind::InvalidArgument, "a closure returned no arrays")
+                .with_hint("return at least one, the first being the value to differentiate"),
+        );
+    }
+    // SAFETY: the caller's promise; `Array` is transparent over `mlx_array`.
+    let status = unsafe {
+        sys::mlx_vector_array_set_data(out, arrays.as_ptr().cast(), arrays.len())
+    };
+    crate::error::check("closure", status)
+}
+
+/// Frees the closure that a payload is. MLX calls it once, when the last graph that mentions the
+/// closure is gone, maybe on another thread.
+pub(super) unsafe extern "C" fn free<F>(payload: *mut c_void) {
+    // SAFETY: the payload is the box made where the closure was handed over.
+    let f = unsafe { Box::from_raw(payload.cast::<F>()) };
+    // A destructor that panics must not unwind into C++; there is nobody to tell.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(f))) {
+        std::mem::forget(payload);
+    }
+}
+
+/// Owns one `mlx_closure`.
+pub(super) struct Handle(sys::mlx_closure);
+
+// SAFETY: the handle holds a C++ function whose parts are counted atomically; the Rust closure in
+// it is `Send`, and called on the thread that applies the handle, which needs `&self` there:
+// `Handle` is not `Sync`, and a graph's own copies are only called by a transform that recorded
+// them itself.
+unsafe impl Send for Handle {}
+
+impl Handle {
+    /// Hands a Rust closure over to MLX C.
+    pub(super) fn new<F>(f: F) -> Result<Self>
+    where
+        F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
+    {
+        unsafe extern "C" fn call<F>(
+            out: *mut sys::mlx_vector_array,
+            input: sys::mlx_vector_array,
+            payload: *mut c_void,
+        ) -> c_int
+        where
+            F: Fn(&[Array]) -> Result<Vec<Array>>,
+        {
+            guard(|| {
+                // SAFETY: the payload is the box below, which lives while the closure does.
+                let f = unsafe { &*payload.cast::<F>() };
+                // SAFETY: MLX C passes a valid list.
+                let input = unsafe { VectorArray::read("closure", input) }?;
+                let output = f(&input)?;
+                // SAFETY: MLX C passes a destination.
+                unsafe { write(out, &output) }
+            })
+        }
+        init();
+        let payload = Box::into_raw(Box::new(f));
+        // SAFETY: `call` and `free` match the payload's type, which is `Send` and `'static`.
+        Self::checked(unsafe {
+            sys::mlx_closure_new_func_payload(Some(call::<F>), payload.cast(), Some(free::<F>))
+        })
+    }
+
+    fn checked(raw: sys::mlx_closure) -> Result<Self> {
+        if raw.ctx.is_null() {
+            return Err(from_c("closure", &[]));
+        }
+        Ok(Self(raw))
+    }
+
+    /// The closure that a C function makes of this one.
+    pub(super) fn map(
+        &self,
+        op: &'static str,
+        call: impl FnOnce(*mut sys::mlx_closure, sys::mlx_closure) -> c_int,
+    ) -> Result<Self> {
+        let mut out = Self(sys::mlx_closure { ctx: null_mut() });
+        if call(&mut out.0, self.0) != 0 || out.0.ctx.is_null() {
+            return Err(from_c(op, &[]));
+        }
+        Ok(out)
+    }
+
+    pub(super) fn as_raw(&self) -> sys::mlx_closure {
+        self.0
+    }
+
+    pub(super) fn apply(&self, op: &'static str, inputs: &[Array]) -> Result<Vec<Array>> {
+        let list = VectorArray::new(op, inputs)?;
+        let mut out = VectorArray::null();
+        // SAFETY: closure and list are valid, the destination is null.
+        if unsafe { sys::mlx_closure_apply(out.as_out(), self.0, list.as_raw()) } != 0 {
+            return Err(failure(op, inputs));
+        }
+        out.to_vec(op)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: owned here; null is ignored.
+        unsafe { sys::mlx_closure_free(self.0) };
+    }
+}
+
+/// A function from arrays to arrays that MLX holds, made by [`super::checkpoint`] or
+/// [`super::custom_vjp`].
+///
+/// `Send`, so that another closure can capture it; not `Sync`.
+pub struct Closure {
+    pub(super) op: &'static str,
+    /// Failing to make a closure is the error of each call, so that models can be built from
+    /// closures without a `?` at each layer.
+    pub(super) handle: Result<Handle>,
+    /// Whether only the outputs of a call are kept, so that nothing in it is differentiated.
+    pub(super) outputs_only: bool,
+}
+
+impl Closure {
+    /// Records the function's graph for these inputs and returns its outputs.
+    ///
+    /// # Errors
+    /// What the function returns, its panic, or what MLX refuses.
+    pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
+        let handle = self.handle.as_ref().map_err(Clone::clone)?;
+        let _suspended = self.outputs_only.then(super::Differentiating::suspend);
+        handle.apply(self.op, inputs)
+    }
+}
+
+impl std::fmt::Debug for Closure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Closure({})", self.op)
+    }
+}

@@ -1,0 +1,89 @@
+//! MLX's graph compiler.
+
+use std::marker::PhantomData;
+
+use mlx_sys as sys;
+
+use super::closure::Handle;
+use crate::error::{check, init};
+use crate::{Array, Result};
+
+/// A compiled function, made by [`compile`].
+///
+/// Neither `Send` nor `Sync`: MLX's cache of compiled graphs belongs to the thread.
+pub struct Compiled {
+    handle: Result<Handle>,
+    not_send: PhantomData<*const ()>,
+}
+
+/// `f`, recorded once for each set of input shapes and dtypes (once in all if `shapeless`), with
+/// elementwise operations fused. MLX: `compile`.
+///
+/// Captured arrays become constants, random state included: pass as inputs what changes. The
+/// recorded graphs are kept until the `Compiled` is dropped: use few different shapes. Inside a
+/// transform's closure the function is recorded as if it were not compiled, so compile outermost:
+/// a closure that calls a [`super::ValueAndGrad`], not the other way round. On CPU each fused
+/// kernel is built by the C++ compiler the first time, which takes seconds.
+pub fn compile<F>(f: F, shapeless: bool) -> Compiled
+where
+    F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
+{
+    let handle = Handle::new(f).and_then(|h| {
+        h.map("compile", |out, f| {
+            // SAFETY: the closure is valid, the destination null.
+            unsafe { sys::mlx_compile(out, f, shapeless) }
+        })
+    });
+    Compiled {
+        handle,
+        not_send: PhantomData,
+    }
+}
+
+impl Compiled {
+    /// The outputs for these inputs.
+    ///
+    /// # Errors
+    /// What the function returns, its panic, or what MLX refuses.
+    pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
+        let handle = self.handle.as_ref().map_err(Clone::clone)?;
+        handle.apply("compile", inputs)
+    }
+}
+
+impl std::fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Compiled")
+    }
+}
+
+/// How much [`compile`] does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CompileMode {
+    /// Nothing: functions run as they are.
+    Disabled,
+    /// Record only.
+    NoSimplify,
+    /// Record and remove what is there twice.
+    NoFuse,
+    /// Everything; the default.
+    Enabled,
+}
+
+/// Sets how much [`compile`] does, for the whole process and functions compiled from now on.
+/// MLX: `set_compile_mode`.
+///
+/// # Errors
+/// If MLX cannot.
+pub fn compile_mode(mode: CompileMode) -> Result<()> {
+    init();
+    let raw = match mode {
+        CompileMode::Disabled => sys::mlx_compile_mode__MLX_COMPILE_MODE_DISABLED,
+        CompileMode::NoSimplify => sys::mlx_compile_mode__MLX_COMPILE_MODE_NO_SIMPLIFY,
+        CompileMode::NoFuse => sys::mlx_compile_mode__MLX_COMPILE_MODE_NO_FUSE,
+        CompileMode::Enabled => sys::mlx_compile_mode__MLX_COMPILE_MODE_ENABLED,
+    };
+    // SAFETY: one of MLX C's own values.
+    check("compile_mode", unsafe { sys::mlx_set_compile_mode(raw) })
+}

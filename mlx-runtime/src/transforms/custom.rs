@@ -1,0 +1,142 @@
+//! Functions whose backward pass is not what MLX would record.
+
+use std::ffi::{c_int, c_void};
+
+use mlx_sys as sys;
+
+use super::closure::{free, guard, write, Closure, Handle};
+use crate::error::{from_c, init};
+use crate::handles::VectorArray;
+use crate::{Array, Error, Result};
+
+/// `f`, of which only inputs and outputs are kept for the backward pass, which runs it again.
+/// MLX: `checkpoint`.
+///
+/// MLX builds a gradient for every input: pass what is trained as inputs and capture what is
+/// frozen, quantised weights above all.
+pub fn checkpoint<F>(f: F) -> Closure
+where
+    F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
+{
+    let op = "checkpoint";
+    let handle = Handle::new(f).and_then(|h| {
+        h.map(op, |out, f| {
+            // SAFETY: the closure is valid, the destination null.
+            unsafe { sys::mlx_checkpoint(out, f) }
+        })
+    });
+    Closure {
+        op,
+        handle,
+        outputs_only: true,
+    }
+}
+
+/// Owns one `mlx_closure_custom`.
+struct Custom(sys::mlx_closure_custom);
+
+impl Drop for Custom {
+    fn drop(&mut self) {
+        // SAFETY: owned here; null is ignored.
+        unsafe { sys::mlx_closure_custom_free(self.0) };
+    }
+}
+
+/// `f` with a gradient of its own: `vjp(primals, cotangents, outputs)` returns one gradient for
+/// each of the primals, in its shape. MLX: `custom_vjp`.
+///
+/// ```
+/// use mlx_runtime::{ops, transforms, Array};
+/// // A square whose gradient is clipped to 1.
+/// let square = transforms::custom_vjp(
+///     |x| Ok(vec![ops::square(&x[0])?]),
+///     |_, cotangents, _| Ok(vec![ops::minimum(&cotangents[0], &Array::scalar(1.0f32)?)?]),
+/// );
+/// let g = transforms::grad(move |x| square.call(x), &[0]).call(&[Array::scalar(3.0f32)?])?;
+/// assert_eq!(g[0].item::<f32>()?, 1.0);
+/// # Ok::<(), mlx_runtime::Error>(())
+/// ```
+pub fn custom_vjp<F, V>(f: F, vjp: V) -> Closure
+where
+    F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
+    V: Fn(&[Array], &[Array], &[Array]) -> Result<Vec<Array>> + Send + 'static,
+{
+    let op = "custom_vjp";
+    let handle = Handle::new(f).and_then(|h| {
+        let vjp = custom(vjp)?;
+        h.map(op, |out, f| {
+            // SAFETY: both closures are valid, the destination null.
+            unsafe { sys::mlx_custom_vjp(out, f, vjp.0) }
+        })
+    });
+    Closure {
+        op,
+        handle,
+        outputs_only: false,
+    }
+}
+
+fn custom<V>(vjp: V) -> Result<Custom>
+where
+    V: Fn(&[Array], &[Array], &[Array]) -> Result<Vec<Array>> + Send + 'static,
+{
+    unsafe extern "C" fn call<V>(
+        out: *mut sys::mlx_vector_array,
+        primals: sys::mlx_vector_array,
+        cotangents: sys::mlx_vector_array,
+        outputs: sys::mlx_vector_array,
+        payload: *mut c_void,
+    ) -> c_int
+    where
+        V: Fn(&[Array], &[Array], &[Array]) -> Result<Vec<Array>>,
+    {
+        guard(|| {
+            const OP: &str = "custom_vjp";
+            // SAFETY: the payload is the box below, which lives while the closure does.
+            let f = unsafe { &*payload.cast::<V>() };
+            // SAFETY: MLX C passes three valid lists.
+            let (primals, cotangents, outputs) = unsafe {
+                (
+                    VectorArray::read(OP, primals)?,
+                    VectorArray::read(OP, cotangents)?,
+                    VectorArray::read(OP, outputs)?,
+                )
+            };
+            let grads = f(&primals, &cotangents, &outputs)?;
+            check_grads(&primals, &grads)?;
+            // SAFETY: MLX C passes a destination.
+            unsafe { write(out, &grads) }
+        })
+    }
+    init();
+    let payload = Box::into_raw(Box::new(vjp));
+    // SAFETY: `call` and `free` match the payload's type, which is `Send` and `'static`.
+    let raw = unsafe {
+        sys::mlx_closure_custom_new_func_payload(Some(call::<V>), payload.cast(), Some(free::<V>))
+    };
+    if raw.ctx.is_null() {
+        return Err(from_c("custom_vjp", &[]));
+    }
+    Ok(Custom(raw))
+}
+
+/// MLX indexes the gradients by argument number without counting them.
+fn check_grads(primals: &[Array], grads: &[Array]) -> Result<()> {
+    const OP: &str = "custom_vjp";
+    if grads.len() != primals.len() {
+        return Err(Error::invalid(
+            OP,
+            format!("{} gradients for {} inputs", grads.len(), primals.len()),
+        )
+        .with_hint("return one for each input; `ops::zeros_like` where there is none"));
+    }
+    for (i, (p, g)) in primals.iter().zip(grads).enumerate() {
+        if p.shape() != g.shape() {
+            return Err(Error::shape(
+                OP,
+                format!("gradient {i} has shape {:?}, its input {:?}", g.shape(), p.shape()),
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Functions of functions: gradients, checkpoints, compilation; and evaluation.
+//!
+//! A transform takes a Rust closure from arrays to arrays, `Fn(&[Array]) -> Result<Vec<Array>>`.
+//! MLX calls it to record its graph, maybe more than once, and may keep it for as long as that
+//! graph lives: closures are `Send + 'static` and capture what they need by value (a clone of an
+//! [`Array`] is a handle). They must be pure: read nothing that changes, and write nothing.
+//!
+//! An error that a closure returns comes back as the error of the call. A panic is caught before
+//! it reaches C++ and comes back as an error of kind [`crate::ErrorKind::Panic`]. Transforms
+//! nest in any order; only a compiled function belongs outermost ([`compile`]).
+
+mod closure;
+mod compile;
+mod custom;
+mod grad;
+
+use std::cell::Cell;
+
+use mlx_sys as sys;
+
+use crate::error::check;
+use crate::handles::VectorArray;
+use crate::{Array, Result};
+
+pub use closure::Closure;
+pub use compile::{compile, compile_mode, CompileMode, Compiled};
+pub use custom::{checkpoint, custom_vjp};
+pub use grad::{grad, jvp, value_and_grad, vjp, Grad, ValueAndGrad};
+
+/// Computes the arrays, and waits for them. MLX: `eval`.
+///
+/// # Errors
+/// What any operation of their graphs reports when it runs.
+pub fn eval(arrays: &[&Array]) -> Result<()> {
+    let list = VectorArray::from_refs("eval", arrays)?;
+    let _lock = crate::graph_lock();
+    // SAFETY: the list is valid.
+    check("eval", unsafe { sys::mlx_eval(list.as_raw()) })
+}
+
+/// Starts to compute the arrays, and returns at once. MLX: `async_eval`.
+///
+/// Reading a value, or [`eval`], waits for it. Not allowed inside a transform.
+///
+/// # Errors
+/// What any operation of their graphs reports when it is started; what it reports later is the
+/// error of the call that waits.
+pub fn async_eval(arrays: &[&Array]) -> Result<()> {
+    let list = VectorArray::from_refs("async_eval", arrays)?;
+    let _lock = crate::graph_lock();
+    // SAFETY: the list is valid.
+    check("async_eval", unsafe { sys::mlx_async_eval(list.as_raw()) })
+}
+
+thread_local! {
+    static DIFFERENTIATING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether MLX will differentiate what this thread is recording now.
+///
+/// True in a closure that [`value_and_grad`], [`grad`], [`vjp`] or [`jvp`] records, and in the
+/// second, differentiated run of a checkpointed one. False outside, and in the first run of a
+/// checkpointed closure, of which only the outputs are kept. A forward pass can use it to choose a
+/// path that prepares its gradient only where there will be one.
+///
+/// ```
+/// use mlx_runtime::{ops, transforms, Array};
+/// let f = |x: &[Array]| {
+///     assert!(transforms::is_differentiating());
+///     Ok(vec![ops::square(&x[0])?])
+/// };
+/// transforms::value_and_grad(f, &[0]).call(&[Array::scalar(2.0f32)?])?;
+/// assert!(!transforms::is_differentiating());
+/// # Ok::<(), mlx_runtime::Error>(())
+/// ```
+pub fn is_differentiating() -> bool {
+    DIFFERENTIATING.get() > 0
+}
+
+/// Sets the depth that [`is_differentiating`] reads, until dropped.
+struct Differentiating(u32);
+
+impl Differentiating {
+    /// One level deeper.
+    fn enter() -> Self {
+        Self(DIFFERENTIATING.replace(DIFFERENTIATING.get() + 1))
+    }
+
+    /// Not at all.
+    fn suspend() -> Self {
+        Self(DIFFERENTIATING.replace(0))
+    }
+}
+
+impl Drop for Differentiating {
+    fn drop(&mut self) {
+        DIFFERENTIATING.set(self.0);
+    }
+}

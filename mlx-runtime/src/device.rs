@@ -73,9 +73,11 @@ impl Device {
         if is_available(self)? {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Device, format!("there is no device {self}"))
-            .with_op(op)
-            .with_hint("`device::device_count` says how many devices of a type there are"))
+        Err(
+            Error::new(ErrorKind::Device, format!("there is no device {self}"))
+                .with_op(op)
+                .with_hint("`device::device_count` says how many devices of a type there are"),
+        )
     }
 }
 
@@ -292,7 +294,10 @@ mod tests {
 
     #[test]
     fn absent_devices_are_errors() {
-        for d in [Device::new(DeviceType::Cpu, 99), Device::new(DeviceType::Gpu, -1)] {
+        for d in [
+            Device::new(DeviceType::Cpu, 99),
+            Device::new(DeviceType::Gpu, -1),
+        ] {
             assert!(!is_available(d).unwrap());
             assert_eq!(set_default_device(d).unwrap_err().kind(), ErrorKind::Device);
             assert_eq!(info(d).unwrap_err().kind(), ErrorKind::Device);

@@ -219,28 +219,27 @@ fn clean(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Kind and hint by what MLX's message contains; the first match counts.
-const KNOWN: &[(&str, ErrorKind, Option<&str>)] = &[
-    ("cannot be broadcast", ErrorKind::Shape, Some("dimensions must be equal or 1, counted from the last; `ops::expand_dims` and `ops::reshape` can make them so")),
-    ("no Stream(", ErrorKind::Device, Some("streams belong to threads: evaluate an array on the thread that built it before it moves to another one")),
-    ("Resource limit", ErrorKind::OutOfMemory, Some("too many buffers are alive: evaluate more often, and pad batches to few different lengths")),
-    ("allocate", ErrorKind::OutOfMemory, Some("use a smaller batch, more gradient checkpoints, or `memory::set_limit`")),
-    ("out of memory", ErrorKind::OutOfMemory, Some("use a smaller batch, more gradient checkpoints, or `memory::set_limit`")),
-    ("must return a scalar", ErrorKind::Shape, Some("reduce the loss with `ops::sum` or `ops::mean` over all axes")),
-    ("during function transformations", ErrorKind::InvalidArgument, Some("do not read values inside a compiled function: return them as outputs")),
-    ("without gpu backend", ErrorKind::Device, Some("this build of MLX has no GPU backend; use `Device::cpu()`")),
-    ("not supported on the GPU", ErrorKind::Dtype, Some("use float32, or `Device::cpu()`")),
-    ("quantized weights", ErrorKind::InvalidArgument, Some("capture quantised weights in the closure instead of passing them as differentiated inputs")),
-    ("dtype", ErrorKind::Dtype, None),
-    ("type", ErrorKind::Dtype, None),
-    ("shape", ErrorKind::Shape, None),
-    ("Shape", ErrorKind::Shape, None),
-    ("dimension", ErrorKind::Shape, None),
-    ("axis", ErrorKind::Shape, None),
-    ("axes", ErrorKind::Shape, None),
-    ("axis", ErrorKind::Shape, None),
-    ("split", ErrorKind::Shape, None),
-    ("size", ErrorKind::Shape, None),
+/// Kind and hint (if any) by what MLX's message contains; the first match counts.
+#[rustfmt::skip] // one row, one line
+const KNOWN: &[(&str, ErrorKind, &str)] = &[
+    ("cannot be broadcast", ErrorKind::Shape, "dimensions must be equal or 1, counted from the last; see `ops::expand_dims` and `ops::reshape`"),
+    ("no Stream(", ErrorKind::Device, "streams belong to threads: evaluate an array on the thread that built it before it moves to another one"),
+    ("Resource limit", ErrorKind::OutOfMemory, "too many buffers are alive: evaluate more often, and pad batches to few different lengths"),
+    ("allocate", ErrorKind::OutOfMemory, "use a smaller batch, more gradient checkpoints, or `memory::set_limit`"),
+    ("out of memory", ErrorKind::OutOfMemory, "use a smaller batch, more gradient checkpoints, or `memory::set_limit`"),
+    ("match cotangent shape", ErrorKind::Shape, "a value to differentiate is a scalar: reduce it with `ops::sum` or `ops::mean`"),
+    ("during function transformations", ErrorKind::InvalidArgument, "do not read values inside a compiled function: return them as outputs"),
+    ("without gpu backend", ErrorKind::Device, "this build of MLX has no GPU backend; use `Device::cpu()`"),
+    ("not supported on the GPU", ErrorKind::Dtype, "use float32, or `Device::cpu()`"),
+    ("quantized weights", ErrorKind::InvalidArgument, "capture quantised weights in the closure instead of passing them as inputs to differentiate"),
+    ("type", ErrorKind::Dtype, ""),
+    ("shape", ErrorKind::Shape, ""),
+    ("Shape", ErrorKind::Shape, ""),
+    ("dimension", ErrorKind::Shape, ""),
+    ("axis", ErrorKind::Shape, ""),
+    ("axes", ErrorKind::Shape, ""),
+    ("split", ErrorKind::Shape, ""),
+    ("size", ErrorKind::Shape, ""),
 ];
 
 /// The error of a C call that failed, with the shapes of its inputs.
@@ -277,9 +276,9 @@ fn build(op: &'static str, message: String, inputs: &[&Array]) -> Error {
     }
     let kind = known.map_or(ErrorKind::Mlx, |k| k.1);
     let error = Error::new(kind, full).with_op(op);
-    match known.and_then(|k| k.2) {
-        Some(hint) => error.with_hint(hint),
-        None => error,
+    match known {
+        Some((.., hint)) if !hint.is_empty() => error.with_hint(*hint),
+        _ => error,
     }
 }
 
@@ -299,13 +298,18 @@ mod tests {
 
     #[test]
     fn the_place_in_c_is_stripped() {
-        assert_eq!(clean("[add] bad\n shapes at /x/y/ops.cpp:12"), "[add] bad shapes");
+        assert_eq!(
+            clean("[add] bad\n shapes at /x/y/ops.cpp:12"),
+            "[add] bad shapes"
+        );
         assert_eq!(clean("look at me"), "look at me");
     }
 
     #[test]
     fn one_line_then_the_hint() {
-        let e = Error::new(ErrorKind::Shape, "bad").with_op("add").with_hint("do this");
+        let e = Error::new(ErrorKind::Shape, "bad")
+            .with_op("add")
+            .with_hint("do this");
         assert_eq!(e.to_string(), "add: bad\nhint: do this");
         assert_eq!(e.clone().with_op("other").op(), Some("add"));
     }

@@ -32,6 +32,8 @@ pub mod ops;
 pub mod stream;
 pub mod transforms;
 
+// Models and layers: `model`, `nn`, and `__private` for generated code.
+
 pub use array::Array;
 pub use dtype::{Dtype, Element};
 pub use error::{Error, ErrorKind, Result};

@@ -104,7 +104,11 @@ struct Current {
 impl Drop for Current {
     fn drop(&mut self) {
         // SAFETY: owned here; null is ignored.
-        unsafe { sys::mlx_stream_free(sys::mlx_stream { ctx: self.default.get() }) };
+        unsafe {
+            sys::mlx_stream_free(sys::mlx_stream {
+                ctx: self.default.get(),
+            })
+        };
     }
 }
 
@@ -127,7 +131,9 @@ pub(crate) fn current() -> Result<sys::mlx_stream> {
                 return Ok(sys::mlx_stream { ctx: chosen });
             }
             if c.generation.get() == DEVICE_GENERATION.load(Ordering::Acquire) {
-                return Ok(sys::mlx_stream { ctx: c.default.get() });
+                return Ok(sys::mlx_stream {
+                    ctx: c.default.get(),
+                });
             }
             refresh(c)
         })
@@ -151,7 +157,10 @@ fn refresh(c: &Current) -> Result<sys::mlx_stream> {
 
 #[cold]
 fn thread_is_ending() -> Error {
-    Error::new(ErrorKind::Device, "this thread is ending and has no stream any more")
+    Error::new(
+        ErrorKind::Device,
+        "this thread is ending and has no stream any more",
+    )
 }
 
 /// Runs `f` with `stream` as this thread's current stream, also for a function that `f` calls.

@@ -208,9 +208,8 @@ impl Array {
         }
         // SAFETY: an evaluated, row-contiguous array has `size` elements of its dtype from that
         // address on. MLX reuses a buffer only when nothing else holds the array, and `self` does.
-        let valid = T::valid(unsafe {
-            std::slice::from_raw_parts(bytes, size * std::mem::size_of::<T>())
-        });
+        let valid =
+            T::valid(unsafe { std::slice::from_raw_parts(bytes, size * std::mem::size_of::<T>()) });
         if !valid {
             return Err(Error::new(
                 ErrorKind::Dtype,
@@ -285,7 +284,13 @@ mod tests {
         assert_eq!(a.item::<f32>().unwrap_err().kind(), ErrorKind::Dtype);
         let b = Array::from_slice(&[1i32, 2], &[2]).unwrap();
         assert_eq!(b.item::<i32>().unwrap_err().kind(), ErrorKind::Shape);
-        assert_eq!(Array::from_slice(&[7u8], &[1, 1]).unwrap().item::<u8>().unwrap(), 7);
+        assert_eq!(
+            Array::from_slice(&[7u8], &[1, 1])
+                .unwrap()
+                .item::<u8>()
+                .unwrap(),
+            7
+        );
     }
 
     #[test]
@@ -293,7 +298,10 @@ mod tests {
         let a = Array::from_slice(&[1i32, 2, 3, 4, 5, 6], &[2, 3]).unwrap();
         let t = crate::ops::transpose(&a, &[]).unwrap();
         assert_eq!(t.to_vec::<i32>().unwrap(), [1, 4, 2, 5, 3, 6]);
-        assert_eq!(t.as_slice::<i32>().unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(
+            t.as_slice::<i32>().unwrap_err().kind(),
+            ErrorKind::InvalidArgument
+        );
         let s = crate::ops::slice(&a, &[0, 1], &[2, 3], &[1, 1]).unwrap();
         assert_eq!(s.to_vec::<i32>().unwrap(), [2, 3, 5, 6]);
     }

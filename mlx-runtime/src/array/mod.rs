@@ -131,7 +131,10 @@ impl Array {
             .ok()
             .and_then(|i| shape.get(i).copied())
             .ok_or_else(|| {
-                Error::shape("dim", format!("no axis {axis} in an array of shape {shape:?}"))
+                Error::shape(
+                    "dim",
+                    format!("no axis {axis} in an array of shape {shape:?}"),
+                )
             })
     }
 

@@ -2,11 +2,10 @@
 
 use mlx_sys as sys;
 
-use super::binary;
 use crate::array::build;
 use crate::{Array, Result};
 
-binary! {
+binary_ops! {
     /// a + b; the inputs broadcast. MLX: `add`.
     add => mlx_add;
     /// The angle of the point (b, a) in radians; the inputs broadcast. MLX: `arctan2`.

@@ -2,7 +2,6 @@
 
 use mlx_sys as sys;
 
-use super::unary;
 use crate::array::build;
 use crate::{Array, Dtype, Error, Result};
 
@@ -12,7 +11,10 @@ pub(crate) fn check_new_shape(op: &'static str, shape: &[i32]) -> Result<()> {
     for &d in shape {
         size = match usize::try_from(d) {
             Err(_) => {
-                return Err(Error::shape(op, format!("negative dimension in shape {shape:?}")))
+                return Err(Error::shape(
+                    op,
+                    format!("negative dimension in shape {shape:?}"),
+                ))
             }
             Ok(d) => size.saturating_mul(d),
         };
@@ -47,7 +49,7 @@ filled! {
     ones => mlx_ones;
 }
 
-unary! {
+unary_ops! {
     /// Zeros of the shape and dtype of `a`. MLX: `zeros_like`.
     zeros_like => mlx_zeros_like;
     /// Ones of the shape and dtype of `a`. MLX: `ones_like`.

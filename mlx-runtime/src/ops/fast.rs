@@ -72,7 +72,17 @@ pub fn rope(
         let (base, freqs) = (super::optional_float(base), optional(freqs));
         // SAFETY: the inputs and the stream are valid; null stands for "absent".
         unsafe {
-            sys::mlx_fast_rope(out, x.as_raw(), dims, traditional, base, scale, offset, freqs, s)
+            sys::mlx_fast_rope(
+                out,
+                x.as_raw(),
+                dims,
+                traditional,
+                base,
+                scale,
+                offset,
+                freqs,
+                s,
+            )
         }
     })
 }

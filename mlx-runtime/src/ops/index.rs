@@ -16,7 +16,12 @@ fn check_slice(
 ) -> Result<()> {
     same_lengths(
         op,
-        &[("the array's shape", a.ndim()), ("start", start.len()), ("stop", stop.len()), ("strides", strides.len())],
+        &[
+            ("the array's shape", a.ndim()),
+            ("start", start.len()),
+            ("stop", stop.len()),
+            ("strides", strides.len()),
+        ],
     )?;
     if strides.contains(&0) {
         return Err(Error::invalid(op, "a stride is zero"));
@@ -43,7 +48,17 @@ pub fn slice(a: &Array, start: &[i32], stop: &[i32], strides: &[i32]) -> Result<
     build("slice", &[a], |out, s| {
         // SAFETY: the three lists have `n` entries; the input and the stream are valid.
         unsafe {
-            sys::mlx_slice(out, a.as_raw(), start.as_ptr(), n, stop.as_ptr(), n, strides.as_ptr(), n, s)
+            sys::mlx_slice(
+                out,
+                a.as_raw(),
+                start.as_ptr(),
+                n,
+                stop.as_ptr(),
+                n,
+                strides.as_ptr(),
+                n,
+                s,
+            )
         }
     })
 }
@@ -72,7 +87,10 @@ pub fn slice_update(
 pub(crate) fn in_bounds(op: &'static str, indices: &Array, n: i32) -> Result<Array> {
     let dtype = indices.dtype();
     if !dtype.is_integer() {
-        let e = Error::new(ErrorKind::Dtype, format!("indices are {dtype}, not integers"));
+        let e = Error::new(
+            ErrorKind::Dtype,
+            format!("indices are {dtype}, not integers"),
+        );
         return Err(e.with_op(op).with_hint("convert them with `ops::astype`"));
     }
     if n == 0 && indices.size() > 0 {
@@ -80,7 +98,8 @@ pub(crate) fn in_bounds(op: &'static str, indices: &Array, n: i32) -> Result<Arr
     }
     let last = Array::scalar_as(f64::from(n) - 1.0, dtype)?;
     let first = Array::scalar_as(-f64::from(n), dtype)?;
-    super::clip(indices, dtype.is_signed().then_some(&first), Some(&last)).map_err(|e| e.with_op(op))
+    super::clip(indices, dtype.is_signed().then_some(&first), Some(&last))
+        .map_err(|e| e.with_op(op))
 }
 
 /// Two arrays and an axis.

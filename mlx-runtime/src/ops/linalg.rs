@@ -2,13 +2,12 @@
 
 use mlx_sys as sys;
 
-use super::binary;
 use super::index::in_bounds;
 use crate::array::{build, optional, ready};
 use crate::handles::{c_string, VectorArray};
 use crate::{Array, Result};
 
-binary! {
+binary_ops! {
     /// The matrix product, `[.., m, k], [.., k, n] -> [.., m, n]`; leading axes broadcast, and a
     /// one-dimensional input loses its axis. MLX: `matmul`.
     matmul => mlx_matmul;
@@ -50,7 +49,9 @@ pub fn gather_mm(
     sorted_indices: bool,
 ) -> Result<Array> {
     let clamp = |indices: Option<&Array>, of: &Array| {
-        indices.map(|i| in_bounds("gather_mm", i, batches(of))).transpose()
+        indices
+            .map(|i| in_bounds("gather_mm", i, batches(of)))
+            .transpose()
     };
     let (lhs, rhs) = (clamp(lhs_indices, a)?, clamp(rhs_indices, b)?);
     build("gather_mm", &[a, b], |out, s| {

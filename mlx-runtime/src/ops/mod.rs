@@ -10,6 +10,9 @@
 //! one. Negative axes count from the last. Where a function takes a list of axes, the empty list
 //! stands for all of them, unless its docs say otherwise.
 
+#[macro_use]
+mod macros;
+
 mod binary;
 mod create;
 pub mod fast;
@@ -32,42 +35,6 @@ pub use sort::*;
 pub use unary::*;
 
 use crate::{Error, Result};
-
-/// One input, no options.
-macro_rules! unary {
-    ($($(#[$doc:meta])* $name:ident => $c:ident;)*) => {$(
-        $(#[$doc])*
-        ///
-        /// # Errors
-        /// If MLX refuses the input's dtype or shape.
-        #[inline]
-        pub fn $name(a: &Array) -> Result<Array> {
-            build(stringify!($name), &[a], |out, s| {
-                // SAFETY: the input and the stream are valid; `out` is a null destination.
-                unsafe { sys::$c(out, a.as_raw(), s) }
-            })
-        }
-    )*};
-}
-pub(crate) use unary;
-
-/// Two inputs, no options.
-macro_rules! binary {
-    ($($(#[$doc:meta])* $name:ident => $c:ident;)*) => {$(
-        $(#[$doc])*
-        ///
-        /// # Errors
-        /// If the shapes do not fit together, or MLX refuses the dtypes.
-        #[inline]
-        pub fn $name(a: &Array, b: &Array) -> Result<Array> {
-            build(stringify!($name), &[a, b], |out, s| {
-                // SAFETY: both inputs and the stream are valid; `out` is a null destination.
-                unsafe { sys::$c(out, a.as_raw(), b.as_raw(), s) }
-            })
-        }
-    )*};
-}
-pub(crate) use binary;
 
 /// MLX C takes three lists of one length for slices, and reads the second and third by the
 /// first's length in places: they are compared here.

@@ -38,7 +38,9 @@ pub fn quantize(w: &Array, group_size: i32, bits: i32) -> Result<(Array, Array, 
     let mut parts = out.to_vec("quantize")?.into_iter();
     match (parts.next(), parts.next(), parts.next()) {
         (Some(w), Some(scales), Some(biases)) => Ok((w, scales, biases)),
-        _ => Err(Error::new(ErrorKind::Mlx, "MLX gave fewer than three arrays").with_op("quantize")),
+        _ => {
+            Err(Error::new(ErrorKind::Mlx, "MLX gave fewer than three arrays").with_op("quantize"))
+        }
     }
 }
 

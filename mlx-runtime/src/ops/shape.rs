@@ -15,13 +15,22 @@ use crate::{Array, Error, Result};
 #[inline]
 pub fn reshape(a: &Array, shape: &[i32]) -> Result<Array> {
     if shape.iter().any(|&d| d < -1) {
-        return Err(Error::shape("reshape", format!("negative dimension in shape {shape:?}")));
+        return Err(Error::shape(
+            "reshape",
+            format!("negative dimension in shape {shape:?}"),
+        ));
     }
     build("reshape", &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
         unsafe { sys::mlx_reshape(out, a.as_raw(), shape.as_ptr(), shape.len(), s) }
     })
-    .map_err(|e| e.with_hint(format!("{:?} has {} elements; asked for {shape:?}", a.shape(), a.size())))
+    .map_err(|e| {
+        e.with_hint(format!(
+            "{:?} has {} elements; asked for {shape:?}",
+            a.shape(),
+            a.size()
+        ))
+    })
 }
 
 /// The axes in another order; reversed if `axes` is empty. MLX: `transpose`.
@@ -156,7 +165,10 @@ pub fn broadcast_to(a: &Array, shape: &[i32]) -> Result<Array> {
 /// If a count is negative.
 pub fn tile(a: &Array, reps: &[i32]) -> Result<Array> {
     if reps.iter().any(|&r| r < 0) {
-        return Err(Error::invalid("tile", format!("negative count in {reps:?}")));
+        return Err(Error::invalid(
+            "tile",
+            format!("negative count in {reps:?}"),
+        ));
     }
     build("tile", &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
@@ -192,7 +204,10 @@ pub fn pad(a: &Array, pad_width: &[(i32, i32)], value: &Array) -> Result<Array> 
         ));
     }
     if pad_width.iter().any(|&(low, high)| low < 0 || high < 0) {
-        return Err(Error::invalid("pad", format!("negative width in {pad_width:?}")));
+        return Err(Error::invalid(
+            "pad",
+            format!("negative width in {pad_width:?}"),
+        ));
     }
     let (mut low, mut high) = ([0; MAX], [0; MAX]);
     for (i, &(l, h)) in pad_width.iter().enumerate() {
@@ -273,7 +288,10 @@ fn many(
 /// If the axis does not exist or cannot be split so.
 pub fn split(a: &Array, num_splits: i32, axis: i32) -> Result<Vec<Array>> {
     if num_splits < 1 {
-        return Err(Error::invalid("split", format!("cannot make {num_splits} parts")));
+        return Err(Error::invalid(
+            "split",
+            format!("cannot make {num_splits} parts"),
+        ));
     }
     many("split", a, |out, s| {
         // SAFETY: the input and the stream are valid; `out` is a null destination.
@@ -288,7 +306,12 @@ pub fn split(a: &Array, num_splits: i32, axis: i32) -> Result<Vec<Array>> {
 pub fn split_at(a: &Array, indices: &[i32], axis: i32) -> Result<Vec<Array>> {
     let n = a.dim(axis).map_err(|e| e.with_op("split_at"))?;
     let ends = indices.iter().copied().chain([n]);
-    if [0].into_iter().chain(indices.iter().copied()).zip(ends).any(|(i, j)| i > j) {
+    if [0]
+        .into_iter()
+        .chain(indices.iter().copied())
+        .zip(ends)
+        .any(|(i, j)| i > j)
+    {
         return Err(Error::shape(
             "split_at",
             format!("indices {indices:?} do not ascend from 0 to {n}"),

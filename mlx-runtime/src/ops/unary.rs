@@ -2,11 +2,10 @@
 
 use mlx_sys as sys;
 
-use super::unary;
 use crate::array::build;
 use crate::{Array, Dtype, Result};
 
-unary! {
+unary_ops! {
     /// Absolute value, `[..] -> [..]`. MLX: `abs`.
     abs => mlx_abs;
     /// Inverse cosine in radians, `[..] -> [..]`; integers become float32. MLX: `arccos`.

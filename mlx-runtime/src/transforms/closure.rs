@@ -73,9 +73,8 @@ pub(super) unsafe fn write(out: *mut sys::mlx_vector_array, arrays: &[Array]) ->
         );
     }
     // SAFETY: the caller's promise; `Array` is transparent over `mlx_array`.
-    let status = unsafe {
-        sys::mlx_vector_array_set_data(out, arrays.as_ptr().cast(), arrays.len())
-    };
+    let status =
+        unsafe { sys::mlx_vector_array_set_data(out, arrays.as_ptr().cast(), arrays.len()) };
     crate::error::check("closure", status)
 }
 

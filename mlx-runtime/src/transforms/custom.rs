@@ -134,7 +134,11 @@ fn check_grads(primals: &[Array], grads: &[Array]) -> Result<()> {
         if p.shape() != g.shape() {
             return Err(Error::shape(
                 OP,
-                format!("gradient {i} has shape {:?}, its input {:?}", g.shape(), p.shape()),
+                format!(
+                    "gradient {i} has shape {:?}, its input {:?}",
+                    g.shape(),
+                    p.shape()
+                ),
             ));
         }
     }

@@ -63,7 +63,12 @@ where
     let mut raw = Raw(sys::mlx_closure_value_and_grad { ctx: null_mut() });
     // SAFETY: closure and numbers are valid, the destination is null.
     let status = unsafe {
-        sys::mlx_value_and_grad(&mut raw.0, closure.as_raw(), argnums.as_ptr(), argnums.len())
+        sys::mlx_value_and_grad(
+            &mut raw.0,
+            closure.as_raw(),
+            argnums.as_ptr(),
+            argnums.len(),
+        )
     };
     if status != 0 || raw.0.ctx.is_null() {
         return Err(from_c(OP, &[]));

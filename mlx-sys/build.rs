@@ -5,7 +5,8 @@ mod build;
 
 fn main() {
     if let Err(error) = build::run() {
+        // Cargo fails the build itself then, and prints the message alone: with a bad exit status it
+        // would add everything else that this program wrote.
         build::report(&error);
-        std::process::exit(1);
     }
 }

@@ -3,35 +3,52 @@
 //! `cargo bench -p mlx-sys --bench gemm` prints both in GFLOP/s and their ratio. With a number as
 //! argument (`-- 0.8`) it fails where the ratio at 512 is less.
 
-use std::ffi::{c_int, CStr};
+use std::ffi::{c_char, c_int, c_void, CStr};
 use std::time::{Duration, Instant};
 
 use mlx_sys::*;
 
+/// `cblas_sgemm`, the function that MLX itself calls; on Linux this library forwards it to OpenBLAS.
+type Sgemm = unsafe extern "C" fn(
+    order: c_int,
+    trans_a: c_int,
+    trans_b: c_int,
+    m: c_int,
+    n: c_int,
+    k: c_int,
+    alpha: f32,
+    a: *const f32,
+    lda: c_int,
+    b: *const f32,
+    ldb: c_int,
+    beta: f32,
+    c: *mut f32,
+    ldc: c_int,
+);
+
 extern "C" {
-    // What MLX itself calls; on Linux this library forwards it to OpenBLAS.
-    fn cblas_sgemm(
-        order: c_int,
-        trans_a: c_int,
-        trans_b: c_int,
-        m: c_int,
-        n: c_int,
-        k: c_int,
-        alpha: f32,
-        a: *const f32,
-        lda: c_int,
-        b: *const f32,
-        ldb: c_int,
-        beta: f32,
-        c: *mut f32,
-        ldc: c_int,
-    );
+    fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+}
+
+/// The first `cblas_sgemm` that the program has loaded.
+fn sgemm() -> Option<Sgemm> {
+    let everywhere = if cfg!(target_os = "macos") {
+        -2isize
+    } else {
+        0
+    } as *mut c_void;
+    // SAFETY: the name ends with a null, and `cblas.h` declares the function with this type.
+    unsafe { std::mem::transmute(dlsym(everywhere, c"cblas_sgemm".as_ptr())) }
 }
 
 const ROW_MAJOR: c_int = 101;
 const NO_TRANS: c_int = 111;
 
 fn main() {
+    let Some(sgemm) = sgemm() else {
+        println!("no cblas_sgemm to compare with");
+        return;
+    };
     let least: Option<f64> = std::env::args().find_map(|arg| arg.parse().ok());
     // SAFETY: the text is static.
     let blas = unsafe { CStr::from_ptr(mlxrs_blas_name()) };
@@ -39,7 +56,7 @@ fn main() {
     println!("   n   BLAS GFLOP/s   MLX GFLOP/s   ratio");
     let mut failed = false;
     for n in [128, 256, 512, 1024] {
-        let (direct, through_mlx) = compare(n);
+        let (direct, through_mlx) = compare(sgemm, n);
         let flop = 2.0 * (n as f64).powi(3) / 1e9;
         let ratio = direct.as_secs_f64() / through_mlx.as_secs_f64();
         println!(
@@ -56,7 +73,7 @@ fn main() {
 }
 
 /// The median time of one product by each way, measured in turns so that both see the same machine.
-fn compare(n: usize) -> (Duration, Duration) {
+fn compare(sgemm: Sgemm, n: usize) -> (Duration, Duration) {
     let a: Vec<f32> = (0..n * n).map(|i| (i % 7) as f32 - 3.0).collect();
     let b: Vec<f32> = (0..n * n).map(|i| (i % 5) as f32 - 2.0).collect();
     let mut c = vec![0f32; n * n];
@@ -64,7 +81,7 @@ fn compare(n: usize) -> (Duration, Duration) {
     let shape = [size, size];
     // SAFETY: the three slices hold n * n elements each.
     let mut by_blas = || unsafe {
-        cblas_sgemm(
+        sgemm(
             ROW_MAJOR,
             NO_TRANS,
             NO_TRANS,

@@ -76,8 +76,8 @@ fn load_libclang(config: &Config, cache: &Cache) -> Result<Vec<OsString>> {
         )
     };
     let library = format!("clang/native/{}", config.shared("clang"));
-    let folder = fetch::wheel(config, cache, &LIBCLANG, &library)
-        .map_err(|e| unavailable(&format!("none is installed, and {e}")))?;
+    let folder = fetch::wheel(config, cache, &LIBCLANG, &[], &library)
+        .map_err(|e| unavailable(&format!("none is installed, and {}", e.what())))?;
     std::env::set_var("LIBCLANG_PATH", folder.join("clang/native"));
     clang_sys::load().map_err(|e| unavailable(&e))?;
     let headers = compiler_headers()

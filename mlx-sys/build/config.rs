@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 use super::error::{Error, Result};
 use super::pins::{Wheel, MLX_CPU, MLX_CUDA_12, MLX_CUDA_13, MLX_METAL};
+use super::pins_cuda::{CUDA_12_LIBRARIES, CUDA_13_LIBRARIES};
 
 /// Every variable that changes what the build does.
 pub const VARIABLES: &[&str] = &[
     "MLX_SYS_PREFIX",
     "MLX_SYS_MLX",
     "MLX_SYS_CACHE",
+    "MLX_SYS_SYSTEM_CUDA",
     "XDG_CACHE_HOME",
     "HOME",
     "CXX",
@@ -27,6 +29,8 @@ pub struct Config {
     pub platform: String,
     /// The wheel that holds MLX for the backend asked for.
     pub mlx_wheel: Wheel,
+    /// What must lie beside it: NVIDIA's libraries, unless `MLX_SYS_SYSTEM_CUDA` is set.
+    pub companions: &'static [Wheel],
     pub prefix: Option<PathBuf>,
     pub mlx: Option<PathBuf>,
     /// The C++ compiler: `CXX`, else the first of the usual names that is on the PATH.
@@ -63,16 +67,20 @@ impl Config {
                 "build for Linux with glibc (x86_64 or aarch64) or for macOS on Apple silicon",
             ));
         }
-        let mlx_wheel = match os.as_str() {
-            "macos" => MLX_METAL,
-            _ if flag("CARGO_FEATURE_CUDA13") => MLX_CUDA_13,
-            _ if flag("CARGO_FEATURE_CUDA12") => MLX_CUDA_12,
-            _ => MLX_CPU,
+        let (mlx_wheel, companions) = match os.as_str() {
+            "macos" => (MLX_METAL, [].as_slice()),
+            _ if flag("CARGO_FEATURE_CUDA13") => (MLX_CUDA_13, CUDA_13_LIBRARIES),
+            _ if flag("CARGO_FEATURE_CUDA12") => (MLX_CUDA_12, CUDA_12_LIBRARIES),
+            _ => (MLX_CPU, [].as_slice()),
         };
         Ok(Config {
             platform: format!("{os}-{arch}"),
             os,
             mlx_wheel,
+            companions: match var("MLX_SYS_SYSTEM_CUDA") {
+                Some(_) => &[],
+                None => companions,
+            },
             prefix: var("MLX_SYS_PREFIX").map(PathBuf::from),
             mlx: var("MLX_SYS_MLX").map(PathBuf::from),
             cxx: var("CXX").or_else(|| first_on_path(&["c++", "g++", "clang++"])),

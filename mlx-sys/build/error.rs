@@ -21,6 +21,11 @@ impl Error {
         }
     }
 
+    /// What failed, without the hint.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
     /// A failure of the file system at `path`.
     pub fn io(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         Error::new(
@@ -36,7 +41,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// Prints the error for people (stderr) and for cargo (`cargo::error`, one a line).
+/// Hands the error to cargo, which prints it and fails the build, and to stderr.
 pub fn report(error: &Error) {
     let text = error.to_string();
     eprintln!("error: {text}");

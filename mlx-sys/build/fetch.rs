@@ -14,28 +14,47 @@ use super::pins::{Wheel, MLXC_SOURCE_LOCK, MLXC_SOURCE_MANIFEST, MLXC_VERSION};
 const OTHER_WAYS: &str =
     "or set MLX_SYS_PREFIX (an installed MLX C) or MLX_SYS_MLX (a folder or Python environment with MLX)";
 
-/// Fetches and unpacks a wheel into the cache; `witness` is a file that it must hold.
-pub fn wheel(config: &Config, cache: &Cache, wheel: &Wheel, witness: &str) -> Result<PathBuf> {
-    let key = format!("{}-{}-{}", wheel.name, wheel.version, config.platform);
+/// Fetches a wheel and others that must lie beside it, and unpacks them into one entry of the cache;
+/// `witness` is a file that the first one holds.
+pub fn wheel(
+    config: &Config,
+    cache: &Cache,
+    wheel: &Wheel,
+    beside: &[Wheel],
+    witness: &str,
+) -> Result<PathBuf> {
+    let mut key = format!("{}-{}-{}", wheel.name, wheel.version, config.platform);
+    if !beside.is_empty() {
+        key += "-complete";
+    }
     cache.entry(&key, witness, |folder| {
-        let mut requirement = format!("{}=={}", wheel.name, wheel.version);
-        let mut hashes = wheel.hashes_for(&config.platform).peekable();
-        if hashes.peek().is_none() {
-            return Err(Error::new(
-                format!("{} is not published for {}", wheel.name, config.platform),
-                "install MLX C and set MLX_SYS_PREFIX to its prefix",
-            ));
-        }
-        for hash in hashes {
-            requirement += &format!(" --hash=sha256:{hash}");
+        let mut requirements = String::new();
+        for wheel in std::iter::once(wheel).chain(beside) {
+            requirements += &requirement(config, wheel)?;
         }
         let list = folder.join("requirements.txt");
-        fs::write(&list, requirement).map_err(|e| Error::io("write", &list, &e))?;
+        fs::write(&list, requirements).map_err(|e| Error::io("write", &list, &e))?;
         match Installer::find()? {
             Installer::Pip(python) => with_pip(&python, wheel, &list, folder),
             Installer::Uv => with_uv(wheel, &list, folder),
         }
     })
+}
+
+/// A line of a requirements file: the version and the checksums that are right.
+fn requirement(config: &Config, wheel: &Wheel) -> Result<String> {
+    let mut line = format!("{}=={}", wheel.name, wheel.version);
+    let mut hashes = wheel.hashes_for(&config.platform).peekable();
+    if hashes.peek().is_none() {
+        return Err(Error::new(
+            format!("{} is not published for {}", wheel.name, config.platform),
+            "install MLX C and set MLX_SYS_PREFIX to its prefix",
+        ));
+    }
+    for hash in hashes {
+        line += &format!(" --hash=sha256:{hash}");
+    }
+    Ok(line + "\n")
 }
 
 /// What downloads wheels here.

@@ -19,19 +19,15 @@ pub fn rerun_lines() {
 
 /// Links the libraries, and tells dependents' build scripts (`DEP_MLXC_...`) where things are.
 pub fn link(config: &Config, cache: &Cache, mlx: &Mlx, library: &Library) {
-    println!(
-        "cargo::rustc-link-search=native={}",
-        library.folder.display()
-    );
-    for name in &library.names {
-        println!("cargo::rustc-link-lib=dylib={name}");
-    }
+    let folder = library.link_folder.display();
+    println!("cargo::rustc-link-search=native={folder}");
+    println!("cargo::rustc-link-lib=dylib=mlxc");
     let libmlx = mlx.lib.join(config.shared("mlx"));
     // Whoever empties the cache or replaces MLX gets a new build.
     for file in [&library.file, &libmlx] {
         println!("cargo::rerun-if-changed={}", file.display());
     }
-    println!("cargo::metadata=lib={}", library.folder.display());
+    println!("cargo::metadata=lib={}", library.file.display());
     println!("cargo::metadata=mlx_lib={}", mlx.lib.display());
     println!("cargo::metadata=mlx_include={}", mlx.include.display());
     for_tests(mlx, cache);

@@ -40,13 +40,14 @@ pub fn locate(config: &Config, cache: &Cache) -> Result<Mlx> {
         Some(folder) => given(config, folder)?,
         None => {
             let witness = format!("mlx/lib/{}", config.shared("mlx"));
-            fetch::wheel(config, cache, &config.mlx_wheel, &witness)?.join("mlx")
+            let (wheel, beside) = (&config.mlx_wheel, config.companions);
+            fetch::wheel(config, cache, wheel, beside, &witness)?.join("mlx")
         }
     };
     let openblas = match config.os.as_str() {
         "linux" if !config.docs_rs => {
             let witness = "scipy_openblas32/lib/libscipy_openblas.so";
-            let folder = fetch::wheel(config, cache, &OPENBLAS, witness)?;
+            let folder = fetch::wheel(config, cache, &OPENBLAS, &[], witness)?;
             Some(folder.join("scipy_openblas32/lib"))
         }
         _ => None,

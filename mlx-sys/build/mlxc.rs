@@ -20,16 +20,16 @@ use super::pins::MLXC_VERSION;
 use super::stub;
 
 /// To be raised when the way of compiling or linking changes, so that old entries are not used.
-const BUILD: u32 = 2;
+const BUILD: u32 = 3;
 
 const FLAGS: &[&str] = &["-std=c++20", "-O2", "-fPIC"];
 
-/// What dependents link: libraries in one folder, in this order.
+/// The library, in the cache.
 pub struct Library {
-    pub folder: PathBuf,
-    pub names: Vec<&'static str>,
-    /// The file whose loss makes a new build necessary.
+    /// Its own file.
     pub file: PathBuf,
+    /// Where dependents find what they are to link as `mlxc`.
+    pub link_folder: PathBuf,
 }
 
 /// Compiles and links, unless the cache has it.
@@ -54,28 +54,21 @@ pub fn build(config: &Config, cache: &Cache, mlx: &Mlx) -> Result<Library> {
         .files(&native, &["h", "cpp"])?
         .files(&mlx.c_include.join("mlx/c"), &["h", "cpp"])?;
     let key = format!("libmlxc-{MLXC_VERSION}-{}-{}", config.platform, key.hex());
-    // With an installed shared MLX C, ours holds the rest only; see `stub`.
-    let beside = match &mlx.mlxc {
-        Mlxc::Installed(file) if file.extension().is_some_and(|e| e != "a") => Some(file),
-        _ => None,
-    };
-    let name = if beside.is_some() { "mlxrs" } else { "mlxc" };
-    let file_name = config.shared(name);
+    let file_name = config.shared("mlxc");
     let folder = cache.entry(&key, &file_name, |folder| {
         let objects = compile_all(config, mlx, &native, folder)?;
         let soname = cache.path(&key).join(&file_name);
         link(config, mlx, &objects, &folder.join(&file_name), &soname)?;
-        if let Some(installed) = beside {
-            stub::build(config, installed, folder)?;
+        if config.os == "linux" {
+            stub::build(config, &soname, folder)?;
         }
         fs::remove_dir_all(folder.join("objects")).map_err(|e| Error::io("clean", folder, &e))
     })?;
     Ok(Library {
         file: folder.join(&file_name),
-        folder,
-        names: match beside {
-            Some(_) => vec!["mlxrs", "mlxc"],
-            None => vec!["mlxc"],
+        link_folder: match config.os.as_str() {
+            "linux" => folder.join(stub::FOLDER),
+            _ => folder,
         },
     })
 }
@@ -185,16 +178,6 @@ fn link(config: &Config, mlx: &Mlx, objects: &[PathBuf], out: &Path, soname: &Pa
         // Loading MLX is this library's job even where nothing in it refers to MLX.
         args.extend(["-Wl,--enable-new-dtags".into(), "-Wl,--no-as-needed".into()]);
     }
-    if let Mlxc::Installed(file) = &mlx.mlxc {
-        if file.extension().is_some_and(|e| e == "a") {
-            if config.os == "macos" {
-                args.push(concat("-Wl,-force_load,", file, ""));
-            } else {
-                args.extend(["-Wl,--whole-archive".into(), file.into()]);
-                args.push("-Wl,--no-whole-archive".into());
-            }
-        }
-    }
     let mut library = |folder: &Path, name: &str| {
         args.push(concat("-L", folder, ""));
         args.push(concat("-Wl,-rpath,", folder, ""));
@@ -204,7 +187,30 @@ fn link(config: &Config, mlx: &Mlx, objects: &[PathBuf], out: &Path, soname: &Pa
     if let Some(openblas) = &mlx.openblas {
         library(openblas, "scipy_openblas");
     }
+    args.extend(whole(config, mlx));
     run_compiler(config, &args, "link libmlxc")
+}
+
+/// An installed MLX C's functions become this library's: those of a static one by copy, those of a
+/// shared one by its being loaded with this one (which macOS wants to be told).
+fn whole(config: &Config, mlx: &Mlx) -> Vec<OsString> {
+    let Mlxc::Installed(file) = &mlx.mlxc else {
+        return Vec::new();
+    };
+    let is_static = file.extension().is_some_and(|e| e == "a");
+    match (config.os.as_str(), is_static) {
+        ("macos", true) => vec![concat("-Wl,-force_load,", file, "")],
+        ("macos", false) => vec![concat("-Wl,-reexport_library,", file, "")],
+        (_, true) => vec![
+            "-Wl,--whole-archive".into(),
+            file.into(),
+            "-Wl,--no-whole-archive".into(),
+        ],
+        (_, false) => {
+            let folder = file.parent().unwrap_or(&mlx.lib);
+            vec![file.into(), concat("-Wl,-rpath,", folder, "")]
+        }
+    }
 }
 
 /// `before` + `path` + `after`, whatever bytes the path has.

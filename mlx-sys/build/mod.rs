@@ -12,6 +12,7 @@ mod link;
 mod locate;
 mod mlxc;
 mod pins;
+mod pins_cuda;
 mod stub;
 
 pub use error::{report, Result};

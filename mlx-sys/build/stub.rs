@@ -1,8 +1,8 @@
-//! Links against an installed shared MLX C so that binaries find it in any prefix.
+//! What dependents link on Linux: the library's functions with no code, under the library's soname.
 //!
-//! Linkers copy a library's soname into whatever links it, and an installed `libmlxc.so` has a bare
-//! one, which is found in the system's folders only. So on Linux dependents link a stub instead: the
-//! same functions, with no code, and the absolute path of the installed library as soname.
+//! A linker that is given the library itself follows it to MLX and on to the libraries of MLX, and
+//! GNU ld stops where one of those is absent, as the GPU's driver is on most build machines. A stub
+//! leads nowhere, and what it leaves in a binary is the soname, an absolute path.
 
 use std::fs;
 use std::path::Path;
@@ -11,20 +11,19 @@ use super::config::Config;
 use super::error::{Error, Result};
 use super::mlxc::{concat, run_compiler};
 
-/// Writes `libmlxc` into `folder`, to stand for `installed` at link time.
-pub fn build(config: &Config, installed: &Path, folder: &Path) -> Result<()> {
-    let out = folder.join(config.shared("mlxc"));
-    if config.os == "macos" {
-        // Install names are absolute there already.
-        return std::os::unix::fs::symlink(installed, &out)
-            .map_err(|e| Error::io("create", &out, &e));
-    }
+/// The folder of the stub, in that of the library.
+pub const FOLDER: &str = "stub";
+
+/// Writes the stub of the library `soname` into `folder/stub`.
+pub fn build(config: &Config, soname: &Path, folder: &Path) -> Result<()> {
+    let out = folder.join(FOLDER);
+    fs::create_dir_all(&out).map_err(|e| Error::io("create", &out, &e))?;
     let bindings = config.out_dir.join("bindings.rs");
     let text = fs::read_to_string(&bindings).map_err(|e| Error::io("read", &bindings, &e))?;
     let functions: String = text
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("pub fn ")?.split('(').next())
-        .filter(|name| !name.starts_with("mlxrs_"))
+        .split("pub fn ")
+        .skip(1)
+        .filter_map(|rest| rest.split('(').next())
         .map(|name| format!("extern \"C\" void {name}() {{}}\n"))
         .collect();
     let source = folder.join("objects/stub.cpp");
@@ -33,9 +32,9 @@ pub fn build(config: &Config, installed: &Path, folder: &Path) -> Result<()> {
         "-shared".into(),
         "-fPIC".into(),
         "-nostdlib".into(),
-        concat("-Wl,-soname,", installed, ""),
+        concat("-Wl,-soname,", soname, ""),
         "-o".into(),
-        out.into(),
+        out.join("libmlxc.so").into(),
         source.into(),
     ];
     run_compiler(config, &args, "link the stub of libmlxc")

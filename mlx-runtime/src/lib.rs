@@ -29,6 +29,8 @@ mod error;
 mod handles;
 pub mod memory;
 pub mod ops;
+pub mod optim;
+pub mod random;
 pub mod stream;
 pub mod transforms;
 

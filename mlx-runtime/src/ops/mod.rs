@@ -25,6 +25,7 @@ mod sort;
 mod unary;
 
 pub use binary::*;
+pub(crate) use create::check_new_shape;
 pub use create::*;
 pub use index::*;
 pub use linalg::*;

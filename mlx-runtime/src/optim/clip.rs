@@ -1,0 +1,63 @@
+//! Clipping by the global norm.
+
+use crate::ops;
+use crate::{Array, Dtype, Error, Result};
+
+/// The gradients, scaled down together so that the norm of all of them is at most `max_norm`, and
+/// the norm before. Nothing is evaluated. MLX: `optimizers.clip_grad_norm`.
+///
+/// The factor is `min(max_norm / (norm + 1e-6), 1)`. The squares add up in float32, and each
+/// gradient keeps its dtype.
+///
+/// # Errors
+/// If `max_norm` is negative or NaN.
+pub fn clip_grad_norm(grads: &[Array], max_norm: f32) -> Result<(Vec<Array>, Array)> {
+    if max_norm.is_nan() || max_norm < 0.0 {
+        return Err(Error::invalid(
+            "clip_grad_norm",
+            format!("the largest norm is {max_norm}"),
+        ));
+    }
+    let mut squares = Array::scalar(0.0f32)?;
+    for g in grads {
+        let g = ops::astype(g, Dtype::Float32)?;
+        squares = ops::add(&squares, &ops::sum(&ops::square(&g)?, &[], false)?)?;
+    }
+    let norm = ops::sqrt(&squares)?;
+    let above = ops::add(&norm, &Array::scalar(1e-6f32)?)?;
+    let factor = ops::minimum(
+        &ops::divide(&Array::scalar(max_norm)?, &above)?,
+        &Array::scalar(1.0f32)?,
+    )?;
+    let clipped = grads
+        .iter()
+        .map(|g| ops::multiply(g, &ops::astype(&factor, g.dtype())?))
+        .collect::<Result<_>>()?;
+    Ok((clipped, norm))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_gradients_shrink_and_short_ones_stay() {
+        let grads = [
+            Array::from_slice(&[3.0f32, 0.0], &[2]).unwrap(),
+            Array::from_slice(&[4.0f32], &[1]).unwrap(),
+        ];
+        let (clipped, norm) = clip_grad_norm(&grads, 1.0).unwrap();
+        assert_eq!(norm.item::<f32>().unwrap(), 5.0);
+        let x = clipped[0].to_vec::<f32>().unwrap()[0];
+        assert!((x - 0.6).abs() < 1e-5);
+        let (same, _) = clip_grad_norm(&grads, 10.0).unwrap();
+        assert_eq!(same[1].to_vec::<f32>().unwrap(), [4.0]);
+        for bad in [-1.0, f32::NAN] {
+            assert!(clip_grad_norm(&grads, bad).is_err());
+        }
+        assert_eq!(
+            clip_grad_norm(&[], 1.0).unwrap().1.item::<f32>().unwrap(),
+            0.0
+        );
+    }
+}

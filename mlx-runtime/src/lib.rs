@@ -26,13 +26,21 @@ mod array;
 pub mod device;
 mod dtype;
 mod error;
+#[doc(hidden)]
+pub mod fused;
 mod handles;
 pub mod memory;
+pub mod model;
+pub mod nn;
 pub mod ops;
 pub mod optim;
 pub mod random;
 pub mod stream;
 pub mod transforms;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 
 // Models and layers: `model`, `nn`, and `__private` for generated code.
 

@@ -268,6 +268,9 @@ impl Builder<'_> {
                 self.op(op, &[&u.expr], e.span())
             }
             Expr::Call(c) => match &*c.func {
+                Expr::Path(p) if cache_off(p) && c.args.is_empty() => {
+                    Ok(self.push(Kind::NoCache, Ty::Cache, e.span()))
+                }
                 Expr::Path(p) if p.path.get_ident().is_some() => {
                     let args: Vec<&Expr> = c.args.iter().collect();
                     self.call(p.path.require_ident()?, &args, e.span())
@@ -510,6 +513,13 @@ impl Builder<'_> {
         signature::check_free(&ty, &self.free, e.span())?;
         Ok(dim)
     }
+}
+
+/// `KvCache::off`.
+fn cache_off(p: &syn::ExprPath) -> bool {
+    let mut last = p.path.segments.iter().rev();
+    last.next().is_some_and(|s| s.ident == "off")
+        && last.next().is_some_and(|s| s.ident == "KvCache")
 }
 
 /// A literal whole number, with its sign.

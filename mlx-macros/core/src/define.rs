@@ -86,12 +86,12 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
         quote! { ::mlx_runtime::__private::LoadDim::new(#text, #e) }
     };
     let requires = model.requires.iter().map(|e| {
-        let (text, cond) = (pretty(e), config_expr(e));
+        let (text, cond) = (pretty(e), condition(e));
         let values = names_in(e).into_iter().map(|n| {
             let text = n.to_string();
             quote! { (#text, ::mlx_runtime::__private::show(&__c.#n)) }
         });
-        quote! { __loader.require(#what, #text, ::mlx_runtime::__private::condition(|| #cond), &[#(#values),*]); }
+        quote! { __loader.require(#what, #text, #cond, &[#(#values),*]); }
     });
     let fields = model.fields.iter().map(|f| {
         let (name, path, frozen, lora) = (&f.name, path(f), f.frozen, f.lora);
@@ -139,6 +139,12 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
     });
     let joined = joins.iter().map(|fields| {
         let key = join_key(fields);
+        // Local variables are hygienic: they must be the struct's own tokens, not the impl's.
+        let fields = model
+            .fields
+            .iter()
+            .map(|f| &f.name)
+            .filter(|n| fields.contains(n));
         quote! { __mlx.join(#key, __loader, &mut [#(&mut #fields),*]); }
     });
     let names = model.fields.iter().map(|f| &f.name);
@@ -181,6 +187,35 @@ fn visit(f: &Field, mutable: bool) -> TokenStream {
         }
     };
     quote! { __f(#path, #leaf::#variant(#amp self.#name)); }
+}
+
+/// A condition on the config; a remainder or quotient by zero makes it false instead of panicking.
+fn condition(e: &syn::Expr) -> TokenStream {
+    use syn::visit_mut::{self, VisitMut};
+    struct Checked;
+    impl VisitMut for Checked {
+        fn visit_expr_mut(&mut self, e: &mut syn::Expr) {
+            visit_mut::visit_expr_mut(self, e);
+            let syn::Expr::Binary(b) = e else { return };
+            let (l, r) = (config_expr(&b.left), config_expr(&b.right));
+            match b.op {
+                syn::BinOp::Rem(_) => {
+                    *e = syn::Expr::Verbatim(
+                        quote! { ::mlx_runtime::__private::remainder((#l) as i64, (#r) as i64) },
+                    );
+                }
+                syn::BinOp::Div(_) => {
+                    *e = syn::Expr::Verbatim(
+                        quote! { ::mlx_runtime::__private::quotient((#l) as i64, (#r) as i64) },
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut e = e.clone();
+    Checked.visit_expr_mut(&mut e);
+    config_expr(&e)
 }
 
 /// A condition as the user would write it.

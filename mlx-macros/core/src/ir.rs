@@ -30,6 +30,8 @@ pub enum Kind {
     Input(Ident),
     /// A bare parameter of the model.
     Param(Ident),
+    /// `KvCache::off()`, a cache that keeps nothing.
+    NoCache,
     /// An operation of MLX.
     Op { op: &'static Op, args: Vec<Arg> },
     /// A layer of the runtime (`Linear`, `Embedding`, `RmsNorm`, `Rope`).
@@ -158,7 +160,7 @@ impl Node {
     /// The nodes it reads.
     pub fn inputs(&self) -> Vec<Id> {
         match &self.kind {
-            Kind::Input(_) | Kind::Param(_) => vec![],
+            Kind::Input(_) | Kind::Param(_) | Kind::NoCache => vec![],
             Kind::Op { args, .. }
             | Kind::Leaf { args, .. }
             | Kind::Sub { args, .. }

@@ -121,6 +121,7 @@ impl Lower<'_> {
     fn read(&self, id: Id) -> TokenStream {
         match &self.graph.nodes[id].kind {
             Kind::Input(n) if self.is_cache(id) => quote! { &mut *#n },
+            Kind::NoCache => quote! { &mut ::mlx_runtime::nn::KvCache::off() },
             Kind::Input(n) => n.to_token_stream(),
             _ => {
                 let v = variable(id);
@@ -155,7 +156,7 @@ impl Lower<'_> {
         let node = &self.graph.nodes[id];
         let v = variable(id);
         let value = match &node.kind {
-            Kind::Input(_) | Kind::Tuple(_) => return quote! {},
+            Kind::Input(_) | Kind::Tuple(_) | Kind::NoCache => return quote! {},
             Kind::Param(f) => quote! { self.#f.value() },
             Kind::Op { op, args } => {
                 let name = Ident::new(op.name, Span::call_site());

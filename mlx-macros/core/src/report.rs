@@ -20,6 +20,7 @@ pub fn text(name: &str, graph: &Graph, names: &Names) -> String {
         let what = match &node.kind {
             Kind::Input(n) => format!("input {n}"),
             Kind::Param(n) => format!("param {n}"),
+            Kind::NoCache => "KvCache::off()".to_string(),
             Kind::Op { op, args } => format!("{}({})", op.name, list(args)),
             Kind::Leaf { field, args } => format!("self.{field}({})", list(args)),
             Kind::Joined {

@@ -1,0 +1,109 @@
+//! Trainable tensors gathered in flat buffers, so that one update of the optimiser is a handful of
+//! operations however many layers there are.
+
+use crate::{ops, Array, Dtype, Error, ErrorKind, Result};
+
+/// Tensors of one dtype share a buffer. A group is the unit of the optimiser's step, of clipping
+/// and of saving its state.
+#[derive(Clone, Debug)]
+pub struct ParamGroups {
+    groups: Vec<Group>,
+    len: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Group {
+    dtype: Dtype,
+    /// Places in the list of tensors, and their shapes.
+    members: Vec<(usize, Vec<i32>)>,
+    /// Ends of all members but the last, in elements.
+    cuts: Vec<i32>,
+}
+
+impl ParamGroups {
+    /// Groups for tensors like these.
+    ///
+    /// # Errors
+    /// If a group has more elements than MLX can index (2^31).
+    pub fn new(tensors: &[Array]) -> Result<Self> {
+        let mut groups: Vec<Group> = Vec::new();
+        for (i, t) in tensors.iter().enumerate() {
+            let member = (i, t.shape().to_vec());
+            match groups.iter_mut().find(|g| g.dtype == t.dtype()) {
+                Some(g) => g.members.push(member),
+                None => groups.push(Group {
+                    dtype: t.dtype(),
+                    members: vec![member],
+                    cuts: Vec::new(),
+                }),
+            }
+        }
+        for g in &mut groups {
+            let mut end = 0i64;
+            for (_, shape) in &g.members {
+                end += shape.iter().map(|n| i64::from(*n)).product::<i64>();
+                let end = i32::try_from(end).map_err(|_| {
+                    Error::new(
+                        ErrorKind::Shape,
+                        "more than 2^31 trainable values of one dtype",
+                    )
+                })?;
+                g.cuts.push(end);
+            }
+            g.cuts.pop();
+        }
+        Ok(ParamGroups {
+            groups,
+            len: tensors.len(),
+        })
+    }
+
+    /// The number of groups.
+    pub fn count(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The number of tensors in all groups.
+    pub fn tensors(&self) -> usize {
+        self.len
+    }
+
+    /// One flat buffer for each group.
+    ///
+    /// # Errors
+    /// If the tensors are not those that the groups were made for.
+    pub fn gather(&self, tensors: &[Array]) -> Result<Vec<Array>> {
+        if tensors.len() != self.len {
+            let text = format!("{} tensors for groups of {}", tensors.len(), self.len);
+            return Err(Error::new(ErrorKind::InvalidArgument, text));
+        }
+        self.groups
+            .iter()
+            .map(|g| {
+                let flat: Result<Vec<Array>> = g
+                    .members
+                    .iter()
+                    .map(|(i, _)| ops::reshape(&tensors[*i], &[-1]))
+                    .collect();
+                let flat = flat?;
+                ops::concatenate(&flat.iter().collect::<Vec<_>>(), 0)
+            })
+            .collect()
+    }
+
+    /// The tensors in their own order, as views of the buffers.
+    ///
+    /// # Errors
+    /// If a buffer has another length than its group.
+    pub fn scatter(&self, buffers: &[Array]) -> Result<Vec<Array>> {
+        let mut out: Vec<Option<Array>> = vec![None; self.len];
+        for (g, buffer) in self.groups.iter().zip(buffers) {
+            let parts = ops::split_at(buffer, &g.cuts, 0)?;
+            for ((i, shape), part) in g.members.iter().zip(parts) {
+                out[*i] = Some(ops::reshape(&part, shape)?);
+            }
+        }
+        let missing = || Error::new(ErrorKind::InvalidArgument, "fewer buffers than groups");
+        out.into_iter().map(|a| a.ok_or_else(missing)).collect()
+    }
+}

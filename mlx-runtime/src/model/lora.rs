@@ -1,0 +1,141 @@
+//! Low-rank adaptation (Hu et al. 2021): `y + scale * (x a) b` beside frozen linear maps.
+
+use super::{LeafMut, Model};
+use crate::random::Key;
+use crate::{ops, random, Array, Dtype, Error, ErrorKind, Result};
+
+/// Which layers are adapted, and how; the fields are mlx-lm's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoraConfig {
+    /// The inner dim r.
+    pub rank: usize,
+    /// The factor of the update.
+    pub scale: f32,
+    /// Path endings of the layers to adapt, such as `self_attn.q_proj`.
+    pub keys: Vec<String>,
+    /// How many layers of the stack are adapted, counted from the last; -1 is all.
+    pub num_layers: i32,
+}
+
+/// Freezes the model and adds an adapter to each linear map that `config` names and whose
+/// definition has `#[lora]`: `a` (in, rank) uniform in +-1/sqrt(in), `b` (rank, out) zero, both
+/// float32. Returns the number of adapted layers.
+///
+/// # Errors
+/// If a key matches no layer that may be adapted; the error lists those that may.
+pub fn add_lora<M: Model>(model: &mut M, config: &LoraConfig, key: &Key) -> Result<usize> {
+    if config.rank == 0 || !config.scale.is_finite() {
+        let text = format!(
+            "LoRA needs a rank of 1 or more and a finite scale, found {} and {}",
+            config.rank, config.scale
+        );
+        return Err(Error::new(ErrorKind::InvalidArgument, text));
+    }
+    let layers = depth(model);
+    let first = match usize::try_from(config.num_layers) {
+        Ok(n) => layers.saturating_sub(n),
+        Err(_) => 0,
+    };
+    model.freeze();
+    let (mut key, mut adapted, mut known) = (key.clone(), 0, Vec::new());
+    let (mut failed, mut matched) = (None, vec![false; config.keys.len()]);
+    model.visit_mut("", &mut |path, leaf| {
+        let LeafMut::Linear(linear) = leaf else {
+            return;
+        };
+        if !linear.lora_allowed() {
+            return;
+        }
+        let (layer, name) = layer_of(path);
+        if !known.iter().any(|k: &String| k == name) {
+            known.push(name.to_string());
+        }
+        let hit = config
+            .keys
+            .iter()
+            .position(|k| name == k || name.ends_with(&format!(".{k}")));
+        let Some(hit) = hit else { return };
+        matched[hit] = true;
+        if layer.is_some_and(|i| i < first) || failed.is_some() {
+            return;
+        }
+        let (input, output) = linear.sizes();
+        let limit = 1.0 / (input as f32).sqrt();
+        let made = key.split().and_then(|(now, next)| {
+            key = next;
+            let rank = i32::try_from(config.rank).unwrap_or(i32::MAX);
+            let a = random::uniform(
+                &Array::scalar(-limit)?,
+                &Array::scalar(limit)?,
+                &[input, rank],
+                Dtype::Float32,
+                Some(&now),
+            )?;
+            let b = ops::zeros(&[rank, output], Dtype::Float32)?;
+            Ok((a, b))
+        });
+        match made {
+            Ok((a, b)) => {
+                linear.set_lora(a, b, config.scale);
+                adapted += 1;
+            }
+            Err(e) => failed = Some(e),
+        }
+    });
+    if let Some(e) = failed {
+        return Err(e);
+    }
+    let lost: Vec<&str> = config
+        .keys
+        .iter()
+        .zip(&matched)
+        .filter(|(_, m)| !**m)
+        .map(|(k, _)| k.as_str())
+        .collect();
+    if !lost.is_empty() || adapted == 0 {
+        let text = match lost.is_empty() {
+            true => "no layer is adapted".to_string(),
+            false => format!("no layer that LoRA may adapt is called {}", lost.join(", ")),
+        };
+        return Err(Error::new(ErrorKind::InvalidArgument, text)
+            .with_hint(format!("layers that may be adapted: {}", known.join(", "))));
+    }
+    Ok(adapted)
+}
+
+/// The number of layers in the model's stack.
+fn depth<M: Model>(model: &M) -> usize {
+    let mut depth = 0;
+    model.visit("", &mut |path, _| {
+        if let Some(i) = layer_of(path).0 {
+            depth = depth.max(i + 1);
+        }
+    });
+    depth
+}
+
+/// The number of the layer in `model.layers.3.self_attn.q_proj`, and what follows it.
+fn layer_of(path: &str) -> (Option<usize>, &str) {
+    let mut at = 0;
+    for part in path.split('.') {
+        at += part.len() + 1;
+        if let Ok(i) = part.parse() {
+            return (Some(i), path.get(at..).unwrap_or(""));
+        }
+    }
+    (None, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::layer_of;
+
+    #[test]
+    fn paths_split_at_the_layer() {
+        assert_eq!(
+            layer_of("model.layers.12.self_attn.q_proj"),
+            (Some(12), "self_attn.q_proj")
+        );
+        assert_eq!(layer_of("lm_head"), (None, "lm_head"));
+    }
+}

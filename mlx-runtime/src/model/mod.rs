@@ -1,0 +1,166 @@
+//! What `#[mlx_model]` turns a struct into, and what can be done with any model: load it, walk
+//! over its layers, adapt it, train it.
+
+pub(crate) mod bind;
+mod groups;
+pub(crate) mod layers;
+pub(crate) mod loader;
+mod lora;
+pub(crate) mod meta;
+pub(crate) mod sig;
+mod train;
+
+pub use groups::ParamGroups;
+pub use layers::Checkpoint;
+pub use loader::{init, load, LoadOptions, Loader, Weights};
+pub use lora::{add_lora, LoraConfig};
+pub use train::{TrainOptions, TrainStep};
+
+use loader::join;
+use sig::Sig;
+
+use std::sync::Arc;
+
+use crate::nn::{Embedding, Linear, Param, RmsNorm};
+use crate::{Array, Error, ErrorKind, Result};
+
+/// A model: layers with weights, defined by `#[mlx_model]`.
+///
+/// Cloning copies handles, not weights. The methods with a body are what users call; the others
+/// are written by the macros.
+pub trait Model: Clone + Send + Sized + 'static {
+    /// Where the sizes come from.
+    type Config: Send + Sync + 'static;
+    /// The signature of `forward`, which callers are checked against.
+    #[doc(hidden)]
+    const SIG: Sig;
+    /// Makes the model of what `loader` holds under `path`; mistakes are left in the loader.
+    #[doc(hidden)]
+    fn build(config: &Arc<Self::Config>, path: &str, loader: &mut Loader) -> Self;
+    /// Calls `f` with every layer that holds weights and its path in the checkpoint.
+    fn visit<'a>(&'a self, path: &str, f: &mut dyn FnMut(&str, Leaf<'a>));
+    /// As [`Model::visit`], to change the layers.
+    fn visit_mut(&mut self, path: &str, f: &mut dyn FnMut(&str, LeafMut<'_>));
+
+    /// Every tensor with its name in a checkpoint, in the order of the definition.
+    fn parameters(&self) -> Vec<(String, Array)> {
+        let mut all = Vec::new();
+        self.visit("", &mut |path, leaf| {
+            leaf.each(&mut |name, array, _| all.push((join(path, name), array.clone())));
+        });
+        all
+    }
+
+    /// The tensors that training changes, in the order of the definition. For an adapted model
+    /// these are `<path>.lora_a` (in, rank) and `<path>.lora_b` (rank, out), float32.
+    fn trainable(&self) -> Vec<(String, Array)> {
+        let mut all = Vec::new();
+        self.visit("", &mut |path, leaf| {
+            leaf.each(&mut |name, array, trainable| {
+                if trainable {
+                    all.push((join(path, name), array.clone()));
+                }
+            });
+        });
+        all
+    }
+
+    /// Replaces the trainable tensors, in the order of [`Model::trainable`].
+    ///
+    /// # Errors
+    /// If their number differs.
+    fn set_trainable(&mut self, arrays: &[Array]) -> Result<()> {
+        let mut next = arrays.iter();
+        let mut missing = 0;
+        self.visit_mut("", &mut |_, leaf| {
+            leaf.each(&mut |array, trainable| {
+                if trainable {
+                    match next.next() {
+                        Some(new) => *array = new.clone(),
+                        None => missing += 1,
+                    }
+                }
+            });
+        });
+        match (missing, next.len()) {
+            (0, 0) => Ok(()),
+            (missing, extra) => Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!(
+                    "the model has {} trainable tensors, {} were given",
+                    arrays.len() + missing - extra,
+                    arrays.len()
+                ),
+            )),
+        }
+    }
+
+    /// Takes every tensor out of training; [`add_lora`] puts its own in.
+    fn freeze(&mut self) {
+        self.visit_mut("", &mut |_, leaf| leaf.freeze(true));
+    }
+
+    /// Puts every dense tensor into training.
+    fn unfreeze(&mut self) {
+        self.visit_mut("", &mut |_, leaf| leaf.freeze(false));
+    }
+}
+
+/// A layer that holds weights.
+#[non_exhaustive]
+pub enum Leaf<'a> {
+    /// A linear map.
+    Linear(&'a Linear),
+    /// A table.
+    Embedding(&'a Embedding),
+    /// A normalisation.
+    RmsNorm(&'a RmsNorm),
+    /// A bare tensor.
+    Param(&'a Param),
+}
+
+/// A layer that holds weights, to be changed.
+#[non_exhaustive]
+pub enum LeafMut<'a> {
+    /// A linear map.
+    Linear(&'a mut Linear),
+    /// A table.
+    Embedding(&'a mut Embedding),
+    /// A normalisation.
+    RmsNorm(&'a mut RmsNorm),
+    /// A bare tensor.
+    Param(&'a mut Param),
+}
+
+impl<'a> Leaf<'a> {
+    /// Calls `f` with each tensor's name, the tensor, and whether it is trained.
+    pub fn each(self, f: &mut dyn FnMut(&str, &'a Array, bool)) {
+        match self {
+            Leaf::Linear(l) => l.each(f),
+            Leaf::Embedding(l) => l.each(f),
+            Leaf::RmsNorm(l) => l.each(f),
+            Leaf::Param(l) => l.each(f),
+        }
+    }
+}
+
+impl LeafMut<'_> {
+    /// Calls `f` with each tensor and whether it is trained.
+    pub fn each(self, f: &mut dyn FnMut(&mut Array, bool)) {
+        match self {
+            LeafMut::Linear(l) => l.each_mut(f),
+            LeafMut::Embedding(l) => l.each_mut(f),
+            LeafMut::RmsNorm(l) => l.each_mut(f),
+            LeafMut::Param(l) => l.each_mut(f),
+        }
+    }
+
+    fn freeze(self, frozen: bool) {
+        match self {
+            LeafMut::Linear(l) => l.set_frozen(frozen),
+            LeafMut::Embedding(l) => l.set_frozen(frozen),
+            LeafMut::RmsNorm(l) => l.set_frozen(frozen),
+            LeafMut::Param(l) => l.set_frozen(frozen),
+        }
+    }
+}

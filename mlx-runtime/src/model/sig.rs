@@ -1,0 +1,313 @@
+//! Signatures of models as constants, and the comparison that rustc makes at each call: a wrong
+//! shape is a compile error at the argument, across modules and crates.
+//!
+//! Sizes are compared as text: the macros write every size in one normal form, with the names of
+//! the config's fields. A name that begins with a capital is free, and stands for the caller's size.
+
+/// What a model's `forward` takes and returns.
+pub struct Sig {
+    /// The model's name.
+    pub model: &'static str,
+    /// Names and types of the arguments.
+    pub args: &'static [(&'static str, SigType)],
+    /// The result's type.
+    pub ret: SigType,
+}
+
+/// A type in a signature.
+#[derive(Clone, Copy)]
+pub enum SigType {
+    /// Sizes and dtype.
+    Tensor(&'static [&'static str], &'static str),
+    /// Several values.
+    Tuple(&'static [SigType]),
+    /// A cache.
+    Cache,
+}
+
+const MAX_FREE: usize = 16;
+
+/// The caller's sizes for the free dims of a signature.
+struct Bound<'a> {
+    names: [&'a str; MAX_FREE],
+    sizes: [&'a str; MAX_FREE],
+    len: usize,
+}
+
+impl<'a> Bound<'a> {
+    const fn get(&self, name: &str) -> Option<&'a str> {
+        let mut i = 0;
+        while i < self.len {
+            if same(self.names[i], name) {
+                return Some(self.sizes[i]);
+            }
+            i += 1;
+        }
+        None
+    }
+}
+
+/// Text built in a constant, for the message of a failed comparison.
+struct Text {
+    bytes: [u8; 600],
+    len: usize,
+}
+
+impl Text {
+    const fn new() -> Self {
+        Text {
+            bytes: [0; 600],
+            len: 0,
+        }
+    }
+
+    const fn push(mut self, s: &str) -> Self {
+        let s = s.as_bytes();
+        let mut i = 0;
+        while i < s.len() && self.len < self.bytes.len() {
+            self.bytes[self.len] = s[i];
+            self.len += 1;
+            i += 1;
+        }
+        self
+    }
+
+    const fn shape(self, ty: &SigType, bound: &Bound<'_>) -> Self {
+        match ty {
+            SigType::Cache => self.push("a cache"),
+            SigType::Tuple(_) => self.push("a tuple"),
+            SigType::Tensor(dims, dtype) => {
+                let mut text = self.push("[");
+                let mut i = 0;
+                while i < dims.len() {
+                    if i > 0 {
+                        text = text.push(", ");
+                    }
+                    text = match bound.get(dims[i]) {
+                        Some(size) if is_free(dims[i]) => text.push(size),
+                        _ => text.push(dims[i]),
+                    };
+                    i += 1;
+                }
+                text = text.push("]");
+                if same(dtype, "float") {
+                    text
+                } else {
+                    text.push(" of ").push(dtype)
+                }
+            }
+        }
+    }
+
+    const fn fail(&self) -> ! {
+        let (text, _) = self.bytes.split_at(self.len);
+        match core::str::from_utf8(text) {
+            Ok(s) => panic!("{}", s),
+            Err(_) => panic!("shapes differ"),
+        }
+    }
+}
+
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < a.len() {
+        if a[i] != b[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+/// A dim that the call binds: one name that begins with a capital.
+const fn is_free(dim: &str) -> bool {
+    let b = dim.as_bytes();
+    if b.is_empty() || !b[0].is_ascii_uppercase() {
+        return false;
+    }
+    let mut i = 0;
+    while i < b.len() {
+        if b[i] == b'*' || b[i] == b' ' {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+/// Whether `found` is an instance of `want`, binding the free dims of `want` on the way.
+const fn matches<'a>(want: &SigType, found: &SigType, mut bound: Bound<'a>) -> (bool, Bound<'a>)
+where
+    'static: 'a,
+{
+    match (want, found) {
+        (SigType::Cache, SigType::Cache) => (true, bound),
+        (SigType::Tuple(a), SigType::Tuple(b)) => {
+            let mut ok = a.len() == b.len();
+            let mut i = 0;
+            while ok && i < a.len() {
+                (ok, bound) = matches(&a[i], &b[i], bound);
+                i += 1;
+            }
+            (ok, bound)
+        }
+        (SigType::Tensor(want, dw), SigType::Tensor(found, df)) => {
+            if want.len() != found.len() || !same(dw, df) {
+                return (false, bound);
+            }
+            let mut i = 0;
+            while i < want.len() {
+                let ok = match (is_free(want[i]), bound.get(want[i])) {
+                    (false, _) => same(want[i], found[i]),
+                    (true, Some(size)) => same(size, found[i]),
+                    (true, None) => {
+                        if bound.len < MAX_FREE {
+                            bound.names[bound.len] = want[i];
+                            bound.sizes[bound.len] = found[i];
+                            bound.len += 1;
+                        }
+                        true
+                    }
+                };
+                if !ok {
+                    return (false, bound);
+                }
+                i += 1;
+            }
+            (true, bound)
+        }
+        _ => (false, bound),
+    }
+}
+
+const EMPTY: Bound<'static> = Bound {
+    names: [""; MAX_FREE],
+    sizes: [""; MAX_FREE],
+    len: 0,
+};
+
+/// Compares argument `i` of a call with the signature; the arguments before it bind free dims.
+pub const fn check_argument(sig: &Sig, caller: &str, what: &str, args: &[SigType], i: usize) {
+    if i >= sig.args.len() {
+        Text::new()
+            .push(caller)
+            .push(" calls ")
+            .push(what)
+            .push(" with too many arguments for ")
+            .push(sig.model)
+            .push("::forward")
+            .fail();
+    }
+    let mut bound = EMPTY;
+    let mut j = 0;
+    while j <= i {
+        // Arguments before this one report their own mistakes.
+        let (ok, next) = matches(&sig.args[j].1, &args[j], bound);
+        bound = next;
+        if j == i && !ok {
+            Text::new()
+                .push("argument `")
+                .push(sig.args[i].0)
+                .push("` of ")
+                .push(sig.model)
+                .push("::forward is ")
+                .shape(&sig.args[i].1, &bound)
+                .push(", but ")
+                .push(caller)
+                .push(" passes ")
+                .shape(&args[i], &EMPTY)
+                .push(" to ")
+                .push(what)
+                .fail();
+        }
+        j += 1;
+    }
+}
+
+/// Compares the number of arguments and the result of a call with the signature.
+pub const fn check_result(sig: &Sig, caller: &str, what: &str, args: &[SigType], ret: &SigType) {
+    if args.len() < sig.args.len() {
+        Text::new()
+            .push(caller)
+            .push(" calls ")
+            .push(what)
+            .push(" without the argument `")
+            .push(sig.args[args.len()].0)
+            .push("` of ")
+            .push(sig.model)
+            .push("::forward")
+            .fail();
+    }
+    let mut bound = EMPTY;
+    let mut j = 0;
+    while j < args.len() && j < sig.args.len() {
+        let (_, next) = matches(&sig.args[j].1, &args[j], bound);
+        bound = next;
+        j += 1;
+    }
+    let known = bound.len;
+    let (ok, bound) = matches(&sig.ret, ret, bound);
+    if !ok || bound.len != known {
+        Text::new()
+            .push(sig.model)
+            .push("::forward returns ")
+            .shape(&sig.ret, &bound)
+            .push(", but ")
+            .push(caller)
+            .push(" uses the result of ")
+            .push(what)
+            .push(" as ")
+            .shape(ret, &EMPTY)
+            .push("; declare its shape: `let y: Tensor![..] = ..`")
+            .fail();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIG: Sig = Sig {
+        model: "Attention",
+        args: &[
+            ("x", SigType::Tensor(&["B", "L", "hidden"], "float")),
+            ("cache", SigType::Cache),
+        ],
+        ret: SigType::Tensor(&["B", "L", "hidden"], "float"),
+    };
+
+    const X: SigType = SigType::Tensor(&["N", "T", "hidden"], "float");
+
+    #[test]
+    fn equal_up_to_free_dims_passes() {
+        const ARGS: &[SigType] = &[X, SigType::Cache];
+        const _: () = check_argument(&SIG, "Block", "self.attn", ARGS, 0);
+        const _: () = check_argument(&SIG, "Block", "self.attn", ARGS, 1);
+        const _: () = check_result(&SIG, "Block", "self.attn", ARGS, &X);
+    }
+
+    #[test]
+    fn differences_name_both_shapes() {
+        let found = std::panic::catch_unwind(|| {
+            let wrong = SigType::Tensor(&["N", "T", "q"], "float");
+            check_argument(&SIG, "Block", "self.attn", &[wrong], 0)
+        });
+        let text = *found.unwrap_err().downcast::<String>().unwrap();
+        assert_eq!(
+            text,
+            "argument `x` of Attention::forward is [N, T, hidden], but Block passes [N, T, q] to self.attn"
+        );
+        let found = std::panic::catch_unwind(|| {
+            check_result(&SIG, "Block", "self.attn", &[X], &X);
+        });
+        assert!(found
+            .unwrap_err()
+            .downcast::<String>()
+            .unwrap()
+            .contains("without the argument `cache`"));
+    }
+}

@@ -1,0 +1,188 @@
+//! A training step: loss, gradients of the trainable tensors, one update for each group.
+
+use std::sync::Arc;
+
+use super::layers::with_checkpoint;
+use super::{Checkpoint, Model, ParamGroups};
+use crate::optim::{clip_grad_norm, AdamW, OptimState};
+use crate::transforms::{self, ValueAndGrad};
+use crate::{Array, Error, ErrorKind, Result};
+
+/// How steps are taken.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct TrainOptions {
+    /// Overrides where stacks of layers are cut; `None` is what the models declare.
+    pub checkpoint: Option<Checkpoint>,
+    /// The largest norm of all gradients together; above it they are scaled down.
+    pub max_grad_norm: Option<f32>,
+}
+
+/// Trains the tensors that a model calls trainable.
+///
+/// `loss` gets the model and the batch and returns the loss (a scalar) first; what it returns
+/// after that is passed through.
+pub struct TrainStep<M: Model> {
+    model: M,
+    names: Vec<String>,
+    groups: Arc<ParamGroups>,
+    buffers: Vec<Array>,
+    state: OptimState,
+    optimizer: AdamW,
+    options: TrainOptions,
+    gradient: ValueAndGrad,
+}
+
+impl<M: Model> TrainStep<M> {
+    /// A trainer of `model`.
+    ///
+    /// # Errors
+    /// If nothing in the model is trainable.
+    pub fn new<F>(model: M, loss: F, optimizer: AdamW, options: TrainOptions) -> Result<Self>
+    where
+        F: Fn(&M, &[Array]) -> Result<Vec<Array>> + Send + 'static,
+    {
+        let (names, tensors): (Vec<String>, Vec<Array>) = model.trainable().into_iter().unzip();
+        if tensors.is_empty() {
+            let error = Error::new(
+                ErrorKind::InvalidArgument,
+                "the model has no trainable tensors",
+            );
+            return Err(error.with_hint(
+                "add LoRA adapters with `add_lora`, or make weights trainable with `unfreeze`",
+            ));
+        }
+        let groups = Arc::new(ParamGroups::new(&tensors)?);
+        let buffers = groups.gather(&tensors)?;
+        let state = optimizer.init(&buffers)?;
+        transforms::eval(&buffers.iter().chain(&state.arrays()).collect::<Vec<_>>())?;
+        let gradient = gradient(&model, loss, groups.tensors(), options.checkpoint)?;
+        Ok(TrainStep {
+            model,
+            names,
+            groups,
+            buffers,
+            state,
+            optimizer,
+            options,
+            gradient,
+        })
+    }
+
+    /// Takes one step with learning rate `lr`; returns what the loss function returned, evaluated.
+    ///
+    /// # Errors
+    /// What the loss function or MLX reports; the model is then as before the step.
+    pub fn run(&mut self, batch: &[Array], lr: f32) -> Result<Vec<Array>> {
+        let mut inputs = self.groups.scatter(&self.buffers)?;
+        inputs.extend_from_slice(batch);
+        let (values, grads) = self.gradient.call(&inputs)?;
+        let mut grads = self.groups.gather(&grads)?;
+        if let Some(limit) = self.options.max_grad_norm {
+            grads = clip_grad_norm(&grads, limit)?.0;
+        }
+        let lr = Array::scalar(lr)?;
+        let (buffers, state) =
+            self.optimizer
+                .step(&self.buffers, &grads, &self.state, Some(&lr))?;
+        let kept = state.arrays();
+        transforms::eval(
+            &values
+                .iter()
+                .chain(&buffers)
+                .chain(&kept)
+                .collect::<Vec<_>>(),
+        )?;
+        (self.buffers, self.state) = (buffers, state);
+        Ok(values)
+    }
+
+    /// The model with the current values.
+    ///
+    /// # Errors
+    /// What MLX reports.
+    pub fn model(&self) -> Result<M> {
+        let mut model = self.model.clone();
+        model.set_trainable(&self.groups.scatter(&self.buffers)?)?;
+        Ok(model)
+    }
+
+    /// Everything a later run needs to go on exactly here: `param.N`, then the optimiser's arrays.
+    pub fn state(&self) -> Vec<(String, Array)> {
+        let params = self
+            .buffers
+            .iter()
+            .enumerate()
+            .map(|(i, a)| (format!("param.{i}"), a.clone()));
+        let optim = self
+            .state
+            .arrays()
+            .into_iter()
+            .enumerate()
+            .map(|(i, a)| (format!("optim.{i}"), a));
+        params.chain(optim).collect()
+    }
+
+    /// Goes on from a saved [`TrainStep::state`].
+    ///
+    /// # Errors
+    /// If an array is missing or has another shape or dtype than this model's.
+    pub fn restore(&mut self, mut get: impl FnMut(&str) -> Option<Array>) -> Result<()> {
+        let current = self.state();
+        let mut found = Vec::new();
+        for (name, old) in &current {
+            match get(name) {
+                Some(a) if a.shape() == old.shape() && a.dtype() == old.dtype() => found.push(a),
+                Some(a) => {
+                    let text = format!(
+                        "{name}: expected {:?} of {:?}, found {:?} of {:?}",
+                        old.shape(),
+                        old.dtype(),
+                        a.shape(),
+                        a.dtype()
+                    );
+                    return Err(Error::new(ErrorKind::Format, text)
+                        .with_hint("the state belongs to another model or other LoRA settings"));
+                }
+                None => {
+                    return Err(Error::new(
+                        ErrorKind::Format,
+                        format!("{name} is missing from the saved state"),
+                    ))
+                }
+            }
+        }
+        transforms::eval(&found.iter().collect::<Vec<_>>())?;
+        let rest = found.split_off(self.buffers.len());
+        self.state = OptimState::from_arrays(&rest)?;
+        self.buffers = found;
+        Ok(())
+    }
+
+    /// The names of the trainable tensors.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+}
+
+/// The gradient of the loss with respect to each trainable tensor. The tensors come in one by one
+/// and not as buffers: the gradient of a slice of a buffer is as large as the buffer.
+fn gradient<M: Model, F>(
+    model: &M,
+    loss: F,
+    count: usize,
+    checkpoint: Option<Checkpoint>,
+) -> Result<ValueAndGrad>
+where
+    F: Fn(&M, &[Array]) -> Result<Vec<Array>> + Send + 'static,
+{
+    let model = model.clone();
+    let body = move |inputs: &[Array]| {
+        let (params, batch) = inputs.split_at(count);
+        let mut model = model.clone();
+        model.set_trainable(params)?;
+        with_checkpoint(checkpoint, || loss(&model, batch))
+    };
+    let argnums: Vec<i32> = (0..i32::try_from(count).unwrap_or(i32::MAX)).collect();
+    Ok(transforms::value_and_grad(body, &argnums))
+}

@@ -1,0 +1,87 @@
+//! The keys and values of tokens that a model has seen.
+
+use crate::{ops, Array, Error, ErrorKind, Result};
+
+/// Keys and values `[B, kv_heads, S, head_dim]` for each layer, so that a token that follows costs
+/// one position instead of all.
+#[derive(Clone, Default)]
+pub struct KvCache {
+    layers: Vec<Option<(Array, Array)>>,
+    at: usize,
+    on: bool,
+}
+
+impl KvCache {
+    /// An empty cache that fills as tokens pass.
+    pub fn new() -> Self {
+        KvCache {
+            on: true,
+            ..Self::default()
+        }
+    }
+
+    /// A cache that keeps nothing: for training, and for scoring whole texts.
+    pub fn off() -> Self {
+        Self::default()
+    }
+
+    /// Whether it keeps anything.
+    pub fn is_on(&self) -> bool {
+        self.on
+    }
+
+    /// The number of tokens before, in the layer that runs now.
+    pub fn offset(&self) -> i32 {
+        match self.layers.get(self.at) {
+            Some(Some((k, _))) => k.shape().get(2).copied().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// The arrays it holds, to evaluate them with a step's result.
+    pub fn arrays(&self) -> Vec<&Array> {
+        self.layers
+            .iter()
+            .flatten()
+            .flat_map(|(k, v)| [k, v])
+            .collect()
+    }
+
+    /// Says which layer runs next.
+    pub(crate) fn enter(&mut self, layer: usize) {
+        self.at = layer;
+    }
+
+    /// Puts what was there before in front of the new keys and values.
+    ///
+    /// # Errors
+    /// If the batch differs from that of the tokens before.
+    pub fn update(&mut self, keys: &Array, values: &Array) -> Result<[Array; 2]> {
+        if !self.on {
+            return Ok([keys.clone(), values.clone()]);
+        }
+        if self.layers.len() <= self.at {
+            self.layers.resize(self.at + 1, None);
+        }
+        let slot = &mut self.layers[self.at];
+        let all = match slot {
+            None => (keys.clone(), values.clone()),
+            Some((k, v)) => {
+                if k.shape().first() != keys.shape().first() {
+                    let text = format!(
+                        "the cache holds a batch of {:?}, the new keys are {:?}",
+                        k.shape(),
+                        keys.shape()
+                    );
+                    return Err(Error::new(ErrorKind::Shape, text));
+                }
+                (
+                    ops::concatenate(&[k, keys], 2)?,
+                    ops::concatenate(&[v, values], 2)?,
+                )
+            }
+        };
+        *slot = Some(all.clone());
+        Ok([all.0, all.1])
+    }
+}

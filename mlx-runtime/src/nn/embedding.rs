@@ -1,0 +1,85 @@
+//! Tables of rows picked by index.
+
+use super::Weight;
+use crate::{ops, Array, Dtype, Error, ErrorKind, Result};
+
+/// `[..] of int -> [.., dim]`: row `i` of the table for each index. `mlx.nn.Embedding`.
+#[derive(Clone)]
+pub struct Embedding {
+    weight: Weight,
+    dtype: Dtype,
+    frozen: bool,
+}
+
+impl Embedding {
+    pub(crate) fn new(weight: Weight, dtype: Dtype, frozen: bool) -> Self {
+        Embedding {
+            weight,
+            dtype,
+            frozen,
+        }
+    }
+
+    /// `[..] of int -> [.., dim]`. Indices outside the table are not checked by MLX: check them
+    /// where they come from.
+    ///
+    /// # Errors
+    /// If the indices are not whole numbers.
+    pub fn forward(&self, indices: &Array) -> Result<Array> {
+        let pick = |a: &Array| ops::take(a, indices, 0);
+        match &self.weight {
+            Weight::Dense(w) => pick(w),
+            Weight::Quantized {
+                weight,
+                scales,
+                biases,
+                group_size,
+                bits,
+            } => {
+                let rows = ops::dequantize(
+                    &pick(weight)?,
+                    &pick(scales)?,
+                    &pick(biases)?,
+                    *group_size,
+                    *bits,
+                )?;
+                ops::astype(&rows, self.dtype)
+            }
+            Weight::Tied => Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "a table has a weight of its own",
+            )),
+        }
+    }
+
+    pub(crate) fn table(&self) -> &Weight {
+        &self.weight
+    }
+
+    pub(crate) fn set_frozen(&mut self, frozen: bool) {
+        self.frozen = frozen;
+    }
+
+    pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {
+        match &self.weight {
+            Weight::Dense(w) => f("weight", w, !self.frozen),
+            Weight::Quantized {
+                weight,
+                scales,
+                biases,
+                ..
+            } => {
+                f("weight", weight, false);
+                f("scales", scales, false);
+                f("biases", biases, false);
+            }
+            Weight::Tied => {}
+        }
+    }
+
+    pub(crate) fn each_mut(&mut self, f: &mut dyn FnMut(&mut Array, bool)) {
+        if let Weight::Dense(w) = &mut self.weight {
+            f(w, !self.frozen);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Normalisation.
+
+use crate::{fused, ops, Array, Result};
+
+/// `y = x / sqrt(mean(x^2) + eps) * w` over the last axis (Zhang & Sennrich 2019).
+/// `mlx.nn.RMSNorm`.
+#[derive(Clone)]
+pub struct RmsNorm {
+    weight: Array,
+    eps: f32,
+    frozen: bool,
+}
+
+impl RmsNorm {
+    pub(crate) fn new(weight: Array, eps: f32, frozen: bool) -> Self {
+        RmsNorm {
+            weight,
+            eps,
+            frozen,
+        }
+    }
+
+    /// `[.., dim] -> [.., dim]`.
+    ///
+    /// # Errors
+    /// If the last dim of `x` is not `dim`.
+    pub fn forward(&self, x: &Array) -> Result<Array> {
+        rms_norm(x, &self.weight, self.eps)
+    }
+
+    pub(crate) fn set_frozen(&mut self, frozen: bool) {
+        self.frozen = frozen;
+    }
+
+    pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {
+        f("weight", &self.weight, !self.frozen);
+    }
+
+    pub(crate) fn each_mut(&mut self, f: &mut dyn FnMut(&mut Array, bool)) {
+        f(&mut self.weight, !self.frozen);
+    }
+}
+
+/// `x [.., D]`, `weight [D]` -> `[.., D]`. `mlx.core.fast.rms_norm`.
+pub(crate) fn rms_norm(x: &Array, weight: &Array, eps: f32) -> Result<Array> {
+    if fused::available(x) {
+        return fused::rms_norm(x, weight, eps);
+    }
+    ops::fast::rms_norm(x, Some(weight), eps)
+}

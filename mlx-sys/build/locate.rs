@@ -45,11 +45,7 @@ pub fn locate(config: &Config, cache: &Cache) -> Result<Mlx> {
         }
     };
     let openblas = match config.os.as_str() {
-        "linux" if !config.docs_rs => {
-            let witness = "scipy_openblas32/lib/libscipy_openblas.so";
-            let folder = fetch::wheel(config, cache, &OPENBLAS, &[], witness)?;
-            Some(folder.join("scipy_openblas32/lib"))
-        }
+        "linux" if !config.docs_rs => Some(openblas(config, cache, &root)?),
         _ => None,
     };
     Ok(Mlx {
@@ -59,6 +55,18 @@ pub fn locate(config: &Config, cache: &Cache) -> Result<Mlx> {
         mlxc: Mlxc::Source,
         openblas,
     })
+}
+
+/// The folder of OpenBLAS: the Python package beside `mlx`, if there is one, else the pinned wheel's.
+fn openblas(config: &Config, cache: &Cache, mlx: &Path) -> Result<PathBuf> {
+    let witness = "scipy_openblas32/lib/libscipy_openblas.so";
+    let beside = mlx.with_file_name(witness);
+    let file = if beside.is_file() {
+        beside
+    } else {
+        fetch::wheel(config, cache, &OPENBLAS, &[], witness)?.join(witness)
+    };
+    Ok(folder_of(&file))
 }
 
 /// An installed MLX C with MLX: `include/mlx/c/mlx.h`, `lib/libmlxc`, `lib/libmlx`.

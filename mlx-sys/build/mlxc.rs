@@ -77,10 +77,7 @@ pub fn build(config: &Config, cache: &Cache, mlx: &Mlx) -> Result<Library> {
 fn compile_all(config: &Config, mlx: &Mlx, native: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let objects = folder.join("objects");
     fs::create_dir_all(&objects).map_err(|e| Error::io("create", &objects, &e))?;
-    let mut sources = vec![
-        native.join("cblas_shim.cpp"),
-        native.join("mlx_rs_extras.cpp"),
-    ];
+    let mut sources: Vec<PathBuf> = cpp_files(native)?.into_iter().map(|f| f.1).collect();
     if let Mlxc::Source = mlx.mlxc {
         sources.extend(batches(config, &mlx.c_include.join("mlx/c"), &objects)?);
     }
@@ -121,12 +118,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// Writes files that include MLX C's, some each: nearly all the time goes into reading MLX's headers,
 /// once a file, so that all in one takes 12 s and one by one 55 s.
 fn batches(config: &Config, sources: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(sources).map_err(|e| Error::io("read", sources, &e))?;
-    let mut files: Vec<(u64, PathBuf)> = entries
-        .flatten()
-        .map(|entry| (entry.metadata().map_or(0, |meta| meta.len()), entry.path()))
-        .filter(|(_, path)| path.extension().is_some_and(|e| e == "cpp"))
-        .collect();
+    let mut files = cpp_files(sources)?;
     files.sort();
     let mut batches = vec![(0, String::new()); config.jobs.clamp(1, 4)];
     for (size, path) in files.into_iter().rev() {
@@ -143,6 +135,16 @@ fn batches(config: &Config, sources: &Path, folder: &Path) -> Result<Vec<PathBuf
         written.push(file);
     }
     Ok(written)
+}
+
+/// The C++ files of a folder, with their sizes.
+fn cpp_files(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let entries = fs::read_dir(folder).map_err(|e| Error::io("read", folder, &e))?;
+    Ok(entries
+        .flatten()
+        .map(|entry| (entry.metadata().map_or(0, |meta| meta.len()), entry.path()))
+        .filter(|(_, path)| path.extension().is_some_and(|e| e == "cpp"))
+        .collect())
 }
 
 fn compile(config: &Config, mlx: &Mlx, native: &Path, source: &Path, object: &Path) -> Result<()> {
@@ -246,7 +248,7 @@ pub fn run_compiler(config: &Config, args: &[OsString], doing: &str) -> Result<(
     let reason = text
         .lines()
         .find(|line| line.contains("error:") || line.contains("undefined reference"))
-        .map_or_else(|| last_lines(&output.stderr), str::to_owned);
+        .map_or_else(|| last_lines(&output.stderr, 4), str::to_owned);
     Err(Error::new(
         format!("{program} cannot {doing}: {reason}"),
         hint,

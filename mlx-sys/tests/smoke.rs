@@ -1,6 +1,7 @@
 //! The library links, loads from any folder, computes, and reports errors through its handler.
 
 use std::ffi::{c_char, c_void, CStr, CString};
+use std::process::Command;
 use std::sync::Mutex;
 
 use mlx_sys::*;
@@ -11,6 +12,12 @@ extern "C" fn remember(message: *const c_char, _: *mut c_void) {
     // SAFETY: MLX C passes a string that ends with a null and lives for this call.
     let text = unsafe { CStr::from_ptr(message) };
     *LAST_ERROR.lock().unwrap() = text.to_string_lossy().into_owned();
+}
+
+fn blas() -> String {
+    // SAFETY: the text is static.
+    let name = unsafe { CStr::from_ptr(mlxrs_blas_name()) };
+    name.to_string_lossy().into_owned()
 }
 
 #[test]
@@ -67,6 +74,10 @@ fn half_types_come_as_their_bits() {
 
 #[test]
 fn a_percent_sign_in_an_error_is_text() {
+    if blas() == "system" && cfg!(target_os = "linux") {
+        // An installed MLX C is as it is.
+        return;
+    }
     let path = CString::new("/nowhere/100%s%n%d.safetensors").unwrap();
     // SAFETY: `path` outlives the calls; each handle is freed once.
     unsafe {
@@ -87,13 +98,48 @@ fn a_percent_sign_in_an_error_is_text() {
 
 #[test]
 fn the_blas_is_openblas() {
-    // SAFETY: the text is static.
-    let name = unsafe { CStr::from_ptr(mlxrs_blas_name()) };
-    if cfg!(target_os = "linux") {
-        assert!(name.to_string_lossy().starts_with("OpenBLAS"), "{name:?}");
+    let name = blas();
+    if cfg!(target_os = "linux") && name != "system" {
+        assert!(name.starts_with("OpenBLAS"), "{name:?}");
         // SAFETY: no arguments but a number.
         assert_eq!(unsafe { mlxrs_set_blas_threads(0) }, 1);
         // SAFETY: as above.
         assert_eq!(unsafe { mlxrs_set_blas_threads(2) }, 0);
     }
+}
+
+/// The program that cargo built, started by hand: no variables, another folder.
+#[test]
+fn runs_from_any_folder_without_variables() {
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "adds_two_arrays"])
+        .env_clear()
+        .current_dir("/")
+        .output()
+        .unwrap()
+        .status;
+    assert!(status.success());
+}
+
+/// So that one binary can run on MLX's CPU build here and on its CUDA build there.
+#[test]
+#[cfg(target_os = "linux")]
+fn another_mlx_can_be_put_first() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("another-mlx");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let loaded = |path: &std::path::Path| {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .env("LD_TRACE_LOADED_OBJECTS", "1")
+            .env("LD_LIBRARY_PATH", path)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line = text.lines().find(|line| line.contains("libmlx.so"));
+        line.unwrap().split_whitespace().nth(2).unwrap().to_owned()
+    };
+    let usual = loaded(&folder);
+    std::os::unix::fs::symlink(&usual, folder.join("libmlx.so")).unwrap();
+    assert_eq!(loaded(&folder), folder.join("libmlx.so").to_str().unwrap());
+    assert_ne!(loaded(&folder), usual);
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -46,7 +47,7 @@ fn bindgen(args: &[OsString], out: &Path) -> Result<()> {
             "LIBCLANG_PATH names the folder of another libclang (9 or newer)",
         )
     };
-    let bindings = bindgen::Builder::default()
+    let builder = bindgen::Builder::default()
         .header_contents(
             "mlx_sys.h",
             "#include \"half.h\"\n#include \"mlx/c/mlx.h\"\n#include \"mlx_rs_extras.h\"\n",
@@ -56,8 +57,10 @@ fn bindgen(args: &[OsString], out: &Path) -> Result<()> {
         .allowlist_type("mlx_.*")
         .allowlist_function("mlxrs_.*")
         .layout_tests(false)
-        .formatter(bindgen::Formatter::Prettyplease)
-        .generate()
+        .formatter(bindgen::Formatter::Prettyplease);
+    // bindgen panics where libclang cannot work at all.
+    let bindings = catch_unwind(AssertUnwindSafe(|| builder.generate()))
+        .map_err(|_| failed("libclang does not work here".into()))?
         .map_err(|e| failed(e.to_string()))?;
     bindings
         .write_to_file(out)

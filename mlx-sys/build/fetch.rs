@@ -1,4 +1,4 @@
-//! Fetches wheels through pip or uv, and MLX C's source through cargo. All checksums are pinned.
+//! Fetches wheels through pip or uv. All checksums are pinned.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use super::cache::Cache;
 use super::config::{first_on_path, Config};
 use super::error::{Error, Result};
-use super::pins::{Wheel, MLXC_SOURCE_LOCK, MLXC_SOURCE_MANIFEST, MLXC_VERSION};
+use super::pins::Wheel;
 
 /// What to do instead of fetching `wheel`.
 fn other_ways(wheel: &Wheel) -> &'static str {
@@ -216,7 +216,10 @@ fn explain(wheel: &Wheel, tool: &str, output: &Output) -> Error {
     ];
     if has(&unreachable) {
         return Error::new(
-            format!("cannot fetch {name}: {tool} reached no package index"),
+            format!(
+                "cannot fetch {name}: {tool} reached no package index{}",
+                reason(&text)
+            ),
             format!("connect to the network, set PIP_INDEX_URL to a mirror, {other_ways}"),
         );
     }
@@ -237,71 +240,25 @@ fn explain(wheel: &Wheel, tool: &str, output: &Output) -> Error {
     )
 }
 
-/// Fetches MLX C's source and returns the folder that holds `mlx/c`.
-pub fn mlxc_source(config: &Config, cache: &Cache) -> Result<PathBuf> {
-    let key = format!("mlxc-source-{MLXC_VERSION}");
-    cache.entry(&key, "mlx/c/mlx.h", |folder| {
-        // Outside the cache, beside the project: so cargo finds the project's configuration.
-        let work = config.out_dir.join("mlxc-source");
-        let write = |name: &str, text: &str| {
-            let path = work.join(name);
-            fs::write(&path, text).map_err(|e| Error::io("write", &path, &e))
-        };
-        fs::create_dir_all(&work).map_err(|e| Error::io("create", &work, &e))?;
-        write("Cargo.toml", MLXC_SOURCE_MANIFEST)?;
-        write("Cargo.lock", MLXC_SOURCE_LOCK)?;
-        write("lib.rs", "")?;
-        vendor(config, &work)?;
-        let source = work.join("vendor/mlx-sys/src/mlx-c");
-        copy_tree(&source.join("mlx"), &folder.join("mlx"))?;
-        let license = source.join("LICENSE");
-        fs::copy(&license, folder.join("LICENSE")).map_err(|e| Error::io("copy", &license, &e))?;
-        fs::remove_dir_all(&work).map_err(|e| Error::io("remove", &work, &e))
-    })
-}
-
-fn vendor(config: &Config, work: &Path) -> Result<()> {
-    let mut text = String::new();
-    // A mirror of crates.io is found only with the second form; `vendor` ignores it by default.
-    for respect in [None, Some("--respect-source-config")] {
-        let output = Command::new(&config.cargo)
-            .args(["vendor", "--locked", "--quiet"])
-            .args(respect)
-            .arg("vendor")
-            .current_dir(work)
-            // Set by an outer `cargo rustc` or wrapper; they are no business of this one.
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .env_remove("CARGO_TARGET_DIR")
-            .output();
-        match output {
-            Ok(output) if output.status.success() => return Ok(()),
-            Ok(output) => text = last_lines(&output.stderr, 1),
-            Err(error) => text = error.to_string(),
-        }
-    }
-    let what = if text.contains("checksum") {
-        format!("the source of MLX C {MLXC_VERSION} does not have the pinned checksum: {text}")
-    } else {
-        format!("cargo cannot fetch the source of MLX C {MLXC_VERSION}: {text}")
+/// Why there was no connection, as uv ("cause: ...") and pip ("... broken by '...: ...')': /path") say it.
+fn reason(text: &str) -> String {
+    let line = |mark| {
+        text.lines()
+            .rev()
+            .find_map(|line: &str| line.split_once(mark))
     };
-    Err(Error::new(
-        what,
-        "cargo needs crates.io or a mirror of it for this; MLX_SYS_PREFIX (an installed MLX C) does without",
-    ))
-}
-
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to).map_err(|e| Error::io("create", to, &e))?;
-    for entry in fs::read_dir(from).map_err(|e| Error::io("read", from, &e))? {
-        let entry = entry.map_err(|e| Error::io("read", from, &e))?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        if source.is_dir() {
-            copy_tree(&source, &target)?;
-        } else {
-            fs::copy(&source, &target).map_err(|e| Error::io("copy", &source, &e))?;
+    let reason = match (line("cause: "), line("broken by ")) {
+        (Some((_, uv)), _) => uv,
+        (None, Some((_, pip))) => {
+            let inner = pip.split("')").next().unwrap_or(pip);
+            inner.rsplit("object at ").next().unwrap_or(inner)
         }
-    }
-    Ok(())
+        (None, None) => return String::new(),
+    };
+    format!(
+        " ({})",
+        reason.split_once(">: ").map_or(reason, |(_, why)| why)
+    )
 }
 
 /// The last lines of a program's output, where the reason usually stands.

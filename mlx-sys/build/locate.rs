@@ -8,6 +8,7 @@ use super::config::Config;
 use super::error::{Error, Result};
 use super::fetch;
 use super::pins::{MLX_VERSION, OPENBLAS};
+use super::source;
 
 /// MLX, and where MLX C is to come from.
 pub struct Mlx {
@@ -51,7 +52,7 @@ pub fn locate(config: &Config, cache: &Cache) -> Result<Mlx> {
     Ok(Mlx {
         include: root.join("include"),
         lib: root.join("lib"),
-        c_include: fetch::mlxc_source(config, cache)?,
+        c_include: source::fetch(config, cache)?,
         mlxc: Mlxc::Source,
         openblas,
     })

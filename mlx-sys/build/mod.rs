@@ -13,6 +13,7 @@ mod locate;
 mod mlxc;
 mod pins;
 mod pins_cuda;
+mod source;
 mod stub;
 
 pub use error::{report, Result};

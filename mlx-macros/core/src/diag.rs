@@ -122,7 +122,12 @@ impl From<syn::Error> for Diag {
 
 /// The nearest of `known` to a misspelt name, as ` (did you mean `x`?)`, or nothing.
 pub fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let limit = 1 + name.len() / 4;
+    // A name of one or two letters is near to everything.
+    let limit = if name.len() < 3 {
+        0
+    } else {
+        1 + name.len() / 4
+    };
     known
         .into_iter()
         .map(|k| (distance(name, k), k))

@@ -196,6 +196,14 @@ impl Ctx<'_> {
         }
     }
 
+    /// As [`Ctx::describe`], where a noun fits.
+    pub fn noun(&self, i: usize) -> String {
+        match &self.args[i] {
+            Arg::Value(id) => noun(self.graph, *id, self.names),
+            _ => self.describe(i),
+        }
+    }
+
     /// The axis given as argument `i`, counted from 0; `rank` is the number of allowed places.
     pub fn axis(&self, i: usize, rank: usize) -> Result<usize> {
         match self.args[i] {
@@ -222,7 +230,7 @@ impl Ctx<'_> {
         if (0..rank as i64).contains(&at) {
             return Ok(at as usize);
         }
-        let text = format!("axis {axis} is outside {}", self.describe(0));
+        let text = format!("axis {axis} is outside {}", self.noun(0));
         Err(self.error_at(i, Code::Axis, text))
     }
 
@@ -240,8 +248,17 @@ impl Ctx<'_> {
     }
 }
 
-/// How a message names a value: its variable, its shape, and the line it comes from.
+/// How a message names a value: "`x` is [B, L] (line 3)".
 pub fn describe(graph: &Graph, id: Id, names: &Names) -> String {
+    sentence(graph, id, names, " is ")
+}
+
+/// As [`describe`], where a noun fits: "`x` [B, L] (line 3)".
+pub fn noun(graph: &Graph, id: Id, names: &Names) -> String {
+    sentence(graph, id, names, " ")
+}
+
+fn sentence(graph: &Graph, id: Id, names: &Names, verb: &str) -> String {
     let node = &graph.nodes[id];
     let shape = match &node.ty {
         Ty::Tensor(s, Dt::Float) => names.shape(s),
@@ -253,13 +270,14 @@ pub fn describe(graph: &Graph, id: Id, names: &Names) -> String {
     let what = match (&node.name, &node.kind) {
         (Some(name), _) => format!("`{name}`"),
         (None, crate::ir::Kind::Op { op, .. }) => format!("the result of `{}`", op.name),
+        (None, crate::ir::Kind::Param(field)) => format!("`self.{field}`"),
         (None, _) => match node.field() {
             Some(field) => format!("the result of `self.{field}`"),
             None => "this value".to_string(),
         },
     };
     match node.span.start().line {
-        0 => format!("{what} is {shape}"),
-        line => format!("{what} is {shape} (line {line})"),
+        0 => format!("{what}{verb}{shape}"),
+        line => format!("{what}{verb}{shape} (line {line})"),
     }
 }

@@ -64,7 +64,7 @@ pub fn where_(c: &Ctx<'_>) -> Result<Ty> {
             Code::Broadcast,
             format!(
                 "{} does not broadcast with {}",
-                c.describe(0),
+                c.noun(0),
                 c.names.shape(&shape)
             ),
         )
@@ -127,7 +127,7 @@ pub fn reshape(c: &Ctx<'_>) -> Result<Ty> {
                 let text = format!(
                     "-1 has no size: `{}` does not divide the elements of {}",
                     c.names.dim(&volume(&to)),
-                    c.describe(0)
+                    c.noun(0)
                 );
                 c.error_at(1, Code::Reshape, text)
             })?;
@@ -140,7 +140,7 @@ pub fn reshape(c: &Ctx<'_>) -> Result<Ty> {
     }
     let text = format!(
         "{} has `{from}` elements, {} has `{into}`",
-        c.describe(0),
+        c.noun(0),
         c.names.shape(&to)
     );
     Err(c.error_at(1, Code::Reshape, text))
@@ -155,11 +155,7 @@ pub fn broadcast_to(c: &Ctx<'_>) -> Result<Ty> {
         _ => Err(c.error_at(
             1,
             Code::Broadcast,
-            format!(
-                "{} does not broadcast to {}",
-                c.describe(0),
-                c.names.shape(&to)
-            ),
+            format!("{} does not broadcast to {}", c.noun(0), c.names.shape(&to)),
         )),
     }
 }
@@ -171,7 +167,7 @@ pub fn transpose(c: &Ctx<'_>) -> Result<Ty> {
     let mut seen = axes.clone();
     seen.sort_unstable();
     if seen != (0..s.len()).collect::<Vec<_>>() {
-        let text = format!("{} axes are named for {}", axes.len(), c.describe(0));
+        let text = format!("{} axes are named for {}", axes.len(), c.noun(0));
         return Err(c.error_at(1, Code::Permutation, text));
     }
     Ok(Ty::Tensor(axes.iter().map(|a| s[*a].clone()).collect(), d))
@@ -265,7 +261,7 @@ pub fn split(c: &Ctx<'_>) -> Result<Ty> {
             format!(
                 "{parts} is not known to divide `{}` of {}",
                 c.names.dim(&s[at]),
-                c.describe(0)
+                c.noun(0)
             ),
         )
     })?;
@@ -400,7 +396,7 @@ pub fn attention(c: &Ctx<'_>) -> Result<Ty> {
                 Code::Broadcast,
                 format!(
                     "{} does not broadcast to {}",
-                    c.describe(3),
+                    c.noun(3),
                     c.names.shape(&scores)
                 ),
             ));

@@ -170,27 +170,6 @@ unsafe fn text<'a>(p: *const c_char) -> Cow<'a, str> {
 const ITERATOR_END: i32 = 2;
 
 impl MapStringToArray {
-    /// A map of clones of `entries`.
-    pub(crate) fn new<'a>(
-        op: &'static str,
-        entries: impl IntoIterator<Item = (&'a str, &'a Array)>,
-    ) -> Result<Self> {
-        init();
-        // SAFETY: makes an empty map.
-        let map = Self(unsafe { sys::mlx_map_string_to_array_new() });
-        if map.0.ctx.is_null() {
-            return Err(from_c(op, &[]));
-        }
-        for (name, a) in entries {
-            let name = c_string(op, name)?;
-            // SAFETY: all three are valid; MLX C copies the name.
-            check(op, unsafe {
-                sys::mlx_map_string_to_array_insert(map.0, name.as_ptr(), a.as_raw())
-            })?;
-        }
-        Ok(map)
-    }
-
     /// The entries as a Rust map.
     pub(crate) fn to_map(&self, op: &'static str) -> Result<HashMap<String, Array>> {
         /// Frees the iterator on every way out.
@@ -231,24 +210,6 @@ impl MapStringToArray {
 }
 
 impl MapStringToString {
-    /// A map of copies of `entries`.
-    pub(crate) fn new(op: &'static str, entries: &HashMap<String, String>) -> Result<Self> {
-        init();
-        // SAFETY: makes an empty map.
-        let map = Self(unsafe { sys::mlx_map_string_to_string_new() });
-        if map.0.ctx.is_null() {
-            return Err(from_c(op, &[]));
-        }
-        for (key, value) in entries {
-            let (key, value) = (c_string(op, key)?, c_string(op, value)?);
-            // SAFETY: all three are valid; MLX C copies both strings.
-            check(op, unsafe {
-                sys::mlx_map_string_to_string_insert(map.0, key.as_ptr(), value.as_ptr())
-            })?;
-        }
-        Ok(map)
-    }
-
     /// The entries as a Rust map.
     pub(crate) fn to_map(&self, op: &'static str) -> Result<HashMap<String, String>> {
         /// Frees the iterator on every way out.

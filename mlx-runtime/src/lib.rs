@@ -29,6 +29,7 @@ mod error;
 #[doc(hidden)]
 pub mod fused;
 mod handles;
+pub mod io;
 pub mod memory;
 pub mod model;
 pub mod nn;

@@ -70,6 +70,11 @@ impl Stream {
         check("synchronize", unsafe { sys::mlx_synchronize(self.0) })
     }
 
+    /// The handle; valid while `self` is.
+    pub(crate) fn as_raw(&self) -> sys::mlx_stream {
+        self.0
+    }
+
     fn checked(raw: sys::mlx_stream) -> Result<Self> {
         if raw.ctx.is_null() {
             return Err(from_c("stream", &[]));

@@ -6,7 +6,7 @@ use half::{bf16, f16};
 use mlx_sys as sys;
 
 use super::{ready, Array};
-use crate::error::check;
+use crate::error::{check, from_c};
 use crate::{Dtype, Element, Error, ErrorKind, Result};
 
 /// Checks that `shape` is one MLX can hold and describes `len` elements.
@@ -162,6 +162,12 @@ impl Array {
         Ok(rows.data::<T>("to_vec")?.to_vec())
     }
 
+    /// The bytes of the elements in row-major order, for an array whose layout that is.
+    pub(crate) fn bytes(&self) -> Result<&[u8]> {
+        self.eval()?;
+        self.row_major("bytes")
+    }
+
     fn check_dtype<T: Element>(&self, op: &'static str) -> Result<()> {
         let dtype = self.dtype();
         if dtype == T::DTYPE {
@@ -185,9 +191,8 @@ impl Array {
         Ok(yes)
     }
 
-    fn data<T: Element>(&self, op: &'static str) -> Result<&[T]> {
-        self.check_dtype::<T>(op)?;
-        self.eval()?;
+    /// The elements' bytes; evaluated already.
+    fn row_major(&self, op: &'static str) -> Result<&[u8]> {
         let size = self.size();
         if size == 0 {
             return Ok(&[]);
@@ -203,14 +208,26 @@ impl Array {
         // SAFETY: the handle is valid and evaluated. Every getter of this family returns the same
         // address; the ones for half precision exist on some platforms only.
         let bytes = unsafe { sys::mlx_array_data_uint8(self.as_raw()) };
-        if bytes.is_null() || !bytes.cast::<T>().is_aligned() {
-            return Err(Error::new(ErrorKind::Mlx, "MLX gave no usable data pointer").with_op(op));
+        if bytes.is_null() {
+            return Err(from_c(op, &[self]));
         }
-        // SAFETY: an evaluated, row-contiguous array has `size` elements of its dtype from that
-        // address on. MLX reuses a buffer only when nothing else holds the array, and `self` does.
-        let valid =
-            T::valid(unsafe { std::slice::from_raw_parts(bytes, size * std::mem::size_of::<T>()) });
-        if !valid {
+        // SAFETY: an evaluated, row-contiguous array has its elements from that address on. MLX
+        // reuses a buffer only when nothing else holds the array, and `self` does.
+        Ok(unsafe { std::slice::from_raw_parts(bytes, self.nbytes()) })
+    }
+
+    fn data<T: Element>(&self, op: &'static str) -> Result<&[T]> {
+        self.check_dtype::<T>(op)?;
+        self.eval()?;
+        let bytes = self.row_major(op)?;
+        if bytes.is_empty() {
+            return Ok(&[]);
+        }
+        let elements = bytes.as_ptr().cast::<T>();
+        if !elements.is_aligned() {
+            return Err(Error::new(ErrorKind::Mlx, "the data is not aligned").with_op(op));
+        }
+        if !T::valid(bytes) {
             return Err(Error::new(
                 ErrorKind::Dtype,
                 "the array holds bytes other than 0 and 1 and cannot be read as bool",
@@ -218,8 +235,8 @@ impl Array {
             .with_op(op)
             .with_hint("compare it with zero first, or view it as uint8"));
         }
-        // SAFETY: as above, aligned, and every element is a valid `T`.
-        Ok(unsafe { std::slice::from_raw_parts(bytes.cast::<T>(), size) })
+        // SAFETY: the dtype is `T`'s, so these are `size` aligned and valid elements.
+        Ok(unsafe { std::slice::from_raw_parts(elements, self.size()) })
     }
 }
 

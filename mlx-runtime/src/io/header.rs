@@ -1,0 +1,274 @@
+//! The header of a safetensors file.
+//!
+//! Eight bytes with the header's length, the header (JSON), the data. The format is that of
+//! <https://github.com/huggingface/safetensors>; the checks are those of its Rust crate.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use serde::Deserialize;
+
+use crate::Dtype;
+
+/// Both the reference and MLX refuse longer ones.
+const MAX_HEADER: u64 = 100_000_000;
+
+/// What a file holds. The tensors' data tile the rest of the file.
+#[derive(Debug)]
+pub(super) struct Header {
+    pub(super) tensors: BTreeMap<String, Tensor>,
+}
+
+#[derive(Debug)]
+pub(super) struct Tensor {
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<i32>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    dtype: String,
+    shape: Vec<u64>,
+    data_offsets: (u64, u64),
+}
+
+/// The dtype that MLX gives a tensor. 8-bit floats come as their bytes.
+pub(super) fn dtype_of(name: &str) -> Option<Dtype> {
+    Some(match name {
+        "BOOL" => Dtype::Bool,
+        "U8" | "F8_E4M3" | "F8_E8M0" => Dtype::Uint8,
+        "U16" => Dtype::Uint16,
+        "U32" => Dtype::Uint32,
+        "U64" => Dtype::Uint64,
+        "I8" => Dtype::Int8,
+        "I16" => Dtype::Int16,
+        "I32" => Dtype::Int32,
+        "I64" => Dtype::Int64,
+        "F16" => Dtype::Float16,
+        "BF16" => Dtype::Bfloat16,
+        "F32" => Dtype::Float32,
+        "C64" => Dtype::Complex64,
+        _ => return None,
+    })
+}
+
+/// The format's name for a dtype; it has none for float64 that MLX would read.
+pub(super) fn name_of(dtype: Dtype) -> Option<&'static str> {
+    Some(match dtype {
+        Dtype::Bool => "BOOL",
+        Dtype::Uint8 => "U8",
+        Dtype::Uint16 => "U16",
+        Dtype::Uint32 => "U32",
+        Dtype::Uint64 => "U64",
+        Dtype::Int8 => "I8",
+        Dtype::Int16 => "I16",
+        Dtype::Int32 => "I32",
+        Dtype::Int64 => "I64",
+        Dtype::Float16 => "F16",
+        Dtype::Bfloat16 => "BF16",
+        Dtype::Float32 => "F32",
+        Dtype::Complex64 => "C64",
+        Dtype::Float64 => return None,
+    })
+}
+
+/// Reads and checks the header of a file of `len` bytes. The error says what is wrong.
+pub(super) fn read(file: &mut impl Read, len: u64) -> Result<Header, String> {
+    let mut first = [0u8; 8];
+    file.read_exact(&mut first)
+        .map_err(|_| format!("{len} bytes are too few for a safetensors file"))?;
+    let header_len = u64::from_le_bytes(first);
+    if header_len == 0 || header_len >= MAX_HEADER {
+        return Err(format!(
+            "no safetensors file: its header would have {header_len} bytes"
+        ));
+    }
+    if header_len > len.saturating_sub(8) {
+        return Err(format!(
+            "the header has {header_len} bytes and the file {len}"
+        ));
+    }
+    let mut json = vec![0u8; header_len as usize];
+    file.read_exact(&mut json)
+        .map_err(|e| format!("cannot read the header: {e}"))?;
+    let data_len = len - 8 - header_len;
+    parse(&json, data_len)
+}
+
+fn parse(json: &[u8], data_len: u64) -> Result<Header, String> {
+    let raw: BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(json).map_err(|e| format!("the header is no JSON object: {e}"))?;
+    let mut tensors = BTreeMap::new();
+    let mut spans = Vec::with_capacity(raw.len());
+    for (name, value) in raw {
+        if name == "__metadata__" {
+            check_metadata(&value)?;
+            continue;
+        }
+        // Names go through C strings.
+        if name.contains('\0') {
+            return Err(format!("the name {name:?} contains a NUL byte"));
+        }
+        let entry: Entry = serde_json::from_value(value)
+            .map_err(|e| format!("the header's entry for {name:?} is broken: {e}"))?;
+        let (begin, end) = entry.data_offsets;
+        let tensor = check_entry(&name, entry)?;
+        spans.push((begin, end, name.clone()));
+        tensors.insert(name, tensor);
+    }
+    check_tiling(spans, data_len)?;
+    Ok(Header { tensors })
+}
+
+/// Strings by name, or nothing: MLX writes null for an empty map.
+fn check_metadata(value: &serde_json::Value) -> Result<(), String> {
+    match value {
+        serde_json::Value::Null => Ok(()),
+        serde_json::Value::Object(map) if map.values().all(serde_json::Value::is_string) => Ok(()),
+        _ => Err("the header's metadata are not strings by name".to_owned()),
+    }
+}
+
+fn check_entry(name: &str, entry: Entry) -> Result<Tensor, String> {
+    let dtype = dtype_of(&entry.dtype).ok_or_else(|| {
+        format!(
+            "{name:?} has dtype {}, which MLX does not read",
+            entry.dtype
+        )
+    })?;
+    let too_large = || format!("{name:?} has shape {:?}, which is too large", entry.shape);
+    let mut bytes = dtype.size() as u64;
+    let mut shape = Vec::with_capacity(entry.shape.len());
+    for &d in &entry.shape {
+        bytes = bytes.checked_mul(d).ok_or_else(too_large)?;
+        shape.push(i32::try_from(d).map_err(|_| too_large())?);
+    }
+    let (begin, end) = entry.data_offsets;
+    if end.checked_sub(begin) != Some(bytes) {
+        return Err(format!(
+            "{name:?} needs {bytes} bytes and has the offsets {begin} and {end}"
+        ));
+    }
+    Ok(Tensor { dtype, shape })
+}
+
+/// Each tensor begins where the one before ends, and the last one ends with the file.
+fn check_tiling(mut spans: Vec<(u64, u64, String)>, data_len: u64) -> Result<(), String> {
+    spans.sort_unstable();
+    let mut at = 0;
+    for (begin, end, name) in &spans {
+        if *begin != at {
+            return Err(format!(
+                "the data of {name:?} begins at {begin} instead of {at}"
+            ));
+        }
+        at = *end;
+    }
+    if at != data_len {
+        return Err(format!(
+            "the header describes {at} bytes of data and the file has {data_len}"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(json: &str, data: usize) -> Vec<u8> {
+        let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
+        bytes.extend_from_slice(json.as_bytes());
+        bytes.resize(bytes.len() + data, 0);
+        bytes
+    }
+
+    fn read_all(bytes: &[u8]) -> Result<Header, String> {
+        read(&mut &bytes[..], bytes.len() as u64)
+    }
+
+    const GOOD: &str = r#"{"__metadata__":{"format":"mlx"},
+        "a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},
+        "b":{"dtype":"BF16","shape":[],"data_offsets":[16,18]},
+        "c":{"dtype":"U8","shape":[0,3],"data_offsets":[18,18]}}   "#;
+
+    #[test]
+    fn a_good_file_is_read() {
+        let h = read_all(&file(GOOD, 18)).unwrap();
+        assert_eq!(h.tensors["a"].shape, [2, 2]);
+        assert_eq!(h.tensors["b"].dtype, Dtype::Bfloat16);
+        assert!(read_all(&file(r#"{"__metadata__":null}"#, 0)).is_ok());
+    }
+
+    #[test]
+    fn bad_files_say_what_is_wrong() {
+        let entry = |e: &str| file(&format!(r#"{{"x":{e}}}"#), 4);
+        let cases: Vec<(Vec<u8>, &str)> = vec![
+            (vec![], "too few"),
+            (file("", 0), "0 bytes"),
+            (u64::MAX.to_le_bytes().to_vec(), "would have"),
+            (file(GOOD, 17), "the file has 17"),
+            (file(GOOD, 19), "the file has 19"),
+            (file(GOOD, 18)[..60].to_vec(), "the file 60"),
+            (file("[]", 0), "no JSON object"),
+            (file("{", 0), "no JSON object"),
+            (file(r#"{"__metadata__":{"a":1}}"#, 0), "metadata"),
+            (entry("3"), "broken"),
+            (entry(r#"{"dtype":"F32","shape":[1]}"#), "broken"),
+            (
+                entry(r#"{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}"#),
+                "broken",
+            ),
+            (
+                entry(r#"{"dtype":"F32","shape":[1],"data_offsets":[0]}"#),
+                "broken",
+            ),
+            (
+                entry(r#"{"dtype":"F64","shape":[1],"data_offsets":[0,8]}"#),
+                "F64",
+            ),
+            (
+                entry(r#"{"dtype":"F32","shape":[2],"data_offsets":[0,4]}"#),
+                "needs 8",
+            ),
+            (
+                entry(r#"{"dtype":"F32","shape":[1],"data_offsets":[4,0]}"#),
+                "offsets",
+            ),
+            (
+                entry(r#"{"dtype":"F32","shape":[1],"data_offsets":[4,8]}"#),
+                "instead of 0",
+            ),
+            (
+                entry(r#"{"dtype":"U8","shape":[4294967296],"data_offsets":[0,4294967296]}"#),
+                "too large",
+            ),
+            (
+                entry(r#"{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0]}"#),
+                "too large",
+            ),
+            (
+                file(
+                    r#"{"a\u0000":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}"#,
+                    1,
+                ),
+                "NUL",
+            ),
+        ];
+        for (bytes, expected) in cases {
+            let e = read_all(&bytes).unwrap_err();
+            assert!(e.contains(expected), "{e:?} lacks {expected:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn flipped_bytes_never_panic(at in 0usize..300, bits in 1u8..=255, cut in 0usize..40) {
+            let mut bytes = file(GOOD, 18);
+            let n = bytes.len();
+            bytes[at % n] ^= bits;
+            bytes.truncate(n - cut);
+            let _ = read_all(&bytes);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Loading safetensors.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use mlx_sys as sys;
+
+use super::{bad_file, c_path, header, io_error};
+use crate::device::Device;
+use crate::error::from_c;
+use crate::handles::{MapStringToArray, MapStringToString};
+use crate::stream::{self, Stream};
+use crate::{Array, Result};
+
+const OP: &str = "load_safetensors";
+
+/// The arrays of a file by name, and its metadata. MLX: `load`.
+///
+/// The arrays are lazy: shapes and dtypes are known, the data is read when an array is evaluated.
+/// Until then the file must stay as it is (replacing it by [`super::save_safetensors`] is fine).
+///
+/// # Errors
+/// [`crate::ErrorKind::Io`] if the file cannot be read, [`crate::ErrorKind::Format`] if it is
+/// truncated or corrupt.
+pub fn load_safetensors(
+    path: impl AsRef<Path>,
+) -> Result<(HashMap<String, Array>, HashMap<String, String>)> {
+    let path = path.as_ref();
+    let file = File::open(path).map_err(|e| io_error(OP, path, e))?;
+    let len = file.metadata().map_err(|e| io_error(OP, path, e))?.len();
+    let header =
+        header::read(&mut BufReader::new(file), len).map_err(|what| bad_file(OP, path, what))?;
+
+    let c_path = c_path(OP, path)?;
+    let cpu;
+    let stream = if cfg!(target_os = "macos") {
+        // Metal does not load; MLX moves to the CPU by itself only where it is given no stream.
+        cpu = Stream::default_on(Device::cpu())?;
+        cpu.as_raw()
+    } else {
+        stream::current()?
+    };
+    let mut arrays = MapStringToArray::null();
+    let mut metadata = MapStringToString::null();
+    // SAFETY: path and stream are valid, both destinations null.
+    let status = unsafe {
+        sys::mlx_load_safetensors(arrays.as_out(), metadata.as_out(), c_path.as_ptr(), stream)
+    };
+    if status != 0 {
+        return Err(from_c(OP, &[]));
+    }
+    let arrays = arrays.to_map(OP)?;
+    // The file may have been replaced between the two readings.
+    let same = |(name, t): (&String, &header::Tensor)| {
+        arrays
+            .get(name)
+            .is_some_and(|a| a.dtype() == t.dtype && a.shape() == t.shape)
+    };
+    if arrays.len() != header.tensors.len() || !header.tensors.iter().all(same) {
+        return Err(bad_file(OP, path, "the file changed while it was read"));
+    }
+    Ok((arrays, metadata.to_map(OP)?))
+}

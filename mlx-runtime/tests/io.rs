@@ -1,0 +1,294 @@
+//! Files: round trips, bad files, and what happens to the old file when saving fails.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use mlx_runtime::io::{
+    load_gguf, load_safetensors, load_safetensors_folder, save_safetensors, GgufValue,
+};
+use mlx_runtime::{ops, Array, Dtype, ErrorKind};
+
+fn arrays() -> Vec<(String, Array)> {
+    let f = Array::from_slice(&[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], &[2, 3]).unwrap();
+    vec![
+        ("w".to_owned(), f.clone()),
+        ("transposed".to_owned(), ops::transpose(&f, &[]).unwrap()),
+        ("half".to_owned(), ops::astype(&f, Dtype::Bfloat16).unwrap()),
+        ("flag".to_owned(), Array::scalar(true).unwrap()),
+        (
+            "empty".to_owned(),
+            ops::zeros(&[0, 4], Dtype::Int32).unwrap(),
+        ),
+    ]
+}
+
+fn metadata() -> HashMap<String, String> {
+    HashMap::from([("format".to_owned(), "mlx \"quoted\" é".to_owned())])
+}
+
+#[test]
+fn safetensors_round_trip() {
+    let dir = tempfile::tempdir().unwrap();
+    // A name with what C's printf and MLX's own saving would change.
+    let path = dir.path().join("100%s of it.tensors");
+    save_safetensors(&path, &arrays(), &metadata()).unwrap();
+    let first = fs::read(&path).unwrap();
+    let (loaded, meta) = load_safetensors(&path).unwrap();
+    assert_eq!(meta, metadata());
+    assert_eq!(loaded.len(), 5);
+    for (name, a) in arrays() {
+        let b = &loaded[&name];
+        assert_eq!((a.shape(), a.dtype()), (b.shape(), b.dtype()), "{name}");
+        let equal = ops::array_equal(&a, b, false).unwrap();
+        assert!(equal.item::<bool>().unwrap(), "{name}");
+    }
+    // Over itself, with arrays that are not read yet, in another order: the same bytes.
+    let (lazy, _) = load_safetensors(&path).unwrap();
+    save_safetensors(&path, &lazy.into_iter().collect::<Vec<_>>(), &meta).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), first);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_cannot_be_saved_is_an_error_and_leaves_the_old_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.safetensors");
+    save_safetensors(&path, &arrays(), &metadata()).unwrap();
+    let old = fs::read(&path).unwrap();
+    let one = |name: &str| (name.to_owned(), Array::scalar(1.0f32).unwrap());
+    let bad = [
+        (vec![one("x"), one("x")], ErrorKind::InvalidArgument),
+        (vec![one("__metadata__")], ErrorKind::InvalidArgument),
+        (
+            vec![("d".to_owned(), Array::scalar(1.0f64).unwrap())],
+            ErrorKind::Dtype,
+        ),
+    ];
+    for (arrays, kind) in bad {
+        let e = save_safetensors(&path, &arrays, &HashMap::new()).unwrap_err();
+        assert_eq!(e.kind(), kind);
+    }
+    assert_eq!(fs::read(&path).unwrap(), old);
+    let e = save_safetensors(dir.path().join("no/folder"), &arrays(), &HashMap::new()).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Io);
+}
+
+#[test]
+fn bad_safetensors_are_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("%n%s.safetensors");
+    assert_eq!(load_safetensors(&path).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(
+        load_safetensors(dir.path()).unwrap_err().kind(),
+        ErrorKind::Format
+    );
+    save_safetensors(&path, &arrays(), &metadata()).unwrap();
+    let good = fs::read(&path).unwrap();
+    for n in [0, 5, 8, 100, good.len() - 1] {
+        fs::write(&path, &good[..n]).unwrap();
+        let e = load_safetensors(&path).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Format, "{n} bytes");
+        assert!(e.hint().is_some());
+        assert!(e.to_string().contains("%n%s"), "{e}");
+    }
+    assert_eq!(load_safetensors("a\0b").unwrap_err().kind(), ErrorKind::Io);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_shrinks_after_loading_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.safetensors");
+    save_safetensors(&path, &arrays(), &metadata()).unwrap();
+    // On a thread of its own: MLX stops the stream that failed.
+    std::thread::spawn(move || {
+        let (loaded, _) = load_safetensors(&path).unwrap();
+        fs::OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(16)
+            .unwrap();
+        assert!(loaded["w"].eval().is_err());
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn folders_follow_their_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let none = HashMap::new();
+    let array = |v: f32| Array::scalar(v).unwrap();
+    assert_eq!(
+        load_safetensors_folder(dir.path()).unwrap_err().kind(),
+        ErrorKind::Io
+    );
+    save_safetensors(
+        at("x-1.safetensors"),
+        &[("a".to_owned(), array(1.0))],
+        &none,
+    )
+    .unwrap();
+    assert_eq!(load_safetensors_folder(dir.path()).unwrap().len(), 1);
+    save_safetensors(
+        at("x-2.safetensors"),
+        &[("b".to_owned(), array(2.0))],
+        &none,
+    )
+    .unwrap();
+    let e = load_safetensors_folder(dir.path()).unwrap_err();
+    assert!(e.hint().is_some());
+
+    let index = at("model.safetensors.index.json");
+    let good = r#"{"metadata":{"total_size":8},"weight_map":{"a":"x-1.safetensors","b":"x-2.safetensors"}}"#;
+    fs::write(&index, good).unwrap();
+    let loaded = load_safetensors_folder(dir.path()).unwrap();
+    assert_eq!(loaded["b"].item::<f32>().unwrap(), 2.0);
+
+    for (text, kind) in [
+        ("{", ErrorKind::Format),
+        (
+            r#"{"weight_map":{"c":"x-1.safetensors"}}"#,
+            ErrorKind::Format,
+        ),
+        (
+            r#"{"weight_map":{"a":"../x-1.safetensors"}}"#,
+            ErrorKind::Format,
+        ),
+        (r#"{"weight_map":{"a":"/etc/passwd"}}"#, ErrorKind::Format),
+        (
+            r#"{"weight_map":{"a":"missing.safetensors"}}"#,
+            ErrorKind::Io,
+        ),
+    ] {
+        fs::write(&index, text).unwrap();
+        assert_eq!(
+            load_safetensors_folder(dir.path()).unwrap_err().kind(),
+            kind,
+            "{text}"
+        );
+    }
+}
+
+/// A GGUF file with an F32 tensor `[2, 3]`, a Q8_0 tensor `[2, 32]` of 0, 1, 2, .. with a scale of
+/// a half, and some metadata.
+fn gguf() -> Vec<u8> {
+    fn string(out: &mut Vec<u8>, s: &str) {
+        out.extend((s.len() as u64).to_le_bytes());
+        out.extend(s.as_bytes());
+    }
+    fn info(out: &mut Vec<u8>, name: &str, dims: [u64; 2], kind: u32, offset: u64) {
+        string(out, name);
+        out.extend(2u32.to_le_bytes());
+        out.extend(dims.iter().flat_map(|d| d.to_le_bytes()));
+        out.extend(kind.to_le_bytes());
+        out.extend(offset.to_le_bytes());
+    }
+    let mut out = b"GGUF\x03\0\0\0".to_vec();
+    out.extend(2u64.to_le_bytes());
+    out.extend(3u64.to_le_bytes());
+    string(&mut out, "general.architecture");
+    out.extend(8u32.to_le_bytes());
+    string(&mut out, "llama");
+    string(&mut out, "tokens");
+    out.extend(9u32.to_le_bytes());
+    out.extend(8u32.to_le_bytes());
+    out.extend(2u64.to_le_bytes());
+    string(&mut out, "a");
+    string(&mut out, "");
+    string(&mut out, "llama.block_count");
+    out.extend(4u32.to_le_bytes());
+    out.extend(30u32.to_le_bytes());
+    // The innermost dimension comes first.
+    info(&mut out, "plain", [3, 2], 0, 0);
+    info(&mut out, "packed.weight", [32, 2], 8, 32);
+    out.resize(out.len().next_multiple_of(32), 0);
+    out.extend((0..6).flat_map(|i| (i as f32).to_le_bytes()));
+    out.extend([0; 8]);
+    for row in 0..2u8 {
+        out.extend(0x3800u16.to_le_bytes());
+        out.extend((0..32).map(|i| i + 32 * row));
+    }
+    out
+}
+
+#[test]
+fn gguf_is_read_with_its_metadata() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.gguf");
+    fs::write(&path, gguf()).unwrap();
+    let file = load_gguf(&path).unwrap();
+    assert_eq!(
+        file.get("general.architecture").unwrap().as_str(),
+        Some("llama")
+    );
+    assert_eq!(file.get("llama.block_count").unwrap().as_i64(), Some(30));
+    let tokens = GgufValue::Texts(vec!["a".to_owned(), String::new()]);
+    assert_eq!(file.get("tokens").unwrap(), &tokens);
+    assert!(file.get("nothing").is_err());
+    assert_eq!(
+        file.arrays["plain"].to_vec::<f32>().unwrap(),
+        [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    );
+    let part = |name: &str| &file.arrays[&format!("packed.{name}")];
+    let w = ops::dequantize(part("weight"), part("scales"), part("biases"), 32, 8).unwrap();
+    assert_eq!(w.shape(), [2, 32]);
+    let w = ops::astype(&w, Dtype::Float32)
+        .unwrap()
+        .to_vec::<f32>()
+        .unwrap();
+    let expected: Vec<f32> = (0..64).map(|i| i as f32 / 2.0).collect();
+    assert_eq!(w, expected);
+}
+
+#[test]
+fn bad_gguf_files_are_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("%s%n.gguf");
+    assert_eq!(load_gguf(&path).unwrap_err().kind(), ErrorKind::Io);
+    let good = gguf();
+    for n in [0, 3, 24, 100, good.len() - 1] {
+        fs::write(&path, &good[..n]).unwrap();
+        assert_eq!(
+            load_gguf(&path).unwrap_err().kind(),
+            ErrorKind::Format,
+            "{n} bytes"
+        );
+    }
+}
+
+/// Flips a bit in every byte of the header, one at a time: MLX's reader must never get to see what would
+/// lead it astray, which here would end the whole test.
+#[test]
+fn no_flipped_bit_in_a_header_ends_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let flip_all = |path: &Path, good: &[u8], header: usize, load: &dyn Fn(&Path) -> bool| {
+        let mut loaded = 0;
+        for at in 0..header {
+            let mut bytes = good.to_vec();
+            bytes[at] ^= 1 << (at * 5 % 8);
+            fs::write(path, &bytes).unwrap();
+            loaded += load(path) as usize;
+        }
+        loaded
+    };
+    let path = dir.path().join("a.gguf");
+    let good = gguf();
+    let n = flip_all(&path, &good, good.len() - 100, &|p| {
+        load_gguf(p).is_ok_and(|f| f.arrays.values().all(|a| a.eval().is_ok()))
+    });
+    // Names and numbers may change, and the file stays readable.
+    assert!(n > 0);
+
+    let path = dir.path().join("a.safetensors");
+    save_safetensors(&path, &arrays(), &metadata()).unwrap();
+    let good = fs::read(&path).unwrap();
+    let header = 8 + u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
+    let n = flip_all(&path, &good, header, &|p| {
+        load_safetensors(p).is_ok_and(|(f, _)| f.values().all(|a| a.eval().is_ok()))
+    });
+    assert!(n > 0);
+}

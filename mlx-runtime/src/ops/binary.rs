@@ -20,8 +20,6 @@ binary_ops! {
     divide => mlx_divide;
     /// a == b, as bool; the inputs broadcast. MLX: `equal`.
     equal => mlx_equal;
-    /// The integer below a / b; the inputs broadcast. MLX: `floor_divide`.
-    floor_divide => mlx_floor_divide;
     /// a > b, as bool; the inputs broadcast. MLX: `greater`.
     greater => mlx_greater;
     /// a >= b, as bool; the inputs broadcast. MLX: `greater_equal`.
@@ -50,12 +48,72 @@ binary_ops! {
     not_equal => mlx_not_equal;
     /// a to the power b; the inputs broadcast. MLX: `power`.
     power => mlx_power;
-    /// a - b * floor(a / b); the inputs broadcast. MLX: `remainder`.
-    remainder => mlx_remainder;
     /// a shifted right by b bits; the inputs broadcast. MLX: `right_shift`.
     right_shift => mlx_right_shift;
     /// a - b; the inputs broadcast. MLX: `subtract`.
     subtract => mlx_subtract;
+}
+
+/// The processor traps on an integer divided by zero, and on the smallest one divided by -1:
+/// these divisors become 1. Returns where they were 0 and -1.
+fn safe_divisor(b: &Array) -> Result<(Array, Array, Option<Array>)> {
+    let constant = |v: f64| Array::scalar_as(v, b.dtype());
+    let one = constant(1.0)?;
+    let zero = equal(b, &constant(0.0)?)?;
+    let mut safe = where_(&zero, &one, b)?;
+    let mut minus = None;
+    if b.dtype().is_signed() {
+        let is = equal(b, &constant(-1.0)?)?;
+        safe = where_(&is, &one, &safe)?;
+        minus = Some(is);
+    }
+    Ok((safe, zero, minus))
+}
+
+fn integers(a: &Array, b: &Array) -> bool {
+    !a.dtype().is_float() && !b.dtype().is_float()
+}
+
+/// The integer below a / b, or towards zero if both are integers; the inputs broadcast. An integer
+/// divided by 0 is 0, where MLX itself would end the process. MLX: `floor_divide`.
+///
+/// # Errors
+/// If the shapes do not fit together, or MLX refuses the dtypes.
+pub fn floor_divide(a: &Array, b: &Array) -> Result<Array> {
+    let divide = |b: &Array| {
+        build("floor_divide", &[a, b], |out, s| {
+            // SAFETY: both inputs and the stream are valid; `out` is a null destination.
+            unsafe { sys::mlx_floor_divide(out, a.as_raw(), b.as_raw(), s) }
+        })
+    };
+    if !integers(a, b) {
+        return divide(b);
+    }
+    let (safe, zero, minus) = safe_divisor(b)?;
+    let mut q = divide(&safe)?;
+    if let Some(minus) = minus {
+        q = where_(&minus, &super::negative(&q)?, &q)?;
+    }
+    where_(&zero, &Array::scalar_as(0.0, q.dtype())?, &q)
+}
+
+/// a - b * floor(a / b); the inputs broadcast. The remainder of an integer divided by 0 is 0,
+/// where MLX itself would end the process. MLX: `remainder`.
+///
+/// # Errors
+/// If the shapes do not fit together, or MLX refuses the dtypes.
+pub fn remainder(a: &Array, b: &Array) -> Result<Array> {
+    // The remainder by 1 is the 0 that is wanted for 0 and -1, too.
+    let safe = if integers(a, b) {
+        Some(safe_divisor(b)?.0)
+    } else {
+        None
+    };
+    let b = safe.as_ref().unwrap_or(b);
+    build("remainder", &[a, b], |out, s| {
+        // SAFETY: both inputs and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_remainder(out, a.as_raw(), b.as_raw(), s) }
+    })
 }
 
 /// `x` where `condition` holds, else `y`; all three broadcast. MLX: `where`.

@@ -19,6 +19,7 @@ pub fn generate(config: &Config, cache: &Cache, mlx: &Mlx) -> Result<()> {
     let key = Key::new()
         .part(include_str!("bindings.rs"))
         .files(&native, &["h"])?
+        .files(&native.join("fused"), &["h"])?
         .files(&mlx.c_include.join("mlx/c"), &["h"])?;
     let key = format!("bindings-{MLXC_VERSION}-{}-{}", config.platform, key.hex());
     let folder = cache.entry(&key, "bindings.rs", |folder| {

@@ -24,6 +24,12 @@ const BUILD: u32 = 3;
 
 const FLAGS: &[&str] = &["-std=c++20", "-O2", "-fPIC"];
 
+/// The one batch of all files in `native/fused`; see [`batches`].
+const FUSED_BATCH: &str = "fused_0.cpp";
+
+/// What the loops of `native/fused` need to become vector instructions.
+const VECTOR_FLAGS: &[&str] = &["-O3", "-fopenmp-simd", "-fno-math-errno"];
+
 /// The library, in the cache.
 pub struct Library {
     /// Its own file.
@@ -42,7 +48,7 @@ pub fn build(config: &Config, cache: &Cache, mlx: &Mlx) -> Result<Library> {
     // The compiler's version is left out on purpose: the C++ ABI is stable, and a build that finds
     // everything in the cache must not need a compiler at all.
     let key = Key::new()
-        .part(format!("{BUILD}{FLAGS:?}"))
+        .part(format!("{BUILD}{FLAGS:?}{VECTOR_FLAGS:?}"))
         .part(cache.path("").as_os_str().as_encoded_bytes())
         .part(libmlx.as_os_str().as_encoded_bytes())
         .part(format!("{stamp:?}"))
@@ -52,6 +58,7 @@ pub fn build(config: &Config, cache: &Cache, mlx: &Mlx) -> Result<Library> {
             config.cxxflags
         ))
         .files(&native, &["h", "cpp"])?
+        .files(&native.join("fused"), &["h", "cpp"])?
         .files(&mlx.c_include.join("mlx/c"), &["h", "cpp"])?;
     let key = format!("libmlxc-{MLXC_VERSION}-{}-{}", config.platform, key.hex());
     let file_name = config.shared("mlxc");
@@ -79,8 +86,15 @@ fn compile_all(config: &Config, mlx: &Mlx, native: &Path, folder: &Path) -> Resu
     fs::create_dir_all(&objects).map_err(|e| Error::io("create", &objects, &e))?;
     let mut sources: Vec<PathBuf> = cpp_files(native)?.into_iter().map(|f| f.1).collect();
     if let Mlxc::Source = mlx.mlxc {
-        sources.extend(batches(config, &mlx.c_include.join("mlx/c"), &objects)?);
+        let number = config.jobs.clamp(1, 4);
+        sources.extend(batches(
+            "mlxc",
+            number,
+            &mlx.c_include.join("mlx/c"),
+            &objects,
+        )?);
     }
+    sources.extend(batches("fused", 1, &native.join("fused"), &objects)?);
     let next = AtomicUsize::new(0);
     let failed: Mutex<Option<Error>> = Mutex::new(None);
     let done: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -115,12 +129,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Writes files that include MLX C's, some each: nearly all the time goes into reading MLX's headers,
-/// once a file, so that all in one takes 12 s and one by one 55 s.
-fn batches(config: &Config, sources: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
+/// Writes `number` files that include those in `sources`, some each: nearly all the time goes into
+/// reading MLX's headers, once a file. MLX C takes 12 s in one batch and 55 s file by file.
+fn batches(name: &str, number: usize, sources: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = cpp_files(sources)?;
     files.sort();
-    let mut batches = vec![(0, String::new()); config.jobs.clamp(1, 4)];
+    let mut batches = vec![(0, String::new()); number];
     for (size, path) in files.into_iter().rev() {
         // The largest that is left goes to the batch that is smallest so far.
         if let Some(batch) = batches.iter_mut().min_by_key(|batch| batch.0) {
@@ -130,7 +144,7 @@ fn batches(config: &Config, sources: &Path, folder: &Path) -> Result<Vec<PathBuf
     }
     let mut written = Vec::new();
     for (number, (_, text)) in batches.into_iter().enumerate() {
-        let file = folder.join(format!("mlxc_{number}.cpp"));
+        let file = folder.join(format!("{name}_{number}.cpp"));
         fs::write(&file, text).map_err(|e| Error::io("write", &file, &e))?;
         written.push(file);
     }
@@ -155,7 +169,9 @@ fn compile(config: &Config, mlx: &Mlx, native: &Path, source: &Path, object: &Pa
         &mlx.c_include.join("mlx"),
         "=mlx",
     ));
-    if !source.starts_with(native) {
+    if source.file_name().is_some_and(|name| name == FUSED_BATCH) {
+        args.extend(VECTOR_FLAGS.iter().map(Into::into));
+    } else if !source.starts_with(native) {
         args.extend(["-include".into(), native.join("compat.h").into()]);
     }
     if mlx.openblas.is_some() {
@@ -179,6 +195,10 @@ fn link(config: &Config, mlx: &Mlx, objects: &[PathBuf], out: &Path, soname: &Pa
         args.push(concat("-Wl,-soname,", soname, ""));
         // Loading MLX is this library's job even where nothing in it refers to MLX.
         args.extend(["-Wl,--enable-new-dtags".into(), "-Wl,--no-as-needed".into()]);
+    }
+    if config.os == "macos" {
+        // The BLAS of `native/fused`. On Linux it is `cblas_shim.cpp`, or what MLX was linked with.
+        args.extend(["-framework".into(), "Accelerate".into()]);
     }
     let mut library = |folder: &Path, name: &str| {
         args.push(concat("-L", folder, ""));

@@ -2,6 +2,8 @@
 #ifndef MLX_RS_EXTRAS_H
 #define MLX_RS_EXTRAS_H
 
+#include "fused/mlx_rs_fused.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif

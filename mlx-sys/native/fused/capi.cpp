@@ -1,0 +1,125 @@
+// The C functions of mlx_rs_fused.h.
+
+#include "mlx_rs_fused.h"
+
+#include <exception>
+#include <stdexcept>
+#include <utility>
+
+#include "fused.h"
+#include "mlx/c/error.h"
+
+namespace {
+
+// MLX C's handles: `ctx` is the C++ object (mlx/c/private/array.h and stream.h there).
+
+const mlxrs::array& get(const mlx_array a) {
+  if (!a.ctx) {
+    throw std::runtime_error("expected a non-empty mlx_array");
+  }
+  return *static_cast<const mlxrs::array*>(a.ctx);
+}
+
+const mlx::core::Stream& get(const mlx_stream s) {
+  if (!s.ctx) {
+    throw std::runtime_error("expected a non-empty mlx_stream");
+  }
+  return *static_cast<const mlx::core::Stream*>(s.ctx);
+}
+
+void set(mlx_array* out, mlxrs::array value) {
+  if (out->ctx) {
+    *static_cast<mlxrs::array*>(out->ctx) = std::move(value);
+  } else {
+    out->ctx = new mlxrs::array(std::move(value));
+  }
+}
+
+// Runs `f`; what it throws becomes MLX C's error. No exception reaches a caller in C.
+template <typename F>
+int guarded(F&& f) {
+  try {
+    f();
+    return 0;
+  } catch (const std::exception& e) {
+    _mlx_error("fused/capi.cpp", __LINE__, "%s", e.what());
+  } catch (...) {
+    _mlx_error("fused/capi.cpp", __LINE__, "%s", "unknown exception");
+  }
+  return 1;
+}
+
+} // namespace
+
+extern "C" bool mlxrs_fused_available(const mlx_array x, const mlx_stream s) {
+  return x.ctx && s.ctx && mlxrs::fused_available(get(x), get(s));
+}
+
+extern "C" int mlxrs_rms_norm(mlx_array* res,
+                              const mlx_array x,
+                              const mlx_array w,
+                              float eps,
+                              const mlx_stream s) {
+  return guarded([&] { set(res, mlxrs::rms_norm(get(x), get(w), eps, get(s))); });
+}
+
+extern "C" int mlxrs_add_rms_norm(mlx_array* sum,
+                                  mlx_array* normed,
+                                  const mlx_array x,
+                                  const mlx_array r,
+                                  const mlx_array w,
+                                  float eps,
+                                  const mlx_stream s) {
+  return guarded([&] {
+    auto both = mlxrs::add_rms_norm(get(x), get(r), get(w), eps, get(s));
+    set(sum, std::move(both[0]));
+    set(normed, std::move(both[1]));
+  });
+}
+
+extern "C" int mlxrs_swiglu(mlx_array* res,
+                            const mlx_array g,
+                            const mlx_array u,
+                            const mlx_stream s) {
+  return guarded([&] { set(res, mlxrs::swiglu(get(g), get(u), get(s))); });
+}
+
+extern "C" int mlxrs_rope_attention(mlx_array* res,
+                                    const mlx_array q,
+                                    const mlx_array k,
+                                    const mlx_array v,
+                                    const mlx_array freqs,
+                                    int head_dim,
+                                    bool traditional,
+                                    float scale,
+                                    int offset,
+                                    const mlx_stream s) {
+  return guarded([&] {
+    mlxrs::AttentionOptions options{head_dim, traditional, scale, offset};
+    set(res, mlxrs::rope_attention(get(q), get(k), get(v), get(freqs), options, get(s)));
+  });
+}
+
+extern "C" int mlxrs_linear_cross_entropy(mlx_array* res,
+                                          const mlx_array x,
+                                          const mlx_array w,
+                                          const mlx_array targets,
+                                          const mlx_array weights,
+                                          bool with_grad,
+                                          const mlx_stream s) {
+  return guarded([&] {
+    set(res,
+        mlxrs::linear_cross_entropy(get(x), get(w), get(targets), get(weights), with_grad, get(s)));
+  });
+}
+
+extern "C" int mlxrs_lora_linear(mlx_array* res,
+                                 const mlx_array x,
+                                 const mlx_array w,
+                                 const mlx_array a,
+                                 const mlx_array b,
+                                 float scale,
+                                 const mlx_stream s) {
+  return guarded(
+      [&] { set(res, mlxrs::lora_linear(get(x), get(w), get(a), get(b), scale, get(s))); });
+}

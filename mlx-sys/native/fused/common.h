@@ -1,0 +1,91 @@
+// What the fused primitives share: checks, memory and scheduling.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fused.h"
+#include "mlx/backend/cpu/encoder.h"
+#include "mlx/primitives.h"
+
+namespace mlxrs {
+
+// A primitive without an implementation on the GPU.
+class CpuPrimitive : public mx::Primitive {
+ public:
+  using mx::Primitive::Primitive;
+  void eval_gpu(const std::vector<array>&, std::vector<array>&) override;
+};
+
+// One evaluation of a primitive: its memory, and the work for the stream's thread.
+//
+// All memory is allocated before the work is queued, so that a failure is an exception on the
+// thread that evaluates, not on the stream's.
+class Evaluation {
+ public:
+  explicit Evaluation(const mx::Stream& stream) : encoder_(mx::cpu::get_command_encoder(stream)) {}
+
+  // The elements of an input in row-major order: its own, or a copy if they lie otherwise.
+  template <typename T = float>
+  const T* input(const array& a) {
+    return dense(a).template data<T>();
+  }
+
+  // Memory for an output.
+  float* output(array& a);
+
+  // Memory of rows * columns floats until the work is done.
+  float* scratch(int rows, int columns);
+
+  // Queues the work. It must not throw.
+  template <typename F>
+  void run(F&& work) {
+    encoder_.dispatch(std::forward<F>(work));
+  }
+
+ private:
+  array dense(const array& a);
+
+  mx::cpu::CommandEncoder& encoder_;
+};
+
+// Checks; `op` is the operation's name and `name` the input's.
+[[noreturn]] void refuse(const char* op, const std::string& message);
+void require_cpu(const char* op, const mx::Stream& stream);
+void require_float32(const char* op, const char* name, const array& a);
+// The array as float32, to which MLX promotes half types beside a float32; refuses other types.
+array float32_of(const char* op, const char* name, const array& a, mx::Stream stream);
+// At least one axis, no axis of size 0, rows that can be counted in an int.
+void require_rows(const char* op, const char* name, const array& a);
+void require_shape(const char* op, const char* name, const array& a, const mx::Shape& shape);
+
+// The shape without its last axis.
+mx::Shape leading(mx::Shape shape);
+
+// How many rows of the last axis' size an array has.
+int row_count(const array& a);
+
+// The outputs of one primitive for those inputs whose gradient is asked for, each once.
+class Wanted {
+ public:
+  // `differentiable` lists the inputs that have a gradient, ascending.
+  Wanted(const std::vector<int>& argnums, std::initializer_list<int> differentiable);
+
+  // Whether the gradient of input `i` is asked for, and its place among the outputs.
+  bool has(int i) const {
+    return index(i) >= 0;
+  }
+  int index(int i) const;
+
+  const std::vector<int>& inputs() const {
+    return inputs_;
+  }
+  bool operator==(const Wanted&) const = default;
+
+ private:
+  std::vector<int> inputs_;
+};
+
+} // namespace mlxrs

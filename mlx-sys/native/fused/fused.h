@@ -1,0 +1,83 @@
+// Fused float32 operations for the CPU, with their own gradients.
+//
+// MLX's CPU backend makes one pass per operation, and its published builds are compiled for the
+// oldest x86-64: no wide vectors, an exp that calls libm for every term. Each operation here does
+// a block of a transformer in one or two vectorised passes and hands all products to the BLAS on
+// strided views, without copies.
+//
+// Every function checks what it is given and throws std::invalid_argument; the primitives that it
+// builds trust their inputs. Inputs may have any strides; beside the first one, which must be
+// float32, half types are promoted. Reverse mode is all there is: jvp, vmap
+// and a second derivative throw. NaN and infinity come out as NaN or infinity.
+#pragma once
+
+#include <vector>
+
+#include "mlx/mlx.h"
+
+namespace mlxrs {
+
+namespace mx = mlx::core;
+using mx::array;
+
+// Whether the operations below can take `x` on the stream: float32, a CPU, a BLAS to call.
+bool fused_available(const array& x, const mx::Stream& stream);
+
+// y = x / sqrt(mean(x^2) + eps) * w over the last axis: x [.., d], w [d] -> [.., d].
+array rms_norm(const array& x, const array& w, float eps, mx::Stream stream);
+
+// h = x + r and y = rms_norm(h, w): x and r [.., d], w [d] -> {h, y}, both [.., d].
+std::vector<array> add_rms_norm(const array& x,
+                                const array& r,
+                                const array& w,
+                                float eps,
+                                mx::Stream stream);
+
+// silu(g) * u, both of one shape.
+array swiglu(const array& g, const array& u, mx::Stream stream);
+
+// How heads are laid out and turned, and how scores are scaled.
+struct AttentionOptions {
+  int head_dim; // even
+  // Rotary pairs: neighbouring features if traditional, else feature i and i + head_dim / 2.
+  bool traditional;
+  float scale;
+  // The position of the first row; it matters to the rotation only.
+  int offset;
+
+  bool operator==(const AttentionOptions&) const = default;
+};
+
+// Rotary embedding and causal self-attention: q [B, L, H*D], k and v [B, L, K*D] -> [B, L, H*D],
+// where H is a multiple of K and neighbouring query heads share a key head. Pair j at position p
+// turns by p * freqs[j]; freqs [D/2] is a constant (its gradient is zero).
+array rope_attention(const array& q,
+                     const array& k,
+                     const array& v,
+                     const array& freqs,
+                     const AttentionOptions& options,
+                     mx::Stream stream);
+
+// weights[i] * (logsumexp(z[i]) - z[i][targets[i]]) of the logits z = x @ w.T, which never exist
+// whole: x [.., d], w [V, d], targets [..] (integers), weights [..] -> [..].
+//
+// Rows of weight 0 cost nothing: their loss and gradient are 0 whatever else they hold. A target
+// outside 0..V makes its row NaN. With `with_grad` the gradient with respect to x is computed
+// along with the value; nothing else can be differentiated.
+array linear_cross_entropy(const array& x,
+                           const array& w,
+                           const array& targets,
+                           const array& weights,
+                           bool with_grad,
+                           mx::Stream stream);
+
+// x @ w.T + scale * (x @ a) @ b: x [.., in], w [out, in] (frozen), a [in, r], b [r, out]
+// -> [.., out]. Differentiable with respect to x, a and b.
+array lora_linear(const array& x,
+                  const array& w,
+                  const array& a,
+                  const array& b,
+                  float scale,
+                  mx::Stream stream);
+
+} // namespace mlxrs

@@ -1,7 +1,7 @@
 //! What generated code calls. Not part of the API: it changes with the macros.
 
 pub use crate::model::bind::{bind, size, Arg, Class, Size};
-pub use crate::model::layers::run_layers;
+pub use crate::model::layers::{run_layers, Saved};
 pub use crate::model::loader::{index, join, LoadDim};
 pub use crate::model::meta::Meta;
 pub use crate::model::sig::{check_argument, check_result, Sig, SigType};

@@ -3,16 +3,24 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, ToTokens};
 
+use crate::checkpoint::Saved;
+use crate::dims::{is_free, Dim};
 use crate::lower::{config_expr, dim, join_key, sig_type};
 use crate::parse::{Field, FieldKind, ModelDef};
 use crate::signature::{Method, Ty};
 
 /// `impl Model for ..`.
-pub fn model_impl(model: &ModelDef, methods: &[Method], joins: &[Vec<Ident>]) -> TokenStream {
+pub fn model_impl(
+    model: &ModelDef,
+    methods: &[Method],
+    joins: &[Vec<Ident>],
+    kept: Option<(&Method, Saved)>,
+) -> TokenStream {
     let (name, config) = (&model.item.ident, &model.config);
     let (impl_generics, ty_generics, where_clause) = model.item.generics.split_for_impl();
     let sig = signature(model, methods);
     let build = build(model, joins);
+    let saved = kept.map(|(m, s)| saved(m, &s));
     let visits = model.fields.iter().map(|f| visit(f, false));
     let visits_mut = model.fields.iter().map(|f| visit(f, true));
     quote! {
@@ -21,6 +29,7 @@ pub fn model_impl(model: &ModelDef, methods: &[Method], joins: &[Vec<Ident>]) ->
         impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
             type Config = #config;
             const SIG: ::mlx_runtime::__private::Sig = #sig;
+            #saved
             fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self { #build }
             fn visit<'__a>(&'__a self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::Leaf<'__a>)) { #(#visits)* }
             fn visit_mut(&mut self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::LeafMut<'_>)) { #(#visits_mut)* }
@@ -39,6 +48,38 @@ pub fn item(model: &ModelDef) -> TokenStream {
         fields.named.push(meta);
     }
     quote! { #[derive(Clone)] #item }
+}
+
+/// What `forward` keeps for the backward pass, for a first argument of the shape `__x`.
+fn saved(method: &Method, saved: &Saved) -> TokenStream {
+    let Some(Ty::Tensor(first, _)) = method.args.first().map(|a| &a.ty) else {
+        return quote! {};
+    };
+    // Dims that the first argument does not have count as one: an estimate from below.
+    let size = |d: &Dim| {
+        dim(d, |n| {
+            match first.iter().position(|f| f.as_name() == Some(n)) {
+                Some(i) => quote! { __at(#i) },
+                None if is_free(n) => quote! { 1i64 },
+                None => {
+                    let field = Ident::new(n, Span::call_site());
+                    quote! { (__c.#field as i64) }
+                }
+            }
+        })
+    };
+    let (values, scores) = (size(&saved.values), size(&saved.scores));
+    let models = saved.models.iter().map(|(field, shape)| {
+        let shape = shape.iter().map(size);
+        quote! { .plus(::mlx_runtime::model::Model::saved(&self.#field, &[#(#shape),*])) }
+    });
+    quote! {
+        fn saved(&self, __x: &[i64]) -> ::mlx_runtime::__private::Saved {
+            let __c = self.__mlx.config();
+            let __at = |i: usize| __x.get(i).copied().unwrap_or(1);
+            ::mlx_runtime::__private::Saved { values: #values, scores: #scores } #(#models)*
+        }
+    }
 }
 
 /// What callers check against: the shape of `forward`.

@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod calls;
+pub mod checkpoint;
 pub mod define;
 pub mod diag;
 pub mod dims;
@@ -172,7 +173,9 @@ pub fn expand(input: TokenStream) -> TokenStream {
                     joins.push(j.clone());
                 }
             }
-            let model = define::model_impl(&w.model, &w.methods, &joins);
+            let forward = w.methods.iter().position(|m| m.name == "forward");
+            let saved = forward.map(|i| (&w.methods[i], checkpoint::saved(&w.model, &w.graphs[i])));
+            let model = define::model_impl(&w.model, &w.methods, &joins, saved);
             let bodies = w
                 .methods
                 .iter()
@@ -189,7 +192,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
             // The items stay, so that the editor and other models still see them.
             let model = parse::model(attr, item)
                 .ok()
-                .map(|m| define::model_impl(&m, &found, &[]));
+                .map(|m| define::model_impl(&m, &found, &[], None));
             quote! {
                 #(#errors)*
                 #model

@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use super::Model;
 use crate::nn::KvCache;
-use crate::{transforms, Array, Result};
+use crate::{device, memory, transforms, Array, Result};
 
 /// Where a stack of layers is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -35,6 +35,25 @@ pub fn with_checkpoint<T>(policy: Option<Checkpoint>, f: impl FnOnce() -> T) -> 
     f()
 }
 
+/// What a forward pass keeps for the backward pass, in elements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// Activations.
+    pub values: i64,
+    /// Scores of attention, kept only where it is not computed in tiles.
+    pub scores: i64,
+}
+
+impl Saved {
+    /// Both together.
+    pub fn plus(self, other: Saved) -> Saved {
+        Saved {
+            values: self.values.saturating_add(other.values),
+            scores: self.scores.saturating_add(other.scores),
+        }
+    }
+}
+
 type Run<M> = fn(&M, &[Array], &mut KvCache) -> Result<Array>;
 
 /// Feeds `x[0]` through the layers; the rest of `x` goes to each of them.
@@ -45,20 +64,62 @@ pub fn run_layers<M: Model>(
     cache: &mut KvCache,
     run: Run<M>,
 ) -> Result<Array> {
-    let args: Vec<Array> = x.iter().map(|a| (*a).clone()).collect();
+    let mut args: Vec<Array> = x.iter().map(|a| (*a).clone()).collect();
     let span = match OVERRIDE.get().unwrap_or(declared) {
         _ if !transforms::is_differentiating() || cache.is_on() => 0,
-        Checkpoint::Never | Checkpoint::Auto => 0,
+        Checkpoint::Never => 0,
         Checkpoint::Every(n) => n,
+        Checkpoint::Auto => auto_span(layers, x[0])?,
     };
     if span == 0 {
         return plain(layers, 0, args, cache, run);
     }
-    let mut args = args;
     for part in layers.chunks(span) {
         args[0] = segment(part, &args, run)?;
     }
     Ok(args.swap_remove(0))
+}
+
+/// The longest span between boundaries that fits the memory that is left; 0 for no boundaries.
+fn auto_span<M: Model>(layers: &[M], x: &Array) -> Result<usize> {
+    let Some(layer) = layers.first() else {
+        return Ok(0);
+    };
+    let shape: Vec<i64> = x.shape().iter().map(|n| i64::from(*n)).collect();
+    let saved = layer.saved(&shape);
+    // MLX computes attention in tiles on GPUs only.
+    let tiled = device::default_device()?.kind() == device::DeviceType::Gpu;
+    let elements = saved
+        .values
+        .saturating_add(if tiled { 0 } else { saved.scores });
+    let bytes = |n: i64| {
+        usize::try_from(n)
+            .unwrap_or(0)
+            .saturating_mul(x.dtype().size())
+    };
+    let left = memory::limit()?.saturating_sub(memory::active()?);
+    Ok(longest_span(
+        layers.len(),
+        bytes(elements),
+        x.nbytes(),
+        left,
+    ))
+}
+
+/// The longest span of `n` layers, each keeping `layer` bytes, whose backward pass fits in `left`:
+/// the input of each span is kept, and one span at a time is whole. 0 if no cut is needed; 1, the
+/// least there is, if nothing fits.
+fn longest_span(n: usize, layer: usize, boundary: usize, left: usize) -> usize {
+    if layer.saturating_mul(n) <= left {
+        return 0;
+    }
+    let need = |span: usize| {
+        let spans = n.div_ceil(span);
+        spans
+            .saturating_mul(boundary)
+            .saturating_add(span.saturating_mul(layer))
+    };
+    (1..n).rev().find(|span| need(*span) <= left).unwrap_or(1)
 }
 
 fn plain<M: Model>(
@@ -108,4 +169,21 @@ fn segment<M: Model>(layers: &[M], args: &[Array], run: Run<M>) -> Result<Array>
     };
     let mut out = transforms::checkpoint(body).call(&inputs)?;
     Ok(out.swap_remove(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::longest_span;
+
+    #[test]
+    fn the_fewest_boundaries_that_fit() {
+        // All fits: no boundary.
+        assert_eq!(longest_span(32, 10, 1, 320), 0);
+        // 32 layers of 10 with boundaries of 1: spans of 20 need 2 + 200.
+        assert_eq!(longest_span(32, 10, 1, 202), 20);
+        assert_eq!(longest_span(32, 10, 1, 201), 19);
+        // Nothing fits: the least memory.
+        assert_eq!(longest_span(32, 10, 1, 5), 1);
+        assert_eq!(longest_span(0, 10, 1, 0), 0);
+    }
 }

@@ -37,6 +37,11 @@ pub trait Model: Clone + Send + Sized + 'static {
     /// Makes the model of what `loader` holds under `path`; mistakes are left in the loader.
     #[doc(hidden)]
     fn build(config: &Arc<Self::Config>, path: &str, loader: &mut Loader) -> Self;
+    /// What `forward` keeps for the backward pass, given the shape of its first argument.
+    #[doc(hidden)]
+    fn saved(&self, _shape: &[i64]) -> layers::Saved {
+        layers::Saved::default()
+    }
     /// Calls `f` with every layer that holds weights and its path in the checkpoint.
     fn visit<'a>(&'a self, path: &str, f: &mut dyn FnMut(&str, Leaf<'a>));
     /// As [`Model::visit`], to change the layers.

@@ -1,0 +1,97 @@
+//! The phases on the Llama of the example, from its own source file: what the graphs are, that
+//! each fusion really fires, and what the layers are said to keep.
+
+use std::collections::BTreeMap;
+
+use mlx_macros_core::{analyse, checkpoint, define, lower, report, Whole};
+use quote::ToTokens;
+use syn::{Item, ItemImpl, ItemStruct};
+
+const SOURCE: &str = include_str!("../../../examples/llama_lora/src/model.rs");
+
+fn attribute(attrs: &[syn::Attribute]) -> Option<proc_macro2::TokenStream> {
+    let a = attrs.iter().find(|a| a.path().is_ident("mlx_model"))?;
+    Some(match &a.meta {
+        syn::Meta::List(l) => l.tokens.clone(),
+        _ => Default::default(),
+    })
+}
+
+fn models() -> BTreeMap<String, Whole> {
+    let file = syn::parse_file(SOURCE).unwrap();
+    let mut structs: BTreeMap<String, (proc_macro2::TokenStream, ItemStruct)> = BTreeMap::new();
+    let mut found = BTreeMap::new();
+    for item in file.items {
+        match item {
+            Item::Struct(mut s) => {
+                if let Some(attr) = attribute(&s.attrs) {
+                    s.attrs.retain(|a| !a.path().is_ident("mlx_model"));
+                    structs.insert(s.ident.to_string(), (attr, s));
+                }
+            }
+            Item::Impl(i) if attribute(&i.attrs).is_some() => {
+                let name = i.self_ty.to_token_stream().to_string();
+                let (attr, item) = structs[&name].clone();
+                found.insert(name, whole(attr, item, &i));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn whole(attr: proc_macro2::TokenStream, item: ItemStruct, methods: &ItemImpl) -> Whole {
+    analyse(attr, item, methods).unwrap_or_else(|(errors, _)| {
+        let texts: Vec<String> = errors.iter().map(|e| e.text()).collect();
+        panic!("{}", texts.join("\n"))
+    })
+}
+
+#[test]
+fn graphs() {
+    let mut text = String::new();
+    for (name, w) in models() {
+        for (m, g) in w.methods.iter().zip(&w.graphs) {
+            text += &report::text(&format!("{name}::{}", m.name), g, &w.model.names);
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn fusions_fire() {
+    let all = models();
+    let text = |name: &str| report::text(name, &all[name].graphs[0], &all[name].model.names);
+    assert!(text("Attention").contains("rope_attention"));
+    assert_eq!(text("Attention").matches("joined 0").count(), 3);
+    assert_eq!(text("Mlp").matches("joined 0").count(), 2);
+    assert!(text("Mlp").contains("swiglu") && !text("Mlp").contains("silu"));
+}
+
+#[test]
+fn saved_values_are_polynomials() {
+    let all = models();
+    let saved = |name: &str| checkpoint::saved(&all[name].model, &all[name].graphs[0]);
+    // x for the adapters, q, k, v, rotated q and k, and the result for the output projection.
+    let (x, q, kv) = ("B*L*hidden_size", "B*L*head_dim*num_attention_heads", "B*L*head_dim*num_key_value_heads");
+    assert_eq!(saved("Attention").values.to_string(), format!("3*{q} + 3*{kv} + {x}"));
+    assert_eq!(saved("Attention").scores.to_string(), "B*L*L*num_attention_heads");
+    // x, gate and up, their product.
+    assert_eq!(saved("Mlp").values.to_string(), format!("{x} + 3*B*L*intermediate_size"));
+    // Both norms' inputs; the sub-models count their own.
+    assert_eq!(saved("Block").values.to_string(), format!("2*{x}"));
+    assert_eq!(saved("Block").models.len(), 2);
+}
+
+#[test]
+fn output_is_linear_in_the_body_and_holds_no_unsafe() {
+    for (name, w) in models() {
+        let mut out = define::model_impl(&w.model, &w.methods, &[], None).to_string();
+        for (m, g) in w.methods.iter().zip(&w.graphs) {
+            out += &lower::method(&w.model, m, g).to_string();
+        }
+        assert!(!out.contains("unsafe"), "{name}");
+        let nodes: usize = w.graphs.iter().map(|g| g.nodes.len()).sum();
+        assert!(out.len() < 10_000 + 1_000 * nodes, "{name}: {} bytes for {nodes} nodes", out.len());
+    }
+}

@@ -18,6 +18,13 @@ const MODE: &std::ffi::CStr = c"affine";
 /// # Errors
 /// If `k` is no multiple of `group_size`, or MLX has no kernel for the two numbers.
 pub fn quantize(w: &Array, group_size: i32, bits: i32) -> Result<(Array, Array, Array)> {
+    // MLX divides by both.
+    if group_size < 1 || bits < 1 {
+        return Err(Error::invalid(
+            "quantize",
+            format!("groups of {group_size} with {bits} bits"),
+        ));
+    }
     let stream = crate::stream::current()?;
     let mut out = VectorArray::null();
     // SAFETY: the input, the text and the stream are valid; `out` is a null destination.

@@ -2,6 +2,7 @@
 
 use mlx_sys as sys;
 
+use super::unless_empty;
 use crate::array::build;
 use crate::{Array, Result};
 
@@ -137,6 +138,7 @@ macro_rules! scan {
                 // SAFETY: the input and the stream are valid; `out` is a null destination.
                 unsafe { sys::$axis(out, a.as_raw(), axis, reverse, inclusive, $($dtype,)? s) }
             })
+            .and_then(unless_empty)
         }
     )*};
 }

@@ -140,6 +140,15 @@ two_ints! {
 /// # Errors
 /// If the axis does not exist, or the number of elements differs.
 pub fn unflatten(a: &Array, axis: i32, shape: &[i32]) -> Result<Array> {
+    // MLX divides by the product of the others to find the one that is -1.
+    if shape.iter().any(|&d| d < -1 || d == 0) && a.size() > 0
+        || shape.contains(&-1) && shape.contains(&0)
+    {
+        return Err(Error::shape(
+            "unflatten",
+            format!("cannot split an axis into {shape:?}"),
+        ));
+    }
     build("unflatten", &[a], |out, s| {
         let (p, n) = (shape.as_ptr(), shape.len());
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.

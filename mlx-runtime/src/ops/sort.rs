@@ -2,6 +2,7 @@
 
 use mlx_sys as sys;
 
+use super::unless_empty;
 use crate::array::build;
 use crate::{Array, Result};
 
@@ -16,6 +17,7 @@ macro_rules! along_axis {
                 // SAFETY: the input and the stream are valid; `out` is a null destination.
                 unsafe { sys::$c(out, a.as_raw(), $($arg,)? axis, s) }
             })
+            .and_then(unless_empty)
         }
     )*};
 }

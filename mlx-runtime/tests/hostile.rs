@@ -1,0 +1,243 @@
+//! No argument ends the process: every operation with every kind of array, and with axes, counts
+//! and shapes that make no sense, gives an array that can be evaluated or an error.
+
+use mlx_runtime::ops::fast::{self, Mask};
+use mlx_runtime::{ops, random, Array, Dtype, Result};
+
+/// Arrays of every rank and awkward sizes.
+fn arrays() -> Vec<Array> {
+    let zeros = |shape: &[i32], dtype| ops::zeros(shape, dtype).unwrap();
+    let count = ops::arange(0.0, 24.0, 1.0, Dtype::Float32).unwrap();
+    vec![
+        Array::scalar(2.5f32).unwrap(),
+        Array::scalar(-1i32).unwrap(),
+        zeros(&[0], Dtype::Float32),
+        zeros(&[0, 3], Dtype::Bfloat16),
+        zeros(&[2, 0, 3], Dtype::Int32),
+        zeros(&[1], Dtype::Bool),
+        zeros(&[2, 3], Dtype::Uint32),
+        ops::reshape(&count, &[2, 3, 4]).unwrap(),
+        ops::reshape(&count, &[1, 2, 3, 4]).unwrap(),
+        ops::transpose(&ops::reshape(&count, &[4, 6]).unwrap(), &[]).unwrap(),
+        ops::astype(&count, Dtype::Int64).unwrap(),
+        ops::astype(&count, Dtype::Complex64).unwrap(),
+        ops::astype(&count, Dtype::Float16).unwrap(),
+    ]
+}
+
+const INTS: [i32; 9] = [i32::MIN, -100, -2, -1, 0, 1, 2, 100, i32::MAX];
+
+/// Evaluates what `result` makes, unless it is too large to: that is fine as a graph.
+fn run(what: &str, result: impl FnOnce() -> Result<Array>) {
+    if !begin(what) {
+        return;
+    }
+    if let Ok(a) = result() {
+        if a.nbytes() < 1 << 24 {
+            let _ = a.eval();
+        }
+    }
+}
+
+fn run_all(what: &str, result: impl FnOnce() -> Result<Vec<Array>>) {
+    if !begin(what) {
+        return;
+    }
+    for a in result().unwrap_or_default().into_iter().take(8) {
+        let _ = a.eval();
+    }
+}
+
+/// With HOSTILE_TRACE set, says which case is next, so that one that dies is known; the numbers in
+/// HOSTILE_SKIP are left out.
+fn begin(what: &str) -> bool {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static CASE: AtomicUsize = AtomicUsize::new(0);
+    let case = CASE.fetch_add(1, Ordering::Relaxed);
+    if std::env::var_os("HOSTILE_TRACE").is_none() {
+        return true;
+    }
+    eprintln!("case {case}: {what}");
+    let skip = std::env::var("HOSTILE_SKIP").unwrap_or_default();
+    !skip.split(',').any(|s| s == case.to_string())
+}
+
+macro_rules! each {
+    ($call:expr; $($name:ident)*) => {{ $( $call(stringify!($name), &ops::$name); )* }};
+}
+
+#[test]
+fn one_array() {
+    for a in arrays() {
+        let unary = |name: &str, op: &dyn Fn(&Array) -> Result<Array>| run(name, || op(&a));
+        each!(unary; abs arccos arccosh arcsin arcsinh arctan arctanh bitwise_invert ceil conjugate cos
+            cosh degrees erf erfinv exp expm1 floor imag isfinite isinf isnan isneginf isposinf log
+            log10 log1p log2 logical_not negative radians real reciprocal rsqrt sigmoid sign sin sinh
+            sqrt square tan tanh trunc stop_gradient copy zeros_like ones_like);
+        for &d in Dtype::ALL {
+            run("astype", || ops::astype(&a, d));
+            run("view", || ops::view(&a, d));
+        }
+        run("clip", || ops::clip(&a, None, None));
+        run("nan_to_num", || {
+            ops::nan_to_num(&a, f32::NAN, None, Some(1.0))
+        });
+        run("rms_norm", || fast::rms_norm(&a, None, 0.0));
+        run("layer_norm", || fast::layer_norm(&a, None, None, -1.0));
+        for &i in &INTS {
+            run("round", || ops::round(&a, i));
+            run("tril", || ops::tril(&a, i));
+            run("triu", || ops::triu(&a, i));
+            run("rope", || {
+                fast::rope(&a, i, i % 2 == 0, Some(10.0), 1.0, i, None)
+            });
+            run("categorical", || random::categorical(&a, i, None));
+            run("shuffle", || random::shuffle(&a, i, None));
+        }
+    }
+}
+
+#[test]
+fn one_array_and_axes() {
+    let lists: Vec<Vec<i32>> = INTS
+        .iter()
+        .map(|&i| vec![i])
+        .chain([vec![], vec![0, 0], vec![0, 1], vec![-1, 1, 0], vec![0; 20]])
+        .collect();
+    for a in arrays() {
+        for axes in &lists {
+            let reduce = |name: &str, op: &dyn Fn(&Array, &[i32], bool) -> Result<Array>| {
+                run(name, || op(&a, axes, true));
+                run(name, || op(&a, axes, false));
+            };
+            each!(reduce; sum mean max min prod all any logsumexp median);
+            run("var", || ops::var(&a, axes, false, i32::MAX));
+            run("std", || ops::std(&a, axes, true, 1));
+            run("softmax", || ops::softmax(&a, axes, true));
+            let by = |name: &str, op: &dyn Fn(&Array, &[i32]) -> Result<Array>| {
+                run(name, || op(&a, axes))
+            };
+            each!(by; reshape transpose expand_dims squeeze flip broadcast_to tile);
+            run("unflatten", || ops::unflatten(&a, 0, axes));
+            run_all("split_at", || ops::split_at(&a, axes, 0));
+            run("slice", || ops::slice(&a, axes, axes, axes));
+            let ones = vec![1; axes.len()];
+            run("slice", || ops::slice(&a, axes, &ones, &ones));
+            run("slice", || ops::slice(&a, &ones, axes, &ones));
+            run("slice", || ops::slice(&a, &ones, &ones, axes));
+            run("slice_update", || {
+                ops::slice_update(&a, &a, axes, axes, &ones)
+            });
+            run("tensordot", || ops::tensordot(&a, &a, axes, axes));
+            for &d in &[Dtype::Float32, Dtype::Bool, Dtype::Complex64] {
+                run("zeros", || ops::zeros(axes, d));
+                run("full", || ops::full(axes, &a, d));
+                run("normal", || random::normal(axes, d, 0.0, 1.0, None));
+                run("uniform", || random::uniform(&a, &a, axes, d, None));
+                run("randint", || random::randint(&a, &a, axes, d, None));
+            }
+            run("bernoulli", || random::bernoulli(&a, axes, None));
+            let pads: Vec<_> = axes.iter().map(|&i| (i, 1)).collect();
+            run("pad", || ops::pad(&a, &pads, &a));
+        }
+    }
+}
+
+#[test]
+fn one_array_and_numbers() {
+    for a in arrays() {
+        for &i in &INTS {
+            let along =
+                |name: &str, op: &dyn Fn(&Array, i32) -> Result<Array>| run(name, || op(&a, i));
+            each!(along; sort argsort);
+            let arg = |name: &str, op: &dyn Fn(&Array, i32, bool) -> Result<Array>| {
+                run(name, || op(&a, i, true))
+            };
+            each!(arg; argmax argmin);
+            let scan = |name: &str, op: &dyn Fn(&Array, i32, bool, bool) -> Result<Array>| {
+                run(name, || op(&a, i, true, false));
+            };
+            each!(scan; cumsum cumprod cummax cummin logcumsumexp);
+            run_all("split", || ops::split(&a, i.min(1000), 0));
+            run_all("split", || ops::split(&a, 2, i));
+            for &j in &INTS {
+                let two = |name: &str, op: &dyn Fn(&Array, i32, i32) -> Result<Array>| {
+                    run(name, || op(&a, i, j))
+                };
+                each!(two; swapaxes moveaxis flatten partition argpartition topk roll);
+                // A billion times is no mistake.
+                run("repeat", || ops::repeat(&a, i.min(100), j));
+                let parts = || ops::quantize(&a, i, j);
+                run("quantize", || Ok(parts()?.0));
+                run("dequantize", || ops::dequantize(&a, &a, &a, i, j));
+                run("quantized_matmul", || {
+                    ops::quantized_matmul(&a, &a, &a, &a, true, i, j)
+                });
+            }
+        }
+    }
+    for &i in &INTS {
+        for &j in &INTS {
+            run("eye", || ops::eye(i, j, i, Dtype::Float32));
+            run("tri", || ops::tri(i, j, j, Dtype::Float32));
+        }
+        run("linspace", || {
+            ops::linspace(0.0, 1.0, i.min(1 << 20), Dtype::Float32)
+        });
+        run("permutation", || random::permutation(i.min(1 << 20), None));
+    }
+    for x in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300, 1e-300] {
+        for step in [0.0, 1.0, -1.0, f64::NAN, 1e-300] {
+            for dtype in [Dtype::Float32, Dtype::Int32, Dtype::Bool] {
+                run("arange", || ops::arange(x, 4.0, step, dtype));
+            }
+        }
+    }
+}
+
+#[test]
+fn two_arrays_and_more() {
+    let all = arrays();
+    for a in &all {
+        for b in &all {
+            let binary =
+                |name: &str, op: &dyn Fn(&Array, &Array) -> Result<Array>| run(name, || op(a, b));
+            each!(binary; add arctan2 bitwise_and bitwise_or bitwise_xor divide equal floor_divide greater
+                greater_equal left_shift less less_equal logaddexp logical_and logical_or logical_xor
+                maximum minimum multiply not_equal power remainder right_shift subtract matmul inner
+                outer kron);
+            run("array_equal", || ops::array_equal(a, b, true));
+            run("isclose", || ops::isclose(a, b, f64::NAN, -1.0, false));
+            run("cross_entropy", || fast::cross_entropy(a, b));
+            run("einsum", || ops::einsum("ij,jk->ik", &[a, b]));
+            run("rms_norm", || fast::rms_norm(a, Some(b), 1e-5));
+            run("layer_norm", || fast::layer_norm(a, Some(b), Some(b), 1e-5));
+            run("rope", || fast::rope(a, 2, true, None, 1.0, 0, Some(b)));
+            for axis in [-1, 0, 1, 7] {
+                run("take", || ops::take(a, b, axis));
+                run("take_along_axis", || ops::take_along_axis(a, b, axis));
+                run("put_along_axis", || ops::put_along_axis(a, b, a, axis));
+                run("scatter_add_axis", || ops::scatter_add_axis(a, b, a, axis));
+                run("concatenate", || ops::concatenate(&[a, b, a], axis));
+                run("stack", || ops::stack(&[a, b], axis));
+            }
+            for c in &all {
+                run("where_", || ops::where_(a, b, c));
+                run("addmm", || ops::addmm(a, b, c, 1.0, 1.0));
+                run("gather_mm", || ops::gather_mm(a, b, Some(c), None, false));
+                run("gather_mm", || ops::gather_mm(a, b, None, Some(c), true));
+                let sdpa = |m| fast::scaled_dot_product_attention(a, b, c, 1.0, m, None);
+                run("sdpa", || sdpa(Mask::Causal));
+                run("sdpa", || sdpa(Mask::Array(a)));
+            }
+        }
+    }
+    run("concatenate", || ops::concatenate(&[], 0));
+    run("stack", || ops::stack(&[], 0));
+    for text in [
+        "", "->", "ij", "i->ij", "ii->i", "\0", "é,é->", "i,j,k->", "...i->i",
+    ] {
+        run("einsum", || ops::einsum(text, &[&all[7]]));
+        run("einsum", || ops::einsum(text, &[]));
+    }
+}

@@ -92,7 +92,7 @@ fn needs_inputs(model: &ModelDef, kind: &Kind) -> bool {
                 | "stop_gradient"
         ),
         Kind::Leaf { field, .. } | Kind::Joined { field, .. } => adapted(field),
-        Kind::Attention(_) | Kind::LinearCrossEntropy { .. } => true,
+        Kind::Attention(_) | Kind::LinearCrossEntropy { .. } | Kind::With(_) => true,
         _ => false,
     }
 }

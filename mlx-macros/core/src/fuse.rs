@@ -13,6 +13,7 @@ pub fn run(model: &ModelDef, graph: &mut Graph) {
     swiglu(graph);
     attention(model, graph);
     join_projections(model, graph);
+    residual_norm(model, graph);
 }
 
 /// `silu(gate) * up` becomes one operation with a gradient of its own, so that the backward pass
@@ -191,6 +192,38 @@ pub fn join_projections(model: &ModelDef, graph: &mut Graph) {
             };
         }
         graph.joins.push(fields);
+    }
+}
+
+/// A residual sum and the norm of it become one pass over the data, forward and backward.
+pub fn residual_norm(model: &ModelDef, graph: &mut Graph) {
+    for id in 0..graph.nodes.len() {
+        let Kind::Leaf { field, args } = &graph.nodes[id].kind else {
+            continue;
+        };
+        let is_norm = model
+            .fields
+            .iter()
+            .any(|f| f.name == *field && matches!(f.kind, FieldKind::RmsNorm { .. }));
+        let (true, [Arg::Value(sum)]) = (is_norm, &args[..]) else {
+            continue;
+        };
+        let (sum, field) = (*sum, field.clone());
+        let Some([Arg::Value(left), Arg::Value(right)]) = op_of(graph, sum, "add") else {
+            continue;
+        };
+        let (left, right) = (*left, *right);
+        // The fused operation has no broadcast.
+        if graph.nodes[left].ty != graph.nodes[right].ty {
+            continue;
+        }
+        graph.nodes[sum].kind = Kind::ResidualNorm {
+            field,
+            left,
+            right,
+            norm: id,
+        };
+        graph.nodes[id].kind = Kind::With(sum);
     }
 }
 

@@ -70,6 +70,15 @@ pub enum Kind {
     },
     /// Rotary positions, the cache and causal attention over joined heads, found by `fuse`.
     Attention(Box<Attention>),
+    /// A sum that is normalised as well; `norm` is the node of the normalised value.
+    ResidualNorm {
+        field: Ident,
+        left: Id,
+        right: Id,
+        norm: Id,
+    },
+    /// A value that comes with another node.
+    With(Id),
     /// One of several values.
     Item(Id, usize),
     /// Several values.
@@ -188,7 +197,8 @@ impl Node {
                 ..
             } => vec![*input, *targets, *weights],
             Kind::Attention(a) => [a.q, a.k, a.v].into_iter().chain(a.cache).collect(),
-            Kind::Item(id, _) => vec![*id],
+            Kind::ResidualNorm { left, right, .. } => vec![*left, *right],
+            Kind::Item(id, _) | Kind::With(id) => vec![*id],
             Kind::Tuple(ids) => ids.clone(),
         }
     }

@@ -156,7 +156,7 @@ impl Lower<'_> {
         let node = &self.graph.nodes[id];
         let v = variable(id);
         let value = match &node.kind {
-            Kind::Input(_) | Kind::Tuple(_) | Kind::NoCache => return quote! {},
+            Kind::Input(_) | Kind::Tuple(_) | Kind::NoCache | Kind::With(_) => return quote! {},
             Kind::Param(f) => quote! { self.#f.value() },
             Kind::Op { op, args } => {
                 let name = Ident::new(op.name, Span::call_site());
@@ -244,6 +244,15 @@ impl Lower<'_> {
                         ::mlx_runtime::__private::size(#head_dim)?, #scale, #cache,
                     )?
                 }
+            }
+            Kind::ResidualNorm {
+                field,
+                left,
+                right,
+                norm,
+            } => {
+                let (a, b, n) = (self.read(*left), self.read(*right), variable(*norm));
+                return quote! { let (#v, #n) = self.#field.forward_sum(#a, #b)?; };
             }
             Kind::Item(of, i) => {
                 let of_var = variable(*of);

@@ -43,6 +43,13 @@ pub fn text(name: &str, graph: &Graph, names: &Names) -> String {
                 "rope_attention(%{}, %{}, %{}) by self.{}",
                 a.q, a.k, a.v, a.rope
             ),
+            Kind::ResidualNorm {
+                field,
+                left,
+                right,
+                norm,
+            } => format!("add(%{left}, %{right}) with %{norm} = self.{field}"),
+            Kind::With(id) => format!("with %{id}"),
             Kind::Item(of, i) => format!("%{of}.{i}"),
             Kind::Tuple(ids) => format!(
                 "({})",

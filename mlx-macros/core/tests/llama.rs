@@ -65,6 +65,7 @@ fn fusions_fire() {
     assert!(text("Attention").contains("rope_attention"));
     assert_eq!(text("Attention").matches("joined 0").count(), 3);
     assert_eq!(text("Mlp").matches("joined 0").count(), 2);
+    assert!(text("Block").contains("add(%0, %3) with %5"));
     assert!(text("Mlp").contains("swiglu") && !text("Mlp").contains("silu"));
 }
 
@@ -73,11 +74,24 @@ fn saved_values_are_polynomials() {
     let all = models();
     let saved = |name: &str| checkpoint::saved(&all[name].model, &all[name].graphs[0]);
     // x for the adapters, q, k, v, rotated q and k, and the result for the output projection.
-    let (x, q, kv) = ("B*L*hidden_size", "B*L*head_dim*num_attention_heads", "B*L*head_dim*num_key_value_heads");
-    assert_eq!(saved("Attention").values.to_string(), format!("3*{q} + 3*{kv} + {x}"));
-    assert_eq!(saved("Attention").scores.to_string(), "B*L*L*num_attention_heads");
+    let (x, q, kv) = (
+        "B*L*hidden_size",
+        "B*L*head_dim*num_attention_heads",
+        "B*L*head_dim*num_key_value_heads",
+    );
+    assert_eq!(
+        saved("Attention").values.to_string(),
+        format!("3*{q} + 3*{kv} + {x}")
+    );
+    assert_eq!(
+        saved("Attention").scores.to_string(),
+        "B*L*L*num_attention_heads"
+    );
     // x, gate and up, their product.
-    assert_eq!(saved("Mlp").values.to_string(), format!("{x} + 3*B*L*intermediate_size"));
+    assert_eq!(
+        saved("Mlp").values.to_string(),
+        format!("{x} + 3*B*L*intermediate_size")
+    );
     // Both norms' inputs; the sub-models count their own.
     assert_eq!(saved("Block").values.to_string(), format!("2*{x}"));
     assert_eq!(saved("Block").models.len(), 2);
@@ -92,6 +106,10 @@ fn output_is_linear_in_the_body_and_holds_no_unsafe() {
         }
         assert!(!out.contains("unsafe"), "{name}");
         let nodes: usize = w.graphs.iter().map(|g| g.nodes.len()).sum();
-        assert!(out.len() < 10_000 + 1_000 * nodes, "{name}: {} bytes for {nodes} nodes", out.len());
+        assert!(
+            out.len() < 10_000 + 1_000 * nodes,
+            "{name}: {} bytes for {nodes} nodes",
+            out.len()
+        );
     }
 }

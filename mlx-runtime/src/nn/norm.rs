@@ -28,6 +28,19 @@ impl RmsNorm {
         rms_norm(x, &self.weight, self.eps)
     }
 
+    /// The sum of two arrays `[.., dim]` and the norm of the sum.
+    ///
+    /// # Errors
+    /// As [`RmsNorm::forward`].
+    pub fn forward_sum(&self, a: &Array, b: &Array) -> Result<(Array, Array)> {
+        if fused::available(a) {
+            return fused::add_rms_norm(a, b, &self.weight, self.eps);
+        }
+        let sum = ops::add(a, b)?;
+        let y = self.forward(&sum)?;
+        Ok((sum, y))
+    }
+
     pub(crate) fn set_frozen(&mut self, frozen: bool) {
         self.frozen = frozen;
     }

@@ -2,12 +2,13 @@
 
 #include <string>
 
+#include "cpu_pool.h"
+
 #ifdef MLXRS_OPENBLAS
 
 extern "C" {
 const char* scipy_openblas_get_config(void);
 const char* scipy_openblas_get_corename(void);
-void scipy_openblas_set_num_threads(int threads);
 }
 
 extern "C" const char* mlxrs_blas_name(void) {
@@ -20,7 +21,7 @@ extern "C" int mlxrs_set_blas_threads(int threads) {
   if (threads < 1) {
     return 1;
   }
-  scipy_openblas_set_num_threads(threads);
+  mlxrs::set_pool_threads(threads);
   return 0;
 }
 

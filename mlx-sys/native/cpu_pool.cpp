@@ -1,0 +1,130 @@
+// Why not OpenBLAS's own threads: its workers wait for each other by spinning inside every product, so
+// that one other busy process makes a product tens of times slower. Here the pieces of a loop are
+// independent, whichever thread is free takes the next one, and who waits for long sleeps.
+#ifdef MLXRS_OPENBLAS
+
+#include "cpu_pool.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+namespace mlxrs {
+namespace {
+
+constexpr int SPINS = 4000; // some 50 to 100 us
+constexpr int MOST = 64;
+
+// The one loop that runs. The ticket is its number << 32 | its items << 16 | the next item.
+std::atomic<uint64_t> ticket{0};
+std::atomic<uint32_t> number{0}, done{0}, sleepers{0}, waiting{0};
+void (*item)(void*, int);
+void* context;
+
+std::mutex busy;
+std::once_flag once;
+std::atomic<int> started{1}, limit{MOST};
+thread_local bool inside = false;
+
+void futex(std::atomic<uint32_t>& word, int op, uint32_t value) {
+  syscall(SYS_futex, &word, op | FUTEX_PRIVATE_FLAG, value, nullptr, nullptr, 0);
+}
+
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+void work() {
+  for (;;) {
+    uint64_t t = ticket.load();
+    uint32_t i = t & 0xffff, n = (t >> 16) & 0xffff;
+    if (i >= n) return;
+    if (!ticket.compare_exchange_weak(t, t + 1)) continue;
+    // The loop can't end while this item is open: item and context are this loop's.
+    item(context, int(i));
+    if (done.fetch_add(1) + 1 == n && waiting.load()) futex(done, FUTEX_WAKE, 1);
+  }
+}
+
+void worker(int index) {
+  inside = true;
+  uint32_t seen = 0;
+  for (;;) {
+    for (int s = 0; s < SPINS && number.load(std::memory_order_relaxed) == seen; s++) relax();
+    while (number.load() == seen) {
+      sleepers.fetch_add(1);
+      futex(number, FUTEX_WAIT, seen);
+      sleepers.fetch_sub(1);
+    }
+    seen = number.load();
+    if (index < limit.load(std::memory_order_relaxed)) work();
+  }
+}
+
+void start() {
+  cpu_set_t set;
+  int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  n = std::min(n, MOST);
+  int have = 1;
+  try {
+    for (; have < n; have++) std::thread(worker, have).detach();
+  } catch (const std::system_error&) {
+    // As many as there are.
+  }
+  started = have;
+  pthread_atfork(nullptr, nullptr, [] { started = 1; }); // a forked process has no workers
+}
+
+} // namespace
+
+int pool_threads() {
+  if (inside) return 1;
+  std::call_once(once, start);
+  return std::min(started.load(), limit.load());
+}
+
+void set_pool_threads(int threads) {
+  limit = threads;
+}
+
+void pool_run(int n, void (*f)(void*, int), void* with) {
+  if (n <= 1 || pool_threads() == 1 || !busy.try_lock()) {
+    for (int i = 0; i < n; i++) f(with, i);
+    return;
+  }
+  item = f;
+  context = with;
+  done = 0;
+  uint32_t mine = number.load() + 1;
+  ticket = uint64_t(mine) << 32 | uint64_t(n) << 16;
+  number = mine;
+  if (sleepers.load()) futex(number, FUTEX_WAKE, uint32_t(n - 1));
+  inside = true;
+  work();
+  inside = false;
+  uint32_t all = uint32_t(n);
+  for (int s = 0; s < SPINS && done.load(std::memory_order_acquire) < all; s++) relax();
+  if (done.load() < all) {
+    waiting = 1;
+    for (uint32_t d; (d = done.load()) < all;) futex(done, FUTEX_WAIT, d);
+    waiting = 0;
+  }
+  busy.unlock();
+}
+
+} // namespace mlxrs
+
+#endif

@@ -1,0 +1,27 @@
+// A few threads for work on the CPU, shared by the products and the fused operations.
+#pragma once
+
+#include <type_traits>
+
+namespace mlxrs {
+
+// How many threads a loop started here could use; 1 inside of a loop.
+int pool_threads();
+
+// At most this many threads from now on.
+void set_pool_threads(int threads);
+
+// Calls item(context, i) for i in 0..n, in any order and on any thread, and returns when all are
+// done. A loop inside of a loop, or beside another one, runs on its own thread alone. n < 65536.
+void pool_run(int n, void (*item)(void* context, int i), void* context);
+
+// f(i) for i in 0..n.
+template <class F>
+void parallel(int n, F&& f) {
+  pool_run(
+      n,
+      [](void* context, int i) { (*static_cast<std::remove_reference_t<F>*>(context))(i); },
+      &f);
+}
+
+} // namespace mlxrs

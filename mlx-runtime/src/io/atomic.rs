@@ -27,6 +27,7 @@ impl Drop for Temporary {
 /// The bytes go to a new file in the same folder, which reaches the disk before it takes the
 /// file's name. A reader sees the old file or the new one, whenever this process or the machine
 /// stops; a full disk leaves the old one. A symbolic link stays one: what it leads to is replaced.
+/// A process that is killed on the way leaves `.<name>.<process>-<n>.tmp` behind.
 ///
 /// # Errors
 /// What `write` returns, or [`crate::ErrorKind::Io`].

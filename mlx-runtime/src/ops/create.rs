@@ -98,6 +98,7 @@ pub fn linspace(start: f64, stop: f64, num: i32, dtype: Dtype) -> Result<Array> 
 /// If a dimension is negative.
 pub fn eye(n: i32, m: i32, k: i32, dtype: Dtype) -> Result<Array> {
     check_new_shape("eye", &[n, m])?;
+    let k = k.clamp(-n, m);
     build("eye", &[], |out, s| {
         // SAFETY: the stream is valid; `out` is a null destination.
         unsafe { sys::mlx_eye(out, n, m, k, dtype.as_raw(), s) }
@@ -110,10 +111,13 @@ pub fn eye(n: i32, m: i32, k: i32, dtype: Dtype) -> Result<Array> {
 /// If a dimension is negative.
 pub fn tri(n: i32, m: i32, k: i32, dtype: Dtype) -> Result<Array> {
     check_new_shape("tri", &[n, m])?;
+    // MLX computes with k and with the rows even where there are no columns.
+    let k = k.clamp(-n, m);
     build("tri", &[], |out, s| {
         // SAFETY: the stream is valid; `out` is a null destination.
         unsafe { sys::mlx_tri(out, n, m, k, dtype.as_raw(), s) }
     })
+    .and_then(super::unless_empty)
 }
 
 macro_rules! triangle {
@@ -123,6 +127,9 @@ macro_rules! triangle {
         /// # Errors
         /// If `x` has fewer than two dimensions.
         pub fn $name(x: &Array, k: i32) -> Result<Array> {
+            // Beyond the corners nothing changes any more, and MLX's sums could overflow.
+            let size = x.shape().iter().copied().max().unwrap_or(0);
+            let k = k.clamp(-size, size.saturating_add(1));
             build(stringify!($name), &[x], |out, s| {
                 // SAFETY: the input and the stream are valid; `out` is a null destination.
                 unsafe { sys::$c(out, x.as_raw(), k, s) }

@@ -83,3 +83,12 @@ impl Attention {
         self.wo(y.transpose([0, 2, 1, 3]).reshape([B, L, q]))
     }
 }
+
+/// The guide and the README: every block of Rust in them is compiled and run.
+#[cfg(doctest)]
+mod docs {
+    #[doc = include_str!("../../docs/guide.md")]
+    struct Guide;
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+}

@@ -4,12 +4,13 @@
 //! documentation says what it does. The few functions that start with `mlxrs_` are this crate's.
 //! The README says where the build script finds MLX and which variables it heeds.
 
-// A declaration is in use even where nothing calls it: it is what makes the linker keep the library.
+// Generated, with C's names and the C headers' comments.
 #[allow(
     missing_docs,
     non_camel_case_types,
     non_snake_case,
     non_upper_case_globals,
+    rustdoc::all,
     clippy::all
 )]
 mod bindings {

@@ -30,6 +30,7 @@ mod error;
 pub mod fused;
 mod handles;
 pub mod io;
+mod lock;
 pub mod memory;
 pub mod model;
 pub mod nn;
@@ -43,37 +44,12 @@ pub mod transforms;
 #[path = "private.rs"]
 pub mod __private;
 
-// Models and layers: `model`, `nn`, and `__private` for generated code.
-
 pub use array::Array;
 pub use dtype::{Dtype, Element};
 pub use error::{Error, ErrorKind, Result};
 pub use half::{bf16, f16};
 
-use std::cell::Cell;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Held while MLX evaluates: it writes to graph nodes that threads may share, without a lock.
-pub(crate) struct GraphLock {
-    _guard: Option<MutexGuard<'static, ()>>,
-}
-
-thread_local! {
-    static LOCK_DEPTH: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Lets one thread at a time evaluate. Reentrant, since dropping a user's closure at the end of
-/// an evaluation may evaluate something else.
-pub(crate) fn graph_lock() -> GraphLock {
-    static LOCK: Mutex<()> = Mutex::new(());
-    let depth = LOCK_DEPTH.get();
-    let guard = (depth == 0).then(|| LOCK.lock().unwrap_or_else(PoisonError::into_inner));
-    LOCK_DEPTH.set(depth + 1);
-    GraphLock { _guard: guard }
-}
-
-impl Drop for GraphLock {
-    fn drop(&mut self) {
-        LOCK_DEPTH.set(LOCK_DEPTH.get() - 1);
-    }
-}
+/// The examples of the README, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -173,7 +173,7 @@ impl Array {
     /// # Errors
     /// What any operation of its graph reports when it runs.
     pub fn eval(&self) -> Result<()> {
-        let _lock = crate::graph_lock();
+        let _lock = crate::lock::graph_lock();
         // SAFETY: the handle is valid.
         check("eval", unsafe { sys::mlx_array_eval(self.as_raw()) })
     }

@@ -33,7 +33,7 @@ pub use grad::{grad, jvp, value_and_grad, vjp, Grad, ValueAndGrad};
 /// What any operation of their graphs reports when it runs.
 pub fn eval(arrays: &[&Array]) -> Result<()> {
     let list = VectorArray::from_refs("eval", arrays)?;
-    let _lock = crate::graph_lock();
+    let _lock = crate::lock::graph_lock();
     // SAFETY: the list is valid.
     check("eval", unsafe { sys::mlx_eval(list.as_raw()) })
 }
@@ -47,7 +47,7 @@ pub fn eval(arrays: &[&Array]) -> Result<()> {
 /// error of the call that waits.
 pub fn async_eval(arrays: &[&Array]) -> Result<()> {
     let list = VectorArray::from_refs("async_eval", arrays)?;
-    let _lock = crate::graph_lock();
+    let _lock = crate::lock::graph_lock();
     // SAFETY: the list is valid.
     check("async_eval", unsafe { sys::mlx_async_eval(list.as_raw()) })
 }

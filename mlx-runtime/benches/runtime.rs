@@ -1,0 +1,90 @@
+//! What this crate adds to MLX: the cost of a call, of a recorded gradient, of a step.
+//!
+//! `cargo bench -p mlx-runtime`; the graphs are small, so that time is the host's.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+
+use criterion::Criterion;
+use mlx_runtime::optim::AdamW;
+use mlx_runtime::transforms::{eval, value_and_grad};
+use mlx_runtime::{io, ops, Array, Dtype, Result};
+
+fn build(c: &mut Criterion) {
+    let a = ops::ones(&[4, 4], Dtype::Float32).unwrap();
+    a.eval().unwrap();
+    c.bench_function("build one add", |b| {
+        b.iter(|| ops::add(black_box(&a), &a).unwrap())
+    });
+    c.bench_function("clone one array", |b| b.iter(|| black_box(&a).clone()));
+    c.bench_function("fail one add", |b| {
+        let wrong = ops::ones(&[3], Dtype::Float32).unwrap();
+        b.iter(|| ops::add(black_box(&a), &wrong).unwrap_err())
+    });
+    c.bench_function("build and evaluate one add", |b| {
+        b.iter(|| ops::add(black_box(&a), &a).unwrap().eval().unwrap())
+    });
+}
+
+/// Ten layers of a square weight.
+fn layers(x: &[Array]) -> Result<Vec<Array>> {
+    let mut h = x[0].clone();
+    for w in &x[1..] {
+        h = ops::tanh(&ops::matmul(&h, w)?)?;
+    }
+    Ok(vec![ops::sum(&h, &[], false)?])
+}
+
+fn gradient(c: &mut Criterion) {
+    let inputs: Vec<Array> = (0..11)
+        .map(|_| ops::ones(&[4, 4], Dtype::Float32).unwrap())
+        .collect();
+    eval(&inputs.iter().collect::<Vec<_>>()).unwrap();
+    let argnums: Vec<i32> = (1..11).collect();
+    let f = value_and_grad(layers, &argnums);
+    c.bench_function("record ten layers and their gradient", |b| {
+        b.iter(|| f.call(&inputs).unwrap())
+    });
+}
+
+fn step(c: &mut Criterion) {
+    let params = [ops::ones(&[1 << 16], Dtype::Float32).unwrap()];
+    let opt = AdamW::default();
+    let state = opt.init(&params).unwrap();
+    c.bench_function("AdamW step of one group of 65,536", |b| {
+        b.iter(|| {
+            let (p, s) = opt.step(&params, &params, &state, None).unwrap();
+            eval(&[&p[0], &s.m[0], &s.v[0]]).unwrap();
+        })
+    });
+}
+
+fn files(c: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.safetensors");
+    let arrays: Vec<_> = (0..200)
+        .map(|i| {
+            (
+                format!("layer.{i}.weight"),
+                ops::ones(&[64, 64], Dtype::Float32).unwrap(),
+            )
+        })
+        .collect();
+    io::save_safetensors(&path, &arrays, &HashMap::new()).unwrap();
+    c.bench_function("open 200 tensors", |b| {
+        b.iter(|| io::load_safetensors(&path).unwrap())
+    });
+    c.bench_function("save 200 tensors, 3 MB", |b| {
+        b.iter(|| io::save_safetensors(&path, &arrays, &HashMap::new()).unwrap())
+    });
+}
+
+// Not `criterion_group!`: what it makes is public and without docs.
+fn main() {
+    let mut c = Criterion::default().configure_from_args();
+    build(&mut c);
+    gradient(&mut c);
+    step(&mut c);
+    files(&mut c);
+    c.final_summary();
+}

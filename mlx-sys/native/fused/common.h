@@ -21,8 +21,8 @@ class CpuPrimitive : public mx::Primitive {
 
 // One evaluation of a primitive: its memory, and the work for the stream's thread.
 //
-// All memory is allocated before the work is queued, so that a failure is an exception on the
-// thread that evaluates, not on the stream's.
+// Memory is allocated before the work is queued, so that a failure is an exception on the thread
+// that evaluates. (What the work itself throws, MLX reports where the stream is waited for.)
 class Evaluation {
  public:
   explicit Evaluation(const mx::Stream& stream) : encoder_(mx::cpu::get_command_encoder(stream)) {}
@@ -39,7 +39,7 @@ class Evaluation {
   // Memory of rows * columns floats until the work is done.
   float* scratch(int rows, int columns);
 
-  // Queues the work. It must not throw.
+  // Queues the work.
   template <typename F>
   void run(F&& work) {
     encoder_.dispatch(std::forward<F>(work));

@@ -62,8 +62,8 @@ settings! {
 }
 
 /// On the CPU MLX keeps no more than 32 MB for reuse, so that each step of a training asks the
-/// system for the same pages again, a tenth of its time. An eighth of the memory limit is kept
-/// instead, unless [`set_cache_limit`] says otherwise.
+/// system for the same pages again: some 4,000 page faults for a LoRA step of a 135M model. An
+/// eighth of the memory limit is kept instead, unless [`set_cache_limit`] says otherwise.
 pub(crate) fn raise_cpu_cache() {
     let (mut limit, mut previous, mut gpu) = (0, 0, false);
     // SAFETY: the device is freed once, every destination outlives its call. On failure MLX's

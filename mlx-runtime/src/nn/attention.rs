@@ -21,7 +21,11 @@ pub fn rope_attention(
     cache: &mut KvCache,
 ) -> Result<Array> {
     let scale = scale.unwrap_or_else(|| 1.0 / (head_dim.max(1) as f32).sqrt());
-    if let (true, false, Some(freqs)) = (fused::available(q), cache.is_on(), rope.frequencies()) {
+    // The fused operation rotates whole heads.
+    let freqs = rope
+        .frequencies()
+        .filter(|f| f.shape() == [head_dim / 2] && !cache.is_on() && fused::available(q));
+    if let Some(freqs) = freqs {
         return fused::rope_attention(q, k, v, freqs, head_dim, rope.traditional(), scale, 0);
     }
     // Attention on views of one joined matmul gives NaN gradients on CUDA: heads are copied so that

@@ -4,6 +4,9 @@
 //! made when it is first needed. An operation runs on its thread's *current* stream: the default
 //! stream of the default device, unless [`with`] says otherwise. Work on one stream runs in
 //! order; MLX orders work on different streams by the data that flows between them.
+//!
+//! On the CPU each stream has a worker thread, which MLX keeps until the process ends: let few,
+//! long-lived threads use MLX, not a new one for each task.
 
 use std::cell::Cell;
 use std::ptr::null_mut;

@@ -73,7 +73,8 @@ fn one_array() {
         each!(unary; abs arccos arccosh arcsin arcsinh arctan arctanh bitwise_invert ceil conjugate cos
             cosh degrees erf erfinv exp expm1 floor imag isfinite isinf isnan isneginf isposinf log
             log10 log1p log2 logical_not negative radians real reciprocal rsqrt sigmoid sign sin sinh
-            sqrt square tan tanh trunc stop_gradient copy zeros_like ones_like);
+            sqrt square tan tanh trunc stop_gradient copy zeros_like ones_like
+            atleast_1d atleast_2d atleast_3d);
         for &d in Dtype::ALL {
             run("astype", || ops::astype(&a, d));
             run("view", || ops::view(&a, d));
@@ -97,6 +98,8 @@ fn one_array() {
     }
 }
 
+type Reduce = dyn Fn(&Array, &[i32], bool) -> Result<Array>;
+
 #[test]
 fn one_array_and_axes() {
     let lists: Vec<Vec<i32>> = INTS
@@ -106,7 +109,7 @@ fn one_array_and_axes() {
         .collect();
     for a in arrays() {
         for axes in &lists {
-            let reduce = |name: &str, op: &dyn Fn(&Array, &[i32], bool) -> Result<Array>| {
+            let reduce = |name: &str, op: &Reduce| {
                 run(name, || op(&a, axes, true));
                 run(name, || op(&a, axes, false));
             };
@@ -149,7 +152,8 @@ fn one_array_and_numbers() {
         for &i in &INTS {
             let along =
                 |name: &str, op: &dyn Fn(&Array, i32) -> Result<Array>| run(name, || op(&a, i));
-            each!(along; sort argsort);
+            each!(along; sort argsort diag);
+            run_all("unstack", || ops::unstack(&a, i));
             let arg = |name: &str, op: &dyn Fn(&Array, i32, bool) -> Result<Array>| {
                 run(name, || op(&a, i, true))
             };
@@ -207,6 +211,14 @@ fn two_arrays_and_more() {
                 maximum minimum multiply not_equal power remainder right_shift subtract matmul inner
                 outer kron);
             run("array_equal", || ops::array_equal(a, b, true));
+            run_all("broadcast_arrays", || ops::broadcast_arrays(&[a, b]));
+            for i in [-1, 0, 1, 3] {
+                run("vecdot", || ops::vecdot(a, b, i));
+                run("conv1d", || ops::conv1d(a, b, i, 1, 1, 1));
+                run("conv1d", || ops::conv1d(a, b, 1, i, i, i));
+                run("conv2d", || ops::conv2d(a, b, (1, i), (i, 1), (1, 1), 1));
+                run("conv2d", || ops::conv2d(a, b, (1, 1), (0, 0), (i, 1), i));
+            }
             run("isclose", || ops::isclose(a, b, f64::NAN, -1.0, false));
             run("cross_entropy", || fast::cross_entropy(a, b));
             run("einsum", || ops::einsum("ij,jk->ik", &[a, b]));

@@ -78,7 +78,8 @@ const UNARY: &[(&str, Unary)] = named!(Unary: abs arccos arcsin arcsinh arctan a
 const BINARY: &[(&str, Binary)] = named!(Binary: add arctan2 divide equal floor_divide greater
     greater_equal less less_equal logaddexp logical_and logical_or maximum minimum multiply not_equal
     power remainder subtract);
-const REDUCE: &[(&str, Reduce)] = named!(Reduce: sum mean max min prod all any logsumexp);
+const REDUCE: &[(&str, Reduce)] =
+    named!(Reduce: sum mean max min prod all any logsumexp count_nonzero);
 const SCAN: &[(&str, Scan)] = named!(Scan: cumsum cumprod cummax cummin logcumsumexp);
 
 fn elementwise(d: &mut Dump) {
@@ -270,6 +271,21 @@ fn products(d: &mut Dump) {
     }
 }
 
+fn others(d: &mut Dump) {
+    let [a, b, row, cube] = ["a", "b", "row", "cube"].map(|n| d.input(n));
+    let ones = |shape: &[i32]| ops::ones(shape, Dtype::Float32).unwrap();
+    let got = ops::conv1d(&d.input("batches"), &ones(&[2, 2, 4]), 1, 1, 1, 1);
+    d.check("conv1d/batches", got);
+    let image = ops::reshape(&d.input("w"), &[1, 8, 16, 4]).unwrap();
+    let got = ops::conv2d(&image, &ones(&[2, 3, 3, 2]), (2, 1), (1, 0), (1, 2), 2);
+    d.check("conv2d/image", got);
+    d.check("atleast_3d/b", ops::atleast_3d(&b));
+    d.check("diag/row", ops::diag(&row, 1));
+    d.check_all("broadcast_arrays/ar", ops::broadcast_arrays(&[&a, &row]));
+    d.check_all("unstack/cube", ops::unstack(&cube, 1));
+    d.check("vecdot/ab", ops::vecdot(&a, &b, -1));
+}
+
 fn fast_ones(d: &mut Dump) {
     let cube = d.input("cube");
     let weight = Array::from_slice(&[1.0f32, 2.0, 3.0, 4.0], &[4]).unwrap();
@@ -321,6 +337,7 @@ fn operations_agree_with_python() {
     shapes(&mut d);
     products(&mut d);
     fast_ones(&mut d);
+    others(&mut d);
     assert!(d.wrong.is_empty(), "{}", d.wrong.join("\n"));
     let missed: Vec<_> = d
         .arrays

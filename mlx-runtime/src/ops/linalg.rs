@@ -33,6 +33,18 @@ pub fn addmm(c: &Array, a: &Array, b: &Array, alpha: f32, beta: f32) -> Result<A
     })
 }
 
+/// The sum of products over `axis`, `[.., k, ..], [.., k, ..] -> [.., ..]`; the inputs broadcast.
+/// MLX: `vecdot`.
+///
+/// # Errors
+/// If the axis does not exist, or the shapes do not fit together.
+pub fn vecdot(a: &Array, b: &Array, axis: i32) -> Result<Array> {
+    build("vecdot", &[a, b], |out, s| {
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_vecdot(out, a.as_raw(), b.as_raw(), axis, s) }
+    })
+}
+
 /// [`matmul`] of chosen batches: product `i` is `a[lhs_indices[i]] @ b[rhs_indices[i]]`, where
 /// the indices count the matrices of all leading axes. `sorted_indices` promises that they
 /// ascend. MLX: `gather_mm`.

@@ -14,6 +14,7 @@
 mod macros;
 
 mod binary;
+mod conv;
 mod create;
 pub mod fast;
 mod index;
@@ -25,6 +26,7 @@ mod sort;
 mod unary;
 
 pub use binary::*;
+pub use conv::*;
 pub(crate) use create::check_new_shape;
 pub use create::*;
 pub use index::*;

@@ -47,6 +47,8 @@ reduce! {
     any => mlx_any, mlx_any_axes;
     /// log(sum(exp(x))) without overflow. MLX: `logsumexp`.
     logsumexp => mlx_logsumexp, mlx_logsumexp_axes;
+    /// How many elements are not zero. MLX: `count_nonzero`.
+    count_nonzero => mlx_count_nonzero, mlx_count_nonzero_axes;
     /// The median. MLX: `median`.
     median => mlx_median, mlx_median_axes;
 }

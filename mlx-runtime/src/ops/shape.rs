@@ -278,15 +278,67 @@ join! {
     stack => mlx_stack_axis;
 }
 
+unary_ops! {
+    /// With at least one axis. MLX: `atleast_1d`.
+    atleast_1d => mlx_atleast_1d;
+    /// With at least two axes. MLX: `atleast_2d`.
+    atleast_2d => mlx_atleast_2d;
+    /// With at least three axes. MLX: `atleast_3d`.
+    atleast_3d => mlx_atleast_3d;
+}
+
+/// `[n]` on the `k`-th diagonal of `[n + |k|, n + |k|]`, or the `k`-th diagonal of a matrix.
+/// MLX: `diag`.
+///
+/// # Errors
+/// If `a` has another number of dimensions, or the diagonal is outside.
+pub fn diag(a: &Array, k: i32) -> Result<Array> {
+    // MLX adds |k| to the size.
+    if k.unsigned_abs() > 1 << 20 {
+        return Err(Error::shape(
+            "diag",
+            format!("no diagonal {k} in {:?}", a.shape()),
+        ));
+    }
+    build("diag", &[a], |out, s| {
+        // SAFETY: the input and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_diag(out, a.as_raw(), k, s) }
+    })
+}
+
+/// The arrays, broadcast to their common shape. MLX: `broadcast_arrays`.
+///
+/// # Errors
+/// If their shapes do not fit together.
+pub fn broadcast_arrays(arrays: &[&Array]) -> Result<Vec<Array>> {
+    let list = VectorArray::from_refs("broadcast_arrays", arrays)?;
+    many("broadcast_arrays", arrays, |out, s| {
+        // SAFETY: the list and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_broadcast_arrays(out, list.as_raw(), s) }
+    })
+}
+
+/// The slices along `axis`, without it. MLX: `unstack`.
+///
+/// # Errors
+/// If the axis does not exist.
+pub fn unstack(a: &Array, axis: i32) -> Result<Vec<Array>> {
+    a.dim(axis).map_err(|e| e.with_op("unstack"))?;
+    many("unstack", &[a], |out, s| {
+        // SAFETY: the input and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_unstack_axis(out, a.as_raw(), axis, s) }
+    })
+}
+
 fn many(
     op: &'static str,
-    a: &Array,
+    inputs: &[&Array],
     call: impl FnOnce(*mut sys::mlx_vector_array, sys::mlx_stream) -> i32,
 ) -> Result<Vec<Array>> {
     let stream = crate::stream::current()?;
     let mut out = VectorArray::null();
     if call(out.as_out(), stream) != 0 {
-        return Err(from_c(op, &[a]));
+        return Err(from_c(op, inputs));
     }
     out.to_vec(op)
 }
@@ -302,7 +354,7 @@ pub fn split(a: &Array, num_splits: i32, axis: i32) -> Result<Vec<Array>> {
             format!("cannot make {num_splits} parts"),
         ));
     }
-    many("split", a, |out, s| {
+    many("split", &[a], |out, s| {
         // SAFETY: the input and the stream are valid; `out` is a null destination.
         unsafe { sys::mlx_split(out, a.as_raw(), num_splits, axis, s) }
     })
@@ -326,7 +378,7 @@ pub fn split_at(a: &Array, indices: &[i32], axis: i32) -> Result<Vec<Array>> {
             format!("indices {indices:?} do not ascend from 0 to {n}"),
         ));
     }
-    many("split_at", a, |out, s| {
+    many("split_at", &[a], |out, s| {
         let (p, n) = (indices.as_ptr(), indices.len());
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
         unsafe { sys::mlx_split_sections(out, a.as_raw(), p, n, axis, s) }

@@ -85,7 +85,7 @@ for op in BINARY:
         x, y = case.split(":")
         put(f"{op}/{case}", getattr(mx, op)(IN[x], IN[y]))
 
-REDUCE = "sum mean max min prod all any logsumexp".split()
+REDUCE = "sum mean max min prod all any logsumexp count_nonzero".split()
 for op in REDUCE:
     for keep in (False, True):
         put(f"{op}/cube::{keep}", getattr(mx, op)(IN["cube"], keepdims=keep))
@@ -191,6 +191,15 @@ put("sdpa/sinks", sdpa(q, k, v, scale=0.3, mask="causal", sinks=IN["sinks"]))
 logits = IN["logits"]
 picked = mx.take_along_axis(logits, IN["targets"][..., None], -1).squeeze(-1)
 put("cross_entropy/logits", mx.logsumexp(logits, -1) - picked)
+
+put("conv1d/batches", mx.conv1d(IN["batches"], mx.ones((2, 2, 4)), 1, 1))
+image = mx.reshape(IN["w"], (1, 8, 16, 4))
+put("conv2d/image", mx.conv2d(image, mx.ones((2, 3, 3, 2)), (2, 1), (1, 0), (1, 2), 2))
+put("atleast_3d/b", mx.atleast_3d(IN["b"]))
+put("diag/row", mx.diag(IN["row"], 1))
+put("broadcast_arrays/ar", mx.broadcast_arrays(IN["a"], IN["row"]))
+put("unstack/cube", mx.unstack(c, axis=1))
+put("vecdot/ab", mx.vecdot(IN["a"], IN["b"], axis=-1))
 
 arrays = {f"in/{k}": v for k, v in IN.items()} | OUT
 here = pathlib.Path(__file__).parent

@@ -66,7 +66,7 @@ pub fn slice(a: &Array, start: &[i32], stop: &[i32], strides: &[i32]) -> Result<
 /// `src` with the slice replaced by `update`, which broadcasts to it. MLX: `a[..] = update`.
 ///
 /// # Errors
-/// As [`slice`], and if `update` does not broadcast to the slice.
+/// As [`slice()`], and if `update` does not broadcast to the slice.
 pub fn slice_update(
     src: &Array,
     update: &Array,

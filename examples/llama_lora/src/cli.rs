@@ -62,8 +62,8 @@ pub struct TrainArgs {
     /// Factor of the adapter's output [default: 20]
     #[arg(long)]
     pub lora_scale: Option<f64>,
-    /// Chance to drop an input of the adapter while training [default: 0]
-    #[arg(long)]
+    /// Chance to drop an input of the adapter while training; only 0 is supported [default: 0]
+    #[arg(long, hide = true)]
     pub lora_dropout: Option<f64>,
     /// Matrices to adapt, such as self_attn.q_proj,self_attn.v_proj [default: every matrix of a layer]
     #[arg(long, value_delimiter = ',', num_args = 1..)]

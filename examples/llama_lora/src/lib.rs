@@ -8,14 +8,24 @@
 
 #![forbid(unsafe_code)]
 
+pub mod adapter;
+pub mod checkpoint;
 pub mod cli;
+pub mod commands;
 pub mod data;
+pub mod demo;
+pub mod eval;
 pub mod fetch;
 pub mod files;
+pub mod generate;
 pub mod metrics;
+pub mod model;
 pub mod plot;
 pub mod progress;
 pub mod random;
+pub mod sample;
 pub mod schedule;
+pub mod session;
 pub mod settings;
 pub mod text;
+pub mod train;

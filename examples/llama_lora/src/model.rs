@@ -63,10 +63,23 @@ pub struct Attention {
 #[mlx_model]
 impl Attention {
     /// `softmax(q k^T / sqrt(head_dim)) v`, each token looking at itself and those before.
-    pub fn forward(&self, x: Tensor![B, L, hidden_size], cache: &mut KvCache) -> Tensor![B, L, hidden_size] {
-        let q = self.q_proj(x).reshape([B, L, num_attention_heads, head_dim]).transpose([0, 2, 1, 3]);
-        let k = self.k_proj(x).reshape([B, L, num_key_value_heads, head_dim]).transpose([0, 2, 1, 3]);
-        let v = self.v_proj(x).reshape([B, L, num_key_value_heads, head_dim]).transpose([0, 2, 1, 3]);
+    pub fn forward(
+        &self,
+        x: Tensor![B, L, hidden_size],
+        cache: &mut KvCache,
+    ) -> Tensor![B, L, hidden_size] {
+        let q = self
+            .q_proj(x)
+            .reshape([B, L, num_attention_heads, head_dim])
+            .transpose([0, 2, 1, 3]);
+        let k = self
+            .k_proj(x)
+            .reshape([B, L, num_key_value_heads, head_dim])
+            .transpose([0, 2, 1, 3]);
+        let v = self
+            .v_proj(x)
+            .reshape([B, L, num_key_value_heads, head_dim])
+            .transpose([0, 2, 1, 3]);
         let (q, k) = (self.rope(q, cache), self.rope(k, cache));
         let (k, v) = cache.update(k, v);
         let y = scaled_dot_product_attention(q, k, v, causal);
@@ -110,7 +123,11 @@ pub struct Block {
 #[mlx_model]
 impl Block {
     /// `h = x + attention(norm(x)); h + mlp(norm(h))`.
-    pub fn forward(&self, x: Tensor![B, L, hidden_size], cache: &mut KvCache) -> Tensor![B, L, hidden_size] {
+    pub fn forward(
+        &self,
+        x: Tensor![B, L, hidden_size],
+        cache: &mut KvCache,
+    ) -> Tensor![B, L, hidden_size] {
         let h = x + self.self_attn(self.input_layernorm(x), cache);
         h + self.mlp(self.post_attention_layernorm(h))
     }
@@ -136,7 +153,11 @@ pub struct Llama {
 #[mlx_model]
 impl Llama {
     /// The residual stream after all blocks, normalised.
-    pub fn hidden(&self, tokens: Tensor![B, L; i32], cache: &mut KvCache) -> Tensor![B, L, hidden_size] {
+    pub fn hidden(
+        &self,
+        tokens: Tensor![B, L; i32],
+        cache: &mut KvCache,
+    ) -> Tensor![B, L, hidden_size] {
         let mut h = self.embed_tokens(tokens);
         for layer in self.layers {
             h = layer(h, cache);
@@ -145,18 +166,32 @@ impl Llama {
     }
 
     /// Logits of the token that follows each.
-    pub fn forward(&self, tokens: Tensor![B, L; i32], cache: &mut KvCache) -> Tensor![B, L, vocab_size] {
+    pub fn forward(
+        &self,
+        tokens: Tensor![B, L; i32],
+        cache: &mut KvCache,
+    ) -> Tensor![B, L, vocab_size] {
         self.lm_head(self.hidden(tokens, cache))
     }
 
     /// The negative log-likelihood of each target, times its weight.
-    pub fn losses(&self, tokens: Tensor![B, L; i32], targets: Tensor![B, L; i32], weights: Tensor![B, L; f32]) -> Tensor![B, L; f32] {
+    pub fn losses(
+        &self,
+        tokens: Tensor![B, L; i32],
+        targets: Tensor![B, L; i32],
+        weights: Tensor![B, L; f32],
+    ) -> Tensor![B, L; f32] {
         let h = self.hidden(tokens, KvCache::off());
         linear_cross_entropy(h, self.lm_head, targets, weights)
     }
 
     /// The mean over the targets that count: `sum(weights * nll) / sum(weights)`.
-    pub fn loss(&self, tokens: Tensor![B, L; i32], targets: Tensor![B, L; i32], weights: Tensor![B, L; f32]) -> Tensor![; f32] {
+    pub fn loss(
+        &self,
+        tokens: Tensor![B, L; i32],
+        targets: Tensor![B, L; i32],
+        weights: Tensor![B, L; f32],
+    ) -> Tensor![; f32] {
         self.losses(tokens, targets, weights).sum() / weights.sum()
     }
 }

@@ -32,6 +32,11 @@ impl Shuffle {
         order
     }
 
+    /// Uniform in `[0, 1)`.
+    pub fn uniform(&mut self) -> f64 {
+        self.up_to((1 << 53) - 1) as f64 / (1u64 << 53) as f64
+    }
+
     /// Uniform in `0..=max`, by rejection, so that no value is favoured.
     fn up_to(&mut self, max: usize) -> usize {
         let max = max as u64;

@@ -63,34 +63,24 @@ impl Schedule {
         Ok(())
     }
 
-    /// The learning rate of the step number `step`, counted from 0.
-    pub fn at(&self, step: u64) -> f64 {
-        // mlx joins the two parts at `warmup + 1`.
-        if self.warmup > 0 {
-            if step <= self.warmup {
-                let part = step as f64 / self.warmup as f64;
-                return self.warmup_init + part * (self.argument(0) - self.warmup_init);
-            }
-            return self.after_warmup((step - self.warmup - 1) as f64);
+    /// The schedule as a function of the step.
+    pub fn build(&self) -> Result<mlx_runtime::optim::schedule::Schedule> {
+        use mlx_runtime::optim::schedule::Schedule as Function;
+        self.check()?;
+        let argument = |i: usize| self.arguments.get(i).copied().unwrap_or(0.0);
+        let (init, a, b) = (argument(0), argument(1), argument(2));
+        let function = match self.name {
+            Kind::CosineDecay => Function::cosine(init, a as u64, b)?,
+            Kind::ExponentialDecay => Function::exponential(init, a),
+            Kind::LinearSchedule => Function::linear(init, a, b as u64)?,
+            Kind::StepDecay => Function::step(init, a, b as u64)?,
+        };
+        if self.warmup == 0 {
+            return Ok(function);
         }
-        self.after_warmup(step as f64)
-    }
-
-    fn argument(&self, i: usize) -> f64 {
-        self.arguments.get(i).copied().unwrap_or(0.0)
-    }
-
-    fn after_warmup(&self, step: f64) -> f64 {
-        let (init, a, b) = (self.argument(0), self.argument(1), self.argument(2));
-        match self.name {
-            Kind::CosineDecay => {
-                let decay = 0.5 * (1.0 + (std::f64::consts::PI / a * step.min(a)).cos());
-                b + decay * (init - b)
-            }
-            Kind::ExponentialDecay => init * a.powf(step),
-            Kind::LinearSchedule => init + step.min(b) * (a - init) / b,
-            Kind::StepDecay => init * a.powf((step / b).floor()),
-        }
+        // mlx-lm joins the two parts one step after the end of the warm-up.
+        let warmup = Function::linear(self.warmup_init, init, self.warmup)?;
+        Ok(Function::join(vec![warmup, function], &[self.warmup + 1])?)
     }
 }
 
@@ -110,6 +100,8 @@ mod tests {
     #[test]
     fn values_are_mlxs() {
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-7, "{a} {b}");
+        let schedule =
+            |kind, arguments: &[f64], warmup| schedule(kind, arguments, warmup).build().unwrap();
         let cosine = schedule(Kind::CosineDecay, &[0.1, 1000.0], 0);
         close(cosine.at(5), 0.099_993_8);
         close(cosine.at(5000), 0.0);

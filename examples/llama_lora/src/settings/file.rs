@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_yaml_ng::Value;
 
 use super::{GradCheckpoint, Optimizer, OptimizerConfig};
+use crate::cli::TrainArgs;
 use crate::files::read_text;
 use crate::schedule::Schedule;
 
@@ -121,6 +122,13 @@ fn is_neutral(key: &str, value: &Value) -> Option<bool> {
 }
 
 impl FileSettings {
+    /// The file that `args` names; without one, nothing is set.
+    pub fn of(args: &TrainArgs) -> Result<FileSettings> {
+        args.config
+            .as_deref()
+            .map_or_else(|| Ok(Self::default()), Self::read)
+    }
+
     /// Reads `path`.
     pub fn read(path: &Path) -> Result<FileSettings> {
         let text = read_text(path)?;

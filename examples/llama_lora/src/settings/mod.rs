@@ -72,73 +72,145 @@ pub const DEFAULT_MODEL: &str = "smollm2-135m-instruct";
 /// The name of the data set inside the program.
 pub const DEFAULT_DATA: &str = "fetch-language";
 
-/// mlx-lm's number of layers where none is given; `-1` stands for all.
-const DEFAULT_LAYERS: i32 = 16;
+/// Stands for mlx-lm's number of layers where none is given: 16, or all of a model that has fewer.
+const DEFAULT_LAYERS: i32 = 0;
+
+impl Default for Settings {
+    /// mlx-lm's defaults, but for what exists only here.
+    fn default() -> Self {
+        Settings {
+            model: DEFAULT_MODEL.into(),
+            data: DEFAULT_DATA.into(),
+            iters: 1000,
+            batch_size: 4,
+            num_layers: DEFAULT_LAYERS,
+            learning_rate: 1e-5,
+            lr_schedule: None,
+            optimizer: Optimizer::Adam,
+            optimizer_config: OptimizerConfig::default(),
+            lora: LoraSettings {
+                rank: 8,
+                scale: 20.0,
+                dropout: 0.0,
+                keys: ALL_KEYS.map(String::from).to_vec(),
+            },
+            grad_checkpoint: GradCheckpoint::Auto,
+            max_seq_length: 2048,
+            truncate: false,
+            adapter_path: "adapters".into(),
+            resume_adapter_file: None,
+            seed: 0,
+            steps_per_report: 10,
+            steps_per_eval: 200,
+            val_batches: 25,
+            save_every: 100,
+            memory_limit: None,
+            mask_prompt: false,
+            test: false,
+            compat: false,
+        }
+    }
+}
 
 impl Settings {
-    /// Merges `args` over the file that they name over the defaults, and checks what can be checked without the model.
+    /// Merges `args` over the file that they name over the defaults, and checks what can be checked without the
+    /// model.
     pub fn resolve(args: &TrainArgs) -> Result<Settings> {
-        let file = match &args.config {
-            Some(path) => FileSettings::read(path)?,
-            None => FileSettings::default(),
-        };
-        if file.train == Some(false) && file.test != Some(true) {
-            bail!("the configuration says train: false; use the eval command to measure without training");
+        let file = FileSettings::of(args)?;
+        let mut base = Settings::default();
+        if args.compat || file.compat == Some(true) {
+            base.optimizer_config.bias_correction = false;
+        }
+        if args.optimizer.or(file.optimizer) == Some(Optimizer::Adamw) {
+            base.optimizer_config.weight_decay = 0.01;
+        }
+        Self::merge(args, file, base)
+    }
+
+    /// The settings of a run that goes on: those that were `saved`, but for what may change on the way.
+    pub fn resumed(args: &TrainArgs, saved: Settings) -> Result<Settings> {
+        let new = Self::merge(args, FileSettings::of(args)?, saved.clone())?;
+        // Whatever decides the next step must be as it was.
+        macro_rules! same {
+            ($($field:ident)*) => {$(
+                ensure!(
+                    new.$field == saved.$field,
+                    "the saved run has another {}: {:?}, not {:?}; leave it out to go on, or start anew without --resume",
+                    stringify!($field), saved.$field, new.$field
+                );
+            )*};
+        }
+        same!(batch_size num_layers learning_rate lr_schedule optimizer optimizer_config lora max_seq_length
+              truncate seed mask_prompt compat resume_adapter_file);
+        Ok(new)
+    }
+
+    fn merge(args: &TrainArgs, file: FileSettings, base: Settings) -> Result<Settings> {
+        if file.train == Some(false) {
+            bail!(
+                "the configuration says train: false; the eval command measures without training"
+            );
         }
         let lora = file.lora_parameters.unwrap_or_default();
-        let compat = args.compat || file.compat.unwrap_or(false);
-        let mut optimizer_config = OptimizerConfig::default();
-        let optimizer = args.optimizer.or(file.optimizer).unwrap_or(Optimizer::Adam);
-        optimizer_config.bias_correction = !compat;
-        optimizer_config.weight_decay = if optimizer == Optimizer::Adamw {
-            0.01
-        } else {
-            0.0
-        };
+        let optimizer = pick(&args.optimizer, file.optimizer, base.optimizer);
+        let mut optimizer_config = base.optimizer_config;
         if let Some(all) = &file.optimizer_config {
             all.apply(optimizer, &mut optimizer_config)?;
         }
         let memory_limit = match args.memory_limit.as_ref().or(file.memory_limit.as_ref()) {
             Some(text) => Some(parse_size(text)?),
-            None => None,
+            None => base.memory_limit,
         };
+        let resume_adapter_file = args
+            .resume_adapter_file
+            .clone()
+            .or(file.resume_adapter_file);
         let settings = Settings {
-            model: pick(&args.model, file.model, || DEFAULT_MODEL.into()),
-            data: pick(&args.data, file.data, || DEFAULT_DATA.into()),
-            iters: pick(&args.iters, file.iters, || 1000),
-            batch_size: pick(&args.batch_size, file.batch_size, || 4),
-            num_layers: pick(&args.num_layers, file.num_layers, || i32::MIN),
-            learning_rate: pick(&args.learning_rate, file.learning_rate, || 1e-5),
-            lr_schedule: file.lr_schedule,
+            model: pick(&args.model, file.model, base.model),
+            data: pick(&args.data, file.data, base.data),
+            iters: pick(&args.iters, file.iters, base.iters),
+            batch_size: pick(&args.batch_size, file.batch_size, base.batch_size),
+            num_layers: pick(&args.num_layers, file.num_layers, base.num_layers),
+            learning_rate: pick(&args.learning_rate, file.learning_rate, base.learning_rate),
+            lr_schedule: file.lr_schedule.or(base.lr_schedule),
             optimizer,
             optimizer_config,
             lora: LoraSettings {
-                rank: pick(&args.lora_rank, lora.rank, || 8),
-                scale: pick(&args.lora_scale, lora.scale, || 20.0),
-                dropout: pick(&args.lora_dropout, lora.dropout, || 0.0),
-                keys: pick(&args.lora_keys, lora.keys, || {
-                    ALL_KEYS.map(String::from).to_vec()
-                }),
+                rank: pick(&args.lora_rank, lora.rank, base.lora.rank),
+                scale: pick(&args.lora_scale, lora.scale, base.lora.scale),
+                dropout: pick(&args.lora_dropout, lora.dropout, base.lora.dropout),
+                keys: pick(&args.lora_keys, lora.keys, base.lora.keys),
             },
-            grad_checkpoint: pick(&args.grad_checkpoint, file.grad_checkpoint, || {
-                GradCheckpoint::Auto
-            }),
-            max_seq_length: pick(&args.max_seq_length, file.max_seq_length, || 2048),
-            truncate: args.truncate || file.truncate.unwrap_or(false),
-            adapter_path: pick(&args.adapter_path, file.adapter_path, || "adapters".into()),
-            resume_adapter_file: args
-                .resume_adapter_file
-                .clone()
-                .or(file.resume_adapter_file),
-            seed: pick(&args.seed, file.seed, || 0),
-            steps_per_report: pick(&args.steps_per_report, file.steps_per_report, || 10),
-            steps_per_eval: pick(&args.steps_per_eval, file.steps_per_eval, || 200),
-            val_batches: pick(&args.val_batches, file.val_batches, || 25),
-            save_every: pick(&args.save_every, file.save_every, || 100),
+            grad_checkpoint: pick(
+                &args.grad_checkpoint,
+                file.grad_checkpoint,
+                base.grad_checkpoint,
+            ),
+            max_seq_length: pick(
+                &args.max_seq_length,
+                file.max_seq_length,
+                base.max_seq_length,
+            ),
+            truncate: args.truncate || file.truncate.unwrap_or(base.truncate),
+            adapter_path: pick(&args.adapter_path, file.adapter_path, base.adapter_path),
+            resume_adapter_file: resume_adapter_file.or(base.resume_adapter_file),
+            seed: pick(&args.seed, file.seed, base.seed),
+            steps_per_report: pick(
+                &args.steps_per_report,
+                file.steps_per_report,
+                base.steps_per_report,
+            ),
+            steps_per_eval: pick(
+                &args.steps_per_eval,
+                file.steps_per_eval,
+                base.steps_per_eval,
+            ),
+            val_batches: pick(&args.val_batches, file.val_batches, base.val_batches),
+            save_every: pick(&args.save_every, file.save_every, base.save_every),
             memory_limit,
-            mask_prompt: args.mask_prompt || file.mask_prompt.unwrap_or(false),
-            test: args.test || file.test.unwrap_or(false),
-            compat,
+            mask_prompt: args.mask_prompt || file.mask_prompt.unwrap_or(base.mask_prompt),
+            test: args.test || file.test.unwrap_or(base.test),
+            compat: args.compat || file.compat.unwrap_or(base.compat),
         };
         settings.check()?;
         Ok(settings)
@@ -153,9 +225,8 @@ impl Settings {
             self.lora.rank
         );
         ensure!(
-            (0.0..1.0).contains(&self.lora.dropout),
-            "--lora-dropout must be in 0..1, not {}",
-            self.lora.dropout
+            self.lora.dropout == 0.0,
+            "--lora-dropout is not supported yet; leave it at 0"
         );
         ensure!(
             self.lora.scale.is_finite(),
@@ -196,9 +267,9 @@ impl Settings {
     /// Layers to adapt in a model of `total`: a number that was asked for must fit; the default shrinks to fit.
     pub fn layers_of(&self, total: i32) -> Result<i32> {
         match self.num_layers {
-            i32::MIN => Ok(DEFAULT_LAYERS.min(total)),
+            DEFAULT_LAYERS => Ok(16.min(total)),
             -1 => Ok(total),
-            n if n < 1 => bail!("--num-layers must be at least 1, or -1 for all, not {n}"),
+            n if n < 0 => bail!("--num-layers must be at least 1, or -1 for all, not {n}"),
             n if n > total => {
                 bail!("--num-layers is {n} but the model has {total} layers; use -1 for all")
             }
@@ -207,8 +278,8 @@ impl Settings {
     }
 }
 
-fn pick<T: Clone>(arg: &Option<T>, file: Option<T>, default: impl FnOnce() -> T) -> T {
-    arg.clone().or(file).unwrap_or_else(default)
+fn pick<T: Clone>(arg: &Option<T>, file: Option<T>, base: T) -> T {
+    arg.clone().or(file).unwrap_or(base)
 }
 
 #[cfg(test)]

@@ -1,0 +1,167 @@
+//! A GGUF file of the llama architecture. Its tensors get Hugging Face's names.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{ensure, Context, Result};
+use mlx_runtime::io::{self, Gguf, GgufValue};
+use mlx_runtime::Array;
+
+use super::{check_vocabulary, Checkpoint};
+use crate::model::LlamaConfig;
+use crate::text::{self, GgufVocab};
+
+/// Opens the file at `path`.
+pub fn open(path: &Path) -> Result<Checkpoint> {
+    let file = io::load_gguf(path)?;
+    let read = || -> Result<Checkpoint> {
+        let architecture = text_of(&file, "general.architecture").unwrap_or_default();
+        ensure!(
+            architecture == "llama",
+            "the architecture is {architecture:?}; only llama is supported"
+        );
+        ensure!(
+            !file.arrays.contains_key("rope_freqs.weight"),
+            "its rotation is scaled by a table (rope_freqs), which is not supported; use the Hugging Face folder"
+        );
+        let text = text::from_gguf(vocab(&file)?)?;
+        let config = config(&file)?;
+        check_vocabulary(&text, &config)?;
+        let weights = rename(file.arrays)?;
+        Ok(Checkpoint {
+            config,
+            weights,
+            // In every quantised format that MLX reads from GGUF.
+            group_size: 32,
+            text,
+        })
+    };
+    read().with_context(|| format!("in {}", path.display()))
+}
+
+fn config(file: &Gguf) -> Result<LlamaConfig> {
+    let int = |key: &str| -> Result<usize> {
+        let value = number_of(file, &format!("llama.{key}"))
+            .with_context(|| format!("the metadata lacks llama.{key}"))?;
+        ensure!(
+            (1.0..=1e9).contains(&value),
+            "llama.{key} of the metadata is {value}"
+        );
+        Ok(value as usize)
+    };
+    let heads = int("attention.head_count")?;
+    let hidden = int("embedding_length")?;
+    let kv_heads = int("attention.head_count_kv").unwrap_or(heads);
+    ensure!(
+        hidden % heads == 0 && heads % kv_heads == 0,
+        "{hidden} features, {heads} heads and {kv_heads} key-value heads do not divide"
+    );
+    let embedding = file
+        .arrays
+        .get("token_embd.weight")
+        .context("there is no token_embd.weight")?;
+    let number = |key: &str| number_of(file, &format!("llama.{key}"));
+    Ok(LlamaConfig {
+        hidden_size: hidden,
+        num_hidden_layers: int("block_count")?,
+        intermediate_size: int("feed_forward_length")?,
+        num_attention_heads: heads,
+        num_key_value_heads: kv_heads,
+        head_dim: int("attention.key_length").unwrap_or(hidden / heads),
+        vocab_size: usize::try_from(embedding.dim(0)?)?,
+        rms_norm_eps: number("attention.layer_norm_rms_epsilon").unwrap_or(1e-5) as f32,
+        rope_theta: number("rope.freq_base").unwrap_or(10_000.0) as f32,
+        // GGUF stores the rows of q and k in the order that pairs neighbours.
+        rope_traditional: true,
+        rope_scaling: None,
+        tie_word_embeddings: !file.arrays.contains_key("output.weight"),
+        attention_bias: false,
+        mlp_bias: false,
+        max_position_embeddings: int("context_length").unwrap_or(2048),
+    })
+}
+
+/// The tokenizer's part of the metadata.
+fn vocab(file: &Gguf) -> Result<GgufVocab> {
+    let texts = |key: &str| {
+        let list = file.metadata.get(key).and_then(GgufValue::as_texts);
+        list.map(<[String]>::to_vec)
+            .with_context(|| format!("the metadata lacks {key}"))
+    };
+    let id = |key: &str| {
+        let value = file.metadata.get(key).and_then(GgufValue::as_u64);
+        value.and_then(|id| u32::try_from(id).ok())
+    };
+    let types = file
+        .metadata
+        .get("tokenizer.ggml.token_type")
+        .and_then(GgufValue::as_ints);
+    Ok(GgufVocab {
+        model: text_of(file, "tokenizer.ggml.model").context("the file holds no tokenizer")?,
+        pre: text_of(file, "tokenizer.ggml.pre"),
+        tokens: texts("tokenizer.ggml.tokens")?,
+        types: types
+            .unwrap_or_default()
+            .iter()
+            .map(|&t| t as i32)
+            .collect(),
+        merges: texts("tokenizer.ggml.merges").unwrap_or_default(),
+        bos: id("tokenizer.ggml.bos_token_id"),
+        eos: id("tokenizer.ggml.eos_token_id"),
+        add_bos: file
+            .metadata
+            .get("tokenizer.ggml.add_bos_token")
+            .and_then(GgufValue::as_bool)
+            .unwrap_or(false),
+        template: text_of(file, "tokenizer.chat_template"),
+    })
+}
+
+fn text_of(file: &Gguf, key: &str) -> Option<String> {
+    file.metadata
+        .get(key)
+        .and_then(GgufValue::as_str)
+        .map(String::from)
+}
+
+fn number_of(file: &Gguf, key: &str) -> Option<f64> {
+    file.metadata.get(key).and_then(GgufValue::as_f64)
+}
+
+/// Gives every tensor, and the scales and biases of quantised ones, Hugging Face's name.
+fn rename(arrays: HashMap<String, Array>) -> Result<HashMap<String, Array>> {
+    arrays
+        .into_iter()
+        .map(|(name, array)| {
+            let renamed = name
+                .rsplit_once('.')
+                .and_then(|(path, part)| Some(format!("{}.{part}", target(path)?)))
+                .with_context(|| format!("a Llama has no tensor {name}"))?;
+            Ok((renamed, array))
+        })
+        .collect()
+}
+
+fn target(name: &str) -> Option<String> {
+    Some(match name {
+        "token_embd" => "model.embed_tokens".into(),
+        "output_norm" => "model.norm".into(),
+        "output" => "lm_head".into(),
+        _ => {
+            let (layer, part) = name.strip_prefix("blk.")?.split_once('.')?;
+            let part = match part {
+                "attn_q" => "self_attn.q_proj",
+                "attn_k" => "self_attn.k_proj",
+                "attn_v" => "self_attn.v_proj",
+                "attn_output" => "self_attn.o_proj",
+                "ffn_gate" => "mlp.gate_proj",
+                "ffn_up" => "mlp.up_proj",
+                "ffn_down" => "mlp.down_proj",
+                "attn_norm" => "input_layernorm",
+                "ffn_norm" => "post_attention_layernorm",
+                _ => return None,
+            };
+            format!("model.layers.{layer}.{part}")
+        }
+    })
+}

@@ -1,0 +1,60 @@
+//! A model as it lies on disk: a Hugging Face folder, or a GGUF file.
+
+mod config;
+mod folder;
+mod gguf;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{bail, ensure, Result};
+use mlx_runtime::Array;
+
+use crate::fetch;
+use crate::model::LlamaConfig;
+use crate::settings::DEFAULT_MODEL;
+use crate::text::Text;
+
+/// What a checkpoint holds. The weights carry Hugging Face's names; their data may not be read yet.
+pub struct Checkpoint {
+    /// Sizes and constants.
+    pub config: LlamaConfig,
+    /// Tensors by name.
+    pub weights: HashMap<String, Array>,
+    /// In quantised matrices, how many neighbours share a scale.
+    pub group_size: i32,
+    /// Tokenizer and chat template.
+    pub text: Text,
+}
+
+/// Every id that the tokenizer can give must be a row of the embedding: MLX does not look.
+fn check_vocabulary(text: &Text, config: &LlamaConfig) -> Result<()> {
+    ensure!(
+        text.vocab_size() <= config.vocab_size,
+        "the tokenizer knows {} tokens but the model only {}; do the files belong together?",
+        text.vocab_size(),
+        config.vocab_size
+    );
+    Ok(())
+}
+
+/// Opens `model`: the name of the model that is fetched by itself, a `.gguf` file, or a Hugging Face folder.
+pub fn open(model: &str) -> Result<Checkpoint> {
+    if model == DEFAULT_MODEL {
+        let path = fetch::fetch(&fetch::SMOLLM2, &fetch::cache_folder()?, || {
+            eprintln!("fetching {DEFAULT_MODEL} (98 MB, once)");
+        })?;
+        return gguf::open(&path);
+    }
+    let path = Path::new(model);
+    if path.is_dir() {
+        folder::open(path)
+    } else if path.is_file() {
+        gguf::open(path)
+    } else {
+        bail!(
+            "there is no model at {model}; --model takes a Hugging Face folder, a .gguf file, or {DEFAULT_MODEL}. \
+             A model of the Hugging Face hub must be downloaded first: hf download NAME --local-dir FOLDER"
+        )
+    }
+}

@@ -1,0 +1,126 @@
+//! Writing text, token after token.
+
+use std::time::Instant;
+
+use anyhow::{bail, ensure, Context, Result};
+use mlx_runtime::nn::KvCache;
+use mlx_runtime::{ops, transforms, Array, Dtype};
+
+use crate::model::Llama;
+use crate::random::Shuffle;
+use crate::sample::Sampling;
+use crate::text::{Stream, Text};
+
+/// What came out, and how fast.
+pub struct Generated {
+    /// The tokens, without the one that ended the answer.
+    pub tokens: Vec<u32>,
+    /// Seconds until the first token.
+    pub prompt_seconds: f64,
+    /// Seconds for all the others.
+    pub answer_seconds: f64,
+}
+
+/// Continues `prompt` until the model ends its answer, or for `most` tokens. `each` gets every token as it comes.
+pub fn generate(
+    llama: &Llama,
+    text: &Text,
+    prompt: &[u32],
+    sampling: Sampling,
+    (seed, most): (u64, usize),
+    mut each: impl FnMut(u32) -> Result<()>,
+) -> Result<Generated> {
+    let (&last, earlier) = prompt.split_last().context("the prompt is empty")?;
+    let mut random = Shuffle::new(seed);
+    let mut cache = KvCache::new();
+    let start = Instant::now();
+    if !earlier.is_empty() {
+        // Only what the cache keeps is computed: the logits of these tokens are never asked for.
+        llama.forward(&ids(earlier)?, &mut cache)?;
+        transforms::eval(&cache.arrays())?;
+    }
+    let mut next = last;
+    let mut tokens = Vec::new();
+    let mut first = None;
+    while tokens.len() < most {
+        let logits = llama.forward(&ids(&[next])?, &mut cache)?;
+        next = choose(&logits, sampling, random.uniform())?;
+        first.get_or_insert_with(Instant::now);
+        if text.is_stop(next) {
+            break;
+        }
+        tokens.push(next);
+        each(next)?;
+    }
+    let first = first.unwrap_or(start);
+    Ok(Generated {
+        tokens,
+        prompt_seconds: (first - start).as_secs_f64(),
+        answer_seconds: first.elapsed().as_secs_f64(),
+    })
+}
+
+/// The answer to `prompt` as text; the likeliest token each time.
+pub fn answer(llama: &Llama, text: &Text, prompt: &[u32], most: usize) -> Result<String> {
+    let out = generate(llama, text, prompt, Sampling::GREEDY, (0, most), |_| Ok(()))?;
+    text.decode(&out.tokens)
+}
+
+/// Generates and hands every piece of text to `print` as soon as it is certain.
+pub fn stream(
+    llama: &Llama,
+    text: &Text,
+    prompt: &[u32],
+    sampling: Sampling,
+    limits: (u64, usize),
+    mut print: impl FnMut(&str) -> Result<()>,
+) -> Result<Generated> {
+    let mut stream = Stream::new(text);
+    let out = generate(llama, text, prompt, sampling, limits, |token| {
+        print(&stream.push(token)?)
+    })?;
+    print(&stream.finish()?)?;
+    Ok(out)
+}
+
+fn choose(logits: &Array, sampling: Sampling, uniform: f64) -> Result<u32> {
+    if sampling.temperature == 0.0 {
+        let best = ops::argmax(&ops::flatten(logits, 0, -1)?, 0, false)?;
+        return Ok(best.item::<u32>()?);
+    }
+    let logits = ops::astype(logits, Dtype::Float32)?.to_vec::<f32>()?;
+    match sampling.choose(&logits, uniform) {
+        Some(token) => Ok(token),
+        None => bail!("the model's output is not a number; is the checkpoint broken?"),
+    }
+}
+
+/// One row of ids: `[1, L]`.
+pub fn ids(tokens: &[u32]) -> Result<Array> {
+    let tokens: Vec<i32> = tokens.iter().map(|&t| t as i32).collect();
+    let len = i32::try_from(tokens.len())?;
+    Ok(Array::from_slice(&tokens, &[1, len])?)
+}
+
+/// The prompt of a `generate` command as ids.
+pub fn prompt_ids(
+    text: &Text,
+    prompt: &str,
+    system: Option<&str>,
+    plain: bool,
+) -> Result<Vec<u32>> {
+    let ids = if plain || !text.has_template() {
+        ensure!(
+            system.is_none(),
+            "--system-prompt needs a chat template; the model has none, or --ignore-chat-template is given"
+        );
+        text.encode(prompt, true)?
+    } else {
+        let mut messages = Vec::new();
+        messages.extend(system.map(|s| serde_json::json!({"role": "system", "content": s})));
+        messages.push(serde_json::json!({"role": "user", "content": prompt}));
+        text.chat(&messages, None, true)?
+    };
+    ensure!(!ids.is_empty(), "the prompt is empty");
+    Ok(ids)
+}

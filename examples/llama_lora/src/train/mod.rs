@@ -1,0 +1,100 @@
+//! Training: from settings to an adapter on disk.
+
+mod clock;
+mod run;
+mod saved;
+mod stop;
+
+pub use run::{run, Outcome};
+pub use saved::{Progressed, Saved, STATE};
+pub use stop::Stop;
+
+use anyhow::{ensure, Context, Result};
+use mlx_runtime::model;
+use mlx_runtime::{memory, random};
+
+use crate::adapter::{self, Adapter};
+use crate::data::{Limit, Split};
+use crate::files::ensure_writable;
+use crate::session::Session;
+use crate::settings::Settings;
+
+/// A run that is ready to start: everything that can be wrong with its inputs has been looked at.
+pub struct Prepared {
+    /// The settings.
+    pub settings: Settings,
+    /// The model, its adapter in place.
+    pub session: Session,
+    /// What is learnt.
+    pub train: Split,
+    /// What the run is measured on.
+    pub valid: Option<Split>,
+    /// Where to go on, if the run was begun before.
+    pub saved: Option<Saved>,
+}
+
+/// Checks the folder, opens the model and the data, adds the adapter.
+pub fn prepare(settings: Settings, saved: Option<Saved>) -> Result<Prepared> {
+    // First, because it is the cheapest to find out and the most annoying to find out late.
+    ensure_writable(&settings.adapter_path)?;
+    adapter::check_keys(&settings.lora.keys)?;
+    if let Some(bytes) = settings.memory_limit {
+        memory::set_limit(usize::try_from(bytes)?)?;
+    }
+    let session = Session::open(&settings.model)?;
+    prepare_with(session, settings, saved)
+}
+
+/// As [`prepare`], with a model that is loaded already.
+pub fn prepare_with(
+    mut session: Session,
+    settings: Settings,
+    saved: Option<Saved>,
+) -> Result<Prepared> {
+    let limit = Limit {
+        tokens: settings.max_seq_length,
+        cut: settings.truncate || settings.compat,
+    };
+    let data = &settings.data;
+    let train = Split::require(data, "train", &session.text, limit, settings.mask_prompt)?;
+    let valid = Split::open(data, "valid", &session.text, limit, settings.mask_prompt)?;
+    if valid.is_none() {
+        eprintln!("{data} has no valid.jsonl: training goes on without a look at held-out rows");
+    }
+    for split in [Some(&train), valid.as_ref()].into_iter().flatten() {
+        let longest = split.rows.iter().map(|r| r.tokens.len()).max().unwrap_or(0);
+        let known = session.config.max_position_embeddings;
+        ensure!(
+            longest <= known,
+            "{} has a row of {longest} tokens, the model was made for at most {known}",
+            split.origin
+        );
+    }
+
+    let total = session.layers()?;
+    match &settings.resume_adapter_file {
+        Some(path) => {
+            let folder = if path.is_dir() {
+                Some(path.as_path())
+            } else {
+                path.parent()
+            };
+            let adapter = Adapter::read(folder.context("--resume-adapter-file names no file")?)?;
+            adapter.apply(&mut session.llama, total)?;
+        }
+        None => {
+            let lora = adapter::lora_config(&settings.lora, settings.layers_of(total)?);
+            model::add_lora(&mut session.llama, &lora, &random::key(settings.seed)?)?;
+        }
+    }
+    if let Some(saved) = &saved {
+        saved.check(&train)?;
+    }
+    Ok(Prepared {
+        settings,
+        session,
+        train,
+        valid,
+        saved,
+    })
+}

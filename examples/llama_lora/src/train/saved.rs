@@ -1,0 +1,117 @@
+//! The state of a run, in one file, so that one rename replaces it: the trainable tensors, the optimiser's, and
+//! in the metadata where the run stands. A run that goes on from it takes the very steps that it would have taken.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{ensure, Context, Result};
+use mlx_runtime::{io, Array};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::data::{Cursor, Row, Split};
+use crate::fetch::hex;
+use crate::settings::Settings;
+
+/// The file in the adapter's folder.
+pub const STATE: &str = "state.safetensors";
+const METADATA_KEY: &str = "llama_lora_state";
+const VERSION: u32 = 1;
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progressed {
+    version: u32,
+    /// Steps done.
+    pub iteration: u64,
+    /// Targets seen.
+    pub trained_tokens: u64,
+    /// The next batch.
+    pub cursor: Cursor,
+    /// What the run was told.
+    pub settings: Settings,
+    /// Checksum of the rows.
+    data: String,
+}
+
+impl Progressed {
+    /// Where a run on `rows` stands.
+    pub fn new(
+        iteration: u64,
+        trained_tokens: u64,
+        cursor: Cursor,
+        settings: Settings,
+        data: String,
+    ) -> Self {
+        Progressed {
+            version: VERSION,
+            iteration,
+            trained_tokens,
+            cursor,
+            settings,
+            data,
+        }
+    }
+}
+
+/// A saved state, read.
+pub struct Saved {
+    /// Where the run stands.
+    pub progressed: Progressed,
+    /// The trainable tensors and the optimiser's, as the training step names them.
+    pub arrays: HashMap<String, Array>,
+}
+
+impl Saved {
+    /// Reads the state in `folder`.
+    pub fn read(folder: &Path) -> Result<Saved> {
+        let path = folder.join(STATE);
+        ensure!(
+            path.exists(),
+            "there is nothing to resume in {}: it has no {STATE}",
+            folder.display()
+        );
+        let (arrays, metadata) = io::load_safetensors(&path)?;
+        let text = metadata
+            .get(METADATA_KEY)
+            .with_context(|| format!("{} is no state of a run", path.display()))?;
+        let progressed: Progressed = serde_json::from_str(text)
+            .with_context(|| format!("{} was written by another version", path.display()))?;
+        ensure!(
+            progressed.version == VERSION,
+            "{} was written by another version",
+            path.display()
+        );
+        Ok(Saved { progressed, arrays })
+    }
+
+    /// Whether the data is that of the saved run.
+    pub fn check(&self, train: &Split) -> Result<()> {
+        ensure!(
+            self.progressed.data == fingerprint(&train.rows),
+            "{} is not what the saved run was trained on; start anew without --resume",
+            train.origin
+        );
+        Ok(())
+    }
+}
+
+/// Writes the state to `folder`.
+pub fn save(folder: &Path, arrays: &[(String, Array)], progressed: &Progressed) -> Result<()> {
+    let metadata = HashMap::from([(METADATA_KEY.to_owned(), serde_json::to_string(progressed)?)]);
+    io::save_safetensors(folder.join(STATE), arrays, &metadata)?;
+    Ok(())
+}
+
+/// Checksum of the rows' ids.
+pub fn fingerprint(rows: &[Row]) -> String {
+    let mut hash = Sha256::new();
+    for row in rows {
+        hash.update((row.tokens.len() as u64).to_le_bytes());
+        hash.update((row.prompt as u64).to_le_bytes());
+        for token in &row.tokens {
+            hash.update(token.to_le_bytes());
+        }
+    }
+    hex(&hash.finalize())
+}

@@ -1,0 +1,151 @@
+//! Whole runs of a tiny model: they resume bit for bit, and what they save can be used.
+
+#![allow(missing_docs)]
+
+mod common;
+
+use std::fs;
+
+use common::{Place, TRAIN};
+
+fn adapter(place: &Place, folder: &str) -> Vec<u8> {
+    // Past the header: the configuration in it names the folder.
+    let bytes = fs::read(place.path(folder).join("adapters.safetensors")).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    bytes[8 + header..].to_vec()
+}
+
+#[test]
+fn a_resumed_run_ends_with_the_same_bits() {
+    let place = Place::new();
+    for more in ["", "--compat", "--mask-prompt --optimizer adamw"] {
+        let run = format!("{TRAIN} {more} --seed 5");
+        place.ok(&format!("{run} --iters 17 --adapter-path whole"));
+        place.ok(&format!("{run} --iters 9 --adapter-path parts"));
+        place.ok("train --resume --iters 13 --adapter-path parts");
+        place.ok("train --resume --iters 17 --adapter-path parts");
+        assert!(
+            adapter(&place, "whole") == adapter(&place, "parts"),
+            "{more}"
+        );
+        let losses = |folder: &str| {
+            let text = fs::read_to_string(place.path(folder).join("metrics.jsonl")).unwrap();
+            text.lines()
+                .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap())
+                .filter_map(|v| {
+                    Some((
+                        v["iteration"].as_u64()?,
+                        v["train_loss"].as_f64()?.to_bits(),
+                    ))
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(losses("whole"), losses("parts"), "{more}");
+        assert_eq!(losses("whole").len(), 17);
+    }
+}
+
+#[test]
+fn training_lowers_the_loss_and_leaves_everything_in_the_folder() {
+    let place = Place::new();
+    let measure = |more: &str| {
+        let out = place.ok(&format!(
+            "eval --model model --data data --mask-prompt {more}"
+        ));
+        let loss = out.split_whitespace().nth(2).unwrap().trim_end_matches(',');
+        loss.parse::<f64>().unwrap()
+    };
+    let before = measure("");
+    let out = place.train("--iters 60 --mask-prompt --test");
+    assert!(
+        out.contains("test loss") && out.contains("test exact match"),
+        "{out}"
+    );
+    let after = measure("--adapter-path adapters");
+    assert!(after < before - 1.0, "{before} -> {after}");
+    for file in [
+        "adapters.safetensors",
+        "adapter_config.json",
+        "state.safetensors",
+        "metrics.jsonl",
+        "loss.svg",
+    ] {
+        assert!(place.path("adapters").join(file).exists(), "{file}");
+    }
+    let config: serde_json::Value = serde_json::from_str(
+        &fs::read_to_string(place.path("adapters/adapter_config.json")).unwrap(),
+    )
+    .unwrap();
+    assert_eq!(config["fine_tune_type"], "lora");
+    assert_eq!(config["num_layers"], 2);
+    assert_eq!(config["lora_parameters"]["rank"], 2);
+    assert_eq!(config["model"], "model");
+    // The model is the adapter's where none is named.
+    let text = place.ok("generate --adapter-path adapters --prompt hello --max-tokens 5");
+    assert!(!text.is_empty());
+}
+
+#[test]
+fn an_adapter_without_our_metadata_is_read_by_its_config_file() {
+    let place = Place::new();
+    place.train("--lora-keys self_attn.q_proj,mlp.down_proj --num-layers 1");
+    let weights = place.path("adapters/adapters.safetensors");
+    let with = place.ok("eval --model model --data data --adapter-path adapters");
+    // As mlx-lm writes it: no metadata.
+    let bytes = fs::read(&weights).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut json: serde_json::Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
+    json.as_object_mut().unwrap().remove("__metadata__");
+    assert_eq!(json.as_object().unwrap().len(), 4);
+    assert_eq!(
+        json["model.layers.1.self_attn.q_proj.lora_a"]["shape"],
+        serde_json::json!([32, 2])
+    );
+    assert_eq!(
+        json["model.layers.1.mlp.down_proj.lora_b"]["shape"],
+        serde_json::json!([2, 32])
+    );
+    let text = json.to_string();
+    let mut plain = (text.len() as u64).to_le_bytes().to_vec();
+    plain.extend(text.as_bytes());
+    plain.extend(&bytes[8 + header..]);
+    fs::write(&weights, plain).unwrap();
+    assert_eq!(
+        place.ok("eval --model model --data data --adapter-path adapters"),
+        with
+    );
+    // It can be trained on, too.
+    place.train("--resume-adapter-file adapters/adapters.safetensors --adapter-path more --num-layers 1 --lora-keys self_attn.q_proj,mlp.down_proj");
+}
+
+#[test]
+fn generation_repeats_with_its_seed_and_ends() {
+    let place = Place::new();
+    let draw = |seed: u32| {
+        place.ok(&format!("generate --model model --prompt hello --temp 1 --top-p 0.9 --max-tokens 12 --seed {seed}"))
+    };
+    assert_eq!(draw(1), draw(1));
+    assert_ne!(draw(1), draw(2));
+    let greedy = place.ok("generate --model model --prompt hello --max-tokens 12");
+    assert_eq!(
+        greedy,
+        place.ok("generate --model model --prompt hello --max-tokens 12 --seed 4")
+    );
+    place.ok("generate --model model --prompt hello --ignore-chat-template --max-tokens 1");
+}
+
+#[test]
+fn the_configuration_file_is_a_run() {
+    let place = Place::new();
+    place.write(
+        "c.yaml",
+        "model: model\ndata: data\niters: 3\nbatch_size: 2\nsteps_per_report: 1\nadapter_path: from-file\n\
+         lora_parameters: {rank: 3, scale: 10.0, keys: [self_attn.v_proj]}\ngrad_checkpoint: true\n\
+         lr_schedule: {name: cosine_decay, warmup: 1, arguments: [1e-3, 10]}\n",
+    );
+    place.ok("train -c c.yaml --iters 4");
+    let metrics = fs::read_to_string(place.path("from-file/metrics.jsonl")).unwrap();
+    let last: serde_json::Value = serde_json::from_str(metrics.lines().last().unwrap()).unwrap();
+    assert_eq!(last["iteration"], 4);
+    assert!(last["learning_rate"].as_f64().unwrap() < 1e-3);
+}

@@ -52,6 +52,7 @@ pub struct Tied {
 
 /// What a field is.
 #[allow(missing_docs)] // the fields are named after what they hold
+#[allow(clippy::large_enum_variant)] // a model has a few dozen of them
 pub enum FieldKind {
     /// `y = x W^T (+ b)`.
     Linear {

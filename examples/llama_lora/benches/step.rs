@@ -56,8 +56,17 @@ fn main() -> Result<()> {
     };
     let mut step = TrainStep::new(model, loss, optimizer, TrainOptions::default())?;
     let ids = |seed| {
-        let (low, high) = (Array::scalar(0i32)?, Array::scalar(config.vocab_size as i32)?);
-        random::randint(&low, &high, &[batch, tokens], Dtype::Int32, Some(&Key::new(seed)?))
+        let (low, high) = (
+            Array::scalar(0i32)?,
+            Array::scalar(config.vocab_size as i32)?,
+        );
+        random::randint(
+            &low,
+            &high,
+            &[batch, tokens],
+            Dtype::Int32,
+            Some(&Key::new(seed)?),
+        )
     };
     let weights = ops::ones(&[batch, tokens], Dtype::Float32)?;
     let inputs = [ids(3)?, ids(4)?, weights];
@@ -92,7 +101,10 @@ fn main() -> Result<()> {
 
 /// FLOPs of the matmuls a token needs: forward, and the gradient of the activations.
 fn flops(c: &LlamaConfig) -> f64 {
-    let (q, kv) = (c.num_attention_heads * c.head_dim, c.num_key_value_heads * c.head_dim);
+    let (q, kv) = (
+        c.num_attention_heads * c.head_dim,
+        c.num_key_value_heads * c.head_dim,
+    );
     let block = c.hidden_size * (2 * q + 2 * kv + 3 * c.intermediate_size);
     4.0 * (c.num_hidden_layers * block + c.vocab_size * c.hidden_size) as f64
 }
@@ -106,7 +118,9 @@ fn gemm(rows: i32) -> Result<f64> {
     transforms::eval(&[&a, &b])?;
     let mut best = f64::MAX;
     for _ in 0..50 {
-        let all: Vec<Array> = (0..10).map(|_| ops::matmul(&a, &b)).collect::<Result<_>>()?;
+        let all: Vec<Array> = (0..10)
+            .map(|_| ops::matmul(&a, &b))
+            .collect::<Result<_>>()?;
         let start = Instant::now();
         transforms::eval(&all.iter().collect::<Vec<_>>())?;
         best = best.min(start.elapsed().as_secs_f64() / 10.0);

@@ -119,6 +119,10 @@ fn the_reference_lists_every_operation() {
     let reference = include_str!("../../../docs/language.md");
     for op in mlx_macros_core::ops::OPS {
         let listed = [format!("`{}`", op.name), format!("`{}(", op.name)];
-        assert!(listed.iter().any(|l| reference.contains(l)), "docs/language.md lacks `{}`", op.name);
+        assert!(
+            listed.iter().any(|l| reference.contains(l)),
+            "docs/language.md lacks `{}`",
+            op.name
+        );
     }
 }

@@ -75,7 +75,7 @@ pub fn parse(text: &str) -> Result<(LlamaConfig, i32)> {
         Some(dim) => dim,
         None => {
             ensure!(
-                raw.hidden_size % raw.num_attention_heads == 0,
+                raw.hidden_size.is_multiple_of(raw.num_attention_heads),
                 "hidden_size {} is no multiple of num_attention_heads {}, and there is no head_dim",
                 raw.hidden_size,
                 raw.num_attention_heads
@@ -85,7 +85,7 @@ pub fn parse(text: &str) -> Result<(LlamaConfig, i32)> {
     };
     let kv_heads = raw.num_key_value_heads.unwrap_or(raw.num_attention_heads);
     ensure!(
-        raw.num_attention_heads % kv_heads == 0,
+        raw.num_attention_heads.is_multiple_of(kv_heads),
         "num_attention_heads {} is no multiple of num_key_value_heads {kv_heads}",
         raw.num_attention_heads
     );

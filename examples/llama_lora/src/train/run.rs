@@ -153,7 +153,7 @@ impl Run<'_> {
             let next = self.iteration + 1;
             let batch = self.batches.next_batch()?;
             // As in mlx-lm: before the first step, before every so many, and before the last.
-            if next == 1 || next % s.steps_per_eval == 0 || next == s.iters {
+            if next == 1 || next.is_multiple_of(s.steps_per_eval) || next == s.iters {
                 self.measure(&step.model()?)?;
                 window.skip();
             }
@@ -172,7 +172,7 @@ impl Run<'_> {
                 tokens_per_second: live.targets_per_second,
                 memory: memory::active()? as u64,
             });
-            if next % s.steps_per_report == 0 || next == s.iters {
+            if next.is_multiple_of(s.steps_per_report) || next == s.iters {
                 let means = window.report();
                 let report = TrainReport {
                     iteration: next,
@@ -186,7 +186,7 @@ impl Run<'_> {
                 self.progress.train(&report);
                 self.metrics.push(Record::Train(report))?;
             }
-            if next % s.save_every == 0 {
+            if next.is_multiple_of(s.save_every) {
                 self.save(step)?;
                 saved_at = next;
                 window.skip();

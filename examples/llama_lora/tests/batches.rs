@@ -144,8 +144,8 @@ proptest! {
         for (r, row) in rows.iter().enumerate() {
             let mut array = vec![0; total];
             let kept = row.tokens.len().min(longest);
-            for i in 0..kept {
-                array[i] = row.tokens[i] as i32;
+            for (slot, token) in array.iter_mut().zip(&row.tokens[..kept]) {
+                *slot = *token as i32;
             }
             let offset = if mask_prompt { row.prompt } else { 0 };
             for step in 1..total {

@@ -7,6 +7,7 @@
 //!
 //! Source: `mlx-sys/native/fused`.
 
+use std::cell::Cell;
 use std::ptr::null_mut;
 
 use mlx_sys as sys;
@@ -15,11 +16,28 @@ use crate::array::build;
 use crate::error::from_c;
 use crate::{stream, Array, Result};
 
+thread_local! {
+    static OFF: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `f` with nothing [`available`] on this thread, so that tests can compare the two ways.
+pub fn without<T>(f: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            OFF.set(self.0);
+        }
+    }
+    let _restore = Restore(OFF.replace(true));
+    f()
+}
+
 /// Whether the operations here can take `x`: float32, and the current stream is on a CPU.
 #[inline]
 pub fn available(x: &Array) -> bool {
     // SAFETY: the input and the stream are valid.
-    stream::current().is_ok_and(|s| unsafe { sys::mlxrs_fused_available(x.as_raw(), s) })
+    !OFF.get()
+        && stream::current().is_ok_and(|s| unsafe { sys::mlxrs_fused_available(x.as_raw(), s) })
 }
 
 /// x / sqrt(mean(x^2) + eps) * w over the last axis, `[.., d], [d] -> [.., d]`. The same as

@@ -1,0 +1,8 @@
+//! The same numbers as mlx-lm's, from the same weights. The references are in `data`; the Python scripts beside it
+//! wrote them.
+
+#![allow(missing_docs)]
+
+mod dump;
+mod formula;
+mod tiny;

@@ -3,6 +3,8 @@
 
 #![allow(missing_docs)]
 
+mod adapter;
 mod dump;
 mod formula;
+mod smol;
 mod tiny;

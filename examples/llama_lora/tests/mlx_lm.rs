@@ -1,4 +1,4 @@
-//! The same numbers as mlx-lm on SmolLM2: `parity/dump_mlx_lm.py` wrote the references.
+//! The same numbers as mlx-lm on SmolLM2: `mlx_lm/dump_mlx_lm.py` wrote the references.
 //!
 //! The model is fetched once (98 MB) and kept in the user's cache.
 
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/parity")
+        .join("tests/mlx_lm")
         .join(name)
 }
 

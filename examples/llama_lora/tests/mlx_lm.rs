@@ -1,4 +1,4 @@
-//! The same numbers as mlx-lm on SmolLM2: `mlx_lm/dump_mlx_lm.py` wrote the references.
+//! Whole runs of the application against mlx-lm's: `mlx_lm/dump_mlx_lm.py` wrote the references.
 //!
 //! The model is fetched once (98 MB) and kept in the user's cache.
 
@@ -11,8 +11,7 @@ use llama_lora::session::Session;
 use llama_lora::settings::{OptimizerConfig, Settings, DEFAULT_MODEL};
 use llama_lora::train::{self, Stop};
 use llama_lora::{data, eval, generate};
-use mlx_runtime::nn::KvCache;
-use mlx_runtime::{io, ops};
+use mlx_runtime::fused;
 use serde_json::Value;
 
 fn folder(name: &str) -> PathBuf {
@@ -43,7 +42,7 @@ fn close(ours: f64, theirs: f64, relative: f64) {
 }
 
 #[test]
-fn logits_perplexity_and_decoding() {
+fn perplexity_by_the_path_of_eval() {
     let wanted = reference();
     let session = Session::open(DEFAULT_MODEL).unwrap();
     let sentence = wanted["sentence"].as_str().unwrap();
@@ -53,30 +52,6 @@ fn logits_perplexity_and_decoding() {
         numbers(&wanted["sentence_ids"])
     );
 
-    let logits = session
-        .llama
-        .forward(&generate::ids(&ids).unwrap(), &mut KvCache::off())
-        .unwrap();
-    let logits = ops::squeeze(&logits, &[0]).unwrap();
-    let vocab = logits.dim(1).unwrap();
-    let some = ops::slice(&logits, &[0, 0], &[ids.len() as i32, vocab], &[1, 97]).unwrap();
-    let (theirs, _) = io::load_safetensors(folder("logits.safetensors")).unwrap();
-    let theirs = theirs["logits"].to_vec::<f32>().unwrap();
-    let largest = wanted["largest_logit"].as_f64().unwrap();
-    let error = some
-        .to_vec::<f32>()
-        .unwrap()
-        .iter()
-        .zip(&theirs)
-        .map(|(a, b)| f64::from((a - b).abs()))
-        .fold(0.0, f64::max);
-    assert_eq!(some.size(), theirs.len());
-    assert!(
-        error / largest <= 1e-4,
-        "largest error {error}, largest logit {largest}"
-    );
-
-    // Perplexity, through the path of `eval`.
     let row = data::Row {
         tokens: ids.clone(),
         prompt: 0,
@@ -106,32 +81,6 @@ fn logits_perplexity_and_decoding() {
         wanted["perplexity"].as_f64().unwrap(),
         1e-5,
     );
-
-    // Token by token through the cache: the same logits at the end as all at once.
-    let mut cache = KvCache::new();
-    let (head, tail) = ids.split_at(ids.len() - 3);
-    session
-        .llama
-        .forward(&generate::ids(head).unwrap(), &mut cache)
-        .unwrap();
-    let mut last = None;
-    for &id in tail {
-        last = Some(
-            session
-                .llama
-                .forward(&generate::ids(&[id]).unwrap(), &mut cache)
-                .unwrap(),
-        );
-    }
-    let last = last.unwrap().to_vec::<f32>().unwrap();
-    let whole = logits.to_vec::<f32>().unwrap();
-    let whole = &whole[whole.len() - vocab as usize..];
-    let error = last
-        .iter()
-        .zip(whole)
-        .map(|(a, b)| f64::from((a - b).abs()))
-        .fold(0.0, f64::max);
-    assert!(error / largest <= 1e-4, "cache: largest error {error}");
 }
 
 /// An answer counts as exact, by the likeliest token at each place, if and only if decoding writes it.
@@ -222,7 +171,9 @@ fn ten_steps_from_the_same_adapter_on_the_same_batches() {
         if run["mask_prompt"] == true {
             assert_eq!(first.prompt as u64, run["first_row"][1].as_u64().unwrap());
         }
-        let outcome = train::run(prepared, &Stop::default()).unwrap();
+        // The fused loss sums more exactly than mlx-lm's does (see tests/parity/smol.rs), and ten steps at this rate
+        // tell; composed of MLX's own operations it is the same.
+        let outcome = fused::without(|| train::run(prepared, &Stop::default())).unwrap();
         for (ours, theirs) in [
             (outcome.metrics.train_curve(), numbers(&run["train"])),
             (outcome.metrics.valid_curve(), numbers(&run["valid"])),

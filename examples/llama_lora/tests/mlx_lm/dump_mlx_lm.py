@@ -2,8 +2,8 @@
 
 python dump_mlx_lm.py FILE.gguf      (mlx 0.32.2, mlx-lm 0.32.2, CPU, float32, MLX_DISABLE_COMPILE=1)
 
-Writes beside itself: initial/ (a LoRA adapter, as mlx-lm makes it), reference.json (token ids, losses of ten steps
-from that adapter, perplexity of a sentence) and logits.safetensors (every 97th logit of that sentence).
+Writes beside itself: initial/ (a LoRA adapter, as mlx-lm makes it) and reference.json (token ids, losses of ten
+steps from that adapter, perplexity of a sentence).
 """
 
 import json
@@ -115,8 +115,6 @@ def main():
     x = mx.array([ids])
     logits = model(x)[0]
     nll = mx.logsumexp(logits[:-1], axis=-1) - mx.take_along_axis(logits[:-1], x[0, 1:, None], axis=-1)[:, 0]
-    mx.save_safetensors(str(HERE / "logits.safetensors"), {"logits": mx.contiguous(logits[:, ::97])})
-    largest = mx.abs(logits).max().item()
 
     mx.random.seed(0)
     model.freeze()
@@ -132,7 +130,6 @@ def main():
         "sentence": SENTENCE,
         "sentence_ids": ids,
         "perplexity": mx.exp(nll.mean()).item(),
-        "largest_logit": largest,
         "batch_size": BATCH,
         "steps": STEPS,
         "learning_rate": LR,

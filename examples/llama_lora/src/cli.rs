@@ -22,10 +22,13 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Train a LoRA adapter
+    #[command(args_override_self = true)]
     Train(Box<TrainArgs>),
     /// Measure held-out loss and exact match
+    #[command(args_override_self = true)]
     Eval(EvalArgs),
     /// Write text
+    #[command(args_override_self = true)]
     Generate(GenerateArgs),
 }
 
@@ -169,7 +172,12 @@ pub struct GenerateArgs {
     #[arg(short, long, default_value_t = 256)]
     pub max_tokens: usize,
     /// 0 takes the likeliest token every time; higher is more varied
-    #[arg(long, visible_alias = "temperature", default_value_t = 0.0)]
+    #[arg(
+        long,
+        visible_alias = "temperature",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
     pub temp: f32,
     /// Draw from the likeliest tokens that make up this probability
     #[arg(long, default_value_t = 1.0)]

@@ -9,6 +9,7 @@ use crate::data::{BatchOptions, Limit, Split};
 use crate::files::ensure_writable;
 use crate::generate::answer;
 use crate::progress::clock;
+use crate::schedule::{Kind, Schedule};
 use crate::session::Session;
 use crate::settings::{Settings, DEFAULT_DATA};
 use crate::train::{self, Stop};
@@ -22,7 +23,12 @@ fn settings() -> Settings {
         iters: 200,
         batch_size: 4,
         num_layers: -1,
-        learning_rate: 1e-3,
+        lr_schedule: Some(Schedule {
+            name: Kind::CosineDecay,
+            arguments: vec![1e-3, 200.0, 5e-5],
+            warmup: 0,
+            warmup_init: 0.0,
+        }),
         mask_prompt: true,
         max_seq_length: 256,
         steps_per_eval: 100,

@@ -153,8 +153,14 @@ impl Run<'_> {
             let next = self.iteration + 1;
             let batch = self.batches.next_batch()?;
             // As in mlx-lm: before the first step, before every so many, and before the last.
-            if next == 1 || next.is_multiple_of(s.steps_per_eval) || next == s.iters {
-                self.measure(&step.model()?)?;
+            let due = next == 1 || next.is_multiple_of(s.steps_per_eval);
+            if due || next == s.iters {
+                // The look before the last step must not change what a run that goes on draws next.
+                let mut aside = self.batches.shuffle().clone();
+                self.measure(&step.model()?, &mut aside)?;
+                if due {
+                    *self.batches.shuffle() = aside;
+                }
                 window.skip();
             }
             let lr = self
@@ -218,13 +224,13 @@ impl Run<'_> {
     }
 
     /// Loss on the valid split.
-    fn measure(&mut self, llama: &Llama) -> Result<()> {
+    fn measure(&mut self, llama: &Llama, shuffle: &mut Shuffle) -> Result<()> {
         let most = usize::try_from(self.settings.val_batches).ok();
         if self.valid.is_empty() || most == Some(0) {
             return Ok(());
         }
         let start = Instant::now();
-        let batches = held_out(self.valid, self.options, most, self.batches.shuffle())?;
+        let batches = held_out(self.valid, self.options, most, shuffle)?;
         let loss = eval::loss(llama, &batches, |done| {
             self.progress.measuring(done, batches.len())
         })?;

@@ -32,7 +32,7 @@ SENTENCE = (
     "Germany is Berlin."
 )
 LORA = {"rank": 4, "scale": 20.0, "dropout": 0.0, "keys": ["self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj"]}
-LAYERS, BATCH, STEPS, LR, ROWS = 2, 4, 10, 1e-3, (60, 10)
+LAYERS, BATCH, STEPS, LR, ROWS = 2, 4, 10, 1e-4, (60, 10)
 
 
 def load(path):

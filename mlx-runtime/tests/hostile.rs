@@ -200,6 +200,29 @@ fn one_array_and_numbers() {
 }
 
 #[test]
+fn empty_arrays_where_kernels_divide_or_read() {
+    let x = ops::zeros(&[2, 0], Dtype::Float32).unwrap();
+    let w = ops::zeros(&[0], Dtype::Float32).unwrap();
+    for y in [
+        fast::rms_norm(&x, None, 1e-5),
+        fast::rms_norm(&x, Some(&w), 1e-5),
+        fast::layer_norm(&x, Some(&w), Some(&w), 1e-5),
+    ] {
+        let y = y.unwrap();
+        y.eval().unwrap();
+        assert_eq!(y.shape(), [2, 0]);
+    }
+    let three = ops::zeros(&[3], Dtype::Float32).unwrap();
+    assert!(fast::rms_norm(&x, Some(&three), 1e-5).is_err());
+    let (a, b) = (ops::zeros(&[0, 3], Dtype::Float32), three);
+    let b = ops::reshape(&b, &[3, 1]).unwrap();
+    let y = ops::addmm(&Array::scalar(1f32).unwrap(), &a.unwrap(), &b, 1.0, 1.0).unwrap();
+    y.eval().unwrap();
+    assert_eq!(y.shape(), [0, 1]);
+    assert!(ops::pad(&x, &[(0, 0), (1, 1)], &w).is_err());
+}
+
+#[test]
 fn two_arrays_and_more() {
     let all = arrays();
     for a in &all {

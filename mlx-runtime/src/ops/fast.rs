@@ -6,6 +6,15 @@ use super::index::in_bounds;
 use crate::array::{build, optional};
 use crate::{Array, Error, Result};
 
+/// `out`, or where it is empty an array of zeros of its shape: on CUDA some of MLX's kernels divide
+/// by the size of an axis on the host, and the process ends.
+pub(super) fn unless_empty(out: Array) -> Result<Array> {
+    if out.size() > 0 {
+        return Ok(out);
+    }
+    super::zeros(out.shape(), out.dtype())
+}
+
 /// Which keys a query may see.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -26,10 +35,11 @@ pub enum Mask<'a> {
 /// # Errors
 /// If the weight is not one-dimensional and of the last axis' size.
 pub fn rms_norm(x: &Array, weight: Option<&Array>, eps: f32) -> Result<Array> {
-    build("rms_norm", &[x, weight.unwrap_or(x)], |out, s| {
+    let y = build("rms_norm", &[x, weight.unwrap_or(x)], |out, s| {
         // SAFETY: the inputs and the stream are valid; a null weight stands for "absent".
         unsafe { sys::mlx_fast_rms_norm(out, x.as_raw(), optional(weight), eps, s) }
-    })
+    })?;
+    unless_empty(y)
 }
 
 /// (x - mean) / sqrt(var + eps) * weight + bias over the last axis, `[.., n] -> [.., n]`.
@@ -44,11 +54,12 @@ pub fn layer_norm(
     eps: f32,
 ) -> Result<Array> {
     let inputs = [x, weight.unwrap_or(x), bias.unwrap_or(x)];
-    build("layer_norm", &inputs, |out, s| {
+    let y = build("layer_norm", &inputs, |out, s| {
         let (weight, bias) = (optional(weight), optional(bias));
         // SAFETY: the inputs and the stream are valid; null stands for "absent".
         unsafe { sys::mlx_fast_layer_norm(out, x.as_raw(), weight, bias, eps, s) }
-    })
+    })?;
+    unless_empty(y)
 }
 
 /// Rotary position encoding of the first `dims` features, `[B, .., L, n] -> [B, .., L, n]`.

@@ -27,10 +27,11 @@ binary_ops! {
 /// # Errors
 /// If the shapes do not fit together.
 pub fn addmm(c: &Array, a: &Array, b: &Array, alpha: f32, beta: f32) -> Result<Array> {
-    build("addmm", &[c, a, b], |out, s| {
+    let y = build("addmm", &[c, a, b], |out, s| {
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
         unsafe { sys::mlx_addmm(out, c.as_raw(), a.as_raw(), b.as_raw(), alpha, beta, s) }
-    })
+    })?;
+    super::fast::unless_empty(y)
 }
 
 /// The sum of products over `axis`, `[.., k, ..], [.., k, ..] -> [.., ..]`; the inputs broadcast.

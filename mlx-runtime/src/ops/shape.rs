@@ -201,7 +201,8 @@ pub fn roll(a: &Array, shift: i32, axis: i32) -> Result<Array> {
 /// MLX: `pad` with mode "constant".
 ///
 /// # Errors
-/// If there is not one pair for each axis (at most 16), or a width is negative.
+/// If there is not one pair for each axis (at most 16), a width is negative, or `value` is not one
+/// number.
 pub fn pad(a: &Array, pad_width: &[(i32, i32)], value: &Array) -> Result<Array> {
     const MAX: usize = 16;
     const AXES: [i32; MAX] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
@@ -216,6 +217,13 @@ pub fn pad(a: &Array, pad_width: &[(i32, i32)], value: &Array) -> Result<Array> 
         return Err(Error::invalid(
             "pad",
             format!("negative width in {pad_width:?}"),
+        ));
+    }
+    // MLX only asserts this, and its release build reads whatever is there.
+    if value.size() != 1 {
+        return Err(Error::shape(
+            "pad",
+            format!("the value is one number, found shape {:?}", value.shape()),
         ));
     }
     let (mut low, mut high) = ([0; MAX], [0; MAX]);

@@ -150,3 +150,83 @@ fn added(vocab: &GgufVocab, kind: i32, special: bool) -> Vec<AddedToken> {
 fn broken(error: tokenizers::Error) -> anyhow::Error {
     anyhow!("the GGUF file's tokenizer is broken: {error}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+
+    /// Bytes, one merge and two control tokens.
+    fn vocab() -> GgufVocab {
+        let mut tokens: Vec<String> = ByteLevel::alphabet()
+            .into_iter()
+            .map(String::from)
+            .collect();
+        tokens.sort_unstable();
+        tokens.extend(["he", "<s>", "</s>"].map(String::from));
+        let mut types = vec![1; tokens.len()];
+        types[257] = CONTROL;
+        types[258] = CONTROL;
+        GgufVocab {
+            model: "gpt2".into(),
+            pre: Some("smollm".into()),
+            tokens,
+            types,
+            merges: vec!["h e".into()],
+            bos: Some(257),
+            eos: Some(258),
+            add_bos: true,
+            template: Some("{{ bos_token }}{{ messages[0].content }}{{ eos_token }}".into()),
+        }
+    }
+
+    #[test]
+    fn text_survives_the_round_trip() {
+        let text = from_gguf(vocab()).unwrap();
+        for sample in ["hello 12", "Grüße, 世界 🦙", " two  spaces\n\nlines", ""] {
+            let ids = text.encode(sample, false).unwrap();
+            assert_eq!(text.decode(&ids).unwrap(), sample);
+            assert!(ids.iter().all(|&id| (id as usize) < text.vocab_size()));
+        }
+        assert_eq!(text.encode("he", true).unwrap(), [257, 256]);
+        let chat = text
+            .chat(&[serde_json::json!({"content": "he"})], None, false)
+            .unwrap();
+        assert_eq!(chat, [257, 256, 258]);
+        assert!(text.is_stop(258) && !text.is_stop(257));
+    }
+
+    #[test]
+    fn a_stream_never_prints_half_a_character() {
+        let text = from_gguf(vocab()).unwrap();
+        let sample = "é世\n🦙!";
+        let mut stream = super::super::Stream::new(&text);
+        let mut pieces = Vec::new();
+        for id in text.encode(sample, false).unwrap() {
+            pieces.push(stream.push(id).unwrap());
+        }
+        pieces.push(stream.finish().unwrap());
+        assert_eq!(pieces.concat(), sample);
+        pieces.retain(|p| !p.is_empty());
+        assert_eq!(pieces, ["é", "世", "\n", "🦙", "!"]);
+    }
+
+    #[test]
+    fn broken_metadata_is_refused() {
+        let refused = |change: fn(&mut GgufVocab)| {
+            let mut vocab = vocab();
+            change(&mut vocab);
+            from_gguf(vocab)
+                .err()
+                .map(|e| format!("{e:#}"))
+                .unwrap_or_default()
+        };
+        assert!(refused(|v| v.model = "llama".into()).contains("Hugging Face"));
+        assert!(refused(|v| v.pre = Some("qwen2".into())).contains("qwen2"));
+        assert!(refused(|v| v.eos = None).contains("eos_token_id"));
+        assert!(refused(|v| v.eos = Some(9999)).contains("9999"));
+        assert!(refused(|v| v.merges.push("h".into())).contains("pair"));
+        assert!(refused(|v| v.merges.push("h zz".into())).contains("zz"));
+        assert!(refused(|v| v.template = Some("{% if".into())).contains("template"));
+    }
+}

@@ -200,7 +200,7 @@ pub fn write_safetensors(path: &Path, tensors: &[(String, Vec<usize>)], seed: u6
         );
     }
     let mut text = Value::Object(header).to_string();
-    while text.len() % 8 != 0 {
+    while !text.len().is_multiple_of(8) {
         text.push(' ');
     }
     let mut bytes = (text.len() as u64).to_le_bytes().to_vec();

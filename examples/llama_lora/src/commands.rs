@@ -63,6 +63,10 @@ pub fn ended(settings: &Settings, outcome: &Outcome) {
     eprint!("{}", plot::sketch(&outcome.metrics.train_curve(), 60, 8));
     let folder = settings.adapter_path.display();
     let took = clock(outcome.seconds);
+    if outcome.iteration == 0 {
+        println!("stopped before the first step; nothing was saved");
+        return;
+    }
     if outcome.finished {
         println!(
             "trained {} steps in {took}; the adapter is in {folder}",

@@ -4,9 +4,11 @@
 
 mod common;
 
+use std::collections::HashMap;
 use std::fs;
 
 use common::{Place, TRAIN};
+use mlx_runtime::{io, ops, transforms, Array};
 
 fn adapter(place: &Place, folder: &str) -> Vec<u8> {
     // Past the header: the configuration in it names the folder.
@@ -148,4 +150,78 @@ fn the_configuration_file_is_a_run() {
     let last: serde_json::Value = serde_json::from_str(metrics.lines().last().unwrap()).unwrap();
     assert_eq!(last["iteration"], 4);
     assert!(last["learning_rate"].as_f64().unwrap() < 1e-3);
+}
+
+/// Rewrites the model's weights through `change` and returns the loss that `eval` prints.
+fn loss_with(place: &Place, change: impl FnOnce(Vec<(String, Array)>)) -> String {
+    let (arrays, _) = io::load_safetensors(place.path("model/model.safetensors")).unwrap();
+    let mut arrays: Vec<_> = arrays.into_iter().collect();
+    arrays.sort_by(|a, b| a.0.cmp(&b.0));
+    transforms::eval(&arrays.iter().map(|(_, a)| a).collect::<Vec<_>>()).unwrap();
+    fs::remove_file(place.path("model/model.safetensors")).unwrap();
+    change(arrays);
+    place.ok("eval --model model --data data")
+}
+
+#[test]
+fn shards_are_one_model() {
+    let place = Place::new();
+    let whole = place.ok("eval --model model --data data");
+    let folder = place.path("model");
+    let sharded = loss_with(&place, |arrays| {
+        let mut map = serde_json::Map::new();
+        let half = arrays.len() / 2;
+        for (i, part) in [&arrays[..half], &arrays[half..]].iter().enumerate() {
+            let file = format!("model-0000{}-of-00002.safetensors", i + 1);
+            io::save_safetensors(folder.join(&file), part, &HashMap::new()).unwrap();
+            map.extend(
+                part.iter()
+                    .map(|(name, _)| (name.clone(), file.clone().into())),
+            );
+        }
+        let index = serde_json::json!({"weight_map": map});
+        fs::write(
+            folder.join("model.safetensors.index.json"),
+            index.to_string(),
+        )
+        .unwrap();
+    });
+    assert_eq!(sharded, whole);
+    fs::remove_file(folder.join("model-00002-of-00002.safetensors")).unwrap();
+    let message = place.fails("eval --model model --data data");
+    assert!(message.contains("model-00002-of-00002"), "{message}");
+}
+
+#[test]
+fn a_quantised_folder_is_the_model_that_its_values_stand_for() {
+    let place = Place::new();
+    let folder = place.path("model");
+    let mut unpacked = Vec::new();
+    let packed = loss_with(&place, |arrays| {
+        let mut all = Vec::new();
+        for (name, array) in arrays {
+            // Rows of 48 make no group of 32.
+            let path = name.trim_end_matches(".weight").to_owned();
+            if array.ndim() != 2 || array.dim(1).unwrap() != 32 {
+                unpacked.push((name.clone(), array.clone()));
+                all.push((name, array));
+                continue;
+            }
+            let (w, scales, biases) = ops::quantize(&array, 32, 4).unwrap();
+            let back = ops::dequantize(&w, &scales, &biases, 32, 4).unwrap();
+            unpacked.push((name, back));
+            all.push((format!("{path}.weight"), w));
+            all.push((format!("{path}.scales"), scales));
+            all.push((format!("{path}.biases"), biases));
+        }
+        io::save_safetensors(folder.join("model.safetensors"), &all, &HashMap::new()).unwrap();
+        let mut config = common::config();
+        config["quantization"] = serde_json::json!({"group_size": 32, "bits": 4});
+        fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    });
+    place.train("--iters 2");
+    let same = loss_with(&place, |_| {
+        io::save_safetensors(folder.join("model.safetensors"), &unpacked, &HashMap::new()).unwrap();
+    });
+    assert_eq!(packed, same);
 }

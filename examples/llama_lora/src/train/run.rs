@@ -85,7 +85,9 @@ pub fn run(prepared: Prepared, stop: &Stop) -> Result<Outcome> {
     if let Some(mut saved) = saved {
         step.restore(|name| saved.arrays.remove(name))?;
     }
+    stop.training(true);
     let result = run.all(&mut step, stop);
+    stop.training(false);
     run.progress.finish();
     result?;
     let (iteration, metrics) = (run.iteration, run.metrics);

@@ -7,15 +7,23 @@ use anyhow::{Context, Result};
 
 /// Whether someone asked the run to stop.
 #[derive(Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<Flags>);
+
+#[derive(Default)]
+struct Flags {
+    asked: AtomicBool,
+    /// Steps are being taken, so that there is something to finish and to save.
+    training: AtomicBool,
+}
 
 impl Stop {
     /// Listens to Ctrl-C (and SIGTERM) from now on. Once in a process.
     pub fn on_ctrl_c() -> Result<Stop> {
         let stop = Stop::default();
-        let flag = stop.clone();
+        let flags = Arc::clone(&stop.0);
         ctrlc::set_handler(move || {
-            if flag.0.swap(true, Ordering::SeqCst) {
+            let training = flags.training.load(Ordering::SeqCst);
+            if !training || flags.asked.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);
             }
             eprintln!("stopping after this step (again: stop now, without saving)");
@@ -26,11 +34,16 @@ impl Stop {
 
     /// Asks the run to stop.
     pub fn ask(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.asked.store(true, Ordering::SeqCst);
     }
 
     /// Whether to stop.
     pub fn asked(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.0.asked.load(Ordering::SeqCst)
+    }
+
+    /// Says whether steps are being taken now.
+    pub fn training(&self, now: bool) {
+        self.0.training.store(now, Ordering::SeqCst);
     }
 }

@@ -7,7 +7,7 @@ pub use crate::model::meta::Meta;
 pub use crate::model::sig::{check_argument, check_result, Sig, SigType};
 pub use crate::nn::linear::{joined, tied};
 
-use crate::{Array, Error, ErrorKind, Result};
+use crate::{Array, Dtype, Error, ErrorKind, Result};
 
 /// The operations as the language writes them.
 pub mod ops {
@@ -93,9 +93,15 @@ pub mod ops {
     }
 }
 
-/// A number with the dtype of `like`, so that it never widens it.
+/// A number with the dtype of `like`, so that it never widens it. Where `like` holds whole numbers
+/// the macros let only whole ones through.
 pub fn weak(value: f64, like: &Array) -> Result<Array> {
-    crate::ops::full(&[], &Array::scalar(value as f32)?, like.dtype())
+    match like.dtype() {
+        Dtype::Int32 => Array::scalar(value as i32),
+        Dtype::Uint32 => Array::scalar(value as u32),
+        Dtype::Float32 => Array::scalar(value as f32),
+        other => crate::ops::astype(&Array::scalar(value as f32)?, other),
+    }
 }
 
 /// One of several results.

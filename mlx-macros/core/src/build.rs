@@ -9,11 +9,12 @@ use quote::format_ident;
 use syn::spanned::Spanned;
 use syn::{BinOp, Expr, Ident, Lit, Pat, Stmt, UnOp};
 
+use crate::args::dim_expr;
 use crate::diag::{suggest, Code, Diag, Result};
 use crate::dims::Dim;
 use crate::ir::{Arg, Graph, Id, Kind, Node};
 use crate::ops::{self, describe};
-use crate::parse::{dim_expr, FieldKind, ModelDef};
+use crate::parse::{FieldKind, ModelDef};
 use crate::signature::{self, Method, Ty};
 
 /// The graph of a method, or all its mistakes.
@@ -39,6 +40,7 @@ pub fn graph(
         b.bind(&arg.name, id);
     }
     b.block(method);
+    b.one_reader_of_each_cache();
     if b.errors.is_empty() {
         Ok(b.graph)
     } else {
@@ -65,6 +67,33 @@ impl Builder<'_> {
             name: None,
         });
         self.graph.nodes.len() - 1
+    }
+
+    /// A cache has one slot for each layer of a stack: two users would write the same one.
+    fn one_reader_of_each_cache(&mut self) {
+        let mut first: BTreeMap<Id, Span> = BTreeMap::new();
+        let mut again = Vec::new();
+        for node in &self.graph.nodes {
+            let reads = |id: &Id| {
+                matches!(self.graph.nodes[*id].kind, Kind::Input(_)) && *self.ty(*id) == Ty::Cache
+            };
+            let uses = matches!(
+                node.kind,
+                Kind::CacheUpdate { .. }
+                    | Kind::Sub { .. }
+                    | Kind::Method { .. }
+                    | Kind::Layers { .. }
+            );
+            for cache in node.inputs().into_iter().filter(|id| uses && reads(id)) {
+                if first.insert(cache, node.span).is_some() {
+                    again.push(node.span);
+                }
+            }
+        }
+        for span in again {
+            let text = "the cache is used a second time in this method";
+            self.errors.push(Diag::new(Code::Cache, span, text));
+        }
     }
 
     /// A variable's name for a value; the first name a value gets is the one messages use.
@@ -198,7 +227,7 @@ impl Builder<'_> {
                 return unknown(self, Diag::new(Code::Declared, *span, text));
             }
         }
-        if let [name] = &names[..] {
+        if let ([name], false) = (&names[..], matches!(pat, Pat::Tuple(_))) {
             self.bind(name, id);
             return Ok(());
         }
@@ -399,9 +428,9 @@ impl Builder<'_> {
         let mut grown = Vec::new();
         for (id, e) in [(keys, k), (values, v)] {
             match self.ty(id) {
-                Ty::Tensor(s, d) if s.len() == 4 => {
+                Ty::Tensor(s, d) if s.len() == 4 && by_position(s) => {
                     let mut s = s.clone();
-                    s[2] = s[2].plus(&Dim::name("Past"));
+                    s[2] = s[2].plus(&Dim::name("Past'"));
                     grown.push(Ty::Tensor(s, *d));
                 }
                 Ty::Unknown => grown.push(Ty::Unknown),
@@ -497,7 +526,11 @@ impl Builder<'_> {
                 _ => bad("expected a dtype: float, f32, i32, u32 or bool"),
             },
             P::Mask => match e {
-                Expr::Path(p) if p.path.is_ident("causal") => Ok(Arg::Causal),
+                Expr::Path(p)
+                    if p.path.is_ident("causal") && !self.scope.contains_key("causal") =>
+                {
+                    Ok(Arg::Causal)
+                }
                 _ => Ok(Arg::Value(self.value(e, None)?)),
             },
         }
@@ -513,6 +546,13 @@ impl Builder<'_> {
         signature::check_free(&ty, &self.free, e.span())?;
         Ok(dim)
     }
+}
+
+/// Whether the third axis is a length, which only a call can know, and not a number of heads.
+pub(crate) fn by_position(shape: &[Dim]) -> bool {
+    shape.get(2).is_some_and(|d| {
+        d.as_constant().is_some() || d.names().iter().any(|n| crate::dims::is_free(n))
+    })
 }
 
 /// `KvCache::off`.
@@ -532,6 +572,11 @@ fn integer(e: &Expr) -> Option<i64> {
         Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => integer(&u.expr)?.checked_neg(),
         _ => None,
     }
+}
+
+/// Whether a number is a literal whole one.
+pub(crate) fn whole(e: &Expr) -> bool {
+    integer(e).is_some()
 }
 
 /// Whether an expression is a number at run time: literals, `config.field`, and sums and products.

@@ -180,6 +180,13 @@ impl Builder<'_> {
                     );
                     return Err(Diag::new(Code::Dtype, at, text));
                 }
+                if rope && (shape.len() != 4 || !crate::build::by_position(&shape)) {
+                    let text = format!(
+                        "`{name}` rotates [batch, heads, length, head size], but {}",
+                        self.describe(x)
+                    );
+                    return Err(Diag::new(Code::Rank, at, text));
+                }
                 if shape.last() != Some(&input) {
                     let text = format!(
                         "`{name}` takes [.., {}], but {}",

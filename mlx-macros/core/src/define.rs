@@ -62,7 +62,7 @@ fn saved(method: &Method, saved: &Saved) -> TokenStream {
                 Some(i) => quote! { __at(#i) },
                 None if is_free(n) => quote! { 1i64 },
                 None => {
-                    let field = Ident::new(n, Span::call_site());
+                    let field = crate::lower::config_field(n);
                     quote! { (__c.#field as i64) }
                 }
             }
@@ -120,7 +120,7 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
     let what = model.item.ident.to_string();
     let size = |d: &crate::dims::Dim| {
         let e = dim(d, |n| {
-            let field = Ident::new(n, Span::call_site());
+            let field = crate::lower::config_field(n);
             quote! { (__c.#field as i64) }
         });
         let text = model.names.dim(d);
@@ -181,11 +181,10 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
     let joined = joins.iter().map(|fields| {
         let key = join_key(fields);
         // Local variables are hygienic: they must be the struct's own tokens, not the impl's.
-        let fields = model
-            .fields
+        // Their order is the group's, in which the product is split again.
+        let fields = fields
             .iter()
-            .map(|f| &f.name)
-            .filter(|n| fields.contains(n));
+            .filter_map(|n| model.fields.iter().map(|f| &f.name).find(|m| *m == n));
         quote! { __mlx.join(#key, __loader, &mut [#(&mut #fields),*]); }
     });
     let names = model.fields.iter().map(|f| &f.name);
@@ -250,9 +249,16 @@ fn condition(e: &syn::Expr) -> TokenStream {
                         quote! { ::mlx_runtime::__private::quotient((#l) as i64, (#r) as i64) },
                     );
                 }
+                syn::BinOp::Add(_) => *e = saturating("saturating_add", l, r),
+                syn::BinOp::Sub(_) => *e = saturating("saturating_sub", l, r),
+                syn::BinOp::Mul(_) => *e = saturating("saturating_mul", l, r),
                 _ => {}
             }
         }
+    }
+    fn saturating(op: &str, l: TokenStream, r: TokenStream) -> syn::Expr {
+        let op = Ident::new(op, Span::call_site());
+        syn::Expr::Verbatim(quote! { ((#l) as i64).#op((#r) as i64) })
     }
     let mut e = e.clone();
     Checked.visit_expr_mut(&mut e);

@@ -71,6 +71,8 @@ codes! {
     Return = "";
     /// A parameter that nothing uses.
     UnusedParam = "use it in a method, or remove the field";
+    /// A cache that two layers would share.
+    Cache = "a cache serves one attention, one sub-model or one stack of layers in a method";
     /// The checkpoint policy is not understood.
     Checkpoint = "write `checkpoint = auto`, `every(4)`, `always` or `never`";
 }

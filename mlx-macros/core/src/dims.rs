@@ -54,7 +54,8 @@ impl Dim {
     pub fn plus(&self, other: &Dim) -> Dim {
         let mut terms = self.0.clone();
         for (m, c) in &other.0 {
-            *terms.entry(m.clone()).or_insert(0) += c;
+            let sum: &mut i64 = terms.entry(m.clone()).or_insert(0);
+            *sum = sum.saturating_add(*c);
         }
         terms.retain(|_, c| *c != 0);
         Dim(terms)
@@ -62,7 +63,11 @@ impl Dim {
 
     /// This size with its sign turned.
     pub fn negated(&self) -> Dim {
-        Dim(self.0.iter().map(|(m, c)| (m.clone(), -c)).collect())
+        Dim(self
+            .0
+            .iter()
+            .map(|(m, c)| (m.clone(), c.saturating_neg()))
+            .collect())
     }
 
     /// The product of two sizes.
@@ -72,7 +77,8 @@ impl Dim {
             for (b, y) in &other.0 {
                 let mut m = [a.as_slice(), b.as_slice()].concat();
                 m.sort();
-                *terms.entry(m).or_insert(0) += x * y;
+                let sum = terms.entry(m).or_insert(0);
+                *sum = sum.saturating_add(x.saturating_mul(*y));
             }
         }
         terms.retain(|_, c| *c != 0);
@@ -93,10 +99,10 @@ impl Dim {
                 let at = rest.iter().position(|n| n == name)?;
                 rest.remove(at);
             }
-            if c % by != 0 {
+            if c.checked_rem(*by) != Some(0) {
                 return None;
             }
-            terms.insert(rest, c / by);
+            terms.insert(rest, c.checked_div(*by)?);
         }
         Some(Dim(terms))
     }

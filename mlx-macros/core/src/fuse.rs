@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::dims::{is_free, Dim, Shape};
 use crate::ir::{Arg, Attention, Graph, Id, Kind};
 use crate::ops;
 use crate::parse::{FieldKind, ModelDef};
@@ -51,16 +52,29 @@ pub fn swiglu(graph: &mut Graph) {
 /// runtime computes in the layout that suits the device.
 pub fn attention(model: &ModelDef, graph: &mut Graph) {
     for id in 0..graph.nodes.len() {
-        if let Some(found) = match_attention(model, graph, id) {
-            graph.nodes[id].kind = Kind::Attention(Box::new(found));
+        let Some((found, update)) = match_attention(model, graph, id) else {
+            continue;
+        };
+        let fused = Kind::Attention(Box::new(found));
+        let old = std::mem::replace(&mut graph.nodes[id].kind, fused);
+        // If something else reads the grown keys or values, the cache would be updated twice.
+        if live(graph).contains(&update) {
+            graph.nodes[id].kind = old;
         }
     }
 }
 
-/// The value and arguments of an operation called `name`.
+/// The arguments of an operation called `name`.
 fn op_of<'g>(graph: &'g Graph, id: Id, name: &str) -> Option<&'g [Arg]> {
     match &graph.nodes[id].kind {
         Kind::Op { op, args } if op.name == name => Some(args),
+        _ => None,
+    }
+}
+
+fn shape_of(graph: &Graph, id: Id) -> Option<&Shape> {
+    match &graph.nodes[id].ty {
+        Ty::Tensor(s, Dt::Float) => Some(s),
         _ => None,
     }
 }
@@ -72,13 +86,14 @@ fn swapped(args: &[Arg]) -> Option<Id> {
     }
 }
 
-/// The `[B, L, heads * head_dim]` behind a value that was split into heads.
-fn before_heads(graph: &Graph, id: Id) -> Option<Id> {
+/// The `[B, L, heads * head_dim]` behind a value that was split into heads of that size.
+fn before_heads(graph: &Graph, id: Id, head_dim: &Dim) -> Option<Id> {
     let split = swapped(op_of(graph, id, "transpose")?)?;
-    match op_of(graph, split, "reshape")? {
-        [Arg::Value(x), _] if matches!(&graph.nodes[*x].ty, Ty::Tensor(s, Dt::Float) if s.len() == 3) => {
-            Some(*x)
-        }
+    let [Arg::Value(x), _] = op_of(graph, split, "reshape")? else {
+        return None;
+    };
+    match (&shape_of(graph, *x)?[..], &shape_of(graph, split)?[..]) {
+        ([b, l, _], [b2, l2, _, d]) if b == b2 && l == l2 && d == head_dim => Some(*x),
         _ => None,
     }
 }
@@ -88,17 +103,18 @@ fn rotated<'g>(model: &ModelDef, graph: &'g Graph, id: Id) -> Option<(&'g syn::I
     let Kind::Leaf { field, args } = &graph.nodes[id].kind else {
         return None;
     };
-    let rope = model
-        .fields
-        .iter()
-        .any(|f| f.name == *field && matches!(f.kind, FieldKind::Rope { .. }));
+    let rope =
+        |f: &crate::parse::Field| f.name == *field && matches!(f.kind, FieldKind::Rope { .. });
     match args[..] {
-        [Arg::Value(x), Arg::Value(cache)] if rope => Some((field, x, cache)),
+        [Arg::Value(x), Arg::Value(cache)] if model.fields.iter().any(rope) => {
+            Some((field, x, cache))
+        }
         _ => None,
     }
 }
 
-fn match_attention(model: &ModelDef, graph: &Graph, id: Id) -> Option<Attention> {
+/// The pattern that ends in node `id`, and the update of the cache inside of it.
+fn match_attention(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Attention, Id)> {
     let [Arg::Value(joined), _] = op_of(graph, id, "reshape")? else {
         return None;
     };
@@ -108,46 +124,44 @@ fn match_attention(model: &ModelDef, graph: &Graph, id: Id) -> Option<Attention>
     else {
         return None;
     };
-    let (k, v) = match (&graph.nodes[*k].kind, &graph.nodes[*v].kind) {
+    let (update, k, v) = match (&graph.nodes[*k].kind, &graph.nodes[*v].kind) {
         (Kind::Item(a, 0), Kind::Item(b, 1)) if a == b => match graph.nodes[*a].kind {
-            Kind::CacheUpdate { keys, values, .. } => (keys, values),
+            Kind::CacheUpdate {
+                keys,
+                values,
+                cache,
+            } => ((*a, cache), keys, values),
             _ => return None,
         },
         _ => return None,
     };
-    let ((rope, q, cache), (other, k, other_cache)) =
-        (rotated(model, graph, *q)?, rotated(model, graph, k)?);
+    let (rope, q, cache) = rotated(model, graph, *q)?;
+    let (other, k, other_cache) = rotated(model, graph, k)?;
     // One layer of positions and one cache, the one that is updated.
-    if rope != other || cache != other_cache {
+    if rope != other || cache != other_cache || cache != update.1 {
         return None;
     }
-    // The last axis of the result must be what the heads make together.
-    let (Ty::Tensor(heads, _), Ty::Tensor(out, _)) =
-        (&graph.nodes[attended].ty, &graph.nodes[id].ty)
-    else {
-        return None;
-    };
+    // The heads must be joined as they were split: [B, H, L, D] to [B, L, H * D].
+    let (heads, out) = (shape_of(graph, attended)?, shape_of(graph, id)?);
     let head_dim = heads.last()?.clone();
-    if out.len() != 3
-        || *out.last()? != heads[1].times(&head_dim)
-        || head_dim.names().iter().any(|n| crate::dims::is_free(n))
-    {
+    let joined = [
+        heads[0].clone(),
+        heads[2].clone(),
+        heads[1].times(&head_dim),
+    ];
+    if out[..] != joined || head_dim.names().iter().any(|n| is_free(n)) {
         return None;
     }
-    let (q, k, v) = (
-        before_heads(graph, q)?,
-        before_heads(graph, k)?,
-        before_heads(graph, v)?,
-    );
-    Some(Attention {
+    let found = Attention {
         rope: rope.clone(),
-        q,
-        k,
-        v,
-        cache: Some(cache),
+        q: before_heads(graph, q, &head_dim)?,
+        k: before_heads(graph, k, &head_dim)?,
+        v: before_heads(graph, v, &head_dim)?,
+        cache,
         head_dim,
         scale: scale.clone(),
-    })
+    };
+    Some((found, update.0))
 }
 
 /// Linear layers that read the same value become one matmul with a joined weight: fewer, better

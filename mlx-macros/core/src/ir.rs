@@ -95,8 +95,8 @@ pub struct Attention {
     pub k: Id,
     /// Values, as the keys.
     pub v: Id,
-    /// The cache, if there is one.
-    pub cache: Option<Id>,
+    /// The cache.
+    pub cache: Id,
     /// The size of one head.
     pub head_dim: Dim,
     /// The factor of the scores.
@@ -196,7 +196,7 @@ impl Node {
                 weights,
                 ..
             } => vec![*input, *targets, *weights],
-            Kind::Attention(a) => [a.q, a.k, a.v].into_iter().chain(a.cache).collect(),
+            Kind::Attention(a) => vec![a.q, a.k, a.v, a.cache],
             Kind::ResidualNorm { left, right, .. } => vec![*left, *right],
             Kind::Item(id, _) | Kind::With(id) => vec![*id],
             Kind::Tuple(ids) => ids.clone(),

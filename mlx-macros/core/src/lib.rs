@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod args;
 pub mod build;
 pub mod calls;
 pub mod checkpoint;
@@ -13,6 +14,7 @@ pub mod dims;
 pub mod fuse;
 pub mod ir;
 pub mod lower;
+mod operands;
 pub mod ops;
 pub mod parse;
 pub mod report;
@@ -169,7 +171,8 @@ pub fn expand(input: TokenStream) -> TokenStream {
             // A group joined in several methods is kept once.
             let mut joins: Vec<Vec<syn::Ident>> = Vec::new();
             for j in w.graphs.iter().flat_map(|g| &g.joins) {
-                if !joins.contains(j) {
+                // A layer has one place in memory: of groups that share one, the first is kept.
+                if !joins.iter().flatten().any(|f| j.contains(f)) {
                     joins.push(j.clone());
                 }
             }
@@ -181,8 +184,10 @@ pub fn expand(input: TokenStream) -> TokenStream {
                 .iter()
                 .zip(&w.graphs)
                 .map(|(m, g)| lower::method(&w.model, m, g));
+            let attrs = &methods.attrs;
             quote! {
                 #model
+                #(#attrs)*
                 impl #impl_generics #self_ty #where_clause { #(#bodies)* }
             }
         }

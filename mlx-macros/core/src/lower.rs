@@ -103,12 +103,12 @@ impl Lower<'_> {
             }
         }
         let config = used.iter().map(|n| {
-            let (var, field) = (dim_var(n), Ident::new(n, Span::call_site()));
+            let (var, field) = (dim_var(n), config_field(n));
             quote! { let #var = __c.#field as i64; }
         });
         quote! {
             let __c = self.__mlx.config();
-            let [#(#vars),*] = ::mlx_runtime::__private::bind(#what, &[#(#args),*], [#(#free),*])?;
+            let [#(#vars),*] = ::mlx_runtime::__private::bind(#what, self.__mlx.dtype(), &[#(#args),*], [#(#free),*])?;
             #(#config)*
         }
     }
@@ -137,7 +137,7 @@ impl Lower<'_> {
                 quote! { (#(#all,)*) }
             }
             Kind::Input(n) => quote! { #n.clone() },
-            Kind::Method { .. } => variable(id).to_token_stream(),
+            Kind::Method { .. } | Kind::Sub { .. } => variable(id).to_token_stream(),
             _ => {
                 let v = variable(id);
                 match &self.graph.nodes[id].ty {
@@ -230,14 +230,11 @@ impl Lower<'_> {
                 let rope = &a.rope;
                 let (q, k, v) = (self.read(a.q), self.read(a.k), self.read(a.v));
                 let head_dim = dim(&a.head_dim, |n| {
-                    let field = Ident::new(n, Span::call_site());
+                    let field = config_field(n);
                     quote! { (__c.#field as i64) }
                 });
                 let scale = self.arg(&a.scale, crate::ops::P::Scale);
-                let cache = match a.cache {
-                    Some(id) => self.read(id),
-                    None => quote! { &mut ::mlx_runtime::nn::KvCache::off() },
-                };
+                let cache = self.read(a.cache);
                 quote! {
                     ::mlx_runtime::nn::rope_attention(
                         &self.#rope, #q, #k, #v,
@@ -339,8 +336,8 @@ impl Lower<'_> {
             (Arg::Absent, _) => quote! { ::core::option::Option::None },
             (Arg::Value(id), _) => self.read(*id),
             (Arg::Weak { expr, like }, _) => {
-                let (e, like) = (config_expr(expr), self.read(*like));
-                quote! { &::mlx_runtime::__private::weak((#e) as f64, #like)? }
+                let (e, like) = (number_expr(expr), self.read(*like));
+                quote! { &::mlx_runtime::__private::weak(#e, #like)? }
             }
             (Arg::Values(ids), _) => {
                 let all = ids.iter().map(|id| self.read(*id));
@@ -353,8 +350,8 @@ impl Lower<'_> {
             }
             (Arg::Dims(d), _) => {
                 let d = d.iter().map(|d| match d.as_constant() {
-                    Some(n) => (n as i32).to_token_stream(),
-                    None => {
+                    Some(-1) => quote! { -1 },
+                    _ => {
                         let e = dim(d, |n| dim_var(n).to_token_stream());
                         quote! { ::mlx_runtime::__private::size(#e)? }
                     }
@@ -362,11 +359,11 @@ impl Lower<'_> {
                 quote! { &[#(#d),*] }
             }
             (Arg::Scalar(e), P::Scale) => {
-                let e = config_expr(e);
+                let e = number_expr(e);
                 quote! { ::core::option::Option::Some((#e) as f32) }
             }
             (Arg::Scalar(e), _) => {
-                let e = config_expr(e);
+                let e = number_expr(e);
                 quote! { (#e) as f32 }
             }
             (Arg::Bool(e), _) => e.to_token_stream(),
@@ -433,6 +430,11 @@ pub fn sig_type(t: &Ty) -> TokenStream {
     }
 }
 
+/// The config's field for a dim; a keyword becomes a raw identifier.
+pub fn config_field(name: &str) -> Ident {
+    syn::parse_str(name).unwrap_or_else(|_| Ident::new_raw(name, Span::call_site()))
+}
+
 fn dim_var(name: &str) -> Ident {
     format_ident!("__d_{}", name, span = Span::mixed_site())
 }
@@ -459,10 +461,41 @@ fn size_pattern(d: &Dim, free: &[String]) -> TokenStream {
         return quote! { #p::Any };
     }
     let e = dim(d, |n| {
-        let field = Ident::new(n, Span::call_site());
+        let field = config_field(n);
         quote! { (__c.#field as i64) }
     });
     quote! { #p::Fixed(#e) }
+}
+
+/// A number in a body, computed in f64 so that no quotient truncates and nothing overflows.
+fn number_expr(e: &Expr) -> TokenStream {
+    match e {
+        Expr::Lit(l) => match &l.lit {
+            syn::Lit::Int(i) => {
+                let digits = i.base10_parse::<f64>().unwrap_or(f64::NAN);
+                quote! { #digits }
+            }
+            syn::Lit::Float(f) => {
+                let digits = f.base10_parse::<f64>().unwrap_or(f64::NAN);
+                quote! { #digits }
+            }
+            other => other.to_token_stream(),
+        },
+        Expr::Unary(u) => {
+            let inner = number_expr(&u.expr);
+            quote! { (-#inner) }
+        }
+        Expr::Binary(b) => {
+            let (l, op, r) = (number_expr(&b.left), &b.op, number_expr(&b.right));
+            quote! { (#l #op #r) }
+        }
+        Expr::Paren(p) => number_expr(&p.expr),
+        Expr::Cast(c) => number_expr(&c.expr),
+        other => {
+            let field = config_expr(other);
+            quote! { (#field as f64) }
+        }
+    }
 }
 
 /// A number of the config: `config.rope_theta` or the bare field name becomes a field access.

@@ -86,7 +86,7 @@ macro_rules! ops {
 
 ops! {
     "abs"(A) = rules::same;
-    "negative"(A) = rules::same;
+    "negative"(A) = rules::negative;
     "square"(A) = rules::same;
     "exp"(A) = rules::float;
     "log"(A) = rules::float;
@@ -118,7 +118,7 @@ ops! {
     "greater"(("a", P::Operand), ("b", P::Operand)) = rules::compare;
     "greater_equal"(("a", P::Operand), ("b", P::Operand)) = rules::compare;
     "where_"(("condition", P::Tensor), ("x", P::Operand), ("y", P::Operand)) = rules::where_;
-    "swiglu"(("gate", P::Tensor), ("up", P::Tensor)) = rules::binary;
+    "swiglu"(("gate", P::Tensor), ("up", P::Tensor)) = rules::swiglu;
     "matmul"(("a", P::Tensor), ("b", P::Tensor)) = rules::matmul;
     "reshape"(A, ("shape", P::Dims)) = rules::reshape;
     "broadcast_to"(A, ("shape", P::Dims)) = rules::broadcast_to;

@@ -2,11 +2,12 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
-use syn::parse::{Parse, ParseStream, Parser};
+use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, ItemStruct, Lit, LitStr, Meta, Path, Token, Type};
 
+use crate::args::{dim_expr, Args};
 use crate::diag::{suggest, Code, Diag, Result};
 use crate::dims::{Dim, Names, Shape};
 
@@ -101,126 +102,6 @@ const HELPERS: &[&str] = &[
     "param", "rope", "layers", "lora", "frozen", "tied", "weights", "require",
 ];
 
-/// Arguments of an attribute: positional expressions, then `key = expr`.
-struct Args {
-    span: Span,
-    positional: Vec<Expr>,
-    keyed: Vec<(Ident, Expr)>,
-}
-
-impl Parse for Args {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut args = Args {
-            span: input.span(),
-            positional: vec![],
-            keyed: vec![],
-        };
-        for e in Punctuated::<Expr, Token![,]>::parse_terminated(input)? {
-            match e {
-                Expr::Assign(a) => match (&*a.left, a.right) {
-                    (Expr::Path(p), value) if p.path.get_ident().is_some() => {
-                        let key = p.path.require_ident()?.clone();
-                        args.keyed.push((key, *value));
-                    }
-                    (left, _) => {
-                        return Err(syn::Error::new(left.span(), "expected `key = value`"))
-                    }
-                },
-                e if args.keyed.is_empty() => args.positional.push(e),
-                e => {
-                    let text = "values without a key come first";
-                    return Err(syn::Error::new(e.span(), text));
-                }
-            }
-        }
-        Ok(args)
-    }
-}
-
-impl Args {
-    fn of(attr: &Attribute) -> Result<Args> {
-        let mut args = match &attr.meta {
-            Meta::Path(_) => Args {
-                span: attr.span(),
-                positional: vec![],
-                keyed: vec![],
-            },
-            Meta::List(list) => list.parse_args::<Args>()?,
-            Meta::NameValue(nv) => Args {
-                span: attr.span(),
-                positional: vec![nv.value.clone()],
-                keyed: vec![],
-            },
-        };
-        args.span = attr.span();
-        Ok(args)
-    }
-
-    fn take(&mut self, key: &str) -> Option<Expr> {
-        let at = self.keyed.iter().position(|(k, _)| k == key)?;
-        Some(self.keyed.remove(at).1)
-    }
-
-    /// The positional values as dims, exactly `n` of them.
-    fn dims(&self, names: &Names, n: usize, what: &str) -> Result<Vec<Dim>> {
-        if self.positional.len() != n {
-            let text = format!("{what} takes {n} dim(s), found {}", self.positional.len());
-            return Err(Diag::new(Code::ParamRank, self.span, text));
-        }
-        self.positional.iter().map(|e| dim_expr(e, names)).collect()
-    }
-
-    fn finish(self, known: &[&str]) -> Result<()> {
-        match self.keyed.first() {
-            None => Ok(()),
-            Some((key, _)) => {
-                let near = suggest(&key.to_string(), known.iter().copied());
-                let text = format!("unknown argument `{key}`{near}");
-                Err(Diag::new(Code::Attribute, key.span(), text))
-            }
-        }
-    }
-}
-
-/// A dim from an expression, with named sizes expanded.
-pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
-    let bad = |text: &str| Diag::new(Code::DimExpr, e.span(), text.to_string());
-    match e {
-        Expr::Path(p) if p.path.get_ident().is_some() => {
-            let name = p.path.require_ident()?.to_string();
-            Ok(names
-                .0
-                .get(&name)
-                .cloned()
-                .unwrap_or_else(|| Dim::name(&name)))
-        }
-        Expr::Lit(l) => match &l.lit {
-            Lit::Int(i) => Ok(Dim::constant(i.base10_parse()?)),
-            _ => Err(bad("a size is a whole number")),
-        },
-        Expr::Paren(p) => dim_expr(&p.expr, names),
-        Expr::Group(g) => dim_expr(&g.expr, names),
-        Expr::Binary(b) => {
-            let (l, r) = (dim_expr(&b.left, names)?, dim_expr(&b.right, names)?);
-            match b.op {
-                syn::BinOp::Add(_) => Ok(l.plus(&r)),
-                syn::BinOp::Sub(_) => Ok(l.plus(&r.negated())),
-                syn::BinOp::Mul(_) => Ok(l.times(&r)),
-                syn::BinOp::Div(_) => l.divided_by(&r).ok_or_else(|| {
-                    let text = format!(
-                        "`{}` is not known to divide `{}`",
-                        names.dim(&r),
-                        names.dim(&l)
-                    );
-                    bad(&text)
-                }),
-                _ => Err(bad("this operator has no meaning for sizes")),
-            }
-        }
-        _ => Err(bad("not a size")),
-    }
-}
-
 /// Reads `#[mlx_model(config = .., dims(..))] struct ..`; mistakes are gathered.
 pub fn model(attr: TokenStream, mut item: ItemStruct) -> std::result::Result<ModelDef, Vec<Diag>> {
     let mut errors = Vec::new();
@@ -243,29 +124,8 @@ pub fn model(attr: TokenStream, mut item: ItemStruct) -> std::result::Result<Mod
     }
     item.attrs.retain(|a| !is_helper(a));
     for f in &fields {
-        let Some(t) = &f.tied else { continue };
-        if !fields.iter().any(|o| {
-            o.name == t.source
-                && matches!(
-                    o.kind,
-                    FieldKind::Embedding { .. } | FieldKind::Linear { .. }
-                )
-        }) {
-            let near = suggest(
-                &t.source.to_string(),
-                item.fields
-                    .iter()
-                    .filter_map(|f| f.ident.as_ref())
-                    .map(|i| i.to_string())
-                    .collect::<Vec<_>>()
-                    .iter()
-                    .map(String::as_str),
-            );
-            let text = format!(
-                "`{}` is not an Embedding or Linear of this struct{near}",
-                t.source
-            );
-            errors.push(Diag::new(Code::UnknownField, t.source.span(), text));
+        if let Err(e) = check_tied(f, &fields, &names) {
+            errors.push(e);
         }
     }
     if errors.is_empty() {
@@ -278,6 +138,45 @@ pub fn model(attr: TokenStream, mut item: ItemStruct) -> std::result::Result<Mod
         })
     } else {
         Err(errors)
+    }
+}
+
+/// A tied layer borrows a weight of its own shape from a layer that has one.
+fn check_tied(f: &Field, fields: &[Field], names: &Names) -> Result<()> {
+    let Some(t) = &f.tied else { return Ok(()) };
+    let shape = |kind: &FieldKind| match kind {
+        FieldKind::Linear { out, input, .. } => Some(vec![out.clone(), input.clone()]),
+        FieldKind::Embedding { rows, dim } => Some(vec![rows.clone(), dim.clone()]),
+        _ => None,
+    };
+    let owner = fields
+        .iter()
+        .find(|o| o.name == t.source && o.name != f.name && o.tied.is_none());
+    let Some(source) = owner.and_then(|o| shape(&o.kind)) else {
+        let known: Vec<String> = fields
+            .iter()
+            .filter(|o| shape(&o.kind).is_some() && o.name != f.name)
+            .map(|o| o.name.to_string())
+            .collect();
+        let near = suggest(&t.source.to_string(), known.iter().map(String::as_str));
+        let text = format!(
+            "`{}` is not an Embedding or Linear of this struct with a weight of its own{near}",
+            t.source
+        );
+        return Err(Diag::new(Code::UnknownField, t.source.span(), text));
+    };
+    match shape(&f.kind) {
+        Some(own) if own != source => {
+            let text = format!(
+                "`{}` is {}, but the weight of `{}` is {}",
+                f.name,
+                names.shape(&own),
+                t.source,
+                names.shape(&source)
+            );
+            Err(Diag::new(Code::DimMismatch, t.source.span(), text))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -335,7 +234,9 @@ fn header(attr: TokenStream, at: Span) -> Result<(Path, Names)> {
 fn requires(item: &ItemStruct) -> Result<Vec<Expr>> {
     let mut all = Vec::new();
     for a in item.attrs.iter().filter(|a| a.path().is_ident("require")) {
-        all.extend(Args::of(a)?.positional);
+        let mut args = Args::of(a)?;
+        all.append(&mut args.positional);
+        args.finish(&[])?;
     }
     Ok(all)
 }
@@ -374,6 +275,27 @@ fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
     f.attrs.retain(|a| !is_helper(a));
     let find = |n: &str| attrs.iter().find(|a| a.path().is_ident(n));
     let kind = kind(f, &name, find, names)?;
+    let holds_weights = !matches!(
+        kind,
+        FieldKind::Model | FieldKind::Layers { .. } | FieldKind::Rope { .. }
+    );
+    if let (Some(a), false) = (find("frozen"), holds_weights) {
+        let text = format!(
+            "`#[frozen]` belongs on a layer that holds weights; `{name}` is a `{}`",
+            last_segment(&f.ty)
+        );
+        return Err(Diag::new(Code::Attribute, a.span(), text));
+    }
+    for (helper, fits) in [
+        ("layers", matches!(kind, FieldKind::Layers { .. })),
+        ("rope", matches!(kind, FieldKind::Rope { .. })),
+        ("require", false),
+    ] {
+        if let (Some(a), false) = (find(helper), fits) {
+            let text = format!("`#[{helper}]` does not belong on `{name}`");
+            return Err(Diag::new(Code::Attribute, a.span(), text));
+        }
+    }
     let linear = matches!(kind, FieldKind::Linear { .. });
     for only_linear in ["lora", "tied"] {
         if let (Some(a), false) = (find(only_linear), linear) {

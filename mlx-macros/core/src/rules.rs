@@ -4,6 +4,7 @@
 use crate::diag::{Code, Result};
 use crate::dims::{volume, Dim, Shape};
 use crate::ir::Arg;
+use crate::operands::{broadcast, list, need_float, need_index, operands, promote, reduced};
 use crate::ops::Ctx;
 use crate::signature::{Dt, Ty};
 
@@ -11,6 +12,38 @@ use crate::signature::{Dt, Ty};
 pub fn same(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     Ok(Ty::Tensor(s.clone(), d))
+}
+
+/// `[..] -> [..]`, anything but bool.
+pub fn negative(c: &Ctx<'_>) -> Result<Ty> {
+    let (s, d) = c.tensor(0)?;
+    match d {
+        Dt::Bool => Err(c.error_at(
+            0,
+            Code::Dtype,
+            format!("bool has no sign, but {}", c.describe(0)),
+        )),
+        _ => Ok(Ty::Tensor(s.clone(), d)),
+    }
+}
+
+/// Two values of one shape, floating point.
+pub fn swiglu(c: &Ctx<'_>) -> Result<Ty> {
+    let ((a, da), (b, db)) = (c.tensor(0)?, c.tensor(1)?);
+    let dtype = promote(c, 0, 1, da, db)?;
+    need_float(c, 0, dtype)?;
+    match a == b {
+        true => Ok(Ty::Tensor(a.clone(), dtype)),
+        false => Err(c.error_at(
+            1,
+            Code::DimMismatch,
+            format!(
+                "both must have one shape: {}, {}",
+                c.describe(0),
+                c.describe(1)
+            ),
+        )),
+    }
 }
 
 /// `[..] -> [..]`, floating point.
@@ -317,6 +350,11 @@ pub fn reduce(c: &Ctx<'_>) -> Result<Ty> {
         need_float(c, 0, d)?;
     }
     let axes = c.axes(1, s.len())?;
+    // MLX counts what is true.
+    let d = match (d, c.op.name) {
+        (Dt::Bool, "sum" | "prod") => Dt::I32,
+        _ => d,
+    };
     Ok(Ty::Tensor(reduced(s, &axes, c.keepdims(2)), d))
 }
 
@@ -337,8 +375,9 @@ pub fn softmax(c: &Ctx<'_>) -> Result<Ty> {
 
 /// `x [.., D]`, `weight [D]` -> `[.., D]`.
 pub fn norm(c: &Ctx<'_>) -> Result<Ty> {
-    let ((x, d), (w, _)) = (c.tensor(0)?, c.tensor(1)?);
+    let ((x, d), (w, dw)) = (c.tensor(0)?, c.tensor(1)?);
     need_float(c, 0, d)?;
+    promote(c, 0, 1, d, dw)?;
     if w.len() != 1 || x.last() != w.first() {
         return Err(c.error(
             Code::DimMismatch,
@@ -388,7 +427,14 @@ pub fn attention(c: &Ctx<'_>) -> Result<Ty> {
         }
     }
     if let Arg::Value(_) = c.args[3] {
-        let (m, _) = c.tensor(3)?;
+        let (m, dm) = c.tensor(3)?;
+        if dm != Dt::Bool && dm != dtype {
+            return Err(c.error_at(
+                3,
+                Code::Dtype,
+                format!("a mask is bool or {}, but {}", dtype.name(), c.describe(3)),
+            ));
+        }
         let scores = vec![q[0].clone(), q[1].clone(), q[2].clone(), k[2].clone()];
         if broadcast(m, &scores).as_ref() != Some(&scores) {
             return Err(c.error_at(
@@ -425,132 +471,4 @@ pub fn cross_entropy(c: &Ctx<'_>) -> Result<Ty> {
             ),
         )),
     }
-}
-
-/// The shape two shapes broadcast to.
-pub fn broadcast(a: &Shape, b: &Shape) -> Option<Shape> {
-    let rank = a.len().max(b.len());
-    let one = Dim::constant(1);
-    let at = |s: &Shape, i: usize| {
-        (i + s.len())
-            .checked_sub(rank)
-            .map_or(one.clone(), |j| s[j].clone())
-    };
-    (0..rank)
-        .map(|i| match (at(a, i), at(b, i)) {
-            (x, y) if x == y || y.is_one() => Some(x),
-            (x, y) if x.is_one() => Some(y),
-            _ => None,
-        })
-        .collect()
-}
-
-/// Refuses whole numbers.
-pub fn need_float(c: &Ctx<'_>, i: usize, d: Dt) -> Result<()> {
-    match d {
-        Dt::Float | Dt::F32 => Ok(()),
-        _ => Err(c.error_at(
-            i,
-            Code::Dtype,
-            format!("needs floating point, but {}", c.describe(i)),
-        )),
-    }
-}
-
-fn need_index(c: &Ctx<'_>, i: usize, d: Dt) -> Result<()> {
-    match d {
-        Dt::I32 | Dt::U32 => Ok(()),
-        _ => Err(c.error_at(
-            i,
-            Code::Dtype,
-            format!("indices are whole numbers, but {}", c.describe(i)),
-        )),
-    }
-}
-
-fn reduced(s: &Shape, axes: &[usize], keep: bool) -> Shape {
-    let one = Dim::constant(1);
-    let kept = s
-        .iter()
-        .enumerate()
-        .filter(|(i, _)| keep || !axes.contains(i));
-    kept.map(|(i, d)| {
-        if axes.contains(&i) {
-            one.clone()
-        } else {
-            d.clone()
-        }
-    })
-    .collect()
-}
-
-type Typed<'a> = (&'a Shape, Dt);
-
-fn list<'a>(c: &'a Ctx<'_>) -> Result<(&'a Shape, Dt, Vec<Typed<'a>>)> {
-    let none = || {
-        c.error_at(
-            0,
-            Code::ArgumentKind,
-            "expected a list of tensors, `[a, b]`".to_string(),
-        )
-    };
-    let Arg::Values(ids) = &c.args[0] else {
-        return Err(none());
-    };
-    let all: Option<Vec<Typed<'_>>> = ids.iter().map(|id| c.ty(*id)).collect();
-    let mut all = all.ok_or_else(none)?;
-    if all.is_empty() {
-        return Err(none());
-    }
-    let (first, dtype) = all.remove(0);
-    if all.iter().any(|(_, d)| *d != dtype) {
-        return Err(c.error_at(0, Code::Dtype, format!("dtypes differ: {}", c.describe(0))));
-    }
-    Ok((first, dtype, all))
-}
-
-/// The dtype of two operands together; what MLX would silently widen is refused.
-fn promote(c: &Ctx<'_>, i: usize, j: usize, a: Dt, b: Dt) -> Result<Dt> {
-    match (a, b) {
-        _ if a == b => Ok(a),
-        (Dt::Bool, d) | (d, Dt::Bool) => Ok(d),
-        _ => {
-            let why = match (a, b) {
-                (Dt::Float, Dt::F32) | (Dt::F32, Dt::Float) => {
-                    ", which would make 16-bit activations float32"
-                }
-                _ => "",
-            };
-            let text = format!(
-                "dtypes {} and {} meet{why}: {}, {}",
-                a.name(),
-                b.name(),
-                c.describe(i),
-                c.describe(j)
-            );
-            Err(c.error(Code::Dtype, text))
-        }
-    }
-}
-
-/// Shape and dtype of two operands, either of which may be a number.
-fn operands(c: &Ctx<'_>, i: usize, j: usize) -> Result<(Shape, Dt)> {
-    let weak = |k: usize| matches!(c.args[k], Arg::Weak { .. });
-    if weak(i) || weak(j) {
-        let (s, d) = c.tensor(if weak(i) { j } else { i })?;
-        return Ok((s.clone(), d));
-    }
-    let ((a, da), (b, db)) = (c.tensor(i)?, c.tensor(j)?);
-    let dtype = promote(c, i, j, da, db)?;
-    let shape = broadcast(a, b).ok_or_else(|| {
-        c.error(
-            Code::Broadcast,
-            format!(
-                "shapes do not broadcast: {}, {}",
-                c.describe(i),
-                c.describe(j)
-            ),
-        )
-    })?;
-    Ok((shape, dtype))
 }

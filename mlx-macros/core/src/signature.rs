@@ -9,9 +9,9 @@ use syn::{
     Visibility,
 };
 
+use crate::args::dim_expr;
 use crate::diag::{suggest, Code, Diag, Result};
 use crate::dims::{Names, Shape};
-use crate::parse::dim_expr;
 
 /// Element types as the language tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -183,6 +183,39 @@ fn method(f: &syn::ImplItemFn, names: &Names) -> Result<Method> {
     let free = method.free_dims();
     for a in &method.args {
         check_free(&a.ty, &free, a.span)?;
+        match &a.ty {
+            Ty::Tensor(shape, _) => {
+                let mixed = |d: &&crate::dims::Dim| {
+                    d.as_name().is_none() && d.names().iter().any(|n| crate::dims::is_free(n))
+                };
+                if let Some(d) = shape.iter().find(mixed) {
+                    let text =
+                        format!("`{d}` mixes a free dim with others: give it a name of its own");
+                    return Err(Diag::new(Code::Signature, a.span, text));
+                }
+            }
+            Ty::Tuple(_) => return Err(bad(a.span, "an argument is one tensor or the cache")),
+            Ty::Cache | Ty::Unknown => {}
+        }
+    }
+    if method.args.iter().filter(|a| a.ty == Ty::Cache).count() > 1 {
+        return Err(bad(sig.ident.span(), "a method takes one cache at most"));
+    }
+    let flat = match &method.ret {
+        Ty::Tuple(all) => all.iter().all(|t| matches!(t, Ty::Tensor(..))),
+        t => matches!(t, Ty::Tensor(..)),
+    };
+    if !flat {
+        return Err(bad(
+            ret_span,
+            "a method returns a tensor or a tuple of tensors",
+        ));
+    }
+    if sig.asyncness.is_some() || !sig.generics.params.is_empty() {
+        return Err(bad(
+            sig.ident.span(),
+            "a method of a model is neither async nor generic",
+        ));
     }
     check_free(&method.ret, &free, ret_span)?;
     Ok(method)

@@ -15,7 +15,7 @@ pub enum Size {
 /// Which dtypes an argument may have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// bfloat16, float16 or float32.
+    /// The dtype of the model's activations.
     Float,
     /// float32.
     F32,
@@ -48,7 +48,12 @@ impl<'a> Arg<'a> {
 }
 
 /// The numbers for the free dims `names`, or an error that names both shapes.
-pub fn bind<const N: usize>(what: &str, args: &[Arg<'_>], names: [&str; N]) -> Result<[i64; N]> {
+pub fn bind<const N: usize>(
+    what: &str,
+    float: Dtype,
+    args: &[Arg<'_>],
+    names: [&str; N],
+) -> Result<[i64; N]> {
     let mut bound = [-1; N];
     for arg in args {
         let shape = arg.array.shape();
@@ -64,21 +69,21 @@ pub fn bind<const N: usize>(what: &str, args: &[Arg<'_>], names: [&str; N]) -> R
             });
         let dtype = arg.array.dtype();
         let allowed = match arg.class {
-            Class::Float => matches!(dtype, Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16),
+            Class::Float => dtype == float,
             Class::F32 => dtype == Dtype::Float32,
             Class::I32 => dtype == Dtype::Int32,
             Class::U32 => dtype == Dtype::Uint32,
             Class::Bool => dtype == Dtype::Bool,
         };
         if !fits || !allowed {
-            return Err(refuse(what, arg, &names, &bound));
+            return Err(refuse(what, float, arg, &names, &bound));
         }
     }
     Ok(bound)
 }
 
 #[cold]
-fn refuse(what: &str, arg: &Arg<'_>, names: &[&str], bound: &[i64]) -> Error {
+fn refuse(what: &str, float: Dtype, arg: &Arg<'_>, names: &[&str], bound: &[i64]) -> Error {
     let sizes: Vec<String> = arg
         .sizes
         .iter()
@@ -90,16 +95,16 @@ fn refuse(what: &str, arg: &Arg<'_>, names: &[&str], bound: &[i64]) -> Error {
         })
         .collect();
     let class = match arg.class {
-        Class::Float => "floating point",
-        Class::F32 => "float32",
-        Class::I32 => "int32",
-        Class::U32 => "uint32",
-        Class::Bool => "bool",
+        Class::Float => float,
+        Class::F32 => Dtype::Float32,
+        Class::I32 => Dtype::Int32,
+        Class::U32 => Dtype::Uint32,
+        Class::Bool => Dtype::Bool,
     };
     Error::new(
         ErrorKind::Shape,
         format!(
-            "{what}: argument `{}` must be [{}] of {class}, found {:?} of {:?}",
+            "{what}: argument `{}` must be [{}] of {class:?}, found {:?} of {:?}",
             arg.name,
             sizes.join(", "),
             arg.array.shape(),

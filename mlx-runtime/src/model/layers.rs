@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use super::Model;
 use crate::nn::KvCache;
-use crate::{device, memory, transforms, Array, Result};
+use crate::{device, memory, transforms, Array, Dtype, Result};
 
 /// Where a stack of layers is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -138,9 +138,15 @@ fn plain<M: Model>(
 
 /// One span between two boundaries. What is trained must come in as an input, since MLX
 /// differentiates a checkpoint with respect to its inputs only; what is frozen is captured, which
-/// keeps MLX from building gradients nobody wants.
+/// keeps MLX from building gradients nobody wants, and so are whole numbers, which have none.
 fn segment<M: Model>(layers: &[M], args: &[Array], run: Run<M>) -> Result<Array> {
-    let mut inputs = args.to_vec();
+    let float = |a: &Array| matches!(a.dtype(), Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
+    let mut inputs: Vec<Array> = args.iter().filter(|a| float(a)).cloned().collect();
+    let width = inputs.len();
+    let fixed: Vec<Option<Array>> = args
+        .iter()
+        .map(|a| (!float(a)).then(|| a.clone()))
+        .collect();
     let counts: Vec<usize> = layers
         .iter()
         .map(|l| {
@@ -150,22 +156,21 @@ fn segment<M: Model>(layers: &[M], args: &[Array], run: Run<M>) -> Result<Array>
             n
         })
         .collect();
-    let (layers, width) = (layers.to_vec(), args.len());
+    let layers = layers.to_vec();
     let body = move |inputs: &[Array]| {
-        let (args, mut params) = inputs.split_at(width);
+        let (floats, mut params) = inputs.split_at(width);
+        let mut floats = floats.iter();
+        let args = fixed
+            .iter()
+            .filter_map(|a| a.as_ref().or_else(|| floats.next()).cloned());
+        let args: Vec<Array> = args.collect();
         let mut layers = layers.clone();
         for (layer, n) in layers.iter_mut().zip(&counts) {
             let (own, rest) = params.split_at(*n);
             layer.set_trainable(own)?;
             params = rest;
         }
-        Ok(vec![plain(
-            &layers,
-            0,
-            args.to_vec(),
-            &mut KvCache::off(),
-            run,
-        )?])
+        Ok(vec![plain(&layers, 0, args, &mut KvCache::off(), run)?])
     };
     let mut out = transforms::checkpoint(body).call(&inputs)?;
     Ok(out.swap_remove(0))

@@ -111,6 +111,16 @@ const SHOWN: usize = 20;
 
 impl Loader {
     fn new(source: Source, options: LoadOptions) -> Result<Self> {
+        if !matches!(
+            options.dtype,
+            Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16
+        ) {
+            let text = format!(
+                "a model computes in float32, float16 or bfloat16, not {:?}",
+                options.dtype
+            );
+            return Err(Error::new(ErrorKind::Dtype, text));
+        }
         Ok(Loader {
             source,
             options,
@@ -278,13 +288,11 @@ impl Loader {
             self.matrix(path, [out, input], Fill::Uniform(input.size))
         };
         let bias = bias.then(|| self.tensor(&join(path, "bias"), &[out], Fill::Zeros));
-        Linear::new(
-            weight,
-            bias,
-            (input.size, out.size),
-            lora,
-            frozen || self.frozen(),
-        )
+        let mut layer = Linear::new(weight, bias, (input.size, out.size), lora, self.frozen());
+        if frozen {
+            layer.pin();
+        }
+        layer
     }
 
     /// A table `[rows, dim]`.
@@ -296,13 +304,21 @@ impl Loader {
         frozen: bool,
     ) -> Embedding {
         let weight = self.matrix(path, [rows, dim], Fill::Normal);
-        Embedding::new(weight, self.options.dtype, frozen || self.frozen())
+        let mut layer = Embedding::new(weight, self.options.dtype, self.frozen());
+        if frozen {
+            layer.pin();
+        }
+        layer
     }
 
     /// A normalisation over `dim`.
     pub fn rms_norm(&mut self, path: &str, dim: LoadDim, eps: f32, frozen: bool) -> RmsNorm {
         let weight = self.tensor(&join(path, "weight"), &[dim], Fill::Ones);
-        RmsNorm::new(weight, eps, frozen || self.frozen())
+        let mut layer = RmsNorm::new(weight, eps, self.frozen());
+        if frozen {
+            layer.pin();
+        }
+        layer
     }
 
     /// Rotary positions for heads of `dims`.
@@ -323,10 +339,11 @@ impl Loader {
 
     /// A bare tensor.
     pub fn param(&mut self, path: &str, shape: &[LoadDim], frozen: bool) -> Param {
-        Param::new(
-            self.tensor(path, shape, Fill::Zeros),
-            frozen || self.frozen(),
-        )
+        let mut param = Param::new(self.tensor(path, shape, Fill::Zeros), self.frozen());
+        if frozen {
+            param.pin();
+        }
+        param
     }
 
     /// A stack of `count` layers.
@@ -414,14 +431,20 @@ fn quantised(
         && groups > 0
         && want[1] % i64::from(groups) == 0;
     let bits = i64::from(words) * 32 / want[1].max(1);
+    let sharing = want[1] / i64::from(groups).max(1);
+    let fits = fits && matches!(sharing, 32 | 64 | 128);
     if !fits || bits * want[1] != i64::from(words) * 32 || !matches!(bits, 2 | 3 | 4 | 5 | 6 | 8) {
         return Err(expected());
+    }
+    let biases = biases.ok_or("its biases are missing")?;
+    if biases.shape() != s {
+        return Err(format!("biases are {:?}, scales {s:?}", biases.shape()));
     }
     let cast = |a: &Array| ops::astype(a, dtype).map_err(|e| e.to_string());
     Ok(Weight::Quantized {
         weight: packed.clone(),
         scales: cast(scales)?,
-        biases: cast(&biases.ok_or("its biases are missing")?)?,
+        biases: cast(&biases)?,
         group_size: (want[1] / i64::from(groups)) as i32,
         bits: bits as i32,
     })

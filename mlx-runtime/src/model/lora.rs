@@ -1,6 +1,6 @@
 //! Low-rank adaptation (Hu et al. 2021): `y + scale * (x a) b` beside frozen linear maps.
 
-use super::{LeafMut, Model};
+use super::{Leaf, LeafMut, Model};
 use crate::random::Key;
 use crate::{ops, random, Array, Dtype, Error, ErrorKind, Result};
 
@@ -36,27 +36,18 @@ pub fn add_lora<M: Model>(model: &mut M, config: &LoraConfig, key: &Key) -> Resu
         Ok(n) => layers.saturating_sub(n),
         Err(_) => 0,
     };
+    let matches = |name: &str, key: &String| name == key || name.ends_with(&format!(".{key}"));
+    check_keys(model, config, matches)?;
     model.freeze();
-    let (mut key, mut adapted, mut known) = (key.clone(), 0, Vec::new());
-    let (mut failed, mut matched) = (None, vec![false; config.keys.len()]);
+    let (mut key, mut adapted, mut failed) = (key.clone(), 0, None);
     model.visit_mut("", &mut |path, leaf| {
         let LeafMut::Linear(linear) = leaf else {
             return;
         };
-        if !linear.lora_allowed() {
-            return;
-        }
+        linear.clear_lora();
         let (layer, name) = layer_of(path);
-        if !known.iter().any(|k: &String| k == name) {
-            known.push(name.to_string());
-        }
-        let hit = config
-            .keys
-            .iter()
-            .position(|k| name == k || name.ends_with(&format!(".{k}")));
-        let Some(hit) = hit else { return };
-        matched[hit] = true;
-        if layer.is_some_and(|i| i < first) || failed.is_some() {
+        let wanted = linear.lora_allowed() && config.keys.iter().any(|k| matches(name, k));
+        if !wanted || layer.is_some_and(|i| i < first) || failed.is_some() {
             return;
         }
         let (input, output) = linear.sizes();
@@ -64,13 +55,8 @@ pub fn add_lora<M: Model>(model: &mut M, config: &LoraConfig, key: &Key) -> Resu
         let made = key.split().and_then(|(now, next)| {
             key = next;
             let rank = i32::try_from(config.rank).unwrap_or(i32::MAX);
-            let a = random::uniform(
-                &Array::scalar(-limit)?,
-                &Array::scalar(limit)?,
-                &[input, rank],
-                Dtype::Float32,
-                Some(&now),
-            )?;
+            let (low, high) = (Array::scalar(-limit)?, Array::scalar(limit)?);
+            let a = random::uniform(&low, &high, &[input, rank], Dtype::Float32, Some(&now))?;
             let b = ops::zeros(&[rank, output], Dtype::Float32)?;
             Ok((a, b))
         });
@@ -82,25 +68,49 @@ pub fn add_lora<M: Model>(model: &mut M, config: &LoraConfig, key: &Key) -> Resu
             Err(e) => failed = Some(e),
         }
     });
-    if let Some(e) = failed {
-        return Err(e);
+    match failed {
+        Some(e) => Err(e),
+        None if adapted == 0 => Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!(
+                "no layer is adapted: {} layers of {layers}",
+                config.num_layers
+            ),
+        )),
+        None => Ok(adapted),
     }
+}
+
+/// Refuses keys that name no layer, before anything is changed.
+fn check_keys<M: Model>(
+    model: &M,
+    config: &LoraConfig,
+    matches: impl Fn(&str, &String) -> bool,
+) -> Result<()> {
+    let mut known: Vec<String> = Vec::new();
+    model.visit("", &mut |path, leaf| {
+        let name = layer_of(path).1;
+        let allowed = matches!(leaf, Leaf::Linear(l) if l.lora_allowed());
+        if allowed && !known.iter().any(|k| k == name) {
+            known.push(name.to_string());
+        }
+    });
+    let lost = |k: &&String| !known.iter().any(|name| matches(name, k));
     let lost: Vec<&str> = config
         .keys
         .iter()
-        .zip(&matched)
-        .filter(|(_, m)| !**m)
-        .map(|(k, _)| k.as_str())
+        .filter(lost)
+        .map(String::as_str)
         .collect();
-    if !lost.is_empty() || adapted == 0 {
-        let text = match lost.is_empty() {
-            true => "no layer is adapted".to_string(),
-            false => format!("no layer that LoRA may adapt is called {}", lost.join(", ")),
-        };
-        return Err(Error::new(ErrorKind::InvalidArgument, text)
-            .with_hint(format!("layers that may be adapted: {}", known.join(", "))));
+    if lost.is_empty() && !config.keys.is_empty() {
+        return Ok(());
     }
-    Ok(adapted)
+    let text = match lost.is_empty() {
+        true => "no layer is named".to_string(),
+        false => format!("no layer that LoRA may adapt is called {}", lost.join(", ")),
+    };
+    Err(Error::new(ErrorKind::InvalidArgument, text)
+        .with_hint(format!("layers that may be adapted: {}", known.join(", "))))
 }
 
 /// The number of layers in the model's stack.

@@ -86,7 +86,7 @@ fn join(layers: &mut [&mut Linear]) -> Result<Option<Array>> {
     let all: Vec<&Array> = std::iter::once(&joined).chain(&views).collect();
     transforms::eval(&all)?;
     for (layer, view) in layers.iter_mut().zip(views) {
-        layer.set_weight(view);
+        layer.set_joined(view);
     }
     Ok(Some(joined))
 }

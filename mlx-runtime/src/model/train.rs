@@ -56,6 +56,9 @@ impl<M: Model> TrainStep<M> {
         let buffers = groups.gather(&tensors)?;
         let state = optimizer.init(&buffers)?;
         transforms::eval(&buffers.iter().chain(&state.arrays()).collect::<Vec<_>>())?;
+        // The buffers hold the values from here on: the model would keep the first ones alive.
+        let mut model = model;
+        model.set_trainable(&vec![Array::scalar(0f32)?; tensors.len()])?;
         let gradient = gradient(&model, loss, groups.tensors(), options.checkpoint)?;
         Ok(TrainStep {
             model,

@@ -9,6 +9,8 @@ pub struct Embedding {
     weight: Weight,
     dtype: Dtype,
     frozen: bool,
+    /// The definition says `#[frozen]`.
+    pinned: bool,
 }
 
 impl Embedding {
@@ -17,11 +19,12 @@ impl Embedding {
             weight,
             dtype,
             frozen,
+            pinned: false,
         }
     }
 
-    /// `[..] of int -> [.., dim]`. Indices outside the table are not checked by MLX: check them
-    /// where they come from.
+    /// `[..] of int -> [.., dim]`. An index outside the
+    /// table is clamped to it.
     ///
     /// # Errors
     /// If the indices are not whole numbers.
@@ -52,12 +55,22 @@ impl Embedding {
         }
     }
 
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen
+    }
+
     pub(crate) fn table(&self) -> &Weight {
         &self.weight
     }
 
+    /// Never trains, as the definition says.
+    pub(crate) fn pin(&mut self) {
+        self.pinned = true;
+        self.frozen = true;
+    }
+
     pub(crate) fn set_frozen(&mut self, frozen: bool) {
-        self.frozen = frozen;
+        self.frozen = frozen || self.pinned;
     }
 
     pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {

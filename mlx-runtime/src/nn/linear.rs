@@ -35,6 +35,10 @@ pub struct Linear {
     sizes: (i64, i64),
     lora_allowed: bool,
     frozen: bool,
+    /// The definition says `#[frozen]`.
+    pinned: bool,
+    /// The weight is a view of a joined one.
+    joined: bool,
 }
 
 #[derive(Clone)]
@@ -59,6 +63,8 @@ impl Linear {
             sizes,
             lora_allowed,
             frozen,
+            pinned: false,
+            joined: false,
         }
     }
 
@@ -147,13 +153,25 @@ impl Linear {
         }
     }
 
-    pub(crate) fn set_weight(&mut self, w: Array) {
+    /// Replaces the weight by a view of a joined one.
+    pub(crate) fn set_joined(&mut self, w: Array) {
+        self.joined = true;
         self.weight = Weight::Dense(w);
     }
 
-    /// Freezing drops an adapter.
+    /// Never trains, as the definition says.
+    pub(crate) fn pin(&mut self) {
+        self.pinned = true;
+        self.frozen = true;
+    }
+
+    /// A weight that trains is no longer a view of the joined one.
     pub(crate) fn set_frozen(&mut self, frozen: bool) {
-        self.frozen = frozen;
+        self.frozen = frozen || self.pinned;
+        self.joined &= self.frozen;
+    }
+
+    pub(crate) fn clear_lora(&mut self) {
         self.lora = None;
     }
 
@@ -183,7 +201,11 @@ impl Linear {
 
     pub(crate) fn each_mut(&mut self, f: &mut dyn FnMut(&mut Array, bool)) {
         match &mut self.weight {
-            Weight::Dense(w) => f(w, !self.frozen),
+            Weight::Dense(w) => {
+                let before = w.as_raw().ctx;
+                f(w, !self.frozen);
+                self.joined &= w.as_raw().ctx == before;
+            }
             Weight::Quantized {
                 weight,
                 scales,
@@ -213,9 +235,9 @@ pub fn joined<const N: usize>(
     x: &Array,
 ) -> Result<[Array; N]> {
     // On the CPU one matmul for each writes its result where the next operation wants it.
-    let frozen = layers.iter().all(|l| l.frozen);
+    let whole = layers.iter().all(|l| l.joined);
     let mut parts = match weight {
-        Some(w) if frozen && !fused::available(x) => {
+        Some(w) if whole && !fused::available(x) => {
             let y = ops::matmul(x, &ops::transpose(w, &[1, 0])?)?;
             let mut at = Vec::with_capacity(N);
             let mut end = 0;
@@ -243,6 +265,7 @@ pub fn tied<'a>(layer: &'a Linear, source: &impl Shared) -> std::borrow::Cow<'a,
     match layer.weight {
         Weight::Tied => std::borrow::Cow::Owned(Linear {
             weight: source.weight().clone(),
+            frozen: layer.frozen && source.frozen(),
             ..layer.clone()
         }),
         _ => std::borrow::Cow::Borrowed(layer),
@@ -253,17 +276,27 @@ pub fn tied<'a>(layer: &'a Linear, source: &impl Shared) -> std::borrow::Cow<'a,
 pub trait Shared {
     /// Its weight.
     fn weight(&self) -> &Weight;
+    /// Whether its weight is frozen.
+    fn frozen(&self) -> bool;
 }
 
 impl Shared for Linear {
     fn weight(&self) -> &Weight {
         &self.weight
     }
+
+    fn frozen(&self) -> bool {
+        self.frozen
+    }
 }
 
 impl Shared for super::Embedding {
     fn weight(&self) -> &Weight {
         self.table()
+    }
+
+    fn frozen(&self) -> bool {
+        self.is_frozen()
     }
 }
 

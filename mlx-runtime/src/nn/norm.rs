@@ -9,6 +9,8 @@ pub struct RmsNorm {
     weight: Array,
     eps: f32,
     frozen: bool,
+    /// The definition says `#[frozen]`.
+    pinned: bool,
 }
 
 impl RmsNorm {
@@ -17,6 +19,7 @@ impl RmsNorm {
             weight,
             eps,
             frozen,
+            pinned: false,
         }
     }
 
@@ -41,8 +44,14 @@ impl RmsNorm {
         Ok((sum, y))
     }
 
+    /// Never trains, as the definition says.
+    pub(crate) fn pin(&mut self) {
+        self.pinned = true;
+        self.frozen = true;
+    }
+
     pub(crate) fn set_frozen(&mut self, frozen: bool) {
-        self.frozen = frozen;
+        self.frozen = frozen || self.pinned;
     }
 
     pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {

@@ -7,11 +7,17 @@ use crate::Array;
 pub struct Param {
     value: Array,
     frozen: bool,
+    /// The definition says `#[frozen]`.
+    pinned: bool,
 }
 
 impl Param {
     pub(crate) fn new(value: Array, frozen: bool) -> Self {
-        Param { value, frozen }
+        Param {
+            value,
+            frozen,
+            pinned: false,
+        }
     }
 
     /// The tensor.
@@ -19,8 +25,14 @@ impl Param {
         self.value.clone()
     }
 
+    /// Never trains, as the definition says.
+    pub(crate) fn pin(&mut self) {
+        self.pinned = true;
+        self.frozen = true;
+    }
+
     pub(crate) fn set_frozen(&mut self, frozen: bool) {
-        self.frozen = frozen;
+        self.frozen = frozen || self.pinned;
     }
 
     pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {

@@ -1,0 +1,18 @@
+use mlx_macros::mlx_model;
+use mlx_tests::Config;
+use mlx_tests::Mlp;
+
+#[mlx_model(config = Config)]
+pub struct Net {
+    #[frozen]
+    mlp: Mlp,
+}
+
+#[mlx_model]
+impl Net {
+    pub fn forward(&self, x: Tensor![B, L, hidden]) -> Tensor![B, L, hidden] {
+        self.mlp(x)
+    }
+}
+
+fn main() {}

@@ -215,7 +215,7 @@ fn losses(model: Stack, checkpoint: Checkpoint) -> Result<Vec<f32>> {
     let mut step = TrainStep::new(model, loss, AdamW::default(), options)?;
     let tokens = Array::from_slice(&[1i32, 5, 3, 7, 2, 10], &[2, 3])?;
     (0..4)
-        .map(|_| step.run(&[tokens.clone()], 0.01)?[0].item::<f32>())
+        .map(|_| step.run(std::slice::from_ref(&tokens), 0.01)?[0].item::<f32>())
         .collect()
 }
 

@@ -63,7 +63,8 @@ settings! {
 
 /// On the CPU MLX keeps no more than 32 MB for reuse, so that each step of a training asks the
 /// system for the same pages again: some 4,000 page faults for a LoRA step of a 135M model. An
-/// eighth of the memory limit is kept instead, unless [`set_cache_limit`] says otherwise.
+/// eighth of the memory limit is kept instead, 1 GB at most, unless [`set_cache_limit`] says
+/// otherwise.
 pub(crate) fn raise_cpu_cache() {
     let (mut limit, mut previous, mut gpu) = (0, 0, false);
     // SAFETY: the device is freed once, every destination outlives its call. On failure MLX's
@@ -73,7 +74,7 @@ pub(crate) fn raise_cpu_cache() {
         let known = sys::mlx_device_is_available(&mut gpu, device) == 0;
         sys::mlx_device_free(device);
         if known && !gpu && sys::mlx_get_memory_limit(&mut limit) == 0 {
-            sys::mlx_set_cache_limit(&mut previous, limit / 8);
+            sys::mlx_set_cache_limit(&mut previous, (limit / 8).min(1 << 30));
         }
     }
 }

@@ -53,6 +53,7 @@ fn draw(
     chart
         .configure_mesh()
         .x_desc("step")
+        .x_label_formatter(&|step| format!("{step:.0}"))
         .light_line_style(WHITE)
         .draw()?;
     for (name, points, color) in [("train", train, BLUE), ("valid", valid, RED)] {

@@ -266,3 +266,64 @@ fn frozen_layers_stay_frozen_and_adapters_stay() -> Result<()> {
     assert_eq!(model.trainable().len(), 4);
     Ok(())
 }
+
+#[test]
+fn a_state_of_other_tensors_is_refused() -> Result<()> {
+    let adapted = |rank, key: &str| -> Result<TrainStep<Two>> {
+        let mut model: Two = init(&config(), Key::new(3)?, Dtype::Float32)?;
+        let lora = LoraConfig {
+            rank,
+            scale: 1.0,
+            keys: vec![key.to_string()],
+            num_layers: -1,
+        };
+        add_lora(&mut model, &lora, &Key::new(1)?)?;
+        let loss = |m: &Two, b: &[Array]| Ok(vec![m.loss(&b[0])?]);
+        TrainStep::new(model, loss, AdamW::default(), TrainOptions::default())
+    };
+    let mut first = adapted(2, "first")?;
+    let x = normal(&[3, 16], Dtype::Float32)?;
+    first.run(std::slice::from_ref(&x), 0.1)?;
+    let state = first.state();
+    let get = |name: &str| {
+        state
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, a)| a.clone())
+    };
+    // As many values, but of another layer.
+    let error = adapted(2, "second")?.restore(get).unwrap_err();
+    assert!(
+        error.to_string().contains("other trainable tensors"),
+        "{error}"
+    );
+    assert!(adapted(3, "first")?.restore(get).is_err());
+    // The same: both go on alike, to the bit.
+    let mut again = adapted(2, "first")?;
+    again.restore(get)?;
+    let next = |t: &mut TrainStep<Two>| t.run(std::slice::from_ref(&x), 0.1)?[0].item::<f32>();
+    assert_eq!(next(&mut first)?.to_bits(), next(&mut again)?.to_bits());
+    Ok(())
+}
+
+/// Two layers of one shape.
+#[mlx_model(config = Config)]
+struct Two {
+    #[lora]
+    #[param(hidden, hidden)]
+    first: Linear,
+    #[lora]
+    #[param(hidden, hidden)]
+    second: Linear,
+}
+
+#[mlx_model]
+impl Two {
+    fn forward(&self, x: Tensor![B, hidden]) -> Tensor![B, hidden] {
+        self.second(relu(self.first(x)))
+    }
+
+    fn loss(&self, x: Tensor![B, hidden]) -> Tensor![; float] {
+        (self.forward(x) - x).square().mean()
+    }
+}

@@ -25,6 +25,8 @@ pub struct TrainOptions {
 pub struct TrainStep<M: Model> {
     model: M,
     names: Vec<String>,
+    /// A checksum of names and shapes: buffers alone say only how many values there are.
+    layout: Array,
     groups: Arc<ParamGroups>,
     buffers: Vec<Array>,
     state: OptimState,
@@ -53,6 +55,7 @@ impl<M: Model> TrainStep<M> {
             ));
         }
         let groups = Arc::new(ParamGroups::new(&tensors)?);
+        let layout = layout(&names, &tensors)?;
         let buffers = groups.gather(&tensors)?;
         let state = optimizer.init(&buffers)?;
         transforms::eval(&buffers.iter().chain(&state.arrays()).collect::<Vec<_>>())?;
@@ -63,6 +66,7 @@ impl<M: Model> TrainStep<M> {
         Ok(TrainStep {
             model,
             names,
+            layout,
             groups,
             buffers,
             state,
@@ -110,55 +114,53 @@ impl<M: Model> TrainStep<M> {
         Ok(model)
     }
 
-    /// Everything a later run needs to go on exactly here: `param.N`, then the optimiser's arrays.
+    /// Everything a later run needs to go on exactly here: `layout`, `param.N`, then the
+    /// optimiser's arrays.
     pub fn state(&self) -> Vec<(String, Array)> {
-        let params = self
-            .buffers
-            .iter()
-            .enumerate()
-            .map(|(i, a)| (format!("param.{i}"), a.clone()));
-        let optim = self
-            .state
-            .arrays()
-            .into_iter()
-            .enumerate()
-            .map(|(i, a)| (format!("optim.{i}"), a));
-        params.chain(optim).collect()
+        let named = |kind: &'static str, arrays: Vec<Array>| {
+            arrays
+                .into_iter()
+                .enumerate()
+                .map(move |(i, a)| (format!("{kind}.{i}"), a))
+        };
+        std::iter::once(("layout".to_string(), self.layout.clone()))
+            .chain(named("param", self.buffers.clone()))
+            .chain(named("optim", self.state.arrays()))
+            .collect()
     }
 
     /// Goes on from a saved [`TrainStep::state`].
     ///
     /// # Errors
-    /// If an array is missing or has another shape or dtype than this model's.
+    /// If an array is missing, or the state belongs to other trainable tensors than this model's.
     pub fn restore(&mut self, mut get: impl FnMut(&str) -> Option<Array>) -> Result<()> {
-        let current = self.state();
+        let bad = |text: String| {
+            Err(Error::new(ErrorKind::Format, text)
+                .with_hint("the state belongs to another model or other LoRA settings"))
+        };
         let mut found = Vec::new();
-        for (name, old) in &current {
+        for (name, old) in &self.state() {
             match get(name) {
                 Some(a) if a.shape() == old.shape() && a.dtype() == old.dtype() => found.push(a),
                 Some(a) => {
-                    let text = format!(
+                    return bad(format!(
                         "{name}: expected {:?} of {:?}, found {:?} of {:?}",
                         old.shape(),
                         old.dtype(),
                         a.shape(),
                         a.dtype()
-                    );
-                    return Err(Error::new(ErrorKind::Format, text)
-                        .with_hint("the state belongs to another model or other LoRA settings"));
-                }
-                None => {
-                    return Err(Error::new(
-                        ErrorKind::Format,
-                        format!("{name} is missing from the saved state"),
                     ))
                 }
+                None => return bad(format!("{name} is missing from the saved state")),
             }
         }
         transforms::eval(&found.iter().collect::<Vec<_>>())?;
-        let rest = found.split_off(self.buffers.len());
-        self.state = OptimState::from_arrays(&rest)?;
-        self.buffers = found;
+        if found[0].to_vec::<u32>()? != self.layout.to_vec::<u32>()? {
+            return bad("the saved state is of other trainable tensors".to_string());
+        }
+        let optim = found.split_off(1 + self.buffers.len());
+        self.state = OptimState::from_arrays(&optim)?;
+        self.buffers = found.split_off(1);
         Ok(())
     }
 
@@ -188,4 +190,15 @@ where
     };
     let argnums: Vec<i32> = (0..i32::try_from(count).unwrap_or(i32::MAX)).collect();
     Ok(transforms::value_and_grad(body, &argnums))
+}
+
+/// FNV-1a over names and shapes, as two words.
+fn layout(names: &[String], tensors: &[Array]) -> Result<Array> {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for (name, t) in names.iter().zip(tensors) {
+        for byte in format!("{name} {:?};", t.shape()).bytes() {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    Array::from_slice(&[hash as u32, (hash >> 32) as u32], &[2])
 }

@@ -99,6 +99,7 @@ impl Text {
         }
     }
 
+    #[track_caller]
     const fn fail(&self) -> ! {
         let (text, _) = self.bytes.split_at(self.len);
         match core::str::from_utf8(text) {
@@ -191,6 +192,7 @@ const EMPTY: Bound<'static> = Bound {
 };
 
 /// Compares argument `i` of a call with the signature; the arguments before it bind free dims.
+#[track_caller] // the error shows the call alone
 pub const fn check_argument(sig: &Sig, caller: &str, what: &str, args: &[SigType], i: usize) {
     if i >= sig.args.len() {
         Text::new()
@@ -229,6 +231,7 @@ pub const fn check_argument(sig: &Sig, caller: &str, what: &str, args: &[SigType
 }
 
 /// Compares the number of arguments and the result of a call with the signature.
+#[track_caller]
 pub const fn check_result(sig: &Sig, caller: &str, what: &str, args: &[SigType], ret: &SigType) {
     if args.len() < sig.args.len() {
         Text::new()

@@ -327,3 +327,23 @@ impl Two {
         (self.forward(x) - x).square().mean()
     }
 }
+
+#[test]
+fn all_that_is_wrong_with_a_checkpoint_comes_in_one_error() -> Result<()> {
+    let fresh: Open = init(&config(), Key::new(1)?, Dtype::Float32)?;
+    let mut weights: std::collections::HashMap<String, Array> =
+        fresh.parameters().into_iter().collect();
+    weights.remove("wq.weight");
+    weights.insert(
+        "wv.weight".into(),
+        mlx_runtime::ops::zeros(&[3, 3], Dtype::Float32)?,
+    );
+    let error = load::<Open>(&config(), weights.into(), &LoadOptions::new(Dtype::Float32)).err();
+    let text = error.expect("two tensors are wrong").to_string();
+    assert!(text.contains("wq.weight: missing"), "{text}");
+    assert!(
+        text.contains("wv.weight: expected [kv, hidden] = [8, 16], found [3, 3]"),
+        "{text}"
+    );
+    Ok(())
+}

@@ -46,6 +46,17 @@ pub fn load<M: Model>(
     weights: Weights,
     options: &LoadOptions,
 ) -> Result<M> {
+    // Joining reads data: a first pass over shapes alone finds what is wrong before that.
+    let shapes = LoadOptions {
+        join: false,
+        ..*options
+    };
+    let mut check = Loader::new(Source::File(weights.0.clone()), shapes)?;
+    let model = M::build(config, "", &mut check);
+    check.finish()?;
+    if !options.join {
+        return Ok(model);
+    }
     let mut loader = Loader::new(Source::File(weights.0), *options)?;
     let model = M::build(config, "", &mut loader);
     loader.finish()?;

@@ -347,3 +347,24 @@ fn all_that_is_wrong_with_a_checkpoint_comes_in_one_error() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn weights_and_adapters_train_together() -> Result<()> {
+    let mut model: Two = init(&config(), Key::new(3)?, Dtype::Float32)?;
+    let lora = LoraConfig {
+        rank: 2,
+        scale: 1.0,
+        keys: vec!["first".to_string()],
+        num_layers: -1,
+    };
+    add_lora(&mut model, &lora, &Key::new(1)?)?;
+    model.unfreeze();
+    assert_eq!(model.trainable().len(), 4);
+    let loss = |m: &Two, b: &[Array]| Ok(vec![m.loss(&b[0])?]);
+    let mut step = TrainStep::new(model, loss, AdamW::default(), TrainOptions::default())?;
+    let x = normal(&[3, 16], Dtype::Float32)?;
+    let mut run = || step.run(std::slice::from_ref(&x), 0.01)?[0].item::<f32>();
+    let (first, _, last) = (run()?, run()?, run()?);
+    assert!(last < first, "{first} to {last}");
+    Ok(())
+}

@@ -73,8 +73,10 @@ impl Linear {
     /// # Errors
     /// If the last dim of `x` is not `in`.
     pub fn forward(&self, x: &Array) -> Result<Array> {
+        // The fused operation has no gradient for the weight.
+        let fused = self.frozen && fused::available(x);
         if let (Weight::Dense(w), Some(lora), None, true) =
-            (&self.weight, &self.lora, &self.bias, fused::available(x))
+            (&self.weight, &self.lora, &self.bias, fused)
         {
             return fused::lora_linear(x, w, &lora.a, &lora.b, lora.scale);
         }

@@ -41,7 +41,7 @@ pub mod stream;
 pub mod transforms;
 
 #[doc(hidden)]
-#[path = "private.rs"]
+#[path = "private/mod.rs"]
 pub mod __private;
 
 pub use array::Array;

@@ -168,7 +168,6 @@ pub fn expand(input: TokenStream) -> TokenStream {
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     match analyse(attr.clone(), item.clone(), &methods) {
         Ok(w) => {
-            // A group joined in several methods is kept once.
             let mut joins: Vec<Vec<syn::Ident>> = Vec::new();
             for j in w.graphs.iter().flat_map(|g| &g.joins) {
                 // A layer has one place in memory: of groups that share one, the first is kept.

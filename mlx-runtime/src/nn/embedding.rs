@@ -74,25 +74,10 @@ impl Embedding {
     }
 
     pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {
-        match &self.weight {
-            Weight::Dense(w) => f("weight", w, !self.frozen),
-            Weight::Quantized {
-                weight,
-                scales,
-                biases,
-                ..
-            } => {
-                f("weight", weight, false);
-                f("scales", scales, false);
-                f("biases", biases, false);
-            }
-            Weight::Tied => {}
-        }
+        self.weight.each(!self.frozen, f);
     }
 
     pub(crate) fn each_mut(&mut self, f: &mut dyn FnMut(&mut Array, bool)) {
-        if let Weight::Dense(w) = &mut self.weight {
-            f(w, !self.frozen);
-        }
+        self.weight.each_mut(!self.frozen, f);
     }
 }

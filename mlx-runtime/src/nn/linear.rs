@@ -24,6 +24,44 @@ pub enum Weight {
     Tied,
 }
 
+impl Weight {
+    /// Calls `f` with each tensor, its name, and whether it is trained; packed ones never are.
+    pub(crate) fn each<'a>(&'a self, trained: bool, f: &mut dyn FnMut(&str, &'a Array, bool)) {
+        match self {
+            Weight::Dense(w) => f("weight", w, trained),
+            Weight::Quantized {
+                weight,
+                scales,
+                biases,
+                ..
+            } => {
+                f("weight", weight, false);
+                f("scales", scales, false);
+                f("biases", biases, false);
+            }
+            Weight::Tied => {}
+        }
+    }
+
+    /// As [`Weight::each`], to change the tensors.
+    pub(crate) fn each_mut(&mut self, trained: bool, f: &mut dyn FnMut(&mut Array, bool)) {
+        match self {
+            Weight::Dense(w) => f(w, trained),
+            Weight::Quantized {
+                weight,
+                scales,
+                biases,
+                ..
+            } => {
+                f(weight, false);
+                f(scales, false);
+                f(biases, false);
+            }
+            Weight::Tied => {}
+        }
+    }
+}
+
 /// `y = x W^T + b`: `[.., in] -> [.., out]`, plus `scale * (x a) b` where an adapter is set
 /// (Hu et al. 2021). `mlx.nn.Linear`, `mlx.nn.QuantizedLinear`.
 #[derive(Clone)]
@@ -178,20 +216,7 @@ impl Linear {
     }
 
     pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {
-        match &self.weight {
-            Weight::Dense(w) => f("weight", w, !self.frozen),
-            Weight::Quantized {
-                weight,
-                scales,
-                biases,
-                ..
-            } => {
-                f("weight", weight, false);
-                f("scales", scales, false);
-                f("biases", biases, false);
-            }
-            Weight::Tied => {}
-        }
+        self.weight.each(!self.frozen, f);
         if let Some(b) = &self.bias {
             f("bias", b, !self.frozen);
         }
@@ -202,24 +227,10 @@ impl Linear {
     }
 
     pub(crate) fn each_mut(&mut self, f: &mut dyn FnMut(&mut Array, bool)) {
-        match &mut self.weight {
-            Weight::Dense(w) => {
-                let before = w.as_raw().ctx;
-                f(w, !self.frozen);
-                self.joined &= w.as_raw().ctx == before;
-            }
-            Weight::Quantized {
-                weight,
-                scales,
-                biases,
-                ..
-            } => {
-                f(weight, false);
-                f(scales, false);
-                f(biases, false);
-            }
-            Weight::Tied => {}
-        }
+        let before = self.frozen_dense().map(|w| w.as_raw().ctx);
+        self.weight.each_mut(!self.frozen, f);
+        // A weight that was replaced is no longer a view of the joined one.
+        self.joined &= before == self.frozen_dense().map(|w| w.as_raw().ctx);
         if let Some(b) = &mut self.bias {
             f(b, !self.frozen);
         }

@@ -10,6 +10,7 @@ use syn::{Attribute, Expr, Ident, ItemStruct, Lit, LitStr, Meta, Path, Token, Ty
 use crate::args::{dim_expr, Args};
 use crate::diag::{suggest, Code, Diag, Result};
 use crate::dims::{Dim, Names, Shape};
+use crate::fuse::Switches;
 
 /// A model as its struct defines it.
 pub struct ModelDef {
@@ -23,6 +24,8 @@ pub struct ModelDef {
     pub requires: Vec<Expr>,
     /// The fields, in order.
     pub fields: Vec<Field>,
+    /// Which passes rewrite its graphs.
+    pub fuse: Switches,
 }
 
 /// One field of a model.
@@ -105,7 +108,7 @@ const HELPERS: &[&str] = &[
 /// Reads `#[mlx_model(config = .., dims(..))] struct ..`; mistakes are gathered.
 pub fn model(attr: TokenStream, mut item: ItemStruct) -> std::result::Result<ModelDef, Vec<Diag>> {
     let mut errors = Vec::new();
-    let (config, names) = match header(attr, item.ident.span()) {
+    let (config, names, fuse) = match header(attr, item.ident.span()) {
         Ok(h) => h,
         Err(e) => return Err(vec![e]),
     };
@@ -135,6 +138,7 @@ pub fn model(attr: TokenStream, mut item: ItemStruct) -> std::result::Result<Mod
             names,
             requires: requires.unwrap_or_default(),
             fields,
+            fuse,
         })
     } else {
         Err(errors)
@@ -197,8 +201,9 @@ fn is_helper(a: &Attribute) -> bool {
     HELPERS.iter().any(|h| a.path().is_ident(h))
 }
 
-fn header(attr: TokenStream, at: Span) -> Result<(Path, Names)> {
+fn header(attr: TokenStream, at: Span) -> Result<(Path, Names, Switches)> {
     let (mut config, mut names) = (None, Names::default());
+    let mut fuse = Switches::All;
     for meta in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(attr)? {
         match &meta {
             Meta::NameValue(nv) if nv.path.is_ident("config") => match &nv.value {
@@ -218,17 +223,18 @@ fn header(attr: TokenStream, at: Span) -> Result<(Path, Names)> {
                     names.0.insert(name.to_string(), dim);
                 }
             }
+            Meta::List(list) if list.path.is_ident("fuse") => fuse = Switches::parse(list)?,
             other => {
                 let name = other.path().to_token_stream().to_string();
-                let near = suggest(&name, ["config", "dims"]);
-                let text = format!("unknown argument `{name}`{near}; `#[mlx_model]` takes `config = Type` and `dims(name = size, ..)`");
+                let near = suggest(&name, ["config", "dims", "fuse"]);
+                let text = format!("unknown argument `{name}`{near}; `#[mlx_model]` takes `config = Type`, `dims(name = size, ..)` and `fuse(..)`");
                 return Err(Diag::new(Code::Attribute, other.span(), text));
             }
         }
     }
     let text = "name the type that holds the sizes: `#[mlx_model(config = MyConfig)]`";
     let config = config.ok_or_else(|| Diag::new(Code::Attribute, at, text))?;
-    Ok((config, names))
+    Ok((config, names, fuse))
 }
 
 fn requires(item: &ItemStruct) -> Result<Vec<Expr>> {

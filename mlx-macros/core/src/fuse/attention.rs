@@ -1,0 +1,107 @@
+//! Attention from joined heads to joined heads.
+
+use super::{live, op_of, shape_of};
+use crate::dims::{is_free, Dim};
+use crate::ir::{Arg, Attention, Graph, Id, Kind};
+use crate::parse::{FieldKind, ModelDef};
+
+/// Heads split off, rotated, cached, attended and joined again become one operation, which the
+/// runtime computes in the layout that suits the device.
+pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
+    for id in 0..graph.nodes.len() {
+        let Some((found, update)) = match_attention(model, graph, id) else {
+            continue;
+        };
+        let fused = Kind::Attention(Box::new(found));
+        let old = std::mem::replace(&mut graph.nodes[id].kind, fused);
+        // If something else reads the grown keys or values, the cache would be updated twice.
+        if live(graph).contains(&update) {
+            graph.nodes[id].kind = old;
+        }
+    }
+}
+
+fn swapped(args: &[Arg]) -> Option<Id> {
+    match args {
+        [Arg::Value(x), Arg::Ints(axes)] if axes[..] == [0, 2, 1, 3] => Some(*x),
+        _ => None,
+    }
+}
+
+/// The `[B, L, heads * head_dim]` behind a value that was split into heads of that size.
+fn before_heads(graph: &Graph, id: Id, head_dim: &Dim) -> Option<Id> {
+    let split = swapped(op_of(graph, id, "transpose")?)?;
+    let [Arg::Value(x), _] = op_of(graph, split, "reshape")? else {
+        return None;
+    };
+    match (&shape_of(graph, *x)?[..], &shape_of(graph, split)?[..]) {
+        ([b, l, _], [b2, l2, _, d]) if b == b2 && l == l2 && d == head_dim => Some(*x),
+        _ => None,
+    }
+}
+
+/// The tensor and cache that a `Rope` rotates.
+fn rotated<'g>(model: &ModelDef, graph: &'g Graph, id: Id) -> Option<(&'g syn::Ident, Id, Id)> {
+    let Kind::Leaf { field, args } = &graph.nodes[id].kind else {
+        return None;
+    };
+    let rope =
+        |f: &crate::parse::Field| f.name == *field && matches!(f.kind, FieldKind::Rope { .. });
+    match args[..] {
+        [Arg::Value(x), Arg::Value(cache)] if model.fields.iter().any(rope) => {
+            Some((field, x, cache))
+        }
+        _ => None,
+    }
+}
+
+/// The pattern that ends in node `id`, and the update of the cache inside of it.
+fn match_attention(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Attention, Id)> {
+    let [Arg::Value(joined), _] = op_of(graph, id, "reshape")? else {
+        return None;
+    };
+    let attended = swapped(op_of(graph, *joined, "transpose")?)?;
+    let [Arg::Value(q), Arg::Value(k), Arg::Value(v), Arg::Causal, scale] =
+        op_of(graph, attended, "scaled_dot_product_attention")?
+    else {
+        return None;
+    };
+    let (update, k, v) = match (&graph.nodes[*k].kind, &graph.nodes[*v].kind) {
+        (Kind::Item(a, 0), Kind::Item(b, 1)) if a == b => match graph.nodes[*a].kind {
+            Kind::CacheUpdate {
+                keys,
+                values,
+                cache,
+            } => ((*a, cache), keys, values),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let (rope, q, cache) = rotated(model, graph, *q)?;
+    let (other, k, other_cache) = rotated(model, graph, k)?;
+    // One layer of positions and one cache, the one that is updated.
+    if rope != other || cache != other_cache || cache != update.1 {
+        return None;
+    }
+    // The heads must be joined as they were split: [B, H, L, D] to [B, L, H * D].
+    let (heads, out) = (shape_of(graph, attended)?, shape_of(graph, id)?);
+    let head_dim = heads.last()?.clone();
+    let joined = [
+        heads[0].clone(),
+        heads[2].clone(),
+        heads[1].times(&head_dim),
+    ];
+    if out[..] != joined || head_dim.names().iter().any(|n| is_free(n)) {
+        return None;
+    }
+    let found = Attention {
+        rope: rope.clone(),
+        q: before_heads(graph, q, &head_dim)?,
+        k: before_heads(graph, k, &head_dim)?,
+        v: before_heads(graph, v, &head_dim)?,
+        cache,
+        head_dim,
+        scale: scale.clone(),
+    };
+    Some((found, update.0))
+}

@@ -1,0 +1,65 @@
+//! `fuse(off)`, `fuse(only(a, b))` and `fuse(except(a, b))` in a model's attribute.
+
+use std::collections::BTreeSet;
+
+use quote::ToTokens;
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Meta, MetaList, Path, Token};
+
+use super::PASSES;
+use crate::diag::{suggest, Code, Diag, Result};
+
+/// Which passes run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Switches {
+    /// All of them.
+    #[default]
+    All,
+    /// Those named.
+    Only(BTreeSet<String>),
+    /// All but those named.
+    Except(BTreeSet<String>),
+}
+
+impl Switches {
+    /// Reads the argument `fuse(..)`.
+    pub fn parse(list: &MetaList) -> Result<Self> {
+        let form = || {
+            let text = "write `fuse(off)`, `fuse(only(pass, ..))` or `fuse(except(pass, ..))`";
+            Diag::new(Code::Attribute, list.span(), text)
+        };
+        match list.parse_args::<Meta>().map_err(|_| form())? {
+            Meta::Path(p) if p.is_ident("off") => Ok(Switches::Only(BTreeSet::new())),
+            Meta::List(l) if l.path.is_ident("only") => Ok(Switches::Only(names(&l)?)),
+            Meta::List(l) if l.path.is_ident("except") => Ok(Switches::Except(names(&l)?)),
+            _ => Err(form()),
+        }
+    }
+
+    /// Whether the pass of that name runs.
+    pub fn is_on(&self, name: &str) -> bool {
+        match self {
+            Switches::All => true,
+            Switches::Only(names) => names.contains(name),
+            Switches::Except(names) => !names.contains(name),
+        }
+    }
+}
+
+fn names(list: &MetaList) -> Result<BTreeSet<String>> {
+    let paths = list.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)?;
+    paths
+        .iter()
+        .map(|p| {
+            let name = p.to_token_stream().to_string();
+            if PASSES.iter().any(|pass| pass.name == name) {
+                return Ok(name);
+            }
+            let known: Vec<&str> = PASSES.iter().map(|pass| pass.name).collect();
+            let near = suggest(&name, known.iter().copied());
+            let text = format!("no pass `{name}`{near}; there are {}", known.join(", "));
+            Err(Diag::new(Code::Attribute, p.span(), text))
+        })
+        .collect()
+}

@@ -98,7 +98,7 @@ pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
         Expr::Path(p) if p.path.get_ident().is_some() => {
             let name = p.path.require_ident()?.unraw().to_string();
             Ok(names
-                .0
+                .short
                 .get(&name)
                 .cloned()
                 .unwrap_or_else(|| Dim::name(&name)))
@@ -115,7 +115,7 @@ pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
                 syn::BinOp::Add(_) => Ok(l.plus(&r)),
                 syn::BinOp::Sub(_) => Ok(l.plus(&r.negated())),
                 syn::BinOp::Mul(_) => Ok(l.times(&r)),
-                syn::BinOp::Div(_) => l.divided_by(&r).ok_or_else(|| {
+                syn::BinOp::Div(_) => names.divide(&l, &r).ok_or_else(|| {
                     let text = format!(
                         "`{}` is not known to divide `{}`",
                         names.dim(&r),

@@ -7,14 +7,13 @@ use std::collections::BTreeMap;
 use proc_macro2::Span;
 use quote::format_ident;
 use syn::spanned::Spanned;
-use syn::{BinOp, Expr, Ident, Lit, Pat, Stmt, UnOp};
+use syn::{Block, Expr, ExprIf, Ident, Pat, Stmt};
 
-use crate::args::dim_expr;
+use crate::condition;
 use crate::diag::{suggest, Code, Diag, Result};
-use crate::dims::Dim;
-use crate::ir::{Arg, Graph, Id, Kind, Node};
-use crate::ops::{self, describe};
-use crate::parse::{FieldKind, ModelDef};
+use crate::ir::{Arm, Graph, Id, Kind, Node};
+use crate::ops::describe;
+use crate::parse::ModelDef;
 use crate::signature::{self, Method, Ty};
 
 /// The graph of a method, or all its mistakes.
@@ -28,7 +27,8 @@ pub fn graph(
         methods,
         free: method.free_dims(),
         graph: Graph::default(),
-        scope: BTreeMap::new(),
+        scopes: vec![BTreeMap::new()],
+        facts: Vec::new(),
         errors: Vec::new(),
     };
     for arg in &method.args {
@@ -39,7 +39,7 @@ pub fn graph(
         );
         b.bind(&arg.name, id);
     }
-    b.block(method);
+    b.body(method);
     b.one_reader_of_each_cache();
     if b.errors.is_empty() {
         Ok(b.graph)
@@ -54,7 +54,10 @@ pub(crate) struct Builder<'a> {
     /// The free dims that this method's arguments bind.
     pub free: Vec<String>,
     pub graph: Graph,
-    pub scope: BTreeMap<String, Id>,
+    /// Variables, those of the innermost block last.
+    scopes: Vec<BTreeMap<String, Id>>,
+    /// Conditions that hold here, since the `if`s around say so.
+    pub facts: Vec<String>,
     pub errors: Vec<Diag>,
 }
 
@@ -71,9 +74,9 @@ impl Builder<'_> {
 
     /// A cache has one slot for each layer of a stack: two users would write the same one.
     fn one_reader_of_each_cache(&mut self) {
-        let mut first: BTreeMap<Id, Span> = BTreeMap::new();
+        let mut users: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
         let mut again = Vec::new();
-        for node in &self.graph.nodes {
+        for (at, node) in self.graph.nodes.iter().enumerate() {
             let reads = |id: &Id| {
                 matches!(self.graph.nodes[*id].kind, Kind::Input(_)) && *self.ty(*id) == Ty::Cache
             };
@@ -85,9 +88,12 @@ impl Builder<'_> {
                     | Kind::Layers { .. }
             );
             for cache in node.inputs().into_iter().filter(|id| uses && reads(id)) {
-                if first.insert(cache, node.span).is_some() {
+                let before = users.entry(cache).or_default();
+                // Of the two arms of an `if` only one is run.
+                if before.iter().any(|b| !self.graph.exclusive(*b, at)) {
                     again.push(node.span);
                 }
+                before.push(at);
             }
         }
         for span in again {
@@ -99,7 +105,28 @@ impl Builder<'_> {
     /// A variable's name for a value; the first name a value gets is the one messages use.
     fn bind(&mut self, name: &Ident, id: Id) {
         self.graph.nodes[id].name.get_or_insert(name.to_string());
-        self.scope.insert(name.to_string(), id);
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.insert(name.to_string(), id);
+        }
+    }
+
+    /// Gives a variable of this block or one around it a new value.
+    pub fn assign(&mut self, name: &str, id: Id) {
+        self.graph.nodes[id].name.get_or_insert(name.to_string());
+        let mut scopes = self.scopes.iter_mut().rev();
+        if let Some(old) = scopes.find_map(|s| s.get_mut(name)) {
+            *old = id;
+        }
+    }
+
+    /// The value of a variable.
+    pub fn find(&self, name: &str) -> Option<Id> {
+        self.scopes.iter().rev().find_map(|s| s.get(name)).copied()
+    }
+
+    /// A value with a mistake, which silences those that would follow from it.
+    pub fn unknown(&mut self, span: Span) -> Id {
+        self.push(Kind::Tuple(vec![]), Ty::Unknown, span)
     }
 
     pub fn ty(&self, id: Id) -> &Ty {
@@ -110,22 +137,228 @@ impl Builder<'_> {
         describe(&self.graph, id, &self.model.names)
     }
 
-    fn block(&mut self, method: &Method) {
-        let stmts = &method.body.stmts;
+    fn body(&mut self, method: &Method) {
+        match self.statements(&method.body.stmts) {
+            Some(e) => self.finish(e, method),
+            None => {
+                let text = "the body ends without a value";
+                self.errors
+                    .push(Diag::new(Code::Return, method.name.span(), text));
+            }
+        }
+    }
+
+    /// Runs all statements and gives back the expression at the end, if there is one.
+    fn statements<'e>(&mut self, stmts: &'e [Stmt]) -> Option<&'e Expr> {
         for (i, s) in stmts.iter().enumerate() {
             if let (Stmt::Expr(e, None), true) = (s, i + 1 == stmts.len()) {
                 if !matches!(e, Expr::ForLoop(_)) {
-                    self.finish(e, method);
-                    return;
+                    return Some(e);
                 }
             }
             if let Err(e) = self.statement(s) {
                 self.errors.push(e);
             }
         }
-        let text = "the body ends without a value";
-        self.errors
-            .push(Diag::new(Code::Return, method.name.span(), text));
+        None
+    }
+
+    /// `{ .. }`: its variables end with it.
+    pub fn block(&mut self, block: &Block, wanted: Option<&Ty>) -> Result<Id> {
+        self.scopes.push(BTreeMap::new());
+        let value = match self.statements(&block.stmts) {
+            Some(e) => self.value(e, wanted),
+            None => Err(Diag::new(
+                Code::Statement,
+                block.span(),
+                "the block ends without a value",
+            )),
+        };
+        self.scopes.pop();
+        value
+    }
+
+    /// `if condition { .. } else { .. }`: both arms are built; what they give and what they assign
+    /// must agree. Gives back the value, where the `if` has one.
+    pub fn branch(&mut self, e: &ExprIf, wanted: Option<&Ty>, value: bool) -> Result<Option<Id>> {
+        condition::check(&e.cond, condition::Names::Config)?;
+        if self.model.function {
+            let text = "a function has no config: make the choice where it is called";
+            return Err(Diag::new(Code::Condition, e.cond.span(), text));
+        }
+        let before = self.scopes.clone();
+        let known = self.facts.len();
+        self.facts.extend(condition::facts(&e.cond));
+        let then = self.arm(value, wanted, e.then_branch.span(), |b| {
+            b.statements(&e.then_branch.stmts)
+        });
+        self.facts.truncate(known);
+        let scopes = std::mem::replace(&mut self.scopes, before.clone());
+        self.facts.extend(condition::denied(&e.cond));
+        let otherwise = match e.else_branch.as_ref().map(|(_, e)| &**e) {
+            Some(Expr::Block(b)) => {
+                self.arm(value, wanted, b.span(), |s| s.statements(&b.block.stmts))
+            }
+            Some(other) if value => self.arm(value, wanted, other.span(), |_| Some(other)),
+            Some(Expr::If(other)) => {
+                let start = self.graph.nodes.len();
+                self.branch(other, None, false).map(|_| (start, None))
+            }
+            _ if value => Err(Diag::new(
+                Code::Arms,
+                e.span(),
+                "the `if` gives a value and needs an `else`",
+            )),
+            _ => Ok((self.graph.nodes.len(), None)),
+        };
+        self.facts.truncate(known);
+        let others = std::mem::replace(&mut self.scopes, before);
+        let ((start, then), (middle, otherwise)) = match (then, otherwise) {
+            (Ok(t), Ok(o)) => (t, o),
+            (Err(a), Err(b)) => {
+                self.errors.push(a);
+                return Err(b);
+            }
+            (Err(e), _) | (_, Err(e)) => return Err(e),
+        };
+        let shape = then.as_ref().map(|(ty, _)| ty.clone());
+        let leaves = |v: Option<(Ty, Vec<Id>)>| v.map_or(vec![], |(_, ids)| ids);
+        let (mut then, mut otherwise) = (leaves(then), leaves(otherwise));
+        let given = then.len();
+        let mut names = Vec::new();
+        for (depth, scope) in self.scopes.iter().enumerate() {
+            for (name, id) in scope {
+                let (a, b) = (scopes[depth][name], others[depth][name]);
+                if a != *id || b != *id {
+                    names.push(name.clone());
+                    then.push(a);
+                    otherwise.push(b);
+                }
+            }
+        }
+        let types = self.agree(e, &then, &otherwise)?;
+        let end = self.graph.nodes.len();
+        let ty = match &types[..] {
+            [one] => one.clone(),
+            all => Ty::Tuple(all.to_vec()),
+        };
+        let arm = |start, end, values| Arm { start, end, values };
+        let kind = Kind::If {
+            condition: (*e.cond).clone(),
+            then: arm(start, middle, then),
+            otherwise: arm(middle, end, otherwise),
+        };
+        let whole = self.push(kind, ty, e.span());
+        let parts: Vec<Id> = match types.len() {
+            1 => vec![whole],
+            _ => types
+                .iter()
+                .enumerate()
+                .map(|(i, t)| self.push(Kind::Item(whole, i), t.clone(), e.span()))
+                .collect(),
+        };
+        for (name, id) in names.iter().zip(&parts[given..]) {
+            self.assign(name, *id);
+        }
+        let mut leaves = parts[..given].iter().copied();
+        Ok(shape.map(|ty| self.rebuilt(&ty, &mut leaves, e.span())))
+    }
+
+    /// Values in the structure of `ty`, which `leaves` were taken from.
+    fn rebuilt(&mut self, ty: &Ty, leaves: &mut impl Iterator<Item = Id>, span: Span) -> Id {
+        match ty {
+            Ty::Tuple(parts) => {
+                let ids: Vec<Id> = parts
+                    .iter()
+                    .map(|t| self.rebuilt(t, leaves, span))
+                    .collect();
+                self.push(Kind::Tuple(ids), ty.clone(), span)
+            }
+            _ => leaves.next().unwrap_or_else(|| self.unknown(span)),
+        }
+    }
+
+    /// A value's parts, and theirs.
+    fn leaves(&mut self, id: Id) -> Vec<Id> {
+        match self.ty(id) {
+            Ty::Tuple(_) => {
+                let parts = self.parts(id);
+                parts.into_iter().flat_map(|p| self.leaves(p)).collect()
+            }
+            _ => vec![id],
+        }
+    }
+
+    /// One arm: its first node and the value that it gives, with its parts.
+    fn arm<'e>(
+        &mut self,
+        value: bool,
+        wanted: Option<&Ty>,
+        at: Span,
+        run: impl FnOnce(&mut Self) -> Option<&'e Expr>,
+    ) -> Result<(Id, Option<(Ty, Vec<Id>)>)> {
+        let start = self.graph.nodes.len();
+        self.scopes.push(BTreeMap::new());
+        let last = run(self);
+        let out = match (last, value) {
+            (Some(e), true) => self
+                .value(e, wanted)
+                .map(|id| Some((self.ty(id).clone(), self.leaves(id)))),
+            (Some(Expr::If(e)), false) => self.branch(e, None, false).map(|_| None),
+            (None, false) => Ok(None),
+            (Some(e), false) => Err(Diag::new(
+                Code::Statement,
+                e.span(),
+                "the value of this arm is not used: assign it, or give the `if` a name with `let`",
+            )),
+            (None, true) => Err(Diag::new(
+                Code::Arms,
+                at,
+                "an arm of the `if` ends without a value",
+            )),
+        };
+        self.scopes.pop();
+        out.map(|value| (start, value))
+    }
+
+    /// The values of a tuple, or the one value.
+    fn parts(&mut self, id: Id) -> Vec<Id> {
+        let span = self.graph.nodes[id].span;
+        match (self.ty(id).clone(), &self.graph.nodes[id].kind) {
+            (Ty::Tuple(_), Kind::Tuple(ids)) => ids.clone(),
+            (Ty::Tuple(types), _) => types
+                .into_iter()
+                .enumerate()
+                .map(|(i, t)| self.push(Kind::Item(id, i), t, span))
+                .collect(),
+            _ => vec![id],
+        }
+    }
+
+    /// The types of what both arms give.
+    fn agree(&self, e: &ExprIf, then: &[Id], otherwise: &[Id]) -> Result<Vec<Ty>> {
+        if then.len() != otherwise.len() {
+            let text = format!(
+                "one arm gives {} values, the other {}",
+                then.len(),
+                otherwise.len()
+            );
+            return Err(Diag::new(Code::Arms, e.span(), text));
+        }
+        let both = then.iter().zip(otherwise);
+        both.map(|(a, b)| match (self.ty(*a), self.ty(*b)) {
+            (Ty::Unknown, _) | (_, Ty::Unknown) => Ok(Ty::Unknown),
+            (x @ Ty::Tensor(..), y) if x == y => Ok(x.clone()),
+            _ => {
+                let text = format!(
+                    "the arms of the `if` differ: {}, {}",
+                    self.describe(*a),
+                    self.describe(*b)
+                );
+                Err(Diag::new(Code::Arms, e.span(), text))
+            }
+        })
+        .collect()
     }
 
     /// The last expression, whose type must be the declared one.
@@ -159,6 +392,7 @@ impl Builder<'_> {
                     .join(", ")
             ),
             Ty::Cache => "a cache".to_string(),
+            Ty::Number => "a number".to_string(),
             Ty::Unknown => "unknown".to_string(),
         }
     }
@@ -187,10 +421,11 @@ impl Builder<'_> {
                 let name = p.path.require_ident()?.clone();
                 let old = self.lookup(&name)?;
                 let id = self.value(&a.right, Some(&self.ty(old).clone()))?;
-                self.bind(&name, id);
+                self.assign(&name.to_string(), id);
                 Ok(())
             }
             Stmt::Expr(Expr::ForLoop(f), _) => self.layers(f),
+            Stmt::Expr(Expr::If(e), _) => self.branch(e, None, false).map(|_| ()),
             other => Err(Diag::new(
                 Code::Statement,
                 other.span(),
@@ -200,395 +435,86 @@ impl Builder<'_> {
     }
 
     fn bind_let(&mut self, pat: &Pat, init: &Expr) -> Result<()> {
-        let (names, declared) = signature::pattern(pat)?;
-        let declared = match declared {
-            None => None,
-            Some(t) => {
-                let ty = signature::ty(t, &self.model.names)?;
-                signature::check_free(&ty, &self.free, t.span())?;
-                Some((ty, t.span()))
+        let (pat, declared) = match pat {
+            Pat::Type(t) => (&*t.pat, Some(&*t.ty)),
+            other => (other, None),
+        };
+        let value = match (pat, declared) {
+            // How many values a sub-model or function gives is known by the names for them.
+            (Pat::Tuple(t), None) => {
+                let parts = Ty::Tuple(vec![Ty::Unknown; t.elems.len()]);
+                self.value(init, Some(&parts))
             }
+            _ => self.declared(init, declared),
         };
-        let unknown = |b: &mut Self, e: Diag| {
-            // The names exist all the same, so that what uses them is not an error too.
-            for n in &names {
-                let id = b.push(Kind::Tuple(vec![]), Ty::Unknown, n.span());
-                b.bind(n, id);
-            }
-            Err(e)
+        // The names exist all the same, so that what uses them is not an error too.
+        let (id, error) = match value {
+            Ok(id) => (id, None),
+            Err(e) => (self.unknown(pat.span()), Some(e)),
         };
-        let id = match self.value(init, declared.as_ref().map(|d| &d.0)) {
-            Ok(id) => id,
-            Err(e) => return unknown(self, e),
-        };
-        if let Some((ty, span)) = &declared {
-            if self.ty(id) != ty && *self.ty(id) != Ty::Unknown {
-                let text = format!("declared {}, but {}", self.show(ty), self.describe(id));
-                return unknown(self, Diag::new(Code::Declared, *span, text));
-            }
-        }
-        if let ([name], false) = (&names[..], matches!(pat, Pat::Tuple(_))) {
-            self.bind(name, id);
-            return Ok(());
-        }
-        let parts = match self.ty(id) {
-            Ty::Tuple(parts) => parts.clone(),
-            Ty::Unknown => vec![Ty::Unknown; names.len()],
-            _ => vec![],
-        };
-        if parts.len() != names.len() {
-            let text = format!("{} names for {}", names.len(), self.describe(id));
-            return unknown(self, Diag::new(Code::Declared, pat.span(), text));
-        }
-        for (i, (name, ty)) in names.iter().zip(parts).enumerate() {
-            let item = match &self.graph.nodes[id].kind {
-                Kind::Tuple(ids) if !ids.is_empty() => ids[i],
-                _ => self.push(Kind::Item(id, i), ty, name.span()),
-            };
-            self.bind(name, item);
-        }
-        Ok(())
+        let bound = self.bind_pattern(pat, id);
+        error.map_or(bound, Err)
     }
 
-    fn lookup(&self, name: &Ident) -> Result<Id> {
-        self.scope.get(&name.to_string()).copied().ok_or_else(|| {
-            let near = suggest(&name.to_string(), self.scope.keys().map(String::as_str));
+    /// The value of a `let`, which must have the type that it declares.
+    fn declared(&mut self, init: &Expr, declared: Option<&syn::Type>) -> Result<Id> {
+        let Some(t) = declared else {
+            return self.value(init, None);
+        };
+        let ty = signature::ty(t, &self.model.names)?;
+        signature::check_free(&ty, &self.free, t.span())?;
+        let id = self.value(init, Some(&ty))?;
+        if *self.ty(id) != ty && *self.ty(id) != Ty::Unknown {
+            let text = format!("declared {}, but {}", self.show(&ty), self.describe(id));
+            return Err(Diag::new(Code::Declared, t.span(), text));
+        }
+        Ok(id)
+    }
+
+    /// Names for a value: `a`, `_`, `(a, b)` and these in each other.
+    fn bind_pattern(&mut self, pat: &Pat, id: Id) -> Result<()> {
+        match pat {
+            Pat::Ident(i) if i.subpat.is_none() && i.by_ref.is_none() => {
+                self.bind(&i.ident, id);
+                Ok(())
+            }
+            Pat::Wild(_) => Ok(()),
+            Pat::Paren(p) => self.bind_pattern(&p.pat, id),
+            Pat::Tuple(t) => {
+                let parts = match self.ty(id) {
+                    Ty::Tuple(_) => self.parts(id),
+                    Ty::Unknown => vec![id; t.elems.len()],
+                    _ => vec![],
+                };
+                if parts.len() != t.elems.len() {
+                    let text = format!("{} names for {}", t.elems.len(), self.describe(id));
+                    let unknown = self.unknown(pat.span());
+                    for p in &t.elems {
+                        self.bind_pattern(p, unknown)?;
+                    }
+                    return Err(Diag::new(Code::Declared, pat.span(), text));
+                }
+                let each = t.elems.iter().zip(parts);
+                each.map(|(p, id)| self.bind_pattern(p, id)).collect()
+            }
+            other => Err(Diag::new(
+                Code::Statement,
+                other.span(),
+                "a pattern is a name, `_`, or a tuple of these",
+            )),
+        }
+    }
+
+    pub fn lookup(&self, name: &Ident) -> Result<Id> {
+        self.find(&name.to_string()).ok_or_else(|| {
+            let known = self.scopes.iter().flat_map(|s| s.keys());
+            let near = suggest(&name.to_string(), known.map(String::as_str));
             Diag::new(
                 Code::UnknownName,
                 name.span(),
                 format!("no variable `{name}`{near}"),
             )
         })
-    }
-
-    /// The value of an expression. `wanted` is the type that its place declares, if any.
-    pub fn value(&mut self, e: &Expr, wanted: Option<&Ty>) -> Result<Id> {
-        match e {
-            Expr::Paren(p) => self.value(&p.expr, wanted),
-            Expr::Group(g) => self.value(&g.expr, wanted),
-            Expr::Reference(r) => self.value(&r.expr, wanted),
-            Expr::Path(p) => match p.path.get_ident() {
-                Some(name) => self.lookup(name),
-                None => Err(Diag::new(Code::Expression, p.span(), "not a variable")),
-            },
-            Expr::Tuple(t) => {
-                let mut ids = Vec::new();
-                for e in &t.elems {
-                    ids.push(self.value(e, None)?);
-                }
-                let ty = Ty::Tuple(ids.iter().map(|id| self.ty(*id).clone()).collect());
-                Ok(self.push(Kind::Tuple(ids), ty, t.span()))
-            }
-            Expr::Binary(b) => {
-                let name = match b.op {
-                    BinOp::Add(_) => "add",
-                    BinOp::Sub(_) => "subtract",
-                    BinOp::Mul(_) => "multiply",
-                    BinOp::Div(_) => "divide",
-                    _ => return Err(Diag::new(Code::Expression, b.op.span(), "this operator is not part of the language; comparisons are `less(a, b)` and the like")),
-                };
-                let op =
-                    ops::find(name).ok_or_else(|| Diag::new(Code::UnknownOp, b.span(), name))?;
-                self.op(op, &[&b.left, &b.right], e.span())
-            }
-            Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => {
-                let op = ops::find("negative")
-                    .ok_or_else(|| Diag::new(Code::UnknownOp, u.span(), "negative"))?;
-                self.op(op, &[&u.expr], e.span())
-            }
-            Expr::Call(c) => match &*c.func {
-                Expr::Path(p) if cache_off(p) && c.args.is_empty() => {
-                    Ok(self.push(Kind::NoCache, Ty::Cache, e.span()))
-                }
-                Expr::Path(p) if p.path.get_ident().is_some() => {
-                    let args: Vec<&Expr> = c.args.iter().collect();
-                    self.call(p.path.require_ident()?, &args, e.span())
-                }
-                other => Err(Diag::new(
-                    Code::Expression,
-                    other.span(),
-                    "not an operation",
-                )),
-            },
-            Expr::MethodCall(m) => {
-                let args: Vec<&Expr> = m.args.iter().collect();
-                match &*m.receiver {
-                    Expr::Path(p) if p.path.is_ident("self") => {
-                        self.member(&m.method, &args, e.span(), wanted)
-                    }
-                    receiver => {
-                        let mut all = vec![receiver];
-                        all.extend(args);
-                        self.call(&m.method, &all, e.span())
-                    }
-                }
-            }
-            Expr::Field(f) => match (&*f.base, &f.member) {
-                (Expr::Path(p), syn::Member::Named(name)) if p.path.is_ident("self") => {
-                    self.bare(name)
-                }
-                _ => Err(Diag::new(
-                    Code::Expression,
-                    f.span(),
-                    "only `self.field` of a `Param` is a value",
-                )),
-            },
-            Expr::Lit(l) => Err(Diag::new(
-                Code::Expression,
-                l.span(),
-                "a number alone has no shape; use it in an operation with a tensor",
-            )),
-            other => Err(Diag::new(
-                Code::Expression,
-                other.span(),
-                "this expression is not part of the language",
-            )),
-        }
-    }
-
-    /// `self.scale`, a bare parameter.
-    fn bare(&mut self, name: &Ident) -> Result<Id> {
-        let field = self.field(name)?;
-        match &field.kind {
-            FieldKind::Param { shape } => {
-                let ty = Ty::Tensor(shape.clone(), signature::Dt::Float);
-                Ok(self.push(Kind::Param(name.clone()), ty, name.span()))
-            }
-            _ => Err(Diag::new(
-                Code::Expression,
-                name.span(),
-                format!("`{name}` is a layer: call it, `self.{name}(x)`"),
-            )),
-        }
-    }
-
-    pub fn field(&self, name: &Ident) -> Result<&crate::parse::Field> {
-        let model: &ModelDef = self.model;
-        model
-            .fields
-            .iter()
-            .find(|f| f.name == *name)
-            .ok_or_else(|| {
-                let fields: Vec<String> = model.fields.iter().map(|f| f.name.to_string()).collect();
-                let methods = self.methods.iter().map(|m| m.name.to_string());
-                let known: Vec<String> = fields.into_iter().chain(methods).collect();
-                let near = suggest(&name.to_string(), known.iter().map(String::as_str));
-                let text = format!(
-                    "`{}` has no field or method `{name}`{near}",
-                    model.item.ident
-                );
-                Diag::new(Code::UnknownField, name.span(), text)
-            })
-    }
-
-    /// An operation by name: `softmax(x, -1)` or `x.softmax(-1)`.
-    fn call(&mut self, name: &Ident, args: &[&Expr], span: Span) -> Result<Id> {
-        let text = name.to_string();
-        // A method of the cache rather than an operation.
-        if let (Some(Expr::Path(p)), "update") = (args.first().copied(), text.as_str()) {
-            let receiver = p
-                .path
-                .get_ident()
-                .and_then(|i| self.scope.get(&i.to_string()))
-                .copied();
-            if let Some(cache) = receiver.filter(|id| *self.ty(*id) == Ty::Cache) {
-                return self.cache_update(cache, &args[1..], span);
-            }
-        }
-        if text == "linear_cross_entropy" {
-            return self.linear_cross_entropy(args, span);
-        }
-        let known = ops::OPS
-            .iter()
-            .map(|o| o.name)
-            .chain(["linear_cross_entropy"]);
-        match ops::find(&text) {
-            Some(op) => self.op(op, args, span),
-            None => {
-                let near = suggest(&text, known);
-                Err(Diag::new(
-                    Code::UnknownOp,
-                    name.span(),
-                    format!("no operation `{text}`{near}"),
-                ))
-            }
-        }
-    }
-
-    /// `let (k, v) = cache.update(k, v);`: the third axis grows by what was there before.
-    fn cache_update(&mut self, cache: Id, args: &[&Expr], span: Span) -> Result<Id> {
-        let [k, v] = args else {
-            return Err(Diag::new(
-                Code::Arguments,
-                span,
-                "`cache.update` takes keys and values",
-            ));
-        };
-        let (keys, values) = (self.value(k, None)?, self.value(v, None)?);
-        let mut grown = Vec::new();
-        for (id, e) in [(keys, k), (values, v)] {
-            match self.ty(id) {
-                Ty::Tensor(s, d) if s.len() == 4 && by_position(s) => {
-                    let mut s = s.clone();
-                    s[2] = s[2].plus(&Dim::name("Past'"));
-                    grown.push(Ty::Tensor(s, *d));
-                }
-                Ty::Unknown => grown.push(Ty::Unknown),
-                _ => {
-                    let text = format!(
-                        "needs [batch, heads, length, head size], but {}",
-                        self.describe(id)
-                    );
-                    return Err(Diag::new(Code::Rank, e.span(), text));
-                }
-            }
-        }
-        Ok(self.push(
-            Kind::CacheUpdate {
-                cache,
-                keys,
-                values,
-            },
-            Ty::Tuple(grown),
-            span,
-        ))
-    }
-
-    /// The name of a field given as `self.field` or `&self.field`.
-    pub fn field_name(&self, e: &Expr) -> Result<Ident> {
-        match e {
-            Expr::Reference(r) => self.field_name(&r.expr),
-            Expr::Paren(p) => self.field_name(&p.expr),
-            Expr::Field(f) => match (&*f.base, &f.member) {
-                (Expr::Path(p), syn::Member::Named(n)) if p.path.is_ident("self") => Ok(n.clone()),
-                _ => Err(Diag::new(
-                    Code::Expression,
-                    f.span(),
-                    "expected a field, `self.name`",
-                )),
-            },
-            other => Err(Diag::new(
-                Code::Expression,
-                other.span(),
-                "expected a field, `self.name`",
-            )),
-        }
-    }
-
-    /// One argument of an operation by its kind.
-    pub fn argument(&mut self, e: &Expr, kind: ops::P) -> Result<Arg> {
-        use ops::P;
-        let bad = |text: &str| Err(Diag::new(Code::ArgumentKind, e.span(), text.to_string()));
-        match kind {
-            P::Tensor => Ok(Arg::Value(self.value(e, None)?)),
-            P::Operand if number(e) => Ok(Arg::Scalar(e.clone())),
-            P::Operand => Ok(Arg::Value(self.value(e, None)?)),
-            P::Tensors => match e {
-                Expr::Array(a) => {
-                    let ids: Result<Vec<Id>> =
-                        a.elems.iter().map(|e| self.value(e, None)).collect();
-                    Ok(Arg::Values(ids?))
-                }
-                _ => bad("expected a list of tensors, `[a, b]`"),
-            },
-            P::Axis | P::Int => match integer(e) {
-                Some(i) => Ok(Arg::Int(i)),
-                None => bad("expected a whole number, such as -1"),
-            },
-            P::Axes | P::Order => match (e, integer(e)) {
-                (_, Some(i)) => Ok(Arg::Ints(vec![i])),
-                (Expr::Array(a), _) => {
-                    match a.elems.iter().map(integer).collect::<Option<Vec<i64>>>() {
-                        Some(list) => Ok(Arg::Ints(list)),
-                        None => bad("expected a list of axes, `[0, 2, 1, 3]`"),
-                    }
-                }
-                _ => bad("expected axes, such as -1 or `[0, 2, 1, 3]`"),
-            },
-            P::Dims => match e {
-                Expr::Array(a) => Ok(Arg::Dims(
-                    a.elems.iter().map(|e| self.dim(e)).collect::<Result<_>>()?,
-                )),
-                _ => bad("expected sizes, `[B, L, heads, head_dim]`"),
-            },
-            P::Scalar | P::Scale if number(e) => Ok(Arg::Scalar(e.clone())),
-            P::Scalar | P::Scale => {
-                bad("expected a number or a field of the config, `config.rms_norm_eps`")
-            }
-            P::Bool => match e {
-                Expr::Lit(l) if matches!(l.lit, Lit::Bool(_)) => Ok(Arg::Bool(e.clone())),
-                _ => bad("expected true or false"),
-            },
-            P::Dtype => match e {
-                Expr::Path(p) if p.path.get_ident().is_some() => {
-                    Ok(Arg::Dtype(signature::Dt::parse(p.path.require_ident()?)?))
-                }
-                _ => bad("expected a dtype: float, f32, i32, u32 or bool"),
-            },
-            P::Mask => match e {
-                Expr::Path(p)
-                    if p.path.is_ident("causal") && !self.scope.contains_key("causal") =>
-                {
-                    Ok(Arg::Causal)
-                }
-                _ => Ok(Arg::Value(self.value(e, None)?)),
-            },
-        }
-    }
-
-    /// A size in a body: free dims must be bound by an argument; -1 is left to `reshape`.
-    fn dim(&self, e: &Expr) -> Result<Dim> {
-        if let Some(i) = integer(e).filter(|i| *i < 0) {
-            return Ok(Dim::constant(i));
-        }
-        let dim = dim_expr(e, &self.model.names)?;
-        let ty = Ty::Tensor(vec![dim.clone()], signature::Dt::Float);
-        signature::check_free(&ty, &self.free, e.span())?;
-        Ok(dim)
-    }
-}
-
-/// Whether the third axis is a length, which only a call can know, and not a number of heads.
-pub(crate) fn by_position(shape: &[Dim]) -> bool {
-    shape.get(2).is_some_and(|d| {
-        d.as_constant().is_some() || d.names().iter().any(|n| crate::dims::is_free(n))
-    })
-}
-
-/// `KvCache::off`.
-fn cache_off(p: &syn::ExprPath) -> bool {
-    let mut last = p.path.segments.iter().rev();
-    last.next().is_some_and(|s| s.ident == "off")
-        && last.next().is_some_and(|s| s.ident == "KvCache")
-}
-
-/// A literal whole number, with its sign.
-fn integer(e: &Expr) -> Option<i64> {
-    match e {
-        Expr::Lit(l) => match &l.lit {
-            Lit::Int(i) => i.base10_parse().ok(),
-            _ => None,
-        },
-        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => integer(&u.expr)?.checked_neg(),
-        _ => None,
-    }
-}
-
-/// Whether a number is a literal whole one.
-pub(crate) fn whole(e: &Expr) -> bool {
-    integer(e).is_some()
-}
-
-/// Whether an expression is a number at run time: literals, `config.field`, and sums and products.
-fn number(e: &Expr) -> bool {
-    match e {
-        Expr::Lit(l) => matches!(l.lit, Lit::Int(_) | Lit::Float(_)),
-        Expr::Unary(u) => matches!(u.op, UnOp::Neg(_)) && number(&u.expr),
-        Expr::Paren(p) => number(&p.expr),
-        Expr::Binary(b) => number(&b.left) && number(&b.right),
-        Expr::Field(f) => matches!(&*f.base, Expr::Path(p) if p.path.is_ident("config")),
-        Expr::Cast(c) => number(&c.expr),
-        _ => false,
     }
 }
 

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use proc_macro2::Span;
+use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprForLoop, Ident, Pat, Stmt};
 
 use crate::build::Builder;
 use crate::diag::{suggest, Code, Diag, Result};
 use crate::dims::{is_free, Dim, Shape};
-use crate::ir::{Arg, Call, Id, Kind};
+use crate::ir::{Arg, Call, Callee, Id, Kind};
 use crate::ops::{Ctx, Op};
 use crate::parse::FieldKind;
 use crate::signature::{Dt, Method, Ty};
@@ -122,6 +123,7 @@ impl Builder<'_> {
             }
         }
         let field = self.field(name)?;
+        self.present(field, name.span())?;
         let (rank_in, out) = match &field.kind {
             FieldKind::Linear { out, input, .. } => (Some(input.clone()), Some(out.clone())),
             FieldKind::RmsNorm { dim, .. } => (Some(dim.clone()), None),
@@ -180,7 +182,7 @@ impl Builder<'_> {
                     );
                     return Err(Diag::new(Code::Dtype, at, text));
                 }
-                if rope && (shape.len() != 4 || !crate::build::by_position(&shape)) {
+                if rope && (shape.len() != 4 || !crate::arguments::by_position(&shape)) {
                     let text = format!(
                         "`{name}` rotates [batch, heads, length, head size], but {}",
                         self.describe(x)
@@ -230,11 +232,23 @@ impl Builder<'_> {
         }
     }
 
-    /// Values for the arguments of a model or method, with their places.
-    fn values(&mut self, args: &[&Expr]) -> Result<Vec<(Id, Span)>> {
+    /// Values for the arguments of a model, method or function, with their places.
+    pub(crate) fn values(&mut self, args: &[&Expr]) -> Result<Vec<(Id, Span)>> {
         args.iter()
-            .map(|e| Ok((self.value(e, None)?, e.span())))
+            .map(|e| {
+                let variable = matches!(e, Expr::Path(p) if self.is_variable(&p.path));
+                let id = match self.is_number(e) && !variable {
+                    true => self.push(Kind::Number((*e).clone()), Ty::Number, e.span()),
+                    false => self.value(e, None)?,
+                };
+                Ok((id, e.span()))
+            })
             .collect()
+    }
+
+    fn is_variable(&self, path: &syn::Path) -> bool {
+        path.get_ident()
+            .is_some_and(|n| self.find(&n.to_string()).is_some())
     }
 
     /// A sub-model, of which only the type is known here: its result is what the place declares,
@@ -255,13 +269,13 @@ impl Builder<'_> {
                 format!("`{name}` takes at least one tensor"),
             ));
         };
-        // An expression's place declares a type only through `let`; a method's last expression
-        // has the type of the result, which is just as binding.
-        let ret = match wanted {
-            Some(w @ (Ty::Tensor(..) | Ty::Tuple(_))) => w.clone(),
-            _ => self.ty(*first).clone(),
-        };
-        let call = self.expect(model, format!("self.{name}"), &values, ret.clone());
+        let ret = result(wanted, self.ty(*first));
+        let call = self.expect(
+            self.callee(model),
+            format!("self.{name}"),
+            &values,
+            ret.clone(),
+        );
         let list = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
         Ok(self.push(
             Kind::Sub {
@@ -274,13 +288,31 @@ impl Builder<'_> {
         ))
     }
 
-    fn expect(&self, model: syn::Type, what: String, values: &[(Id, Span)], ret: Ty) -> Call {
+    /// A type parameter of this model is known only where the model is used.
+    fn callee(&self, model: syn::Type) -> Callee {
+        let params = self.model.item.generics.type_params();
+        let named: Vec<String> = params.map(|p| p.ident.to_string()).collect();
+        let text = model.to_token_stream().into_iter();
+        let generic = text.flat_map(flat).any(|i| named.contains(&i));
+        match generic {
+            true => Callee::Generic(model),
+            false => Callee::Model(model),
+        }
+    }
+
+    pub(crate) fn expect(
+        &self,
+        callee: Callee,
+        what: String,
+        values: &[(Id, Span)],
+        ret: Ty,
+    ) -> Call {
         let args = values
             .iter()
             .map(|(id, s)| (self.ty(*id).clone(), *s))
             .collect();
         Call {
-            model,
+            callee,
             what,
             args,
             ret,
@@ -345,6 +377,7 @@ impl Builder<'_> {
             ));
         };
         let want = want.clone();
+        self.present(self.field(&field)?, head.span())?;
         let (input, targets_id) = (self.value(x, None)?, self.value(targets, None)?);
         let (shape, dtype) = match self.ty(input) {
             Ty::Tensor(s, d) => (s.clone(), *d),
@@ -401,6 +434,7 @@ impl Builder<'_> {
         };
         let name = self.field_name(&f.expr)?;
         let field = self.field(&name)?;
+        self.present(field, name.span())?;
         let FieldKind::Layers { model, .. } = &field.kind else {
             return Err(Diag::new(
                 Code::Expression,
@@ -424,7 +458,12 @@ impl Builder<'_> {
         }
         let values = self.values(&args)?;
         let ret = self.ty(values[0].0).clone();
-        let call = self.expect(model, var.ident.to_string(), &values, ret.clone());
+        let call = self.expect(
+            self.callee(model),
+            var.ident.to_string(),
+            &values,
+            ret.clone(),
+        );
         let (mut cache, mut extra) = (None, Vec::new());
         for (i, (id, at)) in values.iter().enumerate().skip(1) {
             match self.ty(*id) {
@@ -447,9 +486,33 @@ impl Builder<'_> {
             call,
         };
         let id = self.push(kind, ret, a.span());
-        self.graph.nodes[id].name = Some(target.to_string());
-        self.scope.insert(target.to_string(), id);
+        self.assign(&target.to_string(), id);
         Ok(())
+    }
+}
+
+/// What a call gives whose callee is known by name only: what its place declares (a `let`, or the
+/// end of a method), else a value like its first one.
+pub(crate) fn result(wanted: Option<&Ty>, first: &Ty) -> Ty {
+    match wanted {
+        Some(Ty::Tuple(parts)) => {
+            let parts = parts.iter().map(|p| match p {
+                Ty::Unknown => first.clone(),
+                p => p.clone(),
+            });
+            Ty::Tuple(parts.collect())
+        }
+        Some(w @ Ty::Tensor(..)) => w.clone(),
+        _ => first.clone(),
+    }
+}
+
+/// The names in a token, those in its groups too.
+fn flat(t: proc_macro2::TokenTree) -> Vec<String> {
+    match t {
+        proc_macro2::TokenTree::Ident(i) => vec![i.to_string()],
+        proc_macro2::TokenTree::Group(g) => g.stream().into_iter().flat_map(flat).collect(),
+        _ => vec![],
     }
 }
 

@@ -1,9 +1,10 @@
 //! The struct's half of the output: loading with every check, and walking over the layers.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, ToTokens};
 
 use crate::checkpoint::Saved;
+use crate::condition;
 use crate::dims::{is_free, Dim};
 use crate::lower::{config_expr, dim, join_key, sig_type};
 use crate::parse::{Field, FieldKind, ModelDef};
@@ -21,6 +22,7 @@ pub fn model_impl(
     let sig = signature(model, methods);
     let build = build(model, joins);
     let saved = kept.map(|(m, s)| saved(m, &s));
+    let call = call(model, methods);
     let visits = model.fields.iter().map(|f| visit(f, false));
     let visits_mut = model.fields.iter().map(|f| visit(f, true));
     quote! {
@@ -30,6 +32,7 @@ pub fn model_impl(
             type Config = #config;
             const SIG: ::mlx_runtime::__private::Sig = #sig;
             #saved
+            #call
             fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self { #build }
             fn visit<'__a>(&'__a self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::Leaf<'__a>)) { #(#visits)* }
             fn visit_mut(&mut self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::LeafMut<'_>)) { #(#visits_mut)* }
@@ -85,21 +88,60 @@ fn saved(method: &Method, saved: &Saved) -> TokenStream {
 /// What callers check against: the shape of `forward`.
 fn signature(model: &ModelDef, methods: &[Method]) -> TokenStream {
     let s = quote! { ::mlx_runtime::__private::Sig };
-    let what = model.item.ident.to_string();
+    let what = format!("{}::forward", model.item.ident);
     match methods.iter().find(|m| m.name == "forward") {
         None => {
-            quote! { #s { model: #what, args: &[], ret: ::mlx_runtime::__private::SigType::Cache } }
+            quote! { #s { callee: #what, args: &[], ret: ::mlx_runtime::__private::SigType::Cache } }
         }
-        Some(m) => {
-            let args = m.args.iter().map(|a| {
-                let (n, t) = (a.name.to_string(), sig_type(&a.ty));
-                quote! { (#n, #t) }
+        Some(m) => sig(&what, m),
+    }
+}
+
+/// The signature of a method or function as a constant.
+pub fn sig(callee: &str, m: &Method) -> TokenStream {
+    let args = m.args.iter().map(|a| {
+        let (n, t) = (a.name.to_string(), sig_type(&a.ty));
+        quote! { (#n, #t) }
+    });
+    let ret = sig_type(&m.ret);
+    quote! { ::mlx_runtime::__private::Sig { callee: #callee, args: &[#(#args),*], ret: #ret } }
+}
+
+/// `forward` with its arrays in a list, for models that take this one as a type parameter.
+fn call(model: &ModelDef, methods: &[Method]) -> TokenStream {
+    let Some(m) = methods.iter().find(|m| m.name == "forward") else {
+        return quote! {};
+    };
+    if m.args.iter().any(|a| a.ty == Ty::Number) {
+        return quote! {};
+    }
+    let what = format!("{}::forward", model.item.ident);
+    let names: Vec<&Ident> = m
+        .args
+        .iter()
+        .filter(|a| a.ty != Ty::Cache)
+        .map(|a| &a.name)
+        .collect();
+    let all = m.args.iter().map(|a| match a.ty {
+        Ty::Cache => quote! { __cache },
+        _ => a.name.to_token_stream(),
+    });
+    let values = match &m.ret {
+        Ty::Tuple(parts) => {
+            let parts = (0..parts.len()).map(|i| {
+                let i = syn::Index::from(i);
+                quote! { __y.#i }
             });
-            let ret = match &m.ret {
-                t @ (Ty::Tensor(..) | Ty::Tuple(_)) => sig_type(t),
-                _ => quote! { ::mlx_runtime::__private::SigType::Cache },
-            };
-            quote! { #s { model: #what, args: &[#(#args),*], ret: #ret } }
+            quote! { #(#parts),* }
+        }
+        _ => quote! { __y },
+    };
+    let count = names.len();
+    quote! {
+        fn call(&self, __x: &[&::mlx_runtime::Array], __cache: &mut ::mlx_runtime::nn::KvCache) -> ::mlx_runtime::Result<::std::vec::Vec<::mlx_runtime::Array>> {
+            let [#(#names),*] = *::mlx_runtime::__private::arguments::<#count>(#what, __x)?;
+            let __y = self.forward(#(#all),*)?;
+            ::core::result::Result::Ok(::std::vec![#values])
         }
     }
 }
@@ -127,7 +169,10 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
         quote! { ::mlx_runtime::__private::LoadDim::new(#text, #e) }
     };
     let requires = model.requires.iter().map(|e| {
-        let (text, cond) = (pretty(e), condition(e));
+        let (text, cond) = (
+            pretty(e),
+            condition::tokens(e, &quote! { __loader.layer() }),
+        );
         let values = names_in(e).into_iter().map(|n| {
             let text = n.to_string();
             quote! { (#text, ::mlx_runtime::__private::show(&__c.#n)) }
@@ -176,7 +221,13 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
             }
             FieldKind::Model => quote! { <#ty as ::mlx_runtime::model::Model>::build(__config, #path, __loader) },
         };
-        quote! { let mut #name: #ty = #value; }
+        match &f.when {
+            None => quote! { let mut #name: #ty = #value; },
+            Some(when) => {
+                let when = condition::tokens(when, &quote! { __loader.layer() });
+                quote! { let mut #name: ::core::option::Option<#ty> = if #when { ::core::option::Option::Some(#value) } else { ::core::option::Option::None }; }
+            }
+        }
     });
     let joined = joins.iter().map(|fields| {
         let key = join_key(fields);
@@ -215,54 +266,23 @@ fn visit(f: &Field, mutable: bool) -> TokenStream {
         FieldKind::RmsNorm { .. } => quote!(RmsNorm),
         FieldKind::Param { .. } => quote!(Param),
         FieldKind::Rope { .. } => return quote! {},
-        FieldKind::Model => {
-            return quote! { ::mlx_runtime::model::Model::#call(#amp self.#name, #path, __f); }
-        }
-        FieldKind::Layers { .. } => {
-            return quote! {
-                for (__i, __layer) in (#amp self.#name).into_iter().enumerate() {
-                    ::mlx_runtime::model::Model::#call(__layer, &::mlx_runtime::__private::index(#path, __i), __f);
-                }
-            }
-        }
+        FieldKind::Model | FieldKind::Layers { .. } => quote! {},
     };
-    quote! { __f(#path, #leaf::#variant(#amp self.#name)); }
-}
-
-/// A condition on the config; a remainder or quotient by zero makes it false instead of panicking.
-fn condition(e: &syn::Expr) -> TokenStream {
-    use syn::visit_mut::{self, VisitMut};
-    struct Checked;
-    impl VisitMut for Checked {
-        fn visit_expr_mut(&mut self, e: &mut syn::Expr) {
-            visit_mut::visit_expr_mut(self, e);
-            let syn::Expr::Binary(b) = e else { return };
-            let (l, r) = (config_expr(&b.left), config_expr(&b.right));
-            match b.op {
-                syn::BinOp::Rem(_) => {
-                    *e = syn::Expr::Verbatim(
-                        quote! { ::mlx_runtime::__private::remainder((#l) as i64, (#r) as i64) },
-                    );
-                }
-                syn::BinOp::Div(_) => {
-                    *e = syn::Expr::Verbatim(
-                        quote! { ::mlx_runtime::__private::quotient((#l) as i64, (#r) as i64) },
-                    );
-                }
-                syn::BinOp::Add(_) => *e = saturating("saturating_add", l, r),
-                syn::BinOp::Sub(_) => *e = saturating("saturating_sub", l, r),
-                syn::BinOp::Mul(_) => *e = saturating("saturating_mul", l, r),
-                _ => {}
+    let inner = match &f.kind {
+        FieldKind::Model => quote! { ::mlx_runtime::model::Model::#call(__field, #path, __f); },
+        FieldKind::Layers { .. } => quote! {
+            for (__i, __layer) in __field.into_iter().enumerate() {
+                ::mlx_runtime::model::Model::#call(__layer, &::mlx_runtime::__private::index(#path, __i), __f);
             }
+        },
+        _ => quote! { __f(#path, #leaf::#variant(__field)); },
+    };
+    match f.when {
+        None => quote! { { let __field = #amp self.#name; #inner } },
+        Some(_) => {
+            quote! { if let ::core::option::Option::Some(__field) = #amp self.#name { #inner } }
         }
     }
-    fn saturating(op: &str, l: TokenStream, r: TokenStream) -> syn::Expr {
-        let op = Ident::new(op, Span::call_site());
-        syn::Expr::Verbatim(quote! { ((#l) as i64).#op((#r) as i64) })
-    }
-    let mut e = e.clone();
-    Checked.visit_expr_mut(&mut e);
-    config_expr(&e)
 }
 
 /// A condition as the user would write it.

@@ -73,6 +73,14 @@ codes! {
     UnusedParam = "use it in a method, or remove the field";
     /// A cache that two layers would share.
     Cache = "a cache serves one attention, one sub-model or one stack of layers in a method";
+    /// Not a condition that the config decides.
+    Condition = "a condition compares fields of the config, numbers and `layer`: `config.qk_norm`, `(layer + 1) % config.pattern != 0`";
+    /// An optional layer is used where it may be absent.
+    Optional = "an optional layer is `q_norm: Option<RmsNorm>` with `#[when(qk_norm)]`, and is used inside `if config.qk_norm { .. }`";
+    /// The two arms of an `if` differ.
+    Arms = "both arms must give values of the same shapes and dtypes; without `else` the value stays as it was";
+    /// A `rearrange!` is not understood.
+    Rearrange = "write `rearrange!(\"b l (h d) -> b h l d\", x, h = heads)`: each name once on either side, all but one size of a group known";
     /// The checkpoint policy is not understood.
     Checkpoint = "write `checkpoint = auto`, `every(4)`, `always` or `never`";
 }
@@ -124,12 +132,18 @@ impl From<syn::Error> for Diag {
 
 /// The nearest of `known` to a misspelt name, as ` (did you mean `x`?)`, or nothing.
 pub fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, known, 1 + name.len() / 4)
+}
+
+/// As [`suggest`], where other names than the known ones may be meant: only what is most likely a
+/// slip of the fingers.
+pub fn slip<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, known, 1 + name.len() / 10)
+}
+
+fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>, limit: usize) -> String {
     // A name of one or two letters is near to everything.
-    let limit = if name.len() < 3 {
-        0
-    } else {
-        1 + name.len() / 4
-    };
+    let limit = if name.len() < 3 { 0 } else { limit };
     known
         .into_iter()
         .map(|k| (distance(name, k), k))

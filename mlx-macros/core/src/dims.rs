@@ -7,6 +7,8 @@ use std::fmt;
 /// A size such as `B`, `heads*head_dim` or `2*ffn + 1`.
 ///
 /// Names that begin with a capital are free: a call binds them. Others are read from the config.
+/// A quotient that is known to be whole is a name too, `heads/kv_heads`; multiplied with its
+/// divisor it becomes its dividend again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Dim(BTreeMap<Vec<String>, i64>);
 
@@ -75,10 +77,10 @@ impl Dim {
         let mut terms: BTreeMap<Vec<String>, i64> = BTreeMap::new();
         for (a, x) in &self.0 {
             for (b, y) in &other.0 {
-                let mut m = [a.as_slice(), b.as_slice()].concat();
-                m.sort();
+                let m = [a.as_slice(), b.as_slice()].concat();
+                let (m, c) = reduced(m, x.saturating_mul(*y));
                 let sum = terms.entry(m).or_insert(0);
-                *sum = sum.saturating_add(x.saturating_mul(*y));
+                *sum = sum.saturating_add(c);
             }
         }
         terms.retain(|_, c| *c != 0);
@@ -94,11 +96,7 @@ impl Dim {
         let (divisor, by) = other.0.iter().next()?;
         let mut terms = BTreeMap::new();
         for (m, c) in &self.0 {
-            let mut rest = m.clone();
-            for name in divisor {
-                let at = rest.iter().position(|n| n == name)?;
-                rest.remove(at);
-            }
+            let rest = without(m, divisor)?;
             if c.checked_rem(*by) != Some(0) {
                 return None;
             }
@@ -113,7 +111,11 @@ impl Dim {
         for (m, c) in &self.0 {
             let mut product = Dim::constant(*c);
             for name in m {
-                let factor = map.get(name).cloned().unwrap_or_else(|| Dim::name(name));
+                let factor = match (map.get(name), Quotient::of(name)) {
+                    (Some(d), _) => d.clone(),
+                    (None, Some(q)) => q.substitute(map).unwrap_or_else(|| Dim::name(name)),
+                    (None, None) => Dim::name(name),
+                };
                 product = product.times(&factor);
             }
             sum = sum.plus(&product);
@@ -121,9 +123,12 @@ impl Dim {
         sum
     }
 
-    /// The names in it, each once.
+    /// The names in it, each once; of a quotient, those on both sides.
     pub fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.0.keys().flatten().map(String::as_str).collect();
+        let names = self.0.keys().flatten().flat_map(|n| n.split(['/', '*']));
+        let mut names: Vec<&str> = names
+            .filter(|n| !n.starts_with(|c: char| c.is_ascii_digit()))
+            .collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -135,9 +140,109 @@ impl Dim {
     }
 }
 
+fn product(factor: i64, names: &[String]) -> Dim {
+    let start = Dim::constant(factor);
+    names.iter().fold(start, |t, n| t.times(&Dim::name(n)))
+}
+
+/// `names` without each of `divisor`, if they are all there.
+fn without(names: &[String], divisor: &[String]) -> Option<Vec<String>> {
+    let mut rest = names.to_vec();
+    for name in divisor {
+        let at = rest.iter().position(|n| n == name)?;
+        rest.remove(at);
+    }
+    Some(rest)
+}
+
+/// A product with every quotient that meets its divisor replaced by its dividend, sorted.
+fn reduced(mut names: Vec<String>, mut factor: i64) -> (Vec<String>, i64) {
+    let step = |names: &[String], factor: i64| {
+        names.iter().enumerate().find_map(|(i, name)| {
+            let q = Quotient::of(name)?;
+            let others = [&names[..i], &names[i + 1..]].concat();
+            let mut rest = without(&others, &q.by)?;
+            rest.extend(q.of);
+            (factor % q.number == 0).then(|| (rest, factor / q.number))
+        })
+    };
+    while let Some((n, f)) = step(&names, factor) {
+        (names, factor) = (n, f);
+    }
+    names.sort();
+    (names, factor)
+}
+
+/// The two sides of a quotient that is a name: `of / (number * by)`.
+pub struct Quotient {
+    /// The names multiplied in the dividend.
+    pub of: Vec<String>,
+    /// The names multiplied in the divisor.
+    pub by: Vec<String>,
+    /// The number in the divisor, 1 or more.
+    pub number: i64,
+}
+
+impl Quotient {
+    /// Reads a name such as `heads/kv_heads` or `image/2`; `None` for a plain name.
+    pub fn of(name: &str) -> Option<Quotient> {
+        let (of, by) = name.split_once('/')?;
+        let mut q = Quotient {
+            of: of.split('*').map(String::from).collect(),
+            by: Vec::new(),
+            number: 1,
+        };
+        for factor in by.split('*') {
+            match factor.parse::<i64>() {
+                Ok(n) => q.number = n.max(1),
+                Err(_) => q.by.push(factor.to_string()),
+            }
+        }
+        Some(q)
+    }
+
+    fn name(&self) -> Dim {
+        let number = (self.number != 1).then(|| self.number.to_string());
+        let by: Vec<&str> = number.iter().chain(&self.by).map(String::as_str).collect();
+        Dim::name(&format!("{}/{}", self.of.join("*"), by.join("*")))
+    }
+
+    /// The quotient of two terms, as a name of its own.
+    fn of_terms(of: &[String], by: &[String], number: i64) -> Dim {
+        let (mut of, mut by) = (of.to_vec(), by.to_vec());
+        of.sort();
+        by.sort();
+        Quotient { of, by, number }.name()
+    }
+
+    /// The same quotient of other sizes, if both sides stay products.
+    fn substitute(&self, map: &BTreeMap<String, Dim>) -> Option<Dim> {
+        let side = |names: &[String]| product(1, names).substitute(map);
+        let (of, by) = (
+            side(&self.of),
+            side(&self.by).times(&Dim::constant(self.number)),
+        );
+        if let Some(exact) = of.divided_by(&by) {
+            return Some(exact);
+        }
+        let (mut dividend, mut divisor) = (of.terms(), by.terms());
+        match (
+            dividend.next(),
+            dividend.next(),
+            divisor.next(),
+            divisor.next(),
+        ) {
+            (Some((of, c)), None, Some((by, number)), None) if number > 0 => {
+                Some(Quotient::of_terms(of, by, number).times(&Dim::constant(c)))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Whether a dim's name is bound by the call rather than by the config.
 pub fn is_free(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_uppercase())
+    name.starts_with(|c: char| c.is_uppercase()) && !name.contains('/')
 }
 
 /// The product of all sizes of a shape.
@@ -147,40 +252,114 @@ pub fn volume(shape: &[Dim]) -> Dim {
 
 impl fmt::Display for Dim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(str::to_string))
+    }
+}
+
+impl Dim {
+    /// The size as people write it, with each name as `name` gives it.
+    fn text(&self, name: impl Fn(&str) -> String) -> String {
         if self.0.is_empty() {
-            return f.write_str("0");
+            return "0".to_string();
         }
+        let mut out = String::new();
         // The constant comes last, as people write it.
         let (names, number): (Vec<_>, Vec<_>) = self.0.iter().partition(|(m, _)| !m.is_empty());
         for (i, (m, c)) in names.into_iter().chain(number).enumerate() {
-            let sign = match (i, *c < 0) {
+            out += match (i, *c < 0) {
                 (0, false) => "",
                 (0, true) => "-",
                 (_, false) => " + ",
                 (_, true) => " - ",
             };
-            f.write_str(sign)?;
-            match (m.is_empty(), c.abs()) {
-                (true, n) => write!(f, "{n}")?,
-                (false, 1) => f.write_str(&m.join("*"))?,
-                (false, n) => write!(f, "{n}*{}", m.join("*"))?,
-            }
+            let factors: Vec<String> = m.iter().map(|n| name(n)).collect();
+            out += &match (m.is_empty(), c.abs()) {
+                (true, n) => n.to_string(),
+                (false, 1) => factors.join("*"),
+                (false, n) => format!("{n}*{}", factors.join("*")),
+            };
         }
-        Ok(())
+        out
     }
 }
 
-/// Short names for sizes that a model gave a name to (`q` for `heads*head_dim`).
+/// What a model says of its sizes.
 #[derive(Clone, Debug, Default)]
-pub struct Names(pub BTreeMap<String, Dim>);
+pub struct Names {
+    /// Short names for sizes (`q` for `heads*head_dim`).
+    pub short: BTreeMap<String, Dim>,
+    /// Sizes that the model requires to be multiples of others.
+    pub multiples: Vec<(Dim, Dim)>,
+}
 
 impl Names {
     /// A size in the user's words.
     pub fn dim(&self, d: &Dim) -> String {
-        match self.0.iter().find(|(_, v)| *v == d) {
-            Some((name, _)) if d.as_name().is_none() => name.clone(),
-            _ => d.to_string(),
+        let plain = d.as_name().is_some_and(|n| Quotient::of(n).is_none());
+        match self.short.iter().find(|(_, v)| *v == d) {
+            Some((name, _)) if !plain => name.clone(),
+            _ => d.text(|name| {
+                let one = Dim::name(name);
+                let mut short = self.short.iter();
+                match short.find(|(_, v)| **v == one && Quotient::of(name).is_some()) {
+                    Some((short, _)) => short.clone(),
+                    None => name.to_string(),
+                }
+            }),
         }
+    }
+
+    /// The whole quotient of two sizes, if it is one by its form or by what the model requires.
+    pub fn divide(&self, a: &Dim, b: &Dim) -> Option<Dim> {
+        if let Some(exact) = a.divided_by(b) {
+            return Some(exact);
+        }
+        let (mut divisors, mut sum) = (b.terms(), Dim::default());
+        let (Some((by, number)), None) = (divisors.next(), divisors.next()) else {
+            return None;
+        };
+        for (names, c) in a.terms() {
+            sum = sum.plus(&self.divide_term(names, c, by, number)?);
+        }
+        Some(sum)
+    }
+
+    /// One term divided by one term, a factor of the divisor after the other.
+    fn divide_term(&self, names: &[String], c: i64, by: &[String], number: i64) -> Option<Dim> {
+        if by.is_empty() && number != 0 && c % number == 0 {
+            return Some(product(c / number, names));
+        }
+        for (i, factor) in by.iter().enumerate() {
+            let others = [&by[..i], &by[i + 1..]].concat();
+            let rest = match (
+                without(names, std::slice::from_ref(factor)),
+                Quotient::of(factor),
+            ) {
+                (Some(rest), _) => Some((rest, c)),
+                // A size by a quotient of its own: heads / (heads/kv_heads) is kv_heads.
+                (None, Some(q)) => without(names, &q.of)
+                    .and_then(|rest| Some(([rest, q.by].concat(), c.checked_mul(q.number)?))),
+                (None, None) => None,
+            };
+            let found = rest.and_then(|(n, c)| self.divide_term(&n, c, &others, number));
+            if found.is_some() {
+                return found;
+            }
+        }
+        self.multiples.iter().find_map(|(of, divisor)| {
+            let (mut x, mut y) = (of.terms(), divisor.terms());
+            let ((x, 1), None, (y, k), None) = (x.next()?, x.next(), y.next()?, y.next()) else {
+                return None;
+            };
+            let rest = without(names, x)?;
+            let others = without(by, y)?;
+            if k < 1 || number % k != 0 || (y.is_empty() && k == 1) {
+                return None;
+            }
+            let whole = Quotient::of_terms(x, y, k);
+            let rest = self.divide_term(&rest, c, &others, number / k)?;
+            Some(rest.times(&whole))
+        })
     }
 
     /// A shape in the user's words: `[B, L, q]`.
@@ -223,7 +402,40 @@ mod tests {
     #[test]
     fn named_sizes_print_by_their_name() {
         let q = n("heads").times(&n("head_dim"));
-        let names = Names(BTreeMap::from([("q".to_string(), q.clone())]));
+        let names = Names {
+            short: BTreeMap::from([("q".to_string(), q.clone())]),
+            multiples: vec![],
+        };
         assert_eq!(names.shape(&[n("B"), q]), "[B, q]");
+    }
+
+    #[test]
+    fn required_quotients_are_names_that_reduce() {
+        let names = Names {
+            short: BTreeMap::new(),
+            multiples: vec![(n("heads"), n("kv")), (n("image"), Dim::constant(2))],
+        };
+        let group = names.divide(&n("heads"), &n("kv")).unwrap();
+        assert_eq!(group.to_string(), "heads/kv");
+        assert_eq!(
+            group.times(&n("kv")).times(&n("d")),
+            n("heads").times(&n("d"))
+        );
+        assert_eq!(names.divide(&n("heads"), &group), Some(n("kv")));
+        let wide = n("heads").times(&n("d")).times(&n("B"));
+        let part = names.divide(&wide, &n("kv")).unwrap();
+        assert_eq!(part.to_string(), "B*d*heads/kv");
+        assert_eq!(part.names(), ["B", "d", "heads", "kv"]);
+        assert_eq!(names.divide(&n("kv"), &n("heads")), None);
+        let third = names.divide(&n("heads").times(&n("d")), &group.times(&n("d")));
+        assert_eq!(third, Some(n("kv")));
+        let half = names.divide(&n("image"), &Dim::constant(2)).unwrap();
+        assert_eq!(
+            half.times(&Dim::constant(4)),
+            n("image").times(&Dim::constant(2))
+        );
+        assert_eq!(half.times(&Dim::constant(3)).to_string(), "3*image/2");
+        let bound = BTreeMap::from([("heads".to_string(), n("kv").times(&n("g")))]);
+        assert_eq!(group.substitute(&bound), n("g"));
     }
 }

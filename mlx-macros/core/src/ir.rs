@@ -2,7 +2,7 @@
 //! Every later phase reads this and nothing else.
 
 use proc_macro2::Span;
-use syn::{Expr, Ident, Type};
+use syn::{Expr, Ident, Path, Type};
 
 use crate::dims::Dim;
 use crate::ops::Op;
@@ -83,6 +83,33 @@ pub enum Kind {
     Item(Id, usize),
     /// Several values.
     Tuple(Vec<Id>),
+    /// A number of the config or a literal, given to a helper function or another method.
+    Number(Expr),
+    /// A function with `#[mlx_fn]`.
+    Function { args: Vec<Arg>, call: Call },
+    /// Values that depend on the config; the nodes of both arms come before this one.
+    If {
+        condition: Expr,
+        then: Arm,
+        otherwise: Arm,
+    },
+}
+
+/// One arm of an `if`: its own nodes are those from `start` up to `end`.
+pub struct Arm {
+    /// The first node.
+    pub start: Id,
+    /// The node after the last.
+    pub end: Id,
+    /// What the arm gives.
+    pub values: Vec<Id>,
+}
+
+impl Arm {
+    /// Whether a node belongs to this arm.
+    pub fn holds(&self, id: Id) -> bool {
+        (self.start..self.end).contains(&id)
+    }
 }
 
 /// `softmax(rope(q) rope(k)^T) v` on `[B, L, heads * head_dim]`.
@@ -103,16 +130,38 @@ pub struct Attention {
     pub scale: Arg,
 }
 
-/// What the caller expects of a sub-model; rustc compares it with the sub-model's own signature.
+/// Whose signature a call is compared with.
+#[derive(Clone)]
+pub enum Callee {
+    /// A model's `forward`.
+    Model(Type),
+    /// The `forward` of a model that is a type parameter: known when it is chosen.
+    Generic(Type),
+    /// A helper function.
+    Function(Path),
+}
+
+/// What the caller expects of a sub-model or function; rustc compares it with that one's own
+/// signature.
 pub struct Call {
-    /// The sub-model's type.
-    pub model: Type,
+    /// Who is called.
+    pub callee: Callee,
     /// How the call is named in messages.
     pub what: String,
     /// The arguments' types, and where each is.
     pub args: Vec<(Ty, Span)>,
     /// The result's type as the caller uses it.
     pub ret: Ty,
+}
+
+impl Call {
+    /// The type of the model that is called.
+    pub fn model(&self) -> Option<&Type> {
+        match &self.callee {
+            Callee::Model(t) | Callee::Generic(t) => Some(t),
+            Callee::Function(_) => None,
+        }
+    }
 }
 
 /// An argument of an operation.
@@ -165,12 +214,41 @@ pub struct Graph {
     pub joins: Vec<Vec<Ident>>,
 }
 
+impl Graph {
+    /// The innermost arm that a node is in, as its first and last node; `None` outside of all.
+    /// What is computed in an arm is not there outside of it.
+    pub fn region(&self, id: Id) -> Option<(Id, Id)> {
+        let arms = self.nodes[id..].iter().filter_map(|n| match &n.kind {
+            Kind::If {
+                then, otherwise, ..
+            } => [then, otherwise].into_iter().find(|a| a.holds(id)),
+            _ => None,
+        });
+        arms.map(|a| (a.start, a.end)).next()
+    }
+
+    /// Whether two nodes are in different arms of one `if`, of which only one is run.
+    pub fn exclusive(&self, a: Id, b: Id) -> bool {
+        let (a, b) = (a.min(b), a.max(b));
+        self.nodes[b..].iter().any(|n| match &n.kind {
+            Kind::If {
+                then, otherwise, ..
+            } => then.holds(a) && otherwise.holds(b),
+            _ => false,
+        })
+    }
+}
+
 impl Node {
     /// The nodes it reads.
     pub fn inputs(&self) -> Vec<Id> {
         match &self.kind {
-            Kind::Input(_) | Kind::Param(_) | Kind::NoCache => vec![],
+            Kind::Input(_) | Kind::Param(_) | Kind::NoCache | Kind::Number(_) => vec![],
+            Kind::If {
+                then, otherwise, ..
+            } => [&then.values[..], &otherwise.values[..]].concat(),
             Kind::Op { args, .. }
+            | Kind::Function { args, .. }
             | Kind::Leaf { args, .. }
             | Kind::Sub { args, .. }
             | Kind::Method { args, .. } => args.iter().flat_map(Arg::values).collect(),

@@ -5,21 +5,26 @@
 #![forbid(unsafe_code)]
 
 mod args;
+pub mod arguments;
 pub mod build;
 pub mod calls;
 pub mod checkpoint;
+pub mod condition;
 pub mod define;
 pub mod diag;
 pub mod dims;
+pub mod functions;
 pub mod fuse;
 pub mod ir;
 pub mod lower;
 mod operands;
 pub mod ops;
 pub mod parse;
+mod rearrange;
 pub mod report;
 pub mod rules;
 pub mod signature;
+mod values;
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -192,7 +197,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
         }
         Err((errors, found)) => {
             let errors = errors.iter().map(Diag::to_tokens);
-            let bodies = found.iter().map(lower::placeholder);
+            let bodies = found.iter().map(|m| lower::placeholder(m, true));
             // The items stay, so that the editor and other models still see them.
             let model = parse::model(attr, item)
                 .ok()

@@ -8,34 +8,42 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Ident};
 
 use crate::build::variable;
-use crate::dims::{is_free, Dim};
+use crate::condition;
+use crate::dims::{is_free, Dim, Quotient};
 use crate::fuse::live;
-use crate::ir::{Arg, Call, Graph, Id, Kind};
+use crate::ir::{Arg, Arm, Call, Callee, Graph, Id, Kind, Node};
 use crate::parse::{FieldKind, ModelDef, Policy};
 use crate::signature::{Dt, Method, Ty};
 
 /// A method with its body lowered.
 pub fn method(model: &ModelDef, m: &Method, graph: &Graph) -> TokenStream {
-    let l = Lower { model, graph };
-    let live = live(graph);
-    let body: TokenStream = (0..graph.nodes.len())
-        .filter(|id| live.contains(id))
-        .map(|id| l.node(id, &live))
-        .collect();
-    let prologue = l.prologue(m, &live);
+    wrap(m, true, body(model, m, graph))
+}
+
+/// A helper function with its body lowered.
+pub fn function(model: &ModelDef, m: &Method, graph: &Graph) -> TokenStream {
+    wrap(m, false, body(model, m, graph))
+}
+
+fn body(model: &ModelDef, m: &Method, graph: &Graph) -> TokenStream {
+    let l = Lower {
+        model,
+        graph,
+        live: live(graph),
+    };
+    let body = l.nodes(0, graph.nodes.len());
+    let prologue = l.prologue(m);
     let result = graph.result.map(|id| l.result(id));
-    wrap(
-        m,
-        quote! { #prologue #body ::core::result::Result::Ok(#result) },
-    )
+    quote! { #prologue #body ::core::result::Result::Ok(#result) }
 }
 
-/// A method of a model that has mistakes: it only keeps its callers from having more.
-pub fn placeholder(m: &Method) -> TokenStream {
-    wrap(m, quote! { ::mlx_runtime::__private::never() })
+/// A method of a model, or a function, that has mistakes: it only keeps its callers from having
+/// more.
+pub fn placeholder(m: &Method, of_model: bool) -> TokenStream {
+    wrap(m, of_model, quote! { ::mlx_runtime::__private::never() })
 }
 
-fn wrap(m: &Method, body: TokenStream) -> TokenStream {
+fn wrap(m: &Method, of_model: bool, body: TokenStream) -> TokenStream {
     let Method {
         attrs, vis, name, ..
     } = m;
@@ -43,6 +51,7 @@ fn wrap(m: &Method, body: TokenStream) -> TokenStream {
         let n = &a.name;
         match a.ty {
             Ty::Cache => quote! { #n: &mut ::mlx_runtime::nn::KvCache },
+            Ty::Number => quote! { #n: f32 },
             _ => quote! { #n: &::mlx_runtime::Array },
         }
     });
@@ -57,23 +66,69 @@ fn wrap(m: &Method, body: TokenStream) -> TokenStream {
         let text = format!("The model's `{name}`.");
         quote! { #[doc = #text] }
     });
+    let receiver = of_model.then(|| quote! { &self, });
     quote! {
         #(#attrs)* #doc
         #[allow(unused_variables, clippy::all)]
-        #vis fn #name(&self, #(#args),*) -> ::mlx_runtime::Result<#ret> { #body }
+        #vis fn #name(#receiver #(#args),*) -> ::mlx_runtime::Result<#ret> { #body }
     }
 }
 
 struct Lower<'a> {
     model: &'a ModelDef,
     graph: &'a Graph,
+    live: BTreeSet<Id>,
 }
 
 impl Lower<'_> {
+    /// The nodes from `start` up to `end`; the arms of an `if` are written where the `if` is.
+    fn nodes(&self, start: Id, end: Id) -> TokenStream {
+        let (mut out, mut id) = (TokenStream::new(), start);
+        while id < end {
+            let arms = |at: &Id| matches!(&self.graph.nodes[*at].kind, Kind::If { then, .. } if then.start == id);
+            // Of two that begin here the outer one comes last.
+            id = (id..end).rev().find(arms).unwrap_or(id);
+            if self.live.contains(&id) {
+                out.extend(self.node(id));
+            }
+            id += 1;
+        }
+        out
+    }
+
+    /// What an arm of an `if` gives: one value or a tuple.
+    fn arm(&self, arm: &Arm) -> TokenStream {
+        let body = self.nodes(arm.start, arm.end);
+        let values = arm.values.iter().map(|id| self.result(*id));
+        match arm.values.len() {
+            1 => quote! { #body #(#values)* },
+            _ => quote! { #body (#(#values,)*) },
+        }
+    }
+
+    /// A reference to a field; one that may be absent is there by the `if` around its use.
+    fn field(&self, name: &Ident) -> TokenStream {
+        let optional = self
+            .model
+            .fields
+            .iter()
+            .any(|f| f.name == *name && f.when.is_some());
+        match optional {
+            true => {
+                let text = name.to_string();
+                quote! { ::mlx_runtime::__private::present(&self.#name, #text)? }
+            }
+            false => quote! { (&self.#name) },
+        }
+    }
+
     /// Binds the free dims to the arguments' sizes and checks every other size.
-    fn prologue(&self, m: &Method, live: &BTreeSet<Id>) -> TokenStream {
+    fn prologue(&self, m: &Method) -> TokenStream {
         let free = m.free_dims();
-        let what = format!("{}::{}", self.model.item.ident, m.name);
+        let what = match self.model.function {
+            true => m.name.to_string(),
+            false => format!("{}::{}", self.model.item.ident, m.name),
+        };
         let args = m.args.iter().filter_map(|a| match &a.ty {
             Ty::Tensor(shape, d) => {
                 let (name, text) = (&a.name, a.name.to_string());
@@ -88,7 +143,7 @@ impl Lower<'_> {
         let vars = free.iter().map(|f| dim_var(f));
         // Only the sizes that some operation states are needed as numbers.
         let mut used: BTreeSet<String> = BTreeSet::new();
-        for id in live {
+        for id in &self.live {
             if let Kind::Op { args, .. } = &self.graph.nodes[*id].kind {
                 for a in args {
                     if let Arg::Dims(d) = a {
@@ -106,9 +161,21 @@ impl Lower<'_> {
             let (var, field) = (dim_var(n), config_field(n));
             quote! { let #var = __c.#field as i64; }
         });
+        let start = match self.model.function {
+            true => {
+                let float =
+                    |a: &&crate::signature::Argument| matches!(a.ty, Ty::Tensor(_, Dt::Float));
+                let floats = m.args.iter().filter(float).map(|a| &a.name);
+                quote! { let __float = ::mlx_runtime::__private::float_of(&[#(#floats),*]); }
+            }
+            false => quote! {
+                let __c = self.__mlx.config();
+                let __float = self.__mlx.dtype();
+            },
+        };
         quote! {
-            let __c = self.__mlx.config();
-            let [#(#vars),*] = ::mlx_runtime::__private::bind(#what, self.__mlx.dtype(), &[#(#args),*], [#(#free),*])?;
+            #start
+            let [#(#vars),*] = ::mlx_runtime::__private::bind(#what, __float, &[#(#args),*], [#(#free),*])?;
             #(#config)*
         }
     }
@@ -123,6 +190,10 @@ impl Lower<'_> {
             Kind::Input(n) if self.is_cache(id) => quote! { &mut *#n },
             Kind::NoCache => quote! { &mut ::mlx_runtime::nn::KvCache::off() },
             Kind::Input(n) => n.to_token_stream(),
+            Kind::Number(e) => {
+                let e = self.number(e);
+                quote! { (#e) as f32 }
+            }
             _ => {
                 let v = variable(id);
                 quote! { &#v }
@@ -137,7 +208,10 @@ impl Lower<'_> {
                 quote! { (#(#all,)*) }
             }
             Kind::Input(n) => quote! { #n.clone() },
-            Kind::Method { .. } | Kind::Sub { .. } => variable(id).to_token_stream(),
+            Kind::Method { .. } | Kind::Sub { .. } | Kind::Function { .. } => {
+                let v = variable(id);
+                quote! { #v.clone() }
+            }
             _ => {
                 let v = variable(id);
                 match &self.graph.nodes[id].ty {
@@ -152,12 +226,25 @@ impl Lower<'_> {
         }
     }
 
-    fn node(&self, id: Id, live: &BTreeSet<Id>) -> TokenStream {
+    fn node(&self, id: Id) -> TokenStream {
         let node = &self.graph.nodes[id];
         let v = variable(id);
         let value = match &node.kind {
             Kind::Input(_) | Kind::Tuple(_) | Kind::NoCache | Kind::With(_) => return quote! {},
-            Kind::Param(f) => quote! { self.#f.value() },
+            Kind::Number(_) => return quote! {},
+            Kind::If {
+                condition,
+                then,
+                otherwise,
+            } => {
+                let condition = condition::tokens(condition, &layer());
+                let (then, otherwise) = (self.arm(then), self.arm(otherwise));
+                quote! { if #condition { #then } else { #otherwise } }
+            }
+            Kind::Param(f) => {
+                let f = self.field(f);
+                quote! { #f.value() }
+            }
             Kind::Op { op, args } => {
                 let name = Ident::new(op.name, Span::call_site());
                 let args = args
@@ -171,11 +258,15 @@ impl Lower<'_> {
                 let args = args.iter().flat_map(Arg::values).map(|id| self.read(id));
                 quote! { #layer.forward(#(#args),*)? }
             }
-            Kind::Joined { input, group, .. } => return self.joined(id, *input, *group, live),
-            Kind::Sub { field, args, call } => {
+            Kind::Joined { input, group, .. } => return self.joined(id, *input, *group),
+            Kind::Sub { field, args, call } => self.sub(field, args, call, node),
+            Kind::Function { args, call } => {
                 let check = self.check(call, node.span);
+                let Callee::Function(path) = &call.callee else {
+                    return quote! {};
+                };
                 let args = args.iter().flat_map(Arg::values).map(|id| self.read(id));
-                quote! { { #check self.#field.forward(#(#args),*)? } }
+                quote! { { #check #path(#(#args),*)? } }
             }
             Kind::Method { name, args } => {
                 let args = args.iter().flat_map(Arg::values).map(|id| self.read(id));
@@ -191,9 +282,15 @@ impl Lower<'_> {
                 let check = self.check(call, node.span);
                 let (x, more) = (self.read(*carried), extra.iter().map(|id| self.read(*id)));
                 let policy = self.policy(field);
-                let model = &call.model;
+                let (layers, model) = (self.field(field), call.model());
                 let rest = (1..=extra.len()).map(|i| quote! { &__x[#i] });
                 let last = cache.map(|_| quote! { __cache });
+                let run = match &call.callee {
+                    Callee::Generic(_) => quote! {
+                        ::mlx_runtime::__private::first(::mlx_runtime::model::Model::call(__layer, &[&__x[0], #(#rest),*], __cache)?)
+                    },
+                    _ => quote! { __layer.forward(&__x[0], #(#rest,)* #last) },
+                };
                 let cache = match cache {
                     Some(id) => self.read(*id),
                     None => quote! { &mut ::mlx_runtime::nn::KvCache::off() },
@@ -201,9 +298,9 @@ impl Lower<'_> {
                 quote! { {
                     #check
                     ::mlx_runtime::__private::run_layers(
-                        &self.#field, #policy, &[#x, #(#more),*], #cache,
+                        #layers, #policy, &[#x, #(#more),*], #cache,
                         |__layer: &#model, __x: &[::mlx_runtime::Array], __cache: &mut ::mlx_runtime::nn::KvCache| {
-                            __layer.forward(&__x[0], #(#rest,)* #last)
+                            #run
                         },
                     )?
                 } }
@@ -227,7 +324,7 @@ impl Lower<'_> {
                 quote! { ::mlx_runtime::nn::linear_cross_entropy(#x, &#layer, #t, #w)? }
             }
             Kind::Attention(a) => {
-                let rope = &a.rope;
+                let rope = self.field(&a.rope);
                 let (q, k, v) = (self.read(a.q), self.read(a.k), self.read(a.v));
                 let head_dim = dim(&a.head_dim, |n| {
                     let field = config_field(n);
@@ -237,7 +334,7 @@ impl Lower<'_> {
                 let cache = self.read(a.cache);
                 quote! {
                     ::mlx_runtime::nn::rope_attention(
-                        &self.#rope, #q, #k, #v,
+                        #rope, #q, #k, #v,
                         ::mlx_runtime::__private::size(#head_dim)?, #scale, #cache,
                     )?
                 }
@@ -249,12 +346,16 @@ impl Lower<'_> {
                 norm,
             } => {
                 let (a, b, n) = (self.read(*left), self.read(*right), variable(*norm));
-                return quote! { let (#v, #n) = self.#field.forward_sum(#a, #b)?; };
+                let field = self.field(field);
+                return quote! { let (#v, #n) = #field.forward_sum(#a, #b)?; };
             }
             Kind::Item(of, i) => {
                 let of_var = variable(*of);
                 match &self.graph.nodes[*of].kind {
-                    Kind::Method { .. } | Kind::Sub { .. } => {
+                    Kind::Method { .. }
+                    | Kind::Sub { .. }
+                    | Kind::Function { .. }
+                    | Kind::If { .. } => {
                         let i = syn::Index::from(*i);
                         quote! { #of_var.#i.clone() }
                     }
@@ -266,11 +367,11 @@ impl Lower<'_> {
     }
 
     /// The first live member of a group computes all of them.
-    fn joined(&self, id: Id, input: Id, group: usize, live: &BTreeSet<Id>) -> TokenStream {
+    fn joined(&self, id: Id, input: Id, group: usize) -> TokenStream {
         let members: Vec<Id> = (0..self.graph.nodes.len())
             .filter(|i| matches!(self.graph.nodes[*i].kind, Kind::Joined { group: g, .. } if g == group))
             .collect();
-        if members.iter().find(|m| live.contains(m)) != Some(&id) {
+        if members.iter().find(|m| self.live.contains(m)) != Some(&id) {
             return quote! {};
         }
         let x = self.read(input);
@@ -295,8 +396,37 @@ impl Lower<'_> {
                 let source = &t.source;
                 quote! { ::mlx_runtime::__private::tied(&self.#field, &self.#source) }
             }
-            None => quote! { self.#field },
+            None => self.field(field),
         }
+    }
+
+    /// A sub-model's `forward`; of a type parameter, through the trait.
+    fn sub(&self, field: &Ident, args: &[Arg], call: &Call, node: &Node) -> TokenStream {
+        let (check, f) = (self.check(call, node.span), self.field(field));
+        let ids: Vec<Id> = args.iter().flat_map(Arg::values).collect();
+        if !matches!(call.callee, Callee::Generic(_)) {
+            let args = ids.iter().map(|id| self.read(*id));
+            return quote! { { #check #f.forward(#(#args),*)? } };
+        }
+        let arrays = ids.iter().filter(|id| !self.is_cache(**id));
+        let arrays = arrays.map(|id| self.read(*id));
+        let cache = match ids.iter().find(|id| self.is_cache(**id)) {
+            Some(id) => self.read(*id),
+            None => quote! { &mut ::mlx_runtime::nn::KvCache::off() },
+        };
+        let values = match &node.ty {
+            Ty::Tuple(parts) => {
+                let items =
+                    (0..parts.len()).map(|i| quote! { ::mlx_runtime::__private::item(&__y, #i)? });
+                quote! { (#(#items,)*) }
+            }
+            _ => quote! { ::mlx_runtime::__private::first(__y)? },
+        };
+        quote! { {
+            #check
+            let __y = ::mlx_runtime::model::Model::call(#f, &[#(#arrays),*], #cache)?;
+            #values
+        } }
     }
 
     fn policy(&self, field: &Ident) -> TokenStream {
@@ -322,6 +452,26 @@ impl Lower<'_> {
         }
     }
 
+    /// A number of the config, of an argument or a literal, computed in f64 so that no quotient
+    /// truncates and nothing overflows.
+    fn number(&self, e: &Expr) -> TokenStream {
+        struct Arguments<'g>(&'g Graph);
+        impl VisitMut for Arguments<'_> {
+            fn visit_expr_mut(&mut self, e: &mut Expr) {
+                let argument = |p: &syn::ExprPath| {
+                    self.0.nodes.iter().any(|n| matches!((&n.kind, &n.ty), (Kind::Input(i), Ty::Number) if p.path.is_ident(i)))
+                };
+                match e {
+                    Expr::Path(p) if argument(p) => *e = Expr::Verbatim(quote! { (#p as f64) }),
+                    _ => visit_mut::visit_expr_mut(self, e),
+                }
+            }
+        }
+        let mut e = e.clone();
+        Arguments(self.graph).visit_expr_mut(&mut e);
+        condition::number(&e, &layer())
+    }
+
     fn arg(&self, a: &Arg, kind: crate::ops::P) -> TokenStream {
         use crate::ops::P;
         let mask = quote! { ::mlx_runtime::ops::fast::Mask };
@@ -336,7 +486,7 @@ impl Lower<'_> {
             (Arg::Absent, _) => quote! { ::core::option::Option::None },
             (Arg::Value(id), _) => self.read(*id),
             (Arg::Weak { expr, like }, _) => {
-                let (e, like) = (number_expr(expr), self.read(*like));
+                let (e, like) = (self.number(expr), self.read(*like));
                 quote! { &::mlx_runtime::__private::weak(#e, #like)? }
             }
             (Arg::Values(ids), _) => {
@@ -359,15 +509,15 @@ impl Lower<'_> {
                 quote! { &[#(#d),*] }
             }
             (Arg::Scalar(e), P::Scale) => {
-                let e = number_expr(e);
+                let e = self.number(e);
                 quote! { ::core::option::Option::Some((#e) as f32) }
             }
             (Arg::Scalar(e), _) => {
-                let e = number_expr(e);
+                let e = self.number(e);
                 quote! { (#e) as f32 }
             }
             (Arg::Bool(e), _) => e.to_token_stream(),
-            (Arg::Dtype(Dt::Float), _) => quote! { self.__mlx.dtype() },
+            (Arg::Dtype(Dt::Float), _) => quote! { __float },
             (Arg::Dtype(d), _) => {
                 let name = match d {
                     Dt::I32 => "Int32",
@@ -381,27 +531,38 @@ impl Lower<'_> {
         }
     }
 
-    /// Constants that make rustc compare this call with the sub-model's own signature, each placed
-    /// at the argument it is about.
+    /// Constants that make rustc compare this call with the callee's own signature, each placed at
+    /// the argument it is about. What depends on a type parameter is compared where that is chosen.
     fn check(&self, call: &Call, span: Span) -> TokenStream {
-        let Call {
-            model,
-            what,
-            args,
-            ret,
-        } = call;
+        let (what, args) = (&call.what, &call.args);
         let caller = self.model.item.ident.to_string();
         let all: Vec<TokenStream> = args.iter().map(|(t, _)| sig_type(t)).collect();
-        let sig = quote! { &<#model as ::mlx_runtime::model::Model>::SIG };
+        let sig = match &call.callee {
+            Callee::Model(t) | Callee::Generic(t) => {
+                quote! { &<#t as ::mlx_runtime::model::Model>::SIG }
+            }
+            Callee::Function(path) => quote! { &#path::SIG },
+        };
+        let constant = |at: Span, check: TokenStream| match call.callee {
+            Callee::Generic(_) => quote_spanned! { at => const { #check } },
+            _ => quote_spanned! { at => const _: () = #check; },
+        };
         let each = args.iter().enumerate().map(|(i, (_, at))| {
             let at = at.resolved_at(Span::mixed_site());
-            quote_spanned! { at => const _: () = ::mlx_runtime::__private::check_argument(#sig, #caller, #what, &[#(#all),*], #i); }
+            let check = quote_spanned! { at => ::mlx_runtime::__private::check_argument(#sig, #caller, #what, &[#(#all),*], #i) };
+            constant(at, check)
         });
-        let ret = sig_type(ret);
+        let ret = sig_type(&call.ret);
         let at = span.resolved_at(Span::mixed_site());
-        let result = quote_spanned! { at => const _: () = ::mlx_runtime::__private::check_result(#sig, #caller, #what, &[#(#all),*], &#ret); };
+        let check = quote_spanned! { at => ::mlx_runtime::__private::check_result(#sig, #caller, #what, &[#(#all),*], &#ret) };
+        let result = constant(at, check);
         quote! { #(#each)* #result }
     }
+}
+
+/// The number of the layer that a model is.
+fn layer() -> TokenStream {
+    quote! { self.__mlx.layer() }
 }
 
 /// The name under which a group of joined fields is kept.
@@ -426,6 +587,7 @@ pub fn sig_type(t: &Ty) -> TokenStream {
             let all = all.iter().map(sig_type);
             quote! { #s::Tuple(&[#(#all),*]) }
         }
+        Ty::Number => quote! { #s::Number },
         Ty::Cache | Ty::Unknown => quote! { #s::Cache },
     }
 }
@@ -435,17 +597,32 @@ pub fn config_field(name: &str) -> Ident {
     syn::parse_str(name).unwrap_or_else(|_| Ident::new_raw(name, Span::call_site()))
 }
 
+/// The variable of a size in generated code.
 fn dim_var(name: &str) -> Ident {
     format_ident!("__d_{}", name, span = Span::mixed_site())
 }
 
 /// A size as an `i64` expression; config values saturate rather than overflow.
 pub fn dim(d: &Dim, var: impl Fn(&str) -> TokenStream) -> TokenStream {
-    let terms = d.terms().map(|(names, c)| {
-        names.iter().fold(quote! { #c }, |product, n| {
+    let product = |start: i64, names: &[String]| {
+        names.iter().fold(quote! { #start }, |product, n| {
             let v = var(n);
             quote! { (#product).saturating_mul(#v) }
         })
+    };
+    let terms = d.terms().map(|(names, c)| {
+        names
+            .iter()
+            .fold(quote! { #c }, |all, n| match Quotient::of(n) {
+                None => {
+                    let v = var(n);
+                    quote! { (#all).saturating_mul(#v) }
+                }
+                Some(q) => {
+                    let (of, by) = (product(1, &q.of), product(q.number, &q.by));
+                    quote! { (#all).saturating_mul(::mlx_runtime::__private::quotient(#of, #by)) }
+                }
+            })
     });
     terms
         .reduce(|a, b| quote! { (#a).saturating_add(#b) })
@@ -465,37 +642,6 @@ fn size_pattern(d: &Dim, free: &[String]) -> TokenStream {
         quote! { (__c.#field as i64) }
     });
     quote! { #p::Fixed(#e) }
-}
-
-/// A number in a body, computed in f64 so that no quotient truncates and nothing overflows.
-fn number_expr(e: &Expr) -> TokenStream {
-    match e {
-        Expr::Lit(l) => match &l.lit {
-            syn::Lit::Int(i) => {
-                let digits = i.base10_parse::<f64>().unwrap_or(f64::NAN);
-                quote! { #digits }
-            }
-            syn::Lit::Float(f) => {
-                let digits = f.base10_parse::<f64>().unwrap_or(f64::NAN);
-                quote! { #digits }
-            }
-            other => other.to_token_stream(),
-        },
-        Expr::Unary(u) => {
-            let inner = number_expr(&u.expr);
-            quote! { (-#inner) }
-        }
-        Expr::Binary(b) => {
-            let (l, op, r) = (number_expr(&b.left), &b.op, number_expr(&b.right));
-            quote! { (#l #op #r) }
-        }
-        Expr::Paren(p) => number_expr(&p.expr),
-        Expr::Cast(c) => number_expr(&c.expr),
-        other => {
-            let field = config_expr(other);
-            quote! { (#field as f64) }
-        }
-    }
 }
 
 /// A number of the config: `config.rope_theta` or the bare field name becomes a field access.

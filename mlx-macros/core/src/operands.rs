@@ -118,7 +118,8 @@ pub(crate) fn operands(c: &Ctx<'_>, i: usize, j: usize) -> Result<(Shape, Dt)> {
     if weak(i) || weak(j) {
         let (number, tensor) = if weak(i) { (i, j) } else { (j, i) };
         let (s, d) = c.tensor(tensor)?;
-        let whole = matches!(&c.args[number], Arg::Weak { expr, .. } if crate::build::whole(expr));
+        let whole =
+            matches!(&c.args[number], Arg::Weak { expr, .. } if crate::arguments::whole(expr));
         if d == Dt::Bool || (matches!(d, Dt::I32 | Dt::U32) && !whole) {
             let text = format!(
                 "the number would be cut to {}, since {}",

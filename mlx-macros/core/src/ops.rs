@@ -265,6 +265,7 @@ fn sentence(graph: &Graph, id: Id, names: &Names, verb: &str) -> String {
         Ty::Tensor(s, d) => format!("{} of {}", names.shape(s), d.name()),
         Ty::Tuple(t) => format!("a tuple of {}", t.len()),
         Ty::Cache => "a cache".to_string(),
+        Ty::Number => "a number".to_string(),
         Ty::Unknown => "unknown".to_string(),
     };
     let what = match (&node.name, &node.kind) {

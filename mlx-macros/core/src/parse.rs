@@ -26,6 +26,8 @@ pub struct ModelDef {
     pub fields: Vec<Field>,
     /// Which passes rewrite its graphs.
     pub fuse: Switches,
+    /// Whether this stands for a function, which has neither fields nor a config.
+    pub function: bool,
 }
 
 /// One field of a model.
@@ -44,6 +46,8 @@ pub struct Field {
     pub frozen: bool,
     /// Another field whose weight it shares, always or if a flag of the config is set.
     pub tied: Option<Tied>,
+    /// The condition under which it exists at all; its type is then `Option<..>`.
+    pub when: Option<Expr>,
 }
 
 /// `#[tied(field, when = flag)]`.
@@ -102,17 +106,25 @@ pub enum Policy {
 
 /// The attributes on fields and structs that only the macros read.
 const HELPERS: &[&str] = &[
-    "param", "rope", "layers", "lora", "frozen", "tied", "weights", "require",
+    "param", "rope", "layers", "lora", "frozen", "tied", "weights", "require", "when",
 ];
 
 /// Reads `#[mlx_model(config = .., dims(..))] struct ..`; mistakes are gathered.
 pub fn model(attr: TokenStream, mut item: ItemStruct) -> std::result::Result<ModelDef, Vec<Diag>> {
     let mut errors = Vec::new();
-    let (config, names, fuse) = match header(attr, item.ident.span()) {
-        Ok(h) => h,
-        Err(e) => return Err(vec![e]),
+    // Quotients in sizes lean on what is required.
+    let requires = collect(&mut errors, requires(&item)).unwrap_or_default();
+    let names = Names {
+        multiples: requires.iter().filter_map(multiple).collect(),
+        ..Names::default()
     };
-    let requires = collect(&mut errors, requires(&item));
+    let (config, names, fuse) = match header(attr, names, item.ident.span()) {
+        Ok(h) => h,
+        Err(e) => {
+            errors.push(e);
+            return Err(errors);
+        }
+    };
     let mut fields = Vec::new();
     let named = matches!(item.fields, syn::Fields::Named(_));
     if !named {
@@ -136,9 +148,10 @@ pub fn model(attr: TokenStream, mut item: ItemStruct) -> std::result::Result<Mod
             item,
             config,
             names,
-            requires: requires.unwrap_or_default(),
+            requires,
             fields,
             fuse,
+            function: false,
         })
     } else {
         Err(errors)
@@ -201,8 +214,8 @@ fn is_helper(a: &Attribute) -> bool {
     HELPERS.iter().any(|h| a.path().is_ident(h))
 }
 
-fn header(attr: TokenStream, at: Span) -> Result<(Path, Names, Switches)> {
-    let (mut config, mut names) = (None, Names::default());
+fn header(attr: TokenStream, mut names: Names, at: Span) -> Result<(Path, Names, Switches)> {
+    let mut config = None;
     let mut fuse = Switches::All;
     for meta in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(attr)? {
         match &meta {
@@ -220,7 +233,7 @@ fn header(attr: TokenStream, at: Span) -> Result<(Path, Names, Switches)> {
                 let args: Args = list.parse_args()?;
                 for (name, e) in args.keyed {
                     let dim = dim_expr(&e, &names)?;
-                    names.0.insert(name.to_string(), dim);
+                    names.short.insert(name.to_string(), dim);
                 }
             }
             Meta::List(list) if list.path.is_ident("fuse") => fuse = Switches::parse(list)?,
@@ -235,6 +248,26 @@ fn header(attr: TokenStream, at: Span) -> Result<(Path, Names, Switches)> {
     let text = "name the type that holds the sizes: `#[mlx_model(config = MyConfig)]`";
     let config = config.ok_or_else(|| Diag::new(Code::Attribute, at, text))?;
     Ok((config, names, fuse))
+}
+
+/// The sizes in a condition `a % b == 0`.
+fn multiple(e: &Expr) -> Option<(Dim, Dim)> {
+    let Expr::Binary(eq) = e else { return None };
+    let zero = matches!(&*eq.right, Expr::Lit(l) if matches!(&l.lit, Lit::Int(i) if i.base10_digits() == "0"));
+    let mut left = &*eq.left;
+    while let Expr::Paren(p) = left {
+        left = &p.expr;
+    }
+    match (eq.op, left) {
+        (syn::BinOp::Eq(_), Expr::Binary(b)) if zero && matches!(b.op, syn::BinOp::Rem(_)) => {
+            let none = Names::default();
+            Some((
+                dim_expr(&b.left, &none).ok()?,
+                dim_expr(&b.right, &none).ok()?,
+            ))
+        }
+        _ => None,
+    }
 }
 
 fn requires(item: &ItemStruct) -> Result<Vec<Expr>> {
@@ -259,10 +292,10 @@ fn last_segment(ty: &Type) -> String {
     }
 }
 
-/// `T` of `Vec<T>`.
-fn element(ty: &Type) -> Option<Type> {
+/// `T` of `Vec<T>` or `Option<T>`.
+fn element(ty: &Type, of: &str) -> Option<Type> {
     let Type::Path(p) = ty else { return None };
-    let last = p.path.segments.last().filter(|s| s.ident == "Vec")?;
+    let last = p.path.segments.last().filter(|s| s.ident == of)?;
     match &last.arguments {
         syn::PathArguments::AngleBracketed(a) => match a.args.first()? {
             syn::GenericArgument::Type(t) => Some(t.clone()),
@@ -280,7 +313,10 @@ fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
     let attrs: Vec<Attribute> = f.attrs.iter().filter(|a| is_helper(a)).cloned().collect();
     f.attrs.retain(|a| !is_helper(a));
     let find = |n: &str| attrs.iter().find(|a| a.path().is_ident(n));
-    let kind = kind(f, &name, find, names)?;
+    let optional = element(&f.ty, "Option");
+    let when = condition_of(&name, find("when"), optional.is_some())?;
+    let ty = optional.unwrap_or_else(|| f.ty.clone());
+    let kind = kind(&ty, &name, find, names)?;
     let holds_weights = !matches!(
         kind,
         FieldKind::Model | FieldKind::Layers { .. } | FieldKind::Rope { .. }
@@ -288,7 +324,7 @@ fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
     if let (Some(a), false) = (find("frozen"), holds_weights) {
         let text = format!(
             "`#[frozen]` belongs on a layer that holds weights; `{name}` is a `{}`",
-            last_segment(&f.ty)
+            last_segment(&ty)
         );
         return Err(Diag::new(Code::Attribute, a.span(), text));
     }
@@ -307,7 +343,7 @@ fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
         if let (Some(a), false) = (find(only_linear), linear) {
             let text = format!(
                 "`#[{only_linear}]` belongs on a `Linear`; `{name}` is a `{}`",
-                last_segment(&f.ty)
+                last_segment(&ty)
             );
             return Err(Diag::new(Code::Attribute, a.span(), text));
         }
@@ -350,28 +386,54 @@ fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
     let (lora, frozen) = (find("lora").is_some(), find("frozen").is_some());
     Ok(Field {
         name,
-        ty: f.ty.clone(),
+        ty,
         weights,
         kind,
         lora,
         frozen,
         tied,
+        when,
     })
 }
 
+/// `#[when(flag)]` and `Option<..>` belong together.
+fn condition_of(name: &Ident, a: Option<&Attribute>, optional: bool) -> Result<Option<Expr>> {
+    match (a, optional) {
+        (None, false) => Ok(None),
+        (None, true) => {
+            let text = format!("`{name}` is optional: say when it exists, `#[when(flag)]`");
+            Err(Diag::new(Code::Optional, name.span(), text))
+        }
+        (Some(a), false) => {
+            let text = format!("`{name}` has a condition: its type is `Option<..>`");
+            Err(Diag::new(Code::Optional, a.span(), text))
+        }
+        (Some(a), true) => {
+            let mut args = Args::of(a)?;
+            let (Some(when), true) = (args.positional.pop(), args.positional.is_empty()) else {
+                let text = "write `#[when(flag)]`";
+                return Err(Diag::new(Code::Attribute, a.span(), text));
+            };
+            crate::condition::check(&when, crate::condition::Names::Bare)?;
+            args.finish(&[])?;
+            Ok(Some(when))
+        }
+    }
+}
+
 fn kind<'a>(
-    f: &syn::Field,
+    whole: &Type,
     name: &Ident,
     find: impl Fn(&str) -> Option<&'a Attribute>,
     names: &Names,
 ) -> Result<FieldKind> {
-    let ty = last_segment(&f.ty);
-    if let Some(model) = element(&f.ty) {
+    let ty = last_segment(whole);
+    if let Some(model) = element(whole, "Vec") {
         let Some(a) = find("layers") else {
             let text = format!(
                 "`{name}` is a stack of layers: say how many, `#[layers(num_hidden_layers)]`"
             );
-            return Err(Diag::new(Code::MissingParam, f.ty.span(), text));
+            return Err(Diag::new(Code::MissingParam, whole.span(), text));
         };
         let mut args = Args::of(a)?;
         let count = args.dims(names, 1, "`#[layers]`")?.remove(0);

@@ -49,6 +49,22 @@ pub fn text(name: &str, graph: &Graph, names: &Names) -> String {
                 right,
                 norm,
             } => format!("add(%{left}, %{right}) with %{norm} = self.{field}"),
+            Kind::Number(_) => "number".to_string(),
+            Kind::Function { args, call } => format!("{}({})", call.what, list(args)),
+            Kind::If {
+                condition,
+                then,
+                otherwise,
+            } => format!(
+                "if {} {:?} of {}..{} else {:?} of {}..{}",
+                crate::condition::text(condition),
+                then.values,
+                then.start,
+                then.end,
+                otherwise.values,
+                otherwise.start,
+                otherwise.end
+            ),
             Kind::With(id) => format!("with %{id}"),
             Kind::Item(of, i) => format!("%{of}.{i}"),
             Kind::Tuple(ids) => format!(
@@ -76,6 +92,7 @@ fn ty(t: &Ty, names: &Names) -> String {
             .collect::<Vec<_>>()
             .join(", "),
         Ty::Cache => "cache".to_string(),
+        Ty::Number => "number".to_string(),
         Ty::Unknown => "unknown".to_string(),
     }
 }

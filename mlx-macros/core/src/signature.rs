@@ -70,6 +70,8 @@ pub enum Ty {
     Tuple(Vec<Ty>),
     /// The keys and values of the tokens before.
     Cache,
+    /// A number, an `f32` of the call.
+    Number,
     /// Something that has an error already, which silences those that would follow.
     Unknown,
 }
@@ -144,12 +146,33 @@ pub fn methods(item: &ItemImpl, names: &Names) -> std::result::Result<Vec<Method
 }
 
 fn method(f: &syn::ImplItemFn, names: &Names) -> Result<Method> {
-    let sig = &f.sig;
-    let bad = |span: Span, text: &str| Diag::new(Code::Signature, span, text.to_string());
-    match sig.receiver() {
+    match f.sig.receiver() {
         Some(r) if r.reference.is_some() && r.mutability.is_none() => {}
-        _ => return Err(bad(sig.ident.span(), "a method of a model takes `&self`")),
+        _ => {
+            let text = "a method of a model takes `&self`";
+            return Err(Diag::new(Code::Signature, f.sig.ident.span(), text));
+        }
     }
+    read(&f.attrs, &f.vis, &f.sig, &f.block, names)
+}
+
+/// Reads a function with `#[mlx_fn]`.
+pub fn function(f: &syn::ItemFn) -> Result<Method> {
+    if let Some(r) = f.sig.receiver() {
+        let text = "`#[mlx_fn]` belongs on a free function; methods go into the model's `impl`";
+        return Err(Diag::new(Code::Signature, r.span(), text));
+    }
+    read(&f.attrs, &f.vis, &f.sig, &f.block, &Names::default())
+}
+
+fn read(
+    attrs: &[Attribute],
+    vis: &Visibility,
+    sig: &syn::Signature,
+    block: &Block,
+    names: &Names,
+) -> Result<Method> {
+    let bad = |span: Span, text: &str| Diag::new(Code::Signature, span, text.to_string());
     let mut args = Vec::new();
     for a in &sig.inputs {
         let FnArg::Typed(a) = a else { continue };
@@ -167,18 +190,18 @@ fn method(f: &syn::ImplItemFn, names: &Names) -> Result<Method> {
         ReturnType::Default => {
             return Err(bad(
                 sig.ident.span(),
-                "a method of a model returns a tensor: `-> Tensor![..]`",
+                "it returns a tensor: `-> Tensor![..]`",
             ))
         }
     };
     let method = Method {
-        attrs: f.attrs.clone(),
-        vis: f.vis.clone(),
+        attrs: attrs.to_vec(),
+        vis: vis.clone(),
         name: sig.ident.clone(),
         args,
         ret,
         ret_span,
-        body: f.block.clone(),
+        body: block.clone(),
     };
     let free = method.free_dims();
     for a in &method.args {
@@ -195,7 +218,7 @@ fn method(f: &syn::ImplItemFn, names: &Names) -> Result<Method> {
                 }
             }
             Ty::Tuple(_) => return Err(bad(a.span, "an argument is one tensor or the cache")),
-            Ty::Cache | Ty::Unknown => {}
+            Ty::Cache | Ty::Number | Ty::Unknown => {}
         }
     }
     if method.args.iter().filter(|a| a.ty == Ty::Cache).count() > 1 {
@@ -212,10 +235,7 @@ fn method(f: &syn::ImplItemFn, names: &Names) -> Result<Method> {
         ));
     }
     if sig.asyncness.is_some() || !sig.generics.params.is_empty() {
-        return Err(bad(
-            sig.ident.span(),
-            "a method of a model is neither async nor generic",
-        ));
+        return Err(bad(sig.ident.span(), "it is neither async nor generic"));
     }
     check_free(&method.ret, &free, ret_span)?;
     Ok(method)
@@ -236,7 +256,7 @@ pub fn check_free(ty: &Ty, free: &[String], span: Span) -> Result<()> {
             Ok(())
         }
         Ty::Tuple(all) => all.iter().try_for_each(|t| check_free(t, free, span)),
-        Ty::Cache | Ty::Unknown => Ok(()),
+        Ty::Cache | Ty::Number | Ty::Unknown => Ok(()),
     }
 }
 
@@ -252,6 +272,7 @@ pub fn ty(t: &Type, names: &Names) -> Result<Ty> {
         )),
         Type::Paren(p) => ty(&p.elem, names),
         Type::Group(g) => ty(&g.elem, names),
+        Type::Path(p) if p.path.is_ident("f32") => Ok(Ty::Number),
         Type::Reference(r) => match &*r.elem {
             Type::Path(p)
                 if p.path.segments.last().is_some_and(|s| s.ident == "KvCache")
@@ -293,31 +314,4 @@ fn tensor(tokens: TokenStream, names: &Names) -> Result<Ty> {
         .collect::<Result<Shape>>()?;
     let dtype = dtype.map_or(Ok(Dt::Float), |d| Dt::parse(&d))?;
     Ok(Ty::Tensor(shape, dtype))
-}
-
-/// A list of names, `(a, b)` or `a`.
-pub fn pattern(p: &Pat) -> Result<(Vec<Ident>, Option<&Type>)> {
-    let bad = || {
-        Diag::new(
-            Code::Statement,
-            p.span(),
-            "a pattern is a name or a tuple of names",
-        )
-    };
-    match p {
-        Pat::Ident(i) => Ok((vec![i.ident.clone()], None)),
-        Pat::Type(t) => Ok((pattern(&t.pat)?.0, Some(&t.ty))),
-        Pat::Tuple(t) => {
-            let names: Result<Vec<Ident>> = t
-                .elems
-                .iter()
-                .map(|p| match p {
-                    Pat::Ident(i) => Ok(i.ident.clone()),
-                    _ => Err(bad()),
-                })
-                .collect();
-            Ok((names?, None))
-        }
-        _ => Err(bad()),
-    }
 }

@@ -86,6 +86,8 @@ pub struct Loader {
     options: LoadOptions,
     errors: Vec<String>,
     missing: Vec<String>,
+    /// The layer that is built, of the innermost stack.
+    layer: usize,
     /// Takes the place of a tensor that is wrong, until `finish` says so.
     stand_in: Array,
 }
@@ -137,6 +139,7 @@ impl Loader {
             options,
             errors: Vec::new(),
             missing: Vec::new(),
+            layer: 0,
             stand_in: Array::scalar(0f32)?,
         })
     }
@@ -144,6 +147,11 @@ impl Loader {
     /// The dtype of the activations.
     pub fn dtype(&self) -> Dtype {
         self.options.dtype
+    }
+
+    /// The place in the innermost stack of what is built now, from 0.
+    pub fn layer(&self) -> usize {
+        self.layer
     }
 
     pub(super) fn joins(&self) -> bool {
@@ -371,9 +379,14 @@ impl Loader {
             ));
             return Vec::new();
         }
-        (0..count)
-            .map(|i| build(&index(path, i as usize), self))
-            .collect()
+        let around = self.layer;
+        let built = (0..count as usize).map(|i| {
+            self.layer = i;
+            build(&index(path, i), self)
+        });
+        let built = built.collect();
+        self.layer = around;
+        built
     }
 
     /// Weights from a file are frozen until someone asks for them; fresh ones are to be trained.

@@ -10,6 +10,7 @@ use crate::{ops, transforms, Array, Dtype, Result};
 pub struct Meta<C> {
     config: Arc<C>,
     dtype: Dtype,
+    layer: usize,
     joined: Vec<(&'static str, Array)>,
 }
 
@@ -19,6 +20,7 @@ impl<C> Clone for Meta<C> {
         Meta {
             config: Arc::clone(&self.config),
             dtype: self.dtype,
+            layer: self.layer,
             joined: self.joined.clone(),
         }
     }
@@ -30,6 +32,7 @@ impl<C> Meta<C> {
         Meta {
             config: Arc::clone(config),
             dtype: loader.dtype(),
+            layer: loader.layer(),
             joined: Vec::new(),
         }
     }
@@ -42,6 +45,11 @@ impl<C> Meta<C> {
     /// The dtype of the activations.
     pub fn dtype(&self) -> Dtype {
         self.dtype
+    }
+
+    /// The place of this model in the nearest stack of layers around it, from 0.
+    pub fn layer(&self) -> usize {
+        self.layer
     }
 
     /// The joined weight of the fields `key`, if there is one.

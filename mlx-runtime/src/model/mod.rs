@@ -42,6 +42,14 @@ pub trait Model: Clone + Send + Sized + 'static {
     fn saved(&self, _shape: &[i64]) -> layers::Saved {
         layers::Saved::default()
     }
+    /// `forward` with its arrays in a list, for models that have this one as a type parameter.
+    #[doc(hidden)]
+    fn call(&self, _arrays: &[&Array], _cache: &mut crate::nn::KvCache) -> Result<Vec<Array>> {
+        Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "this model has no `forward` that another model can call",
+        ))
+    }
     /// Calls `f` with every layer that holds weights and its path in the checkpoint.
     fn visit<'a>(&'a self, path: &str, f: &mut dyn FnMut(&str, Leaf<'a>));
     /// As [`Model::visit`], to change the layers.

@@ -4,10 +4,10 @@
 //! Sizes are compared as text: the macros write every size in one normal form, with the names of
 //! the config's fields. A name that begins with a capital is free, and stands for the caller's size.
 
-/// What a model's `forward` takes and returns.
+/// What a model's `forward` or a helper function takes and returns.
 pub struct Sig {
-    /// The model's name.
-    pub model: &'static str,
+    /// Its name, such as `Attention::forward`.
+    pub callee: &'static str,
     /// Names and types of the arguments.
     pub args: &'static [(&'static str, SigType)],
     /// The result's type.
@@ -23,6 +23,8 @@ pub enum SigType {
     Tuple(&'static [SigType]),
     /// A cache.
     Cache,
+    /// A number.
+    Number,
 }
 
 const MAX_FREE: usize = 16;
@@ -75,6 +77,7 @@ impl Text {
     const fn shape(self, ty: &SigType, bound: &Bound<'_>) -> Self {
         match ty {
             SigType::Cache => self.push("a cache"),
+            SigType::Number => self.push("a number"),
             SigType::Tuple(_) => self.push("a tuple"),
             SigType::Tensor(dims, dtype) => {
                 let mut text = self.push("[");
@@ -132,7 +135,7 @@ const fn is_free(dim: &str) -> bool {
     }
     let mut i = 0;
     while i < b.len() {
-        if b[i] == b'*' || b[i] == b' ' {
+        if matches!(b[i], b'*' | b'/' | b' ') {
             return false;
         }
         i += 1;
@@ -146,7 +149,7 @@ where
     'static: 'a,
 {
     match (want, found) {
-        (SigType::Cache, SigType::Cache) => (true, bound),
+        (SigType::Cache, SigType::Cache) | (SigType::Number, SigType::Number) => (true, bound),
         (SigType::Tuple(a), SigType::Tuple(b)) => {
             let mut ok = a.len() == b.len();
             let mut i = 0;
@@ -200,8 +203,7 @@ pub const fn check_argument(sig: &Sig, caller: &str, what: &str, args: &[SigType
             .push(" calls ")
             .push(what)
             .push(" with too many arguments for ")
-            .push(sig.model)
-            .push("::forward")
+            .push(sig.callee)
             .fail();
     }
     let mut bound = EMPTY;
@@ -215,8 +217,8 @@ pub const fn check_argument(sig: &Sig, caller: &str, what: &str, args: &[SigType
                 .push("argument `")
                 .push(sig.args[i].0)
                 .push("` of ")
-                .push(sig.model)
-                .push("::forward is ")
+                .push(sig.callee)
+                .push(" is ")
                 .shape(&sig.args[i].1, &bound)
                 .push(", but ")
                 .push(caller)
@@ -241,8 +243,7 @@ pub const fn check_result(sig: &Sig, caller: &str, what: &str, args: &[SigType],
             .push(" without the argument `")
             .push(sig.args[args.len()].0)
             .push("` of ")
-            .push(sig.model)
-            .push("::forward")
+            .push(sig.callee)
             .fail();
     }
     let mut bound = EMPTY;
@@ -256,8 +257,8 @@ pub const fn check_result(sig: &Sig, caller: &str, what: &str, args: &[SigType],
     let (ok, bound) = matches(&sig.ret, ret, bound);
     if !ok || bound.len != known {
         Text::new()
-            .push(sig.model)
-            .push("::forward returns ")
+            .push(sig.callee)
+            .push(" returns ")
             .shape(&sig.ret, &bound)
             .push(", but ")
             .push(caller)
@@ -275,7 +276,7 @@ mod tests {
     use super::*;
 
     const SIG: Sig = Sig {
-        model: "Attention",
+        callee: "Attention::forward",
         args: &[
             ("x", SigType::Tensor(&["B", "L", "hidden"], "float")),
             ("cache", SigType::Cache),

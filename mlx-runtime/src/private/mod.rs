@@ -36,12 +36,80 @@ pub fn item(all: &[Array], i: usize) -> Result<Array> {
     })
 }
 
-/// `a % b`; -1, which no condition wants, where `b` is 0.
-pub fn remainder(a: i64, b: i64) -> i64 {
-    a.checked_rem(b).unwrap_or(-1)
+/// The result of a model that has one.
+pub fn first(mut all: Vec<Array>) -> Result<Array> {
+    match all.len() {
+        1 => Ok(all.swap_remove(0)),
+        n => item(&[], 0).map_err(|e| e.with_hint(format!("one result was expected, not {n}"))),
+    }
 }
 
-/// `a / b`; -1, which no condition wants, where `b` is 0.
+/// The arrays of a call through [`Model::call`](crate::model::Model::call), exactly `N` of them.
+pub fn arguments<'a, 'b, const N: usize>(
+    what: &str,
+    arrays: &'a [&'b Array],
+) -> Result<&'a [&'b Array; N]> {
+    arrays.try_into().map_err(|_| {
+        Error::new(
+            ErrorKind::InvalidArgument,
+            format!("{what} takes {N} arrays, found {}", arrays.len()),
+        )
+    })
+}
+
+/// A layer that exists where it is used, since an `if` around says so.
+pub fn present<'a, T>(layer: &'a Option<T>, name: &str) -> Result<&'a T> {
+    layer.as_ref().ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidArgument,
+            format!("the model was loaded without `{name}`"),
+        )
+    })
+}
+
+/// The dtype of a helper function's activations: that of the first array that may have any.
+pub fn float_of(arrays: &[&Array]) -> Dtype {
+    let float = |d: &Dtype| matches!(d, Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
+    let mut dtypes = arrays.iter().map(|a| a.dtype());
+    dtypes.find(float).unwrap_or(Dtype::Float32)
+}
+
+/// A value of the config as a number: flags count 0 and 1, what is absent is no number.
+pub trait Number {
+    /// The value.
+    fn number(&self) -> f64;
+}
+
+macro_rules! numbers {
+    ($($t:ty),*) => {$(
+        impl Number for $t {
+            fn number(&self) -> f64 {
+                *self as f64
+            }
+        }
+    )*};
+}
+
+numbers!(f32, f64, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
+
+impl Number for bool {
+    fn number(&self) -> f64 {
+        f64::from(u8::from(*self))
+    }
+}
+
+impl<T: Number> Number for Option<T> {
+    fn number(&self) -> f64 {
+        self.as_ref().map_or(f64::NAN, Number::number)
+    }
+}
+
+/// A value of the config as a number.
+pub fn number(value: &impl Number) -> f64 {
+    value.number()
+}
+
+/// `a / b`; -1, which is no size, where `b` is 0.
 pub fn quotient(a: i64, b: i64) -> i64 {
     a.checked_div(b).unwrap_or(-1)
 }

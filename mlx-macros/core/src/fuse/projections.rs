@@ -8,7 +8,8 @@ use crate::parse::{FieldKind, ModelDef};
 /// Linear layers that read the same value become one matmul with a joined weight: fewer, better
 /// shaped products, and one instead of several sums in the backward pass.
 pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
-    let mut by_input: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
+    // What is computed in one arm of an `if` is not there for others.
+    let mut by_input: BTreeMap<(Id, Option<(Id, Id)>), Vec<Id>> = BTreeMap::new();
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     for (id, node) in graph.nodes.iter().enumerate() {
         if let Some(f) = node.field() {
@@ -16,14 +17,17 @@ pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
         }
         if let Kind::Leaf { field, args } = &node.kind {
             let joinable = model.fields.iter().any(|f| {
-                f.name == *field && f.tied.is_none() && matches!(f.kind, FieldKind::Linear { .. })
+                f.name == *field
+                    && f.tied.is_none()
+                    && f.when.is_none()
+                    && matches!(f.kind, FieldKind::Linear { .. })
             });
             if let (true, Some(Arg::Value(x))) = (joinable, args.first()) {
-                by_input.entry(*x).or_default().push(id);
+                by_input.entry((*x, graph.region(id))).or_default().push(id);
             }
         }
     }
-    for (input, mut ids) in by_input {
+    for ((input, _), mut ids) in by_input {
         ids.retain(|id| {
             graph.nodes[*id]
                 .field()

@@ -23,7 +23,7 @@ pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
         };
         let (left, right) = (*left, *right);
         // The fused operation has no broadcast.
-        if graph.nodes[left].ty != graph.nodes[right].ty {
+        if graph.nodes[left].ty != graph.nodes[right].ty || graph.region(sum) != graph.region(id) {
             continue;
         }
         graph.nodes[sum].kind = Kind::ResidualNorm {

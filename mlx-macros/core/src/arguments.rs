@@ -1,0 +1,140 @@
+//! Arguments of operations: tensors, numbers, axes, sizes, dtypes, masks, each by its kind.
+
+use syn::spanned::Spanned;
+use syn::{Expr, Lit, UnOp};
+
+use crate::args::dim_expr;
+use crate::build::Builder;
+use crate::diag::{Code, Diag, Result};
+use crate::dims::Dim;
+use crate::ir::{Arg, Id};
+use crate::ops;
+use crate::signature::{self, Ty};
+
+impl Builder<'_> {
+    /// One argument of an operation by its kind.
+    pub fn argument(&mut self, e: &Expr, kind: ops::P) -> Result<Arg> {
+        use ops::P;
+        let bad = |text: &str| Err(Diag::new(Code::ArgumentKind, e.span(), text.to_string()));
+        match kind {
+            P::Tensor => Ok(Arg::Value(self.value(e, None)?)),
+            P::Operand if self.is_number(e) => Ok(Arg::Scalar(e.clone())),
+            P::Operand => Ok(Arg::Value(self.value(e, None)?)),
+            P::Tensors => match e {
+                Expr::Array(a) => {
+                    let ids: Result<Vec<Id>> =
+                        a.elems.iter().map(|e| self.value(e, None)).collect();
+                    Ok(Arg::Values(ids?))
+                }
+                _ => bad("expected a list of tensors, `[a, b]`"),
+            },
+            P::Axis | P::Int => match integer(e) {
+                Some(i) => Ok(Arg::Int(i)),
+                None => bad("expected a whole number, such as -1"),
+            },
+            P::Axes | P::Order => match (e, integer(e)) {
+                (_, Some(i)) => Ok(Arg::Ints(vec![i])),
+                (Expr::Array(a), _) => {
+                    match a.elems.iter().map(integer).collect::<Option<Vec<i64>>>() {
+                        Some(list) => Ok(Arg::Ints(list)),
+                        None => bad("expected a list of axes, `[0, 2, 1, 3]`"),
+                    }
+                }
+                _ => bad("expected axes, such as -1 or `[0, 2, 1, 3]`"),
+            },
+            P::Dims => match e {
+                Expr::Array(a) => Ok(Arg::Dims(
+                    a.elems.iter().map(|e| self.dim(e)).collect::<Result<_>>()?,
+                )),
+                _ => bad("expected sizes, `[B, L, heads, head_dim]`"),
+            },
+            P::Scalar | P::Scale if self.is_number(e) => Ok(Arg::Scalar(e.clone())),
+            P::Scalar | P::Scale => {
+                bad("expected a number or a field of the config, `config.rms_norm_eps`")
+            }
+            P::Bool => match e {
+                Expr::Lit(l) if matches!(l.lit, Lit::Bool(_)) => Ok(Arg::Bool(e.clone())),
+                _ => bad("expected true or false"),
+            },
+            P::Dtype => match e {
+                Expr::Path(p) if p.path.get_ident().is_some() => {
+                    Ok(Arg::Dtype(signature::Dt::parse(p.path.require_ident()?)?))
+                }
+                _ => bad("expected a dtype: float, f32, i32, u32 or bool"),
+            },
+            P::Mask => match e {
+                Expr::Path(p) if p.path.is_ident("causal") && self.find("causal").is_none() => {
+                    Ok(Arg::Causal)
+                }
+                _ => Ok(Arg::Value(self.value(e, None)?)),
+            },
+        }
+    }
+
+    /// A size in a body: free dims must be bound by an argument; -1 is left to `reshape`.
+    pub fn dim(&self, e: &Expr) -> Result<Dim> {
+        if let Some(i) = integer(e).filter(|i| *i < 0) {
+            return Ok(Dim::constant(i));
+        }
+        let dim = dim_expr(e, &self.model.names)?;
+        if let (true, Some(name)) = (
+            self.model.function,
+            dim.names().iter().find(|n| !crate::dims::is_free(n)),
+        ) {
+            let text = format!("`{name}` is a field of a config, which a function has not");
+            return Err(Diag::new(Code::UnknownDim, e.span(), text));
+        }
+        let ty = Ty::Tensor(vec![dim.clone()], signature::Dt::Float);
+        signature::check_free(&ty, &self.free, e.span())?;
+        Ok(dim)
+    }
+
+    /// Whether an expression is a number of the call: literals, `config.field`, an argument that is
+    /// one, and sums and products of these.
+    pub fn is_number(&self, e: &Expr) -> bool {
+        match e {
+            Expr::Lit(l) => matches!(l.lit, Lit::Int(_) | Lit::Float(_)),
+            Expr::Unary(u) => matches!(u.op, UnOp::Neg(_)) && self.is_number(&u.expr),
+            Expr::Paren(p) => self.is_number(&p.expr),
+            Expr::Group(g) => self.is_number(&g.expr),
+            Expr::Binary(b) => self.is_number(&b.left) && self.is_number(&b.right),
+            Expr::Field(f) => {
+                matches!(&*f.base, Expr::Path(p) if p.path.is_ident("config"))
+                    && !self.model.function
+            }
+            Expr::Cast(c) => self.is_number(&c.expr),
+            Expr::Path(p) => p
+                .path
+                .get_ident()
+                .is_some_and(|n| match self.find(&n.to_string()) {
+                    Some(id) => *self.ty(id) == Ty::Number,
+                    None => n == "layer" && !self.model.function,
+                }),
+            _ => false,
+        }
+    }
+}
+
+/// Whether the third axis is a length, which only a call can know, and not a number of heads.
+pub(crate) fn by_position(shape: &[Dim]) -> bool {
+    shape.get(2).is_some_and(|d| {
+        d.as_constant().is_some() || d.names().iter().any(|n| crate::dims::is_free(n))
+    })
+}
+
+/// A literal whole number, with its sign.
+fn integer(e: &Expr) -> Option<i64> {
+    match e {
+        Expr::Lit(l) => match &l.lit {
+            Lit::Int(i) => i.base10_parse().ok(),
+            _ => None,
+        },
+        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => integer(&u.expr)?.checked_neg(),
+        _ => None,
+    }
+}
+
+/// Whether a number is a literal whole one.
+pub(crate) fn whole(e: &Expr) -> bool {
+    integer(e).is_some()
+}

@@ -1,0 +1,192 @@
+//! Conditions on the config: of `#[require]`, of optional layers, of `if` in bodies. They are
+//! computed in f64, where nothing overflows and a remainder by zero is no number, so that it
+//! equals nothing.
+
+use proc_macro2::TokenStream;
+use quote::{quote, ToTokens};
+use syn::spanned::Spanned;
+use syn::{BinOp, Expr, Lit, Member, UnOp};
+
+use crate::diag::{Code, Diag, Result};
+use crate::lower::config_expr;
+
+/// How a condition names a field of the config.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// In attributes: `flag`.
+    Bare,
+    /// In bodies, where a bare name is a variable: `config.flag`.
+    Config,
+}
+
+/// Refuses what is not a condition on the config.
+pub fn check(e: &Expr, names: Names) -> Result<()> {
+    let bad = |text: &str| Err(Diag::new(Code::Condition, e.span(), text.to_string()));
+    match e {
+        Expr::Paren(p) => check(&p.expr, names),
+        Expr::Group(g) => check(&g.expr, names),
+        Expr::Unary(u) if matches!(u.op, UnOp::Not(_) | UnOp::Neg(_)) => check(&u.expr, names),
+        Expr::Binary(b) => check(&b.left, names).and(check(&b.right, names)),
+        Expr::Lit(l) if matches!(l.lit, Lit::Int(_) | Lit::Float(_) | Lit::Bool(_)) => Ok(()),
+        Expr::Path(p) if p.path.is_ident("layer") => Ok(()),
+        Expr::Path(p) if p.path.get_ident().is_some() && names == Names::Bare => Ok(()),
+        Expr::Path(p) => match p.path.get_ident() {
+            Some(name) => bad(&format!("`{name}` is not known while the crate compiles; a field of the config is `config.{name}`")),
+            None => bad("not a condition"),
+        },
+        Expr::Field(f) => match (&*f.base, &f.member) {
+            (Expr::Path(p), Member::Named(_)) if p.path.is_ident("config") => Ok(()),
+            _ => bad("only fields of the config are known when the model is loaded"),
+        },
+        Expr::MethodCall(m) if m.args.is_empty() && (m.method == "is_some" || m.method == "is_none") => {
+            check(&m.receiver, names)
+        }
+        _ => bad("not a condition"),
+    }
+}
+
+/// The condition as Rust, true or false, where `__c` is the config and `layer` the number of the
+/// layer.
+pub fn tokens(e: &Expr, layer: &TokenStream) -> TokenStream {
+    match e {
+        Expr::Paren(p) => {
+            let inner = tokens(&p.expr, layer);
+            quote! { (#inner) }
+        }
+        Expr::Group(g) => tokens(&g.expr, layer),
+        Expr::Unary(u) if matches!(u.op, UnOp::Not(_)) => {
+            let inner = tokens(&u.expr, layer);
+            quote! { !(#inner) }
+        }
+        Expr::Binary(b) => match b.op {
+            BinOp::And(_) | BinOp::Or(_) => {
+                let (l, op, r) = (tokens(&b.left, layer), &b.op, tokens(&b.right, layer));
+                quote! { ((#l) #op (#r)) }
+            }
+            _ => {
+                let (l, op, r) = (number(&b.left, layer), &b.op, number(&b.right, layer));
+                quote! { (#l #op #r) }
+            }
+        },
+        other => config_expr(other),
+    }
+}
+
+/// A number of the config, of a literal or of both, as f64.
+pub fn number(e: &Expr, layer: &TokenStream) -> TokenStream {
+    match e {
+        Expr::Lit(l) => match &l.lit {
+            Lit::Int(i) => literal(i.base10_parse()),
+            Lit::Float(f) => literal(f.base10_parse()),
+            other => quote! { ::mlx_runtime::__private::number(&#other) },
+        },
+        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => {
+            let inner = number(&u.expr, layer);
+            quote! { (-#inner) }
+        }
+        Expr::Binary(b) => {
+            let (l, op, r) = (number(&b.left, layer), &b.op, number(&b.right, layer));
+            quote! { (#l #op #r) }
+        }
+        Expr::Paren(p) => number(&p.expr, layer),
+        Expr::Group(g) => number(&g.expr, layer),
+        Expr::Cast(c) => number(&c.expr, layer),
+        Expr::Path(p) if p.path.is_ident("layer") => quote! { (#layer as f64) },
+        other => {
+            let field = config_expr(other);
+            quote! { ::mlx_runtime::__private::number(&#field) }
+        }
+    }
+}
+
+fn literal(n: syn::Result<f64>) -> TokenStream {
+    n.unwrap_or(f64::NAN).to_token_stream()
+}
+
+/// A condition's parts that hold together, as text without `config.`.
+pub fn facts(e: &Expr) -> Vec<String> {
+    match e {
+        Expr::Paren(p) => facts(&p.expr),
+        Expr::Group(g) => facts(&g.expr),
+        Expr::Binary(b) if matches!(b.op, BinOp::And(_)) => {
+            [facts(&b.left), facts(&b.right)].concat()
+        }
+        other => vec![text(other)],
+    }
+}
+
+/// What holds where the condition does not.
+pub fn denied(e: &Expr) -> Vec<String> {
+    match e {
+        Expr::Paren(p) => denied(&p.expr),
+        Expr::Group(g) => denied(&g.expr),
+        Expr::Unary(u) if matches!(u.op, UnOp::Not(_)) => facts(&u.expr),
+        Expr::Binary(b) if matches!(b.op, BinOp::Or(_)) => {
+            [denied(&b.left), denied(&b.right)].concat()
+        }
+        Expr::Binary(b) => {
+            let mut opposite = b.clone();
+            opposite.op = match b.op {
+                BinOp::Eq(_) => BinOp::Ne(Default::default()),
+                BinOp::Ne(_) => BinOp::Eq(Default::default()),
+                BinOp::Lt(_) => BinOp::Ge(Default::default()),
+                BinOp::Ge(_) => BinOp::Lt(Default::default()),
+                BinOp::Gt(_) => BinOp::Le(Default::default()),
+                BinOp::Le(_) => BinOp::Gt(Default::default()),
+                _ => return vec![],
+            };
+            vec![text(&Expr::Binary(opposite))]
+        }
+        other => vec![format!("!{}", text(other))],
+    }
+}
+
+/// A condition in one spelling, with the config's fields bare.
+pub fn text(e: &Expr) -> String {
+    match e {
+        Expr::Paren(p) => text(&p.expr),
+        Expr::Group(g) => text(&g.expr),
+        Expr::Field(f) => f.member.to_token_stream().to_string(),
+        Expr::Unary(u) => format!("{}{}", u.op.to_token_stream(), text(&u.expr)),
+        Expr::Binary(b) => {
+            let side = |e: &Expr| match e {
+                Expr::Paren(p) if matches!(&*p.expr, Expr::Binary(_)) => format!("({})", text(e)),
+                e => text(e),
+            };
+            format!(
+                "{} {} {}",
+                side(&b.left),
+                b.op.to_token_stream(),
+                side(&b.right)
+            )
+        }
+        Expr::MethodCall(m) => format!("{}.{}()", text(&m.receiver), m.method),
+        other => other.to_token_stream().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn e(s: &str) -> Expr {
+        syn::parse_str(s).unwrap()
+    }
+
+    #[test]
+    fn one_spelling_in_attributes_and_bodies() {
+        assert_eq!(text(&e("config.qk_norm")), text(&e("qk_norm")));
+        let body = e("(layer + 1) % config.pattern != 0 && config.window > 0");
+        assert_eq!(facts(&body), ["(layer + 1) % pattern != 0", "window > 0"]);
+        assert_eq!(denied(&e("!config.flag")), ["flag"]);
+        assert_eq!(denied(&e("config.flag")), ["!flag"]);
+        assert_eq!(denied(&e("config.n == 2")), ["n != 2"]);
+    }
+
+    #[test]
+    fn variables_are_no_conditions() {
+        assert!(check(&e("config.flag && layer > 2"), Names::Config).is_ok());
+        assert!(check(&e("x > 2"), Names::Config).is_err());
+        assert!(check(&e("f(config.x)"), Names::Config).is_err());
+    }
+}

@@ -1,0 +1,125 @@
+//! `#[mlx_fn]`: helper functions of the language, free of any model, and calls of them.
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::spanned::Spanned;
+use syn::{Expr, ItemFn, Path};
+
+use crate::build::{self, Builder};
+use crate::calls::result;
+use crate::define::sig;
+use crate::diag::{Code, Diag, Result};
+use crate::dims::{is_free, Names};
+use crate::fuse;
+use crate::ir::{Arg, Callee, Id, Kind};
+use crate::lower;
+use crate::parse::ModelDef;
+use crate::signature::{self, Method, Ty};
+
+/// The output for a function with `#[mlx_fn]`: the function, and beside it a module of the same
+/// name with its signature, which one `use` brings along.
+pub fn expand(item: TokenStream) -> TokenStream {
+    let f = match syn::parse2::<ItemFn>(item.clone()) {
+        Ok(f) => f,
+        Err(e) => {
+            let text = "`#[mlx_fn]` belongs on a function";
+            let error = Diag::new(Code::Signature, e.span(), text).to_tokens();
+            return quote! { #error #item };
+        }
+    };
+    let model = no_model(&f);
+    let method = match signature::function(&f).and_then(|m| without_config(&m).map(|()| m)) {
+        Ok(m) => m,
+        Err(e) => return e.to_tokens(),
+    };
+    let (name, vis, signature) = (
+        &method.name,
+        &method.vis,
+        sig(&method.name.to_string(), &method),
+    );
+    let function = match build::graph(&model, &[], &method) {
+        Ok(mut graph) => {
+            fuse::run(&model, &mut graph);
+            lower::function(&model, &method, &graph)
+        }
+        Err(errors) => {
+            let errors = errors.iter().map(Diag::to_tokens);
+            let placeholder = lower::placeholder(&method, false);
+            quote! { #(#errors)* #placeholder }
+        }
+    };
+    quote! {
+        #function
+        #[doc(hidden)]
+        #[allow(missing_docs)]
+        #vis mod #name { pub const SIG: ::mlx_runtime::__private::Sig = #signature; }
+    }
+}
+
+/// What a function has in place of a model: no fields and no config.
+fn no_model(f: &ItemFn) -> ModelDef {
+    let name = &f.sig.ident;
+    ModelDef {
+        item: syn::parse_quote! { struct #name; },
+        config: syn::parse_quote!(core::convert::Infallible),
+        names: Names::default(),
+        requires: vec![],
+        fields: vec![],
+        fuse: fuse::Switches::All,
+        function: true,
+    }
+}
+
+/// The sizes of a function come from its arguments.
+fn without_config(m: &Method) -> Result<()> {
+    let all = m.args.iter().map(|a| (&a.ty, a.span));
+    for (ty, span) in all.chain([(&m.ret, m.ret_span)]) {
+        let parts = match ty {
+            Ty::Tuple(all) => &all[..],
+            one => std::slice::from_ref(one),
+        };
+        for part in parts {
+            let Ty::Tensor(shape, _) = part else { continue };
+            if let Some(name) = shape.iter().flat_map(|d| d.names()).find(|n| !is_free(n)) {
+                let text = format!("`{name}` is a field of a config, which a function has not: its sizes begin with a capital");
+                return Err(Diag::new(Code::UnknownDim, span, text));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Builder<'_> {
+    /// A helper function, of which only the name is known here: its result is what the place
+    /// declares, else the shape of its first tensor. rustc compares both with its signature.
+    pub(crate) fn function(
+        &mut self,
+        path: &Path,
+        args: &[&Expr],
+        span: Span,
+        wanted: Option<&Ty>,
+    ) -> Result<Id> {
+        let values = self.values(args)?;
+        let first = values
+            .iter()
+            .map(|(id, _)| self.ty(*id))
+            .find(|t| matches!(t, Ty::Tensor(..) | Ty::Unknown));
+        let ret = match (wanted, first) {
+            (_, Some(Ty::Unknown)) => return Ok(self.unknown(span)),
+            (w, Some(t)) => result(w, t),
+            (_, None) => {
+                let text = format!("`{}` takes at least one tensor", name_of(path));
+                return Err(Diag::new(Code::Arguments, path.span(), text));
+            }
+        };
+        let callee = Callee::Function(path.clone());
+        let call = self.expect(callee, name_of(path), &values, ret.clone());
+        let args = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
+        Ok(self.push(Kind::Function { args, call }, ret, span))
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    let names: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
+    names.join("::")
+}

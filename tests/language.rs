@@ -1,0 +1,295 @@
+//! The statements of the language at run time: each model beside the same thing written with the
+//! runtime's operations.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mlx_macros::{mlx_fn, mlx_model};
+use mlx_runtime::model::{init, load, LoadOptions, Model};
+use mlx_runtime::nn::{KvCache, Linear, RmsNorm};
+use mlx_runtime::{ops, random, Array, Dtype, Result};
+
+/// Sizes and switches.
+#[derive(Clone, Debug)]
+pub struct Config {
+    hidden: usize,
+    heads: usize,
+    kv_heads: usize,
+    depth: usize,
+    pattern: usize,
+    norm: bool,
+    cap: Option<f32>,
+}
+
+fn config() -> Config {
+    Config {
+        hidden: 12,
+        heads: 6,
+        kv_heads: 2,
+        depth: 4,
+        pattern: 2,
+        norm: true,
+        cap: Some(1.5),
+    }
+}
+
+/// `cap * tanh(x / cap)` (Gemma Team 2024, "soft-capping").
+#[mlx_fn]
+pub fn soft_cap(x: Tensor![B, L, D], cap: f32) -> Tensor![B, L, D] {
+    tanh(x / cap) * cap
+}
+
+mod halves {
+    use mlx_macros::mlx_fn;
+
+    /// Both halves of the last axis, the second first and negated.
+    #[mlx_fn]
+    pub fn swap(x: Tensor![B, L, D], y: Tensor![B, L, D]) -> (Tensor![B, L, D], Tensor![B, L, D]) {
+        (-y, x)
+    }
+}
+
+/// A map that is optional, capped and normalised as the config says.
+#[mlx_model(config = Config)]
+pub struct Inner {
+    #[param(hidden, hidden)]
+    map: Linear,
+    #[when(norm && layer % pattern == 0)]
+    #[param(hidden)]
+    norm: Option<RmsNorm>,
+}
+
+#[mlx_model]
+impl Inner {
+    /// Each branch is taken as the flags say.
+    pub fn forward(&self, x: Tensor![B, L, hidden]) -> Tensor![B, L, hidden] {
+        let mut h = {
+            let h = self.map(x);
+            h * 2.0
+        };
+        if config.norm && layer % config.pattern == 0 {
+            h = self.norm(h);
+        } else if layer == 3 {
+            let y = -h;
+            h = y;
+        }
+        let (y, (_, z)) = if config.cap.is_some() {
+            (soft_cap(h, config.cap), (h, halves_of(h)))
+        } else {
+            (h, (h, h))
+        };
+        y + z
+    }
+}
+
+/// A name that comes in by `use`.
+mod other {
+    use mlx_macros::mlx_fn;
+
+    /// `x / 2`.
+    #[mlx_fn]
+    pub fn halves_of(x: Tensor![B, L, D]) -> Tensor![B, L, D] {
+        x * 0.5
+    }
+}
+use other::halves_of;
+
+/// A stack of a model that is chosen later.
+#[mlx_model(config = Config)]
+pub struct Stack<M: Model<Config = Config>> {
+    #[layers(depth)]
+    layers: Vec<M>,
+    last: M,
+}
+
+#[mlx_model]
+impl<M: Model<Config = Config>> Stack<M> {
+    /// All layers, then one more.
+    pub fn forward(&self, x: Tensor![B, L, hidden]) -> Tensor![B, L, hidden] {
+        let mut h = x;
+        for layer in self.layers {
+            h = layer(h);
+        }
+        self.last(h)
+    }
+}
+
+/// Axes by name, with a quotient.
+#[mlx_model(config = Config, dims(group = heads / kv_heads, dim = hidden / heads))]
+#[require(heads % kv_heads == 0)]
+#[require(hidden % heads == 0)]
+pub struct Heads {
+    #[param(kv_heads * group * dim, hidden)]
+    map: Linear,
+}
+
+#[mlx_model]
+impl Heads {
+    /// Heads in groups.
+    pub fn forward(&self, x: Tensor![B, L, hidden]) -> Tensor![B, kv_heads, group, L, dim] {
+        let y = self.map(x);
+        rearrange!("b l (k g d) -> b k g l d", y, k = kv_heads, d = dim)
+    }
+
+    /// There and back.
+    pub fn back(&self, x: Tensor![B, L, hidden]) -> Tensor![B, L, hidden] {
+        let y: Tensor![B, kv_heads, group, L, dim] = self.forward(x);
+        let (a, b) = halves::swap(self.flat(y), x);
+        let y = rearrange!("b k g l d -> b l (k g d)", y);
+        y + 0.0 * (a + b)
+    }
+
+    /// Groups joined.
+    pub fn flat(&self, y: Tensor![B, kv_heads, group, L, dim]) -> Tensor![B, L, hidden] {
+        y.reshape([B, heads, L, dim])
+            .transpose([0, 2, 1, 3])
+            .reshape([B, L, heads * dim])
+    }
+}
+
+fn close(a: &Array, b: &Array) {
+    assert_eq!(a.shape(), b.shape());
+    let (a, b) = (a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap());
+    let worst = a
+        .iter()
+        .zip(&b)
+        .map(|(x, y)| (x - y).abs())
+        .fold(0.0, f32::max);
+    assert!(
+        worst < 1e-5 && a.iter().all(|x| x.is_finite()),
+        "differ by {worst}"
+    );
+}
+
+fn input() -> Array {
+    random::normal(
+        &[2, 3, 12],
+        Dtype::Float32,
+        0.0,
+        1.0,
+        Some(&random::key(1).unwrap()),
+    )
+    .unwrap()
+}
+
+fn weights(m: &impl Model) -> HashMap<String, Array> {
+    m.parameters().into_iter().collect()
+}
+
+fn number(x: f32) -> Array {
+    Array::scalar(x).unwrap()
+}
+
+/// What `Inner` computes, by hand.
+fn inner(
+    config: &Config,
+    w: &HashMap<String, Array>,
+    path: &str,
+    layer: usize,
+    x: &Array,
+) -> Result<Array> {
+    let weight = ops::transpose(&w[&format!("{path}map.weight")], &[1, 0])?;
+    let mut h = ops::multiply(&ops::matmul(x, &weight)?, &number(2.0))?;
+    if config.norm && layer % config.pattern == 0 {
+        h = ops::fast::rms_norm(&h, Some(&w[&format!("{path}norm.weight")]), 1e-5)?;
+    } else if layer == 3 {
+        h = ops::negative(&h)?;
+    }
+    match config.cap {
+        None => ops::add(&h, &h),
+        Some(cap) => {
+            let cap = number(cap);
+            let y = ops::multiply(&ops::tanh(&ops::divide(&h, &cap)?)?, &cap)?;
+            ops::add(&y, &ops::multiply(&h, &number(0.5))?)
+        }
+    }
+}
+
+#[test]
+fn branches_follow_the_config_and_the_layer() {
+    for (norm, cap) in [(true, Some(1.5)), (false, Some(0.5)), (true, None)] {
+        let config = Arc::new(Config {
+            norm,
+            cap,
+            ..config()
+        });
+        let m: Stack<Inner> = init(&config, random::key(0).unwrap(), Dtype::Float32).unwrap();
+        let w = weights(&m);
+        let norms = w.keys().filter(|k| k.contains("norm")).count();
+        // Layers 0 and 2, and the last, which stands in no stack.
+        assert_eq!(norms, if norm { 3 } else { 0 });
+        let x = input();
+        let found = m.forward(&x).unwrap();
+        let mut want = x;
+        for i in 0..config.depth {
+            want = inner(&config, &w, &format!("layers.{i}."), i, &want).unwrap();
+        }
+        want = inner(&config, &w, "last.", 0, &want).unwrap();
+        close(&found, &want);
+        // Loading asks for what exists, and for nothing else.
+        let again: Stack<Inner> =
+            load(&config, w.into(), &LoadOptions::new(Dtype::Float32)).unwrap();
+        close(&again.forward(&input()).unwrap(), &want);
+    }
+}
+
+#[test]
+fn a_model_as_type_parameter_is_called_through_the_trait() {
+    let config = Arc::new(config());
+    let m: Inner = init(&config, random::key(0).unwrap(), Dtype::Float32).unwrap();
+    let x = input();
+    let by_list = m.call(&[&x], &mut KvCache::off()).unwrap();
+    close(&by_list[0], &m.forward(&x).unwrap());
+    let error = m.call(&[&x, &x], &mut KvCache::off()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("Inner::forward takes 1 arrays, found 2"),
+        "{error}"
+    );
+}
+
+#[test]
+fn axes_are_rearranged_by_name() {
+    let config = Arc::new(config());
+    let m: Heads = init(&config, random::key(0).unwrap(), Dtype::Float32).unwrap();
+    let x = input();
+    let y = ops::matmul(
+        &x,
+        &ops::transpose(&weights(&m)["map.weight"], &[1, 0]).unwrap(),
+    )
+    .unwrap();
+    let split = ops::reshape(&y, &[2, 3, 2, 3, 2]).unwrap();
+    close(
+        &m.forward(&x).unwrap(),
+        &ops::transpose(&split, &[0, 2, 3, 1, 4]).unwrap(),
+    );
+    close(&m.back(&x).unwrap(), &y);
+    let found = m
+        .forward(&ops::zeros(&[2, 3, 13], Dtype::Float32).unwrap())
+        .unwrap_err();
+    assert!(
+        found
+            .to_string()
+            .contains("argument `x` must be [B=2, L=3, 12]"),
+        "{found}"
+    );
+}
+
+#[test]
+fn helper_functions_are_plain_functions_too() {
+    let x = input();
+    let cap = number(2.0);
+    let want = ops::multiply(&ops::tanh(&ops::divide(&x, &cap).unwrap()).unwrap(), &cap).unwrap();
+    close(&soft_cap(&x, 2.0).unwrap(), &want);
+    let error = soft_cap(&number(1.0), 2.0).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("soft_cap: argument `x` must be [B, L, D]"),
+        "{error}"
+    );
+    // The dtype of the activations is that of the argument.
+    let half = ops::astype(&x, Dtype::Bfloat16).unwrap();
+    assert_eq!(soft_cap(&half, 2.0).unwrap().dtype(), Dtype::Bfloat16);
+}

@@ -14,7 +14,7 @@ fn mlx_lms_adapter_gives_mlx_lms_loss() {
     let layers = config.num_hidden_layers as i32;
     let mut llama = tiny::llama(config, Dtype::Float32);
     let [tokens, targets, weights] = tiny::batch(&dump, "batch");
-    let loss = |m: &llama_lora::model::Llama| {
+    let loss = |m: &mlx_models::llama::Llama| {
         let loss = m.loss(&tokens, &targets, &weights).unwrap();
         loss.to_vec::<f32>().unwrap()
     };

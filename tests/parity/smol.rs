@@ -3,9 +3,9 @@
 
 use llama_lora::data::{Batch, Row};
 use llama_lora::generate;
-use llama_lora::model::Llama;
 use llama_lora::session::Session;
 use llama_lora::settings::DEFAULT_MODEL;
+use mlx_models::llama::Llama;
 use mlx_runtime::model::{LoraConfig, Model, TrainOptions, TrainStep};
 use mlx_runtime::nn::KvCache;
 use mlx_runtime::optim::AdamW;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use llama_lora::model::{Llama, LlamaConfig};
+use mlx_models::{llama::Llama, Config};
 use mlx_runtime::model::{
     self, Checkpoint, LoadOptions, LoraConfig, Model, TrainOptions, TrainStep,
 };
-use mlx_runtime::nn::{KvCache, RopeScaling};
+use mlx_runtime::nn::KvCache;
 use mlx_runtime::optim::AdamW;
 use mlx_runtime::{fused, ops, random, Array, Dtype};
 use serde_json::Value;
@@ -21,45 +21,14 @@ fn both_ways(check: impl Fn(&str)) {
 }
 
 /// The sizes as mlx-lm had them.
-pub fn config(facts: &Value) -> LlamaConfig {
-    let c = &facts["config"];
-    let size = |key: &str| c[key].as_u64().unwrap() as usize;
-    let number = |v: &Value| v.as_f64().unwrap() as f32;
-    let flag = |key: &str| c[key].as_bool().unwrap_or(false);
-    let s = &c["rope_scaling"];
-    LlamaConfig {
-        hidden_size: size("hidden_size"),
-        num_hidden_layers: size("num_hidden_layers"),
-        intermediate_size: size("intermediate_size"),
-        num_attention_heads: size("num_attention_heads"),
-        num_key_value_heads: size("num_key_value_heads"),
-        head_dim: size("head_dim"),
-        vocab_size: size("vocab_size"),
-        rms_norm_eps: number(&c["rms_norm_eps"]),
-        rope_theta: number(&c["rope_theta"]),
-        rope_traditional: flag("rope_traditional"),
-        rope_scaling: match s["rope_type"].as_str() {
-            None => None,
-            Some("linear") => Some(RopeScaling::Linear {
-                factor: number(&s["factor"]),
-            }),
-            Some("llama3") => Some(RopeScaling::Llama3 {
-                factor: number(&s["factor"]),
-                low_freq_factor: number(&s["low_freq_factor"]),
-                high_freq_factor: number(&s["high_freq_factor"]),
-                original_max_position_embeddings: number(&s["original_max_position_embeddings"]),
-            }),
-            Some(other) => panic!("{other}"),
-        },
-        tie_word_embeddings: flag("tie_word_embeddings"),
-        attention_bias: flag("attention_bias"),
-        mlp_bias: flag("mlp_bias"),
-        max_position_embeddings: size("max_position_embeddings"),
-    }
+pub fn config(facts: &Value) -> Config {
+    let mut config = facts["config"].clone();
+    config["model_type"] = "llama".into();
+    Config::parse(&config.to_string()).unwrap()
 }
 
 /// The model of that config, with formula weights.
-pub fn llama(config: LlamaConfig, dtype: Dtype) -> Llama {
+pub fn llama(config: Config, dtype: Dtype) -> Llama {
     let config = Arc::new(config);
     let shapes: Llama = model::init(&config, random::key(0).unwrap(), Dtype::Float32).unwrap();
     let weights: std::collections::HashMap<String, Array> = shapes

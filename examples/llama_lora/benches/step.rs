@@ -7,14 +7,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use llama_lora::model::{Llama, LlamaConfig};
+use mlx_models::{llama::Llama, Config};
 use mlx_runtime::model::{add_lora, init, LoraConfig, Model, TrainOptions, TrainStep};
 use mlx_runtime::optim::AdamW;
 use mlx_runtime::random::Key;
 use mlx_runtime::{memory, ops, random, transforms, Array, Dtype, Result};
 
-fn config() -> LlamaConfig {
-    LlamaConfig {
+fn config() -> Config {
+    Config {
         hidden_size: 576,
         num_hidden_layers: 30,
         intermediate_size: 1536,
@@ -30,6 +30,7 @@ fn config() -> LlamaConfig {
         attention_bias: false,
         mlp_bias: false,
         max_position_embeddings: 8192,
+        ..Config::default()
     }
 }
 
@@ -100,7 +101,7 @@ fn main() -> Result<()> {
 }
 
 /// FLOPs of the matmuls a token needs: forward, and the gradient of the activations.
-fn flops(c: &LlamaConfig) -> f64 {
+fn flops(c: &Config) -> f64 {
     let (q, kv) = (
         c.num_attention_heads * c.head_dim,
         c.num_key_value_heads * c.head_dim,

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 use crate::files::{read_json, write_atomic};
-use crate::model::Llama;
 use crate::settings::{LoraSettings, Settings, ALL_KEYS};
+use mlx_models::llama::Llama;
 
 /// The weights' file in an adapter's folder.
 pub const WEIGHTS: &str = "adapters.safetensors";

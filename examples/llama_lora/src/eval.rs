@@ -5,8 +5,8 @@ use mlx_runtime::nn::KvCache;
 use mlx_runtime::{ops, Array, Dtype};
 
 use crate::data::{Batch, Row};
-use crate::model::Llama;
 use crate::text::Text;
+use mlx_models::llama::Llama;
 
 /// What was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

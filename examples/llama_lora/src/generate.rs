@@ -6,10 +6,10 @@ use anyhow::{bail, ensure, Context, Result};
 use mlx_runtime::nn::KvCache;
 use mlx_runtime::{ops, transforms, Array, Dtype};
 
-use crate::model::Llama;
 use crate::random::Shuffle;
 use crate::sample::Sampling;
 use crate::text::{Stream, Text};
+use mlx_models::llama::Llama;
 
 /// What came out, and how fast.
 pub struct Generated {

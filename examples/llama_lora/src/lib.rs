@@ -19,7 +19,6 @@ pub mod fetch;
 pub mod files;
 pub mod generate;
 pub mod metrics;
-pub mod model;
 pub mod plot;
 pub mod progress;
 pub mod random;

@@ -11,16 +11,16 @@ use mlx_runtime::{memory, ops, Array, Dtype};
 
 use crate::adapter::Adapter;
 use crate::checkpoint::{self, Checkpoint};
-use crate::model::{Llama, LlamaConfig};
 use crate::settings::{parse_size, DEFAULT_MODEL};
 use crate::text::Text;
+use mlx_models::{llama::Llama, Config};
 
 /// A loaded model.
 pub struct Session {
     /// The model.
     pub llama: Llama,
     /// Its sizes.
-    pub config: Arc<LlamaConfig>,
+    pub config: Arc<Config>,
     /// Its tokenizer.
     pub text: Text,
 }

@@ -109,8 +109,8 @@ fn a_config_that_lacks_or_contradicts_a_dim() {
         &["num_key_value_heads"],
     );
     says(
-        &with(&|c| c["model_type"] = json!("qwen3")),
-        &["qwen3", "Llama"],
+        &with(&|c| c["model_type"] = json!("mamba")),
+        &["mamba", "llama"],
     );
     says(
         &with(&|c| c["rope_scaling"] = json!({"rope_type": "yarn"})),

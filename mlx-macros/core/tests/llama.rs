@@ -7,7 +7,7 @@ use mlx_macros_core::{analyse, checkpoint, define, lower, report, Whole};
 use quote::ToTokens;
 use syn::{Item, ItemImpl, ItemStruct};
 
-const SOURCE: &str = include_str!("../../../examples/llama_lora/src/model.rs");
+const SOURCE: &str = include_str!("../../../examples/models/src/llama.rs");
 
 fn attribute(attrs: &[syn::Attribute]) -> Option<proc_macro2::TokenStream> {
     let a = attrs.iter().find(|a| a.path().is_ident("mlx_model"))?;

@@ -8,8 +8,8 @@ use mlx_runtime::io::{self, Gguf, GgufValue};
 use mlx_runtime::Array;
 
 use super::{check_vocabulary, Checkpoint};
-use crate::model::LlamaConfig;
 use crate::text::{self, GgufVocab};
+use mlx_models::Config;
 
 /// Opens the file at `path`.
 pub fn open(path: &Path) -> Result<Checkpoint> {
@@ -39,7 +39,7 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
     read().with_context(|| format!("in {}", path.display()))
 }
 
-fn config(file: &Gguf) -> Result<LlamaConfig> {
+fn config(file: &Gguf) -> Result<Config> {
     let int = |key: &str| -> Result<usize> {
         let value = number_of(file, &format!("llama.{key}"))
             .with_context(|| format!("the metadata lacks llama.{key}"))?;
@@ -61,7 +61,7 @@ fn config(file: &Gguf) -> Result<LlamaConfig> {
         .get("token_embd.weight")
         .context("there is no token_embd.weight")?;
     let number = |key: &str| number_of(file, &format!("llama.{key}"));
-    Ok(LlamaConfig {
+    Ok(Config {
         hidden_size: hidden,
         num_hidden_layers: int("block_count")?,
         intermediate_size: int("feed_forward_length")?,
@@ -78,6 +78,7 @@ fn config(file: &Gguf) -> Result<LlamaConfig> {
         attention_bias: false,
         mlp_bias: false,
         max_position_embeddings: int("context_length").unwrap_or(2048),
+        ..Config::default()
     })
 }
 

@@ -11,14 +11,14 @@ use anyhow::{bail, ensure, Result};
 use mlx_runtime::Array;
 
 use crate::fetch;
-use crate::model::LlamaConfig;
 use crate::settings::DEFAULT_MODEL;
 use crate::text::Text;
+use mlx_models::Config;
 
 /// What a checkpoint holds. The weights carry Hugging Face's names; their data may not be read yet.
 pub struct Checkpoint {
     /// Sizes and constants.
-    pub config: LlamaConfig,
+    pub config: Config,
     /// Tensors by name.
     pub weights: HashMap<String, Array>,
     /// In quantised matrices, how many neighbours share a scale.
@@ -28,7 +28,7 @@ pub struct Checkpoint {
 }
 
 /// Every id that the tokenizer can give must be a row of the embedding: MLX does not look.
-fn check_vocabulary(text: &Text, config: &LlamaConfig) -> Result<()> {
+fn check_vocabulary(text: &Text, config: &Config) -> Result<()> {
     ensure!(
         text.vocab_size() <= config.vocab_size,
         "the tokenizer knows {} tokens but the model only {}; do the files belong together?",

@@ -14,12 +14,12 @@ use crate::data::{held_out, Batch, BatchOptions, Batches, Row};
 use crate::eval;
 use crate::files::write_atomic;
 use crate::metrics::{Metrics, Record, TrainReport, ValidReport};
-use crate::model::Llama;
 use crate::plot;
 use crate::progress::{Live, Progress};
 use crate::random::Shuffle;
 use crate::session::Session;
 use crate::settings::{GradCheckpoint, Settings};
+use mlx_models::llama::Llama;
 
 /// A run that has ended.
 pub struct Outcome {

@@ -3,45 +3,12 @@
 //! Field names are the names in a Hugging Face checkpoint.
 
 use mlx_macros::mlx_model;
-use mlx_runtime::nn::{Embedding, Linear, RmsNorm, Rope, RopeScaling};
+use mlx_runtime::nn::{Embedding, Linear, RmsNorm, Rope};
 
-/// The sizes of a Llama, named as in `config.json`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LlamaConfig {
-    /// Width of the residual stream.
-    pub hidden_size: usize,
-    /// Number of blocks.
-    pub num_hidden_layers: usize,
-    /// Width inside the feed-forward part.
-    pub intermediate_size: usize,
-    /// Query heads.
-    pub num_attention_heads: usize,
-    /// Key and value heads; each serves several query heads.
-    pub num_key_value_heads: usize,
-    /// Size of a head.
-    pub head_dim: usize,
-    /// Number of tokens known.
-    pub vocab_size: usize,
-    /// Added to the mean square in the norms.
-    pub rms_norm_eps: f32,
-    /// Base of the rotary periods.
-    pub rope_theta: f32,
-    /// Whether rotary pairs are neighbours (GGUF) or halves (Hugging Face).
-    pub rope_traditional: bool,
-    /// How the rotary periods are stretched, if they are.
-    pub rope_scaling: Option<RopeScaling>,
-    /// Whether the output projection is the embedding's table.
-    pub tie_word_embeddings: bool,
-    /// Whether the attention's projections have biases.
-    pub attention_bias: bool,
-    /// Whether the feed-forward projections have biases.
-    pub mlp_bias: bool,
-    /// The longest text the model was made for.
-    pub max_position_embeddings: usize,
-}
+use crate::Config;
 
 /// Grouped-query attention with rotary positions.
-#[mlx_model(config = LlamaConfig, dims(q = num_attention_heads * head_dim, kv = num_key_value_heads * head_dim))]
+#[mlx_model(config = Config, dims(q = num_attention_heads * head_dim, kv = num_key_value_heads * head_dim))]
 #[require(num_attention_heads % num_key_value_heads == 0)]
 pub struct Attention {
     #[lora]
@@ -88,7 +55,7 @@ impl Attention {
 }
 
 /// The feed-forward part: a gated linear unit.
-#[mlx_model(config = LlamaConfig)]
+#[mlx_model(config = Config)]
 pub struct Mlp {
     #[lora]
     #[param(intermediate_size, hidden_size, bias = mlp_bias)]
@@ -110,7 +77,7 @@ impl Mlp {
 }
 
 /// One block: attention, then feed-forward, each on a normalised residual stream.
-#[mlx_model(config = LlamaConfig)]
+#[mlx_model(config = Config)]
 pub struct Block {
     #[param(hidden_size, eps = rms_norm_eps)]
     input_layernorm: RmsNorm,
@@ -134,7 +101,7 @@ impl Block {
 }
 
 /// A whole Llama.
-#[mlx_model(config = LlamaConfig)]
+#[mlx_model(config = Config)]
 pub struct Llama {
     #[weights("model.embed_tokens")]
     #[param(vocab_size, hidden_size)]

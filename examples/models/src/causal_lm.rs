@@ -1,0 +1,62 @@
+//! What the language models have in common, and which of them a config means.
+
+use mlx_runtime::model::Model;
+use mlx_runtime::nn::KvCache;
+use mlx_runtime::{Array, Result};
+
+use crate::config::{Config, Family};
+
+/// A model that predicts each next token.
+pub trait CausalLm: Model<Config = Config> {
+    /// `tokens [B, L] of i32 -> [B, L, vocab_size]`: logits of the token that follows each.
+    ///
+    /// # Errors
+    /// If an argument has another shape, or MLX fails.
+    fn logits(&self, tokens: &Array, cache: &mut KvCache) -> Result<Array>;
+
+    /// Tokens and targets `[B, L] of i32`, weights `[B, L] of f32` -> `[B, L]`: the negative
+    /// log-likelihood of each target, times its weight.
+    ///
+    /// # Errors
+    /// As [`CausalLm::logits`].
+    fn losses(&self, tokens: &Array, targets: &Array, weights: &Array) -> Result<Array>;
+
+    /// The mean of [`CausalLm::losses`] over the targets that count, a scalar.
+    ///
+    /// # Errors
+    /// As [`CausalLm::logits`].
+    fn loss(&self, tokens: &Array, targets: &Array, weights: &Array) -> Result<Array>;
+}
+
+/// Something to do with a model whose type the config decides.
+pub trait Visitor {
+    /// What comes of it.
+    type Output;
+    /// Does it with models of type `M`.
+    fn visit<M: CausalLm>(self) -> Self::Output;
+}
+
+/// Calls `visitor` with the type that `family` names.
+pub fn dispatch<V: Visitor>(family: Family, visitor: V) -> V::Output {
+    match family {
+        Family::Llama => visitor.visit::<crate::llama::Llama>(),
+    }
+}
+
+macro_rules! causal_lm {
+    ($($model:ty),* $(,)?) => {$(
+        impl CausalLm for $model {
+            fn logits(&self, tokens: &Array, cache: &mut KvCache) -> Result<Array> {
+                self.forward(tokens, cache)
+            }
+            fn losses(&self, tokens: &Array, targets: &Array, weights: &Array) -> Result<Array> {
+                <$model>::losses(self, tokens, targets, weights)
+            }
+            fn loss(&self, tokens: &Array, targets: &Array, weights: &Array) -> Result<Array> {
+                <$model>::loss(self, tokens, targets, weights)
+            }
+        }
+    )*};
+}
+
+causal_lm!(crate::llama::Llama);

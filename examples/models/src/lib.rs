@@ -1,0 +1,13 @@
+//! Model families that others defined, each as its paper writes it, one file a family.
+//!
+//! All language models share one [`Config`] (a Hugging Face `config.json`), so that they share
+//! sub-models too, and one trait, [`CausalLm`]; [`dispatch`] picks the model that a config names.
+
+#![forbid(unsafe_code)]
+
+mod causal_lm;
+pub mod config;
+pub mod llama;
+
+pub use causal_lm::{dispatch, CausalLm, Visitor};
+pub use config::{Config, Family};

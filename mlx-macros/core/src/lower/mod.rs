@@ -1,15 +1,22 @@
 //! From graphs to Rust: one call of the runtime for each node, one `?` each, no `unsafe`.
 
+mod args;
+mod check;
+
+pub use args::{config_expr, config_field, dim};
+pub use check::sig_type;
+
+use args::{dim_var, size_pattern};
+
 use std::collections::BTreeSet;
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned, ToTokens};
-use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, Ident};
+use quote::{format_ident, quote, ToTokens};
+use syn::Ident;
 
 use crate::build::variable;
 use crate::condition;
-use crate::dims::{is_free, Dim, Quotient};
+use crate::dims::is_free;
 use crate::fuse::live;
 use crate::ir::{Arg, Arm, Call, Callee, Graph, Id, Kind, Node};
 use crate::parse::{FieldKind, ModelDef, Policy};
@@ -451,113 +458,6 @@ impl Lower<'_> {
             Policy::Never => quote! { #p::Never },
         }
     }
-
-    /// A number of the config, of an argument or a literal, computed in f64 so that no quotient
-    /// truncates and nothing overflows.
-    fn number(&self, e: &Expr) -> TokenStream {
-        struct Arguments<'g>(&'g Graph);
-        impl VisitMut for Arguments<'_> {
-            fn visit_expr_mut(&mut self, e: &mut Expr) {
-                let argument = |p: &syn::ExprPath| {
-                    self.0.nodes.iter().any(|n| matches!((&n.kind, &n.ty), (Kind::Input(i), Ty::Number) if p.path.is_ident(i)))
-                };
-                match e {
-                    Expr::Path(p) if argument(p) => *e = Expr::Verbatim(quote! { (#p as f64) }),
-                    _ => visit_mut::visit_expr_mut(self, e),
-                }
-            }
-        }
-        let mut e = e.clone();
-        Arguments(self.graph).visit_expr_mut(&mut e);
-        condition::number(&e, &layer())
-    }
-
-    fn arg(&self, a: &Arg, kind: crate::ops::P) -> TokenStream {
-        use crate::ops::P;
-        let mask = quote! { ::mlx_runtime::ops::fast::Mask };
-        match (a, kind) {
-            (Arg::Value(id), P::Mask) => {
-                let v = self.read(*id);
-                quote! { #mask::Array(#v) }
-            }
-            (Arg::Causal, _) => quote! { #mask::Causal },
-            (Arg::Absent, P::Mask) => quote! { #mask::None },
-            (Arg::Absent, P::Bool) => quote! { false },
-            (Arg::Absent, _) => quote! { ::core::option::Option::None },
-            (Arg::Value(id), _) => self.read(*id),
-            (Arg::Weak { expr, like }, _) => {
-                let (e, like) = (self.number(expr), self.read(*like));
-                quote! { &::mlx_runtime::__private::weak(#e, #like)? }
-            }
-            (Arg::Values(ids), _) => {
-                let all = ids.iter().map(|id| self.read(*id));
-                quote! { &[#(#all),*] }
-            }
-            (Arg::Int(i), _) => (*i as i32).to_token_stream(),
-            (Arg::Ints(l), _) => {
-                let l = l.iter().map(|i| *i as i32);
-                quote! { &[#(#l),*] }
-            }
-            (Arg::Dims(d), _) => {
-                let d = d.iter().map(|d| match d.as_constant() {
-                    Some(-1) => quote! { -1 },
-                    _ => {
-                        let e = dim(d, |n| dim_var(n).to_token_stream());
-                        quote! { ::mlx_runtime::__private::size(#e)? }
-                    }
-                });
-                quote! { &[#(#d),*] }
-            }
-            (Arg::Scalar(e), P::Scale) => {
-                let e = self.number(e);
-                quote! { ::core::option::Option::Some((#e) as f32) }
-            }
-            (Arg::Scalar(e), _) => {
-                let e = self.number(e);
-                quote! { (#e) as f32 }
-            }
-            (Arg::Bool(e), _) => e.to_token_stream(),
-            (Arg::Dtype(Dt::Float), _) => quote! { __float },
-            (Arg::Dtype(d), _) => {
-                let name = match d {
-                    Dt::I32 => "Int32",
-                    Dt::U32 => "Uint32",
-                    Dt::Bool => "Bool",
-                    _ => "Float32",
-                };
-                let name = Ident::new(name, Span::call_site());
-                quote! { ::mlx_runtime::Dtype::#name }
-            }
-        }
-    }
-
-    /// Constants that make rustc compare this call with the callee's own signature, each placed at
-    /// the argument it is about. What depends on a type parameter is compared where that is chosen.
-    fn check(&self, call: &Call, span: Span) -> TokenStream {
-        let (what, args) = (&call.what, &call.args);
-        let caller = self.model.item.ident.to_string();
-        let all: Vec<TokenStream> = args.iter().map(|(t, _)| sig_type(t)).collect();
-        let sig = match &call.callee {
-            Callee::Model(t) | Callee::Generic(t) => {
-                quote! { &<#t as ::mlx_runtime::model::Model>::SIG }
-            }
-            Callee::Function(path) => quote! { &#path::SIG },
-        };
-        let constant = |at: Span, check: TokenStream| match call.callee {
-            Callee::Generic(_) => quote_spanned! { at => const { #check } },
-            _ => quote_spanned! { at => const _: () = #check; },
-        };
-        let each = args.iter().enumerate().map(|(i, (_, at))| {
-            let at = at.resolved_at(Span::mixed_site());
-            let check = quote_spanned! { at => ::mlx_runtime::__private::check_argument(#sig, #caller, #what, &[#(#all),*], #i) };
-            constant(at, check)
-        });
-        let ret = sig_type(&call.ret);
-        let at = span.resolved_at(Span::mixed_site());
-        let check = quote_spanned! { at => ::mlx_runtime::__private::check_result(#sig, #caller, #what, &[#(#all),*], &#ret) };
-        let result = constant(at, check);
-        quote! { #(#each)* #result }
-    }
 }
 
 /// The number of the layer that a model is.
@@ -572,103 +472,4 @@ pub fn join_key(fields: &[Ident]) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join("+")
-}
-
-/// A type as the runtime's `SigType`, with sizes in their normal form.
-pub fn sig_type(t: &Ty) -> TokenStream {
-    let s = quote! { ::mlx_runtime::__private::SigType };
-    match t {
-        Ty::Tensor(shape, d) => {
-            let dims = shape.iter().map(ToString::to_string);
-            let d = d.name();
-            quote! { #s::Tensor(&[#(#dims),*], #d) }
-        }
-        Ty::Tuple(all) => {
-            let all = all.iter().map(sig_type);
-            quote! { #s::Tuple(&[#(#all),*]) }
-        }
-        Ty::Number => quote! { #s::Number },
-        Ty::Cache | Ty::Unknown => quote! { #s::Cache },
-    }
-}
-
-/// The config's field for a dim; a keyword becomes a raw identifier.
-pub fn config_field(name: &str) -> Ident {
-    syn::parse_str(name).unwrap_or_else(|_| Ident::new_raw(name, Span::call_site()))
-}
-
-/// The variable of a size in generated code.
-fn dim_var(name: &str) -> Ident {
-    format_ident!("__d_{}", name, span = Span::mixed_site())
-}
-
-/// A size as an `i64` expression; config values saturate rather than overflow.
-pub fn dim(d: &Dim, var: impl Fn(&str) -> TokenStream) -> TokenStream {
-    let product = |start: i64, names: &[String]| {
-        names.iter().fold(quote! { #start }, |product, n| {
-            let v = var(n);
-            quote! { (#product).saturating_mul(#v) }
-        })
-    };
-    let terms = d.terms().map(|(names, c)| {
-        names
-            .iter()
-            .fold(quote! { #c }, |all, n| match Quotient::of(n) {
-                None => {
-                    let v = var(n);
-                    quote! { (#all).saturating_mul(#v) }
-                }
-                Some(q) => {
-                    let (of, by) = (product(1, &q.of), product(q.number, &q.by));
-                    quote! { (#all).saturating_mul(::mlx_runtime::__private::quotient(#of, #by)) }
-                }
-            })
-    });
-    terms
-        .reduce(|a, b| quote! { (#a).saturating_add(#b) })
-        .unwrap_or_else(|| quote! { 0i64 })
-}
-
-fn size_pattern(d: &Dim, free: &[String]) -> TokenStream {
-    let p = quote! { ::mlx_runtime::__private::Size };
-    if let Some(i) = d.as_name().and_then(|n| free.iter().position(|f| f == n)) {
-        return quote! { #p::Free(#i) };
-    }
-    if d.names().iter().any(|n| is_free(n)) {
-        return quote! { #p::Any };
-    }
-    let e = dim(d, |n| {
-        let field = config_field(n);
-        quote! { (__c.#field as i64) }
-    });
-    quote! { #p::Fixed(#e) }
-}
-
-/// A number of the config: `config.rope_theta` or the bare field name becomes a field access.
-pub fn config_expr(e: &Expr) -> TokenStream {
-    struct Rename;
-    impl VisitMut for Rename {
-        fn visit_expr_mut(&mut self, e: &mut Expr) {
-            match e {
-                Expr::Field(f) => {
-                    if let (Expr::Path(p), syn::Member::Named(n)) = (&*f.base, &f.member) {
-                        if p.path.is_ident("config") {
-                            *e = syn::parse_quote!(__c.#n);
-                            return;
-                        }
-                    }
-                    visit_mut::visit_expr_mut(self, e);
-                }
-                Expr::Path(p) => {
-                    if let Some(n) = p.path.get_ident() {
-                        *e = syn::parse_quote!(__c.#n);
-                    }
-                }
-                _ => visit_mut::visit_expr_mut(self, e),
-            }
-        }
-    }
-    let mut e = e.clone();
-    Rename.visit_expr_mut(&mut e);
-    e.to_token_stream()
 }

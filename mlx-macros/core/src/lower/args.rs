@@ -1,0 +1,174 @@
+//! Arguments in generated code: numbers, sizes, tensors.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, ToTokens};
+use syn::visit_mut::{self, VisitMut};
+use syn::{Expr, Ident};
+
+use super::{layer, Lower};
+use crate::condition;
+use crate::dims::{is_free, Dim, Quotient};
+use crate::ir::{Arg, Graph, Kind};
+use crate::signature::{Dt, Ty};
+
+impl Lower<'_> {
+    /// A number of the config, of an argument or a literal, computed in f64 so that no quotient
+    /// truncates and nothing overflows.
+    pub(super) fn number(&self, e: &Expr) -> TokenStream {
+        struct Arguments<'g>(&'g Graph);
+        impl VisitMut for Arguments<'_> {
+            fn visit_expr_mut(&mut self, e: &mut Expr) {
+                let argument = |p: &syn::ExprPath| {
+                    self.0.nodes.iter().any(|n| matches!((&n.kind, &n.ty), (Kind::Input(i), Ty::Number) if p.path.is_ident(i)))
+                };
+                match e {
+                    Expr::Path(p) if argument(p) => *e = Expr::Verbatim(quote! { (#p as f64) }),
+                    _ => visit_mut::visit_expr_mut(self, e),
+                }
+            }
+        }
+        let mut e = e.clone();
+        Arguments(self.graph).visit_expr_mut(&mut e);
+        condition::number(&e, &layer())
+    }
+
+    pub(super) fn arg(&self, a: &Arg, kind: crate::ops::P) -> TokenStream {
+        use crate::ops::P;
+        let mask = quote! { ::mlx_runtime::ops::fast::Mask };
+        match (a, kind) {
+            (Arg::Value(id), P::Mask) => {
+                let v = self.read(*id);
+                quote! { #mask::Array(#v) }
+            }
+            (Arg::Causal, _) => quote! { #mask::Causal },
+            (Arg::Absent, P::Mask) => quote! { #mask::None },
+            (Arg::Absent, P::Bool) => quote! { false },
+            (Arg::Absent, _) => quote! { ::core::option::Option::None },
+            (Arg::Value(id), _) => self.read(*id),
+            (Arg::Weak { expr, like }, _) => {
+                let (e, like) = (self.number(expr), self.read(*like));
+                quote! { &::mlx_runtime::__private::weak(#e, #like)? }
+            }
+            (Arg::Values(ids), _) => {
+                let all = ids.iter().map(|id| self.read(*id));
+                quote! { &[#(#all),*] }
+            }
+            (Arg::Int(i), _) => (*i as i32).to_token_stream(),
+            (Arg::Ints(l), _) => {
+                let l = l.iter().map(|i| *i as i32);
+                quote! { &[#(#l),*] }
+            }
+            (Arg::Dims(d), _) => {
+                let d = d.iter().map(|d| match d.as_constant() {
+                    Some(-1) => quote! { -1 },
+                    _ => {
+                        let e = dim(d, |n| dim_var(n).to_token_stream());
+                        quote! { ::mlx_runtime::__private::size(#e)? }
+                    }
+                });
+                quote! { &[#(#d),*] }
+            }
+            (Arg::Scalar(e), P::Scale) => {
+                let e = self.number(e);
+                quote! { ::core::option::Option::Some((#e) as f32) }
+            }
+            (Arg::Scalar(e), _) => {
+                let e = self.number(e);
+                quote! { (#e) as f32 }
+            }
+            (Arg::Bool(e), _) => e.to_token_stream(),
+            (Arg::Dtype(Dt::Float), _) => quote! { __float },
+            (Arg::Dtype(d), _) => {
+                let name = match d {
+                    Dt::I32 => "Int32",
+                    Dt::U32 => "Uint32",
+                    Dt::Bool => "Bool",
+                    _ => "Float32",
+                };
+                let name = Ident::new(name, Span::call_site());
+                quote! { ::mlx_runtime::Dtype::#name }
+            }
+        }
+    }
+}
+
+/// The config's field for a dim; a keyword becomes a raw identifier.
+pub fn config_field(name: &str) -> Ident {
+    syn::parse_str(name).unwrap_or_else(|_| Ident::new_raw(name, Span::call_site()))
+}
+
+/// The variable of a size in generated code.
+pub(super) fn dim_var(name: &str) -> Ident {
+    format_ident!("__d_{}", name, span = Span::mixed_site())
+}
+
+/// A size as an `i64` expression; config values saturate rather than overflow.
+pub fn dim(d: &Dim, var: impl Fn(&str) -> TokenStream) -> TokenStream {
+    let product = |start: i64, names: &[String]| {
+        names.iter().fold(quote! { #start }, |product, n| {
+            let v = var(n);
+            quote! { (#product).saturating_mul(#v) }
+        })
+    };
+    let terms = d.terms().map(|(names, c)| {
+        names
+            .iter()
+            .fold(quote! { #c }, |all, n| match Quotient::of(n) {
+                None => {
+                    let v = var(n);
+                    quote! { (#all).saturating_mul(#v) }
+                }
+                Some(q) => {
+                    let (of, by) = (product(1, &q.of), product(q.number, &q.by));
+                    quote! { (#all).saturating_mul(::mlx_runtime::__private::quotient(#of, #by)) }
+                }
+            })
+    });
+    terms
+        .reduce(|a, b| quote! { (#a).saturating_add(#b) })
+        .unwrap_or_else(|| quote! { 0i64 })
+}
+
+pub(super) fn size_pattern(d: &Dim, free: &[String]) -> TokenStream {
+    let p = quote! { ::mlx_runtime::__private::Size };
+    if let Some(i) = d.as_name().and_then(|n| free.iter().position(|f| f == n)) {
+        return quote! { #p::Free(#i) };
+    }
+    if d.names().iter().any(|n| is_free(n)) {
+        return quote! { #p::Any };
+    }
+    let e = dim(d, |n| {
+        let field = config_field(n);
+        quote! { (__c.#field as i64) }
+    });
+    quote! { #p::Fixed(#e) }
+}
+
+/// A number of the config: `config.rope_theta` or the bare field name becomes a field access.
+pub fn config_expr(e: &Expr) -> TokenStream {
+    struct Rename;
+    impl VisitMut for Rename {
+        fn visit_expr_mut(&mut self, e: &mut Expr) {
+            match e {
+                Expr::Field(f) => {
+                    if let (Expr::Path(p), syn::Member::Named(n)) = (&*f.base, &f.member) {
+                        if p.path.is_ident("config") {
+                            *e = syn::parse_quote!(__c.#n);
+                            return;
+                        }
+                    }
+                    visit_mut::visit_expr_mut(self, e);
+                }
+                Expr::Path(p) => {
+                    if let Some(n) = p.path.get_ident() {
+                        *e = syn::parse_quote!(__c.#n);
+                    }
+                }
+                _ => visit_mut::visit_expr_mut(self, e),
+            }
+        }
+    }
+    let mut e = e.clone();
+    Rename.visit_expr_mut(&mut e);
+    e.to_token_stream()
+}

@@ -31,6 +31,7 @@ impl Session {
         let Checkpoint {
             config,
             mut weights,
+            names,
             group_size,
             text,
         } = checkpoint::open(model)?;
@@ -45,10 +46,11 @@ impl Session {
         if cpu {
             weights = dequantize(weights, group_size).with_context(|| format!("in {model}"))?;
         }
-        let llama = model::load::<Llama>(&config, weights.into(), &LoadOptions::new(dtype))
-            .with_context(|| {
-                format!("{model} is not the Llama that its configuration describes")
-            })?;
+        let mut options = LoadOptions::new(dtype);
+        options.names = names;
+        let llama = model::load::<Llama>(&config, weights.into(), &options).with_context(|| {
+            format!("{model} is not the Llama that its configuration describes")
+        })?;
         Ok(Session {
             llama,
             config,

@@ -11,15 +11,19 @@ use crate::Config;
 #[mlx_model(config = Config, dims(q = num_attention_heads * head_dim, kv = num_key_value_heads * head_dim))]
 #[require(num_attention_heads % num_key_value_heads == 0)]
 pub struct Attention {
+    #[weights(gguf = "attn_q")]
     #[lora]
     #[param(q, hidden_size, bias = attention_bias)]
     q_proj: Linear,
+    #[weights(gguf = "attn_k")]
     #[lora]
     #[param(kv, hidden_size, bias = attention_bias)]
     k_proj: Linear,
+    #[weights(gguf = "attn_v")]
     #[lora]
     #[param(kv, hidden_size, bias = attention_bias)]
     v_proj: Linear,
+    #[weights(gguf = "attn_output")]
     #[lora]
     #[param(hidden_size, q, bias = attention_bias)]
     o_proj: Linear,
@@ -57,12 +61,15 @@ impl Attention {
 /// The feed-forward part: a gated linear unit.
 #[mlx_model(config = Config)]
 pub struct Mlp {
+    #[weights(gguf = "ffn_gate")]
     #[lora]
     #[param(intermediate_size, hidden_size, bias = mlp_bias)]
     gate_proj: Linear,
+    #[weights(gguf = "ffn_up")]
     #[lora]
     #[param(intermediate_size, hidden_size, bias = mlp_bias)]
     up_proj: Linear,
+    #[weights(gguf = "ffn_down")]
     #[lora]
     #[param(hidden_size, intermediate_size, bias = mlp_bias)]
     down_proj: Linear,
@@ -79,11 +86,15 @@ impl Mlp {
 /// One block: attention, then feed-forward, each on a normalised residual stream.
 #[mlx_model(config = Config)]
 pub struct Block {
+    #[weights(gguf = "attn_norm")]
     #[param(hidden_size, eps = rms_norm_eps)]
     input_layernorm: RmsNorm,
+    #[weights(gguf = "")]
     self_attn: Attention,
+    #[weights(gguf = "ffn_norm")]
     #[param(hidden_size, eps = rms_norm_eps)]
     post_attention_layernorm: RmsNorm,
+    #[weights(gguf = "")]
     mlp: Mlp,
 }
 
@@ -103,15 +114,16 @@ impl Block {
 /// A whole Llama.
 #[mlx_model(config = Config)]
 pub struct Llama {
-    #[weights("model.embed_tokens")]
+    #[weights("model.embed_tokens", gguf = "token_embd")]
     #[param(vocab_size, hidden_size)]
     embed_tokens: Embedding,
-    #[weights("model.layers")]
+    #[weights("model.layers", gguf = "blk")]
     #[layers(num_hidden_layers, checkpoint = auto)]
     layers: Vec<Block>,
-    #[weights("model.norm")]
+    #[weights("model.norm", gguf = "output_norm")]
     #[param(hidden_size, eps = rms_norm_eps)]
     norm: RmsNorm,
+    #[weights(gguf = "output")]
     #[tied(embed_tokens, when = tie_word_embeddings)]
     #[param(vocab_size, hidden_size)]
     lm_head: Linear,

@@ -8,7 +8,9 @@ use crate::condition;
 use crate::dims::{is_free, Dim};
 use crate::lower::{config_expr, dim, join_key, sig_type};
 use crate::parse::{Field, FieldKind, ModelDef};
+use crate::quantize::Quantize;
 use crate::signature::{Method, Ty};
+use crate::weights;
 
 /// `impl Model for ..`.
 pub fn model_impl(
@@ -146,10 +148,22 @@ fn call(model: &ModelDef, methods: &[Method]) -> TokenStream {
     }
 }
 
+/// What `parameters()` and adapters call a field.
 fn weight_name(f: &Field) -> String {
-    f.weights
-        .as_ref()
-        .map_or_else(|| f.name.to_string(), |w| w.value())
+    let plain = f.weights.as_ref().and_then(|w| w.plain());
+    plain.map_or_else(|| f.name.to_string(), str::to_string)
+}
+
+/// Where the loader finds a field's tensors, as the variable `__at`.
+fn load_path(f: &Field) -> TokenStream {
+    let plain = f.weights.as_ref().is_none_or(|w| w.is_plain());
+    if plain && f.quantize.is_none() {
+        let path = path(f);
+        return quote! { let __at = #path; };
+    }
+    let names = weights::tokens(f.weights.as_ref(), &weight_name(f));
+    let quantize = Quantize::tokens(f.quantize.as_ref());
+    quote! { let __at = &__loader.field(__path, &#names, #quantize); }
 }
 
 /// The path of a field's tensors.
@@ -180,7 +194,8 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
         quote! { __loader.require(#what, #text, #cond, &[#(#values),*]); }
     });
     let fields = model.fields.iter().map(|f| {
-        let (name, path, frozen, lora) = (&f.name, path(f), f.frozen, f.lora);
+        let (name, path, frozen, lora) = (&f.name, quote! { __at }, f.frozen, f.lora);
+        let at = load_path(f);
         let ty = &f.ty;
         let value = match &f.kind {
             FieldKind::Linear { out, input, bias } => {
@@ -211,9 +226,10 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
                 );
                 quote! { __loader.rope(#path, #dims, (#base) as f32, #traditional, #scaling) }
             }
-            FieldKind::Param { shape } => {
+            FieldKind::Param { shape, dtype } => {
                 let shape = shape.iter().map(size);
-                quote! { __loader.param(#path, &[#(#shape),*], #frozen) }
+                let dtype = dtype.name();
+                quote! { __loader.param(#path, &[#(#shape),*], #dtype, #frozen) }
             }
             FieldKind::Layers { count, model, .. } => {
                 let count = size(count);
@@ -222,10 +238,10 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
             FieldKind::Model => quote! { <#ty as ::mlx_runtime::model::Model>::build(__config, #path, __loader) },
         };
         match &f.when {
-            None => quote! { let mut #name: #ty = #value; },
+            None => quote! { #at let mut #name: #ty = #value; },
             Some(when) => {
                 let when = condition::tokens(when, &quote! { __loader.layer() });
-                quote! { let mut #name: ::core::option::Option<#ty> = if #when { ::core::option::Option::Some(#value) } else { ::core::option::Option::None }; }
+                quote! { let mut #name: ::core::option::Option<#ty> = if #when { #at ::core::option::Option::Some(#value) } else { ::core::option::Option::None }; }
             }
         }
     });

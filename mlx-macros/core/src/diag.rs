@@ -81,6 +81,8 @@ codes! {
     Arms = "both arms must give values of the same shapes and dtypes; without `else` the value stays as it was";
     /// A `rearrange!` is not understood.
     Rearrange = "write `rearrange!(\"b l (h d) -> b h l d\", x, h = heads)`: each name once on either side, all but one size of a group known";
+    /// The names in a checkpoint are not understood.
+    Weights = "names are strings: `\"a.b\"`, alternatives `\"a\" | \"b\"`, joined rows `\"q\" + \"k\"`, `transposed(\"a\")`, from the root `\"/a\"`, in another scheme `gguf = \"c\"`";
     /// The checkpoint policy is not understood.
     Checkpoint = "write `checkpoint = auto`, `every(4)`, `always` or `never`";
 }

@@ -20,11 +20,13 @@ pub mod lower;
 mod operands;
 pub mod ops;
 pub mod parse;
+pub mod quantize;
 mod rearrange;
 pub mod report;
 pub mod rules;
 pub mod signature;
 mod values;
+pub mod weights;
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};

@@ -5,12 +5,15 @@ use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, Ident, ItemStruct, Lit, LitStr, Meta, Path, Token, Type};
+use syn::{Attribute, Expr, Ident, ItemStruct, Lit, Meta, Path, Token, Type};
 
 use crate::args::{dim_expr, Args};
 use crate::diag::{suggest, Code, Diag, Result};
 use crate::dims::{Dim, Names, Shape};
 use crate::fuse::Switches;
+use crate::quantize::Quantize;
+use crate::signature::Dt;
+use crate::weights::Weights;
 
 /// A model as its struct defines it.
 pub struct ModelDef {
@@ -36,8 +39,10 @@ pub struct Field {
     pub name: Ident,
     /// Its type as written.
     pub ty: Type,
-    /// The name of its tensors in a checkpoint, where it is not the field's.
-    pub weights: Option<LitStr>,
+    /// The names of its tensors in a checkpoint, where they are not the field's.
+    pub weights: Option<Weights>,
+    /// How it is quantised at load, where that is not left to the load's options.
+    pub quantize: Option<Quantize>,
     /// What it is.
     pub kind: FieldKind,
     /// Whether LoRA may adapt it.
@@ -80,7 +85,7 @@ pub enum FieldKind {
         scaling: Option<Expr>,
     },
     /// A bare tensor.
-    Param { shape: Shape },
+    Param { shape: Shape, dtype: Dt },
     /// A stack of equal sub-models.
     Layers {
         count: Dim,
@@ -106,7 +111,7 @@ pub enum Policy {
 
 /// The attributes on fields and structs that only the macros read.
 const HELPERS: &[&str] = &[
-    "param", "rope", "layers", "lora", "frozen", "tied", "weights", "require", "when",
+    "param", "rope", "layers", "lora", "frozen", "tied", "weights", "quantize", "require", "when",
 ];
 
 /// Reads `#[mlx_model(config = .., dims(..))] struct ..`; mistakes are gathered.
@@ -348,21 +353,10 @@ fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
             return Err(Diag::new(Code::Attribute, a.span(), text));
         }
     }
-    let weights = match find("weights").map(Args::of).transpose()? {
-        None => None,
-        Some(a) => match a.positional.first() {
-            Some(Expr::Lit(syn::ExprLit {
-                lit: Lit::Str(s), ..
-            })) => Some(s.clone()),
-            _ => {
-                return Err(Diag::new(
-                    Code::Attribute,
-                    a.span,
-                    "write `#[weights(\"name in the checkpoint\")]`",
-                ))
-            }
-        },
-    };
+    let what = last_segment(&ty);
+    let weights = find("weights")
+        .map(|a| Weights::of(a, &name, &what, &kind))
+        .transpose()?;
     let tied = match find("tied").map(Args::of).transpose()? {
         None => None,
         Some(mut a) => match a.positional.first() {
@@ -383,11 +377,16 @@ fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
             }
         },
     };
+    let always_tied = tied.as_ref().is_some_and(|t| t.when.is_none());
+    let quantize = find("quantize")
+        .map(|a| Quantize::of(a, &name, &what, &kind, always_tied))
+        .transpose()?;
     let (lora, frozen) = (find("lora").is_some(), find("frozen").is_some());
     Ok(Field {
         name,
         ty,
         weights,
+        quantize,
         kind,
         lora,
         frozen,
@@ -458,6 +457,7 @@ fn kind<'a>(
     let known: &[&str] = match ty.as_str() {
         "Linear" => &["bias"],
         "RmsNorm" => &["eps"],
+        "Param" => &["dtype"],
         _ => &[],
     };
     let kind = match ty.as_str() {
@@ -513,10 +513,11 @@ fn kind<'a>(
             }
         }
         "Param" => {
-            let args = param.as_ref().ok_or_else(need)?;
+            let args = param.as_mut().ok_or_else(need)?;
             let n = args.positional.len();
             FieldKind::Param {
                 shape: args.dims(names, n, "a `Param`")?,
+                dtype: args.take("dtype").map_or(Ok(Dt::Float), |e| dtype(&e))?,
             }
         }
         _ => match &param {
@@ -531,6 +532,18 @@ fn kind<'a>(
         args.finish(known)?;
     }
     Ok(kind)
+}
+
+/// A dtype from its name.
+fn dtype(e: &Expr) -> Result<Dt> {
+    match e {
+        Expr::Path(p) if p.path.get_ident().is_some() => Dt::parse(p.path.require_ident()?),
+        _ => Err(Diag::new(
+            Code::Attribute,
+            e.span(),
+            "`dtype` is float, f32, i32, u32 or bool",
+        )),
+    }
 }
 
 /// A checkpoint policy from `auto`, `every(4)`, `always` or `never`.

@@ -12,7 +12,7 @@ use crate::dims::Dim;
 use crate::ir::{Id, Kind};
 use crate::ops;
 use crate::parse::{Field, FieldKind, ModelDef};
-use crate::signature::{self, Ty};
+use crate::signature::Ty;
 
 impl<'a> Builder<'a> {
     /// The value of an expression. `wanted` is the type that its place declares, if any.
@@ -119,8 +119,8 @@ impl<'a> Builder<'a> {
         let field = self.field(name)?;
         self.present(field, name.span())?;
         match &field.kind {
-            FieldKind::Param { shape } => {
-                let ty = Ty::Tensor(shape.clone(), signature::Dt::Float);
+            FieldKind::Param { shape, dtype } => {
+                let ty = Ty::Tensor(shape.clone(), *dtype);
                 Ok(self.push(Kind::Param(name.clone()), ty, name.span()))
             }
             _ => Err(Diag::new(

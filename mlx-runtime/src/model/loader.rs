@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Model;
+use super::names::{Found, Names, Tensors};
+use super::quantise::{packed, Quantise};
+use super::{Model, Quantization};
 use crate::nn::{Embedding, Linear, Param, RmsNorm, Rope, RopeScaling, Weight};
 use crate::random::Key;
 use crate::{ops, random, Array, Dtype, Error, ErrorKind, Result};
@@ -27,12 +29,24 @@ pub struct LoadOptions {
     pub dtype: Dtype,
     /// Whether layers that share an input are joined to one matmul. Costs nothing in memory.
     pub join: bool,
+    /// The naming scheme of the checkpoint, such as `gguf`: fields that have a name in it
+    /// (`#[weights("a", gguf = "b")]`) are looked for under that one. Empty is the default scheme.
+    pub names: &'static str,
+    /// Packs the matrices of `Linear` and `Embedding` layers while they are read, one after the
+    /// other, so that they are never all there in full. `#[quantize(..)]` on a layer goes first;
+    /// rows that groups do not divide stay as they are; so does what the checkpoint holds packed.
+    pub quantize: Option<Quantization>,
 }
 
 impl LoadOptions {
-    /// Weights and activations in `dtype`, projections joined.
+    /// Weights and activations in `dtype`, projections joined, nothing packed.
     pub fn new(dtype: Dtype) -> Self {
-        LoadOptions { dtype, join: true }
+        LoadOptions {
+            dtype,
+            join: true,
+            names: "",
+            quantize: None,
+        }
     }
 }
 
@@ -46,18 +60,21 @@ pub fn load<M: Model>(
     weights: Weights,
     options: &LoadOptions,
 ) -> Result<M> {
-    // Joining reads data: a first pass over shapes alone finds what is wrong before that.
-    let shapes = LoadOptions {
-        join: false,
-        ..*options
-    };
-    let mut check = Loader::new(Source::File(weights.0.clone()), shapes)?;
-    let model = M::build(config, "", &mut check);
-    check.finish()?;
-    if !options.join {
+    if let Some(q) = &options.quantize {
+        q.check()?;
+    }
+    // Joining and packing read data: a first pass over shapes alone finds what is wrong before that.
+    let tensors = Tensors::new(weights.0, options.names);
+    let mut loader = Loader::new(Source::File(tensors), *options)?;
+    loader.shapes_alone = true;
+    let model = M::build(config, "", &mut loader);
+    let again = options.join || loader.packs;
+    let tensors = loader.finish()?;
+    if !again {
         return Ok(model);
     }
-    let mut loader = Loader::new(Source::File(weights.0), *options)?;
+    drop(model);
+    let mut loader = Loader::new(Source::File(tensors.taking()), *options)?;
     let model = M::build(config, "", &mut loader);
     loader.finish()?;
     Ok(model)
@@ -69,14 +86,16 @@ pub fn load<M: Model>(
 /// # Errors
 /// If a condition on the config fails.
 pub fn init<M: Model>(config: &Arc<M::Config>, key: Key, dtype: Dtype) -> Result<M> {
-    let mut loader = Loader::new(Source::Random(key), LoadOptions { dtype, join: false })?;
+    let mut options = LoadOptions::new(dtype);
+    options.join = false;
+    let mut loader = Loader::new(Source::Random(key), options)?;
     let model = M::build(config, "", &mut loader);
     loader.finish()?;
     Ok(model)
 }
 
 enum Source {
-    File(HashMap<String, Array>),
+    File(Tensors),
     Random(Key),
 }
 
@@ -90,6 +109,12 @@ pub struct Loader {
     layer: usize,
     /// Takes the place of a tensor that is wrong, until `finish` says so.
     stand_in: Array,
+    /// A first pass: nothing is joined or packed yet.
+    shapes_alone: bool,
+    /// Whether something is to be packed.
+    packs: bool,
+    /// What `#[quantize]` says, by path.
+    quantise: HashMap<String, Quantise>,
 }
 
 /// A size in a definition: how it is written, and its number.
@@ -141,6 +166,9 @@ impl Loader {
             missing: Vec::new(),
             layer: 0,
             stand_in: Array::scalar(0f32)?,
+            shapes_alone: false,
+            packs: false,
+            quantise: HashMap::new(),
         })
     }
 
@@ -155,7 +183,7 @@ impl Loader {
     }
 
     pub(super) fn joins(&self) -> bool {
-        self.options.join && self.errors.is_empty() && self.missing.is_empty()
+        self.options.join && !self.shapes_alone && self.errors.is_empty() && self.missing.is_empty()
     }
 
     pub(super) fn error(&mut self, text: String) {
@@ -174,19 +202,36 @@ impl Loader {
         ));
     }
 
-    fn finish(mut self) -> Result<()> {
+    /// The path of a field with names of its own, and how it is to be packed.
+    pub fn field(&mut self, path: &str, names: &'static Names, quantise: Quantise) -> String {
+        let at = match &mut self.source {
+            Source::File(tensors) => tensors.enter(path, names),
+            Source::Random(_) => join(path, names.own),
+        };
+        if !matches!(quantise, Quantise::AsAsked) {
+            self.quantise.insert(at.clone(), quantise);
+        }
+        at
+    }
+
+    /// The tensors that are left; or everything that is wrong.
+    fn finish(mut self) -> Result<Tensors> {
+        let tensors = match &mut self.source {
+            Source::File(tensors) => std::mem::take(tensors),
+            Source::Random(_) => Tensors::default(),
+        };
+        if let Some(text) = tensors.scheme_error() {
+            return Err(Error::new(ErrorKind::InvalidArgument, text));
+        }
         let total = self.errors.len() + self.missing.len();
         if total == 0 {
-            return Ok(());
+            return Ok(tensors);
         }
         let (missing, mut lines) = (
             std::mem::take(&mut self.missing),
             std::mem::take(&mut self.errors),
         );
-        let have = match &self.source {
-            Source::File(all) => all.len(),
-            Source::Random(_) => 0,
-        };
+        let have = tensors.len();
         lines.extend(
             missing
                 .iter()
@@ -228,17 +273,24 @@ impl Loader {
 
     /// The tensor `name` of that shape in the activations' dtype, or an empty stand-in and an error.
     fn tensor(&mut self, name: &str, dims: &[LoadDim], fill: Fill) -> Array {
-        let dtype = self.options.dtype;
+        self.tensor_of(name, dims, fill, self.options.dtype)
+    }
+
+    fn tensor_of(&mut self, name: &str, dims: &[LoadDim], fill: Fill, dtype: Dtype) -> Array {
         let found = match self.sizes(name, dims) {
             None => return self.stand_in.clone(),
             Some(sizes) => match &mut self.source {
                 Source::Random(key) => fill.make(key, &sizes, dtype),
-                Source::File(all) => match all.get(name) {
-                    None => {
-                        self.missing.push(name.to_string());
+                Source::File(all) => match all.get(name, sizes.first().copied().unwrap_or(1)) {
+                    Found::Missing(names) => {
+                        self.missing.extend(names);
                         return self.stand_in.clone();
                     }
-                    Some(a) if a.shape() != sizes => {
+                    Found::Broken(text) => {
+                        self.errors.push(text);
+                        return self.stand_in.clone();
+                    }
+                    Found::Array(a) if a.shape() != sizes => {
                         let want: Vec<&str> = dims.iter().map(|d| d.text).collect();
                         let text = format!(
                             "{name}: expected [{}] = {sizes:?}, found {:?}",
@@ -248,8 +300,8 @@ impl Loader {
                         self.errors.push(text);
                         return self.stand_in.clone();
                     }
-                    Some(a) if a.dtype() == dtype => Ok(a.clone()),
-                    Some(a) => ops::astype(a, dtype),
+                    Found::Array(a) if a.dtype() == dtype => Ok(a),
+                    Found::Array(a) => ops::astype(&a, dtype),
                 },
             },
         };
@@ -261,32 +313,48 @@ impl Loader {
 
     /// A matrix that may be quantised: `name` with `name.scales` and `name.biases` beside it.
     fn matrix(&mut self, path: &str, dims: [LoadDim; 2], fill: Fill) -> Weight {
-        let scales = join(path, "scales");
-        let name = join(path, "weight");
-        let packed = match &self.source {
-            Source::File(all) => all.get(&scales).cloned().zip(all.get(&name).cloned()),
-            Source::Random(_) => None,
-        };
-        let Some((scales, packed)) = packed else {
+        let (scales, name) = (join(path, "scales"), join(path, "weight"));
+        let Source::File(all) = &mut self.source else {
             return Weight::Dense(self.tensor(&name, &dims, fill));
         };
-        let biases = match &self.source {
-            Source::File(all) => all.get(&join(path, "biases")).cloned(),
-            Source::Random(_) => None,
-        };
-        match quantised(
-            &packed,
-            &scales,
-            biases,
-            dims.map(|d| d.size),
-            self.options.dtype,
-        ) {
-            Ok(w) => w,
-            Err(text) => {
-                self.error(format!("{name}: {text}"));
-                Weight::Dense(self.stand_in.clone())
-            }
+        if !(all.has(&scales) && all.has(&name)) {
+            let dense = self.tensor(&name, &dims, fill);
+            return self.quantised(path, dense, dims[1]);
         }
+        let mut part = |leaf: &str| match all.get(&join(path, leaf), 1) {
+            Found::Array(a) => Ok(a),
+            Found::Missing(_) => Err(format!("its {leaf} are missing")),
+            Found::Broken(text) => Err(text),
+        };
+        let dtype = self.options.dtype;
+        let weight = part("weight")
+            .and_then(|w| Ok((w, part("scales")?, part("biases")?)))
+            .and_then(|(w, s, b)| packed(&w, &s, &b, dims.map(|d| d.size), dtype));
+        weight.unwrap_or_else(|text| {
+            self.error(format!("{name}: {text}"));
+            Weight::Dense(self.stand_in.clone())
+        })
+    }
+
+    /// Packs a matrix, if that is asked for; its source is gone when this returns.
+    fn quantised(&mut self, path: &str, dense: Array, input: LoadDim) -> Weight {
+        let asked = self.quantise.get(path).copied().unwrap_or_default();
+        let how = match asked.resolve(self.options.quantize, input.size) {
+            Ok(None) => return Weight::Dense(dense),
+            Ok(Some(how)) => how,
+            Err(text) => {
+                self.error(format!("{path}: `{}` is {text}", input.text));
+                return Weight::Dense(dense);
+            }
+        };
+        self.packs = true;
+        if self.shapes_alone || !self.errors.is_empty() || !self.missing.is_empty() {
+            return Weight::Dense(dense);
+        }
+        how.pack(dense).unwrap_or_else(|e| {
+            self.error(format!("{path}: cannot quantise it: {e}"));
+            Weight::Dense(self.stand_in.clone())
+        })
     }
 
     /// A linear map `[out, in]`.
@@ -357,8 +425,16 @@ impl Loader {
     }
 
     /// A bare tensor.
-    pub fn param(&mut self, path: &str, shape: &[LoadDim], frozen: bool) -> Param {
-        let mut param = Param::new(self.tensor(path, shape, Fill::Zeros), self.frozen());
+    pub fn param(&mut self, path: &str, shape: &[LoadDim], dtype: &str, frozen: bool) -> Param {
+        let dtype = match dtype {
+            "f32" => Dtype::Float32,
+            "i32" => Dtype::Int32,
+            "u32" => Dtype::Uint32,
+            "bool" => Dtype::Bool,
+            _ => self.options.dtype,
+        };
+        let value = self.tensor_of(path, shape, Fill::Zeros, dtype);
+        let mut param = Param::new(value, self.frozen());
         if frozen {
             param.pin();
         }
@@ -427,49 +503,4 @@ impl Fill {
             }
         }
     }
-}
-
-/// MLX's quantised triple; bits and group size follow from the shapes.
-fn quantised(
-    packed: &Array,
-    scales: &Array,
-    biases: Option<Array>,
-    want: [i64; 2],
-    dtype: Dtype,
-) -> std::result::Result<Weight, String> {
-    let (p, s) = (packed.shape(), scales.shape());
-    let expected = || {
-        format!(
-            "expected [{}, {}] in quantised form, found weight {p:?} of {:?} and scales {s:?}",
-            want[0],
-            want[1],
-            packed.dtype()
-        )
-    };
-    let (&[rows, words], &[srows, groups]) = (p, s) else {
-        return Err(expected());
-    };
-    let fits = packed.dtype() == Dtype::Uint32
-        && i64::from(rows) == want[0]
-        && srows == rows
-        && groups > 0
-        && want[1] % i64::from(groups) == 0;
-    let bits = i64::from(words) * 32 / want[1].max(1);
-    let sharing = want[1] / i64::from(groups).max(1);
-    let fits = fits && matches!(sharing, 32 | 64 | 128);
-    if !fits || bits * want[1] != i64::from(words) * 32 || !matches!(bits, 2 | 3 | 4 | 5 | 6 | 8) {
-        return Err(expected());
-    }
-    let biases = biases.ok_or("its biases are missing")?;
-    if biases.shape() != s {
-        return Err(format!("biases are {:?}, scales {s:?}", biases.shape()));
-    }
-    let cast = |a: &Array| ops::astype(a, dtype).map_err(|e| e.to_string());
-    Ok(Weight::Quantized {
-        weight: packed.clone(),
-        scales: cast(scales)?,
-        biases: cast(&biases)?,
-        group_size: (want[1] / i64::from(groups)) as i32,
-        bits: bits as i32,
-    })
 }

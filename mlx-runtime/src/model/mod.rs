@@ -7,6 +7,8 @@ pub(crate) mod layers;
 pub(crate) mod loader;
 mod lora;
 pub(crate) mod meta;
+pub(crate) mod names;
+pub(crate) mod quantise;
 pub(crate) mod sig;
 mod train;
 
@@ -14,6 +16,7 @@ pub use groups::ParamGroups;
 pub use layers::Checkpoint;
 pub use loader::{init, load, LoadOptions, Loader, Weights};
 pub use lora::{add_lora, LoraConfig};
+pub use quantise::Quantization;
 pub use train::{TrainOptions, TrainStep};
 
 use loader::join;

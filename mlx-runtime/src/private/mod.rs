@@ -4,6 +4,8 @@ pub use crate::model::bind::{bind, size, Arg, Class, Size};
 pub use crate::model::layers::{run_layers, Saved};
 pub use crate::model::loader::{index, join, LoadDim};
 pub use crate::model::meta::Meta;
+pub use crate::model::names::{NamePart, Names};
+pub use crate::model::quantise::Quantise;
 pub use crate::model::sig::{check_argument, check_result, Sig, SigType};
 pub use crate::nn::linear::{joined, tied};
 

@@ -29,6 +29,7 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
     Ok(Checkpoint {
         config,
         weights: arrays,
+        names: "",
         group_size,
         text,
     })

@@ -1,11 +1,9 @@
-//! A GGUF file of the llama architecture. Its tensors get Hugging Face's names.
+//! A GGUF file of the llama architecture. The model knows its tensors by GGUF's names too.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{ensure, Context, Result};
 use mlx_runtime::io::{self, Gguf, GgufValue};
-use mlx_runtime::Array;
 
 use super::{check_vocabulary, Checkpoint};
 use crate::text::{self, GgufVocab};
@@ -27,10 +25,10 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
         let text = text::from_gguf(vocab(&file)?)?;
         let config = config(&file)?;
         check_vocabulary(&text, &config)?;
-        let weights = rename(file.arrays)?;
         Ok(Checkpoint {
             config,
-            weights,
+            weights: file.arrays,
+            names: "gguf",
             // In every quantised format that MLX reads from GGUF.
             group_size: 32,
             text,
@@ -127,42 +125,4 @@ fn text_of(file: &Gguf, key: &str) -> Option<String> {
 
 fn number_of(file: &Gguf, key: &str) -> Option<f64> {
     file.metadata.get(key).and_then(GgufValue::as_f64)
-}
-
-/// Gives every tensor, and the scales and biases of quantised ones, Hugging Face's name.
-fn rename(arrays: HashMap<String, Array>) -> Result<HashMap<String, Array>> {
-    arrays
-        .into_iter()
-        .map(|(name, array)| {
-            let renamed = name
-                .rsplit_once('.')
-                .and_then(|(path, part)| Some(format!("{}.{part}", target(path)?)))
-                .with_context(|| format!("a Llama has no tensor {name}"))?;
-            Ok((renamed, array))
-        })
-        .collect()
-}
-
-fn target(name: &str) -> Option<String> {
-    Some(match name {
-        "token_embd" => "model.embed_tokens".into(),
-        "output_norm" => "model.norm".into(),
-        "output" => "lm_head".into(),
-        _ => {
-            let (layer, part) = name.strip_prefix("blk.")?.split_once('.')?;
-            let part = match part {
-                "attn_q" => "self_attn.q_proj",
-                "attn_k" => "self_attn.k_proj",
-                "attn_v" => "self_attn.v_proj",
-                "attn_output" => "self_attn.o_proj",
-                "ffn_gate" => "mlp.gate_proj",
-                "ffn_up" => "mlp.up_proj",
-                "ffn_down" => "mlp.down_proj",
-                "attn_norm" => "input_layernorm",
-                "ffn_norm" => "post_attention_layernorm",
-                _ => return None,
-            };
-            format!("model.layers.{layer}.{part}")
-        }
-    })
 }

@@ -15,12 +15,14 @@ use crate::settings::DEFAULT_MODEL;
 use crate::text::Text;
 use mlx_models::Config;
 
-/// What a checkpoint holds. The weights carry Hugging Face's names; their data may not be read yet.
+/// What a checkpoint holds. The weights' data may not be read yet.
 pub struct Checkpoint {
     /// Sizes and constants.
     pub config: Config,
     /// Tensors by name.
     pub weights: HashMap<String, Array>,
+    /// The naming scheme of the tensors, as `LoadOptions` takes it.
+    pub names: &'static str,
     /// In quantised matrices, how many neighbours share a scale.
     pub group_size: i32,
     /// Tokenizer and chat template.

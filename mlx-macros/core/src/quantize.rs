@@ -1,0 +1,101 @@
+//! `#[quantize(..)]`: how a layer's matrix is packed when it is loaded.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::spanned::Spanned;
+use syn::{Attribute, Expr, Ident, Lit};
+
+use crate::args::Args;
+use crate::diag::{Code, Diag, Result};
+use crate::lower::config_expr;
+use crate::parse::FieldKind;
+
+/// How a layer is quantised, whatever the rest of the model is.
+pub enum Quantize {
+    /// It stays as it is.
+    Never,
+    /// Numbers, or fields of the config.
+    With {
+        /// Bits a value.
+        bits: Expr,
+        /// Values that share a scale.
+        group_size: Expr,
+    },
+}
+
+impl Quantize {
+    /// Reads the attribute; `what` is the field's type as written.
+    pub fn of(
+        attr: &Attribute,
+        field: &Ident,
+        what: &str,
+        kind: &FieldKind,
+        tied: bool,
+    ) -> Result<Self> {
+        let mut args = Args::of(attr)?;
+        let bad = |span, text: String| Err(Diag::new(Code::Attribute, span, text));
+        if !matches!(kind, FieldKind::Linear { .. } | FieldKind::Embedding { .. }) {
+            let text = format!(
+                "`#[quantize]` belongs on a `Linear` or `Embedding`; `{field}` is a `{what}`"
+            );
+            return bad(args.span, text);
+        }
+        if tied {
+            let text = format!("`{field}` has no weight of its own to quantise");
+            return bad(args.span, text);
+        }
+        let bits = args.take("bits");
+        let group_size = args.take("group_size");
+        match (args.positional.as_slice(), &bits, &group_size) {
+            ([], None, None) => {}
+            ([], ..) => {
+                let four = || syn::parse_quote!(4);
+                let (bits, group_size) = (
+                    bits.unwrap_or_else(four),
+                    group_size.unwrap_or_else(|| syn::parse_quote!(64)),
+                );
+                number(&bits, "bits", &[2, 3, 4, 5, 6, 8])?;
+                number(&group_size, "group_size", &[32, 64, 128])?;
+                args.finish(&["bits", "group_size"])?;
+                return Ok(Quantize::With { bits, group_size });
+            }
+            ([Expr::Path(p)], None, None) if p.path.is_ident("never") => {
+                args.finish(&["bits", "group_size"])?;
+                return Ok(Quantize::Never);
+            }
+            _ => {}
+        }
+        let span = args.span;
+        args.finish(&["bits", "group_size"])?;
+        let text = "write `#[quantize(bits = 4, group_size = 64)]` or `#[quantize(never)]`";
+        bad(span, text.into())
+    }
+
+    /// What the loader is told.
+    pub fn tokens(this: Option<&Quantize>) -> TokenStream {
+        let q = quote! { ::mlx_runtime::__private::Quantise };
+        match this {
+            None => quote! { #q::AsAsked },
+            Some(Quantize::Never) => quote! { #q::Never },
+            Some(Quantize::With { bits, group_size }) => {
+                let (bits, group_size) = (config_expr(bits), config_expr(group_size));
+                quote! { #q::With((#bits) as i64, (#group_size) as i64) }
+            }
+        }
+    }
+}
+
+/// A literal must be one of the numbers that MLX has kernels for.
+fn number(e: &Expr, what: &str, known: &[i64]) -> Result<()> {
+    let Expr::Lit(l) = e else { return Ok(()) };
+    let n: Option<i64> = match &l.lit {
+        Lit::Int(i) => i.base10_parse().ok(),
+        _ => None,
+    };
+    if n.is_some_and(|n| known.contains(&n)) {
+        return Ok(());
+    }
+    let list: Vec<String> = known.iter().map(i64::to_string).collect();
+    let text = format!("`{what}` is one of {}", list.join(", "));
+    Err(Diag::new(Code::Attribute, e.span(), text))
+}

@@ -1,0 +1,249 @@
+//! `#[weights(..)]`: what a field's tensors are called in a checkpoint.
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::spanned::Spanned;
+use syn::{Attribute, Expr, Ident, Lit};
+
+use crate::args::Args;
+use crate::diag::{suggest, Code, Diag, Result};
+use crate::parse::FieldKind;
+
+/// The names of a field's tensors, in each naming scheme.
+pub struct Weights {
+    /// What checkpoints of the default scheme say; the field's name where it is `None`.
+    pub default: Option<Pattern>,
+    /// What those of other schemes say.
+    pub schemes: Vec<(Ident, Pattern)>,
+}
+
+/// Alternatives, tried in order; each is one tensor, or several whose rows are joined.
+pub struct Pattern {
+    /// At least one, each of at least one part.
+    pub alternatives: Vec<Vec<Part>>,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// One name.
+pub struct Part {
+    /// Relative to the model, or from the root if `absolute`.
+    pub name: String,
+    /// It began with `/`.
+    pub absolute: bool,
+    /// The checkpoint stores `[in, out]`.
+    pub transposed: bool,
+}
+
+impl Weights {
+    /// Reads the attribute; `what` is the field's type as written.
+    pub fn of(attr: &Attribute, field: &Ident, what: &str, kind: &FieldKind) -> Result<Weights> {
+        let args = Args::of(attr)?;
+        let bad = |span: Span, text: String| Err(Diag::new(Code::Weights, span, text));
+        if matches!(kind, FieldKind::Rope { .. }) {
+            let text = format!("`{field}` is a `{what}` and holds no tensors");
+            return Err(Diag::new(Code::Attribute, args.span, text));
+        }
+        let (mut default, mut transposed) = (None::<Pattern>, None);
+        for e in &args.positional {
+            match e {
+                Expr::Path(p) if p.path.is_ident("transposed") => transposed = Some(p.span()),
+                Expr::Path(p) => {
+                    let word = p.path.get_ident().map(Ident::to_string).unwrap_or_default();
+                    let near = suggest(&word, ["transposed"]);
+                    return bad(p.span(), format!("unknown word `{word}`{near}"));
+                }
+                e if default.is_some() => {
+                    let text = "a second name; alternatives are written `\"a\" | \"b\"`";
+                    return bad(e.span(), text.into());
+                }
+                e => default = Some(Pattern::of(e)?),
+            }
+        }
+        if let Some(at) = transposed {
+            let own = |_| Pattern {
+                alternatives: vec![vec![Part {
+                    name: field.to_string(),
+                    absolute: false,
+                    transposed: false,
+                }]],
+                span: at,
+            };
+            let mut pattern = default.map_or_else(|| own(()), |p| p);
+            for part in pattern.alternatives.iter_mut().flatten() {
+                part.transposed = true;
+            }
+            default = Some(pattern);
+        }
+        let mut schemes: Vec<(Ident, Pattern)> = Vec::new();
+        for (scheme, e) in &args.keyed {
+            if schemes.iter().any(|(s, _)| s == scheme) {
+                return bad(
+                    scheme.span(),
+                    format!("the scheme `{scheme}` is named twice"),
+                );
+            }
+            schemes.push((scheme.clone(), Pattern::of(e)?));
+        }
+        if default.is_none() && schemes.is_empty() {
+            return bad(args.span, "no name is given".into());
+        }
+        let weights = Weights { default, schemes };
+        for p in weights.patterns() {
+            p.check(field, what, kind)?;
+        }
+        Ok(weights)
+    }
+
+    fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.default
+            .iter()
+            .chain(self.schemes.iter().map(|(_, p)| p))
+    }
+
+    /// The plain name in the default scheme, if it is one: then `parameters()` calls it so too.
+    pub fn plain(&self) -> Option<&str> {
+        let first = self.default.as_ref()?.alternatives.first()?;
+        match first.as_slice() {
+            [part] if !part.absolute && !part.name.contains('{') => Some(&part.name),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing is said but that plain name.
+    pub fn is_plain(&self) -> bool {
+        let one = |p: &Pattern| p.alternatives.len() == 1 && !p.alternatives[0][0].transposed;
+        self.plain().is_some() && self.schemes.is_empty() && self.default.as_ref().is_some_and(one)
+    }
+}
+
+impl Pattern {
+    fn of(e: &Expr) -> Result<Pattern> {
+        let mut alternatives = Vec::new();
+        alternative(e, &mut alternatives)?;
+        Ok(Pattern {
+            alternatives,
+            span: e.span(),
+        })
+    }
+
+    /// What is written must make sense for the kind of field.
+    fn check(&self, field: &Ident, what: &str, kind: &FieldKind) -> Result<()> {
+        let bad = |text: String| Err(Diag::new(Code::Weights, self.span, text));
+        let matrix = match kind {
+            FieldKind::Linear { .. } | FieldKind::Embedding { .. } => true,
+            FieldKind::Param { shape, .. } => shape.len() > 1,
+            _ => false,
+        };
+        let rows = matches!(kind, FieldKind::Linear { .. } | FieldKind::Param { .. });
+        for parts in &self.alternatives {
+            if parts.len() > 1 && !rows {
+                return bad(format!(
+                    "rows are joined for a `Linear` or `Param`; `{field}` is a `{what}`"
+                ));
+            }
+            for part in parts {
+                if part.transposed && !matrix {
+                    return bad(format!(
+                        "only a matrix can be stored transposed; `{field}` is a `{what}`"
+                    ));
+                }
+                let holes = part.name.matches("{}").count();
+                let stacked = matches!(kind, FieldKind::Param { shape, .. } if !shape.is_empty());
+                if holes > 0 && !stacked {
+                    return bad(format!("`{{}}` stands for the index of the first axis of a `Param`; `{field}` is a `{what}`"));
+                }
+                if holes > 1 || part.name.replace("{}", "").contains(['{', '}']) {
+                    return bad(format!(
+                        "{:?} may hold `{{}}` once and no other braces",
+                        part.name
+                    ));
+                }
+                let broken = !part.name.is_empty() && part.name.split('.').any(str::is_empty);
+                if broken || part.name.contains(['/', '*', ' ']) {
+                    return bad(format!(
+                        "{:?} is no name: words with dots between them",
+                        part.name
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tokens(&self) -> TokenStream {
+        let alternatives = self.alternatives.iter().map(|parts| {
+            let parts = parts.iter().map(|p| {
+                let (name, absolute, transposed) = (&p.name, p.absolute, p.transposed);
+                quote! { ::mlx_runtime::__private::NamePart { name: #name, absolute: #absolute, transposed: #transposed } }
+            });
+            quote! { &[#(#parts),*] }
+        });
+        quote! { &[#(#alternatives),*] }
+    }
+}
+
+/// `a | b | ..`
+fn alternative(e: &Expr, all: &mut Vec<Vec<Part>>) -> Result<()> {
+    match e {
+        Expr::Binary(b) if matches!(b.op, syn::BinOp::BitOr(_)) => {
+            alternative(&b.left, all)?;
+            alternative(&b.right, all)
+        }
+        Expr::Paren(p) => alternative(&p.expr, all),
+        Expr::Group(g) => alternative(&g.expr, all),
+        e => {
+            let mut parts = Vec::new();
+            sum(e, &mut parts)?;
+            all.push(parts);
+            Ok(())
+        }
+    }
+}
+
+/// `a + b + ..`
+fn sum(e: &Expr, parts: &mut Vec<Part>) -> Result<()> {
+    let bad = |text: &str| Err(Diag::new(Code::Weights, e.span(), text));
+    match e {
+        Expr::Binary(b) if matches!(b.op, syn::BinOp::Add(_)) => {
+            sum(&b.left, parts)?;
+            sum(&b.right, parts)
+        }
+        Expr::Lit(l) => match &l.lit {
+            Lit::Str(s) => {
+                let text = s.value();
+                let name = text.strip_prefix('/');
+                parts.push(Part {
+                    absolute: name.is_some(),
+                    name: name.unwrap_or(&text).to_string(),
+                    transposed: false,
+                });
+                Ok(())
+            }
+            _ => bad("a name is a string"),
+        },
+        Expr::Call(c) => match (&*c.func, c.args.first()) {
+            (Expr::Path(p), Some(inner)) if p.path.is_ident("transposed") && c.args.len() == 1 => {
+                let from = parts.len();
+                sum(inner, parts)?;
+                parts[from..].iter_mut().for_each(|p| p.transposed = true);
+                Ok(())
+            }
+            _ => bad("not a name of tensors"),
+        },
+        _ => bad("not a name of tensors"),
+    }
+}
+
+/// A field's names as constant data for the runtime. `parameters()` calls the field `own`.
+pub fn tokens(weights: Option<&Weights>, own: &str) -> TokenStream {
+    let plain = quote! { &[&[::mlx_runtime::__private::NamePart { name: #own, absolute: false, transposed: false }]] };
+    let default = weights
+        .and_then(|w| w.default.as_ref())
+        .map_or(plain, Pattern::tokens);
+    let schemes = weights.iter().flat_map(|w| &w.schemes).map(|(scheme, p)| {
+        let (scheme, p) = (scheme.to_string(), p.tokens());
+        quote! { (#scheme, #p) }
+    });
+    quote! { ::mlx_runtime::__private::Names { own: #own, default: #default, schemes: &[#(#schemes),*] } }
+}

@@ -1,0 +1,251 @@
+//! From a field to tensors of a checkpoint: naming schemes, alternatives, parts joined or stacked.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::loader::join;
+use crate::{ops, Array, Result};
+
+/// What a field's tensors are called, in each naming scheme.
+pub struct Names {
+    /// What the model itself calls it, tried last.
+    pub own: &'static str,
+    /// In the default scheme.
+    pub default: Pattern,
+    /// In others, by the scheme's name.
+    pub schemes: &'static [(&'static str, Pattern)],
+}
+
+/// Alternatives, tried in order; the rows of an alternative's parts are joined.
+pub type Pattern = &'static [&'static [NamePart]];
+
+/// One name.
+pub struct NamePart {
+    /// Relative to the model that holds the field, or from the root.
+    pub name: &'static str,
+    /// From the root.
+    pub absolute: bool,
+    /// Stored `[in, out]`.
+    pub transposed: bool,
+}
+
+/// The tensors of a checkpoint, and where the fields that say so find theirs.
+#[derive(Default)]
+pub(super) struct Tensors {
+    all: HashMap<String, Array>,
+    /// Every name of the checkpoint, in order.
+    names: BTreeSet<String>,
+    scheme: &'static str,
+    known: BTreeSet<&'static str>,
+    places: HashMap<String, Place>,
+    /// How often each tensor is read. Counted in a first pass, it tells the second when one can go.
+    uses: HashMap<String, usize>,
+    taking: bool,
+}
+
+/// Where a field finds its tensors, when that is not under its own path.
+struct Place {
+    /// Path, and whether it is stored transposed.
+    parts: Vec<(String, bool)>,
+    /// The other paths that would have done.
+    others: Vec<String>,
+}
+
+/// What a search came to.
+pub(super) enum Found {
+    Array(Array),
+    Missing(Vec<String>),
+    Broken(String),
+}
+
+impl Tensors {
+    pub fn new(all: HashMap<String, Array>, scheme: &'static str) -> Self {
+        Tensors {
+            names: all.keys().cloned().collect(),
+            all,
+            scheme,
+            ..Tensors::default()
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// For a second pass over the same tensors: each goes when it has been read for the last time.
+    pub fn taking(self) -> Self {
+        Tensors {
+            taking: true,
+            places: HashMap::new(),
+            ..self
+        }
+    }
+
+    /// What is wrong with the scheme, after a whole model has been walked over.
+    pub fn scheme_error(&self) -> Option<String> {
+        if self.scheme.is_empty() || self.known.contains(self.scheme) {
+            return None;
+        }
+        let known: Vec<&str> = self.known.iter().copied().collect();
+        let known = match known.is_empty() {
+            true => "it has only the default one".to_string(),
+            false => format!("known are {}", known.join(", ")),
+        };
+        Some(format!(
+            "no field of the model is named in the scheme {:?}; {known}",
+            self.scheme
+        ))
+    }
+
+    fn holds(&self, path: &str) -> bool {
+        let inside = format!("{path}.");
+        path.is_empty() && !self.names.is_empty()
+            || self.names.contains(path)
+            || self
+                .names
+                .range(inside.clone()..)
+                .next()
+                .is_some_and(|n| n.starts_with(&inside))
+    }
+
+    /// The path of a field of the model at `path`; remembers what is special about it.
+    pub fn enter(&mut self, path: &str, names: &'static Names) -> String {
+        self.known.extend(names.schemes.iter().map(|(s, _)| *s));
+        let pattern = names.schemes.iter().find(|(s, _)| *s == self.scheme);
+        let pattern = pattern.map_or(names.default, |(_, p)| *p);
+        let at = |part: &NamePart| match part.absolute {
+            true => part.name.to_string(),
+            false => join(path, part.name),
+        };
+        let own = vec![(join(path, names.own), false)];
+        let mut alternatives: Vec<Vec<(String, bool)>> = pattern
+            .iter()
+            .map(|parts| parts.iter().map(|p| (at(p), p.transposed)).collect())
+            .collect();
+        // A field's own name always does, so that what `parameters()` gives can be loaded.
+        if !alternatives
+            .iter()
+            .any(|a| a.len() == 1 && a[0].0 == own[0].0)
+        {
+            alternatives.push(own);
+        }
+        let there = |parts: &Vec<(String, bool)>| {
+            parts
+                .iter()
+                .any(|(p, _)| self.holds(&p.replacen("{}", "0", 1)))
+        };
+        let chosen = alternatives.iter().position(there).unwrap_or(0);
+        let parts = alternatives.remove(chosen);
+        let special = parts.len() > 1 || parts.iter().any(|(p, t)| *t || p.contains("{}"));
+        let key = parts.first().map(|p| p.0.clone()).unwrap_or_default();
+        let others: Vec<String> = alternatives
+            .into_iter()
+            .map(|a| a.into_iter().map(|p| p.0).collect::<Vec<_>>().join(" + "))
+            .collect();
+        if special || !others.is_empty() {
+            self.places.insert(key.clone(), Place { parts, others });
+        }
+        key
+    }
+
+    /// Whether there is a tensor of that name, or those it is made of.
+    pub fn has(&self, name: &str) -> bool {
+        match self.place(name) {
+            None => self.names.contains(name),
+            Some((place, leaf)) => {
+                let mut parts = place.parts.iter();
+                parts.all(|(p, _)| self.names.contains(&join(p, leaf)))
+            }
+        }
+    }
+
+    fn place<'a>(&self, name: &'a str) -> Option<(&Place, &'a str)> {
+        if let Some(place) = self.places.get(name) {
+            return Some((place, ""));
+        }
+        let (path, leaf) = name.rsplit_once('.').unwrap_or(("", name));
+        self.places.get(path).map(|p| (p, leaf))
+    }
+
+    /// The tensor `name`; `first` is the size of its first axis, for one that is stacked.
+    pub fn get(&mut self, name: &str, first: i32) -> Found {
+        let Some((place, leaf)) = self.place(name) else {
+            return match self.read(name) {
+                Some(a) => Found::Array(a),
+                None => Found::Missing(vec![name.to_string()]),
+            };
+        };
+        let parts: Vec<(String, bool)> = place
+            .parts
+            .iter()
+            .map(|(p, t)| {
+                // What MLX packed is stored as it is used.
+                let packed = self.names.contains(&join(p, "scales"));
+                (
+                    join(p, leaf),
+                    *t && !packed && matches!(leaf, "" | "weight"),
+                )
+            })
+            .collect();
+        let others: Vec<String> = place.others.iter().map(|p| join(p, leaf)).collect();
+        let stacked = parts.iter().any(|(p, _)| p.contains("{}"));
+        let count = if stacked { first.max(0) } else { 1 };
+        let (mut missing, mut rows) = (Vec::new(), Vec::new());
+        for i in 0..count {
+            let mut row = Vec::new();
+            for (part, transposed) in &parts {
+                let part = part.replacen("{}", &i.to_string(), 1);
+                match self.read(&part) {
+                    Some(a) => row.push((a, *transposed)),
+                    None => missing.push(part),
+                }
+            }
+            rows.push(row);
+        }
+        if !missing.is_empty() {
+            if let (Some(last), false) = (missing.last_mut(), others.is_empty()) {
+                *last = format!("{last} (or {})", others.join(", or "));
+            }
+            return Found::Missing(missing);
+        }
+        match assemble(rows, stacked) {
+            Ok(a) => Found::Array(a),
+            Err(e) => Found::Broken(format!("{name}: cannot put its parts together: {e}")),
+        }
+    }
+
+    fn read(&mut self, name: &str) -> Option<Array> {
+        if !self.taking {
+            let found = self.all.get(name).cloned()?;
+            *self.uses.entry(name.to_string()).or_insert(0) += 1;
+            return Some(found);
+        }
+        let left = self.uses.get_mut(name)?;
+        *left = left.saturating_sub(1);
+        match *left {
+            0 => self.all.remove(name),
+            _ => self.all.get(name).cloned(),
+        }
+    }
+}
+
+/// Rows of parts, joined along their first axis, stacked along a new one.
+fn assemble(rows: Vec<Vec<(Array, bool)>>, stacked: bool) -> Result<Array> {
+    let mut whole = Vec::new();
+    for row in rows {
+        let mut parts = Vec::new();
+        for (a, transposed) in row {
+            parts.push(match transposed {
+                false => a,
+                true => ops::swapaxes(&a, -1, -2)?,
+            });
+        }
+        whole.push(match parts.len() {
+            1 => parts.remove(0),
+            _ => ops::concatenate(&parts.iter().collect::<Vec<_>>(), 0)?,
+        });
+    }
+    match (stacked, whole.len()) {
+        (false, 1) => Ok(whole.remove(0)),
+        _ => ops::stack(&whole.iter().collect::<Vec<_>>(), 0),
+    }
+}

@@ -1,0 +1,20 @@
+use mlx_macros::mlx_model;
+use mlx_runtime::nn::{Param};
+use mlx_tests::Config;
+
+#[mlx_model(config = Config)]
+pub struct Net {
+    #[param(hidden, dtype = f64)]
+    scale: Param,
+    #[param(hidden, dtype = "f32")]
+    shift: Param,
+}
+
+#[mlx_model]
+impl Net {
+    pub fn forward(&self, x: Tensor![B, L, hidden]) -> Tensor![B, L, hidden] {
+        x * self.scale + self.shift
+    }
+}
+
+fn main() {}

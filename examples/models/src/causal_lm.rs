@@ -40,12 +40,14 @@ pub trait Visitor {
 pub fn dispatch<V: Visitor>(family: Family, visitor: V) -> V::Output {
     match family {
         Family::Llama => visitor.visit::<crate::llama::Llama>(),
+        Family::Qwen2 => visitor.visit::<crate::qwen2::Qwen2>(),
+        Family::Qwen3 => visitor.visit::<crate::qwen3::Qwen3>(),
     }
 }
 
 macro_rules! causal_lm {
-    ($($model:ty),* $(,)?) => {$(
-        impl CausalLm for $model {
+    ([$($generics:tt)*] $model:ty) => {
+        impl<$($generics)*> CausalLm for $model {
             fn logits(&self, tokens: &Array, cache: &mut KvCache) -> Result<Array> {
                 self.forward(tokens, cache)
             }
@@ -56,7 +58,8 @@ macro_rules! causal_lm {
                 <$model>::loss(self, tokens, targets, weights)
             }
         }
-    )*};
+    };
 }
 
-causal_lm!(crate::llama::Llama);
+causal_lm!([] crate::llama::Llama);
+causal_lm!([B: Model<Config = Config>] crate::decoder::Decoder<B>);

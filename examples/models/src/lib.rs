@@ -7,7 +7,10 @@
 
 mod causal_lm;
 pub mod config;
+pub mod decoder;
 pub mod llama;
+pub mod qwen2;
+pub mod qwen3;
 
 pub use causal_lm::{dispatch, CausalLm, Visitor};
 pub use config::{Config, Family};

@@ -1,0 +1,137 @@
+//! The sizes and constants of the language models, read from a Hugging Face `config.json`.
+
+mod parse;
+
+use anyhow::{Context, Result};
+use mlx_runtime::nn::RopeScaling;
+
+/// Which model a config describes: its `model_type`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Family {
+    /// Llama 1 to 3 and what was trained on its plan.
+    #[default]
+    Llama,
+    /// Qwen 2 and 2.5.
+    Qwen2,
+    /// Qwen 3, without experts.
+    Qwen3,
+}
+
+impl Family {
+    /// Every family, in the order in which messages list them.
+    pub const ALL: &[Family] = &[Family::Llama, Family::Qwen2, Family::Qwen3];
+
+    /// The `model_type` of its configs.
+    pub fn model_type(self) -> &'static str {
+        match self {
+            Family::Llama => "llama",
+            Family::Qwen2 => "qwen2",
+            Family::Qwen3 => "qwen3",
+        }
+    }
+
+    /// The family of a `model_type`.
+    ///
+    /// # Errors
+    /// If no model here is of that type; the message lists those that are.
+    pub fn of(model_type: &str) -> Result<Family> {
+        let found = Family::ALL.iter().find(|f| f.model_type() == model_type);
+        found.copied().with_context(|| {
+            let known: Vec<_> = Family::ALL.iter().map(|f| f.model_type()).collect();
+            format!(
+                "model_type is {model_type:?}; only {} models are supported",
+                known.join(", ")
+            )
+        })
+    }
+}
+
+/// The sizes and constants of all language families, named as in `config.json`. A family reads what
+/// it has; the rest keeps its default.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Which model this is.
+    pub family: Family,
+    /// Width of the residual stream.
+    pub hidden_size: usize,
+    /// Number of blocks.
+    pub num_hidden_layers: usize,
+    /// Width inside the feed-forward part, or inside each expert of it.
+    pub intermediate_size: usize,
+    /// Query heads.
+    pub num_attention_heads: usize,
+    /// Key and value heads; each serves several query heads.
+    pub num_key_value_heads: usize,
+    /// Size of a head.
+    pub head_dim: usize,
+    /// Number of tokens known.
+    pub vocab_size: usize,
+    /// Added to the mean square in the norms, or to the variance (GPT-2).
+    pub rms_norm_eps: f32,
+    /// Base of the rotary periods.
+    pub rope_theta: f32,
+    /// Whether rotary pairs are neighbours (GGUF) or halves (Hugging Face).
+    pub rope_traditional: bool,
+    /// How the rotary periods are stretched, if they are.
+    pub rope_scaling: Option<RopeScaling>,
+    /// Whether the output projection is the embedding's table.
+    pub tie_word_embeddings: bool,
+    /// Whether the attention's projections have biases.
+    pub attention_bias: bool,
+    /// Whether the feed-forward projections have biases.
+    pub mlp_bias: bool,
+    /// The longest text the model was made for.
+    pub max_position_embeddings: usize,
+    /// How many tokens a sliding layer sees, itself included.
+    pub sliding_window: Option<usize>,
+    /// Each layer whose number, counted from 1, this divides sees everything; the others slide.
+    pub sliding_window_pattern: usize,
+    /// Base of the rotary periods of sliding layers, where it differs (Gemma 3).
+    pub rope_local_base_freq: f32,
+    /// What the embedding is multiplied by (Gemma).
+    pub embedding_scale: f32,
+    /// What the attention's scores are multiplied by (Gemma).
+    pub attention_scale: f32,
+    /// The bound that the attention's scores approach (Gemma 2).
+    pub attn_logit_softcapping: f32,
+    /// The bound that the logits approach (Gemma 2).
+    pub final_logit_softcapping: f32,
+    /// Experts of a feed-forward part.
+    pub num_local_experts: usize,
+    /// Experts that work on a token.
+    pub num_experts_per_tok: usize,
+}
+
+impl Default for Config {
+    /// Llama's constants; sizes are 0, which no model loads with.
+    fn default() -> Self {
+        Config {
+            family: Family::Llama,
+            hidden_size: 0,
+            num_hidden_layers: 0,
+            intermediate_size: 0,
+            num_attention_heads: 0,
+            num_key_value_heads: 0,
+            head_dim: 0,
+            vocab_size: 0,
+            rms_norm_eps: 1e-6,
+            rope_theta: 10_000.0,
+            rope_traditional: false,
+            rope_scaling: None,
+            tie_word_embeddings: false,
+            attention_bias: false,
+            mlp_bias: false,
+            max_position_embeddings: 2048,
+            sliding_window: None,
+            sliding_window_pattern: 1,
+            rope_local_base_freq: 10_000.0,
+            embedding_scale: 1.0,
+            attention_scale: 1.0,
+            attn_logit_softcapping: 1.0,
+            final_logit_softcapping: 1.0,
+            num_local_experts: 0,
+            num_experts_per_tok: 0,
+        }
+    }
+}

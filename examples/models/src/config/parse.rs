@@ -1,0 +1,258 @@
+//! From the text of a `config.json` to a [`Config`]: each family's defaults as `transformers` has
+//! them, and a check of everything that the model here would otherwise silently do differently.
+
+use anyhow::{bail, ensure, Context, Result};
+use mlx_runtime::nn::RopeScaling;
+use serde::Deserialize;
+use serde_json::{json, Value};
+
+use super::{Config, Family};
+
+/// The keys that matter, over the family's defaults.
+#[derive(Deserialize)]
+struct Raw {
+    #[serde(alias = "n_embd")]
+    hidden_size: usize,
+    #[serde(alias = "n_layer")]
+    num_hidden_layers: usize,
+    #[serde(alias = "n_inner")]
+    intermediate_size: Option<usize>,
+    #[serde(alias = "n_head")]
+    num_attention_heads: usize,
+    num_key_value_heads: Option<usize>,
+    head_dim: Option<usize>,
+    vocab_size: usize,
+    #[serde(alias = "layer_norm_epsilon")]
+    rms_norm_eps: f64,
+    rope_theta: Option<f64>,
+    rope_traditional: Option<bool>,
+    rope_scaling: Option<Value>,
+    rope_parameters: Option<Value>,
+    rope_local_base_freq: Option<f64>,
+    partial_rotary_factor: Option<f64>,
+    tie_word_embeddings: bool,
+    #[serde(alias = "n_positions")]
+    max_position_embeddings: Option<usize>,
+    #[serde(default)]
+    attention_bias: bool,
+    #[serde(default)]
+    mlp_bias: bool,
+    #[serde(alias = "hidden_activation", alias = "activation_function")]
+    hidden_act: Option<String>,
+    #[serde(default)]
+    use_sliding_window: bool,
+    sliding_window: Option<usize>,
+    sliding_window_pattern: Option<usize>,
+    layer_types: Option<Vec<String>>,
+    query_pre_attn_scalar: Option<f64>,
+    attn_logit_softcapping: Option<f64>,
+    final_logit_softcapping: Option<f64>,
+    #[serde(alias = "num_experts")]
+    num_local_experts: Option<usize>,
+    num_experts_per_tok: Option<usize>,
+}
+
+/// What `transformers` takes where the file says nothing. Sizes have to be said.
+fn defaults(family: Family) -> Value {
+    match family {
+        Family::Llama => json!({"rms_norm_eps": 1e-6, "max_position_embeddings": 2048}),
+        Family::Qwen2 => json!({
+            "rms_norm_eps": 1e-6, "max_position_embeddings": 32768, "num_key_value_heads": 32,
+        }),
+        Family::Qwen3 => json!({
+            "rms_norm_eps": 1e-6, "max_position_embeddings": 32768, "num_key_value_heads": 32,
+            "head_dim": 128,
+        }),
+    }
+}
+
+/// The activation of the feed-forward part, by all its names.
+fn activations(family: Family) -> &'static [&'static str] {
+    match family {
+        _ => &["silu", "swish"],
+    }
+}
+
+impl Config {
+    /// Reads the text of a `config.json`.
+    ///
+    /// # Errors
+    /// If the family is not known, a size is missing or contradicts another, or the config asks
+    /// for something that the model here does not do.
+    pub fn parse(text: &str) -> Result<Config> {
+        let file: Value = serde_json::from_str(text)?;
+        let model_type = file["model_type"].as_str();
+        let family = Family::of(model_type.context("model_type is missing")?)?;
+        let raw = raw(family, file)?;
+        check(family, &raw)?;
+        let (heads, hidden) = (raw.num_attention_heads, raw.hidden_size);
+        let head_dim = match raw.head_dim {
+            Some(dim) => dim,
+            None => {
+                ensure!(
+                    hidden.is_multiple_of(heads),
+                    "hidden_size {hidden} is no multiple of num_attention_heads {heads}, and there is no head_dim",
+                );
+                hidden / heads
+            }
+        };
+        let kv_heads = raw.num_key_value_heads.unwrap_or(heads);
+        ensure!(
+            heads.is_multiple_of(kv_heads),
+            "num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}",
+        );
+        let (rope_theta, rope_scaling) = rope(&raw)?;
+        let unset = Config::default();
+        let number = |n: Option<f64>, default: f32| n.map_or(default, |n| n as f32);
+        Ok(Config {
+            family,
+            hidden_size: hidden,
+            num_hidden_layers: raw.num_hidden_layers,
+            intermediate_size: raw.intermediate_size.unwrap_or(4 * hidden),
+            num_attention_heads: heads,
+            num_key_value_heads: kv_heads,
+            head_dim,
+            vocab_size: raw.vocab_size,
+            rms_norm_eps: raw.rms_norm_eps as f32,
+            rope_theta,
+            rope_traditional: raw.rope_traditional.unwrap_or(false),
+            rope_scaling,
+            tie_word_embeddings: raw.tie_word_embeddings,
+            attention_bias: raw.attention_bias,
+            mlp_bias: raw.mlp_bias,
+            max_position_embeddings: raw
+                .max_position_embeddings
+                .unwrap_or(unset.max_position_embeddings),
+            sliding_window: raw.sliding_window,
+            sliding_window_pattern: pattern(&raw)?,
+            rope_local_base_freq: number(raw.rope_local_base_freq, unset.rope_local_base_freq),
+            embedding_scale: embedding_scale(family, hidden),
+            attention_scale: number(
+                raw.query_pre_attn_scalar.map(|n| n.powf(-0.5)),
+                (head_dim as f32).powf(-0.5),
+            ),
+            attn_logit_softcapping: number(raw.attn_logit_softcapping, 1.0),
+            final_logit_softcapping: number(raw.final_logit_softcapping, 1.0),
+            num_local_experts: raw.num_local_experts.unwrap_or(0),
+            num_experts_per_tok: raw.num_experts_per_tok.unwrap_or(0),
+        })
+    }
+}
+
+/// The file's keys over the family's defaults.
+fn raw(family: Family, file: Value) -> Result<Raw> {
+    let mut all = json!({"tie_word_embeddings": false});
+    for layer in [defaults(family), file] {
+        let (Value::Object(all), Value::Object(layer)) = (&mut all, layer) else {
+            bail!("a config is a JSON object");
+        };
+        all.extend(layer);
+    }
+    Ok(serde_json::from_value(all)?)
+}
+
+fn check(family: Family, raw: &Raw) -> Result<()> {
+    for (name, value) in [
+        ("hidden_size", Some(raw.hidden_size)),
+        ("num_hidden_layers", Some(raw.num_hidden_layers)),
+        ("intermediate_size", raw.intermediate_size),
+        ("num_attention_heads", Some(raw.num_attention_heads)),
+        ("num_key_value_heads", raw.num_key_value_heads),
+        ("head_dim", raw.head_dim),
+        ("vocab_size", Some(raw.vocab_size)),
+        ("sliding_window", raw.sliding_window),
+        ("num_local_experts", raw.num_local_experts),
+        ("num_experts_per_tok", raw.num_experts_per_tok),
+    ] {
+        if let Some(value) = value {
+            ensure!(
+                (1..1 << 31).contains(&value),
+                "{name} must be at least 1 and below 2^31, not {value}"
+            );
+        }
+    }
+    let known = activations(family);
+    if let Some(act) = raw
+        .hidden_act
+        .as_ref()
+        .filter(|a| !known.contains(&a.as_str()))
+    {
+        bail!(
+            "hidden_act is {act:?}; only {} is supported",
+            known.first().unwrap_or(&"")
+        );
+    }
+    if let Some(part) = raw.partial_rotary_factor.filter(|f| *f != 1.0) {
+        bail!("partial_rotary_factor is {part}; only 1 is supported");
+    }
+    ensure!(
+        !raw.use_sliding_window,
+        "use_sliding_window is set, which is not supported for {}",
+        family.model_type()
+    );
+    Ok(())
+}
+
+/// Base and scaling of the rotary periods.
+fn rope(raw: &Raw) -> Result<(f32, Option<RopeScaling>)> {
+    // Newer files gather the numbers of the rotation in one object.
+    let nested = raw.rope_parameters.as_ref().unwrap_or(&Value::Null);
+    let theta = raw.rope_theta.or(nested["rope_theta"].as_f64());
+    let theta = theta.unwrap_or(10_000.0);
+    ensure!(
+        theta.is_finite() && theta > 0.0,
+        "rope_theta must be above 0, not {theta}"
+    );
+    let scaling = raw.rope_scaling.as_ref().filter(|v| !v.is_null());
+    let scaling = rope_scaling(scaling.unwrap_or(nested)).context("rope_scaling")?;
+    Ok((theta as f32, scaling))
+}
+
+fn rope_scaling(value: &Value) -> Result<Option<RopeScaling>> {
+    let kind = value["rope_type"].as_str().or(value["type"].as_str());
+    let number = |key: &str| {
+        value[key]
+            .as_f64()
+            .map(|n| n as f32)
+            .with_context(|| format!("{key} is missing"))
+    };
+    Ok(match kind {
+        None | Some("default") => None,
+        Some("linear") => Some(RopeScaling::Linear {
+            factor: number("factor")?,
+        }),
+        Some("llama3") => Some(RopeScaling::Llama3 {
+            factor: number("factor")?,
+            low_freq_factor: number("low_freq_factor")?,
+            high_freq_factor: number("high_freq_factor")?,
+            original_max_position_embeddings: number("original_max_position_embeddings")?,
+        }),
+        Some(other) => bail!("the kind {other:?} is not supported (known: linear, llama3)"),
+    })
+}
+
+/// How often a layer sees everything. Newer files list what each layer does instead.
+fn pattern(raw: &Raw) -> Result<usize> {
+    let Some(types) = &raw.layer_types else {
+        return Ok(raw.sliding_window_pattern.unwrap_or(1).max(1));
+    };
+    let full: Vec<bool> = types.iter().map(|t| t == "full_attention").collect();
+    let every = full.iter().position(|f| *f).map_or(types.len(), |i| i) + 1;
+    let regular = full
+        .iter()
+        .enumerate()
+        .all(|(i, f)| *f == ((i + 1) % every == 0));
+    ensure!(
+        regular && types.len() == raw.num_hidden_layers,
+        "layer_types follows no pattern of sliding layers with a full one after each {every}"
+    );
+    Ok(every)
+}
+
+/// Gemma multiplies its embedding by the root of its width.
+fn embedding_scale(family: Family, hidden: usize) -> f32 {
+    let _ = hidden;
+    match family {
+        _ => 1.0,
+    }
+}

@@ -1,0 +1,115 @@
+//! What the script dumped, and how a model is compared with it.
+
+#![allow(dead_code, missing_docs)] // each test file uses its own part
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mlx_runtime::model::{self, LoadOptions, Model};
+use mlx_runtime::{fused, io, transforms, Array, Dtype, Result};
+
+/// A file of `data`.
+pub struct Dump {
+    arrays: HashMap<String, Array>,
+    /// The text of the config.
+    pub config: String,
+}
+
+impl Dump {
+    pub fn open(case: &str) -> Dump {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+        let path = path.join(format!("{case}.safetensors"));
+        let (arrays, mut metadata) = io::load_safetensors(path).unwrap();
+        let config = metadata.remove("config").unwrap();
+        Dump { arrays, config }
+    }
+
+    pub fn array(&self, name: &str) -> &Array {
+        let found = self.arrays.get(name);
+        found.unwrap_or_else(|| panic!("the dump has no {name}"))
+    }
+
+    pub fn floats(&self, name: &str) -> Vec<f32> {
+        self.array(name).to_vec::<f32>().unwrap()
+    }
+
+    /// What follows `prefix` in the names that have it, with the arrays.
+    pub fn under(&self, prefix: &str) -> HashMap<String, Array> {
+        let named = self.arrays.iter();
+        named
+            .filter_map(|(n, a)| Some((n.strip_prefix(prefix)?.to_owned(), a.clone())))
+            .collect()
+    }
+
+    /// The model with the dumped weights, all of them trainable.
+    pub fn load<M: Model>(&self, config: M::Config) -> M {
+        let options = LoadOptions::new(Dtype::Float32);
+        let mut model: M =
+            model::load(&Arc::new(config), self.under("weight.").into(), &options).unwrap();
+        model.unfreeze();
+        model
+    }
+}
+
+/// Both ways to compute: the CPU's own operations, and compositions of MLX's.
+pub fn both_ways(check: impl Fn(&str)) {
+    check("fused");
+    fused::without(|| check("composed"));
+}
+
+/// The largest difference is at most `limit` times the largest of `theirs`.
+#[track_caller]
+pub fn close(what: &str, ours: &Array, theirs: &Array, limit: f32) {
+    assert_eq!(ours.shape(), theirs.shape(), "{what}");
+    let (a, b) = (
+        ours.to_vec::<f32>().unwrap(),
+        theirs.to_vec::<f32>().unwrap(),
+    );
+    let largest = b.iter().fold(0f32, |m, x| m.max(x.abs()));
+    // A NaN on either side must not pass.
+    let apart = |(a, b): (&f32, &f32)| match (a - b).abs() {
+        d if d.is_nan() => f32::INFINITY,
+        d => d,
+    };
+    let error = a.iter().zip(&b).map(apart).fold(0.0, f32::max);
+    assert!(
+        error <= limit * largest && largest > 0.0,
+        "{what}: {error:e} apart, the largest is {largest:e}"
+    );
+}
+
+/// A scalar of the model, and its gradient for every weight, beside the dump's `loss` and `grad.*`.
+pub fn gradients<M: Model>(
+    what: &str,
+    model: &M,
+    dump: &Dump,
+    loss: impl Fn(&M) -> Result<Array> + Send + 'static,
+) {
+    let names: Vec<String> = model.trainable().into_iter().map(|(n, _)| n).collect();
+    let start: Vec<Array> = model.trainable().into_iter().map(|(_, a)| a).collect();
+    let wanted: Vec<i32> = (0..start.len() as i32).collect();
+    let model = model.clone();
+    let both = transforms::value_and_grad(
+        move |arrays| {
+            let mut model = model.clone();
+            model.set_trainable(arrays)?;
+            Ok(vec![loss(&model)?])
+        },
+        &wanted,
+    );
+    let (value, grads) = both.call(&start).unwrap();
+    close(
+        &format!("{what}: loss"),
+        &value[0],
+        dump.array("loss"),
+        1e-5,
+    );
+    let mut left = dump.under("grad.");
+    for (name, ours) in names.iter().zip(&grads) {
+        let theirs = left.remove(name);
+        let theirs = theirs.unwrap_or_else(|| panic!("{what}: the dump has no gradient of {name}"));
+        close(&format!("{what}: {name}"), ours, &theirs, 1e-4);
+    }
+    assert!(left.is_empty(), "{what}: {:?} are missing", left.keys());
+}

@@ -1,0 +1,198 @@
+"""Each family with tiny random weights, through mlx-lm's own model classes.
+
+    python examples/models/tests/dump.py examples/models/tests/data [case ..]
+
+Writes <case>.safetensors: the config, every weight under its name in a Hugging Face checkpoint, tokens, logits, the
+weighted loss and its gradient with respect to every weight. Every switch of a family is on in one of its cases, sizes
+are odd where they may be, sequences are longer than a window, norms are not one. mlx 0.32.2, mlx-lm 0.32.2; seconds.
+`dump_vision.py` does the same for the families that mlx-lm does not have.
+"""
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ["MLX_DISABLE_COMPILE"] = "1"
+
+import mlx.core as mx
+import mlx.nn as nn
+from mlx.utils import tree_flatten
+from mlx_lm.models.base import create_attention_mask, create_causal_mask
+
+mx.set_default_device(mx.cpu)
+
+ROWS, WIDTH = 2, 13
+
+BASE = dict(
+    hidden_size=20,
+    num_hidden_layers=2,
+    intermediate_size=28,
+    num_attention_heads=6,
+    num_key_value_heads=2,
+    head_dim=8,
+    vocab_size=53,
+    rms_norm_eps=1e-5,
+    rope_theta=10000.0,
+    max_position_embeddings=256,
+    tie_word_embeddings=False,
+)
+# Where the head size is hidden_size / num_attention_heads.
+EVEN = {**BASE, "hidden_size": 48}
+EVEN.pop("head_dim")
+# One period is short, one between, the rest are long.
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+GEMMA2 = dict(
+    model_type="gemma2",
+    num_hidden_layers=4,
+    attn_logit_softcapping=2.0,
+    final_logit_softcapping=3.0,
+    query_pre_attn_scalar=11,
+    sliding_window=5,
+    tie_word_embeddings=True,
+    hidden_activation="gelu_pytorch_tanh",
+)
+GEMMA3 = dict(
+    model_type="gemma3_text",
+    num_hidden_layers=6,
+    rope_theta=1000000.0,
+    rope_local_base_freq=10000.0,
+    query_pre_attn_scalar=11,
+    sliding_window=5,
+    sliding_window_pattern=3,
+    hidden_activation="gelu_pytorch_tanh",
+)
+CASES = {
+    "llama": {
+        **BASE,
+        "model_type": "llama",
+        "head_dim": 16,
+        "rope_theta": 500000.0,
+        "rope_scaling": LLAMA3,
+        "attention_bias": True,
+        "mlp_bias": True,
+    },
+    "llama_tied": {**BASE, "model_type": "llama", "tie_word_embeddings": True},
+    "mistral": {**BASE, "model_type": "mistral", "sliding_window": 5},
+    "qwen2": {**EVEN, "model_type": "qwen2", "rope_theta": 1000000.0},
+    "qwen2_tied": {**EVEN, "model_type": "qwen2", "tie_word_embeddings": True},
+    "qwen3": {**BASE, "model_type": "qwen3", "rope_theta": 1000000.0},
+    "qwen3_tied": {**BASE, "model_type": "qwen3", "tie_word_embeddings": True},
+    "gemma2": {**BASE, **GEMMA2},
+    "gemma3": {**BASE, **GEMMA3},
+    "gemma3_tied": {**BASE, **GEMMA3, "tie_word_embeddings": True},
+    "phi3": {**EVEN, "model_type": "phi3"},
+    "gpt2": dict(
+        model_type="gpt2",
+        n_embd=24,
+        n_layer=2,
+        n_head=3,
+        n_positions=32,
+        n_ctx=32,
+        layer_norm_epsilon=1e-5,
+        vocab_size=53,
+    ),
+    "mixtral": {
+        **EVEN,
+        "model_type": "mixtral",
+        "intermediate_size": 12,
+        "num_local_experts": 5,
+        "num_experts_per_tok": 2,
+    },
+}
+
+
+def gemma2_windows(self, inputs, cache=None):
+    """Gemma 2 with a window in every other layer, as published; mlx-lm's own forward has none."""
+    h = self.embed_tokens(inputs) * (self.args.hidden_size**0.5)
+    masks = [create_causal_mask(h.shape[1], window_size=GEMMA2["sliding_window"]), create_causal_mask(h.shape[1])]
+    for i, layer in enumerate(self.layers):
+        h = layer(h, masks[i % 2])
+    return self.norm(h)
+
+
+def build(config):
+    """mlx-lm's model of that config."""
+    kind = {"mistral": "llama"}.get(config["model_type"], config["model_type"])
+    module = importlib.import_module("mlx_lm.models." + kind)
+    model = module.Model(module.ModelArgs.from_dict(config))
+    if config["model_type"] == "mistral":
+        # mlx-lm has the window in its Llama, but turns it on for other model types only.
+        for layer in model.layers:
+            layer.use_sliding = True
+        model.model.swa_idx = 0
+    if config["model_type"] == "gemma2":
+        type(model.model).__call__ = gemma2_windows
+    if config["model_type"] == "gemma3_text" and config["tie_word_embeddings"]:
+        # A checkpoint without lm_head is how mlx-lm knows that it is tied.
+        model.sanitize({})
+        model.sanitize = lambda weights: weights
+    return model
+
+
+def random_weight(name, shape, gemma):
+    """Matrices of variance 1/inputs; norms about 1 (Gemma's about 0, which stores them so), biases about 0."""
+    if len(shape) > 1:
+        return mx.random.normal(shape) / shape[-1] ** 0.5
+    norm = ("norm" in name or "ln_" in name) and name.endswith("weight")
+    return mx.random.uniform(-0.4, 0.4, shape) + (1.0 if norm and not gemma else 0.0)
+
+
+def published(config, name, array):
+    """A tensor of mlx-lm's model as the family's checkpoints hold it: [(name, array)]."""
+    if config["model_type"] == "gpt2":
+        name = name.removeprefix("model.")
+        stored = array.T if array.ndim == 2 and name.startswith("h.") else array
+        return [(name, stored)]
+    if "switch_mlp" in name:
+        for ours, theirs in [("gate_proj", "w1"), ("down_proj", "w2"), ("up_proj", "w3")]:
+            name = name.replace(f"switch_mlp.{ours}", f"experts.{{}}.{theirs}")
+        return [(name.format(e), a) for e, a in enumerate(array)]
+    return [(name, array)]
+
+
+def gradient_name(config, name):
+    """The name under which the gradient of a tensor in memory is kept: `{}` stands for all experts, stacked."""
+    if config["model_type"] == "gpt2":
+        return name.removeprefix("model.")
+    for ours, theirs in [("gate_proj", "w1"), ("down_proj", "w2"), ("up_proj", "w3")]:
+        name = name.replace(f"switch_mlp.{ours}", f"experts.{{}}.{theirs}")
+    return name
+
+
+def loss(model, tokens, targets, weights):
+    nll = nn.losses.cross_entropy(model(tokens), targets)
+    return (weights * nll).sum() / weights.sum()
+
+
+def dump(folder, case, config):
+    mx.random.seed(sum(case.encode()))
+    model = build(config)
+    gemma = config["model_type"].startswith("gemma")
+    ours = {n: random_weight(n, a.shape, gemma) for n, a in tree_flatten(model.parameters())}
+    stored = dict(pair for n, a in ours.items() for pair in published(config, n, a))
+    again = model.sanitize(dict(stored)) if hasattr(model, "sanitize") else stored
+    assert again.keys() == ours.keys() and all(mx.array_equal(again[n], a) for n, a in ours.items()), case
+    model.load_weights(list(ours.items()))
+    batch = mx.random.randint(0, config["vocab_size"], (ROWS, WIDTH + 1)).astype(mx.int32)
+    tokens, targets = batch[:, :-1], batch[:, 1:]
+    # Some targets do not count, others count by a part.
+    weights = mx.maximum(mx.random.uniform(-0.5, 1.0, tokens.shape), 0)
+    value, grads = nn.value_and_grad(model, loss)(model, tokens, targets, weights)
+    out = {"weight." + n: a for n, a in stored.items()}
+    out |= {"grad." + gradient_name(config, n): g for n, g in tree_flatten(grads)}
+    out |= {"tokens": tokens, "targets": targets, "weights": weights, "loss": value, "logits": model(tokens)}
+    out = {n: mx.contiguous(a) for n, a in out.items()}
+    mx.save_safetensors(str(folder / f"{case}.safetensors"), out, {"config": json.dumps(config)})
+
+
+if __name__ == "__main__":
+    for case in sys.argv[2:] or CASES:
+        dump(Path(sys.argv[1]), case, CASES[case])

@@ -1,0 +1,77 @@
+//! The language families beside mlx-lm: logits and every gradient within 1e-4 of the largest number
+//! of the tensor, loss within 1e-5, float32 on the CPU, both ways to compute; and decoding with a
+//! cache, in steps and in pieces, beside the whole text at once. `dump.py` writes what is compared.
+
+mod common;
+
+use common::{both_ways, close, gradients, Dump};
+use mlx_models::{dispatch, CausalLm, Config, Visitor};
+use mlx_runtime::nn::KvCache;
+use mlx_runtime::ops;
+
+/// One dumped case.
+struct Case<'a>(&'a str);
+
+impl Visitor for Case<'_> {
+    type Output = ();
+
+    fn visit<M: CausalLm>(self) {
+        let dump = Dump::open(self.0);
+        let model: M = dump.load(Config::parse(&dump.config).unwrap());
+        both_ways(|way| {
+            let what = |part: &str| format!("{}, {way}: {part}", self.0);
+            let tokens = dump.array("tokens").clone();
+            let logits = model.logits(&tokens, &mut KvCache::off()).unwrap();
+            close(&what("logits"), &logits, dump.array("logits"), 1e-4);
+            for pieces in [vec![1; 13], vec![4, 1, 6, 1, 1]] {
+                let (mut cache, mut at, mut parts) = (KvCache::new(), 0, Vec::new());
+                for n in pieces {
+                    let piece = ops::slice(&tokens, &[0, at], &[2, at + n], &[1, 1]).unwrap();
+                    parts.push(model.logits(&piece, &mut cache).unwrap());
+                    at += n;
+                }
+                let all = ops::concatenate(&parts.iter().collect::<Vec<_>>(), 1).unwrap();
+                close(&what("cache"), &all, dump.array("logits"), 1e-4);
+            }
+            let (targets, weights) = (dump.array("targets").clone(), dump.array("weights").clone());
+            gradients(&what("gradients"), &model, &dump, move |m: &M| {
+                m.loss(&tokens, &targets, &weights)
+            });
+        });
+    }
+}
+
+fn check(case: &str) {
+    let config = Config::parse(&Dump::open(case).config).unwrap();
+    dispatch(config.family, Case(case));
+}
+
+#[test]
+fn llama_with_llama_3_rotations_and_biases() {
+    check("llama");
+}
+
+#[test]
+fn llama_tied() {
+    check("llama_tied");
+}
+
+#[test]
+fn qwen2_has_biases_before_attention() {
+    check("qwen2");
+}
+
+#[test]
+fn qwen2_tied() {
+    check("qwen2_tied");
+}
+
+#[test]
+fn qwen3_normalises_queries_and_keys() {
+    check("qwen3");
+}
+
+#[test]
+fn qwen3_tied() {
+    check("qwen3_tied");
+}

@@ -249,7 +249,11 @@ pub const fn check_result(sig: &Sig, caller: &str, what: &str, args: &[SigType],
     let mut bound = EMPTY;
     let mut j = 0;
     while j < args.len() && j < sig.args.len() {
-        let (_, next) = matches(&sig.args[j].1, &args[j], bound);
+        let (ok, next) = matches(&sig.args[j].1, &args[j], bound);
+        if !ok {
+            // The argument is reported; what follows from it is not.
+            return;
+        }
         bound = next;
         j += 1;
     }

@@ -84,11 +84,13 @@ impl Attention {
     }
 }
 
-/// The guide and the README: every block of Rust in them is compiled and run.
+/// The guide, the reference and the README: every block of Rust in them is compiled and run.
 #[cfg(doctest)]
 mod docs {
     #[doc = include_str!("../../docs/guide.md")]
     struct Guide;
+    #[doc = include_str!("../../docs/language.md")]
+    struct Language;
     #[doc = include_str!("../../README.md")]
     struct Readme;
 }

@@ -17,9 +17,9 @@ impl Builder<'_> {
         use ops::P;
         let bad = |text: &str| Err(Diag::new(Code::ArgumentKind, e.span(), text.to_string()));
         match kind {
-            P::Tensor => Ok(Arg::Value(self.value(e, None)?)),
-            P::Operand if self.is_number(e) => Ok(Arg::Scalar(e.clone())),
-            P::Operand => Ok(Arg::Value(self.value(e, None)?)),
+            P::Tensor | P::OptTensor => Ok(Arg::Value(self.value(e, None)?)),
+            P::Operand | P::OptOperand if self.is_number(e) => Ok(Arg::Scalar(e.clone())),
+            P::Operand | P::OptOperand => Ok(Arg::Value(self.value(e, None)?)),
             P::Tensors => match e {
                 Expr::Array(a) => {
                     let ids: Result<Vec<Id>> =
@@ -28,7 +28,7 @@ impl Builder<'_> {
                 }
                 _ => bad("expected a list of tensors, `[a, b]`"),
             },
-            P::Axis | P::Int => match integer(e) {
+            P::Axis | P::AxisOr(_) | P::Int | P::IntOr(_) => match integer(e) {
                 Some(i) => Ok(Arg::Int(i)),
                 None => bad("expected a whole number, such as -1"),
             },
@@ -42,32 +42,29 @@ impl Builder<'_> {
                 }
                 _ => bad("expected axes, such as -1 or `[0, 2, 1, 3]`"),
             },
-            P::Dims => match e {
+            P::Dims | P::DimsOr(_) => match e {
                 Expr::Array(a) => Ok(Arg::Dims(
                     a.elems.iter().map(|e| self.dim(e)).collect::<Result<_>>()?,
                 )),
                 _ => bad("expected sizes, `[B, L, heads, head_dim]`"),
             },
-            P::Scalar | P::Scale if self.is_number(e) => Ok(Arg::Scalar(e.clone())),
-            P::Scalar | P::Scale => {
+            P::Scalar | P::ScalarOr(_) | P::OptScalar | P::Count if self.is_number(e) => {
+                Ok(Arg::Scalar(e.clone()))
+            }
+            P::Scalar | P::ScalarOr(_) | P::OptScalar | P::Count => {
                 bad("expected a number or a field of the config, `config.rms_norm_eps`")
             }
-            P::Bool => match e {
+            P::Bool | P::True => match e {
                 Expr::Lit(l) if matches!(l.lit, Lit::Bool(_)) => Ok(Arg::Bool(e.clone())),
                 _ => bad("expected true or false"),
             },
-            P::Dtype => match e {
+            P::Dtype | P::DtypeOr(_) => match e {
                 Expr::Path(p) if p.path.get_ident().is_some() => {
                     Ok(Arg::Dtype(signature::Dt::parse(p.path.require_ident()?)?))
                 }
                 _ => bad("expected a dtype: float, f32, i32, u32 or bool"),
             },
-            P::Mask => match e {
-                Expr::Path(p) if p.path.is_ident("causal") && self.find("causal").is_none() => {
-                    Ok(Arg::Causal)
-                }
-                _ => Ok(Arg::Value(self.value(e, None)?)),
-            },
+            _ => self.other_argument(e, kind),
         }
     }
 
@@ -123,7 +120,7 @@ pub(crate) fn by_position(shape: &[Dim]) -> bool {
 }
 
 /// A literal whole number, with its sign.
-fn integer(e: &Expr) -> Option<i64> {
+pub(crate) fn integer(e: &Expr) -> Option<i64> {
     match e {
         Expr::Lit(l) => match &l.lit {
             Lit::Int(i) => i.base10_parse().ok(),

@@ -55,19 +55,17 @@ impl Builder<'_> {
                     list.push(a);
                     spans.push(s);
                 }
-                None if kind.optional() => {
-                    list.push(Arg::Absent);
-                    spans.push(span);
-                }
-                None if *kind == crate::ops::P::Axes => {
-                    list.push(Arg::Ints(vec![]));
-                    spans.push(span);
-                }
-                None => {
-                    let text =
-                        format!("`{}` takes {}: `{name}` is missing", op.name, signature(op));
-                    return Err(Diag::new(Code::Arguments, span, text));
-                }
+                None => match kind.default() {
+                    Some(a) => {
+                        list.push(a);
+                        spans.push(span);
+                    }
+                    None => {
+                        let text =
+                            format!("`{}` takes {}: `{name}` is missing", op.name, signature(op));
+                        return Err(Diag::new(Code::Arguments, span, text));
+                    }
+                },
             }
         }
         if unknown {
@@ -524,7 +522,8 @@ fn signature(op: &Op) -> String {
 
 /// A number beside a tensor takes the tensor's dtype, so that it never widens it.
 fn weak_operands(op: &'static Op, list: &mut [Arg], spans: &[Span]) -> Result<()> {
-    let operand = |i: usize| op.params[i].1 == crate::ops::P::Operand;
+    use crate::ops::P;
+    let operand = |i: usize| matches!(op.params[i].1, P::Operand | P::OptOperand);
     let like = list.iter().enumerate().find_map(|(i, a)| match a {
         Arg::Value(id) if operand(i) => Some(*id),
         _ => None,

@@ -57,6 +57,14 @@ codes! {
     Broadcast = "dims are aligned from the right; each pair must be equal or one of them 1";
     /// Number of elements changes in a reshape.
     Reshape = "the product of the sizes must stay the same; one size may be -1";
+    /// A part that is not inside of its axis.
+    Slice = "a part is `slice(x, [start], [stop], axes = [axis])`; negative numbers count from the end";
+    /// A size that no tensor can have.
+    Size = "";
+    /// Steps whose number is not known.
+    Stride = "write the size so that the stride divides it: as a number, as a product, or with `#[require(size % stride == 0)]`";
+    /// The letters of a sum of products.
+    Subscripts = "each dim has a letter: `einsum(\"bld,dh->blh\", [x, w])`";
     /// A permutation that is none.
     Permutation = "name each axis once";
     /// A tensor has the wrong number of dims.

@@ -188,6 +188,10 @@ pub enum Arg {
     Dtype(Dt),
     /// The causal mask of attention.
     Causal,
+    /// A causal mask that shows each query no more than that many keys.
+    Sliding(Expr),
+    /// A text, such as the subscripts of a product.
+    Text(String),
     /// Nothing, where the argument is optional.
     Absent,
 }

@@ -16,6 +16,7 @@ pub mod dims;
 pub mod functions;
 pub mod fuse;
 pub mod ir;
+mod kinds;
 pub mod lower;
 mod operands;
 pub mod ops;

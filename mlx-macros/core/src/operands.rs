@@ -36,6 +36,18 @@ pub(crate) fn need_float(c: &Ctx<'_>, i: usize, d: Dt) -> Result<()> {
     }
 }
 
+/// Refuses floating point.
+pub(crate) fn need_whole(c: &Ctx<'_>, i: usize, d: Dt) -> Result<()> {
+    match d {
+        Dt::I32 | Dt::U32 | Dt::Bool => Ok(()),
+        _ => Err(c.error_at(
+            i,
+            Code::Dtype,
+            format!("needs whole numbers or bool, but {}", c.describe(i)),
+        )),
+    }
+}
+
 pub(crate) fn need_index(c: &Ctx<'_>, i: usize, d: Dt) -> Result<()> {
     match d {
         Dt::I32 | Dt::U32 => Ok(()),
@@ -66,14 +78,20 @@ pub(crate) fn reduced(s: &Shape, axes: &[usize], keep: bool) -> Shape {
 pub(crate) type Typed<'a> = (&'a Shape, Dt);
 
 pub(crate) fn list<'a>(c: &'a Ctx<'_>) -> Result<(&'a Shape, Dt, Vec<Typed<'a>>)> {
+    list_at(c, 0)
+}
+
+/// The tensors given as argument `at`, which have one dtype: the first one's shape, the dtype, the
+/// others.
+pub(crate) fn list_at<'a>(c: &'a Ctx<'_>, at: usize) -> Result<(&'a Shape, Dt, Vec<Typed<'a>>)> {
     let none = || {
         c.error_at(
-            0,
+            at,
             Code::ArgumentKind,
             "expected a list of tensors, `[a, b]`".to_string(),
         )
     };
-    let Arg::Values(ids) = &c.args[0] else {
+    let Arg::Values(ids) = &c.args[at] else {
         return Err(none());
     };
     let all: Option<Vec<Typed<'_>>> = ids.iter().map(|id| c.ty(*id)).collect();
@@ -83,7 +101,8 @@ pub(crate) fn list<'a>(c: &'a Ctx<'_>) -> Result<(&'a Shape, Dt, Vec<Typed<'a>>)
     }
     let (first, dtype) = all.remove(0);
     if all.iter().any(|(_, d)| *d != dtype) {
-        return Err(c.error_at(0, Code::Dtype, format!("dtypes differ: {}", c.describe(0))));
+        let text = format!("dtypes differ: {}", c.describe(at));
+        return Err(c.error_at(at, Code::Dtype, text));
     }
     Ok((first, dtype, all))
 }

@@ -10,41 +10,117 @@ use crate::rules;
 use crate::signature::{Dt, Ty};
 
 /// What kind of argument an operation takes at a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum P {
     /// A tensor.
     Tensor,
+    /// A tensor, or nothing.
+    OptTensor,
     /// A tensor or a number, which takes the other operand's dtype.
     Operand,
+    /// A tensor or a number, or nothing.
+    OptOperand,
     /// `[a, b]`, a list of tensors.
     Tensors,
+    /// The cache.
+    Cache,
     /// One axis.
     Axis,
+    /// One axis; this one when absent.
+    AxisOr(i64),
     /// One axis or a list of them; absent means all.
     Axes,
     /// A list of all axes in a new order.
     Order,
+    /// A number of axes, or `[[axes of a], [axes of b]]`; a number when absent.
+    Contract(i64),
     /// A list of sizes.
     Dims,
+    /// A list of sizes; all the same one when absent.
+    DimsOr(i64),
+    /// A list of pairs of sizes, `[(1, 1), (0, 2)]`.
+    Pairs,
+    /// One size.
+    Size,
+    /// One size; this number when absent.
+    SizeOr(i64),
+    /// One size, or nothing.
+    OptSize,
+    /// `[a, b]`, or one size for both.
+    Pair,
+    /// `[a, b]`, or one size for both; this number for both when absent.
+    PairOr(i64),
+    /// `[a, b]`, or one size for both, or nothing.
+    OptPair,
+    /// A number of equal parts, or a list of sizes.
+    Parts,
     /// A whole number.
     Int,
+    /// A whole number; this one when absent.
+    IntOr(i64),
     /// A number from a literal or the config.
     Scalar,
-    /// A number that is 1/sqrt(head size) when absent.
-    Scale,
+    /// A number from a literal or the config; this one when absent.
+    ScalarOr(f64),
+    /// A number from a literal or the config, or nothing.
+    OptScalar,
+    /// A whole number from a literal or the config, or nothing.
+    Count,
     /// A condition from a literal or the config; false when absent.
     Bool,
+    /// A condition from a literal or the config; true when absent.
+    True,
     /// An element type.
     Dtype,
-    /// `causal`, a tensor, or nothing.
+    /// An element type; this one when absent.
+    DtypeOr(Dt),
+    /// `causal`, `sliding(n)`, a tensor, or nothing.
     Mask,
+    /// A text.
+    Text,
+    /// One of some words, the first when absent.
+    Word(&'static [&'static str]),
 }
 
 impl P {
-    /// Whether the argument may be left out.
-    pub fn optional(self) -> bool {
-        matches!(self, P::Bool | P::Mask | P::Scale)
+    /// What takes the place of an argument that is left out; `None` if it may not be.
+    pub fn default(self) -> Option<Arg> {
+        let size = |n: i64| Arg::Dims(vec![Dim::constant(n)]);
+        Some(match self {
+            P::OptTensor
+            | P::OptOperand
+            | P::OptSize
+            | P::OptPair
+            | P::OptScalar
+            | P::Count
+            | P::Bool
+            | P::Mask => Arg::Absent,
+            P::AxisOr(i) | P::IntOr(i) => Arg::Int(i),
+            P::Axes => Arg::Ints(vec![]),
+            P::Contract(n) => contract(n),
+            P::DimsOr(n) | P::SizeOr(n) => size(n),
+            P::PairOr(n) => Arg::Dims(vec![Dim::constant(n); 2]),
+            P::ScalarOr(x) => Arg::Scalar(literal(x)),
+            P::True => Arg::Bool(syn::parse_quote!(true)),
+            P::DtypeOr(d) => Arg::Dtype(d),
+            P::Word(words) => Arg::Text(words.first()?.to_string()),
+            _ => return None,
+        })
     }
+}
+
+/// A number as an expression.
+fn literal(x: f64) -> syn::Expr {
+    let digits = proc_macro2::Literal::f64_unsuffixed(x.abs());
+    match x < 0.0 {
+        true => syn::parse_quote!(-#digits),
+        false => syn::parse_quote!(#digits),
+    }
+}
+
+/// The last `n` axes of one tensor and the first `n` of another.
+pub(crate) fn contract(n: i64) -> Arg {
+    Arg::Ints((-n..0).chain(0..n).collect())
 }
 
 /// An operation.
@@ -74,8 +150,26 @@ pub struct Ctx<'a> {
 }
 
 const A: (&str, P) = ("a", P::Tensor);
+const B: (&str, P) = ("b", P::Tensor);
 const X: (&str, P) = ("x", P::Tensor);
+const OA: (&str, P) = ("a", P::Operand);
+const OB: (&str, P) = ("b", P::Operand);
+const AXIS: (&str, P) = ("axis", P::Axis);
+const LAST: (&str, P) = ("axis", P::AxisOr(-1));
+const AXES: (&str, P) = ("axes", P::Axes);
 const KEEP: (&str, P) = ("keepdims", P::Bool);
+const INDICES: (&str, P) = ("indices", P::Tensor);
+const SHAPE: (&str, P) = ("shape", P::Dims);
+const DTYPE: (&str, P) = ("dtype", P::DtypeOr(Dt::Float));
+const REVERSE: (&str, P) = ("reverse", P::Bool);
+const INCLUSIVE: (&str, P) = ("inclusive", P::True);
+const INPUTS: (&str, P) = ("inputs", P::Tensor);
+const PREDICTIONS: (&str, P) = ("predictions", P::Tensor);
+const TARGETS: (&str, P) = ("targets", P::Tensor);
+const WEIGHTS: (&str, P) = ("weights", P::OptTensor);
+/// MLX's default for some losses is the mean, for others one value a place.
+const MEAN: (&str, P) = ("reduction", P::Word(&["mean", "sum", "none"]));
+const NONE: (&str, P) = ("reduction", P::Word(&["none", "mean", "sum"]));
 
 macro_rules! ops {
     ($($name:literal ($($param:expr),*) = $rule:expr;)*) => {
@@ -85,65 +179,203 @@ macro_rules! ops {
 }
 
 ops! {
+    // One tensor, element by element.
     "abs"(A) = rules::same;
     "negative"(A) = rules::negative;
     "square"(A) = rules::same;
+    "sign"(A) = rules::number;
+    "floor"(A) = rules::number;
+    "ceil"(A) = rules::number;
+    "trunc"(A) = rules::number;
+    "round"(A, ("decimals", P::IntOr(0))) = rules::number;
     "exp"(A) = rules::float;
+    "expm1"(A) = rules::float;
     "log"(A) = rules::float;
+    "log2"(A) = rules::float;
+    "log10"(A) = rules::float;
+    "log1p"(A) = rules::float;
     "sqrt"(A) = rules::float;
     "rsqrt"(A) = rules::float;
     "reciprocal"(A) = rules::float;
     "sin"(A) = rules::float;
     "cos"(A) = rules::float;
+    "tan"(A) = rules::float;
+    "sinh"(A) = rules::float;
+    "cosh"(A) = rules::float;
     "tanh"(A) = rules::float;
+    "arcsin"(A) = rules::float;
+    "arccos"(A) = rules::float;
+    "arctan"(A) = rules::float;
+    "arcsinh"(A) = rules::float;
+    "arccosh"(A) = rules::float;
+    "arctanh"(A) = rules::float;
+    "degrees"(A) = rules::float;
+    "radians"(A) = rules::float;
     "erf"(A) = rules::float;
+    "erfinv"(A) = rules::float;
     "sigmoid"(X) = rules::float;
-    "silu"(X) = rules::float;
-    "relu"(X) = rules::float;
-    "gelu"(X) = rules::float;
+    "nan_to_num"(A, ("nan", P::ScalarOr(0.0)), ("posinf", P::OptScalar), ("neginf", P::OptScalar)) = rules::float;
+    "isnan"(A) = rules::test;
+    "isinf"(A) = rules::test;
+    "isfinite"(A) = rules::test;
+    "isposinf"(A) = rules::test;
+    "isneginf"(A) = rules::test;
+    "logical_not"(A) = rules::not;
+    "bitwise_invert"(A) = rules::bits;
+    "astype"(A, ("dtype", P::Dtype)) = rules::astype;
     "stop_gradient"(A) = rules::same;
     "contiguous"(A) = rules::same;
-    "logical_not"(A) = rules::not;
-    "add"(("a", P::Operand), ("b", P::Operand)) = rules::binary;
-    "subtract"(("a", P::Operand), ("b", P::Operand)) = rules::binary;
-    "multiply"(("a", P::Operand), ("b", P::Operand)) = rules::binary;
-    "divide"(("a", P::Operand), ("b", P::Operand)) = rules::divide;
-    "maximum"(("a", P::Operand), ("b", P::Operand)) = rules::binary;
-    "minimum"(("a", P::Operand), ("b", P::Operand)) = rules::binary;
-    "power"(("a", P::Operand), ("b", P::Operand)) = rules::binary;
-    "equal"(("a", P::Operand), ("b", P::Operand)) = rules::compare;
-    "not_equal"(("a", P::Operand), ("b", P::Operand)) = rules::compare;
-    "less"(("a", P::Operand), ("b", P::Operand)) = rules::compare;
-    "less_equal"(("a", P::Operand), ("b", P::Operand)) = rules::compare;
-    "greater"(("a", P::Operand), ("b", P::Operand)) = rules::compare;
-    "greater_equal"(("a", P::Operand), ("b", P::Operand)) = rules::compare;
-    "where_"(("condition", P::Tensor), ("x", P::Operand), ("y", P::Operand)) = rules::where_;
+    "zeros_like"(A) = rules::same;
+    "ones_like"(A) = rules::same;
+    // Activations, as in mlx.nn.
+    "relu"(X) = rules::float;
+    "relu2"(X) = rules::float;
+    "relu6"(X) = rules::float;
+    "leaky_relu"(X, ("negative_slope", P::ScalarOr(0.01))) = rules::float;
+    "prelu"(X, ("alpha", P::Tensor)) = rules::prelu;
+    "elu"(X, ("alpha", P::ScalarOr(1.0))) = rules::float;
+    "celu"(X, ("alpha", P::ScalarOr(1.0))) = rules::float;
+    "selu"(X) = rules::float;
+    "silu"(X) = rules::float;
+    "gelu"(X) = rules::float;
+    "gelu_approx"(X) = rules::float;
+    "gelu_fast_approx"(X) = rules::float;
+    "mish"(X) = rules::float;
+    "hardswish"(X) = rules::float;
+    "hard_tanh"(X, ("min_val", P::ScalarOr(-1.0)), ("max_val", P::ScalarOr(1.0))) = rules::float;
+    "hard_shrink"(X, ("lambd", P::ScalarOr(0.5))) = rules::float;
+    "softshrink"(X, ("lambd", P::ScalarOr(0.5))) = rules::float;
+    "softplus"(X) = rules::float;
+    "softsign"(X) = rules::float;
+    "log_sigmoid"(X) = rules::float;
+    "softmin"(X, LAST) = rules::along;
+    "log_softmax"(X, LAST) = rules::along;
+    "glu"(X, LAST) = rules::glu;
     "swiglu"(("gate", P::Tensor), ("up", P::Tensor)) = rules::swiglu;
-    "matmul"(("a", P::Tensor), ("b", P::Tensor)) = rules::matmul;
-    "reshape"(A, ("shape", P::Dims)) = rules::reshape;
-    "broadcast_to"(A, ("shape", P::Dims)) = rules::broadcast_to;
+    // Two tensors that broadcast, or a number.
+    "add"(OA, OB) = rules::binary;
+    "subtract"(OA, OB) = rules::subtract;
+    "multiply"(OA, OB) = rules::binary;
+    "divide"(OA, OB) = rules::divide;
+    "floor_divide"(OA, OB) = rules::whole;
+    "remainder"(OA, OB) = rules::whole;
+    "maximum"(OA, OB) = rules::binary;
+    "minimum"(OA, OB) = rules::binary;
+    "power"(OA, OB) = rules::binary;
+    "logaddexp"(OA, OB) = rules::divide;
+    "arctan2"(OA, OB) = rules::divide;
+    "equal"(OA, OB) = rules::compare;
+    "not_equal"(OA, OB) = rules::compare;
+    "less"(OA, OB) = rules::compare;
+    "less_equal"(OA, OB) = rules::compare;
+    "greater"(OA, OB) = rules::compare;
+    "greater_equal"(OA, OB) = rules::compare;
+    "isclose"(OA, OB, ("rtol", P::ScalarOr(1e-5)), ("atol", P::ScalarOr(1e-8)), ("equal_nan", P::Bool)) = rules::compare;
+    "logical_and"(A, B) = rules::logical;
+    "logical_or"(A, B) = rules::logical;
+    "logical_xor"(A, B) = rules::logical;
+    "bitwise_and"(A, B) = rules::bitwise;
+    "bitwise_or"(A, B) = rules::bitwise;
+    "bitwise_xor"(A, B) = rules::bitwise;
+    "left_shift"(OA, OB) = rules::shift;
+    "right_shift"(OA, OB) = rules::shift;
+    "where_"(("condition", P::Tensor), ("x", P::Operand), ("y", P::Operand)) = rules::where_;
+    "clip"(OA, ("a_min", P::OptOperand), ("a_max", P::OptOperand)) = rules::clip;
+    // Products.
+    "matmul"(A, B) = rules::matmul;
+    "addmm"(("c", P::Tensor), A, B, ("alpha", P::ScalarOr(1.0)), ("beta", P::ScalarOr(1.0))) = rules::addmm;
+    "inner"(A, B) = rules::inner;
+    "outer"(A, B) = rules::outer;
+    "vecdot"(A, B, LAST) = rules::vecdot;
+    "tensordot"(A, B, ("axes", P::Contract(2))) = rules::tensordot;
+    "einsum"(("subscripts", P::Text), ("operands", P::Tensors)) = rules::einsum;
+    "gather_mm"(A, B, ("lhs_indices", P::OptTensor), ("rhs_indices", P::OptTensor), ("sorted_indices", P::Bool)) = rules::gather_mm;
+    "quantized_matmul"(X, ("w", P::Tensor), ("scales", P::Tensor), ("biases", P::Tensor), ("transpose", P::True), ("group_size", P::IntOr(64)), ("bits", P::IntOr(4))) = rules::quantized_matmul;
+    "dequantize"(("w", P::Tensor), ("scales", P::Tensor), ("biases", P::Tensor), ("group_size", P::IntOr(64)), ("bits", P::IntOr(4))) = rules::dequantize;
+    // Shapes.
+    "reshape"(A, SHAPE) = rules::reshape;
+    "broadcast_to"(A, SHAPE) = rules::broadcast_to;
+    "flatten"(A, ("start_axis", P::AxisOr(0)), ("end_axis", P::AxisOr(-1))) = rules::flatten;
+    "unflatten"(A, AXIS, SHAPE) = rules::unflatten;
     "transpose"(A, ("axes", P::Order)) = rules::transpose;
     "swapaxes"(A, ("axis1", P::Axis), ("axis2", P::Axis)) = rules::swapaxes;
+    "moveaxis"(A, ("source", P::Axis), ("destination", P::Axis)) = rules::moveaxis;
     "expand_dims"(A, ("axis", P::Int)) = rules::expand_dims;
-    "squeeze"(A, ("axis", P::Axis)) = rules::squeeze;
-    "concatenate"(("arrays", P::Tensors), ("axis", P::Axis)) = rules::concatenate;
+    "squeeze"(A, AXIS) = rules::squeeze;
+    "concatenate"(("arrays", P::Tensors), AXIS) = rules::concatenate;
     "stack"(("arrays", P::Tensors), ("axis", P::Int)) = rules::stack;
-    "split"(A, ("parts", P::Int), ("axis", P::Axis)) = rules::split;
-    "take"(A, ("indices", P::Tensor), ("axis", P::Axis)) = rules::take;
-    "take_along_axis"(A, ("indices", P::Tensor), ("axis", P::Axis)) = rules::take_along_axis;
-    "astype"(A, ("dtype", P::Dtype)) = rules::astype;
-    "sum"(A, ("axes", P::Axes), KEEP) = rules::reduce;
-    "mean"(A, ("axes", P::Axes), KEEP) = rules::reduce;
-    "max"(A, ("axes", P::Axes), KEEP) = rules::reduce;
-    "min"(A, ("axes", P::Axes), KEEP) = rules::reduce;
-    "prod"(A, ("axes", P::Axes), KEEP) = rules::reduce;
-    "logsumexp"(A, ("axes", P::Axes), KEEP) = rules::reduce;
-    "argmax"(A, ("axis", P::Axis), KEEP) = rules::arg_reduce;
-    "argmin"(A, ("axis", P::Axis), KEEP) = rules::arg_reduce;
-    "softmax"(A, ("axes", P::Axes), ("precise", P::Bool)) = rules::softmax;
+    "split"(A, ("parts", P::Parts), AXIS) = rules::split;
+    "slice"(A, ("start", P::Dims), ("stop", P::Dims), ("strides", P::DimsOr(1)), AXES) = rules::slice;
+    "tile"(A, ("reps", P::Dims)) = rules::tile;
+    "repeat"(A, ("repeats", P::Size), AXIS) = rules::repeat;
+    "pad"(A, ("pad_width", P::Pairs), ("constant_values", P::ScalarOr(0.0))) = rules::pad;
+    "roll"(A, ("shift", P::Int), AXIS) = rules::along_any;
+    "tril"(X, ("k", P::IntOr(0))) = rules::triangle;
+    "triu"(X, ("k", P::IntOr(0))) = rules::triangle;
+    // Indices and orders.
+    "take"(A, INDICES, AXIS) = rules::take;
+    "take_along_axis"(A, INDICES, AXIS) = rules::take_along_axis;
+    "put_along_axis"(A, INDICES, ("values", P::Tensor), AXIS) = rules::put_along_axis;
+    "sort"(A, LAST) = rules::along_any;
+    "argsort"(A, LAST) = rules::order;
+    "partition"(A, ("kth", P::Int), LAST) = rules::along_any;
+    "argpartition"(A, ("kth", P::Int), LAST) = rules::order;
+    "topk"(A, ("k", P::Size), LAST) = rules::topk;
+    // Over axes.
+    "sum"(A, AXES, KEEP) = rules::reduce;
+    "mean"(A, AXES, KEEP) = rules::reduce;
+    "max"(A, AXES, KEEP) = rules::reduce;
+    "min"(A, AXES, KEEP) = rules::reduce;
+    "prod"(A, AXES, KEEP) = rules::reduce;
+    "logsumexp"(A, AXES, KEEP) = rules::reduce;
+    "var"(A, AXES, KEEP, ("ddof", P::IntOr(0))) = rules::reduce;
+    "std"(A, AXES, KEEP, ("ddof", P::IntOr(0))) = rules::reduce;
+    "median"(A, AXES, KEEP) = rules::reduce;
+    "all"(A, AXES, KEEP) = rules::reduce;
+    "any"(A, AXES, KEEP) = rules::reduce;
+    "argmax"(A, AXIS, KEEP) = rules::arg_reduce;
+    "argmin"(A, AXIS, KEEP) = rules::arg_reduce;
+    "softmax"(A, AXES, ("precise", P::Bool)) = rules::softmax;
+    "cumsum"(A, AXIS, REVERSE, INCLUSIVE) = rules::scan;
+    "cumprod"(A, AXIS, REVERSE, INCLUSIVE) = rules::scan;
+    "cummax"(A, AXIS, REVERSE, INCLUSIVE) = rules::scan;
+    "cummin"(A, AXIS, REVERSE, INCLUSIVE) = rules::scan;
+    "logcumsumexp"(A, AXIS, REVERSE, INCLUSIVE) = rules::scan;
+    // New tensors.
+    "zeros"(SHAPE, DTYPE) = rules::filled;
+    "ones"(SHAPE, DTYPE) = rules::filled;
+    "full"(SHAPE, ("vals", P::Scalar), DTYPE) = rules::full;
+    "arange"(("start", P::Size), ("stop", P::OptSize), ("step", P::SizeOr(1)), ("dtype", P::DtypeOr(Dt::I32))) = rules::arange;
+    "linspace"(("start", P::Scalar), ("stop", P::Scalar), ("num", P::SizeOr(50)), DTYPE) = rules::linspace;
+    "eye"(("n", P::Size), ("m", P::OptSize), ("k", P::IntOr(0)), DTYPE) = rules::eye;
+    "tri"(("n", P::Size), ("m", P::OptSize), ("k", P::IntOr(0)), DTYPE) = rules::eye;
+    "positions"(("cache", P::Cache), ("tokens", P::Tensor)) = rules::positions;
+    // Layers of networks.
     "rms_norm"(X, ("weight", P::Tensor), ("eps", P::Scalar)) = rules::norm;
-    "scaled_dot_product_attention"(("q", P::Tensor), ("k", P::Tensor), ("v", P::Tensor), ("mask", P::Mask), ("scale", P::Scale)) = rules::attention;
-    "cross_entropy"(("logits", P::Tensor), ("targets", P::Tensor)) = rules::cross_entropy;
+    "layer_norm"(X, ("weight", P::OptTensor), ("bias", P::OptTensor), ("eps", P::ScalarOr(1e-5))) = rules::norm;
+    "rope"(A, ("dims", P::Size), ("traditional", P::Bool), ("base", P::ScalarOr(10000.0)), ("scale", P::ScalarOr(1.0)), ("offset", P::SizeOr(0))) = rules::rope;
+    "scaled_dot_product_attention"(("q", P::Tensor), ("k", P::Tensor), ("v", P::Tensor), ("mask", P::Mask), ("scale", P::OptScalar), ("sinks", P::OptTensor)) = rules::attention;
+    "causal_mask"(("scores", P::Tensor), ("window", P::Count)) = rules::causal_mask;
+    "conv1d"(("input", P::Tensor), ("weight", P::Tensor), ("stride", P::SizeOr(1)), ("padding", P::SizeOr(0)), ("dilation", P::SizeOr(1)), ("groups", P::SizeOr(1))) = rules::conv;
+    "conv2d"(("input", P::Tensor), ("weight", P::Tensor), ("stride", P::PairOr(1)), ("padding", P::PairOr(0)), ("dilation", P::PairOr(1)), ("groups", P::SizeOr(1))) = rules::conv;
+    "max_pool1d"(X, ("kernel_size", P::Size), ("stride", P::OptSize), ("padding", P::SizeOr(0))) = rules::pool;
+    "avg_pool1d"(X, ("kernel_size", P::Size), ("stride", P::OptSize), ("padding", P::SizeOr(0))) = rules::pool;
+    "max_pool2d"(X, ("kernel_size", P::Pair), ("stride", P::OptPair), ("padding", P::PairOr(0))) = rules::pool;
+    "avg_pool2d"(X, ("kernel_size", P::Pair), ("stride", P::OptPair), ("padding", P::PairOr(0))) = rules::pool;
+    // Losses, as in mlx.nn.losses.
+    "cross_entropy"(("logits", P::Tensor), TARGETS, WEIGHTS, LAST, ("label_smoothing", P::ScalarOr(0.0)), NONE) = rules::cross_entropy;
+    "binary_cross_entropy"(INPUTS, TARGETS, WEIGHTS, ("with_logits", P::True), MEAN) = rules::loss;
+    "mse_loss"(PREDICTIONS, TARGETS, MEAN) = rules::loss;
+    "l1_loss"(PREDICTIONS, TARGETS, MEAN) = rules::loss;
+    "smooth_l1_loss"(PREDICTIONS, TARGETS, ("beta", P::ScalarOr(1.0)), MEAN) = rules::loss;
+    "huber_loss"(INPUTS, TARGETS, ("delta", P::ScalarOr(1.0)), NONE) = rules::loss;
+    "log_cosh_loss"(INPUTS, TARGETS, NONE) = rules::loss;
+    "hinge_loss"(INPUTS, TARGETS, NONE) = rules::loss;
+    "gaussian_nll_loss"(INPUTS, TARGETS, ("vars", P::Tensor), ("full", P::Bool), ("eps", P::ScalarOr(1e-6)), MEAN) = rules::loss;
+    "margin_ranking_loss"(("inputs1", P::Tensor), ("inputs2", P::Tensor), TARGETS, ("margin", P::ScalarOr(0.0)), NONE) = rules::loss;
+    "kl_div_loss"(INPUTS, TARGETS, LAST, NONE) = rules::axis_loss;
+    "cosine_similarity_loss"(("x1", P::Tensor), ("x2", P::Tensor), ("axis", P::AxisOr(1)), ("eps", P::ScalarOr(1e-8)), NONE) = rules::axis_loss;
+    "nll_loss"(INPUTS, TARGETS, LAST, NONE) = rules::nll_loss;
 }
 
 /// The operation of that name.
@@ -216,27 +448,91 @@ impl Ctx<'_> {
         }
     }
 
+    /// The place of the argument called `name`; past the last if there is none.
+    pub fn place(&self, name: &str) -> usize {
+        let params = self.op.params;
+        let at = params.iter().position(|p| p.0 == name);
+        at.unwrap_or(params.len())
+    }
+
+    /// The exact quotient of two sizes, where it is known to be one.
+    pub fn divide(&self, a: &Dim, b: &Dim) -> Option<Dim> {
+        self.names.divide(a, b)
+    }
+
+    /// The quotient rounded down, where it is known.
+    pub fn floor_div(&self, a: &Dim, b: &Dim) -> Option<Dim> {
+        if let Some(exact) = self.divide(a, b) {
+            return Some(exact);
+        }
+        // A number is cut off; all else must divide.
+        let by = b.as_constant().filter(|n| *n > 0)?;
+        let number: i64 = a
+            .terms()
+            .filter(|(n, _)| n.is_empty())
+            .map(|(_, c)| c)
+            .sum();
+        let whole = self.divide(&a.plus(&Dim::constant(-number)), b)?;
+        Some(whole.plus(&Dim::constant(number.div_euclid(by))))
+    }
+
+    /// Whether a condition (argument `i`) is set.
+    pub fn flag(&self, i: usize) -> bool {
+        matches!(&self.args[i], Arg::Bool(syn::Expr::Lit(l)) if matches!(&l.lit, syn::Lit::Bool(b) if b.value))
+    }
+
+    /// The one size given as argument `i`.
+    pub fn size(&self, i: usize) -> Result<&Dim> {
+        self.dims(i)
+            .first()
+            .ok_or_else(|| self.error_at(i, Code::ArgumentKind, "expected a size".to_string()))
+    }
+
+    /// The tensor given as argument `i`, if there is one.
+    pub fn optional(&self, i: usize) -> Result<Option<(&Shape, Dt)>> {
+        match self.args[i] {
+            Arg::Absent => Ok(None),
+            _ => self.tensor(i).map(Some),
+        }
+    }
+
     /// The axes given as argument `i`; an empty list means all.
     pub fn axes(&self, i: usize, rank: usize) -> Result<Vec<usize>> {
         match &self.args[i] {
             Arg::Ints(list) if list.is_empty() => Ok((0..rank).collect()),
-            Arg::Ints(list) => list.iter().map(|a| self.resolve(i, *a, rank)).collect(),
+            Arg::Ints(list) => {
+                let axes = list.iter().map(|a| self.resolve(i, *a, rank));
+                let axes = axes.collect::<Result<Vec<usize>>>()?;
+                let twice = |(n, a): (usize, &usize)| axes[..n].contains(a);
+                match self.op.params[i].1 == P::Axes && axes.iter().enumerate().any(twice) {
+                    true => {
+                        let text = "an axis is named twice".to_string();
+                        Err(self.error_at(i, Code::Permutation, text))
+                    }
+                    false => Ok(axes),
+                }
+            }
             _ => Ok((0..rank).collect()),
         }
     }
 
     fn resolve(&self, i: usize, axis: i64, rank: usize) -> Result<usize> {
+        self.axis_of(i, 0, axis, rank)
+    }
+
+    /// The place of an axis (part of argument `i`) of argument `of`.
+    pub fn axis_of(&self, i: usize, of: usize, axis: i64, rank: usize) -> Result<usize> {
         let at = if axis < 0 { axis + rank as i64 } else { axis };
         if (0..rank as i64).contains(&at) {
             return Ok(at as usize);
         }
-        let text = format!("axis {axis} is outside {}", self.noun(0));
+        let text = format!("axis {axis} is outside {}", self.noun(of));
         Err(self.error_at(i, Code::Axis, text))
     }
 
     /// Whether `keepdims` (argument `i`) is set.
     pub fn keepdims(&self, i: usize) -> bool {
-        matches!(&self.args[i], Arg::Bool(syn::Expr::Lit(l)) if matches!(&l.lit, syn::Lit::Bool(b) if b.value))
+        self.flag(i)
     }
 
     /// The sizes given as argument `i`.

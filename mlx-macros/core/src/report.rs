@@ -114,6 +114,8 @@ fn list(args: &[Arg]) -> String {
         Arg::Bool(_) => "flag".to_string(),
         Arg::Dtype(d) => d.name().to_string(),
         Arg::Causal => "causal".to_string(),
+        Arg::Sliding(_) => "sliding".to_string(),
+        Arg::Text(t) => format!("{t:?}"),
         Arg::Absent => "_".to_string(),
     };
     args.iter().map(one).collect::<Vec<_>>().join(", ")

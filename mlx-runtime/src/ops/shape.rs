@@ -250,6 +250,43 @@ pub fn pad(a: &Array, pad_width: &[(i32, i32)], value: &Array) -> Result<Array> 
     })
 }
 
+/// A view of the elements in row-major order: element `[i, j, ..]` is number
+/// `offset + i * strides[0] + j * strides[1] + ..` of them. Elements may come more than once.
+/// MLX: `as_strided`.
+///
+/// # Errors
+/// If there is not one stride of 0 or more for each size, or the view leaves the array.
+pub fn as_strided(a: &Array, shape: &[i32], strides: &[i64], offset: usize) -> Result<Array> {
+    super::same_lengths(
+        "as_strided",
+        &[("shape", shape.len()), ("strides", strides.len())],
+    )?;
+    check_new_shape("as_strided", shape)?;
+    // MLX does not look whether the last element is inside.
+    let steps = shape.iter().zip(strides);
+    let last = steps.fold(Some(offset), |last, (n, s)| {
+        let n = usize::try_from((*n - 1).max(0)).ok()?;
+        n.checked_mul(usize::try_from(*s).ok()?)?.checked_add(last?)
+    });
+    let empty = shape.contains(&0) && strides.iter().all(|s| *s >= 0);
+    if !empty && last.is_none_or(|last| last >= a.size()) {
+        return Err(Error::shape(
+            "as_strided",
+            format!(
+                "shape {shape:?} with strides {strides:?} from {offset} leaves {:?}",
+                a.shape()
+            ),
+        ));
+    }
+    build("as_strided", &[a], |out, s| {
+        let (p, n) = (shape.as_ptr(), shape.len());
+        let (q, m) = (strides.as_ptr(), strides.len());
+        // SAFETY: both lists have their lengths, the view stays inside of the array; the input and
+        // the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_as_strided(out, a.as_raw(), p, n, q, m, offset, s) }
+    })
+}
+
 /// The elements in row-major memory, copied only if they are not; `allow_col_major` is content
 /// with column-major, too. MLX: `contiguous`.
 ///

@@ -61,7 +61,7 @@ fn match_attention(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Attention
         return None;
     };
     let attended = swapped(op_of(graph, *joined, "transpose")?)?;
-    let [Arg::Value(q), Arg::Value(k), Arg::Value(v), Arg::Causal, scale] =
+    let [Arg::Value(q), Arg::Value(k), Arg::Value(v), Arg::Causal, scale, Arg::Absent] =
         op_of(graph, attended, "scaled_dot_product_attention")?
     else {
         return None;

@@ -34,16 +34,36 @@ impl Lower<'_> {
 
     pub(super) fn arg(&self, a: &Arg, kind: crate::ops::P) -> TokenStream {
         use crate::ops::P;
-        let mask = quote! { ::mlx_runtime::ops::fast::Mask };
+        let mask = quote! { ::mlx_runtime::__private::ops::Mask };
+        let optional = matches!(
+            kind,
+            P::OptTensor | P::OptOperand | P::OptSize | P::OptPair | P::OptScalar | P::Count
+        );
+        if optional && !matches!(a, Arg::Absent) {
+            let inner = match (a, kind) {
+                (Arg::Scalar(e), P::Count) => {
+                    let e = self.number(e);
+                    quote! { (#e) as i32 }
+                }
+                (_, P::OptSize) => self.arg(a, P::Size),
+                _ => self.arg(a, P::Tensor),
+            };
+            return quote! { ::core::option::Option::Some(#inner) };
+        }
         match (a, kind) {
             (Arg::Value(id), P::Mask) => {
                 let v = self.read(*id);
                 quote! { #mask::Array(#v) }
             }
             (Arg::Causal, _) => quote! { #mask::Causal },
+            (Arg::Sliding(e), _) => {
+                let e = self.number(e);
+                quote! { #mask::Sliding((#e) as i32) }
+            }
             (Arg::Absent, P::Mask) => quote! { #mask::None },
             (Arg::Absent, P::Bool) => quote! { false },
             (Arg::Absent, _) => quote! { ::core::option::Option::None },
+            (Arg::Text(t), _) => t.to_token_stream(),
             (Arg::Value(id), _) => self.read(*id),
             (Arg::Weak { expr, like }, _) => {
                 let (e, like) = (self.number(expr), self.read(*like));
@@ -53,10 +73,22 @@ impl Lower<'_> {
                 let all = ids.iter().map(|id| self.read(*id));
                 quote! { &[#(#all),*] }
             }
+            (Arg::Int(i), P::Parts) => {
+                let i = *i as i32;
+                quote! { ::mlx_runtime::__private::ops::Parts::Equal(#i) }
+            }
             (Arg::Int(i), _) => (*i as i32).to_token_stream(),
             (Arg::Ints(l), _) => {
                 let l = l.iter().map(|i| *i as i32);
                 quote! { &[#(#l),*] }
+            }
+            (Arg::Dims(d), P::Size | P::SizeOr(_)) if d.len() == 1 => {
+                let e = dim(&d[0], |n| dim_var(n).to_token_stream());
+                quote! { ::mlx_runtime::__private::size(#e)? }
+            }
+            (Arg::Dims(_), P::Parts) => {
+                let sizes = self.arg(a, P::Dims);
+                quote! { ::mlx_runtime::__private::ops::Parts::Sizes(#sizes) }
             }
             (Arg::Dims(d), _) => {
                 let d = d.iter().map(|d| match d.as_constant() {
@@ -67,10 +99,6 @@ impl Lower<'_> {
                     }
                 });
                 quote! { &[#(#d),*] }
-            }
-            (Arg::Scalar(e), P::Scale) => {
-                let e = self.number(e);
-                quote! { ::core::option::Option::Some((#e) as f32) }
             }
             (Arg::Scalar(e), _) => {
                 let e = self.number(e);

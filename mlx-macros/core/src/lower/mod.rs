@@ -337,7 +337,7 @@ impl Lower<'_> {
                     let field = config_field(n);
                     quote! { (__c.#field as i64) }
                 });
-                let scale = self.arg(&a.scale, crate::ops::P::Scale);
+                let scale = self.arg(&a.scale, crate::ops::P::OptScalar);
                 let cache = self.read(a.cache);
                 quote! {
                     ::mlx_runtime::nn::rope_attention(

@@ -1,0 +1,136 @@
+//! Rules of windows that slide over the middle axes, channels last.
+
+use crate::diag::{Code, Result};
+use crate::dims::Dim;
+use crate::ir::Arg;
+use crate::operands::{need_float, promote};
+use crate::ops::Ctx;
+use crate::signature::Ty;
+
+/// The middle axes of the operation, which its name ends with.
+fn spatial(c: &Ctx<'_>) -> usize {
+    if c.op.name.ends_with("2d") {
+        2
+    } else {
+        1
+    }
+}
+
+/// `input [B, size.., in]`, `weight [out, kernel.., in / groups]` ->
+/// `[B, (size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1 .., out]`.
+pub fn conv(c: &Ctx<'_>) -> Result<Ty> {
+    let ((x, d), (w, dw)) = (c.tensor(0)?, c.tensor(1)?);
+    let dtype = promote(c, 0, 1, d, dw)?;
+    need_float(c, 0, dtype)?;
+    let n = spatial(c);
+    let shapes = [
+        (0, x, "[batch, size.., channels]"),
+        (1, w, "[out, kernel.., channels]"),
+    ];
+    for (i, s, form) in shapes {
+        if s.len() != n + 2 {
+            let text = format!("needs {form}, {} dims in all, but {}", n + 2, c.describe(i));
+            return Err(c.error_at(i, Code::Rank, text));
+        }
+    }
+    let groups = c.size(5)?;
+    if x[n + 1] != w[n + 1].times(groups) || c.divide(&w[0], groups).is_none() {
+        let text = format!(
+            "channels do not fit `{}` group(s): {}, {}",
+            c.names.dim(groups),
+            c.describe(0),
+            c.describe(1)
+        );
+        return Err(c.error_at(1, Code::Inner, text));
+    }
+    let mut out = vec![x[0].clone()];
+    for i in 0..n {
+        let window = Window {
+            size: &x[i + 1],
+            kernel: &w[i + 1],
+            stride: &c.dims(2)[i],
+            padding: &c.dims(3)[i],
+            dilation: &c.dims(4)[i],
+        };
+        out.push(window.places(c)?);
+    }
+    out.push(w[0].clone());
+    Ok(Ty::Tensor(out, dtype))
+}
+
+/// `[B, size.., C] -> [B, (size + 2 * padding - kernel) / stride + 1 .., C]`; the stride is the
+/// kernel's size unless given.
+pub fn pool(c: &Ctx<'_>) -> Result<Ty> {
+    let (x, d) = c.tensor(0)?;
+    need_float(c, 0, d)?;
+    let n = spatial(c);
+    if x.len() != n + 2 {
+        let text = format!(
+            "needs [batch, size.., channels], {} dims in all, but {}",
+            n + 2,
+            c.describe(0)
+        );
+        return Err(c.error_at(0, Code::Rank, text));
+    }
+    let one = Dim::constant(1);
+    let stride = match c.args[2] {
+        Arg::Absent => c.dims(1),
+        _ => c.dims(2),
+    };
+    let mut out = x.clone();
+    for i in 0..n {
+        let window = Window {
+            size: &x[i + 1],
+            kernel: &c.dims(1)[i],
+            stride: &stride[i],
+            padding: &c.dims(3)[i],
+            dilation: &one,
+        };
+        out[i + 1] = window.places(c)?;
+    }
+    Ok(Ty::Tensor(out, d))
+}
+
+/// A window that slides along one axis.
+struct Window<'a> {
+    size: &'a Dim,
+    kernel: &'a Dim,
+    stride: &'a Dim,
+    padding: &'a Dim,
+    dilation: &'a Dim,
+}
+
+impl Window<'_> {
+    /// How many places it has.
+    fn places(&self, c: &Ctx<'_>) -> Result<Dim> {
+        let below = |d: &Dim, least: i64| d.as_constant().is_some_and(|n| n < least);
+        let steps = [self.kernel, self.stride, self.dilation];
+        if steps.into_iter().any(|d| below(d, 1)) || below(self.padding, 0) {
+            let text = "kernel, stride and dilation are 1 or more, padding 0 or more".to_string();
+            return Err(c.error(Code::Size, text));
+        }
+        let one = Dim::constant(1);
+        // (size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1, as one quotient.
+        let reach = self.dilation.times(&self.kernel.plus(&one.negated()));
+        let free = self.size.plus(&self.padding.times(&Dim::constant(2)));
+        let free = free.plus(&reach.plus(&one).negated());
+        let places = c.floor_div(&free.plus(self.stride), self.stride).ok_or_else(|| {
+            let text = format!(
+                "a stride of `{}` is not known to divide `{}`, on which the size of the result depends: {}",
+                c.names.dim(self.stride),
+                c.names.dim(&free),
+                c.describe(0)
+            );
+            c.error(Code::Stride, text)
+        })?;
+        if below(&free, 0) || below(&places, 1) {
+            let text = format!(
+                "the window of `{}` does not fit: {}",
+                c.names.dim(self.kernel),
+                c.describe(0)
+            );
+            return Err(c.error(Code::Size, text));
+        }
+        Ok(places)
+    }
+}

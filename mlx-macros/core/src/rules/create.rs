@@ -1,0 +1,83 @@
+//! Rules of tensors that are made of nothing.
+
+use crate::diag::{Code, Result};
+use crate::dims::Dim;
+use crate::ir::Arg;
+use crate::ops::Ctx;
+use crate::signature::{Dt, Ty};
+
+fn dtype(c: &Ctx<'_>, i: usize) -> Result<Dt> {
+    match c.args[i] {
+        Arg::Dtype(d) => Ok(d),
+        _ => Err(c.error_at(i, Code::ArgumentKind, "expected a dtype".to_string())),
+    }
+}
+
+fn sized(c: &Ctx<'_>, i: usize, shape: Vec<Dim>, d: Dt) -> Result<Ty> {
+    let negative = |d: &Dim| d.as_constant().is_some_and(|n| n < 0);
+    match shape.iter().any(negative) {
+        true => Err(c.error_at(i, Code::Size, "a size is negative".to_string())),
+        false => Ok(Ty::Tensor(shape, d)),
+    }
+}
+
+/// The sizes given.
+pub fn filled(c: &Ctx<'_>) -> Result<Ty> {
+    sized(c, 0, c.dims(0).to_vec(), dtype(c, 1)?)
+}
+
+/// The sizes given.
+pub fn full(c: &Ctx<'_>) -> Result<Ty> {
+    sized(c, 0, c.dims(0).to_vec(), dtype(c, 2)?)
+}
+
+/// `[(stop - start) / step]`, rounded up; one size alone is `stop`.
+pub fn arange(c: &Ctx<'_>) -> Result<Ty> {
+    let d = dtype(c, 3)?;
+    let zero = Dim::constant(0);
+    let (start, stop) = match c.args[1] {
+        Arg::Absent => (&zero, c.size(0)?),
+        _ => (c.size(0)?, c.size(1)?),
+    };
+    let step = c.size(2)?;
+    let length = stop.plus(&start.negated());
+    // Rounded up, which a step backwards turns round.
+    let (length, step) = match step.as_constant() {
+        Some(n) if n < 0 => (length.negated(), step.negated()),
+        _ => (length, step.clone()),
+    };
+    if step.as_constant() == Some(0) || d == Dt::Bool {
+        return Err(c.error(
+            Code::Size,
+            "needs a step that is not 0, and numbers".to_string(),
+        ));
+    }
+    let up = length.plus(&step).plus(&Dim::constant(-1));
+    let places = c.floor_div(&up, &step).ok_or_else(|| {
+        let text = format!(
+            "steps of `{}` through `{}` have no known number",
+            c.names.dim(&step),
+            c.names.dim(&length)
+        );
+        c.error_at(2, Code::Stride, text)
+    })?;
+    sized(c, 1, vec![places], d)
+}
+
+/// `[num]`.
+pub fn linspace(c: &Ctx<'_>) -> Result<Ty> {
+    match dtype(c, 3)? {
+        d @ (Dt::Float | Dt::F32) => sized(c, 2, vec![c.size(2)?.clone()], d),
+        _ => Err(c.error_at(3, Code::Dtype, "the values are floating point".to_string())),
+    }
+}
+
+/// `[n, m]`, or `[n, n]`.
+pub fn eye(c: &Ctx<'_>) -> Result<Ty> {
+    let n = c.size(0)?;
+    let m = match c.args[1] {
+        Arg::Absent => n,
+        _ => c.size(1)?,
+    };
+    sized(c, 0, vec![n.clone(), m.clone()], dtype(c, 3)?)
+}

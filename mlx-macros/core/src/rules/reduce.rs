@@ -1,0 +1,118 @@
+//! Rules of operations over axes.
+
+use crate::diag::{Code, Result};
+use crate::operands::{need_float, promote, reduced};
+use crate::ops::Ctx;
+use crate::signature::{Dt, Ty};
+
+/// Axes that go, or become 1 with `keepdims`; all of them when none is named.
+pub fn reduce(c: &Ctx<'_>) -> Result<Ty> {
+    let (s, d) = c.tensor(0)?;
+    if matches!(c.op.name, "mean" | "logsumexp" | "var" | "std" | "median") {
+        need_float(c, 0, d)?;
+    }
+    let axes = c.axes(1, s.len())?;
+    // MLX counts what is true.
+    let d = match (d, c.op.name) {
+        (Dt::Bool, "sum" | "prod") => Dt::I32,
+        (_, "all" | "any") => Dt::Bool,
+        _ => d,
+    };
+    Ok(Ty::Tensor(reduced(s, &axes, c.keepdims(2)), d))
+}
+
+/// The index along one axis, as uint32.
+pub fn arg_reduce(c: &Ctx<'_>) -> Result<Ty> {
+    let (s, _) = c.tensor(0)?;
+    let at = c.axis(1, s.len())?;
+    Ok(Ty::Tensor(reduced(s, &[at], c.keepdims(2)), Dt::U32))
+}
+
+/// `[..] -> [..]`, normalised over the axes.
+pub fn softmax(c: &Ctx<'_>) -> Result<Ty> {
+    let (s, d) = c.tensor(0)?;
+    c.axes(1, s.len())?;
+    need_float(c, 0, d)?;
+    Ok(Ty::Tensor(s.clone(), d))
+}
+
+/// `[..] -> [..]` along one axis, floating point.
+pub fn along(c: &Ctx<'_>) -> Result<Ty> {
+    let (s, d) = c.tensor(0)?;
+    c.axis(1, s.len())?;
+    need_float(c, 0, d)?;
+    Ok(Ty::Tensor(s.clone(), d))
+}
+
+/// `[..] -> [..]`: each element with those before it along one axis.
+pub fn scan(c: &Ctx<'_>) -> Result<Ty> {
+    let (s, d) = c.tensor(0)?;
+    c.axis(1, s.len())?;
+    match (d, c.op.name) {
+        (_, "logcumsumexp") => need_float(c, 0, d)?,
+        (Dt::Bool, _) => {
+            return Err(c.error_at(
+                0,
+                Code::Dtype,
+                format!("needs numbers, but {}", c.describe(0)),
+            ))
+        }
+        _ => {}
+    }
+    Ok(Ty::Tensor(s.clone(), d))
+}
+
+/// One half of an axis times the sigmoid of the other.
+pub fn glu(c: &Ctx<'_>) -> Result<Ty> {
+    let (s, d) = c.tensor(0)?;
+    need_float(c, 0, d)?;
+    let at = c.axis(1, s.len())?;
+    let half = c
+        .divide(&s[at], &crate::dims::Dim::constant(2))
+        .ok_or_else(|| {
+            let text = format!(
+                "2 is not known to divide `{}` of {}",
+                c.names.dim(&s[at]),
+                c.noun(0)
+            );
+            c.error_at(0, Code::DimMismatch, text)
+        })?;
+    let mut s = s.clone();
+    s[at] = half;
+    Ok(Ty::Tensor(s, d))
+}
+
+/// `x [.., D]` and, where they are given, `weight [D]` and `bias [D]` -> `[.., D]`.
+pub fn norm(c: &Ctx<'_>) -> Result<Ty> {
+    let (x, d) = c.tensor(0)?;
+    need_float(c, 0, d)?;
+    if x.is_empty() {
+        return Err(c.error_at(
+            0,
+            Code::Rank,
+            format!("needs one dim or more, but {}", c.describe(0)),
+        ));
+    }
+    for i in [c.place("weight"), c.place("bias")] {
+        if i >= c.args.len() {
+            continue;
+        }
+        let Some((w, dw)) = c.optional(i)? else {
+            continue;
+        };
+        promote(c, 0, i, d, dw)?;
+        if w.len() != 1 || x.last() != w.first() {
+            return Err(c.error_at(
+                i,
+                Code::DimMismatch,
+                format!(
+                    "the {} must have the last dim's size: {}, {}",
+                    c.op.params[i].0,
+                    c.describe(0),
+                    c.describe(i)
+                ),
+            ));
+        }
+    }
+    Ok(Ty::Tensor(x.clone(), d))
+}

@@ -1,0 +1,109 @@
+//! Attention, its masks, and positions.
+
+use super::number;
+use crate::nn::KvCache;
+use crate::ops::{self, fast, greater, greater_equal, logical_and, reshape, subtract, where_};
+use crate::{Array, Dtype, Error, Result};
+
+/// Which keys a query sees.
+#[derive(Clone, Copy, Debug)]
+pub enum Mask<'a> {
+    /// All of them.
+    None,
+    /// Those at and before its own position; the last query aligns with the last key.
+    Causal,
+    /// As `Causal`, but no more than that many (Beltagy et al. 2020).
+    Sliding(i32),
+    /// Where a bool array is true, or with a floating-point array added to the scores.
+    Array(&'a Array),
+}
+
+/// Attention; the scale is `1/sqrt(head size)` unless given. A sink is one more score for each
+/// head, which leads nowhere (Xiao et al. 2023).
+pub fn scaled_dot_product_attention(
+    q: &Array,
+    k: &Array,
+    v: &Array,
+    mask: Mask<'_>,
+    scale: Option<f32>,
+    sinks: Option<&Array>,
+) -> Result<Array> {
+    let scale = match scale {
+        Some(s) => s,
+        None => 1.0 / (q.dim(-1)?.max(1) as f32).sqrt(),
+    };
+    let own;
+    let mask = match mask {
+        Mask::None => fast::Mask::None,
+        Mask::Causal => fast::Mask::Causal,
+        Mask::Array(a) => fast::Mask::Array(a),
+        // A window that holds every key hides nothing more, and has a faster kernel.
+        Mask::Sliding(n) if n >= k.dim(2)? => fast::Mask::Causal,
+        Mask::Sliding(n) => {
+            own = seen(q.dim(2)?, k.dim(2)?, Some(n))?;
+            fast::Mask::Array(&own)
+        }
+    };
+    fast::scaled_dot_product_attention(q, k, v, scale, mask, sinks)
+}
+
+/// `scores [.., L, S]` with those of keys that a query must not see replaced by the lowest finite
+/// number: query `i` sits at position `S - L + i`, and sees itself and those before, `window` in
+/// all if it is given.
+pub fn causal_mask(scores: &Array, window: Option<i32>) -> Result<Array> {
+    let seen = seen(scores.dim(-2)?, scores.dim(-1)?, window)?;
+    let lowest = match scores.dtype() {
+        Dtype::Float16 => -65504.0,
+        // The largest bfloat16: 255/128 * 2^127.
+        Dtype::Bfloat16 => -f64::from(f32::from_bits(0x7f7f_0000)),
+        _ => f64::from(f32::MIN),
+    };
+    where_(&seen, scores, &number(lowest, scores)?)
+}
+
+/// Whether each of `queries`, the last of which aligns with the last key, sees each of `keys`.
+fn seen(queries: i32, keys: i32, window: Option<i32>) -> Result<Array> {
+    if let Some(n) = window.filter(|n| *n < 1) {
+        let text = format!("a window shows one key or more, found {n}");
+        return Err(Error::invalid("causal_mask", text));
+    }
+    let places = |from: i32, n: i32| {
+        ops::arange(
+            f64::from(from),
+            f64::from(from) + f64::from(n),
+            1.0,
+            Dtype::Int32,
+        )
+    };
+    let rows = reshape(
+        &places(keys.saturating_sub(queries), queries)?,
+        &[queries, 1],
+    )?;
+    let columns = reshape(&places(0, keys)?, &[1, keys])?;
+    let before = greater_equal(&rows, &columns)?;
+    match window {
+        None => Ok(before),
+        Some(n) => {
+            let near = greater(&Array::scalar(n)?, &subtract(&rows, &columns)?)?;
+            logical_and(&before, &near)
+        }
+    }
+}
+
+/// Rotary positions from `offset` on, `[.., L, D] -> [.., L, D]`.
+pub fn rope(
+    a: &Array,
+    dims: i32,
+    traditional: bool,
+    base: f32,
+    scale: f32,
+    offset: i32,
+) -> Result<Array> {
+    fast::rope(a, dims, traditional, Some(base), scale, offset, None)
+}
+
+/// `tokens [B, L, ..] -> [L]`: positions that follow those in the cache.
+pub fn positions(cache: &KvCache, tokens: &Array) -> Result<Array> {
+    let from = f64::from(cache.offset());
+    ops::arange(from, from + f64::from(tokens.dim(1)?), 1.0, Dtype::Int32)
+}

@@ -1,0 +1,32 @@
+//! Arrays from sizes.
+
+use crate::{ops, Array, Dtype, Result};
+
+/// `vals` everywhere.
+pub fn full(shape: &[i32], vals: f32, dtype: Dtype) -> Result<Array> {
+    ops::full(shape, &Array::scalar(vals)?, dtype)
+}
+
+/// From `start` to before `stop`; one size alone is `stop`.
+pub fn arange(start: i32, stop: Option<i32>, step: i32, dtype: Dtype) -> Result<Array> {
+    let (start, stop) = match stop {
+        None => (0, start),
+        Some(stop) => (start, stop),
+    };
+    ops::arange(f64::from(start), f64::from(stop), f64::from(step), dtype)
+}
+
+/// `num` values from `start` to `stop`.
+pub fn linspace(start: f32, stop: f32, num: i32, dtype: Dtype) -> Result<Array> {
+    ops::linspace(f64::from(start), f64::from(stop), num, dtype)
+}
+
+/// Ones on the `k`-th diagonal.
+pub fn eye(n: i32, m: Option<i32>, k: i32, dtype: Dtype) -> Result<Array> {
+    ops::eye(n, m.unwrap_or(n), k, dtype)
+}
+
+/// Ones at and below the `k`-th diagonal.
+pub fn tri(n: i32, m: Option<i32>, k: i32, dtype: Dtype) -> Result<Array> {
+    ops::tri(n, m.unwrap_or(n), k, dtype)
+}

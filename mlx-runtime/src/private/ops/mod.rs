@@ -1,0 +1,91 @@
+//! The operations as the language writes them: MLX's own, and what is composed of them as
+//! `mlx.nn` composes it.
+
+mod activations;
+mod attention;
+mod create;
+mod losses;
+mod pooling;
+mod shape;
+
+pub use activations::*;
+pub use attention::*;
+pub use create::*;
+pub use losses::*;
+pub use pooling::*;
+pub use shape::*;
+
+pub use crate::ops::fast::layer_norm;
+pub use crate::ops::{
+    abs, add, addmm, all, any, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, argmax,
+    argmin, argpartition, argsort, astype, bitwise_and, bitwise_invert, bitwise_or, bitwise_xor,
+    broadcast_to, ceil, clip, concatenate, conv1d, cos, cosh, cummax, cummin, cumprod, cumsum,
+    degrees, dequantize, divide, einsum, equal, erf, erfinv, exp, expm1, flatten, floor,
+    floor_divide, gather_mm, greater, greater_equal, inner, isfinite, isinf, isnan, isneginf,
+    isposinf, left_shift, less, less_equal, log, log10, log1p, log2, logaddexp, logcumsumexp,
+    logical_and, logical_not, logical_or, logical_xor, logsumexp, matmul, max, maximum, mean,
+    median, min, minimum, moveaxis, multiply, nan_to_num, negative, not_equal, ones, ones_like,
+    outer, partition, power, prod, put_along_axis, quantized_matmul, radians, reciprocal,
+    remainder, repeat, reshape, right_shift, roll, round, rsqrt, sigmoid, sign, sin, sinh, softmax,
+    sort, sqrt, square, stack, std, stop_gradient, subtract, sum, swapaxes, take, take_along_axis,
+    tan, tanh, tile, topk, transpose, tril, triu, trunc, unflatten, var, vecdot, where_, zeros,
+    zeros_like,
+};
+
+use crate::{ops, Array, Result};
+
+/// A number beside `like`, in its dtype.
+fn number(value: f64, like: &Array) -> Result<Array> {
+    super::weak(value, like)
+}
+
+/// `value * a`.
+fn scaled(value: f64, a: &Array) -> Result<Array> {
+    multiply(a, &number(value, a)?)
+}
+
+/// `a + value`.
+fn shifted(a: &Array, value: f64) -> Result<Array> {
+    add(a, &number(value, a)?)
+}
+
+/// Rows made whole in memory.
+pub fn contiguous(a: &Array) -> Result<Array> {
+    ops::contiguous(a, false)
+}
+
+/// Whether two values are close.
+pub fn isclose(a: &Array, b: &Array, rtol: f32, atol: f32, equal_nan: bool) -> Result<Array> {
+    ops::isclose(a, b, f64::from(rtol), f64::from(atol), equal_nan)
+}
+
+/// `x [.., D]`, `weight [D]`.
+pub fn rms_norm(x: &Array, weight: &Array, eps: f32) -> Result<Array> {
+    crate::nn::norm::rms_norm(x, weight, eps)
+}
+
+/// The axes of `a`, then as many of `b`.
+pub fn tensordot(a: &Array, b: &Array, axes: &[i32]) -> Result<Array> {
+    let (left, right) = axes.split_at(axes.len() / 2);
+    ops::tensordot(a, b, left, right)
+}
+
+/// `[B, H, W, in], [out, kh, kw, in / groups] -> [B, H', W', out]`.
+pub fn conv2d(
+    input: &Array,
+    weight: &Array,
+    stride: &[i32; 2],
+    padding: &[i32; 2],
+    dilation: &[i32; 2],
+    groups: i32,
+) -> Result<Array> {
+    let pair = |p: &[i32; 2]| (p[0], p[1]);
+    ops::conv2d(
+        input,
+        weight,
+        pair(stride),
+        pair(padding),
+        pair(dilation),
+        groups,
+    )
+}

@@ -26,6 +26,7 @@ mod array;
 pub mod device;
 mod dtype;
 mod error;
+mod forecast;
 #[doc(hidden)]
 pub mod fused;
 mod handles;

@@ -3,6 +3,7 @@
 use mlx_sys as sys;
 
 use crate::error::{check, init};
+pub use crate::forecast::{forecast, forecast_within, Forecast};
 use crate::Result;
 
 macro_rules! readings {

@@ -6,7 +6,7 @@ use super::layers::with_checkpoint;
 use super::{Checkpoint, Model, ParamGroups};
 use crate::optim::{clip_grad_norm, AdamW, OptimState};
 use crate::transforms::{self, ValueAndGrad};
-use crate::{Array, Error, ErrorKind, Result};
+use crate::{memory, Array, Error, ErrorKind, Result};
 
 /// How steps are taken.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +81,15 @@ impl<M: Model> TrainStep<M> {
     /// # Errors
     /// What the loss function or MLX reports; the model is then as before the step.
     pub fn run(&mut self, batch: &[Array], lr: f32) -> Result<Vec<Array>> {
+        let next = self.graph(batch, lr)?;
+        transforms::eval(&next.arrays())?;
+        (self.buffers, self.state) = (next.buffers, next.state);
+        Ok(next.values)
+    }
+
+    /// The graph of one step. Nothing else refers to it, so that each gradient is freed as soon as
+    /// it is gathered.
+    fn graph(&self, batch: &[Array], lr: f32) -> Result<Next> {
         let mut inputs = self.groups.scatter(&self.buffers)?;
         inputs.extend_from_slice(batch);
         let (values, grads) = self.gradient.call(&inputs)?;
@@ -92,16 +101,17 @@ impl<M: Model> TrainStep<M> {
         let (buffers, state) =
             self.optimizer
                 .step(&self.buffers, &grads, &self.state, Some(&lr))?;
-        let kept = state.arrays();
-        transforms::eval(
-            &values
-                .iter()
-                .chain(&buffers)
-                .chain(&kept)
-                .collect::<Vec<_>>(),
-        )?;
-        (self.buffers, self.state) = (buffers, state);
-        Ok(values)
+        Ok(Next {
+            values,
+            buffers,
+            state,
+        })
+    }
+
+    /// What a step on such a batch will take; nothing is evaluated.
+    pub fn forecast(&self, batch: &[Array]) -> Result<memory::Forecast> {
+        let next = self.graph(batch, 0.0)?;
+        memory::forecast(&next.arrays())
     }
 
     /// The model with the current values.
@@ -167,6 +177,26 @@ impl<M: Model> TrainStep<M> {
     /// The names of the trainable tensors.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+}
+
+/// What a step leads to.
+struct Next {
+    values: Vec<Array>,
+    buffers: Vec<Array>,
+    state: OptimState,
+}
+
+impl Next {
+    fn arrays(&self) -> Vec<&Array> {
+        let state = std::iter::once(&self.state.step)
+            .chain(&self.state.m)
+            .chain(&self.state.v);
+        self.values
+            .iter()
+            .chain(&self.buffers)
+            .chain(state)
+            .collect()
     }
 }
 

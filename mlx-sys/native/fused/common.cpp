@@ -62,15 +62,30 @@ void CpuPrimitive::eval_gpu(const std::vector<array>&, std::vector<array>&) {
 }
 
 float* Evaluation::output(array& a) {
+  if (planner_) {
+    planner_->output(a);
+    return nullptr;
+  }
   allocate(a);
   return a.data<float>();
 }
 
 float* Evaluation::scratch(int rows, int columns) {
+  if (planner_) {
+    planner_->temporary(size_t(rows) * columns * sizeof(float));
+    return nullptr;
+  }
   array a({rows, columns}, mx::float32, nullptr, {});
   allocate(a);
-  encoder_.add_temporary(a);
+  encoder_->add_temporary(a);
   return a.data<float>();
+}
+
+void Evaluation::plan_input(const array& a) {
+  if (!a.flags().row_contiguous) {
+    planner_->temporary(a.nbytes());
+    planner_->dispatch();
+  }
 }
 
 array Evaluation::dense(const array& a) {
@@ -79,7 +94,7 @@ array Evaluation::dense(const array& a) {
   }
   array copy(a.shape(), a.dtype(), nullptr, {});
   allocate(copy);
-  encoder_.add_temporary(copy);
+  encoder_->add_temporary(copy);
   // Every input is of a type of 4 bytes: float32 or int32.
   run([from = a.data<uint32_t>(),
        to = copy.data<uint32_t>(),

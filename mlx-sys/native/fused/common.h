@@ -9,6 +9,7 @@
 #include "fused.h"
 #include "mlx/backend/cpu/encoder.h"
 #include "mlx/primitives.h"
+#include "../planner.h"
 
 namespace mlxrs {
 
@@ -25,11 +26,17 @@ class CpuPrimitive : public mx::Primitive {
 // that evaluates. (What the work itself throws, MLX reports where the stream is waited for.)
 class Evaluation {
  public:
-  explicit Evaluation(const mx::Stream& stream) : encoder_(mx::cpu::get_command_encoder(stream)) {}
+  explicit Evaluation(const mx::Stream& stream)
+      : planner_(Planner::current()),
+        encoder_(planner_ ? nullptr : &mx::cpu::get_command_encoder(stream)) {}
 
   // The elements of an input in row-major order: its own, or a copy if they lie otherwise.
   template <typename T = float>
   const T* input(const array& a) {
+    if (planner_) {
+      plan_input(a);
+      return nullptr;
+    }
     return dense(a).template data<T>();
   }
 
@@ -42,13 +49,20 @@ class Evaluation {
   // Queues the work.
   template <typename F>
   void run(F&& work) {
-    encoder_.dispatch(std::forward<F>(work));
+    if (planner_) {
+      planner_->dispatch();
+      return;
+    }
+    encoder_->dispatch(std::forward<F>(work));
   }
 
  private:
   array dense(const array& a);
+  void plan_input(const array& a);
 
-  mx::cpu::CommandEncoder& encoder_;
+  // Not null while the evaluation is only replayed: nothing has data then.
+  Planner* planner_;
+  mx::cpu::CommandEncoder* encoder_;
 };
 
 // Checks; `op` is the operation's name and `name` the input's.

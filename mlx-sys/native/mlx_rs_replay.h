@@ -1,0 +1,45 @@
+// What evaluating a graph would take, found without evaluating it.
+#ifndef MLX_RS_REPLAY_H
+#define MLX_RS_REPLAY_H
+
+#include <stdint.h>
+
+#include "mlx/c/vector.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What an evaluation does; bytes are those that it allocates, without what is there before. */
+typedef struct mlxrs_replay_ {
+  /** The most bytes at one time. */
+  uint64_t peak;
+  /** The bytes of the outputs, which stay. */
+  uint64_t kept;
+  /** The largest thing allocated at once: the outputs and temporaries of one operation. */
+  uint64_t largest;
+  /** Operations in the graph. */
+  uint64_t operations;
+  /** Pieces of work that the operations queue: a view queues none. */
+  uint64_t kernels;
+} mlxrs_replay;
+
+/**
+ * Walks over what `mlx_eval(outputs)` would evaluate, in its order, and counts memory as MLX's
+ * allocator would. Arrays that have been evaluated cost nothing.
+ *
+ * MLX queues operations faster than they run, and what they read is freed after they ran: memory
+ * is counted as if the queue were always as full as `ahead` tasks of ten pieces of work let it be.
+ * MLX lets it be 10; with 0 every operation ends before the next one begins. Where more than
+ * `limit` bytes are in use it waits for the queue.
+ */
+int mlxrs_replay_eval(mlxrs_replay* res,
+                      const mlx_vector_array outputs,
+                      int ahead,
+                      uint64_t limit);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -22,6 +22,7 @@
 #include "mlx/mlx.h"
 #include "mlx/primitives.h"
 #include "planner.h"
+#include "replay_names.h"
 
 namespace mlxrs {
 
@@ -36,7 +37,6 @@ Planner*& Planner::current() {
 namespace {
 
 using Block = std::shared_ptr<array::Data>;
-using Names = std::unordered_set<std::string_view>;
 
 // Pieces of work in one of the scheduler's tasks (mlx/backend/cpu/encoder.h).
 constexpr int pieces_per_task = 10;
@@ -54,41 +54,10 @@ class Root : public mx::Primitive {
   }
 };
 
-// Operations whose output is a view of an input; their evaluation touches no data.
-const Names& views() {
-  static const Names names{"Broadcast", "BroadcastAxes", "Copy", "CustomTransforms", "Depends",
-                           "ExpandDims", "Slice", "Split", "Squeeze", "StopGradient", "Transpose"};
-  return names;
-}
-
-const Names& unary() {
-  static const Names names{"Abs",    "ArcCos", "ArcCosh", "ArcSin",   "ArcSinh",    "ArcTan",
-                           "ArcTanh", "Ceil",  "Conjugate", "Cos",    "Cosh",       "Erf",
-                           "ErfInv", "Exp",    "Expm1",   "Floor",    "Log",        "Log10",
-                           "Log1p",  "Log2",   "LogicalNot", "Negative", "Round",   "Rsqrt",
-                           "Sigmoid", "Sign",  "Sin",     "Sinh",     "Sqrt",       "Square",
-                           "Tan",    "Tanh",   "BitwiseInvert", "AsType"};
-  return names;
-}
-
-const Names& binary() {
-  static const Names names{"Add",       "ArcTan2",    "BitwiseAnd", "BitwiseOr", "BitwiseXor",
-                           "Divide",    "Equal",      "Greater",    "GreaterEqual", "LeftShift",
-                           "Less",      "LessEqual",  "LogAddExp",  "LogicalAnd", "LogicalOr",
-                           "Maximum",   "Minimum",    "Multiply",   "NaNEqual",  "NotEqual",
-                           "Power",     "Remainder",  "RightShift", "Subtract"};
-  return names;
-}
-
 // How many operations MLX looks at side by side (mlx/utils.h).
 int width() {
   const char* text = std::getenv("MLX_BFS_MAX_WIDTH");
   return text ? std::atoi(text) : 20;
-}
-
-// Whether a name begins so.
-bool begins(std::string_view name, std::string_view with) {
-  return name.substr(0, with.size()) == with;
 }
 
 class Replay : public Planner {

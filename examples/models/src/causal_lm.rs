@@ -40,8 +40,11 @@ pub trait Visitor {
 pub fn dispatch<V: Visitor>(family: Family, visitor: V) -> V::Output {
     match family {
         Family::Llama => visitor.visit::<crate::llama::Llama>(),
+        Family::Mistral => visitor.visit::<crate::mistral::Mistral>(),
+        Family::Mixtral => visitor.visit::<crate::mixtral::Mixtral>(),
         Family::Qwen2 => visitor.visit::<crate::qwen2::Qwen2>(),
         Family::Qwen3 => visitor.visit::<crate::qwen3::Qwen3>(),
+        Family::Phi3 => visitor.visit::<crate::phi3::Phi3>(),
     }
 }
 

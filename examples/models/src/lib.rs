@@ -9,6 +9,9 @@ mod causal_lm;
 pub mod config;
 pub mod decoder;
 pub mod llama;
+pub mod mistral;
+pub mod mixtral;
+pub mod phi3;
 pub mod qwen2;
 pub mod qwen3;
 

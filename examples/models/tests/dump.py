@@ -109,6 +109,10 @@ CASES = {
 }
 
 
+# Mixtral's names of an expert's matrices.
+EXPERTS = {"gate_proj": "w1", "down_proj": "w2", "up_proj": "w3"}
+
+
 def gemma2_windows(self, inputs, cache=None):
     """Gemma 2 with a window in every other layer, as published; mlx-lm's own forward has none."""
     h = self.embed_tokens(inputs) * (self.args.hidden_size**0.5)
@@ -152,18 +156,16 @@ def published(config, name, array):
         stored = array.T if array.ndim == 2 and name.startswith("h.") else array
         return [(name, stored)]
     if "switch_mlp" in name:
-        for ours, theirs in [("gate_proj", "w1"), ("down_proj", "w2"), ("up_proj", "w3")]:
-            name = name.replace(f"switch_mlp.{ours}", f"experts.{{}}.{theirs}")
+        for part, w in EXPERTS.items():
+            name = name.replace(f"switch_mlp.{part}", f"experts.{{}}.{w}")
         return [(name.format(e), a) for e, a in enumerate(array)]
     return [(name, array)]
 
 
-def gradient_name(config, name):
-    """The name under which the gradient of a tensor in memory is kept: `{}` stands for all experts, stacked."""
-    if config["model_type"] == "gpt2":
-        return name.removeprefix("model.")
-    for ours, theirs in [("gate_proj", "w1"), ("down_proj", "w2"), ("up_proj", "w3")]:
-        name = name.replace(f"switch_mlp.{ours}", f"experts.{{}}.{theirs}")
+def in_memory(name):
+    """The name that a tensor of mlx-lm's model has in ours."""
+    for part, w in EXPERTS.items():
+        name = name.replace(f"switch_mlp.{part}.weight", w)
     return name
 
 
@@ -175,6 +177,7 @@ def loss(model, tokens, targets, weights):
 def dump(folder, case, config):
     mx.random.seed(sum(case.encode()))
     model = build(config)
+    prefix = "model." if config["model_type"] == "gpt2" else ""
     gemma = config["model_type"].startswith("gemma")
     ours = {n: random_weight(n, a.shape, gemma) for n, a in tree_flatten(model.parameters())}
     stored = dict(pair for n, a in ours.items() for pair in published(config, n, a))
@@ -187,7 +190,7 @@ def dump(folder, case, config):
     weights = mx.maximum(mx.random.uniform(-0.5, 1.0, tokens.shape), 0)
     value, grads = nn.value_and_grad(model, loss)(model, tokens, targets, weights)
     out = {"weight." + n: a for n, a in stored.items()}
-    out |= {"grad." + gradient_name(config, n): g for n, g in tree_flatten(grads)}
+    out |= {"grad." + in_memory(n.removeprefix(prefix)): g for n, g in tree_flatten(grads)}
     out |= {"tokens": tokens, "targets": targets, "weights": weights, "loss": value, "logits": model(tokens)}
     out = {n: mx.contiguous(a) for n, a in out.items()}
     mx.save_safetensors(str(folder / f"{case}.safetensors"), out, {"config": json.dumps(config)})

@@ -75,3 +75,18 @@ fn qwen3_normalises_queries_and_keys() {
 fn qwen3_tied() {
     check("qwen3_tied");
 }
+
+#[test]
+fn mistral_slides() {
+    check("mistral");
+}
+
+#[test]
+fn mixtral_chooses_experts() {
+    check("mixtral");
+}
+
+#[test]
+fn phi3_joins_projections() {
+    check("phi3");
+}

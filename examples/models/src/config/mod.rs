@@ -12,22 +12,38 @@ pub enum Family {
     /// Llama 1 to 3 and what was trained on its plan.
     #[default]
     Llama,
+    /// Mistral 7B and its kin.
+    Mistral,
+    /// Mixtral 8x7B and its kin.
+    Mixtral,
     /// Qwen 2 and 2.5.
     Qwen2,
     /// Qwen 3, without experts.
     Qwen3,
+    /// Phi 3 and 4.
+    Phi3,
 }
 
 impl Family {
     /// Every family, in the order in which messages list them.
-    pub const ALL: &[Family] = &[Family::Llama, Family::Qwen2, Family::Qwen3];
+    pub const ALL: &[Family] = &[
+        Family::Llama,
+        Family::Mistral,
+        Family::Mixtral,
+        Family::Qwen2,
+        Family::Qwen3,
+        Family::Phi3,
+    ];
 
     /// The `model_type` of its configs.
     pub fn model_type(self) -> &'static str {
         match self {
             Family::Llama => "llama",
+            Family::Mistral => "mistral",
+            Family::Mixtral => "mixtral",
             Family::Qwen2 => "qwen2",
             Family::Qwen3 => "qwen3",
+            Family::Phi3 => "phi3",
         }
     }
 
@@ -95,8 +111,8 @@ pub struct Config {
     pub attention_scale: f32,
     /// The bound that the attention's scores approach (Gemma 2).
     pub attn_logit_softcapping: f32,
-    /// The bound that the logits approach (Gemma 2).
-    pub final_logit_softcapping: f32,
+    /// The bound that the logits approach, if there is one (Gemma 2).
+    pub final_logit_softcapping: Option<f32>,
     /// Experts of a feed-forward part.
     pub num_local_experts: usize,
     /// Experts that work on a token.
@@ -129,7 +145,7 @@ impl Default for Config {
             embedding_scale: 1.0,
             attention_scale: 1.0,
             attn_logit_softcapping: 1.0,
-            final_logit_softcapping: 1.0,
+            final_logit_softcapping: None,
             num_local_experts: 0,
             num_experts_per_tok: 0,
         }

@@ -56,6 +56,14 @@ struct Raw {
 fn defaults(family: Family) -> Value {
     match family {
         Family::Llama => json!({"rms_norm_eps": 1e-6, "max_position_embeddings": 2048}),
+        Family::Mistral => json!({
+            "rms_norm_eps": 1e-6, "max_position_embeddings": 131072, "num_key_value_heads": 8,
+            "sliding_window": 4096,
+        }),
+        Family::Mixtral => json!({
+            "rms_norm_eps": 1e-5, "max_position_embeddings": 131072, "num_key_value_heads": 8,
+            "num_local_experts": 8, "num_experts_per_tok": 2,
+        }),
         Family::Qwen2 => json!({
             "rms_norm_eps": 1e-6, "max_position_embeddings": 32768, "num_key_value_heads": 32,
         }),
@@ -63,6 +71,20 @@ fn defaults(family: Family) -> Value {
             "rms_norm_eps": 1e-6, "max_position_embeddings": 32768, "num_key_value_heads": 32,
             "head_dim": 128,
         }),
+        Family::Phi3 => json!({"rms_norm_eps": 1e-5, "max_position_embeddings": 4096}),
+    }
+}
+
+/// Whether layers may slide.
+fn slides(family: Family) -> bool {
+    matches!(family, Family::Mistral | Family::Mixtral | Family::Phi3)
+}
+
+/// The base of the rotary periods where the file has none.
+fn default_theta(family: Family) -> f64 {
+    match family {
+        Family::Mixtral => 1e6,
+        _ => 1e4,
     }
 }
 
@@ -101,7 +123,7 @@ impl Config {
             heads.is_multiple_of(kv_heads),
             "num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}",
         );
-        let (rope_theta, rope_scaling) = rope(&raw)?;
+        let (rope_theta, rope_scaling) = rope(family, &raw)?;
         let unset = Config::default();
         let number = |n: Option<f64>, default: f32| n.map_or(default, |n| n as f32);
         Ok(Config {
@@ -123,7 +145,7 @@ impl Config {
             max_position_embeddings: raw
                 .max_position_embeddings
                 .unwrap_or(unset.max_position_embeddings),
-            sliding_window: raw.sliding_window,
+            sliding_window: raw.sliding_window.filter(|_| slides(family)),
             sliding_window_pattern: pattern(&raw)?,
             rope_local_base_freq: number(raw.rope_local_base_freq, unset.rope_local_base_freq),
             embedding_scale: embedding_scale(family, hidden),
@@ -132,7 +154,7 @@ impl Config {
                 (head_dim as f32).powf(-0.5),
             ),
             attn_logit_softcapping: number(raw.attn_logit_softcapping, 1.0),
-            final_logit_softcapping: number(raw.final_logit_softcapping, 1.0),
+            final_logit_softcapping: raw.final_logit_softcapping.map(|n| n as f32),
             num_local_experts: raw.num_local_experts.unwrap_or(0),
             num_experts_per_tok: raw.num_experts_per_tok.unwrap_or(0),
         })
@@ -185,20 +207,22 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
     if let Some(part) = raw.partial_rotary_factor.filter(|f| *f != 1.0) {
         bail!("partial_rotary_factor is {part}; only 1 is supported");
     }
+    let listed = raw.layer_types.iter().flatten();
+    let listed = listed.filter(|t| *t == "sliding_attention").count() > 0;
     ensure!(
-        !raw.use_sliding_window,
-        "use_sliding_window is set, which is not supported for {}",
+        slides(family) || !(raw.use_sliding_window || listed),
+        "it has layers with a sliding window, which is not supported for {}",
         family.model_type()
     );
     Ok(())
 }
 
 /// Base and scaling of the rotary periods.
-fn rope(raw: &Raw) -> Result<(f32, Option<RopeScaling>)> {
+fn rope(family: Family, raw: &Raw) -> Result<(f32, Option<RopeScaling>)> {
     // Newer files gather the numbers of the rotation in one object.
     let nested = raw.rope_parameters.as_ref().unwrap_or(&Value::Null);
     let theta = raw.rope_theta.or(nested["rope_theta"].as_f64());
-    let theta = theta.unwrap_or(10_000.0);
+    let theta = theta.unwrap_or(default_theta(family));
     ensure!(
         theta.is_finite() && theta > 0.0,
         "rope_theta must be above 0, not {theta}"

@@ -1,0 +1,65 @@
+//! Mistral 7B (Jiang et al. 2023): a Llama whose tokens look back no further than a window.
+
+use mlx_macros::mlx_model;
+use mlx_runtime::nn::{Linear, Rope};
+
+use crate::decoder::{Block, Decoder};
+use crate::llama::Mlp;
+use crate::Config;
+
+/// A whole Mistral.
+pub type Mistral = Decoder<Block<Attention, Mlp>>;
+
+/// Grouped-query attention with rotary positions and a sliding window, where the config has one.
+#[mlx_model(config = Config, dims(q = num_attention_heads * head_dim, kv = num_key_value_heads * head_dim))]
+#[require(num_attention_heads % num_key_value_heads == 0)]
+pub struct Attention {
+    #[lora]
+    #[param(q, hidden_size)]
+    q_proj: Linear,
+    #[lora]
+    #[param(kv, hidden_size)]
+    k_proj: Linear,
+    #[lora]
+    #[param(kv, hidden_size)]
+    v_proj: Linear,
+    #[lora]
+    #[param(hidden_size, q)]
+    o_proj: Linear,
+    #[rope(head_dim, base = rope_theta, traditional = rope_traditional, scaling = rope_scaling)]
+    rope: Rope,
+}
+
+#[mlx_model]
+impl Attention {
+    /// `softmax(q k^T / sqrt(head_dim)) v`, each token looking at the last `sliding_window`.
+    pub fn forward(
+        &self,
+        x: Tensor![B, L, hidden_size],
+        cache: &mut KvCache,
+    ) -> Tensor![B, L, hidden_size] {
+        let q = rearrange!(
+            "b l (h d) -> b h l d",
+            self.q_proj(x),
+            h = num_attention_heads
+        );
+        let k = rearrange!(
+            "b l (h d) -> b h l d",
+            self.k_proj(x),
+            h = num_key_value_heads
+        );
+        let v = rearrange!(
+            "b l (h d) -> b h l d",
+            self.v_proj(x),
+            h = num_key_value_heads
+        );
+        let (q, k) = (self.rope(q, cache), self.rope(k, cache));
+        let (k, v) = cache.update(k, v);
+        let y = if config.sliding_window.is_some() {
+            scaled_dot_product_attention(q, k, v, sliding(config.sliding_window))
+        } else {
+            scaled_dot_product_attention(q, k, v, causal)
+        };
+        self.o_proj(rearrange!("b h l d -> b l (h d)", y))
+    }
+}

@@ -417,7 +417,7 @@ impl Builder<'_> {
             field,
             input,
             targets: targets_id,
-            weights: weights_id,
+            weights: Some(weights_id),
         };
         Ok(self.push(kind, Ty::Tensor(rows, Dt::F32), span))
     }

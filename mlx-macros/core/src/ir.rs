@@ -1,6 +1,8 @@
 //! The graph that each body becomes: a list of typed nodes, each with its place in the source.
 //! Every later phase reads this and nothing else.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::Span;
 use syn::{Expr, Ident, Path, Type};
 
@@ -61,12 +63,12 @@ pub enum Kind {
     },
     /// Keys and values with those of the tokens before in front.
     CacheUpdate { cache: Id, keys: Id, values: Id },
-    /// Weighted cross entropy of a projection, without keeping the logits.
+    /// Cross entropy of a projection, weighted or not, without keeping the logits.
     LinearCrossEntropy {
         field: Ident,
         input: Id,
         targets: Id,
-        weights: Id,
+        weights: Option<Id>,
     },
     /// Rotary positions, the cache and causal attention over joined heads, found by `fuse`.
     Attention(Box<Attention>),
@@ -205,6 +207,15 @@ impl Arg {
             _ => vec![],
         }
     }
+
+    /// As [`Arg::values`], to put others in their place.
+    pub fn values_mut(&mut self) -> Vec<&mut Id> {
+        match self {
+            Arg::Value(id) | Arg::Weak { like: id, .. } => vec![id],
+            Arg::Values(ids) => ids.iter_mut().collect(),
+            _ => vec![],
+        }
+    }
 }
 
 /// The graph of one method.
@@ -216,6 +227,12 @@ pub struct Graph {
     pub result: Option<Id>,
     /// Projections of one input that are computed by one matmul: their fields.
     pub joins: Vec<Vec<Ident>>,
+    /// Which of these multiply their input with all adapters at once.
+    pub adapters: BTreeSet<usize>,
+    /// Projections that may multiply with a dequantised weight.
+    pub dequantized: BTreeSet<Id>,
+    /// Nodes that stay though the result does not need them.
+    pub kept: BTreeSet<Id>,
 }
 
 impl Graph {
@@ -277,11 +294,52 @@ impl Node {
                 targets,
                 weights,
                 ..
-            } => vec![*input, *targets, *weights],
+            } => [*input, *targets].into_iter().chain(*weights).collect(),
             Kind::Attention(a) => vec![a.q, a.k, a.v, a.cache],
             Kind::ResidualNorm { left, right, .. } => vec![*left, *right],
             Kind::Item(id, _) | Kind::With(id) => vec![*id],
             Kind::Tuple(ids) => ids.clone(),
+        }
+    }
+
+    /// As [`Node::inputs`], to put other nodes in their place.
+    pub fn inputs_mut(&mut self) -> Vec<&mut Id> {
+        match &mut self.kind {
+            Kind::Input(_) | Kind::Param(_) | Kind::NoCache | Kind::Number(_) => vec![],
+            Kind::If {
+                then, otherwise, ..
+            } => then
+                .values
+                .iter_mut()
+                .chain(&mut otherwise.values)
+                .collect(),
+            Kind::Op { args, .. }
+            | Kind::Function { args, .. }
+            | Kind::Leaf { args, .. }
+            | Kind::Sub { args, .. }
+            | Kind::Method { args, .. } => args.iter_mut().flat_map(Arg::values_mut).collect(),
+            Kind::Joined { input, .. } => vec![input],
+            Kind::Layers {
+                carried,
+                extra,
+                cache,
+                ..
+            } => [carried].into_iter().chain(extra).chain(cache).collect(),
+            Kind::CacheUpdate {
+                cache,
+                keys,
+                values,
+            } => vec![cache, keys, values],
+            Kind::LinearCrossEntropy {
+                input,
+                targets,
+                weights,
+                ..
+            } => [input, targets].into_iter().chain(weights).collect(),
+            Kind::Attention(a) => vec![&mut a.q, &mut a.k, &mut a.v, &mut a.cache],
+            Kind::ResidualNorm { left, right, .. } => vec![left, right],
+            Kind::Item(id, _) | Kind::With(id) => vec![id],
+            Kind::Tuple(ids) => ids.iter_mut().collect(),
         }
     }
 

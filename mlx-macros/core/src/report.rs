@@ -28,7 +28,13 @@ pub fn text(name: &str, graph: &Graph, names: &Names) -> String {
                 input,
                 group,
                 index,
-            } => format!("self.{field}(%{input}) joined {group}.{index}"),
+            } => {
+                let with = match graph.adapters.contains(group) {
+                    true => " with adapters",
+                    false => "",
+                };
+                format!("self.{field}(%{input}) joined {group}.{index}{with}")
+            }
             Kind::Sub { field, args, .. } => format!("model {field}({})", list(args)),
             Kind::Method { name, args } => format!("method {name}({})", list(args)),
             Kind::Layers { field, carried, .. } => format!("layers {field}(%{carried})"),
@@ -38,7 +44,10 @@ pub fn text(name: &str, graph: &Graph, names: &Names) -> String {
                 input,
                 targets,
                 weights,
-            } => format!("linear_cross_entropy(%{input}, self.{field}, %{targets}, %{weights})"),
+            } => {
+                let weights = weights.map_or_else(|| "_".to_string(), |w| format!("%{w}"));
+                format!("linear_cross_entropy(%{input}, self.{field}, %{targets}, {weights})")
+            }
             Kind::Attention(a) => format!(
                 "rope_attention(%{}, %{}, %{}) by self.{}",
                 a.q, a.k, a.v, a.rope
@@ -75,7 +84,11 @@ pub fn text(name: &str, graph: &Graph, names: &Names) -> String {
                     .join(", ")
             ),
         };
-        let _ = writeln!(out, "  %{id} = {what} : {}", ty(&node.ty, names));
+        let mark = match graph.dequantized.contains(&id) {
+            true => " (dequantised for many rows)",
+            false => "",
+        };
+        let _ = writeln!(out, "  %{id} = {what}{mark} : {}", ty(&node.ty, names));
     }
     if let Some(r) = graph.result {
         let _ = writeln!(out, "  return %{r}");

@@ -37,6 +37,128 @@ fn switches_hold_passes_back() {
 }
 
 #[test]
+fn what_nothing_reads_is_not_computed_unless_it_changes_a_cache() {
+    let fields = "#[param(hidden, hidden)] a: Linear, #[rope(head_dim)] rope: Rope,";
+    let method = "fn forward(&self, x: Tensor![B, H, L, head_dim], y: Tensor![B, hidden], cache: &mut KvCache) -> Tensor![B, hidden] {
+        let unused = exp(y);
+        let (k, v) = cache.update(self.rope(x, cache), x);
+        self.a(y)
+    }";
+    let on = graphs("", fields, method);
+    let off = graphs("fuse(except(dead_code))", fields, method);
+    assert!(!on.contains("exp(") && on.contains("cache.update"), "{on}");
+    assert!(
+        off.contains("exp(") && off.contains("cache.update"),
+        "{off}"
+    );
+}
+
+#[test]
+fn what_is_written_twice_is_computed_once() {
+    let fields = "#[param(hidden, hidden)] a: Linear,";
+    let method = "fn forward(&self, x: Tensor![B, hidden]) -> Tensor![B, hidden] {
+        exp(self.a(x) * 2.0) + exp(self.a(x) * 2.0) * exp(self.a(x) * 3.0)
+    }";
+    let count = |attr| {
+        let text = graphs(attr, fields, method);
+        (text.matches("self.a").count(), text.matches("exp(").count())
+    };
+    assert_eq!(count(""), (1, 2));
+    assert_eq!(count("fuse(except(common_subexpressions))"), (3, 3));
+}
+
+#[test]
+fn an_arm_of_an_if_shares_what_is_outside_and_not_what_another_arm_has() {
+    let fields = "#[param(hidden, hidden)] a: Linear,";
+    let method = "fn forward(&self, x: Tensor![B, hidden]) -> Tensor![B, hidden] {
+        let outer = exp(x);
+        let y = if config.flag { sin(x) * exp(x) } else { sin(x) + exp(x) };
+        self.a(y * sin(x) * outer)
+    }";
+    let text = graphs("", fields, method);
+    // `exp` once, outside; `sin` in each arm and after them.
+    assert_eq!(text.matches("exp(").count(), 1, "{text}");
+    assert_eq!(text.matches("sin(").count(), 3, "{text}");
+}
+
+const HEAD: &str = "#[param(vocab, hidden)] head: Linear,";
+
+fn loss(body: &str, ret: &str) -> String {
+    let method = format!(
+        "fn loss(&self, x: Tensor![B, L, hidden], t: Tensor![B, L; i32], w: Tensor![B, L; f32], s: Tensor![L; f32]) -> {ret} {{ {body} }}"
+    );
+    graphs("", HEAD, &method)
+}
+
+#[test]
+fn the_loss_of_a_projection_keeps_no_logits() {
+    let each = "Tensor![B, L; f32]";
+    for (body, found) in [
+        ("cross_entropy(self.head(x), t)", "self.head, %1, _)"),
+        (
+            "cross_entropy(self.head(x).astype(f32), t)",
+            "self.head, %1, _)",
+        ),
+        ("cross_entropy(self.head(x), t) * w", "self.head, %1, %2)"),
+        ("w * cross_entropy(self.head(x), t)", "self.head, %1, %2)"),
+        // Weights that broadcast stay outside.
+        ("cross_entropy(self.head(x), t) * s", "self.head, %1, _)"),
+    ] {
+        let text = loss(body, each);
+        assert!(
+            text.contains(found) && !text.contains(" cross_entropy"),
+            "{body}: {text}"
+        );
+    }
+}
+
+#[test]
+fn logits_that_are_read_otherwise_stay() {
+    let all = "(Tensor![B, L, vocab], Tensor![B, L; f32])";
+    for (body, ret) in [
+        ("let z = self.head(x); (z, cross_entropy(z, t))", all),
+        (
+            "let z = self.head(x); cross_entropy(z, t) + z.max(-1).astype(f32)",
+            "Tensor![B, L; f32]",
+        ),
+        ("cross_entropy(self.head(x) * 0.5, t)", "Tensor![B, L; f32]"),
+    ] {
+        let text = loss(body, ret);
+        assert!(text.contains("= cross_entropy("), "{body}: {text}");
+    }
+    let text = graphs(
+        "fuse(except(cross_entropy))",
+        HEAD,
+        "fn loss(&self, x: Tensor![B, hidden], t: Tensor![B; i32]) -> Tensor![B; f32] { cross_entropy(self.head(x), t) }",
+    );
+    assert!(text.contains("= cross_entropy("), "{text}");
+}
+
+#[test]
+fn adapters_of_one_input_are_joined_where_there_can_be_several() {
+    let fields = |gate, up| {
+        format!("{gate} #[param(ffn, hidden)] gate: Linear, {up} #[param(ffn, hidden)] up: Linear,")
+    };
+    let fired = |attr, gate, up| graphs(attr, &fields(gate, up), GATED.1).contains("with adapters");
+    assert!(fired("", "#[lora]", "#[lora]"));
+    assert!(!fired("", "#[lora]", ""));
+    assert!(!fired("fuse(except(lora))", "#[lora]", "#[lora]"));
+    // Adapters are joined with their projections.
+    assert!(!fired("fuse(except(projections))", "#[lora]", "#[lora]"));
+}
+
+#[test]
+fn projections_are_marked_for_packed_weights() {
+    let count = |attr| {
+        graphs(attr, GATED.0, GATED.1)
+            .matches("dequantised")
+            .count()
+    };
+    assert_eq!(count(""), 2);
+    assert_eq!(count("fuse(except(dequantize))"), 0);
+}
+
+#[test]
 fn the_reference_lists_every_pass() {
     let reference = include_str!("../../../docs/language.md");
     for pass in PASSES {

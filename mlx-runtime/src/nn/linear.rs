@@ -1,5 +1,6 @@
 //! Linear maps: dense or quantised, with or without a low-rank adapter.
 
+use super::packed::Packed;
 use crate::{fused, ops, Array, Result};
 
 /// The matrix of a layer, `[out, in]`.
@@ -25,6 +26,25 @@ pub enum Weight {
 }
 
 impl Weight {
+    fn packed(&self) -> Option<Packed> {
+        match self {
+            Weight::Quantized {
+                weight,
+                scales,
+                biases,
+                group_size,
+                bits,
+            } => Some(Packed {
+                weight: weight.clone(),
+                scales: scales.clone(),
+                biases: biases.clone(),
+                group_size: *group_size,
+                bits: *bits,
+            }),
+            _ => None,
+        }
+    }
+
     /// Calls `f` with each tensor, its name, and whether it is trained; packed ones never are.
     pub(crate) fn each<'a>(&'a self, trained: bool, f: &mut dyn FnMut(&str, &'a Array, bool)) {
         match self {
@@ -111,55 +131,56 @@ impl Linear {
     /// # Errors
     /// If the last dim of `x` is not `in`.
     pub fn forward(&self, x: &Array) -> Result<Array> {
-        // The fused operation has no gradient for the weight.
-        let fused = self.frozen && fused::available(x);
-        if let (Weight::Dense(w), Some(lora), None, true) =
-            (&self.weight, &self.lora, &self.bias, fused)
+        if let (Weight::Dense(w), Some(lora), true) = (&self.weight, &self.lora, self.is_native(x))
         {
             return fused::lora_linear(x, w, &lora.a, &lora.b, lora.scale);
         }
-        let base = match &self.weight {
-            Weight::Dense(w) => ops::matmul(x, &ops::transpose(w, &[1, 0])?)?,
-            Weight::Quantized {
-                weight,
-                scales,
-                biases,
-                group_size,
-                bits,
-            } => ops::quantized_matmul(x, weight, scales, biases, true, *group_size, *bits)?,
-            Weight::Tied => return Err(unbound()),
-        };
-        self.finish(base, x)
+        self.finish(self.base(x)?, x, None)
     }
 
-    /// Adds bias and adapter to `x W^T`.
-    fn finish(&self, mut y: Array, x: &Array) -> Result<Array> {
+    /// `x W^T`.
+    fn base(&self, x: &Array) -> Result<Array> {
+        match &self.weight {
+            Weight::Dense(w) => ops::matmul(x, &ops::transpose(w, &[1, 0])?),
+            Weight::Quantized { .. } => match self.weight.packed() {
+                Some(p) => p.matmul(x),
+                None => Err(unbound()),
+            },
+            Weight::Tied => Err(unbound()),
+        }
+    }
+
+    /// Whether one operation computes the product and the adapter. It has no gradient for the
+    /// weight.
+    fn is_native(&self, x: &Array) -> bool {
+        let plain = self.frozen && self.bias.is_none() && self.lora.is_some();
+        plain && matches!(self.weight, Weight::Dense(_)) && fused::available(x)
+    }
+
+    /// Adds bias and adapter to `x W^T`; `z` is `scale * (x a)`, if it is there already.
+    fn finish(&self, mut y: Array, x: &Array, z: Option<Array>) -> Result<Array> {
         if let Some(bias) = &self.bias {
             y = ops::add(&y, bias)?;
         }
         let Some(Lora { a, b, scale }) = &self.lora else {
             return Ok(y);
         };
-        // The adapter is float32; the activations keep their dtype.
-        let (a, b) = (ops::astype(a, x.dtype())?, ops::astype(b, x.dtype())?);
-        let z = ops::matmul(x, &a)?;
-        ops::addmm(&y, &z, &b, *scale, 1.0)
+        let z = match z {
+            Some(z) => z,
+            // The adapter is float32; the activations keep their dtype.
+            None => scaled(&ops::matmul(x, &ops::astype(a, x.dtype())?)?, *scale)?,
+        };
+        ops::addmm(&y, &z, &ops::astype(b, x.dtype())?, 1.0, 1.0)
     }
 
     /// The weight as a dense matrix `[out, in]`.
     pub(crate) fn dense(&self, dtype: crate::Dtype) -> Result<Array> {
         match &self.weight {
             Weight::Dense(w) => Ok(w.clone()),
-            Weight::Quantized {
-                weight,
-                scales,
-                biases,
-                group_size,
-                bits,
-            } => {
-                let w = ops::dequantize(weight, scales, biases, *group_size, *bits)?;
-                ops::astype(&w, dtype)
-            }
+            Weight::Quantized { .. } => match self.weight.packed() {
+                Some(p) => p.dense(dtype, None),
+                None => Err(unbound()),
+            },
             Weight::Tied => Err(unbound()),
         }
     }
@@ -241,36 +262,89 @@ impl Linear {
     }
 }
 
+/// `scale * z`, which costs less on the side of the rank than on the result's: the gradient of a
+/// scaled product would be scaled at its full width.
+fn scaled(z: &Array, scale: f32) -> Result<Array> {
+    match scale {
+        1.0 => Ok(z.clone()),
+        _ => ops::multiply(z, &ops::astype(&Array::scalar(scale)?, z.dtype())?),
+    }
+}
+
 /// The layers' results for one input, from one matmul where a joined weight is there and helps.
+/// With `adapters` the A matrices share one as well.
 pub fn joined<const N: usize>(
     weight: Option<&Array>,
     layers: [&Linear; N],
     x: &Array,
+    adapters: bool,
 ) -> Result<[Array; N]> {
     // On the CPU one matmul for each writes its result where the next operation wants it.
     let whole = layers.iter().all(|l| l.joined);
-    let mut parts = match weight {
-        Some(w) if whole && !fused::available(x) => {
-            let y = ops::matmul(x, &ops::transpose(w, &[1, 0])?)?;
-            let mut at = Vec::with_capacity(N);
-            let mut end = 0;
-            for l in &layers[..N - 1] {
-                end += l.sizes().1;
-                at.push(end);
-            }
-            ops::split_at(&y, &at, -1)?
+    let mut bases: [Option<Array>; N] = [const { None }; N];
+    if let (Some(w), true) = (weight, whole && !fused::available(x)) {
+        let y = ops::matmul(x, &ops::transpose(w, &[1, 0])?)?;
+        let widths = layers.map(|l| l.sizes().1);
+        for (base, part) in bases.iter_mut().zip(parts(&y, &widths)?) {
+            *base = Some(part);
         }
-        _ => Vec::new(),
     }
-    .into_iter();
+    let mut inner = match adapters {
+        true => inner_products(layers, x)?,
+        false => [const { None }; N],
+    };
     let mut out = Vec::with_capacity(N);
-    for layer in layers {
-        out.push(match parts.next() {
-            Some(base) => layer.finish(base, x)?,
-            None => layer.forward(x)?,
+    for (i, layer) in layers.into_iter().enumerate() {
+        out.push(match (bases[i].take(), inner[i].take()) {
+            (None, None) => layer.forward(x)?,
+            (Some(base), z) => layer.finish(base, x, z)?,
+            (None, z) => layer.finish(layer.base(x)?, x, z)?,
         });
     }
     out.try_into().map_err(|_| unbound())
+}
+
+/// `scale * (x a)` of each adapted layer, from one matmul; nothing where that would save none.
+fn inner_products<const N: usize>(layers: [&Linear; N], x: &Array) -> Result<[Option<Array>; N]> {
+    let mut out = [const { None }; N];
+    let adapter = |i: &usize| {
+        layers[*i]
+            .lora
+            .as_ref()
+            .filter(|_| !layers[*i].is_native(x))
+    };
+    let at: Vec<usize> = (0..N).filter(|i| adapter(i).is_some()).collect();
+    let loras: Vec<&Lora> = at.iter().filter_map(adapter).collect();
+    if loras.len() < 2 {
+        return Ok(out);
+    }
+    let a: Vec<&Array> = loras.iter().map(|l| &l.a).collect();
+    let a = ops::astype(&ops::concatenate(&a, 1)?, x.dtype())?;
+    let mut z = ops::matmul(x, &a)?;
+    let scale = loras[0].scale;
+    let equal = loras.iter().all(|l| l.scale == scale);
+    if equal {
+        z = scaled(&z, scale)?;
+    }
+    let ranks: Vec<i32> = loras.iter().map(|l| l.a.dim(1)).collect::<Result<_>>()?;
+    for ((i, lora), part) in at.into_iter().zip(loras).zip(parts(&z, &ranks)?) {
+        out[i] = Some(match equal {
+            true => part,
+            false => scaled(&part, lora.scale)?,
+        });
+    }
+    Ok(out)
+}
+
+/// The columns of `y`, in parts of these widths.
+fn parts(y: &Array, widths: &[i32]) -> Result<Vec<Array>> {
+    let mut end = 0;
+    let ends = widths.iter().map(|w| {
+        end += w;
+        end
+    });
+    let at: Vec<i32> = ends.take(widths.len().saturating_sub(1)).collect();
+    ops::split_at(y, &at, -1)
 }
 
 /// The layer with the weight that it shares with a table.

@@ -1,14 +1,16 @@
 //! Losses.
 
 use super::Linear;
+use crate::device::{self, DeviceType};
 use crate::{fused, ops, transforms, Array, Dtype, Result};
 
 /// `x [.., D]`, a layer `[V, D]`, `targets [..] of i32`, `weights [..] of f32` -> `[..] of f32`:
 /// `weights * (logsumexp(x W^T) - (x W^T)[target])`, the weighted negative log-likelihood.
 ///
-/// Where the layer is frozen the gradient with respect to `x` is taken in the forward pass, so
-/// that no logits are kept for the backward pass (Hsu et al. 2024, "Liger kernel"); on the CPU rows
-/// of weight zero are not computed at all.
+/// The logits exist for a part of the rows at a time. Where the layer is frozen the gradient with
+/// respect to `x` is taken in the forward pass (Hsu et al. 2024, "Liger kernel"); where something
+/// in it trains, the backward pass computes the logits again, in parts as well. On the CPU in
+/// float32 rows of weight zero are not computed at all, if the layer is frozen and plain.
 ///
 /// # Errors
 /// If shapes do not fit.
@@ -18,22 +20,215 @@ pub fn linear_cross_entropy(
     targets: &Array,
     weights: &Array,
 ) -> Result<Array> {
-    if fused::available(x) && layer.is_frozen() && !layer.has_extras() {
-        let w = layer.dense(Dtype::Float32)?;
-        return fused::linear_cross_entropy(
-            x,
-            &w,
-            targets,
-            weights,
-            transforms::is_differentiating(),
-        );
+    match is_native(x, layer) {
+        true => native(x, layer, targets, weights),
+        false => ops::multiply(&in_parts(x, layer, targets)?, weights),
     }
-    let logits = layer.forward(x)?;
-    let logits = ops::astype(&logits, Dtype::Float32)?;
-    let picked = ops::take_along_axis(&logits, &ops::expand_dims(targets, &[-1])?, -1)?;
-    let nll = ops::subtract(
-        &ops::logsumexp(&logits, &[-1], false)?,
+}
+
+/// As [`linear_cross_entropy`] with all weights 1.
+///
+/// # Errors
+/// If shapes do not fit.
+pub fn linear_cross_entropy_each(x: &Array, layer: &Linear, targets: &Array) -> Result<Array> {
+    match is_native(x, layer) {
+        true => {
+            let weights = ops::ones(targets.shape(), Dtype::Float32)?;
+            native(x, layer, targets, &weights)
+        }
+        false => in_parts(x, layer, targets),
+    }
+}
+
+fn is_native(x: &Array, layer: &Linear) -> bool {
+    fused::available(x) && layer.is_frozen() && !layer.has_extras()
+}
+
+fn native(x: &Array, layer: &Linear, targets: &Array, weights: &Array) -> Result<Array> {
+    let w = layer.dense(Dtype::Float32)?;
+    fused::linear_cross_entropy(x, &w, targets, weights, transforms::is_differentiating())
+}
+
+fn in_parts(x: &Array, layer: &Linear, targets: &Array) -> Result<Array> {
+    let flat = Rows::new(x, layer, targets)?;
+    let losses = if !transforms::is_differentiating() {
+        flat.losses(&flat.x, layer)?
+    } else if layer.is_frozen() && !layer.has_extras() {
+        flat.with_gradient(layer)?
+    } else {
+        flat.recomputed(layer)?
+    };
+    ops::reshape(&losses, targets.shape())
+}
+
+/// The rows of a projection's input and their targets, to be worked on in parts.
+#[derive(Clone)]
+struct Rows {
+    /// `[N, D]`.
+    x: Array,
+    /// `[N]`.
+    targets: Array,
+    /// The first row of each part, and the row after the last.
+    bounds: Vec<i32>,
+}
+
+impl Rows {
+    fn new(x: &Array, layer: &Linear, targets: &Array) -> Result<Self> {
+        // The shapes are checked where the model is compiled; `reshape` reports what is left.
+        let x = ops::reshape(x, &[-1, x.dim(-1)?])?;
+        let (n, vocabulary) = (x.dim(0)?, layer.sizes().1);
+        // Bytes of float32 logits: enough rows for a good product, and little beside a model.
+        let budget = match device::default_device()?.kind() {
+            DeviceType::Cpu => 32 << 20,
+            _ => 256 << 20,
+        };
+        let most = (budget / 4 / i64::from(vocabulary.max(1))).max(1);
+        let parts = (i64::from(n) + most - 1) / most;
+        let bound = |i: i64| i32::try_from(i64::from(n) * i / parts.max(1)).unwrap_or(n);
+        Ok(Rows {
+            targets: ops::reshape(targets, &[n])?,
+            bounds: (0..=parts.max(1)).map(bound).collect(),
+            x,
+        })
+    }
+
+    /// Each part's rows of `[N, ..]`.
+    fn parts<'a>(&'a self, a: &'a Array) -> impl Iterator<Item = Result<Array>> + 'a {
+        self.bounds.windows(2).map(|w| {
+            let (mut start, mut stop) = (vec![0; a.ndim()], a.shape().to_vec());
+            (start[0], stop[0]) = (w[0], w[1]);
+            ops::slice(a, &start, &stop, &vec![1; a.ndim()])
+        })
+    }
+
+    /// The losses of all rows of `x`, one part after the other.
+    fn losses(&self, x: &Array, layer: &Linear) -> Result<Array> {
+        let mut all: Vec<Array> = Vec::new();
+        for (x, t) in self.parts(x).zip(self.parts(&self.targets)) {
+            let x = after(x?, all.last())?;
+            all.push(losses(&logits(&x, layer)?, &t?)?);
+        }
+        ops::concatenate(&all.iter().collect::<Vec<_>>(), 0)
+    }
+
+    /// The losses; their gradients with respect to `x` are computed along with them.
+    fn with_gradient(&self, layer: &Linear) -> Result<Array> {
+        let (rows, layer) = (self.clone(), layer.clone());
+        let op = transforms::custom_vjp(
+            move |x| {
+                let w = layer.dense(x[0].dtype())?;
+                let (mut all, mut grads) = (Vec::new(), Vec::new());
+                for (x, t) in rows.parts(&x[0]).zip(rows.parts(&rows.targets)) {
+                    let (x, t) = (after(x?, grads.last())?, t?);
+                    let z = ops::matmul(&x, &ops::transpose(&w, &[1, 0])?)?;
+                    let z = ops::astype(&z, Dtype::Float32)?;
+                    let nll = losses(&z, &t)?;
+                    grads.push(ops::matmul(&slope(&z, &t, &nll, x.dtype())?, &w)?);
+                    all.push(nll);
+                }
+                let join = |a: &[Array]| ops::concatenate(&a.iter().collect::<Vec<_>>(), 0);
+                Ok(vec![join(&all)?, join(&grads)?])
+            },
+            |x, cotangents, outputs| {
+                let by = ops::expand_dims(&cotangents[0], &[-1])?;
+                let by = ops::astype(&by, x[0].dtype())?;
+                Ok(vec![ops::multiply(&outputs[1], &by)?])
+            },
+        );
+        Ok(op.call(std::slice::from_ref(&self.x))?.swap_remove(0))
+    }
+
+    /// The losses; the backward pass computes each part once more.
+    fn recomputed(&self, layer: &Linear) -> Result<Array> {
+        let mut inputs = vec![self.x.clone()];
+        layer.each(&mut |_, a, trained| {
+            if trained {
+                inputs.push(a.clone());
+            }
+        });
+        let (rows, first) = (self.clone(), layer.clone());
+        let (again, second) = (self.clone(), layer.clone());
+        let op = transforms::custom_vjp(
+            move |p| Ok(vec![rows.losses(&p[0], &with(&first, &p[1..]))?]),
+            move |p, cotangents, _| again.gradients(p, &cotangents[0], &second),
+        );
+        Ok(op.call(&inputs)?.swap_remove(0))
+    }
+
+    /// The gradients with respect to `x` and each trained tensor of the layer.
+    fn gradients(&self, inputs: &[Array], by: &Array, layer: &Linear) -> Result<Vec<Array>> {
+        let params = &inputs[1..];
+        let (mut rows, mut sums): (Vec<Array>, Vec<Array>) = (Vec::new(), Vec::new());
+        let parts = self.parts(&inputs[0]).zip(self.parts(&self.targets));
+        for ((x, t), by) in parts.zip(self.parts(by)) {
+            let (t, by, layer) = (t?, by?, layer.clone());
+            // Not before the backward pass, and not before the part in front of it is done.
+            let done: Vec<&Array> = rows.last().into_iter().chain(&sums).chain([&by]).collect();
+            let x = transforms::depends(&[&x?], &done)?.swap_remove(0);
+            let of_part =
+                move |p: &[Array]| Ok(vec![losses(&logits(&p[0], &with(&layer, &p[1..]))?, &t)?]);
+            let primals: Vec<Array> = [x].into_iter().chain(params.iter().cloned()).collect();
+            let (_, grads) = transforms::vjp(of_part, &primals, &[by])?;
+            let mut grads = grads.into_iter();
+            rows.extend(grads.next());
+            // Sums of half floats would lose what a single product keeps.
+            let wide = grads.map(|g| ops::astype(&g, Dtype::Float32));
+            let wide: Vec<Array> = wide.collect::<Result<_>>()?;
+            sums = match sums.is_empty() {
+                true => wide,
+                false => sums
+                    .iter()
+                    .zip(&wide)
+                    .map(|(a, b)| ops::add(a, b))
+                    .collect::<Result<_>>()?,
+            };
+        }
+        let mut out = vec![ops::concatenate(&rows.iter().collect::<Vec<_>>(), 0)?];
+        for (g, p) in sums.iter().zip(params) {
+            out.push(ops::astype(g, p.dtype())?);
+        }
+        Ok(out)
+    }
+}
+
+/// `x`, computed after what came before.
+fn after(x: Array, before: Option<&Array>) -> Result<Array> {
+    match before {
+        Some(b) => Ok(transforms::depends(&[&x], &[b])?.swap_remove(0)),
+        None => Ok(x),
+    }
+}
+
+/// The layer with other values for what is trained in it.
+fn with(layer: &Linear, params: &[Array]) -> Linear {
+    let (mut layer, mut params) = (layer.clone(), params.iter());
+    layer.each_mut(&mut |a, trained| {
+        if let (true, Some(p)) = (trained, trained.then(|| params.next()).flatten()) {
+            *a = p.clone();
+        }
+    });
+    layer
+}
+
+/// `[n, D] -> [n, V]`, float32.
+fn logits(x: &Array, layer: &Linear) -> Result<Array> {
+    ops::astype(&layer.forward(x)?, Dtype::Float32)
+}
+
+/// `logits [n, V]`, `targets [n]` -> `[n]`.
+fn losses(logits: &Array, targets: &Array) -> Result<Array> {
+    let picked = ops::take_along_axis(logits, &ops::expand_dims(targets, &[-1])?, -1)?;
+    ops::subtract(
+        &ops::logsumexp(logits, &[-1], false)?,
         &ops::squeeze(&picked, &[-1])?,
-    )?;
-    ops::multiply(&nll, weights)
+    )
+}
+
+/// The losses' gradients with respect to the logits: softmax, less 1 at the target.
+fn slope(logits: &Array, targets: &Array, losses: &Array, dtype: Dtype) -> Result<Array> {
+    let at = ops::expand_dims(targets, &[-1])?;
+    let p = ops::softmax(logits, &[-1], false)?;
+    // exp(-loss) - 1, exact where it is near 0.
+    let there = ops::expm1(&ops::negative(&ops::expand_dims(losses, &[-1])?)?)?;
+    ops::astype(&ops::put_along_axis(&p, &at, &there, -1)?, dtype)
 }

@@ -5,7 +5,7 @@ use std::ffi::{c_int, c_void};
 use mlx_sys as sys;
 
 use super::closure::{free, guard, write, Closure, Handle};
-use crate::error::{from_c, init};
+use crate::error::{check, from_c, init};
 use crate::handles::VectorArray;
 use crate::{Array, Error, Result};
 
@@ -30,6 +30,27 @@ where
         handle,
         outputs_only: true,
     }
+}
+
+/// The same arrays, which are not computed before those in `on` are. MLX: `depends`.
+///
+/// MLX evaluates what is independent in an order of its own; this bounds how much of it is in
+/// memory at a time.
+///
+/// # Errors
+/// If MLX cannot.
+pub fn depends(arrays: &[&Array], on: &[&Array]) -> Result<Vec<Array>> {
+    const OP: &str = "depends";
+    let (arrays, on) = (
+        VectorArray::from_refs(OP, arrays)?,
+        VectorArray::from_refs(OP, on)?,
+    );
+    let mut out = VectorArray::null();
+    // SAFETY: both lists are valid, the destination is null.
+    check(OP, unsafe {
+        sys::mlx_depends(out.as_out(), arrays.as_raw(), on.as_raw())
+    })?;
+    out.to_vec(OP)
 }
 
 /// Owns one `mlx_closure_custom`.

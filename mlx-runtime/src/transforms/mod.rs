@@ -24,7 +24,7 @@ use crate::{Array, Result};
 
 pub use closure::Closure;
 pub use compile::{compile, compile_mode, CompileMode, Compiled};
-pub use custom::{checkpoint, custom_vjp};
+pub use custom::{checkpoint, custom_vjp, depends};
 pub use grad::{grad, jvp, value_and_grad, vjp, Grad, ValueAndGrad};
 
 /// Computes the arrays, and waits for them. MLX: `eval`.

@@ -1,6 +1,6 @@
 //! Attention from joined heads to joined heads.
 
-use super::{live, op_of, shape_of};
+use super::{live, op_of, shape_of, together};
 use crate::dims::{is_free, Dim};
 use crate::ir::{Arg, Attention, Graph, Id, Kind};
 use crate::parse::{FieldKind, ModelDef};
@@ -79,8 +79,9 @@ fn match_attention(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Attention
     };
     let (rope, q, cache) = rotated(model, graph, *q)?;
     let (other, k, other_cache) = rotated(model, graph, k)?;
-    // One layer of positions and one cache, the one that is updated.
-    if rope != other || cache != other_cache || cache != update.1 {
+    // One layer of positions and one cache, the one that is updated whenever this is computed.
+    if !together(graph, update.0, id) || rope != other || cache != other_cache || cache != update.1
+    {
         return None;
     }
     // The heads must be joined as they were split: [B, H, L, D] to [B, L, H * D].

@@ -9,6 +9,11 @@ use crate::parse::ModelDef;
 use crate::signature::{Dt, Ty};
 
 mod attention;
+mod common;
+mod cross_entropy;
+mod dead_code;
+mod dequantize;
+mod lora;
 mod projections;
 mod residual_norm;
 mod swiglu;
@@ -29,6 +34,21 @@ pub struct Pass {
 /// Every pass, in the order in which they run.
 pub static PASSES: &[Pass] = &[
     Pass {
+        name: "dead_code",
+        doc: "values that nothing reads are not computed, unless they change a cache",
+        run: dead_code::run,
+    },
+    Pass {
+        name: "common_subexpressions",
+        doc: "what is computed twice from the same values is computed once",
+        run: common::run,
+    },
+    Pass {
+        name: "cross_entropy",
+        doc: "`cross_entropy(self.head(h), targets)`, alone or times a weight for each row, is `linear_cross_entropy` where nothing else reads the logits",
+        run: cross_entropy::run,
+    },
+    Pass {
         name: "swiglu",
         doc: "`silu(gate) * up` is one operation with a gradient of its own",
         run: swiglu::run,
@@ -48,18 +68,29 @@ pub static PASSES: &[Pass] = &[
         doc: "a sum and the `RmsNorm` of it are one pass over the data",
         run: residual_norm::run,
     },
+    Pass {
+        name: "lora",
+        doc: "the A matrices of adapted layers that read the same value share one matmul",
+        run: lora::run,
+    },
+    Pass {
+        name: "dequantize",
+        doc: "packed weights are dequantised before a product with many rows, and again in the backward pass",
+        run: dequantize::run,
+    },
 ];
 
 /// Runs the passes that the model has switched on.
 pub fn run(model: &ModelDef, graph: &mut Graph) {
+    dead_code::keep_all(graph);
     for pass in PASSES.iter().filter(|p| model.fuse.is_on(p.name)) {
         (pass.run)(model, graph);
     }
 }
 
-/// The arguments of an operation called `name`.
+/// The arguments of the operation called `name`, if the node is one.
 fn op_of<'g>(graph: &'g Graph, id: Id, name: &str) -> Option<&'g [Arg]> {
-    match &graph.nodes[id].kind {
+    match &graph.nodes.get(id)?.kind {
         Kind::Op { op, args } if op.name == name => Some(args),
         _ => None,
     }
@@ -72,10 +103,35 @@ fn shape_of(graph: &Graph, id: Id) -> Option<&Shape> {
     }
 }
 
-/// The nodes that the result needs.
+/// The nodes that read a value; the method's caller counts as a node past all others.
+fn readers(graph: &Graph, id: Id) -> Vec<Id> {
+    let live = live(graph);
+    let mut all: Vec<Id> = live
+        .into_iter()
+        .filter(|r| graph.nodes[*r].inputs().contains(&id))
+        .collect();
+    if graph.result == Some(id) {
+        all.push(graph.nodes.len());
+    }
+    all
+}
+
+/// Whether two nodes are always computed together: in one arm of the same `if`, or in none.
+fn together(graph: &Graph, a: Id, b: Id) -> bool {
+    graph.region(a) == graph.region(b)
+}
+
+/// Whether the earlier node is there wherever the later one is computed.
+fn visible(graph: &Graph, earlier: Id, later: Id) -> bool {
+    graph
+        .region(earlier)
+        .is_none_or(|(start, end)| (start..end).contains(&later))
+}
+
+/// The nodes that the result needs, and those that are kept without it.
 pub fn live(graph: &Graph) -> BTreeSet<Id> {
     let mut live = BTreeSet::new();
-    let mut todo: Vec<Id> = graph.result.into_iter().collect();
+    let mut todo: Vec<Id> = graph.result.into_iter().chain(graph.kept.clone()).collect();
     while let Some(id) = todo.pop() {
         if live.insert(id) {
             todo.extend(graph.nodes[id].inputs());

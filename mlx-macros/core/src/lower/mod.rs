@@ -263,7 +263,7 @@ impl Lower<'_> {
             Kind::Leaf { field, args } => {
                 let layer = self.layer(field);
                 let args = args.iter().flat_map(Arg::values).map(|id| self.read(id));
-                quote! { #layer.forward(#(#args),*)? }
+                self.packed(id, field, quote! { #layer.forward(#(#args),*) })
             }
             Kind::Joined { input, group, .. } => return self.joined(id, *input, *group),
             Kind::Sub { field, args, call } => self.sub(field, args, call, node),
@@ -327,8 +327,15 @@ impl Lower<'_> {
                 weights,
             } => {
                 let layer = self.layer(field);
-                let (x, t, w) = (self.read(*input), self.read(*targets), self.read(*weights));
-                quote! { ::mlx_runtime::nn::linear_cross_entropy(#x, &#layer, #t, #w)? }
+                let (x, t) = (self.read(*input), self.read(*targets));
+                match weights.map(|w| self.read(w)) {
+                    Some(w) => {
+                        quote! { ::mlx_runtime::nn::linear_cross_entropy(#x, &#layer, #t, #w)? }
+                    }
+                    None => {
+                        quote! { ::mlx_runtime::nn::linear_cross_entropy_each(#x, &#layer, #t)? }
+                    }
+                }
             }
             Kind::Attention(a) => {
                 let rope = self.field(&a.rope);
@@ -385,8 +392,27 @@ impl Lower<'_> {
         let vars = members.iter().map(|m| variable(*m));
         let fields = &self.graph.joins[group];
         let key = join_key(fields);
-        quote! {
-            let [#(#vars),*] = ::mlx_runtime::__private::joined(self.__mlx.joined(#key), [#(&self.#fields),*], #x)?;
+        let adapters = self.graph.adapters.contains(&group);
+        let call = quote! {
+            ::mlx_runtime::__private::joined(self.__mlx.joined(#key), [#(&self.#fields),*], #x, #adapters)
+        };
+        let all = match self.graph.dequantized.contains(&id) {
+            true => quote! { #call? },
+            false => quote! { ::mlx_runtime::__private::keep_quantized(|| #call)? },
+        };
+        quote! { let [#(#vars),*] = #all; }
+    }
+
+    /// A projection that the pass `dequantize` has not marked multiplies with packed weights.
+    fn packed(&self, id: Id, field: &Ident, call: TokenStream) -> TokenStream {
+        let linear = self
+            .model
+            .fields
+            .iter()
+            .any(|f| f.name == *field && matches!(f.kind, FieldKind::Linear { .. }));
+        match linear && !self.graph.dequantized.contains(&id) {
+            true => quote! { ::mlx_runtime::__private::keep_quantized(|| #call)? },
+            false => quote! { #call? },
         }
     }
 

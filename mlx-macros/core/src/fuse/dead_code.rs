@@ -1,0 +1,31 @@
+//! Values that nothing reads.
+
+use super::live;
+use crate::ir::{Graph, Kind};
+use crate::parse::ModelDef;
+use crate::signature::Ty;
+
+/// Marks what the result does not need, unless it changes a cache.
+pub(super) fn run(_: &ModelDef, graph: &mut Graph) {
+    graph.kept.retain(|id| {
+        let node = &graph.nodes[*id];
+        matches!(
+            node.kind,
+            Kind::CacheUpdate { .. }
+                | Kind::Sub { .. }
+                | Kind::Method { .. }
+                | Kind::Layers { .. }
+                | Kind::Attention(_)
+        ) && node.inputs().iter().any(|i| {
+            matches!(graph.nodes[*i].kind, Kind::Input(_)) && graph.nodes[*i].ty == Ty::Cache
+        })
+    });
+}
+
+/// Before any pass: all that is written is kept.
+pub(super) fn keep_all(graph: &mut Graph) {
+    let live = live(graph);
+    graph.kept = (0..graph.nodes.len())
+        .filter(|id| !live.contains(id))
+        .collect();
+}

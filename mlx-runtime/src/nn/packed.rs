@@ -1,0 +1,111 @@
+//! Products with packed weights.
+
+use std::cell::Cell;
+
+use crate::device::{self, DeviceType};
+use crate::{ops, transforms, Array, Dtype, Result};
+
+/// MLX's affine quantisation of a matrix `[out, in]`.
+#[derive(Clone)]
+pub(super) struct Packed {
+    pub weight: Array,
+    pub scales: Array,
+    pub biases: Array,
+    pub group_size: i32,
+    pub bits: i32,
+}
+
+thread_local! {
+    static KEEP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `f` with every product of packed weights computed from the packed values.
+pub fn keep_quantized<T>(f: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            KEEP.set(self.0);
+        }
+    }
+    let _restore = Restore(KEEP.replace(true));
+    f()
+}
+
+impl Packed {
+    /// The matrix in `dtype`; `after` is computed before it, so that it is not in memory earlier
+    /// than it is needed.
+    pub fn dense(&self, dtype: Dtype, after: Option<&Array>) -> Result<Array> {
+        let weight = match after {
+            Some(a) => transforms::depends(&[&self.weight], &[a])?.swap_remove(0),
+            None => self.weight.clone(),
+        };
+        let (size, bits) = (self.group_size, self.bits);
+        let w = ops::dequantize(&weight, &self.scales, &self.biases, size, bits)?;
+        ops::astype(&w, dtype)
+    }
+
+    /// `x W^T`. With many rows the matrix is dequantised first, and once more in the backward
+    /// pass: what was dequantised is not kept.
+    pub fn matmul(&self, x: &Array) -> Result<Array> {
+        if KEEP.get() || rows(x) < threshold()? {
+            let Packed {
+                weight,
+                scales,
+                biases,
+                ..
+            } = self;
+            let (size, bits) = (self.group_size, self.bits);
+            return ops::quantized_matmul(x, weight, scales, biases, true, size, bits);
+        }
+        if !transforms::is_differentiating() {
+            return self.forward(x);
+        }
+        let (there, back) = (self.clone(), self.clone());
+        let product = transforms::custom_vjp(
+            move |x| Ok(vec![there.forward(&x[0])?]),
+            move |_, dy, _| Ok(vec![back.backward(&dy[0])?]),
+        );
+        Ok(product.call(std::slice::from_ref(x))?.swap_remove(0))
+    }
+
+    fn forward(&self, x: &Array) -> Result<Array> {
+        in_fast_dtype(x, |x| {
+            ops::matmul(
+                x,
+                &ops::transpose(&self.dense(x.dtype(), Some(x))?, &[1, 0])?,
+            )
+        })
+    }
+
+    fn backward(&self, dy: &Array) -> Result<Array> {
+        in_fast_dtype(dy, |dy| ops::matmul(dy, &self.dense(dy.dtype(), Some(dy))?))
+    }
+}
+
+/// On a CPU only float32 has a fast product.
+fn in_fast_dtype(x: &Array, f: impl FnOnce(&Array) -> Result<Array>) -> Result<Array> {
+    match device::default_device()?.kind() {
+        DeviceType::Cpu => ops::astype(&f(&ops::astype(x, Dtype::Float32)?)?, x.dtype()),
+        _ => f(x),
+    }
+}
+
+fn rows(x: &Array) -> usize {
+    let width = x
+        .shape()
+        .last()
+        .map_or(1, |n| usize::try_from(*n).unwrap_or(1));
+    x.size() / width.max(1)
+}
+
+/// The number of rows from which on a product with a dequantised matrix is faster.
+fn threshold() -> Result<usize> {
+    Ok(match device::default_device()?.kind() {
+        // `cargo bench -p mlx-runtime --bench packed`.
+        DeviceType::Cpu => 4,
+        // Not measured; MLX's packed product is made for many rows there.
+        _ if cfg!(target_os = "macos") => usize::MAX,
+        // CUDA: one packed product with many rows compiles for 20 s, and is 3.5 times as slow.
+        _ => 9,
+    })
+}

@@ -17,9 +17,16 @@ pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
 
 /// The node to replace, and by what.
 fn matched(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Id, Kind)> {
-    let [Arg::Value(logits), Arg::Value(targets)] = op_of(graph, id, "cross_entropy")? else {
+    let [Arg::Value(logits), Arg::Value(targets), weights, Arg::Int(-1), Arg::Scalar(smoothing), Arg::Text(reduction)] =
+        op_of(graph, id, "cross_entropy")?
+    else {
         return None;
     };
+    let plain = reduction == "none" && zero(smoothing);
+    let indices = matches!(graph.nodes[*targets].ty, Ty::Tensor(_, Dt::I32 | Dt::U32));
+    if !plain || !indices {
+        return None;
+    }
     let mut logits = *logits;
     if readers(graph, logits) != [id] {
         return None;
@@ -48,10 +55,22 @@ fn matched(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Id, Kind)> {
         targets: *targets,
         weights,
     };
-    Some(match weighted(graph, id) {
-        Some((product, weights)) => (product, fused(Some(weights))),
-        None => (id, fused(None)),
+    Some(match (weights, weighted(graph, id)) {
+        (Arg::Value(w), _) if weighs(graph, *w, id) => (id, fused(Some(*w))),
+        (Arg::Value(_), _) => return None,
+        (_, Some((product, weights))) => (product, fused(Some(weights))),
+        (_, None) => (id, fused(None)),
     })
+}
+
+fn zero(e: &syn::Expr) -> bool {
+    matches!(e, syn::Expr::Lit(l) if matches!(&l.lit, syn::Lit::Float(f) if f.base10_parse::<f64>().is_ok_and(|x| x == 0.0)))
+}
+
+/// Whether there is one weight for each row: the fused operation has no broadcast.
+fn weighs(graph: &Graph, weights: Id, losses: Id) -> bool {
+    graph.nodes[weights].ty == graph.nodes[losses].ty
+        && matches!(graph.nodes[weights].ty, Ty::Tensor(_, Dt::F32))
 }
 
 /// The product that alone reads the losses, and its other side: rows of weight 0 cost nothing then.
@@ -67,8 +86,6 @@ fn weighted(graph: &Graph, losses: Id) -> Option<(Id, Id)> {
         (false, true) => *a,
         _ => return None,
     };
-    // The fused operation has no broadcast.
-    let same = graph.nodes[weights].ty == graph.nodes[losses].ty
-        && matches!(graph.nodes[weights].ty, Ty::Tensor(_, Dt::F32));
-    (same && together(graph, losses, product)).then_some((product, weights))
+    (weighs(graph, weights, losses) && together(graph, losses, product))
+        .then_some((product, weights))
 }

@@ -124,7 +124,7 @@ impl Builder<'_> {
         self.present(field, name.span())?;
         let (rank_in, out) = match &field.kind {
             FieldKind::Linear { out, input, .. } => (Some(input.clone()), Some(out.clone())),
-            FieldKind::RmsNorm { dim, .. } => (Some(dim.clone()), None),
+            FieldKind::Layer(held) => return self.layer(name, held, args, span),
             FieldKind::Rope { dims, .. } => (Some(dims.clone()), None),
             FieldKind::Embedding { dim, .. } => (None, Some(dim.clone())),
             FieldKind::Model => {

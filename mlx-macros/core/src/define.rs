@@ -211,10 +211,7 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
                 let (rows, dim) = (size(rows), size(dim));
                 quote! { __loader.embedding(#path, #rows, #dim, #frozen) }
             }
-            FieldKind::RmsNorm { dim, eps } => {
-                let (dim, eps) = (size(dim), config_expr(eps));
-                quote! { __loader.rms_norm(#path, #dim, (#eps) as f32, #frozen) }
-            }
+            FieldKind::Layer(held) => held.load(&size, &config_expr, &path, frozen),
             FieldKind::Rope { dims, base, traditional, scaling } => {
                 let (dims, base, traditional) = (size(dims), config_expr(base), config_expr(traditional));
                 let scaling = scaling.as_ref().map_or_else(
@@ -279,7 +276,7 @@ fn visit(f: &Field, mutable: bool) -> TokenStream {
     let variant = match &f.kind {
         FieldKind::Linear { .. } => quote!(Linear),
         FieldKind::Embedding { .. } => quote!(Embedding),
-        FieldKind::RmsNorm { .. } => quote!(RmsNorm),
+        FieldKind::Layer(held) => crate::layers::variant(held),
         FieldKind::Param { .. } => quote!(Param),
         FieldKind::Rope { .. } => return quote! {},
         FieldKind::Model | FieldKind::Layers { .. } => quote! {},

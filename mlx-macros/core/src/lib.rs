@@ -17,6 +17,7 @@ pub mod functions;
 pub mod fuse;
 pub mod ir;
 mod kinds;
+pub mod layers;
 pub mod lower;
 mod operands;
 pub mod ops;

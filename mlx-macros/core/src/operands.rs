@@ -1,7 +1,7 @@
 //! What the rules of operations share: broadcasting, dtypes of two operands, lists.
 
 use crate::diag::{Code, Result};
-use crate::dims::{Dim, Shape};
+use crate::dims::{Dim, Names, Shape};
 use crate::ir::Arg;
 use crate::ops::Ctx;
 use crate::signature::Dt;
@@ -162,4 +162,61 @@ pub(crate) fn operands(c: &Ctx<'_>, i: usize, j: usize) -> Result<(Shape, Dt)> {
         )
     })?;
     Ok((shape, dtype))
+}
+
+/// The quotient of two sizes rounded down, where it is known.
+pub(crate) fn floor_div(names: &Names, a: &Dim, b: &Dim) -> Option<Dim> {
+    if let Some(exact) = names.divide(a, b) {
+        return Some(exact);
+    }
+    // A number is cut off; all else must divide.
+    let by = b.as_constant().filter(|n| *n > 0)?;
+    let numbers = a.terms().filter(|(n, _)| n.is_empty());
+    let number: i64 = numbers.map(|(_, c)| c).sum();
+    let whole = names.divide(&a.plus(&Dim::constant(-number)), b)?;
+    Some(whole.plus(&Dim::constant(number.div_euclid(by))))
+}
+
+/// A window that slides along one axis.
+pub(crate) struct Window<'a> {
+    pub size: &'a Dim,
+    pub kernel: &'a Dim,
+    pub stride: &'a Dim,
+    pub padding: &'a Dim,
+    pub dilation: &'a Dim,
+}
+
+impl Window<'_> {
+    /// How many places it has:
+    /// `(size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1`.
+    pub fn places(&self, names: &Names) -> std::result::Result<Dim, (Code, String)> {
+        let below = |d: &Dim, least: i64| d.as_constant().is_some_and(|n| n < least);
+        let steps = [self.kernel, self.stride, self.dilation];
+        if steps.into_iter().any(|d| below(d, 1)) || below(self.padding, 0) {
+            let text = "kernel, stride and dilation are 1 or more, padding 0 or more".to_string();
+            return Err((Code::Size, text));
+        }
+        let one = Dim::constant(1);
+        let reach = self.dilation.times(&self.kernel.plus(&one.negated()));
+        let free = self.size.plus(&self.padding.times(&Dim::constant(2)));
+        let free = free.plus(&reach.plus(&one).negated());
+        // As one quotient: the last summand is as much as one stride more.
+        let places = floor_div(names, &free.plus(self.stride), self.stride).ok_or_else(|| {
+            let text = format!(
+                "a stride of `{}` is not known to divide `{}`",
+                names.dim(self.stride),
+                names.dim(&free)
+            );
+            (Code::Stride, text)
+        })?;
+        if below(&free, 0) || below(&places, 1) {
+            let text = format!(
+                "the window of `{}` does not fit into `{}`",
+                names.dim(self.kernel),
+                names.dim(self.size)
+            );
+            return Err((Code::Size, text));
+        }
+        Ok(places)
+    }
 }

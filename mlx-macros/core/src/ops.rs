@@ -462,18 +462,7 @@ impl Ctx<'_> {
 
     /// The quotient rounded down, where it is known.
     pub fn floor_div(&self, a: &Dim, b: &Dim) -> Option<Dim> {
-        if let Some(exact) = self.divide(a, b) {
-            return Some(exact);
-        }
-        // A number is cut off; all else must divide.
-        let by = b.as_constant().filter(|n| *n > 0)?;
-        let number: i64 = a
-            .terms()
-            .filter(|(n, _)| n.is_empty())
-            .map(|(_, c)| c)
-            .sum();
-        let whole = self.divide(&a.plus(&Dim::constant(-number)), b)?;
-        Some(whole.plus(&Dim::constant(number.div_euclid(by))))
+        crate::operands::floor_div(self.names, a, b)
     }
 
     /// Whether a condition (argument `i`) is set.

@@ -11,6 +11,7 @@ use crate::args::{dim_expr, Args};
 use crate::diag::{suggest, Code, Diag, Result};
 use crate::dims::{Dim, Names, Shape};
 use crate::fuse::Switches;
+use crate::layers::{self, Held};
 use crate::quantize::Quantize;
 use crate::signature::Dt;
 use crate::weights::Weights;
@@ -75,8 +76,8 @@ pub enum FieldKind {
     },
     /// A table of rows picked by index.
     Embedding { rows: Dim, dim: Dim },
-    /// Root-mean-square normalisation over the last axis.
-    RmsNorm { dim: Dim, eps: Expr },
+    /// A layer of the table.
+    Layer(Held),
     /// Rotary positions; holds no weights.
     Rope {
         dims: Dim,
@@ -454,9 +455,14 @@ fn kind<'a>(
             format!("`{name}` is a `{ty}` without a shape"),
         )
     };
+    if let Some(layer) = layers::find(&ty) {
+        let mut args = param.ok_or_else(need)?;
+        let held = layer.parse(&mut args, names)?;
+        args.finish(&layer.known())?;
+        return Ok(FieldKind::Layer(held));
+    }
     let known: &[&str] = match ty.as_str() {
         "Linear" => &["bias"],
-        "RmsNorm" => &["eps"],
         "Param" => &["dtype"],
         _ => &[],
     };
@@ -477,14 +483,6 @@ fn kind<'a>(
                 rows: d[0].clone(),
                 dim: d[1].clone(),
             }
-        }
-        "RmsNorm" => {
-            let args = param.as_mut().ok_or_else(need)?;
-            let dim = args
-                .dims(names, 1, "a `RmsNorm` is `#[param(dim)]` and")?
-                .remove(0);
-            let eps = args.take("eps").unwrap_or_else(|| syn::parse_quote!(1e-5));
-            FieldKind::RmsNorm { dim, eps }
         }
         "Rope" => {
             let mut args = match find("rope") {
@@ -522,7 +520,9 @@ fn kind<'a>(
         }
         _ => match &param {
             Some(a) => {
-                let text = format!("`#[param]` belongs on Linear, Embedding, RmsNorm or Param; `{ty}` is a sub-model and brings its own shapes");
+                let others: Vec<&str> = layers::LAYERS.iter().map(|l| l.name).collect();
+                let others = others.join(", ");
+                let text = format!("`#[param]` belongs on Linear, Embedding, {others} or Param; `{ty}` is a sub-model and brings its own shapes");
                 return Err(Diag::new(Code::Attribute, a.span, text));
             }
             None => FieldKind::Model,

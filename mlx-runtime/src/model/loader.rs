@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::names::{Found, Names, Tensors};
 use super::quantise::{packed, Quantise};
 use super::{Model, Quantization};
-use crate::nn::{Embedding, Linear, Param, RmsNorm, Rope, RopeScaling, Weight};
+use crate::nn::{Embedding, Linear, Param, Rope, RopeScaling, Weight};
 use crate::random::Key;
 use crate::{ops, random, Array, Dtype, Error, ErrorKind, Result};
 
@@ -128,6 +128,14 @@ impl LoadDim {
     /// The size written `text`.
     pub fn new(text: &'static str, size: i64) -> Self {
         LoadDim { text, size }
+    }
+
+    pub(super) fn text(self) -> &'static str {
+        self.text
+    }
+
+    pub(super) fn size(self) -> i64 {
+        self.size
     }
 }
 
@@ -272,7 +280,7 @@ impl Loader {
     }
 
     /// The tensor `name` of that shape in the activations' dtype, or an empty stand-in and an error.
-    fn tensor(&mut self, name: &str, dims: &[LoadDim], fill: Fill) -> Array {
+    pub(super) fn tensor(&mut self, name: &str, dims: &[LoadDim], fill: Fill) -> Array {
         self.tensor_of(name, dims, fill, self.options.dtype)
     }
 
@@ -398,16 +406,6 @@ impl Loader {
         layer
     }
 
-    /// A normalisation over `dim`.
-    pub fn rms_norm(&mut self, path: &str, dim: LoadDim, eps: f32, frozen: bool) -> RmsNorm {
-        let weight = self.tensor(&join(path, "weight"), &[dim], Fill::Ones);
-        let mut layer = RmsNorm::new(weight, eps, self.frozen());
-        if frozen {
-            layer.pin();
-        }
-        layer
-    }
-
     /// Rotary positions for heads of `dims`.
     pub fn rope(
         &mut self,
@@ -466,23 +464,23 @@ impl Loader {
     }
 
     /// Weights from a file are frozen until someone asks for them; fresh ones are to be trained.
-    fn frozen(&self) -> bool {
+    pub(super) fn frozen(&self) -> bool {
         matches!(self.source, Source::File(_))
     }
 }
 
 /// How a fresh tensor is filled.
-enum Fill {
+pub(super) enum Fill {
     Uniform(i64),
     Normal,
-    Ones,
+    Value(f32),
     Zeros,
 }
 
 impl Fill {
     fn make(&self, key: &mut Key, shape: &[i32], dtype: Dtype) -> Result<Array> {
         match self {
-            Fill::Ones => ops::ones(shape, dtype),
+            Fill::Value(v) => ops::full(shape, &Array::scalar(*v)?, dtype),
             Fill::Zeros => ops::zeros(shape, dtype),
             Fill::Uniform(inputs) => {
                 let limit = 1.0 / (*inputs as f32).sqrt();

@@ -4,6 +4,7 @@
 pub(crate) mod bind;
 mod groups;
 pub(crate) mod layers;
+mod load_layers;
 pub(crate) mod loader;
 mod lora;
 pub(crate) mod meta;
@@ -24,7 +25,7 @@ use sig::Sig;
 
 use std::sync::Arc;
 
-use crate::nn::{Embedding, Linear, Param, RmsNorm};
+use crate::nn::{Conv1d, Conv2d, Embedding, LayerNorm, Linear, Param, RmsNorm};
 use crate::{Array, Error, ErrorKind, Result};
 
 /// A model: layers with weights, defined by `#[mlx_model]`.
@@ -131,6 +132,12 @@ pub enum Leaf<'a> {
     Embedding(&'a Embedding),
     /// A normalisation.
     RmsNorm(&'a RmsNorm),
+    /// A normalisation with a mean.
+    LayerNorm(&'a LayerNorm),
+    /// A convolution along one axis.
+    Conv1d(&'a Conv1d),
+    /// A convolution along two axes.
+    Conv2d(&'a Conv2d),
     /// A bare tensor.
     Param(&'a Param),
 }
@@ -144,6 +151,12 @@ pub enum LeafMut<'a> {
     Embedding(&'a mut Embedding),
     /// A normalisation.
     RmsNorm(&'a mut RmsNorm),
+    /// A normalisation with a mean.
+    LayerNorm(&'a mut LayerNorm),
+    /// A convolution along one axis.
+    Conv1d(&'a mut Conv1d),
+    /// A convolution along two axes.
+    Conv2d(&'a mut Conv2d),
     /// A bare tensor.
     Param(&'a mut Param),
 }
@@ -155,6 +168,9 @@ impl<'a> Leaf<'a> {
             Leaf::Linear(l) => l.each(f),
             Leaf::Embedding(l) => l.each(f),
             Leaf::RmsNorm(l) => l.each(f),
+            Leaf::LayerNorm(l) => l.each(f),
+            Leaf::Conv1d(l) => l.each(f),
+            Leaf::Conv2d(l) => l.each(f),
             Leaf::Param(l) => l.each(f),
         }
     }
@@ -167,6 +183,9 @@ impl LeafMut<'_> {
             LeafMut::Linear(l) => l.each_mut(f),
             LeafMut::Embedding(l) => l.each_mut(f),
             LeafMut::RmsNorm(l) => l.each_mut(f),
+            LeafMut::LayerNorm(l) => l.each_mut(f),
+            LeafMut::Conv1d(l) => l.each_mut(f),
+            LeafMut::Conv2d(l) => l.each_mut(f),
             LeafMut::Param(l) => l.each_mut(f),
         }
     }
@@ -176,6 +195,9 @@ impl LeafMut<'_> {
             LeafMut::Linear(l) => l.set_frozen(frozen),
             LeafMut::Embedding(l) => l.set_frozen(frozen),
             LeafMut::RmsNorm(l) => l.set_frozen(frozen),
+            LeafMut::LayerNorm(l) => l.set_frozen(frozen),
+            LeafMut::Conv1d(l) => l.set_frozen(frozen),
+            LeafMut::Conv2d(l) => l.set_frozen(frozen),
             LeafMut::Param(l) => l.set_frozen(frozen),
         }
     }

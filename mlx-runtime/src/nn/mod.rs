@@ -3,17 +3,22 @@
 
 mod attention;
 mod cache;
+pub(crate) mod conv;
 mod embedding;
+pub(crate) mod layer_norm;
 pub(crate) mod linear;
 mod loss;
 pub(crate) mod norm;
 pub(crate) mod packed;
+pub(crate) mod pair;
 mod param;
 mod rope;
 
 pub use attention::rope_attention;
 pub use cache::KvCache;
+pub use conv::{Conv1d, Conv2d};
 pub use embedding::Embedding;
+pub use layer_norm::LayerNorm;
 pub use linear::{Linear, Weight};
 pub use loss::{linear_cross_entropy, linear_cross_entropy_each};
 pub use norm::RmsNorm;

@@ -2,22 +2,25 @@
 
 use crate::{fused, ops, Array, Result};
 
-/// `y = x / sqrt(mean(x^2) + eps) * w` over the last axis (Zhang & Sennrich 2019).
-/// `mlx.nn.RMSNorm`.
+/// `y = x / sqrt(mean(x^2) + eps) * (offset + w)` over the last axis (Zhang & Sennrich 2019).
+/// `mlx.nn.RMSNorm`, where the offset is 0.
 #[derive(Clone)]
 pub struct RmsNorm {
     weight: Array,
     eps: f32,
+    /// Added to the weight; some checkpoints hold the weight's distance from one.
+    offset: f32,
     frozen: bool,
     /// The definition says `#[frozen]`.
     pinned: bool,
 }
 
 impl RmsNorm {
-    pub(crate) fn new(weight: Array, eps: f32, frozen: bool) -> Self {
+    pub(crate) fn new(weight: Array, eps: f32, offset: f32, frozen: bool) -> Self {
         RmsNorm {
             weight,
             eps,
+            offset,
             frozen,
             pinned: false,
         }
@@ -28,7 +31,7 @@ impl RmsNorm {
     /// # Errors
     /// If the last dim of `x` is not `dim`.
     pub fn forward(&self, x: &Array) -> Result<Array> {
-        rms_norm(x, &self.weight, self.eps)
+        rms_norm(x, &self.factor()?, self.eps)
     }
 
     /// The sum of two arrays `[.., dim]` and the norm of the sum.
@@ -37,11 +40,20 @@ impl RmsNorm {
     /// As [`RmsNorm::forward`].
     pub fn forward_sum(&self, a: &Array, b: &Array) -> Result<(Array, Array)> {
         if fused::available(a) {
-            return fused::add_rms_norm(a, b, &self.weight, self.eps);
+            return fused::add_rms_norm(a, b, &self.factor()?, self.eps);
         }
         let sum = ops::add(a, b)?;
         let y = self.forward(&sum)?;
         Ok((sum, y))
+    }
+
+    /// What the normalised values are multiplied with.
+    fn factor(&self) -> Result<Array> {
+        if self.offset == 0.0 {
+            return Ok(self.weight.clone());
+        }
+        let offset = crate::__private::weak(f64::from(self.offset), &self.weight)?;
+        ops::add(&offset, &self.weight)
     }
 
     /// Never trains, as the definition says.

@@ -10,10 +10,9 @@ pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
         let Kind::Leaf { field, args } = &graph.nodes[id].kind else {
             continue;
         };
-        let is_norm = model
-            .fields
-            .iter()
-            .any(|f| f.name == *field && matches!(f.kind, FieldKind::RmsNorm { .. }));
+        let is_norm = model.fields.iter().any(|f| {
+            f.name == *field && matches!(&f.kind, FieldKind::Layer(l) if l.layer.name == "RmsNorm")
+        });
         let (true, [Arg::Value(sum)]) = (is_norm, &args[..]) else {
             continue;
         };

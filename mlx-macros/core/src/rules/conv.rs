@@ -3,7 +3,7 @@
 use crate::diag::{Code, Result};
 use crate::dims::Dim;
 use crate::ir::Arg;
-use crate::operands::{need_float, promote};
+use crate::operands::{need_float, promote, Window};
 use crate::ops::Ctx;
 use crate::signature::Ty;
 
@@ -14,6 +14,12 @@ fn spatial(c: &Ctx<'_>) -> usize {
     } else {
         1
     }
+}
+
+/// How many places a window has.
+fn place(c: &Ctx<'_>, window: &Window<'_>) -> Result<Dim> {
+    let places = window.places(c.names);
+    places.map_err(|(code, text)| c.error(code, format!("{text}: {}", c.describe(0))))
 }
 
 /// `input [B, size.., in]`, `weight [out, kernel.., in / groups]` ->
@@ -52,7 +58,7 @@ pub fn conv(c: &Ctx<'_>) -> Result<Ty> {
             padding: &c.dims(3)[i],
             dilation: &c.dims(4)[i],
         };
-        out.push(window.places(c)?);
+        out.push(place(c, &window)?);
     }
     out.push(w[0].clone());
     Ok(Ty::Tensor(out, dtype))
@@ -86,51 +92,7 @@ pub fn pool(c: &Ctx<'_>) -> Result<Ty> {
             padding: &c.dims(3)[i],
             dilation: &one,
         };
-        out[i + 1] = window.places(c)?;
+        out[i + 1] = place(c, &window)?;
     }
     Ok(Ty::Tensor(out, d))
-}
-
-/// A window that slides along one axis.
-struct Window<'a> {
-    size: &'a Dim,
-    kernel: &'a Dim,
-    stride: &'a Dim,
-    padding: &'a Dim,
-    dilation: &'a Dim,
-}
-
-impl Window<'_> {
-    /// How many places it has.
-    fn places(&self, c: &Ctx<'_>) -> Result<Dim> {
-        let below = |d: &Dim, least: i64| d.as_constant().is_some_and(|n| n < least);
-        let steps = [self.kernel, self.stride, self.dilation];
-        if steps.into_iter().any(|d| below(d, 1)) || below(self.padding, 0) {
-            let text = "kernel, stride and dilation are 1 or more, padding 0 or more".to_string();
-            return Err(c.error(Code::Size, text));
-        }
-        let one = Dim::constant(1);
-        // (size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1, as one quotient.
-        let reach = self.dilation.times(&self.kernel.plus(&one.negated()));
-        let free = self.size.plus(&self.padding.times(&Dim::constant(2)));
-        let free = free.plus(&reach.plus(&one).negated());
-        let places = c.floor_div(&free.plus(self.stride), self.stride).ok_or_else(|| {
-            let text = format!(
-                "a stride of `{}` is not known to divide `{}`, on which the size of the result depends: {}",
-                c.names.dim(self.stride),
-                c.names.dim(&free),
-                c.describe(0)
-            );
-            c.error(Code::Stride, text)
-        })?;
-        if below(&free, 0) || below(&places, 1) {
-            let text = format!(
-                "the window of `{}` does not fit: {}",
-                c.names.dim(self.kernel),
-                c.describe(0)
-            );
-            return Err(c.error(Code::Size, text));
-        }
-        Ok(places)
-    }
 }

@@ -1,0 +1,303 @@
+//! The table of layers that hold weights of their own and take one tensor: how they are written,
+//! and the shape of their result. A row here, a function of `Loader` and a variant of `Leaf` are
+//! all that a layer needs.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, ToTokens};
+use syn::spanned::Spanned;
+use syn::{Expr, Ident};
+
+use crate::args::{dim_expr, Args};
+use crate::build::Builder;
+use crate::diag::{Code, Diag, Result};
+use crate::dims::{Dim, Names, Shape};
+use crate::ir::{Arg, Id, Kind};
+use crate::operands::Window;
+use crate::signature::{Dt, Ty};
+
+/// A kind of layer.
+pub struct Layer {
+    /// The name of its type.
+    pub name: &'static str,
+    /// How it is written, for messages.
+    pub form: &'static str,
+    /// The function of `Loader` that makes it: of a path, the dims, the options in their order, and
+    /// whether it is frozen.
+    pub load: &'static str,
+    /// The number of its dims.
+    pub dims: usize,
+    /// Its options.
+    pub options: &'static [(&'static str, Opt)],
+    /// What it makes of the shape of its argument; the error says what it takes.
+    rule: fn(&Held, &Shape, &Names) -> std::result::Result<Shape, Refused>,
+}
+
+/// What an option is, and its value when it is absent.
+#[derive(Clone, Copy)]
+pub enum Opt {
+    /// A number.
+    Number(f64),
+    /// A condition.
+    Flag(bool),
+    /// A size.
+    Size(i64),
+    /// One size for both axes, or `[a, b]`.
+    Pair(i64),
+}
+
+/// The value of an option.
+pub enum Setting {
+    /// A number of the config or a literal.
+    Number(Expr),
+    /// A condition on the config.
+    Flag(Expr),
+    /// One size or two.
+    Sizes(Vec<Dim>),
+}
+
+/// A layer as a field defines it.
+pub struct Held {
+    /// Its row of the table.
+    pub layer: &'static Layer,
+    /// Its dims.
+    pub dims: Vec<Dim>,
+    /// Its options, in the order of the table.
+    pub options: Vec<Setting>,
+}
+
+/// Why a shape is refused.
+type Refused = (Code, String);
+
+/// Every layer of the table.
+pub static LAYERS: &[Layer] = &[
+    Layer {
+        name: "RmsNorm",
+        form: "a `RmsNorm` is `#[param(dim)]`",
+        load: "rms_norm",
+        dims: 1,
+        options: &[("eps", Opt::Number(1e-5)), ("offset", Opt::Number(0.0))],
+        rule: norm,
+    },
+    Layer {
+        name: "LayerNorm",
+        form: "a `LayerNorm` is `#[param(dim)]`",
+        load: "layer_norm",
+        dims: 1,
+        options: &[("eps", Opt::Number(1e-5)), ("bias", Opt::Flag(true))],
+        rule: norm,
+    },
+    Layer {
+        name: "Conv1d",
+        form: "a `Conv1d` is `#[param(out, kernel, in)]`",
+        load: "conv1d",
+        dims: 3,
+        options: &[
+            ("stride", Opt::Size(1)),
+            ("padding", Opt::Size(0)),
+            ("dilation", Opt::Size(1)),
+            ("groups", Opt::Size(1)),
+            ("bias", Opt::Flag(true)),
+        ],
+        rule: conv,
+    },
+    Layer {
+        name: "Conv2d",
+        form: "a `Conv2d` is `#[param(out, height, width, in)]`",
+        load: "conv2d",
+        dims: 4,
+        options: &[
+            ("stride", Opt::Pair(1)),
+            ("padding", Opt::Pair(0)),
+            ("dilation", Opt::Pair(1)),
+            ("groups", Opt::Size(1)),
+            ("bias", Opt::Flag(true)),
+        ],
+        rule: conv,
+    },
+];
+
+/// The layer with that type name.
+pub fn find(name: &str) -> Option<&'static Layer> {
+    LAYERS.iter().find(|l| l.name == name)
+}
+
+impl Layer {
+    /// Reads `#[param(..)]`.
+    pub(crate) fn parse(&'static self, args: &mut Args, names: &Names) -> Result<Held> {
+        let dims = args.dims(names, self.dims, &format!("{} and", self.form))?;
+        let options = self.options.iter().map(|(name, kind)| {
+            let given = args.take(name);
+            Ok(match (*kind, given) {
+                (Opt::Number(_), Some(e)) => Setting::Number(e),
+                (Opt::Number(n), None) => Setting::Number(syn::parse_quote!(#n)),
+                (Opt::Flag(_), Some(e)) => Setting::Flag(e),
+                (Opt::Flag(b), None) => Setting::Flag(syn::parse_quote!(#b)),
+                (Opt::Size(_), Some(e)) => Setting::Sizes(vec![dim_expr(&e, names)?]),
+                (Opt::Size(n), None) => Setting::Sizes(vec![Dim::constant(n)]),
+                (Opt::Pair(_), Some(e)) => Setting::Sizes(pair(&e, names)?),
+                (Opt::Pair(n), None) => Setting::Sizes(vec![Dim::constant(n); 2]),
+            })
+        });
+        let options = options.collect::<Result<_>>()?;
+        Ok(Held {
+            layer: self,
+            dims,
+            options,
+        })
+    }
+
+    /// The options' names.
+    pub fn known(&self) -> Vec<&'static str> {
+        self.options.iter().map(|o| o.0).collect()
+    }
+}
+
+fn pair(e: &Expr, names: &Names) -> Result<Vec<Dim>> {
+    match e {
+        Expr::Array(a) if a.elems.len() == 2 => {
+            a.elems.iter().map(|e| dim_expr(e, names)).collect()
+        }
+        Expr::Array(a) => {
+            let text = format!("expected one size or two, found {}", a.elems.len());
+            Err(Diag::new(Code::Attribute, e.span(), text))
+        }
+        e => Ok(vec![dim_expr(e, names)?; 2]),
+    }
+}
+
+impl Held {
+    /// The call of the loader that makes the layer.
+    pub fn load(
+        &self,
+        size: &dyn Fn(&Dim) -> TokenStream,
+        number: &dyn Fn(&Expr) -> TokenStream,
+        path: &TokenStream,
+        frozen: bool,
+    ) -> TokenStream {
+        let load = Ident::new(self.layer.load, Span::call_site());
+        let dims = self.dims.iter().map(size);
+        let options = self.options.iter().map(|o| match o {
+            Setting::Number(e) => {
+                let e = number(e);
+                quote! { (#e) as f32 }
+            }
+            Setting::Flag(e) => number(e),
+            Setting::Sizes(s) => match &s[..] {
+                [one] => size(one),
+                all => {
+                    let all = all.iter().map(size);
+                    quote! { [#(#all),*] }
+                }
+            },
+        });
+        quote! { __loader.#load(#path, #(#dims,)* #(#options,)* #frozen) }
+    }
+
+    /// The sizes of an option.
+    fn sizes(&self, name: &str) -> &[Dim] {
+        let at = self.layer.options.iter().position(|o| o.0 == name);
+        match at.and_then(|i| self.options.get(i)) {
+            Some(Setting::Sizes(s)) => s,
+            _ => &[],
+        }
+    }
+}
+
+/// `[.., dim] -> [.., dim]`.
+fn norm(held: &Held, x: &Shape, names: &Names) -> std::result::Result<Shape, Refused> {
+    match x.last() == held.dims.first() {
+        true => Ok(x.clone()),
+        false => {
+            let takes = format!("[.., {}]", names.dim(&held.dims[0]));
+            Err((Code::Inner, takes))
+        }
+    }
+}
+
+/// `[B, size.., in] -> [B, places.., out]`.
+fn conv(held: &Held, x: &Shape, names: &Names) -> std::result::Result<Shape, Refused> {
+    let n = held.layer.dims - 2;
+    let (out, input) = (&held.dims[0], &held.dims[n + 1]);
+    let takes = || {
+        let sizes = if n == 1 { "length" } else { "height, width" };
+        format!("[batch, {sizes}, {}]", names.dim(input))
+    };
+    if x.len() != n + 2 {
+        return Err((Code::Rank, takes()));
+    }
+    if x[n + 1] != *input {
+        return Err((Code::Inner, takes()));
+    }
+    let mut shape = x.clone();
+    shape[n + 1] = out.clone();
+    let option = |name: &str, i: usize| {
+        let sizes = held.sizes(name);
+        sizes.get(i).or(sizes.first())
+    };
+    for i in 0..n {
+        let (Some(stride), Some(padding), Some(dilation)) = (
+            option("stride", i),
+            option("padding", i),
+            option("dilation", i),
+        ) else {
+            continue;
+        };
+        let window = Window {
+            size: &x[i + 1],
+            kernel: &held.dims[i + 1],
+            stride,
+            padding,
+            dilation,
+        };
+        shape[i + 1] = window
+            .places(names)
+            .map_err(|(code, text)| (code, format!("{}, where {text}", takes())))?;
+    }
+    Ok(shape)
+}
+
+impl Builder<'_> {
+    /// `self.name(x)` of a layer of the table.
+    pub(crate) fn layer(
+        &mut self,
+        name: &Ident,
+        held: &Held,
+        args: &[&Expr],
+        span: Span,
+    ) -> Result<Id> {
+        let [x] = args else {
+            let text = format!("`{name}` takes one tensor, found {} arguments", args.len());
+            return Err(Diag::new(Code::Arguments, span, text));
+        };
+        let id = self.value(x, None)?;
+        let (shape, dtype) = match self.ty(id).clone() {
+            Ty::Tensor(s, d) => (s, d),
+            Ty::Unknown => return Ok(self.unknown(span)),
+            _ => {
+                let text = format!("expected one tensor, but {}", self.describe(id));
+                return Err(Diag::new(Code::ArgumentKind, x.span(), text));
+            }
+        };
+        if dtype != Dt::Float {
+            let text = format!(
+                "`{name}` works on the activations' dtype, but {}",
+                self.describe(id)
+            );
+            return Err(Diag::new(Code::Dtype, x.span(), text));
+        }
+        let out = (held.layer.rule)(held, &shape, &self.model.names).map_err(|(code, takes)| {
+            let text = format!("`{name}` takes {takes}, but {}", self.describe(id));
+            Diag::new(code, x.span(), text)
+        })?;
+        let kind = Kind::Leaf {
+            field: name.clone(),
+            args: vec![Arg::Value(id)],
+        };
+        Ok(self.push(kind, Ty::Tensor(out, Dt::Float), span))
+    }
+}
+
+/// The type's name as generated code has it.
+pub fn variant(held: &Held) -> TokenStream {
+    Ident::new(held.layer.name, Span::call_site()).to_token_stream()
+}

@@ -1,0 +1,73 @@
+//! A weight and perhaps a bias, as several layers hold them.
+
+use crate::Array;
+
+/// The tensors of a layer, and whether they train.
+#[derive(Clone)]
+pub(crate) struct Pair {
+    pub weight: Array,
+    pub bias: Option<Array>,
+    frozen: bool,
+    /// The definition says `#[frozen]`.
+    pinned: bool,
+}
+
+impl Pair {
+    pub(crate) fn new(weight: Array, bias: Option<Array>, frozen: bool) -> Self {
+        Pair {
+            weight,
+            bias,
+            frozen,
+            pinned: false,
+        }
+    }
+
+    /// Never trains, as the definition says.
+    pub(crate) fn pin(&mut self) {
+        self.pinned = true;
+        self.frozen = true;
+    }
+
+    pub(crate) fn set_frozen(&mut self, frozen: bool) {
+        self.frozen = frozen || self.pinned;
+    }
+
+    pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {
+        f("weight", &self.weight, !self.frozen);
+        if let Some(b) = &self.bias {
+            f("bias", b, !self.frozen);
+        }
+    }
+
+    pub(crate) fn each_mut(&mut self, f: &mut dyn FnMut(&mut Array, bool)) {
+        f(&mut self.weight, !self.frozen);
+        if let Some(b) = &mut self.bias {
+            f(b, !self.frozen);
+        }
+    }
+}
+
+/// What a layer of a [`Pair`] passes on to it.
+macro_rules! of_pair {
+    ($($layer:ident),*) => {$(
+        impl $layer {
+            /// Never trains, as the definition says.
+            pub(crate) fn pin(&mut self) {
+                self.tensors.pin();
+            }
+
+            pub(crate) fn set_frozen(&mut self, frozen: bool) {
+                self.tensors.set_frozen(frozen);
+            }
+
+            pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {
+                self.tensors.each(f);
+            }
+
+            pub(crate) fn each_mut(&mut self, f: &mut dyn FnMut(&mut Array, bool)) {
+                self.tensors.each_mut(f);
+            }
+        }
+    )*};
+}
+pub(crate) use of_pair;

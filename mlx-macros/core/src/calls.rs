@@ -418,6 +418,7 @@ impl Builder<'_> {
             input,
             targets: targets_id,
             weights: Some(weights_id),
+            reduction: None,
         };
         Ok(self.push(kind, Ty::Tensor(rows, Dt::F32), span))
     }

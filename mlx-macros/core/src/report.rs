@@ -44,9 +44,13 @@ pub fn text(name: &str, graph: &Graph, names: &Names) -> String {
                 input,
                 targets,
                 weights,
+                reduction,
             } => {
                 let weights = weights.map_or_else(|| "_".to_string(), |w| format!("%{w}"));
-                format!("linear_cross_entropy(%{input}, self.{field}, %{targets}, {weights})")
+                let of = reduction
+                    .as_ref()
+                    .map_or_else(String::new, |r| format!("{r} of "));
+                format!("{of}linear_cross_entropy(%{input}, self.{field}, %{targets}, {weights})")
             }
             Kind::Attention(a) => format!(
                 "rope_attention(%{}, %{}, %{}) by self.{}",

@@ -92,7 +92,20 @@ fn loss(body: &str, ret: &str) -> String {
 
 #[test]
 fn the_loss_of_a_projection_keeps_no_logits() {
-    let each = "Tensor![B, L; f32]";
+    let (each, one) = ("Tensor![B, L; f32]", "Tensor![; f32]");
+    for (body, found) in [
+        (
+            "cross_entropy(self.head(x), t, reduction = \"mean\")",
+            "mean of linear_cross_entropy(%0, self.head, %1, _)",
+        ),
+        (
+            "cross_entropy(self.head(x), t, w, 2, reduction = \"sum\")",
+            "sum of linear_cross_entropy(%0, self.head, %1, %2)",
+        ),
+    ] {
+        let text = loss(body, one);
+        assert!(text.contains(found), "{body}: {text}");
+    }
     for (body, found) in [
         ("cross_entropy(self.head(x), t)", "self.head, %1, _)"),
         (
@@ -122,6 +135,10 @@ fn logits_that_are_read_otherwise_stay() {
             "Tensor![B, L; f32]",
         ),
         ("cross_entropy(self.head(x) * 0.5, t)", "Tensor![B, L; f32]"),
+        (
+            "cross_entropy(self.head(x), t, label_smoothing = 0.1)",
+            "Tensor![B, L; f32]",
+        ),
     ] {
         let text = loss(body, ret);
         assert!(text.contains("= cross_entropy("), "{body}: {text}");

@@ -79,7 +79,7 @@ impl Rows {
         let (n, vocabulary) = (x.dim(0)?, layer.sizes().1);
         // Bytes of float32 logits: enough rows for a good product, and little beside a model.
         let budget = match device::default_device()?.kind() {
-            DeviceType::Cpu => 32 << 20,
+            DeviceType::Cpu => 16 << 20,
             _ => 256 << 20,
         };
         let most = (budget / 4 / i64::from(vocabulary.max(1))).max(1);

@@ -68,8 +68,8 @@ fn arg(a: &Arg) -> String {
         Arg::Scalar(e) | Arg::Bool(e) => tokens(e),
         Arg::Dtype(d) => d.name().to_string(),
         Arg::Causal => "causal".to_string(),
-        Arg::Sliding(e) => format!("sliding {}", tokens(e)),
-        Arg::Text(t) => t.clone(),
+        Arg::Sliding(e) => format!("sliding({})", tokens(e)),
+        Arg::Text(t) => format!("{t:?}"),
         Arg::Absent => "_".to_string(),
     }
 }

@@ -5,8 +5,8 @@ use crate::ir::{Arg, Graph, Id, Kind};
 use crate::parse::{FieldKind, ModelDef};
 use crate::signature::{Dt, Ty};
 
-/// `cross_entropy(self.head(h), targets)`, alone or times a weight for each row, becomes one
-/// operation, of which no logits are kept, where nothing else reads the logits.
+/// `cross_entropy(self.head(h), targets)`, also with a weight for each row, becomes one operation,
+/// of which no logits are kept, where nothing else reads the logits.
 pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
     for id in 0..graph.nodes.len() {
         if let Some((at, fused)) = matched(model, graph, id) {
@@ -17,14 +17,17 @@ pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
 
 /// The node to replace, and by what.
 fn matched(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Id, Kind)> {
-    let [Arg::Value(logits), Arg::Value(targets), weights, Arg::Int(-1), Arg::Scalar(smoothing), Arg::Text(reduction)] =
+    let [Arg::Value(logits), Arg::Value(targets), weights, Arg::Int(axis), Arg::Scalar(smoothing), Arg::Text(reduction)] =
         op_of(graph, id, "cross_entropy")?
     else {
         return None;
     };
-    let plain = reduction == "none" && zero(smoothing);
-    let indices = matches!(graph.nodes[*targets].ty, Ty::Tensor(_, Dt::I32 | Dt::U32));
-    if !plain || !indices {
+    let Ty::Tensor(shape, _) = &graph.nodes[*logits].ty else {
+        return None;
+    };
+    let last = *axis == -1 || usize::try_from(*axis).is_ok_and(|a| a + 1 == shape.len());
+    let index = matches!(graph.nodes[*targets].ty, Ty::Tensor(_, Dt::I32 | Dt::U32));
+    if !(last && index && is_zero(smoothing)) {
         return None;
     }
     let mut logits = *logits;
@@ -54,23 +57,30 @@ fn matched(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Id, Kind)> {
         input: *input,
         targets: *targets,
         weights,
+        reduction: (reduction != "none").then(|| reduction.clone()),
     };
-    Some(match (weights, weighted(graph, id)) {
-        (Arg::Value(w), _) if weighs(graph, *w, id) => (id, fused(Some(*w))),
-        (Arg::Value(_), _) => return None,
-        (_, Some((product, weights))) => (product, fused(Some(weights))),
-        (_, None) => (id, fused(None)),
-    })
+    match weights {
+        Arg::Value(w) => {
+            let wide = matches!(graph.nodes[*w].ty, Ty::Tensor(_, Dt::F32));
+            wide.then(|| (id, fused(Some(*w))))
+        }
+        _ if reduction != "none" => Some((id, fused(None))),
+        _ => Some(match weighted(graph, id) {
+            Some((product, weights)) => (product, fused(Some(weights))),
+            None => (id, fused(None)),
+        }),
+    }
 }
 
-fn zero(e: &syn::Expr) -> bool {
-    matches!(e, syn::Expr::Lit(l) if matches!(&l.lit, syn::Lit::Float(f) if f.base10_parse::<f64>().is_ok_and(|x| x == 0.0)))
-}
-
-/// Whether there is one weight for each row: the fused operation has no broadcast.
-fn weighs(graph: &Graph, weights: Id, losses: Id) -> bool {
-    graph.nodes[weights].ty == graph.nodes[losses].ty
-        && matches!(graph.nodes[weights].ty, Ty::Tensor(_, Dt::F32))
+fn is_zero(e: &syn::Expr) -> bool {
+    match e {
+        syn::Expr::Lit(l) => match &l.lit {
+            syn::Lit::Float(x) => x.base10_parse::<f64>().is_ok_and(|x| x == 0.0),
+            syn::Lit::Int(x) => x.base10_parse::<u64>().is_ok_and(|x| x == 0),
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 /// The product that alone reads the losses, and its other side: rows of weight 0 cost nothing then.
@@ -86,6 +96,8 @@ fn weighted(graph: &Graph, losses: Id) -> Option<(Id, Id)> {
         (false, true) => *a,
         _ => return None,
     };
-    (weighs(graph, weights, losses) && together(graph, losses, product))
-        .then_some((product, weights))
+    // The fused operation has no broadcast.
+    let same = graph.nodes[weights].ty == graph.nodes[losses].ty
+        && matches!(graph.nodes[weights].ty, Ty::Tensor(_, Dt::F32));
+    (same && together(graph, losses, product)).then_some((product, weights))
 }

@@ -325,15 +325,23 @@ impl Lower<'_> {
                 input,
                 targets,
                 weights,
+                reduction,
             } => {
                 let layer = self.layer(field);
                 let (x, t) = (self.read(*input), self.read(*targets));
-                match weights.map(|w| self.read(w)) {
+                let losses = match weights.map(|w| self.read(w)) {
                     Some(w) => {
                         quote! { ::mlx_runtime::nn::linear_cross_entropy(#x, &#layer, #t, #w)? }
                     }
                     None => {
                         quote! { ::mlx_runtime::nn::linear_cross_entropy_each(#x, &#layer, #t)? }
+                    }
+                };
+                match reduction {
+                    None => losses,
+                    Some(name) => {
+                        let name = Ident::new(name, Span::call_site());
+                        quote! { ::mlx_runtime::__private::ops::#name(&#losses, &[], false)? }
                     }
                 }
             }

@@ -134,6 +134,11 @@ impl Dim {
         names
     }
 
+    /// Whether it holds a size that no argument shows, such as how many keys a cache had before.
+    pub fn is_hidden(&self) -> bool {
+        self.names().iter().any(|n| n.ends_with('\''))
+    }
+
     /// The terms: the names multiplied in each, and its coefficient.
     pub fn terms(&self) -> impl Iterator<Item = (&[String], i64)> {
         self.0.iter().map(|(m, c)| (m.as_slice(), *c))

@@ -155,7 +155,7 @@ impl Builder<'_> {
             .iter()
             .map(|axis| volume(&axis.iter().map(size).collect::<Vec<_>>()))
             .collect();
-        let x = self.reshaped(x, split.clone(), dtype, span);
+        let x = self.reshaped(x, split.clone(), dtype, span).map_err(bad)?;
         let x = match order.iter().enumerate().all(|(i, a)| i == *a) {
             true => x,
             false => {
@@ -170,14 +170,27 @@ impl Builder<'_> {
                 )
             }
         };
-        Ok(self.reshaped(x, joined, dtype, span))
+        self.reshaped(x, joined, dtype, span).map_err(bad)
     }
 
-    fn reshaped(&mut self, x: Id, to: Shape, dtype: Dt, span: Span) -> Id {
+    fn reshaped(
+        &mut self,
+        x: Id,
+        to: Shape,
+        dtype: Dt,
+        span: Span,
+    ) -> std::result::Result<Id, String> {
         let ty = Ty::Tensor(to.clone(), dtype);
-        match *self.ty(x) == ty {
-            true => x,
-            false => self.known_op("reshape", x, Arg::Dims(to), ty, span),
+        if *self.ty(x) == ty {
+            return Ok(x);
+        }
+        // MLX can find one size that only the array shows, not two.
+        match to.iter().filter(|d| d.is_hidden()).count() {
+            0 | 1 => Ok(self.known_op("reshape", x, Arg::Dims(to), ty, span)),
+            _ => Err(format!(
+                "the cache alone knows two of the sizes, but {}",
+                self.describe(x)
+            )),
         }
     }
 

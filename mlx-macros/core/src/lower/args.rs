@@ -93,6 +93,8 @@ impl Lower<'_> {
             (Arg::Dims(d), _) => {
                 let d = d.iter().map(|d| match d.as_constant() {
                     Some(-1) => quote! { -1 },
+                    // MLX finds the one size that only the array shows.
+                    _ if d.is_hidden() => quote! { -1 },
                     _ => {
                         let e = dim(d, |n| dim_var(n).to_token_stream());
                         quote! { ::mlx_runtime::__private::size(#e)? }

@@ -45,6 +45,9 @@ pub fn dispatch<V: Visitor>(family: Family, visitor: V) -> V::Output {
         Family::Qwen2 => visitor.visit::<crate::qwen2::Qwen2>(),
         Family::Qwen3 => visitor.visit::<crate::qwen3::Qwen3>(),
         Family::Phi3 => visitor.visit::<crate::phi3::Phi3>(),
+        Family::Gemma2 => visitor.visit::<crate::gemma2::Gemma2>(),
+        Family::Gemma3 => visitor.visit::<crate::gemma3::Gemma3>(),
+        Family::Gpt2 => visitor.visit::<crate::gpt2::Gpt2>(),
     }
 }
 
@@ -66,3 +69,5 @@ macro_rules! causal_lm {
 
 causal_lm!([] crate::llama::Llama);
 causal_lm!([B: Model<Config = Config>] crate::decoder::Decoder<B>);
+causal_lm!([A: Model<Config = Config>] crate::gemma::Gemma<A>);
+causal_lm!([] crate::gpt2::Gpt2);

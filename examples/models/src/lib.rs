@@ -7,13 +7,19 @@
 
 mod causal_lm;
 pub mod config;
+pub mod convnext;
 pub mod decoder;
+pub mod gemma;
+pub mod gemma2;
+pub mod gemma3;
+pub mod gpt2;
 pub mod llama;
 pub mod mistral;
 pub mod mixtral;
 pub mod phi3;
 pub mod qwen2;
 pub mod qwen3;
+pub mod vit;
 
 pub use causal_lm::{dispatch, CausalLm, Visitor};
 pub use config::{Config, Family};

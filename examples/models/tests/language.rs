@@ -90,3 +90,23 @@ fn mixtral_chooses_experts() {
 fn phi3_joins_projections() {
     check("phi3");
 }
+
+#[test]
+fn gemma2_caps_and_slides_in_every_other_layer() {
+    check("gemma2");
+}
+
+#[test]
+fn gemma3_slides_in_most_layers() {
+    check("gemma3");
+}
+
+#[test]
+fn gemma3_tied() {
+    check("gemma3_tied");
+}
+
+#[test]
+fn gpt2_learns_positions() {
+    check("gpt2");
+}

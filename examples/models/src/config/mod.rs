@@ -22,6 +22,12 @@ pub enum Family {
     Qwen3,
     /// Phi 3 and 4.
     Phi3,
+    /// Gemma 2.
+    Gemma2,
+    /// Gemma 3, its language part.
+    Gemma3,
+    /// GPT-2.
+    Gpt2,
 }
 
 impl Family {
@@ -33,6 +39,9 @@ impl Family {
         Family::Qwen2,
         Family::Qwen3,
         Family::Phi3,
+        Family::Gemma2,
+        Family::Gemma3,
+        Family::Gpt2,
     ];
 
     /// The `model_type` of its configs.
@@ -44,6 +53,9 @@ impl Family {
             Family::Qwen2 => "qwen2",
             Family::Qwen3 => "qwen3",
             Family::Phi3 => "phi3",
+            Family::Gemma2 => "gemma2",
+            Family::Gemma3 => "gemma3_text",
+            Family::Gpt2 => "gpt2",
         }
     }
 

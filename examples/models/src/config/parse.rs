@@ -37,8 +37,11 @@ struct Raw {
     attention_bias: bool,
     #[serde(default)]
     mlp_bias: bool,
-    #[serde(alias = "hidden_activation", alias = "activation_function")]
+    #[serde(alias = "activation_function")]
     hidden_act: Option<String>,
+    hidden_activation: Option<String>,
+    #[serde(default)]
+    scale_attn_by_inverse_layer_idx: bool,
     #[serde(default)]
     use_sliding_window: bool,
     sliding_window: Option<usize>,
@@ -72,18 +75,35 @@ fn defaults(family: Family) -> Value {
             "head_dim": 128,
         }),
         Family::Phi3 => json!({"rms_norm_eps": 1e-5, "max_position_embeddings": 4096}),
+        Family::Gemma2 => json!({
+            "rms_norm_eps": 1e-6, "max_position_embeddings": 8192, "num_key_value_heads": 4,
+            "head_dim": 256, "query_pre_attn_scalar": 256, "sliding_window": 4096,
+            "sliding_window_pattern": 2, "attn_logit_softcapping": 50.0,
+            "final_logit_softcapping": 30.0, "tie_word_embeddings": true,
+        }),
+        Family::Gemma3 => json!({
+            "rms_norm_eps": 1e-6, "max_position_embeddings": 131072, "num_key_value_heads": 4,
+            "head_dim": 256, "query_pre_attn_scalar": 256, "sliding_window": 4096,
+            "sliding_window_pattern": 6, "tie_word_embeddings": true,
+        }),
+        Family::Gpt2 => json!({
+            "layer_norm_epsilon": 1e-5, "n_positions": 1024, "tie_word_embeddings": true,
+        }),
     }
 }
 
 /// Whether layers may slide.
 fn slides(family: Family) -> bool {
-    matches!(family, Family::Mistral | Family::Mixtral | Family::Phi3)
+    matches!(
+        family,
+        Family::Mistral | Family::Mixtral | Family::Phi3 | Family::Gemma2 | Family::Gemma3
+    )
 }
 
 /// The base of the rotary periods where the file has none.
 fn default_theta(family: Family) -> f64 {
     match family {
-        Family::Mixtral => 1e6,
+        Family::Mixtral | Family::Gemma3 => 1e6,
         _ => 1e4,
     }
 }
@@ -91,6 +111,9 @@ fn default_theta(family: Family) -> f64 {
 /// The activation of the feed-forward part, by all its names.
 fn activations(family: Family) -> &'static [&'static str] {
     match family {
+        Family::Gemma2 | Family::Gemma3 | Family::Gpt2 => {
+            &["gelu_pytorch_tanh", "gelu_new", "gelu_approx"]
+        }
         _ => &["silu", "swish"],
     }
 }
@@ -147,7 +170,10 @@ impl Config {
                 .unwrap_or(unset.max_position_embeddings),
             sliding_window: raw.sliding_window.filter(|_| slides(family)),
             sliding_window_pattern: pattern(&raw)?,
-            rope_local_base_freq: number(raw.rope_local_base_freq, unset.rope_local_base_freq),
+            rope_local_base_freq: number(
+                raw.rope_local_base_freq.or(local_theta(&raw)),
+                unset.rope_local_base_freq,
+            ),
             embedding_scale: embedding_scale(family, hidden),
             attention_scale: number(
                 raw.query_pre_attn_scalar.map(|n| n.powf(-0.5)),
@@ -194,16 +220,18 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
         }
     }
     let known = activations(family);
-    if let Some(act) = raw
-        .hidden_act
-        .as_ref()
-        .filter(|a| !known.contains(&a.as_str()))
-    {
+    // Gemma's older files name two, of which this one counts.
+    let act = raw.hidden_activation.as_ref().or(raw.hidden_act.as_ref());
+    if let Some(act) = act.filter(|a| !known.contains(&a.as_str())) {
         bail!(
             "hidden_act is {act:?}; only {} is supported",
             known.first().unwrap_or(&"")
         );
     }
+    ensure!(
+        !raw.scale_attn_by_inverse_layer_idx,
+        "scale_attn_by_inverse_layer_idx is set, which is not supported"
+    );
     if let Some(part) = raw.partial_rotary_factor.filter(|f| *f != 1.0) {
         bail!("partial_rotary_factor is {part}; only 1 is supported");
     }
@@ -220,7 +248,10 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
 /// Base and scaling of the rotary periods.
 fn rope(family: Family, raw: &Raw) -> Result<(f32, Option<RopeScaling>)> {
     // Newer files gather the numbers of the rotation in one object.
-    let nested = raw.rope_parameters.as_ref().unwrap_or(&Value::Null);
+    let mut nested = raw.rope_parameters.as_ref().unwrap_or(&Value::Null);
+    if !nested["full_attention"].is_null() {
+        nested = &nested["full_attention"];
+    }
     let theta = raw.rope_theta.or(nested["rope_theta"].as_f64());
     let theta = theta.unwrap_or(default_theta(family));
     ensure!(
@@ -230,6 +261,11 @@ fn rope(family: Family, raw: &Raw) -> Result<(f32, Option<RopeScaling>)> {
     let scaling = raw.rope_scaling.as_ref().filter(|v| !v.is_null());
     let scaling = rope_scaling(scaling.unwrap_or(nested)).context("rope_scaling")?;
     Ok((theta as f32, scaling))
+}
+
+/// The base of sliding layers in files that gather the numbers of each kind of layer.
+fn local_theta(raw: &Raw) -> Option<f64> {
+    raw.rope_parameters.as_ref()?["sliding_attention"]["rope_theta"].as_f64()
 }
 
 fn rope_scaling(value: &Value) -> Result<Option<RopeScaling>> {
@@ -273,10 +309,12 @@ fn pattern(raw: &Raw) -> Result<usize> {
     Ok(every)
 }
 
-/// Gemma multiplies its embedding by the root of its width.
+/// Gemma multiplies its embedding by the root of its width, Gemma 3 by the bfloat16 next to it.
 fn embedding_scale(family: Family, hidden: usize) -> f32 {
-    let _ = hidden;
+    let root = (hidden as f32).sqrt();
     match family {
+        Family::Gemma2 => root,
+        Family::Gemma3 => half::bf16::from_f32(root).to_f32(),
         _ => 1.0,
     }
 }

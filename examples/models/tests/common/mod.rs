@@ -109,6 +109,15 @@ pub fn gradients<M: Model>(
     for (name, ours) in names.iter().zip(&grads) {
         let theirs = left.remove(name);
         let theirs = theirs.unwrap_or_else(|| panic!("{what}: the dump has no gradient of {name}"));
+        // A bias of keys shifts all scores of a query alike: its gradient is rounding alone, unless
+        // positions rotate the keys.
+        if name.ends_with("key.bias") {
+            let theirs = theirs.to_vec::<f32>().unwrap();
+            let ours = ours.to_vec::<f32>().unwrap();
+            let nought = |x: &f32| x.abs() < 1e-6;
+            assert!(ours.iter().chain(&theirs).all(nought), "{what}: {name}");
+            continue;
+        }
         close(&format!("{what}: {name}"), ours, &theirs, 1e-4);
     }
     assert!(left.is_empty(), "{what}: {:?} are missing", left.keys());

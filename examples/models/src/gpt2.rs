@@ -1,0 +1,151 @@
+//! GPT-2 (Radford et al. 2019): learned positions, layer norms, a feed-forward part without gate.
+//!
+//! Field names are the names in a Hugging Face checkpoint, which stores its matrices `[in, out]`.
+
+use mlx_macros::mlx_model;
+use mlx_runtime::nn::{Embedding, LayerNorm, Linear};
+
+use crate::Config;
+
+/// Attention; one matrix makes queries, keys and values.
+#[mlx_model(config = Config)]
+#[require(hidden_size % num_attention_heads == 0)]
+pub struct Attention {
+    #[lora]
+    #[weights("c_attn", transposed)]
+    #[param(3 * hidden_size, hidden_size, bias = true)]
+    c_attn: Linear,
+    #[lora]
+    #[weights("c_proj", transposed)]
+    #[param(hidden_size, hidden_size, bias = true)]
+    c_proj: Linear,
+}
+
+#[mlx_model]
+impl Attention {
+    /// `softmax(q k^T / sqrt(head_dim)) v`, each token looking at itself and those before.
+    pub fn forward(
+        &self,
+        x: Tensor![B, L, hidden_size],
+        cache: &mut KvCache,
+    ) -> Tensor![B, L, hidden_size] {
+        let (q, k, v) = self.c_attn(x).split(3, -1);
+        let q = rearrange!("b l (h d) -> b h l d", q, h = num_attention_heads);
+        let k = rearrange!("b l (h d) -> b h l d", k, h = num_attention_heads);
+        let v = rearrange!("b l (h d) -> b h l d", v, h = num_attention_heads);
+        let (k, v) = cache.update(k, v);
+        let y = scaled_dot_product_attention(q, k, v, causal);
+        self.c_proj(rearrange!("b h l d -> b l (h d)", y))
+    }
+}
+
+/// The feed-forward part.
+#[mlx_model(config = Config)]
+pub struct Mlp {
+    #[lora]
+    #[weights("c_fc", transposed)]
+    #[param(intermediate_size, hidden_size, bias = true)]
+    c_fc: Linear,
+    #[lora]
+    #[weights("c_proj", transposed)]
+    #[param(hidden_size, intermediate_size, bias = true)]
+    c_proj: Linear,
+}
+
+#[mlx_model]
+impl Mlp {
+    /// `W_2 gelu(W_1 x)`.
+    pub fn forward(&self, x: Tensor![B, L, hidden_size]) -> Tensor![B, L, hidden_size] {
+        self.c_proj(gelu_approx(self.c_fc(x)))
+    }
+}
+
+/// One block: attention, then feed-forward, each on a normalised residual stream.
+#[mlx_model(config = Config)]
+pub struct Block {
+    #[param(hidden_size, eps = rms_norm_eps)]
+    ln_1: LayerNorm,
+    attn: Attention,
+    #[param(hidden_size, eps = rms_norm_eps)]
+    ln_2: LayerNorm,
+    mlp: Mlp,
+}
+
+#[mlx_model]
+impl Block {
+    /// `h = x + attention(norm(x)); h + mlp(norm(h))`.
+    pub fn forward(
+        &self,
+        x: Tensor![B, L, hidden_size],
+        cache: &mut KvCache,
+    ) -> Tensor![B, L, hidden_size] {
+        let h = x + self.attn(self.ln_1(x), cache);
+        h + self.mlp(self.ln_2(h))
+    }
+}
+
+/// A whole GPT-2.
+#[mlx_model(config = Config)]
+pub struct Gpt2 {
+    #[weights("wte" | "transformer.wte")]
+    #[param(vocab_size, hidden_size)]
+    wte: Embedding,
+    #[weights("wpe" | "transformer.wpe")]
+    #[param(max_position_embeddings, hidden_size)]
+    wpe: Embedding,
+    #[weights("h" | "transformer.h")]
+    #[layers(num_hidden_layers, checkpoint = auto)]
+    h: Vec<Block>,
+    #[weights("ln_f" | "transformer.ln_f")]
+    #[param(hidden_size, eps = rms_norm_eps)]
+    ln_f: LayerNorm,
+    #[tied(wte)]
+    #[param(vocab_size, hidden_size)]
+    lm_head: Linear,
+}
+
+#[mlx_model]
+impl Gpt2 {
+    /// The residual stream after all blocks, normalised.
+    pub fn hidden(
+        &self,
+        tokens: Tensor![B, L; i32],
+        cache: &mut KvCache,
+    ) -> Tensor![B, L, hidden_size] {
+        let mut h = self.wte(tokens) + self.wpe(positions(cache, tokens));
+        for layer in self.h {
+            h = layer(h, cache);
+        }
+        self.ln_f(h)
+    }
+
+    /// Logits of the token that follows each.
+    pub fn forward(
+        &self,
+        tokens: Tensor![B, L; i32],
+        cache: &mut KvCache,
+    ) -> Tensor![B, L, vocab_size] {
+        self.lm_head(self.hidden(tokens, cache))
+    }
+
+    /// The negative log-likelihood of each target, times its weight.
+    pub fn losses(
+        &self,
+        tokens: Tensor![B, L; i32],
+        targets: Tensor![B, L; i32],
+        weights: Tensor![B, L; f32],
+    ) -> Tensor![B, L; f32] {
+        let h = self.hidden(tokens, KvCache::off());
+        linear_cross_entropy(h, self.lm_head, targets, weights)
+    }
+
+    /// The mean over the targets that count: `sum(weights * nll) / sum(weights)`.
+    pub fn loss(
+        &self,
+        tokens: Tensor![B, L; i32],
+        targets: Tensor![B, L; i32],
+        weights: Tensor![B, L; f32],
+    ) -> Tensor![; f32] {
+        self.losses(tokens, targets, weights).sum() / weights.sum()
+    }
+}

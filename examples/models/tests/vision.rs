@@ -1,0 +1,45 @@
+//! The vision families beside MLX's own layers: logits and every gradient within 1e-4 of the largest
+//! number of the tensor, loss within 1e-5, float32 on the CPU, both ways to compute.
+//! `dump_vision.py` writes what is compared.
+
+mod common;
+
+use common::{both_ways, close, gradients, Dump};
+use mlx_models::convnext::ConvNext;
+use mlx_models::vit::Vit;
+
+#[test]
+fn vit() {
+    let dump = Dump::open("vit");
+    let model: Vit = dump.load(serde_json::from_str(&dump.config).unwrap());
+    both_ways(|way| {
+        let (images, labels) = (dump.array("images").clone(), dump.array("labels").clone());
+        let logits = model.forward(&images).unwrap();
+        close(
+            &format!("{way}: logits"),
+            &logits,
+            dump.array("logits"),
+            1e-4,
+        );
+        gradients(way, &model, &dump, move |m: &Vit| m.loss(&images, &labels));
+    });
+}
+
+#[test]
+fn convnext() {
+    let dump = Dump::open("convnext");
+    let model: ConvNext = dump.load(serde_json::from_str(&dump.config).unwrap());
+    both_ways(|way| {
+        let (images, labels) = (dump.array("images").clone(), dump.array("labels").clone());
+        let logits = model.forward(&images).unwrap();
+        close(
+            &format!("{way}: logits"),
+            &logits,
+            dump.array("logits"),
+            1e-4,
+        );
+        gradients(way, &model, &dump, move |m: &ConvNext| {
+            m.loss(&images, &labels)
+        });
+    });
+}

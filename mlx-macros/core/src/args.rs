@@ -1,13 +1,13 @@
 //! Arguments of attributes, and sizes in them.
 
 use proc_macro2::Span;
+use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, Ident, Lit, Meta, Token};
+use syn::{Attribute, Expr, Ident, Lit, Meta, MetaList, Token};
 
-use crate::diag::{suggest, Code, Diag, Result};
+use crate::diag::{suggest, Diag, Result};
 use crate::dims::{Dim, Names};
 
 /// Arguments of an attribute: positional expressions, then `key = expr`.
@@ -17,14 +17,31 @@ pub(crate) struct Args {
     pub keyed: Vec<(Ident, Expr)>,
 }
 
-impl Parse for Args {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut args = Args {
-            span: input.span(),
+impl Args {
+    fn none(span: Span) -> Args {
+        Args {
+            span,
             positional: vec![],
             keyed: vec![],
+        }
+    }
+
+    pub fn of(attr: &Attribute) -> Result<Args> {
+        let mut args = match &attr.meta {
+            Meta::Path(_) => Args::none(attr.span()),
+            Meta::List(list) => Args::list(list)?,
+            Meta::NameValue(nv) => Args {
+                positional: vec![nv.value.clone()],
+                ..Args::none(attr.span())
+            },
         };
-        for e in Punctuated::<Expr, Token![,]>::parse_terminated(input)? {
+        args.span = attr.span();
+        Ok(args)
+    }
+
+    pub fn list(list: &MetaList) -> Result<Args> {
+        let mut args = Args::none(list.span());
+        for e in list.parse_args_with(Punctuated::<Expr, Token![,]>::parse_terminated)? {
             match e {
                 Expr::Assign(a) => match (&*a.left, a.right) {
                     (Expr::Path(p), value) if p.path.get_ident().is_some() => {
@@ -32,36 +49,14 @@ impl Parse for Args {
                         args.keyed.push((key, *value));
                     }
                     (left, _) => {
-                        return Err(syn::Error::new(left.span(), "expected `key = value`"))
+                        let found = left.to_token_stream();
+                        return Err(Diag::not_a_keyword(left.span(), found));
                     }
                 },
                 e if args.keyed.is_empty() => args.positional.push(e),
-                e => {
-                    let text = "values without a key come first";
-                    return Err(syn::Error::new(e.span(), text));
-                }
+                e => return Err(Diag::value_after_keys(e.span())),
             }
         }
-        Ok(args)
-    }
-}
-
-impl Args {
-    pub fn of(attr: &Attribute) -> Result<Args> {
-        let mut args = match &attr.meta {
-            Meta::Path(_) => Args {
-                span: attr.span(),
-                positional: vec![],
-                keyed: vec![],
-            },
-            Meta::List(list) => list.parse_args::<Args>()?,
-            Meta::NameValue(nv) => Args {
-                span: attr.span(),
-                positional: vec![nv.value.clone()],
-                keyed: vec![],
-            },
-        };
-        args.span = attr.span();
         Ok(args)
     }
 
@@ -73,8 +68,8 @@ impl Args {
     /// The positional values as dims, exactly `n` of them.
     pub fn dims(&self, names: &Names, n: usize, what: &str) -> Result<Vec<Dim>> {
         if self.positional.len() != n {
-            let text = format!("{what} takes {n} dim(s), found {}", self.positional.len());
-            return Err(Diag::new(Code::ParamRank, self.span, text));
+            let found = self.positional.len();
+            return Err(Diag::dims_count(self.span, what, n, found));
         }
         self.positional.iter().map(|e| dim_expr(e, names)).collect()
     }
@@ -84,8 +79,12 @@ impl Args {
             None => Ok(()),
             Some((key, _)) => {
                 let near = suggest(&key.to_string(), known.iter().copied());
-                let text = format!("unknown argument `{key}`{near}");
-                Err(Diag::new(Code::Attribute, key.span(), text))
+                let known: Vec<String> = known.iter().map(|k| format!("`{k}`")).collect();
+                let known = match known.len() {
+                    0 => String::new(),
+                    _ => format!("; known are {}", known.join(", ")),
+                };
+                Err(Diag::unknown_key(key.span(), key, near, known))
             }
         }
     }
@@ -93,7 +92,7 @@ impl Args {
 
 /// A dim from an expression, with named sizes expanded.
 pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
-    let bad = |text: &str| Diag::new(Code::DimExpr, e.span(), text.to_string());
+    let at = e.span();
     match e {
         Expr::Path(p) if p.path.get_ident().is_some() => {
             let name = p.path.require_ident()?.unraw().to_string();
@@ -105,7 +104,7 @@ pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
         }
         Expr::Lit(l) => match &l.lit {
             Lit::Int(i) => Ok(Dim::constant(i.base10_parse()?)),
-            _ => Err(bad("a size is a whole number")),
+            _ => Err(Diag::size_not_whole(at)),
         },
         Expr::Paren(p) => dim_expr(&p.expr, names),
         Expr::Group(g) => dim_expr(&g.expr, names),
@@ -115,17 +114,12 @@ pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
                 syn::BinOp::Add(_) => Ok(l.plus(&r)),
                 syn::BinOp::Sub(_) => Ok(l.plus(&r.negated())),
                 syn::BinOp::Mul(_) => Ok(l.times(&r)),
-                syn::BinOp::Div(_) => names.divide(&l, &r).ok_or_else(|| {
-                    let text = format!(
-                        "`{}` is not known to divide `{}`",
-                        names.dim(&r),
-                        names.dim(&l)
-                    );
-                    bad(&text)
-                }),
-                _ => Err(bad("this operator has no meaning for sizes")),
+                syn::BinOp::Div(_) => names
+                    .divide(&l, &r)
+                    .ok_or_else(|| Diag::not_divided(at, names.dim(&r), names.dim(&l))),
+                op => Err(Diag::size_operator(op.span(), op.to_token_stream())),
             }
         }
-        _ => Err(bad("not a size")),
+        _ => Err(Diag::not_a_size(at)),
     }
 }

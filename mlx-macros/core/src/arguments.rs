@@ -5,7 +5,7 @@ use syn::{Expr, Lit, UnOp};
 
 use crate::args::dim_expr;
 use crate::build::Builder;
-use crate::diag::{Code, Diag, Result};
+use crate::diag::{Diag, Result};
 use crate::dims::Dim;
 use crate::ir::{Arg, Id};
 use crate::ops;
@@ -15,7 +15,7 @@ impl Builder<'_> {
     /// One argument of an operation by its kind.
     pub fn argument(&mut self, e: &Expr, kind: ops::P) -> Result<Arg> {
         use ops::P;
-        let bad = |text: &str| Err(Diag::new(Code::ArgumentKind, e.span(), text.to_string()));
+        let at = e.span();
         match kind {
             P::Tensor | P::OptTensor => Ok(Arg::Value(self.value(e, None)?)),
             P::Operand | P::OptOperand if self.is_number(e) => Ok(Arg::Scalar(e.clone())),
@@ -26,43 +26,41 @@ impl Builder<'_> {
                         a.elems.iter().map(|e| self.value(e, None)).collect();
                     Ok(Arg::Values(ids?))
                 }
-                _ => bad("expected a list of tensors, `[a, b]`"),
+                _ => Err(Diag::expected_tensors(at)),
             },
             P::Axis | P::AxisOr(_) | P::Int | P::IntOr(_) => match integer(e) {
                 Some(i) => Ok(Arg::Int(i)),
-                None => bad("expected a whole number, such as -1"),
+                None => Err(Diag::expected_integer(at)),
             },
             P::Axes | P::Order => match (e, integer(e)) {
                 (_, Some(i)) => Ok(Arg::Ints(vec![i])),
                 (Expr::Array(a), _) => {
                     match a.elems.iter().map(integer).collect::<Option<Vec<i64>>>() {
                         Some(list) => Ok(Arg::Ints(list)),
-                        None => bad("expected a list of axes, `[0, 2, 1, 3]`"),
+                        None => Err(Diag::expected_axis_list(at)),
                     }
                 }
-                _ => bad("expected axes, such as -1 or `[0, 2, 1, 3]`"),
+                _ => Err(Diag::expected_axes(at)),
             },
             P::Dims | P::DimsOr(_) => match e {
                 Expr::Array(a) => Ok(Arg::Dims(
                     a.elems.iter().map(|e| self.dim(e)).collect::<Result<_>>()?,
                 )),
-                _ => bad("expected sizes, `[B, L, heads, head_dim]`"),
+                _ => Err(Diag::expected_sizes(at)),
             },
             P::Scalar | P::ScalarOr(_) | P::OptScalar | P::Count if self.is_number(e) => {
                 Ok(Arg::Scalar(e.clone()))
             }
-            P::Scalar | P::ScalarOr(_) | P::OptScalar | P::Count => {
-                bad("expected a number or a field of the config, `config.rms_norm_eps`")
-            }
+            P::Scalar | P::ScalarOr(_) | P::OptScalar | P::Count => Err(Diag::expected_number(at)),
             P::Bool | P::True => match e {
                 Expr::Lit(l) if matches!(l.lit, Lit::Bool(_)) => Ok(Arg::Bool(e.clone())),
-                _ => bad("expected true or false"),
+                _ => Err(Diag::expected_bool(at)),
             },
             P::Dtype | P::DtypeOr(_) => match e {
                 Expr::Path(p) if p.path.get_ident().is_some() => {
                     Ok(Arg::Dtype(signature::Dt::parse(p.path.require_ident()?)?))
                 }
-                _ => bad("expected a dtype: float, f32, i32, u32 or bool"),
+                _ => Err(Diag::expected_dtype(at)),
             },
             _ => self.other_argument(e, kind),
         }
@@ -78,8 +76,7 @@ impl Builder<'_> {
             self.model.function,
             dim.names().iter().find(|n| !crate::dims::is_free(n)),
         ) {
-            let text = format!("`{name}` is a field of a config, which a function has not");
-            return Err(Diag::new(Code::UnknownDim, e.span(), text));
+            return Err(Diag::config_dim_in_function(e.span(), name));
         }
         let ty = Ty::Tensor(vec![dim.clone()], signature::Dt::Float);
         signature::check_free(&ty, &self.free, e.span())?;

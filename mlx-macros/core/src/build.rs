@@ -10,7 +10,7 @@ use syn::spanned::Spanned;
 use syn::{Block, Expr, ExprIf, Ident, Pat, Stmt};
 
 use crate::condition;
-use crate::diag::{suggest, Code, Diag, Result};
+use crate::diag::{suggest, Diag, Result};
 use crate::ir::{Arm, Graph, Id, Kind, Node};
 use crate::ops::describe;
 use crate::parse::ModelDef;
@@ -90,16 +90,15 @@ impl Builder<'_> {
             for cache in node.inputs().into_iter().filter(|id| uses && reads(id)) {
                 let before = users.entry(cache).or_default();
                 // Of the two arms of an `if` only one is run.
-                if before.iter().any(|b| !self.graph.exclusive(*b, at)) {
-                    again.push(node.span);
+                let earlier = before.iter().find(|b| !self.graph.exclusive(**b, at));
+                if let Some(earlier) = earlier {
+                    let line = self.graph.nodes[*earlier].span.start().line;
+                    again.push(Diag::cache_shared(node.span, line));
                 }
                 before.push(at);
             }
         }
-        for span in again {
-            let text = "the cache is used a second time in this method";
-            self.errors.push(Diag::new(Code::Cache, span, text));
-        }
+        self.errors.extend(again);
     }
 
     /// A variable's name for a value; the first name a value gets is the one messages use.
@@ -141,9 +140,10 @@ impl Builder<'_> {
         match self.statements(&method.body.stmts) {
             Some(e) => self.finish(e, method),
             None => {
-                let text = "the body ends without a value";
+                let want = self.show(&method.ret);
+                let at = method.name.span();
                 self.errors
-                    .push(Diag::new(Code::Return, method.name.span(), text));
+                    .push(Diag::body_without_value(at, &method.name, want));
             }
         }
     }
@@ -168,11 +168,7 @@ impl Builder<'_> {
         self.scopes.push(BTreeMap::new());
         let value = match self.statements(&block.stmts) {
             Some(e) => self.value(e, wanted),
-            None => Err(Diag::new(
-                Code::Statement,
-                block.span(),
-                "the block ends without a value",
-            )),
+            None => Err(Diag::block_without_value(block.span())),
         };
         self.scopes.pop();
         value
@@ -183,8 +179,7 @@ impl Builder<'_> {
     pub fn branch(&mut self, e: &ExprIf, wanted: Option<&Ty>, value: bool) -> Result<Option<Id>> {
         condition::check(&e.cond, condition::Names::Config)?;
         if self.model.function {
-            let text = "a function has no config: make the choice where it is called";
-            return Err(Diag::new(Code::Condition, e.cond.span(), text));
+            return Err(Diag::condition_in_function(e.cond.span()));
         }
         let before = self.scopes.clone();
         let known = self.facts.len();
@@ -204,11 +199,7 @@ impl Builder<'_> {
                 let start = self.graph.nodes.len();
                 self.branch(other, None, false).map(|_| (start, None))
             }
-            _ if value => Err(Diag::new(
-                Code::Arms,
-                e.span(),
-                "the `if` gives a value and needs an `else`",
-            )),
+            _ if value => Err(Diag::if_without_else(e.span())),
             _ => Ok((self.graph.nodes.len(), None)),
         };
         self.facts.truncate(known);
@@ -306,16 +297,8 @@ impl Builder<'_> {
                 .map(|id| Some((self.ty(id).clone(), self.leaves(id)))),
             (Some(Expr::If(e)), false) => self.branch(e, None, false).map(|_| None),
             (None, false) => Ok(None),
-            (Some(e), false) => Err(Diag::new(
-                Code::Statement,
-                e.span(),
-                "the value of this arm is not used: assign it, or give the `if` a name with `let`",
-            )),
-            (None, true) => Err(Diag::new(
-                Code::Arms,
-                at,
-                "an arm of the `if` ends without a value",
-            )),
+            (Some(e), false) => Err(Diag::arm_value_unused(e.span())),
+            (None, true) => Err(Diag::arm_without_value(at)),
         };
         self.scopes.pop();
         out.map(|value| (start, value))
@@ -338,24 +321,15 @@ impl Builder<'_> {
     /// The types of what both arms give.
     fn agree(&self, e: &ExprIf, then: &[Id], otherwise: &[Id]) -> Result<Vec<Ty>> {
         if then.len() != otherwise.len() {
-            let text = format!(
-                "one arm gives {} values, the other {}",
-                then.len(),
-                otherwise.len()
-            );
-            return Err(Diag::new(Code::Arms, e.span(), text));
+            return Err(Diag::arms_count(e.span(), then.len(), otherwise.len()));
         }
         let both = then.iter().zip(otherwise);
         both.map(|(a, b)| match (self.ty(*a), self.ty(*b)) {
             (Ty::Unknown, _) | (_, Ty::Unknown) => Ok(Ty::Unknown),
             (x @ Ty::Tensor(..), y) if x == y => Ok(x.clone()),
             _ => {
-                let text = format!(
-                    "the arms of the `if` differ: {}, {}",
-                    self.describe(*a),
-                    self.describe(*b)
-                );
-                Err(Diag::new(Code::Arms, e.span(), text))
+                let (a, b) = (self.describe(*a), self.describe(*b));
+                Err(Diag::arms_differ(e.span(), a, b))
             }
         })
         .collect()
@@ -371,12 +345,9 @@ impl Builder<'_> {
         let same = *self.ty(id) == method.ret || *self.ty(id) == Ty::Unknown;
         if !same {
             let wanted = self.show(&method.ret);
-            let text = format!(
-                "`{}` returns {wanted}, but {}",
-                method.name,
-                self.describe(id)
-            );
-            self.errors.push(Diag::new(Code::Return, e.span(), text));
+            let found = self.describe(id);
+            self.errors
+                .push(Diag::returns_other(e.span(), &method.name, wanted, found));
         }
     }
 
@@ -402,21 +373,13 @@ impl Builder<'_> {
             Stmt::Local(l) => {
                 let init = l.init.as_ref().filter(|i| i.diverge.is_none());
                 let Some(init) = init else {
-                    return Err(Diag::new(
-                        Code::Statement,
-                        l.span(),
-                        "a `let` needs a value",
-                    ));
+                    return Err(Diag::let_without_value(l.span()));
                 };
                 self.bind_let(&l.pat, &init.expr)
             }
             Stmt::Expr(Expr::Assign(a), _) => {
                 let Expr::Path(p) = &*a.left else {
-                    return Err(Diag::new(
-                        Code::Statement,
-                        a.left.span(),
-                        "only a variable can be assigned",
-                    ));
+                    return Err(Diag::assigned_expression(a.left.span()));
                 };
                 let name = p.path.require_ident()?.clone();
                 let old = self.lookup(&name)?;
@@ -426,11 +389,7 @@ impl Builder<'_> {
             }
             Stmt::Expr(Expr::ForLoop(f), _) => self.layers(f),
             Stmt::Expr(Expr::If(e), _) => self.branch(e, None, false).map(|_| ()),
-            other => Err(Diag::new(
-                Code::Statement,
-                other.span(),
-                "this statement is not part of the language",
-            )),
+            other => Err(Diag::unknown_statement(other.span())),
         }
     }
 
@@ -465,8 +424,8 @@ impl Builder<'_> {
         signature::check_free(&ty, &self.free, t.span())?;
         let id = self.value(init, Some(&ty))?;
         if *self.ty(id) != ty && *self.ty(id) != Ty::Unknown {
-            let text = format!("declared {}, but {}", self.show(&ty), self.describe(id));
-            return Err(Diag::new(Code::Declared, t.span(), text));
+            let (want, found) = (self.show(&ty), self.describe(id));
+            return Err(Diag::declared_other(t.span(), want, found));
         }
         Ok(id)
     }
@@ -487,21 +446,17 @@ impl Builder<'_> {
                     _ => vec![],
                 };
                 if parts.len() != t.elems.len() {
-                    let text = format!("{} names for {}", t.elems.len(), self.describe(id));
+                    let found = self.describe(id);
                     let unknown = self.unknown(pat.span());
                     for p in &t.elems {
                         self.bind_pattern(p, unknown)?;
                     }
-                    return Err(Diag::new(Code::Declared, pat.span(), text));
+                    return Err(Diag::names_for_value(pat.span(), t.elems.len(), found));
                 }
                 let each = t.elems.iter().zip(parts);
                 each.map(|(p, id)| self.bind_pattern(p, id)).collect()
             }
-            other => Err(Diag::new(
-                Code::Statement,
-                other.span(),
-                "a pattern is a name, `_`, or a tuple of these",
-            )),
+            other => Err(Diag::unknown_pattern(other.span())),
         }
     }
 
@@ -509,11 +464,7 @@ impl Builder<'_> {
         self.find(&name.to_string()).ok_or_else(|| {
             let known = self.scopes.iter().flat_map(|s| s.keys());
             let near = suggest(&name.to_string(), known.map(String::as_str));
-            Diag::new(
-                Code::UnknownName,
-                name.span(),
-                format!("no variable `{name}`{near}"),
-            )
+            Diag::unknown_variable(name.span(), name, near)
         })
     }
 }

@@ -9,12 +9,13 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprForLoop, Ident, Pat, Stmt};
 
 use crate::build::Builder;
-use crate::diag::{suggest, Code, Diag, Result};
+use crate::diag::{suggest, Diag, Result};
 use crate::dims::{is_free, Dim, Shape};
 use crate::ir::{Arg, Call, Callee, Id, Kind};
 use crate::ops::{Ctx, Op};
 use crate::parse::FieldKind;
 use crate::signature::{Dt, Method, Ty};
+use crate::values::type_text;
 
 impl Builder<'_> {
     /// An operation: arguments in order or by name, then its rule.
@@ -27,14 +28,14 @@ impl Builder<'_> {
                 e => (i, *e),
             };
             let Some((_, kind)) = op.params.get(at) else {
-                let text = format!(
-                    "`{}` takes {}, found {} arguments",
-                    op.name,
-                    signature(op),
-                    args.len()
-                );
-                return Err(Diag::new(Code::Arguments, e.span(), text));
+                let (takes, found) = (signature(op), args.len());
+                let d = Diag::too_many_arguments(e.span(), op.name, takes, found);
+                return Err(d);
             };
+            if found[at].is_some() {
+                let name = op.params[at].0;
+                return Err(Diag::argument_twice(e.span(), op.name, name));
+            }
             match self.argument(e, *kind) {
                 Ok(a) => {
                     unknown |= a.values().iter().any(|id| *self.ty(*id) == Ty::Unknown);
@@ -61,9 +62,8 @@ impl Builder<'_> {
                         spans.push(span);
                     }
                     None => {
-                        let text =
-                            format!("`{}` takes {}: `{name}` is missing", op.name, signature(op));
-                        return Err(Diag::new(Code::Arguments, span, text));
+                        let takes = signature(op);
+                        return Err(Diag::argument_missing(span, op.name, takes, name));
                     }
                 },
             }
@@ -98,12 +98,7 @@ impl Builder<'_> {
             .position(|(n, _)| *n == name)
             .ok_or_else(|| {
                 let near = suggest(&name, op.params.iter().map(|p| p.0));
-                let text = format!(
-                    "`{}` has no argument `{name}`{near}; it takes {}",
-                    op.name,
-                    signature(op)
-                );
-                Diag::new(Code::Arguments, key.span(), text)
+                Diag::unknown_argument(key.span(), op.name, name, near, signature(op))
             })
     }
 
@@ -132,8 +127,7 @@ impl Builder<'_> {
                 return self.sub_model(name, model, args, span, wanted);
             }
             FieldKind::Param { .. } | FieldKind::Layers { .. } => {
-                let text = format!("`{name}` cannot be called; a `Param` is `self.{name}`, layers are `for layer in self.{name} {{ .. }}`");
-                return Err(Diag::new(Code::Expression, name.span(), text));
+                return Err(Diag::not_callable(name.span(), name, type_text(field)));
             }
         };
         let rope = matches!(field.kind, FieldKind::Rope { .. });
@@ -143,18 +137,14 @@ impl Builder<'_> {
             (1, "one tensor")
         };
         if args.len() != want {
-            let text = format!("`{name}` takes {what}, found {} arguments", args.len());
-            return Err(Diag::new(Code::Arguments, span, text));
+            return Err(Diag::layer_arguments(span, name, what, args.len()));
         }
         let mut list = vec![Arg::Value(self.value(args[0], None)?)];
         if rope {
             let cache = self.value(args[1], None)?;
             if *self.ty(cache) != Ty::Cache {
-                return Err(Diag::new(
-                    Code::ArgumentKind,
-                    args[1].span(),
-                    format!("expected the cache, but {}", self.describe(cache)),
-                ));
+                let found = self.describe(cache);
+                return Err(Diag::expected_cache(args[1].span(), found));
             }
             list.push(Arg::Value(cache));
         }
@@ -162,38 +152,19 @@ impl Builder<'_> {
         let (mut shape, dtype) = match self.ty(x).clone() {
             Ty::Tensor(s, d) => (s, d),
             Ty::Unknown => return Ok(self.push(Kind::Tuple(vec![]), Ty::Unknown, span)),
-            _ => {
-                return Err(Diag::new(
-                    Code::ArgumentKind,
-                    args[0].span(),
-                    format!("expected one tensor, but {}", self.describe(x)),
-                ))
-            }
+            _ => return Err(Diag::expected_tensor(args[0].span(), self.describe(x))),
         };
         let at = args[0].span();
         match rank_in {
             Some(input) => {
                 if !matches!(dtype, Dt::Float) {
-                    let text = format!(
-                        "`{name}` works on the activations' dtype, but {}",
-                        self.describe(x)
-                    );
-                    return Err(Diag::new(Code::Dtype, at, text));
+                    return Err(Diag::layer_dtype(at, name, self.describe(x)));
                 }
                 if rope && (shape.len() != 4 || !crate::arguments::by_position(&shape)) {
-                    let text = format!(
-                        "`{name}` rotates [batch, heads, length, head size], but {}",
-                        self.describe(x)
-                    );
-                    return Err(Diag::new(Code::Rank, at, text));
+                    return Err(Diag::rope_shape(at, name, self.describe(x)));
                 }
                 if shape.last() != Some(&input) {
-                    let text = format!(
-                        "`{name}` takes [.., {}], but {}",
-                        self.model.names.dim(&input),
-                        self.describe(x)
-                    );
-                    return Err(Diag::new(Code::Inner, at, text));
+                    return Err(self.layer_input(at, name, &input, x));
                 }
                 if let (Some(out), Some(last)) = (out, shape.last_mut()) {
                     *last = out;
@@ -210,11 +181,7 @@ impl Builder<'_> {
             }
             None => {
                 if !matches!(dtype, Dt::I32 | Dt::U32) {
-                    let text = format!(
-                        "`{name}` is indexed with i32 or u32, but {}",
-                        self.describe(x)
-                    );
-                    return Err(Diag::new(Code::Dtype, at, text));
+                    return Err(Diag::index_dtype(at, name, self.describe(x)));
                 }
                 shape.extend(out);
                 let ty = Ty::Tensor(shape, Dt::Float);
@@ -228,6 +195,14 @@ impl Builder<'_> {
                 ))
             }
         }
+    }
+
+    /// A value whose last dim is not the one that a layer takes.
+    fn layer_input(&self, at: Span, name: &Ident, want: &Dim, x: Id) -> Diag {
+        let field = self.model.fields.iter().find(|f| f.name == *name);
+        let line = field.map_or(0, |f| f.name.span().start().line);
+        let want = self.model.names.dim(want);
+        Diag::layer_input(at, name, line, want, self.describe(x))
     }
 
     /// Values for the arguments of a model, method or function, with their places.
@@ -261,11 +236,7 @@ impl Builder<'_> {
     ) -> Result<Id> {
         let values = self.values(args)?;
         let Some((first, _)) = values.first() else {
-            return Err(Diag::new(
-                Code::Arguments,
-                span,
-                format!("`{name}` takes at least one tensor"),
-            ));
+            return Err(Diag::no_tensor(span, name));
         };
         let ret = result(wanted, self.ty(*first));
         let call = self.expect(
@@ -321,13 +292,8 @@ impl Builder<'_> {
     fn method(&mut self, m: &Method, args: &[&Expr], span: Span) -> Result<Id> {
         if args.len() != m.args.len() {
             let names: Vec<String> = m.args.iter().map(|a| a.name.to_string()).collect();
-            let text = format!(
-                "`{}` takes ({}), found {} arguments",
-                m.name,
-                names.join(", "),
-                args.len()
-            );
-            return Err(Diag::new(Code::Arguments, span, text));
+            let names = names.join(", ");
+            return Err(Diag::method_arguments(span, &m.name, names, args.len()));
         }
         let values = self.values(args)?;
         let mut bound: BTreeMap<String, Dim> = BTreeMap::new();
@@ -338,14 +304,8 @@ impl Builder<'_> {
                 (x, y) => x == y,
             };
             if !fits {
-                let text = format!(
-                    "`{}` of `{}` is {}, but {}",
-                    a.name,
-                    m.name,
-                    self.show(&a.ty),
-                    self.describe(*id)
-                );
-                return Err(Diag::new(Code::DimMismatch, *at, text));
+                let (want, found) = (self.show(&a.ty), self.describe(*id));
+                return Err(Diag::method_argument(*at, &a.name, &m.name, want, found));
             }
         }
         let ret = substitute(&m.ret, &bound);
@@ -363,55 +323,33 @@ impl Builder<'_> {
     /// `linear_cross_entropy(x, self.head, targets, weights)`.
     pub(crate) fn linear_cross_entropy(&mut self, args: &[&Expr], span: Span) -> Result<Id> {
         let [x, head, targets, weights] = args else {
-            let text = "`linear_cross_entropy` takes (x, self.head, targets, weights)";
-            return Err(Diag::new(Code::Arguments, span, text));
+            return Err(Diag::loss_arguments(span));
         };
         let field = self.field_name(head)?;
         let FieldKind::Linear { input: want, .. } = &self.field(&field)?.kind else {
-            return Err(Diag::new(
-                Code::ArgumentKind,
-                head.span(),
-                format!("`{field}` is not a `Linear`"),
-            ));
+            let kind = type_text(self.field(&field)?);
+            return Err(Diag::not_a_linear(head.span(), field, kind));
         };
         let want = want.clone();
         self.present(self.field(&field)?, head.span())?;
         let (input, targets_id) = (self.value(x, None)?, self.value(targets, None)?);
         let (shape, dtype) = match self.ty(input) {
             Ty::Tensor(s, d) => (s.clone(), *d),
-            _ => {
-                return Err(Diag::new(
-                    Code::ArgumentKind,
-                    x.span(),
-                    format!("expected a tensor, but {}", self.describe(input)),
-                ))
-            }
+            Ty::Unknown => return Ok(self.unknown(span)),
+            _ => return Err(Diag::expected_tensor(x.span(), self.describe(input))),
         };
         if dtype != Dt::Float || shape.last() != Some(&want) {
-            let text = format!(
-                "`{field}` takes [.., {}], but {}",
-                self.model.names.dim(&want),
-                self.describe(input)
-            );
-            return Err(Diag::new(Code::Inner, x.span(), text));
+            return Err(self.layer_input(x.span(), &field, &want, input));
         }
         let rows = shape[..shape.len() - 1].to_vec();
         if *self.ty(targets_id) != Ty::Tensor(rows.clone(), Dt::I32) {
-            let text = format!(
-                "one target of i32 for each row of {}, but {}",
-                self.describe(input),
-                self.describe(targets_id)
-            );
-            return Err(Diag::new(Code::DimMismatch, targets.span(), text));
+            let (rows, found) = (self.describe(input), self.describe(targets_id));
+            return Err(Diag::loss_targets(targets.span(), rows, found));
         }
         let weights_id = self.value(weights, None)?;
         if *self.ty(weights_id) != Ty::Tensor(rows.clone(), Dt::F32) {
-            let text = format!(
-                "one weight of f32 for each row of {}, but {}",
-                self.describe(input),
-                self.describe(weights_id)
-            );
-            return Err(Diag::new(Code::DimMismatch, weights.span(), text));
+            let (rows, found) = (self.describe(input), self.describe(weights_id));
+            return Err(Diag::loss_weights(weights.span(), rows, found));
         }
         let kind = Kind::LinearCrossEntropy {
             field,
@@ -425,9 +363,7 @@ impl Builder<'_> {
 
     /// `for layer in self.layers { h = layer(h, ..); }`.
     pub(crate) fn layers(&mut self, f: &ExprForLoop) -> Result<()> {
-        let form = |span: Span| {
-            Diag::new(Code::Statement, span, "a loop runs a stack of layers: `for layer in self.layers { h = layer(h, cache); }`")
-        };
+        let form = Diag::loop_form;
         let Pat::Ident(var) = &*f.pat else {
             return Err(form(f.pat.span()));
         };
@@ -435,11 +371,7 @@ impl Builder<'_> {
         let field = self.field(&name)?;
         self.present(field, name.span())?;
         let FieldKind::Layers { model, .. } = &field.kind else {
-            return Err(Diag::new(
-                Code::Expression,
-                f.expr.span(),
-                format!("`{name}` is not a stack of layers (`Vec<..>`)"),
-            ));
+            return Err(Diag::not_a_stack(f.expr.span(), name, type_text(field)));
         };
         let model = model.clone();
         let [Stmt::Expr(Expr::Assign(a), _)] = &f.body.stmts[..] else {
@@ -467,13 +399,7 @@ impl Builder<'_> {
         for (i, (id, at)) in values.iter().enumerate().skip(1) {
             match self.ty(*id) {
                 Ty::Cache if cache.is_none() && i + 1 == values.len() => cache = Some(*id),
-                Ty::Cache => {
-                    return Err(Diag::new(
-                        Code::Arguments,
-                        *at,
-                        "the cache is the last argument",
-                    ))
-                }
+                Ty::Cache => return Err(Diag::cache_not_last(*at)),
                 _ => extra.push(*id),
             }
         }
@@ -532,8 +458,7 @@ fn weak_operands(op: &'static Op, list: &mut [Arg], spans: &[Span]) -> Result<()
     for (i, a) in list.iter_mut().enumerate().filter(|(i, _)| operand(*i)) {
         if let Arg::Scalar(expr) = a {
             let Some(like) = like else {
-                let text = format!("`{}` of numbers alone has no tensor", op.name);
-                return Err(Diag::new(Code::ArgumentKind, spans[i], text));
+                return Err(Diag::numbers_alone(spans[i], op.name));
             };
             *a = Arg::Weak {
                 expr: expr.clone(),

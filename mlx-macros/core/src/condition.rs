@@ -7,7 +7,7 @@ use quote::{quote, ToTokens};
 use syn::spanned::Spanned;
 use syn::{BinOp, Expr, Lit, Member, UnOp};
 
-use crate::diag::{Code, Diag, Result};
+use crate::diag::{Diag, Result};
 use crate::lower::config_expr;
 
 /// How a condition names a field of the config.
@@ -21,7 +21,7 @@ pub enum Names {
 
 /// Refuses what is not a condition on the config.
 pub fn check(e: &Expr, names: Names) -> Result<()> {
-    let bad = |text: &str| Err(Diag::new(Code::Condition, e.span(), text.to_string()));
+    let at = e.span();
     match e {
         Expr::Paren(p) => check(&p.expr, names),
         Expr::Group(g) => check(&g.expr, names),
@@ -31,17 +31,19 @@ pub fn check(e: &Expr, names: Names) -> Result<()> {
         Expr::Path(p) if p.path.is_ident("layer") => Ok(()),
         Expr::Path(p) if p.path.get_ident().is_some() && names == Names::Bare => Ok(()),
         Expr::Path(p) => match p.path.get_ident() {
-            Some(name) => bad(&format!("`{name}` is not known while the crate compiles; a field of the config is `config.{name}`")),
-            None => bad("not a condition"),
+            Some(name) => Err(Diag::condition_variable(at, name)),
+            None => Err(Diag::not_a_condition(at)),
         },
         Expr::Field(f) => match (&*f.base, &f.member) {
             (Expr::Path(p), Member::Named(_)) if p.path.is_ident("config") => Ok(()),
-            _ => bad("only fields of the config are known when the model is loaded"),
+            _ => Err(Diag::condition_field(at)),
         },
-        Expr::MethodCall(m) if m.args.is_empty() && (m.method == "is_some" || m.method == "is_none") => {
+        Expr::MethodCall(m)
+            if m.args.is_empty() && (m.method == "is_some" || m.method == "is_none") =>
+        {
             check(&m.receiver, names)
         }
-        _ => bad("not a condition"),
+        _ => Err(Diag::not_a_condition(at)),
     }
 }
 

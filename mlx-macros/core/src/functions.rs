@@ -8,13 +8,14 @@ use syn::{Expr, ItemFn, Path};
 use crate::build::{self, Builder};
 use crate::calls::result;
 use crate::define::sig;
-use crate::diag::{Code, Diag, Result};
+use crate::diag::{Diag, Result};
 use crate::dims::{is_free, Names};
 use crate::fuse;
 use crate::ir::{Arg, Callee, Id, Kind};
 use crate::lower;
 use crate::parse::ModelDef;
 use crate::signature::{self, Method, Ty};
+use crate::values::path_text;
 
 /// The output for a function with `#[mlx_fn]`: the function, and beside it a module of the same
 /// name with its signature, which one `use` brings along.
@@ -22,8 +23,7 @@ pub fn expand(item: TokenStream) -> TokenStream {
     let f = match syn::parse2::<ItemFn>(item.clone()) {
         Ok(f) => f,
         Err(e) => {
-            let text = "`#[mlx_fn]` belongs on a function";
-            let error = Diag::new(Code::Signature, e.span(), text).to_tokens();
+            let error = Diag::fn_on_other(e.span()).to_tokens();
             return quote! { #error #item };
         }
     };
@@ -81,8 +81,7 @@ fn without_config(m: &Method) -> Result<()> {
         for part in parts {
             let Ty::Tensor(shape, _) = part else { continue };
             if let Some(name) = shape.iter().flat_map(|d| d.names()).find(|n| !is_free(n)) {
-                let text = format!("`{name}` is a field of a config, which a function has not: its sizes begin with a capital");
-                return Err(Diag::new(Code::UnknownDim, span, text));
+                return Err(Diag::config_dim_in_function(span, name));
             }
         }
     }
@@ -108,18 +107,12 @@ impl Builder<'_> {
             (_, Some(Ty::Unknown)) => return Ok(self.unknown(span)),
             (w, Some(t)) => result(w, t),
             (_, None) => {
-                let text = format!("`{}` takes at least one tensor", name_of(path));
-                return Err(Diag::new(Code::Arguments, path.span(), text));
+                return Err(Diag::no_tensor(path.span(), path_text(path)));
             }
         };
         let callee = Callee::Function(path.clone());
-        let call = self.expect(callee, name_of(path), &values, ret.clone());
+        let call = self.expect(callee, path_text(path), &values, ret.clone());
         let args = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
         Ok(self.push(Kind::Function { args, call }, ret, span))
     }
-}
-
-fn name_of(path: &Path) -> String {
-    let names: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
-    names.join("::")
 }

@@ -13,6 +13,7 @@ pub mod condition;
 pub mod define;
 pub mod diag;
 pub mod dims;
+pub mod errors;
 pub mod functions;
 pub mod fuse;
 pub mod ir;
@@ -34,7 +35,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{ItemImpl, ItemStruct};
 
-use diag::{Code, Diag};
+use diag::Diag;
 use ir::Graph;
 use parse::{FieldKind, ModelDef};
 use signature::Method;
@@ -48,12 +49,7 @@ pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
         return structure(attr, s);
     }
     let Ok(i) = syn::parse2::<ItemImpl>(item.clone()) else {
-        let error = Diag::new(
-            Code::Item,
-            proc_macro2::Span::call_site(),
-            "`#[mlx_model]` does not fit this item",
-        )
-        .to_tokens();
+        let error = Diag::not_a_model(proc_macro2::Span::call_site(), "this item").to_tokens();
         return quote! { #error #item };
     };
     match (&*i.self_ty, &i.trait_) {
@@ -63,12 +59,7 @@ pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
             quote! { #hidden! { #i } }
         }
         _ => {
-            let error = Diag::new(
-                Code::Item,
-                i.impl_token.span,
-                "`#[mlx_model]` does not fit this impl",
-            )
-            .to_tokens();
+            let error = Diag::not_a_model(i.impl_token.span, "this `impl`").to_tokens();
             quote! { #error }
         }
     }
@@ -161,8 +152,7 @@ fn unused(model: &ModelDef, graphs: &[Graph]) -> Vec<Diag> {
                 FieldKind::Rope { .. } => "layer",
                 _ => "parameter",
             };
-            let text = format!("{what} `{}` is loaded but no method uses it", f.name);
-            Diag::new(Code::UnusedParam, f.name.span(), text)
+            Diag::unused_field(f.name.span(), what, &f.name)
         })
         .collect()
 }

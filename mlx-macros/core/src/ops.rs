@@ -5,7 +5,7 @@ use proc_macro2::Span;
 
 use crate::diag::{Code, Diag, Result};
 use crate::dims::{Dim, Names, Shape};
-use crate::ir::{Arg, Graph, Id};
+use crate::ir::{Arg, Graph, Id, Kind};
 use crate::rules;
 use crate::signature::{Dt, Ty};
 
@@ -555,15 +555,32 @@ fn sentence(graph: &Graph, id: Id, names: &Names, verb: &str) -> String {
     };
     let what = match (&node.name, &node.kind) {
         (Some(name), _) => format!("`{name}`"),
-        (None, crate::ir::Kind::Op { op, .. }) => format!("the result of `{}`", op.name),
-        (None, crate::ir::Kind::Param(field)) => format!("`self.{field}`"),
+        (None, Kind::Op { op, .. }) => format!("the result of `{}`", op.name),
+        (None, Kind::Param(field)) => format!("`self.{field}`"),
         (None, _) => match node.field() {
             Some(field) => format!("the result of `self.{field}`"),
             None => "this value".to_string(),
         },
     };
-    match node.span.start().line {
-        0 => format!("{what}{verb}{shape}"),
-        line => format!("{what}{verb}{shape} (line {line})"),
+    let line = |id: Id| graph.nodes[id].span.start().line;
+    match (line(id), line(shape_source(graph, id))) {
+        (0, _) | (_, 0) => format!("{what}{verb}{shape}"),
+        (at, from) if at == from => format!("{what}{verb}{shape} (line {at})"),
+        (at, from) => format!("{what}{verb}{shape} (line {at}, because of line {from})"),
     }
+}
+
+/// The value that a shape was first that of, before it was passed on unchanged. A layer's result
+/// has its weight's size, even where that is the size it had before.
+fn shape_source(graph: &Graph, id: Id) -> Id {
+    let shape = |id: Id| match &graph.nodes[id].ty {
+        Ty::Tensor(s, _) => Some(s),
+        _ => None,
+    };
+    let node = &graph.nodes[id];
+    if matches!(node.kind, Kind::Leaf { .. }) || shape(id).is_none() {
+        return id;
+    }
+    let before = node.inputs().into_iter().find(|i| shape(*i) == shape(id));
+    before.map_or(id, |i| shape_source(graph, i))
 }

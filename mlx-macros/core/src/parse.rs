@@ -236,7 +236,7 @@ fn header(attr: TokenStream, mut names: Names, at: Span) -> Result<(Path, Names,
                 }
             },
             Meta::List(list) if list.path.is_ident("dims") => {
-                let args: Args = list.parse_args()?;
+                let args = Args::list(list)?;
                 for (name, e) in args.keyed {
                     let dim = dim_expr(&e, &names)?;
                     names.short.insert(name.to_string(), dim);
@@ -246,8 +246,7 @@ fn header(attr: TokenStream, mut names: Names, at: Span) -> Result<(Path, Names,
             other => {
                 let name = other.path().to_token_stream().to_string();
                 let near = suggest(&name, ["config", "dims", "fuse"]);
-                let text = format!("unknown argument `{name}`{near}; `#[mlx_model]` takes `config = Type`, `dims(name = size, ..)` and `fuse(..)`");
-                return Err(Diag::new(Code::Attribute, other.span(), text));
+                return Err(Diag::unknown_model_key(other.span(), name, near));
             }
         }
     }

@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Ident, LitStr, Macro, Token};
 
 use crate::build::Builder;
-use crate::diag::{suggest, Code, Diag, Result};
+use crate::diag::{suggest, Diag, Result};
 use crate::dims::{volume, Dim, Shape};
 use crate::ir::{Arg, Id, Kind};
 use crate::ops;
@@ -26,19 +26,19 @@ impl Parse for Input {
         input.parse::<Token![,]>()?;
         let value = input.parse()?;
         let mut sizes = Vec::new();
-        while input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
-            let name = input.parse()?;
-            input.parse::<Token![=]>()?;
-            sizes.push((name, input.parse()?));
+        while !input.is_empty() {
+            input.parse::<Token![,]>()?;
+            if !input.is_empty() {
+                let name = input.parse()?;
+                input.parse::<Token![=]>()?;
+                sizes.push((name, input.parse()?));
+            }
         }
-        match input.is_empty() {
-            true => Ok(Input {
-                pattern,
-                value,
-                sizes,
-            }),
-            false => Err(input.error("expected `, name = size`")),
-        }
+        Ok(Input {
+            pattern,
+            value,
+            sizes,
+        })
     }
 }
 
@@ -46,11 +46,11 @@ impl Parse for Input {
 type Axis = Vec<String>;
 
 /// Both sides of a pattern.
-fn sides(pattern: &str) -> std::result::Result<(Vec<Axis>, Vec<Axis>), String> {
+fn sides(pattern: &str, at: Span) -> Result<(Vec<Axis>, Vec<Axis>)> {
     let (left, right) = pattern
         .split_once("->")
-        .ok_or("the pattern has no `->`".to_string())?;
-    let (left, right) = (side(left)?, side(right)?);
+        .ok_or_else(|| Diag::pattern_without_arrow(at))?;
+    let (left, right) = (side(left, at)?, side(right, at)?);
     let names = |s: &[Axis]| {
         let mut all: Vec<String> = s.iter().flatten().cloned().collect();
         all.sort();
@@ -58,7 +58,7 @@ fn sides(pattern: &str) -> std::result::Result<(Vec<Axis>, Vec<Axis>), String> {
     };
     let (a, b) = (names(&left), names(&right));
     if let Some(twice) = a.windows(2).chain(b.windows(2)).find(|w| w[0] == w[1]) {
-        return Err(format!("`{}` stands twice on one side", twice[0]));
+        return Err(Diag::pattern_twice(at, &twice[0]));
     }
     let differs = a
         .iter()
@@ -66,24 +66,24 @@ fn sides(pattern: &str) -> std::result::Result<(Vec<Axis>, Vec<Axis>), String> {
         .map(|n| (n, "right"))
         .or_else(|| b.iter().find(|n| !a.contains(n)).map(|n| (n, "left")));
     match differs {
-        Some((name, side)) => Err(format!("`{name}` is missing on the {side}")),
+        Some((name, side)) => Err(Diag::pattern_missing(at, name, side)),
         None => Ok((left, right)),
     }
 }
 
-fn side(text: &str) -> std::result::Result<Vec<Axis>, String> {
+fn side(text: &str, at: Span) -> Result<Vec<Axis>> {
     let spaced = text.replace('(', " ( ").replace(')', " ) ");
     let (mut axes, mut group): (Vec<Axis>, Option<Axis>) = (vec![], None);
     for word in spaced.split_whitespace() {
         match (word, &mut group) {
             ("(", None) => group = Some(vec![]),
             (")", Some(_)) => axes.extend(group.take()),
-            ("(" | ")", _) => return Err("the parentheses do not match".to_string()),
+            ("(" | ")", _) => return Err(Diag::pattern_parentheses(at)),
             ("1", None) => axes.push(vec![]),
             ("1", Some(_)) => {}
             (name, group) => {
                 if syn::parse_str::<Ident>(name).is_err() {
-                    return Err(format!("`{name}` is not a name"));
+                    return Err(Diag::pattern_word(at, name));
                 }
                 match group {
                     Some(g) => g.push(name.to_string()),
@@ -94,51 +94,36 @@ fn side(text: &str) -> std::result::Result<Vec<Axis>, String> {
     }
     match group {
         None => Ok(axes),
-        Some(_) => Err("the parentheses do not match".to_string()),
+        Some(_) => Err(Diag::pattern_parentheses(at)),
     }
 }
 
 impl Builder<'_> {
     /// The value of a `rearrange!`.
     pub(crate) fn rearrange(&mut self, mac: &Macro) -> Result<Id> {
-        let input: Input = mac
-            .parse_body()
-            .map_err(|e| Diag::new(Code::Rearrange, e.span(), e.to_string()))?;
+        let input: Input = mac.parse_body()?;
         let (at, span) = (input.pattern.span(), mac.span());
-        let bad = |text: String| Diag::new(Code::Rearrange, at, text);
-        let (left, right) = sides(&input.pattern.value()).map_err(bad)?;
+        let (left, right) = sides(&input.pattern.value(), at)?;
         let x = self.value(&input.value, None)?;
         let (shape, dtype) = match self.ty(x) {
             Ty::Tensor(s, d) => (s.clone(), *d),
             Ty::Unknown => return Ok(x),
-            _ => {
-                let text = format!("expected one tensor, but {}", self.describe(x));
-                return Err(Diag::new(Code::ArgumentKind, input.value.span(), text));
-            }
+            _ => return Err(Diag::expected_tensor(input.value.span(), self.describe(x))),
         };
         if shape.len() != left.len() {
-            let text = format!(
-                "the left side has {} axes, but {}",
-                left.len(),
-                self.describe(x)
-            );
-            return Err(bad(text));
+            return Err(Diag::pattern_axes(at, left.len(), self.describe(x)));
         }
         let mut known = Vec::new();
         for (name, e) in &input.sizes {
             let names: Vec<&str> = left.iter().flatten().map(String::as_str).collect();
             if !names.contains(&name.to_string().as_str()) {
                 let near = suggest(&name.to_string(), names);
-                let text = format!("`{name}` is not in the pattern{near}");
-                return Err(Diag::new(Code::Rearrange, name.span(), text));
+                return Err(Diag::pattern_size(name.span(), name, near));
             }
             known.push((name.to_string(), self.dim(e)?));
         }
         for (axis, size) in left.iter().zip(&shape) {
-            let found = self
-                .sizes(axis, size, &known)
-                .map_err(|e| bad(format!("{e}, but {}", self.describe(x))))?;
-            known.extend(found);
+            known.extend(self.sizes(axis, size, &known, (at, x))?);
         }
         let size = |name: &String| {
             let found = known.iter().find(|(n, _)| n == name);
@@ -210,32 +195,22 @@ impl Builder<'_> {
         axis: &Axis,
         size: &Dim,
         known: &[(String, Dim)],
-    ) -> std::result::Result<Vec<(String, Dim)>, String> {
+        (at, x): (Span, Id),
+    ) -> Result<Vec<(String, Dim)>> {
         let names = &self.model.names;
         let of = |name: &String| known.iter().find(|(n, _)| n == name).map(|(_, d)| d);
         let product = axis.iter().filter_map(of);
         let product = product.fold(Dim::constant(1), |p, d| p.times(d));
         let open: Vec<&String> = axis.iter().filter(|n| of(n).is_none()).collect();
+        let (group, by, whole) = (axis.join(" "), names.dim(&product), names.dim(size));
         match open[..] {
             [] if product == *size => Ok(vec![]),
-            [] => Err(format!(
-                "`({})` has the size `{}`, not `{}`",
-                axis.join(" "),
-                names.dim(&product),
-                names.dim(size)
-            )),
+            [] => Err(Diag::group_size(at, group, by, whole, self.describe(x))),
             [one] => match names.divide(size, &product) {
                 Some(rest) => Ok(vec![(one.clone(), rest)]),
-                None => Err(format!(
-                    "`{}` is not known to divide `{}`",
-                    names.dim(&product),
-                    names.dim(size)
-                )),
+                None => Err(Diag::group_not_divided(at, by, whole, self.describe(x))),
             },
-            _ => Err(format!(
-                "more than one size of `({})` is open",
-                axis.join(" ")
-            )),
+            _ => Err(Diag::group_open(at, group, self.describe(x))),
         }
     }
 }
@@ -244,15 +219,19 @@ impl Builder<'_> {
 mod tests {
     use super::*;
 
+    fn sides_of(pattern: &str) -> Result<(Vec<Axis>, Vec<Axis>)> {
+        sides(pattern, Span::call_site())
+    }
+
     #[test]
     fn sides_hold_the_same_names_once() {
-        let (l, r) = sides("b l (h d) -> b h l d").unwrap();
+        let (l, r) = sides_of("b l (h d) -> b h l d").unwrap();
         assert_eq!(l[2], ["h", "d"]);
         assert_eq!(r.len(), 4);
-        assert!(sides("a b -> a").is_err());
-        assert!(sides("a a -> a a").is_err());
-        assert!(sides("(a b -> a b").is_err());
-        assert!(sides("a b").is_err());
-        assert_eq!(sides("a 1 -> a").unwrap().0[1], Vec::<String>::new());
+        assert!(sides_of("a b -> a").is_err());
+        assert!(sides_of("a a -> a a").is_err());
+        assert!(sides_of("(a b -> a b").is_err());
+        assert!(sides_of("a b").is_err());
+        assert_eq!(sides_of("a 1 -> a").unwrap().0[1], Vec::<String>::new());
     }
 }

@@ -10,7 +10,7 @@ use syn::{
 };
 
 use crate::args::dim_expr;
-use crate::diag::{suggest, Code, Diag, Result};
+use crate::diag::{suggest, Diag, Result};
 use crate::dims::{Names, Shape};
 
 /// Element types as the language tells them apart.
@@ -42,9 +42,7 @@ impl Dt {
             "bool" => Dt::Bool,
             other => {
                 let near = suggest(other, Dt::NAMES);
-                let text =
-                    format!("unknown dtype `{other}`{near}; known are float, f32, i32, u32, bool");
-                return Err(Diag::new(Code::Dtype, name.span(), text));
+                return Err(Diag::unknown_dtype(name.span(), other, near));
             }
         })
     }
@@ -133,8 +131,7 @@ pub fn methods(item: &ItemImpl, names: &Names) -> std::result::Result<Vec<Method
                 Err(e) => errors.push(e),
             },
             other => {
-                let text = "only methods belong here; put other items in a plain `impl`";
-                errors.push(Diag::new(Code::Item, other.span(), text));
+                errors.push(Diag::not_a_method(other.span()));
             }
         }
     }
@@ -149,8 +146,7 @@ fn method(f: &syn::ImplItemFn, names: &Names) -> Result<Method> {
     match f.sig.receiver() {
         Some(r) if r.reference.is_some() && r.mutability.is_none() => {}
         _ => {
-            let text = "a method of a model takes `&self`";
-            return Err(Diag::new(Code::Signature, f.sig.ident.span(), text));
+            return Err(Diag::no_receiver(f.sig.ident.span()));
         }
     }
     read(&f.attrs, &f.vis, &f.sig, &f.block, names)
@@ -159,8 +155,7 @@ fn method(f: &syn::ImplItemFn, names: &Names) -> Result<Method> {
 /// Reads a function with `#[mlx_fn]`.
 pub fn function(f: &syn::ItemFn) -> Result<Method> {
     if let Some(r) = f.sig.receiver() {
-        let text = "`#[mlx_fn]` belongs on a free function; methods go into the model's `impl`";
-        return Err(Diag::new(Code::Signature, r.span(), text));
+        return Err(Diag::function_receiver(r.span()));
     }
     read(&f.attrs, &f.vis, &f.sig, &f.block, &Names::default())
 }
@@ -172,12 +167,11 @@ fn read(
     block: &Block,
     names: &Names,
 ) -> Result<Method> {
-    let bad = |span: Span, text: &str| Diag::new(Code::Signature, span, text.to_string());
     let mut args = Vec::new();
     for a in &sig.inputs {
         let FnArg::Typed(a) = a else { continue };
         let Pat::Ident(p) = &*a.pat else {
-            return Err(bad(a.pat.span(), "an argument is a plain name"));
+            return Err(Diag::argument_pattern(a.pat.span()));
         };
         args.push(Argument {
             name: p.ident.clone(),
@@ -187,12 +181,7 @@ fn read(
     }
     let (ret, ret_span) = match &sig.output {
         ReturnType::Type(_, t) => (ty(t, names)?, t.span()),
-        ReturnType::Default => {
-            return Err(bad(
-                sig.ident.span(),
-                "it returns a tensor: `-> Tensor![..]`",
-            ))
-        }
+        ReturnType::Default => return Err(Diag::no_result(sig.ident.span())),
     };
     let method = Method {
         attrs: attrs.to_vec(),
@@ -212,30 +201,25 @@ fn read(
                     d.as_name().is_none() && d.names().iter().any(|n| crate::dims::is_free(n))
                 };
                 if let Some(d) = shape.iter().find(mixed) {
-                    let text =
-                        format!("`{d}` mixes a free dim with others: give it a name of its own");
-                    return Err(Diag::new(Code::Signature, a.span, text));
+                    return Err(Diag::mixed_dim(a.span, d));
                 }
             }
-            Ty::Tuple(_) => return Err(bad(a.span, "an argument is one tensor or the cache")),
+            Ty::Tuple(_) => return Err(Diag::tuple_argument(a.span)),
             Ty::Cache | Ty::Number | Ty::Unknown => {}
         }
     }
     if method.args.iter().filter(|a| a.ty == Ty::Cache).count() > 1 {
-        return Err(bad(sig.ident.span(), "a method takes one cache at most"));
+        return Err(Diag::two_caches(sig.ident.span()));
     }
     let flat = match &method.ret {
         Ty::Tuple(all) => all.iter().all(|t| matches!(t, Ty::Tensor(..))),
         t => matches!(t, Ty::Tensor(..)),
     };
     if !flat {
-        return Err(bad(
-            ret_span,
-            "a method returns a tensor or a tuple of tensors",
-        ));
+        return Err(Diag::result_kind(ret_span));
     }
     if sig.asyncness.is_some() || !sig.generics.params.is_empty() {
-        return Err(bad(sig.ident.span(), "it is neither async nor generic"));
+        return Err(Diag::async_or_generic(sig.ident.span()));
     }
     check_free(&method.ret, &free, ret_span)?;
     Ok(method)
@@ -248,9 +232,7 @@ pub fn check_free(ty: &Ty, free: &[String], span: Span) -> Result<()> {
             for name in shape.iter().flat_map(|d| d.names()) {
                 if crate::dims::is_free(name) && !free.iter().any(|f| f == name) {
                     let near = suggest(name, free.iter().map(String::as_str));
-                    let text =
-                        format!("no argument of this method has the dim `{name}` on its own{near}");
-                    return Err(Diag::new(Code::UnknownDim, span, text));
+                    return Err(Diag::free_dim_unbound(span, name, near));
                 }
             }
             Ok(())
@@ -287,8 +269,7 @@ pub fn ty(t: &Type, names: &Names) -> Result<Ty> {
 }
 
 fn unknown_type(t: &Type) -> Diag {
-    let text = format!("`{}` is not a type of the language", t.to_token_stream());
-    Diag::new(Code::Signature, t.span(), text)
+    Diag::unknown_type(t.span(), t.to_token_stream())
 }
 
 fn tensor(tokens: TokenStream, names: &Names) -> Result<Ty> {

@@ -1,13 +1,14 @@
 //! Expressions: each becomes a node with its shape and dtype.
 
 use proc_macro2::Span;
+use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{BinOp, Expr, Ident, UnOp};
 
 use crate::arguments::by_position;
 use crate::build::Builder;
 use crate::condition;
-use crate::diag::{slip, suggest, Code, Diag, Result};
+use crate::diag::{slip, suggest, Diag, Result};
 use crate::dims::Dim;
 use crate::ir::{Id, Kind};
 use crate::ops;
@@ -23,7 +24,7 @@ impl<'a> Builder<'a> {
             Expr::Reference(r) => self.value(&r.expr, wanted),
             Expr::Path(p) => match p.path.get_ident() {
                 Some(name) => self.lookup(name),
-                None => Err(Diag::new(Code::Expression, p.span(), "not a variable")),
+                None => Err(Diag::not_a_variable(p.span(), path_text(&p.path))),
             },
             Expr::Tuple(t) => {
                 let mut ids = Vec::new();
@@ -45,16 +46,12 @@ impl<'a> Builder<'a> {
                     BinOp::Sub(_) => "subtract",
                     BinOp::Mul(_) => "multiply",
                     BinOp::Div(_) => "divide",
-                    _ => return Err(Diag::new(Code::Expression, b.op.span(), "this operator is not part of the language; comparisons are `less(a, b)` and the like")),
+                    op => return Err(unknown_operator(op)),
                 };
-                let op =
-                    ops::find(name).ok_or_else(|| Diag::new(Code::UnknownOp, b.span(), name))?;
-                self.op(op, &[&b.left, &b.right], e.span())
+                self.named(name, &[&b.left, &b.right], e.span())
             }
             Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => {
-                let op = ops::find("negative")
-                    .ok_or_else(|| Diag::new(Code::UnknownOp, u.span(), "negative"))?;
-                self.op(op, &[&u.expr], e.span())
+                self.named("negative", &[&u.expr], e.span())
             }
             Expr::Call(c) => match &*c.func {
                 Expr::Path(p) if cache_off(p) && c.args.is_empty() => {
@@ -67,11 +64,7 @@ impl<'a> Builder<'a> {
                         None => self.function(&p.path, &args, e.span(), wanted),
                     }
                 }
-                other => Err(Diag::new(
-                    Code::Expression,
-                    other.span(),
-                    "not an operation",
-                )),
+                other => Err(Diag::not_a_callee(other.span())),
             },
             Expr::MethodCall(m) => {
                 let args: Vec<&Expr> = m.args.iter().collect();
@@ -91,26 +84,20 @@ impl<'a> Builder<'a> {
                     self.bare(name)
                 }
                 (Expr::Path(p), _) if p.path.is_ident("config") && self.model.function => {
-                    let text =
-                        "a function has no config: take the number as an argument, `cap: f32`";
-                    Err(Diag::new(Code::Expression, f.span(), text))
+                    Err(Diag::config_in_function(f.span()))
                 }
-                _ => Err(Diag::new(
-                    Code::Expression,
-                    f.span(),
-                    "only `self.field` of a `Param` is a value",
-                )),
+                _ => Err(Diag::not_a_param(f.span())),
             },
-            Expr::Lit(l) => Err(Diag::new(
-                Code::Expression,
-                l.span(),
-                "a number alone has no shape; use it in an operation with a tensor",
-            )),
-            other => Err(Diag::new(
-                Code::Expression,
-                other.span(),
-                "this expression is not part of the language",
-            )),
+            Expr::Lit(l) => Err(Diag::number_alone(l.span())),
+            other => Err(Diag::unknown_expression(other.span())),
+        }
+    }
+
+    /// An operation that an operator stands for.
+    fn named(&mut self, name: &str, args: &[&Expr], span: Span) -> Result<Id> {
+        match ops::find(name) {
+            Some(op) => self.op(op, args, span),
+            None => Err(Diag::unknown_operation(span, name, "")),
         }
     }
 
@@ -123,11 +110,7 @@ impl<'a> Builder<'a> {
                 let ty = Ty::Tensor(shape.clone(), *dtype);
                 Ok(self.push(Kind::Param(name.clone()), ty, name.span()))
             }
-            _ => Err(Diag::new(
-                Code::Expression,
-                name.span(),
-                format!("`{name}` is a layer: call it, `self.{name}(x)`"),
-            )),
+            _ => Err(Diag::layer_as_value(name.span(), name, type_text(field))),
         }
     }
 
@@ -142,12 +125,8 @@ impl<'a> Builder<'a> {
         match missing {
             None => Ok(()),
             Some(_) => {
-                let text = format!(
-                    "`{}` exists only when `{}`",
-                    field.name,
-                    condition::text(when)
-                );
-                Err(Diag::new(Code::Optional, span, text))
+                let when = condition::text(when);
+                Err(Diag::optional_outside(span, &field.name, when))
             }
         }
     }
@@ -163,11 +142,7 @@ impl<'a> Builder<'a> {
                 let methods = self.methods.iter().map(|m| m.name.to_string());
                 let known: Vec<String> = fields.into_iter().chain(methods).collect();
                 let near = suggest(&name.to_string(), known.iter().map(String::as_str));
-                let text = format!(
-                    "`{}` has no field or method `{name}`{near}",
-                    model.item.ident
-                );
-                Diag::new(Code::UnknownField, name.span(), text)
+                Diag::unknown_field(name.span(), &model.item.ident, name, near)
             })
     }
 
@@ -200,22 +175,14 @@ impl<'a> Builder<'a> {
             (None, near) if near.is_empty() => {
                 self.function(&syn::Path::from(name.clone()), args, span, wanted)
             }
-            (None, near) => Err(Diag::new(
-                Code::UnknownOp,
-                name.span(),
-                format!("no operation `{text}`{near}"),
-            )),
+            (None, near) => Err(Diag::unknown_operation(name.span(), text, near)),
         }
     }
 
     /// `let (k, v) = cache.update(k, v);`: the third axis grows by what was there before.
     fn cache_update(&mut self, cache: Id, args: &[&Expr], span: Span) -> Result<Id> {
         let [k, v] = args else {
-            return Err(Diag::new(
-                Code::Arguments,
-                span,
-                "`cache.update` takes keys and values",
-            ));
+            return Err(Diag::cache_update_arguments(span));
         };
         let (keys, values) = (self.value(k, None)?, self.value(v, None)?);
         let mut grown = Vec::new();
@@ -227,13 +194,7 @@ impl<'a> Builder<'a> {
                     grown.push(Ty::Tensor(s, *d));
                 }
                 Ty::Unknown => grown.push(Ty::Unknown),
-                _ => {
-                    let text = format!(
-                        "needs [batch, heads, length, head size], but {}",
-                        self.describe(id)
-                    );
-                    return Err(Diag::new(Code::Rank, e.span(), text));
-                }
+                _ => return Err(Diag::cache_update_shape(e.span(), self.describe(id))),
             }
         }
         Ok(self.push(
@@ -254,19 +215,48 @@ impl<'a> Builder<'a> {
             Expr::Paren(p) => self.field_name(&p.expr),
             Expr::Field(f) => match (&*f.base, &f.member) {
                 (Expr::Path(p), syn::Member::Named(n)) if p.path.is_ident("self") => Ok(n.clone()),
-                _ => Err(Diag::new(
-                    Code::Expression,
-                    f.span(),
-                    "expected a field, `self.name`",
-                )),
+                _ => Err(Diag::not_a_field(f.span())),
             },
-            other => Err(Diag::new(
-                Code::Expression,
-                other.span(),
-                "expected a field, `self.name`",
-            )),
+            other => Err(Diag::not_a_field(other.span())),
         }
     }
+}
+
+/// A field's type without what it is generic over, for messages.
+pub(crate) fn type_text(field: &Field) -> String {
+    match &field.ty {
+        syn::Type::Path(p) => p.path.segments.last().map(|s| s.ident.to_string()),
+        _ => None,
+    }
+    .unwrap_or_else(|| "type".to_string())
+}
+
+/// A path as it is written.
+pub(crate) fn path_text(path: &syn::Path) -> String {
+    let names: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
+    names.join("::")
+}
+
+/// What stands for an operator that the language lacks.
+fn unknown_operator(op: BinOp) -> Diag {
+    let instead = match op {
+        BinOp::Lt(_) => "less(a, b)",
+        BinOp::Le(_) => "less_equal(a, b)",
+        BinOp::Gt(_) => "greater(a, b)",
+        BinOp::Ge(_) => "greater_equal(a, b)",
+        BinOp::Eq(_) => "equal(a, b)",
+        BinOp::Ne(_) => "not_equal(a, b)",
+        BinOp::Rem(_) => "remainder(a, b)",
+        BinOp::And(_) => "logical_and(a, b)",
+        BinOp::Or(_) => "logical_or(a, b)",
+        BinOp::BitAnd(_) => "bitwise_and(a, b)",
+        BinOp::BitOr(_) => "bitwise_or(a, b)",
+        BinOp::BitXor(_) => "bitwise_xor(a, b)",
+        BinOp::Shl(_) => "left_shift(a, b)",
+        BinOp::Shr(_) => "right_shift(a, b)",
+        _ => "h = h + x",
+    };
+    Diag::unknown_operator(op.span(), op.to_token_stream(), instead)
 }
 
 /// `KvCache::off`.

@@ -1,0 +1,353 @@
+//! Every mistake the macros report: one table of kinds, labels, hints and texts.
+//!
+//! A line is a constructor: `unknown_field(model, name, near) = ".."` gives
+//! `Diag::unknown_field(span, model, name, near)`, and nothing else makes a [`Diag`]. Texts name both
+//! shapes, in the user's names, and where each comes from; hints say what to type.
+
+use std::fmt::Display;
+
+use proc_macro2::Span;
+
+use crate::diag::Diag;
+
+/// One line of the table.
+pub struct Entry {
+    /// The kind of mistake.
+    pub code: Code,
+    /// The constructor's name.
+    pub name: &'static str,
+    /// The text, with its parameters in braces.
+    pub text: &'static str,
+}
+
+macro_rules! errors {
+    ($(
+        $(#[$doc:meta])*
+        $code:ident: $label:literal $(, help $hint:literal)? {
+            $($name:ident($($p:ident),*) = $text:literal;)*
+        }
+    )*) => {
+        /// What kind of mistake it is. Each has a label that names it and a hint that says what to type.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[$doc])* $code,)* }
+
+        impl Code {
+            /// All of them, in the order of the table.
+            pub const ALL: &'static [Code] = &[$(Code::$code),*];
+
+            /// What it is called.
+            pub fn label(self) -> &'static str {
+                match self { $(Code::$code => $label,)* }
+            }
+
+            /// What the user can do about it; empty where the texts say it already.
+            pub fn hint(self) -> &'static str {
+                match self { $(Code::$code => concat!($($hint)?),)* }
+            }
+        }
+
+        /// All lines of the table.
+        pub const ENTRIES: &[Entry] = &[$($(
+            Entry { code: Code::$code, name: stringify!($name), text: $text },
+        )*)*];
+
+        impl Diag {
+            $($(
+                #[doc = $text]
+                pub(crate) fn $name(span: Span, $($p: impl Display),*) -> Diag {
+                    Diag { code: Code::$code, span, message: format!($text) }
+                }
+            )*)*
+        }
+    };
+}
+
+errors! {
+    /// The tokens are not what the grammar of Rust or of an attribute has there.
+    Syntax: "syntax" {
+        syntax(why) = "not understood: {why}";
+        not_a_keyword(found) = "expected `key = value`, found `{found}`";
+        value_after_keys() = "values without a key come first";
+    }
+    /// An attribute's argument is not understood.
+    Attribute: "attribute" {
+        unknown_key(key, near, known) = "unknown argument `{key}`{near}{known}";
+        unknown_model_key(key, near) = "unknown argument `{key}`{near}; `#[mlx_model]` takes `config = Type`, `dims(name = size, ..)` and `fuse(..)`";
+    }
+    /// The item the attribute stands on is not one it can define.
+    Item: "item",
+        help "put `#[mlx_model]` on a struct with named fields and on its inherent `impl` block"
+    {
+        not_a_model(what) = "`#[mlx_model]` does not fit {what}";
+        not_a_method() = "only methods belong here; put other items in a plain `impl`";
+    }
+    /// A parameter has the wrong number of dims.
+    ParamRank: "shape of a parameter" {
+        dims_count(what, n, found) = "{what} takes {n} dim(s), found {found}";
+    }
+    /// A dim is not known here.
+    UnknownDim: "unknown dim",
+        help "a dim that begins with a capital must appear in the shape of an argument; any other is a field of the config"
+    {
+        free_dim_unbound(dim, near) = "no argument of this method has the dim `{dim}` on its own{near}";
+        config_dim_in_function(dim) = "`{dim}` is a field of a config, which a function has not: its sizes begin with a capital";
+    }
+    /// A dim's expression is not a polynomial.
+    DimExpr: "size",
+        help "a dim is a name, a number, or a sum, product or exact quotient of these"
+    {
+        size_not_whole() = "a size is a whole number";
+        size_operator(op) = "`{op}` has no meaning for sizes";
+        not_a_size() = "not a size";
+    }
+    /// A quotient that may have a remainder.
+    Quotient: "quotient",
+        help "say that it does, on the struct: `#[require(a % b == 0)]`; it is checked once, when the model is loaded"
+    {
+        not_divided(divisor, dividend) = "`{divisor}` is not known to divide `{dividend}`";
+    }
+    /// The statement is not part of the language.
+    Statement: "statement",
+        help "a body holds `let`, assignments, `for layer in self.layers { .. }`, `if config.flag { .. }` and a last expression"
+    {
+        unknown_statement() = "this statement is not part of the language";
+        let_without_value() = "a `let` needs a value";
+        assigned_expression() = "only a variable can be assigned";
+        unknown_pattern() = "a pattern is a name, `_`, or a tuple of these";
+        block_without_value() = "the block ends without a value";
+        arm_value_unused() = "the value of this arm is not used: assign it, or give the `if` a name with `let`";
+    }
+    /// A loop that is not over a stack of layers.
+    Loop: "loop",
+        help "a loop runs a stack of layers: `for layer in self.layers { h = layer(h, cache); }`"
+    {
+        loop_form() = "this loop is not part of the language";
+        not_a_stack(field, kind) = "`{field}` is a `{kind}`, not a stack of layers (`Vec<..>`)";
+        cache_not_last() = "the cache is the last argument of a layer";
+    }
+    /// The expression is not part of the language.
+    Expression: "expression",
+        help "write operations of MLX (`x.reshape([..])`, `softmax(x, -1)`), calls of fields (`self.q_proj(x)`) and + - * /"
+    {
+        unknown_expression() = "this expression is not part of the language";
+        unknown_operator(op, instead) = "`{op}` is not part of the language: write `{instead}`";
+        not_a_variable(path) = "`{path}` is not a variable";
+        not_a_callee() = "this cannot be called";
+        number_alone() = "a number alone has no shape; use it in an operation with a tensor";
+    }
+    /// A field is used as what it is not.
+    FieldUse: "use of a field",
+        help "a `Param` is read as `self.name`, a layer or sub-model is called, `self.name(x)`, a stack is run, `for layer in self.name { .. }`"
+    {
+        not_a_param() = "only `self.field` of a `Param` is a value";
+        layer_as_value(field, kind) = "`{field}` is a `{kind}`, not a value";
+        not_callable(field, kind) = "`{field}` is a `{kind}` and cannot be called";
+        not_a_field() = "expected a field, `self.name`";
+        not_a_linear(field, kind) = "`{field}` is a `{kind}`, not a `Linear`";
+    }
+    /// A function asks for a config.
+    Function: "function",
+        help "a function has no config: its sizes are free dims, its numbers arguments, `cap: f32`"
+    {
+        config_in_function() = "there is no config in a function";
+        condition_in_function() = "a function cannot choose by a config: make the choice where it is called";
+        fn_on_other() = "`#[mlx_fn]` belongs on a free function";
+        function_receiver() = "`#[mlx_fn]` belongs on a free function; methods go into the model's `impl`";
+    }
+    /// A method's signature is not understood.
+    Signature: "signature",
+        help "tensors are `x: Tensor![B, L, hidden]` or `tokens: Tensor![B, L; i32]`, numbers `cap: f32`, a cache is `cache: &mut KvCache`"
+    {
+        no_receiver() = "a method of a model takes `&self`";
+        argument_pattern() = "an argument is a plain name";
+        no_result() = "it returns a tensor: `-> Tensor![..]`";
+        mixed_dim(dim) = "`{dim}` mixes a free dim with others: give it a name of its own";
+        tuple_argument() = "an argument is one tensor, a number or the cache";
+        two_caches() = "a method takes one cache at most";
+        result_kind() = "a method returns a tensor or a tuple of tensors";
+        async_or_generic() = "it is neither async nor generic";
+        unknown_type(ty) = "`{ty}` is not a type of the language";
+    }
+    /// No such variable.
+    UnknownName: "unknown variable" {
+        unknown_variable(name, near) = "no variable `{name}`{near}";
+    }
+    /// No such field.
+    UnknownField: "unknown field" {
+        unknown_field(model, name, near) = "`{model}` has no field or method `{name}`{near}";
+    }
+    /// No such operation.
+    UnknownOp: "unknown operation" {
+        unknown_operation(name, near) = "no operation `{name}`{near}";
+    }
+    /// Too few, too many or misnamed arguments.
+    Arguments: "arguments" {
+        too_many_arguments(op, signature, found) = "`{op}` takes {signature}, found {found} arguments";
+        argument_missing(op, signature, name) = "`{op}` takes {signature}: `{name}` is missing";
+        argument_twice(op, name) = "`{op}` gets its argument `{name}` twice";
+        unknown_argument(op, name, near, signature) = "`{op}` has no argument `{name}`{near}; it takes {signature}";
+        layer_arguments(layer, what, found) = "`{layer}` takes {what}, found {found} arguments";
+        method_arguments(method, names, found) = "`{method}` takes ({names}), found {found} arguments";
+        no_tensor(callee) = "`{callee}` takes at least one tensor";
+        cache_update_arguments() = "`cache.update` takes keys and values";
+        loss_arguments() = "`linear_cross_entropy` takes (x, self.head, targets, weights)";
+    }
+    /// An argument is not of the right kind.
+    ArgumentKind: "kind of argument" {
+        expected_tensors() = "expected a list of tensors, `[a, b]`";
+        expected_integer() = "expected a whole number, such as -1";
+        expected_axis_list() = "expected a list of axes, `[0, 2, 1, 3]`";
+        expected_axes() = "expected axes, such as -1 or `[0, 2, 1, 3]`";
+        expected_sizes() = "expected sizes, `[B, L, heads, head_dim]`";
+        expected_number() = "expected a number or a field of the config, `config.rms_norm_eps`";
+        expected_bool() = "expected true or false";
+        expected_dtype() = "expected a dtype: float, f32, i32, u32 or bool";
+        expected_cache(found) = "expected the cache, but {found}";
+        expected_tensor(found) = "expected one tensor, but {found}";
+        numbers_alone(op) = "`{op}` of numbers alone has no tensor";
+    }
+    /// The inner dims of a product differ.
+    Inner: "inner dims",
+        help "the last dim of the left side must equal the dim it is multiplied with"
+    {
+        layer_input(layer, line, want, found) = "`{layer}` (line {line}) takes [.., {want}], but {found}";
+    }
+    /// A tensor has the wrong number of dims.
+    Rank: "rank" {
+        rope_shape(layer, found) = "`{layer}` rotates [batch, heads, length, head size], but {found}";
+        cache_update_shape(found) = "needs [batch, heads, length, head size], but {found}";
+    }
+    /// Two dims must be equal.
+    DimMismatch: "dims" {
+        method_argument(argument, method, want, found) = "`{argument}` of `{method}` is {want}, but {found}";
+        loss_targets(rows, found) = "one target of i32 for each row of {rows}, but {found}";
+        loss_weights(rows, found) = "one weight of f32 for each row of {rows}, but {found}";
+    }
+    /// dtypes differ.
+    Dtype: "dtype",
+        help "cast one side with `.astype(float)`, `.astype(f32)` or `.astype(i32)`"
+    {
+        layer_dtype(layer, found) = "`{layer}` works on the activations' dtype, but {found}";
+        index_dtype(layer, found) = "`{layer}` is indexed with i32 or u32, but {found}";
+    }
+    /// No such dtype.
+    UnknownDtype: "unknown dtype",
+        help "dtypes are float (that of the activations, chosen when the model is loaded), f32, i32, u32 and bool"
+    {
+        unknown_dtype(name, near) = "no dtype `{name}`{near}";
+    }
+    /// The value's shape is not the declared one.
+    Declared: "declared shape" {
+        declared_other(want, found) = "declared {want}, but {found}";
+        names_for_value(names, found) = "{names} names, but {found}";
+    }
+    /// The body's value is not what the signature returns.
+    Return: "result" {
+        returns_other(method, want, found) = "`{method}` returns {want}, but {found}";
+        body_without_value(method, want) = "`{method}` returns {want}, but the body ends without a value";
+    }
+    /// A parameter that nothing uses.
+    UnusedParam: "unused parameter",
+        help "use it in a method, or remove the field"
+    {
+        unused_field(what, name) = "{what} `{name}` is loaded but no method uses it";
+    }
+    /// A cache that two layers would share.
+    Cache: "cache",
+        help "a cache serves one attention, one sub-model or one stack of layers in a method"
+    {
+        cache_shared(line) = "the cache is used a second time in this method, after line {line}";
+    }
+    /// Not a condition that the config decides.
+    Condition: "condition",
+        help "a condition compares fields of the config, numbers and `layer`: `config.qk_norm`, `(layer + 1) % config.pattern != 0`"
+    {
+        not_a_condition() = "not a condition";
+        condition_variable(name) = "`{name}` is not known when the model is loaded; a field of the config is `config.{name}`";
+        condition_field() = "only fields of the config are known when the model is loaded";
+    }
+    /// An optional layer is used where it may be absent.
+    Optional: "optional layer",
+        help "an optional layer is `q_norm: Option<RmsNorm>` with `#[when(qk_norm)]`, and is used inside `if config.qk_norm { .. }`"
+    {
+        optional_outside(field, when) = "`{field}` exists only when `{when}`";
+    }
+    /// The two arms of an `if` differ.
+    Arms: "arms of an `if`",
+        help "both arms must give values of the same shapes and dtypes; without `else` the value stays as it was"
+    {
+        arms_differ(then, otherwise) = "the arms of the `if` differ: {then}, {otherwise}";
+        arms_count(then, otherwise) = "one arm gives {then} value(s), the other {otherwise}";
+        if_without_else() = "the `if` gives a value and needs an `else`";
+        arm_without_value() = "an arm of the `if` ends without a value";
+    }
+    /// A `rearrange!` is not understood.
+    Rearrange: "rearrange",
+        help "write `rearrange!(\"b l (h d) -> b h l d\", x, h = heads)`: each name once on either side, all but one size of a group known"
+    {
+        pattern_without_arrow() = "rearrange: the pattern has no `->`";
+        pattern_twice(name) = "rearrange: `{name}` stands twice on one side";
+        pattern_missing(name, side) = "rearrange: `{name}` is missing on the {side}";
+        pattern_parentheses() = "rearrange: the parentheses do not match";
+        pattern_word(word) = "rearrange: `{word}` is not a name";
+        pattern_axes(axes, found) = "rearrange: the left side has {axes} axes, but {found}";
+        pattern_size(name, near) = "rearrange: `{name}` is not in the pattern{near}";
+        group_size(group, size, axis, found) = "rearrange: `({group})` has the size `{size}`, not `{axis}`: {found}";
+        group_not_divided(divisor, dividend, found) = "rearrange: `{divisor}` is not known to divide `{dividend}`: {found}";
+        group_open(group, found) = "rearrange: more than one size of `({group})` is open: {found}";
+    }
+    /// The names in a checkpoint are not understood.
+    Weights: "names in a checkpoint",
+        help "names are strings: `\"a.b\"`, alternatives `\"a\" | \"b\"`, joined rows `\"q\" + \"k\"`, `transposed(\"a\")`, from the root `\"/a\"`, in another scheme `gguf = \"c\"`"
+    {
+    }
+    /// The checkpoint policy is not understood.
+    Checkpoint: "checkpoint policy",
+        help "write `checkpoint = auto`, `every(4)`, `always` or `never`"
+    {
+    }
+    // Kinds whose texts still stand where they are used.
+    /// A parameter's field has no shape.
+    MissingParam: "parameter without a shape",
+        help "give the parameter its shape, outputs first: `#[param(out, in)]`"
+    {
+    }
+    /// An axis outside the tensor's rank.
+    Axis: "axis",
+        help "axes count from 0, or from -1 backwards"
+    {
+    }
+    /// Shapes do not broadcast.
+    Broadcast: "broadcast",
+        help "dims are aligned from the right; each pair must be equal or one of them 1"
+    {
+    }
+    /// Number of elements changes in a reshape.
+    Reshape: "number of elements",
+        help "the product of the sizes must stay the same; one size may be -1"
+    {
+    }
+    /// A part that is not inside of its axis.
+    Slice: "part of an axis",
+        help "a part is `slice(x, [start], [stop], axes = [axis])`; negative numbers count from the end"
+    {
+    }
+    /// A size that no tensor can have.
+    Size: "impossible size" {
+    }
+    /// Steps whose number is not known.
+    Stride: "stride",
+        help "write the size so that the stride divides it: as a number, as a product, or with `#[require(size % stride == 0)]`"
+    {
+    }
+    /// The letters of a sum of products.
+    Subscripts: "subscripts",
+        help "each dim has a letter: `einsum(\"bld,dh->blh\", [x, w])`"
+    {
+    }
+    /// A permutation that is none.
+    Permutation: "permutation",
+        help "name each axis once"
+    {
+    }
+}

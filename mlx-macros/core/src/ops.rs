@@ -570,17 +570,14 @@ fn sentence(graph: &Graph, id: Id, names: &Names, verb: &str) -> String {
     }
 }
 
-/// The value that a shape was first that of, before it was passed on unchanged. A layer's result
-/// has its weight's size, even where that is the size it had before.
+/// The value that a shape and dtype were first those of, before they were passed on unchanged. A
+/// layer's result has its weight's size, even where that is the size it had before.
 fn shape_source(graph: &Graph, id: Id) -> Id {
-    let shape = |id: Id| match &graph.nodes[id].ty {
-        Ty::Tensor(s, _) => Some(s),
-        _ => None,
-    };
     let node = &graph.nodes[id];
-    if matches!(node.kind, Kind::Leaf { .. }) || shape(id).is_none() {
+    if matches!(node.kind, Kind::Leaf { .. }) || !matches!(node.ty, Ty::Tensor(..)) {
         return id;
     }
-    let before = node.inputs().into_iter().find(|i| shape(*i) == shape(id));
-    before.map_or(id, |i| shape_source(graph, i))
+    let mut before = node.inputs().into_iter();
+    let same = before.find(|i| graph.nodes[*i].ty == node.ty);
+    same.map_or(id, |i| shape_source(graph, i))
 }

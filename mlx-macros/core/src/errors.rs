@@ -294,6 +294,7 @@ errors! {
         pattern_size(name, near) = "rearrange: `{name}` is not in the pattern{near}";
         group_size(group, size, axis, found) = "rearrange: `({group})` has the size `{size}`, not `{axis}`: {found}";
         group_not_divided(divisor, dividend, found) = "rearrange: `{divisor}` is not known to divide `{dividend}`: {found}";
+        sizes_of_the_cache(found) = "rearrange: the cache alone knows two of the sizes: {found}";
         group_open(group, found) = "rearrange: more than one size of `({group})` is open: {found}";
     }
     /// The names in a checkpoint are not understood.

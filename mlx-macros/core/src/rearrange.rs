@@ -140,7 +140,7 @@ impl Builder<'_> {
             .iter()
             .map(|axis| volume(&axis.iter().map(size).collect::<Vec<_>>()))
             .collect();
-        let x = self.reshaped(x, split.clone(), dtype, span).map_err(bad)?;
+        let x = self.reshaped(x, split.clone(), dtype, (at, span))?;
         let x = match order.iter().enumerate().all(|(i, a)| i == *a) {
             true => x,
             false => {
@@ -155,16 +155,10 @@ impl Builder<'_> {
                 )
             }
         };
-        self.reshaped(x, joined, dtype, span).map_err(bad)
+        self.reshaped(x, joined, dtype, (at, span))
     }
 
-    fn reshaped(
-        &mut self,
-        x: Id,
-        to: Shape,
-        dtype: Dt,
-        span: Span,
-    ) -> std::result::Result<Id, String> {
+    fn reshaped(&mut self, x: Id, to: Shape, dtype: Dt, (at, span): (Span, Span)) -> Result<Id> {
         let ty = Ty::Tensor(to.clone(), dtype);
         if *self.ty(x) == ty {
             return Ok(x);
@@ -172,10 +166,7 @@ impl Builder<'_> {
         // MLX can find one size that only the array shows, not two.
         match to.iter().filter(|d| d.is_hidden()).count() {
             0 | 1 => Ok(self.known_op("reshape", x, Arg::Dims(to), ty, span)),
-            _ => Err(format!(
-                "the cache alone knows two of the sizes, but {}",
-                self.describe(x)
-            )),
+            _ => Err(Diag::sizes_of_the_cache(at, self.describe(x))),
         }
     }
 

@@ -89,6 +89,7 @@ CASES = {
     "gemma3": {**BASE, **GEMMA3},
     "gemma3_tied": {**BASE, **GEMMA3, "tie_word_embeddings": True},
     "phi3": {**EVEN, "model_type": "phi3"},
+    "phi3_window": {**EVEN, "model_type": "phi3", "sliding_window": 5},
     "gpt2": dict(
         model_type="gpt2",
         n_embd=24,
@@ -132,6 +133,10 @@ def build(config):
         for layer in model.layers:
             layer.use_sliding = True
         model.model.swa_idx = 0
+    if config["model_type"] == "phi3":
+        # Published with a window, which mlx-lm leaves out.
+        window = config.get("sliding_window")
+        module.create_attention_mask = lambda h, cache: create_attention_mask(h, cache, window_size=window)
     if config["model_type"] == "gemma2":
         type(model.model).__call__ = gemma2_windows
     if config["model_type"] == "gemma3_text" and config["tie_word_embeddings"]:

@@ -4,10 +4,11 @@
 
 mod common;
 
-use common::{both_ways, close, gradients, Dump};
-use mlx_models::{dispatch, CausalLm, Config, Visitor};
+use common::{both_ways, close, gradients, trains, Dump};
+use mlx_models::{dispatch, CausalLm, Config, Family, Visitor};
+use mlx_runtime::model::Checkpoint;
 use mlx_runtime::nn::KvCache;
-use mlx_runtime::ops;
+use mlx_runtime::{ops, Dtype};
 
 /// One dumped case.
 struct Case<'a>(&'a str);
@@ -17,7 +18,8 @@ impl Visitor for Case<'_> {
 
     fn visit<M: CausalLm>(self) {
         let dump = Dump::open(self.0);
-        let model: M = dump.load(Config::parse(&dump.config).unwrap());
+        let config = || Config::parse(&dump.config).unwrap();
+        let model: M = dump.load(config(), Dtype::Float32);
         both_ways(|way| {
             let what = |part: &str| format!("{}, {way}: {part}", self.0);
             let tokens = dump.array("tokens").clone();
@@ -34,10 +36,28 @@ impl Visitor for Case<'_> {
                 close(&what("cache"), &all, dump.array("logits"), 1e-4);
             }
             let (targets, weights) = (dump.array("targets").clone(), dump.array("weights").clone());
-            gradients(&what("gradients"), &model, &dump, move |m: &M| {
-                m.loss(&tokens, &targets, &weights)
-            });
+            let loss = move |m: &M| m.loss(&tokens, &targets, &weights);
+            gradients(&what("gradients"), &model, &dump, loss.clone());
+            // Recomputed in the backward pass, a layer must still be the layer that it was.
+            for cut in [Checkpoint::Every(1), Checkpoint::Every(2)] {
+                trains(&what(&format!("{cut:?}")), &model, &dump, cut, loss.clone());
+            }
         });
+        // MLX gathers matmuls on the CPU in float32 alone.
+        if config().family == Family::Mixtral {
+            return;
+        }
+        // Half precision: 8 bits of each number, after all layers a tenth of the largest.
+        let model: M = dump.load(config(), Dtype::Bfloat16);
+        let logits = model
+            .logits(dump.array("tokens"), &mut KvCache::off())
+            .unwrap();
+        assert_eq!(logits.dtype(), Dtype::Bfloat16);
+        let logits = ops::astype(&logits, Dtype::Float32).unwrap();
+        close(self.0, &logits, dump.array("logits"), 1e-1);
+        let (targets, weights) = (dump.array("targets"), dump.array("weights"));
+        let loss = model.loss(dump.array("tokens"), targets, weights).unwrap();
+        close(self.0, &loss, dump.array("loss"), 2e-2);
     }
 }
 
@@ -89,6 +109,11 @@ fn mixtral_chooses_experts() {
 #[test]
 fn phi3_joins_projections() {
     check("phi3");
+}
+
+#[test]
+fn phi3_slides() {
+    check("phi3_window");
 }
 
 #[test]

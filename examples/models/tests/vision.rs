@@ -4,14 +4,16 @@
 
 mod common;
 
-use common::{both_ways, close, gradients, Dump};
+use common::{both_ways, close, gradients, trains, Dump};
 use mlx_models::convnext::ConvNext;
 use mlx_models::vit::Vit;
+use mlx_runtime::model::Checkpoint;
+use mlx_runtime::Dtype;
 
 #[test]
 fn vit() {
     let dump = Dump::open("vit");
-    let model: Vit = dump.load(serde_json::from_str(&dump.config).unwrap());
+    let model: Vit = dump.load(serde_json::from_str(&dump.config).unwrap(), Dtype::Float32);
     both_ways(|way| {
         let (images, labels) = (dump.array("images").clone(), dump.array("labels").clone());
         let logits = model.forward(&images).unwrap();
@@ -21,14 +23,16 @@ fn vit() {
             dump.array("logits"),
             1e-4,
         );
-        gradients(way, &model, &dump, move |m: &Vit| m.loss(&images, &labels));
+        let loss = move |m: &Vit| m.loss(&images, &labels);
+        gradients(way, &model, &dump, loss.clone());
+        trains(way, &model, &dump, Checkpoint::Every(1), loss);
     });
 }
 
 #[test]
 fn convnext() {
     let dump = Dump::open("convnext");
-    let model: ConvNext = dump.load(serde_json::from_str(&dump.config).unwrap());
+    let model: ConvNext = dump.load(serde_json::from_str(&dump.config).unwrap(), Dtype::Float32);
     both_ways(|way| {
         let (images, labels) = (dump.array("images").clone(), dump.array("labels").clone());
         let logits = model.forward(&images).unwrap();
@@ -38,8 +42,8 @@ fn convnext() {
             dump.array("logits"),
             1e-4,
         );
-        gradients(way, &model, &dump, move |m: &ConvNext| {
-            m.loss(&images, &labels)
-        });
+        let loss = move |m: &ConvNext| m.loss(&images, &labels);
+        gradients(way, &model, &dump, loss.clone());
+        trains(way, &model, &dump, Checkpoint::Every(1), loss);
     });
 }

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mlx_runtime::model::{self, LoadOptions, Model};
-use mlx_runtime::{fused, io, transforms, Array, Dtype, Result};
+use mlx_runtime::model::{self, Checkpoint, LoadOptions, Model, TrainOptions, TrainStep};
+use mlx_runtime::optim::AdamW;
+use mlx_runtime::{fused, io, ops, transforms, Array, Dtype, Result};
 
 /// A file of `data`.
 pub struct Dump {
@@ -43,8 +44,8 @@ impl Dump {
     }
 
     /// The model with the dumped weights, all of them trainable.
-    pub fn load<M: Model>(&self, config: M::Config) -> M {
-        let options = LoadOptions::new(Dtype::Float32);
+    pub fn load<M: Model>(&self, config: M::Config, dtype: Dtype) -> M {
+        let options = LoadOptions::new(dtype);
         let mut model: M =
             model::load(&Arc::new(config), self.under("weight.").into(), &options).unwrap();
         model.unfreeze();
@@ -99,14 +100,50 @@ pub fn gradients<M: Model>(
         &wanted,
     );
     let (value, grads) = both.call(&start).unwrap();
-    close(
-        &format!("{what}: loss"),
-        &value[0],
-        dump.array("loss"),
-        1e-5,
-    );
+    compare(what, &value[0], names.iter().zip(&grads), dump);
+}
+
+/// The same from a training step whose stacks of layers are cut at `cut`: with a first decay of 0,
+/// Adam's first average is the gradient itself.
+pub fn trains<M: Model>(
+    what: &str,
+    model: &M,
+    dump: &Dump,
+    cut: Checkpoint,
+    loss: impl Fn(&M) -> Result<Array> + Send + 'static,
+) {
+    let adam = AdamW {
+        betas: (0.0, 0.999),
+        weight_decay: 0.0,
+        ..AdamW::default()
+    };
+    let mut options = TrainOptions::default();
+    options.checkpoint = Some(cut);
+    let loss = move |m: &M, _: &[Array]| Ok(vec![loss(m)?]);
+    let mut step = TrainStep::new(model.clone(), loss, adam, options).unwrap();
+    let value = step.run(&[], 1e-3).unwrap();
+    let state = step.state();
+    let averages = &state.iter().find(|(name, _)| name == "optim.1").unwrap().1;
+    let (mut at, mut grads) = (0, Vec::new());
+    for (name, a) in model.trainable() {
+        let end = at + a.size() as i32;
+        let part = ops::slice(averages, &[at], &[end], &[1]).unwrap();
+        grads.push((name, ops::reshape(&part, a.shape()).unwrap()));
+        at = end;
+    }
+    assert_eq!(averages.shape(), [at], "{what}");
+    compare(what, &value[0], grads.iter().map(|(n, g)| (n, g)), dump);
+}
+
+fn compare<'a>(
+    what: &str,
+    loss: &Array,
+    grads: impl Iterator<Item = (&'a String, &'a Array)>,
+    dump: &Dump,
+) {
+    close(&format!("{what}: loss"), loss, dump.array("loss"), 1e-5);
     let mut left = dump.under("grad.");
-    for (name, ours) in names.iter().zip(&grads) {
+    for (name, ours) in grads {
         let theirs = left.remove(name);
         let theirs = theirs.unwrap_or_else(|| panic!("{what}: the dump has no gradient of {name}"));
         // A bias of keys shifts all scores of a query alike: its gradient is rounding alone, unless

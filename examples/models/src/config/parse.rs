@@ -232,7 +232,10 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
         !raw.scale_attn_by_inverse_layer_idx,
         "scale_attn_by_inverse_layer_idx is set, which is not supported"
     );
-    if let Some(part) = raw.partial_rotary_factor.filter(|f| *f != 1.0) {
+    let nested = raw.rope_parameters.as_ref();
+    let nested = nested.and_then(|r| r["partial_rotary_factor"].as_f64());
+    let part = raw.partial_rotary_factor.or(nested);
+    if let Some(part) = part.filter(|f| *f != 1.0) {
         bail!("partial_rotary_factor is {part}; only 1 is supported");
     }
     let listed = raw.layer_types.iter().flatten();
@@ -293,6 +296,9 @@ fn rope_scaling(value: &Value) -> Result<Option<RopeScaling>> {
 
 /// How often a layer sees everything. Newer files list what each layer does instead.
 fn pattern(raw: &Raw) -> Result<usize> {
+    if raw.sliding_window.is_none() {
+        return Ok(1);
+    }
     let Some(types) = &raw.layer_types else {
         return Ok(raw.sliding_window_pattern.unwrap_or(1).max(1));
     };

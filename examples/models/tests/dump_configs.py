@@ -1,0 +1,18 @@
+"""Each family's default config as transformers writes it.
+
+    python examples/models/tests/dump_configs.py examples/models/tests/data
+
+Writes configs.json: by model_type, what `config.json` of a model with nothing changed holds. transformers 5.23.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from transformers import AutoConfig
+
+TYPES = ["llama", "mistral", "mixtral", "qwen2", "qwen3", "phi3", "gemma2", "gemma3_text", "gpt2"]
+
+if __name__ == "__main__":
+    configs = {t: AutoConfig.for_model(t).to_dict() for t in TYPES}
+    (Path(sys.argv[1]) / "configs.json").write_text(json.dumps(configs, indent=1) + "\n")

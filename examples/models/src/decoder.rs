@@ -10,12 +10,12 @@ use mlx_runtime::nn::{Embedding, Linear, RmsNorm};
 use crate::Config;
 
 /// One block: attention, then feed-forward, each on a normalised residual stream (Xiong et al. 2020).
-#[mlx_model(config = Config)]
+#[mlx_model(config = Config, dims(hidden = hidden_size))]
 pub struct Block<A: Model<Config = Config>, F: Model<Config = Config>> {
-    #[param(hidden_size, eps = rms_norm_eps)]
+    #[param(hidden, eps = rms_norm_eps)]
     input_layernorm: RmsNorm,
     self_attn: A,
-    #[param(hidden_size, eps = rms_norm_eps)]
+    #[param(hidden, eps = rms_norm_eps)]
     post_attention_layernorm: RmsNorm,
     mlp: F,
 }
@@ -23,41 +23,33 @@ pub struct Block<A: Model<Config = Config>, F: Model<Config = Config>> {
 #[mlx_model]
 impl<A: Model<Config = Config>, F: Model<Config = Config>> Block<A, F> {
     /// `h = x + attention(norm(x)); h + mlp(norm(h))`.
-    pub fn forward(
-        &self,
-        x: Tensor![B, L, hidden_size],
-        cache: &mut KvCache,
-    ) -> Tensor![B, L, hidden_size] {
+    pub fn forward(&self, x: Tensor![B, L, hidden], cache: &mut KvCache) -> Tensor![B, L, hidden] {
         let h = x + self.self_attn(self.input_layernorm(x), cache);
         h + self.mlp(self.post_attention_layernorm(h))
     }
 }
 
 /// A language model of blocks `B` (Radford et al. 2018).
-#[mlx_model(config = Config)]
+#[mlx_model(config = Config, dims(hidden = hidden_size, vocab = vocab_size))]
 pub struct Decoder<B: Model<Config = Config>> {
     #[weights("model.embed_tokens")]
-    #[param(vocab_size, hidden_size)]
+    #[param(vocab, hidden)]
     embed_tokens: Embedding,
     #[weights("model.layers")]
     #[layers(num_hidden_layers, checkpoint = auto)]
     layers: Vec<B>,
     #[weights("model.norm")]
-    #[param(hidden_size, eps = rms_norm_eps)]
+    #[param(hidden, eps = rms_norm_eps)]
     norm: RmsNorm,
     #[tied(embed_tokens, when = tie_word_embeddings)]
-    #[param(vocab_size, hidden_size)]
+    #[param(vocab, hidden)]
     lm_head: Linear,
 }
 
 #[mlx_model]
 impl<B: Model<Config = Config>> Decoder<B> {
     /// The residual stream after all blocks, normalised.
-    pub fn hidden(
-        &self,
-        tokens: Tensor![N, L; i32],
-        cache: &mut KvCache,
-    ) -> Tensor![N, L, hidden_size] {
+    pub fn hidden(&self, tokens: Tensor![N, L; i32], cache: &mut KvCache) -> Tensor![N, L, hidden] {
         let mut h = self.embed_tokens(tokens);
         for layer in self.layers {
             h = layer(h, cache);
@@ -66,11 +58,7 @@ impl<B: Model<Config = Config>> Decoder<B> {
     }
 
     /// Logits of the token that follows each.
-    pub fn forward(
-        &self,
-        tokens: Tensor![N, L; i32],
-        cache: &mut KvCache,
-    ) -> Tensor![N, L, vocab_size] {
+    pub fn forward(&self, tokens: Tensor![N, L; i32], cache: &mut KvCache) -> Tensor![N, L, vocab] {
         self.lm_head(self.hidden(tokens, cache))
     }
 
@@ -81,8 +69,12 @@ impl<B: Model<Config = Config>> Decoder<B> {
         targets: Tensor![N, L; i32],
         weights: Tensor![N, L; f32],
     ) -> Tensor![N, L; f32] {
-        let h = self.hidden(tokens, KvCache::off());
-        linear_cross_entropy(h, self.lm_head, targets, weights)
+        linear_cross_entropy(
+            self.hidden(tokens, KvCache::off()),
+            self.lm_head,
+            targets,
+            weights,
+        )
     }
 
     /// The mean over the targets that count: `sum(weights * nll) / sum(weights)`.

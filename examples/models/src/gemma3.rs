@@ -11,20 +11,21 @@ use crate::Config;
 pub type Gemma3 = Gemma<Attention>;
 
 /// Grouped-query attention with rotary positions, queries and keys normalised.
-#[mlx_model(config = Config, dims(q = num_attention_heads * head_dim, kv = num_key_value_heads * head_dim))]
+#[mlx_model(config = Config, dims(hidden = hidden_size, heads = num_attention_heads,
+    kv_heads = num_key_value_heads, q = heads * head_dim, kv = kv_heads * head_dim))]
 #[require(num_attention_heads % num_key_value_heads == 0)]
 pub struct Attention {
     #[lora]
-    #[param(q, hidden_size)]
+    #[param(q, hidden)]
     q_proj: Linear,
     #[lora]
-    #[param(kv, hidden_size)]
+    #[param(kv, hidden)]
     k_proj: Linear,
     #[lora]
-    #[param(kv, hidden_size)]
+    #[param(kv, hidden)]
     v_proj: Linear,
     #[lora]
-    #[param(hidden_size, q)]
+    #[param(hidden, q)]
     o_proj: Linear,
     #[param(head_dim, eps = rms_norm_eps, offset = 1.0)]
     q_norm: RmsNorm,
@@ -40,26 +41,10 @@ pub struct Attention {
 impl Attention {
     /// `softmax(scale * q k^T) v`, each token looking at itself and those before, in sliding layers
     /// no further back than the window.
-    pub fn forward(
-        &self,
-        x: Tensor![B, L, hidden_size],
-        cache: &mut KvCache,
-    ) -> Tensor![B, L, hidden_size] {
-        let q = rearrange!(
-            "b l (h d) -> b h l d",
-            self.q_proj(x),
-            h = num_attention_heads
-        );
-        let k = rearrange!(
-            "b l (h d) -> b h l d",
-            self.k_proj(x),
-            h = num_key_value_heads
-        );
-        let v = rearrange!(
-            "b l (h d) -> b h l d",
-            self.v_proj(x),
-            h = num_key_value_heads
-        );
+    pub fn forward(&self, x: Tensor![B, L, hidden], cache: &mut KvCache) -> Tensor![B, L, hidden] {
+        let q = rearrange!("b l (h d) -> b h l d", self.q_proj(x), h = heads);
+        let k = rearrange!("b l (h d) -> b h l d", self.k_proj(x), h = kv_heads);
+        let v = rearrange!("b l (h d) -> b h l d", self.v_proj(x), h = kv_heads);
         let (q, k) = (self.q_norm(q), self.k_norm(k));
         let y = if (layer + 1) % config.sliding_window_pattern != 0 {
             let (q, k) = (self.local(q, cache), self.local(k, cache));

@@ -11,20 +11,21 @@ use crate::Config;
 pub type Mistral = Decoder<Block<Attention, Mlp>>;
 
 /// Grouped-query attention with rotary positions and a sliding window, where the config has one.
-#[mlx_model(config = Config, dims(q = num_attention_heads * head_dim, kv = num_key_value_heads * head_dim))]
+#[mlx_model(config = Config, dims(hidden = hidden_size, heads = num_attention_heads,
+    kv_heads = num_key_value_heads, q = heads * head_dim, kv = kv_heads * head_dim))]
 #[require(num_attention_heads % num_key_value_heads == 0)]
 pub struct Attention {
     #[lora]
-    #[param(q, hidden_size)]
+    #[param(q, hidden)]
     q_proj: Linear,
     #[lora]
-    #[param(kv, hidden_size)]
+    #[param(kv, hidden)]
     k_proj: Linear,
     #[lora]
-    #[param(kv, hidden_size)]
+    #[param(kv, hidden)]
     v_proj: Linear,
     #[lora]
-    #[param(hidden_size, q)]
+    #[param(hidden, q)]
     o_proj: Linear,
     #[rope(head_dim, base = rope_theta, traditional = rope_traditional, scaling = rope_scaling)]
     rope: Rope,
@@ -33,26 +34,10 @@ pub struct Attention {
 #[mlx_model]
 impl Attention {
     /// `softmax(q k^T / sqrt(head_dim)) v`, each token looking at the last `sliding_window`.
-    pub fn forward(
-        &self,
-        x: Tensor![B, L, hidden_size],
-        cache: &mut KvCache,
-    ) -> Tensor![B, L, hidden_size] {
-        let q = rearrange!(
-            "b l (h d) -> b h l d",
-            self.q_proj(x),
-            h = num_attention_heads
-        );
-        let k = rearrange!(
-            "b l (h d) -> b h l d",
-            self.k_proj(x),
-            h = num_key_value_heads
-        );
-        let v = rearrange!(
-            "b l (h d) -> b h l d",
-            self.v_proj(x),
-            h = num_key_value_heads
-        );
+    pub fn forward(&self, x: Tensor![B, L, hidden], cache: &mut KvCache) -> Tensor![B, L, hidden] {
+        let q = rearrange!("b l (h d) -> b h l d", self.q_proj(x), h = heads);
+        let k = rearrange!("b l (h d) -> b h l d", self.k_proj(x), h = kv_heads);
+        let v = rearrange!("b l (h d) -> b h l d", self.v_proj(x), h = kv_heads);
         let (q, k) = (self.rope(q, cache), self.rope(k, cache));
         let (k, v) = cache.update(k, v);
         let y = if config.sliding_window.is_some() {

@@ -14,30 +14,30 @@ use crate::Config;
 pub type Mixtral = Decoder<Block>;
 
 /// A sparse mixture of experts, each a gated linear unit (Shazeer et al. 2017).
-#[mlx_model(config = Config)]
+#[mlx_model(config = Config, dims(hidden = hidden_size))]
 pub struct Experts {
-    #[param(num_local_experts, hidden_size)]
+    #[param(num_local_experts, hidden)]
     gate: Linear,
     #[weights("experts.{}.w1.weight" | "switch_mlp.gate_proj.weight")]
-    #[param(num_local_experts, intermediate_size, hidden_size)]
+    #[param(num_local_experts, intermediate_size, hidden)]
     w1: Param,
     #[weights("experts.{}.w2.weight" | "switch_mlp.down_proj.weight")]
-    #[param(num_local_experts, hidden_size, intermediate_size)]
+    #[param(num_local_experts, hidden, intermediate_size)]
     w2: Param,
     #[weights("experts.{}.w3.weight" | "switch_mlp.up_proj.weight")]
-    #[param(num_local_experts, intermediate_size, hidden_size)]
+    #[param(num_local_experts, intermediate_size, hidden)]
     w3: Param,
 }
 
 #[mlx_model]
 impl Experts {
     /// `sum_e softmax(top(W x))_e W2_e (silu(W1_e x) * W3_e x)` over the best experts of each token.
-    pub fn forward(&self, x: Tensor![B, L, hidden_size]) -> Tensor![B, L, hidden_size] {
+    pub fn forward(&self, x: Tensor![B, L, hidden]) -> Tensor![B, L, hidden] {
         let gates = self.gate(x);
         let order = stop_gradient(argsort(-gates, -1));
         let best = order.slice([0], [num_experts_per_tok], axes = [-1]);
         let weights = softmax(take_along_axis(gates, best, -1), -1, precise = true);
-        let x = x.reshape([B, L, 1, 1, hidden_size]);
+        let x = x.reshape([B, L, 1, 1, hidden]);
         let w1 = gather_mm(x, self.w1.swapaxes(1, 2), rhs_indices = best);
         let w3 = gather_mm(x, self.w3.swapaxes(1, 2), rhs_indices = best);
         let y = gather_mm(silu(w1) * w3, self.w2.swapaxes(1, 2), rhs_indices = best);
@@ -46,12 +46,12 @@ impl Experts {
 }
 
 /// One block: attention, then experts, each on a normalised residual stream.
-#[mlx_model(config = Config)]
+#[mlx_model(config = Config, dims(hidden = hidden_size))]
 pub struct Block {
-    #[param(hidden_size, eps = rms_norm_eps)]
+    #[param(hidden, eps = rms_norm_eps)]
     input_layernorm: RmsNorm,
     self_attn: Attention,
-    #[param(hidden_size, eps = rms_norm_eps)]
+    #[param(hidden, eps = rms_norm_eps)]
     post_attention_layernorm: RmsNorm,
     block_sparse_moe: Experts,
 }
@@ -59,11 +59,7 @@ pub struct Block {
 #[mlx_model]
 impl Block {
     /// `h = x + attention(norm(x)); h + experts(norm(h))`.
-    pub fn forward(
-        &self,
-        x: Tensor![B, L, hidden_size],
-        cache: &mut KvCache,
-    ) -> Tensor![B, L, hidden_size] {
+    pub fn forward(&self, x: Tensor![B, L, hidden], cache: &mut KvCache) -> Tensor![B, L, hidden] {
         let h = x + self.self_attn(self.input_layernorm(x), cache);
         h + self.block_sparse_moe(self.post_attention_layernorm(h))
     }

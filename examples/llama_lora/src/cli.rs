@@ -30,6 +30,19 @@ pub enum Command {
     /// Write text
     #[command(args_override_self = true)]
     Generate(GenerateArgs),
+    /// Write down the names, shapes and dtypes of a model, for `#[mlx_model(digest = "FILE")]`
+    #[command(args_override_self = true)]
+    Digest(DigestArgs),
+}
+
+/// Flags of `digest`.
+#[derive(Args, Clone, Debug)]
+pub struct DigestArgs {
+    /// A Hugging Face folder, a .gguf file, or smollm2-135m-instruct (fetched once)
+    pub model: String,
+    /// File to write [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// Flags of `train`. What is left out comes from the `--config` file, then from mlx-lm's defaults.

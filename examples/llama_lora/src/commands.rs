@@ -4,10 +4,12 @@ use std::io::{Read, Write};
 
 use anyhow::{Context, Result};
 
-use crate::cli::{Cli, Command, EvalArgs, GenerateArgs, TrainArgs};
+use crate::checkpoint;
+use crate::cli::{Cli, Command, DigestArgs, EvalArgs, GenerateArgs, TrainArgs};
 use crate::data::{held_out, BatchOptions, Limit, Split};
 use crate::demo;
 use crate::eval::{self, Score};
+use crate::files::write_atomic;
 use crate::generate::{prompt_ids, stream};
 use crate::plot;
 use crate::progress::{clock, Counter};
@@ -24,6 +26,7 @@ pub fn execute(cli: Cli) -> Result<()> {
         Some(Command::Train(args)) => train(&args),
         Some(Command::Eval(args)) => eval(&args),
         Some(Command::Generate(args)) => generate(&args),
+        Some(Command::Digest(args)) => digest(&args),
     }
 }
 
@@ -189,4 +192,12 @@ fn generate(args: &GenerateArgs) -> Result<()> {
         done.tokens.len() as f64 / done.answer_seconds.max(1e-9),
     );
     Ok(())
+}
+
+fn digest(args: &DigestArgs) -> Result<()> {
+    let text = checkpoint::digest(checkpoint::open(&args.model)?);
+    match &args.out {
+        Some(file) => write_atomic(file, text.as_bytes()),
+        None => Ok(write!(std::io::stdout().lock(), "{text}")?),
+    }
 }

@@ -25,6 +25,7 @@ pub fn model_impl(
     let build = build(model, joins);
     let saved = kept.map(|(m, s)| saved(m, &s));
     let call = call(model, methods);
+    let layout = crate::layout::items(model);
     let visits = model.fields.iter().map(|f| visit(f, false));
     let visits_mut = model.fields.iter().map(|f| visit(f, true));
     quote! {
@@ -33,6 +34,7 @@ pub fn model_impl(
         impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
             type Config = #config;
             const SIG: ::mlx_runtime::__private::Sig = #sig;
+            #layout
             #saved
             #call
             fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self { #build }
@@ -149,7 +151,7 @@ fn call(model: &ModelDef, methods: &[Method]) -> TokenStream {
 }
 
 /// What `parameters()` and adapters call a field.
-fn weight_name(f: &Field) -> String {
+pub(crate) fn weight_name(f: &Field) -> String {
     let plain = f.weights.as_ref().and_then(|w| w.plain());
     plain.map_or_else(|| f.name.to_string(), str::to_string)
 }
@@ -299,7 +301,7 @@ fn visit(f: &Field, mutable: bool) -> TokenStream {
 }
 
 /// A condition as the user would write it.
-fn pretty(e: &syn::Expr) -> String {
+pub(crate) fn pretty(e: &syn::Expr) -> String {
     e.to_token_stream().to_string()
 }
 

@@ -72,7 +72,7 @@ errors! {
     /// An attribute's argument is not understood.
     Attribute: "attribute" {
         unknown_key(key, near, known) = "unknown argument `{key}`{near}{known}";
-        unknown_model_key(key, near) = "unknown argument `{key}`{near}; `#[mlx_model]` takes `config = Type`, `dims(name = size, ..)` and `fuse(..)`";
+        unknown_model_key(key, near) = "unknown argument `{key}`{near}; `#[mlx_model]` takes `config = Type`, `dims(name = size, ..)`, `fuse(..)` and `digest = \"file\"`";
     }
     /// The item the attribute stands on is not one it can define.
     Item: "item",
@@ -301,6 +301,39 @@ errors! {
     Weights: "names in a checkpoint",
         help "names are strings: `\"a.b\"`, alternatives `\"a\" | \"b\"`, joined rows `\"q\" + \"k\"`, `transposed(\"a\")`, from the root `\"/a\"`, in another scheme `gguf = \"c\"`"
     {
+        holds_no_tensors(field, kind) = "`{field}` is a `{kind}` and holds no tensors";
+        unknown_weights_word(word, near) = "unknown word `{word}`{near}";
+        second_name() = "a second name; alternatives are written `\"a\" | \"b\"`";
+        scheme_twice(scheme) = "the scheme `{scheme}` is named twice";
+        no_name() = "no name is given";
+        name_not_text() = "a name is a string";
+        not_a_name() = "not a name of tensors";
+        broken_name(name) = "{name} is no name: words with dots between them";
+        joined_kind(field, kind) = "rows are joined for a `Linear` or `Param`; `{field}` is a `{kind}`";
+        transposed_kind(field, kind) = "only a matrix can be stored transposed; `{field}` is a `{kind}`";
+        index_kind(field, kind) = "`{{}}` stands for the index of the first axis of a `Param`; `{field}` is a `{kind}`";
+        index_twice(name) = "{name} may hold `{{}}` once and no other braces";
+        index_in_a_word(name) = "in {name} `{{}}` must stand between dots";
+    }
+    /// How a layer is packed is not understood.
+    Quantize: "quantisation",
+        help "write `#[quantize(bits = 4, group_size = 64)]` or `#[quantize(never)]` on a `Linear` or `Embedding` with a weight of its own"
+    {
+        quantized_kind(field, kind) = "`#[quantize]` does not fit `{field}`, a `{kind}`";
+        quantized_tied(field) = "`{field}` has no weight of its own to quantise";
+        quantize_form() = "neither numbers nor `never`";
+        quantize_number(key, known) = "`{key}` is one of {known}";
+    }
+    /// The digest of a checkpoint cannot be used.
+    Digest: "digest",
+        help "`llama_lora digest MODEL --out FILE` writes one; the name is relative to the crate's root, or to the source file if it begins with `./`"
+    {
+        digest_form() = "`digest` is the name of a file";
+        digest_of_generics() = "a digest belongs on a whole model, without type parameters";
+        digest_nowhere(file) = "cannot tell where `{file}` would be";
+        digest_unreadable(file, why) = "cannot read the digest `{file}`: {why}";
+        digest_line(file, line, text) = "line {line} of `{file}` is neither `config.name = value` nor `name [sizes] dtype`: {text}";
+        digest_empty(file) = "`{file}` lists no tensors";
     }
     /// The checkpoint policy is not understood.
     Checkpoint: "checkpoint policy",

@@ -66,6 +66,7 @@ fn no_model(f: &ItemFn) -> ModelDef {
         requires: vec![],
         fields: vec![],
         fuse: fuse::Switches::All,
+        digest: None,
         function: true,
     }
 }

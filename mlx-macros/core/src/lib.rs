@@ -12,6 +12,7 @@ pub mod checkpoint;
 pub mod condition;
 pub mod define;
 pub mod diag;
+pub mod digest;
 pub mod dims;
 pub mod errors;
 pub mod functions;
@@ -19,6 +20,7 @@ pub mod fuse;
 pub mod ir;
 mod kinds;
 pub mod layers;
+pub mod layout;
 pub mod lower;
 mod operands;
 pub mod ops;
@@ -183,8 +185,10 @@ pub fn expand(input: TokenStream) -> TokenStream {
                 .zip(&w.graphs)
                 .map(|(m, g)| lower::method(&w.model, m, g));
             let attrs = &methods.attrs;
+            let checks = w.model.digest.as_ref().map(|d| d.checks(&w.model));
             quote! {
                 #model
+                #checks
                 #(#attrs)*
                 impl #impl_generics #self_ty #where_clause { #(#bodies)* }
             }

@@ -5,10 +5,11 @@ use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, Ident, ItemStruct, Lit, Meta, Path, Token, Type};
+use syn::{Attribute, Expr, Ident, ItemStruct, Lit, LitStr, Meta, Path, Token, Type};
 
 use crate::args::{dim_expr, Args};
 use crate::diag::{suggest, Code, Diag, Result};
+use crate::digest::Digest;
 use crate::dims::{Dim, Names, Shape};
 use crate::fuse::Switches;
 use crate::layers::{self, Held};
@@ -30,6 +31,8 @@ pub struct ModelDef {
     pub fields: Vec<Field>,
     /// Which passes rewrite its graphs.
     pub fuse: Switches,
+    /// The checkpoint that it is compared with while the crate compiles.
+    pub digest: Option<Digest>,
     /// Whether this stands for a function, which has neither fields nor a config.
     pub function: bool,
 }
@@ -124,13 +127,20 @@ pub fn model(attr: TokenStream, mut item: ItemStruct) -> std::result::Result<Mod
         multiples: requires.iter().filter_map(multiple).collect(),
         ..Names::default()
     };
-    let (config, names, fuse) = match header(attr, names, item.ident.span()) {
+    let (config, names, fuse, digest) = match header(attr, names, item.ident.span()) {
         Ok(h) => h,
         Err(e) => {
             errors.push(e);
             return Err(errors);
         }
     };
+    let digest = digest.and_then(|file| match item.generics.params.is_empty() {
+        true => collect(&mut errors, Digest::read(&file)),
+        false => {
+            errors.push(Diag::digest_of_generics(file.span()));
+            None
+        }
+    });
     let mut fields = Vec::new();
     let named = matches!(item.fields, syn::Fields::Named(_));
     if !named {
@@ -157,6 +167,7 @@ pub fn model(attr: TokenStream, mut item: ItemStruct) -> std::result::Result<Mod
             requires,
             fields,
             fuse,
+            digest,
             function: false,
         })
     } else {
@@ -220,8 +231,11 @@ fn is_helper(a: &Attribute) -> bool {
     HELPERS.iter().any(|h| a.path().is_ident(h))
 }
 
-fn header(attr: TokenStream, mut names: Names, at: Span) -> Result<(Path, Names, Switches)> {
-    let mut config = None;
+/// The config's type, named sizes, passes, and the file of a digest.
+type Header = (Path, Names, Switches, Option<LitStr>);
+
+fn header(attr: TokenStream, mut names: Names, at: Span) -> Result<Header> {
+    let (mut config, mut digest) = (None, None);
     let mut fuse = Switches::All;
     for meta in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(attr)? {
         match &meta {
@@ -235,6 +249,12 @@ fn header(attr: TokenStream, mut names: Names, at: Span) -> Result<(Path, Names,
                     ))
                 }
             },
+            Meta::NameValue(nv) if nv.path.is_ident("digest") => match &nv.value {
+                Expr::Lit(syn::ExprLit {
+                    lit: Lit::Str(s), ..
+                }) => digest = Some(s.clone()),
+                e => return Err(Diag::digest_form(e.span())),
+            },
             Meta::List(list) if list.path.is_ident("dims") => {
                 let args = Args::list(list)?;
                 for (name, e) in args.keyed {
@@ -245,14 +265,14 @@ fn header(attr: TokenStream, mut names: Names, at: Span) -> Result<(Path, Names,
             Meta::List(list) if list.path.is_ident("fuse") => fuse = Switches::parse(list)?,
             other => {
                 let name = other.path().to_token_stream().to_string();
-                let near = suggest(&name, ["config", "dims", "fuse"]);
+                let near = suggest(&name, ["config", "dims", "fuse", "digest"]);
                 return Err(Diag::unknown_model_key(other.span(), name, near));
             }
         }
     }
     let text = "name the type that holds the sizes: `#[mlx_model(config = MyConfig)]`";
     let config = config.ok_or_else(|| Diag::new(Code::Attribute, at, text))?;
-    Ok((config, names, fuse))
+    Ok((config, names, fuse, digest))
 }
 
 /// The sizes in a condition `a % b == 0`.

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit};
 
 use crate::args::Args;
-use crate::diag::{Code, Diag, Result};
+use crate::diag::{Diag, Result};
 use crate::lower::config_expr;
 use crate::parse::FieldKind;
 
@@ -33,16 +33,11 @@ impl Quantize {
         tied: bool,
     ) -> Result<Self> {
         let mut args = Args::of(attr)?;
-        let bad = |span, text: String| Err(Diag::new(Code::Attribute, span, text));
         if !matches!(kind, FieldKind::Linear { .. } | FieldKind::Embedding { .. }) {
-            let text = format!(
-                "`#[quantize]` belongs on a `Linear` or `Embedding`; `{field}` is a `{what}`"
-            );
-            return bad(args.span, text);
+            return Err(Diag::quantized_kind(args.span, field, what));
         }
         if tied {
-            let text = format!("`{field}` has no weight of its own to quantise");
-            return bad(args.span, text);
+            return Err(Diag::quantized_tied(args.span, field));
         }
         let bits = args.take("bits");
         let group_size = args.take("group_size");
@@ -67,8 +62,7 @@ impl Quantize {
         }
         let span = args.span;
         args.finish(&["bits", "group_size"])?;
-        let text = "write `#[quantize(bits = 4, group_size = 64)]` or `#[quantize(never)]`";
-        bad(span, text.into())
+        Err(Diag::quantize_form(span))
     }
 
     /// What the loader is told.
@@ -96,6 +90,5 @@ fn number(e: &Expr, what: &str, known: &[i64]) -> Result<()> {
         return Ok(());
     }
     let list: Vec<String> = known.iter().map(i64::to_string).collect();
-    let text = format!("`{what}` is one of {}", list.join(", "));
-    Err(Diag::new(Code::Attribute, e.span(), text))
+    Err(Diag::quantize_number(e.span(), what, list.join(", ")))
 }

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit};
 
 use crate::args::Args;
-use crate::diag::{suggest, Code, Diag, Result};
+use crate::diag::{suggest, Diag, Result};
 use crate::parse::FieldKind;
 
 /// The names of a field's tensors, in each naming scheme.
@@ -39,10 +39,8 @@ impl Weights {
     /// Reads the attribute; `what` is the field's type as written.
     pub fn of(attr: &Attribute, field: &Ident, what: &str, kind: &FieldKind) -> Result<Weights> {
         let args = Args::of(attr)?;
-        let bad = |span: Span, text: String| Err(Diag::new(Code::Weights, span, text));
         if matches!(kind, FieldKind::Rope { .. }) {
-            let text = format!("`{field}` is a `{what}` and holds no tensors");
-            return Err(Diag::new(Code::Attribute, args.span, text));
+            return Err(Diag::holds_no_tensors(args.span, field, what));
         }
         let (mut default, mut transposed) = (None::<Pattern>, None);
         for e in &args.positional {
@@ -51,11 +49,10 @@ impl Weights {
                 Expr::Path(p) => {
                     let word = p.path.get_ident().map(Ident::to_string).unwrap_or_default();
                     let near = suggest(&word, ["transposed"]);
-                    return bad(p.span(), format!("unknown word `{word}`{near}"));
+                    return Err(Diag::unknown_weights_word(p.span(), word, near));
                 }
                 e if default.is_some() => {
-                    let text = "a second name; alternatives are written `\"a\" | \"b\"`";
-                    return bad(e.span(), text.into());
+                    return Err(Diag::second_name(e.span()));
                 }
                 e => default = Some(Pattern::of(e)?),
             }
@@ -78,15 +75,12 @@ impl Weights {
         let mut schemes: Vec<(Ident, Pattern)> = Vec::new();
         for (scheme, e) in &args.keyed {
             if schemes.iter().any(|(s, _)| s == scheme) {
-                return bad(
-                    scheme.span(),
-                    format!("the scheme `{scheme}` is named twice"),
-                );
+                return Err(Diag::scheme_twice(scheme.span(), scheme));
             }
             schemes.push((scheme.clone(), Pattern::of(e)?));
         }
         if default.is_none() && schemes.is_empty() {
-            return bad(args.span, "no name is given".into());
+            return Err(Diag::no_name(args.span));
         }
         let weights = Weights { default, schemes };
         for p in weights.patterns() {
@@ -129,7 +123,7 @@ impl Pattern {
 
     /// What is written must make sense for the kind of field.
     fn check(&self, field: &Ident, what: &str, kind: &FieldKind) -> Result<()> {
-        let bad = |text: String| Err(Diag::new(Code::Weights, self.span, text));
+        let span = self.span;
         let matrix = match kind {
             FieldKind::Linear { .. } | FieldKind::Embedding { .. } => true,
             FieldKind::Param { shape, .. } => shape.len() > 1,
@@ -138,33 +132,26 @@ impl Pattern {
         let rows = matches!(kind, FieldKind::Linear { .. } | FieldKind::Param { .. });
         for parts in &self.alternatives {
             if parts.len() > 1 && !rows {
-                return bad(format!(
-                    "rows are joined for a `Linear` or `Param`; `{field}` is a `{what}`"
-                ));
+                return Err(Diag::joined_kind(span, field, what));
             }
             for part in parts {
                 if part.transposed && !matrix {
-                    return bad(format!(
-                        "only a matrix can be stored transposed; `{field}` is a `{what}`"
-                    ));
+                    return Err(Diag::transposed_kind(span, field, what));
                 }
                 let holes = part.name.matches("{}").count();
                 let stacked = matches!(kind, FieldKind::Param { shape, .. } if !shape.is_empty());
                 if holes > 0 && !stacked {
-                    return bad(format!("`{{}}` stands for the index of the first axis of a `Param`; `{field}` is a `{what}`"));
+                    return Err(Diag::index_kind(span, field, what));
                 }
                 if holes > 1 || part.name.replace("{}", "").contains(['{', '}']) {
-                    return bad(format!(
-                        "{:?} may hold `{{}}` once and no other braces",
-                        part.name
-                    ));
+                    return Err(Diag::index_twice(span, quoted(&part.name)));
+                }
+                if holes > 0 && !part.name.split('.').any(|w| w == "{}") {
+                    return Err(Diag::index_in_a_word(span, quoted(&part.name)));
                 }
                 let broken = !part.name.is_empty() && part.name.split('.').any(str::is_empty);
                 if broken || part.name.contains(['/', '*', ' ']) {
-                    return bad(format!(
-                        "{:?} is no name: words with dots between them",
-                        part.name
-                    ));
+                    return Err(Diag::broken_name(span, quoted(&part.name)));
                 }
             }
         }
@@ -181,6 +168,10 @@ impl Pattern {
         });
         quote! { &[#(#alternatives),*] }
     }
+}
+
+fn quoted(name: &str) -> String {
+    format!("{name:?}")
 }
 
 /// `a | b | ..`
@@ -203,7 +194,6 @@ fn alternative(e: &Expr, all: &mut Vec<Vec<Part>>) -> Result<()> {
 
 /// `a + b + ..`
 fn sum(e: &Expr, parts: &mut Vec<Part>) -> Result<()> {
-    let bad = |text: &str| Err(Diag::new(Code::Weights, e.span(), text));
     match e {
         Expr::Binary(b) if matches!(b.op, syn::BinOp::Add(_)) => {
             sum(&b.left, parts)?;
@@ -220,7 +210,7 @@ fn sum(e: &Expr, parts: &mut Vec<Part>) -> Result<()> {
                 });
                 Ok(())
             }
-            _ => bad("a name is a string"),
+            _ => Err(Diag::name_not_text(e.span())),
         },
         Expr::Call(c) => match (&*c.func, c.args.first()) {
             (Expr::Path(p), Some(inner)) if p.path.is_ident("transposed") && c.args.len() == 1 => {
@@ -229,9 +219,9 @@ fn sum(e: &Expr, parts: &mut Vec<Part>) -> Result<()> {
                 parts[from..].iter_mut().for_each(|p| p.transposed = true);
                 Ok(())
             }
-            _ => bad("not a name of tensors"),
+            _ => Err(Diag::not_a_name(e.span())),
         },
-        _ => bad("not a name of tensors"),
+        _ => Err(Diag::not_a_name(e.span())),
     }
 }
 

@@ -21,6 +21,13 @@ impl From<HashMap<String, Array>> for Weights {
     }
 }
 
+impl Weights {
+    /// The tensors, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Array)> {
+        self.0.iter()
+    }
+}
+
 /// How a model is loaded.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]

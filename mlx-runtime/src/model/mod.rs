@@ -2,9 +2,12 @@
 //! over its layers, adapt it, train it.
 
 pub(crate) mod bind;
+pub(crate) mod check;
+mod digest;
 mod groups;
 pub(crate) mod layers;
 mod load_layers;
+pub(crate) mod layout;
 pub(crate) mod loader;
 mod lora;
 pub(crate) mod meta;
@@ -13,6 +16,7 @@ pub(crate) mod quantise;
 pub(crate) mod sig;
 mod train;
 
+pub use digest::digest;
 pub use groups::ParamGroups;
 pub use layers::Checkpoint;
 pub use loader::{init, load, LoadOptions, Loader, Weights};
@@ -20,6 +24,7 @@ pub use lora::{add_lora, LoraConfig};
 pub use quantise::Quantization;
 pub use train::{TrainOptions, TrainStep};
 
+use layout::Layout;
 use loader::join;
 use sig::Sig;
 
@@ -38,6 +43,12 @@ pub trait Model: Clone + Send + Sized + 'static {
     /// The signature of `forward`, which callers are checked against.
     #[doc(hidden)]
     const SIG: Sig;
+    /// Names and shapes of what it reads, which a digest is compared with.
+    #[doc(hidden)]
+    const LAYOUT: Layout = Layout::EMPTY;
+    /// Calls `f` with the name and value of every field of the config that the layout depends on.
+    #[doc(hidden)]
+    fn facts(_config: &Self::Config, _f: &mut dyn FnMut(&'static str, String)) {}
     /// Makes the model of what `loader` holds under `path`; mistakes are left in the loader.
     #[doc(hidden)]
     fn build(config: &Arc<Self::Config>, path: &str, loader: &mut Loader) -> Self;

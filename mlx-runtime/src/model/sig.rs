@@ -50,20 +50,20 @@ impl<'a> Bound<'a> {
 }
 
 /// Text built in a constant, for the message of a failed comparison.
-struct Text {
+pub(super) struct Text {
     bytes: [u8; 600],
     len: usize,
 }
 
 impl Text {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Text {
             bytes: [0; 600],
             len: 0,
         }
     }
 
-    const fn push(mut self, s: &str) -> Self {
+    pub(super) const fn push(mut self, s: &str) -> Self {
         let s = s.as_bytes();
         let mut i = 0;
         while i < s.len() && self.len < self.bytes.len() {
@@ -103,7 +103,7 @@ impl Text {
     }
 
     #[track_caller]
-    const fn fail(&self) -> ! {
+    pub(super) const fn fail(&self) -> ! {
         let (text, _) = self.bytes.split_at(self.len);
         match core::str::from_utf8(text) {
             Ok(s) => panic!("{}", s),
@@ -112,7 +112,7 @@ impl Text {
     }
 }
 
-const fn same(a: &str, b: &str) -> bool {
+pub(super) const fn same(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len() != b.len() {
         return false;

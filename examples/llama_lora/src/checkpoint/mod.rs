@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{bail, ensure, Result};
-use mlx_runtime::Array;
+use mlx_models::{CausalLm, Visitor};
+use mlx_runtime::{model, Array};
 
 use crate::fetch;
 use crate::settings::DEFAULT_MODEL;
@@ -59,4 +60,22 @@ pub fn open(model: &str) -> Result<Checkpoint> {
              A model of the Hugging Face hub must be downloaded first: hf download NAME --local-dir FOLDER"
         )
     }
+}
+
+/// The text that `#[mlx_model(digest = "..")]` compares a model with.
+pub fn digest(checkpoint: Checkpoint) -> String {
+    struct Write(Checkpoint);
+    impl Visitor for Write {
+        type Output = String;
+        fn visit<M: CausalLm>(self) -> String {
+            let Checkpoint {
+                config,
+                weights,
+                names,
+                ..
+            } = self.0;
+            model::digest::<M>(&config, &weights.into(), names)
+        }
+    }
+    mlx_models::dispatch(checkpoint.config.family, Write(checkpoint))
 }

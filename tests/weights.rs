@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use mlx_macros::mlx_model;
-use mlx_runtime::model::{init, load, LoadOptions, Model, Quantization};
+use mlx_runtime::model::{digest, init, load, LoadOptions, Model, Quantization};
 use mlx_runtime::nn::{Embedding, Linear, Param, RmsNorm};
 use mlx_runtime::random::Key;
 use mlx_runtime::{io, memory, ops, Array, Dtype, Result};
@@ -75,7 +75,7 @@ impl Block {
     }
 }
 
-#[mlx_model(config = Sizes)]
+#[mlx_model(config = Sizes, digest = "./digests/apart.txt")]
 struct Net {
     #[weights("model.embed" | "transformer.embed", gguf = "token_embd")]
     #[param(vocab, dim)]
@@ -256,6 +256,12 @@ fn parts_that_do_not_fit_are_an_error() {
         text.contains("mixer.down.weight: expected [dim, ffn] = [4, 6], found [4, 4]"),
         "{text}"
     );
+}
+
+#[test]
+fn a_digest_says_what_a_checkpoint_holds() {
+    let text = digest::<Net>(&SIZES, &apart().into(), "");
+    assert_eq!(text, include_str!("digests/apart.txt"));
 }
 
 #[test]

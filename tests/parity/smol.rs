@@ -1,6 +1,7 @@
 //! SmolLM2-135M through the application's own loader, tokenizer and batches. It is fetched once and kept in the
 //! user's cache.
 
+use llama_lora::checkpoint;
 use llama_lora::data::{Batch, Row};
 use llama_lora::generate;
 use llama_lora::session::Session;
@@ -13,6 +14,13 @@ use mlx_runtime::{fused, ops, Array};
 
 use crate::dump::{close, near, Dump};
 use crate::tiny::adapt;
+
+#[test]
+fn the_committed_digest_is_that_of_the_checkpoint() {
+    let text = checkpoint::digest(checkpoint::open(DEFAULT_MODEL).unwrap());
+    let committed = include_str!("../../examples/models/digests/smollm2-135m-instruct.txt");
+    assert_eq!(text, committed);
+}
 
 #[test]
 fn logits_and_perplexity_of_a_sentence() {

@@ -95,8 +95,9 @@ impl Block {
     }
 }
 
-/// A whole Llama.
-#[mlx_model(config = Config, dims(hidden = hidden_size, vocab = vocab_size))]
+/// A whole Llama. Its names and shapes are those of SmolLM2-135M, a small one.
+#[mlx_model(config = Config, dims(hidden = hidden_size, vocab = vocab_size),
+    digest = "digests/smollm2-135m-instruct.txt")]
 pub struct Llama {
     #[weights("model.embed_tokens", gguf = "token_embd")]
     #[param(vocab, hidden)]

@@ -10,6 +10,8 @@ use quote::{quote, ToTokens};
 use syn::{Attribute, Item};
 
 const SOURCE: &str = include_str!("../../../examples/models/src/llama.rs");
+/// Where the model's own build finds the digest it names.
+const CRATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models");
 
 /// The attribute's arguments, and whether it is there.
 fn take(attrs: &mut Vec<Attribute>) -> Option<TokenStream> {
@@ -49,6 +51,7 @@ fn inputs() -> (Vec<(TokenStream, TokenStream)>, Vec<TokenStream>) {
 }
 
 fn expand(c: &mut Criterion) {
+    std::env::set_var("CARGO_MANIFEST_DIR", CRATE);
     let (structs, impls) = inputs();
     assert!(structs.len() >= 4 && structs.len() == impls.len());
     c.bench_function("expand the Llama", |b| {

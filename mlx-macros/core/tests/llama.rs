@@ -8,6 +8,8 @@ use quote::ToTokens;
 use syn::{Item, ItemImpl, ItemStruct};
 
 const SOURCE: &str = include_str!("../../../examples/models/src/llama.rs");
+/// Where the model's own build finds the digest it names.
+const CRATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models");
 
 fn attribute(attrs: &[syn::Attribute]) -> Option<proc_macro2::TokenStream> {
     let a = attrs.iter().find(|a| a.path().is_ident("mlx_model"))?;
@@ -18,6 +20,7 @@ fn attribute(attrs: &[syn::Attribute]) -> Option<proc_macro2::TokenStream> {
 }
 
 fn models() -> BTreeMap<String, Whole> {
+    std::env::set_var("CARGO_MANIFEST_DIR", CRATE);
     let file = syn::parse_file(SOURCE).unwrap();
     let mut structs: BTreeMap<String, (proc_macro2::TokenStream, ItemStruct)> = BTreeMap::new();
     let mut found = BTreeMap::new();

@@ -15,6 +15,7 @@ pub(crate) mod names;
 pub(crate) mod quantise;
 pub(crate) mod sig;
 mod train;
+mod walk;
 
 pub use digest::digest;
 pub use groups::ParamGroups;

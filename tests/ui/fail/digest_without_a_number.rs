@@ -1,0 +1,19 @@
+use mlx_macros::mlx_model;
+use mlx_runtime::nn::Embedding;
+use mlx_tests::Config;
+
+#[mlx_model(config = Config, digest = "../digests/numbers.txt")]
+pub struct Net {
+    #[weights("head")]
+    #[param(ffn, hidden)]
+    embed: Embedding,
+}
+
+#[mlx_model]
+impl Net {
+    pub fn forward(&self, tokens: Tensor![B, L; i32]) -> Tensor![B, L, hidden] {
+        self.embed(tokens)
+    }
+}
+
+fn main() {}

@@ -47,7 +47,7 @@ impl Packed {
     /// `x W^T`. With many rows the matrix is dequantised first, and once more in the backward
     /// pass: what was dequantised is not kept.
     pub fn matmul(&self, x: &Array) -> Result<Array> {
-        if KEEP.get() || rows(x) < threshold()? {
+        if KEEP.get() || rows(x) < threshold(x.dtype())? {
             let Packed {
                 weight,
                 scales,
@@ -99,13 +99,15 @@ fn rows(x: &Array) -> usize {
 }
 
 /// The number of rows from which on a product with a dequantised matrix is faster.
-fn threshold() -> Result<usize> {
-    Ok(match device::default_device()?.kind() {
-        // `cargo bench -p mlx-runtime --bench packed`.
-        DeviceType::Cpu => 4,
+fn threshold(dtype: Dtype) -> Result<usize> {
+    Ok(match (device::default_device()?.kind(), dtype) {
+        // Measured: `cargo bench -p mlx-runtime --bench packed`.
+        (DeviceType::Cpu, Dtype::Float32) => 2,
+        (DeviceType::Cpu, _) => 1,
         // Not measured; MLX's packed product is made for many rows there.
         _ if cfg!(target_os = "macos") => usize::MAX,
-        // CUDA: one packed product with many rows compiles for 20 s, and is 3.5 times as slow.
+        // CUDA: one packed product with many rows compiles for 20 s, and a whole step with them
+        // takes 3.5 times as long.
         _ => 9,
     })
 }

@@ -16,6 +16,7 @@ pub type Mixtral = Decoder<Block>;
 /// A sparse mixture of experts, each a gated linear unit (Shazeer et al. 2017).
 #[mlx_model(config = Config, dims(hidden = hidden_size))]
 pub struct Experts {
+    #[lora]
     #[param(num_local_experts, hidden)]
     gate: Linear,
     #[weights("experts.{}.w1.weight" | "switch_mlp.gate_proj.weight")]

@@ -3,7 +3,7 @@
     python examples/models/tests/dump.py examples/models/tests/data [case ..]
 
 Writes <case>.safetensors: the config, every weight under its name in a Hugging Face checkpoint, tokens, logits, the
-weighted loss and its gradient with respect to every weight. Every switch of a family is on in one of its cases, sizes
+weighted loss and its gradient with respect to every weight; then the same of LoRA adapters. Every switch of a family is on in one of its cases, sizes
 are odd where they may be, sequences are longer than a window, norms are not one. mlx 0.32.2, mlx-lm 0.32.2; seconds.
 `dump_vision.py` does the same for the families that mlx-lm does not have.
 """
@@ -20,6 +20,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
 from mlx_lm.models.base import create_attention_mask, create_causal_mask
+from mlx_lm.tuner.utils import linear_to_lora_layers
 
 mx.set_default_device(mx.cpu)
 
@@ -197,8 +198,21 @@ def dump(folder, case, config):
     out = {"weight." + n: a for n, a in stored.items()}
     out |= {"grad." + in_memory(n.removeprefix(prefix)): g for n, g in tree_flatten(grads)}
     out |= {"tokens": tokens, "targets": targets, "weights": weights, "loss": value, "logits": model(tokens)}
+    facts = {"config": json.dumps(config)}
+    if "_" not in case:
+        # The same with an adapter at each linear map of the blocks.
+        keys = [n for n, m in model.layers[0].named_modules() if isinstance(m, nn.Linear)]
+        lora = {"rank": 3, "scale": 2.0, "dropout": 0.0, "keys": keys}
+        model.freeze()
+        linear_to_lora_layers(model, len(model.layers), lora)
+        adapters = [(n, mx.random.uniform(-0.3, 0.3, a.shape)) for n, a in tree_flatten(model.trainable_parameters())]
+        model.load_weights(adapters, strict=False)
+        out["adapted.loss"], grads = nn.value_and_grad(model, loss)(model, tokens, targets, weights)
+        out |= {"adapter." + n.removeprefix(prefix): a for n, a in adapters}
+        out |= {"adapted.grad." + n.removeprefix(prefix): g for n, g in tree_flatten(grads)}
+        facts["keys"] = json.dumps(keys)
     out = {n: mx.contiguous(a) for n, a in out.items()}
-    mx.save_safetensors(str(folder / f"{case}.safetensors"), out, {"config": json.dumps(config)})
+    mx.save_safetensors(str(folder / f"{case}.safetensors"), out, facts)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ mod common;
 
 use common::{both_ways, close, gradients, trains, Dump};
 use mlx_models::{dispatch, CausalLm, Config, Family, Visitor};
-use mlx_runtime::model::Checkpoint;
+use mlx_runtime::model::{add_lora, Checkpoint, LoraConfig};
 use mlx_runtime::nn::KvCache;
-use mlx_runtime::{ops, Dtype};
+use mlx_runtime::random::Key;
+use mlx_runtime::{ops, Array, Dtype};
 
 /// One dumped case.
 struct Case<'a>(&'a str);
@@ -19,7 +20,7 @@ impl Visitor for Case<'_> {
     fn visit<M: CausalLm>(self) {
         let dump = Dump::open(self.0);
         let config = || Config::parse(&dump.config).unwrap();
-        let model: M = dump.load(config(), Dtype::Float32);
+        let model: M = dump.trainable(config());
         both_ways(|way| {
             let what = |part: &str| format!("{}, {way}: {part}", self.0);
             let tokens = dump.array("tokens").clone();
@@ -37,12 +38,21 @@ impl Visitor for Case<'_> {
             }
             let (targets, weights) = (dump.array("targets").clone(), dump.array("weights").clone());
             let loss = move |m: &M| m.loss(&tokens, &targets, &weights);
-            gradients(&what("gradients"), &model, &dump, loss.clone());
+            gradients(&what("gradients"), &model, &dump, "", loss.clone());
             // Recomputed in the backward pass, a layer must still be the layer that it was.
             for cut in [Checkpoint::Every(1), Checkpoint::Every(2)] {
-                trains(&what(&format!("{cut:?}")), &model, &dump, cut, loss.clone());
+                trains(
+                    &what(&format!("{cut:?}")),
+                    &model,
+                    &dump,
+                    "",
+                    cut,
+                    loss.clone(),
+                );
             }
         });
+        // Frozen, projections that share an input are joined.
+        adapters(self.0, &dump, dump.load::<M>(config(), Dtype::Float32));
         // MLX gathers matmuls on the CPU in float32 alone.
         if config().family == Family::Mixtral {
             return;
@@ -59,6 +69,33 @@ impl Visitor for Case<'_> {
         let loss = model.loss(dump.array("tokens"), targets, weights).unwrap();
         close(self.0, &loss, dump.array("loss"), 2e-2);
     }
+}
+
+/// The gradients of LoRA adapters at every linear map of the blocks.
+fn adapters<M: CausalLm>(case: &str, dump: &Dump, mut model: M) {
+    if dump.keys.is_empty() {
+        return;
+    }
+    let lora = LoraConfig {
+        rank: 3,
+        scale: 2.0,
+        keys: dump.keys.clone(),
+        num_layers: -1,
+    };
+    add_lora(&mut model, &lora, &Key::new(0).unwrap()).unwrap();
+    let start: Vec<Array> = model
+        .trainable()
+        .iter()
+        .map(|(name, _)| dump.array(&format!("adapter.{name}")).clone())
+        .collect();
+    model.set_trainable(&start).unwrap();
+    both_ways(|way| {
+        let what = format!("{case}, {way}: adapters");
+        let batch = ["tokens", "targets", "weights"].map(|name| dump.array(name).clone());
+        let loss = move |m: &M| m.loss(&batch[0], &batch[1], &batch[2]);
+        gradients(&what, &model, dump, "adapted.", loss.clone());
+        trains(&what, &model, dump, "adapted.", Checkpoint::Every(1), loss);
+    });
 }
 
 fn check(case: &str) {

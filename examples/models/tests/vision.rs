@@ -8,12 +8,11 @@ use common::{both_ways, close, gradients, trains, Dump};
 use mlx_models::convnext::ConvNext;
 use mlx_models::vit::Vit;
 use mlx_runtime::model::Checkpoint;
-use mlx_runtime::Dtype;
 
 #[test]
 fn vit() {
     let dump = Dump::open("vit");
-    let model: Vit = dump.load(serde_json::from_str(&dump.config).unwrap(), Dtype::Float32);
+    let model: Vit = dump.trainable(serde_json::from_str(&dump.config).unwrap());
     both_ways(|way| {
         let (images, labels) = (dump.array("images").clone(), dump.array("labels").clone());
         let logits = model.forward(&images).unwrap();
@@ -24,15 +23,15 @@ fn vit() {
             1e-4,
         );
         let loss = move |m: &Vit| m.loss(&images, &labels);
-        gradients(way, &model, &dump, loss.clone());
-        trains(way, &model, &dump, Checkpoint::Every(1), loss);
+        gradients(way, &model, &dump, "", loss.clone());
+        trains(way, &model, &dump, "", Checkpoint::Every(1), loss);
     });
 }
 
 #[test]
 fn convnext() {
     let dump = Dump::open("convnext");
-    let model: ConvNext = dump.load(serde_json::from_str(&dump.config).unwrap(), Dtype::Float32);
+    let model: ConvNext = dump.trainable(serde_json::from_str(&dump.config).unwrap());
     both_ways(|way| {
         let (images, labels) = (dump.array("images").clone(), dump.array("labels").clone());
         let logits = model.forward(&images).unwrap();
@@ -43,7 +42,7 @@ fn convnext() {
             1e-4,
         );
         let loss = move |m: &ConvNext| m.loss(&images, &labels);
-        gradients(way, &model, &dump, loss.clone());
-        trains(way, &model, &dump, Checkpoint::Every(1), loss);
+        gradients(way, &model, &dump, "", loss.clone());
+        trains(way, &model, &dump, "", Checkpoint::Every(1), loss);
     });
 }

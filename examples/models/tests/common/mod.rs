@@ -15,6 +15,8 @@ pub struct Dump {
     arrays: HashMap<String, Array>,
     /// The text of the config.
     pub config: String,
+    /// The linear maps that have adapters, if there are any.
+    pub keys: Vec<String>,
 }
 
 impl Dump {
@@ -23,7 +25,13 @@ impl Dump {
         let path = path.join(format!("{case}.safetensors"));
         let (arrays, mut metadata) = io::load_safetensors(path).unwrap();
         let config = metadata.remove("config").unwrap();
-        Dump { arrays, config }
+        let keys = metadata.remove("keys").unwrap_or("[]".into());
+        let keys = serde_json::from_str(&keys).unwrap();
+        Dump {
+            arrays,
+            config,
+            keys,
+        }
     }
 
     pub fn array(&self, name: &str) -> &Array {
@@ -43,11 +51,15 @@ impl Dump {
             .collect()
     }
 
-    /// The model with the dumped weights, all of them trainable.
+    /// The model with the dumped weights, frozen as after any load.
     pub fn load<M: Model>(&self, config: M::Config, dtype: Dtype) -> M {
         let options = LoadOptions::new(dtype);
-        let mut model: M =
-            model::load(&Arc::new(config), self.under("weight.").into(), &options).unwrap();
+        model::load(&Arc::new(config), self.under("weight.").into(), &options).unwrap()
+    }
+
+    /// The same, all of it trainable.
+    pub fn trainable<M: Model>(&self, config: M::Config) -> M {
+        let mut model: M = self.load(config, Dtype::Float32);
         model.unfreeze();
         model
     }
@@ -80,11 +92,13 @@ pub fn close(what: &str, ours: &Array, theirs: &Array, limit: f32) {
     );
 }
 
-/// A scalar of the model, and its gradient for every weight, beside the dump's `loss` and `grad.*`.
+/// A scalar of the model, and its gradient for every trainable tensor, beside the dump's `loss` and
+/// `grad.*` under `part`.
 pub fn gradients<M: Model>(
     what: &str,
     model: &M,
     dump: &Dump,
+    part: &str,
     loss: impl Fn(&M) -> Result<Array> + Send + 'static,
 ) {
     let names: Vec<String> = model.trainable().into_iter().map(|(n, _)| n).collect();
@@ -100,7 +114,7 @@ pub fn gradients<M: Model>(
         &wanted,
     );
     let (value, grads) = both.call(&start).unwrap();
-    compare(what, &value[0], names.iter().zip(&grads), dump);
+    compare(what, &value[0], names.iter().zip(&grads), dump, part);
 }
 
 /// The same from a training step whose stacks of layers are cut at `cut`: with a first decay of 0,
@@ -109,6 +123,7 @@ pub fn trains<M: Model>(
     what: &str,
     model: &M,
     dump: &Dump,
+    part: &str,
     cut: Checkpoint,
     loss: impl Fn(&M) -> Result<Array> + Send + 'static,
 ) {
@@ -132,7 +147,13 @@ pub fn trains<M: Model>(
         at = end;
     }
     assert_eq!(averages.shape(), [at], "{what}");
-    compare(what, &value[0], grads.iter().map(|(n, g)| (n, g)), dump);
+    compare(
+        what,
+        &value[0],
+        grads.iter().map(|(n, g)| (n, g)),
+        dump,
+        part,
+    );
 }
 
 fn compare<'a>(
@@ -140,9 +161,11 @@ fn compare<'a>(
     loss: &Array,
     grads: impl Iterator<Item = (&'a String, &'a Array)>,
     dump: &Dump,
+    part: &str,
 ) {
-    close(&format!("{what}: loss"), loss, dump.array("loss"), 1e-5);
-    let mut left = dump.under("grad.");
+    let theirs = dump.array(&format!("{part}loss"));
+    close(&format!("{what}: loss"), loss, theirs, 1e-5);
+    let mut left = dump.under(&format!("{part}grad."));
     for (name, ours) in grads {
         let theirs = left.remove(name);
         let theirs = theirs.unwrap_or_else(|| panic!("{what}: the dump has no gradient of {name}"));

@@ -16,10 +16,11 @@ pub(crate) fn c_string(op: &'static str, text: &str) -> Result<CString> {
         .map_err(|e| Error::invalid(op, format!("{text:?} contains a NUL byte")).with_source(e))
 }
 
+// Public under `crate::containers`, where they have the rest of their methods.
 macro_rules! owned {
     ($(#[$doc:meta])* $name:ident($raw:ident) freed by $free:ident) => {
         $(#[$doc])*
-        pub(crate) struct $name(sys::$raw);
+        pub struct $name(pub(crate) sys::$raw);
 
         #[allow(dead_code)] // not every type needs every accessor
         impl $name {
@@ -53,23 +54,35 @@ macro_rules! owned {
 }
 
 owned! {
-    /// A list of arrays.
+    /// A list of arrays. Owns one `mlx_vector_array`.
     VectorArray(mlx_vector_array) freed by mlx_vector_array_free
 }
 owned! {
-    /// A list of strings.
+    /// A list of texts. Owns one `mlx_vector_string`.
     VectorString(mlx_vector_string) freed by mlx_vector_string_free
 }
 owned! {
-    /// Arrays by name.
+    /// Arrays by name. Owns one `mlx_map_string_to_array`.
     MapStringToArray(mlx_map_string_to_array) freed by mlx_map_string_to_array_free
 }
 owned! {
-    /// Strings by name.
+    /// Texts by name. Owns one `mlx_map_string_to_string`.
     MapStringToString(mlx_map_string_to_string) freed by mlx_map_string_to_string_free
 }
 owned! {
-    /// A C++ string.
+    /// A list of lists of arrays. Owns one `mlx_vector_vector_array`.
+    VectorVectorArray(mlx_vector_vector_array) freed by mlx_vector_vector_array_free
+}
+owned! {
+    /// A list of integers. Owns one `mlx_vector_int`.
+    VectorInt(mlx_vector_int) freed by mlx_vector_int_free
+}
+owned! {
+    /// A list of streams. Owns one `mlx_vector_stream`. Like [`crate::stream::Stream`], not `Send`.
+    VectorStream(mlx_vector_stream) freed by mlx_vector_stream_free
+}
+owned! {
+    /// A text. Owns one `mlx_string`.
     MlxString(mlx_string) freed by mlx_string_free
 }
 
@@ -158,7 +171,7 @@ impl VectorString {
 
 /// # Safety
 /// `p` is null or leads to a NUL-terminated string that outlives `'a`.
-unsafe fn text<'a>(p: *const c_char) -> Cow<'a, str> {
+pub(crate) unsafe fn text<'a>(p: *const c_char) -> Cow<'a, str> {
     if p.is_null() {
         return Cow::Borrowed("");
     }

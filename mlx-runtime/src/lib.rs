@@ -23,14 +23,19 @@
 //! ```
 
 mod array;
+pub mod containers;
 pub mod device;
+pub mod distributed;
 mod dtype;
 mod error;
+pub mod fft;
 mod forecast;
 #[doc(hidden)]
 pub mod fused;
+mod generated;
 mod handles;
 pub mod io;
+pub mod linalg;
 mod lock;
 pub mod memory;
 pub mod model;

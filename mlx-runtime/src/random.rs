@@ -12,6 +12,16 @@ use crate::error::{check, from_c, init};
 use crate::ops::{check_new_shape, unless_empty};
 use crate::{Array, Dtype, Error, Result};
 
+pub use crate::generated::random::*;
+
+/// There are unsigned integers of 1, 2, 4 and 8 bytes.
+pub(crate) fn check_width(op: &'static str, width: i32) -> Result<()> {
+    if matches!(width, 1 | 2 | 4 | 8) {
+        return Ok(());
+    }
+    Err(Error::invalid(op, format!("no integer has {width} bytes")))
+}
+
 /// The state of the generator: a uint32 array of shape `[2]`.
 #[derive(Clone, Debug)]
 pub struct Key(Array);
@@ -103,7 +113,8 @@ pub fn seed(seed: u64) -> Result<()> {
     check("seed", unsafe { sys::mlx_random_seed(seed) })
 }
 
-fn raw(key: Option<&Key>) -> sys::mlx_array {
+/// The handle of an optional key.
+pub(crate) fn raw(key: Option<&Key>) -> sys::mlx_array {
     optional(key.map(Key::as_array))
 }
 

@@ -78,7 +78,7 @@ impl Stream {
         self.0
     }
 
-    fn checked(raw: sys::mlx_stream) -> Result<Self> {
+    pub(crate) fn checked(raw: sys::mlx_stream) -> Result<Self> {
         if raw.ctx.is_null() {
             return Err(from_c("stream", &[]));
         }

@@ -33,7 +33,8 @@ pub fn link(config: &Config, cache: &Cache, mlx: &Mlx, library: &Library) {
     for_tests(mlx, cache);
 }
 
-/// Variables for this package's own tests, which run this program in doctored environments.
+/// Variables for this package's own tests, which run this program in doctored environments, and for
+/// `source`.
 fn for_tests(mlx: &Mlx, cache: &Cache) {
     let env = |name: &str, path: &Path| println!("cargo::rustc-env={name}={}", path.display());
     env("MLX_SYS_TEST_HEADERS", &mlx.c_include);

@@ -18,3 +18,12 @@ mod bindings {
 }
 
 pub use bindings::*;
+
+/// What the bindings were made from, for the tools that check that every function is reachable.
+#[doc(hidden)]
+pub mod source {
+    /// The bindings as text.
+    pub const BINDINGS: &str = include_str!(concat!(env!("OUT_DIR"), "/bindings.rs"));
+    /// The folder that the headers were read from.
+    pub const HEADERS: &str = env!("MLX_SYS_TEST_HEADERS");
+}

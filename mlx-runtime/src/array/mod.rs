@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use mlx_sys as sys;
 
 use crate::error::{check, from_c, init};
-use crate::handles::MlxString;
+use crate::handles::{MlxString, VectorArray};
 use crate::{Dtype, Error, Result};
 
 /// An n-dimensional array, or the recipe for one: operations build a graph that is computed when
@@ -245,6 +245,38 @@ pub(crate) fn build(
         }),
         _ => Err(from_c(op, inputs)),
     }
+}
+
+/// As [`build`], for a call that makes a list of arrays.
+pub(crate) fn build_many(
+    op: &'static str,
+    inputs: &[&Array],
+    call: impl FnOnce(*mut sys::mlx_vector_array, sys::mlx_stream) -> std::ffi::c_int,
+) -> Result<Vec<Array>> {
+    let stream = crate::stream::current()?;
+    let mut out = VectorArray::null();
+    if call(out.as_out(), stream) != 0 {
+        return Err(from_c(op, inputs));
+    }
+    out.to_vec(op)
+}
+
+/// As [`build`], for a call that makes two arrays.
+pub(crate) fn build_two(
+    op: &'static str,
+    inputs: &[&Array],
+    call: impl FnOnce(*mut sys::mlx_array, *mut sys::mlx_array, sys::mlx_stream) -> std::ffi::c_int,
+) -> Result<(Array, Array)> {
+    let stream = crate::stream::current()?;
+    // SAFETY: makes handles without a value.
+    let (mut a, mut b) = unsafe { (sys::mlx_array_new(), sys::mlx_array_new()) };
+    let status = call(&mut a, &mut b, stream);
+    // Both are taken over before anything can fail.
+    let (a, b) = (Array::from_handle(a, op), Array::from_handle(b, op));
+    if status != 0 {
+        return Err(from_c(op, inputs));
+    }
+    Ok((a?, b?))
 }
 
 /// The handle of an optional input; null stands for "absent".

@@ -2,7 +2,7 @@
 
 use mlx_sys as sys;
 
-use crate::array::build;
+use crate::array::{build, build_many};
 use crate::{Array, Result};
 
 binary_ops! {
@@ -114,6 +114,24 @@ pub fn remainder(a: &Array, b: &Array) -> Result<Array> {
         // SAFETY: both inputs and the stream are valid; `out` is a null destination.
         unsafe { sys::mlx_remainder(out, a.as_raw(), b.as_raw(), s) }
     })
+}
+
+/// [`floor_divide`] and [`remainder`] at once; the inputs broadcast. MLX: `divmod`.
+///
+/// # Errors
+/// If the shapes do not fit together, or MLX refuses the dtypes.
+pub fn divmod(a: &Array, b: &Array) -> Result<(Array, Array)> {
+    if integers(a, b) {
+        return Ok((floor_divide(a, b)?, remainder(a, b)?));
+    }
+    let parts = build_many("divmod", &[a, b], |out, s| {
+        // SAFETY: both inputs and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_divmod(out, a.as_raw(), b.as_raw(), s) }
+    })?;
+    match <[Array; 2]>::try_from(parts) {
+        Ok([quotient, remainder]) => Ok((quotient, remainder)),
+        Err(_) => Err(crate::error::from_c("divmod", &[a, b])),
+    }
 }
 
 /// `x` where `condition` holds, else `y`; all three broadcast. MLX: `where`.

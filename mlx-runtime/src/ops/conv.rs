@@ -6,7 +6,7 @@ use crate::array::build;
 use crate::{Array, Error, Result};
 
 /// MLX divides by strides and dilations.
-fn check(op: &'static str, steps: &[i32], padding: &[i32], groups: i32) -> Result<()> {
+pub(super) fn check(op: &'static str, steps: &[i32], padding: &[i32], groups: i32) -> Result<()> {
     if steps.iter().any(|&s| s < 1) || padding.iter().any(|&p| p < 0) || groups < 1 {
         return Err(Error::invalid(
             op,

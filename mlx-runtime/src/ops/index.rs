@@ -7,7 +7,7 @@ use crate::array::build;
 use crate::{Array, Error, ErrorKind, Result};
 
 /// Checks the three lists of a slice against the array.
-fn check_slice(
+pub(crate) fn check_slice(
     op: &'static str,
     a: &Array,
     start: &[i32],
@@ -103,6 +103,33 @@ pub(crate) fn in_bounds(op: &'static str, indices: &Array, n: i32) -> Result<Arr
 }
 
 /// Two arrays and an axis.
+/// The slices of `a` at `indices` along `axis`, `[.., n, ..], [idx..] -> [.., idx.., ..]`; `None`
+/// takes elements of the flattened array. MLX: `take`.
+///
+/// Negative indices count from the end. One beyond the axis is clamped to it, where MLX itself
+/// would read other memory.
+///
+/// # Errors
+/// If the axis does not exist, or the indices are not integers.
+pub fn take(a: &Array, indices: &Array, axis: impl Into<Option<i32>>) -> Result<Array> {
+    const OP: &str = "take";
+    let axis = axis.into();
+    let n = match axis {
+        None => i32::try_from(a.size()).unwrap_or(i32::MAX),
+        Some(axis) => a.dim(axis).map_err(|e| e.with_op(OP))?,
+    };
+    let indices = &in_bounds(OP, indices, n)?;
+    build(OP, &[a, indices], |out, s| {
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe {
+            match axis {
+                None => sys::mlx_take(out, a.as_raw(), indices.as_raw(), s),
+                Some(axis) => sys::mlx_take_axis(out, a.as_raw(), indices.as_raw(), axis, s),
+            }
+        }
+    })
+}
+
 macro_rules! along_axis {
     ($($(#[$doc:meta])* $name:ident => $c:ident;)*) => {$(
         $(#[$doc])*
@@ -124,9 +151,6 @@ macro_rules! along_axis {
 }
 
 along_axis! {
-    /// The slices of `a` at `indices` along `axis`, `[.., n, ..], [idx..] -> [.., idx.., ..]`.
-    /// MLX: `take`.
-    take => mlx_take_axis;
     /// For each position the element at its index along `axis`,
     /// `[.., n, ..], [.., m, ..] -> [.., m, ..]`. MLX: `take_along_axis`.
     take_along_axis => mlx_take_along_axis;

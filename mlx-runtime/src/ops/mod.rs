@@ -14,18 +14,25 @@
 mod macros;
 
 mod binary;
+mod checks;
 mod conv;
 mod create;
 pub mod fast;
-mod index;
+pub(crate) mod index;
 mod linalg;
 mod quantized;
 mod reduce;
 mod shape;
 mod sort;
+pub(crate) mod starts;
 mod unary;
+mod words;
 
+pub use crate::generated::conv::*;
+pub use crate::generated::ops::*;
+pub use crate::generated::scatter::*;
 pub use binary::*;
+pub(crate) use checks::*;
 pub use conv::*;
 pub(crate) use create::check_new_shape;
 pub use create::*;
@@ -36,6 +43,7 @@ pub use reduce::*;
 pub use shape::*;
 pub use sort::*;
 pub use unary::*;
+pub use words::{Indexing, PadMode, Side};
 
 use crate::{Array, Error, Result};
 
@@ -60,14 +68,14 @@ pub(crate) fn unless_empty(made: Array) -> Result<Array> {
     Ok(made)
 }
 
-fn optional_float(value: Option<f32>) -> mlx_sys::mlx_optional_float {
+pub(crate) fn optional_float(value: Option<f32>) -> mlx_sys::mlx_optional_float {
     mlx_sys::mlx_optional_float {
         value: value.unwrap_or(0.0),
         has_value: value.is_some(),
     }
 }
 
-fn optional_int(value: Option<i32>) -> mlx_sys::mlx_optional_int {
+pub(crate) fn optional_int(value: Option<i32>) -> mlx_sys::mlx_optional_int {
     mlx_sys::mlx_optional_int {
         value: value.unwrap_or(0),
         has_value: value.is_some(),

@@ -8,7 +8,7 @@ use crate::{Array, Result};
 
 /// Reductions over a list of axes.
 macro_rules! reduce {
-    ($($(#[$doc:meta])* $name:ident => $all:ident, $axes:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident => $all:ident, $axes:ident, $axis:ident;)*) => {$(
         $(#[$doc])*
         /// Over all axes if `axes` is empty; `keepdims` keeps them with size 1.
         ///
@@ -19,10 +19,10 @@ macro_rules! reduce {
                 // SAFETY: the input, the axes and the stream are valid; `out` is a null
                 // destination.
                 unsafe {
-                    if axes.is_empty() {
-                        sys::$all(out, a.as_raw(), keepdims, s)
-                    } else {
-                        sys::$axes(out, a.as_raw(), axes.as_ptr(), axes.len(), keepdims, s)
+                    match axes {
+                        [] => sys::$all(out, a.as_raw(), keepdims, s),
+                        [axis] => sys::$axis(out, a.as_raw(), *axis, keepdims, s),
+                        _ => sys::$axes(out, a.as_raw(), axes.as_ptr(), axes.len(), keepdims, s),
                     }
                 }
             })
@@ -32,30 +32,30 @@ macro_rules! reduce {
 
 reduce! {
     /// The sum of the elements; bool and small integers add up in int32. MLX: `sum`.
-    sum => mlx_sum, mlx_sum_axes;
+    sum => mlx_sum, mlx_sum_axes, mlx_sum_axis;
     /// The mean of the elements, floating point. MLX: `mean`.
-    mean => mlx_mean, mlx_mean_axes;
+    mean => mlx_mean, mlx_mean_axes, mlx_mean_axis;
     /// The largest element; an error if there is none. MLX: `max`.
-    max => mlx_max, mlx_max_axes;
+    max => mlx_max, mlx_max_axes, mlx_max_axis;
     /// The smallest element; an error if there is none. MLX: `min`.
-    min => mlx_min, mlx_min_axes;
+    min => mlx_min, mlx_min_axes, mlx_min_axis;
     /// The product of the elements. MLX: `prod`.
-    prod => mlx_prod, mlx_prod_axes;
+    prod => mlx_prod, mlx_prod_axes, mlx_prod_axis;
     /// Whether all elements are not zero, as bool. MLX: `all`.
-    all => mlx_all, mlx_all_axes;
+    all => mlx_all, mlx_all_axes, mlx_all_axis;
     /// Whether any element is not zero, as bool. MLX: `any`.
-    any => mlx_any, mlx_any_axes;
+    any => mlx_any, mlx_any_axes, mlx_any_axis;
     /// log(sum(exp(x))) without overflow. MLX: `logsumexp`.
-    logsumexp => mlx_logsumexp, mlx_logsumexp_axes;
+    logsumexp => mlx_logsumexp, mlx_logsumexp_axes, mlx_logsumexp_axis;
     /// How many elements are not zero. MLX: `count_nonzero`.
-    count_nonzero => mlx_count_nonzero, mlx_count_nonzero_axes;
+    count_nonzero => mlx_count_nonzero, mlx_count_nonzero_axes, mlx_count_nonzero_axis;
     /// The median. MLX: `median`.
-    median => mlx_median, mlx_median_axes;
+    median => mlx_median, mlx_median_axes, mlx_median_axis;
 }
 
 /// Reductions with a correction of the count.
 macro_rules! spread {
-    ($($(#[$doc:meta])* $name:ident => $all:ident, $axes:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident => $all:ident, $axes:ident, $axis:ident;)*) => {$(
         $(#[$doc])*
         /// Over all axes if `axes` is empty; `keepdims` keeps them with size 1; the divisor is
         /// the count less `ddof`.
@@ -67,11 +67,13 @@ macro_rules! spread {
                 // SAFETY: the input, the axes and the stream are valid; `out` is a null
                 // destination.
                 unsafe {
-                    if axes.is_empty() {
-                        sys::$all(out, a.as_raw(), keepdims, ddof, s)
-                    } else {
-                        let (p, n) = (axes.as_ptr(), axes.len());
-                        sys::$axes(out, a.as_raw(), p, n, keepdims, ddof, s)
+                    match axes {
+                        [] => sys::$all(out, a.as_raw(), keepdims, ddof, s),
+                        [axis] => sys::$axis(out, a.as_raw(), *axis, keepdims, ddof, s),
+                        _ => {
+                            let (p, n) = (axes.as_ptr(), axes.len());
+                            sys::$axes(out, a.as_raw(), p, n, keepdims, ddof, s)
+                        }
                     }
                 }
             })
@@ -81,22 +83,33 @@ macro_rules! spread {
 
 spread! {
     /// The variance. MLX: `var`.
-    var => mlx_var, mlx_var_axes;
+    var => mlx_var, mlx_var_axes, mlx_var_axis;
     /// The standard deviation. MLX: `std`.
-    std => mlx_std, mlx_std_axes;
+    std => mlx_std, mlx_std_axes, mlx_std_axis;
 }
 
 /// Reductions to an index along one axis.
 macro_rules! arg {
-    ($($(#[$doc:meta])* $name:ident => $axis:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident => $axis:ident, $all:ident;)*) => {$(
         $(#[$doc])*
+        /// `None` searches the flattened array.
         ///
         /// # Errors
         /// If the axis does not exist or is empty.
-        pub fn $name(a: &Array, axis: i32, keepdims: bool) -> Result<Array> {
+        pub fn $name(
+            a: &Array,
+            axis: impl Into<Option<i32>>,
+            keepdims: bool,
+        ) -> Result<Array> {
+            let axis = axis.into();
             build(stringify!($name), &[a], |out, s| {
                 // SAFETY: the input and the stream are valid; `out` is a null destination.
-                unsafe { sys::$axis(out, a.as_raw(), axis, keepdims, s) }
+                unsafe {
+                    match axis {
+                        None => sys::$all(out, a.as_raw(), keepdims, s),
+                        Some(axis) => sys::$axis(out, a.as_raw(), axis, keepdims, s),
+                    }
+                }
             })
         }
     )*};
@@ -104,9 +117,9 @@ macro_rules! arg {
 
 arg! {
     /// The index of the first largest element along `axis`, as uint32. MLX: `argmax`.
-    argmax => mlx_argmax_axis;
+    argmax => mlx_argmax_axis, mlx_argmax;
     /// The index of the first smallest element along `axis`, as uint32. MLX: `argmin`.
-    argmin => mlx_argmin_axis;
+    argmin => mlx_argmin_axis, mlx_argmin;
 }
 
 /// exp(x) / sum(exp(x)) over `axes` (all if empty), `[..] -> [..]`; `precise` sums half
@@ -118,10 +131,10 @@ pub fn softmax(a: &Array, axes: &[i32], precise: bool) -> Result<Array> {
     build("softmax", &[a], |out, s| {
         // SAFETY: the input, the axes and the stream are valid; `out` is a null destination.
         unsafe {
-            if axes.is_empty() {
-                sys::mlx_softmax(out, a.as_raw(), precise, s)
-            } else {
-                sys::mlx_softmax_axes(out, a.as_raw(), axes.as_ptr(), axes.len(), precise, s)
+            match axes {
+                [] => sys::mlx_softmax(out, a.as_raw(), precise, s),
+                [axis] => sys::mlx_softmax_axis(out, a.as_raw(), *axis, precise, s),
+                _ => sys::mlx_softmax_axes(out, a.as_raw(), axes.as_ptr(), axes.len(), precise, s),
             }
         }
     })
@@ -129,16 +142,29 @@ pub fn softmax(a: &Array, axes: &[i32], precise: bool) -> Result<Array> {
 
 /// Scans that keep the dtype.
 macro_rules! scan {
-    ($($(#[$doc:meta])* $name:ident => $axis:ident $(, $dtype:expr)?;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident => $axis:ident, $all:ident $(, $dtype:expr)?;)*) => {$(
         $(#[$doc])*
-        /// `reverse` starts at the end; `inclusive` counts the element itself. `[..] -> [..]`.
+        /// `reverse` starts at the end; `inclusive` counts the element itself. `[..] -> [..]`;
+        /// `None` flattens the array first.
         ///
         /// # Errors
         /// If the axis does not exist.
-        pub fn $name(a: &Array, axis: i32, reverse: bool, inclusive: bool) -> Result<Array> {
+        pub fn $name(
+            a: &Array,
+            axis: impl Into<Option<i32>>,
+            reverse: bool,
+            inclusive: bool,
+        ) -> Result<Array> {
+            let axis = axis.into();
             build(stringify!($name), &[a], |out, s| {
+                let a = a.as_raw();
                 // SAFETY: the input and the stream are valid; `out` is a null destination.
-                unsafe { sys::$axis(out, a.as_raw(), axis, reverse, inclusive, $($dtype,)? s) }
+                unsafe {
+                    match axis {
+                        None => sys::$all(out, a, reverse, inclusive, $($dtype,)? s),
+                        Some(axis) => sys::$axis(out, a, axis, reverse, inclusive, $($dtype,)? s),
+                    }
+                }
             })
             .and_then(unless_empty)
         }
@@ -147,13 +173,13 @@ macro_rules! scan {
 
 scan! {
     /// The sum of the elements up to each one along `axis`. MLX: `cumsum`.
-    cumsum => mlx_cumsum_axis, super::optional_dtype(None);
+    cumsum => mlx_cumsum_axis, mlx_cumsum, super::optional_dtype(None);
     /// The product of the elements up to each one along `axis`. MLX: `cumprod`.
-    cumprod => mlx_cumprod_axis, super::optional_dtype(None);
+    cumprod => mlx_cumprod_axis, mlx_cumprod, super::optional_dtype(None);
     /// The largest element up to each one along `axis`. MLX: `cummax`.
-    cummax => mlx_cummax_axis;
+    cummax => mlx_cummax_axis, mlx_cummax;
     /// The smallest element up to each one along `axis`. MLX: `cummin`.
-    cummin => mlx_cummin_axis;
+    cummin => mlx_cummin_axis, mlx_cummin;
     /// log(sum(exp(x))) of the elements up to each one along `axis`. MLX: `logcumsumexp`.
-    logcumsumexp => mlx_logcumsumexp_axis;
+    logcumsumexp => mlx_logcumsumexp_axis, mlx_logcumsumexp;
 }

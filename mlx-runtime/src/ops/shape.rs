@@ -3,8 +3,7 @@
 use mlx_sys as sys;
 
 use super::create::check_new_shape;
-use crate::array::{build, ready};
-use crate::error::from_c;
+use crate::array::{build, build_many as many, ready};
 use crate::handles::VectorArray;
 use crate::{Array, Error, Result};
 
@@ -52,7 +51,7 @@ pub fn transpose(a: &Array, axes: &[i32]) -> Result<Array> {
 }
 
 macro_rules! axes {
-    ($($(#[$doc:meta])* $name:ident => $c:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident => $c:ident, $one:ident;)*) => {$(
         $(#[$doc])*
         ///
         /// # Errors
@@ -60,7 +59,12 @@ macro_rules! axes {
         pub fn $name(a: &Array, axes: &[i32]) -> Result<Array> {
             build(stringify!($name), &[a], |out, s| {
                 // SAFETY: the inputs and the stream are valid; `out` is a null destination.
-                unsafe { sys::$c(out, a.as_raw(), axes.as_ptr(), axes.len(), s) }
+                unsafe {
+                    match axes {
+                        [axis] => sys::$one(out, a.as_raw(), *axis, s),
+                        _ => sys::$c(out, a.as_raw(), axes.as_ptr(), axes.len(), s),
+                    }
+                }
             })
         }
     )*};
@@ -69,7 +73,7 @@ macro_rules! axes {
 axes! {
     /// New axes of size 1, which have the numbers `axes` in the result; none if it is empty.
     /// MLX: `expand_dims`.
-    expand_dims => mlx_expand_dims_axes;
+    expand_dims => mlx_expand_dims_axes, mlx_expand_dims;
 }
 
 /// Without the `axes`, which must have size 1; without all such axes if it is empty.
@@ -81,10 +85,10 @@ pub fn squeeze(a: &Array, axes: &[i32]) -> Result<Array> {
     build("squeeze", &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
         unsafe {
-            if axes.is_empty() {
-                sys::mlx_squeeze(out, a.as_raw(), s)
-            } else {
-                sys::mlx_squeeze_axes(out, a.as_raw(), axes.as_ptr(), axes.len(), s)
+            match axes {
+                [] => sys::mlx_squeeze(out, a.as_raw(), s),
+                [axis] => sys::mlx_squeeze_axis(out, a.as_raw(), *axis, s),
+                _ => sys::mlx_squeeze_axes(out, a.as_raw(), axes.as_ptr(), axes.len(), s),
             }
         }
     })
@@ -98,10 +102,10 @@ pub fn flip(a: &Array, axes: &[i32]) -> Result<Array> {
     build("flip", &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
         unsafe {
-            if axes.is_empty() {
-                sys::mlx_flip(out, a.as_raw(), s)
-            } else {
-                sys::mlx_flip_axes(out, a.as_raw(), axes.as_ptr(), axes.len(), s)
+            match axes {
+                [] => sys::mlx_flip(out, a.as_raw(), s),
+                [axis] => sys::mlx_flip_axis(out, a.as_raw(), *axis, s),
+                _ => sys::mlx_flip_axes(out, a.as_raw(), axes.as_ptr(), axes.len(), s),
             }
         }
     })
@@ -130,9 +134,24 @@ two_ints! {
     moveaxis(source, destination) => mlx_moveaxis;
     /// The axes from `start_axis` to `end_axis`, both included, joined into one. MLX: `flatten`.
     flatten(start_axis, end_axis) => mlx_flatten;
-    /// Each element `repeats` times along `axis`, `[.., n, ..] -> [.., n * repeats, ..]`.
-    /// MLX: `repeat`.
-    repeat(repeats, axis) => mlx_repeat_axis;
+}
+
+/// Each element `repeats` times along `axis`, `[.., n, ..] -> [.., n * repeats, ..]`; `None`
+/// flattens the array first. MLX: `repeat`.
+///
+/// # Errors
+/// If the axis does not exist, or the number is negative.
+pub fn repeat(a: &Array, repeats: i32, axis: impl Into<Option<i32>>) -> Result<Array> {
+    let axis = axis.into();
+    build("repeat", &[a], |out, s| {
+        // SAFETY: the input and the stream are valid; `out` is a null destination.
+        unsafe {
+            match axis {
+                None => sys::mlx_repeat(out, a.as_raw(), repeats, s),
+                Some(axis) => sys::mlx_repeat_axis(out, a.as_raw(), repeats, axis, s),
+            }
+        }
+    })
 }
 
 /// One axis split into `shape`; one of its dimensions may be -1. MLX: `unflatten`.
@@ -194,6 +213,24 @@ pub fn roll(a: &Array, shift: i32, axis: i32) -> Result<Array> {
     build("roll", &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
         unsafe { sys::mlx_roll_axis(out, a.as_raw(), &shift, 1, axis, s) }
+    })
+}
+
+/// The elements moved by `shift[i]` along `axes[i]`; with no axes, by the sum of `shift` in the
+/// flattened array. MLX: `roll`.
+///
+/// # Errors
+/// If an axis does not exist, or there are other than one shift for each axis.
+pub fn roll_axes(a: &Array, shift: &[i32], axes: &[i32]) -> Result<Array> {
+    build("roll_axes", &[a], |out, s| {
+        let (p, n) = (shift.as_ptr(), shift.len());
+        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+        unsafe {
+            match axes {
+                [] => sys::mlx_roll(out, a.as_raw(), p, n, s),
+                _ => sys::mlx_roll_axes(out, a.as_raw(), p, n, axes.as_ptr(), axes.len(), s),
+            }
+        }
     })
 }
 
@@ -300,7 +337,7 @@ pub fn contiguous(a: &Array, allow_col_major: bool) -> Result<Array> {
 }
 
 macro_rules! join {
-    ($($(#[$doc:meta])* $name:ident => $c:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident => $c:ident, $first:ident;)*) => {$(
         $(#[$doc])*
         ///
         /// # Errors
@@ -310,7 +347,12 @@ macro_rules! join {
             let list = VectorArray::from_refs(stringify!($name), arrays)?;
             build(stringify!($name), arrays, |out, s| {
                 // SAFETY: the list and the stream are valid; `out` is a null destination.
-                unsafe { sys::$c(out, list.as_raw(), axis, s) }
+                unsafe {
+                    match axis {
+                        0 => sys::$first(out, list.as_raw(), s),
+                        _ => sys::$c(out, list.as_raw(), axis, s),
+                    }
+                }
             })
         }
     )*};
@@ -318,9 +360,9 @@ macro_rules! join {
 
 join! {
     /// The arrays one after the other along `axis`. MLX: `concatenate`.
-    concatenate => mlx_concatenate_axis;
+    concatenate => mlx_concatenate_axis, mlx_concatenate;
     /// The arrays, all of one shape, along a new `axis`. MLX: `stack`.
-    stack => mlx_stack_axis;
+    stack => mlx_stack_axis, mlx_stack;
 }
 
 unary_ops! {
@@ -371,21 +413,13 @@ pub fn unstack(a: &Array, axis: i32) -> Result<Vec<Array>> {
     a.dim(axis).map_err(|e| e.with_op("unstack"))?;
     many("unstack", &[a], |out, s| {
         // SAFETY: the input and the stream are valid; `out` is a null destination.
-        unsafe { sys::mlx_unstack_axis(out, a.as_raw(), axis, s) }
+        unsafe {
+            match axis {
+                0 => sys::mlx_unstack(out, a.as_raw(), s),
+                _ => sys::mlx_unstack_axis(out, a.as_raw(), axis, s),
+            }
+        }
     })
-}
-
-fn many(
-    op: &'static str,
-    inputs: &[&Array],
-    call: impl FnOnce(*mut sys::mlx_vector_array, sys::mlx_stream) -> i32,
-) -> Result<Vec<Array>> {
-    let stream = crate::stream::current()?;
-    let mut out = VectorArray::null();
-    if call(out.as_out(), stream) != 0 {
-        return Err(from_c(op, inputs));
-    }
-    out.to_vec(op)
 }
 
 /// `num_splits` parts of equal size along `axis`. MLX: `split`.

@@ -1,0 +1,9 @@
+//! Wrappers of regular shape, which `tests/generated` writes from the headers of MLX C.
+
+pub mod conv;
+pub mod distributed;
+pub mod fft;
+pub mod linalg;
+pub mod ops;
+pub mod random;
+pub mod scatter;

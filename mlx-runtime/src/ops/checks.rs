@@ -1,0 +1,119 @@
+//! What MLX does not look at before it computes with it.
+
+use super::conv;
+use crate::{Array, Dtype, Error, ErrorKind, Result};
+
+/// See [`conv`]: steps of at least one, padding of at least zero.
+pub(crate) fn check_conv(
+    op: &'static str,
+    steps: &[i32],
+    padding: &[i32],
+    groups: i32,
+) -> Result<()> {
+    conv::check(op, steps, padding, groups)
+}
+
+/// One entry for each spatial axis, one for all, or none.
+pub(crate) fn check_conv_general(
+    op: &'static str,
+    input: &Array,
+    steps: [&[i32]; 3],
+    padding: [&[i32]; 2],
+    groups: i32,
+) -> Result<()> {
+    let axes = input.ndim().saturating_sub(2);
+    for list in steps.iter().chain(&padding) {
+        if list.len() > 1 && list.len() != axes {
+            return Err(Error::shape(
+                op,
+                format!("{list:?} is not one number for each of {axes} axes"),
+            ));
+        }
+    }
+    conv::check(op, &steps.concat(), &padding.concat(), groups)
+}
+
+/// At least one array.
+pub(crate) fn check_some(op: &'static str, arrays: &[&Array]) -> Result<()> {
+    if arrays.is_empty() {
+        return Err(Error::invalid(op, "there are no arrays"));
+    }
+    Ok(())
+}
+
+/// Each axis exists.
+pub(crate) fn check_axes(op: &'static str, a: &Array, axes: &[i32]) -> Result<()> {
+    for &axis in axes {
+        a.dim(axis).map_err(|e| e.with_op(op))?;
+    }
+    Ok(())
+}
+
+/// An axis has at least as many elements as it is to lose.
+pub(crate) fn check_diff(op: &'static str, a: &Array, n: i32, axis: i32) -> Result<()> {
+    let size = a.dim(axis).map_err(|e| e.with_op(op))?;
+    if !(0..=size).contains(&n) {
+        return Err(Error::shape(
+            op,
+            format!("{n} differences of an axis of size {size}"),
+        ));
+    }
+    Ok(())
+}
+
+/// The padding is not negative, and its value one number.
+pub(crate) fn check_pad(op: &'static str, a: &Array, width: i32, value: &Array) -> Result<()> {
+    let largest = a.shape().iter().copied().max().unwrap_or(0);
+    if width < 0
+        || width
+            .checked_mul(2)
+            .and_then(|w| w.checked_add(largest))
+            .is_none()
+    {
+        return Err(Error::invalid(op, format!("cannot pad by {width}")));
+    }
+    if value.size() != 1 {
+        return Err(Error::shape(
+            op,
+            format!("the value is one number, found shape {:?}", value.shape()),
+        ));
+    }
+    Ok(())
+}
+
+/// Two matrices that can be multiplied.
+pub(crate) fn check_inner(op: &'static str, a: &Array, b: &Array) -> Result<()> {
+    match (a.shape(), b.shape()) {
+        ([_, k], [l, _]) if k == l => Ok(()),
+        (a, b) => Err(Error::shape(
+            op,
+            format!("shapes {a:?} and {b:?} are not [m, k] and [k, n]"),
+        )),
+    }
+}
+
+/// Both arrays have that many axes.
+pub(crate) fn check_count(op: &'static str, n: i32, a: &Array, b: &Array) -> Result<()> {
+    let most = a.ndim().min(b.ndim());
+    match usize::try_from(n) {
+        Ok(n) if n <= most => Ok(()),
+        _ => Err(Error::shape(
+            op,
+            format!("{n} axes, of which there are {most}"),
+        )),
+    }
+}
+
+/// Numbers cut to `0..=n`.
+pub(crate) fn within(op: &'static str, numbers: &Array, n: i32) -> Result<Array> {
+    if !numbers.dtype().is_integer() {
+        let e = Error::new(
+            ErrorKind::Dtype,
+            format!("{} where integers are needed", numbers.dtype()),
+        );
+        return Err(e.with_op(op));
+    }
+    let numbers = super::astype(numbers, Dtype::Int32)?;
+    let (low, high) = (Array::scalar(0i32)?, Array::scalar(n)?);
+    super::clip(&numbers, Some(&low), Some(&high))
+}

@@ -1,0 +1,218 @@
+//! The wrappers of regular shape are written from the headers of MLX C, and are current.
+//!
+//! `table.rs` says which functions, what each does, and what to check before the call; the
+//! headers say the rest. To write the files of `src/generated` anew: `UPDATE=1 cargo test -p
+//! mlx-runtime --test generated`.
+
+mod header;
+mod table;
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use header::{Kind, Parameter, Signature};
+use table::Row;
+
+/// How a parameter looks in Rust, what stands before the call, and what is passed.
+struct Argument {
+    rust: String,
+    before: String,
+    pass: String,
+}
+
+fn argument(p: &Parameter, row: &Row) -> Argument {
+    let name = match p.name.as_str() {
+        "type" => "dtype",
+        "UPLO" => "uplo",
+        "M" => "m",
+        // A key of another type than the other optional arrays.
+        other => other,
+    };
+    let plain = |ty: &str, pass: String| Argument {
+        rust: format!("{name}: {ty}"),
+        before: String::new(),
+        pass,
+    };
+    let given = row
+        .types
+        .iter()
+        .find(|(n, _)| *n == p.name)
+        .map(|(_, ty)| *ty);
+    match &p.kind {
+        Kind::Array if name == "key" => plain("Option<&Key>", "crate::random::raw(key)".into()),
+        Kind::Array if p.nullable => plain("Option<&Array>", format!("optional({name})")),
+        Kind::Array => plain("&Array", format!("{name}.as_raw()")),
+        Kind::Arrays => Argument {
+            rust: format!("{name}: &[&Array]"),
+            before: format!("let {name}_list = VectorArray::from_refs(OP, {name})?;"),
+            pass: format!("{name}_list.as_raw()"),
+        },
+        Kind::Int => plain("i32", name.into()),
+        Kind::Float => plain("f32", name.into()),
+        Kind::Double => plain("f64", name.into()),
+        Kind::Bool => plain("bool", name.into()),
+        Kind::Dtype => plain("Dtype", format!("{name}.as_raw()")),
+        Kind::Norm => plain("Norm", format!("{name}.as_raw()")),
+        Kind::Group => plain("Option<&Group>", format!("Group::raw({name})")),
+        Kind::Text => match given {
+            Some(ty) => plain(ty, format!("{name}.as_c().as_ptr()")),
+            None => Argument {
+                rust: format!("{name}: &str"),
+                before: format!("let {name} = c_string(OP, {name})?;"),
+                pass: format!("{name}.as_ptr()"),
+            },
+        },
+        Kind::Ints if p.nullable => Argument {
+            rust: format!("{name}: Option<&[i32]>"),
+            before: format!(
+                "let ({name}_at, {name}_len) = {name}.map_or((std::ptr::null(), 0), |l| (l.as_ptr(), l.len()));"
+            ),
+            pass: format!("{name}_at, {name}_len"),
+        },
+        Kind::Ints => plain("&[i32]", format!("{name}.as_ptr(), {name}.len()")),
+        Kind::OptionalInt => plain("Option<i32>", format!("crate::ops::optional_int({name})")),
+        Kind::OptionalFloat => plain("Option<f32>", format!("crate::ops::optional_float({name})")),
+        Kind::Tuple(n) => plain(
+            &format!("({})", vec!["i32"; *n].join(", ")),
+            (0..*n).map(|i| format!("{name}.{i}")).collect::<Vec<_>>().join(", "),
+        ),
+        Kind::Stream => plain("", "s".into()),
+        Kind::Output | Kind::Outputs => unreachable!("outputs come first"),
+    }
+}
+
+fn function(row: &Row, signature: &Signature) -> String {
+    let outputs: Vec<_> = signature
+        .parameters
+        .iter()
+        .take_while(|p| p.is_output())
+        .collect();
+    let inputs = &signature.parameters[outputs.len()..];
+    let stream = inputs.iter().any(|p| p.kind == Kind::Stream);
+    let arguments: Vec<_> = inputs.iter().map(|p| argument(p, row)).collect();
+    let of_rust: Vec<_> = inputs
+        .iter()
+        .zip(&arguments)
+        .filter(|(p, _)| p.kind != Kind::Stream)
+        .collect();
+    let names: Vec<_> = inputs
+        .iter()
+        .filter(|p| p.kind == Kind::Array && !p.nullable)
+        .map(|p| p.name.as_str())
+        .collect();
+    let list = inputs
+        .iter()
+        .find(|p| p.kind == Kind::Arrays)
+        .map(|p| p.name.clone());
+    let shown = list.unwrap_or_else(|| format!("&[{}]", names.join(", ")));
+
+    let mut out = String::new();
+    for line in row.doc.lines() {
+        writeln!(out, "/// {}", line.trim()).unwrap();
+    }
+    writeln!(out, "///\n/// # Errors").unwrap();
+    for line in row.errors.lines() {
+        writeln!(out, "/// {}", line.trim()).unwrap();
+    }
+    if of_rust.len() > 7 {
+        writeln!(
+            out,
+            "#[allow(clippy::too_many_arguments)] // MLX's own arguments"
+        )
+        .unwrap();
+    }
+    let result = match outputs.as_slice() {
+        [one] if one.kind == Kind::Output => "Array",
+        [_] => "Vec<Array>",
+        _ => "(Array, Array)",
+    };
+    let parameters: Vec<_> = of_rust.iter().map(|(_, a)| a.rust.clone()).collect();
+    writeln!(
+        out,
+        "pub fn {}({}) -> Result<{result}> {{",
+        row.name,
+        parameters.join(", ")
+    )
+    .unwrap();
+    writeln!(out, "const OP: &str = \"{}\";", row.name).unwrap();
+    writeln!(out, "{}", row.check).unwrap();
+    for a in &arguments {
+        writeln!(out, "{}", a.before).unwrap();
+    }
+    let passed: Vec<_> = arguments.iter().map(|a| a.pass.clone()).collect();
+    let (build, outs) = match result {
+        "Array" => ("build", "out"),
+        "Vec<Array>" => ("build_many", "out"),
+        _ => ("build_two", "out_0, out_1"),
+    };
+    let closure = match outs {
+        "out" => "|out, s|",
+        _ => "|out_0, out_1, s|",
+    };
+    let closure = if stream {
+        closure.to_owned()
+    } else {
+        closure.replace(", s|", ", _|")
+    };
+    let call = format!("sys::{}({outs}, {})", row.c, passed.join(", "));
+    writeln!(
+        out,
+        "{build}(OP, {shown}, {closure} {{\n\
+         // SAFETY: the inputs and the stream are valid, each list has its length; what the call\n\
+         // writes to is null; null inputs stand for \"absent\".\n\
+         unsafe {{ {call} }}\n}})\n}}"
+    )
+    .unwrap();
+    out
+}
+
+fn formatted(text: &str) -> String {
+    let mut child = Command::new("rustfmt")
+        .args(["--edition", "2021"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("rustfmt, which comes with the toolchain");
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{text}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_generated_wrappers_are_current() {
+    let signatures = header::read(Path::new(mlx_sys::source::HEADERS));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/generated");
+    for file in table::FILES {
+        let mut text = format!(
+            "//! {}\n//!\n//! Written by `tests/generated` from the headers of MLX C: change its table instead.\n\n{}\n",
+            file.doc, file.uses
+        );
+        for row in file.rows {
+            let signature = signatures
+                .get(row.c)
+                .unwrap_or_else(|| panic!("no {}", row.c));
+            text.push('\n');
+            text.push_str(&function(row, signature));
+        }
+        let text = formatted(&text);
+        let path = folder.join(format!("{}.rs", file.name));
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, text).unwrap();
+            continue;
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            committed == text,
+            "src/generated/{}.rs is not current: UPDATE=1 writes it",
+            file.name
+        );
+    }
+}

@@ -22,6 +22,15 @@ pub fn graph(
     methods: &[Method],
     method: &Method,
 ) -> std::result::Result<Graph, Vec<Diag>> {
+    match attempt(model, methods, method) {
+        (graph, errors) if errors.is_empty() => Ok(graph),
+        (_, errors) => Err(errors),
+    }
+}
+
+/// The graph of a method as far as it goes, and its mistakes. An operation that a rule refuses is
+/// in the graph with its arguments; its type is unknown.
+pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph, Vec<Diag>) {
     let mut b = Builder {
         model,
         methods,
@@ -41,11 +50,7 @@ pub fn graph(
     }
     b.body(method);
     b.one_reader_of_each_cache();
-    if b.errors.is_empty() {
-        Ok(b.graph)
-    } else {
-        Err(b.errors)
-    }
+    (b.graph, b.errors)
 }
 
 pub(crate) struct Builder<'a> {

@@ -80,7 +80,11 @@ impl Builder<'_> {
             graph: &self.graph,
             names: &self.model.names,
         };
-        let ty = (op.rule)(&ctx)?;
+        // What reads the result is not wrong for that alone.
+        let ty = (op.rule)(&ctx).unwrap_or_else(|e| {
+            self.errors.push(e);
+            Ty::Unknown
+        });
         Ok(self.push(Kind::Op { op, args: list }, ty, span))
     }
 

@@ -254,7 +254,7 @@ ops! {
     "swiglu"(("gate", P::Tensor), ("up", P::Tensor)) = rules::swiglu;
     // Two tensors that broadcast, or a number.
     "add"(OA, OB) = rules::binary;
-    "subtract"(OA, OB) = rules::subtract;
+    "subtract"(OA, OB) = rules::binary;
     "multiply"(OA, OB) = rules::binary;
     "divide"(OA, OB) = rules::divide;
     "floor_divide"(OA, OB) = rules::whole;

@@ -111,22 +111,6 @@ pub fn binary(c: &Ctx<'_>) -> Result<Ty> {
     Ok(Ty::Tensor(shape, dtype))
 }
 
-/// As `binary`; two bools have no difference.
-pub fn subtract(c: &Ctx<'_>) -> Result<Ty> {
-    let (shape, dtype) = operands(c, 0, 1)?;
-    match dtype {
-        Dt::Bool => Err(c.error(
-            Code::Dtype,
-            format!(
-                "bools have no difference: {}, {}",
-                c.describe(0),
-                c.describe(1)
-            ),
-        )),
-        _ => Ok(Ty::Tensor(shape, dtype)),
-    }
-}
-
 /// As `binary`; whole numbers would become floating point, so they are refused.
 pub fn divide(c: &Ctx<'_>) -> Result<Ty> {
     let (shape, dtype) = operands(c, 0, 1)?;

@@ -104,7 +104,7 @@ pub fn topk(c: &Ctx<'_>) -> Result<Ty> {
         .plus(&k.negated())
         .as_constant()
         .is_some_and(|n| n < 0);
-    if beyond || k.as_constant().is_some_and(|n| n < 1) {
+    if beyond || k.as_constant().is_some_and(|n| n < 0) {
         let text = format!(
             "`{}` elements of axis {at} of {}",
             c.names.dim(k),

@@ -12,9 +12,9 @@ pub fn reduce(c: &Ctx<'_>) -> Result<Ty> {
         need_float(c, 0, d)?;
     }
     let axes = c.axes(1, s.len())?;
-    // MLX counts what is true.
+    // MLX counts what is true, but has nothing to do for a scalar.
     let d = match (d, c.op.name) {
-        (Dt::Bool, "sum" | "prod") => Dt::I32,
+        (Dt::Bool, "sum" | "prod") if !s.is_empty() => Dt::I32,
         (_, "all" | "any") => Dt::Bool,
         _ => d,
     };

@@ -81,6 +81,7 @@ pub fn unflatten(c: &Ctx<'_>) -> Result<Ty> {
 pub fn broadcast_to(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     let to = c.dims(1).to_vec();
+    not_negative(c, 1)?;
     match broadcast(s, &to) {
         Some(out) if out == to => Ok(Ty::Tensor(to, d)),
         _ => Err(c.error_at(
@@ -286,7 +287,7 @@ pub fn slice(c: &Ctx<'_>) -> Result<Ty> {
                 c.names.dim(step),
                 c.names.dim(&length)
             );
-            c.error_at(3, Code::Slice, text)
+            c.error_at(3, Code::Stride, text)
         })?;
     }
     Ok(Ty::Tensor(out, d))

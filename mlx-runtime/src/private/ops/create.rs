@@ -1,18 +1,24 @@
 //! Arrays from sizes.
 
-use crate::{ops, Array, Dtype, Result};
+use crate::{ops, Array, Dtype, Error, Result};
 
 /// `vals` everywhere.
 pub fn full(shape: &[i32], vals: f32, dtype: Dtype) -> Result<Array> {
     ops::full(shape, &Array::scalar(vals)?, dtype)
 }
 
-/// From `start` to before `stop`; one size alone is `stop`.
+/// From `start` to before `stop`; one size alone is `stop`. Steps that lead away from it are an
+/// error: the result's size would be negative.
 pub fn arange(start: i32, stop: Option<i32>, step: i32, dtype: Dtype) -> Result<Array> {
     let (start, stop) = match stop {
         None => (0, start),
         Some(stop) => (start, stop),
     };
+    let backwards = if step < 0 { stop > start } else { stop < start };
+    if step == 0 || backwards {
+        let text = format!("steps of {step} from {start} do not lead to {stop}");
+        return Err(Error::invalid("arange", text));
+    }
     ops::arange(f64::from(start), f64::from(stop), f64::from(step), dtype)
 }
 

@@ -2,8 +2,9 @@
 
 use super::{expand_dims, number, scaled, shifted, softplus, squeeze};
 use crate::ops::{
-    abs, add, astype, clip, divide, exp, less, log, logaddexp, logsumexp, maximum, mean, minimum,
-    multiply, negative, sqrt, square, subtract, sum, take_along_axis, where_,
+    abs, add, astype, clip, divide, exp, less, log, logaddexp, logsumexp, max, maximum, mean,
+    minimum, multiply, negative, sqrt, square, stop_gradient, subtract, sum, take_along_axis,
+    where_,
 };
 use crate::{Array, Dtype, Error, Result};
 
@@ -41,9 +42,13 @@ pub fn cross_entropy(
         let text = format!("label smoothing is in [0, 1), found {label_smoothing}");
         return Err(Error::invalid("cross_entropy", text));
     }
-    let logits = astype(logits, Dtype::Float32)?;
+    let mut logits = astype(logits, Dtype::Float32)?;
     let score = match targets.dtype().is_float() {
-        true => sum(&multiply(&logits, targets)?, &[axis], false)?,
+        true => {
+            // Where the targets do not add up to 1, the shift is part of the result, as in MLX.
+            logits = subtract(&logits, &stop_gradient(&max(&logits, &[axis], true)?)?)?;
+            sum(&multiply(&logits, targets)?, &[axis], false)?
+        }
         false => picked(&logits, targets, axis)?,
     };
     let all = logsumexp(&logits, &[axis], false)?;

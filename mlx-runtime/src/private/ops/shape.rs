@@ -63,6 +63,10 @@ pub fn slice(
         let text = format!("{start:?}..{stop:?} of axes {axes:?} of {sizes:?}");
         Error::shape("slice", text)
     };
+    let one_each = |list: &[i32]| list.len() == axes.len();
+    if !one_each(start) || !one_each(stop) || !(strides.len() == 1 || one_each(strides)) {
+        return Err(bad());
+    }
     for (i, axis) in axes.iter().enumerate() {
         let n = a.dim(*axis)?;
         let at = if *axis < 0 {

@@ -96,11 +96,23 @@ macro_rules! block {
                 let mixed = y * tanh(y * 0.5) + tanh(y * 0.5);
                 (cross_entropy(self.head(mixed), targets) * weights).sum()
             }
+
+            fn capped(
+                &self,
+                x: Tensor![B, L, hidden],
+                targets: Tensor![B, L; i32],
+                weights: Tensor![B, L; f32],
+            ) -> Tensor![; f32] {
+                let z = tanh(self.head(x) / 2.5) * 2.5;
+                cross_entropy(z, targets, weights, reduction = "mean")
+            }
         }
 
         impl Block for $name {
             fn total(&self, batch: &[Array]) -> Result<Array> {
-                self.loss(&batch[0], &batch[1], &batch[2])
+                let (x, targets, weights) = (&batch[0], &batch[1], &batch[2]);
+                let (a, b) = (self.loss(x, targets, weights)?, self.capped(x, targets, weights)?);
+                mlx_runtime::ops::add(&a, &b)
             }
         }
     };

@@ -103,8 +103,10 @@ impl<A: Model<Config = Config>> Gemma<A> {
         weights: Tensor![B, L; f32],
     ) -> Tensor![B, L; f32] {
         if config.final_logit_softcapping.is_some() {
-            let logits = self.forward(tokens, KvCache::off());
-            cross_entropy(logits.astype(f32), targets) * weights
+            let logits = self.lm_head(self.hidden(tokens, KvCache::off()));
+            let capped =
+                tanh(logits / config.final_logit_softcapping) * config.final_logit_softcapping;
+            cross_entropy(capped, targets) * weights
         } else {
             let h = self.hidden(tokens, KvCache::off());
             linear_cross_entropy(h, self.lm_head, targets, weights)

@@ -360,6 +360,7 @@ impl Builder<'_> {
             input,
             targets: targets_id,
             weights: Some(weights_id),
+            cap: None,
             reduction: None,
         };
         Ok(self.push(kind, Ty::Tensor(rows, Dt::F32), span))

@@ -69,6 +69,7 @@ pub enum Kind {
         input: Id,
         targets: Id,
         weights: Option<Id>,
+        cap: Option<Expr>,
         reduction: Option<String>,
     },
     /// Rotary positions, the cache and causal attention over joined heads, found by `fuse`.

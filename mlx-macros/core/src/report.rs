@@ -44,13 +44,15 @@ pub fn text(name: &str, graph: &Graph, names: &Names) -> String {
                 input,
                 targets,
                 weights,
+                cap,
                 reduction,
             } => {
                 let weights = weights.map_or_else(|| "_".to_string(), |w| format!("%{w}"));
                 let of = reduction
                     .as_ref()
                     .map_or_else(String::new, |r| format!("{r} of "));
-                format!("{of}linear_cross_entropy(%{input}, self.{field}, %{targets}, {weights})")
+                let capped = cap.as_ref().map_or("", |_| ", capped");
+                format!("{of}linear_cross_entropy(%{input}, self.{field}, %{targets}, {weights}{capped})")
             }
             Kind::Attention(a) => format!(
                 "rope_attention(%{}, %{}, %{}) by self.{}",

@@ -114,6 +114,10 @@ fn the_loss_of_a_projection_keeps_no_logits() {
         ),
         ("cross_entropy(self.head(x), t) * w", "self.head, %1, %2)"),
         ("w * cross_entropy(self.head(x), t)", "self.head, %1, %2)"),
+        (
+            "cross_entropy((tanh(self.head(x) / config.cap) * config.cap).astype(f32), t) * w",
+            "self.head, %1, %2, capped)",
+        ),
         // Weights that broadcast stay outside.
         ("cross_entropy(self.head(x), t) * s", "self.head, %1, _)"),
     ] {
@@ -135,6 +139,10 @@ fn logits_that_are_read_otherwise_stay() {
             "Tensor![B, L; f32]",
         ),
         ("cross_entropy(self.head(x) * 0.5, t)", "Tensor![B, L; f32]"),
+        (
+            "cross_entropy(tanh(self.head(x) / 3.0) * 2.0, t)",
+            "Tensor![B, L; f32]",
+        ),
         (
             "cross_entropy(self.head(x), t, label_smoothing = 0.1)",
             "Tensor![B, L; f32]",

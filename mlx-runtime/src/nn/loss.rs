@@ -20,37 +20,29 @@ pub fn linear_cross_entropy(
     targets: &Array,
     weights: &Array,
 ) -> Result<Array> {
-    match is_native(x, layer) {
-        true => native(x, layer, targets, weights),
-        false => ops::multiply(&in_parts(x, layer, targets)?, weights),
+    projected(x, layer, targets, Some(weights), None)
+}
+
+/// As [`linear_cross_entropy`], with all weights 1 where none are given, of `cap * tanh(z / cap)`
+/// instead of the logits `z` where there is a cap.
+pub fn projected(
+    x: &Array,
+    layer: &Linear,
+    targets: &Array,
+    weights: Option<&Array>,
+    cap: Option<f32>,
+) -> Result<Array> {
+    let plain = layer.is_frozen() && !layer.has_extras() && cap.is_none();
+    if plain && fused::available(x) {
+        let w = layer.dense(Dtype::Float32)?;
+        let weights = match weights {
+            Some(w) => w,
+            None => &ops::ones(targets.shape(), Dtype::Float32)?,
+        };
+        let with_grad = transforms::is_differentiating();
+        return fused::linear_cross_entropy(x, &w, targets, weights, with_grad);
     }
-}
-
-/// As [`linear_cross_entropy`] with all weights 1.
-///
-/// # Errors
-/// If shapes do not fit.
-pub fn linear_cross_entropy_each(x: &Array, layer: &Linear, targets: &Array) -> Result<Array> {
-    match is_native(x, layer) {
-        true => {
-            let weights = ops::ones(targets.shape(), Dtype::Float32)?;
-            native(x, layer, targets, &weights)
-        }
-        false => in_parts(x, layer, targets),
-    }
-}
-
-fn is_native(x: &Array, layer: &Linear) -> bool {
-    fused::available(x) && layer.is_frozen() && !layer.has_extras()
-}
-
-fn native(x: &Array, layer: &Linear, targets: &Array, weights: &Array) -> Result<Array> {
-    let w = layer.dense(Dtype::Float32)?;
-    fused::linear_cross_entropy(x, &w, targets, weights, transforms::is_differentiating())
-}
-
-fn in_parts(x: &Array, layer: &Linear, targets: &Array) -> Result<Array> {
-    let flat = Rows::new(x, layer, targets)?;
+    let flat = Rows::new(x, layer, targets, cap)?;
     let losses = if !transforms::is_differentiating() {
         flat.losses(&flat.x, layer)?
     } else if layer.is_frozen() && !layer.has_extras() {
@@ -58,7 +50,11 @@ fn in_parts(x: &Array, layer: &Linear, targets: &Array) -> Result<Array> {
     } else {
         flat.recomputed(layer)?
     };
-    ops::reshape(&losses, targets.shape())
+    let losses = ops::reshape(&losses, targets.shape())?;
+    match weights {
+        Some(w) => ops::multiply(&losses, w),
+        None => Ok(losses),
+    }
 }
 
 /// The rows of a projection's input and their targets, to be worked on in parts.
@@ -70,10 +66,12 @@ struct Rows {
     targets: Array,
     /// The first row of each part, and the row after the last.
     bounds: Vec<i32>,
+    /// Logits `z` become `cap * tanh(z / cap)`.
+    cap: Option<f32>,
 }
 
 impl Rows {
-    fn new(x: &Array, layer: &Linear, targets: &Array) -> Result<Self> {
+    fn new(x: &Array, layer: &Linear, targets: &Array, cap: Option<f32>) -> Result<Self> {
         // The shapes are checked where the model is compiled; `reshape` reports what is left.
         let x = ops::reshape(x, &[-1, x.dim(-1)?])?;
         let (n, vocabulary) = (x.dim(0)?, layer.sizes().1);
@@ -88,6 +86,7 @@ impl Rows {
         Ok(Rows {
             targets: ops::reshape(targets, &[n])?,
             bounds: (0..=parts.max(1)).map(bound).collect(),
+            cap,
             x,
         })
     }
@@ -106,7 +105,7 @@ impl Rows {
         let mut all: Vec<Array> = Vec::new();
         for (x, t) in self.parts(x).zip(self.parts(&self.targets)) {
             let x = after(x?, all.last())?;
-            all.push(losses(&logits(&x, layer)?, &t?)?);
+            all.push(losses(&logits(&x, layer, self.cap)?, &t?)?);
         }
         ops::concatenate(&all.iter().collect::<Vec<_>>(), 0)
     }
@@ -121,9 +120,10 @@ impl Rows {
                 for (x, t) in rows.parts(&x[0]).zip(rows.parts(&rows.targets)) {
                     let (x, t) = (after(x?, grads.last())?, t?);
                     let z = ops::matmul(&x, &ops::transpose(&w, &[1, 0])?)?;
-                    let z = ops::astype(&z, Dtype::Float32)?;
+                    let z = capped(&z, rows.cap)?;
                     let nll = losses(&z, &t)?;
-                    grads.push(ops::matmul(&slope(&z, &t, &nll, x.dtype())?, &w)?);
+                    let dz = slope(&z, &t, &nll, rows.cap)?;
+                    grads.push(ops::matmul(&ops::astype(&dz, x.dtype())?, &w)?);
                     all.push(nll);
                 }
                 let join = |a: &[Array]| ops::concatenate(&a.iter().collect::<Vec<_>>(), 0);
@@ -161,12 +161,16 @@ impl Rows {
         let (mut rows, mut sums): (Vec<Array>, Vec<Array>) = (Vec::new(), Vec::new());
         let parts = self.parts(&inputs[0]).zip(self.parts(&self.targets));
         for ((x, t), by) in parts.zip(self.parts(by)) {
-            let (t, by, layer) = (t?, by?, layer.clone());
+            let (t, by, layer, cap) = (t?, by?, layer.clone(), self.cap);
             // Not before the backward pass, and not before the part in front of it is done.
             let done: Vec<&Array> = rows.last().into_iter().chain(&sums).chain([&by]).collect();
             let x = transforms::depends(&[&x?], &done)?.swap_remove(0);
-            let of_part =
-                move |p: &[Array]| Ok(vec![losses(&logits(&p[0], &with(&layer, &p[1..]))?, &t)?]);
+            let of_part = move |p: &[Array]| {
+                Ok(vec![losses(
+                    &logits(&p[0], &with(&layer, &p[1..]), cap)?,
+                    &t,
+                )?])
+            };
             let primals: Vec<Array> = [x].into_iter().chain(params.iter().cloned()).collect();
             let (_, grads) = transforms::vjp(of_part, &primals, &[by])?;
             let mut grads = grads.into_iter();
@@ -211,8 +215,20 @@ fn with(layer: &Linear, params: &[Array]) -> Linear {
 }
 
 /// `[n, D] -> [n, V]`, float32.
-fn logits(x: &Array, layer: &Linear) -> Result<Array> {
-    ops::astype(&layer.forward(x)?, Dtype::Float32)
+fn logits(x: &Array, layer: &Linear, cap: Option<f32>) -> Result<Array> {
+    capped(&layer.forward(x)?, cap)
+}
+
+/// In float32, and no larger than the cap.
+fn capped(z: &Array, cap: Option<f32>) -> Result<Array> {
+    let z = ops::astype(z, Dtype::Float32)?;
+    match cap {
+        None => Ok(z),
+        Some(cap) => {
+            let cap = Array::scalar(cap)?;
+            ops::multiply(&ops::tanh(&ops::divide(&z, &cap)?)?, &cap)
+        }
+    }
 }
 
 /// `logits [n, V]`, `targets [n]` -> `[n]`.
@@ -224,11 +240,20 @@ fn losses(logits: &Array, targets: &Array) -> Result<Array> {
     )
 }
 
-/// The losses' gradients with respect to the logits: softmax, less 1 at the target.
-fn slope(logits: &Array, targets: &Array, losses: &Array, dtype: Dtype) -> Result<Array> {
+/// The losses' gradients with respect to the logits before the cap: softmax, less 1 at the target,
+/// times the slope of the cap.
+fn slope(logits: &Array, targets: &Array, losses: &Array, cap: Option<f32>) -> Result<Array> {
     let at = ops::expand_dims(targets, &[-1])?;
     let p = ops::softmax(logits, &[-1], false)?;
     // exp(-loss) - 1, exact where it is near 0.
     let there = ops::expm1(&ops::negative(&ops::expand_dims(losses, &[-1])?)?)?;
-    ops::astype(&ops::put_along_axis(&p, &at, &there, -1)?, dtype)
+    let dz = ops::put_along_axis(&p, &at, &there, -1)?;
+    match cap {
+        None => Ok(dz),
+        Some(cap) => {
+            let tanh = ops::divide(logits, &Array::scalar(cap)?)?;
+            let slope = ops::subtract(&Array::scalar(1f32)?, &ops::square(&tanh)?)?;
+            ops::multiply(&dz, &slope)
+        }
+    }
 }

@@ -13,6 +13,7 @@ pub use crate::model::names::{NamePart, Names};
 pub use crate::model::quantise::Quantise;
 pub use crate::model::sig::{check_argument, check_result, Sig, SigType};
 pub use crate::nn::linear::{joined, tied};
+pub use crate::nn::loss::projected;
 pub use crate::nn::packed::keep_quantized;
 
 use crate::{Array, Dtype, Error, ErrorKind, Result};

@@ -5,8 +5,8 @@ use crate::ir::{Arg, Graph, Id, Kind};
 use crate::parse::{FieldKind, ModelDef};
 use crate::signature::{Dt, Ty};
 
-/// `cross_entropy(self.head(h), targets)`, also with a weight for each row, becomes one operation,
-/// of which no logits are kept, where nothing else reads the logits.
+/// `cross_entropy(self.head(h), targets)`, also with a weight for each row and soft-capped logits
+/// (`tanh(z / cap) * cap`), becomes one operation, of which no logits are kept, where nothing else reads the logits.
 pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
     for id in 0..graph.nodes.len() {
         if let Some((at, fused)) = matched(model, graph, id) {
@@ -41,6 +41,13 @@ fn matched(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Id, Kind)> {
         }
         logits = *x;
     }
+    let cap = match soft_cap(graph, logits) {
+        Some((z, cap)) => {
+            logits = z;
+            Some(cap.clone())
+        }
+        None => None,
+    };
     let Kind::Leaf { field, args } = &graph.nodes[logits].kind else {
         return None;
     };
@@ -57,6 +64,7 @@ fn matched(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Id, Kind)> {
         input: *input,
         targets: *targets,
         weights,
+        cap: cap.clone(),
         reduction: (reduction != "none").then(|| reduction.clone()),
     };
     match weights {
@@ -69,6 +77,27 @@ fn matched(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Id, Kind)> {
             Some((product, weights)) => (product, fused(Some(weights))),
             None => (id, fused(None)),
         }),
+    }
+}
+
+/// The logits and the cap of `tanh(logits / cap) * cap`, where nothing else reads what is between.
+fn soft_cap(graph: &Graph, id: Id) -> Option<(Id, &syn::Expr)> {
+    let (tanh, cap) = by_number(graph, id, "multiply")?;
+    let [Arg::Value(quotient)] = op_of(graph, tanh, "tanh")? else {
+        return None;
+    };
+    let (logits, same) = by_number(graph, *quotient, "divide")?;
+    let once = |of: Id, by: Id| readers(graph, of) == [by];
+    let chain = once(logits, *quotient) && once(*quotient, tanh) && once(tanh, id);
+    (cap == same && chain).then_some((logits, cap))
+}
+
+/// The value and the number of an operation of both.
+fn by_number<'g>(graph: &'g Graph, id: Id, name: &str) -> Option<(Id, &'g syn::Expr)> {
+    match op_of(graph, id, name)? {
+        [Arg::Value(x), Arg::Weak { expr, .. }] => Some((*x, expr)),
+        [Arg::Weak { expr, .. }, Arg::Value(x)] if name == "multiply" => Some((*x, expr)),
+        _ => None,
     }
 }
 

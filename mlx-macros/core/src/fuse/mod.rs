@@ -45,7 +45,7 @@ pub static PASSES: &[Pass] = &[
     },
     Pass {
         name: "cross_entropy",
-        doc: "`cross_entropy(self.head(h), targets)`, alone or times a weight for each row, is `linear_cross_entropy` where nothing else reads the logits",
+        doc: "`cross_entropy(self.head(h), targets)`, also weighted, reduced or with soft-capped logits, is `linear_cross_entropy` where nothing else reads the logits",
         run: cross_entropy::run,
     },
     Pass {

@@ -325,17 +325,22 @@ impl Lower<'_> {
                 input,
                 targets,
                 weights,
+                cap,
                 reduction,
             } => {
                 let layer = self.layer(field);
                 let (x, t) = (self.read(*input), self.read(*targets));
-                let losses = match weights.map(|w| self.read(w)) {
-                    Some(w) => {
-                        quote! { ::mlx_runtime::nn::linear_cross_entropy(#x, &#layer, #t, #w)? }
-                    }
-                    None => {
-                        quote! { ::mlx_runtime::nn::linear_cross_entropy_each(#x, &#layer, #t)? }
-                    }
+                let none = quote! { ::core::option::Option::None };
+                let weights = weights.map(|w| self.read(w)).map_or_else(
+                    || none.clone(),
+                    |w| quote! { ::core::option::Option::Some(#w) },
+                );
+                let cap = cap.as_ref().map(|c| self.number(c)).map_or_else(
+                    || none.clone(),
+                    |c| quote! { ::core::option::Option::Some((#c) as f32) },
+                );
+                let losses = quote! {
+                    ::mlx_runtime::__private::projected(#x, &#layer, #t, #weights, #cap)?
                 };
                 match reduction {
                     None => losses,

@@ -337,7 +337,7 @@ pub fn contiguous(a: &Array, allow_col_major: bool) -> Result<Array> {
 }
 
 macro_rules! join {
-    ($($(#[$doc:meta])* $name:ident => $c:ident, $first:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident => $c:ident;)*) => {$(
         $(#[$doc])*
         ///
         /// # Errors
@@ -347,12 +347,7 @@ macro_rules! join {
             let list = VectorArray::from_refs(stringify!($name), arrays)?;
             build(stringify!($name), arrays, |out, s| {
                 // SAFETY: the list and the stream are valid; `out` is a null destination.
-                unsafe {
-                    match axis {
-                        0 => sys::$first(out, list.as_raw(), s),
-                        _ => sys::$c(out, list.as_raw(), axis, s),
-                    }
-                }
+                unsafe { sys::$c(out, list.as_raw(), axis, s) }
             })
         }
     )*};
@@ -360,9 +355,9 @@ macro_rules! join {
 
 join! {
     /// The arrays one after the other along `axis`. MLX: `concatenate`.
-    concatenate => mlx_concatenate_axis, mlx_concatenate;
+    concatenate => mlx_concatenate_axis;
     /// The arrays, all of one shape, along a new `axis`. MLX: `stack`.
-    stack => mlx_stack_axis, mlx_stack;
+    stack => mlx_stack_axis;
 }
 
 unary_ops! {

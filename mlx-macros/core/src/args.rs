@@ -95,7 +95,9 @@ pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
     let at = e.span();
     match e {
         Expr::Path(p) if p.path.get_ident().is_some() => {
-            let name = p.path.require_ident()?.unraw().to_string();
+            let name = p.path.require_ident()?;
+            names.seen(name);
+            let name = name.unraw().to_string();
             Ok(names
                 .short
                 .get(&name)

@@ -5,7 +5,7 @@ use quote::{quote, ToTokens};
 
 use crate::checkpoint::Saved;
 use crate::condition;
-use crate::dims::{is_free, Dim};
+use crate::dims::{is_free, Dim, Names};
 use crate::lower::{config_expr, dim, join_key, sig_type};
 use crate::parse::{Field, FieldKind, ModelDef};
 use crate::quantize::Quantize;
@@ -23,7 +23,7 @@ pub fn model_impl(
     let (impl_generics, ty_generics, where_clause) = model.item.generics.split_for_impl();
     let sig = signature(model, methods);
     let build = build(model, joins);
-    let saved = kept.map(|(m, s)| saved(m, &s));
+    let saved = kept.map(|(m, s)| saved(m, &s, &model.names));
     let call = call(model, methods);
     let layout = crate::layout::items(model);
     let visits = model.fields.iter().map(|f| visit(f, false));
@@ -58,7 +58,7 @@ pub fn item(model: &ModelDef) -> TokenStream {
 }
 
 /// What `forward` keeps for the backward pass, for a first argument of the shape `__x`.
-fn saved(method: &Method, saved: &Saved) -> TokenStream {
+fn saved(method: &Method, saved: &Saved, names: &Names) -> TokenStream {
     let Some(Ty::Tensor(first, _)) = method.args.first().map(|a| &a.ty) else {
         return quote! {};
     };
@@ -69,7 +69,7 @@ fn saved(method: &Method, saved: &Saved) -> TokenStream {
                 Some(i) => quote! { __at(#i) },
                 None if is_free(n) => quote! { 1i64 },
                 None => {
-                    let field = crate::lower::config_field(n);
+                    let field = names.config_field(n);
                     quote! { (__c.#field as i64) }
                 }
             }
@@ -178,7 +178,7 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
     let what = model.item.ident.to_string();
     let size = |d: &crate::dims::Dim| {
         let e = dim(d, |n| {
-            let field = crate::lower::config_field(n);
+            let field = model.names.config_field(n);
             quote! { (__c.#field as i64) }
         });
         let text = model.names.dim(d);

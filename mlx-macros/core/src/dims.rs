@@ -1,8 +1,12 @@
 //! Symbolic sizes: polynomials with integer coefficients over named dims, kept in a normal form
 //! so that equal sizes compare equal however they were written.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+
+use proc_macro2::{Ident, Span};
+use syn::ext::IdentExt;
 
 /// A size such as `B`, `heads*head_dim` or `2*ffn + 1`.
 ///
@@ -295,9 +299,28 @@ pub struct Names {
     pub short: BTreeMap<String, Dim>,
     /// Sizes that the model requires to be multiples of others.
     pub multiples: Vec<(Dim, Dim)>,
+    /// Where each name was first written: rustc reports there that the config has no such field.
+    pub places: RefCell<BTreeMap<String, Span>>,
 }
 
 impl Names {
+    /// Keeps the place of a name that the user wrote.
+    pub fn seen(&self, name: &Ident) {
+        let mut places = self.places.borrow_mut();
+        let place = places.entry(name.unraw().to_string());
+        place.or_insert_with(|| name.span());
+    }
+
+    /// The config's field for a dim; a keyword becomes a raw identifier.
+    pub fn config_field(&self, name: &str) -> Ident {
+        let places = self.places.borrow();
+        let at = places.get(name).copied().unwrap_or_else(Span::call_site);
+        match syn::parse_str::<Ident>(name) {
+            Ok(_) => Ident::new(name, at),
+            Err(_) => Ident::new_raw(name, at),
+        }
+    }
+
     /// A size in the user's words.
     pub fn dim(&self, d: &Dim) -> String {
         let plain = d.as_name().is_some_and(|n| Quotient::of(n).is_none());
@@ -409,7 +432,7 @@ mod tests {
         let q = n("heads").times(&n("head_dim"));
         let names = Names {
             short: BTreeMap::from([("q".to_string(), q.clone())]),
-            multiples: vec![],
+            ..Names::default()
         };
         assert_eq!(names.shape(&[n("B"), q]), "[B, q]");
     }
@@ -417,8 +440,8 @@ mod tests {
     #[test]
     fn required_quotients_are_names_that_reduce() {
         let names = Names {
-            short: BTreeMap::new(),
             multiples: vec![(n("heads"), n("kv")), (n("image"), Dim::constant(2))],
+            ..Names::default()
         };
         let group = names.divide(&n("heads"), &n("kv")).unwrap();
         assert_eq!(group.to_string(), "heads/kv");

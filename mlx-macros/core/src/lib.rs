@@ -33,7 +33,7 @@ pub mod signature;
 mod values;
 pub mod weights;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 use syn::{ItemImpl, ItemStruct};
 
@@ -51,7 +51,7 @@ pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
         return structure(attr, s);
     }
     let Ok(i) = syn::parse2::<ItemImpl>(item.clone()) else {
-        let error = Diag::not_a_model(proc_macro2::Span::call_site(), "this item").to_tokens();
+        let error = Diag::not_a_model(Span::call_site(), "this item").to_tokens();
         return quote! { #error #item };
     };
     match (&*i.self_ty, &i.trait_) {
@@ -217,6 +217,29 @@ impl syn::parse::Parse for Input {
         let (attr, item);
         syn::braced!(attr in input);
         syn::braced!(item in input);
-        Ok(Input(attr.parse()?, item.parse()?, input.parse()?))
+        let (attr, item): (TokenStream, TokenStream) = (attr.parse()?, item.parse()?);
+        let methods: ItemImpl = input.parse()?;
+        let user = methods.impl_token.span;
+        let item = syn::parse2(as_written(item, user))?;
+        Ok(Input(as_written(attr, user), item, methods))
     }
+}
+
+/// The struct's tokens as the user wrote them, although they come out of the hidden macro: so
+/// rustc shows mistakes at them without that macro, and with its own suggestions.
+fn as_written(tokens: TokenStream, user: Span) -> TokenStream {
+    let token = |t: TokenTree| match t {
+        TokenTree::Group(g) => {
+            let mut new = Group::new(g.delimiter(), as_written(g.stream(), user));
+            new.set_span(g.span().resolved_at(user));
+            TokenTree::Group(new)
+        }
+        // `$crate` has its meaning from where it stands.
+        TokenTree::Ident(i) if i == "$crate" => TokenTree::Ident(i),
+        mut other => {
+            other.set_span(other.span().resolved_at(user));
+            other
+        }
+    };
+    tokens.into_iter().map(token).collect()
 }

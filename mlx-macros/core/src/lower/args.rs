@@ -7,7 +7,7 @@ use syn::{Expr, Ident};
 
 use super::{layer, Lower};
 use crate::condition;
-use crate::dims::{is_free, Dim, Quotient};
+use crate::dims::{is_free, Dim, Names, Quotient};
 use crate::ir::{Arg, Graph, Kind};
 use crate::signature::{Dt, Ty};
 
@@ -122,11 +122,6 @@ impl Lower<'_> {
     }
 }
 
-/// The config's field for a dim; a keyword becomes a raw identifier.
-pub fn config_field(name: &str) -> Ident {
-    syn::parse_str(name).unwrap_or_else(|_| Ident::new_raw(name, Span::call_site()))
-}
-
 /// The variable of a size in generated code.
 pub(super) fn dim_var(name: &str) -> Ident {
     format_ident!("__d_{}", name, span = Span::mixed_site())
@@ -159,7 +154,7 @@ pub fn dim(d: &Dim, var: impl Fn(&str) -> TokenStream) -> TokenStream {
         .unwrap_or_else(|| quote! { 0i64 })
 }
 
-pub(super) fn size_pattern(d: &Dim, free: &[String]) -> TokenStream {
+pub(super) fn size_pattern(d: &Dim, free: &[String], names: &Names) -> TokenStream {
     let p = quote! { ::mlx_runtime::__private::Size };
     if let Some(i) = d.as_name().and_then(|n| free.iter().position(|f| f == n)) {
         return quote! { #p::Free(#i) };
@@ -168,7 +163,7 @@ pub(super) fn size_pattern(d: &Dim, free: &[String]) -> TokenStream {
         return quote! { #p::Any };
     }
     let e = dim(d, |n| {
-        let field = config_field(n);
+        let field = names.config_field(n);
         quote! { (__c.#field as i64) }
     });
     quote! { #p::Fixed(#e) }

@@ -3,7 +3,7 @@
 mod args;
 mod check;
 
-pub use args::{config_expr, config_field, dim};
+pub use args::{config_expr, dim};
 pub use check::sig_type;
 
 use args::{dim_var, size_pattern};
@@ -139,7 +139,7 @@ impl Lower<'_> {
         let args = m.args.iter().filter_map(|a| match &a.ty {
             Ty::Tensor(shape, d) => {
                 let (name, text) = (&a.name, a.name.to_string());
-                let dims = shape.iter().map(|d| size_pattern(d, &free));
+                let dims = shape.iter().map(|d| size_pattern(d, &free, &self.model.names));
                 let class = format_ident!("{}", format!("{d:?}"));
                 Some(quote! {
                     ::mlx_runtime::__private::Arg::new(#text, #name, ::mlx_runtime::__private::Class::#class, &[#(#dims),*])
@@ -165,7 +165,7 @@ impl Lower<'_> {
             }
         }
         let config = used.iter().map(|n| {
-            let (var, field) = (dim_var(n), config_field(n));
+            let (var, field) = (dim_var(n), self.model.names.config_field(n));
             quote! { let #var = __c.#field as i64; }
         });
         let start = match self.model.function {
@@ -354,7 +354,7 @@ impl Lower<'_> {
                 let rope = self.field(&a.rope);
                 let (q, k, v) = (self.read(a.q), self.read(a.k), self.read(a.v));
                 let head_dim = dim(&a.head_dim, |n| {
-                    let field = config_field(n);
+                    let field = self.model.names.config_field(n);
                     quote! { (__c.#field as i64) }
                 });
                 let scale = self.arg(&a.scale, crate::ops::P::OptScalar);

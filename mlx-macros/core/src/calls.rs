@@ -11,7 +11,7 @@ use syn::{Expr, ExprForLoop, Ident, Pat, Stmt};
 use crate::build::Builder;
 use crate::diag::{suggest, Diag, Result};
 use crate::dims::{is_free, Dim, Shape};
-use crate::ir::{Arg, Call, Callee, Id, Kind};
+use crate::ir::{Arg, Call, Callee, Id, Kind, Place};
 use crate::ops::{Ctx, Op};
 use crate::parse::FieldKind;
 use crate::signature::{Dt, Method, Ty};
@@ -243,12 +243,8 @@ impl Builder<'_> {
             return Err(Diag::no_tensor(span, name));
         };
         let ret = result(wanted, self.ty(*first));
-        let call = self.expect(
-            self.callee(model),
-            format!("self.{name}"),
-            &values,
-            ret.clone(),
-        );
+        let callee = (self.callee(model), format!("self.{name}"));
+        let call = self.expect(callee, &values, (ret.clone(), place(wanted)));
         let list = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
         Ok(self.push(
             Kind::Sub {
@@ -275,20 +271,17 @@ impl Builder<'_> {
 
     pub(crate) fn expect(
         &self,
-        callee: Callee,
-        what: String,
+        (callee, what): (Callee, String),
         values: &[(Id, Span)],
-        ret: Ty,
+        (ret, place): (Ty, Place),
     ) -> Call {
-        let args = values
-            .iter()
-            .map(|(id, s)| (self.ty(*id).clone(), *s))
-            .collect();
+        let arg = |(id, s): &(Id, Span)| (self.ty(*id).clone(), *s, self.describe(*id));
         Call {
             callee,
             what,
-            args,
+            args: values.iter().map(arg).collect(),
             ret,
+            place,
         }
     }
 
@@ -394,12 +387,8 @@ impl Builder<'_> {
         }
         let values = self.values(&args)?;
         let ret = self.ty(values[0].0).clone();
-        let call = self.expect(
-            self.callee(model),
-            var.ident.to_string(),
-            &values,
-            ret.clone(),
-        );
+        let callee = (self.callee(model), var.ident.to_string());
+        let call = self.expect(callee, &values, (ret.clone(), Place::Stack));
         let (mut cache, mut extra) = (None, Vec::new());
         for (i, (id, at)) in values.iter().enumerate().skip(1) {
             match self.ty(*id) {
@@ -434,6 +423,15 @@ pub(crate) fn result(wanted: Option<&Ty>, first: &Ty) -> Ty {
         }
         Some(w @ Ty::Tensor(..)) => w.clone(),
         _ => first.clone(),
+    }
+}
+
+/// Where that comes from.
+pub(crate) fn place(wanted: Option<&Ty>) -> Place {
+    match wanted {
+        Some(Ty::Tensor(..)) => Place::Declared,
+        Some(Ty::Tuple(parts)) if !parts.contains(&Ty::Unknown) => Place::Declared,
+        _ => Place::Assumed,
     }
 }
 

@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, ItemFn, Path};
 
 use crate::build::{self, Builder};
-use crate::calls::result;
+use crate::calls::{place, result};
 use crate::define::sig;
 use crate::diag::{Diag, Result};
 use crate::dims::{is_free, Names};
@@ -111,8 +111,8 @@ impl Builder<'_> {
                 return Err(Diag::no_tensor(path.span(), path_text(path)));
             }
         };
-        let callee = Callee::Function(path.clone());
-        let call = self.expect(callee, path_text(path), &values, ret.clone());
+        let callee = (Callee::Function(path.clone()), path_text(path));
+        let call = self.expect(callee, &values, (ret.clone(), place(wanted)));
         let args = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
         Ok(self.push(Kind::Function { args, call }, ret, span))
     }

@@ -145,6 +145,17 @@ pub enum Callee {
     Function(Path),
 }
 
+/// Where the type that a caller expects of a result comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    /// A `let` or a method's end declares it.
+    Declared,
+    /// It is that of the first tensor, for want of a declaration.
+    Assumed,
+    /// The next layer of a stack takes it.
+    Stack,
+}
+
 /// What the caller expects of a sub-model or function; rustc compares it with that one's own
 /// signature.
 pub struct Call {
@@ -152,10 +163,12 @@ pub struct Call {
     pub callee: Callee,
     /// How the call is named in messages.
     pub what: String,
-    /// The arguments' types, and where each is.
-    pub args: Vec<(Ty, Span)>,
+    /// The arguments' types, where each is, and how messages name it.
+    pub args: Vec<(Ty, Span, String)>,
     /// The result's type as the caller uses it.
     pub ret: Ty,
+    /// Where that comes from.
+    pub place: Place,
 }
 
 impl Call {

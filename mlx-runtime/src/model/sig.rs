@@ -194,17 +194,42 @@ const EMPTY: Bound<'static> = Bound {
     len: 0,
 };
 
-/// Compares argument `i` of a call with the signature; the arguments before it bind free dims.
-#[track_caller] // the error shows the call alone
-pub const fn check_argument(sig: &Sig, caller: &str, what: &str, args: &[SigType], i: usize) {
-    if i >= sig.args.len() {
-        Text::new()
-            .push(caller)
-            .push(" calls ")
-            .push(what)
-            .push(" with too many arguments for ")
+/// Where the result's type in a caller comes from.
+#[derive(Clone, Copy)]
+pub enum Place {
+    /// The caller declares it.
+    Declared,
+    /// Nobody does, so that it is that of the first tensor.
+    Assumed,
+    /// The next layer of a stack takes it.
+    Stack,
+}
+
+/// Compares the number of arguments of a call through [`Model::call`](super::Model::call), where
+/// rustc does not.
+#[track_caller]
+pub const fn check_count(sig: &Sig, caller: &str, what: &str, count: usize) {
+    let text = Text::new().push(caller).push(" calls ").push(what);
+    if count > sig.args.len() {
+        text.push(" with too many arguments for ")
             .push(sig.callee)
             .fail();
+    }
+    if count < sig.args.len() {
+        text.push(" without the argument `")
+            .push(sig.args[count].0)
+            .push("` of ")
+            .push(sig.callee)
+            .fail();
+    }
+}
+
+/// Compares argument `i` of a call with the signature; the arguments before it bind free dims.
+/// `found` says what is passed, with its shape and line.
+#[track_caller] // the error shows the call alone
+pub const fn check_argument(sig: &Sig, args: &[SigType], i: usize, found: &str) {
+    if args.len() != sig.args.len() {
+        return;
     }
     let mut bound = EMPTY;
     let mut j = 0;
@@ -221,34 +246,22 @@ pub const fn check_argument(sig: &Sig, caller: &str, what: &str, args: &[SigType
                 .push(" is ")
                 .shape(&sig.args[i].1, &bound)
                 .push(", but ")
-                .push(caller)
-                .push(" passes ")
-                .shape(&args[i], &EMPTY)
-                .push(" to ")
-                .push(what)
+                .push(found)
                 .fail();
         }
         j += 1;
     }
 }
 
-/// Compares the number of arguments and the result of a call with the signature.
+/// Compares the result of a call with the signature.
 #[track_caller]
-pub const fn check_result(sig: &Sig, caller: &str, what: &str, args: &[SigType], ret: &SigType) {
-    if args.len() < sig.args.len() {
-        Text::new()
-            .push(caller)
-            .push(" calls ")
-            .push(what)
-            .push(" without the argument `")
-            .push(sig.args[args.len()].0)
-            .push("` of ")
-            .push(sig.callee)
-            .fail();
+pub const fn check_result(sig: &Sig, what: &str, args: &[SigType], ret: &SigType, place: Place) {
+    if args.len() != sig.args.len() {
+        return;
     }
     let mut bound = EMPTY;
     let mut j = 0;
-    while j < args.len() && j < sig.args.len() {
+    while j < args.len() {
         let (ok, next) = matches(&sig.args[j].1, &args[j], bound);
         if !ok {
             // The argument is reported; what follows from it is not.
@@ -259,20 +272,28 @@ pub const fn check_result(sig: &Sig, caller: &str, what: &str, args: &[SigType],
     }
     let known = bound.len;
     let (ok, bound) = matches(&sig.ret, ret, bound);
-    if !ok || bound.len != known {
-        Text::new()
-            .push(sig.callee)
-            .push(" returns ")
-            .shape(&sig.ret, &bound)
-            .push(", but ")
-            .push(caller)
-            .push(" uses the result of ")
-            .push(what)
-            .push(" as ")
-            .shape(ret, &EMPTY)
-            .push("; declare its shape: `let y: Tensor![..] = ..`")
-            .fail();
+    if ok && bound.len == known {
+        return;
     }
+    let text = Text::new()
+        .push(sig.callee)
+        .push(" returns ")
+        .shape(&sig.ret, &bound);
+    match place {
+        Place::Declared => text.push(", but is declared ").shape(ret, &EMPTY),
+        Place::Assumed => text
+            .push(", but was taken to return ")
+            .shape(ret, &EMPTY)
+            .push(" like its first argument\nhelp: declare it: `let y: Tensor!")
+            .shape(&sig.ret, &bound)
+            .push(" = ")
+            .push(what)
+            .push("(..)`"),
+        Place::Stack => text
+            .push(", but the next layer of the stack takes ")
+            .shape(ret, &EMPTY),
+    }
+    .fail();
 }
 
 #[cfg(test)]
@@ -293,29 +314,35 @@ mod tests {
     #[test]
     fn equal_up_to_free_dims_passes() {
         const ARGS: &[SigType] = &[X, SigType::Cache];
-        const _: () = check_argument(&SIG, "Block", "self.attn", ARGS, 0);
-        const _: () = check_argument(&SIG, "Block", "self.attn", ARGS, 1);
-        const _: () = check_result(&SIG, "Block", "self.attn", ARGS, &X);
+        const _: () = check_count(&SIG, "Block", "self.attn", 2);
+        const _: () = check_argument(&SIG, ARGS, 0, "");
+        const _: () = check_argument(&SIG, ARGS, 1, "");
+        const _: () = check_result(&SIG, "self.attn", ARGS, &X, Place::Assumed);
     }
 
     #[test]
     fn differences_name_both_shapes() {
-        let found = std::panic::catch_unwind(|| {
-            let wrong = SigType::Tensor(&["N", "T", "q"], "float");
-            check_argument(&SIG, "Block", "self.attn", &[wrong], 0)
-        });
-        let text = *found.unwrap_err().downcast::<String>().unwrap();
+        let text = |f: fn()| {
+            let found = std::panic::catch_unwind(f);
+            *found.unwrap_err().downcast::<String>().unwrap()
+        };
+        const WRONG: SigType = SigType::Tensor(&["N", "T", "q"], "float");
         assert_eq!(
-            text,
-            "argument `x` of Attention::forward is [N, T, hidden], but Block passes [N, T, q] to self.attn"
+            text(|| check_argument(
+                &SIG,
+                &[WRONG, SigType::Cache],
+                0,
+                "`y` is [N, T, q] (line 3)"
+            )),
+            "argument `x` of Attention::forward is [N, T, hidden], but `y` is [N, T, q] (line 3)"
         );
-        let found = std::panic::catch_unwind(|| {
-            check_result(&SIG, "Block", "self.attn", &[X], &X);
-        });
-        assert!(found
-            .unwrap_err()
-            .downcast::<String>()
-            .unwrap()
-            .contains("without the argument `cache`"));
+        let args = || check_result(&SIG, "attn", &[X, SigType::Cache], &WRONG, Place::Assumed);
+        assert_eq!(
+            text(args),
+            "Attention::forward returns [N, T, hidden], but was taken to return [N, T, q] like its \
+             first argument\nhelp: declare it: `let y: Tensor![N, T, hidden] = attn(..)`"
+        );
+        let count = text(|| check_count(&SIG, "Block", "self.attn", 1));
+        assert!(count.contains("without the argument `cache`"));
     }
 }

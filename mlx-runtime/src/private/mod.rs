@@ -11,7 +11,7 @@ pub use crate::model::loader::{index, join, LoadDim};
 pub use crate::model::meta::Meta;
 pub use crate::model::names::{NamePart, Names};
 pub use crate::model::quantise::Quantise;
-pub use crate::model::sig::{check_argument, check_result, Sig, SigType};
+pub use crate::model::sig::{check_argument, check_count, check_result, Place, Sig, SigType};
 pub use crate::nn::linear::{joined, tied};
 pub use crate::nn::loss::projected;
 pub use crate::nn::packed::keep_quantized;

@@ -1,7 +1,7 @@
 //! Constants that make rustc compare a call with the callee's signature.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 
 use super::Lower;
 use crate::ir::{Call, Callee};
@@ -10,30 +10,42 @@ use crate::signature::Ty;
 impl Lower<'_> {
     /// Constants that make rustc compare this call with the callee's own signature, each placed at
     /// the argument it is about. What depends on a type parameter is compared where that is chosen.
+    /// The tokens stand for the user's own: rustc shows no macro around them.
     pub(super) fn check(&self, call: &Call, span: Span) -> TokenStream {
         let (what, args) = (&call.what, &call.args);
         let caller = self.model.item.ident.to_string();
-        let all: Vec<TokenStream> = args.iter().map(|(t, _)| sig_type(t)).collect();
+        let types = args.iter().map(|(t, ..)| sig_type(t));
+        let all = quote! { &[#(#types),*] };
         let sig = match &call.callee {
             Callee::Model(t) | Callee::Generic(t) => {
                 quote! { &<#t as ::mlx_runtime::model::Model>::SIG }
             }
             Callee::Function(path) => quote! { &#path::SIG },
         };
-        let constant = |at: Span, check: TokenStream| match call.callee {
-            Callee::Generic(_) => quote_spanned! { at => const { #check } },
-            _ => quote_spanned! { at => const _: () = #check; },
+        let generic = matches!(call.callee, Callee::Generic(_));
+        let constant = |at: Span, check: TokenStream| match generic {
+            true => quote_spanned! { at => const { #check } },
+            false => quote_spanned! { at => const _: () = #check; },
         };
-        let each = args.iter().enumerate().map(|(i, (_, at))| {
-            let at = at.resolved_at(Span::mixed_site());
-            let check = quote_spanned! { at => ::mlx_runtime::__private::check_argument(#sig, #caller, #what, &[#(#all),*], #i) };
+        // Other calls name the method, so that rustc counts.
+        let count = generic.then(|| {
+            let n = args.len();
+            let check = quote_spanned! { span => ::mlx_runtime::__private::check_count(#sig, #caller, #what, #n) };
+            constant(span, check)
+        });
+        let each = args.iter().enumerate().map(|(i, (_, at, found))| {
+            let at = *at;
+            let check = quote_spanned! { at => ::mlx_runtime::__private::check_argument(#sig, #all, #i, #found) };
             constant(at, check)
         });
-        let ret = sig_type(&call.ret);
-        let at = span.resolved_at(Span::mixed_site());
-        let check = quote_spanned! { at => ::mlx_runtime::__private::check_result(#sig, #caller, #what, &[#(#all),*], &#ret) };
-        let result = constant(at, check);
-        quote! { #(#each)* #result }
+        let (ret, place) = (
+            sig_type(&call.ret),
+            format_ident!("{}", format!("{:?}", call.place)),
+        );
+        let place = quote! { ::mlx_runtime::__private::Place::#place };
+        let check = quote_spanned! { span => ::mlx_runtime::__private::check_result(#sig, #what, #all, &#ret, #place) };
+        let result = constant(span, check);
+        quote! { #count #(#each)* #result }
     }
 }
 

@@ -11,7 +11,7 @@ use args::{dim_var, size_pattern};
 use std::collections::BTreeSet;
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, ToTokens};
+use quote::{format_ident, quote, quote_spanned, ToTokens};
 use syn::Ident;
 
 use crate::build::variable;
@@ -296,7 +296,10 @@ impl Lower<'_> {
                     Callee::Generic(_) => quote! {
                         ::mlx_runtime::__private::first(::mlx_runtime::model::Model::call(__layer, &[&__x[0], #(#rest),*], __cache)?)
                     },
-                    _ => quote! { __layer.forward(&__x[0], #(#rest,)* #last) },
+                    _ => {
+                        let forward = forward(node.span);
+                        quote! { __layer #forward(&__x[0], #(#rest,)* #last) }
+                    }
                 };
                 let cache = match cache {
                     Some(id) => self.read(*id),
@@ -452,7 +455,8 @@ impl Lower<'_> {
         let ids: Vec<Id> = args.iter().flat_map(Arg::values).collect();
         if !matches!(call.callee, Callee::Generic(_)) {
             let args = ids.iter().map(|id| self.read(*id));
-            return quote! { { #check #f.forward(#(#args),*)? } };
+            let forward = forward(node.span);
+            return quote! { { #check #f #forward(#(#args),*)? } };
         }
         let arrays = ids.iter().filter(|id| !self.is_cache(**id));
         let arrays = arrays.map(|id| self.read(*id));
@@ -497,6 +501,11 @@ impl Lower<'_> {
             Policy::Never => quote! { #p::Never },
         }
     }
+}
+
+/// `.forward`, at the user's call: there rustc counts the arguments.
+fn forward(at: Span) -> TokenStream {
+    quote_spanned! { at.resolved_at(Span::mixed_site()) => .forward }
 }
 
 /// The number of the layer that a model is.

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use mlx_macros::mlx_model;
+use mlx_macros::{mlx_fn, mlx_model};
 use mlx_runtime::nn::{Linear, RmsNorm, Rope};
 
 /// Sizes of the models below.
@@ -82,6 +82,18 @@ impl Attention {
         let y = scaled_dot_product_attention(self.rope(q, cache), k, v, causal);
         self.wo(y.transpose([0, 2, 1, 3]).reshape([B, L, q]))
     }
+}
+
+/// `cap * tanh(x / cap)`.
+#[mlx_fn]
+pub fn soft_cap(x: Tensor![B, L, D], cap: f32) -> Tensor![B, L, D] {
+    tanh(x / cap) * cap
+}
+
+/// Two vectors for each token beside each other.
+#[mlx_fn]
+pub fn beside(x: Tensor![B, L, D], y: Tensor![B, L, E]) -> Tensor![B, L, D + E] {
+    concatenate([x, y], -1)
 }
 
 /// The guide, the reference and the README: every block of Rust in them is compiled and run.

@@ -120,6 +120,10 @@ impl Builder<'_> {
             }
         }
         let field = self.field(name)?;
+        if field.broken {
+            self.values(args)?;
+            return Ok(self.unknown(span));
+        }
         self.present(field, name.span())?;
         let (rank_in, out) = match &field.kind {
             FieldKind::Linear { out, input, .. } => (Some(input.clone()), Some(out.clone())),
@@ -287,12 +291,15 @@ impl Builder<'_> {
 
     /// Another method of the same model: its free dims take the arguments' sizes.
     fn method(&mut self, m: &Method, args: &[&Expr], span: Span) -> Result<Id> {
-        if args.len() != m.args.len() {
+        if !m.broken && args.len() != m.args.len() {
             let names: Vec<String> = m.args.iter().map(|a| a.name.to_string()).collect();
             let names = names.join(", ");
             return Err(Diag::method_arguments(span, &m.name, names, args.len()));
         }
         let values = self.values(args)?;
+        if m.broken {
+            return Ok(self.unknown(span));
+        }
         let mut bound: BTreeMap<String, Dim> = BTreeMap::new();
         for ((id, at), a) in values.iter().zip(&m.args) {
             let fits = match (self.ty(*id), &a.ty) {
@@ -323,6 +330,9 @@ impl Builder<'_> {
             return Err(Diag::loss_arguments(span));
         };
         let field = self.field_name(head)?;
+        if self.field(&field)?.broken {
+            return Ok(self.unknown(span));
+        }
         let FieldKind::Linear { input: want, .. } = &self.field(&field)?.kind else {
             let kind = type_text(self.field(&field)?);
             return Err(Diag::not_a_linear(head.span(), field, kind));
@@ -367,6 +377,9 @@ impl Builder<'_> {
         };
         let name = self.field_name(&f.expr)?;
         let field = self.field(&name)?;
+        if field.broken {
+            return Ok(());
+        }
         self.present(field, name.span())?;
         let FieldKind::Layers { model, .. } = &field.kind else {
             return Err(Diag::not_a_stack(f.expr.span(), name, type_text(field)));

@@ -44,6 +44,24 @@ pub fn model_impl(
     }
 }
 
+/// In place of `impl Model for ..` where the struct has mistakes: it keeps other models, and the
+/// editor, from having more. It is never run, since such a crate does not compile.
+pub fn stand_in(model: &ModelDef, methods: &[Method]) -> TokenStream {
+    let (name, config) = (&model.item.ident, &model.config);
+    let (impl_generics, ty_generics, where_clause) = model.item.generics.split_for_impl();
+    let sig = signature(model, methods);
+    quote! {
+        #[allow(unused_variables, clippy::all)]
+        impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
+            type Config = #config;
+            const SIG: ::mlx_runtime::__private::Sig = #sig;
+            fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self { ::core::unreachable!() }
+            fn visit<'__a>(&'__a self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::Leaf<'__a>)) {}
+            fn visit_mut(&mut self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::LeafMut<'_>)) {}
+        }
+    }
+}
+
 /// The struct itself, with the field that the macros need.
 pub fn item(model: &ModelDef) -> TokenStream {
     let mut item = model.item.clone();

@@ -292,6 +292,11 @@ impl Dim {
     }
 }
 
+/// The config's field for a dim; a keyword becomes a raw identifier.
+pub fn config_field(name: &str) -> Ident {
+    syn::parse_str(name).unwrap_or_else(|_| Ident::new_raw(name, Span::call_site()))
+}
+
 /// What a model says of its sizes.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
@@ -311,14 +316,13 @@ impl Names {
         place.or_insert_with(|| name.span());
     }
 
-    /// The config's field for a dim; a keyword becomes a raw identifier.
+    /// The config's field for a dim, where the dim was first written.
     pub fn config_field(&self, name: &str) -> Ident {
-        let places = self.places.borrow();
-        let at = places.get(name).copied().unwrap_or_else(Span::call_site);
-        match syn::parse_str::<Ident>(name) {
-            Ok(_) => Ident::new(name, at),
-            Err(_) => Ident::new_raw(name, at),
+        let mut field = config_field(name);
+        if let Some(at) = self.places.borrow().get(name) {
+            field.set_span(*at);
         }
+        field
     }
 
     /// A size in the user's words.

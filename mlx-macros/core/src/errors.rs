@@ -73,6 +73,9 @@ errors! {
     Attribute: "attribute" {
         unknown_key(key, near, known) = "unknown argument `{key}`{near}{known}";
         unknown_model_key(key, near) = "unknown argument `{key}`{near}; `#[mlx_model]` takes `config = Type`, `dims(name = size, ..)`, `fuse(..)` and `digest = \"file\"`";
+        config_not_a_type() = "`config` is the name of a type";
+        no_config() = "name the type that holds the sizes: `#[mlx_model(config = MyConfig)]`";
+        dim_without_name() = "a size needs a name: `dims(q = heads * head_dim)`";
     }
     /// The item the attribute stands on is not one it can define.
     Item: "item",

@@ -28,16 +28,24 @@ pub fn expand(item: TokenStream) -> TokenStream {
         }
     };
     let model = no_model(&f);
+    let mut errors = Vec::new();
     let method = match signature::function(&f).and_then(|m| without_config(&m).map(|()| m)) {
         Ok(m) => m,
-        Err(e) => return e.to_tokens(),
+        Err(e) => {
+            errors.push(e);
+            signature::stand_in(&f.attrs, &f.vis, &f.sig, &f.block, &Names::default())
+        }
     };
     let (name, vis, signature) = (
         &method.name,
         &method.vis,
         sig(&method.name.to_string(), &method),
     );
-    let function = match build::graph(&model, &[], &method) {
+    let graph = match method.broken {
+        true => Err(errors),
+        false => build::graph(&model, &[], &method),
+    };
+    let function = match graph {
         Ok(mut graph) => {
             fuse::run(&model, &mut graph);
             lower::function(&model, &method, &graph)

@@ -3,12 +3,12 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt;
 use syn::{BinOp, Expr, Ident, Lit, Member, UnOp};
 
 use crate::define::{pretty, weight_name};
-use crate::dims::{Dim, Quotient};
+use crate::dims::{config_field, Dim, Quotient};
 use crate::layers::Setting;
-use crate::lower::config_field;
 use crate::parse::{Field, FieldKind, ModelDef};
 use crate::weights;
 
@@ -34,7 +34,10 @@ pub fn items(model: &ModelDef) -> TokenStream {
         .filter(|f| !matches!(f.kind, FieldKind::Rope { .. }));
     let fields: Vec<TokenStream> = holding.map(|f| field(model, f, &mut names)).collect();
     let facts = names.iter().map(|n| {
-        let text = n.to_string();
+        let (text, mut n) = (n.to_string(), n.clone());
+        if let Some(at) = model.names.places.borrow().get(&n.unraw().to_string()) {
+            n.set_span(*at);
+        }
         quote! { __f(#text, #p::show(&__config.#n)); }
     });
     let inner = model.fields.iter().filter_map(|f| match &f.kind {

@@ -38,6 +38,7 @@ use quote::{format_ident, quote};
 use syn::{ItemImpl, ItemStruct};
 
 use diag::Diag;
+use dims::Names;
 use ir::Graph;
 use parse::{FieldKind, ModelDef};
 use signature::Method;
@@ -80,13 +81,13 @@ fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
         }
         Err(errors) => {
             let errors = errors.iter().map(Diag::to_tokens);
-            let item = parse::stripped(item);
-            // The impl is silenced: it could only repeat the struct's mistakes.
+            let stripped = parse::stripped(item.clone());
             quote! {
                 #(#errors)*
-                #item
+                #[derive(Clone)]
+                #stripped
                 #[allow(unused_macros)]
-                macro_rules! #hidden { ($($t:tt)*) => {}; }
+                macro_rules! #hidden { ($($t:tt)*) => { ::mlx_macros::__mlx_impl! { { #attr } { #item } $($t)* } }; }
             }
         }
     }
@@ -108,20 +109,50 @@ pub fn analyse(
     item: ItemStruct,
     methods: &ItemImpl,
 ) -> Result<Whole, (Vec<Diag>, Vec<Method>)> {
-    let model = parse::model(attr, item).map_err(|e| (e, vec![]))?;
-    let methods = signature::methods(methods, &model.names).map_err(|e| (e, vec![]))?;
-    let (mut graphs, mut errors) = (Vec::new(), Vec::new());
-    for m in &methods {
+    read(attr, item, methods).map_err(|m| ([m.of_struct, m.of_impl].concat(), m.methods))
+}
+
+/// What is left of a model with mistakes.
+struct Mistaken {
+    /// Mistakes of the struct, which its own expansion reports.
+    of_struct: Vec<Diag>,
+    /// Mistakes of the impl.
+    of_impl: Vec<Diag>,
+    /// The struct, if its config is known.
+    model: Option<ModelDef>,
+    /// The methods, as far as their signatures are understood.
+    methods: Vec<Method>,
+}
+
+fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole, Mistaken> {
+    let (model, of_struct) = parse::lenient(attr, item);
+    let Some(model) = model else {
+        let (methods, _) = signature::methods(methods, &Names::default());
+        return Err(Mistaken {
+            of_struct,
+            of_impl: vec![],
+            model,
+            methods,
+        });
+    };
+    let (methods, mut errors) = signature::methods(methods, &model.names);
+    let mut graphs = Vec::new();
+    for m in methods.iter().filter(|m| !m.broken) {
         match build::graph(&model, &methods, m) {
             Ok(g) => graphs.push(g),
             Err(e) => errors.extend(e),
         }
     }
-    if errors.is_empty() {
+    if errors.is_empty() && of_struct.is_empty() {
         errors.extend(unused(&model, &graphs));
     }
-    if !errors.is_empty() {
-        return Err((errors, methods));
+    if !errors.is_empty() || !of_struct.is_empty() {
+        return Err(Mistaken {
+            of_struct,
+            of_impl: errors,
+            model: Some(model),
+            methods,
+        });
     }
     for g in &mut graphs {
         fuse::run(&model, g);
@@ -167,7 +198,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
     };
     let (generics, self_ty) = (methods.generics.clone(), methods.self_ty.clone());
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    match analyse(attr.clone(), item.clone(), &methods) {
+    match read(attr, item, &methods) {
         Ok(w) => {
             let mut joins: Vec<Vec<syn::Ident>> = Vec::new();
             for j in w.graphs.iter().flat_map(|g| &g.joins) {
@@ -193,13 +224,14 @@ pub fn expand(input: TokenStream) -> TokenStream {
                 impl #impl_generics #self_ty #where_clause { #(#bodies)* }
             }
         }
-        Err((errors, found)) => {
-            let errors = errors.iter().map(Diag::to_tokens);
-            let bodies = found.iter().map(|m| lower::placeholder(m, true));
+        Err(m) => {
+            let errors = m.of_impl.iter().map(Diag::to_tokens);
+            let bodies = m.methods.iter().map(|m| lower::placeholder(m, true));
             // The items stay, so that the editor and other models still see them.
-            let model = parse::model(attr, item)
-                .ok()
-                .map(|m| define::model_impl(&m, &found, &[], None));
+            let model = m.model.map(|model| match m.of_struct.is_empty() {
+                true => define::model_impl(&model, &m.methods, &[], None),
+                false => define::stand_in(&model, &m.methods),
+            });
             quote! {
                 #(#errors)*
                 #model

@@ -57,6 +57,8 @@ pub struct Field {
     pub tied: Option<Tied>,
     /// The condition under which it exists at all; its type is then `Option<..>`.
     pub when: Option<Expr>,
+    /// Its attributes have a mistake: nothing is said of how it is used.
+    pub broken: bool,
 }
 
 /// `#[tied(field, when = flag)]`.
@@ -119,7 +121,16 @@ const HELPERS: &[&str] = &[
 ];
 
 /// Reads `#[mlx_model(config = .., dims(..))] struct ..`; mistakes are gathered.
-pub fn model(attr: TokenStream, mut item: ItemStruct) -> std::result::Result<ModelDef, Vec<Diag>> {
+pub fn model(attr: TokenStream, item: ItemStruct) -> std::result::Result<ModelDef, Vec<Diag>> {
+    match lenient(attr, item) {
+        (Some(model), errors) if errors.is_empty() => Ok(model),
+        (_, errors) => Err(errors),
+    }
+}
+
+/// As [`model`], with what is left of the model where it has mistakes: all of it if the config's
+/// type is known.
+pub fn lenient(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Vec<Diag>) {
     let mut errors = Vec::new();
     // Quotients in sizes lean on what is required.
     let requires = collect(&mut errors, requires(&item)).unwrap_or_default();
@@ -127,13 +138,9 @@ pub fn model(attr: TokenStream, mut item: ItemStruct) -> std::result::Result<Mod
         multiples: requires.iter().filter_map(multiple).collect(),
         ..Names::default()
     };
-    let (config, names, fuse, digest) = match header(attr, names, item.ident.span()) {
-        Ok(h) => h,
-        Err(e) => {
-            errors.push(e);
-            return Err(errors);
-        }
-    };
+    let header = header(attr, names, item.ident.span(), &mut errors);
+    let header = collect(&mut errors, header);
+    let digest = header.as_ref().and_then(|(.., digest)| digest.clone());
     let digest = digest.and_then(|file| match item.generics.params.is_empty() {
         true => collect(&mut errors, Digest::read(&file)),
         false => {
@@ -147,31 +154,48 @@ pub fn model(attr: TokenStream, mut item: ItemStruct) -> std::result::Result<Mod
         let text = "a model is a struct with named fields";
         errors.push(Diag::new(Code::Item, item.ident.span(), text));
     }
+    let unknown = Names::default();
+    let names = header.as_ref().map_or(&unknown, |(_, names, ..)| names);
     for f in item.fields.iter_mut().filter(|_| named) {
-        match field(f, &names) {
+        match field(f, names) {
             Ok(f) => fields.push(f),
-            Err(e) => errors.push(e),
+            Err(e) => {
+                errors.push(e);
+                fields.extend(f.ident.clone().map(|name| broken(name, &f.ty)));
+            }
         }
     }
     item.attrs.retain(|a| !is_helper(a));
     for f in &fields {
-        if let Err(e) = check_tied(f, &fields, &names) {
+        if let Err(e) = check_tied(f, &fields, names) {
             errors.push(e);
         }
     }
-    if errors.is_empty() {
-        Ok(ModelDef {
-            item,
-            config,
-            names,
-            requires,
-            fields,
-            fuse,
-            digest,
-            function: false,
-        })
-    } else {
-        Err(errors)
+    let model = header.map(|(config, names, fuse, _)| ModelDef {
+        item,
+        config,
+        names,
+        requires,
+        fields,
+        fuse,
+        digest,
+        function: false,
+    });
+    (model, errors)
+}
+
+fn broken(name: Ident, ty: &Type) -> Field {
+    Field {
+        name,
+        ty: ty.clone(),
+        weights: None,
+        quantize: None,
+        kind: FieldKind::Model,
+        lora: false,
+        frozen: false,
+        tied: None,
+        when: None,
+        broken: true,
     }
 }
 
@@ -234,45 +258,55 @@ fn is_helper(a: &Attribute) -> bool {
 /// The config's type, named sizes, passes, and the file of a digest.
 type Header = (Path, Names, Switches, Option<LitStr>);
 
-fn header(attr: TokenStream, mut names: Names, at: Span) -> Result<Header> {
+/// Mistakes in one argument do not hide those in others; only the config is needed.
+fn header(attr: TokenStream, mut names: Names, at: Span, errors: &mut Vec<Diag>) -> Result<Header> {
     let (mut config, mut digest) = (None, None);
     let mut fuse = Switches::All;
     for meta in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(attr)? {
-        match &meta {
+        let read = match &meta {
             Meta::NameValue(nv) if nv.path.is_ident("config") => match &nv.value {
-                Expr::Path(p) => config = Some(p.path.clone()),
-                e => {
-                    return Err(Diag::new(
-                        Code::Attribute,
-                        e.span(),
-                        "`config` is the name of a type",
-                    ))
+                Expr::Path(p) => {
+                    config = Some(p.path.clone());
+                    Ok(())
                 }
+                e => return Err(Diag::config_not_a_type(e.span())),
             },
             Meta::NameValue(nv) if nv.path.is_ident("digest") => match &nv.value {
                 Expr::Lit(syn::ExprLit {
                     lit: Lit::Str(s), ..
-                }) => digest = Some(s.clone()),
-                e => return Err(Diag::digest_form(e.span())),
-            },
-            Meta::List(list) if list.path.is_ident("dims") => {
-                let args = Args::list(list)?;
-                for (name, e) in args.keyed {
-                    let dim = dim_expr(&e, &names)?;
-                    names.short.insert(name.to_string(), dim);
+                }) => {
+                    digest = Some(s.clone());
+                    Ok(())
                 }
+                e => Err(Diag::digest_form(e.span())),
+            },
+            Meta::List(list) if list.path.is_ident("dims") => short_names(list, &mut names),
+            Meta::List(list) if list.path.is_ident("fuse") => {
+                Switches::parse(list).map(|s| fuse = s)
             }
-            Meta::List(list) if list.path.is_ident("fuse") => fuse = Switches::parse(list)?,
             other => {
                 let name = other.path().to_token_stream().to_string();
                 let near = suggest(&name, ["config", "dims", "fuse", "digest"]);
-                return Err(Diag::unknown_model_key(other.span(), name, near));
+                Err(Diag::unknown_model_key(other.span(), name, near))
             }
-        }
+        };
+        errors.extend(read.err());
     }
-    let text = "name the type that holds the sizes: `#[mlx_model(config = MyConfig)]`";
-    let config = config.ok_or_else(|| Diag::new(Code::Attribute, at, text))?;
+    let config = config.ok_or_else(|| Diag::no_config(at))?;
     Ok((config, names, fuse, digest))
+}
+
+/// `dims(q = heads * head_dim, ..)`.
+fn short_names(list: &syn::MetaList, names: &mut Names) -> Result<()> {
+    let args = Args::list(list)?;
+    if let Some(e) = args.positional.first() {
+        return Err(Diag::dim_without_name(e.span()));
+    }
+    for (name, e) in args.keyed {
+        let dim = dim_expr(&e, names)?;
+        names.short.insert(name.to_string(), dim);
+    }
+    Ok(())
 }
 
 /// The sizes in a condition `a % b == 0`.
@@ -412,6 +446,7 @@ fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
         frozen,
         tied,
         when,
+        broken: false,
     })
 }
 

@@ -100,6 +100,8 @@ pub struct Method {
     pub ret_span: Span,
     /// The body as written.
     pub body: Block,
+    /// Its signature has a mistake: nothing is said of its body and its calls.
+    pub broken: bool,
 }
 
 impl Method {
@@ -122,23 +124,58 @@ impl Method {
 }
 
 /// Reads the methods of an impl; mistakes are gathered.
-pub fn methods(item: &ItemImpl, names: &Names) -> std::result::Result<Vec<Method>, Vec<Diag>> {
+pub fn methods(item: &ItemImpl, names: &Names) -> (Vec<Method>, Vec<Diag>) {
     let (mut found, mut errors) = (Vec::new(), Vec::new());
     for i in &item.items {
         match i {
             ImplItem::Fn(f) => match method(f, names) {
                 Ok(m) => found.push(m),
-                Err(e) => errors.push(e),
+                Err(e) => {
+                    errors.push(e);
+                    found.push(stand_in(&f.attrs, &f.vis, &f.sig, &f.block, names));
+                }
             },
             other => {
                 errors.push(Diag::not_a_method(other.span()));
             }
         }
     }
-    if errors.is_empty() {
-        Ok(found)
-    } else {
-        Err(errors)
+    (found, errors)
+}
+
+/// What is understood of a signature with a mistake.
+pub fn stand_in(
+    attrs: &[Attribute],
+    vis: &Visibility,
+    sig: &syn::Signature,
+    body: &Block,
+    names: &Names,
+) -> Method {
+    let known = |t: &Type| ty(t, names).unwrap_or(Ty::Unknown);
+    let args = sig.inputs.iter().filter_map(|a| match a {
+        FnArg::Typed(a) => {
+            let name = match &*a.pat {
+                Pat::Ident(p) => p.ident.clone(),
+                _ => Ident::new("_", Span::call_site()),
+            };
+            let (ty, span) = (known(&a.ty), a.ty.span());
+            Some(Argument { name, ty, span })
+        }
+        FnArg::Receiver(_) => None,
+    });
+    let (ret, ret_span) = match &sig.output {
+        ReturnType::Type(_, t) => (known(t), t.span()),
+        ReturnType::Default => (Ty::Unknown, sig.ident.span()),
+    };
+    Method {
+        attrs: attrs.to_vec(),
+        vis: vis.clone(),
+        name: sig.ident.clone(),
+        args: args.collect(),
+        ret,
+        ret_span,
+        body: body.clone(),
+        broken: true,
     }
 }
 
@@ -191,6 +228,7 @@ fn read(
         ret,
         ret_span,
         body: block.clone(),
+        broken: false,
     };
     let free = method.free_dims();
     for a in &method.args {

@@ -104,6 +104,9 @@ impl<'a> Builder<'a> {
     /// `self.scale`, a bare parameter.
     fn bare(&mut self, name: &Ident) -> Result<Id> {
         let field = self.field(name)?;
+        if field.broken {
+            return Ok(self.unknown(name.span()));
+        }
         self.present(field, name.span())?;
         match &field.kind {
             FieldKind::Param { shape, dtype } => {

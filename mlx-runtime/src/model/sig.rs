@@ -25,6 +25,8 @@ pub enum SigType {
     Cache,
     /// A number.
     Number,
+    /// Something with a mistake, which is reported where it is defined.
+    Unknown,
 }
 
 const MAX_FREE: usize = 16;
@@ -78,6 +80,7 @@ impl Text {
         match ty {
             SigType::Cache => self.push("a cache"),
             SigType::Number => self.push("a number"),
+            SigType::Unknown => self.push("unknown"),
             SigType::Tuple(_) => self.push("a tuple"),
             SigType::Tensor(dims, dtype) => {
                 let mut text = self.push("[");
@@ -149,7 +152,10 @@ where
     'static: 'a,
 {
     match (want, found) {
-        (SigType::Cache, SigType::Cache) | (SigType::Number, SigType::Number) => (true, bound),
+        (SigType::Cache, SigType::Cache)
+        | (SigType::Number, SigType::Number)
+        | (SigType::Unknown, _)
+        | (_, SigType::Unknown) => (true, bound),
         (SigType::Tuple(a), SigType::Tuple(b)) => {
             let mut ok = a.len() == b.len();
             let mut i = 0;

@@ -63,6 +63,7 @@ pub fn sig_type(t: &Ty) -> TokenStream {
             quote! { #s::Tuple(&[#(#all),*]) }
         }
         Ty::Number => quote! { #s::Number },
-        Ty::Cache | Ty::Unknown => quote! { #s::Cache },
+        Ty::Cache => quote! { #s::Cache },
+        Ty::Unknown => quote! { #s::Unknown },
     }
 }

@@ -28,11 +28,13 @@ pub mod device;
 pub mod distributed;
 mod dtype;
 mod error;
+pub mod export;
 pub mod fft;
 mod forecast;
 #[doc(hidden)]
 pub mod fused;
 mod generated;
+pub mod graph;
 mod handles;
 pub mod io;
 pub mod linalg;

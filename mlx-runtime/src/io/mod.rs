@@ -23,7 +23,7 @@ pub use load::load_safetensors;
 pub use save::save_safetensors;
 
 /// A path for the C side.
-fn c_path(op: &'static str, path: &Path) -> Result<CString> {
+pub(crate) fn c_path(op: &'static str, path: &Path) -> Result<CString> {
     #[cfg(unix)]
     let bytes = std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str());
     #[cfg(not(unix))]

@@ -6,6 +6,10 @@ use super::index::in_bounds;
 use crate::array::{build, optional};
 use crate::{Array, Error, Result};
 
+pub use super::kernels::{
+    CudaKernel, CudaKernelBuilder, KernelCall, MetalKernel, MetalKernelBuilder,
+};
+
 /// `out`, or where it is empty an array of zeros of its shape: on CUDA some of MLX's kernels divide
 /// by the size of an axis on the host, and the process ends.
 pub(super) fn unless_empty(out: Array) -> Result<Array> {
@@ -96,6 +100,34 @@ pub fn rope(
             )
         }
     })
+}
+
+/// [`rope`] whose `offset` is an array: a scalar, or one number for each batch.
+/// MLX: `fast.rope` with an array.
+///
+/// # Errors
+/// As [`rope`].
+pub fn rope_dynamic(
+    x: &Array,
+    dims: i32,
+    traditional: bool,
+    base: Option<f32>,
+    scale: f32,
+    offset: &Array,
+    freqs: Option<&Array>,
+) -> Result<Array> {
+    build(
+        "rope_dynamic",
+        &[x, offset, freqs.unwrap_or(x)],
+        |out, s| {
+            let (base, freqs) = (super::optional_float(base), optional(freqs));
+            let (x, offset) = (x.as_raw(), offset.as_raw());
+            // SAFETY: the inputs and the stream are valid; null stands for "absent".
+            unsafe {
+                sys::mlx_fast_rope_dynamic(out, x, dims, traditional, base, scale, offset, freqs, s)
+            }
+        },
+    )
 }
 
 /// softmax(scale * q @ k.T, masked) @ v,

@@ -19,6 +19,7 @@ mod conv;
 mod create;
 pub mod fast;
 pub(crate) mod index;
+mod kernels;
 mod linalg;
 mod quantized;
 mod reduce;

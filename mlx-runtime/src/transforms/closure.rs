@@ -4,10 +4,10 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::ptr::null_mut;
 
 use mlx_sys as sys;
 
+use super::stateless::{callbacks, is_stateless};
 use crate::error::{from_c, init, take_message};
 use crate::handles::VectorArray;
 use crate::{Array, Error, ErrorKind, Result};
@@ -49,7 +49,7 @@ fn panicked(payload: Box<dyn Any + Send>) -> Error {
 
 /// The error of a call that failed: the closure's own if there is one, else MLX's.
 #[cold]
-pub(super) fn failure(op: &'static str, inputs: &[Array]) -> Error {
+pub(crate) fn failure(op: &'static str, inputs: &[Array]) -> Error {
     match FAILED.try_with(RefCell::take).ok().flatten() {
         Some(e) => {
             // MLX's message only says that a closure failed.
@@ -89,8 +89,24 @@ pub(super) unsafe extern "C" fn free<F>(payload: *mut c_void) {
     }
 }
 
+trait Callable: Fn(&[Array]) -> Result<Vec<Array>> {}
+impl<F: Fn(&[Array]) -> Result<Vec<Array>>> Callable for F {}
+
+callbacks! {
+    F: Callable => with, without,
+    (out: *mut sys::mlx_vector_array, input: sys::mlx_vector_array),
+    |f| {
+        // SAFETY: MLX C passes a valid list.
+        let input = unsafe { VectorArray::read("closure", input) }?;
+        let output = f(&input)?;
+        // SAFETY: MLX C passes a destination.
+        unsafe { write(out, &output) }
+    }
+}
+
 /// Owns one `mlx_closure`.
-pub(super) struct Handle(sys::mlx_closure);
+#[derive(Debug)]
+pub(crate) struct Handle(sys::mlx_closure);
 
 // SAFETY: the handle holds a C++ function whose parts are counted atomically; the Rust closure in
 // it is `Send`, and called on the thread that applies the handle, which needs `&self` there:
@@ -100,37 +116,32 @@ unsafe impl Send for Handle {}
 
 impl Handle {
     /// Hands a Rust closure over to MLX C.
-    pub(super) fn new<F>(f: F) -> Result<Self>
+    pub(crate) fn new<F>(f: F) -> Result<Self>
     where
         F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
     {
-        unsafe extern "C" fn call<F>(
-            out: *mut sys::mlx_vector_array,
-            input: sys::mlx_vector_array,
-            payload: *mut c_void,
-        ) -> c_int
-        where
-            F: Fn(&[Array]) -> Result<Vec<Array>>,
-        {
-            guard(|| {
-                // SAFETY: the payload is the box below, which lives while the closure does.
-                let f = unsafe { &*payload.cast::<F>() };
-                // SAFETY: MLX C passes a valid list.
-                let input = unsafe { VectorArray::read("closure", input) }?;
-                let output = f(&input)?;
-                // SAFETY: MLX C passes a destination.
-                unsafe { write(out, &output) }
-            })
-        }
         init();
+        if is_stateless::<F>() {
+            std::mem::forget(f);
+            // SAFETY: the callback takes the value just forgotten.
+            return Self::checked(unsafe { sys::mlx_closure_new_func(Some(without::<F>)) });
+        }
         let payload = Box::into_raw(Box::new(f));
-        // SAFETY: `call` and `free` match the payload's type, which is `Send` and `'static`.
+        // SAFETY: `with` and `free` match the payload's type, which is `Send` and `'static`.
         Self::checked(unsafe {
-            sys::mlx_closure_new_func_payload(Some(call::<F>), payload.cast(), Some(free::<F>))
+            sys::mlx_closure_new_func_payload(Some(with::<F>), payload.cast(), Some(free::<F>))
         })
     }
 
-    fn checked(raw: sys::mlx_closure) -> Result<Self> {
+    /// Takes the place of the closure that `self` holds, whose handle it reuses.
+    pub(super) fn replace(&mut self, other: Self) -> Result<()> {
+        // SAFETY: both handles are ours; `other` is freed on return.
+        crate::error::check("closure", unsafe {
+            sys::mlx_closure_set(&mut self.0, other.0)
+        })
+    }
+
+    pub(super) fn checked(raw: sys::mlx_closure) -> Result<Self> {
         if raw.ctx.is_null() {
             return Err(from_c("closure", &[]));
         }
@@ -143,14 +154,15 @@ impl Handle {
         op: &'static str,
         call: impl FnOnce(*mut sys::mlx_closure, sys::mlx_closure) -> c_int,
     ) -> Result<Self> {
-        let mut out = Self(sys::mlx_closure { ctx: null_mut() });
+        // SAFETY: makes a handle without a value.
+        let mut out = Self(unsafe { sys::mlx_closure_new() });
         if call(&mut out.0, self.0) != 0 || out.0.ctx.is_null() {
             return Err(from_c(op, &[]));
         }
         Ok(out)
     }
 
-    pub(super) fn as_raw(&self) -> sys::mlx_closure {
+    pub(crate) fn as_raw(&self) -> sys::mlx_closure {
         self.0
     }
 
@@ -194,6 +206,22 @@ impl Closure {
         let handle = self.handle.as_ref().map_err(Clone::clone)?;
         let _suspended = self.outputs_only.then(super::Differentiating::suspend);
         handle.apply(self.op, inputs)
+    }
+
+    /// Takes the place of the function that `self` is, whose handle it reuses. The new one keeps
+    /// what it was made by: a checkpoint stays one.
+    ///
+    /// # Errors
+    /// What making the other failed with.
+    pub fn replace(&mut self, other: Closure) -> Result<()> {
+        (self.op, self.outputs_only) = (other.op, other.outputs_only);
+        match &mut self.handle {
+            Ok(handle) => handle.replace(other.handle?),
+            failed => {
+                *failed = other.handle;
+                failed.as_ref().map(|_| ()).map_err(Clone::clone)
+            }
+        }
     }
 }
 

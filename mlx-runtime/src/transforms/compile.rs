@@ -41,6 +41,13 @@ where
 }
 
 impl Compiled {
+    pub(super) fn from_handle(handle: Result<Handle>) -> Self {
+        Self {
+            handle,
+            not_send: PhantomData,
+        }
+    }
+
     /// The outputs for these inputs.
     ///
     /// # Errors
@@ -86,4 +93,26 @@ pub fn compile_mode(mode: CompileMode) -> Result<()> {
     };
     // SAFETY: one of MLX C's own values.
     check("compile_mode", unsafe { sys::mlx_set_compile_mode(raw) })
+}
+
+/// [`compile`] returns functions as they are from now on, in the whole process.
+/// MLX: `disable_compile`.
+///
+/// # Errors
+/// If MLX cannot.
+pub fn disable_compile() -> Result<()> {
+    init();
+    // SAFETY: takes nothing.
+    check("disable_compile", unsafe { sys::mlx_disable_compile() })
+}
+
+/// Undoes [`disable_compile`], also where the environment says `MLX_DISABLE_COMPILE`.
+/// MLX: `enable_compile`.
+///
+/// # Errors
+/// If MLX cannot.
+pub fn enable_compile() -> Result<()> {
+    init();
+    // SAFETY: takes nothing.
+    check("enable_compile", unsafe { sys::mlx_enable_compile() })
 }

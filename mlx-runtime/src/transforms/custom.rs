@@ -1,11 +1,10 @@
 //! Functions whose backward pass is not what MLX would record.
 
-use std::ffi::{c_int, c_void};
-
 use mlx_sys as sys;
 
-use super::closure::{free, guard, write, Closure, Handle};
-use crate::error::{check, from_c, init};
+use super::closure::{Closure, Handle};
+use super::function::CustomVjp;
+use crate::error::check;
 use crate::handles::VectorArray;
 use crate::{Array, Error, Result};
 
@@ -53,16 +52,6 @@ pub fn depends(arrays: &[&Array], on: &[&Array]) -> Result<Vec<Array>> {
     out.to_vec(OP)
 }
 
-/// Owns one `mlx_closure_custom`.
-struct Custom(sys::mlx_closure_custom);
-
-impl Drop for Custom {
-    fn drop(&mut self) {
-        // SAFETY: owned here; null is ignored.
-        unsafe { sys::mlx_closure_custom_free(self.0) };
-    }
-}
-
 /// `f` with a gradient of its own: `vjp(primals, cotangents, outputs)` returns one gradient for
 /// each of the primals, in its shape. MLX: `custom_vjp`.
 ///
@@ -84,10 +73,10 @@ where
 {
     let op = "custom_vjp";
     let handle = Handle::new(f).and_then(|h| {
-        let vjp = custom(vjp)?;
+        let vjp = CustomVjp::new(vjp)?;
         h.map(op, |out, f| {
             // SAFETY: both closures are valid, the destination null.
-            unsafe { sys::mlx_custom_vjp(out, f, vjp.0) }
+            unsafe { sys::mlx_custom_vjp(out, f, vjp.as_raw()) }
         })
     });
     Closure {
@@ -97,52 +86,8 @@ where
     }
 }
 
-fn custom<V>(vjp: V) -> Result<Custom>
-where
-    V: Fn(&[Array], &[Array], &[Array]) -> Result<Vec<Array>> + Send + 'static,
-{
-    unsafe extern "C" fn call<V>(
-        out: *mut sys::mlx_vector_array,
-        primals: sys::mlx_vector_array,
-        cotangents: sys::mlx_vector_array,
-        outputs: sys::mlx_vector_array,
-        payload: *mut c_void,
-    ) -> c_int
-    where
-        V: Fn(&[Array], &[Array], &[Array]) -> Result<Vec<Array>>,
-    {
-        guard(|| {
-            const OP: &str = "custom_vjp";
-            // SAFETY: the payload is the box below, which lives while the closure does.
-            let f = unsafe { &*payload.cast::<V>() };
-            // SAFETY: MLX C passes three valid lists.
-            let (primals, cotangents, outputs) = unsafe {
-                (
-                    VectorArray::read(OP, primals)?,
-                    VectorArray::read(OP, cotangents)?,
-                    VectorArray::read(OP, outputs)?,
-                )
-            };
-            let grads = f(&primals, &cotangents, &outputs)?;
-            check_grads(&primals, &grads)?;
-            // SAFETY: MLX C passes a destination.
-            unsafe { write(out, &grads) }
-        })
-    }
-    init();
-    let payload = Box::into_raw(Box::new(vjp));
-    // SAFETY: `call` and `free` match the payload's type, which is `Send` and `'static`.
-    let raw = unsafe {
-        sys::mlx_closure_custom_new_func_payload(Some(call::<V>), payload.cast(), Some(free::<V>))
-    };
-    if raw.ctx.is_null() {
-        return Err(from_c("custom_vjp", &[]));
-    }
-    Ok(Custom(raw))
-}
-
 /// MLX indexes the gradients by argument number without counting them.
-fn check_grads(primals: &[Array], grads: &[Array]) -> Result<()> {
+pub(super) fn check_grads(primals: &[Array], grads: &[Array]) -> Result<()> {
     const OP: &str = "custom_vjp";
     if grads.len() != primals.len() {
         return Err(Error::invalid(

@@ -9,10 +9,14 @@
 //! it reaches C++ and comes back as an error of kind [`crate::ErrorKind::Panic`]. Transforms
 //! nest in any order; only a compiled function belongs outermost ([`compile`]).
 
-mod closure;
+mod cache;
+pub(crate) mod closure;
 mod compile;
 mod custom;
+mod function;
 mod grad;
+mod stateless;
+mod vmap;
 
 use std::cell::Cell;
 
@@ -22,10 +26,16 @@ use crate::error::check;
 use crate::handles::VectorArray;
 use crate::{Array, Result};
 
+pub use cache::{compile_as, CompileCache};
 pub use closure::Closure;
-pub use compile::{compile, compile_mode, CompileMode, Compiled};
+pub use compile::{compile, compile_mode, disable_compile, enable_compile, CompileMode, Compiled};
 pub use custom::{checkpoint, custom_vjp, depends};
+pub use function::{
+    custom_function, unary, CustomFunction, CustomJvp, CustomVjp, CustomVmap, GradientClosure,
+    NamedClosure,
+};
 pub use grad::{grad, jvp, value_and_grad, vjp, Grad, ValueAndGrad};
+pub use vmap::{vmap, Vmap};
 
 /// Computes the arrays, and waits for them. MLX: `eval`.
 ///

@@ -1,0 +1,259 @@
+//! Functions as files: recorded once, called from any of MLX's languages.
+//!
+//! The file holds the graph and the arrays that the function captured. One that is imported may
+//! be called with inputs of the shapes that it was exported with (of any shape if `shapeless`).
+//! MLX trusts such files: import only what you would run.
+//!
+//! MLX runs an imported function on the first stream that the process made on the function's
+//! device: call it on the thread that used this crate first.
+//!
+//! ```
+//! use mlx_runtime::{export, ops, Array};
+//! # let folder = std::env::temp_dir().join(format!("mlx-export-{}", std::process::id()));
+//! # std::fs::create_dir_all(&folder)?;
+//! let path = folder.join("square.mlxfn");
+//! let x = [Array::scalar(3.0f32)?];
+//! export::export_function(&path, |x: &[Array]| Ok(vec![ops::square(&x[0])?]), &x, false)?;
+//! let square = export::import_function(&path)?;
+//! assert_eq!(square.call(&x)?[0].item::<f32>()?, 9.0);
+//! # std::fs::remove_dir_all(&folder)?;
+//! # Ok::<(), mlx_runtime::Error>(())
+//! ```
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use mlx_sys as sys;
+
+use crate::containers::{MapStringToArray, VectorArray};
+use crate::error::{check, from_c, init};
+use crate::io::c_path;
+use crate::lock::graph_lock;
+use crate::transforms::closure::{failure, Handle};
+use crate::transforms::NamedClosure;
+use crate::{Array, Result};
+
+fn named(entries: &HashMap<String, Array>) -> Result<MapStringToArray> {
+    MapStringToArray::from_entries(entries.iter().map(|(k, v)| (k.as_str(), v)))
+}
+
+/// Writes `f`, recorded for inputs like `inputs`, to the file at `path`. MLX: `export_function`.
+///
+/// # Errors
+/// What the function returns, its panic, an operation that cannot be exported, or a file that
+/// cannot be written.
+pub fn export_function<F>(
+    path: impl AsRef<Path>,
+    f: F,
+    inputs: &[Array],
+    shapeless: bool,
+) -> Result<()>
+where
+    F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
+{
+    const OP: &str = "export_function";
+    let path = c_path(OP, path.as_ref())?;
+    let f = Handle::new(f)?;
+    let list = VectorArray::new(OP, inputs)?;
+    let _lock = graph_lock();
+    // SAFETY: path, function and list are valid.
+    let status =
+        unsafe { sys::mlx_export_function(path.as_ptr(), f.as_raw(), list.as_raw(), shapeless) };
+    if status != 0 {
+        return Err(failure(OP, inputs));
+    }
+    Ok(())
+}
+
+/// As [`export_function`], for a function that takes arrays by name, too.
+///
+/// # Errors
+/// As [`export_function`], and if a name contains a NUL byte.
+pub fn export_function_named<F>(
+    path: impl AsRef<Path>,
+    f: F,
+    inputs: &[Array],
+    by_name: &HashMap<String, Array>,
+    shapeless: bool,
+) -> Result<()>
+where
+    F: Fn(&[Array], &HashMap<String, Array>) -> Result<Vec<Array>> + Send + 'static,
+{
+    const OP: &str = "export_function";
+    let path = c_path(OP, path.as_ref())?;
+    let f = NamedClosure::new(f)?;
+    let list = VectorArray::new(OP, inputs)?;
+    let map = named(by_name)?;
+    let _lock = graph_lock();
+    // SAFETY: path, function, list and map are valid.
+    let status = unsafe {
+        sys::mlx_export_function_kwargs(
+            path.as_ptr(),
+            f.as_raw(),
+            list.as_raw(),
+            map.as_raw(),
+            shapeless,
+        )
+    };
+    if status != 0 {
+        return Err(failure(OP, inputs));
+    }
+    Ok(())
+}
+
+/// Writes one function for several sets of inputs into one file, which is complete when this is
+/// dropped. MLX: `exporter`. Owns one `mlx_function_exporter`.
+pub struct Exporter {
+    raw: sys::mlx_function_exporter,
+}
+
+/// An [`Exporter`] of `f` to the file at `path`.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn exporter<F>(path: impl AsRef<Path>, f: F, shapeless: bool) -> Result<Exporter>
+where
+    F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
+{
+    const OP: &str = "exporter";
+    init();
+    let path = c_path(OP, path.as_ref())?;
+    let f = Handle::new(f)?;
+    // SAFETY: path and function are valid; the function is copied.
+    let raw = unsafe { sys::mlx_function_exporter_new(path.as_ptr(), f.as_raw(), shapeless) };
+    if raw.ctx.is_null() {
+        return Err(from_c(OP, &[]));
+    }
+    Ok(Exporter { raw })
+}
+
+impl Exporter {
+    /// Records the function for inputs like these.
+    ///
+    /// # Errors
+    /// What the function returns, its panic, or an operation that cannot be exported.
+    pub fn export(&mut self, inputs: &[Array]) -> Result<()> {
+        const OP: &str = "exporter";
+        let list = VectorArray::new(OP, inputs)?;
+        let _lock = graph_lock();
+        // SAFETY: exporter and list are valid.
+        match unsafe { sys::mlx_function_exporter_apply(self.raw, list.as_raw()) } {
+            0 => Ok(()),
+            _ => Err(failure(OP, inputs)),
+        }
+    }
+
+    /// As [`Exporter::export`], with arrays by name: the function gets them after the others, in
+    /// the order of their names.
+    ///
+    /// # Errors
+    /// As [`Exporter::export`].
+    pub fn export_named(
+        &mut self,
+        inputs: &[Array],
+        by_name: &HashMap<String, Array>,
+    ) -> Result<()> {
+        const OP: &str = "exporter";
+        let list = VectorArray::new(OP, inputs)?;
+        let map = named(by_name)?;
+        let _lock = graph_lock();
+        // SAFETY: exporter, list and map are valid.
+        let status = unsafe {
+            sys::mlx_function_exporter_apply_kwargs(self.raw, list.as_raw(), map.as_raw())
+        };
+        match status {
+            0 => Ok(()),
+            _ => Err(failure(OP, inputs)),
+        }
+    }
+}
+
+impl std::fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Exporter")
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        // SAFETY: owned here; null is ignored.
+        unsafe { sys::mlx_function_exporter_free(self.raw) };
+    }
+}
+
+/// A function from a file. Owns one `mlx_imported_function`.
+pub struct ImportedFunction {
+    raw: sys::mlx_imported_function,
+}
+
+/// The function in the file at `path`. MLX: `import_function`.
+///
+/// # Errors
+/// If the file cannot be read, or is not one that MLX exported.
+pub fn import_function(path: impl AsRef<Path>) -> Result<ImportedFunction> {
+    const OP: &str = "import_function";
+    init();
+    let path = c_path(OP, path.as_ref())?;
+    let _lock = graph_lock();
+    // SAFETY: the path is valid.
+    let raw = unsafe { sys::mlx_imported_function_new(path.as_ptr()) };
+    if raw.ctx.is_null() {
+        return Err(from_c(OP, &[]));
+    }
+    Ok(ImportedFunction { raw })
+}
+
+impl ImportedFunction {
+    /// The outputs for these inputs.
+    ///
+    /// # Errors
+    /// If the function was not exported for inputs like these.
+    pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
+        const OP: &str = "imported_function";
+        let list = VectorArray::new(OP, inputs)?;
+        let mut out = VectorArray::null();
+        // SAFETY: function and list are valid, the destination null.
+        check(OP, unsafe {
+            sys::mlx_imported_function_apply(out.as_out(), self.raw, list.as_raw())
+        })?;
+        out.to_vec(OP)
+    }
+
+    /// As [`ImportedFunction::call`], with arrays by name.
+    ///
+    /// # Errors
+    /// As [`ImportedFunction::call`].
+    pub fn call_named(
+        &self,
+        inputs: &[Array],
+        by_name: &HashMap<String, Array>,
+    ) -> Result<Vec<Array>> {
+        const OP: &str = "imported_function";
+        let list = VectorArray::new(OP, inputs)?;
+        let map = named(by_name)?;
+        let mut out = VectorArray::null();
+        // SAFETY: function, list and map are valid, the destination null.
+        check(OP, unsafe {
+            sys::mlx_imported_function_apply_kwargs(
+                out.as_out(),
+                self.raw,
+                list.as_raw(),
+                map.as_raw(),
+            )
+        })?;
+        out.to_vec(OP)
+    }
+}
+
+impl std::fmt::Debug for ImportedFunction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ImportedFunction")
+    }
+}
+
+impl Drop for ImportedFunction {
+    fn drop(&mut self) {
+        // SAFETY: owned here; null is ignored.
+        unsafe { sys::mlx_imported_function_free(self.raw) };
+    }
+}

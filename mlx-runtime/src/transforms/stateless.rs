@@ -1,0 +1,48 @@
+//! Closures that capture nothing reach MLX C as plain functions: no payload, no allocation.
+
+use std::ffi::c_void;
+use std::ptr::NonNull;
+
+/// Whether a value of `F` is nothing but its type.
+pub(super) const fn is_stateless<F>() -> bool {
+    std::mem::size_of::<F>() == 0 && !std::mem::needs_drop::<F>()
+}
+
+/// The value of a type that has only one.
+///
+/// # Safety
+/// [`is_stateless`] holds, and a value of `F` was forgotten.
+pub(super) unsafe fn value<F: 'static>() -> &'static F {
+    // SAFETY: a value without bytes is wherever its alignment allows; it was forgotten, so that
+    // it lives on.
+    unsafe { NonNull::<F>::dangling().as_ref() }
+}
+
+/// The value that a payload leads to.
+///
+/// # Safety
+/// The payload is a box of `F` that outlives `'a`.
+pub(super) unsafe fn payload<'a, F>(payload: *mut c_void) -> &'a F {
+    // SAFETY: the caller's promise.
+    unsafe { &*payload.cast::<F>() }
+}
+
+/// One C callback in both forms: with a payload, and without where the closure captures nothing.
+macro_rules! callbacks {
+    ($(#[$doc:meta])* $F:ident: $bound:path => $with:ident, $without:ident,
+     ($($arg:ident: $ty:ty),*), |$f:ident| $body:expr) => {
+        $(#[$doc])*
+        unsafe extern "C" fn $with<$F: $bound>($($arg: $ty,)* payload: *mut c_void) -> c_int {
+            // SAFETY: the payload is the box made where the closure was handed over, and lives
+            // while it does.
+            let $f: &$F = unsafe { super::stateless::payload(payload) };
+            guard(|| $body)
+        }
+        unsafe extern "C" fn $without<$F: $bound + 'static>($($arg: $ty),*) -> c_int {
+            // SAFETY: only handed over where the closure captures nothing, and was forgotten.
+            let $f: &$F = unsafe { super::stateless::value() };
+            guard(|| $body)
+        }
+    };
+}
+pub(super) use callbacks;

@@ -1,0 +1,52 @@
+//! Functions as files. One test alone: MLX runs an imported function on the process' first stream,
+//! which belongs to the thread that made it.
+
+use std::collections::HashMap;
+
+use mlx_runtime::{export, ops, Array, ErrorKind};
+
+fn list(values: &[f32]) -> Array {
+    Array::from_slice(values, &[values.len() as i32]).unwrap()
+}
+
+fn values(arrays: &[Array]) -> Vec<Vec<f32>> {
+    arrays.iter().map(|a| a.to_vec().unwrap()).collect()
+}
+
+#[test]
+fn exported_functions_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    // A per cent sign, which MLX C would take for a format.
+    let path = folder.path().join("100%s.mlxfn");
+    let x = [list(&[1.0, 2.0])];
+    let names = HashMap::from([("y".to_owned(), list(&[10.0, 20.0]))]);
+    export::export_function_named(
+        &path,
+        |x, names| Ok(vec![ops::add(&x[0], &names["y"])?]),
+        &x,
+        &names,
+        false,
+    )
+    .unwrap();
+    let add = export::import_function(&path).unwrap();
+    assert_eq!(values(&add.call_named(&x, &names).unwrap()), [[11.0, 22.0]]);
+    assert!(add.call(&x).is_err());
+
+    let many = folder.path().join("many.mlxfn");
+    let mut exporter =
+        export::exporter(&many, |x| Ok(vec![ops::sum(&x[0], &[], false)?]), false).unwrap();
+    exporter.export(&x).unwrap();
+    exporter.export(&[list(&[1.0, 2.0, 3.0])]).unwrap();
+    drop(exporter);
+    let sum = export::import_function(&many).unwrap();
+    assert_eq!(
+        values(&sum.call(&[list(&[1.0, 1.0, 5.0])]).unwrap()),
+        [[7.0]]
+    );
+    assert!(sum.call(&[list(&[1.0])]).is_err());
+
+    let e = export::import_function(folder.path().join("99%s")).unwrap_err();
+    assert!(e.to_string().contains("99%s"), "{e}");
+    let e = export::export_function(&path, |_| panic!("oh"), &x, false).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Panic);
+}

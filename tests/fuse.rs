@@ -1,5 +1,5 @@
 //! Each pass over the graph beside the same model with the pass switched off: one text, two
-//! switches, the same values and gradients. That each pass fires is tested in `mlx-macros/core`.
+//! switches, the same values and gradients. What each makes of a graph is tested in `mlx-macros/core`.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +9,7 @@ use mlx_macros::mlx_model;
 use mlx_runtime::model::{add_lora, init, load, LoadOptions, LoraConfig, Model, Quantization};
 use mlx_runtime::nn::{Linear, RmsNorm, Rope};
 use mlx_runtime::random::{self, Key};
-use mlx_runtime::{fused, transforms, Array, Dtype, Result};
+use mlx_runtime::{fused, memory, transforms, Array, Dtype, Result};
 use mlx_tests::Config;
 
 fn config() -> Arc<Config> {
@@ -201,8 +201,8 @@ fn model<M: Block>(setup: Setup) -> Result<M> {
     Ok(model)
 }
 
-/// The loss, and its gradients with respect to the input and each trained tensor.
-fn gradients<M: Block + Send + 'static>(setup: Setup) -> Result<Vec<(String, Array)>> {
+/// The loss, and its gradients with respect to the input and each trained tensor; not evaluated.
+fn graph<M: Block + Send + 'static>(setup: Setup) -> Result<Vec<(String, Array)>> {
     let model: M = model(setup)?;
     let batch = batch()?;
     let (names, params): (Vec<String>, Vec<Array>) = model.trainable().into_iter().unzip();
@@ -215,11 +215,60 @@ fn gradients<M: Block + Send + 'static>(setup: Setup) -> Result<Vec<(String, Arr
     let inputs: Vec<Array> = [x].into_iter().chain(params).collect();
     let argnums: Vec<i32> = (0..inputs.len() as i32).collect();
     let (values, grads) = transforms::value_and_grad(f, &argnums).call(&inputs)?;
-    transforms::eval(&values.iter().chain(&grads).collect::<Vec<_>>())?;
     let names = ["loss".to_string(), "x".to_string()]
         .into_iter()
         .chain(names);
     Ok(names.zip(values.into_iter().chain(grads)).collect())
+}
+
+/// As [`graph`], evaluated.
+fn gradients<M: Block + Send + 'static>(setup: Setup) -> Result<Vec<(String, Array)>> {
+    let all = graph::<M>(setup)?;
+    transforms::eval(&all.iter().map(|(_, a)| a).collect::<Vec<_>>())?;
+    Ok(all)
+}
+
+/// Operations of the forward and backward pass, views not counted.
+fn kernels<M: Block + Send + 'static>(setup: Setup) -> Result<usize> {
+    let all = graph::<M>(setup)?;
+    Ok(memory::forecast(&all.iter().map(|(_, a)| a).collect::<Vec<_>>())?.kernels)
+}
+
+#[test]
+fn passes_change_what_runs() -> Result<()> {
+    // The CPU's own kernels, each for several of MLX's.
+    let all = kernels::<All>(Setup::Whole)?;
+    for (name, without) in [
+        ("common_subexpressions", kernels::<NoCommon>(Setup::Whole)?),
+        ("swiglu", kernels::<NoSwiglu>(Setup::Whole)?),
+        ("attention", kernels::<NoAttention>(Setup::Whole)?),
+        ("residual_norm", kernels::<NoResidualNorm>(Setup::Whole)?),
+    ] {
+        assert!(all < without, "{name}: {all} with it, {without} without");
+    }
+    fused::without(|| {
+        for setup in [Setup::Adapters, Setup::Packed, Setup::Frozen] {
+            let (with, without) = (kernels::<All>(setup)?, kernels::<NoProjections>(setup)?);
+            assert!(
+                with < without,
+                "projections, {setup:?}: {with} and {without}"
+            );
+        }
+        // One product instead of three, and of two; their results are views of one.
+        let operations = |all: &[(String, Array)]| {
+            let arrays: Vec<&Array> = all.iter().map(|(_, a)| a).collect();
+            Ok::<usize, mlx_runtime::Error>(memory::forecast(&arrays)?.operations)
+        };
+        let with = operations(&graph::<All>(Setup::Adapters)?)?;
+        let without = operations(&graph::<NoLora>(Setup::Adapters)?)?;
+        assert!(with < without, "lora: {with} and {without}");
+        // MLX's CPU has no operation that dequantises: it takes several.
+        let packed = kernels::<NoDequantize>(Setup::Packed)?;
+        assert!(kernels::<All>(Setup::Packed)? > packed);
+        // The loss goes over its rows in parts, and the backward pass does so again.
+        assert!(kernels::<All>(Setup::Adapters)? > kernels::<NoCrossEntropy>(Setup::Adapters)?);
+        Ok(())
+    })
 }
 
 fn compare(what: &str, a: &[(String, Array)], b: &[(String, Array)]) -> Result<()> {

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use super::Loader;
-use crate::nn::Linear;
-use crate::{ops, transforms, Array, Dtype, Result};
+use crate::nn::linear::join;
+use crate::nn::{Linear, Weight};
+use crate::Dtype;
 
 /// The macros' own field of a model.
 pub struct Meta<C> {
     config: Arc<C>,
     dtype: Dtype,
     layer: usize,
-    joined: Vec<(&'static str, Array)>,
+    joined: Vec<(&'static str, Weight)>,
 }
 
 // Not derived: the config itself need not be `Clone`.
@@ -53,7 +54,7 @@ impl<C> Meta<C> {
     }
 
     /// The joined weight of the fields `key`, if there is one.
-    pub fn joined(&self, key: &str) -> Option<&Array> {
+    pub fn joined(&self, key: &str) -> Option<&Weight> {
         self.joined.iter().find(|(k, _)| *k == key).map(|(_, w)| w)
     }
 
@@ -69,32 +70,4 @@ impl<C> Meta<C> {
             Err(e) => loader.error(format!("{key}: {e}")),
         }
     }
-}
-
-fn join(layers: &mut [&mut Linear]) -> Result<Option<Array>> {
-    let Some(weights) = layers
-        .iter()
-        .map(|l| l.frozen_dense())
-        .collect::<Option<Vec<&Array>>>()
-    else {
-        return Ok(None);
-    };
-    let joined = ops::concatenate(&weights, 0)?;
-    let (mut start, mut views) = (0, Vec::new());
-    for w in &weights {
-        let (rows, cols) = (w.dim(0)?, w.dim(1)?);
-        views.push(ops::slice(
-            &joined,
-            &[start, 0],
-            &[start + rows, cols],
-            &[1, 1],
-        )?);
-        start += rows;
-    }
-    let all: Vec<&Array> = std::iter::once(&joined).chain(&views).collect();
-    transforms::eval(&all)?;
-    for (layer, view) in layers.iter_mut().zip(views) {
-        layer.set_joined(view);
-    }
-    Ok(Some(joined))
 }

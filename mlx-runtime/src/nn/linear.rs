@@ -1,5 +1,10 @@
 //! Linear maps: dense or quantised, with or without a low-rank adapter.
 
+mod joined;
+
+pub(crate) use joined::join;
+pub use joined::joined;
+
 use super::packed::Packed;
 use crate::{fused, ops, Array, Result};
 
@@ -42,6 +47,15 @@ impl Weight {
                 bits: *bits,
             }),
             _ => None,
+        }
+    }
+
+    /// `x W^T`.
+    fn product(&self, x: &Array) -> Result<Array> {
+        match (self, self.packed()) {
+            (Weight::Dense(w), _) => ops::matmul(x, &ops::transpose(w, &[1, 0])?),
+            (_, Some(p)) => p.matmul(x),
+            (_, None) => Err(unbound()),
         }
     }
 
@@ -135,19 +149,7 @@ impl Linear {
         {
             return fused::lora_linear(x, w, &lora.a, &lora.b, lora.scale);
         }
-        self.finish(self.base(x)?, x, None)
-    }
-
-    /// `x W^T`.
-    fn base(&self, x: &Array) -> Result<Array> {
-        match &self.weight {
-            Weight::Dense(w) => ops::matmul(x, &ops::transpose(w, &[1, 0])?),
-            Weight::Quantized { .. } => match self.weight.packed() {
-                Some(p) => p.matmul(x),
-                None => Err(unbound()),
-            },
-            Weight::Tied => Err(unbound()),
-        }
+        self.finish(self.weight.product(x)?, x, None)
     }
 
     /// Whether one operation computes the product and the adapter. It has no gradient for the
@@ -175,13 +177,10 @@ impl Linear {
 
     /// The weight as a dense matrix `[out, in]`.
     pub(crate) fn dense(&self, dtype: crate::Dtype) -> Result<Array> {
-        match &self.weight {
-            Weight::Dense(w) => Ok(w.clone()),
-            Weight::Quantized { .. } => match self.weight.packed() {
-                Some(p) => p.dense(dtype, None),
-                None => Err(unbound()),
-            },
-            Weight::Tied => Err(unbound()),
+        match (&self.weight, self.weight.packed()) {
+            (Weight::Dense(w), _) => Ok(w.clone()),
+            (_, Some(p)) => p.dense(dtype, None),
+            (_, None) => Err(unbound()),
         }
     }
 
@@ -207,17 +206,17 @@ impl Linear {
         self.lora = Some(Lora { a, b, scale });
     }
 
-    pub(crate) fn frozen_dense(&self) -> Option<&Array> {
-        match &self.weight {
-            Weight::Dense(w) if self.frozen => Some(w),
-            _ => None,
-        }
+    /// The weight, if it does not train.
+    fn frozen_weight(&self) -> Option<&Weight> {
+        self.frozen.then_some(&self.weight)
     }
 
-    /// Replaces the weight by a view of a joined one.
-    pub(crate) fn set_joined(&mut self, w: Array) {
-        self.joined = true;
-        self.weight = Weight::Dense(w);
+    /// Which array the weight is, if it does not train.
+    fn identity(&self) -> Option<*mut std::ffi::c_void> {
+        match self.frozen_weight()? {
+            Weight::Dense(w) | Weight::Quantized { weight: w, .. } => Some(w.as_raw().ctx),
+            Weight::Tied => None,
+        }
     }
 
     /// Never trains, as the definition says.
@@ -248,10 +247,10 @@ impl Linear {
     }
 
     pub(crate) fn each_mut(&mut self, f: &mut dyn FnMut(&mut Array, bool)) {
-        let before = self.frozen_dense().map(|w| w.as_raw().ctx);
+        let before = self.identity();
         self.weight.each_mut(!self.frozen, f);
         // A weight that was replaced is no longer a view of the joined one.
-        self.joined &= before == self.frozen_dense().map(|w| w.as_raw().ctx);
+        self.joined &= before == self.identity();
         if let Some(b) = &mut self.bias {
             f(b, !self.frozen);
         }
@@ -269,82 +268,6 @@ fn scaled(z: &Array, scale: f32) -> Result<Array> {
         1.0 => Ok(z.clone()),
         _ => ops::multiply(z, &ops::astype(&Array::scalar(scale)?, z.dtype())?),
     }
-}
-
-/// The layers' results for one input, from one matmul where a joined weight is there and helps.
-/// With `adapters` the A matrices share one as well.
-pub fn joined<const N: usize>(
-    weight: Option<&Array>,
-    layers: [&Linear; N],
-    x: &Array,
-    adapters: bool,
-) -> Result<[Array; N]> {
-    // On the CPU one matmul for each writes its result where the next operation wants it.
-    let whole = layers.iter().all(|l| l.joined);
-    let mut bases: [Option<Array>; N] = [const { None }; N];
-    if let (Some(w), true) = (weight, whole && !fused::available(x)) {
-        let y = ops::matmul(x, &ops::transpose(w, &[1, 0])?)?;
-        let widths = layers.map(|l| l.sizes().1);
-        for (base, part) in bases.iter_mut().zip(parts(&y, &widths)?) {
-            *base = Some(part);
-        }
-    }
-    let mut inner = match adapters {
-        true => inner_products(layers, x)?,
-        false => [const { None }; N],
-    };
-    let mut out = Vec::with_capacity(N);
-    for (i, layer) in layers.into_iter().enumerate() {
-        out.push(match (bases[i].take(), inner[i].take()) {
-            (None, None) => layer.forward(x)?,
-            (Some(base), z) => layer.finish(base, x, z)?,
-            (None, z) => layer.finish(layer.base(x)?, x, z)?,
-        });
-    }
-    out.try_into().map_err(|_| unbound())
-}
-
-/// `scale * (x a)` of each adapted layer, from one matmul; nothing where that would save none.
-fn inner_products<const N: usize>(layers: [&Linear; N], x: &Array) -> Result<[Option<Array>; N]> {
-    let mut out = [const { None }; N];
-    let adapter = |i: &usize| {
-        layers[*i]
-            .lora
-            .as_ref()
-            .filter(|_| !layers[*i].is_native(x))
-    };
-    let at: Vec<usize> = (0..N).filter(|i| adapter(i).is_some()).collect();
-    let loras: Vec<&Lora> = at.iter().filter_map(adapter).collect();
-    if loras.len() < 2 {
-        return Ok(out);
-    }
-    let a: Vec<&Array> = loras.iter().map(|l| &l.a).collect();
-    let a = ops::astype(&ops::concatenate(&a, 1)?, x.dtype())?;
-    let mut z = ops::matmul(x, &a)?;
-    let scale = loras[0].scale;
-    let equal = loras.iter().all(|l| l.scale == scale);
-    if equal {
-        z = scaled(&z, scale)?;
-    }
-    let ranks: Vec<i32> = loras.iter().map(|l| l.a.dim(1)).collect::<Result<_>>()?;
-    for ((i, lora), part) in at.into_iter().zip(loras).zip(parts(&z, &ranks)?) {
-        out[i] = Some(match equal {
-            true => part,
-            false => scaled(&part, lora.scale)?,
-        });
-    }
-    Ok(out)
-}
-
-/// The columns of `y`, in parts of these widths.
-fn parts(y: &Array, widths: &[i32]) -> Result<Vec<Array>> {
-    let mut end = 0;
-    let ends = widths.iter().map(|w| {
-        end += w;
-        end
-    });
-    let at: Vec<i32> = ends.take(widths.len().saturating_sub(1)).collect();
-    ops::split_at(y, &at, -1)
 }
 
 /// The layer with the weight that it shares with a table.

@@ -1,0 +1,150 @@
+//! Linear layers of one input, computed together.
+
+use super::{scaled, unbound, Linear, Lora, Weight};
+use crate::{fused, ops, transforms, Array, Result};
+
+/// Joins the weights of layers that share an input, one above the other. The layers get views of
+/// the joined weight, so that it is held once. `None` where they train or are kept differently.
+pub(crate) fn join(layers: &mut [&mut Linear]) -> Result<Option<Weight>> {
+    let found = layers.iter().map(|l| l.frozen_weight());
+    let Some(weights) = found.collect::<Option<Vec<&Weight>>>() else {
+        return Ok(None);
+    };
+    let Some(columns) = columns(&weights) else {
+        return Ok(None);
+    };
+    // Each column of tensors is joined and cut again where its layers' rows end.
+    let (mut wholes, mut views) = (Vec::new(), vec![Vec::new(); layers.len()]);
+    for column in columns {
+        let whole = ops::concatenate(&column, 0)?;
+        let mut start = 0;
+        for (a, views) in column.iter().zip(&mut views) {
+            let (end, width) = (start + a.dim(0)?, a.dim(1)?);
+            views.push(ops::slice(&whole, &[start, 0], &[end, width], &[1, 1])?);
+            start = end;
+        }
+        wholes.push(whole);
+    }
+    let all: Vec<&Array> = wholes.iter().chain(views.iter().flatten()).collect();
+    transforms::eval(&all)?;
+    let joined = with_tensors(weights[0], wholes);
+    for (layer, views) in layers.iter_mut().zip(views) {
+        layer.weight = with_tensors(&layer.weight, views);
+        layer.joined = true;
+    }
+    Ok(Some(joined))
+}
+
+/// The first tensor of each weight, the second of each, and so on, if all are kept alike.
+fn columns<'a>(weights: &[&'a Weight]) -> Option<Vec<Vec<&'a Array>>> {
+    let kept = |w: &Weight| match w {
+        Weight::Dense(_) => Some((0, 0)),
+        Weight::Quantized {
+            group_size, bits, ..
+        } => Some((*group_size, *bits)),
+        Weight::Tied => None,
+    };
+    let first = kept(weights.first()?)?;
+    if weights.iter().any(|w| kept(w) != Some(first)) {
+        return None;
+    }
+    let mut columns: Vec<Vec<&Array>> = Vec::new();
+    for w in weights {
+        let mut i = 0;
+        w.each(false, &mut |_, a, _| {
+            match columns.get_mut(i) {
+                Some(column) => column.push(a),
+                None => columns.push(vec![a]),
+            }
+            i += 1;
+        });
+    }
+    Some(columns)
+}
+
+/// A weight that is kept as `like` is, with other tensors.
+fn with_tensors(like: &Weight, tensors: Vec<Array>) -> Weight {
+    let (mut weight, mut tensors) = (like.clone(), tensors.into_iter());
+    weight.each_mut(false, &mut |a, _| {
+        if let Some(next) = tensors.next() {
+            *a = next;
+        }
+    });
+    weight
+}
+
+/// The layers' results for one input, from one matmul where a joined weight is there and helps.
+/// With `adapters` the A matrices share one as well.
+pub fn joined<const N: usize>(
+    weight: Option<&Weight>,
+    layers: [&Linear; N],
+    x: &Array,
+    adapters: bool,
+) -> Result<[Array; N]> {
+    // On the CPU one matmul for each writes its result where the next operation wants it.
+    let whole = layers.iter().all(|l| l.joined) && !fused::available(x);
+    let mut bases: [Option<Array>; N] = [const { None }; N];
+    if let (Some(w), true) = (weight, whole) {
+        let y = w.product(x)?;
+        let widths = layers.map(|l| l.sizes().1);
+        for (base, part) in bases.iter_mut().zip(parts(&y, &widths)?) {
+            *base = Some(part);
+        }
+    }
+    let mut inner = match adapters {
+        true => inner_products(layers, x)?,
+        false => [const { None }; N],
+    };
+    let mut out = Vec::with_capacity(N);
+    for (i, layer) in layers.into_iter().enumerate() {
+        out.push(match (bases[i].take(), inner[i].take()) {
+            (None, None) => layer.forward(x)?,
+            (Some(base), z) => layer.finish(base, x, z)?,
+            (None, z) => layer.finish(layer.weight.product(x)?, x, z)?,
+        });
+    }
+    out.try_into().map_err(|_| unbound())
+}
+
+/// `scale * (x a)` of each adapted layer, from one matmul; nothing where that would save none.
+fn inner_products<const N: usize>(layers: [&Linear; N], x: &Array) -> Result<[Option<Array>; N]> {
+    let mut out = [const { None }; N];
+    let adapter = |i: &usize| {
+        layers[*i]
+            .lora
+            .as_ref()
+            .filter(|_| !layers[*i].is_native(x))
+    };
+    let at: Vec<usize> = (0..N).filter(|i| adapter(i).is_some()).collect();
+    let loras: Vec<&Lora> = at.iter().filter_map(adapter).collect();
+    if loras.len() < 2 {
+        return Ok(out);
+    }
+    let a: Vec<&Array> = loras.iter().map(|l| &l.a).collect();
+    let a = ops::astype(&ops::concatenate(&a, 1)?, x.dtype())?;
+    let mut z = ops::matmul(x, &a)?;
+    let scale = loras[0].scale;
+    let equal = loras.iter().all(|l| l.scale == scale);
+    if equal {
+        z = scaled(&z, scale)?;
+    }
+    let ranks: Vec<i32> = loras.iter().map(|l| l.a.dim(1)).collect::<Result<_>>()?;
+    for ((i, lora), part) in at.into_iter().zip(loras).zip(parts(&z, &ranks)?) {
+        out[i] = Some(match equal {
+            true => part,
+            false => scaled(&part, lora.scale)?,
+        });
+    }
+    Ok(out)
+}
+
+/// The columns of `y`, in parts of these widths.
+fn parts(y: &Array, widths: &[i32]) -> Result<Vec<Array>> {
+    let mut end = 0;
+    let ends = widths.iter().map(|w| {
+        end += w;
+        end
+    });
+    let at: Vec<i32> = ends.take(widths.len().saturating_sub(1)).collect();
+    ops::split_at(y, &at, -1)
+}

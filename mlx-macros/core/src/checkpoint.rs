@@ -1,98 +1,430 @@
 //! What a forward pass keeps for the backward pass, as polynomials in the dims: from these the
 //! runtime decides where a stack of layers is cut.
 
-use syn::Ident;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dims::{volume, Dim, Shape};
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{Expr, Ident, Path};
+
+use crate::dims::{is_free, volume, Dim, Shape};
 use crate::fuse::live;
-use crate::ir::{Graph, Id, Kind};
+use crate::ir::{Arg, Callee, Graph, Id, Kind};
+use crate::lower::{dim, layer};
 use crate::parse::{FieldKind, ModelDef};
-use crate::signature::{Dt, Ty};
+use crate::signature::{Dt, Method, Ty};
 
-/// What one call of `forward` keeps.
-#[derive(Debug, Default, PartialEq)]
+/// What one call of a method keeps.
+#[derive(Default)]
 pub struct Saved {
     /// Values in the activations' dtype.
     pub values: Dim,
+    /// Values that are kept only where an operation is composed of MLX's.
+    pub composed: Dim,
     /// Scores of attention, kept only where it is not computed in tiles.
     pub scores: Dim,
-    /// Sub-models, with the shape of what they are given.
-    pub models: Vec<(Ident, Shape)>,
+    /// Logits in float32, kept where cross entropy is composed of MLX's operations.
+    pub logits: Dim,
+    /// Inputs of linear maps, kept if one of these fields is trained or adapted.
+    pub inputs: Vec<(BTreeSet<String>, Dim)>,
+    /// What is kept by whom else, given values of these shapes.
+    pub calls: Vec<(Keeper, Vec<Shape>)>,
+    /// What either arm of an `if` keeps.
+    pub arms: Vec<(Expr, Saved, Saved)>,
+}
+
+/// Someone who keeps values of its own.
+pub enum Keeper {
+    /// A sub-model.
+    Model(Ident),
+    /// A stack of layers.
+    Layers(Ident),
+    /// Another method of this model.
+    Method(Ident),
+    /// A helper function.
+    Function(Path),
+}
+
+/// What the gradient of an operation reads.
+#[derive(Clone, Copy, PartialEq)]
+enum Reads {
+    Nothing,
+    Inputs,
+    Output,
+    Both,
+}
+
+/// Operations that are not named read their inputs.
+fn reads(op: &str) -> Reads {
+    match op {
+        "add" | "subtract" | "negative" | "reshape" | "transpose" | "swapaxes" | "moveaxis"
+        | "expand_dims" | "squeeze" | "flatten" | "unflatten" | "broadcast_to" | "concatenate"
+        | "stack" | "split" | "split_at" | "repeat" | "tile" | "pad" | "roll" | "slice" | "sum"
+        | "mean" | "astype" | "contiguous" | "stop_gradient" | "equal" | "not_equal" | "less"
+        | "less_equal" | "greater" | "greater_equal" | "argmax" | "argmin" | "argsort"
+        | "floor" | "ceil" | "round" | "sign" | "cumsum" | "tril" | "triu" | "causal_mask"
+        | "take" | "take_along_axis" | "diagonal" | "trace" => Reads::Nothing,
+        "exp" | "sigmoid" | "tanh" | "sqrt" | "rsqrt" | "softmax" => Reads::Output,
+        "silu" | "logsumexp" | "gelu" => Reads::Both,
+        _ => Reads::Inputs,
+    }
+}
+
+/// The value whose memory a view shares.
+fn root(graph: &Graph, id: Id) -> Id {
+    match &graph.nodes[id].kind {
+        Kind::Op { op, args } => match (op.name, args.first()) {
+            (
+                "reshape" | "transpose" | "swapaxes" | "moveaxis" | "expand_dims" | "squeeze"
+                | "flatten" | "unflatten" | "broadcast_to" | "split" | "stop_gradient"
+                | "contiguous",
+                Some(Arg::Value(x)),
+            ) => root(graph, *x),
+            _ => id,
+        },
+        Kind::Item(x, _) if matches!(graph.nodes[*x].kind, Kind::Op { .. }) => root(graph, *x),
+        _ => id,
+    }
+}
+
+/// Who needs a value in the backward pass.
+#[derive(Default)]
+struct Need {
+    always: bool,
+    fields: BTreeSet<String>,
 }
 
 /// A value is kept if the gradient of an operation that reads it needs it.
 pub fn saved(model: &ModelDef, graph: &Graph) -> Saved {
-    let mut out = Saved::default();
     let live = live(graph);
-    let readers = |id: Id| {
-        live.iter()
-            .map(|r| &graph.nodes[*r])
-            .filter(move |n| n.inputs().contains(&id))
-    };
+    let mut needs: BTreeMap<Id, Need> = BTreeMap::new();
     for id in &live {
         let node = &graph.nodes[*id];
-        if let Ty::Tensor(shape, Dt::Float | Dt::F32) = &node.ty {
-            if readers(*id).any(|r| needs_inputs(model, &r.kind)) {
-                out.values = out.values.plus(&volume(shape));
+        let mut need = |v: Id| needs.entry(root(graph, v)).or_default().always = true;
+        match &node.kind {
+            Kind::Op { op, args } => {
+                let reads = reads(op.name);
+                if matches!(reads, Reads::Output | Reads::Both) {
+                    need(*id);
+                }
+                if matches!(reads, Reads::Inputs | Reads::Both) {
+                    // A product with a number needs nothing but the number.
+                    let numbers = args.iter().any(|a| matches!(a, Arg::Weak { .. }));
+                    if !(numbers && matches!(op.name, "multiply" | "divide")) {
+                        args.iter().flat_map(Arg::values).for_each(need);
+                    }
+                }
+            }
+            Kind::Leaf { field, args } => match kind_of(model, field) {
+                Some(FieldKind::Linear { .. }) => {
+                    for v in args.iter().flat_map(Arg::values) {
+                        let need = needs.entry(root(graph, v)).or_default();
+                        need.fields.insert(field.to_string());
+                    }
+                }
+                Some(FieldKind::Rope { .. } | FieldKind::Embedding { .. }) => {}
+                _ => args.iter().flat_map(Arg::values).for_each(need),
+            },
+            Kind::Joined { field, input, .. } => {
+                let need = needs.entry(root(graph, *input)).or_default();
+                need.fields.insert(field.to_string());
+            }
+            Kind::ResidualNorm { .. } => need(*id),
+            Kind::Attention(a) => need(a.v),
+            _ => {}
+        }
+    }
+    region(model, graph, &live, &needs, 0, graph.nodes.len())
+}
+
+fn kind_of<'m>(model: &'m ModelDef, field: &Ident) -> Option<&'m FieldKind> {
+    let found = model.fields.iter().find(|f| f.name == *field);
+    found.map(|f| &f.kind)
+}
+
+/// What the nodes from `start` up to `end` keep.
+fn region(
+    model: &ModelDef,
+    graph: &Graph,
+    live: &BTreeSet<Id>,
+    needs: &BTreeMap<Id, Need>,
+    start: Id,
+    end: Id,
+) -> Saved {
+    let inner = |arm: &crate::ir::Arm| region(model, graph, live, needs, arm.start, arm.end);
+    let arms = |id: Id| match &graph.nodes[id].kind {
+        Kind::If {
+            then, otherwise, ..
+        } => Some((then, otherwise)),
+        _ => None,
+    };
+    // Nodes of arms belong to the arms.
+    let nested = |id: Id| {
+        (id + 1..end)
+            .filter_map(arms)
+            .any(|(a, b)| a.holds(id) || b.holds(id))
+    };
+    let mut out = Saved::default();
+    for id in (start..end).filter(|id| live.contains(id) && !nested(*id)) {
+        let node = &graph.nodes[id];
+        let size = match &node.ty {
+            Ty::Tensor(shape, Dt::Float | Dt::F32) => Some(volume(shape)),
+            _ => None,
+        };
+        // Parameters are there anyway.
+        let parameter = matches!(node.kind, Kind::Param(_));
+        if let (Some(need), Some(size), false) = (needs.get(&id), &size, parameter) {
+            match need.always {
+                true => out.values = out.values.plus(size),
+                false => out.inputs.push((need.fields.clone(), size.clone())),
             }
         }
-        match &node.kind {
-            Kind::Sub { field, args, .. } => {
-                let first = args.first().and_then(|a| a.values().first().copied());
-                if let Some(Ty::Tensor(shape, _)) = first.map(|id| &graph.nodes[id].ty) {
-                    out.models.push((field.clone(), shape.clone()));
-                }
-            }
-            Kind::Attention(a) => {
-                // Rotated queries and keys, and the scores of each head.
-                for id in [a.q, a.k] {
-                    if let Ty::Tensor(shape, _) = &graph.nodes[id].ty {
-                        out.values = out.values.plus(&volume(shape));
-                    }
-                }
-                if let Ty::Tensor(shape, _) = &node.ty {
-                    if let Some(rows) = volume(shape).divided_by(&a.head_dim) {
-                        out.scores = out.scores.plus(&rows.times(&shape[1]));
-                    }
-                }
-            }
-            _ => {}
+        one(model, graph, id, &mut out);
+        if let Kind::If {
+            condition,
+            then,
+            otherwise,
+        } = &node.kind
+        {
+            out.arms
+                .push((condition.clone(), inner(then), inner(otherwise)));
         }
     }
     out
 }
 
-/// Whether the gradient of an operation reads the operation's inputs.
-fn needs_inputs(model: &ModelDef, kind: &Kind) -> bool {
-    let adapted = |field: &Ident| {
-        model.fields.iter().any(|f| {
-            f.name == *field
-                && (f.lora || !matches!(f.kind, FieldKind::Linear { .. } | FieldKind::Rope { .. }))
-        })
+/// What a node keeps beside what it reads and what it gives.
+fn one(model: &ModelDef, graph: &Graph, id: Id, out: &mut Saved) {
+    let node = &graph.nodes[id];
+    let shape_of = |v: Id| match &graph.nodes[v].ty {
+        Ty::Tensor(shape, _) => Some(shape),
+        _ => None,
     };
-    match kind {
-        Kind::Op { op, .. } => !matches!(
-            op.name,
-            "add"
-                | "subtract"
-                | "negative"
-                | "reshape"
-                | "transpose"
-                | "swapaxes"
-                | "expand_dims"
-                | "squeeze"
-                | "broadcast_to"
-                | "concatenate"
-                | "stack"
-                | "split"
-                | "sum"
-                | "mean"
-                | "astype"
-                | "contiguous"
-                | "stop_gradient"
-        ),
-        Kind::Leaf { field, .. } | Kind::Joined { field, .. } => adapted(field),
-        Kind::Attention(_) | Kind::LinearCrossEntropy { .. } | Kind::With(_) => true,
-        _ => false,
+    let shapes = |args: &[Arg]| -> Vec<Shape> {
+        let values = args.iter().flat_map(Arg::values);
+        values.filter_map(shape_of).cloned().collect()
+    };
+    let size = |v: Id| shape_of(v).map(|s| volume(s)).unwrap_or_default();
+    match &node.kind {
+        // The gate's sigmoid and its product with the gate.
+        Kind::Op { op, .. } if op.name == "swiglu" => {
+            out.composed = out.composed.plus(&size(id)).plus(&size(id));
+        }
+        Kind::Op { op, args } if op.name == "scaled_dot_product_attention" => {
+            if let (Some([.., l, _]), Some([.., s, _])) = (
+                args.first()
+                    .and_then(|a| shape_of(*a.values().first()?))
+                    .map(Vec::as_slice),
+                args.get(1)
+                    .and_then(|a| shape_of(*a.values().first()?))
+                    .map(Vec::as_slice),
+            ) {
+                let rows = shape_of(id).map(|o| volume(&o[..o.len().saturating_sub(2)]));
+                let scores = rows.unwrap_or_default().times(l).times(s);
+                out.scores = out.scores.plus(&scores);
+            }
+        }
+        Kind::Attention(a) => {
+            // Rotated queries and keys, and the scores of each head.
+            out.values = out.values.plus(&size(a.q)).plus(&size(a.k));
+            if let Some(shape) = shape_of(id) {
+                if let Some(rows) = volume(shape).divided_by(&a.head_dim) {
+                    out.scores = out.scores.plus(&rows.times(&shape[1]));
+                }
+            }
+        }
+        Kind::LinearCrossEntropy { field, input, .. } => {
+            // The gradient, which is computed along with the value, or the logits.
+            out.values = out.values.plus(&size(*input));
+            if let (
+                Some(FieldKind::Linear {
+                    out: vocabulary, ..
+                }),
+                Some([rows @ .., _]),
+            ) = (kind_of(model, field), shape_of(*input).map(Vec::as_slice))
+            {
+                out.logits = out.logits.plus(&volume(rows).times(vocabulary));
+            }
+        }
+        Kind::Sub { field, args, .. } => {
+            out.calls.push((Keeper::Model(field.clone()), shapes(args)));
+        }
+        Kind::Method { name, args } => {
+            out.calls.push((Keeper::Method(name.clone()), shapes(args)));
+        }
+        Kind::Function { args, call } => {
+            if let Callee::Function(path) = &call.callee {
+                out.calls
+                    .push((Keeper::Function(path.clone()), shapes(args)));
+            }
+        }
+        Kind::Layers {
+            field,
+            carried,
+            extra,
+            ..
+        } => {
+            let all = std::iter::once(carried).chain(extra);
+            let all = all.filter_map(|v| shape_of(*v)).cloned().collect();
+            out.calls.push((Keeper::Layers(field.clone()), all));
+        }
+        _ => {}
+    }
+}
+
+/// The name of the hidden function that says what a method keeps.
+fn hidden(method: &Ident) -> Ident {
+    format_ident!("__saved_{}", method)
+}
+
+/// `Model::saved`, and a hidden function for each method.
+pub fn functions(
+    model: &ModelDef,
+    methods: &[Method],
+    graphs: &[Graph],
+) -> (TokenStream, TokenStream) {
+    let each = methods.iter().zip(graphs).map(|(m, g)| {
+        let (name, body) = (hidden(&m.name), Emit { model, method: m }.body(&saved(model, g)));
+        quote! {
+            #[doc(hidden)]
+            #[allow(unused_variables, non_snake_case, missing_docs, clippy::all)]
+            pub fn #name(&self, __x: &[&[i64]], __place: &::mlx_runtime::__private::Place) -> ::mlx_runtime::__private::Saved { #body }
+        }
+    });
+    let each = quote! { #(#each)* };
+    let forward = methods.iter().find(|m| m.name == "forward").map(|m| {
+        let name = hidden(&m.name);
+        quote! {
+            fn saved(&self, __x: &[&[i64]], __place: &::mlx_runtime::__private::Place) -> ::mlx_runtime::__private::Saved {
+                self.#name(__x, __place)
+            }
+        }
+    });
+    (quote! { #forward }, each)
+}
+
+/// What a helper function keeps, for the module beside it.
+pub fn of_function(model: &ModelDef, method: &Method, graph: &Graph) -> TokenStream {
+    function(Emit { model, method }.body(&saved(model, graph)))
+}
+
+/// In place of it where the function has mistakes: its callers get none of their own.
+pub fn of_nothing() -> TokenStream {
+    function(quote! { ::core::default::Default::default() })
+}
+
+fn function(body: TokenStream) -> TokenStream {
+    quote! {
+        #[allow(unused_variables, clippy::all)]
+        pub fn saved(__x: &[&[i64]], __place: &::mlx_runtime::__private::Place) -> ::mlx_runtime::__private::Saved { #body }
+    }
+}
+
+/// The polynomials as Rust.
+struct Emit<'a> {
+    model: &'a ModelDef,
+    method: &'a Method,
+}
+
+impl Emit<'_> {
+    fn body(&self, saved: &Saved) -> TokenStream {
+        let config = (!self.model.function).then(|| quote! { let __c = self.__mlx.config(); });
+        let sum = self.sum(saved);
+        quote! {
+            #config
+            let __at = |i: usize, j: usize| __x.get(i).and_then(|s| s.get(j)).copied().unwrap_or(1);
+            #sum
+        }
+    }
+
+    /// Free dims are those of the arguments.
+    fn size(&self, d: &Dim) -> TokenStream {
+        dim(d, |n| {
+            let shapes = self.method.args.iter().filter_map(|a| match &a.ty {
+                Ty::Tensor(shape, _) => Some(shape),
+                _ => None,
+            });
+            let place = shapes.enumerate().find_map(|(i, shape)| {
+                Some((i, shape.iter().position(|d| d.as_name() == Some(n))?))
+            });
+            match place {
+                Some((i, j)) => quote! { __at(#i, #j) },
+                None if is_free(n) || self.model.function => quote! { 1i64 },
+                None => {
+                    let field = self.model.names.config_field(n);
+                    quote! { (__c.#field as i64) }
+                }
+            }
+        })
+    }
+
+    fn sum(&self, saved: &Saved) -> TokenStream {
+        let s = quote! { ::mlx_runtime::__private::Saved };
+        let (values, composed) = (self.size(&saved.values), self.size(&saved.composed));
+        let (scores, logits) = (self.size(&saved.scores), self.size(&saved.logits));
+        let inputs = saved.inputs.iter().map(|(fields, d)| {
+            let (size, trained) = (self.size(d), fields.iter().map(|f| self.trained(f)));
+            quote! { .plus(#s::values(if #(#trained)||* { #size } else { 0 })) }
+        });
+        let calls = saved.calls.iter().map(|(keeper, shapes)| {
+            let shapes = shapes.iter().map(|s| {
+                let sizes = s.iter().map(|d| self.size(d));
+                quote! { &[#(#sizes),*] }
+            });
+            let args = quote! { &[#(#shapes),*], __place };
+            let call = match keeper {
+                Keeper::Model(f) => self.each(
+                    f,
+                    quote! { |m| ::mlx_runtime::model::Model::saved(m, #args) },
+                ),
+                Keeper::Layers(f) => self.each(
+                    f,
+                    quote! { |m| ::mlx_runtime::__private::saved_layers(m, #args) },
+                ),
+                Keeper::Method(m) => {
+                    let name = hidden(m);
+                    quote! { self.#name(#args) }
+                }
+                Keeper::Function(path) => quote! { #path::saved(#args) },
+            };
+            quote! { .plus(#call) }
+        });
+        let arms = saved.arms.iter().map(|(condition, then, otherwise)| {
+            let condition = crate::condition::tokens(condition, &layer());
+            let (then, otherwise) = (self.sum(then), self.sum(otherwise));
+            quote! { .plus(if #condition { #then } else { #otherwise }) }
+        });
+        quote! {
+            #s::kept(#values, #composed, #scores, #logits, __place) #(#inputs)* #(#calls)* #(#arms)*
+        }
+    }
+
+    fn optional(&self, field: &str) -> bool {
+        let mut all = self.model.fields.iter();
+        all.any(|f| f.name == field && f.when.is_some())
+    }
+
+    /// `f` of a field, or nothing where the field is absent.
+    fn each(&self, field: &Ident, f: TokenStream) -> TokenStream {
+        match self.optional(&field.to_string()) {
+            true => quote! { self.#field.as_ref().map(#f).unwrap_or_default() },
+            false => quote! { (#f)(&self.#field) },
+        }
+    }
+
+    fn trained(&self, field: &str) -> TokenStream {
+        let Some(name) = self
+            .model
+            .fields
+            .iter()
+            .map(|f| &f.name)
+            .find(|f| *f == field)
+        else {
+            return quote! { true };
+        };
+        match self.optional(field) {
+            true => quote! { self.#name.as_ref().is_some_and(|l| l.keeps_input()) },
+            false => quote! { self.#name.keeps_input() },
+        }
     }
 }

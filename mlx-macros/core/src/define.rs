@@ -3,9 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, ToTokens};
 
-use crate::checkpoint::Saved;
 use crate::condition;
-use crate::dims::{is_free, Dim, Names};
 use crate::lower::{config_expr, dim, join_key, sig_type};
 use crate::parse::{Field, FieldKind, ModelDef};
 use crate::quantize::Quantize;
@@ -17,13 +15,12 @@ pub fn model_impl(
     model: &ModelDef,
     methods: &[Method],
     joins: &[Vec<Ident>],
-    kept: Option<(&Method, Saved)>,
+    saved: &TokenStream,
 ) -> TokenStream {
     let (name, config) = (&model.item.ident, &model.config);
     let (impl_generics, ty_generics, where_clause) = model.item.generics.split_for_impl();
     let sig = signature(model, methods);
     let build = build(model, joins);
-    let saved = kept.map(|(m, s)| saved(m, &s, &model.names));
     let call = call(model, methods);
     let layout = crate::layout::items(model);
     let visits = model.fields.iter().map(|f| visit(f, false));
@@ -73,38 +70,6 @@ pub fn item(model: &ModelDef) -> TokenStream {
         fields.named.push(meta);
     }
     quote! { #[derive(Clone)] #item }
-}
-
-/// What `forward` keeps for the backward pass, for a first argument of the shape `__x`.
-fn saved(method: &Method, saved: &Saved, names: &Names) -> TokenStream {
-    let Some(Ty::Tensor(first, _)) = method.args.first().map(|a| &a.ty) else {
-        return quote! {};
-    };
-    // Dims that the first argument does not have count as one: an estimate from below.
-    let size = |d: &Dim| {
-        dim(d, |n| {
-            match first.iter().position(|f| f.as_name() == Some(n)) {
-                Some(i) => quote! { __at(#i) },
-                None if is_free(n) => quote! { 1i64 },
-                None => {
-                    let field = names.config_field(n);
-                    quote! { (__c.#field as i64) }
-                }
-            }
-        })
-    };
-    let (values, scores) = (size(&saved.values), size(&saved.scores));
-    let models = saved.models.iter().map(|(field, shape)| {
-        let shape = shape.iter().map(size);
-        quote! { .plus(::mlx_runtime::model::Model::saved(&self.#field, &[#(#shape),*])) }
-    });
-    quote! {
-        fn saved(&self, __x: &[i64]) -> ::mlx_runtime::__private::Saved {
-            let __c = self.__mlx.config();
-            let __at = |i: usize| __x.get(i).copied().unwrap_or(1);
-            ::mlx_runtime::__private::Saved { values: #values, scores: #scores } #(#models)*
-        }
-    }
 }
 
 /// What callers check against: the shape of `forward`.

@@ -41,6 +41,7 @@ pub fn expand(item: TokenStream) -> TokenStream {
         &method.vis,
         sig(&method.name.to_string(), &method),
     );
+    let mut saved = crate::checkpoint::of_nothing();
     let graph = match method.broken {
         true => Err(errors),
         false => build::graph(&model, &[], &method),
@@ -48,6 +49,7 @@ pub fn expand(item: TokenStream) -> TokenStream {
     let function = match graph {
         Ok(mut graph) => {
             fuse::run(&model, &mut graph);
+            saved = crate::checkpoint::of_function(&model, &method, &graph);
             lower::function(&model, &method, &graph)
         }
         Err(errors) => {
@@ -60,7 +62,10 @@ pub fn expand(item: TokenStream) -> TokenStream {
         #function
         #[doc(hidden)]
         #[allow(missing_docs)]
-        #vis mod #name { pub const SIG: ::mlx_runtime::__private::Sig = #signature; }
+        #vis mod #name {
+            pub const SIG: ::mlx_runtime::__private::Sig = #signature;
+            #saved
+        }
     }
 }
 

@@ -207,9 +207,8 @@ pub fn expand(input: TokenStream) -> TokenStream {
                     joins.push(j.clone());
                 }
             }
-            let forward = w.methods.iter().position(|m| m.name == "forward");
-            let saved = forward.map(|i| (&w.methods[i], checkpoint::saved(&w.model, &w.graphs[i])));
-            let model = define::model_impl(&w.model, &w.methods, &joins, saved);
+            let (saved, each) = checkpoint::functions(&w.model, &w.methods, &w.graphs);
+            let model = define::model_impl(&w.model, &w.methods, &joins, &saved);
             let bodies = w
                 .methods
                 .iter()
@@ -221,7 +220,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
                 #model
                 #checks
                 #(#attrs)*
-                impl #impl_generics #self_ty #where_clause { #(#bodies)* }
+                impl #impl_generics #self_ty #where_clause { #(#bodies)* #each }
             }
         }
         Err(m) => {
@@ -229,7 +228,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
             let bodies = m.methods.iter().map(|m| lower::placeholder(m, true));
             // The items stay, so that the editor and other models still see them.
             let model = m.model.map(|model| match m.of_struct.is_empty() {
-                true => define::model_impl(&model, &m.methods, &[], None),
+                true => define::model_impl(&model, &m.methods, &[], &TokenStream::new()),
                 false => define::stand_in(&model, &m.methods),
             });
             quote! {

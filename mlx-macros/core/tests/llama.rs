@@ -76,34 +76,53 @@ fn fusions_fire() {
 fn saved_values_are_polynomials() {
     let all = models();
     let saved = |name: &str| checkpoint::saved(&all[name].model, &all[name].graphs[0]);
-    // x for the adapters, q, k, v, rotated q and k, and the result for the output projection.
-    let (x, q, kv) = (
+    let inputs = |name: &str| -> Vec<String> {
+        let of = |(fields, size): &(std::collections::BTreeSet<String>, _)| {
+            let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+            format!("{}: {size}", fields.join(" "))
+        };
+        saved(name).inputs.iter().map(of).collect()
+    };
+    let (x, q, kv, ffn) = (
         "B*L*hidden_size",
         "B*L*head_dim*num_attention_heads",
         "B*L*head_dim*num_key_value_heads",
+        "B*L*intermediate_size",
     );
+    // Rotated queries and keys, values; x and the result only for what is trained.
     assert_eq!(
         saved("Attention").values.to_string(),
-        format!("3*{q} + 3*{kv} + {x}")
+        format!("{q} + 2*{kv}")
     );
     assert_eq!(
         saved("Attention").scores.to_string(),
         "B*L*L*num_attention_heads"
     );
-    // x, gate and up, their product.
     assert_eq!(
-        saved("Mlp").values.to_string(),
-        format!("{x} + 3*B*L*intermediate_size")
+        inputs("Attention"),
+        [format!("k_proj q_proj v_proj: {x}"), format!("o_proj: {q}")]
+    );
+    // Gate and up, and where silu is composed its two parts.
+    assert_eq!(saved("Mlp").values.to_string(), format!("2*{ffn}"));
+    assert_eq!(saved("Mlp").composed.to_string(), format!("2*{ffn}"));
+    assert_eq!(
+        inputs("Mlp"),
+        [
+            format!("gate_proj up_proj: {x}"),
+            format!("down_proj: {ffn}")
+        ]
     );
     // Both norms' inputs; the sub-models count their own.
     assert_eq!(saved("Block").values.to_string(), format!("2*{x}"));
-    assert_eq!(saved("Block").models.len(), 2);
+    assert_eq!(saved("Block").calls.len(), 2);
 }
 
 #[test]
 fn output_is_linear_in_the_body_and_holds_no_unsafe() {
     for (name, w) in models() {
-        let mut out = define::model_impl(&w.model, &w.methods, &[], None).to_string();
+        let (saved, each) = checkpoint::functions(&w.model, &w.methods, &w.graphs);
+        let mut out =
+            define::model_impl(&w.model, &w.methods, &[], &saved).to_string() + &each.to_string();
         for (m, g) in w.methods.iter().zip(&w.graphs) {
             out += &lower::method(&w.model, m, g).to_string();
         }

@@ -1,16 +1,17 @@
 //! Running a stack of layers, cut at gradient checkpoints (Chen et al. 2016): between two
 //! boundaries nothing is kept but the input, and the backward pass runs the layers again.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
+use super::cuts::{self, Cut, Stack};
 use super::Model;
 use crate::nn::KvCache;
-use crate::{device, memory, transforms, Array, Dtype, Result};
+use crate::{device, fused, memory, transforms, Array, Dtype, Result};
 
 /// Where a stack of layers is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Checkpoint {
-    /// As few boundaries as the memory limit allows.
+    /// The fewest layers run again that the memory limit asks for.
     #[default]
     Auto,
     /// A boundary every that many layers; 1 is the least memory.
@@ -19,38 +20,124 @@ pub enum Checkpoint {
     Never,
 }
 
-thread_local! {
-    static OVERRIDE: Cell<Option<Checkpoint>> = const { Cell::new(None) };
+/// What the stacks that run now are told, and what they tell.
+#[derive(Clone, Debug, Default)]
+pub struct Cuts {
+    /// Instead of what the models declare.
+    pub policy: Option<Checkpoint>,
+    /// For each stack that decides for itself, in the order in which they run; without it each
+    /// looks at the memory that is left.
+    pub decided: Option<Vec<Cut>>,
+    /// Whether stacks inside of layers are cut, too, at every layer.
+    pub nested: bool,
+    /// The stacks that decide for themselves.
+    pub seen: Vec<Stack>,
+    /// How many layers of other stacks run around the one that runs now.
+    pub depth: usize,
 }
 
-/// Runs `f` with every stack of layers cut as `policy` says, whatever the models declare.
-pub fn with_checkpoint<T>(policy: Option<Checkpoint>, f: impl FnOnce() -> T) -> T {
-    struct Restore(Option<Checkpoint>);
+thread_local! {
+    static CUTS: RefCell<Cuts> = RefCell::new(Cuts::default());
+}
+
+/// Runs `f` with every stack of layers cut as `cuts` says, and returns what the stacks told.
+pub fn with_cuts<T>(cuts: Cuts, f: impl FnOnce() -> T) -> (T, Vec<Stack>) {
+    struct Restore(Option<Cuts>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            OVERRIDE.set(self.0);
+            if let Some(before) = self.0.take() {
+                CUTS.replace(before);
+            }
         }
     }
-    let _restore = Restore(OVERRIDE.replace(policy));
-    f()
+    let mut restore = Restore(Some(CUTS.replace(cuts)));
+    let result = f();
+    let before = restore.0.take().unwrap_or_default();
+    (result, CUTS.replace(before).seen)
 }
 
-/// What a forward pass keeps for the backward pass, in elements.
+/// One layer deeper, until dropped.
+struct Inside;
+
+impl Inside {
+    fn enter() -> Self {
+        CUTS.with_borrow_mut(|c| c.depth += 1);
+        Inside
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        CUTS.with_borrow_mut(|c| c.depth = c.depth.saturating_sub(1));
+    }
+}
+
+/// What a forward pass keeps for the backward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
-    /// Activations.
+    /// Elements in the dtype of the activations.
     pub values: i64,
-    /// Scores of attention, kept only where it is not computed in tiles.
-    pub scores: i64,
+    /// Elements in float32, whatever the activations are.
+    pub floats: i64,
+    /// Stacks of layers inside.
+    pub stacks: i64,
 }
 
 impl Saved {
+    /// Elements in the activations' dtype.
+    pub fn values(values: i64) -> Saved {
+        Saved {
+            values,
+            ..Saved::default()
+        }
+    }
+
+    /// What is kept in any case, by what is composed of MLX's operations, as scores of attention
+    /// and as logits.
+    pub fn kept(values: i64, composed: i64, scores: i64, logits: i64, place: &Place) -> Saved {
+        let unless = |there: bool, n: i64| if there { 0 } else { n };
+        Saved {
+            values: values
+                .saturating_add(unless(place.fused, composed))
+                .saturating_add(unless(place.tiled, scores)),
+            floats: unless(place.fused, logits),
+            stacks: 0,
+        }
+    }
+
     /// Both together.
     pub fn plus(self, other: Saved) -> Saved {
         Saved {
             values: self.values.saturating_add(other.values),
-            scores: self.scores.saturating_add(other.scores),
+            floats: self.floats.saturating_add(other.floats),
+            stacks: self.stacks.saturating_add(other.stacks),
         }
+    }
+
+    fn bytes(self, dtype: Dtype) -> usize {
+        let size = |n: i64, of: usize| usize::try_from(n).unwrap_or(0).saturating_mul(of);
+        size(self.values, dtype.size()).saturating_add(size(self.floats, 4))
+    }
+}
+
+/// Where a forward pass runs, as far as it decides what is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// On the fused operations of the CPU, which keep less than what they are composed of.
+    pub fused: bool,
+    /// Attention never has all scores at once.
+    pub tiled: bool,
+}
+
+impl Place {
+    fn of(x: &Array) -> Result<Place> {
+        let fused = fused::available(x);
+        // MLX computes attention in tiles on GPUs only.
+        let gpu = device::default_device()?.kind() == device::DeviceType::Gpu;
+        Ok(Place {
+            fused,
+            tiled: fused || gpu,
+        })
     }
 }
 
@@ -65,61 +152,55 @@ pub fn run_layers<M: Model>(
     run: Run<M>,
 ) -> Result<Array> {
     let mut args: Vec<Array> = x.iter().map(|a| (*a).clone()).collect();
-    let span = match OVERRIDE.get().unwrap_or(declared) {
-        _ if !transforms::is_differentiating() || cache.is_on() => 0,
-        Checkpoint::Never => 0,
-        Checkpoint::Every(n) => n,
-        Checkpoint::Auto => auto_span(layers, x[0])?,
+    let policy = CUTS.with_borrow(|c| c.policy).unwrap_or(declared);
+    let n = layers.len();
+    let cut = match policy {
+        _ if !transforms::is_differentiating() || cache.is_on() => Cut::default(),
+        Checkpoint::Never => Cut::default(),
+        Checkpoint::Every(span) => Cut::every(n, span),
+        Checkpoint::Auto => auto(layers, x)?,
     };
-    if span == 0 {
-        return plain(layers, 0, args, cache, run);
+    for span in cut.spans() {
+        args[0] = segment(layers.get(span).unwrap_or_default(), &args, run)?;
     }
-    for part in layers.chunks(span) {
-        args[0] = segment(part, &args, run)?;
-    }
-    Ok(args.swap_remove(0))
+    let whole = layers.get(cut.again..).unwrap_or_default();
+    plain(whole, cut.again, args, cache, run)
 }
 
-/// The longest span between boundaries that fits the memory that is left; 0 for no boundaries.
-fn auto_span<M: Model>(layers: &[M], x: &Array) -> Result<usize> {
-    let Some(layer) = layers.first() else {
-        return Ok(0);
-    };
-    let shape: Vec<i64> = x.shape().iter().map(|n| i64::from(*n)).collect();
-    let saved = layer.saved(&shape);
-    // MLX computes attention in tiles on GPUs only.
-    let tiled = device::default_device()?.kind() == device::DeviceType::Gpu;
-    let elements = saved
-        .values
-        .saturating_add(if tiled { 0 } else { saved.scores });
-    let bytes = |n: i64| {
-        usize::try_from(n)
-            .unwrap_or(0)
-            .saturating_mul(x.dtype().size())
-    };
+/// What was decided for this stack, or the fewest layers that leave enough memory.
+fn auto<M: Model>(layers: &[M], x: &[&Array]) -> Result<Cut> {
+    let inside = CUTS.with_borrow(|c| (c.depth > 0).then_some(c.nested));
+    if let Some(nested) = inside {
+        return Ok(Cut::every(layers.len(), usize::from(nested)));
+    }
+    let stack = stack(layers, x)?;
+    let decided = CUTS.with_borrow_mut(|c| {
+        let at = c.seen.len();
+        c.seen.push(stack.clone());
+        Some(c.decided.as_ref()?.get(at).copied().unwrap_or_default())
+    });
+    if let Some(cut) = decided {
+        return Ok(cut);
+    }
     let left = memory::limit()?.saturating_sub(memory::active()?);
-    Ok(longest_span(
-        layers.len(),
-        bytes(elements),
-        x.nbytes(),
-        left,
-    ))
+    let (_, chosen) = cuts::fewest(std::slice::from_ref(&stack), left);
+    Ok(chosen.first().copied().unwrap_or_default())
 }
 
-/// The longest span of `n` layers, each keeping `layer` bytes, whose backward pass fits in `left`:
-/// the input of each span is kept, and one span at a time is whole. 0 if no cut is needed; 1, the
-/// least there is, if nothing fits.
-fn longest_span(n: usize, layer: usize, boundary: usize, left: usize) -> usize {
-    if layer.saturating_mul(n) <= left {
-        return 0;
-    }
-    let need = |span: usize| {
-        let spans = n.div_ceil(span);
-        spans
-            .saturating_mul(boundary)
-            .saturating_add(span.saturating_mul(layer))
-    };
-    (1..n).rev().find(|span| need(*span) <= left).unwrap_or(1)
+/// What the layers of a stack keep, from the polynomials of their definition.
+fn stack<M: Model>(layers: &[M], x: &[&Array]) -> Result<Stack> {
+    let shapes: Vec<Vec<i64>> = x
+        .iter()
+        .map(|a| a.shape().iter().map(|n| i64::from(*n)).collect())
+        .collect();
+    let shapes: Vec<&[i64]> = shapes.iter().map(Vec::as_slice).collect();
+    let place = Place::of(x[0])?;
+    let saved: Vec<Saved> = layers.iter().map(|l| l.saved(&shapes, &place)).collect();
+    Ok(Stack {
+        boundary: x[0].nbytes(),
+        nested: saved.iter().any(|s| s.stacks > 0),
+        layers: saved.iter().map(|s| s.bytes(x[0].dtype())).collect(),
+    })
 }
 
 fn plain<M: Model>(
@@ -131,6 +212,7 @@ fn plain<M: Model>(
 ) -> Result<Array> {
     for (i, layer) in layers.iter().enumerate() {
         cache.enter(first + i);
+        let _inside = Inside::enter();
         args[0] = run(layer, &args, cache)?;
     }
     Ok(args.swap_remove(0))
@@ -176,19 +258,12 @@ fn segment<M: Model>(layers: &[M], args: &[Array], run: Run<M>) -> Result<Array>
     Ok(out.swap_remove(0))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::longest_span;
-
-    #[test]
-    fn the_fewest_boundaries_that_fit() {
-        // All fits: no boundary.
-        assert_eq!(longest_span(32, 10, 1, 320), 0);
-        // 32 layers of 10 with boundaries of 1: spans of 20 need 2 + 200.
-        assert_eq!(longest_span(32, 10, 1, 202), 20);
-        assert_eq!(longest_span(32, 10, 1, 201), 19);
-        // Nothing fits: the least memory.
-        assert_eq!(longest_span(32, 10, 1, 5), 1);
-        assert_eq!(longest_span(0, 10, 1, 0), 0);
-    }
+/// What a stack inside of a layer keeps.
+pub fn saved_layers<M: Model>(layers: &[M], shapes: &[&[i64]], place: &Place) -> Saved {
+    let stack = Saved {
+        stacks: 1,
+        ..Saved::default()
+    };
+    let each = layers.iter().map(|l| l.saved(shapes, place));
+    each.fold(stack, Saved::plus)
 }

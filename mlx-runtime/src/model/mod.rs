@@ -4,14 +4,17 @@
 pub(crate) mod bind;
 pub(crate) mod check;
 mod digest;
+mod cuts;
 mod groups;
 pub(crate) mod layers;
 pub(crate) mod layout;
 mod load_layers;
 pub(crate) mod loader;
 mod lora;
+mod memory_plan;
 pub(crate) mod meta;
 pub(crate) mod names;
+mod plan;
 pub(crate) mod quantise;
 pub(crate) mod sig;
 mod train;
@@ -22,6 +25,7 @@ pub use groups::ParamGroups;
 pub use layers::Checkpoint;
 pub use loader::{init, load, LoadOptions, Loader, Weights};
 pub use lora::{add_lora, LoraConfig};
+pub use memory_plan::{MemoryPlan, Spans};
 pub use quantise::Quantization;
 pub use train::{TrainOptions, TrainStep};
 
@@ -53,9 +57,9 @@ pub trait Model: Clone + Send + Sized + 'static {
     /// Makes the model of what `loader` holds under `path`; mistakes are left in the loader.
     #[doc(hidden)]
     fn build(config: &Arc<Self::Config>, path: &str, loader: &mut Loader) -> Self;
-    /// What `forward` keeps for the backward pass, given the shape of its first argument.
+    /// What `forward` keeps for the backward pass, given the shapes of its arguments.
     #[doc(hidden)]
-    fn saved(&self, _shape: &[i64]) -> layers::Saved {
+    fn saved(&self, _shapes: &[&[i64]], _place: &layers::Place) -> layers::Saved {
         layers::Saved::default()
     }
     /// `forward` with its arrays in a list, for models that have this one as a type parameter.

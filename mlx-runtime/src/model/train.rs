@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::layers::with_checkpoint;
+use super::cuts::Stack;
+use super::layers::{with_cuts, Cuts};
+use super::plan::Decisions;
 use super::{Checkpoint, Model, ParamGroups};
 use crate::optim::{clip_grad_norm, AdamW, OptimState};
 use crate::transforms::{self, ValueAndGrad};
-use crate::{memory, Array, Error, ErrorKind, Result};
+use crate::{Array, Error, ErrorKind, Result};
 
 /// How steps are taken.
 #[derive(Clone, Debug, Default)]
@@ -23,16 +25,17 @@ pub struct TrainOptions {
 /// `loss` gets the model and the batch and returns the loss (a scalar) first; what it returns
 /// after that is passed through.
 pub struct TrainStep<M: Model> {
-    model: M,
+    pub(super) model: M,
     names: Vec<String>,
     /// A checksum of names and shapes: buffers alone say only how many values there are.
     layout: Array,
     groups: Arc<ParamGroups>,
-    buffers: Vec<Array>,
-    state: OptimState,
+    pub(super) buffers: Vec<Array>,
+    pub(super) state: OptimState,
     optimizer: AdamW,
-    options: TrainOptions,
+    pub(super) options: TrainOptions,
     gradient: ValueAndGrad,
+    pub(super) decisions: Decisions,
 }
 
 impl<M: Model> TrainStep<M> {
@@ -62,7 +65,7 @@ impl<M: Model> TrainStep<M> {
         // The buffers hold the values from here on: the model would keep the first ones alive.
         let mut model = model;
         model.set_trainable(&vec![Array::scalar(0f32)?; tensors.len()])?;
-        let gradient = gradient(&model, loss, groups.tensors(), options.checkpoint)?;
+        let gradient = gradient(&model, loss, groups.tensors())?;
         Ok(TrainStep {
             model,
             names,
@@ -73,26 +76,32 @@ impl<M: Model> TrainStep<M> {
             optimizer,
             options,
             gradient,
+            decisions: Decisions::default(),
         })
     }
 
     /// Takes one step with learning rate `lr`; returns what the loss function returned, evaluated.
     ///
+    /// For each new shape of batch it is decided which layers run again in the backward pass, where
+    /// the models leave that open: the fewest with which the step stays below the memory limit.
+    ///
     /// # Errors
-    /// What the loss function or MLX reports; the model is then as before the step.
+    /// What the loss function or MLX reports, and `OutOfMemory` if no choice of layers fits in the
+    /// memory limit; the model is then as before the step.
     pub fn run(&mut self, batch: &[Array], lr: f32) -> Result<Vec<Array>> {
-        let next = self.graph(batch, lr)?;
-        transforms::eval(&next.arrays())?;
+        let (decision, next) = self.decide(batch, lr)?;
+        decision.evaluate(&next.arrays())?;
         (self.buffers, self.state) = (next.buffers, next.state);
         Ok(next.values)
     }
 
-    /// The graph of one step. Nothing else refers to it, so that each gradient is freed as soon as
-    /// it is gathered.
-    fn graph(&self, batch: &[Array], lr: f32) -> Result<Next> {
+    /// The graph of one step, and the stacks in it that decide for themselves. Nothing else refers
+    /// to the graph, so that each gradient is freed as soon as it is gathered.
+    pub(super) fn graph(&self, batch: &[Array], lr: f32, cuts: Cuts) -> Result<(Next, Vec<Stack>)> {
         let mut inputs = self.groups.scatter(&self.buffers)?;
         inputs.extend_from_slice(batch);
-        let (values, grads) = self.gradient.call(&inputs)?;
+        let (result, stacks) = with_cuts(cuts, || self.gradient.call(&inputs));
+        let (values, grads) = result?;
         let mut grads = self.groups.gather(&grads)?;
         if let Some(limit) = self.options.max_grad_norm {
             grads = clip_grad_norm(&grads, limit)?.0;
@@ -101,17 +110,12 @@ impl<M: Model> TrainStep<M> {
         let (buffers, state) =
             self.optimizer
                 .step(&self.buffers, &grads, &self.state, Some(&lr))?;
-        Ok(Next {
+        let next = Next {
             values,
             buffers,
             state,
-        })
-    }
-
-    /// What a step on such a batch will take; nothing is evaluated.
-    pub fn forecast(&self, batch: &[Array]) -> Result<memory::Forecast> {
-        let next = self.graph(batch, 0.0)?;
-        memory::forecast(&next.arrays())
+        };
+        Ok((next, stacks))
     }
 
     /// The model with the current values.
@@ -181,14 +185,14 @@ impl<M: Model> TrainStep<M> {
 }
 
 /// What a step leads to.
-struct Next {
+pub(super) struct Next {
     values: Vec<Array>,
     buffers: Vec<Array>,
     state: OptimState,
 }
 
 impl Next {
-    fn arrays(&self) -> Vec<&Array> {
+    pub(super) fn arrays(&self) -> Vec<&Array> {
         let state = std::iter::once(&self.state.step)
             .chain(&self.state.m)
             .chain(&self.state.v);
@@ -202,12 +206,7 @@ impl Next {
 
 /// The gradient of the loss with respect to each trainable tensor. The tensors come in one by one
 /// and not as buffers: the gradient of a slice of a buffer is as large as the buffer.
-fn gradient<M: Model, F>(
-    model: &M,
-    loss: F,
-    count: usize,
-    checkpoint: Option<Checkpoint>,
-) -> Result<ValueAndGrad>
+fn gradient<M: Model, F>(model: &M, loss: F, count: usize) -> Result<ValueAndGrad>
 where
     F: Fn(&M, &[Array]) -> Result<Vec<Array>> + Send + 'static,
 {
@@ -216,7 +215,7 @@ where
         let (params, batch) = inputs.split_at(count);
         let mut model = model.clone();
         model.set_trainable(params)?;
-        with_checkpoint(checkpoint, || loss(&model, batch))
+        loss(&model, batch)
     };
     let argnums: Vec<i32> = (0..i32::try_from(count).unwrap_or(i32::MAX)).collect();
     Ok(transforms::value_and_grad(body, &argnums))

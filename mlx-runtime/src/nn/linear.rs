@@ -188,6 +188,12 @@ impl Linear {
         self.bias.is_some() || self.lora.is_some()
     }
 
+    /// Whether the backward pass reads the input.
+    #[doc(hidden)]
+    pub fn keeps_input(&self) -> bool {
+        self.lora.is_some() || !self.frozen
+    }
+
     pub(crate) fn is_frozen(&self) -> bool {
         self.frozen
     }

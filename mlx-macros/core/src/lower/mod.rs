@@ -509,7 +509,7 @@ fn forward(at: Span) -> TokenStream {
 }
 
 /// The number of the layer that a model is.
-fn layer() -> TokenStream {
+pub fn layer() -> TokenStream {
     quote! { self.__mlx.layer() }
 }
 

@@ -1,0 +1,210 @@
+//! The memory of a training step, before it is taken.
+
+use std::collections::HashMap;
+
+use super::cuts::{self, Cut, Stack};
+use super::layers::Cuts;
+use super::train::Next;
+use super::{Checkpoint, MemoryPlan, Model, TrainStep};
+use crate::{memory, transforms, Array, Dtype, Result};
+
+/// How the steps on batches of one shape are taken.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Decision {
+    pub cuts: Vec<Cut>,
+    pub nested: bool,
+    /// MLX's memory limit meanwhile, where its queue must be kept short.
+    pub limit: Option<usize>,
+}
+
+/// The decisions so far.
+#[derive(Default)]
+pub(super) struct Decisions {
+    by_shape: HashMap<Vec<(Vec<i32>, Dtype)>, Decision>,
+    /// What they hold for: the memory limit, and what was in use.
+    limit: usize,
+    active: usize,
+}
+
+/// More shapes than that are not remembered.
+const SHAPES: usize = 1000;
+
+impl Decision {
+    fn cuts(&self, policy: Option<Checkpoint>) -> Cuts {
+        Cuts {
+            policy,
+            decided: Some(self.cuts.clone()),
+            nested: self.nested,
+            ..Cuts::default()
+        }
+    }
+
+    /// Evaluates the arrays of a step.
+    pub fn evaluate(&self, arrays: &[&Array]) -> Result<()> {
+        struct Restore(usize);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                // A limit that was set before is one that can be set again.
+                let _ = memory::set_limit(self.0);
+            }
+        }
+        let _restore = match self.limit {
+            Some(limit) => Some(Restore(memory::set_limit(limit)?)),
+            None => None,
+        };
+        transforms::eval(arrays)
+    }
+}
+
+/// What a step takes with some decision.
+struct Measured {
+    decision: Decision,
+    next: Next,
+    stacks: Vec<Stack>,
+    /// The most bytes in use at one time.
+    peak: usize,
+    operations: usize,
+}
+
+impl<M: Model> TrainStep<M> {
+    /// What a step on such a batch will take, and how it will be taken. No step is taken; weights
+    /// that wait to be read from a file are read.
+    ///
+    /// The peak comes from the graph of the step itself: its operations in MLX's order, each with
+    /// what it allocates, reuses and frees. On a CPU it is close to what [`memory::peak`] reads after
+    /// the step; on a GPU it is an estimate.
+    ///
+    /// # Errors
+    /// What the loss function or MLX reports. A batch that does not fit in the memory limit is no
+    /// error here: [`MemoryPlan::check`] makes it one.
+    pub fn plan(&self, batch: &[Array]) -> Result<MemoryPlan> {
+        let weights = self.model.parameters();
+        transforms::eval(&weights.iter().map(|(_, a)| a).collect::<Vec<_>>())?;
+        let (base, limit) = (memory::active()?, memory::limit()?);
+        let found = self.search(batch, 0.0, base, limit)?;
+        let bytes = |arrays: &[Array]| arrays.iter().map(Array::nbytes).sum();
+        let mut frozen = 0;
+        self.model.visit("", &mut |_, leaf| {
+            leaf.each(&mut |_, array, trained| {
+                frozen += if trained { 0 } else { array.nbytes() };
+            });
+        });
+        let trained = bytes(&self.buffers);
+        let optimizer = bytes(&self.state.arrays());
+        Ok(MemoryPlan {
+            predicted_peak: found.peak,
+            limit,
+            policy: self.options.checkpoint,
+            spans: found
+                .stacks
+                .iter()
+                .zip(&found.decision.cuts)
+                .map(super::memory_plan::spans)
+                .collect(),
+            nested: found.decision.nested,
+            short_queue: found.decision.limit.is_some(),
+            weights: frozen,
+            trained,
+            optimizer,
+            others: base.saturating_sub(frozen + trained + optimizer),
+            activations: cuts::peak(&found.stacks, &found.decision.cuts).min(found.peak - base),
+            operations: found.operations,
+        })
+    }
+
+    /// The graph of a step, with the decision for batches of this shape.
+    pub(super) fn decide(&mut self, batch: &[Array], lr: f32) -> Result<(Decision, Next)> {
+        let key: Vec<_> = batch
+            .iter()
+            .map(|a| (a.shape().to_vec(), a.dtype()))
+            .collect();
+        let (active, limit) = (memory::active()?, memory::limit()?);
+        // Another limit, or much more in use than then, is another question.
+        let seen = &mut self.decisions;
+        if limit != seen.limit || active > seen.active + limit / 64 || seen.by_shape.len() > SHAPES
+        {
+            seen.by_shape.clear();
+            (seen.limit, seen.active) = (limit, active);
+        }
+        if let Some(decision) = seen.by_shape.get(&key) {
+            let decision = decision.clone();
+            let (next, _) = self.graph(batch, lr, decision.cuts(self.options.checkpoint))?;
+            return Ok((decision, next));
+        }
+        let found = self.search(batch, lr, active, limit)?;
+        // Who asks for a policy gets it.
+        let open = matches!(self.options.checkpoint, None | Some(Checkpoint::Auto));
+        if found.peak > limit && open {
+            drop(found);
+            return Err(self.plan(batch)?.refusal());
+        }
+        self.decisions.by_shape.insert(key, found.decision.clone());
+        Ok((found.decision, found.next))
+    }
+
+    /// The cheapest way to take a step within the limit; the one with the least memory if none is.
+    fn search(&self, batch: &[Array], lr: f32, base: usize, limit: usize) -> Result<Measured> {
+        let measure = |decision: Decision| self.measure(batch, lr, decision, base, limit);
+        let whole = measure(Decision::default())?;
+        if whole.peak <= limit || whole.stacks.is_empty() {
+            return Ok(whole);
+        }
+        let stacks = whole.stacks.clone();
+        let (mut best, peak) = (whole, |m: &Measured| m.peak);
+        let found = cuts::search(&stacks, peak(&best), limit, |cuts| {
+            let tried = measure(Decision {
+                cuts: cuts.to_vec(),
+                ..Decision::default()
+            })?;
+            let peak = tried.peak;
+            // The last that fits is the cheapest; of those that do not, the smallest is shown.
+            if peak <= limit || peak < best.peak {
+                best = tried;
+            }
+            Ok::<_, crate::Error>(peak)
+        })?;
+        if found.is_none() && stacks.iter().any(|s| s.nested) {
+            let tried = measure(Decision {
+                cuts: cuts::first(&stacks, cuts::layers(&stacks)),
+                nested: true,
+                limit: None,
+            })?;
+            if tried.peak < best.peak {
+                best = tried;
+            }
+        }
+        Ok(best)
+    }
+
+    fn measure(
+        &self,
+        batch: &[Array],
+        lr: f32,
+        mut decision: Decision,
+        base: usize,
+        limit: usize,
+    ) -> Result<Measured> {
+        let (next, stacks) = self.graph(batch, lr, decision.cuts(self.options.checkpoint))?;
+        decision.cuts.resize(stacks.len(), Cut::default());
+        let arrays = next.arrays();
+        let free = memory::forecast(&arrays)?;
+        let mut peak = base.saturating_add(free.peak);
+        // Above its limit MLX waits for what is queued: it has to wait one operation earlier.
+        let early = limit.saturating_sub(free.largest);
+        if peak > limit {
+            let short = memory::forecast_within(&arrays, early.saturating_sub(base))?;
+            let bounded = base.saturating_add(short.peak);
+            if bounded < peak {
+                (peak, decision.limit) = (bounded, Some(early));
+            }
+        }
+        drop(arrays);
+        Ok(Measured {
+            decision,
+            next,
+            stacks,
+            peak,
+            operations: free.operations,
+        })
+    }
+}

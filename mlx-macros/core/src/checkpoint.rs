@@ -23,8 +23,6 @@ pub struct Saved {
     pub composed: Dim,
     /// Scores of attention, kept only where it is not computed in tiles.
     pub scores: Dim,
-    /// Logits in float32, kept where cross entropy is composed of MLX's operations.
-    pub logits: Dim,
     /// Inputs of linear maps, kept if one of these fields is trained or adapted.
     pub inputs: Vec<(BTreeSet<String>, Dim)>,
     /// What is kept by whom else, given values of these shapes.
@@ -179,7 +177,7 @@ fn region(
                 false => out.inputs.push((need.fields.clone(), size.clone())),
             }
         }
-        one(model, graph, id, &mut out);
+        one(graph, id, &mut out);
         if let Kind::If {
             condition,
             then,
@@ -194,7 +192,7 @@ fn region(
 }
 
 /// What a node keeps beside what it reads and what it gives.
-fn one(model: &ModelDef, graph: &Graph, id: Id, out: &mut Saved) {
+fn one(graph: &Graph, id: Id, out: &mut Saved) {
     let node = &graph.nodes[id];
     let shape_of = |v: Id| match &graph.nodes[v].ty {
         Ty::Tensor(shape, _) => Some(shape),
@@ -233,19 +231,8 @@ fn one(model: &ModelDef, graph: &Graph, id: Id, out: &mut Saved) {
                 }
             }
         }
-        Kind::LinearCrossEntropy { field, input, .. } => {
-            // The gradient, which is computed along with the value, or the logits.
-            out.values = out.values.plus(&size(*input));
-            if let (
-                Some(FieldKind::Linear {
-                    out: vocabulary, ..
-                }),
-                Some([rows @ .., _]),
-            ) = (kind_of(model, field), shape_of(*input).map(Vec::as_slice))
-            {
-                out.logits = out.logits.plus(&volume(rows).times(vocabulary));
-            }
-        }
+        // The gradient, which is computed along with the value, or the input: no logits.
+        Kind::LinearCrossEntropy { input, .. } => out.values = out.values.plus(&size(*input)),
         Kind::Sub { field, args, .. } => {
             out.calls.push((Keeper::Model(field.clone()), shapes(args)));
         }
@@ -361,7 +348,7 @@ impl Emit<'_> {
     fn sum(&self, saved: &Saved) -> TokenStream {
         let s = quote! { ::mlx_runtime::__private::Saved };
         let (values, composed) = (self.size(&saved.values), self.size(&saved.composed));
-        let (scores, logits) = (self.size(&saved.scores), self.size(&saved.logits));
+        let scores = self.size(&saved.scores);
         let inputs = saved.inputs.iter().map(|(fields, d)| {
             let (size, trained) = (self.size(d), fields.iter().map(|f| self.trained(f)));
             quote! { .plus(#s::values(if #(#trained)||* { #size } else { 0 })) }
@@ -395,7 +382,7 @@ impl Emit<'_> {
             quote! { .plus(if #condition { #then } else { #otherwise }) }
         });
         quote! {
-            #s::kept(#values, #composed, #scores, #logits, __place) #(#inputs)* #(#calls)* #(#arms)*
+            #s::kept(#values, #composed, #scores, __place) #(#inputs)* #(#calls)* #(#arms)*
         }
     }
 

@@ -75,10 +75,8 @@ impl Drop for Inside {
 /// What a forward pass keeps for the backward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
-    /// Elements in the dtype of the activations.
+    /// Elements, of the activations' dtype.
     pub values: i64,
-    /// Elements in float32, whatever the activations are.
-    pub floats: i64,
     /// Stacks of layers inside.
     pub stacks: i64,
 }
@@ -92,15 +90,14 @@ impl Saved {
         }
     }
 
-    /// What is kept in any case, by what is composed of MLX's operations, as scores of attention
-    /// and as logits.
-    pub fn kept(values: i64, composed: i64, scores: i64, logits: i64, place: &Place) -> Saved {
+    /// What is kept in any case, by what is composed of MLX's operations, and as scores of
+    /// attention.
+    pub fn kept(values: i64, composed: i64, scores: i64, place: &Place) -> Saved {
         let unless = |there: bool, n: i64| if there { 0 } else { n };
         Saved {
             values: values
                 .saturating_add(unless(place.fused, composed))
                 .saturating_add(unless(place.tiled, scores)),
-            floats: unless(place.fused, logits),
             stacks: 0,
         }
     }
@@ -109,14 +106,13 @@ impl Saved {
     pub fn plus(self, other: Saved) -> Saved {
         Saved {
             values: self.values.saturating_add(other.values),
-            floats: self.floats.saturating_add(other.floats),
             stacks: self.stacks.saturating_add(other.stacks),
         }
     }
 
     fn bytes(self, dtype: Dtype) -> usize {
-        let size = |n: i64, of: usize| usize::try_from(n).unwrap_or(0).saturating_mul(of);
-        size(self.values, dtype.size()).saturating_add(size(self.floats, 4))
+        let values = usize::try_from(self.values).unwrap_or(0);
+        values.saturating_mul(dtype.size())
     }
 }
 

@@ -189,14 +189,13 @@ impl<M: Model> TrainStep<M> {
         let arrays = next.arrays();
         let free = memory::forecast(&arrays)?;
         let mut peak = base.saturating_add(free.peak);
-        // Above its limit MLX waits for what is queued: it has to wait one operation earlier.
-        let early = limit.saturating_sub(free.largest);
-        if peak > limit {
+        // Above its limit MLX waits for what is queued: it has to wait one operation earlier, and
+        // somewhat more, since how far the queue has come is known to a task of ten pieces only.
+        let early = (limit - limit / 64).saturating_sub(free.largest);
+        if peak > limit - limit / 16 {
             let short = memory::forecast_within(&arrays, early.saturating_sub(base))?;
-            let bounded = base.saturating_add(short.peak);
-            if bounded < peak {
-                (peak, decision.limit) = (bounded, Some(early));
-            }
+            peak = peak.min(base.saturating_add(short.peak));
+            decision.limit = Some(early);
         }
         drop(arrays);
         Ok(Measured {

@@ -119,11 +119,11 @@ mod tests {
             replay(&[&b], 0, u64::MAX).unwrap(),
         );
         assert_eq!(waiting.peak, 2 * MB);
-        // Two pieces of work for each: the product, and letting go of what it read. Between 100
-        // and 110 of them wait.
-        assert!((50 * MB..57 * MB).contains(&queued.peak), "{queued:?}");
+        // Two pieces of work for each: the product, and letting go of what it read. Up to 109 of
+        // them wait.
+        assert!((54 * MB..58 * MB).contains(&queued.peak), "{queued:?}");
         let short = forecast_within(&[&b], 20 * MB).unwrap();
-        assert!((20 * MB..=21 * MB).contains(&short.peak), "{short:?}");
+        assert!((20 * MB..=22 * MB).contains(&short.peak), "{short:?}");
     }
 
     #[test]

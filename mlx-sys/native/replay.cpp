@@ -310,16 +310,14 @@ class Replay : public Planner {
     temporaries_.clear();
     held.clear();
     outputs.clear();
-    const size_t tasks = dispatched_ / pieces_per_task;
-    const size_t allowed = static_cast<size_t>(ahead_);
-    if (ahead_ == 0) {
-      finish(dispatched_);
-    } else if (tasks > allowed) {
-      finish((tasks - allowed) * pieces_per_task);
-    }
-    // Above the limit MLX waits for whole tasks until memory is free or none is left.
-    for (size_t task = 1; active_ > limit_ && task <= tasks; task++) {
-      finish(task * pieces_per_task);
+    // MLX counts whole tasks. Where one ends is not known here: the worst is that all pieces but one
+    // of another wait as well.
+    const size_t rest = ahead_ == 0 ? 0 : pieces_per_task - 1;
+    const size_t most = static_cast<size_t>(ahead_) * pieces_per_task + rest;
+    finish(dispatched_ - std::min(dispatched_, most));
+    // Above the limit MLX waits for one task after the other until memory is free or none is left.
+    for (size_t task = ahead_; active_ > limit_ && task > 0; task--) {
+      finish(dispatched_ - std::min(dispatched_, (task - 1) * pieces_per_task + rest));
     }
   }
 

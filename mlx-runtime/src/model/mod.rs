@@ -3,8 +3,8 @@
 
 pub(crate) mod bind;
 pub(crate) mod check;
-mod digest;
 mod cuts;
+mod digest;
 mod groups;
 pub(crate) mod layers;
 pub(crate) mod layout;

@@ -189,9 +189,8 @@ impl<M: Model> TrainStep<M> {
         let arrays = next.arrays();
         let free = memory::forecast(&arrays)?;
         let mut peak = base.saturating_add(free.peak);
-        // Above its limit MLX waits for what is queued: it has to wait one operation earlier, and
-        // somewhat more, since how far the queue has come is known to a task of ten pieces only.
-        let early = (limit - limit / 64).saturating_sub(free.largest);
+        // Above its limit MLX waits for what is queued: it has to wait one operation earlier.
+        let early = (limit - limit / 128).saturating_sub(free.largest);
         if peak > limit - limit / 16 {
             let short = memory::forecast_within(&arrays, early.saturating_sub(base))?;
             peak = peak.min(base.saturating_add(short.peak));

@@ -2,11 +2,11 @@
 
 pub use crate::model::bind::{bind, size, Arg, Class, Size};
 pub use crate::model::check::{check_field, check_require};
+pub use crate::model::layers::{run_layers, saved_layers, Place, Saved};
 pub use crate::model::layout::{
     Digest, DigestPart, DigestTensor, Fact, FactOp, FieldLayout, Holds, Layout, RequireLayout,
     TensorLayout,
 };
-pub use crate::model::layers::{run_layers, saved_layers, Place, Saved};
 pub use crate::model::loader::{index, join, LoadDim};
 pub use crate::model::meta::Meta;
 pub use crate::model::names::{NamePart, Names};

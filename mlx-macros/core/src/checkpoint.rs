@@ -275,15 +275,15 @@ pub fn functions(
         quote! {
             #[doc(hidden)]
             #[allow(unused_variables, non_snake_case, missing_docs, clippy::all)]
-            pub fn #name(&self, __x: &[&[i64]], __place: &::mlx_runtime::__private::Place) -> ::mlx_runtime::__private::Saved { #body }
+            pub fn #name(&self, __x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved { #body }
         }
     });
     let each = quote! { #(#each)* };
     let forward = methods.iter().find(|m| m.name == "forward").map(|m| {
         let name = hidden(&m.name);
         quote! {
-            fn saved(&self, __x: &[&[i64]], __place: &::mlx_runtime::__private::Place) -> ::mlx_runtime::__private::Saved {
-                self.#name(__x, __place)
+            fn saved(&self, __x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved {
+                self.#name(__x, __on)
             }
         }
     });
@@ -303,7 +303,7 @@ pub fn of_nothing() -> TokenStream {
 fn function(body: TokenStream) -> TokenStream {
     quote! {
         #[allow(unused_variables, clippy::all)]
-        pub fn saved(__x: &[&[i64]], __place: &::mlx_runtime::__private::Place) -> ::mlx_runtime::__private::Saved { #body }
+        pub fn saved(__x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved { #body }
     }
 }
 
@@ -358,7 +358,7 @@ impl Emit<'_> {
                 let sizes = s.iter().map(|d| self.size(d));
                 quote! { &[#(#sizes),*] }
             });
-            let args = quote! { &[#(#shapes),*], __place };
+            let args = quote! { &[#(#shapes),*], __on };
             let call = match keeper {
                 Keeper::Model(f) => self.each(
                     f,
@@ -382,7 +382,7 @@ impl Emit<'_> {
             quote! { .plus(if #condition { #then } else { #otherwise }) }
         });
         quote! {
-            #s::kept(#values, #composed, #scores, __place) #(#inputs)* #(#calls)* #(#arms)*
+            #s::kept(#values, #composed, #scores, __on) #(#inputs)* #(#calls)* #(#arms)*
         }
     }
 

@@ -92,12 +92,12 @@ impl Saved {
 
     /// What is kept in any case, by what is composed of MLX's operations, and as scores of
     /// attention.
-    pub fn kept(values: i64, composed: i64, scores: i64, place: &Place) -> Saved {
+    pub fn kept(values: i64, composed: i64, scores: i64, on: &Computed) -> Saved {
         let unless = |there: bool, n: i64| if there { 0 } else { n };
         Saved {
             values: values
-                .saturating_add(unless(place.fused, composed))
-                .saturating_add(unless(place.tiled, scores)),
+                .saturating_add(unless(on.fused, composed))
+                .saturating_add(unless(on.tiled, scores)),
             stacks: 0,
         }
     }
@@ -118,19 +118,19 @@ impl Saved {
 
 /// Where a forward pass runs, as far as it decides what is kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct Computed {
     /// On the fused operations of the CPU, which keep less than what they are composed of.
     pub fused: bool,
     /// Attention never has all scores at once.
     pub tiled: bool,
 }
 
-impl Place {
-    fn of(x: &Array) -> Result<Place> {
+impl Computed {
+    fn of(x: &Array) -> Result<Computed> {
         let fused = fused::available(x);
         // MLX computes attention in tiles on GPUs only.
         let gpu = device::default_device()?.kind() == device::DeviceType::Gpu;
-        Ok(Place {
+        Ok(Computed {
             fused,
             tiled: fused || gpu,
         })
@@ -190,8 +190,8 @@ fn stack<M: Model>(layers: &[M], x: &[&Array]) -> Result<Stack> {
         .map(|a| a.shape().iter().map(|n| i64::from(*n)).collect())
         .collect();
     let shapes: Vec<&[i64]> = shapes.iter().map(Vec::as_slice).collect();
-    let place = Place::of(x[0])?;
-    let saved: Vec<Saved> = layers.iter().map(|l| l.saved(&shapes, &place)).collect();
+    let on = Computed::of(x[0])?;
+    let saved: Vec<Saved> = layers.iter().map(|l| l.saved(&shapes, &on)).collect();
     Ok(Stack {
         boundary: x[0].nbytes(),
         nested: saved.iter().any(|s| s.stacks > 0),
@@ -255,11 +255,11 @@ fn segment<M: Model>(layers: &[M], args: &[Array], run: Run<M>) -> Result<Array>
 }
 
 /// What a stack inside of a layer keeps.
-pub fn saved_layers<M: Model>(layers: &[M], shapes: &[&[i64]], place: &Place) -> Saved {
+pub fn saved_layers<M: Model>(layers: &[M], shapes: &[&[i64]], on: &Computed) -> Saved {
     let stack = Saved {
         stacks: 1,
         ..Saved::default()
     };
-    let each = layers.iter().map(|l| l.saved(shapes, place));
+    let each = layers.iter().map(|l| l.saved(shapes, on));
     each.fold(stack, Saved::plus)
 }

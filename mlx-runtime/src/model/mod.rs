@@ -59,7 +59,7 @@ pub trait Model: Clone + Send + Sized + 'static {
     fn build(config: &Arc<Self::Config>, path: &str, loader: &mut Loader) -> Self;
     /// What `forward` keeps for the backward pass, given the shapes of its arguments.
     #[doc(hidden)]
-    fn saved(&self, _shapes: &[&[i64]], _place: &layers::Place) -> layers::Saved {
+    fn saved(&self, _shapes: &[&[i64]], _on: &layers::Computed) -> layers::Saved {
         layers::Saved::default()
     }
     /// `forward` with its arrays in a list, for models that have this one as a type parameter.

@@ -2,7 +2,7 @@
 
 pub use crate::model::bind::{bind, size, Arg, Class, Size};
 pub use crate::model::check::{check_field, check_require};
-pub use crate::model::layers::{run_layers, saved_layers, Place, Saved};
+pub use crate::model::layers::{run_layers, saved_layers, Computed, Saved};
 pub use crate::model::layout::{
     Digest, DigestPart, DigestTensor, Fact, FactOp, FieldLayout, Holds, Layout, RequireLayout,
     TensorLayout,

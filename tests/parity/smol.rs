@@ -25,8 +25,8 @@ fn the_committed_digest_is_that_of_the_checkpoint() {
 #[test]
 fn logits_and_perplexity_of_a_sentence() {
     let dump = Dump::open("smol_sentence");
-    let session = Session::open(DEFAULT_MODEL).unwrap();
-    let llama = &session.llama;
+    let session = Session::<Llama>::open(DEFAULT_MODEL).unwrap();
+    let llama = &session.model;
     let ids = session
         .text
         .encode(dump.facts["text"].as_str().unwrap(), true)
@@ -114,7 +114,9 @@ fn logits_and_perplexity_of_a_sentence() {
 fn steps(layers: i32, runs: &[(&str, f32)]) {
     let dump = Dump::open("smol_train");
     let fact = |key: &str| dump.facts[key].as_f64().unwrap();
-    let Session { mut llama, .. } = Session::open(DEFAULT_MODEL).unwrap();
+    let Session {
+        model: mut llama, ..
+    } = Session::<Llama>::open(DEFAULT_MODEL).unwrap();
     let lora = LoraConfig {
         rank: fact("rank") as usize,
         scale: fact("scale") as f32,

@@ -6,15 +6,15 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{bail, ensure, Context, Result};
-use mlx_runtime::model::{self, LoraConfig, Model};
+use anyhow::{ensure, Context, Result};
+use mlx_runtime::model::{add_lora, lora_keys, LoraConfig};
 use mlx_runtime::{io, random, Array};
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 use crate::files::{read_json, write_atomic};
-use crate::settings::{LoraSettings, Settings, ALL_KEYS};
-use mlx_models::llama::Llama;
+use crate::settings::{LoraSettings, Packing, Settings};
+use mlx_models::CausalLm;
 
 /// The weights' file in an adapter's folder.
 pub const WEIGHTS: &str = "adapters.safetensors";
@@ -36,6 +36,9 @@ pub struct AdapterConfig {
     pub num_layers: i32,
     /// Rank, scale, dropout and keys.
     pub lora_parameters: LoraParameters,
+    /// How the model was packed while it was trained on, if it was.
+    #[serde(default)]
+    pub quantize: Option<Packing>,
 }
 
 /// `lora_parameters` as mlx-lm writes it.
@@ -99,15 +102,16 @@ impl Adapter {
         })
     }
 
-    /// Adds the adapter to `llama`, which must be the model it was trained on, or one of the same shape.
-    pub fn apply(self, llama: &mut Llama, layers: i32) -> Result<()> {
+    /// Adds the adapter to `model`, which must be the model it was trained on, or one of the same shape.
+    pub fn apply(self, model: &mut impl CausalLm, layers: i32) -> Result<()> {
         let n = self.config.num_layers;
         let config = lora_config(
+            model,
             &self.config.lora_parameters.clone().into(),
             if n <= 0 { layers } else { n.min(layers) },
         );
         // What the initial values are does not matter: every one is replaced.
-        model::add_lora(llama, &config, &random::key(0)?)?;
+        add_lora(model, &config, &random::key(0)?)?;
         let named = |what: String| {
             let trained_on = self.config.model.as_deref().unwrap_or("an unnamed model");
             format!(
@@ -115,9 +119,9 @@ impl Adapter {
                 self.folder.display()
             )
         };
-        let arrays = match_up(&llama.trainable(), self.weights)
+        let arrays = match_up(&model.trainable(), self.weights)
             .map_err(|what| anyhow::anyhow!(named(what)))?;
-        llama.set_trainable(&arrays)?;
+        model.set_trainable(&arrays)?;
         Ok(())
     }
 }
@@ -168,34 +172,22 @@ impl From<LoraParameters> for LoraSettings {
             rank: p.rank,
             scale: p.scale,
             dropout: p.dropout,
-            keys: p
-                .keys
-                .unwrap_or_else(|| ALL_KEYS.map(String::from).to_vec()),
+            keys: p.keys.unwrap_or_default(),
         }
     }
 }
 
-/// The runtime's form of the settings.
-pub fn lora_config(lora: &LoraSettings, num_layers: i32) -> LoraConfig {
+/// The runtime's form of the settings. Where they name no matrices, they mean all that a layer of the model has.
+pub fn lora_config(model: &impl CausalLm, lora: &LoraSettings, num_layers: i32) -> LoraConfig {
     LoraConfig {
         rank: lora.rank.unsigned_abs() as usize,
         scale: lora.scale as f32,
-        keys: lora.keys.clone(),
+        keys: match lora.keys.is_empty() {
+            true => lora_keys(model),
+            false => lora.keys.clone(),
+        },
         num_layers,
     }
-}
-
-/// Refuses keys that name no matrix of a Llama layer.
-pub fn check_keys(keys: &[String]) -> Result<()> {
-    for key in keys {
-        if !ALL_KEYS.contains(&key.as_str()) {
-            bail!(
-                "--lora-keys: a Llama layer has no {key:?}; it has {}",
-                ALL_KEYS.join(", ")
-            );
-        }
-    }
-    Ok(())
 }
 
 /// The configuration that is saved beside the weights: what loading needs, and how they were trained.

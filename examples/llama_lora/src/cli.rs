@@ -45,6 +45,20 @@ pub struct DigestArgs {
     pub out: Option<PathBuf>,
 }
 
+/// How matrices are packed at load, under mlx-lm's names.
+#[derive(Args, Clone, Debug, Default)]
+pub struct PackArgs {
+    /// Pack the model's matrices while they are read; layers whose width the groups do not divide stay as they are
+    #[arg(short, long)]
+    pub quantize: bool,
+    /// Bits a packed value: 2, 3, 4, 5, 6 or 8; asks for --quantize [default: 4]
+    #[arg(long)]
+    pub q_bits: Option<i32>,
+    /// Values that share a scale: 32, 64 or 128; asks for --quantize [default: 64]
+    #[arg(long)]
+    pub q_group_size: Option<i32>,
+}
+
 /// Flags of `train`. What is left out comes from the `--config` file, then from mlx-lm's defaults.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TrainArgs {
@@ -54,6 +68,9 @@ pub struct TrainArgs {
     /// A Hugging Face folder, a .gguf file, or smollm2-135m-instruct (fetched once) [default: smollm2-135m-instruct]
     #[arg(long)]
     pub model: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub packing: PackArgs,
     /// Folder with train.jsonl, valid.jsonl and test.jsonl, or fetch-language (comes with the program) [default: fetch-language]
     #[arg(long)]
     pub data: Option<String>,
@@ -137,6 +154,9 @@ pub struct EvalArgs {
     /// Model [default: the adapter's, else smollm2-135m-instruct]
     #[arg(long)]
     pub model: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub packing: PackArgs,
     /// Folder of the data [default: fetch-language]
     #[arg(long)]
     pub data: Option<String>,
@@ -169,6 +189,9 @@ pub struct GenerateArgs {
     /// Model [default: the adapter's, else smollm2-135m-instruct]
     #[arg(long)]
     pub model: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub packing: PackArgs,
     /// Adapter to use
     #[arg(long)]
     pub adapter_path: Option<PathBuf>,

@@ -3,8 +3,9 @@
 use std::io::{Read, Write};
 
 use anyhow::{Context, Result};
+use mlx_models::{CausalLm, Visitor};
 
-use crate::checkpoint;
+use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{Cli, Command, DigestArgs, EvalArgs, GenerateArgs, TrainArgs};
 use crate::data::{held_out, BatchOptions, Limit, Split};
 use crate::demo;
@@ -15,8 +16,8 @@ use crate::plot;
 use crate::progress::{clock, Counter};
 use crate::random::Shuffle;
 use crate::sample::Sampling;
-use crate::session::{limit_memory, Session};
-use crate::settings::{Settings, DEFAULT_DATA};
+use crate::session::{limit_memory, Opened, Session};
+use crate::settings::{Packing, Settings, DEFAULT_DATA};
 use crate::train::{self, Outcome, Saved, Stop};
 
 /// Does what the command line says.
@@ -44,25 +45,52 @@ fn train(args: &TrainArgs) -> Result<()> {
         (Settings::resolve(args)?, None)
     };
     let stop = Stop::on_ctrl_c()?;
-    let prepared = train::prepare(settings, saved)?;
-    let settings = prepared.settings.clone();
-    let outcome = train::run(prepared, &stop)?;
-    ended(&settings, &outcome);
-    if settings.test && outcome.finished {
-        let score = score(
-            &outcome.session,
-            &settings.data,
-            "test",
-            options(&settings),
-            settings.truncate,
-        )?;
-        report("test", &score);
+    let checkpoint = train::open(&settings)?;
+    let family = checkpoint.config.family;
+    mlx_models::dispatch(
+        family,
+        Train {
+            checkpoint,
+            settings,
+            saved,
+            stop,
+        },
+    )
+}
+
+struct Train {
+    checkpoint: Checkpoint,
+    settings: Settings,
+    saved: Option<Saved>,
+    stop: Stop,
+}
+
+impl Visitor for Train {
+    type Output = Result<()>;
+
+    fn visit<M: CausalLm>(self) -> Result<()> {
+        let (name, packing) = (&self.settings.model, self.settings.quantize);
+        let session = Session::<M>::load(self.checkpoint, name, packing)?;
+        let prepared = train::prepare(session, self.settings, self.saved)?;
+        let settings = prepared.settings.clone();
+        let outcome = train::run(prepared, &self.stop)?;
+        ended(&settings, &outcome);
+        if settings.test && outcome.finished {
+            let score = score(
+                &outcome.session,
+                &settings.data,
+                "test",
+                options(&settings),
+                settings.truncate,
+            )?;
+            report("test", &score);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Says how a run ended and what to type next.
-pub fn ended(settings: &Settings, outcome: &Outcome) {
+pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>) {
     eprint!("{}", plot::sketch(&outcome.metrics.train_curve(), 60, 8));
     let folder = settings.adapter_path.display();
     let took = clock(outcome.seconds);
@@ -93,8 +121,8 @@ fn options(settings: &Settings) -> BatchOptions {
 }
 
 /// Measures a split.
-pub fn score(
-    session: &Session,
+pub fn score<M: CausalLm>(
+    session: &Session<M>,
     data: &str,
     split: &str,
     options: BatchOptions,
@@ -108,7 +136,7 @@ pub fn score(
     let batches = held_out(&split.rows, options, None, &mut Shuffle::new(0))?;
     let counter = Counter::new("batches measured", batches.len());
     eval::measure(
-        &session.llama,
+        &session.model,
         &session.text,
         &split.rows,
         &batches,
@@ -135,19 +163,37 @@ fn report(split: &str, score: &Score) {
 fn eval(args: &EvalArgs) -> Result<()> {
     limit_memory(args.memory_limit.as_deref())?;
     anyhow::ensure!(args.batch_size > 0, "--batch-size must be at least 1");
-    let session = Session::with_adapter(args.model.as_deref(), args.adapter_path.as_deref())?;
-    let options = BatchOptions {
-        batch_size: args.batch_size,
-        longest: args.max_seq_length,
-        mask_prompt: args.mask_prompt,
-        compat: false,
-    };
-    let data = args.data.as_deref().unwrap_or(DEFAULT_DATA);
-    report(
-        &args.split,
-        &score(&session, data, &args.split, options, args.truncate)?,
-    );
-    Ok(())
+    let opened = Opened::new(
+        args.model.as_deref(),
+        args.adapter_path.as_deref(),
+        Packing::of(&args.packing)?,
+    )?;
+    mlx_models::dispatch(opened.family(), Eval { opened, args })
+}
+
+struct Eval<'a> {
+    opened: Opened,
+    args: &'a EvalArgs,
+}
+
+impl Visitor for Eval<'_> {
+    type Output = Result<()>;
+
+    fn visit<M: CausalLm>(self) -> Result<()> {
+        let (session, args) = (self.opened.load::<M>()?, self.args);
+        let options = BatchOptions {
+            batch_size: args.batch_size,
+            longest: args.max_seq_length,
+            mask_prompt: args.mask_prompt,
+            compat: false,
+        };
+        let data = args.data.as_deref().unwrap_or(DEFAULT_DATA);
+        report(
+            &args.split,
+            &score(&session, data, &args.split, options, args.truncate)?,
+        );
+        Ok(())
+    }
 }
 
 fn generate(args: &GenerateArgs) -> Result<()> {
@@ -167,31 +213,58 @@ fn generate(args: &GenerateArgs) -> Result<()> {
         }
         text => text.to_owned(),
     };
-    let session = Session::with_adapter(args.model.as_deref(), args.adapter_path.as_deref())?;
-    let system = args.system_prompt.as_deref();
-    let ids = prompt_ids(&session.text, &prompt, system, args.ignore_chat_template)?;
-    let mut out = std::io::stdout().lock();
-    let limits = (args.seed, args.max_tokens);
-    let done = stream(
-        &session.llama,
-        &session.text,
-        &ids,
-        sampling,
-        limits,
-        |piece| {
-            out.write_all(piece.as_bytes())?;
-            Ok(out.flush()?)
-        },
+    let opened = Opened::new(
+        args.model.as_deref(),
+        args.adapter_path.as_deref(),
+        Packing::of(&args.packing)?,
     )?;
-    writeln!(out)?;
-    eprintln!(
-        "{} tokens of prompt in {:.2} s; {} tokens at {:.1} tokens/s",
-        ids.len(),
-        done.prompt_seconds,
-        done.tokens.len(),
-        done.tokens.len() as f64 / done.answer_seconds.max(1e-9),
-    );
-    Ok(())
+    let generate = Generate {
+        opened,
+        args,
+        prompt,
+        sampling,
+    };
+    mlx_models::dispatch(generate.opened.family(), generate)
+}
+
+struct Generate<'a> {
+    opened: Opened,
+    args: &'a GenerateArgs,
+    prompt: String,
+    sampling: Sampling,
+}
+
+impl Visitor for Generate<'_> {
+    type Output = Result<()>;
+
+    fn visit<M: CausalLm>(self) -> Result<()> {
+        let session = self.opened.load::<M>()?;
+        let (args, prompt, sampling) = (self.args, self.prompt, self.sampling);
+        let system = args.system_prompt.as_deref();
+        let ids = prompt_ids(&session.text, &prompt, system, args.ignore_chat_template)?;
+        let mut out = std::io::stdout().lock();
+        let limits = (args.seed, args.max_tokens);
+        let done = stream(
+            &session.model,
+            &session.text,
+            &ids,
+            sampling,
+            limits,
+            |piece| {
+                out.write_all(piece.as_bytes())?;
+                Ok(out.flush()?)
+            },
+        )?;
+        writeln!(out)?;
+        eprintln!(
+            "{} tokens of prompt in {:.2} s; {} tokens at {:.1} tokens/s",
+            ids.len(),
+            done.prompt_seconds,
+            done.tokens.len(),
+            done.tokens.len() as f64 / done.answer_seconds.max(1e-9),
+        );
+        Ok(())
+    }
 }
 
 fn digest(args: &DigestArgs) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use mlx_models::llama::Llama;
 
 use crate::commands::{ended, score};
 use crate::data::{BatchOptions, Limit, Split};
@@ -48,7 +49,7 @@ pub fn run() -> Result<()> {
     let stop = Stop::on_ctrl_c()?;
     ensure_writable(&settings.adapter_path)?;
     let start = Instant::now();
-    let session = Session::open(&settings.model)?;
+    let session = Session::<Llama>::open(&settings.model)?;
     println!(
         "model: {}, loaded in {:.1} s",
         settings.model,
@@ -63,7 +64,7 @@ pub fn run() -> Result<()> {
     let (sample, prompt, truth) = sample(&test, &session)?;
     println!("data:  questions in English, answers in FETCH, a query language invented for this\n");
     println!("question: {sample}\nexpected: {truth}");
-    let before_text = answer(&session.llama, &session.text, &prompt, ANSWER)?;
+    let before_text = answer(&session.model, &session.text, &prompt, ANSWER)?;
     println!("before:   {}\n", one_line(&before_text));
 
     let options = BatchOptions {
@@ -79,7 +80,7 @@ pub fn run() -> Result<()> {
         before.percent()
     );
 
-    let prepared = train::prepare_with(session, settings.clone(), None)?;
+    let prepared = train::prepare(session, settings.clone(), None)?;
     let outcome = train::run(prepared, &stop)?;
     ended(&settings, &outcome);
     if !outcome.finished {
@@ -99,7 +100,7 @@ pub fn run() -> Result<()> {
     println!("\nquestion: {sample}\nbefore:   {}", one_line(&before_text));
     println!(
         "after:    {}",
-        answer(&session.llama, &session.text, &prompt, ANSWER)?
+        answer(&session.model, &session.text, &prompt, ANSWER)?
     );
     let folder = settings.adapter_path.display();
     println!("\nthe adapter, its metrics and loss.svg are in {folder}; use it with");
@@ -108,7 +109,7 @@ pub fn run() -> Result<()> {
 }
 
 /// A question of medium difficulty: its text, its ids, its answer.
-fn sample(test: &Split, session: &Session) -> Result<(String, Vec<u32>, String)> {
+fn sample(test: &Split, session: &Session<Llama>) -> Result<(String, Vec<u32>, String)> {
     let example = test
         .examples
         .iter()

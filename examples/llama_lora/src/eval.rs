@@ -6,7 +6,7 @@ use mlx_runtime::{ops, Array, Dtype};
 
 use crate::data::{Batch, Row};
 use crate::text::Text;
-use mlx_models::llama::Llama;
+use mlx_models::CausalLm;
 
 /// What was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -49,7 +49,7 @@ pub fn arrays(batch: &Batch) -> Result<[Array; 3]> {
 /// know that: by induction over its tokens, it does so if and only if, given the true answer as input, the
 /// likeliest token at every place is the true one. Rows without a prompt have no answer.
 pub fn measure(
-    llama: &Llama,
+    model: &impl CausalLm,
     text: &Text,
     rows: &[Row],
     batches: &[(Vec<usize>, Batch)],
@@ -59,7 +59,7 @@ pub fn measure(
     let mut total = 0.0;
     for (done, (indices, batch)) in batches.iter().enumerate() {
         let [tokens, targets, mask] = arrays(batch)?;
-        let logits = llama.forward(&tokens, &mut KvCache::off())?;
+        let logits = model.logits(&tokens, &mut KvCache::off())?;
         let logits = ops::astype(&logits, Dtype::Float32)?;
         let picked = ops::take_along_axis(&logits, &ops::expand_dims(&targets, &[-1])?, -1)?;
         let nll = ops::subtract(
@@ -100,7 +100,7 @@ fn is_exact(row: &Row, predicted: &[u32], text: &Text) -> bool {
 
 /// Loss alone, by the model's own loss: what is measured while training.
 pub fn loss(
-    llama: &Llama,
+    model: &impl CausalLm,
     batches: &[(Vec<usize>, Batch)],
     mut progress: impl FnMut(usize),
 ) -> Result<f64> {
@@ -109,7 +109,7 @@ pub fn loss(
         // A row that was cut may leave a batch without targets: its mean would be no number.
         if batch.real > 0 {
             let [tokens, wanted, mask] = arrays(batch)?;
-            let mean = llama.loss(&tokens, &wanted, &mask)?.item::<f32>()?;
+            let mean = model.loss(&tokens, &wanted, &mask)?.item::<f32>()?;
             total += f64::from(mean) * batch.real as f64;
             targets += batch.real;
         }

@@ -9,7 +9,7 @@ use mlx_runtime::{ops, transforms, Array, Dtype};
 use crate::random::Shuffle;
 use crate::sample::Sampling;
 use crate::text::{Stream, Text};
-use mlx_models::llama::Llama;
+use mlx_models::CausalLm;
 
 /// What came out, and how fast.
 pub struct Generated {
@@ -23,7 +23,7 @@ pub struct Generated {
 
 /// Continues `prompt` until the model ends its answer, or for `most` tokens. `each` gets every token as it comes.
 pub fn generate(
-    llama: &Llama,
+    model: &impl CausalLm,
     text: &Text,
     prompt: &[u32],
     sampling: Sampling,
@@ -36,14 +36,14 @@ pub fn generate(
     let start = Instant::now();
     if !earlier.is_empty() {
         // Only what the cache keeps is computed: the logits of these tokens are never asked for.
-        llama.forward(&ids(earlier)?, &mut cache)?;
+        model.logits(&ids(earlier)?, &mut cache)?;
         transforms::eval(&cache.arrays())?;
     }
     let mut next = last;
     let mut tokens = Vec::new();
     let mut first = None;
     while tokens.len() < most {
-        let logits = llama.forward(&ids(&[next])?, &mut cache)?;
+        let logits = model.logits(&ids(&[next])?, &mut cache)?;
         next = choose(&logits, sampling, random.uniform())?;
         first.get_or_insert_with(Instant::now);
         if text.is_stop(next) {
@@ -61,14 +61,14 @@ pub fn generate(
 }
 
 /// The answer to `prompt` as text; the likeliest token each time.
-pub fn answer(llama: &Llama, text: &Text, prompt: &[u32], most: usize) -> Result<String> {
-    let out = generate(llama, text, prompt, Sampling::GREEDY, (0, most), |_| Ok(()))?;
+pub fn answer(model: &impl CausalLm, text: &Text, prompt: &[u32], most: usize) -> Result<String> {
+    let out = generate(model, text, prompt, Sampling::GREEDY, (0, most), |_| Ok(()))?;
     text.decode(&out.tokens)
 }
 
 /// Generates and hands every piece of text to `print` as soon as it is certain.
 pub fn stream(
-    llama: &Llama,
+    model: &impl CausalLm,
     text: &Text,
     prompt: &[u32],
     sampling: Sampling,
@@ -76,7 +76,7 @@ pub fn stream(
     mut print: impl FnMut(&str) -> Result<()>,
 ) -> Result<Generated> {
     let mut stream = Stream::new(text);
-    let out = generate(llama, text, prompt, sampling, limits, |token| {
+    let out = generate(model, text, prompt, sampling, limits, |token| {
         print(&stream.push(token)?)
     })?;
     print(&stream.finish()?)?;

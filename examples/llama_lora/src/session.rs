@@ -11,30 +11,36 @@ use mlx_runtime::{memory, ops, Array, Dtype};
 
 use crate::adapter::Adapter;
 use crate::checkpoint::{self, Checkpoint};
-use crate::settings::{parse_size, DEFAULT_MODEL};
+use crate::settings::{parse_size, Packing, DEFAULT_MODEL};
 use crate::text::Text;
-use mlx_models::{llama::Llama, Config};
+use mlx_models::{CausalLm, Config, Family};
 
 /// A loaded model.
-pub struct Session {
+pub struct Session<M> {
     /// The model.
-    pub llama: Llama,
+    pub model: M,
     /// Its sizes.
     pub config: Arc<Config>,
     /// Its tokenizer.
     pub text: Text,
 }
 
-impl Session {
-    /// Loads `model`, a name or path as `--model` takes it.
-    pub fn open(model: &str) -> Result<Session> {
+impl<M: CausalLm> Session<M> {
+    /// Loads `model`, a name or path as `--model` takes it, which must be of the family `M`.
+    pub fn open(model: &str) -> Result<Self> {
+        Self::load(checkpoint::open(model)?, model, None)
+    }
+
+    /// Loads the model of an open checkpoint, called `name` in messages; its matrices are packed if that is asked
+    /// for.
+    pub fn load(checkpoint: Checkpoint, name: &str, packing: Option<Packing>) -> Result<Self> {
         let Checkpoint {
             config,
             mut weights,
             names,
             group_size,
             text,
-        } = checkpoint::open(model)?;
+        } = checkpoint;
         let config = Arc::new(config);
         // On a CPU only float32 has a fast matmul; a GPU computes in what the checkpoint holds.
         let cpu = default_device()? == Device::cpu();
@@ -44,15 +50,17 @@ impl Session {
             float_of(weights.values())
         };
         if cpu {
-            weights = dequantize(weights, group_size).with_context(|| format!("in {model}"))?;
+            weights = dequantize(weights, group_size).with_context(|| format!("in {name}"))?;
         }
         let mut options = LoadOptions::new(dtype);
         options.names = names;
-        let llama = model::load::<Llama>(&config, weights.into(), &options).with_context(|| {
-            format!("{model} is not the Llama that its configuration describes")
+        options.quantize = packing.map(Into::into);
+        let model = model::load::<M>(&config, weights.into(), &options).with_context(|| {
+            let family = config.family.model_type();
+            format!("{name} is not the {family} model that its configuration describes")
         })?;
         Ok(Session {
-            llama,
+            model,
             config,
             text,
         })
@@ -62,17 +70,47 @@ impl Session {
     pub fn layers(&self) -> Result<i32> {
         Ok(i32::try_from(self.config.num_hidden_layers)?)
     }
+}
 
-    /// Loads `model` and the adapter, if one is given. Without a name, the model is the one that the adapter was
-    /// trained on.
-    pub fn with_adapter(model: Option<&str>, adapter: Option<&Path>) -> Result<Session> {
+/// A model that is on disk and not yet loaded, and the adapter to use with it.
+pub struct Opened {
+    name: String,
+    checkpoint: Checkpoint,
+    adapter: Option<Adapter>,
+    packing: Option<Packing>,
+}
+
+impl Opened {
+    /// Opens `model` and the adapter, if one is given. Without a name, the model is the one that the adapter was
+    /// trained on; without `packing`, it is packed as it was then.
+    pub fn new(
+        model: Option<&str>,
+        adapter: Option<&Path>,
+        packing: Option<Packing>,
+    ) -> Result<Opened> {
         let adapter = adapter.map(Adapter::read).transpose()?;
-        let trained_on = adapter.as_ref().and_then(|a| a.config.model.clone());
-        let model = model.or(trained_on.as_deref()).unwrap_or(DEFAULT_MODEL);
-        let mut session = Session::open(model)?;
-        if let Some(adapter) = adapter {
+        let then = adapter.as_ref().map(|a| &a.config);
+        let name = model.or(then.and_then(|c| c.model.as_deref()));
+        let name = name.unwrap_or(DEFAULT_MODEL).to_owned();
+        Ok(Opened {
+            checkpoint: checkpoint::open(&name)?,
+            packing: packing.or(then.and_then(|c| c.quantize)),
+            name,
+            adapter,
+        })
+    }
+
+    /// Which family it is.
+    pub fn family(&self) -> Family {
+        self.checkpoint.config.family
+    }
+
+    /// Loads it, adapter included.
+    pub fn load<M: CausalLm>(self) -> Result<Session<M>> {
+        let mut session = Session::load(self.checkpoint, &self.name, self.packing)?;
+        if let Some(adapter) = self.adapter {
             let layers = session.layers()?;
-            adapter.apply(&mut session.llama, layers)?;
+            adapter.apply(&mut session.model, layers)?;
         }
         Ok(session)
     }

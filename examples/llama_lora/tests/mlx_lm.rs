@@ -11,6 +11,7 @@ use llama_lora::session::Session;
 use llama_lora::settings::{OptimizerConfig, Settings, DEFAULT_MODEL};
 use llama_lora::train::{self, Stop};
 use llama_lora::{data, eval, generate};
+use mlx_models::llama::Llama;
 use serde_json::Value;
 
 fn folder(name: &str) -> PathBuf {
@@ -43,7 +44,7 @@ fn close(ours: f64, theirs: f64, relative: f64) {
 #[test]
 fn perplexity_by_the_path_of_eval() {
     let wanted = reference();
-    let session = Session::open(DEFAULT_MODEL).unwrap();
+    let session = Session::<Llama>::open(DEFAULT_MODEL).unwrap();
     let sentence = wanted["sentence"].as_str().unwrap();
     let ids = session.text.encode(sentence, true).unwrap();
     assert_eq!(
@@ -69,7 +70,7 @@ fn perplexity_by_the_path_of_eval() {
         &mut llama_lora::random::Shuffle::new(0),
     )
     .unwrap();
-    let score = eval::measure(&session.llama, &session.text, &[row], &batches, |_| {}).unwrap();
+    let score = eval::measure(&session.model, &session.text, &[row], &batches, |_| {}).unwrap();
     assert!(
         (score.perplexity() - 9.0738).abs() < 1e-3,
         "{}",
@@ -85,7 +86,7 @@ fn perplexity_by_the_path_of_eval() {
 /// An answer counts as exact, by the likeliest token at each place, if and only if decoding writes it.
 #[test]
 fn exact_match_is_what_decoding_says() {
-    let session = Session::open(DEFAULT_MODEL).unwrap();
+    let session = Session::<Llama>::open(DEFAULT_MODEL).unwrap();
     // Questions that the bare model answers well enough for both outcomes to occur.
     let lines: String = [
         ("What is 1 + 1? Answer with a number only.", "2"),
@@ -110,12 +111,12 @@ fn exact_match_is_what_decoding_says() {
         let mut shuffle = llama_lora::random::Shuffle::new(0);
         let batches = data::held_out(&split.rows, options, None, &mut shuffle).unwrap();
         let score =
-            eval::measure(&session.llama, &session.text, &split.rows, &batches, |_| {}).unwrap();
+            eval::measure(&session.model, &session.text, &split.rows, &batches, |_| {}).unwrap();
         let mut decoded = 0;
         let mut answers = String::new();
         for example in &split.examples {
             let (prompt, truth) = example.question(&session.text).unwrap().unwrap();
-            let answer = generate::answer(&session.llama, &session.text, &prompt, 24).unwrap();
+            let answer = generate::answer(&session.model, &session.text, &prompt, 24).unwrap();
             decoded += usize::from(answer == truth);
             let shown = example.shown();
             answers +=
@@ -163,7 +164,9 @@ fn ten_steps_from_the_same_adapter_on_the_same_batches() {
             compat: true,
             ..Settings::default()
         };
-        let prepared = train::prepare(settings, None).unwrap();
+        let checkpoint = train::open(&settings).unwrap();
+        let session = Session::<Llama>::load(checkpoint, &settings.model, None).unwrap();
+        let prepared = train::prepare(session, settings, None).unwrap();
         let first = &prepared.train.rows[0];
         let ids: Vec<f64> = first.tokens.iter().map(|&t| t as f64).collect();
         assert_eq!(ids, numbers(&run["first_row"][0]));

@@ -81,6 +81,20 @@ pub fn add_lora<M: Model>(model: &mut M, config: &LoraConfig, key: &Key) -> Resu
     }
 }
 
+/// The names, inside a layer of the stack, of the linear maps that may be adapted: what mlx-lm adapts where no keys
+/// are given.
+pub fn lora_keys<M: Model>(model: &M) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    model.visit("", &mut |path, leaf| {
+        let (layer, name) = layer_of(path);
+        let allowed = matches!(leaf, Leaf::Linear(l) if l.lora_allowed());
+        if allowed && layer.is_some() && !keys.iter().any(|k| k == name) {
+            keys.push(name.to_string());
+        }
+    });
+    keys
+}
+
 /// Refuses keys that name no layer, before anything is changed.
 fn check_keys<M: Model>(
     model: &M,

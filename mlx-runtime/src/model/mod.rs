@@ -24,7 +24,7 @@ pub use digest::digest;
 pub use groups::ParamGroups;
 pub use layers::Checkpoint;
 pub use loader::{init, load, LoadOptions, Loader, Weights};
-pub use lora::{add_lora, LoraConfig};
+pub use lora::{add_lora, lora_keys, LoraConfig};
 pub use memory_plan::{MemoryPlan, Spans};
 pub use quantise::Quantization;
 pub use train::{TrainOptions, TrainStep};

@@ -41,6 +41,9 @@ pub struct FileSettings {
     pub memory_limit: Option<String>,
     pub truncate: Option<bool>,
     pub compat: Option<bool>,
+    pub quantize: Option<bool>,
+    pub q_bits: Option<i32>,
+    pub q_group_size: Option<i32>,
 }
 
 /// `lora_parameters` of a YAML file.
@@ -79,7 +82,7 @@ impl OptimizerFile {
     }
 }
 
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 28] = [
     "model",
     "train",
     "test",
@@ -105,6 +108,9 @@ const KEYS: [&str; 25] = [
     "memory_limit",
     "truncate",
     "compat",
+    "quantize",
+    "q_bits",
+    "q_group_size",
 ];
 
 const LORA_KEYS: [&str; 4] = ["rank", "scale", "dropout", "keys"];

@@ -8,16 +8,18 @@ use std::path::PathBuf;
 use anyhow::{bail, ensure, Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::TrainArgs;
+use crate::cli::{PackArgs, TrainArgs};
 use crate::schedule::Schedule;
 pub use file::FileSettings;
-pub use values::{parse_size, GradCheckpoint, Optimizer, OptimizerConfig};
+pub use values::{parse_size, GradCheckpoint, Optimizer, OptimizerConfig, Packing};
 
 /// Every setting of a training run, decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // the flags in `cli` say what each one is
 pub struct Settings {
     pub model: String,
+    #[serde(default)]
+    pub quantize: Option<Packing>,
     pub data: String,
     pub iters: u64,
     pub batch_size: usize,
@@ -52,20 +54,9 @@ pub struct LoraSettings {
     pub scale: f64,
     /// Chance that an input of the adapter is dropped in training.
     pub dropout: f64,
-    /// Ends of the tensor paths to adapt, inside a layer.
+    /// Ends of the tensor paths to adapt, inside a layer; all that the model allows where there are none.
     pub keys: Vec<String>,
 }
-
-/// The matrices of a Llama layer: what mlx-lm adapts where no keys are given.
-pub const ALL_KEYS: [&str; 7] = [
-    "self_attn.q_proj",
-    "self_attn.k_proj",
-    "self_attn.v_proj",
-    "self_attn.o_proj",
-    "mlp.gate_proj",
-    "mlp.up_proj",
-    "mlp.down_proj",
-];
 
 /// The name of the model that is fetched by itself.
 pub const DEFAULT_MODEL: &str = "smollm2-135m-instruct";
@@ -80,6 +71,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             model: DEFAULT_MODEL.into(),
+            quantize: None,
             data: DEFAULT_DATA.into(),
             iters: 1000,
             batch_size: 4,
@@ -92,7 +84,7 @@ impl Default for Settings {
                 rank: 8,
                 scale: 20.0,
                 dropout: 0.0,
-                keys: ALL_KEYS.map(String::from).to_vec(),
+                keys: Vec::new(),
             },
             grad_checkpoint: GradCheckpoint::Auto,
             max_seq_length: 2048,
@@ -140,7 +132,7 @@ impl Settings {
                 );
             )*};
         }
-        same!(batch_size num_layers learning_rate lr_schedule optimizer optimizer_config lora max_seq_length
+        same!(quantize batch_size num_layers learning_rate lr_schedule optimizer optimizer_config lora max_seq_length
               truncate seed mask_prompt compat resume_adapter_file);
         Ok(new)
     }
@@ -165,8 +157,14 @@ impl Settings {
             .resume_adapter_file
             .clone()
             .or(file.resume_adapter_file);
+        let packing = PackArgs {
+            quantize: args.packing.quantize || file.quantize.unwrap_or(false),
+            q_bits: args.packing.q_bits.or(file.q_bits),
+            q_group_size: args.packing.q_group_size.or(file.q_group_size),
+        };
         let settings = Settings {
             model: pick(&args.model, file.model, base.model),
+            quantize: Packing::of(&packing)?.or(base.quantize),
             data: pick(&args.data, file.data, base.data),
             iters: pick(&args.iters, file.iters, base.iters),
             batch_size: pick(&args.batch_size, file.batch_size, base.batch_size),
@@ -179,7 +177,10 @@ impl Settings {
                 rank: pick(&args.lora_rank, lora.rank, base.lora.rank),
                 scale: pick(&args.lora_scale, lora.scale, base.lora.scale),
                 dropout: pick(&args.lora_dropout, lora.dropout, base.lora.dropout),
-                keys: pick(&args.lora_keys, lora.keys, base.lora.keys),
+                keys: match args.lora_keys.clone().or(lora.keys) {
+                    Some(keys) if keys.is_empty() => bail!("--lora-keys names nothing to adapt"),
+                    keys => keys.unwrap_or(base.lora.keys),
+                },
             },
             grad_checkpoint: pick(
                 &args.grad_checkpoint,
@@ -231,10 +232,6 @@ impl Settings {
         ensure!(
             self.lora.scale.is_finite(),
             "--lora-scale must be a finite number"
-        );
-        ensure!(
-            !self.lora.keys.is_empty(),
-            "--lora-keys names nothing to adapt"
         );
         ensure!(
             self.learning_rate.is_finite() && self.learning_rate >= 0.0,

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
+use mlx_runtime::model::Quantization;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::cli::PackArgs;
 
 /// When layers forget their activations and compute them again in the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +151,48 @@ pub fn parse_size(text: &str) -> Result<u64> {
         bail!("a memory limit of {text:?} makes no sense");
     }
     Ok(bytes as u64)
+}
+
+/// How matrices are packed while the model is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packing {
+    /// Bits a value.
+    pub bits: i32,
+    /// Values that share a scale.
+    pub group_size: i32,
+}
+
+impl Packing {
+    /// What the flags say: `--quantize` or one of the numbers asks for it; mlx-lm's numbers are the defaults.
+    pub fn of(args: &PackArgs) -> Result<Option<Packing>> {
+        if !args.quantize && args.q_bits.is_none() && args.q_group_size.is_none() {
+            return Ok(None);
+        }
+        let packing = Packing {
+            bits: args.q_bits.unwrap_or(4),
+            group_size: args.q_group_size.unwrap_or(64),
+        };
+        ensure!(
+            matches!(packing.bits, 2 | 3 | 4 | 5 | 6 | 8),
+            "--q-bits must be 2, 3, 4, 5, 6 or 8, not {}",
+            packing.bits
+        );
+        ensure!(
+            matches!(packing.group_size, 32 | 64 | 128),
+            "--q-group-size must be 32, 64 or 128, not {}",
+            packing.group_size
+        );
+        Ok(Some(packing))
+    }
+}
+
+impl From<Packing> for Quantization {
+    fn from(p: Packing) -> Self {
+        Quantization {
+            bits: p.bits,
+            group_size: p.group_size,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -10,21 +10,23 @@ pub use saved::{Progressed, Saved, STATE};
 pub use stop::Stop;
 
 use anyhow::{ensure, Context, Result};
+use mlx_models::CausalLm;
 use mlx_runtime::model;
 use mlx_runtime::{memory, random};
 
 use crate::adapter::{self, Adapter};
+use crate::checkpoint::{self, Checkpoint};
 use crate::data::{Limit, Split};
 use crate::files::ensure_writable;
 use crate::session::Session;
 use crate::settings::Settings;
 
 /// A run that is ready to start: everything that can be wrong with its inputs has been looked at.
-pub struct Prepared {
+pub struct Prepared<M> {
     /// The settings.
     pub settings: Settings,
     /// The model, its adapter in place.
-    pub session: Session,
+    pub session: Session<M>,
     /// What is learnt.
     pub train: Split,
     /// What the run is measured on.
@@ -33,24 +35,22 @@ pub struct Prepared {
     pub saved: Option<Saved>,
 }
 
-/// Checks the folder, opens the model and the data, adds the adapter.
-pub fn prepare(settings: Settings, saved: Option<Saved>) -> Result<Prepared> {
+/// Checks the folder, applies the memory limit and opens the model.
+pub fn open(settings: &Settings) -> Result<Checkpoint> {
     // First, because it is the cheapest to find out and the most annoying to find out late.
     ensure_writable(&settings.adapter_path)?;
-    adapter::check_keys(&settings.lora.keys)?;
     if let Some(bytes) = settings.memory_limit {
         memory::set_limit(usize::try_from(bytes)?)?;
     }
-    let session = Session::open(&settings.model)?;
-    prepare_with(session, settings, saved)
+    checkpoint::open(&settings.model)
 }
 
-/// As [`prepare`], with a model that is loaded already.
-pub fn prepare_with(
-    mut session: Session,
-    settings: Settings,
+/// Opens the data and adds the adapter.
+pub fn prepare<M: CausalLm>(
+    mut session: Session<M>,
+    mut settings: Settings,
     saved: Option<Saved>,
-) -> Result<Prepared> {
+) -> Result<Prepared<M>> {
     let limit = Limit {
         tokens: settings.max_seq_length,
         cut: settings.truncate || settings.compat,
@@ -80,11 +80,23 @@ pub fn prepare_with(
                 path.parent()
             };
             let adapter = Adapter::read(folder.context("--resume-adapter-file names no file")?)?;
-            adapter.apply(&mut session.llama, total)?;
+            // What is trained on and saved is that adapter, whatever else is set.
+            let there = &adapter.config;
+            settings.num_layers = if there.num_layers <= 0 {
+                -1
+            } else {
+                there.num_layers.min(total)
+            };
+            settings.lora = there.lora_parameters.clone().into();
+            settings.lora.keys = adapter::lora_config(&session.model, &settings.lora, total).keys;
+            adapter.apply(&mut session.model, total)?;
         }
         None => {
-            let lora = adapter::lora_config(&settings.lora, settings.layers_of(total)?);
-            model::add_lora(&mut session.llama, &lora, &random::key(settings.seed)?)?;
+            let layers = settings.layers_of(total)?;
+            let lora = adapter::lora_config(&session.model, &settings.lora, layers);
+            model::add_lora(&mut session.model, &lora, &random::key(settings.seed)?)?;
+            // From here on they are said, whatever the model is.
+            settings.lora.keys = lora.keys;
         }
     }
     if let Some(saved) = &saved {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{bail, Result};
-use mlx_runtime::model::{Checkpoint, Model, TrainOptions, TrainStep};
+use mlx_runtime::model::{Checkpoint, TrainOptions, TrainStep};
 use mlx_runtime::optim::{self, AdamW};
 use mlx_runtime::{memory, Array};
 
@@ -19,12 +19,12 @@ use crate::progress::{Live, Progress};
 use crate::random::Shuffle;
 use crate::session::Session;
 use crate::settings::{GradCheckpoint, Settings};
-use mlx_models::llama::Llama;
+use mlx_models::CausalLm;
 
 /// A run that has ended.
-pub struct Outcome {
+pub struct Outcome<M> {
     /// The model as trained.
-    pub session: Session,
+    pub session: Session<M>,
     /// Steps done.
     pub iteration: u64,
     /// Whether all of them are done; otherwise someone asked to stop.
@@ -36,7 +36,7 @@ pub struct Outcome {
 }
 
 /// Trains until the last step, or until `stop` is asked for.
-pub fn run(prepared: Prepared, stop: &Stop) -> Result<Outcome> {
+pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>> {
     let started = Instant::now();
     let Prepared {
         settings,
@@ -51,7 +51,7 @@ pub fn run(prepared: Prepared, stop: &Stop) -> Result<Outcome> {
         mask_prompt: settings.mask_prompt,
         compat: settings.compat,
     };
-    let mut step = training_step(&session.llama, &settings)?;
+    let mut step = training_step(&session.model, &settings)?;
     let layers = settings.layers_of(session.layers()?)?;
     let mut run = Run {
         adapter_config: adapter::config_json(&settings, layers)?,
@@ -91,7 +91,7 @@ pub fn run(prepared: Prepared, stop: &Stop) -> Result<Outcome> {
     run.progress.finish();
     result?;
     let (iteration, metrics) = (run.iteration, run.metrics);
-    session.llama = step.model()?;
+    session.model = step.model()?;
     Ok(Outcome {
         session,
         iteration,
@@ -109,7 +109,7 @@ fn shuffle(settings: &Settings) -> Result<Shuffle> {
     })
 }
 
-fn training_step(llama: &Llama, settings: &Settings) -> Result<TrainStep<Llama>> {
+fn training_step<M: CausalLm>(model: &M, settings: &Settings) -> Result<TrainStep<M>> {
     let o = &settings.optimizer_config;
     let optimizer = AdamW {
         learning_rate: settings.learning_rate as f32,
@@ -125,11 +125,11 @@ fn training_step(llama: &Llama, settings: &Settings) -> Result<TrainStep<Llama>>
         GradCheckpoint::Always => Checkpoint::Every(1),
         GradCheckpoint::Every(n) => Checkpoint::Every(n as usize),
     });
-    let loss = |llama: &Llama, batch: &[Array]| match batch {
-        [tokens, targets, mask] => Ok(vec![llama.loss(tokens, targets, mask)?]),
+    let loss = |model: &M, batch: &[Array]| match batch {
+        [tokens, targets, mask] => Ok(vec![model.loss(tokens, targets, mask)?]),
         _ => unreachable!("a batch is tokens, targets and mask"),
     };
-    Ok(TrainStep::new(llama.clone(), loss, optimizer, options)?)
+    Ok(TrainStep::new(model.clone(), loss, optimizer, options)?)
 }
 
 struct Run<'a> {
@@ -147,7 +147,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn all(&mut self, step: &mut TrainStep<Llama>, stop: &Stop) -> Result<()> {
+    fn all<M: CausalLm>(&mut self, step: &mut TrainStep<M>, stop: &Stop) -> Result<()> {
         let s = self.settings;
         let mut window = Window::new();
         let mut saved_at = self.iteration;
@@ -207,7 +207,7 @@ impl Run<'_> {
     }
 
     /// One step; its loss.
-    fn step(&self, step: &mut TrainStep<Llama>, batch: &Batch, lr: f64) -> Result<f64> {
+    fn step<M: CausalLm>(&self, step: &mut TrainStep<M>, batch: &Batch, lr: f64) -> Result<f64> {
         // Rows that were cut may leave nothing to learn; mlx-lm's loss is then no number.
         if batch.real == 0 {
             return Ok(0.0);
@@ -226,14 +226,14 @@ impl Run<'_> {
     }
 
     /// Loss on the valid split.
-    fn measure(&mut self, llama: &Llama, shuffle: &mut Shuffle) -> Result<()> {
+    fn measure(&mut self, model: &impl CausalLm, shuffle: &mut Shuffle) -> Result<()> {
         let most = usize::try_from(self.settings.val_batches).ok();
         if self.valid.is_empty() || most == Some(0) {
             return Ok(());
         }
         let start = Instant::now();
         let batches = held_out(self.valid, self.options, most, shuffle)?;
-        let loss = eval::loss(llama, &batches, |done| {
+        let loss = eval::loss(model, &batches, |done| {
             self.progress.measuring(done, batches.len())
         })?;
         let report = ValidReport {
@@ -246,7 +246,7 @@ impl Run<'_> {
     }
 
     /// The adapter, the state to go on from, and the curve.
-    fn save(&self, step: &TrainStep<Llama>) -> Result<()> {
+    fn save<M: CausalLm>(&self, step: &TrainStep<M>) -> Result<()> {
         let folder = &self.settings.adapter_path;
         adapter::save(folder, &step.model()?.trainable(), &self.adapter_config)?;
         let progressed = Progressed::new(

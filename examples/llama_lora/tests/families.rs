@@ -1,0 +1,256 @@
+//! The same commands on every language family: a tiny random checkpoint of each is trained, saved, loaded and asked.
+
+#![allow(missing_docs)]
+
+mod common;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use common::{write_model, Place, TRAIN};
+use mlx_models::{dispatch, CausalLm, Config, Family, Visitor};
+use mlx_runtime::model::init;
+use mlx_runtime::{io, ops, random, Array, Dtype};
+use serde_json::{json, Value};
+
+/// The `config.json` of a tiny model.
+fn config(family: Family) -> Value {
+    let mut c = json!({
+        "model_type": family.model_type(), "hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 64,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "vocab_size": 258, "rms_norm_eps": 1e-5,
+        "rope_theta": 10000.0, "max_position_embeddings": 512, "eos_token_id": 257
+    });
+    match family {
+        Family::Mixtral => {
+            c["num_local_experts"] = json!(4);
+            c["num_experts_per_tok"] = json!(2);
+        }
+        Family::Gemma2 | Family::Gemma3 => c["query_pre_attn_scalar"] = json!(8),
+        Family::Gpt2 => {
+            c = json!({
+                "model_type": "gpt2", "n_embd": 32, "n_layer": 2, "n_head": 4, "n_inner": 64, "vocab_size": 258,
+                "n_positions": 512, "layer_norm_epsilon": 1e-5, "eos_token_id": 257
+            });
+        }
+        _ => {}
+    }
+    c
+}
+
+/// Tensors under the names of a Hugging Face checkpoint.
+struct Tensors(Arc<Config>);
+
+impl Visitor for Tensors {
+    type Output = HashMap<String, Array>;
+
+    fn visit<M: CausalLm>(self) -> Self::Output {
+        let key = random::key(7).unwrap();
+        let model: M = init(&self.0, key, Dtype::Float32).unwrap();
+        let mut all = HashMap::new();
+        for (name, a) in model.parameters() {
+            match (self.0.family, name.rsplit_once('.')) {
+                // Stored `[in, out]`.
+                (Family::Gpt2, Some((path, "weight")))
+                    if path.contains("_attn") || path.contains("c_") =>
+                {
+                    all.insert(name.clone(), ops::transpose(&a, &[1, 0]).unwrap());
+                }
+                // Stored one by one.
+                (Family::Mixtral, Some((path, w @ ("w1" | "w2" | "w3")))) => {
+                    // Fresh bare tensors are zero, and nothing would learn through them.
+                    let parts = random::normal(
+                        a.shape(),
+                        Dtype::Float32,
+                        0.0,
+                        0.1,
+                        Some(&random::key(3).unwrap()),
+                    );
+                    let parts = ops::split(&parts.unwrap(), 4, 0).unwrap();
+                    for (e, part) in parts.iter().enumerate() {
+                        let part = ops::squeeze(part, &[0]).unwrap();
+                        all.insert(format!("{path}.experts.{e}.{w}.weight"), part);
+                    }
+                }
+                _ => {
+                    all.insert(name, a);
+                }
+            }
+        }
+        all
+    }
+}
+
+fn write(place: &Place, family: Family) {
+    let folder = place.path("model");
+    write_model(&folder, 1);
+    let text = config(family).to_string();
+    std::fs::write(folder.join("config.json"), &text).unwrap();
+    let config = Arc::new(Config::parse(&text).unwrap());
+    let tensors: Vec<(String, Array)> = dispatch(family, Tensors(config)).into_iter().collect();
+    io::save_safetensors(folder.join("model.safetensors"), &tensors, &HashMap::new()).unwrap();
+}
+
+fn loss(place: &Place, more: &str) -> f64 {
+    let out = place.ok(&format!(
+        "eval --model model --data data --mask-prompt {more}"
+    ));
+    let loss = out.split_whitespace().nth(2).unwrap().trim_end_matches(',');
+    loss.parse().unwrap()
+}
+
+/// What mlx-lm adapts where no keys are given, but for experts.
+fn keys(family: Family) -> Vec<&'static str> {
+    match family {
+        Family::Gpt2 => vec!["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"],
+        Family::Phi3 => vec![
+            "self_attn.qkv_proj",
+            "self_attn.o_proj",
+            "mlp.gate_up_proj",
+            "mlp.down_proj",
+        ],
+        family => {
+            let mut keys = vec![
+                "self_attn.q_proj",
+                "self_attn.k_proj",
+                "self_attn.v_proj",
+                "self_attn.o_proj",
+            ];
+            match family {
+                Family::Mixtral => keys.push("block_sparse_moe.gate"),
+                _ => keys.extend(["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"]),
+            }
+            keys
+        }
+    }
+}
+
+fn learns(family: Family) {
+    let place = Place::new();
+    write(&place, family);
+    let before = loss(&place, "");
+    let steps = format!(
+        "{TRAIN} --iters 3 --mask-prompt --batch-size 6 --lora-rank 4 --learning-rate 2e-2"
+    );
+    place.ok(&steps);
+    let after = loss(&place, "--adapter-path adapters");
+    assert!(after < before - 0.02, "{family:?}: {before} -> {after}");
+
+    let text = std::fs::read_to_string(place.path("adapters/adapter_config.json")).unwrap();
+    let config: Value = serde_json::from_str(&text).unwrap();
+    let mut found: Vec<&str> = config["lora_parameters"]["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let mut wanted = keys(family);
+    found.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(found, wanted, "{family:?}");
+
+    // It goes on, writes, and can be packed; the adapter remembers nothing of that here.
+    place.ok("train --resume --iters 4");
+    place.ok("generate --adapter-path adapters --prompt hello --max-tokens 3");
+    let packed = loss(
+        &place,
+        "--adapter-path adapters -q --q-bits 8 --q-group-size 32",
+    );
+    let dense = loss(&place, "--adapter-path adapters");
+    assert!(
+        packed != dense && (packed - dense).abs() < 0.05,
+        "{family:?}: {packed} and {dense}"
+    );
+}
+
+macro_rules! families {
+    ($($name:ident $family:ident,)*) => {
+        $(#[test]
+        fn $name() {
+            learns(Family::$family);
+        })*
+
+        #[test]
+        fn every_family_has_a_test() {
+            assert_eq!([$(Family::$family),*].as_slice(), Family::ALL);
+        }
+    };
+}
+
+families! {
+    llama Llama,
+    mistral Mistral,
+    mixtral Mixtral,
+    qwen2 Qwen2,
+    qwen3 Qwen3,
+    phi3 Phi3,
+    gemma2 Gemma2,
+    gemma3 Gemma3,
+    gpt2 Gpt2,
+}
+
+#[test]
+fn a_model_is_packed_while_it_trains_and_afterwards() {
+    let place = Place::new();
+    write(&place, Family::Llama);
+    place.train("--q-bits 4 --q-group-size 32");
+    let text = std::fs::read_to_string(place.path("adapters/adapter_config.json")).unwrap();
+    let config: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(config["quantize"], json!({"bits": 4, "group_size": 32}));
+    // As it was packed for training, unless something else is asked for.
+    let packed = loss(&place, "--adapter-path adapters");
+    assert_eq!(
+        packed,
+        loss(
+            &place,
+            "--adapter-path adapters --q-bits 4 --q-group-size 32"
+        )
+    );
+    assert_ne!(
+        packed,
+        loss(
+            &place,
+            "--adapter-path adapters --q-bits 2 --q-group-size 32"
+        )
+    );
+    for (flags, said) in [
+        ("--q-bits 7", "--q-bits"),
+        ("-q --q-group-size 48", "--q-group-size"),
+    ] {
+        let error = place.fails(&format!("{TRAIN} {flags}"));
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn a_digest_is_written_of_every_family() {
+    for &family in Family::ALL {
+        let place = Place::new();
+        write(&place, family);
+        let text = place.ok("digest model");
+        assert!(text.contains("config.hidden_size = 32\n"), "{text}");
+        assert!(text.contains("{0..1}."), "{text}");
+        place.ok("digest model --out model.txt");
+        assert_eq!(
+            std::fs::read_to_string(place.path("model.txt")).unwrap(),
+            text
+        );
+    }
+}
+
+#[test]
+fn an_unknown_family_is_refused_with_the_known_ones() {
+    let place = Place::new();
+    place.write("model/config.json", r#"{"model_type": "mamba"}"#);
+    for command in [
+        TRAIN,
+        "eval --model model --data data",
+        "generate --model model -p x",
+        "digest model",
+    ] {
+        let error = place.fails(command);
+        assert!(error.contains("\"mamba\""), "{error}");
+        for family in Family::ALL {
+            assert!(error.contains(family.model_type()), "{error}");
+        }
+    }
+}

@@ -4,11 +4,13 @@
 //! CPU. Every operation goes to the calling thread's current stream on it ([`crate::stream`]).
 
 use std::collections::BTreeMap;
+use std::ffi::CStr;
 use std::fmt;
-use std::ptr::{null, null_mut};
+use std::ptr::null;
 
 use mlx_sys as sys;
 
+use crate::containers::MlxString;
 use crate::error::{check, from_c, init};
 use crate::handles::{c_string, VectorString};
 use crate::{Error, ErrorKind, Result};
@@ -57,6 +59,20 @@ impl Device {
         self.index
     }
 
+    /// As MLX prints it, such as `Device(cpu, 0)`.
+    ///
+    /// # Errors
+    /// If memory is exhausted.
+    pub fn description(self) -> Result<String> {
+        let handle = self.handle()?;
+        let mut text = MlxString::default();
+        // SAFETY: both handles are ours.
+        check("device", unsafe {
+            sys::mlx_device_tostring(text.as_out(), handle.as_raw())
+        })?;
+        Ok(text.as_text().into_owned())
+    }
+
     pub(crate) fn handle(self) -> Result<Handle> {
         init();
         // SAFETY: plain values in, an owned handle out.
@@ -102,7 +118,24 @@ pub(crate) struct Handle(sys::mlx_device);
 
 impl Handle {
     pub(crate) fn null() -> Self {
-        Self(sys::mlx_device { ctx: null_mut() })
+        // SAFETY: makes a handle without a value.
+        Self(unsafe { sys::mlx_device_new() })
+    }
+
+    fn same(&self, other: &Self) -> bool {
+        let both = !self.0.ctx.is_null() && !other.0.ctx.is_null();
+        // SAFETY: the handles are valid; MLX C looks into them without a check.
+        both && unsafe { sys::mlx_device_equal(self.0, other.0) }
+    }
+
+    /// Another handle to the same device.
+    fn copy(&self) -> Result<Self> {
+        let mut copy = Self::null();
+        // SAFETY: both handles are ours.
+        check("device", unsafe {
+            sys::mlx_device_set(&mut copy.0, self.0)
+        })?;
+        Ok(copy)
     }
 
     pub(crate) fn as_raw(&self) -> sys::mlx_device {
@@ -169,6 +202,48 @@ pub fn set_default_device(device: Device) -> Result<()> {
     Ok(())
 }
 
+/// Runs `f` with another default device, and puts the previous one back, also when `f` panics. The
+/// setting is one of the process: other threads notice it, too.
+///
+/// # Errors
+/// [`ErrorKind::Device`] if MLX does not have the device, and what `f` returns.
+pub fn with_default<T>(device: Device, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    /// Puts the device back.
+    struct Restore(Handle);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            // SAFETY: the handle is valid. It was the default before, so it is available.
+            unsafe { sys::mlx_set_default_device(self.0.as_raw()) };
+            crate::stream::default_device_changed();
+        }
+    }
+    device.check_available("with_default")?;
+    let mut before = Handle::null();
+    // SAFETY: the destination is ours.
+    check("with_default", unsafe {
+        sys::mlx_get_default_device(before.as_out())
+    })?;
+    if before.same(&device.handle()?) {
+        return f();
+    }
+    let _restore = Restore(before.copy()?);
+    set_default_device(device)?;
+    f()
+}
+
+/// One fact about a device by its name, if MLX has it; see [`info`] for all of them.
+///
+/// # Errors
+/// [`ErrorKind::Device`] if MLX does not have the device.
+pub fn info_of(device: Device, key: &str) -> Result<Option<Info>> {
+    let facts = Facts::read(device)?;
+    let key = c_string(Facts::OP, key)?;
+    if facts.has(&key)? {
+        return facts.get(&key);
+    }
+    Ok(None)
+}
+
 /// Whether MLX can use the device.
 ///
 /// # Errors
@@ -225,59 +300,81 @@ impl fmt::Display for Info {
 /// # Errors
 /// [`ErrorKind::Device`] if MLX does not have the device.
 pub fn info(device: Device) -> Result<BTreeMap<String, Info>> {
-    const OP: &str = "device_info";
-    /// Owns one `mlx_device_info`.
-    struct Owned(sys::mlx_device_info);
-    impl Drop for Owned {
-        fn drop(&mut self) {
-            // SAFETY: owned here; null is ignored.
-            unsafe { sys::mlx_device_info_free(self.0) };
-        }
-    }
-    device.check_available(OP)?;
-    let handle = device.handle()?;
-    // SAFETY: makes a handle without a value.
-    let mut info = Owned(unsafe { sys::mlx_device_info_new() });
-    // SAFETY: both handles are ours.
-    check(OP, unsafe {
-        sys::mlx_device_info_get(&mut info.0, handle.as_raw())
-    })?;
+    let facts = Facts::read(device)?;
     let mut keys = VectorString::null();
     // SAFETY: both handles are ours.
-    check(OP, unsafe {
-        sys::mlx_device_info_get_keys(keys.as_out(), info.0)
+    check(Facts::OP, unsafe {
+        sys::mlx_device_info_get_keys(keys.as_out(), facts.0)
     })?;
     let mut out = BTreeMap::new();
-    for key in keys.to_vec(OP)? {
-        let c_key = c_string(OP, &key)?;
-        let mut is_text = false;
-        // SAFETY: the handle and the key are valid.
-        check(OP, unsafe {
-            sys::mlx_device_info_is_string(&mut is_text, info.0, c_key.as_ptr())
-        })?;
-        let value = if is_text {
-            let mut text = null();
-            // SAFETY: as above; the text lives in `info`, and is copied.
-            check(OP, unsafe {
-                sys::mlx_device_info_get_string(&mut text, info.0, c_key.as_ptr())
-            })?;
-            if text.is_null() {
-                continue;
-            }
-            // SAFETY: a NUL-terminated string that `info` keeps alive.
-            let text = unsafe { std::ffi::CStr::from_ptr(text) };
-            Info::Text(text.to_string_lossy().into_owned())
-        } else {
-            let mut n = 0;
-            // SAFETY: as above.
-            check(OP, unsafe {
-                sys::mlx_device_info_get_size(&mut n, info.0, c_key.as_ptr())
-            })?;
-            Info::Size(n)
-        };
-        out.insert(key, value);
+    for key in keys.to_vec(Facts::OP)? {
+        if let Some(fact) = facts.get(&c_string(Facts::OP, &key)?)? {
+            out.insert(key, fact);
+        }
     }
     Ok(out)
+}
+
+/// What MLX knows about a device. Owns one `mlx_device_info`.
+struct Facts(sys::mlx_device_info);
+
+impl Drop for Facts {
+    fn drop(&mut self) {
+        // SAFETY: owned here; null is ignored.
+        unsafe { sys::mlx_device_info_free(self.0) };
+    }
+}
+
+impl Facts {
+    const OP: &'static str = "device_info";
+
+    fn read(device: Device) -> Result<Self> {
+        device.check_available(Self::OP)?;
+        let handle = device.handle()?;
+        // SAFETY: makes a handle without a value.
+        let mut info = Self(unsafe { sys::mlx_device_info_new() });
+        // SAFETY: both handles are ours.
+        check(Self::OP, unsafe {
+            sys::mlx_device_info_get(&mut info.0, handle.as_raw())
+        })?;
+        Ok(info)
+    }
+
+    fn has(&self, key: &CStr) -> Result<bool> {
+        let mut yes = false;
+        // SAFETY: the handle and the key are valid.
+        check(Self::OP, unsafe {
+            sys::mlx_device_info_has_key(&mut yes, self.0, key.as_ptr())
+        })?;
+        Ok(yes)
+    }
+
+    fn get(&self, key: &CStr) -> Result<Option<Info>> {
+        let mut is_text = false;
+        // SAFETY: the handle and the key are valid.
+        check(Self::OP, unsafe {
+            sys::mlx_device_info_is_string(&mut is_text, self.0, key.as_ptr())
+        })?;
+        if !is_text {
+            let mut n = 0;
+            // SAFETY: as above.
+            check(Self::OP, unsafe {
+                sys::mlx_device_info_get_size(&mut n, self.0, key.as_ptr())
+            })?;
+            return Ok(Some(Info::Size(n)));
+        }
+        let mut text = null();
+        // SAFETY: as above; the text lives in `self`, and is copied.
+        check(Self::OP, unsafe {
+            sys::mlx_device_info_get_string(&mut text, self.0, key.as_ptr())
+        })?;
+        if text.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: a NUL-terminated string that `self` keeps alive.
+        let text = unsafe { CStr::from_ptr(text) };
+        Ok(Some(Info::Text(text.to_string_lossy().into_owned())))
+    }
 }
 
 #[cfg(test)]
@@ -289,7 +386,12 @@ mod tests {
         let d = default_device().unwrap();
         assert!(is_available(d).unwrap());
         assert!(device_count(d.kind()).unwrap() > d.index());
-        info(d).unwrap();
+        for (key, fact) in info(d).unwrap() {
+            assert_eq!(info_of(d, &key).unwrap(), Some(fact));
+        }
+        assert_eq!(info_of(d, "no such fact").unwrap(), None);
+        assert_eq!(with_default(d, default_device).unwrap(), d);
+        assert!(d.description().unwrap().starts_with("Device("));
     }
 
     #[test]

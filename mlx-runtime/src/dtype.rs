@@ -1,9 +1,11 @@
 //! Element types.
 
+use std::ffi::c_int;
 use std::fmt;
 
 use half::{bf16, f16};
 use mlx_sys as sys;
+use num_complex::Complex32;
 
 use crate::{Error, ErrorKind, Result};
 
@@ -137,27 +139,144 @@ pub trait Element: sealed::Sealed + Copy + Send + 'static {
     fn valid(_bytes: &[u8]) -> bool {
         true
     }
+
+    /// A scalar by MLX C's own function, for the types that have one.
+    #[doc(hidden)]
+    fn new_scalar(self) -> Option<sys::mlx_array> {
+        None
+    }
+
+    /// As [`Element::new_scalar`], into a handle that is there; its status.
+    ///
+    /// # Safety
+    /// `out` leads to a null or valid handle.
+    #[doc(hidden)]
+    unsafe fn set_scalar(self, _out: *mut sys::mlx_array) -> Option<c_int> {
+        None
+    }
+
+    /// The one element of an array; none where MLX C may not have the type.
+    ///
+    /// # Safety
+    /// The handle is valid, the array evaluated, of this dtype, and of one element.
+    #[doc(hidden)]
+    unsafe fn item(_array: sys::mlx_array) -> Option<(c_int, Self)> {
+        None
+    }
+
+    /// Where the elements of an array begin.
+    ///
+    /// # Safety
+    /// The handle is valid, the array evaluated and of this dtype.
+    #[doc(hidden)]
+    unsafe fn data(array: sys::mlx_array) -> *const Self;
 }
 
 macro_rules! elements {
-    ($($t:ty => $d:ident),* $(,)?) => {$(
+    ($($t:ty => $d:ident $data:ident as $c:ty $(, item $item:ident)? $(, scalar $new:ident $set:ident)?;)*) => {$(
         impl sealed::Sealed for $t {}
         impl Element for $t {
             const DTYPE: Dtype = Dtype::$d;
+
+            $(fn new_scalar(self) -> Option<sys::mlx_array> {
+                // SAFETY: takes a number.
+                Some(unsafe { sys::$new(self) })
+            }
+
+            unsafe fn set_scalar(self, out: *mut sys::mlx_array) -> Option<c_int> {
+                // SAFETY: the caller's promise.
+                Some(unsafe { sys::$set(out, self) })
+            })?
+
+            $(unsafe fn item(array: sys::mlx_array) -> Option<(c_int, Self)> {
+                let mut value = Self::default();
+                // SAFETY: the caller's promise.
+                Some((unsafe { sys::$item(&mut value, array) }, value))
+            })?
+
+            unsafe fn data(array: sys::mlx_array) -> *const Self {
+                // SAFETY: the caller's promise.
+                let at: *const $c = unsafe { sys::$data(array) };
+                at.cast()
+            }
         }
         const _: () = assert!(std::mem::size_of::<$t>() == Dtype::$d.size());
     )*};
 }
 
 elements! {
-    u8 => Uint8, u16 => Uint16, u32 => Uint32, u64 => Uint64,
-    i8 => Int8, i16 => Int16, i32 => Int32, i64 => Int64,
-    f16 => Float16, bf16 => Bfloat16, f32 => Float32, f64 => Float64,
+    u8 => Uint8 mlx_array_data_uint8 as u8, item mlx_array_item_uint8;
+    u16 => Uint16 mlx_array_data_uint16 as u16, item mlx_array_item_uint16;
+    u32 => Uint32 mlx_array_data_uint32 as u32, item mlx_array_item_uint32;
+    u64 => Uint64 mlx_array_data_uint64 as u64, item mlx_array_item_uint64;
+    i8 => Int8 mlx_array_data_int8 as i8, item mlx_array_item_int8;
+    i16 => Int16 mlx_array_data_int16 as i16, item mlx_array_item_int16;
+    i32 => Int32 mlx_array_data_int32 as i32, item mlx_array_item_int32,
+        scalar mlx_array_new_int mlx_array_set_int;
+    i64 => Int64 mlx_array_data_int64 as i64, item mlx_array_item_int64;
+    // MLX C has getters of its own for these two where the C compiler has the types; they read the
+    // same address.
+    f16 => Float16 mlx_array_data_uint16 as u16;
+    bf16 => Bfloat16 mlx_array_data_uint16 as u16;
+    f32 => Float32 mlx_array_data_float32 as f32, item mlx_array_item_float32,
+        scalar mlx_array_new_float32 mlx_array_set_float32;
+    f64 => Float64 mlx_array_data_float64 as f64, item mlx_array_item_float64,
+        scalar mlx_array_new_float64 mlx_array_set_float64;
 }
+
+impl sealed::Sealed for Complex32 {}
+impl Element for Complex32 {
+    const DTYPE: Dtype = Dtype::Complex64;
+
+    fn new_scalar(self) -> Option<sys::mlx_array> {
+        // SAFETY: takes numbers.
+        Some(unsafe { sys::mlx_array_new_complex(self.re, self.im) })
+    }
+
+    unsafe fn set_scalar(self, out: *mut sys::mlx_array) -> Option<c_int> {
+        // SAFETY: the caller's promise.
+        Some(unsafe { sys::mlx_array_set_complex(out, self.re, self.im) })
+    }
+
+    unsafe fn item(array: sys::mlx_array) -> Option<(c_int, Self)> {
+        let mut value = Self::new(0.0, 0.0);
+        // SAFETY: the caller's promise; both types are two floats.
+        let status = unsafe { sys::mlx_array_item_complex64((&raw mut value).cast(), array) };
+        Some((status, value))
+    }
+
+    unsafe fn data(array: sys::mlx_array) -> *const Self {
+        // SAFETY: the caller's promise; both types are two floats.
+        unsafe { sys::mlx_array_data_complex64(array) }.cast()
+    }
+}
+const _: () = assert!(std::mem::size_of::<Complex32>() == Dtype::Complex64.size());
 
 impl sealed::Sealed for bool {}
 impl Element for bool {
     const DTYPE: Dtype = Dtype::Bool;
+
+    fn new_scalar(self) -> Option<sys::mlx_array> {
+        // SAFETY: takes a truth value.
+        Some(unsafe { sys::mlx_array_new_bool(self) })
+    }
+
+    unsafe fn set_scalar(self, out: *mut sys::mlx_array) -> Option<c_int> {
+        // SAFETY: the caller's promise.
+        Some(unsafe { sys::mlx_array_set_bool(out, self) })
+    }
+
+    unsafe fn item(array: sys::mlx_array) -> Option<(c_int, Self)> {
+        let mut value = false;
+        // SAFETY: the caller's promise; the byte was found to be 0 or 1.
+        let status = unsafe { sys::mlx_array_item_bool(&mut value, array) };
+        Some((status, value))
+    }
+
+    unsafe fn data(array: sys::mlx_array) -> *const Self {
+        // SAFETY: the caller's promise.
+        unsafe { sys::mlx_array_data_bool(array) }
+    }
 
     // A file or a view can put any byte into a bool array; Rust allows two of them.
     fn valid(bytes: &[u8]) -> bool {

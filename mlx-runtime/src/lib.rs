@@ -23,6 +23,7 @@
 //! ```
 
 mod array;
+pub mod backend;
 pub mod containers;
 pub mod device;
 pub mod distributed;
@@ -53,9 +54,11 @@ pub mod transforms;
 pub mod __private;
 
 pub use array::Array;
+pub use backend::version;
 pub use dtype::{Dtype, Element};
 pub use error::{Error, ErrorKind, Result};
 pub use half::{bf16, f16};
+pub use num_complex::Complex32;
 
 /// The examples of the README, as tests.
 #[cfg(doctest)]

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mlx_sys as sys;
 
+use crate::containers::{MlxString, VectorStream};
 use crate::device::{self, Device};
 use crate::error::{check, from_c, init};
 use crate::{Error, ErrorKind, Result};
@@ -73,6 +74,65 @@ impl Stream {
         check("synchronize", unsafe { sys::mlx_synchronize(self.0) })
     }
 
+    /// A new stream on `device` for arrays that other threads evaluate: what is built on it may be
+    /// evaluated on any thread, one at a time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Device`] if MLX does not have the device.
+    pub fn new_for_all_threads(device: Device) -> Result<Self> {
+        device.check_available("new_stream")?;
+        let handle = device.handle()?;
+        // SAFETY: the device handle is valid. MLX asks that one thread at a time evaluates, which
+        // `graph_lock` sees to.
+        Self::checked(unsafe { sys::mlx_stream_new_thread_unsafe(handle.as_raw()) })
+    }
+
+    /// This thread's default stream on the CPU.
+    ///
+    /// # Errors
+    /// If MLX was built without CPU kernels.
+    pub fn default_cpu() -> Result<Self> {
+        Device::cpu().check_available("default_stream")?;
+        // SAFETY: takes nothing.
+        Self::checked(unsafe { sys::mlx_default_cpu_stream_new() })
+    }
+
+    /// This thread's default stream on the first GPU.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Device`] if there is none.
+    pub fn default_gpu() -> Result<Self> {
+        Device::gpu().check_available("default_stream")?;
+        // SAFETY: takes nothing.
+        Self::checked(unsafe { sys::mlx_default_gpu_stream_new() })
+    }
+
+    /// Makes this the thread's default stream on its device. MLX: `set_default_stream`.
+    ///
+    /// # Errors
+    /// If MLX cannot.
+    pub fn make_default(&self) -> Result<()> {
+        // SAFETY: the handle is valid.
+        check("set_default_stream", unsafe {
+            sys::mlx_set_default_stream(self.0)
+        })?;
+        forget_default();
+        Ok(())
+    }
+
+    /// The stream's number in the process.
+    ///
+    /// # Errors
+    /// If MLX cannot say.
+    pub fn index(&self) -> Result<i32> {
+        let mut index = 0;
+        // SAFETY: the handle is valid and the destination outlives the call.
+        check("stream", unsafe {
+            sys::mlx_stream_get_index(&mut index, self.0)
+        })?;
+        Ok(index)
+    }
+
     /// The handle; valid while `self` is.
     pub(crate) fn as_raw(&self) -> sys::mlx_stream {
         self.0
@@ -91,6 +151,173 @@ impl Drop for Stream {
         // SAFETY: owned here. The stream itself lives in MLX; this is a handle to it.
         unsafe { sys::mlx_stream_free(self.0) };
     }
+}
+
+impl Clone for Stream {
+    /// Another handle to the same stream.
+    fn clone(&self) -> Self {
+        // SAFETY: makes a handle without a value.
+        let mut copy = Self(unsafe { sys::mlx_stream_new() });
+        // SAFETY: both handles are ours. A failure leaves a handle without a value, which MLX
+        // refuses with an error.
+        unsafe { sys::mlx_stream_set(&mut copy.0, self.0) };
+        copy
+    }
+}
+
+impl PartialEq for Stream {
+    fn eq(&self, other: &Self) -> bool {
+        let both = !self.0.ctx.is_null() && !other.0.ctx.is_null();
+        // SAFETY: the handles are valid; MLX C looks into them without a check.
+        both && unsafe { sys::mlx_stream_equal(self.0, other.0) }
+    }
+}
+
+impl Eq for Stream {}
+
+impl std::fmt::Display for Stream {
+    /// As MLX prints it, such as `Stream(cpu, 0)`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut text = MlxString::default();
+        // SAFETY: both handles are ours.
+        unsafe { sys::mlx_stream_tostring(text.as_out(), self.0) };
+        f.write_str(&text.as_text())
+    }
+}
+
+/// One stream for each thread that asks for it, made when it does. Owns one
+/// `mlx_stream_thread_local`.
+///
+/// ```
+/// use mlx_runtime::{device::Device, ops, stream, Dtype};
+/// let streams = stream::ThreadLocalStream::new(Device::cpu())?;
+/// let sum = || stream::with(&streams.here()?, || ops::ones(&[3], Dtype::Float32)?.to_vec::<f32>());
+/// std::thread::scope(|s| s.spawn(sum).join()).map_err(|_| "the thread panicked").unwrap()?;
+/// assert_ne!(streams.here()?, stream::Stream::default_cpu()?);
+/// # Ok::<(), mlx_runtime::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ThreadLocalStream(sys::mlx_stream_thread_local);
+
+// SAFETY: the handle leads to a number and a device, which nothing changes.
+unsafe impl Send for ThreadLocalStream {}
+// SAFETY: as above; MLX keeps each thread's stream with the thread.
+unsafe impl Sync for ThreadLocalStream {}
+
+impl ThreadLocalStream {
+    /// Streams on `device`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Device`] if MLX does not have the device.
+    pub fn new(device: Device) -> Result<Self> {
+        device.check_available("new_thread_local_stream")?;
+        let handle = device.handle()?;
+        // SAFETY: the device handle is valid.
+        let made = Self(unsafe { sys::mlx_stream_thread_local_new(handle.as_raw()) });
+        if made.0.ctx.is_null() {
+            return Err(from_c("new_thread_local_stream", &[]));
+        }
+        Ok(made)
+    }
+
+    /// This thread's.
+    ///
+    /// # Errors
+    /// If MLX cannot make it.
+    pub fn here(&self) -> Result<Stream> {
+        let mut raw = sys::mlx_stream { ctx: null_mut() };
+        // SAFETY: the handle is valid, the destination null.
+        check("thread_local_stream", unsafe {
+            sys::mlx_stream_from_thread_local(&mut raw, self.0)
+        })?;
+        Stream::checked(raw)
+    }
+
+    /// Waits until all work of this thread's stream that was started is done.
+    ///
+    /// # Errors
+    /// What that work reports.
+    pub fn synchronize(&self) -> Result<()> {
+        // SAFETY: the handle is valid.
+        check("synchronize", unsafe {
+            sys::mlx_synchronize_thread_local(self.0)
+        })
+    }
+}
+
+impl Clone for ThreadLocalStream {
+    /// Another handle to the same streams.
+    fn clone(&self) -> Self {
+        let mut copy = Self(sys::mlx_stream_thread_local { ctx: null_mut() });
+        // SAFETY: both handles are ours. A failure leaves a handle without a value, which MLX
+        // refuses with an error.
+        unsafe { sys::mlx_stream_thread_local_set(&mut copy.0, self.0) };
+        copy
+    }
+}
+
+impl Drop for ThreadLocalStream {
+    fn drop(&mut self) {
+        // SAFETY: owned here; null is ignored. The streams live in MLX.
+        unsafe { sys::mlx_stream_thread_local_free(self.0) };
+    }
+}
+
+/// Every stream of the process, those of other threads included: work that is given to one of
+/// these is an error.
+///
+/// # Errors
+/// If memory is exhausted.
+pub fn all() -> Result<Vec<Stream>> {
+    init();
+    let mut list = VectorStream::null();
+    // SAFETY: the destination is ours.
+    check("get_streams", unsafe {
+        sys::mlx_get_streams(list.as_out())
+    })?;
+    let streams = list.iter().collect();
+    streams
+}
+
+/// Ends every stream that this thread made, and gives it a new default one. Arrays that were built
+/// on the old ones and are not evaluated are errors from now on. MLX: `clear_streams`.
+///
+/// # Errors
+/// If work is running, or MLX cannot make the new stream.
+pub fn clear() -> Result<()> {
+    let chosen = CURRENT.try_with(|c| !c.chosen.get().is_null());
+    if chosen.unwrap_or(true) {
+        return Err(Error::invalid(
+            "clear_streams",
+            "called within `stream::with`",
+        ));
+    }
+    synchronize()?;
+    let devices = [Device::cpu(), device::default_device()?];
+    // SAFETY: takes nothing; nothing of this thread runs any more.
+    check("clear_streams", unsafe { sys::mlx_clear_streams() })?;
+    for device in devices {
+        if device::is_available(device)? {
+            Stream::new(device)?.make_default()?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until all work of the default stream on the default device that was started is done.
+/// MLX: `synchronize`.
+///
+/// # Errors
+/// What that work reports.
+pub fn synchronize_default() -> Result<()> {
+    init();
+    // SAFETY: takes nothing.
+    check("synchronize", unsafe { sys::mlx_synchronize_default() })
+}
+
+/// The cached default stream is another one now.
+fn forget_default() {
+    let _ = CURRENT.try_with(|c| c.generation.set(0));
 }
 
 /// Counts changes of the default device, so that threads notice them.
@@ -239,6 +466,41 @@ mod tests {
         })
         .join()
         .unwrap();
+    }
+
+    #[test]
+    fn streams_are_compared_named_and_replaced() {
+        std::thread::spawn(|| {
+            let (a, b) = (
+                Stream::new(Device::cpu()).unwrap(),
+                Stream::new(Device::cpu()).unwrap(),
+            );
+            assert!(a == a.clone() && a != b && a.index().unwrap() < b.index().unwrap());
+            assert_eq!(
+                a.to_string(),
+                format!("Stream(Device(cpu, 0), {})", a.index().unwrap())
+            );
+            a.make_default().unwrap();
+            assert_eq!(Stream::default_cpu().unwrap(), a);
+            assert!(all().unwrap().contains(&b));
+            let x = ops::ones(&[2], Dtype::Float32).unwrap();
+            assert_eq!(x.to_vec::<f32>().unwrap(), [1.0; 2]);
+            clear().unwrap();
+            let y = ops::add(&x, &x).unwrap();
+            assert_eq!(y.to_vec::<f32>().unwrap(), [2.0; 2]);
+            assert_ne!(Stream::default_cpu().unwrap(), a);
+            synchronize_default().unwrap();
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn a_stream_for_all_threads_computes_on_another_one() {
+        let stream = Stream::new_for_all_threads(Device::cpu()).unwrap();
+        let lazy = with(&stream, || ops::ones(&[2], Dtype::Float32)).unwrap();
+        let values = std::thread::spawn(move || lazy.to_vec::<f32>().unwrap());
+        assert_eq!(values.join().unwrap(), [1.0; 2]);
     }
 
     #[test]

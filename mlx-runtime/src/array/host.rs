@@ -85,7 +85,64 @@ impl Array {
     /// # Errors
     /// If memory is exhausted.
     pub fn scalar<T: Element>(value: T) -> Result<Self> {
-        Self::from_slice(&[value], &[])
+        ready();
+        match value.new_scalar() {
+            Some(raw) => Self::from_handle(raw, "scalar"),
+            None => Self::from_slice(&[value], &[]),
+        }
+    }
+
+    /// Makes `self` a scalar, whose handle it reuses. Other clones stay what they are.
+    ///
+    /// # Errors
+    /// If memory is exhausted.
+    pub fn assign_scalar<T: Element>(&mut self, value: T) -> Result<()> {
+        let mut raw = self.as_raw();
+        // SAFETY: `raw` is our handle, which MLX C overwrites in place.
+        match unsafe { value.set_scalar(&mut raw) } {
+            Some(status) => check("assign_scalar", status),
+            None => self.assign_slice(&[value], &[]),
+        }
+    }
+
+    /// Makes `self` an array of `shape` with a copy of `data`, see [`Array::from_slice`], and
+    /// reuses its handle. Other clones stay what they are.
+    ///
+    /// # Errors
+    /// As [`Array::from_slice`].
+    pub fn assign_slice<T: Element>(&mut self, data: &[T], shape: &[i32]) -> Result<()> {
+        check_shape("assign_slice", data.len(), shape)?;
+        let (p, n) = (shape.as_ptr(), shape.len() as i32);
+        let mut raw = self.as_raw();
+        // SAFETY: `data` holds as many elements of that dtype as `shape` says; they are copied.
+        // `raw` is our handle, which MLX C overwrites in place.
+        check("assign_slice", unsafe {
+            sys::mlx_array_set_data(&mut raw, data.as_ptr().cast(), p, n, T::DTYPE.as_raw())
+        })
+    }
+
+    /// An array over memory that is given away for good, in row-major order: nothing is copied
+    /// where MLX can use the memory as it is (see [`Array::from_vec`]), and nothing is freed.
+    ///
+    /// # Errors
+    /// As [`Array::from_slice`].
+    pub fn from_static<T: Element>(data: &'static mut [T], shape: &[i32]) -> Result<Self> {
+        /// The memory stays.
+        unsafe extern "C" fn keep(_data: *mut c_void) {}
+        check_shape("from_static", data.len(), shape)?;
+        ready();
+        // SAFETY: as many elements as `shape` says, valid for ever, and nobody else's: MLX may
+        // write results over an input that nothing else needs.
+        let raw = unsafe {
+            sys::mlx_array_new_data_managed(
+                data.as_mut_ptr().cast(),
+                shape.as_ptr(),
+                shape.len() as i32,
+                T::DTYPE.as_raw(),
+                Some(keep),
+            )
+        };
+        Self::from_handle(raw, "from_static")
     }
 
     /// A scalar of `dtype` that is `value`, rounded.
@@ -115,11 +172,7 @@ impl Array {
             Dtype::Bfloat16 => Self::scalar(bf16::from_f64(value)),
             Dtype::Float32 => Self::scalar(value as f32),
             Dtype::Float64 => Self::scalar(value),
-            Dtype::Complex64 => {
-                let parts = [value as f32, 0.0];
-                // SAFETY: a complex64 is two floats, and a scalar has one.
-                unsafe { new_data("scalar_as", parts.as_ptr().cast(), &[], dtype) }
-            }
+            Dtype::Complex64 => Self::scalar(num_complex::Complex32::new(value as f32, 0.0)),
         }
     }
 
@@ -136,7 +189,12 @@ impl Array {
             )
             .with_hint("reduce or index it first, or use to_vec"));
         }
-        Ok(self.data::<T>("item")?[0])
+        let elements = self.data::<T>("item")?;
+        // SAFETY: evaluated, of this dtype, its bytes valid; one element.
+        match unsafe { T::item(self.as_raw()) } {
+            Some((status, value)) => check("item", status).map(|()| value),
+            None => Ok(elements[0]),
+        }
     }
 
     /// The elements in row-major order, without a copy. Evaluates the array.
@@ -181,16 +239,6 @@ impl Array {
         .with_hint("convert it with `ops::astype` first"))
     }
 
-    /// Only meaningful once evaluated.
-    fn is_row_contiguous(&self) -> Result<bool> {
-        let mut yes = false;
-        // SAFETY: the handle is valid and `yes` outlives the call.
-        check("as_slice", unsafe {
-            sys::_mlx_array_is_row_contiguous(&mut yes, self.as_raw())
-        })?;
-        Ok(yes)
-    }
-
     /// The elements' bytes; evaluated already.
     fn row_major(&self, op: &'static str) -> Result<&[u8]> {
         let size = self.size();
@@ -206,7 +254,7 @@ impl Array {
             .with_hint("use `to_vec`, or `ops::contiguous` first"));
         }
         // SAFETY: the handle is valid and evaluated. Every getter of this family returns the same
-        // address; the ones for half precision exist on some platforms only.
+        // address.
         let bytes = unsafe { sys::mlx_array_data_uint8(self.as_raw()) };
         if bytes.is_null() {
             return Err(from_c(op, &[self]));
@@ -223,7 +271,11 @@ impl Array {
         if bytes.is_empty() {
             return Ok(&[]);
         }
-        let elements = bytes.as_ptr().cast::<T>();
+        // SAFETY: evaluated, and of this dtype.
+        let elements = unsafe { T::data(self.as_raw()) };
+        if elements.is_null() {
+            return Err(from_c(op, &[self]));
+        }
         if !elements.is_aligned() {
             return Err(Error::new(ErrorKind::Mlx, "the data is not aligned").with_op(op));
         }

@@ -1,6 +1,7 @@
 //! [`Array`]: one owned handle of MLX C.
 
 mod host;
+mod layout;
 
 use std::ffi::c_void;
 use std::fmt;
@@ -129,7 +130,9 @@ impl Array {
         };
         usize::try_from(index)
             .ok()
-            .and_then(|i| shape.get(i).copied())
+            .filter(|i| *i < shape.len())
+            // SAFETY: the handle is valid, and the axis exists.
+            .map(|_| unsafe { sys::mlx_array_dim(self.as_raw(), axis) })
             .ok_or_else(|| {
                 Error::shape(
                     "dim",

@@ -21,6 +21,7 @@ pub mod fast;
 pub(crate) mod index;
 mod kernels;
 mod linalg;
+pub mod packed;
 mod quantized;
 mod reduce;
 mod shape;

@@ -337,27 +337,33 @@ pub fn contiguous(a: &Array, allow_col_major: bool) -> Result<Array> {
 }
 
 macro_rules! join {
-    ($($(#[$doc:meta])* $name:ident => $c:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident => $c:ident, $none:ident;)*) => {$(
         $(#[$doc])*
         ///
         /// # Errors
         /// If there are no arrays, or their shapes do not fit together.
-        pub fn $name(arrays: &[&Array], axis: i32) -> Result<Array> {
+        pub fn $name(arrays: &[&Array], axis: impl Into<Option<i32>>) -> Result<Array> {
             ready();
+            let axis = axis.into();
             let list = VectorArray::from_refs(stringify!($name), arrays)?;
             build(stringify!($name), arrays, |out, s| {
                 // SAFETY: the list and the stream are valid; `out` is a null destination.
-                unsafe { sys::$c(out, list.as_raw(), axis, s) }
+                unsafe {
+                    match axis {
+                        None => sys::$none(out, list.as_raw(), s),
+                        Some(axis) => sys::$c(out, list.as_raw(), axis, s),
+                    }
+                }
             })
         }
     )*};
 }
 
 join! {
-    /// The arrays one after the other along `axis`. MLX: `concatenate`.
-    concatenate => mlx_concatenate_axis;
-    /// The arrays, all of one shape, along a new `axis`. MLX: `stack`.
-    stack => mlx_stack_axis;
+    /// The arrays one after the other along `axis`; `None` flattens each first. MLX: `concatenate`.
+    concatenate => mlx_concatenate_axis, mlx_concatenate;
+    /// The arrays, all of one shape, along a new `axis`, the first if `None`. MLX: `stack`.
+    stack => mlx_stack_axis, mlx_stack;
 }
 
 unary_ops! {

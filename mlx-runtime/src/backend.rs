@@ -1,0 +1,132 @@
+//! What MLX was built with.
+
+use std::path::{Path, PathBuf};
+
+use mlx_sys as sys;
+
+use crate::containers::MlxString;
+use crate::error::{check, init};
+use crate::io::c_path;
+use crate::Result;
+
+/// The version of MLX that runs, such as `0.32.2`.
+///
+/// # Errors
+/// If memory is exhausted.
+pub fn version() -> Result<String> {
+    init();
+    let mut text = MlxString::default();
+    // SAFETY: the destination is ours.
+    check("version", unsafe { sys::mlx_version(text.as_out()) })?;
+    Ok(text.as_text().into_owned())
+}
+
+/// CUDA. MLX: `mlx.core.cuda`.
+pub mod cuda {
+    use super::*;
+
+    /// Whether MLX was built for CUDA and finds a device.
+    ///
+    /// # Errors
+    /// If MLX cannot say.
+    pub fn is_available() -> Result<bool> {
+        init();
+        let mut yes = false;
+        // SAFETY: the destination outlives the call.
+        check("cuda.is_available", unsafe {
+            sys::mlx_cuda_is_available(&mut yes)
+        })?;
+        Ok(yes)
+    }
+}
+
+/// Metal. MLX: `mlx.core.metal`. Without Metal, what sets something does nothing.
+pub mod metal {
+    use super::*;
+
+    /// Whether MLX was built for Metal and finds a device.
+    ///
+    /// # Errors
+    /// If MLX cannot say.
+    pub fn is_available() -> Result<bool> {
+        init();
+        let mut yes = false;
+        // SAFETY: the destination outlives the call.
+        check("metal.is_available", unsafe {
+            sys::mlx_metal_is_available(&mut yes)
+        })?;
+        Ok(yes)
+    }
+
+    /// Where MLX's compiled kernels are.
+    ///
+    /// # Errors
+    /// If MLX was built without Metal.
+    pub fn metallib_path() -> Result<PathBuf> {
+        init();
+        let mut text = MlxString::default();
+        // SAFETY: the destination is ours.
+        check("metal.metallib_path", unsafe {
+            sys::mlx_metal_get_metallib_path(text.as_out())
+        })?;
+        Ok(PathBuf::from(text.as_text().into_owned()))
+    }
+
+    /// Looks for MLX's compiled kernels at `path`; call it before anything runs.
+    ///
+    /// # Errors
+    /// If the path contains a NUL byte.
+    pub fn set_metallib_path(path: impl AsRef<Path>) -> Result<()> {
+        const OP: &str = "metal.set_metallib_path";
+        init();
+        let path = c_path(OP, path.as_ref())?;
+        // SAFETY: the path is valid and copied.
+        check(OP, unsafe {
+            sys::mlx_metal_set_metallib_path(path.as_ptr())
+        })
+    }
+
+    /// Starts to record what runs on the GPU into a `.gputrace` file.
+    ///
+    /// # Errors
+    /// If the path contains a NUL byte, or Metal cannot record.
+    pub fn start_capture(path: impl AsRef<Path>) -> Result<()> {
+        const OP: &str = "metal.start_capture";
+        init();
+        let path = c_path(OP, path.as_ref())?;
+        // SAFETY: the path is valid and copied.
+        check(OP, unsafe { sys::mlx_metal_start_capture(path.as_ptr()) })
+    }
+
+    /// Ends what [`start_capture`] started.
+    ///
+    /// # Errors
+    /// If MLX cannot.
+    pub fn stop_capture() -> Result<()> {
+        init();
+        // SAFETY: takes nothing.
+        check("metal.stop_capture", unsafe {
+            sys::mlx_metal_stop_capture()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        assert!(version().unwrap().starts_with("0."));
+        if !metal::is_available().unwrap() {
+            assert!(metal::metallib_path().is_err());
+            metal::stop_capture().unwrap();
+        }
+        let gpu = crate::device::is_available(crate::device::Device::gpu()).unwrap();
+        assert_eq!(
+            gpu,
+            metal::is_available().unwrap() || cuda::is_available().unwrap()
+        );
+        assert!(metal::set_metallib_path("a\0b").is_err());
+    }
+}

@@ -1,0 +1,330 @@
+//! Quantisation in every mode that MLX has. The affine functions of [`crate::ops`] are the usual
+//! case of these.
+
+use std::ffi::CStr;
+
+use mlx_sys as sys;
+
+use super::index::in_bounds;
+use super::linalg::batches;
+use super::{optional_dtype, optional_int};
+use crate::array::{build, build_many, optional};
+use crate::{Array, Dtype, Error, ErrorKind, Result};
+
+/// How weights are packed: MLX's mode, and how many weights share a scale in how many bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Quantization {
+    /// Integers with a scale and a bias for each group.
+    Affine {
+        /// Weights in a group: 32, 64 or 128.
+        group_size: i32,
+        /// Bits of a weight: 2, 3, 4, 5, 6 or 8.
+        bits: i32,
+    },
+    /// Four-bit floats (e2m1), 32 of which share a power of two.
+    Mxfp4,
+    /// Eight-bit floats (e4m3), 32 of which share a power of two.
+    Mxfp8,
+    /// Four-bit floats (e2m1), 16 of which share an eight-bit float.
+    Nvfp4,
+}
+
+impl Default for Quantization {
+    /// MLX's: affine, groups of 64, 4 bits.
+    fn default() -> Self {
+        Self::Affine {
+            group_size: 64,
+            bits: 4,
+        }
+    }
+}
+
+impl Quantization {
+    fn mode(self) -> &'static CStr {
+        match self {
+            Self::Affine { .. } => c"affine",
+            Self::Mxfp4 => c"mxfp4",
+            Self::Mxfp8 => c"mxfp8",
+            Self::Nvfp4 => c"nvfp4",
+        }
+    }
+
+    /// Weights that share a scale, and bits of a weight.
+    pub const fn group_size_and_bits(self) -> (i32, i32) {
+        match self {
+            Self::Affine { group_size, bits } => (group_size, bits),
+            Self::Mxfp4 => (32, 4),
+            Self::Mxfp8 => (32, 8),
+            Self::Nvfp4 => (16, 4),
+        }
+    }
+
+    /// MLX divides by both.
+    fn sizes(self, op: &'static str) -> Result<(sys::mlx_optional_int, sys::mlx_optional_int)> {
+        let (group_size, bits) = self.group_size_and_bits();
+        if group_size < 1 || !(1..=32).contains(&bits) {
+            return Err(Error::invalid(
+                op,
+                format!("groups of {group_size} with {bits} bits"),
+            ));
+        }
+        Ok((optional_int(Some(group_size)), optional_int(Some(bits))))
+    }
+}
+
+/// Packed weights.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    /// The weights, uint32 `[.., n, k * bits / 32]`.
+    pub weight: Array,
+    /// One scale for each group, `[.., n, k / group_size]`.
+    pub scales: Array,
+    /// One bias for each group, for the affine mode alone.
+    pub biases: Option<Array>,
+}
+
+impl Packed {
+    fn inputs<'a>(&'a self, x: &'a Array) -> [&'a Array; 3] {
+        [x, &self.weight, &self.scales]
+    }
+}
+
+/// `w`, `[.., n, k]`, packed. `global_scale` is one more scale for all, which [`Quantization::Nvfp4`]
+/// takes. MLX: `quantize`.
+///
+/// # Errors
+/// If `k` is no multiple of the group size, or MLX has no kernel for the mode.
+pub fn pack(w: &Array, how: Quantization, global_scale: Option<&Array>) -> Result<Packed> {
+    const OP: &str = "quantize";
+    let (group_size, bits) = how.sizes(OP)?;
+    let parts = build_many(OP, &[w], |out, s| {
+        let mode = how.mode().as_ptr();
+        // SAFETY: the inputs, the text and the stream are valid; `out` is a null destination.
+        unsafe {
+            sys::mlx_quantize(
+                out,
+                w.as_raw(),
+                group_size,
+                bits,
+                mode,
+                optional(global_scale),
+                s,
+            )
+        }
+    })?;
+    let mut parts = parts.into_iter();
+    match (parts.next(), parts.next()) {
+        (Some(weight), Some(scales)) => Ok(Packed {
+            weight,
+            scales,
+            biases: parts.next(),
+        }),
+        _ => Err(Error::new(ErrorKind::Mlx, "MLX gave fewer than two arrays").with_op(OP)),
+    }
+}
+
+/// The weights that [`pack`] packed, as `dtype` (that of the scales or bfloat16 if `None`).
+/// MLX: `dequantize`.
+///
+/// # Errors
+/// If the shapes do not fit together.
+pub fn unpack(
+    w: &Packed,
+    how: Quantization,
+    global_scale: Option<&Array>,
+    dtype: Option<Dtype>,
+) -> Result<Array> {
+    const OP: &str = "dequantize";
+    let (group_size, bits) = how.sizes(OP)?;
+    build(OP, &[&w.weight, &w.scales], |out, s| {
+        // SAFETY: the inputs, the text and the stream are valid; null stands for "absent".
+        unsafe {
+            sys::mlx_dequantize(
+                out,
+                w.weight.as_raw(),
+                w.scales.as_raw(),
+                optional(w.biases.as_ref()),
+                group_size,
+                bits,
+                how.mode().as_ptr(),
+                optional(global_scale),
+                optional_dtype(dtype),
+                s,
+            )
+        }
+    })
+}
+
+/// `x @ w`, or `x @ w.T` if `transpose`. MLX: `quantized_matmul`.
+///
+/// # Errors
+/// If the shapes do not fit together.
+pub fn packed_matmul(x: &Array, w: &Packed, transpose: bool, how: Quantization) -> Result<Array> {
+    const OP: &str = "quantized_matmul";
+    let (group_size, bits) = how.sizes(OP)?;
+    build(OP, &w.inputs(x), |out, s| {
+        // SAFETY: the inputs, the text and the stream are valid; null stands for "absent".
+        unsafe {
+            sys::mlx_quantized_matmul(
+                out,
+                x.as_raw(),
+                w.weight.as_raw(),
+                w.scales.as_raw(),
+                optional(w.biases.as_ref()),
+                transpose,
+                group_size,
+                bits,
+                how.mode().as_ptr(),
+                s,
+            )
+        }
+    })
+}
+
+/// Which matrices of a batch are multiplied, see [`crate::ops::gather_mm`]. Indices beyond the
+/// batches are clamped.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Chosen<'a> {
+    /// Of the left side; each once if `None`.
+    pub lhs: Option<&'a Array>,
+    /// Of the right side; each once if `None`.
+    pub rhs: Option<&'a Array>,
+    /// Promises that they ascend.
+    pub sorted: bool,
+}
+
+impl Chosen<'_> {
+    fn clamped(&self, op: &'static str, x: &Array, w: &Array) -> Result<[Option<Array>; 2]> {
+        let clamp = |indices: Option<&Array>, of: &Array| {
+            indices.map(|i| in_bounds(op, i, batches(of))).transpose()
+        };
+        Ok([clamp(self.lhs, x)?, clamp(self.rhs, w)?])
+    }
+}
+
+/// [`packed_matmul`] of chosen batches. MLX: `gather_qmm`.
+///
+/// # Errors
+/// If the shapes do not fit together, or the indices are not integers.
+pub fn gather_qmm(
+    x: &Array,
+    w: &Packed,
+    chosen: Chosen<'_>,
+    transpose: bool,
+    how: Quantization,
+) -> Result<Array> {
+    const OP: &str = "gather_qmm";
+    let (group_size, bits) = how.sizes(OP)?;
+    let [lhs, rhs] = chosen.clamped(OP, x, &w.weight)?;
+    build(OP, &w.inputs(x), |out, s| {
+        // SAFETY: the inputs, the text and the stream are valid; null stands for "absent".
+        unsafe {
+            sys::mlx_gather_qmm(
+                out,
+                x.as_raw(),
+                w.weight.as_raw(),
+                w.scales.as_raw(),
+                optional(w.biases.as_ref()),
+                optional(lhs.as_ref()),
+                optional(rhs.as_ref()),
+                transpose,
+                group_size,
+                bits,
+                how.mode().as_ptr(),
+                chosen.sorted,
+                s,
+            )
+        }
+    })
+}
+
+/// The right side of a product that packs its left side, too.
+#[derive(Clone, Copy, Debug)]
+pub struct RightSide<'a> {
+    /// The weights: packed, or `[n, k]` as they are, which are packed on the way.
+    pub weight: &'a Array,
+    /// Their scales, if they are packed.
+    pub scales: Option<&'a Array>,
+    /// One more scale for all, of the left side and of the right.
+    pub global_scales: Option<(&'a Array, &'a Array)>,
+}
+
+impl RightSide<'_> {
+    fn globals(&self) -> [sys::mlx_array; 2] {
+        [
+            optional(self.global_scales.map(|g| g.0)),
+            optional(self.global_scales.map(|g| g.1)),
+        ]
+    }
+}
+
+/// `x @ w.T` with both sides packed as they are multiplied, `[.., m, k], [n, k] -> [.., m, n]`;
+/// not for the affine mode. MLX: `qqmm`.
+///
+/// # Errors
+/// If the shapes do not fit together, or this device has no kernel for the mode.
+pub fn qqmm(x: &Array, w: RightSide<'_>, how: Quantization) -> Result<Array> {
+    const OP: &str = "qqmm";
+    let (group_size, bits) = how.sizes(OP)?;
+    let [global_x, global_w] = w.globals();
+    build(OP, &[x, w.weight], |out, s| {
+        // SAFETY: the inputs, the text and the stream are valid; null stands for "absent".
+        unsafe {
+            sys::mlx_qqmm(
+                out,
+                x.as_raw(),
+                w.weight.as_raw(),
+                optional(w.scales),
+                group_size,
+                bits,
+                how.mode().as_ptr(),
+                global_x,
+                global_w,
+                s,
+            )
+        }
+    })
+}
+
+/// [`qqmm`] of chosen batches. MLX: `gather_qqmm`.
+///
+/// # Errors
+/// As [`qqmm`], and if the indices are not integers.
+pub fn gather_qqmm(
+    x: &Array,
+    w: RightSide<'_>,
+    chosen: Chosen<'_>,
+    how: Quantization,
+) -> Result<Array> {
+    const OP: &str = "gather_qqmm";
+    let (group_size, bits) = how.sizes(OP)?;
+    if x.ndim() < 2 || w.weight.ndim() < 2 {
+        return Err(Error::shape(
+            OP,
+            format!("{x:?} and {:?} are no matrices", w.weight),
+        ));
+    }
+    let [lhs, rhs] = chosen.clamped(OP, x, w.weight)?;
+    let [global_x, global_w] = w.globals();
+    build(OP, &[x, w.weight], |out, s| {
+        // SAFETY: the inputs, the text and the stream are valid; null stands for "absent".
+        unsafe {
+            sys::mlx_gather_qqmm(
+                out,
+                x.as_raw(),
+                w.weight.as_raw(),
+                optional(w.scales),
+                optional(lhs.as_ref()),
+                optional(rhs.as_ref()),
+                group_size,
+                bits,
+                how.mode().as_ptr(),
+                global_x,
+                global_w,
+                chosen.sorted,
+                s,
+            )
+        }
+    })
+}

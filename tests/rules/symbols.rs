@@ -55,7 +55,10 @@ pub fn read(args: &str, expr: &str) -> Result<Read, String> {
     let attr = "config = C".parse().map_err(|_| "not tokens".to_string())?;
     let holder = syn::parse_str("struct M {}").map_err(|e| e.to_string())?;
     let model = parse::model(attr, holder).map_err(texts)?;
-    let mut methods = signature::methods(&item, &model.names).map_err(texts)?;
+    let (mut methods, errors) = signature::methods(&item, &model.names);
+    if !errors.is_empty() {
+        return Err(texts(errors));
+    }
     let (graph, errors) = build::attempt(&model, &methods, &methods[0]);
     let named = graph
         .nodes

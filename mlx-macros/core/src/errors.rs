@@ -194,6 +194,9 @@ errors! {
         no_tensor(callee) = "`{callee}` takes at least one tensor";
         cache_update_arguments() = "`cache.update` takes keys and values";
         loss_arguments() = "`linear_cross_entropy` takes (x, self.head, targets, weights)";
+        no_limit(op) = "{op}: needs a limit, below or above";
+        slice_count(op, axes, found) = "{op}: one start, stop and stride for each of {axes} axes of {found}";
+        pad_pairs(op, pairs, found) = "{op}: {pairs} pairs for {found}";
     }
     /// An argument is not of the right kind.
     ArgumentKind: "kind of argument" {
@@ -208,23 +211,63 @@ errors! {
         expected_cache(found) = "expected the cache, but {found}";
         expected_tensor(found) = "expected one tensor, but {found}";
         numbers_alone(op) = "`{op}` of numbers alone has no tensor";
+        packed_numbers(op, group, bits) = "{op}: groups are of 32, 64 or 128 and bits 2, 3, 4, 5, 6 or 8, found {group} and {bits}";
+        parts_count(op) = "{op}: the number of parts is between 1 and 64";
+        expected_text() = "expected a text in quotes";
+        expected_word(known, near) = "expected one of {known}{near}";
+        expected_one_or_two(found) = "expected one size or two, found {found}";
+        expected_pairs() = "expected a pair for each axis, `[(0, 0), (1, 1)]`";
+        expected_parts() = "expected a number of parts, or sizes such as `[q, kv, kv]`";
+        expected_contraction() = "expected a number of axes, or as many of each side: `[[1, 2], [0, 1]]`";
+        expected_window() = "expected the number of keys that a query sees: `sliding(config.sliding_window)`";
     }
     /// The inner dims of a product differ.
     Inner: "inner dims",
         help "the last dim of the left side must equal the dim it is multiplied with"
     {
         layer_input(layer, line, want, found) = "`{layer}` (line {line}) takes [.., {want}], but {found}";
+        channels_differ(op, groups, input, weight) = "{op}: channels do not fit `{groups}` group(s): {input}, {weight}";
+        inner_differs(op, a, b, left, right) = "{op}: inner dims `{a}` and `{b}` differ: {left}, {right}";
+        letter_of_two_sizes(op, letter, a, b, found) = "{op}: `{letter}` is both `{a}` and `{b}`: {found}";
+        layer_takes(layer, takes, found) = "`{layer}` takes {takes}, but {found}";
     }
     /// A tensor has the wrong number of dims.
     Rank: "rank" {
         rope_shape(layer, found) = "`{layer}` rotates [batch, heads, length, head size], but {found}";
         cache_update_shape(found) = "needs [batch, heads, length, head size], but {found}";
+        needs_heads(op, found) = "{op}: needs [batch, heads, length, head size], but {found}";
+        needs_two_dims(op, found) = "{op}: needs two dims or more, but {found}";
+        needs_positions(op, found) = "{op}: needs [.., batch, length, head size], but {found}";
+        needs_length(op, found) = "{op}: needs [batch, length, ..], but {found}";
+        conv_rank(op, form, dims, found) = "{op}: needs {form}, {dims} dims in all, but {found}";
+        pool_rank(op, dims, found) = "{op}: needs [batch, size.., channels], {dims} dims in all, but {found}";
+        needs_a_dim(op, found) = "{op}: needs one dim or more, but {found}";
+        needs_a_vector(op, found) = "{op}: needs one dim, but {found}";
+        needs_a_matrix(op, found) = "{op}: needs two dims, but {found}";
+        conv_input(layer, takes, found) = "`{layer}` takes {takes}, but {found}";
     }
     /// Two dims must be equal.
     DimMismatch: "dims" {
         method_argument(argument, method, want, found) = "`{argument}` of `{method}` is {want}, but {found}";
         loss_targets(rows, found) = "one target of i32 for each row of {rows}, but {found}";
         loss_weights(rows, found) = "one weight of f32 for each row of {rows}, but {found}";
+        attention_differs(op, what, left, right) = "{op}: {what} differ: {left}, {right}";
+        sinks_count(op, queries, sinks) = "{op}: one sink for each head: {queries}, {sinks}";
+        heads_shared(op, heads, shared, queries, keys) = "{op}: {heads} heads cannot share {shared}: {queries}, {keys}";
+        rotated_part(op, size, found) = "{op}: `{size}` is not an even part of the last dim: {found}";
+        shapes_differ(op, left, right) = "{op}: both must have one shape: {left}, {right}";
+        indices_shape(op, axis, left, right) = "{op}: dims other than axis {axis} differ: {left}, {right}";
+        packed_words(op, bits, found) = "{op}: {bits} bits are not known to divide the words of {found}";
+        packed_scales(op, group, weights, scales, biases) = "{op}: one scale and bias for {group} weights: {weights}, {scales}, {biases}";
+        targets_shape(op, input, left, right) = "{op}: one target for each row of {input}: {left}, {right}";
+        weights_shape(op, left, right) = "{op}: one weight for each target: {left}, {right}";
+        no_halves(op, size, found) = "{op}: 2 is not known to divide `{size}` of {found}";
+        norm_weight(op, weight, left, right) = "{op}: the {weight} must have the last dim's size: {left}, {right}";
+        axis_not_one(op, axis, size, found) = "{op}: axis {axis} has size `{size}`, not 1: {found}";
+        joined_shapes(op, axis, found) = "{op}: only axis {axis} may differ: {found}";
+        stacked_shapes(op, found) = "{op}: all shapes must be equal: {found}";
+        parts_unknown(op, parts, size, found) = "{op}: {parts} is not known to divide `{size}` of {found}";
+        parts_sum(op, sum, axis, size, found) = "{op}: the sizes add up to `{sum}`, but axis {axis} is `{size}`: {found}";
     }
     /// dtypes differ.
     Dtype: "dtype",
@@ -232,6 +275,20 @@ errors! {
     {
         layer_dtype(layer, found) = "`{layer}` works on the activations' dtype, but {found}";
         index_dtype(layer, found) = "`{layer}` is indexed with i32 or u32, but {found}";
+        mask_dtype(op, dtype, found) = "{op}: a mask is bool or {dtype}, but {found}";
+        linspace_dtype(op) = "{op}: the values are floating point";
+        bool_sign(op, found) = "{op}: bool has no sign, but {found}";
+        needs_numbers(op, found) = "{op}: needs numbers, but {found}";
+        needs_bool(op, found) = "{op}: {found} must be bool";
+        needs_whole(op, found) = "{op}: needs whole numbers, but {found}";
+        condition_dtype(op, found) = "{op}: the condition must be bool, but {found}";
+        needs_float(op, found) = "{op}: needs floating point, but {found}";
+        needs_packed(op, found) = "{op}: packed weights are [.., out, words] of u32, but {found}";
+        needs_bits(op, found) = "{op}: needs whole numbers or bool, but {found}";
+        indices_dtype(op, found) = "{op}: indices are whole numbers, but {found}";
+        dtypes_of_list(op, found) = "{op}: dtypes differ: {found}";
+        dtypes_meet(op, a, b, why, left, right) = "{op}: dtypes {a} and {b} meet{why}: {left}, {right}";
+        number_cut(op, dtype, found) = "{op}: the number would be cut to {dtype}, since {found}";
     }
     /// No such dtype.
     UnknownDtype: "unknown dtype",
@@ -353,38 +410,67 @@ errors! {
     Axis: "axis",
         help "axes count from 0, or from -1 backwards"
     {
+        no_element(op, k, axis, found) = "{op}: there is no element {k} along axis {axis} of {found}";
+        axes_turned(op, start, end) = "{op}: axis {start} comes after axis {end}";
+        axis_outside(op, axis, found) = "{op}: axis {axis} is outside {found}";
     }
     /// Shapes do not broadcast.
     Broadcast: "broadcast",
         help "dims are aligned from the right; each pair must be equal or one of them 1"
     {
+        no_broadcast_to(op, found, shape) = "{op}: {found} does not broadcast to {shape}";
+        no_broadcast(op, left, right) = "{op}: shapes do not broadcast: {left}, {right}";
+        no_broadcast_with(op, found, shape) = "{op}: {found} does not broadcast with {shape}";
+        limits_broadcast(op, found) = "{op}: {found} does not broadcast with the other limit";
+        leading_broadcast(op, left, right) = "{op}: leading dims do not broadcast: {left}, {right}";
+        indices_broadcast(op, left, right) = "{op}: indices do not broadcast: {left} and {right}";
     }
     /// Number of elements changes in a reshape.
     Reshape: "number of elements",
         help "the product of the sizes must stay the same; one size may be -1"
     {
+        reshape_open(op, size, found) = "{op}: -1 has no size: `{size}` does not divide the elements of {found}";
+        reshape_two_open(op) = "{op}: more than one -1";
+        reshape_elements(op, found, from, shape, into) = "{op}: {found} has `{from}` elements, {shape} has `{into}`";
+        unflatten_nothing(op) = "{op}: needs one size or more";
     }
     /// A part that is not inside of its axis.
     Slice: "part of an axis",
         help "a part is `slice(x, [start], [stop], axes = [axis])`; negative numbers count from the end"
     {
+        slice_outside(op, start, stop, axis, found) = "{op}: `{start}..{stop}` is outside axis {axis} of {found}";
+        slice_stride(op) = "{op}: a stride is 1 or more";
     }
     /// A size that no tensor can have.
     Size: "impossible size" {
+        negative_size(op) = "{op}: a size is negative";
+        arange_step(op) = "{op}: needs a step that is not 0, and numbers";
+        more_than_there_are(op, k, axis, found) = "{op}: `{k}` elements of axis {axis} of {found}";
+        window_steps(op, found) = "{op}: kernel, stride and dilation are 1 or more, padding 0 or more: {found}";
+        window_too_large(op, kernel, size, found) = "{op}: the window of `{kernel}` does not fit into `{size}`: {found}";
     }
     /// Steps whose number is not known.
     Stride: "stride",
         help "write the size so that the stride divides it: as a number, as a product, or with `#[require(size % stride == 0)]`"
     {
+        steps_unknown(op, step, length) = "{op}: steps of `{step}` through `{length}` have no known number";
+        window_stride(op, stride, size, found) = "{op}: a stride of `{stride}` is not known to divide `{size}`: {found}";
     }
     /// The letters of a sum of products.
     Subscripts: "subscripts",
         help "each dim has a letter: `einsum(\"bld,dh->blh\", [x, w])`"
     {
+        subscripts_without_arrow(op, text) = "{op}: `{text}` has no `->`";
+        subscripts_count(op, letters, tensors) = "{op}: {letters} subscripts for {tensors} tensors";
+        subscripts_rank(op, letters, n, shape) = "{op}: `{letters}` names {n} dims of {shape}";
+        subscripts_letter(op, letters) = "{op}: `{letters}`: each dim has a letter of its own";
+        subscripts_result(op, letters) = "{op}: `{letters}`: each letter of the result is one of the tensors', once";
     }
     /// A permutation that is none.
     Permutation: "permutation",
         help "name each axis once"
     {
+        axis_twice(op) = "{op}: an axis is named twice";
+        axes_count(op, axes, found) = "{op}: {axes} axes are named for {found}";
     }
 }

@@ -6,7 +6,7 @@ use syn::{Expr, Lit};
 
 use crate::arguments::integer;
 use crate::build::Builder;
-use crate::diag::{suggest, Code, Diag, Result};
+use crate::diag::{suggest, Diag, Result};
 use crate::dims::Dim;
 use crate::ir::Arg;
 use crate::ops::{contract, P};
@@ -15,19 +15,19 @@ use crate::signature::Ty;
 impl Builder<'_> {
     /// One argument of the kinds that are told apart here.
     pub(crate) fn other_argument(&mut self, e: &Expr, kind: P) -> Result<Arg> {
-        let bad = |text: &str| Err(Diag::new(Code::ArgumentKind, e.span(), text.to_string()));
+        let at = e.span();
         match (kind, e) {
             (P::Cache, _) => {
                 let id = self.value(e, None)?;
                 match self.ty(id) {
                     Ty::Cache | Ty::Unknown => Ok(Arg::Value(id)),
-                    _ => bad(&format!("expected the cache, but {}", self.describe(id))),
+                    _ => Err(Diag::expected_cache(at, self.describe(id))),
                 }
             }
             (P::Size | P::SizeOr(_) | P::OptSize, _) => Ok(Arg::Dims(vec![self.dim(e)?])),
             (P::Pair | P::PairOr(_) | P::OptPair, Expr::Array(a)) => match a.elems.len() {
                 2 => self.size_list(&a.elems),
-                n => bad(&format!("expected one size or two, found {n}")),
+                n => Err(Diag::expected_one_or_two(at, n)),
             },
             (P::Pair | P::PairOr(_) | P::OptPair, _) => Ok(Arg::Dims(vec![self.dim(e)?; 2])),
             (P::Pairs, Expr::Array(a)) => {
@@ -39,34 +39,38 @@ impl Builder<'_> {
                                 sizes.push(self.dim(e)?);
                             }
                         }
-                        _ => return bad("expected a pair for each axis, `[(0, 0), (1, 1)]`"),
+                        _ => return Err(Diag::expected_pairs(at)),
                     }
                 }
                 Ok(Arg::Dims(sizes))
             }
-            (P::Pairs, _) => bad("expected a pair for each axis, `[(0, 0), (1, 1)]`"),
+            (P::Pairs, _) => Err(Diag::expected_pairs(at)),
             (P::Parts, Expr::Array(a)) => self.size_list(&a.elems),
             (P::Parts, _) => match integer(e) {
                 Some(i) => Ok(Arg::Int(i)),
-                None => bad("expected a number of parts, or sizes such as `[q, kv, kv]`"),
+                None => Err(Diag::expected_parts(at)),
             },
             (P::Contract(_), _) => match axes_of_both(e) {
                 Some(a) => Ok(a),
-                None => bad("expected a number of axes, or as many of each side: `[[1, 2], [0, 1]]`"),
+                None => Err(Diag::expected_contraction(at)),
             },
             (P::Text, Expr::Lit(l)) => match &l.lit {
                 Lit::Str(s) => Ok(Arg::Text(s.value())),
-                _ => bad("expected a text in quotes"),
+                _ => Err(Diag::expected_text(at)),
             },
-            (P::Text, _) => bad("expected a text in quotes"),
+            (P::Text, _) => Err(Diag::expected_text(at)),
             (P::Word(words), _) => word(e, words),
-            (P::Mask, Expr::Path(p)) if p.path.is_ident("causal") && self.find("causal").is_none() => {
+            (P::Mask, Expr::Path(p))
+                if p.path.is_ident("causal") && self.find("causal").is_none() =>
+            {
                 Ok(Arg::Causal)
             }
             (P::Mask, Expr::Call(c)) => match &*c.func {
                 Expr::Path(p) if p.path.is_ident("sliding") => match c.args.first() {
-                    Some(n) if c.args.len() == 1 && self.is_number(n) => Ok(Arg::Sliding(n.clone())),
-                    _ => bad("expected the number of keys that a query sees: `sliding(config.sliding_window)`"),
+                    Some(n) if c.args.len() == 1 && self.is_number(n) => {
+                        Ok(Arg::Sliding(n.clone()))
+                    }
+                    _ => Err(Diag::expected_window(at)),
                 },
                 _ => Ok(Arg::Value(self.value(e, None)?)),
             },
@@ -94,8 +98,7 @@ fn word(e: &Expr, words: &[&str]) -> Result<Arg> {
     }
     let known: Vec<String> = words.iter().map(|w| format!("\"{w}\"")).collect();
     let near = suggest(&found, words.iter().copied());
-    let text = format!("expected one of {}{near}", known.join(", "));
-    Err(Diag::new(Code::ArgumentKind, e.span(), text))
+    Err(Diag::expected_word(e.span(), known.join(", "), near))
 }
 
 /// `2`, or `[[1, 2], [0, 1]]`: the axes of the left side, then those of the right.

@@ -9,10 +9,10 @@ use syn::{Expr, Ident};
 
 use crate::args::{dim_expr, Args};
 use crate::build::Builder;
-use crate::diag::{Code, Diag, Result};
+use crate::diag::{Diag, Result};
 use crate::dims::{Dim, Names, Shape};
 use crate::ir::{Arg, Id, Kind};
-use crate::operands::Window;
+use crate::operands::{NoPlace, Window};
 use crate::signature::{Dt, Ty};
 
 /// A kind of layer.
@@ -66,7 +66,14 @@ pub struct Held {
 }
 
 /// Why a shape is refused.
-type Refused = (Code, String);
+enum Refused {
+    /// It has another number of dims than this form.
+    Rank(String),
+    /// The layer takes this form.
+    Takes(String),
+    /// A window has no place in it.
+    NoPlace(NoPlace),
+}
 
 /// Every layer of the table.
 pub static LAYERS: &[Layer] = &[
@@ -157,10 +164,7 @@ fn pair(e: &Expr, names: &Names) -> Result<Vec<Dim>> {
         Expr::Array(a) if a.elems.len() == 2 => {
             a.elems.iter().map(|e| dim_expr(e, names)).collect()
         }
-        Expr::Array(a) => {
-            let text = format!("expected one size or two, found {}", a.elems.len());
-            Err(Diag::new(Code::Attribute, e.span(), text))
-        }
+        Expr::Array(a) => Err(Diag::expected_one_or_two(e.span(), a.elems.len())),
         e => Ok(vec![dim_expr(e, names)?; 2]),
     }
 }
@@ -209,7 +213,7 @@ fn norm(held: &Held, x: &Shape, names: &Names) -> std::result::Result<Shape, Ref
         true => Ok(x.clone()),
         false => {
             let takes = format!("[.., {}]", names.dim(&held.dims[0]));
-            Err((Code::Inner, takes))
+            Err(Refused::Takes(takes))
         }
     }
 }
@@ -223,10 +227,10 @@ fn conv(held: &Held, x: &Shape, names: &Names) -> std::result::Result<Shape, Ref
         format!("[batch, {sizes}, {}]", names.dim(input))
     };
     if x.len() != n + 2 {
-        return Err((Code::Rank, takes()));
+        return Err(Refused::Rank(takes()));
     }
     if x[n + 1] != *input {
-        return Err((Code::Inner, takes()));
+        return Err(Refused::Takes(takes()));
     }
     let mut shape = x.clone();
     shape[n + 1] = out.clone();
@@ -249,9 +253,7 @@ fn conv(held: &Held, x: &Shape, names: &Names) -> std::result::Result<Shape, Ref
             padding,
             dilation,
         };
-        shape[i + 1] = window
-            .places(names)
-            .map_err(|(code, text)| (code, format!("{}, where {text}", takes())))?;
+        shape[i + 1] = window.places(names).map_err(Refused::NoPlace)?;
     }
     Ok(shape)
 }
@@ -266,28 +268,26 @@ impl Builder<'_> {
         span: Span,
     ) -> Result<Id> {
         let [x] = args else {
-            let text = format!("`{name}` takes one tensor, found {} arguments", args.len());
-            return Err(Diag::new(Code::Arguments, span, text));
+            return Err(Diag::layer_arguments(span, name, "one tensor", args.len()));
         };
         let id = self.value(x, None)?;
         let (shape, dtype) = match self.ty(id).clone() {
             Ty::Tensor(s, d) => (s, d),
             Ty::Unknown => return Ok(self.unknown(span)),
             _ => {
-                let text = format!("expected one tensor, but {}", self.describe(id));
-                return Err(Diag::new(Code::ArgumentKind, x.span(), text));
+                return Err(Diag::expected_tensor(x.span(), self.describe(id)));
             }
         };
         if dtype != Dt::Float {
-            let text = format!(
-                "`{name}` works on the activations' dtype, but {}",
-                self.describe(id)
-            );
-            return Err(Diag::new(Code::Dtype, x.span(), text));
+            return Err(Diag::layer_dtype(x.span(), name, self.describe(id)));
         }
-        let out = (held.layer.rule)(held, &shape, &self.model.names).map_err(|(code, takes)| {
-            let text = format!("`{name}` takes {takes}, but {}", self.describe(id));
-            Diag::new(code, x.span(), text)
+        let out = (held.layer.rule)(held, &shape, &self.model.names).map_err(|e| {
+            let found = self.describe(id);
+            match e {
+                Refused::Rank(takes) => Diag::conv_input(x.span(), name, takes, found),
+                Refused::Takes(takes) => Diag::layer_takes(x.span(), name, takes, found),
+                Refused::NoPlace(e) => e.mistake(x.span(), &name.to_string(), found),
+            }
         })?;
         let kind = Kind::Leaf {
             field: name.clone(),

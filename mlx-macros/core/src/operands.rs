@@ -1,6 +1,8 @@
 //! What the rules of operations share: broadcasting, dtypes of two operands, lists.
 
-use crate::diag::{Code, Result};
+use proc_macro2::Span;
+
+use crate::diag::{Diag, Result};
 use crate::dims::{Dim, Names, Shape};
 use crate::ir::Arg;
 use crate::ops::Ctx;
@@ -28,11 +30,7 @@ pub(crate) fn broadcast(a: &Shape, b: &Shape) -> Option<Shape> {
 pub(crate) fn need_float(c: &Ctx<'_>, i: usize, d: Dt) -> Result<()> {
     match d {
         Dt::Float | Dt::F32 => Ok(()),
-        _ => Err(c.error_at(
-            i,
-            Code::Dtype,
-            format!("needs floating point, but {}", c.describe(i)),
-        )),
+        _ => Err(Diag::needs_float(c.at(i), c.op.name, c.describe(i))),
     }
 }
 
@@ -40,22 +38,14 @@ pub(crate) fn need_float(c: &Ctx<'_>, i: usize, d: Dt) -> Result<()> {
 pub(crate) fn need_whole(c: &Ctx<'_>, i: usize, d: Dt) -> Result<()> {
     match d {
         Dt::I32 | Dt::U32 | Dt::Bool => Ok(()),
-        _ => Err(c.error_at(
-            i,
-            Code::Dtype,
-            format!("needs whole numbers or bool, but {}", c.describe(i)),
-        )),
+        _ => Err(Diag::needs_bits(c.at(i), c.op.name, c.describe(i))),
     }
 }
 
 pub(crate) fn need_index(c: &Ctx<'_>, i: usize, d: Dt) -> Result<()> {
     match d {
         Dt::I32 | Dt::U32 => Ok(()),
-        _ => Err(c.error_at(
-            i,
-            Code::Dtype,
-            format!("indices are whole numbers, but {}", c.describe(i)),
-        )),
+        _ => Err(Diag::indices_dtype(c.at(i), c.op.name, c.describe(i))),
     }
 }
 
@@ -84,13 +74,7 @@ pub(crate) fn list<'a>(c: &'a Ctx<'_>) -> Result<(&'a Shape, Dt, Vec<Typed<'a>>)
 /// The tensors given as argument `at`, which have one dtype: the first one's shape, the dtype, the
 /// others.
 pub(crate) fn list_at<'a>(c: &'a Ctx<'_>, at: usize) -> Result<(&'a Shape, Dt, Vec<Typed<'a>>)> {
-    let none = || {
-        c.error_at(
-            at,
-            Code::ArgumentKind,
-            "expected a list of tensors, `[a, b]`".to_string(),
-        )
-    };
+    let none = || Diag::expected_tensors(c.at(at));
     let Arg::Values(ids) = &c.args[at] else {
         return Err(none());
     };
@@ -101,8 +85,7 @@ pub(crate) fn list_at<'a>(c: &'a Ctx<'_>, at: usize) -> Result<(&'a Shape, Dt, V
     }
     let (first, dtype) = all.remove(0);
     if all.iter().any(|(_, d)| *d != dtype) {
-        let text = format!("dtypes differ: {}", c.describe(at));
-        return Err(c.error_at(at, Code::Dtype, text));
+        return Err(Diag::dtypes_of_list(c.at(at), c.op.name, c.describe(at)));
     }
     Ok((first, dtype, all))
 }
@@ -119,14 +102,16 @@ pub(crate) fn promote(c: &Ctx<'_>, i: usize, j: usize, a: Dt, b: Dt) -> Result<D
                 }
                 _ => "",
             };
-            let text = format!(
-                "dtypes {} and {} meet{why}: {}, {}",
+
+            Err(Diag::dtypes_meet(
+                c.span,
+                c.op.name,
                 a.name(),
                 b.name(),
+                why,
                 c.describe(i),
-                c.describe(j)
-            );
-            Err(c.error(Code::Dtype, text))
+                c.describe(j),
+            ))
         }
     }
 }
@@ -140,27 +125,19 @@ pub(crate) fn operands(c: &Ctx<'_>, i: usize, j: usize) -> Result<(Shape, Dt)> {
         let whole =
             matches!(&c.args[number], Arg::Weak { expr, .. } if crate::arguments::whole(expr));
         if d == Dt::Bool || (matches!(d, Dt::I32 | Dt::U32) && !whole) {
-            let text = format!(
-                "the number would be cut to {}, since {}",
+            return Err(Diag::number_cut(
+                c.at(number),
+                c.op.name,
                 d.name(),
-                c.describe(tensor)
-            );
-            return Err(c.error_at(number, Code::Dtype, text));
+                c.describe(tensor),
+            ));
         }
         return Ok((s.clone(), d));
     }
     let ((a, da), (b, db)) = (c.tensor(i)?, c.tensor(j)?);
     let dtype = promote(c, i, j, da, db)?;
-    let shape = broadcast(a, b).ok_or_else(|| {
-        c.error(
-            Code::Broadcast,
-            format!(
-                "shapes do not broadcast: {}, {}",
-                c.describe(i),
-                c.describe(j)
-            ),
-        )
-    })?;
+    let shape = broadcast(a, b)
+        .ok_or_else(|| Diag::no_broadcast(c.span, c.op.name, c.describe(i), c.describe(j)))?;
     Ok((shape, dtype))
 }
 
@@ -186,36 +163,48 @@ pub(crate) struct Window<'a> {
     pub dilation: &'a Dim,
 }
 
+/// Why a window has no known number of places.
+pub(crate) enum NoPlace {
+    /// A number is out of its range.
+    Steps,
+    /// The stride and what it does not divide.
+    Stride(String, String),
+    /// The kernel and the size that it is too large for.
+    Kernel(String, String),
+}
+
+impl NoPlace {
+    /// The mistake of an operation or layer called `name`, of which `found` is the input.
+    pub fn mistake(self, at: Span, name: &str, found: String) -> Diag {
+        match self {
+            NoPlace::Steps => Diag::window_steps(at, name, found),
+            NoPlace::Stride(stride, size) => Diag::window_stride(at, name, stride, size, found),
+            NoPlace::Kernel(kernel, size) => Diag::window_too_large(at, name, kernel, size, found),
+        }
+    }
+}
+
 impl Window<'_> {
     /// How many places it has:
     /// `(size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1`.
-    pub fn places(&self, names: &Names) -> std::result::Result<Dim, (Code, String)> {
+    pub fn places(&self, names: &Names) -> std::result::Result<Dim, NoPlace> {
         let below = |d: &Dim, least: i64| d.as_constant().is_some_and(|n| n < least);
         let steps = [self.kernel, self.stride, self.dilation];
         if steps.into_iter().any(|d| below(d, 1)) || below(self.padding, 0) {
-            let text = "kernel, stride and dilation are 1 or more, padding 0 or more".to_string();
-            return Err((Code::Size, text));
+            return Err(NoPlace::Steps);
         }
         let one = Dim::constant(1);
         let reach = self.dilation.times(&self.kernel.plus(&one.negated()));
         let free = self.size.plus(&self.padding.times(&Dim::constant(2)));
         let free = free.plus(&reach.plus(&one).negated());
         // As one quotient: the last summand is as much as one stride more.
-        let places = floor_div(names, &free.plus(self.stride), self.stride).ok_or_else(|| {
-            let text = format!(
-                "a stride of `{}` is not known to divide `{}`",
-                names.dim(self.stride),
-                names.dim(&free)
-            );
-            (Code::Stride, text)
-        })?;
+        let places = floor_div(names, &free.plus(self.stride), self.stride)
+            .ok_or_else(|| NoPlace::Stride(names.dim(self.stride), names.dim(&free)))?;
         if below(&free, 0) || below(&places, 1) {
-            let text = format!(
-                "the window of `{}` does not fit into `{}`",
+            return Err(NoPlace::Kernel(
                 names.dim(self.kernel),
-                names.dim(self.size)
-            );
-            return Err((Code::Size, text));
+                names.dim(self.size),
+            ));
         }
         Ok(places)
     }

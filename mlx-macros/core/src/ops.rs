@@ -3,7 +3,7 @@
 
 use proc_macro2::Span;
 
-use crate::diag::{Code, Diag, Result};
+use crate::diag::{Diag, Result};
 use crate::dims::{Dim, Names, Shape};
 use crate::ir::{Arg, Graph, Id, Kind};
 use crate::rules;
@@ -384,15 +384,9 @@ pub fn find(name: &str) -> Option<&'static Op> {
 }
 
 impl Ctx<'_> {
-    /// A mistake at the call.
-    pub fn error(&self, code: Code, text: String) -> Diag {
-        Diag::new(code, self.span, format!("{}: {text}", self.op.name))
-    }
-
-    /// A mistake at argument `i`.
-    pub fn error_at(&self, i: usize, code: Code, text: String) -> Diag {
-        let span = self.spans.get(i).copied().unwrap_or(self.span);
-        Diag::new(code, span, format!("{}: {text}", self.op.name))
+    /// Where argument `i` is.
+    pub fn at(&self, i: usize) -> Span {
+        self.spans.get(i).copied().unwrap_or(self.span)
     }
 
     /// The shape and dtype of a value; `None` where it has an error already.
@@ -406,10 +400,11 @@ impl Ctx<'_> {
     /// The shape and dtype of argument `i`, which must be a tensor.
     pub fn tensor(&self, i: usize) -> Result<(&Shape, Dt)> {
         match &self.args[i] {
-            Arg::Value(id) => self.ty(*id).ok_or_else(|| {
-                self.error_at(i, Code::ArgumentKind, "expected one tensor".to_string())
-            }),
-            _ => Err(self.error_at(i, Code::ArgumentKind, "expected a tensor".to_string())),
+            Arg::Value(id) => {
+                let found = || Diag::expected_tensor(self.at(i), self.describe(i));
+                self.ty(*id).ok_or_else(found)
+            }
+            _ => Err(Diag::expected_tensor(self.at(i), "this is a number")),
         }
     }
 
@@ -440,11 +435,7 @@ impl Ctx<'_> {
     pub fn axis(&self, i: usize, rank: usize) -> Result<usize> {
         match self.args[i] {
             Arg::Int(axis) => self.resolve(i, axis, rank),
-            _ => Err(self.error_at(
-                i,
-                Code::ArgumentKind,
-                "expected one axis, such as -1".to_string(),
-            )),
+            _ => Err(Diag::expected_integer(self.at(i))),
         }
     }
 
@@ -474,7 +465,7 @@ impl Ctx<'_> {
     pub fn size(&self, i: usize) -> Result<&Dim> {
         self.dims(i)
             .first()
-            .ok_or_else(|| self.error_at(i, Code::ArgumentKind, "expected a size".to_string()))
+            .ok_or_else(|| Diag::expected_sizes(self.at(i)))
     }
 
     /// The tensor given as argument `i`, if there is one.
@@ -494,10 +485,7 @@ impl Ctx<'_> {
                 let axes = axes.collect::<Result<Vec<usize>>>()?;
                 let twice = |(n, a): (usize, &usize)| axes[..n].contains(a);
                 match self.op.params[i].1 == P::Axes && axes.iter().enumerate().any(twice) {
-                    true => {
-                        let text = "an axis is named twice".to_string();
-                        Err(self.error_at(i, Code::Permutation, text))
-                    }
+                    true => Err(Diag::axis_twice(self.at(i), self.op.name)),
                     false => Ok(axes),
                 }
             }
@@ -515,8 +503,13 @@ impl Ctx<'_> {
         if (0..rank as i64).contains(&at) {
             return Ok(at as usize);
         }
-        let text = format!("axis {axis} is outside {}", self.noun(of));
-        Err(self.error_at(i, Code::Axis, text))
+
+        Err(Diag::axis_outside(
+            self.at(i),
+            self.op.name,
+            axis,
+            self.noun(of),
+        ))
     }
 
     /// Whether `keepdims` (argument `i`) is set.

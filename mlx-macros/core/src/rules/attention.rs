@@ -1,6 +1,6 @@
 //! Rules of attention and of positions.
 
-use crate::diag::{Code, Result};
+use crate::diag::{Diag, Result};
 use crate::dims::Dim;
 use crate::ir::Arg;
 use crate::operands::{broadcast, need_float, promote};
@@ -13,14 +13,7 @@ pub fn attention(c: &Ctx<'_>) -> Result<Ty> {
     let ((k, dk), (v, dv)) = (c.tensor(1)?, c.tensor(2)?);
     for (i, s) in [(0, q), (1, k), (2, v)] {
         if s.len() != 4 {
-            return Err(c.error_at(
-                i,
-                Code::Rank,
-                format!(
-                    "needs [batch, heads, length, head size], but {}",
-                    c.describe(i)
-                ),
-            ));
+            return Err(Diag::needs_heads(c.at(i), c.op.name, c.describe(i)));
         }
     }
     let dtype = promote(c, 0, 1, dq, dk)?;
@@ -35,10 +28,12 @@ pub fn attention(c: &Ctx<'_>) -> Result<Ty> {
     ];
     for (i, j, equal, what) in rows {
         if !equal {
-            return Err(c.error_at(
-                j,
-                Code::DimMismatch,
-                format!("{what} differ: {}, {}", c.describe(i), c.describe(j)),
+            return Err(Diag::attention_differs(
+                c.at(j),
+                c.op.name,
+                what,
+                c.describe(i),
+                c.describe(j),
             ));
         }
     }
@@ -46,36 +41,31 @@ pub fn attention(c: &Ctx<'_>) -> Result<Ty> {
     if let Some((sinks, ds)) = c.optional(5)? {
         promote(c, 0, 5, dtype, ds)?;
         if sinks[..] != q[1..2] {
-            return Err(c.error_at(
-                5,
-                Code::DimMismatch,
-                format!(
-                    "one sink for each head: {}, {}",
-                    c.describe(0),
-                    c.describe(5)
-                ),
+            return Err(Diag::sinks_count(
+                c.at(5),
+                c.op.name,
+                c.describe(0),
+                c.describe(5),
             ));
         }
     }
     if let Arg::Value(_) = c.args[3] {
         let (m, dm) = c.tensor(3)?;
         if dm != Dt::Bool && dm != dtype {
-            return Err(c.error_at(
-                3,
-                Code::Dtype,
-                format!("a mask is bool or {}, but {}", dtype.name(), c.describe(3)),
+            return Err(Diag::mask_dtype(
+                c.at(3),
+                c.op.name,
+                dtype.name(),
+                c.describe(3),
             ));
         }
         let scores = vec![q[0].clone(), q[1].clone(), q[2].clone(), k[2].clone()];
         if broadcast(m, &scores).as_ref() != Some(&scores) {
-            return Err(c.error_at(
-                3,
-                Code::Broadcast,
-                format!(
-                    "{} does not broadcast to {}",
-                    c.noun(3),
-                    c.names.shape(&scores)
-                ),
+            return Err(Diag::no_broadcast_to(
+                c.at(3),
+                c.op.name,
+                c.noun(3),
+                c.names.shape(&scores),
             ));
         }
     }
@@ -88,14 +78,14 @@ pub fn attention(c: &Ctx<'_>) -> Result<Ty> {
 /// Neighbouring heads of queries share one of keys: their numbers must divide.
 fn heads_shared(c: &Ctx<'_>, q: &Dim, k: &Dim) -> Result<()> {
     match (q.as_constant(), k.as_constant()) {
-        (Some(q), Some(k)) if k < 1 || q % k != 0 => {
-            let text = format!(
-                "{q} heads cannot share {k}: {}, {}",
-                c.describe(0),
-                c.describe(1)
-            );
-            Err(c.error_at(1, Code::DimMismatch, text))
-        }
+        (Some(q), Some(k)) if k < 1 || q % k != 0 => Err(Diag::heads_shared(
+            c.at(1),
+            c.op.name,
+            q,
+            k,
+            c.describe(0),
+            c.describe(1),
+        )),
         _ => Ok(()),
     }
 }
@@ -105,11 +95,7 @@ pub fn causal_mask(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     need_float(c, 0, d)?;
     match s.len() {
-        0 | 1 => Err(c.error_at(
-            0,
-            Code::Rank,
-            format!("needs two dims or more, but {}", c.describe(0)),
-        )),
+        0 | 1 => Err(Diag::needs_two_dims(c.at(0), c.op.name, c.describe(0))),
         _ => Ok(Ty::Tensor(s.clone(), d)),
     }
 }
@@ -119,24 +105,17 @@ pub fn rope(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     need_float(c, 0, d)?;
     if s.len() < 3 {
-        return Err(c.error_at(
-            0,
-            Code::Rank,
-            format!(
-                "needs [.., batch, length, head size], but {}",
-                c.describe(0)
-            ),
-        ));
+        return Err(Diag::needs_positions(c.at(0), c.op.name, c.describe(0)));
     }
     let dims = c.size(1)?;
     let left = s[s.len() - 1].plus(&dims.negated()).as_constant();
     if left.is_some_and(|n| n < 0) || dims.as_constant().is_some_and(|n| n < 2 || n % 2 != 0) {
-        let text = format!(
-            "`{}` is not an even part of the last dim: {}",
+        return Err(Diag::rotated_part(
+            c.at(1),
+            c.op.name,
             c.names.dim(dims),
-            c.describe(0)
-        );
-        return Err(c.error_at(1, Code::DimMismatch, text));
+            c.describe(0),
+        ));
     }
     Ok(Ty::Tensor(s.clone(), d))
 }
@@ -146,10 +125,6 @@ pub fn positions(c: &Ctx<'_>) -> Result<Ty> {
     let (s, _) = c.tensor(1)?;
     match s.get(1) {
         Some(length) => Ok(Ty::Tensor(vec![length.clone()], Dt::I32)),
-        None => Err(c.error_at(
-            1,
-            Code::Rank,
-            format!("needs [batch, length, ..], but {}", c.describe(1)),
-        )),
+        None => Err(Diag::needs_length(c.at(1), c.op.name, c.describe(1))),
     }
 }

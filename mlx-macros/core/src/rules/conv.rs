@@ -1,6 +1,6 @@
 //! Rules of windows that slide over the middle axes, channels last.
 
-use crate::diag::{Code, Result};
+use crate::diag::{Diag, Result};
 use crate::dims::Dim;
 use crate::ir::Arg;
 use crate::operands::{need_float, promote, Window};
@@ -19,7 +19,7 @@ fn spatial(c: &Ctx<'_>) -> usize {
 /// How many places a window has.
 fn place(c: &Ctx<'_>, window: &Window<'_>) -> Result<Dim> {
     let places = window.places(c.names);
-    places.map_err(|(code, text)| c.error(code, format!("{text}: {}", c.describe(0))))
+    places.map_err(|e| e.mistake(c.span, c.op.name, c.describe(0)))
 }
 
 /// `input [B, size.., in]`, `weight [out, kernel.., in / groups]` ->
@@ -35,19 +35,24 @@ pub fn conv(c: &Ctx<'_>) -> Result<Ty> {
     ];
     for (i, s, form) in shapes {
         if s.len() != n + 2 {
-            let text = format!("needs {form}, {} dims in all, but {}", n + 2, c.describe(i));
-            return Err(c.error_at(i, Code::Rank, text));
+            return Err(Diag::conv_rank(
+                c.at(i),
+                c.op.name,
+                form,
+                n + 2,
+                c.describe(i),
+            ));
         }
     }
     let groups = c.size(5)?;
     if x[n + 1] != w[n + 1].times(groups) || c.divide(&w[0], groups).is_none() {
-        let text = format!(
-            "channels do not fit `{}` group(s): {}, {}",
+        return Err(Diag::channels_differ(
+            c.at(1),
+            c.op.name,
             c.names.dim(groups),
             c.describe(0),
-            c.describe(1)
-        );
-        return Err(c.error_at(1, Code::Inner, text));
+            c.describe(1),
+        ));
     }
     let mut out = vec![x[0].clone()];
     for i in 0..n {
@@ -71,12 +76,7 @@ pub fn pool(c: &Ctx<'_>) -> Result<Ty> {
     need_float(c, 0, d)?;
     let n = spatial(c);
     if x.len() != n + 2 {
-        let text = format!(
-            "needs [batch, size.., channels], {} dims in all, but {}",
-            n + 2,
-            c.describe(0)
-        );
-        return Err(c.error_at(0, Code::Rank, text));
+        return Err(Diag::pool_rank(c.at(0), c.op.name, n + 2, c.describe(0)));
     }
     let one = Dim::constant(1);
     let stride = match c.args[2] {

@@ -1,6 +1,6 @@
 //! Rules of tensors that are made of nothing.
 
-use crate::diag::{Code, Result};
+use crate::diag::{Diag, Result};
 use crate::dims::Dim;
 use crate::ir::Arg;
 use crate::ops::Ctx;
@@ -9,14 +9,14 @@ use crate::signature::{Dt, Ty};
 fn dtype(c: &Ctx<'_>, i: usize) -> Result<Dt> {
     match c.args[i] {
         Arg::Dtype(d) => Ok(d),
-        _ => Err(c.error_at(i, Code::ArgumentKind, "expected a dtype".to_string())),
+        _ => Err(Diag::expected_dtype(c.at(i))),
     }
 }
 
 fn sized(c: &Ctx<'_>, i: usize, shape: Vec<Dim>, d: Dt) -> Result<Ty> {
     let negative = |d: &Dim| d.as_constant().is_some_and(|n| n < 0);
     match shape.iter().any(negative) {
-        true => Err(c.error_at(i, Code::Size, "a size is negative".to_string())),
+        true => Err(Diag::negative_size(c.at(i), c.op.name)),
         false => Ok(Ty::Tensor(shape, d)),
     }
 }
@@ -47,19 +47,11 @@ pub fn arange(c: &Ctx<'_>) -> Result<Ty> {
         _ => (length, step.clone()),
     };
     if step.as_constant() == Some(0) || d == Dt::Bool {
-        return Err(c.error(
-            Code::Size,
-            "needs a step that is not 0, and numbers".to_string(),
-        ));
+        return Err(Diag::arange_step(c.span, c.op.name));
     }
     let up = length.plus(&step).plus(&Dim::constant(-1));
     let places = c.floor_div(&up, &step).ok_or_else(|| {
-        let text = format!(
-            "steps of `{}` through `{}` have no known number",
-            c.names.dim(&step),
-            c.names.dim(&length)
-        );
-        c.error_at(2, Code::Stride, text)
+        Diag::steps_unknown(c.at(2), c.op.name, c.names.dim(&step), c.names.dim(&length))
     })?;
     sized(c, 1, vec![places], d)
 }
@@ -68,7 +60,7 @@ pub fn arange(c: &Ctx<'_>) -> Result<Ty> {
 pub fn linspace(c: &Ctx<'_>) -> Result<Ty> {
     match dtype(c, 3)? {
         d @ (Dt::Float | Dt::F32) => sized(c, 2, vec![c.size(2)?.clone()], d),
-        _ => Err(c.error_at(3, Code::Dtype, "the values are floating point".to_string())),
+        _ => Err(Diag::linspace_dtype(c.at(3), c.op.name)),
     }
 }
 

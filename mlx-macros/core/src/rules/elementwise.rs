@@ -1,6 +1,6 @@
 //! Rules of operations on single elements: shapes stay, or broadcast.
 
-use crate::diag::{Code, Result};
+use crate::diag::{Diag, Result};
 use crate::ir::Arg;
 use crate::operands::{broadcast, need_float, need_whole, operands, promote};
 use crate::ops::Ctx;
@@ -16,11 +16,7 @@ pub fn same(c: &Ctx<'_>) -> Result<Ty> {
 pub fn negative(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     match d {
-        Dt::Bool => Err(c.error_at(
-            0,
-            Code::Dtype,
-            format!("bool has no sign, but {}", c.describe(0)),
-        )),
+        Dt::Bool => Err(Diag::bool_sign(c.at(0), c.op.name, c.describe(0))),
         _ => Ok(Ty::Tensor(s.clone(), d)),
     }
 }
@@ -29,11 +25,7 @@ pub fn negative(c: &Ctx<'_>) -> Result<Ty> {
 pub fn number(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     match d {
-        Dt::Bool => Err(c.error_at(
-            0,
-            Code::Dtype,
-            format!("needs numbers, but {}", c.describe(0)),
-        )),
+        Dt::Bool => Err(Diag::needs_numbers(c.at(0), c.op.name, c.describe(0))),
         _ => Ok(Ty::Tensor(s.clone(), d)),
     }
 }
@@ -64,7 +56,7 @@ pub fn not(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     match d {
         Dt::Bool => Ok(Ty::Tensor(s.clone(), d)),
-        _ => Err(c.error_at(0, Code::Dtype, format!("{} must be bool", c.describe(0)))),
+        _ => Err(Diag::needs_bool(c.at(0), c.op.name, c.describe(0))),
     }
 }
 
@@ -75,14 +67,11 @@ pub fn swiglu(c: &Ctx<'_>) -> Result<Ty> {
     need_float(c, 0, dtype)?;
     match a == b {
         true => Ok(Ty::Tensor(a.clone(), dtype)),
-        false => Err(c.error_at(
-            1,
-            Code::DimMismatch,
-            format!(
-                "both must have one shape: {}, {}",
-                c.describe(0),
-                c.describe(1)
-            ),
+        false => Err(Diag::shapes_differ(
+            c.at(1),
+            c.op.name,
+            c.describe(0),
+            c.describe(1),
         )),
     }
 }
@@ -94,13 +83,11 @@ pub fn prelu(c: &Ctx<'_>) -> Result<Ty> {
     need_float(c, 0, dtype)?;
     match broadcast(x, a) {
         Some(out) => Ok(Ty::Tensor(out, dtype)),
-        None => Err(c.error(
-            Code::Broadcast,
-            format!(
-                "shapes do not broadcast: {}, {}",
-                c.describe(0),
-                c.describe(1)
-            ),
+        None => Err(Diag::no_broadcast(
+            c.span,
+            c.op.name,
+            c.describe(0),
+            c.describe(1),
         )),
     }
 }
@@ -122,11 +109,7 @@ pub fn divide(c: &Ctx<'_>) -> Result<Ty> {
 pub fn whole(c: &Ctx<'_>) -> Result<Ty> {
     let (shape, dtype) = operands(c, 0, 1)?;
     match dtype {
-        Dt::Bool => Err(c.error_at(
-            0,
-            Code::Dtype,
-            format!("needs numbers, but {}", c.describe(0)),
-        )),
+        Dt::Bool => Err(Diag::needs_numbers(c.at(0), c.op.name, c.describe(0))),
         _ => Ok(Ty::Tensor(shape, dtype)),
     }
 }
@@ -142,7 +125,7 @@ pub fn logical(c: &Ctx<'_>) -> Result<Ty> {
     let (shape, _) = operands(c, 0, 1)?;
     for i in [0, 1] {
         if c.tensor(i)?.1 != Dt::Bool {
-            return Err(c.error_at(i, Code::Dtype, format!("{} must be bool", c.describe(i))));
+            return Err(Diag::needs_bool(c.at(i), c.op.name, c.describe(i)));
         }
     }
     Ok(Ty::Tensor(shape, Dt::Bool))
@@ -160,11 +143,7 @@ pub fn shift(c: &Ctx<'_>) -> Result<Ty> {
     let (shape, dtype) = operands(c, 0, 1)?;
     match dtype {
         Dt::I32 | Dt::U32 => Ok(Ty::Tensor(shape, dtype)),
-        _ => Err(c.error_at(
-            0,
-            Code::Dtype,
-            format!("needs whole numbers, but {}", c.describe(0)),
-        )),
+        _ => Err(Diag::needs_whole(c.at(0), c.op.name, c.describe(0))),
     }
 }
 
@@ -172,22 +151,11 @@ pub fn shift(c: &Ctx<'_>) -> Result<Ty> {
 pub fn where_(c: &Ctx<'_>) -> Result<Ty> {
     let (cond, d) = c.tensor(0)?;
     if d != Dt::Bool {
-        return Err(c.error_at(
-            0,
-            Code::Dtype,
-            format!("the condition must be bool, but {}", c.describe(0)),
-        ));
+        return Err(Diag::condition_dtype(c.at(0), c.op.name, c.describe(0)));
     }
     let (shape, dtype) = operands(c, 1, 2)?;
     let shape = broadcast(cond, &shape).ok_or_else(|| {
-        c.error(
-            Code::Broadcast,
-            format!(
-                "{} does not broadcast with {}",
-                c.noun(0),
-                c.names.shape(&shape)
-            ),
-        )
+        Diag::no_broadcast_with(c.span, c.op.name, c.noun(0), c.names.shape(&shape))
     })?;
     Ok(Ty::Tensor(shape, dtype))
 }
@@ -202,16 +170,11 @@ pub fn clip(c: &Ctx<'_>) -> Result<Ty> {
     for i in limits.clone() {
         let (s, d) = operands(c, 0, i)?;
         dtype = promote(c, 0, i, dtype, d)?;
-        shape = broadcast(&shape, &s).ok_or_else(|| {
-            c.error_at(
-                i,
-                Code::Broadcast,
-                format!("{} does not broadcast with the other limit", c.noun(i)),
-            )
-        })?;
+        shape = broadcast(&shape, &s)
+            .ok_or_else(|| Diag::limits_broadcast(c.at(i), c.op.name, c.noun(i)))?;
     }
     match limits.count() {
-        0 => Err(c.error(Code::Arguments, "needs a limit, below or above".to_string())),
+        0 => Err(Diag::no_limit(c.span, c.op.name)),
         _ => Ok(Ty::Tensor(shape, dtype)),
     }
 }
@@ -221,6 +184,6 @@ pub fn astype(c: &Ctx<'_>) -> Result<Ty> {
     let (s, _) = c.tensor(0)?;
     match c.args[1] {
         Arg::Dtype(d) => Ok(Ty::Tensor(s.clone(), d)),
-        _ => Err(c.error_at(1, Code::ArgumentKind, "expected a dtype".to_string())),
+        _ => Err(Diag::expected_dtype(c.at(1))),
     }
 }

@@ -1,6 +1,6 @@
 //! Rules of operations that pick and order elements.
 
-use crate::diag::{Code, Result};
+use crate::diag::{Diag, Result};
 use crate::ir::Arg;
 use crate::operands::{broadcast, need_index, promote};
 use crate::ops::Ctx;
@@ -22,14 +22,12 @@ pub fn take_along_axis(c: &Ctx<'_>) -> Result<Ty> {
     let fits =
         s.len() == ix.len() && (0..s.len()).all(|i| i == at || s[i] == ix[i] || ix[i].is_one());
     if !fits {
-        return Err(c.error_at(
-            1,
-            Code::DimMismatch,
-            format!(
-                "dims other than axis {at} differ: {}, {}",
-                c.describe(0),
-                c.describe(1)
-            ),
+        return Err(Diag::indices_shape(
+            c.at(1),
+            c.op.name,
+            at,
+            c.describe(0),
+            c.describe(1),
         ));
     }
     let mut out = s.clone();
@@ -45,21 +43,20 @@ pub fn put_along_axis(c: &Ctx<'_>) -> Result<Ty> {
     let at = c.axis(3, s.len())?;
     let fits = s.len() == ix.len() && (0..s.len()).all(|i| i == at || s[i] == ix[i]);
     if !fits {
-        return Err(c.error_at(
-            1,
-            Code::DimMismatch,
-            format!(
-                "dims other than axis {at} differ: {}, {}",
-                c.describe(0),
-                c.describe(1)
-            ),
+        return Err(Diag::indices_shape(
+            c.at(1),
+            c.op.name,
+            at,
+            c.describe(0),
+            c.describe(1),
         ));
     }
     if broadcast(v, ix).as_ref() != Some(ix) {
-        return Err(c.error_at(
-            2,
-            Code::Broadcast,
-            format!("{} does not broadcast to {}", c.noun(2), c.names.shape(ix)),
+        return Err(Diag::no_broadcast_to(
+            c.at(2),
+            c.op.name,
+            c.noun(2),
+            c.names.shape(ix),
         ));
     }
     Ok(Ty::Tensor(s.clone(), d))
@@ -86,11 +83,9 @@ fn kth(c: &Ctx<'_>, at: usize) -> Result<()> {
     let (s, _) = c.tensor(0)?;
     let i = c.place("kth");
     match (c.args.get(i), s[at].as_constant()) {
-        (Some(Arg::Int(k)), Some(n)) if *k >= n || *k < -n => Err(c.error_at(
-            i,
-            Code::Axis,
-            format!("there is no element {k} along axis {at} of {}", c.noun(0)),
-        )),
+        (Some(Arg::Int(k)), Some(n)) if *k >= n || *k < -n => {
+            Err(Diag::no_element(c.at(i), c.op.name, k, at, c.noun(0)))
+        }
         _ => Ok(()),
     }
 }
@@ -105,12 +100,13 @@ pub fn topk(c: &Ctx<'_>) -> Result<Ty> {
         .as_constant()
         .is_some_and(|n| n < 0);
     if beyond || k.as_constant().is_some_and(|n| n < 0) {
-        let text = format!(
-            "`{}` elements of axis {at} of {}",
+        return Err(Diag::more_than_there_are(
+            c.at(1),
+            c.op.name,
             c.names.dim(k),
-            c.noun(0)
-        );
-        return Err(c.error_at(1, Code::Size, text));
+            at,
+            c.noun(0),
+        ));
     }
     let mut s = s.clone();
     s[at] = k.clone();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diag::{Code, Diag, Result};
+use crate::diag::{Diag, Result};
 use crate::dims::{Dim, Shape};
 use crate::ir::Arg;
 use crate::operands::{broadcast, list_at, need_float, need_index, promote};
@@ -11,14 +11,14 @@ use crate::signature::{Dt, Ty};
 
 /// Sizes that are summed over differ.
 fn inner_differs(c: &Ctx<'_>, i: usize, j: usize, a: &Dim, b: &Dim) -> Diag {
-    let text = format!(
-        "inner dims `{}` and `{}` differ: {}, {}",
+    Diag::inner_differs(
+        c.span,
+        c.op.name,
         c.names.dim(a),
         c.names.dim(b),
         c.describe(i),
-        c.describe(j)
-    );
-    c.error(Code::Inner, text)
+        c.describe(j),
+    )
 }
 
 /// Refuses a tensor of fewer dims.
@@ -26,11 +26,10 @@ fn need_rank(c: &Ctx<'_>, i: usize, s: &Shape, rank: usize) -> Result<()> {
     if s.len() >= rank {
         return Ok(());
     }
-    let text = match rank {
-        1 => format!("needs one dim or more, but {}", c.describe(i)),
-        _ => format!("needs two dims or more, but {}", c.describe(i)),
-    };
-    Err(c.error_at(i, Code::Rank, text))
+    Err(match rank {
+        1 => Diag::needs_a_dim(c.at(i), c.op.name, c.describe(i)),
+        _ => Diag::needs_two_dims(c.at(i), c.op.name, c.describe(i)),
+    })
 }
 
 /// The product of arguments `i` and `j`.
@@ -44,16 +43,8 @@ fn product(c: &Ctx<'_>, i: usize, j: usize) -> Result<(Shape, Dt)> {
     if a[ra - 1] != b[rb - 2] {
         return Err(inner_differs(c, i, j, &a[ra - 1], &b[rb - 2]));
     }
-    let mut shape = broadcast(&a[..ra - 2].to_vec(), &b[..rb - 2].to_vec()).ok_or_else(|| {
-        c.error(
-            Code::Broadcast,
-            format!(
-                "leading dims do not broadcast: {}, {}",
-                c.describe(i),
-                c.describe(j)
-            ),
-        )
-    })?;
+    let mut shape = broadcast(&a[..ra - 2].to_vec(), &b[..rb - 2].to_vec())
+        .ok_or_else(|| Diag::leading_broadcast(c.span, c.op.name, c.describe(i), c.describe(j)))?;
     shape.extend([a[ra - 2].clone(), b[rb - 1].clone()]);
     Ok((shape, dtype))
 }
@@ -71,14 +62,11 @@ pub fn addmm(c: &Ctx<'_>) -> Result<Ty> {
     promote(c, 0, 1, d, dtype)?;
     match broadcast(s, &shape) {
         Some(out) if out == shape => Ok(Ty::Tensor(shape, dtype)),
-        _ => Err(c.error_at(
-            0,
-            Code::Broadcast,
-            format!(
-                "{} does not broadcast to {}",
-                c.noun(0),
-                c.names.shape(&shape)
-            ),
+        _ => Err(Diag::no_broadcast_to(
+            c.at(0),
+            c.op.name,
+            c.noun(0),
+            c.names.shape(&shape),
         )),
     }
 }
@@ -90,13 +78,10 @@ pub fn inner(c: &Ctx<'_>) -> Result<Ty> {
     need_float(c, 0, dtype)?;
     need_rank(c, 0, a, 1)?;
     need_rank(c, 1, b, 1)?;
-    let ((k, rows), (n, columns)) = match (a.split_last(), b.split_last()) {
-        (Some(a), Some(b)) => (a, b),
-        _ => return Err(c.error(Code::Rank, "needs one dim or more".to_string())),
-    };
-    match k == n {
-        true => Ok(Ty::Tensor([rows, columns].concat(), dtype)),
-        false => Err(inner_differs(c, 0, 1, k, n)),
+    let (rows, columns) = (a.len() - 1, b.len() - 1);
+    match a[rows] == b[columns] {
+        true => Ok(Ty::Tensor([&a[..rows], &b[..columns]].concat(), dtype)),
+        false => Err(inner_differs(c, 0, 1, &a[rows], &b[columns])),
     }
 }
 
@@ -106,11 +91,7 @@ pub fn outer(c: &Ctx<'_>) -> Result<Ty> {
     let dtype = promote(c, 0, 1, da, db)?;
     for (i, s) in [(0, a), (1, b)] {
         if s.len() != 1 {
-            return Err(c.error_at(
-                i,
-                Code::Rank,
-                format!("needs one dim, but {}", c.describe(i)),
-            ));
+            return Err(Diag::needs_a_vector(c.at(i), c.op.name, c.describe(i)));
         }
     }
     Ok(Ty::Tensor(vec![a[0].clone(), b[0].clone()], dtype))
@@ -123,14 +104,11 @@ pub fn vecdot(c: &Ctx<'_>) -> Result<Ty> {
     need_float(c, 0, dtype)?;
     let at = c.axis(2, a.len())?;
     if a != b {
-        return Err(c.error_at(
-            1,
-            Code::DimMismatch,
-            format!(
-                "both must have one shape: {}, {}",
-                c.describe(0),
-                c.describe(1)
-            ),
+        return Err(Diag::shapes_differ(
+            c.at(1),
+            c.op.name,
+            c.describe(0),
+            c.describe(1),
         ));
     }
     let mut out = a.clone();
@@ -144,7 +122,7 @@ pub fn tensordot(c: &Ctx<'_>) -> Result<Ty> {
     let dtype = promote(c, 0, 1, da, db)?;
     need_float(c, 0, dtype)?;
     let Arg::Ints(both) = &c.args[2] else {
-        return Err(c.error_at(2, Code::ArgumentKind, "expected axes".to_string()));
+        return Err(Diag::expected_axes(c.at(2)));
     };
     let (left, right) = both.split_at(both.len() / 2);
     let resolve = |i: usize, s: &Shape, list: &[i64]| -> Result<Vec<usize>> {
@@ -155,7 +133,7 @@ pub fn tensordot(c: &Ctx<'_>) -> Result<Ty> {
         seen.dedup();
         match seen.len() == places.len() {
             true => Ok(places),
-            false => Err(c.error_at(2, Code::Permutation, "an axis is named twice".to_string())),
+            false => Err(Diag::axis_twice(c.at(2), c.op.name)),
         }
     };
     let (left, right) = (resolve(0, a, left)?, resolve(1, b, right)?);
@@ -178,13 +156,13 @@ pub fn tensordot(c: &Ctx<'_>) -> Result<Ty> {
 pub fn einsum(c: &Ctx<'_>) -> Result<Ty> {
     let (first, dtype, rest) = list_at(c, 1)?;
     need_float_of(c, dtype)?;
-    let bad = |text: String| Err(c.error_at(0, Code::Subscripts, text));
+    let (at, op) = (c.at(0), c.op.name);
     let Arg::Text(text) = &c.args[0] else {
-        return bad("expected subscripts".to_string());
+        return Err(Diag::expected_text(at));
     };
     let text: String = text.chars().filter(|l| !l.is_whitespace()).collect();
     let Some((inputs, output)) = text.split_once("->") else {
-        return bad(format!("`{text}` has no `->`"));
+        return Err(Diag::subscripts_without_arrow(at, op, text));
     };
     let inputs: Vec<&str> = inputs.split(',').collect();
     let shapes: Vec<&Shape> = [first]
@@ -192,34 +170,34 @@ pub fn einsum(c: &Ctx<'_>) -> Result<Ty> {
         .chain(rest.iter().map(|(s, _)| *s))
         .collect();
     if inputs.len() != shapes.len() {
-        return bad(format!(
-            "{} subscripts for {} tensors",
-            inputs.len(),
-            shapes.len()
-        ));
+        return Err(Diag::subscripts_count(at, op, inputs.len(), shapes.len()));
     }
     let mut sizes: BTreeMap<char, Dim> = BTreeMap::new();
     for (letters, shape) in inputs.iter().zip(shapes) {
         if letters.chars().count() != shape.len() {
-            return bad(format!(
-                "`{letters}` names {} dims of {}",
+            let shape = c.names.shape(shape);
+            return Err(Diag::subscripts_rank(
+                at,
+                op,
+                letters,
                 letters.chars().count(),
-                c.names.shape(shape)
+                shape,
             ));
         }
         for (l, d) in letters.chars().zip(shape) {
             if !l.is_ascii_alphabetic() || letters.matches(l).count() > 1 {
-                return bad(format!("`{letters}`: each dim has a letter of its own"));
+                return Err(Diag::subscripts_letter(at, op, letters));
             }
             let known = sizes.entry(l).or_insert_with(|| d.clone());
             if known != d {
-                let text = format!(
-                    "`{l}` is both `{}` and `{}`: {}",
+                return Err(Diag::letter_of_two_sizes(
+                    c.at(1),
+                    c.op.name,
+                    l,
                     c.names.dim(known),
                     c.names.dim(d),
-                    c.describe(1)
-                );
-                return Err(c.error_at(1, Code::Inner, text));
+                    c.describe(1),
+                ));
             }
         }
     }
@@ -228,20 +206,14 @@ pub fn einsum(c: &Ctx<'_>) -> Result<Ty> {
         Some(shape) if output.chars().all(|l| output.matches(l).count() == 1) => {
             Ok(Ty::Tensor(shape, dtype))
         }
-        _ => bad(format!(
-            "`{output}`: each letter of the result is one of the tensors', once"
-        )),
+        _ => Err(Diag::subscripts_result(at, op, output)),
     }
 }
 
 fn need_float_of(c: &Ctx<'_>, d: Dt) -> Result<()> {
     match d {
         Dt::Float | Dt::F32 => Ok(()),
-        _ => Err(c.error_at(
-            1,
-            Code::Dtype,
-            format!("needs floating point, but {}", c.describe(1)),
-        )),
+        _ => Err(Diag::needs_float(c.at(1), c.op.name, c.describe(1))),
     }
 }
 
@@ -269,12 +241,12 @@ pub fn gather_mm(c: &Ctx<'_>) -> Result<Ty> {
     };
     let (left, right) = (chosen(2, a)?, chosen(3, b)?);
     let mut shape = broadcast(&left, &right).ok_or_else(|| {
-        let text = format!(
-            "indices do not broadcast: {} and {}",
+        Diag::indices_broadcast(
+            c.span,
+            c.op.name,
             c.names.shape(&left),
-            c.names.shape(&right)
-        );
-        c.error(Code::Broadcast, text)
+            c.names.shape(&right),
+        )
     })?;
     shape.extend([a[ra - 2].clone(), b[rb - 1].clone()]);
     Ok(Ty::Tensor(shape, dtype))
@@ -285,50 +257,34 @@ fn packed(c: &Ctx<'_>, i: usize, options: usize) -> Result<(Shape, Dt)> {
     let (w, dw) = c.tensor(i)?;
     let ((s, ds), (b, db)) = (c.tensor(i + 1)?, c.tensor(i + 2)?);
     if dw != Dt::U32 || w.len() < 2 {
-        return Err(c.error_at(
-            i,
-            Code::Dtype,
-            format!(
-                "packed weights are [.., out, words] of u32, but {}",
-                c.describe(i)
-            ),
-        ));
+        return Err(Diag::needs_packed(c.at(i), c.op.name, c.describe(i)));
     }
     let dtype = promote(c, i + 1, i + 2, ds, db)?;
     need_float(c, i + 1, dtype)?;
     let (Arg::Int(group), Arg::Int(bits)) = (&c.args[options], &c.args[options + 1]) else {
-        return Err(c.error(
-            Code::ArgumentKind,
-            "group size and bits are whole numbers".to_string(),
-        ));
+        return Err(Diag::expected_integer(c.at(options)));
     };
     if !matches!(group, 32 | 64 | 128) || !matches!(bits, 2 | 3 | 4 | 5 | 6 | 8) {
-        let text = format!(
-            "groups are of 32, 64 or 128 and bits 2, 3, 4, 5, 6 or 8, found {group} and {bits}"
-        );
-        return Err(c.error_at(options, Code::ArgumentKind, text));
+        return Err(Diag::packed_numbers(c.at(options), c.op.name, group, bits));
     }
     let last = w.len() - 1;
     let width = w[last].times(&Dim::constant(32));
-    let width = c.divide(&width, &Dim::constant(*bits)).ok_or_else(|| {
-        let text = format!(
-            "{bits} bits are not known to divide the words of {}",
-            c.noun(i)
-        );
-        c.error_at(i, Code::DimMismatch, text)
-    })?;
+    let width = c
+        .divide(&width, &Dim::constant(*bits))
+        .ok_or_else(|| Diag::packed_words(c.at(i), c.op.name, bits, c.noun(i)))?;
     let fits = s == b
         && s.len() == w.len()
         && s[..last] == w[..last]
         && s[last].times(&Dim::constant(*group)) == width;
     if !fits {
-        let text = format!(
-            "one scale and bias for {group} weights: {}, {}, {}",
+        return Err(Diag::packed_scales(
+            c.at(i + 1),
+            c.op.name,
+            group,
             c.describe(i),
             c.describe(i + 1),
-            c.describe(i + 2)
-        );
-        return Err(c.error_at(i + 1, Code::DimMismatch, text));
+            c.describe(i + 2),
+        ));
     }
     let mut shape = w.clone();
     shape[last] = width;
@@ -348,11 +304,7 @@ pub fn quantized_matmul(c: &Ctx<'_>) -> Result<Ty> {
     let dtype = promote(c, 0, 2, d, dw)?;
     need_rank(c, 0, x, 1)?;
     if w.len() != 2 {
-        return Err(c.error_at(
-            1,
-            Code::Rank,
-            format!("needs two dims, but {}", c.describe(1)),
-        ));
+        return Err(Diag::needs_a_matrix(c.at(1), c.op.name, c.describe(1)));
     }
     let (inner, out) = match c.flag(4) {
         true => (&w[1], &w[0]),

@@ -1,6 +1,6 @@
 //! Rules of losses: one value for each place, or their mean or sum.
 
-use crate::diag::{Code, Result};
+use crate::diag::{Diag, Result};
 use crate::dims::Shape;
 use crate::ir::Arg;
 use crate::operands::{need_float, need_index, promote};
@@ -29,14 +29,11 @@ fn equal(c: &Ctx<'_>) -> Result<(Shape, Dt)> {
         promote(c, 0, i, dtype, d)?;
         need_float(c, i, d)?;
         if s != first {
-            return Err(c.error_at(
-                i,
-                Code::DimMismatch,
-                format!(
-                    "both must have one shape: {}, {}",
-                    c.describe(0),
-                    c.describe(i)
-                ),
+            return Err(Diag::shapes_differ(
+                c.at(i),
+                c.op.name,
+                c.describe(0),
+                c.describe(i),
             ));
         }
     }
@@ -72,13 +69,14 @@ fn rows(c: &Ctx<'_>, i: usize) -> Result<Shape> {
     if *t == rows {
         return Ok(rows);
     }
-    let text = format!(
-        "one target for each row of {}: {}, {}",
+
+    Err(Diag::targets_shape(
+        c.at(1),
+        c.op.name,
         c.op.params[0].0,
         c.describe(0),
-        c.describe(1)
-    );
-    Err(c.error_at(1, Code::DimMismatch, text))
+        c.describe(1),
+    ))
 }
 
 /// `logits [.., V]`, `targets [..]` of indices or `[.., V]` of probabilities -> `[..] of f32`.
@@ -100,12 +98,12 @@ pub fn cross_entropy(c: &Ctx<'_>) -> Result<Ty> {
     if let Some((w, dw)) = c.optional(2)? {
         need_float(c, 2, dw)?;
         if *w != rows {
-            let text = format!(
-                "one weight for each target: {}, {}",
+            return Err(Diag::weights_shape(
+                c.at(2),
+                c.op.name,
                 c.describe(1),
-                c.describe(2)
-            );
-            return Err(c.error_at(2, Code::DimMismatch, text));
+                c.describe(2),
+            ));
         }
     }
     finish(c, rows, Dt::F32)

@@ -1,6 +1,6 @@
 //! Rules of operations over axes.
 
-use crate::diag::{Code, Result};
+use crate::diag::{Diag, Result};
 use crate::operands::{need_float, promote, reduced};
 use crate::ops::Ctx;
 use crate::signature::{Dt, Ty};
@@ -50,13 +50,7 @@ pub fn scan(c: &Ctx<'_>) -> Result<Ty> {
     c.axis(1, s.len())?;
     match (d, c.op.name) {
         (_, "logcumsumexp") => need_float(c, 0, d)?,
-        (Dt::Bool, _) => {
-            return Err(c.error_at(
-                0,
-                Code::Dtype,
-                format!("needs numbers, but {}", c.describe(0)),
-            ))
-        }
+        (Dt::Bool, _) => return Err(Diag::needs_numbers(c.at(0), c.op.name, c.describe(0))),
         _ => {}
     }
     Ok(Ty::Tensor(s.clone(), d))
@@ -69,14 +63,7 @@ pub fn glu(c: &Ctx<'_>) -> Result<Ty> {
     let at = c.axis(1, s.len())?;
     let half = c
         .divide(&s[at], &crate::dims::Dim::constant(2))
-        .ok_or_else(|| {
-            let text = format!(
-                "2 is not known to divide `{}` of {}",
-                c.names.dim(&s[at]),
-                c.noun(0)
-            );
-            c.error_at(0, Code::DimMismatch, text)
-        })?;
+        .ok_or_else(|| Diag::no_halves(c.at(0), c.op.name, c.names.dim(&s[at]), c.noun(0)))?;
     let mut s = s.clone();
     s[at] = half;
     Ok(Ty::Tensor(s, d))
@@ -87,11 +74,7 @@ pub fn norm(c: &Ctx<'_>) -> Result<Ty> {
     let (x, d) = c.tensor(0)?;
     need_float(c, 0, d)?;
     if x.is_empty() {
-        return Err(c.error_at(
-            0,
-            Code::Rank,
-            format!("needs one dim or more, but {}", c.describe(0)),
-        ));
+        return Err(Diag::needs_a_dim(c.at(0), c.op.name, c.describe(0)));
     }
     for i in [c.place("weight"), c.place("bias")] {
         if i >= c.args.len() {
@@ -102,15 +85,12 @@ pub fn norm(c: &Ctx<'_>) -> Result<Ty> {
         };
         promote(c, 0, i, d, dw)?;
         if w.len() != 1 || x.last() != w.first() {
-            return Err(c.error_at(
-                i,
-                Code::DimMismatch,
-                format!(
-                    "the {} must have the last dim's size: {}, {}",
-                    c.op.params[i].0,
-                    c.describe(0),
-                    c.describe(i)
-                ),
+            return Err(Diag::norm_weight(
+                c.at(i),
+                c.op.name,
+                c.op.params[i].0,
+                c.describe(0),
+                c.describe(i),
             ));
         }
     }

@@ -1,6 +1,6 @@
 //! Rules of operations that move elements and change none.
 
-use crate::diag::{Code, Result};
+use crate::diag::{Diag, Result};
 use crate::dims::{volume, Dim, Shape};
 use crate::ir::Arg;
 use crate::operands::{broadcast, list};
@@ -25,27 +25,25 @@ fn sizes_of(c: &Ctx<'_>, at: usize, s: &[Dim]) -> Result<Shape> {
         [i] if to[i].as_constant() == Some(-1) => {
             to[i] = Dim::constant(1);
             to[i] = c.divide(&from, &volume(&to)).ok_or_else(|| {
-                let text = format!(
-                    "-1 has no size: `{}` does not divide the elements of {}",
-                    c.names.dim(&volume(&to)),
-                    c.noun(0)
-                );
-                c.error_at(at, Code::Reshape, text)
+                Diag::reshape_open(c.at(at), c.op.name, c.names.dim(&volume(&to)), c.noun(0))
             })?;
         }
-        [_] => return Err(c.error_at(at, Code::Reshape, "a size is negative".to_string())),
-        _ => return Err(c.error_at(at, Code::Reshape, "more than one -1".to_string())),
+        [_] => return Err(Diag::negative_size(c.at(at), c.op.name)),
+        _ => return Err(Diag::reshape_two_open(c.at(at), c.op.name)),
     }
     let into = volume(&to);
     if from == into {
         return Ok(to);
     }
-    let text = format!(
-        "{} has `{from}` elements, {} has `{into}`",
+
+    Err(Diag::reshape_elements(
+        c.at(at),
+        c.op.name,
         c.noun(0),
-        c.names.shape(&to)
-    );
-    Err(c.error_at(at, Code::Reshape, text))
+        from,
+        c.names.shape(&to),
+        into,
+    ))
 }
 
 /// One axis in place of those from `start_axis` to `end_axis`.
@@ -56,8 +54,7 @@ pub fn flatten(c: &Ctx<'_>) -> Result<Ty> {
     }
     let (start, end) = (c.axis(1, s.len())?, c.axis(2, s.len())?);
     if start > end {
-        let text = format!("axis {start} comes after axis {end}");
-        return Err(c.error_at(2, Code::Axis, text));
+        return Err(Diag::axes_turned(c.at(2), c.op.name, start, end));
     }
     let joined = volume(&s[start..=end]);
     Ok(Ty::Tensor(
@@ -72,7 +69,7 @@ pub fn unflatten(c: &Ctx<'_>) -> Result<Ty> {
     let at = c.axis(1, s.len())?;
     let parts = sizes_of(c, 2, &s[at..=at])?;
     if parts.is_empty() {
-        return Err(c.error_at(2, Code::Reshape, "needs one size or more".to_string()));
+        return Err(Diag::unflatten_nothing(c.at(2), c.op.name));
     }
     Ok(Ty::Tensor([&s[..at], &parts, &s[at + 1..]].concat(), d))
 }
@@ -84,10 +81,11 @@ pub fn broadcast_to(c: &Ctx<'_>) -> Result<Ty> {
     not_negative(c, 1)?;
     match broadcast(s, &to) {
         Some(out) if out == to => Ok(Ty::Tensor(to, d)),
-        _ => Err(c.error_at(
-            1,
-            Code::Broadcast,
-            format!("{} does not broadcast to {}", c.noun(0), c.names.shape(&to)),
+        _ => Err(Diag::no_broadcast_to(
+            c.at(1),
+            c.op.name,
+            c.noun(0),
+            c.names.shape(&to),
         )),
     }
 }
@@ -99,8 +97,7 @@ pub fn transpose(c: &Ctx<'_>) -> Result<Ty> {
     let mut seen = axes.clone();
     seen.sort_unstable();
     if seen != (0..s.len()).collect::<Vec<_>>() {
-        let text = format!("{} axes are named for {}", axes.len(), c.noun(0));
-        return Err(c.error_at(1, Code::Permutation, text));
+        return Err(Diag::axes_count(c.at(1), c.op.name, axes.len(), c.noun(0)));
     }
     Ok(Ty::Tensor(axes.iter().map(|a| s[*a].clone()).collect(), d))
 }
@@ -138,12 +135,13 @@ pub fn squeeze(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     let at = c.axis(1, s.len())?;
     if !s[at].is_one() {
-        let text = format!(
-            "axis {at} has size `{}`, not 1: {}",
+        return Err(Diag::axis_not_one(
+            c.at(1),
+            c.op.name,
+            at,
             c.names.dim(&s[at]),
-            c.describe(0)
-        );
-        return Err(c.error_at(1, Code::DimMismatch, text));
+            c.describe(0),
+        ));
     }
     let mut s = s.clone();
     s.remove(at);
@@ -158,11 +156,7 @@ pub fn concatenate(c: &Ctx<'_>) -> Result<Ty> {
     for (s, _) in rest {
         let fits = s.len() == first.len() && (0..s.len()).all(|i| i == at || s[i] == first[i]);
         if !fits {
-            return Err(c.error_at(
-                0,
-                Code::DimMismatch,
-                format!("only axis {at} may differ: {}", c.describe(0)),
-            ));
+            return Err(Diag::joined_shapes(c.at(0), c.op.name, at, c.describe(0)));
         }
         out[at] = out[at].plus(&s[at]);
     }
@@ -174,11 +168,7 @@ pub fn stack(c: &Ctx<'_>) -> Result<Ty> {
     let (first, dtype, rest) = list(c)?;
     let at = c.axis(1, first.len() + 1)?;
     if rest.iter().any(|(s, _)| *s != first) {
-        return Err(c.error_at(
-            0,
-            Code::DimMismatch,
-            format!("all shapes must be equal: {}", c.describe(0)),
-        ));
+        return Err(Diag::stacked_shapes(c.at(0), c.op.name, c.describe(0)));
     }
     let mut out = first.clone();
     out.insert(at, Dim::constant(rest.len() as i64 + 1));
@@ -192,23 +182,11 @@ pub fn split(c: &Ctx<'_>) -> Result<Ty> {
         return split_sizes(c, sizes);
     }
     let Arg::Int(parts @ 1..=64) = c.args[1] else {
-        return Err(c.error_at(
-            1,
-            Code::ArgumentKind,
-            "the number of parts is between 1 and 64".to_string(),
-        ));
+        return Err(Diag::parts_count(c.at(1), c.op.name));
     };
     let at = c.axis(2, s.len())?;
     let part = c.divide(&s[at], &Dim::constant(parts)).ok_or_else(|| {
-        c.error_at(
-            1,
-            Code::DimMismatch,
-            format!(
-                "{parts} is not known to divide `{}` of {}",
-                c.names.dim(&s[at]),
-                c.noun(0)
-            ),
-        )
+        Diag::parts_unknown(c.at(1), c.op.name, parts, c.names.dim(&s[at]), c.noun(0))
     })?;
     let mut one = s.clone();
     one[at] = part;
@@ -221,13 +199,14 @@ fn split_sizes(c: &Ctx<'_>, sizes: &[Dim]) -> Result<Ty> {
     let negative = |x: &Dim| x.as_constant().is_some_and(|n| n < 0);
     let sum = sizes.iter().fold(Dim::constant(0), |sum, x| sum.plus(x));
     if sizes.is_empty() || sizes.iter().any(negative) || sum != s[at] {
-        let text = format!(
-            "the sizes add up to `{}`, but axis {at} is `{}`: {}",
+        return Err(Diag::parts_sum(
+            c.at(1),
+            c.op.name,
             c.names.dim(&sum),
+            at,
             c.names.dim(&s[at]),
-            c.describe(0)
-        );
-        return Err(c.error_at(1, Code::DimMismatch, text));
+            c.describe(0),
+        ));
     }
     let part = |size: &Dim| {
         let mut one = s.clone();
@@ -248,12 +227,7 @@ pub fn slice(c: &Ctx<'_>) -> Result<Ty> {
         all => all.to_vec(),
     };
     if [start.len(), stop.len(), steps.len()] != [axes.len(); 3] {
-        let text = format!(
-            "one start, stop and stride for each of {} axes of {}",
-            axes.len(),
-            c.noun(0)
-        );
-        return Err(c.error_at(1, Code::Arguments, text));
+        return Err(Diag::slice_count(c.at(1), c.op.name, axes.len(), c.noun(0)));
     }
     let mut out = s.clone();
     for (i, at) in axes.into_iter().enumerate() {
@@ -266,28 +240,24 @@ pub fn slice(c: &Ctx<'_>) -> Result<Ty> {
         let below = |x: &Dim, y: &Dim| y.plus(&x.negated()).as_constant().is_some_and(|n| n < 0);
         let zero = Dim::constant(0);
         if below(&from, &to) || below(&to, size) || below(&zero, &from) {
-            let text = format!(
-                "`{}..{}` is outside axis {at} of {}",
+            return Err(Diag::slice_outside(
+                c.at(2),
+                c.op.name,
                 c.names.dim(&start[i]),
                 c.names.dim(&stop[i]),
-                c.noun(0)
-            );
-            return Err(c.error_at(2, Code::Slice, text));
+                at,
+                c.noun(0),
+            ));
         }
         let step = &steps[i];
         if step.as_constant().is_some_and(|n| n < 1) {
-            return Err(c.error_at(3, Code::Slice, "a stride is 1 or more".to_string()));
+            return Err(Diag::slice_stride(c.at(3), c.op.name));
         }
         // The last step may be cut short: the quotient rounded up.
         let length = to.plus(&from.negated());
         let up = length.plus(step).plus(&Dim::constant(-1));
         out[at] = c.floor_div(&up, step).ok_or_else(|| {
-            let text = format!(
-                "steps of `{}` through `{}` have no known number",
-                c.names.dim(step),
-                c.names.dim(&length)
-            );
-            c.error_at(3, Code::Stride, text)
+            Diag::steps_unknown(c.at(3), c.op.name, c.names.dim(step), c.names.dim(&length))
         })?;
     }
     Ok(Ty::Tensor(out, d))
@@ -324,8 +294,12 @@ pub fn pad(c: &Ctx<'_>) -> Result<Ty> {
     let widths = c.dims(1);
     not_negative(c, 1)?;
     if widths.len() != 2 * s.len() {
-        let text = format!("{} pairs for {}", widths.len() / 2, c.noun(0));
-        return Err(c.error_at(1, Code::Arguments, text));
+        return Err(Diag::pad_pairs(
+            c.at(1),
+            c.op.name,
+            widths.len() / 2,
+            c.noun(0),
+        ));
     }
     let grown = s.iter().zip(widths.chunks(2));
     let grown = grown.map(|(d, w)| w.iter().fold(d.clone(), |d, w| d.plus(w)));
@@ -335,7 +309,7 @@ pub fn pad(c: &Ctx<'_>) -> Result<Ty> {
 fn not_negative(c: &Ctx<'_>, i: usize) -> Result<()> {
     let negative = |d: &Dim| d.as_constant().is_some_and(|n| n < 0);
     match c.dims(i).iter().any(negative) {
-        true => Err(c.error_at(i, Code::Size, "a size is negative".to_string())),
+        true => Err(Diag::negative_size(c.at(i), c.op.name)),
         false => Ok(()),
     }
 }
@@ -344,11 +318,7 @@ fn not_negative(c: &Ctx<'_>, i: usize) -> Result<()> {
 pub fn triangle(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     match s.len() {
-        0 | 1 => Err(c.error_at(
-            0,
-            Code::Rank,
-            format!("needs two dims or more, but {}", c.describe(0)),
-        )),
+        0 | 1 => Err(Diag::needs_two_dims(c.at(0), c.op.name, c.describe(0))),
         _ => Ok(Ty::Tensor(s.clone(), d)),
     }
 }

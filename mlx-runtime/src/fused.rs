@@ -14,6 +14,7 @@ use mlx_sys as sys;
 
 use crate::array::build;
 use crate::error::from_c;
+use crate::handles::VectorArray;
 use crate::{stream, Array, Result};
 
 thread_local! {
@@ -173,5 +174,19 @@ pub fn lora_linear(x: &Array, w: &Array, a: &Array, b: &Array, scale: f32) -> Re
         let [x, w, a, b] = inputs.map(Array::as_raw);
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
         unsafe { sys::mlxrs_lora_linear(out, x, w, a, b, scale, s) }
+    })
+}
+
+/// The elements of arrays of one dtype, each in rows, one array behind the other: `[..]` each ->
+/// `[n]`. One piece of work however many arrays there are, where [`crate::ops::concatenate`] queues
+/// one for each. There is no gradient. On a GPU this is a concatenation.
+///
+/// # Errors
+/// If there are no arrays, or their dtypes differ.
+pub fn gather(arrays: &[&Array]) -> Result<Array> {
+    let list = VectorArray::from_refs("gather", arrays)?;
+    build("gather", arrays, |out, s| {
+        // SAFETY: the list and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlxrs_gather(out, list.as_raw(), s) }
     })
 }

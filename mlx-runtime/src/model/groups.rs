@@ -1,7 +1,10 @@
 //! Trainable tensors gathered in flat buffers, so that one update of the optimiser is a handful of
 //! operations however many layers there are.
+//!
+//! Per group an update queues one copy of all gradients into a buffer (on a GPU one for each), the
+//! optimiser's arithmetic on whole buffers, and views of the result for each tensor.
 
-use crate::{ops, Array, Dtype, Error, ErrorKind, Result};
+use crate::{fused, ops, Array, Dtype, Error, ErrorKind, Result};
 
 /// Tensors of one dtype share a buffer. A group is the unit of the optimiser's step, of clipping
 /// and of saving its state.
@@ -80,13 +83,8 @@ impl ParamGroups {
         self.groups
             .iter()
             .map(|g| {
-                let flat: Result<Vec<Array>> = g
-                    .members
-                    .iter()
-                    .map(|(i, _)| ops::reshape(&tensors[*i], &[-1]))
-                    .collect();
-                let flat = flat?;
-                ops::concatenate(&flat.iter().collect::<Vec<_>>(), 0)
+                let members: Vec<&Array> = g.members.iter().map(|(i, _)| &tensors[*i]).collect();
+                fused::gather(&members)
             })
             .collect()
     }

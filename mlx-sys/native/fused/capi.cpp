@@ -123,3 +123,13 @@ extern "C" int mlxrs_lora_linear(mlx_array* res,
   return guarded(
       [&] { set(res, mlxrs::lora_linear(get(x), get(w), get(a), get(b), scale, get(s))); });
 }
+
+extern "C" int mlxrs_gather(mlx_array* res, const mlx_vector_array arrays, const mlx_stream s) {
+  return guarded([&] {
+    if (!arrays.ctx) {
+      throw std::runtime_error("expected a non-empty mlx_vector_array");
+    }
+    const auto& all = *static_cast<const std::vector<mlxrs::array>*>(arrays.ctx);
+    set(res, mlxrs::gather(all, get(s)));
+  });
+}

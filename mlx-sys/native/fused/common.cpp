@@ -70,6 +70,15 @@ float* Evaluation::output(array& a) {
   return a.data<float>();
 }
 
+char* Evaluation::bytes(array& a) {
+  if (planner_) {
+    planner_->output(a);
+    return nullptr;
+  }
+  allocate(a);
+  return a.data<char>();
+}
+
 float* Evaluation::scratch(int rows, int columns) {
   if (planner_) {
     planner_->temporary(size_t(rows) * columns * sizeof(float));

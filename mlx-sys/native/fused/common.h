@@ -43,6 +43,9 @@ class Evaluation {
   // Memory for an output.
   float* output(array& a);
 
+  // Memory for an output of any type; null while the evaluation is only replayed.
+  char* bytes(array& a);
+
   // Memory of rows * columns floats until the work is done.
   float* scratch(int rows, int columns);
 

@@ -8,6 +8,7 @@
 
 #include "mlx/c/array.h"
 #include "mlx/c/stream.h"
+#include "mlx/c/vector.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -64,6 +65,9 @@ int mlxrs_lora_linear(mlx_array* res,
                       const mlx_array b,
                       float scale,
                       const mlx_stream s);
+
+/** arrays of one type, any shapes -> [their number of elements], one behind the other */
+int mlxrs_gather(mlx_array* res, const mlx_vector_array arrays, const mlx_stream s);
 
 #ifdef __cplusplus
 }

@@ -103,7 +103,8 @@ macro_rules! block {
                 targets: Tensor![B, L; i32],
                 weights: Tensor![B, L; f32],
             ) -> Tensor![; f32] {
-                let z = tanh(self.head(x) / 2.5) * 2.5;
+                let y = self.down(self.up(x) * gelu_approx(self.gate(x)));
+                let z = tanh(self.head(y) / 2.5) * 2.5;
                 cross_entropy(z, targets, weights, reduction = "mean")
             }
         }
@@ -124,6 +125,7 @@ block!(NoDeadCode, except(dead_code));
 block!(NoCommon, except(common_subexpressions));
 block!(NoCrossEntropy, except(cross_entropy));
 block!(NoSwiglu, except(swiglu));
+block!(NoGeglu, except(geglu));
 block!(NoAttention, except(attention));
 block!(NoProjections, except(projections));
 block!(NoResidualNorm, except(residual_norm));
@@ -315,6 +317,7 @@ tests! {
     common_subexpressions: NoCommon,
     cross_entropy: NoCrossEntropy,
     swiglu: NoSwiglu,
+    geglu: NoGeglu,
     attention: NoAttention,
     projections: NoProjections,
     residual_norm: NoResidualNorm,

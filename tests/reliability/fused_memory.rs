@@ -97,6 +97,38 @@ macro_rules! deep {
 
 deep!(Deep, only(dequantize));
 
+macro_rules! gates {
+    ($name:ident, $($switches:tt)*) => {
+        #[mlx_model(config = Config, fuse($($switches)*))]
+        struct $name {}
+
+        #[mlx_model]
+        impl $name {
+            fn six(&self, x: Tensor![N, hidden]) -> Tensor![N, hidden] {
+                let a = silu(x) * x;
+                let b = silu(a) * x;
+                let c = silu(b) * x;
+                let d = gelu_approx(c) * x;
+                let e = gelu_approx(d) * x;
+                gelu_approx(e) * x
+            }
+
+            fn loss(&self, x: Tensor![N, hidden]) -> Tensor![; f32] {
+                self.six(self.six(self.six(x))).sum().astype(f32)
+            }
+        }
+
+        impl Loss for $name {
+            fn total(&self, batch: &[Array]) -> Result<Array> {
+                self.loss(&batch[0])
+            }
+        }
+    };
+}
+
+gates!(Gates, only(swiglu, geglu));
+gates!(Loose, off);
+
 fn config(hidden: usize) -> Arc<Config> {
     Arc::new(Config {
         hidden,
@@ -233,6 +265,21 @@ fn neither_all_logits_nor_dequantised_weights_are_kept() -> Result<()> {
     heads::<Fused, Whole>("trained", Dtype::Float32, |m| m.whole())?;
     heads::<Tied, TiedWhole>("tied", Dtype::Float32, |m| m.whole())?;
     heads::<Fused, Whole>("frozen, bfloat16", Dtype::Bfloat16, |_| Ok(()))?;
+
+    let options = LoadOptions::new(Dtype::Float32);
+    let (gates, loose): (Gates, Loose) = (reload(WIDTH, &options)?, reload(WIDTH, &options)?);
+    let x = random::normal(
+        &[1024, WIDTH as i32],
+        Dtype::Float32,
+        0.0,
+        1.2,
+        Some(&Key::new(1)?),
+    )?;
+    let (low, grads) = peak(Loss::total, &gates, std::slice::from_ref(&x))?;
+    let (high, want) = peak(Loss::total, &loose, &[x])?;
+    println!("18 gates: {low} and {high} bytes, one value is {MATRIX}");
+    assert!(10 * low < 6 * high, "{low} and {high}");
+    close("gates", &grads, &want, 1e-4)?;
 
     let mut options = LoadOptions::new(Dtype::Float32);
     options.quantize = Some(Quantization {

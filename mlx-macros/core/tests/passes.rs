@@ -37,6 +37,27 @@ fn switches_hold_passes_back() {
 }
 
 #[test]
+fn gates_fuse_on_either_side_and_only_at_full_shape() {
+    let graph = |body: &str| {
+        let method = format!(
+            "fn forward(&self, x: Tensor![B, hidden], y: Tensor![B, hidden], z: Tensor![hidden]) -> Tensor![B, hidden] {{ {body} }}"
+        );
+        graphs("", "", &method)
+    };
+    for (body, found) in [
+        ("silu(x) * y", "swiglu(%0, %1)"),
+        ("y * silu(x)", "swiglu(%0, %1)"),
+        ("gelu_approx(x) * y", "geglu(%0, %1)"),
+        ("y * gelu_approx(x)", "geglu(%0, %1)"),
+        ("silu(x) * z", "multiply("),
+        ("gelu(x) * y", "multiply("),
+    ] {
+        let text = graph(body);
+        assert!(text.contains(found), "{body}: {text}");
+    }
+}
+
+#[test]
 fn what_nothing_reads_is_not_computed_unless_it_changes_a_cache() {
     let fields = "#[param(hidden, hidden)] a: Linear, #[rope(head_dim)] rope: Rope,";
     let method = "fn forward(&self, x: Tensor![B, H, L, head_dim], y: Tensor![B, hidden], cache: &mut KvCache) -> Tensor![B, hidden] {

@@ -13,10 +13,10 @@ mod common;
 mod cross_entropy;
 mod dead_code;
 mod dequantize;
+mod gated;
 mod lora;
 mod projections;
 mod residual_norm;
-mod swiglu;
 mod switches;
 
 pub use switches::Switches;
@@ -51,7 +51,12 @@ pub static PASSES: &[Pass] = &[
     Pass {
         name: "swiglu",
         doc: "`silu(gate) * up` is one operation with a gradient of its own",
-        run: swiglu::run,
+        run: gated::swiglu,
+    },
+    Pass {
+        name: "geglu",
+        doc: "`gelu_approx(gate) * up` is one operation with a gradient of its own",
+        run: gated::geglu,
     },
     Pass {
         name: "attention",

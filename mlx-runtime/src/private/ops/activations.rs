@@ -5,7 +5,7 @@ use crate::ops::{
     abs, add, divide, erf, exp, greater, logaddexp, logsumexp, max, maximum, minimum, multiply,
     negative, sigmoid, sign, softmax, split, square, stop_gradient, subtract, tanh, where_,
 };
-use crate::{fused, Array, Result};
+use crate::{Array, Result};
 
 /// `max(x, 0)`.
 pub fn relu(x: &Array) -> Result<Array> {
@@ -139,12 +139,4 @@ pub fn glu(x: &Array, axis: i32) -> Result<Array> {
         crate::__private::item(&halves, 1)?,
     );
     multiply(&a, &sigmoid(&b)?)
-}
-
-/// `silu(gate) * up` (Shazeer 2020).
-pub fn swiglu(gate: &Array, up: &Array) -> Result<Array> {
-    match fused::available(gate) {
-        true => fused::swiglu(gate, up),
-        false => multiply(&silu(gate)?, up),
-    }
 }

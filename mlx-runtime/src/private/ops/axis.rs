@@ -27,3 +27,13 @@ along_axis! {
     cummin(axis: i32, reverse: bool, inclusive: bool);
     logcumsumexp(axis: i32, reverse: bool, inclusive: bool);
 }
+
+/// Arrays one after the other along one axis.
+pub fn concatenate(arrays: &[&Array], axis: i32) -> Result<Array> {
+    ops::concatenate(arrays, axis)
+}
+
+/// Arrays along a new axis.
+pub fn stack(arrays: &[&Array], axis: i32) -> Result<Array> {
+    ops::stack(arrays, axis)
+}

@@ -22,16 +22,16 @@ pub use shape::*;
 pub use crate::ops::fast::layer_norm;
 pub use crate::ops::{
     abs, add, addmm, all, any, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, astype,
-    bitwise_and, bitwise_invert, bitwise_or, bitwise_xor, broadcast_to, ceil, clip, concatenate,
-    conv1d, cos, cosh, degrees, dequantize, divide, einsum, equal, erf, erfinv, exp, expm1,
-    flatten, floor, floor_divide, gather_mm, greater, greater_equal, inner, isfinite, isinf, isnan,
-    isneginf, isposinf, left_shift, less, less_equal, log, log10, log1p, log2, logaddexp,
-    logical_and, logical_not, logical_or, logical_xor, logsumexp, matmul, max, maximum, mean,
-    median, min, minimum, moveaxis, multiply, nan_to_num, negative, not_equal, ones, ones_like,
-    outer, power, prod, put_along_axis, quantized_matmul, radians, reciprocal, remainder, reshape,
-    right_shift, roll, round, rsqrt, sigmoid, sign, sin, sinh, softmax, sqrt, square, stack, std,
-    stop_gradient, subtract, sum, swapaxes, take_along_axis, tan, tanh, tile, transpose, tril,
-    triu, trunc, unflatten, var, vecdot, where_, zeros, zeros_like,
+    bitwise_and, bitwise_invert, bitwise_or, bitwise_xor, broadcast_to, ceil, clip, conv1d, cos,
+    cosh, degrees, dequantize, divide, einsum, equal, erf, erfinv, exp, expm1, flatten, floor,
+    floor_divide, gather_mm, greater, greater_equal, inner, isfinite, isinf, isnan, isneginf,
+    isposinf, left_shift, less, less_equal, log, log10, log1p, log2, logaddexp, logical_and,
+    logical_not, logical_or, logical_xor, logsumexp, matmul, max, maximum, mean, median, min,
+    minimum, moveaxis, multiply, nan_to_num, negative, not_equal, ones, ones_like, outer, power,
+    prod, put_along_axis, quantized_matmul, radians, reciprocal, remainder, reshape, right_shift,
+    roll, round, rsqrt, sigmoid, sign, sin, sinh, softmax, sqrt, square, std, stop_gradient,
+    subtract, sum, swapaxes, take_along_axis, tan, tanh, tile, transpose, tril, triu, trunc,
+    unflatten, var, vecdot, where_, zeros, zeros_like,
 };
 
 use crate::{ops, Array, Result};

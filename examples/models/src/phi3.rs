@@ -20,7 +20,7 @@ pub struct Attention {
     #[lora]
     #[param(hidden, q)]
     o_proj: Linear,
-    #[rope(head_dim, base = rope_theta, traditional = rope_traditional, scaling = rope_scaling)]
+    #[rope(head_dim, rotated = rotary_dim, base = rope_theta, scaling = rope_scaling)]
     rope: Rope,
 }
 

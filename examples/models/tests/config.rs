@@ -1,7 +1,13 @@
 //! Configs as transformers writes them, and what is refused. `dump_configs.py` writes the former.
 
+use std::sync::Arc;
+
+use mlx_models::phi3::Phi3;
 use mlx_models::{Config, Family};
+use mlx_runtime::model::init;
 use mlx_runtime::nn::RopeScaling;
+use mlx_runtime::random::Key;
+use mlx_runtime::Dtype;
 use serde_json::{json, Map, Value};
 
 fn written() -> Map<String, Value> {
@@ -116,14 +122,16 @@ fn what_the_models_would_do_differently_is_refused() {
         &["silu", "gelu"],
     );
     refused(
-        Family::Phi3,
+        Family::Llama,
         json!({"partial_rotary_factor": 0.75}),
-        &["0.75"],
+        &["partial_rotary_factor", "0.75"],
     );
-    let part = json!({"rope_parameters": {"partial_rotary_factor": 0.5}});
-    refused(Family::Phi3, part, &["partial_rotary_factor", "0.5"]);
+    let part = json!({"rope_parameters": {"partial_rotary_factor": 1.5}});
+    refused(Family::Phi3, part, &["partial_rotary_factor", "1.5"]);
     let long = json!({"rope_scaling": {"type": "longrope"}});
-    refused(Family::Phi3, long, &["rope_scaling", "longrope"]);
+    refused(Family::Phi3, long, &["rope_scaling", "long_factor"]);
+    let other = json!({"rope_scaling": {"type": "yarn"}});
+    refused(Family::Phi3, other, &["rope_scaling", "yarn"]);
     refused(
         Family::Qwen2,
         json!({"use_sliding_window": true}),
@@ -165,4 +173,14 @@ fn what_the_models_would_do_differently_is_refused() {
         &["sliding_window", "0"],
     );
     refused(Family::Mixtral, json!({"vocab_size": null}), &["null"]);
+}
+
+#[test]
+fn no_more_of_a_head_rotates_than_there_is() {
+    let mut config = parse(&with(Family::Phi3, json!({"vocab_size": 8})));
+    (config.num_hidden_layers, config.rotary_dim) = (1, 98);
+    let key = Key::new(0).unwrap();
+    let loaded = init::<Phi3>(&Arc::new(config), key, Dtype::Float32);
+    let text = loaded.err().unwrap().to_string();
+    assert!(text.contains("rotary_dim = 98 of head_dim = 96"), "{text}");
 }

@@ -91,6 +91,13 @@ CASES = {
     "gemma3_tied": {**BASE, **GEMMA3, "tie_word_embeddings": True},
     "phi3": {**EVEN, "model_type": "phi3"},
     "phi3_window": {**EVEN, "model_type": "phi3", "sliding_window": 5},
+    "phi3_long": {
+        **EVEN,
+        "model_type": "phi3",
+        "partial_rotary_factor": 0.75,
+        "original_max_position_embeddings": 32,
+        "rope_scaling": {"type": "longrope", "long_factor": [1.1, 2.5, 4.0], "short_factor": [1.0, 1.0, 1.0]},
+    },
     "gpt2": dict(
         model_type="gpt2",
         n_embd=24,

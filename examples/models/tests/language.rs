@@ -154,6 +154,11 @@ fn phi3_slides() {
 }
 
 #[test]
+fn phi3_rotates_a_part_by_long_factors() {
+    check("phi3_long");
+}
+
+#[test]
 fn gemma2_caps_and_slides_in_every_other_layer() {
     check("gemma2");
 }

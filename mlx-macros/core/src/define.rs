@@ -197,7 +197,8 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
                 quote! { __loader.embedding(#path, #rows, #dim, #frozen) }
             }
             FieldKind::Layer(held) => held.load(&size, &config_expr, &path, frozen),
-            FieldKind::Rope { dims, base, traditional, scaling } => {
+            FieldKind::Rope { dims, rotated, base, traditional, scaling } => {
+                let rotated = size(rotated);
                 let (dims, base, traditional) = (size(dims), config_expr(base), config_expr(traditional));
                 let scaling = scaling.as_ref().map_or_else(
                     || quote! { ::core::option::Option::None },
@@ -206,7 +207,7 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
                         quote! { #s.as_ref() }
                     },
                 );
-                quote! { __loader.rope(#path, #dims, (#base) as f32, #traditional, #scaling) }
+                quote! { __loader.rope(#path, #dims, #rotated, (#base) as f32, #traditional, #scaling) }
             }
             FieldKind::Param { shape, dtype } => {
                 let shape = shape.iter().map(size);

@@ -86,6 +86,8 @@ pub enum FieldKind {
     /// Rotary positions; holds no weights.
     Rope {
         dims: Dim,
+        /// How many of them rotate; the rest pass.
+        rotated: Dim,
         base: Expr,
         traditional: Expr,
         scaling: Option<Expr>,
@@ -556,9 +558,14 @@ fn kind<'a>(
                 .take("traditional")
                 .unwrap_or_else(|| syn::parse_quote!(false));
             let scaling = args.take("scaling");
-            args.finish(&["base", "traditional", "scaling"])?;
+            let rotated = match args.take("rotated") {
+                Some(e) => dim_expr(&e, names)?,
+                None => dims.clone(),
+            };
+            args.finish(&["base", "traditional", "scaling", "rotated"])?;
             FieldKind::Rope {
                 dims,
+                rotated,
                 base,
                 traditional,
                 scaling,

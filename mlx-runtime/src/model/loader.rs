@@ -418,12 +418,22 @@ impl Loader {
         &mut self,
         path: &str,
         dims: LoadDim,
+        rotated: LoadDim,
         base: f32,
         traditional: bool,
         scaling: Option<&RopeScaling>,
     ) -> Rope {
-        let size = self.sizes(path, &[dims]).map_or(2, |s| s[0]);
-        Rope::new(size, base, traditional, scaling).unwrap_or_else(|e| {
+        let Some(sizes) = self.sizes(path, &[dims, rotated]) else {
+            return Rope::default();
+        };
+        if sizes[1] > sizes[0] {
+            self.error(format!(
+                "{path}: {} = {} of {} = {} values rotate",
+                rotated.text, sizes[1], dims.text, sizes[0]
+            ));
+            return Rope::default();
+        }
+        Rope::new(sizes[1], base, traditional, scaling).unwrap_or_else(|e| {
             self.error(format!("{path}: {e}"));
             Rope::default()
         })

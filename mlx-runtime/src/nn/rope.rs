@@ -23,6 +23,13 @@ pub enum RopeScaling {
         /// The length that the model was trained on first.
         original_max_position_embeddings: f32,
     },
+    /// A factor for each pair, searched for (Ding et al. 2024), and one for the values.
+    LongRope {
+        /// What each pair's period is multiplied by.
+        factors: Vec<f32>,
+        /// What the rotated values are multiplied by.
+        magnitude: f32,
+    },
 }
 
 /// Rotates pairs of each head's values by an angle that grows with the position.
@@ -35,6 +42,8 @@ pub struct Rope {
     periods: Option<Array>,
     /// Their inverse, the angle per position.
     freqs: Option<Array>,
+    /// What the rotated values are multiplied by, if that is not one.
+    magnitude: Option<f32>,
 }
 
 impl Rope {
@@ -52,10 +61,23 @@ impl Rope {
         if dims < 2 || dims % 2 != 0 || !(base.is_finite() && base > 1.0) {
             return Err(bad(format!("rotary positions need an even head size and a base above 1, found {dims} and {base}")));
         }
+        let magnitude = match scaling {
+            Some(RopeScaling::LongRope { factors, magnitude }) => {
+                if factors.len() != (dims / 2) as usize || !magnitude.is_finite() {
+                    return Err(bad(format!(
+                        "{dims} rotated values need {} factors and a magnitude, found {} and {magnitude}",
+                        dims / 2,
+                        factors.len()
+                    )));
+                }
+                Some(*magnitude).filter(|m| *m != 1.0)
+            }
+            _ => None,
+        };
         let mut periods = Vec::new();
         for i in 0..dims / 2 {
             let period = f64::from(base).powf(2.0 * f64::from(i) / f64::from(dims));
-            let scaled = scale(period, scaling);
+            let scaled = scale(period, i as usize, scaling);
             if !(scaled.is_finite() && scaled > 0.0) {
                 return Err(bad(format!(
                     "rope scaling {scaling:?} gives a period of {scaled}"
@@ -69,15 +91,17 @@ impl Rope {
             traditional,
             periods: Some(Array::from_slice(&periods, &[dims / 2])?),
             freqs: Some(Array::from_slice(&inverse, &[dims / 2])?),
+            magnitude,
         })
     }
 
-    /// `[B, heads, L, dims] -> [B, heads, L, dims]`, positions counted from the cache's end.
+    /// `[B, heads, L, D] -> [B, heads, L, D]`, of which the first `dims` rotate, positions counted
+    /// from the cache's end.
     ///
     /// # Errors
     /// If the last dim is smaller than `dims`.
     pub fn forward(&self, x: &Array, cache: &mut KvCache) -> Result<Array> {
-        ops::fast::rope(
+        let y = ops::fast::rope(
             x,
             self.dims,
             self.traditional,
@@ -85,23 +109,34 @@ impl Rope {
             1.0,
             cache.offset(),
             self.periods.as_ref(),
-        )
+        )?;
+        let Some(magnitude) = self.magnitude else {
+            return Ok(y);
+        };
+        let width = y.dim(-1)?;
+        let factor = |i| if i < self.dims { magnitude } else { 1.0 };
+        let factors: Vec<f32> = (0..width).map(factor).collect();
+        let factors = Array::from_slice(&factors, &[width])?;
+        ops::multiply(&y, &ops::astype(&factors, y.dtype())?)
     }
 
     pub(crate) fn traditional(&self) -> bool {
         self.traditional
     }
 
-    /// The angle per position of each pair, float32 `[dims / 2]`.
+    /// The angle per position of each pair, float32 `[dims / 2]`, if rotating is all that is done.
     pub(crate) fn frequencies(&self) -> Option<&Array> {
-        self.freqs.as_ref()
+        self.freqs.as_ref().filter(|_| self.magnitude.is_none())
     }
 }
 
-/// The period of one pair after scaling.
-fn scale(period: f64, scaling: Option<&RopeScaling>) -> f64 {
+/// The period of pair `i` after scaling.
+fn scale(period: f64, i: usize, scaling: Option<&RopeScaling>) -> f64 {
     match scaling {
         None => period,
+        Some(RopeScaling::LongRope { factors, .. }) => {
+            period * factors.get(i).copied().map_or(f64::NAN, f64::from)
+        }
         Some(RopeScaling::Linear { factor }) => period * f64::from(*factor),
         Some(RopeScaling::Llama3 {
             factor,
@@ -136,6 +171,11 @@ mod tests {
     fn bad_numbers_are_errors() {
         assert!(Rope::new(7, 10000.0, false, None).is_err());
         assert!(Rope::new(8, 0.0, false, None).is_err());
+        let short = RopeScaling::LongRope {
+            factors: vec![1.0; 3],
+            magnitude: 1.0,
+        };
+        assert!(Rope::new(8, 10000.0, false, Some(&short)).is_err());
         let zero = RopeScaling::Linear { factor: 0.0 };
         assert!(Rope::new(8, 10000.0, false, Some(&zero)).is_err());
     }

@@ -97,6 +97,8 @@ pub struct Config {
     pub vocab_size: usize,
     /// Added to the mean square in the norms, or to the variance (GPT-2).
     pub rms_norm_eps: f32,
+    /// How many values of a head rotate (Phi 3).
+    pub rotary_dim: usize,
     /// Base of the rotary periods.
     pub rope_theta: f32,
     /// Whether rotary pairs are neighbours (GGUF) or halves (Hugging Face).
@@ -144,6 +146,7 @@ impl Default for Config {
             head_dim: 0,
             vocab_size: 0,
             rms_norm_eps: 1e-6,
+            rotary_dim: 0,
             rope_theta: 10_000.0,
             rope_traditional: false,
             rope_scaling: None,

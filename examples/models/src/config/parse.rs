@@ -30,6 +30,7 @@ struct Raw {
     rope_parameters: Option<Value>,
     rope_local_base_freq: Option<f64>,
     partial_rotary_factor: Option<f64>,
+    original_max_position_embeddings: Option<f64>,
     tie_word_embeddings: bool,
     #[serde(alias = "n_positions")]
     max_position_embeddings: Option<usize>,
@@ -159,6 +160,7 @@ impl Config {
             head_dim,
             vocab_size: raw.vocab_size,
             rms_norm_eps: raw.rms_norm_eps as f32,
+            rotary_dim: (head_dim as f64 * rotary_part(&raw)) as usize,
             rope_theta,
             rope_traditional: raw.rope_traditional.unwrap_or(false),
             rope_scaling,
@@ -232,12 +234,12 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
         !raw.scale_attn_by_inverse_layer_idx,
         "scale_attn_by_inverse_layer_idx is set, which is not supported"
     );
-    let nested = raw.rope_parameters.as_ref();
-    let nested = nested.and_then(|r| r["partial_rotary_factor"].as_f64());
-    let part = raw.partial_rotary_factor.or(nested);
-    if let Some(part) = part.filter(|f| *f != 1.0) {
-        bail!("partial_rotary_factor is {part}; only 1 is supported");
-    }
+    let part = rotary_part(raw);
+    ensure!(
+        part == 1.0 || (family == Family::Phi3 && part > 0.0 && part < 1.0),
+        "partial_rotary_factor is {part}, which is not supported for {}",
+        family.model_type()
+    );
     let listed = raw.layer_types.iter().flatten();
     let listed = listed.filter(|t| *t == "sliding_attention").count() > 0;
     ensure!(
@@ -246,6 +248,13 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
         family.model_type()
     );
     Ok(())
+}
+
+/// How much of each head rotates.
+fn rotary_part(raw: &Raw) -> f64 {
+    let nested = raw.rope_parameters.as_ref();
+    let nested = nested.and_then(|r| r["partial_rotary_factor"].as_f64());
+    raw.partial_rotary_factor.or(nested).unwrap_or(1.0)
 }
 
 /// Base and scaling of the rotary periods.
@@ -262,7 +271,7 @@ fn rope(family: Family, raw: &Raw) -> Result<(f32, Option<RopeScaling>)> {
         "rope_theta must be above 0, not {theta}"
     );
     let scaling = raw.rope_scaling.as_ref().filter(|v| !v.is_null());
-    let scaling = rope_scaling(scaling.unwrap_or(nested)).context("rope_scaling")?;
+    let scaling = rope_scaling(raw, scaling.unwrap_or(nested)).context("rope_scaling")?;
     Ok((theta as f32, scaling))
 }
 
@@ -271,7 +280,7 @@ fn local_theta(raw: &Raw) -> Option<f64> {
     raw.rope_parameters.as_ref()?["sliding_attention"]["rope_theta"].as_f64()
 }
 
-fn rope_scaling(value: &Value) -> Result<Option<RopeScaling>> {
+fn rope_scaling(raw: &Raw, value: &Value) -> Result<Option<RopeScaling>> {
     let kind = value["rope_type"].as_str().or(value["type"].as_str());
     let number = |key: &str| {
         value[key]
@@ -290,7 +299,31 @@ fn rope_scaling(value: &Value) -> Result<Option<RopeScaling>> {
             high_freq_factor: number("high_freq_factor")?,
             original_max_position_embeddings: number("original_max_position_embeddings")?,
         }),
-        Some(other) => bail!("the kind {other:?} is not supported (known: linear, llama3)"),
+        Some("longrope" | "su") => Some(long_rope(raw, value)?),
+        Some(other) => {
+            bail!("the kind {other:?} is not supported (known: linear, llama3, longrope)")
+        }
+    })
+}
+
+/// The factors for long texts, which mlx-lm takes for texts of every length; texts that a cache holds
+/// could not change from one set to the other.
+fn long_rope(raw: &Raw, value: &Value) -> Result<RopeScaling> {
+    let factors = value["long_factor"].as_array();
+    let factors = factors.context("long_factor is missing")?.iter();
+    let factors: Option<Vec<f32>> = factors.map(|f| Some(f.as_f64()? as f32)).collect();
+    let nested = value["original_max_position_embeddings"].as_f64();
+    let first = raw.original_max_position_embeddings.or(nested);
+    let first = first.unwrap_or(4096.0);
+    let most = raw.max_position_embeddings.map_or(first, |n| n as f64);
+    let stretch = most / first;
+    ensure!(first > 1.0, "original_max_position_embeddings is {first}");
+    Ok(RopeScaling::LongRope {
+        factors: factors.context("long_factor holds something else than numbers")?,
+        magnitude: match stretch > 1.0 {
+            true => (1.0 + stretch.ln() / first.ln()).sqrt() as f32,
+            false => 1.0,
+        },
     })
 }
 

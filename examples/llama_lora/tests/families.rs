@@ -25,6 +25,12 @@ fn config(family: Family) -> Value {
             c["num_local_experts"] = json!(4);
             c["num_experts_per_tok"] = json!(2);
         }
+        Family::Qwen3Moe => {
+            c["num_experts"] = json!(4);
+            c["num_experts_per_tok"] = json!(2);
+            c["moe_intermediate_size"] = json!(32);
+            c["decoder_sparse_step"] = json!(2);
+        }
         Family::Gemma2 | Family::Gemma3 => c["query_pre_attn_scalar"] = json!(8),
         Family::Gpt2 => {
             c = json!({
@@ -56,7 +62,8 @@ impl Visitor for Tensors {
                     all.insert(name.clone(), ops::transpose(&a, &[1, 0]).unwrap());
                 }
                 // Stored one by one.
-                (Family::Mixtral, Some((path, w @ ("w1" | "w2" | "w3")))) => {
+                (Family::Mixtral, Some((path, w @ ("w1" | "w2" | "w3"))))
+                | (Family::Qwen3Moe, Some((path, w @ ("gate_proj" | "up_proj" | "down_proj")))) => {
                     // Fresh bare tensors are zero, and nothing would learn through them.
                     let parts = random::normal(
                         a.shape(),
@@ -118,6 +125,9 @@ fn keys(family: Family) -> Vec<&'static str> {
             match family {
                 Family::Mixtral => keys.push("block_sparse_moe.gate"),
                 _ => keys.extend(["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"]),
+            }
+            if family == Family::Qwen3Moe {
+                keys.push("mlp.gate");
             }
             keys
         }
@@ -182,6 +192,7 @@ families! {
     mixtral Mixtral,
     qwen2 Qwen2,
     qwen3 Qwen3,
+    qwen3_moe Qwen3Moe,
     phi3 Phi3,
     gemma2 Gemma2,
     gemma3 Gemma3,

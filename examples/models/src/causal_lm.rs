@@ -44,6 +44,7 @@ pub fn dispatch<V: Visitor>(family: Family, visitor: V) -> V::Output {
         Family::Mixtral => visitor.visit::<crate::mixtral::Mixtral>(),
         Family::Qwen2 => visitor.visit::<crate::qwen2::Qwen2>(),
         Family::Qwen3 => visitor.visit::<crate::qwen3::Qwen3>(),
+        Family::Qwen3Moe => visitor.visit::<crate::qwen3_moe::Qwen3Moe>(),
         Family::Phi3 => visitor.visit::<crate::phi3::Phi3>(),
         Family::Gemma2 => visitor.visit::<crate::gemma2::Gemma2>(),
         Family::Gemma3 => visitor.visit::<crate::gemma3::Gemma3>(),

@@ -19,6 +19,7 @@ pub mod mixtral;
 pub mod phi3;
 pub mod qwen2;
 pub mod qwen3;
+pub mod qwen3_moe;
 pub mod vit;
 
 pub use causal_lm::{dispatch, CausalLm, Visitor};

@@ -172,6 +172,11 @@ fn what_the_models_would_do_differently_is_refused() {
         json!({"sliding_window": 0}),
         &["sliding_window", "0"],
     );
+    refused(
+        Family::Qwen3Moe,
+        json!({"mlp_only_layers": [1]}),
+        &["mlp_only_layers"],
+    );
     refused(Family::Mixtral, json!({"vocab_size": null}), &["null"]);
 }
 

@@ -70,6 +70,15 @@ GEMMA3 = dict(
     sliding_window_pattern=3,
     hidden_activation="gelu_pytorch_tanh",
 )
+QWEN3_MOE = dict(
+    model_type="qwen3_moe",
+    num_hidden_layers=4,
+    num_experts=5,
+    num_experts_per_tok=2,
+    moe_intermediate_size=12,
+    decoder_sparse_step=2,
+    mlp_only_layers=[],
+)
 CASES = {
     "llama": {
         **BASE,
@@ -86,6 +95,8 @@ CASES = {
     "qwen2_tied": {**EVEN, "model_type": "qwen2", "tie_word_embeddings": True},
     "qwen3": {**BASE, "model_type": "qwen3", "rope_theta": 1000000.0},
     "qwen3_tied": {**BASE, "model_type": "qwen3", "tie_word_embeddings": True},
+    "qwen3moe": {**BASE, **QWEN3_MOE, "norm_topk_prob": True},
+    "qwen3moe_plain": {**BASE, **QWEN3_MOE, "norm_topk_prob": False},
     "gemma2": {**BASE, **GEMMA2},
     "gemma3": {**BASE, **GEMMA3},
     "gemma3_tied": {**BASE, **GEMMA3, "tie_word_embeddings": True},
@@ -118,8 +129,9 @@ CASES = {
 }
 
 
-# Mixtral's names of an expert's matrices.
+# The names of an expert's matrices.
 EXPERTS = {"gate_proj": "w1", "down_proj": "w2", "up_proj": "w3"}
+QWEN_EXPERTS = {name: name for name in EXPERTS}
 
 
 def gemma2_windows(self, inputs, cache=None):
@@ -169,15 +181,19 @@ def published(config, name, array):
         stored = array.T if array.ndim == 2 and name.startswith("h.") else array
         return [(name, stored)]
     if "switch_mlp" in name:
-        for part, w in EXPERTS.items():
+        for part, w in experts(config).items():
             name = name.replace(f"switch_mlp.{part}", f"experts.{{}}.{w}")
         return [(name.format(e), a) for e, a in enumerate(array)]
     return [(name, array)]
 
 
-def in_memory(name):
+def experts(config):
+    return EXPERTS if config["model_type"] == "mixtral" else QWEN_EXPERTS
+
+
+def in_memory(config, name):
     """The name that a tensor of mlx-lm's model has in ours."""
-    for part, w in EXPERTS.items():
+    for part, w in experts(config).items():
         name = name.replace(f"switch_mlp.{part}.weight", w)
     return name
 
@@ -203,12 +219,13 @@ def dump(folder, case, config):
     weights = mx.maximum(mx.random.uniform(-0.5, 1.0, tokens.shape), 0)
     value, grads = nn.value_and_grad(model, loss)(model, tokens, targets, weights)
     out = {"weight." + n: a for n, a in stored.items()}
-    out |= {"grad." + in_memory(n.removeprefix(prefix)): g for n, g in tree_flatten(grads)}
+    out |= {"grad." + in_memory(config, n.removeprefix(prefix)): g for n, g in tree_flatten(grads)}
     out |= {"tokens": tokens, "targets": targets, "weights": weights, "loss": value, "logits": model(tokens)}
     facts = {"config": json.dumps(config)}
     if "_" not in case:
         # The same with an adapter at each linear map of the blocks.
-        keys = [n for n, m in model.layers[0].named_modules() if isinstance(m, nn.Linear)]
+        keys = {n for layer in model.layers for n, m in layer.named_modules() if isinstance(m, nn.Linear)}
+        keys = sorted(keys)
         lora = {"rank": 3, "scale": 2.0, "dropout": 0.0, "keys": keys}
         model.freeze()
         linear_to_lora_layers(model, len(model.layers), lora)

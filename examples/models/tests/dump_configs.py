@@ -11,7 +11,7 @@ from pathlib import Path
 
 from transformers import AutoConfig
 
-TYPES = ["llama", "mistral", "mixtral", "qwen2", "qwen3", "phi3", "gemma2", "gemma3_text", "gpt2"]
+TYPES = ["llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "phi3", "gemma2", "gemma3_text", "gpt2"]
 
 if __name__ == "__main__":
     configs = {t: AutoConfig.for_model(t).to_dict() for t in TYPES}

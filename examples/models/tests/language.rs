@@ -54,7 +54,7 @@ impl Visitor for Case<'_> {
         // Frozen, projections that share an input are joined.
         adapters(self.0, &dump, dump.load::<M>(config(), Dtype::Float32));
         // MLX gathers matmuls on the CPU in float32 alone.
-        if config().family == Family::Mixtral {
+        if matches!(config().family, Family::Mixtral | Family::Qwen3Moe) {
             return;
         }
         // Half precision: 8 bits of each number, after all layers a tenth of the largest.
@@ -141,6 +141,12 @@ fn mistral_slides() {
 #[test]
 fn mixtral_chooses_experts() {
     check("mixtral");
+}
+
+#[test]
+fn qwen3_with_experts_in_every_other_layer() {
+    check("qwen3moe");
+    check("qwen3moe_plain");
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub enum Family {
     Qwen2,
     /// Qwen 3, without experts.
     Qwen3,
+    /// Qwen 3 with experts.
+    Qwen3Moe,
     /// Phi 3 and 4.
     Phi3,
     /// Gemma 2.
@@ -38,6 +40,7 @@ impl Family {
         Family::Mixtral,
         Family::Qwen2,
         Family::Qwen3,
+        Family::Qwen3Moe,
         Family::Phi3,
         Family::Gemma2,
         Family::Gemma3,
@@ -52,6 +55,7 @@ impl Family {
             Family::Mixtral => "mixtral",
             Family::Qwen2 => "qwen2",
             Family::Qwen3 => "qwen3",
+            Family::Qwen3Moe => "qwen3_moe",
             Family::Phi3 => "phi3",
             Family::Gemma2 => "gemma2",
             Family::Gemma3 => "gemma3_text",
@@ -131,6 +135,12 @@ pub struct Config {
     pub num_local_experts: usize,
     /// Experts that work on a token.
     pub num_experts_per_tok: usize,
+    /// Width inside an expert, where other layers have no experts (Qwen 3).
+    pub moe_intermediate_size: usize,
+    /// Each layer whose number, counted from 1, this divides has experts (Qwen 3).
+    pub decoder_sparse_step: usize,
+    /// Whether the weights of a token's experts are made to sum to one (Qwen 3).
+    pub norm_topk_prob: bool,
 }
 
 impl Default for Config {
@@ -163,6 +173,9 @@ impl Default for Config {
             final_logit_softcapping: None,
             num_local_experts: 0,
             num_experts_per_tok: 0,
+            moe_intermediate_size: 0,
+            decoder_sparse_step: 1,
+            norm_topk_prob: false,
         }
     }
 }

@@ -51,9 +51,14 @@ struct Raw {
     query_pre_attn_scalar: Option<f64>,
     attn_logit_softcapping: Option<f64>,
     final_logit_softcapping: Option<f64>,
-    #[serde(alias = "num_experts")]
+    num_experts: Option<usize>,
     num_local_experts: Option<usize>,
     num_experts_per_tok: Option<usize>,
+    moe_intermediate_size: Option<usize>,
+    decoder_sparse_step: Option<usize>,
+    mlp_only_layers: Option<Vec<usize>>,
+    #[serde(default)]
+    norm_topk_prob: bool,
 }
 
 /// What `transformers` takes where the file says nothing. Sizes have to be said.
@@ -74,6 +79,10 @@ fn defaults(family: Family) -> Value {
         Family::Qwen3 => json!({
             "rms_norm_eps": 1e-6, "max_position_embeddings": 32768, "num_key_value_heads": 32,
             "head_dim": 128,
+        }),
+        Family::Qwen3Moe => json!({
+            "rms_norm_eps": 1e-6, "max_position_embeddings": 32768, "num_key_value_heads": 4,
+            "num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": 768,
         }),
         Family::Phi3 => json!({"rms_norm_eps": 1e-5, "max_position_embeddings": 4096}),
         Family::Gemma2 => json!({
@@ -183,8 +192,11 @@ impl Config {
             ),
             attn_logit_softcapping: number(raw.attn_logit_softcapping, 1.0),
             final_logit_softcapping: raw.final_logit_softcapping.map(|n| n as f32),
-            num_local_experts: raw.num_local_experts.unwrap_or(0),
+            num_local_experts: raw.num_local_experts.or(raw.num_experts).unwrap_or(0),
             num_experts_per_tok: raw.num_experts_per_tok.unwrap_or(0),
+            moe_intermediate_size: raw.moe_intermediate_size.unwrap_or(0),
+            decoder_sparse_step: raw.decoder_sparse_step.unwrap_or(1),
+            norm_topk_prob: raw.norm_topk_prob,
         })
     }
 }
@@ -211,8 +223,11 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
         ("head_dim", raw.head_dim),
         ("vocab_size", Some(raw.vocab_size)),
         ("sliding_window", raw.sliding_window),
+        ("num_experts", raw.num_experts),
         ("num_local_experts", raw.num_local_experts),
         ("num_experts_per_tok", raw.num_experts_per_tok),
+        ("moe_intermediate_size", raw.moe_intermediate_size),
+        ("decoder_sparse_step", raw.decoder_sparse_step),
     ] {
         if let Some(value) = value {
             ensure!(
@@ -239,6 +254,10 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
         part == 1.0 || (family == Family::Phi3 && part > 0.0 && part < 1.0),
         "partial_rotary_factor is {part}, which is not supported for {}",
         family.model_type()
+    );
+    ensure!(
+        raw.mlp_only_layers.as_ref().is_none_or(Vec::is_empty),
+        "mlp_only_layers is not supported"
     );
     let listed = raw.layer_types.iter().flatten();
     let listed = listed.filter(|t| *t == "sliding_attention").count() > 0;

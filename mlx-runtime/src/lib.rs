@@ -29,6 +29,7 @@ pub mod device;
 pub mod distributed;
 mod dtype;
 mod error;
+pub mod explain;
 pub mod export;
 pub mod fft;
 mod forecast;

@@ -92,11 +92,33 @@ struct Need {
     fields: BTreeSet<String>,
 }
 
+/// The values that are kept, and the linear maps of which one must be trained or adapted for that;
+/// none if they are kept in any case.
+pub fn kept(model: &ModelDef, graph: &Graph) -> BTreeMap<Id, BTreeSet<String>> {
+    let needs = needs(model, graph, &live(graph));
+    let float = |id: &Id| {
+        let node = &graph.nodes[*id];
+        matches!(node.ty, Ty::Tensor(_, Dt::Float | Dt::F32))
+            && !matches!(node.kind, Kind::Param(_))
+    };
+    let kept = needs.into_iter().filter(|(id, _)| float(id));
+    kept.map(|(id, need)| match need.always {
+        true => (id, BTreeSet::new()),
+        false => (id, need.fields),
+    })
+    .collect()
+}
+
 /// A value is kept if the gradient of an operation that reads it needs it.
 pub fn saved(model: &ModelDef, graph: &Graph) -> Saved {
     let live = live(graph);
+    let needs = needs(model, graph, &live);
+    region(model, graph, &live, &needs, 0, graph.nodes.len())
+}
+
+fn needs(model: &ModelDef, graph: &Graph, live: &BTreeSet<Id>) -> BTreeMap<Id, Need> {
     let mut needs: BTreeMap<Id, Need> = BTreeMap::new();
-    for id in &live {
+    for id in live {
         let node = &graph.nodes[*id];
         let mut need = |v: Id| needs.entry(root(graph, v)).or_default().always = true;
         match &node.kind {
@@ -132,7 +154,7 @@ pub fn saved(model: &ModelDef, graph: &Graph) -> Saved {
             _ => {}
         }
     }
-    region(model, graph, &live, &needs, 0, graph.nodes.len())
+    needs
 }
 
 fn kind_of<'m>(model: &'m ModelDef, field: &Ident) -> Option<&'m FieldKind> {

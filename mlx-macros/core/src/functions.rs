@@ -10,6 +10,7 @@ use crate::calls::{place, result};
 use crate::define::sig;
 use crate::diag::{Diag, Result};
 use crate::dims::{is_free, Names};
+use crate::explain;
 use crate::fuse;
 use crate::ir::{Arg, Callee, Id, Kind};
 use crate::lower;
@@ -42,13 +43,16 @@ pub fn expand(item: TokenStream) -> TokenStream {
         sig(&method.name.to_string(), &method),
     );
     let mut saved = crate::checkpoint::of_nothing();
-    let graph = match method.broken {
+    let mut graph = match method.broken {
         true => Err(errors),
         false => build::graph(&model, &[], &method),
     };
+    if let Ok(graph) = &mut graph {
+        fuse::run(&model, graph);
+    }
+    let report = explain::function(&model, &method, graph.as_ref().ok());
     let function = match graph {
-        Ok(mut graph) => {
-            fuse::run(&model, &mut graph);
+        Ok(graph) => {
             saved = crate::checkpoint::of_function(&model, &method, &graph);
             lower::function(&model, &method, &graph)
         }
@@ -65,7 +69,10 @@ pub fn expand(item: TokenStream) -> TokenStream {
         #vis mod #name {
             pub const SIG: ::mlx_runtime::__private::Sig = #signature;
             #saved
+            #[derive(Clone, Copy, Debug)]
+            pub struct Explained;
         }
+        #report
     }
 }
 

@@ -1,7 +1,7 @@
 //! The graph that each body becomes: a list of typed nodes, each with its place in the source.
 //! Every later phase reads this and nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::Span;
 use syn::{Expr, Ident, Path, Type};
@@ -248,6 +248,17 @@ pub struct Graph {
     pub dequantized: BTreeSet<Id>,
     /// Nodes that stay though the result does not need them.
     pub kept: BTreeSet<Id>,
+    /// The nodes that passes rewrote.
+    pub fused: BTreeMap<Id, Fused>,
+}
+
+/// What passes made of a node.
+#[derive(Default)]
+pub struct Fused {
+    /// The passes, in the order in which they ran.
+    pub passes: Vec<&'static str>,
+    /// The nodes that went into it and are gone.
+    pub absorbed: BTreeSet<Id>,
 }
 
 impl Graph {

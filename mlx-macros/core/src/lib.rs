@@ -15,6 +15,7 @@ pub mod diag;
 pub mod digest;
 pub mod dims;
 pub mod errors;
+pub mod explain;
 pub mod functions;
 pub mod fuse;
 pub mod ir;
@@ -207,8 +208,9 @@ pub fn expand(input: TokenStream) -> TokenStream {
                     joins.push(j.clone());
                 }
             }
-            let (saved, each) = checkpoint::functions(&w.model, &w.methods, &w.graphs);
-            let model = define::model_impl(&w.model, &w.methods, &joins, &saved);
+            let (mut hidden, each) = checkpoint::functions(&w.model, &w.methods, &w.graphs);
+            hidden.extend(explain::outline(&w));
+            let model = define::model_impl(&w.model, &w.methods, &joins, &hidden);
             let bodies = w
                 .methods
                 .iter()

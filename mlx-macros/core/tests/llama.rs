@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use mlx_macros_core::{analyse, checkpoint, define, lower, report, Whole};
+use mlx_macros_core::{analyse, checkpoint, define, explain, lower, report, Whole};
 use quote::ToTokens;
 use syn::{Item, ItemImpl, ItemStruct};
 
@@ -120,9 +120,10 @@ fn saved_values_are_polynomials() {
 #[test]
 fn output_is_linear_in_the_body_and_holds_no_unsafe() {
     for (name, w) in models() {
-        let (saved, each) = checkpoint::functions(&w.model, &w.methods, &w.graphs);
+        let (mut hidden, each) = checkpoint::functions(&w.model, &w.methods, &w.graphs);
+        hidden.extend(explain::outline(&w));
         let mut out =
-            define::model_impl(&w.model, &w.methods, &[], &saved).to_string() + &each.to_string();
+            define::model_impl(&w.model, &w.methods, &[], &hidden).to_string() + &each.to_string();
         for (m, g) in w.methods.iter().zip(&w.graphs) {
             out += &lower::method(&w.model, m, g).to_string();
         }

@@ -71,6 +71,18 @@ impl ParamGroups {
         self.len
     }
 
+    /// Each group's dtype, number of tensors and number of elements.
+    pub fn sizes(&self) -> Vec<(Dtype, usize, usize)> {
+        let elements = |shape: &[i32]| shape.iter().map(|n| *n as usize).product::<usize>();
+        self.groups
+            .iter()
+            .map(|g| {
+                let all = g.members.iter().map(|(_, shape)| elements(shape)).sum();
+                (g.dtype, g.members.len(), all)
+            })
+            .collect()
+    }
+
     /// One flat buffer for each group.
     ///
     /// # Errors

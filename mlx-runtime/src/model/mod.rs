@@ -3,7 +3,7 @@
 
 pub(crate) mod bind;
 pub(crate) mod check;
-mod cuts;
+pub(crate) mod cuts;
 mod digest;
 mod groups;
 pub(crate) mod layers;
@@ -62,6 +62,9 @@ pub trait Model: Clone + Send + Sized + 'static {
     fn saved(&self, _shapes: &[&[i64]], _on: &layers::Computed) -> layers::Saved {
         layers::Saved::default()
     }
+    /// What the model holds and computes, for [`explain`](crate::explain).
+    #[doc(hidden)]
+    fn outline<'a>(&'a self, _outline: &mut crate::explain::Outline<'a>) {}
     /// `forward` with its arrays in a list, for models that have this one as a type parameter.
     #[doc(hidden)]
     fn call(&self, _arrays: &[&Array], _cache: &mut crate::nn::KvCache) -> Result<Vec<Array>> {
@@ -140,6 +143,7 @@ pub trait Model: Clone + Send + Sized + 'static {
 }
 
 /// A layer that holds weights.
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Leaf<'a> {
     /// A linear map.

@@ -188,6 +188,11 @@ impl Linear {
         self.bias.is_some() || self.lora.is_some()
     }
 
+    /// Whether its weight is a view of a joined one.
+    pub(crate) fn is_joined(&self) -> bool {
+        self.joined
+    }
+
     /// Whether the backward pass reads the input.
     #[doc(hidden)]
     pub fn keeps_input(&self) -> bool {

@@ -99,7 +99,7 @@ fn rows(x: &Array) -> usize {
 }
 
 /// The number of rows from which on a product with a dequantised matrix is faster.
-fn threshold(dtype: Dtype) -> Result<usize> {
+pub(crate) fn threshold(dtype: Dtype) -> Result<usize> {
     Ok(match (device::default_device()?.kind(), dtype) {
         // Measured: `cargo bench -p mlx-runtime --bench packed`.
         (DeviceType::Cpu, Dtype::Float32) => 2,

@@ -20,6 +20,12 @@ use crate::{Array, Dtype, Error, ErrorKind, Result};
 
 pub mod ops;
 
+/// What generated code says of its model.
+pub mod explain {
+    pub use crate::explain::source::{Field, Fused, Method, Node, Report, Saved, What, Why};
+    pub use crate::explain::Outline;
+}
+
 /// A number with the dtype of `like`, so that it never widens it. Where `like` holds whole numbers
 /// the macros let only whole ones through.
 pub fn weak(value: f64, like: &Array) -> Result<Array> {

@@ -16,6 +16,7 @@ mod dequantize;
 mod gated;
 mod lora;
 mod projections;
+mod record;
 mod residual_norm;
 mod switches;
 
@@ -89,7 +90,9 @@ pub static PASSES: &[Pass] = &[
 pub fn run(model: &ModelDef, graph: &mut Graph) {
     dead_code::keep_all(graph);
     for pass in PASSES.iter().filter(|p| model.fuse.is_on(p.name)) {
+        let before = record::Before::of(graph);
         (pass.run)(model, graph);
+        before.record(pass.name, graph);
     }
 }
 

@@ -1,0 +1,60 @@
+//! Every language family explained: the text is whole, and its numbers agree with the model.
+
+mod common;
+
+use common::Dump;
+use mlx_models::{dispatch, CausalLm, Config, Visitor};
+use mlx_runtime::explain::{explain, ExplainOptions};
+use mlx_runtime::Dtype;
+
+struct Case<'a>(&'a str);
+
+impl Visitor for Case<'_> {
+    type Output = String;
+
+    fn visit<M: CausalLm>(self) -> String {
+        let dump = Dump::open(self.0);
+        let model: M = dump.load(Config::parse(&dump.config).unwrap(), Dtype::Float32);
+        let told = explain(&model, &ExplainOptions::of_shape(&[2, 13])).unwrap();
+        let text = told.to_string();
+        let tensors = model.parameters().len();
+        assert!(text.contains(&format!("in {tensors} tensors")), "{text}");
+        text
+    }
+}
+
+fn text(case: &str) -> String {
+    let config = Config::parse(&Dump::open(case).config).unwrap();
+    let text = dispatch(config.family, Case(case));
+    // Sizes are known everywhere.
+    assert!(!text.contains("keeps for the backward pass"), "{text}");
+    text
+}
+
+#[test]
+fn every_family() {
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data");
+    let mut cases = 0;
+    for file in std::fs::read_dir(data).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let language = path.extension().is_some_and(|e| e == "safetensors")
+            && Config::parse(&Dump::open(&name).config).is_ok();
+        if language {
+            cases += 1;
+            assert!(text(&name).contains("::forward"));
+        }
+    }
+    assert!(cases >= 9, "{cases}");
+}
+
+#[test]
+fn flags_of_the_config_decide() {
+    assert!(text("qwen3").contains("q_norm"));
+    let text = text("mixtral");
+    assert!(
+        text.contains("if sliding_window.is_some() (not taken)"),
+        "{text}"
+    );
+    assert!(text.contains("mlx_gather_mm"), "{text}");
+}

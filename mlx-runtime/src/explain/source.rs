@@ -1,0 +1,144 @@
+//! What the macros say of each model: plain constants, a line for each node of each graph.
+
+/// A model, as its source has it.
+#[derive(Debug)]
+pub struct Report {
+    /// Its name.
+    pub name: &'static str,
+    /// Its file.
+    pub file: &'static str,
+    /// The line of its name.
+    pub line: u32,
+    /// Names for sizes: `("q", "head_dim*heads")`.
+    pub sizes: &'static [(&'static str, &'static str)],
+    /// What it holds.
+    pub fields: &'static [Field],
+    /// What it computes.
+    pub methods: &'static [Method],
+}
+
+/// A field of a model.
+#[derive(Debug)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type as written.
+    pub ty: &'static str,
+    /// Its sizes: `[q, hidden]`, or the number of layers of a stack; empty if it has none.
+    pub sizes: &'static str,
+    /// What else the definition says of it: `lora`, `frozen`, `tied to table`, `when flag`.
+    pub marks: &'static [&'static str],
+    /// Its line.
+    pub line: u32,
+}
+
+/// A method of a model, or a helper function.
+#[derive(Debug)]
+pub struct Method {
+    /// Its name.
+    pub name: &'static str,
+    /// Its file.
+    pub file: &'static str,
+    /// The line of its name.
+    pub line: u32,
+    /// Its result's type.
+    pub ret: &'static str,
+    /// What it computes, in order; only what the result needs.
+    pub nodes: &'static [Node],
+    /// What is kept for the backward pass here, sub-models aside.
+    pub saved: &'static [Saved],
+}
+
+/// Values that are kept for the backward pass.
+#[derive(Debug)]
+pub struct Saved {
+    /// How many.
+    pub size: &'static str,
+    /// On what condition.
+    pub why: Why,
+    /// The arms of `if` around: the condition's number among the model's, whether it must hold, and
+    /// the condition.
+    pub arms: &'static [(usize, bool, &'static str)],
+}
+
+/// On what condition values are kept.
+#[derive(Clone, Copy, Debug)]
+pub enum Why {
+    /// None.
+    Always,
+    /// Our own kernels are not used.
+    Composed,
+    /// Attention is not computed in tiles.
+    Scores,
+    /// One of these linear maps is trained or adapted.
+    Trained(&'static [&'static str]),
+}
+
+/// A value in a graph.
+#[derive(Debug)]
+pub struct Node {
+    /// Its number.
+    pub id: usize,
+    /// How it comes about.
+    pub what: What,
+    /// The same as text.
+    pub text: &'static str,
+    /// Its type: `[B, L, q] float`; several are joined by `; `.
+    pub ty: &'static str,
+    /// Its line.
+    pub line: u32,
+    /// The nodes that it reads.
+    pub reads: &'static [usize],
+    /// Whether the value is kept for the backward pass: always, or if one of these linear maps is
+    /// trained or adapted.
+    pub kept: Option<&'static [&'static str]>,
+    /// What rewrote it, and what of the source went into it.
+    pub fused: Option<&'static Fused>,
+}
+
+/// The work of a pass.
+#[derive(Debug)]
+pub struct Fused {
+    /// The passes, in the order in which they ran.
+    pub passes: &'static [&'static str],
+    /// The nodes that are gone, and their lines.
+    pub absorbed: &'static [(&'static str, u32)],
+}
+
+/// How a value comes about.
+#[derive(Clone, Copy, Debug)]
+pub enum What {
+    /// An argument.
+    Input(&'static str),
+    /// The parameter of that name.
+    Param(&'static str),
+    /// An operation or a function of the runtime.
+    Op(&'static str),
+    /// A layer with weights, or `Rope`.
+    Leaf(&'static str),
+    /// A member of a group of layers that share a matmul.
+    Joined(&'static str, usize),
+    /// An operation that also uses a layer: its name, the layer.
+    With(&'static str, &'static str),
+    /// A sub-model's `forward`.
+    Model(&'static str),
+    /// A stack of sub-models: where it is cut is the second.
+    Layers(&'static str, &'static str),
+    /// Another method.
+    Method(&'static str),
+    /// A helper function.
+    Function(&'static Method),
+    /// An `if`: the number of the condition among the model's, its text, and the arms' nodes.
+    If {
+        /// The condition's number.
+        condition: usize,
+        /// The condition.
+        text: &'static str,
+        /// The first node of the first arm and the node after its last.
+        then: (usize, usize),
+        /// Those of the second arm.
+        otherwise: (usize, usize),
+    },
+    /// A part of a value, or several together: no work.
+    Nothing,
+}

@@ -1,0 +1,144 @@
+//! A stack of layers: which are equal, what each keeps, and where the stack is cut in training.
+
+use super::flow::Inner;
+use super::units::{bytes, plural, ranges};
+use crate::model::cuts::{self, Cut};
+use crate::model::Checkpoint;
+use crate::{memory, Result};
+
+/// A stack of layers.
+#[derive(Clone, Debug)]
+pub(super) struct Stack {
+    pub count: usize,
+    pub classes: Vec<Class>,
+    /// Where it is cut by definition.
+    pub declared: String,
+    /// Whether something else than the definition decides.
+    pub overridden: bool,
+    /// What the layers keep and where they are cut; `None` if a size is not known.
+    pub plan: Option<(cuts::Stack, Cut)>,
+}
+
+/// Layers that are equal.
+#[derive(Clone, Debug)]
+pub(super) struct Class {
+    pub layers: Vec<usize>,
+    pub inner: Inner,
+}
+
+impl Class {
+    /// `layers 0-4, 6`.
+    pub fn name(&self) -> String {
+        let noun = if self.layers.len() == 1 {
+            "layer"
+        } else {
+            "layers"
+        };
+        let which = format!("{noun} {}", ranges(&self.layers));
+        match self.layers.len() {
+            1 => which,
+            n => format!("{which} (x {n})"),
+        }
+    }
+}
+
+impl Stack {
+    /// Decides where the layers are cut.
+    pub fn plan(&mut self, kept: cuts::Stack, over: Option<Checkpoint>) -> Result<()> {
+        self.overridden = over.is_some();
+        let cut = match over.unwrap_or_else(|| policy(&self.declared)) {
+            Checkpoint::Never => Cut::default(),
+            Checkpoint::Every(n) => Cut::every(self.count, n),
+            Checkpoint::Auto => {
+                let left = memory::limit()?.saturating_sub(memory::active()?);
+                let (_, cut) = cuts::fewest(std::slice::from_ref(&kept), left);
+                cut.first().copied().unwrap_or_default()
+            }
+        };
+        self.plan = Some((kept, cut));
+        Ok(())
+    }
+
+    /// The most that the stack holds at one time of a backward pass.
+    pub fn kept(&self) -> Option<u64> {
+        let (kept, cut) = self.plan.as_ref()?;
+        let peak = cuts::peak(std::slice::from_ref(kept), std::slice::from_ref(cut));
+        Some(peak as u64)
+    }
+
+    /// The first layers of all spans that run again.
+    pub fn boundaries(&self) -> Vec<usize> {
+        let cut = self.plan.as_ref().map(|(_, cut)| *cut);
+        cut.map_or(Vec::new(), |c| c.spans().map(|s| s.start).collect())
+    }
+
+    /// How the stack is cut, line by line.
+    pub fn about(&self) -> Vec<String> {
+        let over = if self.overridden { ", overridden" } else { "" };
+        let policy = format!("checkpoint = {}{over}", self.declared);
+        let (Some((kept, cut)), Some(most)) = (&self.plan, self.kept()) else {
+            return vec![policy];
+        };
+        let of = |range: std::ops::Range<usize>| {
+            let all: Vec<u64> = kept.layers[range].iter().map(|n| *n as u64).collect();
+            let (low, high) = (all.iter().min().copied(), all.iter().max().copied());
+            match (low, high) {
+                (Some(a), Some(b)) if a == b => bytes(a),
+                (Some(a), Some(b)) => format!("{} to {}", bytes(a), bytes(b)),
+                _ => bytes(0),
+            }
+        };
+        let mut lines = vec![match cut.again {
+            0 => format!("{policy}: no boundaries"),
+            n => format!(
+                "{policy}: {} of {} run again in the backward pass, {} at a time",
+                n,
+                plural(self.count, "layer"),
+                cut.span
+            ),
+        }];
+        if cut.again > 0 {
+            let starts = self.boundaries();
+            lines.push(format!(
+                "{} of {}, before {}",
+                if starts.len() == 1 {
+                    "1 boundary".to_string()
+                } else {
+                    format!("{} boundaries", starts.len())
+                },
+                bytes(kept.boundary as u64),
+                ranges(&starts)
+            ));
+        }
+        if cut.again < self.count {
+            lines.push(format!(
+                "{} {} of their own",
+                match self.count - cut.again {
+                    1 => "1 layer keeps".to_string(),
+                    n => format!("{n} layers keep"),
+                },
+                of(cut.again..self.count)
+            ));
+        } else {
+            lines.push(format!(
+                "a layer needs {} while it runs again",
+                of(0..self.count)
+            ));
+        }
+        lines.push(format!("{} at most at one time", bytes(most)));
+        lines
+    }
+}
+
+/// The policy as the definition writes it.
+fn policy(declared: &str) -> Checkpoint {
+    let every = declared
+        .strip_prefix("every(")
+        .and_then(|d| d.strip_suffix(')'));
+    match (declared, every.and_then(|n| n.parse().ok())) {
+        ("always", _) => Checkpoint::Every(1),
+        ("never", _) => Checkpoint::Never,
+        (_, Some(n)) => Checkpoint::Every(n),
+        _ => Checkpoint::Auto,
+    }
+}

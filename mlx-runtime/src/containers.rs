@@ -58,7 +58,7 @@ fn texts(items: &[String]) -> Result<Lowered<*const c_char>> {
 /// The methods of every list. `$lower` gives the handles of items, `$read` the item from where a
 /// getter wrote it, `$slot` an empty place for it.
 macro_rules! list {
-    ($name:ident($raw:ident) of $item:ty, $lower:expr, $slot:expr, $read:expr;
+    ($name:ident($raw:ident) of $item:ty, $lower:expr, $slot:expr, $read:expr =>
      $new:ident $new_data:ident $new_value:ident $set:ident $set_data:ident $set_value:ident
      $append_data:ident $append_value:ident $size:ident $get:ident) => {
         impl $name {
@@ -221,7 +221,7 @@ list! {
     VectorArray(mlx_vector_array) of Array,
     |items: &[Array]| plain(items, Array::as_raw),
     no_array(),
-    |raw| Array::from_handle(raw, "VectorArray");
+    |raw| Array::from_handle(raw, "VectorArray") =>
     mlx_vector_array_new mlx_vector_array_new_data mlx_vector_array_new_value
     mlx_vector_array_set mlx_vector_array_set_data mlx_vector_array_set_value
     mlx_vector_array_append_data mlx_vector_array_append_value
@@ -231,7 +231,7 @@ list! {
     VectorVectorArray(mlx_vector_vector_array) of VectorArray,
     |items: &[VectorArray]| plain(items, VectorArray::as_raw),
     sys::mlx_vector_array { ctx: null_mut() },
-    |raw| Ok(VectorArray(raw));
+    |raw| Ok(VectorArray(raw)) =>
     mlx_vector_vector_array_new mlx_vector_vector_array_new_data mlx_vector_vector_array_new_value
     mlx_vector_vector_array_set mlx_vector_vector_array_set_data mlx_vector_vector_array_set_value
     mlx_vector_vector_array_append_data mlx_vector_vector_array_append_value
@@ -241,7 +241,7 @@ list! {
     VectorInt(mlx_vector_int) of i32,
     |items: &[i32]| plain(items, |i| *i as c_int),
     0 as c_int,
-    Ok;
+    Ok =>
     mlx_vector_int_new mlx_vector_int_new_data mlx_vector_int_new_value
     mlx_vector_int_set mlx_vector_int_set_data mlx_vector_int_set_value
     mlx_vector_int_append_data mlx_vector_int_append_value
@@ -252,7 +252,7 @@ list! {
     texts,
     null_mut::<c_char>(),
     // SAFETY: a text of the list, which is borrowed here.
-    |at| Ok(unsafe { text(at) }.into_owned());
+    |at| Ok(unsafe { text(at) }.into_owned()) =>
     mlx_vector_string_new mlx_vector_string_new_data mlx_vector_string_new_value
     mlx_vector_string_set mlx_vector_string_set_data mlx_vector_string_set_value
     mlx_vector_string_append_data mlx_vector_string_append_value
@@ -262,7 +262,7 @@ list! {
     VectorStream(mlx_vector_stream) of Stream,
     |items: &[Stream]| plain(items, Stream::as_raw),
     sys::mlx_stream { ctx: null_mut() },
-    Stream::checked;
+    Stream::checked =>
     mlx_vector_stream_new mlx_vector_stream_new_data mlx_vector_stream_new_value
     mlx_vector_stream_set mlx_vector_stream_set_data mlx_vector_stream_set_value
     mlx_vector_stream_append_data mlx_vector_stream_append_value

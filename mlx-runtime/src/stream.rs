@@ -375,6 +375,13 @@ pub(crate) fn current() -> Result<sys::mlx_stream> {
         .unwrap_or_else(|_| Err(thread_is_ending()))
 }
 
+/// The current stream, owned.
+pub(crate) fn current_clone() -> Result<Stream> {
+    // Borrowed from the thread.
+    let borrowed = std::mem::ManuallyDrop::new(Stream(current()?));
+    Ok(Stream::clone(&borrowed))
+}
+
 #[cold]
 fn refresh(c: &Current) -> Result<sys::mlx_stream> {
     init();

@@ -19,7 +19,7 @@ const ABSENT: i32 = 2;
 /// The methods of both maps. `$lower` makes what is passed of a value, `$pass` passes it, `$slot`
 /// is an empty place for one, `$read` takes it over.
 macro_rules! map {
-    ($name:ident of $value:ty, $lower:expr, $pass:expr, $slot:expr, $read:expr;
+    ($name:ident of $value:ty, $lower:expr, $pass:expr, $slot:expr, $read:expr =>
      $new:ident $set:ident $insert:ident $get:ident) => {
         impl $name {
             /// An empty map.
@@ -114,7 +114,7 @@ map! {
     |value: &Array| Ok::<_, crate::Error>(value.as_raw()),
     |raw: &sys::mlx_array| *raw,
     no_array(),
-    |raw| Array::from_handle(raw, "MapStringToArray");
+    |raw| Array::from_handle(raw, "MapStringToArray") =>
     mlx_map_string_to_array_new mlx_map_string_to_array_set
     mlx_map_string_to_array_insert mlx_map_string_to_array_get
 }
@@ -124,7 +124,7 @@ map! {
     |value: &CString| value.as_ptr(),
     null::<c_char>(),
     // SAFETY: a text of the map, which is borrowed here.
-    |at| Ok(unsafe { text(at) }.into_owned());
+    |at| Ok(unsafe { text(at) }.into_owned()) =>
     mlx_map_string_to_string_new mlx_map_string_to_string_set
     mlx_map_string_to_string_insert mlx_map_string_to_string_get
 }

@@ -9,7 +9,9 @@ mod folder;
 mod gguf;
 mod header;
 mod load;
+mod pipe;
 mod save;
+mod through;
 
 use std::ffi::CString;
 use std::path::Path;
@@ -18,9 +20,13 @@ use crate::{Error, ErrorKind, Result};
 
 pub use atomic::write_atomic;
 pub use folder::load_safetensors_folder;
-pub use gguf::{load_gguf, Gguf, GgufValue};
+pub use gguf::{load_gguf, Gguf, GgufFile, GgufValue};
 pub use load::load_safetensors;
 pub use save::save_safetensors;
+pub use through::{
+    load_npy, load_npy_from, load_safetensors_from, save_npy, save_npy_to,
+    save_safetensors_in_place, save_safetensors_to,
+};
 
 /// A path for the C side.
 pub(crate) fn c_path(op: &'static str, path: &Path) -> Result<CString> {

@@ -300,10 +300,10 @@ pub fn as_strided(a: &Array, shape: &[i32], strides: &[i64], offset: usize) -> R
     )?;
     check_new_shape("as_strided", shape)?;
     // MLX does not look whether the last element is inside.
-    let steps = shape.iter().zip(strides);
-    let last = steps.fold(Some(offset), |last, (n, s)| {
+    let mut steps = shape.iter().zip(strides);
+    let last = steps.try_fold(offset, |last, (n, s)| {
         let n = usize::try_from((*n - 1).max(0)).ok()?;
-        n.checked_mul(usize::try_from(*s).ok()?)?.checked_add(last?)
+        n.checked_mul(usize::try_from(*s).ok()?)?.checked_add(last)
     });
     let empty = shape.contains(&0) && strides.iter().all(|s| *s >= 0);
     if !empty && last.is_none_or(|last| last >= a.size()) {

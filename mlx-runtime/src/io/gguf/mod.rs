@@ -2,6 +2,7 @@
 
 mod read;
 mod value;
+mod write;
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;
@@ -16,6 +17,7 @@ use crate::handles::{c_string, VectorString};
 use crate::{Array, Error, ErrorKind, Result};
 
 pub use value::GgufValue;
+pub use write::GgufFile;
 
 const OP: &str = "load_gguf";
 

@@ -1,0 +1,325 @@
+//! Rust's readers and writers as MLX's.
+
+use std::any::Any;
+use std::ffi::{c_char, c_int, c_void, CString};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mlx_sys as sys;
+
+use crate::containers::MlxString;
+use crate::error::{check, from_c, init, take_message};
+use crate::handles::c_string;
+use crate::{Error, ErrorKind, Result};
+
+/// What a reader or writer can do; the other half stays unused.
+pub(super) trait Medium: Send + 'static {
+    /// Fills `to` from where the medium is; how much it could.
+    fn read(&mut self, _to: &mut [u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    /// Writes all of `from`.
+    fn write(&mut self, _from: &[u8]) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64>;
+}
+
+/// A [`Medium`] that is read.
+pub(super) struct Reading<R>(pub(super) R);
+
+impl<R: Read + Seek + Send + 'static> Medium for Reading<R> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        let mut done = 0;
+        while done < to.len() {
+            match self.0.read(&mut to[done..]) {
+                Ok(0) => break,
+                Ok(n) => done += n.min(to.len() - done),
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(done)
+    }
+
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+/// A [`Medium`] that is written.
+pub(super) struct Writing<W>(pub(super) W);
+
+impl<W: Write + Seek + Send + 'static> Medium for Writing<W> {
+    fn write(&mut self, from: &[u8]) -> std::io::Result<()> {
+        self.0.write_all(from)
+    }
+
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+/// What MLX's pointer leads to. MLX reads from threads of its own, several at a time.
+struct State<M> {
+    inner: Mutex<Inner<M>>,
+    label: CString,
+}
+
+struct Inner<M> {
+    /// Gone once it was taken back.
+    medium: Option<M>,
+    /// The first failure: from then on nothing works.
+    failed: Option<Error>,
+}
+
+impl<M: Medium> State<M> {
+    fn lock(&self) -> MutexGuard<'_, Inner<M>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs an operation for C++: failures and panics are kept and become `None`.
+    fn run<T>(&self, operate: impl FnOnce(&mut M) -> std::io::Result<T>) -> Option<T> {
+        let mut inner = self.lock();
+        if inner.failed.is_some() {
+            return None;
+        }
+        let medium = inner.medium.as_mut()?;
+        let error = match catch_unwind(AssertUnwindSafe(|| operate(medium))) {
+            Ok(Ok(value)) => return Some(value),
+            Ok(Err(e)) => Error::from(e),
+            Err(payload) => panicked(payload),
+        };
+        inner.failed = Some(error);
+        None
+    }
+}
+
+fn panicked(payload: Box<dyn Any + Send>) -> Error {
+    let text = payload.downcast_ref::<&str>().map(|t| (*t).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    // Its destructor might panic in turn, and this frame is below C++.
+    std::mem::forget(payload);
+    let text = text.unwrap_or_else(|| "(no message)".to_owned());
+    Error::new(
+        ErrorKind::Panic,
+        format!("a reader or writer panicked: {text}"),
+    )
+}
+
+/// # Safety
+/// `state` leads to a live `State<M>`.
+unsafe fn state<'a, M>(state: *mut c_void) -> &'a State<M> {
+    // SAFETY: the caller's promise.
+    unsafe { &*state.cast::<State<M>>() }
+}
+
+unsafe extern "C" fn good<M: Medium>(at: *mut c_void) -> bool {
+    // SAFETY: MLX C passes the pointer that it was given, and holds it.
+    let inner = unsafe { state::<M>(at) }.lock();
+    inner.medium.is_some() && inner.failed.is_none()
+}
+
+unsafe extern "C" fn tell<M: Medium>(at: *mut c_void) -> usize {
+    // SAFETY: as in `good`.
+    let place = unsafe { state::<M>(at) }.run(|m| m.seek(SeekFrom::Current(0)));
+    place.and_then(|p| usize::try_from(p).ok()).unwrap_or(0)
+}
+
+unsafe extern "C" fn seek<M: Medium>(at: *mut c_void, offset: i64, whence: c_int) -> c_int {
+    let to = match whence {
+        libc::SEEK_SET => match u64::try_from(offset) {
+            Ok(from_start) => SeekFrom::Start(from_start),
+            Err(_) => return -1,
+        },
+        libc::SEEK_CUR => SeekFrom::Current(offset),
+        _ => SeekFrom::End(offset),
+    };
+    // SAFETY: as in `good`.
+    match unsafe { state::<M>(at) }.run(|m| m.seek(to)) {
+        Some(_) => 0,
+        None => -1,
+    }
+}
+
+unsafe extern "C" fn read<M: Medium>(at: *mut c_void, data: *mut c_char, n: usize) -> usize {
+    if n == 0 {
+        return 0;
+    }
+    // SAFETY: as in `good`; MLX C passes `n` bytes of its own, which it has not written: they are
+    // set before a Rust reader sees them.
+    let (state, to) = unsafe {
+        std::ptr::write_bytes(data, 0, n);
+        (
+            state::<M>(at),
+            std::slice::from_raw_parts_mut(data.cast::<u8>(), n),
+        )
+    };
+    state.run(|m| m.read(to)).unwrap_or(0)
+}
+
+unsafe extern "C" fn read_at<M: Medium>(
+    at: *mut c_void,
+    data: *mut c_char,
+    n: usize,
+    offset: usize,
+) -> usize {
+    if n == 0 {
+        return 0;
+    }
+    // SAFETY: as in `read`.
+    let (state, to) = unsafe {
+        std::ptr::write_bytes(data, 0, n);
+        (
+            state::<M>(at),
+            std::slice::from_raw_parts_mut(data.cast::<u8>(), n),
+        )
+    };
+    let read = state.run(|m| {
+        m.seek(SeekFrom::Start(offset as u64))?;
+        m.read(to)
+    });
+    read.unwrap_or(0)
+}
+
+unsafe extern "C" fn write<M: Medium>(at: *mut c_void, data: *const c_char, n: usize) -> usize {
+    if n == 0 {
+        return 0;
+    }
+    // SAFETY: as in `good`; MLX C passes `n` bytes.
+    let (state, from) = unsafe {
+        (
+            state::<M>(at),
+            std::slice::from_raw_parts(data.cast::<u8>(), n),
+        )
+    };
+    state.run(|m| m.write(from)).map_or(0, |()| n)
+}
+
+unsafe extern "C" fn label<M: Medium>(at: *mut c_void) -> *const c_char {
+    // SAFETY: as in `good`; the label lives as long as the state.
+    unsafe { state::<M>(at) }.label.as_ptr()
+}
+
+unsafe extern "C" fn free<M: Medium>(at: *mut c_void) {
+    // SAFETY: the box that `parts` made; MLX C calls this once, when nothing reads any more.
+    let state = unsafe { Box::from_raw(at.cast::<State<M>>()) };
+    // A destructor that panics must not unwind into C++; there is nobody to tell.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(state))) {
+        std::mem::forget(payload);
+    }
+}
+
+/// What MLX C takes: the state, and the functions for it.
+fn parts<M: Medium>(medium: M, name: &str) -> Result<(*mut c_void, sys::mlx_io_vtable)> {
+    init();
+    let state = State {
+        inner: Mutex::new(Inner {
+            medium: Some(medium),
+            failed: None,
+        }),
+        label: c_string("io", name)?,
+    };
+    let table = sys::mlx_io_vtable {
+        is_open: Some(good::<M>),
+        good: Some(good::<M>),
+        tell: Some(tell::<M>),
+        seek: Some(seek::<M>),
+        read: Some(read::<M>),
+        read_at_offset: Some(read_at::<M>),
+        write: Some(write::<M>),
+        label: Some(label::<M>),
+        free: Some(free::<M>),
+    };
+    Ok((Box::into_raw(Box::new(state)).cast(), table))
+}
+
+macro_rules! pipe {
+    ($(#[$doc:meta])* $name:ident($raw:ident), $new:ident $descriptor:ident $tostring:ident $free:ident) => {
+        $(#[$doc])*
+        pub(super) struct $name<M: Medium> {
+            raw: sys::$raw,
+            medium: std::marker::PhantomData<M>,
+        }
+
+        #[allow(dead_code)] // a reader is not taken back
+        impl<M: Medium> $name<M> {
+            /// Hands a medium over to MLX C, for messages under `name`.
+            pub(super) fn new(medium: M, name: &str) -> Result<Self> {
+                let (state, table) = parts(medium, name)?;
+                // SAFETY: the functions match the state, which `free` takes back.
+                let raw = unsafe { sys::$new(state, table) };
+                if raw.ctx.is_null() {
+                    return Err(from_c("io", &[]));
+                }
+                Ok(Self { raw, medium: std::marker::PhantomData })
+            }
+
+            /// The handle; valid while `self` is.
+            pub(super) fn as_raw(&self) -> sys::$raw {
+                self.raw
+            }
+
+            fn state(&self) -> Result<&State<M>> {
+                let mut at = std::ptr::null_mut();
+                // SAFETY: the handle is valid.
+                check("io", unsafe { sys::$descriptor(&mut at, self.raw) })?;
+                // SAFETY: the pointer that `new` handed over, which lives while the handle does.
+                Ok(unsafe { state(at) })
+            }
+
+            /// The error of a call that failed: the medium's own if there is one, else MLX's.
+            pub(super) fn failure(&self, op: &'static str) -> Error {
+                let own = self.state().ok().and_then(|s| s.lock().failed.clone());
+                match own {
+                    Some(e) => {
+                        // MLX's message only says that reading or writing failed.
+                        take_message();
+                        e.with_op(op)
+                    }
+                    None => from_c(op, &[]),
+                }
+            }
+
+            /// Takes the medium back.
+            pub(super) fn take(self, op: &'static str) -> Result<M> {
+                let mut inner = self.state()?.lock();
+                if let Some(e) = inner.failed.clone() {
+                    return Err(e.with_op(op));
+                }
+                let gone = || Error::new(ErrorKind::Io, "the writer is gone").with_op(op);
+                inner.medium.take().ok_or_else(gone)
+            }
+        }
+
+        impl<M: Medium> std::fmt::Debug for $name<M> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let mut text = MlxString::default();
+                // SAFETY: both handles are ours.
+                unsafe { sys::$tostring(text.as_out(), self.raw) };
+                write!(f, "{}({})", stringify!($name), text.as_text())
+            }
+        }
+
+        impl<M: Medium> Drop for $name<M> {
+            fn drop(&mut self) {
+                // SAFETY: owned here. The state lives on while arrays that are not read need it.
+                unsafe { sys::$free(self.raw) };
+            }
+        }
+    };
+}
+
+pipe! {
+    /// What MLX reads from. Owns one `mlx_io_reader`.
+    Reader(mlx_io_reader), mlx_io_reader_new mlx_io_reader_descriptor mlx_io_reader_tostring
+    mlx_io_reader_free
+}
+pipe! {
+    /// What MLX writes to. Owns one `mlx_io_writer`.
+    Writer(mlx_io_writer), mlx_io_writer_new mlx_io_writer_descriptor mlx_io_writer_tostring
+    mlx_io_writer_free
+}

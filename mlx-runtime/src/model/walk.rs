@@ -85,6 +85,20 @@ impl<'a> Walk<'a> {
 
     /// How many of the indices from `low` to `high` exist at a level.
     pub(super) const fn among(&self, digest: &Digest, level: usize, low: i64, high: i64) -> i64 {
+        let (mut conditions, mut w) = (false, 0);
+        while w < self.conditions {
+            conditions |= self.whens[w].0 == level + 1;
+            w += 1;
+        }
+        if !conditions {
+            // Without the loop below: constant evaluation is slow, and experts are many.
+            let last = if high < self.counts[level] {
+                high
+            } else {
+                self.counts[level] - 1
+            };
+            return if last < low { 0 } else { last - low + 1 };
+        }
         let (mut i, mut n) = (low, 0);
         while i <= high && i < self.counts[level] {
             let (mut all, mut w) = (true, 0);

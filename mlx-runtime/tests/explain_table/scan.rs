@@ -339,6 +339,16 @@ fn asks(e: &Expr) -> bool {
         .contains("available")
 }
 
+fn names(p: &ExprPath) -> Vec<String> {
+    let segments = p.path.segments.iter();
+    segments.map(|s| s.ident.to_string()).collect()
+}
+
+fn forward_only(e: &Expr) -> bool {
+    let text = quote::ToTokens::to_token_stream(e).to_string();
+    text.starts_with("!") && text.contains("is_differentiating")
+}
+
 /// Functions that make no operations, but for arrays without elements.
 fn is_plumbing(f: &Function) -> bool {
     let plumbing = [
@@ -390,12 +400,7 @@ impl<'ast> Visit<'ast> for Walk<'_> {
     }
 
     fn visit_expr_path(&mut self, p: &'ast ExprPath) {
-        let path: Vec<String> = p
-            .path
-            .segments
-            .iter()
-            .map(|s| s.ident.to_string())
-            .collect();
+        let path = names(p);
         if let [at, name] = &path[..] {
             if at == "sys" && name.starts_with("mlx") && !is_handle(name) {
                 self.found.push(vec![name.clone()]);
@@ -405,16 +410,21 @@ impl<'ast> Visit<'ast> for Walk<'_> {
 
     fn visit_expr_call(&mut self, c: &'ast ExprCall) {
         c.args.iter().for_each(|a| self.visit_expr(a));
+        // A function of another module that is handed on is called where it is handed to.
+        for path in c.args.iter().filter_map(|a| match a {
+            Expr::Path(p) if p.path.segments.len() > 1 => Some(names(p)),
+            _ => None,
+        }) {
+            if let Some(f) = self.sources.resolve(&path, self.module) {
+                let calls = self.sources.of(f, self.way, self.depth + 1);
+                self.found.extend(calls);
+            }
+        }
         let Expr::Path(p) = &*c.func else {
             return self.visit_expr(&c.func);
         };
         self.visit_expr_path(p);
-        let path: Vec<String> = p
-            .path
-            .segments
-            .iter()
-            .map(|s| s.ident.to_string())
-            .collect();
+        let path = names(p);
         let found = self.sources.resolve(&path, self.module);
         if let Some(f) = found.filter(|f| !is_plumbing(f)) {
             let calls = self.sources.of(f, self.way, self.depth + 1);
@@ -430,6 +440,10 @@ impl<'ast> Visit<'ast> for Walk<'_> {
                 self.visit_expr(e);
             }
             return;
+        }
+        // A forward pass alone: the gradient's own functions are the backward pass's.
+        if forward_only(&i.cond) && self.way != Way::Every {
+            return self.visit_block(&i.then_branch);
         }
         self.visit_expr(&i.cond);
         let then = self.branch(&i.then_branch, |w| w.visit_block(&i.then_branch));

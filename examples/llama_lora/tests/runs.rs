@@ -225,3 +225,20 @@ fn a_quantised_folder_is_the_model_that_its_values_stand_for() {
     });
     assert_eq!(packed, same);
 }
+
+#[test]
+fn a_run_says_what_it_takes_and_stops_before_it_where_that_is_too_much() {
+    let place = Place::new();
+    let out = place.run(&format!("{TRAIN} --iters 1"));
+    let text = common::text(&out.stderr);
+    assert!(text.contains("memory, for batches of up to"), "{text}");
+    assert!(text.contains("layers keep what they need"), "{text}");
+
+    let message = place.fails(&format!(
+        "{TRAIN} --iters 1 --memory-limit 100KB --adapter-path b"
+    ));
+    for words in ["a training step needs", "limit is 100 kB", "what helps:"] {
+        assert!(message.contains(words), "{message}");
+    }
+    assert!(!place.path("b").join("adapters.safetensors").exists());
+}

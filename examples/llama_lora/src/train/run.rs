@@ -85,6 +85,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
     if let Some(mut saved) = saved {
         step.restore(|name| saved.arrays.remove(name))?;
     }
+    run.check_memory(&step, &train.rows)?;
     stop.training(true);
     let result = run.all(&mut step, stop);
     stop.training(false);
@@ -203,6 +204,29 @@ impl Run<'_> {
         if saved_at != self.iteration {
             self.save(step)?;
         }
+        Ok(())
+    }
+
+    /// Shows what a step on the longest batch will take, and stops here if that is more memory than
+    /// there is.
+    fn check_memory<M: CausalLm>(&self, step: &TrainStep<M>, rows: &[Row]) -> Result<()> {
+        let Some(row) = (0..rows.len()).max_by_key(|&i| rows[i].tokens.len()) else {
+            return Ok(());
+        };
+        let all = vec![row; self.options.batch_size];
+        let BatchOptions {
+            batch_size,
+            longest,
+            mask_prompt,
+            ..
+        } = self.options;
+        let batch = Batch::new(rows, &all, batch_size, longest, mask_prompt);
+        let plan = step.plan(&eval::arrays(&batch)?)?;
+        let (rows, width) = (batch.rows, batch.width);
+        self.progress.line(&format!(
+            "memory, for batches of up to {rows} x {width} tokens: {plan}"
+        ));
+        plan.check()?;
         Ok(())
     }
 

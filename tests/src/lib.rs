@@ -90,10 +90,10 @@ pub fn soft_cap(x: Tensor![B, L, D], cap: f32) -> Tensor![B, L, D] {
     tanh(x / cap) * cap
 }
 
-/// Two vectors for each token beside each other.
+/// The mean over the tokens.
 #[mlx_fn]
-pub fn beside(x: Tensor![B, L, D], y: Tensor![B, L, E]) -> Tensor![B, L, D + E] {
-    concatenate([x, y], -1)
+pub fn pooled(x: Tensor![B, L, D]) -> Tensor![B, D] {
+    mean(x, 1)
 }
 
 /// The guide, the reference and the README: every block of Rust in them is compiled and run.

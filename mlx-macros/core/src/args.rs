@@ -81,6 +81,7 @@ impl Args {
                 let near = suggest(&key.to_string(), known.iter().copied());
                 let known: Vec<String> = known.iter().map(|k| format!("`{k}`")).collect();
                 let known = match known.len() {
+                    _ if !near.is_empty() => String::new(),
                     0 => String::new(),
                     _ => format!("; known are {}", known.join(", ")),
                 };

@@ -12,19 +12,19 @@ use syn::{Block, Expr, ExprIf, Ident, Pat, Stmt};
 use crate::condition;
 use crate::diag::{suggest, Diag, Result};
 use crate::ir::{Arm, Graph, Id, Kind, Node};
-use crate::ops::describe;
+use crate::ops::{describe, noun};
 use crate::parse::ModelDef;
 use crate::signature::{self, Method, Ty};
 
-/// The graph of a method, or all its mistakes.
+/// The graph of a method, or all its mistakes and the graph of what is right in it.
 pub fn graph(
     model: &ModelDef,
     methods: &[Method],
     method: &Method,
-) -> std::result::Result<Graph, Vec<Diag>> {
+) -> std::result::Result<Graph, (Vec<Diag>, Graph)> {
     match attempt(model, methods, method) {
         (graph, errors) if errors.is_empty() => Ok(graph),
-        (_, errors) => Err(errors),
+        (graph, errors) => Err((errors, graph)),
     }
 }
 
@@ -139,6 +139,11 @@ impl Builder<'_> {
 
     pub fn describe(&self, id: Id) -> String {
         describe(&self.graph, id, &self.model.names)
+    }
+
+    /// As `describe`, where a noun fits.
+    pub fn noun(&self, id: Id) -> String {
+        noun(&self.graph, id, &self.model.names)
     }
 
     fn body(&mut self, method: &Method) {
@@ -394,6 +399,10 @@ impl Builder<'_> {
             }
             Stmt::Expr(Expr::ForLoop(f), _) => self.layers(f),
             Stmt::Expr(Expr::If(e), _) => self.branch(e, None, false).map(|_| ()),
+            Stmt::Expr(e @ (Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_)), _) => {
+                self.value(e, None)?;
+                Err(Diag::value_unused(e.span()))
+            }
             other => Err(Diag::unknown_statement(other.span())),
         }
     }

@@ -350,12 +350,12 @@ impl Builder<'_> {
         }
         let rows = shape[..shape.len() - 1].to_vec();
         if *self.ty(targets_id) != Ty::Tensor(rows.clone(), Dt::I32) {
-            let (rows, found) = (self.describe(input), self.describe(targets_id));
+            let (rows, found) = (self.noun(input), self.describe(targets_id));
             return Err(Diag::loss_targets(targets.span(), rows, found));
         }
         let weights_id = self.value(weights, None)?;
         if *self.ty(weights_id) != Ty::Tensor(rows.clone(), Dt::F32) {
-            let (rows, found) = (self.describe(input), self.describe(weights_id));
+            let (rows, found) = (self.noun(input), self.describe(weights_id));
             return Err(Diag::loss_weights(weights.span(), rows, found));
         }
         let kind = Kind::LinearCrossEntropy {

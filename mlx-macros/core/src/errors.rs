@@ -114,6 +114,7 @@ errors! {
         help "a body holds `let`, assignments, `for layer in self.layers { .. }`, `if config.flag { .. }` and a last expression"
     {
         unknown_statement() = "this statement is not part of the language";
+        value_unused() = "nothing uses this value: give it a name with `let`";
         let_without_value() = "a `let` needs a value";
         assigned_expression() = "only a variable can be assigned";
         unknown_pattern() = "a pattern is a name, `_`, or a tuple of these";

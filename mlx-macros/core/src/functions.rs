@@ -12,7 +12,7 @@ use crate::diag::{Diag, Result};
 use crate::dims::{is_free, Names};
 use crate::explain;
 use crate::fuse;
-use crate::ir::{Arg, Callee, Id, Kind};
+use crate::ir::{Arg, Callee, Graph, Id, Kind};
 use crate::lower;
 use crate::parse::ModelDef;
 use crate::signature::{self, Method, Ty};
@@ -44,7 +44,7 @@ pub fn expand(item: TokenStream) -> TokenStream {
     );
     let mut saved = crate::checkpoint::of_nothing();
     let mut graph = match method.broken {
-        true => Err(errors),
+        true => Err((errors, Graph::default())),
         false => build::graph(&model, &[], &method),
     };
     if let Ok(graph) = &mut graph {
@@ -56,10 +56,11 @@ pub fn expand(item: TokenStream) -> TokenStream {
             saved = crate::checkpoint::of_function(&model, &method, &graph);
             lower::function(&model, &method, &graph)
         }
-        Err(errors) => {
+        Err((errors, graph)) => {
             let errors = errors.iter().map(Diag::to_tokens);
+            let checks = lower::checks(&model, &graph);
             let placeholder = lower::placeholder(&method, false);
-            quote! { #(#errors)* #placeholder }
+            quote! { #(#errors)* #placeholder const _: fn() = || { #checks }; }
         }
     };
     quote! {

@@ -123,6 +123,8 @@ struct Mistaken {
     model: Option<ModelDef>,
     /// The methods, as far as their signatures are understood.
     methods: Vec<Method>,
+    /// What rustc checks of the calls of other models.
+    checks: TokenStream,
 }
 
 fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole, Mistaken> {
@@ -132,16 +134,20 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
         return Err(Mistaken {
             of_struct,
             of_impl: vec![],
+            checks: TokenStream::new(),
             model,
             methods,
         });
     };
     let (methods, mut errors) = signature::methods(methods, &model.names);
-    let mut graphs = Vec::new();
+    let (mut graphs, mut checks) = (Vec::new(), Vec::new());
     for m in methods.iter().filter(|m| !m.broken) {
         match build::graph(&model, &methods, m) {
             Ok(g) => graphs.push(g),
-            Err(e) => errors.extend(e),
+            Err((e, graph)) => {
+                errors.extend(e);
+                checks.push(lower::checks(&model, &graph));
+            }
         }
     }
     if errors.is_empty() && of_struct.is_empty() {
@@ -151,6 +157,10 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
         return Err(Mistaken {
             of_struct,
             of_impl: errors,
+            checks: {
+                let right = graphs.iter().map(|g| lower::checks(&model, g));
+                checks.into_iter().chain(right).collect()
+            },
             model: Some(model),
             methods,
         });
@@ -228,6 +238,8 @@ pub fn expand(input: TokenStream) -> TokenStream {
         Err(m) => {
             let errors = m.of_impl.iter().map(Diag::to_tokens);
             let bodies = m.methods.iter().map(|m| lower::placeholder(m, true));
+            let checks = m.checks;
+            let calls = quote! { #[allow(dead_code)] fn __calls() { #checks } };
             // The items stay, so that the editor and other models still see them.
             let model = m.model.map(|model| match m.of_struct.is_empty() {
                 true => define::model_impl(&model, &m.methods, &[], &TokenStream::new()),
@@ -236,7 +248,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
             quote! {
                 #(#errors)*
                 #model
-                impl #impl_generics #self_ty #where_clause { #(#bodies)* }
+                impl #impl_generics #self_ty #where_clause { #(#bodies)* #calls }
             }
         }
     }

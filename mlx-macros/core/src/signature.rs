@@ -232,7 +232,6 @@ fn read(
     };
     let free = method.free_dims();
     for a in &method.args {
-        check_free(&a.ty, &free, a.span)?;
         match &a.ty {
             Ty::Tensor(shape, _) => {
                 let mixed = |d: &&crate::dims::Dim| {
@@ -245,6 +244,7 @@ fn read(
             Ty::Tuple(_) => return Err(Diag::tuple_argument(a.span)),
             Ty::Cache | Ty::Number | Ty::Unknown => {}
         }
+        check_free(&a.ty, &free, a.span)?;
     }
     if method.args.iter().filter(|a| a.ty == Ty::Cache).count() > 1 {
         return Err(Diag::two_caches(sig.ident.span()));

@@ -88,7 +88,7 @@ impl<'a> Builder<'a> {
                 }
                 _ => Err(Diag::not_a_param(f.span())),
             },
-            Expr::Lit(l) => Err(Diag::number_alone(l.span())),
+            Expr::Lit(l) if self.is_number(e) => Err(Diag::number_alone(l.span())),
             other => Err(Diag::unknown_expression(other.span())),
         }
     }

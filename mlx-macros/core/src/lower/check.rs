@@ -10,8 +10,9 @@ use crate::signature::Ty;
 impl Lower<'_> {
     /// Constants that make rustc compare this call with the callee's own signature, each placed at
     /// the argument it is about. What depends on a type parameter is compared where that is chosen.
+    /// `alone`, if the call itself is not written.
     /// The tokens stand for the user's own: rustc shows no macro around them.
-    pub(super) fn check(&self, call: &Call, span: Span) -> TokenStream {
+    pub(super) fn check(&self, call: &Call, span: Span, alone: bool) -> TokenStream {
         let (what, args) = (&call.what, &call.args);
         let caller = self.model.item.ident.to_string();
         let types = args.iter().map(|(t, ..)| sig_type(t));
@@ -28,7 +29,7 @@ impl Lower<'_> {
             false => quote_spanned! { at => const _: () = #check; },
         };
         // Other calls name the method, so that rustc counts.
-        let count = generic.then(|| {
+        let count = (generic || alone).then(|| {
             let n = args.len();
             let check = quote_spanned! { span => ::mlx_runtime::__private::check_count(#sig, #caller, #what, #n) };
             constant(span, check)

@@ -50,6 +50,23 @@ pub fn placeholder(m: &Method, of_model: bool) -> TokenStream {
     wrap(m, of_model, quote! { ::mlx_runtime::__private::never() })
 }
 
+/// What rustc checks of the calls in a body with mistakes, so that those across crates are reported
+/// together with the others.
+pub fn checks(model: &ModelDef, graph: &Graph) -> TokenStream {
+    let l = Lower {
+        model,
+        graph,
+        live: BTreeSet::new(),
+    };
+    let calls = graph.nodes.iter().filter_map(|n| match &n.kind {
+        Kind::Sub { call, .. } | Kind::Layers { call, .. } | Kind::Function { call, .. } => {
+            Some(l.check(call, n.span, true))
+        }
+        _ => None,
+    });
+    calls.collect()
+}
+
 fn wrap(m: &Method, of_model: bool, body: TokenStream) -> TokenStream {
     let Method {
         attrs, vis, name, ..
@@ -268,7 +285,7 @@ impl Lower<'_> {
             Kind::Joined { input, group, .. } => return self.joined(id, *input, *group),
             Kind::Sub { field, args, call } => self.sub(field, args, call, node),
             Kind::Function { args, call } => {
-                let check = self.check(call, node.span);
+                let check = self.check(call, node.span, false);
                 let Callee::Function(path) = &call.callee else {
                     return quote! {};
                 };
@@ -286,7 +303,7 @@ impl Lower<'_> {
                 cache,
                 call,
             } => {
-                let check = self.check(call, node.span);
+                let check = self.check(call, node.span, false);
                 let (x, more) = (self.read(*carried), extra.iter().map(|id| self.read(*id)));
                 let policy = self.policy(field);
                 let (layers, model) = (self.field(field), call.model());
@@ -451,7 +468,7 @@ impl Lower<'_> {
 
     /// A sub-model's `forward`; of a type parameter, through the trait.
     fn sub(&self, field: &Ident, args: &[Arg], call: &Call, node: &Node) -> TokenStream {
-        let (check, f) = (self.check(call, node.span), self.field(field));
+        let (check, f) = (self.check(call, node.span, false), self.field(field));
         let ids: Vec<Id> = args.iter().flat_map(Arg::values).collect();
         if !matches!(call.callee, Callee::Generic(_)) {
             let args = ids.iter().map(|id| self.read(*id));

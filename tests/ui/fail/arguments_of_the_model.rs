@@ -1,0 +1,18 @@
+use mlx_macros::mlx_model;
+use mlx_runtime::nn::Linear;
+use mlx_tests::Config;
+
+#[mlx_model(config = Config, dim(q = heads), dims(heads * head_dim), dims(p + 1 = heads), dims(o = heads, hidden), fuse(of))]
+pub struct Net {
+    #[param(hidden, hidden)]
+    w: Linear,
+}
+
+#[mlx_model]
+impl Net {
+    pub fn forward(&self, x: Tensor![B, L, hidden]) -> Tensor![B, L, hidden] {
+        self.w(x)
+    }
+}
+
+fn main() {}

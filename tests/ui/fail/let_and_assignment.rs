@@ -1,0 +1,24 @@
+use mlx_macros::mlx_model;
+use mlx_runtime::nn::Linear;
+use mlx_tests::Config;
+
+#[mlx_model(config = Config)]
+pub struct Net {
+    #[param(hidden, hidden)]
+    w: Linear,
+}
+
+#[mlx_model]
+impl Net {
+    pub fn forward(&self, x: Tensor![B, L, hidden]) -> Tensor![B, L, hidden] {
+        let y;
+        self.w = x;
+        let Some(z) = self.w(x);
+        let (a, b) = self.w(x);
+        let (c, (d, e)) = (x, x);
+        fn inner() {}
+        a + b + c + d + e + y + z
+    }
+}
+
+fn main() {}

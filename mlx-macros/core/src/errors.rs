@@ -73,6 +73,15 @@ errors! {
     Attribute: "attribute" {
         unknown_key(key, near, known) = "unknown argument `{key}`{near}{known}";
         unknown_model_key(key, near) = "unknown argument `{key}`{near}; `#[mlx_model]` takes `config = Type`, `dims(name = size, ..)`, `fuse(..)` and `digest = \"file\"`";
+        frozen_kind(field, kind) = "`#[frozen]` belongs on a layer that holds weights; `{field}` is a `{kind}`";
+        helper_kind(helper, field, kind) = "`#[{helper}]` does not belong on `{field}`, a `{kind}`";
+        linear_only(helper, field, kind) = "`#[{helper}]` belongs on a `Linear`; `{field}` is a `{kind}`";
+        param_kind(known, kind, near) = "`#[param]` belongs on {known}; `{kind}`{near} is a sub-model and brings its own shapes";
+        tied_form() = "write `#[tied(field)]` or `#[tied(field, when = flag)]`";
+        when_form() = "write `#[when(flag)]`";
+        dtype_form() = "`dtype` is float, f32, i32, u32 or bool";
+        fuse_form() = "write `fuse(off)`, `fuse(only(pass, ..))` or `fuse(except(pass, ..))`";
+        unknown_pass(name, near, known) = "no pass `{name}`{near}; there are {known}";
         config_not_a_type() = "`config` is the name of a type";
         no_config() = "name the type that holds the sizes: `#[mlx_model(config = MyConfig)]`";
         dim_without_name() = "a size needs a name: `dims(q = heads * head_dim)`";
@@ -82,6 +91,7 @@ errors! {
         help "put `#[mlx_model]` on a struct with named fields and on its inherent `impl` block"
     {
         not_a_model(what) = "`#[mlx_model]` does not fit {what}";
+        fields_without_names() = "a model is a struct with named fields";
         not_a_method() = "only methods belong here; put other items in a plain `impl`";
     }
     /// A parameter has the wrong number of dims.
@@ -178,6 +188,7 @@ errors! {
     }
     /// No such field.
     UnknownField: "unknown field" {
+        tied_to_nothing(source, near) = "`{source}` is not an Embedding or Linear of this struct with a weight of its own{near}";
         unknown_field(model, name, near) = "`{model}` has no field or method `{name}`{near}";
     }
     /// No such operation.
@@ -249,6 +260,7 @@ errors! {
     }
     /// Two dims must be equal.
     DimMismatch: "dims" {
+        tied_shape(field, own, source, other) = "`{field}` is {own}, but the weight of `{source}` is {other}";
         method_argument(argument, method, want, found) = "`{argument}` of `{method}` is {want}, but {found}";
         loss_targets(rows, found) = "one target of i32 for each row of {rows}, but {found}";
         loss_weights(rows, found) = "one weight of f32 for each row of {rows}, but {found}";
@@ -331,6 +343,8 @@ errors! {
     Optional: "optional layer",
         help "an optional layer is `q_norm: Option<RmsNorm>` with `#[when(qk_norm)]`, and is used inside `if config.qk_norm { .. }`"
     {
+        option_without_when(field) = "`{field}` is optional: say when it exists, `#[when(flag)]`";
+        when_without_option(field) = "`{field}` has a condition: its type is `Option<..>`";
         optional_outside(field, when) = "`{field}` exists only when `{when}`";
     }
     /// The two arms of an `if` differ.
@@ -400,12 +414,16 @@ errors! {
     Checkpoint: "checkpoint policy",
         help "write `checkpoint = auto`, `every(4)`, `always` or `never`"
     {
+        unknown_policy() = "not a checkpoint policy";
     }
     // Kinds whose texts still stand where they are used.
     /// A parameter's field has no shape.
     MissingParam: "parameter without a shape",
         help "give the parameter its shape, outputs first: `#[param(out, in)]`"
     {
+        param_without_shape(field, kind) = "`{field}` is a `{kind}` without a shape";
+        layers_without_count(field) = "`{field}` is a stack of layers: say how many, `#[layers(num_hidden_layers)]`";
+        rope_without_size(field) = "`{field}` needs its head size: `#[rope(head_dim, base = rope_theta)]`";
     }
     /// An axis outside the tensor's rank.
     Axis: "axis",

@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, ItemStruct, Lit, LitStr, Meta, Path, Token, Type};
 
 use crate::args::{dim_expr, Args};
-use crate::diag::{suggest, Code, Diag, Result};
+use crate::diag::{suggest, Diag, Result};
 use crate::digest::Digest;
 use crate::dims::{Dim, Names, Shape};
 use crate::fuse::Switches;
@@ -153,8 +153,7 @@ pub fn lenient(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Ve
     let mut fields = Vec::new();
     let named = matches!(item.fields, syn::Fields::Named(_));
     if !named {
-        let text = "a model is a struct with named fields";
-        errors.push(Diag::new(Code::Item, item.ident.span(), text));
+        errors.push(Diag::fields_without_names(item.ident.span()));
     }
     let unknown = Names::default();
     let names = header.as_ref().map_or(&unknown, |(_, names, ..)| names);
@@ -219,22 +218,12 @@ fn check_tied(f: &Field, fields: &[Field], names: &Names) -> Result<()> {
             .map(|o| o.name.to_string())
             .collect();
         let near = suggest(&t.source.to_string(), known.iter().map(String::as_str));
-        let text = format!(
-            "`{}` is not an Embedding or Linear of this struct with a weight of its own{near}",
-            t.source
-        );
-        return Err(Diag::new(Code::UnknownField, t.source.span(), text));
+        return Err(Diag::tied_to_nothing(t.source.span(), &t.source, near));
     };
     match shape(&f.kind) {
         Some(own) if own != source => {
-            let text = format!(
-                "`{}` is {}, but the weight of `{}` is {}",
-                f.name,
-                names.shape(&own),
-                t.source,
-                names.shape(&source)
-            );
-            Err(Diag::new(Code::DimMismatch, t.source.span(), text))
+            let (at, own, other) = (t.source.span(), names.shape(&own), names.shape(&source));
+            Err(Diag::tied_shape(at, &f.name, own, &t.source, other))
         }
         _ => Ok(()),
     }
@@ -370,7 +359,7 @@ fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
     let name = f
         .ident
         .clone()
-        .ok_or_else(|| Diag::new(Code::Item, f.span(), "a field needs a name"))?;
+        .ok_or_else(|| Diag::fields_without_names(f.span()))?;
     let attrs: Vec<Attribute> = f.attrs.iter().filter(|a| is_helper(a)).cloned().collect();
     f.attrs.retain(|a| !is_helper(a));
     let find = |n: &str| attrs.iter().find(|a| a.path().is_ident(n));
@@ -383,11 +372,7 @@ fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
         FieldKind::Model | FieldKind::Layers { .. } | FieldKind::Rope { .. }
     );
     if let (Some(a), false) = (find("frozen"), holds_weights) {
-        let text = format!(
-            "`#[frozen]` belongs on a layer that holds weights; `{name}` is a `{}`",
-            last_segment(&ty)
-        );
-        return Err(Diag::new(Code::Attribute, a.span(), text));
+        return Err(Diag::frozen_kind(a.span(), name, last_segment(&ty)));
     }
     for (helper, fits) in [
         ("layers", matches!(kind, FieldKind::Layers { .. })),
@@ -395,18 +380,14 @@ fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
         ("require", false),
     ] {
         if let (Some(a), false) = (find(helper), fits) {
-            let text = format!("`#[{helper}]` does not belong on `{name}`");
-            return Err(Diag::new(Code::Attribute, a.span(), text));
+            return Err(Diag::helper_kind(a.span(), helper, name, last_segment(&ty)));
         }
     }
     let linear = matches!(kind, FieldKind::Linear { .. });
     for only_linear in ["lora", "tied"] {
         if let (Some(a), false) = (find(only_linear), linear) {
-            let text = format!(
-                "`#[{only_linear}]` belongs on a `Linear`; `{name}` is a `{}`",
-                last_segment(&ty)
-            );
-            return Err(Diag::new(Code::Attribute, a.span(), text));
+            let kind = last_segment(&ty);
+            return Err(Diag::linear_only(a.span(), only_linear, name, kind));
         }
     }
     let what = last_segment(&ty);
@@ -424,13 +405,7 @@ fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
                 a.finish(&["when"])?;
                 Some(tied)
             }
-            _ => {
-                return Err(Diag::new(
-                    Code::Attribute,
-                    a.span,
-                    "write `#[tied(field)]` or `#[tied(field, when = flag)]`",
-                ))
-            }
+            _ => return Err(Diag::tied_form(a.span)),
         },
     };
     let always_tied = tied.as_ref().is_some_and(|t| t.when.is_none());
@@ -456,19 +431,12 @@ fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
 fn condition_of(name: &Ident, a: Option<&Attribute>, optional: bool) -> Result<Option<Expr>> {
     match (a, optional) {
         (None, false) => Ok(None),
-        (None, true) => {
-            let text = format!("`{name}` is optional: say when it exists, `#[when(flag)]`");
-            Err(Diag::new(Code::Optional, name.span(), text))
-        }
-        (Some(a), false) => {
-            let text = format!("`{name}` has a condition: its type is `Option<..>`");
-            Err(Diag::new(Code::Optional, a.span(), text))
-        }
+        (None, true) => Err(Diag::option_without_when(name.span(), name)),
+        (Some(a), false) => Err(Diag::when_without_option(a.span(), name)),
         (Some(a), true) => {
             let mut args = Args::of(a)?;
             let (Some(when), true) = (args.positional.pop(), args.positional.is_empty()) else {
-                let text = "write `#[when(flag)]`";
-                return Err(Diag::new(Code::Attribute, a.span(), text));
+                return Err(Diag::when_form(a.span()));
             };
             crate::condition::check(&when, crate::condition::Names::Bare)?;
             args.finish(&[])?;
@@ -486,10 +454,7 @@ fn kind<'a>(
     let ty = last_segment(whole);
     if let Some(model) = element(whole, "Vec") {
         let Some(a) = find("layers") else {
-            let text = format!(
-                "`{name}` is a stack of layers: say how many, `#[layers(num_hidden_layers)]`"
-            );
-            return Err(Diag::new(Code::MissingParam, whole.span(), text));
+            return Err(Diag::layers_without_count(whole.span(), name));
         };
         let mut args = Args::of(a)?;
         let count = args.dims(names, 1, "`#[layers]`")?.remove(0);
@@ -504,13 +469,7 @@ fn kind<'a>(
         });
     }
     let mut param = find("param").map(Args::of).transpose()?;
-    let need = || {
-        Diag::new(
-            Code::MissingParam,
-            name.span(),
-            format!("`{name}` is a `{ty}` without a shape"),
-        )
-    };
+    let need = || Diag::param_without_shape(name.span(), name, &ty);
     if let Some(layer) = layers::find(&ty) {
         let mut args = param.ok_or_else(need)?;
         let held = layer.parse(&mut args, names)?;
@@ -544,10 +503,7 @@ fn kind<'a>(
             let mut args = match find("rope") {
                 Some(a) => Args::of(a)?,
                 None => {
-                    let text = format!(
-                        "`{name}` needs its head size: `#[rope(head_dim, base = rope_theta)]`"
-                    );
-                    return Err(Diag::new(Code::MissingParam, name.span(), text));
+                    return Err(Diag::rope_without_size(name.span(), name));
                 }
             };
             let dims = args.dims(names, 1, "`#[rope]`")?.remove(0);
@@ -581,10 +537,13 @@ fn kind<'a>(
         }
         _ => match &param {
             Some(a) => {
-                let others: Vec<&str> = layers::LAYERS.iter().map(|l| l.name).collect();
-                let others = others.join(", ");
-                let text = format!("`#[param]` belongs on Linear, Embedding, {others} or Param; `{ty}` is a sub-model and brings its own shapes");
-                return Err(Diag::new(Code::Attribute, a.span, text));
+                let others = layers::LAYERS.iter().map(|l| l.name);
+                let known: Vec<&str> = ["Linear", "Embedding", "Param"]
+                    .into_iter()
+                    .chain(others)
+                    .collect();
+                let near = suggest(&ty, known.iter().copied());
+                return Err(Diag::param_kind(a.span, known.join(", "), ty, near));
             }
             None => FieldKind::Model,
         },
@@ -599,17 +558,13 @@ fn kind<'a>(
 fn dtype(e: &Expr) -> Result<Dt> {
     match e {
         Expr::Path(p) if p.path.get_ident().is_some() => Dt::parse(p.path.require_ident()?),
-        _ => Err(Diag::new(
-            Code::Attribute,
-            e.span(),
-            "`dtype` is float, f32, i32, u32 or bool",
-        )),
+        _ => Err(Diag::dtype_form(e.span())),
     }
 }
 
 /// A checkpoint policy from `auto`, `every(4)`, `always` or `never`.
 fn policy(e: &Expr) -> Result<Policy> {
-    let bad = || Diag::new(Code::Checkpoint, e.span(), "not a checkpoint policy");
+    let bad = || Diag::unknown_policy(e.span());
     match e {
         Expr::Path(p) if p.path.is_ident("auto") => Ok(Policy::Auto),
         Expr::Path(p) if p.path.is_ident("always") => Ok(Policy::Always),

@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use syn::{Meta, MetaList, Path, Token};
 
 use super::PASSES;
-use crate::diag::{suggest, Code, Diag, Result};
+use crate::diag::{suggest, Diag, Result};
 
 /// Which passes run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,10 +25,7 @@ pub enum Switches {
 impl Switches {
     /// Reads the argument `fuse(..)`.
     pub fn parse(list: &MetaList) -> Result<Self> {
-        let form = || {
-            let text = "write `fuse(off)`, `fuse(only(pass, ..))` or `fuse(except(pass, ..))`";
-            Diag::new(Code::Attribute, list.span(), text)
-        };
+        let form = || Diag::fuse_form(list.span());
         match list.parse_args::<Meta>().map_err(|_| form())? {
             Meta::Path(p) if p.is_ident("off") => Ok(Switches::Only(BTreeSet::new())),
             Meta::List(l) if l.path.is_ident("only") => Ok(Switches::Only(names(&l)?)),
@@ -58,8 +55,7 @@ fn names(list: &MetaList) -> Result<BTreeSet<String>> {
             }
             let known: Vec<&str> = PASSES.iter().map(|pass| pass.name).collect();
             let near = suggest(&name, known.iter().copied());
-            let text = format!("no pass `{name}`{near}; there are {}", known.join(", "));
-            Err(Diag::new(Code::Attribute, p.span(), text))
+            Err(Diag::unknown_pass(p.span(), name, near, known.join(", ")))
         })
         .collect()
 }

@@ -4,6 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, ToTokens};
 
 use crate::condition;
+use crate::dims::is_free;
 use crate::lower::{config_expr, dim, join_key, sig_type};
 use crate::parse::{Field, FieldKind, ModelDef};
 use crate::quantize::Quantize;
@@ -57,6 +58,17 @@ pub fn stand_in(model: &ModelDef, methods: &[Method]) -> TokenStream {
             fn visit_mut(&mut self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::LeafMut<'_>)) {}
         }
     }
+}
+
+/// Reads every size of the config that the user wrote, where the bodies that would are not there.
+pub fn sizes(model: &ModelDef) -> TokenStream {
+    let (names, config) = (&model.names, &model.config);
+    let places = names.places.borrow();
+    let sizes = places
+        .keys()
+        .filter(|n| !is_free(n) && !names.short.contains_key(*n));
+    let fields = sizes.map(|n| names.config_field(n));
+    quote! { let _ = |__c: &#config| { #(let _ = &__c.#fields;)* }; }
 }
 
 /// The struct itself, with the field that the macros need.

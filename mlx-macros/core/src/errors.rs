@@ -82,6 +82,8 @@ errors! {
         dtype_form() = "`dtype` is float, f32, i32, u32 or bool";
         fuse_form() = "write `fuse(off)`, `fuse(only(pass, ..))` or `fuse(except(pass, ..))`";
         unknown_pass(name, near, known) = "no pass `{name}`{near}; there are {known}";
+        layers_without_count(field) = "`{field}` is a stack of layers: say how many, `#[layers(num_hidden_layers)]`";
+        rope_without_size(field) = "`{field}` needs its head size: `#[rope(head_dim, base = rope_theta)]`";
         config_not_a_type() = "`config` is the name of a type";
         no_config() = "name the type that holds the sizes: `#[mlx_model(config = MyConfig)]`";
         dim_without_name() = "a size needs a name: `dims(q = heads * head_dim)`";
@@ -422,8 +424,6 @@ errors! {
         help "give the parameter its shape, outputs first: `#[param(out, in)]`"
     {
         param_without_shape(field, kind) = "`{field}` is a `{kind}` without a shape";
-        layers_without_count(field) = "`{field}` is a stack of layers: say how many, `#[layers(num_hidden_layers)]`";
-        rope_without_size(field) = "`{field}` needs its head size: `#[rope(head_dim, base = rope_theta)]`";
     }
     /// An axis outside the tensor's rank.
     Axis: "axis",

@@ -239,7 +239,8 @@ pub fn expand(input: TokenStream) -> TokenStream {
             let errors = m.of_impl.iter().map(Diag::to_tokens);
             let bodies = m.methods.iter().map(|m| lower::placeholder(m, true));
             let checks = m.checks;
-            let calls = quote! { #[allow(dead_code)] fn __calls() { #checks } };
+            let sizes = m.model.as_ref().map(define::sizes);
+            let calls = quote! { #[allow(dead_code)] fn __calls() { #sizes #checks } };
             // The items stay, so that the editor and other models still see them.
             let model = m.model.map(|model| match m.of_struct.is_empty() {
                 true => define::model_impl(&model, &m.methods, &[], &TokenStream::new()),

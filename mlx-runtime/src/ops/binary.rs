@@ -116,22 +116,32 @@ pub fn remainder(a: &Array, b: &Array) -> Result<Array> {
     })
 }
 
-/// [`floor_divide`] and [`remainder`] at once; the inputs broadcast. MLX: `divmod`.
+/// The integer below a / b, also if both are integers, and [`remainder`]; the inputs broadcast. An
+/// integer divided by 0 is 0, and so is its remainder, where MLX itself would end the process.
+/// MLX: `divmod`.
 ///
 /// # Errors
 /// If the shapes do not fit together, or MLX refuses the dtypes.
 pub fn divmod(a: &Array, b: &Array) -> Result<(Array, Array)> {
-    if integers(a, b) {
-        return Ok((floor_divide(a, b)?, remainder(a, b)?));
+    let both = |b: &Array| {
+        let parts = build_many("divmod", &[a, b], |out, s| {
+            // SAFETY: both inputs and the stream are valid; `out` is a null destination.
+            unsafe { sys::mlx_divmod(out, a.as_raw(), b.as_raw(), s) }
+        })?;
+        <[Array; 2]>::try_from(parts).map_err(|_| crate::error::from_c("divmod", &[a, b]))
+    };
+    if !integers(a, b) {
+        let [quotient, remainder] = both(b)?;
+        return Ok((quotient, remainder));
     }
-    let parts = build_many("divmod", &[a, b], |out, s| {
-        // SAFETY: both inputs and the stream are valid; `out` is a null destination.
-        unsafe { sys::mlx_divmod(out, a.as_raw(), b.as_raw(), s) }
-    })?;
-    match <[Array; 2]>::try_from(parts) {
-        Ok([quotient, remainder]) => Ok((quotient, remainder)),
-        Err(_) => Err(crate::error::from_c("divmod", &[a, b])),
+    // The remainder by 1 is the 0 that is wanted for 0 and -1, too.
+    let (safe, zero, minus) = safe_divisor(b)?;
+    let [mut quotient, remainder] = both(&safe)?;
+    if let Some(minus) = minus {
+        quotient = where_(&minus, &super::negative(&quotient)?, &quotient)?;
     }
+    let nothing = Array::scalar_as(0.0, quotient.dtype())?;
+    Ok((where_(&zero, &nothing, &quotient)?, remainder))
 }
 
 /// `x` where `condition` holds, else `y`; all three broadcast. MLX: `where`.

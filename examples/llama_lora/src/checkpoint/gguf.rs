@@ -73,8 +73,9 @@ fn config(file: &Gguf) -> Result<Config> {
         rope_traditional: true,
         rope_scaling: None,
         tie_word_embeddings: !file.arrays.contains_key("output.weight"),
-        attention_bias: false,
-        mlp_bias: false,
+        // Nothing but the tensors says so.
+        attention_bias: file.arrays.contains_key("blk.0.attn_q.bias"),
+        mlp_bias: file.arrays.contains_key("blk.0.ffn_up.bias"),
         max_position_embeddings: int("context_length").unwrap_or(2048),
         ..Config::default()
     })
@@ -125,4 +126,93 @@ fn text_of(file: &Gguf, key: &str) -> Option<String> {
 
 fn number_of(file: &Gguf, key: &str) -> Option<f64> {
     file.metadata.get(key).and_then(GgufValue::as_f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mlx_models::llama::Llama;
+    use mlx_runtime::io::GgufFile;
+    use mlx_runtime::model::{init, load, LoadOptions, Model};
+    use mlx_runtime::nn::KvCache;
+    use mlx_runtime::{random, Array, Dtype};
+
+    use super::*;
+
+    /// Hugging Face's name of a tensor as llama.cpp writes it.
+    fn renamed(name: &str) -> String {
+        let mut name = name.replace("model.layers.", "blk.");
+        for (from, to) in [
+            ("model.embed_tokens", "token_embd"),
+            ("model.norm", "output_norm"),
+            ("lm_head", "output"),
+            ("self_attn.q_proj", "attn_q"),
+            ("self_attn.k_proj", "attn_k"),
+            ("self_attn.v_proj", "attn_v"),
+            ("self_attn.o_proj", "attn_output"),
+            ("mlp.gate_proj", "ffn_gate"),
+            ("mlp.up_proj", "ffn_up"),
+            ("mlp.down_proj", "ffn_down"),
+            ("input_layernorm", "attn_norm"),
+            ("post_attention_layernorm", "ffn_norm"),
+        ] {
+            name = name.replace(from, to);
+        }
+        name
+    }
+
+    #[test]
+    fn a_file_with_biases_and_without_is_the_model_that_was_written() {
+        for (bias, tied) in [(true, false), (false, true)] {
+            let config = Arc::new(Config {
+                hidden_size: 32,
+                num_hidden_layers: 2,
+                intermediate_size: 48,
+                num_attention_heads: 4,
+                num_key_value_heads: 2,
+                head_dim: 8,
+                vocab_size: 20,
+                rms_norm_eps: 1e-5,
+                rope_traditional: true,
+                attention_bias: bias,
+                mlp_bias: bias,
+                tie_word_embeddings: tied,
+                max_position_embeddings: 64,
+                ..Config::default()
+            });
+            let model: Llama = init(&config, random::key(3).unwrap(), Dtype::Float32).unwrap();
+            let mut out = GgufFile::new().unwrap();
+            for (name, a) in model.parameters() {
+                out.set_array(&renamed(&name), &a).unwrap();
+            }
+            for (key, n) in [
+                ("attention.head_count", 4u32),
+                ("attention.head_count_kv", 2),
+                ("embedding_length", 32),
+                ("block_count", 2),
+                ("feed_forward_length", 48),
+                ("context_length", 64),
+            ] {
+                let key = format!("llama.{key}");
+                out.set_numbers(&key, &Array::scalar(n).unwrap()).unwrap();
+            }
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("model.gguf");
+            out.save(&path).unwrap();
+
+            let file = io::load_gguf(&path).unwrap();
+            let found = super::config(&file).unwrap();
+            assert_eq!(found, *config);
+            let mut options = LoadOptions::new(Dtype::Float32);
+            options.names = "gguf";
+            let again: Llama = load(&Arc::new(found), file.arrays.into(), &options).unwrap();
+            let tokens = Array::from_slice(&[3i32, 14, 15], &[1, 3]).unwrap();
+            let logits = |m: &Llama| {
+                let y = m.forward(&tokens, &mut KvCache::off()).unwrap();
+                y.to_vec::<f32>().unwrap()
+            };
+            assert_eq!(logits(&again), logits(&model));
+        }
+    }
 }

@@ -44,7 +44,6 @@ pub(super) struct Step {
     pub shape: String,
     pub bytes: Option<u64>,
     pub line: u32,
-    #[allow(dead_code)] // for the page
     pub reads: Vec<usize>,
     pub kept: bool,
     pub passes: Vec<&'static str>,
@@ -95,7 +94,6 @@ pub(super) struct Kept {
     /// How many, by name.
     pub size: String,
     /// On what condition; empty if on none.
-    #[allow(dead_code)] // for the page
     pub when: String,
     /// Whether the condition holds.
     pub holds: bool,

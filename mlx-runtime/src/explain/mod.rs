@@ -7,10 +7,13 @@
 
 mod calls;
 mod flow;
+mod html;
 mod outline;
+mod picture;
 mod sizes;
 pub(crate) mod source;
 mod stack;
+mod svg;
 mod table;
 mod text;
 mod tree;

@@ -16,7 +16,6 @@ pub(super) struct Branch {
     pub sizes: String,
     pub numbers: String,
     pub marks: Vec<String>,
-    #[allow(dead_code)] // for the page
     pub file: &'static str,
     pub line: u32,
     /// How many of these there are, one below the other.

@@ -1,4 +1,5 @@
 //! Every language family explained: the text is whole, and its numbers agree with the model.
+//! `EXPLAIN_PAGES=folder` writes the pages, to be looked at.
 
 mod common;
 
@@ -19,6 +20,10 @@ impl Visitor for Case<'_> {
         let text = told.to_string();
         let tensors = model.parameters().len();
         assert!(text.contains(&format!("in {tensors} tensors")), "{text}");
+        if let Some(folder) = std::env::var_os("EXPLAIN_PAGES") {
+            let page = std::path::Path::new(&folder).join(format!("{}.html", self.0));
+            std::fs::write(page, told.html()).unwrap();
+        }
         text
     }
 }

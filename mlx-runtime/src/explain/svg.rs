@@ -42,8 +42,10 @@ enum Slot {
 pub(super) fn svg(picture: &Picture) -> String {
     let placed = place(picture);
     let (w, h) = (placed.width + 2.0, placed.height + 2.0);
+    // It shrinks to the window as long as it can be read.
+    let least = 0.65 * w;
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w:.0}\" height=\"{h:.0}\" viewBox=\"0 0 {w:.0} {h:.0}\" role=\"img\">\n<title>{}</title>\n<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0 L8 4 L0 8 z\" class=\"tip\"/></marker></defs>\n",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" style=\"min-width:{least:.0}px\" width=\"{w:.0}\" height=\"{h:.0}\" viewBox=\"0 0 {w:.0} {h:.0}\" role=\"img\">\n<title>{}</title>\n<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0 L8 4 L0 8 z\" class=\"tip\"/></marker></defs>\n",
         escape(&picture.title)
     );
     draw(&placed, 1.0, 1.0, 0, &mut out);
@@ -70,6 +72,8 @@ fn place(picture: &Picture) -> Placed<'_> {
     let inner = rows.iter().map(|r| widths(r, &spots)).fold(title, f64::max);
     let mut y = PAD + top;
     let mut passes: Vec<(Slot, f64, f64, f64)> = Vec::new();
+    // Where the row of each box ends: an arrow leaves the row before it bends.
+    let mut ends = vec![0.0; spots.len()];
     for row in &rows {
         let mut x = PAD + (inner - widths(row, &spots)) / 2.0;
         let height = row.iter().map(|s| match s {
@@ -81,6 +85,7 @@ fn place(picture: &Picture) -> Placed<'_> {
             match slot {
                 Slot::Block(i) => {
                     (spots[*i].x, spots[*i].y) = (x, y);
+                    ends[*i] = y + height;
                     x += spots[*i].width + BESIDE;
                 }
                 pass => {
@@ -95,7 +100,8 @@ fn place(picture: &Picture) -> Placed<'_> {
     for (to, block) in picture.boxes.iter().enumerate() {
         for (nth, from) in block.from.iter().enumerate() {
             let (a, b) = (&spots[*from], &spots[to]);
-            let mut path = vec![(a.x + a.width / 2.0, a.y + a.height)];
+            let middle = a.x + a.width / 2.0;
+            let mut path = vec![(middle, a.y + a.height), (middle, ends[*from])];
             for (_, x, top, bottom) in passes.iter().filter(|(s, ..)| *s == Slot::Pass(*from, to)) {
                 path.extend([(*x, *top), (*x, *bottom)]);
             }
@@ -143,15 +149,18 @@ fn rows(picture: &Picture) -> Vec<Vec<Slot>> {
         let above = block.from.iter().filter_map(|f| rank.get(*f));
         rank.push(above.max().map_or(0, |r| r + 1));
     }
-    // An input stands right above the first box that reads it.
-    for i in 0..picture.boxes.len() {
-        let readers = picture
-            .boxes
-            .iter()
-            .enumerate()
-            .filter(|(_, b)| b.from.contains(&i));
+    // An input stands right above the first box that reads it, and so does what is computed of
+    // parameters alone.
+    let mut constant: Vec<bool> = Vec::new();
+    for block in &picture.boxes {
+        let all = block.from.iter().all(|f| constant.get(*f) == Some(&true));
+        constant.push(block.look != "input" && all);
+    }
+    for i in (0..picture.boxes.len()).rev() {
+        let boxes = picture.boxes.iter().enumerate();
+        let readers = boxes.filter(|(_, b)| b.from.contains(&i));
         let first = readers.map(|(j, _)| rank[j]).min();
-        if let (true, Some(first)) = (picture.boxes[i].from.is_empty(), first) {
+        if let (true, Some(first)) = (constant[i] || picture.boxes[i].from.is_empty(), first) {
             rank[i] = first.saturating_sub(1);
         }
     }

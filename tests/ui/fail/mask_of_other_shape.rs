@@ -1,0 +1,8 @@
+use mlx_macros::mlx_fn;
+
+#[mlx_fn]
+pub fn f(q: Tensor![B, H, L, D], k: Tensor![B, H, S, D], m: Tensor![S, L]) -> Tensor![B, H, L, D] {
+    scaled_dot_product_attention(q, k, k, m)
+}
+
+fn main() {}

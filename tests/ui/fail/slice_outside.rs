@@ -1,0 +1,8 @@
+use mlx_macros::mlx_fn;
+
+#[mlx_fn]
+pub fn f(x: Tensor![A, 6]) -> Tensor![A, 6] {
+    slice(x, [0], [7], axes = [1])
+}
+
+fn main() {}

@@ -1,54 +1,10 @@
-//! A mistake at its place in the source, as rustc shows it; the texts stand in [`crate::errors`].
+//! Mistakes as the other phases name them, and suggestions for misspelt names. The texts stand in
+//! [`crate::errors`].
 
-use proc_macro2::{Span, TokenStream};
-use quote::quote_spanned;
-
-pub use crate::errors::Code;
-
-/// A mistake at its place.
-#[derive(Clone, Debug)]
-pub struct Diag {
-    /// The kind of mistake.
-    pub code: Code,
-    /// Where it is.
-    pub span: Span,
-    /// What is wrong, in the user's names.
-    pub message: String,
-}
+pub use crate::errors::{Code, Diag};
 
 /// `Result` with a mistake.
 pub type Result<T> = std::result::Result<T, Diag>;
-
-impl Diag {
-    /// A mistake at `span`.
-    pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
-        Diag {
-            code,
-            span,
-            message: message.into(),
-        }
-    }
-
-    /// The whole text: message, then the hint on its own line.
-    pub fn text(&self) -> String {
-        match self.code.hint() {
-            "" => self.message.clone(),
-            hint => format!("{}\nhelp: {hint}", self.message),
-        }
-    }
-
-    /// The error as rustc shows it, at the mistake's own tokens.
-    pub fn to_tokens(&self) -> TokenStream {
-        let text = self.text();
-        quote_spanned! { self.span => ::core::compile_error!(#text); }
-    }
-}
-
-impl From<syn::Error> for Diag {
-    fn from(e: syn::Error) -> Self {
-        Diag::syntax(e.span(), e)
-    }
-}
 
 /// The nearest of `known` to a misspelt name, as ` (did you mean `x`?)`, or nothing.
 pub fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {

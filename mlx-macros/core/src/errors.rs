@@ -6,9 +6,43 @@
 
 use std::fmt::Display;
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
 
-use crate::diag::Diag;
+/// A mistake at its place.
+#[derive(Clone, Debug)]
+pub struct Diag {
+    /// The kind of mistake.
+    pub code: Code,
+    /// Where it is.
+    pub span: Span,
+    /// What is wrong, in the user's names.
+    pub message: String,
+    /// Keeps every other module from making one without the table.
+    _from_the_table: (),
+}
+
+impl Diag {
+    /// The whole text: message, then the hint on its own line.
+    pub fn text(&self) -> String {
+        match self.code.hint() {
+            "" => self.message.clone(),
+            hint => format!("{}\nhelp: {hint}", self.message),
+        }
+    }
+
+    /// The error as rustc shows it, at the mistake's own tokens.
+    pub fn to_tokens(&self) -> TokenStream {
+        let text = self.text();
+        quote_spanned! { self.span => ::core::compile_error!(#text); }
+    }
+}
+
+impl From<syn::Error> for Diag {
+    fn from(e: syn::Error) -> Self {
+        Diag::syntax(e.span(), e)
+    }
+}
 
 /// One line of the table.
 pub struct Entry {
@@ -55,7 +89,7 @@ macro_rules! errors {
             $($(
                 #[doc = $text]
                 pub(crate) fn $name(span: Span, $($p: impl Display),*) -> Diag {
-                    Diag { code: Code::$code, span, message: format!($text) }
+                    Diag { code: Code::$code, span, message: format!($text), _from_the_table: () }
                 }
             )*)*
         }
@@ -258,7 +292,7 @@ errors! {
         needs_a_dim(op, found) = "{op}: needs one dim or more, but {found}";
         needs_a_vector(op, found) = "{op}: needs one dim, but {found}";
         needs_a_matrix(op, found) = "{op}: needs two dims, but {found}";
-        conv_input(layer, takes, found) = "`{layer}` takes {takes}, but {found}";
+        conv_input(layer, takes, found) = "`{layer}` needs {takes}, but {found}";
     }
     /// Two dims must be equal.
     DimMismatch: "dims" {
@@ -418,7 +452,6 @@ errors! {
     {
         unknown_policy() = "not a checkpoint policy";
     }
-    // Kinds whose texts still stand where they are used.
     /// A parameter's field has no shape.
     MissingParam: "parameter without a shape",
         help "give the parameter its shape, outputs first: `#[param(out, in)]`"

@@ -113,7 +113,7 @@ pub fn kept(model: &ModelDef, graph: &Graph) -> BTreeMap<Id, BTreeSet<String>> {
 pub fn saved(model: &ModelDef, graph: &Graph) -> Saved {
     let live = live(graph);
     let needs = needs(model, graph, &live);
-    region(model, graph, &live, &needs, 0, graph.nodes.len())
+    region(graph, &live, &needs, 0, graph.nodes.len())
 }
 
 fn needs(model: &ModelDef, graph: &Graph, live: &BTreeSet<Id>) -> BTreeMap<Id, Need> {
@@ -164,14 +164,13 @@ fn kind_of<'m>(model: &'m ModelDef, field: &Ident) -> Option<&'m FieldKind> {
 
 /// What the nodes from `start` up to `end` keep.
 fn region(
-    model: &ModelDef,
     graph: &Graph,
     live: &BTreeSet<Id>,
     needs: &BTreeMap<Id, Need>,
     start: Id,
     end: Id,
 ) -> Saved {
-    let inner = |arm: &crate::ir::Arm| region(model, graph, live, needs, arm.start, arm.end);
+    let inner = |arm: &crate::ir::Arm| region(graph, live, needs, arm.start, arm.end);
     let arms = |id: Id| match &graph.nodes[id].kind {
         Kind::If {
             then, otherwise, ..

@@ -271,7 +271,7 @@ fn axes_are_rearranged_by_name() {
     assert!(
         found
             .to_string()
-            .contains("argument `x` must be [B=2, L=3, 12]"),
+            .contains("argument `x` must be [B=2, L=3, hidden=12]"),
         "{found}"
     );
 }

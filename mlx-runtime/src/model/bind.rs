@@ -6,8 +6,8 @@ use crate::{Array, Dtype, Error, ErrorKind, Result};
 pub enum Size {
     /// A free dim, by its place in the list of names.
     Free(usize),
-    /// A size that the config gives.
-    Fixed(i64),
+    /// A size that the config gives, and how the model names it.
+    Fixed(i64, &'static str),
     /// A size that is checked elsewhere.
     Any,
 }
@@ -60,7 +60,7 @@ pub fn bind<const N: usize>(
         let fits = shape.len() == arg.sizes.len()
             && shape.iter().zip(arg.sizes).all(|(n, size)| match size {
                 Size::Any => true,
-                Size::Fixed(m) => i64::from(*n) == *m,
+                Size::Fixed(m, _) => i64::from(*n) == *m,
                 Size::Free(i) if bound[*i] < 0 => {
                     bound[*i] = i64::from(*n);
                     true
@@ -89,7 +89,8 @@ fn refuse(what: &str, float: Dtype, arg: &Arg<'_>, names: &[&str], bound: &[i64]
         .iter()
         .map(|s| match s {
             Size::Any => "_".to_string(),
-            Size::Fixed(n) => n.to_string(),
+            Size::Fixed(n, name) if *name == n.to_string() => n.to_string(),
+            Size::Fixed(n, name) => format!("{name}={n}"),
             Size::Free(i) if bound[*i] < 0 => names[*i].to_string(),
             Size::Free(i) => format!("{}={}", names[*i], bound[*i]),
         })

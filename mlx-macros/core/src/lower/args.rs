@@ -166,7 +166,8 @@ pub(super) fn size_pattern(d: &Dim, free: &[String], names: &Names) -> TokenStre
         let field = names.config_field(n);
         quote! { (__c.#field as i64) }
     });
-    quote! { #p::Fixed(#e) }
+    let name = names.dim(d);
+    quote! { #p::Fixed(#e, #name) }
 }
 
 /// A number of the config: `config.rope_theta` or the bare field name becomes a field access.

@@ -14,7 +14,67 @@
 
 use std::ffi::CStr;
 
+use mlx_sys as sys;
+
+use crate::array::{build, build_two};
+use crate::{ops, Array, Error, Result};
+
 pub use crate::generated::linalg::*;
+
+/// The decompositions divide by sizes, and read an element that is not there.
+pub(crate) fn check_some(op: &'static str, a: &Array) -> Result<()> {
+    if a.size() == 0 {
+        return Err(Error::shape(op, format!("{a:?} has no elements")));
+    }
+    Ok(())
+}
+
+/// The matrices with zeros for what is not finite, and where all of a matrix is, `[.., 1, 1]`.
+fn finite(op: &'static str, a: &Array) -> Result<(Array, Array)> {
+    check_some(op, a)?;
+    if a.ndim() < 2 {
+        return Err(Error::shape(op, format!("{a:?} is no matrix")));
+    }
+    let finite = ops::isfinite(a)?;
+    let safe = ops::where_(&finite, a, &ops::zeros_like(a)?)?;
+    Ok((safe, ops::all(&finite, &[-2, -1], true)?))
+}
+
+fn or_nan(finite: &Array, values: &Array) -> Result<Array> {
+    let nan = ops::astype(&Array::scalar(f32::NAN)?, values.dtype())?;
+    ops::where_(finite, values, &nan)
+}
+
+/// Eigenvalues and right eigenvectors (as columns) of any square matrix,
+/// `[.., n, n]` -> complex64 `[.., n]`, `[.., n, n]`. A matrix with an element that is not finite
+/// has NaN for both, where the library that MLX calls would end the process. MLX: `linalg.eig`.
+///
+/// # Errors
+/// If the matrices are not square or not of a floating-point type, or this device has no kernel
+/// for it.
+pub fn eig(a: &Array) -> Result<(Array, Array)> {
+    let (safe, finite) = finite("eig", a)?;
+    let (values, vectors) = build_two("eig", &[a], |values, vectors, s| {
+        // SAFETY: the input and the stream are valid; both destinations are null.
+        unsafe { sys::mlx_linalg_eig(values, vectors, safe.as_raw(), s) }
+    })?;
+    let of_values = ops::squeeze(&finite, &[-1])?;
+    Ok((or_nan(&of_values, &values)?, or_nan(&finite, &vectors)?))
+}
+
+/// The eigenvalues of any square matrix, `[.., n, n]` -> complex64 `[.., n]`; NaN for a matrix with
+/// an element that is not finite, see [`eig`]. MLX: `linalg.eigvals`.
+///
+/// # Errors
+/// As [`eig`].
+pub fn eigvals(a: &Array) -> Result<Array> {
+    let (safe, finite) = finite("eigvals", a)?;
+    let values = build("eigvals", &[a], |out, s| {
+        // SAFETY: the input and the stream are valid; `out` is a null destination.
+        unsafe { sys::mlx_linalg_eigvals(out, safe.as_raw(), s) }
+    })?;
+    or_nan(&ops::squeeze(&finite, &[-1])?, &values)
+}
 
 /// Which triangle of a symmetric matrix is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +92,23 @@ impl Triangle {
         match self {
             Triangle::Lower => c"L",
             Triangle::Upper => c"U",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eigenvalues_of_what_is_not_finite_are_nan() {
+        let a = [2.0f32, 0.0, 0.0, 3.0, f32::NAN, 1.0, 1.0, 1.0];
+        let a = Array::from_slice(&a, &[2, 2, 2]).unwrap();
+        let (values, _) = eig(&a).unwrap();
+        for values in [values, eigvals(&a).unwrap()] {
+            let real = ops::real(&values).unwrap().to_vec::<f32>().unwrap();
+            assert_eq!(real[..2], [2.0, 3.0]);
+            assert!(real[2].is_nan() && real[3].is_nan());
         }
     }
 }

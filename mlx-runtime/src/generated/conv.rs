@@ -20,6 +20,7 @@ pub fn conv3d(
     groups: i32,
 ) -> Result<Array> {
     const OP: &str = "conv3d";
+    crate::ops::check_conv_inputs(OP, input, weight)?;
     crate::ops::check_conv(
         OP,
         &[
@@ -72,6 +73,7 @@ pub fn conv_general(
     flip: bool,
 ) -> Result<Array> {
     const OP: &str = "conv_general";
+    crate::ops::check_conv_inputs(OP, input, weight)?;
     crate::ops::check_conv_general(
         OP,
         input,
@@ -121,6 +123,7 @@ pub fn conv_transpose1d(
     groups: i32,
 ) -> Result<Array> {
     const OP: &str = "conv_transpose1d";
+    crate::ops::check_conv_inputs(OP, input, weight)?;
     crate::ops::check_conv(OP, &[stride, dilation], &[padding, output_padding], groups)?;
 
     build(OP, &[input, weight], |out, s| {
@@ -157,6 +160,7 @@ pub fn conv_transpose2d(
     groups: i32,
 ) -> Result<Array> {
     const OP: &str = "conv_transpose2d";
+    crate::ops::check_conv_inputs(OP, input, weight)?;
     crate::ops::check_conv(
         OP,
         &[stride.0, stride.1, dilation.0, dilation.1],
@@ -203,6 +207,7 @@ pub fn conv_transpose3d(
     groups: i32,
 ) -> Result<Array> {
     const OP: &str = "conv_transpose3d";
+    crate::ops::check_conv_inputs(OP, input, weight)?;
     crate::ops::check_conv(
         OP,
         &[

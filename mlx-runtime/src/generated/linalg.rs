@@ -17,6 +17,7 @@ use crate::{Array, Result};
 /// for it.
 pub fn cholesky(a: &Array, upper: bool) -> Result<Array> {
     const OP: &str = "cholesky";
+    crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -33,6 +34,7 @@ pub fn cholesky(a: &Array, upper: bool) -> Result<Array> {
 /// for it.
 pub fn cholesky_inv(a: &Array, upper: bool) -> Result<Array> {
     const OP: &str = "cholesky_inv";
+    crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -63,27 +65,12 @@ pub fn cross(a: &Array, b: &Array, axis: i32) -> Result<Array> {
 /// for it.
 pub fn det(a: &Array) -> Result<Array> {
     const OP: &str = "det";
+    crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
         // writes to is null; null inputs stand for "absent".
         unsafe { sys::mlx_linalg_det(out, a.as_raw(), s) }
-    })
-}
-
-/// Eigenvalues and right eigenvectors (as columns) of any square matrix,
-/// `[.., n, n]` -> complex64 `[.., n]`, `[.., n, n]`. MLX: `linalg.eig`.
-///
-/// # Errors
-/// If the matrices are not square or not of a floating-point type, or this device has no kernel
-/// for it.
-pub fn eig(a: &Array) -> Result<(Array, Array)> {
-    const OP: &str = "eig";
-
-    build_two(OP, &[a], |out_0, out_1, s| {
-        // SAFETY: the inputs and the stream are valid, each list has its length; what the call
-        // writes to is null; null inputs stand for "absent".
-        unsafe { sys::mlx_linalg_eig(out_0, out_1, a.as_raw(), s) }
     })
 }
 
@@ -95,27 +82,12 @@ pub fn eig(a: &Array) -> Result<(Array, Array)> {
 /// for it.
 pub fn eigh(a: &Array, uplo: Triangle) -> Result<(Array, Array)> {
     const OP: &str = "eigh";
+    crate::linalg::check_some(OP, a)?;
 
     build_two(OP, &[a], |out_0, out_1, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
         // writes to is null; null inputs stand for "absent".
         unsafe { sys::mlx_linalg_eigh(out_0, out_1, a.as_raw(), uplo.as_c().as_ptr(), s) }
-    })
-}
-
-/// The eigenvalues of any square matrix, `[.., n, n]` -> complex64 `[.., n]`.
-/// MLX: `linalg.eigvals`.
-///
-/// # Errors
-/// If the matrices are not square or not of a floating-point type, or this device has no kernel
-/// for it.
-pub fn eigvals(a: &Array) -> Result<Array> {
-    const OP: &str = "eigvals";
-
-    build(OP, &[a], |out, s| {
-        // SAFETY: the inputs and the stream are valid, each list has its length; what the call
-        // writes to is null; null inputs stand for "absent".
-        unsafe { sys::mlx_linalg_eigvals(out, a.as_raw(), s) }
     })
 }
 
@@ -127,6 +99,7 @@ pub fn eigvals(a: &Array) -> Result<Array> {
 /// for it.
 pub fn eigvalsh(a: &Array, uplo: Triangle) -> Result<Array> {
     const OP: &str = "eigvalsh";
+    crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -142,6 +115,7 @@ pub fn eigvalsh(a: &Array, uplo: Triangle) -> Result<Array> {
 /// for it.
 pub fn inv(a: &Array) -> Result<Array> {
     const OP: &str = "inv";
+    crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -157,6 +131,7 @@ pub fn inv(a: &Array) -> Result<Array> {
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn lu(a: &Array) -> Result<Vec<Array>> {
     const OP: &str = "lu";
+    crate::linalg::check_some(OP, a)?;
 
     build_many(OP, &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -172,6 +147,7 @@ pub fn lu(a: &Array) -> Result<Vec<Array>> {
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn lu_factor(a: &Array) -> Result<(Array, Array)> {
     const OP: &str = "lu_factor";
+    crate::linalg::check_some(OP, a)?;
 
     build_two(OP, &[a], |out_0, out_1, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -248,6 +224,7 @@ pub fn norm_l2(a: &Array, axis: Option<&[i32]>, keepdims: bool) -> Result<Array>
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn pinv(a: &Array) -> Result<Array> {
     const OP: &str = "pinv";
+    crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -263,6 +240,7 @@ pub fn pinv(a: &Array) -> Result<Array> {
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn qr(a: &Array) -> Result<(Array, Array)> {
     const OP: &str = "qr";
+    crate::linalg::check_some(OP, a)?;
 
     build_two(OP, &[a], |out_0, out_1, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -279,6 +257,7 @@ pub fn qr(a: &Array) -> Result<(Array, Array)> {
 /// for it.
 pub fn slogdet(a: &Array) -> Result<(Array, Array)> {
     const OP: &str = "slogdet";
+    crate::linalg::check_some(OP, a)?;
 
     build_two(OP, &[a], |out_0, out_1, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -293,6 +272,7 @@ pub fn slogdet(a: &Array) -> Result<(Array, Array)> {
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn solve(a: &Array, b: &Array) -> Result<Array> {
     const OP: &str = "solve";
+    crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a, b], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -307,6 +287,7 @@ pub fn solve(a: &Array, b: &Array) -> Result<Array> {
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn solve_triangular(a: &Array, b: &Array, upper: bool) -> Result<Array> {
     const OP: &str = "solve_triangular";
+    crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a, b], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -323,6 +304,7 @@ pub fn solve_triangular(a: &Array, b: &Array, upper: bool) -> Result<Array> {
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn svd(a: &Array, compute_uv: bool) -> Result<Vec<Array>> {
     const OP: &str = "svd";
+    crate::linalg::check_some(OP, a)?;
 
     build_many(OP, &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -338,6 +320,7 @@ pub fn svd(a: &Array, compute_uv: bool) -> Result<Vec<Array>> {
 /// for it.
 pub fn tri_inv(a: &Array, upper: bool) -> Result<Array> {
     const OP: &str = "tri_inv";
+    crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call

@@ -238,6 +238,10 @@ pub fn linspace_endpoint(
 /// If the shapes do not fit together; when evaluated, if `src` has too few elements.
 pub fn masked_scatter(a: &Array, mask: &Array, src: &Array) -> Result<Array> {
     const OP: &str = "masked_scatter";
+    if a.size() == 0 || mask.size() == 0 {
+        return Ok(a.clone());
+    }
+    crate::linalg::check_some(OP, src)?;
 
     build(OP, &[a, mask, src], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -396,6 +400,14 @@ pub fn segmented_mm(a: &Array, b: &Array, segments: &Array) -> Result<Array> {
     const OP: &str = "segmented_mm";
     let segments = &crate::ops::within(OP, segments, a.dim(-1).map_err(|e| e.with_op(OP))?)?;
     crate::ops::check_inner(OP, a, b)?;
+    if segments.size() == 0 {
+        let shape = [
+            &segments.shape()[..segments.ndim().saturating_sub(1)],
+            &[a.shape()[0], b.shape()[1]],
+        ]
+        .concat();
+        return crate::ops::zeros(&shape, a.dtype());
+    }
 
     build(OP, &[a, b, segments], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -410,6 +422,9 @@ pub fn segmented_mm(a: &Array, b: &Array, segments: &Array) -> Result<Array> {
 /// If there are fewer than two axes.
 pub fn trace(a: &Array) -> Result<Array> {
     const OP: &str = "trace";
+    if let Some(nothing) = crate::ops::empty_trace(OP, a, 0, [0, 1], a.dtype())? {
+        return Ok(nothing);
+    }
 
     build(OP, &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -427,6 +442,9 @@ pub fn trace_axes(a: &Array, offset: i32, axis1: i32, axis2: i32, dtype: Dtype) 
     const OP: &str = "trace_axes";
     let size = a.shape().iter().copied().max().unwrap_or(0);
     let offset = offset.clamp(-size, size);
+    if let Some(nothing) = crate::ops::empty_trace(OP, a, offset, [axis1, axis2], dtype)? {
+        return Ok(nothing);
+    }
 
     build(OP, &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call

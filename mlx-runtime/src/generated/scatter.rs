@@ -79,6 +79,9 @@ pub fn scatter(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32]) -> 
     const OP: &str = "scatter";
     let indices = &starts_of_updates(OP, a, indices, updates, axes)?;
     let indices = &indices.iter().collect::<Vec<_>>()[..];
+    if updates.size() == 0 {
+        return Ok(a.clone());
+    }
 
     let indices_list = VectorArray::from_refs(OP, indices)?;
 
@@ -106,6 +109,9 @@ pub fn scatter(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32]) -> 
 pub fn scatter_single(a: &Array, indices: &Array, updates: &Array, axis: i32) -> Result<Array> {
     const OP: &str = "scatter_single";
     let indices = &start_of_updates(OP, a, indices, updates, axis)?;
+    if updates.size() == 0 {
+        return Ok(a.clone());
+    }
 
     build(OP, &[a, indices, updates], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -124,6 +130,9 @@ pub fn scatter_add(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32])
     const OP: &str = "scatter_add";
     let indices = &starts_of_updates(OP, a, indices, updates, axes)?;
     let indices = &indices.iter().collect::<Vec<_>>()[..];
+    if updates.size() == 0 {
+        return Ok(a.clone());
+    }
 
     let indices_list = VectorArray::from_refs(OP, indices)?;
 
@@ -151,6 +160,9 @@ pub fn scatter_add(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32])
 pub fn scatter_add_single(a: &Array, indices: &Array, updates: &Array, axis: i32) -> Result<Array> {
     const OP: &str = "scatter_add_single";
     let indices = &start_of_updates(OP, a, indices, updates, axis)?;
+    if updates.size() == 0 {
+        return Ok(a.clone());
+    }
 
     build(OP, &[a, indices, updates], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -176,6 +188,9 @@ pub fn scatter_max(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32])
     const OP: &str = "scatter_max";
     let indices = &starts_of_updates(OP, a, indices, updates, axes)?;
     let indices = &indices.iter().collect::<Vec<_>>()[..];
+    if updates.size() == 0 {
+        return Ok(a.clone());
+    }
 
     let indices_list = VectorArray::from_refs(OP, indices)?;
 
@@ -203,6 +218,9 @@ pub fn scatter_max(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32])
 pub fn scatter_max_single(a: &Array, indices: &Array, updates: &Array, axis: i32) -> Result<Array> {
     const OP: &str = "scatter_max_single";
     let indices = &start_of_updates(OP, a, indices, updates, axis)?;
+    if updates.size() == 0 {
+        return Ok(a.clone());
+    }
 
     build(OP, &[a, indices, updates], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -228,6 +246,9 @@ pub fn scatter_min(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32])
     const OP: &str = "scatter_min";
     let indices = &starts_of_updates(OP, a, indices, updates, axes)?;
     let indices = &indices.iter().collect::<Vec<_>>()[..];
+    if updates.size() == 0 {
+        return Ok(a.clone());
+    }
 
     let indices_list = VectorArray::from_refs(OP, indices)?;
 
@@ -255,6 +276,9 @@ pub fn scatter_min(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32])
 pub fn scatter_min_single(a: &Array, indices: &Array, updates: &Array, axis: i32) -> Result<Array> {
     const OP: &str = "scatter_min_single";
     let indices = &start_of_updates(OP, a, indices, updates, axis)?;
+    if updates.size() == 0 {
+        return Ok(a.clone());
+    }
 
     build(OP, &[a, indices, updates], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -280,6 +304,9 @@ pub fn scatter_prod(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32]
     const OP: &str = "scatter_prod";
     let indices = &starts_of_updates(OP, a, indices, updates, axes)?;
     let indices = &indices.iter().collect::<Vec<_>>()[..];
+    if updates.size() == 0 {
+        return Ok(a.clone());
+    }
 
     let indices_list = VectorArray::from_refs(OP, indices)?;
 
@@ -312,6 +339,9 @@ pub fn scatter_prod_single(
 ) -> Result<Array> {
     const OP: &str = "scatter_prod_single";
     let indices = &start_of_updates(OP, a, indices, updates, axis)?;
+    if updates.size() == 0 {
+        return Ok(a.clone());
+    }
 
     build(OP, &[a, indices, updates], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call

@@ -13,6 +13,17 @@ pub(crate) fn check_conv(
     conv::check(op, steps, padding, groups)
 }
 
+/// Convolutions divide by the sizes of both.
+pub(crate) fn check_conv_inputs(op: &'static str, input: &Array, weight: &Array) -> Result<()> {
+    if input.size() == 0 || weight.size() == 0 {
+        return Err(Error::shape(
+            op,
+            format!("{input:?} or {weight:?} has no elements"),
+        ));
+    }
+    Ok(())
+}
+
 /// One entry for each spatial axis, one for all, or none.
 pub(crate) fn check_conv_general(
     op: &'static str,
@@ -81,10 +92,10 @@ pub(crate) fn check_pad(op: &'static str, a: &Array, width: i32, value: &Array) 
     Ok(())
 }
 
-/// Two matrices that can be multiplied.
+/// Two matrices with elements that can be multiplied.
 pub(crate) fn check_inner(op: &'static str, a: &Array, b: &Array) -> Result<()> {
     match (a.shape(), b.shape()) {
-        ([_, k], [l, _]) if k == l => Ok(()),
+        ([_, k], [l, _]) if k == l && a.size() > 0 && b.size() > 0 => Ok(()),
         (a, b) => Err(Error::shape(
             op,
             format!("shapes {a:?} and {b:?} are not [m, k] and [k, n]"),
@@ -102,6 +113,38 @@ pub(crate) fn check_count(op: &'static str, n: i32, a: &Array, b: &Array) -> Res
             format!("{n} axes, of which there are {most}"),
         )),
     }
+}
+
+/// The zeros that are the trace of matrices whose diagonal is empty: MLX would add up whatever is
+/// there.
+pub(crate) fn empty_trace(
+    op: &'static str,
+    a: &Array,
+    offset: i32,
+    axes: [i32; 2],
+    dtype: Dtype,
+) -> Result<Option<Array>> {
+    let ndim = i32::try_from(a.ndim()).unwrap_or(i32::MAX);
+    let first = |axis: i32| {
+        if axis < 0 {
+            axis.saturating_add(ndim)
+        } else {
+            axis
+        }
+    };
+    let [i, j] = axes.map(first);
+    let rows = a.dim(i).map_err(|e| e.with_op(op))? - (-offset).max(0);
+    let columns = a.dim(j).map_err(|e| e.with_op(op))? - offset.max(0);
+    if i == j || a.size() > 0 && rows.min(columns) > 0 {
+        return Ok(None);
+    }
+    let others = a
+        .shape()
+        .iter()
+        .zip(0..)
+        .filter(|(_, axis)| *axis != i && *axis != j);
+    let shape: Vec<i32> = others.map(|(n, _)| *n).collect();
+    super::zeros(&shape, dtype).map(Some)
 }
 
 /// Numbers cut to `0..=n`.

@@ -251,6 +251,40 @@ pub struct RightSide<'a> {
 }
 
 impl RightSide<'_> {
+    /// MLX's kernels believe that the shapes fit.
+    fn check(&self, op: &'static str, x: &Array, how: Quantization) -> Result<()> {
+        if matches!(how, Quantization::Affine { .. }) {
+            return Err(Error::invalid(op, "the affine mode packs one side only"));
+        }
+        let (group_size, bits) = how.group_size_and_bits();
+        let bad = || {
+            let text = format!("{x:?} by {:?} with scales {:?}", self.weight, self.scales);
+            Err(Error::shape(op, text))
+        };
+        let (Some(&k), [.., n, packed]) = (x.shape().last(), self.weight.shape()) else {
+            return bad();
+        };
+        if x.ndim() < 2 || x.size() == 0 || self.weight.size() == 0 || k % group_size != 0 {
+            return bad();
+        }
+        let fits = match self.scales {
+            None => *packed == k && self.weight.dtype().is_float(),
+            Some(scales) => {
+                let leading = self.weight.ndim() - 1;
+                self.weight.dtype() == Dtype::Uint32
+                    && i64::from(*packed) * 32 == i64::from(k) * i64::from(bits)
+                    && scales.dtype() == Dtype::Uint8
+                    && scales.ndim() == self.weight.ndim()
+                    && scales.shape()[..leading] == self.weight.shape()[..leading]
+                    && scales.shape()[leading] == k / group_size
+            }
+        };
+        if !fits || *n < 1 || !x.dtype().is_float() {
+            return bad();
+        }
+        Ok(())
+    }
+
     fn globals(&self) -> [sys::mlx_array; 2] {
         [
             optional(self.global_scales.map(|g| g.0)),
@@ -267,6 +301,7 @@ impl RightSide<'_> {
 pub fn qqmm(x: &Array, w: RightSide<'_>, how: Quantization) -> Result<Array> {
     const OP: &str = "qqmm";
     let (group_size, bits) = how.sizes(OP)?;
+    w.check(OP, x, how)?;
     let [global_x, global_w] = w.globals();
     build(OP, &[x, w.weight], |out, s| {
         // SAFETY: the inputs, the text and the stream are valid; null stands for "absent".
@@ -299,12 +334,7 @@ pub fn gather_qqmm(
 ) -> Result<Array> {
     const OP: &str = "gather_qqmm";
     let (group_size, bits) = how.sizes(OP)?;
-    if x.ndim() < 2 || w.weight.ndim() < 2 {
-        return Err(Error::shape(
-            OP,
-            format!("{x:?} and {:?} are no matrices", w.weight),
-        ));
-    }
+    w.check(OP, x, how)?;
     let [lhs, rhs] = chosen.clamped(OP, x, w.weight)?;
     let [global_x, global_w] = w.globals();
     build(OP, &[x, w.weight], |out, s| {

@@ -12,6 +12,7 @@ use super::case::Case;
 type Unary = fn(&Array) -> Result<Array>;
 type Binary = fn(&Array, &Array) -> Result<Array>;
 type Reduce = fn(&Array, &[i32], bool) -> Result<Array>;
+type Update = fn(&Array, &Array, &[i32], &[i32], &[i32]) -> Result<Array>;
 
 macro_rules! find {
     ($op:expr, $t:ty: $($name:ident)*) => {
@@ -162,7 +163,7 @@ fn shaped(c: &Case, x: &[Array]) -> Result<Option<Array>> {
         f(&x[0], axis, c.flag("reverse"), c.flag("inclusive"))
     };
     let refs: Vec<&Array> = x.iter().collect();
-    let update = |f: fn(&Array, &Array, &[i32], &[i32], &[i32]) -> Result<Array>| {
+    let update = |f: Update| {
         f(
             &x[0],
             &x[1],

@@ -27,7 +27,7 @@ pub const FILE: File = File {
         row("mlx_hadamard_transform", "hadamard_transform", "The Walsh-Hadamard transform of the last axis, whose size is `m * 2^k` with `m` of 1, 12, 20 or 28,\ntimes `scale` (1 / sqrt(n) if `None`), `[.., n] -> [.., n]`. MLX: `hadamard_transform`.", "If the size is another one, or the dtype not a floating-point one."),
         row("mlx_identity", "identity", "Ones on the diagonal, zeros elsewhere, `-> [n, n]`. MLX: `identity`.", "If `n` is negative.").check("crate::ops::check_new_shape(OP, &[n, n])?;"),
         row("mlx_linspace_endpoint", "linspace_endpoint", "As [`crate::ops::linspace`], of which `stop` is part only if `endpoint`, `-> [num]`.\nMLX: `linspace` with `endpoint`.", "If `num` is negative.").check("crate::ops::check_new_shape(OP, &[num])?;"),
-        row("mlx_masked_scatter", "masked_scatter", "`a` with the elements where `mask` is true replaced by those of `src`, in order; `mask` has the\nshape of the leading axes. MLX: `a[mask] = src`.", "If the shapes do not fit together; when evaluated, if `src` has too few elements."),
+        row("mlx_masked_scatter", "masked_scatter", "`a` with the elements where `mask` is true replaced by those of `src`, in order; `mask` has the\nshape of the leading axes. MLX: `a[mask] = src`.", "If the shapes do not fit together; when evaluated, if `src` has too few elements.").check("if a.size() == 0 || mask.size() == 0 {\nreturn Ok(a.clone());\n}\ncrate::linalg::check_some(OP, src)?;"),
         row("mlx_meshgrid", "meshgrid", "The coordinates of a grid from those along each axis; `sparse` leaves the axes of size 1 that\nbroadcasting would fill. MLX: `meshgrid`.", "If an array has more than one axis.")
             .check("crate::ops::check_some(OP, arrays)?;").types(&[("indexing", "Indexing")]),
         row("mlx_number_of_elements", "number_of_elements", "The number of elements along `axes`, or 1 over it if `inverted`, as a scalar; in a function\nrecorded for any shape, that of each call. MLX: `number_of_elements`.", "If an axis does not exist.")
@@ -39,10 +39,11 @@ pub const FILE: File = File {
         row("mlx_positive", "positive", "The element as it is, `[..] -> [..]`; not for bool. MLX: `positive`.", "If the dtype is bool."),
         row("mlx_searchsorted", "searchsorted", "Where each of `values` would go into the sorted sequence (its last axis), before or after equal\nones, as uint32. MLX: `searchsorted`.", SHAPES).types(&[("side", "Side")]),
         row("mlx_segmented_mm", "segmented_mm", "`a[:, from..to] @ b[from..to, :]` for each pair in `segments`,\n`[m, k], [k, n], [.., 2] -> [.., m, n]`; pairs beyond `k` are cut. MLX: `segmented_mm`.", SHAPES)
-            .check("let segments = &crate::ops::within(OP, segments, a.dim(-1).map_err(|e| e.with_op(OP))?)?;\ncrate::ops::check_inner(OP, a, b)?;"),
-        row("mlx_trace", "trace", "The sum of the main diagonal of the first two axes, `[n, m, ..] -> [..]`. MLX: `trace`.", "If there are fewer than two axes."),
+            .check("let segments = &crate::ops::within(OP, segments, a.dim(-1).map_err(|e| e.with_op(OP))?)?;\ncrate::ops::check_inner(OP, a, b)?;\nif segments.size() == 0 {\nlet shape = [&segments.shape()[..segments.ndim().saturating_sub(1)], &[a.shape()[0], b.shape()[1]]].concat();\nreturn crate::ops::zeros(&shape, a.dtype());\n}"),
+        row("mlx_trace", "trace", "The sum of the main diagonal of the first two axes, `[n, m, ..] -> [..]`. MLX: `trace`.", "If there are fewer than two axes.")
+            .check("if let Some(nothing) = crate::ops::empty_trace(OP, a, 0, [0, 1], a.dtype())? {\nreturn Ok(nothing);\n}"),
         row("mlx_trace_axes", "trace_axes", "The sum of the diagonals `offset` above the main one of the matrices along two axes, as `dtype`.\nMLX: `trace`.", "If an axis does not exist, or both are the same.")
-            .check("let size = a.shape().iter().copied().max().unwrap_or(0);\nlet offset = offset.clamp(-size, size);"),
+            .check("let size = a.shape().iter().copied().max().unwrap_or(0);\nlet offset = offset.clamp(-size, size);\nif let Some(nothing) = crate::ops::empty_trace(OP, a, offset, [axis1, axis2], dtype)? {\nreturn Ok(nothing);\n}"),
         row("mlx_tensordot_axis", "tensordot_axis", "The sum of products over the last `axis` axes of `a` and the first of `b`. MLX: `tensordot` with a\nnumber.", "If there are not as many axes, or they differ in size.")
             .check("crate::ops::check_count(OP, axis, a, b)?;"),
     ],

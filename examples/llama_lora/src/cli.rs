@@ -33,6 +33,40 @@ pub enum Command {
     /// Write down the names, shapes and dtypes of a model, for `#[mlx_model(digest = "FILE")]`
     #[command(args_override_self = true)]
     Digest(DigestArgs),
+    /// Show a model: layers, graphs, what passes fused, memory kept in training, C calls with their lines
+    #[command(args_override_self = true)]
+    Explain(ExplainArgs),
+}
+
+/// Flags of `explain`.
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArgs {
+    /// A Hugging Face folder, a .gguf file, or smollm2-135m-instruct (fetched once)
+    pub model: String,
+    /// Write a page, that needs nothing else, instead of text
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Rows in a batch
+    #[arg(long, default_value_t = 4)]
+    pub batch_size: i64,
+    /// Tokens in a row
+    #[arg(long, default_value_t = 512)]
+    pub tokens: i64,
+    /// Rank of the adapter; 0 for none
+    #[arg(long, default_value_t = 8)]
+    pub lora_rank: i32,
+    /// Matrices to adapt, such as self_attn.q_proj,self_attn.v_proj [default: every matrix of a layer]
+    #[arg(long, value_delimiter = ',', num_args = 1..)]
+    pub lora_keys: Option<Vec<String>>,
+    /// Recompute activations: auto, never, always, or N for every N layers [default: what the model declares]
+    #[arg(long, value_name = "POLICY")]
+    pub grad_checkpoint: Option<GradCheckpoint>,
+    /// Memory that MLX may use, such as 8GB
+    #[arg(long, value_name = "SIZE")]
+    pub memory_limit: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub packing: PackArgs,
 }
 
 /// Flags of `digest`.

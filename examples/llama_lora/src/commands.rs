@@ -28,6 +28,7 @@ pub fn execute(cli: Cli) -> Result<()> {
         Some(Command::Eval(args)) => eval(&args),
         Some(Command::Generate(args)) => generate(&args),
         Some(Command::Digest(args)) => digest(&args),
+        Some(Command::Explain(args)) => crate::explain::run(&args),
     }
 }
 

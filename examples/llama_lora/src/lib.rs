@@ -15,6 +15,7 @@ pub mod commands;
 pub mod data;
 pub mod demo;
 pub mod eval;
+pub mod explain;
 pub mod fetch;
 pub mod files;
 pub mod generate;

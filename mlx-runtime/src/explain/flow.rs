@@ -108,6 +108,8 @@ pub(super) struct Walk {
     /// On a GPU attention is computed in tiles.
     pub gpu: bool,
     pub checkpoint: Option<Checkpoint>,
+    /// Bytes below the memory limit, once all weights are read.
+    pub room: usize,
     /// What has been told, by what makes it the same.
     pub told: BTreeMap<String, (String, Option<u64>, usize)>,
 }
@@ -503,7 +505,7 @@ impl Walk {
                 layers: each.iter().map(|s| elements(s.values)).collect(),
                 boundary: elements(one),
             };
-            stack.plan(kept, self.checkpoint)?;
+            stack.plan(kept, self.checkpoint, self.room);
         }
         // What the layers keep is what the stack keeps once it is cut.
         if let (Some(before), Some(kept)) = (before, stack.kept()) {

@@ -92,7 +92,12 @@ pub fn explain<M: Model>(model: &M, options: &ExplainOptions) -> Result<Explanat
     };
     known(report, &options.sizes)?;
     let gpu = device::default_device()?.kind() == device::DeviceType::Gpu;
+    let tree = tree::branches(&outline);
+    let held = tree::total(&tree);
+    // Weights that nothing has read yet will be in use as well.
+    let used = memory::active()?.max(usize::try_from(held.bytes).unwrap_or(usize::MAX));
     let mut walk = Walk {
+        room: memory::limit()?.saturating_sub(used),
         gpu,
         dtype,
         fused: fused::available(&ops::zeros(&[1], dtype)?),
@@ -109,7 +114,6 @@ pub fn explain<M: Model>(model: &M, options: &ExplainOptions) -> Result<Explanat
         let title = format!("{}::{}", report.name, method.name);
         flows.push(walk.method(&outline, method, all, title)?);
     }
-    let tree = tree::branches(&outline);
     let trainable: Vec<_> = model.trainable().into_iter().map(|(_, a)| a).collect();
     let groups = ParamGroups::new(&trainable)?.sizes();
     Ok(Explanation {
@@ -119,7 +123,7 @@ pub fn explain<M: Model>(model: &M, options: &ExplainOptions) -> Result<Explanat
         dtype,
         device: if gpu { "GPU" } else { "CPU" },
         config: all_sizes(&outline),
-        held: tree::total(&tree),
+        held,
         tree,
         flows,
         groups,

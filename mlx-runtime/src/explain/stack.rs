@@ -4,7 +4,6 @@ use super::flow::Inner;
 use super::units::{bytes, plural, ranges};
 use crate::model::cuts::{self, Cut};
 use crate::model::Checkpoint;
-use crate::{memory, Result};
 
 /// A stack of layers.
 #[derive(Clone, Debug)]
@@ -44,19 +43,17 @@ impl Class {
 
 impl Stack {
     /// Decides where the layers are cut.
-    pub fn plan(&mut self, kept: cuts::Stack, over: Option<Checkpoint>) -> Result<()> {
+    pub fn plan(&mut self, kept: cuts::Stack, over: Option<Checkpoint>, room: usize) {
         self.overridden = over.is_some();
         let cut = match over.unwrap_or_else(|| policy(&self.declared)) {
             Checkpoint::Never => Cut::default(),
             Checkpoint::Every(n) => Cut::every(self.count, n),
             Checkpoint::Auto => {
-                let left = memory::limit()?.saturating_sub(memory::active()?);
-                let (_, cut) = cuts::fewest(std::slice::from_ref(&kept), left);
+                let (_, cut) = cuts::fewest(std::slice::from_ref(&kept), room);
                 cut.first().copied().unwrap_or_default()
             }
         };
         self.plan = Some((kept, cut));
-        Ok(())
     }
 
     /// The most that the stack holds at one time of a backward pass.

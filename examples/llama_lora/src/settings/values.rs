@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{bail, ensure, Context, Result};
-use mlx_runtime::model::Quantization;
+use mlx_runtime::model::{Checkpoint, Quantization};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::cli::PackArgs;
@@ -36,6 +36,17 @@ impl FromStr for GradCheckpoint {
                     "{other:?} is none of auto, never, always and a number of layers"
                 )),
             },
+        }
+    }
+}
+
+impl From<GradCheckpoint> for Checkpoint {
+    fn from(policy: GradCheckpoint) -> Checkpoint {
+        match policy {
+            GradCheckpoint::Auto => Checkpoint::Auto,
+            GradCheckpoint::Never => Checkpoint::Never,
+            GradCheckpoint::Always => Checkpoint::Every(1),
+            GradCheckpoint::Every(n) => Checkpoint::Every(n as usize),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{bail, Result};
-use mlx_runtime::model::{Checkpoint, TrainOptions, TrainStep};
+use mlx_runtime::model::{TrainOptions, TrainStep};
 use mlx_runtime::optim::{self, AdamW};
 use mlx_runtime::{memory, Array};
 
@@ -18,7 +18,7 @@ use crate::plot;
 use crate::progress::{Live, Progress};
 use crate::random::Shuffle;
 use crate::session::Session;
-use crate::settings::{GradCheckpoint, Settings};
+use crate::settings::Settings;
 use mlx_models::CausalLm;
 
 /// A run that has ended.
@@ -120,12 +120,7 @@ fn training_step<M: CausalLm>(model: &M, settings: &Settings) -> Result<TrainSte
         bias_correction: o.bias_correction,
     };
     let mut options = TrainOptions::default();
-    options.checkpoint = Some(match settings.grad_checkpoint {
-        GradCheckpoint::Auto => Checkpoint::Auto,
-        GradCheckpoint::Never => Checkpoint::Never,
-        GradCheckpoint::Always => Checkpoint::Every(1),
-        GradCheckpoint::Every(n) => Checkpoint::Every(n as usize),
-    });
+    options.checkpoint = Some(settings.grad_checkpoint.into());
     let loss = |model: &M, batch: &[Array]| match batch {
         [tokens, targets, mask] => Ok(vec![model.loss(tokens, targets, mask)?]),
         _ => unreachable!("a batch is tokens, targets and mask"),

@@ -1,0 +1,54 @@
+//! `explain`: what a model computes in training, as text and as a page.
+
+use anyhow::Result;
+use mlx_models::{CausalLm, Visitor};
+use mlx_runtime::explain::{explain, ExplainOptions};
+use mlx_runtime::model::add_lora;
+use mlx_runtime::random;
+
+use crate::adapter::lora_config;
+use crate::cli::ExplainArgs;
+use crate::files::write_atomic;
+use crate::session::{limit_memory, Opened};
+use crate::settings::{Packing, Settings};
+
+/// Explains the model that the flags name.
+pub fn run(args: &ExplainArgs) -> Result<()> {
+    anyhow::ensure!(
+        args.batch_size > 0 && args.tokens > 0,
+        "--batch-size and --tokens must be at least 1"
+    );
+    limit_memory(args.memory_limit.as_deref())?;
+    let opened = Opened::new(Some(&args.model), None, Packing::of(&args.packing)?)?;
+    mlx_models::dispatch(opened.family(), Explain { opened, args })
+}
+
+struct Explain<'a> {
+    opened: Opened,
+    args: &'a ExplainArgs,
+}
+
+impl Visitor for Explain<'_> {
+    type Output = Result<()>;
+
+    fn visit<M: CausalLm>(self) -> Result<()> {
+        let mut session = self.opened.load::<M>()?;
+        let mut lora = Settings::default().lora;
+        lora.rank = self.args.lora_rank;
+        lora.keys = self.args.lora_keys.clone().unwrap_or_default();
+        if lora.rank > 0 {
+            let config = lora_config(&session.model, &lora, -1);
+            add_lora(&mut session.model, &config, &random::key(0)?)?;
+        }
+        let mut options = ExplainOptions::of_shape(&[self.args.batch_size, self.args.tokens]);
+        options.checkpoint = self.args.grad_checkpoint.map(Into::into);
+        let told = explain(&session.model, &options)?;
+        match &self.args.html {
+            Some(file) => write_atomic(file, told.html().as_bytes()),
+            None => {
+                print!("{told}");
+                Ok(())
+            }
+        }
+    }
+}

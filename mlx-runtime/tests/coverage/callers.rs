@@ -19,6 +19,9 @@ pub fn find(folder: &Path, functions: &BTreeSet<String>) -> Calls {
 fn walk(folder: &Path, module: &mut Vec<String>, functions: &BTreeSet<String>, calls: &mut Calls) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.is_file() && path.extension().is_none_or(|e| e != "rs") {
+            continue;
+        }
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let nested = !matches!(name.as_str(), "lib" | "mod");
         if nested {

@@ -122,7 +122,22 @@ fn every_function_of_mlx_c_is_called_or_named_with_a_reason() {
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        committed == text,
+        current(&committed, &text, &calls),
         "COVERAGE.md is not current: UPDATE=1 writes it"
     );
+}
+
+/// Whether a list says what the new one does; where it names another caller, that one calls, too.
+fn current(committed: &str, text: &str, calls: &callers::Calls) -> bool {
+    let named = |line: &str, caller: &str| {
+        let name = line.split('`').nth(1).unwrap_or_default();
+        calls.get(name).is_some_and(|c| c.contains(caller))
+    };
+    let same = |(old, new): (&str, &str)| {
+        let start = |line: &str| line.split('`').take(2).collect::<String>();
+        let caller = old.split('`').nth(3).unwrap_or_default();
+        old == new || start(old) == start(new) && named(old, caller)
+    };
+    committed.lines().count() == text.lines().count()
+        && committed.lines().zip(text.lines()).all(same)
 }

@@ -23,4 +23,8 @@ pub fn use_it(model: &Net<Mlp>, x: &mlx_runtime::Array) -> mlx_runtime::Result<m
     model.forward(x)
 }
 
-fn main() {}
+fn main() {
+    // rustc looks into generic code where it is used, in `cargo build`.
+    let used: fn(&Net<Mlp>, &mlx_runtime::Array) -> mlx_runtime::Result<mlx_runtime::Array> = use_it;
+    let _ = std::hint::black_box(used);
+}

@@ -174,6 +174,12 @@ fn the_page_is_well_formed() {
     for text in ["swiglu", "mlx_tanh", "every(3)", "layers.0, 2", "soft_cap"] {
         assert!(page.contains(text), "{text}");
     }
+    // Four layers, of which the first and the fourth begin a span.
+    let look = |look: &str| {
+        let looks = tree.descendants().filter_map(|n| n.attribute("class"));
+        looks.filter(|c| *c == look).count()
+    };
+    assert_eq!((look("layer again"), look("boundary")), (4, 2));
     // Nothing overlaps: each text of the picture is inside of its box.
     let number =
         |n: &roxmltree::Node<'_, '_>, a: &str| n.attribute(a).unwrap().parse::<f64>().unwrap();

@@ -12,7 +12,18 @@ pub(super) struct Picture {
     pub title: String,
     /// Lines below the title.
     pub lines: Vec<String>,
+    /// For a stack, its layers.
+    pub layers: Vec<Layer>,
     pub boxes: Vec<Block>,
+}
+
+/// A layer of a stack in training.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layer {
+    /// It runs again in the backward pass.
+    pub again: bool,
+    /// What comes in is kept.
+    pub boundary: bool,
 }
 
 /// A box.
@@ -44,7 +55,7 @@ impl Picture {
                 .map(|n| format!("keeps {}", bytes(n)))
                 .into_iter()
                 .collect(),
-            boxes: Vec::new(),
+            ..Picture::default()
         };
         // The boxes that a node's value comes from.
         let mut at: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -95,6 +106,7 @@ impl Picture {
         Picture {
             title: format!("a stack of {} layers", stack.count),
             lines: stack.about(),
+            layers: stack.layers(),
             boxes: boxes.collect(),
         }
     }

@@ -1,6 +1,7 @@
 //! A stack of layers: which are equal, what each keeps, and where the stack is cut in training.
 
 use super::flow::Inner;
+use super::picture::Layer;
 use super::units::{bytes, plural, ranges};
 use crate::model::cuts::{self, Cut};
 use crate::model::Checkpoint;
@@ -67,6 +68,19 @@ impl Stack {
     pub fn boundaries(&self) -> Vec<usize> {
         let cut = self.plan.as_ref().map(|(_, cut)| *cut);
         cut.map_or(Vec::new(), |c| c.spans().map(|s| s.start).collect())
+    }
+
+    /// The layers, if it is known where they are cut.
+    pub fn layers(&self) -> Vec<Layer> {
+        let starts = self.boundaries();
+        let again = self.plan.as_ref().map(|(_, cut)| cut.again);
+        let layer = |again: usize, i: usize| Layer {
+            again: i < again,
+            boundary: starts.contains(&i),
+        };
+        again.map_or(Vec::new(), |n| {
+            (0..self.count).map(|i| layer(n, i)).collect()
+        })
     }
 
     /// How the stack is cut, line by line.

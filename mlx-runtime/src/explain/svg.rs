@@ -12,6 +12,7 @@ const LINE: f64 = 6.7;
 const PAD: f64 = 14.0;
 const GAP: f64 = 30.0;
 const BESIDE: f64 = 18.0;
+const STRIP: f64 = 24.0;
 
 /// A picture with places.
 struct Placed<'a> {
@@ -68,7 +69,12 @@ fn place(picture: &Picture) -> Placed<'_> {
         });
         each.sum::<f64>() + BESIDE * row.len().saturating_sub(1) as f64
     };
-    let (title, top) = head(&picture.title, &picture.lines);
+    let (title, mut top) = head(&picture.title, &picture.lines);
+    let strip = cell(picture) * picture.layers.len() as f64;
+    if strip > 0.0 {
+        top += STRIP;
+    }
+    let title = title.max(strip);
     let inner = rows.iter().map(|r| widths(r, &spots)).fold(title, f64::max);
     let mut y = PAD + top;
     let mut passes: Vec<(Slot, f64, f64, f64)> = Vec::new();
@@ -209,6 +215,12 @@ fn draw(p: &Placed<'_>, x: f64, y: f64, depth: usize, out: &mut String) {
     for (i, line) in p.picture.lines.iter().enumerate() {
         text(out, x + PAD, y + PAD + 22.0 + 15.0 * i as f64, "line", line);
     }
+    strip(
+        p.picture,
+        x + PAD,
+        y + PAD + 16.0 + 15.0 * p.picture.lines.len() as f64,
+        out,
+    );
     for path in &p.arrows {
         let mut d = String::new();
         for (i, (px, py)) in path.iter().enumerate() {
@@ -238,6 +250,39 @@ fn draw(p: &Placed<'_>, x: f64, y: f64, depth: usize, out: &mut String) {
     }
     for spot in &p.boxes {
         block(spot, x + spot.x, y + spot.y, depth, out);
+    }
+}
+
+/// The width of a layer in the strip that shows where a stack is cut.
+fn cell(picture: &Picture) -> f64 {
+    (480.0 / picture.layers.len().max(1) as f64).clamp(5.0, 14.0)
+}
+
+/// A stack's layers beside each other, a bar before each that begins a span.
+fn strip(picture: &Picture, x: f64, y: f64, out: &mut String) {
+    let width = cell(picture);
+    for (i, layer) in picture.layers.iter().enumerate() {
+        let left = x + width * i as f64;
+        let look = if layer.again { "again" } else { "whole" };
+        let text = match (layer.again, layer.boundary) {
+            (true, true) => "its input is kept, it runs again",
+            (true, false) => "runs again",
+            (false, _) => "keeps what it needs",
+        };
+        let _ = writeln!(
+            out,
+            "<rect class=\"layer {look}\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"12\"><title>layer {i}: {text}</title></rect>",
+            left + 1.5,
+            y + 3.0,
+            width - 2.5
+        );
+        if layer.boundary {
+            let _ = writeln!(
+                out,
+                "<rect class=\"boundary\" x=\"{:.1}\" y=\"{y:.1}\" width=\"2\" height=\"18\"/>",
+                left - 0.8
+            );
+        }
     }
 }
 

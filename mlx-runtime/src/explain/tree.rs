@@ -95,6 +95,10 @@ pub(super) fn branches(outline: &Outline<'_>) -> Vec<Branch> {
                 state(*leaf, &mut branch);
             }
             Some(Part::Model(inner)) => {
+                // Of a type parameter the model that was chosen.
+                if let Some(r) = inner.report {
+                    branch.ty = r.name.to_string();
+                }
                 branch.inside = branches(inner);
                 branch.held = total(&branch.inside);
             }

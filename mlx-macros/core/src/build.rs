@@ -21,10 +21,10 @@ pub fn graph(
     model: &ModelDef,
     methods: &[Method],
     method: &Method,
-) -> std::result::Result<Graph, (Vec<Diag>, Graph)> {
+) -> std::result::Result<Graph, Box<(Vec<Diag>, Graph)>> {
     match attempt(model, methods, method) {
         (graph, errors) if errors.is_empty() => Ok(graph),
-        (graph, errors) => Err((errors, graph)),
+        (graph, errors) => Err(Box::new((errors, graph))),
     }
 }
 
@@ -468,7 +468,8 @@ impl Builder<'_> {
                     return Err(Diag::names_for_value(pat.span(), t.elems.len(), found));
                 }
                 let each = t.elems.iter().zip(parts);
-                each.map(|(p, id)| self.bind_pattern(p, id)).collect()
+                each.into_iter()
+                    .try_for_each(|(p, id)| self.bind_pattern(p, id))
             }
             other => Err(Diag::unknown_pattern(other.span())),
         }

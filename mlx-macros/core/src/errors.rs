@@ -11,6 +11,7 @@ use quote::quote_spanned;
 
 /// A mistake at its place.
 #[derive(Clone, Debug)]
+#[allow(clippy::manual_non_exhaustive)] // which would let this crate make one
 pub struct Diag {
     /// The kind of mistake.
     pub code: Code,
@@ -147,7 +148,7 @@ errors! {
     {
         size_not_whole() = "a size is a whole number";
         size_operator(op) = "`{op}` has no meaning for sizes";
-        not_a_size() = "not a size";
+        not_a_size() = "this is not a size";
     }
     /// A quotient that may have a remainder.
     Quotient: "quotient",
@@ -371,7 +372,7 @@ errors! {
     Condition: "condition",
         help "a condition compares fields of the config, numbers and `layer`: `config.qk_norm`, `(layer + 1) % config.pattern != 0`"
     {
-        not_a_condition() = "not a condition";
+        not_a_condition() = "not a condition that the config decides";
         condition_variable(name) = "`{name}` is not known when the model is loaded; a field of the config is `config.{name}`";
         condition_field() = "only fields of the config are known when the model is loaded";
     }
@@ -413,12 +414,12 @@ errors! {
         help "names are strings: `\"a.b\"`, alternatives `\"a\" | \"b\"`, joined rows `\"q\" + \"k\"`, `transposed(\"a\")`, from the root `\"/a\"`, in another scheme `gguf = \"c\"`"
     {
         holds_no_tensors(field, kind) = "`{field}` is a `{kind}` and holds no tensors";
-        unknown_weights_word(word, near) = "unknown word `{word}`{near}";
-        second_name() = "a second name; alternatives are written `\"a\" | \"b\"`";
-        scheme_twice(scheme) = "the scheme `{scheme}` is named twice";
-        no_name() = "no name is given";
-        name_not_text() = "a name is a string";
-        not_a_name() = "not a name of tensors";
+        unknown_weights_word(word, near) = "`#[weights]`: unknown word `{word}`{near}";
+        second_name() = "`#[weights]`: a second name; alternatives are written `\"a\" | \"b\"`";
+        scheme_twice(scheme) = "`#[weights]`: the scheme `{scheme}` is named twice";
+        no_name() = "`#[weights]`: no name is given";
+        name_not_text() = "`#[weights]`: a name is a string";
+        not_a_name() = "`#[weights]`: not a name of tensors";
         broken_name(name) = "{name} is no name: words with dots between them";
         joined_kind(field, kind) = "rows are joined for a `Linear` or `Param`; `{field}` is a `{kind}`";
         transposed_kind(field, kind) = "only a matrix can be stored transposed; `{field}` is a `{kind}`";
@@ -432,7 +433,7 @@ errors! {
     {
         quantized_kind(field, kind) = "`#[quantize]` does not fit `{field}`, a `{kind}`";
         quantized_tied(field) = "`{field}` has no weight of its own to quantise";
-        quantize_form() = "neither numbers nor `never`";
+        quantize_form() = "`#[quantize]`: neither numbers nor `never`";
         quantize_number(key, known) = "`{key}` is one of {known}";
     }
     /// The digest of a checkpoint cannot be used.

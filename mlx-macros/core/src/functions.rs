@@ -44,7 +44,7 @@ pub fn expand(item: TokenStream) -> TokenStream {
     );
     let mut saved = crate::checkpoint::of_nothing();
     let mut graph = match method.broken {
-        true => Err((errors, Graph::default())),
+        true => Err(Box::new((errors, Graph::default()))),
         false => build::graph(&model, &[], &method),
     };
     if let Ok(graph) = &mut graph {
@@ -56,7 +56,8 @@ pub fn expand(item: TokenStream) -> TokenStream {
             saved = crate::checkpoint::of_function(&model, &method, &graph);
             lower::function(&model, &method, &graph)
         }
-        Err((errors, graph)) => {
+        Err(wrong) => {
+            let (errors, graph) = *wrong;
             let errors = errors.iter().map(Diag::to_tokens);
             let checks = lower::checks(&model, &graph);
             let placeholder = lower::placeholder(&method, false);

@@ -127,24 +127,25 @@ struct Mistaken {
     checks: TokenStream,
 }
 
-fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole, Mistaken> {
+fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole, Box<Mistaken>> {
     let (model, of_struct) = parse::lenient(attr, item);
     let Some(model) = model else {
         let (methods, _) = signature::methods(methods, &Names::default());
-        return Err(Mistaken {
+        return Err(Box::new(Mistaken {
             of_struct,
             of_impl: vec![],
             checks: TokenStream::new(),
             model,
             methods,
-        });
+        }));
     };
     let (methods, mut errors) = signature::methods(methods, &model.names);
     let (mut graphs, mut checks) = (Vec::new(), Vec::new());
     for m in methods.iter().filter(|m| !m.broken) {
         match build::graph(&model, &methods, m) {
             Ok(g) => graphs.push(g),
-            Err((e, graph)) => {
+            Err(wrong) => {
+                let (e, graph) = *wrong;
                 errors.extend(e);
                 checks.push(lower::checks(&model, &graph));
             }
@@ -154,7 +155,7 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
         errors.extend(unused(&model, &graphs));
     }
     if !errors.is_empty() || !of_struct.is_empty() {
-        return Err(Mistaken {
+        return Err(Box::new(Mistaken {
             of_struct,
             of_impl: errors,
             checks: {
@@ -163,7 +164,7 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
             },
             model: Some(model),
             methods,
-        });
+        }));
     }
     for g in &mut graphs {
         fuse::run(&model, g);

@@ -66,7 +66,7 @@ impl Weights {
                 }]],
                 span: at,
             };
-            let mut pattern = default.map_or_else(|| own(()), |p| p);
+            let mut pattern = default.unwrap_or_else(|| own(()));
             for part in pattern.alternatives.iter_mut().flatten() {
                 part.transposed = true;
             }

@@ -1,6 +1,7 @@
 //! Causal attention from joined heads to joined heads.
 
 use super::{KvCache, Rope};
+use crate::device::{self, DeviceType};
 use crate::ops::fast::{scaled_dot_product_attention, Mask};
 use crate::{fused, ops, Array, Error, ErrorKind, Result};
 
@@ -37,6 +38,16 @@ pub fn rope_attention(
     let y = ops::transpose(&y, &[0, 2, 1, 3])?;
     let (batch, length) = (y.dim(0)?, y.dim(1)?);
     ops::reshape(&y, &[batch, length, -1])
+}
+
+/// `x` with its rows whole in memory where that matters: MLX's CUDA backend gives wrong gradients
+/// for rotations and attention of views, such as the parts of one joined matmul. Costs nothing where
+/// the rows are whole already.
+pub(crate) fn whole(x: &Array) -> Result<Array> {
+    match device::default_device()?.kind() {
+        DeviceType::Cpu => Ok(x.clone()),
+        DeviceType::Gpu => ops::contiguous(x, false),
+    }
 }
 
 /// `[B, L, heads * D] -> [B, heads, L, D]`.

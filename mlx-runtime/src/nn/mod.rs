@@ -15,6 +15,7 @@ mod param;
 mod rope;
 
 pub use attention::rope_attention;
+pub(crate) use attention::whole;
 pub use cache::KvCache;
 pub use conv::{Conv1d, Conv2d};
 pub use embedding::Embedding;

@@ -102,7 +102,7 @@ impl Rope {
     /// If the last dim is smaller than `dims`.
     pub fn forward(&self, x: &Array, cache: &mut KvCache) -> Result<Array> {
         let y = ops::fast::rope(
-            x,
+            &super::whole(x)?,
             self.dims,
             self.traditional,
             None,

@@ -1,7 +1,7 @@
 //! Attention, its masks, and positions.
 
 use super::number;
-use crate::nn::KvCache;
+use crate::nn::{whole, KvCache};
 use crate::ops::{self, fast, greater, greater_equal, logical_and, reshape, subtract, where_};
 use crate::{Array, Dtype, Error, Result};
 
@@ -44,7 +44,8 @@ pub fn scaled_dot_product_attention(
             fast::Mask::Array(&own)
         }
     };
-    fast::scaled_dot_product_attention(q, k, v, scale, mask, sinks)
+    let (q, k, v) = (whole(q)?, whole(k)?, whole(v)?);
+    fast::scaled_dot_product_attention(&q, &k, &v, scale, mask, sinks)
 }
 
 /// `scores [.., L, S]` with those of keys that a query must not see replaced by the lowest finite

@@ -190,7 +190,7 @@ fn inner(
 ) -> Result<Array> {
     let weight = ops::transpose(&w[&format!("{path}map.weight")], &[1, 0])?;
     let mut h = ops::multiply(&ops::matmul(x, &weight)?, &number(2.0))?;
-    if config.norm && layer % config.pattern == 0 {
+    if config.norm && layer.is_multiple_of(config.pattern) {
         h = ops::fast::rms_norm(&h, Some(&w[&format!("{path}norm.weight")]), 1e-5)?;
     } else if layer == 3 {
         h = ops::negative(&h)?;

@@ -17,9 +17,9 @@ pub enum Quantize {
     /// Numbers, or fields of the config.
     With {
         /// Bits a value.
-        bits: Expr,
+        bits: Box<Expr>,
         /// Values that share a scale.
-        group_size: Expr,
+        group_size: Box<Expr>,
     },
 }
 
@@ -52,7 +52,10 @@ impl Quantize {
                 number(&bits, "bits", &[2, 3, 4, 5, 6, 8])?;
                 number(&group_size, "group_size", &[32, 64, 128])?;
                 args.finish(&["bits", "group_size"])?;
-                return Ok(Quantize::With { bits, group_size });
+                return Ok(Quantize::With {
+                    bits: Box::new(bits),
+                    group_size: Box::new(group_size),
+                });
             }
             ([Expr::Path(p)], None, None) if p.path.is_ident("never") => {
                 args.finish(&["bits", "group_size"])?;

@@ -174,8 +174,8 @@ fn rows(picture: &Picture) -> Vec<Vec<Slot>> {
     for (to, block) in picture.boxes.iter().enumerate() {
         rows[rank[to]].push(Slot::Block(to));
         for from in &block.from {
-            for row in rank[*from] + 1..rank[to] {
-                rows[row].push(Slot::Pass(*from, to));
+            for row in rows.iter_mut().take(rank[to]).skip(rank[*from] + 1) {
+                row.push(Slot::Pass(*from, to));
             }
         }
     }

@@ -72,7 +72,7 @@ pub fn load<M: Model>(
     }
     // Joining and packing read data: a first pass over shapes alone finds what is wrong before that.
     let tensors = Tensors::new(weights.0, options.names);
-    let mut loader = Loader::new(Source::File(tensors), *options)?;
+    let mut loader = Loader::new(Source::File(Box::new(tensors)), *options)?;
     loader.shapes_alone = true;
     let model = M::build(config, "", &mut loader);
     let again = options.join || loader.packs;
@@ -81,7 +81,7 @@ pub fn load<M: Model>(
         return Ok(model);
     }
     drop(model);
-    let mut loader = Loader::new(Source::File(tensors.taking()), *options)?;
+    let mut loader = Loader::new(Source::File(Box::new(tensors.taking())), *options)?;
     let model = M::build(config, "", &mut loader);
     loader.finish()?;
     Ok(model)
@@ -102,7 +102,7 @@ pub fn init<M: Model>(config: &Arc<M::Config>, key: Key, dtype: Dtype) -> Result
 }
 
 enum Source {
-    File(Tensors),
+    File(Box<Tensors>),
     Random(Key),
 }
 
@@ -232,7 +232,7 @@ impl Loader {
     /// The tensors that are left; or everything that is wrong.
     fn finish(mut self) -> Result<Tensors> {
         let tensors = match &mut self.source {
-            Source::File(tensors) => std::mem::take(tensors),
+            Source::File(tensors) => std::mem::take(&mut **tensors),
             Source::Random(_) => Tensors::default(),
         };
         if let Some(text) = tensors.scheme_error() {

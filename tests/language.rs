@@ -293,3 +293,108 @@ fn helper_functions_are_plain_functions_too() {
     let half = ops::astype(&x, Dtype::Bfloat16).unwrap();
     assert_eq!(soft_cap(&half, 2.0).unwrap().dtype(), Dtype::Bfloat16);
 }
+
+/// Numbers under other names, and whole numbers that a float32 does not hold.
+#[mlx_fn]
+pub fn renamed(x: Tensor![B, L, D], a: f32, b: f32) -> (Tensor![B, L, D], Tensor![B; i32]) {
+    let (a, b) = (b, a);
+    let y = x * a;
+    let a = b;
+    (y - x * a, full([B], 16777217, dtype = i32))
+}
+
+/// What a choice must not lose.
+#[mlx_model(config = Config)]
+pub struct Choices {
+    #[param(hidden, hidden)]
+    map: Linear,
+}
+
+#[mlx_model]
+impl Choices {
+    /// A cache that is filled in an arm whose values nobody reads.
+    pub fn fills(
+        &self,
+        x: Tensor![B, heads, L, kv_heads],
+        cache: &mut KvCache,
+    ) -> Tensor![B, heads, L, kv_heads] {
+        if config.norm {
+            let (_k, _v) = cache.update(x, x);
+        }
+        x
+    }
+
+    /// Rows weighed by what is trained.
+    pub fn weighed(&self, x: Tensor![B, L, hidden], t: Tensor![B, L; i32]) -> Tensor![; f32] {
+        let weights = sigmoid(x.sum(-1)).astype(f32);
+        (cross_entropy(self.map(x), t) * weights).sum()
+    }
+
+    /// A named number of the config, and whole numbers divided.
+    pub fn named(&self, x: Tensor![B, L, hidden]) -> Tensor![B, L, hidden] {
+        let width = config.hidden;
+        if config.hidden / 5 % 2 == 0 {
+            x * width
+        } else {
+            x
+        }
+    }
+}
+
+#[test]
+fn a_number_is_what_its_name_stands_for_here() {
+    let x = input();
+    let (y, whole) = renamed(&x, 3.0, 5.0).unwrap();
+    close(&y, &ops::multiply(&x, &number(2.0)).unwrap());
+    assert_eq!(whole.to_vec::<i32>().unwrap(), [16777217; 2]);
+    let config = Arc::new(config());
+    let m: Choices = init(&config, random::key(0).unwrap(), Dtype::Float32).unwrap();
+    // 12 / 5 is 2.
+    close(
+        &m.named(&x).unwrap(),
+        &ops::multiply(&x, &number(12.0)).unwrap(),
+    );
+}
+
+#[test]
+fn a_cache_is_filled_in_an_arm_that_gives_nothing() {
+    for norm in [true, false] {
+        let config = Arc::new(Config { norm, ..config() });
+        let m: Choices = init(&config, random::key(0).unwrap(), Dtype::Float32).unwrap();
+        let mut cache = KvCache::new();
+        let x = ops::ones(&[1, 6, 3, 2], Dtype::Float32).unwrap();
+        m.fills(&x, &mut cache).unwrap();
+        assert_eq!(cache.offset(), if norm { 3 } else { 0 });
+    }
+}
+
+#[test]
+fn weights_of_a_loss_may_have_a_gradient() {
+    let config = Arc::new(config());
+    let fresh: Choices = init(&config, random::key(0).unwrap(), Dtype::Float32).unwrap();
+    let m: Choices = load(
+        &config,
+        weights(&fresh).into(),
+        &LoadOptions::new(Dtype::Float32),
+    )
+    .unwrap();
+    let targets = Array::from_slice(&[1i32, 2, 3, 4, 5, 6], &[2, 3]).unwrap();
+    let at = |x: &Array| m.weighed(x, &targets).unwrap().item::<f32>().unwrap();
+    let (model, t) = (m.clone(), targets.clone());
+    let slope =
+        mlx_runtime::transforms::grad(move |x: &[Array]| Ok(vec![model.weighed(&x[0], &t)?]), &[0]);
+    let x = input();
+    let found = slope.call(&[x.clone()]).unwrap()[0]
+        .to_vec::<f32>()
+        .unwrap();
+    let values = x.to_vec::<f32>().unwrap();
+    for i in [0, 17, 40] {
+        let moved = |by: f32| {
+            let mut v = values.clone();
+            v[i] += by;
+            at(&Array::from_slice(&v, &[2, 3, 12]).unwrap())
+        };
+        let want = (moved(1e-2) - moved(-1e-2)) / 2e-2;
+        assert!((found[i] - want).abs() < 2e-3, "{} and {want}", found[i]);
+    }
+}

@@ -183,6 +183,7 @@ get! {
     &'g [i32; 2]: Given::Ints(l) => l[..].try_into().unwrap();
     Parts<'g>: Given::Parts(p) => *p;
     f32: Given::Float(x) => *x;
+    f64: Given::Float(x) => f64::from(*x);
     bool: Given::Bool(b) => *b;
     Dtype: Given::Dtype(d) => *d;
     Mask<'g>: Given::Mask(m) => *m;

@@ -78,8 +78,9 @@ impl Attention {
             .wv(x)
             .reshape([B, L, kv_heads, head_dim])
             .transpose([0, 2, 1, 3]);
-        let (k, v) = cache.update(self.rope(k, cache), v);
-        let y = scaled_dot_product_attention(self.rope(q, cache), k, v, causal);
+        let (q, k) = (self.rope(q, cache), self.rope(k, cache));
+        let (k, v) = cache.update(k, v);
+        let y = scaled_dot_product_attention(q, k, v, causal);
         self.wo(y.transpose([0, 2, 1, 3]).reshape([B, L, q]))
     }
 }

@@ -1,13 +1,14 @@
 //! Arguments of operations: tensors, numbers, axes, sizes, dtypes, masks, each by its kind.
 
 use syn::spanned::Spanned;
+use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Lit, UnOp};
 
 use crate::args::dim_expr;
 use crate::build::Builder;
 use crate::diag::{Diag, Result};
 use crate::dims::Dim;
-use crate::ir::{Arg, Id};
+use crate::ir::{Arg, Id, Kind};
 use crate::ops;
 use crate::signature::{self, Ty};
 
@@ -18,7 +19,7 @@ impl Builder<'_> {
         let at = e.span();
         match kind {
             P::Tensor | P::OptTensor => Ok(Arg::Value(self.value(e, None)?)),
-            P::Operand | P::OptOperand if self.is_number(e) => Ok(Arg::Scalar(e.clone())),
+            P::Operand | P::OptOperand if self.is_number(e) => Ok(Arg::Scalar(self.number(e))),
             P::Operand | P::OptOperand => Ok(Arg::Value(self.value(e, None)?)),
             P::Tensors => match e {
                 Expr::Array(a) => {
@@ -28,14 +29,14 @@ impl Builder<'_> {
                 }
                 _ => Err(Diag::expected_tensors(at)),
             },
-            P::Axis | P::AxisOr(_) | P::Int | P::IntOr(_) => match integer(e) {
+            P::Axis | P::AxisOr(_) | P::Int | P::IntOr(_) => match small(e) {
                 Some(i) => Ok(Arg::Int(i)),
                 None => Err(Diag::expected_integer(at)),
             },
-            P::Axes | P::Order => match (e, integer(e)) {
+            P::Axes | P::Order => match (e, small(e)) {
                 (_, Some(i)) => Ok(Arg::Ints(vec![i])),
                 (Expr::Array(a), _) => {
-                    match a.elems.iter().map(integer).collect::<Option<Vec<i64>>>() {
+                    match a.elems.iter().map(small).collect::<Option<Vec<i64>>>() {
                         Some(list) => Ok(Arg::Ints(list)),
                         None => Err(Diag::expected_axis_list(at)),
                     }
@@ -48,10 +49,12 @@ impl Builder<'_> {
                 )),
                 _ => Err(Diag::expected_sizes(at)),
             },
-            P::Scalar | P::ScalarOr(_) | P::OptScalar | P::Count if self.is_number(e) => {
-                Ok(Arg::Scalar(e.clone()))
+            P::Scalar | P::Wide | P::ScalarOr(_) | P::OptScalar | P::Count if self.is_number(e) => {
+                Ok(Arg::Scalar(self.number(e)))
             }
-            P::Scalar | P::ScalarOr(_) | P::OptScalar | P::Count => Err(Diag::expected_number(at)),
+            P::Scalar | P::Wide | P::ScalarOr(_) | P::OptScalar | P::Count => {
+                Err(Diag::expected_number(at))
+            }
             P::Bool | P::True => match e {
                 Expr::Lit(l) if matches!(l.lit, Lit::Bool(_)) => Ok(Arg::Bool(e.clone())),
                 _ => Err(Diag::expected_bool(at)),
@@ -81,6 +84,28 @@ impl Builder<'_> {
         let ty = Ty::Tensor(vec![dim.clone()], signature::Dt::Float);
         signature::check_free(&ty, &self.free, e.span())?;
         Ok(dim)
+    }
+
+    /// A number with its variables replaced by what they stand for: arguments keep their own names,
+    /// whatever name is used for them here.
+    pub fn number(&self, e: &Expr) -> Expr {
+        struct Resolve<'b, 'a>(&'b Builder<'a>);
+        impl VisitMut for Resolve<'_, '_> {
+            fn visit_expr_mut(&mut self, e: &mut Expr) {
+                let Expr::Path(p) = e else {
+                    return visit_mut::visit_expr_mut(self, e);
+                };
+                let id = p.path.get_ident().and_then(|n| self.0.find(&n.to_string()));
+                match id.map(|id| &self.0.graph.nodes[id].kind) {
+                    Some(Kind::Input(name)) => *e = syn::parse_quote!(#name),
+                    Some(Kind::Number(value)) => *e = syn::parse_quote!((#value)),
+                    _ => {}
+                }
+            }
+        }
+        let mut e = e.clone();
+        Resolve(self).visit_expr_mut(&mut e);
+        e
     }
 
     /// Whether an expression is a number of the call: literals, `config.field`, an argument that is
@@ -126,6 +151,11 @@ pub(crate) fn integer(e: &Expr) -> Option<i64> {
         Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => integer(&u.expr)?.checked_neg(),
         _ => None,
     }
+}
+
+/// A literal whole number that MLX can take as an axis or a count.
+pub(crate) fn small(e: &Expr) -> Option<i64> {
+    integer(e).filter(|i| i32::try_from(*i).is_ok())
 }
 
 /// Whether a number is a literal whole one.

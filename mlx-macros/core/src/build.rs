@@ -50,6 +50,7 @@ pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph,
     }
     b.body(method);
     b.one_reader_of_each_cache();
+    b.positions_before_updates();
     (b.graph, b.errors)
 }
 
@@ -77,6 +78,32 @@ impl Builder<'_> {
         self.graph.nodes.len() - 1
     }
 
+    /// Positions count from the cache's end, which an update moves: what counts them comes first.
+    fn positions_before_updates(&mut self) {
+        let mut updates: Vec<(Id, Id)> = Vec::new();
+        let mut late = Vec::new();
+        for (at, node) in self.graph.nodes.iter().enumerate() {
+            if let Kind::CacheUpdate { cache, .. } = node.kind {
+                updates.push((at, cache));
+                continue;
+            }
+            let counts = match &node.kind {
+                Kind::Leaf { .. } => true,
+                Kind::Op { op, .. } => op.name == "positions",
+                _ => false,
+            };
+            let reads = node.inputs();
+            let moved = updates.iter().find(|(update, cache)| {
+                counts && reads.contains(cache) && !self.graph.exclusive(*update, at)
+            });
+            if let Some((update, _)) = moved {
+                let line = self.graph.nodes[*update].span.start().line;
+                late.push(Diag::positions_late(node.span, line));
+            }
+        }
+        self.errors.extend(late);
+    }
+
     /// A cache has one slot for each layer of a stack: two users would write the same one.
     fn one_reader_of_each_cache(&mut self) {
         let mut users: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
@@ -90,6 +117,7 @@ impl Builder<'_> {
                 Kind::CacheUpdate { .. }
                     | Kind::Sub { .. }
                     | Kind::Method { .. }
+                    | Kind::Function { .. }
                     | Kind::Layers { .. }
             );
             for cache in node.inputs().into_iter().filter(|id| uses && reads(id)) {
@@ -432,7 +460,12 @@ impl Builder<'_> {
     /// The value of a `let`, which must have the type that it declares.
     fn declared(&mut self, init: &Expr, declared: Option<&syn::Type>) -> Result<Id> {
         let Some(t) = declared else {
-            return self.value(init, None);
+            // `let window = config.sliding_window;` is a name for a number.
+            let field = matches!(init, Expr::Lit(_) | Expr::Path(_));
+            return match self.is_number(init) && !field {
+                true => Ok(self.push(Kind::Number(self.number(init)), Ty::Number, init.span())),
+                false => self.value(init, None),
+            };
         };
         let ty = signature::ty(t, &self.model.names)?;
         signature::check_free(&ty, &self.free, t.span())?;

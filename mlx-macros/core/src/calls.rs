@@ -219,7 +219,7 @@ impl Builder<'_> {
             .map(|e| {
                 let variable = matches!(e, Expr::Path(p) if self.is_variable(&p.path));
                 let id = match self.is_number(e) && !variable {
-                    true => self.push(Kind::Number((*e).clone()), Ty::Number, e.span()),
+                    true => self.push(Kind::Number(self.number(e)), Ty::Number, e.span()),
                     false => self.value(e, None)?,
                 };
                 Ok((id, e.span()))

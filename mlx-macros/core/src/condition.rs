@@ -26,7 +26,7 @@ pub fn check(e: &Expr, names: Names) -> Result<()> {
         Expr::Paren(p) => check(&p.expr, names),
         Expr::Group(g) => check(&g.expr, names),
         Expr::Unary(u) if matches!(u.op, UnOp::Not(_) | UnOp::Neg(_)) => check(&u.expr, names),
-        Expr::Binary(b) => check(&b.left, names).and(check(&b.right, names)),
+        Expr::Binary(b) if meant(&b.op) => check(&b.left, names).and(check(&b.right, names)),
         Expr::Lit(l) if matches!(l.lit, Lit::Int(_) | Lit::Float(_) | Lit::Bool(_)) => Ok(()),
         Expr::Path(p) if p.path.is_ident("layer") => Ok(()),
         Expr::Path(p) if p.path.get_ident().is_some() && names == Names::Bare => Ok(()),
@@ -45,6 +45,27 @@ pub fn check(e: &Expr, names: Names) -> Result<()> {
         }
         _ => Err(Diag::not_a_condition(at)),
     }
+}
+
+/// The operators that conditions know.
+fn meant(op: &BinOp) -> bool {
+    use BinOp::{Add, And, Div, Eq, Ge, Gt, Le, Lt, Mul, Ne, Or, Rem, Sub};
+    matches!(
+        op,
+        Add(_)
+            | And(_)
+            | Div(_)
+            | Eq(_)
+            | Ge(_)
+            | Gt(_)
+            | Le(_)
+            | Lt(_)
+            | Mul(_)
+            | Ne(_)
+            | Or(_)
+            | Rem(_)
+            | Sub(_)
+    )
 }
 
 /// The condition as Rust, true or false, where `__c` is the config and `layer` the number of the
@@ -66,11 +87,27 @@ pub fn tokens(e: &Expr, layer: &TokenStream) -> TokenStream {
                 quote! { ((#l) #op (#r)) }
             }
             _ => {
-                let (l, op, r) = (number(&b.left, layer), &b.op, number(&b.right, layer));
+                let (l, op, r) = (counted(&b.left, layer), &b.op, counted(&b.right, layer));
                 quote! { (#l #op #r) }
             }
         },
         other => config_expr(other),
+    }
+}
+
+/// A number in a condition: whole numbers divide as in Rust, without a rest.
+fn counted(e: &Expr, layer: &TokenStream) -> TokenStream {
+    match e {
+        Expr::Paren(p) => counted(&p.expr, layer),
+        Expr::Group(g) => counted(&g.expr, layer),
+        Expr::Binary(b) => {
+            let (l, op, r) = (counted(&b.left, layer), &b.op, counted(&b.right, layer));
+            match op {
+                BinOp::Div(_) => quote! { ::mlx_runtime::__private::divide(#l, #r) },
+                _ => quote! { (#l #op #r) },
+            }
+        }
+        other => number(other, layer),
     }
 }
 
@@ -145,25 +182,29 @@ pub fn denied(e: &Expr) -> Vec<String> {
 
 /// A condition in one spelling, with the config's fields bare.
 pub fn text(e: &Expr) -> String {
-    match e {
-        Expr::Paren(p) => text(&p.expr),
-        Expr::Group(g) => text(&g.expr),
+    // Parentheses are written where there is an operator inside, and nowhere else.
+    let part = |e: &Expr| match bare(e) {
+        Expr::Binary(_) => format!("({})", text(e)),
+        _ => text(e),
+    };
+    match bare(e) {
         Expr::Field(f) => f.member.to_token_stream().to_string(),
-        Expr::Unary(u) => format!("{}{}", u.op.to_token_stream(), text(&u.expr)),
+        Expr::Unary(u) => format!("{}{}", u.op.to_token_stream(), part(&u.expr)),
         Expr::Binary(b) => {
-            let side = |e: &Expr| match e {
-                Expr::Paren(p) if matches!(&*p.expr, Expr::Binary(_)) => format!("({})", text(e)),
-                e => text(e),
-            };
-            format!(
-                "{} {} {}",
-                side(&b.left),
-                b.op.to_token_stream(),
-                side(&b.right)
-            )
+            let op = b.op.to_token_stream();
+            format!("{} {op} {}", part(&b.left), part(&b.right))
         }
         Expr::MethodCall(m) => format!("{}.{}()", text(&m.receiver), m.method),
         other => other.to_token_stream().to_string(),
+    }
+}
+
+/// An expression without the parentheses around it.
+fn bare(e: &Expr) -> &Expr {
+    match e {
+        Expr::Paren(p) => bare(&p.expr),
+        Expr::Group(g) => bare(&g.expr),
+        other => other,
     }
 }
 
@@ -179,7 +220,10 @@ mod tests {
     fn one_spelling_in_attributes_and_bodies() {
         assert_eq!(text(&e("config.qk_norm")), text(&e("qk_norm")));
         let body = e("(layer + 1) % config.pattern != 0 && config.window > 0");
-        assert_eq!(facts(&body), ["(layer + 1) % pattern != 0", "window > 0"]);
+        assert_eq!(facts(&body), ["((layer + 1) % pattern) != 0", "window > 0"]);
+        assert_ne!(text(&e("!(a || b)")), text(&e("!a || b")));
+        assert_ne!(text(&e("a - (b - c) > 0")), text(&e("a - b - c > 0")));
+        assert_eq!(text(&e("((a)) && (!(b))")), text(&e("a && !b")));
         assert_eq!(denied(&e("!config.flag")), ["flag"]);
         assert_eq!(denied(&e("config.flag")), ["!flag"]);
         assert_eq!(denied(&e("config.n == 2")), ["n != 2"]);
@@ -190,5 +234,6 @@ mod tests {
         assert!(check(&e("config.flag && layer > 2"), Names::Config).is_ok());
         assert!(check(&e("x > 2"), Names::Config).is_err());
         assert!(check(&e("f(config.x)"), Names::Config).is_err());
+        assert!(check(&e("layer & 1 == 0"), Names::Config).is_err());
     }
 }

@@ -250,7 +250,7 @@ errors! {
     /// An argument is not of the right kind.
     ArgumentKind: "kind of argument" {
         expected_tensors() = "expected a list of tensors, `[a, b]`";
-        expected_integer() = "expected a whole number, such as -1";
+        expected_integer() = "expected a whole number of at most 32 bits, such as -1";
         expected_axis_list() = "expected a list of axes, `[0, 2, 1, 3]`";
         expected_axes() = "expected axes, such as -1 or `[0, 2, 1, 3]`";
         expected_sizes() = "expected sizes, `[B, L, heads, head_dim]`";
@@ -366,6 +366,7 @@ errors! {
     Cache: "cache",
         help "a cache serves one attention, one sub-model or one stack of layers in a method"
     {
+        positions_late(line) = "positions are counted after `cache.update` in line {line} has moved the cache's end: rotate queries and keys before it";
         cache_shared(line) = "the cache is used a second time in this method, after line {line}";
     }
     /// Not a condition that the config decides.

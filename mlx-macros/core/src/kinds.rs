@@ -68,7 +68,7 @@ impl Builder<'_> {
             (P::Mask, Expr::Call(c)) => match &*c.func {
                 Expr::Path(p) if p.path.is_ident("sliding") => match c.args.first() {
                     Some(n) if c.args.len() == 1 && self.is_number(n) => {
-                        Ok(Arg::Sliding(n.clone()))
+                        Ok(Arg::Sliding(self.number(n)))
                     }
                     _ => Err(Diag::expected_window(at)),
                 },

@@ -60,6 +60,8 @@ pub enum P {
     IntOr(i64),
     /// A number from a literal or the config.
     Scalar,
+    /// As `Scalar`, for whole numbers of 32 bits too.
+    Wide,
     /// A number from a literal or the config; this one when absent.
     ScalarOr(f64),
     /// A number from a literal or the config, or nothing.
@@ -344,7 +346,7 @@ ops! {
     // New tensors.
     "zeros"(SHAPE, DTYPE) = rules::filled;
     "ones"(SHAPE, DTYPE) = rules::filled;
-    "full"(SHAPE, ("vals", P::Scalar), DTYPE) = rules::full;
+    "full"(SHAPE, ("vals", P::Wide), DTYPE) = rules::full;
     "arange"(("start", P::Size), ("stop", P::OptSize), ("step", P::SizeOr(1)), ("dtype", P::DtypeOr(Dt::I32))) = rules::arange;
     "linspace"(("start", P::Scalar), ("stop", P::Scalar), ("num", P::SizeOr(50)), DTYPE) = rules::linspace;
     "eye"(("n", P::Size), ("m", P::OptSize), ("k", P::IntOr(0)), DTYPE) = rules::eye;

@@ -119,6 +119,16 @@ impl<T: Number> Number for Option<T> {
     }
 }
 
+/// `a / b` in a condition: without a rest where both are whole, as Rust divides them.
+pub fn divide(a: f64, b: f64) -> f64 {
+    let whole = a.fract() == 0.0 && b.fract() == 0.0;
+    if whole {
+        (a / b).trunc()
+    } else {
+        a / b
+    }
+}
+
 /// A value of the config as a number.
 pub fn number(value: &impl Number) -> f64 {
     value.number()

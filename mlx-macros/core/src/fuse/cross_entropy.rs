@@ -70,7 +70,7 @@ fn matched(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Id, Kind)> {
     match weights {
         Arg::Value(w) => {
             let wide = matches!(graph.nodes[*w].ty, Ty::Tensor(_, Dt::F32));
-            wide.then(|| (id, fused(Some(*w))))
+            (wide && constant(graph, *w)).then(|| (id, fused(Some(*w))))
         }
         _ if reduction != "none" => Some((id, fused(None))),
         _ => Some(match weighted(graph, id) {
@@ -112,6 +112,11 @@ fn is_zero(e: &syn::Expr) -> bool {
     }
 }
 
+/// Whether a value comes from the caller: the fused operation has no gradient for its weights.
+fn constant(graph: &Graph, id: Id) -> bool {
+    matches!(graph.nodes[id].kind, Kind::Input(_))
+}
+
 /// The product that alone reads the losses, and its other side: rows of weight 0 cost nothing then.
 fn weighted(graph: &Graph, losses: Id) -> Option<(Id, Id)> {
     let [product] = readers(graph, losses)[..] else {
@@ -126,7 +131,8 @@ fn weighted(graph: &Graph, losses: Id) -> Option<(Id, Id)> {
         _ => return None,
     };
     // The fused operation has no broadcast.
-    let same = graph.nodes[weights].ty == graph.nodes[losses].ty
+    let same = constant(graph, weights)
+        && graph.nodes[weights].ty == graph.nodes[losses].ty
         && matches!(graph.nodes[weights].ty, Ty::Tensor(_, Dt::F32));
     (same && together(graph, losses, product)).then_some((product, weights))
 }

@@ -1,7 +1,7 @@
 //! Values that nothing reads.
 
 use super::live;
-use crate::ir::{Graph, Kind};
+use crate::ir::{Graph, Id, Kind};
 use crate::parse::ModelDef;
 use crate::signature::Ty;
 
@@ -15,11 +15,25 @@ pub(super) fn run(_: &ModelDef, graph: &mut Graph) {
                 | Kind::Sub { .. }
                 | Kind::Method { .. }
                 | Kind::Layers { .. }
+                | Kind::Function { .. }
                 | Kind::Attention(_)
         ) && node.inputs().iter().any(|i| {
             matches!(graph.nodes[*i].kind, Kind::Input(_)) && graph.nodes[*i].ty == Ty::Cache
         })
     });
+    // What changes a cache in an arm of an `if` needs the `if`.
+    let holds = |id: Id| {
+        let Kind::If {
+            then, otherwise, ..
+        } = &graph.nodes[id].kind
+        else {
+            return false;
+        };
+        let mut kept = graph.kept.iter();
+        kept.any(|k| then.holds(*k) || otherwise.holds(*k))
+    };
+    let around: Vec<Id> = (0..graph.nodes.len()).filter(|id| holds(*id)).collect();
+    graph.kept.extend(around);
 }
 
 /// Before any pass: all that is written is kept.

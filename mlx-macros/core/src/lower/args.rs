@@ -102,6 +102,7 @@ impl Lower<'_> {
                 });
                 quote! { &[#(#d),*] }
             }
+            (Arg::Scalar(e), P::Wide) => self.number(e),
             (Arg::Scalar(e), _) => {
                 let e = self.number(e);
                 quote! { (#e) as f32 }

@@ -3,8 +3,14 @@
 use crate::{ops, Array, Dtype, Error, Result};
 
 /// `vals` everywhere.
-pub fn full(shape: &[i32], vals: f32, dtype: Dtype) -> Result<Array> {
-    ops::full(shape, &Array::scalar(vals)?, dtype)
+pub fn full(shape: &[i32], vals: f64, dtype: Dtype) -> Result<Array> {
+    // float32 holds whole numbers up to 2^24 only.
+    let vals = match dtype {
+        Dtype::Int32 => Array::scalar(vals as i32)?,
+        Dtype::Uint32 => Array::scalar(vals as u32)?,
+        _ => Array::scalar(vals as f32)?,
+    };
+    ops::full(shape, &vals, dtype)
 }
 
 /// From `start` to before `stop`; one size alone is `stop`. Steps that lead away from it are an

@@ -97,7 +97,8 @@ pub fn pooled(x: Tensor![B, L, D]) -> Tensor![B, D] {
     mean(x, 1)
 }
 
-/// The guide, the reference and the README: every block of Rust in them is compiled and run.
+/// The guide, the reference and the README: every block of Rust in them is compiled, and run
+/// unless it says `no_run`.
 #[cfg(doctest)]
 mod docs {
     #[doc = include_str!("../../docs/guide.md")]

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::settings::{GradCheckpoint, Optimizer};
 
-/// Fine-tunes Llama-family models with LoRA through MLX.
+/// Fine-tunes language models with LoRA through MLX.
 ///
 /// Without a command it shows what it does: fetches a small real model, trains it on the data set that comes with
 /// the program, and measures it before and after.

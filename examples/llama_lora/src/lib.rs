@@ -1,4 +1,4 @@
-//! Fine-tunes Llama-family models with LoRA through MLX.
+//! Fine-tunes language models with LoRA through MLX.
 //!
 //! The binary is a thin shell over this library: [`cli`] reads the command line, [`settings`] merges it with a
 //! YAML file and mlx-lm's defaults, [`checkpoint`] opens a model, [`data`] turns JSONL into batches, [`train`]

@@ -384,7 +384,7 @@ fn weights_of_a_loss_may_have_a_gradient() {
     let slope =
         mlx_runtime::transforms::grad(move |x: &[Array]| Ok(vec![model.weighed(&x[0], &t)?]), &[0]);
     let x = input();
-    let found = slope.call(&[x.clone()]).unwrap()[0]
+    let found = slope.call(std::slice::from_ref(&x)).unwrap()[0]
         .to_vec::<f32>()
         .unwrap();
     let values = x.to_vec::<f32>().unwrap();

@@ -64,6 +64,11 @@ const STRICTER: &[(&[&str], Code, &str)] = &[
         "MLX hands a scalar back as it is, whatever its dtype",
     ),
     (
+        &["softmax"],
+        Code::Permutation,
+        "MLX looks at no axis of an array without elements",
+    ),
+    (
         &[
             "relu",
             "relu2",

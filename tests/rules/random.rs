@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
 use crate::cases;
 use crate::check::{check, Verdict};
+
+/// The cases are the same in every run; another seed looks for new ones.
+const SEED: RngSeed = RngSeed::Fixed(20);
 
 /// What stands for a size, an axis or a number.
 const SIZES: [&str; 15] = [
@@ -84,6 +87,7 @@ fn changed_cases_are_judged_alike() {
     let mut runner = TestRunner::new(Config {
         cases: 4_000,
         failure_persistence: None,
+        rng_seed: SEED,
         ..Config::default()
     });
     let mut seen = [0usize; 5];
@@ -126,7 +130,7 @@ fn shape() -> impl Strategy<Value = Vec<&'static str>> {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 1500, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 1500, failure_persistence: None, rng_seed: SEED, ..Config::default() })]
 
     #[test]
     fn broadcasts_of_every_rank(

@@ -325,7 +325,7 @@ impl Builder<'_> {
         wanted: Option<&Ty>,
         at: Span,
         run: impl FnOnce(&mut Self) -> Option<&'e Expr>,
-    ) -> Result<(Id, Option<(Ty, Vec<Id>)>)> {
+    ) -> Result<Built> {
         let start = self.graph.nodes.len();
         self.scopes.push(BTreeMap::new());
         let last = run(self);
@@ -516,6 +516,9 @@ impl Builder<'_> {
         })
     }
 }
+
+/// An arm's first node, and its value with its parts where it gives one.
+type Built = (Id, Option<(Ty, Vec<Id>)>);
 
 /// The variable of generated code that holds a value.
 pub fn variable(id: Id) -> Ident {

@@ -219,6 +219,24 @@ fn bare(e: &Expr) -> &Expr {
     }
 }
 
+/// The config fields in a condition.
+pub fn fields(e: &Expr) -> Vec<syn::Ident> {
+    use syn::visit::Visit;
+    struct Names(Vec<syn::Ident>);
+    impl Visit<'_> for Names {
+        fn visit_path(&mut self, p: &syn::Path) {
+            if let Some(i) = p.get_ident() {
+                if !self.0.contains(i) && i != "config" {
+                    self.0.push(i.clone());
+                }
+            }
+        }
+    }
+    let mut names = Names(Vec::new());
+    names.visit_expr(e);
+    names.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

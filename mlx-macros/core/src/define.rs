@@ -184,7 +184,7 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
             pretty(e),
             condition::tokens(e, &quote! { __loader.layer() }),
         );
-        let values = names_in(e).into_iter().map(|n| {
+        let values = condition::fields(e).into_iter().map(|n| {
             let text = n.to_string();
             quote! { (#text, ::mlx_runtime::__private::show(&__c.#n)) }
         });
@@ -299,22 +299,4 @@ fn visit(f: &Field, mutable: bool) -> TokenStream {
 /// A condition as the user would write it.
 pub(crate) fn pretty(e: &syn::Expr) -> String {
     e.to_token_stream().to_string()
-}
-
-/// The config fields in a condition.
-fn names_in(e: &syn::Expr) -> Vec<Ident> {
-    use syn::visit::Visit;
-    struct Names(Vec<Ident>);
-    impl Visit<'_> for Names {
-        fn visit_path(&mut self, p: &syn::Path) {
-            if let Some(i) = p.get_ident() {
-                if !self.0.contains(i) && i != "config" {
-                    self.0.push(i.clone());
-                }
-            }
-        }
-    }
-    let mut names = Names(Vec::new());
-    names.visit_expr(e);
-    names.0
 }

@@ -375,6 +375,7 @@ errors! {
     {
         not_a_condition() = "not a condition that the config decides";
         condition_variable(name) = "`{name}` is not known when the model is loaded; a field of the config is `config.{name}`";
+        condition_of_short_name(name, size) = "`{name}` is a name from `dims(..)`; a condition is on fields of the config: write `{size}`";
         condition_field() = "only fields of the config are known when the model is loaded";
     }
     /// An optional layer is used where it may be absent.
@@ -405,6 +406,7 @@ errors! {
         pattern_word(word) = "rearrange: `{word}` is not a name";
         pattern_axes(axes, found) = "rearrange: the left side has {axes} axes, but {found}";
         pattern_size(name, near) = "rearrange: `{name}` is not in the pattern{near}";
+        pattern_size_twice(name) = "rearrange: the size of `{name}` is given twice";
         group_size(group, size, axis, found) = "rearrange: `({group})` has the size `{size}`, not `{axis}`: {found}";
         group_not_divided(divisor, dividend, found) = "rearrange: `{divisor}` is not known to divide `{dividend}`: {found}";
         sizes_of_the_cache(found) = "rearrange: the cache alone knows two of the sizes: {found}";

@@ -8,6 +8,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, ItemStruct, Lit, LitStr, Meta, Path, Token, Type};
 
 use crate::args::{dim_expr, Args};
+use crate::condition;
 use crate::diag::{suggest, Diag, Result};
 use crate::digest::Digest;
 use crate::dims::{Dim, Names, Shape};
@@ -171,6 +172,21 @@ pub fn lenient(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Ve
         if let Err(e) = check_tied(f, &fields, names) {
             errors.push(e);
         }
+    }
+    // A condition is Rust on the config, which knows nothing of the names in `dims(..)`.
+    let of_config = |condition: &Expr| {
+        let mut used = condition::fields(condition).into_iter();
+        let short = used.find(|n| names.short.contains_key(&n.to_string()));
+        short.map_or(Ok(()), |n| {
+            let size = &names.short[&n.to_string()];
+            Err(Diag::condition_of_short_name(n.span(), &n, size))
+        })
+    };
+    let mut requires = requires;
+    requires.retain(|r| collect(&mut errors, of_config(r)).is_some());
+    for f in &mut fields {
+        let when = f.when.take();
+        f.when = when.filter(|w| collect(&mut errors, of_config(w)).is_some());
     }
     let model = header.map(|(config, names, fuse, _)| ModelDef {
         item,

@@ -120,6 +120,9 @@ impl Builder<'_> {
                 let near = suggest(&name.to_string(), names);
                 return Err(Diag::pattern_size(name.span(), name, near));
             }
+            if known.iter().any(|(n, _)| *name == n) {
+                return Err(Diag::pattern_size_twice(name.span(), name));
+            }
             known.push((name.to_string(), self.dim(e)?));
         }
         for (axis, size) in left.iter().zip(&shape) {

@@ -218,10 +218,23 @@ impl fmt::Debug for Array {
 }
 
 impl fmt::Display for Array {
-    /// The values as MLX prints them, shortened when there are many. Evaluates the array; where
+    /// As MLX's Python prints it, the middle of long axes left out. Evaluates the array; where
     /// that fails, prints why.
+    ///
+    /// ```
+    /// use mlx_runtime::{ops, Array};
+    /// let a = Array::from_slice(&[1i32, 2, 3, 4, 5, 6], &[2, 3])?;
+    /// assert_eq!(a.to_string(), "array([[1, 2, 3],\n       [4, 5, 6]], dtype=int32)");
+    /// assert_eq!(ops::greater(&a, &a)?.to_string().lines().next(), Some("array([[False, False, False],"));
+    /// # Ok::<(), mlx_runtime::Error>(())
+    /// ```
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.eval().and_then(|()| MlxString::of_array(self)) {
+            // Python's module tells MLX to write these two as Python does; MLX C cannot.
+            Ok(text) if self.dtype() == Dtype::Bool => {
+                let text = text.to_string_lossy().replace("true", "True");
+                f.write_str(&text.replace("false", "False"))
+            }
             Ok(text) => f.write_str(&text.to_string_lossy()),
             Err(e) => write!(f, "{self:?}: {}", e.to_string().replace('\n', "; ")),
         }

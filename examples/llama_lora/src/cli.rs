@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use mlx_runtime::Dtype;
 
 use crate::settings::{GradCheckpoint, Optimizer};
 
@@ -30,6 +31,12 @@ pub enum Command {
     /// Write text
     #[command(args_override_self = true)]
     Generate(GenerateArgs),
+    /// Measure speed and memory of a training step on random tokens
+    #[command(args_override_self = true)]
+    Bench(Box<BenchArgs>),
+    /// Make a model of random weights, for trying out and measuring
+    #[command(args_override_self = true)]
+    Synth(SynthArgs),
     /// Write down the names, shapes and dtypes of a model, for `#[mlx_model(digest = "FILE")]`
     #[command(args_override_self = true)]
     Digest(DigestArgs),
@@ -69,6 +76,96 @@ pub struct ExplainArgs {
     pub packing: PackArgs,
 }
 
+/// Flags of `bench`. The defaults are those of a LoRA run of mlx-lm on the attention of all layers.
+#[derive(Args, Clone, Debug)]
+pub struct BenchArgs {
+    /// A model as train takes it; synth:llama-3.1-8b is one of random weights that is made in memory
+    #[arg(long)]
+    pub model: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub packing: PackArgs,
+    /// What is computed in: float32, bfloat16 or float16 [default: float32 on a CPU, the checkpoint's own on a GPU]
+    #[arg(long)]
+    pub dtype: Option<Dtype>,
+    /// Rows in a batch
+    #[arg(long, default_value_t = 4)]
+    pub batch_size: usize,
+    /// Tokens in a row
+    #[arg(long, default_value_t = 512)]
+    pub tokens: usize,
+    /// Recompute activations: auto, never, always, or N for every N layers
+    #[arg(long, value_name = "POLICY", default_value = "auto")]
+    pub grad_checkpoint: GradCheckpoint,
+    /// Steps to time
+    #[arg(long, default_value_t = 10)]
+    pub steps: usize,
+    /// Steps before those
+    #[arg(long, default_value_t = 3)]
+    pub warmup: usize,
+    /// Learning rate
+    #[arg(long, default_value_t = 1e-5)]
+    pub learning_rate: f32,
+    /// Rank of the adapter
+    #[arg(long, default_value_t = 8)]
+    pub lora_rank: usize,
+    /// Factor of the adapter's output
+    #[arg(long, default_value_t = 20.0)]
+    pub lora_scale: f32,
+    /// Matrices to adapt [default: self_attn.q_proj, k_proj, v_proj, o_proj]
+    #[arg(long, value_delimiter = ',', num_args = 1..)]
+    pub lora_keys: Option<Vec<String>>,
+    /// Layers to adapt, counted from the last; -1 for all
+    #[arg(long, allow_negative_numbers = true, default_value_t = -1)]
+    pub num_layers: i32,
+    /// Seed of adapter and batch; the weights' own is in the model's name
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Memory that MLX may use, such as 8GB
+    #[arg(long, value_name = "SIZE")]
+    pub memory_limit: Option<String>,
+    /// What the device's memory gives, in GB/s, for the floor [default: known for some devices]
+    #[arg(long)]
+    pub bandwidth: Option<f64>,
+    /// What the device computes in matmuls, in TFLOP/s, for the floor [default: known for some devices]
+    #[arg(long)]
+    pub tflops: Option<f64>,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `synth`.
+#[derive(Args, Clone, Debug)]
+pub struct SynthArgs {
+    /// tiny, smollm2-135m, llama-3.2-1b, llama-3.2-3b, llama-3.1-8b, llama-3.1-70b, or a config.json
+    #[arg(long)]
+    pub config: String,
+    /// New folder to write
+    #[arg(
+        short,
+        long,
+        value_name = "FOLDER",
+        required_unless_present = "in_memory"
+    )]
+    pub out: Option<PathBuf>,
+    /// Make it in memory only, as --model synth:CONFIG does, and say what that took
+    #[arg(long, conflicts_with = "out")]
+    pub in_memory: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub packing: PackArgs,
+    /// Seed of the weights
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// What the weights are drawn in: bfloat16, float16 or float32 [default: bfloat16]
+    #[arg(long)]
+    pub dtype: Option<Dtype>,
+    /// Size of a file of weights
+    #[arg(long, value_name = "SIZE", default_value = "2GB")]
+    pub shard_size: String,
+}
+
 /// Flags of `digest`.
 #[derive(Args, Clone, Debug)]
 pub struct DigestArgs {
@@ -85,11 +182,11 @@ pub struct PackArgs {
     /// Pack the model's matrices while they are read; layers whose width the groups do not divide stay as they are
     #[arg(short, long)]
     pub quantize: bool,
-    /// Bits a packed value: 2, 3, 4, 5, 6 or 8; asks for --quantize [default: 4]
-    #[arg(long)]
+    /// Bits a packed value: 2, 3, 4, 5, 6 or 8; asks for --quantize; 16 does not pack [default: 4]
+    #[arg(long, visible_alias = "bits")]
     pub q_bits: Option<i32>,
     /// Values that share a scale: 32, 64 or 128; asks for --quantize [default: 64]
-    #[arg(long)]
+    #[arg(long, visible_alias = "group-size")]
     pub q_group_size: Option<i32>,
 }
 
@@ -99,7 +196,7 @@ pub struct TrainArgs {
     /// YAML file with any of these settings; the command line wins over it
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// A Hugging Face folder, a .gguf file, or smollm2-135m-instruct (fetched once) [default: smollm2-135m-instruct]
+    /// A Hugging Face folder, a .gguf file, smollm2-135m-instruct (fetched once), or synth:CONFIG (random weights) [default: smollm2-135m-instruct]
     #[arg(long)]
     pub model: Option<String>,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use mlx_models::{CausalLm, Visitor};
 
 use crate::checkpoint::{self, Checkpoint};
-use crate::cli::{Cli, Command, DigestArgs, EvalArgs, GenerateArgs, TrainArgs};
+use crate::cli::{BenchArgs, Cli, Command, DigestArgs, EvalArgs, GenerateArgs, TrainArgs};
 use crate::data::{held_out, BatchOptions, Limit, Split};
 use crate::demo;
 use crate::eval::{self, Score};
@@ -27,6 +27,8 @@ pub fn execute(cli: Cli) -> Result<()> {
         Some(Command::Train(args)) => train(&args),
         Some(Command::Eval(args)) => eval(&args),
         Some(Command::Generate(args)) => generate(&args),
+        Some(Command::Bench(args)) => bench(&args),
+        Some(Command::Synth(args)) => crate::synth::run(&args),
         Some(Command::Digest(args)) => digest(&args),
         Some(Command::Explain(args)) => crate::explain::run(&args),
     }
@@ -266,6 +268,15 @@ impl Visitor for Generate<'_> {
         );
         Ok(())
     }
+}
+
+fn bench(args: &BenchArgs) -> Result<()> {
+    let report = crate::bench::run(args)?;
+    match args.json {
+        true => println!("{}", serde_json::to_string(&report)?),
+        false => println!("{report}"),
+    }
+    Ok(())
 }
 
 fn digest(args: &DigestArgs) -> Result<()> {

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod adapter;
+pub mod bench;
 pub mod checkpoint;
 pub mod cli;
 pub mod commands;
@@ -27,5 +28,6 @@ pub mod sample;
 pub mod schedule;
 pub mod session;
 pub mod settings;
+pub mod synth;
 pub mod text;
 pub mod train;

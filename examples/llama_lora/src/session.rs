@@ -23,6 +23,17 @@ pub struct Session<M> {
     pub config: Arc<Config>,
     /// Its tokenizer.
     pub text: Text,
+    /// What it computes in.
+    pub dtype: Dtype,
+}
+
+/// How a model is loaded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Loading {
+    /// How its matrices are packed meanwhile, if they are.
+    pub packing: Option<Packing>,
+    /// What it computes in; otherwise float32 on a CPU, and what the checkpoint holds on a GPU.
+    pub dtype: Option<Dtype>,
 }
 
 impl<M: CausalLm> Session<M> {
@@ -34,6 +45,15 @@ impl<M: CausalLm> Session<M> {
     /// Loads the model of an open checkpoint, called `name` in messages; its matrices are packed if that is asked
     /// for.
     pub fn load(checkpoint: Checkpoint, name: &str, packing: Option<Packing>) -> Result<Self> {
+        let loading = Loading {
+            packing,
+            ..Loading::default()
+        };
+        Self::load_as(checkpoint, name, loading)
+    }
+
+    /// As [`Session::load`], in any dtype.
+    pub fn load_as(checkpoint: Checkpoint, name: &str, loading: Loading) -> Result<Self> {
         let Checkpoint {
             config,
             mut weights,
@@ -44,25 +64,27 @@ impl<M: CausalLm> Session<M> {
         let config = Arc::new(config);
         // On a CPU only float32 has a fast matmul; a GPU computes in what the checkpoint holds.
         let cpu = default_device()? == Device::cpu();
-        let dtype = if cpu {
-            Dtype::Float32
-        } else {
-            float_of(weights.values())
+        let dtype = match loading.dtype {
+            Some(dtype) => dtype,
+            None if cpu => Dtype::Float32,
+            None => float_of(weights.values()),
         };
         if cpu {
             weights = dequantize(weights, group_size).with_context(|| format!("in {name}"))?;
         }
         let mut options = LoadOptions::new(dtype);
         options.names = names;
-        options.quantize = packing.map(Into::into);
+        options.quantize = loading.packing.map(Into::into);
         let model = model::load::<M>(&config, weights.into(), &options).with_context(|| {
             let family = config.family.model_type();
             format!("{name} is not the {family} model that its configuration describes")
         })?;
+        settle(&model)?;
         Ok(Session {
             model,
             config,
             text,
+            dtype,
         })
     }
 
@@ -121,6 +143,17 @@ pub fn limit_memory(limit: Option<&str>) -> Result<()> {
     if let Some(text) = limit {
         memory::set_limit(usize::try_from(parse_size(text)?)?)?;
     }
+    Ok(())
+}
+
+/// Reads or draws what loading left for later, one tensor at a time: all at once they would need room for what each is
+/// made of.
+fn settle(model: &impl CausalLm) -> Result<()> {
+    for (_, tensor) in model.parameters() {
+        tensor.eval()?;
+    }
+    // What the tensors were made of is not needed again.
+    memory::clear_cache()?;
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use mlx_runtime::{model, Array};
 
 use crate::fetch;
 use crate::settings::DEFAULT_MODEL;
+use crate::synth::Recipe;
 use crate::text::Text;
 use mlx_models::Config;
 
@@ -41,8 +42,12 @@ fn check_vocabulary(text: &Text, config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Opens `model`: the name of the model that is fetched by itself, a `.gguf` file, or a Hugging Face folder.
+/// Opens `model`: the name of the model that is fetched by itself, a `.gguf` file, a Hugging Face folder, or
+/// `synth:CONFIG`, a model of random weights.
 pub fn open(model: &str) -> Result<Checkpoint> {
+    if let Some(recipe) = Recipe::parse(model)? {
+        return recipe.open();
+    }
     if model == DEFAULT_MODEL {
         let path = fetch::fetch(&fetch::SMOLLM2, &fetch::cache_folder()?, || {
             eprintln!("fetching {DEFAULT_MODEL} (98 MB, once)");
@@ -56,7 +61,7 @@ pub fn open(model: &str) -> Result<Checkpoint> {
         gguf::open(path)
     } else {
         bail!(
-            "there is no model at {model}; --model takes a Hugging Face folder, a .gguf file, or {DEFAULT_MODEL}. \
+            "there is no model at {model}; --model takes a Hugging Face folder, a .gguf file, synth:CONFIG, or {DEFAULT_MODEL}. \
              A model of the Hugging Face hub must be downloaded first: hf download NAME --local-dir FOLDER"
         )
     }

@@ -176,7 +176,9 @@ pub struct Packing {
 impl Packing {
     /// What the flags say: `--quantize` or one of the numbers asks for it; mlx-lm's numbers are the defaults.
     pub fn of(args: &PackArgs) -> Result<Option<Packing>> {
-        if !args.quantize && args.q_bits.is_none() && args.q_group_size.is_none() {
+        // 16 is what weights have that are not packed.
+        let asked = args.quantize || args.q_bits.is_some() || args.q_group_size.is_some();
+        if !asked || args.q_bits == Some(16) {
             return Ok(None);
         }
         let packing = Packing {
@@ -185,7 +187,7 @@ impl Packing {
         };
         ensure!(
             matches!(packing.bits, 2 | 3 | 4 | 5 | 6 | 8),
-            "--q-bits must be 2, 3, 4, 5, 6 or 8, not {}",
+            "--q-bits must be 2, 3, 4, 5, 6 or 8, or 16 not to pack, not {}",
             packing.bits
         );
         ensure!(

@@ -1,5 +1,6 @@
 //! From text to token ids and back.
 
+pub mod bytes;
 mod from_folder;
 mod from_gguf;
 mod stream;

@@ -1,0 +1,126 @@
+//! The least time that a step can take on a device: its weights must be read, its products computed.
+
+use anyhow::{ensure, Result};
+use mlx_runtime::device::{default_device, info_of, Info};
+use serde::Serialize;
+
+/// What a device can do.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Peak {
+    /// Bytes a second from memory, in GB/s.
+    pub bandwidth: f64,
+    /// 16-bit products, in TFLOP/s.
+    pub tflops: f64,
+}
+
+/// What is reached in practice by matmuls and copies, by a part of the device's name.
+const DEVICES: &[(&str, Peak)] = &[
+    (
+        "H200",
+        Peak {
+            bandwidth: 4300.0,
+            tflops: 800.0,
+        },
+    ),
+    (
+        "H100",
+        Peak {
+            bandwidth: 3000.0,
+            tflops: 800.0,
+        },
+    ),
+];
+
+/// What the default device can do, if it is known; the numbers given go first.
+pub fn peak(bandwidth: Option<f64>, tflops: Option<f64>) -> Result<Option<Peak>> {
+    for (flag, value) in [("--bandwidth", bandwidth), ("--tflops", tflops)] {
+        ensure!(
+            value.is_none_or(|v| v.is_finite() && v > 0.0),
+            "{flag} must be a positive number"
+        );
+    }
+    let name = device_name()?;
+    let known = DEVICES.iter().find(|(part, _)| name.contains(part));
+    let known = known.map(|(_, peak)| *peak);
+    let bandwidth = bandwidth.or(known.map(|k| k.bandwidth));
+    let tflops = tflops.or(known.map(|k| k.tflops));
+    Ok(bandwidth
+        .zip(tflops)
+        .map(|(bandwidth, tflops)| Peak { bandwidth, tflops }))
+}
+
+/// The default device as its maker calls it, or as MLX does.
+pub fn device_name() -> Result<String> {
+    let device = default_device()?;
+    Ok(match info_of(device, "device_name")? {
+        Some(Info::Text(name)) => name,
+        _ => device.to_string(),
+    })
+}
+
+/// The work of a step.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    /// Bytes of all weights, as they are kept.
+    pub bytes: f64,
+    /// Values that they stand for.
+    pub values: f64,
+    /// Tokens.
+    pub tokens: f64,
+    /// The share of the layers that run again in the backward pass.
+    pub again: f64,
+}
+
+/// The floor of a step, and what sets it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Floor {
+    /// Milliseconds.
+    pub ms: f64,
+    /// Milliseconds to read the weights, once forwards and once backwards.
+    pub memory_ms: f64,
+    /// Milliseconds for the products: 4 FLOP for each weight and token, 6 where the forward pass runs twice.
+    pub compute_ms: f64,
+    /// What the device can do.
+    pub peak: Peak,
+}
+
+/// The larger of the two times.
+pub fn floor(work: Work, peak: Peak) -> Floor {
+    let memory_ms = 2.0 * work.bytes / (peak.bandwidth * 1e9) * 1e3;
+    let flop = (4.0 + 2.0 * work.again) * work.values * work.tokens;
+    let compute_ms = flop / (peak.tflops * 1e12) * 1e3;
+    Floor {
+        ms: memory_ms.max(compute_ms),
+        memory_ms,
+        compute_ms,
+        peak,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The floors of an 8B in 16 bits on an H100, worked out by hand.
+    #[test]
+    fn an_8b_on_an_h100() {
+        let (_, peak) = DEVICES[1];
+        let work = |tokens, again| Work {
+            bytes: 16.06e9,
+            values: 8.03e9,
+            tokens,
+            again,
+        };
+        let ms = |w| floor(w, peak).ms;
+        assert!((ms(work(128.0, 0.0)) - 10.71).abs() < 0.01);
+        assert!((ms(work(2048.0, 0.0)) - 82.2).abs() < 0.1);
+        assert!((ms(work(2048.0, 1.0)) - 123.3).abs() < 0.1);
+    }
+
+    #[test]
+    fn what_is_typed_goes_before_what_is_known() {
+        let found = peak(Some(100.0), Some(2.0)).unwrap().unwrap();
+        assert_eq!((found.bandwidth, found.tflops), (100.0, 2.0));
+        assert!(peak(Some(-1.0), None).is_err());
+    }
+}

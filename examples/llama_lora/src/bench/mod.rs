@@ -1,0 +1,252 @@
+//! `bench`: the speed and the memory of a training step, on random tokens.
+
+mod floor;
+mod report;
+
+use std::time::Instant;
+
+use anyhow::{ensure, Context, Result};
+use mlx_models::{CausalLm, Visitor};
+use mlx_runtime::model::{self, add_lora, lora_keys, LoraConfig, TrainOptions, TrainStep};
+use mlx_runtime::optim::AdamW;
+use mlx_runtime::{memory, ops, random, transforms, Array, Dtype};
+
+use crate::checkpoint::{self, Checkpoint};
+use crate::cli::BenchArgs;
+use crate::session::{limit_memory, Loading, Session};
+use crate::settings::Packing;
+use crate::synth::{draw, Recipe};
+pub use report::Report;
+
+/// How many losses are kept.
+const LOSSES: usize = 10;
+
+/// Measures what the flags say.
+pub fn run(args: &BenchArgs) -> Result<Report> {
+    ensure!(
+        args.batch_size > 0 && args.tokens > 0 && args.steps > 0,
+        "--batch-size, --tokens and --steps must be at least 1"
+    );
+    ensure!(args.lora_rank > 0, "--lora-rank must be at least 1");
+    limit_memory(args.memory_limit.as_deref())?;
+    let checkpoint = match Recipe::parse(&args.model)? {
+        Some(mut recipe) => {
+            // What is computed in is drawn in, unless the name says otherwise.
+            recipe.dtype = recipe.dtype.or(args.dtype);
+            recipe.open()?
+        }
+        None => checkpoint::open(&args.model)?,
+    };
+    mlx_models::dispatch(checkpoint.config.family, Bench { checkpoint, args })
+}
+
+struct Bench<'a> {
+    checkpoint: Checkpoint,
+    args: &'a BenchArgs,
+}
+
+impl Visitor for Bench<'_> {
+    type Output = Result<Report>;
+
+    fn visit<M: CausalLm>(self) -> Result<Report> {
+        let args = self.args;
+        let loading = Loading {
+            packing: Packing::of(&args.packing)?,
+            dtype: args.dtype,
+        };
+        memory::reset_peak()?;
+        let started = Instant::now();
+        let mut session = Session::<M>::load_as(self.checkpoint, &args.model, loading)?;
+        let load_seconds = started.elapsed().as_secs_f64();
+        let load_peak_bytes = memory::peak()?;
+        let weights = weigh(&session)?;
+        adapt(&mut session.model, args)?;
+        let vocabulary = session.config.vocab_size;
+        let layers = session.config.num_hidden_layers;
+        let dtype = session.dtype;
+        let mut step = training_step(session.model, args)?;
+        let batch = batch(args, vocabulary)?;
+
+        let plan = step.plan(&batch)?;
+        if matches!(args.grad_checkpoint, crate::settings::GradCheckpoint::Auto) {
+            plan.check()?;
+        }
+        let mut timed = Timed::default();
+        for i in 0..args.warmup + args.steps {
+            if i == args.warmup {
+                memory::clear_cache()?;
+                memory::reset_peak()?;
+            }
+            timed.step(&mut step, &batch, args.learning_rate)?;
+        }
+        let peak_bytes = memory::peak()?;
+
+        let again = match model::Checkpoint::from(args.grad_checkpoint) {
+            model::Checkpoint::Auto => plan.spans.iter().map(|s| s.again).sum(),
+            model::Checkpoint::Never => 0,
+            _ => layers,
+        };
+        let mut times = timed.ms.split_off(args.warmup);
+        let first_step_ms = timed.ms.first().copied().unwrap_or(times[0]);
+        times.sort_by(f64::total_cmp);
+        let median_ms = times[times.len() / 2];
+        let tokens = args.batch_size * args.tokens;
+        let peak = floor::peak(args.bandwidth, args.tflops)?;
+        let floor = peak.map(|peak| {
+            let work = floor::Work {
+                bytes: weights.bytes as f64,
+                values: weights.values,
+                tokens: tokens as f64,
+                again: again as f64 / layers.max(1) as f64,
+            };
+            floor::floor(work, peak)
+        });
+        Ok(Report {
+            model: args.model.clone(),
+            device: floor::device_name()?,
+            mlx: mlx_runtime::version()?,
+            dtype: dtype.name().to_owned(),
+            bits: Packing::of(&args.packing)?.map_or(16, |p| p.bits),
+            batch_size: args.batch_size,
+            tokens: args.tokens,
+            grad_checkpoint: args.grad_checkpoint.to_string(),
+            layers_again: again,
+            layers,
+            pipeline: false,
+            steps: args.steps,
+            warmup: args.warmup,
+            median_ms,
+            min_ms: times[0],
+            first_step_ms,
+            steps_per_second: 1e3 / median_ms,
+            tokens_per_second: tokens as f64 * 1e3 / median_ms,
+            peak_bytes,
+            predicted_peak_bytes: plan.predicted_peak,
+            load_peak_bytes,
+            load_seconds,
+            weights_bytes: weights.bytes,
+            operations: plan.operations,
+            kernels: None,
+            floor,
+            share_of_floor: floor.map(|f| f.ms / median_ms),
+            losses: timed.losses,
+        })
+    }
+}
+
+struct Weighed {
+    bytes: usize,
+    values: f64,
+}
+
+/// The bytes of a model's tensors, and how many values they stand for.
+fn weigh<M: CausalLm>(session: &Session<M>) -> Result<Weighed> {
+    // A fresh model has every value unpacked; none of it is computed.
+    let fresh: M = model::init(&session.config, random::key(0)?, Dtype::Float32)?;
+    let values = fresh.parameters().into_iter().map(|(_, a)| a.size() as f64);
+    Ok(Weighed {
+        values: values.sum(),
+        bytes: session
+            .model
+            .parameters()
+            .iter()
+            .map(|(_, a)| a.nbytes())
+            .sum(),
+    })
+}
+
+/// Adds an adapter whose first values follow [`draw::adapter`].
+fn adapt<M: CausalLm>(model: &mut M, args: &BenchArgs) -> Result<()> {
+    let keys = match &args.lora_keys {
+        Some(keys) => keys.clone(),
+        None => attention_keys(model),
+    };
+    let config = LoraConfig {
+        rank: args.lora_rank,
+        scale: args.lora_scale,
+        keys,
+        num_layers: args.num_layers,
+    };
+    add_lora(model, &config, &random::key(args.seed)?)?;
+    let first: Vec<Array> = model
+        .trainable()
+        .iter()
+        .map(|(name, a)| draw::adapter(name, a.shape(), args.seed))
+        .collect::<Result<_, _>>()?;
+    Ok(model.set_trainable(&first)?)
+}
+
+/// The projections of the attention, where they have these names; else all that may be adapted.
+fn attention_keys(model: &impl CausalLm) -> Vec<String> {
+    let all = lora_keys(model);
+    let wanted = ["q_proj", "k_proj", "v_proj", "o_proj"].map(|k| format!("self_attn.{k}"));
+    match wanted.iter().all(|k| all.contains(k)) {
+        true => wanted.to_vec(),
+        false => all,
+    }
+}
+
+fn training_step<M: CausalLm>(model: M, args: &BenchArgs) -> Result<TrainStep<M>> {
+    let optimizer = AdamW {
+        learning_rate: args.learning_rate,
+        weight_decay: 0.0,
+        // mlx-lm's Adam has none.
+        bias_correction: false,
+        ..AdamW::default()
+    };
+    let mut options = TrainOptions::default();
+    options.checkpoint = Some(args.grad_checkpoint.into());
+    let loss = |model: &M, batch: &[Array]| match batch {
+        [tokens, targets, mask] => Ok(vec![model.loss(tokens, targets, mask)?]),
+        _ => unreachable!("a batch is tokens, targets and mask"),
+    };
+    Ok(TrainStep::new(model, loss, optimizer, options)?)
+}
+
+/// Tokens, targets and weights of a random batch, all of whose targets count.
+fn batch(args: &BenchArgs, vocabulary: usize) -> Result<[Array; 3]> {
+    let rows = i32::try_from(args.batch_size)?;
+    let tokens = i32::try_from(args.tokens)?;
+    let ids = draw::ids(
+        "batch.0",
+        rows,
+        tokens.checked_add(1).context("--tokens is too large")?,
+        i32::try_from(vocabulary)?,
+        args.seed,
+    )?;
+    let part = |from: i32, to: i32| {
+        let part = ops::slice(&ids, &[0, from], &[rows, to], &[1, 1])?;
+        ops::contiguous(&part, false)
+    };
+    let batch = [
+        part(0, tokens)?,
+        part(1, tokens + 1)?,
+        ops::ones(&[rows, tokens], Dtype::Float32)?,
+    ];
+    transforms::eval(&batch.iter().collect::<Vec<_>>())?;
+    Ok(batch)
+}
+
+#[derive(Default)]
+struct Timed {
+    ms: Vec<f64>,
+    losses: Vec<f32>,
+}
+
+impl Timed {
+    fn step<M: CausalLm>(
+        &mut self,
+        step: &mut TrainStep<M>,
+        batch: &[Array],
+        lr: f32,
+    ) -> Result<()> {
+        let start = Instant::now();
+        let values = step.run(batch, lr)?;
+        let loss = values.first().map_or(Ok(f32::NAN), |l| l.item::<f32>())?;
+        self.ms.push(start.elapsed().as_secs_f64() * 1e3);
+        if self.losses.len() < LOSSES {
+            self.losses.push(loss);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! What `bench` found, as text and as JSON.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::floor::Floor;
+
+/// The figures of a run of `bench`. Times are in milliseconds, sizes in bytes.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)] // the names say it; the units are above
+pub struct Report {
+    pub model: String,
+    pub device: String,
+    pub mlx: String,
+    pub dtype: String,
+    /// 16 stands for unpacked.
+    pub bits: i32,
+    pub batch_size: usize,
+    pub tokens: usize,
+    pub grad_checkpoint: String,
+    /// Layers that run again in the backward pass, of `layers`.
+    pub layers_again: usize,
+    pub layers: usize,
+    pub pipeline: bool,
+    pub steps: usize,
+    pub warmup: usize,
+    pub median_ms: f64,
+    pub min_ms: f64,
+    pub first_step_ms: f64,
+    pub steps_per_second: f64,
+    pub tokens_per_second: f64,
+    /// The most that was in use at one time, over the steps that were timed.
+    pub peak_bytes: usize,
+    pub predicted_peak_bytes: usize,
+    /// The most that was in use at one time while the model was made or read.
+    pub load_peak_bytes: usize,
+    pub load_seconds: f64,
+    pub weights_bytes: usize,
+    /// Operations in the step's graph, views included.
+    pub operations: usize,
+    /// What a CPU runs; nobody counts on a GPU.
+    pub kernels: Option<usize>,
+    /// The least time on this device, where it is known what the device can do.
+    pub floor: Option<Floor>,
+    /// Floor by median: 1 is the best there can be.
+    pub share_of_floor: Option<f64>,
+    /// Of the first steps, ten at most.
+    pub losses: Vec<f32>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gb = |bytes: usize| bytes as f64 / 1e9;
+        let packed = match self.bits {
+            16 => String::new(),
+            bits => format!(", weights in {bits} bits"),
+        };
+        writeln!(
+            f,
+            "{} on {}, {} x {} tokens, {}{}, MLX {}",
+            self.model, self.device, self.batch_size, self.tokens, self.dtype, packed, self.mlx
+        )?;
+        writeln!(
+            f,
+            "step   median {:.2} ms, fastest {:.2} ms, first {:.0} ms ({} steps after {})",
+            self.median_ms, self.min_ms, self.first_step_ms, self.steps, self.warmup
+        )?;
+        writeln!(
+            f,
+            "speed  {:.2} steps/s, {:.0} tokens/s",
+            self.steps_per_second, self.tokens_per_second
+        )?;
+        writeln!(
+            f,
+            "memory peak {:.2} GB, predicted {:.2} GB; loading took {:.2} GB and {:.1} s; weights {:.2} GB",
+            gb(self.peak_bytes),
+            gb(self.predicted_peak_bytes),
+            gb(self.load_peak_bytes),
+            self.load_seconds,
+            gb(self.weights_bytes)
+        )?;
+        writeln!(
+            f,
+            "graph  {} operations{}; {} of {} layers run again ({})",
+            self.operations,
+            self.kernels
+                .map_or(String::new(), |k| format!(", {k} kernels")),
+            self.layers_again,
+            self.layers,
+            self.grad_checkpoint
+        )?;
+        if let (Some(floor), Some(share)) = (&self.floor, self.share_of_floor) {
+            writeln!(
+                f,
+                "floor  {:.2} ms (weights {:.2}, products {:.2}): {:.0} % of it is reached",
+                floor.ms,
+                floor.memory_ms,
+                floor.compute_ms,
+                100.0 * share
+            )?;
+        }
+        let losses: Vec<String> = self.losses.iter().map(|l| format!("{l:.5}")).collect();
+        write!(f, "losses {}", losses.join(" "))
+    }
+}

@@ -1,0 +1,69 @@
+//! Names and shapes of a checkpoint, from the definition of the model.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use mlx_models::{dispatch, CausalLm, Config, Family, Visitor};
+use mlx_runtime::model::init;
+use mlx_runtime::{ops, random, Array, Dtype};
+
+use super::{draw, Recipe};
+
+/// Every tensor of the checkpoint, not drawn yet.
+pub(super) fn of(recipe: &Recipe) -> Result<Vec<(String, Array)>> {
+    let config = Arc::new(recipe.config.clone());
+    let defined = dispatch(config.family, Defined(&config))
+        .context("the configuration's sizes do not fit together")?;
+    let mut all = Vec::with_capacity(defined.len());
+    for (name, like) in defined {
+        stored(&config, name, like, recipe, &mut all)?;
+    }
+    Ok(all)
+}
+
+/// The tensors of a fresh model: their values are never computed but for norms and biases.
+struct Defined<'a>(&'a Arc<Config>);
+
+impl Visitor for Defined<'_> {
+    type Output = Result<Vec<(String, Array)>>;
+
+    fn visit<M: CausalLm>(self) -> Self::Output {
+        let model: M = init(self.0, random::key(0)?, Dtype::Float32)?;
+        Ok(model.parameters())
+    }
+}
+
+/// What stands in a checkpoint for the tensor `name` of the definition.
+fn stored(
+    config: &Config,
+    name: String,
+    like: Array,
+    recipe: &Recipe,
+    all: &mut Vec<(String, Array)>,
+) -> Result<()> {
+    let (shape, dtype) = (like.shape().to_vec(), recipe.dtype());
+    let mut draw = |name: String, shape: &[i32]| -> Result<()> {
+        let values = draw::normal(&name, shape, dtype, recipe.seed)?;
+        all.push((name, values));
+        Ok(())
+    };
+    if shape.len() < 2 {
+        all.push((name, ops::astype(&like, dtype)?));
+        return Ok(());
+    }
+    match (config.family, name.rsplit_once('.')) {
+        // Stored `[in, out]`.
+        (Family::Gpt2, Some((path, "weight"))) if path.contains("_attn") || path.contains("c_") => {
+            draw(name, &[shape[1], shape[0]])
+        }
+        // Experts are stored one by one.
+        (Family::Mixtral, Some((path, part @ ("w1" | "w2" | "w3"))))
+        | (Family::Qwen3Moe, Some((path, part @ ("gate_proj" | "up_proj" | "down_proj")))) => {
+            for e in 0..shape[0] {
+                draw(format!("{path}.experts.{e}.{part}.weight"), &shape[1..])?;
+            }
+            Ok(())
+        }
+        _ => draw(name, &shape),
+    }
+}

@@ -1,0 +1,110 @@
+//! Models of random weights: the same in memory and on disk, and as light to make as promised.
+
+#![allow(missing_docs)]
+
+mod common;
+
+use common::Place;
+use serde_json::Value;
+
+#[test]
+fn a_folder_is_the_model_of_the_same_name_in_memory() {
+    let place = Place::new();
+    place.ok("synth --config tiny --seed 3 --out drawn --shard-size 100kB");
+    let index = std::fs::read_to_string(place.path("drawn/model.safetensors.index.json")).unwrap();
+    let index: Value = serde_json::from_str(&index).unwrap();
+    let map = index["weight_map"].as_object().unwrap();
+    assert_eq!(map.len(), 39);
+    assert!(map["lm_head.weight"]
+        .as_str()
+        .unwrap()
+        .ends_with("-of-00005.safetensors"));
+
+    let eval = |model: &str| place.ok(&format!("eval --data data --model {model}"));
+    let there = eval("drawn");
+    assert_eq!(eval("synth:tiny?seed=3"), there);
+    assert_ne!(eval("synth:tiny?seed=4"), there);
+    assert_ne!(eval("synth:tiny?seed=3&dtype=float32"), there);
+    // Packed while it is drawn, while it is read, and before it was written: the same words.
+    place.ok("synth --config tiny --seed 3 --bits 4 --group-size 32 --out packed");
+    let packed = eval("drawn --bits 4 --group-size 32");
+    assert_eq!(eval("synth:tiny?seed=3 --bits 4 --group-size 32"), packed);
+    assert_ne!(packed, there);
+    let unpacked = eval("packed");
+    let number = |text: &str| -> f64 {
+        let n = text.split_whitespace().nth(2).unwrap();
+        n.trim_end_matches(',').parse().unwrap()
+    };
+    // On a CPU packed folders are unpacked to float32.
+    assert!(
+        (number(&unpacked) - number(&packed)).abs() < 1e-3,
+        "{unpacked} {packed}"
+    );
+}
+
+#[test]
+fn a_drawn_model_trains_and_its_adapter_knows_it() {
+    let place = Place::new();
+    place.ok("train --model synth:tiny --data data --iters 4 --batch-size 2 --learning-rate 1e-2");
+    let before = place.ok("eval --model synth:tiny --data data");
+    let after = place.ok("eval --adapter-path adapters --data data");
+    assert_ne!(before, after);
+}
+
+#[test]
+fn bench_reports_what_it_says() {
+    let place = Place::new();
+    let bench = |more: &str| -> Value {
+        let line = place.ok(&format!(
+            "bench --model synth:tiny --batch-size 2 --tokens 32 --steps 4 --warmup 2 --json {more}"
+        ));
+        serde_json::from_str(&line).unwrap()
+    };
+    let found = bench("--bandwidth 10 --tflops 0.1 --learning-rate 1e-4");
+    let losses: Vec<f64> = found["losses"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_f64)
+        .collect();
+    assert_eq!(losses.len(), 6);
+    // The same batch at every step is learnt.
+    assert!(losses.windows(2).all(|w| w[1] < w[0]), "{losses:?}");
+    let number = |of: &Value, name: &str| of[name].as_f64().unwrap();
+    assert!(number(&found, "min_ms") <= number(&found, "median_ms"));
+    let ratio = number(&found, "predicted_peak_bytes") / number(&found, "peak_bytes");
+    assert!((0.85..1.15).contains(&ratio), "{ratio}");
+    let share = number(&found["floor"], "ms") / number(&found, "median_ms");
+    assert!((share - number(&found, "share_of_floor")).abs() < 1e-9);
+    assert_eq!(found["layers_again"], 0);
+
+    let again = bench("--grad-checkpoint always --learning-rate 1e-4");
+    assert_eq!(again["layers_again"], 4);
+    assert_eq!(again["losses"], found["losses"]);
+    assert!(bench("--bits 4")["weights_bytes"].as_u64() < found["weights_bytes"].as_u64());
+}
+
+#[test]
+fn what_cannot_be_drawn_is_said() {
+    let place = Place::new();
+    place.write("full/x", "");
+    place.write("odd.json", "{\"model_type\": \"llama\"}");
+    for (args, part) in [
+        ("synth --config llama-9 --in-memory", "llama-3.1-8b"),
+        ("synth --config odd.json --in-memory", "odd.json"),
+        ("synth --config tiny --out full", "not empty"),
+        ("synth --config tiny --in-memory --dtype int8", "float32"),
+        ("synth --config tiny --in-memory --bits 9", "--q-bits"),
+        ("eval --model synth:tiny?sede=1", "sede"),
+        ("eval --model synth:tiny?seed=x", "seed=x"),
+        ("bench --model synth:tiny --steps 0", "--steps"),
+        (
+            "bench --model synth:tiny --tflops 0 --steps 1 --warmup 0",
+            "--tflops",
+        ),
+        ("bench --model nowhere", "nowhere"),
+    ] {
+        let error = place.fails(args);
+        assert!(error.contains(part), "{args}: {error}");
+    }
+}

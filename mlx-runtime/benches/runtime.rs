@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::hint::black_box;
 
 use criterion::Criterion;
-use mlx_runtime::optim::AdamW;
+use mlx_runtime::optim::{AdamW, Optimizer};
 use mlx_runtime::transforms::{eval, value_and_grad};
 use mlx_runtime::{io, ops, Array, Dtype, Result};
 
@@ -54,7 +54,7 @@ fn step(c: &mut Criterion) {
     c.bench_function("AdamW step of one group of 65,536", |b| {
         b.iter(|| {
             let (p, s) = opt.step(&params, &params, &state, None).unwrap();
-            eval(&[&p[0], &s.m[0], &s.v[0]]).unwrap();
+            eval(&p.iter().chain(s.arrays()).collect::<Vec<_>>()).unwrap();
         })
     });
 }

@@ -31,6 +31,8 @@ pub enum ErrorKind {
     Format,
     /// A closure given to a transform panicked.
     Panic,
+    /// A value is NaN or infinite where training cannot go on.
+    NotFinite,
     /// MLX reported something else.
     Mlx,
 }

@@ -2,7 +2,7 @@
 //!
 //! Alone in its file: other tests in the process would be measured, too.
 
-use mlx_runtime::optim::AdamW;
+use mlx_runtime::optim::{AdamW, Optimizer};
 use mlx_runtime::transforms::{checkpoint, custom_vjp, eval, value_and_grad};
 use mlx_runtime::{memory, ops, Array, Dtype, Result};
 
@@ -58,8 +58,8 @@ fn ten_thousand_steps_leave_memory_flat() {
     for i in 0..STEPS {
         let (value, grads) = step.call(&params).unwrap();
         (params, state) = opt.step(&params, &grads, &state, None).unwrap();
-        let mut all: Vec<&Array> = params.iter().chain(&state.m).chain(&state.v).collect();
-        all.extend([&state.step, &value[0]]);
+        let mut all: Vec<&Array> = params.iter().chain(state.arrays()).collect();
+        all.push(&value[0]);
         eval(&all).unwrap();
         last = value[0].item::<f32>().unwrap();
         if i == 0 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mlx_models::{llama::Llama, Config};
 use mlx_runtime::model::{add_lora, init, LoraConfig, Model, ParamGroups};
-use mlx_runtime::optim::AdamW;
+use mlx_runtime::optim::{AdamW, Optimizer};
 use mlx_runtime::random::Key;
 use mlx_runtime::{device, memory, ops, transforms, Array, Dtype, Result};
 
@@ -63,7 +63,7 @@ fn update(layers: usize, lora: bool, grouped: bool) -> Result<[usize; 3]> {
         false => params.clone(),
     };
     let state = optimizer.init(&buffers)?;
-    transforms::eval(&buffers.iter().chain(&state.arrays()).collect::<Vec<_>>())?;
+    transforms::eval(&buffers.iter().chain(state.arrays()).collect::<Vec<_>>())?;
     let gathered = match grouped {
         true => groups.gather(&grads)?,
         false => grads.clone(),
@@ -75,7 +75,7 @@ fn update(layers: usize, lora: bool, grouped: bool) -> Result<[usize; 3]> {
     };
     // The transposes are the backward pass's.
     let before = memory::forecast(&grads.iter().collect::<Vec<_>>())?;
-    let after = memory::forecast(&new.iter().chain(&state.arrays()).collect::<Vec<_>>())?;
+    let after = memory::forecast(&new.iter().chain(state.arrays()).collect::<Vec<_>>())?;
     Ok([
         params.len(),
         after.operations - before.operations,

@@ -403,7 +403,11 @@ fn refusals() {
         ..CASE
     };
     let (mut step, batch) = case.step::<Llama>().unwrap();
-    let weights = |s: &TrainStep<Llama>| s.state()[1].1.to_vec::<f32>().unwrap();
+    let weights = |s: &TrainStep<Llama>| {
+        let state = s.state();
+        let (_, weights) = state.iter().find(|(name, _)| name == "param.0").unwrap();
+        weights.to_vec::<f32>().unwrap()
+    };
     let before = weights(&step);
     let limit = memory::active().unwrap() + 1_000_000;
     let error = within(limit, || step.run(&batch, 1e-4)).unwrap_err();

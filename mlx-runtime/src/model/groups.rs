@@ -4,9 +4,12 @@
 //! Per group an update queues one copy of all gradients into a buffer (on a GPU one for each), the
 //! optimiser's arithmetic on whole buffers, and views of the result for each tensor.
 
+use std::collections::HashMap;
+
+use crate::optim::Shapes;
 use crate::{fused, ops, Array, Dtype, Error, ErrorKind, Result};
 
-/// Tensors of one dtype share a buffer. A group is the unit of the optimiser's step, of clipping
+/// Tensors of one dtype share a buffer, those of one shape lie side by side in it. A group is the unit of the optimiser's step, of clipping
 /// and of saving its state.
 #[derive(Clone, Debug)]
 pub struct ParamGroups {
@@ -42,6 +45,13 @@ impl ParamGroups {
             }
         }
         for g in &mut groups {
+            // So that an optimiser can take all tensors of one shape as one array. Shapes keep the
+            // order in which they first come.
+            let mut first: HashMap<Vec<i32>, usize> = HashMap::new();
+            for (i, shape) in &g.members {
+                first.entry(shape.clone()).or_insert(*i);
+            }
+            g.members.sort_by_key(|(_, shape)| first.get(shape));
             let mut end = 0i64;
             for (_, shape) in &g.members {
                 end += shape.iter().map(|n| i64::from(*n)).product::<i64>();
@@ -69,6 +79,19 @@ impl ParamGroups {
     /// The number of tensors in all groups.
     pub fn tensors(&self) -> usize {
         self.len
+    }
+
+    /// Which tensors lie in each buffer.
+    pub fn shapes<'a>(&'a self) -> Shapes {
+        let group = |g: &'a Group| g.members.iter().map(|(_, shape)| shape.as_slice());
+        Shapes::new(self.groups.iter().map(group))
+    }
+
+    /// The places of all tensors in the list, in the order in which they lie in the buffers.
+    pub(super) fn order(&self) -> impl Iterator<Item = usize> + '_ {
+        self.groups
+            .iter()
+            .flat_map(|g| g.members.iter().map(|(i, _)| *i))
     }
 
     /// Each group's dtype, number of tensors and number of elements.

@@ -89,8 +89,8 @@ impl<M: Model> TrainStep<M> {
                 frozen += if trained { 0 } else { array.nbytes() };
             });
         });
-        let trained = bytes(&self.buffers);
-        let optimizer = bytes(&self.state.arrays());
+        let trained = bytes(&self.at.buffers);
+        let optimizer = bytes(self.at.state.arrays());
         Ok(MemoryPlan {
             predicted_peak: found.peak,
             limit,

@@ -6,18 +6,32 @@ use super::cuts::Stack;
 use super::layers::{with_cuts, Cuts};
 use super::plan::Decisions;
 use super::{Checkpoint, Model, ParamGroups};
-use crate::optim::{clip_grad_norm, AdamW, OptimState};
+use crate::optim::{self, matching, OptimState, Optimizer, Shapes, Skipped};
 use crate::transforms::{self, ValueAndGrad};
 use crate::{Array, Error, ErrorKind, Result};
 
 /// How steps are taken.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TrainOptions {
     /// Overrides where stacks of layers are cut; `None` is what the models declare.
     pub checkpoint: Option<Checkpoint>,
     /// The largest norm of all gradients together; above it they are scaled down.
     pub max_grad_norm: Option<f32>,
+    /// A step whose loss or gradient is NaN or infinite changes nothing and is counted; one more
+    /// in a row than this is an error. `None` takes every step as it comes.
+    pub max_skipped_steps: Option<u32>,
+}
+
+impl Default for TrainOptions {
+    /// Cut where the models say, no clipping, at most 10 steps left out in a row.
+    fn default() -> Self {
+        TrainOptions {
+            checkpoint: None,
+            max_grad_norm: None,
+            max_skipped_steps: Some(10),
+        }
+    }
 }
 
 /// Trains the tensors that a model calls trainable.
@@ -29,12 +43,9 @@ pub struct TrainStep<M: Model> {
     names: Vec<String>,
     /// A checksum of names and shapes: buffers alone say only how many values there are.
     layout: Array,
-    groups: Arc<ParamGroups>,
-    pub(super) buffers: Vec<Array>,
-    pub(super) state: OptimState,
-    optimizer: AdamW,
+    pub(super) at: Carried,
     pub(super) options: TrainOptions,
-    gradient: ValueAndGrad,
+    body: Body,
     pub(super) decisions: Decisions,
 }
 
@@ -43,7 +54,12 @@ impl<M: Model> TrainStep<M> {
     ///
     /// # Errors
     /// If nothing in the model is trainable.
-    pub fn new<F>(model: M, loss: F, optimizer: AdamW, options: TrainOptions) -> Result<Self>
+    pub fn new<F>(
+        model: M,
+        loss: F,
+        optimizer: impl Optimizer + 'static,
+        options: TrainOptions,
+    ) -> Result<Self>
     where
         F: Fn(&M, &[Array]) -> Result<Vec<Array>> + Send + 'static,
     {
@@ -57,25 +73,33 @@ impl<M: Model> TrainStep<M> {
                 "add LoRA adapters with `add_lora`, or make weights trainable with `unfreeze`",
             ));
         }
-        let groups = Arc::new(ParamGroups::new(&tensors)?);
-        let layout = layout(&names, &tensors)?;
-        let buffers = groups.gather(&tensors)?;
-        let state = optimizer.init(&buffers)?;
-        transforms::eval(&buffers.iter().chain(&state.arrays()).collect::<Vec<_>>())?;
+        let groups = ParamGroups::new(&tensors)?;
+        let layout = layout(&names, &tensors, groups.order())?;
+        let (buffers, shapes) = (groups.gather(&tensors)?, groups.shapes());
+        let at = Carried {
+            state: optimizer.init_buffers(&shapes, &buffers)?,
+            buffers,
+            skipped: Skipped::none()?,
+        };
+        transforms::eval(&at.arrays())?;
         // The buffers hold the values from here on: the model would keep the first ones alive.
         let mut model = model;
         model.set_trainable(&vec![Array::scalar(0f32)?; tensors.len()])?;
-        let gradient = gradient(&model, loss, groups.tensors())?;
+        let body = Body {
+            gradient: gradient(&model, loss, groups.tensors())?,
+            groups,
+            shapes,
+            optimizer: Arc::new(optimizer),
+            max_grad_norm: options.max_grad_norm,
+            guarded: options.max_skipped_steps.is_some(),
+        };
         Ok(TrainStep {
             model,
             names,
             layout,
-            groups,
-            buffers,
-            state,
-            optimizer,
+            at,
             options,
-            gradient,
+            body,
             decisions: Decisions::default(),
         })
     }
@@ -86,36 +110,33 @@ impl<M: Model> TrainStep<M> {
     /// the models leave that open: the fewest with which the step stays below the memory limit.
     ///
     /// # Errors
-    /// What the loss function or MLX reports, and `OutOfMemory` if no choice of layers fits in the
-    /// memory limit; the model is then as before the step.
+    /// What the loss function or MLX reports, `OutOfMemory` if no choice of layers fits in the
+    /// memory limit, and `NotFinite` if too many steps in a row gave no finite loss and gradient; the
+    /// model is then as before the step.
     pub fn run(&mut self, batch: &[Array], lr: f32) -> Result<Vec<Array>> {
         let (decision, next) = self.decide(batch, lr)?;
         decision.evaluate(&next.arrays())?;
-        (self.buffers, self.state) = (next.buffers, next.state);
+        self.at = next.at;
+        if let Some(limit) = self.options.max_skipped_steps {
+            self.skipped()?.check(limit)?;
+        }
         Ok(next.values)
+    }
+
+    /// Steps that changed nothing because their loss or gradient was NaN or infinite.
+    ///
+    /// # Errors
+    /// What MLX reports.
+    pub fn skipped(&self) -> Result<Skipped> {
+        Skipped::read(&self.at.skipped)
     }
 
     /// The graph of one step, and the stacks in it that decide for themselves. Nothing else refers
     /// to the graph, so that each gradient is freed as soon as it is gathered.
     pub(super) fn graph(&self, batch: &[Array], lr: f32, cuts: Cuts) -> Result<(Next, Vec<Stack>)> {
-        let mut inputs = self.groups.scatter(&self.buffers)?;
-        inputs.extend_from_slice(batch);
-        let (result, stacks) = with_cuts(cuts, || self.gradient.call(&inputs));
-        let (values, grads) = result?;
-        let mut grads = self.groups.gather(&grads)?;
-        if let Some(limit) = self.options.max_grad_norm {
-            grads = clip_grad_norm(&grads, limit)?.0;
-        }
         let lr = Array::scalar(lr)?;
-        let (buffers, state) =
-            self.optimizer
-                .step(&self.buffers, &grads, &self.state, Some(&lr))?;
-        let next = Next {
-            values,
-            buffers,
-            state,
-        };
-        Ok((next, stacks))
+        let (next, stacks) = with_cuts(cuts, || self.body.step(&self.at, &lr, batch));
+        Ok((next?, stacks))
     }
 
     /// The model with the current values.
@@ -124,57 +145,43 @@ impl<M: Model> TrainStep<M> {
     /// What MLX reports.
     pub fn model(&self) -> Result<M> {
         let mut model = self.model.clone();
-        model.set_trainable(&self.groups.scatter(&self.buffers)?)?;
+        model.set_trainable(&self.body.groups.scatter(&self.at.buffers)?)?;
         Ok(model)
     }
 
-    /// Everything a later run needs to go on exactly here: `layout`, `param.N`, then the
-    /// optimiser's arrays.
+    /// Everything a later run needs to go on exactly here: `layout`, `skipped`, `param.N`, then the
+    /// optimiser's arrays as `optim.` and its name and theirs.
     pub fn state(&self) -> Vec<(String, Array)> {
-        let named = |kind: &'static str, arrays: Vec<Array>| {
-            arrays
-                .into_iter()
-                .enumerate()
-                .map(move |(i, a)| (format!("{kind}.{i}"), a))
-        };
-        std::iter::once(("layout".to_string(), self.layout.clone()))
-            .chain(named("param", self.buffers.clone()))
-            .chain(named("optim", self.state.arrays()))
+        let optimizer = self.body.optimizer.name();
+        let params = self.at.buffers.iter().enumerate();
+        let optim = self.at.state.named();
+        [("layout", &self.layout), ("skipped", &self.at.skipped)]
+            .into_iter()
+            .map(|(name, a)| (name.to_string(), a.clone()))
+            .chain(params.map(|(i, a)| (format!("param.{i}"), a.clone())))
+            .chain(optim.map(|(name, a)| (format!("optim.{optimizer}.{name}"), a.clone())))
             .collect()
     }
 
     /// Goes on from a saved [`TrainStep::state`].
     ///
     /// # Errors
-    /// If an array is missing, or the state belongs to other trainable tensors than this model's.
+    /// If an array is missing, or the state belongs to other trainable tensors than this model's or
+    /// to another optimiser; nothing is then changed.
     pub fn restore(&mut self, mut get: impl FnMut(&str) -> Option<Array>) -> Result<()> {
-        let bad = |text: String| {
-            Err(Error::new(ErrorKind::Format, text)
-                .with_hint("the state belongs to another model or other LoRA settings"))
-        };
-        let mut found = Vec::new();
-        for (name, old) in &self.state() {
-            match get(name) {
-                Some(a) if a.shape() == old.shape() && a.dtype() == old.dtype() => found.push(a),
-                Some(a) => {
-                    return bad(format!(
-                        "{name}: expected {:?} of {:?}, found {:?} of {:?}",
-                        old.shape(),
-                        old.dtype(),
-                        a.shape(),
-                        a.dtype()
-                    ))
-                }
-                None => return bad(format!("{name} is missing from the saved state")),
-            }
-        }
+        let hint = "the state belongs to another model, other LoRA settings or another optimiser";
+        let found = self
+            .state()
+            .iter()
+            .map(|(name, old)| matching(name, old, get(name)))
+            .collect::<Result<Vec<_>>>()
+            .map_err(|e| e.with_hint(hint))?;
         transforms::eval(&found.iter().collect::<Vec<_>>())?;
         if found[0].to_vec::<u32>()? != self.layout.to_vec::<u32>()? {
-            return bad("the saved state is of other trainable tensors".to_string());
+            let text = "the saved state is of other trainable tensors";
+            return Err(Error::new(ErrorKind::Format, text).with_hint(hint));
         }
-        let optim = found.split_off(1 + self.buffers.len());
-        self.state = OptimState::from_arrays(&optim)?;
-        self.buffers = found.split_off(1);
+        self.at = self.at.with_arrays(found.into_iter().skip(1))?;
         Ok(())
     }
 
@@ -184,23 +191,109 @@ impl<M: Model> TrainStep<M> {
     }
 }
 
+/// All that a step reads and replaces besides the batch.
+pub(super) struct Carried {
+    /// Steps left out: see [`Skipped`].
+    pub skipped: Array,
+    pub buffers: Vec<Array>,
+    pub state: OptimState,
+}
+
+impl Carried {
+    /// Every array, in one order.
+    pub fn arrays(&self) -> Vec<&Array> {
+        std::iter::once(&self.skipped)
+            .chain(&self.buffers)
+            .chain(self.state.arrays())
+            .collect()
+    }
+
+    /// From arrays in the order of [`Carried::arrays`].
+    pub fn with_arrays(&self, arrays: impl IntoIterator<Item = Array>) -> Result<Self> {
+        let mut arrays = arrays.into_iter();
+        let Some(skipped) = arrays.next() else {
+            return Err(Error::new(ErrorKind::InvalidArgument, "no arrays"));
+        };
+        Ok(Carried {
+            skipped,
+            buffers: arrays.by_ref().take(self.buffers.len()).collect(),
+            state: self.state.with_arrays(arrays.collect())?,
+        })
+    }
+}
+
 /// What a step leads to.
 pub(super) struct Next {
     values: Vec<Array>,
-    buffers: Vec<Array>,
-    state: OptimState,
+    pub at: Carried,
 }
 
 impl Next {
     pub(super) fn arrays(&self) -> Vec<&Array> {
-        let state = std::iter::once(&self.state.step)
-            .chain(&self.state.m)
-            .chain(&self.state.v);
-        self.values
-            .iter()
-            .chain(&self.buffers)
-            .chain(state)
-            .collect()
+        self.values.iter().chain(self.at.arrays()).collect()
+    }
+}
+
+/// A step as a pure function: it reads nothing but its arguments and evaluates nothing.
+struct Body {
+    gradient: ValueAndGrad,
+    groups: ParamGroups,
+    shapes: Shapes,
+    optimizer: Arc<dyn Optimizer>,
+    max_grad_norm: Option<f32>,
+    guarded: bool,
+}
+
+impl Body {
+    fn step(&self, at: &Carried, lr: &Array, batch: &[Array]) -> Result<Next> {
+        let (values, grads) = self.gradients(&at.buffers, batch)?;
+        let at = self.update(at, lr, &values[0], grads)?;
+        Ok(Next { values, at })
+    }
+
+    /// What the loss function returns (at least the loss), and a gradient for each buffer.
+    fn gradients(&self, buffers: &[Array], batch: &[Array]) -> Result<(Vec<Array>, Vec<Array>)> {
+        let mut inputs = self.groups.scatter(buffers)?;
+        inputs.extend_from_slice(batch);
+        let (values, grads) = self.gradient.call(&inputs)?;
+        Ok((values, self.groups.gather(&grads)?))
+    }
+
+    /// One update of the optimiser, unless the loss or the gradients are no finite numbers.
+    fn update(
+        &self,
+        at: &Carried,
+        lr: &Array,
+        loss: &Array,
+        mut grads: Vec<Array>,
+    ) -> Result<Carried> {
+        let mut norm = None;
+        if let Some(limit) = self.max_grad_norm {
+            let (clipped, before) = optim::clip_grad_norm(&grads, limit)?;
+            (grads, norm) = (clipped, Some(before));
+        }
+        let (buffers, state) =
+            self.optimizer
+                .step_buffers(&self.shapes, &at.buffers, &grads, &at.state, lr)?;
+        if !self.guarded {
+            return Ok(Carried {
+                skipped: at.skipped.clone(),
+                buffers,
+                state,
+            });
+        }
+        let norm = norm.map_or_else(|| optim::grad_norm(&grads), Ok)?;
+        let next = optim::guard(
+            &optim::all_finite(loss, &norm)?,
+            (&at.buffers, &at.state),
+            (&buffers, &state),
+            &at.skipped,
+        )?;
+        Ok(Carried {
+            skipped: next.counters,
+            buffers: next.buffers,
+            state: next.state,
+        })
     }
 }
 
@@ -221,11 +314,15 @@ where
     Ok(transforms::value_and_grad(body, &argnums))
 }
 
-/// FNV-1a over names and shapes, as two words.
-fn layout(names: &[String], tensors: &[Array]) -> Result<Array> {
+/// FNV-1a over names and shapes in the order of the buffers, as two words.
+fn layout(
+    names: &[String],
+    tensors: &[Array],
+    order: impl Iterator<Item = usize>,
+) -> Result<Array> {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for (name, t) in names.iter().zip(tensors) {
-        for byte in format!("{name} {:?};", t.shape()).bytes() {
+    for i in order {
+        for byte in format!("{} {:?};", names[i], tensors[i].shape()).bytes() {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }

@@ -1,7 +1,9 @@
 //! AdamW and Adam.
 
+use super::optimizer::{check_betas, check_init, check_positive, check_step, decimal, scale};
+use super::{OptimState, Optimizer, Shapes};
 use crate::ops;
-use crate::{Array, Dtype, Error, Result};
+use crate::{Array, Dtype, Result};
 
 /// AdamW (Loshchilov and Hutter, ICLR 2019); Adam (Kingma and Ba, ICLR 2015) with a
 /// `weight_decay` of 0. The same arithmetic, in the same order, as MLX's `optimizers.AdamW`.
@@ -39,51 +41,6 @@ impl Default for AdamW {
     }
 }
 
-/// What an optimiser carries from step to step: arrays only, so that it can be saved whole.
-#[derive(Clone, Debug)]
-pub struct OptimState {
-    /// The number of steps taken, a uint64 scalar.
-    pub step: Array,
-    /// The running average of the gradient, for each parameter.
-    pub m: Vec<Array>,
-    /// The running average of the squared gradient, for each parameter.
-    pub v: Vec<Array>,
-}
-
-impl OptimState {
-    /// All arrays: the step, then each `m`, then each `v`.
-    pub fn arrays(&self) -> Vec<Array> {
-        let mut out = Vec::with_capacity(1 + self.m.len() + self.v.len());
-        out.push(self.step.clone());
-        out.extend_from_slice(&self.m);
-        out.extend_from_slice(&self.v);
-        out
-    }
-
-    /// From what [`OptimState::arrays`] gave.
-    ///
-    /// # Errors
-    /// If the number of arrays is even, or the first is not a uint64 scalar.
-    pub fn from_arrays(arrays: &[Array]) -> Result<Self> {
-        let bad = |what: String| Err(Error::invalid("OptimState::from_arrays", what));
-        let Some((step, rest)) = arrays.split_first() else {
-            return bad("no arrays".to_owned());
-        };
-        if rest.len() % 2 != 0 {
-            return bad(format!("{} averages are not pairs of m and v", rest.len()));
-        }
-        if step.dtype() != Dtype::Uint64 || step.ndim() != 0 {
-            return bad(format!("the step is a uint64 scalar, not {step:?}"));
-        }
-        let (m, v) = rest.split_at(rest.len() / 2);
-        Ok(Self {
-            step: step.clone(),
-            m: m.to_vec(),
-            v: v.to_vec(),
-        })
-    }
-}
-
 /// `lr` and what depends only on it and the step, in the dtype of one gradient.
 struct Rates {
     dtype: Dtype,
@@ -92,112 +49,56 @@ struct Rates {
     corrected: Option<(Array, Array)>,
 }
 
-impl AdamW {
-    /// The state before the first step: averages of zero in each parameter's dtype.
-    ///
-    /// # Errors
-    /// If a setting is out of its range (`0 <= beta < 1`, `eps >= 0`), or a parameter is not
-    /// floating point.
-    pub fn init(&self, params: &[Array]) -> Result<OptimState> {
-        const OP: &str = "AdamW::init";
-        for beta in [self.betas.0, self.betas.1] {
-            if !(0.0..1.0).contains(&beta) {
-                return Err(Error::invalid(OP, format!("beta {beta} is not in 0..1")));
-            }
-        }
-        // Written so that NaN is refused, too.
-        if !(self.eps >= 0.0 && self.weight_decay >= 0.0) {
-            return Err(Error::invalid(
-                OP,
-                format!(
-                    "eps {} or weight decay {} is negative",
-                    self.eps, self.weight_decay
-                ),
-            ));
-        }
-        if let Some(p) = params.iter().find(|p| !p.dtype().is_float()) {
-            return Err(Error::new(
-                crate::ErrorKind::Dtype,
-                format!("a parameter is {}, not floating point", p.dtype()),
-            )
-            .with_op(OP));
-        }
-        let zeros = || {
-            params
-                .iter()
-                .map(ops::zeros_like)
-                .collect::<Result<Vec<_>>>()
-        };
-        Ok(OptimState {
-            step: Array::scalar(0u64)?,
-            m: zeros()?,
-            v: zeros()?,
-        })
+impl Optimizer for AdamW {
+    fn name(&self) -> &'static str {
+        "adamw"
     }
 
-    /// One step: the new parameters and the new state. `lr` is a scalar array, so that a compiled
-    /// step sees a new value each time; `None` takes `learning_rate`.
-    ///
-    /// # Errors
-    /// If the numbers of parameters, gradients and averages differ, or a gradient's shape is not
-    /// its parameter's.
-    pub fn step(
+    fn learning_rate(&self) -> f32 {
+        self.learning_rate
+    }
+
+    /// Averages of zero in each parameter's dtype.
+    fn init_buffers(&self, shapes: &Shapes, buffers: &[Array]) -> Result<OptimState> {
+        const OP: &str = "AdamW::init";
+        check_betas(OP, &[self.betas.0, self.betas.1])?;
+        check_positive(OP, "eps", self.eps)?;
+        check_positive(OP, "weight decay", self.weight_decay)?;
+        check_init(OP, shapes, buffers)?;
+        OptimState::zeros(&["m", "v"], buffers)
+    }
+
+    fn step_buffers(
         &self,
-        params: &[Array],
+        shapes: &Shapes,
+        buffers: &[Array],
         grads: &[Array],
         state: &OptimState,
-        lr: Option<&Array>,
+        lr: &Array,
     ) -> Result<(Vec<Array>, OptimState)> {
-        const OP: &str = "AdamW::step";
-        let n = params.len();
-        if grads.len() != n || state.m.len() != n || state.v.len() != n {
-            return Err(Error::invalid(
-                OP,
-                format!(
-                    "{n} parameters, {} gradients, {} and {} averages",
-                    grads.len(),
-                    state.m.len(),
-                    state.v.len()
-                ),
-            ));
-        }
-        let lr = match lr {
-            Some(lr) => lr.clone(),
-            None => Array::scalar(self.learning_rate)?,
-        };
-        let step = ops::add(&state.step, &Array::scalar(1u64)?)?;
+        let n = buffers.len();
+        check_step("AdamW::step", shapes, buffers, grads, state, 1 + 2 * n)?;
+        let step = ops::add(&state.arrays()[0], &Array::scalar(1u64)?)?;
+        let (old_m, old_v) = state.arrays()[1..].split_at(n);
         let mut rates: Option<Rates> = None;
-        let mut next = OptimState {
-            step,
-            m: Vec::with_capacity(n),
-            v: Vec::with_capacity(n),
-        };
-        let mut new_params = Vec::with_capacity(n);
-        for i in 0..n {
-            let (w, g) = (&params[i], &grads[i]);
-            if w.shape() != g.shape() {
-                return Err(Error::shape(
-                    OP,
-                    format!(
-                        "gradient {i} has shape {:?}, its parameter {:?}",
-                        g.shape(),
-                        w.shape()
-                    ),
-                ));
-            }
+        let (mut new, mut all_m, mut all_v) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, (w, g)) in buffers.iter().zip(grads).enumerate() {
             // Made anew only where the dtype changes: groups of one dtype share them.
             let rates = match rates.take().filter(|r| r.dtype == g.dtype()) {
                 Some(r) => rates.insert(r),
-                None => rates.insert(self.rates(&lr, &next.step, g.dtype())?),
+                None => rates.insert(self.rates(lr, &step, g.dtype())?),
             };
-            let (w, m, v) = self.one(w, g, &state.m[i], &state.v[i], rates)?;
-            new_params.push(w);
-            next.m.push(m);
-            next.v.push(v);
+            let (w, m, v) = self.one(w, g, &old_m[i], &old_v[i], rates)?;
+            new.push(w);
+            all_m.push(m);
+            all_v.push(v);
         }
-        Ok((new_params, next))
+        let arrays = std::iter::once(step).chain(all_m).chain(all_v).collect();
+        Ok((new, state.with_arrays(arrays)?))
     }
+}
 
+impl AdamW {
     fn rates(&self, lr: &Array, step: &Array, dtype: Dtype) -> Result<Rates> {
         let lr = ops::astype(lr, dtype)?;
         let corrected = if self.bias_correction {
@@ -224,8 +125,6 @@ impl AdamW {
         v: &Array,
         rates: &Rates,
     ) -> Result<(Array, Array, Array)> {
-        // Constants take their operand's dtype, as Python's numbers do.
-        let scale = |a: &Array, by: f64| ops::multiply(&Array::scalar_as(by, a.dtype())?, a);
         // The betas in double precision, as in Python: 1 - 0.999 is not exact in float32.
         let (b1, b2) = (decimal(self.betas.0), decimal(self.betas.1));
         let m = ops::add(&scale(m, b1)?, &scale(g, 1.0 - b1)?)?;
@@ -245,12 +144,6 @@ impl AdamW {
         let update = ops::divide(&numerator, &ops::add(&root, &eps)?)?;
         Ok((ops::subtract(&w, &update)?, m, v))
     }
-}
-
-/// The shortest decimal number that is `x` in float32, in double precision: the number that was
-/// typed, as Python would read it.
-fn decimal(x: f32) -> f64 {
-    x.to_string().parse().unwrap_or(f64::from(x))
 }
 
 #[cfg(test)]
@@ -306,29 +199,6 @@ mod tests {
     }
 
     #[test]
-    fn state_round_trips_through_its_arrays() {
-        let opt = AdamW {
-            bias_correction: true,
-            ..AdamW::default()
-        };
-        let p = params();
-        let (_, state) = opt.step(&p, &p, &opt.init(&p).unwrap(), None).unwrap();
-        let again = OptimState::from_arrays(&state.arrays()).unwrap();
-        assert_eq!(again.step.item::<u64>().unwrap(), 1);
-        assert_eq!(
-            again.v[0].to_vec::<f32>().unwrap(),
-            state.v[0].to_vec::<f32>().unwrap()
-        );
-        for bad in [
-            &state.arrays()[..0],
-            &state.arrays()[..2],
-            &state.arrays()[1..],
-        ] {
-            assert!(OptimState::from_arrays(bad).is_err());
-        }
-    }
-
-    #[test]
     fn half_precision_stays_half_precision() {
         let p = [ops::ones(&[4], Dtype::Bfloat16).unwrap()];
         for bias_correction in [false, true] {
@@ -337,15 +207,9 @@ mod tests {
                 ..AdamW::default()
             };
             let (q, s) = opt.step(&p, &p, &opt.init(&p).unwrap(), None).unwrap();
-            for a in [&q[0], &s.m[0], &s.v[0]] {
+            for a in [&q[0], s.get("m.0").unwrap(), s.get("v.0").unwrap()] {
                 assert_eq!(a.dtype(), Dtype::Bfloat16);
             }
         }
-    }
-
-    #[test]
-    fn decimals_are_what_was_typed() {
-        assert_eq!(decimal(0.999), 0.999);
-        assert_eq!(decimal(1e-8), 1e-8);
     }
 }

@@ -18,12 +18,7 @@ pub fn clip_grad_norm(grads: &[Array], max_norm: f32) -> Result<(Vec<Array>, Arr
             format!("the largest norm is {max_norm}"),
         ));
     }
-    let mut squares = Array::scalar(0.0f32)?;
-    for g in grads {
-        let g = ops::astype(g, Dtype::Float32)?;
-        squares = ops::add(&squares, &ops::sum(&ops::square(&g)?, &[], false)?)?;
-    }
-    let norm = ops::sqrt(&squares)?;
+    let norm = grad_norm(grads)?;
     let above = ops::add(&norm, &Array::scalar(1e-6f32)?)?;
     let factor = ops::minimum(
         &ops::divide(&Array::scalar(max_norm)?, &above)?,
@@ -34,6 +29,20 @@ pub fn clip_grad_norm(grads: &[Array], max_norm: f32) -> Result<(Vec<Array>, Arr
         .map(|g| ops::multiply(g, &ops::astype(&factor, g.dtype())?))
         .collect::<Result<_>>()?;
     Ok((clipped, norm))
+}
+
+/// The norm of all gradients together, a float32 scalar. The squares add up in float32. Nothing is
+/// evaluated.
+///
+/// # Errors
+/// What MLX reports.
+pub fn grad_norm(grads: &[Array]) -> Result<Array> {
+    let mut squares = Array::scalar(0.0f32)?;
+    for g in grads {
+        let g = ops::astype(g, Dtype::Float32)?;
+        squares = ops::add(&squares, &ops::sum(&ops::square(&g)?, &[], false)?)?;
+    }
+    ops::sqrt(&squares)
 }
 
 #[cfg(test)]

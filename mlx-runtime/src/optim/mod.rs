@@ -6,7 +6,16 @@
 
 mod adamw;
 mod clip;
+mod guard;
+mod optimizer;
 pub mod schedule;
+mod shapes;
+mod state;
 
-pub use adamw::{AdamW, OptimState};
-pub use clip::clip_grad_norm;
+pub use adamw::AdamW;
+pub use clip::{clip_grad_norm, grad_norm};
+pub use guard::{all_finite, guard, Guarded, Skipped};
+pub use optimizer::Optimizer;
+pub use shapes::{Run, Shapes};
+pub(crate) use state::matching;
+pub use state::OptimState;

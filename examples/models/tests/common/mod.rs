@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mlx_runtime::model::{self, Checkpoint, LoadOptions, Model, TrainOptions, TrainStep};
+use mlx_runtime::model::{
+    self, Checkpoint, LoadOptions, Model, ParamGroups, TrainOptions, TrainStep,
+};
 use mlx_runtime::optim::AdamW;
 use mlx_runtime::{fused, io, ops, transforms, Array, Dtype, Result};
 
@@ -138,15 +140,11 @@ pub fn trains<M: Model>(
     let mut step = TrainStep::new(model.clone(), loss, adam, options).unwrap();
     let value = step.run(&[], 1e-3).unwrap();
     let state = step.state();
-    let averages = &state.iter().find(|(name, _)| name == "optim.1").unwrap().1;
-    let (mut at, mut grads) = (0, Vec::new());
-    for (name, a) in model.trainable() {
-        let end = at + a.size() as i32;
-        let part = ops::slice(averages, &[at], &[end], &[1]).unwrap();
-        grads.push((name, ops::reshape(&part, a.shape()).unwrap()));
-        at = end;
-    }
-    assert_eq!(averages.shape(), [at], "{what}");
+    let averages = state.iter().find(|(n, _)| n == "optim.adamw.m.0");
+    let (names, tensors): (Vec<String>, Vec<Array>) = model.trainable().into_iter().unzip();
+    let groups = ParamGroups::new(&tensors).unwrap();
+    let grads = groups.scatter(&[averages.unwrap().1.clone()]).unwrap();
+    let grads: Vec<_> = names.into_iter().zip(grads).collect();
     compare(
         what,
         &value[0],

@@ -1,6 +1,7 @@
 //! What `#[mlx_model]` turns a struct into, and what can be done with any model: load it, walk
 //! over its layers, adapt it, train it.
 
+mod accumulate;
 pub(crate) mod bind;
 pub(crate) mod check;
 pub(crate) mod cuts;

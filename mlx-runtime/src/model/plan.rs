@@ -30,7 +30,7 @@ pub(super) struct Decisions {
 const SHAPES: usize = 1000;
 
 impl Decision {
-    fn cuts(&self, policy: Option<Checkpoint>) -> Cuts {
+    pub fn cuts(&self, policy: Option<Checkpoint>) -> Cuts {
         Cuts {
             policy,
             decided: Some(self.cuts.clone()),
@@ -114,6 +114,23 @@ impl<M: Model> TrainStep<M> {
 
     /// The graph of a step, with the decision for batches of this shape.
     pub(super) fn decide(&mut self, batch: &[Array], lr: f32) -> Result<(Decision, Next)> {
+        let (decision, next) = self.decision(batch, lr)?;
+        let next = match next {
+            Some(next) => next,
+            None => {
+                self.graph(batch, lr, decision.cuts(self.options.checkpoint))?
+                    .0
+            }
+        };
+        Ok((decision, next))
+    }
+
+    /// The decision for batches of this shape, with the graph if it had to be made for that.
+    pub(super) fn decision(
+        &mut self,
+        batch: &[Array],
+        lr: f32,
+    ) -> Result<(Decision, Option<Next>)> {
         let key: Vec<_> = batch
             .iter()
             .map(|a| (a.shape().to_vec(), a.dtype()))
@@ -127,9 +144,7 @@ impl<M: Model> TrainStep<M> {
             (seen.limit, seen.active) = (limit, active);
         }
         if let Some(decision) = seen.by_shape.get(&key) {
-            let decision = decision.clone();
-            let (next, _) = self.graph(batch, lr, decision.cuts(self.options.checkpoint))?;
-            return Ok((decision, next));
+            return Ok((decision.clone(), None));
         }
         let found = self.search(batch, lr, active, limit)?;
         // Who asks for a policy gets it.
@@ -139,7 +154,7 @@ impl<M: Model> TrainStep<M> {
             return Err(self.plan(batch)?.refusal());
         }
         self.decisions.by_shape.insert(key, found.decision.clone());
-        Ok((found.decision, found.next))
+        Ok((found.decision, Some(found.next)))
     }
 
     /// The cheapest way to take a step within the limit; the one with the least memory if none is.

@@ -45,7 +45,7 @@ pub struct TrainStep<M: Model> {
     layout: Array,
     pub(super) at: Carried,
     pub(super) options: TrainOptions,
-    body: Body,
+    pub(super) body: Body,
     pub(super) decisions: Decisions,
 }
 
@@ -116,6 +116,11 @@ impl<M: Model> TrainStep<M> {
     pub fn run(&mut self, batch: &[Array], lr: f32) -> Result<Vec<Array>> {
         let (decision, next) = self.decide(batch, lr)?;
         decision.evaluate(&next.arrays())?;
+        self.accept(next)
+    }
+
+    /// Goes on from a step that is evaluated.
+    pub(super) fn accept(&mut self, next: Next) -> Result<Vec<Array>> {
         self.at = next.at;
         if let Some(limit) = self.options.max_skipped_steps {
             self.skipped()?.check(limit)?;
@@ -224,7 +229,7 @@ impl Carried {
 
 /// What a step leads to.
 pub(super) struct Next {
-    values: Vec<Array>,
+    pub values: Vec<Array>,
     pub at: Carried,
 }
 
@@ -235,7 +240,7 @@ impl Next {
 }
 
 /// A step as a pure function: it reads nothing but its arguments and evaluates nothing.
-struct Body {
+pub(super) struct Body {
     gradient: ValueAndGrad,
     groups: ParamGroups,
     shapes: Shapes,
@@ -252,7 +257,11 @@ impl Body {
     }
 
     /// What the loss function returns (at least the loss), and a gradient for each buffer.
-    fn gradients(&self, buffers: &[Array], batch: &[Array]) -> Result<(Vec<Array>, Vec<Array>)> {
+    pub fn gradients(
+        &self,
+        buffers: &[Array],
+        batch: &[Array],
+    ) -> Result<(Vec<Array>, Vec<Array>)> {
         let mut inputs = self.groups.scatter(buffers)?;
         inputs.extend_from_slice(batch);
         let (values, grads) = self.gradient.call(&inputs)?;
@@ -260,7 +269,7 @@ impl Body {
     }
 
     /// One update of the optimiser, unless the loss or the gradients are no finite numbers.
-    fn update(
+    pub fn update(
         &self,
         at: &Carried,
         lr: &Array,

@@ -1,0 +1,123 @@
+//! One step on several batches, for batches that would not fit in memory as one.
+
+use super::layers::{with_cuts, Cuts};
+use super::train::{Body, Carried, Next};
+use super::{Model, TrainStep};
+use crate::{ops, transforms, Array, Dtype, Error, ErrorKind, Result};
+
+/// Sums over the batches so far: arrays only, so that adding a batch is a pure function.
+pub(super) struct Sums {
+    /// The number of targets, a float32 scalar.
+    weight: Array,
+    /// Losses times targets, a float32 scalar.
+    loss: Array,
+    /// Gradients times targets, float32 buffers.
+    grads: Vec<Array>,
+}
+
+impl Sums {
+    fn zero(buffers: &[Array]) -> Result<Self> {
+        Ok(Sums {
+            weight: Array::scalar(0f32)?,
+            loss: Array::scalar(0f32)?,
+            grads: buffers
+                .iter()
+                .map(|b| ops::zeros(b.shape(), Dtype::Float32))
+                .collect::<Result<_>>()?,
+        })
+    }
+
+    fn arrays(&self) -> Vec<&Array> {
+        [&self.weight, &self.loss]
+            .into_iter()
+            .chain(&self.grads)
+            .collect()
+    }
+}
+
+impl<M: Model> TrainStep<M> {
+    /// Takes one step on several batches, as if they were one: the gradient is the mean over all
+    /// their targets, however they are spread over the batches. Only one batch at a time is in
+    /// memory, besides the sum of the gradients in float32.
+    ///
+    /// The loss function has to return the number of targets (a scalar) second, after the mean loss
+    /// over them. A batch without targets counts for nothing, even if its loss is NaN. Returned are
+    /// the mean loss and the number of targets, both float32.
+    ///
+    /// # Errors
+    /// As [`TrainStep::run`], and if there is no batch or the loss function returns no number of
+    /// targets.
+    pub fn run_accumulated<B: AsRef<[Array]>>(
+        &mut self,
+        batches: &[B],
+        lr: f32,
+    ) -> Result<Vec<Array>> {
+        if batches.is_empty() {
+            return Err(Error::invalid("run_accumulated", "no batches".to_owned()));
+        }
+        let mut sums = Sums::zero(&self.at.buffers)?;
+        for batch in batches {
+            let batch = batch.as_ref();
+            let decision = self.decision(batch, lr)?.0;
+            let cuts = decision.cuts(self.options.checkpoint);
+            sums = self.add(sums, batch, cuts)?;
+            decision.evaluate(&sums.arrays())?;
+        }
+        let next = self.body.finish(&self.at, &Array::scalar(lr)?, &sums)?;
+        drop(sums);
+        transforms::eval(&next.arrays())?;
+        self.accept(next)
+    }
+
+    fn add(&self, sums: Sums, batch: &[Array], cuts: Cuts) -> Result<Sums> {
+        with_cuts(cuts, || self.body.add(&self.at.buffers, sums, batch)).0
+    }
+}
+
+impl Body {
+    /// The sums with one more batch. Nothing is evaluated.
+    fn add(&self, buffers: &[Array], sums: Sums, batch: &[Array]) -> Result<Sums> {
+        let (values, grads) = self.gradients(buffers, batch)?;
+        let [loss, weight, ..] = &values[..] else {
+            let text = "the loss function returns no number of targets";
+            return Err(Error::new(ErrorKind::InvalidArgument, text).with_hint(
+                "return the mean loss first and the number of targets it is over second",
+            ));
+        };
+        let scalar = |a: &Array| ops::astype(&ops::reshape(a, &[])?, Dtype::Float32);
+        let weight = scalar(weight)?;
+        let zero = Array::scalar(0f32)?;
+        let any = ops::greater(&weight, &zero)?;
+        // Not only a product with 0, which NaN would survive.
+        let add = |sum: &Array, a: &Array| {
+            let a = ops::multiply(&ops::astype(a, Dtype::Float32)?, &weight)?;
+            ops::add(sum, &ops::where_(&any, &a, &zero)?)
+        };
+        Ok(Sums {
+            loss: add(&sums.loss, &scalar(loss)?)?,
+            grads: sums
+                .grads
+                .iter()
+                .zip(&grads)
+                .map(|(sum, g)| add(sum, g))
+                .collect::<Result<_>>()?,
+            weight: ops::add(&sums.weight, &weight)?,
+        })
+    }
+
+    /// The step on what was summed. Nothing is evaluated.
+    fn finish(&self, at: &Carried, lr: &Array, sums: &Sums) -> Result<Next> {
+        let mean = |sum: &Array| ops::divide(sum, &sums.weight);
+        let loss = mean(&sums.loss)?;
+        let grads = sums
+            .grads
+            .iter()
+            .zip(&at.buffers)
+            .map(|(sum, w)| ops::astype(&mean(sum)?, w.dtype()))
+            .collect::<Result<_>>()?;
+        Ok(Next {
+            at: self.update(at, lr, &loss, grads)?,
+            values: vec![loss, sums.weight.clone()],
+        })
+    }
+}

@@ -88,7 +88,7 @@ mod tests {
         let counts: Vec<i32> = all.buffers()[0].iter().map(|r| r.count).collect();
         assert_eq!(counts, [2, 1, 1]);
         let flat = Array::from_slice(&[0f32; 24], &[24]).unwrap();
-        all.check("test", &[flat.clone()]).unwrap();
+        all.check("test", std::slice::from_ref(&flat)).unwrap();
         assert!(all.check("test", &[]).is_err());
         assert!(Shapes::new([[&[5][..]]]).check("test", &[flat]).is_err());
     }

@@ -10,7 +10,7 @@ use mlx_runtime::model::{
     self, Checkpoint, LoadOptions, Model, ParamGroups, TrainOptions, TrainStep,
 };
 use mlx_runtime::optim::AdamW;
-use mlx_runtime::{fused, io, ops, transforms, Array, Dtype, Result};
+use mlx_runtime::{fused, io, transforms, Array, Dtype, Result};
 
 /// A file of `data`.
 pub struct Dump {

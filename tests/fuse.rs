@@ -171,7 +171,7 @@ fn model<M: Block>(setup: Setup) -> Result<M> {
         fresh.parameters().into_iter().collect();
     let mut options = LoadOptions::new(Dtype::Float32);
     if setup == Setup::Packed {
-        options.quantize = Some(Quantization {
+        options.quantize = Some(Quantization::Affine {
             bits: 4,
             group_size: 32,
         });

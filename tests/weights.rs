@@ -322,7 +322,7 @@ fn quantised(config: &Arc<Sizes>, bits: i32, group_size: i32) -> Result<(Wide, W
     let fresh: Wide = init(config, Key::new(5)?, Dtype::Float32)?;
     let all: HashMap<String, Array> = fresh.parameters().into_iter().collect();
     let mut options = LoadOptions::new(Dtype::Float32);
-    options.quantize = Some(Quantization { bits, group_size });
+    options.quantize = Some(Quantization::Affine { bits, group_size });
     Ok((fresh, load(config, all.into(), &options)?))
 }
 
@@ -386,7 +386,7 @@ fn what_is_packed_already_stays() -> Result<()> {
     let (_, packed) = quantised(&config, 4, 64)?;
     let all: HashMap<String, Array> = packed.parameters().into_iter().collect();
     let mut options = LoadOptions::new(Dtype::Float32);
-    options.quantize = Some(Quantization {
+    options.quantize = Some(Quantization::Affine {
         bits: 2,
         group_size: 32,
     });

@@ -282,7 +282,7 @@ fn neither_all_logits_nor_dequantised_weights_are_kept() -> Result<()> {
     close("gates", &grads, &want, 1e-4)?;
 
     let mut options = LoadOptions::new(Dtype::Float32);
-    options.quantize = Some(Quantization {
+    options.quantize = Some(Quantization::Affine {
         bits: 4,
         group_size: 64,
     });

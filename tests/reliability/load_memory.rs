@@ -66,7 +66,7 @@ fn the_dense_model_is_never_held_whole() -> Result<()> {
     memory::reset_peak()?;
     let (all, _) = io::load_safetensors(&path)?;
     let mut options = LoadOptions::new(Dtype::Bfloat16);
-    options.quantize = Some(Quantization {
+    options.quantize = Some(Quantization::Affine {
         bits: 4,
         group_size: 64,
     });

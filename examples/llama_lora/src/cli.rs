@@ -188,6 +188,10 @@ pub struct PackArgs {
     /// Values that share a scale: 32, 64 or 128; asks for --quantize [default: 64]
     #[arg(long, visible_alias = "group-size")]
     pub q_group_size: Option<i32>,
+    /// affine, mxfp4, mxfp8 or nvfp4, of which the last three have numbers of their own; asks for --quantize
+    /// [default: affine]
+    #[arg(long)]
+    pub q_mode: Option<String>,
 }
 
 /// Flags of `train`. What is left out comes from the `--config` file, then from mlx-lm's defaults.

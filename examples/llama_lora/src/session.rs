@@ -1,13 +1,12 @@
 //! A model that is ready to run: weights loaded, tokenizer at hand, adapter applied.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use mlx_runtime::device::{default_device, Device};
 use mlx_runtime::model::{self, LoadOptions};
-use mlx_runtime::{memory, ops, Array, Dtype};
+use mlx_runtime::{memory, Array, Dtype};
 
 use crate::adapter::Adapter;
 use crate::checkpoint::{self, Checkpoint};
@@ -56,9 +55,8 @@ impl<M: CausalLm> Session<M> {
     pub fn load_as(checkpoint: Checkpoint, name: &str, loading: Loading) -> Result<Self> {
         let Checkpoint {
             config,
-            mut weights,
+            weights,
             names,
-            group_size,
             text,
         } = checkpoint;
         let config = Arc::new(config);
@@ -69,11 +67,9 @@ impl<M: CausalLm> Session<M> {
             None if cpu => Dtype::Float32,
             None => float_of(weights.values()),
         };
-        if cpu {
-            weights = dequantize(weights, group_size).with_context(|| format!("in {name}"))?;
-        }
         let mut options = LoadOptions::new(dtype);
         options.names = names;
+        options.unpack = cpu;
         options.quantize = loading.packing.map(Into::into);
         let model = model::load::<M>(&config, weights.into(), &options).with_context(|| {
             let family = config.family.model_type();
@@ -174,29 +170,4 @@ fn float_of<'a>(arrays: impl Iterator<Item = &'a Array>) -> Dtype {
         .rev()
         .max_by_key(|c| c.1)
         .map_or(Dtype::Float32, |c| c.0)
-}
-
-/// Replaces every quantised matrix by the values that it stands for.
-fn dequantize(
-    mut arrays: HashMap<String, Array>,
-    group_size: i32,
-) -> Result<HashMap<String, Array>> {
-    let paths: Vec<String> = arrays
-        .keys()
-        .filter_map(|name| name.strip_suffix(".scales").map(String::from))
-        .collect();
-    for path in paths {
-        let mut take = |part: &str| {
-            arrays
-                .remove(&format!("{path}.{part}"))
-                .with_context(|| format!("{path} is quantised but has no {part}"))
-        };
-        let (weight, scales, biases) = (take("weight")?, take("scales")?, take("biases")?);
-        let inputs = scales.dim(-1)?.saturating_mul(group_size).max(1);
-        let bits = weight.dim(-1)?.saturating_mul(32) / inputs;
-        let matrix = ops::dequantize(&weight, &scales, &biases, group_size, bits)
-            .with_context(|| format!("cannot unpack {path}"))?;
-        arrays.insert(format!("{path}.weight"), matrix);
-    }
-    Ok(arrays)
 }

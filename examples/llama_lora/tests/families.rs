@@ -206,7 +206,10 @@ fn a_model_is_packed_while_it_trains_and_afterwards() {
     place.train("--q-bits 4 --q-group-size 32");
     let text = std::fs::read_to_string(place.path("adapters/adapter_config.json")).unwrap();
     let config: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(config["quantize"], json!({"bits": 4, "group_size": 32}));
+    assert_eq!(
+        config["quantize"],
+        json!({"bits": 4, "group_size": 32, "mode": "affine"})
+    );
     // As it was packed for training, unless something else is asked for.
     let packed = loss(&place, "--adapter-path adapters");
     assert_eq!(
@@ -223,9 +226,23 @@ fn a_model_is_packed_while_it_trains_and_afterwards() {
             "--adapter-path adapters --q-bits 2 --q-group-size 32"
         )
     );
+    let mut losses = vec![packed];
+    for mode in ["mxfp4", "mxfp8", "nvfp4"] {
+        losses.push(loss(
+            &place,
+            &format!("--adapter-path adapters --q-mode {mode}"),
+        ));
+    }
+    losses.dedup();
+    assert_eq!(losses.len(), 4, "{losses:?}");
     for (flags, said) in [
         ("--q-bits 7", "--q-bits"),
         ("-q --q-group-size 48", "--q-group-size"),
+        (
+            "--q-mode mxfp4 --q-bits 8",
+            "mxfp4 has groups of 32 with 4 bits",
+        ),
+        ("--q-mode int4", "one of: affine, mxfp4, mxfp8, nvfp4"),
     ] {
         let error = place.fails(&format!("{TRAIN} {flags}"));
         assert!(error.contains(said), "{error}");

@@ -432,12 +432,14 @@ errors! {
     }
     /// How a layer is packed is not understood.
     Quantize: "quantisation",
-        help "write `#[quantize(bits = 4, group_size = 64)]` or `#[quantize(never)]` on a `Linear` or `Embedding` with a weight of its own"
+        help "write `#[quantize(bits = 4, group_size = 64)]`, `#[quantize(mode = \"mxfp4\")]` or `#[quantize(never)]` on a `Linear` or `Embedding` with a weight of its own"
     {
         quantized_kind(field, kind) = "`#[quantize]` does not fit `{field}`, a `{kind}`";
         quantized_tied(field) = "`{field}` has no weight of its own to quantise";
         quantize_form() = "`#[quantize]`: neither numbers nor `never`";
         quantize_number(key, known) = "`{key}` is one of {known}";
+        quantize_mode() = "`mode` is one of \"affine\", \"mxfp4\", \"mxfp8\", \"nvfp4\"";
+        quantize_mode_numbers() = "this mode has bits and a group size of its own";
     }
     /// The digest of a checkpoint cannot be used.
     Digest: "digest",

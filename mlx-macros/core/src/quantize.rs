@@ -21,7 +21,13 @@ pub enum Quantize {
         /// Values that share a scale.
         group_size: Box<Expr>,
     },
+    /// A mode that has numbers of its own.
+    Mode(&'static str),
 }
+
+/// The modes: how they are written, and the runtime's names.
+const MODES: [(&str, &str); 3] = [("mxfp4", "Mxfp4"), ("mxfp8", "Mxfp8"), ("nvfp4", "Nvfp4")];
+const KEYS: [&str; 3] = ["bits", "group_size", "mode"];
 
 impl Quantize {
     /// Reads the attribute; `what` is the field's type as written.
@@ -41,6 +47,17 @@ impl Quantize {
         }
         let bits = args.take("bits");
         let group_size = args.take("group_size");
+        if let Some(mode) = args.take("mode") {
+            if let Some(name) = Self::named(&mode)? {
+                let alone = args.positional.is_empty() && bits.is_none() && group_size.is_none();
+                let span = args.span;
+                args.finish(&KEYS)?;
+                return match alone {
+                    true => Ok(Quantize::Mode(name)),
+                    false => Err(Diag::quantize_mode_numbers(span)),
+                };
+            }
+        }
         match (args.positional.as_slice(), &bits, &group_size) {
             ([], None, None) => {}
             ([], ..) => {
@@ -51,21 +68,37 @@ impl Quantize {
                 );
                 number(&bits, "bits", &[2, 3, 4, 5, 6, 8])?;
                 number(&group_size, "group_size", &[32, 64, 128])?;
-                args.finish(&["bits", "group_size"])?;
+                args.finish(&KEYS)?;
                 return Ok(Quantize::With {
                     bits: Box::new(bits),
                     group_size: Box::new(group_size),
                 });
             }
             ([Expr::Path(p)], None, None) if p.path.is_ident("never") => {
-                args.finish(&["bits", "group_size"])?;
+                args.finish(&KEYS)?;
                 return Ok(Quantize::Never);
             }
             _ => {}
         }
         let span = args.span;
-        args.finish(&["bits", "group_size"])?;
+        args.finish(&KEYS)?;
         Err(Diag::quantize_form(span))
+    }
+
+    /// The runtime's name of a mode, none for the affine one.
+    fn named(mode: &Expr) -> Result<Option<&'static str>> {
+        let text = match mode {
+            Expr::Lit(l) => match &l.lit {
+                Lit::Str(s) => s.value(),
+                _ => String::new(),
+            },
+            _ => String::new(),
+        };
+        match MODES.iter().find(|m| m.0 == text) {
+            Some((_, name)) => Ok(Some(name)),
+            None if text == "affine" => Ok(None),
+            None => Err(Diag::quantize_mode(mode.span())),
+        }
     }
 
     /// What the loader is told.
@@ -74,6 +107,10 @@ impl Quantize {
         match this {
             None => quote! { #q::AsAsked },
             Some(Quantize::Never) => quote! { #q::Never },
+            Some(Quantize::Mode(name)) => {
+                let name = Ident::new(name, proc_macro2::Span::call_site());
+                quote! { #q::Mode(::mlx_runtime::model::Quantization::#name) }
+            }
             Some(Quantize::With { bits, group_size }) => {
                 let (bits, group_size) = (config_expr(bits), config_expr(group_size));
                 quote! { #q::With((#bits) as i64, (#group_size) as i64) }

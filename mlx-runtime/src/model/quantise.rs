@@ -1,24 +1,18 @@
-//! Matrices packed as MLX's affine quantisation packs them: read so, or made so at load.
+//! Matrices packed as MLX packs them: read so, or made so at load.
 
 use crate::nn::Weight;
+use crate::ops::packed::{self, Packed};
 use crate::{ops, transforms, Array, Dtype, Error, ErrorKind, Result};
 
-/// Bits a value, and how many neighbours in a row share a scale and a bias.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quantization {
-    /// 2, 3, 4, 5, 6 or 8.
-    pub bits: i32,
-    /// 32, 64 or 128.
-    pub group_size: i32,
-}
+pub use crate::ops::packed::Quantization;
 
 impl Quantization {
     /// # Errors
     /// If MLX has no kernel for one of the numbers.
     pub(super) fn check(&self) -> Result<()> {
-        let Quantization { bits, group_size } = self;
+        let (group_size, bits) = self.group_size_and_bits();
         let known = matches!(bits, 2 | 3 | 4 | 5 | 6 | 8) && matches!(group_size, 32 | 64 | 128);
-        if known {
+        if known || !matches!(self, Quantization::Affine { .. }) {
             return Ok(());
         }
         Err(Error::new(
@@ -30,17 +24,38 @@ impl Quantization {
 
     /// Packs a matrix and waits for it, so that what it was made of can go.
     pub(super) fn pack(self, dense: Array) -> Result<Weight> {
-        let Quantization { bits, group_size } = self;
-        let (weight, scales, biases) = ops::quantize(&dense, group_size, bits)?;
+        let Packed {
+            weight,
+            scales,
+            biases,
+        } = packed::pack(&dense, self, None)?;
         drop(dense);
-        transforms::eval(&[&weight, &scales, &biases])?;
+        let parts: Vec<&Array> = [&weight, &scales].into_iter().chain(&biases).collect();
+        transforms::eval(&parts)?;
         Ok(Weight::Quantized {
             weight,
             scales,
             biases,
-            group_size,
-            bits,
+            how: self,
         })
+    }
+
+    /// The mode of a packed matrix of `bits` bits whose values share a scale in groups. The scales
+    /// of MLX's floats are bytes.
+    fn of(scales: Dtype, group_size: i64, bits: i64) -> Option<Self> {
+        if scales != Dtype::Uint8 {
+            let how = Quantization::Affine {
+                group_size: i32::try_from(group_size).ok()?,
+                bits: i32::try_from(bits).ok()?,
+            };
+            return how.check().is_ok().then_some(how);
+        }
+        match (group_size, bits) {
+            (32, 4) => Some(Quantization::Mxfp4),
+            (32, 8) => Some(Quantization::Mxfp8),
+            (16, 4) => Some(Quantization::Nvfp4),
+            _ => None,
+        }
     }
 }
 
@@ -52,8 +67,10 @@ pub enum Quantise {
     AsAsked,
     /// It stays as it is.
     Never,
-    /// Bits and group size.
+    /// Affine: bits and group size.
     With(i64, i64),
+    /// Another mode.
+    Mode(Quantization),
 }
 
 impl Quantise {
@@ -66,15 +83,21 @@ impl Quantise {
         match self {
             Quantise::Never => Ok(None),
             // A model has layers of many sizes; those that do not fit stay as they are.
-            Quantise::AsAsked => Ok(options.filter(|q| inputs % i64::from(q.group_size) == 0)),
+            Quantise::AsAsked => {
+                Ok(options.filter(|q| inputs % i64::from(q.group_size_and_bits().0) == 0))
+            }
             Quantise::With(bits, group_size) => {
                 let narrow = |n: i64| i32::try_from(n).unwrap_or(0);
-                let how = Quantization {
+                Quantise::Mode(Quantization::Affine {
                     bits: narrow(bits),
                     group_size: narrow(group_size),
-                };
+                })
+                .resolve(options, inputs)
+            }
+            Quantise::Mode(how) => {
                 how.check().map_err(|e| format!("{inputs}, and {e}"))?;
-                if inputs % group_size != 0 {
+                let (group_size, _) = how.group_size_and_bits();
+                if inputs % i64::from(group_size) != 0 {
                     return Err(format!(
                         "{inputs}, which groups of {group_size} do not divide"
                     ));
@@ -85,46 +108,55 @@ impl Quantise {
     }
 }
 
-/// MLX's quantised triple; bits and group size follow from the shapes.
+/// A matrix that is packed already; how follows from the shapes and the dtype of the scales.
 pub(super) fn packed(
     words_of: &Array,
     scales: &Array,
-    biases: &Array,
+    biases: Option<&Array>,
     want: [i64; 2],
     dtype: Dtype,
 ) -> std::result::Result<Weight, String> {
     let (p, s) = (words_of.shape(), scales.shape());
     let expected = || {
         format!(
-            "expected [{}, {}] in quantised form, found weight {p:?} of {:?} and scales {s:?}",
+            "expected [{}, {}] in quantised form, found weight {p:?} of {:?} and scales {s:?} of {:?}",
             want[0],
             want[1],
-            words_of.dtype()
+            words_of.dtype(),
+            scales.dtype(),
         )
     };
     let (&[rows, words], &[srows, groups]) = (p, s) else {
         return Err(expected());
     };
+    let (words, groups) = (i64::from(words) * 32, i64::from(groups));
     let fits = words_of.dtype() == Dtype::Uint32
         && i64::from(rows) == want[0]
         && srows == rows
         && groups > 0
-        && want[1] % i64::from(groups) == 0;
-    let bits = i64::from(words) * 32 / want[1].max(1);
-    let sharing = want[1] / i64::from(groups).max(1);
-    let fits = fits && matches!(sharing, 32 | 64 | 128);
-    if !fits || bits * want[1] != i64::from(words) * 32 || !matches!(bits, 2 | 3 | 4 | 5 | 6 | 8) {
-        return Err(expected());
-    }
-    if biases.shape() != s {
-        return Err(format!("biases are {:?}, scales {s:?}", biases.shape()));
-    }
+        && want[1] > 0
+        && want[1] % groups == 0
+        && words % want[1] == 0;
+    let how = fits
+        .then(|| Quantization::of(scales.dtype(), want[1] / groups, words / want[1]))
+        .flatten()
+        .ok_or_else(expected)?;
     let cast = |a: &Array| ops::astype(a, dtype).map_err(|e| e.to_string());
+    let (scales, biases) = match (how, biases) {
+        (Quantization::Affine { .. }, Some(b)) if b.shape() == s => (cast(scales)?, Some(cast(b)?)),
+        (Quantization::Affine { .. }, Some(b)) => {
+            return Err(format!("biases are {:?}, scales {s:?}", b.shape()));
+        }
+        (Quantization::Affine { .. }, None) => return Err("its biases are missing".to_owned()),
+        (_, Some(_)) => {
+            return Err("its scales are those of floats, which have no biases".to_owned())
+        }
+        (_, None) => (scales.clone(), None),
+    };
     Ok(Weight::Quantized {
         weight: words_of.clone(),
-        scales: cast(scales)?,
-        biases: cast(biases)?,
-        group_size: (want[1] / i64::from(groups)) as i32,
-        bits: bits as i32,
+        scales,
+        biases,
+        how,
     })
 }

@@ -1,6 +1,8 @@
 //! Tables of rows picked by index.
 
+use super::packed::Packed;
 use super::Weight;
+use crate::ops::packed;
 use crate::{ops, Array, Dtype, Error, ErrorKind, Result};
 
 /// `[..] of int -> [.., dim]`: row `i` of the table for each index. `mlx.nn.Embedding`.
@@ -36,17 +38,18 @@ impl Embedding {
                 weight,
                 scales,
                 biases,
-                group_size,
-                bits,
+                how,
             } => {
-                let rows = ops::dequantize(
-                    &pick(weight)?,
-                    &pick(scales)?,
-                    &pick(biases)?,
-                    *group_size,
-                    *bits,
-                )?;
-                ops::astype(&rows, self.dtype)
+                let rows = packed::Packed {
+                    weight: pick(weight)?,
+                    scales: pick(scales)?,
+                    biases: biases.as_ref().map(pick).transpose()?,
+                };
+                Packed {
+                    parts: rows,
+                    how: *how,
+                }
+                .dense(self.dtype, None)
             }
             Weight::Tied => Err(Error::new(
                 ErrorKind::InvalidArgument,

@@ -6,6 +6,7 @@ pub(crate) use joined::join;
 pub use joined::joined;
 
 use super::packed::Packed;
+use crate::ops::packed::{self, Quantization};
 use crate::{fused, ops, Array, Result};
 
 /// The matrix of a layer, `[out, in]`.
@@ -13,18 +14,16 @@ use crate::{fused, ops, Array, Result};
 pub enum Weight {
     /// Floating point.
     Dense(Array),
-    /// MLX's affine quantisation: `group_size` neighbours in a row share a scale and a bias.
+    /// Packed: neighbours in a row share a scale, and in the affine mode a bias.
     Quantized {
         /// Packed values, uint32 `[out, in * bits / 32]`.
         weight: Array,
         /// `[out, in / group_size]`.
         scales: Array,
-        /// As the scales.
-        biases: Array,
-        /// Values that share a scale.
-        group_size: i32,
-        /// Bits a value.
-        bits: i32,
+        /// As the scales; in the affine mode alone.
+        biases: Option<Array>,
+        /// The mode, its group size and bits.
+        how: Quantization,
     },
     /// Another layer's.
     Tied,
@@ -37,16 +36,24 @@ impl Weight {
                 weight,
                 scales,
                 biases,
-                group_size,
-                bits,
+                how,
             } => Some(Packed {
-                weight: weight.clone(),
-                scales: scales.clone(),
-                biases: biases.clone(),
-                group_size: *group_size,
-                bits: *bits,
+                parts: packed::Packed {
+                    weight: weight.clone(),
+                    scales: scales.clone(),
+                    biases: biases.clone(),
+                },
+                how: *how,
             }),
             _ => None,
+        }
+    }
+
+    /// The values that a packed matrix stands for; another weight as it is.
+    pub(crate) fn into_dense(self, dtype: crate::Dtype) -> Result<Weight> {
+        match self.packed() {
+            Some(p) => Ok(Weight::Dense(p.dense(dtype, None)?)),
+            None => Ok(self),
         }
     }
 
@@ -71,7 +78,9 @@ impl Weight {
             } => {
                 f("weight", weight, false);
                 f("scales", scales, false);
-                f("biases", biases, false);
+                if let Some(biases) = biases {
+                    f("biases", biases, false);
+                }
             }
             Weight::Tied => {}
         }
@@ -89,7 +98,9 @@ impl Weight {
             } => {
                 f(weight, false);
                 f(scales, false);
-                f(biases, false);
+                if let Some(biases) = biases {
+                    f(biases, false);
+                }
             }
             Weight::Tied => {}
         }

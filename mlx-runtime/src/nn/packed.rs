@@ -3,16 +3,14 @@
 use std::cell::Cell;
 
 use crate::device::{self, DeviceType};
+use crate::ops::packed::{self, Quantization};
 use crate::{ops, transforms, Array, Dtype, Result};
 
-/// MLX's affine quantisation of a matrix `[out, in]`.
+/// A packed matrix `[out, in]`.
 #[derive(Clone)]
 pub(super) struct Packed {
-    pub weight: Array,
-    pub scales: Array,
-    pub biases: Array,
-    pub group_size: i32,
-    pub bits: i32,
+    pub parts: packed::Packed,
+    pub how: Quantization,
 }
 
 thread_local! {
@@ -35,27 +33,24 @@ impl Packed {
     /// The matrix in `dtype`; `after` is computed before it, so that it is not in memory earlier
     /// than it is needed.
     pub fn dense(&self, dtype: Dtype, after: Option<&Array>) -> Result<Array> {
-        let weight = match after {
-            Some(a) => transforms::depends(&[&self.weight], &[a])?.swap_remove(0),
-            None => self.weight.clone(),
+        let mut parts = self.parts.clone();
+        if let Some(a) = after {
+            parts.weight = transforms::depends(&[&parts.weight], &[a])?.swap_remove(0);
+        }
+        // The scales of an affine weight are in the dtype of the activations; those of the others
+        // say nothing of it.
+        let dtype_of = match self.how {
+            Quantization::Affine { .. } => None,
+            _ => Some(dtype),
         };
-        let (size, bits) = (self.group_size, self.bits);
-        let w = ops::dequantize(&weight, &self.scales, &self.biases, size, bits)?;
-        ops::astype(&w, dtype)
+        ops::astype(&packed::unpack(&parts, self.how, None, dtype_of)?, dtype)
     }
 
     /// `x W^T`. With many rows the matrix is dequantised first, and once more in the backward
     /// pass: what was dequantised is not kept.
     pub fn matmul(&self, x: &Array) -> Result<Array> {
         if KEEP.get() || rows(x) < threshold(x.dtype())? {
-            let Packed {
-                weight,
-                scales,
-                biases,
-                ..
-            } = self;
-            let (size, bits) = (self.group_size, self.bits);
-            return ops::quantized_matmul(x, weight, scales, biases, true, size, bits);
+            return packed::packed_matmul(x, &self.parts, true, self.how);
         }
         if !transforms::is_differentiating() {
             return self.forward(x);

@@ -41,6 +41,54 @@ impl Default for Quantization {
 }
 
 impl Quantization {
+    /// The mode of that name, `affine`, `mxfp4`, `mxfp8` or `nvfp4`, as configurations of MLX models
+    /// give it; what is `None` is as MLX has it.
+    ///
+    /// # Errors
+    /// If there is no such mode, or it has other numbers.
+    ///
+    /// ```
+    /// use mlx_runtime::ops::packed::Quantization;
+    /// assert_eq!(Quantization::new("affine", None, Some(8))?, Quantization::Affine { group_size: 64, bits: 8 });
+    /// assert_eq!(Quantization::new("nvfp4", Some(16), Some(4))?, Quantization::Nvfp4);
+    /// assert!(Quantization::new("mxfp4", Some(64), None).is_err());
+    /// # Ok::<(), mlx_runtime::Error>(())
+    /// ```
+    pub fn new(mode: &str, group_size: Option<i32>, bits: Option<i32>) -> Result<Self> {
+        const OP: &str = "quantize";
+        let how = match mode {
+            "affine" => {
+                let (group_size, bits) = (group_size.unwrap_or(64), bits.unwrap_or(4));
+                return Ok(Self::Affine { group_size, bits });
+            }
+            "mxfp4" => Self::Mxfp4,
+            "mxfp8" => Self::Mxfp8,
+            "nvfp4" => Self::Nvfp4,
+            _ => {
+                return Err(Error::invalid(OP, format!("no mode is called {mode:?}"))
+                    .with_hint("one of: affine, mxfp4, mxfp8, nvfp4"))
+            }
+        };
+        let (groups, width) = how.group_size_and_bits();
+        if group_size.is_some_and(|g| g != groups) || bits.is_some_and(|b| b != width) {
+            return Err(Error::invalid(
+                OP,
+                format!("{mode} has groups of {groups} with {width} bits, no others"),
+            ));
+        }
+        Ok(how)
+    }
+
+    /// The mode's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Affine { .. } => "affine",
+            Self::Mxfp4 => "mxfp4",
+            Self::Mxfp8 => "mxfp8",
+            Self::Nvfp4 => "nvfp4",
+        }
+    }
+
     fn mode(self) -> &'static CStr {
         match self {
             Self::Affine { .. } => c"affine",

@@ -14,6 +14,9 @@ pub struct Net {
     #[weights("self_attn.up" | "up", gguf = "ffn_up")]
     #[param(ffn, hidden, bias = false)]
     up: Linear,
+    #[quantize(mode = "nvfp4")]
+    #[param(hidden, hidden)]
+    floats: Linear,
     #[quantize(never)]
     #[weights("down", transposed)]
     #[param(hidden, ffn)]

@@ -106,7 +106,7 @@ impl Visitor for Bench<'_> {
             device: floor::device_name()?,
             mlx: mlx_runtime::version()?,
             dtype: dtype.name().to_owned(),
-            bits: Packing::of(&args.packing)?.map_or(16, |p| p.bits),
+            bits: Packing::of(&args.packing)?.map_or(16, |p| p.how().group_size_and_bits().1),
             batch_size: args.batch_size,
             tokens: args.tokens,
             grad_checkpoint: args.grad_checkpoint.to_string(),

@@ -12,7 +12,7 @@ use crate::text;
 /// Opens the folder at `path`.
 pub fn open(path: &Path) -> Result<Checkpoint> {
     let config_path = path.join("config.json");
-    let (config, group_size) = config::parse(&read_text(&config_path)?).with_context(|| {
+    let config = config::parse(&read_text(&config_path)?).with_context(|| {
         format!(
             "{} describes no model that fits here",
             config_path.display()
@@ -30,7 +30,6 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
         config,
         weights: arrays,
         names: "",
-        group_size,
         text,
     })
 }

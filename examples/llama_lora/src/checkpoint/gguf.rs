@@ -29,8 +29,6 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
             config,
             weights: file.arrays,
             names: "gguf",
-            // In every quantised format that MLX reads from GGUF.
-            group_size: 32,
             text,
         })
     };

@@ -25,8 +25,6 @@ pub struct Checkpoint {
     pub weights: HashMap<String, Array>,
     /// The naming scheme of the tensors, as `LoadOptions` takes it.
     pub names: &'static str,
-    /// In quantised matrices, how many neighbours share a scale.
-    pub group_size: i32,
     /// Tokenizer and chat template.
     pub text: Text,
 }

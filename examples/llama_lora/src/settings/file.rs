@@ -44,6 +44,7 @@ pub struct FileSettings {
     pub quantize: Option<bool>,
     pub q_bits: Option<i32>,
     pub q_group_size: Option<i32>,
+    pub q_mode: Option<String>,
 }
 
 /// `lora_parameters` of a YAML file.
@@ -82,7 +83,7 @@ impl OptimizerFile {
     }
 }
 
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 29] = [
     "model",
     "train",
     "test",
@@ -111,6 +112,7 @@ const KEYS: [&str; 28] = [
     "quantize",
     "q_bits",
     "q_group_size",
+    "q_mode",
 ];
 
 const LORA_KEYS: [&str; 4] = ["rank", "scale", "dropout", "keys"];

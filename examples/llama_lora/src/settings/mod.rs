@@ -161,6 +161,7 @@ impl Settings {
             quantize: args.packing.quantize || file.quantize.unwrap_or(false),
             q_bits: args.packing.q_bits.or(file.q_bits),
             q_group_size: args.packing.q_group_size.or(file.q_group_size),
+            q_mode: args.packing.q_mode.clone().or(file.q_mode),
         };
         let settings = Settings {
             model: pick(&args.model, file.model, base.model),

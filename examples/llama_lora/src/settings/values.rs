@@ -164,47 +164,76 @@ pub fn parse_size(text: &str) -> Result<u64> {
     Ok(bytes as u64)
 }
 
-/// How matrices are packed while the model is loaded.
+/// How matrices are packed while the model is loaded, written as configurations of MLX models write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Packing {
-    /// Bits a value.
-    pub bits: i32,
-    /// Values that share a scale.
-    pub group_size: i32,
+#[serde(try_from = "RawPacking", into = "RawPacking")]
+pub struct Packing(Quantization);
+
+#[derive(Serialize, Deserialize)]
+struct RawPacking {
+    group_size: Option<i32>,
+    bits: Option<i32>,
+    #[serde(default = "affine")]
+    mode: String,
+}
+
+fn affine() -> String {
+    Quantization::default().name().to_owned()
+}
+
+impl TryFrom<RawPacking> for Packing {
+    type Error = mlx_runtime::Error;
+
+    fn try_from(raw: RawPacking) -> mlx_runtime::Result<Self> {
+        Quantization::new(&raw.mode, raw.group_size, raw.bits).map(Packing)
+    }
+}
+
+impl From<Packing> for RawPacking {
+    fn from(packing: Packing) -> Self {
+        let (group_size, bits) = packing.0.group_size_and_bits();
+        RawPacking {
+            group_size: Some(group_size),
+            bits: Some(bits),
+            mode: packing.0.name().to_owned(),
+        }
+    }
 }
 
 impl Packing {
-    /// What the flags say: `--quantize` or one of the numbers asks for it; mlx-lm's numbers are the defaults.
+    /// What the flags say: any of them asks for it; mlx-lm's numbers are the defaults.
     pub fn of(args: &PackArgs) -> Result<Option<Packing>> {
+        let (bits, group_size) = (args.q_bits, args.q_group_size);
+        let asked = args.quantize || group_size.is_some() || args.q_mode.is_some();
         // 16 is what weights have that are not packed.
-        let asked = args.quantize || args.q_bits.is_some() || args.q_group_size.is_some();
-        if !asked || args.q_bits == Some(16) {
+        if !(asked || bits.is_some()) || bits == Some(16) {
             return Ok(None);
         }
-        let packing = Packing {
-            bits: args.q_bits.unwrap_or(4),
-            group_size: args.q_group_size.unwrap_or(64),
-        };
-        ensure!(
-            matches!(packing.bits, 2 | 3 | 4 | 5 | 6 | 8),
-            "--q-bits must be 2, 3, 4, 5, 6 or 8, or 16 not to pack, not {}",
-            packing.bits
-        );
-        ensure!(
-            matches!(packing.group_size, 32 | 64 | 128),
-            "--q-group-size must be 32, 64 or 128, not {}",
-            packing.group_size
-        );
-        Ok(Some(packing))
+        let mode = args.q_mode.as_deref().unwrap_or("affine");
+        let how = Quantization::new(mode, group_size, bits)
+            .with_context(|| format!("--q-mode {mode} does not go with the other flags"))?;
+        if let Quantization::Affine { group_size, bits } = how {
+            ensure!(
+                matches!(bits, 2 | 3 | 4 | 5 | 6 | 8),
+                "--q-bits must be 2, 3, 4, 5, 6 or 8, or 16 not to pack, not {bits}"
+            );
+            ensure!(
+                matches!(group_size, 32 | 64 | 128),
+                "--q-group-size must be 32, 64 or 128, not {group_size}"
+            );
+        }
+        Ok(Some(Packing(how)))
+    }
+
+    /// As the runtime takes it.
+    pub fn how(self) -> Quantization {
+        self.0
     }
 }
 
 impl From<Packing> for Quantization {
-    fn from(p: Packing) -> Self {
-        Quantization {
-            bits: p.bits,
-            group_size: p.group_size,
-        }
+    fn from(packing: Packing) -> Self {
+        packing.0
     }
 }
 

@@ -137,7 +137,6 @@ impl Recipe {
             config: self.config,
             weights,
             names: "",
-            group_size: 64,
             text: bytes::text()?,
         })
     }

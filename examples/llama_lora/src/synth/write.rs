@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{ensure, Context, Result};
+use mlx_runtime::model::Quantization;
 use mlx_runtime::{io, memory, ops, Array};
 use serde_json::{json, Map, Value};
 
@@ -44,7 +45,7 @@ pub fn write(
     config["eos_token_id"] = json!(bytes::EOS.1);
     config["torch_dtype"] = json!(recipe.dtype().name());
     if let Some(p) = packing {
-        config["quantization"] = json!({"group_size": p.group_size, "bits": p.bits});
+        config["quantization"] = serde_json::to_value(p)?;
     }
     put(folder, "config.json", &config)?;
     let tokenizer = bytes::tokenizer()?
@@ -80,14 +81,19 @@ fn put(folder: &Path, name: &str, value: &Value) -> Result<()> {
 
 /// The tensors that stand for a matrix, evaluated.
 fn packed(name: String, values: Array, packing: Option<Packing>) -> Result<Vec<(String, Array)>> {
-    let all = match (packing, name.strip_suffix(".weight")) {
-        (Some(p), Some(path)) if values.ndim() == 2 && values.dim(1)? % p.group_size == 0 => {
-            let (w, s, b) = ops::quantize(&values, p.group_size, p.bits)?;
-            vec![
-                (format!("{path}.weight"), w),
-                (format!("{path}.scales"), s),
-                (format!("{path}.biases"), b),
-            ]
+    let how = packing.map(Packing::how);
+    let fits = |how: &Quantization| -> Result<bool> {
+        Ok(values.ndim() == 2 && values.dim(1)? % how.group_size_and_bits().0 == 0)
+    };
+    let all = match (how, name.strip_suffix(".weight")) {
+        (Some(how), Some(path)) if fits(&how)? => {
+            let packed = ops::packed::pack(&values, how, None)?;
+            let mut all = vec![
+                (format!("{path}.weight"), packed.weight),
+                (format!("{path}.scales"), packed.scales),
+            ];
+            all.extend(packed.biases.map(|b| (format!("{path}.biases"), b)));
+            all
         }
         _ => vec![(name, values)],
     };

@@ -38,10 +38,8 @@ pub(crate) fn join(layers: &mut [&mut Linear]) -> Result<Option<Weight>> {
 /// The first tensor of each weight, the second of each, and so on, if all are kept alike.
 fn columns<'a>(weights: &[&'a Weight]) -> Option<Vec<Vec<&'a Array>>> {
     let kept = |w: &Weight| match w {
-        Weight::Dense(_) => Some((0, 0)),
-        Weight::Quantized {
-            group_size, bits, ..
-        } => Some((*group_size, *bits)),
+        Weight::Dense(_) => Some(None),
+        Weight::Quantized { how, .. } => Some(Some(*how)),
         Weight::Tied => None,
     };
     let first = kept(weights.first()?)?;

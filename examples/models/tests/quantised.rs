@@ -1,0 +1,155 @@
+//! A Llama packed in every mode that MLX has, beside mlx-lm: what `mlx_lm.convert -q` wrote is read, packing at load
+//! gives the same tensors, and logits and gradients of adapters agree. `dump_quantised.py` writes what is compared.
+
+mod common;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use common::{close, gradients, Dump};
+use mlx_models::llama::Llama;
+use mlx_models::{CausalLm, Config};
+use mlx_runtime::model::{self, add_lora, LoadOptions, LoraConfig, Model, Quantization};
+use mlx_runtime::nn::KvCache;
+use mlx_runtime::random::Key;
+use mlx_runtime::{Array, Dtype};
+
+const MODES: [(&str, Quantization); 9] = [
+    ("affine2", affine(32, 2)),
+    ("affine3", affine(64, 3)),
+    ("affine4", affine(64, 4)),
+    ("affine5", affine(32, 5)),
+    ("affine6", affine(64, 6)),
+    ("affine8", affine(64, 8)),
+    ("mxfp4", Quantization::Mxfp4),
+    ("mxfp8", Quantization::Mxfp8),
+    ("nvfp4", Quantization::Nvfp4),
+];
+
+const fn affine(group_size: i32, bits: i32) -> Quantization {
+    Quantization::Affine { group_size, bits }
+}
+
+fn load(dump: &Dump, weights: HashMap<String, Array>, options: &LoadOptions) -> Llama {
+    let config = Arc::new(Config::parse(&dump.config).unwrap());
+    model::load(&config, weights.into(), options).unwrap()
+}
+
+fn logits(dump: &Dump, model: &Llama) -> Array {
+    let tokens = dump.array("tokens");
+    model.logits(tokens, &mut KvCache::off()).unwrap()
+}
+
+fn tensors(model: &Llama) -> HashMap<String, Array> {
+    model.parameters().into_iter().collect()
+}
+
+/// Packed at load as the mode says.
+fn packed(dump: &Dump, how: Quantization) -> Llama {
+    let mut options = LoadOptions::new(Dtype::Float32);
+    options.quantize = Some(how);
+    load(dump, dump.under("weight."), &options)
+}
+
+#[test]
+fn a_model_packed_at_load_computes_what_mlx_lm_computes() {
+    let dump = Dump::open("quantised");
+    for (name, how) in MODES {
+        let model = packed(&dump, how);
+        let theirs = dump.array(&format!("{name}.logits"));
+        close(name, &logits(&dump, &model), theirs, 1e-5);
+        let kept = mlx_runtime::__private::keep_quantized(|| logits(&dump, &model));
+        close(&format!("{name}, kept packed"), &kept, theirs, 1e-5);
+    }
+}
+
+#[test]
+fn adapters_on_packed_weights_have_mlx_lms_gradients() {
+    let dump = Dump::open("quantised");
+    for (name, how) in MODES {
+        let mut model = packed(&dump, how);
+        let lora = LoraConfig {
+            rank: 2,
+            scale: 2.0,
+            keys: dump.keys.clone(),
+            num_layers: -1,
+        };
+        add_lora(&mut model, &lora, &Key::new(0).unwrap()).unwrap();
+        let start: Vec<Array> = model
+            .trainable()
+            .iter()
+            .map(|(name, _)| dump.array(&format!("adapter.{name}")).clone())
+            .collect();
+        model.set_trainable(&start).unwrap();
+        let batch = ["tokens", "targets", "weights"].map(|name| dump.array(name).clone());
+        let loss = move |m: &Llama| m.loss(&batch[0], &batch[1], &batch[2]);
+        gradients(name, &model, &dump, &format!("{name}."), loss);
+    }
+}
+
+#[test]
+fn packed_checkpoints_are_read_as_they_are_or_unpacked() {
+    let dump = Dump::open("quantised");
+    for (name, how) in MODES {
+        let stored = dump.under(&format!("{name}.weight."));
+        if stored.is_empty() {
+            continue;
+        }
+        let theirs = dump.array(&format!("{name}.logits"));
+        let mut options = LoadOptions::new(Dtype::Float32);
+        let model = load(&dump, stored.clone(), &options);
+        close(name, &logits(&dump, &model), theirs, 1e-5);
+        // The tensors that packing at load makes are those of the checkpoint, to the bit.
+        let (read, made) = (tensors(&model), tensors(&packed(&dump, how)));
+        assert_eq!(read.len(), stored.len());
+        assert_eq!(made.len(), stored.len());
+        for (path, theirs) in &stored {
+            for ours in [&read[path], &made[path]] {
+                assert_eq!(ours.to_string(), theirs.to_string(), "{name}: {path}");
+                let same = mlx_runtime::ops::array_equal(ours, theirs, false).unwrap();
+                assert!(same.item::<bool>().unwrap(), "{name}: {path}");
+            }
+        }
+        options.unpack = true;
+        let model = load(&dump, stored, &options);
+        assert!(tensors(&model)
+            .values()
+            .all(|a| a.dtype() == Dtype::Float32));
+        close(
+            &format!("{name}, unpacked"),
+            &logits(&dump, &model),
+            theirs,
+            1e-5,
+        );
+    }
+}
+
+#[test]
+fn broken_checkpoints_are_refused() {
+    let dump = Dump::open("quantised");
+    let config = Arc::new(Config::parse(&dump.config).unwrap());
+    let said = |change: &dyn Fn(&mut HashMap<String, Array>)| {
+        let mut stored = dump.under("mxfp4.weight.");
+        change(&mut stored);
+        let options = LoadOptions::new(Dtype::Float32);
+        let loaded = model::load::<Llama>(&config, stored.into(), &options);
+        loaded.err().unwrap().to_string()
+    };
+    const PATH: &str = "model.layers.0.mlp.up_proj";
+    let extra = |leaf: &str, from: &str| {
+        said(&|all| {
+            let a = all[&format!("{PATH}.{from}")].clone();
+            all.insert(format!("{PATH}.{leaf}"), a);
+        })
+    };
+    assert!(extra("biases", "scales").contains("which have no biases"));
+    assert!(extra("global_scale", "scales").contains("global scale"));
+    let text = extra("scales", "weight");
+    assert!(text.contains("in quantised form"), "{text}");
+    // Scales of floats are affine ones.
+    let affine = dump.array("affine3.weight.model.layers.0.mlp.up_proj.scales");
+    let text = said(&|all| {
+        all.insert(format!("{PATH}.scales"), affine.clone());
+    });
+    assert!(text.contains("biases are missing"), "{text}");
+}

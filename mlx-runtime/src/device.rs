@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::fmt;
 use std::ptr::null;
+use std::str::FromStr;
 
 use mlx_sys as sys;
+use serde::{Serialize, Serializer};
 
 use crate::containers::MlxString;
 use crate::error::{check, from_c, init};
@@ -103,6 +105,41 @@ impl fmt::Display for Device {
             DeviceType::Cpu => write!(f, "cpu:{}", self.index),
             DeviceType::Gpu => write!(f, "gpu:{}", self.index),
         }
+    }
+}
+
+impl FromStr for Device {
+    type Err = Error;
+
+    /// From `cpu`, `gpu`, or either with a number: `gpu:1`. Whether it exists is another question.
+    fn from_str(text: &str) -> Result<Self> {
+        let (kind, index) = text.trim().split_once(':').unwrap_or((text.trim(), "0"));
+        let kind = match kind.to_ascii_lowercase().as_str() {
+            "cpu" => Some(DeviceType::Cpu),
+            "gpu" => Some(DeviceType::Gpu),
+            _ => None,
+        };
+        match (kind, index.parse::<u16>()) {
+            (Some(kind), Ok(index)) => Ok(Self::new(kind, index.into())),
+            _ => Err(
+                Error::new(ErrorKind::InvalidArgument, format!("{text:?} is no device"))
+                    .with_hint("write cpu, gpu, or a number of one such as gpu:1"),
+            ),
+        }
+    }
+}
+
+impl TryFrom<&str> for Device {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl Serialize for Device {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -392,6 +429,31 @@ mod tests {
         assert_eq!(info_of(d, "no such fact").unwrap(), None);
         assert_eq!(with_default(d, default_device).unwrap(), d);
         assert!(d.description().unwrap().starts_with("Device("));
+    }
+
+    #[test]
+    fn devices_as_text() {
+        for (text, device) in [
+            ("cpu", Device::cpu()),
+            ("GPU", Device::gpu()),
+            (" gpu:1 ", Device::new(DeviceType::Gpu, 1)),
+        ] {
+            assert_eq!(text.parse::<Device>().unwrap(), device);
+            assert_eq!(device.to_string().parse::<Device>().unwrap(), device);
+        }
+        for bad in [
+            "",
+            "gpu:",
+            "gpu:-1",
+            "gpu:x",
+            "cuda",
+            "gpu:1:2",
+            ":",
+            "gpu:99999",
+        ] {
+            let e = bad.parse::<Device>().unwrap_err();
+            assert!(e.hint().is_some(), "{bad}");
+        }
     }
 
     #[test]

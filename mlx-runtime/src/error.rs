@@ -1,5 +1,7 @@
 //! The one error type of this crate, and the C error handler that feeds it.
 
+mod known;
+
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ffi::{c_char, c_void, CStr};
@@ -25,6 +27,8 @@ pub enum ErrorKind {
     OutOfMemory,
     /// A device, stream or backend is not there.
     Device,
+    /// The device failed while it worked: nothing more can run on it in this process.
+    DeviceLost,
     /// Reading or writing a file failed in the operating system.
     Io,
     /// A file is truncated, corrupt, or not of the format it should be.
@@ -110,6 +114,11 @@ impl Error {
         self.0.op
     }
 
+    /// The message, without operation and hint.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
@@ -162,6 +171,12 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|e| e as _)
+    }
+}
+
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
     }
 }
 
@@ -222,29 +237,6 @@ fn clean(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Kind and hint (if any) by what MLX's message contains; the first match counts.
-#[rustfmt::skip] // one row, one line
-const KNOWN: &[(&str, ErrorKind, &str)] = &[
-    ("cannot be broadcast", ErrorKind::Shape, "dimensions must be equal or 1, counted from the last; see `ops::expand_dims` and `ops::reshape`"),
-    ("no Stream(", ErrorKind::Device, "streams belong to threads: evaluate an array on the thread that built it before it moves to another one"),
-    ("Resource limit", ErrorKind::OutOfMemory, "too many buffers are alive: evaluate more often, and pad batches to few different lengths"),
-    ("allocate", ErrorKind::OutOfMemory, "use a smaller batch, more gradient checkpoints, or `memory::set_limit`"),
-    ("out of memory", ErrorKind::OutOfMemory, "use a smaller batch, more gradient checkpoints, or `memory::set_limit`"),
-    ("match cotangent shape", ErrorKind::Shape, "a value to differentiate is a scalar: reduce it with `ops::sum` or `ops::mean`"),
-    ("during function transformations", ErrorKind::InvalidArgument, "do not read values inside a compiled function: return them as outputs"),
-    ("without gpu backend", ErrorKind::Device, "this build of MLX has no GPU backend; use `Device::cpu()`"),
-    ("not supported on the GPU", ErrorKind::Dtype, "use float32, or `Device::cpu()`"),
-    ("quantized weights", ErrorKind::InvalidArgument, "capture quantised weights in the closure instead of passing them as inputs to differentiate"),
-    ("type", ErrorKind::Dtype, ""),
-    ("shape", ErrorKind::Shape, ""),
-    ("Shape", ErrorKind::Shape, ""),
-    ("dimension", ErrorKind::Shape, ""),
-    ("axis", ErrorKind::Shape, ""),
-    ("axes", ErrorKind::Shape, ""),
-    ("split", ErrorKind::Shape, ""),
-    ("size", ErrorKind::Shape, ""),
-];
-
 /// The error of a C call that failed, with the shapes of its inputs.
 #[cold]
 #[inline(never)]
@@ -261,7 +253,6 @@ fn build(op: &'static str, message: String, inputs: &[&Array]) -> Error {
         Some((_, rest)) => rest,
         None => &message,
     };
-    let known = KNOWN.iter().find(|(needle, ..)| message.contains(needle));
     let mut full = text.trim_end_matches('.').to_owned();
     if !inputs.is_empty() {
         full.push_str(" (inputs: ");
@@ -277,11 +268,11 @@ fn build(op: &'static str, message: String, inputs: &[&Array]) -> Error {
         }
         full.push(')');
     }
-    let kind = known.map_or(ErrorKind::Mlx, |k| k.1);
+    let (kind, hint) = known::classify(&message);
     let error = Error::new(kind, full).with_op(op);
-    match known {
-        Some((.., hint)) if !hint.is_empty() => error.with_hint(*hint),
-        _ => error,
+    match hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
     }
 }
 

@@ -45,7 +45,7 @@ pub struct Forecast {
 /// # Errors
 /// What MLX reports of the graph.
 pub fn forecast(arrays: &[&Array]) -> Result<Forecast> {
-    replay(arrays, AHEAD, u64::MAX)
+    forecast_list(&VectorArray::from_refs("forecast", arrays)?, None)
 }
 
 /// As [`forecast`], where MLX shortens its queue as soon as the evaluation holds more than `room`
@@ -54,11 +54,15 @@ pub fn forecast(arrays: &[&Array]) -> Result<Forecast> {
 /// # Errors
 /// As [`forecast`].
 pub fn forecast_within(arrays: &[&Array], room: usize) -> Result<Forecast> {
-    replay(arrays, AHEAD, room as u64)
+    forecast_list(&VectorArray::from_refs("forecast", arrays)?, Some(room))
 }
 
-fn replay(arrays: &[&Array], ahead: i32, limit: u64) -> Result<Forecast> {
-    let list = VectorArray::from_refs("forecast", arrays)?;
+/// [`forecast`], or [`forecast_within`] some room.
+pub(crate) fn forecast_list(list: &VectorArray, room: Option<usize>) -> Result<Forecast> {
+    replay(list, AHEAD, room.map_or(u64::MAX, |r| r as u64))
+}
+
+fn replay(list: &VectorArray, ahead: i32, limit: u64) -> Result<Forecast> {
     let _lock = crate::lock::graph_lock();
     let mut out = sys::mlxrs_replay {
         peak: 0,
@@ -116,7 +120,12 @@ mod tests {
         }
         let (queued, waiting) = (
             forecast(&[&b]).unwrap(),
-            replay(&[&b], 0, u64::MAX).unwrap(),
+            replay(
+                &VectorArray::from_refs("forecast", &[&b]).unwrap(),
+                0,
+                u64::MAX,
+            )
+            .unwrap(),
         );
         assert_eq!(waiting.peak, 2 * MB);
         // Two pieces of work for each: the product, and letting go of what it read. Up to 109 of

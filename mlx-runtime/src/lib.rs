@@ -5,7 +5,8 @@
 //!
 //! - [`Array`] is a lazy n-dimensional array; [`ops`] build arrays from arrays, under MLX's names.
 //! - [`transforms`] differentiate, checkpoint, compile and evaluate.
-//! - [`device`], [`stream`] and [`memory`] say where work runs and what it may use.
+//! - [`device`], [`stream`] and [`memory`] say where work runs and what it may use; [`Runtime`] sets
+//!   them up from the machine.
 //! - [`random`], [`optim`] and [`io`] complete what a trainer needs.
 //!
 //! No function panics on what a caller passes in: every failure is an [`Error`] that names the
@@ -47,6 +48,7 @@ pub mod nn;
 pub mod ops;
 pub mod optim;
 pub mod random;
+pub mod runtime;
 pub mod stream;
 pub mod transforms;
 
@@ -60,6 +62,7 @@ pub use dtype::{Dtype, Element};
 pub use error::{Error, ErrorKind, Result};
 pub use half::{bf16, f16};
 pub use num_complex::Complex32;
+pub use runtime::Runtime;
 
 /// The examples of the README, as tests.
 #[cfg(doctest)]

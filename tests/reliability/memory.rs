@@ -12,7 +12,9 @@ use mlx_runtime::model::{Model, TrainOptions, TrainStep};
 use mlx_runtime::nn::{Embedding, Linear, RmsNorm};
 use mlx_runtime::optim::AdamW;
 use mlx_runtime::random::Key;
-use mlx_runtime::{fused, memory, ops, random, transforms, Array, Dtype, ErrorKind, Result};
+use mlx_runtime::{
+    fused, memory, ops, random, transforms, Array, Dtype, ErrorKind, Result, Runtime,
+};
 use mlx_tests::{Attention, Config};
 
 /// The sum of two streams, one of them scaled: a helper without a model.
@@ -367,7 +369,11 @@ fn limits<M: Trained>() {
     let mut before = 0;
     for share in [100, 60, 30, 10] {
         let limit = least + (most - least) * share / 100;
+        // A runtime that refuses what passes the limit refuses nothing that was made to fit.
+        let runtime =
+            (share < 100).then(|| Runtime::builder().memory_limit(limit).build().unwrap());
         let (plan, peak) = within(limit, || case.measure::<M>()).unwrap();
+        drop(runtime);
         let again = plan.spans[0].again;
         assert!(peak <= limit, "{peak} of {limit}: {plan}");
         assert!(again >= before && plan.fits(), "{plan}");
@@ -442,6 +448,15 @@ fn refusals() {
             .contains("checkpoint = auto"));
         step.run(&batch, 1e-4).unwrap();
     });
+    // Within a runtime the limit holds for every policy.
+    let runtime = Runtime::builder().memory_limit(limit).build().unwrap();
+    let error = step.run(&batch, 1e-4).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+    assert!(
+        error.to_string().contains("a training step needs"),
+        "{error}"
+    );
+    drop(runtime);
 
     // All weights: what the optimiser carries is most of it.
     let full = Case {

@@ -301,6 +301,11 @@ unsafe fn new_data(
     dtype: Dtype,
 ) -> Result<Array> {
     ready();
+    let count: usize = shape
+        .iter()
+        .map(|&n| usize::try_from(n).unwrap_or(0))
+        .product();
+    crate::runtime::enforce::admit_bytes(op, count.saturating_mul(dtype.size()))?;
     // SAFETY: the caller's promise; MLX copies the elements before it returns.
     let raw = unsafe {
         sys::mlx_array_new_data(data, shape.as_ptr(), shape.len() as i32, dtype.as_raw())

@@ -12,6 +12,7 @@ use mlx_sys as sys;
 
 use crate::error::{check, from_c, init};
 use crate::handles::{MlxString, VectorArray};
+use crate::runtime::enforce;
 use crate::{Dtype, Error, Result};
 
 /// An n-dimensional array, or the recipe for one: operations build a graph that is computed when
@@ -176,6 +177,9 @@ impl Array {
     /// # Errors
     /// What any operation of its graph reports when it runs.
     pub fn eval(&self) -> Result<()> {
+        if enforce::is_on() {
+            return crate::transforms::eval(&[self]);
+        }
         let _lock = crate::lock::graph_lock();
         // SAFETY: the handle is valid.
         check("eval", unsafe { sys::mlx_array_eval(self.as_raw()) })

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::cuts::{Cut, Stack};
 use super::Checkpoint;
+use crate::runtime::size;
 use crate::{Error, ErrorKind, Result};
 
 /// The memory of a training step, in bytes, from [`super::TrainStep::plan`].
@@ -188,16 +189,5 @@ impl fmt::Display for MemoryPlan {
             self.parts(),
             self.cuts()
         )
-    }
-}
-
-/// Bytes in the unit that leaves one to three digits before the point.
-fn size(bytes: usize) -> String {
-    let n = bytes as f64;
-    match bytes {
-        0..=999 => format!("{bytes} B"),
-        1_000..=999_999 => format!("{:.0} kB", n / 1e3),
-        1_000_000..=999_999_999 => format!("{:.1} MB", n / 1e6),
-        _ => format!("{:.2} GB", n / 1e9),
     }
 }

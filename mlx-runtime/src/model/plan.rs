@@ -6,6 +6,7 @@ use super::cuts::{self, Cut, Stack};
 use super::layers::Cuts;
 use super::train::Next;
 use super::{Checkpoint, MemoryPlan, Model, TrainStep};
+use crate::runtime::enforce;
 use crate::{memory, transforms, Array, Dtype, Result};
 
 /// How the steps on batches of one shape are taken.
@@ -15,6 +16,8 @@ pub(super) struct Decision {
     pub nested: bool,
     /// MLX's memory limit meanwhile, where its queue must be kept short.
     pub limit: Option<usize>,
+    /// Whether it passes the limit, as it was asked for.
+    over: bool,
 }
 
 /// The decisions so far.
@@ -52,7 +55,8 @@ impl Decision {
             Some(limit) => Some(Restore(memory::set_limit(limit)?)),
             None => None,
         };
-        transforms::eval(arrays)
+        // The step's memory is known, and the limit may be another one just now.
+        enforce::trusted(|| transforms::eval(arrays))
     }
 }
 
@@ -144,12 +148,16 @@ impl<M: Model> TrainStep<M> {
             (seen.limit, seen.active) = (limit, active);
         }
         if let Some(decision) = seen.by_shape.get(&key) {
-            return Ok((decision.clone(), None));
+            let decision = decision.clone();
+            if decision.over && enforce::is_on() {
+                return Err(self.plan(batch)?.refusal());
+            }
+            return Ok((decision, None));
         }
         let found = self.search(batch, lr, active, limit)?;
-        // Who asks for a policy gets it.
+        // Who asks for a policy gets it, unless a runtime holds everyone to the limit.
         let open = matches!(self.options.checkpoint, None | Some(Checkpoint::Auto));
-        if found.peak > limit && open {
+        if found.peak > limit && (open || enforce::is_on()) {
             drop(found);
             return Err(self.plan(batch)?.refusal());
         }
@@ -182,7 +190,7 @@ impl<M: Model> TrainStep<M> {
             let tried = measure(Decision {
                 cuts: cuts::first(&stacks, cuts::layers(&stacks)),
                 nested: true,
-                limit: None,
+                ..Decision::default()
             })?;
             if tried.peak < best.peak {
                 best = tried;
@@ -211,6 +219,7 @@ impl<M: Model> TrainStep<M> {
             peak = peak.min(base.saturating_add(short.peak));
             decision.limit = Some(early);
         }
+        decision.over = peak > limit;
         drop(arrays);
         Ok(Measured {
             decision,

@@ -24,6 +24,7 @@ use mlx_sys as sys;
 
 use crate::error::check;
 use crate::handles::VectorArray;
+use crate::runtime::enforce;
 use crate::{Array, Result};
 
 pub use cache::{compile_as, CompileCache};
@@ -40,10 +41,12 @@ pub use vmap::{vmap, Vmap};
 /// Computes the arrays, and waits for them. MLX: `eval`.
 ///
 /// # Errors
-/// What any operation of their graphs reports when it runs.
+/// What any operation of their graphs reports when it runs; `OutOfMemory` if they would pass the
+/// memory limit of a [`crate::runtime::Runtime`].
 pub fn eval(arrays: &[&Array]) -> Result<()> {
     let list = VectorArray::from_refs("eval", arrays)?;
     let _lock = crate::lock::graph_lock();
+    let _admitted = enforce::admit("eval", &list)?;
     // SAFETY: the list is valid.
     check("eval", unsafe { sys::mlx_eval(list.as_raw()) })
 }
@@ -58,6 +61,7 @@ pub fn eval(arrays: &[&Array]) -> Result<()> {
 pub fn async_eval(arrays: &[&Array]) -> Result<()> {
     let list = VectorArray::from_refs("async_eval", arrays)?;
     let _lock = crate::lock::graph_lock();
+    let _admitted = enforce::admit("async_eval", &list)?;
     // SAFETY: the list is valid.
     check("async_eval", unsafe { sys::mlx_async_eval(list.as_raw()) })
 }

@@ -1,0 +1,212 @@
+//! What MLX's messages mean.
+
+use super::ErrorKind;
+
+/// Kind and hint of a message.
+pub(super) fn classify(message: &str) -> (ErrorKind, Option<&'static str>) {
+    let known = KNOWN.iter().find(|(needle, ..)| message.contains(needle));
+    match known {
+        Some((_, kind, hint)) => (*kind, Some(*hint).filter(|h| !h.is_empty())),
+        None => (ErrorKind::Mlx, None),
+    }
+}
+
+const SMALLER: &str = "use a smaller batch, more gradient checkpoints or quantised weights, or a memory limit that leaves room for other programs (`Runtime::builder().memory_limit(..)`)";
+const LOST: &str = "nothing more can run on the GPU in this process: start it again, from the last checkpoint; `nvidia-smi` and the system's log (`dmesg`) say what happened to the GPU";
+const ABSENT: &str = "see that `nvidia-smi` lists the GPU and that CUDA_VISIBLE_DEVICES does not hide it; install the driver, or build without the feature `cuda12` or `cuda13` to run on the CPU";
+const DRIVER: &str = "NVIDIA's driver is older than this build of MLX needs: update it, or build with the feature `cuda12` instead of `cuda13`";
+
+/// Kind and hint (if any) by what MLX's message contains; the first match counts.
+///
+/// CUDA's errors come as `CALL failed: TEXT`, where the text is `cudaGetErrorString`'s
+/// (mlx/backend/cuda/utils.cpp), those of cuBLAS with a number (cublas_utils.cpp: 3 is
+/// `CUBLAS_STATUS_ALLOC_FAILED`), Metal's as `Command buffer execution failed: TEXT` (mlx/backend/metal/device.cpp).
+#[rustfmt::skip] // one row, one line
+const KNOWN: &[(&str, ErrorKind, &str)] = &[
+    ("cannot be broadcast", ErrorKind::Shape, "dimensions must be equal or 1, counted from the last; see `ops::expand_dims` and `ops::reshape`"),
+    ("no Stream(", ErrorKind::Device, "streams belong to threads: evaluate an array on the thread that built it before it moves to another one"),
+
+    ("maximum allowed buffer size", ErrorKind::OutOfMemory, "one array is larger than the GPU allows: split it"),
+    ("Resource limit", ErrorKind::OutOfMemory, "too many buffers are alive: evaluate more often, and pad batches to few different lengths"),
+    ("allocate", ErrorKind::OutOfMemory, SMALLER),
+    ("out of memory", ErrorKind::OutOfMemory, SMALLER),
+    ("Insufficient Memory", ErrorKind::OutOfMemory, SMALLER),
+    ("OutOfMemory", ErrorKind::OutOfMemory, SMALLER),
+    ("bad_alloc", ErrorKind::OutOfMemory, SMALLER),
+    ("ALLOC_FAILED", ErrorKind::OutOfMemory, SMALLER),
+    ("failed with code: 3.", ErrorKind::OutOfMemory, SMALLER),
+
+    ("illegal memory access", ErrorKind::DeviceLost, LOST),
+    ("illegal instruction", ErrorKind::DeviceLost, LOST),
+    ("misaligned address", ErrorKind::DeviceLost, LOST),
+    ("invalid program counter", ErrorKind::DeviceLost, LOST),
+    ("global/shared address space", ErrorKind::DeviceLost, LOST),
+    ("hardware stack error", ErrorKind::DeviceLost, LOST),
+    ("device-side assert", ErrorKind::DeviceLost, LOST),
+    ("launch failure", ErrorKind::DeviceLost, LOST),
+    ("launch timed out", ErrorKind::DeviceLost, LOST),
+    ("ECC error", ErrorKind::DeviceLost, LOST),
+    ("NVLink error", ErrorKind::DeviceLost, LOST),
+    ("or a hardware error", ErrorKind::DeviceLost, LOST),
+    ("driver shutting down", ErrorKind::DeviceLost, LOST),
+    ("failed: unknown error", ErrorKind::DeviceLost, LOST),
+    ("GPU Hang", ErrorKind::DeviceLost, "the GPU was reset: start the process again, from the last checkpoint"),
+    ("GPU Timeout", ErrorKind::DeviceLost, "one command took the GPU too long: use smaller arrays, and start the process again"),
+    ("Address Fault", ErrorKind::DeviceLost, "the GPU was reset: start the process again, from the last checkpoint"),
+    ("victim of GPU error", ErrorKind::DeviceLost, "another program made the GPU fail: start the process again, from the last checkpoint"),
+    ("Innocent Victim", ErrorKind::DeviceLost, "another program made the GPU fail: start the process again, from the last checkpoint"),
+
+    ("no CUDA-capable device", ErrorKind::Device, ABSENT),
+    ("invalid device ordinal", ErrorKind::Device, "`device::device_count` says how many GPUs there are; CUDA_VISIBLE_DEVICES may hide some"),
+    ("devices are busy or unavailable", ErrorKind::Device, "another program has the GPU to itself: `nvidia-smi` shows which"),
+    ("device(s) is/are busy or unavailable", ErrorKind::Device, "another program has the GPU to itself: `nvidia-smi` shows which"),
+    ("driver version is insufficient", ErrorKind::Device, DRIVER),
+    ("unsupported display driver", ErrorKind::Device, DRIVER),
+    ("unsupported toolchain", ErrorKind::Device, DRIVER),
+    ("not supported in the installed CUDA driver", ErrorKind::Device, DRIVER),
+    ("no kernel image", ErrorKind::Device, "this build of MLX has no code for a GPU of this age; use the CPU: MLX_DEVICE=cpu"),
+    ("initialization error", ErrorKind::Device, "CUDA does not survive a fork: start processes anew instead, before MLX is used"),
+    ("system not yet initialized", ErrorKind::Device, "a service of the system is not running: with NVSwitch it is nvidia-fabricmanager"),
+
+    ("match cotangent shape", ErrorKind::Shape, "a value to differentiate is a scalar: reduce it with `ops::sum` or `ops::mean`"),
+    ("during function transformations", ErrorKind::InvalidArgument, "do not read values inside a compiled function: return them as outputs"),
+    ("without gpu backend", ErrorKind::Device, "this build of MLX has no GPU backend; use `Device::cpu()`"),
+    ("GPU backend is not available", ErrorKind::Device, "this build of MLX has no GPU backend; use `Device::cpu()`"),
+    ("has no GPU implementation", ErrorKind::Device, "run this operation on the CPU: `stream::with` a stream of `Device::cpu()`"),
+    ("has no CPU implementation", ErrorKind::Device, "run this operation on a GPU"),
+    ("Failed to compile kernel", ErrorKind::Mlx, "the compiler's message is about the kernel's source"),
+    ("not supported on the GPU", ErrorKind::Dtype, "use float32, or `Device::cpu()`"),
+    ("quantized weights", ErrorKind::InvalidArgument, "capture quantised weights in the closure instead of passing them as inputs to differentiate"),
+    ("type", ErrorKind::Dtype, ""),
+    ("shape", ErrorKind::Shape, ""),
+    ("Shape", ErrorKind::Shape, ""),
+    ("dimension", ErrorKind::Shape, ""),
+    ("axis", ErrorKind::Shape, ""),
+    ("axes", ErrorKind::Shape, ""),
+    ("split", ErrorKind::Shape, ""),
+    ("size", ErrorKind::Shape, ""),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ErrorKind::{Device, DeviceLost, OutOfMemory};
+
+    /// The kind of CUDA's text, as MLX reports it for some call.
+    fn cuda(text: &str) -> ErrorKind {
+        let kinds = [
+            "cudaMallocAsync(&data, size, stream)",
+            "cudaGraphLaunch(graph_exec, stream_)",
+            "cudaStreamSynchronize(stream_)",
+            "cuLaunchKernelEx(&config, func, params, nullptr)",
+        ]
+        .map(|call| {
+            let (kind, hint) = classify(&format!("{call} failed: {text}"));
+            assert!(hint.is_some(), "{text}");
+            kind
+        });
+        assert!(kinds.iter().all(|k| *k == kinds[0]), "{text}: {kinds:?}");
+        kinds[0]
+    }
+
+    #[test]
+    fn memory_that_runs_out() {
+        assert_eq!(cuda("out of memory"), OutOfMemory);
+        for text in [
+            "[malloc] Unable to allocate 17179869184 bytes.",
+            "cudaMallocManaged(&data, size) failed: out of memory",
+            "cublasLtCreate(&handle) failed with code: 3.",
+            "cudnnCreate(&handle) failed: CUDNN_STATUS_ALLOC_FAILED.",
+            "[metal::malloc] Attempting to allocate 99 bytes which is greater than the maximum allowed buffer size of 9 bytes.",
+            "[metal::malloc] Resource limit (499000) exceeded.",
+            "[METAL] Command buffer execution failed: Insufficient Memory (00000008:kIOGPUCommandBufferCallbackErrorOutOfMemory).",
+            "std::bad_alloc",
+        ] {
+            let (kind, hint) = classify(text);
+            assert_eq!(kind, OutOfMemory, "{text}");
+            assert!(hint.is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_gpu_that_fails() {
+        // The texts of cudaGetErrorString after which a context is of no use any more.
+        for text in [
+            "an illegal memory access was encountered",
+            "an illegal instruction was encountered",
+            "misaligned address",
+            "invalid program counter",
+            "operation not supported on global/shared address space",
+            "hardware stack error",
+            "device-side assert triggered",
+            "unspecified launch failure",
+            "the launch timed out and was terminated",
+            "uncorrectable ECC error encountered",
+            "uncorrectable NVLink error detected during the execution",
+            "Invalid access of peer GPU memory over nvlink or a hardware error",
+            "driver shutting down",
+            "unknown error",
+        ] {
+            assert_eq!(cuda(text), DeviceLost, "{text}");
+        }
+        for text in [
+            "Caused GPU Hang Error (00000003:kIOGPUCommandBufferCallbackErrorHang)",
+            "Caused GPU Timeout Error (00000002:kIOGPUCommandBufferCallbackErrorTimeout)",
+            "Caused GPU Address Fault Error (0000000b:kIOGPUCommandBufferCallbackErrorPageFault)",
+            "Discarded (victim of GPU error/recovery) (00000005:kIOGPUCommandBufferCallbackErrorInnocentVictim)",
+        ] {
+            let (kind, hint) = classify(&format!("[METAL] Command buffer execution failed: {text}."));
+            assert_eq!(kind, DeviceLost, "{text}");
+            assert!(hint.is_some_and(|h| h.contains("again")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_gpu_that_is_not_there() {
+        for text in [
+            "no CUDA-capable device is detected",
+            "invalid device ordinal",
+            "CUDA driver version is insufficient for CUDA runtime version",
+            "CUDA-capable device(s) is/are busy or unavailable",
+            "all CUDA-capable devices are busy or unavailable",
+            "system has unsupported display driver / cuda driver combination",
+            "the provided PTX was compiled with an unsupported toolchain.",
+            "API call is not supported in the installed CUDA driver",
+            "no kernel image is available for execution on the device",
+            "initialization error",
+            "system not yet initialized",
+        ] {
+            assert_eq!(cuda(text), Device, "{text}");
+        }
+        for text in [
+            "[gpu::eval] GPU backend is not available",
+            "[new_stream] Cannot make gpu stream without gpu backend.",
+            "FFT has no GPU implementation.",
+            "There is no Stream(gpu, 3) in current thread.",
+        ] {
+            let (kind, hint) = classify(text);
+            assert_eq!(kind, Device, "{text}");
+            assert!(hint.is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_rest_is_as_it_was() {
+        let kind = |text| classify(text).0;
+        assert_eq!(
+            kind("Shapes (2,3) and (4) cannot be broadcast."),
+            ErrorKind::Shape
+        );
+        assert_eq!(
+            kind("cublasLtMatmul(...) failed with code: 13."),
+            ErrorKind::Mlx
+        );
+        assert_eq!(
+            kind(
+                "Failed to compile kernel: error: identifier of type \"size_t\" has another shape."
+            ),
+            ErrorKind::Mlx
+        );
+        assert_eq!(kind("something unheard of"), ErrorKind::Mlx);
+    }
+}

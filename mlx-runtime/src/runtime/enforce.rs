@@ -1,0 +1,111 @@
+//! Refuses what would pass the memory limit, before it runs.
+//!
+//! For MLX the limit is a guideline: above it an evaluation waits for running work before it
+//! allocates more, and allocates then. On a CPU the system's allocator is asked, which promises more
+//! memory than there is; when the pages are touched the process ends, and where the allocator does refuse, MLX
+//! writes to the null pointer. So the graph is walked first.
+
+use std::cell::Cell;
+use std::sync::atomic::Ordering;
+
+use super::guards::ENFORCED;
+use super::limit::size;
+use crate::forecast::{forecast_list, Forecast};
+use crate::handles::VectorArray;
+use crate::{memory, Error, ErrorKind, Result};
+
+thread_local! {
+    static TRUSTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether evaluations of this thread are looked at: a runtime wants it, and [`trusted`] is not
+/// running.
+#[inline]
+pub(crate) fn is_on() -> bool {
+    ENFORCED.load(Ordering::Relaxed) && !TRUSTED.get()
+}
+
+/// Runs `f`, whose evaluations have been looked at by someone who knows more about them.
+pub(crate) fn trusted<T>(f: impl FnOnce() -> T) -> T {
+    struct Back(bool);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            TRUSTED.set(self.0);
+        }
+    }
+    let _back = Back(TRUSTED.replace(true));
+    f()
+}
+
+/// MLX's limit while one evaluation runs that has to wait for its own results; puts the one before
+/// back.
+pub(crate) struct ShortQueue(usize);
+
+impl Drop for ShortQueue {
+    fn drop(&mut self) {
+        // A limit that was set before is one that can be set again.
+        let _ = memory::set_limit(self.0);
+    }
+}
+
+/// Looks at an evaluation that is about to run. It may run while the result lives.
+///
+/// # Errors
+/// [`ErrorKind::OutOfMemory`] if it would pass the limit.
+pub(crate) fn admit(op: &'static str, list: &VectorArray) -> Result<Option<ShortQueue>> {
+    if !is_on() {
+        return Ok(None);
+    }
+    let (limit, active) = (memory::limit()?, memory::active()?);
+    let room = limit.saturating_sub(active);
+    let free = forecast_list(list, None)?;
+    // What allocates nothing passes no limit, even if one was set below what is in use.
+    if free.peak <= room || free.peak == 0 {
+        return Ok(None);
+    }
+    // Above its limit MLX waits for what is queued: it has to wait one operation earlier.
+    let early = (limit - limit / 128).saturating_sub(free.largest);
+    let short = forecast_list(list, Some(early.saturating_sub(active)))?;
+    if short.peak > room {
+        return Err(refusal(op, &short, active, limit));
+    }
+    Ok(Some(ShortQueue(memory::set_limit(early)?)))
+}
+
+/// Looks at an allocation of `bytes` for data of the caller's.
+///
+/// # Errors
+/// [`ErrorKind::OutOfMemory`] if it would pass the limit.
+pub(crate) fn admit_bytes(op: &'static str, bytes: usize) -> Result<()> {
+    if !is_on() {
+        return Ok(());
+    }
+    let (limit, active) = (memory::limit()?, memory::active()?);
+    if active.saturating_add(bytes) <= limit {
+        return Ok(());
+    }
+    let what = Forecast {
+        peak: bytes,
+        ..Forecast::default()
+    };
+    Err(refusal(op, &what, active, limit))
+}
+
+#[cold]
+fn refusal(op: &'static str, what: &Forecast, active: usize, limit: usize) -> Error {
+    let (needs, active, limit) = (size(what.peak), size(active), size(limit));
+    let one = if what.largest > what.peak / 2 {
+        format!(", {} of it for one operation", size(what.largest))
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "this needs {needs}{one}, {active} is in use already, and the memory limit is {limit}"
+    );
+    Error::new(ErrorKind::OutOfMemory, text)
+        .with_op(op)
+        .with_hint(
+            "work in smaller parts, drop arrays that are no longer needed, or raise the limit \
+             (`Runtime::builder().memory_limit(..)`)",
+        )
+}

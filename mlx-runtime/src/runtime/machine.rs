@@ -1,0 +1,235 @@
+//! What machine this is.
+
+use serde::Serialize;
+
+use super::cgroup;
+use crate::device::{self, Device, DeviceType, Info};
+use crate::{backend, Error, ErrorKind, Result};
+
+/// What MLX was built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Backend {
+    /// No GPU.
+    Cpu,
+    /// NVIDIA's GPUs, with memory of their own.
+    Cuda,
+    /// Apple's GPUs, which share the machine's memory.
+    Metal,
+}
+
+/// The memory of one GPU, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Gpu {
+    /// What it is called.
+    pub name: String,
+    /// All of its memory; on Apple's chips, the machine's.
+    pub total: usize,
+    /// What no program uses, where that is known.
+    pub free: Option<usize>,
+    /// What Metal recommends to use at most.
+    pub recommended: Option<usize>,
+}
+
+/// What limits are chosen from. Sizes are bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Machine {
+    /// What MLX was built for.
+    pub backend: Backend,
+    /// What the processors are called.
+    pub cpu: String,
+    /// The memory that is built in.
+    pub memory: usize,
+    /// What the process's control group may use, if that is limited.
+    pub group_limit: Option<usize>,
+    /// What other programs leave, where that is known.
+    pub available: Option<usize>,
+    /// What MLX holds in this process already, its cache included.
+    pub held: usize,
+    /// The GPUs that MLX finds.
+    pub gpus: Vec<Gpu>,
+}
+
+impl Gpu {
+    /// A GPU with that much memory.
+    pub fn new(name: impl Into<String>, total: usize) -> Self {
+        Gpu {
+            name: name.into(),
+            total,
+            free: None,
+            recommended: None,
+        }
+    }
+}
+
+impl Machine {
+    /// A machine without a GPU; the other fields can be set.
+    pub fn new(backend: Backend, memory: usize) -> Self {
+        Machine {
+            backend,
+            cpu: String::new(),
+            memory,
+            group_limit: None,
+            available: None,
+            held: 0,
+            gpus: Vec::new(),
+        }
+    }
+
+    /// This machine.
+    ///
+    /// # Errors
+    /// If MLX cannot say what devices there are.
+    pub fn detect() -> Result<Self> {
+        let backend = if backend::metal::is_available()? {
+            Backend::Metal
+        } else if backend::cuda::is_available()? {
+            Backend::Cuda
+        } else {
+            Backend::Cpu
+        };
+        let mut machine = Machine::new(backend, physical_memory());
+        machine.cpu = text(device::info_of(Device::cpu(), "device_name")?);
+        machine.group_limit = cgroup::limit();
+        machine.available = available_memory();
+        for index in 0..device::device_count(DeviceType::Gpu)? {
+            let device = Device::new(DeviceType::Gpu, index);
+            let size = |key| -> Result<Option<usize>> {
+                Ok(match device::info_of(device, key)? {
+                    Some(Info::Size(n)) => Some(n),
+                    _ => None,
+                })
+            };
+            // CUDA's name, then Metal's.
+            let total = size("total_memory")?.or(size("memory_size")?);
+            let name = text(device::info_of(device, "device_name")?);
+            machine.gpus.push(Gpu {
+                free: size("free_memory")?,
+                recommended: size("max_recommended_working_set_size")?,
+                ..Gpu::new(name, total.unwrap_or(0))
+            });
+        }
+        // With CUDA these calls fail where there is no GPU, and that is said better elsewhere.
+        if backend != Backend::Cuda || !machine.gpus.is_empty() {
+            machine.held = crate::memory::active()? + crate::memory::cache()?;
+        }
+        Ok(machine)
+    }
+
+    /// The machine's memory, or what the process's group may use of it.
+    pub fn usable(&self) -> usize {
+        self.memory.min(self.group_limit.unwrap_or(usize::MAX))
+    }
+
+    /// The GPU that `device` is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Device`] if it is none, or not there.
+    pub(super) fn gpu(&self, device: Device) -> Result<&Gpu> {
+        usize::try_from(device.index())
+            .ok()
+            .and_then(|i| self.gpus.get(i))
+            .ok_or_else(|| self.absent(device))
+    }
+
+    /// Why `device` cannot be used.
+    pub(super) fn absent(&self, device: Device) -> Error {
+        let cpu = "set MLX_DEVICE=cpu (or leave the device out) to run on the CPU";
+        let (why, hint) = match (self.backend, self.gpus.len()) {
+            (Backend::Cpu, _) => (
+                "MLX was built without a GPU backend".to_owned(),
+                format!(
+                    "for NVIDIA build with the feature `cuda12` or `cuda13`, for Apple on macOS; {cpu}"
+                ),
+            ),
+            (Backend::Cuda, 0) => (
+                "MLX was built for CUDA and finds no GPU".to_owned(),
+                "install NVIDIA's driver, see that `nvidia-smi` lists the GPU and that \
+                 CUDA_VISIBLE_DEVICES does not hide it; without a GPU, build without the feature `cuda12` or `cuda13`"
+                    .to_owned(),
+            ),
+            (_, 0) => ("MLX finds no GPU".to_owned(), cpu.to_owned()),
+            (_, 1) => ("MLX finds one GPU, gpu:0".to_owned(), "use gpu:0".to_owned()),
+            (_, n) => (
+                format!("MLX finds {n} GPUs, gpu:0 to gpu:{}", n - 1),
+                "use one of those".to_owned(),
+            ),
+        };
+        Error::new(ErrorKind::Device, format!("there is no {device}: {why}")).with_hint(hint)
+    }
+}
+
+fn text(fact: Option<Info>) -> String {
+    fact.map(|f| f.to_string()).unwrap_or_default()
+}
+
+fn physical_memory() -> usize {
+    let value = |name| {
+        // SAFETY: takes a number and reads nothing of ours.
+        usize::try_from(unsafe { libc::sysconf(name) }).unwrap_or(0)
+    };
+    value(libc::_SC_PHYS_PAGES).saturating_mul(value(libc::_SC_PAGESIZE))
+}
+
+/// What Linux estimates that programs can take without swapping.
+fn available_memory() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    let kib: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_memory_and_every_device_a_name() {
+        let m = Machine::detect().unwrap();
+        assert!(m.memory > 100 << 20, "{m:?}");
+        assert!(m.usable() <= m.memory);
+        assert!(!m.cpu.is_empty());
+        let gpu = device::device_count(DeviceType::Gpu).unwrap() as usize;
+        assert_eq!(m.gpus.len(), gpu);
+        for g in &m.gpus {
+            assert!(!g.name.is_empty() && g.total > 0, "{g:?}");
+        }
+        if cfg!(target_os = "linux") {
+            assert!(m.available.unwrap() <= m.memory);
+        }
+    }
+
+    #[test]
+    fn an_absent_gpu_is_one_error_that_says_what_to_do() {
+        let mut m = Machine::new(Backend::Cpu, 1 << 34);
+        let e = m.gpu(Device::gpu()).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Device);
+        let text = e.to_string();
+        assert!(
+            text.contains("cuda13") && text.contains("MLX_DEVICE=cpu"),
+            "{text}"
+        );
+
+        m.backend = Backend::Cuda;
+        let text = m.gpu(Device::gpu()).unwrap_err().to_string();
+        assert!(
+            text.contains("driver") && text.contains("nvidia-smi"),
+            "{text}"
+        );
+
+        m.gpus.push(Gpu::new("one", 80 << 30));
+        let text = m
+            .gpu(Device::new(DeviceType::Gpu, 3))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("no gpu:3") && text.contains("use gpu:0"),
+            "{text}"
+        );
+        assert!(m.gpu(Device::new(DeviceType::Gpu, -1)).is_err());
+        assert_eq!(m.gpu(Device::gpu()).unwrap().name, "one");
+    }
+}

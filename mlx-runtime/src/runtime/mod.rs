@@ -1,0 +1,192 @@
+//! Device and memory set-up, in one guard.
+//!
+//! ```
+//! use mlx_runtime::runtime::Runtime;
+//! # use mlx_runtime::{ops, Dtype};
+//! let runtime = Runtime::builder().memory_limit(0.5).build()?;
+//! eprintln!("{}", runtime.report()); // the device, the limits, and why
+//! // An evaluation that would pass the limit is an error.
+//! let huge = ops::exp(&ops::ones(&[1 << 20, 1 << 20], Dtype::Float32)?)?;
+//! let error = huge.eval().unwrap_err();
+//! assert_eq!(error.kind(), mlx_runtime::ErrorKind::OutOfMemory);
+//! drop(runtime); // the device and the limits are as they were
+//! # Ok::<(), mlx_runtime::Error>(())
+//! ```
+
+#[cfg(target_os = "linux")]
+mod cgroup;
+mod choose;
+pub(crate) mod enforce;
+mod guards;
+mod limit;
+mod machine;
+mod report;
+
+pub use choose::Chosen;
+pub(crate) use limit::size;
+pub use limit::Limit;
+pub use machine::{Backend, Gpu, Machine};
+pub use report::Report;
+
+use crate::device::Device;
+use crate::{Error, Result};
+
+/// Where cgroups are unknown nothing is limited by them.
+#[cfg(not(target_os = "linux"))]
+mod cgroup {
+    pub(super) fn limit() -> Option<usize> {
+        None
+    }
+}
+
+/// The device, the memory, cache and wired limits, for the whole process, until dropped.
+///
+/// Settings are the process's, so that one runtime for a program is usual. Runtimes nest: each puts
+/// back what it found, and whatever the order in which several are dropped, the first state returns with the last.
+#[derive(Debug)]
+#[must_use = "dropping it puts the settings back"]
+pub struct Runtime {
+    id: u64,
+    report: Report,
+}
+
+impl Runtime {
+    /// Everything as the machine suggests, unless the builder is told otherwise.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// What was chosen, and why.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Leaves the settings in place for the rest of the process.
+    pub fn keep(self) -> Report {
+        let report = self.report.clone();
+        std::mem::forget(self);
+        report
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        guards::leave(self.id);
+    }
+}
+
+/// What a [`Runtime`] is made of. What is not set comes from the environment (`MLX_DEVICE`) and from
+/// the machine.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Builder {
+    device: Option<Result<Device>>,
+    memory: Option<Result<Limit>>,
+    cache: Option<Result<Limit>>,
+    wired: Option<Result<Limit>>,
+    enforce: Option<bool>,
+}
+
+/// What can be a setting: a value, or something that may become one.
+fn setting<T, V>(value: V) -> Option<Result<T>>
+where
+    V: TryInto<T>,
+    V::Error: Into<Error>,
+{
+    Some(value.try_into().map_err(Into::into))
+}
+
+impl Builder {
+    /// The device: a [`Device`], or text such as `cpu`, `gpu` or `gpu:1`. Otherwise `MLX_DEVICE` says
+    /// it in the same words; otherwise it is the first GPU, or the CPU where there is none.
+    pub fn device<D>(mut self, device: D) -> Self
+    where
+        D: TryInto<Device>,
+        D::Error: Into<Error>,
+    {
+        self.device = setting(device);
+        self
+    }
+
+    /// The most memory that arrays may use: a [`Limit`], bytes as `usize`, a share as `f64`, or text.
+    /// A share is one of the device's memory: a CUDA GPU's own, else the machine's, or what the process's
+    /// control group may use of it.
+    ///
+    /// Unless set: 95 % of a CUDA GPU's memory; 80 % of the machine's on a CPU; what Metal recommends on
+    /// Apple's chips, at least 80 % of the machine's; and less where other programs leave less.
+    pub fn memory_limit<L>(mut self, limit: L) -> Self
+    where
+        L: TryInto<Limit>,
+        L::Error: Into<Error>,
+    {
+        self.memory = setting(limit);
+        self
+    }
+
+    /// How much unused memory MLX keeps for reuse; 0 keeps none. A share is one of the memory limit.
+    ///
+    /// Unless set: the memory limit on a GPU, where MLX gives it back when memory is short; an eighth
+    /// of the memory limit on a CPU, where it does not, and at most 1 GiB.
+    pub fn cache_limit<L>(mut self, limit: L) -> Self
+    where
+        L: TryInto<Limit>,
+        L::Error: Into<Error>,
+    {
+        self.cache = setting(limit);
+        self
+    }
+
+    /// How much memory Metal keeps resident; other backends have no such setting and ignore it. A share
+    /// is one of what Metal recommends, which is also what is set unless this is called.
+    pub fn wired_limit<L>(mut self, limit: L) -> Self
+    where
+        L: TryInto<Limit>,
+        L::Error: Into<Error>,
+    {
+        self.wired = setting(limit);
+        self
+    }
+
+    /// Whether an evaluation that would pass the memory limit is refused before it runs, with
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory). That takes a walk over its graph, a microsecond or two for
+    /// each operation; a [`TrainStep`](crate::model::TrainStep) knows its memory and is not walked again.
+    ///
+    /// Unless set: where MLX allocates from the system's memory (on a CPU and on Apple's chips), where running
+    /// out of it may end the process, and everywhere if a memory limit is set here. On a CUDA GPU with the default
+    /// limit the driver refuses what does not fit, which is an error as well.
+    pub fn enforce(mut self, yes: bool) -> Self {
+        self.enforce = Some(yes);
+        self
+    }
+
+    /// Applies the settings.
+    ///
+    /// # Errors
+    /// [`Device`](crate::ErrorKind::Device) if the device is not there, with what to do;
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a limit that is none, or more than there is.
+    /// Nothing has changed then.
+    pub fn build(self) -> Result<Runtime> {
+        let asked = choose::Asked {
+            memory: self.memory.transpose()?,
+            cache: self.cache.transpose()?,
+            wired: self.wired.transpose()?,
+            enforce: self.enforce,
+        };
+        let machine = Machine::detect()?;
+        let environment = std::env::var(choose::VARIABLE).ok();
+        let code = self.device.transpose()?;
+        let (device, reason) = choose::device(&machine, code, environment.as_deref())?;
+        let limits = choose::limits(&machine, device, &asked)?;
+        let id = guards::enter(&guards::Settings {
+            device,
+            memory: limits.memory.bytes,
+            cache: limits.cache.bytes,
+            wired: limits.wired.as_ref().map(|w| w.bytes),
+            enforced: limits.enforced,
+        })?;
+        Ok(Runtime {
+            id,
+            report: Report::new(machine, (device, reason), limits),
+        })
+    }
+}

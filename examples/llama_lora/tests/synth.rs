@@ -108,3 +108,55 @@ fn what_cannot_be_drawn_is_said() {
         assert!(error.contains(part), "{args}: {error}");
     }
 }
+
+/// `mlx_lm/dump_synth.py` drew the same weights, adapter and batch with MLX's Python package and took mlx-lm's steps.
+fn dumped() -> Value {
+    serde_json::from_str(include_str!("mlx_lm/synth.json")).unwrap()
+}
+
+fn numbers(list: &Value) -> Vec<f64> {
+    let list = list.as_array().unwrap();
+    list.iter().map(|n| n.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn the_first_losses_are_mlx_lms() {
+    let (place, dump) = (Place::new(), dumped());
+    for case in dump["cases"].as_array().unwrap() {
+        let text = |name: &str| case[name].to_string().replace('"', "");
+        let line = place.ok(&format!(
+            "bench --model synth:tiny?seed={} --seed {} --batch-size {} --tokens {} --learning-rate {} --bits {} \
+             --dtype {} --grad-checkpoint {} --steps 10 --warmup 0 --json",
+            dump["weights_seed"], dump["seed"], dump["batch_size"], dump["tokens"], dump["learning_rate"],
+            text("bits"), text("dtype"), text("grad_checkpoint"),
+        ));
+        let found: Value = serde_json::from_str(&line).unwrap();
+        let (ours, theirs) = (numbers(&found["losses"]), numbers(&case["losses"]));
+        assert_eq!((ours.len(), theirs.len()), (10, 10));
+        // Another seed's first loss is 1e-2 away, the ten losses of a case are 5e-2 apart.
+        let tolerance = if text("dtype") == "float32" {
+            2e-6
+        } else {
+            5e-4
+        };
+        for (a, b) in ours.iter().zip(&theirs) {
+            assert!((a - b).abs() <= tolerance * b, "{case}: {ours:?}");
+        }
+    }
+}
+
+#[test]
+fn large_matrices_are_drawn_in_the_same_blocks() {
+    use llama_lora::synth::draw;
+    let dump = dumped();
+    let rows = i32::try_from(draw::BLOCK / 1024).unwrap() + 2;
+    let dtype = mlx_runtime::Dtype::Float32;
+    let big = draw::normal("big", &[rows, 1024], dtype, u64::MAX - 2).unwrap();
+    let values = big.to_vec::<f32>().unwrap();
+    for block in dump["blocks"].as_array().unwrap() {
+        let at = numbers(&block["at"]);
+        let found = values[at[0] as usize * 1024 + at[1] as usize];
+        let wanted = block["value"].as_f64().unwrap();
+        assert!((f64::from(found) - wanted).abs() < 1e-8, "{block}: {found}");
+    }
+}

@@ -1,0 +1,108 @@
+"""The weights, adapter and batch of `synth:CONFIG`, drawn by MLX's Python package into mlx-lm's model.
+
+The rule is the one at the head of `src/synth/draw.rs`; `tests/synth.rs` holds the two to each other.
+
+    python weights.py CONFIG --out FILE.safetensors [--seed 0] [--dtype bfloat16]     # for that test
+"""
+import argparse
+import json
+import pathlib
+
+import mlx.core as mx
+import mlx.nn as nn
+from mlx.utils import tree_flatten
+from mlx_lm.models.llama import Model, ModelArgs
+from mlx_lm.tuner.utils import linear_to_lora_layers
+
+BLOCK = 1 << 25
+KEYS = ["self_attn." + k for k in ("q_proj", "k_proj", "v_proj", "o_proj")]
+
+
+def read_config(config):
+    """The `config.json` that is called `config`, or lies there."""
+    path = pathlib.Path(config)
+    if not path.is_file():
+        path = pathlib.Path(__file__).resolve().parent.parent / "configs" / f"{config}.json"
+    return json.loads(path.read_text())
+
+
+def seed_of(seed, name):
+    h = 0xCBF29CE484222325
+    for b in name.encode():
+        h = (h ^ b) * 0x100000001B3 % 2**64
+    return (h + seed) % 2**64
+
+
+def normal(name, shape, dtype, seed):
+    start = seed_of(seed, name)
+
+    def draw(shape, i):
+        key = mx.random.key((start + i) % 2**64)
+        return mx.random.normal(shape, dtype=dtype, loc=0.0, scale=0.02, key=key)
+
+    rows, values = shape[0], 1
+    for n in shape:
+        values *= n
+    if values <= BLOCK:
+        return draw(shape, 0)
+    most = max(BLOCK // (values // rows), 1)
+    starts = range(0, rows, most)
+    return mx.concatenate([draw([min(most, rows - at), *shape[1:]], i) for i, at in enumerate(starts)])
+
+
+def adapter(name, shape, seed):
+    if not name.endswith(".lora_a"):
+        return mx.zeros(shape)
+    limit = shape[0] ** -0.5
+    key = mx.random.key(seed_of(seed, name))
+    return mx.random.uniform(-limit, limit, shape, mx.float32, key)
+
+
+def batch(rows, tokens, vocabulary, seed):
+    """`[rows, tokens + 1]`: mlx-lm's step shifts it by one itself."""
+    return mx.random.randint(0, vocabulary, [rows, tokens + 1], key=mx.random.key(seed_of(seed, "batch.0")))
+
+
+def build(config, dtype, bits=16, group_size=64, seed=0):
+    """mlx-lm's Llama with these weights, each tensor drawn (and packed) on its own."""
+    known = ModelArgs.from_dict(config)
+    model = Model(known)
+    weights = []
+    for name, value in tree_flatten(model.parameters()):
+        if value.ndim > 1:
+            weights.append((name, normal(name, value.shape, dtype, seed)))
+        else:
+            weights.append((name, mx.ones(value.shape, dtype)))
+    model.load_weights(weights)
+    del weights
+    if bits != 16:
+        nn.quantize(model, group_size=group_size, bits=bits)
+    for _, value in tree_flatten(model.parameters()):
+        mx.eval(value)
+    mx.clear_cache()
+    return model
+
+
+def adapt(model, rank=8, scale=20.0, seed=0):
+    """mlx-lm's adapters on the attention of all layers, with the first values of the rule."""
+    model.freeze()
+    parameters = {"rank": rank, "scale": scale, "dropout": 0.0, "keys": KEYS}
+    linear_to_lora_layers(model, len(model.layers), parameters)
+    first = [(n, adapter(n, v.shape, seed)) for n, v in tree_flatten(model.trainable_parameters())]
+    model.load_weights(first, strict=False)
+    mx.eval(model.parameters())
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("config")
+    p.add_argument("--out", required=True)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--dtype", default="bfloat16")
+    a = p.parse_args()
+    model = build(read_config(a.config), getattr(mx, a.dtype), seed=a.seed)
+    mx.save_safetensors(a.out, dict(tree_flatten(model.parameters())))
+
+
+if __name__ == "__main__":
+    main()

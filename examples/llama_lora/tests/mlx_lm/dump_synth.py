@@ -1,0 +1,31 @@
+"""Losses of mlx-lm's own LoRA steps on `synth:tiny`, for tests/synth.rs, and values of a matrix that is drawn in blocks.
+
+    python -m venv peer && peer/bin/pip install "mlx[cpu]==0.32.2" "mlx-lm==0.32.2"
+    MLX_DISABLE_COMPILE=1 peer/bin/python tests/mlx_lm/dump_synth.py > tests/mlx_lm/synth.json
+"""
+import argparse
+import json
+import pathlib
+import sys
+
+import mlx.core as mx
+import mlx_lm
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+import peer  # noqa: E402
+import weights  # noqa: E402
+
+CASES = [("float32", 16, "never"), ("float32", 4, "never"), ("bfloat16", 16, "never"), ("bfloat16", 16, "always")]
+STEPS = {"batch_size": 2, "tokens": 40, "learning_rate": 1e-4, "seed": 1, "weights_seed": 2, "group_size": 64}
+
+losses = []
+for dtype, bits, again in CASES:
+    a = argparse.Namespace(model="tiny", steps=10, warmup=0, dtype=dtype, bits=bits, grad_checkpoint=again, **STEPS)
+    losses.append({"dtype": dtype, "bits": bits, "grad_checkpoint": again, "losses": peer.measure(a)["losses"]})
+
+rows = weights.BLOCK // 1024
+big = weights.normal("big", [rows + 2, 1024], mx.float32, 2**64 - 3)
+at = [[0, 0], [rows - 1, 1023], [rows, 0], [rows + 1, 1023]]
+blocks = [{"at": p, "value": big[p[0], p[1]].item()} for p in at]
+versions = {"mlx": mx.__version__, "mlx_lm": mlx_lm.__version__}
+print(json.dumps({"versions": versions, **STEPS, "cases": losses, "blocks": blocks}, indent=1))

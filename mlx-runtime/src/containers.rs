@@ -188,7 +188,7 @@ macro_rules! list {
                 if raw.ctx.is_null() {
                     return Err(from_c(stringify!($name), &[]));
                 }
-                Ok(Self(raw))
+                Ok(Self::own(raw))
             }
         }
 
@@ -231,7 +231,7 @@ list! {
     VectorVectorArray(mlx_vector_vector_array) of VectorArray,
     |items: &[VectorArray]| plain(items, VectorArray::as_raw),
     sys::mlx_vector_array { ctx: null_mut() },
-    |raw| Ok(VectorArray(raw)) =>
+    |raw| Ok(VectorArray::own(raw)) =>
     mlx_vector_vector_array_new mlx_vector_vector_array_new_data mlx_vector_vector_array_new_value
     mlx_vector_vector_array_set mlx_vector_vector_array_set_data mlx_vector_vector_array_set_value
     mlx_vector_vector_array_append_data mlx_vector_vector_array_append_value
@@ -278,7 +278,7 @@ impl MlxString {
         init();
         let text = c_string("MlxString", text)?;
         // SAFETY: the text is valid and copied.
-        let made = Self(unsafe { sys::mlx_string_new_data(text.as_ptr()) });
+        let made = Self::own(unsafe { sys::mlx_string_new_data(text.as_ptr()) });
         if made.as_raw().ctx.is_null() {
             return Err(from_c("MlxString", &[]));
         }
@@ -295,7 +295,7 @@ impl Default for MlxString {
     /// No text.
     fn default() -> Self {
         // SAFETY: makes a handle without a value.
-        Self(unsafe { sys::mlx_string_new() })
+        Self::own(unsafe { sys::mlx_string_new() })
     }
 }
 

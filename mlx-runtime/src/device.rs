@@ -15,6 +15,7 @@ use serde::{Serialize, Serializer};
 use crate::containers::MlxString;
 use crate::error::{check, from_c, init};
 use crate::handles::{c_string, VectorString};
+use crate::live::{live, Live};
 use crate::{Error, ErrorKind, Result};
 
 /// CPU or GPU.
@@ -82,7 +83,7 @@ impl Device {
         if raw.ctx.is_null() {
             return Err(from_c("device", &[]));
         }
-        Ok(Handle(raw))
+        Ok(Handle(raw, Live::new()))
     }
 
     /// # Errors
@@ -151,12 +152,12 @@ const fn raw_type(kind: DeviceType) -> sys::mlx_device_type {
 }
 
 /// Owns one `mlx_device`.
-pub(crate) struct Handle(sys::mlx_device);
+pub(crate) struct Handle(sys::mlx_device, live!(Device));
 
 impl Handle {
     pub(crate) fn null() -> Self {
         // SAFETY: makes a handle without a value.
-        Self(unsafe { sys::mlx_device_new() })
+        Self(unsafe { sys::mlx_device_new() }, Live::new())
     }
 
     fn same(&self, other: &Self) -> bool {
@@ -353,7 +354,7 @@ pub fn info(device: Device) -> Result<BTreeMap<String, Info>> {
 }
 
 /// What MLX knows about a device. Owns one `mlx_device_info`.
-struct Facts(sys::mlx_device_info);
+struct Facts(sys::mlx_device_info, live!(DeviceInfo));
 
 impl Drop for Facts {
     fn drop(&mut self) {
@@ -369,7 +370,7 @@ impl Facts {
         device.check_available(Self::OP)?;
         let handle = device.handle()?;
         // SAFETY: makes a handle without a value.
-        let mut info = Self(unsafe { sys::mlx_device_info_new() });
+        let mut info = Self(unsafe { sys::mlx_device_info_new() }, Live::new());
         // SAFETY: both handles are ours.
         check(Self::OP, unsafe {
             sys::mlx_device_info_get(&mut info.0, handle.as_raw())

@@ -18,12 +18,13 @@ use mlx_sys as sys;
 
 use crate::error::{from_c, init as ready};
 use crate::handles::c_string;
+use crate::live::{live, Live};
 use crate::{Error, Result};
 
 pub use crate::generated::distributed::*;
 
 /// Processes that compute together. Owns one `mlx_distributed_group`.
-pub struct Group(sys::mlx_distributed_group);
+pub struct Group(sys::mlx_distributed_group, live!(Group));
 
 /// The group that [`init`] found, or one of this process alone. `None` chooses the backend that is
 /// there; `strict` makes it an error if none can be set up. MLX: `distributed.init`.
@@ -36,7 +37,7 @@ pub fn init(strict: bool, backend: Option<&str>) -> Result<Group> {
     let backend = backend.map(|b| c_string(OP, b)).transpose()?;
     let name = backend.as_ref().map_or(std::ptr::null(), |b| b.as_ptr());
     // SAFETY: makes a handle without a value.
-    let mut group = Group(unsafe { sys::mlx_distributed_group_new() });
+    let mut group = Group(unsafe { sys::mlx_distributed_group_new() }, Live::new());
     // SAFETY: the destination is ours; the name is null or valid.
     let status = unsafe { sys::mlx_distributed_init(&mut group.0, strict, name) };
     group.checked(OP, status)
@@ -77,7 +78,7 @@ impl Group {
     /// If the backend cannot split groups; a group of one process cannot be split.
     pub fn split(&self, color: i32, key: i32) -> Result<Group> {
         // SAFETY: makes a handle without a value.
-        let mut group = Group(unsafe { sys::mlx_distributed_group_new() });
+        let mut group = Group(unsafe { sys::mlx_distributed_group_new() }, Live::new());
         // SAFETY: both handles are ours.
         let status = unsafe { sys::mlx_distributed_group_split(&mut group.0, self.0, color, key) };
         group.checked("distributed.split", status)

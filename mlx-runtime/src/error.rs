@@ -209,7 +209,8 @@ unsafe extern "C" fn on_error(message: *const c_char, _data: *mut c_void) {
 }
 
 /// Installs the handler before the first call of this crate into MLX C, whose default one exits
-/// the process. One atomic load once that is done.
+/// the process, and gives the thread its streams. An atomic load and one of the thread's once that is
+/// done.
 #[inline]
 pub(crate) fn init() {
     static ONCE: Once = Once::new();
@@ -219,6 +220,7 @@ pub(crate) fn init() {
         unsafe { mlx_sys::mlx_set_error_handler(Some(on_error), std::ptr::null_mut(), None) };
         crate::memory::raise_cpu_cache();
     });
+    crate::stream::settle();
 }
 
 /// Takes the message of the call that just failed on this thread.

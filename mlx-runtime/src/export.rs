@@ -28,6 +28,7 @@ use mlx_sys as sys;
 use crate::containers::{MapStringToArray, VectorArray};
 use crate::error::{check, from_c, init};
 use crate::io::c_path;
+use crate::live::{live, Live};
 use crate::lock::graph_lock;
 use crate::transforms::closure::{failure, Handle};
 use crate::transforms::NamedClosure;
@@ -105,6 +106,7 @@ where
 /// dropped. MLX: `exporter`. Owns one `mlx_function_exporter`.
 pub struct Exporter {
     raw: sys::mlx_function_exporter,
+    _live: live!(Exporter),
 }
 
 /// An [`Exporter`] of `f` to the file at `path`.
@@ -124,7 +126,10 @@ where
     if raw.ctx.is_null() {
         return Err(from_c(OP, &[]));
     }
-    Ok(Exporter { raw })
+    Ok(Exporter {
+        raw,
+        _live: Live::new(),
+    })
 }
 
 impl Exporter {
@@ -184,6 +189,7 @@ impl Drop for Exporter {
 /// A function from a file. Owns one `mlx_imported_function`.
 pub struct ImportedFunction {
     raw: sys::mlx_imported_function,
+    _live: live!(ImportedFunction),
 }
 
 /// The function in the file at `path`. MLX: `import_function`.
@@ -200,7 +206,10 @@ pub fn import_function(path: impl AsRef<Path>) -> Result<ImportedFunction> {
     if raw.ctx.is_null() {
         return Err(from_c(OP, &[]));
     }
-    Ok(ImportedFunction { raw })
+    Ok(ImportedFunction {
+        raw,
+        _live: Live::new(),
+    })
 }
 
 impl ImportedFunction {

@@ -20,11 +20,12 @@ use mlx_sys as sys;
 use crate::containers::VectorArray;
 use crate::error::{check, from_c, init};
 use crate::handles::c_string;
+use crate::live::{live, Live};
 use crate::{Array, Error, ErrorKind, Result};
 
 /// Names for arrays in a graph's text; arrays without one are called by letters. Owns one
 /// `mlx_node_namer`.
-pub struct NodeNamer(sys::mlx_node_namer);
+pub struct NodeNamer(sys::mlx_node_namer, live!(NodeNamer));
 
 impl NodeNamer {
     /// No names.
@@ -34,7 +35,7 @@ impl NodeNamer {
     pub fn new() -> Result<Self> {
         init();
         // SAFETY: takes nothing.
-        let made = Self(unsafe { sys::mlx_node_namer_new() });
+        let made = Self(unsafe { sys::mlx_node_namer_new() }, Live::new());
         if made.0.ctx.is_null() {
             return Err(from_c("NodeNamer", &[]));
         }

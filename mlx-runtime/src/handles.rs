@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::{c_char, CStr, CString};
+use std::mem::ManuallyDrop;
 use std::ptr::{null, null_mut};
 
 use mlx_sys as sys;
 
 use crate::error::{check, from_c, init};
+use crate::live::{live, Live};
 use crate::{Array, Error, Result};
 
 /// A Rust string for the C side.
@@ -20,14 +22,25 @@ pub(crate) fn c_string(op: &'static str, text: &str) -> Result<CString> {
 macro_rules! owned {
     ($(#[$doc:meta])* $name:ident($raw:ident) freed by $free:ident) => {
         $(#[$doc])*
-        pub struct $name(pub(crate) sys::$raw);
+        pub struct $name(sys::$raw, live!($name));
 
         #[allow(dead_code)] // not every type needs every accessor
         impl $name {
             /// No value yet: a place for a C function's result.
             #[inline]
             pub(crate) fn null() -> Self {
-                Self(sys::$raw { ctx: null_mut() })
+                Self::own(sys::$raw { ctx: null_mut() })
+            }
+
+            /// Takes over a handle, which is null or valid and nobody else's.
+            #[inline]
+            pub(crate) fn own(raw: sys::$raw) -> Self {
+                Self(raw, Live::new())
+            }
+
+            /// A handle that something else owns.
+            pub(crate) fn borrowed(raw: sys::$raw) -> ManuallyDrop<Self> {
+                ManuallyDrop::new(Self(raw, Live::uncounted()))
             }
 
             /// The handle; valid while `self` is.
@@ -119,7 +132,7 @@ impl VectorArray {
         if raw.ctx.is_null() {
             return Err(from_c(op, &[]));
         }
-        Ok(Self(raw))
+        Ok(Self::own(raw))
     }
 
     /// The arrays of a list that something else owns.
@@ -186,7 +199,7 @@ impl MapStringToArray {
     /// The entries as a Rust map.
     pub(crate) fn to_map(&self, op: &'static str) -> Result<HashMap<String, Array>> {
         /// Frees the iterator on every way out.
-        struct Iter(sys::mlx_map_string_to_array_iterator);
+        struct Iter(sys::mlx_map_string_to_array_iterator, live!(MapIterator));
         impl Drop for Iter {
             fn drop(&mut self) {
                 // SAFETY: owned here, used no more.
@@ -199,7 +212,8 @@ impl MapStringToArray {
             return Ok(out);
         }
         // SAFETY: the map is valid and outlives the iterator.
-        let iter = Iter(unsafe { sys::mlx_map_string_to_array_iterator_new(self.0) });
+        let raw = unsafe { sys::mlx_map_string_to_array_iterator_new(self.0) };
+        let iter = Iter(raw, Live::new());
         if iter.0.ctx.is_null() {
             return Err(from_c(op, &[]));
         }
@@ -226,7 +240,7 @@ impl MapStringToString {
     /// The entries as a Rust map.
     pub(crate) fn to_map(&self, op: &'static str) -> Result<HashMap<String, String>> {
         /// Frees the iterator on every way out.
-        struct Iter(sys::mlx_map_string_to_string_iterator);
+        struct Iter(sys::mlx_map_string_to_string_iterator, live!(MapIterator));
         impl Drop for Iter {
             fn drop(&mut self) {
                 // SAFETY: owned here, used no more.
@@ -238,7 +252,8 @@ impl MapStringToString {
             return Ok(out);
         }
         // SAFETY: the map is valid and outlives the iterator.
-        let iter = Iter(unsafe { sys::mlx_map_string_to_string_iterator_new(self.0) });
+        let raw = unsafe { sys::mlx_map_string_to_string_iterator_new(self.0) };
+        let iter = Iter(raw, Live::new());
         if iter.0.ctx.is_null() {
             return Err(from_c(op, &[]));
         }

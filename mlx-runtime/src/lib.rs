@@ -41,6 +41,7 @@ pub mod graph;
 mod handles;
 pub mod io;
 pub mod linalg;
+pub mod live;
 mod lock;
 pub mod memory;
 pub mod model;

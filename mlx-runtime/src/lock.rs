@@ -18,6 +18,7 @@ thread_local! {
 /// Lets one thread at a time evaluate. Reentrant, since dropping a user's closure at the end of
 /// an evaluation may evaluate something else.
 pub(crate) fn graph_lock() -> GraphLock {
+    crate::stream::settle();
     static LOCK: Mutex<()> = Mutex::new(());
     let depth = LOCK_DEPTH.get();
     let guard = (depth == 0).then(|| LOCK.lock().unwrap_or_else(PoisonError::into_inner));

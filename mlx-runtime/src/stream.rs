@@ -5,11 +5,16 @@
 //! stream of the default device, unless [`with`] says otherwise. Work on one stream runs in
 //! order; MLX orders work on different streams by the data that flows between them.
 //!
-//! On the CPU each stream has a worker thread, which MLX keeps until the process ends: let few,
-//! long-lived threads use MLX, not a new one for each task.
+//! MLX keeps every stream until the process ends, on the CPU with a worker thread. So a stream goes
+//! back to a pool when its last handle is dropped, or when the thread ends whose default it was, and
+//! is handed out again: ten thousand scopes or threads, one after the other, need one. Only those of
+//! a [`ThreadLocalStream`] are MLX's own, one for each thread that asks.
+
+mod pool;
 
 use std::cell::Cell;
 use std::ptr::null_mut;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use mlx_sys as sys;
@@ -17,24 +22,27 @@ use mlx_sys as sys;
 use crate::containers::{MlxString, VectorStream};
 use crate::device::{self, Device};
 use crate::error::{check, from_c, init};
+use crate::live::{live, Live};
+use crate::lock::graph_lock;
 use crate::{Error, ErrorKind, Result};
+
+pub(crate) use pool::settle;
+use pool::Lease;
 
 /// A queue of work on one device. Owns one `mlx_stream`.
 ///
-/// Not `Send`: MLX keeps what executes a stream's work with the thread that made it.
+/// Not `Send`: on a GPU MLX keeps what executes a stream's work with the thread that made it.
 #[derive(Debug)]
-pub struct Stream(sys::mlx_stream);
+pub struct Stream(sys::mlx_stream, Option<Rc<Lease>>, live!(Stream));
 
 impl Stream {
-    /// A new stream on `device`.
+    /// A stream on `device` that nobody else uses: a new one, or one that nobody holds any more.
     ///
     /// # Errors
     /// [`ErrorKind::Device`] if MLX does not have the device.
     pub fn new(device: Device) -> Result<Self> {
         device.check_available("new_stream")?;
-        let handle = device.handle()?;
-        // SAFETY: the device handle is valid.
-        Self::checked(unsafe { sys::mlx_stream_new_device(handle.as_raw()) })
+        Lease::stream(device, false)
     }
 
     /// This thread's default stream on `device`.
@@ -70,21 +78,20 @@ impl Stream {
     /// # Errors
     /// What that work reports.
     pub fn synchronize(&self) -> Result<()> {
+        // MLX looks for the stream in a table that making one changes.
+        let _lock = graph_lock();
         // SAFETY: the handle is valid.
         check("synchronize", unsafe { sys::mlx_synchronize(self.0) })
     }
 
-    /// A new stream on `device` for arrays that other threads evaluate: what is built on it may be
-    /// evaluated on any thread, one at a time.
+    /// As [`Stream::new`], for arrays that other threads evaluate: what is built on it may be
+    /// evaluated on any thread, one at a time. On the CPU every stream is like that.
     ///
     /// # Errors
     /// [`ErrorKind::Device`] if MLX does not have the device.
     pub fn new_for_all_threads(device: Device) -> Result<Self> {
         device.check_available("new_stream")?;
-        let handle = device.handle()?;
-        // SAFETY: the device handle is valid. MLX asks that one thread at a time evaluates, which
-        // `graph_lock` sees to.
-        Self::checked(unsafe { sys::mlx_stream_new_thread_unsafe(handle.as_raw()) })
+        Lease::stream(device, true)
     }
 
     /// This thread's default stream on the CPU.
@@ -116,6 +123,9 @@ impl Stream {
         check("set_default_stream", unsafe {
             sys::mlx_set_default_stream(self.0)
         })?;
+        if let Some(lease) = &self.1 {
+            pool::keep_as_default(Rc::clone(lease));
+        }
         forget_default();
         Ok(())
     }
@@ -142,7 +152,17 @@ impl Stream {
         if raw.ctx.is_null() {
             return Err(from_c("stream", &[]));
         }
-        Ok(Self(raw))
+        Ok(Self(raw, None, Live::new()))
+    }
+
+    /// Another handle to the same stream, without its loan.
+    fn copy(&self) -> Self {
+        // SAFETY: makes a handle without a value.
+        let mut copy = Self(unsafe { sys::mlx_stream_new() }, None, Live::new());
+        // SAFETY: both handles are ours. A failure leaves a handle without a value, which MLX
+        // refuses with an error.
+        unsafe { sys::mlx_stream_set(&mut copy.0, self.0) };
+        copy
     }
 }
 
@@ -156,11 +176,8 @@ impl Drop for Stream {
 impl Clone for Stream {
     /// Another handle to the same stream.
     fn clone(&self) -> Self {
-        // SAFETY: makes a handle without a value.
-        let mut copy = Self(unsafe { sys::mlx_stream_new() });
-        // SAFETY: both handles are ours. A failure leaves a handle without a value, which MLX
-        // refuses with an error.
-        unsafe { sys::mlx_stream_set(&mut copy.0, self.0) };
+        let mut copy = self.copy();
+        copy.1.clone_from(&self.1);
         copy
     }
 }
@@ -188,6 +205,9 @@ impl std::fmt::Display for Stream {
 /// One stream for each thread that asks for it, made when it does. Owns one
 /// `mlx_stream_thread_local`.
 ///
+/// MLX keeps these streams until the process ends, on the CPU with a worker thread each
+/// (`stream_from_thread_local_stream`, mlx/stream.cpp:101): let few, long-lived threads ask.
+///
 /// ```
 /// use mlx_runtime::{device::Device, ops, stream, Dtype};
 /// let streams = stream::ThreadLocalStream::new(Device::cpu())?;
@@ -197,7 +217,7 @@ impl std::fmt::Display for Stream {
 /// # Ok::<(), mlx_runtime::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct ThreadLocalStream(sys::mlx_stream_thread_local);
+pub struct ThreadLocalStream(sys::mlx_stream_thread_local, live!(ThreadLocalStream));
 
 // SAFETY: the handle leads to a number and a device, which nothing changes.
 unsafe impl Send for ThreadLocalStream {}
@@ -213,7 +233,8 @@ impl ThreadLocalStream {
         device.check_available("new_thread_local_stream")?;
         let handle = device.handle()?;
         // SAFETY: the device handle is valid.
-        let made = Self(unsafe { sys::mlx_stream_thread_local_new(handle.as_raw()) });
+        let raw = unsafe { sys::mlx_stream_thread_local_new(handle.as_raw()) };
+        let made = Self(raw, Live::new());
         if made.0.ctx.is_null() {
             return Err(from_c("new_thread_local_stream", &[]));
         }
@@ -248,7 +269,8 @@ impl ThreadLocalStream {
 impl Clone for ThreadLocalStream {
     /// Another handle to the same streams.
     fn clone(&self) -> Self {
-        let mut copy = Self(sys::mlx_stream_thread_local { ctx: null_mut() });
+        let null = sys::mlx_stream_thread_local { ctx: null_mut() };
+        let mut copy = Self(null, Live::new());
         // SAFETY: both handles are ours. A failure leaves a handle without a value, which MLX
         // refuses with an error.
         unsafe { sys::mlx_stream_thread_local_set(&mut copy.0, self.0) };
@@ -279,8 +301,9 @@ pub fn all() -> Result<Vec<Stream>> {
     streams
 }
 
-/// Ends every stream that this thread made, and gives it a new default one. Arrays that were built
-/// on the old ones and are not evaluated are errors from now on. MLX: `clear_streams`.
+/// Forgets this thread's compiled graphs, ends every stream that MLX keeps with the thread, and gives
+/// it a new default one. Arrays that were built on the old ones and are not evaluated may be errors
+/// from now on. MLX: `clear_streams`.
 ///
 /// # Errors
 /// If work is running, or MLX cannot make the new stream.
@@ -293,13 +316,16 @@ pub fn clear() -> Result<()> {
         ));
     }
     synchronize()?;
-    let devices = [Device::cpu(), device::default_device()?];
-    // SAFETY: takes nothing; nothing of this thread runs any more.
-    check("clear_streams", unsafe { sys::mlx_clear_streams() })?;
-    for device in devices {
-        if device::is_available(device)? {
-            Stream::new(device)?.make_default()?;
-        }
+    let device = device::default_device()?;
+    {
+        // MLX looks into its tables of streams while it evaluates, without a lock.
+        let _lock = graph_lock();
+        // SAFETY: takes nothing; nothing of this thread runs any more.
+        check("clear_streams", unsafe { sys::mlx_clear_streams() })?;
+    }
+    pool::clear()?;
+    if device != Device::cpu() {
+        Stream::new(device)?.make_default()?;
     }
     Ok(())
 }
@@ -311,6 +337,7 @@ pub fn clear() -> Result<()> {
 /// What that work reports.
 pub fn synchronize_default() -> Result<()> {
     init();
+    let _lock = graph_lock();
     // SAFETY: takes nothing.
     check("synchronize", unsafe { sys::mlx_synchronize_default() })
 }
@@ -331,20 +358,11 @@ pub(crate) fn default_device_changed() {
 struct Current {
     /// Set by `with`; null otherwise. Borrowed from the `Stream` that `with` was given.
     chosen: Cell<*mut std::ffi::c_void>,
-    /// This thread's default stream on the default device of `generation`. Owned; null at first.
+    /// This thread's default stream on the default device of `generation`: the handle in `owned`;
+    /// null at first.
     default: Cell<*mut std::ffi::c_void>,
     generation: Cell<u64>,
-}
-
-impl Drop for Current {
-    fn drop(&mut self) {
-        // SAFETY: owned here; null is ignored.
-        unsafe {
-            sys::mlx_stream_free(sys::mlx_stream {
-                ctx: self.default.get(),
-            })
-        };
-    }
+    owned: Cell<Option<Stream>>,
 }
 
 thread_local! {
@@ -352,6 +370,7 @@ thread_local! {
         chosen: Cell::new(null_mut()),
         default: Cell::new(null_mut()),
         generation: Cell::new(0),
+        owned: Cell::new(None),
     } };
 }
 
@@ -378,8 +397,8 @@ pub(crate) fn current() -> Result<sys::mlx_stream> {
 /// The current stream, owned.
 pub(crate) fn current_clone() -> Result<Stream> {
     // Borrowed from the thread.
-    let borrowed = std::mem::ManuallyDrop::new(Stream(current()?));
-    Ok(Stream::clone(&borrowed))
+    let borrowed = Stream(current()?, None, Live::uncounted());
+    Ok(std::mem::ManuallyDrop::new(borrowed).copy())
 }
 
 #[cold]
@@ -389,11 +408,9 @@ fn refresh(c: &Current) -> Result<sys::mlx_stream> {
     let generation = DEVICE_GENERATION.load(Ordering::Acquire);
     let stream = Stream::default_on(device::default_device()?)?;
     let raw = stream.0;
-    std::mem::forget(stream);
-    let old = c.default.replace(raw.ctx);
+    c.default.set(raw.ctx);
     c.generation.set(generation);
-    // SAFETY: owned by the cell until just now; null is ignored.
-    unsafe { sys::mlx_stream_free(sys::mlx_stream { ctx: old }) };
+    c.owned.set(Some(stream));
     Ok(raw)
 }
 
@@ -438,6 +455,7 @@ pub fn with<T>(stream: &Stream, f: impl FnOnce() -> Result<T>) -> Result<T> {
 /// What that work reports.
 pub fn synchronize() -> Result<()> {
     let stream = current()?;
+    let _lock = graph_lock();
     // SAFETY: the handle is valid.
     check("synchronize", unsafe { sys::mlx_synchronize(stream) })
 }
@@ -463,7 +481,9 @@ mod tests {
     fn evaluated_arrays_move_between_threads_and_others_are_errors() {
         let done = ops::ones(&[3], Dtype::Float32).unwrap();
         done.eval().unwrap();
-        let lazy = ops::add(&done, &done).unwrap();
+        // A stream of MLX's own, which belongs to the thread on every device.
+        let here = ThreadLocalStream::new(Device::cpu()).unwrap();
+        let lazy = with(&here.here().unwrap(), || ops::add(&done, &done)).unwrap();
         std::thread::spawn(move || {
             let twice = ops::add(&done, &done).unwrap();
             assert_eq!(twice.to_vec::<f32>().unwrap(), [2.0; 3]);
@@ -482,7 +502,7 @@ mod tests {
                 Stream::new(Device::cpu()).unwrap(),
                 Stream::new(Device::cpu()).unwrap(),
             );
-            assert!(a == a.clone() && a != b && a.index().unwrap() < b.index().unwrap());
+            assert!(a == a.clone() && a != b && a.index().unwrap() != b.index().unwrap());
             assert_eq!(
                 a.to_string(),
                 format!("Stream(Device(cpu, 0), {})", a.index().unwrap())
@@ -496,6 +516,7 @@ mod tests {
             let y = ops::add(&x, &x).unwrap();
             assert_eq!(y.to_vec::<f32>().unwrap(), [2.0; 2]);
             assert_ne!(Stream::default_cpu().unwrap(), a);
+            assert_eq!(a, with(&a, current_clone).unwrap());
             synchronize_default().unwrap();
         })
         .join()

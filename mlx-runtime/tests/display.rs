@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use mlx_runtime::device::Device;
+use mlx_runtime::stream::{self, ThreadLocalStream};
 use mlx_runtime::{io, ops, Array};
 
 #[test]
@@ -30,8 +32,11 @@ fn arrays_print_as_in_python() {
 
 #[test]
 fn what_cannot_be_computed_says_why() {
-    // What another thread built and did not evaluate cannot be computed here.
-    let lazy = std::thread::spawn(|| ops::exp(&Array::from_slice(&[0f32, 0.0], &[2])?));
+    // What another thread built on a stream of its own and did not evaluate cannot be computed here.
+    let lazy = std::thread::spawn(|| {
+        let own = ThreadLocalStream::new(Device::cpu())?.here()?;
+        stream::with(&own, || ops::exp(&Array::from_slice(&[0f32, 0.0], &[2])?))
+    });
     let lazy = lazy.join().unwrap().unwrap();
     assert_eq!(format!("{lazy:?}"), "Array(float32[2])");
     let text = lazy.to_string();

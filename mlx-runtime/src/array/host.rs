@@ -7,6 +7,7 @@ use mlx_sys as sys;
 
 use super::{ready, Array};
 use crate::error::{check, from_c};
+use crate::live::Kept;
 use crate::{Dtype, Element, Error, ErrorKind, Result};
 
 /// Checks that `shape` is one MLX can hold and describes `len` elements.
@@ -54,12 +55,12 @@ impl Array {
         /// Frees the vector that `from_vec` leaked into the payload.
         unsafe extern "C" fn free<T>(payload: *mut c_void) {
             // SAFETY: the payload is the box that `from_vec` made; MLX calls this once.
-            drop(unsafe { Box::from_raw(payload.cast::<Vec<T>>()) });
+            drop(unsafe { Box::from_raw(payload.cast::<(Vec<T>, Kept)>()) });
         }
         check_shape("from_vec", data.len(), shape)?;
         ready();
-        let mut data = Box::new(data);
-        let pointer: *mut T = data.as_mut_ptr();
+        let mut data = Box::new((data, Kept::new()));
+        let pointer: *mut T = data.0.as_mut_ptr();
         let payload = Box::into_raw(data);
         // SAFETY: `pointer` leads to as many elements as `shape` says, and stays valid until
         // `free` drops the vector, which is `Send`. If MLX throws before it has taken the

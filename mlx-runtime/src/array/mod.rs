@@ -6,6 +6,7 @@ mod layout;
 use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use mlx_sys as sys;
@@ -13,6 +14,7 @@ use mlx_sys as sys;
 use crate::error::{check, from_c, init};
 use crate::handles::{MlxString, VectorArray};
 use crate::runtime::enforce;
+use crate::live::{live, Live};
 use crate::{Dtype, Error, Result};
 
 /// An n-dimensional array, or the recipe for one: operations build a graph that is computed when
@@ -27,8 +29,8 @@ use crate::{Dtype, Error, Result};
 /// caches, so a handle may be used and freed on any thread; what it does not lock is a graph
 /// node's own state, which evaluation writes. This crate therefore lets one thread at a time
 /// evaluate. The rest is the user's part: **evaluate an array before another thread gets it or a
-/// clone of it**. An array that is not evaluated belongs to its thread's stream, and evaluating
-/// it elsewhere is an error ([`crate::ErrorKind::Device`]).
+/// clone of it**. An array that is not evaluated belongs to its stream, and on a GPU a stream to
+/// its thread: evaluating it elsewhere is an error there ([`crate::ErrorKind::Device`]).
 ///
 /// ```
 /// use mlx_runtime::{ops, Array};
@@ -43,10 +45,13 @@ use crate::{Dtype, Error, Result};
 pub struct Array {
     handle: NonNull<c_void>,
     not_sync: PhantomData<std::cell::Cell<()>>,
+    /// Counts the handle.
+    #[allow(dead_code)] // dropped with it
+    live: live!(Array),
 }
 
 // SAFETY: see "Threads" in the type's docs: counts are atomic, and an evaluated array is only
-// read. Evaluation, which writes, runs under `graph_lock` and fails on another thread's stream.
+// read. Evaluation, which writes, runs under `graph_lock`.
 unsafe impl Send for Array {}
 
 const _: () = {
@@ -74,9 +79,21 @@ impl Array {
             Some(handle) => Ok(Self {
                 handle,
                 not_sync: PhantomData,
+                live: Live::new(),
             }),
             None => Err(from_c(op, &[])),
         }
+    }
+
+    /// The array of a handle that something else owns; `None` for a null one.
+    #[inline]
+    pub(crate) fn borrowed(raw: sys::mlx_array) -> Option<ManuallyDrop<Self>> {
+        let handle = NonNull::new(raw.ctx)?;
+        Some(ManuallyDrop::new(Self {
+            handle,
+            not_sync: PhantomData,
+            live: Live::uncounted(),
+        }))
     }
 
     /// Takes over a handle from a call that said it succeeded.
@@ -198,6 +215,7 @@ impl Clone for Array {
             Some(handle) => Self {
                 handle,
                 not_sync: PhantomData,
+                live: Live::new(),
             },
             // Copying a handle allocates a few bytes: failing means that the heap is exhausted,
             // where Rust's own collections abort as well.
@@ -262,6 +280,7 @@ pub(crate) fn build(
         Some(handle) if status == 0 => Ok(Array {
             handle,
             not_sync: PhantomData,
+            live: Live::new(),
         }),
         _ => Err(from_c(op, inputs)),
     }

@@ -29,7 +29,7 @@ macro_rules! map {
             pub fn empty() -> Result<Self> {
                 init();
                 // SAFETY: takes nothing.
-                let made = Self(unsafe { sys::$new() });
+                let made = Self::own(unsafe { sys::$new() });
                 if made.as_raw().ctx.is_null() {
                     return Err(from_c(stringify!($name), &[]));
                 }

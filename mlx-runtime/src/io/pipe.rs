@@ -11,6 +11,7 @@ use mlx_sys as sys;
 use crate::containers::MlxString;
 use crate::error::{check, from_c, init, take_message};
 use crate::handles::c_string;
+use crate::live::{live, Kept, Live};
 use crate::{Error, ErrorKind, Result};
 
 /// What a reader or writer can do; the other half stays unused.
@@ -67,6 +68,7 @@ impl<W: Write + Seek + Send + 'static> Medium for Writing<W> {
 struct State<M> {
     inner: Mutex<Inner<M>>,
     label: CString,
+    _kept: Kept,
 }
 
 struct Inner<M> {
@@ -222,6 +224,7 @@ fn parts<M: Medium>(medium: M, name: &str) -> Result<(*mut c_void, sys::mlx_io_v
             failed: None,
         }),
         label: c_string("io", name)?,
+        _kept: Kept::new(),
     };
     let table = sys::mlx_io_vtable {
         is_open: Some(good::<M>),
@@ -238,11 +241,12 @@ fn parts<M: Medium>(medium: M, name: &str) -> Result<(*mut c_void, sys::mlx_io_v
 }
 
 macro_rules! pipe {
-    ($(#[$doc:meta])* $name:ident($raw:ident), $new:ident $descriptor:ident $tostring:ident $free:ident) => {
+    ($(#[$doc:meta])* $name:ident($raw:ident), counted as $kind:ident, $new:ident $descriptor:ident $tostring:ident $free:ident) => {
         $(#[$doc])*
         pub(super) struct $name<M: Medium> {
             raw: sys::$raw,
             medium: std::marker::PhantomData<M>,
+            _live: live!($kind),
         }
 
         #[allow(dead_code)] // a reader is not taken back
@@ -255,7 +259,7 @@ macro_rules! pipe {
                 if raw.ctx.is_null() {
                     return Err(from_c("io", &[]));
                 }
-                Ok(Self { raw, medium: std::marker::PhantomData })
+                Ok(Self { raw, medium: std::marker::PhantomData, _live: Live::new() })
             }
 
             /// The handle; valid while `self` is.
@@ -315,11 +319,11 @@ macro_rules! pipe {
 
 pipe! {
     /// What MLX reads from. Owns one `mlx_io_reader`.
-    Reader(mlx_io_reader), mlx_io_reader_new mlx_io_reader_descriptor mlx_io_reader_tostring
+    Reader(mlx_io_reader), counted as Reader, mlx_io_reader_new mlx_io_reader_descriptor mlx_io_reader_tostring
     mlx_io_reader_free
 }
 pipe! {
     /// What MLX writes to. Owns one `mlx_io_writer`.
-    Writer(mlx_io_writer), mlx_io_writer_new mlx_io_writer_descriptor mlx_io_writer_tostring
+    Writer(mlx_io_writer), counted as Writer, mlx_io_writer_new mlx_io_writer_descriptor mlx_io_writer_tostring
     mlx_io_writer_free
 }

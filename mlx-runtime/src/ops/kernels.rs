@@ -26,6 +26,7 @@ use crate::array::build_many;
 use crate::containers::{VectorArray, VectorString};
 use crate::error::{check, from_c, init};
 use crate::handles::c_string;
+use crate::live::{live, Live};
 use crate::{Array, Dtype, Error, Result};
 
 #[derive(Clone, Debug)]
@@ -150,7 +151,7 @@ macro_rules! kernel {
      $set_threads:ident $set_init:ident $set_verbose:ident $add_dtype:ident $add_int:ident
      $add_bool:ident) => {
         $(#[$doc])*
-        pub struct $kernel(sys::$raw);
+        pub struct $kernel(sys::$raw, live!(Kernel));
 
         /// Options of a kernel.
         #[derive(Clone, Debug)]
@@ -165,12 +166,12 @@ macro_rules! kernel {
         }
 
         /// Owns one configuration.
-        struct $config(sys::$raw_config);
+        struct $config(sys::$raw_config, live!(KernelConfig));
 
         impl $config {
             fn new(call: &KernelCall) -> Result<Self> {
                 // SAFETY: takes nothing.
-                let config = Self(unsafe { sys::$config_new() });
+                let config = Self(unsafe { sys::$config_new() }, Live::new());
                 if config.0.ctx.is_null() {
                     return Err(from_c($op, &[]));
                 }
@@ -307,7 +308,7 @@ macro_rules! kernel {
                 if raw.ctx.is_null() {
                     return Err(from_c($op, &[]));
                 }
-                Ok($kernel(raw))
+                Ok($kernel(raw, Live::new()))
             }
         }
     };

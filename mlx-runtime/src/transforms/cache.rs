@@ -8,6 +8,7 @@ use mlx_sys as sys;
 use super::closure::Handle;
 use super::compile::Compiled;
 use crate::error::{check, init};
+use crate::live::{live, Live};
 use crate::{Array, Result};
 
 /// The compiled graphs of one thread. Owns one `mlx_compile_cache`.
@@ -15,6 +16,7 @@ use crate::{Array, Result};
 /// Neither `Send` nor `Sync`: MLX changes the cache of a thread without a lock.
 pub struct CompileCache {
     raw: sys::mlx_compile_cache,
+    _live: live!(CompileCache),
     not_send: PhantomData<*const ()>,
 }
 
@@ -28,6 +30,7 @@ impl CompileCache {
         let mut cache = Self {
             // SAFETY: makes a handle without a value.
             raw: unsafe { sys::mlx_compile_cache_new() },
+            _live: Live::new(),
             not_send: PhantomData,
         };
         // SAFETY: the destination is ours.

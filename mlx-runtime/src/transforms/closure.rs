@@ -7,9 +7,10 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use mlx_sys as sys;
 
-use super::stateless::{callbacks, is_stateless};
+use super::stateless::{callbacks, is_stateless, keep, taken_back};
 use crate::error::{from_c, init, take_message};
 use crate::handles::VectorArray;
+use crate::live::{live, Live};
 use crate::{Array, Error, ErrorKind, Result};
 
 thread_local! {
@@ -81,8 +82,8 @@ pub(super) unsafe fn write(out: *mut sys::mlx_vector_array, arrays: &[Array]) ->
 /// Frees the closure that a payload is. MLX calls it once, when the last graph that mentions the
 /// closure is gone, maybe on another thread.
 pub(super) unsafe extern "C" fn free<F>(payload: *mut c_void) {
-    // SAFETY: the payload is the box made where the closure was handed over.
-    let f = unsafe { Box::from_raw(payload.cast::<F>()) };
+    // SAFETY: the payload is what `keep` made where the closure was handed over.
+    let f = unsafe { taken_back::<F>(payload) };
     // A destructor that panics must not unwind into C++; there is nobody to tell.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(f))) {
         std::mem::forget(payload);
@@ -106,7 +107,7 @@ callbacks! {
 
 /// Owns one `mlx_closure`.
 #[derive(Debug)]
-pub(crate) struct Handle(sys::mlx_closure);
+pub(crate) struct Handle(sys::mlx_closure, live!(Closure));
 
 // SAFETY: the handle holds a C++ function whose parts are counted atomically; the Rust closure in
 // it is `Send`, and called on the thread that applies the handle, which needs `&self` there:
@@ -126,10 +127,10 @@ impl Handle {
             // SAFETY: the callback takes the value just forgotten.
             return Self::checked(unsafe { sys::mlx_closure_new_func(Some(without::<F>)) });
         }
-        let payload = Box::into_raw(Box::new(f));
+        let payload = keep(f);
         // SAFETY: `with` and `free` match the payload's type, which is `Send` and `'static`.
         Self::checked(unsafe {
-            sys::mlx_closure_new_func_payload(Some(with::<F>), payload.cast(), Some(free::<F>))
+            sys::mlx_closure_new_func_payload(Some(with::<F>), payload, Some(free::<F>))
         })
     }
 
@@ -145,7 +146,7 @@ impl Handle {
         if raw.ctx.is_null() {
             return Err(from_c("closure", &[]));
         }
-        Ok(Self(raw))
+        Ok(Self(raw, Live::new()))
     }
 
     /// The closure that a C function makes of this one.
@@ -155,7 +156,7 @@ impl Handle {
         call: impl FnOnce(*mut sys::mlx_closure, sys::mlx_closure) -> c_int,
     ) -> Result<Self> {
         // SAFETY: makes a handle without a value.
-        let mut out = Self(unsafe { sys::mlx_closure_new() });
+        let mut out = Self(unsafe { sys::mlx_closure_new() }, Live::new());
         if call(&mut out.0, self.0) != 0 || out.0.ctx.is_null() {
             return Err(from_c(op, &[]));
         }

@@ -7,9 +7,10 @@ use std::sync::{Arc, OnceLock};
 use mlx_sys as sys;
 
 use super::closure::{failure, free, guard, write, Closure, Handle};
-use super::stateless::{callbacks, is_stateless};
+use super::stateless::{callbacks, is_stateless, keep};
 use crate::containers::{MapStringToArray, VectorArray, VectorInt};
 use crate::error::{check, from_c, init};
+use crate::live::{live, Live};
 use crate::{Array, Error, Result};
 
 /// A list of C ints as a slice.
@@ -38,7 +39,7 @@ macro_rules! kind {
         $(#[$doc])*
         ///
         /// `Send`, so that another closure can capture it; not `Sync`.
-        pub struct $name(sys::$raw);
+        pub struct $name(sys::$raw, live!($name));
 
         // SAFETY: the handle holds a C++ function whose parts are counted atomically; the Rust
         // closure in it is `Send` and called through `&self`, which is not shared: the type is
@@ -60,14 +61,14 @@ macro_rules! kind {
                     // SAFETY: the callback takes the value just forgotten.
                     unsafe { sys::$new_func(Some($without::<F>)) }
                 } else {
-                    let payload = Box::into_raw(Box::new(f)).cast();
+                    let payload = keep(f);
                     // SAFETY: callback and destructor match the payload's type.
                     unsafe { sys::$new_func_payload(Some($with::<F>), payload, Some(free::<F>)) }
                 };
                 if raw.ctx.is_null() {
                     return Err(from_c($op, &[]));
                 }
-                Ok(Self(raw))
+                Ok(Self(raw, Live::new()))
             }
 
             /// Takes the place of the closure that `self` holds, whose handle it reuses.
@@ -83,7 +84,7 @@ macro_rules! kind {
             #[allow(dead_code)] // not every kind needs it
             fn none() -> Self {
                 // SAFETY: makes a handle without a value.
-                Self(unsafe { sys::$new() })
+                Self(unsafe { sys::$new() }, Live::new())
             }
         }
 
@@ -126,7 +127,7 @@ callbacks! {
     (out: *mut sys::mlx_vector_array, inputs: sys::mlx_vector_array, names: sys::mlx_map_string_to_array),
     |f| {
         // Not ours: borrowed for the call.
-        let names = std::mem::ManuallyDrop::new(MapStringToArray(names));
+        let names = MapStringToArray::borrowed(names);
         let made = f(&read(inputs)?, &names.entries()?)?;
         // SAFETY: MLX C passes a destination.
         unsafe { write(out, &made) }
@@ -521,7 +522,7 @@ where
             // SAFETY: only handed over where the closure captures nothing, and was forgotten.
             let f: &F = unsafe { super::stateless::value() };
             // Not ours: borrowed for the call.
-            let input = std::mem::ManuallyDrop::new(Array::from_handle(input, "closure")?);
+            let input = Array::borrowed(input).ok_or_else(|| from_c("closure", &[]))?;
             let made = f(&input)?;
             // SAFETY: MLX C passes a destination; the array is copied into it.
             check("closure", unsafe { sys::mlx_array_set(out, made.as_raw()) })

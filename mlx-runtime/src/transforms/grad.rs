@@ -8,13 +8,14 @@ use super::closure::{failure, Handle};
 use super::Differentiating;
 use crate::error::from_c;
 use crate::handles::VectorArray;
+use crate::live::{live, Live};
 use crate::{Array, Error, Result};
 
 /// A function that also gives the gradient of its first output, made by [`value_and_grad`].
 pub struct ValueAndGrad(Result<Raw>);
 
 /// Owns one `mlx_closure_value_and_grad`.
-struct Raw(sys::mlx_closure_value_and_grad);
+struct Raw(sys::mlx_closure_value_and_grad, live!(GradientClosure));
 
 // SAFETY: as for `closure::Handle`.
 unsafe impl Send for Raw {}
@@ -60,7 +61,8 @@ where
             .with_hint("give at least one, from 0 up, ascending and without repeats"));
     }
     let closure = Handle::new(f)?;
-    let mut raw = Raw(sys::mlx_closure_value_and_grad { ctx: null_mut() });
+    let null = sys::mlx_closure_value_and_grad { ctx: null_mut() };
+    let mut raw = Raw(null, Live::new());
     // SAFETY: closure and numbers are valid, the destination is null.
     let status = unsafe {
         sys::mlx_value_and_grad(

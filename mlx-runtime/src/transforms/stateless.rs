@@ -3,6 +3,8 @@
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
+use crate::live::Kept;
+
 /// Whether a value of `F` is nothing but its type.
 pub(super) const fn is_stateless<F>() -> bool {
     std::mem::size_of::<F>() == 0 && !std::mem::needs_drop::<F>()
@@ -18,13 +20,34 @@ pub(super) unsafe fn value<F: 'static>() -> &'static F {
     unsafe { NonNull::<F>::dangling().as_ref() }
 }
 
+/// What a payload leads to: a closure, counted while MLX keeps it.
+pub(super) struct Payload<F> {
+    f: F,
+    _kept: Kept,
+}
+
+/// Makes a payload of a closure.
+pub(super) fn keep<F>(f: F) -> *mut c_void {
+    let _kept = Kept::new();
+    Box::into_raw(Box::new(Payload { f, _kept })).cast()
+}
+
+/// Takes back what [`keep`] made.
+///
+/// # Safety
+/// `payload` is of [`keep`], for the same `F`, and is not used again.
+pub(super) unsafe fn taken_back<F>(payload: *mut c_void) -> Box<Payload<F>> {
+    // SAFETY: the caller's promise.
+    unsafe { Box::from_raw(payload.cast()) }
+}
+
 /// The value that a payload leads to.
 ///
 /// # Safety
-/// The payload is a box of `F` that outlives `'a`.
+/// `payload` is of [`keep`], for the same `F`, and outlives `'a`.
 pub(super) unsafe fn payload<'a, F>(payload: *mut c_void) -> &'a F {
     // SAFETY: the caller's promise.
-    unsafe { &*payload.cast::<F>() }
+    unsafe { &(*payload.cast::<Payload<F>>()).f }
 }
 
 /// One C callback in both forms: with a payload, and without where the closure captures nothing.

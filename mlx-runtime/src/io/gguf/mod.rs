@@ -14,6 +14,7 @@ use mlx_sys as sys;
 use super::{bad_file, c_path, io_error};
 use crate::error::{check, from_c};
 use crate::handles::{c_string, VectorString};
+use crate::live::{live, Live};
 use crate::{Array, Error, ErrorKind, Result};
 
 pub use value::GgufValue;
@@ -77,7 +78,7 @@ pub fn load_gguf(path: impl AsRef<Path>) -> Result<Gguf> {
 
 fn load_arrays(path: &Path) -> Result<HashMap<String, Array>> {
     /// Owns one `mlx_io_gguf`.
-    struct File(sys::mlx_io_gguf);
+    struct File(sys::mlx_io_gguf, live!(Gguf));
     impl Drop for File {
         fn drop(&mut self) {
             // SAFETY: owned here; null is ignored.
@@ -86,9 +87,10 @@ fn load_arrays(path: &Path) -> Result<HashMap<String, Array>> {
     }
     let c_path = c_path(OP, path)?;
     let stream = crate::stream::current()?;
-    let mut file = File(sys::mlx_io_gguf {
+    let null = sys::mlx_io_gguf {
         ctx: std::ptr::null_mut(),
-    });
+    };
+    let mut file = File(null, Live::new());
     // SAFETY: path and stream are valid, the destination null. The file was checked: MLX's reader
     // follows its lengths and offsets without looking.
     check(OP, unsafe {

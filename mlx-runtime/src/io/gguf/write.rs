@@ -8,6 +8,7 @@ use super::super::{c_path, io_error};
 use crate::containers::{MlxString, VectorString};
 use crate::error::{check, from_c, init};
 use crate::handles::c_string;
+use crate::live::{live, Live};
 use crate::lock::graph_lock;
 use crate::{Array, Error, ErrorKind, Result};
 
@@ -34,7 +35,7 @@ const OTHER_TYPE: i32 = 3;
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok::<(), mlx_runtime::Error>(())
 /// ```
-pub struct GgufFile(sys::mlx_io_gguf);
+pub struct GgufFile(sys::mlx_io_gguf, live!(Gguf));
 
 impl GgufFile {
     /// Without arrays and metadata.
@@ -44,7 +45,7 @@ impl GgufFile {
     pub fn new() -> Result<Self> {
         init();
         // SAFETY: takes nothing.
-        let made = Self(unsafe { sys::mlx_io_gguf_new() });
+        let made = Self(unsafe { sys::mlx_io_gguf_new() }, Live::new());
         if made.0.ctx.is_null() {
             return Err(from_c(OP, &[]));
         }

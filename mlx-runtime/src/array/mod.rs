@@ -13,8 +13,8 @@ use mlx_sys as sys;
 
 use crate::error::{check, from_c, init};
 use crate::handles::{MlxString, VectorArray};
-use crate::runtime::enforce;
 use crate::live::{live, Live};
+use crate::runtime::enforce;
 use crate::{Dtype, Error, Result};
 
 /// An n-dimensional array, or the recipe for one: operations build a graph that is computed when

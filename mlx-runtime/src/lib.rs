@@ -6,7 +6,7 @@
 //! - [`Array`] is a lazy n-dimensional array; [`ops`] build arrays from arrays, under MLX's names.
 //! - [`transforms`] differentiate, checkpoint, compile and evaluate.
 //! - [`device`], [`stream`] and [`memory`] say where work runs and what it may use; [`Runtime`] sets
-//!   them up from the machine.
+//!   them up from the machine, and [`monitor`] reads what goes on.
 //! - [`random`], [`optim`] and [`io`] complete what a trainer needs.
 //!
 //! No function panics on what a caller passes in: every failure is an [`Error`] that names the
@@ -45,6 +45,7 @@ pub mod live;
 mod lock;
 pub mod memory;
 pub mod model;
+pub mod monitor;
 pub mod nn;
 pub mod ops;
 pub mod optim;

@@ -1,5 +1,7 @@
 //! The memory of MLX's allocator, in bytes, for the whole process.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use mlx_sys as sys;
 
 use crate::error::{check, init};
@@ -35,7 +37,7 @@ readings! {
 }
 
 macro_rules! settings {
-    ($($(#[$doc:meta])* $name:ident => $c:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident => $c:ident $(, $known:ident)?;)*) => {$(
         $(#[$doc])*
         ///
         /// Returns the previous value.
@@ -47,6 +49,7 @@ macro_rules! settings {
             let mut previous = 0;
             // SAFETY: the destination outlives the call.
             check(stringify!($name), unsafe { sys::$c(&mut previous, bytes) })?;
+            $($known.store(bytes, Ordering::Relaxed);)?
             Ok(previous)
         }
     )*};
@@ -56,10 +59,31 @@ settings! {
     /// Sets the guideline for memory that [`limit`] reads. MLX: `set_memory_limit`.
     set_limit => mlx_set_memory_limit;
     /// Sets how much unused memory is kept for reuse; 0 keeps none. MLX: `set_cache_limit`.
-    set_cache_limit => mlx_set_cache_limit;
+    set_cache_limit => mlx_set_cache_limit, CACHE_LIMIT;
     /// Sets how much memory Metal keeps resident; other backends ignore it.
     /// MLX: `set_wired_limit`.
-    set_wired_limit => mlx_set_wired_limit;
+    set_wired_limit => mlx_set_wired_limit, WIRED_LIMIT;
+}
+
+/// MLX C has no function that reads these two: the value that was set last, or `UNKNOWN`.
+static CACHE_LIMIT: AtomicUsize = AtomicUsize::new(UNKNOWN);
+static WIRED_LIMIT: AtomicUsize = AtomicUsize::new(UNKNOWN);
+const UNKNOWN: usize = usize::MAX;
+
+fn known(limit: &AtomicUsize) -> Option<usize> {
+    init();
+    Some(limit.load(Ordering::Relaxed)).filter(|&n| n != UNKNOWN)
+}
+
+/// How much unused memory is kept for reuse, as this crate set it; `None` while MLX's own default
+/// holds, which is the memory limit on a GPU.
+pub fn cache_limit() -> Option<usize> {
+    known(&CACHE_LIMIT)
+}
+
+/// How much memory Metal keeps resident, as this crate set it; `None` if it did not.
+pub fn wired_limit() -> Option<usize> {
+    known(&WIRED_LIMIT)
 }
 
 /// On the CPU MLX keeps no more than 32 MB for reuse, so that each step of a training asks the
@@ -75,7 +99,10 @@ pub(crate) fn raise_cpu_cache() {
         let known = sys::mlx_device_is_available(&mut gpu, device) == 0;
         sys::mlx_device_free(device);
         if known && !gpu && sys::mlx_get_memory_limit(&mut limit) == 0 {
-            sys::mlx_set_cache_limit(&mut previous, (limit / 8).min(1 << 30));
+            let cache = (limit / 8).min(1 << 30);
+            if sys::mlx_set_cache_limit(&mut previous, cache) == 0 {
+                CACHE_LIMIT.store(cache, Ordering::Relaxed);
+            }
         }
     }
 }
@@ -111,6 +138,7 @@ mod tests {
         assert_eq!(set_limit(1 << 40).unwrap(), before);
         assert_eq!(set_limit(before).unwrap(), 1 << 40);
         let cache = set_cache_limit(1 << 20).unwrap();
+        assert_eq!(cache_limit(), Some(1 << 20));
         assert_eq!(set_cache_limit(cache).unwrap(), 1 << 20);
     }
 

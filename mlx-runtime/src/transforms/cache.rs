@@ -6,7 +6,7 @@ use std::ptr::null_mut;
 use mlx_sys as sys;
 
 use super::closure::Handle;
-use super::compile::Compiled;
+use super::compile::{counted, Compiled};
 use crate::error::{check, init};
 use crate::live::{live, Live};
 use crate::{Array, Result};
@@ -88,7 +88,7 @@ pub fn compile_as<F>(f: F, id: usize, shapeless: bool, constants: &[u64]) -> Com
 where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
 {
-    let handle = Handle::new(f).and_then(|h| {
+    let handle = Handle::new(counted(f)).and_then(|h| {
         h.map("compile", |out, f| {
             let (at, n) = (constants.as_ptr(), constants.len());
             // SAFETY: the closure and the list are valid, the destination null.

@@ -1,6 +1,7 @@
 //! MLX's graph compiler.
 
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use mlx_sys as sys;
 
@@ -28,7 +29,7 @@ pub fn compile<F>(f: F, shapeless: bool) -> Compiled
 where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
 {
-    let handle = Handle::new(f).and_then(|h| {
+    let handle = Handle::new(counted(f)).and_then(|h| {
         h.map("compile", |out, f| {
             // SAFETY: the closure is valid, the destination null.
             unsafe { sys::mlx_compile(out, f, shapeless) }
@@ -37,6 +38,26 @@ where
     Compiled {
         handle,
         not_send: PhantomData,
+    }
+}
+
+static RECORDINGS: AtomicU64 = AtomicU64::new(0);
+
+/// How often compiled functions of this process were recorded: once for each set of shapes and
+/// dtypes, and once for each call where compilation is off or the call is inside of a transform. MLX does not
+/// tell how many graphs it keeps.
+pub fn recordings() -> u64 {
+    RECORDINGS.load(Ordering::Relaxed)
+}
+
+/// `f`, which counts its calls: MLX calls what it compiles to record it.
+pub(super) fn counted<F>(f: F) -> impl Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static
+where
+    F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
+{
+    move |inputs| {
+        RECORDINGS.fetch_add(1, Ordering::Relaxed);
+        f(inputs)
     }
 }
 

@@ -29,7 +29,9 @@ use crate::{Array, Result};
 
 pub use cache::{compile_as, CompileCache};
 pub use closure::Closure;
-pub use compile::{compile, compile_mode, disable_compile, enable_compile, CompileMode, Compiled};
+pub use compile::{
+    compile, compile_mode, disable_compile, enable_compile, recordings, CompileMode, Compiled,
+};
 pub use custom::{checkpoint, custom_vjp, depends};
 pub use function::{
     custom_function, unary, CustomFunction, CustomJvp, CustomVjp, CustomVmap, GradientClosure,

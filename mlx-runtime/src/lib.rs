@@ -9,6 +9,30 @@
 //!   them up from the machine, and [`monitor`] reads what goes on.
 //! - [`random`], [`optim`] and [`io`] complete what a trainer needs.
 //!
+//! # Operators
+//!
+//! An operator is an operation and returns `Result<Array>`, too. A result may stand on either side
+//! of an array, so that a chain has one `?` at its end; between two results, or a result and a
+//! number, there is another one, since Rust lets no crate define an operator for two types of others. Numbers stand on either side
+//! and take the array's dtype, see [`Operand`]; on the left they are `bool`, `i32`, `f64` or
+//! [`Complex32`], on the right of any type. `+ - * / % & | ^ << >> -a !a` are those of Python (`!` is
+//! its `~`); comparisons, `power`, `matmul` and `floor_divide` are methods, as a Rust operator cannot
+//! return an array of truth values or does not exist. There is no `+=`: it could not return an error.
+//! [`s!`] writes Python's indices.
+//!
+//! ```
+//! use mlx_runtime::{s, Array};
+//! let a = Array::from_slice(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
+//! let b = Array::from_slice(&[10.0f32, 20.0], &[2])?;
+//! let c = ((&a + &b) * &a - &b)?;
+//! let d = (&b + 2.0 * &a)?;
+//! assert_eq!(c.index(s![-1, ..])?.to_vec::<f32>()?, [29.0, 76.0]);
+//! assert_eq!(d.greater(&c)?.to_vec::<bool>()?, [true, false, false, false]);
+//! # Ok::<(), mlx_runtime::Error>(())
+//! ```
+//!
+//! # Errors
+//!
 //! No function panics on what a caller passes in: every failure is an [`Error`] that names the
 //! operation and the shapes of its inputs, with a hint where there is something to do.
 //!
@@ -58,7 +82,7 @@ pub mod transforms;
 #[path = "private/mod.rs"]
 pub mod __private;
 
-pub use array::Array;
+pub use array::{Array, Index, Operand};
 pub use backend::version;
 pub use dtype::{Dtype, Element};
 pub use error::{Error, ErrorKind, Result};

@@ -1,7 +1,14 @@
 //! [`Array`]: one owned handle of MLX C.
 
 mod host;
+pub(crate) mod indexing;
 mod layout;
+mod methods;
+mod operand;
+mod operators;
+
+pub use indexing::Index;
+pub use operand::Operand;
 
 use std::ffi::c_void;
 use std::fmt;

@@ -1,5 +1,6 @@
 //! What generated code calls. Not part of the API: it changes with the macros.
 
+pub use crate::array::indexing::step;
 pub use crate::model::bind::{bind, size, Arg, Class, Size};
 pub use crate::model::check::{check_field, check_require};
 pub use crate::model::layers::{run_layers, saved_layers, Computed, Saved};

@@ -1,0 +1,228 @@
+//! Operators with numbers on either side, and indices, beside MLX's Python.
+//!
+//! `data/operators.safetensors` was written by `data/dump_operators.py`.
+
+#![allow(clippy::reversed_empty_ranges)] // what Python makes of them is compared
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use mlx_runtime::{io, ops, s, Array, Complex32, Dtype, ErrorKind, Result};
+
+struct Dump {
+    arrays: HashMap<String, Array>,
+    errors: HashSet<String>,
+    seen: HashSet<String>,
+}
+
+fn dump() -> Dump {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/operators.safetensors");
+    let (arrays, metadata) = io::load_safetensors(path).unwrap();
+    let errors: Vec<String> = serde_json::from_str(&metadata["errors"]).unwrap();
+    Dump {
+        arrays,
+        errors: errors.into_iter().collect(),
+        seen: HashSet::new(),
+    }
+}
+
+impl Dump {
+    fn same(&mut self, name: &str, ours: Result<Array>) {
+        let Some(theirs) = self.arrays.get(name) else {
+            assert!(self.errors.contains(name), "the dump has no {name}");
+            assert!(ours.is_err(), "{name}: {ours:?} instead of an error");
+            self.seen.insert(name.to_owned());
+            return;
+        };
+        self.seen.insert(name.to_owned());
+        let ours = ours.unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(ours.dtype(), theirs.dtype(), "{name}");
+        assert_eq!(ours.shape(), theirs.shape(), "{name}");
+        if ours.dtype() == Dtype::Complex64 {
+            // A number with one part that is none is equal to nothing.
+            let text = |a: &Array| format!("{:?}", a.to_vec::<Complex32>().unwrap());
+            assert_eq!(text(&ours), text(theirs), "{name}");
+            return;
+        }
+        let same = ops::array_equal(&ours, theirs, true).unwrap();
+        assert!(same.item::<bool>().unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn numbers_take_the_dtype_that_python_gives_them() {
+    let mut dump = dump();
+    let i = Complex32::new(0.0, 1.0);
+    for &dtype in Dtype::ALL {
+        let Some(x) = dump.arrays.get(&format!("in/{dtype}")).cloned() else {
+            continue;
+        };
+        macro_rules! compare {
+            ($($text:expr, $e:expr;)*) => {$(
+                dump.same(&format!("{dtype} {}", $text), $e);
+            )*};
+        }
+        macro_rules! both {
+            ($($op:tt)*) => {$(
+                compare! {
+                    concat!("x ", stringify!($op), " True"), &x $op true;
+                    concat!("x ", stringify!($op), " 3"), &x $op 3;
+                    concat!("x ", stringify!($op), " -2"), &x $op -2;
+                    concat!("x ", stringify!($op), " 300"), &x $op 300;
+                    concat!("x ", stringify!($op), " 2.5"), &x $op 2.5;
+                    concat!("x ", stringify!($op), " 1j"), &x $op i;
+                }
+            )*};
+        }
+        macro_rules! left {
+            ($($op:tt)*) => {$(
+                compare! {
+                    concat!("True ", stringify!($op), " x"), true $op &x;
+                    concat!("3 ", stringify!($op), " x"), 3 $op &x;
+                    concat!("-2 ", stringify!($op), " x"), -2 $op &x;
+                    concat!("300 ", stringify!($op), " x"), 300 $op &x;
+                    concat!("2.5 ", stringify!($op), " x"), 2.5 $op &x;
+                    concat!("1j ", stringify!($op), " x"), i $op &x;
+                }
+            )*};
+        }
+        both!(+ - * / % & | ^);
+        left!(+ - * /);
+        compare! {
+            "x << True", &x << true;
+            "x << 3", &x << 3;
+            "x >> True", &x >> true;
+            "x >> 3", &x >> 3;
+            "-x", -&x;
+            "~x", !&x;
+        }
+    }
+    assert!(dump.seen.len() >= 1000, "{}", dump.seen.len());
+}
+
+#[test]
+fn indices_are_those_of_python() {
+    let mut dump = dump();
+    let a = dump.arrays["a"].clone();
+    macro_rules! cases {
+        ($($text:literal => $index:expr;)*) => {$(
+            dump.same(concat!("i/", $text), a.index($index));
+            dump.same(concat!("u/", $text), a.index_update($index, 7));
+        )*};
+    }
+    cases! {
+        "1" => s![1];
+        "-1" => s![-1];
+        "0, 2" => s![0, 2];
+        "-3, -4, -5" => s![-3, -4, -5];
+        "1:" => s![1..];
+        ":2" => s![..2];
+        "::2" => s![..;2];
+        "::-1" => s![..;-1];
+        "1::2" => s![1..;2];
+        "-2:" => s![-2..];
+        ":-1" => s![..-1];
+        "5:" => s![5..];
+        ":-9" => s![..-9];
+        "2:1" => s![2..1];
+        "-9:9" => s![-9..9];
+        "2::-1" => s![2..;-1];
+        ":0:-1" => s![..0;-1];
+        "-1:-3:-1" => s![-1..-3;-1];
+        "9:0:-2" => s![9..0;-2];
+        "0:2:-1" => s![0..2;-1];
+        "None" => s![None];
+        "..." => s![...];
+        "..., None" => s![..., None];
+        "None, 1:, None, ::2" => s![None, 1.., None, ..;2];
+        "..., 1" => s![..., 1];
+        "..., ::2" => s![..., ..;2];
+        "1, ..., -1" => s![1, ..., -1];
+        "1, ..., 1:3, None" => s![1, ..., 1..3, None];
+        ":, None, :, 2" => s![.., None, .., 2];
+        "0, :, None, 1:4:2" => s![0, .., None, 1..4;2];
+        "1:, ::2, None, ..." => s![1.., ..;2, None, ...];
+    }
+    let rows = Array::from_slice(&[2i32, 0], &[2]).unwrap();
+    dump.same("i/rows", a.index(s![&rows]));
+    dump.same("i/:, rows", a.index(s![.., &rows]));
+    dump.same("i/1:, rows, ::2", a.index(s![1.., &rows, ..;2]));
+    dump.same("i/..., rows", a.index(s![..., &rows]));
+    dump.same("i/None, rows", a.index(s![None, &rows]));
+    let five = ops::arange(0.0, 5.0, 1.0, Dtype::Int32).unwrap();
+    dump.same("u/array", a.index_update(s![1.., ..;2, None], &five));
+    // Rust has a second kind of range.
+    dump.same("i/:2", a.index(s![..=1]));
+    dump.same("i/1:", a.index(s![1..=-1]));
+    let left: Vec<&String> = dump
+        .arrays
+        .keys()
+        .filter(|n| (n.starts_with("i/") || n.starts_with("u/")) && !dump.seen.contains(*n))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn wrong_indices_are_errors() {
+    let a = ops::zeros(&[2, 3], Dtype::Float32).unwrap();
+    let rows = Array::from_slice(&[0i32], &[1]).unwrap();
+    let shape = |r: Result<Array>, op: &str| {
+        let e = r.unwrap_err();
+        assert_eq!((e.kind(), e.op()), (ErrorKind::Shape, Some(op)), "{e}");
+        assert!(e.to_string().contains("[2, 3]"), "{e}");
+    };
+    shape(a.index(s![0, 0, 0]), "index");
+    shape(a.index(s![2]), "index");
+    shape(a.index(s![.., -4]), "index");
+    shape(a.index(s![..., 0, ...]), "index");
+    shape(a.index(s![.., i32::MIN]), "index");
+    shape(a.index_update(s![2], 1.0), "index_update");
+    assert!(a.index(s![..;0]).is_err());
+    assert!(a.index(s![0, &rows]).is_err());
+    assert!(a.index(s![&rows, &rows]).is_err());
+    assert!(a.index_update(s![&rows], 1.0).is_err());
+    let four = ops::zeros(&[4], Dtype::Float32).unwrap();
+    assert!(a.index_update(s![0], &four).is_err());
+    // Far ends are cut, as in Python.
+    assert_eq!(a.index(s![i32::MIN..i32::MAX]).unwrap().shape(), [2, 3]);
+    assert_eq!(a.index(s![..=i32::MAX]).unwrap().shape(), [2, 3]);
+    assert_eq!(
+        a.index(s![i32::MAX..i32::MIN; i32::MIN]).unwrap().shape(),
+        [1, 3]
+    );
+    assert_eq!(a.index(s![]).unwrap().shape(), [2, 3]);
+    let empty = ops::zeros(&[0, 3], Dtype::Float32).unwrap();
+    assert_eq!(empty.index(s![..;-1, 1..]).unwrap().shape(), [0, 2]);
+}
+
+#[test]
+fn a_chain_needs_one_question_mark() -> Result<()> {
+    let a = Array::from_slice(&[1f32, 2.0], &[2])?;
+    let b = Array::from_slice(&[3f32, 5.0], &[2])?;
+    // A result on either side of an array, an array of its own, numbers beside arrays.
+    let y = ((&a + &b) * &a - (2.0 * &b)? - &a)?;
+    assert_eq!(y.to_vec::<f32>()?, [-3.0, 2.0]);
+    let y = (1.0 - &a + (&b * &b)? + a.clone() + (&a / &b)?)?;
+    let expected = [
+        1.0 - 1.0 + 9.0 + 1.0 + 1.0 / 3.0,
+        1.0 - 2.0 + 25.0 + 2.0 + 2.0 / 5.0,
+    ];
+    for (y, e) in y.to_vec::<f32>()?.into_iter().zip(expected) {
+        assert!((y - e).abs() < 1e-5);
+    }
+    assert_eq!((-a.clone())?.to_vec::<f32>()?, [-1.0, -2.0]);
+    assert_eq!((1.0 / a.clone())?.to_vec::<f32>()?, [1.0, 0.5]);
+    assert!(a.less(&b)?.all(&[], false)?.item::<bool>()?);
+    assert_eq!(a.greater_equal(2)?.to_vec::<bool>()?, [false, true]);
+    assert_eq!(a.power(2.0)?.to_vec::<f32>()?, a.square()?.to_vec::<f32>()?);
+    assert_eq!(a.maximum(&a + 0.5)?.to_vec::<f32>()?, [1.5, 2.5]);
+    let t = a.reshape(&[1, 2])?.t()?;
+    assert_eq!(t.matmul(&b.reshape(&[1, 2])?)?.shape(), [2, 2]);
+    // The first error is the one that comes out.
+    let bad = Array::from_slice(&[1f32; 3], &[3])?;
+    let e = (&a + &bad - &b).unwrap_err();
+    assert_eq!((e.op(), e.kind()), (Some("add"), ErrorKind::Shape));
+    let text = e.to_string();
+    assert!(text.contains("float32[2], float32[3]"), "{text}");
+    Ok(())
+}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use mlx_runtime::Dtype;
 
 use crate::settings::{GradCheckpoint, Optimizer};
@@ -103,6 +103,9 @@ pub struct BenchArgs {
     /// Steps before those
     #[arg(long, default_value_t = 3)]
     pub warmup: usize,
+    /// Whether a step is prepared while the one before runs, as train does
+    #[arg(long, value_name = "WHETHER", default_value = "on")]
+    pub pipeline: Switch,
     /// Learning rate
     #[arg(long, default_value_t = 1e-5)]
     pub learning_rate: f32,
@@ -133,6 +136,14 @@ pub struct BenchArgs {
     /// Print one line of JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)] // the names say it
+pub enum Switch {
+    On,
+    Off,
 }
 
 /// Flags of `synth`.
@@ -242,6 +253,9 @@ pub struct TrainArgs {
     /// Longest row, in tokens [default: 2048]
     #[arg(long)]
     pub max_seq_length: Option<usize>,
+    /// Most different widths that rows are padded to [default: 16]
+    #[arg(long, value_name = "N")]
+    pub length_buckets: Option<usize>,
     /// Cut rows that are longer instead of refusing them
     #[arg(long)]
     pub truncate: bool,

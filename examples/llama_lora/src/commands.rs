@@ -17,7 +17,7 @@ use crate::progress::{clock, Counter};
 use crate::random::Shuffle;
 use crate::sample::Sampling;
 use crate::session::{limit_memory, Opened, Session};
-use crate::settings::{Packing, Settings, DEFAULT_DATA};
+use crate::settings::{Packing, Settings, DEFAULT_BUCKETS, DEFAULT_DATA};
 use crate::train::{self, Outcome, Saved, Stop};
 
 /// Does what the command line says.
@@ -118,6 +118,7 @@ fn options(settings: &Settings) -> BatchOptions {
     BatchOptions {
         batch_size: settings.batch_size.max(8),
         longest: settings.max_seq_length,
+        buckets: settings.length_buckets,
         mask_prompt: settings.mask_prompt,
         compat: false,
     }
@@ -187,6 +188,7 @@ impl Visitor for Eval<'_> {
         let options = BatchOptions {
             batch_size: args.batch_size,
             longest: args.max_seq_length,
+            buckets: DEFAULT_BUCKETS,
             mask_prompt: args.mask_prompt,
             compat: false,
         };

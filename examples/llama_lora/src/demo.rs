@@ -70,6 +70,7 @@ pub fn run() -> Result<()> {
     let options = BatchOptions {
         batch_size: 10,
         longest: settings.max_seq_length,
+        buckets: settings.length_buckets,
         mask_prompt: true,
         compat: false,
     };

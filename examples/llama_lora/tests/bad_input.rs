@@ -327,7 +327,12 @@ fn a_broken_adapter_is_reported_and_training_replaces_it_only_when_it_saves() {
 fn a_loss_that_is_no_number_stops_the_run() {
     let place = Place::new();
     let text = place.fails(&format!("{TRAIN} --learning-rate 1e30 --iters 50"));
-    says(&text, &["loss of step", "--learning-rate"]);
+    // Ten steps in a row may be left out; the first one was good.
+    says(&text, &["step 12 failed", "adapters is intact"]);
+    says(
+        &text,
+        &["NaN or infinite in 11 steps", "a smaller learning rate"],
+    );
     assert!(!place.path("adapters/adapters.safetensors").exists());
 }
 

@@ -27,11 +27,14 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
 }
 
 fn options() -> impl Strategy<Value = BatchOptions> {
-    (1usize..7, any::<bool>()).prop_map(|(batch_size, mask_prompt)| BatchOptions {
-        batch_size,
-        longest: 90,
-        mask_prompt,
-        compat: false,
+    (1usize..7, 1usize..6, any::<bool>()).prop_map(|(batch_size, buckets, mask_prompt)| {
+        BatchOptions {
+            batch_size,
+            longest: 90,
+            buckets,
+            mask_prompt,
+            compat: false,
+        }
     })
 }
 
@@ -64,15 +67,18 @@ proptest! {
     #[test]
     fn a_pass_counts_each_real_target_once_and_no_padding(rows in rows(), o in options(), seed: u64) {
         let mut batches = Batches::new(&rows, o, Shuffle::new(seed)).unwrap();
-        let mut seen = HashMap::new();
+        let (mut seen, mut widths) = (HashMap::new(), std::collections::HashSet::new());
+        prop_assert!(batches.widths().all().len() <= o.buckets);
         for _ in 0..batches.per_pass() {
             let batch = batches.next_batch().unwrap();
+            widths.insert(batch.width);
             prop_assert_eq!(batches.epoch(), 1);
             prop_assert_eq!(batch.rows, o.batch_size);
             prop_assert_eq!(batch.real, batch.mask.iter().filter(|m| **m != 0.0).count());
             counted(&batch, &mut seen);
         }
         prop_assert_eq!(seen, naive(&rows, o.mask_prompt));
+        prop_assert!(widths.len() <= o.buckets, "{:?}", widths);
         batches.next_batch().unwrap();
         prop_assert_eq!(batches.epoch(), 2);
     }
@@ -114,7 +120,9 @@ proptest! {
         for i in 0..before {
             batches.next_batch().unwrap();
             if i % 7 == 0 {
-                batches.shuffle().permutation(5);
+                let mut shuffle = batches.cursor().shuffle().clone();
+                shuffle.permutation(5);
+                batches.set_shuffle(shuffle);
             }
         }
         let saved = serde_json::to_string(batches.cursor()).unwrap();
@@ -175,6 +183,7 @@ fn too_few_rows_for_mlx_lms_batches_is_an_error() {
     let o = BatchOptions {
         batch_size: 2,
         longest: 9,
+        buckets: 4,
         mask_prompt: false,
         compat: true,
     };

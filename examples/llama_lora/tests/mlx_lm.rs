@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use llama_lora::data::{BatchOptions, Limit, Split};
 use llama_lora::session::Session;
-use llama_lora::settings::{OptimizerConfig, Settings, DEFAULT_MODEL};
+use llama_lora::settings::{OptimizerConfig, Settings, DEFAULT_BUCKETS, DEFAULT_MODEL};
 use llama_lora::train::{self, Stop};
 use llama_lora::{data, eval, generate};
 use mlx_models::llama::Llama;
@@ -60,6 +60,7 @@ fn perplexity_by_the_path_of_eval() {
     let options = BatchOptions {
         batch_size: 1,
         longest: 512,
+        buckets: DEFAULT_BUCKETS,
         mask_prompt: false,
         compat: false,
     };
@@ -105,6 +106,7 @@ fn exact_match_is_what_decoding_says() {
         let options = BatchOptions {
             batch_size: 2,
             longest: 256,
+            buckets: DEFAULT_BUCKETS,
             mask_prompt: true,
             compat: false,
         };

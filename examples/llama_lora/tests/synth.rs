@@ -78,6 +78,9 @@ fn bench_reports_what_it_says() {
     assert!((share - number(&found, "share_of_floor")).abs() < 1e-9);
     assert_eq!(found["layers_again"], 0);
 
+    // The same steps, but for when they are started.
+    let alone = bench("--pipeline off --learning-rate 1e-4");
+    assert_eq!(alone["losses"], found["losses"]);
     let again = bench("--grad-checkpoint always --learning-rate 1e-4");
     assert_eq!(again["layers_again"], 4);
     assert_eq!(again["losses"], found["losses"]);

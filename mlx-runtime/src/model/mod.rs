@@ -18,6 +18,7 @@ pub(crate) mod names;
 mod plan;
 pub(crate) mod quantise;
 pub(crate) mod sig;
+mod start;
 mod train;
 mod walk;
 
@@ -28,6 +29,7 @@ pub use loader::{init, load, LoadOptions, Loader, Weights};
 pub use lora::{add_lora, lora_keys, LoraConfig};
 pub use memory_plan::{MemoryPlan, Spans};
 pub use quantise::Quantization;
+pub use start::Started;
 pub use train::{TrainOptions, TrainStep};
 
 use layout::Layout;

@@ -29,6 +29,21 @@ pub(super) struct Decisions {
     active: usize,
 }
 
+impl Decisions {
+    /// The decision for batches of this shape, if it was made under the memory limit of now and
+    /// nothing stands against it.
+    pub fn known(&self, batch: &[Array]) -> Result<Option<&Decision>> {
+        let found = self.by_shape.get(&key(batch));
+        let same = self.limit == memory::limit()?;
+        Ok(found.filter(|d| same && !(d.over && enforce::is_on())))
+    }
+}
+
+fn key(batch: &[Array]) -> Vec<(Vec<i32>, Dtype)> {
+    let one = |a: &Array| (a.shape().to_vec(), a.dtype());
+    batch.iter().map(one).collect()
+}
+
 /// More shapes than that are not remembered.
 const SHAPES: usize = 1000;
 
@@ -135,10 +150,7 @@ impl<M: Model> TrainStep<M> {
         batch: &[Array],
         lr: f32,
     ) -> Result<(Decision, Option<Next>)> {
-        let key: Vec<_> = batch
-            .iter()
-            .map(|a| (a.shape().to_vec(), a.dtype()))
-            .collect();
+        let key = key(batch);
         let (active, limit) = (memory::active()?, memory::limit()?);
         // Another limit, or much more in use than then, is another question.
         let seen = &mut self.decisions;

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use anyhow::{ensure, Context, Result};
 use mlx_models::{CausalLm, Visitor};
-use mlx_runtime::model::{self, add_lora, lora_keys, LoraConfig, TrainOptions, TrainStep};
+use mlx_runtime::model::{self, add_lora, lora_keys, LoraConfig, Started, TrainOptions, TrainStep};
 use mlx_runtime::optim::AdamW;
 use mlx_runtime::{memory, ops, random, transforms, Array, Dtype};
 
 use crate::checkpoint::{self, Checkpoint};
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, Switch};
 use crate::session::{limit_memory, Loading, Session};
 use crate::settings::Packing;
 use crate::synth::{draw, Recipe};
@@ -71,14 +71,17 @@ impl Visitor for Bench<'_> {
         if matches!(args.grad_checkpoint, crate::settings::GradCheckpoint::Auto) {
             plan.check()?;
         }
-        let mut timed = Timed::default();
+        let mut timed = Timed::new(args.pipeline == Switch::On);
         for i in 0..args.warmup + args.steps {
             if i == args.warmup {
+                timed.drain()?;
                 memory::clear_cache()?;
                 memory::reset_peak()?;
+                timed.last = Instant::now();
             }
             timed.step(&mut step, &batch, args.learning_rate)?;
         }
+        timed.drain()?;
         let peak_bytes = memory::peak()?;
 
         let again = match model::Checkpoint::from(args.grad_checkpoint) {
@@ -112,7 +115,7 @@ impl Visitor for Bench<'_> {
             grad_checkpoint: args.grad_checkpoint.to_string(),
             layers_again: again,
             layers,
-            pipeline: false,
+            pipeline: args.pipeline == Switch::On,
             steps: args.steps,
             warmup: args.warmup,
             median_ms,
@@ -227,23 +230,51 @@ fn batch(args: &BenchArgs, vocabulary: usize) -> Result<[Array; 3]> {
     Ok(batch)
 }
 
-#[derive(Default)]
+/// The time from one result to the next.
 struct Timed {
+    ahead: bool,
+    pending: Option<Started>,
+    last: Instant,
     ms: Vec<f64>,
     losses: Vec<f32>,
 }
 
 impl Timed {
+    fn new(ahead: bool) -> Timed {
+        Timed {
+            ahead,
+            pending: None,
+            last: Instant::now(),
+            ms: Vec::new(),
+            losses: Vec::new(),
+        }
+    }
+
+    /// Starts a step, and waits for the one before, or for this one.
     fn step<M: CausalLm>(
         &mut self,
         step: &mut TrainStep<M>,
         batch: &[Array],
         lr: f32,
     ) -> Result<()> {
-        let start = Instant::now();
-        let values = step.run(batch, lr)?;
+        let next = step.start(batch, lr)?;
+        self.drain()?;
+        self.pending = Some(next);
+        if !self.ahead {
+            self.drain()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the step that runs.
+    fn drain(&mut self) -> Result<()> {
+        let Some(step) = self.pending.take() else {
+            return Ok(());
+        };
+        let values = step.wait()?;
         let loss = values.first().map_or(Ok(f32::NAN), |l| l.item::<f32>())?;
-        self.ms.push(start.elapsed().as_secs_f64() * 1e3);
+        self.ms.push(self.last.elapsed().as_secs_f64() * 1e3);
+        self.last = Instant::now();
         if self.losses.len() < LOSSES {
             self.losses.push(loss);
         }

@@ -1,6 +1,6 @@
 //! Rows side by side in one rectangle.
 
-use super::Row;
+use super::{Row, Widths};
 
 /// A rectangle of `rows * width` ids; `targets[i]` is what should follow `tokens[i]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,21 +19,13 @@ pub struct Batch {
     pub real: usize,
 }
 
-/// The width that rows of `inputs` tokens are padded to: a multiple of 16 up to 128, then of an eighth of the
-/// next power of two. So there are few widths, however long the rows, and little padding.
-pub fn width(inputs: usize, longest: usize) -> usize {
-    let step = (inputs.next_power_of_two() / 8).max(16);
-    inputs.next_multiple_of(step).min(longest).max(inputs)
-}
-
 impl Batch {
     /// The rows of `all` that `indices` names, padded to `rows` rows and to the width that fits the longest one.
-    /// `longest` is the most tokens that a row may have.
     pub fn new(
         all: &[Row],
         indices: &[usize],
         rows: usize,
-        longest: usize,
+        widths: &Widths,
         mask_prompt: bool,
     ) -> Batch {
         let inputs = indices
@@ -42,10 +34,7 @@ impl Batch {
             .max()
             .unwrap_or(0)
             .max(1);
-        let mut batch = Batch::empty(
-            rows.max(indices.len()),
-            width(inputs, longest.saturating_sub(1)),
-        );
+        let mut batch = Batch::empty(rows.max(indices.len()), widths.fit(inputs));
         for (r, &i) in indices.iter().enumerate() {
             let row = &all[i];
             batch.put(r, &row.tokens);

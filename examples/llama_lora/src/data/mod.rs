@@ -4,8 +4,10 @@ mod batch;
 mod example;
 mod order;
 mod rows;
+mod widths;
 
-pub use batch::{width, Batch};
+pub use batch::Batch;
 pub use example::{Example, Format};
 pub use order::{held_out, BatchOptions, Batches, Cursor};
 pub use rows::{Limit, Row, Split};
+pub use widths::{width, Widths};

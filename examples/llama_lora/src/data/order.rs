@@ -3,7 +3,7 @@
 use anyhow::{ensure, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{batch::width, Batch, Row};
+use super::{Batch, Row, Widths};
 use crate::random::Shuffle;
 
 /// How rows become batches.
@@ -13,6 +13,8 @@ pub struct BatchOptions {
     pub batch_size: usize,
     /// The most tokens that a row may have.
     pub longest: usize,
+    /// The most different widths of batches.
+    pub buckets: usize,
     /// Whether only the answers count.
     pub mask_prompt: bool,
     /// Follow mlx-lm: fixed groups in the file's order, rows that fill no batch left out.
@@ -36,8 +38,21 @@ pub struct Cursor {
 pub struct Batches<'a> {
     rows: &'a [Row],
     options: BatchOptions,
+    widths: Widths,
     order: Vec<Vec<usize>>,
     cursor: Cursor,
+}
+
+impl Cursor {
+    /// The generator, for whoever else draws from it: mlx-lm shuffles the valid split with the same one.
+    pub fn shuffle(&self) -> &Shuffle {
+        &self.now
+    }
+
+    /// Puts back a generator that someone else drew from.
+    pub fn set_shuffle(&mut self, shuffle: Shuffle) {
+        self.now = shuffle;
+    }
 }
 
 impl<'a> Batches<'a> {
@@ -52,6 +67,7 @@ impl<'a> Batches<'a> {
         let mut batches = Batches {
             rows,
             options,
+            widths: Widths::of(rows, options),
             order: Vec::new(),
             cursor,
         };
@@ -62,7 +78,8 @@ impl<'a> Batches<'a> {
     /// Goes on where `cursor` was taken; the rows and options must be the same.
     pub fn resume(rows: &'a [Row], options: BatchOptions, cursor: Cursor) -> Result<Self> {
         let mut replay = cursor.start.clone();
-        let order = order(rows, options, &mut replay)?;
+        let widths = Widths::of(rows, options);
+        let order = order(rows, options, &widths, &mut replay)?;
         ensure!(
             cursor.position <= order.len(),
             "the saved run stands at batch {} of a pass that has {}; is the data the same?",
@@ -72,6 +89,7 @@ impl<'a> Batches<'a> {
         Ok(Batches {
             rows,
             options,
+            widths,
             order,
             cursor,
         })
@@ -92,9 +110,14 @@ impl<'a> Batches<'a> {
         self.order.len()
     }
 
-    /// The generator, for whoever else draws from it: mlx-lm shuffles the valid split with the same one.
-    pub fn shuffle(&mut self) -> &mut Shuffle {
-        &mut self.cursor.now
+    /// The widths of the batches.
+    pub fn widths(&self) -> &Widths {
+        &self.widths
+    }
+
+    /// As [`Cursor::set_shuffle`].
+    pub fn set_shuffle(&mut self, shuffle: Shuffle) {
+        self.cursor.set_shuffle(shuffle);
     }
 
     /// The next batch.
@@ -102,30 +125,36 @@ impl<'a> Batches<'a> {
         if self.cursor.position == self.order.len() {
             self.begin_pass()?;
         }
-        let batch = make(self.rows, &self.order[self.cursor.position], self.options);
+        let indices = &self.order[self.cursor.position];
+        let batch = make(self.rows, indices, self.options, &self.widths);
         self.cursor.position += 1;
         Ok(batch)
     }
 
     fn begin_pass(&mut self) -> Result<()> {
         self.cursor.start = self.cursor.now.clone();
-        self.order = order(self.rows, self.options, &mut self.cursor.now)?;
+        self.order = order(self.rows, self.options, &self.widths, &mut self.cursor.now)?;
         self.cursor.position = 0;
         self.cursor.epoch += 1;
         Ok(())
     }
 }
 
-fn make(rows: &[Row], indices: &[usize], o: BatchOptions) -> Batch {
+fn make(rows: &[Row], indices: &[usize], o: BatchOptions, widths: &Widths) -> Batch {
     if o.compat {
         Batch::compat(rows, indices, o.longest, o.mask_prompt)
     } else {
-        Batch::new(rows, indices, o.batch_size, o.longest, o.mask_prompt)
+        Batch::new(rows, indices, o.batch_size, widths, o.mask_prompt)
     }
 }
 
 /// One pass: groups of indices.
-fn order(rows: &[Row], o: BatchOptions, shuffle: &mut Shuffle) -> Result<Vec<Vec<usize>>> {
+fn order(
+    rows: &[Row],
+    o: BatchOptions,
+    widths: &Widths,
+    shuffle: &mut Shuffle,
+) -> Result<Vec<Vec<usize>>> {
     let groups: Vec<Vec<usize>> = if o.compat {
         ensure!(
             rows.len() >= o.batch_size,
@@ -141,7 +170,7 @@ fn order(rows: &[Row], o: BatchOptions, shuffle: &mut Shuffle) -> Result<Vec<Vec
             .collect()
     } else {
         let all = shuffle.permutation(rows.len());
-        by_width(rows, all, o)
+        by_width(rows, all, o, widths)
     };
     Ok(shuffle
         .permutation(groups.len())
@@ -151,8 +180,13 @@ fn order(rows: &[Row], o: BatchOptions, shuffle: &mut Shuffle) -> Result<Vec<Vec
 }
 
 /// Rows of like width together, otherwise in the order given; the last group may be short.
-fn by_width(rows: &[Row], mut indices: Vec<usize>, o: BatchOptions) -> Vec<Vec<usize>> {
-    indices.sort_by_key(|&i| width(rows[i].tokens.len().saturating_sub(1).max(1), o.longest));
+fn by_width(
+    rows: &[Row],
+    mut indices: Vec<usize>,
+    o: BatchOptions,
+    widths: &Widths,
+) -> Vec<Vec<usize>> {
+    indices.sort_by_key(|&i| widths.fit(rows[i].tokens.len().saturating_sub(1).max(1)));
     indices
         .chunks(o.batch_size)
         .map(<[usize]>::to_vec)
@@ -167,19 +201,20 @@ pub fn held_out(
     most: Option<usize>,
     shuffle: &mut Shuffle,
 ) -> Result<Vec<(Vec<usize>, Batch)>> {
+    let widths = Widths::of(rows, o);
     let mut groups = if o.compat {
-        order(rows, o, shuffle)?
+        order(rows, o, &widths, shuffle)?
     } else {
         let count = most.map_or(rows.len(), |m| {
             m.saturating_mul(o.batch_size).min(rows.len())
         });
-        by_width(rows, (0..count).collect(), o)
+        by_width(rows, (0..count).collect(), o, &widths)
     };
     groups.truncate(most.unwrap_or(usize::MAX));
     Ok(groups
         .into_iter()
         .map(|g| {
-            let batch = make(rows, &g, o);
+            let batch = make(rows, &g, o, &widths);
             (g, batch)
         })
         .collect())

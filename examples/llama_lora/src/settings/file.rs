@@ -32,6 +32,7 @@ pub struct FileSettings {
     pub adapter_path: Option<PathBuf>,
     pub save_every: Option<u64>,
     pub max_seq_length: Option<usize>,
+    pub length_buckets: Option<usize>,
     pub grad_checkpoint: Option<GradCheckpoint>,
     pub lr_schedule: Option<Schedule>,
     pub lora_parameters: Option<LoraFile>,
@@ -83,7 +84,7 @@ impl OptimizerFile {
     }
 }
 
-const KEYS: [&str; 29] = [
+const KEYS: [&str; 30] = [
     "model",
     "train",
     "test",
@@ -100,6 +101,7 @@ const KEYS: [&str; 29] = [
     "adapter_path",
     "save_every",
     "max_seq_length",
+    "length_buckets",
     "grad_checkpoint",
     "lr_schedule",
     "lora_parameters",

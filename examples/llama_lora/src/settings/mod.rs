@@ -31,6 +31,8 @@ pub struct Settings {
     pub lora: LoraSettings,
     pub grad_checkpoint: GradCheckpoint,
     pub max_seq_length: usize,
+    #[serde(default = "default_buckets")]
+    pub length_buckets: usize,
     pub truncate: bool,
     pub adapter_path: PathBuf,
     pub resume_adapter_file: Option<PathBuf>,
@@ -63,6 +65,13 @@ pub const DEFAULT_MODEL: &str = "smollm2-135m-instruct";
 /// The name of the data set inside the program.
 pub const DEFAULT_DATA: &str = "fetch-language";
 
+/// How many widths of batches there are at most, where nothing is said.
+pub const DEFAULT_BUCKETS: usize = 16;
+
+fn default_buckets() -> usize {
+    DEFAULT_BUCKETS
+}
+
 /// Stands for mlx-lm's number of layers where none is given: 16, or all of a model that has fewer.
 const DEFAULT_LAYERS: i32 = 0;
 
@@ -88,6 +97,7 @@ impl Default for Settings {
             },
             grad_checkpoint: GradCheckpoint::Auto,
             max_seq_length: 2048,
+            length_buckets: DEFAULT_BUCKETS,
             truncate: false,
             adapter_path: "adapters".into(),
             resume_adapter_file: None,
@@ -132,7 +142,7 @@ impl Settings {
                 );
             )*};
         }
-        same!(quantize batch_size num_layers learning_rate lr_schedule optimizer optimizer_config lora max_seq_length
+        same!(quantize batch_size num_layers learning_rate lr_schedule optimizer optimizer_config lora max_seq_length length_buckets
               truncate seed mask_prompt compat resume_adapter_file);
         Ok(new)
     }
@@ -193,6 +203,11 @@ impl Settings {
                 file.max_seq_length,
                 base.max_seq_length,
             ),
+            length_buckets: pick(
+                &args.length_buckets,
+                file.length_buckets,
+                base.length_buckets,
+            ),
             truncate: args.truncate || file.truncate.unwrap_or(base.truncate),
             adapter_path: pick(&args.adapter_path, file.adapter_path, base.adapter_path),
             resume_adapter_file: resume_adapter_file.or(base.resume_adapter_file),
@@ -242,6 +257,10 @@ impl Settings {
         ensure!(
             self.max_seq_length >= 2,
             "--max-seq-length must be at least 2"
+        );
+        ensure!(
+            self.length_buckets > 0,
+            "--length-buckets must be at least 1"
         );
         ensure!(
             self.steps_per_report > 0 && self.steps_per_eval > 0 && self.save_every > 0,

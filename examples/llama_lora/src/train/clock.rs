@@ -40,6 +40,11 @@ impl Window {
         self.since = Instant::now();
     }
 
+    /// Whether there was no step since the last report.
+    pub fn is_empty(&self) -> bool {
+        self.steps == 0
+    }
+
     /// After a step. Smoothed: loss, steps a second, targets a second.
     pub fn step(&mut self, loss: f64, targets: usize) -> Means {
         let seconds = self.since.elapsed().as_secs_f64().max(1e-9);

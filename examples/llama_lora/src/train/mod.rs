@@ -1,5 +1,6 @@
 //! Training: from settings to an adapter on disk.
 
+mod ahead;
 mod clock;
 mod run;
 mod saved;

@@ -2,15 +2,16 @@
 
 use std::time::Instant;
 
-use anyhow::{bail, Result};
-use mlx_runtime::model::{TrainOptions, TrainStep};
+use anyhow::{Context, Result};
+use mlx_runtime::model::{Started, TrainOptions, TrainStep};
 use mlx_runtime::optim::{self, AdamW};
 use mlx_runtime::{memory, Array};
 
+use super::ahead::{self, Ahead};
 use super::clock::Window;
 use super::{saved, Prepared, Progressed, Stop};
 use crate::adapter;
-use crate::data::{held_out, Batch, BatchOptions, Batches, Row};
+use crate::data::{held_out, BatchOptions, Batches, Cursor, Row, Widths};
 use crate::eval;
 use crate::files::write_atomic;
 use crate::metrics::{Metrics, Record, TrainReport, ValidReport};
@@ -48,17 +49,18 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
     let options = BatchOptions {
         batch_size: settings.batch_size,
         longest: settings.max_seq_length,
+        buckets: settings.length_buckets,
         mask_prompt: settings.mask_prompt,
         compat: settings.compat,
     };
     let mut step = training_step(&session.model, &settings)?;
     let layers = settings.layers_of(session.layers()?)?;
+    let batches = match &saved {
+        Some(s) => Batches::resume(&train.rows, options, s.progressed.cursor.clone())?,
+        None => Batches::new(&train.rows, options, shuffle(&settings)?)?,
+    };
     let mut run = Run {
         adapter_config: adapter::config_json(&settings, layers)?,
-        batches: match &saved {
-            Some(s) => Batches::resume(&train.rows, options, s.progressed.cursor.clone())?,
-            None => Batches::new(&train.rows, options, shuffle(&settings)?)?,
-        },
         data: saved::fingerprint(&train.rows),
         iteration: saved.as_ref().map_or(0, |s| s.progressed.iteration),
         targets: saved.as_ref().map_or(0, |s| s.progressed.trained_tokens),
@@ -81,13 +83,19 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
             saved.as_ref().map_or(0, |s| s.progressed.iteration),
         ),
         settings: &settings,
+        left_out: 0,
+        window: Window::new(),
     };
     if let Some(mut saved) = saved {
         step.restore(|name| saved.arrays.remove(name))?;
     }
-    run.check_memory(&step, &train.rows)?;
+    run.check_memory(&step, batches.widths())?;
     stop.training(true);
-    let result = run.all(&mut step, stop);
+    run.window.skip();
+    let result = std::thread::scope(|scope| {
+        let mut batches = Ahead::new(scope, batches);
+        run.all(&mut step, &mut batches, stop)
+    });
     stop.training(false);
     run.progress.finish();
     result?;
@@ -133,115 +141,169 @@ struct Run<'a> {
     adapter_config: serde_json::Value,
     schedule: Option<optim::schedule::Schedule>,
     options: BatchOptions,
-    batches: Batches<'a>,
     valid: &'a [Row],
     data: String,
     iteration: u64,
     targets: u64,
+    left_out: u64,
     metrics: Metrics,
     progress: Progress,
+    window: Window,
+}
+
+/// A step that was started and whose loss nobody has read.
+struct Pending {
+    step: Started,
+    iteration: u64,
+    lr: f64,
+    real: usize,
 }
 
 impl Run<'_> {
-    fn all<M: CausalLm>(&mut self, step: &mut TrainStep<M>, stop: &Stop) -> Result<()> {
+    /// The steps. While one runs, the next batch is made and the next step's graph is built: a loss is read one step
+    /// late, except before something that looks at the model.
+    fn all<M: CausalLm>(
+        &mut self,
+        step: &mut TrainStep<M>,
+        batches: &mut Ahead,
+        stop: &Stop,
+    ) -> Result<()> {
         let s = self.settings;
-        let mut window = Window::new();
         let mut saved_at = self.iteration;
+        let mut pending: Option<Pending> = None;
         while self.iteration < s.iters && !stop.asked() {
             let next = self.iteration + 1;
-            let batch = self.batches.next_batch()?;
+            let batch = batches.take()?;
             // As in mlx-lm: before the first step, before every so many, and before the last.
             let due = next == 1 || next.is_multiple_of(s.steps_per_eval);
             if due || next == s.iters {
+                self.ended(pending.take())?;
                 // The look before the last step must not change what a run that goes on draws next.
-                let mut aside = self.batches.shuffle().clone();
+                let mut aside = batches.cursor().shuffle().clone();
                 self.measure(&step.model()?, &mut aside)?;
                 if due {
-                    *self.batches.shuffle() = aside;
+                    batches.set_shuffle(aside)?;
                 }
-                window.skip();
+                self.window.skip();
+            }
+            if next < s.iters {
+                batches.prepare()?;
             }
             let lr = self
                 .schedule
                 .as_ref()
                 .map_or(s.learning_rate, |l| l.at(self.iteration));
-            let loss = self.step(step, &batch, lr)?;
-            self.iteration = next;
-            self.targets += batch.real as u64;
-            let live = window.step(loss, batch.real);
-            self.progress.step(&Live {
-                step: next,
-                loss: live.loss,
-                steps_per_second: live.steps_per_second,
-                tokens_per_second: live.targets_per_second,
-                memory: memory::active()? as u64,
-            });
-            if next.is_multiple_of(s.steps_per_report) || next == s.iters {
-                let means = window.report();
-                let report = TrainReport {
+            // Rows that were cut may leave nothing to learn; mlx-lm's loss is then no number.
+            let started = match batch.real {
+                0 => None,
+                real => Some(Pending {
+                    step: step.start(&batch.arrays, lr as f32)?,
                     iteration: next,
-                    train_loss: means.loss,
-                    learning_rate: lr,
-                    iterations_per_second: means.steps_per_second,
-                    tokens_per_second: means.targets_per_second,
-                    trained_tokens: self.targets,
-                    peak_memory: memory::peak()? as f64 / 1e9,
-                };
-                self.progress.train(&report);
-                self.metrics.push(Record::Train(report))?;
+                    lr,
+                    real,
+                }),
+            };
+            self.iteration = next;
+            self.ended(pending.take())?;
+            match started {
+                Some(started) => pending = Some(started),
+                None => {
+                    self.count(next, 0.0, 0)?;
+                    self.report(next, lr)?;
+                }
             }
             if next.is_multiple_of(s.save_every) {
-                self.save(step)?;
+                self.ended(pending.take())?;
+                self.save(step, batches.cursor())?;
                 saved_at = next;
-                window.skip();
+                self.window.skip();
             }
         }
+        self.ended(pending.take())?;
         if saved_at != self.iteration {
-            self.save(step)?;
+            self.save(step, batches.cursor())?;
         }
         Ok(())
     }
 
-    /// Shows what a step on the longest batch will take, and stops here if that is more memory than
-    /// there is.
-    fn check_memory<M: CausalLm>(&self, step: &TrainStep<M>, rows: &[Row]) -> Result<()> {
-        let Some(row) = (0..rows.len()).max_by_key(|&i| rows[i].tokens.len()) else {
+    /// Waits for a step and reports it.
+    fn ended(&mut self, pending: Option<Pending>) -> Result<()> {
+        let Some(Pending {
+            step,
+            iteration,
+            lr,
+            real,
+        }) = pending
+        else {
             return Ok(());
         };
-        let all = vec![row; self.options.batch_size];
-        let BatchOptions {
-            batch_size,
-            longest,
-            mask_prompt,
-            ..
-        } = self.options;
-        let batch = Batch::new(rows, &all, batch_size, longest, mask_prompt);
-        let plan = step.plan(&eval::arrays(&batch)?)?;
-        let (rows, width) = (batch.rows, batch.width);
+        let values = step.wait().with_context(|| {
+            format!(
+                "step {iteration} failed; what was saved last in {} is intact",
+                self.settings.adapter_path.display()
+            )
+        })?;
+        let loss = values.first().map_or(Ok(f32::NAN), |l| l.item::<f32>())?;
+        if !loss.is_finite() {
+            self.left_out += 1;
+            self.progress.line(&format!(
+                "step {iteration} is left out: its loss is {loss} ({} so far); a smaller --learning-rate (now {lr}) usually helps",
+                self.left_out
+            ));
+            self.window.skip();
+            return self.report(iteration, lr);
+        }
+        self.count(iteration, f64::from(loss), real)?;
+        self.report(iteration, lr)
+    }
+
+    /// Counts a step that was taken.
+    fn count(&mut self, iteration: u64, loss: f64, real: usize) -> Result<()> {
+        self.targets += real as u64;
+        let live = self.window.step(loss, real);
+        self.progress.step(&Live {
+            step: iteration,
+            loss: live.loss,
+            steps_per_second: live.steps_per_second,
+            tokens_per_second: live.targets_per_second,
+            memory: memory::active()? as u64,
+        });
+        Ok(())
+    }
+
+    /// After every so many steps, and after the last: the means since the last report, if there is something to report.
+    fn report(&mut self, iteration: u64, lr: f64) -> Result<()> {
+        let s = self.settings;
+        let due = iteration.is_multiple_of(s.steps_per_report) || iteration == s.iters;
+        if !due || self.window.is_empty() {
+            return Ok(());
+        }
+        let means = self.window.report();
+        let report = TrainReport {
+            iteration,
+            train_loss: means.loss,
+            learning_rate: lr,
+            iterations_per_second: means.steps_per_second,
+            tokens_per_second: means.targets_per_second,
+            trained_tokens: self.targets,
+            peak_memory: memory::peak()? as f64 / 1e9,
+        };
+        self.progress.train(&report);
+        self.metrics.push(Record::Train(report))
+    }
+
+    /// Shows what a step on the widest batch will take, and stops here if that is more memory than
+    /// there is.
+    fn check_memory<M: CausalLm>(&self, step: &TrainStep<M>, widths: &Widths) -> Result<()> {
+        let rows = self.options.batch_size;
+        let batch = ahead::widest(widths, rows)?;
+        let plan = step.plan(&batch)?;
+        let width = batch[0].dim(1)?;
         self.progress.line(&format!(
             "memory, for batches of up to {rows} x {width} tokens: {plan}"
         ));
         plan.check()?;
         Ok(())
-    }
-
-    /// One step; its loss.
-    fn step<M: CausalLm>(&self, step: &mut TrainStep<M>, batch: &Batch, lr: f64) -> Result<f64> {
-        // Rows that were cut may leave nothing to learn; mlx-lm's loss is then no number.
-        if batch.real == 0 {
-            return Ok(0.0);
-        }
-        let values = step.run(&eval::arrays(batch)?, lr as f32)?;
-        let loss = values.first().map_or(Ok(f32::NAN), |l| l.item::<f32>())?;
-        if !loss.is_finite() {
-            bail!(
-                "the loss of step {} is {loss}: training stops, and nothing was saved after the last good save in {}. \
-                 A smaller --learning-rate (now {lr}) usually helps",
-                self.iteration + 1,
-                self.settings.adapter_path.display()
-            );
-        }
-        Ok(f64::from(loss))
     }
 
     /// Loss on the valid split.
@@ -265,13 +327,13 @@ impl Run<'_> {
     }
 
     /// The adapter, the state to go on from, and the curve.
-    fn save<M: CausalLm>(&self, step: &TrainStep<M>) -> Result<()> {
+    fn save<M: CausalLm>(&self, step: &TrainStep<M>, cursor: &Cursor) -> Result<()> {
         let folder = &self.settings.adapter_path;
         adapter::save(folder, &step.model()?.trainable(), &self.adapter_config)?;
         let progressed = Progressed::new(
             self.iteration,
             self.targets,
-            self.batches.cursor().clone(),
+            cursor.clone(),
             self.settings.clone(),
             self.data.clone(),
         );

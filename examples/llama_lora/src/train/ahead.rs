@@ -1,0 +1,118 @@
+//! Batches that are made on another thread, one ahead of the step that uses them.
+
+use std::sync::mpsc::{channel, Receiver, Sender};
+use std::thread::Scope;
+
+use anyhow::{anyhow, Result};
+use mlx_runtime::Array;
+
+use crate::data::{Batches, Cursor, Widths};
+use crate::eval;
+use crate::random::Shuffle;
+
+/// A batch that is ready to be used.
+pub struct Ready {
+    /// Tokens, targets and weights.
+    pub arrays: [Array; 3],
+    /// Targets that count.
+    pub real: usize,
+    /// Where the run over the rows stands after this batch.
+    pub cursor: Cursor,
+}
+
+enum Ask {
+    Batch,
+    Shuffle(Shuffle),
+}
+
+/// The other thread's end of [`Batches`].
+pub struct Ahead {
+    ask: Sender<Ask>,
+    ready: Receiver<Result<Ready>>,
+    /// Where the run over the rows stands after the last batch that was taken.
+    cursor: Cursor,
+    asked: bool,
+}
+
+impl Ahead {
+    /// Hands the batches to a thread of `scope`, which ends when the result is dropped.
+    pub fn new<'scope, 'rows: 'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        mut batches: Batches<'rows>,
+    ) -> Ahead {
+        let (ask, asked) = channel();
+        let (send, ready) = channel();
+        let cursor = batches.cursor().clone();
+        scope.spawn(move || {
+            for ask in asked {
+                match ask {
+                    Ask::Shuffle(shuffle) => batches.set_shuffle(shuffle),
+                    Ask::Batch => {
+                        if send.send(next(&mut batches)).is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+        });
+        Ahead {
+            ask,
+            ready,
+            cursor,
+            asked: false,
+        }
+    }
+
+    /// Starts to make the next batch, if that is not being done.
+    pub fn prepare(&mut self) -> Result<()> {
+        if !self.asked {
+            self.ask.send(Ask::Batch).map_err(|_| gone())?;
+            self.asked = true;
+        }
+        Ok(())
+    }
+
+    /// The next batch; waits until it is made.
+    pub fn take(&mut self) -> Result<Ready> {
+        self.prepare()?;
+        let ready = self.ready.recv().map_err(|_| gone())??;
+        self.asked = false;
+        self.cursor = ready.cursor.clone();
+        Ok(ready)
+    }
+
+    /// Where the run over the rows stands after the last batch that was taken.
+    pub fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+
+    /// Puts back a generator that someone else drew from, before the next batch is prepared.
+    pub fn set_shuffle(&mut self, shuffle: Shuffle) -> Result<()> {
+        self.cursor.set_shuffle(shuffle.clone());
+        self.ask.send(Ask::Shuffle(shuffle)).map_err(|_| gone())
+    }
+}
+
+fn next(batches: &mut Batches<'_>) -> Result<Ready> {
+    let batch = batches.next_batch()?;
+    Ok(Ready {
+        arrays: eval::arrays(&batch)?,
+        real: batch.real,
+        cursor: batches.cursor().clone(),
+    })
+}
+
+fn gone() -> anyhow::Error {
+    anyhow!("the thread that makes the batches has ended")
+}
+
+/// A batch as wide as the widest, for what has to be known before the first one.
+pub fn widest(widths: &Widths, rows: usize) -> Result<[Array; 3]> {
+    let width = widths.all().last().copied().unwrap_or(1);
+    let shape = [i32::try_from(rows)?, i32::try_from(width)?];
+    Ok([
+        mlx_runtime::ops::zeros(&shape, mlx_runtime::Dtype::Int32)?,
+        mlx_runtime::ops::zeros(&shape, mlx_runtime::Dtype::Int32)?,
+        mlx_runtime::ops::ones(&shape, mlx_runtime::Dtype::Float32)?,
+    ])
+}

@@ -1,0 +1,81 @@
+//! Steps that run while the next one is prepared.
+
+use super::train::Next;
+use super::{Model, TrainStep};
+use crate::optim::Skipped;
+use crate::runtime::enforce;
+use crate::{transforms, Array, Result};
+
+/// A step that [`TrainStep::start`] started. Dropped, it is waited for as well: nothing runs on.
+#[must_use = "a step that nobody waits for reports no error"]
+pub struct Started {
+    /// Taken by whoever waits.
+    values: Vec<Array>,
+    /// The counters of steps left out, and how many in a row are allowed.
+    skipped: Option<(Array, u32)>,
+}
+
+impl Started {
+    /// Waits for the step; what the loss function returned, evaluated.
+    ///
+    /// # Errors
+    /// What MLX reports of the step while it runs, and `NotFinite` if too many steps in a row, up to
+    /// this one, gave no finite loss and gradient.
+    pub fn wait(mut self) -> Result<Vec<Array>> {
+        let values = std::mem::take(&mut self.values);
+        transforms::eval(&values.iter().collect::<Vec<_>>())?;
+        if let Some((counters, limit)) = &self.skipped {
+            Skipped::read(counters)?.check(*limit)?;
+        }
+        Ok(values)
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if !self.values.is_empty() {
+            // A program that ends while MLX's threads work on a step does not end well. The error, if
+            // there is one, was not asked for.
+            let _ = transforms::eval(&self.values.iter().collect::<Vec<_>>());
+        }
+    }
+}
+
+impl<M: Model> TrainStep<M> {
+    /// As [`TrainStep::run`], but returns as soon as the step is queued: the next one can be started
+    /// before its result is there, so that the device does not wait for its graph.
+    ///
+    /// Wait for each step once the next one is started. Steps follow each other as with `run`, and
+    /// give the same values. The first step on a shape of batch, and one that has to keep MLX's
+    /// queue short to stay below the memory limit, runs alone.
+    ///
+    /// # Errors
+    /// As [`TrainStep::run`], but for what [`Started::wait`] reports.
+    pub fn start(&mut self, batch: &[Array], lr: f32) -> Result<Started> {
+        let (decision, next) = match self.decisions.known(batch)? {
+            Some(decision) => {
+                let decision = decision.clone();
+                let cuts = decision.cuts(self.options.checkpoint);
+                let next = self.graph(batch, lr, cuts)?.0;
+                (decision, next)
+            }
+            None => {
+                // What is in use is to be what stays, without a step that runs.
+                transforms::eval(&self.at.arrays())?;
+                self.decide(batch, lr)?
+            }
+        };
+        if decision.limit.is_some() {
+            decision.evaluate(&next.arrays())?;
+        } else {
+            enforce::trusted(|| transforms::async_eval(&next.arrays()))?;
+        }
+        let Next { values, at } = next;
+        self.at = at;
+        let limit = self.options.max_skipped_steps;
+        Ok(Started {
+            values,
+            skipped: limit.map(|limit| (self.at.skipped.clone(), limit)),
+        })
+    }
+}

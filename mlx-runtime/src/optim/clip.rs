@@ -1,4 +1,4 @@
-//! Clipping by the global norm.
+//! Clipping by the global norm and by value.
 
 use crate::ops;
 use crate::{Array, Dtype, Error, Result};
@@ -29,6 +29,27 @@ pub fn clip_grad_norm(grads: &[Array], max_norm: f32) -> Result<(Vec<Array>, Arr
         .map(|g| ops::multiply(g, &ops::astype(&factor, g.dtype())?))
         .collect::<Result<_>>()?;
     Ok((clipped, norm))
+}
+
+/// The gradients with every element brought between `-bound` and `bound`. NaN stays NaN. Nothing is
+/// evaluated. MLX: `clip`, on each gradient.
+///
+/// # Errors
+/// If `bound` is negative or NaN.
+pub fn clip_grad_value(grads: &[Array], bound: f32) -> Result<Vec<Array>> {
+    if bound.is_nan() || bound < 0.0 {
+        return Err(Error::invalid(
+            "clip_grad_value",
+            format!("the bound is {bound}"),
+        ));
+    }
+    grads
+        .iter()
+        .map(|g| {
+            let limit = |x: f32| Array::scalar_as(f64::from(x), g.dtype());
+            ops::clip(g, Some(&limit(-bound)?), Some(&limit(bound)?))
+        })
+        .collect()
 }
 
 /// The norm of all gradients together, a float32 scalar. The squares add up in float32. Nothing is
@@ -68,5 +89,18 @@ mod tests {
             clip_grad_norm(&[], 1.0).unwrap().1.item::<f32>().unwrap(),
             0.0
         );
+    }
+
+    #[test]
+    fn elements_stay_within_the_bound() {
+        let g = [Array::from_slice(&[3.0f32, -0.5, f32::NEG_INFINITY, f32::NAN], &[4]).unwrap()];
+        let clipped = clip_grad_value(&g, 1.0).unwrap()[0]
+            .to_vec::<f32>()
+            .unwrap();
+        assert_eq!(clipped[..3], [1.0, -0.5, -1.0]);
+        assert!(clipped[3].is_nan());
+        for bad in [-1.0, f32::NAN] {
+            assert!(clip_grad_value(&g, bad).is_err());
+        }
     }
 }

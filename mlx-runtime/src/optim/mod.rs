@@ -4,18 +4,29 @@
 //! state, and returns new parameters and new state. A trainer gathers parameters into a few flat
 //! buffers, so that a step launches a number of kernels that does not grow with the parameters.
 
+mod adafactor;
+mod adam;
 mod adamw;
 mod clip;
 mod guard;
+mod lion;
+mod muon;
 mod optimizer;
 pub mod schedule;
+mod sgd;
 mod shapes;
 mod state;
 
+pub use adafactor::Adafactor;
+pub use adam::Adam;
 pub use adamw::AdamW;
-pub use clip::{clip_grad_norm, grad_norm};
+pub use clip::{clip_grad_norm, clip_grad_value, grad_norm};
 pub use guard::{all_finite, guard, Guarded, Skipped};
+pub use lion::Lion;
+pub use muon::Muon;
 pub use optimizer::Optimizer;
+use optimizer::Rate;
+pub use sgd::Sgd;
 pub use shapes::{Run, Shapes};
 pub(crate) use state::matching;
 pub use state::OptimState;

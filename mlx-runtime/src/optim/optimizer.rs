@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{OptimState, Shapes};
 use crate::ops;
-use crate::{Array, Error, ErrorKind, Result};
+use crate::{Array, Dtype, Error, ErrorKind, Result};
 
 /// An optimiser: pure functions from arrays to arrays.
 ///
@@ -103,6 +103,36 @@ macro_rules! forward {
 
 forward!(Arc);
 forward!(Box);
+
+/// Scalars in the dtype of one buffer, made anew only where the dtype changes: buffers of one dtype
+/// share them.
+pub(super) struct Rate<F, T> {
+    make: F,
+    last: Option<(Dtype, T)>,
+}
+
+impl<'a> Rate<(), ()> {
+    /// The learning rate.
+    #[allow(clippy::new_ret_no_self)]
+    pub fn new(lr: &'a Array) -> Rate<impl FnMut(Dtype) -> Result<Array> + 'a, Array> {
+        Rate::with(|dtype| ops::astype(lr, dtype))
+    }
+
+    /// What `make` makes.
+    pub fn with<T, F: FnMut(Dtype) -> Result<T>>(make: F) -> Rate<F, T> {
+        Rate { make, last: None }
+    }
+}
+
+impl<T, F: FnMut(Dtype) -> Result<T>> Rate<F, T> {
+    pub fn of(&mut self, dtype: Dtype) -> Result<&T> {
+        let found = match self.last.take().filter(|(d, _)| *d == dtype) {
+            Some(found) => found,
+            None => (dtype, (self.make)(dtype)?),
+        };
+        Ok(&self.last.insert(found).1)
+    }
+}
 
 /// What every `init_buffers` checks first.
 pub(super) fn check_init(op: &'static str, shapes: &Shapes, buffers: &[Array]) -> Result<()> {

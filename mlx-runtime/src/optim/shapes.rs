@@ -1,5 +1,6 @@
 //! Which tensors lie in which buffer.
 
+use crate::ops;
 use crate::{Array, Error, Result};
 
 /// The tensors in each buffer, one after the other, as runs of equal shape.
@@ -58,6 +59,42 @@ impl Shapes {
     /// The runs of each buffer.
     pub fn buffers(&self) -> &[Vec<Run>] {
         &self.0
+    }
+
+    /// Each run of buffer `i` as one array `[count, shape..]`, views of the buffer.
+    pub(super) fn split(&self, i: usize, buffer: &Array) -> Result<Vec<Array>> {
+        let Some(runs) = self.0.get(i) else {
+            return Err(Error::invalid("Shapes::split", format!("no buffer {i}")));
+        };
+        let whole = |run: &Run| [&[run.count], run.shape.as_slice()].concat();
+        if let [run] = &runs[..] {
+            return Ok(vec![ops::reshape(buffer, &whole(run))?]);
+        }
+        let mut end = 0i64;
+        let mut cuts = Vec::new();
+        for run in runs {
+            end += run.elements();
+            let too_long = || Error::shape("Shapes::split", format!("{end} elements"));
+            cuts.push(i32::try_from(end).map_err(|_| too_long())?);
+        }
+        cuts.pop();
+        let flat = ops::reshape(buffer, &[-1])?;
+        let parts = ops::split_at(&flat, &cuts, 0)?;
+        let shaped = |(part, run): (&Array, &Run)| ops::reshape(part, &whole(run));
+        parts.iter().zip(runs).map(shaped).collect()
+    }
+
+    /// The runs of a buffer as one array of the buffer's shape: one copy, or none if there is one run.
+    pub(super) fn join(parts: &[Array], shape: &[i32]) -> Result<Array> {
+        if let [part] = parts {
+            return ops::reshape(part, shape);
+        }
+        let flat = parts
+            .iter()
+            .map(|part| ops::reshape(part, &[-1]))
+            .collect::<Result<Vec<_>>>()?;
+        let all = ops::concatenate(&flat.iter().collect::<Vec<_>>(), 0)?;
+        ops::reshape(&all, shape)
     }
 
     /// Whether the buffers hold as many elements as these tensors.

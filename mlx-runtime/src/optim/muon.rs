@@ -1,0 +1,183 @@
+//! Muon.
+
+use super::optimizer::{check_init, check_positive, check_step, decimal, scale};
+use super::{OptimState, Optimizer, Rate, Shapes};
+use crate::ops;
+use crate::{Array, Dtype, Error, Result};
+
+/// Muon (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
+/// <https://kellerjordan.github.io/posts/muon/>). The same arithmetic as MLX's `optimizers.Muon`.
+///
+/// ```text
+/// g = g + weight_decay w
+/// v = momentum v + (1 - momentum) g
+/// u = v                                     or, with nesterov:  u = (1 - momentum) g + momentum v
+/// w = w - lr sqrt(max(1, rows / columns)) orthogonal(u)         where a tensor is a matrix
+/// w = w - lr u                                                  where it is a vector or a number
+/// ```
+///
+/// `orthogonal` is `ns_steps` of Newton and Schulz's iteration from `X = u / |u|`:
+/// `A = X X^T; X = 3.4445 X + (-4.7750 A + 2.0315 A A) X`. A tensor of more than two dims is a matrix
+/// of its first dim by all others; rows and columns are then its last two dims, as in MLX.
+///
+/// Everything but the iteration runs over whole buffers. The iteration takes all matrices of one shape
+/// that lie side by side as one product of `[count, rows, columns]`, so the number of kernels depends on
+/// how many different shapes are trained and on `ns_steps`, not on how many layers there are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Muon {
+    /// The step size where [`Optimizer::step`] is given none.
+    pub learning_rate: f32,
+    /// How much of the running average of gradients each step keeps.
+    pub momentum: f32,
+    /// How much of the parameters is added to the gradient.
+    pub weight_decay: f32,
+    /// Whether to look one step of momentum ahead (Nesterov).
+    pub nesterov: bool,
+    /// Steps of the iteration.
+    pub ns_steps: usize,
+}
+
+impl Default for Muon {
+    /// MLX's defaults; MLX has none for the learning rate, which is 2e-2 here.
+    fn default() -> Self {
+        Self {
+            learning_rate: 2e-2,
+            momentum: 0.95,
+            weight_decay: 0.01,
+            nesterov: true,
+            ns_steps: 5,
+        }
+    }
+}
+
+impl Muon {
+    /// The direction before the iteration, and the new average.
+    fn direction(&self, w: &Array, g: &Array, v: &Array) -> Result<[Array; 2]> {
+        let mut g = g.clone();
+        if self.weight_decay != 0.0 {
+            g = ops::add(&g, &scale(w, decimal(self.weight_decay))?)?;
+        }
+        let momentum = decimal(self.momentum);
+        let part = scale(&g, 1.0 - momentum)?;
+        let v = ops::add(&scale(v, momentum)?, &part)?;
+        let update = match self.nesterov {
+            true => ops::add(&part, &scale(&v, momentum)?)?,
+            false => v.clone(),
+        };
+        Ok([update, v])
+    }
+
+    /// `lr` times the update of tensors of one shape, `[count, shape..] -> [count, shape..]`.
+    fn run(&self, part: &Array, lr: &Array) -> Result<Array> {
+        let shape = part.shape();
+        let [count, first, .., last] = *shape else {
+            return ops::multiply(lr, part);
+        };
+        if part.size() == 0 {
+            return Ok(part.clone());
+        }
+        let rows = f64::from(shape[shape.len() - 2]);
+        let factor = (rows / f64::from(last)).max(1.0).sqrt();
+        let matrices = ops::reshape(part, &[count, first, -1])?;
+        let update = ops::reshape(&self.orthogonal(&matrices)?, shape)?;
+        ops::multiply(&scale(lr, factor)?, &update)
+    }
+
+    /// Matrices with their singular values near 1, `[n, rows, columns] -> [n, rows, columns]`.
+    fn orthogonal(&self, matrices: &Array) -> Result<Array> {
+        const A: f64 = 3.4445;
+        const B: f64 = -4.7750;
+        const C: f32 = 2.0315;
+        let tall = matrices.dim(1)? > matrices.dim(2)?;
+        let turn = |x: &Array| ops::transpose(x, &[0, 2, 1]);
+        let x = match tall {
+            true => turn(matrices)?,
+            false => matrices.clone(),
+        };
+        let norm = ops::sqrt(&ops::sum(&ops::square(&x)?, &[1, 2], true)?)?;
+        let eps = Array::scalar_as(1e-7, x.dtype())?;
+        let mut x = ops::divide(&x, &ops::add(&norm, &eps)?)?;
+        for _ in 0..self.ns_steps {
+            let a = ops::matmul(&x, &turn(&x)?)?;
+            let b = ops::addmm(&scale(&a, B)?, &a, &a, C, 1.0)?;
+            x = ops::addmm(&scale(&x, A)?, &b, &x, 1.0, 1.0)?;
+        }
+        match tall {
+            true => turn(&x),
+            false => Ok(x),
+        }
+    }
+}
+
+impl Optimizer for Muon {
+    fn name(&self) -> &'static str {
+        "muon"
+    }
+
+    fn learning_rate(&self) -> f32 {
+        self.learning_rate
+    }
+
+    fn init_buffers(&self, shapes: &Shapes, buffers: &[Array]) -> Result<OptimState> {
+        const OP: &str = "Muon::init";
+        check_positive(OP, "momentum", self.momentum)?;
+        check_positive(OP, "weight decay", self.weight_decay)?;
+        check_init(OP, shapes, buffers)?;
+        // MLX's products take no float64.
+        if buffers.iter().any(|b| b.dtype() == Dtype::Float64) {
+            return Err(Error::invalid(OP, "a parameter is float64".to_owned()));
+        }
+        OptimState::zeros(&["v"], buffers)
+    }
+
+    fn step_buffers(
+        &self,
+        shapes: &Shapes,
+        buffers: &[Array],
+        grads: &[Array],
+        state: &OptimState,
+        lr: &Array,
+    ) -> Result<(Vec<Array>, OptimState)> {
+        let arrays = 1 + buffers.len();
+        check_step("Muon::step", shapes, buffers, grads, state, arrays)?;
+        let mut next = vec![ops::add(&state.arrays()[0], &Array::scalar(1u64)?)?];
+        let (mut rate, mut new) = (Rate::new(lr), Vec::new());
+        for (i, (w, g)) in buffers.iter().zip(grads).enumerate() {
+            let [update, v] = self.direction(w, g, &state.arrays()[1 + i])?;
+            let lr = rate.of(g.dtype())?;
+            let parts = shapes
+                .split(i, &update)?
+                .iter()
+                .map(|part| self.run(part, lr))
+                .collect::<Result<Vec<_>>>()?;
+            new.push(ops::subtract(w, &Shapes::join(&parts, w.shape())?)?);
+            next.push(v);
+        }
+        Ok((new, state.with_arrays(next)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{self, Key};
+
+    #[test]
+    fn the_iteration_gives_nearly_orthogonal_rows() {
+        let x = random::normal(
+            &[2, 3, 8],
+            Dtype::Float32,
+            0.0,
+            5.0,
+            Some(&Key::new(3).unwrap()),
+        );
+        let y = Muon::default().orthogonal(&x.unwrap()).unwrap();
+        let turned = ops::transpose(&y, &[0, 2, 1]).unwrap();
+        let gram = ops::matmul(&y, &turned).unwrap().to_vec::<f32>().unwrap();
+        for (i, g) in gram.into_iter().enumerate() {
+            // The iteration stops with singular values of 0.7 to 1.2.
+            let wanted = if i % 9 % 4 == 0 { 0.4..1.6 } else { -0.5..0.5 };
+            assert!(wanted.contains(&g), "{g} at {i}");
+        }
+    }
+}

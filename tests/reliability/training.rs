@@ -1,13 +1,18 @@
 //! Training steps: micro-batches equal the batch, a run that is interrupted equals one that is not,
 //! steps that are not finite change nothing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use mlx_models::{llama::Llama, Config};
 use mlx_runtime::model::{add_lora, init, LoraConfig, TrainOptions, TrainStep};
-use mlx_runtime::optim::{AdamW, Optimizer};
+use mlx_runtime::optim::{
+    all_finite, clip_grad_norm, clip_grad_value, guard, Adafactor, Adam, AdamW, Lion, Muon,
+    OptimState, Optimizer, Sgd, Shapes, Skipped,
+};
 use mlx_runtime::random::Key;
-use mlx_runtime::{ops, Array, Dtype, ErrorKind, Result};
+use mlx_runtime::transforms::{self, CompileMode};
+use mlx_runtime::{io, ops, Array, Dtype, Error, ErrorKind, Result};
 use proptest::prelude::*;
 
 const VOCAB: i32 = 20;
@@ -67,30 +72,24 @@ fn batch(rows: &[usize], seed: usize) -> Vec<Array> {
     ]
 }
 
-fn values(step: &TrainStep<Llama>) -> Vec<(String, Vec<u8>)> {
-    let bytes = |a: &Array| -> Vec<u8> {
-        match a.dtype() {
-            Dtype::Uint32 => a
-                .to_vec::<u32>()
-                .unwrap()
-                .iter()
-                .flat_map(|x| x.to_ne_bytes())
-                .collect(),
-            Dtype::Uint64 => a
-                .to_vec::<u64>()
-                .unwrap()
-                .iter()
-                .flat_map(|x| x.to_ne_bytes())
-                .collect(),
-            _ => a
-                .to_vec::<f32>()
-                .unwrap()
-                .iter()
-                .flat_map(|x| x.to_ne_bytes())
-                .collect(),
-        }
+fn bytes(a: &Array) -> Vec<u8> {
+    let all = match a.dtype() {
+        Dtype::Uint32 => a
+            .to_vec::<u32>()
+            .map(|v| v.iter().flat_map(|x| x.to_ne_bytes()).collect()),
+        Dtype::Uint64 => a
+            .to_vec::<u64>()
+            .map(|v| v.iter().flat_map(|x| x.to_ne_bytes()).collect()),
+        _ => a
+            .to_vec::<f32>()
+            .map(|v| v.iter().flat_map(|x| x.to_ne_bytes()).collect()),
     };
-    step.state()
+    all.unwrap()
+}
+
+fn values(step: &TrainStep<Llama>) -> Vec<(String, Vec<u8>)> {
+    let state = step.state();
+    state
         .iter()
         .map(|(name, a)| (name.clone(), bytes(a)))
         .collect()
@@ -113,7 +112,11 @@ fn plain() -> AdamW {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig {
+        cases: 24,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     /// However the rows are spread over micro-batches, and however long their padding is.
     #[test]
@@ -202,4 +205,160 @@ fn steps_that_are_not_finite_change_nothing() {
     for ((name, now), (_, then)) in values(&step).iter().zip(&good) {
         assert!(name == "skipped" || now == then, "{name}");
     }
+}
+
+fn optimizers() -> Vec<Box<dyn Optimizer>> {
+    let adamw = AdamW {
+        bias_correction: true,
+        ..AdamW::default()
+    };
+    let sgd = Sgd {
+        momentum: 0.9,
+        nesterov: true,
+        ..Sgd::default()
+    };
+    let adafactor = Adafactor {
+        beta_1: Some(0.9),
+        weight_decay: 0.1,
+        ..Adafactor::default()
+    };
+    vec![
+        Box::new(sgd),
+        Box::new(Adam::default()),
+        Box::new(adamw),
+        Box::new(Lion::default()),
+        Box::new(adafactor),
+        Box::new(Muon::default()),
+    ]
+}
+
+/// Three steps, the last of two batches.
+fn three(step: &mut TrainStep<Llama>, seed: usize) {
+    step.run(&batch(&[5, 3], seed), 1e-2).unwrap();
+    step.run(&batch(&[2, 6, 1], seed + 1), 5e-3).unwrap();
+    let two = [batch(&[4], seed + 2), batch(&[1, 2], seed + 3)];
+    step.run_accumulated(&two, 2e-3).unwrap();
+}
+
+#[test]
+fn a_saved_run_goes_on_bit_for_bit_with_each_optimiser() {
+    let folder = tempfile::tempdir().unwrap();
+    for (through, saved) in optimizers().into_iter().zip(optimizers()) {
+        let name = through.name();
+        let path = folder.path().join(format!("{name}.safetensors"));
+        let mut whole = trainer(through, TrainOptions::default()).unwrap();
+        three(&mut whole, 1);
+        let before = param(&whole);
+        io::save_safetensors(&path, &whole.state(), &HashMap::new()).unwrap();
+        three(&mut whole, 20);
+        assert_ne!(param(&whole), before, "{name}");
+
+        let (mut arrays, _) = io::load_safetensors(&path).unwrap();
+        let mut resumed = trainer(saved, TrainOptions::default()).unwrap();
+        resumed.restore(|name| arrays.remove(name)).unwrap();
+        assert!(arrays.is_empty(), "{name}: {arrays:?}");
+        three(&mut resumed, 20);
+        for ((what, now), (_, then)) in values(&resumed).iter().zip(&values(&whole)) {
+            assert!(now == then, "{name}: {what}");
+        }
+    }
+}
+
+#[test]
+fn another_optimisers_state_is_refused() {
+    let mut first = trainer(Adam::default(), TrainOptions::default()).unwrap();
+    three(&mut first, 1);
+    let saved: HashMap<String, Array> = first.state().into_iter().collect();
+    for optimizer in optimizers() {
+        let name = optimizer.name();
+        let mut other = trainer(optimizer, TrainOptions::default()).unwrap();
+        let before = values(&other);
+        let result = other.restore(|name| saved.get(name).cloned());
+        assert_eq!(result.is_ok(), name == "adam", "{name}");
+        if let Err(error) = result {
+            assert_eq!(error.kind(), ErrorKind::Format);
+            assert!(
+                error.to_string().contains(&format!("optim.{name}.")),
+                "{error}"
+            );
+            assert_eq!(values(&other), before);
+        }
+    }
+}
+
+#[test]
+fn each_optimiser_lowers_the_loss() {
+    for optimizer in optimizers() {
+        let name = optimizer.name();
+        let mut step = trainer(optimizer, TrainOptions::default()).unwrap();
+        let batch = batch(&[6, 8, 3], 5);
+        let lr = if name == "lion" { 2e-3 } else { 2e-2 };
+        let losses: Vec<f32> = (0..30)
+            .map(|_| step.run(&batch, lr).unwrap()[0].item().unwrap())
+            .collect();
+        // Adafactor begins small: its step is in proportion to the parameters, and half of them are 0.
+        assert!(losses[29] < losses[0] - 5e-3, "{name}: {losses:?}");
+        assert_eq!(step.skipped().unwrap().total, 0, "{name}");
+    }
+}
+
+/// Updates are pure functions of arrays: a compiled one, in which nothing can be evaluated, gives the same.
+#[test]
+fn updates_compile() {
+    transforms::compile_mode(CompileMode::NoFuse).unwrap();
+    for (optimizer, again) in optimizers().into_iter().zip(optimizers()) {
+        let name = optimizer.name();
+        let shapes = Shapes::new([vec![&[3, 4][..], &[3, 4], &[2]]]);
+        let array = |f: fn(f32) -> f32| {
+            let values: Vec<f32> = (0..26).map(|i| f(i as f32)).collect();
+            Array::from_slice(&values, &[26]).unwrap()
+        };
+        let (w, g) = (array(f32::sin), array(f32::cos));
+        let state = optimizer
+            .init_buffers(&shapes, std::slice::from_ref(&w))
+            .unwrap();
+        let step = move |shapes: &Shapes, state: &OptimState, inputs: &[Array]| {
+            let (carried, rest) = inputs.split_at(state.arrays().len());
+            let [w, g, lr, loss, counters] = rest else {
+                unreachable!("five arrays besides the state")
+            };
+            let old = state.with_arrays(carried.to_vec())?;
+            let (w, g) = (std::slice::from_ref(w), std::slice::from_ref(g));
+            let (clipped, norm) = clip_grad_norm(&clip_grad_value(g, 0.9)?, 1.0)?;
+            let (new, next) = again.step_buffers(shapes, w, &clipped, &old, lr)?;
+            let ok = all_finite(loss, &norm)?;
+            let next = guard(&ok, (w, &old), (&new, &next), counters)?;
+            let mut out = next.state.arrays().to_vec();
+            out.extend(next.buffers);
+            out.push(next.counters);
+            Ok::<_, Error>(out)
+        };
+        let inputs = |lr: f32, loss: f32| {
+            let mut all = state.arrays().to_vec();
+            let scalar = |x: f32| Array::scalar(x).unwrap();
+            all.extend([w.clone(), g.clone(), scalar(lr), scalar(loss)]);
+            all.push(Skipped::none().unwrap());
+            all
+        };
+        let plain: Vec<Vec<Array>> = [(0.1, 1.0), (0.2, 1.0), (0.1, f32::NAN)]
+            .iter()
+            .map(|(lr, loss)| step(&shapes, &state, &inputs(*lr, *loss)).unwrap())
+            .collect();
+        let (shapes, held) = (shapes.clone(), state.clone());
+        let compiled = transforms::compile(move |x| step(&shapes, &held, x), false);
+        for ((lr, loss), plain) in [(0.1, 1.0), (0.2, 1.0), (0.1, f32::NAN)]
+            .into_iter()
+            .zip(plain)
+        {
+            let got = compiled.call(&inputs(lr, loss)).unwrap();
+            assert_eq!(got.len(), plain.len());
+            for (a, b) in got.iter().zip(&plain) {
+                assert_eq!(bytes(a), bytes(b), "{name}");
+            }
+            let moved =
+                plain[plain.len() - 2].to_vec::<f32>().unwrap() != w.to_vec::<f32>().unwrap();
+            assert_eq!(moved, loss.is_finite(), "{name}");
+        }
+    }
+    transforms::compile_mode(CompileMode::Enabled).unwrap();
 }

@@ -3,6 +3,17 @@
 //! Nothing here evaluates or holds arrays of its own: a step takes parameters, gradients and
 //! state, and returns new parameters and new state. A trainer gathers parameters into a few flat
 //! buffers, so that a step launches a number of kernels that does not grow with the parameters.
+//!
+//! | | state of each parameter | kernels of a step depend on |
+//! |---|---|---|
+//! | [`Sgd`] | none, or one value with momentum | the groups |
+//! | [`Adam`], [`AdamW`] | two values | the groups |
+//! | [`Lion`] | one value | the groups |
+//! | [`Adafactor`] | a row and a column of each matrix; one value more with `beta_1` | the different shapes in each group |
+//! | [`Muon`] | one value | the different shapes in each group, and `ns_steps` |
+//!
+//! A group is all trained tensors of one dtype. [`guard`] leaves out a step whose loss or gradient is no
+//! finite number.
 
 mod adafactor;
 mod adam;

@@ -45,6 +45,17 @@ pub enum Command {
     Explain(ExplainArgs),
 }
 
+/// Flags of every command that computes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RuntimeArgs {
+    /// cpu, gpu, or one of several such as gpu:1 [default: MLX_DEVICE; else the first GPU, or the CPU]
+    #[arg(long)]
+    pub device: Option<String>,
+    /// Memory that MLX may use: 24GB, bytes, or a share such as 0.8 or 80% [default: from the machine]
+    #[arg(long, value_name = "SIZE")]
+    pub memory_limit: Option<String>,
+}
+
 /// Flags of `explain`.
 #[derive(Args, Clone, Debug)]
 pub struct ExplainArgs {
@@ -68,7 +79,7 @@ pub struct ExplainArgs {
     /// Recompute activations: auto, never, always, or N for every N layers [default: what the model declares]
     #[arg(long, value_name = "POLICY")]
     pub grad_checkpoint: Option<GradCheckpoint>,
-    /// Memory that MLX may use, such as 8GB
+    /// Memory that MLX may use, that is planned for: 24GB, bytes, or a share such as 0.8
     #[arg(long, value_name = "SIZE")]
     pub memory_limit: Option<String>,
     #[command(flatten)]
@@ -124,9 +135,9 @@ pub struct BenchArgs {
     /// Seed of adapter and batch; the weights' own is in the model's name
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Memory that MLX may use, such as 8GB
-    #[arg(long, value_name = "SIZE")]
-    pub memory_limit: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub runtime: RuntimeArgs,
     /// What the device's memory gives, in GB/s, for the floor [default: known for some devices]
     #[arg(long)]
     pub bandwidth: Option<f64>,
@@ -283,9 +294,12 @@ pub struct TrainArgs {
     /// Go on exactly where the run in --adapter-path stopped
     #[arg(long)]
     pub resume: bool,
-    /// Memory that MLX may use, such as 8GB
-    #[arg(long, value_name = "SIZE")]
-    pub memory_limit: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub runtime: RuntimeArgs,
+    /// Serve metrics for Prometheus on this port of 127.0.0.1; 0 takes any that is free
+    #[arg(long, value_name = "PORT")]
+    pub metrics_port: Option<u16>,
     /// Learn the answers only, not the prompts
     #[arg(long)]
     pub mask_prompt: bool,
@@ -327,9 +341,9 @@ pub struct EvalArgs {
     /// Count the loss of the answers only
     #[arg(long)]
     pub mask_prompt: bool,
-    /// Memory that MLX may use, such as 8GB
-    #[arg(long, value_name = "SIZE")]
-    pub memory_limit: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub runtime: RuntimeArgs,
 }
 
 /// Flags of `generate`.
@@ -370,7 +384,7 @@ pub struct GenerateArgs {
     /// Seed of the draw
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Memory that MLX may use, such as 8GB
-    #[arg(long, value_name = "SIZE")]
-    pub memory_limit: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub runtime: RuntimeArgs,
 }

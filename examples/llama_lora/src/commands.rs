@@ -16,7 +16,7 @@ use crate::plot;
 use crate::progress::{clock, Counter};
 use crate::random::Shuffle;
 use crate::sample::Sampling;
-use crate::session::{limit_memory, Opened, Session};
+use crate::session::{Opened, Session};
 use crate::settings::{Packing, Settings, DEFAULT_BUCKETS, DEFAULT_DATA};
 use crate::train::{self, Outcome, Saved, Stop};
 
@@ -48,6 +48,8 @@ fn train(args: &TrainArgs) -> Result<()> {
         (Settings::resolve(args)?, None)
     };
     let stop = Stop::on_ctrl_c()?;
+    let runtime = train::set_up(&settings)?;
+    eprintln!("{}", runtime.report());
     let checkpoint = train::open(&settings)?;
     let family = checkpoint.config.family;
     mlx_models::dispatch(
@@ -165,7 +167,7 @@ fn report(split: &str, score: &Score) {
 }
 
 fn eval(args: &EvalArgs) -> Result<()> {
-    limit_memory(args.memory_limit.as_deref())?;
+    let _runtime = args.runtime.set_up()?;
     anyhow::ensure!(args.batch_size > 0, "--batch-size must be at least 1");
     let opened = Opened::new(
         args.model.as_deref(),
@@ -207,7 +209,7 @@ fn generate(args: &GenerateArgs) -> Result<()> {
         top_p: args.top_p,
     }
     .check()?;
-    limit_memory(args.memory_limit.as_deref())?;
+    let _runtime = args.runtime.set_up()?;
     let prompt = match args.prompt.as_str() {
         "-" => {
             let mut text = String::new();

@@ -48,6 +48,8 @@ pub fn run() -> Result<()> {
     let settings = settings();
     let stop = Stop::on_ctrl_c()?;
     ensure_writable(&settings.adapter_path)?;
+    let runtime = train::set_up(&settings)?;
+    eprintln!("{}", runtime.report());
     let start = Instant::now();
     let session = Session::<Llama>::open(&settings.model)?;
     println!(

@@ -4,12 +4,13 @@ use anyhow::Result;
 use mlx_models::{CausalLm, Visitor};
 use mlx_runtime::explain::{explain, ExplainOptions};
 use mlx_runtime::model::add_lora;
-use mlx_runtime::random;
+use mlx_runtime::runtime::Limit;
+use mlx_runtime::{memory, random};
 
 use crate::adapter::lora_config;
 use crate::cli::ExplainArgs;
 use crate::files::write_atomic;
-use crate::session::{limit_memory, Opened};
+use crate::session::{self, Opened};
 use crate::settings::{Packing, Settings};
 
 /// Explains the model that the flags name.
@@ -18,7 +19,11 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
         args.batch_size > 0 && args.tokens > 0,
         "--batch-size and --tokens must be at least 1"
     );
-    limit_memory(args.memory_limit.as_deref())?;
+    // Nothing is computed: the limit may be another machine's.
+    match args.memory_limit.as_deref().map(str::parse).transpose()? {
+        Some(Limit::Bytes(bytes)) => drop(memory::set_limit(bytes)?),
+        share => drop(session::set_up(None, share)?.keep()),
+    }
     let opened = Opened::new(Some(&args.model), None, Packing::of(&args.packing)?)?;
     mlx_models::dispatch(opened.family(), Explain { opened, args })
 }

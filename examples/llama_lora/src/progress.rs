@@ -78,8 +78,12 @@ impl Progress {
     pub fn train(&self, r: &TrainReport) {
         let left =
             self.total.saturating_sub(r.iteration) as f64 / r.iterations_per_second.max(1e-9);
+        let busy = r
+            .gpu_utilization
+            .map(|u| format!(", GPU {:.0} %", u * 100.0));
+        let busy = busy.unwrap_or_default();
         self.line(&format!(
-            "step {:>5}/{}: train loss {:.3}, {:.0} tok/s, {:.2} steps/s, peak {:.2} GB, ETA {}",
+            "step {:>5}/{}: train loss {:.3}, {:.0} tok/s, {:.2} steps/s, peak {:.2} GB{busy}, ETA {}",
             r.iteration,
             self.total,
             r.train_loss,

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use mlx_runtime::device::{default_device, Device};
 use mlx_runtime::model::{self, LoadOptions};
-use mlx_runtime::{memory, Array, Dtype};
+use mlx_runtime::runtime::Limit;
+use mlx_runtime::{memory, Array, Dtype, Runtime};
 
 use crate::adapter::Adapter;
 use crate::checkpoint::{self, Checkpoint};
-use crate::settings::{parse_size, Packing, DEFAULT_MODEL};
+use crate::cli::RuntimeArgs;
+use crate::settings::{Packing, DEFAULT_MODEL};
 use crate::text::Text;
 use mlx_models::{CausalLm, Config, Family};
 
@@ -134,12 +136,24 @@ impl Opened {
     }
 }
 
-/// Applies `--memory-limit`.
-pub fn limit_memory(limit: Option<&str>) -> Result<()> {
-    if let Some(text) = limit {
-        memory::set_limit(usize::try_from(parse_size(text)?)?)?;
+/// The device and the memory of a command, until the result is dropped; what is not said comes from the machine.
+pub fn set_up(device: Option<&str>, memory: Option<Limit>) -> Result<Runtime> {
+    let mut builder = Runtime::builder();
+    if let Some(device) = device {
+        builder = builder.device(device);
     }
-    Ok(())
+    if let Some(limit) = memory {
+        builder = builder.memory_limit(limit);
+    }
+    Ok(builder.build()?)
+}
+
+impl RuntimeArgs {
+    /// [`set_up`] as the flags say.
+    pub fn set_up(&self) -> Result<Runtime> {
+        let limit = self.memory_limit.as_deref().map(str::parse);
+        set_up(self.device.as_deref(), limit.transpose()?)
+    }
 }
 
 /// Reads or draws what loading left for later, one tensor at a time: all at once they would need room for what each is

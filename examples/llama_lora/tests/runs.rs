@@ -235,10 +235,62 @@ fn a_run_says_what_it_takes_and_stops_before_it_where_that_is_too_much() {
     assert!(text.contains("layers keep what they need"), "{text}");
 
     let message = place.fails(&format!(
-        "{TRAIN} --iters 1 --memory-limit 100KB --adapter-path b"
+        "{TRAIN} --iters 1 --memory-limit 250KB --adapter-path b"
     ));
-    for words in ["a training step needs", "limit is 100 kB", "what helps:"] {
+    for words in ["a training step needs", "limit is 250 kB", "what helps:"] {
         assert!(message.contains(words), "{message}");
     }
     assert!(!place.path("b").join("adapters.safetensors").exists());
+}
+
+#[test]
+fn metrics_are_served_while_a_run_lasts() {
+    use std::io::{BufRead, BufReader, Read, Write};
+
+    let place = Place::new();
+    let mut run = place
+        .command(&format!(
+            "{TRAIN} --iters 100000 --steps-per-report 1 --metrics-port 0 --device cpu --memory-limit 60%"
+        ))
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(run.stderr.take().unwrap()).lines();
+    let mut seen = Vec::new();
+    let mut address = None;
+    for line in lines {
+        let line = line.unwrap();
+        if let Some((_, rest)) = line.split_once("metrics: http://") {
+            address = rest.strip_suffix("/metrics").map(str::to_owned);
+        }
+        let trained = line.contains("train loss");
+        seen.push(line);
+        if trained {
+            break;
+        }
+    }
+    let address = address.unwrap_or_else(|| panic!("{seen:#?}"));
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let value = |name: &str| {
+        let line = answer.lines().find(|l| l.starts_with(&format!("{name} ")));
+        line.and_then(|l| l.split(' ').nth(1))
+            .map(|v| v.parse::<f64>().unwrap())
+    };
+    assert!(value("mlx_steps_total").unwrap() >= 1.0, "{answer}");
+    assert!(value("mlx_tokens_total").unwrap() > value("mlx_steps_total").unwrap());
+    assert!(value("train_loss").unwrap() > 0.0, "{answer}");
+    assert!(value("mlx_memory_active_bytes").unwrap() > 0.0, "{answer}");
+    // What was set up is said first.
+    assert!(seen[0].starts_with("device cpu:0"), "{seen:#?}");
+    assert!(seen[1].contains("60 % of"), "{seen:#?}");
 }

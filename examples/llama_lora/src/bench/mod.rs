@@ -13,7 +13,7 @@ use mlx_runtime::{memory, ops, random, transforms, Array, Dtype};
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{BenchArgs, Switch};
-use crate::session::{limit_memory, Loading, Session};
+use crate::session::{Loading, Session};
 use crate::settings::Packing;
 use crate::synth::{draw, Recipe};
 pub use report::Report;
@@ -28,7 +28,7 @@ pub fn run(args: &BenchArgs) -> Result<Report> {
         "--batch-size, --tokens and --steps must be at least 1"
     );
     ensure!(args.lora_rank > 0, "--lora-rank must be at least 1");
-    limit_memory(args.memory_limit.as_deref())?;
+    let _runtime = args.runtime.set_up()?;
     let checkpoint = match Recipe::parse(&args.model)? {
         Some(mut recipe) => {
             // What is computed in is drawn in, unless the name says otherwise.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
+use mlx_runtime::runtime::Limit;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 
@@ -39,7 +40,9 @@ pub struct FileSettings {
     pub mask_prompt: Option<bool>,
     pub optimizer: Option<Optimizer>,
     pub optimizer_config: Option<OptimizerFile>,
-    pub memory_limit: Option<String>,
+    pub device: Option<String>,
+    pub memory_limit: Option<Limit>,
+    pub metrics_port: Option<u16>,
     pub truncate: Option<bool>,
     pub compat: Option<bool>,
     pub quantize: Option<bool>,
@@ -84,7 +87,7 @@ impl OptimizerFile {
     }
 }
 
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 32] = [
     "model",
     "train",
     "test",
@@ -108,7 +111,9 @@ const KEYS: [&str; 30] = [
     "mask_prompt",
     "optimizer",
     "optimizer_config",
+    "device",
     "memory_limit",
+    "metrics_port",
     "truncate",
     "compat",
     "quantize",

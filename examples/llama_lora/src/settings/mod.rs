@@ -6,6 +6,7 @@ mod values;
 use std::path::PathBuf;
 
 use anyhow::{bail, ensure, Context, Result};
+use mlx_runtime::runtime::Limit;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{PackArgs, TrainArgs};
@@ -41,7 +42,11 @@ pub struct Settings {
     pub steps_per_eval: u64,
     pub val_batches: i64,
     pub save_every: u64,
-    pub memory_limit: Option<u64>,
+    #[serde(default)]
+    pub device: Option<String>,
+    pub memory_limit: Option<Limit>,
+    #[serde(default)]
+    pub metrics_port: Option<u16>,
     pub mask_prompt: bool,
     pub test: bool,
     pub compat: bool,
@@ -106,7 +111,9 @@ impl Default for Settings {
             steps_per_eval: 200,
             val_batches: 25,
             save_every: 100,
+            device: None,
             memory_limit: None,
+            metrics_port: None,
             mask_prompt: false,
             test: false,
             compat: false,
@@ -159,10 +166,11 @@ impl Settings {
         if let Some(all) = &file.optimizer_config {
             all.apply(optimizer, &mut optimizer_config)?;
         }
-        let memory_limit = match args.memory_limit.as_ref().or(file.memory_limit.as_ref()) {
-            Some(text) => Some(parse_size(text)?),
-            None => base.memory_limit,
+        let memory_limit = match &args.runtime.memory_limit {
+            Some(text) => Some(text.parse().context("--memory-limit")?),
+            None => file.memory_limit.or(base.memory_limit),
         };
+        let device = args.runtime.device.clone();
         let resume_adapter_file = args
             .resume_adapter_file
             .clone()
@@ -224,7 +232,12 @@ impl Settings {
             ),
             val_batches: pick(&args.val_batches, file.val_batches, base.val_batches),
             save_every: pick(&args.save_every, file.save_every, base.save_every),
+            device: device.or(file.device).or(base.device),
             memory_limit,
+            metrics_port: args
+                .metrics_port
+                .or(file.metrics_port)
+                .or(base.metrics_port),
             mask_prompt: args.mask_prompt || file.mask_prompt.unwrap_or(base.mask_prompt),
             test: args.test || file.test.unwrap_or(base.test),
             compat: args.compat || file.compat.unwrap_or(base.compat),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{bail, ensure, Context, Result};
 use mlx_runtime::model::{Checkpoint, Quantization};
+use mlx_runtime::runtime::Limit;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::cli::PackArgs;
@@ -136,32 +137,10 @@ impl Default for OptimizerConfig {
 
 /// A number of bytes: `8GB`, `512 MiB`, `1.5G` or plain bytes.
 pub fn parse_size(text: &str) -> Result<u64> {
-    let text = text.trim();
-    let split = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let unit = unit.trim().to_ascii_lowercase();
-    let factor: f64 = match unit.trim_end_matches('b') {
-        "" => 1.0,
-        "k" => 1e3,
-        "m" => 1e6,
-        "g" => 1e9,
-        "t" => 1e12,
-        "ki" => 1024.0,
-        "mi" => 1024f64.powi(2),
-        "gi" => 1024f64.powi(3),
-        "ti" => 1024f64.powi(4),
+    match text.parse::<Limit>()? {
+        Limit::Bytes(n) if n > 0 => Ok(n as u64),
         _ => bail!("{text:?} is not a size; write 8GB, 512MiB or a number of bytes"),
-    };
-    let number: f64 = number.parse().with_context(|| {
-        format!("{text:?} is not a size; write 8GB, 512MiB or a number of bytes")
-    })?;
-    let bytes = number * factor;
-    if !(1.0..=9e18).contains(&bytes) {
-        bail!("a memory limit of {text:?} makes no sense");
     }
-    Ok(bytes as u64)
 }
 
 /// How matrices are packed while the model is loaded, written as configurations of MLX models write it.

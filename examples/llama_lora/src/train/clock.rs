@@ -1,14 +1,16 @@
-//! Time and tokens: since the last report, and smoothed for the bar.
+//! Time and tokens: since the last report, and smoothed for the bar. The monitor counts; what it knows is served
+//! where `--metrics-port` asks for it.
 
-use std::time::Instant;
+use anyhow::Result;
+use mlx_runtime::monitor::{self, Monitor};
 
 /// Counts what happens between two reports.
 pub struct Window {
+    monitor: Monitor,
+    since_report: monitor::Window,
+    since_step: monitor::Window,
     loss: f64,
     steps: u64,
-    targets: u64,
-    seconds: f64,
-    since: Instant,
     smooth: Option<(f64, f64, f64)>,
 }
 
@@ -22,22 +24,33 @@ pub struct Means {
     pub targets_per_second: f64,
 }
 
+/// What a report says beside the loss.
+pub struct Reading {
+    /// The means since the last report.
+    pub means: Means,
+    /// Largest use of memory so far, in bytes.
+    pub peak: usize,
+    /// The share of time in which the GPU works, where that is known.
+    pub gpu_utilization: Option<f64>,
+}
+
 impl Window {
     /// An empty window; time runs from now.
-    pub fn new() -> Window {
+    pub fn new(monitor: Monitor) -> Window {
+        monitor.skip();
         Window {
+            since_report: monitor.window(),
+            since_step: monitor.window(),
+            monitor,
             loss: 0.0,
             steps: 0,
-            targets: 0,
-            seconds: 0.0,
-            since: Instant::now(),
             smooth: None,
         }
     }
 
     /// Leaves out the time since the last step: something else than training happened.
     pub fn skip(&mut self) {
-        self.since = Instant::now();
+        self.monitor.skip();
     }
 
     /// Whether there was no step since the last report.
@@ -46,13 +59,12 @@ impl Window {
     }
 
     /// After a step. Smoothed: loss, steps a second, targets a second.
-    pub fn step(&mut self, loss: f64, targets: usize) -> Means {
-        let seconds = self.since.elapsed().as_secs_f64().max(1e-9);
-        self.since = Instant::now();
+    pub fn step(&mut self, loss: f64, targets: usize) -> Result<Means> {
+        self.monitor.step(targets as u64);
+        self.monitor.set("train_loss", loss)?;
+        let seconds = self.since_step.read().seconds.max(1e-9);
         self.loss += loss;
         self.steps += 1;
-        self.targets += targets as u64;
-        self.seconds += seconds;
         let now = (loss, seconds, targets as f64);
         let (l, s, t) = match self.smooth {
             None => now,
@@ -63,23 +75,27 @@ impl Window {
             ),
         };
         self.smooth = Some((l, s, t));
-        Means {
+        Ok(Means {
             loss: l,
             steps_per_second: 1.0 / s,
             targets_per_second: t / s,
-        }
+        })
     }
 
-    /// The means since the last report, which begin anew.
-    pub fn report(&mut self) -> Means {
-        let steps = self.steps.max(1) as f64;
-        let seconds = self.seconds.max(1e-9);
-        let means = Means {
-            loss: self.loss / steps,
-            steps_per_second: self.steps as f64 / seconds,
-            targets_per_second: self.targets as f64 / seconds,
-        };
-        (self.loss, self.steps, self.targets, self.seconds) = (0.0, 0, 0, 0.0);
-        means
+    /// The means since the last report, which begin anew, and a sample of now.
+    pub fn report(&mut self) -> Result<Reading> {
+        let rates = self.since_report.read();
+        let loss = self.loss / self.steps.max(1) as f64;
+        (self.loss, self.steps) = (0.0, 0);
+        let sample = self.monitor.sample()?;
+        Ok(Reading {
+            means: Means {
+                loss,
+                steps_per_second: rates.steps_per_second,
+                targets_per_second: rates.tokens_per_second,
+            },
+            peak: sample.peak,
+            gpu_utilization: sample.gpu.and_then(|g| g.utilization),
+        })
     }
 }

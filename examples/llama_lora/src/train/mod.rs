@@ -13,13 +13,13 @@ pub use stop::Stop;
 use anyhow::{ensure, Context, Result};
 use mlx_models::CausalLm;
 use mlx_runtime::model;
-use mlx_runtime::{memory, random};
+use mlx_runtime::{random, Runtime};
 
 use crate::adapter::{self, Adapter};
 use crate::checkpoint::{self, Checkpoint};
 use crate::data::{Limit, Split};
 use crate::files::ensure_writable;
-use crate::session::Session;
+use crate::session::{self, Session};
 use crate::settings::Settings;
 
 /// A run that is ready to start: everything that can be wrong with its inputs has been looked at.
@@ -36,13 +36,15 @@ pub struct Prepared<M> {
     pub saved: Option<Saved>,
 }
 
-/// Checks the folder, applies the memory limit and opens the model.
+/// The device and the memory that the settings ask for, until the result is dropped.
+pub fn set_up(settings: &Settings) -> Result<Runtime> {
+    session::set_up(settings.device.as_deref(), settings.memory_limit)
+}
+
+/// Checks the folder and opens the model.
 pub fn open(settings: &Settings) -> Result<Checkpoint> {
     // First, because it is the cheapest to find out and the most annoying to find out late.
     ensure_writable(&settings.adapter_path)?;
-    if let Some(bytes) = settings.memory_limit {
-        memory::set_limit(usize::try_from(bytes)?)?;
-    }
     checkpoint::open(&settings.model)
 }
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use mlx_runtime::model::{Started, TrainOptions, TrainStep};
+use mlx_runtime::monitor::Monitor;
 use mlx_runtime::optim::{self, AdamW};
 use mlx_runtime::{memory, Array};
 
@@ -59,6 +60,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         Some(s) => Batches::resume(&train.rows, options, s.progressed.cursor.clone())?,
         None => Batches::new(&train.rows, options, shuffle(&settings)?)?,
     };
+    let monitor = Monitor::new()?;
     let mut run = Run {
         adapter_config: adapter::config_json(&settings, layers)?,
         data: saved::fingerprint(&train.rows),
@@ -84,8 +86,14 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         ),
         settings: &settings,
         left_out: 0,
-        window: Window::new(),
+        window: Window::new(monitor.clone()),
     };
+    let server = settings.metrics_port.map(|port| monitor.serve(port));
+    let server = server.transpose()?;
+    if let Some(server) = &server {
+        let at = server.address();
+        run.progress.line(&format!("metrics: http://{at}/metrics"));
+    }
     if let Some(mut saved) = saved {
         step.restore(|name| saved.arrays.remove(name))?;
     }
@@ -260,7 +268,7 @@ impl Run<'_> {
     /// Counts a step that was taken.
     fn count(&mut self, iteration: u64, loss: f64, real: usize) -> Result<()> {
         self.targets += real as u64;
-        let live = self.window.step(loss, real);
+        let live = self.window.step(loss, real)?;
         self.progress.step(&Live {
             step: iteration,
             loss: live.loss,
@@ -278,7 +286,8 @@ impl Run<'_> {
         if !due || self.window.is_empty() {
             return Ok(());
         }
-        let means = self.window.report();
+        let now = self.window.report()?;
+        let means = now.means;
         let report = TrainReport {
             iteration,
             train_loss: means.loss,
@@ -286,7 +295,8 @@ impl Run<'_> {
             iterations_per_second: means.steps_per_second,
             tokens_per_second: means.targets_per_second,
             trained_tokens: self.targets,
-            peak_memory: memory::peak()? as f64 / 1e9,
+            peak_memory: now.peak as f64 / 1e9,
+            gpu_utilization: now.gpu_utilization,
         };
         self.progress.train(&report);
         self.metrics.push(Record::Train(report))

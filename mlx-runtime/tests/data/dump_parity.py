@@ -9,6 +9,7 @@ operation, its inputs and its arguments by name.
 import json
 import pathlib
 
+import dump_parity_more
 import mlx.core as mx
 import numpy as np
 
@@ -337,6 +338,8 @@ put("categorical_num_samples", ["logits"], r.categorical(IN["logits"], num_sampl
 put("categorical_shape", ["logits"], r.categorical(IN["logits"], shape=[4, 2], key=key), shape=[4, 2])
 put("permutation", [], r.permutation(6, key=key), n=6)
 put("multivariate_normal", ["mean2", "patch"], r.multivariate_normal(IN["mean2"], mx.eye(2), [3], mx.float32, key=key), shape=[3])
+
+dump_parity_more.add(IN, put)
 
 path = pathlib.Path(__file__).with_name("parity.safetensors")
 arrays = {f"in/{k}": v for k, v in IN.items()} | OUT

@@ -8,6 +8,7 @@ use mlx_runtime::ops::{self, Indexing, PadMode, Side};
 use mlx_runtime::{random, Array, Dtype, Result};
 
 use super::case::Case;
+use super::more::more;
 
 type Unary = fn(&Array) -> Result<Array>;
 type Binary = fn(&Array, &Array) -> Result<Array>;
@@ -64,6 +65,9 @@ pub fn call(c: &Case, x: &[Array]) -> Result<Vec<Array>> {
     }
     if let Some(f) = reduce(op) {
         return Ok(vec![f(&x[0], &c.ints("axes"), c.flag("keepdims"))?]);
+    }
+    if let Some(found) = more(c, x)? {
+        return Ok(found);
     }
     if let Some(many) = many(c, x)? {
         return Ok(many);

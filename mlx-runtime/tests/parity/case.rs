@@ -30,9 +30,12 @@ impl Case {
         self.arg(name).as_i64().map(|i| i as i32)
     }
 
+    pub fn maybe_float(&self, name: &str) -> Option<f64> {
+        self.arg(name).as_f64()
+    }
+
     pub fn float(&self, name: &str) -> f64 {
-        self.arg(name)
-            .as_f64()
+        self.maybe_float(name)
             .unwrap_or_else(|| panic!("{} has no {name}", self.op))
     }
 

@@ -81,6 +81,11 @@ pub fn conv_general(
         [padding_lo, padding_hi],
         groups,
     )?;
+    let padded = crate::ops::even_padding(input, padding_lo, padding_hi, input_dilation)?;
+    let (input, padding_lo, padding_hi) = match &padded {
+        Some(padded) => (padded, &[0][..], &[0][..]),
+        None => (input, padding_lo, padding_hi),
+    };
 
     build(OP, &[input, weight], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call

@@ -169,6 +169,9 @@ pub fn to_fp8(x: &Array) -> Result<Array> {
 /// If the shapes do not fit together, or MLX refuses the dtypes.
 pub fn full_like(a: &Array, vals: &Array, dtype: Dtype) -> Result<Array> {
     const OP: &str = "full_like";
+    if crate::transforms::is_differentiating() {
+        return crate::ops::full(a.shape(), vals, dtype);
+    }
 
     build(OP, &[a, vals], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -330,13 +333,14 @@ pub fn zeros_like_dtype(a: &Array, dtype: Dtype) -> Result<Array> {
 }
 
 /// `pad_width` elements added on every side: `pad_value`, or the nearest element. MLX: `pad` with
-/// one number.
+/// one number. The value has no gradient, see [`crate::ops::pad`].
 ///
 /// # Errors
 /// If the width is negative, or the value not one number.
 pub fn pad_symmetric(a: &Array, pad_width: i32, pad_value: &Array, mode: PadMode) -> Result<Array> {
     const OP: &str = "pad_symmetric";
     crate::ops::check_pad(OP, a, pad_width, pad_value)?;
+    let pad_value = &crate::ops::stop_gradient(pad_value)?;
 
     build(OP, &[a, pad_value], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call

@@ -131,6 +131,10 @@ pub fn divmod(a: &Array, b: &Array) -> Result<(Array, Array)> {
         <[Array; 2]>::try_from(parts).map_err(|_| crate::error::from_c("divmod", &[a, b]))
     };
     if !integers(a, b) {
+        if crate::transforms::is_differentiating() {
+            // To MLX the gradient of both is zero.
+            return Ok((floor_divide(a, b)?, remainder(a, b)?));
+        }
         let [quotient, remainder] = both(b)?;
         return Ok((quotient, remainder));
     }

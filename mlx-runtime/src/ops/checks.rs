@@ -44,6 +44,33 @@ pub(crate) fn check_conv_general(
     conv::check(op, &steps.concat(), &padding.concat(), groups)
 }
 
+/// The input with its padding, where that is not the same on both sides: MLX gives the gradient of
+/// such a convolution the wrong shape.
+pub(crate) fn even_padding(
+    input: &Array,
+    low: &[i32],
+    high: &[i32],
+    dilation: &[i32],
+) -> Result<Option<Array>> {
+    let axes = input.ndim().saturating_sub(2);
+    // One number stands for all, none for zero.
+    let at = |list: &[i32], i: usize| match list {
+        [] => 0,
+        [all] => *all,
+        each => each.get(i).copied().unwrap_or(0),
+    };
+    let even = (0..axes).all(|i| at(low, i) == at(high, i));
+    if even || dilation.iter().any(|&d| d != 1) {
+        return Ok(None);
+    }
+    let mut widths = vec![(0, 0); input.ndim()];
+    for i in 0..axes {
+        widths[i + 1] = (at(low, i), at(high, i));
+    }
+    let zero = Array::scalar_as(0.0, input.dtype())?;
+    super::pad(input, &widths, &zero).map(Some)
+}
+
 /// At least one array.
 pub(crate) fn check_some(op: &'static str, arrays: &[&Array]) -> Result<()> {
     if arrays.is_empty() {

@@ -62,6 +62,11 @@ unary_ops! {
 /// If a dimension is negative, or `vals` does not broadcast to `shape`.
 pub fn full(shape: &[i32], vals: &Array, dtype: Dtype) -> Result<Array> {
     check_new_shape("full", shape)?;
+    if crate::transforms::is_differentiating() {
+        // MLX multiplies the gradient of `full` by the value.
+        return super::broadcast_to(&super::astype(vals, dtype)?, shape)
+            .map_err(|e| e.with_op("full"));
+    }
     build("full", &[vals], |out, s| {
         let (p, n) = (shape.as_ptr(), shape.len());
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.

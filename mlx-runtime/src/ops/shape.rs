@@ -237,6 +237,8 @@ pub fn roll_axes(a: &Array, shift: &[i32], axes: &[i32]) -> Result<Array> {
 /// `value` added around the array: `pad_width` gives, for each axis, how many before and after.
 /// MLX: `pad` with mode "constant".
 ///
+/// The value has no gradient: MLX counts on nobody asking for one, and would read beyond a list.
+///
 /// # Errors
 /// If there is not one pair for each axis (at most 16), a width is negative, or `value` is not one
 /// number.
@@ -263,6 +265,7 @@ pub fn pad(a: &Array, pad_width: &[(i32, i32)], value: &Array) -> Result<Array> 
             format!("the value is one number, found shape {:?}", value.shape()),
         ));
     }
+    let value = &super::stop_gradient(value)?;
     let (mut low, mut high) = ([0; MAX], [0; MAX]);
     for (i, &(l, h)) in pad_width.iter().enumerate() {
         (low[i], high[i]) = (l, h);

@@ -23,7 +23,8 @@ pub const FILE: File = File {
             .check("crate::ops::check_diff(OP, a, n, axis)?;"),
         row("mlx_from_fp8", "from_fp8", "Eight-bit floats (e4m3, as uint8) in another type, `[..] -> [..]`. MLX: `from_fp8`.", "If the input is not uint8, or the dtype not a floating-point one."),
         row("mlx_to_fp8", "to_fp8", "The nearest eight-bit floats (e4m3, as uint8), `[..] -> [..]`. MLX: `to_fp8`.", "If the input is not floating point."),
-        row("mlx_full_like", "full_like", "`vals`, which broadcasts, in the shape of `a` as `dtype`. MLX: `full_like`.", SHAPES),
+        row("mlx_full_like", "full_like", "`vals`, which broadcasts, in the shape of `a` as `dtype`. MLX: `full_like`.", SHAPES)
+            .check("if crate::transforms::is_differentiating() {\nreturn crate::ops::full(a.shape(), vals, dtype);\n}"),
         row("mlx_hadamard_transform", "hadamard_transform", "The Walsh-Hadamard transform of the last axis, whose size is `m * 2^k` with `m` of 1, 12, 20 or 28,\ntimes `scale` (1 / sqrt(n) if `None`), `[.., n] -> [.., n]`. MLX: `hadamard_transform`.", "If the size is another one, or the dtype not a floating-point one."),
         row("mlx_identity", "identity", "Ones on the diagonal, zeros elsewhere, `-> [n, n]`. MLX: `identity`.", "If `n` is negative.").check("crate::ops::check_new_shape(OP, &[n, n])?;"),
         row("mlx_linspace_endpoint", "linspace_endpoint", "As [`crate::ops::linspace`], of which `stop` is part only if `endpoint`, `-> [num]`.\nMLX: `linspace` with `endpoint`.", "If `num` is negative.").check("crate::ops::check_new_shape(OP, &[num])?;"),
@@ -34,8 +35,8 @@ pub const FILE: File = File {
             .check("crate::ops::check_axes(OP, a, axes)?;"),
         row("mlx_ones_like_dtype", "ones_like_dtype", "Ones of the shape of `a` as `dtype`. MLX: `ones_like` with a dtype.", "If memory is exhausted."),
         row("mlx_zeros_like_dtype", "zeros_like_dtype", "Zeros of the shape of `a` as `dtype`. MLX: `zeros_like` with a dtype.", "If memory is exhausted."),
-        row("mlx_pad_symmetric", "pad_symmetric", "`pad_width` elements added on every side: `pad_value`, or the nearest element. MLX: `pad` with\none number.", "If the width is negative, or the value not one number.")
-            .check("crate::ops::check_pad(OP, a, pad_width, pad_value)?;").types(&[("mode", "PadMode")]),
+        row("mlx_pad_symmetric", "pad_symmetric", "`pad_width` elements added on every side: `pad_value`, or the nearest element. MLX: `pad` with\none number. The value has no gradient, see [`crate::ops::pad`].", "If the width is negative, or the value not one number.")
+            .check("crate::ops::check_pad(OP, a, pad_width, pad_value)?; let pad_value = &crate::ops::stop_gradient(pad_value)?;").types(&[("mode", "PadMode")]),
         row("mlx_positive", "positive", "The element as it is, `[..] -> [..]`; not for bool. MLX: `positive`.", "If the dtype is bool."),
         row("mlx_searchsorted", "searchsorted", "Where each of `values` would go into the sorted sequence (its last axis), before or after equal\nones, as uint32. MLX: `searchsorted`.", SHAPES).types(&[("side", "Side")]),
         row("mlx_segmented_mm", "segmented_mm", "`a[:, from..to] @ b[from..to, :]` for each pair in `segments`,\n`[m, k], [k, n], [.., 2] -> [.., m, n]`; pairs beyond `k` are cut. MLX: `segmented_mm`.", SHAPES)

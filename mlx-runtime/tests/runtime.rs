@@ -122,7 +122,7 @@ fn the_environment_names_the_device_and_code_overrides_it() {
     std::env::remove_var("MLX_DEVICE");
 }
 
-/// Ones that take memory: `ops::ones` alone is a broadcast of one element.
+/// Something that takes memory when it is evaluated.
 fn ones(shape: &[i32]) -> Array {
     let a = ops::ones(shape, Dtype::Float32).unwrap();
     ops::exp(&a).unwrap()
@@ -217,4 +217,20 @@ fn enforcing_can_be_left_to_the_system() {
     let _runtime = Runtime::builder().memory_limit(MB).build().unwrap();
     a.eval().unwrap();
     assert_eq!(a.as_slice::<f32>().unwrap().len(), 4_000_000);
+}
+
+#[test]
+fn what_no_machine_holds_is_refused_without_a_runtime() {
+    let _turn = turn();
+    let one = Array::scalar(1f32).unwrap();
+    let broadcast = ops::broadcast_to(&one, &[1 << 20, 1 << 20]).unwrap();
+    // Four terabytes of one element.
+    broadcast.eval().unwrap();
+    if default_device().unwrap() != Device::cpu() {
+        return;
+    }
+    let all = ops::contiguous(&broadcast, false).unwrap();
+    let e = all.eval().unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::OutOfMemory);
+    assert!(e.to_string().contains("more than the machine's"), "{e}");
 }

@@ -7,12 +7,13 @@
 
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
+use std::sync::OnceLock;
 
 use super::guards::ENFORCED;
 use super::limit::size;
 use crate::forecast::{forecast_list, Forecast};
 use crate::handles::VectorArray;
-use crate::{memory, Error, ErrorKind, Result};
+use crate::{backend, memory, Array, Error, ErrorKind, Result};
 
 thread_local! {
     static TRUSTED: Cell<bool> = const { Cell::new(false) };
@@ -52,8 +53,15 @@ impl Drop for ShortQueue {
 ///
 /// # Errors
 /// [`ErrorKind::OutOfMemory`] if it would pass the limit.
-pub(crate) fn admit(op: &'static str, list: &VectorArray) -> Result<Option<ShortQueue>> {
+pub(crate) fn admit(
+    op: &'static str,
+    arrays: &[&Array],
+    list: &VectorArray,
+) -> Result<Option<ShortQueue>> {
     if !is_on() {
+        if arrays.iter().any(|a| a.nbytes() > host()) {
+            refuse_impossible(op, list)?;
+        }
         return Ok(None);
     }
     let (limit, active) = (memory::limit()?, memory::active()?);
@@ -70,6 +78,36 @@ pub(crate) fn admit(op: &'static str, list: &VectorArray) -> Result<Option<Short
         return Err(refusal(op, &short, active, limit));
     }
     Ok(Some(ShortQueue(memory::set_limit(early)?)))
+}
+
+/// The machine's memory where MLX takes all of its memory from there and does not look whether it got
+/// any; no limit elsewhere.
+pub(crate) fn host() -> usize {
+    static HOST: OnceLock<usize> = OnceLock::new();
+    *HOST.get_or_init(|| {
+        let gpu = backend::cuda::is_available().unwrap_or(true)
+            || backend::metal::is_available().unwrap_or(true);
+        match super::machine::physical_memory() {
+            0 => usize::MAX,
+            _ if gpu => usize::MAX,
+            bytes => bytes,
+        }
+    })
+}
+
+/// Without a runtime: what is larger than all of the machine's memory is refused, unless it is a view
+/// such as a broadcast.
+#[cold]
+fn refuse_impossible(op: &'static str, list: &VectorArray) -> Result<()> {
+    let what = forecast_list(list, None)?;
+    if what.largest > host() {
+        let (one, all) = (size(what.largest), size(host()));
+        let text = format!("one array of {one} is more than the machine's {all}");
+        return Err(Error::new(ErrorKind::OutOfMemory, text)
+            .with_op(op)
+            .with_hint("work in smaller parts"));
+    }
+    Ok(())
 }
 
 /// Looks at an allocation of `bytes` for data of the caller's.

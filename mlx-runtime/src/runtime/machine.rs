@@ -166,7 +166,7 @@ fn text(fact: Option<Info>) -> String {
     fact.map(|f| f.to_string()).unwrap_or_default()
 }
 
-fn physical_memory() -> usize {
+pub(super) fn physical_memory() -> usize {
     let value = |name| {
         // SAFETY: takes a number and reads nothing of ours.
         usize::try_from(unsafe { libc::sysconf(name) }).unwrap_or(0)

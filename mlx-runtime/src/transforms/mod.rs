@@ -48,7 +48,7 @@ pub use vmap::{vmap, Vmap};
 pub fn eval(arrays: &[&Array]) -> Result<()> {
     let list = VectorArray::from_refs("eval", arrays)?;
     let _lock = crate::lock::graph_lock();
-    let _admitted = enforce::admit("eval", &list)?;
+    let _admitted = enforce::admit("eval", arrays, &list)?;
     // SAFETY: the list is valid.
     check("eval", unsafe { sys::mlx_eval(list.as_raw()) })
 }
@@ -63,7 +63,7 @@ pub fn eval(arrays: &[&Array]) -> Result<()> {
 pub fn async_eval(arrays: &[&Array]) -> Result<()> {
     let list = VectorArray::from_refs("async_eval", arrays)?;
     let _lock = crate::lock::graph_lock();
-    let _admitted = enforce::admit("async_eval", &list)?;
+    let _admitted = enforce::admit("async_eval", arrays, &list)?;
     // SAFETY: the list is valid.
     check("async_eval", unsafe { sys::mlx_async_eval(list.as_raw()) })
 }

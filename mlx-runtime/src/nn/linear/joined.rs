@@ -93,15 +93,19 @@ pub fn joined<const N: usize>(
         true => inner_products(layers, x)?,
         false => [const { None }; N],
     };
-    let mut out = Vec::with_capacity(N);
+    // In place of the bases, so that no list is allocated.
     for (i, layer) in layers.into_iter().enumerate() {
-        out.push(match (bases[i].take(), inner[i].take()) {
+        bases[i] = Some(match (bases[i].take(), inner[i].take()) {
             (None, None) => layer.forward(x)?,
             (Some(base), z) => layer.finish(base, x, z)?,
             (None, z) => layer.finish(layer.weight.product(x)?, x, z)?,
         });
     }
-    out.try_into().map_err(|_| unbound())
+    if bases.iter().any(Option::is_none) {
+        return Err(unbound());
+    }
+    // All are there: nothing stands in.
+    Ok(bases.map(|a| a.unwrap_or_else(|| x.clone())))
 }
 
 /// `scale * (x a)` of each adapted layer, from one matmul; nothing where that would save none.

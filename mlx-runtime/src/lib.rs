@@ -31,6 +31,13 @@
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
 //!
+//! # Conversions
+//!
+//! `Array::try_from` takes numbers, slices, vectors and nested lists (`[[1.0f32, 2.0], [3.0, 4.0]]`),
+//! and with the feature `ndarray` the arrays of that crate, of every element type. Vectors and owned
+//! arrays are taken over; [`Array::as_slice`] and `as_ndarray` are views of the array's own memory,
+//! [`Array::to_vec`] and `to_ndarray` copies of any layout.
+//!
 //! # Errors
 //!
 //! No function panics on what a caller passes in: every failure is an [`Error`] that names the
@@ -82,7 +89,7 @@ pub mod transforms;
 #[path = "private/mod.rs"]
 pub mod __private;
 
-pub use array::{Array, Index, Operand};
+pub use array::{Array, Index, Nested, Operand};
 pub use backend::version;
 pub use dtype::{Dtype, Element};
 pub use error::{Error, ErrorKind, Result};

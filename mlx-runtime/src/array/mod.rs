@@ -1,12 +1,16 @@
 //! [`Array`]: one owned handle of MLX C.
 
+mod convert;
 mod host;
 pub(crate) mod indexing;
 mod layout;
 mod methods;
+#[cfg(feature = "ndarray")]
+mod ndarray;
 mod operand;
 mod operators;
 
+pub use convert::Nested;
 pub use indexing::Index;
 pub use operand::Operand;
 

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use criterion::Criterion;
 use mlx_runtime::optim::{AdamW, Optimizer};
 use mlx_runtime::transforms::{eval, value_and_grad};
-use mlx_runtime::{io, ops, Array, Dtype, Result};
+use mlx_runtime::{io, memory, ops, Array, Dtype, Result, Runtime};
 
 fn build(c: &mut Criterion) {
     let a = ops::ones(&[4, 4], Dtype::Float32).unwrap();
@@ -79,6 +79,23 @@ fn files(c: &mut Criterion) {
     });
 }
 
+/// What a runtime's memory limit costs: the walk over a graph before it runs.
+fn limit(c: &mut Criterion) {
+    let x = ops::ones(&[4, 4], Dtype::Float32).unwrap();
+    x.eval().unwrap();
+    let graph = || (0..1000).fold(x.clone(), |h, _| ops::matmul(&h, &x).unwrap());
+    let whole = graph();
+    c.bench_function("forecast 1,000 operations", |b| {
+        b.iter(|| memory::forecast(&[black_box(&whole)]).unwrap())
+    });
+    let mut run = |name: &str| {
+        c.bench_function(name, |b| b.iter_with_setup(graph, |h| h.eval().unwrap()));
+    };
+    run("evaluate 1,000 small products");
+    let _runtime = Runtime::builder().memory_limit(0.5).build().unwrap();
+    run("the same within a memory limit");
+}
+
 // Not `criterion_group!`: what it makes is public and without docs.
 fn main() {
     let mut c = Criterion::default().configure_from_args();
@@ -86,5 +103,6 @@ fn main() {
     gradient(&mut c);
     step(&mut c);
     files(&mut c);
+    limit(&mut c);
     c.final_summary();
 }

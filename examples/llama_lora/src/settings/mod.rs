@@ -352,6 +352,24 @@ mod tests {
     }
 
     #[test]
+    fn the_memory_limit_is_a_size_bytes_or_a_share() {
+        for (yaml, limit) in [
+            ("memory_limit: 24GB", Limit::Bytes(24_000_000_000)),
+            ("memory_limit: 1000000", Limit::Bytes(1_000_000)),
+            ("memory_limit: 0.8", Limit::Share(0.8)),
+            ("memory_limit: 80%", Limit::Share(0.8)),
+        ] {
+            let settings = with_file(yaml, TrainArgs::default()).unwrap();
+            assert_eq!(settings.memory_limit, Some(limit), "{yaml}");
+            // As a run's state keeps it.
+            let kept = serde_json::to_string(&settings).unwrap();
+            assert_eq!(serde_json::from_str::<Settings>(&kept).unwrap(), settings);
+        }
+        let error = with_file("memory_limit: lots", TrainArgs::default()).unwrap_err();
+        assert!(format!("{error:#}").contains("24GB"), "{error:#}");
+    }
+
+    #[test]
     fn unknown_keys_are_refused_with_a_suggestion() {
         for (yaml, hint) in [
             ("itres: 3", "iters"),

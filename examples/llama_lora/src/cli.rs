@@ -231,7 +231,7 @@ pub struct TrainArgs {
     /// Folder with train.jsonl, valid.jsonl and test.jsonl, or fetch-language (comes with the program) [default: fetch-language]
     #[arg(long)]
     pub data: Option<String>,
-    /// Steps to train [default: 1000]
+    /// Batches to train on, each one step of the optimiser unless gradients accumulate [default: 1000]
     #[arg(long)]
     pub iters: Option<u64>,
     /// Rows in a batch [default: 4]
@@ -243,9 +243,16 @@ pub struct TrainArgs {
     /// Learning rate [default: 1e-5]
     #[arg(long)]
     pub learning_rate: Option<f64>,
-    /// adam or adamw [default: adam]
+    /// adam, adamw, sgd, adafactor (which chooses its own step sizes unless the file says relative_step: false),
+    /// lion or muon; their numbers are optimizer_config in the file [default: adam]
     #[arg(long)]
     pub optimizer: Option<Optimizer>,
+    /// Batches whose gradients make one step of the optimiser, each by the number of its targets [default: 1]
+    #[arg(long, value_name = "N")]
+    pub grad_accumulation_steps: Option<u64>,
+    /// Steps in a row that may be left out because their loss or gradient is NaN or infinite [default: 10]
+    #[arg(long, value_name = "N")]
+    pub max_skipped_steps: Option<u32>,
     /// Rank of the adapter [default: 8]
     #[arg(long)]
     pub lora_rank: Option<i32>,

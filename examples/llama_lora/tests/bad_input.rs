@@ -342,6 +342,51 @@ fn a_loss_that_is_no_number_stops_the_run() {
 }
 
 #[test]
+fn steps_that_are_left_out_are_counted_and_the_last_checkpoint_stays() {
+    let place = Place::new();
+    place.write("c.yaml", "max_skipped_steps: 3\n");
+    place.train("--iters 3 --save-every 1 --seed 3");
+    let file = |name: &str| fs::read(place.path(name)).unwrap();
+    let adapter = "adapters/adapters.safetensors";
+    let good = file(adapter);
+    // An adapter that gives nothing yet has a finite loss, but gradients that float32 does not hold.
+    let run = format!("{TRAIN} -c c.yaml --lora-scale 1e38 --val-batches 0");
+    let text = place.fails(&format!("{run} --iters 50"));
+    let limit = [
+        "failed",
+        "adapters is intact",
+        "NaN or infinite in 4 steps in a row",
+        "3 are allowed",
+    ];
+    says(&text, &limit);
+    assert!(file(adapter) == good);
+    says(
+        &place.fails(&format!("{run} --max-skipped-steps 0")),
+        &["in 1 step in a row"],
+    );
+    assert!(file(adapter) == good);
+    // Within the limit the run ends well and says how many; the parameters are as they were.
+    let bare = place.ok("eval --model model --data data");
+    let out = place.run(&format!(
+        "{run} --max-skipped-steps 100 --iters 20 --save-every 5"
+    ));
+    let text = common::text(&out.stderr);
+    assert!(out.status.success(), "{text}");
+    says(
+        &text,
+        &[
+            "step 20 is left out",
+            "its gradient",
+            "steps left out in all: 20",
+        ],
+    );
+    assert_eq!(
+        place.ok("eval --model model --data data --adapter-path adapters"),
+        bare
+    );
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_found_before_anything_else() {
     let place = Place::new();
     place.write("file", "");

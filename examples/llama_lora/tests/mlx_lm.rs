@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use llama_lora::data::{BatchOptions, Limit, Split};
 use llama_lora::session::Session;
-use llama_lora::settings::{OptimizerConfig, Settings, DEFAULT_BUCKETS, DEFAULT_MODEL};
+use llama_lora::settings::{Optimizer, OptimizerConfig, Settings, DEFAULT_BUCKETS, DEFAULT_MODEL};
 use llama_lora::train::{self, Stop};
 use llama_lora::{data, eval, generate};
 use mlx_models::llama::Llama;
@@ -153,10 +153,7 @@ fn ten_steps_from_the_same_adapter_on_the_same_batches() {
             iters: wanted["steps"].as_u64().unwrap(),
             batch_size: wanted["batch_size"].as_u64().unwrap() as usize,
             learning_rate: wanted["learning_rate"].as_f64().unwrap(),
-            optimizer_config: OptimizerConfig {
-                bias_correction: false,
-                ..OptimizerConfig::default()
-            },
+            optimizer_config: OptimizerConfig::of(Optimizer::Adam, true),
             adapter_path: place.path().join("adapters"),
             resume_adapter_file: Some(folder("initial")),
             steps_per_report: 1,

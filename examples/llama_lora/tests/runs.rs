@@ -20,12 +20,31 @@ fn adapter(place: &Place, folder: &str) -> Vec<u8> {
 #[test]
 fn a_resumed_run_ends_with_the_same_bits() {
     let place = Place::new();
-    for more in ["", "--compat", "--mask-prompt --optimizer adamw"] {
+    place.write(
+        "c.yaml",
+        "optimizer_config: {sgd: {momentum: 0.9}, adafactor: {beta_1: 0.9}, muon: {ns_steps: 3}}\n\
+         lr_schedule: {name: step_decay, warmup: 2, arguments: [1e-2, 0.5, 3]}\n",
+    );
+    for (more, [first, second, last], reports) in [
+        ("", [9, 13, 17], 17),
+        ("--compat", [9, 13, 17], 17),
+        ("--mask-prompt --optimizer adamw", [9, 13, 17], 17),
+        ("-c c.yaml --optimizer sgd", [3, 4, 6], 6),
+        ("-c c.yaml --optimizer adafactor", [3, 4, 6], 6),
+        ("-c c.yaml --optimizer lion", [3, 4, 6], 6),
+        ("-c c.yaml --optimizer muon", [3, 4, 6], 6),
+        ("-c c.yaml --grad-accumulation-steps 3", [6, 9, 15], 5),
+        ("--compat --grad-accumulation-steps 2", [2, 4, 7], 4),
+    ] {
         let run = format!("{TRAIN} {more} --seed 5");
-        place.ok(&format!("{run} --iters 17 --adapter-path whole"));
-        place.ok(&format!("{run} --iters 9 --adapter-path parts"));
-        place.ok("train --resume --iters 13 --adapter-path parts");
-        place.ok("train --resume --iters 17 --adapter-path parts");
+        place.ok(&format!("{run} --iters {last} --adapter-path whole"));
+        place.ok(&format!("{run} --iters {first} --adapter-path parts"));
+        place.ok(&format!(
+            "train --resume --iters {second} --adapter-path parts"
+        ));
+        place.ok(&format!(
+            "train --resume --iters {last} --adapter-path parts"
+        ));
         assert!(
             adapter(&place, "whole") == adapter(&place, "parts"),
             "{more}"
@@ -43,8 +62,41 @@ fn a_resumed_run_ends_with_the_same_bits() {
                 .collect::<Vec<_>>()
         };
         assert_eq!(losses("whole"), losses("parts"), "{more}");
-        assert_eq!(losses("whole").len(), 17);
+        assert_eq!(losses("whole").len(), reports, "{more}");
     }
+}
+
+/// Every row once, in batches of two and in one of all: gradients that are weighted by their targets make the
+/// same step.
+#[test]
+fn accumulated_batches_are_one_large_batch() {
+    let place = Place::new();
+    let data = fs::read_to_string(place.path("data/train.jsonl")).unwrap();
+    let rows: String = data.lines().take(6).map(|l| format!("{l}\n")).collect();
+    place.write("data/train.jsonl", &rows);
+    let values = |folder: &str| {
+        let path = place.path(folder).join("adapters.safetensors");
+        let (arrays, _) = io::load_safetensors(path).unwrap();
+        let mut all: Vec<_> = arrays.into_iter().collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let floats = |(_, a): (String, Array)| a.to_vec::<f32>().unwrap();
+        all.into_iter().map(floats).collect::<Vec<_>>().concat()
+    };
+    // Plain descent: the change is the gradient.
+    let run = format!("{TRAIN} --optimizer sgd --val-batches 0 --learning-rate 1");
+    place.ok(&format!(
+        "{run} --batch-size 6 --iters 1 --adapter-path large"
+    ));
+    place.ok(&format!(
+        "{run} --batch-size 2 --iters 3 --grad-accumulation-steps 3 --adapter-path small"
+    ));
+    place.ok(&format!(
+        "{run} --batch-size 6 --iters 1 --learning-rate 0 --adapter-path start"
+    ));
+    let [large, small, start] = ["large", "small", "start"].map(values);
+    let most = |a: &[f32], b: &[f32]| a.iter().zip(b).fold(0f32, |m, (x, y)| m.max((x - y).abs()));
+    assert!(most(&large, &start) > 1e-3);
+    assert!(most(&large, &small) < 1e-4 * most(&large, &start));
 }
 
 #[test]
@@ -256,10 +308,11 @@ fn metrics_are_served_while_a_run_lasts() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(run.stderr.take().unwrap()).lines();
+    // Kept open: a run that cannot write its lines ends.
+    let mut lines = BufReader::new(run.stderr.take().unwrap()).lines();
     let mut seen = Vec::new();
     let mut address = None;
-    for line in lines {
+    for line in lines.by_ref() {
         let line = line.unwrap();
         if let Some((_, rest)) = line.split_once("metrics: http://") {
             address = rest.strip_suffix("/metrics").map(str::to_owned);

@@ -2,7 +2,7 @@
 
 use super::layers::{with_cuts, Cuts};
 use super::train::{Body, Carried, Next};
-use super::{Model, TrainStep};
+use super::{Model, Started, TrainStep};
 use crate::{ops, transforms, Array, Dtype, Error, ErrorKind, Result};
 
 /// Sums over the batches so far: arrays only, so that adding a batch is a pure function.
@@ -52,21 +52,44 @@ impl<M: Model> TrainStep<M> {
         batches: &[B],
         lr: f32,
     ) -> Result<Vec<Array>> {
+        let next = self.accumulated(batches, lr)?;
+        transforms::eval(&next.arrays())?;
+        self.accept(next)
+    }
+
+    /// As [`TrainStep::run_accumulated`], but returns as soon as the gradients are there and the
+    /// update is queued; see [`TrainStep::start`].
+    ///
+    /// # Errors
+    /// As [`TrainStep::run_accumulated`], but for what [`Started::wait`] reports.
+    pub fn start_accumulated<B: AsRef<[Array]>>(
+        &mut self,
+        batches: &[B],
+        lr: f32,
+    ) -> Result<Started> {
+        let next = self.accumulated(batches, lr)?;
+        self.queued(next)
+    }
+
+    /// The step on the sums of all batches, which are evaluated.
+    fn accumulated<B: AsRef<[Array]>>(&mut self, batches: &[B], lr: f32) -> Result<Next> {
         if batches.is_empty() {
-            return Err(Error::invalid("run_accumulated", "no batches".to_owned()));
+            let text = "no batches to accumulate over".to_owned();
+            return Err(Error::invalid("run_accumulated", text));
         }
         let mut sums = Sums::zero(&self.at.buffers)?;
         for batch in batches {
             let batch = batch.as_ref();
+            if self.decisions.known(batch)?.is_none() {
+                // What is in use is to be what stays, without a step that runs.
+                transforms::eval(&self.at.arrays())?;
+            }
             let decision = self.decision(batch, lr)?.0;
             let cuts = decision.cuts(self.options.checkpoint);
             sums = self.add(sums, batch, cuts)?;
             decision.evaluate(&sums.arrays())?;
         }
-        let next = self.body.finish(&self.at, &Array::scalar(lr)?, &sums)?;
-        drop(sums);
-        transforms::eval(&next.arrays())?;
-        self.accept(next)
+        self.body.finish(&self.at, &Array::scalar(lr)?, &sums)
     }
 
     fn add(&self, sums: Sums, batch: &[Array], cuts: Cuts) -> Result<Sums> {

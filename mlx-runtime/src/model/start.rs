@@ -16,6 +16,18 @@ pub struct Started {
 }
 
 impl Started {
+    /// Waits for the step; how many have been left out, up to this one. Nothing where the steps are
+    /// not looked at.
+    ///
+    /// # Errors
+    /// What MLX reports.
+    pub fn skipped(&self) -> Result<Skipped> {
+        match &self.skipped {
+            Some((counters, _)) => Skipped::read(counters),
+            None => Ok(Skipped::default()),
+        }
+    }
+
     /// Waits for the step; what the loss function returned, evaluated.
     ///
     /// # Errors
@@ -67,9 +79,13 @@ impl<M: Model> TrainStep<M> {
         };
         if decision.limit.is_some() {
             decision.evaluate(&next.arrays())?;
-        } else {
-            enforce::trusted(|| transforms::async_eval(&next.arrays()))?;
         }
+        self.queued(next)
+    }
+
+    /// Goes on from a step that is queued here, if it is not evaluated yet.
+    pub(super) fn queued(&mut self, next: Next) -> Result<Started> {
+        enforce::trusted(|| transforms::async_eval(&next.arrays()))?;
         let Next { values, at } = next;
         self.at = at;
         let limit = self.options.max_skipped_steps;

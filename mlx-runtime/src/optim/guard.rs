@@ -44,8 +44,9 @@ impl Skipped {
         if self.in_a_row <= limit {
             return Ok(());
         }
+        let plural = if self.in_a_row == 1 { "" } else { "s" };
         let text = format!(
-            "the loss or its gradient was NaN or infinite in {} steps in a row ({} in all), of which {limit} are allowed: \
+            "the loss or its gradient was NaN or infinite in {} step{plural} in a row ({} in all), of which {limit} are allowed: \
              training stops with the parameters of the last good step",
             self.in_a_row, self.total
         );

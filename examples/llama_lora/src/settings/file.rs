@@ -7,7 +7,7 @@ use mlx_runtime::runtime::Limit;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 
-use super::{GradCheckpoint, Optimizer, OptimizerConfig};
+use super::{GradCheckpoint, Optimizer, OptimizerFile};
 use crate::cli::TrainArgs;
 use crate::files::read_text;
 use crate::schedule::Schedule;
@@ -35,6 +35,8 @@ pub struct FileSettings {
     pub max_seq_length: Option<usize>,
     pub length_buckets: Option<usize>,
     pub grad_checkpoint: Option<GradCheckpoint>,
+    pub grad_accumulation_steps: Option<u64>,
+    pub max_skipped_steps: Option<u32>,
     pub lr_schedule: Option<Schedule>,
     pub lora_parameters: Option<LoraFile>,
     pub mask_prompt: Option<bool>,
@@ -62,32 +64,7 @@ pub struct LoraFile {
     pub keys: Option<Vec<String>>,
 }
 
-/// `optimizer_config` of a YAML file: one mapping an optimiser, of which the chosen one's counts.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(transparent)]
-pub struct OptimizerFile(serde_yaml_ng::Mapping);
-
-impl OptimizerFile {
-    /// Lays what the file says about `optimizer` over `config`.
-    pub fn apply(&self, optimizer: Optimizer, config: &mut OptimizerConfig) -> Result<()> {
-        let name = match optimizer {
-            Optimizer::Adam => "adam",
-            Optimizer::Adamw => "adamw",
-        };
-        let Some(Value::Mapping(given)) = self.0.get(name) else {
-            return Ok(());
-        };
-        let mut merged = serde_yaml_ng::to_value(&*config)?;
-        for (key, value) in given {
-            merged[key] = value.clone();
-        }
-        *config = serde_yaml_ng::from_value(merged)
-            .with_context(|| format!("optimizer_config.{name}"))?;
-        Ok(())
-    }
-}
-
-const KEYS: [&str; 32] = [
+const KEYS: [&str; 34] = [
     "model",
     "train",
     "test",
@@ -106,6 +83,8 @@ const KEYS: [&str; 32] = [
     "max_seq_length",
     "length_buckets",
     "grad_checkpoint",
+    "grad_accumulation_steps",
+    "max_skipped_steps",
     "lr_schedule",
     "lora_parameters",
     "mask_prompt",
@@ -128,7 +107,6 @@ const LORA_KEYS: [&str; 4] = ["rank", "scale", "dropout", "keys"];
 fn is_neutral(key: &str, value: &Value) -> Option<bool> {
     Some(match key {
         "fine_tune_type" => value == "lora",
-        "grad_accumulation_steps" => value == &Value::from(1),
         "clear_cache_threshold" | "test_batches" => true,
         "trust_remote_code" => value == &Value::from(false),
         "report_to" | "project_name" | "hf_dataset" | "config" => value.is_null(),

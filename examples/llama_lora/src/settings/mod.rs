@@ -1,6 +1,7 @@
 //! What a training run is told: the command line over a YAML file over mlx-lm's defaults.
 
 mod file;
+mod optimizer;
 mod values;
 
 use std::path::PathBuf;
@@ -12,7 +13,11 @@ use serde::{Deserialize, Serialize};
 use crate::cli::{PackArgs, TrainArgs};
 use crate::schedule::Schedule;
 pub use file::FileSettings;
-pub use values::{parse_size, GradCheckpoint, Optimizer, OptimizerConfig, Packing};
+pub use optimizer::{
+    AdafactorConfig, AdamConfig, AdamwConfig, LionConfig, MuonConfig, Optimizer, OptimizerConfig,
+    OptimizerFile, SgdConfig,
+};
+pub use values::{parse_size, GradCheckpoint, Packing};
 
 /// Every setting of a training run, decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +36,8 @@ pub struct Settings {
     pub optimizer_config: OptimizerConfig,
     pub lora: LoraSettings,
     pub grad_checkpoint: GradCheckpoint,
+    pub grad_accumulation_steps: u64,
+    pub max_skipped_steps: u32,
     pub max_seq_length: usize,
     #[serde(default = "default_buckets")]
     pub length_buckets: usize,
@@ -93,7 +100,7 @@ impl Default for Settings {
             learning_rate: 1e-5,
             lr_schedule: None,
             optimizer: Optimizer::Adam,
-            optimizer_config: OptimizerConfig::default(),
+            optimizer_config: OptimizerConfig::of(Optimizer::Adam, false),
             lora: LoraSettings {
                 rank: 8,
                 scale: 20.0,
@@ -101,6 +108,8 @@ impl Default for Settings {
                 keys: Vec::new(),
             },
             grad_checkpoint: GradCheckpoint::Auto,
+            grad_accumulation_steps: 1,
+            max_skipped_steps: 10,
             max_seq_length: 2048,
             length_buckets: DEFAULT_BUCKETS,
             truncate: false,
@@ -127,12 +136,9 @@ impl Settings {
     pub fn resolve(args: &TrainArgs) -> Result<Settings> {
         let file = FileSettings::of(args)?;
         let mut base = Settings::default();
-        if args.compat || file.compat == Some(true) {
-            base.optimizer_config.bias_correction = false;
-        }
-        if args.optimizer.or(file.optimizer) == Some(Optimizer::Adamw) {
-            base.optimizer_config.weight_decay = 0.01;
-        }
+        base.optimizer = pick(&args.optimizer, file.optimizer, base.optimizer);
+        let compat = args.compat || file.compat == Some(true);
+        base.optimizer_config = OptimizerConfig::of(base.optimizer, compat);
         Self::merge(args, file, base)
     }
 
@@ -149,7 +155,7 @@ impl Settings {
                 );
             )*};
         }
-        same!(quantize batch_size num_layers learning_rate lr_schedule optimizer optimizer_config lora max_seq_length length_buckets
+        same!(quantize batch_size grad_accumulation_steps num_layers learning_rate lr_schedule optimizer optimizer_config lora max_seq_length length_buckets
               truncate seed mask_prompt compat resume_adapter_file);
         Ok(new)
     }
@@ -164,7 +170,7 @@ impl Settings {
         let optimizer = pick(&args.optimizer, file.optimizer, base.optimizer);
         let mut optimizer_config = base.optimizer_config;
         if let Some(all) = &file.optimizer_config {
-            all.apply(optimizer, &mut optimizer_config)?;
+            optimizer_config = optimizer_config.with_file(all)?;
         }
         let memory_limit = match &args.runtime.memory_limit {
             Some(text) => Some(text.parse().context("--memory-limit")?),
@@ -205,6 +211,16 @@ impl Settings {
                 &args.grad_checkpoint,
                 file.grad_checkpoint,
                 base.grad_checkpoint,
+            ),
+            grad_accumulation_steps: pick(
+                &args.grad_accumulation_steps,
+                file.grad_accumulation_steps,
+                base.grad_accumulation_steps,
+            ),
+            max_skipped_steps: pick(
+                &args.max_skipped_steps,
+                file.max_skipped_steps,
+                base.max_skipped_steps,
             ),
             max_seq_length: pick(
                 &args.max_seq_length,
@@ -249,6 +265,10 @@ impl Settings {
     fn check(&self) -> Result<()> {
         ensure!(self.iters > 0, "--iters must be at least 1");
         ensure!(self.batch_size > 0, "--batch-size must be at least 1");
+        ensure!(
+            self.grad_accumulation_steps > 0,
+            "--grad-accumulation-steps must be at least 1"
+        );
         ensure!(
             self.lora.rank > 0,
             "--lora-rank must be at least 1, not {}",
@@ -345,7 +365,11 @@ mod tests {
         let yaml = include_str!("../../tests/data/mlx_lm_lora_config.yaml");
         let s = with_file(yaml, TrainArgs::default()).unwrap();
         assert_eq!(s.optimizer, Optimizer::Adamw);
-        assert_eq!(s.optimizer_config.betas, [0.9, 0.98]);
+        let OptimizerConfig::Adamw(config) = &s.optimizer_config else {
+            panic!("{:?}", s.optimizer_config)
+        };
+        assert_eq!(config.betas, [0.9, 0.98]);
+        assert_eq!(config.weight_decay, 0.05);
         assert_eq!(s.lora.keys.len(), 2);
         assert!(s.lr_schedule.is_some());
         assert_eq!(s.grad_checkpoint, GradCheckpoint::Never);
@@ -387,9 +411,9 @@ mod tests {
     fn what_is_not_supported_is_refused_and_not_ignored() {
         for yaml in [
             "fine_tune_type: dora",
-            "grad_accumulation_steps: 4",
+            "grad_accumulation_steps: 0",
             "report_to: wandb",
-            "optimizer: muon",
+            "optimizer: rmsprop",
             "hf_dataset: {path: billsum}",
             "train: false",
             "iters: many",
@@ -400,8 +424,10 @@ mod tests {
         for yaml in [
             "",
             "fine_tune_type: lora",
-            "grad_accumulation_steps: 1",
+            "grad_accumulation_steps: 4",
             "report_to: null",
+            "optimizer: muon",
+            "{optimizer: sgd, optimizer_config: {sgd: {momentum: 0.9}, adam: {}}}",
         ] {
             with_file(yaml, TrainArgs::default()).unwrap();
         }

@@ -88,53 +88,6 @@ impl<'de> Deserialize<'de> for GradCheckpoint {
     }
 }
 
-/// The optimiser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Optimizer {
-    /// Adam.
-    Adam,
-    /// Adam with decoupled weight decay.
-    Adamw,
-}
-
-impl FromStr for Optimizer {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "adam" => Ok(Self::Adam),
-            "adamw" => Ok(Self::Adamw),
-            other => Err(format!("{other:?} is neither adam nor adamw")),
-        }
-    }
-}
-
-/// The numbers of the optimiser, mlx's defaults but for the bias correction, which is on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OptimizerConfig {
-    /// Decay of the first and the second moment.
-    pub betas: [f64; 2],
-    /// Added to the denominator.
-    pub eps: f64,
-    /// Decay of the weights, as a multiple of the learning rate.
-    pub weight_decay: f64,
-    /// Whether the moments are corrected for their start at zero.
-    pub bias_correction: bool,
-}
-
-impl Default for OptimizerConfig {
-    fn default() -> Self {
-        OptimizerConfig {
-            betas: [0.9, 0.999],
-            eps: 1e-8,
-            weight_decay: 0.0,
-            bias_correction: true,
-        }
-    }
-}
-
 /// A number of bytes: `8GB`, `512 MiB`, `1.5G` or plain bytes.
 pub fn parse_size(text: &str) -> Result<u64> {
     match text.parse::<Limit>()? {

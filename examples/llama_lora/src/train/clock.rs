@@ -53,19 +53,30 @@ impl Window {
         self.monitor.skip();
     }
 
+    /// So many steps were left out in all.
+    pub fn left_out(&mut self, total: u32) -> Result<()> {
+        self.monitor.set("skipped_steps", f64::from(total))?;
+        Ok(())
+    }
+
     /// Whether there was no step since the last report.
     pub fn is_empty(&self) -> bool {
         self.steps == 0
     }
 
-    /// After a step. Smoothed: loss, steps a second, targets a second.
-    pub fn step(&mut self, loss: f64, targets: usize) -> Result<Means> {
+    /// After a step of the optimiser on so many batches, which count as steps here. Smoothed: loss, steps a second,
+    /// targets a second.
+    pub fn step(&mut self, loss: f64, targets: usize, batches: u64) -> Result<Means> {
         self.monitor.step(targets as u64);
+        for _ in 1..batches {
+            self.monitor.step(0);
+        }
         self.monitor.set("train_loss", loss)?;
+        let n = batches as f64;
         let seconds = self.since_step.read().seconds.max(1e-9);
-        self.loss += loss;
-        self.steps += 1;
-        let now = (loss, seconds, targets as f64);
+        self.loss += loss * n;
+        self.steps += batches;
+        let now = (loss, seconds / n, targets as f64 / n);
         let (l, s, t) = match self.smooth {
             None => now,
             Some((l, s, t)) => (

@@ -5,10 +5,10 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use mlx_runtime::model::{Started, TrainOptions, TrainStep};
 use mlx_runtime::monitor::Monitor;
-use mlx_runtime::optim::{self, AdamW};
-use mlx_runtime::{memory, Array};
+use mlx_runtime::optim;
+use mlx_runtime::{memory, ops, Array};
 
-use super::ahead::{self, Ahead};
+use super::ahead::{self, Ahead, Ready};
 use super::clock::Window;
 use super::{saved, Prepared, Progressed, Stop};
 use crate::adapter;
@@ -85,7 +85,6 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
             saved.as_ref().map_or(0, |s| s.progressed.iteration),
         ),
         settings: &settings,
-        left_out: 0,
         window: Window::new(monitor.clone()),
     };
     let server = settings.metrics_port.map(|port| monitor.serve(port));
@@ -127,18 +126,23 @@ fn shuffle(settings: &Settings) -> Result<Shuffle> {
 }
 
 fn training_step<M: CausalLm>(model: &M, settings: &Settings) -> Result<TrainStep<M>> {
-    let o = &settings.optimizer_config;
-    let optimizer = AdamW {
-        learning_rate: settings.learning_rate as f32,
-        betas: (o.betas[0] as f32, o.betas[1] as f32),
-        eps: o.eps as f32,
-        weight_decay: o.weight_decay as f32,
-        bias_correction: o.bias_correction,
-    };
+    let optimizer = settings.optimizer_config.build(settings.learning_rate);
     let mut options = TrainOptions::default();
     options.checkpoint = Some(settings.grad_checkpoint.into());
-    let loss = |model: &M, batch: &[Array]| match batch {
-        [tokens, targets, mask] => Ok(vec![model.loss(tokens, targets, mask)?]),
+    options.max_skipped_steps = Some(settings.max_skipped_steps);
+    let (accumulate, compat) = (settings.grad_accumulation_steps > 1, settings.compat);
+    let loss = move |model: &M, batch: &[Array]| match batch {
+        [tokens, targets, mask] => {
+            let mut values = vec![model.loss(tokens, targets, mask)?];
+            if accumulate {
+                // mlx-lm takes the mean over batches, whatever is in them.
+                values.push(match compat {
+                    true => Array::scalar(1f32)?,
+                    false => ops::sum(mask, &[], false)?,
+                });
+            }
+            Ok(values)
+        }
         _ => unreachable!("a batch is tokens, targets and mask"),
     };
     Ok(TrainStep::new(model.clone(), loss, optimizer, options)?)
@@ -153,7 +157,6 @@ struct Run<'a> {
     data: String,
     iteration: u64,
     targets: u64,
-    left_out: u64,
     metrics: Metrics,
     progress: Progress,
     window: Window,
@@ -162,9 +165,23 @@ struct Run<'a> {
 /// A step that was started and whose loss nobody has read.
 struct Pending {
     step: Started,
+    done: Done,
+}
+
+/// A step of the optimiser: the batches after `from` and up to `iteration`.
+#[derive(Clone, Copy)]
+struct Done {
+    from: u64,
     iteration: u64,
     lr: f64,
     real: usize,
+}
+
+impl Done {
+    /// Whether a batch whose number is a multiple of `every` is among them.
+    fn crosses(&self, every: u64) -> bool {
+        self.iteration / every > self.from / every
+    }
 }
 
 impl Run<'_> {
@@ -180,54 +197,70 @@ impl Run<'_> {
         let mut saved_at = self.iteration;
         let mut pending: Option<Pending> = None;
         while self.iteration < s.iters && !stop.asked() {
-            let next = self.iteration + 1;
-            let batch = batches.take()?;
-            // As in mlx-lm: before the first step, before every so many, and before the last.
-            let due = next == 1 || next.is_multiple_of(s.steps_per_eval);
-            if due || next == s.iters {
-                self.ended(pending.take())?;
-                // The look before the last step must not change what a run that goes on draws next.
-                let mut aside = batches.cursor().shuffle().clone();
-                self.measure(&step.model()?, &mut aside)?;
-                if due {
-                    batches.set_shuffle(aside)?;
+            // A run that ends before they are all there takes a step on what there is.
+            let count = s.grad_accumulation_steps.min(s.iters - self.iteration);
+            let mut group: Vec<Ready> = Vec::new();
+            for next in self.iteration + 1..=self.iteration + count {
+                let batch = batches.take()?;
+                // As in mlx-lm: before the first step, before every so many, and before the last.
+                let due = next == 1 || next.is_multiple_of(s.steps_per_eval);
+                if due || next == s.iters {
+                    self.ended(pending.take())?;
+                    // The look before the last step must not change what a run that goes on draws next.
+                    let mut aside = batches.cursor().shuffle().clone();
+                    self.measure(&step.model()?, next - 1, &mut aside)?;
+                    if due {
+                        batches.set_shuffle(aside)?;
+                    }
+                    self.window.skip();
                 }
-                self.window.skip();
+                if next < s.iters {
+                    batches.prepare()?;
+                }
+                group.push(batch);
             }
-            if next < s.iters {
-                batches.prepare()?;
-            }
-            let lr = self
-                .schedule
-                .as_ref()
-                .map_or(s.learning_rate, |l| l.at(self.iteration));
-            // Rows that were cut may leave nothing to learn; mlx-lm's loss is then no number.
-            let started = match batch.real {
-                0 => None,
-                real => Some(Pending {
-                    step: step.start(&batch.arrays, lr as f32)?,
-                    iteration: next,
-                    lr,
-                    real,
-                }),
+            let updates = self.iteration.div_ceil(s.grad_accumulation_steps);
+            let done = Done {
+                from: self.iteration,
+                iteration: self.iteration + count,
+                lr: self
+                    .schedule
+                    .as_ref()
+                    .map_or(s.learning_rate, |l| l.at(updates)),
+                real: group.iter().map(|b| b.real).sum(),
             };
-            self.iteration = next;
+            // Rows that were cut may leave nothing to learn; mlx-lm's loss is then no number.
+            let given: Vec<&[Array]> = group
+                .iter()
+                .filter(|b| b.real > 0)
+                .map(|b| b.arrays.as_slice())
+                .collect();
+            let started = match given[..] {
+                [] => None,
+                [batch] => Some(step.start(batch, done.lr as f32)?),
+                _ => Some(step.start_accumulated(&given, done.lr as f32)?),
+            };
+            self.iteration = done.iteration;
             self.ended(pending.take())?;
             match started {
-                Some(started) => pending = Some(started),
+                Some(step) => pending = Some(Pending { step, done }),
                 None => {
-                    self.count(next, 0.0, 0)?;
-                    self.report(next, lr)?;
+                    self.count(done, 0.0)?;
+                    self.report(done)?;
                 }
             }
-            if next.is_multiple_of(s.save_every) {
+            if done.crosses(s.save_every) {
                 self.ended(pending.take())?;
                 self.save(step, batches.cursor())?;
-                saved_at = next;
+                saved_at = self.iteration;
                 self.window.skip();
             }
         }
         self.ended(pending.take())?;
+        match step.skipped()?.total {
+            0 => {}
+            n => self.progress.line(&format!("steps left out in all: {n}")),
+        }
         if saved_at != self.iteration {
             self.save(step, batches.cursor())?;
         }
@@ -236,41 +269,42 @@ impl Run<'_> {
 
     /// Waits for a step and reports it.
     fn ended(&mut self, pending: Option<Pending>) -> Result<()> {
-        let Some(Pending {
-            step,
-            iteration,
-            lr,
-            real,
-        }) = pending
-        else {
+        let Some(Pending { step, done }) = pending else {
             return Ok(());
         };
-        let values = step.wait().with_context(|| {
+        let (iteration, lr) = (done.iteration, done.lr);
+        let result = step.skipped().and_then(|n| Ok((n, step.wait()?)));
+        let (skipped, values) = result.with_context(|| {
             format!(
                 "step {iteration} failed; what was saved last in {} is intact",
                 self.settings.adapter_path.display()
             )
         })?;
         let loss = values.first().map_or(Ok(f32::NAN), |l| l.item::<f32>())?;
-        if !loss.is_finite() {
-            self.left_out += 1;
+        if skipped.in_a_row > 0 {
+            let what = match loss.is_finite() {
+                true => "its gradient is not finite".to_owned(),
+                false => format!("its loss is {loss}"),
+            };
             self.progress.line(&format!(
-                "step {iteration} is left out: its loss is {loss} ({} so far); a smaller --learning-rate (now {lr}) usually helps",
-                self.left_out
+                "step {iteration} is left out: {what} ({} so far); a smaller --learning-rate (now {lr}) usually helps",
+                skipped.total
             ));
+            self.window.left_out(skipped.total)?;
             self.window.skip();
-            return self.report(iteration, lr);
+            return self.report(done);
         }
-        self.count(iteration, f64::from(loss), real)?;
-        self.report(iteration, lr)
+        self.count(done, f64::from(loss))?;
+        self.report(done)
     }
 
     /// Counts a step that was taken.
-    fn count(&mut self, iteration: u64, loss: f64, real: usize) -> Result<()> {
-        self.targets += real as u64;
-        let live = self.window.step(loss, real)?;
+    fn count(&mut self, done: Done, loss: f64) -> Result<()> {
+        self.targets += done.real as u64;
+        let batches = done.iteration - done.from;
+        let live = self.window.step(loss, done.real, batches)?;
         self.progress.step(&Live {
-            step: iteration,
+            step: done.iteration,
             loss: live.loss,
             steps_per_second: live.steps_per_second,
             tokens_per_second: live.targets_per_second,
@@ -280,18 +314,18 @@ impl Run<'_> {
     }
 
     /// After every so many steps, and after the last: the means since the last report, if there is something to report.
-    fn report(&mut self, iteration: u64, lr: f64) -> Result<()> {
+    fn report(&mut self, done: Done) -> Result<()> {
         let s = self.settings;
-        let due = iteration.is_multiple_of(s.steps_per_report) || iteration == s.iters;
+        let due = done.crosses(s.steps_per_report) || done.iteration == s.iters;
         if !due || self.window.is_empty() {
             return Ok(());
         }
         let now = self.window.report()?;
         let means = now.means;
         let report = TrainReport {
-            iteration,
+            iteration: done.iteration,
             train_loss: means.loss,
-            learning_rate: lr,
+            learning_rate: done.lr,
             iterations_per_second: means.steps_per_second,
             tokens_per_second: means.targets_per_second,
             trained_tokens: self.targets,
@@ -316,8 +350,13 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Loss on the valid split.
-    fn measure(&mut self, model: &impl CausalLm, shuffle: &mut Shuffle) -> Result<()> {
+    /// Loss on the valid split, after so many batches.
+    fn measure(
+        &mut self,
+        model: &impl CausalLm,
+        iteration: u64,
+        shuffle: &mut Shuffle,
+    ) -> Result<()> {
         let most = usize::try_from(self.settings.val_batches).ok();
         if self.valid.is_empty() || most == Some(0) {
             return Ok(());
@@ -328,7 +367,7 @@ impl Run<'_> {
             self.progress.measuring(done, batches.len())
         })?;
         let report = ValidReport {
-            iteration: self.iteration,
+            iteration,
             val_loss: loss,
             val_time: start.elapsed().as_secs_f64(),
         };

@@ -33,6 +33,11 @@ pub fn without<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
+/// Whether this thread is inside of [`without`].
+pub(crate) fn is_off() -> bool {
+    OFF.get()
+}
+
 /// Whether the operations here can take `x`: float32, and the current stream is on a CPU.
 #[inline]
 pub fn available(x: &Array) -> bool {

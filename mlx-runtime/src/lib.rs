@@ -57,6 +57,7 @@
 mod array;
 pub mod backend;
 pub mod containers;
+mod cuda;
 pub mod device;
 pub mod distributed;
 mod dtype;

@@ -394,6 +394,11 @@ pub(crate) fn current() -> Result<sys::mlx_stream> {
         .unwrap_or_else(|_| Err(thread_is_ending()))
 }
 
+/// What kind of device the current stream is on.
+pub(crate) fn kind() -> Result<device::DeviceType> {
+    Ok(current_clone()?.device()?.kind())
+}
+
 /// The current stream, owned.
 pub(crate) fn current_clone() -> Result<Stream> {
     // Borrowed from the thread.

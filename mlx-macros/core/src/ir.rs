@@ -244,6 +244,8 @@ pub struct Graph {
     pub joins: Vec<Vec<Ident>>,
     /// Which of these multiply their input with all adapters at once.
     pub adapters: BTreeSet<usize>,
+    /// Nodes that read one of these whole, instead of its parts.
+    pub wholes: BTreeMap<Id, usize>,
     /// Projections that may multiply with a dequantised weight.
     pub dequantized: BTreeSet<Id>,
     /// Nodes that stay though the result does not need them.
@@ -262,6 +264,13 @@ pub struct Fused {
 }
 
 impl Graph {
+    /// The nodes of a group of joined layers.
+    pub fn members(&self, group: usize) -> Vec<Id> {
+        let of = |n: &Node| matches!(n.kind, Kind::Joined { group: g, .. } if g == group);
+        let all = self.nodes.iter().enumerate();
+        all.filter(|(_, n)| of(n)).map(|(id, _)| id).collect()
+    }
+
     /// The innermost arm that a node is in, as its first and last node; `None` outside of all.
     /// What is computed in an arm is not there outside of it.
     pub fn region(&self, id: Id) -> Option<(Id, Id)> {

@@ -151,7 +151,7 @@ table! {
     "ones" => [mlx_ones] or [];
     "ones_like" => [mlx_ones_like] or [];
     "outer" => [mlx_outer] or [];
-    "pad" => [mlx_pad] or [];
+    "pad" => [mlx_stop_gradient, mlx_pad] or [];
     "partition" => [mlx_partition_axis | mlx_partition] or [];
     "positions" => [mlx_arange] or [];
     "power" => [mlx_power] or [];

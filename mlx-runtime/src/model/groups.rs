@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::optim::Shapes;
-use crate::{fused, ops, Array, Dtype, Error, ErrorKind, Result};
+use crate::{cuda, fused, ops, Array, Dtype, Error, ErrorKind, Result};
 
 /// Tensors of one dtype share a buffer, those of one shape lie side by side in it. A group is the unit of the optimiser's step, of clipping
 /// and of saving its state.
@@ -119,7 +119,10 @@ impl ParamGroups {
             .iter()
             .map(|g| {
                 let members: Vec<&Array> = g.members.iter().map(|(i, _)| &tensors[*i]).collect();
-                fused::gather(&members)
+                match members.first().is_some_and(|a| cuda::available(a)) {
+                    true => cuda::gather(&members),
+                    false => fused::gather(&members),
+                }
             })
             .collect()
     }

@@ -1,9 +1,10 @@
 //! Linear maps: dense or quantised, with or without a low-rank adapter.
 
+mod adapted;
 mod joined;
 
 pub(crate) use joined::join;
-pub use joined::joined;
+pub use joined::{together, Joined};
 
 use super::packed::Packed;
 use crate::ops::packed::{self, Quantization};
@@ -62,6 +63,17 @@ impl Weight {
         match (self, self.packed()) {
             (Weight::Dense(w), _) => ops::matmul(x, &ops::transpose(w, &[1, 0])?),
             (_, Some(p)) => p.matmul(x),
+            (_, None) => Err(unbound()),
+        }
+    }
+
+    /// `x W^T`, or, not `turned`, `x W`, without a gradient; packed values are multiplied as they
+    /// are if they are to be `kept`.
+    fn times(&self, x: &Array, turned: bool, kept: bool) -> Result<Array> {
+        match (self, self.packed()) {
+            (Weight::Dense(w), _) if turned => ops::matmul(x, &ops::transpose(w, &[1, 0])?),
+            (Weight::Dense(w), _) => ops::matmul(x, w),
+            (_, Some(p)) => p.times(x, turned, kept),
             (_, None) => Err(unbound()),
         }
     }
@@ -159,6 +171,11 @@ impl Linear {
         if let (Weight::Dense(w), Some(lora), true) = (&self.weight, &self.lora, self.is_native(x))
         {
             return fused::lora_linear(x, w, &lora.a, &lora.b, lora.scale);
+        }
+        if self.lora.is_some() {
+            if let Some(y) = adapted::adapted(&self.weight, &[self], x) {
+                return y;
+            }
         }
         self.finish(self.weight.product(x)?, x, None)
     }

@@ -2,7 +2,7 @@
 
 use super::Linear;
 use crate::device::{self, DeviceType};
-use crate::{fused, ops, transforms, Array, Dtype, Result};
+use crate::{cuda, fused, ops, transforms, Array, Dtype, Result};
 
 /// `x [.., D]`, a layer `[V, D]`, `targets [..] of i32`, `weights [..] of f32` -> `[..] of f32`:
 /// `weights * (logsumexp(x W^T) - (x W^T)[target])`, the weighted negative log-likelihood.
@@ -120,9 +120,7 @@ impl Rows {
                 for (x, t) in rows.parts(&x[0]).zip(rows.parts(&rows.targets)) {
                     let (x, t) = (after(x?, grads.last())?, t?);
                     let z = ops::matmul(&x, &ops::transpose(&w, &[1, 0])?)?;
-                    let z = capped(&z, rows.cap)?;
-                    let nll = losses(&z, &t)?;
-                    let dz = slope(&z, &t, &nll, rows.cap)?;
+                    let (nll, dz) = losses_and_slope(&z, &t, rows.cap)?;
                     grads.push(ops::matmul(&ops::astype(&dz, x.dtype())?, &w)?);
                     all.push(nll);
                 }
@@ -238,6 +236,19 @@ fn losses(logits: &Array, targets: &Array) -> Result<Array> {
         &ops::logsumexp(logits, &[-1], false)?,
         &ops::squeeze(&picked, &[-1])?,
     )
+}
+
+/// The losses of logits before the cap, and their gradients with respect to them.
+fn losses_and_slope(z: &Array, targets: &Array, cap: Option<f32>) -> Result<(Array, Array)> {
+    if cap.is_none() && cuda::available(z) {
+        if let (nll, Some(dz)) = cuda::cross_entropy(z, targets, true)? {
+            return Ok((nll, dz));
+        }
+    }
+    let z = capped(z, cap)?;
+    let nll = losses(&z, targets)?;
+    let dz = slope(&z, targets, &nll, cap)?;
+    Ok((nll, dz))
 }
 
 /// The losses' gradients with respect to the logits before the cap: softmax, less 1 at the target,

@@ -14,6 +14,8 @@ pub(crate) mod pair;
 mod param;
 mod rope;
 
+#[doc(hidden)]
+pub use attention::joined_attention;
 pub use attention::rope_attention;
 pub(crate) use attention::whole;
 pub use cache::KvCache;

@@ -1,6 +1,6 @@
 //! Normalisation.
 
-use crate::{fused, ops, Array, Result};
+use crate::{cuda, fused, ops, Array, Result};
 
 /// `y = x / sqrt(mean(x^2) + eps) * (offset + w)` over the last axis (Zhang & Sennrich 2019).
 /// `mlx.nn.RMSNorm`, where the offset is 0.
@@ -31,7 +31,14 @@ impl RmsNorm {
     /// # Errors
     /// If the last dim of `x` is not `dim`.
     pub fn forward(&self, x: &Array) -> Result<Array> {
-        rms_norm(x, &self.factor()?, self.eps)
+        let factor = self.factor()?;
+        let native = self
+            .is_native(x)
+            .then(|| cuda::rms_norm(x, &factor, self.eps));
+        match native.flatten() {
+            Some(y) => y,
+            None => rms_norm(x, &factor, self.eps),
+        }
     }
 
     /// The sum of two arrays `[.., dim]` and the norm of the sum.
@@ -42,9 +49,21 @@ impl RmsNorm {
         if fused::available(a) {
             return fused::add_rms_norm(a, b, &self.factor()?, self.eps);
         }
+        let factor = self.factor()?;
+        let native = self
+            .is_native(a)
+            .then(|| cuda::add_rms_norm(a, b, &factor, self.eps));
+        if let Some(both) = native.flatten() {
+            return both;
+        }
         let sum = ops::add(a, b)?;
         let y = self.forward(&sum)?;
         Ok((sum, y))
+    }
+
+    /// Whether one kernel on a GPU computes it, which has no gradient for the weight.
+    fn is_native(&self, x: &Array) -> bool {
+        self.frozen && cuda::available(x)
     }
 
     /// What the normalised values are multiplied with.

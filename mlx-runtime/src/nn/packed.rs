@@ -29,7 +29,24 @@ pub fn keep_quantized<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
+/// Whether products are inside of [`keep_quantized`].
+pub(super) fn kept() -> bool {
+    KEEP.get()
+}
+
 impl Packed {
+    /// `x W^T`, or, not `turned`, `x W`, without a gradient: from the packed values if they are to be
+    /// `kept` or there are few rows.
+    pub fn times(&self, x: &Array, turned: bool, kept: bool) -> Result<Array> {
+        if kept || rows(x) < threshold(x.dtype())? {
+            return packed::packed_matmul(x, &self.parts, turned, self.how);
+        }
+        match turned {
+            true => self.forward(x),
+            false => self.backward(x),
+        }
+    }
+
     /// The matrix in `dtype`; `after` is computed before it, so that it is not in memory earlier
     /// than it is needed.
     pub fn dense(&self, dtype: Dtype, after: Option<&Array>) -> Result<Array> {

@@ -13,7 +13,8 @@ pub use crate::model::meta::Meta;
 pub use crate::model::names::{NamePart, Names};
 pub use crate::model::quantise::Quantise;
 pub use crate::model::sig::{check_argument, check_count, check_result, Place, Sig, SigType};
-pub use crate::nn::linear::{joined, tied};
+pub use crate::nn::joined_attention;
+pub use crate::nn::linear::{tied, together};
 pub use crate::nn::loss::projected;
 pub use crate::nn::packed::keep_quantized;
 

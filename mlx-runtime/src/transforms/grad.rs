@@ -194,5 +194,6 @@ pub fn jvp<F>(f: F, primals: &[Array], tangents: &[Array]) -> Result<(Vec<Array>
 where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
 {
+    let _within = super::Vectorising::enter();
     product("jvp", sys::mlx_jvp, f, primals, tangents)
 }

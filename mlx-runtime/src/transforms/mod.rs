@@ -70,6 +70,28 @@ pub fn async_eval(arrays: &[&Array]) -> Result<()> {
 
 thread_local! {
     static DIFFERENTIATING: Cell<u32> = const { Cell::new(0) };
+    static VECTORISING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether [`vmap`] or [`jvp`] records what this thread builds now: the kernels of
+/// [`crate::cuda`] have no rule for them.
+pub(crate) fn is_vectorising() -> bool {
+    VECTORISING.get()
+}
+
+/// Sets what [`is_vectorising`] reads, until dropped.
+struct Vectorising(bool);
+
+impl Vectorising {
+    fn enter() -> Self {
+        Self(VECTORISING.replace(true))
+    }
+}
+
+impl Drop for Vectorising {
+    fn drop(&mut self) {
+        VECTORISING.set(self.0);
+    }
 }
 
 /// Whether MLX will differentiate what this thread is recording now.

@@ -72,6 +72,7 @@ impl Vmap {
             in_axes.push(axis.map_or(Ok(-1), |axis| from_first(axis, input.ndim()))?);
         }
         let list = VectorArray::new(OP, inputs)?;
+        let _within = super::Vectorising::enter();
         let (mut traced, mut outputs) = (VectorArray::null(), VectorArray::null());
         let (at, n) = (in_axes.as_ptr(), in_axes.len());
         // SAFETY: function and lists are valid, both destinations null.

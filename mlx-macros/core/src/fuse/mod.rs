@@ -19,6 +19,7 @@ mod projections;
 mod record;
 mod residual_norm;
 mod switches;
+mod whole;
 
 pub use switches::Switches;
 
@@ -78,6 +79,11 @@ pub static PASSES: &[Pass] = &[
         name: "lora",
         doc: "the A matrices of adapted layers that read the same value share one matmul",
         run: lora::run,
+    },
+    Pass {
+        name: "whole",
+        doc: "a joined product that only attention or a gated unit reads is not cut in parts before it",
+        run: whole::run,
     },
     Pass {
         name: "dequantize",

@@ -269,6 +269,16 @@ impl Lower<'_> {
                 let f = self.field(f);
                 quote! { #f.value() }
             }
+            Kind::Op { op, .. } if self.graph.wholes.contains_key(&id) => {
+                let Some(first) = self.whole(id) else {
+                    return quote! {};
+                };
+                let (joined, name) = (variable(first), format_ident!("joined_{}", op.name));
+                self.unpacked(
+                    first,
+                    quote! { ::mlx_runtime::__private::ops::#name(&#joined) },
+                )
+            }
             Kind::Op { op, args } => {
                 let name = Ident::new(op.name, Span::call_site());
                 let args = args
@@ -379,6 +389,16 @@ impl Lower<'_> {
                 });
                 let scale = self.arg(&a.scale, crate::ops::P::OptScalar);
                 let cache = self.read(a.cache);
+                if let Some(first) = self.whole(id) {
+                    let joined = variable(first);
+                    let call = quote! {
+                        ::mlx_runtime::__private::joined_attention(
+                            &#joined, #rope, ::mlx_runtime::__private::size(#head_dim)?, #scale, #cache,
+                        )
+                    };
+                    let (attended, value) = (variable(id), self.unpacked(first, call));
+                    return quote! { let #attended = #value; };
+                }
                 quote! {
                     ::mlx_runtime::nn::rope_attention(
                         #rope, #q, #k, #v,
@@ -415,9 +435,7 @@ impl Lower<'_> {
 
     /// The first live member of a group computes all of them.
     fn joined(&self, id: Id, input: Id, group: usize) -> TokenStream {
-        let members: Vec<Id> = (0..self.graph.nodes.len())
-            .filter(|i| matches!(self.graph.nodes[*i].kind, Kind::Joined { group: g, .. } if g == group))
-            .collect();
+        let members = self.graph.members(group);
         if members.iter().find(|m| self.live.contains(m)) != Some(&id) {
             return quote! {};
         }
@@ -426,14 +444,30 @@ impl Lower<'_> {
         let fields = &self.graph.joins[group];
         let key = join_key(fields);
         let adapters = self.graph.adapters.contains(&group);
-        let call = quote! {
-            ::mlx_runtime::__private::joined(self.__mlx.joined(#key), [#(&self.#fields),*], #x, #adapters)
+        let together = quote! {
+            ::mlx_runtime::__private::together(self.__mlx.joined(#key), [#(&self.#fields),*], #x, #adapters)
         };
-        let all = match self.graph.dequantized.contains(&id) {
+        if self.graph.wholes.values().any(|g| *g == group) {
+            let v = variable(id);
+            return quote! { let #v = #together; };
+        }
+        let all = self.unpacked(id, quote! { #together.parts() });
+        quote! { let [#(#vars),*] = #all; }
+    }
+
+    /// What a node reads whole: the joined product's first node.
+    fn whole(&self, id: Id) -> Option<Id> {
+        let group = self.graph.wholes.get(&id)?;
+        self.graph.members(*group).first().copied()
+    }
+
+    /// A fallible call that multiplies with packed weights as they are, unless the pass `dequantize`
+    /// has marked the node.
+    fn unpacked(&self, id: Id, call: TokenStream) -> TokenStream {
+        match self.graph.dequantized.contains(&id) {
             true => quote! { #call? },
             false => quote! { ::mlx_runtime::__private::keep_quantized(|| #call)? },
-        };
-        quote! { let [#(#vars),*] = #all; }
+        }
     }
 
     /// A projection that the pass `dequantize` has not marked multiplies with packed weights.
@@ -443,8 +477,8 @@ impl Lower<'_> {
             .fields
             .iter()
             .any(|f| f.name == *field && matches!(f.kind, FieldKind::Linear { .. }));
-        match linear && !self.graph.dequantized.contains(&id) {
-            true => quote! { ::mlx_runtime::__private::keep_quantized(|| #call)? },
+        match linear {
+            true => self.unpacked(id, call),
             false => quote! { #call? },
         }
     }

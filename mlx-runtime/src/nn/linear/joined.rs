@@ -1,5 +1,6 @@
 //! Linear layers of one input, computed together.
 
+use super::adapted::adapted;
 use super::{scaled, unbound, Linear, Lora, Weight};
 use crate::{fused, ops, transforms, Array, Result};
 
@@ -71,9 +72,57 @@ fn with_tensors(like: &Weight, tensors: Vec<Array>) -> Weight {
     weight
 }
 
+/// Layers of one input, to be computed together.
+pub struct Joined<'a, const N: usize> {
+    weight: Option<&'a Weight>,
+    layers: [&'a Linear; N],
+    x: &'a Array,
+    adapters: bool,
+}
+
+/// Layers of one input, with their joined weight where there is one. With `adapters` their A
+/// matrices share a product as well.
+pub fn together<'a, const N: usize>(
+    weight: Option<&'a Weight>,
+    layers: [&'a Linear; N],
+    x: &'a Array,
+    adapters: bool,
+) -> Joined<'a, N> {
+    Joined {
+        weight,
+        layers,
+        x,
+        adapters,
+    }
+}
+
+impl<const N: usize> Joined<'_, N> {
+    /// The layers' results.
+    ///
+    /// # Errors
+    /// If the last dim of the input is not the layers'.
+    pub fn parts(&self) -> Result<[Array; N]> {
+        if let Some(y) = self.whole() {
+            let all = parts(&y?, &self.layers.map(|l| l.sizes().1))?;
+            return all.try_into().map_err(|_| unbound());
+        }
+        joined(self.weight, self.layers, self.x, self.adapters)
+    }
+
+    /// The layers' results side by side, `[.., sum of out]`, where that is how they are computed.
+    pub(crate) fn whole(&self) -> Option<Result<Array>> {
+        let joined = self.layers.iter().all(|l| l.joined);
+        adapted(self.weight.filter(|_| joined)?, &self.layers, self.x)
+    }
+
+    /// Each layer's columns.
+    pub(crate) fn widths(&self) -> [i32; N] {
+        self.layers.map(|l| l.sizes().1)
+    }
+}
+
 /// The layers' results for one input, from one matmul where a joined weight is there and helps.
-/// With `adapters` the A matrices share one as well.
-pub fn joined<const N: usize>(
+fn joined<const N: usize>(
     weight: Option<&Weight>,
     layers: [&Linear; N],
     x: &Array,

@@ -2,8 +2,9 @@
 //! the backward pass, several arrays as wide as the gate, two are kept.
 
 use super::{scaled, shifted};
-use crate::ops::{add, multiply, negative, sigmoid, square, tanh};
-use crate::{fused, transforms, Array, Result};
+use crate::nn::linear::Joined;
+use crate::ops::{add, multiply, negative, sigmoid, split, square, tanh};
+use crate::{cuda, fused, transforms, Array, Result};
 
 /// `silu(gate) * up`.
 pub fn swiglu(gate: &Array, up: &Array) -> Result<Array> {
@@ -16,6 +17,40 @@ pub fn swiglu(gate: &Array, up: &Array) -> Result<Array> {
 /// `gelu_approx(gate) * up`.
 pub fn geglu(gate: &Array, up: &Array) -> Result<Array> {
     gated(gate, up, super::gelu_approx, gelu_and_slope)
+}
+
+/// `silu(gate) * up` of a joined product.
+pub fn joined_swiglu(product: &Joined<'_, 2>) -> Result<Array> {
+    match halves(product, false) {
+        Some(y) => y,
+        None => product.parts().and_then(|[gate, up]| swiglu(&gate, &up)),
+    }
+}
+
+/// `gelu_approx(gate) * up` of a joined product.
+pub fn joined_geglu(product: &Joined<'_, 2>) -> Result<Array> {
+    match halves(product, true) {
+        Some(y) => y,
+        None => product.parts().and_then(|[gate, up]| geglu(&gate, &up)),
+    }
+}
+
+/// The gated unit by one kernel, where there is one.
+fn halves(product: &Joined<'_, 2>, gelu: bool) -> Option<Result<Array>> {
+    let [gate, up] = product.widths();
+    if gate != up {
+        return None;
+    }
+    let both = match product.whole()? {
+        Ok(both) => both,
+        Err(e) => return Some(Err(e)),
+    };
+    if let Some(y) = cuda::gated(&both, gelu) {
+        return Some(y);
+    }
+    let unit = if gelu { geglu } else { swiglu };
+    let cut = split(&both, 2, -1);
+    Some(cut.and_then(|parts| unit(&parts[0], &parts[1])))
 }
 
 type Activation = fn(&Array) -> Result<Array>;

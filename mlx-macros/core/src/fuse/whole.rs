@@ -1,0 +1,39 @@
+//! Joined products that one operation reads whole.
+
+use super::{op_of, readers, together};
+use crate::ir::{Arg, Graph, Id, Kind};
+use crate::parse::ModelDef;
+
+/// Where nothing but attention reads joined queries, keys and values, or nothing but a gated unit
+/// a joined gate, the product is not cut in parts before it: on a GPU one kernel reads it whole,
+/// and in the backward pass one kernel writes its gradient whole.
+pub(super) fn run(_: &ModelDef, graph: &mut Graph) {
+    for group in 0..graph.joins.len() {
+        let members = graph.members(group);
+        let Some(reader) = only_reader(graph, &members) else {
+            continue;
+        };
+        let read: Vec<Id> = match &graph.nodes[reader].kind {
+            Kind::Attention(a) => vec![a.q, a.k, a.v],
+            _ => {
+                let gated = ["swiglu", "geglu"]
+                    .into_iter()
+                    .find_map(|name| op_of(graph, reader, name));
+                let values = gated.unwrap_or_default().iter().flat_map(Arg::values);
+                values.collect()
+            }
+        };
+        if read == members {
+            graph.wholes.insert(reader, group);
+        }
+    }
+}
+
+/// The node that reads all of these, if no other reads any, and it runs whenever they do.
+fn only_reader(graph: &Graph, members: &[Id]) -> Option<Id> {
+    let first = *readers(graph, *members.first()?).first()?;
+    let same = members.iter().all(|m| {
+        readers(graph, *m) == [first] && first < graph.nodes.len() && together(graph, *m, first)
+    });
+    same.then_some(first)
+}

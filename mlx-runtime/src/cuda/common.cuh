@@ -1,0 +1,64 @@
+// What all kernels share. A pack is 16 bytes, what a thread reads at once.
+
+namespace mlx::core::cu {
+
+template <typename T>
+struct alignas(16) Pack {
+  static constexpr int N = 16 / sizeof(T);
+  T v[N];
+};
+
+// Whether packs may be read and written at an address: views of larger arrays need not begin at one.
+template <typename T>
+__device__ __forceinline__ bool whole(const T* p) {
+  return reinterpret_cast<unsigned long long>(p) % 16 == 0;
+}
+
+template <typename T>
+__device__ __forceinline__ Pack<T> load(const T* p, bool aligned) {
+  if (aligned) {
+    return *reinterpret_cast<const Pack<T>*>(p);
+  }
+  Pack<T> out;
+#pragma unroll
+  for (int j = 0; j < Pack<T>::N; ++j) {
+    out.v[j] = p[j];
+  }
+  return out;
+}
+
+// What kernels write is theirs, and allocated at multiples of more than 16 bytes.
+template <typename T>
+__device__ __forceinline__ void store(T* p, const Pack<T>& pack) {
+  *reinterpret_cast<Pack<T>*>(p) = pack;
+}
+
+template <typename T>
+__device__ __forceinline__ float f32(T x) {
+  return static_cast<float>(x);
+}
+
+__device__ __forceinline__ float warp_sum(float x) {
+#pragma unroll
+  for (int lane = 16; lane > 0; lane /= 2) {
+    x += __shfl_xor_sync(0xffffffff, x, lane);
+  }
+  return x;
+}
+
+// The sum over a block, for all of its threads.
+template <int THREADS>
+__device__ __forceinline__ float block_sum(float x) {
+  __shared__ float parts[32];
+  x = warp_sum(x);
+  if (threadIdx.x % 32 == 0) {
+    parts[threadIdx.x / 32] = x;
+  }
+  __syncthreads();
+  x = warp_sum(threadIdx.x % 32 < THREADS / 32 ? parts[threadIdx.x % 32] : 0.0f);
+  // The next sum writes where this one was read.
+  __syncthreads();
+  return x;
+}
+
+} // namespace mlx::core::cu

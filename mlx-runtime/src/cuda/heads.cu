@@ -1,0 +1,63 @@
+// Rows of joined queries, keys and values, y [B, L, (H + 2 K) * D], are cut into heads, q
+// [B, L, H, D], k and v [B, L, K, D]; those of queries and keys are rotated: pair j of row i by
+// i * freqs[j]. With BACK the other way, gradients of q, k and v to that of y.
+// A thread has N pairs of a head, and a row has LANES heads at a time.
+constexpr int N = Pack<T>::N;
+constexpr int HALF = D / 2;
+constexpr int PAIRS = HALF / N;
+const int pair = threadIdx.x % PAIRS * N;
+const int lane = threadIdx.x / PAIRS % LANES;
+const long row = long(blockIdx.x) * ROWS + threadIdx.x / (PAIRS * LANES);
+#if BACK
+const long rows = long(q_shape[0]) * q_shape[1];
+const int position = row % q_shape[1];
+const bool aligned = whole(q) && whole(k) && whole(v);
+#else
+const long rows = long(y_shape[0]) * y_shape[1];
+const int position = row % y_shape[1];
+const bool aligned = whole(y);
+#endif
+if (row < rows) {
+  float sine[N];
+  float cosine[N];
+#pragma unroll
+  for (int j = 0; j < N; ++j) {
+    sincosf(float(position) * freqs[pair + j], &sine[j], &cosine[j]);
+  }
+  for (int head = lane; head < H + 2 * K; head += LANES) {
+    const bool query = head < H;
+    const bool rotated = head < H + K;
+    const int own = query ? head : rotated ? head - H : head - H - K;
+    auto* apart = (query ? q : rotated ? k : v) + (row * (query ? H : K) + own) * D;
+    auto* joined = y + (row * (H + 2 * K) + head) * D;
+    // Values 2 j and 2 j + 1 are a pair, or j and j + D / 2.
+    const int first = TRADITIONAL ? 2 * pair : pair;
+    const int second = TRADITIONAL ? first + N : pair + HALF;
+#if BACK
+    Pack<T> a = load(apart + first, aligned);
+    Pack<T> b = load(apart + second, aligned);
+#else
+    Pack<T> a = load(joined + first, aligned);
+    Pack<T> b = load(joined + second, aligned);
+#endif
+    if (rotated) {
+#pragma unroll
+      for (int j = 0; j < N; ++j) {
+        T& left = !TRADITIONAL || 2 * j < N ? a.v[TRADITIONAL ? 2 * j % N : j] : b.v[2 * j % N];
+        T& right = !TRADITIONAL || 2 * j >= N ? b.v[TRADITIONAL ? (2 * j + 1) % N : j] : a.v[(2 * j + 1) % N];
+        const float x = f32(left);
+        const float z = f32(right);
+        const float s = BACK ? -sine[j] : sine[j];
+        left = T(x * cosine[j] - z * s);
+        right = T(x * s + z * cosine[j]);
+      }
+    }
+#if BACK
+    store(joined + first, a);
+    store(joined + second, b);
+#else
+    store(apart + first, a);
+    store(apart + second, b);
+#endif
+  }
+}

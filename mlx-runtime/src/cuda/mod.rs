@@ -1,0 +1,46 @@
+//! Kernels in CUDA for what a transformer block is made of: each a pass over the data where MLX's
+//! own operations take several, forward and backward.
+//!
+//! Callers ask [`available`] first and else compose the same thing of [`crate::ops`]. Rows are cut
+//! in packs of 16 bytes, hence the conditions on sizes that each function names. MLX compiles a
+//! kernel at its first use. First derivatives only, and no `vmap` or `jvp`.
+
+mod adapters;
+mod cross_entropy;
+mod gated;
+mod gather;
+mod heads;
+mod launch;
+mod norm;
+
+pub(crate) use adapters::{side_by_side, Adapter, SideBySide};
+pub(crate) use cross_entropy::cross_entropy;
+pub(crate) use gated::gated;
+pub(crate) use gather::gather;
+pub(crate) use heads::{split_heads, Heads};
+pub(crate) use norm::{add_rms_norm, rms_norm};
+
+use crate::device::DeviceType;
+use crate::{backend, fused, stream, transforms, Array, Dtype};
+
+/// Whether the kernels here can take `x`: a floating-point type, the current stream is on an
+/// NVIDIA GPU, and nothing is vectorised around it.
+pub(crate) fn available(x: &Array) -> bool {
+    let float = matches!(x.dtype(), Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
+    float
+        && on_cuda()
+        && !fused::is_off()
+        && !transforms::is_vectorising()
+        && stream::kind().is_ok_and(|kind| kind == DeviceType::Gpu)
+}
+
+/// Whether MLX runs on CUDA.
+fn on_cuda() -> bool {
+    static ON: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *ON.get_or_init(|| backend::cuda::is_available().unwrap_or(false))
+}
+
+/// How many values of a type a thread reads at once.
+pub(crate) fn pack(dtype: Dtype) -> i32 {
+    i32::try_from(16 / dtype.size().max(1)).unwrap_or(1)
+}

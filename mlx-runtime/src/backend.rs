@@ -25,6 +25,16 @@ pub fn version() -> Result<String> {
 pub mod cuda {
     use super::*;
 
+    /// MLX gathers kernels in CUDA graphs, which takes more of the host's time than to launch them
+    /// one by one: a LoRA step of an 8B on an H100 takes 0.86 of the time without. Whoever sets
+    /// `MLX_USE_CUDA_GRAPHS` decides. MLX reads it once, after this.
+    pub(crate) fn prefer_launches() {
+        const NAME: &str = "MLX_USE_CUDA_GRAPHS";
+        if std::env::var_os(NAME).is_none() {
+            std::env::set_var(NAME, "0");
+        }
+    }
+
     /// Whether MLX was built for CUDA and finds a device.
     ///
     /// # Errors

@@ -218,6 +218,7 @@ pub(crate) fn init() {
         // SAFETY: `on_error` is a function for the life of the program and uses no data. MLX C
         // keeps it in an unguarded global; `Once` orders this write before every later call.
         unsafe { mlx_sys::mlx_set_error_handler(Some(on_error), std::ptr::null_mut(), None) };
+        crate::backend::cuda::prefer_launches();
         crate::memory::raise_cpu_cache();
     });
     crate::stream::settle();

@@ -68,7 +68,7 @@ impl<M: Model> TrainStep<M> {
         lr: f32,
     ) -> Result<Started> {
         let next = self.accumulated(batches, lr)?;
-        self.queued(next)
+        self.queued(next, None)
     }
 
     /// The step on the sums of all batches, which are evaluated.
@@ -89,11 +89,13 @@ impl<M: Model> TrainStep<M> {
             sums = self.add(sums, batch, cuts)?;
             decision.evaluate(&sums.arrays())?;
         }
-        self.body.finish(&self.at, &Array::scalar(lr)?, &sums)
+        self.body
+            .get()
+            .finish(&self.at, &Array::scalar(lr)?, &sums)
     }
 
     fn add(&self, sums: Sums, batch: &[Array], cuts: Cuts) -> Result<Sums> {
-        with_cuts(cuts, || self.body.add(&self.at.buffers, sums, batch)).0
+        with_cuts(cuts, || self.body.get().add(&self.at.buffers, sums, batch)).0
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Stack {
 }
 
 /// Where a stack is cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Cut {
     /// How many layers, from the first, run again; the others keep everything.
     pub again: usize,

@@ -17,6 +17,7 @@ pub(crate) mod meta;
 pub(crate) mod names;
 mod plan;
 pub(crate) mod quantise;
+mod recorded;
 pub(crate) mod sig;
 mod start;
 mod train;

@@ -1,6 +1,7 @@
 //! The memory of a training step, before it is taken.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 
 use super::cuts::{self, Cut, Stack};
 use super::layers::Cuts;
@@ -18,6 +19,8 @@ pub(super) struct Decision {
     pub limit: Option<usize>,
     /// Whether it passes the limit, as it was asked for.
     over: bool,
+    /// What the step takes, all that was in memory before it included.
+    peak: usize,
 }
 
 /// The decisions so far.
@@ -57,22 +60,43 @@ impl Decision {
         }
     }
 
+    /// What makes the graph of one decision another one than that of another.
+    pub fn hash_cuts(&self, into: &mut impl Hasher) {
+        self.nested.hash(into);
+        self.cuts.hash(into);
+    }
+
     /// Evaluates the arrays of a step.
     pub fn evaluate(&self, arrays: &[&Array]) -> Result<()> {
-        struct Restore(usize);
-        impl Drop for Restore {
-            fn drop(&mut self) {
-                // A limit that was set before is one that can be set again.
-                let _ = memory::set_limit(self.0);
-            }
-        }
-        let _restore = match self.limit {
-            Some(limit) => Some(Restore(memory::set_limit(limit)?)),
-            None => None,
-        };
-        // The step's memory is known, and the limit may be another one just now.
-        enforce::trusted(|| transforms::eval(arrays))
+        within(self.limit, || transforms::eval(arrays))
     }
+
+    /// Starts to evaluate the arrays of a step while the step before it may still run: where the two
+    /// would take more than one does, MLX waits. Not close to the step's own peak, though: a queue
+    /// that is cut short starves a GPU.
+    pub fn start(&self, arrays: &[&Array]) -> Result<()> {
+        let most = self.peak + self.peak / 32 + (256 << 20);
+        within(Some(most.min(memory::limit()?)), || {
+            transforms::async_eval(arrays)
+        })
+    }
+}
+
+/// Runs `f` with another memory limit, if one is given.
+fn within<T>(limit: Option<usize>, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    struct Restore(usize);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            // A limit that was set before is one that can be set again.
+            let _ = memory::set_limit(self.0);
+        }
+    }
+    let _restore = match limit {
+        Some(limit) => Some(Restore(memory::set_limit(limit)?)),
+        None => None,
+    };
+    // The step's memory is known, and the limit may be another one just now.
+    enforce::trusted(f)
 }
 
 /// What a step takes with some decision.
@@ -136,10 +160,7 @@ impl<M: Model> TrainStep<M> {
         let (decision, next) = self.decision(batch, lr)?;
         let next = match next {
             Some(next) => next,
-            None => {
-                self.graph(batch, lr, decision.cuts(self.options.checkpoint))?
-                    .0
-            }
+            None => self.again(batch, lr, &decision)?,
         };
         Ok((decision, next))
     }
@@ -232,6 +253,7 @@ impl<M: Model> TrainStep<M> {
             decision.limit = Some(early);
         }
         decision.over = peak > limit;
+        decision.peak = peak;
         drop(arrays);
         Ok(Measured {
             decision,

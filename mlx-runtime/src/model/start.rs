@@ -1,10 +1,11 @@
 //! Steps that run while the next one is prepared.
 
+use super::plan::Decision;
 use super::train::Next;
 use super::{Model, TrainStep};
 use crate::optim::Skipped;
 use crate::runtime::enforce;
-use crate::{transforms, Array, Result};
+use crate::{ops, transforms, Array, Result};
 
 /// A step that [`TrainStep::start`] started. Dropped, it is waited for as well: nothing runs on.
 #[must_use = "a step that nobody waits for reports no error"]
@@ -67,8 +68,7 @@ impl<M: Model> TrainStep<M> {
         let (decision, next) = match self.decisions.known(batch)? {
             Some(decision) => {
                 let decision = decision.clone();
-                let cuts = decision.cuts(self.options.checkpoint);
-                let next = self.graph(batch, lr, cuts)?.0;
+                let next = self.again(batch, lr, &decision)?;
                 (decision, next)
             }
             None => {
@@ -80,18 +80,25 @@ impl<M: Model> TrainStep<M> {
         if decision.limit.is_some() {
             decision.evaluate(&next.arrays())?;
         }
-        self.queued(next)
+        self.queued(next, Some(&decision))
     }
 
     /// Goes on from a step that is queued here, if it is not evaluated yet.
-    pub(super) fn queued(&mut self, next: Next) -> Result<Started> {
-        enforce::trusted(|| transforms::async_eval(&next.arrays()))?;
+    pub(super) fn queued(&mut self, next: Next, decision: Option<&Decision>) -> Result<Started> {
+        // Not the counters that the next step reads: on a GPU an array that the host reads may move.
+        let skipped = ops::add(&next.at.skipped, &Array::scalar(0u32)?)?;
+        let mut arrays = next.arrays();
+        arrays.push(&skipped);
+        match decision {
+            Some(decision) => decision.start(&arrays)?,
+            None => enforce::trusted(|| transforms::async_eval(&arrays))?,
+        }
         let Next { values, at } = next;
         self.at = at;
         let limit = self.options.max_skipped_steps;
         Ok(Started {
             values,
-            skipped: limit.map(|limit| (self.at.skipped.clone(), limit)),
+            skipped: limit.map(|limit| (skipped, limit)),
         })
     }
 }

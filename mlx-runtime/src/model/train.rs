@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::cuts::Stack;
 use super::layers::{with_cuts, Cuts};
-use super::plan::Decisions;
+use super::plan::{Decision, Decisions};
+use super::recorded::{Recorded, Shared};
 use super::{Checkpoint, Model, ParamGroups};
 use crate::optim::{self, matching, OptimState, Optimizer, Shapes, Skipped};
 use crate::transforms::{self, ValueAndGrad};
@@ -21,6 +22,9 @@ pub struct TrainOptions {
     /// A step whose loss or gradient is NaN or infinite changes nothing and is counted; one more
     /// in a row than this is an error. `None` takes every step as it comes.
     pub max_skipped_steps: Option<u32>,
+    /// Whether steps go through [`transforms::compile`], once for each shape of batch; `None` is on a
+    /// GPU, where the graph would otherwise be made anew while the device waits.
+    pub compile: Option<bool>,
 }
 
 impl Default for TrainOptions {
@@ -30,6 +34,7 @@ impl Default for TrainOptions {
             checkpoint: None,
             max_grad_norm: None,
             max_skipped_steps: Some(10),
+            compile: None,
         }
     }
 }
@@ -45,7 +50,9 @@ pub struct TrainStep<M: Model> {
     layout: Array,
     pub(super) at: Carried,
     pub(super) options: TrainOptions,
-    pub(super) body: Body,
+    pub(super) body: Shared,
+    /// On a GPU the steps of each shape are recorded once.
+    recorded: Option<Recorded>,
     pub(super) decisions: Decisions,
 }
 
@@ -93,13 +100,15 @@ impl<M: Model> TrainStep<M> {
             max_grad_norm: options.max_grad_norm,
             guarded: options.max_skipped_steps.is_some(),
         };
+        let recorded = Recorded::new(options.compile)?;
         Ok(TrainStep {
             model,
             names,
             layout,
             at,
             options,
-            body,
+            body: Shared::new(body),
+            recorded,
             decisions: Decisions::default(),
         })
     }
@@ -140,8 +149,21 @@ impl<M: Model> TrainStep<M> {
     /// to the graph, so that each gradient is freed as soon as it is gathered.
     pub(super) fn graph(&self, batch: &[Array], lr: f32, cuts: Cuts) -> Result<(Next, Vec<Stack>)> {
         let lr = Array::scalar(lr)?;
-        let (next, stacks) = with_cuts(cuts, || self.body.step(&self.at, &lr, batch));
+        let (next, stacks) = with_cuts(cuts, || self.body.get().step(&self.at, &lr, batch));
         Ok((next?, stacks))
+    }
+
+    /// The graph of a step on a shape of batch for which it is decided how it is taken.
+    pub(super) fn again(&self, batch: &[Array], lr: f32, decision: &Decision) -> Result<Next> {
+        let cuts = decision.cuts(self.options.checkpoint);
+        match &self.recorded {
+            Some(recorded) => {
+                let lr = Array::scalar(lr)?;
+                let step = || recorded.step(&self.body, &self.at, &lr, batch, decision);
+                with_cuts(cuts, step).0
+            }
+            None => Ok(self.graph(batch, lr, cuts)?.0),
+        }
     }
 
     /// The model with the current values.
@@ -150,14 +172,14 @@ impl<M: Model> TrainStep<M> {
     /// What MLX reports.
     pub fn model(&self) -> Result<M> {
         let mut model = self.model.clone();
-        model.set_trainable(&self.body.groups.scatter(&self.at.buffers)?)?;
+        model.set_trainable(&self.body.get().groups.scatter(&self.at.buffers)?)?;
         Ok(model)
     }
 
     /// Everything a later run needs to go on exactly here: `layout`, `skipped`, `param.N`, then the
     /// optimiser's arrays as `optim.` and its name and theirs.
     pub fn state(&self) -> Vec<(String, Array)> {
-        let optimizer = self.body.optimizer.name();
+        let optimizer = self.body.get().optimizer.name();
         let params = self.at.buffers.iter().enumerate();
         let optim = self.at.state.named();
         [("layout", &self.layout), ("skipped", &self.at.skipped)]
@@ -197,6 +219,7 @@ impl<M: Model> TrainStep<M> {
 }
 
 /// All that a step reads and replaces besides the batch.
+#[derive(Clone)]
 pub(super) struct Carried {
     /// Steps left out: see [`Skipped`].
     pub skipped: Array,
@@ -250,7 +273,7 @@ pub(super) struct Body {
 }
 
 impl Body {
-    fn step(&self, at: &Carried, lr: &Array, batch: &[Array]) -> Result<Next> {
+    pub fn step(&self, at: &Carried, lr: &Array, batch: &[Array]) -> Result<Next> {
         let (values, grads) = self.gradients(&at.buffers, batch)?;
         let at = self.update(at, lr, &values[0], grads)?;
         Ok(Next { values, at })

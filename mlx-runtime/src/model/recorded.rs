@@ -1,0 +1,91 @@
+//! Steps recorded once for each shape of batch, so that a GPU does not wait for their graph.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::Hasher;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::plan::Decision;
+use super::train::{Body, Carried, Next};
+use crate::device::{self, DeviceType};
+use crate::transforms::{self, CompileCache};
+use crate::{Array, Result};
+
+/// A step's function, which a recording shares with the trainer.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<Body>>);
+
+impl Shared {
+    pub fn new(body: Body) -> Self {
+        Shared(Arc::new(Mutex::new(body)))
+    }
+
+    pub fn get(&self) -> MutexGuard<'_, Body> {
+        // A panic in a loss function leaves the body as it was: nothing in it changes.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// MLX's recordings of one trainer's steps.
+pub(super) struct Recorded {
+    /// Under which MLX keeps them.
+    id: usize,
+}
+
+impl Recorded {
+    /// If asked for, or else on a GPU: on a CPU each fused kernel is built by a compiler, which takes
+    /// seconds.
+    pub fn new(asked: Option<bool>) -> Result<Option<Self>> {
+        // Away from the addresses and the small numbers that others use.
+        static NEXT: AtomicUsize = AtomicUsize::new(1 << 62);
+        let on = match asked {
+            Some(on) => on,
+            None => device::default_device()?.kind() == DeviceType::Gpu,
+        };
+        Ok(on.then(|| Recorded {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+        }))
+    }
+
+    /// The graph of a step, from its recording if there is one.
+    pub fn step(
+        &self,
+        body: &Shared,
+        at: &Carried,
+        lr: &Array,
+        batch: &[Array],
+        decision: &Decision,
+    ) -> Result<Next> {
+        let mut inputs: Vec<Array> = at.arrays().into_iter().cloned().collect();
+        let carried = inputs.len();
+        inputs.push(lr.clone());
+        inputs.extend_from_slice(batch);
+        // Only called to record, before `step` returns.
+        let (body, like) = (body.clone(), at.clone());
+        let step = move |inputs: &[Array]| {
+            let (at, rest) = inputs.split_at(carried);
+            let at = like.with_arrays(at.iter().cloned())?;
+            let next = body.get().step(&at, &rest[0], &rest[1..])?;
+            Ok(next.arrays().into_iter().cloned().collect())
+        };
+        // Steps that are cut elsewhere are other functions.
+        let mut hash = DefaultHasher::new();
+        decision.hash_cuts(&mut hash);
+        let compiled = transforms::compile_as(step, self.id, false, &[hash.finish()]);
+        let mut values = compiled.call(&inputs)?;
+        let state = values.split_off(values.len() - carried);
+        Ok(Next {
+            at: at.with_arrays(state)?,
+            values,
+        })
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        // What another thread has recorded goes with that thread.
+        if let Ok(cache) = CompileCache::current() {
+            let _ = cache.erase(self.id);
+        }
+    }
+}

@@ -38,6 +38,26 @@
 //! arrays are taken over; [`Array::as_slice`] and `as_ndarray` are views of the array's own memory,
 //! [`Array::to_vec`] and `to_ndarray` copies of any layout.
 //!
+//! # Threads
+//!
+//! What is not listed is `Send` and `Sync`; the compiler checks all of it (`tests/threads.rs`).
+//!
+//! - [`Array`] and what holds arrays (layers, weights, models, training steps, the state of an
+//!   optimiser, [`random::Key`]): `Send`, not `Sync`. Counts are atomic, but evaluating writes to nodes
+//!   of the graph that other handles see: a thread gets a handle of its own, evaluated before.
+//! - The functions of [`transforms`] but for the next two: `Send`, not `Sync`. The Rust closure inside is
+//!   `Send`, so that one may capture another; sharing one would call it from two threads at once.
+//! - [`transforms::Compiled`], [`transforms::CompileCache`], [`export::Exporter`],
+//!   [`export::ImportedFunction`]: neither. MLX's cache of recorded graphs belongs to the thread, and
+//!   is changed without a lock.
+//! - [`stream::Stream`]: neither. What executes its work lives with the thread that made it;
+//!   [`stream::ThreadLocalStream`] stands for one in each thread and is both.
+//! - [`ops::fast::Mask`], [`Index`] and other options that borrow an array: neither, since a reference
+//!   to an array is not `Send`.
+//! - [`containers`], [`distributed::Group`], [`graph::NodeNamer`], [`io::GgufFile`], compiled kernels:
+//!   neither. They are handles of C++ containers, which nothing guards; none needs to leave the
+//!   thread that fills it.
+//!
 //! # Errors
 //!
 //! No function panics on what a caller passes in: every failure is an [`Error`] that names the

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod adapter;
+pub mod advice;
 pub mod bench;
 pub mod checkpoint;
 pub mod cli;

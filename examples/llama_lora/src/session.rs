@@ -10,6 +10,7 @@ use mlx_runtime::runtime::Limit;
 use mlx_runtime::{memory, Array, Dtype, Runtime};
 
 use crate::adapter::Adapter;
+use crate::advice;
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::RuntimeArgs;
 use crate::settings::{Packing, DEFAULT_MODEL};
@@ -69,9 +70,16 @@ impl<M: CausalLm> Session<M> {
             None if cpu => Dtype::Float32,
             None => float_of(weights.values()),
         };
+        let packed = loading
+            .packing
+            .map(mlx_runtime::model::Quantization::from)
+            .map(|q| q.group_size_and_bits());
+        advice::check_weights(weights.values(), dtype, packed, memory::limit()?)
+            .with_context(|| format!("cannot load {name}"))?;
         let mut options = LoadOptions::new(dtype);
         options.names = names;
-        options.unpack = cpu;
+        // Who asks for packed weights keeps those that are.
+        options.unpack = cpu && loading.packing.is_none();
         options.quantize = loading.packing.map(Into::into);
         let model = model::load::<M>(&config, weights.into(), &options).with_context(|| {
             let family = config.family.model_type();

@@ -155,6 +155,12 @@ impl<M: Model> TrainStep<M> {
         })
     }
 
+    /// Changes where stacks of layers are cut, from the next step or plan on; returns what it was.
+    pub fn set_checkpoint(&mut self, checkpoint: Option<Checkpoint>) -> Option<Checkpoint> {
+        self.decisions = Decisions::default();
+        std::mem::replace(&mut self.options.checkpoint, checkpoint)
+    }
+
     /// The graph of a step, with the decision for batches of this shape.
     pub(super) fn decide(&mut self, batch: &[Array], lr: f32) -> Result<(Decision, Next)> {
         let (decision, next) = self.decision(batch, lr)?;

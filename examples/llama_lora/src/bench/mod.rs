@@ -11,10 +11,11 @@ use mlx_runtime::model::{self, add_lora, lora_keys, LoraConfig, Started, TrainOp
 use mlx_runtime::optim::AdamW;
 use mlx_runtime::{memory, ops, random, transforms, Array, Dtype};
 
+use crate::advice::{self, Flags};
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{BenchArgs, Switch};
 use crate::session::{Loading, Session};
-use crate::settings::Packing;
+use crate::settings::{GradCheckpoint, Packing};
 use crate::synth::{draw, Recipe};
 pub use report::Report;
 
@@ -68,8 +69,14 @@ impl Visitor for Bench<'_> {
         let batch = batch(args, vocabulary)?;
 
         let plan = step.plan(&batch)?;
-        if matches!(args.grad_checkpoint, crate::settings::GradCheckpoint::Auto) {
-            plan.check()?;
+        let flags = Flags {
+            rows: args.batch_size,
+            tokens: args.tokens,
+            tokens_flag: "--tokens",
+        };
+        // A policy that was asked for is measured where no limit was.
+        if args.grad_checkpoint == GradCheckpoint::Auto || args.runtime.memory_limit.is_some() {
+            advice::check(&mut step, &plan, flags)?;
         }
         let mut timed = Timed::new(args.pipeline == Switch::On);
         for i in 0..args.warmup + args.steps {
@@ -79,7 +86,9 @@ impl Visitor for Bench<'_> {
                 memory::reset_peak()?;
                 timed.last = Instant::now();
             }
-            timed.step(&mut step, &batch, args.learning_rate)?;
+            if let Err(error) = timed.step(&mut step, &batch, args.learning_rate) {
+                return Err(advice::explained(error, &mut step, flags));
+            }
         }
         timed.drain()?;
         let peak_bytes = memory::peak()?;

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::floor::Floor;
+use crate::advice::size;
 
 /// The figures of a run of `bench`. Times are in milliseconds, sizes in bytes.
 #[derive(Clone, Debug, Serialize)]
@@ -51,7 +52,6 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gb = |bytes: usize| bytes as f64 / 1e9;
         let packed = match self.bits {
             16 => String::new(),
             bits => format!(", weights in {bits} bits"),
@@ -73,12 +73,12 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "memory peak {:.2} GB, predicted {:.2} GB; loading took {:.2} GB and {:.1} s; weights {:.2} GB",
-            gb(self.peak_bytes),
-            gb(self.predicted_peak_bytes),
-            gb(self.load_peak_bytes),
+            "memory peak {}, predicted {}; loading took {} and {:.1} s; weights {}",
+            size(self.peak_bytes),
+            size(self.predicted_peak_bytes),
+            size(self.load_peak_bytes),
             self.load_seconds,
-            gb(self.weights_bytes)
+            size(self.weights_bytes)
         )?;
         writeln!(
             f,

@@ -6,7 +6,7 @@ use std::thread::Scope;
 use anyhow::{anyhow, Result};
 use mlx_runtime::Array;
 
-use crate::data::{Batches, Cursor, Widths};
+use crate::data::{Batches, Cursor};
 use crate::eval;
 use crate::random::Shuffle;
 
@@ -104,15 +104,4 @@ fn next(batches: &mut Batches<'_>) -> Result<Ready> {
 
 fn gone() -> anyhow::Error {
     anyhow!("the thread that makes the batches has ended")
-}
-
-/// A batch as wide as the widest, for what has to be known before the first one.
-pub fn widest(widths: &Widths, rows: usize) -> Result<[Array; 3]> {
-    let width = widths.all().last().copied().unwrap_or(1);
-    let shape = [i32::try_from(rows)?, i32::try_from(width)?];
-    Ok([
-        mlx_runtime::ops::zeros(&shape, mlx_runtime::Dtype::Int32)?,
-        mlx_runtime::ops::zeros(&shape, mlx_runtime::Dtype::Int32)?,
-        mlx_runtime::ops::ones(&shape, mlx_runtime::Dtype::Float32)?,
-    ])
 }

@@ -8,11 +8,12 @@ use mlx_runtime::monitor::Monitor;
 use mlx_runtime::optim;
 use mlx_runtime::{memory, ops, Array};
 
-use super::ahead::{self, Ahead, Ready};
+use super::ahead::{Ahead, Ready};
 use super::clock::Window;
 use super::{saved, Prepared, Progressed, Stop};
 use crate::adapter;
-use crate::data::{held_out, BatchOptions, Batches, Cursor, Row, Widths};
+use crate::advice::{self, Flags};
+use crate::data::{held_out, BatchOptions, Batches, Cursor, Row};
 use crate::eval;
 use crate::files::write_atomic;
 use crate::metrics::{Metrics, Record, TrainReport, ValidReport};
@@ -85,6 +86,11 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
             saved.as_ref().map_or(0, |s| s.progressed.iteration),
         ),
         settings: &settings,
+        flags: Flags {
+            rows: settings.batch_size,
+            tokens: batches.widths().all().last().copied().unwrap_or(1),
+            tokens_flag: "--max-seq-length",
+        },
         window: Window::new(monitor.clone()),
     };
     let server = settings.metrics_port.map(|port| monitor.serve(port));
@@ -96,7 +102,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
     if let Some(mut saved) = saved {
         step.restore(|name| saved.arrays.remove(name))?;
     }
-    run.check_memory(&step, batches.widths())?;
+    run.check_memory(&mut step)?;
     stop.training(true);
     run.window.skip();
     let result = std::thread::scope(|scope| {
@@ -157,6 +163,7 @@ struct Run<'a> {
     data: String,
     iteration: u64,
     targets: u64,
+    flags: Flags,
     metrics: Metrics,
     progress: Progress,
     window: Window,
@@ -236,9 +243,16 @@ impl Run<'_> {
                 .map(|b| b.arrays.as_slice())
                 .collect();
             let started = match given[..] {
-                [] => None,
-                [batch] => Some(step.start(batch, done.lr as f32)?),
-                _ => Some(step.start_accumulated(&given, done.lr as f32)?),
+                [] => Ok(None),
+                [batch] => step.start(batch, done.lr as f32).map(Some),
+                _ => step.start_accumulated(&given, done.lr as f32).map(Some),
+            };
+            let started = match started {
+                Ok(started) => started,
+                Err(error) => {
+                    let error = advice::explained(error.into(), step, self.flags);
+                    return Err(error.context(self.intact(done.iteration)));
+                }
             };
             self.iteration = done.iteration;
             self.ended(pending.take())?;
@@ -274,12 +288,7 @@ impl Run<'_> {
         };
         let (iteration, lr) = (done.iteration, done.lr);
         let result = step.skipped().and_then(|n| Ok((n, step.wait()?)));
-        let (skipped, values) = result.with_context(|| {
-            format!(
-                "step {iteration} failed; what was saved last in {} is intact",
-                self.settings.adapter_path.display()
-            )
-        })?;
+        let (skipped, values) = result.with_context(|| self.intact(iteration))?;
         let loss = values.first().map_or(Ok(f32::NAN), |l| l.item::<f32>())?;
         if skipped.in_a_row > 0 {
             let what = match loss.is_finite() {
@@ -338,16 +347,19 @@ impl Run<'_> {
 
     /// Shows what a step on the widest batch will take, and stops here if that is more memory than
     /// there is.
-    fn check_memory<M: CausalLm>(&self, step: &TrainStep<M>, widths: &Widths) -> Result<()> {
-        let rows = self.options.batch_size;
-        let batch = ahead::widest(widths, rows)?;
-        let plan = step.plan(&batch)?;
-        let width = batch[0].dim(1)?;
+    fn check_memory<M: CausalLm>(&self, step: &mut TrainStep<M>) -> Result<()> {
+        let Flags { rows, tokens, .. } = self.flags;
+        let plan = step.plan(&advice::blank(rows, tokens)?)?;
         self.progress.line(&format!(
-            "memory, for batches of up to {rows} x {width} tokens: {plan}"
+            "memory, for batches of up to {rows} x {tokens} tokens: {plan}"
         ));
-        plan.check()?;
-        Ok(())
+        advice::check(step, &plan, self.flags)
+    }
+
+    /// Says that the last checkpoint is there whatever happened.
+    fn intact(&self, iteration: u64) -> String {
+        let folder = self.settings.adapter_path.display();
+        format!("step {iteration} failed; what was saved last in {folder} is intact")
     }
 
     /// Loss on the valid split, after so many batches.

@@ -1,0 +1,193 @@
+//! What helps when a step does not fit: which flag, and what the step would take with it.
+
+use anyhow::{anyhow, Result};
+use mlx_runtime::model::{Checkpoint, Leaf, MemoryPlan, Model, TrainStep};
+use mlx_runtime::{ops, Array, Dtype, ErrorKind};
+
+/// How the flags of a command are called, and what they are now.
+#[derive(Clone, Copy, Debug)]
+pub struct Flags {
+    /// Rows in a batch.
+    pub rows: usize,
+    /// Tokens in a row.
+    pub tokens: usize,
+    /// The flag that makes rows shorter.
+    pub tokens_flag: &'static str,
+}
+
+/// Tokens, targets and weights of a batch of this shape; nobody looks at the values.
+pub fn blank(rows: usize, tokens: usize) -> Result<[Array; 3]> {
+    let shape = [i32::try_from(rows)?, i32::try_from(tokens)?];
+    Ok([
+        ops::zeros(&shape, Dtype::Int32)?,
+        ops::zeros(&shape, Dtype::Int32)?,
+        ops::ones(&shape, Dtype::Float32)?,
+    ])
+}
+
+/// Refuses a step that its plan does not fit in the memory limit, with what would fit.
+pub fn check<M: Model>(step: &mut TrainStep<M>, plan: &MemoryPlan, flags: Flags) -> Result<()> {
+    match plan.check() {
+        Ok(()) => Ok(()),
+        Err(error) => Err(explained(anyhow!(error), step, flags)),
+    }
+}
+
+/// Adds advice to an error, if it is one of memory.
+pub fn explained<M: Model>(
+    error: anyhow::Error,
+    step: &mut TrainStep<M>,
+    flags: Flags,
+) -> anyhow::Error {
+    let memory = error
+        .downcast_ref::<mlx_runtime::Error>()
+        .is_some_and(|e| e.kind() == ErrorKind::OutOfMemory);
+    if !memory {
+        return error;
+    }
+    // Where even planning fails, the error says what there is to say.
+    match lines(step, flags) {
+        Ok(lines) if !lines.is_empty() => {
+            anyhow!("{error:#}\nwith other flags:\n  {}", lines.join("\n  "))
+        }
+        _ => error,
+    }
+}
+
+/// A line for each flag that makes the step smaller.
+fn lines<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<Vec<String>> {
+    let now = step.plan(&blank(flags.rows, flags.tokens)?)?;
+    let mut lines = Vec::new();
+    let verdict = |plan: &MemoryPlan| {
+        let fits = if plan.fits() { ", which fits" } else { "" };
+        format!("{}{fits}", size(plan.predicted_peak))
+    };
+    // `auto` has looked at every policy already.
+    if !matches!(now.policy, None | Some(Checkpoint::Auto)) {
+        let asked = step.set_checkpoint(Some(Checkpoint::Auto));
+        let plan = step.plan(&blank(flags.rows, flags.tokens)?);
+        step.set_checkpoint(asked);
+        lines.push(format!("--grad-checkpoint auto needs {}", verdict(&plan?)));
+    }
+    if let Some((rows, plan)) = halved(flags.rows, |rows| {
+        Ok(step.plan(&blank(rows, flags.tokens)?)?)
+    })? {
+        lines.push(format!("--batch-size {rows} needs {}", verdict(&plan)));
+    }
+    if let Some((tokens, plan)) = halved(flags.tokens, |t| Ok(step.plan(&blank(flags.rows, t)?)?))?
+    {
+        lines.push(format!(
+            "{} {tokens} needs {}",
+            flags.tokens_flag,
+            verdict(&plan)
+        ));
+    }
+    let saved = packing_saves(&step.model()?);
+    if saved > now.weights / 10 {
+        let rest = now.predicted_peak.saturating_sub(saved);
+        let fits = if rest <= now.limit {
+            ", which fits"
+        } else {
+            ""
+        };
+        lines.push(format!(
+            "--bits 4 saves about {} of weights: about {}{fits}",
+            size(saved),
+            size(rest)
+        ));
+    }
+    Ok(lines)
+}
+
+/// The first half, quarter and so on of `n` whose plan fits; or the last.
+fn halved(
+    n: usize,
+    mut plan: impl FnMut(usize) -> Result<MemoryPlan, anyhow::Error>,
+) -> Result<Option<(usize, MemoryPlan)>> {
+    let (mut n, mut last) = (n, None);
+    while n > 1 {
+        n /= 2;
+        let found = plan(n)?;
+        let fits = found.fits();
+        last = Some((n, found));
+        if fits {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+/// Bytes that 4 bits in groups of 64 take for a value of a matrix: its own, and a share of a scale and a bias.
+fn packed(values: usize, itemsize: usize) -> usize {
+    values / 2 + 2 * itemsize * values / 64
+}
+
+/// What a model would save in 4 bits.
+fn packing_saves(model: &impl Model) -> usize {
+    let mut saved = 0;
+    model.visit("", &mut |_, leaf| {
+        let matrices = matches!(leaf, Leaf::Linear(_) | Leaf::Embedding(_));
+        leaf.each(&mut |name, a, trained| {
+            let dense = name == "weight" && a.ndim() == 2 && a.dtype().is_float();
+            if matrices && dense && !trained && a.shape()[1] % 64 == 0 {
+                saved += a
+                    .nbytes()
+                    .saturating_sub(packed(a.size(), a.dtype().size()));
+            }
+        });
+    });
+    saved
+}
+
+/// Refuses weights that take more than the memory limit by themselves, before any of them is read.
+///
+/// `weights` are the checkpoint's tensors, not read yet; `packing`, a group size and bits, says how matrices will be packed.
+pub fn check_weights<'a>(
+    weights: impl Iterator<Item = &'a Array>,
+    dtype: Dtype,
+    packing: Option<(i32, i32)>,
+    limit: usize,
+) -> Result<()> {
+    let (mut takes, mut in_four) = (0usize, 0usize);
+    for a in weights {
+        let (n, item) = (a.size(), dtype.size());
+        let float = a.dtype().is_float();
+        let matrix = float && a.ndim() == 2;
+        let dense = if float { n * item } else { a.nbytes() };
+        let fits = |group: i32| matrix && a.shape()[1] % group == 0;
+        takes += match packing {
+            Some((group, bits)) if fits(group) => {
+                n * bits.unsigned_abs() as usize / 8 + 2 * item * n / group.unsigned_abs() as usize
+            }
+            _ => dense,
+        };
+        in_four += if fits(64) { packed(n, item) } else { dense };
+    }
+    if takes <= limit {
+        return Ok(());
+    }
+    let mut text = format!(
+        "the weights alone take {} in {dtype}, and the memory limit is {}",
+        size(takes),
+        size(limit)
+    );
+    if in_four < takes {
+        text += &format!("; --bits 4 takes about {} for them", size(in_four));
+    }
+    let error = mlx_runtime::Error::new(ErrorKind::OutOfMemory, text);
+    Err(error
+        .with_hint(format!(
+            "a --memory-limit above {}, or a smaller model",
+            size(takes)
+        ))
+        .into())
+}
+
+/// Bytes with the unit that suits them.
+pub fn size(bytes: usize) -> String {
+    match bytes {
+        0..=999_999 => format!("{:.0} kB", bytes as f64 / 1e3),
+        1_000_000..=999_999_999 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+    }
+}

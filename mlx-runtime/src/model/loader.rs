@@ -352,7 +352,11 @@ impl Loader {
         let weight = parts
             .and_then(|(w, s, b)| match (w, s) {
                 _ if global => Err("it has a global scale, which no layer here takes".to_owned()),
-                (Some(w), Some(s)) => packed(&w, &s, b.as_ref(), dims.map(|d| d.size), dtype),
+                // The values that a packed matrix stands for are rounded to the dtype of its scales.
+                (Some(w), Some(s)) => {
+                    let kept = if unpack { s.dtype() } else { dtype };
+                    packed(&w, &s, b.as_ref(), dims.map(|d| d.size), kept)
+                }
                 _ => Err("a part of it is missing".to_owned()),
             })
             .and_then(|w| match unpack {

@@ -25,9 +25,11 @@
 //! silently left out where there is none. On Apple's chips utilisation is not read: `IOReport` is a private
 //! interface. MLX does not tell the size of its compile cache, so [`Sample::recordings`] counts what went into it.
 
+mod busy;
 mod counters;
 mod events;
 mod gpu;
+mod periodic;
 mod sample;
 #[cfg(feature = "serve")]
 mod serve;
@@ -37,6 +39,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use busy::GpuWatch;
 pub use counters::{Rates, Window};
 pub use events::Tracing;
 pub use sample::{GpuSample, Sample};
@@ -195,6 +198,15 @@ impl Monitor {
     /// If the system gives no thread.
     pub fn trace_every(&self, interval: Duration) -> Result<Tracing> {
         Tracing::start(self.clone(), interval)
+    }
+
+    /// Reads the GPU's utilisation in that interval, from a thread of its own, until the result is dropped;
+    /// it knows the mean. Where nothing can be read it is `None`, and there is no thread.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn watch_gpu(&self, interval: Duration) -> Result<GpuWatch> {
+        GpuWatch::start(self.clone(), interval)
     }
 
     /// Sends a sample to [`tracing`] now.

@@ -128,7 +128,7 @@ fn memory_of_system(machine: &Machine, asked: Option<Limit>) -> Result<Chosen> {
     let usable = machine.usable();
     let whole = match machine.group_limit {
         Some(limit) if limit < machine.memory => {
-            format!("the {} that the control group allows", size(usable))
+            format!("the {} that the system allows this process", size(usable))
         }
         _ => format!("the machine's {}", size(usable)),
     };
@@ -334,7 +334,7 @@ mod tests {
         m.group_limit = Some(10 * GB);
         let grouped = chosen(&m, Device::cpu(), Asked::default());
         assert_eq!(grouped.memory.bytes, 8 * GB);
-        assert!(grouped.memory.reason.contains("control group"));
+        assert!(grouped.memory.reason.contains("allows this process"));
         assert_eq!(grouped.cache.bytes, GB);
         assert!(grouped.enforced);
         (m.available, m.held) = (Some(4 * GB), GB);

@@ -43,7 +43,7 @@ pub struct Machine {
     pub cpu: String,
     /// The memory that is built in.
     pub memory: usize,
-    /// What the process's control group may use, if that is limited.
+    /// What this process may use, if its control group or its resource limits (`ulimit -v`, `-d`) say less.
     pub group_limit: Option<usize>,
     /// What other programs leave, where that is known.
     pub available: Option<usize>,
@@ -93,7 +93,10 @@ impl Machine {
         };
         let mut machine = Machine::new(backend, physical_memory());
         machine.cpu = text(device::info_of(Device::cpu(), "device_name")?);
-        machine.group_limit = cgroup::limit();
+        machine.group_limit = [cgroup::limit(), resource_limit()]
+            .into_iter()
+            .flatten()
+            .min();
         machine.available = available_memory();
         for index in 0..device::device_count(DeviceType::Gpu)? {
             let device = Device::new(DeviceType::Gpu, index);
@@ -174,6 +177,28 @@ pub(super) fn physical_memory() -> usize {
     value(libc::_SC_PHYS_PAGES).saturating_mul(value(libc::_SC_PAGESIZE))
 }
 
+/// The smaller of the limits on address space and on data, above which the system refuses to allocate.
+fn resource_limit() -> Option<usize> {
+    let read = |found: &libc::rlimit, status: i32| {
+        let bytes = usize::try_from(found.rlim_cur).ok();
+        bytes.filter(|_| status == 0 && found.rlim_cur != libc::RLIM_INFINITY)
+    };
+    let none = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    let (mut space, mut data) = (none, none);
+    // SAFETY: both destinations outlive their calls.
+    let status = unsafe {
+        [
+            libc::getrlimit(libc::RLIMIT_AS, &mut space),
+            libc::getrlimit(libc::RLIMIT_DATA, &mut data),
+        ]
+    };
+    let limits = [read(&space, status[0]), read(&data, status[1])];
+    limits.into_iter().flatten().min()
+}
+
 /// What Linux estimates that programs can take without swapping.
 fn available_memory() -> Option<usize> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
@@ -200,6 +225,27 @@ mod tests {
         if cfg!(target_os = "linux") {
             assert!(m.available.unwrap() <= m.memory);
         }
+    }
+
+    #[test]
+    fn resource_limits_of_the_process_count() {
+        let mut before = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: the destination outlives the call.
+        let status = unsafe { libc::getrlimit(libc::RLIMIT_DATA, &mut before) };
+        assert_eq!(status, 0);
+        let mut less = before;
+        less.rlim_cur = 7_000_000_000;
+        // SAFETY: a soft limit below the hard one, which is put back; no test here needs as much.
+        let found = unsafe {
+            assert_eq!(libc::setrlimit(libc::RLIMIT_DATA, &less), 0);
+            let found = resource_limit();
+            assert_eq!(libc::setrlimit(libc::RLIMIT_DATA, &before), 0);
+            found
+        };
+        assert!(found.unwrap() <= 7_000_000_000);
     }
 
     #[test]

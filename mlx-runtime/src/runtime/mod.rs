@@ -109,8 +109,8 @@ impl Builder {
     }
 
     /// The most memory that arrays may use: a [`Limit`], bytes as `usize`, a share as `f64`, or text.
-    /// A share is one of the device's memory: a CUDA GPU's own, else the machine's, or what the process's
-    /// control group may use of it.
+    /// A share is one of the device's memory: a CUDA GPU's own, else the machine's, or what the process
+    /// may use of it by its control group and `ulimit`.
     ///
     /// Unless set: 95 % of a CUDA GPU's memory; 80 % of the machine's on a CPU; what Metal recommends on
     /// Apple's chips, at least 80 % of the machine's; and less where other programs leave less.

@@ -395,6 +395,8 @@ fn nested_stacks() {
         ..CASE
     };
     let (_, least) = range::<Net>(case);
+    // A prediction is right to some kB: small results of the step before may still be alive.
+    let least = least + least / 1000;
     let (plan, peak) = within(least, || case.measure::<Net>()).unwrap();
     assert!(
         plan.nested && plan.fits() && peak <= least,

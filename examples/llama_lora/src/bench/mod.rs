@@ -3,11 +3,12 @@
 mod floor;
 mod report;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context, Result};
 use mlx_models::{CausalLm, Visitor};
 use mlx_runtime::model::{self, add_lora, lora_keys, LoraConfig, Started, TrainOptions, TrainStep};
+use mlx_runtime::monitor::Monitor;
 use mlx_runtime::optim::AdamW;
 use mlx_runtime::{memory, ops, random, transforms, Array, Dtype};
 
@@ -79,11 +80,13 @@ impl Visitor for Bench<'_> {
             advice::check(&mut step, &plan, flags)?;
         }
         let mut timed = Timed::new(args.pipeline == Switch::On);
+        let mut watch = None;
         for i in 0..args.warmup + args.steps {
             if i == args.warmup {
                 timed.drain()?;
                 memory::clear_cache()?;
                 memory::reset_peak()?;
+                watch = Some(Monitor::new()?.watch_gpu(Duration::from_millis(100))?);
                 timed.last = Instant::now();
             }
             if let Err(error) = timed.step(&mut step, &batch, args.learning_rate) {
@@ -91,6 +94,8 @@ impl Visitor for Bench<'_> {
             }
         }
         timed.drain()?;
+        let gpu_utilization = watch.as_ref().and_then(|w| w.mean());
+        drop(watch);
         let peak_bytes = memory::peak()?;
 
         let again = match model::Checkpoint::from(args.grad_checkpoint) {
@@ -132,6 +137,7 @@ impl Visitor for Bench<'_> {
             first_step_ms,
             steps_per_second: 1e3 / median_ms,
             tokens_per_second: tokens as f64 * 1e3 / median_ms,
+            gpu_utilization,
             peak_bytes,
             predicted_peak_bytes: plan.predicted_peak,
             load_peak_bytes,

@@ -31,6 +31,8 @@ pub struct Report {
     pub first_step_ms: f64,
     pub steps_per_second: f64,
     pub tokens_per_second: f64,
+    /// The mean share of time in which the GPU worked, over the steps that were timed; NVML's figure.
+    pub gpu_utilization: Option<f64>,
     /// The most that was in use at one time, over the steps that were timed.
     pub peak_bytes: usize,
     pub predicted_peak_bytes: usize,
@@ -66,9 +68,13 @@ impl fmt::Display for Report {
             "step   median {:.2} ms, fastest {:.2} ms, first {:.0} ms ({} steps after {})",
             self.median_ms, self.min_ms, self.first_step_ms, self.steps, self.warmup
         )?;
+        let busy = self
+            .gpu_utilization
+            .map(|u| format!(", GPU {:.0} % busy", u * 100.0))
+            .unwrap_or_default();
         writeln!(
             f,
-            "speed  {:.2} steps/s, {:.0} tokens/s",
+            "speed  {:.2} steps/s, {:.0} tokens/s{busy}",
             self.steps_per_second, self.tokens_per_second
         )?;
         writeln!(

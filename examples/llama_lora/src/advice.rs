@@ -64,10 +64,9 @@ fn lines<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<Vec<String>>
     };
     // `auto` has looked at every policy already.
     if !matches!(now.policy, None | Some(Checkpoint::Auto)) {
-        let asked = step.set_checkpoint(Some(Checkpoint::Auto));
-        let plan = step.plan(&blank(flags.rows, flags.tokens)?);
-        step.set_checkpoint(asked);
-        lines.push(format!("--grad-checkpoint auto needs {}", verdict(&plan?)));
+        let batch = blank(flags.rows, flags.tokens)?;
+        let plan = step.plan_as(&batch, Some(Checkpoint::Auto))?;
+        lines.push(format!("--grad-checkpoint auto needs {}", verdict(&plan)));
     }
     if let Some((rows, plan)) = halved(flags.rows, |rows| {
         Ok(step.plan(&blank(rows, flags.tokens)?)?)

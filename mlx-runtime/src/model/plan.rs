@@ -155,10 +155,19 @@ impl<M: Model> TrainStep<M> {
         })
     }
 
-    /// Changes where stacks of layers are cut, from the next step or plan on; returns what it was.
-    pub fn set_checkpoint(&mut self, checkpoint: Option<Checkpoint>) -> Option<Checkpoint> {
-        self.decisions = Decisions::default();
-        std::mem::replace(&mut self.options.checkpoint, checkpoint)
+    /// As [`TrainStep::plan`], if the stacks of layers were cut as `checkpoint` says.
+    ///
+    /// # Errors
+    /// As [`TrainStep::plan`].
+    pub fn plan_as(
+        &mut self,
+        batch: &[Array],
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<MemoryPlan> {
+        let own = std::mem::replace(&mut self.options.checkpoint, checkpoint);
+        let plan = self.plan(batch);
+        self.options.checkpoint = own;
+        plan
     }
 
     /// The graph of a step, with the decision for batches of this shape.

@@ -89,9 +89,7 @@ impl<M: Model> TrainStep<M> {
             sums = self.add(sums, batch, cuts)?;
             decision.evaluate(&sums.arrays())?;
         }
-        self.body
-            .get()
-            .finish(&self.at, &Array::scalar(lr)?, &sums)
+        self.body.get().finish(&self.at, &Array::scalar(lr)?, &sums)
     }
 
     fn add(&self, sums: Sums, batch: &[Array], cuts: Cuts) -> Result<Sums> {

@@ -1,7 +1,7 @@
 //! Models of random weights: of any size, the same for the same seed, without a download.
 //!
 //! `synth:NAME` stands for such a model wherever a model is asked for. Nothing is written to disk: its tensors are
-//! lazy, so that each is drawn on the device when loading needs it. [`write`] makes a folder of one instead.
+//! lazy, so that each is drawn on the device when loading needs it. [`write()`] makes a folder of one instead.
 //! [`draw`] says which values a tensor gets; `bench/weights.py` draws the same ones with MLX's Python package.
 
 pub mod draw;

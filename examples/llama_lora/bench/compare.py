@@ -100,7 +100,7 @@ def measure(a, row):
     return result
 
 
-HEAD = ["row", "losses", "ms", "mlx-lm ms", "speed-up", "GB", "mlx-lm GB", "memory", "predicted", "of floor"]
+HEAD = ["row", "losses", "ms", "mlx-lm ms", "speed-up", "GB", "mlx-lm GB", "memory", "predicted", "of floor", "busy"]
 
 
 def cells(r):
@@ -122,6 +122,7 @@ def cells(r):
         show("{:.2f}", r.get("memory_ratio")),
         show("{:.2f}", predicted),
         show("{:.0%}", ours.get("share_of_floor")),
+        show("{:.0%}", ours.get("gpu_utilization")),
     ]
 
 

@@ -266,6 +266,34 @@ fn a_digest_is_written_of_every_family() {
 }
 
 #[test]
+fn every_family_can_be_drawn_written_and_measured() {
+    for &family in Family::ALL {
+        let place = Place::new();
+        place.write("drawn.json", &config(family).to_string());
+        place.ok("synth --config drawn.json --out drawn --seed 5");
+        let bench = |model: &str| -> Value {
+            let line = place.ok(&format!(
+                "bench --model {model} --batch-size 2 --tokens 16 --steps 2 --warmup 0 --learning-rate 1e-4 --json"
+            ));
+            serde_json::from_str(&line).unwrap()
+        };
+        let (there, here) = (bench("drawn"), bench("synth:drawn.json?seed=5"));
+        assert_eq!(there["losses"], here["losses"], "{family:?}");
+        assert_eq!(there["weights_bytes"], here["weights_bytes"]);
+        let losses: Vec<f64> = there["losses"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_f64)
+            .collect();
+        assert!(
+            losses.len() == 2 && losses[1] < losses[0],
+            "{family:?}: {losses:?}"
+        );
+    }
+}
+
+#[test]
 fn an_unknown_family_is_refused_with_the_known_ones() {
     let place = Place::new();
     place.write("model/config.json", r#"{"model_type": "mamba"}"#);

@@ -77,6 +77,12 @@ fn bench_reports_what_it_says() {
     let share = number(&found["floor"], "ms") / number(&found, "median_ms");
     assert!((share - number(&found, "share_of_floor")).abs() < 1e-9);
     assert_eq!(found["layers_again"], 0);
+    // Views and constants queue no kernel.
+    let kernels = found["kernels"].as_u64().unwrap();
+    assert!(
+        kernels > 100 && kernels < found["operations"].as_u64().unwrap() * 2,
+        "{found}"
+    );
 
     // The same steps, but for when they are started.
     let alone = bench("--pipeline off --learning-rate 1e-4");

@@ -35,6 +35,8 @@ pub struct MemoryPlan {
     pub activations: usize,
     /// Operations in the step's graph.
     pub operations: usize,
+    /// Pieces of work that they queue on a CPU; see [`crate::memory::Forecast`].
+    pub kernels: usize,
 }
 
 /// Where one stack of layers is cut.

@@ -107,6 +107,7 @@ struct Measured {
     /// The most bytes in use at one time.
     peak: usize,
     operations: usize,
+    kernels: usize,
 }
 
 impl<M: Model> TrainStep<M> {
@@ -152,6 +153,7 @@ impl<M: Model> TrainStep<M> {
             others: base.saturating_sub(frozen + trained + optimizer),
             activations: cuts::peak(&found.stacks, &found.decision.cuts).min(found.peak - base),
             operations: found.operations,
+            kernels: found.kernels,
         })
     }
 
@@ -276,6 +278,7 @@ impl<M: Model> TrainStep<M> {
             stacks,
             peak,
             operations: free.operations,
+            kernels: free.kernels,
         })
     }
 }

@@ -45,7 +45,7 @@ both! {
     live::Handles, live::Kind,
     model::Checkpoint, model::LoadOptions, model::LoraConfig, model::MemoryPlan, model::ParamGroups,
     model::Quantization, model::Spans, model::TrainOptions,
-    monitor::GpuSample, monitor::Monitor, monitor::Rates, monitor::Sample, monitor::Server,
+    monitor::GpuSample, monitor::GpuWatch, monitor::Monitor, monitor::Rates, monitor::Sample, monitor::Server,
     monitor::Tracing, monitor::Window,
     nn::RopeScaling,
     ops::Indexing, ops::PadMode, ops::Side, KernelCall, ops::fast::CudaKernelBuilder,

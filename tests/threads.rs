@@ -48,7 +48,7 @@ both! {
     monitor::GpuSample, monitor::GpuWatch, monitor::Monitor, monitor::Rates, monitor::Sample, monitor::Server,
     monitor::Tracing, monitor::Window,
     nn::RopeScaling,
-    ops::Indexing, ops::PadMode, ops::Side, KernelCall, ops::fast::CudaKernelBuilder,
+    ops::Conv, ops::Indexing, ops::PadMode, ops::Side, KernelCall, ops::fast::CudaKernelBuilder,
     ops::fast::MetalKernelBuilder,
     optim::Adafactor, optim::Adam, optim::AdamW, optim::Lion, optim::Muon, optim::Run, optim::Sgd,
     optim::Shapes, optim::Skipped, optim::schedule::Schedule,
@@ -73,7 +73,7 @@ sent! {
 
 neither! {
     explain::Outline<'static>, model::Leaf<'static>,
-    Index<'static>, Mask<'static>, packed::Chosen<'static>, RightSide<'static>,
+    ops::fast::RopeOptions<'static>, Index<'static>, Mask<'static>, packed::Chosen<'static>, RightSide<'static>,
     stream::Stream,
     transforms::Compiled, transforms::CompileCache,
     distributed::Group, export::Exporter, export::ImportedFunction, graph::NodeNamer, io::GgufFile,

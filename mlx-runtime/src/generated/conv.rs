@@ -56,7 +56,7 @@ pub fn conv3d(
 
 /// A convolution of any number of dimensions, `[B, .., in], [out, .., in / groups] -> [B, .., out]`;
 /// each list has one entry for each of them, or one for all; `flip` turns the kernel around.
-/// MLX: `conv_general`.
+/// [`crate::ops::Conv`] takes them by name. MLX: `conv_general`.
 ///
 /// # Errors
 /// If a number is out of its range, or the shapes do not fit together.

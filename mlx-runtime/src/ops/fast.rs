@@ -6,6 +6,8 @@ use super::index::in_bounds;
 use crate::array::{build, optional};
 use crate::{Array, Error, Result};
 
+pub use super::options::RopeOptions;
+
 pub use super::kernels::{
     CudaKernel, CudaKernelBuilder, KernelCall, MetalKernel, MetalKernelBuilder,
 };

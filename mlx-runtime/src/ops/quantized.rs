@@ -82,7 +82,8 @@ pub fn dequantize(
 }
 
 /// `x @ w`, or `x @ w.T` if `transpose`, with a packed `w`:
-/// `[.., m, k], packed [n, k] -> [.., m, n]` for `transpose`. MLX: `quantized_matmul`.
+/// `[.., m, k], packed [n, k] -> [.., m, n]` for `transpose`. [`super::packed::packed_matmul`] takes the same in
+/// fewer arguments. MLX: `quantized_matmul`.
 ///
 /// # Errors
 /// If the shapes do not fit together.

@@ -9,7 +9,7 @@ pub const FILE: File = File {
     rows: &[
         row("mlx_conv3d", "conv3d", "`[B, D, H, W, in], [out, kd, kh, kw, in / groups] -> [B, D', H', W', out]`. MLX: `conv3d`.", STEPS)
             .check("crate::ops::check_conv_inputs(OP, input, weight)?;\ncrate::ops::check_conv(OP, &[stride.0, stride.1, stride.2, dilation.0, dilation.1, dilation.2], &[padding.0, padding.1, padding.2], groups)?;"),
-        row("mlx_conv_general", "conv_general", "A convolution of any number of dimensions, `[B, .., in], [out, .., in / groups] -> [B, .., out]`;\neach list has one entry for each of them, or one for all; `flip` turns the kernel around.\nMLX: `conv_general`.", STEPS)
+        row("mlx_conv_general", "conv_general", "A convolution of any number of dimensions, `[B, .., in], [out, .., in / groups] -> [B, .., out]`;\neach list has one entry for each of them, or one for all; `flip` turns the kernel around.\n[`crate::ops::Conv`] takes them by name. MLX: `conv_general`.", STEPS)
             .check("crate::ops::check_conv_inputs(OP, input, weight)?;\ncrate::ops::check_conv_general(OP, input, [stride, kernel_dilation, input_dilation], [padding_lo, padding_hi], groups)?;\nlet padded = crate::ops::even_padding(input, padding_lo, padding_hi, input_dilation)?;\nlet (input, padding_lo, padding_hi) = match &padded {\nSome(padded) => (padded, &[0][..], &[0][..]),\nNone => (input, padding_lo, padding_hi),\n};"),
         row("mlx_conv_transpose1d", "conv_transpose1d", "The transpose of [`crate::ops::conv1d`], `[B, L, in], [out, k, in / groups] -> [B, L', out]`.\nMLX: `conv_transpose1d`.", STEPS)
             .check("crate::ops::check_conv_inputs(OP, input, weight)?;\ncrate::ops::check_conv(OP, &[stride, dilation], &[padding, output_padding], groups)?;"),

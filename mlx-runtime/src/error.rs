@@ -87,6 +87,12 @@ impl Error {
         self
     }
 
+    /// Names the operation that failed, where a part of it named itself.
+    pub(crate) fn renamed(mut self, op: &'static str) -> Self {
+        self.0.op = Some(op);
+        self
+    }
+
     /// Names the operation that failed, unless one is named already.
     #[must_use]
     pub fn with_op(mut self, op: &'static str) -> Self {

@@ -307,7 +307,7 @@ impl Array {
         let shown = plan.shape(part)?;
         value.with(self.dtype(), |value| {
             let value = ops::astype(value, self.dtype())?;
-            let value = ops::broadcast_to(&value, shown.shape()).map_err(|e| e.with_op(OP))?;
+            let value = ops::broadcast_to(&value, shown.shape()).map_err(|e| e.renamed(OP))?;
             let value = ops::reshape(&value, &shape)?;
             ops::slice_update(self, &value, &plan.start, &plan.stop, &plan.steps)
         })

@@ -358,10 +358,10 @@ pub fn pad_symmetric(a: &Array, pad_width: i32, pad_value: &Array, mode: PadMode
     })
 }
 
-/// The element as it is, `[..] -> [..]`; not for bool. MLX: `positive`.
+/// The elements as they are, `[..] -> [..]`. MLX: `positive`.
 ///
 /// # Errors
-/// If the dtype is bool.
+/// If memory is exhausted.
 pub fn positive(a: &Array) -> Result<Array> {
     const OP: &str = "positive";
 
@@ -402,7 +402,7 @@ pub fn searchsorted(sorted_sequence: &Array, values: &Array, side: Side) -> Resu
 /// If the shapes do not fit together, or MLX refuses the dtypes.
 pub fn segmented_mm(a: &Array, b: &Array, segments: &Array) -> Result<Array> {
     const OP: &str = "segmented_mm";
-    let segments = &crate::ops::within(OP, segments, a.dim(-1).map_err(|e| e.with_op(OP))?)?;
+    let segments = &crate::ops::within(OP, segments, a.dim(-1).map_err(|e| e.renamed(OP))?)?;
     crate::ops::check_inner(OP, a, b)?;
     if segments.size() == 0 {
         let shape = [

@@ -82,14 +82,14 @@ pub(crate) fn check_some(op: &'static str, arrays: &[&Array]) -> Result<()> {
 /// Each axis exists.
 pub(crate) fn check_axes(op: &'static str, a: &Array, axes: &[i32]) -> Result<()> {
     for &axis in axes {
-        a.dim(axis).map_err(|e| e.with_op(op))?;
+        a.dim(axis).map_err(|e| e.renamed(op))?;
     }
     Ok(())
 }
 
 /// An axis has at least as many elements as it is to lose.
 pub(crate) fn check_diff(op: &'static str, a: &Array, n: i32, axis: i32) -> Result<()> {
-    let size = a.dim(axis).map_err(|e| e.with_op(op))?;
+    let size = a.dim(axis).map_err(|e| e.renamed(op))?;
     if !(0..=size).contains(&n) {
         return Err(Error::shape(
             op,
@@ -160,8 +160,8 @@ pub(crate) fn empty_trace(
         }
     };
     let [i, j] = axes.map(first);
-    let rows = a.dim(i).map_err(|e| e.with_op(op))? - (-offset).max(0);
-    let columns = a.dim(j).map_err(|e| e.with_op(op))? - offset.max(0);
+    let rows = a.dim(i).map_err(|e| e.renamed(op))? - (-offset).max(0);
+    let columns = a.dim(j).map_err(|e| e.renamed(op))? - offset.max(0);
     if i == j || a.size() > 0 && rows.min(columns) > 0 {
         return Ok(None);
     }

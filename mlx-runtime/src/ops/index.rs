@@ -2,7 +2,6 @@
 
 use mlx_sys as sys;
 
-use super::same_lengths;
 use crate::array::build;
 use crate::{Array, Error, ErrorKind, Result};
 
@@ -14,15 +13,17 @@ pub(crate) fn check_slice(
     stop: &[i32],
     strides: &[i32],
 ) -> Result<()> {
-    same_lengths(
-        op,
-        &[
-            ("the array's shape", a.ndim()),
-            ("start", start.len()),
-            ("stop", stop.len()),
-            ("strides", strides.len()),
-        ],
-    )?;
+    let entries = [start.len(), stop.len(), strides.len()];
+    if entries != [a.ndim(); 3] {
+        let [start, stop, strides] = entries;
+        return Err(Error::shape(
+            op,
+            format!(
+                "start, stop and strides have {start}, {stop} and {strides} entries for an array of shape {:?}",
+                a.shape()
+            ),
+        ));
+    }
     if strides.contains(&0) {
         return Err(Error::invalid(op, "a stride is zero"));
     }
@@ -116,7 +117,7 @@ pub fn take(a: &Array, indices: &Array, axis: impl Into<Option<i32>>) -> Result<
     let axis = axis.into();
     let n = match axis {
         None => i32::try_from(a.size()).unwrap_or(i32::MAX),
-        Some(axis) => a.dim(axis).map_err(|e| e.with_op(OP))?,
+        Some(axis) => a.dim(axis).map_err(|e| e.renamed(OP))?,
     };
     let indices = &in_bounds(OP, indices, n)?;
     build(OP, &[a, indices], |out, s| {
@@ -141,7 +142,7 @@ macro_rules! along_axis {
         /// If the axis does not exist, or the indices are not integers of a fitting shape.
         pub fn $name(a: &Array, indices: &Array, axis: i32) -> Result<Array> {
             let op = stringify!($name);
-            let indices = &in_bounds(op, indices, a.dim(axis).map_err(|e| e.with_op(op))?)?;
+            let indices = &in_bounds(op, indices, a.dim(axis).map_err(|e| e.renamed(op))?)?;
             build(op, &[a, indices], |out, s| {
                 // SAFETY: the inputs and the stream are valid; `out` is a null destination.
                 unsafe { sys::$c(out, a.as_raw(), indices.as_raw(), axis, s) }
@@ -166,7 +167,7 @@ macro_rules! put_along_axis {
         /// If the axis does not exist, or the shapes do not fit together.
         pub fn $name(a: &Array, indices: &Array, values: &Array, axis: i32) -> Result<Array> {
             let op = stringify!($name);
-            let indices = &in_bounds(op, indices, a.dim(axis).map_err(|e| e.with_op(op))?)?;
+            let indices = &in_bounds(op, indices, a.dim(axis).map_err(|e| e.renamed(op))?)?;
             build(op, &[a, indices, values], |out, s| {
                 // SAFETY: the inputs and the stream are valid; `out` is a null destination.
                 unsafe { sys::$c(out, a.as_raw(), indices.as_raw(), values.as_raw(), axis, s) }

@@ -195,7 +195,10 @@ pub fn tile(a: &Array, reps: &[i32]) -> Result<Array> {
     if reps.iter().any(|&r| r < 0) {
         return Err(Error::invalid(
             "tile",
-            format!("negative count in {reps:?}"),
+            format!(
+                "negative count in {reps:?} for an array of shape {:?}",
+                a.shape()
+            ),
         ));
     }
     build("tile", &[a], |out, s| {
@@ -414,7 +417,7 @@ pub fn broadcast_arrays(arrays: &[&Array]) -> Result<Vec<Array>> {
 /// # Errors
 /// If the axis does not exist.
 pub fn unstack(a: &Array, axis: i32) -> Result<Vec<Array>> {
-    a.dim(axis).map_err(|e| e.with_op("unstack"))?;
+    a.dim(axis).map_err(|e| e.renamed("unstack"))?;
     many("unstack", &[a], |out, s| {
         // SAFETY: the input and the stream are valid; `out` is a null destination.
         unsafe {
@@ -448,7 +451,7 @@ pub fn split(a: &Array, num_splits: i32, axis: i32) -> Result<Vec<Array>> {
 /// # Errors
 /// If the axis does not exist, or the indices do not ascend within it.
 pub fn split_at(a: &Array, indices: &[i32], axis: i32) -> Result<Vec<Array>> {
-    let n = a.dim(axis).map_err(|e| e.with_op("split_at"))?;
+    let n = a.dim(axis).map_err(|e| e.renamed("split_at"))?;
     let ends = indices.iter().copied().chain([n]);
     if [0]
         .into_iter()

@@ -30,7 +30,10 @@ fn fits(op: &'static str, a: &Array, axis: i32, size: i32) -> Result<i32> {
         Some(n) if (0..=n).contains(&size) => Ok(n),
         Some(n) => Err(Error::shape(
             op,
-            format!("a slice of {size} from an axis of size {n}"),
+            format!(
+                "a slice of {size} from an axis of size {n} of shape {:?}",
+                a.shape()
+            ),
         )),
         None => Err(Error::shape(
             op,
@@ -145,7 +148,7 @@ pub(crate) fn start_of_slice(
     let mut last = Vec::with_capacity(axes.len());
     let mut whole = Vec::with_capacity(axes.len());
     for &axis in axes {
-        let n = a.dim(axis).map_err(|e| e.with_op(op))?;
+        let n = a.dim(axis).map_err(|e| e.renamed(op))?;
         let index = if axis < 0 {
             axis + a.ndim() as i32
         } else {

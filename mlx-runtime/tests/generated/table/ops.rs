@@ -37,10 +37,10 @@ pub const FILE: File = File {
         row("mlx_zeros_like_dtype", "zeros_like_dtype", "Zeros of the shape of `a` as `dtype`. MLX: `zeros_like` with a dtype.", "If memory is exhausted."),
         row("mlx_pad_symmetric", "pad_symmetric", "`pad_width` elements added on every side: `pad_value`, or the nearest element. MLX: `pad` with\none number. The value has no gradient, see [`crate::ops::pad`].", "If the width is negative, or the value not one number.")
             .check("crate::ops::check_pad(OP, a, pad_width, pad_value)?; let pad_value = &crate::ops::stop_gradient(pad_value)?;").types(&[("mode", "PadMode")]),
-        row("mlx_positive", "positive", "The element as it is, `[..] -> [..]`; not for bool. MLX: `positive`.", "If the dtype is bool."),
+        row("mlx_positive", "positive", "The elements as they are, `[..] -> [..]`. MLX: `positive`.", "If memory is exhausted."),
         row("mlx_searchsorted", "searchsorted", "Where each of `values` would go into the sorted sequence (its last axis), before or after equal\nones, as uint32. MLX: `searchsorted`.", SHAPES).types(&[("side", "Side")]),
         row("mlx_segmented_mm", "segmented_mm", "`a[:, from..to] @ b[from..to, :]` for each pair in `segments`,\n`[m, k], [k, n], [.., 2] -> [.., m, n]`; pairs beyond `k` are cut. MLX: `segmented_mm`.", SHAPES)
-            .check("let segments = &crate::ops::within(OP, segments, a.dim(-1).map_err(|e| e.with_op(OP))?)?;\ncrate::ops::check_inner(OP, a, b)?;\nif segments.size() == 0 {\nlet shape = [&segments.shape()[..segments.ndim().saturating_sub(1)], &[a.shape()[0], b.shape()[1]]].concat();\nreturn crate::ops::zeros(&shape, a.dtype());\n}"),
+            .check("let segments = &crate::ops::within(OP, segments, a.dim(-1).map_err(|e| e.renamed(OP))?)?;\ncrate::ops::check_inner(OP, a, b)?;\nif segments.size() == 0 {\nlet shape = [&segments.shape()[..segments.ndim().saturating_sub(1)], &[a.shape()[0], b.shape()[1]]].concat();\nreturn crate::ops::zeros(&shape, a.dtype());\n}"),
         row("mlx_trace", "trace", "The sum of the main diagonal of the first two axes, `[n, m, ..] -> [..]`. MLX: `trace`.", "If there are fewer than two axes.")
             .check("if let Some(nothing) = crate::ops::empty_trace(OP, a, 0, [0, 1], a.dtype())? {\nreturn Ok(nothing);\n}"),
         row("mlx_trace_axes", "trace_axes", "The sum of the diagonals `offset` above the main one of the matrices along two axes, as `dtype`.\nMLX: `trace`.", "If an axis does not exist, or both are the same.")

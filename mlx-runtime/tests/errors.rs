@@ -201,7 +201,7 @@ fn table() -> Vec<(&'static str, Call)> {
         bernoulli => |w| random::bernoulli(&w.x, &[2, 2], None);
         categorical => |w| random::categorical(&w.x, 5, None);
         shuffle => |w| random::shuffle(&w.x, 5, None);
-        value_and_grad => |w| first(transforms::value_and_grad(|x| Ok(vec![x[0].clone()]), &[0]).call(&[w.x.clone()]).map(|g| g.1));
+        value_and_grad => |w| first(transforms::value_and_grad(|x| Ok(vec![x[0].clone()]), &[0]).call(std::slice::from_ref(&w.x)).map(|g| g.1));
     };
     both!(all: add subtract multiply divide power remainder floor_divide maximum minimum arctan2 logaddexp
         equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor matmul inner);

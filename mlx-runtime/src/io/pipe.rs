@@ -12,6 +12,7 @@ use crate::containers::MlxString;
 use crate::error::{check, from_c, init, take_message};
 use crate::handles::c_string;
 use crate::live::{live, Kept, Live};
+use crate::transforms::closure::discard;
 use crate::{Error, ErrorKind, Result};
 
 /// What a reader or writer can do; the other half stays unused.
@@ -103,8 +104,7 @@ impl<M: Medium> State<M> {
 fn panicked(payload: Box<dyn Any + Send>) -> Error {
     let text = payload.downcast_ref::<&str>().map(|t| (*t).to_owned());
     let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-    // Its destructor might panic in turn, and this frame is below C++.
-    std::mem::forget(payload);
+    discard(payload);
     let text = text.unwrap_or_else(|| "(no message)".to_owned());
     Error::new(
         ErrorKind::Panic,
@@ -211,7 +211,7 @@ unsafe extern "C" fn free<M: Medium>(at: *mut c_void) {
     let state = unsafe { Box::from_raw(at.cast::<State<M>>()) };
     // A destructor that panics must not unwind into C++; there is nobody to tell.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(state))) {
-        std::mem::forget(payload);
+        discard(payload);
     }
 }
 

@@ -33,14 +33,25 @@ pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> c_int {
     FAILURE
 }
 
+/// Drops what a panic left. Its destructor may panic in turn, and this frame is below C++.
+pub(crate) fn discard(mut payload: Box<dyn Any + Send>) {
+    // What one destructor panics with may have another one.
+    for _ in 0..16 {
+        match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            Ok(()) => return,
+            Err(next) => payload = next,
+        }
+    }
+    std::mem::forget(payload);
+}
+
 fn panicked(payload: Box<dyn Any + Send>) -> Error {
     let text = match payload.downcast::<String>() {
         Ok(s) => *s,
         Err(payload) => match payload.downcast::<&'static str>() {
             Ok(s) => (*s).to_owned(),
             Err(payload) => {
-                // Its destructor might panic in turn, and this frame is below C++.
-                std::mem::forget(payload);
+                discard(payload);
                 "(no message)".to_owned()
             }
         },
@@ -86,7 +97,7 @@ pub(super) unsafe extern "C" fn free<F>(payload: *mut c_void) {
     let f = unsafe { taken_back::<F>(payload) };
     // A destructor that panics must not unwind into C++; there is nobody to tell.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(f))) {
-        std::mem::forget(payload);
+        discard(payload);
     }
 }
 

@@ -48,11 +48,25 @@ fn heap() -> usize {
     0
 }
 
+/// The live handles, once MLX's own threads have dropped theirs: they let go of what they read and
+/// computed a moment after others may see the result.
+fn settled() -> live::Handles {
+    let mut seen = live::handles();
+    let mut same = 0;
+    while same < 10 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        let now = live::handles();
+        same = if now == seen { same + 1 } else { 0 };
+        seen = now;
+    }
+    seen
+}
+
 impl Held {
     pub fn now() -> Self {
         stream::synchronize().unwrap();
         Self {
-            handles: live::handles(),
+            handles: settled(),
             active: memory::active().unwrap(),
             threads: threads(),
             heap: heap(),

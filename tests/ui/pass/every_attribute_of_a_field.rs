@@ -42,7 +42,7 @@ pub struct Net {
 impl Net {
     pub fn forward(&self, tokens: Tensor![B, L; i32], cache: &mut KvCache) -> Tensor![B, L, vocab] {
         let x = self.layer_norm(self.norm(self.joined(self.table(tokens))));
-        let y = x + self.down(self.up(x)) + sum(self.experts, 0);
+        let y = self.floats(x) + self.down(self.up(x)) + sum(self.experts, 0);
         let z = rearrange!("b l (h d) -> b h l d", y, d = head_dim);
         self.head(rearrange!("b h l d -> b l (h d)", self.rope(z, cache)))
     }

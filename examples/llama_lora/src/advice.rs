@@ -83,16 +83,10 @@ fn lines<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<Vec<String>>
     }
     let saved = packing_saves(&step.model()?);
     if saved > now.weights / 10 {
-        let rest = now.predicted_peak.saturating_sub(saved);
-        let fits = if rest <= now.limit {
-            ", which fits"
-        } else {
-            ""
-        };
+        // How much of it is unpacked at one time only the graph of the packed model knows.
         lines.push(format!(
-            "--bits 4 saves about {} of weights: about {}{fits}",
-            size(saved),
-            size(rest)
+            "--bits 4 takes about {} off the weights, less what a step unpacks for a while",
+            size(saved)
         ));
     }
     Ok(lines)

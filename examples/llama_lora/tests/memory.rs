@@ -92,12 +92,7 @@ fn line<'a>(message: &'a str, flag: &str) -> (&'a str, f64) {
         .lines()
         .find(|l| l.trim_start().starts_with(flag))
         .unwrap_or_else(|| panic!("{message}"));
-    let about = line
-        .split("needs ")
-        .nth(1)
-        .or(line.split(": about ").nth(1))
-        .unwrap();
-    (line, size(about))
+    (line, size(line.split("needs ").nth(1).unwrap()))
 }
 
 #[test]

@@ -206,7 +206,7 @@ impl std::fmt::Display for Stream {
 /// `mlx_stream_thread_local`.
 ///
 /// MLX keeps these streams until the process ends, on the CPU with a worker thread each
-/// (`stream_from_thread_local_stream`, mlx/stream.cpp:101): let few, long-lived threads ask.
+/// (`stream_from_thread_local_stream`, mlx/stream.cpp:100): let few, long-lived threads ask.
 ///
 /// ```
 /// use mlx_runtime::{device::Device, ops, stream, Dtype};

@@ -1,8 +1,8 @@
 //! Streams that come back.
 //!
-//! MLX never ends a stream: it stays in the list of all streams (`all_streams`, mlx/stream.cpp:38),
+//! MLX never ends a stream: it stays in the list of all streams (`all_streams`, mlx/stream.cpp:29),
 //! and on the CPU its worker, a thread of the operating system, stays with it
-//! (`Scheduler::threads_`, mlx/scheduler.h:80, which nothing erases from). One stream for each
+//! (`Scheduler::threads_`, mlx/scheduler.h:72, which nothing erases from). One stream for each
 //! scope, or for each thread that comes and goes, would be a thread lost every time. So a stream
 //! that nobody holds any more is handed out again.
 //!

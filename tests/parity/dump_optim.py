@@ -35,14 +35,18 @@ def schedule():
     return optim.join_schedules([warm, optim.cosine_decay(1e-2, 10, 1e-3)], [5])
 
 
+def both():
+    return optim.MultiOptimizer([optim.Muon(1e-2), optim.AdamW(5e-3)], [lambda name, w: w.ndim == 2])
+
+
 def run(name, opt, clip=None, bound=None, dtypes=[mx.float32] * len(SHAPES)):
     # MLX's Adafactor changes the parameters it is given in place (`+=`): hence copies, here and below.
-    params = {str(i): (a * 1).astype(d) for i, (a, d) in enumerate(zip(start, dtypes))}
+    params = {f"t{i}": (a * 1).astype(d) for i, (a, d) in enumerate(zip(start, dtypes))}
     path = {k: [] for k in params}
     norms = []
     opt.init(params)
     for t in range(STEPS):
-        g = {str(i): a[t].astype(d) for i, (a, d) in enumerate(zip(grads, dtypes))}
+        g = {f"t{i}": a[t].astype(d) for i, (a, d) in enumerate(zip(grads, dtypes))}
         if bound is not None:
             g = {k: mx.clip(a, -bound, bound) for k, a in g.items()}
         if clip is not None:
@@ -54,9 +58,10 @@ def run(name, opt, clip=None, bound=None, dtypes=[mx.float32] * len(SHAPES)):
             for k, v in params.items():
                 path[k].append(v * 1)
     for k in params:
-        out[f"{name}/params/{k}"] = mx.stack(path[k])
-        for slot, value in opt.state[k].items():
-            out[f"{name}/state/{k}/{slot}"] = value
+        i = k[1:]
+        out[f"{name}/params/{i}"] = mx.stack(path[k])
+        for slot, value in ({} if "states" in opt.state else opt.state[k]).items():
+            out[f"{name}/state/{i}/{slot}"] = value
     if norms:
         out[f"{name}/norms"] = mx.stack(norms)
 
@@ -79,6 +84,8 @@ run("adafactor_warm", optim.Adafactor(warmup_init=True, clip_threshold=0.5, deca
 run("adafactor_lr", optim.Adafactor(1e-2, relative_step=False, scale_parameter=False, beta_1=0.9, eps=(1e-20, 1e-2)))
 run("muon", optim.Muon(1e-2))
 run("muon_plain", optim.Muon(1e-2, momentum=0.9, weight_decay=0.0, nesterov=False, ns_steps=3))
+run("parts", both())
+run("parts_mixed", both(), dtypes=MIXED)
 run("sgd_bf16", optim.SGD(1e-2, momentum=0.8, nesterov=True), dtypes=HALF)
 run("adamw_bf16", optim.AdamW(1e-2, bias_correction=True), dtypes=HALF)
 run("lion_bf16", optim.Lion(1e-3, weight_decay=0.1), dtypes=HALF)

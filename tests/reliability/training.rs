@@ -8,7 +8,7 @@ use mlx_models::{llama::Llama, Config};
 use mlx_runtime::model::{add_lora, init, LoraConfig, TrainOptions, TrainStep};
 use mlx_runtime::optim::{
     all_finite, clip_grad_norm, clip_grad_value, guard, Adafactor, Adam, AdamW, Lion, Muon,
-    OptimState, Optimizer, Sgd, Shapes, Skipped,
+    OptimState, Optimizer, Parts, Sgd, Shapes, Skipped,
 };
 use mlx_runtime::random::Key;
 use mlx_runtime::transforms::{self, CompileMode};
@@ -222,6 +222,9 @@ fn optimizers() -> Vec<Box<dyn Optimizer>> {
         weight_decay: 0.1,
         ..Adafactor::default()
     };
+    let parts = Parts::new(Adam::default())
+        .with(|name, _| name.contains("lora_b"), Muon::default(), 0.5)
+        .with(|name, _| name.contains("layers.0"), Lion::default(), 0.1);
     vec![
         Box::new(sgd),
         Box::new(Adam::default()),
@@ -229,6 +232,7 @@ fn optimizers() -> Vec<Box<dyn Optimizer>> {
         Box::new(Lion::default()),
         Box::new(adafactor),
         Box::new(Muon::default()),
+        Box::new(parts),
     ]
 }
 

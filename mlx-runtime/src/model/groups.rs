@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use crate::optim::Shapes;
 use crate::{cuda, fused, ops, Array, Dtype, Error, ErrorKind, Result};
 
-/// Tensors of one dtype share a buffer, those of one shape lie side by side in it. A group is the unit of the optimiser's step, of clipping
-/// and of saving its state.
+/// Tensors of one dtype (and of one part of an optimiser that has several) share a buffer, those of one
+/// shape lie side by side in it. A group is the unit of the optimiser's step, of clipping and of saving
+/// its state.
 #[derive(Clone, Debug)]
 pub struct ParamGroups {
     groups: Vec<Group>,
@@ -20,6 +21,8 @@ pub struct ParamGroups {
 #[derive(Clone, Debug)]
 struct Group {
     dtype: Dtype,
+    /// The part of the optimiser that steps it.
+    part: usize,
     /// Places in the list of tensors, and their shapes.
     members: Vec<(usize, Vec<i32>)>,
     /// Ends of all members but the last, in elements.
@@ -32,13 +35,23 @@ impl ParamGroups {
     /// # Errors
     /// If a group has more elements than MLX can index (2^31).
     pub fn new(tensors: &[Array]) -> Result<Self> {
+        Self::of_parts(tensors, |_| 0)
+    }
+
+    /// Groups of one dtype and one part each, `part` being asked with the place of a tensor.
+    ///
+    /// # Errors
+    /// As [`ParamGroups::new`].
+    pub fn of_parts(tensors: &[Array], part: impl Fn(usize) -> usize) -> Result<Self> {
         let mut groups: Vec<Group> = Vec::new();
         for (i, t) in tensors.iter().enumerate() {
             let member = (i, t.shape().to_vec());
-            match groups.iter_mut().find(|g| g.dtype == t.dtype()) {
+            let own = |g: &&mut Group| (g.dtype, g.part) == (t.dtype(), part(i));
+            match groups.iter_mut().find(own) {
                 Some(g) => g.members.push(member),
                 None => groups.push(Group {
                     dtype: t.dtype(),
+                    part: part(i),
                     members: vec![member],
                     cuts: Vec::new(),
                 }),
@@ -84,7 +97,8 @@ impl ParamGroups {
     /// Which tensors lie in each buffer.
     pub fn shapes<'a>(&'a self) -> Shapes {
         let group = |g: &'a Group| g.members.iter().map(|(_, shape)| shape.as_slice());
-        Shapes::new(self.groups.iter().map(group))
+        let parts = self.groups.iter().map(|g| g.part).collect();
+        Shapes::new(self.groups.iter().map(group)).of_parts(parts)
     }
 
     /// The places of all tensors in the list, in the order in which they lie in the buffers.

@@ -80,7 +80,8 @@ impl<M: Model> TrainStep<M> {
                 "add LoRA adapters with `add_lora`, or make weights trainable with `unfreeze`",
             ));
         }
-        let groups = ParamGroups::new(&tensors)?;
+        let part = |i: usize| optimizer.part(&names[i], tensors[i].shape());
+        let groups = ParamGroups::of_parts(&tensors, part)?;
         let layout = layout(&names, &tensors, groups.order())?;
         let (buffers, shapes) = (groups.gather(&tensors)?, groups.shapes());
         let at = Carried {

@@ -12,7 +12,8 @@
 //! | [`Adafactor`] | a row and a column of each matrix; one value more with `beta_1` | the different shapes in each group |
 //! | [`Muon`] | one value | the different shapes in each group, and `ns_steps` |
 //!
-//! A group is all trained tensors of one dtype. [`guard`] leaves out a step whose loss or gradient is no
+//! A group is all trained tensors of one dtype; [`Parts`] gives tensors by name and shape optimisers and
+//! hyperparameters of their own, and each a group. [`guard`] leaves out a step whose loss or gradient is no
 //! finite number.
 
 mod adafactor;
@@ -23,6 +24,7 @@ mod guard;
 mod lion;
 mod muon;
 mod optimizer;
+mod parts;
 pub mod schedule;
 mod sgd;
 mod shapes;
@@ -37,6 +39,7 @@ pub use lion::Lion;
 pub use muon::Muon;
 pub use optimizer::Optimizer;
 use optimizer::Rate;
+pub use parts::Parts;
 pub use sgd::Sgd;
 pub use shapes::{Run, Shapes};
 pub(crate) use state::matching;

@@ -22,6 +22,12 @@ pub trait Optimizer: Debug + Send + Sync {
     /// The step size where none is given.
     fn learning_rate(&self) -> f32;
 
+    /// Which of its parts steps the tensor of that name and shape: tensors of one dtype and one part
+    /// make a group. Only [`super::Parts`] has more than part 0.
+    fn part(&self, _name: &str, _shape: &[i32]) -> usize {
+        0
+    }
+
     /// The state before the first step.
     ///
     /// # Errors
@@ -81,6 +87,10 @@ macro_rules! forward {
 
             fn learning_rate(&self) -> f32 {
                 (**self).learning_rate()
+            }
+
+            fn part(&self, name: &str, shape: &[i32]) -> usize {
+                (**self).part(name, shape)
             }
 
             fn init_buffers(&self, shapes: &Shapes, buffers: &[Array]) -> Result<OptimState> {

@@ -9,7 +9,11 @@ use crate::{Array, Error, Result};
 /// Muon) takes a run as one array `[count, shape...]`: the kernels of a step then depend on how many
 /// different shapes there are, and not on how many tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shapes(Vec<Vec<Run>>);
+pub struct Shapes {
+    buffers: Vec<Vec<Run>>,
+    /// Which part of a [`super::Parts`] steps each buffer.
+    parts: Vec<usize>,
+}
 
 /// Tensors of one shape, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +52,49 @@ impl Shapes {
             }
             runs
         };
-        Shapes(buffers.into_iter().map(runs).collect())
+        let buffers: Vec<Vec<Run>> = buffers.into_iter().map(runs).collect();
+        Shapes {
+            parts: vec![0; buffers.len()],
+            buffers,
+        }
+    }
+
+    /// The same with the part of the optimiser that steps each buffer, as [`super::Optimizer::part`]
+    /// says it of the tensors in it. Without it, that is part 0.
+    ///
+    /// # Errors
+    /// If there are not as many numbers as buffers.
+    pub fn with_parts(self, parts: Vec<usize>) -> Result<Self> {
+        if parts.len() != self.buffers.len() {
+            let text = format!("{} parts for {} buffers", parts.len(), self.buffers.len());
+            return Err(Error::invalid("Shapes::with_parts", text));
+        }
+        Ok(self.of_parts(parts))
+    }
+
+    /// As [`Shapes::with_parts`], where there are as many numbers as buffers.
+    pub(crate) fn of_parts(self, parts: Vec<usize>) -> Self {
+        Shapes { parts, ..self }
+    }
+
+    /// The part that steps each buffer.
+    pub fn parts(&self) -> &[usize] {
+        &self.parts
+    }
+
+    /// The buffers of one part, for an optimiser without parts.
+    pub(super) fn of_part(&self, part: usize) -> Self {
+        let buffers: Vec<Vec<Run>> = self
+            .buffers
+            .iter()
+            .zip(&self.parts)
+            .filter(|(_, p)| **p == part)
+            .map(|(runs, _)| runs.clone())
+            .collect();
+        Shapes {
+            parts: vec![0; buffers.len()],
+            buffers,
+        }
     }
 
     /// Each array is a buffer with one tensor, in its own shape.
@@ -58,12 +104,12 @@ impl Shapes {
 
     /// The runs of each buffer.
     pub fn buffers(&self) -> &[Vec<Run>] {
-        &self.0
+        &self.buffers
     }
 
     /// Each run of buffer `i` as one array `[count, shape..]`, views of the buffer.
     pub(super) fn split(&self, i: usize, buffer: &Array) -> Result<Vec<Array>> {
-        let Some(runs) = self.0.get(i) else {
+        let Some(runs) = self.buffers.get(i) else {
             return Err(Error::invalid("Shapes::split", format!("no buffer {i}")));
         };
         let whole = |run: &Run| [&[run.count], run.shape.as_slice()].concat();
@@ -99,11 +145,12 @@ impl Shapes {
 
     /// Whether the buffers hold as many elements as these tensors.
     pub(super) fn check(&self, op: &'static str, buffers: &[Array]) -> Result<()> {
-        if self.0.len() != buffers.len() {
-            let text = format!("{} buffers and shapes of {}", buffers.len(), self.0.len());
+        if self.buffers.len() != buffers.len() {
+            let of = self.buffers.len();
+            let text = format!("{} buffers and shapes of {of}", buffers.len());
             return Err(Error::invalid(op, text));
         }
-        for (i, (runs, buffer)) in self.0.iter().zip(buffers).enumerate() {
+        for (i, (runs, buffer)) in self.buffers.iter().zip(buffers).enumerate() {
             let all: i64 = runs.iter().map(Run::elements).sum();
             if usize::try_from(all) != Ok(buffer.size()) {
                 let text = format!("buffer {i} is {buffer:?}, its tensors have {all} elements");

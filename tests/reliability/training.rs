@@ -281,10 +281,12 @@ fn another_optimisers_state_is_refused() {
         assert_eq!(result.is_ok(), name == "adam", "{name}");
         if let Err(error) = result {
             assert_eq!(error.kind(), ErrorKind::Format);
-            assert!(
-                error.to_string().contains(&format!("optim.{name}.")),
-                "{error}"
-            );
+            // Parts have other groups; that is seen first.
+            let what = match name {
+                "parts" => "param.0".to_owned(),
+                _ => format!("optim.{name}."),
+            };
+            assert!(error.to_string().contains(&what), "{error}");
             assert_eq!(values(&other), before);
         }
     }

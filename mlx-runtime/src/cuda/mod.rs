@@ -7,6 +7,7 @@
 
 mod adapters;
 mod cross_entropy;
+mod dequantize;
 mod gated;
 mod gather;
 mod heads;
@@ -15,6 +16,7 @@ mod norm;
 
 pub(crate) use adapters::{side_by_side, Adapter, SideBySide};
 pub(crate) use cross_entropy::cross_entropy;
+pub(crate) use dequantize::dequantize;
 pub(crate) use gated::gated;
 pub(crate) use gather::gather;
 pub(crate) use heads::{split_heads, Heads};

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use crate::device::{self, DeviceType};
 use crate::ops::packed::{self, Quantization};
-use crate::{ops, transforms, Array, Dtype, Result};
+use crate::{cuda, ops, transforms, Array, Dtype, Result};
 
 /// A packed matrix `[out, in]`.
 #[derive(Clone)]
@@ -53,6 +53,13 @@ impl Packed {
         let mut parts = self.parts.clone();
         if let Some(a) = after {
             parts.weight = transforms::depends(&[&parts.weight], &[a])?.swap_remove(0);
+        }
+        if let (Quantization::Affine { group_size, bits }, Some(biases)) = (self.how, &parts.biases)
+        {
+            let all = [&parts.weight, &parts.scales, biases];
+            if let Some(w) = cuda::dequantize(all, group_size, bits, dtype) {
+                return w;
+            }
         }
         // The scales of an affine weight are in the dtype of the activations; those of the others
         // say nothing of it.

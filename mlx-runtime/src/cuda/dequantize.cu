@@ -1,0 +1,20 @@
+// Packed values of BITS bits, each group of GROUP with a scale and a bias: scale * value + bias.
+// One thread for each packed word.
+constexpr int VALUES = 32 / BITS;
+constexpr int BYTES = VALUES * sizeof(T);
+struct alignas(BYTES < 16 ? BYTES : 16) Out {
+  T v[VALUES];
+};
+const long word = long(blockIdx.x) * blockDim.x + threadIdx.x;
+if (word < long(w_shape[0]) * w_shape[1]) {
+  const long group = word * VALUES / GROUP;
+  const float scale = f32(scales[group]);
+  const float bias = f32(biases[group]);
+  const uint32_t packed = w[word];
+  Out out;
+#pragma unroll
+  for (int j = 0; j < VALUES; ++j) {
+    out.v[j] = T(scale * float(packed >> (BITS * j) & ((1u << BITS) - 1)) + bias);
+  }
+  *reinterpret_cast<Out*>(y + word * VALUES) = out;
+}

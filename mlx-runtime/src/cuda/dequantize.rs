@@ -1,0 +1,38 @@
+//! Packed matrices unpacked.
+
+use super::launch::{pieces, Kernel};
+use crate::{Array, Dtype, Result};
+
+const DEQUANTIZE: Kernel = Kernel {
+    name: "dequantize",
+    inputs: &["w", "scales", "biases"],
+    outputs: &["y"],
+    header: &[],
+    body: include_str!("dequantize.cu"),
+};
+
+/// MLX's affine quantisation of a matrix, `w [out, in * bits / 32]`, `scales` and `biases`
+/// `[out, in / group_size]` -> `[out, in]` in `dtype`; there is no gradient. `None` unless `bits` is
+/// 2, 4 or 8.
+pub(crate) fn dequantize(
+    [w, scales, biases]: [&Array; 3],
+    group_size: i32,
+    bits: i32,
+    dtype: Dtype,
+) -> Option<Result<Array>> {
+    let [rows, words] = *w.shape() else {
+        return None;
+    };
+    let float = matches!(dtype, Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
+    let fits = matches!(bits, 2 | 4 | 8) && float && group_size % (32 / bits) == 0 && w.size() > 0;
+    if !fits || !super::available(scales) {
+        return None;
+    }
+    let call = pieces(w.size())
+        .template_dtype("T", dtype)
+        .template_int("BITS", bits)
+        .template_int("GROUP", group_size)
+        .output(&[rows, words.checked_mul(32 / bits)?], dtype);
+    let out = DEQUANTIZE.launch(&[w, scales, biases], &call);
+    Some(out.map(|mut out| out.swap_remove(0)))
+}

@@ -50,7 +50,7 @@ both! {
     nn::RopeScaling,
     ops::Conv, ops::Indexing, ops::PadMode, ops::Side, KernelCall, ops::fast::CudaKernelBuilder,
     ops::fast::MetalKernelBuilder,
-    optim::Adafactor, optim::Adam, optim::AdamW, optim::Lion, optim::Muon, optim::Run, optim::Sgd,
+    optim::Adafactor, optim::Adam, optim::AdamW, optim::Lion, optim::Muon, optim::Parts, optim::Run, optim::Sgd,
     optim::Shapes, optim::Skipped, optim::schedule::Schedule,
     runtime::Backend, runtime::Builder, runtime::Chosen, runtime::Gpu, runtime::Limit, runtime::Machine,
     runtime::Report,

@@ -31,6 +31,7 @@ pub(crate) fn available(x: &Array) -> bool {
     let float = matches!(x.dtype(), Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
     float
         && on_cuda()
+        && countable(x)
         && !fused::is_off()
         && !transforms::is_vectorising()
         && stream::kind().is_ok_and(|kind| kind == DeviceType::Gpu)
@@ -40,6 +41,11 @@ pub(crate) fn available(x: &Array) -> bool {
 fn on_cuda() -> bool {
     static ON: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *ON.get_or_init(|| backend::cuda::is_available().unwrap_or(false))
+}
+
+/// Whether a kernel can have a thread for each value: launches count with 32 bits.
+fn countable(x: &Array) -> bool {
+    i32::try_from(x.size()).is_ok()
 }
 
 /// How many values of a type a thread reads at once.

@@ -1,8 +1,8 @@
 //! Trainable tensors gathered in flat buffers, so that one update of the optimiser is a handful of
 //! operations however many layers there are.
 //!
-//! Per group an update queues one copy of all gradients into a buffer (on a GPU one for each), the
-//! optimiser's arithmetic on whole buffers, and views of the result for each tensor.
+//! Per group an update queues one copy of all gradients into a buffer (on CUDA one for each 128
+//! tensors, on Metal one for each tensor), the optimiser's arithmetic on whole buffers, and views of the result for each tensor.
 
 use std::collections::HashMap;
 

@@ -4,6 +4,7 @@
 #![allow(missing_docs)]
 
 mod adapter;
+mod device;
 mod dump;
 mod formula;
 mod smol;

@@ -4,7 +4,9 @@
 //! over the flat buffers of parameter groups.
 
 use std::collections::HashMap;
+use std::path::Path;
 
+use mlx_runtime::device::{default_device, DeviceType};
 use mlx_runtime::model::ParamGroups;
 use mlx_runtime::optim::schedule::Schedule;
 use mlx_runtime::optim::{
@@ -20,7 +22,10 @@ struct Oracle(HashMap<String, Array>);
 
 impl Oracle {
     fn load() -> Self {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/parity/optim.safetensors");
+        // At run time first: the test may run on another machine than the one that built it.
+        let package = std::env::var("CARGO_MANIFEST_DIR");
+        let package = package.as_deref().unwrap_or(env!("CARGO_MANIFEST_DIR"));
+        let path = Path::new(package).join("parity/optim.safetensors");
         Self(io::load_safetensors(path).unwrap().0)
     }
 
@@ -47,7 +52,10 @@ fn floats(a: &Array) -> Vec<f32> {
 }
 
 fn tolerance(dtype: Dtype) -> f32 {
+    let gpu = default_device().unwrap().kind() == DeviceType::Gpu;
     match dtype {
+        // The dump is of MLX's CPU.
+        Dtype::Float32 if gpu => 1e-3,
         Dtype::Float32 => 1e-6,
         // Two units in the last place of bfloat16.
         _ => 1.6e-2,

@@ -14,7 +14,16 @@ use serde_json::Value;
 use crate::dump::{close, Dump};
 use crate::formula;
 
-/// Both ways to compute: the CPU's own operations, and compositions of MLX's.
+/// Every dump.
+pub const ALL: [&str; 5] = [
+    "plain",
+    "traditional_tied",
+    "llama3",
+    "attention_bias",
+    "odd",
+];
+
+/// Both ways to compute: the device's own operations, and compositions of MLX's.
 fn both_ways(check: impl Fn(&str)) {
     check("fused");
     fused::without(|| check("composed"));
@@ -64,7 +73,7 @@ pub fn batch(dump: &Dump, tokens: &str) -> [Array; 3] {
     [part(0, width), part(1, width + 1), weights]
 }
 
-fn lora_of(dump: &Dump) -> LoraConfig {
+pub fn lora_of(dump: &Dump) -> LoraConfig {
     LoraConfig {
         rank: dump.facts["rank"].as_u64().unwrap() as usize,
         scale: dump.facts["scale"].as_f64().unwrap() as f32,
@@ -73,7 +82,7 @@ fn lora_of(dump: &Dump) -> LoraConfig {
     }
 }
 
-fn logits(llama: &Llama, tokens: &Array) -> Vec<f32> {
+pub fn logits(llama: &Llama, tokens: &Array) -> Vec<f32> {
     let y = llama.forward(tokens, &mut KvCache::off()).unwrap();
     let y = ops::astype(&y, Dtype::Float32).unwrap();
     y.to_vec().unwrap()
@@ -212,13 +221,7 @@ fn odd_sizes_linear_scaling_and_biases_in_the_mlp() {
 /// Half precision has its own paths; 8 bits of precision are what can be asked of them.
 #[test]
 fn bfloat16_is_near() {
-    for name in [
-        "plain",
-        "traditional_tied",
-        "llama3",
-        "attention_bias",
-        "odd",
-    ] {
+    for name in ALL {
         let dump = Dump::open(&format!("tiny_{name}"));
         let mut llama = llama(config(&dump.facts), Dtype::Bfloat16);
         let [tokens, targets, weights] = batch(&dump, "tokens");

@@ -132,9 +132,12 @@ fn an_update_does_not_grow_with_the_layers() {
             }
             let [few, many] = grouped;
             let added = many[0] - few[0];
-            // Two views for each tensor (a slice, in its shape) are all that grows, and no kernels.
-            assert!(many[1] - few[1] <= 2 * added, "{name}: {many:?}");
-            if device::default_device().unwrap().kind() == device::DeviceType::Cpu {
+            let cpu = device::default_device().unwrap().kind() == device::DeviceType::Cpu;
+            // Two views for each tensor (a slice, in its shape) are all that grows, and no kernels. A
+            // kernel of a GPU gathers 128 tensors; the parts of more are joined.
+            let parts = if cpu { 0 } else { 4 };
+            assert!(many[1] - few[1] <= 2 * added + parts, "{name}: {many:?}");
+            if cpu {
                 let shapes: HashSet<Vec<i32>> = tensors(4, lora)
                     .unwrap()
                     .iter()

@@ -6,13 +6,13 @@ mod common;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use common::{close, gradients, Dump};
+use common::{close, gradients, on_gpu, Dump};
 use mlx_models::llama::Llama;
 use mlx_models::{CausalLm, Config};
 use mlx_runtime::model::{self, add_lora, LoadOptions, LoraConfig, Model, Quantization};
 use mlx_runtime::nn::KvCache;
 use mlx_runtime::random::Key;
-use mlx_runtime::{Array, Dtype};
+use mlx_runtime::{ops, Array, Dtype};
 
 const MODES: [(&str, Quantization); 9] = [
     ("affine2", affine(32, 2)),
@@ -58,8 +58,18 @@ fn a_model_packed_at_load_computes_what_mlx_lm_computes() {
         let model = packed(&dump, how);
         let theirs = dump.array(&format!("{name}.logits"));
         close(name, &logits(&dump, &model), theirs, 1e-5);
-        let kept = mlx_runtime::__private::keep_quantized(|| logits(&dump, &model));
-        close(&format!("{name}, kept packed"), &kept, theirs, 1e-5);
+        // From 8 rows on MLX's CUDA backend compiles a packed product for half a minute, and nothing here
+        // uses it there: the first 3 tokens of both rows.
+        let first = |a: &Array| match on_gpu() {
+            true => ops::slice(a, &[0, 0], &[2, 3], &[1, 1]).unwrap(),
+            false => a.clone(),
+        };
+        let few = first(dump.array("tokens"));
+        let kept = mlx_runtime::__private::keep_quantized(|| {
+            model.logits(&few, &mut KvCache::off()).unwrap()
+        });
+        let theirs = ops::slice(theirs, &[0; 3], &[2, few.shape()[1], i32::MAX], &[1; 3]).unwrap();
+        close(&format!("{name}, kept packed"), &kept, &theirs, 1e-5);
     }
 }
 

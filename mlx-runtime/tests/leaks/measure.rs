@@ -1,5 +1,6 @@
 //! What a process holds.
 
+use mlx_runtime::device::{default_device, DeviceType};
 use mlx_runtime::{live, memory, stream};
 
 /// Everything that must be as it was.
@@ -86,7 +87,8 @@ impl Held {
         assert_eq!(self.handles, before.handles, "handles after {n} {what}");
         assert_eq!(self.active, before.active, "active memory after {n} {what}");
         assert_eq!(self.threads, before.threads, "threads after {n} {what}");
-        if divisor() > 1 {
+        // A GPU's driver keeps memory and recorded kernels of its own.
+        if divisor() > 1 || default_device().unwrap().kind() == DeviceType::Gpu {
             return;
         }
         // The smallest handle is 16 bytes in a block of 32; allocators keep a little for each

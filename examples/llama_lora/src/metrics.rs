@@ -36,6 +36,9 @@ pub struct TrainReport {
     pub trained_tokens: u64,
     /// Largest use of memory so far, in GB.
     pub peak_memory: f64,
+    /// Use of memory at the time of the report, in GB; the next step may already run.
+    #[serde(default)]
+    pub active_memory: f64,
     /// The share of time in which the GPU works, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_utilization: Option<f64>,

@@ -30,6 +30,8 @@ pub struct Reading {
     pub means: Means,
     /// Largest use of memory so far, in bytes.
     pub peak: usize,
+    /// Use of memory now, in bytes.
+    pub active: usize,
     /// The share of time in which the GPU works, where that is known.
     pub gpu_utilization: Option<f64>,
 }
@@ -106,6 +108,7 @@ impl Window {
                 targets_per_second: rates.tokens_per_second,
             },
             peak: sample.peak,
+            active: sample.active,
             gpu_utilization: sample.gpu.and_then(|g| g.utilization),
         })
     }

@@ -339,6 +339,7 @@ impl Run<'_> {
             tokens_per_second: means.targets_per_second,
             trained_tokens: self.targets,
             peak_memory: now.peak as f64 / 1e9,
+            active_memory: now.active as f64 / 1e9,
             gpu_utilization: now.gpu_utilization,
         };
         self.progress.train(&report);

@@ -1,0 +1,88 @@
+"""Whether a long run on rows of mixed lengths holds its memory: `llama_lora train` on a model of random weights.
+
+    cargo build --release -p llama_lora
+    python examples/llama_lora/bench/steady.py --model llama-3.2-1b
+
+Writes rows of 2 to `--longest` characters (a token each for such a model), trains on them for `--iters` steps and shows the
+memory that each report names. The exit code is 1 if the run fails, a loss is no number, or memory in use or the
+most so far is more by `--allowed` than in the first quarter.
+"""
+import argparse
+import json
+import math
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+LETTERS = "abcdefghijklmnopqrstuvwxyz      "
+
+
+def rows(n, longest, seed):
+    """Many short rows and few long ones."""
+    draw = random.Random(seed)
+    for _ in range(n):
+        length = 2 + int(draw.random() ** 2 * (longest - 2))
+        yield json.dumps({"text": "".join(draw.choices(LETTERS, k=length))}) + "\n"
+
+
+def train(a, folder):
+    """The exit code, and what was reported of training."""
+    for name, n in (("train", a.rows), ("valid", 16)):
+        (folder / f"{name}.jsonl").write_text("".join(rows(n, a.longest, f"{a.seed} {name}")))
+    every = max(a.iters // a.reports, 1)
+    command = [a.binary, "train", "--model", f"synth:{a.model}", "--data", folder, "--adapter-path", folder / "adapter"]
+    # The special tokens of a row are not among its characters.
+    command += ["--iters", a.iters, "--batch-size", a.batch_size, "--max-seq-length", a.longest + 8, "--num-layers", -1]
+    command += ["--length-buckets", a.buckets, "--steps-per-report", every, "--steps-per-eval", a.iters, "--val-batches", 1]
+    # A step that is saved is waited for: what is in use at its report is what stays.
+    command += ["--save-every", every, "--seed", a.seed, *a.train]
+    code = subprocess.run([str(x) for x in command], timeout=a.timeout).returncode
+    metrics = folder / "adapter/metrics.jsonl"
+    lines = metrics.read_text().splitlines() if metrics.exists() else []
+    return code, [r for r in map(json.loads, lines) if "train_loss" in r]
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--binary", default=HERE.parents[2] / "target/release/llama_lora")
+    p.add_argument("--model", default="llama-3.2-1b", help="a name of configs/, or a config.json")
+    p.add_argument("--iters", type=int, default=1000)
+    p.add_argument("--batch-size", type=int, default=4)
+    p.add_argument("--longest", type=int, default=1024, help="characters of the longest row")
+    p.add_argument("--rows", type=int, default=400)
+    p.add_argument("--buckets", type=int, default=8, help="most different widths of batches")
+    p.add_argument("--reports", type=int, default=40, help="reports in all")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--allowed", type=float, default=0.02, help="the share that memory may grow after a quarter of the steps")
+    p.add_argument("--timeout", type=float, default=3600, help="seconds that the run may take")
+    p.add_argument("--train", action="append", default=[], metavar="ARGUMENT", help="one more argument of llama_lora train, as --train=--bits=4")
+    a = p.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        code, reports = train(a, pathlib.Path(folder))
+    print("| steps | loss | tokens/s | steps/s | GB in use | most GB | busy |")
+    print("|" + "---:|" * 7)
+    for r in reports:
+        busy = f"{r['gpu_utilization']:.0%}" if r.get("gpu_utilization") is not None else "-"
+        numbers = f"{r['train_loss']:.3f} | {r['tokens_per_second']:.0f} | {r['iterations_per_second']:.2f}"
+        print(f"| {r['iteration']} | {numbers} | {r['active_memory']:.3f} | {r['peak_memory']:.3f} | {busy} |")
+    early = [r for r in reports if r["iteration"] <= a.iters / 4]
+    late = [r for r in reports if r["iteration"] > a.iters / 4]
+    if code or not early or not late:
+        print(f"the run ended with exit code {code} after {len(reports)} reports")
+        return 1
+    if not all(math.isfinite(r["train_loss"]) for r in reports):
+        print("a loss is no number")
+        return 1
+    wrong = False
+    for title, what in (("in use", "active_memory"), ("most", "peak_memory")):
+        before, after = (max(r[what] for r in part) for part in (early, late))
+        wrong = wrong or after > before * (1 + a.allowed)
+        print(f"{title}: {before:.3f} GB in the first quarter, {after:.3f} GB later: {after / before - 1:+.2%}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,7 @@
 //! Between arrays and host memory.
 
 use std::ffi::c_void;
+use std::sync::OnceLock;
 
 use half::{bf16, f16};
 use mlx_sys as sys;
@@ -8,7 +9,8 @@ use mlx_sys as sys;
 use super::{ready, Array};
 use crate::error::{check, from_c};
 use crate::live::Kept;
-use crate::{Dtype, Element, Error, ErrorKind, Result};
+use crate::lock::graph_lock;
+use crate::{stream, Dtype, Element, Error, ErrorKind, Result};
 
 /// Checks that `shape` is one MLX can hold and describes `len` elements.
 fn check_shape(op: &'static str, len: usize, shape: &[i32]) -> Result<()> {
@@ -254,6 +256,11 @@ impl Array {
             )
             .with_hint("use `to_vec`, or `ops::contiguous` first"));
         }
+        let lock = moved_by_readers().then(graph_lock);
+        if lock.is_some() && self.nbytes() > ON_BOTH_SIDES {
+            // What this thread has queued may read the elements where they were.
+            stream::synchronize()?;
+        }
         // SAFETY: the handle is valid and evaluated. Every getter of this family returns the same
         // address.
         let bytes = unsafe { sys::mlx_array_data_uint8(self.as_raw()) };
@@ -291,6 +298,17 @@ impl Array {
         // SAFETY: the dtype is `T`'s, so these are `size` aligned and valid elements.
         Ok(unsafe { std::slice::from_raw_parts(elements, self.size()) })
     }
+}
+
+/// Bytes of an array that MLX's CUDA backend makes where the host reaches it (`small_block_size`).
+const ON_BOTH_SIDES: usize = 8;
+
+/// Whether the first to read an array moves it to memory that the host reaches, as MLX's CUDA backend
+/// does (`Buffer::raw_ptr`, mlx/backend/cuda/allocator.cpp) without a lock of its own: another reader, or
+/// an evaluation that starts meanwhile, would have the address from before.
+fn moved_by_readers() -> bool {
+    static YES: OnceLock<bool> = OnceLock::new();
+    *YES.get_or_init(|| crate::backend::cuda::is_available().unwrap_or(false))
 }
 
 /// # Safety

@@ -73,6 +73,8 @@ const KNOWN: &[(&str, ErrorKind, &str)] = &[
     ("without gpu backend", ErrorKind::Device, "this build of MLX has no GPU backend; use `Device::cpu()`"),
     ("GPU backend is not available", ErrorKind::Device, "this build of MLX has no GPU backend; use `Device::cpu()`"),
     ("has no GPU implementation", ErrorKind::Device, "run this operation on the CPU: `stream::with` a stream of `Device::cpu()`"),
+    ("has no CUDA implementation", ErrorKind::Device, "run this operation on the CPU: `stream::with` a stream of `Device::cpu()`"),
+    ("not yet supported on the GPU", ErrorKind::Device, "run this operation on the CPU: `stream::with` a stream of `Device::cpu()`"),
     ("has no CPU implementation", ErrorKind::Device, "run this operation on a GPU"),
     ("Failed to compile kernel", ErrorKind::Mlx, "the compiler's message is about the kernel's source"),
     ("not supported on the GPU", ErrorKind::Dtype, "use float32, or `Device::cpu()`"),
@@ -158,6 +160,19 @@ mod tests {
             let (kind, hint) = classify(&format!("[METAL] Command buffer execution failed: {text}."));
             assert_eq!(kind, DeviceLost, "{text}");
             assert!(hint.is_some_and(|h| h.contains("again")), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_a_cpu_does() {
+        for text in [
+            "[linalg::inv] This op is not yet supported on the GPU. Explicitly pass a CPU stream to run it.",
+            "Eigh has no CUDA implementation.",
+            "Eigh has no GPU implementation.",
+        ] {
+            let (kind, hint) = classify(text);
+            assert_eq!(kind, Device, "{text}");
+            assert!(hint.is_some_and(|h| h.contains("stream::with")), "{text}");
         }
     }
 

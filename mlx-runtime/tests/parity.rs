@@ -77,8 +77,8 @@ fn needs_the_cpu(e: &Error) -> bool {
         "not supported on the GPU",
         "has no CUDA implementation",
         "has no GPU implementation",
-        "Can not do unary op",
-        "Can not do binary op",
+        "Can not do",
+        "Unsupported dtype in CublasGemm",
         "No implementation for",
     ];
     words.iter().any(|w| text.contains(w))

@@ -15,10 +15,12 @@ use mlx_runtime::{fused, ops, Array, Dtype};
 use crate::dump::{close, near, Dump};
 use crate::tiny::adapt;
 
-/// In float32, as the dumps are; a GPU would else compute in the checkpoint's dtype.
+/// In float32 from the beginning, as the dumps are: a GPU would else keep the matrices packed, with scales in float16,
+/// and compute in the checkpoint's dtype.
 fn open() -> Session<Llama> {
     let loading = Loading {
         dtype: Some(Dtype::Float32),
+        unpack: true,
         ..Loading::default()
     };
     let checkpoint = checkpoint::open(DEFAULT_MODEL).unwrap();

@@ -36,6 +36,8 @@ pub struct Loading {
     pub packing: Option<Packing>,
     /// What it computes in; otherwise float32 on a CPU, and what the checkpoint holds on a GPU.
     pub dtype: Option<Dtype>,
+    /// Whether what the checkpoint holds packed is unpacked on a GPU, too, as it is on a CPU.
+    pub unpack: bool,
 }
 
 impl<M: CausalLm> Session<M> {
@@ -79,7 +81,7 @@ impl<M: CausalLm> Session<M> {
         let mut options = LoadOptions::new(dtype);
         options.names = names;
         // Who asks for packed weights keeps those that are.
-        options.unpack = cpu && loading.packing.is_none();
+        options.unpack = (cpu || loading.unpack) && loading.packing.is_none();
         options.quantize = loading.packing.map(Into::into);
         let model = model::load::<M>(&config, weights.into(), &options).with_context(|| {
             let family = config.family.model_type();

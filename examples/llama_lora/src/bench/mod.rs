@@ -56,6 +56,7 @@ impl Visitor for Bench<'_> {
         let loading = Loading {
             packing: Packing::of(&args.packing)?,
             dtype: args.dtype,
+            ..Loading::default()
         };
         memory::reset_peak()?;
         let started = Instant::now();

@@ -36,6 +36,7 @@ pub fn run(args: &SynthArgs) -> Result<()> {
             let loading = Loading {
                 packing,
                 dtype: Some(recipe.dtype()),
+                ..Loading::default()
             };
             let family = recipe.config.family;
             let (bytes, tensors) = mlx_models::dispatch(family, Make(recipe, args, loading))?;

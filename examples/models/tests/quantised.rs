@@ -69,7 +69,9 @@ fn a_model_packed_at_load_computes_what_mlx_lm_computes() {
             model.logits(&few, &mut KvCache::off()).unwrap()
         });
         let theirs = ops::slice(theirs, &[0; 3], &[2, few.shape()[1], i32::MAX], &[1; 3]).unwrap();
-        close(&format!("{name}, kept packed"), &kept, &theirs, 1e-5);
+        // A Hopper GPU multiplies packed rows of one group in TF32, whatever the environment says.
+        let limit = if on_gpu() { 5e-3 } else { 1e-5 };
+        close(&format!("{name}, kept packed"), &kept, &theirs, limit);
     }
 }
 

@@ -52,7 +52,7 @@ def main():
     p.add_argument("--iters", type=int, default=1000)
     p.add_argument("--batch-size", type=int, default=4)
     p.add_argument("--longest", type=int, default=1024, help="characters of the longest row")
-    p.add_argument("--rows", type=int, default=400)
+    p.add_argument("--rows", type=int, help="rows to draw batches from (so many that the first quarter sees each twice)")
     p.add_argument("--buckets", type=int, default=8, help="most different widths of batches")
     p.add_argument("--reports", type=int, default=40, help="reports in all")
     p.add_argument("--seed", type=int, default=0)
@@ -60,6 +60,7 @@ def main():
     p.add_argument("--timeout", type=float, default=3600, help="seconds that the run may take")
     p.add_argument("--train", action="append", default=[], metavar="ARGUMENT", help="one more argument of llama_lora train, as --train=--bits=4")
     a = p.parse_args()
+    a.rows = a.rows or max(a.iters * a.batch_size // 8, a.batch_size)
     with tempfile.TemporaryDirectory() as folder:
         code, reports = train(a, pathlib.Path(folder))
     print("| steps | loss | tokens/s | steps/s | GB in use | most GB | busy |")

@@ -3,6 +3,7 @@
 #define MLX_RS_EXTRAS_H
 
 #include "fused/mlx_rs_fused.h"
+#include "mlx_rs_cuda.h"
 #include "mlx_rs_replay.h"
 
 #ifdef __cplusplus

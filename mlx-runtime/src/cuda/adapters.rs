@@ -77,7 +77,7 @@ impl SideBySide {
             body: &self.there,
         };
         let call = pieces(self.values())
-            .template_dtype("T", self.dtype)
+            .dtype("T", self.dtype)
             .output(&[self.input, self.rank()], self.dtype)
             .output(&[self.rank(), self.out], self.dtype);
         let mut out = kernel.launch(&adapters.iter().collect::<Vec<_>>(), &call)?;
@@ -104,7 +104,7 @@ impl SideBySide {
         }
         // The outputs' types are their template arguments.
         for (i, a) in self.all.iter().enumerate() {
-            call = call.template_dtype(&format!("T{i}"), a.dtype);
+            call = call.dtype(&format!("T{i}"), a.dtype);
         }
         kernel.launch(&[da, db], &call)
     }

@@ -1,6 +1,37 @@
-// What all kernels share. A pack is 16 bytes, what a thread reads at once.
+// What all kernels share; no header is needed. A pack is 16 bytes, what a thread reads at once.
 
-namespace mlx::core::cu {
+#define INFINITY __int_as_float(0x7f800000)
+#define NAN __int_as_float(0x7fc00000)
+
+// Half floats: numbers are rounded to the nearest on the way in.
+struct bfloat16 {
+  unsigned short bits;
+  bfloat16() = default;
+  __device__ __forceinline__ explicit bfloat16(float x) {
+#if __CUDA_ARCH__ >= 800
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+#else
+    const unsigned all = __float_as_uint(x);
+    bits = isnan(x) ? 0x7fff : (all + 0x7fff + (all >> 16 & 1)) >> 16;
+#endif
+  }
+  __device__ __forceinline__ explicit operator float() const {
+    return __uint_as_float(unsigned(bits) << 16);
+  }
+};
+
+struct float16 {
+  unsigned short bits;
+  float16() = default;
+  __device__ __forceinline__ explicit float16(float x) {
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+  }
+  __device__ __forceinline__ explicit operator float() const {
+    float x;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));
+    return x;
+  }
+};
 
 template <typename T>
 struct alignas(16) Pack {
@@ -60,5 +91,3 @@ __device__ __forceinline__ float block_sum(float x) {
   __syncthreads();
   return x;
 }
-
-} // namespace mlx::core::cu

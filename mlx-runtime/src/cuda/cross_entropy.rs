@@ -30,9 +30,9 @@ pub(crate) fn cross_entropy(
     let (n, size) = (z.dim(0)?, z.dim(1)?);
     let targets = ops::astype(targets, Dtype::Int32)?;
     let call = rows(n, THREADS)
-        .template_dtype("T", z.dtype())
-        .template_int("V", size)
-        .template_int("THREADS", THREADS)
+        .dtype("T", z.dtype())
+        .constant("V", size)
+        .constant("THREADS", THREADS)
         .output(&[n], Dtype::Float32);
     if !gradient {
         let mut out = LOSSES.launch(&[z, &targets], &call)?;

@@ -6,11 +6,11 @@ struct alignas(BYTES < 16 ? BYTES : 16) Out {
   T v[VALUES];
 };
 const long word = long(blockIdx.x) * blockDim.x + threadIdx.x;
-if (word < long(w_shape[0]) * w_shape[1]) {
+if (word < words) {
   const long group = word * VALUES / GROUP;
   const float scale = f32(scales[group]);
   const float bias = f32(biases[group]);
-  const uint32_t packed = w[word];
+  const unsigned packed = w[word];
   Out out;
 #pragma unroll
   for (int j = 0; j < VALUES; ++j) {

@@ -29,9 +29,10 @@ pub(crate) fn dequantize(
         return None;
     }
     let call = pieces(w.size())
-        .template_dtype("T", dtype)
-        .template_int("BITS", bits)
-        .template_int("GROUP", group_size)
+        .dtype("T", dtype)
+        .constant("BITS", bits)
+        .constant("GROUP", group_size)
+        .number("words", rows.saturating_mul(words))
         .output(&[rows, words.checked_mul(32 / bits)?], dtype);
     let out = DEQUANTIZE.launch(&[w, scales, biases], &call);
     Some(out.map(|mut out| out.swap_remove(0)))

@@ -1,7 +1,7 @@
 // act(gate) * up of rows [gate, up] side by side: [rows, 2 F] -> [rows, F].
 constexpr int N = Pack<T>::N;
 const long at = (long(blockIdx.x) * blockDim.x + threadIdx.x) * N;
-if (at < long(gates_shape[0]) * F) {
+if (at < long(rows) * F) {
   const long gate = at / F * 2 * F + at % F;
   const bool aligned = whole(gates);
   const Pack<T> g = load(gates + gate, aligned);

@@ -1,5 +1,3 @@
-namespace mlx::core::cu {
-
 // silu(x) or the tanh form of gelu(x), and the slope there.
 template <bool GELU>
 __device__ __forceinline__ float activation(float x, float& slope) {
@@ -14,5 +12,3 @@ __device__ __forceinline__ float activation(float x, float& slope) {
     return x * s;
   }
 }
-
-} // namespace mlx::core::cu

@@ -1,8 +1,7 @@
 //! Gated linear units of a joined product.
 
-use super::launch::{pieces, Kernel};
+use super::launch::{pieces, Kernel, Launch};
 use super::pack;
-use crate::ops::fast::KernelCall;
 use crate::{ops, transforms, Array, Dtype, Result};
 
 const GATED: Kernel = Kernel {
@@ -54,10 +53,12 @@ fn unit(gates: &Array, shape: Vec<i32>, gelu: bool) -> Result<Array> {
     Ok(op.call(&[flat])?.swap_remove(0))
 }
 
-fn call(dtype: Dtype, size: i32, gelu: bool, values: usize) -> KernelCall {
+fn call(dtype: Dtype, size: i32, gelu: bool, values: usize) -> Launch {
+    let rows = values / usize::try_from(size).unwrap_or(1).max(1);
     let each = usize::try_from(pack(dtype)).unwrap_or(1);
     pieces(values / each)
-        .template_dtype("T", dtype)
-        .template_int("F", size)
-        .template_bool("GELU", gelu)
+        .dtype("T", dtype)
+        .constant("F", size)
+        .flag("GELU", gelu)
+        .number("rows", i32::try_from(rows).unwrap_or(i32::MAX))
 }

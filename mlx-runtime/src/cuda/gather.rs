@@ -39,7 +39,7 @@ fn part(arrays: &[&Array]) -> Result<Array> {
         return ops::concatenate(arrays, 0);
     };
     let call = rows(blocks, 256)
-        .template_dtype("T", dtype)
+        .dtype("T", dtype)
         .output(&[narrow(end)], dtype);
     let kernel = Kernel {
         name: &format!("gather_{}", arrays.len()),

@@ -1,6 +1,7 @@
 // Rows of joined queries, keys and values, y [B, L, (H + 2 K) * D], are cut into heads, q
 // [B, L, H, D], k and v [B, L, K, D]; those of queries and keys are rotated: pair j of row i by
-// i * freqs[j]. With BACK the other way, gradients of q, k and v to that of y.
+// i * freqs[j]. Zeros follow each sequence up to the length `padded`. With BACK the other way,
+// gradients of q, k and v to that of y.
 // A thread has N pairs of a head, and a row has LANES heads at a time.
 constexpr int N = Pack<T>::N;
 constexpr int HALF = D / 2;
@@ -9,12 +10,14 @@ const int pair = threadIdx.x % PAIRS * N;
 const int lane = threadIdx.x / PAIRS % LANES;
 const long row = long(blockIdx.x) * ROWS + threadIdx.x / (PAIRS * LANES);
 #if BACK
-const long rows = long(q_shape[0]) * q_shape[1];
-const int position = row % q_shape[1];
+const int position = row % length;
+const long row_apart = row / length * padded + position;
+const long row_joined = row;
 const bool aligned = whole(q) && whole(k) && whole(v);
 #else
-const long rows = long(y_shape[0]) * y_shape[1];
-const int position = row % y_shape[1];
+const int position = row % padded;
+const long row_apart = row;
+const long row_joined = row / padded * length + position;
 const bool aligned = whole(y);
 #endif
 if (row < rows) {
@@ -28,8 +31,8 @@ if (row < rows) {
     const bool query = head < H;
     const bool rotated = head < H + K;
     const int own = query ? head : rotated ? head - H : head - H - K;
-    auto* apart = (query ? q : rotated ? k : v) + (row * (query ? H : K) + own) * D;
-    auto* joined = y + (row * (H + 2 * K) + head) * D;
+    auto* apart = (query ? q : rotated ? k : v) + (row_apart * (query ? H : K) + own) * D;
+    auto* joined = y + (row_joined * (H + 2 * K) + head) * D;
     // Values 2 j and 2 j + 1 are a pair, or j and j + D / 2.
     const int first = TRADITIONAL ? 2 * pair : pair;
     const int second = TRADITIONAL ? first + N : pair + HALF;
@@ -37,6 +40,16 @@ if (row < rows) {
     Pack<T> a = load(apart + first, aligned);
     Pack<T> b = load(apart + second, aligned);
 #else
+    if (position >= length) {
+      Pack<T> zeros;
+#pragma unroll
+      for (int j = 0; j < N; ++j) {
+        zeros.v[j] = T(0.0f);
+      }
+      store(apart + first, zeros);
+      store(apart + second, zeros);
+      continue;
+    }
     Pack<T> a = load(joined + first, aligned);
     Pack<T> b = load(joined + second, aligned);
 #endif

@@ -1,8 +1,7 @@
 //! Heads cut out of joined projections, and rotated.
 
-use super::launch::Kernel;
+use super::launch::{rows, Kernel, Launch};
 use super::pack;
-use crate::ops::fast::KernelCall;
 use crate::{ops, transforms, Array, Dtype, Result};
 
 const HEADS: Kernel = Kernel {
@@ -31,11 +30,13 @@ pub(crate) struct Heads {
     pub size: i32,
     /// Whether neighbouring values are rotated as a pair, or those half a head apart.
     pub traditional: bool,
+    /// Zeros follow each sequence up to this length, which is at least its own.
+    pub padded: i32,
 }
 
 /// `y [B, L, (heads + 2 * kv_heads) * size]`, angles per position `freqs [size / 2]` -> queries
-/// `[B, heads, L, size]`, keys and values `[B, kv_heads, L, size]`, the first two rotated by their
-/// position from 0 on. `None` if half a head is no multiple of a pack.
+/// `[B, heads, P, size]`, keys and values `[B, kv_heads, P, size]`, the first two rotated by their
+/// position from 0 on, and `P` the padded length. `None` if half a head is no multiple of a pack.
 pub(crate) fn split_heads(y: &Array, freqs: &Array, cut: Heads) -> Option<Result<[Array; 3]>> {
     let [batch, length, width] = *y.shape() else {
         return None;
@@ -45,18 +46,19 @@ pub(crate) fn split_heads(y: &Array, freqs: &Array, cut: Heads) -> Option<Result
         && cut.size / 2 / pack(y.dtype()) <= 32
         && freqs.shape() == [cut.size / 2]
         && freqs.dtype() == Dtype::Float32
-        && y.size() > 0;
+        && y.size() > 0
+        && cut.padded >= length;
     fits.then(|| split(y, freqs, cut, [batch, length]))
 }
 
 fn split(y: &Array, freqs: &Array, cut: Heads, [batch, length]: [i32; 2]) -> Result<[Array; 3]> {
     let (dtype, angles) = (y.dtype(), freqs.clone());
-    let shape = |n: i32| [batch, length, n, cut.size];
-    let there = call(dtype, cut, batch.saturating_mul(length))
+    let shape = |n: i32| [batch, cut.padded, n, cut.size];
+    let there = call(dtype, cut, length, batch.saturating_mul(cut.padded))
         .output(&shape(cut.heads), dtype)
         .output(&shape(cut.kv_heads), dtype)
         .output(&shape(cut.kv_heads), dtype);
-    let back = call(dtype, cut, batch.saturating_mul(length)).output(y.shape(), dtype);
+    let back = call(dtype, cut, length, batch.saturating_mul(length)).output(y.shape(), dtype);
     let out = if transforms::is_differentiating() {
         let freqs = freqs.clone();
         let op = transforms::custom_vjp(
@@ -75,20 +77,22 @@ fn split(y: &Array, freqs: &Array, cut: Heads, [batch, length]: [i32; 2]) -> Res
     Ok([swapped(&out[0])?, swapped(&out[1])?, swapped(&out[2])?])
 }
 
-fn call(dtype: Dtype, cut: Heads, n: i32) -> KernelCall {
+/// For `n` rows, those of zeros included where they are written.
+fn call(dtype: Dtype, cut: Heads, length: i32, n: i32) -> Launch {
     const LANES: i32 = 8;
     let pairs = (cut.size / 2 / pack(dtype)).max(1);
-    let rows = (256 / (pairs * LANES)).max(1);
-    let threads = rows * pairs * LANES;
-    let blocks = n.saturating_add(rows - 1) / rows;
-    KernelCall::new()
-        .grid(blocks.saturating_mul(threads), 1, 1)
-        .threads(threads, 1, 1)
-        .template_dtype("T", dtype)
-        .template_int("D", cut.size)
-        .template_int("H", cut.heads)
-        .template_int("K", cut.kv_heads)
-        .template_int("LANES", LANES)
-        .template_int("ROWS", rows)
-        .template_bool("TRADITIONAL", cut.traditional)
+    let each = (256 / (pairs * LANES)).max(1);
+    let threads = each * pairs * LANES;
+    let blocks = n.saturating_add(each - 1) / each;
+    rows(blocks, threads)
+        .dtype("T", dtype)
+        .constant("D", cut.size)
+        .constant("H", cut.heads)
+        .constant("K", cut.kv_heads)
+        .constant("LANES", LANES)
+        .constant("ROWS", each)
+        .flag("TRADITIONAL", cut.traditional)
+        .number("rows", n)
+        .number("length", length)
+        .number("padded", cut.padded)
 }

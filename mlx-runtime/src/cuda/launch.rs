@@ -1,14 +1,18 @@
-//! Kernels by name, built once a thread.
+//! Kernels by their source, and how they are launched.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::fmt::Write as _;
 
-use crate::ops::fast::{CudaKernel, KernelCall};
-use crate::{Array, Result};
+use mlx_sys as sys;
 
+use super::compile::Compiled;
+use crate::array::build_many;
+use crate::containers::VectorArray;
+use crate::{Array, Dtype, Error, Result};
+
+const OP: &str = "cuda_kernel";
 const COMMON: &str = include_str!("common.cuh");
 
-/// A kernel's source. Variants of one source have names of their own.
+/// A kernel's source: the body of a function. Variants of one source have names of their own.
 pub(super) struct Kernel<'a> {
     pub name: &'a str,
     pub inputs: &'a [&'a str],
@@ -18,41 +22,141 @@ pub(super) struct Kernel<'a> {
     pub body: &'a str,
 }
 
-thread_local! {
-    static BUILT: RefCell<HashMap<String, CudaKernel>> = RefCell::new(HashMap::new());
+/// What a launch makes, with which numbers, by how many threads.
+#[derive(Clone, Debug)]
+pub(super) struct Launch {
+    outputs: Vec<(Vec<i32>, Dtype)>,
+    /// Declarations at the beginning of the body; other ones are another kernel.
+    constants: String,
+    /// Arguments behind those for arrays.
+    numbers: Vec<(&'static str, i32)>,
+    blocks: i32,
+    threads: i32,
+}
+
+/// One block of `threads` for each row.
+pub(super) fn rows(n: i32, threads: i32) -> Launch {
+    Launch {
+        outputs: Vec::new(),
+        constants: String::new(),
+        numbers: Vec::new(),
+        // MLX counts threads, in 32 bits.
+        blocks: n.clamp(1, i32::MAX / threads),
+        threads,
+    }
+}
+
+/// One thread for each of `n` pieces of work.
+pub(super) fn pieces(n: usize) -> Launch {
+    const THREADS: usize = 256;
+    let blocks = i32::try_from(n.div_ceil(THREADS)).unwrap_or(i32::MAX);
+    rows(blocks, THREADS as i32)
+}
+
+impl Launch {
+    /// One more output.
+    pub fn output(mut self, shape: &[i32], dtype: Dtype) -> Self {
+        self.outputs.push((shape.to_vec(), dtype));
+        self
+    }
+
+    /// A type in the body.
+    pub fn dtype(mut self, name: &str, dtype: Dtype) -> Self {
+        let _ = writeln!(self.constants, "using {name} = {};", c_type(dtype));
+        self
+    }
+
+    /// A constant in the body.
+    pub fn constant(mut self, name: &str, value: i32) -> Self {
+        let _ = writeln!(self.constants, "constexpr int {name} = {value};");
+        self
+    }
+
+    /// A truth value in the body.
+    pub fn flag(mut self, name: &str, value: bool) -> Self {
+        let _ = writeln!(self.constants, "constexpr bool {name} = {value};");
+        self
+    }
+
+    /// A number that may be another one at each launch.
+    pub fn number(mut self, name: &'static str, value: i32) -> Self {
+        self.numbers.push((name, value));
+        self
+    }
 }
 
 impl Kernel<'_> {
     /// The kernel's outputs.
-    pub fn launch(&self, inputs: &[&Array], call: &KernelCall) -> Result<Vec<Array>> {
-        BUILT.with_borrow_mut(|built| {
-            if let Some(kernel) = built.get(self.name) {
-                return kernel.call(inputs, call);
-            }
-            let header = format!("{COMMON}{}", self.header.concat());
-            let name = format!("mlxrs_{}", self.name);
-            let kernel = CudaKernel::new(&name, self.inputs, self.outputs, self.body)
-                .header(&header)
-                .build()?;
-            let outputs = kernel.call(inputs, call);
-            built.insert(self.name.to_owned(), kernel);
-            outputs
+    pub fn launch(&self, inputs: &[&Array], launch: &Launch) -> Result<Vec<Array>> {
+        if inputs.len() != self.inputs.len() || launch.outputs.len() != self.outputs.len() {
+            let text = format!("other arrays than {} has", self.name);
+            return Err(Error::invalid(OP, text));
+        }
+        let arguments = self.arguments(inputs, launch);
+        let key = format!("{}({arguments}){}", self.name, launch.constants);
+        let kernel = Compiled::get(key, || self.source(&arguments, &launch.constants))?;
+        let list = VectorArray::from_refs(OP, inputs)?;
+        let outputs = &launch.outputs;
+        let sizes: Vec<i32> = outputs.iter().flat_map(|o| o.0.iter().copied()).collect();
+        let dimensions: Vec<usize> = outputs.iter().map(|o| o.0.len()).collect();
+        let dtypes: Vec<_> = outputs.iter().map(|o| o.1.as_raw()).collect();
+        let numbers: Vec<i32> = launch.numbers.iter().map(|n| n.1).collect();
+        let call = sys::mlxrs_cuda_launch {
+            sizes: sizes.as_ptr(),
+            dimensions: dimensions.as_ptr(),
+            dtypes: dtypes.as_ptr(),
+            outputs: outputs.len(),
+            numbers: numbers.as_ptr(),
+            count: numbers.len(),
+            blocks: launch.blocks,
+            threads: launch.threads,
+        };
+        build_many(OP, inputs, |out, s| {
+            // SAFETY: kernel, list and stream are valid, the call's lists are as long as it says,
+            // and `out` is null.
+            unsafe { sys::mlxrs_cuda_kernel_apply(out, kernel.as_raw(), list.as_raw(), &call, s) }
         })
+    }
+
+    /// The parameters of the function.
+    fn arguments(&self, inputs: &[&Array], launch: &Launch) -> String {
+        let read = self.inputs.iter().zip(inputs);
+        let read = read.map(|(name, a)| format!("const {}* {name}", c_type(a.dtype())));
+        let written = self.outputs.iter().zip(&launch.outputs);
+        let written = written.map(|(name, o)| format!("{}* {name}", c_type(o.1)));
+        let numbers = launch.numbers.iter().map(|n| format!("int {}", n.0));
+        let all: Vec<String> = read.chain(written).chain(numbers).collect();
+        all.join(", ")
+    }
+
+    /// The function's name, and the code.
+    fn source(&self, arguments: &str, constants: &str) -> (String, String) {
+        let name = format!("mlxrs_{}", self.name);
+        let header = self.header.concat();
+        let code = format!(
+            "{COMMON}{header}\nextern \"C\" __global__ void {name}({arguments}) {{\n{constants}{}}}\n",
+            self.body
+        );
+        (name, code)
     }
 }
 
-/// One block of `threads` for each row.
-pub(super) fn rows(n: i32, threads: i32) -> KernelCall {
-    KernelCall::new()
-        .grid(n.saturating_mul(threads), 1, 1)
-        .threads(threads, 1, 1)
-}
-
-/// One thread for each of `n` pieces of work.
-pub(super) fn pieces(n: usize) -> KernelCall {
-    const THREADS: i32 = 256;
-    let n = i32::try_from(n).unwrap_or(i32::MAX);
-    KernelCall::new()
-        .grid(n.max(THREADS), 1, 1)
-        .threads(THREADS, 1, 1)
+/// The type's name in `common.cuh`.
+fn c_type(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::Float16 => "float16",
+        Dtype::Bfloat16 => "bfloat16",
+        Dtype::Int32 => "int",
+        Dtype::Uint32 => "unsigned",
+        Dtype::Bool => "bool",
+        Dtype::Float64 => "double",
+        Dtype::Int64 => "long long",
+        Dtype::Uint64 => "unsigned long long",
+        Dtype::Int16 => "short",
+        Dtype::Uint16 => "unsigned short",
+        Dtype::Int8 => "signed char",
+        Dtype::Uint8 => "unsigned char",
+        // Complex numbers are in no kernel here.
+        _ => "float",
+    }
 }

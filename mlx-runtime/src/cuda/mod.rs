@@ -2,10 +2,11 @@
 //! own operations take several, forward and backward.
 //!
 //! Callers ask [`available`] first and else compose the same thing of [`crate::ops`]. Rows are cut
-//! in packs of 16 bytes, hence the conditions on sizes that each function names. MLX compiles a
-//! kernel at its first use. First derivatives only, and no `vmap` or `jvp`.
+//! in packs of 16 bytes, hence the conditions on sizes that each function names. A kernel is
+//! compiled at its first use, in a tenth of a second or three. First derivatives only, and no `vmap` or `jvp`.
 
 mod adapters;
+mod compile;
 mod cross_entropy;
 mod dequantize;
 mod gated;
@@ -30,7 +31,7 @@ use crate::{backend, fused, stream, transforms, Array, Dtype};
 pub(crate) fn available(x: &Array) -> bool {
     let float = matches!(x.dtype(), Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
     float
-        && on_cuda()
+        && is_on()
         && countable(x)
         && !fused::is_off()
         && !transforms::is_vectorising()
@@ -38,7 +39,7 @@ pub(crate) fn available(x: &Array) -> bool {
 }
 
 /// Whether MLX runs on CUDA.
-fn on_cuda() -> bool {
+pub(crate) fn is_on() -> bool {
     static ON: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *ON.get_or_init(|| backend::cuda::is_available().unwrap_or(false))
 }

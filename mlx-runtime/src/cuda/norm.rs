@@ -1,8 +1,7 @@
 //! Root-mean-square norms whose weight is frozen.
 
-use super::launch::{rows, Kernel};
+use super::launch::{rows, Kernel, Launch};
 use super::pack;
-use crate::ops::fast::KernelCall;
 use crate::{ops, transforms, Array, Dtype, Result};
 
 const NORM: Kernel = Kernel {
@@ -54,17 +53,17 @@ impl Rows {
         })
     }
 
-    fn call(&self, outputs: usize) -> KernelCall {
+    fn call(&self, outputs: usize) -> Launch {
         let size = self.shape.last().copied().unwrap_or(1);
         let n: i64 = self.shape.iter().map(|n| i64::from(*n)).product();
         let n = i32::try_from(n / i64::from(size.max(1))).unwrap_or(i32::MAX);
         let packs = size / pack(self.dtype);
         let threads = (packs.saturating_add(31) / 32 * 32).clamp(32, 1024);
         let mut call = rows(n, threads)
-            .template_dtype("T", self.dtype)
-            .template_int("D", size)
-            .template_int("THREADS", threads)
-            .template_int("EPS", self.eps.to_bits() as i32);
+            .dtype("T", self.dtype)
+            .constant("D", size)
+            .constant("THREADS", threads)
+            .constant("EPS", self.eps.to_bits() as i32);
         for _ in 0..outputs {
             call = call.output(&self.shape, self.dtype);
         }

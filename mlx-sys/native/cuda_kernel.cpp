@@ -1,0 +1,157 @@
+// Compiling kernels with NVRTC, and handing them to MLX (mlx::core::fast::precompiled_cuda_kernel).
+
+#include "mlx_rs_cuda.h"
+
+#include <dlfcn.h>
+
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "mlx/c/error.h"
+#include "mlx/mlx.h"
+
+namespace mlxrs {
+
+namespace mx = mlx::core;
+
+namespace {
+
+struct Kernel {
+  std::string name;
+  // What the driver loads. MLX tells kernels apart by a hash of it at each launch.
+  std::string binary;
+};
+
+// A function of a library that MLX is linked with, and this one is not: MLX for a CPU has none.
+template <typename F>
+F* found(const char* name) {
+  void* symbol = dlsym(RTLD_DEFAULT, name);
+  if (!symbol) {
+    throw std::runtime_error(std::string("MLX was built without CUDA: no ") + name);
+  }
+  return reinterpret_cast<F*>(symbol);
+}
+
+// nvrtc.h
+using Program = void*;
+using Create = int(Program*, const char*, const char*, int, const char* const*, const char* const*);
+using Compile = int(Program, int, const char* const*);
+using Size = int(Program, size_t*);
+using Text = int(Program, char*);
+using Destroy = int(Program*);
+
+void check(int code, const char* what) {
+  if (code != 0) {
+    auto* text = found<const char*(int)>("nvrtcGetErrorString");
+    throw std::runtime_error(std::string(what) + ": " + text(code));
+  }
+}
+
+std::string text(Program program, const char* size, const char* get) {
+  size_t bytes = 0;
+  check(found<Size>(size)(program, &bytes), size);
+  std::string out(bytes, '\0');
+  check(found<Text>(get)(program, out.data()), get);
+  return out;
+}
+
+std::string compile(const std::string& name, const char* source, const std::string& architecture) {
+  Program program = nullptr;
+  const std::string file = name + ".cu";
+  check(found<Create>("nvrtcCreateProgram")(&program, source, file.c_str(), 0, nullptr, nullptr),
+        "nvrtcCreateProgram");
+  struct Free {
+    Program program;
+    Destroy* destroy;
+    ~Free() {
+      destroy(&program);
+    }
+  } free{program, found<Destroy>("nvrtcDestroyProgram")};
+  const std::string target = "--gpu-architecture=" + architecture;
+  const char* options[] = {target.c_str(), "--std=c++17"};
+  if (found<Compile>("nvrtcCompileProgram")(program, 2, options) != 0) {
+    throw std::runtime_error("kernel " + name + " for " + architecture + ": " +
+                             text(program, "nvrtcGetProgramLogSize", "nvrtcGetProgramLog"));
+  }
+  return text(program, "nvrtcGetCUBINSize", "nvrtcGetCUBIN");
+}
+
+std::vector<mx::array> apply(const Kernel& kernel,
+                             const std::vector<mx::array>& inputs,
+                             const mlxrs_cuda_launch& launch,
+                             mx::Stream s) {
+  // As MLX C numbers them (mlx/c/array.h).
+  static const mx::Dtype dtypes[] = {mx::bool_, mx::uint8, mx::uint16, mx::uint32, mx::uint64,
+                                     mx::int8, mx::int16, mx::int32, mx::int64, mx::float16,
+                                     mx::float32, mx::float64, mx::bfloat16, mx::complex64};
+  std::vector<mx::Shape> shapes;
+  std::vector<mx::Dtype> kinds;
+  const int32_t* sizes = launch.sizes;
+  for (size_t i = 0; i < launch.outputs; i++) {
+    const int32_t* end = sizes + launch.dimensions[i];
+    shapes.emplace_back(sizes, end);
+    kinds.push_back(dtypes[launch.dtypes[i]]);
+    sizes = end;
+  }
+  std::vector<mx::fast::ScalarArg> numbers(launch.numbers, launch.numbers + launch.count);
+  // MLX counts threads, not blocks.
+  return mx::fast::precompiled_cuda_kernel(
+      kernel.name, kernel.binary, inputs, shapes, kinds, numbers,
+      {launch.blocks * launch.threads, 1, 1}, {launch.threads, 1, 1}, 0, std::nullopt, true, s);
+}
+
+// Runs `f`; what it throws becomes MLX C's error. No exception reaches a caller in C.
+template <typename F>
+int guarded(F&& f) {
+  try {
+    f();
+    return 0;
+  } catch (const std::exception& e) {
+    _mlx_error("cuda_kernel.cpp", __LINE__, "%s", e.what());
+  } catch (...) {
+    _mlx_error("cuda_kernel.cpp", __LINE__, "%s", "unknown exception");
+  }
+  return 1;
+}
+
+} // namespace
+
+} // namespace mlxrs
+
+extern "C" int mlxrs_cuda_kernel_new(mlxrs_cuda_kernel* res,
+                                     const char* name,
+                                     const char* source,
+                                     const char* architecture) {
+  return mlxrs::guarded([&] {
+    res->ctx = new mlxrs::Kernel{name, mlxrs::compile(name, source, architecture)};
+  });
+}
+
+extern "C" int mlxrs_cuda_kernel_free(mlxrs_cuda_kernel kernel) {
+  delete static_cast<mlxrs::Kernel*>(kernel.ctx);
+  return 0;
+}
+
+extern "C" int mlxrs_cuda_kernel_apply(mlx_vector_array* res,
+                                       mlxrs_cuda_kernel kernel,
+                                       const mlx_vector_array inputs,
+                                       const mlxrs_cuda_launch* launch,
+                                       const mlx_stream s) {
+  return mlxrs::guarded([&] {
+    if (!kernel.ctx || !inputs.ctx || !s.ctx) {
+      throw std::runtime_error("expected a kernel, inputs and a stream");
+    }
+    using List = std::vector<mlx::core::array>;
+    List out = mlxrs::apply(*static_cast<const mlxrs::Kernel*>(kernel.ctx),
+                            *static_cast<const List*>(inputs.ctx), *launch,
+                            *static_cast<const mlx::core::Stream*>(s.ctx));
+    if (res->ctx) {
+      *static_cast<List*>(res->ctx) = std::move(out);
+    } else {
+      res->ctx = new List(std::move(out));
+    }
+  });
+}

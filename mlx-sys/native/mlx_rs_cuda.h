@@ -1,0 +1,61 @@
+// CUDA kernels of our own: compiled by NVRTC without MLX's headers, which take it more than a second
+// a kernel, and launched by MLX as part of its graph.
+#ifndef MLX_RS_CUDA_H
+#define MLX_RS_CUDA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mlx/c/array.h"
+#include "mlx/c/stream.h"
+#include "mlx/c/vector.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A compiled kernel; nothing changes it, so that any thread may use it. */
+typedef struct mlxrs_cuda_kernel_ {
+  void* ctx;
+} mlxrs_cuda_kernel;
+
+/**
+ * Compiles `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture
+ * such as `sm_90`, by the NVRTC that MLX's library has loaded.
+ */
+int mlxrs_cuda_kernel_new(mlxrs_cuda_kernel* res,
+                          const char* name,
+                          const char* source,
+                          const char* architecture);
+
+int mlxrs_cuda_kernel_free(mlxrs_cuda_kernel kernel);
+
+/** How a kernel is launched: what it makes, with which numbers, by how many threads. */
+typedef struct mlxrs_cuda_launch_ {
+  /** The sizes of all outputs, one output behind the other. */
+  const int32_t* sizes;
+  /** The dimensions of each output. */
+  const size_t* dimensions;
+  const mlx_dtype* dtypes;
+  size_t outputs;
+  /** Arguments behind those for inputs and outputs. */
+  const int32_t* numbers;
+  size_t count;
+  int32_t blocks;
+  /** In a block. */
+  int32_t threads;
+} mlxrs_cuda_launch;
+
+/** The outputs of a launch; the kernel's arguments are inputs, outputs, numbers. Inputs that are not
+ * row-major are copied. */
+int mlxrs_cuda_kernel_apply(mlx_vector_array* res,
+                            mlxrs_cuda_kernel kernel,
+                            const mlx_vector_array inputs,
+                            const mlxrs_cuda_launch* launch,
+                            const mlx_stream s);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

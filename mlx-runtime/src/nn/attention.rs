@@ -5,7 +5,7 @@ use super::{KvCache, Rope};
 use crate::cuda::{self, Heads};
 use crate::device::{self, DeviceType};
 use crate::ops::fast::{scaled_dot_product_attention, Mask};
-use crate::{fused, ops, Array, Error, ErrorKind, Result};
+use crate::{fused, ops, transforms, Array, Error, ErrorKind, Result};
 
 /// `q [B, L, heads * D]`, `k` and `v` `[B, L, kv_heads * D]` -> `[B, L, heads * D]`: heads are split
 /// off and rotated, keys and values go through the cache, each query attends to its own position
@@ -36,8 +36,48 @@ pub fn rope_attention(
     let q = rope.forward(&heads(q, head_dim)?, cache)?;
     let k = rope.forward(&heads(k, head_dim)?, cache)?;
     let [k, v] = cache.update(&k, &heads(v, head_dim)?)?;
-    let y = scaled_dot_product_attention(&q, &k, &v, scale, Mask::Causal, None)?;
-    joined_heads(&y)
+    joined_heads(&causal(&q, &k, &v, scale)?)
+}
+
+/// Causal attention of heads, `q [B, H, L, D]`, `k` and `v` `[B, K, S, D]` -> `[B, H, L, D]`.
+pub(crate) fn causal(q: &Array, k: &Array, v: &Array, scale: f32) -> Result<Array> {
+    causal_padded(q, k, v, scale, padded(q, q.dim(2)?))
+}
+
+fn causal_padded(q: &Array, k: &Array, v: &Array, scale: f32, padded: i32) -> Result<Array> {
+    let length = q.dim(2)?;
+    let attend = |q: &Array, k: &Array, v: &Array| {
+        scaled_dot_product_attention(q, k, v, scale, Mask::Causal, None)
+    };
+    if padded == length || k.dim(2)? != length {
+        return attend(q, k, v);
+    }
+    let zero = ops::zeros(&[], q.dtype())?;
+    let more = [(0, 0), (0, 0), (0, padded - length), (0, 0)];
+    let pad = |a: &Array| ops::pad(a, &more, &zero);
+    cut(&attend(&pad(q)?, &pad(k)?, &pad(v)?)?, 2, length)
+}
+
+/// The length to which zeros are appended to sequences of queries, keys and values, where that makes
+/// causal attention faster: cuDNN's gradients, which MLX takes for half floats, are of whole tiles.
+/// What comes before the zeros does not see them, and what they give is cut off.
+fn padded(q: &Array, length: i32) -> i32 {
+    const TILE: i32 = 128;
+    let tiles = transforms::is_differentiating() && q.dtype().size() == 2 && cuda::available(q);
+    match tiles {
+        true => length.saturating_add(TILE - 1) / TILE * TILE,
+        false => length,
+    }
+}
+
+/// The first part of an axis.
+fn cut(y: &Array, axis: usize, length: i32) -> Result<Array> {
+    let mut stop = y.shape().to_vec();
+    if stop[axis] == length {
+        return Ok(y.clone());
+    }
+    stop[axis] = length;
+    ops::slice(y, &vec![0; stop.len()], &stop, &vec![1; stop.len()])
 }
 
 /// [`rope_attention`] of joined projections.
@@ -78,23 +118,19 @@ fn on_cuda(
         Ok(y) => y,
         Err(e) => return Some(Err(e)),
     };
-    let cut = Heads {
+    let length = y.dim(1).ok()?;
+    let split = Heads {
         heads: q / head_dim,
         kv_heads: k / head_dim,
         size: head_dim,
         traditional: rope.traditional(),
+        padded: padded(&y, length),
     };
-    let parts = cuda::split_heads(&y, freqs, cut)?;
+    let parts = cuda::split_heads(&y, freqs, split)?;
     Some(parts.and_then(|[q, k, v]| {
         let scale = scale.unwrap_or_else(|| 1.0 / (head_dim as f32).sqrt());
-        joined_heads(&scaled_dot_product_attention(
-            &q,
-            &k,
-            &v,
-            scale,
-            Mask::Causal,
-            None,
-        )?)
+        let y = scaled_dot_product_attention(&q, &k, &v, scale, Mask::Causal, None)?;
+        cut(&joined_heads(&y)?, 1, length)
     }))
 }
 
@@ -129,4 +165,33 @@ fn heads(x: &Array, head_dim: i32) -> Result<Array> {
     let x = ops::contiguous(x, false)?;
     let x = ops::reshape(&x, &[batch, length, width / head_dim.max(1), head_dim])?;
     ops::transpose(&x, &[0, 2, 1, 3])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{random, Dtype};
+
+    #[test]
+    fn zeros_behind_sequences_change_neither_values_nor_gradients() {
+        let draw = |heads: i32, seed: u64| {
+            let key = random::key(seed).unwrap();
+            random::normal(&[2, heads, 37, 16], Dtype::Float32, 0.0, 1.0, Some(&key)).unwrap()
+        };
+        let (inputs, by) = ([draw(4, 1), draw(2, 2), draw(2, 3)], draw(4, 4));
+        let with = |padded: i32| {
+            let attend = move |x: &[Array]| {
+                let y = causal_padded(&x[0], &x[1], &x[2], 0.25, padded)?;
+                assert_eq!(y.shape(), [2, 4, 37, 16]);
+                Ok(vec![y])
+            };
+            let (y, grads) = transforms::vjp(attend, &inputs, std::slice::from_ref(&by)).unwrap();
+            y.into_iter().chain(grads).collect::<Vec<_>>()
+        };
+        for (a, b) in with(37).iter().zip(&with(64)) {
+            assert!(ops::allclose(a, b, 1e-5, 1e-5, false)
+                .and_then(|a| a.item::<bool>())
+                .unwrap());
+        }
+    }
 }

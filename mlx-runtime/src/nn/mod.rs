@@ -17,7 +17,7 @@ mod rope;
 #[doc(hidden)]
 pub use attention::joined_attention;
 pub use attention::rope_attention;
-pub(crate) use attention::whole;
+pub(crate) use attention::{causal, whole};
 pub use cache::KvCache;
 pub use conv::{Conv1d, Conv2d};
 pub use embedding::Embedding;

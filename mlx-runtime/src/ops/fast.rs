@@ -4,7 +4,7 @@ use mlx_sys as sys;
 
 use super::index::in_bounds;
 use crate::array::{build, optional};
-use crate::{Array, Error, Result};
+use crate::{cuda, transforms, Array, Error, Result};
 
 pub use super::options::RopeOptions;
 
@@ -154,7 +154,7 @@ pub fn scaled_dot_product_attention(
         Mask::Causal => (c"causal", None),
         Mask::Array(a) => (c"array", Some(a)),
     };
-    build("scaled_dot_product_attention", &[q, k, v], |out, s| {
+    let y = build("scaled_dot_product_attention", &[q, k, v], |out, s| {
         // SAFETY: the inputs, the text and the stream are valid; null stands for "absent".
         unsafe {
             sys::mlx_fast_scaled_dot_product_attention(
@@ -170,7 +170,28 @@ pub fn scaled_dot_product_attention(
                 s,
             )
         }
-    })
+    })?;
+    match transforms::is_differentiating() && y.dtype().size() == 2 && cuda::is_on() {
+        true => gradient_in_one_layout(y),
+        false => Ok(y),
+    }
+}
+
+/// `y [B, heads, L, d]`, whose gradient comes back with the heads of a position side by side.
+///
+/// MLX keeps cuDNN's plan for the gradient of attention by the layouts of queries, keys and values,
+/// but not by that of what comes back (`sdpa_backward_cudnn` of
+/// mlx/backend/cuda/scaled_dot_product_attention.cpp): with another one the gradient would be wrong.
+fn gradient_in_one_layout(y: Array) -> Result<Array> {
+    const SWAPPED: [i32; 4] = [0, 2, 1, 3];
+    let op = transforms::custom_vjp(
+        |x| Ok(x.to_vec()),
+        |_, by, _| {
+            let rows = super::contiguous(&super::transpose(&by[0], &SWAPPED)?, false)?;
+            Ok(vec![super::transpose(&rows, &SWAPPED)?])
+        },
+    );
+    Ok(op.call(&[y])?.swap_remove(0))
 }
 
 /// logsumexp(logits) - logits\[target\] for each row, `[.., V], [..] -> [..]`.

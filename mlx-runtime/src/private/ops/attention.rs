@@ -1,7 +1,7 @@
 //! Attention, its masks, and positions.
 
 use super::number;
-use crate::nn::{whole, KvCache};
+use crate::nn::{causal, whole, KvCache};
 use crate::ops::{self, fast, greater, greater_equal, logical_and, reshape, subtract, where_};
 use crate::{Array, Dtype, Error, Result};
 
@@ -45,6 +45,9 @@ pub fn scaled_dot_product_attention(
         }
     };
     let (q, k, v) = (whole(q)?, whole(k)?, whole(v)?);
+    if let (fast::Mask::Causal, None) = (&mask, sinks) {
+        return causal(&q, &k, &v, scale);
+    }
     fast::scaled_dot_product_attention(&q, &k, &v, scale, mask, sinks)
 }
 

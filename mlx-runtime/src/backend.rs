@@ -21,6 +21,12 @@ pub fn version() -> Result<String> {
     Ok(text.as_text().into_owned())
 }
 
+/// How many kernels MLX queues on a GPU before it ends a batch of them.
+pub(crate) fn kernels_in_a_batch() -> u32 {
+    let text = std::env::var("MLX_MAX_OPS_PER_BUFFER");
+    text.ok().and_then(|t| t.parse().ok()).unwrap_or(100)
+}
+
 /// CUDA. MLX: `mlx.core.cuda`.
 pub mod cuda {
     use super::*;
@@ -28,11 +34,12 @@ pub mod cuda {
     /// How MLX hands kernels to a GPU, unless the environment says so already; it is read once, after
     /// this. CUDA graphs take more of the host's time than launches one by one: a LoRA step of an 8B
     /// on an H100 takes 0.86 of the time without. What a kernel has read is freed once the batch it
-    /// was queued in is done: of smaller batches than MLX's 100 less waits to be freed.
+    /// was queued in is done: of smaller batches than MLX's 100 less waits to be freed, and a memory
+    /// limit is kept more closely.
     pub(crate) fn prefer_launches() {
         for (name, value) in [
             ("MLX_USE_CUDA_GRAPHS", "0"),
-            ("MLX_MAX_OPS_PER_BUFFER", "40"),
+            ("MLX_MAX_OPS_PER_BUFFER", "10"),
         ] {
             if std::env::var_os(name).is_none() && cfg!(not(target_os = "macos")) {
                 std::env::set_var(name, value);

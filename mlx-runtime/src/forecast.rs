@@ -2,12 +2,25 @@
 
 use mlx_sys as sys;
 
+use crate::device::{self, DeviceType};
 use crate::error::check;
 use crate::handles::VectorArray;
-use crate::{Array, Result};
+use crate::{backend, Array, Result};
 
-/// How many tasks MLX queues before it waits for one (`MAX_ACTIVE_TASKS` of mlx/transforms.cpp).
-const AHEAD: i32 = 10;
+/// What MLX queues before it waits (mlx/transforms.cpp, mlx/backend/cpu/encoder.h and
+/// mlx/backend/cuda/device.cpp).
+fn queue() -> Result<sys::mlxrs_queue> {
+    let gpu = device::default_device()?.kind() == DeviceType::Gpu;
+    Ok(sys::mlxrs_queue {
+        tasks: 10,
+        pieces: if gpu {
+            backend::kernels_in_a_batch() + 1
+        } else {
+            10
+        },
+        releases: !gpu,
+    })
+}
 
 /// What [`crate::transforms::eval`] of some arrays will do. Bytes are those that it allocates,
 /// without what is there before.
@@ -59,10 +72,23 @@ pub fn forecast_within(arrays: &[&Array], room: usize) -> Result<Forecast> {
 
 /// [`forecast`], or [`forecast_within`] some room.
 pub(crate) fn forecast_list(list: &VectorArray, room: Option<usize>) -> Result<Forecast> {
-    replay(list, AHEAD, room.map_or(u64::MAX, |r| r as u64))
+    replay(list, queue()?, room.map_or(u64::MAX, |r| r as u64))
 }
 
-fn replay(list: &VectorArray, ahead: i32, limit: u64) -> Result<Forecast> {
+/// [`forecast`] where every operation ends before the next one begins: what no queue goes below.
+pub(crate) fn forecast_in_turn(arrays: &[&Array]) -> Result<Forecast> {
+    let list = VectorArray::from_refs("forecast", arrays)?;
+    replay(
+        &list,
+        sys::mlxrs_queue {
+            tasks: 0,
+            ..queue()?
+        },
+        u64::MAX,
+    )
+}
+
+fn replay(list: &VectorArray, queue: sys::mlxrs_queue, limit: u64) -> Result<Forecast> {
     let _lock = crate::lock::graph_lock();
     let mut out = sys::mlxrs_replay {
         peak: 0,
@@ -73,7 +99,7 @@ fn replay(list: &VectorArray, ahead: i32, limit: u64) -> Result<Forecast> {
     };
     // SAFETY: the list is valid and the destination outlives the call.
     check("forecast", unsafe {
-        sys::mlxrs_replay_eval(&mut out, list.as_raw(), ahead, limit)
+        sys::mlxrs_replay_eval(&mut out, list.as_raw(), queue, limit)
     })?;
     let size = |n| usize::try_from(n).unwrap_or(usize::MAX);
     Ok(Forecast {
@@ -118,15 +144,7 @@ mod tests {
         for _ in 0..100 {
             b = ops::matmul(&b, &a).unwrap();
         }
-        let (queued, waiting) = (
-            forecast(&[&b]).unwrap(),
-            replay(
-                &VectorArray::from_refs("forecast", &[&b]).unwrap(),
-                0,
-                u64::MAX,
-            )
-            .unwrap(),
-        );
+        let (queued, waiting) = (forecast(&[&b]).unwrap(), forecast_in_turn(&[&b]).unwrap());
         assert_eq!(waiting.peak, 2 * MB);
         // Two pieces of work for each: the product, and letting go of what it read. Up to 109 of
         // them wait.

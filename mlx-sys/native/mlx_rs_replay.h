@@ -2,6 +2,7 @@
 #ifndef MLX_RS_REPLAY_H
 #define MLX_RS_REPLAY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "mlx/c/vector.h"
@@ -24,18 +25,27 @@ typedef struct mlxrs_replay_ {
   uint64_t kernels;
 } mlxrs_replay;
 
+/** What MLX queues before it waits. */
+typedef struct mlxrs_queue_ {
+  /** Tasks; with 0 every operation ends before the next one begins. */
+  uint32_t tasks;
+  /** Pieces of work in a task: 10 on a CPU, `MLX_MAX_OPS_PER_BUFFER` on a GPU. */
+  uint32_t pieces;
+  /** Whether letting go of what an operation read is a piece of work, as it is on a CPU. */
+  bool releases;
+} mlxrs_queue;
+
 /**
  * Walks over what `mlx_eval(outputs)` would evaluate, in its order, and counts memory as MLX's
  * allocator would. Arrays that have been evaluated cost nothing.
  *
  * MLX queues operations faster than they run, and what they read is freed after they ran: memory
- * is counted as if the queue were always as full as `ahead` tasks of ten pieces of work let it be.
- * MLX lets it be 10; with 0 every operation ends before the next one begins. Where more than
- * `limit` bytes are in use it waits for the queue.
+ * is counted as if the queue were always full. Where more than `limit` bytes are in use MLX waits
+ * for the queue.
  */
 int mlxrs_replay_eval(mlxrs_replay* res,
                       const mlx_vector_array outputs,
-                      int ahead,
+                      mlxrs_queue queue,
                       uint64_t limit);
 
 #ifdef __cplusplus

@@ -38,8 +38,6 @@ namespace {
 
 using Block = std::shared_ptr<array::Data>;
 
-// Pieces of work in one of the scheduler's tasks (mlx/backend/cpu/encoder.h).
-constexpr int pieces_per_task = 10;
 // How much larger than the output a reused buffer may be (mlx/backend/common/utils.h).
 constexpr size_t donation_extra = 16384;
 
@@ -62,7 +60,7 @@ int width() {
 
 class Replay : public Planner {
  public:
-  Replay(int ahead, uint64_t limit) : ahead_(ahead), limit_(limit) {}
+  Replay(mlxrs_queue queue, uint64_t limit) : may_queue_(queue), limit_(limit) {}
 
   mlxrs_replay run(const std::vector<array>& outputs) {
     std::vector<array> roots = copy(outputs);
@@ -304,20 +302,20 @@ class Replay : public Planner {
       held.insert(s.data_shared_ptr());
     }
     held.erase(arr.data_shared_ptr());
-    // The work's own pieces, and the one that lets go of what it read.
-    dispatched_++;
+    // The work's own pieces, and on a CPU the one that lets go of what it read.
+    dispatched_ += may_queue_.releases ? 1 : 0;
     queue_.push_back({dispatched_, {held.begin(), held.end()}, std::move(temporaries_)});
     temporaries_.clear();
     held.clear();
     outputs.clear();
     // MLX counts whole tasks. Where one ends is not known here: the worst is that all pieces but one
     // of another wait as well.
-    const size_t rest = ahead_ == 0 ? 0 : pieces_per_task - 1;
-    const size_t most = static_cast<size_t>(ahead_) * pieces_per_task + rest;
+    const size_t each = may_queue_.pieces, rest = may_queue_.tasks == 0 ? 0 : each - 1;
+    const size_t most = may_queue_.tasks * each + rest;
     finish(dispatched_ - std::min(dispatched_, most));
     // Above the limit MLX waits for one task after the other until memory is free or none is left.
-    for (size_t task = ahead_; active_ > limit_ && task > 0; task--) {
-      finish(dispatched_ - std::min(dispatched_, (task - 1) * pieces_per_task + rest));
+    for (size_t task = may_queue_.tasks; active_ > limit_ && task > 0; task--) {
+      finish(dispatched_ - std::min(dispatched_, (task - 1) * each + rest));
     }
   }
 
@@ -533,7 +531,7 @@ class Replay : public Planner {
     std::vector<Block> temporaries;
   };
 
-  int ahead_;
+  mlxrs_queue may_queue_;
   uint64_t limit_;
   mlxrs_replay result_{};
   // Before what counts with it, so that it is still there when that is freed.
@@ -553,14 +551,14 @@ class Replay : public Planner {
 
 extern "C" int mlxrs_replay_eval(mlxrs_replay* res,
                                  const mlx_vector_array outputs,
-                                 int ahead,
+                                 mlxrs_queue queue,
                                  uint64_t limit) {
   try {
     if (!outputs.ctx) {
       throw std::runtime_error("expected a non-empty mlx_vector_array");
     }
     const auto& all = *static_cast<const std::vector<mlxrs::array>*>(outputs.ctx);
-    mlxrs::Replay replay(std::max(ahead, 0), limit);
+    mlxrs::Replay replay(queue, limit);
     *res = replay.run(all);
     return 0;
   } catch (const std::exception& e) {

@@ -209,9 +209,43 @@ fn plain<M: Model>(
     for (i, layer) in layers.iter().enumerate() {
         cache.enter(first + i);
         let _inside = Inside::enter();
-        args[0] = run(layer, &args, cache)?;
+        let waiting = match transforms::is_differentiating() {
+            true => gradients_in_turn(layer, &mut args[0])?,
+            false => None,
+        };
+        args[0] = run(waiting.as_ref().unwrap_or(layer), &args, cache)?;
     }
     Ok(args.swap_remove(0))
+}
+
+/// The same layer and input, but the backward pass does not go below the layer before the gradients
+/// of what is trained in it are there. `None` if nothing is.
+///
+/// MLX evaluates last what nothing else depends on: without this the gradients of all layers, and
+/// until then whatever they read.
+fn gradients_in_turn<M: Model>(layer: &M, x: &mut Array) -> Result<Option<M>> {
+    let own = layer.trainable();
+    if own.is_empty() {
+        return Ok(None);
+    }
+    let inputs: Vec<Array> = std::iter::once(x.clone())
+        .chain(own.into_iter().map(|(_, a)| a))
+        .collect();
+    let same = transforms::custom_vjp(
+        |all| Ok(all.to_vec()),
+        |_, by, _| {
+            let (x, own) = by.split_at(1);
+            let x = transforms::depends(&[&x[0]], &own.iter().collect::<Vec<_>>())?;
+            Ok(x.into_iter().chain(own.iter().cloned()).collect())
+        },
+    );
+    let mut outputs = same.call(&inputs)?.into_iter();
+    if let Some(same) = outputs.next() {
+        *x = same;
+    }
+    let mut layer = layer.clone();
+    layer.set_trainable(&outputs.collect::<Vec<_>>())?;
+    Ok(Some(layer))
 }
 
 /// One span between two boundaries. What is trained must come in as an input, since MLX

@@ -7,6 +7,8 @@ use super::cuts::{self, Cut, Stack};
 use super::layers::Cuts;
 use super::train::Next;
 use super::{Checkpoint, MemoryPlan, Model, TrainStep};
+use crate::device::{self, DeviceType};
+use crate::forecast::{forecast_in_turn, Forecast};
 use crate::runtime::enforce;
 use crate::{memory, transforms, Array, Dtype, Result};
 
@@ -15,12 +17,12 @@ use crate::{memory, transforms, Array, Dtype, Result};
 pub(super) struct Decision {
     pub cuts: Vec<Cut>,
     pub nested: bool,
-    /// MLX's memory limit meanwhile, where its queue must be kept short.
+    /// MLX's memory limit meanwhile, where its queue must be kept short and no other step may run.
     pub limit: Option<usize>,
+    /// MLX's memory limit meanwhile, elsewhere.
+    queue: usize,
     /// Whether it passes the limit, as it was asked for.
     over: bool,
-    /// What the step takes, all that was in memory before it included.
-    peak: usize,
 }
 
 /// The decisions so far.
@@ -68,22 +70,20 @@ impl Decision {
 
     /// Evaluates the arrays of a step.
     pub fn evaluate(&self, arrays: &[&Array]) -> Result<()> {
-        within(self.limit, || transforms::eval(arrays))
+        let limit = self.limit.unwrap_or(self.queue.min(memory::limit()?));
+        within(limit, || transforms::eval(arrays))
     }
 
     /// Starts to evaluate the arrays of a step while the step before it may still run: where the two
-    /// would take more than one does, MLX waits. Not close to the step's own peak, though: a queue
-    /// that is cut short starves a GPU.
+    /// would take more than one does, MLX waits.
     pub fn start(&self, arrays: &[&Array]) -> Result<()> {
-        let most = self.peak + self.peak / 32 + (256 << 20);
-        within(Some(most.min(memory::limit()?)), || {
-            transforms::async_eval(arrays)
-        })
+        let limit = self.queue.min(memory::limit()?);
+        within(limit, || transforms::async_eval(arrays))
     }
 }
 
-/// Runs `f` with another memory limit, if one is given.
-fn within<T>(limit: Option<usize>, f: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Runs `f` with another memory limit.
+fn within<T>(limit: usize, f: impl FnOnce() -> Result<T>) -> Result<T> {
     struct Restore(usize);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -91,13 +91,27 @@ fn within<T>(limit: Option<usize>, f: impl FnOnce() -> Result<T>) -> Result<T> {
             let _ = memory::set_limit(self.0);
         }
     }
-    let _restore = match limit {
-        Some(limit) => Some(Restore(memory::set_limit(limit)?)),
-        None => None,
-    };
+    let _restore = Restore(memory::set_limit(limit)?);
     // The step's memory is known, and the limit may be another one just now.
     enforce::trusted(f)
 }
+
+/// What a step takes whose queue need not be short, and above how many bytes MLX waits for it.
+///
+/// On a CPU results wait in the queue for microseconds, and it may be as long as MLX lets it be. On a
+/// GPU it holds some layers of a large batch: it is cut where it takes more than [`QUEUED`], which
+/// is work enough for the host to stay ahead.
+fn unhurried(arrays: &[&Array]) -> Result<(Forecast, usize)> {
+    if device::default_device()?.kind() == DeviceType::Gpu {
+        let room = forecast_in_turn(arrays)?.peak.saturating_add(QUEUED);
+        return Ok((memory::forecast_within(arrays, room)?, room));
+    }
+    let free = memory::forecast(arrays)?;
+    Ok((free, free.peak + free.peak / 32 + (256 << 20)))
+}
+
+/// Bytes that only wait to be freed.
+const QUEUED: usize = 512 << 20;
 
 /// What a step takes with some decision.
 struct Measured {
@@ -260,8 +274,9 @@ impl<M: Model> TrainStep<M> {
         let (next, stacks) = self.graph(batch, lr, decision.cuts(self.options.checkpoint))?;
         decision.cuts.resize(stacks.len(), Cut::default());
         let arrays = next.arrays();
-        let free = memory::forecast(&arrays)?;
+        let (free, queue) = unhurried(&arrays)?;
         let mut peak = base.saturating_add(free.peak);
+        decision.queue = base.saturating_add(queue);
         // Above its limit MLX waits for what is queued: it has to wait one operation earlier.
         let early = (limit - limit / 128).saturating_sub(free.largest);
         if peak > limit - limit / 16 {
@@ -270,7 +285,6 @@ impl<M: Model> TrainStep<M> {
             decision.limit = Some(early);
         }
         decision.over = peak > limit;
-        decision.peak = peak;
         drop(arrays);
         Ok(Measured {
             decision,

@@ -310,7 +310,9 @@ class Replay : public Planner {
     outputs.clear();
     // MLX counts whole tasks. Where one ends is not known here: the worst is that all pieces but one
     // of another wait as well.
-    const size_t each = may_queue_.pieces, rest = may_queue_.tasks == 0 ? 0 : each - 1;
+    const size_t each = may_queue_.pieces;
+    // A GPU's task counts as done shortly before what it read is freed.
+    const size_t rest = may_queue_.tasks == 0 ? 0 : each - 1 + (may_queue_.releases ? 0 : each);
     const size_t most = may_queue_.tasks * each + rest;
     finish(dispatched_ - std::min(dispatched_, most));
     // Above the limit MLX waits for one task after the other until memory is free or none is left.

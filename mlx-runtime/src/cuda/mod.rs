@@ -5,6 +5,7 @@
 //! in packs of 16 bytes, hence the conditions on sizes that each function names. A kernel is
 //! compiled at its first use, in a tenth of a second or three. First derivatives only, and no `vmap` or `jvp`.
 
+mod adam;
 mod adapters;
 mod compile;
 mod cross_entropy;
@@ -14,7 +15,9 @@ mod gather;
 mod heads;
 mod launch;
 mod norm;
+mod rows;
 
+pub(crate) use adam::{adam, Rates};
 pub(crate) use adapters::{side_by_side, Adapter, SideBySide};
 pub(crate) use cross_entropy::cross_entropy;
 pub(crate) use dequantize::dequantize;
@@ -22,6 +25,7 @@ pub(crate) use gated::gated;
 pub(crate) use gather::gather;
 pub(crate) use heads::{split_heads, Heads};
 pub(crate) use norm::{add_rms_norm, rms_norm};
+pub(crate) use rows::{scale_rows, take_rows};
 
 use crate::device::DeviceType;
 use crate::{backend, fused, stream, transforms, Array, Dtype};
@@ -29,9 +33,12 @@ use crate::{backend, fused, stream, transforms, Array, Dtype};
 /// Whether the kernels here can take `x`: a floating-point type, the current stream is on an
 /// NVIDIA GPU, and nothing is vectorised around it.
 pub(crate) fn available(x: &Array) -> bool {
-    let float = matches!(x.dtype(), Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
-    float
-        && is_on()
+    matches!(x.dtype(), Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16) && ready(x)
+}
+
+/// [`available`] for arrays of any type.
+fn ready(x: &Array) -> bool {
+    is_on()
         && countable(x)
         && !fused::is_off()
         && !transforms::is_vectorising()

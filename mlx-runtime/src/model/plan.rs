@@ -8,7 +8,7 @@ use super::layers::Cuts;
 use super::train::Next;
 use super::{Checkpoint, MemoryPlan, Model, TrainStep};
 use crate::device::{self, DeviceType};
-use crate::forecast::{forecast_in_turn, Forecast};
+use crate::forecast::forecast_in_turn;
 use crate::runtime::enforce;
 use crate::{memory, transforms, Array, Dtype, Result};
 
@@ -96,22 +96,10 @@ fn within<T>(limit: usize, f: impl FnOnce() -> Result<T>) -> Result<T> {
     enforce::trusted(f)
 }
 
-/// What a step takes whose queue need not be short, and above how many bytes MLX waits for it.
-///
-/// On a CPU results wait in the queue for microseconds, and it may be as long as MLX lets it be. On a
-/// GPU it holds some layers of a large batch: it is cut where it takes more than [`QUEUED`], which
-/// is work enough for the host to stay ahead.
-fn unhurried(arrays: &[&Array]) -> Result<(Forecast, usize)> {
-    if device::default_device()?.kind() == DeviceType::Gpu {
-        let room = forecast_in_turn(arrays)?.peak.saturating_add(QUEUED);
-        return Ok((memory::forecast_within(arrays, room)?, room));
-    }
-    let free = memory::forecast(arrays)?;
-    Ok((free, free.peak + free.peak / 32 + (256 << 20)))
-}
-
-/// Bytes that only wait to be freed.
-const QUEUED: usize = 512 << 20;
+/// Above how many bytes more than a step needs at least MLX waits for a GPU's queue: those are only
+/// waiting to be freed. It is work enough for the host to stay ahead; unlimited the queue holds some
+/// layers of a large batch. On a CPU it holds microseconds of work.
+const QUEUED: usize = 1 << 30;
 
 /// What a step takes with some decision.
 struct Measured {
@@ -274,15 +262,23 @@ impl<M: Model> TrainStep<M> {
         let (next, stacks) = self.graph(batch, lr, decision.cuts(self.options.checkpoint))?;
         decision.cuts.resize(stacks.len(), Cut::default());
         let arrays = next.arrays();
-        let (free, queue) = unhurried(&arrays)?;
-        let mut peak = base.saturating_add(free.peak);
-        decision.queue = base.saturating_add(queue);
+        let in_turn = forecast_in_turn(&arrays)?;
         // Above its limit MLX waits for what is queued: it has to wait one operation earlier.
-        let early = (limit - limit / 128).saturating_sub(free.largest);
-        if peak > limit - limit / 16 {
-            let short = memory::forecast_within(&arrays, early.saturating_sub(base))?;
-            peak = peak.min(base.saturating_add(short.peak));
-            decision.limit = Some(early);
+        let early = (limit - limit / 128).saturating_sub(in_turn.largest);
+        let within = |limit: usize| memory::forecast_within(&arrays, limit.saturating_sub(base));
+        let (free, mut peak);
+        if device::default_device()?.kind() == DeviceType::Gpu {
+            decision.queue = base.saturating_add(in_turn.peak + QUEUED).min(early);
+            free = within(decision.queue)?;
+            peak = base.saturating_add(free.peak);
+        } else {
+            free = memory::forecast(&arrays)?;
+            peak = base.saturating_add(free.peak);
+            decision.queue = peak + peak / 32 + (256 << 20);
+            if peak > limit - limit / 16 {
+                peak = peak.min(base.saturating_add(within(early)?.peak));
+                decision.limit = Some(early);
+            }
         }
         decision.over = peak > limit;
         drop(arrays);

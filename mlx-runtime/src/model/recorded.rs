@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::plan::Decision;
-use super::train::{Body, Carried, Next};
+use super::train::Body;
 use crate::device::{self, DeviceType};
 use crate::transforms::{self, CompileCache};
 use crate::{Array, Result};
@@ -47,37 +47,32 @@ impl Recorded {
         }))
     }
 
-    /// The graph of a step, from its recording if there is one.
-    pub fn step(
+    /// What the loss function returns and a gradient for each buffer, from its recording if there is
+    /// one. The update is not recorded: MLX would fuse its few operations into kernels that take
+    /// seconds each to compile, and run as fast without.
+    pub fn gradients(
         &self,
         body: &Shared,
-        at: &Carried,
-        lr: &Array,
+        buffers: &[Array],
         batch: &[Array],
         decision: &Decision,
-    ) -> Result<Next> {
-        let mut inputs: Vec<Array> = at.arrays().into_iter().cloned().collect();
-        let carried = inputs.len();
-        inputs.push(lr.clone());
-        inputs.extend_from_slice(batch);
-        // Only called to record, before `step` returns.
-        let (body, like) = (body.clone(), at.clone());
-        let step = move |inputs: &[Array]| {
-            let (at, rest) = inputs.split_at(carried);
-            let at = like.with_arrays(at.iter().cloned())?;
-            let next = body.get().step(&at, &rest[0], &rest[1..])?;
-            Ok(next.arrays().into_iter().cloned().collect())
+    ) -> Result<(Vec<Array>, Vec<Array>)> {
+        let count = buffers.len();
+        let inputs: Vec<Array> = buffers.iter().chain(batch).cloned().collect();
+        let body = body.clone();
+        let both = move |inputs: &[Array]| {
+            let (buffers, batch) = inputs.split_at(count);
+            let (mut values, grads) = body.get().gradients(buffers, batch)?;
+            values.extend(grads);
+            Ok(values)
         };
         // Steps that are cut elsewhere are other functions.
         let mut hash = DefaultHasher::new();
         decision.hash_cuts(&mut hash);
-        let compiled = transforms::compile_as(step, self.id, false, &[hash.finish()]);
+        let compiled = transforms::compile_as(both, self.id, false, &[hash.finish()]);
         let mut values = compiled.call(&inputs)?;
-        let state = values.split_off(values.len() - carried);
-        Ok(Next {
-            at: at.with_arrays(state)?,
-            values,
-        })
+        let grads = values.split_off(values.len() - count);
+        Ok((values, grads))
     }
 }
 

@@ -160,8 +160,11 @@ impl<M: Model> TrainStep<M> {
         match &self.recorded {
             Some(recorded) => {
                 let lr = Array::scalar(lr)?;
-                let step = || recorded.step(&self.body, &self.at, &lr, batch, decision);
-                with_cuts(cuts, step).0
+                let buffers = &self.at.buffers;
+                let both = || recorded.gradients(&self.body, buffers, batch, decision);
+                let (values, grads) = with_cuts(cuts, both).0?;
+                let at = self.body.get().update(&self.at, &lr, &values[0], grads)?;
+                Ok(Next { values, at })
             }
             None => Ok(self.graph(batch, lr, cuts)?.0),
         }

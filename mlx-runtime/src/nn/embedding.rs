@@ -3,7 +3,7 @@
 use super::packed::Packed;
 use super::Weight;
 use crate::ops::packed;
-use crate::{ops, Array, Dtype, Error, ErrorKind, Result};
+use crate::{cuda, ops, transforms, Array, Dtype, Error, ErrorKind, Result};
 
 /// `[..] of int -> [.., dim]`: row `i` of the table for each index. `mlx.nn.Embedding`.
 #[derive(Clone)]
@@ -31,7 +31,11 @@ impl Embedding {
     /// # Errors
     /// If the indices are not whole numbers.
     pub fn forward(&self, indices: &Array) -> Result<Array> {
-        let pick = |a: &Array| ops::take(a, indices, 0);
+        let wanted = !self.frozen && transforms::is_differentiating();
+        let pick = |a: &Array| match cuda::take_rows(a, indices).filter(|_| !wanted) {
+            Some(rows) => rows,
+            None => ops::take(a, indices, 0),
+        };
         match &self.weight {
             Weight::Dense(w) => pick(w),
             Weight::Quantized {

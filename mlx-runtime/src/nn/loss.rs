@@ -46,7 +46,16 @@ pub fn projected(
     let losses = if !transforms::is_differentiating() {
         flat.losses(&flat.x, layer)?
     } else if layer.is_frozen() && !layer.has_extras() {
-        flat.with_gradient(layer)?
+        let ones;
+        let weights = match weights {
+            Some(w) => w,
+            None => {
+                ones = ops::ones(targets.shape(), Dtype::Float32)?;
+                &ones
+            }
+        };
+        let weights = ops::reshape(weights, flat.targets.shape())?;
+        return ops::reshape(&flat.with_gradient(layer, &weights)?, targets.shape());
     } else {
         flat.recomputed(layer)?
     };
@@ -110,8 +119,9 @@ impl Rows {
         ops::concatenate(&all.iter().collect::<Vec<_>>(), 0)
     }
 
-    /// The losses; their gradients with respect to `x` are computed along with them.
-    fn with_gradient(&self, layer: &Linear) -> Result<Array> {
+    /// The losses times `weights [N]`; the losses' gradients with respect to `x` are computed along
+    /// with them.
+    fn with_gradient(&self, layer: &Linear, weights: &Array) -> Result<Array> {
         let (rows, layer) = (self.clone(), layer.clone());
         let op = transforms::custom_vjp(
             move |x| {
@@ -125,15 +135,22 @@ impl Rows {
                     all.push(nll);
                 }
                 let join = |a: &[Array]| ops::concatenate(&a.iter().collect::<Vec<_>>(), 0);
-                Ok(vec![join(&all)?, join(&grads)?])
+                let all = join(&all)?;
+                Ok(vec![ops::multiply(&all, &x[1])?, all, join(&grads)?])
             },
             |x, cotangents, outputs| {
-                let by = ops::expand_dims(&cotangents[0], &[-1])?;
-                let by = ops::astype(&by, x[0].dtype())?;
-                Ok(vec![ops::multiply(&outputs[1], &by)?])
+                let (by, weights) = (&cotangents[0], &x[1]);
+                let dx = match cuda::scale_rows(&outputs[2], by, weights) {
+                    Some(dx) => dx?,
+                    None => {
+                        let by = ops::expand_dims(&ops::multiply(by, weights)?, &[-1])?;
+                        ops::multiply(&outputs[2], &ops::astype(&by, x[0].dtype())?)?
+                    }
+                };
+                Ok(vec![dx, ops::multiply(&outputs[1], by)?])
             },
         );
-        Ok(op.call(std::slice::from_ref(&self.x))?.swap_remove(0))
+        Ok(op.call(&[self.x.clone(), weights.clone()])?.swap_remove(0))
     }
 
     /// The losses; the backward pass computes each part once more.

@@ -2,8 +2,7 @@
 
 use super::optimizer::{check_betas, check_init, check_positive, check_step, decimal, scale};
 use super::{OptimState, Optimizer, Shapes};
-use crate::ops;
-use crate::{Array, Dtype, Result};
+use crate::{cuda, ops, Array, Dtype, Result};
 
 /// AdamW (Loshchilov and Hutter, ICLR 2019); Adam (Kingma and Ba, ICLR 2015) with a
 /// `weight_decay` of 0. The same arithmetic, in the same order, as MLX's `optimizers.AdamW`.
@@ -127,6 +126,17 @@ impl AdamW {
     ) -> Result<(Array, Array, Array)> {
         // The betas in double precision, as in Python: 1 - 0.999 is not exact in float32.
         let (b1, b2) = (decimal(self.betas.0), decimal(self.betas.1));
+        let on_cuda = cuda::Rates {
+            betas: (b1, b2),
+            eps: decimal(self.eps),
+            decay: decimal(self.weight_decay),
+            lr: &rates.lr,
+            corrected: rates.corrected.as_ref().map(|(a, b)| (a, b)),
+        };
+        if let Some(next) = cuda::adam([w, m, v, g], &on_cuda) {
+            let [w, m, v] = next?;
+            return Ok((w, m, v));
+        }
         let m = ops::add(&scale(m, b1)?, &scale(g, 1.0 - b1)?)?;
         let v = ops::add(&scale(v, b2)?, &scale(&ops::square(g)?, 1.0 - b2)?)?;
         let mut w = w.clone();

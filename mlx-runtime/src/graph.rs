@@ -127,6 +127,39 @@ pub fn print_graph(names: &NodeNamer, arrays: &[&Array]) -> Result<String> {
     printed("print_graph", names, arrays, sys::mlx_print_graph)
 }
 
+/// Arrays of the same values with fewer nodes below them: what only stands for its input goes away
+/// (copies for tracing, ends of gradients, custom gradients that have been taken), and so do views
+/// of views that lead back.
+///
+/// MLX walks over every node at each evaluation, a microsecond or more each. For graphs that are
+/// evaluated many times, such as what [`crate::transforms::compile`] records; take gradients first.
+///
+/// ```
+/// use mlx_runtime::{graph, ops, Array};
+/// let x = Array::from_slice(&[1.0f32, 2.0], &[1, 2])?;
+/// let there = ops::transpose(&ops::stop_gradient(&ops::exp(&x)?)?, &[1, 0])?;
+/// let back = ops::transpose(&there, &[1, 0])?;
+/// assert_eq!(graph::count_nodes(&[&back])?, 4);
+/// let same = graph::simplify(&[&back])?;
+/// assert_eq!(graph::count_nodes(&[&same[0]])?, 1);
+/// assert_eq!(same[0].to_vec::<f32>()?, back.to_vec::<f32>()?);
+/// # Ok::<(), mlx_runtime::Error>(())
+/// ```
+///
+/// # Errors
+/// What MLX reports of the graph.
+pub fn simplify(arrays: &[&Array]) -> Result<Vec<Array>> {
+    const OP: &str = "simplify";
+    let list = VectorArray::from_refs(OP, arrays)?;
+    let _lock = crate::lock::graph_lock();
+    let mut out = VectorArray::null();
+    // SAFETY: the list is valid and the destination is ours.
+    check(OP, unsafe {
+        sys::mlxrs_simplify(out.as_out(), list.as_raw())
+    })?;
+    out.to_vec(OP)
+}
+
 /// The number of operations that evaluating `arrays` would run, as far as the graph shows them.
 ///
 /// # Errors

@@ -4,7 +4,9 @@
 
 #include "fused/mlx_rs_fused.h"
 #include "mlx_rs_cuda.h"
+#include "mlx_rs_parts.h"
 #include "mlx_rs_replay.h"
+#include "mlx_rs_simplify.h"
 
 #ifdef __cplusplus
 extern "C" {

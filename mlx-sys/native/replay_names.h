@@ -11,7 +11,7 @@ using Names = std::unordered_set<std::string_view>;
 // Operations whose output is a view of an input; their evaluation touches no data.
 inline const Names& views() {
   static const Names names{"Broadcast", "BroadcastAxes", "Copy", "CustomTransforms", "Depends",
-                           "ExpandDims", "Slice", "Split", "Squeeze", "StopGradient", "Transpose"};
+                           "ExpandDims", "Parts", "Slice", "Split", "Squeeze", "StopGradient", "Transpose"};
   return names;
 }
 

@@ -6,8 +6,11 @@
 
 use std::collections::HashMap;
 
+use mlx_sys as sys;
+
+use crate::array::build_many;
 use crate::optim::Shapes;
-use crate::{cuda, fused, ops, Array, Dtype, Error, ErrorKind, Result};
+use crate::{cuda, fused, Array, Dtype, Error, ErrorKind, Result};
 
 /// Tensors of one dtype (and of one part of an optimiser that has several) share a buffer, those of one
 /// shape lie side by side in it. A group is the unit of the optimiser's step, of clipping and of saving
@@ -25,8 +28,6 @@ struct Group {
     part: usize,
     /// Places in the list of tensors, and their shapes.
     members: Vec<(usize, Vec<i32>)>,
-    /// Ends of all members but the last, in elements.
-    cuts: Vec<i32>,
 }
 
 impl ParamGroups {
@@ -53,7 +54,6 @@ impl ParamGroups {
                     dtype: t.dtype(),
                     part: part(i),
                     members: vec![member],
-                    cuts: Vec::new(),
                 }),
             }
         }
@@ -68,15 +68,11 @@ impl ParamGroups {
             let mut end = 0i64;
             for (_, shape) in &g.members {
                 end += shape.iter().map(|n| i64::from(*n)).product::<i64>();
-                let end = i32::try_from(end).map_err(|_| {
-                    Error::new(
-                        ErrorKind::Shape,
-                        "more than 2^31 trainable values of one dtype",
-                    )
-                })?;
-                g.cuts.push(end);
             }
-            g.cuts.pop();
+            if i32::try_from(end).is_err() {
+                let text = "more than 2^31 trainable values of one dtype";
+                return Err(Error::new(ErrorKind::Shape, text));
+            }
         }
         Ok(ParamGroups {
             groups,
@@ -148,12 +144,22 @@ impl ParamGroups {
     pub fn scatter(&self, buffers: &[Array]) -> Result<Vec<Array>> {
         let mut out: Vec<Option<Array>> = vec![None; self.len];
         for (g, buffer) in self.groups.iter().zip(buffers) {
-            let parts = ops::split_at(buffer, &g.cuts, 0)?;
-            for ((i, shape), part) in g.members.iter().zip(parts) {
-                out[*i] = Some(ops::reshape(&part, shape)?);
+            for ((i, _), part) in g.members.iter().zip(parts(buffer, &g.members)?) {
+                out[*i] = Some(part);
             }
         }
         let missing = || Error::new(ErrorKind::InvalidArgument, "fewer buffers than groups");
         out.into_iter().map(|a| a.ok_or_else(missing)).collect()
     }
+}
+
+/// Views of a buffer as the arrays that lie in it.
+fn parts(buffer: &Array, members: &[(usize, Vec<i32>)]) -> Result<Vec<Array>> {
+    let sizes: Vec<i32> = members.iter().flat_map(|m| m.1.iter().copied()).collect();
+    let dimensions: Vec<usize> = members.iter().map(|m| m.1.len()).collect();
+    build_many("scatter", &[buffer], |out, s| {
+        let (sizes, each, n) = (sizes.as_ptr(), dimensions.as_ptr(), dimensions.len());
+        // SAFETY: buffer and stream are valid, and the lists as long as they say.
+        unsafe { sys::mlxrs_parts(out, buffer.as_raw(), sizes, each, n, s) }
+    })
 }

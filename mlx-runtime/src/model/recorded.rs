@@ -9,7 +9,7 @@ use super::plan::Decision;
 use super::train::Body;
 use crate::device::{self, DeviceType};
 use crate::transforms::{self, CompileCache};
-use crate::{Array, Result};
+use crate::{graph, Array, Result};
 
 /// A step's function, which a recording shares with the trainer.
 #[derive(Clone)]
@@ -64,7 +64,7 @@ impl Recorded {
             let (buffers, batch) = inputs.split_at(count);
             let (mut values, grads) = body.get().gradients(buffers, batch)?;
             values.extend(grads);
-            Ok(values)
+            graph::simplify(&values.iter().collect::<Vec<_>>())
         };
         // Steps that are cut elsewhere are other functions.
         let mut hash = DefaultHasher::new();

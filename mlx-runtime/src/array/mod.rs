@@ -321,12 +321,14 @@ pub(crate) fn build_two(
     // SAFETY: makes handles without a value.
     let (mut a, mut b) = unsafe { (sys::mlx_array_new(), sys::mlx_array_new()) };
     let status = call(&mut a, &mut b, stream);
+    // First of all: MLX's reason is there to be taken once, and a handle that is null asks for it, too.
+    let failed = (status != 0).then(|| from_c(op, inputs));
     // Both are taken over before anything can fail.
     let (a, b) = (Array::from_handle(a, op), Array::from_handle(b, op));
-    if status != 0 {
-        return Err(from_c(op, inputs));
+    match failed {
+        Some(error) => Err(error),
+        None => Ok((a?, b?)),
     }
-    Ok((a?, b?))
 }
 
 /// The handle of an optional input; null stands for "absent".

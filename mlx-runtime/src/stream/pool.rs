@@ -108,6 +108,12 @@ impl Lease {
 fn make(device: Device, shared: bool) -> Result<Stream> {
     let handle = device.handle()?;
     if shared {
+        if device.kind() == DeviceType::Gpu {
+            // MLX makes its table of these streams at the first one. On CUDA it must be younger than
+            // what the streams are made of, which its allocator brings about: what is younger is gone
+            // earlier at the end of the process, and a stream ends by waiting for its work.
+            crate::memory::active()?;
+        }
         // MLX looks into its table of these streams while it evaluates, without a lock.
         let _lock = graph_lock();
         // SAFETY: the device handle is valid. MLX asks that one thread at a time evaluates, which

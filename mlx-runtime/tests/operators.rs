@@ -43,6 +43,10 @@ impl Dump {
             return;
         };
         self.seen.insert(name.to_owned());
+        if on_gpu() && name.starts_with("bool ") && theirs.dtype() == Dtype::Complex64 {
+            println!("on a GPU, bool beside complex: not compared, MLX's CUDA backend makes 1 + 1i of true");
+            return;
+        }
         let ours = ours.unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(ours.dtype(), theirs.dtype(), "{name}");
         assert_eq!(ours.shape(), theirs.shape(), "{name}");

@@ -38,11 +38,16 @@ pub(crate) fn available(x: &Array) -> bool {
 
 /// [`available`] for arrays of any type.
 fn ready(x: &Array) -> bool {
-    is_on()
-        && countable(x)
-        && !fused::is_off()
-        && !transforms::is_vectorising()
-        && stream::kind().is_ok_and(|kind| kind == DeviceType::Gpu)
+    is_on() && countable(x) && !fused::is_off() && !transforms::is_vectorising() && on_gpu()
+}
+
+/// Whether the current stream is on an NVIDIA GPU.
+pub(crate) fn is_here() -> bool {
+    is_on() && on_gpu()
+}
+
+fn on_gpu() -> bool {
+    stream::kind().is_ok_and(|kind| kind == DeviceType::Gpu)
 }
 
 /// Whether MLX runs on CUDA.

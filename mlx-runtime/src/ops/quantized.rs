@@ -8,6 +8,7 @@ use crate::error::from_c;
 use crate::handles::VectorArray;
 use crate::{Array, Error, ErrorKind, Result};
 
+use super::packed::Quantization;
 use super::{optional_dtype, optional_int};
 
 const MODE: &std::ffi::CStr = c"affine";
@@ -97,21 +98,15 @@ pub fn quantized_matmul(
     group_size: i32,
     bits: i32,
 ) -> Result<Array> {
-    build("quantized_matmul", &[x, w, scales, biases], |out, s| {
-        // SAFETY: the inputs, the text and the stream are valid; `out` is a null destination.
-        unsafe {
-            sys::mlx_quantized_matmul(
-                out,
-                x.as_raw(),
-                w.as_raw(),
-                scales.as_raw(),
-                biases.as_raw(),
-                transpose,
-                optional_int(Some(group_size)),
-                optional_int(Some(bits)),
-                MODE.as_ptr(),
-                s,
-            )
-        }
-    })
+    let packed = super::packed::Packed {
+        weight: w.clone(),
+        scales: scales.clone(),
+        biases: Some(biases.clone()),
+    };
+    super::packed::packed_matmul(
+        x,
+        &packed,
+        transpose,
+        Quantization::Affine { group_size, bits },
+    )
 }

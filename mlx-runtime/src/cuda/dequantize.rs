@@ -12,13 +12,14 @@ const DEQUANTIZE: Kernel = Kernel {
 };
 
 /// MLX's affine quantisation of a matrix, `w [out, in * bits / 32]`, `scales` and `biases`
-/// `[out, in / group_size]` -> `[out, in]` in `dtype`; there is no gradient. `None` unless `bits` is
-/// 2, 4 or 8.
+/// `[out, in / group_size]` -> `[out, in]` in `dtype`; there is no gradient. With `round` products and
+/// sums are first rounded to the dtype of the scales, as MLX's CPU does. `None` unless `bits` is 2, 4 or 8.
 pub(crate) fn dequantize(
     [w, scales, biases]: [&Array; 3],
     group_size: i32,
     bits: i32,
     dtype: Dtype,
+    round: bool,
 ) -> Option<Result<Array>> {
     let [rows, words] = *w.shape() else {
         return None;
@@ -32,6 +33,8 @@ pub(crate) fn dequantize(
         .dtype("T", dtype)
         .constant("BITS", bits)
         .constant("GROUP", group_size)
+        .dtype("S", scales.dtype())
+        .flag("ROUND", round)
         .number("words", rows.saturating_mul(words))
         .output(&[rows, words.checked_mul(32 / bits)?], dtype);
     let out = DEQUANTIZE.launch(&[w, scales, biases], &call);

@@ -53,7 +53,7 @@ impl Weight {
     /// The values that a packed matrix stands for; another weight as it is.
     pub(crate) fn into_dense(self, dtype: crate::Dtype) -> Result<Weight> {
         match self.packed() {
-            Some(p) => Ok(Weight::Dense(p.dense(dtype, None)?)),
+            Some(p) => Ok(Weight::Dense(p.loaded(dtype)?)),
             None => Ok(self),
         }
     }

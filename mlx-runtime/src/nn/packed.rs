@@ -54,10 +54,20 @@ impl Packed {
         if let Some(a) = after {
             parts.weight = transforms::depends(&[&parts.weight], &[a])?.swap_remove(0);
         }
+        self.of(&parts, dtype, false)
+    }
+
+    /// The matrix in `dtype` as a model that was unpacked at load has it: affine values in the dtype of
+    /// their scales, which is what MLX unpacks to, on every device.
+    pub fn loaded(&self, dtype: Dtype) -> Result<Array> {
+        self.of(&self.parts, dtype, true)
+    }
+
+    fn of(&self, parts: &packed::Packed, dtype: Dtype, round: bool) -> Result<Array> {
         if let (Quantization::Affine { group_size, bits }, Some(biases)) = (self.how, &parts.biases)
         {
             let all = [&parts.weight, &parts.scales, biases];
-            if let Some(w) = cuda::dequantize(all, group_size, bits, dtype) {
+            if let Some(w) = cuda::dequantize(all, group_size, bits, dtype, round) {
                 return w;
             }
         }
@@ -67,7 +77,7 @@ impl Packed {
             Quantization::Affine { .. } => None,
             _ => Some(dtype),
         };
-        ops::astype(&packed::unpack(&parts, self.how, None, dtype_of)?, dtype)
+        ops::astype(&packed::unpack(parts, self.how, None, dtype_of)?, dtype)
     }
 
     /// `x W^T`. With many rows the matrix is dequantised first, and once more in the backward

@@ -120,6 +120,12 @@ fn optimizers() -> Vec<(Box<dyn Optimizer>, usize, usize)> {
 
 #[test]
 fn an_update_does_not_grow_with_the_layers() {
+    let cpu = device::default_device().unwrap().kind() == device::DeviceType::Cpu;
+    if !cpu {
+        println!(
+            "on a GPU, the kernels of a grouped update are not compared: the limits are the CPU's"
+        );
+    }
     for (optimizer, own, per_shape) in optimizers() {
         let name = optimizer.name();
         for lora in [true, false] {
@@ -132,7 +138,6 @@ fn an_update_does_not_grow_with_the_layers() {
             }
             let [few, many] = grouped;
             let added = many[0] - few[0];
-            let cpu = device::default_device().unwrap().kind() == device::DeviceType::Cpu;
             // Two views for each tensor (a slice, in its shape) are all that grows, and no kernels. A
             // kernel of a GPU gathers 128 tensors; the parts of more are joined.
             let parts = if cpu { 0 } else { 4 };
@@ -147,8 +152,10 @@ fn an_update_does_not_grow_with_the_layers() {
                 assert!(many[2] < own + per_shape * shapes.len(), "{name}: {many:?}");
             }
             let [few, many] = naive;
+            // On a GPU Adam is one kernel.
+            let least = if cpu { 3 * added + 1 } else { added };
             assert!(
-                many[1] - few[1] > 3 * added && many[2] - few[2] > 3 * added,
+                many[1] - few[1] >= least && many[2] - few[2] >= least,
                 "{name}: {many:?}"
             );
         }

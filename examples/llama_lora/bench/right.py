@@ -20,6 +20,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -27,24 +28,25 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 SMOL = "SmolLM2-135M-Instruct.Q4_1.gguf"
-# Folder of the package, its name, the file of tests.
+# Folder of the package, its name, the file of tests. The slowest come first, so that none of them is started last: on a GPU
+# most of their time is the compilation of kernels.
 SUITES = [
-    ("examples/llama_lora", "llama_lora", "parity"),
-    ("examples/models", "mlx-models", "native"),
+    ("mlx-runtime", "mlx-runtime", "parity"),
     ("examples/models", "mlx-models", "quantised"),
     ("examples/models", "mlx-models", "language"),
-    ("tests", "mlx-tests", "parity_optim"),
+    ("examples/llama_lora", "llama_lora", "parity"),
     ("tests", "mlx-tests", "fuse"),
-    ("tests", "mlx-tests", "groups"),
+    ("examples/models", "mlx-models", "native"),
     ("tests", "mlx-tests", "training"),
-    ("mlx-runtime", "mlx-runtime", "parity"),
+    ("mlx-runtime", "mlx-runtime", "threads"),
     ("mlx-runtime", "mlx-runtime", "operators"),
-    ("mlx-runtime", "mlx-runtime", "errors"),
-    ("mlx-runtime", "mlx-runtime", "panics"),
+    ("tests", "mlx-tests", "parity_optim"),
+    ("mlx-runtime", "mlx-runtime", "leaks"),
+    ("tests", "mlx-tests", "groups"),
     ("mlx-runtime", "mlx-runtime", "runtime"),
     ("mlx-runtime", "mlx-runtime", "monitor"),
-    ("mlx-runtime", "mlx-runtime", "threads"),
-    ("mlx-runtime", "mlx-runtime", "leaks"),
+    ("mlx-runtime", "mlx-runtime", "errors"),
+    ("mlx-runtime", "mlx-runtime", "panics"),
 ]
 # What tests read while they run.
 DATA = ["tests/parity/data", "tests/parity/optim.safetensors", "examples/models/tests/data", "mlx-runtime/tests/data"]
@@ -129,6 +131,16 @@ def failures(text, failed):
     return [(test, said.get(test, ["(nothing was printed)"])) for test in failed]
 
 
+def said_of(code):
+    """An exit code in words; a signal is a negative one."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:
+        return f"signal {-code}"
+
+
 def run(suite, binary, root, env, a):
     """One process; what is known of it."""
     command = [str(binary), "--test-threads", str(a.threads), "--show-output"]
@@ -149,10 +161,13 @@ def run(suite, binary, root, env, a):
     text, err = out.decode(errors="replace"), err.decode(errors="replace")
     counts = re.search(r"^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored", text, re.MULTILINE)
     failed = re.findall(r"^test (\S+)[^\n]* \.\.\. FAILED$", text, re.MULTILINE)
-    if code and not counts:
-        wrong.append(f"signal {-code}" if code < 0 else f"exit code {code}")
-    if not counts:
-        wrong += [*text.strip().splitlines()[-1:], *err.strip().splitlines()[-a.lines :]]
+    # A process can also end wrongly after all of its tests; 101 is what the harness says of failed ones.
+    ended = code and not (code == 101 and failed)
+    if ended:
+        wrong.append(said_of(code) + (" after the tests" if counts else ""))
+    if ended or not counts:
+        last = text.strip().splitlines()[-1:] if not counts else []
+        wrong += [*last, *err.strip().splitlines()[-a.lines :]]
     return {
         "suite": name(suite),
         "seconds": time.perf_counter() - start,
@@ -192,8 +207,8 @@ def main():
     p.add_argument("--no-smol", action="store_true", help="leave out the tests of SmolLM2")
     p.add_argument("--timeout", type=float, default=900, help="seconds that a suite may take")
     p.add_argument("--threads", type=int, default=1, help="tests of a suite that run at once")
-    p.add_argument("--jobs", type=int, default=1, help="suites that run at once; a GPU's kernels are compiled at first use, by the CPU")
-    p.add_argument("--lines", type=int, default=6, help="lines to show of a failure")
+    p.add_argument("--jobs", type=int, default=max(1, min(8, (os.cpu_count() or 1) // 2)), help="suites that run at once; a GPU's kernels are compiled at first use, by the CPU (half of its cores, 8 at most)")
+    p.add_argument("--lines", type=int, default=40, help="lines to show of a failure")
     a = p.parse_args()
     known = [name(s) for s in SUITES]
     unknown = [s for s in a.suites or [] if s not in known]

@@ -39,7 +39,7 @@ pub mod cuda {
     pub(crate) fn prefer_launches() {
         for (name, value) in [
             ("MLX_USE_CUDA_GRAPHS", "0"),
-            ("MLX_MAX_OPS_PER_BUFFER", "10"),
+            ("MLX_MAX_OPS_PER_BUFFER", "20"),
         ] {
             if std::env::var_os(name).is_none() && cfg!(not(target_os = "macos")) {
                 std::env::set_var(name, value);

@@ -268,6 +268,8 @@ impl<M: Model> TrainStep<M> {
         let within = |limit: usize| memory::forecast_within(&arrays, limit.saturating_sub(base));
         let (free, mut peak);
         if device::default_device()?.kind() == DeviceType::Gpu {
+            // MLX looks after it has queued, and a task is done before its memory is free.
+            let early = early.saturating_sub(limit / 128);
             decision.queue = base.saturating_add(in_turn.peak + QUEUED).min(early);
             free = within(decision.queue)?;
             peak = base.saturating_add(free.peak);

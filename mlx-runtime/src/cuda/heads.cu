@@ -1,7 +1,8 @@
 // Rows of joined queries, keys and values, y [B, L, (H + 2 K) * D], are cut into heads, q
 // [B, L, H, D], k and v [B, L, K, D]; those of queries and keys are rotated: pair j of row i by
 // i * freqs[j]. Zeros follow each sequence up to the length `padded`. With BACK the other way,
-// gradients of q, k and v to that of y.
+// gradients of q, k and v to that of y; where SPREAD those of k and v are float32 and have a row for
+// each head of the queries, which are added up.
 // A thread has N pairs of a head, and a row has LANES heads at a time.
 constexpr int N = Pack<T>::N;
 constexpr int HALF = D / 2;
@@ -13,7 +14,7 @@ const long row = long(blockIdx.x) * ROWS + threadIdx.x / (PAIRS * LANES);
 const int position = row % length;
 const long row_apart = row / length * padded + position;
 const long row_joined = row;
-const bool aligned = whole(q) && whole(k) && whole(v);
+const bool aligned = whole(q) && (SPREAD || whole(k) && whole(v));
 #else
 const int position = row % padded;
 const long row_apart = row;
@@ -31,14 +32,39 @@ if (row < rows) {
     const bool query = head < H;
     const bool rotated = head < H + K;
     const int own = query ? head : rotated ? head - H : head - H - K;
+#if !SPREAD
     auto* apart = (query ? q : rotated ? k : v) + (row_apart * (query ? H : K) + own) * D;
+#endif
     auto* joined = y + (row_joined * (H + 2 * K) + head) * D;
     // Values 2 j and 2 j + 1 are a pair, or j and j + D / 2.
     const int first = TRADITIONAL ? 2 * pair : pair;
     const int second = TRADITIONAL ? first + N : pair + HALF;
 #if BACK
-    Pack<T> a = load(apart + first, aligned);
-    Pack<T> b = load(apart + second, aligned);
+    Pack<T> a;
+    Pack<T> b;
+#if SPREAD
+    if (!query) {
+      constexpr int SHARED = H / K;
+      const float* all = (rotated ? k : v) + (row_apart * H + own * SHARED) * D;
+#pragma unroll
+      for (int j = 0; j < N; ++j) {
+        float left = 0;
+        float right = 0;
+        for (int i = 0; i < SHARED; ++i) {
+          left += all[i * D + first + j];
+          right += all[i * D + second + j];
+        }
+        a.v[j] = T(left);
+        b.v[j] = T(right);
+      }
+    } else {
+      a = load(q + (row_apart * H + own) * D + first, aligned);
+      b = load(q + (row_apart * H + own) * D + second, aligned);
+    }
+#else
+    a = load(apart + first, aligned);
+    b = load(apart + second, aligned);
+#endif
 #else
     if (position >= length) {
       Pack<T> zeros;

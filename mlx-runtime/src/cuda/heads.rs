@@ -4,18 +4,18 @@ use super::launch::{rows, Kernel, Launch};
 use super::pack;
 use crate::{ops, transforms, Array, Dtype, Result};
 
-const HEADS: Kernel = Kernel {
+pub(super) const HEADS: Kernel = Kernel {
     name: "heads",
     inputs: &["y", "freqs"],
     outputs: &["q", "k", "v"],
-    header: &["#define BACK 0\n"],
+    header: &["#define BACK 0\n#define SPREAD 0\n"],
     body: include_str!("heads.cu"),
 };
-const HEADS_VJP: Kernel = Kernel {
+pub(super) const HEADS_VJP: Kernel = Kernel {
     name: "heads_vjp",
     inputs: &["q", "k", "v", "freqs"],
     outputs: &["y"],
-    header: &["#define BACK 1\n"],
+    header: &["#define BACK 1\n#define SPREAD 0\n"],
     body: include_str!("heads.cu"),
 };
 
@@ -38,17 +38,27 @@ pub(crate) struct Heads {
 /// `[B, heads, P, size]`, keys and values `[B, kv_heads, P, size]`, the first two rotated by their
 /// position from 0 on, and `P` the padded length. `None` if half a head is no multiple of a pack.
 pub(crate) fn split_heads(y: &Array, freqs: &Array, cut: Heads) -> Option<Result<[Array; 3]>> {
-    let [batch, length, width] = *y.shape() else {
+    let [batch, length, _] = *y.shape() else {
         return None;
     };
-    let fits = width == (cut.heads + 2 * cut.kv_heads) * cut.size
-        && cut.size % (2 * pack(y.dtype())) == 0
-        && cut.size / 2 / pack(y.dtype()) <= 32
-        && freqs.shape() == [cut.size / 2]
-        && freqs.dtype() == Dtype::Float32
-        && y.size() > 0
-        && cut.padded >= length;
-    fits.then(|| split(y, freqs, cut, [batch, length]))
+    cut.fits(y, freqs)
+        .then(|| split(y, freqs, cut, [batch, length]))
+}
+
+impl Heads {
+    /// Whether there is a kernel that cuts `y` so.
+    pub(super) fn fits(&self, y: &Array, freqs: &Array) -> bool {
+        let [_, length, width] = *y.shape() else {
+            return false;
+        };
+        width == (self.heads + 2 * self.kv_heads) * self.size
+            && self.size % (2 * pack(y.dtype())) == 0
+            && self.size / 2 / pack(y.dtype()) <= 32
+            && freqs.shape() == [self.size / 2]
+            && freqs.dtype() == Dtype::Float32
+            && y.size() > 0
+            && self.padded >= length
+    }
 }
 
 fn split(y: &Array, freqs: &Array, cut: Heads, [batch, length]: [i32; 2]) -> Result<[Array; 3]> {
@@ -78,7 +88,7 @@ fn split(y: &Array, freqs: &Array, cut: Heads, [batch, length]: [i32; 2]) -> Res
 }
 
 /// For `n` rows, those of zeros included where they are written.
-fn call(dtype: Dtype, cut: Heads, length: i32, n: i32) -> Launch {
+pub(super) fn call(dtype: Dtype, cut: Heads, length: i32, n: i32) -> Launch {
     const LANES: i32 = 8;
     let pairs = (cut.size / 2 / pack(dtype)).max(1);
     let each = (256 / (pairs * LANES)).max(1);

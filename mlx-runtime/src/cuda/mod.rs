@@ -7,6 +7,7 @@
 
 mod adam;
 mod adapters;
+mod attention;
 mod compile;
 mod cross_entropy;
 mod dequantize;
@@ -19,6 +20,7 @@ mod rows;
 
 pub(crate) use adam::{adam, Rates};
 pub(crate) use adapters::{side_by_side, Adapter, SideBySide};
+pub(crate) use attention::short_attention;
 pub(crate) use cross_entropy::cross_entropy;
 pub(crate) use dequantize::dequantize;
 pub(crate) use gated::gated;

@@ -126,9 +126,12 @@ fn on_cuda(
         traditional: rope.traditional(),
         padded: padded(&y, length),
     };
+    let scale = scale.unwrap_or_else(|| 1.0 / (head_dim as f32).sqrt());
+    if let Some(y) = cuda::short_attention(&y, freqs, split, scale) {
+        return Some(y);
+    }
     let parts = cuda::split_heads(&y, freqs, split)?;
     Some(parts.and_then(|[q, k, v]| {
-        let scale = scale.unwrap_or_else(|| 1.0 / (head_dim as f32).sqrt());
         let y = scaled_dot_product_attention(&q, &k, &v, scale, Mask::Causal, None)?;
         cut(&joined_heads(&y)?, 1, length)
     }))

@@ -183,7 +183,7 @@ def run(suite, binary, root, env, a):
 def show(result, lines):
     passed, failed, ignored = result["counts"]
     end = "ok" if result["ok"] else "FAILED"
-    print(f"{result['suite']:<24} {passed:>4} passed {failed:>3} failed {ignored:>3} ignored {result['seconds']:>7.1f} s  {end}")
+    print(f"{result['suite']:<24} {passed:>4} passed {failed:>3} failed {ignored:>3} ignored {result['seconds']:>7.1f} s  {end}", flush=True)
     for note in result["notes"]:
         print(f"    {note}")
     for text in result["wrong"]:

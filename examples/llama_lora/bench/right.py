@@ -183,7 +183,7 @@ def run(suite, binary, root, env, a):
 def show(result, lines):
     passed, failed, ignored = result["counts"]
     end = "ok" if result["ok"] else "FAILED"
-    print(f"{result['suite']:<24} {passed:>4} passed {failed:>3} failed {ignored:>3} ignored {result['seconds']:>7.1f} s  {end}", flush=True)
+    print(f"{result['suite']:<24} {passed:>4} passed {failed:>3} failed {ignored:>3} ignored {result['seconds']:>7.1f} s  {end}")
     for note in result["notes"]:
         print(f"    {note}")
     for text in result["wrong"]:
@@ -234,9 +234,10 @@ def main():
         return 0
     results = []
     with concurrent.futures.ThreadPoolExecutor(a.jobs) as jobs:
-        for result in jobs.map(lambda s: run(s, binaries[s], root, env, a), suites):
-            results.append(result)
-            show(result, a.lines)
+        started = [jobs.submit(run, s, binaries[s], root, env, a) for s in suites]
+        for done in concurrent.futures.as_completed(started):
+            results.append(done.result())
+            show(results[-1], a.lines)
     devices = sorted({d for r in results for d in r["devices"]})
     print(f"computed on {', '.join(devices) or 'an unknown device (llama_lora:parity says which)'}")
     here = bool(devices) and all(d.startswith(a.device or "") for d in devices)

@@ -22,8 +22,8 @@ pub struct TrainOptions {
     /// A step whose loss or gradient is NaN or infinite changes nothing and is counted; one more
     /// in a row than this is an error. `None` takes every step as it comes.
     pub max_skipped_steps: Option<u32>,
-    /// Whether steps go through [`transforms::compile`], once for each shape of batch; `None` is on a
-    /// GPU, where the graph would otherwise be made anew while the device waits.
+    /// Whether losses and gradients go through [`transforms::compile`], once for each shape of batch;
+    /// `None` is on a GPU, where the graph would otherwise be made anew while the device waits.
     pub compile: Option<bool>,
 }
 

@@ -115,15 +115,17 @@ pub fn round(a: &Array, decimals: i32) -> Result<Array> {
 /// If MLX refuses the conversion.
 pub fn astype(a: &Array, dtype: Dtype) -> Result<Array> {
     // MLX's CUDA backend makes 1 + 1i of true, and asks for both parts of a number that is to be true.
-    match (a.dtype(), dtype) {
-        (Dtype::Bool, Dtype::Complex64) if cuda::is_here() => {
-            return astype(&astype(a, Dtype::Float32)?, dtype);
+    if cuda::is_here() {
+        match (a.dtype(), dtype) {
+            (Dtype::Bool, Dtype::Complex64) => return cast(&cast(a, Dtype::Float32)?, dtype),
+            (Dtype::Complex64, Dtype::Bool) => return super::not_equal(a, &Array::scalar(0f32)?),
+            _ => {}
         }
-        (Dtype::Complex64, Dtype::Bool) if cuda::is_here() => {
-            return super::not_equal(a, &Array::scalar(0f32)?);
-        }
-        _ => {}
     }
+    cast(a, dtype)
+}
+
+fn cast(a: &Array, dtype: Dtype) -> Result<Array> {
     build("astype", &[a], |out, s| {
         // SAFETY: the input and the stream are valid; `out` is a null destination.
         unsafe { sys::mlx_astype(out, a.as_raw(), dtype.as_raw(), s) }

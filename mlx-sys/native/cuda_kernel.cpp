@@ -121,6 +121,10 @@ int guarded(F&& f) {
 
 } // namespace mlxrs
 
+extern "C" bool mlxrs_cuda_compiles(void) {
+  return dlsym(RTLD_DEFAULT, "nvrtcCompileProgram") != nullptr;
+}
+
 extern "C" int mlxrs_cuda_kernel_new(mlxrs_cuda_kernel* res,
                                      const char* name,
                                      const char* source,

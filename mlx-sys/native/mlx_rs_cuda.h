@@ -3,6 +3,7 @@
 #ifndef MLX_RS_CUDA_H
 #define MLX_RS_CUDA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,9 @@ extern "C" {
 typedef struct mlxrs_cuda_kernel_ {
   void* ctx;
 } mlxrs_cuda_kernel;
+
+/** Whether NVRTC is in this process, as it is where MLX was built for CUDA and linked with it. */
+bool mlxrs_cuda_compiles(void);
 
 /**
  * Compiles `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture

@@ -12,6 +12,13 @@ use crate::{Error, ErrorKind, Result};
 
 const OP: &str = "cuda_kernel";
 
+/// Whether there is a compiler: MLX may be linked with NVRTC in a way that hides it.
+pub(super) fn is_possible() -> bool {
+    static YES: OnceLock<bool> = OnceLock::new();
+    // SAFETY: takes nothing.
+    *YES.get_or_init(|| unsafe { sys::mlxrs_cuda_compiles() })
+}
+
 /// Owns one `mlxrs_cuda_kernel`.
 pub(super) struct Compiled(sys::mlxrs_cuda_kernel);
 

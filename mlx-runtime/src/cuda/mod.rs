@@ -40,7 +40,12 @@ pub(crate) fn available(x: &Array) -> bool {
 
 /// [`available`] for arrays of any type.
 fn ready(x: &Array) -> bool {
-    is_on() && countable(x) && !fused::is_off() && !transforms::is_vectorising() && on_gpu()
+    is_on()
+        && compile::is_possible()
+        && countable(x)
+        && !fused::is_off()
+        && !transforms::is_vectorising()
+        && on_gpu()
 }
 
 /// Whether the current stream is on an NVIDIA GPU.

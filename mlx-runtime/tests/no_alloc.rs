@@ -302,7 +302,8 @@ fn reading_elements_copies_nothing() {
         first[500..].as_ptr(),
         part.as_slice::<f32>().unwrap().as_ptr()
     );
-    assert_eq!(memory::active().unwrap(), active);
+    // Tests beside this one hold some bytes; a copy would be four million.
+    assert!(memory::active().unwrap().abs_diff(active) < 1_000_000);
 }
 
 #[test]

@@ -4,13 +4,12 @@
 
 #include <dlfcn.h>
 
-#include <exception>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "mlx/c/error.h"
+#include "capi.h"
 #include "mlx/mlx.h"
 
 namespace mlxrs {
@@ -103,20 +102,6 @@ std::vector<mx::array> apply(const Kernel& kernel,
       {launch.blocks * launch.threads, 1, 1}, {launch.threads, 1, 1}, 0, std::nullopt, true, s);
 }
 
-// Runs `f`; what it throws becomes MLX C's error. No exception reaches a caller in C.
-template <typename F>
-int guarded(F&& f) {
-  try {
-    f();
-    return 0;
-  } catch (const std::exception& e) {
-    _mlx_error("cuda_kernel.cpp", __LINE__, "%s", e.what());
-  } catch (...) {
-    _mlx_error("cuda_kernel.cpp", __LINE__, "%s", "unknown exception");
-  }
-  return 1;
-}
-
 } // namespace
 
 } // namespace mlxrs
@@ -129,7 +114,7 @@ extern "C" int mlxrs_cuda_kernel_new(mlxrs_cuda_kernel* res,
                                      const char* name,
                                      const char* source,
                                      const char* architecture) {
-  return mlxrs::guarded([&] {
+  return mlxrs::guarded("cuda_kernel.cpp", [&] {
     res->ctx = new mlxrs::Kernel{name, mlxrs::compile(name, source, architecture)};
   });
 }
@@ -144,18 +129,11 @@ extern "C" int mlxrs_cuda_kernel_apply(mlx_vector_array* res,
                                        const mlx_vector_array inputs,
                                        const mlxrs_cuda_launch* launch,
                                        const mlx_stream s) {
-  return mlxrs::guarded([&] {
-    if (!kernel.ctx || !inputs.ctx || !s.ctx) {
-      throw std::runtime_error("expected a kernel, inputs and a stream");
+  return mlxrs::guarded("cuda_kernel.cpp", [&] {
+    if (!kernel.ctx || !s.ctx) {
+      throw std::runtime_error("expected a kernel and a stream");
     }
-    using List = std::vector<mlx::core::array>;
-    List out = mlxrs::apply(*static_cast<const mlxrs::Kernel*>(kernel.ctx),
-                            *static_cast<const List*>(inputs.ctx), *launch,
-                            *static_cast<const mlx::core::Stream*>(s.ctx));
-    if (res->ctx) {
-      *static_cast<List*>(res->ctx) = std::move(out);
-    } else {
-      res->ctx = new List(std::move(out));
-    }
+    mlxrs::give(res, mlxrs::apply(*static_cast<const mlxrs::Kernel*>(kernel.ctx), mlxrs::list(inputs), *launch,
+                                  *static_cast<const mlx::core::Stream*>(s.ctx)));
   });
 }

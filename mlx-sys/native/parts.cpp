@@ -3,13 +3,12 @@
 #include "mlx_rs_parts.h"
 
 #include <algorithm>
-#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
-#include "mlx/c/error.h"
+#include "capi.h"
 #include "mlx/mlx.h"
 #include "mlx/primitives.h"
 
@@ -106,28 +105,16 @@ extern "C" int mlxrs_parts(mlx_vector_array* res,
                            const size_t* dimensions,
                            size_t count,
                            const mlx_stream s) {
-  try {
+  return mlxrs::guarded("parts.cpp", [&] {
     if (!buffer.ctx || !s.ctx) {
       throw std::runtime_error("expected a buffer and a stream");
     }
-    using List = std::vector<mlx::core::array>;
     std::vector<mlx::core::Shape> shapes;
     for (size_t i = 0; i < count; i++) {
       shapes.emplace_back(sizes, sizes + dimensions[i]);
       sizes += dimensions[i];
     }
-    List out = mlxrs::parts(*static_cast<const mlx::core::array*>(buffer.ctx), shapes,
-                            *static_cast<const mlx::core::Stream*>(s.ctx));
-    if (res->ctx) {
-      *static_cast<List*>(res->ctx) = std::move(out);
-    } else {
-      res->ctx = new List(std::move(out));
-    }
-    return 0;
-  } catch (const std::exception& e) {
-    _mlx_error("parts.cpp", __LINE__, "%s", e.what());
-  } catch (...) {
-    _mlx_error("parts.cpp", __LINE__, "%s", "unknown exception");
-  }
-  return 1;
+    mlxrs::give(res, mlxrs::parts(*static_cast<const mlx::core::array*>(buffer.ctx), shapes,
+                                  *static_cast<const mlx::core::Stream*>(s.ctx)));
+  });
 }

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <deque>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <stack>
@@ -18,7 +17,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "mlx/c/error.h"
+#include "capi.h"
 #include "mlx/mlx.h"
 #include "mlx/primitives.h"
 #include "planner.h"
@@ -179,19 +178,9 @@ class Replay : public Planner {
           inputs.push_back(copies.at(in.id()));
         }
         const auto all = a.outputs();
-        if (all.size() == 1) {
-          copies.emplace(a.id(), array(a.shape(), a.dtype(), a.primitive_ptr(), std::move(inputs)));
-        } else {
-          std::vector<mx::Shape> shapes;
-          std::vector<mx::Dtype> dtypes;
-          for (const auto& o : all) {
-            shapes.push_back(o.shape());
-            dtypes.push_back(o.dtype());
-          }
-          auto made = array::make_arrays(std::move(shapes), dtypes, a.primitive_ptr(), inputs);
-          for (size_t i = 0; i < all.size(); i++) {
-            copies.emplace(all[i].id(), made[i]);
-          }
+        const auto made = again(a, std::move(inputs));
+        for (size_t i = 0; i < all.size(); i++) {
+          copies.emplace(all[i].id(), made[i]);
         }
         todo.pop();
       }
@@ -555,18 +544,7 @@ extern "C" int mlxrs_replay_eval(mlxrs_replay* res,
                                  const mlx_vector_array outputs,
                                  mlxrs_queue queue,
                                  uint64_t limit) {
-  try {
-    if (!outputs.ctx) {
-      throw std::runtime_error("expected a non-empty mlx_vector_array");
-    }
-    const auto& all = *static_cast<const std::vector<mlxrs::array>*>(outputs.ctx);
-    mlxrs::Replay replay(queue, limit);
-    *res = replay.run(all);
-    return 0;
-  } catch (const std::exception& e) {
-    _mlx_error("replay.cpp", __LINE__, "%s", e.what());
-  } catch (...) {
-    _mlx_error("replay.cpp", __LINE__, "%s", "unknown exception");
-  }
-  return 1;
+  return mlxrs::guarded("replay.cpp", [&] {
+    *res = mlxrs::Replay(queue, limit).run(mlxrs::list(outputs));
+  });
 }

@@ -2,16 +2,14 @@
 
 #include "mlx_rs_simplify.h"
 
-#include <exception>
 #include <numeric>
 #include <stack>
-#include <stdexcept>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "mlx/c/error.h"
+#include "capi.h"
 #include "mlx/mlx.h"
 #include "mlx/primitives.h"
 
@@ -114,26 +112,11 @@ class Simplify {
         done_.emplace(o.id(), o);
       }
     } else {
-      again(a, std::move(inputs));
-    }
-  }
-
-  // The same operation on other inputs.
-  void again(const array& a, std::vector<array> inputs) {
-    const auto outputs = a.outputs();
-    if (outputs.size() == 1) {
-      done_.emplace(a.id(), array(a.shape(), a.dtype(), a.primitive_ptr(), std::move(inputs)));
-      return;
-    }
-    std::vector<mx::Shape> shapes;
-    std::vector<mx::Dtype> dtypes;
-    for (const auto& o : outputs) {
-      shapes.push_back(o.shape());
-      dtypes.push_back(o.dtype());
-    }
-    auto made = array::make_arrays(std::move(shapes), dtypes, a.primitive_ptr(), inputs);
-    for (size_t i = 0; i < outputs.size(); i++) {
-      done_.emplace(outputs[i].id(), made[i]);
+      const auto outputs = a.outputs();
+      const auto made = again(a, std::move(inputs));
+      for (size_t i = 0; i < outputs.size(); i++) {
+        done_.emplace(outputs[i].id(), made[i]);
+      }
     }
   }
 
@@ -196,22 +179,7 @@ class Simplify {
 } // namespace mlxrs
 
 extern "C" int mlxrs_simplify(mlx_vector_array* res, const mlx_vector_array outputs) {
-  try {
-    if (!outputs.ctx) {
-      throw std::runtime_error("expected a non-empty mlx_vector_array");
-    }
-    using List = std::vector<mlx::core::array>;
-    List out = mlxrs::Simplify().run(*static_cast<const List*>(outputs.ctx));
-    if (res->ctx) {
-      *static_cast<List*>(res->ctx) = std::move(out);
-    } else {
-      res->ctx = new List(std::move(out));
-    }
-    return 0;
-  } catch (const std::exception& e) {
-    _mlx_error("simplify.cpp", __LINE__, "%s", e.what());
-  } catch (...) {
-    _mlx_error("simplify.cpp", __LINE__, "%s", "unknown exception");
-  }
-  return 1;
+  return mlxrs::guarded("simplify.cpp", [&] {
+    mlxrs::give(res, mlxrs::Simplify().run(mlxrs::list(outputs)));
+  });
 }

@@ -2,14 +2,15 @@
 
 #include "mlx_rs_fused.h"
 
-#include <exception>
 #include <stdexcept>
 #include <utility>
 
 #include "fused.h"
-#include "mlx/c/error.h"
+#include "../capi.h"
 
 namespace {
+
+constexpr const char* file = "fused/capi.cpp";
 
 // MLX C's handles: `ctx` is the C++ object (mlx/c/private/array.h and stream.h there).
 
@@ -35,20 +36,6 @@ void set(mlx_array* out, mlxrs::array value) {
   }
 }
 
-// Runs `f`; what it throws becomes MLX C's error. No exception reaches a caller in C.
-template <typename F>
-int guarded(F&& f) {
-  try {
-    f();
-    return 0;
-  } catch (const std::exception& e) {
-    _mlx_error("fused/capi.cpp", __LINE__, "%s", e.what());
-  } catch (...) {
-    _mlx_error("fused/capi.cpp", __LINE__, "%s", "unknown exception");
-  }
-  return 1;
-}
-
 } // namespace
 
 extern "C" bool mlxrs_fused_available(const mlx_array x, const mlx_stream s) {
@@ -60,7 +47,7 @@ extern "C" int mlxrs_rms_norm(mlx_array* res,
                               const mlx_array w,
                               float eps,
                               const mlx_stream s) {
-  return guarded([&] { set(res, mlxrs::rms_norm(get(x), get(w), eps, get(s))); });
+  return mlxrs::guarded(file, [&] { set(res, mlxrs::rms_norm(get(x), get(w), eps, get(s))); });
 }
 
 extern "C" int mlxrs_add_rms_norm(mlx_array* sum,
@@ -70,7 +57,7 @@ extern "C" int mlxrs_add_rms_norm(mlx_array* sum,
                                   const mlx_array w,
                                   float eps,
                                   const mlx_stream s) {
-  return guarded([&] {
+  return mlxrs::guarded(file, [&] {
     auto both = mlxrs::add_rms_norm(get(x), get(r), get(w), eps, get(s));
     set(sum, std::move(both[0]));
     set(normed, std::move(both[1]));
@@ -81,7 +68,7 @@ extern "C" int mlxrs_swiglu(mlx_array* res,
                             const mlx_array g,
                             const mlx_array u,
                             const mlx_stream s) {
-  return guarded([&] { set(res, mlxrs::swiglu(get(g), get(u), get(s))); });
+  return mlxrs::guarded(file, [&] { set(res, mlxrs::swiglu(get(g), get(u), get(s))); });
 }
 
 extern "C" int mlxrs_rope_attention(mlx_array* res,
@@ -94,7 +81,7 @@ extern "C" int mlxrs_rope_attention(mlx_array* res,
                                     float scale,
                                     int offset,
                                     const mlx_stream s) {
-  return guarded([&] {
+  return mlxrs::guarded(file, [&] {
     mlxrs::AttentionOptions options{head_dim, traditional, scale, offset};
     set(res, mlxrs::rope_attention(get(q), get(k), get(v), get(freqs), options, get(s)));
   });
@@ -107,7 +94,7 @@ extern "C" int mlxrs_linear_cross_entropy(mlx_array* res,
                                           const mlx_array weights,
                                           bool with_grad,
                                           const mlx_stream s) {
-  return guarded([&] {
+  return mlxrs::guarded(file, [&] {
     set(res,
         mlxrs::linear_cross_entropy(get(x), get(w), get(targets), get(weights), with_grad, get(s)));
   });
@@ -120,12 +107,12 @@ extern "C" int mlxrs_lora_linear(mlx_array* res,
                                  const mlx_array b,
                                  float scale,
                                  const mlx_stream s) {
-  return guarded(
-      [&] { set(res, mlxrs::lora_linear(get(x), get(w), get(a), get(b), scale, get(s))); });
+  return mlxrs::guarded(
+      file, [&] { set(res, mlxrs::lora_linear(get(x), get(w), get(a), get(b), scale, get(s))); });
 }
 
 extern "C" int mlxrs_gather(mlx_array* res, const mlx_vector_array arrays, const mlx_stream s) {
-  return guarded([&] {
+  return mlxrs::guarded(file, [&] {
     if (!arrays.ctx) {
       throw std::runtime_error("expected a non-empty mlx_vector_array");
     }

@@ -31,11 +31,10 @@ impl Embedding {
     /// # Errors
     /// If the indices are not whole numbers.
     pub fn forward(&self, indices: &Array) -> Result<Array> {
-        let wanted = !self.frozen && transforms::is_differentiating();
-        let pick = |a: &Array| match cuda::take_rows(a, indices).filter(|_| !wanted) {
-            Some(rows) => rows,
-            None => ops::take(a, indices, 0),
-        };
+        // The kernel has no gradient for the table.
+        let plain = self.frozen || !transforms::is_differentiating();
+        let kernel = |a: &Array| plain.then(|| cuda::take_rows(a, indices)).flatten();
+        let pick = |a: &Array| kernel(a).unwrap_or_else(|| ops::take(a, indices, 0));
         match &self.weight {
             Weight::Dense(w) => pick(w),
             Weight::Quantized {

@@ -35,10 +35,7 @@ pub fn projected(
     let plain = layer.is_frozen() && !layer.has_extras() && cap.is_none();
     if plain && fused::available(x) {
         let w = layer.dense(Dtype::Float32)?;
-        let weights = match weights {
-            Some(w) => w,
-            None => &ops::ones(targets.shape(), Dtype::Float32)?,
-        };
+        let weights = &each(weights, targets)?;
         let with_grad = transforms::is_differentiating();
         return fused::linear_cross_entropy(x, &w, targets, weights, with_grad);
     }
@@ -46,15 +43,7 @@ pub fn projected(
     let losses = if !transforms::is_differentiating() {
         flat.losses(&flat.x, layer)?
     } else if layer.is_frozen() && !layer.has_extras() {
-        let ones;
-        let weights = match weights {
-            Some(w) => w,
-            None => {
-                ones = ops::ones(targets.shape(), Dtype::Float32)?;
-                &ones
-            }
-        };
-        let weights = ops::reshape(weights, flat.targets.shape())?;
+        let weights = ops::reshape(&each(weights, targets)?, flat.targets.shape())?;
         return ops::reshape(&flat.with_gradient(layer, &weights)?, targets.shape());
     } else {
         flat.recomputed(layer)?
@@ -63,6 +52,14 @@ pub fn projected(
     match weights {
         Some(w) => ops::multiply(&losses, w),
         None => Ok(losses),
+    }
+}
+
+/// A weight for each target: 1 where none are given.
+fn each(weights: Option<&Array>, targets: &Array) -> Result<Array> {
+    match weights {
+        Some(w) => ops::broadcast_to(w, targets.shape()),
+        None => ops::ones(targets.shape(), Dtype::Float32),
     }
 }
 

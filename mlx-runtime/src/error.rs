@@ -226,6 +226,8 @@ pub(crate) fn init() {
         unsafe { mlx_sys::mlx_set_error_handler(Some(on_error), std::ptr::null_mut(), None) };
         crate::backend::cuda::prefer_launches();
         crate::memory::raise_cpu_cache();
+        // SAFETY: takes nothing.
+        unsafe { mlx_sys::mlxrs_device_watch() };
     });
     crate::stream::settle();
 }
@@ -278,6 +280,10 @@ fn build(op: &'static str, message: String, inputs: &[&Array]) -> Error {
         full.push(')');
     }
     let (kind, hint) = known::classify(&message);
+    if kind == ErrorKind::DeviceLost {
+        // SAFETY: takes nothing.
+        unsafe { mlx_sys::mlxrs_device_lost() };
+    }
     let error = Error::new(kind, full).with_op(op);
     match hint {
         Some(hint) => error.with_hint(hint),

@@ -4,6 +4,7 @@
 
 #include "fused/mlx_rs_fused.h"
 #include "mlx_rs_cuda.h"
+#include "mlx_rs_device.h"
 #include "mlx_rs_parts.h"
 #include "mlx_rs_replay.h"
 #include "mlx_rs_simplify.h"

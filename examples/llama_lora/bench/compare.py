@@ -8,6 +8,9 @@ Both draw the same random weights, adapter and batch (`weights.py`), so nothing 
 its own, with a time limit. `--out` takes results.json and speed.svg. `--rows` picks rows by name, `--list` shows
 them. The exit code is 1 if a row failed or its losses do not agree.
 
+`--torch` measures PyTorch's and PEFT's step too, in the rows of 16 bits (its own random weights: time and memory only); it needs
+torch, transformers and peft in the same Python.
+
 On a CPU: `--model smollm2-135m --dtype float32 --peer-env MLX_DISABLE_COMPILE=1`, and an OpenBLAS for mlx-lm with
 `--peer-env LD_PRELOAD=...`.
 """
@@ -68,7 +71,10 @@ def commands(a, row):
     ours = [a.binary, "bench", "--json", "--model", f"synth:{a.model}", *shape]
     ours += ["--grad-checkpoint", a.policy or again, *a.bench]
     peer = [sys.executable, HERE / "peer.py", "--model", a.model, *shape, "--grad-checkpoint", again]
-    return [[str(x) for x in c] for c in (ours, peer)]
+    torch = [sys.executable, HERE / "peer_torch.py", "--model", a.model, "--batch-size", batch, "--tokens", tokens]
+    torch += ["--steps", a.steps, "--warmup", a.warmup, "--dtype", a.dtype, "--grad-checkpoint", again]
+    torch += ["--compile"] if a.torch == "compiled" else []
+    return [[str(x) for x in c] for c in (ours, peer, torch)]
 
 
 def pairs(texts):
@@ -77,7 +83,7 @@ def pairs(texts):
 
 def measure(a, row):
     name, bits, batch, tokens, again = row
-    ours_command, peer_command = commands(a, row)
+    ours_command, peer_command, torch_command = commands(a, row)
     rounds = []
     for _ in range(a.rounds):
         ours = run(ours_command, pairs(a.env), a.timeout)
@@ -88,7 +94,12 @@ def measure(a, row):
     result |= {"commands": {"ours": ours_command, "peer": peer_command}}
     result["errors"] = [f"{who}: {text}" for who, text in failed]
     best = [min((r[i] for r in rounds if "median_ms" in r[i]), key=lambda x: x["median_ms"], default={}) for i in (0, 1)]
-    result["ours"], result["peer"] = best
+    result["ours"], result["peer"], result["torch"] = *best, {}
+    if a.torch and bits == 16:
+        result["commands"]["torch"] = torch_command
+        result["torch"] = run(torch_command, {}, a.timeout)
+        if "failed" in result["torch"]:
+            result["errors"].append(f"PyTorch: {result['torch']['failed']}")
     if all(best):
         result["loss_difference"], wrong = agree(*best, a.tolerance)
         if wrong:
@@ -101,10 +112,11 @@ def measure(a, row):
 
 
 HEAD = ["row", "losses", "ms", "mlx-lm ms", "speed-up", "GB", "mlx-lm GB", "memory", "predicted", "of floor", "busy"]
+HEAD += ["torch ms", "torch GB"]
 
 
 def cells(r):
-    ours, peer = r["ours"], r["peer"]
+    ours, peer, torch = r["ours"], r["peer"], r["torch"]
 
     def show(form, value):
         return "-" if value is None else form.format(value)
@@ -123,6 +135,8 @@ def cells(r):
         show("{:.2f}", predicted),
         show("{:.0%}", ours.get("share_of_floor")),
         show("{:.0%}", ours.get("gpu_utilization")),
+        show("{:.2f}", torch.get("median_ms")),
+        show("{:.2f}", (torch.get("peak_bytes") or 0) / 2**30 or None),
     ]
 
 
@@ -149,6 +163,7 @@ def main():
     p.add_argument("--peer-env", action="append", default=[], metavar="NAME=VALUE", help="for mlx-lm; may be repeated")
     p.add_argument("--bench", action="append", default=[], metavar="ARGUMENT", help="one more argument of llama_lora bench, as --bench=--pipeline; may be repeated")
     p.add_argument("--no-peer", action="store_true", help="ours alone")
+    p.add_argument("--torch", choices=["eager", "compiled"], help="PyTorch and PEFT too")
     p.add_argument("--out", type=pathlib.Path, help="folder for results.json and speed.svg")
     a = p.parse_args()
     known = [r[0] for r in ROWS]

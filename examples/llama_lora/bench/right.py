@@ -43,6 +43,7 @@ SUITES = [
     ("tests", "mlx-tests", "parity_optim"),
     ("mlx-runtime", "mlx-runtime", "leaks"),
     ("tests", "mlx-tests", "groups"),
+    ("mlx-runtime", "mlx-runtime", "lost"),
     ("mlx-runtime", "mlx-runtime", "runtime"),
     ("mlx-runtime", "mlx-runtime", "monitor"),
     ("mlx-runtime", "mlx-runtime", "errors"),

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mlx_sys as sys;
 
+use crate::device::{self, default_device, DeviceType, Info};
 use crate::error::{check, init};
 pub use crate::forecast::{forecast, forecast_within, Forecast};
 use crate::Result;
@@ -107,6 +108,23 @@ pub(crate) fn raise_cpu_cache() {
     }
 }
 
+/// What arrays could use in all just now, with what they do use: the limit, or less where other programs hold memory of
+/// the GPU that is the default device.
+///
+/// # Errors
+/// If MLX cannot say.
+pub fn usable() -> Result<usize> {
+    let limit = limit()?;
+    let device = default_device()?;
+    if device.kind() == DeviceType::Cpu {
+        return Ok(limit);
+    }
+    Ok(match device::info_of(device, "free_memory")? {
+        Some(Info::Size(free)) => limit.min(free.saturating_add(active()? + cache()?)),
+        _ => limit,
+    })
+}
+
 /// Starts [`peak`] anew. MLX: `reset_peak_memory`.
 ///
 /// # Errors
@@ -140,6 +158,15 @@ mod tests {
         let cache = set_cache_limit(1 << 20).unwrap();
         assert_eq!(cache_limit(), Some(1 << 20));
         assert_eq!(set_cache_limit(cache).unwrap(), 1 << 20);
+    }
+
+    #[test]
+    fn no_more_is_usable_than_the_limit() {
+        let (usable, limit) = (usable().unwrap(), limit().unwrap());
+        match default_device().unwrap().kind() {
+            DeviceType::Cpu => assert_eq!(usable, limit),
+            DeviceType::Gpu => assert!(usable > 0 && usable <= limit),
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use anyhow::{anyhow, Result};
 use mlx_runtime::model::{Checkpoint, Leaf, MemoryPlan, Model, TrainStep};
-use mlx_runtime::{ops, Array, Dtype, ErrorKind};
+use mlx_runtime::{memory, ops, Array, Dtype, ErrorKind};
 
 /// How the flags of a command are called, and what they are now.
 #[derive(Clone, Copy, Debug)]
@@ -46,12 +46,33 @@ pub fn explained<M: Model>(
         return error;
     }
     // Where even planning fails, the error says what there is to say.
-    match lines(step, flags) {
-        Ok(lines) if !lines.is_empty() => {
-            anyhow!("{error:#}\nwith other flags:\n  {}", lines.join("\n  "))
-        }
-        _ => error,
+    match now(step, flags) {
+        Ok(text) => anyhow!("{error:#}{text}"),
+        Err(_) => error,
     }
+}
+
+/// What helps with the memory that there is now: other programs may have taken some since the limit was chosen.
+fn now<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<String> {
+    let (usable, limit) = (memory::usable()?, memory::limit()?);
+    memory::set_limit(usable)?;
+    let lines = lines(step, flags);
+    memory::set_limit(limit)?;
+    let mut text = String::new();
+    // A little is always in use elsewhere: libraries, the display.
+    if usable < limit - limit / 16 {
+        let (usable, limit) = (size(usable), size(limit));
+        text += &format!("\nother programs use the GPU: {usable} of {limit} is left for this one");
+    }
+    for (i, line) in lines?.iter().enumerate() {
+        text += if i == 0 {
+            "\nwith other flags:\n  "
+        } else {
+            "\n  "
+        };
+        text += line;
+    }
+    Ok(text)
 }
 
 /// A line for each flag that makes the step smaller.

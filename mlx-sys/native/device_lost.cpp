@@ -2,6 +2,9 @@
 
 #include "mlx_rs_device.h"
 
+// Defines __GLIBC__, where that is the library: CUDA is there, and on_exit.
+#include <cstdlib>
+
 #ifdef __GLIBC__
 
 #include <dlfcn.h>
@@ -10,7 +13,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <exception>
 #include <limits>
 #include <string>
@@ -100,6 +102,9 @@ void watch(Driver driver) {
   for (int id = 0; driver.device(&id, static_cast<int>(contexts.size())) == 0;) {
     contexts.push_back(nullptr);
   }
+  if (contexts.empty()) {
+    return;
+  }
   while (!lost && ending == 0) {
     std::this_thread::sleep_for(200ms);
     for (size_t i = 0; i < contexts.size() && ending == 0; i++) {
@@ -110,8 +115,12 @@ void watch(Driver driver) {
           driver.state(id, &flags, &active) == 0 && active && driver.retain(&contexts[i], id) != 0) {
         contexts[i] = nullptr;
       }
-      // The calling thread's own stream (CU_STREAM_PER_THREAD), on which nothing ever runs.
-      if (contexts[i] && driver.enter(contexts[i]) == 0 && stays(driver.query(reinterpret_cast<void*>(2)))) {
+      if (!contexts[i]) {
+        continue;
+      }
+      // This thread's own stream (CU_STREAM_PER_THREAD), on which nothing ever runs.
+      const int code = driver.enter(contexts[i]);
+      if (stays(code) || stays(driver.query(reinterpret_cast<void*>(2)))) {
         on_lost();
       }
     }
@@ -140,27 +149,35 @@ void say(const std::string& text) {
   [[maybe_unused]] auto written = write(STDERR_FILENO, text.data(), text.size());
 }
 
+// Ends the calling thread, and nothing else: who joins it goes on.
+[[noreturn]] void end_thread() {
+  for (;;) {
+    syscall(SYS_exit, 0);
+  }
+}
+
 [[noreturn]] void on_terminate() {
   const std::string text = std::current_exception() ? thrown() : std::string();
+  const bool main = ending == self() || self() == getpid();
+  const int code = ending == 0 ? 1 : status.load();
   if (text.find("driver shutting down") != std::string::npos) {
-    // CUDA has ended with the process. A thread of MLX's (mlx/backend/cuda/worker.cpp) lets go of its
-    // stream too late: it may wait for the end like this.
-    if (ending == self()) {
-      _exit(status);
-    }
-    for (;;) {
-      pause();
-    }
+    // CUDA has ended with the process, and a thread of MLX's own lets go of its stream too late
+    // (mlx/backend/cuda/worker.cpp).
+    main ? _exit(code) : end_thread();
   }
   if (lost) {
-    if (self() != getpid()) {
-      // Whoever works with MLX gets the error of a call, and some time to tell it.
-      std::this_thread::sleep_for(5s);
+    // A thread that ends lets go of its streams, and MLX waits for their work once more. Whoever works
+    // with the device gets the error of a call, and has some time for that.
+    for (int i = 0; i < 50 && !main && !told; i++) {
+      std::this_thread::sleep_for(100ms);
+    }
+    if (told && !main) {
+      end_thread();
     }
     if (!told) {
       say("error: the GPU failed, and nothing more can run on it in this process: " + text + "\n");
     }
-    _exit(ending == self() ? status.load() : 1);
+    _exit(code);
   }
   if (before) {
     before();
@@ -182,7 +199,7 @@ extern "C" void mlxrs_device_watch(void) {
     on_exit(
         [](int status, void*) {
           mlxrs::status = status;
-          mlxrs::ending = self();
+          mlxrs::ending = mlxrs::self();
         },
         nullptr);
     try {

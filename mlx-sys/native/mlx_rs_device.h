@@ -10,9 +10,11 @@ extern "C" {
  * Starts to look after CUDA devices, once a process. Does nothing where MLX has no CUDA.
  *
  * A device that failed never says that work is done, and MLX would wait for that forever: five times a
- * second the driver is asked, and who waits is woken, and meets the error. What MLX then throws in
- * destructors, and its threads while the process ends, would abort the process: it ends with exit
- * code 1 and a line on stderr, or as it was about to.
+ * second the driver is asked, and who waits is woken, and meets the error of the next call.
+ *
+ * MLX also throws in destructors then, and in its threads while a process ends, which would abort the
+ * process. A thread that does so ends there instead, and the main thread the process: with the exit code that
+ * it was about to end with, or 1.
  */
 void mlxrs_device_watch(void);
 

@@ -1,15 +1,17 @@
-// Compiling kernels with NVRTC, and handing them to MLX (mlx::core::fast::precompiled_cuda_kernel).
+// Compiling kernels with NVRTC, and handing them to MLX.
 
 #include "mlx_rs_cuda.h"
 
 #include <dlfcn.h>
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "capi.h"
+#include "cuda_launch.h"
 #include "mlx/mlx.h"
 
 namespace mlxrs {
@@ -18,11 +20,8 @@ namespace mx = mlx::core;
 
 namespace {
 
-struct Kernel {
-  std::string name;
-  // What the driver loads. MLX tells kernels apart by a hash of it at each launch.
-  std::string binary;
-};
+// What a handle leads to: launches hold the kernel, too.
+using Kernel = std::shared_ptr<CudaKernel>;
 
 // A function of a library that MLX is linked with, and this one is not: MLX for a CPU has none.
 template <typename F>
@@ -96,10 +95,9 @@ std::vector<mx::array> apply(const Kernel& kernel,
     sizes = end;
   }
   std::vector<mx::fast::ScalarArg> numbers(launch.numbers, launch.numbers + launch.count);
-  // MLX counts threads, not blocks.
-  return mx::fast::precompiled_cuda_kernel(
-      kernel.name, kernel.binary, inputs, shapes, kinds, numbers,
-      {launch.blocks * launch.threads, 1, 1}, {launch.threads, 1, 1}, 0, std::nullopt, true, s);
+  return mx::array::make_arrays(
+      std::move(shapes), kinds,
+      std::make_shared<CudaLaunch>(s, kernel, std::move(numbers), launch.blocks, launch.threads), inputs);
 }
 
 } // namespace
@@ -115,7 +113,9 @@ extern "C" int mlxrs_cuda_kernel_new(mlxrs_cuda_kernel* res,
                                      const char* source,
                                      const char* architecture) {
   return mlxrs::guarded("cuda_kernel.cpp", [&] {
-    res->ctx = new mlxrs::Kernel{name, mlxrs::compile(name, source, architecture)};
+    // Without an architecture there is no code: its graph can be looked at, not run.
+    auto binary = *architecture ? mlxrs::compile(name, source, architecture) : std::string();
+    res->ctx = new mlxrs::Kernel(std::make_shared<mlxrs::CudaKernel>(name, std::move(binary)));
   });
 }
 

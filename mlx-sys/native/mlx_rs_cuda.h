@@ -25,7 +25,8 @@ bool mlxrs_cuda_compiles(void);
 
 /**
  * Compiles `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture
- * such as `sm_90`, by the NVRTC that MLX's library has loaded.
+ * such as `sm_90`, by the NVRTC that MLX's library has loaded. An empty architecture compiles nothing: of
+ * such a kernel a graph can be made and looked at.
  */
 int mlxrs_cuda_kernel_new(mlxrs_cuda_kernel* res,
                           const char* name,

@@ -4,14 +4,15 @@
 
 #include <numeric>
 #include <stack>
-#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "capi.h"
+#include "graph_kinds.h"
 #include "mlx/mlx.h"
 #include "mlx/primitives.h"
+#include "unshaped.h"
 
 namespace mlxrs {
 
@@ -19,27 +20,6 @@ namespace mx = mlx::core;
 using mx::array;
 
 namespace {
-
-bool pending(const array& a) {
-  return a.has_primitive() && a.status() == array::Status::unscheduled;
-}
-
-std::string_view name(const array& a) {
-  return pending(a) ? a.primitive().name() : "";
-}
-
-// Views that only say how elements are counted.
-bool reshapes(std::string_view name) {
-  return name == "Reshape" || name == "Flatten" || name == "Unflatten" || name == "ExpandDims" ||
-      name == "Squeeze";
-}
-
-// Operations whose results lie in memory row by row, so that to reshape one copies nothing.
-bool makes_rows(const array& a) {
-  const auto n = name(a);
-  return n == "Matmul" || n == "AddMM" || n == "CustomKernel" || n == "Concatenate" ||
-      n == "Contiguous" || n == "Gather" || n == "GatherAxis";
-}
 
 class Simplify {
  public:
@@ -180,6 +160,6 @@ class Simplify {
 
 extern "C" int mlxrs_simplify(mlx_vector_array* res, const mlx_vector_array outputs) {
   return mlxrs::guarded("simplify.cpp", [&] {
-    mlxrs::give(res, mlxrs::Simplify().run(mlxrs::list(outputs)));
+    mlxrs::give(res, mlxrs::unshaped(mlxrs::Simplify().run(mlxrs::list(outputs))));
   });
 }

@@ -74,6 +74,10 @@ fn architecture() -> Result<&'static str> {
     if let Some(name) = NAME.get() {
         return Ok(name);
     }
+    // Tests look at graphs of kernels that they do not run.
+    if cfg!(test) && !is_possible() {
+        return Ok("");
+    }
     let part = |key: &str| match device::info_of(Device::gpu(), key)? {
         Some(found) => Ok(found.to_string()),
         None => {

@@ -160,3 +160,71 @@ fn c_type(dtype: Dtype) -> &'static str {
         _ => "float",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{graph, ops};
+
+    /// A kernel of one input and two outputs; what it would do does not matter.
+    fn twice(x: &Array, shape: &[i32]) -> Result<[Array; 2]> {
+        let kernel = Kernel {
+            name: "twice",
+            inputs: &["x"],
+            outputs: &["y", "z"],
+            header: &[],
+            body: "y[threadIdx.x] = z[threadIdx.x] = x[threadIdx.x];",
+        };
+        let launch = rows(1, 32)
+            .output(shape, x.dtype())
+            .output(shape, x.dtype());
+        let mut made = kernel.launch(&[x], &launch)?.into_iter();
+        Ok([made.next().unwrap(), made.next().unwrap()])
+    }
+
+    fn simplified(a: &Array) -> Result<(Array, usize)> {
+        let made = graph::simplify(&[a])?.remove(0);
+        assert_eq!(made.shape(), a.shape());
+        let nodes = graph::count_nodes(&[&made])?;
+        Ok((made, nodes))
+    }
+
+    #[test]
+    fn reshapes_around_launches_go_away() -> Result<()> {
+        let x = ops::ones(&[4, 4], Dtype::Float32)?;
+        x.eval()?;
+        let product = ops::matmul(&x, &x)?;
+        let [y, z] = twice(&ops::reshape(&product, &[1, 4, 4])?, &[1, 4, 4])?;
+        // Product, launch and product: the launch makes what the product wants.
+        let flat = ops::reshape(&y, &[4, 4])?;
+        assert_eq!(simplified(&ops::matmul(&flat, &x)?)?.1, 3);
+        // The other one is made in the same shape for a launch.
+        let [last, _] = twice(&ops::reshape(&z, &[2, 8])?, &[16])?;
+        assert_eq!(simplified(&last)?.1, 3);
+        // What somebody asks for keeps its shape, and so does what is wanted in two.
+        assert_eq!(simplified(&y)?.1, 2);
+        let both = ops::add(&ops::reshape(&y, &[16])?, &ops::sum(&y, &[], false)?)?;
+        let before = graph::count_nodes(&[&both])?;
+        assert_eq!(simplified(&both)?.1, before - 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_launch_keeps_the_inputs_that_do_not_lie_in_rows() -> Result<()> {
+        let x = ops::ones(&[4, 2], Dtype::Float32)?;
+        x.eval()?;
+        let turned = ops::transpose(&ops::exp(&x)?, &[1, 0])?;
+        let [y, _] = twice(&ops::reshape(&turned, &[8])?, &[8])?;
+        assert_eq!(simplified(&y)?.1, 4);
+        Ok(())
+    }
+
+    #[test]
+    fn a_kernel_without_code_does_not_run_on_a_cpu() -> Result<()> {
+        let [y, _] = twice(&ops::ones(&[2], Dtype::Float32)?, &[2])?;
+        if !super::super::is_on() {
+            assert!(y.eval().unwrap_err().to_string().contains("mlxrs_twice"));
+        }
+        Ok(())
+    }
+}

@@ -1,6 +1,7 @@
 //! Functions as files: recorded once, called from any of MLX's languages.
 //!
-//! The file holds the graph and the arrays that the function captured. One that is imported may
+//! The file holds the graph and the arrays that the function captured. What is recorded are MLX's own operations alone,
+//! not the fused ones of this crate, so that every language that has MLX can call it. One that is imported may
 //! be called with inputs of the shapes that it was exported with (of any shape if `shapeless`).
 //! MLX trusts such files: import only what you would run.
 //!
@@ -32,7 +33,7 @@ use crate::live::{live, Live};
 use crate::lock::graph_lock;
 use crate::transforms::closure::{failure, Handle};
 use crate::transforms::NamedClosure;
-use crate::{Array, Result};
+use crate::{fused, Array, Result};
 
 fn named(entries: &HashMap<String, Array>) -> Result<MapStringToArray> {
     MapStringToArray::from_entries(entries.iter().map(|(k, v)| (k.as_str(), v)))
@@ -54,7 +55,7 @@ where
 {
     const OP: &str = "export_function";
     let path = c_path(OP, path.as_ref())?;
-    let f = Handle::new(f)?;
+    let f = Handle::new(move |x: &[Array]| fused::without(|| f(x)))?;
     let list = VectorArray::new(OP, inputs)?;
     let _lock = graph_lock();
     // SAFETY: path, function and list are valid.
@@ -82,7 +83,9 @@ where
 {
     const OP: &str = "export_function";
     let path = c_path(OP, path.as_ref())?;
-    let f = NamedClosure::new(f)?;
+    let f = NamedClosure::new(move |x: &[Array], names: &HashMap<String, Array>| {
+        fused::without(|| f(x, names))
+    })?;
     let list = VectorArray::new(OP, inputs)?;
     let map = named(by_name)?;
     let _lock = graph_lock();
@@ -120,7 +123,7 @@ where
     const OP: &str = "exporter";
     init();
     let path = c_path(OP, path.as_ref())?;
-    let f = Handle::new(f)?;
+    let f = Handle::new(move |x: &[Array]| fused::without(|| f(x)))?;
     // SAFETY: path and function are valid; the function is copied.
     let raw = unsafe { sys::mlx_function_exporter_new(path.as_ptr(), f.as_raw(), shapeless) };
     if raw.ctx.is_null() {

@@ -37,6 +37,11 @@ struct Driver {
   int (*enter)(void*);
   int (*query)(void*);
 
+  // Of this thread's own stream (CU_STREAM_PER_THREAD), on which nothing ever runs.
+  int ask() const {
+    return query(reinterpret_cast<void*>(2));
+  }
+
   bool load() {
     return find(device, "cuDeviceGet") && find(state, "cuDevicePrimaryCtxGetState") &&
         find(retain, "cuDevicePrimaryCtxRetain") && find(enter, "cuCtxSetCurrent") &&
@@ -75,6 +80,7 @@ bool stays(int code) {
   }
 }
 
+Driver driver{};
 std::atomic<bool> lost{false};
 std::atomic<bool> told{false};
 // The thread that ends the process, and with what, once it does.
@@ -97,7 +103,12 @@ void on_lost() {
   }
 }
 
-void watch(Driver driver) {
+void say(const std::string& text) {
+  // Nothing helps if this fails.
+  [[maybe_unused]] auto written = write(STDERR_FILENO, text.data(), text.size());
+}
+
+void watch() {
   std::vector<void*> contexts;
   for (int id = 0; driver.device(&id, static_cast<int>(contexts.size())) == 0;) {
     contexts.push_back(nullptr);
@@ -118,19 +129,23 @@ void watch(Driver driver) {
       if (!contexts[i]) {
         continue;
       }
-      // This thread's own stream (CU_STREAM_PER_THREAD), on which nothing ever runs.
       const int code = driver.enter(contexts[i]);
-      if (stays(code) || stays(driver.query(reinterpret_cast<void*>(2)))) {
+      if (stays(code) || stays(driver.ask())) {
         on_lost();
       }
     }
   }
-  while (ending == 0) {
+  for (int round = 0; ending == 0; round++) {
     // The driver calls nobody back: who waits for work goes on, and meets the error at the next call.
     while (mx::scheduler::n_active_tasks() > 0) {
       mx::scheduler::notify_task_completion(mx::Stream(0, mx::Device::gpu));
     }
     std::this_thread::sleep_for(50ms);
+    // Who waits on one of MLX's events between streams cannot be woken.
+    if (round == 6000 && !told) {
+      say("error: the GPU failed five minutes ago, and whoever waits for it waits in vain\n");
+      _exit(1);
+    }
   }
 }
 
@@ -142,11 +157,6 @@ std::string thrown() {
   } catch (...) {
     return {};
   }
-}
-
-void say(const std::string& text) {
-  // Nothing helps if this fails.
-  [[maybe_unused]] auto written = write(STDERR_FILENO, text.data(), text.size());
 }
 
 // Ends the calling thread, and nothing else: who joins it goes on.
@@ -165,16 +175,18 @@ void say(const std::string& text) {
     // (mlx/backend/cuda/worker.cpp).
     main ? _exit(code) : end_thread();
   }
-  if (lost) {
-    // A thread that ends lets go of its streams, and MLX waits for their work once more. Whoever works
-    // with the device gets the error of a call, and has some time for that.
-    for (int i = 0; i < 50 && !main && !told; i++) {
+  if (lost || stays(driver.ask())) {
+    // A thread that ends lets go of its streams, and MLX waits for their work once more: nothing is left
+    // undone by it. Elsewhere somebody's work ends in the middle, and with it the process.
+    const bool leaves = ending == self() || text.rfind("cudaStreamSynchronize(stream_) failed", 0) == 0;
+    // Whoever works with the device gets the error of a call, and has some time for that.
+    for (int i = 0; i < 50 && !main && !(told && leaves); i++) {
       std::this_thread::sleep_for(100ms);
     }
-    if (told && !main) {
+    if (told && leaves && !main) {
       end_thread();
     }
-    if (!told) {
+    if (!told || !leaves) {
       say("error: the GPU failed, and nothing more can run on it in this process: " + text + "\n");
     }
     _exit(code);
@@ -191,8 +203,7 @@ void say(const std::string& text) {
 
 extern "C" void mlxrs_device_watch(void) {
   static const bool started = [] {
-    mlxrs::Driver driver{};
-    if (!driver.load()) {
+    if (!mlxrs::driver.load()) {
       return false;
     }
     mlxrs::before = std::set_terminate(mlxrs::on_terminate);
@@ -203,7 +214,7 @@ extern "C" void mlxrs_device_watch(void) {
         },
         nullptr);
     try {
-      std::thread(mlxrs::watch, driver).detach();
+      std::thread(mlxrs::watch).detach();
     } catch (const std::exception&) {
       // No thread is to be had: a device that fails is then found out by the next call alone.
     }
@@ -214,7 +225,10 @@ extern "C" void mlxrs_device_watch(void) {
 
 extern "C" void mlxrs_device_lost(void) {
   mlxrs::told = true;
-  mlxrs::on_lost();
+  // The text of an error can be about something else; the driver knows.
+  if (mlxrs::driver.query && mlxrs::stays(mlxrs::driver.ask())) {
+    mlxrs::on_lost();
+  }
 }
 
 #else

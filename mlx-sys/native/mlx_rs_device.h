@@ -12,9 +12,11 @@ extern "C" {
  * A device that failed never says that work is done, and MLX would wait for that forever: five times a
  * second the driver is asked, and who waits is woken, and meets the error of the next call.
  *
+ * Who waits on an event between two streams cannot be woken: the process ends after five minutes.
+ *
  * MLX also throws in destructors then, and in its threads while a process ends, which would abort the
- * process. A thread that does so ends there instead, and the main thread the process: with the exit code that
- * it was about to end with, or 1.
+ * process. A thread that ends does so in silence; anything else ends the process with a line on stderr, and with the
+ * exit code that it was about to end with, or 1.
  */
 void mlxrs_device_watch(void);
 

@@ -94,24 +94,44 @@ fn a_thread_leaves_time_for_the_error_of_a_call() {
     silent("a_thread_ends_first", 3);
 }
 
-#[test]
-fn a_device_that_nobody_knows_is_lost_is_told() {
+/// A case that ends with one line on stderr.
+#[track_caller]
+fn told(case: &str, what: &str) {
     if has_cuda() {
         return println!("with CUDA: not tried");
     }
-    let (code, text) = run("nobody_knows");
+    let (code, text) = run(case);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.starts_with("error: the GPU failed"), "{text}");
-    assert!(text.contains("unspecified launch failure"), "{text}");
-    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains(what) && text.lines().count() == 1, "{text}");
+}
+
+#[test]
+fn a_device_that_nobody_knows_is_lost_is_told() {
+    told("nobody_knows", "unspecified launch failure");
+}
+
+#[test]
+fn work_that_ends_in_the_middle_is_told_even_so() {
+    told("in_the_middle_of_work", "cuda_free(buf) failed");
+}
+
+/// A signal, and the exception's text.
+#[track_caller]
+fn aborts(case: &str, what: &str) {
+    if has_cuda() {
+        return println!("with CUDA: not tried");
+    }
+    let (code, text) = run(case);
+    assert!(code.is_none() && text.contains(what), "{code:?} {text}");
 }
 
 #[test]
 fn what_has_to_do_with_no_device_aborts_as_ever() {
-    if has_cuda() {
-        return println!("with CUDA: not tried");
-    }
-    let (code, text) = run("other_exception");
-    assert_eq!(code, None, "{text}");
-    assert!(text.contains("something else"), "{text}");
+    aborts("other_exception", "something else");
+}
+
+#[test]
+fn an_error_that_reads_like_a_lost_device_is_none() {
+    aborts("the_driver_knows_of_nothing", "unspecified launch failure");
 }

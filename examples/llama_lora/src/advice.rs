@@ -54,17 +54,27 @@ pub fn explained<M: Model>(
 
 /// What helps with the memory that there is now: other programs may have taken some since the limit was chosen.
 fn now<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<String> {
-    let (usable, limit) = (memory::usable()?, memory::limit()?);
-    memory::set_limit(usable)?;
-    let lines = lines(step, flags);
-    memory::set_limit(limit)?;
+    /// Puts the limit back, which was one before.
+    struct Restore(usize);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let _ = memory::set_limit(self.0);
+        }
+    }
+    let usable = memory::usable()?;
+    let limit = memory::set_limit(usable)?;
+    let restore = Restore(limit);
+    let lines = lines(step, flags)?;
+    drop(restore);
     let mut text = String::new();
     // A little is always in use elsewhere: libraries, the display.
     if usable < limit - limit / 16 {
         let (usable, limit) = (size(usable), size(limit));
-        text += &format!("\nother programs use the GPU: {usable} of {limit} is left for this one");
+        text += &format!(
+            "\n{usable} of the limit of {limit} is there now: other programs may use the GPU"
+        );
     }
-    for (i, line) in lines?.iter().enumerate() {
+    for (i, line) in lines.iter().enumerate() {
         text += if i == 0 {
             "\nwith other flags:\n  "
         } else {

@@ -87,6 +87,10 @@ int main(int argc, char** argv) {
     static Throws it{late};
     std::exit(7);
   }
+  if (name == "the_driver_knows_of_nothing") {
+    know();
+    Throws it{failed};
+  }
   if (name == "other_exception") {
     Throws it{"something else"};
   }
@@ -102,6 +106,9 @@ int main(int argc, char** argv) {
     return 3;
   }
   know();
+  if (name == "in_the_middle_of_work") {
+    Throws it{"cuda_free(buf) failed: unspecified launch failure"};
+  }
   if (name == "main_ends") {
     static thread_local Throws it{failed};
     std::printf("%s\n", it.what);

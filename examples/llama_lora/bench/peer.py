@@ -8,7 +8,6 @@ The step is mlx-lm's: its `default_loss`, its `grad_checkpoint` for each layer, 
 """
 import argparse
 import json
-import statistics
 import time
 from functools import partial
 
@@ -19,10 +18,11 @@ import mlx_lm
 from mlx_lm.tuner.trainer import default_loss, grad_checkpoint
 
 import weights
+from step import add_arguments, figures, read_config
 
 
 def measure(a):
-    config = weights.read_config(a.model)
+    config = read_config(a.model)
     start = time.perf_counter()
     model = weights.build(config, getattr(mx, a.dtype), a.bits, a.group_size, a.weights_seed)
     load_seconds, load_peak = time.perf_counter() - start, mx.get_peak_memory()
@@ -53,44 +53,22 @@ def measure(a):
         mx.eval(state, loss, tokens)
         ms.append((time.perf_counter() - start) * 1e3)
         losses.append(loss.item())
-    timed = ms[a.warmup :]
-    median = statistics.median_high(timed)
     return {
-        "model": a.model,
+        **figures(a, ms, losses),
         "mlx": mx.__version__,
         "mlx_lm": mlx_lm.__version__,
-        "dtype": a.dtype,
         "bits": a.bits,
-        "batch_size": a.batch_size,
-        "tokens": a.tokens,
-        "grad_checkpoint": a.grad_checkpoint,
-        "steps": a.steps,
-        "warmup": a.warmup,
-        "median_ms": median,
-        "min_ms": min(timed),
-        "first_step_ms": ms[0],
-        "steps_per_second": 1e3 / median,
-        "tokens_per_second": a.batch_size * a.tokens * 1e3 / median,
         "peak_bytes": mx.get_peak_memory(),
         "load_peak_bytes": load_peak,
         "load_seconds": load_seconds,
-        "losses": losses[:10],
     }
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--model", required=True, help="a name of configs/, or a config.json")
-    p.add_argument("--batch-size", type=int, default=4)
-    p.add_argument("--tokens", type=int, default=512)
+    add_arguments(p)
     p.add_argument("--bits", type=int, default=16)
     p.add_argument("--group-size", type=int, default=64)
-    p.add_argument("--grad-checkpoint", choices=["never", "always"], default="never")
-    p.add_argument("--dtype", default="bfloat16")
-    p.add_argument("--steps", type=int, default=10)
-    p.add_argument("--warmup", type=int, default=3)
-    p.add_argument("--learning-rate", type=float, default=1e-5)
-    p.add_argument("--seed", type=int, default=0, help="of adapter and batch")
     p.add_argument("--weights-seed", type=int, default=0)
     print(json.dumps(measure(p.parse_args())), flush=True)
 

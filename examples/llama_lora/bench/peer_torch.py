@@ -7,21 +7,17 @@ scaled_dot_product_attention, Adam its fused one.
 """
 import argparse
 import json
-import pathlib
-import statistics
 import time
 
 import peft
 import torch
 import transformers
 
-CONFIGS = pathlib.Path(__file__).resolve().parent.parent / "configs"
+from step import add_arguments, figures, read_config
 
 
 def build(a):
-    path = pathlib.Path(a.model)
-    path = path if path.is_file() else CONFIGS / f"{a.model}.json"
-    config = transformers.LlamaConfig(**{**json.loads(path.read_text()), "attn_implementation": "sdpa", "use_cache": False})
+    config = transformers.LlamaConfig(**{**read_config(a.model), "attn_implementation": "sdpa", "use_cache": False})
     torch.set_default_dtype(getattr(torch, a.dtype))
     with torch.device(a.device):
         model = transformers.LlamaForCausalLM(config)
@@ -57,42 +53,27 @@ def measure(a):
         if cuda and i == a.warmup:
             torch.cuda.reset_peak_memory_stats()
         start = time.perf_counter()
-        # Reading the loss waits for the forward pass only; the step ends when the device is done.
         loss = step()
+        # A step ends when the device is done.
         if cuda:
             torch.cuda.synchronize()
         ms.append((time.perf_counter() - start) * 1e3)
         losses.append(loss.item())
-    timed = ms[a.warmup :]
-    median = statistics.median_high(timed)
     return {
-        "model": a.model,
+        **figures(a, ms, losses),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "peft": peft.__version__,
         "compiled": a.compile,
-        "median_ms": median,
-        "min_ms": min(timed),
-        "first_step_ms": ms[0],
-        "steps_per_second": 1e3 / median,
         "peak_bytes": torch.cuda.max_memory_allocated() if cuda else None,
-        "losses": losses[:10],
     }
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--model", required=True, help="a name of configs/, or a config.json")
-    p.add_argument("--batch-size", type=int, default=4)
-    p.add_argument("--tokens", type=int, default=512)
-    p.add_argument("--grad-checkpoint", choices=["never", "always"], default="never")
-    p.add_argument("--dtype", default="bfloat16")
+    add_arguments(p)
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--compile", action="store_true", help="torch.compile, a minute or more")
-    p.add_argument("--steps", type=int, default=10)
-    p.add_argument("--warmup", type=int, default=3)
-    p.add_argument("--learning-rate", type=float, default=1e-5)
-    p.add_argument("--seed", type=int, default=0)
     print(json.dumps(measure(p.parse_args())), flush=True)
 
 

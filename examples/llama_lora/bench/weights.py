@@ -5,8 +5,6 @@ The rule is the one at the head of `src/synth/draw.rs`; `tests/synth.rs` holds t
     python weights.py CONFIG --out FILE.safetensors [--seed 0] [--dtype bfloat16]     # for that test
 """
 import argparse
-import json
-import pathlib
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -14,16 +12,10 @@ from mlx.utils import tree_flatten
 from mlx_lm.models.llama import Model, ModelArgs
 from mlx_lm.tuner.utils import linear_to_lora_layers
 
+from step import read_config
+
 BLOCK = 1 << 25
 KEYS = ["self_attn." + k for k in ("q_proj", "k_proj", "v_proj", "o_proj")]
-
-
-def read_config(config):
-    """The `config.json` that is called `config`, or lies there."""
-    path = pathlib.Path(config)
-    if not path.is_file():
-        path = pathlib.Path(__file__).resolve().parent.parent / "configs" / f"{config}.json"
-    return json.loads(path.read_text())
 
 
 def seed_of(seed, name):

@@ -74,13 +74,8 @@ fn now<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<String> {
             "\n{usable} of the limit of {limit} is there now: other programs may use the GPU"
         );
     }
-    for (i, line) in lines.iter().enumerate() {
-        text += if i == 0 {
-            "\nwith other flags:\n  "
-        } else {
-            "\n  "
-        };
-        text += line;
+    if !lines.is_empty() {
+        text += &format!("\nwith other flags:\n  {}", lines.join("\n  "));
     }
     Ok(text)
 }

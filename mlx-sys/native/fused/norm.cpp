@@ -33,7 +33,7 @@ class RmsNormGrad : public CpuPrimitive {
            dh = in.size() > 4 ? e.input(in[4]) : nullptr,
            dx = e.output(out[0]),
            rows = row_count(in[0]),
-           d = in[0].shape(-1)] { kernels::rms_norm_grad(x, w, rstd, dy, dh, dx, rows, d); });
+           d = in[0].shape(-1)] { kernels().rms_norm_grad(x, w, rstd, dy, dh, dx, rows, d); });
   }
 };
 
@@ -77,7 +77,7 @@ class RmsNorm : public CpuPrimitive {
            h = adds ? e.output(out[2]) : nullptr,
            rows = row_count(in[0]),
            d = in[0].shape(-1),
-           eps = eps_] { kernels::rms_norm(x, r, w, h, y, rstd, rows, d, eps); });
+           eps = eps_] { kernels().rms_norm(x, r, w, h, y, rstd, rows, d, eps); });
   }
 
   std::vector<array> vjp(const std::vector<array>& in,

@@ -37,14 +37,22 @@ class RmsNormGrad : public CpuPrimitive {
   }
 };
 
+// The sum of rows [n, d] -> [d], in blocks: MLX adds one row after the other in float32.
+array sum_of_rows(array rows, mx::Stream s) {
+  constexpr int block = 64;
+  const int d = rows.shape(1);
+  while (rows.shape(0) > block) {
+    const int n = rows.shape(0), whole = n / block * block;
+    auto sums = mx::sum(mx::reshape(mx::slice(rows, {0, 0}, {whole, d}, s), {-1, block, d}, s), 1, false, s);
+    rows = mx::concatenate({sums, mx::slice(rows, {whole, 0}, {n, d}, s)}, 0, s);
+  }
+  return mx::sum(rows, 0, false, s);
+}
+
 // Sum over the rows of dy * x * rstd. Composed of MLX's operations: norms are frozen as a rule.
 array weight_grad(const array& x, const array& rstd, const array& dy, mx::Stream s) {
-  std::vector<int> axes;
-  for (int i = 0; i + 1 < static_cast<int>(x.ndim()); i++) {
-    axes.push_back(i);
-  }
   auto normed = mx::multiply(x, mx::expand_dims(rstd, -1, s), s);
-  return mx::sum(mx::multiply(normed, dy, s), axes, false, s);
+  return sum_of_rows(mx::reshape(mx::multiply(normed, dy, s), {-1, x.shape(-1)}, s), s);
 }
 
 // x, w -> y, rstd  or, with the addition,  x, r, w -> y, rstd, h

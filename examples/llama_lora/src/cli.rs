@@ -295,6 +295,9 @@ pub struct TrainArgs {
     /// Batches of an evaluation; -1 for all [default: 25]
     #[arg(long, allow_negative_numbers = true)]
     pub val_batches: Option<i64>,
+    /// Batches of the test split that --test measures; -1 for all [default: -1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub test_batches: Option<i64>,
     /// Steps between saves [default: 100]
     #[arg(long)]
     pub save_every: Option<u64>,
@@ -327,7 +330,7 @@ pub struct EvalArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub packing: PackArgs,
-    /// Folder of the data [default: fetch-language]
+    /// Folder of the data [default: the adapter's; without one, fetch-language]
     #[arg(long)]
     pub data: Option<String>,
     /// Adapter to measure; without it, the bare model
@@ -339,15 +342,15 @@ pub struct EvalArgs {
     /// Rows in a batch
     #[arg(long, default_value_t = 8)]
     pub batch_size: usize,
-    /// Longest row, in tokens
-    #[arg(long, default_value_t = 2048)]
-    pub max_seq_length: usize,
-    /// Cut rows that are longer instead of refusing them
+    /// Longest row, in tokens [default: the adapter's, else 2048]
     #[arg(long)]
-    pub truncate: bool,
-    /// Count the loss of the answers only
-    #[arg(long)]
-    pub mask_prompt: bool,
+    pub max_seq_length: Option<usize>,
+    /// Cut rows that are longer instead of refusing them [default: the adapter's, else false]
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub truncate: Option<bool>,
+    /// Count the loss of the answers only [default: the adapter's, else false]
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub mask_prompt: Option<bool>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub runtime: RuntimeArgs,
@@ -371,9 +374,9 @@ pub struct GenerateArgs {
     /// Text that sets the scene
     #[arg(long)]
     pub system_prompt: Option<String>,
-    /// Continue the prompt as it stands, without the chat template
-    #[arg(long)]
-    pub ignore_chat_template: bool,
+    /// Continue the prompt as it stands, without the chat template [default: true if the adapter learnt {"text"} rows]
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub ignore_chat_template: Option<bool>,
     /// Most tokens to write
     #[arg(short, long, default_value_t = 256)]
     pub max_tokens: usize,

@@ -4,8 +4,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use anyhow::Result;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use anyhow::{anyhow, Result};
+use serde::de::{
+    Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::{Map, Number, Value};
 
 /// Begins the text that stands for a number which JSON cannot hold.
@@ -22,6 +24,14 @@ pub fn parse(text: &str) -> Result<Value> {
     let Strict(value) = Strict::deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
+}
+
+/// Reads a JSON text into `T`, as [`parse`] does.
+///
+/// # Errors
+/// As [`parse`], and if a value is missing or of another type than `T` needs.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_value(parse(text)?).map_err(|e| anyhow!(e.to_string().replace(MARK, "")))
 }
 
 /// The text of a number that is not finite, as the file has it.

@@ -67,7 +67,7 @@ impl Visitor for Bench<'_> {
         adapt(&mut session.model, args)?;
         let vocabulary = session.config.vocab_size;
         let layers = session.config.num_hidden_layers;
-        let dtype = session.dtype;
+        let (dtype, origin) = (session.dtype, session.origin.clone());
         let mut step = training_step(session.model, args)?;
         let batch = batch(args, vocabulary)?;
 
@@ -96,6 +96,10 @@ impl Visitor for Bench<'_> {
             }
         }
         timed.drain()?;
+        if let Some((number, loss)) = timed.broken {
+            let what = format!("the loss of step {number} is {loss}");
+            return Err(origin.error(what, &step.model()?));
+        }
         let gpu_utilization = watch.as_ref().and_then(|w| w.mean());
         drop(watch);
         let peak_bytes = memory::peak()?;
@@ -260,7 +264,10 @@ struct Timed {
     pending: Option<Started>,
     last: Instant,
     ms: Vec<f64>,
+    steps: usize,
     losses: Vec<f32>,
+    /// The first step whose loss is not finite, counted from 1, and its loss.
+    broken: Option<(usize, f32)>,
 }
 
 impl Timed {
@@ -270,7 +277,9 @@ impl Timed {
             pending: None,
             last: Instant::now(),
             ms: Vec::new(),
+            steps: 0,
             losses: Vec::new(),
+            broken: None,
         }
     }
 
@@ -299,6 +308,10 @@ impl Timed {
         let loss = values.first().map_or(Ok(f32::NAN), |l| l.item::<f32>())?;
         self.ms.push(self.last.elapsed().as_secs_f64() * 1e3);
         self.last = Instant::now();
+        self.steps += 1;
+        if !loss.is_finite() && self.broken.is_none() {
+            self.broken = Some((self.steps, loss));
+        }
         if self.losses.len() < LOSSES {
             self.losses.push(loss);
         }

@@ -26,6 +26,7 @@ pub struct FileSettings {
     pub batch_size: Option<usize>,
     pub iters: Option<u64>,
     pub val_batches: Option<i64>,
+    pub test_batches: Option<i64>,
     pub learning_rate: Option<f64>,
     pub steps_per_report: Option<u64>,
     pub steps_per_eval: Option<u64>,
@@ -64,7 +65,7 @@ pub struct LoraFile {
     pub keys: Option<Vec<String>>,
 }
 
-const KEYS: [&str; 34] = [
+const KEYS: [&str; 35] = [
     "model",
     "train",
     "test",
@@ -74,6 +75,7 @@ const KEYS: [&str; 34] = [
     "batch_size",
     "iters",
     "val_batches",
+    "test_batches",
     "learning_rate",
     "steps_per_report",
     "steps_per_eval",
@@ -107,7 +109,7 @@ const LORA_KEYS: [&str; 4] = ["rank", "scale", "dropout", "keys"];
 fn is_neutral(key: &str, value: &Value) -> Option<bool> {
     Some(match key {
         "fine_tune_type" => value == "lora",
-        "clear_cache_threshold" | "test_batches" => true,
+        "clear_cache_threshold" => true,
         "trust_remote_code" => value == &Value::from(false),
         "report_to" | "project_name" | "hf_dataset" | "config" => value.is_null(),
         _ => return None,

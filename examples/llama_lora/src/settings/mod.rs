@@ -1,6 +1,7 @@
 //! What a training run is told: the command line over a YAML file over mlx-lm's defaults.
 
 mod file;
+mod of_run;
 mod optimizer;
 mod values;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::{PackArgs, TrainArgs};
 use crate::schedule::Schedule;
 pub use file::FileSettings;
+pub use of_run::{Measured, OfRun};
 pub use optimizer::{
     AdafactorConfig, AdamConfig, AdamwConfig, LionConfig, MuonConfig, Optimizer, OptimizerConfig,
     OptimizerFile, SgdConfig,
@@ -48,6 +50,8 @@ pub struct Settings {
     pub steps_per_report: u64,
     pub steps_per_eval: u64,
     pub val_batches: i64,
+    #[serde(default = "all_batches")]
+    pub test_batches: i64,
     pub save_every: u64,
     #[serde(default)]
     pub device: Option<String>,
@@ -82,6 +86,10 @@ pub const DEFAULT_BUCKETS: usize = 16;
 
 fn default_buckets() -> usize {
     DEFAULT_BUCKETS
+}
+
+fn all_batches() -> i64 {
+    -1
 }
 
 /// Stands for mlx-lm's number of layers where none is given: 16, or all of a model that has fewer.
@@ -119,6 +127,7 @@ impl Default for Settings {
             steps_per_report: 10,
             steps_per_eval: 200,
             val_batches: 25,
+            test_batches: all_batches(),
             save_every: 100,
             device: None,
             memory_limit: None,
@@ -247,6 +256,7 @@ impl Settings {
                 base.steps_per_eval,
             ),
             val_batches: pick(&args.val_batches, file.val_batches, base.val_batches),
+            test_batches: pick(&args.test_batches, file.test_batches, base.test_batches),
             save_every: pick(&args.save_every, file.save_every, base.save_every),
             device: device.or(file.device).or(base.device),
             memory_limit,

@@ -17,7 +17,7 @@ use crate::progress::{clock, Counter};
 use crate::random::Shuffle;
 use crate::sample::Sampling;
 use crate::session::{Opened, Session};
-use crate::settings::{Measured, Packing, Settings, DEFAULT_BUCKETS};
+use crate::settings::{bounds, Measured, Packing, Settings, DEFAULT_BUCKETS};
 use crate::train::{self, Outcome, Saved, Stop};
 
 /// Does what the command line says.
@@ -183,7 +183,10 @@ fn report(split: &str, score: &Score) {
 
 fn eval(args: &EvalArgs) -> Result<()> {
     let _runtime = args.runtime.set_up()?;
-    anyhow::ensure!(args.batch_size > 0, "--batch-size must be at least 1");
+    bounds::flag("batch_size", args.batch_size)?;
+    if let Some(longest) = args.max_seq_length {
+        bounds::flag("max_seq_length", longest)?;
+    }
     let opened = Opened::new(
         args.model.as_deref(),
         args.adapter_path.as_deref(),
@@ -221,11 +224,13 @@ impl Visitor for Eval<'_> {
 }
 
 fn generate(args: &GenerateArgs) -> Result<()> {
+    bounds::flag("temp", args.temp)?;
+    bounds::flag("top_p", args.top_p)?;
+    bounds::flag("max_tokens", args.max_tokens)?;
     let sampling = Sampling {
         temperature: args.temp,
         top_p: args.top_p,
-    }
-    .check()?;
+    };
     let _runtime = args.runtime.set_up()?;
     let prompt = match args.prompt.as_str() {
         "-" => text_of(std::io::stdin().lock(), TEXT_LIMIT)

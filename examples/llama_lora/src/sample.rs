@@ -1,7 +1,5 @@
 //! Choosing the next token.
 
-use anyhow::{ensure, Result};
-
 /// How a token is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
@@ -17,21 +15,6 @@ impl Sampling {
         temperature: 0.0,
         top_p: 1.0,
     };
-
-    /// Says what is wrong with the numbers, if anything.
-    pub fn check(self) -> Result<Self> {
-        ensure!(
-            self.temperature.is_finite() && self.temperature >= 0.0,
-            "--temp must be 0 or more, not {}",
-            self.temperature
-        );
-        ensure!(
-            self.top_p > 0.0 && self.top_p <= 1.0,
-            "--top-p must be above 0 and at most 1, not {}",
-            self.top_p
-        );
-        Ok(self)
-    }
 
     /// The token for the logits of one position; `uniform` is a random number in `[0, 1)`.
     /// `None` if a logit is NaN, or the largest is infinite.
@@ -121,17 +104,5 @@ mod tests {
             .filter_map(|i| sampling.choose(&logits, i as f64 / 1000.0))
             .collect();
         assert_eq!(drawn.into_iter().collect::<Vec<_>>(), [1, 2]);
-        assert!(Sampling {
-            temperature: 1.0,
-            top_p: 0.0
-        }
-        .check()
-        .is_err());
-        assert!(Sampling {
-            temperature: -1.0,
-            top_p: 1.0
-        }
-        .check()
-        .is_err());
     }
 }

@@ -223,7 +223,7 @@ fn eval_measures_what_the_adapter_was_trained_on() {
     let path = place.path("adapters/adapter_config.json");
     let mut config: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     let weights = place.path("adapters/adapters.safetensors");
-    strip_metadata(&weights);
+    common::strip_metadata(&weights);
     config.as_object_mut().unwrap().remove("data");
     fs::write(&path, config.to_string()).unwrap();
     says(
@@ -234,22 +234,6 @@ fn eval_measures_what_the_adapter_was_trained_on() {
     // Without an adapter the data set that comes with the program is named.
     let out = place.run("eval --model model");
     says(&text(&out.stderr), &["by default: --data fetch-language"]);
-}
-
-/// Makes the adapter one of mlx-lm's, whose configuration is in a file of its own alone.
-fn strip_metadata(path: &Path) {
-    let bytes = fs::read(path).unwrap();
-    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    let mut map: Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
-    map.as_object_mut().unwrap().remove("__metadata__");
-    let mut text = map.to_string();
-    while !text.len().is_multiple_of(8) {
-        text.push(' ');
-    }
-    let mut out = (text.len() as u64).to_le_bytes().to_vec();
-    out.extend(text.as_bytes());
-    out.extend(&bytes[8 + header..]);
-    fs::write(path, out).unwrap();
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod report;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{Context, Result};
 use mlx_models::{CausalLm, Visitor};
 use mlx_runtime::device::{default_device, Device};
 use mlx_runtime::model::{self, add_lora, lora_keys, LoraConfig, Started, TrainOptions, TrainStep};
@@ -17,7 +17,7 @@ use crate::advice::{self, Flags};
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{BenchArgs, Switch};
 use crate::session::{Loading, Session};
-use crate::settings::{GradCheckpoint, Packing};
+use crate::settings::{bounds, GradCheckpoint, Packing};
 use crate::synth::{draw, Recipe};
 pub use report::Report;
 
@@ -26,11 +26,16 @@ const LOSSES: usize = 10;
 
 /// Measures what the flags say.
 pub fn run(args: &BenchArgs) -> Result<Report> {
-    ensure!(
-        args.batch_size > 0 && args.tokens > 0 && args.steps > 0,
-        "--batch-size, --tokens and --steps must be at least 1"
-    );
-    ensure!(args.lora_rank > 0, "--lora-rank must be at least 1");
+    bounds::flag("batch_size", args.batch_size)?;
+    bounds::flag("tokens", args.tokens)?;
+    bounds::flag("steps", args.steps)?;
+    bounds::flag("warmup", args.warmup)?;
+    bounds::flag("learning_rate", args.learning_rate)?;
+    bounds::flag("num_layers", args.num_layers)?;
+    bounds::lora(args.lora_rank, args.lora_scale)?;
+    for (key, given) in [("bandwidth", args.bandwidth), ("tflops", args.tflops)] {
+        given.map_or(Ok(()), |x| bounds::flag(key, x))?;
+    }
     let _runtime = args.runtime.set_up()?;
     let checkpoint = match Recipe::parse(&args.model)? {
         Some(mut recipe) => {

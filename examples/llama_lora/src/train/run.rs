@@ -98,6 +98,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         },
         window: Window::new(monitor.clone()),
         origin: &session.origin,
+        broken: None,
         searched: false,
     };
     let server = settings.metrics_port.map(|port| monitor.serve(port));
@@ -191,6 +192,8 @@ struct Run<'a> {
     progress: Progress,
     window: Window,
     origin: &'a Origin,
+    /// The valid loss that was measured last, if it was not finite.
+    broken: Option<f64>,
     /// The model was searched for values that are not finite.
     searched: bool,
 }
@@ -312,10 +315,20 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Says why, if a run that took steps has learnt nothing.
+    /// Says why, if a run that took steps has learnt nothing, or nothing good.
     fn learnt<M: CausalLm>(&self, step: &TrainStep<M>) -> Result<()> {
-        if self.iteration == 0 || self.targets > 0 {
+        if self.iteration == 0 {
             return Ok(());
+        }
+        if self.targets > 0 {
+            return match self.broken {
+                Some(loss) if self.iteration == self.settings.iters => {
+                    let what = format!("the valid loss was {loss} at the end");
+                    Err(self.origin.error(what, &step.model()?))
+                        .with_context(|| self.intact(self.iteration))
+                }
+                _ => Ok(()),
+            };
         }
         ensure!(
             step.skipped()?.total > 0,
@@ -447,7 +460,8 @@ impl Run<'_> {
             self.progress.line(&format!("step {iteration:>5}: {none}"));
             return Ok(());
         };
-        if !loss.is_finite() {
+        self.broken = (!loss.is_finite()).then_some(loss);
+        if self.broken.is_some() {
             if let Some(fault) = self.origin.fault(model)? {
                 bail!("the valid loss is {loss}: {fault}");
             }

@@ -149,6 +149,11 @@ pub fn score<M: CausalLm>(
     let mut rows = Split::require(data, split, &session.text, limit, options.mask_prompt)?;
     rows.check(&session.config)?;
     rows.keep_rows_with_targets(options.mask_prompt)?;
+    let options = BatchOptions {
+        // Padding must not reach past the last position that the model has.
+        longest: options.longest.min(session.config.max_position_embeddings),
+        ..options
+    };
     let batches = held_out(&rows.rows, options, most, &mut Shuffle::new(0))?;
     let counter = Counter::new("batches measured", batches.len());
     let (model, text) = (&session.model, &session.text);

@@ -5,8 +5,8 @@ mod report;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use mlx_models::{CausalLm, Visitor};
+use anyhow::{ensure, Context, Result};
+use mlx_models::{CausalLm, Family, Visitor};
 use mlx_runtime::device::{default_device, Device};
 use mlx_runtime::model::{self, add_lora, lora_keys, LoraConfig, Started, TrainOptions, TrainStep};
 use mlx_runtime::monitor::Monitor;
@@ -68,6 +68,12 @@ impl Visitor for Bench<'_> {
         let mut session = Session::<M>::load_as(self.checkpoint, &args.model, loading)?;
         let load_seconds = started.elapsed().as_secs_f64();
         let load_peak_bytes = memory::peak()?;
+        let places = session.config.max_position_embeddings;
+        ensure!(
+            session.config.family != Family::Gpt2 || args.tokens <= places,
+            "--tokens is {}, but the model has {places} positions",
+            args.tokens
+        );
         let weights = weigh(&session)?;
         adapt(&mut session.model, args)?;
         let vocabulary = session.config.vocab_size;

@@ -72,6 +72,13 @@ pub fn prepare<M: CausalLm>(
         }
     }
 
+    if settings.test {
+        // What is wrong with it is better known before the first step than after the last.
+        let mut test = Split::require(data, "test", &session.text, limit, settings.mask_prompt)?;
+        test.check(&session.config)?;
+        test.keep_rows_with_targets(settings.mask_prompt)?;
+    }
+
     let total = session.layers()?;
     match &settings.resume_adapter_file {
         Some(path) => {

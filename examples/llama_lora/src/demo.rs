@@ -76,7 +76,7 @@ pub fn run() -> Result<()> {
         mask_prompt: true,
         compat: false,
     };
-    let before = score(&session, DEFAULT_DATA, "test", options, false)?;
+    let before = score(&session, DEFAULT_DATA, "test", options, false, None)?;
     println!(
         "before: test loss {:.3}, exact match {:.0}%",
         before.loss,
@@ -91,7 +91,7 @@ pub fn run() -> Result<()> {
     }
 
     let session = &outcome.session;
-    let after = score(session, DEFAULT_DATA, "test", options, false)?;
+    let after = score(session, DEFAULT_DATA, "test", options, false, None)?;
     println!(
         "\nbefore: test loss {:.3}, exact match {:.0}%\nafter:  test loss {:.3}, exact match {:.0}%  (training took {})",
         before.loss,

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     match llama_lora::commands::execute(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", llama_lora::files::message(&error));
             ExitCode::FAILURE
         }
     }

@@ -10,7 +10,7 @@ pub use run::{run, Outcome};
 pub use saved::{Progressed, Saved, STATE};
 pub use stop::Stop;
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{Context, Result};
 use mlx_models::CausalLm;
 use mlx_runtime::model;
 use mlx_runtime::{random, Runtime};
@@ -59,19 +59,24 @@ pub fn prepare<M: CausalLm>(
         cut: settings.truncate || settings.compat,
     };
     let data = &settings.data;
-    let train = Split::require(data, "train", &session.text, limit, settings.mask_prompt)?;
-    let valid = Split::open(data, "valid", &session.text, limit, settings.mask_prompt)?;
+    let mut train = Split::require(data, "train", &session.text, limit, settings.mask_prompt)?;
+    let mut valid = Split::open(data, "valid", &session.text, limit, settings.mask_prompt)?;
     if valid.is_none() {
         eprintln!("{data} has no valid.jsonl: training goes on without a look at held-out rows");
     }
-    for split in [Some(&train), valid.as_ref()].into_iter().flatten() {
-        let longest = split.rows.iter().map(|r| r.tokens.len()).max().unwrap_or(0);
-        let known = session.config.max_position_embeddings;
-        ensure!(
-            longest <= known,
-            "{} has a row of {longest} tokens, the model was made for at most {known}",
-            split.origin
-        );
+    for split in [Some(&mut train), valid.as_mut()].into_iter().flatten() {
+        split.check(&session.config)?;
+        // mlx-lm groups all rows, whatever is left of them.
+        if !settings.compat {
+            split.keep_rows_with_targets(settings.mask_prompt)?;
+        }
+    }
+
+    if settings.test {
+        // What is wrong with it is better known before the first step than after the last.
+        let mut test = Split::require(data, "test", &session.text, limit, settings.mask_prompt)?;
+        test.check(&session.config)?;
+        test.keep_rows_with_targets(settings.mask_prompt)?;
     }
 
     let total = session.layers()?;
@@ -83,6 +88,7 @@ pub fn prepare<M: CausalLm>(
                 path.parent()
             };
             let adapter = Adapter::read(folder.context("--resume-adapter-file names no file")?)?;
+            session.origin = session.origin.with_adapter(path);
             // What is trained on and saved is that adapter, whatever else is set.
             let there = &adapter.config;
             settings.num_layers = if there.num_layers <= 0 {
@@ -104,6 +110,9 @@ pub fn prepare<M: CausalLm>(
     }
     if let Some(saved) = &saved {
         saved.check(&train)?;
+        session.origin = session
+            .origin
+            .with_adapter(&settings.adapter_path.join(STATE));
     }
     Ok(Prepared {
         settings,

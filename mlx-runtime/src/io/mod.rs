@@ -5,11 +5,13 @@
 //! its bytes are. Saving replaces a file whole or leaves the old one as it was.
 
 mod atomic;
+mod float8;
 mod folder;
 mod gguf;
 mod header;
 mod load;
 mod pipe;
+mod relabelled;
 mod save;
 mod through;
 

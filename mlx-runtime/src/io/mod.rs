@@ -30,6 +30,11 @@ pub use through::{
     save_safetensors_in_place, save_safetensors_to,
 };
 
+/// The values of floats that are an exponent alone (E8M0), given as bytes.
+pub(crate) fn powers_of_two(bytes: &crate::Array) -> Result<crate::Array> {
+    float8::Float8::E8M0.values(bytes)
+}
+
 /// A path for the C side.
 pub(crate) fn c_path(op: &'static str, path: &Path) -> Result<CString> {
     #[cfg(unix)]

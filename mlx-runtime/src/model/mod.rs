@@ -18,6 +18,7 @@ pub(crate) mod names;
 mod plan;
 pub(crate) mod quantise;
 mod recorded;
+mod scales;
 pub(crate) mod sig;
 mod start;
 mod train;

@@ -28,6 +28,7 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
         Ok(Checkpoint {
             config,
             weights: file.arrays,
+            block_size: None,
             names: "gguf",
             text,
         })

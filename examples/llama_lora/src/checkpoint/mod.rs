@@ -23,6 +23,8 @@ pub struct Checkpoint {
     pub config: Config,
     /// Tensors by name.
     pub weights: HashMap<String, Array>,
+    /// Rows and columns of a block of weights that shares a scale, where blocks do.
+    pub block_size: Option<[i32; 2]>,
     /// The naming scheme of the tensors, as `LoadOptions` takes it.
     pub names: &'static str,
     /// Tokenizer and chat template.

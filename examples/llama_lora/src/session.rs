@@ -144,8 +144,7 @@ impl Opened {
     pub fn load<M: CausalLm>(self) -> Result<Session<M>> {
         let mut session = Session::load(self.checkpoint, &self.name, self.packing)?;
         if let Some(adapter) = self.adapter {
-            let layers = session.layers()?;
-            adapter.apply(&mut session.model, layers)?;
+            adapter.apply(&mut session.model, &session.config)?;
         }
         Ok(session)
     }

@@ -13,6 +13,7 @@ pub(crate) mod packed;
 pub(crate) mod pair;
 mod param;
 mod rope;
+mod rope_scaling;
 
 #[doc(hidden)]
 pub use attention::joined_attention;
@@ -26,4 +27,5 @@ pub use linear::{Linear, Weight};
 pub use loss::linear_cross_entropy;
 pub use norm::RmsNorm;
 pub use param::Param;
-pub use rope::{Rope, RopeScaling};
+pub use rope::Rope;
+pub use rope_scaling::RopeScaling;

@@ -3,6 +3,8 @@
 mod config;
 mod folder;
 mod gguf;
+mod rope;
+mod row_order;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,6 +18,8 @@ use crate::settings::DEFAULT_MODEL;
 use crate::synth::Recipe;
 use crate::text::Text;
 use mlx_models::Config;
+
+pub use row_order::halves;
 
 /// What a checkpoint holds. The weights' data may not be read yet.
 pub struct Checkpoint {
@@ -65,6 +69,13 @@ pub fn open(model: &str) -> Result<Checkpoint> {
              A model of the Hugging Face hub must be downloaded first: hf download NAME --local-dir FOLDER"
         )
     }
+}
+
+/// Whether `model`, a name or path as [`open`] takes it, means a GGUF file.
+pub fn is_gguf(model: &str) -> bool {
+    let path = Path::new(model);
+    let named = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gguf"));
+    model == DEFAULT_MODEL || named || path.is_file()
 }
 
 /// The text that `#[mlx_model(digest = "..")]` compares a model with.

@@ -14,6 +14,7 @@ pub(crate) mod pair;
 mod param;
 mod rope;
 mod rope_scaling;
+mod switch_linear;
 
 #[doc(hidden)]
 pub use attention::joined_attention;
@@ -29,3 +30,4 @@ pub use norm::RmsNorm;
 pub use param::Param;
 pub use rope::Rope;
 pub use rope_scaling::RopeScaling;
+pub use switch_linear::SwitchLinear;

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure, Context, Result};
 use mlx_runtime::model::{add_lora, lora_keys, LoraConfig};
-use mlx_runtime::{io, random, Array};
+use mlx_runtime::{io, ops, random, Array};
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 use crate::checkpoint;
 use crate::files::{read_json, write_atomic};
+use crate::peft;
 use crate::settings::{LoraSettings, Packing, Settings};
 use mlx_models::{CausalLm, Config};
 
@@ -26,7 +27,7 @@ const METADATA_KEY: &str = "adapter_config";
 
 /// The order of the rows of queries and keys in an adapter that says it. One that was trained on a GGUF before adapters
 /// said it has the file's own.
-const ROW_ORDER: &str = "hugging_face";
+pub(crate) const ROW_ORDER: &str = "hugging_face";
 
 /// What `adapter_config.json` must say for the adapter to be used; it may say more.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -77,6 +78,8 @@ pub struct Adapter {
     /// Its configuration.
     pub config: AdapterConfig,
     weights: HashMap<String, Array>,
+    /// Whether it may leave out layers that the configuration names.
+    partial: bool,
 }
 
 impl Adapter {
@@ -87,6 +90,11 @@ impl Adapter {
             "there is no adapter folder {}",
             folder.display()
         );
+        if !folder.join(WEIGHTS).exists() {
+            if let Some(adapter) = Adapter::of_peft(folder)? {
+                return Ok(adapter);
+            }
+        }
         let (weights, metadata) = io::load_safetensors(folder.join(WEIGHTS))?;
         let config: AdapterConfig = match metadata.get(METADATA_KEY) {
             Some(text) => serde_json::from_str(text).with_context(|| {
@@ -113,7 +121,31 @@ impl Adapter {
             folder: folder.to_owned(),
             config,
             weights,
+            partial: false,
         })
+    }
+
+    /// Reads an adapter that PEFT saved, if `folder` holds one.
+    fn of_peft(folder: &Path) -> Result<Option<Adapter>> {
+        let there = |name: &str| folder.join(name).exists();
+        if !there(peft::WEIGHTS) {
+            ensure!(
+                !there(peft::PICKLE),
+                "{} holds an adapter of PEFT as a pickle ({}), which is not read; save it as safetensors",
+                folder.display(),
+                peft::PICKLE
+            );
+            return Ok(None);
+        }
+        let config = read_json(&folder.join(CONFIG))?;
+        let (config, weights) = peft::read(folder, config)
+            .with_context(|| format!("cannot read the adapter of PEFT in {}", folder.display()))?;
+        Ok(Some(Adapter {
+            folder: folder.to_owned(),
+            config,
+            weights,
+            partial: true,
+        }))
     }
 
     /// Adds the adapter to `model`, which must be the model it was trained on, or one of the same shape.
@@ -135,7 +167,17 @@ impl Adapter {
                 self.folder.display()
             )
         };
-        let arrays = match_up(&model.trainable(), self.weights)
+        let wanted = model.trainable();
+        if self.partial {
+            // Both halves are zero: nothing is added there, and nothing is learnt.
+            for (name, array) in &wanted {
+                if !self.weights.contains_key(name) {
+                    let zeros = ops::zeros(array.shape(), array.dtype())?;
+                    self.weights.insert(name.clone(), zeros);
+                }
+            }
+        }
+        let arrays = match_up(&wanted, self.weights)
             .map_err(|what| anyhow::anyhow!(named(what)))?;
         model.set_trainable(&arrays)?;
         Ok(())

@@ -22,6 +22,7 @@ pub mod fetch;
 pub mod files;
 pub mod generate;
 pub mod metrics;
+mod peft;
 pub mod plot;
 pub mod progress;
 pub mod random;

@@ -81,7 +81,7 @@ for scheme, ((label, dtype, top), name, block_of) in SCHEMES.items():
     model.load_weights([(n, mx.array(a)) for n, a in whole.items()])
     out[f"{scheme}.logits"] = ("F32", np.array(model(mx.array(tokens))))
 
-header = {"__metadata__": {"config": json.dumps(CONFIG), "block": json.dumps(BLOCK), "schemes": json.dumps(list(SCHEMES))}}
+header = {"__metadata__": {"config": "", "cases": json.dumps(CONFIG)}}
 data = b""
 for name, (label, a) in out.items():
     header[name] = {"dtype": label, "shape": list(a.shape), "data_offsets": [len(data), len(data) + a.nbytes]}

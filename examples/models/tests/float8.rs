@@ -24,7 +24,7 @@ fn weights(dump: &Dump, scheme: &str) -> HashMap<String, Array> {
 }
 
 fn load(dump: &Dump, weights: Weights) -> Result<Llama> {
-    let config = Arc::new(Config::parse(&dump.config).unwrap());
+    let config = Arc::new(Config::parse(&dump.cases).unwrap());
     model::load(&config, weights, &LoadOptions::new(Dtype::Float32))
 }
 

@@ -24,6 +24,7 @@ pub mod finite;
 pub mod generate;
 pub mod mean;
 pub mod metrics;
+mod peft;
 pub mod plot;
 pub mod progress;
 pub mod random;

@@ -31,7 +31,7 @@ pub struct Attention {
     q_norm: RmsNorm,
     #[param(head_dim, eps = rms_norm_eps, offset = 1.0)]
     k_norm: RmsNorm,
-    #[rope(head_dim, base = rope_local_base_freq)]
+    #[rope(head_dim, base = rope_local_base_freq, scaling = rope_local_scaling)]
     local: Rope,
     #[rope(head_dim, base = rope_theta, scaling = rope_scaling)]
     global: Rope,

@@ -136,7 +136,7 @@ fn needs(model: &ModelDef, graph: &Graph, live: &BTreeSet<Id>) -> BTreeMap<Id, N
                 }
             }
             Kind::Leaf { field, args } => match kind_of(model, field) {
-                Some(FieldKind::Linear { .. }) => {
+                Some(kind) if kind.projects() => {
                     for v in args.iter().flat_map(Arg::values) {
                         let need = needs.entry(root(graph, v)).or_default();
                         need.fields.insert(field.to_string());

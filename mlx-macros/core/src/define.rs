@@ -208,7 +208,7 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
                 let (rows, dim) = (size(rows), size(dim));
                 quote! { __loader.embedding(#path, #rows, #dim, #frozen) }
             }
-            FieldKind::Layer(held) => held.load(&size, &config_expr, &path, frozen),
+            FieldKind::Layer(held) => held.load(&size, &config_expr, &path, lora, frozen),
             FieldKind::Rope { dims, rotated, base, traditional, scaling } => {
                 let rotated = size(rotated);
                 let (dims, base, traditional) = (size(dims), config_expr(base), config_expr(traditional));

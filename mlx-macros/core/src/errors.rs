@@ -110,7 +110,7 @@ errors! {
         unknown_model_key(key, near) = "unknown argument `{key}`{near}; `#[mlx_model]` takes `config = Type`, `dims(name = size, ..)`, `fuse(..)` and `digest = \"file\"`";
         frozen_kind(field, kind) = "`#[frozen]` belongs on a layer that holds weights; `{field}` is a `{kind}`";
         helper_kind(helper, field, kind) = "`#[{helper}]` does not belong on `{field}`, a `{kind}`";
-        linear_only(helper, field, kind) = "`#[{helper}]` belongs on a `Linear`; `{field}` is a `{kind}`";
+        linear_only(helper, kinds, field, kind) = "`#[{helper}]` belongs on a {kinds}; `{field}` is a `{kind}`";
         param_kind(known, kind, near) = "`#[param]` belongs on {known}; `{kind}`{near} is a sub-model and brings its own shapes";
         tied_form() = "write `#[tied(field)]` or `#[tied(field, when = flag)]`";
         when_form() = "write `#[when(flag)]`";
@@ -426,7 +426,7 @@ errors! {
         broken_name(name) = "{name} is no name: words with dots between them";
         joined_kind(field, kind) = "rows are joined for a `Linear` or `Param`; `{field}` is a `{kind}`";
         transposed_kind(field, kind) = "only a matrix can be stored transposed; `{field}` is a `{kind}`";
-        index_kind(field, kind) = "`{{}}` stands for the index of the first axis of a `Param`; `{field}` is a `{kind}`";
+        index_kind(field, kind) = "`{{}}` stands for the index of the first axis of a `Param` or `SwitchLinear`; `{field}` is a `{kind}`";
         index_twice(name) = "{name} may hold `{{}}` once and no other braces";
         index_in_a_word(name) = "in {name} `{{}}` must stand between dots";
     }

@@ -109,6 +109,18 @@ pub enum FieldKind {
     Model,
 }
 
+impl FieldKind {
+    /// Whether it is a linear map, or a choice of them: adapters fit it, and its gradient reads its input only for
+    /// itself.
+    pub fn projects(&self) -> bool {
+        match self {
+            FieldKind::Linear { .. } => true,
+            FieldKind::Layer(held) => held.layer.indexed,
+            _ => false,
+        }
+    }
+}
+
 /// Where a stack of layers is cut for recomputation in the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {

@@ -519,6 +519,7 @@ impl Walk {
 fn trained(outline: &Outline<'_>, fields: &[&str]) -> bool {
     fields.iter().any(|f| match outline.part(f) {
         Some(Part::Leaf(Leaf::Linear(l))) => l.keeps_input(),
+        Some(Part::Leaf(Leaf::SwitchLinear(l))) => l.keeps_input(),
         _ => false,
     })
 }

@@ -5,12 +5,14 @@
 //! its bytes are. Saving replaces a file whole or leaves the old one as it was.
 
 mod atomic;
+mod float8;
 mod folder;
 mod gguf;
 mod header;
 mod load;
 mod open;
 mod pipe;
+mod relabelled;
 mod save;
 mod through;
 
@@ -29,6 +31,11 @@ pub use through::{
     load_npy, load_npy_from, load_safetensors_from, save_npy, save_npy_to,
     save_safetensors_in_place, save_safetensors_to,
 };
+
+/// The values of floats that are an exponent alone (E8M0), given as bytes.
+pub(crate) fn powers_of_two(bytes: &crate::Array) -> Result<crate::Array> {
+    float8::Float8::E8M0.values(bytes)
+}
 
 /// A path for the C side.
 pub(crate) fn c_path(op: &'static str, path: &Path) -> Result<CString> {

@@ -12,12 +12,13 @@ use crate::text;
 /// Opens the folder at `path`.
 pub fn open(path: &Path) -> Result<Checkpoint> {
     let config_path = path.join("config.json");
-    let config = config::parse(&read_text(&config_path)?).with_context(|| {
+    let described = config::parse(&read_text(&config_path)?).with_context(|| {
         format!(
             "{} describes no model that fits here",
             config_path.display()
         )
     })?;
+    let config = described.config;
     let text = text::from_folder(path)?;
     let mut arrays = io::load_safetensors_folder(path)?;
     check_vocabulary(&text, &config)?;
@@ -29,6 +30,7 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
     Ok(Checkpoint {
         config,
         weights: arrays,
+        block_size: described.block_size,
         names: "",
         text,
     })

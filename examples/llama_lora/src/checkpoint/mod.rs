@@ -3,6 +3,8 @@
 mod config;
 mod folder;
 mod gguf;
+mod rope;
+mod row_order;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,12 +19,16 @@ use crate::synth::Recipe;
 use crate::text::Text;
 use mlx_models::Config;
 
+pub use row_order::halves;
+
 /// What a checkpoint holds. The weights' data may not be read yet.
 pub struct Checkpoint {
     /// Sizes and constants.
     pub config: Config,
     /// Tensors by name.
     pub weights: HashMap<String, Array>,
+    /// Rows and columns of a block of weights that shares a scale, where blocks do.
+    pub block_size: Option<[i32; 2]>,
     /// The naming scheme of the tensors, as `LoadOptions` takes it.
     pub names: &'static str,
     /// Tokenizer and chat template.
@@ -63,6 +69,15 @@ pub fn open(model: &str) -> Result<Checkpoint> {
              A model of the Hugging Face hub must be downloaded first: hf download NAME --local-dir FOLDER"
         )
     }
+}
+
+/// Whether `model`, a name or path as [`open`] takes it, means a GGUF file.
+pub fn is_gguf(model: &str) -> bool {
+    let path = Path::new(model);
+    let named = path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("gguf"));
+    model == DEFAULT_MODEL || named || path.is_file()
 }
 
 /// The text that `#[mlx_model(digest = "..")]` compares a model with.

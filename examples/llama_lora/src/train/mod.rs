@@ -98,7 +98,7 @@ pub fn prepare<M: CausalLm>(
             };
             settings.lora = there.lora_parameters.clone().into();
             settings.lora.keys = adapter::lora_config(&session.model, &settings.lora, total).keys;
-            adapter.apply(&mut session.model, total)?;
+            adapter.apply(&mut session.model, &session.config)?;
         }
         None => {
             let layers = settings.layers_of(total)?;

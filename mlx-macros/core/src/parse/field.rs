@@ -66,10 +66,13 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
         }
     }
     let linear = matches!(kind, FieldKind::Linear { .. });
-    for only_linear in ["lora", "tied"] {
-        if let (Some(a), false) = (find(only_linear), linear) {
+    for (helper, fits, kinds) in [
+        ("lora", kind.projects(), "`Linear` or `SwitchLinear`"),
+        ("tied", linear, "`Linear`"),
+    ] {
+        if let (Some(a), false) = (find(helper), fits) {
             let kind = last_segment(&ty);
-            return Err(Diag::linear_only(a.span(), only_linear, name, kind));
+            return Err(Diag::linear_only(a.span(), helper, kinds, name, kind));
         }
     }
     let what = last_segment(&ty);

@@ -65,38 +65,35 @@ const LISTED: usize = 8;
 
 /// An adapter on disk, read but not yet part of a model.
 pub struct Adapter {
-    folder: PathBuf,
+    file: PathBuf,
     /// Its configuration.
     pub config: AdapterConfig,
     weights: HashMap<String, Array>,
 }
 
 impl Adapter {
-    /// Reads the adapter in `folder`.
-    pub fn read(folder: &Path) -> Result<Adapter> {
-        ensure!(
-            folder.is_dir(),
-            "there is no adapter folder {}",
-            folder.display()
-        );
-        let (weights, metadata) = io::load_safetensors(folder.join(WEIGHTS))?;
+    /// Reads the adapter at `path`: the file of its weights, or a folder with [`WEIGHTS`]. A file without metadata is
+    /// described by the [`CONFIG`] beside it.
+    pub fn read(path: &Path) -> Result<Adapter> {
+        ensure!(path.exists(), "there is no adapter {}", path.display());
+        let file = match path.is_dir() {
+            true => path.join(WEIGHTS),
+            false => path.to_owned(),
+        };
+        let (weights, metadata) = io::load_safetensors(&file)?;
         let config: AdapterConfig = match metadata.get(METADATA_KEY) {
-            Some(text) => serde_json::from_str(text).with_context(|| {
-                format!(
-                    "the metadata of {} is broken",
-                    folder.join(WEIGHTS).display()
-                )
-            })?,
-            None => read_json(&folder.join(CONFIG))?,
+            Some(text) => serde_json::from_str(text)
+                .with_context(|| format!("the metadata of {} is broken", file.display()))?,
+            None => read_json(&file.with_file_name(CONFIG))?,
         };
         ensure!(
             config.fine_tune_type == "lora",
             "{} holds an adapter of the kind {:?}; only lora is supported",
-            folder.display(),
+            file.display(),
             config.fine_tune_type
         );
         Ok(Adapter {
-            folder: folder.to_owned(),
+            file,
             config,
             weights,
         })
@@ -115,8 +112,8 @@ impl Adapter {
         let named = |what: String| {
             let trained_on = self.config.model.as_deref().unwrap_or("an unnamed model");
             format!(
-                "the adapter in {} does not fit this model (it was trained on {trained_on}):\n{what}",
-                self.folder.display()
+                "the adapter {} does not fit this model (it was trained on {trained_on}):\n{what}",
+                self.file.display()
             )
         };
         let arrays = match_up(&model.trainable(), self.weights)

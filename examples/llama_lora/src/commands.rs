@@ -1,6 +1,6 @@
 //! The commands: what is printed where. Results go to stdout, everything else to stderr.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
 use anyhow::{Context, Result};
 use mlx_models::{CausalLm, Visitor};
@@ -12,16 +12,18 @@ use crate::demo;
 use crate::eval::{self, Score};
 use crate::files::write_atomic;
 use crate::generate::{prompt_ids, stream};
+use crate::output::{self, note, say, Quiet};
 use crate::plot;
 use crate::progress::{clock, Counter};
 use crate::random::Shuffle;
 use crate::sample::Sampling;
 use crate::session::{Opened, Session};
 use crate::settings::{Packing, Settings, DEFAULT_BUCKETS, DEFAULT_DATA};
-use crate::train::{self, Outcome, Saved, Stop};
+use crate::train::{self, Claim, Outcome, Saved, Stop};
 
 /// Does what the command line says.
 pub fn execute(cli: Cli) -> Result<()> {
+    train::ignore_file_size_signal()?;
     match cli.command {
         None => demo::run(),
         Some(Command::Train(args)) => train(&args),
@@ -35,42 +37,47 @@ pub fn execute(cli: Cli) -> Result<()> {
 }
 
 fn train(args: &TrainArgs) -> Result<()> {
-    let (settings, saved) = if args.resume {
+    let stop = Stop::on_signals()?;
+    let (settings, saved, held) = if args.resume {
         let folder = args
             .adapter_path
             .clone()
             .unwrap_or(Settings::default().adapter_path);
+        let held = stop.hold(Claim::resumed(&folder)?);
         let saved = Saved::read(&folder)?;
         let mut settings = Settings::resumed(args, saved.progressed.settings.clone())?;
         settings.adapter_path = folder;
-        (settings, Some(saved))
+        (settings, Some(saved), held)
     } else {
-        (Settings::resolve(args)?, None)
+        let settings = Settings::resolve(args)?;
+        let held = stop.hold(Claim::new_run(&settings.adapter_path)?);
+        (settings, None, held)
     };
-    let stop = Stop::on_ctrl_c()?;
     let runtime = train::set_up(&settings)?;
-    eprintln!("{}", runtime.report());
+    note(runtime.report());
     let checkpoint = train::open(&settings)?;
     let family = checkpoint.config.family;
-    mlx_models::dispatch(
+    let result = mlx_models::dispatch(
         family,
         Train {
             checkpoint,
             settings,
             saved,
-            stop,
+            stop: &stop,
         },
-    )
+    );
+    drop(held);
+    result
 }
 
-struct Train {
+struct Train<'a> {
     checkpoint: Checkpoint,
     settings: Settings,
     saved: Option<Saved>,
-    stop: Stop,
+    stop: &'a Stop,
 }
 
-impl Visitor for Train {
+impl Visitor for Train<'_> {
     type Output = Result<()>;
 
     fn visit<M: CausalLm>(self) -> Result<()> {
@@ -78,8 +85,8 @@ impl Visitor for Train {
         let session = Session::<M>::load(self.checkpoint, name, packing)?;
         let prepared = train::prepare(session, self.settings, self.saved)?;
         let settings = prepared.settings.clone();
-        let outcome = train::run(prepared, &self.stop)?;
-        ended(&settings, &outcome);
+        let outcome = train::run(prepared, self.stop)?;
+        ended(&settings, &outcome, self.stop)?;
         if settings.test && outcome.finished {
             let score = score(
                 &outcome.session,
@@ -88,32 +95,37 @@ impl Visitor for Train {
                 options(&settings),
                 settings.truncate,
             )?;
-            report("test", &score);
+            // What was learnt is saved, whether or not someone reads the score.
+            let _ = report("test", &score);
         }
         Ok(())
     }
 }
 
-/// Says how a run ended and what to type next.
-pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>) {
-    eprint!("{}", plot::sketch(&outcome.metrics.train_curve(), 60, 8));
+/// Says how a run ended and what to type next. A run that has saved nothing ends with the signal's exit code.
+pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>, stop: &Stop) -> Result<()> {
+    let sketch = plot::sketch(&outcome.metrics.train_curve(), 60, 8);
+    if !sketch.is_empty() {
+        note(sketch.trim_end());
+    }
     let folder = settings.adapter_path.display();
     let took = clock(outcome.seconds);
     if outcome.iteration == 0 {
-        println!("stopped before the first step; nothing was saved");
-        return;
+        say("stopped before the first step; nothing was saved");
+        return Err(Quiet(stop.code()).into());
     }
     if outcome.finished {
-        println!(
+        say(format_args!(
             "trained {} steps in {took}; the adapter is in {folder}",
             outcome.iteration
-        );
+        ));
     } else {
-        println!(
+        say(format_args!(
             "stopped after step {} of {} ({took}) and saved; go on with\n  llama_lora train --resume --adapter-path {folder}",
             outcome.iteration, settings.iters
-        );
+        ));
     }
+    Ok(())
 }
 
 fn options(settings: &Settings) -> BatchOptions {
@@ -150,20 +162,21 @@ pub fn score<M: CausalLm>(
     )
 }
 
-fn report(split: &str, score: &Score) {
-    println!(
-        "{split} loss {:.4}, perplexity {:.3}",
+fn report(split: &str, score: &Score) -> Result<()> {
+    let mut text = format!(
+        "{split} loss {:.4}, perplexity {:.3}\n",
         score.loss,
         score.perplexity()
     );
     if score.asked > 0 {
-        println!(
-            "{split} exact match {}/{} = {:.1}%",
+        text += &format!(
+            "{split} exact match {}/{} = {:.1}%\n",
             score.exact,
             score.asked,
             score.percent()
         );
     }
+    output::result(text)
 }
 
 fn eval(args: &EvalArgs) -> Result<()> {
@@ -198,8 +211,7 @@ impl Visitor for Eval<'_> {
         report(
             &args.split,
             &score(&session, data, &args.split, options, args.truncate)?,
-        );
-        Ok(())
+        )
     }
 }
 
@@ -249,7 +261,6 @@ impl Visitor for Generate<'_> {
         let (args, prompt, sampling) = (self.args, self.prompt, self.sampling);
         let system = args.system_prompt.as_deref();
         let ids = prompt_ids(&session.text, &prompt, system, args.ignore_chat_template)?;
-        let mut out = std::io::stdout().lock();
         let limits = (args.seed, args.max_tokens);
         let done = stream(
             &session.model,
@@ -257,36 +268,32 @@ impl Visitor for Generate<'_> {
             &ids,
             sampling,
             limits,
-            |piece| {
-                out.write_all(piece.as_bytes())?;
-                Ok(out.flush()?)
-            },
+            |piece| output::result(piece),
         )?;
-        writeln!(out)?;
-        eprintln!(
+        output::result("\n")?;
+        note(format_args!(
             "{} tokens of prompt in {:.2} s; {} tokens at {:.1} tokens/s",
             ids.len(),
             done.prompt_seconds,
             done.tokens.len(),
             done.tokens.len() as f64 / done.answer_seconds.max(1e-9),
-        );
+        ));
         Ok(())
     }
 }
 
 fn bench(args: &BenchArgs) -> Result<()> {
     let report = crate::bench::run(args)?;
-    match args.json {
-        true => println!("{}", serde_json::to_string(&report)?),
-        false => println!("{report}"),
-    }
-    Ok(())
+    output::result(match args.json {
+        true => serde_json::to_string(&report)? + "\n",
+        false => format!("{report}\n"),
+    })
 }
 
 fn digest(args: &DigestArgs) -> Result<()> {
     let text = checkpoint::digest(checkpoint::open(&args.model)?);
     match &args.out {
         Some(file) => write_atomic(file, text.as_bytes()),
-        None => Ok(write!(std::io::stdout().lock(), "{text}")?),
+        None => output::result(text),
     }
 }

@@ -7,6 +7,7 @@
 //! Everything a user can get wrong comes back as one [`anyhow::Error`]; nothing here panics on input.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod adapter;
 pub mod advice;
@@ -22,6 +23,7 @@ pub mod fetch;
 pub mod files;
 pub mod generate;
 pub mod metrics;
+pub mod output;
 pub mod plot;
 pub mod progress;
 pub mod random;

@@ -2,6 +2,7 @@
 
 mod file;
 mod optimizer;
+mod paths;
 mod values;
 
 use std::path::PathBuf;
@@ -42,7 +43,9 @@ pub struct Settings {
     #[serde(default = "default_buckets")]
     pub length_buckets: usize,
     pub truncate: bool,
+    #[serde(with = "paths::one")]
     pub adapter_path: PathBuf,
+    #[serde(default, with = "paths::optional")]
     pub resume_adapter_file: Option<PathBuf>,
     pub seed: u64,
     pub steps_per_report: u64,

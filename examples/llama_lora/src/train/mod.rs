@@ -1,16 +1,20 @@
 //! Training: from settings to an adapter on disk.
 
 mod ahead;
+mod base;
+mod claim;
 mod clock;
 mod run;
 mod saved;
 mod stop;
 
+pub use base::Base;
+pub use claim::Claim;
 pub use run::{run, Outcome};
 pub use saved::{Progressed, Saved, STATE};
-pub use stop::Stop;
+pub use stop::{ignore_file_size_signal, Stop};
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{ensure, Result};
 use mlx_models::CausalLm;
 use mlx_runtime::model;
 use mlx_runtime::{random, Runtime};
@@ -19,6 +23,7 @@ use crate::adapter::{self, Adapter};
 use crate::checkpoint::{self, Checkpoint};
 use crate::data::{Limit, Split};
 use crate::files::ensure_writable;
+use crate::output;
 use crate::session::{self, Session};
 use crate::settings::Settings;
 
@@ -34,6 +39,8 @@ pub struct Prepared<M> {
     pub valid: Option<Split>,
     /// Where to go on, if the run was begun before.
     pub saved: Option<Saved>,
+    /// What the model was before anything was learnt.
+    pub base: Base,
 }
 
 /// The device and the memory that the settings ask for, until the result is dropped.
@@ -62,7 +69,9 @@ pub fn prepare<M: CausalLm>(
     let train = Split::require(data, "train", &session.text, limit, settings.mask_prompt)?;
     let valid = Split::open(data, "valid", &session.text, limit, settings.mask_prompt)?;
     if valid.is_none() {
-        eprintln!("{data} has no valid.jsonl: training goes on without a look at held-out rows");
+        output::note(format_args!(
+            "{data} has no valid.jsonl: training goes on without a look at held-out rows"
+        ));
     }
     for split in [Some(&train), valid.as_ref()].into_iter().flatten() {
         let longest = split.rows.iter().map(|r| r.tokens.len()).max().unwrap_or(0);
@@ -75,14 +84,15 @@ pub fn prepare<M: CausalLm>(
     }
 
     let total = session.layers()?;
-    match &settings.resume_adapter_file {
+    let base = Base::of(&session.model)?;
+    // A saved run holds the adapter that it started from in a later form, and the settings that it took from it.
+    match settings
+        .resume_adapter_file
+        .as_ref()
+        .filter(|_| saved.is_none())
+    {
         Some(path) => {
-            let folder = if path.is_dir() {
-                Some(path.as_path())
-            } else {
-                path.parent()
-            };
-            let adapter = Adapter::read(folder.context("--resume-adapter-file names no file")?)?;
+            let adapter = Adapter::read(path)?;
             // What is trained on and saved is that adapter, whatever else is set.
             let there = &adapter.config;
             settings.num_layers = if there.num_layers <= 0 {
@@ -103,7 +113,7 @@ pub fn prepare<M: CausalLm>(
         }
     }
     if let Some(saved) = &saved {
-        saved.check(&train)?;
+        saved.check(&train, &base, &settings.model)?;
     }
     Ok(Prepared {
         settings,
@@ -111,5 +121,6 @@ pub fn prepare<M: CausalLm>(
         train,
         valid,
         saved,
+        base,
     })
 }

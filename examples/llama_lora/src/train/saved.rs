@@ -9,6 +9,7 @@ use mlx_runtime::{io, Array};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::Base;
 use crate::data::{Cursor, Row, Split};
 use crate::fetch::hex;
 use crate::settings::Settings;
@@ -32,6 +33,9 @@ pub struct Progressed {
     pub settings: Settings,
     /// Checksum of the rows.
     data: String,
+    /// The model without its adapter; earlier versions did not save it.
+    #[serde(default)]
+    base: Option<Base>,
 }
 
 impl Progressed {
@@ -42,6 +46,7 @@ impl Progressed {
         cursor: Cursor,
         settings: Settings,
         data: String,
+        base: Base,
     ) -> Self {
         Progressed {
             version: VERSION,
@@ -50,6 +55,7 @@ impl Progressed {
             cursor,
             settings,
             data,
+            base: Some(base),
         }
     }
 }
@@ -66,11 +72,6 @@ impl Saved {
     /// Reads the state in `folder`.
     pub fn read(folder: &Path) -> Result<Saved> {
         let path = folder.join(STATE);
-        ensure!(
-            path.exists(),
-            "there is nothing to resume in {}: it has no {STATE}",
-            folder.display()
-        );
         let (arrays, metadata) = io::load_safetensors(&path)?;
         let text = metadata
             .get(METADATA_KEY)
@@ -85,8 +86,11 @@ impl Saved {
         Ok(Saved { progressed, arrays })
     }
 
-    /// Whether the data is that of the saved run.
-    pub fn check(&self, train: &Split) -> Result<()> {
+    /// Whether data and weights are those of the saved run.
+    pub fn check(&self, train: &Split, base: &Base, model: &str) -> Result<()> {
+        if let Some(saved) = &self.progressed.base {
+            saved.check(base, model)?;
+        }
         ensure!(
             self.progressed.data == fingerprint(&train.rows),
             "{} is not what the saved run was trained on; start anew without --resume",

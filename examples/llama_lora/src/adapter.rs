@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 use crate::files::{read_json, write_atomic};
-use crate::settings::{LoraSettings, Packing, Settings};
+use crate::settings::{LoraSettings, OfRun, Packing, Settings};
 use mlx_models::CausalLm;
 
 /// The weights' file in an adapter's folder.
@@ -39,6 +39,9 @@ pub struct AdapterConfig {
     /// How the model was packed while it was trained on, if it was.
     #[serde(default)]
     pub quantize: Option<Packing>,
+    /// What it was trained on, and how.
+    #[serde(flatten)]
+    pub run: OfRun,
 }
 
 /// `lora_parameters` as mlx-lm writes it.
@@ -97,6 +100,11 @@ impl Adapter {
             config,
             weights,
         })
+    }
+
+    /// The file that its weights were read from.
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     /// Adds the adapter to `model`, which must be the model it was trained on, or one of the same shape.

@@ -23,25 +23,25 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Train a LoRA adapter
-    #[command(args_override_self = true)]
+    #[command(args_override_self = true, allow_negative_numbers = true)]
     Train(Box<TrainArgs>),
     /// Measure held-out loss and exact match
-    #[command(args_override_self = true)]
+    #[command(args_override_self = true, allow_negative_numbers = true)]
     Eval(EvalArgs),
     /// Write text
-    #[command(args_override_self = true)]
+    #[command(args_override_self = true, allow_negative_numbers = true)]
     Generate(GenerateArgs),
     /// Measure speed and memory of a training step on random tokens
-    #[command(args_override_self = true)]
+    #[command(args_override_self = true, allow_negative_numbers = true)]
     Bench(Box<BenchArgs>),
     /// Make a model of random weights, for trying out and measuring
-    #[command(args_override_self = true)]
+    #[command(args_override_self = true, allow_negative_numbers = true)]
     Synth(SynthArgs),
     /// Write down the names, shapes and dtypes of a model, for `#[mlx_model(digest = "FILE")]`
-    #[command(args_override_self = true)]
+    #[command(args_override_self = true, allow_negative_numbers = true)]
     Digest(DigestArgs),
     /// Show a model: layers, graphs, what passes fused, memory kept in training, C calls with their lines
-    #[command(args_override_self = true)]
+    #[command(args_override_self = true, allow_negative_numbers = true)]
     Explain(ExplainArgs),
 }
 
@@ -130,7 +130,7 @@ pub struct BenchArgs {
     #[arg(long, value_delimiter = ',', num_args = 1..)]
     pub lora_keys: Option<Vec<String>>,
     /// Layers to adapt, counted from the last; -1 for all
-    #[arg(long, allow_negative_numbers = true, default_value_t = -1)]
+    #[arg(long, default_value_t = -1)]
     pub num_layers: i32,
     /// Seed of adapter and batch; the weights' own is in the model's name
     #[arg(long, default_value_t = 0)]
@@ -238,7 +238,7 @@ pub struct TrainArgs {
     #[arg(long)]
     pub batch_size: Option<usize>,
     /// Layers to adapt, counted from the last; -1 for all [default: 16, or all if the model has fewer]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     pub num_layers: Option<i32>,
     /// Learning rate [default: 1e-5]
     #[arg(long)]
@@ -293,8 +293,11 @@ pub struct TrainArgs {
     #[arg(long)]
     pub steps_per_eval: Option<u64>,
     /// Batches of an evaluation; -1 for all [default: 25]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     pub val_batches: Option<i64>,
+    /// Batches of the test split that --test measures; -1 for all [default: -1]
+    #[arg(long, value_name = "N")]
+    pub test_batches: Option<i64>,
     /// Steps between saves [default: 100]
     #[arg(long)]
     pub save_every: Option<u64>,
@@ -327,7 +330,7 @@ pub struct EvalArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub packing: PackArgs,
-    /// Folder of the data [default: fetch-language]
+    /// Folder of the data [default: the adapter's; without one, fetch-language]
     #[arg(long)]
     pub data: Option<String>,
     /// Adapter to measure; without it, the bare model
@@ -339,15 +342,15 @@ pub struct EvalArgs {
     /// Rows in a batch
     #[arg(long, default_value_t = 8)]
     pub batch_size: usize,
-    /// Longest row, in tokens
-    #[arg(long, default_value_t = 2048)]
-    pub max_seq_length: usize,
-    /// Cut rows that are longer instead of refusing them
+    /// Longest row, in tokens [default: the adapter's, else 2048]
     #[arg(long)]
-    pub truncate: bool,
-    /// Count the loss of the answers only
-    #[arg(long)]
-    pub mask_prompt: bool,
+    pub max_seq_length: Option<usize>,
+    /// Cut rows that are longer instead of refusing them [default: the adapter's, else false]
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub truncate: Option<bool>,
+    /// Count the loss of the answers only [default: the adapter's, else false]
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub mask_prompt: Option<bool>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub runtime: RuntimeArgs,
@@ -371,19 +374,14 @@ pub struct GenerateArgs {
     /// Text that sets the scene
     #[arg(long)]
     pub system_prompt: Option<String>,
-    /// Continue the prompt as it stands, without the chat template
-    #[arg(long)]
-    pub ignore_chat_template: bool,
+    /// Continue the prompt as it stands, without the chat template [default: true if the adapter learnt {"text"} rows]
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub ignore_chat_template: Option<bool>,
     /// Most tokens to write
     #[arg(short, long, default_value_t = 256)]
     pub max_tokens: usize,
     /// 0 takes the likeliest token every time; higher is more varied
-    #[arg(
-        long,
-        visible_alias = "temperature",
-        default_value_t = 0.0,
-        allow_negative_numbers = true
-    )]
+    #[arg(long, visible_alias = "temperature", default_value_t = 0.0)]
     pub temp: f32,
     /// Draw from the likeliest tokens that make up this probability
     #[arg(long, default_value_t = 1.0)]

@@ -1,16 +1,14 @@
 //! The commands: what is printed where. Results go to stdout, everything else to stderr.
 
-use std::io::Read;
-
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use mlx_models::{CausalLm, Visitor};
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{BenchArgs, Cli, Command, DigestArgs, EvalArgs, GenerateArgs, TrainArgs};
-use crate::data::{held_out, BatchOptions, Limit, Split};
+use crate::data::{check_ids, held_out, BatchOptions, Format, Limit, Split};
 use crate::demo;
 use crate::eval::{self, Score};
-use crate::files::write_atomic;
+use crate::files::{text_of, write_atomic, TEXT_LIMIT};
 use crate::generate::{prompt_ids, stream};
 use crate::output::{self, note, say, Quiet};
 use crate::plot;
@@ -18,7 +16,7 @@ use crate::progress::{clock, Counter};
 use crate::random::Shuffle;
 use crate::sample::Sampling;
 use crate::session::{Opened, Session};
-use crate::settings::{Packing, Settings, DEFAULT_BUCKETS, DEFAULT_DATA};
+use crate::settings::{bounds, Measured, Packing, Settings, DEFAULT_BUCKETS};
 use crate::train::{self, Claim, Outcome, Saved, Stop};
 
 /// Does what the command line says.
@@ -88,15 +86,14 @@ impl Visitor for Train<'_> {
         let outcome = train::run(prepared, self.stop)?;
         ended(&settings, &outcome, self.stop)?;
         if settings.test && outcome.finished {
-            let score = score(
-                &outcome.session,
-                &settings.data,
-                "test",
-                options(&settings),
-                settings.truncate,
-            )?;
+            let (session, data) = (&outcome.session, &settings.data);
+            let most = usize::try_from(settings.test_batches).ok();
+            let cut = settings.truncate || settings.compat;
             // What was learnt is saved, whether or not someone reads the score.
-            let _ = report("test", &score);
+            let _ = report(
+                "test",
+                &score(session, data, "test", options(&settings), cut, most)?,
+            );
         }
         Ok(())
     }
@@ -115,8 +112,12 @@ pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>, stop: &Stop) -> Resul
         return Err(Quiet(stop.code()).into());
     }
     if outcome.finished {
+        let left_out = match outcome.left_out {
+            0 => String::new(),
+            n => format!(", of which {n} were left out,"),
+        };
         say(format_args!(
-            "trained {} steps in {took}; the adapter is in {folder}",
+            "trained {} steps{left_out} in {took}; the adapter is in {folder}",
             outcome.iteration
         ));
     } else {
@@ -130,7 +131,11 @@ pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>, stop: &Stop) -> Resul
 
 fn options(settings: &Settings) -> BatchOptions {
     BatchOptions {
-        batch_size: settings.batch_size.max(8),
+        batch_size: match settings.test_batches {
+            -1 => settings.batch_size.max(8),
+            // So many batches are so many of the run's.
+            _ => settings.batch_size,
+        },
         longest: settings.max_seq_length,
         buckets: settings.length_buckets,
         mask_prompt: settings.mask_prompt,
@@ -138,28 +143,35 @@ fn options(settings: &Settings) -> BatchOptions {
     }
 }
 
-/// Measures a split.
+/// Measures a split, or at most so many batches of it.
 pub fn score<M: CausalLm>(
     session: &Session<M>,
     data: &str,
     split: &str,
     options: BatchOptions,
     cut: bool,
+    most: Option<usize>,
 ) -> Result<Score> {
     let limit = Limit {
         tokens: options.longest,
         cut,
     };
-    let split = Split::require(data, split, &session.text, limit, options.mask_prompt)?;
-    let batches = held_out(&split.rows, options, None, &mut Shuffle::new(0))?;
+    let mut rows = Split::require(data, split, &session.text, limit, options.mask_prompt)?;
+    rows.check(&session.config)?;
+    rows.keep_rows_with_targets(options.mask_prompt)?;
+    let options = BatchOptions {
+        // Padding must not reach past the last position that the model has.
+        longest: options.longest.min(session.config.max_position_embeddings),
+        ..options
+    };
+    let batches = held_out(&rows.rows, options, most, &mut Shuffle::new(0))?;
     let counter = Counter::new("batches measured", batches.len());
-    eval::measure(
-        &session.model,
-        &session.text,
-        &split.rows,
-        &batches,
-        |done| counter.set(done),
-    )
+    let (model, text) = (&session.model, &session.text);
+    let score = eval::measure(model, text, &rows.rows, &batches, |done| counter.set(done))?;
+    drop(counter);
+    let loss = format!("{split} loss");
+    session.origin.check(&loss, score.loss, model)?;
+    Ok(score)
 }
 
 fn report(split: &str, score: &Score) -> Result<()> {
@@ -176,12 +188,21 @@ fn report(split: &str, score: &Score) -> Result<()> {
             score.percent()
         );
     }
+    if score.endless > 0 {
+        text += &format!(
+            "{split} exact match leaves out {} answers without an end: cut off, or without a token that ends them\n",
+            score.endless
+        );
+    }
     output::result(text)
 }
 
 fn eval(args: &EvalArgs) -> Result<()> {
     let _runtime = args.runtime.set_up()?;
-    anyhow::ensure!(args.batch_size > 0, "--batch-size must be at least 1");
+    bounds::flag("batch_size", args.batch_size)?;
+    if let Some(longest) = args.max_seq_length {
+        bounds::flag("max_seq_length", longest)?;
+    }
     let opened = Opened::new(
         args.model.as_deref(),
         args.adapter_path.as_deref(),
@@ -199,37 +220,36 @@ impl Visitor for Eval<'_> {
     type Output = Result<()>;
 
     fn visit<M: CausalLm>(self) -> Result<()> {
+        let (measured, said) = Measured::of(self.args, self.opened.run())?;
+        if !said.is_empty() {
+            note(said);
+        }
         let (session, args) = (self.opened.load::<M>()?, self.args);
         let options = BatchOptions {
             batch_size: args.batch_size,
-            longest: args.max_seq_length,
+            longest: measured.max_seq_length,
             buckets: DEFAULT_BUCKETS,
-            mask_prompt: args.mask_prompt,
+            mask_prompt: measured.mask_prompt,
             compat: false,
         };
-        let data = args.data.as_deref().unwrap_or(DEFAULT_DATA);
-        report(
-            &args.split,
-            &score(&session, data, &args.split, options, args.truncate)?,
-        )
+        let Measured { data, truncate, .. } = &measured;
+        let score = score(&session, data, &args.split, options, *truncate, None)?;
+        report(&args.split, &score)
     }
 }
 
 fn generate(args: &GenerateArgs) -> Result<()> {
+    bounds::flag("temp", args.temp)?;
+    bounds::flag("top_p", args.top_p)?;
+    bounds::flag("max_tokens", args.max_tokens)?;
     let sampling = Sampling {
         temperature: args.temp,
         top_p: args.top_p,
-    }
-    .check()?;
+    };
     let _runtime = args.runtime.set_up()?;
     let prompt = match args.prompt.as_str() {
-        "-" => {
-            let mut text = String::new();
-            std::io::stdin()
-                .read_to_string(&mut text)
-                .context("cannot read the prompt from stdin")?;
-            text
-        }
+        "-" => text_of(std::io::stdin().lock(), TEXT_LIMIT)
+            .context("cannot read the prompt from stdin")?,
         text => text.to_owned(),
     };
     let opened = Opened::new(
@@ -257,20 +277,38 @@ impl Visitor for Generate<'_> {
     type Output = Result<()>;
 
     fn visit<M: CausalLm>(self) -> Result<()> {
+        let learnt_text = self.opened.run().and_then(|r| r.data_format) == Some(Format::Text);
         let session = self.opened.load::<M>()?;
         let (args, prompt, sampling) = (self.args, self.prompt, self.sampling);
         let system = args.system_prompt.as_deref();
-        let ids = prompt_ids(&session.text, &prompt, system, args.ignore_chat_template)?;
-        let limits = (args.seed, args.max_tokens);
-        let done = stream(
-            &session.model,
-            &session.text,
-            &ids,
-            sampling,
-            limits,
-            |piece| output::result(piece),
-        )?;
+        let plain = args
+            .ignore_chat_template
+            .unwrap_or(learnt_text && system.is_none());
+        if plain && args.ignore_chat_template.is_none() && session.text.has_template() {
+            note("as in the adapter's run: --ignore-chat-template, because it learnt {\"text\"} rows");
+        }
+        let ids = prompt_ids(&session.text, &prompt, system, plain)?;
+        check_ids(&ids, &session.config)?;
+        // Past its last position a model has nothing, or nothing that it learnt.
+        let places = session.config.max_position_embeddings;
+        let left = places.saturating_sub(ids.len());
+        ensure!(
+            left > 0,
+            "the prompt has {} tokens, which leaves no place for an answer: the model was made for {places}",
+            ids.len()
+        );
+        let limits = (args.seed, args.max_tokens.min(left));
+        let (model, text) = (&session.model, &session.text);
+        let done = stream(model, text, &ids, sampling, limits, |piece| {
+            output::result(piece)
+        });
         output::result("\n")?;
+        let done = session.origin.explain(done, model)?;
+        if done.tokens.len() == left && args.max_tokens > left {
+            note(format_args!(
+                "stopped at the last of the {places} places that the model was made for"
+            ));
+        }
         note(format_args!(
             "{} tokens of prompt in {:.2} s; {} tokens at {:.1} tokens/s",
             ids.len(),

@@ -76,7 +76,7 @@ pub fn run() -> Result<()> {
         mask_prompt: true,
         compat: false,
     };
-    let before = score(&session, DEFAULT_DATA, "test", options, false)?;
+    let before = score(&session, DEFAULT_DATA, "test", options, false, None)?;
     say(format_args!(
         "before: test loss {:.3}, exact match {:.0}%",
         before.loss,
@@ -91,7 +91,7 @@ pub fn run() -> Result<()> {
     }
 
     let session = &outcome.session;
-    let after = score(session, DEFAULT_DATA, "test", options, false)?;
+    let after = score(session, DEFAULT_DATA, "test", options, false, None)?;
     say(format_args!(
         "\nbefore: test loss {:.3}, exact match {:.0}%\nafter:  test loss {:.3}, exact match {:.0}%  (training took {})",
         before.loss,
@@ -100,13 +100,18 @@ pub fn run() -> Result<()> {
         after.percent(),
         clock(outcome.seconds),
     ));
-    say(format_args!("\nquestion: {sample}\nbefore:   {}", one_line(&before_text)));
+    say(format_args!(
+        "\nquestion: {sample}\nbefore:   {}",
+        one_line(&before_text)
+    ));
     say(format_args!(
         "after:    {}",
         answer(&session.model, &session.text, &prompt, ANSWER)?
     ));
     let folder = settings.adapter_path.display();
-    say(format_args!("\nthe adapter, its metrics and loss.svg are in {folder}; use it with"));
+    say(format_args!(
+        "\nthe adapter, its metrics and loss.svg are in {folder}; use it with"
+    ));
     say(format_args!("  cargo run --release -p llama_lora -- generate --adapter-path {folder} --prompt {sample:?}"));
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! Loss and exact match on rows that were held out.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use mlx_runtime::nn::KvCache;
 use mlx_runtime::{ops, Array, Dtype};
 
 use crate::data::{Batch, Row};
+use crate::mean::Mean;
 use crate::text::Text;
 use mlx_models::CausalLm;
 
@@ -19,6 +20,9 @@ pub struct Score {
     pub exact: usize,
     /// Rows that have an answer.
     pub asked: usize,
+    /// Rows with an answer whose end is missing, because it was cut off or the model has no token for it. They are not
+    /// among those asked.
+    pub endless: usize,
 }
 
 impl Score {
@@ -48,6 +52,9 @@ pub fn arrays(batch: &Batch) -> Result<[Array; 3]> {
 /// An answer is exact if greedy decoding would write it, token for token, and then end. No decoding is needed to
 /// know that: by induction over its tokens, it does so if and only if, given the true answer as input, the
 /// likeliest token at every place is the true one. Rows without a prompt have no answer.
+///
+/// # Errors
+/// What MLX reports, and if there is no target.
 pub fn measure(
     model: &impl CausalLm,
     text: &Text,
@@ -56,9 +63,9 @@ pub fn measure(
     mut progress: impl FnMut(usize),
 ) -> Result<Score> {
     let mut score = Score::default();
-    let mut total = 0.0;
+    let mut mean = Mean::default();
     for (done, (indices, batch)) in batches.iter().enumerate() {
-        let [tokens, targets, mask] = arrays(batch)?;
+        let [tokens, targets, _] = arrays(batch)?;
         let logits = model.logits(&tokens, &mut KvCache::off())?;
         let logits = ops::astype(&logits, Dtype::Float32)?;
         let picked = ops::take_along_axis(&logits, &ops::expand_dims(&targets, &[-1])?, -1)?;
@@ -66,15 +73,17 @@ pub fn measure(
             &ops::logsumexp(&logits, &[-1], false)?,
             &ops::squeeze(&picked, &[-1])?,
         )?;
-        let sum = ops::sum(&ops::multiply(&nll, &mask)?, &[], false)?;
         let best = ops::argmax(&logits, -1, false)?;
-        mlx_runtime::transforms::eval(&[&sum, &best])?;
-        total += f64::from(sum.item::<f32>()?);
-        score.targets += batch.real;
+        mlx_runtime::transforms::eval(&[&nll, &best])?;
+        add(&mut mean, &nll, batch)?;
         let best = best.to_vec::<u32>()?;
         for (r, &i) in indices.iter().enumerate() {
             let row = &rows[i];
             if row.prompt == 0 || row.prompt >= row.tokens.len() {
+                continue;
+            }
+            if !row.tokens[row.prompt..].iter().any(|&t| text.is_stop(t)) {
+                score.endless += 1;
                 continue;
             }
             score.asked += 1;
@@ -83,8 +92,20 @@ pub fn measure(
         }
         progress(done + 1);
     }
-    score.loss = total / score.targets.max(1) as f64;
+    score.targets = usize::try_from(mean.targets())?;
+    score.loss = mean
+        .value()
+        .context("no row has a target: nothing was measured")?;
     Ok(score)
+}
+
+/// Adds the losses `[B, L]` of the targets that count, in float64.
+fn add(mean: &mut Mean, losses: &Array, batch: &Batch) -> Result<()> {
+    let losses = losses.to_vec::<f32>()?;
+    for (loss, _) in losses.iter().zip(&batch.mask).filter(|(_, m)| **m != 0.0) {
+        mean.push(f64::from(*loss));
+    }
+    Ok(())
 }
 
 /// Whether `predicted`, the likeliest token after each token of the row, is the row's answer up to its end.
@@ -98,22 +119,19 @@ fn is_exact(row: &Row, predicted: &[u32], text: &Text) -> bool {
     predicted.get(from..from + end) == Some(&answer[..end])
 }
 
-/// Loss alone, by the model's own loss: what is measured while training.
+/// Loss alone, by the model's own losses: what is measured while training. `None` if no batch has a target.
 pub fn loss(
     model: &impl CausalLm,
     batches: &[(Vec<usize>, Batch)],
     mut progress: impl FnMut(usize),
-) -> Result<f64> {
-    let (mut total, mut targets) = (0.0, 0usize);
+) -> Result<Option<f64>> {
+    let mut mean = Mean::default();
     for (done, (_, batch)) in batches.iter().enumerate() {
-        // A row that was cut may leave a batch without targets: its mean would be no number.
         if batch.real > 0 {
-            let [tokens, wanted, mask] = arrays(batch)?;
-            let mean = model.loss(&tokens, &wanted, &mask)?.item::<f32>()?;
-            total += f64::from(mean) * batch.real as f64;
-            targets += batch.real;
+            let [tokens, targets, mask] = arrays(batch)?;
+            add(&mut mean, &model.losses(&tokens, &targets, &mask)?, batch)?;
         }
         progress(done + 1);
     }
-    Ok(total / targets.max(1) as f64)
+    Ok(mean.value())
 }

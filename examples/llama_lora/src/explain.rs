@@ -1,6 +1,6 @@
 //! `explain`: what a model computes in training, as text and as a page.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use mlx_models::{CausalLm, Visitor};
 use mlx_runtime::explain::{explain, ExplainOptions};
 use mlx_runtime::model::add_lora;
@@ -12,14 +12,15 @@ use crate::cli::ExplainArgs;
 use crate::files::write_atomic;
 use crate::output;
 use crate::session::{self, Opened};
-use crate::settings::{Packing, Settings};
+use crate::settings::{bounds, Packing, Settings};
 
 /// Explains the model that the flags name.
 pub fn run(args: &ExplainArgs) -> Result<()> {
-    anyhow::ensure!(
-        args.batch_size > 0 && args.tokens > 0,
-        "--batch-size and --tokens must be at least 1"
-    );
+    bounds::flag("batch_size", args.batch_size)?;
+    bounds::flag("tokens", args.tokens)?;
+    if args.lora_rank != 0 {
+        bounds::lora(usize::try_from(args.lora_rank).context("--lora-rank")?, 1.0)?;
+    }
     // Nothing is computed: the limit may be another machine's.
     match args.memory_limit.as_deref().map(str::parse).transpose()? {
         Some(Limit::Bytes(bytes)) => drop(memory::set_limit(bytes)?),

@@ -6,7 +6,7 @@
 //! process that is killed leaves nothing that looks like a model.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -200,7 +200,7 @@ fn check(pinned: &Pinned, tool: &str, output: std::io::Result<Output>) -> Result
 /// The checksum of a file, in hex.
 pub fn sha256(path: &Path) -> Result<String> {
     let read = || -> std::io::Result<String> {
-        let mut file = File::open(path)?;
+        let mut file = mlx_runtime::io::open_file(path)?;
         let mut hash = Sha256::new();
         let mut buffer = vec![0; 1 << 20];
         loop {

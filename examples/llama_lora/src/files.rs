@@ -1,10 +1,18 @@
-//! Files: written whole or not at all, read with errors that name them.
+//! Files: written whole or not at all, read with errors that name them. Of text that someone else named no more is
+//! read than a limit allows.
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{bail, ensure, Context, Result};
+use mlx_models::json;
+use mlx_runtime::io::open_file;
+
+/// The most bytes of settings, a template, a prompt, or a line of data.
+pub const TEXT_LIMIT: u64 = 64 << 20;
+/// The most bytes of a `tokenizer.json`.
+pub const TOKENIZER_LIMIT: u64 = 512 << 20;
 
 /// Writes `path` so that a reader, or a crash at any moment, sees the old bytes or the new ones and nothing between.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -28,15 +36,79 @@ pub fn ensure_writable(folder: &Path) -> Result<()> {
     })
 }
 
-/// Reads a text file; the error names it.
+/// Opens a file for reading; a directory, a FIFO or a device is an error that names it.
+pub fn open(path: &Path) -> Result<File> {
+    open_file(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Reads a text file of at most [`TEXT_LIMIT`] bytes; the error names it.
 pub fn read_text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    read_text_within(path, TEXT_LIMIT)
+}
+
+/// Reads a text file of at most `limit` bytes; the error names it.
+pub fn read_text_within(path: &Path, limit: u64) -> Result<String> {
+    text_of(open(path)?, limit).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The text that comes from `source`, of at most `limit` bytes.
+pub fn text_of(source: impl Read, limit: u64) -> Result<String> {
+    let mut bytes = Vec::new();
+    source.take(limit + 1).read_to_end(&mut bytes)?;
+    ensure!(
+        bytes.len() as u64 <= limit,
+        "it is larger than {} MB",
+        limit >> 20
+    );
+    decode(bytes)
+}
+
+/// UTF-8 as text, without a byte order mark.
+pub fn decode(mut bytes: Vec<u8>) -> Result<String> {
+    let utf_16 = match bytes.as_slice() {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        // A text of any encoding that fits begins with a byte that is no NUL, and goes on with one.
+        [a, b, ..] => (*a == 0) != (*b == 0),
+        _ => false,
+    };
+    if utf_16 {
+        bail!("it is UTF-16, expected UTF-8; iconv -f UTF-16 -t UTF-8 converts it");
+    }
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at]
+            .iter()
+            .filter(|b| **b == b'\n')
+            .count()
+            + 1;
+        anyhow::anyhow!(
+            "it is not UTF-8: line {line} has the byte 0x{:02x}",
+            error.as_bytes()[at]
+        )
+    })
 }
 
 /// Reads a JSON file into `T`; the error names the file, and the line where it stops making sense.
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    serde_json::from_str(&read_text(path)?)
+    json::read(&read_text(path)?)
         .with_context(|| format!("{} is not the JSON it should be", path.display()))
+}
+
+/// An error as one text: each cause once, although many a library puts its cause into its own message, too.
+pub fn message(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -55,6 +127,49 @@ mod tests {
         fs::create_dir_all(blocked.join("x")).unwrap();
         assert!(write_atomic(&blocked, b"new").is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped_and_other_encodings_are_named() {
+        for (bytes, wanted) in [
+            (&b"\xef\xbb\xbfa: 1\r\n"[..], Ok("a: 1\r\n")),
+            (b"", Ok("")),
+            (b"a", Ok("a")),
+            ("\u{e9}".as_bytes(), Ok("\u{e9}")),
+            (b"\xff\xfea\0", Err("UTF-16")),
+            (b"\xfe\xff\0a", Err("UTF-16")),
+            (b"a\0:\0", Err("UTF-16")),
+            (b"\0a\0:", Err("UTF-16")),
+            (b"a\nb\xe9", Err("line 2 has the byte 0xe9")),
+        ] {
+            match (decode(bytes.to_vec()), wanted) {
+                (Ok(text), Ok(wanted)) => assert_eq!(text, wanted),
+                (Err(error), Err(word)) => assert!(error.to_string().contains(word), "{error}"),
+                (found, wanted) => panic!("{bytes:?}: {found:?}, not {wanted:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_is_read_than_the_limit() {
+        assert_eq!(text_of(&b"four"[..], 4).unwrap(), "four");
+        let endless = std::io::repeat(b'a');
+        let error = text_of(endless, 3 << 20).unwrap_err();
+        assert_eq!(error.to_string(), "it is larger than 3 MB");
+    }
+
+    #[test]
+    fn each_cause_is_printed_once() {
+        let cause = std::io::Error::from_raw_os_error(2);
+        let library =
+            mlx_runtime::Error::new(mlx_runtime::ErrorKind::Io, format!("a.json: {cause}"));
+        let error = anyhow::Error::new(library.with_source(cause)).context("cannot read the model");
+        let text = message(&error);
+        assert_eq!(text.matches("os error 2").count(), 1, "{text}");
+        assert!(
+            text.starts_with("cannot read the model: a.json: No such file"),
+            "{text}"
+        );
     }
 
     #[test]

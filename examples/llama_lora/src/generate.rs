@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{ensure, Context, Result};
 use mlx_runtime::nn::KvCache;
 use mlx_runtime::{ops, transforms, Array, Dtype};
 
+use crate::finite::not_finite;
 use crate::random::Shuffle;
 use crate::sample::Sampling;
 use crate::text::{Stream, Text};
@@ -83,16 +84,23 @@ pub fn stream(
     Ok(out)
 }
 
+/// The next token. Logits that are NaN, or infinite at their largest, are an error of kind `NotFinite`.
 fn choose(logits: &Array, sampling: Sampling, uniform: f64) -> Result<u32> {
+    let logits = ops::flatten(&ops::astype(logits, Dtype::Float32)?, 0, -1)?;
+    let broken = || not_finite("the model's logits are not finite");
     if sampling.temperature == 0.0 {
-        let best = ops::argmax(&ops::flatten(logits, 0, -1)?, 0, false)?;
+        let best = ops::argmax(&logits, 0, false)?;
+        let top = ops::take(&logits, &best, 0)?;
+        let nan = ops::any(&ops::isnan(&logits)?, &[], false)?;
+        transforms::eval(&[&best, &top, &nan])?;
+        ensure!(
+            !nan.item::<bool>()? && top.item::<f32>()?.is_finite(),
+            broken()
+        );
         return Ok(best.item::<u32>()?);
     }
-    let logits = ops::astype(logits, Dtype::Float32)?.to_vec::<f32>()?;
-    match sampling.choose(&logits, uniform) {
-        Some(token) => Ok(token),
-        None => bail!("the model's output is not a number; is the checkpoint broken?"),
-    }
+    let logits = logits.to_vec::<f32>()?;
+    sampling.choose(&logits, uniform).ok_or_else(broken)
 }
 
 /// One row of ids: `[1, L]`.

@@ -15,7 +15,8 @@ fn main() -> ExitCode {
         Err(error) => match error.downcast_ref() {
             Some(Quiet(code)) => ExitCode::from(*code),
             None => {
-                output::note(format_args!("error: {error:#}"));
+                let message = llama_lora::files::message(&error);
+                output::note(format_args!("error: {message}"));
                 ExitCode::FAILURE
             }
         },

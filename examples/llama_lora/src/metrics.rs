@@ -1,13 +1,13 @@
 //! `metrics.jsonl`: one JSON object for each report, under the names that mlx-lm's callbacks use.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::files::write_atomic;
+use crate::files::{read_text_within, write_atomic};
 use crate::output;
 
 /// The file in the adapter's folder.
@@ -81,7 +81,7 @@ impl Metrics {
     /// Begins the file anew, or keeps its lines up to the iteration `resumed` and goes on after them.
     pub fn open(path: &Path, resumed: Option<u64>) -> Result<Metrics> {
         let mut records: Vec<Record> = Vec::new();
-        if let (Some(last), Ok(old)) = (resumed, fs::read_to_string(path)) {
+        if let (Some(last), Ok(old)) = (resumed, read_text_within(path, 1 << 30)) {
             // A line that a crash cut short is no loss.
             records.extend(
                 old.lines()
@@ -166,6 +166,8 @@ fn line(record: &Record) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn valid(iteration: u64) -> Record {

@@ -33,33 +33,72 @@ pub enum Kind {
     StepDecay,
 }
 
+/// What an argument of a schedule is.
+enum Argument {
+    Rate,
+    Factor,
+    Steps,
+}
+
+/// The most steps of a part of a schedule.
+const MOST_STEPS: f64 = 1e12;
+
+impl Kind {
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::CosineDecay => "cosine_decay",
+            Kind::ExponentialDecay => "exponential_decay",
+            Kind::LinearSchedule => "linear_schedule",
+            Kind::StepDecay => "step_decay",
+        }
+    }
+}
+
 impl Schedule {
     /// Says what is wrong with the arguments, if anything.
     pub fn check(&self) -> Result<()> {
-        let (least, most, steps) = match self.name {
-            Kind::CosineDecay => (2, 3, Some(1)),
-            Kind::ExponentialDecay => (2, 2, None),
-            Kind::LinearSchedule => (3, 3, Some(2)),
-            Kind::StepDecay => (3, 3, Some(2)),
+        use Argument::{Factor, Rate, Steps};
+        let (kinds, needed): (&[Argument], usize) = match self.name {
+            Kind::CosineDecay => (&[Rate, Steps, Rate], 2),
+            Kind::ExponentialDecay => (&[Rate, Factor], 2),
+            Kind::LinearSchedule => (&[Rate, Rate, Steps], 3),
+            Kind::StepDecay => (&[Rate, Factor, Steps], 3),
         };
-        let n = self.arguments.len();
+        let (n, name) = (self.arguments.len(), self.name.name());
         ensure!(
-            (least..=most).contains(&n),
-            "lr_schedule {:?} takes {least} to {most} arguments, not {n}",
-            self.name
+            (needed..=kinds.len()).contains(&n),
+            "lr_schedule {name} takes {needed} to {} arguments, not {n}",
+            kinds.len()
         );
-        ensure!(
-            self.arguments.iter().all(|a| a.is_finite()),
-            "lr_schedule has an argument that is no finite number"
-        );
-        if let Some(i) = steps {
+        for (i, (kind, x)) in kinds.iter().zip(&self.arguments).enumerate() {
+            let (holds, expected) = match kind {
+                Rate => (
+                    0.0 <= *x && (*x as f32).is_finite(),
+                    "a learning rate of at least 0",
+                ),
+                Factor => (0.0 < *x && (*x as f32).is_finite(), "a factor above 0"),
+                Steps => (
+                    1.0 <= *x && *x <= MOST_STEPS && x.fract() == 0.0,
+                    "a whole number of steps, from 1 to 1000000000000",
+                ),
+            };
             ensure!(
-                self.arguments[i] >= 1.0,
-                "lr_schedule {:?} needs a number of steps of at least 1, not {}",
-                self.name,
-                self.arguments[i]
+                holds,
+                "argument {} of lr_schedule {name} is {x}, expected {expected}",
+                i + 1
             );
         }
+        ensure!(
+            self.warmup as f64 <= MOST_STEPS,
+            "warmup of lr_schedule is {}, expected a whole number of steps, from 0 to 1000000000000",
+            self.warmup
+        );
+        ensure!(
+            self.warmup_init >= 0.0 && (self.warmup_init as f32).is_finite(),
+            "warmup_init of lr_schedule is {}, expected a learning rate of at least 0",
+            self.warmup_init
+        );
         Ok(())
     }
 
@@ -130,8 +169,25 @@ mod tests {
             (Kind::CosineDecay, vec![1e-5, 0.0]),
             (Kind::LinearSchedule, vec![1e-5, 1.0]),
             (Kind::StepDecay, vec![1e-5, 0.5, f64::NAN]),
+            (Kind::CosineDecay, vec![-1e-5, 10.0]),
+            (Kind::CosineDecay, vec![1e39, 10.0]),
+            (Kind::CosineDecay, vec![1e-5, 2.5]),
+            (Kind::CosineDecay, vec![1e-5, 1e300]),
+            (Kind::ExponentialDecay, vec![1e-5, 0.0]),
+            (Kind::LinearSchedule, vec![f64::NAN, 1.0, 5.0]),
         ] {
-            assert!(schedule(kind, &arguments, 0).check().is_err());
+            assert!(
+                schedule(kind, &arguments, 0).check().is_err(),
+                "{arguments:?}"
+            );
+        }
+        let warm = |warmup, warmup_init| Schedule {
+            warmup_init,
+            ..schedule(Kind::CosineDecay, &[1e-5, 10.0], warmup)
+        };
+        for (warmup, init) in [(u64::MAX, 0.0), (1, -1.0), (1, f64::NAN)] {
+            let error = warm(warmup, init).build().unwrap_err().to_string();
+            assert!(error.contains("warmup"), "{error}");
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::adapter::Adapter;
 use crate::advice;
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::RuntimeArgs;
-use crate::settings::{Packing, DEFAULT_MODEL};
+use crate::finite::Origin;
+use crate::settings::{OfRun, Packing, DEFAULT_MODEL};
 use crate::text::Text;
 use mlx_models::{CausalLm, Config, Family};
 
@@ -27,6 +28,8 @@ pub struct Session<M> {
     pub text: Text,
     /// What it computes in.
     pub dtype: Dtype,
+    /// Where its tensors came from.
+    pub origin: Origin,
 }
 
 /// How a model is loaded.
@@ -93,6 +96,10 @@ impl<M: CausalLm> Session<M> {
             config,
             text,
             dtype,
+            origin: Origin {
+                model: name.to_owned(),
+                adapter: None,
+            },
         })
     }
 
@@ -130,6 +137,11 @@ impl Opened {
         })
     }
 
+    /// The settings of the adapter's run, if there is an adapter.
+    pub fn run(&self) -> Option<&OfRun> {
+        self.adapter.as_ref().map(|a| &a.config.run)
+    }
+
     /// Which family it is.
     pub fn family(&self) -> Family {
         self.checkpoint.config.family
@@ -140,6 +152,7 @@ impl Opened {
         let mut session = Session::load(self.checkpoint, &self.name, self.packing)?;
         if let Some(adapter) = self.adapter {
             let layers = session.layers()?;
+            session.origin = session.origin.with_adapter(adapter.file());
             adapter.apply(&mut session.model, layers)?;
         }
         Ok(session)

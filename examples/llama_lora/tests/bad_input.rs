@@ -25,6 +25,8 @@ fn a_command_line_that_makes_no_sense() {
         ("trian", "train"),
         ("train --itres 3", "--iters"),
         ("train --iters three", "three"),
+        ("train --iters -3", "--iters"),
+        ("train --seed 18446744073709551616", "--seed"),
         ("train --grad-checkpoint sometimes", "auto"),
         ("generate", "--prompt"),
     ] {
@@ -35,7 +37,48 @@ fn a_command_line_that_makes_no_sense() {
         ("train --iters 0", "--iters"),
         ("train --batch-size 0", "--batch-size"),
         ("train --lora-rank 0", "--lora-rank"),
+        ("train --iters 18446744073709551615", "--iters"),
+        ("train --batch-size 1000000000", "from 1 to 65536"),
+        ("train --batch-size 18446744073709551615", "from 1 to 65536"),
+        ("train --steps-per-report 0", "--steps-per-report"),
+        ("train --num-layers 0", "-1 for all"),
+        ("train --lora-scale 0", "--lora-scale"),
         ("train --learning-rate nan", "--learning-rate"),
+        ("train --learning-rate inf", "--learning-rate"),
+        ("train --learning-rate 0", "--learning-rate"),
+        ("train --learning-rate=-1e-4", "--learning-rate"),
+        ("train --test-batches 0", "--test-batches"),
+        ("train --memory-limit=-0", "24GB"),
+        ("train --memory-limit 1e999GB", "24GB"),
+        ("train --memory-limit nan%", "24GB"),
+        ("train --memory-limit 0", "holds nothing"),
+        ("eval --batch-size 1000000000", "--batch-size"),
+        (
+            "eval --max-seq-length 18446744073709551615",
+            "--max-seq-length",
+        ),
+        ("bench --model synth:tiny --steps 1000000000", "--steps"),
+        (
+            "bench --model synth:tiny --warmup 18446744073709551615",
+            "--warmup",
+        ),
+        (
+            "bench --model synth:tiny --learning-rate -1",
+            "--learning-rate",
+        ),
+        (
+            "bench --model synth:tiny --batch-size 18446744073709551615",
+            "--batch-size",
+        ),
+        (
+            "bench --model synth:tiny --batch-size 65536 --tokens 1048576",
+            "memory limit",
+        ),
+        ("bench --model synth:tiny --tflops -1", "--tflops"),
+        ("explain synth:tiny --batch-size 0", "--batch-size"),
+        ("explain synth:tiny --lora-rank -1", "--lora-rank"),
+        ("generate --prompt x --max-tokens 0", "--max-tokens"),
+        ("generate --prompt x --temp nan", "--temp"),
         ("train --memory-limit much", "24GB"),
         ("train --memory-limit 24", "without a unit is bytes"),
         ("train --memory-limit 9000TB", "more than"),
@@ -365,25 +408,32 @@ fn steps_that_are_left_out_are_counted_and_the_last_checkpoint_stays() {
         &["in 1 step in a row"],
     );
     assert!(file(adapter) == good);
-    // Within the limit the run ends well and says how many; the parameters are as they were.
-    let bare = place.ok("eval --model model --data data");
+    // Within the limit it goes on and says how many; but a run that took no step at all is none that ended well.
     let out = place.run(&format!(
         "{run} --max-skipped-steps 100 --iters 20 --save-every 5"
     ));
-    let text = common::text(&out.stderr);
-    assert!(out.status.success(), "{text}");
     says(
-        &text,
+        &common::text(&out.stderr),
         &[
             "step 20 is left out",
             "its gradient",
             "steps left out in all: 20",
         ],
     );
-    assert_eq!(
-        place.ok("eval --model model --data data --adapter-path adapters"),
-        bare
+    says(
+        &message(&out, 1),
+        &["nothing was learnt and nothing is saved", "in all 20 steps"],
     );
+    assert!(file(adapter) == good);
+    // Nor is one whose last look at the valid split saw no number.
+    let text = place.fails(&format!("{TRAIN} --learning-rate 1e30 --iters 8"));
+    says(&text, &["the valid loss was NaN at the end"]);
+    assert!(file(adapter) == good);
+    // One that took some says how many it took.
+    let out = place.ok(&format!(
+        "{TRAIN} --learning-rate 1e30 --iters 8 --val-batches 0"
+    ));
+    says(&out, &["trained 8 steps, of which 7 were left out"]);
 }
 
 #[test]

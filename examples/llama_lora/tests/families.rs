@@ -310,3 +310,42 @@ fn an_unknown_family_is_refused_with_the_known_ones() {
         }
     }
 }
+
+/// GPT-2 has an embedding of positions: what lies behind its last row must not be read, by padding either.
+#[test]
+fn padding_stays_inside_the_positions_of_gpt2() {
+    let place = Place::new();
+    let mut small = config(Family::Gpt2);
+    small["n_positions"] = json!(36);
+    write(&place, Family::Gpt2);
+    place.write("model/config.json", &small.to_string());
+    let path = place.path("model/model.safetensors");
+    let (mut tensors, metadata) = io::load_safetensors(&path).unwrap();
+    for (name, a) in &mut tensors {
+        if name.ends_with("wpe.weight") {
+            *a = ops::slice(a, &[0, 0], &[36, 32], &[1, 1]).unwrap();
+        }
+        a.eval().unwrap();
+    }
+    let all: Vec<_> = tensors.into_iter().collect();
+    io::save_safetensors(&path, &all, &metadata).unwrap();
+    let row = |n: usize| json!({"prompt": "a", "completion": "b".repeat(n)}).to_string() + "\n";
+    for split in ["train", "valid", "test"] {
+        place.write(&format!("data/{split}.jsonl"), &row(27).repeat(3));
+    }
+    // Rows of 36 tokens, which would be padded to 48.
+    place.train("--batch-size 3");
+    let whole = place.ok("eval --adapter-path adapters");
+    assert_eq!(
+        whole,
+        place.ok("eval --adapter-path adapters --max-seq-length 36")
+    );
+    place.write("data/test.jsonl", &row(28));
+    let error = place.fails("eval --adapter-path adapters");
+    assert!(
+        error.contains("test.jsonl, line 1") && error.contains("at most 36"),
+        "{error}"
+    );
+    let error = place.fails("bench --model model --tokens 37");
+    assert!(error.contains("--tokens is 37"), "{error}");
+}

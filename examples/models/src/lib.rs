@@ -13,6 +13,7 @@ pub mod gemma;
 pub mod gemma2;
 pub mod gemma3;
 pub mod gpt2;
+pub mod json;
 pub mod llama;
 pub mod mistral;
 pub mod mixtral;

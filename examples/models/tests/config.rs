@@ -189,3 +189,260 @@ fn no_more_of_a_head_rotates_than_there_is() {
     let text = loaded.err().unwrap().to_string();
     assert!(text.contains("rotary_dim = 98 of head_dim = 96"), "{text}");
 }
+
+/// Values that no model can have are refused when the file is read; the message says field, value and what is expected.
+#[test]
+fn values_outside_their_range_or_of_another_type() {
+    use Family::{Gemma2, Gemma3, Gpt2, Llama, Mistral, Mixtral, Phi3, Qwen3Moe};
+    let size = "a whole number from 1 to 16777216";
+    for (family, field, values, expected) in [
+        (
+            Llama,
+            "hidden_size",
+            json!([0, -1, 24.7, 4096.0, true, "4096", null, 1u64 << 40, [1]]),
+            size,
+        ),
+        (
+            Llama,
+            "num_hidden_layers",
+            json!([0, -3, 2_000_000_000, "32"]),
+            "from 1 to 10000",
+        ),
+        (Llama, "intermediate_size", json!([0, -1, 1.5, null]), size),
+        (Llama, "num_attention_heads", json!([0, -1, false]), size),
+        (Llama, "num_key_value_heads", json!([0, -8, 8.0]), size),
+        (Llama, "head_dim", json!([0, -128, "128"]), size),
+        (Llama, "vocab_size", json!([0, -1, 1e30]), size),
+        (
+            Llama,
+            "max_position_embeddings",
+            json!([0, -1, 4e9, null]),
+            "a whole number from 1 to 2147483647",
+        ),
+        (
+            Llama,
+            "rms_norm_eps",
+            json!([-1, 0, 1, 1e-50, "1e-5", true, null]),
+            "above 0 and below 1",
+        ),
+        (
+            Llama,
+            "rope_theta",
+            json!([0, -10000, 1, 1e39, "1e4"]),
+            "a finite number above 1",
+        ),
+        (
+            Llama,
+            "tie_word_embeddings",
+            json!([1, "true", null]),
+            "true or false",
+        ),
+        (
+            Llama,
+            "attention_bias",
+            json!([0, "false"]),
+            "true or false",
+        ),
+        (Llama, "hidden_act", json!([1, null]), "a text"),
+        (
+            Llama,
+            "layer_types",
+            json!([1, [1], ["linear_attention"]]),
+            "expected",
+        ),
+        (
+            Phi3,
+            "partial_rotary_factor",
+            json!([0, -0.5, 1.5, "0.5"]),
+            "above 0 and at most 1",
+        ),
+        (
+            Mistral,
+            "sliding_window",
+            json!([0, -1, 0.5]),
+            "a whole number from 1 to 2147483647",
+        ),
+        (
+            Gemma3,
+            "sliding_window_pattern",
+            json!([0, -6, null]),
+            "a whole number from 1 to 10000",
+        ),
+        (
+            Gemma2,
+            "attn_logit_softcapping",
+            json!([0, -50, null, 1e39]),
+            "a finite number above 0",
+        ),
+        (
+            Gemma2,
+            "final_logit_softcapping",
+            json!([0, -30, "30"]),
+            "a finite number above 0",
+        ),
+        (
+            Gemma2,
+            "query_pre_attn_scalar",
+            json!([0, -256, null]),
+            "a finite number above 0",
+        ),
+        (
+            Gemma3,
+            "rope_local_base_freq",
+            json!([0, -1]),
+            "a finite number above 1",
+        ),
+        (
+            Mixtral,
+            "num_experts_per_tok",
+            json!([0, -2, 2.0]),
+            "a whole number from 1 to 4096",
+        ),
+        (
+            Mixtral,
+            "num_local_experts",
+            json!([0, "8"]),
+            "a whole number from 1 to 4096",
+        ),
+        (Qwen3Moe, "moe_intermediate_size", json!([0, -768]), size),
+        (
+            Qwen3Moe,
+            "decoder_sparse_step",
+            json!([0, -1]),
+            "a whole number from 1 to 10000",
+        ),
+        (Qwen3Moe, "norm_topk_prob", json!([1]), "true or false"),
+        (Gpt2, "n_head", json!([0, -12]), size),
+        (
+            Gpt2,
+            "layer_norm_epsilon",
+            json!([0, -1e-5]),
+            "above 0 and below 1",
+        ),
+    ] {
+        let name = match field {
+            "n_head" => "num_attention_heads",
+            "layer_norm_epsilon" => "rms_norm_eps",
+            other => other,
+        };
+        for value in values.as_array().unwrap() {
+            let shown = value.to_string();
+            let value = [name, if value.is_array() { "" } else { &shown }, expected];
+            refused(
+                family,
+                json!({field: shown.parse::<Value>().unwrap()}),
+                &value,
+            );
+        }
+    }
+}
+
+#[test]
+fn numbers_that_do_not_fit_together() {
+    use Family::{Gemma3, Gpt2, Llama, Mixtral, Phi3};
+    for (family, changes, words) in [
+        (
+            Llama,
+            json!({"hidden_size": 4095, "head_dim": null}),
+            ["hidden_size 4095", "num_attention_heads 32"],
+        ),
+        (
+            Llama,
+            json!({"num_key_value_heads": 5}),
+            ["num_attention_heads 32", "num_key_value_heads 5"],
+        ),
+        (Llama, json!({"head_dim": 127}), ["head_dim is 127", "even"]),
+        (Llama, json!({"head_dim": 16777216}), ["32", "16777216"]),
+        (
+            Phi3,
+            json!({"partial_rotary_factor": 0.01}),
+            ["partial_rotary_factor", "even"],
+        ),
+        (
+            Gpt2,
+            json!({"n_embd": 770}),
+            ["hidden_size 770", "num_attention_heads 12"],
+        ),
+        (
+            Mixtral,
+            json!({"num_experts_per_tok": 9}),
+            ["num_experts_per_tok is 9", "8"],
+        ),
+        (
+            Gemma3,
+            json!({"attn_logit_softcapping": 50.0}),
+            ["attn_logit_softcapping", "gemma3"],
+        ),
+        (
+            Gpt2,
+            json!({"scale_attn_weights": false}),
+            ["scale_attn_weights", "gpt2"],
+        ),
+        (
+            Gpt2,
+            json!({"hidden_size": 12}),
+            ["hidden_size and n_embd", "768"],
+        ),
+        (
+            Llama,
+            json!({"layer_types": ["full_attention"]}),
+            ["layer_types lists 1", "32"],
+        ),
+    ] {
+        refused(family, changes, &words);
+    }
+    for (scaling, words) in [
+        (
+            json!({"type": "linear", "factor": 0}),
+            ["factor is 0", "above 0"],
+        ),
+        (
+            json!({"type": "linear", "factor": "8"}),
+            ["factor is \"8\"", "above 0"],
+        ),
+        (json!({"type": 3}), ["type is 3", "a text"]),
+        (json!("linear"), ["rope_scaling", "an object"]),
+        (
+            json!({"type": "longrope", "long_factor": [1, -1]}),
+            ["long_factor", "-1"],
+        ),
+        (
+            json!({"full_attention": {"rope_theta": -1}}),
+            ["rope_theta is -1", "above 1"],
+        ),
+    ] {
+        refused(Family::Llama, json!({"rope_scaling": scaling}), &words);
+    }
+}
+
+#[test]
+fn numbers_as_python_writes_them_and_keys_that_come_twice() {
+    let text = with(Family::Llama, json!({"head_dim": null})).to_string();
+    let put = |what: &str| format!("{}, {what}}}", text.strip_suffix('}').unwrap());
+    for (what, words) in [
+        ("\"rope_theta\": NaN", ["rope_theta is NaN", "above 1"]),
+        (
+            "\"rope_theta\": Infinity",
+            ["rope_theta is Infinity", "above 1"],
+        ),
+        ("\"rope_theta\": 1e999", ["rope_theta is 1e999", "above 1"]),
+        (
+            "\"rope_theta\": 1e4, \"rope_theta\": 1e4",
+            ["\"rope_theta\"", "twice"],
+        ),
+        ("\"hidden_size\": 8", ["\"hidden_size\"", "twice"]),
+    ] {
+        let error = format!("{:#}", Config::parse(&put(what)).unwrap_err());
+        for word in words {
+            assert!(error.contains(word), "{what}: {error}");
+        }
+    }
+    // What no model here reads may be anything.
+    let unread =
+        put("\"time_step_limit\": [0.0, Infinity], \"num_experts_per_tok\": -1, \"n_head\": 3");
+    let unread = unread.replace("\"n_head\": 3", "\"moe_intermediate_size\": NaN");
+    assert_eq!(
+        Config::parse(&unread).unwrap(),
+        Config::parse(&text).unwrap()
+    );
+}

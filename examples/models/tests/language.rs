@@ -3,6 +3,8 @@
 //! cache, in steps and in pieces, beside the whole text at once. `dump.py` writes what is compared.
 
 mod common;
+#[path = "../../../tests/levels.rs"]
+mod levels;
 
 use common::{both_ways, close, gradients, trains, Dump};
 use mlx_models::{dispatch, CausalLm, Config, Family, Visitor};
@@ -182,4 +184,10 @@ fn gemma3_tied() {
 #[test]
 fn gpt2_learns_positions() {
     check("gpt2");
+}
+
+#[test]
+fn the_numbers_on_every_level() {
+    let families = ["qwen3_normalises", "gemma2", "mixtral"];
+    levels::again(&families, 3);
 }

@@ -405,7 +405,10 @@ mod tests {
             let e = put(&path, "x").unwrap_err();
             assert_eq!(e.kind(), ErrorKind::Io);
             let text = e.to_string();
-            assert!(text.contains(kind) && text.contains(&*path.to_string_lossy()), "{text}");
+            assert!(
+                text.contains(kind) && text.contains(&*path.to_string_lossy()),
+                "{text}"
+            );
         }
         drop(reader);
         assert_eq!(names(dir.path()), ["fifo", "folder", "null", "socket"]);

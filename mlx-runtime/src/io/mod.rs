@@ -9,6 +9,7 @@ mod folder;
 mod gguf;
 mod header;
 mod load;
+mod open;
 mod pipe;
 mod save;
 mod through;
@@ -23,6 +24,7 @@ pub(crate) use atomic::Replacement;
 pub use folder::load_safetensors_folder;
 pub use gguf::{load_gguf, Gguf, GgufFile, GgufValue};
 pub use load::load_safetensors;
+pub use open::open_file;
 pub use save::save_safetensors;
 pub use through::{
     load_npy, load_npy_from, load_safetensors_from, save_npy, save_npy_to,

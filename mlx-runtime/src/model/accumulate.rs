@@ -13,6 +13,8 @@ pub(super) struct Sums {
     loss: Array,
     /// Gradients times targets, float32 buffers.
     grads: Vec<Array>,
+    /// What the loss function returned beside.
+    others: Vec<Array>,
 }
 
 impl Sums {
@@ -24,6 +26,7 @@ impl Sums {
                 .iter()
                 .map(|b| ops::zeros(b.shape(), Dtype::Float32))
                 .collect::<Result<_>>()?,
+            others: Vec::new(),
         })
     }
 
@@ -31,6 +34,7 @@ impl Sums {
         [&self.weight, &self.loss]
             .into_iter()
             .chain(&self.grads)
+            .chain(&self.others)
             .collect()
     }
 }
@@ -42,7 +46,8 @@ impl<M: Model> TrainStep<M> {
     ///
     /// The loss function has to return the number of targets (a scalar) second, after the mean loss
     /// over them. A batch without targets counts for nothing, even if its loss is NaN. Returned are
-    /// the mean loss and the number of targets, both float32.
+    /// the mean loss and the number of targets, both float32, and the sums of what else the loss
+    /// function returned.
     ///
     /// # Errors
     /// As [`TrainStep::run`], and if there is no batch or the loss function returns no number of
@@ -101,7 +106,7 @@ impl Body {
     /// The sums with one more batch. Nothing is evaluated.
     fn add(&self, buffers: &[Array], sums: Sums, batch: &[Array]) -> Result<Sums> {
         let (values, grads) = self.gradients(buffers, batch)?;
-        let [loss, weight, ..] = &values[..] else {
+        let [loss, weight, others @ ..] = &values[..] else {
             let text = "the loss function returns no number of targets";
             return Err(Error::new(ErrorKind::InvalidArgument, text).with_hint(
                 "return the mean loss first and the number of targets it is over second",
@@ -125,6 +130,12 @@ impl Body {
                 .map(|(sum, g)| add(sum, g))
                 .collect::<Result<_>>()?,
             weight: ops::add(&sums.weight, &weight)?,
+            others: match sums.others.is_empty() {
+                true => others.to_vec(),
+                false => (sums.others.iter().zip(others))
+                    .map(|(sum, a)| ops::add(sum, a))
+                    .collect::<Result<_>>()?,
+            },
         })
     }
 
@@ -140,7 +151,10 @@ impl Body {
             .collect::<Result<_>>()?;
         Ok(Next {
             at: self.update(at, lr, &loss, grads)?,
-            values: vec![loss, sums.weight.clone()],
+            values: [loss, sums.weight.clone()]
+                .into_iter()
+                .chain(sums.others.iter().cloned())
+                .collect(),
         })
     }
 }

@@ -16,6 +16,7 @@ impl Loader {
         offset: f32,
         frozen: bool,
     ) -> RmsNorm {
+        self.eps(path, eps);
         let fill = Fill::Value(1.0 - offset);
         let weight = self.tensor(&join(path, "weight"), &[dim], fill);
         let mut layer = RmsNorm::new(weight, eps, offset, self.frozen());
@@ -34,6 +35,7 @@ impl Loader {
         bias: bool,
         frozen: bool,
     ) -> LayerNorm {
+        self.eps(path, eps);
         let weight = self.tensor(&join(path, "weight"), &[dim], Fill::Value(1.0));
         let bias = bias.then(|| self.tensor(&join(path, "bias"), &[dim], Fill::Zeros));
         let mut layer = LayerNorm::new(Pair::new(weight, bias, self.frozen()), eps);
@@ -41,6 +43,15 @@ impl Loader {
             layer.pin();
         }
         layer
+    }
+
+    /// Refuses what would make a norm's root that of a negative number, or of none.
+    fn eps(&mut self, path: &str, eps: f32) {
+        if !(eps.is_finite() && eps >= 0.0) {
+            self.error(format!(
+                "{path}: eps is {eps}, expected a finite number of at least 0"
+            ));
+        }
     }
 
     /// A convolution along one axis.

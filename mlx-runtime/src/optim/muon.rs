@@ -37,6 +37,9 @@ pub struct Muon {
     pub ns_steps: usize,
 }
 
+/// Far more than the iteration needs to converge.
+const MOST_STEPS: usize = 1000;
+
 impl Default for Muon {
     /// MLX's defaults; MLX has none for the learning rate, which is 2e-2 here.
     fn default() -> Self {
@@ -123,6 +126,14 @@ impl Optimizer for Muon {
         check_positive(OP, "momentum", self.momentum)?;
         check_positive(OP, "weight decay", self.weight_decay)?;
         check_init(OP, shapes, buffers)?;
+        // Each is three products in the graph of every step.
+        if self.ns_steps > MOST_STEPS {
+            let text = format!(
+                "ns_steps is {}, expected at most {MOST_STEPS}",
+                self.ns_steps
+            );
+            return Err(Error::invalid(OP, text));
+        }
         // MLX's products take no float64.
         if buffers.iter().any(|b| b.dtype() == Dtype::Float64) {
             return Err(Error::invalid(OP, "a parameter is float64".to_owned()));
@@ -161,6 +172,17 @@ impl Optimizer for Muon {
 mod tests {
     use super::*;
     use crate::random::{self, Key};
+
+    #[test]
+    fn steps_without_end_are_refused() {
+        let muon = Muon {
+            ns_steps: 1_000_000_000,
+            ..Muon::default()
+        };
+        let weights = [Array::zeros::<f32>(&[2, 2]).unwrap()];
+        let error = muon.init(&weights).unwrap_err().to_string();
+        assert!(error.contains("ns_steps is 1000000000"), "{error}");
+    }
 
     #[test]
     fn the_iteration_gives_nearly_orthogonal_rows() {

@@ -140,8 +140,9 @@ impl fmt::Display for Limit {
                 write!(f, "{}GB", n / 1_000_000_000)
             }
             Limit::Bytes(n) => write!(f, "{n}"),
-            // With a point, so that it is no number of bytes.
-            Limit::Share(s) => write!(f, "{s:?}"),
+            // With a point, so that it is no number of bytes, and without an exponent, which no form has.
+            Limit::Share(s) if s.fract() == 0.0 => write!(f, "{s:.1}"),
+            Limit::Share(s) => write!(f, "{s}"),
         }
     }
 }
@@ -164,7 +165,7 @@ impl<'de> Deserialize<'de> for Limit {
         }
         let text = match Raw::deserialize(deserializer)? {
             Raw::Bytes(n) => return Ok(Limit::Bytes(n)),
-            Raw::Share(s) => format!("{s:?}"),
+            Raw::Share(s) => Limit::Share(s).to_string(),
             Raw::Text(text) => text,
         };
         text.parse().map_err(serde::de::Error::custom)
@@ -235,6 +236,17 @@ mod tests {
         }
         assert!(Limit::Share(f64::NAN).of(100).is_err());
         assert!(Limit::Share(1.5).of(100).is_err());
+    }
+
+    #[test]
+    fn tiny_shares_are_printed_as_they_are_read() {
+        for share in [0.00001, 1e-300, f64::MIN_POSITIVE, 0.0, 1.0, 1.0 / 3.0] {
+            let limit = Limit::Share(share);
+            assert_eq!(limit.to_string().parse::<Limit>().unwrap(), limit);
+            let text = serde_json::to_string(&limit).unwrap();
+            assert_eq!(serde_json::from_str::<Limit>(&text).unwrap(), limit);
+        }
+        assert_eq!(".00001".parse::<Limit>().unwrap().to_string(), "0.00001");
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod report;
 use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context, Result};
-use mlx_models::{CausalLm, Visitor};
+use mlx_models::{CausalLm, Family, Visitor};
 use mlx_runtime::device::{default_device, Device};
 use mlx_runtime::model::{self, add_lora, lora_keys, LoraConfig, Started, TrainOptions, TrainStep};
 use mlx_runtime::monitor::Monitor;
@@ -17,7 +17,7 @@ use crate::advice::{self, Flags};
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{BenchArgs, Switch};
 use crate::session::{Loading, Session};
-use crate::settings::{GradCheckpoint, Packing};
+use crate::settings::{bounds, GradCheckpoint, Packing};
 use crate::synth::{draw, Recipe};
 pub use report::Report;
 
@@ -26,11 +26,16 @@ const LOSSES: usize = 10;
 
 /// Measures what the flags say.
 pub fn run(args: &BenchArgs) -> Result<Report> {
-    ensure!(
-        args.batch_size > 0 && args.tokens > 0 && args.steps > 0,
-        "--batch-size, --tokens and --steps must be at least 1"
-    );
-    ensure!(args.lora_rank > 0, "--lora-rank must be at least 1");
+    bounds::flag("batch_size", args.batch_size)?;
+    bounds::flag("tokens", args.tokens)?;
+    bounds::flag("steps", args.steps)?;
+    bounds::flag("warmup", args.warmup)?;
+    bounds::flag("learning_rate", args.learning_rate)?;
+    bounds::flag("num_layers", args.num_layers)?;
+    bounds::lora(args.lora_rank, args.lora_scale)?;
+    for (key, given) in [("bandwidth", args.bandwidth), ("tflops", args.tflops)] {
+        given.map_or(Ok(()), |x| bounds::flag(key, x))?;
+    }
     let _runtime = args.runtime.set_up()?;
     let checkpoint = match Recipe::parse(&args.model)? {
         Some(mut recipe) => {
@@ -63,11 +68,17 @@ impl Visitor for Bench<'_> {
         let mut session = Session::<M>::load_as(self.checkpoint, &args.model, loading)?;
         let load_seconds = started.elapsed().as_secs_f64();
         let load_peak_bytes = memory::peak()?;
+        let places = session.config.max_position_embeddings;
+        ensure!(
+            session.config.family != Family::Gpt2 || args.tokens <= places,
+            "--tokens is {}, but the model has {places} positions",
+            args.tokens
+        );
         let weights = weigh(&session)?;
         adapt(&mut session.model, args)?;
         let vocabulary = session.config.vocab_size;
         let layers = session.config.num_hidden_layers;
-        let dtype = session.dtype;
+        let (dtype, origin) = (session.dtype, session.origin.clone());
         let mut step = training_step(session.model, args)?;
         let batch = batch(args, vocabulary)?;
 
@@ -96,6 +107,10 @@ impl Visitor for Bench<'_> {
             }
         }
         timed.drain()?;
+        if let Some((number, loss)) = timed.broken {
+            let what = format!("the loss of step {number} is {loss}");
+            return Err(origin.error(what, &step.model()?));
+        }
         let gpu_utilization = watch.as_ref().and_then(|w| w.mean());
         drop(watch);
         let peak_bytes = memory::peak()?;
@@ -260,7 +275,10 @@ struct Timed {
     pending: Option<Started>,
     last: Instant,
     ms: Vec<f64>,
+    steps: usize,
     losses: Vec<f32>,
+    /// The first step whose loss is not finite, counted from 1, and its loss.
+    broken: Option<(usize, f32)>,
 }
 
 impl Timed {
@@ -270,7 +288,9 @@ impl Timed {
             pending: None,
             last: Instant::now(),
             ms: Vec::new(),
+            steps: 0,
             losses: Vec::new(),
+            broken: None,
         }
     }
 
@@ -299,6 +319,10 @@ impl Timed {
         let loss = values.first().map_or(Ok(f32::NAN), |l| l.item::<f32>())?;
         self.ms.push(self.last.elapsed().as_secs_f64() * 1e3);
         self.last = Instant::now();
+        self.steps += 1;
+        if !loss.is_finite() && self.broken.is_none() {
+            self.broken = Some((self.steps, loss));
+        }
         if self.losses.len() < LOSSES {
             self.losses.push(loss);
         }

@@ -1,13 +1,17 @@
 //! One line of a JSONL file, in one of mlx-lm's three formats.
 
 use anyhow::{bail, ensure, Context, Result};
+use serde::{Deserialize, Serialize};
 use serde_json::{json, Map, Value};
+
+use mlx_models::json::shown;
 
 use super::Row;
 use crate::text::Text;
 
 /// How the lines of a file are read. The first line decides for the whole file, as in mlx-lm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// `{"prompt": ..., "completion": ...}`
     Completions,
@@ -18,6 +22,15 @@ pub enum Format {
 }
 
 impl Format {
+    /// The columns that are read.
+    pub fn columns(self) -> &'static [&'static str] {
+        match self {
+            Format::Completions => &["prompt", "completion"],
+            Format::Chat => &["messages"],
+            Format::Text => &["text"],
+        }
+    }
+
     /// The format that a line has.
     pub fn of(line: &Map<String, Value>) -> Result<Format> {
         Ok(
@@ -68,7 +81,7 @@ impl Example {
                 .with_context(|| format!("has no key {key:?}"))?;
             let text = value
                 .as_str()
-                .with_context(|| format!("{key:?} is not a text"))?;
+                .with_context(|| format!("{key:?} is {}, expected a text", shown(value)))?;
             Ok(text.to_owned())
         };
         let tools = line.get("tools").filter(|t| !t.is_null()).cloned();

@@ -2,12 +2,14 @@
 
 mod batch;
 mod example;
+mod lines;
 mod order;
 mod rows;
 mod widths;
+mod workers;
 
 pub use batch::Batch;
 pub use example::{Example, Format};
 pub use order::{held_out, BatchOptions, Batches, Cursor};
-pub use rows::{Limit, Row, Split};
+pub use rows::{check_ids, Limit, Row, Split};
 pub use widths::{width, Widths};

@@ -55,9 +55,20 @@ impl Cursor {
     }
 }
 
+impl BatchOptions {
+    /// Batches of no more rows than there are: the others would be padding.
+    fn of(mut self, rows: &[Row]) -> Self {
+        if !self.compat {
+            self.batch_size = self.batch_size.min(rows.len()).max(1);
+        }
+        self
+    }
+}
+
 impl<'a> Batches<'a> {
     /// Starts the first pass.
     pub fn new(rows: &'a [Row], options: BatchOptions, shuffle: Shuffle) -> Result<Self> {
+        let options = options.of(rows);
         let cursor = Cursor {
             start: shuffle.clone(),
             now: shuffle,
@@ -72,11 +83,17 @@ impl<'a> Batches<'a> {
             cursor,
         };
         batches.begin_pass()?;
+        let learnt = |group: &Vec<usize>| make(rows, group, options, &batches.widths).real > 0;
+        ensure!(
+            !options.compat || batches.order.iter().any(learnt),
+            "no batch has anything to learn: the rows' answers are empty, or cut off; raise --max-seq-length"
+        );
         Ok(batches)
     }
 
     /// Goes on where `cursor` was taken; the rows and options must be the same.
     pub fn resume(rows: &'a [Row], options: BatchOptions, cursor: Cursor) -> Result<Self> {
+        let options = options.of(rows);
         let mut replay = cursor.start.clone();
         let widths = Widths::of(rows, options);
         let order = order(rows, options, &widths, &mut replay)?;
@@ -201,13 +218,13 @@ pub fn held_out(
     most: Option<usize>,
     shuffle: &mut Shuffle,
 ) -> Result<Vec<(Vec<usize>, Batch)>> {
+    let asked = o.batch_size;
+    let o = o.of(rows);
     let widths = Widths::of(rows, o);
     let mut groups = if o.compat {
         order(rows, o, &widths, shuffle)?
     } else {
-        let count = most.map_or(rows.len(), |m| {
-            m.saturating_mul(o.batch_size).min(rows.len())
-        });
+        let count = most.map_or(rows.len(), |m| m.saturating_mul(asked).min(rows.len()));
         by_width(rows, (0..count).collect(), o, &widths)
     };
     groups.truncate(most.unwrap_or(usize::MAX));

@@ -1,12 +1,17 @@
 //! The rows of a split: a JSONL file, read, checked and turned into ids.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::{bail, ensure, Context, Result};
-use serde_json::{Map, Value};
+use mlx_models::{json, Config};
+use serde_json::Value;
 
+use super::lines::Lines;
+use super::workers::Workers;
 use super::{Example, Format};
-use crate::files::read_text;
+use crate::files;
+use crate::output;
 use crate::settings::DEFAULT_DATA;
 use crate::text::Text;
 
@@ -33,10 +38,14 @@ impl Row {
 pub struct Split {
     /// Where it came from, for messages.
     pub origin: String,
+    /// How its lines are read.
+    pub format: Format,
     /// The lines.
     pub examples: Vec<Example>,
     /// Their ids, in the same order.
     pub rows: Vec<Row>,
+    /// The number of each one's line in the file.
+    lines: Vec<usize>,
 }
 
 /// What to do with a row that has more tokens than the limit.
@@ -54,6 +63,11 @@ const SHIPPED: [(&str, &str); 3] = [
     ("valid", include_str!("../../data/valid.jsonl")),
     ("test", include_str!("../../data/test.jsonl")),
 ];
+
+/// Lines that are read before they become rows together, on all processors.
+const TOGETHER: usize = 4096;
+/// A line is shown after every so many rows.
+const NOTED: usize = 50_000;
 
 impl Split {
     /// Opens the split `name` of `data`: a folder, or the name of the data set inside the program. A folder
@@ -81,15 +95,9 @@ impl Split {
         if !path.exists() {
             return Ok(None);
         }
-        let content = read_text(&path)?;
-        Split::parse(
-            path.display().to_string(),
-            &content,
-            text,
-            limit,
-            mask_prompt,
-        )
-        .map(Some)
+        let source = BufReader::new(files::open(&path)?);
+        let origin = path.display().to_string();
+        Split::read(origin, source, text, limit, mask_prompt).map(Some)
     }
 
     /// The split `name`, which must be there.
@@ -112,23 +120,115 @@ impl Split {
         limit: Limit,
         mask_prompt: bool,
     ) -> Result<Split> {
-        let mut format = None;
+        Split::read(origin, content.as_bytes(), text, limit, mask_prompt)
+    }
+
+    /// As [`Split::parse`], of lines that are read one at a time.
+    fn read(
+        origin: String,
+        source: impl BufRead,
+        text: &Text,
+        limit: Limit,
+        mask_prompt: bool,
+    ) -> Result<Split> {
+        let mut lines = Lines::new(source);
         let mut split = Split {
             origin,
+            format: Format::Text,
             examples: Vec::new(),
             rows: Vec::new(),
+            lines: Vec::new(),
         };
-        for (i, line) in content.lines().enumerate() {
-            if line.trim().is_empty() {
-                continue;
+        let mut format = None;
+        let mut workers = Workers::default();
+        loop {
+            // The first line says how the others are read.
+            let most = if format.is_some() { TOGETHER } else { 1 };
+            let (some, failed) = lines.next_lines(most);
+            let rows = workers.map(&some, |(number, line)| {
+                let mut format = format;
+                read_line(line, &mut format, text, limit, mask_prompt)
+                    .map(|(example, row)| (format, example, row))
+                    .with_context(|| format!("{}, line {number}", split.origin))
+            });
+            let last = some.is_empty();
+            for ((number, _), row) in some.into_iter().zip(rows) {
+                let (found, example, row) = row?;
+                format = found;
+                split.examples.push(example);
+                split.rows.push(row);
+                split.lines.push(number);
+                if split.rows.len() % NOTED == 0 {
+                    output::note(format_args!(
+                        "{}: {} rows read",
+                        split.origin,
+                        split.rows.len()
+                    ));
+                }
             }
-            let (example, row) = read_line(line, &mut format, text, limit, mask_prompt)
-                .with_context(|| format!("{}, line {}", split.origin, i + 1))?;
-            split.examples.push(example);
-            split.rows.push(row);
+            failed.with_context(|| format!("{}, line {}", split.origin, lines.number()))?;
+            if last {
+                break;
+            }
         }
         ensure!(!split.rows.is_empty(), "{} is empty", split.origin);
+        split.format = format.unwrap_or(split.format);
         Ok(split)
+    }
+
+    /// Checks that a model of this config can take every row: its length, and each id.
+    pub fn check(&self, config: &Config) -> Result<()> {
+        for (row, line) in self.rows.iter().zip(&self.lines) {
+            let (tokens, known) = (row.tokens.len(), config.max_position_embeddings);
+            ensure!(
+                tokens <= known,
+                "{}, line {line}: the row has {tokens} tokens, the model was made for at most {known}",
+                self.origin
+            );
+            check_ids(&row.tokens, config)
+                .with_context(|| format!("{}, line {line}", self.origin))?;
+        }
+        Ok(())
+    }
+
+    /// Leaves out the rows that have no target; an error if none has one.
+    pub fn keep_rows_with_targets(&mut self, mask_prompt: bool) -> Result<()> {
+        let keep: Vec<bool> = self
+            .rows
+            .iter()
+            .map(|row| !row.targets(mask_prompt).is_empty())
+            .collect();
+        let (all, kept) = (keep.len(), keep.iter().filter(|k| **k).count());
+        let origin = &self.origin;
+        ensure!(
+            kept > 0,
+            "none of the {all} rows of {origin} has anything to learn: their answers are empty, or cut off; raise --max-seq-length"
+        );
+        if kept < all {
+            output::note(format_args!(
+                "{origin}: {} of {all} rows are left out, because nothing is left of their answers (--truncate cuts rows at --max-seq-length)",
+                all - kept
+            ));
+            fn filter<T>(all: &mut Vec<T>, keep: &[bool]) {
+                let mut keep = keep.iter();
+                all.retain(|_| keep.next().copied().unwrap_or(true));
+            }
+            filter(&mut self.examples, &keep);
+            filter(&mut self.rows, &keep);
+            filter(&mut self.lines, &keep);
+        }
+        Ok(())
+    }
+}
+
+/// Checks that each id is a row of the model's embedding, because MLX reads whatever lies there.
+pub fn check_ids(ids: &[u32], config: &Config) -> Result<()> {
+    match ids.iter().find(|id| **id as usize >= config.vocab_size) {
+        None => Ok(()),
+        Some(id) => bail!(
+            "the text has the token {id}, which the model does not know: its vocab_size is {}",
+            config.vocab_size
+        ),
     }
 }
 
@@ -139,7 +239,9 @@ fn read_line(
     limit: Limit,
     mask_prompt: bool,
 ) -> Result<(Example, Row)> {
-    let map: Map<String, Value> = serde_json::from_str(line).context("not a JSON object")?;
+    let Value::Object(map) = json::parse(line).context("not a JSON object")? else {
+        bail!("not a JSON object");
+    };
     let format = match *format {
         Some(format) => format,
         None => *format.insert(Format::of(&map)?),
@@ -148,6 +250,11 @@ fn read_line(
         !(mask_prompt && format == Format::Text),
         "has no prompt to mask; leave --mask-prompt out for {{\"text\"}}"
     );
+    for column in format.columns().iter().chain(&["tools"]) {
+        if let Some(number) = map.get(*column).and_then(json::first_not_finite) {
+            bail!("{column:?} holds {number}, which is no JSON");
+        }
+    }
     let example = Example::read(&map, format)?;
     let mut row = example.tokens(text)?;
     if row.tokens.len() > limit.tokens {

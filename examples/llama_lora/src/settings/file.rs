@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use mlx_runtime::runtime::Limit;
 use serde::Deserialize;
-use serde_yaml_ng::Value;
+use serde_yaml_ng::{Mapping, Value};
 
 use super::{GradCheckpoint, Optimizer, OptimizerFile};
 use crate::cli::TrainArgs;
 use crate::files::read_text;
+use crate::output;
 use crate::schedule::Schedule;
 
 /// What a YAML file may set. Nothing is set twice: `None` means that the file does not say.
@@ -26,6 +27,7 @@ pub struct FileSettings {
     pub batch_size: Option<usize>,
     pub iters: Option<u64>,
     pub val_batches: Option<i64>,
+    pub test_batches: Option<i64>,
     pub learning_rate: Option<f64>,
     pub steps_per_report: Option<u64>,
     pub steps_per_eval: Option<u64>,
@@ -51,6 +53,9 @@ pub struct FileSettings {
     pub q_bits: Option<i32>,
     pub q_group_size: Option<i32>,
     pub q_mode: Option<String>,
+    /// What is said about keys that mean nothing here.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
 
 /// `lora_parameters` of a YAML file.
@@ -64,7 +69,7 @@ pub struct LoraFile {
     pub keys: Option<Vec<String>>,
 }
 
-const KEYS: [&str; 34] = [
+const KEYS: [&str; 35] = [
     "model",
     "train",
     "test",
@@ -74,6 +79,7 @@ const KEYS: [&str; 34] = [
     "batch_size",
     "iters",
     "val_batches",
+    "test_batches",
     "learning_rate",
     "steps_per_report",
     "steps_per_eval",
@@ -103,29 +109,66 @@ const KEYS: [&str; 34] = [
 
 const LORA_KEYS: [&str; 4] = ["rank", "scale", "dropout", "keys"];
 
-/// mlx-lm's keys without a counterpart here, and the one value that changes nothing.
-fn is_neutral(key: &str, value: &Value) -> Option<bool> {
-    Some(match key {
-        "fine_tune_type" => value == "lora",
-        "clear_cache_threshold" | "test_batches" => true,
-        "trust_remote_code" => value == &Value::from(false),
-        "report_to" | "project_name" | "hf_dataset" | "config" => value.is_null(),
-        _ => return None,
-    })
+const SCHEDULE_KEYS: [&str; 4] = ["name", "arguments", "warmup", "warmup_init"];
+
+/// mlx-lm's keys without a counterpart here.
+const FOREIGN: &[(&str, Foreign)] = &[
+    (
+        "fine_tune_type",
+        Foreign::Only("lora", "an adapter is LoRA here"),
+    ),
+    ("hf_dataset", Foreign::Only("null", "data is a folder here")),
+    (
+        "report_to",
+        Foreign::Only("null", "reports go to metrics.jsonl, and to --metrics-port"),
+    ),
+    (
+        "project_name",
+        Foreign::Nothing("it names the project of report_to"),
+    ),
+    (
+        "config",
+        Foreign::Nothing("a configuration leads to no other one"),
+    ),
+    (
+        "clear_cache_threshold",
+        Foreign::Nothing("the memory limit bounds MLX's cache, too"),
+    ),
+    (
+        "trust_remote_code",
+        Foreign::Nothing("no code of a model's folder ever runs"),
+    ),
+];
+
+/// What becomes of a key of mlx-lm.
+enum Foreign {
+    /// It may have this value alone, because of that.
+    Only(&'static str, &'static str),
+    /// It means nothing, because of that.
+    Nothing(&'static str),
 }
 
 impl FileSettings {
-    /// The file that `args` names; without one, nothing is set.
+    /// The file that `args` names; without one, nothing is set. Says which of its keys mean nothing.
     pub fn of(args: &TrainArgs) -> Result<FileSettings> {
-        args.config
-            .as_deref()
-            .map_or_else(|| Ok(Self::default()), Self::read)
+        let file = args.config.as_deref().map(Self::read).transpose()?;
+        let file = file.unwrap_or_default();
+        for note in &file.notes {
+            output::note(note);
+        }
+        Ok(file)
     }
 
     /// Reads `path`.
     pub fn read(path: &Path) -> Result<FileSettings> {
         let text = read_text(path)?;
-        Self::parse(&text).with_context(|| format!("in the configuration {}", path.display()))
+        let name = path.display();
+        let mut file =
+            Self::parse(&text).with_context(|| format!("in the configuration {name}"))?;
+        for note in &mut file.notes {
+            *note = format!("{name}: {note}");
+        }
+        Ok(file)
     }
 
     fn parse(text: &str) -> Result<FileSettings> {
@@ -135,33 +178,81 @@ impl FileSettings {
             Value::Mapping(map) => map,
             _ => bail!("the file must hold `key: value` lines"),
         };
-        let mut kept = serde_yaml_ng::Mapping::new();
+        let (mut kept, mut notes) = (Mapping::new(), Vec::new());
         for (key, value) in map {
-            let key = key.as_str().context("a key is not a text")?;
-            match is_neutral(key, value) {
-                Some(true) => continue,
-                Some(false) => bail!("{key} is not supported with this value"),
+            let name = key.as_str().context("a key is not a text")?;
+            match FOREIGN.iter().find(|(k, _)| *k == name) {
+                // As if it were not there, in mlx-lm, too.
+                _ if value.is_null() && name != "lora_parameters" => {
+                    check_key(name, &known())?;
+                }
+                Some((_, Foreign::Only(only, why))) => {
+                    let found = shown(value);
+                    ensure!(
+                        found == *only,
+                        "{name} is {found}, expected {only}, because {why}"
+                    );
+                }
+                Some((_, Foreign::Nothing(why))) => {
+                    notes.push(format!("{name} means nothing here, because {why}"));
+                }
                 None => {
-                    check_key(key, &KEYS)?;
-                    kept.insert(key.into(), value.clone());
+                    check_key(name, &known())?;
+                    inside(name, value)?;
+                    // Alone, so that the error is this key's.
+                    let alone = Mapping::from_iter([(key.clone(), value.clone())]);
+                    serde_yaml_ng::from_value::<FileSettings>(Value::Mapping(alone))
+                        .with_context(|| format!("{name} is {}", shown(value)))?;
+                    kept.insert(key.clone(), value.clone());
                 }
             }
         }
-        if let Some(Value::Mapping(lora)) = kept.get("lora_parameters") {
-            for key in lora.keys() {
-                let key = key.as_str().unwrap_or_default();
-                if key == "alpha" || key == "lora_alpha" {
-                    bail!("lora_parameters.{key} is unknown; give scale, which is alpha / rank");
-                }
-                check_key(key, &LORA_KEYS).context("in lora_parameters")?;
-            }
+        if kept.contains_key("lr_schedule") && kept.contains_key("learning_rate") {
+            notes.push("learning_rate means nothing here, because lr_schedule decides".to_owned());
         }
-        Ok(serde_yaml_ng::from_value(Value::Mapping(kept))?)
+        let settings: FileSettings = serde_yaml_ng::from_value(Value::Mapping(kept))?;
+        Ok(FileSettings { notes, ..settings })
+    }
+}
+
+/// Checks the keys of the mapping that `name` holds.
+fn inside(name: &str, value: &Value) -> Result<()> {
+    let known: &[&str] = match name {
+        "lora_parameters" => &LORA_KEYS,
+        "lr_schedule" => &SCHEDULE_KEYS,
+        _ => return Ok(()),
+    };
+    let Value::Mapping(map) = value else {
+        bail!("{name} is {}, expected `key: value` lines", shown(value));
+    };
+    for key in map.keys() {
+        let key = key.as_str().unwrap_or_default();
+        if key == "alpha" || key == "lora_alpha" {
+            bail!("{name}.{key} is unknown; give scale, which is alpha / rank");
+        }
+        check_key(key, known).with_context(|| format!("in {name}"))?;
+    }
+    Ok(())
+}
+
+/// Every key that a file may have.
+fn known() -> Vec<&'static str> {
+    let foreign = FOREIGN.iter().map(|(key, _)| *key);
+    KEYS.into_iter().chain(foreign).collect()
+}
+
+/// A value as YAML has it, cut short.
+pub(super) fn shown(value: &Value) -> String {
+    let text = serde_yaml_ng::to_string(value).unwrap_or_default();
+    let text = text.trim().replace('\n', " ");
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}..", &text[..end]),
+        None => text,
     }
 }
 
 /// An error with the likeliest spelling unless `key` is one of `known`.
-fn check_key(key: &str, known: &[&str]) -> Result<()> {
+pub(super) fn check_key(key: &str, known: &[&str]) -> Result<()> {
     if known.contains(&key) {
         return Ok(());
     }

@@ -1,6 +1,8 @@
 //! What a training run is told: the command line over a YAML file over mlx-lm's defaults.
 
+pub mod bounds;
 mod file;
+mod of_run;
 mod optimizer;
 mod paths;
 mod values;
@@ -12,8 +14,10 @@ use mlx_runtime::runtime::Limit;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{PackArgs, TrainArgs};
+use crate::output;
 use crate::schedule::Schedule;
 pub use file::FileSettings;
+pub use of_run::{Measured, OfRun};
 pub use optimizer::{
     AdafactorConfig, AdamConfig, AdamwConfig, LionConfig, MuonConfig, Optimizer, OptimizerConfig,
     OptimizerFile, SgdConfig,
@@ -51,6 +55,8 @@ pub struct Settings {
     pub steps_per_report: u64,
     pub steps_per_eval: u64,
     pub val_batches: i64,
+    #[serde(default = "all_batches")]
+    pub test_batches: i64,
     pub save_every: u64,
     #[serde(default)]
     pub device: Option<String>,
@@ -85,6 +91,10 @@ pub const DEFAULT_BUCKETS: usize = 16;
 
 fn default_buckets() -> usize {
     DEFAULT_BUCKETS
+}
+
+fn all_batches() -> i64 {
+    -1
 }
 
 /// Stands for mlx-lm's number of layers where none is given: 16, or all of a model that has fewer.
@@ -122,6 +132,7 @@ impl Default for Settings {
             steps_per_report: 10,
             steps_per_eval: 200,
             val_batches: 25,
+            test_batches: all_batches(),
             save_every: 100,
             device: None,
             memory_limit: None,
@@ -169,6 +180,11 @@ impl Settings {
                 "the configuration says train: false; the eval command measures without training"
             );
         }
+        // 0 stands for the default, which nobody can ask for: mlx-lm takes it for all layers.
+        ensure!(
+            args.num_layers != Some(0) && file.num_layers != Some(0),
+            "--num-layers is 0, expected at least 1, or -1 for all"
+        );
         let lora = file.lora_parameters.unwrap_or_default();
         let optimizer = pick(&args.optimizer, file.optimizer, base.optimizer);
         let mut optimizer_config = base.optimizer_config;
@@ -179,6 +195,11 @@ impl Settings {
             Some(text) => Some(text.parse().context("--memory-limit")?),
             None => file.memory_limit.or(base.memory_limit),
         };
+        if args.learning_rate.is_some()
+            && (file.lr_schedule.is_some() || base.lr_schedule.is_some())
+        {
+            output::note("--learning-rate means nothing here, because lr_schedule decides");
+        }
         let device = args.runtime.device.clone();
         let resume_adapter_file = args
             .resume_adapter_file
@@ -250,6 +271,7 @@ impl Settings {
                 base.steps_per_eval,
             ),
             val_batches: pick(&args.val_batches, file.val_batches, base.val_batches),
+            test_batches: pick(&args.test_batches, file.test_batches, base.test_batches),
             save_every: pick(&args.save_every, file.save_every, base.save_every),
             device: device.or(file.device).or(base.device),
             memory_limit,
@@ -266,46 +288,19 @@ impl Settings {
     }
 
     fn check(&self) -> Result<()> {
-        ensure!(self.iters > 0, "--iters must be at least 1");
-        ensure!(self.batch_size > 0, "--batch-size must be at least 1");
-        ensure!(
-            self.grad_accumulation_steps > 0,
-            "--grad-accumulation-steps must be at least 1"
-        );
-        ensure!(
-            self.lora.rank > 0,
-            "--lora-rank must be at least 1, not {}",
-            self.lora.rank
-        );
+        bounds::all(&serde_yaml_ng::to_value(self)?)?;
         ensure!(
             self.lora.dropout == 0.0,
             "--lora-dropout is not supported yet; leave it at 0"
         );
         ensure!(
-            self.lora.scale.is_finite(),
-            "--lora-scale must be a finite number"
+            self.lora.scale as f32 != 0.0,
+            "--lora-scale is {}, expected another number, because the adapter would change nothing",
+            self.lora.scale
         );
         ensure!(
-            self.learning_rate.is_finite() && self.learning_rate >= 0.0,
-            "--learning-rate must be a finite number of at least 0, not {}",
-            self.learning_rate
-        );
-        ensure!(
-            self.max_seq_length >= 2,
-            "--max-seq-length must be at least 2"
-        );
-        ensure!(
-            self.length_buckets > 0,
-            "--length-buckets must be at least 1"
-        );
-        ensure!(
-            self.steps_per_report > 0 && self.steps_per_eval > 0 && self.save_every > 0,
-            "--steps-per-report, --steps-per-eval and --save-every must be at least 1"
-        );
-        ensure!(
-            self.val_batches >= -1,
-            "--val-batches must be -1 (all), 0 (none) or more, not {}",
-            self.val_batches
+            self.test_batches != 0,
+            "--test-batches is 0, expected -1 (all) or at least 1; leave --test out to measure nothing"
         );
         if let Some(schedule) = &self.lr_schedule {
             schedule.check()?;

@@ -2,11 +2,14 @@
 
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::{anyhow, Context, Result};
 use mlx_runtime::optim;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_yaml_ng::{Mapping, Value};
+
+use super::bounds;
+use super::file::{check_key, shown};
 
 /// The optimiser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,21 +234,43 @@ impl OptimizerConfig {
         }
     }
 
-    /// These numbers with what the file says about this optimiser.
+    /// These numbers with what the file says about this optimiser. What it says about the others is checked, too.
     pub fn with_file(self, file: &OptimizerFile) -> Result<OptimizerConfig> {
-        let name = self.optimizer().name();
-        let Some(Value::Mapping(given)) = file.0.get(name) else {
-            return Ok(self);
-        };
-        let laid = match self {
+        let mut laid = self.clone();
+        for (name, given) in &file.0 {
+            let name = name
+                .as_str()
+                .context("a key of optimizer_config is not a text")?;
+            check_key(name, &NAMES.map(|(name, _)| name)).context("in optimizer_config")?;
+            let optimizer: Optimizer = name.parse().map_err(|e: String| anyhow!(e))?;
+            let here = || format!("in optimizer_config.{name}");
+            let given = match given {
+                Value::Mapping(given) => given,
+                Value::Null => continue,
+                _ => return Err(anyhow!("expected `key: value` lines").context(here())),
+            };
+            if optimizer == self.optimizer() {
+                laid = self.clone().laid(given).with_context(here)?;
+            } else {
+                let other = OptimizerConfig::of(optimizer, false).laid(given);
+                let numbers = serde_yaml_ng::to_value(other.with_context(here)?)?;
+                let all = Mapping::from_iter([("optimizer_config".into(), numbers)]);
+                bounds::all(&Value::Mapping(all))?;
+            }
+        }
+        Ok(laid)
+    }
+
+    /// These numbers with those `given` in their place.
+    fn laid(self, given: &Mapping) -> Result<OptimizerConfig> {
+        match self {
             Self::Adam(c) => lay(c, given).map(Self::Adam),
             Self::Adamw(c) => lay(c, given).map(Self::Adamw),
             Self::Sgd(c) => lay(c, given).map(Self::Sgd),
             Self::Adafactor(c) => lay(c, given).map(Self::Adafactor),
             Self::Lion(c) => lay(c, given).map(Self::Lion),
             Self::Muon(c) => lay(c, given).map(Self::Muon),
-        };
-        laid.with_context(|| format!("optimizer_config.{name}"))
+        }
     }
 
     /// The optimiser with these numbers.
@@ -302,11 +327,19 @@ impl OptimizerConfig {
 
 /// `config` with what is `given` in its place.
 fn lay<T: Serialize + DeserializeOwned>(config: T, given: &Mapping) -> Result<T> {
-    let mut merged = serde_yaml_ng::to_value(config)?;
-    for (key, value) in given {
-        merged[key] = value.clone();
+    let Value::Mapping(mut merged) = serde_yaml_ng::to_value(config)? else {
+        return Err(anyhow!("an optimiser without numbers"));
+    };
+    let known: Vec<&str> = merged.keys().filter_map(Value::as_str).collect();
+    for key in given.keys() {
+        check_key(key.as_str().unwrap_or_default(), &known)?;
     }
-    Ok(serde_yaml_ng::from_value(merged)?)
+    for (key, value) in given {
+        merged.insert(key.clone(), value.clone());
+        serde_yaml_ng::from_value::<T>(Value::Mapping(merged.clone()))
+            .with_context(|| format!("{} is {}", shown(key), shown(value)))?;
+    }
+    Ok(serde_yaml_ng::from_value(Value::Mapping(merged))?)
 }
 
 #[cfg(test)]
@@ -361,8 +394,8 @@ mod tests {
 
     #[test]
     fn the_file_is_laid_over_the_defaults_of_the_chosen_one() {
-        let file = "{sgd: {momentum: 0.9}, adafactor: {relative_step: false}, muon: {ns_step: 3}}";
-        let file: OptimizerFile = serde_yaml_ng::from_str(file).unwrap();
+        let read = |text: &str| serde_yaml_ng::from_str::<OptimizerFile>(text).unwrap();
+        let file = read("{sgd: {momentum: 0.9}, adafactor: {relative_step: false}}");
         let with = |o| OptimizerConfig::of(o, false).with_file(&file);
         let sgd = SgdConfig {
             momentum: 0.9,
@@ -377,7 +410,9 @@ mod tests {
             with(Optimizer::Adafactor).unwrap(),
             OptimizerConfig::Adafactor(adafactor)
         );
-        let error = format!("{:#}", with(Optimizer::Muon).unwrap_err());
+        let file = read("{muon: {ns_step: 3}}");
+        let error = OptimizerConfig::of(Optimizer::Sgd, false).with_file(&file);
+        let error = format!("{:#}", error.unwrap_err());
         assert!(
             error.contains("optimizer_config.muon") && error.contains("ns_steps"),
             "{error}"

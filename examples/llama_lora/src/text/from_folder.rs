@@ -7,12 +7,12 @@ use serde_json::Value;
 use tokenizers::Tokenizer;
 
 use super::{Template, Text};
-use crate::files::{read_json, read_text};
+use crate::files::{read_json, read_text, read_text_within, TOKENIZER_LIMIT};
 
 /// Reads `tokenizer.json`, `tokenizer_config.json` and the chat template of `folder`.
 pub fn from_folder(folder: &Path) -> Result<Text> {
     let path = folder.join("tokenizer.json");
-    let source = read_text(&path)?;
+    let source = read_text_within(&path, TOKENIZER_LIMIT)?;
     let mut tokenizer: Tokenizer = source
         .parse()
         .map_err(|e| anyhow!("{} is not a tokenizer: {e}", path.display()))?;

@@ -4,19 +4,29 @@
 use anyhow::Result;
 use mlx_runtime::monitor::{self, Monitor};
 
+use crate::mean::Mean;
+
 /// Counts what happens between two reports.
 pub struct Window {
     monitor: Monitor,
     since_report: monitor::Window,
     since_step: monitor::Window,
-    loss: f64,
-    steps: u64,
-    smooth: Option<(f64, f64, f64)>,
+    loss: Mean,
+    smooth: Option<Smooth>,
+}
+
+/// Means that forget.
+#[derive(Clone, Copy)]
+struct Smooth {
+    /// Losses of targets, and targets.
+    loss: (f64, f64),
+    /// Seconds a step, targets a step.
+    rate: (f64, f64),
 }
 
 /// The means of a window.
 pub struct Means {
-    /// Loss of a step.
+    /// Loss of a target; NaN without one.
     pub loss: f64,
     /// Steps a second.
     pub steps_per_second: f64,
@@ -44,8 +54,7 @@ impl Window {
             since_report: monitor.window(),
             since_step: monitor.window(),
             monitor,
-            loss: 0.0,
-            steps: 0,
+            loss: Mean::default(),
             smooth: None,
         }
     }
@@ -61,45 +70,49 @@ impl Window {
         Ok(())
     }
 
-    /// Whether there was no step since the last report.
+    /// Whether there was no target since the last report.
     pub fn is_empty(&self) -> bool {
-        self.steps == 0
+        self.loss.targets() == 0
     }
 
     /// After a step of the optimiser on so many batches, which count as steps here. Smoothed: loss, steps a second,
-    /// targets a second.
+    /// targets a second. Without targets there is no loss.
     pub fn step(&mut self, loss: f64, targets: usize, batches: u64) -> Result<Means> {
         self.monitor.step(targets as u64);
         for _ in 1..batches {
             self.monitor.step(0);
         }
-        self.monitor.set("train_loss", loss)?;
+        if targets > 0 {
+            self.monitor.set("train_loss", loss)?;
+            self.loss.add(loss, targets);
+        }
         let n = batches as f64;
         let seconds = self.since_step.read().seconds.max(1e-9);
-        self.loss += loss * n;
-        self.steps += batches;
-        let now = (loss, seconds / n, targets as f64 / n);
-        let (l, s, t) = match self.smooth {
-            None => now,
-            Some((l, s, t)) => (
-                0.9 * l + 0.1 * now.0,
-                0.9 * s + 0.1 * now.1,
-                0.9 * t + 0.1 * now.2,
-            ),
+        let many = targets as f64;
+        let now = Smooth {
+            loss: (if targets > 0 { loss * many } else { 0.0 }, many),
+            rate: (seconds / n, many / n),
         };
-        self.smooth = Some((l, s, t));
+        let mix = |old: (f64, f64), new: (f64, f64)| {
+            (0.9 * old.0 + 0.1 * new.0, 0.9 * old.1 + 0.1 * new.1)
+        };
+        let smooth = self.smooth.map_or(now, |old| Smooth {
+            loss: mix(old.loss, now.loss),
+            rate: mix(old.rate, now.rate),
+        });
+        self.smooth = Some(smooth);
+        let Smooth { loss, rate } = smooth;
         Ok(Means {
-            loss: l,
-            steps_per_second: 1.0 / s,
-            targets_per_second: t / s,
+            loss: loss.0 / loss.1,
+            steps_per_second: 1.0 / rate.0,
+            targets_per_second: rate.1 / rate.0,
         })
     }
 
     /// The means since the last report, which begin anew, and a sample of now.
     pub fn report(&mut self) -> Result<Reading> {
         let rates = self.since_report.read();
-        let loss = self.loss / self.steps.max(1) as f64;
-        (self.loss, self.steps) = (0.0, 0);
+        let loss = std::mem::take(&mut self.loss).value().unwrap_or(f64::NAN);
         let sample = self.monitor.sample()?;
         Ok(Reading {
             means: Means {

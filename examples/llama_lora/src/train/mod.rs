@@ -14,7 +14,7 @@ pub use run::{run, Outcome};
 pub use saved::{Progressed, Saved, STATE};
 pub use stop::{ignore_file_size_signal, Stop};
 
-use anyhow::{ensure, Result};
+use anyhow::Result;
 use mlx_models::CausalLm;
 use mlx_runtime::model;
 use mlx_runtime::{random, Runtime};
@@ -66,21 +66,28 @@ pub fn prepare<M: CausalLm>(
         cut: settings.truncate || settings.compat,
     };
     let data = &settings.data;
-    let train = Split::require(data, "train", &session.text, limit, settings.mask_prompt)?;
-    let valid = Split::open(data, "valid", &session.text, limit, settings.mask_prompt)?;
+    let mut train = Split::require(data, "train", &session.text, limit, settings.mask_prompt)?;
+    let mut valid = Split::open(data, "valid", &session.text, limit, settings.mask_prompt)?;
     if valid.is_none() {
         output::note(format_args!(
             "{data} has no valid.jsonl: training goes on without a look at held-out rows"
         ));
     }
-    for split in [Some(&train), valid.as_ref()].into_iter().flatten() {
-        let longest = split.rows.iter().map(|r| r.tokens.len()).max().unwrap_or(0);
-        let known = session.config.max_position_embeddings;
-        ensure!(
-            longest <= known,
-            "{} has a row of {longest} tokens, the model was made for at most {known}",
-            split.origin
-        );
+    for split in [Some(&mut train), valid.as_mut()].into_iter().flatten() {
+        split.check(&session.config)?;
+        // mlx-lm groups all rows, whatever is left of them.
+        if !settings.compat {
+            split.keep_rows_with_targets(settings.mask_prompt)?;
+        }
+        // Rows are all that is used of many lines from here on.
+        split.examples = Vec::new();
+    }
+
+    if settings.test {
+        // What is wrong with it is better known before the first step than after the last.
+        let mut test = Split::require(data, "test", &session.text, limit, settings.mask_prompt)?;
+        test.check(&session.config)?;
+        test.keep_rows_with_targets(settings.mask_prompt)?;
     }
 
     let total = session.layers()?;
@@ -93,6 +100,7 @@ pub fn prepare<M: CausalLm>(
     {
         Some(path) => {
             let adapter = Adapter::read(path)?;
+            session.origin = session.origin.with_adapter(path);
             // What is trained on and saved is that adapter, whatever else is set.
             let there = &adapter.config;
             settings.num_layers = if there.num_layers <= 0 {
@@ -114,6 +122,9 @@ pub fn prepare<M: CausalLm>(
     }
     if let Some(saved) = &saved {
         saved.check(&train, &base, &settings.model)?;
+        session.origin = session
+            .origin
+            .with_adapter(&settings.adapter_path.join(STATE));
     }
     Ok(Prepared {
         settings,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 use mlx_runtime::model::{Started, TrainOptions, TrainStep};
 use mlx_runtime::monitor::Monitor;
 use mlx_runtime::optim;
@@ -16,6 +16,7 @@ use crate::advice::{self, Flags};
 use crate::data::{held_out, BatchOptions, Batches, Cursor, Row};
 use crate::eval;
 use crate::files::write_atomic;
+use crate::finite::Origin;
 use crate::metrics::{Metrics, Record, TrainReport, ValidReport, METRICS};
 use crate::plot;
 use crate::progress::{Live, Progress};
@@ -32,6 +33,8 @@ pub struct Outcome<M> {
     pub iteration: u64,
     /// Whether all of them are done; otherwise someone asked to stop.
     pub finished: bool,
+    /// Steps that changed nothing because their loss or gradient was not finite.
+    pub left_out: u32,
     /// Every report.
     pub metrics: Metrics,
     /// Seconds in the loop, measuring and saving included.
@@ -51,7 +54,10 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
     } = prepared;
     let options = BatchOptions {
         batch_size: settings.batch_size,
-        longest: settings.max_seq_length,
+        // Padding must not reach past the last position that the model has.
+        longest: settings
+            .max_seq_length
+            .min(session.config.max_position_embeddings),
         buckets: settings.length_buckets,
         mask_prompt: settings.mask_prompt,
         compat: settings.compat,
@@ -62,11 +68,13 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         Some(s) => Batches::resume(&train.rows, options, s.progressed.cursor.clone())?,
         None => Batches::new(&train.rows, options, shuffle(&settings)?)?,
     };
+    let mut adapter_config = adapter::config_json(&settings, layers)?;
+    adapter_config["data_format"] = serde_json::to_value(train.format)?;
     let monitor = Monitor::new()?;
     let server = settings.metrics_port.map(|port| monitor.serve(port));
     let server = server.transpose()?;
     let mut run = Run {
-        adapter_config: adapter::config_json(&settings, layers)?,
+        adapter_config,
         data: saved::fingerprint(&train.rows),
         base,
         iteration: saved.as_ref().map_or(0, |s| s.progressed.iteration),
@@ -96,6 +104,9 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
             tokens_flag: "--max-seq-length",
         },
         window: Window::new(monitor.clone()),
+        origin: &session.origin,
+        broken: None,
+        searched: false,
     };
     if let Some(server) = &server {
         let at = server.address();
@@ -115,11 +126,13 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
     run.progress.finish();
     result?;
     let (iteration, metrics) = (run.iteration, run.metrics);
+    let left_out = step.skipped()?.total;
     session.model = step.model()?;
     Ok(Outcome {
         session,
         iteration,
         finished: iteration >= settings.iters,
+        left_out,
         metrics,
         seconds: started.elapsed().as_secs_f64(),
     })
@@ -143,17 +156,31 @@ fn training_step<M: CausalLm>(model: &M, settings: &Settings) -> Result<TrainSte
         [tokens, targets, mask] => {
             let mut values = vec![model.loss(tokens, targets, mask)?];
             if accumulate {
-                // mlx-lm takes the mean over batches, whatever is in them.
-                values.push(match compat {
-                    true => Array::scalar(1f32)?,
-                    false => ops::sum(mask, &[], false)?,
-                });
+                let count = ops::sum(mask, &[], false)?;
+                match compat {
+                    // mlx-lm takes the mean over batches, whatever is in them; reports are over targets.
+                    true => {
+                        let sum = ops::multiply(&values[0], &count)?;
+                        values.extend([Array::scalar(1f32)?, sum, count]);
+                    }
+                    false => values.push(count),
+                }
             }
             Ok(values)
         }
         _ => unreachable!("a batch is tokens, targets and mask"),
     };
     Ok(TrainStep::new(model.clone(), loss, optimizer, options)?)
+}
+
+/// The mean over the targets of a step, of what its loss function returned.
+fn mean_loss(values: &[Array]) -> Result<f64> {
+    let number = |a: &Array| a.item::<f32>().map(f64::from);
+    Ok(match values {
+        [mean] | [mean, _] => number(mean)?,
+        [_, _, sum, count] => number(sum)? / number(count)?,
+        _ => f64::NAN,
+    })
 }
 
 struct Run<'a> {
@@ -170,6 +197,11 @@ struct Run<'a> {
     metrics: Metrics,
     progress: Progress,
     window: Window,
+    origin: &'a Origin,
+    /// The valid loss that was measured last, if it was not finite.
+    broken: Option<f64>,
+    /// The model was searched for values that are not finite.
+    searched: bool,
 }
 
 /// A step that was started and whose loss nobody has read.
@@ -215,7 +247,7 @@ impl Run<'_> {
                 // As in mlx-lm: before the first step, before every so many, and before the last.
                 let due = next == 1 || next.is_multiple_of(s.steps_per_eval);
                 if due || next == s.iters {
-                    self.ended(pending.take())?;
+                    self.ended(step, pending.take())?;
                     // The look before the last step must not change what a run that goes on draws next.
                     let mut aside = batches.cursor().shuffle().clone();
                     self.measure(&step.model()?, next - 1, &mut aside)?;
@@ -258,41 +290,88 @@ impl Run<'_> {
                 }
             };
             self.iteration = done.iteration;
-            self.ended(pending.take())?;
+            self.ended(step, pending.take())?;
             match started {
                 Some(step) => pending = Some(Pending { step, done }),
+                // Its rows were cut to nothing: there is no loss.
                 None => {
-                    self.count(done, 0.0)?;
+                    self.count(done, f64::NAN)?;
                     self.report(done)?;
                 }
             }
             if done.crosses(s.save_every) {
-                self.ended(pending.take())?;
-                self.save(step, batches.cursor())?;
+                self.ended(step, pending.take())?;
+                // A run that has learnt nothing yet must not replace what an earlier one left.
+                if self.targets > 0 {
+                    self.save(step, batches.cursor())?;
+                }
                 saved_at = self.iteration;
                 self.window.skip();
             }
         }
-        self.ended(pending.take())?;
+        self.ended(step, pending.take())?;
         match step.skipped()?.total {
             0 => {}
             n => self.progress.line(&format!("steps left out in all: {n}")),
         }
+        self.learnt(step)?;
         if saved_at != self.iteration {
             self.save(step, batches.cursor())?;
         }
         Ok(())
     }
 
+    /// Says why, if a run that took steps has learnt nothing, or nothing good.
+    fn learnt<M: CausalLm>(&self, step: &TrainStep<M>) -> Result<()> {
+        if self.iteration == 0 {
+            return Ok(());
+        }
+        if self.targets > 0 {
+            return match self.broken {
+                Some(loss) if self.iteration == self.settings.iters => {
+                    let what = format!("the valid loss was {loss} at the end");
+                    Err(self.origin.error(what, &step.model()?))
+                        .with_context(|| self.intact(self.iteration))
+                }
+                _ => Ok(()),
+            };
+        }
+        ensure!(
+            step.skipped()?.total > 0,
+            "nothing was learnt and nothing is saved: none of the {} batches had a target",
+            self.iteration
+        );
+        let what = format!(
+            "nothing was learnt and nothing is saved: the loss or its gradient was NaN or infinite in all {} steps",
+            step.skipped()?.total
+        );
+        Err(self.origin.error(what, &step.model()?))
+    }
+
+    /// Ends the run if a tensor of the model is not finite: no step can come to anything.
+    fn search<M: CausalLm>(&mut self, step: &TrainStep<M>, iteration: u64) -> Result<()> {
+        if std::mem::replace(&mut self.searched, true) {
+            return Ok(());
+        }
+        match self.origin.fault(&step.model()?)? {
+            Some(fault) => Err(anyhow!("the loss is not finite: {fault}"))
+                .with_context(|| self.intact(iteration)),
+            None => Ok(()),
+        }
+    }
+
     /// Waits for a step and reports it.
-    fn ended(&mut self, pending: Option<Pending>) -> Result<()> {
+    fn ended<M: CausalLm>(&mut self, model: &TrainStep<M>, pending: Option<Pending>) -> Result<()> {
         let Some(Pending { step, done }) = pending else {
             return Ok(());
         };
         let (iteration, lr) = (done.iteration, done.lr);
-        let result = step.skipped().and_then(|n| Ok((n, step.wait()?)));
-        let (skipped, values) = result.with_context(|| self.intact(iteration))?;
-        let loss = values.first().map_or(Ok(f32::NAN), |l| l.item::<f32>())?;
+        let skipped = step.skipped().with_context(|| self.intact(iteration))?;
+        if skipped.in_a_row > 0 {
+            self.search(model, iteration)?;
+        }
+        let values = step.wait().with_context(|| self.intact(iteration))?;
+        let loss = mean_loss(&values)?;
         if skipped.in_a_row > 0 {
             let what = match loss.is_finite() {
                 true => "its gradient is not finite".to_owned(),
@@ -306,7 +385,7 @@ impl Run<'_> {
             self.window.skip();
             return self.report(done);
         }
-        self.count(done, f64::from(loss))?;
+        self.count(done, loss)?;
         self.report(done)
     }
 
@@ -382,6 +461,21 @@ impl Run<'_> {
         let loss = eval::loss(model, &batches, |done| {
             self.progress.measuring(done, batches.len())
         })?;
+        let Some(loss) = loss else {
+            let none = "no valid loss, because none of the batches measured has a target";
+            self.progress.line(&format!("step {iteration:>5}: {none}"));
+            return Ok(());
+        };
+        self.broken = (!loss.is_finite()).then_some(loss);
+        if self.broken.is_some() {
+            if let Some(fault) = self.origin.fault(model)? {
+                bail!("the valid loss is {loss}: {fault}");
+            }
+            self.progress.line(&format!(
+                "step {iteration:>5}: valid loss {loss}, although every tensor is finite: the values overflow on the way"
+            ));
+            return Ok(());
+        }
         let report = ValidReport {
             iteration,
             val_loss: loss,

@@ -113,9 +113,8 @@ pub fn fingerprint(rows: &[Row]) -> String {
     for row in rows {
         hash.update((row.tokens.len() as u64).to_le_bytes());
         hash.update((row.prompt as u64).to_le_bytes());
-        for token in &row.tokens {
-            hash.update(token.to_le_bytes());
-        }
+        let ids: Vec<u8> = row.tokens.iter().flat_map(|id| id.to_le_bytes()).collect();
+        hash.update(ids);
     }
     hex(&hash.finalize())
 }

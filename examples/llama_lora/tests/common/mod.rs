@@ -208,3 +208,19 @@ pub fn write_safetensors(path: &Path, tensors: &[(String, Vec<usize>)], seed: u6
     bytes.extend(data);
     std::fs::write(path, bytes).unwrap();
 }
+
+/// Makes the adapter one of mlx-lm's, whose configuration is in a file of its own alone.
+pub fn strip_metadata(path: &Path) {
+    let bytes = std::fs::read(path).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut map: Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
+    map.as_object_mut().unwrap().remove("__metadata__");
+    let mut text = map.to_string();
+    while !text.len().is_multiple_of(8) {
+        text.push(' ');
+    }
+    let mut out = (text.len() as u64).to_le_bytes().to_vec();
+    out.extend(text.as_bytes());
+    out.extend(&bytes[8 + header..]);
+    std::fs::write(path, out).unwrap();
+}

@@ -1,5 +1,6 @@
 //! The sizes and constants of the language models, read from a Hugging Face `config.json`.
 
+mod fields;
 mod parse;
 
 use anyhow::{Context, Result};

@@ -4,25 +4,22 @@
 use anyhow::{bail, ensure, Context, Result};
 use mlx_runtime::nn::RopeScaling;
 use serde::Deserialize;
-use serde_json::{json, Value};
+use serde_json::{json, Map, Value};
 
+use super::fields::{self, slides};
 use super::{Config, Family};
+use crate::json as python;
 
 /// The keys that matter, over the family's defaults.
 #[derive(Deserialize)]
 struct Raw {
-    #[serde(alias = "n_embd")]
     hidden_size: usize,
-    #[serde(alias = "n_layer")]
     num_hidden_layers: usize,
-    #[serde(alias = "n_inner")]
     intermediate_size: Option<usize>,
-    #[serde(alias = "n_head")]
     num_attention_heads: usize,
     num_key_value_heads: Option<usize>,
     head_dim: Option<usize>,
     vocab_size: usize,
-    #[serde(alias = "layer_norm_epsilon")]
     rms_norm_eps: f64,
     rope_theta: Option<f64>,
     rope_traditional: Option<bool>,
@@ -32,13 +29,11 @@ struct Raw {
     partial_rotary_factor: Option<f64>,
     original_max_position_embeddings: Option<f64>,
     tie_word_embeddings: bool,
-    #[serde(alias = "n_positions")]
     max_position_embeddings: Option<usize>,
     #[serde(default)]
     attention_bias: bool,
     #[serde(default)]
     mlp_bias: bool,
-    #[serde(alias = "activation_function")]
     hidden_act: Option<String>,
     hidden_activation: Option<String>,
     #[serde(default)]
@@ -51,7 +46,6 @@ struct Raw {
     query_pre_attn_scalar: Option<f64>,
     attn_logit_softcapping: Option<f64>,
     final_logit_softcapping: Option<f64>,
-    num_experts: Option<usize>,
     num_local_experts: Option<usize>,
     num_experts_per_tok: Option<usize>,
     moe_intermediate_size: Option<usize>,
@@ -102,13 +96,8 @@ fn defaults(family: Family) -> Value {
     }
 }
 
-/// Whether layers may slide.
-fn slides(family: Family) -> bool {
-    matches!(
-        family,
-        Family::Mistral | Family::Mixtral | Family::Phi3 | Family::Gemma2 | Family::Gemma3
-    )
-}
+/// What a layer may look at, as `layer_types` says it.
+const LAYERS: [&str; 2] = ["full_attention", "sliding_attention"];
 
 /// The base of the rotary periods where the file has none.
 fn default_theta(family: Family) -> f64 {
@@ -135,8 +124,10 @@ impl Config {
     /// If the family is not known, a size is missing or contradicts another, or the config asks
     /// for something that the model here does not do.
     pub fn parse(text: &str) -> Result<Config> {
-        let file: Value = serde_json::from_str(text)?;
-        let model_type = file["model_type"].as_str();
+        let Value::Object(file) = python::parse(text)? else {
+            bail!("a config is a JSON object");
+        };
+        let model_type = file.get("model_type").and_then(Value::as_str);
         let family = Family::of(model_type.context("model_type is missing")?)?;
         let raw = raw(family, file)?;
         check(family, &raw)?;
@@ -152,14 +143,10 @@ impl Config {
             }
         };
         let kv_heads = raw.num_key_value_heads.unwrap_or(heads);
-        ensure!(
-            heads.is_multiple_of(kv_heads),
-            "num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}",
-        );
         let (rope_theta, rope_scaling) = rope(family, &raw)?;
         let unset = Config::default();
         let number = |n: Option<f64>, default: f32| n.map_or(default, |n| n as f32);
-        Ok(Config {
+        let config = Config {
             family,
             hidden_size: hidden,
             num_hidden_layers: raw.num_hidden_layers,
@@ -192,50 +179,63 @@ impl Config {
             ),
             attn_logit_softcapping: number(raw.attn_logit_softcapping, 1.0),
             final_logit_softcapping: raw.final_logit_softcapping.map(|n| n as f32),
-            num_local_experts: raw.num_local_experts.or(raw.num_experts).unwrap_or(0),
+            num_local_experts: raw.num_local_experts.unwrap_or(0),
             num_experts_per_tok: raw.num_experts_per_tok.unwrap_or(0),
             moe_intermediate_size: raw.moe_intermediate_size.unwrap_or(0),
             decoder_sparse_step: raw.decoder_sparse_step.unwrap_or(1),
             norm_topk_prob: raw.norm_topk_prob,
-        })
-    }
-}
-
-/// The file's keys over the family's defaults.
-fn raw(family: Family, file: Value) -> Result<Raw> {
-    let mut all = json!({"tie_word_embeddings": false});
-    for layer in [defaults(family), file] {
-        let (Value::Object(all), Value::Object(layer)) = (&mut all, layer) else {
-            bail!("a config is a JSON object");
         };
-        all.extend(layer);
+        config.check()?;
+        ensure!(
+            family == Family::Gpt2 || config.rotary_dim.is_multiple_of(2) && config.rotary_dim > 0,
+            "partial_rotary_factor makes {} of head_dim {head_dim} rotate, expected an even number of values",
+            config.rotary_dim
+        );
+        Ok(config)
     }
-    Ok(serde_json::from_value(all)?)
 }
 
-fn check(family: Family, raw: &Raw) -> Result<()> {
-    for (name, value) in [
-        ("hidden_size", Some(raw.hidden_size)),
-        ("num_hidden_layers", Some(raw.num_hidden_layers)),
-        ("intermediate_size", raw.intermediate_size),
-        ("num_attention_heads", Some(raw.num_attention_heads)),
-        ("num_key_value_heads", raw.num_key_value_heads),
-        ("head_dim", raw.head_dim),
-        ("vocab_size", Some(raw.vocab_size)),
-        ("sliding_window", raw.sliding_window),
-        ("num_experts", raw.num_experts),
-        ("num_local_experts", raw.num_local_experts),
-        ("num_experts_per_tok", raw.num_experts_per_tok),
-        ("moe_intermediate_size", raw.moe_intermediate_size),
-        ("decoder_sparse_step", raw.decoder_sparse_step),
-    ] {
-        if let Some(value) = value {
-            ensure!(
-                (1..1 << 31).contains(&value),
-                "{name} must be at least 1 and below 2^31, not {value}"
+/// The file's keys over the family's defaults, checked.
+fn raw(family: Family, file: Map<String, Value>) -> Result<Raw> {
+    let mut all = fields::renamed(family, object(defaults(family)))?;
+    all.entry("tie_word_embeddings").or_insert(false.into());
+    check_unread(family, &file)?;
+    all.extend(fields::renamed(family, file)?);
+    fields::check(family, &all)?;
+    Ok(serde_json::from_value(Value::Object(all))?)
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// Refuses fields that the model here does not read and that change what transformers computes.
+fn check_unread(family: Family, file: &Map<String, Value>) -> Result<()> {
+    let neutral: &[(&str, Value)] = match family {
+        Family::Gemma2 => &[("attention_bias", json!(false))],
+        Family::Gemma3 => &[
+            ("attention_bias", json!(false)),
+            ("attn_logit_softcapping", Value::Null),
+        ],
+        Family::Gpt2 => &[("scale_attn_weights", json!(true))],
+        _ => &[],
+    };
+    for (name, only) in neutral {
+        if let Some(value) = file.get(*name).filter(|v| *v != only) {
+            bail!(
+                "{name} is {}, which is not supported for {}; expected {only}",
+                python::shown(value),
+                family.model_type()
             );
         }
     }
+    Ok(())
+}
+
+fn check(family: Family, raw: &Raw) -> Result<()> {
     let known = activations(family);
     // Gemma's older files name two, of which this one counts.
     let act = raw.hidden_activation.as_ref().or(raw.hidden_act.as_ref());
@@ -259,12 +259,24 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
         raw.mlp_only_layers.as_ref().is_none_or(Vec::is_empty),
         "mlp_only_layers is not supported"
     );
-    let listed = raw.layer_types.iter().flatten();
-    let listed = listed.filter(|t| *t == "sliding_attention").count() > 0;
+    let types: &[String] = raw.layer_types.as_deref().unwrap_or_default();
+    if let Some(other) = types.iter().find(|t| !LAYERS.contains(&t.as_str())) {
+        bail!(
+            "layer_types holds {other:?}, expected {}",
+            LAYERS.join(" or ")
+        );
+    }
+    let listed = types.iter().any(|t| t == LAYERS[1]);
     ensure!(
         slides(family) || !(raw.use_sliding_window || listed),
         "it has layers with a sliding window, which is not supported for {}",
         family.model_type()
+    );
+    ensure!(
+        raw.layer_types.is_none() || types.len() == raw.num_hidden_layers,
+        "layer_types lists {} layers, expected num_hidden_layers, which is {}",
+        types.len(),
+        raw.num_hidden_layers
     );
     Ok(())
 }
@@ -361,7 +373,7 @@ fn pattern(raw: &Raw) -> Result<usize> {
         .enumerate()
         .all(|(i, f)| *f == ((i + 1) % every == 0));
     ensure!(
-        regular && types.len() == raw.num_hidden_layers,
+        regular,
         "layer_types follows no pattern of sliding layers with a full one after each {every}"
     );
     Ok(every)

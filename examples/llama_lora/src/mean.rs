@@ -1,0 +1,49 @@
+//! Means over targets.
+
+/// The sum of the losses of targets, and the number of targets. What has no target does not enter it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Mean {
+    sum: f64,
+    targets: u64,
+}
+
+impl Mean {
+    /// Adds so many targets with this mean loss. Without targets nothing is added, not even NaN.
+    pub fn add(&mut self, mean: f64, targets: usize) {
+        if targets > 0 {
+            self.sum += mean * targets as f64;
+            self.targets += targets as u64;
+        }
+    }
+
+    /// Adds one target.
+    pub fn push(&mut self, loss: f64) {
+        self.add(loss, 1);
+    }
+
+    /// The number of targets.
+    pub fn targets(&self) -> u64 {
+        self.targets
+    }
+
+    /// The sum by the number; `None` without targets.
+    pub fn value(&self) -> Option<f64> {
+        (self.targets > 0).then(|| self.sum / self.targets as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_target_counts_alike_and_nothing_counts_for_nothing() {
+        let mut mean = Mean::default();
+        mean.add(f64::NAN, 0);
+        assert_eq!(mean.value(), None);
+        mean.add(2.0, 3);
+        mean.push(10.0);
+        mean.add(0.0, 0);
+        assert_eq!((mean.value(), mean.targets()), (Some(4.0), 4));
+    }
+}

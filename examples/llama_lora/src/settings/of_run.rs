@@ -1,0 +1,99 @@
+//! The settings of the run that an adapter comes from, as far as measuring and writing with it depend on them.
+
+use serde::{Deserialize, Serialize};
+
+use super::DEFAULT_DATA;
+use crate::cli::EvalArgs;
+use crate::data::Format;
+
+/// Entries of `adapter_config.json`, mlx-lm's or this program's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OfRun {
+    /// The data that it was trained on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// How the lines of the data were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_format: Option<Format>,
+    /// Whether the prompts were left out of the loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask_prompt: Option<bool>,
+    /// The most tokens of a row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_seq_length: Option<usize>,
+    /// Whether longer rows were cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncate: Option<bool>,
+    /// Whether mlx-lm was followed, which cuts rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compat: Option<bool>,
+}
+
+/// What `eval` measures, decided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// The data.
+    pub data: String,
+    /// Whether the prompts are left out of the loss.
+    pub mask_prompt: bool,
+    /// The most tokens of a row.
+    pub max_seq_length: usize,
+    /// Whether longer rows are cut.
+    pub truncate: bool,
+}
+
+impl Measured {
+    /// The flags over the settings of the adapter's run, if there is an adapter, over the defaults. The second part says
+    /// which of them no flag says, and where they come from.
+    ///
+    /// # Errors
+    /// If nothing says which data the adapter was trained on.
+    pub fn of(args: &EvalArgs, run: Option<&OfRun>) -> anyhow::Result<(Measured, String)> {
+        let none = OfRun::default();
+        let then = run.unwrap_or(&none);
+        let data = match (&args.data, run) {
+            (Some(data), _) => data.clone(),
+            (None, None) => DEFAULT_DATA.to_owned(),
+            (None, Some(run)) => run.data.clone().ok_or_else(|| {
+                anyhow::anyhow!("the adapter does not say which data it was trained on; --data FOLDER says what to measure")
+            })?,
+        };
+        // mlx-lm cuts without being told.
+        let cut = then.truncate.map(|t| t || then.compat == Some(true));
+        let measured = Measured {
+            data,
+            mask_prompt: args.mask_prompt.or(then.mask_prompt).unwrap_or(false),
+            max_seq_length: args.max_seq_length.or(then.max_seq_length).unwrap_or(2048),
+            truncate: args.truncate.or(cut).unwrap_or(false),
+        };
+        let mut unsaid = Vec::new();
+        let mut say = |said: bool, text: String| {
+            if !said {
+                unsaid.push(text);
+            }
+        };
+        say(args.data.is_some(), format!("--data {}", measured.data));
+        say(
+            args.mask_prompt.is_some(),
+            format!("--mask-prompt={}", measured.mask_prompt),
+        );
+        say(
+            args.max_seq_length.is_some(),
+            format!("--max-seq-length {}", measured.max_seq_length),
+        );
+        say(
+            args.truncate.is_some(),
+            format!("--truncate={}", measured.truncate),
+        );
+        let from = match run {
+            Some(_) => "as in the adapter's run",
+            None => "by default",
+        };
+        let text = match unsaid.is_empty() {
+            true => String::new(),
+            false => format!("{from}: {}", unsaid.join(" ")),
+        };
+        Ok((measured, text))
+    }
+}

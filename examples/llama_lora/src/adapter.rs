@@ -77,7 +77,7 @@ const LISTED: usize = 8;
 
 /// An adapter on disk, read but not yet part of a model.
 pub struct Adapter {
-    folder: PathBuf,
+    file: PathBuf,
     /// Its configuration.
     pub config: AdapterConfig,
     weights: HashMap<String, Array>,
@@ -86,51 +86,48 @@ pub struct Adapter {
 }
 
 impl Adapter {
-    /// Reads the adapter in `folder`.
-    pub fn read(folder: &Path) -> Result<Adapter> {
-        ensure!(
-            folder.is_dir(),
-            "there is no adapter folder {}",
-            folder.display()
-        );
-        if !folder.join(WEIGHTS).exists() {
-            if let Some(adapter) = Adapter::of_peft(folder)? {
+    /// Reads the adapter at `path`: the file of its weights, or a folder with [`WEIGHTS`]. A file without metadata is
+    /// described by the [`CONFIG`] beside it.
+    pub fn read(path: &Path) -> Result<Adapter> {
+        ensure!(path.exists(), "there is no adapter {}", path.display());
+        let file = match path.is_dir() {
+            true => path.join(WEIGHTS),
+            false => path.to_owned(),
+        };
+        if !file.exists() {
+            if let Some(adapter) = Adapter::of_peft(path)? {
                 return Ok(adapter);
             }
         }
-        let (weights, metadata) = io::load_safetensors(folder.join(WEIGHTS))?;
+        let (weights, metadata) = io::load_safetensors(&file)?;
         let config: AdapterConfig = match metadata.get(METADATA_KEY) {
-            Some(text) => serde_json::from_str(text).with_context(|| {
-                format!(
-                    "the metadata of {} is broken",
-                    folder.join(WEIGHTS).display()
-                )
-            })?,
-            None => read_json(&folder.join(CONFIG))?,
+            Some(text) => serde_json::from_str(text)
+                .with_context(|| format!("the metadata of {} is broken", file.display()))?,
+            None => read_json(&file.with_file_name(CONFIG))?,
         };
         ensure!(
             config.fine_tune_type == "lora",
             "{} holds an adapter of the kind {:?}; only lora is supported",
-            folder.display(),
+            file.display(),
             config.fine_tune_type
         );
         if let Some(order) = config.row_order.as_ref().filter(|o| *o != ROW_ORDER) {
             bail!(
                 "{} has its rows in the order {order:?}; only {ROW_ORDER} is known",
-                folder.display()
+                file.display()
             );
         }
         Ok(Adapter {
-            folder: folder.to_owned(),
+            file,
             config,
             weights,
             partial: false,
         })
     }
 
-    /// The folder that it was read from.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// The file that its weights were read from.
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     /// Reads an adapter that PEFT saved, if `folder` holds one.
@@ -149,7 +146,7 @@ impl Adapter {
         let (config, weights) = peft::read(folder, config)
             .with_context(|| format!("cannot read the adapter of PEFT in {}", folder.display()))?;
         Ok(Some(Adapter {
-            folder: folder.to_owned(),
+            file: folder.join(peft::WEIGHTS),
             config,
             weights,
             partial: true,
@@ -171,8 +168,8 @@ impl Adapter {
         let named = |what: String| {
             let trained_on = self.config.model.as_deref().unwrap_or("an unnamed model");
             format!(
-                "the adapter in {} does not fit this model (it was trained on {trained_on}):\n{what}",
-                self.folder.display()
+                "the adapter {} does not fit this model (it was trained on {trained_on}):\n{what}",
+                self.file.display()
             )
         };
         let wanted = model.trainable();

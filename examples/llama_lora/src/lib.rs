@@ -7,6 +7,7 @@
 //! Everything a user can get wrong comes back as one [`anyhow::Error`]; nothing here panics on input.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod adapter;
 pub mod advice;
@@ -24,6 +25,7 @@ pub mod finite;
 pub mod generate;
 pub mod mean;
 pub mod metrics;
+pub mod output;
 mod peft;
 pub mod plot;
 pub mod progress;

@@ -156,7 +156,7 @@ impl Opened {
     pub fn load<M: CausalLm>(self) -> Result<Session<M>> {
         let mut session = Session::load(self.checkpoint, &self.name, self.packing)?;
         if let Some(adapter) = self.adapter {
-            session.origin = session.origin.with_adapter(adapter.folder());
+            session.origin = session.origin.with_adapter(adapter.file());
             adapter.apply(&mut session.model, &session.config)?;
         }
         Ok(session)

@@ -22,6 +22,7 @@ use std::path::Path;
 use crate::{Error, ErrorKind, Result};
 
 pub use atomic::write_atomic;
+pub(crate) use atomic::Replacement;
 pub use folder::load_safetensors_folder;
 pub use gguf::{load_gguf, Gguf, GgufFile, GgufValue};
 pub use load::load_safetensors;

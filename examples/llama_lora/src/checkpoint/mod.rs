@@ -14,6 +14,7 @@ use mlx_models::{CausalLm, Visitor};
 use mlx_runtime::{model, Array};
 
 use crate::fetch;
+use crate::output;
 use crate::settings::DEFAULT_MODEL;
 use crate::synth::Recipe;
 use crate::text::Text;
@@ -54,7 +55,7 @@ pub fn open(model: &str) -> Result<Checkpoint> {
     }
     if model == DEFAULT_MODEL {
         let path = fetch::fetch(&fetch::SMOLLM2, &fetch::cache_folder()?, || {
-            eprintln!("fetching {DEFAULT_MODEL} (98 MB, once)");
+            output::note(format_args!("fetching {DEFAULT_MODEL} (98 MB, once)"));
         })?;
         return gguf::open(&path);
     }

@@ -8,8 +8,10 @@ use mlx_models::{json, Config};
 use serde_json::Value;
 
 use super::lines::Lines;
+use super::workers::Workers;
 use super::{Example, Format};
 use crate::files;
+use crate::output;
 use crate::settings::DEFAULT_DATA;
 use crate::text::Text;
 
@@ -61,6 +63,11 @@ const SHIPPED: [(&str, &str); 3] = [
     ("valid", include_str!("../../data/valid.jsonl")),
     ("test", include_str!("../../data/test.jsonl")),
 ];
+
+/// Lines that are read before they become rows together, on all processors.
+const TOGETHER: usize = 4096;
+/// A line is shown after every so many rows.
+const NOTED: usize = 50_000;
 
 impl Split {
     /// Opens the split `name` of `data`: a folder, or the name of the data set inside the program. A folder
@@ -133,21 +140,36 @@ impl Split {
             lines: Vec::new(),
         };
         let mut format = None;
+        let mut workers = Workers::default();
         loop {
-            let mut next = || -> Result<Option<(Example, Row)>> {
-                let Some(line) = lines.next_line()? else {
-                    return Ok(None);
-                };
-                read_line(&line, &mut format, text, limit, mask_prompt).map(Some)
-            };
-            let read = next();
-            let read = read.with_context(|| format!("{}, line {}", split.origin, lines.number()));
-            let Some((example, row)) = read? else {
+            // The first line says how the others are read.
+            let most = if format.is_some() { TOGETHER } else { 1 };
+            let (some, failed) = lines.next_lines(most);
+            let rows = workers.map(&some, |(number, line)| {
+                let mut format = format;
+                read_line(line, &mut format, text, limit, mask_prompt)
+                    .map(|(example, row)| (format, example, row))
+                    .with_context(|| format!("{}, line {number}", split.origin))
+            });
+            let last = some.is_empty();
+            for ((number, _), row) in some.into_iter().zip(rows) {
+                let (found, example, row) = row?;
+                format = found;
+                split.examples.push(example);
+                split.rows.push(row);
+                split.lines.push(number);
+                if split.rows.len() % NOTED == 0 {
+                    output::note(format_args!(
+                        "{}: {} rows read",
+                        split.origin,
+                        split.rows.len()
+                    ));
+                }
+            }
+            failed.with_context(|| format!("{}, line {}", split.origin, lines.number()))?;
+            if last {
                 break;
-            };
-            split.examples.push(example);
-            split.rows.push(row);
-            split.lines.push(lines.number());
+            }
         }
         ensure!(!split.rows.is_empty(), "{} is empty", split.origin);
         split.format = format.unwrap_or(split.format);
@@ -183,10 +205,10 @@ impl Split {
             "none of the {all} rows of {origin} has anything to learn: their answers are empty, or cut off; raise --max-seq-length"
         );
         if kept < all {
-            eprintln!(
+            output::note(format_args!(
                 "{origin}: {} of {all} rows are left out, because nothing is left of their answers (--truncate cuts rows at --max-seq-length)",
                 all - kept
-            );
+            ));
             fn filter<T>(all: &mut Vec<T>, keep: &[bool]) {
                 let mut keep = keep.iter();
                 all.retain(|_| keep.next().copied().unwrap_or(true));

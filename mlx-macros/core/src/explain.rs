@@ -177,7 +177,7 @@ fn saved(
     let w = quote! { __e::Why };
     let mut parts = vec![
         (&saved.values, quote! { #w::Always }),
-        (&saved.composed, quote! { #w::Composed }),
+        (&saved.plain, quote! { #w::Plain }),
         (&saved.scores, quote! { #w::Scores }),
     ];
     for (fields, size) in &saved.inputs {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 use crate::files::{read_json, write_atomic};
-use crate::settings::{LoraSettings, OfRun, Packing, Settings};
+use crate::settings::{bounds, LoraSettings, OfRun, Packing, Settings};
 use mlx_models::CausalLm;
 
 /// The weights' file in an adapter's folder.
@@ -98,6 +98,9 @@ impl Adapter {
             folder.display(),
             config.fine_tune_type
         );
+        let LoraParameters { rank, scale, .. } = config.lora_parameters;
+        bounds::lora(rank, scale)
+            .with_context(|| format!("the configuration of the adapter in {}", folder.display()))?;
         Ok(Adapter {
             folder: folder.to_owned(),
             config,

@@ -132,9 +132,9 @@ impl Split {
             rows: Vec::new(),
             lines: Vec::new(),
         };
-        let mut format = None;
+        let (mut format, mut cut) = (None, 0);
         loop {
-            let mut next = || -> Result<Option<(Example, Row)>> {
+            let mut next = || -> Result<Option<(Example, Row, bool)>> {
                 let Some(line) = lines.next_line()? else {
                     return Ok(None);
                 };
@@ -142,14 +142,19 @@ impl Split {
             };
             let read = next();
             let read = read.with_context(|| format!("{}, line {}", split.origin, lines.number()));
-            let Some((example, row)) = read? else {
+            let Some((example, row, shortened)) = read? else {
                 break;
             };
+            cut += usize::from(shortened);
             split.examples.push(example);
             split.rows.push(row);
             split.lines.push(lines.number());
         }
         ensure!(!split.rows.is_empty(), "{} is empty", split.origin);
+        if cut > 0 {
+            let (origin, all, most) = (&split.origin, split.rows.len(), limit.tokens);
+            eprintln!("{origin}: {cut} of {all} rows are longer than {most} tokens and are cut");
+        }
         split.format = format.unwrap_or(split.format);
         Ok(split)
     }
@@ -210,13 +215,14 @@ pub fn check_ids(ids: &[u32], config: &Config) -> Result<()> {
     }
 }
 
+/// The example, its ids, and whether they were cut.
 fn read_line(
     line: &str,
     format: &mut Option<Format>,
     text: &Text,
     limit: Limit,
     mask_prompt: bool,
-) -> Result<(Example, Row)> {
+) -> Result<(Example, Row, bool)> {
     let Value::Object(map) = json::parse(line).context("not a JSON object")? else {
         bail!("not a JSON object");
     };
@@ -235,7 +241,8 @@ fn read_line(
     }
     let example = Example::read(&map, format)?;
     let mut row = example.tokens(text)?;
-    if row.tokens.len() > limit.tokens {
+    let cut = row.tokens.len() > limit.tokens;
+    if cut {
         ensure!(
             limit.cut,
             "has {} tokens, more than the limit of {}; shorten it, raise --max-seq-length, or cut long rows with --truncate",
@@ -249,5 +256,5 @@ fn read_line(
         limit.cut || !row.targets(mask_prompt).is_empty(),
         "has nothing to learn: its answer is empty"
     );
-    Ok((example, row))
+    Ok((example, row, cut))
 }

@@ -72,6 +72,11 @@ pub fn prepare<M: CausalLm>(
         }
     }
 
+    eprintln!(
+        "training on {} rows of {data}, measuring on {}",
+        train.rows.len(),
+        valid.as_ref().map_or(0, |v| v.rows.len())
+    );
     if settings.test {
         // What is wrong with it is better known before the first step than after the last.
         let mut test = Split::require(data, "test", &session.text, limit, settings.mask_prompt)?;
@@ -98,6 +103,14 @@ pub fn prepare<M: CausalLm>(
             };
             settings.lora = there.lora_parameters.clone().into();
             settings.lora.keys = adapter::lora_config(&session.model, &settings.lora, total).keys;
+            eprintln!(
+                "as in {}: --lora-rank {} --lora-scale {} --num-layers {} --lora-keys {}",
+                path.display(),
+                settings.lora.rank,
+                settings.lora.scale,
+                settings.num_layers,
+                settings.lora.keys.join(",")
+            );
             adapter.apply(&mut session.model, total)?;
         }
         None => {

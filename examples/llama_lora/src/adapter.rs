@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 use crate::files::{read_json, write_atomic};
-use crate::settings::{bounds, LoraSettings, OfRun, Packing, Settings};
+use crate::settings::{LoraSettings, Packing, Settings};
 use mlx_models::CausalLm;
 
 /// The weights' file in an adapter's folder.
@@ -36,12 +36,12 @@ pub struct AdapterConfig {
     pub num_layers: i32,
     /// Rank, scale, dropout and keys.
     pub lora_parameters: LoraParameters,
+    /// What it was trained on, and how.
+    #[serde(flatten)]
+    pub run: crate::settings::OfRun,
     /// How the model was packed while it was trained on, if it was.
     #[serde(default)]
     pub quantize: Option<Packing>,
-    /// What it was trained on, and how.
-    #[serde(flatten)]
-    pub run: OfRun,
 }
 
 /// `lora_parameters` as mlx-lm writes it.
@@ -68,7 +68,8 @@ const LISTED: usize = 8;
 
 /// An adapter on disk, read but not yet part of a model.
 pub struct Adapter {
-    folder: PathBuf,
+    /// The folder that it was read from.
+    pub folder: PathBuf,
     /// Its configuration.
     pub config: AdapterConfig,
     weights: HashMap<String, Array>,
@@ -92,25 +93,20 @@ impl Adapter {
             })?,
             None => read_json(&folder.join(CONFIG))?,
         };
+        let LoraParameters { rank, scale, .. } = config.lora_parameters;
+        crate::settings::bounds::lora(rank, scale)
+            .with_context(|| format!("the configuration of the adapter in {}", folder.display()))?;
         ensure!(
             config.fine_tune_type == "lora",
             "{} holds an adapter of the kind {:?}; only lora is supported",
             folder.display(),
             config.fine_tune_type
         );
-        let LoraParameters { rank, scale, .. } = config.lora_parameters;
-        bounds::lora(rank, scale)
-            .with_context(|| format!("the configuration of the adapter in {}", folder.display()))?;
         Ok(Adapter {
             folder: folder.to_owned(),
             config,
             weights,
         })
-    }
-
-    /// The folder that it was read from.
-    pub fn folder(&self) -> &Path {
-        &self.folder
     }
 
     /// Adds the adapter to `model`, which must be the model it was trained on, or one of the same shape.

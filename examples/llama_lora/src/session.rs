@@ -159,9 +159,9 @@ impl Opened {
     /// Loads it, adapter included.
     pub fn load<M: CausalLm>(self) -> Result<Session<M>> {
         let mut session = Session::load(self.checkpoint, &self.name, self.packing)?;
+        session.origin.adapter = self.adapter.as_ref().map(|a| a.folder.clone());
         if let Some(adapter) = self.adapter {
             let layers = session.layers()?;
-            session.origin = session.origin.with_adapter(adapter.folder());
             adapter.apply(&mut session.model, layers)?;
         }
         Ok(session)

@@ -41,8 +41,8 @@ fn config(file: &Gguf) -> Result<Config> {
         let value = number_of(file, &format!("llama.{key}"))
             .with_context(|| format!("the metadata lacks llama.{key}"))?;
         ensure!(
-            (1.0..=1e9).contains(&value) && value.fract() == 0.0,
-            "llama.{key} of the metadata is {value}, expected a whole number of at least 1"
+            (1.0..=1e9).contains(&value),
+            "llama.{key} of the metadata is {value}"
         );
         Ok(value as usize)
     };

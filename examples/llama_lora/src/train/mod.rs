@@ -102,15 +102,14 @@ pub fn prepare<M: CausalLm>(
                 there.num_layers.min(total)
             };
             settings.lora = there.lora_parameters.clone().into();
-            settings.lora.keys = adapter::lora_config(&session.model, &settings.lora, total).keys;
             eprintln!(
-                "as in {}: --lora-rank {} --lora-scale {} --num-layers {} --lora-keys {}",
+                "as in {}: --lora-rank {} --lora-scale {} --num-layers {}, and its --lora-keys",
                 path.display(),
                 settings.lora.rank,
                 settings.lora.scale,
-                settings.num_layers,
-                settings.lora.keys.join(",")
+                settings.num_layers
             );
+            settings.lora.keys = adapter::lora_config(&session.model, &settings.lora, total).keys;
             adapter.apply(&mut session.model, total)?;
         }
         None => {

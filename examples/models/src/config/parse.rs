@@ -6,9 +6,7 @@ use mlx_runtime::nn::RopeScaling;
 use serde::Deserialize;
 use serde_json::{json, Map, Value};
 
-use super::fields::{self, slides};
 use super::{Config, Family};
-use crate::json as python;
 
 /// The keys that matter, over the family's defaults.
 #[derive(Deserialize)]
@@ -124,7 +122,7 @@ impl Config {
     /// If the family is not known, a size is missing or contradicts another, or the config asks
     /// for something that the model here does not do.
     pub fn parse(text: &str) -> Result<Config> {
-        let Value::Object(file) = python::parse(text)? else {
+        let Value::Object(file) = crate::json::parse(text)? else {
             bail!("a config is a JSON object");
         };
         let model_type = file.get("model_type").and_then(Value::as_str);
@@ -143,6 +141,10 @@ impl Config {
             }
         };
         let kv_heads = raw.num_key_value_heads.unwrap_or(heads);
+        ensure!(
+            heads.is_multiple_of(kv_heads),
+            "num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}",
+        );
         let (rope_theta, rope_scaling) = rope(family, &raw)?;
         let unset = Config::default();
         let number = |n: Option<f64>, default: f32| n.map_or(default, |n| n as f32);
@@ -166,7 +168,7 @@ impl Config {
             max_position_embeddings: raw
                 .max_position_embeddings
                 .unwrap_or(unset.max_position_embeddings),
-            sliding_window: raw.sliding_window.filter(|_| slides(family)),
+            sliding_window: raw.sliding_window.filter(|_| super::fields::slides(family)),
             sliding_window_pattern: pattern(&raw)?,
             rope_local_base_freq: number(
                 raw.rope_local_base_freq.or(local_theta(&raw)),
@@ -197,11 +199,11 @@ impl Config {
 
 /// The file's keys over the family's defaults, checked.
 fn raw(family: Family, file: Map<String, Value>) -> Result<Raw> {
-    let mut all = fields::renamed(family, object(defaults(family)))?;
+    let mut all = super::fields::renamed(family, object(defaults(family)))?;
     all.entry("tie_word_embeddings").or_insert(false.into());
     check_unread(family, &file)?;
-    all.extend(fields::renamed(family, file)?);
-    fields::check(family, &all)?;
+    all.extend(super::fields::renamed(family, file)?);
+    super::fields::check(family, &all)?;
     Ok(serde_json::from_value(Value::Object(all))?)
 }
 
@@ -227,7 +229,7 @@ fn check_unread(family: Family, file: &Map<String, Value>) -> Result<()> {
         if let Some(value) = file.get(*name).filter(|v| *v != only) {
             bail!(
                 "{name} is {}, which is not supported for {}; expected {only}",
-                python::shown(value),
+                crate::json::shown(value),
                 family.model_type()
             );
         }
@@ -268,7 +270,7 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
     }
     let listed = types.iter().any(|t| t == LAYERS[1]);
     ensure!(
-        slides(family) || !(raw.use_sliding_window || listed),
+        super::fields::slides(family) || !(raw.use_sliding_window || listed),
         "it has layers with a sliding window, which is not supported for {}",
         family.model_type()
     );

@@ -11,13 +11,18 @@ use super::{Config, Family};
 /// The keys that matter, over the family's defaults.
 #[derive(Deserialize)]
 struct Raw {
+    #[serde(alias = "n_embd")]
     hidden_size: usize,
+    #[serde(alias = "n_layer")]
     num_hidden_layers: usize,
+    #[serde(alias = "n_inner")]
     intermediate_size: Option<usize>,
+    #[serde(alias = "n_head")]
     num_attention_heads: usize,
     num_key_value_heads: Option<usize>,
     head_dim: Option<usize>,
     vocab_size: usize,
+    #[serde(alias = "layer_norm_epsilon")]
     rms_norm_eps: f64,
     rope_theta: Option<f64>,
     rope_traditional: Option<bool>,
@@ -27,11 +32,13 @@ struct Raw {
     partial_rotary_factor: Option<f64>,
     original_max_position_embeddings: Option<f64>,
     tie_word_embeddings: bool,
+    #[serde(alias = "n_positions")]
     max_position_embeddings: Option<usize>,
     #[serde(default)]
     attention_bias: bool,
     #[serde(default)]
     mlp_bias: bool,
+    #[serde(alias = "activation_function")]
     hidden_act: Option<String>,
     hidden_activation: Option<String>,
     #[serde(default)]

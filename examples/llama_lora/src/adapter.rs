@@ -15,7 +15,7 @@ use serde_json::{json, Value};
 use crate::checkpoint;
 use crate::files::{read_json, write_atomic};
 use crate::peft;
-use crate::settings::{LoraSettings, OfRun, Packing, Settings};
+use crate::settings::{LoraSettings, Packing, Settings};
 use mlx_models::{CausalLm, Config};
 
 /// The weights' file in an adapter's folder.
@@ -42,12 +42,12 @@ pub struct AdapterConfig {
     pub num_layers: i32,
     /// Rank, scale, dropout and keys.
     pub lora_parameters: LoraParameters,
+    /// What it was trained on, and how.
+    #[serde(flatten)]
+    pub run: crate::settings::OfRun,
     /// How the model was packed while it was trained on, if it was.
     #[serde(default)]
     pub quantize: Option<Packing>,
-    /// What it was trained on, and how.
-    #[serde(flatten)]
-    pub run: OfRun,
     /// The order of the rows that make queries and keys.
     #[serde(default)]
     pub row_order: Option<String>,
@@ -105,6 +105,9 @@ impl Adapter {
                 .with_context(|| format!("the metadata of {} is broken", file.display()))?,
             None => read_json(&file.with_file_name(CONFIG))?,
         };
+        let LoraParameters { rank, scale, .. } = config.lora_parameters;
+        crate::settings::bounds::lora(rank, scale)
+            .with_context(|| format!("the configuration of the adapter in {}", file.display()))?;
         ensure!(
             config.fine_tune_type == "lora",
             "{} holds an adapter of the kind {:?}; only lora is supported",

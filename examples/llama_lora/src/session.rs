@@ -132,8 +132,17 @@ impl Opened {
     ) -> Result<Opened> {
         let adapter = adapter.map(Adapter::read).transpose()?;
         let then = adapter.as_ref().map(|a| &a.config);
-        let name = model.or(then.and_then(|c| c.model.as_deref()));
-        let name = name.unwrap_or(DEFAULT_MODEL).to_owned();
+        let trained_on = then.and_then(|c| c.model.as_deref());
+        match (model, trained_on) {
+            (Some(model), Some(trained_on)) if model != trained_on => {
+                eprintln!("the adapter was trained on {trained_on}, and is used with {model}");
+            }
+            (None, Some(trained_on)) => {
+                eprintln!("as in the adapter's run: --model {trained_on}");
+            }
+            _ => {}
+        }
+        let name = model.or(trained_on).unwrap_or(DEFAULT_MODEL).to_owned();
         Ok(Opened {
             checkpoint: checkpoint::open(&name)?,
             packing: packing.or(then.and_then(|c| c.quantize)),
@@ -155,8 +164,8 @@ impl Opened {
     /// Loads it, adapter included.
     pub fn load<M: CausalLm>(self) -> Result<Session<M>> {
         let mut session = Session::load(self.checkpoint, &self.name, self.packing)?;
+        session.origin.adapter = self.adapter.as_ref().map(|a| a.file().to_owned());
         if let Some(adapter) = self.adapter {
-            session.origin = session.origin.with_adapter(adapter.file());
             adapter.apply(&mut session.model, &session.config)?;
         }
         Ok(session)

@@ -45,15 +45,6 @@ impl Loader {
         layer
     }
 
-    /// Refuses what would make a norm's root that of a negative number, or of none.
-    fn eps(&mut self, path: &str, eps: f32) {
-        if !(eps.is_finite() && eps >= 0.0) {
-            self.error(format!(
-                "{path}: eps is {eps}, expected a finite number of at least 0"
-            ));
-        }
-    }
-
     /// A stack of linear maps `[experts, out, in]`.
     pub fn switch_linear(
         &mut self,
@@ -184,6 +175,15 @@ impl Loader {
             padding: padding.map(|d| number(d, 0)),
             dilation: dilation.map(|d| number(d, 1)),
             groups: number(groups, 1),
+        }
+    }
+
+    /// Refuses what would make a norm's root that of a negative number, or of none.
+    fn eps(&mut self, path: &str, eps: f32) {
+        if !(eps.is_finite() && eps >= 0.0) {
+            self.error(format!(
+                "{path}: eps is {eps}, expected a finite number of at least 0"
+            ));
         }
     }
 }

@@ -5,20 +5,23 @@ use anyhow::{bail, ensure, Context, Result};
 use serde::Deserialize;
 use serde_json::{json, Map, Value};
 
-use super::fields::{self, slides};
 use super::{rope, Config, Family};
-use crate::json as python;
 
 /// The keys that matter, over the family's defaults.
 #[derive(Deserialize)]
 pub(super) struct Raw {
+    #[serde(alias = "n_embd")]
     hidden_size: usize,
+    #[serde(alias = "n_layer")]
     num_hidden_layers: usize,
+    #[serde(alias = "n_inner")]
     intermediate_size: Option<usize>,
+    #[serde(alias = "n_head")]
     num_attention_heads: usize,
     num_key_value_heads: Option<usize>,
     head_dim: Option<usize>,
     vocab_size: usize,
+    #[serde(alias = "layer_norm_epsilon")]
     rms_norm_eps: f64,
     pub(super) rope_theta: Option<f64>,
     rope_traditional: Option<bool>,
@@ -28,11 +31,13 @@ pub(super) struct Raw {
     pub(super) partial_rotary_factor: Option<f64>,
     pub(super) original_max_position_embeddings: Option<f64>,
     tie_word_embeddings: bool,
+    #[serde(alias = "n_positions")]
     pub(super) max_position_embeddings: Option<usize>,
     #[serde(default)]
     attention_bias: bool,
     #[serde(default)]
     mlp_bias: bool,
+    #[serde(alias = "activation_function")]
     hidden_act: Option<String>,
     hidden_activation: Option<String>,
     #[serde(default)]
@@ -115,7 +120,7 @@ impl Config {
     /// If the family is not known, a size is missing or contradicts another, or the config asks
     /// for something that the model here does not do.
     pub fn parse(text: &str) -> Result<Config> {
-        let Value::Object(file) = python::parse(text)? else {
+        let Value::Object(file) = crate::json::parse(text)? else {
             bail!("a config is a JSON object");
         };
         let model_type = file.get("model_type").and_then(Value::as_str);
@@ -134,6 +139,10 @@ impl Config {
             }
         };
         let kv_heads = raw.num_key_value_heads.unwrap_or(heads);
+        ensure!(
+            heads.is_multiple_of(kv_heads),
+            "num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}",
+        );
         let rope = rope::parse(family, &raw, head_dim)?;
         let unset = Config::default();
         let number = |n: Option<f64>, default: f32| n.map_or(default, |n| n as f32);
@@ -157,7 +166,7 @@ impl Config {
             max_position_embeddings: raw
                 .max_position_embeddings
                 .unwrap_or(unset.max_position_embeddings),
-            sliding_window: raw.sliding_window.filter(|_| slides(family)),
+            sliding_window: raw.sliding_window.filter(|_| super::fields::slides(family)),
             sliding_window_pattern: pattern(&raw)?,
             rope_local_base_freq: rope.local_theta,
             rope_local_scaling: rope.local_scaling,
@@ -186,11 +195,11 @@ impl Config {
 
 /// The file's keys over the family's defaults, checked.
 fn raw(family: Family, file: Map<String, Value>) -> Result<Raw> {
-    let mut all = fields::renamed(family, object(defaults(family)))?;
+    let mut all = super::fields::renamed(family, object(defaults(family)))?;
     all.entry("tie_word_embeddings").or_insert(false.into());
     check_unread(family, &file)?;
-    all.extend(fields::renamed(family, file)?);
-    fields::check(family, &all)?;
+    all.extend(super::fields::renamed(family, file)?);
+    super::fields::check(family, &all)?;
     Ok(serde_json::from_value(Value::Object(all))?)
 }
 
@@ -216,7 +225,7 @@ fn check_unread(family: Family, file: &Map<String, Value>) -> Result<()> {
         if let Some(value) = file.get(*name).filter(|v| *v != only) {
             bail!(
                 "{name} is {}, which is not supported for {}; expected {only}",
-                python::shown(value),
+                crate::json::shown(value),
                 family.model_type()
             );
         }
@@ -251,7 +260,7 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
     }
     let listed = types.iter().any(|t| t == LAYERS[1]);
     ensure!(
-        slides(family) || !(raw.use_sliding_window || listed),
+        super::fields::slides(family) || !(raw.use_sliding_window || listed),
         "it has layers with a sliding window, which is not supported for {}",
         family.model_type()
     );

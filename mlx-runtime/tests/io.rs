@@ -81,7 +81,7 @@ fn bad_safetensors_are_errors() {
     assert_eq!(load_safetensors(&path).unwrap_err().kind(), ErrorKind::Io);
     assert_eq!(
         load_safetensors(dir.path()).unwrap_err().kind(),
-        ErrorKind::Format
+        ErrorKind::Io
     );
     save_safetensors(&path, &arrays(), &metadata()).unwrap();
     let good = fs::read(&path).unwrap();
@@ -335,6 +335,57 @@ fn gguf_is_read_with_its_metadata() {
         .unwrap();
     let expected: Vec<f32> = (0..64).map(|i| i as f32 / 2.0).collect();
     assert_eq!(w, expected);
+}
+
+/// The folder is one that others may read, and this thread is somebody who may write neither folder nor file.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_gguf_that_may_not_be_written_is_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.gguf");
+    fs::write(&path, gguf()).unwrap();
+    let writable = load_gguf(&path).unwrap();
+    let set = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set(&path, 0o444);
+    set(dir.path(), 0o555);
+    // Root may write everywhere. The change is this thread's alone, and of files alone.
+    // SAFETY: takes a number and changes no memory.
+    unsafe { libc::setfsuid(65534) };
+    assert!(fs::OpenOptions::new().write(true).open(&path).is_err());
+    let read = load_gguf(&path);
+    let gone = dir.path().join("none/a.gguf");
+    assert_eq!(load_gguf(gone).unwrap_err().kind(), ErrorKind::Io);
+    // SAFETY: as above.
+    unsafe { libc::setfsuid(libc::geteuid()) };
+    set(dir.path(), 0o755);
+    let read = read.unwrap();
+    assert_eq!(read.metadata, writable.metadata);
+    assert_eq!(read.arrays.len(), writable.arrays.len());
+    for (name, a) in &read.arrays {
+        let same = ops::array_equal(a, &writable.arrays[name], false).unwrap();
+        assert!(same.item::<bool>().unwrap(), "{name}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pipe.safetensors");
+    let c = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+    // SAFETY: the path is a C string.
+    assert_eq!(unsafe { libc::mkfifo(c.as_ptr(), 0o600) }, 0);
+    for e in [
+        load_safetensors(&path).unwrap_err(),
+        load_gguf(&path).unwrap_err(),
+        mlx_runtime::io::load_npy(&path).unwrap_err(),
+    ] {
+        assert_eq!(e.kind(), ErrorKind::Io);
+        assert!(e.to_string().contains("is not a file"), "{e}");
+    }
 }
 
 #[test]

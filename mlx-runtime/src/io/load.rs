@@ -1,13 +1,12 @@
 //! Loading safetensors.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
 use mlx_sys as sys;
 
-use super::{bad_file, c_path, header, io_error};
+use super::{bad_file, c_path, header, open};
 use crate::device::Device;
 use crate::error::from_c;
 use crate::handles::{MapStringToArray, MapStringToString};
@@ -31,8 +30,7 @@ pub fn load_safetensors(
     path: impl AsRef<Path>,
 ) -> Result<(HashMap<String, Array>, HashMap<String, String>)> {
     let path = path.as_ref();
-    let file = File::open(path).map_err(|e| io_error(OP, path, e))?;
-    let len = file.metadata().map_err(|e| io_error(OP, path, e))?.len();
+    let (file, len) = open(OP, path)?;
     let header =
         header::read(&mut BufReader::new(&file), len).map_err(|what| bad_file(OP, path, what))?;
     if header.relabelled.is_some() {

@@ -51,6 +51,20 @@ pub(crate) fn c_path(op: &'static str, path: &Path) -> Result<CString> {
         .map_err(|e| Error::invalid(op, format!("{path:?} contains a NUL byte")).with_source(e))
 }
 
+/// Opens a file and says how long it is. Pipes and devices are refused before they are opened: opening one can wait
+/// for ever.
+fn open(op: &'static str, path: &Path) -> Result<(std::fs::File, u64)> {
+    let failed = |e| io_error(op, path, e);
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        let text = format!("{} is not a file", path.display());
+        return Err(Error::new(ErrorKind::Io, text).with_op(op));
+    }
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let len = file.metadata().map_err(failed)?.len();
+    Ok((file, len))
+}
+
 /// An error of the operating system, with the path.
 #[cold]
 fn io_error(op: &'static str, path: &Path, e: std::io::Error) -> Error {

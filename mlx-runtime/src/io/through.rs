@@ -8,7 +8,7 @@ use mlx_sys as sys;
 
 use super::pipe::{Reader, Reading, Writer, Writing};
 use super::relabelled::Relabelled;
-use super::{c_path, header, io_error, Replacement};
+use super::{c_path, header, io_error, open, Replacement};
 use crate::containers::{MapStringToArray, MapStringToString};
 use crate::device::Device;
 use crate::error::{check, from_c, init};
@@ -73,7 +73,7 @@ pub fn load_npy(path: impl AsRef<Path>) -> Result<Array> {
     const OP: &str = "load_npy";
     let path = path.as_ref();
     // MLX says nothing of the operating system's reason.
-    std::fs::File::open(path).map_err(|e| io_error(OP, path, e))?;
+    open(OP, path)?;
     let c_path = c_path(OP, path)?;
     let stream = loading_stream()?;
     // SAFETY: makes a handle without a value.

@@ -9,10 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fetch::hex;
 
-/// Most values of a tensor that are looked at, evenly spread over it.
-const VALUES: i32 = 1 << 14;
-
-/// A checksum of a model's tensors: names, dtypes, shapes, and values of each.
+/// A checksum of a model's tensors: names, dtypes, shapes and values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
     /// Where the model computes. What a checkpoint holds packed may be unpacked elsewhere.
@@ -21,14 +18,14 @@ pub struct Base {
 }
 
 impl Base {
-    /// The checksum of a model without an adapter. It reads a few MB of it, however large it is.
+    /// The checksum of a model without an adapter. MLX reads every value once, where the model computes.
     pub fn of(model: &impl CausalLm) -> Result<Base> {
         let mut hash = Sha256::new();
         for (name, tensor) in model.parameters() {
             let about = format!("{name} {} {:?}\n", tensor.dtype(), tensor.shape());
             hash.update(about);
-            if let Some(values) = spread(&tensor)? {
-                hash.update(values.as_slice::<u8>()?);
+            for sum in sums(&tensor)? {
+                hash.update(sum.to_le_bytes());
             }
         }
         memory::clear_cache()?;
@@ -49,19 +46,32 @@ impl Base {
     }
 }
 
-/// The bytes of every so many values of a tensor; `None` where it has none, or more than MLX indexes.
-fn spread(tensor: &Array) -> Result<Option<Array>> {
-    let Ok(size) = i32::try_from(tensor.size()) else {
-        return Ok(None);
+/// Sums of a tensor's bits, each over a part of it, with a weight for each place. Any one value that changes changes
+/// its sum: weights are odd, and sums are modulo 2^32, so that their order does not matter.
+fn sums(tensor: &Array) -> Result<Vec<u32>> {
+    let word = match tensor.dtype().size() {
+        1 => Dtype::Uint8,
+        2 => Dtype::Uint16,
+        _ => Dtype::Uint32,
     };
-    if size == 0 {
-        return Ok(None);
+    let words = tensor.nbytes() / word.size();
+    // MLX cannot index more.
+    let Ok(words @ 1..) = i32::try_from(words) else {
+        return Ok(Vec::new());
+    };
+    let bits = ops::view(&ops::reshape(tensor, &[-1])?, word)?;
+    // A part takes little memory beside the tensor, and a large tensor has few of them.
+    let part = (words / 64).clamp(1 << 12, 1 << 22).min(words);
+    let weights: Vec<u32> = (0..part as u32).map(|i| 2 * i + 1).collect();
+    let weights = Array::from_slice(&weights, &[part])?;
+    let mut sums = Vec::new();
+    for start in (0..words).step_by(part as usize) {
+        let end = words.min(start + part);
+        let values = ops::slice(&bits, &[start], &[end], &[1])?;
+        let values = ops::astype(&values, Dtype::Uint32)?;
+        let weights = ops::slice(&weights, &[0], &[end - start], &[1])?;
+        let sum = ops::sum(&ops::multiply(&values, &weights)?, &[], false)?;
+        sums.push(sum.item::<u32>()?);
     }
-    // An odd step meets all columns of a matrix, whose width is even.
-    let step = (size / VALUES) | 1;
-    let flat = ops::reshape(tensor, &[size])?;
-    let values = ops::contiguous(&ops::slice(&flat, &[0], &[size], &[step])?, false)?;
-    let bytes = ops::view(&values, Dtype::Uint8)?;
-    bytes.eval()?;
-    Ok(Some(bytes))
+    Ok(sums)
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context, Result};
 
 use super::STATE;
-use crate::files::ensure_writable;
+use crate::files::{ensure_writable, write_atomic};
 use crate::metrics::METRICS;
 use crate::output;
 
@@ -45,7 +45,7 @@ impl Claim {
         ensure_writable(folder)?;
         claim.lock = lock(folder)?;
         let state = folder.join(STATE);
-        if state.exists() {
+        if length(&state) > Some(0) {
             set_aside(&state)?;
             claim.aside = true;
             set_aside(&folder.join(METRICS))?;
@@ -56,29 +56,36 @@ impl Claim {
     /// Takes `folder` to go on with the run in it.
     pub fn resumed(folder: &Path) -> Result<Claim> {
         let state = folder.join(STATE);
-        if !state.exists() {
-            let old = old_name(&state);
-            if old.exists() {
-                bail!(
-                    "there is nothing to resume in {}: the last run there ended before its first save; the run before \
-                     it can go on once {} is renamed to {STATE}, and {} to {METRICS}",
-                    folder.display(),
-                    old.display(),
-                    old_name(&folder.join(METRICS)).display()
-                );
-            }
-            bail!(
-                "there is nothing to resume in {}: it has no {STATE}",
-                folder.display()
-            );
-        }
-        ensure_writable(folder)?;
-        Ok(Claim {
+        let mut claim = Claim {
             folder: folder.to_owned(),
-            lock: lock(folder)?,
+            lock: None,
             created: Vec::new(),
             aside: false,
-        })
+        };
+        if folder.is_dir() {
+            ensure_writable(folder)?;
+            claim.lock = lock(folder)?;
+        }
+        match length(&state) {
+            None => bail!(
+                "there is nothing to resume in {}: it has no {STATE}",
+                folder.display()
+            ),
+            Some(0) => {
+                let there = |name: &str| fs::canonicalize(folder.join(name));
+                let (state, metrics) = (there(STATE)?, there(METRICS)?);
+                bail!(
+                    "there is nothing to resume in {}: the last run there ended before its first save; to go on with \
+                     the run before it:\n  mv {} {}\n  mv {} {}",
+                    folder.display(),
+                    old_name(&state).display(),
+                    state.display(),
+                    old_name(&metrics).display(),
+                    metrics.display()
+                )
+            }
+            Some(_) => Ok(claim),
+        }
     }
 
     /// Steps are taken from now on: the earlier run stays aside.
@@ -121,19 +128,31 @@ fn old_name(path: &Path) -> PathBuf {
     path.with_extension(format!("old.{extension}"))
 }
 
-/// Renames a file that is there, or what a link leads to, so that the link is used for the next one.
+/// The length of a file that is there.
+fn length(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().map(|m| m.len())
+}
+
+/// Keeps a file that is there under its old name, and empties it: the new one has its mode, and is where its link
+/// leads to.
 fn set_aside(path: &Path) -> Result<()> {
     let Ok(file) = fs::canonicalize(path) else {
         return Ok(());
     };
-    fs::rename(&file, old_name(&file)).with_context(|| format!("cannot rename {}", path.display()))
+    let old = old_name(&file);
+    let keep = || {
+        if old.exists() {
+            fs::remove_file(&old)?;
+        }
+        // Some file systems have no links.
+        fs::hard_link(&file, &old).or_else(|_| fs::copy(&file, &old).map(drop))
+    };
+    keep().with_context(|| format!("cannot write {}", old.display()))?;
+    write_atomic(path, b"")
 }
 
 fn put_back(path: &Path) -> std::io::Result<()> {
-    let file = match fs::read_link(path) {
-        Ok(to) => path.parent().unwrap_or(Path::new("")).join(to),
-        Err(_) => path.to_owned(),
-    };
+    let file = fs::canonicalize(path)?;
     fs::rename(old_name(&file), file)
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{ensure, Context, Result};
 use mlx_runtime::io::{self, Gguf, GgufValue};
 
-use super::{check_vocabulary, Checkpoint};
+use super::Checkpoint;
 use crate::text::{self, GgufVocab};
 use mlx_models::Config;
 
@@ -22,9 +22,9 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
             !file.arrays.contains_key("rope_freqs.weight"),
             "its rotation is scaled by a table (rope_freqs), which is not supported; use the Hugging Face folder"
         );
-        let text = text::from_gguf(vocab(&file)?)?;
+        let mut text = text::from_gguf(vocab(&file)?)?;
         let config = config(&file)?;
-        check_vocabulary(&text, &config)?;
+        text.limit(config.vocab_size)?;
         Ok(Checkpoint {
             config,
             weights: file.arrays,

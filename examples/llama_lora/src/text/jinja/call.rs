@@ -194,6 +194,7 @@ impl<'t> Run<'t> {
                 let Value::Dict(dict) = self.dict(given)? else {
                     bail!("namespace takes names and values");
                 };
+                self.spend(20)?;
                 self.namespaces.push(Dict::default());
                 let id = self.namespaces.len() - 1;
                 for (key, value) in &dict.entries {
@@ -252,7 +253,7 @@ impl<'t> Run<'t> {
         match given.pos.pop() {
             None => {}
             Some(Value::Dict(d)) => {
-                self.spend(d.len())?;
+                self.spend(d.len().saturating_mul(4))?;
                 for (key, value) in &d.entries {
                     dict.set(key.clone(), value.clone())?;
                 }

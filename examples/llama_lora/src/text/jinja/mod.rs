@@ -20,14 +20,16 @@ mod tests;
 mod text;
 mod value;
 
-use anyhow::{anyhow, Result};
+use anyhow::{anyhow, ensure, Result};
 use serde_json::Value as Json;
 
 use run::Run;
 use value::Value;
 
+/// Bytes of a template; the longest that are published have some 20,000.
+const LONGEST: usize = 256 << 10;
 /// Steps that every template may take.
-const STEPS: u64 = 1_000_000;
+const STEPS: u64 = 500_000;
 /// More steps for each message and for each byte that the template is given.
 const STEPS_PER_MESSAGE: u64 = 10_000;
 const STEPS_PER_BYTE: u64 = 4;
@@ -38,6 +40,11 @@ pub struct Jinja(Vec<syntax::Stmt>);
 impl Jinja {
     /// Reads `source`.
     pub fn parse(source: &str) -> Result<Jinja> {
+        ensure!(
+            source.len() <= LONGEST,
+            "it is {} bytes long; no more than {LONGEST} are read",
+            source.len()
+        );
         Ok(Jinja(parser::parse(source)?))
     }
 

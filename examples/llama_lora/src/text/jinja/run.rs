@@ -11,7 +11,7 @@ use super::value::{Dict, Function, Value, View};
 use super::{filters, ops, tests};
 
 /// Calls of macros, loops and expressions inside one another; Python gives up at about 1,000.
-const DEEPEST: usize = 2_000;
+const DEEPEST: usize = 1_000;
 
 /// Names and their values; what is not found is looked up in the scope around it.
 struct Scope<'t> {
@@ -151,8 +151,8 @@ impl<'t> Run<'t> {
     fn look_up(&self, name: &str, scope: usize) -> Result<Value> {
         let mut at = Some(scope);
         while let Some(i) = at {
-            self.spend(1)?;
             let scope = &self.scopes[i];
+            self.spend(1 + scope.names.len() / 16)?;
             if let Some((_, value)) = scope.names.iter().find(|(n, _)| *n == name) {
                 return Ok(value.clone());
             }
@@ -161,17 +161,19 @@ impl<'t> Run<'t> {
         Ok(Value::undefined(name))
     }
 
-    fn store(&mut self, name: &'t str, value: Value, scope: usize) {
+    fn store(&mut self, name: &'t str, value: Value, scope: usize) -> Result<()> {
+        self.spend(1 + self.scopes[scope].names.len() / 16)?;
         let names = &mut self.scopes[scope].names;
         match names.iter_mut().find(|(n, _)| *n == name) {
             Some(entry) => entry.1 = value,
             None => names.push((name, value)),
         }
+        Ok(())
     }
 
     fn assign(&mut self, target: &'t Target, value: Value, scope: usize) -> Result<()> {
         match target {
-            Target::Name(name) => self.store(name, value, scope),
+            Target::Name(name) => self.store(name, value, scope)?,
             Target::Attr(name, attr) => {
                 let Value::Namespace(id) = self.look_up(name, scope)? else {
                     bail!("{name:?} is no namespace: its attributes cannot be set");
@@ -272,7 +274,7 @@ impl<'t> Run<'t> {
                     self.spend(1)?;
                     self.macros.push(MacroState { source, scope });
                     let value = Value::Macro(self.macros.len() - 1);
-                    self.store(&source.name, value, scope);
+                    self.store(&source.name, value, scope)?;
                 }
                 StmtKind::Call(call, source) => {
                     self.macros.push(MacroState { source, scope });
@@ -341,7 +343,7 @@ impl<'t> Run<'t> {
         for (index, item) in items.iter().enumerate() {
             self.loops[id].index = index;
             let flow = self.scoped(scope, |run, inner| {
-                run.store("loop", Value::Loop(id), inner);
+                run.store("loop", Value::Loop(id), inner)?;
                 run.assign(&node.target, item.clone(), inner)?;
                 run.exec(&node.body, inner)
             })?;
@@ -392,7 +394,7 @@ impl<'t> Run<'t> {
                         None => Value::undefined(param),
                     },
                 };
-                run.store(param, value, inner);
+                run.store(param, value, inner)?;
             }
             if source.caller {
                 let at = given.named.iter().position(|(n, _)| **n == *"caller");
@@ -400,16 +402,16 @@ impl<'t> Run<'t> {
                     Some(at) => given.named.remove(at).1,
                     None => Value::undefined("caller"),
                 };
-                run.store("caller", caller, inner);
+                run.store("caller", caller, inner)?;
             }
             if source.kwargs {
                 let named = given.named.drain(..).map(|(n, v)| (Value::Str(n), v));
-                run.store("kwargs", Value::dict(named)?, inner);
+                run.store("kwargs", Value::dict(named)?, inner)?;
             } else if let Some((other, _)) = given.named.first() {
                 bail!("macro {name:?} takes no argument {other:?}");
             }
             if source.varargs {
-                run.store("varargs", Value::tuple(extra)?, inner);
+                run.store("varargs", Value::tuple(extra)?, inner)?;
             }
             run.exec(&source.body, inner)
         })?;

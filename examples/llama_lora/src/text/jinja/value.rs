@@ -10,6 +10,9 @@ use anyhow::{bail, ensure, Result};
 /// Containers inside one another; Python gives up at about 1,000.
 const DEEPEST: usize = 250;
 
+/// Values that a tuple may hold, also inside of others, to be the key of a dictionary.
+const LARGEST_KEY: usize = 1_000;
+
 #[derive(Clone)]
 pub enum Value {
     /// A name or an attribute that is not there: empty text, false, no items, and an error for all else.
@@ -233,6 +236,13 @@ impl Value {
     }
 
     fn key(&self) -> Result<Key> {
+        let mut left = LARGEST_KEY;
+        self.key_of(&mut left)
+    }
+
+    fn key_of(&self, left: &mut usize) -> Result<Key> {
+        ensure!(*left > 0, "the key of a dictionary has more than {LARGEST_KEY} parts");
+        *left -= 1;
         Ok(match self {
             Value::Undefined(_) => Key::Undefined,
             Value::None => Key::None,
@@ -241,7 +251,7 @@ impl Value {
             Value::Float(f) if f.fract() == 0.0 && f.abs() < 1e30 => Key::Int(*f as i128),
             Value::Float(f) => Key::Float(f.to_bits()),
             Value::Str(s) => Key::Str(s.clone()),
-            Value::Tuple(t) => Key::Tuple(t.iter().map(Value::key).collect::<Result<_>>()?),
+            Value::Tuple(t) => Key::Tuple(t.iter().map(|v| v.key_of(left)).collect::<Result<_>>()?),
             Value::Range(r) => Key::Range(r.start, r.stop, r.step),
             Value::Loop(id) | Value::Macro(id) | Value::Cycler(id) | Value::Joiner(id) => {
                 Key::Object(self.type_name(), *id)

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use anyhow::{Context, Result};
 use mlx_models::{CausalLm, Visitor};
 
+use crate::ask::Asked;
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{BenchArgs, Cli, Command, DigestArgs, EvalArgs, GenerateArgs, TrainArgs};
 use crate::data::{held_out, BatchOptions, Limit, Split};
@@ -141,10 +142,11 @@ pub fn score<M: CausalLm>(
     let split = Split::require(data, split, &session.text, limit, options.mask_prompt)?;
     let batches = held_out(&split.rows, options, None, &mut Shuffle::new(0))?;
     let counter = Counter::new("batches measured", batches.len());
+    let asked = Asked::of(&split.examples, &split.rows, &session.text)?;
     eval::measure(
         &session.model,
         &session.text,
-        &split.rows,
+        (&split.rows, &asked),
         &batches,
         |done| counter.set(done),
     )

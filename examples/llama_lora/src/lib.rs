@@ -10,6 +10,7 @@
 
 pub mod adapter;
 pub mod advice;
+pub mod ask;
 pub mod bench;
 pub mod checkpoint;
 pub mod cli;

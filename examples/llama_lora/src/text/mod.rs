@@ -113,8 +113,17 @@ impl Text {
 
     /// Text of `ids`, without the special tokens.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        self.written(ids, true)
+    }
+
+    /// Text of `ids`, special tokens included.
+    pub fn spelled(&self, ids: &[u32]) -> Result<String> {
+        self.written(ids, false)
+    }
+
+    fn written(&self, ids: &[u32], skip_special: bool) -> Result<String> {
         contained("turn tokens into text", || {
-            let text = self.tokenizer.decode(ids, true);
+            let text = self.tokenizer.decode(ids, skip_special);
             text.map_err(|e| anyhow!("cannot turn tokens into text: {e}"))
         })
     }

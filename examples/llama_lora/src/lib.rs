@@ -11,6 +11,7 @@
 
 pub mod adapter;
 pub mod advice;
+pub mod ask;
 pub mod bench;
 pub mod checkpoint;
 pub mod cli;

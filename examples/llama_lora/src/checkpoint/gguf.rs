@@ -7,7 +7,7 @@ use anyhow::{bail, ensure, Context, Result};
 use mlx_runtime::io::{self, Gguf, GgufValue};
 use mlx_runtime::Array;
 
-use super::{check_vocabulary, halves, rope, Checkpoint};
+use super::{halves, rope, Checkpoint};
 use crate::text::{self, GgufVocab};
 use mlx_models::Config;
 
@@ -20,10 +20,10 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
             architecture == "llama",
             "the architecture is {architecture:?}; only llama is supported"
         );
-        let text = text::from_gguf(vocab(&file)?)?;
+        let mut text = text::from_gguf(vocab(&file)?)?;
         let config = config(&file)?;
         config.check()?;
-        check_vocabulary(&text, &config)?;
+        text.limit(config.vocab_size)?;
         let mut weights = std::mem::take(&mut file.arrays);
         reorder(&mut weights, &config)?;
         Ok(Checkpoint {

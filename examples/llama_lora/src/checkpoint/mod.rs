@@ -9,7 +9,7 @@ mod row_order;
 use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::{bail, ensure, Result};
+use anyhow::{bail, Result};
 use mlx_models::{CausalLm, Visitor};
 use mlx_runtime::{model, Array};
 
@@ -34,17 +34,6 @@ pub struct Checkpoint {
     pub names: &'static str,
     /// Tokenizer and chat template.
     pub text: Text,
-}
-
-/// Every id that the tokenizer can give must be a row of the embedding: MLX does not look.
-fn check_vocabulary(text: &Text, config: &Config) -> Result<()> {
-    ensure!(
-        text.vocab_size() <= config.vocab_size,
-        "the tokenizer knows {} tokens but the model only {}; do the files belong together?",
-        text.vocab_size(),
-        config.vocab_size
-    );
-    Ok(())
 }
 
 /// Opens `model`: the name of the model that is fetched by itself, a `.gguf` file, a Hugging Face folder, or

@@ -32,6 +32,12 @@ impl Row {
         let first = if mask_prompt { self.prompt.max(1) } else { 1 };
         first..self.tokens.len().max(first)
     }
+
+    /// The tokens behind the prompt, if there is one and anything is left behind it.
+    pub fn answer(&self) -> Option<&[u32]> {
+        let behind = self.tokens.get(self.prompt..)?;
+        (self.prompt > 0 && !behind.is_empty()).then_some(behind)
+    }
 }
 
 /// A file's rows, beside what they were made from.

@@ -14,13 +14,18 @@ use crate::explain;
 use crate::fuse;
 use crate::ir::{Arg, Callee, Graph, Id, Kind};
 use crate::lower;
+use crate::nesting;
 use crate::parse::ModelDef;
+use crate::recursion;
 use crate::signature::{self, Method, Ty};
 use crate::values::path_text;
 
 /// The output for a function with `#[mlx_fn]`: the function, and beside it a module of the same
 /// name with its signature, which one `use` brings along.
 pub fn expand(item: TokenStream) -> TokenStream {
+    if let Err(e) = nesting::check(&item) {
+        return e.to_tokens();
+    }
     let f = match syn::parse2::<ItemFn>(item.clone()) {
         Ok(f) => f,
         Err(e) => {
@@ -47,9 +52,16 @@ pub fn expand(item: TokenStream) -> TokenStream {
         true => Err(Box::new((errors, Graph::default()))),
         false => build::graph(&model, &[], &method),
     };
+    graph = graph.and_then(|graph| match recursion::of_function(&method, &graph) {
+        errors if errors.is_empty() => Ok(graph),
+        errors => Err(Box::new((errors, Graph::default()))),
+    });
     if let Ok(graph) = &mut graph {
         fuse::run(&model, graph);
     }
+    let called = graph.iter().flat_map(recursion::called);
+    let depth = called.map(|f| quote! { + #f::Explained::CALLS_END as u32 });
+    let depth = quote! { impl #name::Explained { #[doc(hidden)] pub const CALLS_END: bool = (0u32 #(#depth)*) < u32::MAX; } const _: bool = #name::Explained::CALLS_END; };
     let report = explain::function(&model, &method, graph.as_ref().ok());
     let function = match graph {
         Ok(graph) => {
@@ -74,6 +86,7 @@ pub fn expand(item: TokenStream) -> TokenStream {
             #[derive(Clone, Copy, Debug)]
             pub struct Explained;
         }
+        #depth
         #report
     }
 }
@@ -90,6 +103,7 @@ fn no_model(f: &ItemFn) -> ModelDef {
         fuse: fuse::Switches::All,
         digest: None,
         function: true,
+        known: vec![],
     }
 }
 

@@ -12,6 +12,7 @@ use crate::build::Builder;
 use crate::diag::{Diag, Result};
 use crate::dims::{Dim, Names, Shape};
 use crate::ir::{Arg, Id, Kind};
+use crate::lower::config_expr;
 use crate::operands::{NoPlace, Window};
 use crate::signature::{Dt, Ty};
 
@@ -146,11 +147,33 @@ impl Layer {
             })
         });
         let options = options.collect::<Result<_>>()?;
-        Ok(Held {
+        let held = Held {
             layer: self,
             dims,
             options,
-        })
+        };
+        for (option, (name, _)) in held.options.iter().zip(self.options) {
+            let Setting::Sizes(sizes) = option else {
+                continue;
+            };
+            let least = i64::from(*name != "padding") - 1;
+            let below = |d: &&Dim| names.facts.at_most(d, &Dim::constant(least));
+            if let Some(d) = sizes.iter().find(below) {
+                return Err(Diag::size_below_one(args.span, names.dim(d)));
+            }
+        }
+        if let (Some(groups), Some(out), Some(input)) = (
+            held.sizes("groups").first(),
+            held.dims.first(),
+            held.dims.last(),
+        ) {
+            let whole = |d: &&Dim| names.divide(d, groups).is_none();
+            if let Some(size) = [out, input].into_iter().find(whole) {
+                let (groups, size) = (names.dim(groups), names.dim(size));
+                return Err(Diag::not_divided(args.span, groups, size));
+            }
+        }
+        Ok(held)
     }
 
     /// The options' names.
@@ -170,6 +193,14 @@ fn pair(e: &Expr, names: &Names) -> Result<Vec<Dim>> {
 }
 
 impl Held {
+    /// Its numbers and flags.
+    pub fn numbers(&self) -> impl Iterator<Item = &Expr> {
+        self.options.iter().filter_map(|o| match o {
+            Setting::Number(e) | Setting::Flag(e) => Some(e),
+            Setting::Sizes(_) => None,
+        })
+    }
+
     /// The call of the loader that makes the layer.
     pub fn load(
         &self,
@@ -185,7 +216,7 @@ impl Held {
                 let e = number(e);
                 quote! { (#e) as f32 }
             }
-            Setting::Flag(e) => number(e),
+            Setting::Flag(e) => config_expr(e),
             Setting::Sizes(s) => match &s[..] {
                 [one] => size(one),
                 all => {

@@ -122,6 +122,23 @@ pub(crate) fn operands(c: &Ctx<'_>, i: usize, j: usize) -> Result<(Shape, Dt)> {
     if weak(i) || weak(j) {
         let (number, tensor) = if weak(i) { (i, j) } else { (j, i) };
         let (s, d) = c.tensor(tensor)?;
+        if let Arg::Weak { expr, .. } = &c.args[number] {
+            let range = match d {
+                Dt::I32 => i64::from(i32::MIN)..=i64::from(i32::MAX),
+                Dt::U32 => 0..=i64::from(u32::MAX),
+                _ => i64::MIN..=i64::MAX,
+            };
+            let whole = crate::arguments::whole_literal(expr);
+            if whole && !crate::arguments::integer(expr).is_some_and(|n| range.contains(&n)) {
+                let (at, found) = (c.at(number), c.describe(tensor));
+                match d {
+                    Dt::I32 | Dt::U32 => {
+                        return Err(Diag::number_beyond(at, c.op.name, d.name(), found));
+                    }
+                    _ => {}
+                }
+            }
+        }
         let whole =
             matches!(&c.args[number], Arg::Weak { expr, .. } if crate::arguments::whole(expr));
         if d == Dt::Bool || (matches!(d, Dt::I32 | Dt::U32) && !whole) {

@@ -249,6 +249,17 @@ pub fn slice(c: &Ctx<'_>) -> Result<Ty> {
                 c.noun(0),
             ));
         }
+        for (low, high, text) in [(&from, &to, &start[i]), (&to, size, &stop[i])] {
+            if !c.at_most(low, high) {
+                return Err(Diag::place_unknown(
+                    c.at(2),
+                    c.op.name,
+                    c.names.dim(text),
+                    c.names.dim(high),
+                    c.noun(0),
+                ));
+            }
+        }
         let step = &steps[i];
         if step.as_constant().is_some_and(|n| n < 1) {
             return Err(Diag::slice_stride(c.at(3), c.op.name));

@@ -8,6 +8,7 @@ use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::{Attribute, Expr, Ident, Lit, Meta, MetaList, Token};
 
+use crate::condition::is_field;
 use crate::diag::{suggest, Diag, Result};
 use crate::dims::{Dim, Names};
 
@@ -141,7 +142,7 @@ pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
     match e {
         Expr::Path(p) if p.path.get_ident().is_some() => {
             let name = p.path.require_ident()?;
-            if name == "self" {
+            if !is_field(&p.path) {
                 return Err(Diag::not_a_size(at));
             }
             names.seen(name);

@@ -132,7 +132,8 @@ impl Builder<'_> {
                 matches!(&*f.base, Expr::Path(p) if p.path.is_ident("config"))
                     && !self.model.function
             }
-            Expr::Cast(c) => self.is_number(&c.expr),
+            // Numbers are floats already; any other type would cut them.
+            Expr::Cast(c) => float_type(&c.ty) && self.is_number(&c.expr),
             Expr::Path(p) => p
                 .path
                 .get_ident()
@@ -150,6 +151,10 @@ pub(crate) fn by_position(shape: &[Dim]) -> bool {
     shape.get(2).is_some_and(|d| {
         d.as_constant().is_some() || d.names().iter().any(|n| crate::dims::is_free(n))
     })
+}
+
+fn float_type(ty: &syn::Type) -> bool {
+    matches!(ty, syn::Type::Path(p) if p.path.is_ident("f32") || p.path.is_ident("f64"))
 }
 
 /// Whether a number is known to be no whole number of 1 or more.

@@ -60,7 +60,8 @@ pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph,
     b.one_reader_of_each_cache();
     b.positions_before_updates();
     b.updates_behind_positions();
-    if b.errors.is_empty() {
+    // What a field with a mistake would read is not known.
+    if b.errors.is_empty() && !model.fields.iter().any(|f| f.broken) {
         let unread = b.variables.unread(arguments, |i| b.binds_a_size(method, i));
         b.errors.extend(unread);
         b.errors.append(&mut b.idle);

@@ -390,7 +390,7 @@ impl Emit<'_> {
                     let name = hidden(m);
                     quote! { self.#name(#args) }
                 }
-                Keeper::Function(path) => quote! { #path::saved(#args) },
+                Keeper::Function(path) => quote! { #path::Explained::saved(#args) },
             };
             quote! { .plus(#call) }
         });

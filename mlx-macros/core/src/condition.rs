@@ -30,8 +30,8 @@ pub fn check(e: &Expr, names: Names) -> Result<()> {
         Expr::Binary(b) if meant(&b.op) => check(&b.left, names).and(check(&b.right, names)),
         Expr::Lit(l) if matches!(l.lit, Lit::Int(_) | Lit::Float(_) | Lit::Bool(_)) => Ok(()),
         Expr::Path(p) if p.path.is_ident("layer") => Ok(()),
-        Expr::Path(p) if p.path.get_ident().is_some() && names == Names::Bare => Ok(()),
-        Expr::Path(p) => match p.path.get_ident() {
+        Expr::Path(p) if names == Names::Bare && is_field(&p.path) => Ok(()),
+        Expr::Path(p) => match p.path.get_ident().filter(|_| names == Names::Config) {
             Some(name) => Err(Diag::condition_variable(at, name)),
             None => Err(Diag::not_a_condition(at)),
         },
@@ -46,6 +46,32 @@ pub fn check(e: &Expr, names: Names) -> Result<()> {
         }
         _ => Err(Diag::not_a_condition(at)),
     }
+}
+
+/// Refuses what is not a number of the config: a literal, a field, or a sum or product of these.
+pub fn check_number(e: &Expr) -> Result<()> {
+    match e {
+        Expr::Paren(p) => check_number(&p.expr),
+        Expr::Group(g) => check_number(&g.expr),
+        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => check_number(&u.expr),
+        Expr::Binary(b)
+            if matches!(
+                b.op,
+                BinOp::Add(_) | BinOp::Sub(_) | BinOp::Mul(_) | BinOp::Div(_)
+            ) =>
+        {
+            check_number(&b.left).and(check_number(&b.right))
+        }
+        Expr::Lit(l) if matches!(l.lit, Lit::Int(_) | Lit::Float(_)) => Ok(()),
+        Expr::Path(p) if is_field(&p.path) => Ok(()),
+        _ => Err(Diag::expected_number(e.span())),
+    }
+}
+
+/// Whether a path can name a field.
+pub fn is_field(path: &syn::Path) -> bool {
+    let reserved = |i: &Ident| ["self", "Self", "super", "crate"].iter().any(|w| i == w);
+    path.get_ident().is_some_and(|i| !reserved(i))
 }
 
 /// The operators that conditions know.

@@ -61,7 +61,17 @@ pub fn expand(item: TokenStream) -> TokenStream {
     }
     let called = graph.iter().flat_map(recursion::called);
     let depth = called.map(|f| quote! { + #f::Explained::CALLS_END as u32 });
-    let depth = quote! { impl #name::Explained { #[doc(hidden)] pub const CALLS_END: bool = (0u32 #(#depth)*) < u32::MAX; } const _: bool = #name::Explained::CALLS_END; };
+    // Written outside of the module, where the paths in the body mean something. A circle of
+    // functions is a circle of constants, which rustc refuses.
+    let of_callees = quote! {
+        #[doc(hidden)]
+        #[allow(missing_docs)]
+        impl #name::Explained {
+            #saved
+            pub const CALLS_END: bool = (0u32 #(#depth)*) < u32::MAX;
+        }
+        const _: bool = #name::Explained::CALLS_END;
+    };
     let report = explain::function(&model, &method, graph.as_ref().ok());
     let function = match graph {
         Ok(graph) => {
@@ -82,11 +92,10 @@ pub fn expand(item: TokenStream) -> TokenStream {
         #[allow(missing_docs)]
         #vis mod #name {
             pub const SIG: ::mlx_runtime::__private::Sig = #signature;
-            #saved
             #[derive(Clone, Copy, Debug)]
             pub struct Explained;
         }
-        #depth
+        #of_callees
         #report
     }
 }

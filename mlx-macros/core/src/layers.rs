@@ -9,6 +9,7 @@ use syn::{Expr, Ident};
 
 use crate::args::{dim_expr, Args};
 use crate::build::Builder;
+use crate::condition;
 use crate::diag::{Diag, Result};
 use crate::dims::{Dim, Names, Shape};
 use crate::ir::{Arg, Id, Kind};
@@ -136,7 +137,10 @@ impl Layer {
         let options = self.options.iter().map(|(name, kind)| {
             let given = args.take(name);
             Ok(match (*kind, given) {
-                (Opt::Number(_), Some(e)) => Setting::Number(e),
+                (Opt::Number(_), Some(e)) => {
+                    condition::check_number(&e)?;
+                    Setting::Number(e)
+                }
                 (Opt::Number(n), None) => Setting::Number(syn::parse_quote!(#n)),
                 (Opt::Flag(_), Some(e)) => Setting::Flag(e),
                 (Opt::Flag(b), None) => Setting::Flag(syn::parse_quote!(#b)),
@@ -167,7 +171,11 @@ impl Layer {
             held.dims.first(),
             held.dims.last(),
         ) {
-            let whole = |d: &&Dim| names.divide(d, groups).is_none();
+            // Sizes of the config are compared when the model is loaded.
+            let whole = |d: &&Dim| match (d.as_constant(), groups.as_constant()) {
+                (Some(n), Some(g)) => n % g != 0,
+                _ => false,
+            };
             if let Some(size) = [out, input].into_iter().find(whole) {
                 let (groups, size) = (names.dim(groups), names.dim(size));
                 return Err(Diag::not_divided(args.span, groups, size));

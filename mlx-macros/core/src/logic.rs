@@ -101,6 +101,10 @@ impl Facts {
         let over = of_dim(&a.plus(&b.negated()).plus(&Dim::constant(-1)));
         let mut with = self.clone();
         with.sizes.extend(over.terms.keys().cloned());
+        // Anything would follow.
+        if with.contradict() {
+            return false;
+        }
         for branch in &mut with.branches {
             branch.push(Literal::Above(over.clone(), false));
         }

@@ -47,16 +47,19 @@ pub trait GuardedWhole {
 
 macro_rules! numbers {
     ($($t:ty),*) => {$(
+        #[diagnostic::do_not_recommend]
         impl Number for $t {
             fn number(&self) -> f64 {
                 *self as f64
             }
         }
+        #[diagnostic::do_not_recommend]
         impl GuardedNumber for $t {
             fn guarded_number(&self) -> f64 {
                 *self as f64
             }
         }
+        #[diagnostic::do_not_recommend]
         impl GuardedNumber for Option<$t> {
             fn guarded_number(&self) -> f64 {
                 self.map_or(f64::NAN, |n| n as f64)
@@ -67,16 +70,19 @@ macro_rules! numbers {
 
 macro_rules! integers {
     ($($t:ty),*) => {$(
+        #[diagnostic::do_not_recommend]
         impl Whole for $t {
             fn whole(&self) -> i64 {
                 i64::try_from(*self).unwrap_or(i64::MAX)
             }
         }
+        #[diagnostic::do_not_recommend]
         impl GuardedWhole for $t {
             fn guarded_whole(&self) -> i64 {
                 self.whole()
             }
         }
+        #[diagnostic::do_not_recommend]
         impl GuardedWhole for Option<$t> {
             fn guarded_whole(&self) -> i64 {
                 self.as_ref().map_or(-1, Whole::whole)

@@ -140,8 +140,9 @@ impl fmt::Display for Limit {
                 write!(f, "{}GB", n / 1_000_000_000)
             }
             Limit::Bytes(n) => write!(f, "{n}"),
-            // With a point, so that it is no number of bytes.
-            Limit::Share(s) => write!(f, "{s:?}"),
+            // With a point, so that it is no number of bytes, and without an exponent.
+            Limit::Share(s) if s.fract() == 0.0 => write!(f, "{s:.1}"),
+            Limit::Share(s) => write!(f, "{s}"),
         }
     }
 }
@@ -164,7 +165,7 @@ impl<'de> Deserialize<'de> for Limit {
         }
         let text = match Raw::deserialize(deserializer)? {
             Raw::Bytes(n) => return Ok(Limit::Bytes(n)),
-            Raw::Share(s) => format!("{s:?}"),
+            Raw::Share(s) => Limit::Share(s).to_string(),
             Raw::Text(text) => text,
         };
         text.parse().map_err(serde::de::Error::custom)
@@ -254,8 +255,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_is_read(bytes in any::<usize>(), share in 0.0..=1.0f64) {
-            for limit in [Limit::Bytes(bytes), Limit::Share(share)] {
+        fn what_is_printed_is_read(bytes in any::<usize>(), share in 0.0..=1.0f64, small in 0..400) {
+            let tiny = share * 10f64.powi(-small);
+            for limit in [Limit::Bytes(bytes), Limit::Share(share), Limit::Share(tiny)] {
                 prop_assert_eq!(limit.to_string().parse::<Limit>().unwrap(), limit);
             }
         }

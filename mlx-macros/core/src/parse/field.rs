@@ -261,6 +261,7 @@ fn kind<'a>(
                 return Err(Diag::rotated_of_rope(a.span(), name, rotated, dims));
             }
             not_negative(&base, "base")?;
+            crate::condition::check_number(&base)?;
             FieldKind::Rope {
                 dims,
                 rotated,

@@ -15,6 +15,7 @@ pub type Mixtral = Decoder<Block>;
 
 /// A sparse mixture of experts, each a gated linear unit (Shazeer et al. 2017).
 #[mlx_model(config = Config, dims(hidden = hidden_size))]
+#[require(num_experts_per_tok <= num_local_experts)]
 pub struct Experts {
     #[lora]
     #[param(num_local_experts, hidden)]

@@ -18,6 +18,7 @@ pub type Qwen3Moe = Decoder<Block>;
 /// A sparse mixture of experts, each a gated linear unit (Shazeer et al. 2017).
 #[mlx_model(config = Config, dims(hidden = hidden_size, ffn = moe_intermediate_size,
     experts = num_local_experts))]
+#[require(num_experts_per_tok <= num_local_experts)]
 pub struct Experts {
     #[lora]
     #[param(experts, hidden)]

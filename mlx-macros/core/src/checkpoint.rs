@@ -10,7 +10,7 @@ use syn::{Expr, Ident, Path};
 use crate::dims::{is_free, volume, Dim, Shape};
 use crate::fuse::live;
 use crate::ir::{Arg, Callee, Graph, Id, Kind};
-use crate::lower::{dim, layer};
+use crate::lower::{dim, estimated_size, layer};
 use crate::parse::{FieldKind, ModelDef};
 use crate::signature::{Dt, Method, Ty};
 
@@ -494,10 +494,7 @@ impl Emit<'_> {
             match place {
                 Some((i, j)) => quote! { __at(#i, #j) },
                 None if is_free(n) || self.model.function => quote! { 1i64 },
-                None => {
-                    let field = self.model.names.config_field(n);
-                    quote! { (__c.#field as i64) }
-                }
+                None => estimated_size(&self.model.names, n),
             }
         })
     }
@@ -529,7 +526,7 @@ impl Emit<'_> {
                     let name = hidden(m);
                     quote! { self.#name(#args) }
                 }
-                Keeper::Function(path) => quote! { #path::saved(#args) },
+                Keeper::Function(path) => quote! { #path::Explained::saved(#args) },
             };
             quote! { .plus(#call) }
         });

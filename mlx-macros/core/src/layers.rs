@@ -9,9 +9,11 @@ use syn::{Expr, Ident};
 
 use crate::args::{dim_expr, Args};
 use crate::build::Builder;
+use crate::condition;
 use crate::diag::{Diag, Result};
 use crate::dims::{Dim, Names, Shape};
 use crate::ir::{Arg, Id, Kind};
+use crate::lower::config_expr;
 use crate::operands::{broadcast, NoPlace, Window};
 use crate::signature::{Dt, Ty};
 
@@ -150,7 +152,10 @@ impl Layer {
         let options = self.options.iter().map(|(name, kind)| {
             let given = args.take(name);
             Ok(match (*kind, given) {
-                (Opt::Number(_), Some(e)) => Setting::Number(e),
+                (Opt::Number(_), Some(e)) => {
+                    condition::check_number(&e)?;
+                    Setting::Number(e)
+                }
                 (Opt::Number(n), None) => Setting::Number(syn::parse_quote!(#n)),
                 (Opt::Flag(_), Some(e)) => Setting::Flag(e),
                 (Opt::Flag(b), None) => Setting::Flag(syn::parse_quote!(#b)),
@@ -161,11 +166,37 @@ impl Layer {
             })
         });
         let options = options.collect::<Result<_>>()?;
-        Ok(Held {
+        let held = Held {
             layer: self,
             dims,
             options,
-        })
+        };
+        for (option, (name, _)) in held.options.iter().zip(self.options) {
+            let Setting::Sizes(sizes) = option else {
+                continue;
+            };
+            let least = i64::from(*name != "padding") - 1;
+            let below = |d: &&Dim| names.facts.at_most(d, &Dim::constant(least));
+            if let Some(d) = sizes.iter().find(below) {
+                return Err(Diag::size_below_one(args.span, names.dim(d)));
+            }
+        }
+        if let (Some(groups), Some(out), Some(input)) = (
+            held.sizes("groups").first(),
+            held.dims.first(),
+            held.dims.last(),
+        ) {
+            // Sizes of the config are compared when the model is loaded.
+            let whole = |d: &&Dim| match (d.as_constant(), groups.as_constant()) {
+                (Some(n), Some(g)) => n % g != 0,
+                _ => false,
+            };
+            if let Some(size) = [out, input].into_iter().find(whole) {
+                let (groups, size) = (names.dim(groups), names.dim(size));
+                return Err(Diag::not_divided(args.span, groups, size));
+            }
+        }
+        Ok(held)
     }
 
     /// The options' names.
@@ -185,6 +216,14 @@ fn pair(e: &Expr, names: &Names) -> Result<Vec<Dim>> {
 }
 
 impl Held {
+    /// Its numbers and flags.
+    pub fn numbers(&self) -> impl Iterator<Item = &Expr> {
+        self.options.iter().filter_map(|o| match o {
+            Setting::Number(e) | Setting::Flag(e) => Some(e),
+            Setting::Sizes(_) => None,
+        })
+    }
+
     /// The call of the loader that makes the layer.
     pub fn load(
         &self,
@@ -201,7 +240,7 @@ impl Held {
                 let e = number(e);
                 quote! { (#e) as f32 }
             }
-            Setting::Flag(e) => number(e),
+            Setting::Flag(e) => config_expr(e),
             Setting::Sizes(s) => match &s[..] {
                 [one] => size(one),
                 all => {

@@ -3,7 +3,8 @@
 //! The file holds the graph and the arrays that the function captured. What is recorded are MLX's own operations alone,
 //! not the fused ones of this crate, so that every language that has MLX can call it. One that is imported may
 //! be called with inputs of the shapes that it was exported with (of any shape if `shapeless`).
-//! MLX trusts such files: import only what you would run.
+//! MLX trusts such files, and one that was changed may end the process: [`import_function`] takes those that this
+//! crate wrote, which end with a checksum that MLX ignores.
 //!
 //! MLX runs an imported function on the first stream that the process made on the function's
 //! device: call it on the thread that used this crate first.
@@ -21,8 +22,10 @@
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
 
+mod seal;
+
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mlx_sys as sys;
 
@@ -30,7 +33,7 @@ use crate::containers::{MapStringToArray, VectorArray};
 use crate::error::{check, from_c, init};
 use crate::io::c_path;
 use crate::live::{live, Live};
-use crate::lock::graph_lock;
+use crate::lock::{graph_lock, reading};
 use crate::transforms::closure::{failure, Handle};
 use crate::transforms::NamedClosure;
 use crate::{fused, Array, Result};
@@ -54,7 +57,8 @@ where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
 {
     const OP: &str = "export_function";
-    let path = c_path(OP, path.as_ref())?;
+    let file = path.as_ref();
+    let path = c_path(OP, file)?;
     let f = Handle::new(move |x: &[Array]| fused::without(|| f(x)))?;
     let list = VectorArray::new(OP, inputs)?;
     let _lock = graph_lock();
@@ -64,7 +68,7 @@ where
     if status != 0 {
         return Err(failure(OP, inputs));
     }
-    Ok(())
+    seal::add(OP, file)
 }
 
 /// As [`export_function`], for a function that takes arrays by name, too.
@@ -82,7 +86,8 @@ where
     F: Fn(&[Array], &HashMap<String, Array>) -> Result<Vec<Array>> + Send + 'static,
 {
     const OP: &str = "export_function";
-    let path = c_path(OP, path.as_ref())?;
+    let file = path.as_ref();
+    let path = c_path(OP, file)?;
     let f = NamedClosure::new(move |x: &[Array], names: &HashMap<String, Array>| {
         fused::without(|| f(x, names))
     })?;
@@ -102,13 +107,14 @@ where
     if status != 0 {
         return Err(failure(OP, inputs));
     }
-    Ok(())
+    seal::add(OP, file)
 }
 
 /// Writes one function for several sets of inputs into one file, which is complete when this is
 /// dropped. MLX: `exporter`. Owns one `mlx_function_exporter`.
 pub struct Exporter {
     raw: sys::mlx_function_exporter,
+    file: PathBuf,
     _live: live!(Exporter),
 }
 
@@ -122,7 +128,8 @@ where
 {
     const OP: &str = "exporter";
     init();
-    let path = c_path(OP, path.as_ref())?;
+    let file = path.as_ref().to_owned();
+    let path = c_path(OP, &file)?;
     let f = Handle::new(move |x: &[Array]| fused::without(|| f(x)))?;
     // SAFETY: path and function are valid; the function is copied.
     let raw = unsafe { sys::mlx_function_exporter_new(path.as_ptr(), f.as_raw(), shapeless) };
@@ -131,6 +138,7 @@ where
     }
     Ok(Exporter {
         raw,
+        file,
         _live: Live::new(),
     })
 }
@@ -186,6 +194,8 @@ impl Drop for Exporter {
     fn drop(&mut self) {
         // SAFETY: owned here; null is ignored.
         unsafe { sys::mlx_function_exporter_free(self.raw) };
+        // A file without its checksum is refused where it is imported.
+        let _ = seal::add("exporter", &self.file);
     }
 }
 
@@ -195,19 +205,38 @@ pub struct ImportedFunction {
     _live: live!(ImportedFunction),
 }
 
-/// The function in the file at `path`. MLX: `import_function`.
+const IMPORT: &str = "import_function";
+
+/// The function in the file at `path`, which this crate wrote. MLX: `import_function`.
 ///
 /// # Errors
-/// If the file cannot be read, or is not one that MLX exported.
+/// If the file cannot be read, or is not as this crate wrote it.
 pub fn import_function(path: impl AsRef<Path>) -> Result<ImportedFunction> {
-    const OP: &str = "import_function";
+    let path = path.as_ref();
+    seal::check(IMPORT, path)?;
+    import(path)
+}
+
+/// As [`import_function`], for a file that any of MLX's languages wrote.
+///
+/// # Errors
+/// If the file cannot be read, or is not one that MLX exported as far as MLX notices.
+///
+/// # Safety
+/// The file is as MLX wrote it, and stays so while the function is in use. MLX reads it without checks: sizes and
+/// numbers in a changed file lead it outside of its memory.
+pub unsafe fn import_function_unchecked(path: impl AsRef<Path>) -> Result<ImportedFunction> {
+    import(path.as_ref())
+}
+
+fn import(path: &Path) -> Result<ImportedFunction> {
     init();
-    let path = c_path(OP, path.as_ref())?;
+    let path = c_path(IMPORT, path)?;
     let _lock = graph_lock();
     // SAFETY: the path is valid.
     let raw = unsafe { sys::mlx_imported_function_new(path.as_ptr()) };
     if raw.ctx.is_null() {
-        return Err(from_c(OP, &[]));
+        return Err(from_c(IMPORT, &[]));
     }
     Ok(ImportedFunction {
         raw,
@@ -224,6 +253,7 @@ impl ImportedFunction {
         const OP: &str = "imported_function";
         let list = VectorArray::new(OP, inputs)?;
         let mut out = VectorArray::null();
+        let _reading = reading();
         // SAFETY: function and list are valid, the destination null.
         check(OP, unsafe {
             sys::mlx_imported_function_apply(out.as_out(), self.raw, list.as_raw())
@@ -244,6 +274,7 @@ impl ImportedFunction {
         let list = VectorArray::new(OP, inputs)?;
         let map = named(by_name)?;
         let mut out = VectorArray::null();
+        let _reading = reading();
         // SAFETY: function, list and map are valid, the destination null.
         check(OP, unsafe {
             sys::mlx_imported_function_apply_kwargs(

@@ -5,6 +5,8 @@
 #include "fused/mlx_rs_fused.h"
 #include "mlx_rs_cuda.h"
 #include "mlx_rs_device.h"
+#include "mlx_rs_exit.h"
+#include "mlx_rs_graph.h"
 #include "mlx_rs_parts.h"
 #include "mlx_rs_replay.h"
 #include "mlx_rs_simplify.h"

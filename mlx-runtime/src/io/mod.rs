@@ -43,7 +43,7 @@ pub(crate) fn c_path(op: &'static str, path: &Path) -> Result<CString> {
 
 /// An error of the operating system, with the path.
 #[cold]
-fn io_error(op: &'static str, path: &Path, e: std::io::Error) -> Error {
+pub(crate) fn io_error(op: &'static str, path: &Path, e: std::io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("{}: {e}", path.display()))
         .with_op(op)
         .with_source(e)

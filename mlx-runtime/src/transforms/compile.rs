@@ -75,6 +75,8 @@ impl Compiled {
     /// What the function returns, its panic, or what MLX refuses.
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let handle = self.handle.as_ref().map_err(Clone::clone)?;
+        // MLX changes the graph that it records, down to arrays that the function captured.
+        let _lock = crate::lock::graph_lock();
         handle.apply("compile", inputs)
     }
 }

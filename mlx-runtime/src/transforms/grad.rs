@@ -9,6 +9,7 @@ use super::Differentiating;
 use crate::error::from_c;
 use crate::handles::VectorArray;
 use crate::live::{live, Live};
+use crate::lock::reading;
 use crate::{Array, Error, Result};
 
 /// A function that also gives the gradient of its first output, made by [`value_and_grad`].
@@ -90,6 +91,7 @@ impl ValueAndGrad {
         let list = VectorArray::new(OP, inputs)?;
         let (mut values, mut grads) = (VectorArray::null(), VectorArray::null());
         let _depth = Differentiating::enter();
+        let _reading = reading();
         // SAFETY: closure and list are valid, both destinations null.
         let status = unsafe {
             sys::mlx_closure_value_and_grad_apply(
@@ -157,6 +159,7 @@ where
     let other = VectorArray::new(op, other)?;
     let (mut values, mut products) = (VectorArray::null(), VectorArray::null());
     let _depth = Differentiating::enter();
+    let _reading = reading();
     // SAFETY: closure and lists are valid, both destinations null.
     let status = unsafe {
         apply(

@@ -73,6 +73,7 @@ impl Vmap {
         }
         let list = VectorArray::new(OP, inputs)?;
         let _within = super::Vectorising::enter();
+        let _reading = crate::lock::reading();
         let (mut traced, mut outputs) = (VectorArray::null(), VectorArray::null());
         let (at, n) = (in_axes.as_ptr(), in_axes.len());
         // SAFETY: function and lists are valid, both destinations null.

@@ -34,6 +34,7 @@ use crate::error::{check, from_c, init};
 use crate::io::c_path;
 use crate::live::{live, Live};
 use crate::lock::{graph_lock, reading};
+use crate::stack::deep;
 use crate::transforms::closure::{failure, Handle};
 use crate::transforms::NamedClosure;
 use crate::{fused, Array, Result};
@@ -63,8 +64,9 @@ where
     let list = VectorArray::new(OP, inputs)?;
     let _lock = graph_lock();
     // SAFETY: path, function and list are valid.
-    let status =
-        unsafe { sys::mlx_export_function(path.as_ptr(), f.as_raw(), list.as_raw(), shapeless) };
+    let status = deep(|| unsafe {
+        sys::mlx_export_function(path.as_ptr(), f.as_raw(), list.as_raw(), shapeless)
+    });
     if status != 0 {
         return Err(failure(OP, inputs));
     }
@@ -95,7 +97,7 @@ where
     let map = named(by_name)?;
     let _lock = graph_lock();
     // SAFETY: path, function, list and map are valid.
-    let status = unsafe {
+    let status = deep(|| unsafe {
         sys::mlx_export_function_kwargs(
             path.as_ptr(),
             f.as_raw(),
@@ -103,7 +105,7 @@ where
             map.as_raw(),
             shapeless,
         )
-    };
+    });
     if status != 0 {
         return Err(failure(OP, inputs));
     }
@@ -153,7 +155,9 @@ impl Exporter {
         let list = VectorArray::new(OP, inputs)?;
         let _lock = graph_lock();
         // SAFETY: exporter and list are valid.
-        match unsafe { sys::mlx_function_exporter_apply(self.raw, list.as_raw()) } {
+        let status =
+            deep(|| unsafe { sys::mlx_function_exporter_apply(self.raw, list.as_raw()) });
+        match status {
             0 => Ok(()),
             _ => Err(failure(OP, inputs)),
         }
@@ -174,9 +178,9 @@ impl Exporter {
         let map = named(by_name)?;
         let _lock = graph_lock();
         // SAFETY: exporter, list and map are valid.
-        let status = unsafe {
+        let status = deep(|| unsafe {
             sys::mlx_function_exporter_apply_kwargs(self.raw, list.as_raw(), map.as_raw())
-        };
+        });
         match status {
             0 => Ok(()),
             _ => Err(failure(OP, inputs)),
@@ -231,6 +235,7 @@ pub unsafe fn import_function_unchecked(path: impl AsRef<Path>) -> Result<Import
 
 fn import(path: &Path) -> Result<ImportedFunction> {
     init();
+    crate::io::threads::ready(IMPORT)?;
     let path = c_path(IMPORT, path)?;
     let _lock = graph_lock();
     // SAFETY: the path is valid.

@@ -22,6 +22,7 @@ use crate::error::{check, from_c, init};
 use crate::handles::c_string;
 use crate::live::{live, Live};
 use crate::lock::{graph_lock, reading};
+use crate::stack::deep;
 use crate::{Array, Error, ErrorKind, Result};
 
 /// Names for arrays in a graph's text; arrays without one are called by letters. Owns one
@@ -98,7 +99,7 @@ fn printed(op: &'static str, names: &NodeNamer, arrays: &[&Array], print: Print)
     }
     let reading = reading();
     // SAFETY: stream, names and list are valid.
-    let status = unsafe { print(stream.cast(), names.0, list.as_raw()) };
+    let status = deep(|| unsafe { print(stream.cast(), names.0, list.as_raw()) });
     drop(reading);
     // SAFETY: opened above, closed once; closing makes the text complete.
     unsafe { libc::fclose(stream) };

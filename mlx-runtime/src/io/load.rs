@@ -33,6 +33,7 @@ pub fn load_safetensors(
     let header =
         header::read(&mut BufReader::new(file), len).map_err(|what| bad_file(OP, path, what))?;
 
+    super::threads::ready(OP)?;
     let c_path = c_path(OP, path)?;
     let cpu;
     let stream = if cfg!(target_os = "macos") {

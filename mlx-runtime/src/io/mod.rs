@@ -11,6 +11,7 @@ mod header;
 mod load;
 mod pipe;
 mod save;
+pub(crate) mod threads;
 mod through;
 
 use std::ffi::CString;

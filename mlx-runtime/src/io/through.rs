@@ -18,7 +18,8 @@ use crate::{Array, Error, ErrorKind, Result};
 
 /// What MLX loads on: Metal does not load, and MLX moves to the CPU by itself only where it is
 /// given no stream.
-fn loading_stream() -> Result<Stream> {
+fn loading_stream(op: &'static str) -> Result<Stream> {
+    super::threads::ready(op)?;
     if cfg!(target_os = "macos") {
         return Stream::default_on(Device::cpu());
     }
@@ -52,7 +53,7 @@ pub fn load_npy_from<R: Read + Seek + Send + 'static>(mut reader: R) -> Result<A
     const OP: &str = "load_npy";
     reader.rewind().map_err(|e| Error::from(e).with_op(OP))?;
     let reader = Reader::new(Reading(reader), "a reader")?;
-    let stream = loading_stream()?;
+    let stream = loading_stream(OP)?;
     // SAFETY: makes a handle without a value.
     let mut out = unsafe { sys::mlx_array_new() };
     // SAFETY: reader and stream are valid, the destination null.
@@ -74,7 +75,7 @@ pub fn load_npy(path: impl AsRef<Path>) -> Result<Array> {
     // MLX says nothing of the operating system's reason.
     std::fs::File::open(path).map_err(|e| io_error(OP, path, e))?;
     let c_path = c_path(OP, path)?;
-    let stream = loading_stream()?;
+    let stream = loading_stream(OP)?;
     // SAFETY: makes a handle without a value.
     let mut out = unsafe { sys::mlx_array_new() };
     // SAFETY: path and stream are valid, the destination null.
@@ -159,7 +160,7 @@ pub fn load_safetensors_from<R: Read + Seek + Send + 'static>(
     reader.rewind().map_err(failed)?;
 
     let reader = Reader::new(Reading(reader), "a reader")?;
-    let stream = loading_stream()?;
+    let stream = loading_stream(OP)?;
     let (mut arrays, mut metadata) = (MapStringToArray::null(), MapStringToString::null());
     // SAFETY: reader and stream are valid, both destinations null.
     let status = unsafe {

@@ -7,6 +7,7 @@ use mlx_sys as sys;
 
 use super::closure::Handle;
 use crate::error::{check, init};
+use crate::stack::deep;
 use crate::{Array, Result};
 
 /// A compiled function, made by [`compile`].
@@ -77,7 +78,7 @@ impl Compiled {
         let handle = self.handle.as_ref().map_err(Clone::clone)?;
         // MLX changes the graph that it records, down to arrays that the function captured.
         let _lock = crate::lock::graph_lock();
-        handle.apply("compile", inputs)
+        deep(|| handle.apply("compile", inputs))
     }
 }
 

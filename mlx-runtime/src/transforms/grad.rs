@@ -10,6 +10,7 @@ use crate::error::from_c;
 use crate::handles::VectorArray;
 use crate::live::{live, Live};
 use crate::lock::reading;
+use crate::stack::deep;
 use crate::{Array, Error, Result};
 
 /// A function that also gives the gradient of its first output, made by [`value_and_grad`].
@@ -93,14 +94,14 @@ impl ValueAndGrad {
         let _depth = Differentiating::enter();
         let _reading = reading();
         // SAFETY: closure and list are valid, both destinations null.
-        let status = unsafe {
+        let status = deep(|| unsafe {
             sys::mlx_closure_value_and_grad_apply(
                 values.as_out(),
                 grads.as_out(),
                 raw.0,
                 list.as_raw(),
             )
-        };
+        });
         if status != 0 {
             return Err(failure(OP, inputs));
         }
@@ -161,7 +162,7 @@ where
     let _depth = Differentiating::enter();
     let _reading = reading();
     // SAFETY: closure and lists are valid, both destinations null.
-    let status = unsafe {
+    let status = deep(|| unsafe {
         apply(
             values.as_out(),
             products.as_out(),
@@ -169,7 +170,7 @@ where
             primals_list.as_raw(),
             other.as_raw(),
         )
-    };
+    });
     if status != 0 {
         return Err(failure(op, primals));
     }

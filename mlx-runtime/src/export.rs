@@ -3,7 +3,8 @@
 //! The file holds the graph and the arrays that the function captured. What is recorded are MLX's own operations alone,
 //! not the fused ones of this crate, so that every language that has MLX can call it. One that is imported may
 //! be called with inputs of the shapes that it was exported with (of any shape if `shapeless`).
-//! MLX trusts such files: import only what you would run.
+//! MLX trusts such files, and one that was changed may end the process: [`import_function`] takes those that this
+//! crate wrote, which end with a checksum that MLX ignores.
 //!
 //! MLX runs an imported function on the first stream that the process made on the function's
 //! device: call it on the thread that used this crate first.
@@ -21,8 +22,11 @@
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
 
+mod seal;
+
 use std::collections::HashMap;
-use std::path::Path;
+use std::ffi::{c_int, CStr};
+use std::path::{Path, PathBuf};
 
 use mlx_sys as sys;
 
@@ -30,13 +34,33 @@ use crate::containers::{MapStringToArray, VectorArray};
 use crate::error::{check, from_c, init};
 use crate::io::{c_path, Replacement};
 use crate::live::{live, Live};
-use crate::lock::graph_lock;
+use crate::lock::{graph_lock, reading};
+use crate::stack::deep;
 use crate::transforms::closure::{failure, Handle};
 use crate::transforms::NamedClosure;
 use crate::{fused, Array, Result};
 
 fn named(entries: &HashMap<String, Array>) -> Result<MapStringToArray> {
     MapStringToArray::from_entries(entries.iter().map(|(k, v)| (k.as_str(), v)))
+}
+
+/// Has `export` write a new file, seals it, and puts it in the place of the one at `path`.
+fn write(
+    op: &'static str,
+    path: &Path,
+    inputs: &[Array],
+    export: impl FnOnce(&CStr) -> c_int + Send,
+) -> Result<()> {
+    let new = Replacement::new(path, "tmp").map_err(|e| e.with_op(op))?;
+    let file = c_path(op, new.path())?;
+    {
+        let _lock = graph_lock();
+        if deep(|| export(&file)) != 0 {
+            return Err(failure(op, inputs));
+        }
+    }
+    seal::add(op, new.path())?;
+    new.commit().map_err(|e| e.with_op(op))
 }
 
 /// Writes `f`, recorded for inputs like `inputs`, to the file at `path`. MLX: `export_function`.
@@ -56,19 +80,10 @@ where
     const OP: &str = "export_function";
     let f = Handle::new(move |x: &[Array]| fused::without(|| f(x)))?;
     let list = VectorArray::new(OP, inputs)?;
-    let new = Replacement::new(path.as_ref(), "tmp").map_err(|e| e.with_op(OP))?;
-    let path = c_path(OP, new.path())?;
-    {
-        let _lock = graph_lock();
+    write(OP, path.as_ref(), inputs, |path| {
         // SAFETY: path, function and list are valid.
-        let status = unsafe {
-            sys::mlx_export_function(path.as_ptr(), f.as_raw(), list.as_raw(), shapeless)
-        };
-        if status != 0 {
-            return Err(failure(OP, inputs));
-        }
-    }
-    new.commit().map_err(|e| e.with_op(OP))
+        unsafe { sys::mlx_export_function(path.as_ptr(), f.as_raw(), list.as_raw(), shapeless) }
+    })
 }
 
 /// As [`export_function`], for a function that takes arrays by name, too.
@@ -91,12 +106,9 @@ where
     })?;
     let list = VectorArray::new(OP, inputs)?;
     let map = named(by_name)?;
-    let new = Replacement::new(path.as_ref(), "tmp").map_err(|e| e.with_op(OP))?;
-    let path = c_path(OP, new.path())?;
-    {
-        let _lock = graph_lock();
+    write(OP, path.as_ref(), inputs, |path| {
         // SAFETY: path, function, list and map are valid.
-        let status = unsafe {
+        unsafe {
             sys::mlx_export_function_kwargs(
                 path.as_ptr(),
                 f.as_raw(),
@@ -104,102 +116,8 @@ where
                 map.as_raw(),
                 shapeless,
             )
-        };
-        if status != 0 {
-            return Err(failure(OP, inputs));
         }
-    }
-    new.commit().map_err(|e| e.with_op(OP))
-}
-
-/// Writes one function for several sets of inputs into one file, which is complete when this is
-/// dropped. MLX: `exporter`. Owns one `mlx_function_exporter`.
-pub struct Exporter {
-    raw: sys::mlx_function_exporter,
-    /// Taken when this is dropped.
-    new: Option<Replacement>,
-    _live: live!(Exporter),
-}
-
-/// An [`Exporter`] of `f` to the file at `path`.
-///
-/// # Errors
-/// If the file cannot be written.
-pub fn exporter<F>(path: impl AsRef<Path>, f: F, shapeless: bool) -> Result<Exporter>
-where
-    F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
-{
-    const OP: &str = "exporter";
-    init();
-    let f = Handle::new(move |x: &[Array]| fused::without(|| f(x)))?;
-    let new = Replacement::new(path.as_ref(), "tmp").map_err(|e| e.with_op(OP))?;
-    let path = c_path(OP, new.path())?;
-    // SAFETY: path and function are valid; the function is copied.
-    let raw = unsafe { sys::mlx_function_exporter_new(path.as_ptr(), f.as_raw(), shapeless) };
-    if raw.ctx.is_null() {
-        return Err(from_c(OP, &[]));
-    }
-    Ok(Exporter {
-        raw,
-        new: Some(new),
-        _live: Live::new(),
     })
-}
-
-impl Exporter {
-    /// Records the function for inputs like these.
-    ///
-    /// # Errors
-    /// What the function returns, its panic, or an operation that cannot be exported.
-    pub fn export(&mut self, inputs: &[Array]) -> Result<()> {
-        const OP: &str = "exporter";
-        let list = VectorArray::new(OP, inputs)?;
-        let _lock = graph_lock();
-        // SAFETY: exporter and list are valid.
-        match unsafe { sys::mlx_function_exporter_apply(self.raw, list.as_raw()) } {
-            0 => Ok(()),
-            _ => Err(failure(OP, inputs)),
-        }
-    }
-
-    /// As [`Exporter::export`], with arrays by name: the function gets them after the others, in
-    /// the order of their names.
-    ///
-    /// # Errors
-    /// As [`Exporter::export`].
-    pub fn export_named(
-        &mut self,
-        inputs: &[Array],
-        by_name: &HashMap<String, Array>,
-    ) -> Result<()> {
-        const OP: &str = "exporter";
-        let list = VectorArray::new(OP, inputs)?;
-        let map = named(by_name)?;
-        let _lock = graph_lock();
-        // SAFETY: exporter, list and map are valid.
-        let status = unsafe {
-            sys::mlx_function_exporter_apply_kwargs(self.raw, list.as_raw(), map.as_raw())
-        };
-        match status {
-            0 => Ok(()),
-            _ => Err(failure(OP, inputs)),
-        }
-    }
-}
-
-impl std::fmt::Debug for Exporter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Exporter")
-    }
-}
-
-impl Drop for Exporter {
-    fn drop(&mut self) {
-        // SAFETY: owned here; null is ignored.
-        unsafe { sys::mlx_function_exporter_free(self.raw) };
-        // Where the disk is full the old file stays; a destructor has nobody to tell.
-        let _ = self.new.take().map(Replacement::commit);
-    }
 }
 
 /// A function from a file. Owns one `mlx_imported_function`.
@@ -208,19 +126,39 @@ pub struct ImportedFunction {
     _live: live!(ImportedFunction),
 }
 
-/// The function in the file at `path`. MLX: `import_function`.
+const IMPORT: &str = "import_function";
+
+/// The function in the file at `path`, which this crate wrote. MLX: `import_function`.
 ///
 /// # Errors
-/// If the file cannot be read, or is not one that MLX exported.
+/// If the file cannot be read, or is not as this crate wrote it.
 pub fn import_function(path: impl AsRef<Path>) -> Result<ImportedFunction> {
-    const OP: &str = "import_function";
+    let path = path.as_ref();
+    seal::check(IMPORT, path)?;
+    import(path)
+}
+
+/// As [`import_function`], for a file that any of MLX's languages wrote.
+///
+/// # Errors
+/// If the file cannot be read, or is not one that MLX exported as far as MLX notices.
+///
+/// # Safety
+/// The file is as MLX wrote it, and stays so while the function is in use. MLX reads it without checks: sizes and
+/// numbers in a changed file lead it outside of its memory.
+pub unsafe fn import_function_unchecked(path: impl AsRef<Path>) -> Result<ImportedFunction> {
+    import(path.as_ref())
+}
+
+fn import(path: &Path) -> Result<ImportedFunction> {
     init();
-    let path = c_path(OP, path.as_ref())?;
+    crate::io::threads::ready(IMPORT)?;
+    let path = c_path(IMPORT, path)?;
     let _lock = graph_lock();
     // SAFETY: the path is valid.
     let raw = unsafe { sys::mlx_imported_function_new(path.as_ptr()) };
     if raw.ctx.is_null() {
-        return Err(from_c(OP, &[]));
+        return Err(from_c(IMPORT, &[]));
     }
     Ok(ImportedFunction {
         raw,
@@ -237,6 +175,7 @@ impl ImportedFunction {
         const OP: &str = "imported_function";
         let list = VectorArray::new(OP, inputs)?;
         let mut out = VectorArray::null();
+        let _reading = reading();
         // SAFETY: function and list are valid, the destination null.
         check(OP, unsafe {
             sys::mlx_imported_function_apply(out.as_out(), self.raw, list.as_raw())
@@ -257,6 +196,7 @@ impl ImportedFunction {
         let list = VectorArray::new(OP, inputs)?;
         let map = named(by_name)?;
         let mut out = VectorArray::null();
+        let _reading = reading();
         // SAFETY: function, list and map are valid, the destination null.
         check(OP, unsafe {
             sys::mlx_imported_function_apply_kwargs(

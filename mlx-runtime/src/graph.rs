@@ -21,6 +21,8 @@ use crate::containers::VectorArray;
 use crate::error::{check, from_c, init};
 use crate::handles::c_string;
 use crate::live::{live, Live};
+use crate::lock::{graph_lock, reading};
+use crate::stack::deep;
 use crate::{Array, Error, ErrorKind, Result};
 
 /// Names for arrays in a graph's text; arrays without one are called by letters. Owns one
@@ -95,8 +97,10 @@ fn printed(op: &'static str, names: &NodeNamer, arrays: &[&Array], print: Print)
         let e = std::io::Error::last_os_error();
         return Err(Error::new(ErrorKind::Io, e.to_string()).with_op(op));
     }
+    let reading = reading();
     // SAFETY: stream, names and list are valid.
-    let status = unsafe { print(stream.cast(), names.0, list.as_raw()) };
+    let status = deep(|| unsafe { print(stream.cast(), names.0, list.as_raw()) });
+    drop(reading);
     // SAFETY: opened above, closed once; closing makes the text complete.
     unsafe { libc::fclose(stream) };
     let text = if at.is_null() {
@@ -151,7 +155,7 @@ pub fn print_graph(names: &NodeNamer, arrays: &[&Array]) -> Result<String> {
 pub fn simplify(arrays: &[&Array]) -> Result<Vec<Array>> {
     const OP: &str = "simplify";
     let list = VectorArray::from_refs(OP, arrays)?;
-    let _lock = crate::lock::graph_lock();
+    let _lock = graph_lock();
     let mut out = VectorArray::null();
     // SAFETY: the list is valid and the destination is ours.
     check(OP, unsafe {

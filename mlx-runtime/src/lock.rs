@@ -1,33 +1,163 @@
-//! One evaluation at a time.
+//! What keeps threads apart that share a graph.
+//!
+//! - [`graph_lock`]: one thread at a time evaluates, or changes a graph that exists. MLX writes to graph nodes
+//!   and to its tables of streams then.
+//! - [`reading`]: what walks over a graph, as transforms do, one thread at a time. It waits for no evaluation:
+//!   an array that is evaluated meanwhile stays in its graph (`mlx-sys/native/graph_guard.cpp`).
+//!
+//! What makes or drops single nodes needs neither. A closure that MLX calls runs with neither held
+//! ([`released`]), because it may wait for another thread.
 
 use std::cell::Cell;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::marker::PhantomData;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread::LocalKey;
 
-/// Held while MLX evaluates: it writes to graph nodes that threads may share, without a lock.
-///
-/// What is built, differentiated or dropped needs none as long as threads share evaluated arrays
-/// only, which is what `Array` asks of its users.
-pub(crate) struct GraphLock {
-    _guard: Option<MutexGuard<'static, ()>>,
+use mlx_sys as sys;
+
+/// A reentrant lock that its thread can let go of in the middle.
+struct Lock {
+    held: Mutex<bool>,
+    freed: Condvar,
+    /// How often this thread holds it.
+    depth: &'static LocalKey<Cell<u32>>,
+}
+
+impl Lock {
+    const fn new(depth: &'static LocalKey<Cell<u32>>) -> Self {
+        Self {
+            held: Mutex::new(false),
+            freed: Condvar::new(),
+            depth,
+        }
+    }
+
+    fn enter(&self) {
+        if self.depth.get() == 0 {
+            self.take(1);
+        } else {
+            self.depth.set(self.depth.get() + 1);
+        }
+    }
+
+    fn leave(&self) {
+        match self.depth.get() {
+            1 => self.give(),
+            depth => self.depth.set(depth - 1),
+        }
+    }
+
+    fn take(&self, depth: u32) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        while *held {
+            held = self
+                .freed
+                .wait(held)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        *held = true;
+        self.depth.set(depth);
+    }
+
+    fn try_take(&self) -> bool {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = !std::mem::replace(&mut *held, true);
+        if free {
+            self.depth.set(1);
+        }
+        free
+    }
+
+    fn give(&self) {
+        self.depth.set(0);
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.freed.notify_one();
+    }
+
+    /// Lets go of it, until what this returns is dropped.
+    fn suspend(&'static self) -> Suspended {
+        let depth = self.depth.get();
+        if depth > 0 {
+            self.give();
+        }
+        Suspended(self, depth)
+    }
+}
+
+struct Suspended(&'static Lock, u32);
+
+impl Drop for Suspended {
+    fn drop(&mut self) {
+        if self.1 > 0 {
+            self.0.take(self.1);
+        }
+    }
 }
 
 thread_local! {
-    static LOCK_DEPTH: Cell<u32> = const { Cell::new(0) };
+    static EVALUATING: Cell<u32> = const { Cell::new(0) };
+    static READING: Cell<u32> = const { Cell::new(0) };
 }
+
+static EVALUATION: Lock = Lock::new(&EVALUATING);
+static READERS: Lock = Lock::new(&READING);
+
+/// Held while MLX evaluates, or changes nodes that other threads may hold. Stays with its thread.
+pub(crate) struct GraphLock(PhantomData<*const ()>);
 
 /// Lets one thread at a time evaluate. Reentrant, since dropping a user's closure at the end of
 /// an evaluation may evaluate something else.
 pub(crate) fn graph_lock() -> GraphLock {
     crate::stream::settle();
-    static LOCK: Mutex<()> = Mutex::new(());
-    let depth = LOCK_DEPTH.get();
-    let guard = (depth == 0).then(|| LOCK.lock().unwrap_or_else(PoisonError::into_inner));
-    LOCK_DEPTH.set(depth + 1);
-    GraphLock { _guard: guard }
+    EVALUATION.enter();
+    GraphLock(PhantomData)
 }
 
 impl Drop for GraphLock {
     fn drop(&mut self) {
-        LOCK_DEPTH.set(LOCK_DEPTH.get() - 1);
+        if EVALUATION.depth.get() == 1 {
+            // SAFETY: takes nothing; this thread alone evaluates.
+            unsafe { sys::mlxrs_graph_settle() };
+        }
+        EVALUATION.leave();
     }
+}
+
+/// Held while something walks over a graph. Stays with its thread.
+pub(crate) struct Reading(PhantomData<*const ()>);
+
+/// Keeps graphs as they are until dropped, and other readers away: some mark the nodes that they read.
+pub(crate) fn reading() -> Reading {
+    crate::stream::settle();
+    // SAFETY: takes nothing; ended below.
+    unsafe { sys::mlxrs_graph_read_begin() };
+    READERS.enter();
+    Reading(PhantomData)
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        READERS.leave();
+        // SAFETY: takes nothing; begun above.
+        let waiting = unsafe { sys::mlxrs_graph_read_end() };
+        // Who evaluates now does it at the end.
+        if waiting && EVALUATION.depth.get() == 0 && EVALUATION.try_take() {
+            drop(GraphLock(PhantomData));
+        }
+    }
+}
+
+/// Runs a user's closure that MLX calls while a graph is recorded or read. Graphs stay as they are, but no lock is
+/// held: the closure may wait for another thread.
+pub(crate) fn released<T>(closure: impl FnOnce() -> T) -> T {
+    // Dropped in reverse order: a thread that holds both took this one first.
+    let _readers = READERS.suspend();
+    let _evaluation = EVALUATION.suspend();
+    closure()
+}
+
+/// Drops what MLX gives back, which may be anything of a user's. An evaluation may be in the middle of a graph.
+pub(crate) fn dropped<T>(value: T) {
+    let _readers = READERS.suspend();
+    drop(value);
 }

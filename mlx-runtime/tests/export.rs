@@ -65,8 +65,33 @@ fn exported_functions_come_back() {
         assert!((a - b).abs() < 1e-6, "{there:?}");
     }
 
+    changed_files_are_refused(&path);
+    // SAFETY: as MLX wrote it.
+    let add = unsafe { export::import_function_unchecked(&path) }.unwrap();
+    assert_eq!(values(&add.call_named(&x, &names).unwrap()), [[11.0, 22.0]]);
+
     let e = export::import_function(folder.path().join("99%s")).unwrap_err();
     assert!(e.to_string().contains("99%s"), "{e}");
     let e = export::export_function(&path, |_| panic!("oh"), &x, false).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Panic);
+}
+
+/// MLX itself would go wherever a changed size or number leads it.
+fn changed_files_are_refused(path: &std::path::Path) {
+    let whole = std::fs::read(path).unwrap();
+    let changed = path.with_extension("changed");
+    let refused = |bytes: &[u8], what: String| {
+        std::fs::write(&changed, bytes).unwrap();
+        let e = export::import_function(&changed).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Format, "{what}: {e}");
+        assert!(e.hint().unwrap().contains("import_function_unchecked"));
+    };
+    for at in 0..whole.len() {
+        refused(&whole[..at], format!("{at} bytes"));
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        refused(&bytes, format!("byte {at}"));
+    }
+    refused(&[&whole[..], b"."].concat(), "one byte more".to_owned());
+    std::fs::remove_file(changed).unwrap();
 }

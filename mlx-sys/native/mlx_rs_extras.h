@@ -6,6 +6,8 @@
 #include "fused/mlx_rs_kernels.h"
 #include "mlx_rs_cuda.h"
 #include "mlx_rs_device.h"
+#include "mlx_rs_exit.h"
+#include "mlx_rs_graph.h"
 #include "mlx_rs_parts.h"
 #include "mlx_rs_replay.h"
 #include "mlx_rs_simplify.h"

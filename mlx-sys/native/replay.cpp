@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "capi.h"
+#include "graph_guard.h"
 #include "mlx/mlx.h"
 #include "mlx/primitives.h"
 #include "planner.h"
@@ -262,6 +263,8 @@ class Replay : public Planner {
         }
       }
     }
+    // The tape is of copies.
+    const DetachAtOnce detach;
     while (!tape.empty()) {
       auto arr = std::move(tape.back());
       tape.pop_back();

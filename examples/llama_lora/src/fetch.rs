@@ -111,7 +111,7 @@ impl Tool {
                 .is_ok_and(|out| out.status.success())
         };
         for python in ["python3", "python"] {
-            if runs(python, &["-m", "pip", "--version"]) {
+            if runs(python, &["-I", "-m", "pip", "--version"]) {
                 return Ok(Tool::Pip(python));
             }
         }
@@ -125,7 +125,11 @@ impl Tool {
     }
 
     /// Downloads the wheel and unpacks it to the folder that is returned.
+    ///
+    /// Python runs isolated (`-I`), and both tools in that folder: no module or setting that lies where the program
+    /// was started is loaded.
     fn unpack(&self, pinned: &Pinned, work: &Path) -> Result<PathBuf> {
+        let work = &std::path::absolute(work).context("the present folder is gone")?;
         let list = work.join("requirements.txt");
         let line = format!(
             "{} --hash=sha256:{}\n",
@@ -137,7 +141,9 @@ impl Tool {
             Tool::Pip(python) => {
                 let wheels = work.join("wheels");
                 let mut pip = Command::new(python);
-                pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:"])
+                pip.args(["-I", "-m", "pip", "download", "--no-deps"])
+                    .arg("--only-binary=:all:")
+                    .current_dir(work)
                     .args(["--require-hashes", "--no-input", "--progress-bar", "off"])
                     .args([OsStr::new("--dest"), wheels.as_os_str()])
                     .args([OsStr::new("--requirement"), list.as_os_str()]);
@@ -145,7 +151,8 @@ impl Tool {
                 for wheel in fs::read_dir(&wheels).context("pip left no wheel")? {
                     let mut unzip = Command::new(python);
                     unzip
-                        .args(["-m", "zipfile", "-e"])
+                        .args(["-I", "-m", "zipfile", "-e"])
+                        .current_dir(work)
                         .args([wheel?.path().as_os_str(), target.as_os_str()]);
                     check(pinned, "python3 -m zipfile", unzip.output())?;
                 }
@@ -153,6 +160,7 @@ impl Tool {
             Tool::Uv => {
                 let mut uv = Command::new("uv");
                 uv.args(["pip", "install", "--no-deps", "--only-binary=:all:"])
+                    .current_dir(work)
                     .args(["--require-hashes", "--no-progress", "--link-mode=copy"])
                     .args([OsStr::new("--target"), target.as_os_str()])
                     .args([OsStr::new("--requirement"), list.as_os_str()]);

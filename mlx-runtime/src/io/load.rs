@@ -37,6 +37,7 @@ pub fn load_safetensors(
         return super::load_safetensors_from(file);
     }
 
+    super::threads::ready(OP)?;
     let c_path = c_path(OP, path)?;
     let cpu;
     let stream = if cfg!(target_os = "macos") {

@@ -14,6 +14,7 @@ mod open;
 mod pipe;
 mod relabelled;
 mod save;
+pub(crate) mod threads;
 mod through;
 
 use std::ffi::CString;
@@ -67,7 +68,7 @@ fn open(op: &'static str, path: &Path) -> Result<(std::fs::File, u64)> {
 
 /// An error of the operating system, with the path.
 #[cold]
-fn io_error(op: &'static str, path: &Path, e: std::io::Error) -> Error {
+pub(crate) fn io_error(op: &'static str, path: &Path, e: std::io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("{}: {e}", path.display()))
         .with_op(op)
         .with_source(e)

@@ -19,7 +19,8 @@ use crate::{Array, Error, ErrorKind, Result};
 
 /// What MLX loads on: Metal does not load, and MLX moves to the CPU by itself only where it is
 /// given no stream.
-fn loading_stream() -> Result<Stream> {
+fn loading_stream(op: &'static str) -> Result<Stream> {
+    super::threads::ready(op)?;
     if cfg!(target_os = "macos") {
         return Stream::default_on(Device::cpu());
     }
@@ -53,7 +54,7 @@ pub fn load_npy_from<R: Read + Seek + Send + 'static>(mut reader: R) -> Result<A
     const OP: &str = "load_npy";
     reader.rewind().map_err(|e| Error::from(e).with_op(OP))?;
     let reader = Reader::new(Reading(reader), "a reader")?;
-    let stream = loading_stream()?;
+    let stream = loading_stream(OP)?;
     // SAFETY: makes a handle without a value.
     let mut out = unsafe { sys::mlx_array_new() };
     // SAFETY: reader and stream are valid, the destination null.
@@ -75,7 +76,7 @@ pub fn load_npy(path: impl AsRef<Path>) -> Result<Array> {
     // MLX says nothing of the operating system's reason.
     open(OP, path)?;
     let c_path = c_path(OP, path)?;
-    let stream = loading_stream()?;
+    let stream = loading_stream(OP)?;
     // SAFETY: makes a handle without a value.
     let mut out = unsafe { sys::mlx_array_new() };
     // SAFETY: path and stream are valid, the destination null.
@@ -175,7 +176,7 @@ fn read<R: Read + Seek + Send + 'static>(
 ) -> Result<(HashMap<String, Array>, HashMap<String, String>)> {
     const OP: &str = "load_safetensors";
     let reader = Reader::new(Reading(reader), "a reader")?;
-    let stream = loading_stream()?;
+    let stream = loading_stream(OP)?;
     let (mut arrays, mut metadata) = (MapStringToArray::null(), MapStringToString::null());
     // SAFETY: reader and stream are valid, both destinations null.
     let status = unsafe {

@@ -53,6 +53,25 @@ thread_local! {
     static OWN: RefCell<VecDeque<Idle>> = const { RefCell::new(VecDeque::new()) };
     static SETTLED: Cell<bool> = const { Cell::new(false) };
     static DEFAULTS: RefCell<Vec<Rc<Lease>>> = const { RefCell::new(Vec::new()) };
+    static USER: User = User::new();
+}
+
+/// Counts this thread among those that the end of the process must not surprise.
+struct User(());
+
+impl User {
+    fn new() -> Self {
+        // SAFETY: takes nothing; undone below.
+        unsafe { sys::mlxrs_thread_enters() };
+        Self(())
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        // SAFETY: takes nothing.
+        unsafe { sys::mlxrs_thread_leaves() };
+    }
 }
 
 fn take(list: &mut VecDeque<Idle>, device: Device) -> Option<Idle> {
@@ -170,6 +189,8 @@ pub(crate) fn settle() {
 #[inline(never)]
 fn settle_now() {
     SETTLED.set(true);
+    // Fails only while the thread's locals are being destroyed.
+    let _ = USER.try_with(|_| ());
     init();
     // Where it fails MLX makes the stream, which is no error.
     let _ = lease_default();

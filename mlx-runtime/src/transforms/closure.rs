@@ -11,6 +11,7 @@ use super::stateless::{callbacks, is_stateless, keep, taken_back};
 use crate::error::{from_c, init, take_message};
 use crate::handles::VectorArray;
 use crate::live::{live, Live};
+use crate::lock;
 use crate::{Array, Error, ErrorKind, Result};
 
 thread_local! {
@@ -23,7 +24,7 @@ const FAILURE: c_int = 1;
 
 /// Runs a closure's body for C++: whatever happens in it becomes a status.
 pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> c_int {
-    let error = match catch_unwind(AssertUnwindSafe(body)) {
+    let error = match lock::released(|| catch_unwind(AssertUnwindSafe(body))) {
         Ok(Ok(())) => return 0,
         Ok(Err(e)) => e,
         Err(payload) => panicked(payload),
@@ -96,7 +97,7 @@ pub(super) unsafe extern "C" fn free<F>(payload: *mut c_void) {
     // SAFETY: the payload is what `keep` made where the closure was handed over.
     let f = unsafe { taken_back::<F>(payload) };
     // A destructor that panics must not unwind into C++; there is nobody to tell.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(f))) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| lock::dropped(f))) {
         discard(payload);
     }
 }
@@ -181,6 +182,7 @@ impl Handle {
     pub(super) fn apply(&self, op: &'static str, inputs: &[Array]) -> Result<Vec<Array>> {
         let list = VectorArray::new(op, inputs)?;
         let mut out = VectorArray::null();
+        let _reading = lock::reading();
         // SAFETY: closure and list are valid, the destination is null.
         if unsafe { sys::mlx_closure_apply(out.as_out(), self.0, list.as_raw()) } != 0 {
             return Err(failure(op, inputs));

@@ -7,6 +7,7 @@ use mlx_sys as sys;
 
 use super::closure::Handle;
 use crate::error::{check, init};
+use crate::stack::deep;
 use crate::{Array, Result};
 
 /// A compiled function, made by [`compile`].
@@ -75,7 +76,9 @@ impl Compiled {
     /// What the function returns, its panic, or what MLX refuses.
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let handle = self.handle.as_ref().map_err(Clone::clone)?;
-        handle.apply("compile", inputs)
+        // MLX changes the graph that it records, down to arrays that the function captured.
+        let _lock = crate::lock::graph_lock();
+        deep(|| handle.apply("compile", inputs))
     }
 }
 

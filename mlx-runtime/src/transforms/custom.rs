@@ -45,6 +45,8 @@ pub fn depends(arrays: &[&Array], on: &[&Array]) -> Result<Vec<Array>> {
         VectorArray::from_refs(OP, on)?,
     );
     let mut out = VectorArray::null();
+    // MLX looks at the first array's operation.
+    let _reading = crate::lock::reading();
     // SAFETY: both lists are valid, the destination is null.
     check(OP, unsafe {
         sys::mlx_depends(out.as_out(), arrays.as_raw(), on.as_raw())

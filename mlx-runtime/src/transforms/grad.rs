@@ -9,6 +9,8 @@ use super::Differentiating;
 use crate::error::from_c;
 use crate::handles::VectorArray;
 use crate::live::{live, Live};
+use crate::lock::reading;
+use crate::stack::deep;
 use crate::{Array, Error, Result};
 
 /// A function that also gives the gradient of its first output, made by [`value_and_grad`].
@@ -90,15 +92,16 @@ impl ValueAndGrad {
         let list = VectorArray::new(OP, inputs)?;
         let (mut values, mut grads) = (VectorArray::null(), VectorArray::null());
         let _depth = Differentiating::enter();
+        let _reading = reading();
         // SAFETY: closure and list are valid, both destinations null.
-        let status = unsafe {
+        let status = deep(|| unsafe {
             sys::mlx_closure_value_and_grad_apply(
                 values.as_out(),
                 grads.as_out(),
                 raw.0,
                 list.as_raw(),
             )
-        };
+        });
         if status != 0 {
             return Err(failure(OP, inputs));
         }
@@ -157,8 +160,9 @@ where
     let other = VectorArray::new(op, other)?;
     let (mut values, mut products) = (VectorArray::null(), VectorArray::null());
     let _depth = Differentiating::enter();
+    let _reading = reading();
     // SAFETY: closure and lists are valid, both destinations null.
-    let status = unsafe {
+    let status = deep(|| unsafe {
         apply(
             values.as_out(),
             products.as_out(),
@@ -166,7 +170,7 @@ where
             primals_list.as_raw(),
             other.as_raw(),
         )
-    };
+    });
     if status != 0 {
         return Err(failure(op, primals));
     }

@@ -4,6 +4,7 @@ use mlx_sys as sys;
 
 use super::closure::{failure, Handle};
 use crate::handles::VectorArray;
+use crate::stack::deep;
 use crate::{Array, Error, Result};
 
 /// A vectorised function, made by [`vmap`].
@@ -73,10 +74,11 @@ impl Vmap {
         }
         let list = VectorArray::new(OP, inputs)?;
         let _within = super::Vectorising::enter();
+        let _reading = crate::lock::reading();
         let (mut traced, mut outputs) = (VectorArray::null(), VectorArray::null());
         let (at, n) = (in_axes.as_ptr(), in_axes.len());
         // SAFETY: function and lists are valid, both destinations null.
-        let status = unsafe {
+        let status = deep(|| unsafe {
             sys::mlx_detail_vmap_trace(
                 traced.as_out(),
                 outputs.as_out(),
@@ -85,7 +87,7 @@ impl Vmap {
                 at,
                 n,
             )
-        };
+        });
         if status != 0 {
             return Err(failure(OP, inputs));
         }
@@ -101,7 +103,7 @@ impl Vmap {
         let mut made = VectorArray::null();
         // SAFETY: the lists are valid and of the lengths that MLX expects, the axes within the
         // arrays, the destination null.
-        let status = unsafe {
+        let status = deep(|| unsafe {
             sys::mlx_detail_vmap_replace(
                 made.as_out(),
                 list.as_raw(),
@@ -112,7 +114,7 @@ impl Vmap {
                 out_axes.as_ptr(),
                 out_axes.len(),
             )
-        };
+        });
         if status != 0 {
             return Err(failure(OP, inputs));
         }

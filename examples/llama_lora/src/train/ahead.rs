@@ -1,9 +1,9 @@
 //! Batches that are made on another thread, one ahead of the step that uses them.
 
 use std::sync::mpsc::{channel, Receiver, Sender};
-use std::thread::Scope;
+use std::thread::{Builder, Scope};
 
-use anyhow::{anyhow, Result};
+use anyhow::{anyhow, Context, Result};
 use mlx_runtime::Array;
 
 use crate::data::{Batches, Cursor};
@@ -39,11 +39,11 @@ impl Ahead {
     pub fn new<'scope, 'rows: 'scope>(
         scope: &'scope Scope<'scope, '_>,
         mut batches: Batches<'rows>,
-    ) -> Ahead {
+    ) -> Result<Ahead> {
         let (ask, asked) = channel();
         let (send, ready) = channel();
         let cursor = batches.cursor().clone();
-        scope.spawn(move || {
+        let work = move || {
             for ask in asked {
                 match ask {
                     Ask::Shuffle(shuffle) => batches.set_shuffle(shuffle),
@@ -54,13 +54,16 @@ impl Ahead {
                     }
                 }
             }
-        });
-        Ahead {
+        };
+        Builder::new()
+            .spawn_scoped(scope, work)
+            .context("no thread to make batches on; raise the limit on threads (`ulimit -u`)")?;
+        Ok(Ahead {
             ask,
             ready,
             cursor,
             asked: false,
-        }
+        })
     }
 
     /// Starts to make the next batch, if that is not being done.

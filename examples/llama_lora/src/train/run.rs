@@ -119,7 +119,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
     stop.training(true);
     run.window.skip();
     let result = std::thread::scope(|scope| {
-        let mut batches = Ahead::new(scope, batches);
+        let mut batches = Ahead::new(scope, batches)?;
         run.all(&mut step, &mut batches, stop)
     });
     stop.training(false);

@@ -1,0 +1,55 @@
+//! Threads that MLX starts to read files.
+
+use std::sync::mpsc::channel;
+use std::sync::OnceLock;
+use std::thread::Builder;
+
+use crate::{Error, ErrorKind, Result};
+
+/// Two pools of four (`thread_pool`, mlx/io/load.cpp).
+const POOLS: usize = 8;
+/// As large as those of MLX's threads usually are.
+const STACK: usize = 8 << 20;
+
+/// Finds out, once a process, that as many threads can be started as MLX starts to read files: where it cannot start
+/// all of a pool, the destructors of those that run end the process.
+pub(crate) fn ready(op: &'static str) -> Result<()> {
+    static READY: OnceLock<()> = OnceLock::new();
+    if READY.get().is_some() {
+        return Ok(());
+    }
+    let mut started = Vec::new();
+    let mut failure = None;
+    for _ in 0..POOLS {
+        let (hold, held) = channel::<()>();
+        // Ends when `hold` is dropped.
+        match Builder::new()
+            .stack_size(STACK)
+            .spawn(move || held.recv().is_err())
+        {
+            Ok(thread) => started.push((hold, thread)),
+            Err(e) => failure = Some(e),
+        }
+    }
+    for (hold, thread) in started {
+        drop(hold);
+        // It does not panic.
+        let _ = thread.join();
+    }
+    match failure {
+        None => {
+            READY.get_or_init(|| ());
+            Ok(())
+        }
+        Some(e) => Err(no_thread(op, e)),
+    }
+}
+
+fn no_thread(op: &'static str, e: std::io::Error) -> Error {
+    Error::new(ErrorKind::Io, format!("no thread to read with: {e}"))
+        .with_op(op)
+        .with_hint(
+            "raise the limit on threads (`ulimit -u`), or on their stacks' memory (`ulimit -v`)",
+        )
+        .with_source(e)
+}

@@ -1,0 +1,101 @@
+//! A stack as deep as any graph. MLX's transforms call themselves for each node on the way down a graph: a chain of a
+//! hundred thousand operations needs more than a thread has.
+
+use std::cell::{Cell, OnceCell};
+use std::panic::AssertUnwindSafe;
+use std::ptr::null_mut;
+
+/// Sizes that are tried: memory is used only for what is touched.
+const LARGEST: usize = 16 << 30;
+const SMALLEST: usize = 64 << 20;
+/// What stays in memory between uses.
+const KEPT: usize = 1 << 18;
+
+/// Memory for a thread's second stack. Owns one mapping.
+struct Stack {
+    base: *mut u8,
+    size: usize,
+}
+
+impl Stack {
+    fn new() -> Option<Self> {
+        // SAFETY: takes a constant.
+        let pages = unsafe {
+            (
+                libc::sysconf(libc::_SC_PHYS_PAGES),
+                libc::sysconf(libc::_SC_PAGESIZE),
+            )
+        };
+        let page = usize::try_from(pages.1).ok()?;
+        // A node takes more memory than its call does.
+        let memory = usize::try_from(pages.0).ok()?.saturating_mul(page);
+        let mut size = (memory / 4).next_power_of_two().clamp(SMALLEST, LARGEST);
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE;
+        while size >= SMALLEST {
+            // SAFETY: a new mapping, wherever there is room.
+            let base = unsafe {
+                libc::mmap(
+                    null_mut(),
+                    size,
+                    libc::PROT_READ | libc::PROT_WRITE,
+                    flags,
+                    -1,
+                    0,
+                )
+            };
+            if base != libc::MAP_FAILED {
+                // SAFETY: the mapping's lowest page, which ends a stack that is too small after all.
+                unsafe { libc::mprotect(base, page, libc::PROT_NONE) };
+                return Some(Self {
+                    base: base.cast(),
+                    size,
+                });
+            }
+            size /= 2;
+        }
+        None
+    }
+
+    /// Gives back what a deep graph took.
+    fn shrink(&self) {
+        // SAFETY: within the mapping; nothing below the stack's end is in use.
+        unsafe { libc::madvise(self.base.cast(), self.size - KEPT, libc::MADV_DONTNEED) };
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new`; no longer in use.
+        unsafe { libc::munmap(self.base.cast(), self.size) };
+    }
+}
+
+thread_local! {
+    static DEEP: Cell<bool> = const { Cell::new(false) };
+    static STACK: OnceCell<Option<Stack>> = const { OnceCell::new() };
+}
+
+/// Runs `f`, a call of MLX C, on this thread with a deep stack. `f` does not panic.
+pub(crate) fn deep<R>(f: impl FnOnce() -> R) -> R {
+    if DEEP.get() {
+        return f();
+    }
+    let mut f = Some(f);
+    let mut run = |stack: &Stack| {
+        let f = f.take()?;
+        DEEP.set(true);
+        // SAFETY: the mapping is this thread's and not in use, since `DEEP` was not set. `f` calls C functions, which
+        // catch C++'s exceptions, and closures, whose panics are caught: nothing unwinds out of it.
+        let result = unsafe { psm::on_stack(stack.base, stack.size, AssertUnwindSafe(f)) };
+        DEEP.set(false);
+        stack.shrink();
+        Some(result)
+    };
+    let result = STACK.try_with(|own| own.get_or_init(Stack::new).as_ref().and_then(&mut run));
+    match (result.ok().flatten(), f) {
+        (Some(result), _) => result,
+        // There is no room for another stack, or the thread is ending.
+        (None, Some(f)) => f(),
+        (None, None) => unreachable!("`f` was run, and its result is there"),
+    }
+}

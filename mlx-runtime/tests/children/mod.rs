@@ -1,0 +1,31 @@
+//! Tests in processes of their own: this binary again, since what may go wrong would end it.
+
+use std::process::{Command, Output, Stdio};
+
+/// Names the test in the process that runs it.
+const CASE: &str = "MLX_RUNTIME_CHILD";
+
+/// What tells the child apart from others of the same test; `None` in the parent.
+pub fn child(name: &str) -> Option<String> {
+    let case = std::env::var(CASE).ok()?;
+    let (test, number) = case.split_once(' ')?;
+    (test == name).then(|| number.to_owned())
+}
+
+/// The test `name`, to be run in a process of its own as child `number`.
+pub fn command(name: &str, number: usize) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", name, "--nocapture", "--test-threads", "1"])
+        .env(CASE, format!("{name} {number}"))
+        .stdin(Stdio::null());
+    command
+}
+
+/// How a process ended, and what it said, for a message.
+#[allow(dead_code)] // not in every test that has this module
+pub fn said(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let from = text.len().saturating_sub(2000);
+    format!("{}: {}", output.status, text.get(from..).unwrap_or(&text))
+}

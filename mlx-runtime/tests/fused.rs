@@ -505,6 +505,45 @@ fn the_numbers_on_every_level() {
     levels::again(&all, 9);
 }
 
+/// In a process of its own: the variables are read once.
+#[test]
+fn a_wrong_variable_is_an_error_that_lists_the_right_values() {
+    let name = "a_wrong_variable_is_an_error_that_lists_the_right_values";
+    let row = noise(&[1, 8], 1);
+    if std::env::var_os("TEST_CHILD").is_some() {
+        println!("{}", fused::swiglu(&row, &row).unwrap_err());
+        return;
+    }
+    let levels = mlx_runtime::cpu::levels();
+    for (variable, value, expected) in [
+        ("MLX_SYS_CPU_LEVEL", "avx2", levels[levels.len() - 1]),
+        ("MLX_SYS_CPU_LEVEL", "", "this processor runs default"),
+        ("MLX_SYS_CPU_THREADS", "0", "expected a number from 1 to 64"),
+        (
+            "MLX_SYS_CPU_THREADS",
+            "2.5",
+            "expected a number from 1 to 64",
+        ),
+    ] {
+        if variable.ends_with("THREADS") && !mlx_runtime::cpu::blas().starts_with("OpenBLAS") {
+            continue;
+        }
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env("TEST_CHILD", "1")
+            .env(variable, value)
+            .output()
+            .unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        let wrong = format!("invalid {variable} \"{value}\": ");
+        assert!(output.status.success(), "{variable}={value}: {out}");
+        assert!(
+            out.contains(&wrong) && out.contains(expected),
+            "{variable}={value}: {out}"
+        );
+    }
+}
+
 /// The BLAS blocks its sums, too: a product of rows of n adds at most 640 terms, and then n / 128 such sums at most,
 /// whatever kernel it has. One sum of all terms would be off by up to n * 2^-24.
 #[test]

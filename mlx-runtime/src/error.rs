@@ -239,13 +239,21 @@ pub(crate) fn take_message() -> Option<String> {
         .flatten()
 }
 
-/// Strips what does not help the reader: the place in MLX C and line breaks.
+/// Strips the place in MLX C, which it appends to every message, and joins lines. Spaces stay as they are, because
+/// they may be part of a file's name.
 fn clean(text: &str) -> String {
     let text = match text.rfind(" at ") {
-        Some(at) if text[at..].contains(".cpp:") => &text[..at],
+        Some(at) if is_place(&text[at + " at ".len()..]) => &text[..at],
         _ => text,
     };
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+/// `FILE.cpp:LINE`.
+fn is_place(text: &str) -> bool {
+    text.rsplit_once(".cpp:")
+        .is_some_and(|(_, line)| !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The error of a C call that failed, with the shapes of its inputs.
@@ -312,6 +320,10 @@ mod tests {
             "[add] bad shapes"
         );
         assert_eq!(clean("look at me"), "look at me");
+        assert_eq!(
+            clean("[load] Failed to open a  b at x.cpp:1.npy at /x/y/io.cpp:9"),
+            "[load] Failed to open a  b at x.cpp:1.npy"
+        );
     }
 
     #[test]

@@ -28,7 +28,7 @@ use mlx_sys as sys;
 
 use crate::containers::{MapStringToArray, VectorArray};
 use crate::error::{check, from_c, init};
-use crate::io::c_path;
+use crate::io::{c_path, Replacement};
 use crate::live::{live, Live};
 use crate::lock::graph_lock;
 use crate::transforms::closure::{failure, Handle};
@@ -54,17 +54,21 @@ where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
 {
     const OP: &str = "export_function";
-    let path = c_path(OP, path.as_ref())?;
     let f = Handle::new(move |x: &[Array]| fused::without(|| f(x)))?;
     let list = VectorArray::new(OP, inputs)?;
-    let _lock = graph_lock();
-    // SAFETY: path, function and list are valid.
-    let status =
-        unsafe { sys::mlx_export_function(path.as_ptr(), f.as_raw(), list.as_raw(), shapeless) };
-    if status != 0 {
-        return Err(failure(OP, inputs));
+    let new = Replacement::new(path.as_ref(), "tmp").map_err(|e| e.with_op(OP))?;
+    let path = c_path(OP, new.path())?;
+    {
+        let _lock = graph_lock();
+        // SAFETY: path, function and list are valid.
+        let status = unsafe {
+            sys::mlx_export_function(path.as_ptr(), f.as_raw(), list.as_raw(), shapeless)
+        };
+        if status != 0 {
+            return Err(failure(OP, inputs));
+        }
     }
-    Ok(())
+    new.commit().map_err(|e| e.with_op(OP))
 }
 
 /// As [`export_function`], for a function that takes arrays by name, too.
@@ -82,33 +86,38 @@ where
     F: Fn(&[Array], &HashMap<String, Array>) -> Result<Vec<Array>> + Send + 'static,
 {
     const OP: &str = "export_function";
-    let path = c_path(OP, path.as_ref())?;
     let f = NamedClosure::new(move |x: &[Array], names: &HashMap<String, Array>| {
         fused::without(|| f(x, names))
     })?;
     let list = VectorArray::new(OP, inputs)?;
     let map = named(by_name)?;
-    let _lock = graph_lock();
-    // SAFETY: path, function, list and map are valid.
-    let status = unsafe {
-        sys::mlx_export_function_kwargs(
-            path.as_ptr(),
-            f.as_raw(),
-            list.as_raw(),
-            map.as_raw(),
-            shapeless,
-        )
-    };
-    if status != 0 {
-        return Err(failure(OP, inputs));
+    let new = Replacement::new(path.as_ref(), "tmp").map_err(|e| e.with_op(OP))?;
+    let path = c_path(OP, new.path())?;
+    {
+        let _lock = graph_lock();
+        // SAFETY: path, function, list and map are valid.
+        let status = unsafe {
+            sys::mlx_export_function_kwargs(
+                path.as_ptr(),
+                f.as_raw(),
+                list.as_raw(),
+                map.as_raw(),
+                shapeless,
+            )
+        };
+        if status != 0 {
+            return Err(failure(OP, inputs));
+        }
     }
-    Ok(())
+    new.commit().map_err(|e| e.with_op(OP))
 }
 
 /// Writes one function for several sets of inputs into one file, which is complete when this is
 /// dropped. MLX: `exporter`. Owns one `mlx_function_exporter`.
 pub struct Exporter {
     raw: sys::mlx_function_exporter,
+    /// Taken when this is dropped.
+    new: Option<Replacement>,
     _live: live!(Exporter),
 }
 
@@ -122,8 +131,9 @@ where
 {
     const OP: &str = "exporter";
     init();
-    let path = c_path(OP, path.as_ref())?;
     let f = Handle::new(move |x: &[Array]| fused::without(|| f(x)))?;
+    let new = Replacement::new(path.as_ref(), "tmp").map_err(|e| e.with_op(OP))?;
+    let path = c_path(OP, new.path())?;
     // SAFETY: path and function are valid; the function is copied.
     let raw = unsafe { sys::mlx_function_exporter_new(path.as_ptr(), f.as_raw(), shapeless) };
     if raw.ctx.is_null() {
@@ -131,6 +141,7 @@ where
     }
     Ok(Exporter {
         raw,
+        new: Some(new),
         _live: Live::new(),
     })
 }
@@ -186,6 +197,8 @@ impl Drop for Exporter {
     fn drop(&mut self) {
         // SAFETY: owned here; null is ignored.
         unsafe { sys::mlx_function_exporter_free(self.raw) };
+        // Where the disk is full the old file stays; a destructor has nobody to tell.
+        let _ = self.new.take().map(Replacement::commit);
     }
 }
 

@@ -77,6 +77,7 @@
 mod array;
 pub mod backend;
 pub mod containers;
+pub mod cpu;
 mod cuda;
 pub mod device;
 pub mod distributed;

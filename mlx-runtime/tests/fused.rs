@@ -7,6 +7,9 @@ use mlx_runtime::ops::fast::{self, Mask};
 use mlx_runtime::transforms::{checkpoint, compile, value_and_grad};
 use mlx_runtime::{fused, ops, Array, Dtype, ErrorKind, Result};
 
+#[path = "../../tests/levels.rs"]
+mod levels;
+
 type Inputs = Vec<Array>;
 
 /// Numbers in -1..1 without a pattern, the same at every run.
@@ -462,5 +465,65 @@ fn constants_have_no_gradient() {
         };
         let error = value_and_grad(loss, &[argnum]).call(&inputs).unwrap_err();
         assert!(error.to_string().contains("gradient"), "{error}");
+    }
+}
+
+/// The sizes of the largest vocabularies, against float64: what a row's loss is off is the relative error of its
+/// sum.
+#[test]
+fn losses_over_long_vocabularies_are_near_float64() {
+    for n in [49_152i32, 151_936, 262_144] {
+        let noisy = noise(&[n, 1], 7).to_vec::<f32>().unwrap();
+        let one_above = (0..n).map(|i| if i == 0 { 2.3 } else { 0.0 }).collect();
+        for z in [noisy, vec![0.1; n as usize], one_above] {
+            let sum: f64 = z.iter().map(|z| f64::from(*z).exp()).sum();
+            let exact = sum.ln() - f64::from(z[3]);
+            let w = Array::from_slice(&z, &[n, 1]).unwrap();
+            let x = ops::ones(&[1, 1], Dtype::Float32).unwrap();
+            let one = ops::ones(&[1], Dtype::Float32).unwrap();
+            let target = Array::from_slice(&[3i32], &[1]).unwrap();
+            for grad in [false, true] {
+                let loss = fused::linear_cross_entropy(&x, &w, &target, &one, grad).unwrap();
+                let loss = f64::from(loss.item::<f32>().unwrap());
+                assert!((loss - exact).abs() <= 2e-6, "{n}: {loss} is not {exact}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_numbers_on_every_level() {
+    let all = [
+        "norm",
+        "swiglu",
+        "rope_attention",
+        "entropy",
+        "lora",
+        "losses",
+        "products",
+    ];
+    levels::again(&all, 9);
+}
+
+/// The BLAS blocks its sums, too: a product of rows of n adds at most 640 terms, and then n / 128 such sums at most,
+/// whatever kernel it has. One sum of all terms would be off by up to n * 2^-24.
+#[test]
+fn products_over_long_rows_are_near_float64() {
+    for n in [49_152i32, 262_144] {
+        for (rows, columns) in [(1, 1), (1, 5), (3, 1), (7, 9)] {
+            let a = ops::full(&[rows, n], &Array::scalar(0.1f32).unwrap(), Dtype::Float32).unwrap();
+            let b = ops::full(
+                &[n, columns],
+                &Array::scalar(0.3f32).unwrap(),
+                Dtype::Float32,
+            )
+            .unwrap();
+            let exact = f64::from(0.1f32) * f64::from(0.3f32) * f64::from(n);
+            for got in ops::matmul(&a, &b).unwrap().to_vec::<f32>().unwrap() {
+                let error = (f64::from(got) - exact).abs() / exact;
+                let bound = f64::from(640 + n / 128) / f64::from(1 << 24);
+                assert!(error < bound, "{rows} x {n} x {columns}: {error:e}");
+            }
+        }
     }
 }

@@ -13,8 +13,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <cstdint>
+#include <cstdlib>
+#include <cstring>
 #include <mutex>
+#include <stdexcept>
+#include <string>
 #include <system_error>
 #include <thread>
 
@@ -74,10 +79,29 @@ void worker(int index) {
   }
 }
 
-void start() {
+// The number in MLX_SYS_CPU_THREADS, 0 if it is not set, -1 if it is no number from 1 to MOST.
+int threads_asked() {
+  static const int asked = [] {
+    const char* text = std::getenv("MLX_SYS_CPU_THREADS");
+    if (!text) return 0;
+    const char* end = text + std::strlen(text);
+    int n = 0;
+    auto [rest, error] = std::from_chars(text, end, n);
+    return error == std::errc{} && rest == end && n >= 1 && n <= MOST ? n : -1;
+  }();
+  return asked;
+}
+
+// One for each processor that this process may use, unless a number is asked for.
+int threads_to_start() {
+  if (threads_asked() > 0) return threads_asked();
   cpu_set_t set;
   int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-  n = std::min(n, MOST);
+  return std::min(n, MOST);
+}
+
+void start() {
+  const int n = threads_to_start();
   int have = 1;
   try {
     for (; have < n; have++) std::thread(worker, have).detach();
@@ -98,6 +122,14 @@ int pool_threads() {
 
 void set_pool_threads(int threads) {
   limit = threads;
+}
+
+void check_pool_threads() {
+  if (threads_asked() < 0) {
+    throw std::invalid_argument(std::string("invalid MLX_SYS_CPU_THREADS \"") +
+                                std::getenv("MLX_SYS_CPU_THREADS") + "\": expected a number from 1 to " +
+                                std::to_string(MOST));
+  }
 }
 
 void pool_run(int n, void (*f)(void*, int), void* with) {

@@ -17,6 +17,10 @@ extern "C" const char* mlxrs_blas_name(void) {
   return name.c_str();
 }
 
+extern "C" int mlxrs_blas_threads(void) {
+  return mlxrs::pool_threads();
+}
+
 extern "C" int mlxrs_set_blas_threads(int threads) {
   if (threads < 1) {
     return 1;
@@ -29,6 +33,10 @@ extern "C" int mlxrs_set_blas_threads(int threads) {
 
 extern "C" const char* mlxrs_blas_name(void) {
   return "system";
+}
+
+extern "C" int mlxrs_blas_threads(void) {
+  return 1;
 }
 
 extern "C" int mlxrs_set_blas_threads(int) {

@@ -3,6 +3,7 @@
 #define MLX_RS_EXTRAS_H
 
 #include "fused/mlx_rs_fused.h"
+#include "fused/mlx_rs_kernels.h"
 #include "mlx_rs_cuda.h"
 #include "mlx_rs_device.h"
 #include "mlx_rs_parts.h"
@@ -19,6 +20,9 @@ extern "C" {
  * The text lives as long as the program.
  */
 const char* mlxrs_blas_name(void);
+
+/** How many threads the BLAS uses, 1 if it is not ours to ask. */
+int mlxrs_blas_threads(void);
 
 /**
  * Sets how many threads the BLAS uses. Returns 0, or 1 if the BLAS is not ours to set or `threads`

@@ -103,16 +103,14 @@ fn logits_and_perplexity_of_a_sentence() {
         let loss = llama.loss(&inputs, &targets, &weights).unwrap();
         loss.item::<f32>().unwrap().exp()
     };
-    // MLX's float32 sum of 49152 exponentials makes its loss 1e-4 too small; the fused loss does not copy that.
+    // MLX's float32 sum of 49152 exponentials makes its loss 1e-4 too small: what is composed of MLX's operations
+    // has that error, the fused loss is near the sum in float64 at every level of the CPU.
     let (fused, composed) = (perplexity(), fused::without(perplexity));
-    for value in [fused, composed] {
-        close("perplexity of the checkpoint", &[value], &[9.0738], 1.1e-4);
-    }
     close(
         "perplexity",
         &[fused],
         &dump.floats("exact_perplexity"),
-        3e-5,
+        1e-5,
     );
     close(
         "perplexity, composed",

@@ -1,10 +1,9 @@
 //! The commands: what is printed where. Results go to stdout, everything else to stderr.
 
-use std::io::Write;
-
 use anyhow::{ensure, Context, Result};
 use mlx_models::{CausalLm, Visitor};
 
+use crate::ask::Asked;
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{BenchArgs, Cli, Command, DigestArgs, EvalArgs, GenerateArgs, TrainArgs};
 use crate::data::{check_ids, held_out, BatchOptions, Format, Limit, Split};
@@ -12,16 +11,18 @@ use crate::demo;
 use crate::eval::{self, Score};
 use crate::files::{text_of, write_atomic, TEXT_LIMIT};
 use crate::generate::{prompt_ids, stream};
+use crate::output::{self, note, say, Quiet};
 use crate::plot;
 use crate::progress::{clock, Counter};
 use crate::random::Shuffle;
 use crate::sample::Sampling;
 use crate::session::{Opened, Session};
 use crate::settings::{bounds, Measured, Packing, Settings, DEFAULT_BUCKETS};
-use crate::train::{self, Outcome, Saved, Stop};
+use crate::train::{self, Claim, Outcome, Saved, Stop};
 
 /// Does what the command line says.
 pub fn execute(cli: Cli) -> Result<()> {
+    train::ignore_file_size_signal()?;
     match cli.command {
         None => demo::run(),
         Some(Command::Train(args)) => train(&args),
@@ -35,42 +36,47 @@ pub fn execute(cli: Cli) -> Result<()> {
 }
 
 fn train(args: &TrainArgs) -> Result<()> {
-    let (settings, saved) = if args.resume {
+    let stop = Stop::on_signals()?;
+    let (settings, saved, held) = if args.resume {
         let folder = args
             .adapter_path
             .clone()
             .unwrap_or(Settings::default().adapter_path);
+        let held = stop.hold(Claim::resumed(&folder)?);
         let saved = Saved::read(&folder)?;
         let mut settings = Settings::resumed(args, saved.progressed.settings.clone())?;
         settings.adapter_path = folder;
-        (settings, Some(saved))
+        (settings, Some(saved), held)
     } else {
-        (Settings::resolve(args)?, None)
+        let settings = Settings::resolve(args)?;
+        let held = stop.hold(Claim::new_run(&settings.adapter_path)?);
+        (settings, None, held)
     };
-    let stop = Stop::on_ctrl_c()?;
     let runtime = train::set_up(&settings)?;
-    eprintln!("{}", runtime.report());
+    note(runtime.report());
     let checkpoint = train::open(&settings)?;
     let family = checkpoint.config.family;
-    mlx_models::dispatch(
+    let result = mlx_models::dispatch(
         family,
         Train {
             checkpoint,
             settings,
             saved,
-            stop,
+            stop: &stop,
         },
-    )
+    );
+    drop(held);
+    result
 }
 
-struct Train {
+struct Train<'a> {
     checkpoint: Checkpoint,
     settings: Settings,
     saved: Option<Saved>,
-    stop: Stop,
+    stop: &'a Stop,
 }
 
-impl Visitor for Train {
+impl Visitor for Train<'_> {
     type Output = Result<()>;
 
     fn visit<M: CausalLm>(self) -> Result<()> {
@@ -78,13 +84,14 @@ impl Visitor for Train {
         let session = Session::<M>::load(self.checkpoint, name, packing)?;
         let prepared = train::prepare(session, self.settings, self.saved)?;
         let settings = prepared.settings.clone();
-        let outcome = train::run(prepared, &self.stop)?;
-        ended(&settings, &outcome);
+        let outcome = train::run(prepared, self.stop)?;
+        ended(&settings, &outcome, self.stop)?;
         if settings.test && outcome.finished {
             let (session, data) = (&outcome.session, &settings.data);
             let most = usize::try_from(settings.test_batches).ok();
             let cut = settings.truncate || settings.compat;
-            report(
+            // What was learnt is saved, whether or not someone reads the score.
+            let _ = report(
                 "test",
                 &score(session, data, "test", options(&settings), cut, most)?,
             );
@@ -93,30 +100,34 @@ impl Visitor for Train {
     }
 }
 
-/// Says how a run ended and what to type next.
-pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>) {
-    eprint!("{}", plot::sketch(&outcome.metrics.train_curve(), 60, 8));
+/// Says how a run ended and what to type next. A run that has saved nothing ends with the signal's exit code.
+pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>, stop: &Stop) -> Result<()> {
+    let sketch = plot::sketch(&outcome.metrics.train_curve(), 60, 8);
+    if !sketch.is_empty() {
+        note(sketch.trim_end());
+    }
     let folder = settings.adapter_path.display();
     let took = clock(outcome.seconds);
     if outcome.iteration == 0 {
-        println!("stopped before the first step; nothing was saved");
-        return;
+        say("stopped before the first step; nothing was saved");
+        return Err(Quiet(stop.code()).into());
     }
     if outcome.finished {
         let left_out = match outcome.left_out {
             0 => String::new(),
             n => format!(", of which {n} were left out,"),
         };
-        println!(
+        say(format_args!(
             "trained {} steps{left_out} in {took}; the adapter is in {folder}",
             outcome.iteration
-        );
+        ));
     } else {
-        println!(
+        say(format_args!(
             "stopped after step {} of {} ({took}) and saved; go on with\n  llama_lora train --resume --adapter-path {folder}",
             outcome.iteration, settings.iters
-        );
+        ));
     }
+    Ok(())
 }
 
 fn options(settings: &Settings) -> BatchOptions {
@@ -157,33 +168,37 @@ pub fn score<M: CausalLm>(
     let batches = held_out(&rows.rows, options, most, &mut Shuffle::new(0))?;
     let counter = Counter::new("batches measured", batches.len());
     let (model, text) = (&session.model, &session.text);
-    let score = eval::measure(model, text, &rows.rows, &batches, |done| counter.set(done))?;
+    let asked = Asked::of(&rows.examples, &rows.rows, text)?;
+    let score = eval::measure(model, text, (&rows.rows, &asked), &batches, |done| {
+        counter.set(done)
+    })?;
     drop(counter);
     let loss = format!("{split} loss");
     session.origin.check(&loss, score.loss, model)?;
     Ok(score)
 }
 
-fn report(split: &str, score: &Score) {
-    println!(
-        "{split} loss {:.4}, perplexity {:.3}",
+fn report(split: &str, score: &Score) -> Result<()> {
+    let mut text = format!(
+        "{split} loss {:.4}, perplexity {:.3}\n",
         score.loss,
         score.perplexity()
     );
     if score.asked > 0 {
-        println!(
-            "{split} exact match {}/{} = {:.1}%",
+        text += &format!(
+            "{split} exact match {}/{} = {:.1}%\n",
             score.exact,
             score.asked,
             score.percent()
         );
     }
     if score.endless > 0 {
-        println!(
-            "{split} exact match leaves out {} answers without an end: cut off, or without a token that ends them",
+        text += &format!(
+            "{split} exact match leaves out {} answers without an end: cut off, or without a token that ends them\n",
             score.endless
         );
     }
+    output::result(text)
 }
 
 fn eval(args: &EvalArgs) -> Result<()> {
@@ -211,7 +226,7 @@ impl Visitor for Eval<'_> {
     fn visit<M: CausalLm>(self) -> Result<()> {
         let (measured, said) = Measured::of(self.args, self.opened.run())?;
         if !said.is_empty() {
-            eprintln!("{said}");
+            note(said);
         }
         let (session, args) = (self.opened.load::<M>()?, self.args);
         let options = BatchOptions {
@@ -223,8 +238,7 @@ impl Visitor for Eval<'_> {
         };
         let Measured { data, truncate, .. } = &measured;
         let score = score(&session, data, &args.split, options, *truncate, None)?;
-        report(&args.split, &score);
-        Ok(())
+        report(&args.split, &score)
     }
 }
 
@@ -275,7 +289,7 @@ impl Visitor for Generate<'_> {
             .ignore_chat_template
             .unwrap_or(learnt_text && system.is_none());
         if plain && args.ignore_chat_template.is_none() && session.text.has_template() {
-            eprintln!("as in the adapter's run: --ignore-chat-template, because it learnt {{\"text\"}} rows");
+            note("as in the adapter's run: --ignore-chat-template, because it learnt {\"text\"} rows");
         }
         let ids = prompt_ids(&session.text, &prompt, system, plain)?;
         check_ids(&ids, &session.config)?;
@@ -287,42 +301,41 @@ impl Visitor for Generate<'_> {
             "the prompt has {} tokens, which leaves no place for an answer: the model was made for {places}",
             ids.len()
         );
-        let mut out = std::io::stdout().lock();
         let limits = (args.seed, args.max_tokens.min(left));
         let (model, text) = (&session.model, &session.text);
         let done = stream(model, text, &ids, sampling, limits, |piece| {
-            out.write_all(piece.as_bytes())?;
-            Ok(out.flush()?)
+            output::result(piece)
         });
-        writeln!(out)?;
+        output::result("\n")?;
         let done = session.origin.explain(done, model)?;
         if done.tokens.len() == left && args.max_tokens > left {
-            eprintln!("stopped at the last of the {places} places that the model was made for");
+            note(format_args!(
+                "stopped at the last of the {places} places that the model was made for"
+            ));
         }
-        eprintln!(
+        note(format_args!(
             "{} tokens of prompt in {:.2} s; {} tokens at {:.1} tokens/s",
             ids.len(),
             done.prompt_seconds,
             done.tokens.len(),
             done.tokens.len() as f64 / done.answer_seconds.max(1e-9),
-        );
+        ));
         Ok(())
     }
 }
 
 fn bench(args: &BenchArgs) -> Result<()> {
     let report = crate::bench::run(args)?;
-    match args.json {
-        true => println!("{}", serde_json::to_string(&report)?),
-        false => println!("{report}"),
-    }
-    Ok(())
+    output::result(match args.json {
+        true => serde_json::to_string(&report)? + "\n",
+        false => format!("{report}\n"),
+    })
 }
 
 fn digest(args: &DigestArgs) -> Result<()> {
     let text = checkpoint::digest(checkpoint::open(&args.model)?);
     match &args.out {
         Some(file) => write_atomic(file, text.as_bytes()),
-        None => Ok(write!(std::io::stdout().lock(), "{text}")?),
+        None => output::result(text),
     }
 }

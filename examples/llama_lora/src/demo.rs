@@ -7,13 +7,13 @@ use mlx_models::llama::Llama;
 
 use crate::commands::{ended, score};
 use crate::data::{BatchOptions, Limit, Split};
-use crate::files::ensure_writable;
 use crate::generate::answer;
+use crate::output::{note, say};
 use crate::progress::clock;
 use crate::schedule::{Kind, Schedule};
 use crate::session::Session;
 use crate::settings::{Settings, DEFAULT_DATA};
-use crate::train::{self, Stop};
+use crate::train::{self, Claim, Stop};
 
 /// Most tokens of a sample answer; the longest true one has 25.
 const ANSWER: usize = 48;
@@ -46,17 +46,17 @@ fn settings() -> Settings {
 /// Fetches the model, measures it, trains it, measures it again.
 pub fn run() -> Result<()> {
     let settings = settings();
-    let stop = Stop::on_ctrl_c()?;
-    ensure_writable(&settings.adapter_path)?;
+    let stop = Stop::on_signals()?;
+    let _held = stop.hold(Claim::new_run(&settings.adapter_path)?);
     let runtime = train::set_up(&settings)?;
-    eprintln!("{}", runtime.report());
+    note(runtime.report());
     let start = Instant::now();
     let session = Session::<Llama>::open(&settings.model)?;
-    println!(
+    say(format_args!(
         "model: {}, loaded in {:.1} s",
         settings.model,
         start.elapsed().as_secs_f64()
-    );
+    ));
 
     let limit = Limit {
         tokens: settings.max_seq_length,
@@ -64,10 +64,10 @@ pub fn run() -> Result<()> {
     };
     let test = Split::require(DEFAULT_DATA, "test", &session.text, limit, true)?;
     let (sample, prompt, truth) = sample(&test, &session)?;
-    println!("data:  questions in English, answers in FETCH, a query language invented for this\n");
-    println!("question: {sample}\nexpected: {truth}");
+    say("data:  questions in English, answers in FETCH, a query language invented for this\n");
+    say(format_args!("question: {sample}\nexpected: {truth}"));
     let before_text = answer(&session.model, &session.text, &prompt, ANSWER)?;
-    println!("before:   {}\n", one_line(&before_text));
+    say(format_args!("before:   {}\n", one_line(&before_text)));
 
     let options = BatchOptions {
         batch_size: 10,
@@ -77,37 +77,42 @@ pub fn run() -> Result<()> {
         compat: false,
     };
     let before = score(&session, DEFAULT_DATA, "test", options, false, None)?;
-    println!(
+    say(format_args!(
         "before: test loss {:.3}, exact match {:.0}%",
         before.loss,
         before.percent()
-    );
+    ));
 
     let prepared = train::prepare(session, settings.clone(), None)?;
     let outcome = train::run(prepared, &stop)?;
-    ended(&settings, &outcome);
+    ended(&settings, &outcome, &stop)?;
     if !outcome.finished {
         return Ok(());
     }
 
     let session = &outcome.session;
     let after = score(session, DEFAULT_DATA, "test", options, false, None)?;
-    println!(
+    say(format_args!(
         "\nbefore: test loss {:.3}, exact match {:.0}%\nafter:  test loss {:.3}, exact match {:.0}%  (training took {})",
         before.loss,
         before.percent(),
         after.loss,
         after.percent(),
         clock(outcome.seconds),
-    );
-    println!("\nquestion: {sample}\nbefore:   {}", one_line(&before_text));
-    println!(
+    ));
+    say(format_args!(
+        "\nquestion: {sample}\nbefore:   {}",
+        one_line(&before_text)
+    ));
+    say(format_args!(
         "after:    {}",
         answer(&session.model, &session.text, &prompt, ANSWER)?
-    );
+    ));
     let folder = settings.adapter_path.display();
-    println!("\nthe adapter, its metrics and loss.svg are in {folder}; use it with");
-    println!("  cargo run --release -p llama_lora -- generate --adapter-path {folder} --prompt {sample:?}");
+    say(format_args!(
+        "\nthe adapter, its metrics and loss.svg are in {folder}; use it with"
+    ));
+    say(format_args!("  cargo run --release -p llama_lora -- generate --adapter-path {folder} --prompt {sample:?}"));
     Ok(())
 }
 

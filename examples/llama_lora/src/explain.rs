@@ -10,6 +10,7 @@ use mlx_runtime::{memory, random};
 use crate::adapter::lora_config;
 use crate::cli::ExplainArgs;
 use crate::files::write_atomic;
+use crate::output;
 use crate::session::{self, Opened};
 use crate::settings::{bounds, Packing, Settings};
 
@@ -51,10 +52,7 @@ impl Visitor for Explain<'_> {
         let told = explain(&session.model, &options)?;
         match &self.args.html {
             Some(file) => write_atomic(file, told.html().as_bytes()),
-            None => {
-                print!("{told}");
-                Ok(())
-            }
+            None => output::result(told),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Files that are whole or absent: written beside their place, flushed to disk, then renamed. And text from files that
-//! someone else named, of which no more is read than a limit allows.
+//! Files: written whole or not at all, read with errors that name them. Of text that someone else named no more is
+//! read than a limit allows.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -16,37 +16,17 @@ pub const TOKENIZER_LIMIT: u64 = 512 << 20;
 
 /// Writes `path` so that a reader, or a crash at any moment, sees the old bytes or the new ones and nothing between.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".partial-")
-            .tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        // A temporary file is private to its owner; what it becomes should be as readable as any other file.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file()
-                .set_permissions(fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    Ok(mlx_runtime::io::write_atomic(path, |out| {
+        Ok(out.write_all(bytes)?)
+    })?)
 }
 
 /// Creates `folder` if need be and proves, by writing a file there, that results can be saved to it.
 pub fn ensure_writable(folder: &Path) -> Result<()> {
     let attempt = || -> std::io::Result<()> {
         fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new()
-            .prefix(".probe-")
-            .tempfile_in(folder)?;
-        file.write_all(b"probe")
+        // A file without a name, which nothing can leave behind.
+        tempfile::tempfile_in(folder)?.write_all(b"probe")
     };
     attempt().with_context(|| {
         format!(

@@ -7,9 +7,11 @@
 //! Everything a user can get wrong comes back as one [`anyhow::Error`]; nothing here panics on input.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod adapter;
 pub mod advice;
+pub mod ask;
 pub mod bench;
 pub mod checkpoint;
 pub mod cli;
@@ -24,6 +26,8 @@ pub mod finite;
 pub mod generate;
 pub mod mean;
 pub mod metrics;
+pub mod output;
+mod peft;
 pub mod plot;
 pub mod progress;
 pub mod random;

@@ -2,12 +2,16 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::files::{read_text_within, write_atomic};
+use crate::output;
+
+/// The file in the adapter's folder.
+pub const METRICS: &str = "metrics.jsonl";
 
 /// A line of the file: a report of training, or of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,7 +71,9 @@ impl Record {
 
 /// The file, and everything that is in it.
 pub struct Metrics {
-    file: File,
+    path: PathBuf,
+    /// `None` once a line could not be written.
+    file: Option<File>,
     records: Vec<Record>,
 }
 
@@ -83,28 +89,50 @@ impl Metrics {
                     .filter(|r: &Record| r.iteration() <= last),
             );
         }
-        let mut text = String::new();
-        for record in &records {
-            text += &serde_json::to_string(record)?;
-            text.push('\n');
-        }
-        write_atomic(path, text.as_bytes())?;
-        let file = File::options()
-            .append(true)
-            .open(path)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Metrics { file, records })
+        let mut metrics = Metrics {
+            path: path.to_owned(),
+            file: None,
+            records,
+        };
+        metrics.rewrite()?;
+        Ok(metrics)
     }
 
-    /// Adds a line.
-    pub fn push(&mut self, record: Record) -> Result<()> {
-        let mut line = serde_json::to_string(&record)?;
-        line.push('\n');
-        self.file
-            .write_all(line.as_bytes())
-            .context("cannot write metrics.jsonl")?;
-        self.records.push(record);
+    /// Writes the whole file, and opens it for more lines.
+    fn rewrite(&mut self) -> Result<()> {
+        let mut text = String::new();
+        for record in &self.records {
+            text += &line(record)?;
+        }
+        write_atomic(&self.path, text.as_bytes())?;
+        let file = File::options().append(true).open(&self.path);
+        let file = file.with_context(|| format!("cannot write {}", self.path.display()))?;
+        self.file = Some(file);
         Ok(())
+    }
+
+    /// Adds a line. Where it cannot be written, the run goes on, and [`Metrics::catch_up`] writes it later.
+    pub fn push(&mut self, record: Record) -> Result<()> {
+        let line = line(&record)?;
+        self.records.push(record);
+        let written = self.file.as_mut().map(|f| f.write_all(line.as_bytes()));
+        if let Some(Err(e)) = written {
+            output::note(format_args!(
+                "cannot write {}: {e}; training goes on, and the next save writes it again",
+                self.path.display()
+            ));
+            self.file = None;
+        }
+        Ok(())
+    }
+
+    /// Writes the lines that could not be written when they were added.
+    pub fn catch_up(&mut self) {
+        if self.file.is_none() {
+            if let Err(e) = self.rewrite() {
+                output::note(format_args!("{e:#}"));
+            }
+        }
     }
 
     /// Points of the training loss: (iteration, loss).
@@ -130,6 +158,10 @@ impl Metrics {
             .filter(|(_, loss)| loss.is_finite())
             .collect()
     }
+}
+
+fn line(record: &Record) -> Result<String> {
+    Ok(serde_json::to_string(record)? + "\n")
 }
 
 #[cfg(test)]

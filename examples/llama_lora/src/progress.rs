@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::metrics::{TrainReport, ValidReport};
+use crate::output;
 
 /// The display of a training run.
 pub struct Progress {
@@ -48,7 +49,7 @@ impl Progress {
     pub fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            None => output::note(text),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use mlx_runtime::device::{default_device, Device};
-use mlx_runtime::model::{self, LoadOptions};
+use mlx_runtime::model::{self, LoadOptions, Weights};
 use mlx_runtime::runtime::Limit;
 use mlx_runtime::{memory, Array, Dtype, Runtime};
 
@@ -64,6 +64,7 @@ impl<M: CausalLm> Session<M> {
         let Checkpoint {
             config,
             weights,
+            block_size,
             names,
             text,
         } = checkpoint;
@@ -86,7 +87,11 @@ impl<M: CausalLm> Session<M> {
         // Who asks for packed weights keeps those that are.
         options.unpack = (cpu || loading.unpack) && loading.packing.is_none();
         options.quantize = loading.packing.map(Into::into);
-        let model = model::load::<M>(&config, weights.into(), &options).with_context(|| {
+        let mut weights = Weights::from(weights);
+        if let Some(block) = block_size {
+            weights = weights.with_block_size(block);
+        }
+        let model = model::load::<M>(&config, weights, &options).with_context(|| {
             let family = config.family.model_type();
             format!("{name} is not the {family} model that its configuration describes")
         })?;
@@ -159,10 +164,9 @@ impl Opened {
     /// Loads it, adapter included.
     pub fn load<M: CausalLm>(self) -> Result<Session<M>> {
         let mut session = Session::load(self.checkpoint, &self.name, self.packing)?;
-        session.origin.adapter = self.adapter.as_ref().map(|a| a.folder.clone());
+        session.origin.adapter = self.adapter.as_ref().map(|a| a.file().to_owned());
         if let Some(adapter) = self.adapter {
-            let layers = session.layers()?;
-            adapter.apply(&mut session.model, layers)?;
+            adapter.apply(&mut session.model, &session.config)?;
         }
         Ok(session)
     }

@@ -3,6 +3,8 @@
 //! cache, in steps and in pieces, beside the whole text at once. `dump.py` writes what is compared.
 
 mod common;
+#[path = "../../../tests/levels.rs"]
+mod levels;
 
 use common::{both_ways, close, gradients, trains, Dump};
 use mlx_models::{dispatch, CausalLm, Config, Family, Visitor};
@@ -26,9 +28,13 @@ impl Visitor for Case<'_> {
             let tokens = dump.array("tokens").clone();
             let logits = model.logits(&tokens, &mut KvCache::off()).unwrap();
             close(&what("logits"), &logits, dump.array("logits"), 1e-4);
-            for pieces in [vec![1; 13], vec![4, 1, 6, 1, 1]] {
+            'pieces: for pieces in [vec![1; 13], vec![4, 1, 6, 1, 1], vec![9, 1, 3]] {
                 let (mut cache, mut at, mut parts) = (KvCache::new(), 0, Vec::new());
                 for n in pieces {
+                    // Shorter texts are rotated in another way.
+                    if cache.outgrown_by(n) {
+                        continue 'pieces;
+                    }
                     let piece = ops::slice(&tokens, &[0, at], &[2, at + n], &[1, 1]).unwrap();
                     parts.push(model.logits(&piece, &mut cache).unwrap());
                     at += n;
@@ -182,4 +188,10 @@ fn gemma3_tied() {
 #[test]
 fn gpt2_learns_positions() {
     check("gpt2");
+}
+
+#[test]
+fn the_numbers_on_every_level() {
+    let families = ["qwen3_normalises", "gemma2", "mixtral"];
+    levels::again(&families, 3);
 }

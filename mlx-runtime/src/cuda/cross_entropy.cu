@@ -30,11 +30,13 @@ for (int at = threadIdx.x * N; at < V; at += THREADS * N) {
     here = fmaxf(here, x[j]);
   }
   if (here > -INFINITY) {
-    sum *= __expf(most - here);
+    // A pack by itself first: the fewer terms a sum has one after the other, the smaller its error.
+    float part = 0;
 #pragma unroll
     for (int j = 0; j < N; ++j) {
-      sum += __expf(x[j] - here);
+      part += __expf(x[j] - here);
     }
+    sum = sum * __expf(most - here) + part;
     most = here;
   }
   // fmaxf passes over NaN, which must not get lost.

@@ -1,14 +1,100 @@
-//! What MLX's messages mean.
+//! Kind and hint of MLX's messages.
+//!
+//! A message may carry a user's text: the name of a file, a tensor or a kernel, a compiler's output. So a message is
+//! first told apart by how MLX begins it (`[PLACE] TEXT`, or `CALL failed: TEXT` from a driver), and only text that MLX
+//! wrote itself is searched.
 
 use super::ErrorKind;
 
+type Row = (&'static str, ErrorKind, &'static str);
+
 /// Kind and hint of a message.
 pub(super) fn classify(message: &str) -> (ErrorKind, Option<&'static str>) {
-    let known = KNOWN.iter().find(|(needle, ..)| message.contains(needle));
-    match known {
-        Some((_, kind, hint)) => (*kind, Some(*hint).filter(|h| !h.is_empty())),
-        None => (ErrorKind::Mlx, None),
+    let (place, text) = place_of(message);
+    if FILES.contains(&place) {
+        return (kind_of_file(text), None);
     }
+    if FOREIGN.iter().any(|start| message.starts_with(start)) {
+        return (ErrorKind::Mlx, None);
+    }
+    if place.ends_with("malloc") || message == "std::bad_alloc" {
+        return find(ALLOCATOR, text).unwrap_or((ErrorKind::OutOfMemory, Some(SMALLER)));
+    }
+    if let Some(reason) = failed_call(place, message) {
+        return find(DEVICE, reason).unwrap_or((ErrorKind::Mlx, None));
+    }
+    let own = without_values(text);
+    let by_operation = !place.is_empty() || UNNAMED.iter().any(|start| text.starts_with(start));
+    find(PHRASES, &own)
+        .or_else(|| find(WORDS, &own).filter(|_| by_operation))
+        .unwrap_or((ErrorKind::Mlx, None))
+}
+
+/// The place in MLX that a message names first, or nothing, and the rest.
+fn place_of(message: &str) -> (&str, &str) {
+    let named = message
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "));
+    match named {
+        Some((place, rest))
+            if place
+                .chars()
+                .all(|c| c.is_alphanumeric() || "_:".contains(c)) =>
+        {
+            (place, rest)
+        }
+        _ => ("", message),
+    }
+}
+
+/// The reason that a driver gave for the failure of a call, with the word before it.
+fn failed_call<'a>(place: &str, message: &'a str) -> Option<&'a str> {
+    let from_driver = place == "METAL" || CALLS.iter().any(|start| message.starts_with(start));
+    let at = message.find(" failed")?;
+    from_driver.then(|| &message[at + 1..])
+}
+
+/// `[load] Failed to open NAME`, `[read] Unable to read N bytes from file`, or a remark on the content.
+fn kind_of_file(text: &str) -> ErrorKind {
+    let io = ["Failed to open", "Unable to read", "Unable to write"];
+    if io.iter().any(|start| text.starts_with(start)) {
+        ErrorKind::Io
+    } else {
+        ErrorKind::Format
+    }
+}
+
+/// The text less what stands in quotes, parentheses or angle brackets: values, some of them a user's.
+fn without_values(text: &str) -> String {
+    let mut own = String::with_capacity(text.len());
+    let mut until = None;
+    let mut before = ' ';
+    for c in text.chars() {
+        match until {
+            Some(end) => {
+                if c == end {
+                    until = None;
+                }
+            }
+            None => match c {
+                '"' => until = Some('"'),
+                // An apostrophe inside a word is none that opens.
+                '\'' if !before.is_alphanumeric() => until = Some('\''),
+                '(' => until = Some(')'),
+                '<' => until = Some('>'),
+                _ => own.push(c),
+            },
+        }
+        before = c;
+    }
+    own
+}
+
+/// Kind and hint of the first row whose text is found.
+fn find(rows: &[Row], text: &str) -> Option<(ErrorKind, Option<&'static str>)> {
+    rows.iter()
+        .find(|(needle, ..)| text.contains(needle))
+        .map(|(_, kind, hint)| (*kind, Some(*hint).filter(|h| !h.is_empty())))
 }
 
 const SMALLER: &str = "use a smaller batch, more gradient checkpoints or quantised weights, or a memory limit that leaves room for other programs (`Runtime::builder().memory_limit(..)`)";
@@ -16,26 +102,67 @@ const LOST: &str = "nothing more can run on the GPU in this process: start it ag
 const ABSENT: &str = "see that `nvidia-smi` lists the GPU and that CUDA_VISIBLE_DEVICES does not hide it; install the driver, or build without the feature `cuda12` or `cuda13` to run on the CPU";
 const DRIVER: &str = "NVIDIA's driver is older than this build of MLX needs: update it, or build with the feature `cuda12` instead of `cuda13`";
 
-/// Kind and hint (if any) by what MLX's message contains; the first match counts.
-///
-/// CUDA's errors come as `CALL failed: TEXT`, where the text is `cudaGetErrorString`'s
-/// (mlx/backend/cuda/utils.cpp), those of cuBLAS with a number (cublas_utils.cpp: 3 is
-/// `CUBLAS_STATUS_ALLOC_FAILED`), Metal's as `Command buffer execution failed: TEXT` (mlx/backend/metal/device.cpp).
-#[rustfmt::skip] // one row, one line
-const KNOWN: &[(&str, ErrorKind, &str)] = &[
-    ("cannot be broadcast", ErrorKind::Shape, "dimensions must be equal or 1, counted from the last; see `ops::expand_dims` and `ops::reshape`"),
-    ("no Stream(", ErrorKind::Device, "streams belong to threads: evaluate an array on the thread that built it before it moves to another one"),
+/// Places that read and write files (mlx/io, mlx/export.cpp).
+const FILES: &[&str] = &[
+    "load",
+    "save",
+    "read",
+    "write",
+    "safetensor",
+    "load_safetensors",
+    "save_safetensors",
+    "load_gguf",
+    "save_gguf",
+    "import_function",
+    "export_function",
+];
 
+/// How operations complain that do not name themselves (mlx/ops.cpp).
+const UNNAMED: &[&str] = &[
+    "Invalid ",
+    "Duplicate axes",
+    "Array split",
+    "Cannot broadcast",
+    "Given groups",
+    "Data size",
+    "axis specified",
+];
+
+/// How messages begin that carry a compiler's output, a path or a host's name.
+const FOREIGN: &[&str] = &[
+    "Failed to",
+    "Could not load",
+    "Can not load",
+    "There is no kernel named",
+    "[Compile::",
+    "[ring]",
+    "[jaccl]",
+    "[nccl]",
+    "[mpi]",
+    "[distributed]",
+    "[Rank",
+];
+
+/// How the calls of CUDA's libraries begin.
+const CALLS: &[&str] = &["cu", "nvrtc", "nccl"];
+
+/// The allocators' messages, when it is not the memory as a whole that ran out.
+#[rustfmt::skip] // one row, one line
+const ALLOCATOR: &[Row] = &[
     ("maximum allowed buffer size", ErrorKind::OutOfMemory, "one array is larger than the GPU allows: split it"),
     ("Resource limit", ErrorKind::OutOfMemory, "too many buffers are alive: evaluate more often, and pad batches to few different lengths"),
-    ("allocate", ErrorKind::OutOfMemory, SMALLER),
+];
+
+/// A driver's reasons: those of CUDA are `cudaGetErrorString`'s (mlx/backend/cuda/utils.cpp), cuBLAS gives a number
+/// (cublas_utils.cpp; 3 is `CUBLAS_STATUS_ALLOC_FAILED`), Metal writes `Command buffer execution failed: TEXT`
+/// (mlx/backend/metal/device.cpp). The first match counts.
+#[rustfmt::skip]
+const DEVICE: &[Row] = &[
+    ("failed with code: 3.", ErrorKind::OutOfMemory, SMALLER),
     ("out of memory", ErrorKind::OutOfMemory, SMALLER),
     ("Insufficient Memory", ErrorKind::OutOfMemory, SMALLER),
     ("OutOfMemory", ErrorKind::OutOfMemory, SMALLER),
-    ("bad_alloc", ErrorKind::OutOfMemory, SMALLER),
     ("ALLOC_FAILED", ErrorKind::OutOfMemory, SMALLER),
-    ("failed with code: 3.", ErrorKind::OutOfMemory, SMALLER),
-
     ("illegal memory access", ErrorKind::DeviceLost, LOST),
     ("illegal instruction", ErrorKind::DeviceLost, LOST),
     ("misaligned address", ErrorKind::DeviceLost, LOST),
@@ -55,7 +182,6 @@ const KNOWN: &[(&str, ErrorKind, &str)] = &[
     ("Address Fault", ErrorKind::DeviceLost, "the GPU was reset: start the process again, from the last checkpoint"),
     ("victim of GPU error", ErrorKind::DeviceLost, "another program made the GPU fail: start the process again, from the last checkpoint"),
     ("Innocent Victim", ErrorKind::DeviceLost, "another program made the GPU fail: start the process again, from the last checkpoint"),
-
     ("no CUDA-capable device", ErrorKind::Device, ABSENT),
     ("invalid device ordinal", ErrorKind::Device, "`device::device_count` says how many GPUs there are; CUDA_VISIBLE_DEVICES may hide some"),
     ("devices are busy or unavailable", ErrorKind::Device, "another program has the GPU to itself: `nvidia-smi` shows which"),
@@ -67,7 +193,13 @@ const KNOWN: &[(&str, ErrorKind, &str)] = &[
     ("no kernel image", ErrorKind::Device, "this build of MLX has no code for a GPU of this age; use the CPU: MLX_DEVICE=cpu"),
     ("initialization error", ErrorKind::Device, "CUDA does not survive a fork: start processes anew instead, before MLX is used"),
     ("system not yet initialized", ErrorKind::Device, "a service of the system is not running: with NVSwitch it is nvidia-fabricmanager"),
+];
 
+/// MLX's own sentences; the first match counts.
+#[rustfmt::skip]
+const PHRASES: &[Row] = &[
+    ("cannot be broadcast", ErrorKind::Shape, "dimensions must be equal or 1, counted from the last; see `ops::expand_dims` and `ops::reshape`"),
+    ("no Stream", ErrorKind::Device, "streams belong to threads: evaluate an array on the thread that built it before it moves to another one"),
     ("match cotangent shape", ErrorKind::Shape, "a value to differentiate is a scalar: reduce it with `ops::sum` or `ops::mean`"),
     ("during function transformations", ErrorKind::InvalidArgument, "do not read values inside a compiled function: return them as outputs"),
     ("without gpu backend", ErrorKind::Device, "this build of MLX has no GPU backend; use `Device::cpu()`"),
@@ -76,9 +208,13 @@ const KNOWN: &[(&str, ErrorKind, &str)] = &[
     ("has no CUDA implementation", ErrorKind::Device, "run this operation on the CPU: `stream::with` a stream of `Device::cpu()`"),
     ("not yet supported on the GPU", ErrorKind::Device, "run this operation on the CPU: `stream::with` a stream of `Device::cpu()`"),
     ("has no CPU implementation", ErrorKind::Device, "run this operation on a GPU"),
-    ("Failed to compile kernel", ErrorKind::Mlx, "the compiler's message is about the kernel's source"),
     ("not supported on the GPU", ErrorKind::Dtype, "use float32, or `Device::cpu()`"),
     ("quantized weights", ErrorKind::InvalidArgument, "capture quantised weights in the closure instead of passing them as inputs to differentiate"),
+];
+
+/// Words of what MLX's operations say of their arguments.
+#[rustfmt::skip]
+const WORDS: &[Row] = &[
     ("type", ErrorKind::Dtype, ""),
     ("shape", ErrorKind::Shape, ""),
     ("Shape", ErrorKind::Shape, ""),
@@ -203,6 +339,78 @@ mod tests {
             assert_eq!(kind, Device, "{text}");
             assert!(hint.is_some(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_users_text_decides_nothing() {
+        // Words of every table, in the places where MLX prints a name that it was given.
+        let words = [FILES, CALLS].concat();
+        let needles = [ALLOCATOR, DEVICE, PHRASES, WORDS]
+            .into_iter()
+            .flatten()
+            .map(|row| row.0);
+        for word in words.into_iter().chain(needles) {
+            let name = format!("/data/{word} type/[{word}] {word} failed: {word}.safetensors");
+            for (message, kind) in [
+                (
+                    format!("[load_safetensors] Failed to open {name}"),
+                    ErrorKind::Io,
+                ),
+                (
+                    format!("[import_function] Failed to open {name}"),
+                    ErrorKind::Io,
+                ),
+                (
+                    format!("[load_safetensors] Invalid json metadata {name}"),
+                    ErrorKind::Format,
+                ),
+                (
+                    format!("[load_safetensors] Tensor '{name}' exceeds the file."),
+                    ErrorKind::Format,
+                ),
+                (
+                    format!("[load_gguf] Duplicate parameter name {name}"),
+                    ErrorKind::Format,
+                ),
+                (format!("Failed to compile kernel: {name}"), ErrorKind::Mlx),
+                (
+                    format!("Failed to load compiled {name} kernel: {name}."),
+                    ErrorKind::Mlx,
+                ),
+                (format!("There is no kernel named {name}."), ErrorKind::Mlx),
+                (
+                    format!("Could not load C++ shared library {name}"),
+                    ErrorKind::Mlx,
+                ),
+                (
+                    format!("[ring] Couldn't open hostfile {name}"),
+                    ErrorKind::Mlx,
+                ),
+                (
+                    format!("[nccl] lookup failed for host: {name}"),
+                    ErrorKind::Mlx,
+                ),
+                (format!("[quantize] Invalid mode '{word}'."), ErrorKind::Mlx),
+            ] {
+                assert_eq!(classify(&message).0, kind, "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn operations_on_their_arguments() {
+        let kind = |text| classify(text).0;
+        for text in [
+            "Invalid axis 7 for array with 2 dimensions.",
+            "Array split does not result in sub arrays with equal size: attempting 3 splits along axis 0 for shape (4).",
+            "Cannot broadcast array of shape (2,3) into shape (4).",
+            "[reshape] Cannot reshape array of size 6 into shape (4).",
+            "[stack] All arrays must have the same shape",
+            "[gather] Axes don't match array dimensions.",
+        ] {
+            assert_eq!(kind(text), ErrorKind::Shape, "{text}");
+        }
+        assert_eq!(kind("[uniform] Unsupported type."), ErrorKind::Dtype);
     }
 
     #[test]

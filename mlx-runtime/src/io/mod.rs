@@ -5,12 +5,14 @@
 //! its bytes are. Saving replaces a file whole or leaves the old one as it was.
 
 mod atomic;
+mod float8;
 mod folder;
 mod gguf;
 mod header;
 mod load;
 mod open;
 mod pipe;
+mod relabelled;
 mod save;
 mod through;
 
@@ -20,6 +22,7 @@ use std::path::Path;
 use crate::{Error, ErrorKind, Result};
 
 pub use atomic::write_atomic;
+pub(crate) use atomic::Replacement;
 pub use folder::load_safetensors_folder;
 pub use gguf::{load_gguf, Gguf, GgufFile, GgufValue};
 pub use load::load_safetensors;
@@ -29,6 +32,11 @@ pub use through::{
     load_npy, load_npy_from, load_safetensors_from, save_npy, save_npy_to,
     save_safetensors_in_place, save_safetensors_to,
 };
+
+/// The values of floats that are an exponent alone (E8M0), given as bytes.
+pub(crate) fn powers_of_two(bytes: &crate::Array) -> Result<crate::Array> {
+    float8::Float8::E8M0.values(bytes)
+}
 
 /// A path for the C side.
 pub(crate) fn c_path(op: &'static str, path: &Path) -> Result<CString> {
@@ -41,6 +49,20 @@ pub(crate) fn c_path(op: &'static str, path: &Path) -> Result<CString> {
         .as_bytes();
     CString::new(bytes)
         .map_err(|e| Error::invalid(op, format!("{path:?} contains a NUL byte")).with_source(e))
+}
+
+/// Opens a file and says how long it is. Pipes and devices are refused before they are opened: opening one can wait
+/// for ever.
+fn open(op: &'static str, path: &Path) -> Result<(std::fs::File, u64)> {
+    let failed = |e| io_error(op, path, e);
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        let text = format!("{} is not a file", path.display());
+        return Err(Error::new(ErrorKind::Io, text).with_op(op));
+    }
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let len = file.metadata().map_err(failed)?.len();
+    Ok((file, len))
 }
 
 /// An error of the operating system, with the path.

@@ -7,7 +7,8 @@ use std::path::Path;
 use mlx_sys as sys;
 
 use super::pipe::{Reader, Reading, Writer, Writing};
-use super::{c_path, header, io_error};
+use super::relabelled::Relabelled;
+use super::{c_path, header, io_error, open, Replacement};
 use crate::containers::{MapStringToArray, MapStringToString};
 use crate::device::Device;
 use crate::error::{check, from_c, init};
@@ -72,7 +73,7 @@ pub fn load_npy(path: impl AsRef<Path>) -> Result<Array> {
     const OP: &str = "load_npy";
     let path = path.as_ref();
     // MLX says nothing of the operating system's reason.
-    std::fs::File::open(path).map_err(|e| io_error(OP, path, e))?;
+    open(OP, path)?;
     let c_path = c_path(OP, path)?;
     let stream = loading_stream()?;
     // SAFETY: makes a handle without a value.
@@ -114,18 +115,21 @@ pub fn save_npy_to<W: Write + Seek + Send + 'static>(writer: W, array: &Array) -
     finish(OP, status, writer)
 }
 
-/// Writes an array in NumPy's format to the file at `path`, to which MLX adds `.npy` where it does
-/// not end so. Evaluates the array. MLX: `save`.
+/// Writes an array in NumPy's format to the file at `path`, with `.npy` added where it does not end
+/// so; the file is replaced whole or left as it was. Evaluates the array. MLX: `save`.
 ///
 /// # Errors
 /// If the file cannot be written.
 pub fn save_npy(path: impl AsRef<Path>, array: &Array) -> Result<()> {
     const OP: &str = "save_npy";
-    array.eval()?;
-    let path = c_path(OP, path.as_ref())?;
-    let _lock = graph_lock();
-    // SAFETY: path and array are valid.
-    check(OP, unsafe { sys::mlx_save(path.as_ptr(), array.as_raw()) })
+    let mut path = path.as_ref().to_owned();
+    if !path.as_os_str().as_encoded_bytes().ends_with(b".npy") {
+        path.as_mut_os_string().push(".npy");
+    }
+    let new = Replacement::new(&path, "tmp").map_err(|e| e.with_op(OP))?;
+    let file = new.file().try_clone();
+    save_npy_to(file.map_err(|e| io_error(OP, &path, e))?, array)?;
+    new.commit().map_err(|e| e.with_op(OP))
 }
 
 fn finish<W: Write + Seek + Send + 'static>(
@@ -155,9 +159,21 @@ pub fn load_safetensors_from<R: Read + Seek + Send + 'static>(
     let len = reader.seek(SeekFrom::End(0)).map_err(failed)?;
     reader.rewind().map_err(failed)?;
     let bad = |what: String| Error::new(ErrorKind::Format, what).with_op(OP);
-    header::read(&mut BufReader::new(&mut reader), len).map_err(bad)?;
+    let header = header::read(&mut BufReader::new(&mut reader), len).map_err(bad)?;
     reader.rewind().map_err(failed)?;
+    let (mut arrays, metadata) = match &header.relabelled {
+        None => read(reader)?,
+        Some(json) => read(Relabelled::new(json, header.data, reader))?,
+    };
+    header.values(&mut arrays)?;
+    Ok((arrays, metadata))
+}
 
+/// What MLX reads of a file that was checked.
+fn read<R: Read + Seek + Send + 'static>(
+    reader: R,
+) -> Result<(HashMap<String, Array>, HashMap<String, String>)> {
+    const OP: &str = "load_safetensors";
     let reader = Reader::new(Reading(reader), "a reader")?;
     let stream = loading_stream()?;
     let (mut arrays, mut metadata) = (MapStringToArray::null(), MapStringToString::null());

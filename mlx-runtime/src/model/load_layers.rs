@@ -4,7 +4,7 @@ use super::loader::{join, Fill, LoadDim};
 use super::Loader;
 use crate::nn::conv::Steps;
 use crate::nn::pair::Pair;
-use crate::nn::{Conv1d, Conv2d, LayerNorm, RmsNorm};
+use crate::nn::{Conv1d, Conv2d, LayerNorm, RmsNorm, SwitchLinear};
 
 impl Loader {
     /// A normalisation over `dim` whose weight lacks `offset`.
@@ -39,6 +39,26 @@ impl Loader {
         let weight = self.tensor(&join(path, "weight"), &[dim], Fill::Value(1.0));
         let bias = bias.then(|| self.tensor(&join(path, "bias"), &[dim], Fill::Zeros));
         let mut layer = LayerNorm::new(Pair::new(weight, bias, self.frozen()), eps);
+        if frozen {
+            layer.pin();
+        }
+        layer
+    }
+
+    /// A stack of linear maps `[experts, out, in]`.
+    pub fn switch_linear(
+        &mut self,
+        path: &str,
+        experts: LoadDim,
+        out: LoadDim,
+        input: LoadDim,
+        lora: bool,
+        frozen: bool,
+    ) -> SwitchLinear {
+        let dims = [experts, out, input];
+        let weight = self.tensor(&join(path, "weight"), &dims, Fill::Uniform(input.size()));
+        let sizes = dims.map(|d| i32::try_from(d.size()).unwrap_or(i32::MAX));
+        let mut layer = SwitchLinear::new(weight, sizes, lora, self.frozen());
         if frozen {
             layer.pin();
         }

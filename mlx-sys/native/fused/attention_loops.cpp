@@ -43,7 +43,7 @@ void AttentionForward::group(const RopeTable& table, int b, int h) const {
   const float* V = v + (size_t(b) * n.T * n.K + h) * D;
   const size_t outer = (size_t(b) * n.T * n.K + h) * G * D;
   auto turn = [&](const float* in, int in_stride, float* out, int out_stride) {
-    kernels::rope(in,
+    kernels().rope(in,
                   in_stride,
                   out,
                   out_stride,
@@ -62,7 +62,7 @@ void AttentionForward::group(const RopeTable& table, int b, int h) const {
     const int to = std::min(n.T, from + n.block()), m = (to - from) * G;
     const float* Qb = Q + size_t(from) * G * D;
     gemm(as_is, transposed, m, to, D, options.scale, Qb, D, K, D, 0, scores, to);
-    kernels::causal_softmax(scores, S + size_t(from) * G * 2, m, to, from, G);
+    kernels().causal_softmax(scores, S + size_t(from) * G * 2, m, to, from, G);
     gemm(as_is, as_is, m, D, to, 1, scores, to, V, n.row_k(), 0, rows, D);
     scatter(n, rows, o + outer, from, to);
   }
@@ -87,7 +87,7 @@ void AttentionBackward::group(const RopeTable& table, int b, int h) const {
   auto turn_back =
       [&](const float* in, int in_stride, float* out, int out_stride, int from, int count) {
         const size_t at = size_t(from) * n.half;
-        kernels::rope(in,
+        kernels().rope(in,
                       in_stride,
                       out,
                       out_stride,
@@ -107,7 +107,7 @@ void AttentionBackward::group(const RopeTable& table, int b, int h) const {
     const float add = block == blocks - 1 ? 0 : 1;
     const float* Qb = Q + size_t(from) * G * D;
     gemm(as_is, transposed, m, to, D, options.scale, Qb, D, K, D, 0, scores, to);
-    kernels::causal_softmax_again(scores, S + size_t(from) * G * 2, m, to, from, G);
+    kernels().causal_softmax_again(scores, S + size_t(from) * G * 2, m, to, from, G);
     gather(n, d_out + outer, rows, from, to);
     if (dv) { // dV = P^T dO
       gemm(transposed, as_is, to, D, m, 1, scores, to, rows, D, add, dv + inner, n.row_k());
@@ -117,7 +117,7 @@ void AttentionBackward::group(const RopeTable& table, int b, int h) const {
     }
     // dP = dO V^T
     gemm(as_is, transposed, m, to, D, 1, rows, D, v + inner, n.row_k(), 0, dscores, to);
-    kernels::causal_softmax_grad(scores, dscores, m, to, from, G, options.scale);
+    kernels().causal_softmax_grad(scores, dscores, m, to, from, G, options.scale);
     if (dk) { // dK = dS^T Q
       gemm(transposed, as_is, to, D, m, 1, dscores, to, Qb, D, add, turned, D);
     }

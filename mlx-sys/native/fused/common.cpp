@@ -7,6 +7,8 @@
 #include <stdexcept>
 
 #include "blas.h"
+#include "kernels.h"
+#include "../cpu_pool.h"
 
 namespace mlxrs {
 
@@ -123,6 +125,11 @@ void require_cpu(const char* op, const mx::Stream& stream) {
   if (!has_gemm()) {
     refuse(op, "This fused operation needs cblas_sgemm, which this build of MLX does not bring.");
   }
+  // Wrong variables are errors here, not on the stream's thread.
+  kernels();
+#ifdef MLXRS_OPENBLAS
+  check_pool_threads();
+#endif
 }
 
 void require_float32(const char* op, const char* name, const array& a) {

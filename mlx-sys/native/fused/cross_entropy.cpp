@@ -65,9 +65,9 @@ struct CrossEntropyWork {
       float* z = logits + size_t(i) * vocabulary;
       const int32_t target = targets[row[i]];
       const bool valid = target >= 0 && target < vocabulary;
-      const float max = kernels::max(z, vocabulary), at_target = valid ? z[target] : NAN;
+      const float max = kernels().max(z, vocabulary), at_target = valid ? z[target] : NAN;
       const float sum =
-          dx ? kernels::exp_and_sum(z, vocabulary, max) : kernels::sum_exp(z, vocabulary, max);
+          dx ? kernels().exp_and_sum(z, vocabulary, max) : kernels().sum_exp(z, vocabulary, max);
       const float weight = weights[row[i]];
       loss[row[i]] = weight * (std::log(sum) + (max - at_target));
       if (dx && valid) {
@@ -84,7 +84,7 @@ struct CrossEntropyWork {
     for (int i = 0; i < m; i++) {
       float* to = dx + size_t(row[i]) * d;
       std::memcpy(to, packed_dx + size_t(i) * d, d * sizeof(float));
-      kernels::scale(to, d, scales[i]);
+      kernels().scale(to, d, scales[i]);
     }
   }
 };

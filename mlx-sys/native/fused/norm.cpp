@@ -33,18 +33,26 @@ class RmsNormGrad : public CpuPrimitive {
            dh = in.size() > 4 ? e.input(in[4]) : nullptr,
            dx = e.output(out[0]),
            rows = row_count(in[0]),
-           d = in[0].shape(-1)] { kernels::rms_norm_grad(x, w, rstd, dy, dh, dx, rows, d); });
+           d = in[0].shape(-1)] { kernels().rms_norm_grad(x, w, rstd, dy, dh, dx, rows, d); });
   }
 };
 
+// The sum of rows [n, d] -> [d], in blocks: MLX adds one row after the other in float32.
+array sum_of_rows(array rows, mx::Stream s) {
+  constexpr int block = 64;
+  const int d = rows.shape(1);
+  while (rows.shape(0) > block) {
+    const int n = rows.shape(0), whole = n / block * block;
+    auto sums = mx::sum(mx::reshape(mx::slice(rows, {0, 0}, {whole, d}, s), {-1, block, d}, s), 1, false, s);
+    rows = mx::concatenate({sums, mx::slice(rows, {whole, 0}, {n, d}, s)}, 0, s);
+  }
+  return mx::sum(rows, 0, false, s);
+}
+
 // Sum over the rows of dy * x * rstd. Composed of MLX's operations: norms are frozen as a rule.
 array weight_grad(const array& x, const array& rstd, const array& dy, mx::Stream s) {
-  std::vector<int> axes;
-  for (int i = 0; i + 1 < static_cast<int>(x.ndim()); i++) {
-    axes.push_back(i);
-  }
   auto normed = mx::multiply(x, mx::expand_dims(rstd, -1, s), s);
-  return mx::sum(mx::multiply(normed, dy, s), axes, false, s);
+  return sum_of_rows(mx::reshape(mx::multiply(normed, dy, s), {-1, x.shape(-1)}, s), s);
 }
 
 // x, w -> y, rstd  or, with the addition,  x, r, w -> y, rstd, h
@@ -77,7 +85,7 @@ class RmsNorm : public CpuPrimitive {
            h = adds ? e.output(out[2]) : nullptr,
            rows = row_count(in[0]),
            d = in[0].shape(-1),
-           eps = eps_] { kernels::rms_norm(x, r, w, h, y, rstd, rows, d, eps); });
+           eps = eps_] { kernels().rms_norm(x, r, w, h, y, rstd, rows, d, eps); });
   }
 
   std::vector<array> vjp(const std::vector<array>& in,

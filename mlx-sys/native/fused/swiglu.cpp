@@ -31,7 +31,7 @@ class SwigluGrad : public CpuPrimitive {
            dy = e.input(in[2]),
            dg = e.output(out[0]),
            du = e.output(out[1]),
-           n = in[0].size()] { kernels::swiglu_grad(g, u, dy, dg, du, n); });
+           n = in[0].size()] { kernels().swiglu_grad(g, u, dy, dg, du, n); });
   }
 };
 
@@ -53,7 +53,7 @@ class Swiglu : public CpuPrimitive {
   void eval_cpu(const std::vector<array>& in, std::vector<array>& out) override {
     Evaluation e(stream());
     e.run([g = e.input(in[0]), u = e.input(in[1]), y = e.output(out[0]), n = in[0].size()] {
-      kernels::swiglu(g, u, y, n);
+      kernels().swiglu(g, u, y, n);
     });
   }
 

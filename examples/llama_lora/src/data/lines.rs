@@ -23,6 +23,23 @@ impl<R: BufRead> Lines<R> {
         self.number
     }
 
+    /// At most so many lines, each with its number, and the error that ended them.
+    pub fn next_lines(&mut self, most: usize) -> (Vec<(usize, String)>, Result<()>) {
+        let (mut some, mut bytes) = (Vec::new(), 0);
+        // Lines of any length fit into memory together.
+        while some.len() < most && bytes < TEXT_LIMIT as usize {
+            match self.next_line() {
+                Ok(Some(line)) => {
+                    bytes += line.len();
+                    some.push((self.number, line));
+                }
+                Ok(None) => break,
+                Err(error) => return (some, Err(error)),
+            }
+        }
+        (some, Ok(()))
+    }
+
     /// The next line that is not blank, without its end.
     pub fn next_line(&mut self) -> Result<Option<String>> {
         loop {

@@ -6,6 +6,7 @@ mod lines;
 mod order;
 mod rows;
 mod widths;
+mod workers;
 
 pub use batch::Batch;
 pub use example::{Example, Format};

@@ -8,8 +8,10 @@ use mlx_models::{json, Config};
 use serde_json::Value;
 
 use super::lines::Lines;
+use super::workers::Workers;
 use super::{Example, Format};
 use crate::files;
+use crate::output;
 use crate::settings::DEFAULT_DATA;
 use crate::text::Text;
 
@@ -29,6 +31,12 @@ impl Row {
     pub fn targets(&self, mask_prompt: bool) -> std::ops::Range<usize> {
         let first = if mask_prompt { self.prompt.max(1) } else { 1 };
         first..self.tokens.len().max(first)
+    }
+
+    /// The tokens behind the prompt, if there is one and anything is left behind it.
+    pub fn answer(&self) -> Option<&[u32]> {
+        let behind = self.tokens.get(self.prompt..)?;
+        (self.prompt > 0 && !behind.is_empty()).then_some(behind)
     }
 }
 
@@ -61,6 +69,11 @@ const SHIPPED: [(&str, &str); 3] = [
     ("valid", include_str!("../../data/valid.jsonl")),
     ("test", include_str!("../../data/test.jsonl")),
 ];
+
+/// Lines that are read before they become rows together, on all processors.
+const TOGETHER: usize = 4096;
+/// A line is shown after every so many rows.
+const NOTED: usize = 50_000;
 
 impl Split {
     /// Opens the split `name` of `data`: a folder, or the name of the data set inside the program. A folder
@@ -133,27 +146,44 @@ impl Split {
             lines: Vec::new(),
         };
         let (mut format, mut cut) = (None, 0);
+        let mut workers = Workers::default();
         loop {
-            let mut next = || -> Result<Option<(Example, Row, bool)>> {
-                let Some(line) = lines.next_line()? else {
-                    return Ok(None);
-                };
-                read_line(&line, &mut format, text, limit, mask_prompt).map(Some)
-            };
-            let read = next();
-            let read = read.with_context(|| format!("{}, line {}", split.origin, lines.number()));
-            let Some((example, row, shortened)) = read? else {
+            // The first line says how the others are read.
+            let most = if format.is_some() { TOGETHER } else { 1 };
+            let (some, failed) = lines.next_lines(most);
+            let rows = workers.map(&some, |(number, line)| {
+                let mut format = format;
+                read_line(line, &mut format, text, limit, mask_prompt)
+                    .map(|(example, row, shortened)| (format, example, row, shortened))
+                    .with_context(|| format!("{}, line {number}", split.origin))
+            });
+            let last = some.is_empty();
+            for ((number, _), row) in some.into_iter().zip(rows) {
+                let (found, example, row, shortened) = row?;
+                format = found;
+                cut += usize::from(shortened);
+                split.examples.push(example);
+                split.rows.push(row);
+                split.lines.push(number);
+                if split.rows.len() % NOTED == 0 {
+                    output::note(format_args!(
+                        "{}: {} rows read",
+                        split.origin,
+                        split.rows.len()
+                    ));
+                }
+            }
+            failed.with_context(|| format!("{}, line {}", split.origin, lines.number()))?;
+            if last {
                 break;
-            };
-            cut += usize::from(shortened);
-            split.examples.push(example);
-            split.rows.push(row);
-            split.lines.push(lines.number());
+            }
         }
         ensure!(!split.rows.is_empty(), "{} is empty", split.origin);
         if cut > 0 {
             let (origin, all, most) = (&split.origin, split.rows.len(), limit.tokens);
-            eprintln!("{origin}: {cut} of {all} rows are longer than {most} tokens and are cut");
+            output::note(format_args!(
+                "{origin}: {cut} of {all} rows are longer than {most} tokens and are cut"
+            ));
         }
         split.format = format.unwrap_or(split.format);
         Ok(split)
@@ -188,10 +218,10 @@ impl Split {
             "none of the {all} rows of {origin} has anything to learn: their answers are empty, or cut off; raise --max-seq-length"
         );
         if kept < all {
-            eprintln!(
+            output::note(format_args!(
                 "{origin}: {} of {all} rows are left out, because nothing is left of their answers (--truncate cuts rows at --max-seq-length)",
                 all - kept
-            );
+            ));
             fn filter<T>(all: &mut Vec<T>, keep: &[bool]) {
                 let mut keep = keep.iter();
                 all.retain(|_| keep.next().copied().unwrap_or(true));

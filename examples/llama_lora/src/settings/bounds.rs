@@ -120,6 +120,8 @@ fn walk<'a>(value: &'a Value, path: &mut Vec<&'a str>) -> Result<()> {
                     check(key, &format!("optimizer_config.{optimizer}.{key}"), value)
                 }
                 ["lr_schedule", ..] => check(&name, &name, value),
+                // Bytes of a path that is not UTF-8.
+                ["adapter_path" | "resume_adapter_file", ..] => Ok(()),
                 _ => check(
                     &name,
                     &format!("--{}", name.replace(['_', '.'], "-")),

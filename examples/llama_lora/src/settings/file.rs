@@ -10,6 +10,7 @@ use serde_yaml_ng::{Mapping, Value};
 use super::{GradCheckpoint, Optimizer, OptimizerFile};
 use crate::cli::TrainArgs;
 use crate::files::read_text;
+use crate::output;
 use crate::schedule::Schedule;
 
 /// What a YAML file may set. Nothing is set twice: `None` means that the file does not say.
@@ -153,7 +154,7 @@ impl FileSettings {
         let file = args.config.as_deref().map(Self::read).transpose()?;
         let file = file.unwrap_or_default();
         for note in &file.notes {
-            eprintln!("{note}");
+            output::note(note);
         }
         Ok(file)
     }

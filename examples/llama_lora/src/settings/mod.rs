@@ -4,6 +4,7 @@ pub mod bounds;
 mod file;
 mod of_run;
 mod optimizer;
+mod paths;
 mod values;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use mlx_runtime::runtime::Limit;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{PackArgs, TrainArgs};
+use crate::output;
 use crate::schedule::Schedule;
 pub use file::FileSettings;
 pub use of_run::{Measured, OfRun};
@@ -45,7 +47,9 @@ pub struct Settings {
     #[serde(default = "default_buckets")]
     pub length_buckets: usize,
     pub truncate: bool,
+    #[serde(with = "paths::one")]
     pub adapter_path: PathBuf,
+    #[serde(default, with = "paths::optional")]
     pub resume_adapter_file: Option<PathBuf>,
     pub seed: u64,
     pub steps_per_report: u64,
@@ -194,7 +198,7 @@ impl Settings {
         if args.learning_rate.is_some()
             && (file.lr_schedule.is_some() || base.lr_schedule.is_some())
         {
-            eprintln!("--learning-rate means nothing here, because lr_schedule decides");
+            output::note("--learning-rate means nothing here, because lr_schedule decides");
         }
         let device = args.runtime.device.clone();
         let resume_adapter_file = args

@@ -8,6 +8,7 @@ use mlx_runtime::memory;
 
 use super::{write, Recipe};
 use crate::cli::SynthArgs;
+use crate::output;
 use crate::session::{Loading, Session};
 use crate::settings::{parse_size, Packing};
 
@@ -22,15 +23,15 @@ pub fn run(args: &SynthArgs) -> Result<()> {
         Some(folder) => {
             let shard = usize::try_from(parse_size(&args.shard_size)?)?;
             let written = write(&recipe, folder, packing, shard)?;
-            println!(
-                "wrote {}: {} tensors, {:.2} GB in {} files; {:.1} s, at most {:.2} GB in memory",
+            output::result(format!(
+                "wrote {}: {} tensors, {:.2} GB in {} files; {:.1} s, at most {:.2} GB in memory\n",
                 folder.display(),
                 written.tensors,
                 gb(written.bytes),
                 written.shards,
                 started.elapsed().as_secs_f64(),
                 gb(memory::peak()?)
-            );
+            ))
         }
         None => {
             let loading = Loading {
@@ -40,16 +41,15 @@ pub fn run(args: &SynthArgs) -> Result<()> {
             };
             let family = recipe.config.family;
             let (bytes, tensors) = mlx_models::dispatch(family, Make(recipe, args, loading))?;
-            println!(
-                "made {}: {tensors} tensors, {:.2} GB; {:.1} s, at most {:.2} GB in memory",
+            output::result(format!(
+                "made {}: {tensors} tensors, {:.2} GB; {:.1} s, at most {:.2} GB in memory\n",
                 args.config,
                 gb(bytes),
                 started.elapsed().as_secs_f64(),
                 gb(memory::peak()?)
-            );
+            ))
         }
     }
-    Ok(())
 }
 
 struct Make<'a>(Recipe, &'a SynthArgs, Loading);

@@ -1,16 +1,20 @@
 //! Training: from settings to an adapter on disk.
 
 mod ahead;
+mod base;
+mod claim;
 mod clock;
 mod run;
 mod saved;
 mod stop;
 
+pub use base::Base;
+pub use claim::Claim;
 pub use run::{run, Outcome};
 pub use saved::{Progressed, Saved, STATE};
-pub use stop::Stop;
+pub use stop::{ignore_file_size_signal, Stop};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use mlx_models::CausalLm;
 use mlx_runtime::model;
 use mlx_runtime::{random, Runtime};
@@ -19,6 +23,7 @@ use crate::adapter::{self, Adapter};
 use crate::checkpoint::{self, Checkpoint};
 use crate::data::{Limit, Split};
 use crate::files::ensure_writable;
+use crate::output;
 use crate::session::{self, Session};
 use crate::settings::Settings;
 
@@ -34,6 +39,8 @@ pub struct Prepared<M> {
     pub valid: Option<Split>,
     /// Where to go on, if the run was begun before.
     pub saved: Option<Saved>,
+    /// What the model was before anything was learnt.
+    pub base: Base,
 }
 
 /// The device and the memory that the settings ask for, until the result is dropped.
@@ -62,7 +69,9 @@ pub fn prepare<M: CausalLm>(
     let mut train = Split::require(data, "train", &session.text, limit, settings.mask_prompt)?;
     let mut valid = Split::open(data, "valid", &session.text, limit, settings.mask_prompt)?;
     if valid.is_none() {
-        eprintln!("{data} has no valid.jsonl: training goes on without a look at held-out rows");
+        output::note(format_args!(
+            "{data} has no valid.jsonl: training goes on without a look at held-out rows"
+        ));
     }
     for split in [Some(&mut train), valid.as_mut()].into_iter().flatten() {
         split.check(&session.config)?;
@@ -70,6 +79,8 @@ pub fn prepare<M: CausalLm>(
         if !settings.compat {
             split.keep_rows_with_targets(settings.mask_prompt)?;
         }
+        // Rows are all that is used of many lines from here on.
+        split.examples = Vec::new();
     }
 
     eprintln!(
@@ -85,14 +96,15 @@ pub fn prepare<M: CausalLm>(
     }
 
     let total = session.layers()?;
-    match &settings.resume_adapter_file {
+    let base = Base::of(&session.model)?;
+    // A saved run holds the adapter that it started from in a later form, and the settings that it took from it.
+    match settings
+        .resume_adapter_file
+        .as_ref()
+        .filter(|_| saved.is_none())
+    {
         Some(path) => {
-            let folder = if path.is_dir() {
-                Some(path.as_path())
-            } else {
-                path.parent()
-            };
-            let adapter = Adapter::read(folder.context("--resume-adapter-file names no file")?)?;
+            let adapter = Adapter::read(path)?;
             session.origin = session.origin.with_adapter(path);
             // What is trained on and saved is that adapter, whatever else is set.
             let there = &adapter.config;
@@ -110,7 +122,7 @@ pub fn prepare<M: CausalLm>(
                 settings.num_layers
             );
             settings.lora.keys = adapter::lora_config(&session.model, &settings.lora, total).keys;
-            adapter.apply(&mut session.model, total)?;
+            adapter.apply(&mut session.model, &session.config)?;
         }
         None => {
             let layers = settings.layers_of(total)?;
@@ -121,7 +133,7 @@ pub fn prepare<M: CausalLm>(
         }
     }
     if let Some(saved) = &saved {
-        saved.check(&train)?;
+        saved.check(&train, &base, &settings.model)?;
         session.origin = session
             .origin
             .with_adapter(&settings.adapter_path.join(STATE));
@@ -132,5 +144,6 @@ pub fn prepare<M: CausalLm>(
         train,
         valid,
         saved,
+        base,
     })
 }

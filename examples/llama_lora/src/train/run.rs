@@ -10,14 +10,14 @@ use mlx_runtime::{memory, ops, Array};
 
 use super::ahead::{Ahead, Ready};
 use super::clock::Window;
-use super::{saved, Prepared, Progressed, Stop};
+use super::{claim, saved, Base, Prepared, Progressed, Stop};
 use crate::adapter;
 use crate::advice::{self, Flags};
 use crate::data::{held_out, BatchOptions, Batches, Cursor, Row};
 use crate::eval;
 use crate::files::write_atomic;
 use crate::finite::Origin;
-use crate::metrics::{Metrics, Record, TrainReport, ValidReport};
+use crate::metrics::{Metrics, Record, TrainReport, ValidReport, METRICS};
 use crate::plot;
 use crate::progress::{Live, Progress};
 use crate::random::Shuffle;
@@ -50,6 +50,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         train,
         valid,
         saved,
+        base,
     } = prepared;
     let options = BatchOptions {
         batch_size: settings.batch_size,
@@ -70,13 +71,16 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
     let mut adapter_config = adapter::config_json(&settings, layers)?;
     adapter_config["data_format"] = serde_json::to_value(train.format)?;
     let monitor = Monitor::new()?;
+    let server = settings.metrics_port.map(|port| monitor.serve(port));
+    let server = server.transpose()?;
     let mut run = Run {
         adapter_config,
         data: saved::fingerprint(&train.rows),
+        base,
         iteration: saved.as_ref().map_or(0, |s| s.progressed.iteration),
         targets: saved.as_ref().map_or(0, |s| s.progressed.trained_tokens),
         metrics: Metrics::open(
-            &settings.adapter_path.join("metrics.jsonl"),
+            &settings.adapter_path.join(METRICS),
             saved.as_ref().map(|s| s.progressed.iteration),
         )?,
         valid: valid
@@ -104,8 +108,6 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         broken: None,
         searched: false,
     };
-    let server = settings.metrics_port.map(|port| monitor.serve(port));
-    let server = server.transpose()?;
     if let Some(server) = &server {
         let at = server.address();
         run.progress.line(&format!("metrics: http://{at}/metrics"));
@@ -188,6 +190,7 @@ struct Run<'a> {
     options: BatchOptions,
     valid: &'a [Row],
     data: String,
+    base: Base,
     iteration: u64,
     targets: u64,
     flags: Flags,
@@ -483,7 +486,7 @@ impl Run<'_> {
     }
 
     /// The adapter, the state to go on from, and the curve.
-    fn save<M: CausalLm>(&self, step: &TrainStep<M>, cursor: &Cursor) -> Result<()> {
+    fn save<M: CausalLm>(&mut self, step: &TrainStep<M>, cursor: &Cursor) -> Result<()> {
         let folder = &self.settings.adapter_path;
         let trained = step.model()?.trainable();
         // The step before may have led here with a loss that was still a number.
@@ -498,10 +501,16 @@ impl Run<'_> {
             cursor.clone(),
             self.settings.clone(),
             self.data.clone(),
+            self.base.clone(),
         );
         saved::save(folder, &step.state(), &progressed)?;
+        claim::forget_old(folder);
+        self.metrics.catch_up();
         if let Some(svg) = plot::svg(&self.metrics.train_curve(), &self.metrics.valid_curve())? {
-            write_atomic(&folder.join("loss.svg"), svg.as_bytes())?;
+            // The picture is drawn anew at the next save; what was learnt is on disk.
+            if let Err(e) = write_atomic(&folder.join("loss.svg"), svg.as_bytes()) {
+                self.progress.line(&format!("{e:#}"));
+            }
         }
         Ok(())
     }

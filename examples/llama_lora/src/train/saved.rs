@@ -9,6 +9,8 @@ use mlx_runtime::{io, Array};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::Base;
+use crate::checkpoint;
 use crate::data::{Cursor, Row, Split};
 use crate::fetch::hex;
 use crate::settings::Settings;
@@ -16,7 +18,9 @@ use crate::settings::Settings;
 /// The file in the adapter's folder.
 pub const STATE: &str = "state.safetensors";
 const METADATA_KEY: &str = "llama_lora_state";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The last version that kept the rows of queries and keys of a GGUF in the file's own order.
+const ROWS_AS_IN_GGUF: u32 = 1;
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +36,9 @@ pub struct Progressed {
     pub settings: Settings,
     /// Checksum of the rows.
     data: String,
+    /// The model without its adapter; earlier versions did not save it.
+    #[serde(default)]
+    base: Option<Base>,
 }
 
 impl Progressed {
@@ -42,6 +49,7 @@ impl Progressed {
         cursor: Cursor,
         settings: Settings,
         data: String,
+        base: Base,
     ) -> Self {
         Progressed {
             version: VERSION,
@@ -50,6 +58,7 @@ impl Progressed {
             cursor,
             settings,
             data,
+            base: Some(base),
         }
     }
 }
@@ -66,11 +75,6 @@ impl Saved {
     /// Reads the state in `folder`.
     pub fn read(folder: &Path) -> Result<Saved> {
         let path = folder.join(STATE);
-        ensure!(
-            path.exists(),
-            "there is nothing to resume in {}: it has no {STATE}",
-            folder.display()
-        );
         let (arrays, metadata) = io::load_safetensors(&path)?;
         let text = metadata
             .get(METADATA_KEY)
@@ -78,15 +82,25 @@ impl Saved {
         let progressed: Progressed = serde_json::from_str(text)
             .with_context(|| format!("{} was written by another version", path.display()))?;
         ensure!(
-            progressed.version == VERSION,
+            matches!(progressed.version, ROWS_AS_IN_GGUF | VERSION),
             "{} was written by another version",
             path.display()
+        );
+        ensure!(
+            progressed.version == VERSION || !checkpoint::is_gguf(&progressed.settings.model),
+            "{} was written by an earlier version, which kept the row order of a GGUF; \
+             go on from its adapter with --resume-adapter-file {}",
+            path.display(),
+            folder.display()
         );
         Ok(Saved { progressed, arrays })
     }
 
-    /// Whether the data is that of the saved run.
-    pub fn check(&self, train: &Split) -> Result<()> {
+    /// Whether data and weights are those of the saved run.
+    pub fn check(&self, train: &Split, base: &Base, model: &str) -> Result<()> {
+        if let Some(saved) = &self.progressed.base {
+            saved.check(base, model)?;
+        }
         ensure!(
             self.progressed.data == fingerprint(&train.rows),
             "{} is not what the saved run was trained on; start anew without --resume",
@@ -109,9 +123,8 @@ pub fn fingerprint(rows: &[Row]) -> String {
     for row in rows {
         hash.update((row.tokens.len() as u64).to_le_bytes());
         hash.update((row.prompt as u64).to_le_bytes());
-        for token in &row.tokens {
-            hash.update(token.to_le_bytes());
-        }
+        let ids: Vec<u8> = row.tokens.iter().flat_map(|id| id.to_le_bytes()).collect();
+        hash.update(ids);
     }
     hex(&hash.finalize())
 }

@@ -1,9 +1,29 @@
-//! Ctrl-C: the step that runs is finished and saved; a second Ctrl-C ends the program at once.
+//! Signals: one that asks a run to end lets it finish the step and save; a second Ctrl-C ends the program at once.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use signal_hook::consts::signal as signals;
+use signal_hook::iterator::Signals;
+use signal_hook::{flag, low_level};
+
+use super::Claim;
+use crate::output;
+
+/// Signals that would end the program unsaved and may be caught.
+const ASKING: [i32; 10] = [
+    signals::SIGHUP,
+    signals::SIGINT,
+    signals::SIGQUIT,
+    signals::SIGTERM,
+    signals::SIGUSR1,
+    signals::SIGUSR2,
+    signals::SIGALRM,
+    signals::SIGVTALRM,
+    signals::SIGPROF,
+    signals::SIGXCPU,
+];
 
 /// Whether someone asked the run to stop.
 #[derive(Clone, Default)]
@@ -11,39 +31,108 @@ pub struct Stop(Arc<Flags>);
 
 #[derive(Default)]
 struct Flags {
-    asked: AtomicBool,
+    /// The last signal that asked, 0 if none did.
+    asked: Arc<AtomicUsize>,
     /// Steps are being taken, so that there is something to finish and to save.
     training: AtomicBool,
+    claim: Mutex<Option<Claim>>,
+}
+
+impl Flags {
+    fn claim(&self) -> std::sync::MutexGuard<'_, Option<Claim>> {
+        self.claim.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file that grows past the process's limit (`ulimit -f`) is an error of the write from now on and not a signal.
+pub fn ignore_file_size_signal() -> Result<()> {
+    flag::register(signals::SIGXFSZ, Arc::default()).context("cannot handle SIGXFSZ")?;
+    Ok(())
 }
 
 impl Stop {
-    /// Listens to Ctrl-C (and SIGTERM) from now on. Once in a process.
-    pub fn on_ctrl_c() -> Result<Stop> {
+    /// Listens to signals from now on. Once in a process.
+    pub fn on_signals() -> Result<Stop> {
         let stop = Stop::default();
-        let flags = Arc::clone(&stop.0);
-        ctrlc::set_handler(move || {
-            let training = flags.training.load(Ordering::SeqCst);
-            if !training || flags.asked.swap(true, Ordering::SeqCst) {
-                std::process::exit(130);
-            }
-            eprintln!("stopping after this step (again: stop now, without saving)");
-        })
-        .context("cannot listen to Ctrl-C")?;
+        stop.listen().context("cannot listen to signals")?;
         Ok(stop)
+    }
+
+    fn listen(&self) -> std::io::Result<()> {
+        // A run under nohup outlives its terminal.
+        let kept = ASKING.iter().copied();
+        let kept: Vec<i32> = kept
+            .filter(|&s| s != signals::SIGHUP || !ignored(s))
+            .collect();
+        // The handler itself ends the program, whatever other threads do. `_exit` runs no destructors of C++, which
+        // MLX's threads would not survive. Shells and service managers may send other signals twice for one wish.
+        let interrupted = Arc::<AtomicBool>::default();
+        let code = 128 + signals::SIGINT;
+        flag::register_conditional_shutdown(signals::SIGINT, code, Arc::clone(&interrupted))?;
+        flag::register(signals::SIGINT, interrupted)?;
+        for &signal in &kept {
+            flag::register_usize(signal, Arc::clone(&self.0.asked), signal as usize)?;
+        }
+        let mut signals = Signals::new(kept)?;
+        let flags = Arc::clone(&self.0);
+        let thread = std::thread::Builder::new().name("signals".to_owned());
+        thread.spawn(move || {
+            for signal in signals.forever() {
+                if !flags.training.load(Ordering::SeqCst) {
+                    drop(flags.claim().take());
+                    low_level::exit(128 + signal);
+                }
+                output::note("stopping after this step (Ctrl-C: stop now, without saving)");
+            }
+        })?;
+        Ok(())
     }
 
     /// Asks the run to stop.
     pub fn ask(&self) {
-        self.0.asked.store(true, Ordering::SeqCst);
+        let signal = signals::SIGTERM as usize;
+        self.0.asked.store(signal, Ordering::SeqCst);
     }
 
     /// Whether to stop.
     pub fn asked(&self) -> bool {
-        self.0.asked.load(Ordering::SeqCst)
+        self.0.asked.load(Ordering::SeqCst) != 0
     }
 
-    /// Says whether steps are being taken now.
+    /// The exit code of a run that was stopped before it had anything to save.
+    pub fn code(&self) -> u8 {
+        128 + self.0.asked.load(Ordering::SeqCst) as u8
+    }
+
+    /// Says whether steps are being taken now. From the first on, what the folder held before is not put back.
     pub fn training(&self, now: bool) {
+        if let Some(claim) = self.0.claim().as_mut().filter(|_| now) {
+            claim.begin();
+        }
         self.0.training.store(now, Ordering::SeqCst);
     }
+
+    /// Keeps the claim until the result is dropped, or until a signal ends the program.
+    pub fn hold(&self, claim: Claim) -> Held<'_> {
+        *self.0.claim() = Some(claim);
+        Held(self)
+    }
+}
+
+/// Gives the claim up when dropped.
+#[must_use = "the folder is free when it is dropped"]
+pub struct Held<'a>(&'a Stop);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        drop(self.0 .0.claim().take());
+    }
+}
+
+/// Whether the program was started with this signal ignored. Known on Linux only.
+fn ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|l| l.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|m| u64::from_str_radix(m.trim(), 16).ok());
+    mask.is_some_and(|m| m >> (signal - 1) & 1 == 1)
 }

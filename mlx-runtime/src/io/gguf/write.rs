@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mlx_sys as sys;
 
-use super::super::{c_path, io_error};
+use super::super::{c_path, Replacement};
 use crate::containers::{MlxString, VectorString};
 use crate::error::{check, from_c, init};
 use crate::handles::c_string;
@@ -183,24 +183,21 @@ impl GgufFile {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         const OP: &str = "save_gguf";
         let path = path.as_ref();
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
-        let name = name
-            .filter(|n| n.ends_with(".gguf"))
-            .ok_or_else(|| Error::invalid(OP, format!("{path:?} does not end with .gguf")))?;
-        let beside = path.with_file_name(format!(".{name}.{}.tmp.gguf", std::process::id()));
-        let c_path = c_path(OP, &beside)?;
-        let saved = {
+        let named = path.file_name().map(|n| n.to_string_lossy());
+        if !named.is_some_and(|n| n.ends_with(".gguf")) {
+            return Err(Error::invalid(
+                OP,
+                format!("{path:?} does not end with .gguf"),
+            ));
+        }
+        let new = Replacement::new(path, "tmp.gguf").map_err(|e| e.with_op(OP))?;
+        let c_path = c_path(OP, new.path())?;
+        {
             let _lock = graph_lock();
             // SAFETY: path and file are valid.
-            check(OP, unsafe { sys::mlx_save_gguf(c_path.as_ptr(), self.0) })
-        };
-        let moved =
-            saved.and_then(|()| std::fs::rename(&beside, path).map_err(|e| io_error(OP, path, e)));
-        if moved.is_err() {
-            // Nothing may be there to remove.
-            let _ = std::fs::remove_file(&beside);
+            check(OP, unsafe { sys::mlx_save_gguf(c_path.as_ptr(), self.0) })?;
         }
-        moved
+        new.commit().map_err(|e| e.with_op(OP))
     }
 }
 

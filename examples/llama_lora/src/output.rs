@@ -1,0 +1,47 @@
+//! The one place that writes to standard output and standard error.
+//!
+//! Text about work that goes on is written by [`note`] and [`say`], which ignore a closed pipe, a closed terminal and a
+//! full disk: the work matters more than the line. What a command was asked for is written by [`result`], whose
+//! errors end the command.
+
+use std::io::{ErrorKind, Write};
+
+use anyhow::{Context, Result};
+
+/// An error without a message: the program ends with this exit code.
+#[derive(Debug)]
+pub struct Quiet(pub u8);
+
+impl std::fmt::Display for Quiet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit code {}", self.0)
+    }
+}
+
+impl std::error::Error for Quiet {}
+
+/// The exit code of a command whose reader left, as a shell reports a program that SIGPIPE ended.
+const READER_LEFT: u8 = 128 + 13;
+
+/// Writes a line to standard error if that is possible.
+pub fn note(line: impl std::fmt::Display) {
+    // One write, so that lines of several threads do not mix.
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Writes a line to standard output if that is possible.
+pub fn say(line: impl std::fmt::Display) {
+    let _ = result(format!("{line}\n"));
+}
+
+/// Writes `text` to standard output. Where the reader left, the error is [`Quiet`].
+pub fn result(text: impl std::fmt::Display) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let written = out
+        .write_all(text.to_string().as_bytes())
+        .and_then(|()| out.flush());
+    match written {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(Quiet(READER_LEFT).into()),
+        written => written.context("cannot write to standard output"),
+    }
+}

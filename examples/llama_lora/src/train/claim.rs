@@ -1,0 +1,208 @@
+//! The adapter's folder while a run has it: no other run may, and the state of an earlier run is set aside.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{bail, Context, Result};
+
+use super::STATE;
+use crate::files::{ensure_writable, write_atomic};
+use crate::metrics::METRICS;
+use crate::output;
+
+/// The file that a run locks.
+const LOCK: &str = ".lock";
+
+/// A folder that this process trains into. Dropped, it is free again, and as it was if no step was taken.
+pub struct Claim {
+    folder: PathBuf,
+    /// `None` where the file system has no locks.
+    lock: Option<File>,
+    /// Folders that were not there before, the outermost first.
+    created: Vec<PathBuf>,
+    /// Whether the state of an earlier run was set aside and is put back.
+    aside: bool,
+}
+
+impl Claim {
+    /// Takes `folder` for a new run, and makes it if need be. What an earlier run needs to go on is set aside until
+    /// the new one has saved something, so that the two are never mixed.
+    pub fn new_run(folder: &Path) -> Result<Claim> {
+        let missing = folder.ancestors().take_while(|p| {
+            let named = !p.as_os_str().is_empty();
+            named && !p.exists()
+        });
+        let mut created: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+        created.reverse();
+        let mut claim = Claim {
+            folder: folder.to_owned(),
+            lock: None,
+            created,
+            aside: false,
+        };
+        ensure_writable(folder)?;
+        claim.lock = lock(folder)?;
+        let state = folder.join(STATE);
+        if length(&state) > Some(0) {
+            set_aside(&state)?;
+            claim.aside = true;
+            set_aside(&folder.join(METRICS))?;
+        }
+        Ok(claim)
+    }
+
+    /// Takes `folder` to go on with the run in it.
+    pub fn resumed(folder: &Path) -> Result<Claim> {
+        let state = folder.join(STATE);
+        let mut claim = Claim {
+            folder: folder.to_owned(),
+            lock: None,
+            created: Vec::new(),
+            aside: false,
+        };
+        if folder.is_dir() {
+            ensure_writable(folder)?;
+            claim.lock = lock(folder)?;
+        }
+        match length(&state) {
+            None => bail!(
+                "there is nothing to resume in {}: it has no {STATE}",
+                folder.display()
+            ),
+            Some(0) => {
+                let there = |name: &str| fs::canonicalize(folder.join(name));
+                let (state, metrics) = (there(STATE)?, there(METRICS)?);
+                bail!(
+                    "there is nothing to resume in {}: the last run there ended before its first save; to go on with \
+                     the run before it:\n  mv {} {}\n  mv {} {}",
+                    folder.display(),
+                    old_name(&state).display(),
+                    state.display(),
+                    old_name(&metrics).display(),
+                    metrics.display()
+                )
+            }
+            Some(_) => Ok(claim),
+        }
+    }
+
+    /// Steps are taken from now on: the earlier run stays aside.
+    pub(super) fn begin(&mut self) {
+        self.aside = false;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Nothing can be done about what fails here.
+        if self.aside {
+            for name in [STATE, METRICS] {
+                let _ = put_back(&self.folder.join(name));
+            }
+        }
+        if self.lock.is_some() {
+            let _ = fs::remove_file(self.folder.join(LOCK));
+        }
+        for folder in self.created.iter().rev() {
+            // Fails where something is in it.
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Removes what [`Claim::new_run`] set aside: the new run has been saved.
+pub(super) fn forget_old(folder: &Path) {
+    for name in [STATE, METRICS] {
+        // The old file lies beside what a link leads to.
+        if let Ok(file) = fs::canonicalize(folder.join(name)) {
+            let _ = fs::remove_file(old_name(&file));
+        }
+    }
+}
+
+/// `state.safetensors` as `state.old.safetensors`.
+fn old_name(path: &Path) -> PathBuf {
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    path.with_extension(format!("old.{extension}"))
+}
+
+/// The length of a file that is there.
+fn length(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().map(|m| m.len())
+}
+
+/// Keeps a file that is there under its old name, and empties it: the new one has its mode, and is where its link
+/// leads to.
+fn set_aside(path: &Path) -> Result<()> {
+    let Ok(file) = fs::canonicalize(path) else {
+        return Ok(());
+    };
+    let old = old_name(&file);
+    let keep = || {
+        if old.exists() {
+            fs::remove_file(&old)?;
+        }
+        // Some file systems have no links.
+        fs::hard_link(&file, &old).or_else(|_| fs::copy(&file, &old).map(drop))
+    };
+    keep().with_context(|| format!("cannot write {}", old.display()))?;
+    write_atomic(path, b"")
+}
+
+fn put_back(path: &Path) -> std::io::Result<()> {
+    let file = fs::canonicalize(path)?;
+    fs::rename(old_name(&file), file)
+}
+
+/// Locks the folder; the kernel frees it when this process ends, however it ends.
+fn lock(folder: &Path) -> Result<Option<File>> {
+    let path = folder.join(LOCK);
+    let failed = || format!("cannot lock {}", folder.display());
+    loop {
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .with_context(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut owner = String::new();
+                // The message does without a name that cannot be read.
+                let _ = file.read_to_string(&mut owner);
+                let owner = match owner.trim() {
+                    "" => "another process",
+                    owner => owner,
+                };
+                bail!(
+                    "{owner} is training into {}: wait until it ends, or choose another folder with --adapter-path",
+                    folder.display()
+                );
+            }
+            Err(TryLockError::Error(e)) => {
+                output::note(format_args!(
+                    "{} cannot be locked ({e}): see to it that no other run uses it",
+                    folder.display()
+                ));
+                return Ok(None);
+            }
+        }
+        // The owner before may have removed the file between the opening and the lock.
+        let there = fs::metadata(&path).map(|m| (m.dev(), m.ino()));
+        let ours = file.metadata().map(|m| (m.dev(), m.ino()));
+        if there.ok() == ours.ok() {
+            let system = rustix::system::uname();
+            let host = system.nodename().to_string_lossy();
+            let name = format!("process {} on {host}\n", std::process::id());
+            file.set_len(0)
+                .and_then(|()| file.rewind())
+                .and_then(|()| file.write_all(name.as_bytes()))
+                .with_context(failed)?;
+            return Ok(Some(file));
+        }
+    }
+}

@@ -1,0 +1,337 @@
+// The loops of mlx_rs_kernels.h for one level of the processor. `kernels.cpp` includes this file once
+// a level, each time in a namespace of its own and with VECTOR, the bytes of a vector register.
+//
+// Products and sums are not contracted (-ffp-contract=off), and only `sum` fixes an order of additions,
+// which does not depend on VECTOR. So every level computes the same bits.
+
+typedef float Vector __attribute__((vector_size(VECTOR)));
+typedef uint32_t Bits __attribute__((vector_size(VECTOR)));
+
+INLINE uint32_t bits_of(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+INLINE Bits bits_of(Vector x) {
+  return reinterpret_cast<Bits>(x);
+}
+INLINE float float_of(uint32_t bits) {
+  float x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+INLINE Vector float_of(Bits bits) {
+  return reinterpret_cast<Vector>(bits);
+}
+
+// e^x to about 1 ulp where the result is a normal number; the smallest of those below -87.3, and
+// e^88 above 88. NaN stays NaN. No branches and no calls, for the vectoriser.
+// Cephes' expf: n = round(x / ln 2), a polynomial for e^(x - n ln 2), n added to the exponent.
+template <typename T>
+INLINE T fast_exp(T x) {
+  x = x < -87.3f ? T{} - 87.3f : x;
+  x = x > 88.0f ? T{} + 88.0f : x;
+  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits of the sum.
+  constexpr float magic = 12582912.0f;
+  T shifted = x * 1.44269504f + magic;
+  T n = shifted - magic;
+  T f = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+  T p = f * 1.9875691500e-4f + 1.3981999507e-3f;
+  p = p * f + 8.3334519073e-3f;
+  p = p * f + 4.1665795894e-2f;
+  p = p * f + 1.6666665459e-1f;
+  p = p * f + 5.0000001201e-1f;
+  p = p * f * f + f + 1.0f;
+  return float_of((bits_of(shifted) + 127u) << 23) * p;
+}
+
+// A place in rows of floats: one element (T = float) or a vector of them.
+template <typename T>
+struct At {
+  int64_t j;
+
+  INLINE_MEMBER T load(const float* row) const {
+    T x;
+    std::memcpy(&x, row + j, sizeof x);
+    return x;
+  }
+  INLINE_MEMBER void store(float* row, T x) const {
+    std::memcpy(row + j, &x, sizeof x);
+  }
+};
+
+// apply(At{j}) for 0 <= j < n, vectors first.
+template <typename Apply>
+INLINE void each(int64_t n, Apply apply) {
+  constexpr int64_t step = VECTOR / sizeof(float);
+  int64_t j = 0;
+  for (; j + step <= n; j += step) {
+    apply(At<Vector>{j});
+  }
+  for (; j < n; j++) {
+    apply(At<float>{j});
+  }
+}
+
+// The sum of term(At{j}) over 0 <= j < n, as mlx_rs_kernels.h describes it.
+template <typename Term>
+INLINE float sum(int64_t n, Term term) {
+  constexpr int PARTS = 16, TERMS = 16, EACH = VECTOR / sizeof(float), VECTORS = PARTS / EACH;
+  double total[PARTS] = {};
+  const int64_t whole = n - n % PARTS;
+  for (int64_t from = 0; from < whole; from += PARTS * TERMS) {
+    const int64_t to = whole - from < PARTS * TERMS ? whole : from + PARTS * TERMS;
+    Vector part[VECTORS] = {};
+    for (int64_t j = from; j < to; j += PARTS) {
+      for (int v = 0; v < VECTORS; v++) {
+        part[v] += term(At<Vector>{j + v * EACH});
+      }
+    }
+    for (int i = 0; i < PARTS; i++) {
+      total[i] += part[i / EACH][i % EACH];
+    }
+  }
+  for (int64_t j = whole; j < n; j++) {
+    total[j - whole] += term(At<float>{j});
+  }
+  for (int width = PARTS / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; i++) {
+      total[i] += total[i + width];
+    }
+  }
+  return static_cast<float>(total[0]);
+}
+
+template <typename T>
+INLINE T larger(T a, T b) {
+  return a > b ? a : b;
+}
+
+INLINE float max_of(const float* x, int64_t n) {
+  constexpr int EACH = VECTOR / sizeof(float);
+  const Vector none = Vector{} - INFINITY;
+  Vector a = none, b = none, c = none, d = none;
+  int64_t j = 0;
+  for (; j + 4 * EACH <= n; j += 4 * EACH) {
+    a = larger(a, At<Vector>{j}.load(x));
+    b = larger(b, At<Vector>{j + EACH}.load(x));
+    c = larger(c, At<Vector>{j + 2 * EACH}.load(x));
+    d = larger(d, At<Vector>{j + 3 * EACH}.load(x));
+  }
+  for (; j + EACH <= n; j += EACH) {
+    a = larger(a, At<Vector>{j}.load(x));
+  }
+  a = larger(larger(a, b), larger(c, d));
+  float m = -INFINITY;
+  for (; j < n; j++) {
+    m = larger(m, x[j]);
+  }
+  for (int i = 0; i < EACH; i++) {
+    m = larger(m, a[i]);
+  }
+  return m;
+}
+
+INLINE float exp_and_sum_of(float* x, int64_t n, float m) {
+  return sum(n, [=](auto at) {
+    auto e = fast_exp(at.load(x) - m);
+    at.store(x, e);
+    return e;
+  });
+}
+
+// How many columns row i sees.
+INLINE int64_t seen(int64_t i, int64_t first, int64_t group) {
+  return first + i / group + 1;
+}
+
+void rms_norm(const float* x,
+              const float* r,
+              const float* w,
+              float* h,
+              float* y,
+              float* rstd,
+              int64_t rows,
+              int64_t d,
+              float eps) {
+  for (int64_t i = 0; i < rows; i++) {
+    const float* xi = x + i * d;
+    float* yi = y + i * d;
+    float squares;
+    if (r) {
+      const float* ri = r + i * d;
+      float* hi = h + i * d;
+      squares = sum(d, [=](auto at) {
+        auto t = at.load(xi) + at.load(ri);
+        at.store(hi, t);
+        return t * t;
+      });
+      xi = hi;
+    } else {
+      squares = sum(d, [=](auto at) { return at.load(xi) * at.load(xi); });
+    }
+    float q = 1.0f / std::sqrt(squares / d + eps);
+    rstd[i] = q;
+    each(d, [=](auto at) { at.store(yi, at.load(xi) * q * at.load(w)); });
+  }
+}
+
+void rms_norm_grad(const float* x,
+                   const float* w,
+                   const float* rstd,
+                   const float* dy,
+                   const float* dh,
+                   float* dx,
+                   int64_t rows,
+                   int64_t d) {
+  for (int64_t i = 0; i < rows; i++) {
+    const float *xi = x + i * d, *gi = dy + i * d;
+    float* oi = dx + i * d;
+    float dot = sum(d, [=](auto at) { return at.load(xi) * at.load(gi) * at.load(w); });
+    float q = rstd[i], c = dot * q / d * q;
+    auto grad = [=](auto at) {
+      return q * (at.load(w) * at.load(gi) - c * at.load(xi));
+    };
+    if (dh) {
+      const float* hi = dh + i * d;
+      each(d, [=](auto at) { at.store(oi, at.load(hi) + grad(at)); });
+    } else {
+      each(d, [=](auto at) { at.store(oi, grad(at)); });
+    }
+  }
+}
+
+void swiglu(const float* g, const float* u, float* y, int64_t n) {
+  each(n, [=](auto at) {
+    auto x = at.load(g);
+    at.store(y, x * at.load(u) / (1.0f + fast_exp(-x)));
+  });
+}
+
+void swiglu_grad(const float* g,
+                 const float* u,
+                 const float* dy,
+                 float* dg,
+                 float* du,
+                 int64_t n) {
+  each(n, [=](auto at) {
+    auto x = at.load(g), grad = at.load(dy);
+    auto sigmoid = 1.0f / (1.0f + fast_exp(-x));
+    auto silu = x * sigmoid;
+    at.store(du, grad * silu);
+    at.store(dg, grad * at.load(u) * (sigmoid + silu * (1.0f - sigmoid)));
+  });
+}
+
+void rope(const float* in,
+          int64_t in_stride,
+          float* out,
+          int64_t out_stride,
+          const float* cos,
+          const float* sin,
+          int64_t rows,
+          int half,
+          bool traditional,
+          bool back) {
+  const float sign = back ? -1.0f : 1.0f;
+  for (int64_t i = 0; i < rows; i++) {
+    const float *x = in + i * in_stride, *c = cos + i * half, *s = sin + i * half;
+    float* y = out + i * out_stride;
+    if (traditional) {
+#pragma omp simd
+      for (int j = 0; j < half; j++) {
+        float a = x[2 * j], b = x[2 * j + 1];
+        y[2 * j] = a * c[j] - b * sign * s[j];
+        y[2 * j + 1] = a * sign * s[j] + b * c[j];
+      }
+    } else {
+      each(half, [=](auto at) {
+        auto a = at.load(x), b = at.load(x + half);
+        at.store(y, a * at.load(c) - b * sign * at.load(s));
+        at.store(y + half, a * sign * at.load(s) + b * at.load(c));
+      });
+    }
+  }
+}
+
+void causal_softmax(float* s,
+                    float* stats,
+                    int64_t rows,
+                    int64_t n,
+                    int64_t first,
+                    int64_t group) {
+  for (int64_t i = 0; i < rows; i++) {
+    float* row = s + i * n;
+    int64_t k = seen(i, first, group);
+    float m = max_of(row, k);
+    float inverse = 1.0f / exp_and_sum_of(row, k, m);
+    each(k, [=](auto at) { at.store(row, at.load(row) * inverse); });
+    std::memset(row + k, 0, (n - k) * sizeof(float));
+    stats[2 * i] = m;
+    stats[2 * i + 1] = inverse;
+  }
+}
+
+void causal_softmax_again(float* s,
+                          const float* stats,
+                          int64_t rows,
+                          int64_t n,
+                          int64_t first,
+                          int64_t group) {
+  for (int64_t i = 0; i < rows; i++) {
+    float* row = s + i * n;
+    int64_t k = seen(i, first, group);
+    float m = stats[2 * i], inverse = stats[2 * i + 1];
+    each(k, [=](auto at) { at.store(row, fast_exp(at.load(row) - m) * inverse); });
+    std::memset(row + k, 0, (n - k) * sizeof(float));
+  }
+}
+
+void causal_softmax_grad(const float* p,
+                         float* dp,
+                         int64_t rows,
+                         int64_t n,
+                         int64_t first,
+                         int64_t group,
+                         float scale) {
+  for (int64_t i = 0; i < rows; i++) {
+    const float* a = p + i * n;
+    float* b = dp + i * n;
+    int64_t k = seen(i, first, group);
+    float dot = sum(k, [=](auto at) { return at.load(a) * at.load(b); });
+    each(k, [=](auto at) { at.store(b, scale * at.load(a) * (at.load(b) - dot)); });
+    std::memset(b + k, 0, (n - k) * sizeof(float));
+  }
+}
+
+float max(const float* x, int64_t n) {
+  return max_of(x, n);
+}
+
+float sum_exp(const float* x, int64_t n, float m) {
+  return sum(n, [=](auto at) { return fast_exp(at.load(x) - m); });
+}
+
+float exp_and_sum(float* x, int64_t n, float m) {
+  return exp_and_sum_of(x, n, m);
+}
+
+void scale(float* x, int64_t n, float c) {
+  each(n, [=](auto at) { at.store(x, at.load(x) * c); });
+}
+
+constexpr mlxrs_kernels version(const char* level) {
+  return {level,
+          rms_norm,
+          rms_norm_grad,
+          swiglu,
+          swiglu_grad,
+          rope,
+          causal_softmax,
+          causal_softmax_again,
+          causal_softmax_grad,
+          max,
+          sum_exp,
+          exp_and_sum,
+          scale};
+}

@@ -325,6 +325,20 @@ fn an_adapter_that_is_no_number_is_not_saved() {
 }
 
 #[test]
+fn a_batch_is_no_larger_than_the_data() {
+    let place = Place::new();
+    place.train("--batch-size 12");
+    let adapter = || fs::read(place.path("adapters/adapters.safetensors")).unwrap();
+    let state = |bytes: Vec<u8>| bytes[bytes.len() - 4096..].to_vec();
+    let twelve = state(adapter());
+    // 65536 rows of padding would not fit in the memory.
+    place.train("--batch-size 65536");
+    assert!(state(adapter()) == twelve);
+    let eval = |rows: usize| place.ok(&format!("eval --adapter-path adapters --batch-size {rows}"));
+    assert_eq!(eval(65536), eval(5));
+}
+
+#[test]
 fn what_comes_from_an_adapter_is_said() {
     let place = Place::new();
     place.train("");

@@ -99,7 +99,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         ),
         settings: &settings,
         flags: Flags {
-            rows: settings.batch_size,
+            rows: settings.batch_size.min(train.rows.len()),
             tokens: batches.widths().all().last().copied().unwrap_or(1),
             tokens_flag: "--max-seq-length",
         },

@@ -23,7 +23,11 @@ fn both(dtype: &str, shape: &[usize], data: &[u8]) -> [Array; 2] {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");
     std::fs::write(&path, &bytes).unwrap();
-    let by_path = load_safetensors(&path).unwrap().0.remove("F8_E5M2").unwrap();
+    let by_path = load_safetensors(&path)
+        .unwrap()
+        .0
+        .remove("F8_E5M2")
+        .unwrap();
     by_path.eval().unwrap();
     let by_reader = load_safetensors_from(Cursor::new(bytes)).unwrap();
     [by_path, by_reader.0["F8_E5M2"].clone()]

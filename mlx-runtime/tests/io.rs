@@ -116,8 +116,10 @@ fn a_file_that_shrinks_after_loading_is_an_error() {
     .unwrap();
 }
 
+type Scalars<'a> = &'a [(&'a str, f32)];
+
 /// A folder of files of scalars, and perhaps an index.
-fn folder(files: &[(&str, &[(&str, f32)])], index: Option<&str>) -> tempfile::TempDir {
+fn folder(files: &[(&str, Scalars<'_>)], index: Option<&str>) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (file, scalars) in files {
         let arrays = scalars.iter();
@@ -134,17 +136,23 @@ fn folder(files: &[(&str, &[(&str, f32)])], index: Option<&str>) -> tempfile::Te
 
 #[test]
 fn in_a_folder_the_files_decide() {
-    let cases: &[(&[(&str, &[(&str, f32)])], Option<&str>, &[(&str, f32)])] = &[
+    let cases: &[(&[(&str, Scalars<'_>)], Option<&str>, Scalars<'_>)] = &[
         // One file, whatever it is called.
         (&[("x.safetensors", &[("a", 1.0)])], None, &[("a", 1.0)]),
         // Shards with an index and without.
         (
-            &[("x-1.safetensors", &[("a", 1.0)]), ("x-2.safetensors", &[("b", 2.0)])],
+            &[
+                ("x-1.safetensors", &[("a", 1.0)]),
+                ("x-2.safetensors", &[("b", 2.0)]),
+            ],
             Some(r#"{"a":"x-1.safetensors","b":"x-2.safetensors"}"#),
             &[("a", 1.0), ("b", 2.0)],
         ),
         (
-            &[("x-1.safetensors", &[("a", 1.0)]), ("x-2.safetensors", &[("b", 2.0)])],
+            &[
+                ("x-1.safetensors", &[("a", 1.0)]),
+                ("x-2.safetensors", &[("b", 2.0)]),
+            ],
             None,
             &[("a", 1.0), ("b", 2.0)],
         ),
@@ -172,13 +180,19 @@ fn in_a_folder_the_files_decide() {
             &[("a", 1.0), ("b", 2.0)],
         ),
         (
-            &[("adapters.safetensors", &[("a", 4.0)]), ("y.safetensors", &[("a", 1.0)])],
+            &[
+                ("adapters.safetensors", &[("a", 4.0)]),
+                ("y.safetensors", &[("a", 1.0)]),
+            ],
             None,
             &[("a", 1.0)],
         ),
         // Repeated, and the same; the file that the index names for a tensor is missing, and another has it.
         (
-            &[("model-1.safetensors", &[("a", 1.0), ("b", f32::NAN)]), ("model-2.safetensors", &[("b", f32::NAN)])],
+            &[
+                ("model-1.safetensors", &[("a", 1.0), ("b", f32::NAN)]),
+                ("model-2.safetensors", &[("b", f32::NAN)]),
+            ],
             Some(r#"{"a":"model-1.safetensors","b":"model-3.safetensors"}"#),
             &[("a", 1.0), ("b", f32::NAN)],
         ),
@@ -196,25 +210,54 @@ fn in_a_folder_the_files_decide() {
 
 #[test]
 fn folders_that_are_no_model_are_refused() {
-    let one: &[(&str, f32)] = &[("a", 1.0)];
-    let two: &[(&str, f32)] = &[("a", 2.0)];
-    let a: &[(&str, &[(&str, f32)])] = &[("model-1.safetensors", one)];
-    let both: &[(&str, &[(&str, f32)])] =
-        &[("model-1.safetensors", one), ("model.safetensors", two)];
+    let one: Scalars<'_> = &[("a", 1.0)];
+    let two: Scalars<'_> = &[("a", 2.0)];
+    let a: &[(&str, Scalars<'_>)] = &[("model-1.safetensors", one)];
+    let both: &[(&str, Scalars<'_>)] = &[("model-1.safetensors", one), ("model.safetensors", two)];
     for (files, index, kind, says) in [
         (&[][..], None, ErrorKind::Io, "no .safetensors file"),
-        (&[], Some(r#"{"a":"x.safetensors"}"#), ErrorKind::Io, "x.safetensors"),
-        (&[("adapters.safetensors", one)], None, ErrorKind::Io, "of a model"),
-        (both, None, ErrorKind::Format, "model-1.safetensors and model.safetensors"),
-        (both, Some(r#"{"a":"model-1.safetensors"}"#), ErrorKind::Format, "\"a\""),
+        (
+            &[],
+            Some(r#"{"a":"x.safetensors"}"#),
+            ErrorKind::Io,
+            "x.safetensors",
+        ),
+        (
+            &[("adapters.safetensors", one)],
+            None,
+            ErrorKind::Io,
+            "of a model",
+        ),
+        (
+            both,
+            None,
+            ErrorKind::Format,
+            "model-1.safetensors and model.safetensors",
+        ),
+        (
+            both,
+            Some(r#"{"a":"model-1.safetensors"}"#),
+            ErrorKind::Format,
+            "\"a\"",
+        ),
         (
             a,
             Some(r#"{"a":"model-1.safetensors","b":"model-2.safetensors"}"#),
             ErrorKind::Io,
             "no model-2.safetensors, which",
         ),
-        (a, Some(r#"{"a":"../x-1.safetensors"}"#), ErrorKind::Format, "x-1"),
-        (a, Some(r#"{"a":"/etc/passwd"}"#), ErrorKind::Format, "passwd"),
+        (
+            a,
+            Some(r#"{"a":"../x-1.safetensors"}"#),
+            ErrorKind::Format,
+            "x-1",
+        ),
+        (
+            a,
+            Some(r#"{"a":"/etc/passwd"}"#),
+            ErrorKind::Format,
+            "passwd",
+        ),
         (a, Some("{"), ErrorKind::Format, "index"),
     ] {
         let dir = folder(files, index);

@@ -177,8 +177,8 @@ impl Adapter {
                 }
             }
         }
-        let arrays = match_up(&wanted, self.weights)
-            .map_err(|what| anyhow::anyhow!(named(what)))?;
+        let arrays =
+            match_up(&wanted, self.weights).map_err(|what| anyhow::anyhow!(named(what)))?;
         model.set_trainable(&arrays)?;
         Ok(())
     }

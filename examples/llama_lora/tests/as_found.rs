@@ -64,7 +64,11 @@ fn write_raw(place: &Place, name: &str, tensors: &[(String, &str, Vec<i32>, Vec<
     }
     let text = Value::Object(header).to_string();
     let length = (text.len() as u64).to_le_bytes();
-    fs::write(place.path(name), [&length[..], text.as_bytes(), &data].concat()).unwrap();
+    fs::write(
+        place.path(name),
+        [&length[..], text.as_bytes(), &data].concat(),
+    )
+    .unwrap();
 }
 
 /// A folder whose projections are codes of eight bits with a scale for each block of 16 x 16, and one of the values that
@@ -86,19 +90,38 @@ fn a_folder_in_eight_bit_floats_is_the_model_that_its_values_stand_for() {
         }
         let (rows, columns) = (a.shape()[0], a.shape()[1]);
         let grid = [(rows - 1) / block + 1, (columns - 1) / block + 1];
-        let scales: Vec<f32> = (0..grid[0] * grid[1]).map(|i| 0.001 * (i + 1) as f32).collect();
+        let scales: Vec<f32> = (0..grid[0] * grid[1])
+            .map(|i| 0.001 * (i + 1) as f32)
+            .collect();
         let scale = |i: usize| {
             let (row, column) = (i as i32 / columns, i as i32 % columns);
             scales[(row / block * grid[1] + column / block) as usize]
         };
-        let over: Vec<f32> = values.iter().enumerate().map(|(i, v)| v / scale(i)).collect();
+        let over: Vec<f32> = values
+            .iter()
+            .enumerate()
+            .map(|(i, v)| v / scale(i))
+            .collect();
         let over = Array::from_slice(&over, a.shape()).unwrap();
         let codes = ops::to_fp8(&over).unwrap();
-        let back = ops::from_fp8(&codes, Dtype::Float32).unwrap().to_vec::<f32>().unwrap();
+        let back = ops::from_fp8(&codes, Dtype::Float32)
+            .unwrap()
+            .to_vec::<f32>()
+            .unwrap();
         let back: Vec<f32> = back.iter().enumerate().map(|(i, v)| v * scale(i)).collect();
         let of = |v: &[f32]| v.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-        raw.push((name.clone(), "F8_E4M3", a.shape().to_vec(), codes.to_vec::<u8>().unwrap()));
-        raw.push((format!("{name}_scale_inv"), "F32", grid.to_vec(), of(&scales)));
+        raw.push((
+            name.clone(),
+            "F8_E4M3",
+            a.shape().to_vec(),
+            codes.to_vec::<u8>().unwrap(),
+        ));
+        raw.push((
+            format!("{name}_scale_inv"),
+            "F32",
+            grid.to_vec(),
+            of(&scales),
+        ));
         dense.insert(name, Array::from_slice(&back, a.shape()).unwrap());
     }
     write(&place, "dense/model.safetensors", dense);
@@ -111,8 +134,14 @@ fn a_folder_in_eight_bit_floats_is_the_model_that_its_values_stand_for() {
 
     for (entry, says) in [
         (json!({"quant_method": "gptq", "bits": 4}), "gptq"),
-        (json!({"quant_method": "compressed-tensors", "format": "pack-quantized"}), "pack-quantized"),
-        (json!({"quant_method": "fp8", "weight_block_size": [0, 16]}), "weight_block_size"),
+        (
+            json!({"quant_method": "compressed-tensors", "format": "pack-quantized"}),
+            "pack-quantized",
+        ),
+        (
+            json!({"quant_method": "fp8", "weight_block_size": [0, 16]}),
+            "weight_block_size",
+        ),
     ] {
         config["quantization_config"] = entry;
         place.write("f8/config.json", &config.to_string());
@@ -174,13 +203,17 @@ fn write_gguf(place: &Place, name: &str) {
     ] {
         out.set_numbers(key, &Array::scalar(n).unwrap()).unwrap();
     }
-    let mut tokens: Vec<String> = ByteLevel::alphabet().into_iter().map(String::from).collect();
+    let mut tokens: Vec<String> = ByteLevel::alphabet()
+        .into_iter()
+        .map(String::from)
+        .collect();
     tokens.sort_unstable();
     tokens.extend(["<s>", "</s>"].map(String::from));
     let types: Vec<i32> = (0..258).map(|i| if i < 256 { 1 } else { 3 }).collect();
     out.set_texts("tokenizer.ggml.tokens", &tokens).unwrap();
     let types = Array::from_slice(&types, &[258]).unwrap();
-    out.set_numbers("tokenizer.ggml.token_type", &types).unwrap();
+    out.set_numbers("tokenizer.ggml.token_type", &types)
+        .unwrap();
     out.set_text("tokenizer.ggml.model", "gpt2").unwrap();
     out.set_text("tokenizer.ggml.pre", "gpt2").unwrap();
     out.set_text("tokenizer.chat_template", TEMPLATE).unwrap();
@@ -191,12 +224,28 @@ fn write_gguf(place: &Place, name: &str) {
 fn an_adapter_of_a_gguf_fits_the_folder_of_the_same_model_and_back() {
     let place = Place::new();
     write_gguf(&place, "model.gguf");
-    near(loss(&place, "--model model.gguf"), loss(&place, "--model model"));
+    near(
+        loss(&place, "--model model.gguf"),
+        loss(&place, "--model model"),
+    );
     place.ok(&TRAIN.replace("--model model", "--model model.gguf"));
     let file = loss(&place, "--model model.gguf --adapter-path adapters");
     near(loss(&place, "--model model --adapter-path adapters"), file);
     assert!(file < loss(&place, "--model model") - 0.1);
     place.ok("train --resume --iters 7");
+    // A state as it was saved in the order of the file.
+    let (arrays, metadata) =
+        io::load_safetensors(place.path("adapters/state.safetensors")).unwrap();
+    let arrays: Vec<(String, Array)> = arrays.into_iter().collect();
+    let old = metadata.into_iter();
+    let old = old.map(|(k, v)| (k, v.replace("\"version\":2", "\"version\":1")));
+    let path = place.path("adapters/state.safetensors");
+    io::save_safetensors(path, &arrays, &old.collect()).unwrap();
+    let message = place.fails("train --resume --iters 8");
+    assert!(
+        message.contains("--resume-adapter-file adapters"),
+        "{message}"
+    );
 
     // As adapters were saved before they said the order of their rows.
     let mut config = json_of(&place, "adapters/adapter_config.json");
@@ -223,7 +272,10 @@ fn an_adapter_of_a_gguf_fits_the_folder_of_the_same_model_and_back() {
     config["row_order"] = json!("gguf");
     place.write("old/adapter_config.json", &config.to_string());
     let message = place.fails("eval --model model --data data --adapter-path old");
-    assert!(message.contains("\"gguf\"") && message.contains("hugging_face"), "{message}");
+    assert!(
+        message.contains("\"gguf\"") && message.contains("hugging_face"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -239,7 +291,11 @@ fn short_keys_are_saved_as_the_names_that_mlx_lm_knows() {
     let before = loss(&place, "--model model --adapter-path adapters");
     let mut config = config;
     config["lora_parameters"]["keys"] = json!(["q_proj", "up_proj"]);
-    write(&place, "old/adapters.safetensors", read(&place, "adapters/adapters.safetensors"));
+    write(
+        &place,
+        "old/adapters.safetensors",
+        read(&place, "adapters/adapters.safetensors"),
+    );
     place.write("old/adapter_config.json", &config.to_string());
     assert_eq!(loss(&place, "--model model --adapter-path old"), before);
 }
@@ -252,7 +308,9 @@ fn a_folder_of_peft_is_the_model_into_which_it_is_merged() {
     let mut state = 7u64;
     let mut random = |shape: &[i32]| {
         let values = (0..shape.iter().product::<i32>()).map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
         });
         Array::from_slice(&values.collect::<Vec<f32>>(), shape).unwrap()
@@ -272,7 +330,10 @@ fn a_folder_of_peft_is_the_model_into_which_it_is_merged() {
         let delta = ops::multiply(&ops::matmul(&b, &a).unwrap(), &scale).unwrap();
         *weight = ops::add(weight, &delta).unwrap();
         for (half, array) in [("lora_A", a), ("lora_B", b)] {
-            adapter.insert(format!("base_model.model.{path}.{half}{between}.weight"), array);
+            adapter.insert(
+                format!("base_model.model.{path}.{half}{between}.weight"),
+                array,
+            );
         }
     }
     write(&place, "merged/model.safetensors", model);
@@ -294,11 +355,21 @@ fn a_folder_of_peft_is_the_model_into_which_it_is_merged() {
     place.ok("generate --adapter-path peft --prompt hello --max-tokens 3");
 
     // Training goes on from it, and changes nothing where it has no adapter.
-    place.ok(&format!("{TRAIN} --iters 1 --learning-rate 0 --resume-adapter-file peft"));
-    near(loss(&place, "--model model --adapter-path adapters"), merged);
-    place.ok(&format!("{TRAIN} --iters 3 --resume-adapter-file peft/adapter_model.safetensors"));
+    place.ok(&format!(
+        "{TRAIN} --iters 1 --learning-rate 0 --resume-adapter-file peft"
+    ));
+    near(
+        loss(&place, "--model model --adapter-path adapters"),
+        merged,
+    );
+    place.ok(&format!(
+        "{TRAIN} --iters 3 --resume-adapter-file peft/adapter_model.safetensors"
+    ));
     let trained = read(&place, "adapters/adapters.safetensors");
-    for name in ["model.layers.0.mlp.down_proj.lora_b", "model.layers.0.mlp.down_proj.lora_a"] {
+    for name in [
+        "model.layers.0.mlp.down_proj.lora_b",
+        "model.layers.0.mlp.down_proj.lora_a",
+    ] {
         let most = ops::max(&ops::abs(&trained[name]).unwrap(), &[0, 1], false).unwrap();
         assert_eq!(most.item::<f32>().unwrap(), 0.0);
     }
@@ -333,7 +404,10 @@ fn a_folder_of_peft_is_the_model_into_which_it_is_merged() {
             all.insert(name.clone(), one.clone());
         }
     };
-    refused(&put(&format!("{stem}.lora_magnitude_vector.weight")), "lora_magnitude_vector");
+    refused(
+        &put(&format!("{stem}.lora_magnitude_vector.weight")),
+        "lora_magnitude_vector",
+    );
     refused(&put("base_model.model.lm_head.weight"), "lm_head.weight");
     refused(&put(&format!("{stem}.lora_B.weight")), "different ranks");
     refused(

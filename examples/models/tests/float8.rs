@@ -35,7 +35,12 @@ fn a_model_computes_with_the_values_that_codes_and_scales_stand_for() {
         let weights = Weights::from(weights(&dump, scheme)).with_block_size(BLOCK);
         let model = load(&dump, weights).unwrap();
         let logits = model.logits(dump.array("tokens"), &mut KvCache::off());
-        close(scheme, &logits.unwrap(), dump.array(&format!("{scheme}.logits")), 1e-5);
+        close(
+            scheme,
+            &logits.unwrap(),
+            dump.array(&format!("{scheme}.logits")),
+            1e-5,
+        );
     }
 }
 
@@ -58,7 +63,10 @@ fn scales_that_do_not_fit_are_refused() {
         }
     };
     let e = refused(&put(&format!("{stem}_scale"), ones(&[5, 3])));
-    assert!(e.contains(&format!("{stem}_scale")) && e.contains("[5, 3]"), "{e}");
+    assert!(
+        e.contains(&format!("{stem}_scale")) && e.contains("[5, 3]"),
+        "{e}"
+    );
     let e = refused(&put(&format!("{stem}_zero_point"), ones(&[1])));
     assert!(e.contains("weight_zero_point"), "{e}");
     // Bytes are no weights, with a scale or without.

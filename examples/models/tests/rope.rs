@@ -21,7 +21,9 @@ fn cases(dump: &Dump) -> Cases {
 
 /// Cosines and sines of the positions of a text, by a rotation of ones and zeros.
 fn rotated(rope: &Rope, length: i32, dims: i32) -> Vec<f32> {
-    let row: Vec<f32> = (0..dims).map(|i| f32::from(u8::from(i < dims / 2))).collect();
+    let row: Vec<f32> = (0..dims)
+        .map(|i| f32::from(u8::from(i < dims / 2)))
+        .collect();
     let x = Array::from_slice(&row, &[1, 1, 1, dims]).unwrap();
     let x = ops::broadcast_to(&x, &[1, 1, length, dims]).unwrap();
     let y = rope.forward(&x, &mut KvCache::off()).unwrap();
@@ -121,7 +123,12 @@ fn models_with_scaled_rotations_compute_what_mlx_lm_computes() {
                     ops::slice(a, &[0, length - 1, 0], &[2, length, 16], &[1; 3]).unwrap()
                 };
                 if name != "dynamic" || length == 5 {
-                    close(&format!("{what}, {way}, cached"), &last(&parts), &last(theirs), 1e-5);
+                    close(
+                        &format!("{what}, {way}, cached"),
+                        &last(&parts),
+                        &last(theirs),
+                        1e-5,
+                    );
                 }
             };
             check("fused");
@@ -171,14 +178,26 @@ fn kinds_and_numbers_that_are_none_are_refused_by_name() {
         format!("{:#}", e.unwrap_err())
     };
     for (scaling, says) in [
-        (json!({"type": "mrope", "mrope_section": [2, 3, 3]}), "\"mrope\""),
+        (
+            json!({"type": "mrope", "mrope_section": [2, 3, 3]}),
+            "\"mrope\"",
+        ),
         (json!({"rope_type": "proportional"}), "\"proportional\""),
         (json!({"rope_type": "Yarn", "factor": 2.0}), "\"Yarn\""),
         (json!({"rope_type": 3, "factor": 2.0}), "expected text"),
         (json!({"rope_type": "linear"}), "factor is missing"),
-        (json!({"rope_type": "yarn", "factor": "4"}), "factor is \"4\""),
-        (json!({"rope_type": "llama3", "factor": 8.0}), "low_freq_factor is missing"),
-        (json!({"rope_type": "longrope", "long_factor": [1.0]}), "short_factor is missing"),
+        (
+            json!({"rope_type": "yarn", "factor": "4"}),
+            "factor is \"4\"",
+        ),
+        (
+            json!({"rope_type": "llama3", "factor": 8.0}),
+            "low_freq_factor is missing",
+        ),
+        (
+            json!({"rope_type": "longrope", "long_factor": [1.0]}),
+            "short_factor is missing",
+        ),
         (json!([1, 2]), "expected an object"),
     ] {
         for key in ["rope_scaling", "rope_parameters"] {

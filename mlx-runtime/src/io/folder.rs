@@ -111,7 +111,11 @@ fn read_index(folder: &Path) -> Result<BTreeMap<String, String>> {
     let index: Index =
         serde_json::from_slice(&text).map_err(|e| bad_file(OP, &path, &e).with_source(e))?;
     // An index comes from elsewhere: it must not lead out of its folder.
-    let plain = |file: &&String| Path::new(file).file_name().is_some_and(|n| n == file.as_str());
+    let plain = |file: &&String| {
+        Path::new(file)
+            .file_name()
+            .is_some_and(|n| n == file.as_str())
+    };
     if let Some(file) = index.weight_map.values().find(|f| !plain(f)) {
         return Err(bad_file(
             OP,

@@ -31,8 +31,8 @@ pub fn load_safetensors(
 ) -> Result<(HashMap<String, Array>, HashMap<String, String>)> {
     let path = path.as_ref();
     let (file, len) = open(OP, path)?;
-    let header = header::read(&mut BufReader::new(&file), len)
-        .map_err(|what| bad_file(OP, path, what))?;
+    let header =
+        header::read(&mut BufReader::new(&file), len).map_err(|what| bad_file(OP, path, what))?;
     if header.relabelled.is_some() {
         return super::load_safetensors_from(file);
     }

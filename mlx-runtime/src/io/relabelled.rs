@@ -27,7 +27,9 @@ impl<R: Read + Seek> Relabelled<R> {
 
 impl<R: Read + Seek> Read for Relabelled<R> {
     fn read(&mut self, to: &mut [u8]) -> Result<usize> {
-        let before = usize::try_from(self.at).ok().and_then(|at| self.header.get(at..));
+        let before = usize::try_from(self.at)
+            .ok()
+            .and_then(|at| self.header.get(at..));
         let n = match before {
             Some(mut rest) if !rest.is_empty() => rest.read(to)?,
             _ => {

@@ -346,7 +346,8 @@ impl Loader {
                         return self.stand_in.clone();
                     }
                     Found::Array(a) if scales::is_float(dtype) && !scales::is_float(a.dtype()) => {
-                        let text = format!("{name}: expected floating point, found {:?}", a.dtype());
+                        let text =
+                            format!("{name}: expected floating point, found {:?}", a.dtype());
                         self.errors.push(text);
                         return self.stand_in.clone();
                     }

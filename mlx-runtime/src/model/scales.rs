@@ -27,7 +27,10 @@ pub(super) fn apply(
     stems.sort_unstable();
     for stem in stems {
         let name = format!("{stem}weight");
-        if let Some(other) = UNKNOWN.iter().find(|u| all.contains_key(&format!("{stem}{u}"))) {
+        if let Some(other) = UNKNOWN
+            .iter()
+            .find(|u| all.contains_key(&format!("{stem}{u}")))
+        {
             return Err(format!(
                 "{stem}{other} stands beside {name}, and this scheme of quantisation is not supported"
             ));

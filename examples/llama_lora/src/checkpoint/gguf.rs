@@ -48,9 +48,7 @@ fn config(file: &Gguf) -> Result<Config> {
             None => bail!("{key} of the metadata is not one number, which is not supported"),
         }
     };
-    let int = |key: &str| {
-        optional(key)?.with_context(|| format!("the metadata lacks llama.{key}"))
-    };
+    let int = |key: &str| optional(key)?.with_context(|| format!("the metadata lacks llama.{key}"));
     let heads = int("attention.head_count")?;
     let hidden = int("embedding_length")?;
     let kv_heads = optional("attention.head_count_kv")?.unwrap_or(heads);

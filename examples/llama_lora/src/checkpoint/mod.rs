@@ -74,7 +74,9 @@ pub fn open(model: &str) -> Result<Checkpoint> {
 /// Whether `model`, a name or path as [`open`] takes it, means a GGUF file.
 pub fn is_gguf(model: &str) -> bool {
     let path = Path::new(model);
-    let named = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gguf"));
+    let named = path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("gguf"));
     model == DEFAULT_MODEL || named || path.is_file()
 }
 

@@ -49,7 +49,9 @@ fn yarn(file: &Gguf) -> Result<RopeScaling> {
         extrapolated == 1.0,
         "llama.rope.scaling.yarn_ext_factor is {extrapolated}, which is not supported"
     );
-    let scale = number("attn_factor").or(number("yarn_attn_factor")).unwrap_or(1.0);
+    let scale = number("attn_factor")
+        .or(number("yarn_attn_factor"))
+        .unwrap_or(1.0);
     let grown = match factor > 1.0 {
         true => 1.0 + 0.1 * factor.ln(),
         false => 1.0,
@@ -110,7 +112,8 @@ mod tests {
             let values = Array::from_slice(values, &[values.len() as i32]).unwrap();
             out.set_array(name, &values).unwrap();
         }
-        out.set_array("x", &Array::from_slice(&[0f32], &[1]).unwrap()).unwrap();
+        out.set_array("x", &Array::from_slice(&[0f32], &[1]).unwrap())
+            .unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.gguf");
         out.save(&path).unwrap();
@@ -132,7 +135,10 @@ mod tests {
             "rope_scaling": hugging_face,
         });
         let theirs = Config::parse(&config.to_string()).unwrap().rope_scaling;
-        let (found, wanted) = (rotated(scaling(file).unwrap().as_ref()), rotated(theirs.as_ref()));
+        let (found, wanted) = (
+            rotated(scaling(file).unwrap().as_ref()),
+            rotated(theirs.as_ref()),
+        );
         assert_ne!(wanted, rotated(None));
         let apart = found.iter().zip(&wanted).map(|(a, b)| (a - b).abs());
         assert!(apart.fold(0.0, f32::max) < 1e-5, "{hugging_face}");
@@ -147,13 +153,19 @@ mod tests {
 
         let linear = json!({"rope_type": "linear", "factor": 4.0});
         let kind = [("rope.scaling.type", "linear")];
-        same(&file(&kind, &[("rope.scaling.factor", 4.0)], &[]), linear.clone());
+        same(
+            &file(&kind, &[("rope.scaling.factor", 4.0)], &[]),
+            linear.clone(),
+        );
         same(&file(&[], &[("rope.scale_linear", 4.0)], &[]), linear);
 
         let yarn = json!({
             "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 512,
         });
-        let numbers = [("rope.scaling.factor", 4.0), ("rope.scaling.original_context_length", 512.0)];
+        let numbers = [
+            ("rope.scaling.factor", 4.0),
+            ("rope.scaling.original_context_length", 512.0),
+        ];
         same(&file(&[("rope.scaling.type", "yarn")], &numbers, &[]), yarn);
 
         // The table that llama.cpp's converter makes of Llama 3.1's numbers (`generate_extra_tensors`).
@@ -176,9 +188,16 @@ mod tests {
         let factors: Vec<f32> = factors.collect();
         same(&file(&[], &[], &[(FACTORS, factors.clone())]), llama3);
 
-        let both = file(&kind, &[("rope.scaling.factor", 4.0)], &[(FACTORS, factors)]);
+        let both = file(
+            &kind,
+            &[("rope.scaling.factor", 4.0)],
+            &[(FACTORS, factors)],
+        );
         assert!(scaling(&both).unwrap_err().to_string().contains("both"));
         let unknown = file(&[("rope.scaling.type", "other")], &[], &[]);
-        assert!(scaling(&unknown).unwrap_err().to_string().contains("\"other\""));
+        assert!(scaling(&unknown)
+            .unwrap_err()
+            .to_string()
+            .contains("\"other\""));
     }
 }

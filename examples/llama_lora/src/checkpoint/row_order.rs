@@ -32,9 +32,15 @@ mod tests {
         let rows = Array::from_slice(&[0i32, 1, 2, 3, 4, 5, 6, 7], &[8, 1]).unwrap();
         let wanted = [0, 2, 1, 3, 4, 6, 5, 7];
         let found = halves(&rows, 0, 2).unwrap();
-        assert_eq!((found.shape(), found.to_vec::<i32>().unwrap()), (&[8, 1][..], wanted.to_vec()));
+        assert_eq!(
+            (found.shape(), found.to_vec::<i32>().unwrap()),
+            (&[8, 1][..], wanted.to_vec())
+        );
         let columns = ops::reshape(&rows, &[1, 8]).unwrap();
-        assert_eq!(halves(&columns, 1, 2).unwrap().to_vec::<i32>().unwrap(), wanted);
+        assert_eq!(
+            halves(&columns, 1, 2).unwrap().to_vec::<i32>().unwrap(),
+            wanted
+        );
         assert_eq!(halves(&columns, 1, 3).unwrap().shape(), [1, 8]);
     }
 }

@@ -117,9 +117,12 @@ fn a_file_that_shrinks_after_loading_is_an_error() {
 }
 
 type Scalars<'a> = &'a [(&'a str, f32)];
+type Files<'a> = &'a [(&'a str, Scalars<'a>)];
+/// Files, an index, and what is read.
+type Case<'a> = (Files<'a>, Option<&'a str>, Scalars<'a>);
 
 /// A folder of files of scalars, and perhaps an index.
-fn folder(files: &[(&str, Scalars<'_>)], index: Option<&str>) -> tempfile::TempDir {
+fn folder(files: Files<'_>, index: Option<&str>) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (file, scalars) in files {
         let arrays = scalars.iter();
@@ -136,7 +139,7 @@ fn folder(files: &[(&str, Scalars<'_>)], index: Option<&str>) -> tempfile::TempD
 
 #[test]
 fn in_a_folder_the_files_decide() {
-    let cases: &[(&[(&str, Scalars<'_>)], Option<&str>, Scalars<'_>)] = &[
+    let cases: &[Case<'_>] = &[
         // One file, whatever it is called.
         (&[("x.safetensors", &[("a", 1.0)])], None, &[("a", 1.0)]),
         // Shards with an index and without.
@@ -212,8 +215,8 @@ fn in_a_folder_the_files_decide() {
 fn folders_that_are_no_model_are_refused() {
     let one: Scalars<'_> = &[("a", 1.0)];
     let two: Scalars<'_> = &[("a", 2.0)];
-    let a: &[(&str, Scalars<'_>)] = &[("model-1.safetensors", one)];
-    let both: &[(&str, Scalars<'_>)] = &[("model-1.safetensors", one), ("model.safetensors", two)];
+    let a: Files<'_> = &[("model-1.safetensors", one)];
+    let both: Files<'_> = &[("model-1.safetensors", one), ("model.safetensors", two)];
     for (files, index, kind, says) in [
         (&[][..], None, ErrorKind::Io, "no .safetensors file"),
         (

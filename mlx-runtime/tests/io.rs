@@ -116,8 +116,13 @@ fn a_file_that_shrinks_after_loading_is_an_error() {
     .unwrap();
 }
 
+type Scalars<'a> = &'a [(&'a str, f32)];
+type Files<'a> = &'a [(&'a str, Scalars<'a>)];
+/// Files, an index, and what is read.
+type Case<'a> = (Files<'a>, Option<&'a str>, Scalars<'a>);
+
 /// A folder of files of scalars, and perhaps an index.
-fn folder(files: &[(&str, &[(&str, f32)])], index: Option<&str>) -> tempfile::TempDir {
+fn folder(files: Files<'_>, index: Option<&str>) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (file, scalars) in files {
         let arrays = scalars.iter();
@@ -134,7 +139,7 @@ fn folder(files: &[(&str, &[(&str, f32)])], index: Option<&str>) -> tempfile::Te
 
 #[test]
 fn in_a_folder_the_files_decide() {
-    let cases: &[(&[(&str, &[(&str, f32)])], Option<&str>, &[(&str, f32)])] = &[
+    let cases: &[Case<'_>] = &[
         // One file, whatever it is called.
         (&[("x.safetensors", &[("a", 1.0)])], None, &[("a", 1.0)]),
         // Shards with an index and without.
@@ -208,11 +213,10 @@ fn in_a_folder_the_files_decide() {
 
 #[test]
 fn folders_that_are_no_model_are_refused() {
-    let one: &[(&str, f32)] = &[("a", 1.0)];
-    let two: &[(&str, f32)] = &[("a", 2.0)];
-    let a: &[(&str, &[(&str, f32)])] = &[("model-1.safetensors", one)];
-    let both: &[(&str, &[(&str, f32)])] =
-        &[("model-1.safetensors", one), ("model.safetensors", two)];
+    let one: Scalars<'_> = &[("a", 1.0)];
+    let two: Scalars<'_> = &[("a", 2.0)];
+    let a: Files<'_> = &[("model-1.safetensors", one)];
+    let both: Files<'_> = &[("model-1.safetensors", one), ("model.safetensors", two)];
     for (files, index, kind, says) in [
         (&[][..], None, ErrorKind::Io, "no .safetensors file"),
         (

@@ -1,6 +1,6 @@
 """An adapter that our trainer wrote, in mlx-lm: its loss must be the one that our `eval` prints. Run by hand:
 
-    llama_lora train --iters 20 --num-layers 4 --mask-prompt --adapter-path adapters
+    llama_lora train --iters 20 --num-layers 4 --mask-prompt --lora-keys q_proj,k_proj --adapter-path adapters
     llama_lora eval --data FOLDER --adapter-path adapters --mask-prompt      # prints the loss
     python tests/parity/check_adapter.py SmolLM2-135M-Instruct.Q4_1.gguf adapters FOLDER/test.jsonl LOSS
 
@@ -31,6 +31,16 @@ def rows(gguf, tokenizer, path, masked):
     return [data.process(data[i]) for i in range(len(data))]
 
 
+def hugging_face(model):
+    """The model in the order of rows that adapters have: the halves of a head rotate together, not neighbours."""
+    for layer in model.layers:
+        attention = layer.self_attn
+        for linear, heads in ((attention.q_proj, attention.n_heads), (attention.k_proj, attention.n_kv_heads)):
+            w = linear.weight
+            linear.weight = w.reshape(heads, -1, 2, w.shape[-1]).swapaxes(1, 2).reshape(w.shape)
+        attention.rope.traditional = False
+
+
 def loss(model, rows):
     """The mean over all targets, summed in float64: MLX's float32 sum over the vocabulary makes it 1e-4 too small."""
     total, count = 0.0, 0
@@ -52,6 +62,7 @@ if __name__ == "__main__":
     args = parser.parse_args()
     model, tokenizer = ref.smol(args.gguf)
     split = rows(args.gguf, tokenizer, args.data, not args.whole)
+    hugging_face(model)
     bare = loss(model, split)
     model.freeze()
     load_adapters(model, args.adapter)

@@ -104,8 +104,8 @@ pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<Stri
         .unwrap_or(1);
     let common = config.scale("", i32::try_from(config.r)?)?;
     let zero = Array::scalar(0f32)?;
-    let mut keys: Vec<String> = Vec::new();
     let mut weights = HashMap::new();
+    let mut stacks: BTreeMap<String, Vec<(usize, [Array; 2])>> = BTreeMap::new();
     for (scale, path, a, b) in whole {
         let more = rank - a.dim(1)?;
         let a = ops::pad(&a, &[(0, 0), (0, more)], &zero)?;
@@ -114,13 +114,30 @@ pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<Stri
             true => b,
             false => ops::multiply(&b, &Array::scalar((scale / common) as f32)?)?,
         };
-        let key = in_layer(&path);
+        match expert(&path) {
+            Some((stack, number)) => {
+                let halves = [ops::transpose(&a, &[1, 0])?, ops::transpose(&b, &[1, 0])?];
+                stacks.entry(stack).or_default().push((number, halves));
+            }
+            None => {
+                weights.insert(format!("{path}.lora_a"), a);
+                weights.insert(format!("{path}.lora_b"), b);
+            }
+        }
+    }
+    for (path, experts) in stacks {
+        for (half, name) in ["lora_a", "lora_b"].into_iter().enumerate() {
+            weights.insert(format!("{path}.{name}"), stacked(&experts, half)?);
+        }
+    }
+    let mut keys: Vec<String> = Vec::new();
+    for path in weights.keys().filter_map(|n| n.strip_suffix(".lora_a")) {
+        let key = in_layer(path);
         if !keys.iter().any(|k| k == key) {
             keys.push(key.to_owned());
         }
-        weights.insert(format!("{path}.lora_a"), a);
-        weights.insert(format!("{path}.lora_b"), b);
     }
+    keys.sort_unstable();
     let config = AdapterConfig {
         fine_tune_type: "lora".into(),
         model: config.base_model_name_or_path,
@@ -207,6 +224,36 @@ fn place(name: &str) -> Option<(&str, &str)> {
     matches!(half, "lora_A" | "lora_B").then_some((path, half))
 }
 
+/// The stack that holds an expert's matrix here, and the number of the expert.
+fn expert(path: &str) -> Option<(String, usize)> {
+    let (block, rest) = path.split_once(".experts.")?;
+    let (number, part) = rest.split_once('.')?;
+    let part = match part {
+        "w1" => "gate_proj",
+        "w2" => "down_proj",
+        "w3" => "up_proj",
+        part => part,
+    };
+    Some((format!("{block}.switch_mlp.{part}"), number.parse().ok()?))
+}
+
+/// One half of the experts' adapters; zeros where an expert has none.
+fn stacked(experts: &[(usize, [Array; 2])], half: usize) -> Result<Array> {
+    let count = experts.iter().map(|e| e.0 + 1).max().unwrap_or(0);
+    // No model has so many; the numbers come from names.
+    ensure!(
+        count <= 10_000,
+        "{count} experts are more than the 10000 allowed"
+    );
+    let first = experts.first().context("there are no experts")?;
+    let none = ops::zeros(first.1[half].shape(), Dtype::Float32)?;
+    let mut all = vec![&none; count];
+    for (number, halves) in experts {
+        all[*number] = &halves[half];
+    }
+    Ok(ops::stack(&all, 0)?)
+}
+
 /// What follows the number of the layer.
 fn in_layer(path: &str) -> &str {
     let mut at = 0;
@@ -217,4 +264,50 @@ fn in_layer(path: &str) -> &str {
         }
     }
     path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adapters_of_experts_are_stacked() {
+        let folder = tempfile::tempdir().unwrap();
+        let stem = "base_model.model.model.layers.3.block_sparse_moe.experts";
+        let mut arrays = Vec::new();
+        for (expert, first) in [(0, 1.0f32), (2, 7.0)] {
+            let values: Vec<f32> = (0..6).map(|i| first + i as f32).collect();
+            let a = Array::from_slice(&values, &[2, 3]).unwrap();
+            let b = Array::from_slice(&values[..4], &[2, 2]).unwrap();
+            arrays.push((format!("{stem}.{expert}.w2.lora_A.weight"), a));
+            arrays.push((format!("{stem}.{expert}.w2.lora_B.weight"), b));
+        }
+        io::save_safetensors(folder.path().join(WEIGHTS), &arrays, &HashMap::new()).unwrap();
+        let config = serde_json::json!({"peft_type": "LORA", "r": 2, "lora_alpha": 8});
+        let (config, weights) = read(folder.path(), config).unwrap();
+        let lora = config.lora_parameters;
+        assert_eq!((lora.rank, lora.scale), (2, 4.0));
+        let keys = lora.keys.unwrap();
+        assert_eq!(keys, ["block_sparse_moe.switch_mlp.down_proj"]);
+        let found = |half: &str| {
+            let name = format!("model.layers.3.block_sparse_moe.switch_mlp.down_proj.{half}");
+            (
+                weights[&name].shape().to_vec(),
+                weights[&name].to_vec::<f32>().unwrap(),
+            )
+        };
+        // Experts, then rows and columns as PEFT has them.
+        let a: Vec<f32> = (1..7)
+            .chain([0; 6])
+            .chain(7..13)
+            .map(|n| n as f32)
+            .collect();
+        assert_eq!(found("lora_a"), (vec![3, 2, 3], a));
+        let b: Vec<f32> = (1..5)
+            .chain([0; 4])
+            .chain(7..11)
+            .map(|n| n as f32)
+            .collect();
+        assert_eq!(found("lora_b"), (vec![3, 2, 2], b));
+    }
 }

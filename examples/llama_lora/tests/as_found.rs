@@ -233,6 +233,19 @@ fn an_adapter_of_a_gguf_fits_the_folder_of_the_same_model_and_back() {
     near(loss(&place, "--model model --adapter-path adapters"), file);
     assert!(file < loss(&place, "--model model") - 0.1);
     place.ok("train --resume --iters 7");
+    // A state as it was saved in the order of the file.
+    let (arrays, metadata) =
+        io::load_safetensors(place.path("adapters/state.safetensors")).unwrap();
+    let arrays: Vec<(String, Array)> = arrays.into_iter().collect();
+    let old = metadata.into_iter();
+    let old = old.map(|(k, v)| (k, v.replace("\"version\":2", "\"version\":1")));
+    let path = place.path("adapters/state.safetensors");
+    io::save_safetensors(path, &arrays, &old.collect()).unwrap();
+    let message = place.fails("train --resume --iters 8");
+    assert!(
+        message.contains("--resume-adapter-file adapters"),
+        "{message}"
+    );
 
     // As adapters were saved before they said the order of their rows.
     let mut config = json_of(&place, "adapters/adapter_config.json");

@@ -110,11 +110,11 @@ pub(super) fn periods(
         (0..pairs).map(move |i| base.powf(exponent(i)))
     };
     let base = f64::from(base);
-    let each = plain(base).enumerate();
+    let each = plain(base);
     let scaled: Vec<f64> = match scaling {
-        None => each.map(|(_, p)| p).collect(),
-        Some(RopeScaling::Linear { factor }) => each.map(|(_, p)| p * f64::from(*factor)).collect(),
-        Some(s @ RopeScaling::Llama3 { .. }) => each.map(|(_, p)| llama3(p, s)).collect(),
+        None => each.collect(),
+        Some(RopeScaling::Linear { factor }) => each.map(|p| p * f64::from(*factor)).collect(),
+        Some(s @ RopeScaling::Llama3 { .. }) => each.map(|p| llama3(p, s)).collect(),
         Some(RopeScaling::Factors { factors }) => by(each, factors, pairs)?,
         Some(RopeScaling::LongRope {
             long_factors,
@@ -130,6 +130,7 @@ pub(super) fn periods(
         }
         Some(s @ RopeScaling::Yarn { .. }) => {
             let (low, high) = yarn_bounds(s, dims, base);
+            let each = each.enumerate();
             each.map(|(i, p)| yarn(i as f64, p, s, low, high)).collect()
         }
         Some(RopeScaling::Dynamic {
@@ -154,11 +155,7 @@ pub(super) fn bad(text: String) -> Error {
     Error::new(ErrorKind::InvalidArgument, text)
 }
 
-fn by(
-    periods: impl Iterator<Item = (usize, f64)>,
-    factors: &[f32],
-    pairs: usize,
-) -> Result<Vec<f64>> {
+fn by(periods: impl Iterator<Item = f64>, factors: &[f32], pairs: usize) -> Result<Vec<f64>> {
     if factors.len() != pairs {
         return Err(bad(format!(
             "{pairs} rotated pairs need as many factors, found {}",
@@ -166,7 +163,7 @@ fn by(
         )));
     }
     let each = periods.zip(factors);
-    Ok(each.map(|((_, p), f)| p * f64::from(*f)).collect())
+    Ok(each.map(|(p, f)| p * f64::from(*f)).collect())
 }
 
 fn llama3(period: f64, scaling: &RopeScaling) -> f64 {

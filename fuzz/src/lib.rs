@@ -28,6 +28,18 @@ pub struct Found {
     pub why: String,
 }
 
+/// A folder for files that live for a moment: in memory where the system has a place for that.
+///
+/// # Errors
+/// If there is no place for temporary files.
+pub fn folder() -> std::io::Result<tempfile::TempDir> {
+    let memory = std::path::Path::new("/dev/shm");
+    match memory.is_dir() {
+        true => tempfile::tempdir_in(memory),
+        false => tempfile::tempdir(),
+    }
+}
+
 /// The input of a case.
 pub fn input(target: &Target, seeds: &[Vec<u8>], seed: u64, case: u64) -> Vec<u8> {
     mutate::changed(seeds, target.form, &mut random::Random::of(seed, case))

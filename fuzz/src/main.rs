@@ -89,7 +89,11 @@ fn feed(target: &Target, args: &Args, at: &Path) -> ExitCode {
 fn watch(target: &Target, args: &Args) -> bool {
     let begun = Instant::now();
     let most = args.minutes * 60.0;
-    let at = std::env::temp_dir().join(format!("mlx-fuzz-{}-{}", target.name, std::process::id()));
+    let Ok(folder) = mlx_fuzz::folder() else {
+        eprintln!("no place for temporary files");
+        return false;
+    };
+    let at = folder.path().join("at");
     let (mut from, mut clean) = (args.from, true);
     let end = args.from.saturating_add(args.cases);
     loop {
@@ -157,7 +161,6 @@ fn watch(target: &Target, args: &Args) -> bool {
         keep(target, args.seed, &Found { case, input, why });
         from = case + 1;
     }
-    let _ = std::fs::remove_file(&at);
     let (n, time) = (
         from.saturating_sub(args.from),
         begun.elapsed().as_secs_f64() / 60.0,

@@ -6,15 +6,7 @@ use std::io::Cursor;
 use mlx_runtime::{io, Array};
 use tempfile::TempDir;
 
-/// A folder for one input's files. It is in memory where the system has a place for that.
-pub fn folder() -> TempDir {
-    let memory = std::path::Path::new("/dev/shm");
-    let folder = match memory.is_dir() {
-        true => tempfile::tempdir_in(memory),
-        false => tempfile::tempdir(),
-    };
-    folder.expect("there is a place for temporary files")
-}
+use crate::folder;
 
 /// Reads arrays that are small, so that their data is looked at too.
 fn read<'a>(arrays: impl Iterator<Item = &'a Array>) {
@@ -62,7 +54,10 @@ fn at(input: &[u8], name: &str, f: impl FnOnce(&std::path::Path)) {
         static FOLDER: RefCell<Option<TempDir>> = const { RefCell::new(None) };
     }
     FOLDER.with_borrow_mut(|kept| {
-        let path = kept.get_or_insert_with(folder).path().join(name);
+        let path = kept
+            .get_or_insert_with(|| folder().expect("there is a place for temporary files"))
+            .path()
+            .join(name);
         if std::fs::write(&path, input).is_ok() {
             f(&path);
         }

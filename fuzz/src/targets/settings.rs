@@ -11,7 +11,9 @@ fn text(input: &[u8]) -> Option<&str> {
 
 /// A YAML file of settings, merged with the defaults, its schedule and optimizer built.
 pub fn settings(input: &[u8]) {
-    let folder = super::files::folder();
+    let Ok(folder) = crate::folder() else {
+        return;
+    };
     let path = folder.path().join("settings.yaml");
     if std::fs::write(&path, input).is_err() {
         return;
@@ -63,7 +65,9 @@ pub fn size(input: &[u8]) {
 
 /// An adapter's configuration beside its weights.
 pub fn adapter(input: &[u8]) {
-    let folder = super::files::folder();
+    let Ok(folder) = crate::folder() else {
+        return;
+    };
     let weights = folder.path().join("adapters.safetensors");
     let empty = b"\x02\0\0\0\0\0\0\0{}";
     let written = std::fs::write(&weights, empty)

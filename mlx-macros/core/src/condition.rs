@@ -155,23 +155,38 @@ fn counted(e: &Expr, layer: &TokenStream) -> TokenStream {
 
 /// A number of the config, of a literal or of both, as f64.
 pub fn number(e: &Expr, layer: &TokenStream) -> TokenStream {
-    computed(e, layer, &["number", "guarded_number"])
+    computed(e, layer, &READ_NUMBER)
 }
 
 /// As [`number`], of whole fields of the config alone.
 pub fn whole(e: &Expr, layer: &TokenStream) -> TokenStream {
-    computed(e, layer, &["whole", "guarded_whole"])
+    computed(e, layer, &READ_WHOLE)
 }
 
-/// A number whose fields are read by the functions of these names.
-fn computed(e: &Expr, layer: &TokenStream, read: &[&str; 2]) -> TokenStream {
+/// The trait and its function that read a field, and those that read one which is known to be there.
+type Read = [(&'static str, &'static str); 2];
+const READ_NUMBER: Read = [("Number", "number"), ("GuardedNumber", "guarded_number")];
+const READ_WHOLE: Read = [("Whole", "whole"), ("GuardedWhole", "guarded_whole")];
+
+/// The call that reads the field `field` of the config as a size.
+pub fn size_of_field(field: &TokenStream, at: Span, there: bool) -> TokenStream {
+    read_field(field, at, READ_WHOLE[usize::from(there)])
+}
+
+fn read_field(field: &TokenStream, at: Span, (of, read): (&str, &str)) -> TokenStream {
+    let (of, read) = (Ident::new(of, at), Ident::new(read, at));
+    quote_spanned! { at => ::mlx_runtime::__private::#of::#read(&#field) }
+}
+
+/// A number whose fields are read by one of these.
+fn computed(e: &Expr, layer: &TokenStream, read: &Read) -> TokenStream {
     match e {
         Expr::Lit(l) => match &l.lit {
             Lit::Int(i) => literal(i.base10_parse()),
             Lit::Float(f) => literal(f.base10_parse()),
             other => {
                 let at = located(other.span());
-                quote_spanned! { at => ::mlx_runtime::__private::number(&#other) }
+                read_field(&other.to_token_stream(), at, read[0])
             }
         },
         Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => {
@@ -193,8 +208,8 @@ fn computed(e: &Expr, layer: &TokenStream, read: &[&str; 2]) -> TokenStream {
         Expr::Path(p) if p.path.is_ident("layer") => quote! { (#layer as f64) },
         other => {
             let (field, at) = (config_expr(other), located(other.span()));
-            let read = Ident::new(read[usize::from(is_guarded(other))], at);
-            quote_spanned! { at => (::mlx_runtime::__private::#read(&#field) as f64) }
+            let value = read_field(&field, at, read[usize::from(is_guarded(other))]);
+            quote! { (#value as f64) }
         }
     }
 }

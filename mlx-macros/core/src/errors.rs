@@ -139,7 +139,7 @@ errors! {
         condition_never(condition) = "`{condition}` never holds here: what is required or asked before contradicts it";
         condition_always(condition) = "`{condition}` always holds here: what is required or asked before says so already";
         dim_twice(name) = "the size `{name}` is defined twice";
-        dim_hides_field(name) = "the size `{name}` hides the field `{name}` of the config, which is used here: give the size another name";
+        dim_hides_field(name) = "the size `{name}` hides the field `{name}` of the config: give the size another name";
     }
     /// What is written has no effect.
     NoEffect: "no effect",

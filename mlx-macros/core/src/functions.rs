@@ -47,7 +47,6 @@ pub fn expand(item: TokenStream) -> TokenStream {
         &method.vis,
         sig(&method.name.to_string(), &method),
     );
-    let mut saved = crate::checkpoint::of_nothing();
     let mut graph = match method.broken {
         true => Err(Box::new((errors, Graph::default()))),
         false => build::graph(&model, &[], &method),
@@ -59,6 +58,10 @@ pub fn expand(item: TokenStream) -> TokenStream {
     if let Ok(graph) = &mut graph {
         fuse::run(&model, graph);
     }
+    let saved = match &graph {
+        Ok(graph) => crate::checkpoint::of_function(&model, &method, graph),
+        Err(_) => crate::checkpoint::of_nothing(),
+    };
     let called = graph.iter().flat_map(recursion::called);
     let depth = called.map(|f| quote! { + #f::Explained::CALLS_END as u32 });
     // Written outside of the module, where the paths in the body mean something. A circle of
@@ -74,10 +77,7 @@ pub fn expand(item: TokenStream) -> TokenStream {
     };
     let report = explain::function(&model, &method, graph.as_ref().ok());
     let function = match graph {
-        Ok(graph) => {
-            saved = crate::checkpoint::of_function(&model, &method, &graph);
-            lower::function(&model, &method, &graph)
-        }
+        Ok(graph) => lower::function(&model, &method, &graph),
         Err(wrong) => {
             let (errors, graph) = *wrong;
             let errors = errors.iter().map(Diag::to_tokens);

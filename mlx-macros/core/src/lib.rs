@@ -10,6 +10,7 @@ pub mod build;
 pub mod calls;
 pub mod checkpoint;
 pub mod condition;
+mod config_source;
 pub mod define;
 pub mod diag;
 pub mod digest;

@@ -218,7 +218,8 @@ pub fn lenient(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Ve
         let when = f.when.take();
         f.when = when.filter(|w| collect(&mut errors, of_config(w)).is_some());
     }
-    errors.extend(hidden_fields(names, &fields));
+    let config = header.as_ref().map(|(config, ..)| config);
+    errors.extend(hidden_fields(names, &fields, config, item.ident.span()));
     // Sizes of weights are 1 or more, or the model does not load.
     let sizes = fields.iter().flat_map(Field::sizes);
     let sizes = sizes
@@ -276,9 +277,14 @@ pub(crate) fn decided(condition: &Expr, facts: &Facts) -> Option<Diag> {
     })
 }
 
-/// Fields of the config that the struct reads by a name that stands for a size.
-fn hidden_fields(names: &Names, fields: &[Field]) -> Vec<Diag> {
+/// Fields of the config that have the name of a size: those that the struct reads, and all of a
+/// config that stands in the same file.
+fn hidden_fields(names: &Names, fields: &[Field], config: Option<&Path>, at: Span) -> Vec<Diag> {
+    if names.defined.is_empty() {
+        return vec![];
+    }
     let mut read: Vec<String> = names.places.borrow().keys().cloned().collect();
+    read.extend(config.map_or(vec![], |c| crate::config_source::fields(c, at)));
     for e in fields.iter().flat_map(Field::numbers) {
         read.extend(condition::fields(e).iter().map(|n| n.unraw().to_string()));
     }

@@ -1,7 +1,7 @@
 //! `#[quantize(..)]`: how a layer's matrix is packed when it is loaded.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned, ToTokens};
+use quote::{quote, ToTokens};
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit};
 
@@ -135,10 +135,7 @@ fn whole(e: &Expr, facts: &[String]) -> TokenStream {
     };
     let (field, at) = (config_expr(e), condition::located(e.span()));
     let name = p.path.to_token_stream().to_string();
-    match condition::is_there(&name, facts) {
-        true => quote_spanned! { at => ::mlx_runtime::__private::guarded_whole(&#field) },
-        false => quote_spanned! { at => ::mlx_runtime::__private::whole(&#field) },
-    }
+    condition::size_of_field(&field, at, condition::is_there(&name, facts))
 }
 
 /// A literal must be one of the numbers that MLX has kernels for.

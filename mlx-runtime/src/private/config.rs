@@ -94,26 +94,6 @@ macro_rules! integers {
 numbers!(f32, f64, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
 integers!(i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
 
-/// A number of the config.
-pub fn number(value: &impl Number) -> f64 {
-    value.number()
-}
-
-/// A size of the config.
-pub fn whole(value: &impl Whole) -> i64 {
-    value.whole()
-}
-
-/// A number of the config that a condition has shown to be there.
-pub fn guarded_number(value: &impl GuardedNumber) -> f64 {
-    value.guarded_number()
-}
-
-/// A size of the config that a condition has shown to be there.
-pub fn guarded_whole(value: &impl GuardedWhole) -> i64 {
-    value.guarded_whole()
-}
-
 /// A size for an estimate, whatever the field's type is: the code that computes with it is what
 /// rustc checks.
 pub fn estimated_whole<T: Any>(value: &T) -> i64 {
@@ -138,21 +118,15 @@ mod tests {
 
     #[test]
     fn sizes_are_read_by_their_type() {
-        assert_eq!((whole(&7usize), whole(&-3i8)), (7, -3));
-        assert_eq!(whole(&u64::MAX), i64::MAX);
+        assert_eq!((7usize.whole(), (-3i8).whole()), (7, -3));
+        assert_eq!(u64::MAX.whole(), i64::MAX);
         assert_eq!(
-            (guarded_whole(&Some(4u32)), guarded_whole(&None::<u32>)),
+            (Some(4u32).guarded_whole(), None::<u32>.guarded_whole()),
             (4, -1)
         );
-        assert!(guarded_number(&None::<f32>).is_nan());
-        assert_eq!((number(&2.5f32), guarded_number(&Some(3u8))), (2.5, 3.0));
-        assert_eq!(
-            (
-                estimated_whole(&5usize),
-                estimated_whole(&Some(6i32)),
-                estimated_whole(&true)
-            ),
-            (5, 6, 0)
-        );
+        assert!(None::<f32>.guarded_number().is_nan());
+        assert_eq!((2.5f32.number(), Some(3u8).guarded_number()), (2.5, 3.0));
+        let estimates = (estimated_whole(&5usize), estimated_whole(&Some(6i32)));
+        assert_eq!((estimates, estimated_whole(&true)), ((5, 6), 0));
     }
 }

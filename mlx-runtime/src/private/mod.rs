@@ -23,10 +23,7 @@ use crate::{Array, Dtype, Error, ErrorKind, Result};
 mod config;
 pub mod ops;
 
-pub use config::{
-    estimated_whole, guarded_number, guarded_whole, number, whole, GuardedNumber, GuardedWhole,
-    Number, Whole,
-};
+pub use config::{estimated_whole, GuardedNumber, GuardedWhole, Number, Whole};
 
 /// What generated code says of its model.
 pub mod explain {

@@ -8,6 +8,17 @@ pub fn halved(x: Tensor![B, L, D]) -> Tensor![B, L, D] {
     x / 2.0
 }
 
+/// A quarter of it, by a function that stands after its caller.
+#[mlx_fn]
+pub fn quartered(x: Tensor![B, L, D]) -> Tensor![B, L, D] {
+    halved(halved(x)) + nothing(x)
+}
+
+#[mlx_fn]
+pub fn nothing(x: Tensor![B, L, D]) -> Tensor![B, L, D] {
+    x * 0.0
+}
+
 #[mlx_model(config = Config)]
 pub struct Net {
     #[param(hidden, hidden)]
@@ -19,7 +30,7 @@ impl Net {
     pub fn forward(&self, x: Tensor![B, L, hidden]) -> Tensor![B, L, hidden] {
         let y = halved(mlx_tests::soft_cap(self.w(x), 2.0 * config.eps));
         let z: Tensor![B, hidden] = pooled(y);
-        y + z.expand_dims(1)
+        quartered(y) + z.expand_dims(1)
     }
 }
 

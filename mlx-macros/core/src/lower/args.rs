@@ -190,10 +190,8 @@ fn of_config(n: &Ident) -> Expr {
 pub fn config_size(names: &Names, name: &str, facts: &[String]) -> TokenStream {
     let field = names.config_field(name);
     let at = condition::located(field.span());
-    match condition::is_there(&field.to_string(), facts) {
-        true => quote_spanned! { at => ::mlx_runtime::__private::guarded_whole(&__c.#field) },
-        false => quote_spanned! { at => ::mlx_runtime::__private::whole(&__c.#field) },
-    }
+    let there = condition::is_there(&field.to_string(), facts);
+    condition::size_of_field(&quote_spanned! { at => __c.#field }, at, there)
 }
 
 /// A field of the config as a size in an estimate, which nothing computes with.

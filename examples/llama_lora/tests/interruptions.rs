@@ -151,7 +151,10 @@ fn a_signal_at_any_moment_ends_a_run_in_order() {
                 let left: Vec<_> = fs::read_dir(place.path(&folder))
                     .map(|all| all.flatten().map(|e| e.file_name()).collect())
                     .unwrap_or_default();
-                assert!(!saved && !place.path(&folder).exists(), "moment {i}: {left:?}");
+                assert!(
+                    !saved && !place.path(&folder).exists(),
+                    "moment {i}: {left:?}"
+                );
                 early += 1;
             }
             // Before it listens to signals, when it has done nothing.

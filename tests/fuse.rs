@@ -39,6 +39,7 @@ macro_rules! block {
             dims(q = heads * head_dim, kv = kv_heads * head_dim),
             fuse($($switches)*)
         )]
+        #[require(heads % kv_heads == 0)]
         struct $name {
             #[param(hidden, eps = eps)]
             first_norm: RmsNorm,
@@ -93,7 +94,7 @@ macro_rules! block {
                 let h = x + self.attention(self.first_norm(x), KvCache::off());
                 let n = self.second_norm(h);
                 let y = h + self.down(silu(self.gate(n)) * self.up(n));
-                let unused = exp(y) + self.gate(y * 2.0).sum(-1, keepdims = true);
+                let _unused = exp(y) + self.gate(y * 2.0).sum(-1, keepdims = true);
                 let mixed = y * tanh(y * 0.5) + tanh(y * 0.5);
                 (cross_entropy(self.head(mixed), targets) * weights).sum()
             }

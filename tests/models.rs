@@ -101,6 +101,7 @@ fn joined_weights_that_have_trained_are_not_used() -> Result<()> {
 
 /// Returns the keys as well, so the cache's update has a second reader.
 #[mlx_model(config = Config, dims(q = heads * head_dim, kv = kv_heads * head_dim))]
+#[require(heads % kv_heads == 0)]
 struct Open {
     #[param(q, hidden)]
     wq: Linear,

@@ -81,7 +81,7 @@ fn bad_safetensors_are_errors() {
     assert_eq!(load_safetensors(&path).unwrap_err().kind(), ErrorKind::Io);
     assert_eq!(
         load_safetensors(dir.path()).unwrap_err().kind(),
-        ErrorKind::Format
+        ErrorKind::Io
     );
     save_safetensors(&path, &arrays(), &metadata()).unwrap();
     let good = fs::read(&path).unwrap();
@@ -116,60 +116,153 @@ fn a_file_that_shrinks_after_loading_is_an_error() {
     .unwrap();
 }
 
-#[test]
-fn folders_follow_their_index() {
+/// A folder of files of scalars, and perhaps an index.
+fn folder(files: &[(&str, &[(&str, f32)])], index: Option<&str>) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let at = |name: &str| dir.path().join(name);
-    let none = HashMap::new();
-    let array = |v: f32| Array::scalar(v).unwrap();
-    assert_eq!(
-        load_safetensors_folder(dir.path()).unwrap_err().kind(),
-        ErrorKind::Io
-    );
-    save_safetensors(
-        at("x-1.safetensors"),
-        &[("a".to_owned(), array(1.0))],
-        &none,
-    )
-    .unwrap();
-    assert_eq!(load_safetensors_folder(dir.path()).unwrap().len(), 1);
-    save_safetensors(
-        at("x-2.safetensors"),
-        &[("b".to_owned(), array(2.0))],
-        &none,
-    )
-    .unwrap();
-    let e = load_safetensors_folder(dir.path()).unwrap_err();
-    assert!(e.hint().is_some());
+    for (file, scalars) in files {
+        let arrays = scalars.iter();
+        let arrays = arrays.map(|(n, v)| ((*n).to_owned(), Array::scalar(*v).unwrap()));
+        let arrays: Vec<_> = arrays.collect();
+        save_safetensors(dir.path().join(file), &arrays, &HashMap::new()).unwrap();
+    }
+    if let Some(map) = index {
+        let text = format!(r#"{{"metadata":{{"total_size":8}},"weight_map":{map}}}"#);
+        fs::write(dir.path().join("model.safetensors.index.json"), text).unwrap();
+    }
+    dir
+}
 
-    let index = at("model.safetensors.index.json");
-    let good = r#"{"metadata":{"total_size":8},"weight_map":{"a":"x-1.safetensors","b":"x-2.safetensors"}}"#;
-    fs::write(&index, good).unwrap();
-    let loaded = load_safetensors_folder(dir.path()).unwrap();
-    assert_eq!(loaded["b"].item::<f32>().unwrap(), 2.0);
-
-    for (text, kind) in [
-        ("{", ErrorKind::Format),
+#[test]
+fn in_a_folder_the_files_decide() {
+    let cases: &[(&[(&str, &[(&str, f32)])], Option<&str>, &[(&str, f32)])] = &[
+        // One file, whatever it is called.
+        (&[("x.safetensors", &[("a", 1.0)])], None, &[("a", 1.0)]),
+        // Shards with an index and without.
         (
-            r#"{"weight_map":{"c":"x-1.safetensors"}}"#,
-            ErrorKind::Format,
+            &[
+                ("x-1.safetensors", &[("a", 1.0)]),
+                ("x-2.safetensors", &[("b", 2.0)]),
+            ],
+            Some(r#"{"a":"x-1.safetensors","b":"x-2.safetensors"}"#),
+            &[("a", 1.0), ("b", 2.0)],
         ),
         (
-            r#"{"weight_map":{"a":"../x-1.safetensors"}}"#,
-            ErrorKind::Format,
+            &[
+                ("x-1.safetensors", &[("a", 1.0)]),
+                ("x-2.safetensors", &[("b", 2.0)]),
+            ],
+            None,
+            &[("a", 1.0), ("b", 2.0)],
         ),
-        (r#"{"weight_map":{"a":"/etc/passwd"}}"#, ErrorKind::Format),
+        // A tied projection that the index still names.
         (
-            r#"{"weight_map":{"a":"missing.safetensors"}}"#,
+            &[("model-1.safetensors", &[("a", 1.0)])],
+            Some(r#"{"a":"model-1.safetensors","lm_head.weight":"model-1.safetensors"}"#),
+            &[("a", 1.0)],
+        ),
+        // An index that is older than the file.
+        (
+            &[("model.safetensors", &[("a", 1.0)])],
+            Some(r#"{"a":"model-1-of-2.safetensors","b":"model-2-of-2.safetensors"}"#),
+            &[("a", 1.0)],
+        ),
+        // Another copy of the model under other names, and adapters.
+        (
+            &[
+                ("consolidated.safetensors", &[("wq", 3.0), ("a", 9.0)]),
+                ("model-1.safetensors", &[("a", 1.0)]),
+                ("model-2.safetensors", &[("b", 2.0)]),
+                ("adapters.safetensors", &[("a", 4.0)]),
+            ],
+            None,
+            &[("a", 1.0), ("b", 2.0)],
+        ),
+        (
+            &[
+                ("adapters.safetensors", &[("a", 4.0)]),
+                ("y.safetensors", &[("a", 1.0)]),
+            ],
+            None,
+            &[("a", 1.0)],
+        ),
+        // Repeated, and the same; the file that the index names for a tensor is missing, and another has it.
+        (
+            &[
+                ("model-1.safetensors", &[("a", 1.0), ("b", f32::NAN)]),
+                ("model-2.safetensors", &[("b", f32::NAN)]),
+            ],
+            Some(r#"{"a":"model-1.safetensors","b":"model-3.safetensors"}"#),
+            &[("a", 1.0), ("b", f32::NAN)],
+        ),
+    ];
+    for (files, index, wanted) in cases {
+        let dir = folder(files, *index);
+        let loaded = load_safetensors_folder(dir.path()).unwrap();
+        assert_eq!(loaded.len(), wanted.len(), "{files:?}");
+        for (name, value) in *wanted {
+            let found = loaded[*name].item::<f32>().unwrap();
+            assert_eq!(found.to_bits(), value.to_bits(), "{files:?}");
+        }
+    }
+}
+
+#[test]
+fn folders_that_are_no_model_are_refused() {
+    let one: &[(&str, f32)] = &[("a", 1.0)];
+    let two: &[(&str, f32)] = &[("a", 2.0)];
+    let a: &[(&str, &[(&str, f32)])] = &[("model-1.safetensors", one)];
+    let both: &[(&str, &[(&str, f32)])] =
+        &[("model-1.safetensors", one), ("model.safetensors", two)];
+    for (files, index, kind, says) in [
+        (&[][..], None, ErrorKind::Io, "no .safetensors file"),
+        (
+            &[],
+            Some(r#"{"a":"x.safetensors"}"#),
             ErrorKind::Io,
+            "x.safetensors",
         ),
+        (
+            &[("adapters.safetensors", one)],
+            None,
+            ErrorKind::Io,
+            "of a model",
+        ),
+        (
+            both,
+            None,
+            ErrorKind::Format,
+            "model-1.safetensors and model.safetensors",
+        ),
+        (
+            both,
+            Some(r#"{"a":"model-1.safetensors"}"#),
+            ErrorKind::Format,
+            "\"a\"",
+        ),
+        (
+            a,
+            Some(r#"{"a":"model-1.safetensors","b":"model-2.safetensors"}"#),
+            ErrorKind::Io,
+            "no model-2.safetensors, which",
+        ),
+        (
+            a,
+            Some(r#"{"a":"../x-1.safetensors"}"#),
+            ErrorKind::Format,
+            "x-1",
+        ),
+        (
+            a,
+            Some(r#"{"a":"/etc/passwd"}"#),
+            ErrorKind::Format,
+            "passwd",
+        ),
+        (a, Some("{"), ErrorKind::Format, "index"),
     ] {
-        fs::write(&index, text).unwrap();
-        assert_eq!(
-            load_safetensors_folder(dir.path()).unwrap_err().kind(),
-            kind,
-            "{text}"
-        );
+        let dir = folder(files, index);
+        let e = load_safetensors_folder(dir.path()).unwrap_err();
+        assert_eq!(e.kind(), kind, "{e}");
+        assert!(e.to_string().contains(says), "{e} lacks {says}");
     }
 }
 
@@ -242,6 +335,57 @@ fn gguf_is_read_with_its_metadata() {
         .unwrap();
     let expected: Vec<f32> = (0..64).map(|i| i as f32 / 2.0).collect();
     assert_eq!(w, expected);
+}
+
+/// The folder is one that others may read, and this thread is somebody who may write neither folder nor file.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_gguf_that_may_not_be_written_is_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.gguf");
+    fs::write(&path, gguf()).unwrap();
+    let writable = load_gguf(&path).unwrap();
+    let set = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set(&path, 0o444);
+    set(dir.path(), 0o555);
+    // Root may write everywhere. The change is this thread's alone, and of files alone.
+    // SAFETY: takes a number and changes no memory.
+    unsafe { libc::setfsuid(65534) };
+    assert!(fs::OpenOptions::new().write(true).open(&path).is_err());
+    let read = load_gguf(&path);
+    let gone = dir.path().join("none/a.gguf");
+    assert_eq!(load_gguf(gone).unwrap_err().kind(), ErrorKind::Io);
+    // SAFETY: as above.
+    unsafe { libc::setfsuid(libc::geteuid()) };
+    set(dir.path(), 0o755);
+    let read = read.unwrap();
+    assert_eq!(read.metadata, writable.metadata);
+    assert_eq!(read.arrays.len(), writable.arrays.len());
+    for (name, a) in &read.arrays {
+        let same = ops::array_equal(a, &writable.arrays[name], false).unwrap();
+        assert!(same.item::<bool>().unwrap(), "{name}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pipe.safetensors");
+    let c = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+    // SAFETY: the path is a C string.
+    assert_eq!(unsafe { libc::mkfifo(c.as_ptr(), 0o600) }, 0);
+    for e in [
+        load_safetensors(&path).unwrap_err(),
+        load_gguf(&path).unwrap_err(),
+        mlx_runtime::io::load_npy(&path).unwrap_err(),
+    ] {
+        assert_eq!(e.kind(), ErrorKind::Io);
+        assert!(e.to_string().contains("is not a file"), "{e}");
+    }
 }
 
 #[test]

@@ -11,8 +11,7 @@ use crate::tiny;
 fn mlx_lms_adapter_gives_mlx_lms_loss() {
     let dump = Dump::open("adapter_expected");
     let config = tiny::config(&dump.facts);
-    let layers = config.num_hidden_layers as i32;
-    let mut llama = tiny::llama(config, Dtype::Float32);
+    let mut llama = tiny::llama(config.clone(), Dtype::Float32);
     let [tokens, targets, weights] = tiny::batch(&dump, "batch");
     let loss = |m: &mlx_models::llama::Llama| {
         let loss = m.loss(&tokens, &targets, &weights).unwrap();
@@ -21,7 +20,7 @@ fn mlx_lms_adapter_gives_mlx_lms_loss() {
     close("before", &loss(&llama), &dump.floats("before"), 1e-5);
 
     let adapter = Adapter::read(&path("adapter")).unwrap();
-    adapter.apply(&mut llama, layers).unwrap();
+    adapter.apply(&mut llama, &config).unwrap();
     let names: Vec<String> = llama.trainable().into_iter().map(|(n, _)| n).collect();
     assert_eq!(
         names,

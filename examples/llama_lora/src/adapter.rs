@@ -6,15 +6,17 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use mlx_runtime::model::{add_lora, lora_keys, LoraConfig};
-use mlx_runtime::{io, random, Array};
+use mlx_runtime::{io, ops, random, Array};
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
+use crate::checkpoint;
 use crate::files::{read_json, write_atomic};
-use crate::settings::{LoraSettings, OfRun, Packing, Settings};
-use mlx_models::CausalLm;
+use crate::peft;
+use crate::settings::{LoraSettings, Packing, Settings};
+use mlx_models::{CausalLm, Config};
 
 /// The weights' file in an adapter's folder.
 pub const WEIGHTS: &str = "adapters.safetensors";
@@ -22,6 +24,10 @@ pub const WEIGHTS: &str = "adapters.safetensors";
 pub const CONFIG: &str = "adapter_config.json";
 /// Where the configuration stands in the weights' metadata.
 const METADATA_KEY: &str = "adapter_config";
+
+/// The order of the rows of queries and keys in an adapter that says it. One that was trained on a GGUF before adapters
+/// said it has the file's own.
+pub(crate) const ROW_ORDER: &str = "hugging_face";
 
 /// What `adapter_config.json` must say for the adapter to be used; it may say more.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,12 +42,15 @@ pub struct AdapterConfig {
     pub num_layers: i32,
     /// Rank, scale, dropout and keys.
     pub lora_parameters: LoraParameters,
+    /// What it was trained on, and how.
+    #[serde(flatten)]
+    pub run: crate::settings::OfRun,
     /// How the model was packed while it was trained on, if it was.
     #[serde(default)]
     pub quantize: Option<Packing>,
-    /// What it was trained on, and how.
-    #[serde(flatten)]
-    pub run: OfRun,
+    /// The order of the rows that make queries and keys.
+    #[serde(default)]
+    pub row_order: Option<String>,
 }
 
 /// `lora_parameters` as mlx-lm writes it.
@@ -72,6 +81,8 @@ pub struct Adapter {
     /// Its configuration.
     pub config: AdapterConfig,
     weights: HashMap<String, Array>,
+    /// Whether it may leave out layers that the configuration names.
+    partial: bool,
 }
 
 impl Adapter {
@@ -83,22 +94,37 @@ impl Adapter {
             true => path.join(WEIGHTS),
             false => path.to_owned(),
         };
+        if !file.exists() {
+            if let Some(adapter) = Adapter::of_peft(path)? {
+                return Ok(adapter);
+            }
+        }
         let (weights, metadata) = io::load_safetensors(&file)?;
         let config: AdapterConfig = match metadata.get(METADATA_KEY) {
             Some(text) => serde_json::from_str(text)
                 .with_context(|| format!("the metadata of {} is broken", file.display()))?,
             None => read_json(&file.with_file_name(CONFIG))?,
         };
+        let LoraParameters { rank, scale, .. } = config.lora_parameters;
+        crate::settings::bounds::lora(rank, scale)
+            .with_context(|| format!("the configuration of the adapter in {}", file.display()))?;
         ensure!(
             config.fine_tune_type == "lora",
             "{} holds an adapter of the kind {:?}; only lora is supported",
             file.display(),
             config.fine_tune_type
         );
+        if let Some(order) = config.row_order.as_ref().filter(|o| *o != ROW_ORDER) {
+            bail!(
+                "{} has its rows in the order {order:?}; only {ROW_ORDER} is known",
+                file.display()
+            );
+        }
         Ok(Adapter {
             file,
             config,
             weights,
+            partial: false,
         })
     }
 
@@ -107,9 +133,34 @@ impl Adapter {
         &self.file
     }
 
+    /// Reads an adapter that PEFT saved, if `folder` holds one.
+    fn of_peft(folder: &Path) -> Result<Option<Adapter>> {
+        let there = |name: &str| folder.join(name).exists();
+        if !there(peft::WEIGHTS) {
+            ensure!(
+                !there(peft::PICKLE),
+                "{} holds an adapter of PEFT as a pickle ({}), which is not read; save it as safetensors",
+                folder.display(),
+                peft::PICKLE
+            );
+            return Ok(None);
+        }
+        let config = read_json(&folder.join(CONFIG))?;
+        let (config, weights) = peft::read(folder, config)
+            .with_context(|| format!("cannot read the adapter of PEFT in {}", folder.display()))?;
+        Ok(Some(Adapter {
+            file: folder.join(peft::WEIGHTS),
+            config,
+            weights,
+            partial: true,
+        }))
+    }
+
     /// Adds the adapter to `model`, which must be the model it was trained on, or one of the same shape.
-    pub fn apply(self, model: &mut impl CausalLm, layers: i32) -> Result<()> {
+    pub fn apply(mut self, model: &mut impl CausalLm, sizes: &Config) -> Result<()> {
+        self.reorder(sizes)?;
         let n = self.config.num_layers;
+        let layers = i32::try_from(sizes.num_hidden_layers)?;
         let config = lora_config(
             model,
             &self.config.lora_parameters.clone().into(),
@@ -124,9 +175,36 @@ impl Adapter {
                 self.file.display()
             )
         };
-        let arrays = match_up(&model.trainable(), self.weights)
-            .map_err(|what| anyhow::anyhow!(named(what)))?;
+        let wanted = model.trainable();
+        if self.partial {
+            // Both halves are zero: nothing is added there, and nothing is learnt.
+            for (name, array) in &wanted {
+                if !self.weights.contains_key(name) {
+                    let zeros = ops::zeros(array.shape(), array.dtype())?;
+                    self.weights.insert(name.clone(), zeros);
+                }
+            }
+        }
+        let arrays =
+            match_up(&wanted, self.weights).map_err(|what| anyhow::anyhow!(named(what)))?;
         model.set_trainable(&arrays)?;
+        Ok(())
+    }
+
+    /// Brings rows in the order of a GGUF into Hugging Face's.
+    fn reorder(&mut self, sizes: &Config) -> Result<()> {
+        let model = self.config.model.as_deref();
+        if self.config.row_order.is_some() || !model.is_some_and(checkpoint::is_gguf) {
+            return Ok(());
+        }
+        for (name, array) in &mut self.weights {
+            let heads = match name {
+                n if n.ends_with("q_proj.lora_b") => sizes.num_attention_heads,
+                n if n.ends_with("k_proj.lora_b") => sizes.num_key_value_heads,
+                _ => continue,
+            };
+            *array = checkpoint::halves(array, 1, heads)?;
+        }
         Ok(())
     }
 }
@@ -182,17 +260,37 @@ impl From<LoraParameters> for LoraSettings {
     }
 }
 
-/// The runtime's form of the settings. Where they name no matrices, they mean all that a layer of the model has.
+/// The runtime's form of the settings. Where they name no matrices, they mean all that a layer of the model has; the end
+/// of a name stands for all names that end so. mlx-lm knows whole names alone.
 pub fn lora_config(model: &impl CausalLm, lora: &LoraSettings, num_layers: i32) -> LoraConfig {
     LoraConfig {
         rank: lora.rank.unsigned_abs() as usize,
         scale: lora.scale as f32,
-        keys: match lora.keys.is_empty() {
-            true => lora_keys(model),
-            false => lora.keys.clone(),
-        },
+        keys: whole_keys(lora_keys(model), &lora.keys),
         num_layers,
     }
+}
+
+/// The names in `known` that `keys` means, and the keys that mean none of them.
+fn whole_keys(known: Vec<String>, keys: &[String]) -> Vec<String> {
+    if keys.is_empty() {
+        return known;
+    }
+    let mut whole: Vec<String> = Vec::new();
+    for key in keys {
+        let ending = format!(".{key}");
+        let means = |name: &&String| *name == key || name.ends_with(&ending);
+        let mut meant: Vec<&String> = known.iter().filter(means).collect();
+        if meant.is_empty() {
+            meant.push(key);
+        }
+        for name in meant {
+            if !whole.contains(name) {
+                whole.push(name.clone());
+            }
+        }
+    }
+    whole
 }
 
 /// The configuration that is saved beside the weights: what loading needs, and how they were trained.
@@ -204,6 +302,7 @@ pub fn config_json(settings: &Settings, num_layers: i32) -> Result<Value> {
         map.insert("fine_tune_type".into(), json!("lora"));
         map.insert("lora_parameters".into(), lora);
         map.insert("num_layers".into(), json!(num_layers));
+        map.insert("row_order".into(), json!(ROW_ORDER));
         map.sort_keys();
     }
     Ok(all)

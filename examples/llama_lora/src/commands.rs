@@ -3,6 +3,7 @@
 use anyhow::{ensure, Context, Result};
 use mlx_models::{CausalLm, Visitor};
 
+use crate::ask::Asked;
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{BenchArgs, Cli, Command, DigestArgs, EvalArgs, GenerateArgs, TrainArgs};
 use crate::data::{check_ids, held_out, BatchOptions, Format, Limit, Split};
@@ -167,7 +168,10 @@ pub fn score<M: CausalLm>(
     let batches = held_out(&rows.rows, options, most, &mut Shuffle::new(0))?;
     let counter = Counter::new("batches measured", batches.len());
     let (model, text) = (&session.model, &session.text);
-    let score = eval::measure(model, text, &rows.rows, &batches, |done| counter.set(done))?;
+    let asked = Asked::of(&rows.examples, &rows.rows, text)?;
+    let score = eval::measure(model, text, (&rows.rows, &asked), &batches, |done| {
+        counter.set(done)
+    })?;
     drop(counter);
     let loss = format!("{split} loss");
     session.origin.check(&loss, score.loss, model)?;

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use mlx_runtime::nn::KvCache;
 use mlx_runtime::{ops, Array, Dtype};
 
+use crate::ask::Asked;
 use crate::data::{Batch, Row};
 use crate::mean::Mean;
 use crate::text::Text;
@@ -47,18 +48,16 @@ pub fn arrays(batch: &Batch) -> Result<[Array; 3]> {
     ])
 }
 
-/// Measures loss and exact match in one pass over the batches.
+/// Measures loss and exact match in one pass over the batches; `asked` says for each row what the model is asked.
 ///
-/// An answer is exact if greedy decoding would write it, token for token, and then end. No decoding is needed to
-/// know that: by induction over its tokens, it does so if and only if, given the true answer as input, the
-/// likeliest token at every place is the true one. Rows without a prompt have no answer.
+/// An answer is exact if greedy decoding would write its text, and then end.
 ///
 /// # Errors
 /// What MLX reports, and if there is no target.
 pub fn measure(
     model: &impl CausalLm,
     text: &Text,
-    rows: &[Row],
+    (rows, asked): (&[Row], &[Asked]),
     batches: &[(Vec<usize>, Batch)],
     mut progress: impl FnMut(usize),
 ) -> Result<Score> {
@@ -78,17 +77,14 @@ pub fn measure(
         add(&mut mean, &nll, batch)?;
         let best = best.to_vec::<u32>()?;
         for (r, &i) in indices.iter().enumerate() {
-            let row = &rows[i];
-            if row.prompt == 0 || row.prompt >= row.tokens.len() {
-                continue;
-            }
-            if !row.tokens[row.prompt..].iter().any(|&t| text.is_stop(t)) {
-                score.endless += 1;
-                continue;
-            }
-            score.asked += 1;
             let predicted = &best[r * batch.width..(r + 1) * batch.width];
-            score.exact += usize::from(is_exact(row, predicted, text));
+            match asked[i].is_exact(model, text, &rows[i], predicted)? {
+                Some(exact) => {
+                    score.asked += 1;
+                    score.exact += usize::from(exact);
+                }
+                None => score.endless += usize::from(rows[i].answer().is_some()),
+            }
         }
         progress(done + 1);
     }
@@ -106,17 +102,6 @@ fn add(mean: &mut Mean, losses: &Array, batch: &Batch) -> Result<()> {
         mean.push(f64::from(*loss));
     }
     Ok(())
-}
-
-/// Whether `predicted`, the likeliest token after each token of the row, is the row's answer up to its end.
-fn is_exact(row: &Row, predicted: &[u32], text: &Text) -> bool {
-    let answer = &row.tokens[row.prompt..];
-    let end = answer
-        .iter()
-        .position(|&t| text.is_stop(t))
-        .map_or(answer.len(), |e| e + 1);
-    let from = row.prompt - 1;
-    predicted.get(from..from + end) == Some(&answer[..end])
 }
 
 /// Loss alone, by the model's own losses: what is measured while training. `None` if no batch has a target.

@@ -1,6 +1,6 @@
 //! `explain`: what a model computes in training, as text and as a page.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use mlx_models::{CausalLm, Visitor};
 use mlx_runtime::explain::{explain, ExplainOptions};
 use mlx_runtime::model::add_lora;
@@ -19,7 +19,7 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
     bounds::flag("batch_size", args.batch_size)?;
     bounds::flag("tokens", args.tokens)?;
     if args.lora_rank != 0 {
-        bounds::lora(usize::try_from(args.lora_rank).context("--lora-rank")?, 1.0)?;
+        bounds::lora(args.lora_rank, 1.0)?;
     }
     // Nothing is computed: the limit may be another machine's.
     match args.memory_limit.as_deref().map(str::parse).transpose()? {

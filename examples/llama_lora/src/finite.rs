@@ -30,9 +30,14 @@ impl Origin {
 
     /// The first tensor of the model that is not finite, as a sentence.
     pub fn fault(&self, model: &impl CausalLm) -> Result<Option<String>> {
-        for (name, tensor) in model.parameters() {
-            if let Some(found) = fault(&tensor)? {
-                return Ok(Some(format!("{name} of {} holds {found}", self.of(&name))));
+        self.fault_in(&model.parameters())
+    }
+
+    /// The first of some tensors of the model that is not finite, as a sentence.
+    pub fn fault_in(&self, tensors: &[(String, Array)]) -> Result<Option<String>> {
+        for (name, tensor) in tensors {
+            if let Some(found) = fault(tensor)? {
+                return Ok(Some(format!("{name} of {} holds {found}", self.of(name))));
             }
         }
         Ok(None)

@@ -44,6 +44,13 @@ pub fn generate(
     let mut tokens = Vec::new();
     let mut first = None;
     while tokens.len() < most {
+        if cache.outgrown_by(1) {
+            // Its keys are rotated as those of shorter texts are.
+            cache = KvCache::new();
+            let mut before = [prompt, &tokens].concat();
+            before.pop();
+            model.logits(&ids(&before)?, &mut cache)?;
+        }
         let logits = model.logits(&ids(&[next])?, &mut cache)?;
         next = choose(&logits, sampling, random.uniform())?;
         first.get_or_insert_with(Instant::now);

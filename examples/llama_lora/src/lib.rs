@@ -11,6 +11,7 @@
 
 pub mod adapter;
 pub mod advice;
+pub mod ask;
 pub mod bench;
 pub mod checkpoint;
 pub mod cli;
@@ -26,6 +27,7 @@ pub mod generate;
 pub mod mean;
 pub mod metrics;
 pub mod output;
+mod peft;
 pub mod plot;
 pub mod progress;
 pub mod random;

@@ -119,7 +119,10 @@ impl Schedule {
         }
         // mlx-lm joins the two parts one step after the end of the warm-up.
         let warmup = Function::linear(self.warmup_init, init, self.warmup)?;
-        Ok(Function::join(vec![warmup, function], &[self.warmup + 1])?)
+        Ok(Function::join(
+            vec![warmup, function],
+            &[self.warmup.saturating_add(1)],
+        )?)
     }
 }
 

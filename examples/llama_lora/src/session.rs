@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use mlx_runtime::device::{default_device, Device};
-use mlx_runtime::model::{self, LoadOptions};
+use mlx_runtime::model::{self, LoadOptions, Weights};
 use mlx_runtime::runtime::Limit;
 use mlx_runtime::{memory, Array, Dtype, Runtime};
 
@@ -64,6 +64,7 @@ impl<M: CausalLm> Session<M> {
         let Checkpoint {
             config,
             weights,
+            block_size,
             names,
             text,
         } = checkpoint;
@@ -86,7 +87,11 @@ impl<M: CausalLm> Session<M> {
         // Who asks for packed weights keeps those that are.
         options.unpack = (cpu || loading.unpack) && loading.packing.is_none();
         options.quantize = loading.packing.map(Into::into);
-        let model = model::load::<M>(&config, weights.into(), &options).with_context(|| {
+        let mut weights = Weights::from(weights);
+        if let Some(block) = block_size {
+            weights = weights.with_block_size(block);
+        }
+        let model = model::load::<M>(&config, weights, &options).with_context(|| {
             let family = config.family.model_type();
             format!("{name} is not the {family} model that its configuration describes")
         })?;
@@ -127,8 +132,17 @@ impl Opened {
     ) -> Result<Opened> {
         let adapter = adapter.map(Adapter::read).transpose()?;
         let then = adapter.as_ref().map(|a| &a.config);
-        let name = model.or(then.and_then(|c| c.model.as_deref()));
-        let name = name.unwrap_or(DEFAULT_MODEL).to_owned();
+        let trained_on = then.and_then(|c| c.model.as_deref());
+        match (model, trained_on) {
+            (Some(model), Some(trained_on)) if model != trained_on => {
+                eprintln!("the adapter was trained on {trained_on}, and is used with {model}");
+            }
+            (None, Some(trained_on)) => {
+                eprintln!("as in the adapter's run: --model {trained_on}");
+            }
+            _ => {}
+        }
+        let name = model.or(trained_on).unwrap_or(DEFAULT_MODEL).to_owned();
         Ok(Opened {
             checkpoint: checkpoint::open(&name)?,
             packing: packing.or(then.and_then(|c| c.quantize)),
@@ -150,10 +164,9 @@ impl Opened {
     /// Loads it, adapter included.
     pub fn load<M: CausalLm>(self) -> Result<Session<M>> {
         let mut session = Session::load(self.checkpoint, &self.name, self.packing)?;
+        session.origin.adapter = self.adapter.as_ref().map(|a| a.file().to_owned());
         if let Some(adapter) = self.adapter {
-            let layers = session.layers()?;
-            session.origin = session.origin.with_adapter(adapter.file());
-            adapter.apply(&mut session.model, layers)?;
+            adapter.apply(&mut session.model, &session.config)?;
         }
         Ok(session)
     }

@@ -270,3 +270,91 @@ fn numbers_out_of_their_range_are_refused_with_the_range() {
         assert!(error.contains("expected a finite number"), "{error}");
     }
 }
+
+mod mutated {
+    use mlx_models::{json, Config};
+    use proptest::prelude::*;
+
+    use super::{Settings, TrainArgs, Value};
+
+    const EXAMPLE: &str = include_str!("data/mlx_lm_lora_config.yaml");
+    const MODEL: &str = include_str!("../configs/tiny.json");
+
+    /// `text` with pieces in the place of some of its parts.
+    fn mutated(text: &str, cuts: Vec<(prop::sample::Index, usize, usize)>) -> String {
+        let mut text = text.to_owned();
+        for (at, length, piece) in cuts {
+            let at = at.index(text.len());
+            let end = (at + length).min(text.len());
+            if text.is_char_boundary(at) && text.is_char_boundary(end) {
+                text.replace_range(at..end, PIECES[piece]);
+            }
+        }
+        text
+    }
+
+    fn cuts() -> impl Strategy<Value = Vec<(prop::sample::Index, usize, usize)>> {
+        prop::collection::vec(
+            (any::<prop::sample::Index>(), 0usize..12, 0..PIECES.len()),
+            1..4,
+        )
+    }
+
+    /// What is put into a file: numbers at the ends of their types, and pieces of syntax.
+    const PIECES: [&str; 18] = [
+        "18446744073709551615",
+        "-1",
+        "1e999",
+        ".nan",
+        "-.inf",
+        ".00001",
+        "null",
+        "true",
+        "\"",
+        "{",
+        "[",
+        ":",
+        "&a",
+        "*a",
+        "!!int",
+        "\n  ",
+        "\0",
+        "\u{feff}",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever the file holds, there are settings or an error, and settings are in their ranges.
+        #[test]
+        fn no_file_panics(cuts in cuts()) {
+            let text = mutated(EXAMPLE, cuts);
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("c.yaml");
+            std::fs::write(&path, text).unwrap();
+            let args = TrainArgs { config: Some(path), ..TrainArgs::default() };
+            if let Ok(settings) = Settings::resolve(&args) {
+                prop_assert!(settings.learning_rate > 0.0 && settings.iters > 0 && settings.lora.scale.is_finite());
+                if let Some(schedule) = settings.lr_schedule {
+                    let built = schedule.build().unwrap();
+                    for step in [0, 1, 1_000, u64::MAX] {
+                        prop_assert!(built.at(step) >= 0.0);
+                    }
+                }
+            }
+        }
+
+        /// A config.json likewise; and what serde_json reads, is read alike.
+        #[test]
+        fn no_config_panics(cuts in cuts()) {
+            let text = mutated(MODEL, cuts);
+            if let Ok(config) = Config::parse(&text) {
+                config.check().unwrap();
+            }
+            let plain = serde_json::from_str::<Value>(&text);
+            if let (Ok(plain), Ok(ours)) = (plain, json::parse(&text)) {
+                prop_assert_eq!(plain, ours);
+            }
+        }
+    }
+}

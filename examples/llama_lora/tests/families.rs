@@ -62,20 +62,17 @@ impl Visitor for Tensors {
                     all.insert(name.clone(), ops::transpose(&a, &[1, 0]).unwrap());
                 }
                 // Stored one by one.
-                (Family::Mixtral, Some((path, w @ ("w1" | "w2" | "w3"))))
-                | (Family::Qwen3Moe, Some((path, w @ ("gate_proj" | "up_proj" | "down_proj")))) => {
-                    // Fresh bare tensors are zero, and nothing would learn through them.
-                    let parts = random::normal(
-                        a.shape(),
-                        Dtype::Float32,
-                        0.0,
-                        0.1,
-                        Some(&random::key(3).unwrap()),
-                    );
-                    let parts = ops::split(&parts.unwrap(), 4, 0).unwrap();
-                    for (e, part) in parts.iter().enumerate() {
-                        let part = ops::squeeze(part, &[0]).unwrap();
-                        all.insert(format!("{path}.experts.{e}.{w}.weight"), part);
+                (family, Some((path, "weight"))) if path.contains("switch_mlp") => {
+                    let (path, part) = path.split_once(".switch_mlp.").unwrap();
+                    let part = match (family, part) {
+                        (Family::Mixtral, "gate_proj") => "w1",
+                        (Family::Mixtral, "down_proj") => "w2",
+                        (Family::Mixtral, "up_proj") => "w3",
+                        (_, part) => part,
+                    };
+                    for (e, one) in ops::split(&a, 4, 0).unwrap().iter().enumerate() {
+                        let one = ops::squeeze(one, &[0]).unwrap();
+                        all.insert(format!("{path}.experts.{e}.{part}.weight"), one);
                     }
                 }
                 _ => {
@@ -105,7 +102,7 @@ fn loss(place: &Place, more: &str) -> f64 {
     loss.parse().unwrap()
 }
 
-/// What mlx-lm adapts where no keys are given, but for experts.
+/// What mlx-lm adapts where no keys are given.
 fn keys(family: Family) -> Vec<&'static str> {
     match family {
         Family::Gpt2 => vec!["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"],
@@ -123,11 +120,21 @@ fn keys(family: Family) -> Vec<&'static str> {
                 "self_attn.o_proj",
             ];
             match family {
-                Family::Mixtral => keys.push("block_sparse_moe.gate"),
+                Family::Mixtral => keys.extend([
+                    "block_sparse_moe.gate",
+                    "block_sparse_moe.switch_mlp.gate_proj",
+                    "block_sparse_moe.switch_mlp.up_proj",
+                    "block_sparse_moe.switch_mlp.down_proj",
+                ]),
                 _ => keys.extend(["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"]),
             }
             if family == Family::Qwen3Moe {
-                keys.push("mlp.gate");
+                keys.extend([
+                    "mlp.gate",
+                    "mlp.switch_mlp.gate_proj",
+                    "mlp.switch_mlp.up_proj",
+                    "mlp.switch_mlp.down_proj",
+                ]);
             }
             keys
         }

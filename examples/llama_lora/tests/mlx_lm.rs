@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 
+use llama_lora::ask::Asked;
 use llama_lora::data::{BatchOptions, Limit, Split};
 use llama_lora::session::Session;
 use llama_lora::settings::{Optimizer, OptimizerConfig, Settings, DEFAULT_BUCKETS, DEFAULT_MODEL};
@@ -71,7 +72,14 @@ fn perplexity_by_the_path_of_eval() {
         &mut llama_lora::random::Shuffle::new(0),
     )
     .unwrap();
-    let score = eval::measure(&session.model, &session.text, &[row], &batches, |_| {}).unwrap();
+    let score = eval::measure(
+        &session.model,
+        &session.text,
+        (&[row], &[Asked::Nothing]),
+        &batches,
+        |_| {},
+    )
+    .unwrap();
     assert!(
         (score.perplexity() - 9.0738).abs() < 1e-3,
         "{}",
@@ -112,8 +120,9 @@ fn exact_match_is_what_decoding_says() {
         };
         let mut shuffle = llama_lora::random::Shuffle::new(0);
         let batches = data::held_out(&split.rows, options, None, &mut shuffle).unwrap();
-        let score =
-            eval::measure(&session.model, &session.text, &split.rows, &batches, |_| {}).unwrap();
+        let asked = Asked::of(&split.examples, &split.rows, &session.text).unwrap();
+        let rows = (split.rows.as_slice(), asked.as_slice());
+        let score = eval::measure(&session.model, &session.text, rows, &batches, |_| {}).unwrap();
         let mut decoded = 0;
         let mut answers = String::new();
         for example in &split.examples {

@@ -81,6 +81,7 @@ fn rows_without_a_target_change_no_number() {
             says(
                 &said,
                 &[
+                    "train.jsonl: 6 of 12 rows are longer than 40 tokens and are cut",
                     "train.jsonl: 6 of 12 rows are left out",
                     "valid.jsonl: 6 of 12",
                 ],
@@ -301,4 +302,64 @@ fn no_id_and_no_place_beyond_the_model() {
         said.contains("the last of the 16 places") || said.contains(" 0 tokens at"),
         "{said}"
     );
+}
+
+#[test]
+fn an_adapter_that_is_no_number_is_not_saved() {
+    let place = Place::new();
+    place.train("--save-every 1");
+    let path = place.path("adapters/adapters.safetensors");
+    let good = fs::read(&path).unwrap();
+    // One step from a finite loss, by a finite gradient, to what float32 does not hold.
+    let run = format!("{TRAIN} --optimizer sgd --learning-rate 3e38 --iters 1 --val-batches 0");
+    says(
+        &place.fails(&run),
+        &[
+            "cannot be saved",
+            "lora_b",
+            "infinity",
+            "adapters is intact",
+        ],
+    );
+    assert!(fs::read(&path).unwrap() == good);
+}
+
+#[test]
+fn what_comes_from_an_adapter_is_said() {
+    let place = Place::new();
+    place.train("");
+    fs::rename(place.path("model"), place.path("other")).unwrap();
+    let out = place.run("eval --model other --adapter-path adapters");
+    assert!(out.status.success());
+    says(
+        &text(&out.stderr),
+        &["the adapter was trained on model, and is used with other"],
+    );
+    let run = TRAIN.replace("--model model", "--model other");
+    let out = place.run(&format!(
+        "{run} --resume-adapter-file adapters --lora-rank 7 --adapter-path more"
+    ));
+    assert!(out.status.success());
+    says(
+        &text(&out.stderr),
+        &[
+            "as in adapters: --lora-rank 2 --lora-scale 20 --num-layers 2",
+            "training on 12 rows of data, measuring on 5",
+        ],
+    );
+    let path = place.path("adapters/adapter_config.json");
+    common::strip_metadata(&place.path("adapters/adapters.safetensors"));
+    for (from, to, word) in [
+        ("\"rank\": 2", "\"rank\": -2", "--lora-rank is -2"),
+        ("\"scale\": 20.0", "\"scale\": 1e60", "--lora-scale"),
+    ] {
+        let whole = fs::read_to_string(&path).unwrap();
+        assert!(whole.contains(from), "{whole}");
+        fs::write(&path, whole.replace(from, to)).unwrap();
+        says(
+            &place.fails("eval --model other --data data --adapter-path adapters"),
+            &[word, "adapters"],
+        );
+        fs::write(&path, whole).unwrap();
+    }
 }

@@ -45,7 +45,9 @@ impl Attention {
         let q = rearrange!("b (k g) l d -> b k g l d", q, g = group) * config.attention_scale;
         let scores = matmul(q, rearrange!("b k s d -> b k 1 d s", k));
         let scores = tanh(scores / config.attn_logit_softcapping) * config.attn_logit_softcapping;
-        let scores = if (layer + 1) % config.sliding_window_pattern != 0 {
+        let scores = if config.sliding_window.is_some()
+            && (layer + 1) % config.sliding_window_pattern != 0
+        {
             causal_mask(scores, window = config.sliding_window)
         } else {
             causal_mask(scores)

@@ -31,7 +31,7 @@ pub struct Attention {
     q_norm: RmsNorm,
     #[param(head_dim, eps = rms_norm_eps, offset = 1.0)]
     k_norm: RmsNorm,
-    #[rope(head_dim, base = rope_local_base_freq)]
+    #[rope(head_dim, base = rope_local_base_freq, scaling = rope_local_scaling)]
     local: Rope,
     #[rope(head_dim, base = rope_theta, scaling = rope_scaling)]
     global: Rope,
@@ -46,7 +46,9 @@ impl Attention {
         let k = rearrange!("b l (h d) -> b h l d", self.k_proj(x), h = kv_heads);
         let v = rearrange!("b l (h d) -> b h l d", self.v_proj(x), h = kv_heads);
         let (q, k) = (self.q_norm(q), self.k_norm(k));
-        let y = if (layer + 1) % config.sliding_window_pattern != 0 {
+        let y = if config.sliding_window.is_some()
+            && (layer + 1) % config.sliding_window_pattern != 0
+        {
             let (q, k) = (self.local(q, cache), self.local(k, cache));
             let (k, v) = cache.update(k, v);
             scaled_dot_product_attention(

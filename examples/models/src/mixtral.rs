@@ -1,10 +1,10 @@
 //! Mixtral (Jiang et al. 2024): a Mistral whose feed-forward part is a choice of experts.
 //!
 //! Field names are the names in a Hugging Face checkpoint; the experts' matrices, which it holds one
-//! by one, are stacked as mlx-lm stacks them.
+//! by one, are stacked and named as mlx-lm does, adapters included.
 
 use mlx_macros::mlx_model;
-use mlx_runtime::nn::{Linear, Param, RmsNorm};
+use mlx_runtime::nn::{Linear, RmsNorm, SwitchLinear};
 
 use crate::decoder::Decoder;
 use crate::mistral::Attention;
@@ -15,19 +15,23 @@ pub type Mixtral = Decoder<Block>;
 
 /// A sparse mixture of experts, each a gated linear unit (Shazeer et al. 2017).
 #[mlx_model(config = Config, dims(hidden = hidden_size))]
+#[require(num_experts_per_tok <= num_local_experts)]
 pub struct Experts {
     #[lora]
     #[param(num_local_experts, hidden)]
     gate: Linear,
-    #[weights("experts.{}.w1.weight" | "switch_mlp.gate_proj.weight")]
+    #[weights("switch_mlp.gate_proj" | "experts.{}.w1")]
+    #[lora]
     #[param(num_local_experts, intermediate_size, hidden)]
-    w1: Param,
-    #[weights("experts.{}.w2.weight" | "switch_mlp.down_proj.weight")]
+    w1: SwitchLinear,
+    #[weights("switch_mlp.down_proj" | "experts.{}.w2")]
+    #[lora]
     #[param(num_local_experts, hidden, intermediate_size)]
-    w2: Param,
-    #[weights("experts.{}.w3.weight" | "switch_mlp.up_proj.weight")]
+    w2: SwitchLinear,
+    #[weights("switch_mlp.up_proj" | "experts.{}.w3")]
+    #[lora]
     #[param(num_local_experts, intermediate_size, hidden)]
-    w3: Param,
+    w3: SwitchLinear,
 }
 
 #[mlx_model]
@@ -39,9 +43,8 @@ impl Experts {
         let best = order.slice([0], [num_experts_per_tok], axes = [-1]);
         let weights = softmax(take_along_axis(gates, best, -1), -1, precise = true);
         let x = x.reshape([B, L, 1, 1, hidden]);
-        let w1 = gather_mm(x, self.w1.swapaxes(1, 2), rhs_indices = best);
-        let w3 = gather_mm(x, self.w3.swapaxes(1, 2), rhs_indices = best);
-        let y = gather_mm(silu(w1) * w3, self.w2.swapaxes(1, 2), rhs_indices = best);
+        let y = silu(self.w1(x, best)) * self.w3(x, best);
+        let y = self.w2(y, best);
         (y.squeeze(3) * weights.expand_dims(3)).sum(2)
     }
 }

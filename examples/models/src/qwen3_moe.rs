@@ -2,10 +2,10 @@
 //! of experts.
 //!
 //! Field names are the names in a Hugging Face checkpoint; the experts' matrices, which it holds one
-//! by one, are stacked as mlx-lm stacks them.
+//! by one, are stacked and named as mlx-lm does, adapters included.
 
 use mlx_macros::mlx_model;
-use mlx_runtime::nn::{Linear, Param, RmsNorm};
+use mlx_runtime::nn::{Linear, RmsNorm, SwitchLinear};
 
 use crate::decoder::Decoder;
 use crate::llama::Mlp;
@@ -18,19 +18,23 @@ pub type Qwen3Moe = Decoder<Block>;
 /// A sparse mixture of experts, each a gated linear unit (Shazeer et al. 2017).
 #[mlx_model(config = Config, dims(hidden = hidden_size, ffn = moe_intermediate_size,
     experts = num_local_experts))]
+#[require(num_experts_per_tok <= num_local_experts)]
 pub struct Experts {
     #[lora]
     #[param(experts, hidden)]
     gate: Linear,
-    #[weights("experts.{}.gate_proj.weight" | "switch_mlp.gate_proj.weight")]
+    #[weights("switch_mlp.gate_proj" | "experts.{}.gate_proj")]
+    #[lora]
     #[param(experts, ffn, hidden)]
-    gate_proj: Param,
-    #[weights("experts.{}.up_proj.weight" | "switch_mlp.up_proj.weight")]
+    gate_proj: SwitchLinear,
+    #[weights("switch_mlp.up_proj" | "experts.{}.up_proj")]
+    #[lora]
     #[param(experts, ffn, hidden)]
-    up_proj: Param,
-    #[weights("experts.{}.down_proj.weight" | "switch_mlp.down_proj.weight")]
+    up_proj: SwitchLinear,
+    #[weights("switch_mlp.down_proj" | "experts.{}.down_proj")]
+    #[lora]
     #[param(experts, hidden, ffn)]
-    down_proj: Param,
+    down_proj: SwitchLinear,
 }
 
 #[mlx_model]
@@ -46,13 +50,8 @@ impl Experts {
             weights = weights / weights.sum(-1, keepdims = true);
         }
         let x = x.reshape([B, L, 1, 1, hidden]);
-        let gate = gather_mm(x, self.gate_proj.swapaxes(1, 2), rhs_indices = best);
-        let up = gather_mm(x, self.up_proj.swapaxes(1, 2), rhs_indices = best);
-        let y = gather_mm(
-            silu(gate) * up,
-            self.down_proj.swapaxes(1, 2),
-            rhs_indices = best,
-        );
+        let y = silu(self.gate_proj(x, best)) * self.up_proj(x, best);
+        let y = self.down_proj(y, best);
         (y.squeeze(3) * weights.expand_dims(3)).sum(2)
     }
 }

@@ -130,8 +130,9 @@ fn what_the_models_would_do_differently_is_refused() {
     refused(Family::Phi3, part, &["partial_rotary_factor", "1.5"]);
     let long = json!({"rope_scaling": {"type": "longrope"}});
     refused(Family::Phi3, long, &["rope_scaling", "long_factor"]);
+    // Phi 3 once called it so.
     let other = json!({"rope_scaling": {"type": "yarn"}});
-    refused(Family::Phi3, other, &["rope_scaling", "yarn"]);
+    refused(Family::Phi3, other, &["rope_scaling", "long_factor"]);
     refused(
         Family::Qwen2,
         json!({"use_sliding_window": true}),

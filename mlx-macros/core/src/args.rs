@@ -5,10 +5,15 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
+use syn::visit::Visit;
 use syn::{Attribute, Expr, Ident, Lit, Meta, MetaList, Token};
 
+use crate::condition::is_field;
 use crate::diag::{suggest, Diag, Result};
 use crate::dims::{Dim, Names};
+
+/// The terms of a size.
+const MOST_TERMS: usize = 1000;
 
 /// Arguments of an attribute: positional expressions, then `key = expr`.
 pub(crate) struct Args {
@@ -31,7 +36,7 @@ impl Args {
             Meta::Path(_) => Args::none(attr.span()),
             Meta::List(list) => Args::list(list)?,
             Meta::NameValue(nv) => Args {
-                positional: vec![nv.value.clone()],
+                positional: vec![finite(nv.value.clone())?],
                 ..Args::none(attr.span())
             },
         };
@@ -42,10 +47,13 @@ impl Args {
     pub fn list(list: &MetaList) -> Result<Args> {
         let mut args = Args::none(list.span());
         for e in list.parse_args_with(Punctuated::<Expr, Token![,]>::parse_terminated)? {
-            match e {
+            match finite(e)? {
                 Expr::Assign(a) => match (&*a.left, a.right) {
                     (Expr::Path(p), value) if p.path.get_ident().is_some() => {
                         let key = p.path.require_ident()?.clone();
+                        if args.keyed.iter().any(|(k, _)| *k == key) {
+                            return Err(Diag::key_twice(key.span(), key));
+                        }
                         args.keyed.push((key, *value));
                     }
                     (left, _) => {
@@ -71,7 +79,7 @@ impl Args {
             let found = self.positional.len();
             return Err(Diag::dims_count(self.span, what, n, found));
         }
-        self.positional.iter().map(|e| dim_expr(e, names)).collect()
+        self.positional.iter().map(|e| positive(e, names)).collect()
     }
 
     pub fn finish(self, known: &[&str]) -> Result<()> {
@@ -91,12 +99,52 @@ impl Args {
     }
 }
 
+/// An expression without numbers beyond the range of a float.
+pub(crate) fn finite(e: Expr) -> Result<Expr> {
+    match infinite(&e) {
+        None => Ok(e),
+        Some(at) => Err(Diag::number_too_large(at)),
+    }
+}
+
+/// Where an expression has a number beyond the range of a float.
+pub(crate) fn infinite(e: &Expr) -> Option<Span> {
+    struct Numbers(Option<Span>);
+    impl Visit<'_> for Numbers {
+        fn visit_lit(&mut self, l: &Lit) {
+            let value = match l {
+                Lit::Int(i) => i.base10_parse::<f64>(),
+                Lit::Float(f) => f.base10_parse::<f64>(),
+                _ => return,
+            };
+            if !value.is_ok_and(f64::is_finite) {
+                self.0.get_or_insert(l.span());
+            }
+        }
+    }
+    let mut found = Numbers(None);
+    found.visit_expr(e);
+    found.0
+}
+
+/// A size of weights, which is 1 or more as far as it is known.
+pub fn positive(e: &Expr, names: &Names) -> Result<Dim> {
+    let dim = dim_expr(e, names)?;
+    match names.facts.at_most(&dim, &Dim::constant(0)) {
+        true => Err(Diag::size_below_one(e.span(), names.dim(&dim))),
+        false => Ok(dim),
+    }
+}
+
 /// A dim from an expression, with named sizes expanded.
 pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
     let at = e.span();
     match e {
         Expr::Path(p) if p.path.get_ident().is_some() => {
             let name = p.path.require_ident()?;
+            if !is_field(&p.path) {
+                return Err(Diag::not_a_size(at));
+            }
             names.seen(name);
             let name = name.unraw().to_string();
             Ok(names
@@ -106,13 +154,20 @@ pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
                 .unwrap_or_else(|| Dim::name(&name)))
         }
         Expr::Lit(l) => match &l.lit {
-            Lit::Int(i) => Ok(Dim::constant(i.base10_parse()?)),
+            Lit::Int(i) => match i.base10_parse::<i32>() {
+                Ok(n) => Ok(Dim::constant(n.into())),
+                Err(_) => Err(Diag::size_too_large(at)),
+            },
             _ => Err(Diag::size_not_whole(at)),
         },
         Expr::Paren(p) => dim_expr(&p.expr, names),
         Expr::Group(g) => dim_expr(&g.expr, names),
         Expr::Binary(b) => {
             let (l, r) = (dim_expr(&b.left, names)?, dim_expr(&b.right, names)?);
+            // Products of sums multiply their terms.
+            if l.terms().count() * r.terms().count() > MOST_TERMS {
+                return Err(Diag::too_deep(at));
+            }
             match b.op {
                 syn::BinOp::Add(_) => Ok(l.plus(&r)),
                 syn::BinOp::Sub(_) => Ok(l.plus(&r.negated())),

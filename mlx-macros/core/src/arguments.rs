@@ -6,6 +6,7 @@ use syn::{Expr, Lit, UnOp};
 
 use crate::args::dim_expr;
 use crate::build::Builder;
+use crate::condition;
 use crate::diag::{Diag, Result};
 use crate::dims::Dim;
 use crate::ir::{Arg, Id, Kind};
@@ -49,7 +50,11 @@ impl Builder<'_> {
                 )),
                 _ => Err(Diag::expected_sizes(at)),
             },
-            P::Scalar | P::Wide | P::ScalarOr(_) | P::OptScalar | P::Count if self.is_number(e) => {
+            P::Count if self.is_number(e) => match never_a_count(e) {
+                true => Err(Diag::expected_window(at)),
+                false => Ok(Arg::Scalar(self.number(e))),
+            },
+            P::Scalar | P::Wide | P::ScalarOr(_) | P::OptScalar if self.is_number(e) => {
                 Ok(Arg::Scalar(self.number(e)))
             }
             P::Scalar | P::Wide | P::ScalarOr(_) | P::OptScalar | P::Count => {
@@ -83,6 +88,10 @@ impl Builder<'_> {
         }
         let ty = Ty::Tensor(vec![dim.clone()], signature::Dt::Float);
         signature::check_free(&ty, &self.free, e.span())?;
+        for name in dim.names() {
+            self.sizes
+                .note(name, condition::is_there(name, &self.facts));
+        }
         Ok(dim)
     }
 
@@ -95,7 +104,9 @@ impl Builder<'_> {
                 let Expr::Path(p) = e else {
                     return visit_mut::visit_expr_mut(self, e);
                 };
-                let id = p.path.get_ident().and_then(|n| self.0.find(&n.to_string()));
+                let name = p.path.get_ident().map(ToString::to_string);
+                let id = name.as_ref().and_then(|n| self.0.find(n));
+                name.iter().for_each(|n| self.0.variables.read(n));
                 match id.map(|id| &self.0.graph.nodes[id].kind) {
                     Some(Kind::Input(name)) => *e = syn::parse_quote!(#name),
                     Some(Kind::Number(value)) => *e = syn::parse_quote!((#value)),
@@ -105,7 +116,7 @@ impl Builder<'_> {
         }
         let mut e = e.clone();
         Resolve(self).visit_expr_mut(&mut e);
-        e
+        condition::guarded(&e, &self.facts)
     }
 
     /// Whether an expression is a number of the call: literals, `config.field`, an argument that is
@@ -121,7 +132,8 @@ impl Builder<'_> {
                 matches!(&*f.base, Expr::Path(p) if p.path.is_ident("config"))
                     && !self.model.function
             }
-            Expr::Cast(c) => self.is_number(&c.expr),
+            // Numbers are floats already; any other type would cut them.
+            Expr::Cast(c) => float_type(&c.ty) && self.is_number(&c.expr),
             Expr::Path(p) => p
                 .path
                 .get_ident()
@@ -141,6 +153,24 @@ pub(crate) fn by_position(shape: &[Dim]) -> bool {
     })
 }
 
+fn float_type(ty: &syn::Type) -> bool {
+    matches!(ty, syn::Type::Path(p) if p.path.is_ident("f32") || p.path.is_ident("f64"))
+}
+
+/// Whether a number is known to be no whole number of 1 or more.
+pub(crate) fn never_a_count(e: &Expr) -> bool {
+    match e {
+        Expr::Lit(l) => match &l.lit {
+            Lit::Int(i) => !i.base10_parse::<i32>().is_ok_and(|n| n > 0),
+            _ => true,
+        },
+        Expr::Unary(u) => matches!(u.op, UnOp::Neg(_)),
+        Expr::Paren(p) => never_a_count(&p.expr),
+        Expr::Group(g) => never_a_count(&g.expr),
+        _ => false,
+    }
+}
+
 /// A literal whole number, with its sign.
 pub(crate) fn integer(e: &Expr) -> Option<i64> {
     match e {
@@ -156,6 +186,15 @@ pub(crate) fn integer(e: &Expr) -> Option<i64> {
 /// A literal whole number that MLX can take as an axis or a count.
 pub(crate) fn small(e: &Expr) -> Option<i64> {
     integer(e).filter(|i| i32::try_from(*i).is_ok())
+}
+
+/// Whether a number is written as a whole one, however large.
+pub(crate) fn whole_literal(e: &Expr) -> bool {
+    match e {
+        Expr::Lit(l) => matches!(l.lit, Lit::Int(_)),
+        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => whole_literal(&u.expr),
+        _ => false,
+    }
 }
 
 /// Whether a number is a literal whole one.

@@ -5,16 +5,19 @@
 use std::collections::BTreeMap;
 
 use proc_macro2::Span;
-use quote::format_ident;
+use quote::{format_ident, ToTokens};
 use syn::spanned::Spanned;
+use syn::visit::Visit;
 use syn::{Block, Expr, ExprIf, Ident, Pat, Stmt};
 
 use crate::condition;
 use crate::diag::{suggest, Diag, Result};
 use crate::ir::{Arm, Graph, Id, Kind, Node};
+use crate::logic::Facts;
 use crate::ops::{describe, noun};
 use crate::parse::ModelDef;
 use crate::signature::{self, Method, Ty};
+use crate::variables::{Sizes, Variables};
 
 /// The graph of a method, or all its mistakes and the graph of what is right in it.
 pub fn graph(
@@ -36,8 +39,11 @@ pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph,
         methods,
         free: method.free_dims(),
         graph: Graph::default(),
-        scopes: vec![BTreeMap::new()],
-        facts: Vec::new(),
+        variables: Variables::default(),
+        facts: model.known.clone(),
+        known: model.names.facts.clone(),
+        sizes: Sizes::default(),
+        idle: Vec::new(),
         errors: Vec::new(),
     };
     for arg in &method.args {
@@ -46,12 +52,41 @@ pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph,
             arg.ty.clone(),
             arg.name.span(),
         );
-        b.bind(&arg.name, id);
+        b.bind(&arg.name, arg.mutable, id);
     }
+    let arguments = b.variables.len();
+    b.errors.extend(infinite_numbers(&method.body));
     b.body(method);
     b.one_reader_of_each_cache();
     b.positions_before_updates();
+    b.updates_behind_positions();
+    // What a field with a mistake would read is not known.
+    if b.errors.is_empty() && !model.fields.iter().any(|f| f.broken) {
+        let unread = b.variables.unread(arguments, |i| b.binds_a_size(method, i));
+        b.errors.extend(unread);
+        b.errors.append(&mut b.idle);
+    }
+    b.graph.guarded = b.sizes.guarded_alone();
     (b.graph, b.errors)
+}
+
+/// Numbers of a body that are beyond the range of a float.
+fn infinite_numbers(body: &Block) -> Vec<Diag> {
+    struct Numbers(Vec<Diag>);
+    impl Visit<'_> for Numbers {
+        fn visit_expr(&mut self, e: &Expr) {
+            match e {
+                Expr::Lit(_) => {
+                    let found = crate::args::infinite(e).map(Diag::number_too_large);
+                    self.0.extend(found);
+                }
+                other => syn::visit::visit_expr(self, other),
+            }
+        }
+    }
+    let mut found = Numbers(Vec::new());
+    found.visit_block(body);
+    found.0
 }
 
 pub(crate) struct Builder<'a> {
@@ -60,10 +95,15 @@ pub(crate) struct Builder<'a> {
     /// The free dims that this method's arguments bind.
     pub free: Vec<String>,
     pub graph: Graph,
-    /// Variables, those of the innermost block last.
-    scopes: Vec<BTreeMap<String, Id>>,
-    /// Conditions that hold here, since the `if`s around say so.
+    pub variables: Variables,
+    /// Conditions that hold here, since the model requires them or the `if`s around say so.
     pub facts: Vec<String>,
+    /// The same, for what follows from them.
+    pub known: Facts,
+    /// The sizes that the body names.
+    pub sizes: Sizes,
+    /// Writings without effect, which are mistakes if there is no other.
+    pub idle: Vec<Diag>,
     pub errors: Vec<Diag>,
 }
 
@@ -104,6 +144,33 @@ impl Builder<'_> {
         self.errors.extend(late);
     }
 
+    /// Positions count what the cache holds, so that some layer must put something in.
+    fn updates_behind_positions(&mut self) {
+        for (at, node) in self.graph.nodes.iter().enumerate() {
+            let (Kind::Input(name), Ty::Cache) = (&node.kind, &node.ty) else {
+                continue;
+            };
+            let readers = self.graph.nodes.iter().filter(|n| n.inputs().contains(&at));
+            let counts = |n: &&Node| matches!(n.kind, Kind::Leaf { .. } | Kind::Op { .. });
+            let (counted, updated): (Vec<&Node>, Vec<&Node>) = readers.partition(counts);
+            if let (Some(first), true) = (counted.first(), updated.is_empty()) {
+                self.idle.push(Diag::never_updated(first.span, name));
+            }
+        }
+    }
+
+    /// Whether argument `i`, which nothing reads, is what a size that the body names is read off.
+    fn binds_a_size(&self, method: &Method, i: usize) -> bool {
+        let free = |i: usize| match &method.args[i].ty {
+            Ty::Tensor(shape, _) => shape.iter().filter_map(|d| d.as_name()).collect(),
+            _ => vec![],
+        };
+        let others = (0..method.args.len()).filter(|j| self.variables.is_read(*j));
+        let others: Vec<&str> = others.flat_map(free).collect();
+        let alone = |name: &&str| self.sizes.is_used(name) && !others.contains(name);
+        free(i).iter().any(alone)
+    }
+
     /// A cache has one slot for each layer of a stack: two users would write the same one.
     fn one_reader_of_each_cache(&mut self) {
         let mut users: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
@@ -135,25 +202,23 @@ impl Builder<'_> {
     }
 
     /// A variable's name for a value; the first name a value gets is the one messages use.
-    fn bind(&mut self, name: &Ident, id: Id) {
+    fn bind(&mut self, name: &Ident, mutable: bool, id: Id) {
         self.graph.nodes[id].name.get_or_insert(name.to_string());
-        if let Some(scope) = self.scopes.last_mut() {
-            scope.insert(name.to_string(), id);
-        }
+        self.variables.bind(name, mutable, id);
     }
 
     /// Gives a variable of this block or one around it a new value.
-    pub fn assign(&mut self, name: &str, id: Id) {
+    pub fn assign(&mut self, name: &Ident, id: Id) -> Result<()> {
         self.graph.nodes[id].name.get_or_insert(name.to_string());
-        let mut scopes = self.scopes.iter_mut().rev();
-        if let Some(old) = scopes.find_map(|s| s.get_mut(name)) {
-            *old = id;
+        match self.variables.assign(name, id) {
+            true => Ok(()),
+            false => Err(Diag::not_mutable(name.span(), name)),
         }
     }
 
-    /// The value of a variable.
+    /// The value of a variable, which is not read for that.
     pub fn find(&self, name: &str) -> Option<Id> {
-        self.scopes.iter().rev().find_map(|s| s.get(name)).copied()
+        self.variables.find(name)
     }
 
     /// A value with a mistake, which silences those that would follow from it.
@@ -203,12 +268,12 @@ impl Builder<'_> {
 
     /// `{ .. }`: its variables end with it.
     pub fn block(&mut self, block: &Block, wanted: Option<&Ty>) -> Result<Id> {
-        self.scopes.push(BTreeMap::new());
+        self.variables.enter();
         let value = match self.statements(&block.stmts) {
             Some(e) => self.value(e, wanted),
             None => Err(Diag::block_without_value(block.span())),
         };
-        self.scopes.pop();
+        self.variables.leave();
         value
     }
 
@@ -219,15 +284,20 @@ impl Builder<'_> {
         if self.model.function {
             return Err(Diag::condition_in_function(e.cond.span()));
         }
-        let before = self.scopes.clone();
-        let known = self.facts.len();
+        self.idle
+            .extend(crate::parse::decided(&e.cond, &self.known));
+        let before = self.variables.scopes();
+        let (known, around) = (self.facts.len(), self.known.clone());
+        let cond = condition::guarded(&e.cond, &self.facts);
         self.facts.extend(condition::facts(&e.cond));
+        self.known = around.and(&e.cond, true);
         let then = self.arm(value, wanted, e.then_branch.span(), |b| {
             b.statements(&e.then_branch.stmts)
         });
         self.facts.truncate(known);
-        let scopes = std::mem::replace(&mut self.scopes, before.clone());
+        let scopes = self.variables.replace(before.clone());
         self.facts.extend(condition::denied(&e.cond));
+        self.known = around.and(&e.cond, false);
         let otherwise = match e.else_branch.as_ref().map(|(_, e)| &**e) {
             Some(Expr::Block(b)) => {
                 self.arm(value, wanted, b.span(), |s| s.statements(&b.block.stmts))
@@ -241,7 +311,8 @@ impl Builder<'_> {
             _ => Ok((self.graph.nodes.len(), None)),
         };
         self.facts.truncate(known);
-        let others = std::mem::replace(&mut self.scopes, before);
+        self.known = around;
+        let others = self.variables.replace(before);
         let ((start, then), (middle, otherwise)) = match (then, otherwise) {
             (Ok(t), Ok(o)) => (t, o),
             (Err(a), Err(b)) => {
@@ -254,17 +325,9 @@ impl Builder<'_> {
         let leaves = |v: Option<(Ty, Vec<Id>)>| v.map_or(vec![], |(_, ids)| ids);
         let (mut then, mut otherwise) = (leaves(then), leaves(otherwise));
         let given = then.len();
-        let mut names = Vec::new();
-        for (depth, scope) in self.scopes.iter().enumerate() {
-            for (name, id) in scope {
-                let (a, b) = (scopes[depth][name], others[depth][name]);
-                if a != *id || b != *id {
-                    names.push(name.clone());
-                    then.push(a);
-                    otherwise.push(b);
-                }
-            }
-        }
+        let changed = self.variables.changed(&scopes, &others);
+        then.extend(changed.iter().map(|c| c.then.id));
+        otherwise.extend(changed.iter().map(|c| c.otherwise.id));
         let types = self.agree(e, &then, &otherwise)?;
         let end = self.graph.nodes.len();
         let ty = match &types[..] {
@@ -273,7 +336,7 @@ impl Builder<'_> {
         };
         let arm = |start, end, values| Arm { start, end, values };
         let kind = Kind::If {
-            condition: (*e.cond).clone(),
+            condition: cond,
             then: arm(start, middle, then),
             otherwise: arm(middle, end, otherwise),
         };
@@ -286,11 +349,40 @@ impl Builder<'_> {
                 .map(|(i, t)| self.push(Kind::Item(whole, i), t.clone(), e.span()))
                 .collect(),
         };
-        for (name, id) in names.iter().zip(&parts[given..]) {
-            self.assign(name, *id);
+        for (c, id) in changed.iter().zip(&parts[given..]) {
+            self.graph.nodes[*id].name.get_or_insert(c.name.clone());
+            self.variables.merge(c, *id);
         }
+        self.without_effect(e, whole, changed.len());
         let mut leaves = parts[..given].iter().copied();
         Ok(shape.map(|ty| self.rebuilt(&ty, &mut leaves, e.span())))
+    }
+
+    /// An `if` that changes nothing, or whose arms are one.
+    fn without_effect(&mut self, e: &ExprIf, id: Id, assigned: usize) {
+        let Kind::If {
+            then, otherwise, ..
+        } = &self.graph.nodes[id].kind
+        else {
+            return;
+        };
+        let moves = self.graph.nodes[then.start..otherwise.end].iter().any(|n| {
+            let mut inputs = n.inputs().into_iter();
+            inputs.any(|i| *self.ty(i) == Ty::Cache)
+        });
+        let other = e.else_branch.as_ref().map(|(_, other)| match &**other {
+            Expr::Block(b) => b.block.to_token_stream().to_string(),
+            other => other.to_token_stream().to_string(),
+        });
+        let same = other.is_some_and(|o| o == e.then_branch.to_token_stream().to_string());
+        // An inner `if` of an `else if` says it of itself.
+        let found = match (then.values == otherwise.values, then.values.is_empty()) {
+            (true, true) if assigned == 0 && !moves => Diag::if_without_effect(e.span()),
+            (true, false) => Diag::arms_equal(e.span()),
+            _ if same => Diag::arms_equal(e.span()),
+            _ => return,
+        };
+        self.idle.push(found);
     }
 
     /// Values in the structure of `ty`, which `leaves` were taken from.
@@ -327,7 +419,7 @@ impl Builder<'_> {
         run: impl FnOnce(&mut Self) -> Option<&'e Expr>,
     ) -> Result<Built> {
         let start = self.graph.nodes.len();
-        self.scopes.push(BTreeMap::new());
+        self.variables.enter();
         let last = run(self);
         let out = match (last, value) {
             (Some(e), true) => self
@@ -338,7 +430,7 @@ impl Builder<'_> {
             (Some(e), false) => Err(Diag::arm_value_unused(e.span())),
             (None, true) => Err(Diag::arm_without_value(at)),
         };
-        self.scopes.pop();
+        self.variables.leave();
         out.map(|value| (start, value))
     }
 
@@ -380,8 +472,7 @@ impl Builder<'_> {
             Err(e) => return self.errors.push(e),
         };
         self.graph.result = Some(id);
-        let same = *self.ty(id) == method.ret || *self.ty(id) == Ty::Unknown;
-        if !same {
+        if !self.ty(id).fits(&method.ret) {
             let wanted = self.show(&method.ret);
             let found = self.describe(id);
             self.errors
@@ -420,10 +511,9 @@ impl Builder<'_> {
                     return Err(Diag::assigned_expression(a.left.span()));
                 };
                 let name = p.path.require_ident()?.clone();
-                let old = self.lookup(&name)?;
+                let old = self.known_variable(&name)?;
                 let id = self.value(&a.right, Some(&self.ty(old).clone()))?;
-                self.assign(&name.to_string(), id);
-                Ok(())
+                self.assign(&name, id)
             }
             Stmt::Expr(Expr::ForLoop(f), _) => self.layers(f),
             Stmt::Expr(Expr::If(e), _) => self.branch(e, None, false).map(|_| ()),
@@ -470,7 +560,7 @@ impl Builder<'_> {
         let ty = signature::ty(t, &self.model.names)?;
         signature::check_free(&ty, &self.free, t.span())?;
         let id = self.value(init, Some(&ty))?;
-        if *self.ty(id) != ty && *self.ty(id) != Ty::Unknown {
+        if !self.ty(id).fits(&ty) {
             let (want, found) = (self.show(&ty), self.describe(id));
             return Err(Diag::declared_other(t.span(), want, found));
         }
@@ -481,7 +571,7 @@ impl Builder<'_> {
     fn bind_pattern(&mut self, pat: &Pat, id: Id) -> Result<()> {
         match pat {
             Pat::Ident(i) if i.subpat.is_none() && i.by_ref.is_none() => {
-                self.bind(&i.ident, id);
+                self.bind(&i.ident, i.mutability.is_some(), id);
                 Ok(())
             }
             Pat::Wild(_) => Ok(()),
@@ -508,10 +598,15 @@ impl Builder<'_> {
         }
     }
 
+    /// The value of a variable, which is read.
     pub fn lookup(&self, name: &Ident) -> Result<Id> {
+        self.variables.read(&name.to_string());
+        self.known_variable(name)
+    }
+
+    fn known_variable(&self, name: &Ident) -> Result<Id> {
         self.find(&name.to_string()).ok_or_else(|| {
-            let known = self.scopes.iter().flat_map(|s| s.keys());
-            let near = suggest(&name.to_string(), known.map(String::as_str));
+            let near = suggest(&name.to_string(), self.variables.names());
             Diag::unknown_variable(name.span(), name, near)
         })
     }

@@ -79,6 +79,7 @@ impl Builder<'_> {
             span,
             graph: &self.graph,
             names: &self.model.names,
+            facts: &self.known,
         };
         // What reads the result is not wrong for that alone.
         let ty = (op.rule)(&ctx).unwrap_or_else(|e| {
@@ -418,8 +419,7 @@ impl Builder<'_> {
             call,
         };
         let id = self.push(kind, ret, a.span());
-        self.assign(&target.to_string(), id);
-        Ok(())
+        self.assign(target, id)
     }
 }
 

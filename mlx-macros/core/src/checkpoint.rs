@@ -10,7 +10,7 @@ use syn::{Expr, Ident, Path};
 use crate::dims::{is_free, volume, Dim, Shape};
 use crate::fuse::live;
 use crate::ir::{Arg, Callee, Graph, Id, Kind};
-use crate::lower::{dim, layer};
+use crate::lower::{dim, estimated_size, layer};
 use crate::parse::{FieldKind, ModelDef};
 use crate::signature::{Dt, Method, Ty};
 
@@ -19,10 +19,10 @@ use crate::signature::{Dt, Method, Ty};
 pub struct Saved {
     /// Values in the activations' dtype.
     pub values: Dim,
-    /// Values that are kept only where an operation is composed of MLX's.
-    pub composed: Dim,
-    /// Scores of attention, kept only where it is not computed in tiles.
+    /// Scores of attention with its rotation, kept only where neither our operation nor MLX computes it in tiles.
     pub scores: Dim,
+    /// Scores of attention alone, kept where MLX does not compute it in tiles.
+    pub plain: Dim,
     /// Inputs of linear maps, kept if one of these fields is trained or adapted.
     pub inputs: Vec<(BTreeSet<String>, Dim)>,
     /// What is kept by whom else, given values of these shapes.
@@ -44,27 +44,162 @@ pub enum Keeper {
 }
 
 /// What the gradient of an operation reads.
-#[derive(Clone, Copy, PartialEq)]
-enum Reads {
-    Nothing,
-    Inputs,
-    Output,
-    Both,
+#[derive(Clone, Copy)]
+struct Keeps {
+    inputs: bool,
+    output: bool,
+    /// Arrays as large as the output (a loss: as the first input) that are neither, where an operation is composed of
+    /// MLX's.
+    between: i64,
 }
 
-/// Operations that are not named read their inputs.
-fn reads(op: &str) -> Reads {
+const fn keeps(inputs: bool, output: bool, between: i64) -> Keeps {
+    Keeps {
+        inputs,
+        output,
+        between,
+    }
+}
+
+const NOTHING: Keeps = keeps(false, false, 0);
+const INPUTS: Keeps = keeps(true, false, 0);
+const OUTPUT: Keeps = keeps(false, true, 0);
+const BOTH: Keeps = keeps(true, true, 0);
+
+/// Operations that keep something else than their inputs. `tests/reliability/kept_bytes.rs` measures each form.
+static KEEPS: &[(Keeps, &[&str])] = &[
+    (
+        NOTHING,
+        &[
+            "add",
+            "subtract",
+            "negative",
+            "degrees",
+            "radians",
+            "reshape",
+            "transpose",
+            "swapaxes",
+            "moveaxis",
+            "expand_dims",
+            "squeeze",
+            "flatten",
+            "unflatten",
+            "broadcast_to",
+            "concatenate",
+            "stack",
+            "split",
+            "repeat",
+            "tile",
+            "pad",
+            "roll",
+            "slice",
+            "sum",
+            "mean",
+            "astype",
+            "contiguous",
+            "stop_gradient",
+            "zeros_like",
+            "ones_like",
+            "equal",
+            "not_equal",
+            "less",
+            "less_equal",
+            "greater",
+            "greater_equal",
+            "isnan",
+            "isinf",
+            "isfinite",
+            "isposinf",
+            "isneginf",
+            "all",
+            "any",
+            "argmax",
+            "argmin",
+            "argsort",
+            "argpartition",
+            "floor",
+            "ceil",
+            "trunc",
+            "round",
+            "sign",
+            "cumsum",
+            "tril",
+            "triu",
+            "causal_mask",
+            "floor_divide",
+            "nll_loss",
+            "where_",
+            "take",
+            "take_along_axis",
+        ],
+    ),
+    (
+        OUTPUT,
+        &["exp", "sigmoid", "tanh", "sqrt", "softmax", "softmin"],
+    ),
+    (
+        BOTH,
+        &[
+            "rsqrt",
+            "power",
+            "logsumexp",
+            "cumprod",
+            "cummax",
+            "cummin",
+            "logcumsumexp",
+        ],
+    ),
+    (
+        keeps(true, false, 1),
+        &[
+            "relu2",
+            "relu6",
+            "leaky_relu",
+            "celu",
+            "silu",
+            "gelu_fast_approx",
+            "hard_tanh",
+            "softsign",
+            "hinge_loss",
+            "gaussian_nll_loss",
+            "glu",
+        ],
+    ),
+    (
+        keeps(false, false, 1),
+        &["log_sigmoid", "mse_loss", "l1_loss"],
+    ),
+    (
+        keeps(false, false, 2),
+        &["isclose", "smooth_l1_loss", "log_cosh_loss"],
+    ),
+    (keeps(false, false, 3), &["huber_loss"]),
+    (keeps(true, false, 2), &["gelu", "mish"]),
+    (keeps(true, false, 3), &["hardswish"]),
+    (keeps(true, false, 4), &["gelu_approx"]),
+];
+
+/// What the gradient of an operation with these arguments reads. A number in place of a tensor is not kept, and
+/// neither is what only its gradient needs.
+fn kept_by(op: &str, args: &[Arg]) -> Keeps {
+    let number = |i: usize| matches!(args.get(i), Some(Arg::Weak { .. }));
     match op {
-        "add" | "subtract" | "negative" | "reshape" | "transpose" | "swapaxes" | "moveaxis"
-        | "expand_dims" | "squeeze" | "flatten" | "unflatten" | "broadcast_to" | "concatenate"
-        | "stack" | "split" | "split_at" | "repeat" | "tile" | "pad" | "roll" | "slice" | "sum"
-        | "mean" | "astype" | "contiguous" | "stop_gradient" | "equal" | "not_equal" | "less"
-        | "less_equal" | "greater" | "greater_equal" | "argmax" | "argmin" | "argsort"
-        | "floor" | "ceil" | "round" | "sign" | "cumsum" | "tril" | "triu" | "causal_mask"
-        | "take" | "take_along_axis" | "diagonal" | "trace" => Reads::Nothing,
-        "exp" | "sigmoid" | "tanh" | "sqrt" | "rsqrt" | "softmax" => Reads::Output,
-        "silu" | "logsumexp" | "gelu" => Reads::Both,
-        _ => Reads::Inputs,
+        "multiply" if number(0) || number(1) => NOTHING,
+        "divide" if number(1) => NOTHING,
+        "power" if number(1) => INPUTS,
+        "power" if number(0) => OUTPUT,
+        // Two comparisons, of which the second reads the result of the first.
+        "clip"
+            if args
+                .get(1..3)
+                .is_some_and(|b| !b.iter().any(|a| matches!(a, Arg::Absent))) =>
+        {
+            keeps(true, false, 1)
+        }
+        _ => {
+            let row = KEEPS.iter().find(|(_, names)| names.contains(&op));
+            row.map_or(INPUTS, |(keeps, _)| *keeps)
+        }
     }
 }
 
@@ -123,20 +258,16 @@ fn needs(model: &ModelDef, graph: &Graph, live: &BTreeSet<Id>) -> BTreeMap<Id, N
         let mut need = |v: Id| needs.entry(root(graph, v)).or_default().always = true;
         match &node.kind {
             Kind::Op { op, args } => {
-                let reads = reads(op.name);
-                if matches!(reads, Reads::Output | Reads::Both) {
+                let keeps = kept_by(op.name, args);
+                if keeps.output {
                     need(*id);
                 }
-                if matches!(reads, Reads::Inputs | Reads::Both) {
-                    // A product with a number needs nothing but the number.
-                    let numbers = args.iter().any(|a| matches!(a, Arg::Weak { .. }));
-                    if !(numbers && matches!(op.name, "multiply" | "divide")) {
-                        args.iter().flat_map(Arg::values).for_each(need);
-                    }
+                if keeps.inputs {
+                    args.iter().flat_map(Arg::values).for_each(need);
                 }
             }
             Kind::Leaf { field, args } => match kind_of(model, field) {
-                Some(FieldKind::Linear { .. }) => {
+                Some(kind) if kind.projects() => {
                     for v in args.iter().flat_map(Arg::values) {
                         let need = needs.entry(root(graph, v)).or_default();
                         need.fields.insert(field.to_string());
@@ -225,10 +356,6 @@ fn one(graph: &Graph, id: Id, out: &mut Saved) {
     };
     let size = |v: Id| shape_of(v).map(|s| volume(s)).unwrap_or_default();
     match &node.kind {
-        // The gate's sigmoid and its product with the gate.
-        Kind::Op { op, .. } if op.name == "swiglu" => {
-            out.composed = out.composed.plus(&size(id)).plus(&size(id));
-        }
         Kind::Op { op, args } if op.name == "scaled_dot_product_attention" => {
             if let (Some([.., l, _]), Some([.., s, _])) = (
                 args.first()
@@ -240,8 +367,17 @@ fn one(graph: &Graph, id: Id, out: &mut Saved) {
             ) {
                 let rows = shape_of(id).map(|o| volume(&o[..o.len().saturating_sub(2)]));
                 let scores = rows.unwrap_or_default().times(l).times(s);
-                out.scores = out.scores.plus(&scores);
+                out.plain = out.plain.plus(&scores);
             }
+        }
+        Kind::Op { op, args } => {
+            let between = Dim::constant(kept_by(op.name, args).between);
+            // A loss may be a mean already.
+            let of = match args.first() {
+                Some(Arg::Value(x)) if op.name.ends_with("_loss") => *x,
+                _ => id,
+            };
+            out.values = out.values.plus(&size(of).times(&between));
         }
         Kind::Attention(a) => {
             // Rotated queries and keys, and the scores of each head.
@@ -358,18 +494,15 @@ impl Emit<'_> {
             match place {
                 Some((i, j)) => quote! { __at(#i, #j) },
                 None if is_free(n) || self.model.function => quote! { 1i64 },
-                None => {
-                    let field = self.model.names.config_field(n);
-                    quote! { (__c.#field as i64) }
-                }
+                None => estimated_size(&self.model.names, n),
             }
         })
     }
 
     fn sum(&self, saved: &Saved) -> TokenStream {
         let s = quote! { ::mlx_runtime::__private::Saved };
-        let (values, composed) = (self.size(&saved.values), self.size(&saved.composed));
-        let scores = self.size(&saved.scores);
+        let (values, scores) = (self.size(&saved.values), self.size(&saved.scores));
+        let plain = self.size(&saved.plain);
         let inputs = saved.inputs.iter().map(|(fields, d)| {
             let (size, trained) = (self.size(d), fields.iter().map(|f| self.trained(f)));
             quote! { .plus(#s::values(if #(#trained)||* { #size } else { 0 })) }
@@ -393,7 +526,7 @@ impl Emit<'_> {
                     let name = hidden(m);
                     quote! { self.#name(#args) }
                 }
-                Keeper::Function(path) => quote! { #path::saved(#args) },
+                Keeper::Function(path) => quote! { #path::Explained::saved(#args) },
             };
             quote! { .plus(#call) }
         });
@@ -403,7 +536,7 @@ impl Emit<'_> {
             quote! { .plus(if #condition { #then } else { #otherwise }) }
         });
         quote! {
-            #s::kept(#values, #composed, #scores, __on) #(#inputs)* #(#calls)* #(#arms)*
+            #s::kept(#values, #scores, #plain, __on) #(#inputs)* #(#calls)* #(#arms)*
         }
     }
 
@@ -433,6 +566,22 @@ impl Emit<'_> {
         match self.optional(field) {
             true => quote! { self.#name.as_ref().is_some_and(|l| l.keeps_input()) },
             false => quote! { self.#name.keeps_input() },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops;
+
+    /// A misspelt name would be charged for its inputs.
+    #[test]
+    fn each_name_is_an_operation_and_stands_once() {
+        let mut seen = BTreeSet::new();
+        for name in KEEPS.iter().flat_map(|(_, names)| *names) {
+            assert!(ops::find(name).is_some(), "no operation is called {name}");
+            assert!(seen.insert(name), "{name} stands twice");
         }
     }
 }

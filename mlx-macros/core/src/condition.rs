@@ -2,10 +2,11 @@
 //! computed in f64, where nothing overflows and a remainder by zero is no number, so that it
 //! equals nothing.
 
-use proc_macro2::TokenStream;
-use quote::{quote, ToTokens};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned, ToTokens};
 use syn::spanned::Spanned;
-use syn::{BinOp, Expr, Lit, Member, UnOp};
+use syn::visit_mut::{self, VisitMut};
+use syn::{Attribute, BinOp, Expr, Lit, Member, UnOp};
 
 use crate::diag::{Diag, Result};
 use crate::lower::config_expr;
@@ -29,8 +30,8 @@ pub fn check(e: &Expr, names: Names) -> Result<()> {
         Expr::Binary(b) if meant(&b.op) => check(&b.left, names).and(check(&b.right, names)),
         Expr::Lit(l) if matches!(l.lit, Lit::Int(_) | Lit::Float(_) | Lit::Bool(_)) => Ok(()),
         Expr::Path(p) if p.path.is_ident("layer") => Ok(()),
-        Expr::Path(p) if p.path.get_ident().is_some() && names == Names::Bare => Ok(()),
-        Expr::Path(p) => match p.path.get_ident() {
+        Expr::Path(p) if names == Names::Bare && is_field(&p.path) => Ok(()),
+        Expr::Path(p) => match p.path.get_ident().filter(|_| names == Names::Config) {
             Some(name) => Err(Diag::condition_variable(at, name)),
             None => Err(Diag::not_a_condition(at)),
         },
@@ -45,6 +46,32 @@ pub fn check(e: &Expr, names: Names) -> Result<()> {
         }
         _ => Err(Diag::not_a_condition(at)),
     }
+}
+
+/// Refuses what is not a number of the config: a literal, a field, or a sum or product of these.
+pub fn check_number(e: &Expr) -> Result<()> {
+    match e {
+        Expr::Paren(p) => check_number(&p.expr),
+        Expr::Group(g) => check_number(&g.expr),
+        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => check_number(&u.expr),
+        Expr::Binary(b)
+            if matches!(
+                b.op,
+                BinOp::Add(_) | BinOp::Sub(_) | BinOp::Mul(_) | BinOp::Div(_)
+            ) =>
+        {
+            check_number(&b.left).and(check_number(&b.right))
+        }
+        Expr::Lit(l) if matches!(l.lit, Lit::Int(_) | Lit::Float(_)) => Ok(()),
+        Expr::Path(p) if is_field(&p.path) => Ok(()),
+        _ => Err(Diag::expected_number(e.span())),
+    }
+}
+
+/// Whether a path can name a field.
+pub fn is_field(path: &syn::Path) -> bool {
+    let reserved = |i: &Ident| ["self", "Self", "super", "crate"].iter().any(|w| i == w);
+    path.get_ident().is_some_and(|i| !reserved(i))
 }
 
 /// The operators that conditions know.
@@ -86,12 +113,27 @@ pub fn tokens(e: &Expr, layer: &TokenStream) -> TokenStream {
                 let (l, op, r) = (tokens(&b.left, layer), &b.op, tokens(&b.right, layer));
                 quote! { ((#l) #op (#r)) }
             }
+            BinOp::Eq(_) | BinOp::Ne(_) if is_flag(&b.left) || is_flag(&b.right) => {
+                let (l, op, r) = (tokens(&b.left, layer), &b.op, tokens(&b.right, layer));
+                quote! { ((#l) #op (#r)) }
+            }
             _ => {
                 let (l, op, r) = (counted(&b.left, layer), &b.op, counted(&b.right, layer));
                 quote! { (#l #op #r) }
             }
         },
         other => config_expr(other),
+    }
+}
+
+/// Whether an expression is true or false by its form alone.
+fn is_flag(e: &Expr) -> bool {
+    match bare(e) {
+        Expr::Lit(l) => matches!(l.lit, Lit::Bool(_)),
+        Expr::Unary(u) => matches!(u.op, UnOp::Not(_)),
+        Expr::MethodCall(_) => true,
+        Expr::Binary(b) => strength(&Expr::Binary(b.clone())) <= 3,
+        _ => false,
     }
 }
 
@@ -113,33 +155,116 @@ fn counted(e: &Expr, layer: &TokenStream) -> TokenStream {
 
 /// A number of the config, of a literal or of both, as f64.
 pub fn number(e: &Expr, layer: &TokenStream) -> TokenStream {
+    computed(e, layer, &["number", "guarded_number"])
+}
+
+/// As [`number`], of whole fields of the config alone.
+pub fn whole(e: &Expr, layer: &TokenStream) -> TokenStream {
+    computed(e, layer, &["whole", "guarded_whole"])
+}
+
+/// A number whose fields are read by the functions of these names.
+fn computed(e: &Expr, layer: &TokenStream, read: &[&str; 2]) -> TokenStream {
     match e {
         Expr::Lit(l) => match &l.lit {
             Lit::Int(i) => literal(i.base10_parse()),
             Lit::Float(f) => literal(f.base10_parse()),
-            other => quote! { ::mlx_runtime::__private::number(&#other) },
+            other => {
+                let at = located(other.span());
+                quote_spanned! { at => ::mlx_runtime::__private::number(&#other) }
+            }
         },
         Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => {
-            let inner = number(&u.expr, layer);
+            let inner = computed(&u.expr, layer, read);
             quote! { (-#inner) }
         }
         Expr::Binary(b) => {
-            let (l, op, r) = (number(&b.left, layer), &b.op, number(&b.right, layer));
+            let (l, r) = (
+                computed(&b.left, layer, read),
+                computed(&b.right, layer, read),
+            );
+            let op = &b.op;
             quote! { (#l #op #r) }
         }
-        Expr::Paren(p) => number(&p.expr, layer),
-        Expr::Group(g) => number(&g.expr, layer),
-        Expr::Cast(c) => number(&c.expr, layer),
+        Expr::Paren(p) => computed(&p.expr, layer, read),
+        Expr::Group(g) => computed(&g.expr, layer, read),
+        Expr::Cast(c) => computed(&c.expr, layer, read),
+        Expr::Verbatim(_) => e.to_token_stream(),
         Expr::Path(p) if p.path.is_ident("layer") => quote! { (#layer as f64) },
         other => {
-            let field = config_expr(other);
-            quote! { ::mlx_runtime::__private::number(&#field) }
+            let (field, at) = (config_expr(other), located(other.span()));
+            let read = Ident::new(read[usize::from(is_guarded(other))], at);
+            quote_spanned! { at => (::mlx_runtime::__private::#read(&#field) as f64) }
         }
     }
 }
 
+/// The names of generated code, at a place of the user's.
+pub fn located(at: Span) -> Span {
+    Span::call_site().located_at(at)
+}
+
 fn literal(n: syn::Result<f64>) -> TokenStream {
-    n.unwrap_or(f64::NAN).to_token_stream()
+    match n {
+        Ok(n) if n.is_finite() => n.to_token_stream(),
+        _ => quote! { ::core::primitive::f64::INFINITY },
+    }
+}
+
+/// The expression with a mark at each field that is an `Option` for which the `facts`, or an
+/// earlier part of the condition itself, say that it is there.
+pub fn guarded(e: &Expr, facts: &[String]) -> Expr {
+    struct Guard(Vec<String>);
+    impl VisitMut for Guard {
+        fn visit_expr_mut(&mut self, e: &mut Expr) {
+            if let Expr::MethodCall(_) = e {
+                return;
+            }
+            if let Expr::Binary(b) = e {
+                let more = match b.op {
+                    BinOp::And(_) => self::facts(&b.left),
+                    BinOp::Or(_) => self::denied(&b.left),
+                    _ => vec![],
+                };
+                self.visit_expr_mut(&mut b.left);
+                let known = self.0.len();
+                self.0.extend(more);
+                self.visit_expr_mut(&mut b.right);
+                self.0.truncate(known);
+                return;
+            }
+            let there = matches!(e, Expr::Field(_) | Expr::Path(_)) && is_there(&text(e), &self.0);
+            let attrs = match e {
+                Expr::Field(f) => &mut f.attrs,
+                Expr::Path(p) => &mut p.attrs,
+                other => return visit_mut::visit_expr_mut(self, other),
+            };
+            if there && attrs.is_empty() {
+                attrs.push(mark());
+            }
+        }
+    }
+    let mut e = e.clone();
+    Guard(facts.to_vec()).visit_expr_mut(&mut e);
+    e
+}
+
+/// Whether the facts say that an optional field is there.
+pub fn is_there(field: &str, facts: &[String]) -> bool {
+    let (some, none) = (format!("{field}.is_some()"), format!("!{field}.is_none()"));
+    facts.iter().any(|f| *f == some || *f == none)
+}
+
+fn mark() -> Attribute {
+    syn::parse_quote!(#[guarded])
+}
+
+fn is_guarded(e: &Expr) -> bool {
+    match e {
+        Expr::Field(f) => f.attrs.iter().any(|a| a.path().is_ident("guarded")),
+        Expr::Path(p) => p.attrs.iter().any(|a| a.path().is_ident("guarded")),
+        _ => false,
+    }
 }
 
 /// A condition's parts that hold together, as text without `config.`.
@@ -226,7 +351,7 @@ pub fn fields(e: &Expr) -> Vec<syn::Ident> {
     impl Visit<'_> for Names {
         fn visit_path(&mut self, p: &syn::Path) {
             if let Some(i) = p.get_ident() {
-                if !self.0.contains(i) && i != "config" {
+                if !self.0.contains(i) && i != "config" && i != "layer" {
                     self.0.push(i.clone());
                 }
             }

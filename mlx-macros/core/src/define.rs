@@ -5,7 +5,7 @@ use quote::{quote, ToTokens};
 
 use crate::condition;
 use crate::dims::is_free;
-use crate::lower::{config_expr, dim, join_key, sig_type};
+use crate::lower::{config_expr, config_size, dim, join_key, sig_type};
 use crate::parse::{Field, FieldKind, ModelDef};
 use crate::quantize::Quantize;
 use crate::signature::{Method, Ty};
@@ -152,14 +152,14 @@ pub(crate) fn weight_name(f: &Field) -> String {
 }
 
 /// Where the loader finds a field's tensors, as the variable `__at`.
-fn load_path(f: &Field) -> TokenStream {
+fn load_path(model: &ModelDef, f: &Field) -> TokenStream {
     let plain = f.weights.as_ref().is_none_or(|w| w.is_plain());
     if plain && f.quantize.is_none() {
         let path = path(f);
         return quote! { let __at = #path; };
     }
     let names = weights::tokens(f.weights.as_ref(), &weight_name(f));
-    let quantize = Quantize::tokens(f.quantize.as_ref());
+    let quantize = Quantize::tokens(f.quantize.as_ref(), &model.facts_of(f));
     quote! { let __at = &__loader.field(__path, &#names, #quantize); }
 }
 
@@ -171,18 +171,16 @@ fn path(f: &Field) -> TokenStream {
 
 fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
     let what = model.item.ident.to_string();
-    let size = |d: &crate::dims::Dim| {
-        let e = dim(d, |n| {
-            let field = model.names.config_field(n);
-            quote! { (__c.#field as i64) }
-        });
+    let size = |d: &crate::dims::Dim, facts: &[String]| {
+        let e = dim(d, |n| config_size(&model.names, n, facts));
         let text = model.names.dim(d);
         quote! { ::mlx_runtime::__private::LoadDim::new(#text, #e) }
     };
     let requires = model.requires.iter().map(|e| {
+        let cond = condition::guarded(e, &model.known);
         let (text, cond) = (
             pretty(e),
-            condition::tokens(e, &quote! { __loader.layer() }),
+            condition::tokens(&cond, &quote! { __loader.layer() }),
         );
         let values = condition::fields(e).into_iter().map(|n| {
             let text = n.to_string();
@@ -192,8 +190,16 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
     });
     let fields = model.fields.iter().map(|f| {
         let (name, path, frozen, lora) = (&f.name, quote! { __at }, f.frozen, f.lora);
-        let at = load_path(f);
+        let facts = model.facts_of(f);
+        let at = load_path(model, f);
         let ty = &f.ty;
+        let size = |d: &crate::dims::Dim| size(d, &facts);
+        let number = |e: &syn::Expr| {
+            condition::number(
+                &condition::guarded(e, &facts),
+                &quote! { __loader.layer() },
+            )
+        };
         let value = match &f.kind {
             FieldKind::Linear { out, input, bias } => {
                 let (out, input) = (size(out), size(input));
@@ -208,10 +214,10 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
                 let (rows, dim) = (size(rows), size(dim));
                 quote! { __loader.embedding(#path, #rows, #dim, #frozen) }
             }
-            FieldKind::Layer(held) => held.load(&size, &config_expr, &path, frozen),
+            FieldKind::Layer(held) => held.load(&size, &number, &path, lora, frozen),
             FieldKind::Rope { dims, rotated, base, traditional, scaling } => {
                 let rotated = size(rotated);
-                let (dims, base, traditional) = (size(dims), config_expr(base), config_expr(traditional));
+                let (dims, base, traditional) = (size(dims), number(base), config_expr(traditional));
                 let scaling = scaling.as_ref().map_or_else(
                     || quote! { ::core::option::Option::None },
                     |s| {
@@ -235,7 +241,8 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
         match &f.when {
             None => quote! { #at let mut #name: #ty = #value; },
             Some(when) => {
-                let when = condition::tokens(when, &quote! { __loader.layer() });
+                let when = condition::guarded(when, &model.known);
+                let when = condition::tokens(&when, &quote! { __loader.layer() });
                 quote! { let mut #name: ::core::option::Option<#ty> = if #when { #at ::core::option::Option::Some(#value) } else { ::core::option::Option::None }; }
             }
         }

@@ -1,6 +1,7 @@
 //! `#[mlx_model(digest = "file")]`: a checkpoint's names and shapes, committed as text, which the
 //! model is compared with while the crate compiles.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use proc_macro2::TokenStream;
@@ -38,8 +39,7 @@ impl Digest {
     pub fn read(literal: &LitStr) -> Result<Digest> {
         let (name, span) = (literal.value(), literal.span());
         let path = place(literal, &name).ok_or_else(|| Diag::digest_nowhere(span, &name))?;
-        let text = std::fs::read_to_string(&path)
-            .map_err(|e| Diag::digest_unreadable(span, &name, reason(&e)))?;
+        let text = text(&path).map_err(|e| Diag::digest_unreadable(span, &name, reason(&e)))?;
         let mut digest = Digest {
             literal: literal.clone(),
             path,
@@ -141,6 +141,20 @@ fn place(literal: &LitStr, name: &str) -> Option<PathBuf> {
     }
     let root = std::env::var_os("CARGO_MANIFEST_DIR")?;
     Some(Path::new(&root).join(name))
+}
+
+/// The largest digest: that of a model with a million tensors is smaller.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// The text of a file, unless it is too large to be a digest or has no end.
+fn text(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path)?;
+    let read = file.take(MOST_BYTES + 1).read_to_string(&mut text)?;
+    match read as u64 > MOST_BYTES {
+        true => Err(std::io::ErrorKind::FileTooLarge.into()),
+        false => Ok(text),
+    }
 }
 
 /// Why a file cannot be read, the same on every system.

@@ -2,11 +2,13 @@
 //! so that equal sizes compare equal however they were written.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
+
+use crate::logic::Facts;
 
 /// A size such as `B`, `heads*head_dim` or `2*ffn + 1`.
 ///
@@ -304,6 +306,12 @@ pub struct Names {
     pub short: BTreeMap<String, Dim>,
     /// Sizes that the model requires to be multiples of others.
     pub multiples: Vec<(Dim, Dim)>,
+    /// What the model requires.
+    pub facts: Facts,
+    /// Where each short name is defined.
+    pub defined: BTreeMap<String, Span>,
+    /// Short names that some size uses.
+    pub used: RefCell<BTreeSet<String>>,
     /// Where each name was first written: rustc reports there that the config has no such field.
     pub places: RefCell<BTreeMap<String, Span>>,
 }
@@ -311,6 +319,10 @@ pub struct Names {
 impl Names {
     /// Keeps the place of a name that the user wrote.
     pub fn seen(&self, name: &Ident) {
+        if self.short.contains_key(&name.unraw().to_string()) {
+            self.used.borrow_mut().insert(name.unraw().to_string());
+            return;
+        }
         let mut places = self.places.borrow_mut();
         let place = places.entry(name.unraw().to_string());
         place.or_insert_with(|| name.span());

@@ -103,6 +103,8 @@ errors! {
         syntax(why) = "not understood: {why}";
         not_a_keyword(found) = "expected `key = value`, found `{found}`";
         value_after_keys() = "values without a key come first";
+        too_deep() = "this is nested too deeply or too long: name parts of it with `let`";
+        number_too_large() = "this number is beyond the range of a float";
     }
     /// An attribute's argument is not understood.
     Attribute: "attribute" {
@@ -110,7 +112,7 @@ errors! {
         unknown_model_key(key, near) = "unknown argument `{key}`{near}; `#[mlx_model]` takes `config = Type`, `dims(name = size, ..)`, `fuse(..)` and `digest = \"file\"`";
         frozen_kind(field, kind) = "`#[frozen]` belongs on a layer that holds weights; `{field}` is a `{kind}`";
         helper_kind(helper, field, kind) = "`#[{helper}]` does not belong on `{field}`, a `{kind}`";
-        linear_only(helper, field, kind) = "`#[{helper}]` belongs on a `Linear`; `{field}` is a `{kind}`";
+        linear_only(helper, kinds, field, kind) = "`#[{helper}]` belongs on a {kinds}; `{field}` is a `{kind}`";
         param_kind(known, kind, near) = "`#[param]` belongs on {known}; `{kind}`{near} is a sub-model and brings its own shapes";
         tied_form() = "write `#[tied(field)]` or `#[tied(field, when = flag)]`";
         when_form() = "write `#[when(flag)]`";
@@ -122,6 +124,58 @@ errors! {
         config_not_a_type() = "`config` is the name of a type";
         no_config() = "name the type that holds the sizes: `#[mlx_model(config = MyConfig)]`";
         dim_without_name() = "a size needs a name: `dims(q = heads * head_dim)`";
+        attribute_twice(helper, field) = "`#[{helper}]` stands twice on `{field}`";
+        key_twice(key) = "`{key}` is given twice";
+        option_negative(option) = "`{option}` is 0 or more";
+    }
+    /// What is written contradicts something else that is.
+    Contradiction: "contradiction",
+        help "remove one of the two"
+    {
+        lora_of_frozen(field) = "`{field}` is never trained (`#[frozen]`), but `#[lora]` lets it be adapted";
+        tied_and_own(helper, field) = "`{field}` is always tied and has no weight of its own: `#[{helper}]` has no effect";
+        require_twice(condition) = "`{condition}` is required twice";
+        requires_contradict(condition) = "`{condition}` cannot hold together with the other conditions; sizes are 1 or more";
+        condition_never(condition) = "`{condition}` never holds here: what is required or asked before contradicts it";
+        condition_always(condition) = "`{condition}` always holds here: what is required or asked before says so already";
+        dim_twice(name) = "the size `{name}` is defined twice";
+        dim_hides_field(name) = "the size `{name}` hides the field `{name}` of the config, which is used here: give the size another name";
+    }
+    /// What is written has no effect.
+    NoEffect: "no effect",
+        help "use it, remove it, or begin its name with `_`"
+    {
+        never_read(what, name) = "{what} `{name}` is never read";
+        assigned_never_read(name) = "the value assigned to `{name}` is never read";
+        overwritten(name) = "the value of `{name}` is never read: another is assigned before";
+        size_never_used(name) = "the size `{name}` of `dims(..)` is never used";
+    }
+    /// A choice that chooses nothing.
+    NoChoice: "choice without effect",
+        help "remove the `if`, or assign in one arm what the other does not"
+    {
+        if_without_effect() = "this `if` assigns nothing and moves no cache";
+        arms_equal() = "both arms of the `if` are the same";
+    }
+    /// `mut` is missing, or is not needed.
+    Mutable: "mut",
+        help "write `let mut h = ..;` for a variable that is assigned, and `let h = ..;` for one that is not"
+    {
+        not_mutable(name) = "`{name}` is assigned, but it is not `mut`";
+        never_assigned(name) = "`{name}` is `mut`, but it is never assigned";
+    }
+    /// A model or method that needs itself.
+    Endless: "endless recursion",
+        help "the language has no case in which it would end: call another method, or hold another model"
+    {
+        calls_itself(method, through) = "`{method}` calls itself{through}, without end";
+        holds_itself(model) = "`{model}` holds itself, without end";
+    }
+    /// A place that is not known to be inside of an axis.
+    Bound: "bound of a part",
+        help "say that it is, on the struct: `#[require(n <= hidden_size)]`; it is checked once, when the model is loaded"
+    {
+        place_unknown(op, place, size, found) = "{op}: `{place}` is not known to be at most `{size}`: {found}";
     }
     /// The item the attribute stands on is not one it can define.
     Item: "item",
@@ -149,6 +203,11 @@ errors! {
         size_not_whole() = "a size is a whole number";
         size_operator(op) = "`{op}` has no meaning for sizes";
         not_a_size() = "this is not a size";
+        size_too_large() = "a size is at most 2147483647";
+        size_below_one(size) = "a size is 1 or more, found `{size}`";
+        no_layers(size) = "a stack has one layer or more, found `{size}`";
+        group_of_quantize(field, group, size) = "`{field}`: groups of {group} do not divide its last dim `{size}`";
+        rotated_of_rope(field, rotated, dims) = "`{field}`: `{rotated}` values are not an even part of a head of `{dims}`";
     }
     /// A quotient that may have a remainder.
     Quotient: "quotient",
@@ -338,6 +397,7 @@ errors! {
         indices_dtype(op, found) = "{op}: indices are whole numbers, but {found}";
         dtypes_of_list(op, found) = "{op}: dtypes differ: {found}";
         dtypes_meet(op, a, b, why, left, right) = "{op}: dtypes {a} and {b} meet{why}: {left}, {right}";
+        number_beyond(op, dtype, found) = "{op}: the number is beyond the range of {dtype}, since {found}";
         number_cut(op, dtype, found) = "{op}: the number would be cut to {dtype}, since {found}";
     }
     /// No such dtype.
@@ -367,6 +427,7 @@ errors! {
         help "a cache serves one attention, one sub-model or one stack of layers in a method"
     {
         positions_late(line) = "positions are counted after `cache.update` in line {line} has moved the cache's end: rotate queries and keys before it";
+        never_updated(name) = "`{name}` is never updated in this method, so that positions would begin at 0 in each call: update it, or write `KvCache::off()`";
         cache_shared(line) = "the cache is used a second time in this method, after line {line}";
     }
     /// Not a condition that the config decides.
@@ -426,7 +487,7 @@ errors! {
         broken_name(name) = "{name} is no name: words with dots between them";
         joined_kind(field, kind) = "rows are joined for a `Linear` or `Param`; `{field}` is a `{kind}`";
         transposed_kind(field, kind) = "only a matrix can be stored transposed; `{field}` is a `{kind}`";
-        index_kind(field, kind) = "`{{}}` stands for the index of the first axis of a `Param`; `{field}` is a `{kind}`";
+        index_kind(field, kind) = "`{{}}` stands for the index of the first axis of a `Param` or `SwitchLinear`; `{field}` is a `{kind}`";
         index_twice(name) = "{name} may hold `{{}}` once and no other braces";
         index_in_a_word(name) = "in {name} `{{}}` must stand between dots";
     }

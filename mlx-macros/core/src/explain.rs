@@ -10,6 +10,7 @@ use crate::condition;
 use crate::dims::{is_free, Dim, Names, Quotient};
 use crate::fuse::live;
 use crate::ir::{Callee, Graph, Id, Kind};
+use crate::lower::estimated_size;
 use crate::parse::{Field, FieldKind, ModelDef, Policy};
 use crate::report;
 use crate::signature::{Method, Ty};
@@ -34,8 +35,8 @@ pub fn outline(whole: &Whole) -> TokenStream {
     });
     let shorts: Vec<TokenStream> = shorts.collect();
     let sizes = said.sizes.iter().map(|n| {
-        let field = names.config_field(n);
-        quote! { (#n, __c.#field as i64) }
+        let size = estimated_size(names, n);
+        quote! { (#n, #size) }
     });
     let layer = quote! { self.__mlx.layer() };
     let conditions = said.conditions.iter().map(|e| condition::tokens(e, &layer));
@@ -177,7 +178,7 @@ fn saved(
     let w = quote! { __e::Why };
     let mut parts = vec![
         (&saved.values, quote! { #w::Always }),
-        (&saved.composed, quote! { #w::Composed }),
+        (&saved.plain, quote! { #w::Plain }),
         (&saved.scores, quote! { #w::Scores }),
     ];
     for (fields, size) in &saved.inputs {

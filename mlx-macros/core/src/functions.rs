@@ -14,13 +14,18 @@ use crate::explain;
 use crate::fuse;
 use crate::ir::{Arg, Callee, Graph, Id, Kind};
 use crate::lower;
+use crate::nesting;
 use crate::parse::ModelDef;
+use crate::recursion;
 use crate::signature::{self, Method, Ty};
 use crate::values::path_text;
 
 /// The output for a function with `#[mlx_fn]`: the function, and beside it a module of the same
 /// name with its signature, which one `use` brings along.
 pub fn expand(item: TokenStream) -> TokenStream {
+    if let Err(e) = nesting::check(&item) {
+        return e.to_tokens();
+    }
     let f = match syn::parse2::<ItemFn>(item.clone()) {
         Ok(f) => f,
         Err(e) => {
@@ -47,9 +52,26 @@ pub fn expand(item: TokenStream) -> TokenStream {
         true => Err(Box::new((errors, Graph::default()))),
         false => build::graph(&model, &[], &method),
     };
+    graph = graph.and_then(|graph| match recursion::of_function(&method, &graph) {
+        errors if errors.is_empty() => Ok(graph),
+        errors => Err(Box::new((errors, Graph::default()))),
+    });
     if let Ok(graph) = &mut graph {
         fuse::run(&model, graph);
     }
+    let called = graph.iter().flat_map(recursion::called);
+    let depth = called.map(|f| quote! { + #f::Explained::CALLS_END as u32 });
+    // Written outside of the module, where the paths in the body mean something. A circle of
+    // functions is a circle of constants, which rustc refuses.
+    let of_callees = quote! {
+        #[doc(hidden)]
+        #[allow(missing_docs)]
+        impl #name::Explained {
+            #saved
+            pub const CALLS_END: bool = (0u32 #(#depth)*) < u32::MAX;
+        }
+        const _: bool = #name::Explained::CALLS_END;
+    };
     let report = explain::function(&model, &method, graph.as_ref().ok());
     let function = match graph {
         Ok(graph) => {
@@ -70,10 +92,10 @@ pub fn expand(item: TokenStream) -> TokenStream {
         #[allow(missing_docs)]
         #vis mod #name {
             pub const SIG: ::mlx_runtime::__private::Sig = #signature;
-            #saved
             #[derive(Clone, Copy, Debug)]
             pub struct Explained;
         }
+        #of_callees
         #report
     }
 }
@@ -90,6 +112,7 @@ fn no_model(f: &ItemFn) -> ModelDef {
         fuse: fuse::Switches::All,
         digest: None,
         function: true,
+        known: vec![],
     }
 }
 

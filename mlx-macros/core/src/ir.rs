@@ -252,6 +252,8 @@ pub struct Graph {
     pub kept: BTreeSet<Id>,
     /// The nodes that passes rewrote.
     pub fused: BTreeMap<Id, Fused>,
+    /// Optional sizes of the config that are only used where a condition says that they are there.
+    pub guarded: BTreeSet<String>,
 }
 
 /// What passes made of a node.

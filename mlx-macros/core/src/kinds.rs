@@ -4,7 +4,7 @@
 use syn::spanned::Spanned;
 use syn::{Expr, Lit};
 
-use crate::arguments::integer;
+use crate::arguments::{integer, never_a_count};
 use crate::build::Builder;
 use crate::diag::{suggest, Diag, Result};
 use crate::dims::Dim;
@@ -67,7 +67,7 @@ impl Builder<'_> {
             }
             (P::Mask, Expr::Call(c)) => match &*c.func {
                 Expr::Path(p) if p.path.is_ident("sliding") => match c.args.first() {
-                    Some(n) if c.args.len() == 1 && self.is_number(n) => {
+                    Some(n) if c.args.len() == 1 && self.is_number(n) && !never_a_count(n) => {
                         Ok(Arg::Sliding(self.number(n)))
                     }
                     _ => Err(Diag::expected_window(at)),

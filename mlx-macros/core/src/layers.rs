@@ -9,10 +9,12 @@ use syn::{Expr, Ident};
 
 use crate::args::{dim_expr, Args};
 use crate::build::Builder;
+use crate::condition;
 use crate::diag::{Diag, Result};
 use crate::dims::{Dim, Names, Shape};
 use crate::ir::{Arg, Id, Kind};
-use crate::operands::{NoPlace, Window};
+use crate::lower::config_expr;
+use crate::operands::{broadcast, NoPlace, Window};
 use crate::signature::{Dt, Ty};
 
 /// A kind of layer.
@@ -26,6 +28,8 @@ pub struct Layer {
     pub load: &'static str,
     /// The number of its dims.
     pub dims: usize,
+    /// Whether indices choose among its matrices: then it takes them too, and may have adapters.
+    pub indexed: bool,
     /// Its options.
     pub options: &'static [(&'static str, Opt)],
     /// What it makes of the shape of its argument; the error says what it takes.
@@ -82,6 +86,7 @@ pub static LAYERS: &[Layer] = &[
         form: "a `RmsNorm` is `#[param(dim)]`",
         load: "rms_norm",
         dims: 1,
+        indexed: false,
         options: &[("eps", Opt::Number(1e-5)), ("offset", Opt::Number(0.0))],
         rule: norm,
     },
@@ -90,6 +95,7 @@ pub static LAYERS: &[Layer] = &[
         form: "a `LayerNorm` is `#[param(dim)]`",
         load: "layer_norm",
         dims: 1,
+        indexed: false,
         options: &[("eps", Opt::Number(1e-5)), ("bias", Opt::Flag(true))],
         rule: norm,
     },
@@ -98,6 +104,7 @@ pub static LAYERS: &[Layer] = &[
         form: "a `Conv1d` is `#[param(out, kernel, in)]`",
         load: "conv1d",
         dims: 3,
+        indexed: false,
         options: &[
             ("stride", Opt::Size(1)),
             ("padding", Opt::Size(0)),
@@ -112,6 +119,7 @@ pub static LAYERS: &[Layer] = &[
         form: "a `Conv2d` is `#[param(out, height, width, in)]`",
         load: "conv2d",
         dims: 4,
+        indexed: false,
         options: &[
             ("stride", Opt::Pair(1)),
             ("padding", Opt::Pair(0)),
@@ -120,6 +128,15 @@ pub static LAYERS: &[Layer] = &[
             ("bias", Opt::Flag(true)),
         ],
         rule: conv,
+    },
+    Layer {
+        name: "SwitchLinear",
+        form: "a `SwitchLinear` is `#[param(experts, out, in)]`",
+        load: "switch_linear",
+        dims: 3,
+        indexed: true,
+        options: &[],
+        rule: rows,
     },
 ];
 
@@ -135,7 +152,10 @@ impl Layer {
         let options = self.options.iter().map(|(name, kind)| {
             let given = args.take(name);
             Ok(match (*kind, given) {
-                (Opt::Number(_), Some(e)) => Setting::Number(e),
+                (Opt::Number(_), Some(e)) => {
+                    condition::check_number(&e)?;
+                    Setting::Number(e)
+                }
                 (Opt::Number(n), None) => Setting::Number(syn::parse_quote!(#n)),
                 (Opt::Flag(_), Some(e)) => Setting::Flag(e),
                 (Opt::Flag(b), None) => Setting::Flag(syn::parse_quote!(#b)),
@@ -146,11 +166,37 @@ impl Layer {
             })
         });
         let options = options.collect::<Result<_>>()?;
-        Ok(Held {
+        let held = Held {
             layer: self,
             dims,
             options,
-        })
+        };
+        for (option, (name, _)) in held.options.iter().zip(self.options) {
+            let Setting::Sizes(sizes) = option else {
+                continue;
+            };
+            let least = i64::from(*name != "padding") - 1;
+            let below = |d: &&Dim| names.facts.at_most(d, &Dim::constant(least));
+            if let Some(d) = sizes.iter().find(below) {
+                return Err(Diag::size_below_one(args.span, names.dim(d)));
+            }
+        }
+        if let (Some(groups), Some(out), Some(input)) = (
+            held.sizes("groups").first(),
+            held.dims.first(),
+            held.dims.last(),
+        ) {
+            // Sizes of the config are compared when the model is loaded.
+            let whole = |d: &&Dim| match (d.as_constant(), groups.as_constant()) {
+                (Some(n), Some(g)) => n % g != 0,
+                _ => false,
+            };
+            if let Some(size) = [out, input].into_iter().find(whole) {
+                let (groups, size) = (names.dim(groups), names.dim(size));
+                return Err(Diag::not_divided(args.span, groups, size));
+            }
+        }
+        Ok(held)
     }
 
     /// The options' names.
@@ -170,12 +216,21 @@ fn pair(e: &Expr, names: &Names) -> Result<Vec<Dim>> {
 }
 
 impl Held {
+    /// Its numbers and flags.
+    pub fn numbers(&self) -> impl Iterator<Item = &Expr> {
+        self.options.iter().filter_map(|o| match o {
+            Setting::Number(e) | Setting::Flag(e) => Some(e),
+            Setting::Sizes(_) => None,
+        })
+    }
+
     /// The call of the loader that makes the layer.
     pub fn load(
         &self,
         size: &dyn Fn(&Dim) -> TokenStream,
         number: &dyn Fn(&Expr) -> TokenStream,
         path: &TokenStream,
+        lora: bool,
         frozen: bool,
     ) -> TokenStream {
         let load = Ident::new(self.layer.load, Span::call_site());
@@ -185,7 +240,7 @@ impl Held {
                 let e = number(e);
                 quote! { (#e) as f32 }
             }
-            Setting::Flag(e) => number(e),
+            Setting::Flag(e) => config_expr(e),
             Setting::Sizes(s) => match &s[..] {
                 [one] => size(one),
                 all => {
@@ -194,7 +249,8 @@ impl Held {
                 }
             },
         });
-        quote! { __loader.#load(#path, #(#dims,)* #(#options,)* #frozen) }
+        let lora = self.layer.indexed.then(|| quote! { #lora, });
+        quote! { __loader.#load(#path, #(#dims,)* #(#options,)* #lora #frozen) }
     }
 
     /// The sizes of an option.
@@ -215,6 +271,15 @@ fn norm(held: &Held, x: &Shape, names: &Names) -> std::result::Result<Shape, Ref
             let takes = format!("[.., {}]", names.dim(&held.dims[0]));
             Err(Refused::Takes(takes))
         }
+    }
+}
+
+/// `[.., rows, in] -> [.., rows, out]`, before indices choose.
+fn rows(held: &Held, x: &Shape, names: &Names) -> std::result::Result<Shape, Refused> {
+    let (out, input) = (&held.dims[1], &held.dims[2]);
+    match x.len() >= 2 && x.last() == Some(input) {
+        true => Ok([&x[..x.len() - 1], std::slice::from_ref(out)].concat()),
+        false => Err(Refused::Takes(format!("[.., rows, {}]", names.dim(input)))),
     }
 }
 
@@ -267,10 +332,19 @@ impl Builder<'_> {
         args: &[&Expr],
         span: Span,
     ) -> Result<Id> {
-        let [x] = args else {
-            return Err(Diag::layer_arguments(span, name, "one tensor", args.len()));
+        let (x, indices) = match (args, held.layer.indexed) {
+            ([x], false) => (x, None),
+            ([x, indices], true) => (x, Some(*indices)),
+            (_, indexed) => {
+                let takes = match indexed {
+                    true => "a tensor and indices",
+                    false => "one tensor",
+                };
+                return Err(Diag::layer_arguments(span, name, takes, args.len()));
+            }
         };
         let id = self.value(x, None)?;
+        let chosen = indices.map(|e| self.value(e, None)).transpose()?;
         let (shape, dtype) = match self.ty(id).clone() {
             Ty::Tensor(s, d) => (s, d),
             Ty::Unknown => return Ok(self.unknown(span)),
@@ -289,9 +363,24 @@ impl Builder<'_> {
                 Refused::NoPlace(e) => e.mistake(x.span(), &name.to_string(), found),
             }
         })?;
+        let (mut out, mut list) = (out, vec![Arg::Value(id)]);
+        if let (Some(chosen), Some(at)) = (chosen, indices) {
+            let by = match self.ty(chosen).clone() {
+                Ty::Tensor(s, Dt::I32 | Dt::U32) => s,
+                Ty::Unknown => return Ok(self.unknown(span)),
+                _ => return Err(Diag::index_dtype(at.span(), name, self.describe(chosen))),
+            };
+            let matrix = out.split_off(out.len().saturating_sub(2));
+            out = broadcast(&out, &by).ok_or_else(|| {
+                let names = &self.model.names;
+                Diag::indices_broadcast(span, name, names.shape(&out), names.shape(&by))
+            })?;
+            out.extend(matrix);
+            list.push(Arg::Value(chosen));
+        }
         let kind = Kind::Leaf {
             field: name.clone(),
-            args: vec![Arg::Value(id)],
+            args: list,
         };
         Ok(self.push(kind, Ty::Tensor(out, Dt::Float), span))
     }

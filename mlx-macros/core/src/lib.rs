@@ -22,20 +22,26 @@ pub mod ir;
 mod kinds;
 pub mod layers;
 pub mod layout;
+pub mod logic;
 pub mod lower;
+mod nesting;
 mod operands;
 pub mod ops;
 pub mod parse;
 pub mod quantize;
 mod rearrange;
+mod recursion;
 pub mod report;
 pub mod rules;
 pub mod signature;
 mod values;
+mod variables;
 pub mod weights;
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote};
+use syn::ext::IdentExt;
+use syn::visit::Visit;
 use syn::{ItemImpl, ItemStruct};
 
 use diag::Diag;
@@ -49,6 +55,9 @@ use signature::Method;
 /// A struct becomes itself and a hidden macro that holds its tokens. An impl becomes a call of
 /// that macro, which hands both to [`expand`]: so the whole definition is seen in one place.
 pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
+    if let Err(e) = nesting::check(&attr).and(nesting::check(&item)) {
+        return e.to_tokens();
+    }
     if let Ok(s) = syn::parse2::<ItemStruct>(item.clone()) {
         return structure(attr, s);
     }
@@ -139,10 +148,10 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
             methods,
         }));
     };
-    let (methods, mut errors) = signature::methods(methods, &model.names);
+    let (found, mut errors) = signature::methods(methods, &model.names);
     let (mut graphs, mut checks) = (Vec::new(), Vec::new());
-    for m in methods.iter().filter(|m| !m.broken) {
-        match build::graph(&model, &methods, m) {
+    for m in found.iter().filter(|m| !m.broken) {
+        match build::graph(&model, &found, m) {
             Ok(g) => graphs.push(g),
             Err(wrong) => {
                 let (e, graph) = *wrong;
@@ -153,6 +162,10 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
     }
     if errors.is_empty() && of_struct.is_empty() {
         errors.extend(unused(&model, &graphs));
+        errors.extend(unused_sizes(&model));
+        let both: Vec<(&Method, &Graph)> = found.iter().zip(&graphs).collect();
+        errors.extend(recursion::of_methods(&both));
+        errors.extend(parse::hidden(&model.names, &config_fields(methods)));
     }
     if !errors.is_empty() || !of_struct.is_empty() {
         return Err(Box::new(Mistaken {
@@ -163,7 +176,7 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
                 checks.into_iter().chain(right).collect()
             },
             model: Some(model),
-            methods,
+            methods: found,
         }));
     }
     for g in &mut graphs {
@@ -171,7 +184,7 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
     }
     Ok(Whole {
         model,
-        methods,
+        methods: found,
         graphs,
     })
 }
@@ -202,8 +215,42 @@ fn unused(model: &ModelDef, graphs: &[Graph]) -> Vec<Diag> {
         .collect()
 }
 
+/// Names in `dims(..)` that stand for no size of the model.
+fn unused_sizes(model: &ModelDef) -> Vec<Diag> {
+    let used = model.names.used.borrow();
+    let unused = model
+        .names
+        .defined
+        .iter()
+        .filter(|(n, _)| !used.contains(*n));
+    unused
+        .map(|(name, at)| Diag::size_never_used(*at, name))
+        .collect()
+}
+
+/// The fields of the config that bodies read.
+fn config_fields(methods: &ItemImpl) -> Vec<String> {
+    struct Fields(Vec<String>);
+    impl Visit<'_> for Fields {
+        fn visit_expr_field(&mut self, f: &syn::ExprField) {
+            match (&*f.base, &f.member) {
+                (syn::Expr::Path(p), syn::Member::Named(name)) if p.path.is_ident("config") => {
+                    self.0.push(name.unraw().to_string());
+                }
+                _ => syn::visit::visit_expr_field(self, f),
+            }
+        }
+    }
+    let mut fields = Fields(Vec::new());
+    fields.visit_item_impl(methods);
+    fields.0
+}
+
 /// The output for a whole model: `{ attribute } { struct } impl`.
 pub fn expand(input: TokenStream) -> TokenStream {
+    if let Err(e) = nesting::check(&input) {
+        return e.to_tokens();
+    }
     let (attr, item, methods) = match syn::parse2::<Input>(input) {
         Ok(Input(a, s, i)) => (a, s, i),
         Err(e) => return e.to_compile_error(),

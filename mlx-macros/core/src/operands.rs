@@ -1,7 +1,9 @@
 //! What the rules of operations share: broadcasting, dtypes of two operands, lists.
 
 use proc_macro2::Span;
+use syn::Expr;
 
+use crate::arguments::{integer, whole_literal};
 use crate::diag::{Diag, Result};
 use crate::dims::{Dim, Names, Shape};
 use crate::ir::Arg;
@@ -116,12 +118,51 @@ pub(crate) fn promote(c: &Ctx<'_>, i: usize, j: usize, a: Dt, b: Dt) -> Result<D
     }
 }
 
+/// Refuses a literal that a whole dtype has no place for; `since` says why it is that dtype.
+pub(crate) fn in_range(
+    c: &Ctx<'_>,
+    i: usize,
+    e: &Expr,
+    d: Dt,
+    since: impl std::fmt::Display,
+) -> Result<()> {
+    let range = match d {
+        Dt::I32 => i64::from(i32::MIN)..=i64::from(i32::MAX),
+        Dt::U32 => 0..=i64::from(u32::MAX),
+        _ => return Ok(()),
+    };
+    let fits = integer(e).is_some_and(|n| range.contains(&n));
+    match whole_literal(e) && !fits {
+        true => Err(Diag::number_beyond(c.at(i), c.op.name, d.name(), since)),
+        false => Ok(()),
+    }
+}
+
+/// As [`in_range`], where any other number would be cut.
+pub(crate) fn not_cut(c: &Ctx<'_>, i: usize, d: Dt) -> Result<()> {
+    let Arg::Scalar(e) = &c.args[i] else {
+        return Ok(());
+    };
+    let since = "that is the dtype of the result";
+    let zero = matches!(e, Expr::Lit(l) if matches!(&l.lit, syn::Lit::Float(f) if f.base10_parse::<f64>().is_ok_and(|x| x == 0.0)));
+    match d {
+        Dt::Float | Dt::F32 => Ok(()),
+        _ if whole_literal(e) => in_range(c, i, e, d, since),
+        // The default of `pad`.
+        _ if zero => Ok(()),
+        _ => Err(Diag::number_cut(c.at(i), c.op.name, d.name(), since)),
+    }
+}
+
 /// Shape and dtype of two operands, either of which may be a number.
 pub(crate) fn operands(c: &Ctx<'_>, i: usize, j: usize) -> Result<(Shape, Dt)> {
     let weak = |k: usize| matches!(c.args[k], Arg::Weak { .. });
     if weak(i) || weak(j) {
         let (number, tensor) = if weak(i) { (i, j) } else { (j, i) };
         let (s, d) = c.tensor(tensor)?;
+        if let Arg::Weak { expr, .. } = &c.args[number] {
+            in_range(c, number, expr, d, c.describe(tensor))?;
+        }
         let whole =
             matches!(&c.args[number], Arg::Weak { expr, .. } if crate::arguments::whole(expr));
         if d == Dt::Bool || (matches!(d, Dt::I32 | Dt::U32) && !whole) {

@@ -6,6 +6,7 @@ use proc_macro2::Span;
 use crate::diag::{Diag, Result};
 use crate::dims::{Dim, Names, Shape};
 use crate::ir::{Arg, Graph, Id, Kind};
+use crate::logic::Facts;
 use crate::rules;
 use crate::signature::{Dt, Ty};
 
@@ -149,6 +150,8 @@ pub struct Ctx<'a> {
     pub graph: &'a Graph,
     /// Names for sizes.
     pub names: &'a Names,
+    /// What is required, or asked by the `if`s around.
+    pub facts: &'a Facts,
 }
 
 const A: (&str, P) = ("a", P::Tensor);
@@ -256,7 +259,7 @@ ops! {
     "swiglu"(("gate", P::Tensor), ("up", P::Tensor)) = rules::swiglu;
     // Two tensors that broadcast, or a number.
     "add"(OA, OB) = rules::binary;
-    "subtract"(OA, OB) = rules::binary;
+    "subtract"(OA, OB) = rules::whole;
     "multiply"(OA, OB) = rules::binary;
     "divide"(OA, OB) = rules::divide;
     "floor_divide"(OA, OB) = rules::whole;
@@ -451,6 +454,17 @@ impl Ctx<'_> {
     /// The exact quotient of two sizes, where it is known to be one.
     pub fn divide(&self, a: &Dim, b: &Dim) -> Option<Dim> {
         self.names.divide(a, b)
+    }
+
+    /// Whether a size is known to be below 0.
+    pub fn negative(&self, d: &Dim) -> bool {
+        d.as_constant().is_some_and(|n| n < 0) || self.facts.at_most(d, &Dim::constant(-1))
+    }
+
+    /// Whether a size is known to be no more than another; what a call binds is left to the call.
+    pub fn at_most(&self, a: &Dim, b: &Dim) -> bool {
+        let open = |n: &&str| crate::dims::is_free(n) || n.ends_with('\'');
+        a.names().iter().chain(&b.names()).any(open) || self.facts.at_most(a, b)
     }
 
     /// The quotient rounded down, where it is known.

@@ -2,18 +2,20 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, ItemStruct, Lit, LitStr, Meta, Path, Token, Type};
 
-use crate::args::{dim_expr, Args};
+use crate::args::{dim_expr, positive, Args};
 use crate::condition;
 use crate::diag::{suggest, Diag, Result};
 use crate::digest::Digest;
 use crate::dims::{Dim, Names, Shape};
 use crate::fuse::Switches;
 use crate::layers::Held;
+use crate::logic::Facts;
 use crate::quantize::Quantize;
 use crate::signature::Dt;
 use crate::weights::Weights;
@@ -40,6 +42,16 @@ pub struct ModelDef {
     pub digest: Option<Digest>,
     /// Whether this stands for a function, which has neither fields nor a config.
     pub function: bool,
+    /// What is required, as text.
+    pub known: Vec<String>,
+}
+
+impl ModelDef {
+    /// What holds wherever a field exists, as text.
+    pub fn facts_of(&self, field: &Field) -> Vec<String> {
+        let own = field.when.iter().flat_map(condition::facts);
+        self.known.iter().cloned().chain(own).collect()
+    }
 }
 
 /// One field of a model.
@@ -109,6 +121,18 @@ pub enum FieldKind {
     Model,
 }
 
+impl FieldKind {
+    /// Whether it is a linear map, or a choice of them: adapters fit it, and its gradient reads its input only for
+    /// itself.
+    pub fn projects(&self) -> bool {
+        match self {
+            FieldKind::Linear { .. } => true,
+            FieldKind::Layer(held) => held.layer.indexed,
+            _ => false,
+        }
+    }
+}
+
 /// Where a stack of layers is cut for recomputation in the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
@@ -141,8 +165,10 @@ pub fn lenient(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Ve
     let mut errors = Vec::new();
     // Quotients in sizes lean on what is required.
     let requires = collect(&mut errors, requires(&item)).unwrap_or_default();
+    let (requires, facts) = consistent(requires, Facts::default(), &mut errors);
     let names = Names {
         multiples: requires.iter().filter_map(multiple).collect(),
+        facts,
         ..Names::default()
     };
     let header = header(attr, names, item.ident.span(), &mut errors);
@@ -163,7 +189,7 @@ pub fn lenient(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Ve
     let unknown = Names::default();
     let names = header.as_ref().map_or(&unknown, |(_, names, ..)| names);
     for f in item.fields.iter_mut().filter(|_| named) {
-        match field(f, names) {
+        match field(f, names).and_then(|f| not_itself(f, &item.ident)) {
             Ok(f) => fields.push(f),
             Err(e) => {
                 errors.push(e);
@@ -192,17 +218,134 @@ pub fn lenient(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Ve
         let when = f.when.take();
         f.when = when.filter(|w| collect(&mut errors, of_config(w)).is_some());
     }
+    errors.extend(hidden_fields(names, &fields));
+    // Sizes of weights are 1 or more, or the model does not load.
+    let sizes = fields.iter().flat_map(Field::sizes);
+    let sizes = sizes
+        .filter_map(|d| d.as_name().map(String::from))
+        .collect();
+    let (requires, facts) = match errors.is_empty() {
+        true => consistent(requires, Facts::new(sizes), &mut errors),
+        false => (requires, Facts::default()),
+    };
+    for when in fields.iter().filter_map(|f| f.when.as_ref()) {
+        errors.extend(decided(when, &facts));
+    }
+    let known = requires.iter().flat_map(condition::facts).collect();
     let model = header.map(|(config, names, fuse, _)| ModelDef {
         item,
         config,
-        names,
+        names: Names { facts, ..names },
         requires,
         fields,
         fuse,
         digest,
         function: false,
+        known,
     });
     (model, errors)
+}
+
+/// The conditions that can hold together, and what they say; each other one is a mistake.
+fn consistent(all: Vec<Expr>, sizes: Facts, errors: &mut Vec<Diag>) -> (Vec<Expr>, Facts) {
+    let (mut facts, mut kept) = (sizes, Vec::<Expr>::new());
+    for e in all {
+        let (at, text) = (e.span(), condition::text(&e));
+        if kept.iter().any(|k| condition::text(k) == text) {
+            errors.push(Diag::require_twice(at, text));
+            continue;
+        }
+        let with = facts.and(&e, true);
+        match with.contradict() {
+            true => errors.push(Diag::requires_contradict(at, text)),
+            false => {
+                facts = with;
+                kept.push(e);
+            }
+        }
+    }
+    (kept, facts)
+}
+
+/// A condition that the facts decide chooses nothing.
+pub(crate) fn decided(condition: &Expr, facts: &Facts) -> Option<Diag> {
+    let (at, text) = (condition.span(), condition::text(condition));
+    facts.decide(condition).map(|holds| match holds {
+        true => Diag::condition_always(at, text),
+        false => Diag::condition_never(at, text),
+    })
+}
+
+/// Fields of the config that the struct reads by a name that stands for a size.
+fn hidden_fields(names: &Names, fields: &[Field]) -> Vec<Diag> {
+    let mut read: Vec<String> = names.places.borrow().keys().cloned().collect();
+    for e in fields.iter().flat_map(Field::numbers) {
+        read.extend(condition::fields(e).iter().map(|n| n.unraw().to_string()));
+    }
+    hidden(names, &read)
+}
+
+/// A mistake for each of these fields of the config that a size has the name of.
+pub(crate) fn hidden(names: &Names, read: &[String]) -> Vec<Diag> {
+    let defined = names.defined.iter().filter(|(name, _)| read.contains(name));
+    defined
+        .map(|(name, at)| Diag::dim_hides_field(*at, name))
+        .collect()
+}
+
+/// A field whose type is the model itself would need another one without end.
+fn not_itself(field: Field, model: &Ident) -> Result<Field> {
+    let ty = match &field.kind {
+        FieldKind::Model => &field.ty,
+        FieldKind::Layers { model, .. } => model,
+        _ => return Ok(field),
+    };
+    match ty {
+        Type::Path(p) if p.path.segments.len() == 1 => {
+            let name = &p.path.segments[0].ident;
+            match name == model || name == "Self" {
+                true => Err(Diag::holds_itself(name.span(), model)),
+                false => Ok(field),
+            }
+        }
+        _ => Ok(field),
+    }
+}
+
+impl Field {
+    /// The sizes of its weights, and how many layers it has.
+    fn sizes(&self) -> Vec<&Dim> {
+        match &self.kind {
+            // What is absent has no sizes.
+            _ if self.when.is_some() => vec![],
+            FieldKind::Linear { out, input, .. } => vec![out, input],
+            FieldKind::Embedding { rows, dim } => vec![rows, dim],
+            FieldKind::Layer(held) => held.dims.iter().collect(),
+            FieldKind::Rope { dims, rotated, .. } => vec![dims, rotated],
+            FieldKind::Param { shape, .. } => shape.iter().collect(),
+            FieldKind::Layers { count, .. } => vec![count],
+            FieldKind::Model => vec![],
+        }
+    }
+
+    /// The numbers and flags of the config that its attributes name.
+    fn numbers(&self) -> Vec<&Expr> {
+        let mut all: Vec<&Expr> = Vec::new();
+        match &self.kind {
+            FieldKind::Linear { bias, .. } => all.extend(bias),
+            FieldKind::Layer(held) => all.extend(held.numbers()),
+            FieldKind::Rope {
+                base,
+                traditional,
+                scaling,
+                ..
+            } => all.extend([base, traditional].into_iter().chain(scaling)),
+            _ => {}
+        }
+        all.extend(self.tied.iter().filter_map(|t| t.when.as_ref()));
+        all.extend(self.quantize.iter().flat_map(Quantize::numbers));
+        all
+    }
 }
 
 fn broken(name: Ident, ty: &Type) -> Field {
@@ -273,7 +416,14 @@ type Header = (Path, Names, Switches, Option<LitStr>);
 fn header(attr: TokenStream, mut names: Names, at: Span, errors: &mut Vec<Diag>) -> Result<Header> {
     let (mut config, mut digest) = (None, None);
     let mut fuse = Switches::All;
+    let mut seen: Vec<Path> = Vec::new();
     for meta in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(attr)? {
+        if seen.contains(meta.path()) && !meta.path().is_ident("dims") {
+            let key = meta.path().to_token_stream();
+            errors.push(Diag::key_twice(meta.span(), key));
+            continue;
+        }
+        seen.push(meta.path().clone());
         let read = match &meta {
             Meta::NameValue(nv) if nv.path.is_ident("config") => match &nv.value {
                 Expr::Path(p) => {
@@ -314,8 +464,12 @@ fn short_names(list: &syn::MetaList, names: &mut Names) -> Result<()> {
         return Err(Diag::dim_without_name(e.span()));
     }
     for (name, e) in args.keyed {
-        let dim = dim_expr(&e, names)?;
-        names.short.insert(name.to_string(), dim);
+        let (dim, text) = (positive(&e, names)?, name.unraw().to_string());
+        if names.short.contains_key(&text) {
+            return Err(Diag::dim_twice(name.span(), name));
+        }
+        names.defined.insert(text.clone(), name.span());
+        names.short.insert(text, dim);
     }
     Ok(())
 }
@@ -344,6 +498,12 @@ fn requires(item: &ItemStruct) -> Result<Vec<Expr>> {
     let mut all = Vec::new();
     for a in item.attrs.iter().filter(|a| a.path().is_ident("require")) {
         let mut args = Args::of(a)?;
+        if args.positional.is_empty() && args.keyed.is_empty() {
+            return Err(Diag::not_a_condition(a.span()));
+        }
+        for e in &args.positional {
+            condition::check(e, condition::Names::Bare)?;
+        }
         all.append(&mut args.positional);
         args.finish(&[])?;
     }

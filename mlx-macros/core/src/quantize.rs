@@ -1,11 +1,12 @@
 //! `#[quantize(..)]`: how a layer's matrix is packed when it is loaded.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned, ToTokens};
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit};
 
 use crate::args::Args;
+use crate::condition;
 use crate::diag::{Diag, Result};
 use crate::lower::config_expr;
 use crate::parse::FieldKind;
@@ -101,8 +102,16 @@ impl Quantize {
         }
     }
 
+    /// Its numbers.
+    pub fn numbers(&self) -> Vec<&Expr> {
+        match self {
+            Quantize::With { bits, group_size } => vec![bits, group_size],
+            _ => vec![],
+        }
+    }
+
     /// What the loader is told.
-    pub fn tokens(this: Option<&Quantize>) -> TokenStream {
+    pub fn tokens(this: Option<&Quantize>, facts: &[String]) -> TokenStream {
         let q = quote! { ::mlx_runtime::__private::Quantise };
         match this {
             None => quote! { #q::AsAsked },
@@ -112,16 +121,33 @@ impl Quantize {
                 quote! { #q::Mode(::mlx_runtime::model::Quantization::#name) }
             }
             Some(Quantize::With { bits, group_size }) => {
-                let (bits, group_size) = (config_expr(bits), config_expr(group_size));
-                quote! { #q::With((#bits) as i64, (#group_size) as i64) }
+                let (bits, group_size) = (whole(bits, facts), whole(group_size, facts));
+                quote! { #q::With(#bits, #group_size) }
             }
         }
     }
 }
 
+/// A whole number: a literal or a field of the config.
+fn whole(e: &Expr, facts: &[String]) -> TokenStream {
+    let Expr::Path(p) = e else {
+        return e.to_token_stream();
+    };
+    let (field, at) = (config_expr(e), condition::located(e.span()));
+    let name = p.path.to_token_stream().to_string();
+    match condition::is_there(&name, facts) {
+        true => quote_spanned! { at => ::mlx_runtime::__private::guarded_whole(&#field) },
+        false => quote_spanned! { at => ::mlx_runtime::__private::whole(&#field) },
+    }
+}
+
 /// A literal must be one of the numbers that MLX has kernels for.
 fn number(e: &Expr, what: &str, known: &[i64]) -> Result<()> {
-    let Expr::Lit(l) = e else { return Ok(()) };
+    let l = match e {
+        Expr::Path(p) if p.path.get_ident().is_some() => return Ok(()),
+        Expr::Lit(l) => l,
+        other => return Err(Diag::quantize_form(other.span())),
+    };
     let n: Option<i64> = match &l.lit {
         Lit::Int(i) => i.base10_parse().ok(),
         _ => None,

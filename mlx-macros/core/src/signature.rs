@@ -9,7 +9,7 @@ use syn::{
     Visibility,
 };
 
-use crate::args::dim_expr;
+use crate::args::positive;
 use crate::diag::{suggest, Diag, Result};
 use crate::dims::{Names, Shape};
 
@@ -74,6 +74,19 @@ pub enum Ty {
     Unknown,
 }
 
+impl Ty {
+    /// Whether this is the other type, as far as it is known.
+    pub fn fits(&self, other: &Ty) -> bool {
+        match (self, other) {
+            (Ty::Unknown, _) => true,
+            (Ty::Tuple(a), Ty::Tuple(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.fits(b))
+            }
+            (a, b) => a == b,
+        }
+    }
+}
+
 /// An argument of a method.
 pub struct Argument {
     /// Its name.
@@ -82,6 +95,8 @@ pub struct Argument {
     pub ty: Ty,
     /// The span of the type as written.
     pub span: Span,
+    /// Whether it is `mut`.
+    pub mutable: bool,
 }
 
 /// A method of a model.
@@ -159,7 +174,12 @@ pub fn stand_in(
                 _ => Ident::new("_", Span::call_site()),
             };
             let (ty, span) = (known(&a.ty), a.ty.span());
-            Some(Argument { name, ty, span })
+            Some(Argument {
+                name,
+                ty,
+                span,
+                mutable: true,
+            })
         }
         FnArg::Receiver(_) => None,
     });
@@ -214,6 +234,7 @@ fn read(
             name: p.ident.clone(),
             ty: ty(&a.ty, names)?,
             span: a.ty.span(),
+            mutable: p.mutability.is_some(),
         });
     }
     let (ret, ret_span) = match &sig.output {
@@ -329,7 +350,7 @@ fn tensor(tokens: TokenStream, names: &Names) -> Result<Ty> {
     let (dims, dtype) = parse.parse2(tokens)?;
     let shape = dims
         .iter()
-        .map(|e| dim_expr(e, names))
+        .map(|e| positive(e, names))
         .collect::<Result<Shape>>()?;
     let dtype = dtype.map_or(Ok(Dt::Float), |d| Dt::parse(&d))?;
     Ok(Ty::Tensor(shape, dtype))

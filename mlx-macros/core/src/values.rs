@@ -162,6 +162,10 @@ impl<'a> Builder<'a> {
         if let (Some(Expr::Path(p)), "update") = (args.first().copied(), text.as_str()) {
             let receiver = p.path.get_ident().and_then(|i| self.find(&i.to_string()));
             if let Some(cache) = receiver.filter(|id| *self.ty(*id) == Ty::Cache) {
+                p.path
+                    .get_ident()
+                    .iter()
+                    .for_each(|n| self.variables.read(&n.to_string()));
                 return self.cache_update(cache, &args[1..], span);
             }
         }

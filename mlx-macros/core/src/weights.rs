@@ -139,7 +139,11 @@ impl Pattern {
                     return Err(Diag::transposed_kind(span, field, what));
                 }
                 let holes = part.name.matches("{}").count();
-                let stacked = matches!(kind, FieldKind::Param { shape, .. } if !shape.is_empty());
+                let stacked = match kind {
+                    FieldKind::Param { shape, .. } => !shape.is_empty(),
+                    FieldKind::Layer(held) => held.layer.indexed,
+                    _ => false,
+                };
                 if holes > 0 && !stacked {
                     return Err(Diag::index_kind(span, field, what));
                 }

@@ -96,6 +96,14 @@ pub(super) fn layer(used: &Used<'_>) -> Vec<Call> {
         Leaf::LayerNorm(_) => return operation("layer_norm"),
         Leaf::Conv1d(_) => operation("conv1d"),
         Leaf::Conv2d(_) => operation("conv2d"),
+        Leaf::SwitchLinear(_) if state.adapted => {
+            return [
+                operation("layer switch_linear"),
+                operation("layer switch_lora"),
+            ]
+            .concat();
+        }
+        Leaf::SwitchLinear(_) => operation("layer switch_linear"),
         Leaf::Param(_) => Vec::new(),
     };
     if state.bias {

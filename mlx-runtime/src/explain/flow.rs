@@ -167,7 +167,7 @@ impl Walk {
     fn kept(&self, outline: &Outline<'_>, k: &Saved, sizes: &Sizes) -> Kept {
         let (mut when, mut holds) = match k.why {
             Why::Always => (Vec::new(), true),
-            Why::Composed => (vec!["not on our own kernels".to_string()], !self.fused),
+            Why::Plain => (vec!["not on a GPU".to_string()], !self.gpu),
             Why::Scores => {
                 let tiled = self.fused || self.gpu;
                 (vec!["attention is not in tiles".to_string()], !tiled)
@@ -491,7 +491,7 @@ impl Walk {
             let shapes: Vec<&[i64]> = shapes.iter().map(Vec::as_slice).collect();
             let on = Computed {
                 fused: self.fused,
-                tiled: self.fused || self.gpu,
+                gpu: self.gpu,
             };
             let width = self.dtype.size();
             let elements = |n: i64| usize::try_from(n).unwrap_or(0).saturating_mul(width);
@@ -519,6 +519,7 @@ impl Walk {
 fn trained(outline: &Outline<'_>, fields: &[&str]) -> bool {
     fields.iter().any(|f| match outline.part(f) {
         Some(Part::Leaf(Leaf::Linear(l))) => l.keeps_input(),
+        Some(Part::Leaf(Leaf::SwitchLinear(l))) => l.keeps_input(),
         _ => false,
     })
 }

@@ -66,10 +66,10 @@ pub struct Saved {
 pub enum Why {
     /// None.
     Always,
-    /// Our own kernels are not used.
-    Composed,
-    /// Attention is not computed in tiles.
+    /// Attention with its rotation is not computed in tiles.
     Scores,
+    /// MLX does not compute attention in tiles, which it does on GPUs.
+    Plain,
     /// One of these linear maps is trained or adapted.
     Trained(&'static [&'static str]),
 }

@@ -109,6 +109,8 @@ table! {
     "layer quantized_embedding" => [mlx_clip, mlx_take_axis, mlx_clip, mlx_take_axis, mlx_clip, mlx_take_axis, mlx_dequantize, mlx_astype] or [];
     "layer quantized_linear" => [mlx_quantized_matmul] or [];
     "layer rope" => [mlx_fast_rope] or [];
+    "layer switch_linear" => [mlx_swapaxes, mlx_clip, mlx_gather_mm] or [];
+    "layer switch_lora" => [mlx_astype, mlx_swapaxes, mlx_clip, mlx_gather_mm, mlx_astype, mlx_multiply, mlx_astype, mlx_swapaxes, mlx_clip, mlx_gather_mm, mlx_add] or [];
     "layer_norm" => [mlx_fast_layer_norm] or [];
     "leaky_relu" => [mlx_multiply, mlx_maximum] or [];
     "left_shift" => [mlx_left_shift] or [];

@@ -143,7 +143,8 @@ fn state(leaf: Leaf<'_>, branch: &mut Branch) {
         branch.held.tensor(array, trained);
         tensors.push(name.to_string());
         match name {
-            "lora_a" => rank = array.shape().last().copied(),
+            // A stack of linear maps has its adapters' rank before the inputs.
+            "lora_a" => rank = array.shape().get(1).copied(),
             "weight" => dtype = Some(array.dtype()),
             _ => {}
         }

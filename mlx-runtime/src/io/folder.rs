@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
 use super::{bad_file, io_error, load_safetensors};
-use crate::{Array, Error, ErrorKind, Result};
+use crate::{ops, Array, Error, ErrorKind, Result};
 
 const OP: &str = "load_safetensors_folder";
 const INDEX: &str = "model.safetensors.index.json";
-const SINGLE: &str = "model.safetensors";
+/// Files of adapters, which may lie beside a model.
+const ADAPTERS: [&str; 2] = ["adapters.safetensors", "adapter_model.safetensors"];
 
 #[derive(Deserialize)]
 struct Index {
@@ -19,92 +20,123 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-/// The arrays of a model in the folder at `path`: of the files that
-/// `model.safetensors.index.json` lists, or else of `model.safetensors`, or else of the one
-/// `.safetensors` file there is. See [`load_safetensors`].
+/// The arrays of a model in the folder at `path`: of its files `model*.safetensors` and those that
+/// `model.safetensors.index.json` names; where there are none, of all `.safetensors` files but adapters. See
+/// [`load_safetensors`].
+///
+/// The files decide, not the index, which may be older: tensors that it names and no file holds are left out (a tied
+/// output projection, say), and so is an index of which no file is there.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] if there is no such file, [`ErrorKind::Format`] if one is truncated or
-/// corrupt, or does not hold what the index says.
+/// [`ErrorKind::Io`] if there is no file, or the index names one that is missing and whose tensors no other holds.
+/// [`ErrorKind::Format`] if a file is truncated or corrupt, or two of them hold different tensors of one name.
 pub fn load_safetensors_folder(path: impl AsRef<Path>) -> Result<HashMap<String, Array>> {
     let folder = path.as_ref();
-    let index = folder.join(INDEX);
-    match fs::read(&index) {
-        Ok(text) => load_indexed(folder, &index, &text),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            Ok(load_safetensors(single(folder)?)?.0)
-        }
-        Err(e) => Err(io_error(OP, &index, e)),
+    let there = files(folder)?;
+    let index = read_index(folder)?;
+    let named: BTreeSet<&String> = index.values().collect();
+    let stale = !named.iter().any(|f| there.contains(*f));
+    let model = |f: &&String| f.starts_with("model") || named.contains(*f);
+    let mut chosen: Vec<&String> = there.iter().filter(model).collect();
+    if chosen.is_empty() {
+        let other = |f: &&String| !ADAPTERS.contains(&f.as_str());
+        chosen = there.iter().filter(other).collect();
     }
-}
+    if chosen.is_empty() {
+        let missing = match named.first() {
+            Some(file) => format!("; {INDEX} names {file}"),
+            None => String::new(),
+        };
+        let text = format!(
+            "{}: there is no .safetensors file of a model{missing}",
+            folder.display()
+        );
+        return Err(Error::new(ErrorKind::Io, text).with_op(OP));
+    }
 
-fn single(folder: &Path) -> Result<PathBuf> {
-    let file = folder.join(SINGLE);
-    if file.exists() {
-        return Ok(file);
-    }
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(|e| io_error(OP, folder, e))? {
-        let path = entry.map_err(|e| io_error(OP, folder, e))?.path();
-        if path.extension().is_some_and(|e| e == "safetensors") {
-            found.push(path);
-        }
-    }
-    match (found.pop(), found.len()) {
-        (Some(file), 0) => Ok(file),
-        (None, _) => Err(Error::new(
-            ErrorKind::Io,
-            format!("{}: there is no .safetensors file", folder.display()),
-        )
-        .with_op(OP)),
-        (Some(_), _) => Err(Error::new(
-            ErrorKind::Io,
-            format!(
-                "{}: several .safetensors files and no {INDEX}",
-                folder.display()
-            ),
-        )
-        .with_op(OP)
-        .with_hint("fetch the index, or load the files one by one")),
-    }
-}
-
-fn load_indexed(folder: &Path, index: &Path, text: &[u8]) -> Result<HashMap<String, Array>> {
-    let parsed: Index =
-        serde_json::from_slice(text).map_err(|e| bad_file(OP, index, &e).with_source(e))?;
-    let files: BTreeSet<&String> = parsed.weight_map.values().collect();
-    let mut out = HashMap::with_capacity(parsed.weight_map.len());
-    for file in files {
-        // An index comes from elsewhere: it must not lead out of its folder.
-        if Path::new(file)
-            .file_name()
-            .is_none_or(|n| n != file.as_str())
-        {
-            return Err(bad_file(
-                OP,
-                index,
-                format!("{file:?} is not a file's name"),
-            ));
-        }
-        let path = folder.join(file);
-        let (arrays, _) = load_safetensors(&path)?;
+    let mut out = HashMap::new();
+    let mut origin: HashMap<String, &String> = HashMap::new();
+    for file in chosen {
+        let (arrays, _) = load_safetensors(folder.join(file))?;
         for (name, array) in arrays {
-            // Files may repeat a tensor; the index says which one counts.
-            if parsed.weight_map.get(&name) == Some(file) {
-                out.insert(name, array);
+            match (out.get(&name), origin.get(&name)) {
+                (Some(before), Some(first)) => {
+                    same(folder, &name, [(first, before), (file, &array)])?;
+                }
+                _ => {
+                    origin.insert(name.clone(), file);
+                    out.insert(name, array);
+                }
             }
         }
     }
-    let missing = parsed
-        .weight_map
-        .iter()
-        .find(|(name, _)| !out.contains_key(*name));
-    if let Some((name, file)) = missing {
-        return Err(bad_file(
-            OP,
-            index,
-            format!("{file} does not hold {name:?}"),
-        ));
+    let lost = |(name, file): &(&String, &String)| {
+        !stale && !there.contains(*file) && !out.contains_key(*name)
+    };
+    if let Some((name, file)) = index.iter().find(lost) {
+        let text = format!(
+            "{}: there is no {file}, which {INDEX} names for {name:?}",
+            folder.display()
+        );
+        return Err(Error::new(ErrorKind::Io, text)
+            .with_op(OP)
+            .with_hint("the model is incomplete: fetch the missing files"));
     }
     Ok(out)
+}
+
+/// The names of the `.safetensors` files, in order.
+fn files(folder: &Path) -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).map_err(|e| io_error(OP, folder, e))? {
+        let path = entry.map_err(|e| io_error(OP, folder, e))?.path();
+        let name = path.file_name().and_then(|n| n.to_str());
+        // Programs that copy files leave hidden ones beside them.
+        let shown = |n: &&str| n.ends_with(".safetensors") && !n.starts_with('.');
+        if let Some(name) = name.filter(shown).filter(|_| path.is_file()) {
+            found.insert(name.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+/// The file of each tensor by the index, if there is one.
+fn read_index(folder: &Path) -> Result<BTreeMap<String, String>> {
+    let path = folder.join(INDEX);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(e) => return Err(io_error(OP, &path, e)),
+    };
+    let index: Index =
+        serde_json::from_slice(&text).map_err(|e| bad_file(OP, &path, &e).with_source(e))?;
+    // An index comes from elsewhere: it must not lead out of its folder.
+    let plain = |file: &&String| {
+        Path::new(file)
+            .file_name()
+            .is_some_and(|n| n == file.as_str())
+    };
+    if let Some(file) = index.weight_map.values().find(|f| !plain(f)) {
+        return Err(bad_file(
+            OP,
+            &path,
+            format!("{file:?} is not a file's name"),
+        ));
+    }
+    Ok(index.weight_map)
+}
+
+/// Two files may repeat a tensor, if it is the same.
+fn same(folder: &Path, name: &str, [(a, x), (b, y)]: [(&String, &Array); 2]) -> Result<()> {
+    let alike = x.shape() == y.shape() && x.dtype() == y.dtype();
+    if alike && ops::array_equal(x, y, true)?.item::<bool>()? {
+        return Ok(());
+    }
+    let text = format!(
+        "{}: {a} and {b} hold different tensors {name:?}",
+        folder.display()
+    );
+    Err(Error::new(ErrorKind::Format, text)
+        .with_op(OP)
+        .with_hint("remove the file that does not belong to the model"))
 }

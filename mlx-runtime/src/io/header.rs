@@ -3,12 +3,13 @@
 //! Eight bytes with the header's length, the header (JSON), the data. The format is that of
 //! <https://github.com/huggingface/safetensors>; the checks are those of its Rust crate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 
 use serde::Deserialize;
 
-use crate::Dtype;
+use super::float8::Float8;
+use crate::{Array, Dtype, Result as MlxResult};
 
 /// Both the reference and MLX refuse longer ones.
 const MAX_HEADER: u64 = 100_000_000;
@@ -17,12 +18,31 @@ const MAX_HEADER: u64 = 100_000_000;
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) tensors: BTreeMap<String, Tensor>,
+    /// Where the data begins.
+    pub(super) data: u64,
+    /// The header as MLX is to read it, where the file's own has a dtype that MLX does not know.
+    pub(super) relabelled: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
 pub(super) struct Tensor {
+    /// What MLX reads.
     pub(super) dtype: Dtype,
     pub(super) shape: Vec<i32>,
+    /// The coding of floats that MLX reads as bytes.
+    float8: Option<Float8>,
+}
+
+impl Header {
+    /// Brings what MLX has read to the values that the file means.
+    pub(super) fn values(&self, arrays: &mut HashMap<String, Array>) -> MlxResult<()> {
+        for (name, tensor) in &self.tensors {
+            if let (Some(float8), Some(array)) = (tensor.float8, arrays.get_mut(name)) {
+                *array = float8.values(array)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Deserialize)]
@@ -32,11 +52,12 @@ struct Entry {
     data_offsets: (u64, u64),
 }
 
-/// The dtype that MLX gives a tensor. 8-bit floats come as their bytes.
-pub(super) fn dtype_of(name: &str) -> Option<Dtype> {
+/// The dtype that MLX gives a tensor. It reads floats of eight bits as their bytes.
+fn dtype_of(name: &str) -> Option<Dtype> {
     Some(match name {
         "BOOL" => Dtype::Bool,
-        "U8" | "F8_E4M3" | "F8_E8M0" => Dtype::Uint8,
+        "U8" => Dtype::Uint8,
+        _ if Float8::of(name).is_some() => Dtype::Uint8,
         "U16" => Dtype::Uint16,
         "U32" => Dtype::Uint32,
         "U64" => Dtype::Uint64,
@@ -91,13 +112,13 @@ pub(super) fn read(file: &mut impl Read, len: u64) -> Result<Header, String> {
     let mut json = vec![0u8; header_len as usize];
     file.read_exact(&mut json)
         .map_err(|e| format!("cannot read the header: {e}"))?;
-    let data_len = len - 8 - header_len;
-    parse(&json, data_len)
+    parse(&json, len - 8 - header_len)
 }
 
 fn parse(json: &[u8], data_len: u64) -> Result<Header, String> {
     let raw: BTreeMap<String, serde_json::Value> =
         serde_json::from_slice(json).map_err(|e| format!("the header is no JSON object: {e}"))?;
+    let relabelled = relabelled(&raw)?;
     let mut tensors = BTreeMap::new();
     let mut spans = Vec::with_capacity(raw.len());
     for (name, value) in raw {
@@ -117,7 +138,25 @@ fn parse(json: &[u8], data_len: u64) -> Result<Header, String> {
         tensors.insert(name, tensor);
     }
     check_tiling(spans, data_len)?;
-    Ok(Header { tensors })
+    Ok(Header {
+        tensors,
+        data: 8 + json.len() as u64,
+        relabelled,
+    })
+}
+
+/// The header with bytes in place of the one coding that MLX does not know, if the file has it.
+fn relabelled(raw: &BTreeMap<String, serde_json::Value>) -> Result<Option<Vec<u8>>, String> {
+    let unknown = |entry: &serde_json::Value| entry["dtype"] == "F8_E5M2";
+    if !raw.values().any(unknown) {
+        return Ok(None);
+    }
+    let mut changed = raw.clone();
+    for entry in changed.values_mut().filter(|e| unknown(e)) {
+        entry["dtype"] = "U8".into();
+    }
+    let text = serde_json::to_vec(&changed).map_err(|e| e.to_string())?;
+    Ok(Some(text))
 }
 
 /// Strings by name, or nothing: MLX writes null for an empty map.
@@ -132,10 +171,11 @@ fn check_metadata(value: &serde_json::Value) -> Result<(), String> {
 fn check_entry(name: &str, entry: Entry) -> Result<Tensor, String> {
     let dtype = dtype_of(&entry.dtype).ok_or_else(|| {
         format!(
-            "{name:?} has dtype {}, which MLX does not read",
+            "{name:?} has dtype {:?}, which MLX does not read",
             entry.dtype
         )
     })?;
+    let float8 = Float8::of(&entry.dtype);
     let too_large = || format!("{name:?} has shape {:?}, which is too large", entry.shape);
     let mut bytes = dtype.size() as u64;
     let mut shape = Vec::with_capacity(entry.shape.len());
@@ -149,7 +189,11 @@ fn check_entry(name: &str, entry: Entry) -> Result<Tensor, String> {
             "{name:?} needs {bytes} bytes and has the offsets {begin} and {end}"
         ));
     }
-    Ok(Tensor { dtype, shape })
+    Ok(Tensor {
+        dtype,
+        shape,
+        float8,
+    })
 }
 
 /// Each tensor begins where the one before ends, and the last one ends with the file.

@@ -1,13 +1,12 @@
 //! Loading safetensors.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
 use mlx_sys as sys;
 
-use super::{bad_file, c_path, header, io_error};
+use super::{bad_file, c_path, header, open};
 use crate::device::Device;
 use crate::error::from_c;
 use crate::handles::{MapStringToArray, MapStringToString};
@@ -17,6 +16,9 @@ use crate::{Array, Result};
 const OP: &str = "load_safetensors";
 
 /// The arrays of a file by name, and its metadata. MLX: `load`.
+///
+/// Floats of eight bits (`F8_E4M3`, `F8_E5M2`, `F8_E8M0`), of which MLX reads the bytes, come by value, as bfloat16.
+/// The dtypes that MLX has not (`F64`, and those of four and six bits) are refused.
 ///
 /// The arrays are lazy: shapes and dtypes are known, the data is read when an array is evaluated.
 /// Until then the file must stay as it is (replacing it by [`super::save_safetensors`] is fine).
@@ -28,10 +30,12 @@ pub fn load_safetensors(
     path: impl AsRef<Path>,
 ) -> Result<(HashMap<String, Array>, HashMap<String, String>)> {
     let path = path.as_ref();
-    let file = File::open(path).map_err(|e| io_error(OP, path, e))?;
-    let len = file.metadata().map_err(|e| io_error(OP, path, e))?.len();
+    let (file, len) = open(OP, path)?;
     let header =
-        header::read(&mut BufReader::new(file), len).map_err(|what| bad_file(OP, path, what))?;
+        header::read(&mut BufReader::new(&file), len).map_err(|what| bad_file(OP, path, what))?;
+    if header.relabelled.is_some() {
+        return super::load_safetensors_from(file);
+    }
 
     let c_path = c_path(OP, path)?;
     let cpu;
@@ -51,7 +55,7 @@ pub fn load_safetensors(
     if status != 0 {
         return Err(from_c(OP, &[]));
     }
-    let arrays = arrays.to_map(OP)?;
+    let mut arrays = arrays.to_map(OP)?;
     // The file may have been replaced between the two readings.
     let same = |(name, t): (&String, &header::Tensor)| {
         arrays
@@ -61,5 +65,6 @@ pub fn load_safetensors(
     if arrays.len() != header.tensors.len() || !header.tensors.iter().all(same) {
         return Err(bad_file(OP, path, "the file changed while it was read"));
     }
+    header.values(&mut arrays)?;
     Ok((arrays, metadata.to_map(OP)?))
 }

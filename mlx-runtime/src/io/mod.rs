@@ -5,12 +5,14 @@
 //! its bytes are. Saving replaces a file whole or leaves the old one as it was.
 
 mod atomic;
+mod float8;
 mod folder;
 mod gguf;
 mod header;
 mod load;
 mod open;
 mod pipe;
+mod relabelled;
 mod save;
 mod through;
 
@@ -31,6 +33,11 @@ pub use through::{
     save_safetensors_in_place, save_safetensors_to,
 };
 
+/// The values of floats that are an exponent alone (E8M0), given as bytes.
+pub(crate) fn powers_of_two(bytes: &crate::Array) -> Result<crate::Array> {
+    float8::Float8::E8M0.values(bytes)
+}
+
 /// A path for the C side.
 pub(crate) fn c_path(op: &'static str, path: &Path) -> Result<CString> {
     #[cfg(unix)]
@@ -42,6 +49,20 @@ pub(crate) fn c_path(op: &'static str, path: &Path) -> Result<CString> {
         .as_bytes();
     CString::new(bytes)
         .map_err(|e| Error::invalid(op, format!("{path:?} contains a NUL byte")).with_source(e))
+}
+
+/// Opens a file and says how long it is. Pipes and devices are refused before they are opened: opening one can wait
+/// for ever.
+fn open(op: &'static str, path: &Path) -> Result<(std::fs::File, u64)> {
+    let failed = |e| io_error(op, path, e);
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        let text = format!("{} is not a file", path.display());
+        return Err(Error::new(ErrorKind::Io, text).with_op(op));
+    }
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let len = file.metadata().map_err(failed)?.len();
+    Ok((file, len))
 }
 
 /// An error of the operating system, with the path.

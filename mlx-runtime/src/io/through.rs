@@ -7,7 +7,8 @@ use std::path::Path;
 use mlx_sys as sys;
 
 use super::pipe::{Reader, Reading, Writer, Writing};
-use super::{c_path, header, io_error, Replacement};
+use super::relabelled::Relabelled;
+use super::{c_path, header, io_error, open, Replacement};
 use crate::containers::{MapStringToArray, MapStringToString};
 use crate::device::Device;
 use crate::error::{check, from_c, init};
@@ -72,7 +73,7 @@ pub fn load_npy(path: impl AsRef<Path>) -> Result<Array> {
     const OP: &str = "load_npy";
     let path = path.as_ref();
     // MLX says nothing of the operating system's reason.
-    std::fs::File::open(path).map_err(|e| io_error(OP, path, e))?;
+    open(OP, path)?;
     let c_path = c_path(OP, path)?;
     let stream = loading_stream()?;
     // SAFETY: makes a handle without a value.
@@ -158,9 +159,21 @@ pub fn load_safetensors_from<R: Read + Seek + Send + 'static>(
     let len = reader.seek(SeekFrom::End(0)).map_err(failed)?;
     reader.rewind().map_err(failed)?;
     let bad = |what: String| Error::new(ErrorKind::Format, what).with_op(OP);
-    header::read(&mut BufReader::new(&mut reader), len).map_err(bad)?;
+    let header = header::read(&mut BufReader::new(&mut reader), len).map_err(bad)?;
     reader.rewind().map_err(failed)?;
+    let (mut arrays, metadata) = match &header.relabelled {
+        None => read(reader)?,
+        Some(json) => read(Relabelled::new(json, header.data, reader))?,
+    };
+    header.values(&mut arrays)?;
+    Ok((arrays, metadata))
+}
 
+/// What MLX reads of a file that was checked.
+fn read<R: Read + Seek + Send + 'static>(
+    reader: R,
+) -> Result<(HashMap<String, Array>, HashMap<String, String>)> {
+    const OP: &str = "load_safetensors";
     let reader = Reader::new(Reading(reader), "a reader")?;
     let stream = loading_stream()?;
     let (mut arrays, mut metadata) = (MapStringToArray::null(), MapStringToString::null());

@@ -90,14 +90,14 @@ impl Saved {
         }
     }
 
-    /// What is kept in any case, by what is composed of MLX's operations, and as scores of
-    /// attention.
-    pub fn kept(values: i64, composed: i64, scores: i64, on: &Computed) -> Saved {
+    /// What is kept in any case, as scores of attention with its rotation, and as scores of
+    /// attention alone.
+    pub fn kept(values: i64, scores: i64, plain: i64, on: &Computed) -> Saved {
         let unless = |there: bool, n: i64| if there { 0 } else { n };
         Saved {
             values: values
-                .saturating_add(unless(on.fused, composed))
-                .saturating_add(unless(on.tiled, scores)),
+                .saturating_add(unless(on.fused || on.gpu, scores))
+                .saturating_add(unless(on.gpu, plain)),
             stacks: 0,
         }
     }
@@ -119,20 +119,17 @@ impl Saved {
 /// Where a forward pass runs, as far as it decides what is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Computed {
-    /// On the fused operations of the CPU, which keep less than what they are composed of.
+    /// On the fused operations of the CPU: attention with its rotation never has all scores at once.
     pub fused: bool,
-    /// Attention never has all scores at once.
-    pub tiled: bool,
+    /// On a GPU, where MLX computes attention in tiles.
+    pub gpu: bool,
 }
 
 impl Computed {
     fn of(x: &Array) -> Result<Computed> {
-        let fused = fused::available(x);
-        // MLX computes attention in tiles on GPUs only.
-        let gpu = device::default_device()?.kind() == device::DeviceType::Gpu;
         Ok(Computed {
-            fused,
-            tiled: fused || gpu,
+            fused: fused::available(x),
+            gpu: device::default_device()?.kind() == device::DeviceType::Gpu,
         })
     }
 }

@@ -4,7 +4,7 @@ use super::loader::{join, Fill, LoadDim};
 use super::Loader;
 use crate::nn::conv::Steps;
 use crate::nn::pair::Pair;
-use crate::nn::{Conv1d, Conv2d, LayerNorm, RmsNorm};
+use crate::nn::{Conv1d, Conv2d, LayerNorm, RmsNorm, SwitchLinear};
 
 impl Loader {
     /// A normalisation over `dim` whose weight lacks `offset`.
@@ -45,13 +45,24 @@ impl Loader {
         layer
     }
 
-    /// Refuses what would make a norm's root that of a negative number, or of none.
-    fn eps(&mut self, path: &str, eps: f32) {
-        if !(eps.is_finite() && eps >= 0.0) {
-            self.error(format!(
-                "{path}: eps is {eps}, expected a finite number of at least 0"
-            ));
+    /// A stack of linear maps `[experts, out, in]`.
+    pub fn switch_linear(
+        &mut self,
+        path: &str,
+        experts: LoadDim,
+        out: LoadDim,
+        input: LoadDim,
+        lora: bool,
+        frozen: bool,
+    ) -> SwitchLinear {
+        let dims = [experts, out, input];
+        let weight = self.tensor(&join(path, "weight"), &dims, Fill::Uniform(input.size()));
+        let sizes = dims.map(|d| i32::try_from(d.size()).unwrap_or(i32::MAX));
+        let mut layer = SwitchLinear::new(weight, sizes, lora, self.frozen());
+        if frozen {
+            layer.pin();
         }
+        layer
     }
 
     /// A convolution along one axis.
@@ -164,6 +175,15 @@ impl Loader {
             padding: padding.map(|d| number(d, 0)),
             dilation: dilation.map(|d| number(d, 1)),
             groups: number(groups, 1),
+        }
+    }
+
+    /// Refuses what would make a norm's root that of a negative number, or of none.
+    fn eps(&mut self, path: &str, eps: f32) {
+        if !(eps.is_finite() && eps >= 0.0) {
+            self.error(format!(
+                "{path}: eps is {eps}, expected a finite number of at least 0"
+            ));
         }
     }
 }

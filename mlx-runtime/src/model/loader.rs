@@ -6,25 +6,51 @@ use std::sync::Arc;
 
 use super::names::{Found, Names, Tensors};
 use super::quantise::{packed, Quantise};
-use super::{Model, Quantization};
+use super::{scales, Model, Quantization};
 use crate::nn::{Embedding, Linear, Param, Rope, RopeScaling, Weight};
 use crate::random::Key;
 use crate::{ops, random, Array, Dtype, Error, ErrorKind, Result};
 
 /// The tensors of a checkpoint by name. Arrays may be lazy: only what a model uses is read.
+///
+/// Scales beside a weight (`x.weight_scale_inv` or `x.weight_scale` beside `x.weight`; one for the tensor, for each row,
+/// or for each block) are multiplied into it when a model is loaded.
 #[derive(Default)]
-pub struct Weights(HashMap<String, Array>);
+pub struct Weights {
+    arrays: HashMap<String, Array>,
+    block: Option<[i32; 2]>,
+}
 
 impl From<HashMap<String, Array>> for Weights {
     fn from(arrays: HashMap<String, Array>) -> Self {
-        Weights(arrays)
+        Weights {
+            arrays,
+            block: None,
+        }
     }
 }
 
 impl Weights {
+    /// Rows and columns of a block that shares a scale: `weight_block_size` of a config's `quantization_config`. It is
+    /// 128 x 128 unless given.
+    pub fn with_block_size(self, block: [i32; 2]) -> Self {
+        Weights {
+            block: Some(block),
+            ..self
+        }
+    }
+
     /// The tensors, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Array)> {
-        self.0.iter()
+        self.arrays.iter()
+    }
+
+    /// The tensors as a model reads them.
+    fn scaled(mut self) -> Result<HashMap<String, Array>> {
+        let block = self.block.unwrap_or([128, 128]).map(|n| n.max(1));
+        let bad = |text| Error::new(ErrorKind::Format, text);
+        scales::apply(&mut self.arrays, block).map_err(bad)?;
+        Ok(self.arrays)
     }
 }
 
@@ -75,7 +101,7 @@ pub fn load<M: Model>(
         q.check()?;
     }
     // Joining and packing read data: a first pass over shapes alone finds what is wrong before that.
-    let tensors = Tensors::new(weights.0, options.names);
+    let tensors = Tensors::new(weights.scaled()?, options.names);
     let mut loader = Loader::new(Source::File(Box::new(tensors)), *options)?;
     loader.shapes_alone = true;
     let model = M::build(config, "", &mut loader);
@@ -316,6 +342,12 @@ impl Loader {
                             want.join(", "),
                             a.shape()
                         );
+                        self.errors.push(text);
+                        return self.stand_in.clone();
+                    }
+                    Found::Array(a) if scales::is_float(dtype) && !scales::is_float(a.dtype()) => {
+                        let text =
+                            format!("{name}: expected floating point, found {:?}", a.dtype());
                         self.errors.push(text);
                         return self.stand_in.clone();
                     }

@@ -1,6 +1,7 @@
 //! Low-rank adaptation (Hu et al. 2021): `y + scale * (x a) b` beside frozen linear maps.
 
 use super::{Leaf, LeafMut, Model};
+use crate::nn::{Linear, SwitchLinear};
 use crate::random::Key;
 use crate::{ops, random, Array, Dtype, Error, ErrorKind, Result};
 
@@ -19,7 +20,8 @@ pub struct LoraConfig {
 
 /// Freezes the model and adds an adapter to each linear map that `config` names and whose
 /// definition has `#[lora]`: `a` (in, rank) uniform in +-1/sqrt(in), `b` (rank, out) zero, both
-/// float32. Returns the number of adapted layers.
+/// float32; to stacks of them `a` (experts, rank, in) and `b` (experts, out, rank), as mlx-lm has them. Returns the
+/// number of adapted layers.
 ///
 /// # Errors
 /// If a key matches no layer that may be adapted; the error lists those that may.
@@ -39,30 +41,31 @@ pub fn add_lora<M: Model>(model: &mut M, config: &LoraConfig, key: &Key) -> Resu
     let matches = |name: &str, key: &String| name == key || name.ends_with(&format!(".{key}"));
     check_keys(model, config, matches)?;
     model.freeze();
+    let rank = i32::try_from(config.rank).unwrap_or(i32::MAX);
     let (mut key, mut adapted, mut failed) = (key.clone(), 0, None);
     model.visit_mut("", &mut |path, leaf| {
-        let LeafMut::Linear(linear) = leaf else {
-            return;
+        let mut layer = match leaf {
+            LeafMut::Linear(l) => Adapted::One(l),
+            LeafMut::SwitchLinear(l) => Adapted::Experts(l),
+            _ => return,
         };
-        linear.clear_lora();
-        let (layer, name) = layer_of(path);
-        let wanted = linear.lora_allowed() && config.keys.iter().any(|k| matches(name, k));
-        if !wanted || layer.is_some_and(|i| i < first) || failed.is_some() {
+        layer.clear();
+        let (place, name) = layer_of(path);
+        let wanted = layer.allowed() && config.keys.iter().any(|k| matches(name, k));
+        if !wanted || place.is_some_and(|i| i < first) || failed.is_some() {
             return;
         }
-        let (input, output) = linear.sizes();
+        let (input, a, b) = layer.shapes(rank);
         let limit = 1.0 / (input as f32).sqrt();
         let made = key.split().and_then(|(now, next)| {
             key = next;
-            let rank = i32::try_from(config.rank).unwrap_or(i32::MAX);
             let (low, high) = (Array::scalar(-limit)?, Array::scalar(limit)?);
-            let a = random::uniform(&low, &high, &[input, rank], Dtype::Float32, Some(&now))?;
-            let b = ops::zeros(&[rank, output], Dtype::Float32)?;
-            Ok((a, b))
+            let a = random::uniform(&low, &high, &a, Dtype::Float32, Some(&now))?;
+            Ok((a, ops::zeros(&b, Dtype::Float32)?))
         });
         match made {
             Ok((a, b)) => {
-                linear.set_lora(a, b, config.scale);
+                layer.set(a, b, config.scale);
                 adapted += 1;
             }
             Err(e) => failed = Some(e),
@@ -81,14 +84,65 @@ pub fn add_lora<M: Model>(model: &mut M, config: &LoraConfig, key: &Key) -> Resu
     }
 }
 
-/// The names, inside a layer of the stack, of the linear maps that may be adapted: what mlx-lm adapts where no keys
+/// A layer that may be adapted.
+enum Adapted<'a> {
+    One(&'a mut Linear),
+    Experts(&'a mut SwitchLinear),
+}
+
+impl Adapted<'_> {
+    fn allowed(&self) -> bool {
+        match self {
+            Adapted::One(l) => l.lora_allowed(),
+            Adapted::Experts(l) => l.lora_allowed(),
+        }
+    }
+
+    fn clear(&mut self) {
+        match self {
+            Adapted::One(l) => l.clear_lora(),
+            Adapted::Experts(l) => l.clear_lora(),
+        }
+    }
+
+    /// The number of inputs, and the shapes of `a` and `b`.
+    fn shapes(&self, rank: i32) -> (i32, Vec<i32>, Vec<i32>) {
+        match self {
+            Adapted::One(l) => {
+                let (input, out) = l.sizes();
+                (input, vec![input, rank], vec![rank, out])
+            }
+            Adapted::Experts(l) => {
+                let [experts, out, input] = l.sizes();
+                (input, vec![experts, rank, input], vec![experts, out, rank])
+            }
+        }
+    }
+
+    fn set(&mut self, a: Array, b: Array, scale: f32) {
+        match self {
+            Adapted::One(l) => l.set_lora(a, b, scale),
+            Adapted::Experts(l) => l.set_lora(a, b, scale),
+        }
+    }
+}
+
+/// Whether a layer's definition has `#[lora]`.
+fn allowed(leaf: Leaf<'_>) -> bool {
+    match leaf {
+        Leaf::Linear(l) => l.lora_allowed(),
+        Leaf::SwitchLinear(l) => l.lora_allowed(),
+        _ => false,
+    }
+}
+
+/// The names, inside a layer of the stack, of the linear maps, and stacks of them, that may be adapted: what mlx-lm adapts where no keys
 /// are given.
 pub fn lora_keys<M: Model>(model: &M) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
     model.visit("", &mut |path, leaf| {
         let (layer, name) = layer_of(path);
-        let allowed = matches!(leaf, Leaf::Linear(l) if l.lora_allowed());
-        if allowed && layer.is_some() && !keys.iter().any(|k| k == name) {
+        if allowed(leaf) && layer.is_some() && !keys.iter().any(|k| k == name) {
             keys.push(name.to_string());
         }
     });
@@ -104,8 +158,7 @@ fn check_keys<M: Model>(
     let mut known: Vec<String> = Vec::new();
     model.visit("", &mut |path, leaf| {
         let name = layer_of(path).1;
-        let allowed = matches!(leaf, Leaf::Linear(l) if l.lora_allowed());
-        if allowed && !known.iter().any(|k| k == name) {
+        if allowed(leaf) && !known.iter().any(|k| k == name) {
             known.push(name.to_string());
         }
     });

@@ -18,6 +18,7 @@ pub(crate) mod names;
 mod plan;
 pub(crate) mod quantise;
 mod recorded;
+mod scales;
 pub(crate) mod sig;
 mod start;
 mod train;
@@ -39,7 +40,7 @@ use sig::Sig;
 
 use std::sync::Arc;
 
-use crate::nn::{Conv1d, Conv2d, Embedding, LayerNorm, Linear, Param, RmsNorm};
+use crate::nn::{Conv1d, Conv2d, Embedding, LayerNorm, Linear, Param, RmsNorm, SwitchLinear};
 use crate::{Array, Error, ErrorKind, Result};
 
 /// A model: layers with weights, defined by `#[mlx_model]`.
@@ -162,6 +163,8 @@ pub enum Leaf<'a> {
     Conv1d(&'a Conv1d),
     /// A convolution along two axes.
     Conv2d(&'a Conv2d),
+    /// Linear maps of which each token has a choice.
+    SwitchLinear(&'a SwitchLinear),
     /// A bare tensor.
     Param(&'a Param),
 }
@@ -181,6 +184,8 @@ pub enum LeafMut<'a> {
     Conv1d(&'a mut Conv1d),
     /// A convolution along two axes.
     Conv2d(&'a mut Conv2d),
+    /// Linear maps of which each token has a choice.
+    SwitchLinear(&'a mut SwitchLinear),
     /// A bare tensor.
     Param(&'a mut Param),
 }
@@ -195,6 +200,7 @@ impl<'a> Leaf<'a> {
             Leaf::LayerNorm(l) => l.each(f),
             Leaf::Conv1d(l) => l.each(f),
             Leaf::Conv2d(l) => l.each(f),
+            Leaf::SwitchLinear(l) => l.each(f),
             Leaf::Param(l) => l.each(f),
         }
     }
@@ -210,6 +216,7 @@ impl LeafMut<'_> {
             LeafMut::LayerNorm(l) => l.each_mut(f),
             LeafMut::Conv1d(l) => l.each_mut(f),
             LeafMut::Conv2d(l) => l.each_mut(f),
+            LeafMut::SwitchLinear(l) => l.each_mut(f),
             LeafMut::Param(l) => l.each_mut(f),
         }
     }
@@ -222,6 +229,7 @@ impl LeafMut<'_> {
             LeafMut::LayerNorm(l) => l.set_frozen(frozen),
             LeafMut::Conv1d(l) => l.set_frozen(frozen),
             LeafMut::Conv2d(l) => l.set_frozen(frozen),
+            LeafMut::SwitchLinear(l) => l.set_frozen(frozen),
             LeafMut::Param(l) => l.set_frozen(frozen),
         }
     }

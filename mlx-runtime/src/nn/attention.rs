@@ -25,11 +25,10 @@ pub fn rope_attention(
 ) -> Result<Array> {
     let scale = scale.unwrap_or_else(|| 1.0 / (head_dim.max(1) as f32).sqrt());
     // The fused operation rotates whole heads.
-    let freqs = rope
-        .frequencies()
-        .filter(|f| f.shape() == [head_dim / 2] && !cache.is_on() && fused::available(q));
-    if let Some(freqs) = freqs {
-        return fused::rope_attention(q, k, v, freqs, head_dim, rope.traditional(), scale, 0);
+    if rope.only_rotates(head_dim) && !cache.is_on() && fused::available(q) {
+        if let Some(freqs) = rope.frequencies(q.dim(-2)?)? {
+            return fused::rope_attention(q, k, v, &freqs, head_dim, rope.traditional(), scale, 0);
+        }
     }
     // Attention on views of one joined matmul gives NaN gradients on CUDA: heads are copied so that
     // each row is whole (`contiguous` costs nothing where it is so already).
@@ -106,9 +105,9 @@ fn on_cuda(
     scale: Option<f32>,
     cache: &KvCache,
 ) -> Option<Result<Array>> {
-    let freqs = rope
-        .frequencies()
-        .filter(|f| f.shape() == [head_dim / 2] && !cache.is_on())?;
+    if !rope.only_rotates(head_dim) || cache.is_on() {
+        return None;
+    }
     let [q, k, v] = joined.widths();
     let fits = [q, k, v].iter().all(|n| n % head_dim.max(1) == 0) && k == v && head_dim > 0;
     if !fits {
@@ -119,6 +118,10 @@ fn on_cuda(
         Err(e) => return Some(Err(e)),
     };
     let length = y.dim(1).ok()?;
+    let freqs = &match rope.frequencies(length).transpose()? {
+        Ok(freqs) => freqs,
+        Err(e) => return Some(Err(e)),
+    };
     let split = Heads {
         heads: q / head_dim,
         kv_heads: k / head_dim,

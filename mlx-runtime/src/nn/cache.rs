@@ -9,6 +9,8 @@ pub struct KvCache {
     layers: Vec<Option<(Array, Array)>>,
     at: usize,
     on: bool,
+    /// The length of a text from which on its keys are rotated in another way.
+    changes_at: Option<i32>,
 }
 
 impl KvCache {
@@ -45,6 +47,19 @@ impl KvCache {
             .flatten()
             .flat_map(|(k, v)| [k, v])
             .collect()
+    }
+
+    /// Whether `more` tokens take the text past a length from which on its keys are rotated in another way
+    /// ([`super::RopeScaling::LongRope`]): the whole text must then be given again, with an empty cache.
+    pub fn outgrown_by(&self, more: i32) -> bool {
+        let length = |(k, _): &(Array, Array)| k.shape().get(2).copied().unwrap_or(0);
+        let before = self.layers.iter().flatten().map(length).max().unwrap_or(0);
+        let passes = |at: i32| before > 0 && before <= at && before.saturating_add(more) > at;
+        self.changes_at.is_some_and(passes)
+    }
+
+    pub(super) fn set_changes_at(&mut self, length: i32) {
+        self.changes_at = Some(length);
     }
 
     /// Says which layer runs next.

@@ -302,7 +302,7 @@ impl Linear {
 
 /// `scale * z`, which costs less on the side of the rank than on the result's: the gradient of a
 /// scaled product would be scaled at its full width.
-fn scaled(z: &Array, scale: f32) -> Result<Array> {
+pub(super) fn scaled(z: &Array, scale: f32) -> Result<Array> {
     match scale {
         1.0 => Ok(z.clone()),
         _ => ops::multiply(z, &ops::astype(&Array::scalar(scale)?, z.dtype())?),

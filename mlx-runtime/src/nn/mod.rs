@@ -13,6 +13,8 @@ pub(crate) mod packed;
 pub(crate) mod pair;
 mod param;
 mod rope;
+mod rope_scaling;
+mod switch_linear;
 
 #[doc(hidden)]
 pub use attention::joined_attention;
@@ -26,4 +28,6 @@ pub use linear::{Linear, Weight};
 pub use loss::linear_cross_entropy;
 pub use norm::RmsNorm;
 pub use param::Param;
-pub use rope::{Rope, RopeScaling};
+pub use rope::Rope;
+pub use rope_scaling::RopeScaling;
+pub use switch_linear::SwitchLinear;

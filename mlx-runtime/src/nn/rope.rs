@@ -1,36 +1,8 @@
 //! Rotary positions (Su et al. 2021).
 
-use super::KvCache;
-use crate::{ops, Array, Error, ErrorKind, Result};
-
-/// How the frequencies are changed for longer texts than the model was trained on.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum RopeScaling {
-    /// Positions divided by a factor (Chen et al. 2023).
-    Linear {
-        /// The factor.
-        factor: f32,
-    },
-    /// Llama 3.1's: long wavelengths divided, short ones kept, those between interpolated.
-    Llama3 {
-        /// The factor for long wavelengths.
-        factor: f32,
-        /// Wavelengths above `context / low` are long.
-        low_freq_factor: f32,
-        /// Wavelengths below `context / high` are short.
-        high_freq_factor: f32,
-        /// The length that the model was trained on first.
-        original_max_position_embeddings: f32,
-    },
-    /// A factor for each pair, searched for (Ding et al. 2024), and one for the values.
-    LongRope {
-        /// What each pair's period is multiplied by.
-        factors: Vec<f32>,
-        /// What the rotated values are multiplied by.
-        magnitude: f32,
-    },
-}
+use super::rope_scaling::{bad, periods};
+use super::{KvCache, RopeScaling};
+use crate::{ops, Array, Result};
 
 /// Rotates pairs of each head's values by an angle that grows with the position.
 /// `mlx.nn.RoPE`, `mlx.core.fast.rope`.
@@ -38,12 +10,42 @@ pub enum RopeScaling {
 pub struct Rope {
     dims: i32,
     traditional: bool,
-    /// Wavelength over 2 pi of each pair, float32 `[dims / 2]`; MLX's `freqs`.
-    periods: Option<Array>,
-    /// Their inverse, the angle per position.
-    freqs: Option<Array>,
+    /// For every text, or for those up to the length at which they change.
+    angles: Option<Angles>,
+    /// For longer texts.
+    longer: Option<Longer>,
     /// What the rotated values are multiplied by, if that is not one.
     magnitude: Option<f32>,
+}
+
+/// How fast each pair turns, float32 `[dims / 2]`.
+#[derive(Clone)]
+struct Angles {
+    /// Wavelength over 2 pi of each pair; MLX's `freqs`.
+    periods: Array,
+    /// Their inverse, the angle per position.
+    freqs: Array,
+}
+
+impl Angles {
+    fn new(periods: &[f32]) -> Result<Self> {
+        let inverse: Vec<f32> = periods.iter().map(|p| 1.0 / p).collect();
+        let pairs = [i32::try_from(periods.len()).unwrap_or(i32::MAX)];
+        Ok(Angles {
+            periods: Array::from_slice(periods, &pairs)?,
+            freqs: Array::from_slice(&inverse, &pairs)?,
+        })
+    }
+}
+
+/// Texts that are longer than `at` tokens have other angles.
+#[derive(Clone)]
+struct Longer {
+    at: i32,
+    /// The same for all of them, or nothing where they follow from the length.
+    angles: Option<Angles>,
+    base: f32,
+    scaling: RopeScaling,
 }
 
 impl Rope {
@@ -57,41 +59,38 @@ impl Rope {
         traditional: bool,
         scaling: Option<&RopeScaling>,
     ) -> Result<Self> {
-        let bad = |text: String| Error::new(ErrorKind::InvalidArgument, text);
         if dims < 2 || dims % 2 != 0 || !(base.is_finite() && base > 1.0) {
             return Err(bad(format!("rotary positions need an even head size and a base above 1, found {dims} and {base}")));
         }
-        let magnitude = match scaling {
-            Some(RopeScaling::LongRope { factors, magnitude }) => {
-                if factors.len() != (dims / 2) as usize || !magnitude.is_finite() {
-                    return Err(bad(format!(
-                        "{dims} rotated values need {} factors and a magnitude, found {} and {magnitude}",
-                        dims / 2,
-                        factors.len()
-                    )));
-                }
-                Some(*magnitude).filter(|m| *m != 1.0)
-            }
-            _ => None,
-        };
-        let mut periods = Vec::new();
-        for i in 0..dims / 2 {
-            let period = f64::from(base).powf(2.0 * f64::from(i) / f64::from(dims));
-            let scaled = scale(period, i as usize, scaling);
-            if !(scaled.is_finite() && scaled > 0.0) {
-                return Err(bad(format!(
-                    "rope scaling {scaling:?} gives a period of {scaled}"
-                )));
-            }
-            periods.push(scaled as f32);
+        let magnitude = scaling.map_or(1.0, RopeScaling::magnitude);
+        if !(magnitude.is_finite() && magnitude > 0.0) {
+            return Err(bad(format!(
+                "rope scaling multiplies rotated values by {magnitude}"
+            )));
         }
-        let inverse: Vec<f32> = periods.iter().map(|p| 1.0 / p).collect();
+        let of = |length| Angles::new(&periods(dims, base, scaling, length)?);
+        let longer = match scaling.and_then(|s| Some((s, s.changes_at()?))) {
+            None => None,
+            Some((_, at)) if at < 1 || at == i32::MAX => {
+                return Err(bad(format!("rope scaling begins after {at} tokens")));
+            }
+            Some((scaling, at)) => {
+                let angles = of(at + 1)?;
+                let fixed = matches!(scaling, RopeScaling::LongRope { .. });
+                Some(Longer {
+                    at,
+                    angles: fixed.then_some(angles),
+                    base,
+                    scaling: scaling.clone(),
+                })
+            }
+        };
         Ok(Rope {
             dims,
             traditional,
-            periods: Some(Array::from_slice(&periods, &[dims / 2])?),
-            freqs: Some(Array::from_slice(&inverse, &[dims / 2])?),
-            magnitude,
+            angles: Some(of(1)?),
+            longer,
+            magnitude: Some(magnitude).filter(|m| *m != 1.0),
         })
     }
 
@@ -99,16 +98,33 @@ impl Rope {
     /// from the cache's end.
     ///
     /// # Errors
-    /// If the last dim is smaller than `dims`.
+    /// If the last dim is smaller than `dims`, or the text outgrows the factors by which the cache's keys were
+    /// rotated ([`KvCache::outgrown_by`]).
     pub fn forward(&self, x: &Array, cache: &mut KvCache) -> Result<Array> {
+        let (before, length) = (cache.offset(), x.dim(-2)?);
+        if let Some(Longer {
+            at,
+            angles: Some(_),
+            ..
+        }) = &self.longer
+        {
+            cache.set_changes_at(*at);
+            if before > 0 && before <= *at && before.saturating_add(length) > *at {
+                return Err(bad(format!(
+                    "a text of more than {at} tokens has other rotary factors than the {before} tokens that the cache holds"
+                ))
+                .with_hint("give the whole text to the model again, with an empty cache"));
+            }
+        }
+        let angles = self.angles(before.saturating_add(length))?;
         let y = ops::fast::rope(
             &super::whole(x)?,
             self.dims,
             self.traditional,
             None,
             1.0,
-            cache.offset(),
-            self.periods.as_ref(),
+            before,
+            angles.as_ref().map(|a| &a.periods),
         )?;
         let Some(magnitude) = self.magnitude else {
             return Ok(y);
@@ -120,46 +136,32 @@ impl Rope {
         ops::multiply(&y, &ops::astype(&factors, y.dtype())?)
     }
 
+    /// The angles in a text of `length` tokens.
+    fn angles(&self, length: i32) -> Result<Option<Angles>> {
+        match &self.longer {
+            Some(l) if length > l.at => match &l.angles {
+                Some(angles) => Ok(Some(angles.clone())),
+                None => {
+                    let periods = periods(self.dims, l.base, Some(&l.scaling), length)?;
+                    Angles::new(&periods).map(Some)
+                }
+            },
+            _ => Ok(self.angles.clone()),
+        }
+    }
+
     pub(crate) fn traditional(&self) -> bool {
         self.traditional
     }
 
-    /// The angle per position of each pair, float32 `[dims / 2]`, if rotating is all that is done.
-    pub(crate) fn frequencies(&self) -> Option<&Array> {
-        self.freqs.as_ref().filter(|_| self.magnitude.is_none())
+    /// Whether it rotates whole heads of `head_dim` values, and does nothing else.
+    pub(crate) fn only_rotates(&self, head_dim: i32) -> bool {
+        self.magnitude.is_none() && self.dims == head_dim && self.angles.is_some()
     }
-}
 
-/// The period of pair `i` after scaling.
-fn scale(period: f64, i: usize, scaling: Option<&RopeScaling>) -> f64 {
-    match scaling {
-        None => period,
-        Some(RopeScaling::LongRope { factors, .. }) => {
-            period * factors.get(i).copied().map_or(f64::NAN, f64::from)
-        }
-        Some(RopeScaling::Linear { factor }) => period * f64::from(*factor),
-        Some(RopeScaling::Llama3 {
-            factor,
-            low_freq_factor,
-            high_freq_factor,
-            original_max_position_embeddings,
-        }) => {
-            let (factor, low, high) = (
-                f64::from(*factor),
-                f64::from(*low_freq_factor),
-                f64::from(*high_freq_factor),
-            );
-            let context = f64::from(*original_max_position_embeddings);
-            let wavelength = 2.0 * std::f64::consts::PI * period;
-            if wavelength > context / low {
-                return period * factor;
-            }
-            if wavelength < context / high {
-                return period;
-            }
-            let smooth = (context / wavelength - low) / (high - low);
-            period / ((1.0 - smooth) / factor + smooth)
-        }
+    /// The angle per position of each pair in a text of `length` tokens, float32 `[dims / 2]`.
+    pub(crate) fn frequencies(&self, length: i32) -> Result<Option<Array>> {
+        Ok(self.angles(length)?.map(|a| a.freqs))
     }
 }
 
@@ -172,7 +174,9 @@ mod tests {
         assert!(Rope::new(7, 10000.0, false, None).is_err());
         assert!(Rope::new(8, 0.0, false, None).is_err());
         let short = RopeScaling::LongRope {
-            factors: vec![1.0; 3],
+            long_factors: vec![1.0; 4],
+            short_factors: vec![1.0; 3],
+            original_max_position_embeddings: 8,
             magnitude: 1.0,
         };
         assert!(Rope::new(8, 10000.0, false, Some(&short)).is_err());

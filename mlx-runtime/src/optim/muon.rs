@@ -179,7 +179,7 @@ mod tests {
             ns_steps: 1_000_000_000,
             ..Muon::default()
         };
-        let weights = [Array::zeros::<f32>(&[2, 2]).unwrap()];
+        let weights = [ops::zeros(&[2, 2], Dtype::Float32).unwrap()];
         let error = muon.init(&weights).unwrap_err().to_string();
         assert!(error.contains("ns_steps is 1000000000"), "{error}");
     }

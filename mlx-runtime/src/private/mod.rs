@@ -20,7 +20,13 @@ pub use crate::nn::packed::keep_quantized;
 
 use crate::{Array, Dtype, Error, ErrorKind, Result};
 
+mod config;
 pub mod ops;
+
+pub use config::{
+    estimated_whole, guarded_number, guarded_whole, number, whole, GuardedNumber, GuardedWhole,
+    Number, Whole,
+};
 
 /// What generated code says of its model.
 pub mod explain {
@@ -91,36 +97,6 @@ pub fn float_of(arrays: &[&Array]) -> Dtype {
     dtypes.find(float).unwrap_or(Dtype::Float32)
 }
 
-/// A value of the config as a number: flags count 0 and 1, what is absent is no number.
-pub trait Number {
-    /// The value.
-    fn number(&self) -> f64;
-}
-
-macro_rules! numbers {
-    ($($t:ty),*) => {$(
-        impl Number for $t {
-            fn number(&self) -> f64 {
-                *self as f64
-            }
-        }
-    )*};
-}
-
-numbers!(f32, f64, i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
-
-impl Number for bool {
-    fn number(&self) -> f64 {
-        f64::from(u8::from(*self))
-    }
-}
-
-impl<T: Number> Number for Option<T> {
-    fn number(&self) -> f64 {
-        self.as_ref().map_or(f64::NAN, Number::number)
-    }
-}
-
 /// `a / b` in a condition: without a rest where both are whole, as Rust divides them.
 pub fn divide(a: f64, b: f64) -> f64 {
     let whole = a.fract() == 0.0 && b.fract() == 0.0;
@@ -131,9 +107,16 @@ pub fn divide(a: f64, b: f64) -> f64 {
     }
 }
 
-/// A value of the config as a number.
-pub fn number(value: &impl Number) -> f64 {
-    value.number()
+/// A whole number of 1 or more, such as the keys that a query sees.
+pub fn count(value: f64) -> Result<i32> {
+    let fits = value.fract() == 0.0 && value >= 1.0 && value <= f64::from(i32::MAX);
+    if fits {
+        return Ok(value as i32);
+    }
+    Err(Error::new(
+        ErrorKind::InvalidArgument,
+        format!("expected a whole number of 1 or more, found {value}"),
+    ))
 }
 
 /// `a / b`; -1, which is no size, where `b` is 0.

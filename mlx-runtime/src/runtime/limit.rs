@@ -140,7 +140,7 @@ impl fmt::Display for Limit {
                 write!(f, "{}GB", n / 1_000_000_000)
             }
             Limit::Bytes(n) => write!(f, "{n}"),
-            // With a point, so that it is no number of bytes, and without an exponent, which no form has.
+            // With a point, so that it is no number of bytes, and without an exponent.
             Limit::Share(s) if s.fract() == 0.0 => write!(f, "{s:.1}"),
             Limit::Share(s) => write!(f, "{s}"),
         }
@@ -266,8 +266,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_is_read(bytes in any::<usize>(), share in 0.0..=1.0f64) {
-            for limit in [Limit::Bytes(bytes), Limit::Share(share)] {
+        fn what_is_printed_is_read(bytes in any::<usize>(), share in 0.0..=1.0f64, small in 0..400) {
+            let tiny = share * 10f64.powi(-small);
+            for limit in [Limit::Bytes(bytes), Limit::Share(share), Limit::Share(tiny)] {
                 prop_assert_eq!(limit.to_string().parse::<Limit>().unwrap(), limit);
             }
         }

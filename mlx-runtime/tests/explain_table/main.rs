@@ -27,6 +27,12 @@ const LAYERS: &[(&str, &str, &str)] = &[
     ("layer quantized_embedding", "mlx_clip mlx_take_axis mlx_clip mlx_take_axis mlx_clip mlx_take_axis mlx_dequantize mlx_astype", ""),
     ("layer quantized_linear", "mlx_quantized_matmul", ""),
     ("layer rope", "mlx_fast_rope", ""),
+    ("layer switch_linear", "mlx_swapaxes mlx_clip mlx_gather_mm", ""),
+    (
+        "layer switch_lora",
+        "mlx_astype mlx_swapaxes mlx_clip mlx_gather_mm mlx_astype mlx_multiply mlx_astype mlx_swapaxes mlx_clip mlx_gather_mm mlx_add",
+        "",
+    ),
     (
         "linear_cross_entropy",
         "mlx_reshape mlx_reshape mlx_slice mlx_slice mlx_transpose_axes mlx_matmul mlx_astype mlx_expand_dims_axes mlx_take_along_axis mlx_logsumexp_axes mlx_squeeze_axes mlx_subtract mlx_concatenate_axis mlx_reshape mlx_multiply",

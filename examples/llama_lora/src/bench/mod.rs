@@ -32,7 +32,7 @@ pub fn run(args: &BenchArgs) -> Result<Report> {
     bounds::flag("warmup", args.warmup)?;
     bounds::flag("learning_rate", args.learning_rate)?;
     bounds::flag("num_layers", args.num_layers)?;
-    bounds::lora(args.lora_rank, args.lora_scale)?;
+    bounds::lora(args.lora_rank, f64::from(args.lora_scale))?;
     for (key, given) in [("bandwidth", args.bandwidth), ("tflops", args.tflops)] {
         given.map_or(Ok(()), |x| bounds::flag(key, x))?;
     }

@@ -12,14 +12,22 @@ struct Packing {
     quantization: Option<Value>,
 }
 
-/// Reads the text of a `config.json`: the sizes. How a matrix is packed follows from its tensors; a mode that is not
-/// known here must not be taken for another one.
-pub fn parse(text: &str) -> Result<Config> {
+/// What a `config.json` says.
+pub struct Described {
+    /// The sizes.
+    pub config: Config,
+    /// Rows and columns of a block of weights that shares a scale, where blocks do.
+    pub block_size: Option<[i32; 2]>,
+}
+
+/// Reads the text of a `config.json`. How a matrix is packed follows from its tensors; a mode that is not known here
+/// must not be taken for another one.
+pub fn parse(text: &str) -> Result<Described> {
     let raw: Packing = serde_json::from_str(text)?;
-    // MLX's own scheme has no name; anything else was packed by another program.
     let packed = raw.quantization_config.unwrap_or(Value::Null);
-    if let (None, Some(method)) = (&raw.quantization, packed["quant_method"].as_str()) {
-        bail!("its weights are quantised by {method:?}; only MLX's own scheme is supported");
+    let mut block_size = None;
+    if raw.quantization.is_none() && !packed["quant_method"].is_null() {
+        block_size = float8(&packed)?;
     }
     let packed = raw.quantization.unwrap_or(Value::Null);
     // Beside the model's own entry there may be one for each layer that is packed in another way.
@@ -29,5 +37,41 @@ pub fn parse(text: &str) -> Result<Config> {
         let mode = entry["mode"].as_str().unwrap_or("affine");
         Quantization::new(mode, number("group_size"), number("bits"))?;
     }
-    Config::parse(text)
+    Ok(Described {
+        config: Config::parse(text)?,
+        block_size,
+    })
+}
+
+/// The blocks of a scheme of eight-bit floats with scales; any other scheme of another program is an error.
+fn float8(packed: &Value) -> Result<Option<[i32; 2]>> {
+    let method = &packed["quant_method"];
+    let detail = match method.as_str().unwrap_or_default() {
+        "fp8" | "fbgemm_fp8" => None,
+        "compressed-tensors" => Some(&packed["format"]).filter(|f| *f != "float-quantized"),
+        "modelopt" => Some(&packed["quant_algo"]).filter(|a| *a != "FP8"),
+        _ => Some(&Value::Null),
+    };
+    if let Some(detail) = detail {
+        let detail = match detail {
+            Value::Null => String::new(),
+            other => format!(" ({other})"),
+        };
+        bail!(
+            "its weights are quantised by {method}{detail}; only MLX's own scheme and weights in eight-bit floats \
+             (fp8, fbgemm_fp8, compressed-tensors' float-quantized, modelopt's FP8) are supported"
+        );
+    }
+    let block = &packed["weight_block_size"];
+    if block.is_null() {
+        return Ok(None);
+    }
+    let size = |i: usize| {
+        let size = block[i].as_i64().and_then(|n| i32::try_from(n).ok());
+        size.filter(|n| *n > 0)
+    };
+    match (size(0), size(1), block[2].is_null()) {
+        (Some(rows), Some(columns), true) => Ok(Some([rows, columns])),
+        _ => bail!("weight_block_size is {block}; expected two numbers above 0"),
+    }
 }

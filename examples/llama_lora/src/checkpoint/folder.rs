@@ -5,22 +5,23 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use mlx_runtime::io;
 
-use super::{check_vocabulary, config, Checkpoint};
+use super::{config, Checkpoint};
 use crate::files::read_text;
 use crate::text;
 
 /// Opens the folder at `path`.
 pub fn open(path: &Path) -> Result<Checkpoint> {
     let config_path = path.join("config.json");
-    let config = config::parse(&read_text(&config_path)?).with_context(|| {
+    let described = config::parse(&read_text(&config_path)?).with_context(|| {
         format!(
             "{} describes no model that fits here",
             config_path.display()
         )
     })?;
-    let text = text::from_folder(path)?;
+    let config = described.config;
+    let mut text = text::from_folder(path)?;
+    text.limit(config.vocab_size)?;
     let mut arrays = io::load_safetensors_folder(path)?;
-    check_vocabulary(&text, &config)?;
     // Some exports repeat the embedding, and some keep the frequencies of the rotation.
     if config.tie_word_embeddings {
         arrays.remove("lm_head.weight");
@@ -29,6 +30,7 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
     Ok(Checkpoint {
         config,
         weights: arrays,
+        block_size: described.block_size,
         names: "",
         text,
     })

@@ -1,34 +1,35 @@
 //! A GGUF file of the llama architecture. The model knows its tensors by GGUF's names too.
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use mlx_runtime::io::{self, Gguf, GgufValue};
+use mlx_runtime::Array;
 
-use super::{check_vocabulary, Checkpoint};
+use super::{halves, rope, Checkpoint};
 use crate::text::{self, GgufVocab};
 use mlx_models::Config;
 
 /// Opens the file at `path`.
 pub fn open(path: &Path) -> Result<Checkpoint> {
-    let file = io::load_gguf(path)?;
-    let read = || -> Result<Checkpoint> {
+    let mut file = io::load_gguf(path)?;
+    let mut read = || -> Result<Checkpoint> {
         let architecture = text_of(&file, "general.architecture").unwrap_or_default();
         ensure!(
             architecture == "llama",
             "the architecture is {architecture:?}; only llama is supported"
         );
-        ensure!(
-            !file.arrays.contains_key("rope_freqs.weight"),
-            "its rotation is scaled by a table (rope_freqs), which is not supported; use the Hugging Face folder"
-        );
-        let text = text::from_gguf(vocab(&file)?)?;
+        let mut text = text::from_gguf(vocab(&file)?)?;
         let config = config(&file)?;
         config.check()?;
-        check_vocabulary(&text, &config)?;
+        text.limit(config.vocab_size)?;
+        let mut weights = std::mem::take(&mut file.arrays);
+        reorder(&mut weights, &config)?;
         Ok(Checkpoint {
             config,
-            weights: file.arrays,
+            weights,
+            block_size: None,
             names: "gguf",
             text,
         })
@@ -37,18 +38,25 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
 }
 
 fn config(file: &Gguf) -> Result<Config> {
-    let int = |key: &str| -> Result<usize> {
-        let value = number_of(file, &format!("llama.{key}"))
-            .with_context(|| format!("the metadata lacks llama.{key}"))?;
-        ensure!(
-            (1.0..=1e9).contains(&value) && value.fract() == 0.0,
-            "llama.{key} of the metadata is {value}, expected a whole number of at least 1"
-        );
-        Ok(value as usize)
+    let optional = |key: &str| -> Result<Option<usize>> {
+        let key = format!("llama.{key}");
+        let Some(value) = file.metadata.get(&key) else {
+            return Ok(None);
+        };
+        match value.as_f64() {
+            Some(value) if (1.0..=1e9).contains(&value) && value.fract() == 0.0 => {
+                Ok(Some(value as usize))
+            }
+            Some(value) => {
+                bail!("{key} of the metadata is {value}, expected a whole number of at least 1")
+            }
+            None => bail!("{key} of the metadata is not one number, which is not supported"),
+        }
     };
+    let int = |key: &str| optional(key)?.with_context(|| format!("the metadata lacks llama.{key}"));
     let heads = int("attention.head_count")?;
     let hidden = int("embedding_length")?;
-    let kv_heads = int("attention.head_count_kv").unwrap_or(heads);
+    let kv_heads = optional("attention.head_count_kv")?.unwrap_or(heads);
     ensure!(
         hidden % heads == 0 && heads % kv_heads == 0,
         "{hidden} features, {heads} heads and {kv_heads} key-value heads do not divide"
@@ -58,26 +66,43 @@ fn config(file: &Gguf) -> Result<Config> {
         .get("token_embd.weight")
         .context("there is no token_embd.weight")?;
     let number = |key: &str| number_of(file, &format!("llama.{key}"));
+    let head_dim = optional("attention.key_length")?.unwrap_or(hidden / heads);
+    let rotated = optional("rope.dimension_count")?.unwrap_or(head_dim);
+    ensure!(
+        rotated == head_dim,
+        "{rotated} of the {head_dim} values of a head rotate, which is not supported"
+    );
     Ok(Config {
         hidden_size: hidden,
         num_hidden_layers: int("block_count")?,
         intermediate_size: int("feed_forward_length")?,
         num_attention_heads: heads,
         num_key_value_heads: kv_heads,
-        head_dim: int("attention.key_length").unwrap_or(hidden / heads),
+        head_dim,
         vocab_size: usize::try_from(embedding.dim(0)?)?,
         rms_norm_eps: number("attention.layer_norm_rms_epsilon").unwrap_or(1e-5) as f32,
         rope_theta: number("rope.freq_base").unwrap_or(10_000.0) as f32,
-        // GGUF stores the rows of q and k in the order that pairs neighbours.
-        rope_traditional: true,
-        rope_scaling: None,
+        rope_scaling: rope::scaling(file)?,
         tie_word_embeddings: !file.arrays.contains_key("output.weight"),
         // Nothing but the tensors says so.
         attention_bias: file.arrays.contains_key("blk.0.attn_q.bias"),
         mlp_bias: file.arrays.contains_key("blk.0.ffn_up.bias"),
-        max_position_embeddings: int("context_length").unwrap_or(2048),
+        max_position_embeddings: optional("context_length")?.unwrap_or(2048),
         ..Config::default()
     })
+}
+
+/// Brings the rows of queries and keys into Hugging Face's order.
+fn reorder(weights: &mut HashMap<String, Array>, config: &Config) -> Result<()> {
+    for (name, array) in weights {
+        let heads = match name.split('.').nth(2) {
+            Some("attn_q") => config.num_attention_heads,
+            Some("attn_k") => config.num_key_value_heads,
+            _ => continue,
+        };
+        *array = halves(array, 0, heads)?;
+    }
+    Ok(())
 }
 
 /// The tokenizer's part of the metadata.
@@ -116,14 +141,14 @@ fn vocab(file: &Gguf) -> Result<GgufVocab> {
     })
 }
 
-fn text_of(file: &Gguf, key: &str) -> Option<String> {
+pub(super) fn text_of(file: &Gguf, key: &str) -> Option<String> {
     file.metadata
         .get(key)
         .and_then(GgufValue::as_str)
         .map(String::from)
 }
 
-fn number_of(file: &Gguf, key: &str) -> Option<f64> {
+pub(super) fn number_of(file: &Gguf, key: &str) -> Option<f64> {
     file.metadata.get(key).and_then(GgufValue::as_f64)
 }
 
@@ -135,7 +160,7 @@ mod tests {
     use mlx_runtime::io::GgufFile;
     use mlx_runtime::model::{init, load, LoadOptions, Model};
     use mlx_runtime::nn::KvCache;
-    use mlx_runtime::{random, Array, Dtype};
+    use mlx_runtime::{ops, random, Array, Dtype};
 
     use super::*;
 
@@ -161,6 +186,13 @@ mod tests {
         name
     }
 
+    /// `LlamaModel.permute` of llama.cpp's converter.
+    fn neighbours(a: &Array, heads: i32) -> Array {
+        let rows = a.shape()[0];
+        let split = ops::reshape(a, &[heads, 2, rows / heads / 2, -1]).unwrap();
+        ops::reshape(&ops::swapaxes(&split, 1, 2).unwrap(), a.shape()).unwrap()
+    }
+
     #[test]
     fn a_file_with_biases_and_without_is_the_model_that_was_written() {
         for (bias, tied) in [(true, false), (false, true)] {
@@ -173,7 +205,6 @@ mod tests {
                 head_dim: 8,
                 vocab_size: 20,
                 rms_norm_eps: 1e-5,
-                rope_traditional: true,
                 attention_bias: bias,
                 mlp_bias: bias,
                 tie_word_embeddings: tied,
@@ -183,6 +214,11 @@ mod tests {
             let model: Llama = init(&config, random::key(3).unwrap(), Dtype::Float32).unwrap();
             let mut out = GgufFile::new().unwrap();
             for (name, a) in model.parameters() {
+                let a = match name.split('.').nth(4) {
+                    Some("q_proj") => neighbours(&a, 4),
+                    Some("k_proj") => neighbours(&a, 2),
+                    _ => a,
+                };
                 out.set_array(&renamed(&name), &a).unwrap();
             }
             for (key, n) in [
@@ -205,7 +241,9 @@ mod tests {
             assert_eq!(found, *config);
             let mut options = LoadOptions::new(Dtype::Float32);
             options.names = "gguf";
-            let again: Llama = load(&Arc::new(found), file.arrays.into(), &options).unwrap();
+            let mut weights = file.arrays;
+            reorder(&mut weights, &found).unwrap();
+            let again: Llama = load(&Arc::new(found), weights.into(), &options).unwrap();
             let tokens = Array::from_slice(&[3i32, 14, 15], &[1, 3]).unwrap();
             let logits = |m: &Llama| {
                 let y = m.forward(&tokens, &mut KvCache::off()).unwrap();

@@ -3,11 +3,13 @@
 mod config;
 mod folder;
 mod gguf;
+mod rope;
+mod row_order;
 
 use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::{bail, ensure, Result};
+use anyhow::{bail, Result};
 use mlx_models::{CausalLm, Visitor};
 use mlx_runtime::{model, Array};
 
@@ -18,27 +20,20 @@ use crate::synth::Recipe;
 use crate::text::Text;
 use mlx_models::Config;
 
+pub use row_order::halves;
+
 /// What a checkpoint holds. The weights' data may not be read yet.
 pub struct Checkpoint {
     /// Sizes and constants.
     pub config: Config,
     /// Tensors by name.
     pub weights: HashMap<String, Array>,
+    /// Rows and columns of a block of weights that shares a scale, where blocks do.
+    pub block_size: Option<[i32; 2]>,
     /// The naming scheme of the tensors, as `LoadOptions` takes it.
     pub names: &'static str,
     /// Tokenizer and chat template.
     pub text: Text,
-}
-
-/// Every id that the tokenizer can give must be a row of the embedding: MLX does not look.
-fn check_vocabulary(text: &Text, config: &Config) -> Result<()> {
-    ensure!(
-        text.vocab_size() <= config.vocab_size,
-        "the tokenizer knows {} tokens but the model only {}; do the files belong together?",
-        text.vocab_size(),
-        config.vocab_size
-    );
-    Ok(())
 }
 
 /// Opens `model`: the name of the model that is fetched by itself, a `.gguf` file, a Hugging Face folder, or
@@ -64,6 +59,15 @@ pub fn open(model: &str) -> Result<Checkpoint> {
              A model of the Hugging Face hub must be downloaded first: hf download NAME --local-dir FOLDER"
         )
     }
+}
+
+/// Whether `model`, a name or path as [`open`] takes it, means a GGUF file.
+pub fn is_gguf(model: &str) -> bool {
+    let path = Path::new(model);
+    let named = path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("gguf"));
+    model == DEFAULT_MODEL || named || path.is_file()
 }
 
 /// The text that `#[mlx_model(digest = "..")]` compares a model with.

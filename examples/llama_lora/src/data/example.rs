@@ -138,8 +138,12 @@ impl Example {
                 let prompt = if earlier.is_empty() {
                     0
                 } else {
+                    // The answer's turn may begin otherwise than the template opens it, for instance without the empty
+                    // thoughts of a model that thinks: only what both have in common is prompt.
                     let answer = last[0]["role"] == "assistant";
-                    text.chat(earlier, tools.as_ref(), answer)?.len()
+                    let prompt = text.chat(earlier, tools.as_ref(), answer)?;
+                    let common = prompt.iter().zip(&tokens).take_while(|(a, b)| a == b);
+                    common.count()
                 };
                 (tokens, prompt, *keys)
             }

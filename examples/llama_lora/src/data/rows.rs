@@ -32,6 +32,12 @@ impl Row {
         let first = if mask_prompt { self.prompt.max(1) } else { 1 };
         first..self.tokens.len().max(first)
     }
+
+    /// The tokens behind the prompt, if there is one and anything is left behind it.
+    pub fn answer(&self) -> Option<&[u32]> {
+        let behind = self.tokens.get(self.prompt..)?;
+        (self.prompt > 0 && !behind.is_empty()).then_some(behind)
+    }
 }
 
 /// A file's rows, beside what they were made from.
@@ -139,7 +145,7 @@ impl Split {
             rows: Vec::new(),
             lines: Vec::new(),
         };
-        let mut format = None;
+        let (mut format, mut cut) = (None, 0);
         let mut workers = Workers::default();
         loop {
             // The first line says how the others are read.
@@ -148,13 +154,14 @@ impl Split {
             let rows = workers.map(&some, |(number, line)| {
                 let mut format = format;
                 read_line(line, &mut format, text, limit, mask_prompt)
-                    .map(|(example, row)| (format, example, row))
+                    .map(|(example, row, shortened)| (format, example, row, shortened))
                     .with_context(|| format!("{}, line {number}", split.origin))
             });
             let last = some.is_empty();
             for ((number, _), row) in some.into_iter().zip(rows) {
-                let (found, example, row) = row?;
+                let (found, example, row, shortened) = row?;
                 format = found;
+                cut += usize::from(shortened);
                 split.examples.push(example);
                 split.rows.push(row);
                 split.lines.push(number);
@@ -172,6 +179,12 @@ impl Split {
             }
         }
         ensure!(!split.rows.is_empty(), "{} is empty", split.origin);
+        if cut > 0 {
+            let (origin, all, most) = (&split.origin, split.rows.len(), limit.tokens);
+            output::note(format_args!(
+                "{origin}: {cut} of {all} rows are longer than {most} tokens and are cut"
+            ));
+        }
         split.format = format.unwrap_or(split.format);
         Ok(split)
     }
@@ -232,13 +245,14 @@ pub fn check_ids(ids: &[u32], config: &Config) -> Result<()> {
     }
 }
 
+/// The example, its ids, and whether they were cut.
 fn read_line(
     line: &str,
     format: &mut Option<Format>,
     text: &Text,
     limit: Limit,
     mask_prompt: bool,
-) -> Result<(Example, Row)> {
+) -> Result<(Example, Row, bool)> {
     let Value::Object(map) = json::parse(line).context("not a JSON object")? else {
         bail!("not a JSON object");
     };
@@ -257,7 +271,8 @@ fn read_line(
     }
     let example = Example::read(&map, format)?;
     let mut row = example.tokens(text)?;
-    if row.tokens.len() > limit.tokens {
+    let cut = row.tokens.len() > limit.tokens;
+    if cut {
         ensure!(
             limit.cut,
             "has {} tokens, more than the limit of {}; shorten it, raise --max-seq-length, or cut long rows with --truncate",
@@ -271,5 +286,5 @@ fn read_line(
         limit.cut || !row.targets(mask_prompt).is_empty(),
         "has nothing to learn: its answer is empty"
     );
-    Ok((example, row))
+    Ok((example, row, cut))
 }

@@ -87,7 +87,7 @@ pub fn flag(key: &str, number: impl Into<Value>) -> Result<()> {
 ///
 /// # Errors
 /// As [`flag`].
-pub fn lora(rank: usize, scale: f32) -> Result<()> {
+pub fn lora(rank: impl Into<Value>, scale: f64) -> Result<()> {
     check("lora.rank", "--lora-rank", &rank.into())?;
     check("lora.scale", "--lora-scale", &scale.into())
 }

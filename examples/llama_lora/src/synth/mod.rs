@@ -136,6 +136,7 @@ impl Recipe {
         Ok(Checkpoint {
             config: self.config,
             weights,
+            block_size: None,
             names: "",
             text: bytes::text()?,
         })

@@ -47,6 +47,7 @@ pub fn tokenizer() -> Result<Tokenizer> {
 
 /// The same with its template, ready to use.
 pub fn text() -> Result<Text> {
-    let template = Template::new(TEMPLATE.into(), BOS.0.into(), EOS.0.into())?;
+    let special = vec![("bos_token", BOS.0.into()), ("eos_token", EOS.0.into())];
+    let template = Template::new(TEMPLATE, None, special)?;
     Ok(Text::new(tokenizer()?, Some(template), EOS.1, Vec::new()))
 }

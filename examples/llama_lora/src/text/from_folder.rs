@@ -6,6 +6,8 @@ use anyhow::{anyhow, bail, Context, Result};
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
+use super::contain::contained_deep;
+use super::template::SPECIAL;
 use super::{Template, Text};
 use crate::files::{read_json, read_text, read_text_within, TOKENIZER_LIMIT};
 
@@ -13,14 +15,17 @@ use crate::files::{read_json, read_text, read_text_within, TOKENIZER_LIMIT};
 pub fn from_folder(folder: &Path) -> Result<Text> {
     let path = folder.join("tokenizer.json");
     let source = read_text_within(&path, TOKENIZER_LIMIT)?;
-    let mut tokenizer: Tokenizer = source
-        .parse()
-        .map_err(|e| anyhow!("{} is not a tokenizer: {e}", path.display()))?;
-    // Padding and truncation are the batches' business.
-    tokenizer.with_padding(None);
-    tokenizer
-        .with_truncation(None)
-        .map_err(|e| anyhow!("{}: {e}", path.display()))?;
+    let tokenizer = contained_deep(&format!("read {}", path.display()), || {
+        let mut tokenizer: Tokenizer = source
+            .parse()
+            .map_err(|e| anyhow!("{} is not a tokenizer: {e}", path.display()))?;
+        // Padding and truncation are the batches' business.
+        tokenizer.with_padding(None);
+        tokenizer
+            .with_truncation(None)
+            .map_err(|e| anyhow!("{}: {e}", path.display()))?;
+        Ok(tokenizer)
+    })?;
 
     let optional = |name: &str| -> Result<Value> {
         let path = folder.join(name);
@@ -31,8 +36,9 @@ pub fn from_folder(folder: &Path) -> Result<Text> {
         }
     };
     let config = optional("tokenizer_config.json")?;
-    let bos = token_text(&config["bos_token"]);
-    let eos = token_text(&config["eos_token"]);
+    let map = optional("special_tokens_map.json")?;
+    let named = |name: &str| token_text(&config[name]).or_else(|| token_text(&map[name]));
+    let eos = named("eos_token");
 
     let mut stops = Vec::new();
     for name in ["config.json", "generation_config.json"] {
@@ -50,11 +56,18 @@ pub fn from_folder(folder: &Path) -> Result<Text> {
             ),
         },
     };
-    let template = chat_template(folder, &config)?
-        .map(|source| {
-            let eos = eos.or_else(|| tokenizer.id_to_token(eos_id));
-            Template::new(source, bos.unwrap_or_default(), eos.unwrap_or_default())
-        })
+    let special = SPECIAL.iter().filter_map(|&name| {
+        let text = named(name);
+        let text = text.or_else(|| {
+            tokenizer
+                .id_to_token(eos_id)
+                .filter(|_| name == "eos_token")
+        });
+        Some((name, text?))
+    });
+    let (usual, tools) = chat_templates(folder, &config)?;
+    let template = usual
+        .map(|source| Template::new(&source, tools.as_deref(), special.collect()))
         .transpose()?;
     Ok(Text::new(tokenizer, template, eos_id, stops))
 }
@@ -79,19 +92,32 @@ fn ids(value: &Value) -> Vec<u32> {
         .collect()
 }
 
-/// A file of its own, or an entry of `tokenizer_config.json`: one template, or several of which one is the default.
-fn chat_template(folder: &Path, config: &Value) -> Result<Option<String>> {
-    let path = folder.join("chat_template.jinja");
-    if path.exists() {
-        return read_text(&path).map(Some);
+/// The template, and the one for conversations with tools: files of their own, or entries of
+/// `tokenizer_config.json`.
+fn chat_templates(folder: &Path, config: &Value) -> Result<(Option<String>, Option<String>)> {
+    let file = |name: &str| -> Result<Option<String>> {
+        let path = folder.join(name);
+        Ok(if path.exists() {
+            Some(read_text(&path)?)
+        } else {
+            None
+        })
+    };
+    if let Some(usual) = file("chat_template.jinja")? {
+        return Ok((
+            Some(usual),
+            file("additional_chat_templates/tool_use.jinja")?,
+        ));
     }
     Ok(match &config["chat_template"] {
-        Value::String(source) => Some(source.clone()),
-        Value::Array(named) => named
-            .iter()
-            .find(|t| t["name"] == "default")
-            .and_then(|t| t["template"].as_str())
-            .map(String::from),
-        _ => None,
+        Value::String(source) => (Some(source.clone()), None),
+        Value::Array(named) => {
+            let find = |name: &str| {
+                let template = named.iter().find(|t| t["name"] == name)?;
+                template["template"].as_str().map(String::from)
+            };
+            (find("default"), find("tool_use"))
+        }
+        _ => (None, None),
     })
 }

@@ -9,6 +9,7 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer};
 
+use super::contain::contained_deep;
 use super::{Template, Text};
 
 /// `tokenizer.*` of a GGUF file's metadata.
@@ -42,6 +43,10 @@ const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{
 
 /// Builds the tokenizer that `vocab` describes.
 pub fn from_gguf(vocab: GgufVocab) -> Result<Text> {
+    contained_deep("build the GGUF file's tokenizer", || build(vocab))
+}
+
+fn build(vocab: GgufVocab) -> Result<Text> {
     if vocab.model != "gpt2" {
         bail!(
             "the GGUF file's tokenizer is of the kind {:?}; only byte-level BPE (gpt2) is supported. \
@@ -49,17 +54,18 @@ pub fn from_gguf(vocab: GgufVocab) -> Result<Text> {
             vocab.model
         );
     }
-    let token = |id: Option<u32>| -> Option<String> { vocab.tokens.get(id? as usize).cloned() };
+    let token = |name: &str, id: u32| -> Result<String> {
+        let text = vocab.tokens.get(id as usize).cloned();
+        text.with_context(|| {
+            let tokens = vocab.tokens.len();
+            format!("tokenizer.ggml.{name} {id} is past the {tokens} tokens")
+        })
+    };
     let eos = vocab
         .eos
         .context("the GGUF file has no tokenizer.ggml.eos_token_id")?;
-    let eos_text = token(Some(eos)).with_context(|| {
-        format!(
-            "tokenizer.ggml.eos_token_id {eos} is past the {} tokens",
-            vocab.tokens.len()
-        )
-    })?;
-    let bos_text = token(vocab.bos);
+    let eos_text = token("eos_token_id", eos)?;
+    let bos_text = vocab.bos.map(|id| token("bos_token_id", id)).transpose()?;
 
     let pre = vocab.pre.as_deref().unwrap_or("default");
     let mut tokenizer = Tokenizer::new(bpe(&vocab, pre)?);
@@ -73,17 +79,19 @@ pub fn from_gguf(vocab: GgufVocab) -> Result<Text> {
         .map_err(broken)?;
     if let (true, Some(id), Some(text)) = (vocab.add_bos, vocab.bos, &bos_text) {
         let processor = TemplateProcessing::builder()
-            .try_single(format!("{text} $A"))
+            .try_single(vec![text.as_str(), "$A"])
             .map_err(|e| anyhow!("{e}"))?
             .special_tokens(vec![(text.clone(), id)])
             .build()
             .map_err(|e| anyhow!("{e}"))?;
         tokenizer.with_post_processor(Some(processor));
     }
+    let mut special = vec![("eos_token", eos_text)];
+    special.extend(bos_text.map(|text| ("bos_token", text)));
     let template = vocab
         .template
-        .map(|source| Template::new(source, bos_text.unwrap_or_default(), eos_text))
-        .transpose()?;
+        .map(|source| Template::new(&source, None, special));
+    let template = template.transpose()?;
     Ok(Text::new(tokenizer, template, eos, vec![eos]))
 }
 
@@ -225,6 +233,7 @@ mod tests {
         assert!(refused(|v| v.pre = Some("qwen2".into())).contains("qwen2"));
         assert!(refused(|v| v.eos = None).contains("eos_token_id"));
         assert!(refused(|v| v.eos = Some(9999)).contains("9999"));
+        assert!(refused(|v| v.bos = Some(9998)).contains("9998"));
         assert!(refused(|v| v.merges.push("h".into())).contains("pair"));
         assert!(refused(|v| v.merges.push("h zz".into())).contains("zz"));
         assert!(refused(|v| v.template = Some("{% if".into())).contains("template"));

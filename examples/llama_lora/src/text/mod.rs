@@ -1,14 +1,18 @@
 //! From text to token ids and back.
 
 pub mod bytes;
+mod contain;
 mod from_folder;
 mod from_gguf;
+mod jinja;
 mod stream;
 mod template;
 
-use anyhow::{anyhow, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 use serde_json::Value;
 use tokenizers::Tokenizer;
+
+use contain::contained;
 
 pub use from_folder::from_folder;
 pub use from_gguf::{from_gguf, GgufVocab};
@@ -23,6 +27,8 @@ pub struct Text {
     eos: u32,
     /// All tokens that end an answer; `eos` is among them.
     stops: Vec<u32>,
+    /// How many tokens the model knows; more if nobody said.
+    known: usize,
 }
 
 impl Text {
@@ -40,6 +46,26 @@ impl Text {
             template,
             eos,
             stops,
+            known: usize::MAX,
+        }
+    }
+
+    /// Sets how many tokens the model knows, which may be fewer than the tokenizer has: texts with others are refused.
+    pub fn limit(&mut self, known: usize) -> Result<()> {
+        ensure!(
+            (self.eos as usize) < known,
+            "the token that ends a text is {}, but the model knows only {known} tokens; do the files belong together?",
+            self.shown(self.eos)
+        );
+        self.known = known;
+        Ok(())
+    }
+
+    /// A token for messages.
+    fn shown(&self, id: u32) -> String {
+        match self.tokenizer.id_to_token(id) {
+            Some(text) => format!("{id} ({text:?})"),
+            None => id.to_string(),
         }
     }
 
@@ -69,18 +95,55 @@ impl Text {
 
     /// Ids of `text`; `special` adds what the tokenizer puts around a text of its own (often a token that begins it).
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>> {
-        let encoding = self
-            .tokenizer
-            .encode_fast(text, special)
-            .map_err(|e| anyhow!("cannot split the text into tokens: {e}"))?;
-        Ok(encoding.get_ids().to_vec())
+        let encoding = contained("split the text into tokens", || {
+            let encoding = self.tokenizer.encode_fast(text, special);
+            encoding.map_err(|e| anyhow!("cannot split the text into tokens: {e}"))
+        })?;
+        let ids = encoding.get_ids();
+        // MLX reads whatever lies behind the last row of an embedding.
+        if let Some(&id) = ids.iter().find(|id| **id as usize >= self.known) {
+            bail!(
+                "the text has the token {}, but the model knows only {} tokens",
+                self.shown(id),
+                self.known
+            );
+        }
+        Ok(ids.to_vec())
     }
 
     /// Text of `ids`, without the special tokens.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
-        self.tokenizer
-            .decode(ids, true)
-            .map_err(|e| anyhow!("cannot turn tokens into text: {e}"))
+        self.written(ids, true)
+    }
+
+    /// Text of `ids`, special tokens included.
+    pub fn spelled(&self, ids: &[u32]) -> Result<String> {
+        self.written(ids, false)
+    }
+
+    fn written(&self, ids: &[u32], skip_special: bool) -> Result<String> {
+        contained("turn tokens into text", || {
+            let text = self.tokenizer.decode(ids, skip_special);
+            text.map_err(|e| anyhow!("cannot turn tokens into text: {e}"))
+        })
+    }
+
+    /// Whether a token stands for one byte, as `<0xE4>` does, of a character that others may complete.
+    fn is_byte(&self, id: u32) -> bool {
+        let text = self.tokenizer.id_to_token(id).unwrap_or_default();
+        let hex = text.strip_prefix("<0x").and_then(|t| t.strip_suffix('>'));
+        hex.is_some_and(|h| h.len() == 2 && h.bytes().all(|b| b.is_ascii_hexdigit()))
+    }
+
+    /// Whether decoding leaves a token out.
+    fn is_special(&self, id: u32) -> bool {
+        match self.tokenizer.id_to_token(id) {
+            Some(text) => self
+                .tokenizer
+                .get_added_vocabulary()
+                .is_special_token(&text),
+            None => true,
+        }
     }
 
     /// Ids of a conversation under the chat template; `answer` opens the assistant's turn at the end.

@@ -1,16 +1,20 @@
-//! Text as it comes: token after token, but never half a character.
+//! Text as it comes, token after token: the same text as decoding all tokens at once.
 
 use anyhow::Result;
 
 use super::Text;
 
 /// Turns a sequence of tokens into pieces of text that can be printed at once.
+///
+/// How a token is written may depend on the tokens before it, and on those after it while a character is not whole. A
+/// piece is handed out once later tokens cannot change it. The tokens are decoded behind one that was handed out
+/// before, so that the work for each does not grow, and no decoder takes them for the beginning of a text.
 pub struct Stream<'a> {
     text: &'a Text,
-    /// Tokens since the last place where text and tokens were known to line up.
+    /// Tokens since one whose text is known and is not blank.
     tokens: Vec<u32>,
-    /// Bytes of the text of `tokens` that have been handed out.
-    printed: usize,
+    /// The part of their text that has been handed out.
+    printed: String,
 }
 
 impl<'a> Stream<'a> {
@@ -19,32 +23,42 @@ impl<'a> Stream<'a> {
         Stream {
             text,
             tokens: Vec::new(),
-            printed: 0,
+            printed: String::new(),
         }
     }
 
     /// Adds a token; the text that is now certain.
     pub fn push(&mut self, token: u32) -> Result<String> {
         self.tokens.push(token);
+        // A byte may become part of a character, and a special token is not written: both leave it open whether the
+        // bytes before them are complete.
+        if self.text.is_byte(token) || self.text.is_special(token) {
+            return Ok(String::new());
+        }
         let all = self.text.decode(&self.tokens)?;
-        // A character may be spread over several tokens: wait until it is whole.
         if all.ends_with('\u{fffd}') {
             return Ok(String::new());
         }
-        let piece = all.get(self.printed..).unwrap_or_default().to_owned();
-        if all.ends_with('\n') {
-            // Nothing after a line break changes what came before it: forget it, so that the work stays linear.
-            self.tokens.clear();
-            self.printed = 0;
-        } else {
-            self.printed = all.len();
+        let Some(piece) = all.strip_prefix(&self.printed).map(String::from) else {
+            return Ok(String::new());
+        };
+        self.printed = all;
+        let alone = self.text.decode(&[token])?;
+        if alone.contains(|c: char| !c.is_whitespace()) && !alone.contains('\u{fffd}') {
+            self.tokens = vec![token];
+            self.printed = alone;
         }
         Ok(piece)
     }
 
-    /// What was still held back.
+    /// The text that was still held back.
     pub fn finish(self) -> Result<String> {
         let all = self.text.decode(&self.tokens)?;
-        Ok(all.get(self.printed..).unwrap_or_default().to_owned())
+        let same = all
+            .chars()
+            .zip(self.printed.chars())
+            .take_while(|(a, b)| a == b);
+        let same: usize = same.map(|(c, _)| c.len_utf8()).sum();
+        Ok(all[same..].to_owned())
     }
 }

@@ -1,133 +1,119 @@
-//! Chat templates: Jinja, as Hugging Face renders it.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! Chat templates, rendered as transformers' `apply_chat_template` does.
 
 use anyhow::{Context, Result};
-use minijinja::{
-    context, syntax::SyntaxConfig, value::Serde, Environment, Error, ErrorKind, Value as Jinja,
-};
-use serde_json::Value;
+use serde_json::{json, Map, Value};
 
-/// A compiled chat template.
+use super::contain::contained_deep;
+use super::jinja::Jinja;
+
+/// The names of special tokens that templates may use.
+pub const SPECIAL: [&str; 7] = [
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "sep_token",
+    "pad_token",
+    "cls_token",
+    "mask_token",
+];
+
+/// Names under which a message's reasoning is found, the first of them the one that templates read.
+const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+
+/// A model's chat template.
 pub struct Template {
-    env: Environment<'static>,
-    bos: String,
-    eos: String,
+    usual: Jinja,
+    /// The one for conversations with tools, if it differs.
+    tools: Option<Jinja>,
+    special: Vec<(&'static str, Value)>,
 }
 
-const NAME: &str = "chat_template";
-
 impl Template {
-    /// Compiles `source`; `bos` and `eos` are the texts of the tokens that the template may name.
-    pub fn new(source: String, bos: String, eos: String) -> Result<Self> {
-        let mut env = Environment::new();
-        let syntax = SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build()?;
-        env.set_syntax(syntax);
-        env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        env.add_function(
-            "raise_exception",
-            |message: String| -> Result<String, Error> {
-                Err(Error::new(ErrorKind::InvalidOperation, message))
-            },
-        );
-        env.add_function("strftime_now", |format: String| {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |d| d.as_secs());
-            date(&format, now)
-        });
-        env.add_template_owned(NAME, source)
-            .context("the model's chat template does not compile")?;
-        Ok(Template { env, bos, eos })
+    /// Reads `source`, and the template for conversations with tools, if there is one. `special` names the special
+    /// tokens that the tokenizer has.
+    pub fn new(
+        source: &str,
+        tools: Option<&str>,
+        special: Vec<(&'static str, String)>,
+    ) -> Result<Self> {
+        let parse = |source: &str| {
+            contained_deep("read the model's chat template", || Jinja::parse(source))
+                .context("the model's chat template does not compile")
+        };
+        Ok(Template {
+            usual: parse(source)?,
+            tools: tools.map(parse).transpose()?,
+            special: special
+                .into_iter()
+                .map(|(name, text)| (name, Value::String(text)))
+                .collect(),
+        })
     }
 
-    /// The text of a conversation.
+    /// The text of a conversation; `answer` opens the assistant's turn at the end.
     pub fn render(
         &self,
         messages: &[Value],
         tools: Option<&Value>,
         answer: bool,
     ) -> Result<String> {
-        let template = self.env.get_template(NAME)?;
-        template
-            .render(context! {
-                messages => Jinja::from(Serde(messages)),
-                tools => Jinja::from(Serde(tools)),
-                add_generation_prompt => answer,
-                bos_token => self.bos.as_str(),
-                eos_token => self.eos.as_str(),
-            })
-            .context("the model's chat template refuses the conversation")
+        let mut names = self.special.clone();
+        names.push(("messages", messages.iter().map(plain).collect()));
+        names.push(("tools", tools.cloned().unwrap_or_default()));
+        names.push(("documents", Value::Null));
+        names.push(("add_generation_prompt", json!(answer)));
+        let template = match (&self.tools, tools) {
+            (Some(template), Some(_)) => template,
+            _ => &self.usual,
+        };
+        contained_deep("render the model's chat template", || {
+            template.render(&names, messages.len())
+        })
+        .context("the model's chat template refuses the conversation")
     }
 }
 
-/// `strftime` for what chat templates ask for: day, month and year, in UTC.
-fn date(format: &str, seconds: u64) -> String {
-    const MONTHS: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
-    // Howard Hinnant's `civil_from_days`, for days after 1970.
-    let days = seconds / 86_400 + 719_468;
-    let era = days / 146_097;
-    let doe = days % 146_097;
-    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let day = doy - (153 * mp + 2) / 5 + 1;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    let year = yoe + era * 400 + u64::from(month <= 2);
-    let name = MONTHS[(month - 1) as usize];
-    format
-        .replace("%d", &format!("{day:02}"))
-        .replace("%m", &format!("{month:02}"))
-        .replace("%b", &name[..3])
-        .replace("%B", name)
-        .replace("%Y", &year.to_string())
+/// The message as transformers hands it on: keys without a value are left out, and reasoning is there under the names
+/// that templates read.
+fn plain(message: &Value) -> Value {
+    let Some(message) = message.as_object() else {
+        return message.clone();
+    };
+    let kept = message.iter().filter(|(_, value)| !value.is_null());
+    let mut kept: Map<String, Value> = kept.map(|(k, v)| (k.clone(), v.clone())).collect();
+    let reasoning = REASONING.iter().find_map(|name| kept.get(*name)).cloned();
+    if let Some(reasoning) = reasoning {
+        if !kept.contains_key("thinking") {
+            kept.shift_insert(0, "thinking".into(), reasoning.clone());
+        }
+        kept.insert("reasoning_content".into(), reasoning);
+    }
+    Value::Object(kept)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    fn render(source: &str, messages: &[Value]) -> Result<String> {
-        Template::new(source.into(), "<s>".into(), "</s>".into())?.render(messages, None, true)
-    }
 
     #[test]
-    fn python_methods_and_hugging_face_helpers_work() {
-        let messages = [json!({"role": "user", "content": " Hi \n"})];
-        let source = "{{ bos_token }}{% for m in messages %}\n  {%- if m['content'].strip().startswith('H') %}\n\
-                      [{{ m.role.upper() }}] {{ m['content'] | trim }}{% endif %}\n{% endfor %}\n\
-                      {% if add_generation_prompt %}>{% endif %}{% if tools is not none %}T{% endif %}";
-        assert_eq!(render(source, &messages).unwrap(), "<s>[USER] Hi>");
+    fn reasoning_has_the_names_that_templates_read() {
+        let message = json!({"role": "assistant", "content": null, "reasoning": "so"});
+        let found = plain(&message).to_string();
+        assert_eq!(
+            found,
+            r#"{"thinking":"so","role":"assistant","reasoning":"so","reasoning_content":"so"}"#
+        );
     }
 
     #[test]
     fn mistakes_are_errors() {
-        assert!(render("{% for m in messages %}", &[]).is_err());
-        let refused = render("{{ raise_exception('roles must alternate') }}", &[]).unwrap_err();
-        assert!(format!("{refused:#}").contains("roles must alternate"));
-    }
-
-    #[test]
-    fn dates() {
-        assert_eq!(date("%d %b %Y", 0), "01 Jan 1970");
-        assert_eq!(date("%d %B %Y", 1_709_164_800), "29 February 2024");
-        assert_eq!(date("%Y-%m-%d", 1_735_603_200), "2024-12-31");
+        let render = |source: &str| Template::new(source, None, vec![])?.render(&[], None, true);
+        assert!(render("{% for m in messages %}").is_err());
+        let refused = render("a\n{{ raise_exception('roles must alternate') }}").unwrap_err();
+        let refused = format!("{refused:#}");
+        assert!(
+            refused.contains("line 2: roles must alternate"),
+            "{refused}"
+        );
     }
 }

@@ -83,6 +83,11 @@ pub fn prepare<M: CausalLm>(
         split.examples = Vec::new();
     }
 
+    eprintln!(
+        "training on {} rows of {data}, measuring on {}",
+        train.rows.len(),
+        valid.as_ref().map_or(0, |v| v.rows.len())
+    );
     if settings.test {
         // What is wrong with it is better known before the first step than after the last.
         let mut test = Split::require(data, "test", &session.text, limit, settings.mask_prompt)?;
@@ -109,8 +114,15 @@ pub fn prepare<M: CausalLm>(
                 there.num_layers.min(total)
             };
             settings.lora = there.lora_parameters.clone().into();
+            eprintln!(
+                "as in {}: --lora-rank {} --lora-scale {} --num-layers {}, and its --lora-keys",
+                path.display(),
+                settings.lora.rank,
+                settings.lora.scale,
+                settings.num_layers
+            );
             settings.lora.keys = adapter::lora_config(&session.model, &settings.lora, total).keys;
-            adapter.apply(&mut session.model, total)?;
+            adapter.apply(&mut session.model, &session.config)?;
         }
         None => {
             let layers = settings.layers_of(total)?;

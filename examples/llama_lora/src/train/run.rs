@@ -489,7 +489,13 @@ impl Run<'_> {
     /// The adapter, the state to go on from, and the curve.
     fn save<M: CausalLm>(&mut self, step: &TrainStep<M>, cursor: &Cursor) -> Result<()> {
         let folder = &self.settings.adapter_path;
-        adapter::save(folder, &step.model()?.trainable(), &self.adapter_config)?;
+        let trained = step.model()?.trainable();
+        // The step before may have led here with a loss that was still a number.
+        if let Some(fault) = self.origin.fault_in(&trained)? {
+            return Err(anyhow!("the adapter cannot be saved: {fault}"))
+                .with_context(|| self.intact(self.iteration));
+        }
+        adapter::save(folder, &trained, &self.adapter_config)?;
         let progressed = Progressed::new(
             self.iteration,
             self.targets,

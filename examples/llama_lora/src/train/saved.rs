@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Base;
+use crate::checkpoint;
 use crate::data::{Cursor, Row, Split};
 use crate::fetch::hex;
 use crate::settings::Settings;
@@ -17,7 +18,9 @@ use crate::settings::Settings;
 /// The file in the adapter's folder.
 pub const STATE: &str = "state.safetensors";
 const METADATA_KEY: &str = "llama_lora_state";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The last version that kept the rows of queries and keys of a GGUF in the file's own order.
+const ROWS_AS_IN_GGUF: u32 = 1;
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,9 +82,16 @@ impl Saved {
         let progressed: Progressed = serde_json::from_str(text)
             .with_context(|| format!("{} was written by another version", path.display()))?;
         ensure!(
-            progressed.version == VERSION,
+            matches!(progressed.version, ROWS_AS_IN_GGUF | VERSION),
             "{} was written by another version",
             path.display()
+        );
+        ensure!(
+            progressed.version == VERSION || !checkpoint::is_gguf(&progressed.settings.model),
+            "{} was written by an earlier version, which kept the row order of a GGUF; \
+             go on from its adapter with --resume-adapter-file {}",
+            path.display(),
+            folder.display()
         );
         Ok(Saved { progressed, arrays })
     }

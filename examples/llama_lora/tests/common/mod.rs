@@ -21,7 +21,7 @@ const KV: usize = 16;
 const INNER: usize = 48;
 const VOCAB: usize = 258;
 
-const TEMPLATE: &str =
+pub const TEMPLATE: &str =
     "{% for m in messages %}<s>{{ m['role'][0] }}:{{ m['content'] }}</s>{% endfor %}\
                         {% if add_generation_prompt %}<s>a:{% endif %}";
 

@@ -2,6 +2,7 @@
 
 mod fields;
 mod parse;
+mod rope;
 
 use anyhow::{Context, Result};
 use mlx_runtime::nn::RopeScaling;
@@ -124,6 +125,8 @@ pub struct Config {
     pub sliding_window_pattern: usize,
     /// Base of the rotary periods of sliding layers, where it differs (Gemma 3).
     pub rope_local_base_freq: f32,
+    /// How the rotary periods of sliding layers are stretched, if they are (Gemma 3).
+    pub rope_local_scaling: Option<RopeScaling>,
     /// What the embedding is multiplied by (Gemma).
     pub embedding_scale: f32,
     /// What the attention's scores are multiplied by (Gemma).
@@ -168,6 +171,7 @@ impl Default for Config {
             sliding_window: None,
             sliding_window_pattern: 1,
             rope_local_base_freq: 10_000.0,
+            rope_local_scaling: None,
             embedding_scale: 1.0,
             attention_scale: 1.0,
             attn_logit_softcapping: 1.0,

@@ -2,38 +2,42 @@
 //! them, and a check of everything that the model here would otherwise silently do differently.
 
 use anyhow::{bail, ensure, Context, Result};
-use mlx_runtime::nn::RopeScaling;
 use serde::Deserialize;
 use serde_json::{json, Map, Value};
 
-use super::fields::{self, slides};
-use super::{Config, Family};
-use crate::json as python;
+use super::{rope, Config, Family};
 
 /// The keys that matter, over the family's defaults.
 #[derive(Deserialize)]
-struct Raw {
+pub(super) struct Raw {
+    #[serde(alias = "n_embd")]
     hidden_size: usize,
+    #[serde(alias = "n_layer")]
     num_hidden_layers: usize,
+    #[serde(alias = "n_inner")]
     intermediate_size: Option<usize>,
+    #[serde(alias = "n_head")]
     num_attention_heads: usize,
     num_key_value_heads: Option<usize>,
     head_dim: Option<usize>,
     vocab_size: usize,
+    #[serde(alias = "layer_norm_epsilon")]
     rms_norm_eps: f64,
-    rope_theta: Option<f64>,
+    pub(super) rope_theta: Option<f64>,
     rope_traditional: Option<bool>,
-    rope_scaling: Option<Value>,
-    rope_parameters: Option<Value>,
-    rope_local_base_freq: Option<f64>,
-    partial_rotary_factor: Option<f64>,
-    original_max_position_embeddings: Option<f64>,
+    pub(super) rope_scaling: Option<Value>,
+    pub(super) rope_parameters: Option<Value>,
+    pub(super) rope_local_base_freq: Option<f64>,
+    pub(super) partial_rotary_factor: Option<f64>,
+    pub(super) original_max_position_embeddings: Option<f64>,
     tie_word_embeddings: bool,
-    max_position_embeddings: Option<usize>,
+    #[serde(alias = "n_positions")]
+    pub(super) max_position_embeddings: Option<usize>,
     #[serde(default)]
     attention_bias: bool,
     #[serde(default)]
     mlp_bias: bool,
+    #[serde(alias = "activation_function")]
     hidden_act: Option<String>,
     hidden_activation: Option<String>,
     #[serde(default)]
@@ -99,14 +103,6 @@ fn defaults(family: Family) -> Value {
 /// What a layer may look at, as `layer_types` says it.
 const LAYERS: [&str; 2] = ["full_attention", "sliding_attention"];
 
-/// The base of the rotary periods where the file has none.
-fn default_theta(family: Family) -> f64 {
-    match family {
-        Family::Mixtral | Family::Gemma3 => 1e6,
-        _ => 1e4,
-    }
-}
-
 /// The activation of the feed-forward part, by all its names.
 fn activations(family: Family) -> &'static [&'static str] {
     match family {
@@ -124,7 +120,7 @@ impl Config {
     /// If the family is not known, a size is missing or contradicts another, or the config asks
     /// for something that the model here does not do.
     pub fn parse(text: &str) -> Result<Config> {
-        let Value::Object(file) = python::parse(text)? else {
+        let Value::Object(file) = crate::json::parse(text)? else {
             bail!("a config is a JSON object");
         };
         let model_type = file.get("model_type").and_then(Value::as_str);
@@ -143,7 +139,11 @@ impl Config {
             }
         };
         let kv_heads = raw.num_key_value_heads.unwrap_or(heads);
-        let (rope_theta, rope_scaling) = rope(family, &raw)?;
+        ensure!(
+            heads.is_multiple_of(kv_heads),
+            "num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}",
+        );
+        let rope = rope::parse(family, &raw, head_dim)?;
         let unset = Config::default();
         let number = |n: Option<f64>, default: f32| n.map_or(default, |n| n as f32);
         let config = Config {
@@ -156,22 +156,20 @@ impl Config {
             head_dim,
             vocab_size: raw.vocab_size,
             rms_norm_eps: raw.rms_norm_eps as f32,
-            rotary_dim: (head_dim as f64 * rotary_part(&raw)) as usize,
-            rope_theta,
+            rotary_dim: rope.dims,
+            rope_theta: rope.theta,
             rope_traditional: raw.rope_traditional.unwrap_or(false),
-            rope_scaling,
+            rope_scaling: rope.scaling,
             tie_word_embeddings: raw.tie_word_embeddings,
             attention_bias: raw.attention_bias,
             mlp_bias: raw.mlp_bias,
             max_position_embeddings: raw
                 .max_position_embeddings
                 .unwrap_or(unset.max_position_embeddings),
-            sliding_window: raw.sliding_window.filter(|_| slides(family)),
+            sliding_window: raw.sliding_window.filter(|_| super::fields::slides(family)),
             sliding_window_pattern: pattern(&raw)?,
-            rope_local_base_freq: number(
-                raw.rope_local_base_freq.or(local_theta(&raw)),
-                unset.rope_local_base_freq,
-            ),
+            rope_local_base_freq: rope.local_theta,
+            rope_local_scaling: rope.local_scaling,
             embedding_scale: embedding_scale(family, hidden),
             attention_scale: number(
                 raw.query_pre_attn_scalar.map(|n| n.powf(-0.5)),
@@ -197,11 +195,11 @@ impl Config {
 
 /// The file's keys over the family's defaults, checked.
 fn raw(family: Family, file: Map<String, Value>) -> Result<Raw> {
-    let mut all = fields::renamed(family, object(defaults(family)))?;
+    let mut all = super::fields::renamed(family, object(defaults(family)))?;
     all.entry("tie_word_embeddings").or_insert(false.into());
     check_unread(family, &file)?;
-    all.extend(fields::renamed(family, file)?);
-    fields::check(family, &all)?;
+    all.extend(super::fields::renamed(family, file)?);
+    super::fields::check(family, &all)?;
     Ok(serde_json::from_value(Value::Object(all))?)
 }
 
@@ -227,7 +225,7 @@ fn check_unread(family: Family, file: &Map<String, Value>) -> Result<()> {
         if let Some(value) = file.get(*name).filter(|v| *v != only) {
             bail!(
                 "{name} is {}, which is not supported for {}; expected {only}",
-                python::shown(value),
+                crate::json::shown(value),
                 family.model_type()
             );
         }
@@ -249,12 +247,6 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
         !raw.scale_attn_by_inverse_layer_idx,
         "scale_attn_by_inverse_layer_idx is set, which is not supported"
     );
-    let part = rotary_part(raw);
-    ensure!(
-        part == 1.0 || (family == Family::Phi3 && part > 0.0 && part < 1.0),
-        "partial_rotary_factor is {part}, which is not supported for {}",
-        family.model_type()
-    );
     ensure!(
         raw.mlp_only_layers.as_ref().is_none_or(Vec::is_empty),
         "mlp_only_layers is not supported"
@@ -268,7 +260,7 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
     }
     let listed = types.iter().any(|t| t == LAYERS[1]);
     ensure!(
-        slides(family) || !(raw.use_sliding_window || listed),
+        super::fields::slides(family) || !(raw.use_sliding_window || listed),
         "it has layers with a sliding window, which is not supported for {}",
         family.model_type()
     );
@@ -279,83 +271,6 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
         raw.num_hidden_layers
     );
     Ok(())
-}
-
-/// How much of each head rotates.
-fn rotary_part(raw: &Raw) -> f64 {
-    let nested = raw.rope_parameters.as_ref();
-    let nested = nested.and_then(|r| r["partial_rotary_factor"].as_f64());
-    raw.partial_rotary_factor.or(nested).unwrap_or(1.0)
-}
-
-/// Base and scaling of the rotary periods.
-fn rope(family: Family, raw: &Raw) -> Result<(f32, Option<RopeScaling>)> {
-    // Newer files gather the numbers of the rotation in one object.
-    let mut nested = raw.rope_parameters.as_ref().unwrap_or(&Value::Null);
-    if !nested["full_attention"].is_null() {
-        nested = &nested["full_attention"];
-    }
-    let theta = raw.rope_theta.or(nested["rope_theta"].as_f64());
-    let theta = theta.unwrap_or(default_theta(family));
-    ensure!(
-        theta.is_finite() && theta > 0.0,
-        "rope_theta must be above 0, not {theta}"
-    );
-    let scaling = raw.rope_scaling.as_ref().filter(|v| !v.is_null());
-    let scaling = rope_scaling(raw, scaling.unwrap_or(nested)).context("rope_scaling")?;
-    Ok((theta as f32, scaling))
-}
-
-/// The base of sliding layers in files that gather the numbers of each kind of layer.
-fn local_theta(raw: &Raw) -> Option<f64> {
-    raw.rope_parameters.as_ref()?["sliding_attention"]["rope_theta"].as_f64()
-}
-
-fn rope_scaling(raw: &Raw, value: &Value) -> Result<Option<RopeScaling>> {
-    let kind = value["rope_type"].as_str().or(value["type"].as_str());
-    let number = |key: &str| {
-        value[key]
-            .as_f64()
-            .map(|n| n as f32)
-            .with_context(|| format!("{key} is missing"))
-    };
-    Ok(match kind {
-        None | Some("default") => None,
-        Some("linear") => Some(RopeScaling::Linear {
-            factor: number("factor")?,
-        }),
-        Some("llama3") => Some(RopeScaling::Llama3 {
-            factor: number("factor")?,
-            low_freq_factor: number("low_freq_factor")?,
-            high_freq_factor: number("high_freq_factor")?,
-            original_max_position_embeddings: number("original_max_position_embeddings")?,
-        }),
-        Some("longrope" | "su") => Some(long_rope(raw, value)?),
-        Some(other) => {
-            bail!("the kind {other:?} is not supported (known: linear, llama3, longrope)")
-        }
-    })
-}
-
-/// The factors for long texts, which mlx-lm takes for texts of every length; texts that a cache holds
-/// could not change from one set to the other.
-fn long_rope(raw: &Raw, value: &Value) -> Result<RopeScaling> {
-    let factors = value["long_factor"].as_array();
-    let factors = factors.context("long_factor is missing")?.iter();
-    let factors: Option<Vec<f32>> = factors.map(|f| Some(f.as_f64()? as f32)).collect();
-    let nested = value["original_max_position_embeddings"].as_f64();
-    let first = raw.original_max_position_embeddings.or(nested);
-    let first = first.unwrap_or(4096.0);
-    let most = raw.max_position_embeddings.map_or(first, |n| n as f64);
-    let stretch = most / first;
-    ensure!(first > 1.0, "original_max_position_embeddings is {first}");
-    Ok(RopeScaling::LongRope {
-        factors: factors.context("long_factor holds something else than numbers")?,
-        magnitude: match stretch > 1.0 {
-            true => (1.0 + stretch.ln() / first.ln()).sqrt() as f32,
-            false => 1.0,
-        },
-    })
 }
 
 /// How often a layer sees everything. Newer files list what each layer does instead.

@@ -20,6 +20,8 @@ pub struct Dump {
     pub config: String,
     /// The linear maps that have adapters, if there are any.
     pub keys: Vec<String>,
+    /// The text of what a dump of several cases says of them.
+    pub cases: String,
 }
 
 impl Dump {
@@ -37,7 +39,12 @@ impl Dump {
             arrays,
             config,
             keys,
+            cases: metadata.remove("cases").unwrap_or_default(),
         }
+    }
+
+    pub fn find(&self, name: &str) -> Option<&Array> {
+        self.arrays.get(name)
     }
 
     pub fn array(&self, name: &str) -> &Array {

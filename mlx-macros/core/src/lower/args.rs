@@ -1,7 +1,7 @@
 //! Arguments in generated code: numbers, sizes, tensors.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, ToTokens};
+use quote::{format_ident, quote, quote_spanned, ToTokens};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Ident};
 
@@ -15,6 +15,11 @@ impl Lower<'_> {
     /// A number of the config, of an argument or a literal, computed in f64 so that no quotient
     /// truncates and nothing overflows.
     pub(super) fn number(&self, e: &Expr) -> TokenStream {
+        condition::number(&self.with_arguments(e), &layer())
+    }
+
+    /// The number with the method's own numbers as they are called in generated code.
+    fn with_arguments(&self, e: &Expr) -> Expr {
         struct Arguments<'g>(&'g Graph);
         impl VisitMut for Arguments<'_> {
             fn visit_expr_mut(&mut self, e: &mut Expr) {
@@ -29,7 +34,13 @@ impl Lower<'_> {
         }
         let mut e = e.clone();
         Arguments(self.graph).visit_expr_mut(&mut e);
-        condition::number(&e, &layer())
+        e
+    }
+
+    /// A whole number of 1 or more.
+    fn count(&self, e: &Expr) -> TokenStream {
+        let e = condition::whole(&self.with_arguments(e), &layer());
+        quote! { ::mlx_runtime::__private::count(#e)? }
     }
 
     pub(super) fn arg(&self, a: &Arg, kind: crate::ops::P) -> TokenStream {
@@ -41,10 +52,7 @@ impl Lower<'_> {
         );
         if optional && !matches!(a, Arg::Absent) {
             let inner = match (a, kind) {
-                (Arg::Scalar(e), P::Count) => {
-                    let e = self.number(e);
-                    quote! { (#e) as i32 }
-                }
+                (Arg::Scalar(e), P::Count) => self.count(e),
                 (_, P::OptSize) => self.arg(a, P::Size),
                 _ => self.arg(a, P::Tensor),
             };
@@ -57,8 +65,8 @@ impl Lower<'_> {
             }
             (Arg::Causal, _) => quote! { #mask::Causal },
             (Arg::Sliding(e), _) => {
-                let e = self.number(e);
-                quote! { #mask::Sliding((#e) as i32) }
+                let n = self.count(e);
+                quote! { #mask::Sliding(#n) }
             }
             (Arg::Absent, P::Mask) => quote! { #mask::None },
             (Arg::Absent, P::Bool) => quote! { false },
@@ -155,7 +163,12 @@ pub fn dim(d: &Dim, var: impl Fn(&str) -> TokenStream) -> TokenStream {
         .unwrap_or_else(|| quote! { 0i64 })
 }
 
-pub(super) fn size_pattern(d: &Dim, free: &[String], names: &Names) -> TokenStream {
+pub(super) fn size_pattern(
+    d: &Dim,
+    free: &[String],
+    names: &Names,
+    facts: &[String],
+) -> TokenStream {
     let p = quote! { ::mlx_runtime::__private::Size };
     if let Some(i) = d.as_name().and_then(|n| free.iter().position(|f| f == n)) {
         return quote! { #p::Free(#i) };
@@ -163,12 +176,31 @@ pub(super) fn size_pattern(d: &Dim, free: &[String], names: &Names) -> TokenStre
     if d.names().iter().any(|n| is_free(n)) {
         return quote! { #p::Any };
     }
-    let e = dim(d, |n| {
-        let field = names.config_field(n);
-        quote! { (__c.#field as i64) }
-    });
+    let e = dim(d, |n| config_size(names, n, facts));
     let name = names.dim(d);
     quote! { #p::Fixed(#e, #name) }
+}
+
+fn of_config(n: &Ident) -> Expr {
+    let at = condition::located(n.span());
+    Expr::Verbatim(quote_spanned! { at => __c.#n })
+}
+
+/// A field of the config as a size, where `facts` say which optional ones are there.
+pub fn config_size(names: &Names, name: &str, facts: &[String]) -> TokenStream {
+    let field = names.config_field(name);
+    let at = condition::located(field.span());
+    match condition::is_there(&field.to_string(), facts) {
+        true => quote_spanned! { at => ::mlx_runtime::__private::guarded_whole(&__c.#field) },
+        false => quote_spanned! { at => ::mlx_runtime::__private::whole(&__c.#field) },
+    }
+}
+
+/// A field of the config as a size in an estimate, which nothing computes with.
+pub fn estimated_size(names: &Names, name: &str) -> TokenStream {
+    let field = names.config_field(name);
+    let at = condition::located(field.span());
+    quote_spanned! { at => ::mlx_runtime::__private::estimated_whole(&__c.#field) }
 }
 
 /// A number of the config: `config.rope_theta` or the bare field name becomes a field access.
@@ -180,15 +212,15 @@ pub fn config_expr(e: &Expr) -> TokenStream {
                 Expr::Field(f) => {
                     if let (Expr::Path(p), syn::Member::Named(n)) = (&*f.base, &f.member) {
                         if p.path.is_ident("config") {
-                            *e = syn::parse_quote!(__c.#n);
+                            *e = of_config(n);
                             return;
                         }
                     }
                     visit_mut::visit_expr_mut(self, e);
                 }
                 Expr::Path(p) => {
-                    if let Some(n) = p.path.get_ident() {
-                        *e = syn::parse_quote!(__c.#n);
+                    if let Some(n) = p.path.get_ident().filter(|_| condition::is_field(&p.path)) {
+                        *e = of_config(n);
                     }
                 }
                 _ => visit_mut::visit_expr_mut(self, e),

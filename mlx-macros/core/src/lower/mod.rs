@@ -3,7 +3,7 @@
 mod args;
 mod check;
 
-pub use args::{config_expr, dim};
+pub use args::{config_expr, config_size, dim, estimated_size};
 pub use check::sig_type;
 
 use args::{dim_var, size_pattern};
@@ -41,7 +41,10 @@ fn body(model: &ModelDef, m: &Method, graph: &Graph) -> TokenStream {
     let body = l.nodes(0, graph.nodes.len());
     let prologue = l.prologue(m);
     let result = graph.result.map(|id| l.result(id));
-    quote! { #prologue #body ::core::result::Result::Ok(#result) }
+    // What is not computed is compared with its signature all the same.
+    let unread = (0..graph.nodes.len()).filter(|id| !l.live.contains(id));
+    let unread: Vec<TokenStream> = unread.filter_map(|id| l.check_of(id)).collect();
+    quote! { #prologue #(#unread)* #body ::core::result::Result::Ok(#result) }
 }
 
 /// A method of a model, or a function, that has mistakes: it only keeps its callers from having
@@ -58,13 +61,8 @@ pub fn checks(model: &ModelDef, graph: &Graph) -> TokenStream {
         graph,
         live: BTreeSet::new(),
     };
-    let calls = graph.nodes.iter().filter_map(|n| match &n.kind {
-        Kind::Sub { call, .. } | Kind::Layers { call, .. } | Kind::Function { call, .. } => {
-            Some(l.check(call, n.span, true))
-        }
-        _ => None,
-    });
-    calls.collect()
+    let calls = 0..graph.nodes.len();
+    calls.filter_map(|id| l.check_of(id)).collect()
 }
 
 fn wrap(m: &Method, of_model: bool, body: TokenStream) -> TokenStream {
@@ -105,6 +103,17 @@ struct Lower<'a> {
 }
 
 impl Lower<'_> {
+    /// What rustc checks of a call that is not written.
+    fn check_of(&self, id: Id) -> Option<TokenStream> {
+        let n = &self.graph.nodes[id];
+        match &n.kind {
+            Kind::Sub { call, .. } | Kind::Layers { call, .. } | Kind::Function { call, .. } => {
+                Some(self.check(call, n.span, true))
+            }
+            _ => None,
+        }
+    }
+
     /// The nodes from `start` up to `end`; the arms of an `if` are written where the `if` is.
     fn nodes(&self, start: Id, end: Id) -> TokenStream {
         let (mut out, mut id) = (TokenStream::new(), start);
@@ -156,7 +165,7 @@ impl Lower<'_> {
         let args = m.args.iter().filter_map(|a| match &a.ty {
             Ty::Tensor(shape, d) => {
                 let (name, text) = (&a.name, a.name.to_string());
-                let dims = shape.iter().map(|d| size_pattern(d, &free, &self.model.names));
+                let dims = shape.iter().map(|d| size_pattern(d, &free, &self.model.names, &self.model.known));
                 let class = format_ident!("{}", format!("{d:?}"));
                 Some(quote! {
                     ::mlx_runtime::__private::Arg::new(#text, #name, ::mlx_runtime::__private::Class::#class, &[#(#dims),*])
@@ -182,8 +191,11 @@ impl Lower<'_> {
             }
         }
         let config = used.iter().map(|n| {
-            let (var, field) = (dim_var(n), self.model.names.config_field(n));
-            quote! { let #var = __c.#field as i64; }
+            let mut facts = self.model.known.clone();
+            // Each use is inside of an `if` that says that the field is there.
+            facts.extend(self.graph.guarded.get(n).map(|n| format!("{n}.is_some()")));
+            let (var, size) = (dim_var(n), config_size(&self.model.names, n, &facts));
+            quote! { let #var = #size; }
         });
         let start = match self.model.function {
             true => {
@@ -384,8 +396,7 @@ impl Lower<'_> {
                 let rope = self.field(&a.rope);
                 let (q, k, v) = (self.read(a.q), self.read(a.k), self.read(a.v));
                 let head_dim = dim(&a.head_dim, |n| {
-                    let field = self.model.names.config_field(n);
-                    quote! { (__c.#field as i64) }
+                    config_size(&self.model.names, n, &self.model.known)
                 });
                 let scale = self.arg(&a.scale, crate::ops::P::OptScalar);
                 let cache = self.read(a.cache);

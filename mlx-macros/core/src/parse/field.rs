@@ -1,12 +1,13 @@
 //! One field of a model: what it is, by its type and attributes.
 
+use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit, Type};
 
 use super::{is_helper, Field, FieldKind, Policy, Tied};
 use crate::args::{dim_expr, Args};
 use crate::diag::{suggest, Diag, Result};
-use crate::dims::Names;
+use crate::dims::{Dim, Names};
 use crate::layers;
 use crate::quantize::Quantize;
 use crate::signature::Dt;
@@ -44,6 +45,17 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
         .ok_or_else(|| Diag::fields_without_names(f.span()))?;
     let attrs: Vec<Attribute> = f.attrs.iter().filter(|a| is_helper(a)).cloned().collect();
     f.attrs.retain(|a| !is_helper(a));
+    for (i, a) in attrs.iter().enumerate() {
+        if attrs[..i].iter().any(|b| b.path() == a.path()) {
+            let helper = a.path().to_token_stream();
+            return Err(Diag::attribute_twice(a.span(), helper, name));
+        }
+    }
+    for flag in ["lora", "frozen"] {
+        if let Some(a) = attrs.iter().find(|a| a.path().is_ident(flag)) {
+            a.meta.require_path_only()?;
+        }
+    }
     let find = |n: &str| attrs.iter().find(|a| a.path().is_ident(n));
     let optional = element(&f.ty, "Option");
     let when = condition_of(&name, find("when"), optional.is_some())?;
@@ -66,10 +78,13 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
         }
     }
     let linear = matches!(kind, FieldKind::Linear { .. });
-    for only_linear in ["lora", "tied"] {
-        if let (Some(a), false) = (find(only_linear), linear) {
+    for (helper, fits, kinds) in [
+        ("lora", kind.projects(), "`Linear` or `SwitchLinear`"),
+        ("tied", linear, "`Linear`"),
+    ] {
+        if let (Some(a), false) = (find(helper), fits) {
             let kind = last_segment(&ty);
-            return Err(Diag::linear_only(a.span(), only_linear, name, kind));
+            return Err(Diag::linear_only(a.span(), helper, kinds, name, kind));
         }
     }
     let what = last_segment(&ty);
@@ -94,7 +109,19 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
     let quantize = find("quantize")
         .map(|a| Quantize::of(a, &name, &what, &kind, always_tied))
         .transpose()?;
+    if let (Some(a), Some(Quantize::With { group_size, .. })) = (find("quantize"), &quantize) {
+        whole_groups(a, &name, &kind, group_size, names)?;
+    }
     let (lora, frozen) = (find("lora").is_some(), find("frozen").is_some());
+    if let (Some(a), true) = (find("lora"), frozen) {
+        return Err(Diag::lora_of_frozen(a.span(), name));
+    }
+    let biased = matches!(&kind, FieldKind::Linear { bias: Some(_), .. });
+    for helper in ["frozen", "weights"] {
+        if let (Some(a), true, false) = (find(helper), always_tied, biased) {
+            return Err(Diag::tied_and_own(a.span(), helper, name));
+        }
+    }
     Ok(Field {
         name,
         ty,
@@ -107,6 +134,28 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
         when,
         broken: false,
     })
+}
+
+/// Groups of a known number divide a last dim that is a known number.
+fn whole_groups(
+    at: &Attribute,
+    name: &Ident,
+    kind: &FieldKind,
+    group: &Expr,
+    names: &Names,
+) -> Result<()> {
+    let last = match kind {
+        FieldKind::Linear { input, .. } => input,
+        FieldKind::Embedding { dim, .. } => dim,
+        _ => return Ok(()),
+    };
+    match (last.as_constant(), crate::arguments::integer(group)) {
+        (Some(n), Some(g)) if g > 0 && n % g != 0 => {
+            let size = names.dim(last);
+            Err(Diag::group_of_quantize(at.span(), name, g, size))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `#[when(flag)]` and `Option<..>` belong together.
@@ -139,6 +188,12 @@ fn kind<'a>(
             return Err(Diag::layers_without_count(whole.span(), name));
         };
         let mut args = Args::of(a)?;
+        if let [one] = &args.positional[..] {
+            let count = dim_expr(one, names)?;
+            if names.facts.at_most(&count, &Dim::constant(0)) {
+                return Err(Diag::no_layers(one.span(), names.dim(&count)));
+            }
+        }
         let count = args.dims(names, 1, "`#[layers]`")?.remove(0);
         let checkpoint = args
             .take("checkpoint")
@@ -154,6 +209,9 @@ fn kind<'a>(
     let need = || Diag::param_without_shape(name.span(), name, &ty);
     if let Some(layer) = layers::find(&ty) {
         let mut args = param.ok_or_else(need)?;
+        if let Some((_, eps)) = args.keyed.iter().find(|(k, _)| k == "eps") {
+            not_negative(eps, "eps")?;
+        }
         let held = layer.parse(&mut args, names)?;
         args.finish(&layer.known())?;
         return Ok(FieldKind::Layer(held));
@@ -182,12 +240,10 @@ fn kind<'a>(
             }
         }
         "Rope" => {
-            let mut args = match find("rope") {
-                Some(a) => Args::of(a)?,
-                None => {
-                    return Err(Diag::rope_without_size(name.span(), name));
-                }
+            let Some(a) = find("rope") else {
+                return Err(Diag::rope_without_size(name.span(), name));
             };
+            let mut args = Args::of(a)?;
             let dims = args.dims(names, 1, "`#[rope]`")?.remove(0);
             let base = args
                 .take("base")
@@ -201,6 +257,14 @@ fn kind<'a>(
                 None => dims.clone(),
             };
             args.finish(&["base", "traditional", "scaling", "rotated"])?;
+            let odd = rotated.as_constant().is_some_and(|n| n < 2 || n % 2 != 0);
+            let more = names.facts.at_most(&dims.plus(&Dim::constant(1)), &rotated);
+            if odd || more {
+                let (rotated, dims) = (names.dim(&rotated), names.dim(&dims));
+                return Err(Diag::rotated_of_rope(a.span(), name, rotated, dims));
+            }
+            not_negative(&base, "base")?;
+            crate::condition::check_number(&base)?;
             FieldKind::Rope {
                 dims,
                 rotated,
@@ -234,6 +298,17 @@ fn kind<'a>(
         args.finish(known)?;
     }
     Ok(kind)
+}
+
+/// A number that is a literal is 0 or more.
+fn not_negative(e: &Expr, option: &str) -> Result<()> {
+    match e {
+        Expr::Unary(u) if matches!(u.op, syn::UnOp::Neg(_)) => match &*u.expr {
+            Expr::Lit(_) => Err(Diag::option_negative(e.span(), option)),
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
 }
 
 /// A dtype from its name.

@@ -1,7 +1,7 @@
 //! Rules of attention and of positions.
 
 use crate::diag::{Diag, Result};
-use crate::dims::Dim;
+use crate::dims::{is_free, Dim};
 use crate::ir::Arg;
 use crate::operands::{broadcast, need_float, promote};
 use crate::ops::Ctx;
@@ -77,6 +77,8 @@ pub fn attention(c: &Ctx<'_>) -> Result<Ty> {
 
 /// Neighbouring heads of queries share one of keys: their numbers must divide.
 fn heads_shared(c: &Ctx<'_>, q: &Dim, k: &Dim) -> Result<()> {
+    // What a call binds is left to the call.
+    let open = |d: &Dim| d.names().iter().any(|n| is_free(n));
     match (q.as_constant(), k.as_constant()) {
         (Some(q), Some(k)) if k < 1 || q % k != 0 => Err(Diag::heads_shared(
             c.at(1),
@@ -86,7 +88,8 @@ fn heads_shared(c: &Ctx<'_>, q: &Dim, k: &Dim) -> Result<()> {
             c.describe(0),
             c.describe(1),
         )),
-        _ => Ok(()),
+        _ if open(q) || open(k) || c.divide(q, k).is_some() => Ok(()),
+        _ => Err(Diag::not_divided(c.at(1), c.names.dim(k), c.names.dim(q))),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::diag::{Diag, Result};
 use crate::dims::Dim;
 use crate::ir::Arg;
+use crate::operands::not_cut;
 use crate::ops::Ctx;
 use crate::signature::{Dt, Ty};
 
@@ -14,8 +15,7 @@ fn dtype(c: &Ctx<'_>, i: usize) -> Result<Dt> {
 }
 
 fn sized(c: &Ctx<'_>, i: usize, shape: Vec<Dim>, d: Dt) -> Result<Ty> {
-    let negative = |d: &Dim| d.as_constant().is_some_and(|n| n < 0);
-    match shape.iter().any(negative) {
+    match shape.iter().any(|d| c.negative(d)) {
         true => Err(Diag::negative_size(c.at(i), c.op.name)),
         false => Ok(Ty::Tensor(shape, d)),
     }
@@ -28,7 +28,9 @@ pub fn filled(c: &Ctx<'_>) -> Result<Ty> {
 
 /// The sizes given.
 pub fn full(c: &Ctx<'_>) -> Result<Ty> {
-    sized(c, 0, c.dims(0).to_vec(), dtype(c, 2)?)
+    let d = dtype(c, 2)?;
+    not_cut(c, 1, d)?;
+    sized(c, 0, c.dims(0).to_vec(), d)
 }
 
 /// `[(stop - start) / step]`, rounded up; one size alone is `stop`.

@@ -3,7 +3,7 @@
 use crate::diag::{Diag, Result};
 use crate::dims::{volume, Dim, Shape};
 use crate::ir::Arg;
-use crate::operands::{broadcast, list};
+use crate::operands::{broadcast, list, not_cut};
 use crate::ops::Ctx;
 use crate::signature::Ty;
 
@@ -196,7 +196,7 @@ pub fn split(c: &Ctx<'_>) -> Result<Ty> {
 fn split_sizes(c: &Ctx<'_>, sizes: &[Dim]) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     let at = c.axis(2, s.len())?;
-    let negative = |x: &Dim| x.as_constant().is_some_and(|n| n < 0);
+    let negative = |x: &Dim| c.negative(x);
     let sum = sizes.iter().fold(Dim::constant(0), |sum, x| sum.plus(x));
     if sizes.is_empty() || sizes.iter().any(negative) || sum != s[at] {
         return Err(Diag::parts_sum(
@@ -249,6 +249,17 @@ pub fn slice(c: &Ctx<'_>) -> Result<Ty> {
                 c.noun(0),
             ));
         }
+        for (low, high, text) in [(&from, &to, &start[i]), (&to, size, &stop[i])] {
+            if !c.at_most(low, high) {
+                return Err(Diag::place_unknown(
+                    c.at(2),
+                    c.op.name,
+                    c.names.dim(text),
+                    c.names.dim(high),
+                    c.noun(0),
+                ));
+            }
+        }
         let step = &steps[i];
         if step.as_constant().is_some_and(|n| n < 1) {
             return Err(Diag::slice_stride(c.at(3), c.op.name));
@@ -293,6 +304,7 @@ pub fn pad(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     let widths = c.dims(1);
     not_negative(c, 1)?;
+    not_cut(c, 2, d)?;
     if widths.len() != 2 * s.len() {
         return Err(Diag::pad_pairs(
             c.at(1),
@@ -307,8 +319,7 @@ pub fn pad(c: &Ctx<'_>) -> Result<Ty> {
 }
 
 fn not_negative(c: &Ctx<'_>, i: usize) -> Result<()> {
-    let negative = |d: &Dim| d.as_constant().is_some_and(|n| n < 0);
-    match c.dims(i).iter().any(negative) {
+    match c.dims(i).iter().any(|d| c.negative(d)) {
         true => Err(Diag::negative_size(c.at(i), c.op.name)),
         false => Ok(()),
     }

@@ -5,13 +5,15 @@ mod value;
 mod write;
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
-use std::io::BufReader;
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+use std::io::{BufReader, Seek};
 use std::path::Path;
 
 use mlx_sys as sys;
+use tempfile::TempPath;
 
-use super::{bad_file, c_path, io_error};
+use super::{bad_file, c_path, io_error, open};
 use crate::error::{check, from_c};
 use crate::handles::{c_string, VectorString};
 use crate::live::{live, Live};
@@ -37,32 +39,32 @@ pub struct Gguf {
 
 /// Reads the GGUF file at `path` into memory. MLX: `load`.
 ///
+/// MLX opens the file for writing, too. Where that is not allowed it reads a copy, which lies in the folder for temporary
+/// files meanwhile.
+///
 /// # Errors
-/// [`ErrorKind::Io`] if the file cannot be opened (MLX opens it for writing, too),
-/// [`ErrorKind::Format`] if it is truncated, corrupt, or of a kind that MLX does not read.
+/// [`ErrorKind::Io`] if the file cannot be read, or not be copied where that is needed; [`ErrorKind::Format`] if it is
+/// truncated, corrupt, or of a kind that MLX does not read.
 pub fn load_gguf(path: impl AsRef<Path>) -> Result<Gguf> {
     let path = path.as_ref();
-    // MLX's reader opens the file for reading and writing, though it writes nothing; without the
-    // permission it says only that it failed.
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(|e| {
-            let denied = e.kind() == std::io::ErrorKind::PermissionDenied
-                || e.kind() == std::io::ErrorKind::ReadOnlyFilesystem;
-            let error = io_error(OP, path, e);
-            if denied {
-                return error.with_hint(
-                    "MLX opens GGUF files for reading and writing: copy it to where you may write",
-                );
-            }
-            error
-        })?;
-    let len = file.metadata().map_err(|e| io_error(OP, path, e))?.len();
+    let (mut file, mut len) = open(OP, path)?;
+    let copy = match OpenOptions::new().read(true).write(true).open(path) {
+        Err(e) if matches!(e.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+            let (copied, name) = copied(&mut file).map_err(|e| {
+                io_error(OP, path, e).with_hint(
+                    "MLX opens GGUF files for writing, and there is no room for a copy of this one: set TMPDIR to a folder with room",
+                )
+            })?;
+            file = copied;
+            len = file.metadata().map_err(|e| io_error(OP, path, e))?.len();
+            Some(name)
+        }
+        Err(e) => return Err(io_error(OP, path, e)),
+        Ok(_) => None,
+    };
     let header = read::read(BufReader::new(file), len).map_err(|what| bad_file(OP, path, what))?;
 
-    let arrays = load_arrays(path)?;
+    let arrays = load_arrays(copy.as_deref().unwrap_or(path))?;
     if let Some(t) = header
         .tensors
         .iter()
@@ -76,10 +78,18 @@ pub fn load_gguf(path: impl AsRef<Path>) -> Result<Gguf> {
     })
 }
 
+/// A copy of a file, from its beginning, that goes with its name.
+fn copied(file: &mut File) -> std::io::Result<(File, TempPath)> {
+    let mut copy = tempfile::Builder::new().suffix(".gguf").tempfile()?;
+    std::io::copy(file, copy.as_file_mut())?;
+    copy.rewind()?;
+    Ok(copy.into_parts())
+}
+
 fn load_arrays(path: &Path) -> Result<HashMap<String, Array>> {
     /// Owns one `mlx_io_gguf`.
-    struct File(sys::mlx_io_gguf, live!(Gguf));
-    impl Drop for File {
+    struct Read(sys::mlx_io_gguf, live!(Gguf));
+    impl Drop for Read {
         fn drop(&mut self) {
             // SAFETY: owned here; null is ignored.
             unsafe { sys::mlx_io_gguf_free(self.0) };
@@ -90,7 +100,7 @@ fn load_arrays(path: &Path) -> Result<HashMap<String, Array>> {
     let null = sys::mlx_io_gguf {
         ctx: std::ptr::null_mut(),
     };
-    let mut file = File(null, Live::new());
+    let mut file = Read(null, Live::new());
     // SAFETY: path and stream are valid, the destination null. The file was checked: MLX's reader
     // follows its lengths and offsets without looking.
     check(OP, unsafe {

@@ -1,0 +1,131 @@
+//! Exact match: whether a model would write the answer of a row by itself.
+
+use anyhow::{Context, Result};
+use mlx_models::CausalLm;
+use mlx_runtime::nn::KvCache;
+use mlx_runtime::{ops, Dtype};
+
+use crate::data::{Example, Row};
+use crate::generate::{generate, ids};
+use crate::sample::Sampling;
+use crate::text::Text;
+
+/// Tokens that an answer may have more than the expected one, if both are the same text.
+const SURPLUS: usize = 16;
+
+/// What a model is asked for the sake of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Nothing: the row does not end with an answer.
+    Nothing,
+    /// The prompt is how the row begins, so that what the model says to the row shows what it would write.
+    AsWritten,
+    /// The prompt that `generate` would use begins otherwise than the row.
+    Apart {
+        /// The tokens of the prompt.
+        prompt: Vec<u32>,
+        /// The tokens of the answer behind it, the one that ends it included.
+        answer: Vec<u32>,
+    },
+}
+
+impl Asked {
+    /// What each row asks; `examples` are what `rows` were made of.
+    pub fn of(examples: &[Example], rows: &[Row], text: &Text) -> Result<Vec<Asked>> {
+        examples
+            .iter()
+            .zip(rows)
+            .map(|(example, row)| {
+                Ok(match example.question(text)? {
+                    None => Asked::Nothing,
+                    Some((prompt, _)) if row.tokens.starts_with(&prompt) => Asked::AsWritten,
+                    Some((prompt, _)) => {
+                        // Where tokens reach over the end of the prompt, only the text tells what is left to say.
+                        let (whole, asked) = (text.spelled(&row.tokens)?, text.spelled(&prompt)?);
+                        let answer = match whole.strip_prefix(&asked) {
+                            Some(rest) => text.encode(rest, false)?,
+                            None => row.tokens[row.prompt.min(row.tokens.len())..].to_vec(),
+                        };
+                        let answer = up_to_stop(&answer, text).to_vec();
+                        Asked::Apart { prompt, answer }
+                    }
+                })
+            })
+            .collect()
+    }
+
+    /// Whether greedy decoding writes the row's answer and ends; `predicted` are the likeliest tokens after each token
+    /// of the row. `None` if nothing is asked, or the answer has no end.
+    pub fn is_exact(
+        &self,
+        model: &impl CausalLm,
+        text: &Text,
+        row: &Row,
+        predicted: &[u32],
+    ) -> Result<Option<bool>> {
+        match self {
+            Asked::Nothing => Ok(None),
+            Asked::AsWritten => {
+                let answer = row.answer().map(|answer| up_to_stop(answer, text));
+                let Some(answer) = answer.filter(|a| ends(a, text)) else {
+                    return Ok(None);
+                };
+                let from = row.prompt - 1;
+                let predicted = &predicted[from..from + answer.len()];
+                let prompt = &row.tokens[..row.prompt];
+                writes(model, text, prompt, answer, predicted).map(Some)
+            }
+            Asked::Apart { prompt, answer } => {
+                if !ends(answer, text) {
+                    return Ok(None);
+                }
+                let tokens = [prompt.as_slice(), &answer[..answer.len() - 1]].concat();
+                let logits = model.logits(&ids(&tokens)?, &mut KvCache::off())?;
+                let best = ops::argmax(&ops::astype(&logits, Dtype::Float32)?, -1, false)?;
+                let best = best.to_vec::<u32>()?;
+                let from = prompt.len().checked_sub(1).context("the prompt is empty")?;
+                writes(model, text, prompt, answer, &best[from..]).map(Some)
+            }
+        }
+    }
+}
+
+/// The tokens up to the one that ends an answer, if there is one.
+fn up_to_stop<'t>(tokens: &'t [u32], text: &Text) -> &'t [u32] {
+    let end = tokens.iter().position(|&t| text.is_stop(t));
+    &tokens[..end.map_or(tokens.len(), |e| e + 1)]
+}
+
+/// Whether the last token ends an answer.
+fn ends(tokens: &[u32], text: &Text) -> bool {
+    tokens.last().is_some_and(|&t| text.is_stop(t))
+}
+
+/// Whether the model, asked `prompt`, writes the text of `answer` and ends.
+///
+/// By induction over its tokens, it writes exactly these if and only if the likeliest token at every place, `predicted`,
+/// is the true one. Another token may still begin the same text; only then the model has to write it out.
+fn writes(
+    model: &impl CausalLm,
+    text: &Text,
+    prompt: &[u32],
+    answer: &[u32],
+    predicted: &[u32],
+) -> Result<bool> {
+    let mut pairs = answer.iter().zip(predicted);
+    let Some(same) = pairs.position(|(a, p)| a != p) else {
+        return Ok(true);
+    };
+    let expected = text.decode(&answer[..answer.len() - 1])?;
+    let written = [&answer[..same], &predicted[same..=same]].concat();
+    if text.is_stop(predicted[same]) {
+        return Ok(text.decode(&answer[..same])? == expected);
+    }
+    let begun = text.decode(&written)?;
+    if !expected.starts_with(begun.trim_end_matches('\u{fffd}')) {
+        return Ok(false);
+    }
+    let most = answer.len() + SURPLUS;
+    let out = generate(model, text, prompt, Sampling::GREEDY, (0, most), |_| Ok(()))?;
+    Ok(out.tokens.len() < most && text.decode(&out.tokens)? == expected)
+}

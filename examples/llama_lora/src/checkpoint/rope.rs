@@ -1,0 +1,203 @@
+//! How a GGUF of the llama architecture scales its rotation: by keys of its metadata, by a table of factors, or both.
+
+use anyhow::{bail, ensure, Context, Result};
+use mlx_runtime::io::Gguf;
+use mlx_runtime::nn::RopeScaling;
+use mlx_runtime::{ops, Dtype};
+
+use super::gguf::{number_of, text_of};
+
+/// Llama 3.1's factors for each pair.
+const FACTORS: &str = "rope_freqs.weight";
+
+/// Reads it.
+pub fn scaling(file: &Gguf) -> Result<Option<RopeScaling>> {
+    let key = |key: &str| format!("llama.rope.{key}");
+    let number = |name: &str| number_of(file, &key(name));
+    let kind = text_of(file, &key("scaling.type"));
+    let by_keys = match kind.as_deref().unwrap_or("none") {
+        "none" => None,
+        "linear" => linear(number("scaling.factor")),
+        "yarn" => Some(yarn(file)?),
+        "longrope" => return longrope(file).map(Some),
+        other => bail!("its rotation is scaled by {other:?} (known: none, linear, yarn, longrope)"),
+    };
+    // Older files say nothing else.
+    let by_keys = by_keys.or(linear(number("scale_linear").filter(|_| kind.is_none())));
+    if !file.arrays.contains_key(FACTORS) {
+        return Ok(by_keys);
+    }
+    ensure!(
+        by_keys.is_none(),
+        "its rotation is scaled both by {FACTORS} and by its metadata, which is not supported"
+    );
+    let factors = table(file, FACTORS)?;
+    Ok(Some(RopeScaling::Factors { factors }))
+}
+
+fn linear(factor: Option<f64>) -> Option<RopeScaling> {
+    let factor = factor.filter(|f| *f != 0.0 && *f != 1.0)? as f32;
+    Some(RopeScaling::Linear { factor })
+}
+
+/// The numbers have llama.cpp's defaults.
+fn yarn(file: &Gguf) -> Result<RopeScaling> {
+    let number = |key: &str| number_of(file, &format!("llama.rope.scaling.{key}"));
+    let factor = number("factor").context("the metadata lacks llama.rope.scaling.factor")?;
+    let extrapolated = number("yarn_ext_factor").unwrap_or(1.0);
+    ensure!(
+        extrapolated == 1.0,
+        "llama.rope.scaling.yarn_ext_factor is {extrapolated}, which is not supported"
+    );
+    let scale = number("attn_factor")
+        .or(number("yarn_attn_factor"))
+        .unwrap_or(1.0);
+    let grown = match factor > 1.0 {
+        true => 1.0 + 0.1 * factor.ln(),
+        false => 1.0,
+    };
+    Ok(RopeScaling::Yarn {
+        factor: factor as f32,
+        original_max_position_embeddings: first(file)? as f32,
+        beta_fast: number("yarn_beta_fast").unwrap_or(32.0) as f32,
+        beta_slow: number("yarn_beta_slow").unwrap_or(1.0) as f32,
+        truncate: true,
+        magnitude: (scale * grown) as f32,
+    })
+}
+
+fn longrope(file: &Gguf) -> Result<RopeScaling> {
+    let scale = number_of(file, "llama.rope.scaling.attn_factor").unwrap_or(1.0);
+    Ok(RopeScaling::LongRope {
+        long_factors: table(file, "rope_factors_long.weight")?,
+        short_factors: table(file, "rope_factors_short.weight")?,
+        original_max_position_embeddings: first(file)? as i32,
+        magnitude: scale as f32,
+    })
+}
+
+/// The length that the model was trained on first.
+fn first(file: &Gguf) -> Result<f64> {
+    let of = |key: &str| number_of(file, &format!("llama.{key}"));
+    of("rope.scaling.original_context_length")
+        .or(of("context_length"))
+        .context("the metadata lacks llama.rope.scaling.original_context_length")
+}
+
+fn table(file: &Gguf, name: &str) -> Result<Vec<f32>> {
+    let table = file.arrays.get(name);
+    let table = table.with_context(|| format!("there is no {name}"))?;
+    Ok(ops::astype(table, Dtype::Float32)?.to_vec()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use mlx_models::Config;
+    use mlx_runtime::io::{self, GgufFile};
+    use mlx_runtime::nn::{KvCache, Rope};
+    use mlx_runtime::Array;
+
+    use super::*;
+
+    fn file(texts: &[(&str, &str)], numbers: &[(&str, f32)], tables: &[(&str, Vec<f32>)]) -> Gguf {
+        let mut out = GgufFile::new().unwrap();
+        for (key, text) in texts {
+            out.set_text(&format!("llama.{key}"), text).unwrap();
+        }
+        for (key, n) in numbers {
+            let n = Array::scalar(*n).unwrap();
+            out.set_numbers(&format!("llama.{key}"), &n).unwrap();
+        }
+        for (name, values) in tables {
+            let values = Array::from_slice(values, &[values.len() as i32]).unwrap();
+            out.set_array(name, &values).unwrap();
+        }
+        out.set_array("x", &Array::from_slice(&[0f32], &[1]).unwrap())
+            .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.gguf");
+        out.save(&path).unwrap();
+        io::load_gguf(&path).unwrap()
+    }
+
+    fn rotated(scaling: Option<&RopeScaling>) -> Vec<f32> {
+        let x = ops::ones(&[1, 1, 40, 16], Dtype::Float32).unwrap();
+        let rope = Rope::new(16, 10_000.0, false, scaling).unwrap();
+        let y = rope.forward(&x, &mut KvCache::off()).unwrap();
+        y.to_vec().unwrap()
+    }
+
+    /// The same model's folder says `hugging_face`.
+    fn same(file: &Gguf, hugging_face: serde_json::Value) {
+        let config = serde_json::json!({
+            "model_type": "llama", "hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 12,
+            "num_attention_heads": 2, "vocab_size": 16, "max_position_embeddings": 64,
+            "rope_scaling": hugging_face,
+        });
+        let theirs = Config::parse(&config.to_string()).unwrap().rope_scaling;
+        let (found, wanted) = (
+            rotated(scaling(file).unwrap().as_ref()),
+            rotated(theirs.as_ref()),
+        );
+        assert_ne!(wanted, rotated(None));
+        let apart = found.iter().zip(&wanted).map(|(a, b)| (a - b).abs());
+        assert!(apart.fold(0.0, f32::max) < 1e-5, "{hugging_face}");
+    }
+
+    #[test]
+    fn a_scaled_file_turns_as_its_folder_does() {
+        use serde_json::json;
+        assert_eq!(scaling(&file(&[], &[], &[])).unwrap(), None);
+        let none = file(&[("rope.scaling.type", "none")], &[], &[]);
+        assert_eq!(scaling(&none).unwrap(), None);
+
+        let linear = json!({"rope_type": "linear", "factor": 4.0});
+        let kind = [("rope.scaling.type", "linear")];
+        same(
+            &file(&kind, &[("rope.scaling.factor", 4.0)], &[]),
+            linear.clone(),
+        );
+        same(&file(&[], &[("rope.scale_linear", 4.0)], &[]), linear);
+
+        let yarn = json!({
+            "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 512,
+        });
+        let numbers = [
+            ("rope.scaling.factor", 4.0),
+            ("rope.scaling.original_context_length", 512.0),
+        ];
+        same(&file(&[("rope.scaling.type", "yarn")], &numbers, &[]), yarn);
+
+        // The table that llama.cpp's converter makes of Llama 3.1's numbers (`generate_extra_tensors`).
+        let (factor, low, high, context) = (8.0, 1.0, 4.0, 64.0);
+        let factors = (0..8).map(|i| {
+            let wavelength = 2.0 * std::f64::consts::PI * 10_000f64.powf(f64::from(i) / 8.0);
+            if wavelength < context / high {
+                1.0
+            } else if wavelength > context / low {
+                factor as f32
+            } else {
+                let smooth = (context / wavelength - low) / (high - low);
+                (1.0 / ((1.0 - smooth) / factor + smooth)) as f32
+            }
+        });
+        let llama3 = json!({
+            "rope_type": "llama3", "factor": factor, "low_freq_factor": low, "high_freq_factor": high,
+            "original_max_position_embeddings": context,
+        });
+        let factors: Vec<f32> = factors.collect();
+        same(&file(&[], &[], &[(FACTORS, factors.clone())]), llama3);
+
+        let both = file(
+            &kind,
+            &[("rope.scaling.factor", 4.0)],
+            &[(FACTORS, factors)],
+        );
+        assert!(scaling(&both).unwrap_err().to_string().contains("both"));
+        let unknown = file(&[("rope.scaling.type", "other")], &[], &[]);
+        assert!(scaling(&unknown)
+            .unwrap_err()
+            .to_string()
+            .contains("\"other\""));
+    }
+}

@@ -1,0 +1,220 @@
+//! LoRA adapters as Hugging Face's PEFT saves them, in mlx-lm's form: `adapter_model.safetensors` and an
+//! `adapter_config.json` with other keys. There, A is `[rank, in]`, B is `[out, rank]`, and each adapted matrix may have
+//! a rank and a scale of its own.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use anyhow::{bail, ensure, Context, Result};
+use mlx_runtime::{io, ops, Array, Dtype};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::adapter::{AdapterConfig, LoraParameters, ROW_ORDER};
+use crate::settings::OfRun;
+
+/// The weights' file in an adapter's folder.
+pub const WEIGHTS: &str = "adapter_model.safetensors";
+/// What it is called where it is a pickle.
+pub const PICKLE: &str = "adapter_model.bin";
+
+/// What counts of `adapter_config.json`.
+#[derive(Deserialize)]
+struct Config {
+    peft_type: String,
+    base_model_name_or_path: Option<String>,
+    r: u32,
+    lora_alpha: f64,
+    #[serde(default)]
+    lora_dropout: f64,
+    #[serde(default)]
+    use_rslora: bool,
+    #[serde(default)]
+    alpha_pattern: BTreeMap<String, f64>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
+/// Settings that change what an adapter computes, or hold weights of another kind.
+const REFUSED: [&str; 10] = [
+    "use_dora",
+    "use_qalora",
+    "lora_bias",
+    "modules_to_save",
+    "target_parameters",
+    "trainable_token_indices",
+    "layer_replication",
+    "alora_invocation_tokens",
+    "arrow_config",
+    "use_bdlora",
+];
+
+/// The two halves of one adapted matrix.
+#[derive(Default)]
+struct Pair {
+    a: Option<Array>,
+    b: Option<Array>,
+}
+
+/// Reads an adapter whose configuration is `text`: its configuration and tensors as mlx-lm names them. One rank and one
+/// scale stand for all: shorter ranks are filled with zeros, which nothing changes and training keeps, and the second
+/// half carries what its scale differs by.
+pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<String, Array>)> {
+    let config: Config = serde_json::from_value(config)?;
+    config.check()?;
+    let (arrays, _) = io::load_safetensors(folder.join(WEIGHTS))?;
+    let mut pairs: BTreeMap<String, Pair> = BTreeMap::new();
+    for (name, array) in arrays {
+        let place = place(&name);
+        let Some((path, half)) = place else {
+            bail!("{name:?} is no half of a LoRA adapter, and nothing else is supported");
+        };
+        ensure!(
+            array.ndim() == 2,
+            "{name:?} has the shape {:?}",
+            array.shape()
+        );
+        let pair = pairs.entry(path.to_owned()).or_default();
+        let array = ops::astype(&ops::transpose(&array, &[1, 0])?, Dtype::Float32)?;
+        match half {
+            "lora_A" => pair.a = Some(array),
+            _ => pair.b = Some(array),
+        }
+    }
+    ensure!(!pairs.is_empty(), "{WEIGHTS} holds nothing");
+
+    let mut whole = Vec::new();
+    for (path, pair) in pairs {
+        let (Some(a), Some(b)) = (pair.a, pair.b) else {
+            bail!("{path} has one half of its adapter alone");
+        };
+        let rank = a.dim(1)?;
+        ensure!(
+            rank > 0 && b.dim(0)? == rank,
+            "{path} has halves of different ranks: {:?} and {:?}",
+            a.shape(),
+            b.shape()
+        );
+        whole.push((config.scale(&path, rank)?, path, a, b));
+    }
+    let rank = whole
+        .iter()
+        .filter_map(|w| w.2.dim(1).ok())
+        .max()
+        .unwrap_or(1);
+    let common = config.scale("", i32::try_from(config.r)?)?;
+    let zero = Array::scalar(0f32)?;
+    let mut keys: Vec<String> = Vec::new();
+    let mut weights = HashMap::new();
+    for (scale, path, a, b) in whole {
+        let more = rank - a.dim(1)?;
+        let a = ops::pad(&a, &[(0, 0), (0, more)], &zero)?;
+        let b = ops::pad(&b, &[(0, more), (0, 0)], &zero)?;
+        let b = match scale == common {
+            true => b,
+            false => ops::multiply(&b, &Array::scalar((scale / common) as f32)?)?,
+        };
+        let key = in_layer(&path);
+        if !keys.iter().any(|k| k == key) {
+            keys.push(key.to_owned());
+        }
+        weights.insert(format!("{path}.lora_a"), a);
+        weights.insert(format!("{path}.lora_b"), b);
+    }
+    let config = AdapterConfig {
+        fine_tune_type: "lora".into(),
+        model: config.base_model_name_or_path,
+        num_layers: -1,
+        lora_parameters: LoraParameters {
+            rank,
+            scale: common,
+            dropout: config.lora_dropout,
+            keys: Some(keys),
+        },
+        quantize: None,
+        run: OfRun::default(),
+        row_order: Some(ROW_ORDER.into()),
+    };
+    Ok((config, weights))
+}
+
+impl Config {
+    fn check(&self) -> Result<()> {
+        ensure!(
+            self.peft_type == "LORA",
+            "it is an adapter of PEFT's kind {:?}; only LORA is supported",
+            self.peft_type
+        );
+        ensure!(
+            self.r > 0 && self.lora_alpha.is_finite() && self.lora_alpha != 0.0,
+            "r is {} and lora_alpha {}; expected a rank above 0 and a number other than 0",
+            self.r,
+            self.lora_alpha
+        );
+        let off = |value: &Value| match value {
+            Value::Null | Value::Bool(false) => true,
+            Value::Array(list) => list.is_empty(),
+            Value::Object(map) => map.is_empty(),
+            _ => false,
+        };
+        for key in REFUSED {
+            let value = self.others.get(key).unwrap_or(&Value::Null);
+            ensure!(off(value), "{key} is {value}, which is not supported");
+        }
+        let bias = self.others.get("bias").unwrap_or(&Value::Null);
+        ensure!(
+            bias.is_null() || bias == "none",
+            "bias is {bias}, which is not supported"
+        );
+        // These change the model's own weights as well.
+        let start = self.others.get("init_lora_weights").and_then(Value::as_str);
+        if let Some(start) = start.filter(|s| !matches!(*s, "gaussian" | "eva" | "orthogonal")) {
+            bail!("init_lora_weights is {start:?}, which is not supported; PEFT can convert it to plain LoRA when it saves");
+        }
+        Ok(())
+    }
+
+    /// What the adapter at `path`, of that rank, is multiplied by.
+    fn scale(&self, path: &str, rank: i32) -> Result<f64> {
+        let mut alpha = self.lora_alpha;
+        for (pattern, own) in &self.alpha_pattern {
+            // As `get_pattern_key` of PEFT.
+            let whole = regex::Regex::new(&format!(r"^(.*\.)?({pattern})$"))
+                .with_context(|| format!("alpha_pattern has {pattern:?}"))?;
+            if whole.is_match(path) {
+                alpha = *own;
+                break;
+            }
+        }
+        let rank = f64::from(rank);
+        Ok(match self.use_rslora {
+            true => alpha / rank.sqrt(),
+            false => alpha / rank,
+        })
+    }
+}
+
+/// The path of the matrix and the half, of a name such as `base_model.model.lm_head.lora_A.weight`; PEFT once put its
+/// own name of the adapter before the last word.
+fn place(name: &str) -> Option<(&str, &str)> {
+    let name = name.strip_prefix("base_model.model.").unwrap_or(name);
+    let (rest, _) = name
+        .rsplit_once(".weight")
+        .filter(|(_, end)| end.is_empty())?;
+    let rest = rest.strip_suffix(".default").unwrap_or(rest);
+    let (path, half) = rest.rsplit_once('.')?;
+    let path = path.strip_prefix("transformer.").unwrap_or(path);
+    matches!(half, "lora_A" | "lora_B").then_some((path, half))
+}
+
+/// What follows the number of the layer.
+fn in_layer(path: &str) -> &str {
+    let mut at = 0;
+    for word in path.split('.') {
+        at += word.len() + 1;
+        if word.parse::<u32>().is_ok() {
+            return path.get(at..).unwrap_or(path);
+        }
+    }
+    path
+}

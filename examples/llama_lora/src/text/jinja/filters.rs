@@ -1,0 +1,844 @@
+//! Jinja's filters.
+
+use std::cmp::Ordering;
+use std::sync::LazyLock;
+
+use anyhow::{bail, ensure, Context, Result};
+use regex::Regex;
+
+use super::call::Given;
+use super::methods::{justify, number, replace};
+use super::ops::{self, describe};
+use super::run::Run;
+use super::syntax::{Cmp, Op};
+use super::text::{capitalize, char_range, is_space, lines};
+use super::value::{Dict, Value, View};
+use super::{format, json, tests};
+
+/// Filters that there are; the last ones are refused when they are reached.
+const NAMES: [&str; 54] = [
+    "abs",
+    "attr",
+    "batch",
+    "capitalize",
+    "center",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "e",
+    "escape",
+    "filesizeformat",
+    "first",
+    "float",
+    "forceescape",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "truncate",
+    "unique",
+    "upper",
+    "urlencode",
+    "wordcount",
+    "pprint",
+    "random",
+    "striptags",
+    "urlize",
+    "wordwrap",
+    "xmlattr",
+];
+
+pub fn is_known(name: &str) -> bool {
+    NAMES.contains(&name)
+}
+
+static WORD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\w+").expect("the pattern is valid"));
+
+/// `value | name(given)`
+pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Value> {
+    run.spend(value.weight())?;
+    let text = |run: &Run| run.to_text(&value);
+    match name {
+        "upper" | "lower" | "capitalize" | "title" | "string" | "safe" | "e" | "escape"
+        | "forceescape" | "wordcount" => {
+            let [] = given.bind(name, [], 0)?;
+            let s = text(run)?;
+            Ok(match name {
+                "upper" => Value::str(s.to_uppercase()),
+                "lower" => Value::str(s.to_lowercase()),
+                "capitalize" => Value::str(capitalize(&s)),
+                "title" => Value::str(title(&s)),
+                "wordcount" => Value::len_of(WORD.find_iter(&s).count()),
+                "string" | "safe" => Value::Str(s),
+                _ => {
+                    run.spend_text(s.len().saturating_mul(5))?;
+                    Value::str(escape(&s))
+                }
+            })
+        }
+        "length" | "count" => {
+            let [] = given.bind(name, [], 0)?;
+            match value.len() {
+                Some(n) => Ok(Value::len_of(n)),
+                None => bail!("a {} has no length", describe(&value)),
+            }
+        }
+        "trim" => {
+            let [chars] = given.bind(name, ["chars"], 0)?;
+            let s = text(run)?;
+            Ok(match chars {
+                None | Some(Value::None) => Value::str(s.trim_matches(is_space)),
+                Some(Value::Str(set)) => Value::str(s.trim_matches(|c| set.contains(c))),
+                Some(other) => bail!("trim takes a text, not a {}", describe(&other)),
+            })
+        }
+        "default" | "d" => {
+            let [default, boolean] = given.bind(name, ["default_value", "boolean"], 0)?;
+            let replaces =
+                value.is_undefined() || (boolean.is_some_and(|b| b.is_true()) && !value.is_true());
+            Ok(match replaces {
+                true => default.unwrap_or_else(|| Value::str("")),
+                false => value,
+            })
+        }
+        "tojson" => {
+            let names = ["ensure_ascii", "indent", "separators", "sort_keys"];
+            json::dumps(run, &value, given.bind(name, names, 0)?).map(Value::str)
+        }
+        "replace" => {
+            let [old, new, count] = given.bind(name, ["old", "new", "count"], 2)?;
+            let of = |v: Option<Value>| run.to_text(&v.unwrap_or(Value::None));
+            let count = match count {
+                None | Some(Value::None) => -1,
+                Some(n) => number(name, &n)?,
+            };
+            Ok(Value::str(replace(
+                run,
+                &text(run)?,
+                &of(old)?,
+                &of(new)?,
+                count,
+            )?))
+        }
+        "join" => {
+            let [sep, attribute] = given.bind(name, ["d", "attribute"], 0)?;
+            let sep = run.to_text(&sep.unwrap_or_else(|| Value::str("")))?;
+            let mut out = String::new();
+            for (i, mut item) in run.items(&value)?.into_iter().enumerate() {
+                if let Some(attribute) = &attribute {
+                    item = get(run, &item, attribute, None)?;
+                }
+                let item = run.to_text(&item)?;
+                run.spend_text(item.len() + sep.len())?;
+                if i > 0 {
+                    out.push_str(&sep);
+                }
+                out.push_str(&item);
+            }
+            Ok(Value::str(out))
+        }
+        "first" => {
+            let [] = given.bind(name, [], 0)?;
+            let mut items = run.items(&value)?.into_iter();
+            Ok(items
+                .next()
+                .unwrap_or_else(|| Value::Undefined("there is no first item".into())))
+        }
+        "last" => {
+            let [] = given.bind(name, [], 0)?;
+            ensure!(
+                !matches!(value, Value::Once(_)),
+                "a generator has no last item; make a list of it first"
+            );
+            let last = run.items(&value)?.pop();
+            Ok(last.unwrap_or_else(|| Value::Undefined("there is no last item".into())))
+        }
+        "list" => {
+            let [] = given.bind(name, [], 0)?;
+            Value::list(run.items(&value)?)
+        }
+        "reverse" => {
+            let [] = given.bind(name, [], 0)?;
+            match &value {
+                Value::Str(s) => Ok(Value::str(s.chars().rev().collect::<String>())),
+                _ => {
+                    let mut items = run.items(&value)?;
+                    items.reverse();
+                    Value::once(items)
+                }
+            }
+        }
+        "items" => {
+            let [] = given.bind(name, [], 0)?;
+            match &value {
+                Value::Undefined(_) => Value::once(Vec::new()),
+                Value::Dict(d) => Value::once(d.view(View::Items)?),
+                other => bail!("items takes a dictionary, not a {}", describe(other)),
+            }
+        }
+        "attr" => {
+            let [attribute] = given.bind(name, ["name"], 1)?;
+            let attribute = run.to_text(&attribute.unwrap_or(Value::None))?;
+            if let Value::Undefined(why) = &value {
+                bail!("{why}");
+            }
+            let missing = || {
+                Value::Undefined(
+                    format!("a {} has no attribute {attribute:?}", value.type_name()).into(),
+                )
+            };
+            Ok(run
+                .python_attribute(&value, &attribute)?
+                .unwrap_or_else(missing))
+        }
+        "int" => {
+            let [default, base] = given.bind(name, ["default", "base"], 0)?;
+            let base = base.map_or(Ok(10), |b| number(name, &b))?;
+            to_int(&value, base).map(|n| match n {
+                Some(n) => Value::Int(n),
+                None => default.unwrap_or(Value::Int(0)),
+            })
+        }
+        "float" => {
+            let [default] = given.bind(name, ["default"], 0)?;
+            if let Value::Undefined(why) = &value {
+                bail!("{why}");
+            }
+            Ok(match to_float(&value) {
+                Some(f) => Value::Float(f),
+                None => default.unwrap_or(Value::Float(0.0)),
+            })
+        }
+        "abs" => {
+            let [] = given.bind(name, [], 0)?;
+            match (&value, value.as_int()) {
+                (Value::Float(f), _) => Ok(Value::Float(f.abs())),
+                (_, Some(n)) if n < 0 => ops::negative(&Value::Int(n)),
+                (_, Some(n)) => Ok(Value::Int(n)),
+                _ => bail!("abs takes a number, not a {}", describe(&value)),
+            }
+        }
+        "round" => round(&value, given),
+        "sum" => {
+            let [attribute, start] = given.bind(name, ["attribute", "start"], 0)?;
+            let mut sum = start.unwrap_or(Value::Int(0));
+            ensure!(sum.as_str().is_none(), "sum cannot add texts; use join");
+            for mut item in run.items(&value)? {
+                if let Some(attribute) = attribute.as_ref().filter(|a| !matches!(a, Value::None)) {
+                    item = get(run, &item, attribute, None)?;
+                }
+                sum = ops::binary(run, Op::Add, &sum, &item)?;
+            }
+            Ok(sum)
+        }
+        "min" | "max" => {
+            let [sensitive, attribute] = given.bind(name, ["case_sensitive", "attribute"], 0)?;
+            let cmp = if name == "min" { Cmp::Lt } else { Cmp::Gt };
+            let mut best: Option<(Value, Value)> = None;
+            for item in run.items(&value)? {
+                let key = sort_key(run, &item, attribute.as_ref(), sensitive.as_ref())?;
+                let better = match &best {
+                    Some((least, _)) => run.compare(cmp, &key, least)?,
+                    None => true,
+                };
+                if better {
+                    best = Some((key, item));
+                }
+            }
+            Ok(best.map_or_else(|| Value::Undefined("there are no items".into()), |b| b.1))
+        }
+        "sort" => {
+            let [reverse, sensitive, attribute] =
+                given.bind(name, ["reverse", "case_sensitive", "attribute"], 0)?;
+            let items = run.items(&value)?;
+            let keyed = keyed(run, items, |run, item| {
+                // Several attributes may be named at once.
+                let Some(names) = attribute.as_ref().and_then(Value::as_str) else {
+                    return sort_key(run, item, attribute.as_ref(), sensitive.as_ref());
+                };
+                let keys = names
+                    .split(',')
+                    .map(|name| sort_key(run, item, Some(&Value::str(name)), sensitive.as_ref()));
+                Value::list(keys.collect::<Result<_>>()?)
+            })?;
+            Value::list(sorted(run, keyed, reverse.is_some_and(|r| r.is_true()))?)
+        }
+        "unique" => {
+            let [sensitive, attribute] = given.bind(name, ["case_sensitive", "attribute"], 0)?;
+            let mut seen = Dict::default();
+            let mut out = Vec::new();
+            for item in run.items(&value)? {
+                let key = sort_key(run, &item, attribute.as_ref(), sensitive.as_ref())?;
+                if seen.get(&key)?.is_none() {
+                    seen.set(key, Value::None)?;
+                    out.push(item);
+                }
+            }
+            Value::once(out)
+        }
+        "groupby" => group_by(run, &value, given),
+        "dictsort" => {
+            let [sensitive, by, reverse] =
+                given.bind(name, ["case_sensitive", "by", "reverse"], 0)?;
+            let Value::Dict(d) = &value else {
+                bail!("dictsort takes a dictionary, not a {}", describe(&value));
+            };
+            let by = match by.as_ref().map(|b| b.as_str()) {
+                None | Some(Some("key")) => 0,
+                Some(Some("value")) => 1,
+                _ => bail!("dictsort sorts by \"key\" or by \"value\""),
+            };
+            let keyed = keyed(run, d.view(View::Items)?, |run, item| {
+                let Value::Tuple(pair) = item else {
+                    bail!("the entry is no pair");
+                };
+                sort_key(run, &pair[by], None, sensitive.as_ref())
+            })?;
+            Value::list(sorted(run, keyed, reverse.is_some_and(|r| r.is_true()))?)
+        }
+        "map" => map(run, &value, given),
+        "select" | "reject" | "selectattr" | "rejectattr" => select(run, name, &value, given),
+        "batch" => {
+            let [size, fill] = given.bind(name, ["linecount", "fill_with"], 1)?;
+            let size = number(name, &size.unwrap_or(Value::None))?;
+            let size = usize::try_from(size)
+                .ok()
+                .filter(|&n| n > 0)
+                .context("batch takes a size of 1 or more")?;
+            let items = run.items(&value)?;
+            let mut rows: Vec<Vec<Value>> = items.chunks(size).map(<[Value]>::to_vec).collect();
+            if let (Some(fill), Some(last)) =
+                (fill.filter(|f| !matches!(f, Value::None)), rows.last_mut())
+            {
+                run.spend(size - last.len())?;
+                last.resize(size, fill);
+            }
+            Value::once(rows.into_iter().map(Value::list).collect::<Result<_>>()?)
+        }
+        "slice" => {
+            let [parts, fill] = given.bind(name, ["slices", "fill_with"], 1)?;
+            let parts = number(name, &parts.unwrap_or(Value::None))?;
+            let parts = usize::try_from(parts)
+                .ok()
+                .filter(|&n| n > 0)
+                .context("slice takes a number of 1 or more")?;
+            let items = run.items(&value)?;
+            run.spend(parts)?;
+            let (each, longer) = (items.len() / parts, items.len() % parts);
+            let mut rest = items.into_iter();
+            let mut out = Vec::new();
+            for i in 0..parts {
+                let mut row: Vec<Value> =
+                    rest.by_ref().take(each + usize::from(i < longer)).collect();
+                if let Some(fill) = fill.as_ref().filter(|f| !matches!(f, Value::None)) {
+                    if i >= longer && longer > 0 {
+                        row.push(fill.clone());
+                    }
+                }
+                out.push(Value::list(row)?);
+            }
+            Value::once(out)
+        }
+        "indent" => {
+            let [width, first, blank] = given.bind(name, ["width", "first", "blank"], 0)?;
+            let yes = |v: Option<Value>| v.is_some_and(|v| v.is_true());
+            let pad = match width {
+                None => "    ".to_owned(),
+                Some(Value::Str(s)) => s.to_string(),
+                Some(n) => {
+                    let n = usize::try_from(number(name, &n)?).unwrap_or(0);
+                    run.spend_text(n)?;
+                    " ".repeat(n)
+                }
+            };
+            let Some(s) = value.as_str() else {
+                bail!("indent takes a text, not a {}", describe(&value));
+            };
+            let s = format!("{s}\n");
+            let (first, blank) = (yes(first), yes(blank));
+            let mut out = String::new();
+            for (i, line) in lines(&s, false).into_iter().enumerate() {
+                run.spend_text(pad.len() + line.len())?;
+                if i > 0 {
+                    out.push('\n');
+                }
+                if (i > 0 && (blank || !line.is_empty())) || (i == 0 && first) {
+                    out.push_str(&pad);
+                }
+                out.push_str(line);
+            }
+            Ok(Value::str(out))
+        }
+        "center" => {
+            let [width] = given.bind(name, ["width"], 0)?;
+            let width = width.map_or(Ok(80), |w| number(name, &w))?;
+            Ok(Value::str(justify(run, &text(run)?, "center", width, " ")?))
+        }
+        "truncate" => {
+            ensure!(
+                value.as_str().is_some() || value.is_undefined(),
+                "truncate takes a text, not a {}",
+                describe(&value)
+            );
+            truncate(run, &text(run)?, given)
+        }
+        "format" => {
+            let s = text(run)?;
+            ensure!(
+                given.pos.is_empty() || given.named.is_empty(),
+                "format takes values by place or by name, not both"
+            );
+            let args = if given.named.is_empty() {
+                Value::tuple(given.pos)?
+            } else {
+                Value::dict(given.named.into_iter().map(|(n, v)| (Value::Str(n), v)))?
+            };
+            format::percent(run, &s, &args).map(Value::str)
+        }
+        "urlencode" => {
+            let [] = given.bind(name, [], 0)?;
+            url_encode(run, &value)
+        }
+        "filesizeformat" => {
+            let [binary] = given.bind(name, ["binary"], 0)?;
+            let bytes =
+                to_float(&value).with_context(|| format!("{} is no size", describe(&value)))?;
+            Ok(Value::str(file_size(
+                bytes,
+                binary.is_some_and(|b| b.is_true()),
+            )))
+        }
+        _ if is_known(name) => bail!("the filter {name:?} is not supported"),
+        _ => bail!("unknown filter {name:?}"),
+    }
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\'' => out.push_str("&#39;"),
+            '"' => out.push_str("&#34;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Each part after a blank, a hyphen or an opening bracket begins with a large letter.
+fn title(text: &str) -> String {
+    let ends = |c: char| is_space(c) || "-({[<".contains(c);
+    let mut out = String::with_capacity(text.len());
+    for part in text.split_inclusive(ends) {
+        let mut chars = part.chars();
+        if let Some(first) = chars.next() {
+            out.extend(first.to_uppercase());
+            out.push_str(&chars.as_str().to_lowercase());
+        }
+    }
+    out
+}
+
+/// An attribute or a path of them, such as `function.name` or `0`.
+fn get(run: &Run, item: &Value, path: &Value, default: Option<&Value>) -> Result<Value> {
+    let step = |of: &Value, key: &Value| -> Result<Value> {
+        let found = run.item(of, key)?;
+        Ok(match (found.is_undefined(), default) {
+            (true, Some(default)) => default.clone(),
+            _ => found,
+        })
+    };
+    let Some(text) = path.as_str() else {
+        return step(item, path);
+    };
+    let mut value = item.clone();
+    for part in text.split('.') {
+        let key = match part.parse::<u32>() {
+            Ok(n) if part.bytes().all(|b| b.is_ascii_digit()) => Value::Int(n.into()),
+            _ => Value::str(part),
+        };
+        value = step(&value, &key)?;
+    }
+    Ok(value)
+}
+
+/// The value that stands for `item` in an order; letters count as small ones unless `sensitive`.
+fn sort_key(
+    run: &Run,
+    item: &Value,
+    attribute: Option<&Value>,
+    sensitive: Option<&Value>,
+) -> Result<Value> {
+    let value = match attribute {
+        None | Some(Value::None) => item.clone(),
+        Some(path) => get(run, item, path, None)?,
+    };
+    Ok(match (&value, sensitive.is_some_and(Value::is_true)) {
+        (Value::Str(s), false) => Value::str(s.to_lowercase()),
+        _ => value,
+    })
+}
+
+fn keyed(
+    run: &Run,
+    items: Vec<Value>,
+    key: impl Fn(&Run, &Value) -> Result<Value>,
+) -> Result<Vec<(Value, Value)>> {
+    items
+        .into_iter()
+        .map(|item| Ok((key(run, &item)?, item)))
+        .collect()
+}
+
+/// The items in the order of their keys; equal ones stay as they are.
+fn sorted(run: &Run, mut items: Vec<(Value, Value)>, reverse: bool) -> Result<Vec<Value>> {
+    let mut failed = None;
+    items.sort_by(|(a, _), (b, _)| {
+        let (a, b) = if reverse { (b, a) } else { (a, b) };
+        if failed.is_some() {
+            return Ordering::Equal;
+        }
+        match run.order(a, b, "<") {
+            Ok(order) => order.unwrap_or(Ordering::Equal),
+            Err(error) => {
+                failed = Some(error);
+                Ordering::Equal
+            }
+        }
+    });
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(items.into_iter().map(|i| i.1).collect()),
+    }
+}
+
+fn group_by(run: &mut Run, value: &Value, given: Given) -> Result<Value> {
+    let [attribute, default, sensitive] =
+        given.bind("groupby", ["attribute", "default", "case_sensitive"], 1)?;
+    let attribute = attribute.unwrap_or(Value::None);
+    let default = default.filter(|d| !matches!(d, Value::None));
+    let items = run.items(value)?;
+    let keyed = keyed(run, items, |run, item| {
+        let value = get(run, item, &attribute, default.as_ref())?;
+        sort_key(run, &value, None, sensitive.as_ref())
+    })?;
+    let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
+    for item in sorted(run, keyed, false)? {
+        let found = get(run, &item, &attribute, default.as_ref())?;
+        let key = sort_key(run, &found, None, sensitive.as_ref())?;
+        match groups.last_mut() {
+            Some((last, items)) if run.equal(last, &key)? => items.push(item),
+            _ => groups.push((key, vec![item])),
+        }
+    }
+    let named = groups.into_iter().map(|(_, items)| {
+        let grouper = get(run, &items[0], &attribute, default.as_ref())?;
+        Value::group(grouper, items)
+    });
+    Value::list(named.collect::<Result<_>>()?)
+}
+
+/// The items that a filter goes through one by one; anything that counts as false has none.
+fn each(run: &Run, value: &Value) -> Result<Vec<Value>> {
+    match value.is_true() {
+        true => run.items(value),
+        false => Ok(Vec::new()),
+    }
+}
+
+fn map(run: &mut Run, value: &Value, mut given: Given) -> Result<Value> {
+    let items = each(run, value)?;
+    let mut out = Vec::with_capacity(items.len());
+    if given.pos.is_empty() {
+        let [attribute, default] = given.bind("map", ["attribute", "default"], 1)?;
+        let attribute = attribute.unwrap_or(Value::None);
+        let default = default.filter(|d| !matches!(d, Value::None));
+        for item in &items {
+            out.push(get(run, item, &attribute, default.as_ref())?);
+        }
+        return Value::once(out);
+    }
+    let filter = given.pos.remove(0);
+    let Some(filter) = filter.as_str() else {
+        bail!("map takes the name of a filter");
+    };
+    for item in items {
+        let given = Given {
+            pos: given.pos.clone(),
+            named: given.named.clone(),
+        };
+        out.push(apply(run, filter, item, given)?);
+    }
+    Value::once(out)
+}
+
+/// `select`, `reject` and both with `attr`.
+fn select(run: &mut Run, name: &str, value: &Value, mut given: Given) -> Result<Value> {
+    let attribute = match name.ends_with("attr") {
+        true => {
+            ensure!(
+                !given.pos.is_empty(),
+                "{name} takes the name of an attribute"
+            );
+            Some(given.pos.remove(0))
+        }
+        false => None,
+    };
+    let test = match given.pos.is_empty() {
+        true => None,
+        false => Some(given.pos.remove(0)),
+    };
+    let wanted = name.starts_with("select");
+    let mut out = Vec::new();
+    for item in each(run, value)? {
+        let of = match &attribute {
+            Some(attribute) => get(run, &item, attribute, None)?,
+            None => item.clone(),
+        };
+        let passes = match &test {
+            None => of.is_true(),
+            Some(test) => {
+                let Some(test) = test.as_str() else {
+                    bail!("{name} takes the name of a test");
+                };
+                let given = Given {
+                    pos: given.pos.clone(),
+                    named: given.named.clone(),
+                };
+                tests::check(run, test, &of, given)?
+            }
+        };
+        if passes == wanted {
+            out.push(item);
+        }
+    }
+    Value::once(out)
+}
+
+/// Python's `int(text, base)`.
+fn parse_int(text: &str, base: i128) -> Option<i128> {
+    let text = text.trim_matches(is_space);
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let prefixed = |prefix: &str, of: i128| {
+        (base == of || base == 0)
+            .then(|| lower.strip_prefix(prefix))
+            .flatten()
+    };
+    let (radix, digits) = match (prefixed("0x", 16), prefixed("0o", 8), prefixed("0b", 2)) {
+        (Some(d), ..) => (16, d.strip_prefix('_').unwrap_or(d)),
+        (_, Some(d), _) => (8, d.strip_prefix('_').unwrap_or(d)),
+        (.., Some(d)) => (2, d.strip_prefix('_').unwrap_or(d)),
+        _ => (if base == 0 { 10 } else { base }, &*lower),
+    };
+    let broken = digits.is_empty()
+        || digits.starts_with(['_', '+', '-'])
+        || digits.ends_with('_')
+        || digits.contains("__");
+    if broken || !(2..=36).contains(&radix) {
+        return None;
+    }
+    let n = i128::from_str_radix(&digits.replace('_', ""), radix as u32).ok()?;
+    Some(if negative { -n } else { n })
+}
+
+fn to_int(value: &Value, base: i128) -> Result<Option<i128>> {
+    let truncated = |f: f64| match f.is_finite() && f.abs() < 1e38 {
+        true => Some(f as i128),
+        false => None,
+    };
+    Ok(match value {
+        Value::Str(s) => parse_int(s, base).or_else(|| truncated(to_float(value)?)),
+        Value::Float(f) if f.is_infinite() || f.abs() >= 1e38 => {
+            bail!("{f} is too large for a whole number")
+        }
+        Value::Float(f) => truncated(*f),
+        Value::Undefined(why) => bail!("{why}"),
+        other => other.as_int(),
+    })
+}
+
+fn to_float(value: &Value) -> Option<f64> {
+    match value {
+        Value::Str(s) => {
+            let s = s.trim_matches(is_space);
+            let inner = s.trim_matches(|c: char| c.is_ascii_digit());
+            let broken = s.starts_with('_')
+                || s.ends_with('_')
+                || s.contains("__")
+                || inner.starts_with("_.");
+            match broken {
+                true => None,
+                false => s.replace('_', "").parse().ok(),
+            }
+        }
+        other => other.as_number(),
+    }
+}
+
+fn round(value: &Value, given: Given) -> Result<Value> {
+    let [precision, method] = given.bind("round", ["precision", "method"], 0)?;
+    let precision = precision.map_or(Ok(0), |p| number("round", &p))?;
+    let method = method.unwrap_or_else(|| Value::str("common"));
+    let Some(f) = value.as_number() else {
+        bail!("round takes a number, not a {}", describe(value));
+    };
+    match method.as_str() {
+        Some("common") => {}
+        Some(method @ ("ceil" | "floor")) => {
+            ensure!(
+                precision.abs() <= 300,
+                "round has no precision of {precision}"
+            );
+            let scale = 10f64.powi(precision as i32);
+            let scaled = f * scale;
+            let whole = if method == "ceil" {
+                scaled.ceil()
+            } else {
+                scaled.floor()
+            };
+            return Ok(Value::Float(whole / scale));
+        }
+        _ => bail!("round knows the methods \"common\", \"ceil\" and \"floor\""),
+    }
+    if let Some(n) = value.as_int() {
+        // Whole numbers are rounded to tens and so on, halves to the even one.
+        let Some(unit) = u32::try_from(-precision)
+            .ok()
+            .and_then(|p| 10i128.checked_pow(p))
+        else {
+            return Ok(Value::Int(if precision < 0 { 0 } else { n }));
+        };
+        let down = n.div_euclid(unit);
+        let twice = 2 * n.rem_euclid(unit);
+        let up = twice > unit || (twice == unit && down % 2 != 0);
+        return Ok(Value::Int((down + i128::from(up)) * unit));
+    }
+    if !f.is_finite() || precision > 330 {
+        return Ok(Value::Float(f));
+    }
+    if precision < 0 {
+        let scale = 10f64.powi((-precision).min(330) as i32);
+        return Ok(Value::Float(if scale.is_finite() {
+            (f / scale).round_ties_even() * scale
+        } else {
+            0.0
+        }));
+    }
+    let digits = precision as usize;
+    Ok(Value::Float(format!("{f:.digits$}").parse()?))
+}
+
+fn truncate(run: &Run, text: &str, given: Given) -> Result<Value> {
+    let [length, kill, end, leeway] =
+        given.bind("truncate", ["length", "killwords", "end", "leeway"], 0)?;
+    let length = length.map_or(Ok(255), |n| number("truncate", &n))?;
+    let end = end.map_or(Ok("...".into()), |e| run.to_text(&e))?;
+    let leeway = match leeway {
+        None | Some(Value::None) => 5,
+        Some(n) => number("truncate", &n)?,
+    };
+    let short = length - end.chars().count() as i128;
+    ensure!(
+        short >= 0,
+        "truncate cannot make a text shorter than its end, {end:?}"
+    );
+    ensure!(leeway >= 0, "truncate takes a leeway of 0 or more");
+    if text.chars().count() as i128 <= length + leeway {
+        return Ok(Value::str(text));
+    }
+    let kept = char_range(text, 0, short as usize);
+    let kept = match kill.is_some_and(|k| k.is_true()) {
+        true => kept,
+        false => kept.rsplit_once(' ').map_or(kept, |(a, _)| a),
+    };
+    Ok(Value::str(format!("{kept}{end}")))
+}
+
+fn url_encode(run: &Run, value: &Value) -> Result<Value> {
+    let quote = |value: &Value, query: bool| -> Result<String> {
+        let text = run.to_text(value)?;
+        run.spend_text(text.len().saturating_mul(3))?;
+        let mut out = String::new();
+        for b in text.bytes() {
+            match b {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => {
+                    out.push(b.into())
+                }
+                b'/' if !query => out.push('/'),
+                b' ' if query => out.push('+'),
+                b => out.push_str(&format!("%{b:02X}")),
+            }
+        }
+        Ok(out)
+    };
+    let pairs = match value {
+        Value::Dict(d) => d.view(View::Items)?,
+        Value::List(_) | Value::Tuple(_) | Value::Once(_) | Value::View(..) => run.items(value)?,
+        other => return Ok(Value::str(quote(other, false)?)),
+    };
+    let mut out = Vec::new();
+    for pair in pairs {
+        match run.items(&pair)?.as_slice() {
+            [key, value] => out.push(format!("{}={}", quote(key, true)?, quote(value, true)?)),
+            _ => bail!("urlencode takes a text or pairs"),
+        }
+    }
+    Ok(Value::str(out.join("&")))
+}
+
+fn file_size(bytes: f64, binary: bool) -> String {
+    let base: f64 = if binary { 1024.0 } else { 1000.0 };
+    if bytes == 1.0 {
+        return "1 Byte".into();
+    }
+    if bytes < base {
+        return format!("{} Bytes", bytes.trunc());
+    }
+    let mut unit = base;
+    let mut name = 'k';
+    for letter in "kMGTPEZY".chars() {
+        name = letter;
+        unit *= base;
+        if bytes < unit {
+            break;
+        }
+    }
+    let name = if binary {
+        format!("{}i", name.to_ascii_uppercase())
+    } else {
+        name.into()
+    };
+    format!("{:.1} {name}B", base * bytes / unit)
+}

@@ -1,0 +1,517 @@
+//! Methods of texts.
+
+use std::sync::{Arc, LazyLock};
+
+use anyhow::{bail, ensure, Result};
+use regex::Regex;
+
+use super::call::Given;
+use super::ops::describe;
+use super::run::Run;
+use super::text::{capitalize, char_range, is_cased, is_printable, is_space, lines, title};
+use super::value::Value;
+use super::{format, text};
+
+/// The methods of Python's `str`.
+pub const NAMES: [&str; 47] = [
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "encode",
+    "endswith",
+    "expandtabs",
+    "find",
+    "format",
+    "format_map",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "maketrans",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "translate",
+    "upper",
+    "zfill",
+];
+
+fn class(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the pattern is valid")
+}
+
+static ALPHA: LazyLock<Regex> = LazyLock::new(|| class(r"^\p{L}+$"));
+static DECIMAL: LazyLock<Regex> = LazyLock::new(|| class(r"^\p{Nd}+$"));
+static DIGIT: LazyLock<Regex> =
+    LazyLock::new(|| class("^[\\p{Nd}²³¹⁰⁴-⁹₀-₉①-⑨⑴-⑼⒈-⒐⓪⓵-⓽⓿❶-❾➀-➈➊-➒]+$"));
+static NUMERIC: LazyLock<Regex> =
+    LazyLock::new(|| class(r"^[\p{N}一二三四五六七八九十百千万億兆零]+$"));
+static ALNUM: LazyLock<Regex> = LazyLock::new(|| class(r"^[\p{L}\p{N}]+$"));
+static IDENTIFIER: LazyLock<Regex> =
+    LazyLock::new(|| class(r"^[_\p{XID_Start}]\p{XID_Continue}*$"));
+
+/// `text.name(given)`
+pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given) -> Result<Value> {
+    let s = &**text;
+    let plain = |given: Given, out: String| -> Result<Value> {
+        let [] = given.bind(name, [], 0)?;
+        Ok(Value::str(out))
+    };
+    let test = |given: Given, out: bool| -> Result<Value> {
+        let [] = given.bind(name, [], 0)?;
+        Ok(Value::Bool(out))
+    };
+    let cased = |upper: bool| {
+        s.chars().any(is_cased)
+            && s.chars().all(|c| {
+                !is_cased(c)
+                    || if upper {
+                        c.is_uppercase()
+                    } else {
+                        c.is_lowercase()
+                    }
+            })
+    };
+    run.spend_text(s.len())?;
+    match name {
+        "upper" => plain(given, s.to_uppercase()),
+        "lower" => plain(given, s.to_lowercase()),
+        "casefold" => plain(given, s.to_lowercase().replace('ß', "ss").replace('ς', "σ")),
+        "title" => plain(given, title(s)),
+        "capitalize" => plain(given, capitalize(s)),
+        "swapcase" => {
+            let swap = |c: char| match c.is_uppercase() {
+                true => c.to_lowercase().collect::<String>(),
+                false => c.to_uppercase().collect(),
+            };
+            plain(given, s.chars().map(swap).collect())
+        }
+        "strip" | "lstrip" | "rstrip" => {
+            let [chars] = given.bind(name, ["<chars>"], 0)?;
+            let set = optional_text(name, chars)?;
+            let within = |c: char| match &set {
+                Some(set) => set.contains(c),
+                None => is_space(c),
+            };
+            let mut out = s;
+            if name != "rstrip" {
+                out = out.trim_start_matches(within);
+            }
+            if name != "lstrip" {
+                out = out.trim_end_matches(within);
+            }
+            Ok(Value::str(out))
+        }
+        "split" | "rsplit" => {
+            let [sep, most] = given.bind(name, ["sep", "maxsplit"], 0)?;
+            let most = match most {
+                Some(n) => usize::try_from(number(name, &n)?).unwrap_or(usize::MAX),
+                None => usize::MAX,
+            };
+            let parts = match optional_text(name, sep)? {
+                Some(sep) => {
+                    ensure!(!sep.is_empty(), "{name} takes no empty separator");
+                    let limit = most.saturating_add(1);
+                    match name {
+                        "split" => s.splitn(limit, &*sep).collect(),
+                        _ => reversed(s.rsplitn(limit, &*sep).collect()),
+                    }
+                }
+                None if name == "split" => words(s, most),
+                None => last_words(s, most),
+            };
+            texts(run, parts)
+        }
+        "splitlines" => {
+            let [keep] = given.bind(name, ["keepends"], 0)?;
+            texts(run, lines(s, keep.is_some_and(|k| k.is_true())))
+        }
+        "partition" | "rpartition" => {
+            let [sep] = given.bind(name, ["<sep>"], 1)?;
+            let sep = required_text(name, sep)?;
+            ensure!(!sep.is_empty(), "{name} takes no empty separator");
+            let parts = match name {
+                "partition" => match s.split_once(&*sep) {
+                    Some((a, b)) => [a, &sep, b],
+                    None => [s, "", ""],
+                },
+                _ => match s.rsplit_once(&*sep) {
+                    Some((a, b)) => [a, &sep, b],
+                    None => ["", "", s],
+                },
+            };
+            Value::tuple(parts.map(Value::str).into())
+        }
+        "replace" => {
+            let [old, new, count] = given.bind(name, ["<old>", "<new>", "<count>"], 2)?;
+            let (old, new) = (required_text(name, old)?, required_text(name, new)?);
+            let count = count.map_or(Ok(-1), |c| number(name, &c))?;
+            Ok(Value::str(replace(run, s, &old, &new, count)?))
+        }
+        "join" => {
+            let [items] = given.bind(name, ["<items>"], 1)?;
+            let items = run.items(&items.unwrap_or(Value::None))?;
+            let mut out = String::new();
+            for (i, item) in items.iter().enumerate() {
+                let Some(item) = item.as_str() else {
+                    bail!("join takes texts, not a {}", describe(item));
+                };
+                run.spend_text(item.len() + s.len())?;
+                if i > 0 {
+                    out.push_str(s);
+                }
+                out.push_str(item);
+            }
+            Ok(Value::str(out))
+        }
+        "startswith" | "endswith" => {
+            let [what, start, end] = given.bind(name, ["<prefix>", "<start>", "<end>"], 1)?;
+            let (_, part, within) = window(name, s, start, end)?;
+            let hit = |what: &Value| match what.as_str() {
+                Some(what) if name == "startswith" => Ok(within && part.starts_with(what)),
+                Some(what) => Ok(within && part.ends_with(what)),
+                None => bail!("{name} takes a text or a tuple of texts"),
+            };
+            match what.unwrap_or(Value::None) {
+                Value::Tuple(all) => {
+                    for what in all.iter() {
+                        if hit(what)? {
+                            return Ok(Value::Bool(true));
+                        }
+                    }
+                    Ok(Value::Bool(false))
+                }
+                one => Ok(Value::Bool(hit(&one)?)),
+            }
+        }
+        "find" | "rfind" | "index" | "rindex" => {
+            let [what, start, end] = given.bind(name, ["<sub>", "<start>", "<end>"], 1)?;
+            let what = required_text(name, what)?;
+            let (offset, part, within) = window(name, s, start, end)?;
+            let found = match name {
+                "find" | "index" => part.find(&*what),
+                _ => part.rfind(&*what),
+            };
+            match found.filter(|_| within) {
+                Some(at) => Ok(Value::len_of(offset + part[..at].chars().count())),
+                None if name.ends_with("find") => Ok(Value::Int(-1)),
+                None => bail!("{what:?} is not in the text"),
+            }
+        }
+        "count" => {
+            let [what, start, end] = given.bind(name, ["<sub>", "<start>", "<end>"], 1)?;
+            let what = required_text(name, what)?;
+            let (_, part, within) = window(name, s, start, end)?;
+            Ok(Value::len_of(if within {
+                part.matches(&*what).count()
+            } else {
+                0
+            }))
+        }
+        "removeprefix" => {
+            let [what] = given.bind(name, ["<prefix>"], 1)?;
+            Ok(Value::str(
+                s.strip_prefix(&*required_text(name, what)?).unwrap_or(s),
+            ))
+        }
+        "removesuffix" => {
+            let [what] = given.bind(name, ["<suffix>"], 1)?;
+            Ok(Value::str(
+                s.strip_suffix(&*required_text(name, what)?).unwrap_or(s),
+            ))
+        }
+        "zfill" => {
+            let [width] = given.bind(name, ["<width>"], 1)?;
+            let width = number(name, &width.unwrap_or(Value::None))?;
+            let missing = missing(run, s, width)?;
+            let sign = usize::from(s.starts_with(['+', '-']));
+            Ok(Value::str(format!(
+                "{}{}{}",
+                &s[..sign],
+                "0".repeat(missing),
+                &s[sign..]
+            )))
+        }
+        "ljust" | "rjust" | "center" => {
+            let [width, fill] = given.bind(name, ["<width>", "<fillchar>"], 1)?;
+            let width = number(name, &width.unwrap_or(Value::None))?;
+            let fill = optional_text(name, fill)?.unwrap_or(" ".into());
+            ensure!(
+                fill.chars().count() == 1,
+                "{name} fills with one character, not {fill:?}"
+            );
+            Ok(Value::str(justify(run, s, name, width, &fill)?))
+        }
+        "expandtabs" => {
+            let [size] = given.bind(name, ["tabsize"], 0)?;
+            let size = size.map_or(Ok(8), |n| number(name, &n))?.max(0);
+            let mut out = String::new();
+            let mut column = 0;
+            for c in s.chars() {
+                if c == '\t' {
+                    let blanks = if size == 0 { 0 } else { size - column % size };
+                    run.spend_text(usize::try_from(blanks).unwrap_or(usize::MAX))?;
+                    out.push_str(&" ".repeat(blanks as usize));
+                    column += blanks;
+                } else {
+                    out.push(c);
+                    column = if c == '\n' || c == '\r' {
+                        0
+                    } else {
+                        column + 1
+                    };
+                }
+            }
+            Ok(Value::str(out))
+        }
+        "isalpha" => test(given, ALPHA.is_match(s)),
+        "isdecimal" => test(given, DECIMAL.is_match(s)),
+        "isdigit" => test(given, DIGIT.is_match(s)),
+        "isnumeric" => test(given, NUMERIC.is_match(s)),
+        "isalnum" => test(given, ALNUM.is_match(s)),
+        "isidentifier" => test(given, IDENTIFIER.is_match(s)),
+        "isascii" => test(given, s.is_ascii()),
+        "isspace" => test(given, !s.is_empty() && s.chars().all(is_space)),
+        "isprintable" => test(given, s.chars().all(is_printable)),
+        "islower" => test(given, cased(false)),
+        "isupper" => test(given, cased(true)),
+        "istitle" => test(given, s.chars().any(is_cased) && text::title(s) == s),
+        "format" => format::braces(run, s, given).map(Value::str),
+        "format_map" => {
+            let [map] = given.bind(name, ["<mapping>"], 1)?;
+            let Some(Value::Dict(map)) = map else {
+                bail!("format_map takes a dictionary");
+            };
+            let named = map.entries.iter().filter_map(|(k, v)| match k {
+                Value::Str(k) => Some((k.clone(), v.clone())),
+                _ => None,
+            });
+            let given = Given {
+                named: named.collect(),
+                ..Given::default()
+            };
+            format::braces(run, s, given).map(Value::str)
+        }
+        "maketrans" => maketrans(run, given),
+        "translate" => {
+            let [table] = given.bind(name, ["<table>"], 1)?;
+            let Some(Value::Dict(table)) = table else {
+                bail!("translate takes a dictionary");
+            };
+            let mut out = String::new();
+            for c in s.chars() {
+                match table.get(&Value::Int(c as i128))? {
+                    None => out.push(c),
+                    Some(Value::None) => {}
+                    Some(Value::Str(to)) => {
+                        run.spend_text(to.len())?;
+                        out.push_str(to);
+                    }
+                    Some(other) => match other
+                        .as_int()
+                        .and_then(|n| char::from_u32(u32::try_from(n).ok()?))
+                    {
+                        Some(to) => out.push(to),
+                        None => bail!(
+                            "translate needs texts or characters, not a {}",
+                            describe(other)
+                        ),
+                    },
+                }
+            }
+            Ok(Value::str(out))
+        }
+        _ => bail!("the method {name:?} of texts is not supported"),
+    }
+}
+
+fn maketrans(run: &Run, given: Given) -> Result<Value> {
+    let [from, to, gone] = given.bind("maketrans", ["<x>", "<y>", "<z>"], 1)?;
+    let mut entries = Vec::new();
+    let code = |c: char| Value::Int(c as i128);
+    match (from.unwrap_or(Value::None), to) {
+        (Value::Dict(dict), None) => {
+            for (key, value) in &dict.entries {
+                let key = match key.as_str().map(|k| (k.chars().next(), k.chars().count())) {
+                    Some((Some(c), 1)) => code(c),
+                    Some(_) => bail!("maketrans takes single characters"),
+                    None => key.clone(),
+                };
+                entries.push((key, value.clone()));
+            }
+        }
+        (from, to) => {
+            let (from, to) = (
+                required_text("maketrans", Some(from))?,
+                required_text("maketrans", to)?,
+            );
+            ensure!(
+                from.chars().count() == to.chars().count(),
+                "maketrans takes two texts of the same length"
+            );
+            run.spend(from.len())?;
+            entries.extend(from.chars().map(code).zip(to.chars().map(code)));
+            if let Some(gone) = gone {
+                entries.extend(
+                    required_text("maketrans", Some(gone))?
+                        .chars()
+                        .map(|c| (code(c), Value::None)),
+                );
+            }
+        }
+    }
+    Value::dict(entries)
+}
+
+/// `text.replace(old, new, count)`
+pub fn replace(run: &Run, text: &str, old: &str, new: &str, count: i128) -> Result<String> {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let hits = text.matches(old).count().min(count);
+    run.spend_text(text.len().saturating_add(hits.saturating_mul(new.len())))?;
+    Ok(text.replacen(old, new, hits))
+}
+
+/// How many characters `text` lacks to be `width` wide, which is paid for.
+fn missing(run: &Run, text: &str, width: i128) -> Result<usize> {
+    let missing = usize::try_from(width)
+        .unwrap_or(0)
+        .saturating_sub(text.chars().count());
+    run.spend_text(missing.saturating_mul(4).saturating_add(text.len()))?;
+    Ok(missing)
+}
+
+/// `ljust`, `rjust` and `center`.
+pub fn justify(run: &Run, text: &str, how: &str, width: i128, fill: &str) -> Result<String> {
+    let missing = missing(run, text, width)?;
+    let left = match how {
+        "ljust" => 0,
+        "rjust" => missing,
+        // Of an odd number, the surplus is on the left where the width is odd.
+        _ => missing / 2 + (missing & width as usize & 1),
+    };
+    Ok(format!(
+        "{}{text}{}",
+        fill.repeat(left),
+        fill.repeat(missing - left)
+    ))
+}
+
+pub fn number(what: &str, value: &Value) -> Result<i128> {
+    match value.as_int() {
+        Some(n) => Ok(n.clamp(i64::MIN.into(), i64::MAX.into())),
+        None => bail!("{what} takes a whole number, not a {}", describe(value)),
+    }
+}
+
+fn optional_text(what: &str, value: Option<Value>) -> Result<Option<Arc<str>>> {
+    match value {
+        None | Some(Value::None) => Ok(None),
+        Some(Value::Str(s)) => Ok(Some(s)),
+        Some(other) => bail!("{what} takes a text, not a {}", describe(&other)),
+    }
+}
+
+fn required_text(what: &str, value: Option<Value>) -> Result<Arc<str>> {
+    match value {
+        Some(Value::Str(s)) => Ok(s),
+        Some(other) => bail!("{what} takes a text, not a {}", describe(&other)),
+        None => bail!("{what} takes a text"),
+    }
+}
+
+fn texts(run: &Run, parts: Vec<&str>) -> Result<Value> {
+    run.spend(parts.len())?;
+    Value::list(parts.into_iter().map(Value::str).collect())
+}
+
+fn reversed<T>(mut items: Vec<T>) -> Vec<T> {
+    items.reverse();
+    items
+}
+
+/// Parts between blanks, cut at most `most` times from the left.
+fn words(text: &str, most: usize) -> Vec<&str> {
+    let mut rest = text.trim_start_matches(is_space);
+    let mut out = Vec::new();
+    while !rest.is_empty() {
+        if out.len() == most {
+            out.push(rest);
+            break;
+        }
+        let end = rest.find(is_space).unwrap_or(rest.len());
+        out.push(&rest[..end]);
+        rest = rest[end..].trim_start_matches(is_space);
+    }
+    out
+}
+
+/// The same from the right.
+fn last_words(text: &str, most: usize) -> Vec<&str> {
+    let mut rest = text.trim_end_matches(is_space);
+    let mut out = Vec::new();
+    while !rest.is_empty() {
+        if out.len() == most {
+            out.push(rest);
+            break;
+        }
+        let start = rest
+            .char_indices()
+            .rfind(|&(_, c)| is_space(c))
+            .map_or(0, |(i, c)| i + c.len_utf8());
+        out.push(&rest[start..]);
+        rest = rest[..start].trim_end_matches(is_space);
+    }
+    reversed(out)
+}
+
+/// The characters `start..end` of `text`, the number of characters before them, and false if `start` is past the end.
+fn window<'s>(
+    what: &str,
+    text: &'s str,
+    start: Option<Value>,
+    end: Option<Value>,
+) -> Result<(usize, &'s str, bool)> {
+    let len = text.chars().count();
+    let bound = |value: Option<Value>, default: usize| -> Result<usize> {
+        match value {
+            None | Some(Value::None) => Ok(default),
+            Some(value) => {
+                let n = number(what, &value)?;
+                let n = if n < 0 { (n + len as i128).max(0) } else { n };
+                Ok(usize::try_from(n).unwrap_or(usize::MAX))
+            }
+        }
+    };
+    let (start, end) = (bound(start, 0)?, bound(end, len)?.min(len));
+    if start > end {
+        return Ok((start, "", false));
+    }
+    Ok((start, char_range(text, start, end), true))
+}

@@ -1,0 +1,73 @@
+//! Jinja, as transformers sets it up for chat templates.
+//!
+//! A chat template is Python in disguise: it formats with `%`, slices, calls methods of texts, and prints lists and
+//! floats the way Python does. This is that part of the language, with the same answers: anything else is an error.
+//! A template comes with a model that somebody else made, so that what it may do is limited: each step of work and
+//! each piece of text is paid for out of a budget, and what is inside one another has a depth.
+
+mod call;
+mod filters;
+mod format;
+mod json;
+mod lexer;
+mod methods;
+mod ops;
+mod parser;
+mod run;
+mod strftime;
+mod syntax;
+mod tests;
+mod text;
+mod value;
+
+use anyhow::{anyhow, ensure, Result};
+use serde_json::Value as Json;
+
+use run::Run;
+use value::Value;
+
+/// Bytes of a template; the longest that are published have some 20,000.
+const LONGEST: usize = 256 << 10;
+/// Steps that every template may take.
+const STEPS: u64 = 500_000;
+/// More steps for each message and for each byte that the template is given.
+const STEPS_PER_MESSAGE: u64 = 10_000;
+const STEPS_PER_BYTE: u64 = 4;
+
+/// A template that was read.
+pub struct Jinja(Vec<syntax::Stmt>);
+
+impl Jinja {
+    /// Reads `source`.
+    pub fn parse(source: &str) -> Result<Jinja> {
+        ensure!(
+            source.len() <= LONGEST,
+            "it is {} bytes long; no more than {LONGEST} are read",
+            source.len()
+        );
+        Ok(Jinja(parser::parse(source)?))
+    }
+
+    /// The text of the template where `names` have these values; `messages` is how many turns there are.
+    pub fn render(&self, names: &[(&str, Json)], messages: usize) -> Result<String> {
+        let bytes: u64 = names.iter().map(|(_, value)| size(value)).sum();
+        let fuel = STEPS + STEPS_PER_MESSAGE * messages as u64 + STEPS_PER_BYTE * bytes;
+        let names = names
+            .iter()
+            .map(|(name, value)| Ok((*name, Value::from_json(value)?)))
+            .collect::<Result<_>>()?;
+        let mut run = Run::new(fuel, names);
+        let out = run.template(&self.0);
+        out.map_err(|e| anyhow!("line {}: {e:#}", run.line))
+    }
+}
+
+/// About how many bytes a value has as text.
+fn size(value: &Json) -> u64 {
+    match value {
+        Json::String(s) => s.len() as u64 + 2,
+        Json::Array(items) => items.iter().map(|v| 1 + size(v)).sum(),
+        Json::Object(map) => map.iter().map(|(k, v)| k.len() as u64 + 4 + size(v)).sum(),
+        _ => 8,
+    }
+}

@@ -1,0 +1,110 @@
+//! Linear maps of which each token has its own choice, with or without low-rank adapters.
+
+use crate::{ops, Array, Result};
+
+/// A stack of linear maps `[experts, out, in]`, of which indices choose one for each row; plus
+/// `scale * (x a^T) b^T` of the chosen expert where adapters are set (Hu et al. 2021). `SwitchLinear` and
+/// `LoRASwitchLinear` of mlx-lm.
+#[derive(Clone)]
+pub struct SwitchLinear {
+    weight: Array,
+    lora: Option<Lora>,
+    /// (experts, out, in).
+    sizes: [i32; 3],
+    lora_allowed: bool,
+    frozen: bool,
+    /// The definition says `#[frozen]`.
+    pinned: bool,
+}
+
+#[derive(Clone)]
+struct Lora {
+    /// `[experts, rank, in]`.
+    a: Array,
+    /// `[experts, out, rank]`.
+    b: Array,
+    scale: f32,
+}
+
+impl SwitchLinear {
+    pub(crate) fn new(weight: Array, sizes: [i32; 3], lora_allowed: bool, frozen: bool) -> Self {
+        SwitchLinear {
+            weight,
+            lora: None,
+            sizes,
+            lora_allowed,
+            frozen,
+            pinned: false,
+        }
+    }
+
+    /// `x [.., M, in]` and `indices [..]` of experts, whose leading axes broadcast: `[.., M, out]`. An index beyond the
+    /// experts is clamped.
+    ///
+    /// # Errors
+    /// If the last dim of `x` is not `in`, or the leading axes do not broadcast.
+    pub fn forward(&self, x: &Array, indices: &Array) -> Result<Array> {
+        let y = chosen(x, &self.weight, indices)?;
+        let Some(Lora { a, b, scale }) = &self.lora else {
+            return Ok(y);
+        };
+        // The adapters are float32; the activations keep their dtype.
+        let cast = |w: &Array| ops::astype(w, x.dtype());
+        let z = super::linear::scaled(&chosen(x, &cast(a)?, indices)?, *scale)?;
+        ops::add(&y, &chosen(&z, &cast(b)?, indices)?)
+    }
+
+    /// Whether the backward pass reads the input.
+    #[doc(hidden)]
+    pub fn keeps_input(&self) -> bool {
+        self.lora.is_some() || !self.frozen
+    }
+
+    /// (experts, out, in).
+    pub(crate) fn sizes(&self) -> [i32; 3] {
+        self.sizes
+    }
+
+    pub(crate) fn lora_allowed(&self) -> bool {
+        self.lora_allowed
+    }
+
+    pub(crate) fn set_lora(&mut self, a: Array, b: Array, scale: f32) {
+        self.lora = Some(Lora { a, b, scale });
+    }
+
+    pub(crate) fn clear_lora(&mut self) {
+        self.lora = None;
+    }
+
+    /// Never trains, as the definition says.
+    pub(crate) fn pin(&mut self) {
+        self.pinned = true;
+        self.frozen = true;
+    }
+
+    pub(crate) fn set_frozen(&mut self, frozen: bool) {
+        self.frozen = frozen || self.pinned;
+    }
+
+    pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {
+        f("weight", &self.weight, !self.frozen);
+        if let Some(l) = &self.lora {
+            f("lora_a", &l.a, true);
+            f("lora_b", &l.b, true);
+        }
+    }
+
+    pub(crate) fn each_mut(&mut self, f: &mut dyn FnMut(&mut Array, bool)) {
+        f(&mut self.weight, !self.frozen);
+        if let Some(l) = &mut self.lora {
+            f(&mut l.a, true);
+            f(&mut l.b, true);
+        }
+    }
+}
+
+/// `x w^T` of the chosen matrices.
+fn chosen(x: &Array, w: &Array, indices: &Array) -> Result<Array> {
+    ops::gather_mm(x, &ops::swapaxes(w, -1, -2)?, None, Some(indices), false)
+}

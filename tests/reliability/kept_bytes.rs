@@ -1,0 +1,310 @@
+//! The bytes that a plan charges for the backward pass are those that it keeps, for every form of an operation: on the
+//! CPU's fused operations, and composed of MLX's.
+//! Bytes are those of the graphs, as [`memory::forecast_within`] finds them: nothing is evaluated.
+
+use std::sync::Arc;
+
+use mlx_macros::mlx_model;
+use mlx_models::llama::Block;
+use mlx_runtime::__private::{Computed, Saved};
+use mlx_runtime::model::{add_lora, init, LoraConfig, Model};
+use mlx_runtime::nn::{KvCache, Linear, RmsNorm};
+use mlx_runtime::random::{self, Key};
+use mlx_runtime::{fused, memory, ops, transforms, Array, Dtype, Result};
+use mlx_tests::Config;
+
+const N: i32 = 256;
+
+/// Methods of one model, each one form of an operation. Its value goes through an addition and a sign, which keep
+/// nothing, so that what is kept is the operation's.
+macro_rules! forms {
+    ($($name:ident $saved:ident($x:ident) { $($form:tt)* })*) => {
+        #[mlx_model(config = Config)]
+        struct Forms {
+            #[param(hidden)]
+            norm: RmsNorm,
+            #[param(hidden, hidden)]
+            map: Linear,
+        }
+
+        #[mlx_model]
+        impl Forms {
+            $(fn $name(&self, $x: Tensor![hidden, hidden]) -> Tensor![hidden, hidden] {
+                negative($($form)*)
+            })*
+        }
+
+        type Method = fn(&Forms, &Array) -> Result<Array>;
+        type Charge = fn(&Forms, &[&[i64]], &Computed) -> Saved;
+
+        const FORMS: &[(&str, Method, Charge)] = &[
+            $((stringify!($name), Forms::$name, Forms::$saved)),*
+        ];
+    };
+}
+
+forms! {
+    f_abs __saved_f_abs(x) { abs(x) }
+    f_square __saved_f_square(x) { square(x) }
+    f_sign __saved_f_sign(x) { sign(x) }
+    f_floor __saved_f_floor(x) { floor(x) }
+    f_ceil __saved_f_ceil(x) { ceil(x) }
+    f_trunc __saved_f_trunc(x) { trunc(x) }
+    f_round __saved_f_round(x) { round(x) }
+    f_exp __saved_f_exp(x) { exp(x) }
+    f_expm1 __saved_f_expm1(x) { expm1(x) }
+    f_log __saved_f_log(x) { log(x) }
+    f_log2 __saved_f_log2(x) { log2(x) }
+    f_log10 __saved_f_log10(x) { log10(x) }
+    f_log1p __saved_f_log1p(x) { log1p(x) }
+    f_sqrt __saved_f_sqrt(x) { sqrt(x) }
+    f_rsqrt __saved_f_rsqrt(x) { rsqrt(x) }
+    f_reciprocal __saved_f_reciprocal(x) { reciprocal(x) }
+    f_sin __saved_f_sin(x) { sin(x) }
+    f_cos __saved_f_cos(x) { cos(x) }
+    f_tan __saved_f_tan(x) { tan(x) }
+    f_sinh __saved_f_sinh(x) { sinh(x) }
+    f_cosh __saved_f_cosh(x) { cosh(x) }
+    f_tanh __saved_f_tanh(x) { tanh(x) }
+    f_arcsin __saved_f_arcsin(x) { arcsin(x) }
+    f_arccos __saved_f_arccos(x) { arccos(x) }
+    f_arctan __saved_f_arctan(x) { arctan(x) }
+    f_arcsinh __saved_f_arcsinh(x) { arcsinh(x) }
+    f_arccosh __saved_f_arccosh(x) { arccosh(x) }
+    f_arctanh __saved_f_arctanh(x) { arctanh(x) }
+    f_degrees __saved_f_degrees(x) { degrees(x) }
+    f_radians __saved_f_radians(x) { radians(x) }
+    f_erf __saved_f_erf(x) { erf(x) }
+    f_erfinv __saved_f_erfinv(x) { erfinv(x) }
+    f_sigmoid __saved_f_sigmoid(x) { sigmoid(x) }
+    f_nan_to_num __saved_f_nan_to_num(x) { nan_to_num(x) }
+    f_stop_gradient __saved_f_stop_gradient(x) { stop_gradient(x) }
+    f_contiguous __saved_f_contiguous(x) { contiguous(x) }
+    f_relu __saved_f_relu(x) { relu(x) }
+    f_relu2 __saved_f_relu2(x) { relu2(x) }
+    f_relu6 __saved_f_relu6(x) { relu6(x) }
+    f_leaky_relu __saved_f_leaky_relu(x) { leaky_relu(x) }
+    f_elu __saved_f_elu(x) { elu(x) }
+    f_celu __saved_f_celu(x) { celu(x) }
+    f_selu __saved_f_selu(x) { selu(x) }
+    f_silu __saved_f_silu(x) { silu(x) }
+    f_gelu __saved_f_gelu(x) { gelu(x) }
+    f_gelu_approx __saved_f_gelu_approx(x) { gelu_approx(x) }
+    f_gelu_fast_approx __saved_f_gelu_fast_approx(x) { gelu_fast_approx(x) }
+    f_mish __saved_f_mish(x) { mish(x) }
+    f_hardswish __saved_f_hardswish(x) { hardswish(x) }
+    f_hard_tanh __saved_f_hard_tanh(x) { hard_tanh(x) }
+    f_hard_shrink __saved_f_hard_shrink(x) { hard_shrink(x) }
+    f_softshrink __saved_f_softshrink(x) { softshrink(x) }
+    f_softplus __saved_f_softplus(x) { softplus(x) }
+    f_softsign __saved_f_softsign(x) { softsign(x) }
+    f_log_sigmoid __saved_f_log_sigmoid(x) { log_sigmoid(x) }
+    f_softmin __saved_f_softmin(x) { softmin(x) }
+    f_log_softmax __saved_f_log_softmax(x) { log_softmax(x) }
+    f_swiglu __saved_f_swiglu(x) { silu(x) * (x + 1.0) }
+    f_geglu __saved_f_geglu(x) { gelu_approx(x) * (x + 1.0) }
+    f_glu __saved_f_glu(x) { glu(concatenate([x, x], -1)) }
+    f_add __saved_f_add(x) { x + (x + 1.0) }
+    f_add_number __saved_f_add_number(x) { x + 1.0 }
+    f_subtract __saved_f_subtract(x) { x - (x + 1.0) }
+    f_multiply __saved_f_multiply(x) { x * (x + 1.0) }
+    f_multiply_number __saved_f_multiply_number(x) { x * 2.0 }
+    f_divide __saved_f_divide(x) { x / (x + 1.0) }
+    f_divide_number __saved_f_divide_number(x) { x / 2.0 }
+    f_divide_by __saved_f_divide_by(x) { 2.0 / x }
+    f_number_power __saved_f_number_power(x) { power(2.0, x) }
+    f_number_minus __saved_f_number_minus(x) { 2.0 - x }
+    f_clip_below __saved_f_clip_below(x) { clip(x, 0.0) }
+    f_addmm __saved_f_addmm(x) { addmm(x, x, x + 1.0) }
+    f_inner __saved_f_inner(x) { inner(x, x + 1.0) }
+    f_einsum __saved_f_einsum(x) { einsum("ij,jk->ik", [x, x + 1.0]) }
+    f_floor_divide __saved_f_floor_divide(x) { floor_divide(x, x + 1.0) }
+    f_zeros_like __saved_f_zeros_like(x) { x + zeros_like(x + 1.0) }
+    f_isnan __saved_f_isnan(x) { where_(isnan(x + 1.0), 0.0, x) }
+    f_isclose __saved_f_isclose(x) { where_(isclose(x + 1.0, x + 2.0), 0.0, x) }
+    f_logical_and __saved_f_logical_and(x) { where_(logical_and(greater(x + 1.0, 0.0), less(x + 2.0, 0.0)), 0.0, x) }
+    f_maximum __saved_f_maximum(x) { maximum(x, x + 1.0) }
+    f_minimum __saved_f_minimum(x) { minimum(x, x + 1.0) }
+    f_power __saved_f_power(x) { power(x, x + 1.0) }
+    f_power_number __saved_f_power_number(x) { power(x, 3.0) }
+    f_logaddexp __saved_f_logaddexp(x) { logaddexp(x, x + 1.0) }
+    f_arctan2 __saved_f_arctan2(x) { arctan2(x, x + 1.0) }
+    f_remainder __saved_f_remainder(x) { remainder(x, x + 1.0) }
+    f_where_ __saved_f_where_(x) { where_(greater(x, 0.0), x, x + 1.0) }
+    f_clip __saved_f_clip(x) { clip(x, -1.0, 1.0) }
+    f_matmul __saved_f_matmul(x) { matmul(x, x + 1.0) }
+    f_outer_sum __saved_f_outer_sum(x) { x - sum(x, 1, keepdims = true) }
+    f_mean __saved_f_mean(x) { x - mean(x, 1, keepdims = true) }
+    f_max __saved_f_max(x) { x - max(x, 1, keepdims = true) }
+    f_min __saved_f_min(x) { x - min(x, 1, keepdims = true) }
+    f_prod __saved_f_prod(x) { x - prod(x, 1, keepdims = true) }
+    f_logsumexp __saved_f_logsumexp(x) { x - logsumexp(x, 1, keepdims = true) }
+    f_var __saved_f_var(x) { x - var(x, 1, keepdims = true) }
+    f_std __saved_f_std(x) { x - std(x, 1, keepdims = true) }
+    f_softmax __saved_f_softmax(x) { softmax(x, -1) }
+    f_cumsum __saved_f_cumsum(x) { cumsum(x, 1) }
+    f_cumprod __saved_f_cumprod(x) { cumprod(x, 1) }
+    f_cummax __saved_f_cummax(x) { cummax(x, 1) }
+    f_logcumsumexp __saved_f_logcumsumexp(x) { logcumsumexp(x, 1) }
+    f_sort __saved_f_sort(x) { sort(x) }
+    f_transpose __saved_f_transpose(x) { transpose(x, [1, 0]) }
+    f_reshape __saved_f_reshape(x) { unflatten(flatten(x), 0, [hidden, hidden]) }
+    f_concatenate __saved_f_concatenate(x) { x + sum(concatenate([x, x], 0), 0, keepdims = true) }
+    f_stack __saved_f_stack(x) { x + sum(stack([x, x + 1.0], 0), 0) }
+    f_slice __saved_f_slice(x) { x - slice(x, [0], [1], axes = [1]) }
+    f_tile __saved_f_tile(x) { x + sum(tile(x, [2, 1]), 0, keepdims = true) }
+    f_broadcast __saved_f_broadcast(x) { x + broadcast_to(sum(x, 0, keepdims = true), [hidden, hidden]) }
+    f_triu __saved_f_triu(x) { triu(x) }
+    f_cummin __saved_f_cummin(x) { cummin(x, 1) }
+    f_partition __saved_f_partition(x) { partition(x, 3) }
+    f_median __saved_f_median(x) { x - median(x, 1, keepdims = true) }
+    f_repeat __saved_f_repeat(x) { x + sum(repeat(x, 2, 0), 0, keepdims = true) }
+    f_pad __saved_f_pad(x) { x + sum(pad(x, [(1, 1), (0, 0)]), 0, keepdims = true) }
+    f_roll __saved_f_roll(x) { roll(x, 1, 1) }
+    f_tril __saved_f_tril(x) { tril(x) }
+    f_causal_mask __saved_f_causal_mask(x) { causal_mask(x, 3) }
+    f_layer_norm __saved_f_layer_norm(x) { layer_norm(x) }
+    f_norm __saved_f_norm(x) { self.norm(x) }
+    f_linear __saved_f_linear(x) { self.map(x) }
+    f_cross_entropy __saved_f_cross_entropy(x) { x + expand_dims(cross_entropy(x, stop_gradient(argmax(x, -1))).astype(float), 1) }
+    f_huber_loss __saved_f_huber_loss(x) { x + huber_loss(x, x + 1.0) }
+    f_log_cosh_loss __saved_f_log_cosh_loss(x) { x + log_cosh_loss(x, x + 1.0) }
+    f_hinge_loss __saved_f_hinge_loss(x) { x + hinge_loss(x, x + 1.0) }
+    f_gaussian_nll_loss __saved_f_gaussian_nll_loss(x) { x + gaussian_nll_loss(x, x + 1.0, x + 2.0) }
+    f_margin_ranking_loss __saved_f_margin_ranking_loss(x) { x + margin_ranking_loss(x, x + 1.0, x + 2.0) }
+    f_kl_div_loss __saved_f_kl_div_loss(x) { x + expand_dims(kl_div_loss(x, x + 1.0), 1) }
+    f_cosine_similarity_loss __saved_f_cosine_similarity_loss(x) { x + expand_dims(cosine_similarity_loss(x, x + 1.0), 1) }
+    f_nll_loss __saved_f_nll_loss(x) { x + expand_dims(nll_loss(x, stop_gradient(argmax(x, -1))), 1) }
+    f_mse_loss __saved_f_mse_loss(x) { x + mse_loss(x, x + 1.0) }
+    f_l1_loss __saved_f_l1_loss(x) { x + l1_loss(x, x + 1.0) }
+    f_smooth_l1_loss __saved_f_smooth_l1_loss(x) { x + smooth_l1_loss(x, x + 1.0) }
+    f_binary_cross_entropy __saved_f_binary_cross_entropy(x) { x + binary_cross_entropy(x, sigmoid(x)) }
+    f_rope __saved_f_rope(x) { squeeze(rope(expand_dims(x, 0), hidden), 0) }
+    f_attention __saved_f_attention(x) { reshape(scaled_dot_product_attention(reshape(x, [1, 1, hidden, hidden]), reshape(x + 1.0, [1, 1, hidden, hidden]), reshape(x + 2.0, [1, 1, hidden, hidden]), causal), [hidden, hidden]) }
+}
+
+/// Arrays of `size` bytes that one of `f`'s steps adds to the peak of a gradient with respect to its inputs, each
+/// operation at an end before the next one begins.
+fn kept(
+    inputs: &[Array],
+    size: f64,
+    step: impl Fn(&Array, &[Array]) -> Result<Array> + Send + Clone + 'static,
+) -> Result<f64> {
+    let peak = |times: usize| -> Result<f64> {
+        let step = step.clone();
+        let f = move |x: &[Array]| {
+            let mut y = x[0].clone();
+            for _ in 0..times {
+                y = step(&y, &x[1..])?;
+            }
+            Ok(vec![ops::sum(&y, &[], false)?])
+        };
+        let argnums: Vec<i32> = (0..inputs.len() as i32).collect();
+        let (values, grads) = transforms::value_and_grad(f, &argnums).call(inputs)?;
+        let all: Vec<&Array> = values.iter().chain(&grads).collect();
+        Ok(memory::forecast_within(&all, 0)?.peak as f64)
+    };
+    Ok((peak(48)? - peak(16)?) / 32.0 / size)
+}
+
+/// On the CPU's fused operations, or without them.
+fn on<T>(fused: bool, f: impl FnOnce() -> T) -> T {
+    match fused {
+        true => f(),
+        false => fused::without(f),
+    }
+}
+
+fn normal(shape: &[i32], seed: u64) -> Result<Array> {
+    let x = random::normal(shape, Dtype::Float32, 0.0, 0.3, Some(&Key::new(seed)?))?;
+    x.eval()?;
+    Ok(x)
+}
+
+fn evaluated<M: Model>(model: &M) -> Result<()> {
+    let all = model.parameters();
+    transforms::eval(&all.iter().map(|(_, a)| a).collect::<Vec<_>>())
+}
+
+#[test]
+fn charged_is_kept() -> Result<()> {
+    let config = Arc::new(Config {
+        hidden: N as usize,
+        ffn: 1,
+        heads: 1,
+        kv_heads: 1,
+        head_dim: 1,
+        depth: 1,
+        vocab: 1,
+        eps: 1e-5,
+    });
+    let mut model: Forms = init(&config, Key::new(3)?, Dtype::Float32)?;
+    model.freeze();
+    evaluated(&model)?;
+    let x = [normal(&[N, N], 1)?];
+    let sizes: &[&[i64]] = &[&[i64::from(N); 2]];
+    let array = f64::from(N * N);
+    let mut wrong = String::new();
+    for (name, method, charge) in FORMS {
+        for fused in [true, false] {
+            let (m, method) = (model.clone(), *method);
+            let kept = on(fused, || kept(&x, 4.0 * array, move |x, _| method(&m, x)))?;
+            let charged =
+                charge(&model, sizes, &Computed { fused, gpu: false }).values as f64 / array;
+            // Masks of bool, a quarter of an array each, and whole numbers are not charged.
+            if (charged - kept).abs() > 0.3 {
+                let way = if fused { "fused" } else { "composed" };
+                wrong += &format!("{name}, {way}: {charged:.2} charged, {kept:.2} kept\n");
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "in arrays:\n{wrong}");
+    Ok(())
+}
+
+/// A layer of a Llama has every fused form but the loss: norms with the sum before them, joined projections, attention
+/// with its rotation, the gated unit, adapters.
+#[test]
+fn a_layer_keeps_what_it_is_charged() -> Result<()> {
+    const ROWS: i32 = 256;
+    let config = mlx_models::Config::parse(
+        r#"{"model_type": "llama", "hidden_size": 128, "intermediate_size": 384, "num_attention_heads": 4,
+            "num_key_value_heads": 2, "num_hidden_layers": 1, "vocab_size": 8, "rms_norm_eps": 1e-5}"#,
+    )
+    .unwrap();
+    for adapted in [false, true] {
+        let mut layer: Block = init(&Arc::new(config.clone()), Key::new(3)?, Dtype::Float32)?;
+        layer.freeze();
+        if adapted {
+            let lora = LoraConfig {
+                rank: 2,
+                scale: 1.5,
+                keys: vec!["self_attn.q_proj".to_string(), "mlp.down_proj".to_string()],
+                num_layers: -1,
+            };
+            add_lora(&mut layer, &lora, &Key::new(5)?)?;
+        }
+        evaluated(&layer)?;
+        let mut inputs = vec![normal(&[1, ROWS, 128], 1)?];
+        inputs.extend(layer.trainable().into_iter().map(|(_, a)| a));
+        assert_eq!(inputs.len() > 1, adapted);
+        for fused in [true, false] {
+            let model = layer.clone();
+            let step = move |x: &Array, trained: &[Array]| {
+                let mut model = model.clone();
+                model.set_trainable(trained)?;
+                model.forward(x, &mut KvCache::off())
+            };
+            let array = f64::from(ROWS * 128);
+            let kept = on(fused, || kept(&inputs, 4.0 * array, step))?;
+            let computed = Computed { fused, gpu: false };
+            let sizes: &[&[i64]] = &[&[1, i64::from(ROWS), 128]];
+            let charged = layer.saved(sizes, &computed).values as f64 / array;
+            assert!(
+                (charged - kept).abs() < 0.1 * kept,
+                "adapted: {adapted}, fused: {fused}: {charged:.2} charged, {kept:.2} kept"
+            );
+        }
+    }
+    Ok(())
+}

@@ -211,12 +211,122 @@ fn the_port_answers_and_closes() {
     assert!(e.to_string().contains(&at.to_string()), "{e}");
     assert!(e.hint().unwrap().contains("another program"), "{e}");
     drop(server);
-    // The port is free again, as soon as the thread that listened has seen it.
-    let again = (0..1000).find_map(|_| {
-        std::thread::sleep(Duration::from_millis(5));
-        m.serve(at.port()).ok()
-    });
+    // The port is free again.
+    let again = m.serve(at.port());
     assert_eq!(again.unwrap().address(), at);
+}
+
+/// Sends bytes and returns the first line of the answer, if there is one.
+#[cfg(feature = "serve")]
+fn send(at: std::net::SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(at).unwrap();
+    // A server that has answered may refuse the rest.
+    let _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let text = String::from_utf8_lossy(&answer);
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(feature = "serve")]
+#[test]
+fn hostile_clients_harm_nobody() {
+    let m = Monitor::new().unwrap();
+    let server = m.serve(0).unwrap();
+    let at = server.address();
+    let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+    let before = threads();
+    let good = || send(at, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    let ok = "HTTP/1.1 200 OK";
+    assert_eq!(good(), ok);
+
+    // Bodies of any announced length are not waited for, and not read.
+    let mut cases = 0;
+    for length in [
+        "1000000000000",
+        "10000000000",
+        "18446744073709551616",
+        "-1",
+        "x",
+        "1",
+    ] {
+        for method in ["GET", "POST"] {
+            let head = format!("{method} /metrics HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
+            let wanted = match method {
+                "GET" => ok,
+                _ => "HTTP/1.1 405 Method Not Allowed",
+            };
+            assert_eq!(send(at, format!("{head}x").as_bytes()), wanted);
+            cases += 1;
+        }
+    }
+    let chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx";
+    assert_eq!(send(at, chunked), "HTTP/1.1 405 Method Not Allowed");
+
+    // Heads without an end.
+    let mut endless = b"GET /metrics HTTP/1.1\r\n".to_vec();
+    endless.extend(b"X: y\r\n".repeat(1 << 20));
+    for bytes in [&endless, &vec![b'A'; 8 << 20], &vec![0; 8 << 20]] {
+        let line = send(at, bytes);
+        // The answer may be lost where the client goes on sending.
+        assert!(
+            ["", "HTTP/1.1 431 Request Header Fields Too Large"].contains(&&*line),
+            "{line}"
+        );
+        cases += 1;
+    }
+    for bytes in [
+        &b"\r\n\r\n"[..],
+        b"GET\r\n\r\n",
+        b"GET /metrics\r\n\r\n",
+        b"GET /metrics HTTP/9\r\n\r\n",
+        b"GET /metrics HTTP/1.1 x\r\n\r\n",
+        b"\xff\xfe /metrics HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+    ] {
+        assert_eq!(send(at, bytes), "HTTP/1.1 400 Bad Request", "{bytes:?}");
+        cases += 1;
+    }
+    // Random bytes, cut requests, and clients that leave.
+    let mut state = 1u64;
+    for i in 0..300 {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let mut bytes = b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n".to_vec();
+        let at_byte = (state >> 33) as usize % bytes.len();
+        match i % 3 {
+            0 => bytes[at_byte] = (state >> 20) as u8,
+            1 => bytes.truncate(at_byte),
+            _ => bytes.insert(at_byte, (state >> 20) as u8),
+        }
+        let mut stream = TcpStream::connect(at).unwrap();
+        let _ = stream.write_all(&bytes);
+        cases += 1;
+    }
+    assert_eq!(good(), ok);
+
+    // Clients that say nothing, or never end, take no thread, and no more than a few descriptors.
+    let idle: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(at).unwrap()).collect();
+    for mut stream in idle.iter().take(50) {
+        let _ = stream.write_all(b"GET /metr");
+    }
+    assert_eq!(good(), ok);
+    assert!(threads() <= before, "{} threads", threads());
+    cases += idle.len();
+    // One that sends without end while the server ends.
+    let mut flood = TcpStream::connect(at).unwrap();
+    flood
+        .write_all(b"GET / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n")
+        .unwrap();
+    let flooding = std::thread::spawn(move || while flood.write_all(&[0; 4096]).is_ok() {});
+    // Waits for nobody; a test that hangs here has found that it does.
+    drop(server);
+    flooding.join().unwrap();
+    drop(idle);
+    // The port is free at once.
+    drop(m.serve(at.port()).unwrap());
+    println!("{cases} hostile requests and clients: every good request was answered");
 }
 
 /// Sends the fields of every event of ours.

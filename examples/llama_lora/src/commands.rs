@@ -42,19 +42,19 @@ fn train(args: &TrainArgs) -> Result<()> {
             .adapter_path
             .clone()
             .unwrap_or(Settings::default().adapter_path);
-        let held = stop.hold(Claim::resumed(&folder)?);
+        let held = stop.hold(|| Claim::resumed(&folder))?;
         let saved = Saved::read(&folder)?;
         let mut settings = Settings::resumed(args, saved.progressed.settings.clone())?;
         settings.adapter_path = folder;
         (settings, Some(saved), held)
     } else {
         let settings = Settings::resolve(args)?;
-        let held = stop.hold(Claim::new_run(&settings.adapter_path)?);
+        let held = stop.hold(|| Claim::new_run(&settings.adapter_path))?;
         (settings, None, held)
     };
     let runtime = train::set_up(&settings)?;
     note(runtime.report());
-    let checkpoint = train::open(&settings)?;
+    let checkpoint = checkpoint::open(&settings.model)?;
     let family = checkpoint.config.family;
     let result = mlx_models::dispatch(
         family,

@@ -47,7 +47,7 @@ fn settings() -> Settings {
 pub fn run() -> Result<()> {
     let settings = settings();
     let stop = Stop::on_signals()?;
-    let _held = stop.hold(Claim::new_run(&settings.adapter_path)?);
+    let _held = stop.hold(|| Claim::new_run(&settings.adapter_path))?;
     let runtime = train::set_up(&settings)?;
     note(runtime.report());
     let start = Instant::now();

@@ -148,10 +148,16 @@ fn a_signal_at_any_moment_ends_a_run_in_order() {
                         _ => 129,
                     }
                 );
-                assert!(!saved && !place.path(&folder).exists());
+                let left: Vec<_> = fs::read_dir(place.path(&folder))
+                    .map(|all| all.flatten().map(|e| e.file_name()).collect())
+                    .unwrap_or_default();
+                assert!(
+                    !saved && !place.path(&folder).exists(),
+                    "moment {i}: {left:?}"
+                );
                 early += 1;
             }
-            // Before the program listens, when it has done nothing.
+            // Before it listens to signals, when it has done nothing.
             (None, signal) => {
                 assert!([Some(1), Some(2), Some(15)].contains(&signal), "{signal:?}");
                 assert!(!place.path(&folder).exists());

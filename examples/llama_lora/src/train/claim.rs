@@ -15,15 +15,19 @@ use crate::output;
 /// The file that a run locks.
 const LOCK: &str = ".lock";
 
-/// A folder that this process trains into. Dropped, it is free again, and as it was if no step was taken.
+/// A folder that this process trains into. Dropped, it is free again, and as it was before if no step was taken.
 pub struct Claim {
     folder: PathBuf,
     /// `None` where the file system has no locks.
     lock: Option<File>,
     /// Folders that were not there before, the outermost first.
     created: Vec<PathBuf>,
-    /// Whether the state of an earlier run was set aside and is put back.
+    /// Whether the state of an earlier run was set aside.
     aside: bool,
+    /// Whether there were no metrics of an earlier run.
+    bare: bool,
+    /// Whether a step was taken.
+    begun: bool,
 }
 
 impl Claim {
@@ -41,6 +45,8 @@ impl Claim {
             lock: None,
             created,
             aside: false,
+            bare: !folder.join(METRICS).exists(),
+            begun: false,
         };
         ensure_writable(folder)?;
         claim.lock = lock(folder)?;
@@ -61,6 +67,8 @@ impl Claim {
             lock: None,
             created: Vec::new(),
             aside: false,
+            bare: false,
+            begun: false,
         };
         if folder.is_dir() {
             ensure_writable(folder)?;
@@ -88,19 +96,22 @@ impl Claim {
         }
     }
 
-    /// Steps are taken from now on: the earlier run stays aside.
-    pub(super) fn begin(&mut self) {
-        self.aside = false;
+    /// A step was taken: the earlier run stays aside.
+    pub(super) fn begun(&mut self) {
+        self.begun = true;
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         // Nothing can be done about what fails here.
-        if self.aside {
+        if self.aside && !self.begun {
             for name in [STATE, METRICS] {
                 let _ = put_back(&self.folder.join(name));
             }
+        }
+        if self.bare && !self.begun {
+            let _ = fs::remove_file(self.folder.join(METRICS));
         }
         if self.lock.is_some() {
             let _ = fs::remove_file(self.folder.join(LOCK));

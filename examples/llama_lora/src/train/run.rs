@@ -73,6 +73,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
     let monitor = Monitor::new()?;
     let server = settings.metrics_port.map(|port| monitor.serve(port));
     let server = server.transpose()?;
+    stop.training(true);
     let mut run = Run {
         adapter_config,
         data: saved::fingerprint(&train.rows),
@@ -116,7 +117,6 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         step.restore(|name| saved.arrays.remove(name))?;
     }
     run.check_memory(&mut step)?;
-    stop.training(true);
     run.window.skip();
     let result = std::thread::scope(|scope| {
         let mut batches = Ahead::new(scope, batches)?;
@@ -290,6 +290,7 @@ impl Run<'_> {
                 }
             };
             self.iteration = done.iteration;
+            stop.begun();
             self.ended(step, pending.take())?;
             match started {
                 Some(step) => pending = Some(Pending { step, done }),

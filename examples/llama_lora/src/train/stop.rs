@@ -33,7 +33,7 @@ pub struct Stop(Arc<Flags>);
 struct Flags {
     /// The last signal that asked, 0 if none did.
     asked: Arc<AtomicUsize>,
-    /// Steps are being taken, so that there is something to finish and to save.
+    /// The run looks at `asked`; otherwise there is nothing to finish and to save.
     training: AtomicBool,
     claim: Mutex<Option<Claim>>,
 }
@@ -78,10 +78,13 @@ impl Stop {
         let thread = std::thread::Builder::new().name("signals".to_owned());
         thread.spawn(move || {
             for signal in signals.forever() {
+                // Nobody begins to train, or claims a folder, while the program ends.
+                let mut claim = flags.claim();
                 if !flags.training.load(Ordering::SeqCst) {
-                    drop(flags.claim().take());
+                    drop(claim.take());
                     low_level::exit(128 + signal);
                 }
+                drop(claim);
                 output::note("stopping after this step (Ctrl-C: stop now, without saving)");
             }
         })?;
@@ -104,18 +107,25 @@ impl Stop {
         128 + self.0.asked.load(Ordering::SeqCst) as u8
     }
 
-    /// Says whether steps are being taken now. From the first on, what the folder held before is not put back.
+    /// Says whether the run looks at [`Stop::asked`] now; otherwise a signal ends the program.
     pub fn training(&self, now: bool) {
-        if let Some(claim) = self.0.claim().as_mut().filter(|_| now) {
-            claim.begin();
-        }
+        let _claim = self.0.claim();
         self.0.training.store(now, Ordering::SeqCst);
     }
 
-    /// Keeps the claim until the result is dropped, or until a signal ends the program.
-    pub fn hold(&self, claim: Claim) -> Held<'_> {
-        *self.0.claim() = Some(claim);
-        Held(self)
+    /// Says that a step was taken. From then on, what the folder held before is not put back.
+    pub fn begun(&self) {
+        if let Some(claim) = self.0.claim().as_mut() {
+            claim.begun();
+        }
+    }
+
+    /// Makes a claim, and keeps it until the result is dropped, or until a signal ends the program.
+    pub fn hold(&self, claim: impl FnOnce() -> Result<Claim>) -> Result<Held<'_>> {
+        // A signal meanwhile waits for the claim, so that it is given up.
+        let mut held = self.0.claim();
+        *held = Some(claim()?);
+        Ok(Held(self))
     }
 }
 

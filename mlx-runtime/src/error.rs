@@ -1,6 +1,6 @@
 //! The one error type of this crate, and the C error handler that feeds it.
 
-mod known;
+pub(crate) mod known;
 
 use std::borrow::Cow;
 use std::cell::RefCell;

@@ -43,8 +43,9 @@
 //! What is not listed is `Send` and `Sync`; the compiler checks all of it (`tests/threads.rs`).
 //!
 //! - [`Array`] and what holds arrays (layers, weights, models, training steps, the state of an
-//!   optimiser, [`random::Key`]): `Send`, not `Sync`. Counts are atomic, but evaluating writes to nodes
-//!   of the graph that other handles see: a thread gets a handle of its own, evaluated before.
+//!   optimiser, [`random::Key`]): `Send`, not `Sync`: a thread gets a handle of its own, a clone. Threads may hold
+//!   clones of an array that is not evaluated: one evaluates it while others build on it, transform it, read its
+//!   graph or drop it. One thread at a time evaluates, and one at a time transforms.
 //! - The functions of [`transforms`] but for the next two: `Send`, not `Sync`. The Rust closure inside is
 //!   `Send`, so that one may capture another; sharing one would call it from two threads at once.
 //! - [`transforms::Compiled`], [`transforms::CompileCache`], [`export::Exporter`],

@@ -223,3 +223,42 @@ fn a_closure_waits_for_another_thread() {
     drop(gradient);
     other.join().unwrap();
 }
+
+/// A closure that is `Send` and not `Sync`, in a gradient of one thread while another one calls it.
+#[test]
+fn two_threads_are_not_in_a_closure_at_once() {
+    let inside = std::cell::Cell::new(false);
+    let f = transforms::checkpoint(move |x| {
+        assert!(!inside.replace(true), "two threads at once");
+        thread::sleep(std::time::Duration::from_millis(5));
+        let made = ops::square(&x[0]);
+        inside.set(false);
+        Ok(vec![made?])
+    });
+    let (to_other, closures) = mpsc::channel::<transforms::Closure>();
+    let other = thread::spawn(move || {
+        for f in closures {
+            for _ in 0..20 {
+                f.call(&[f32s(&[3.0]).unwrap()]).unwrap();
+            }
+        }
+    });
+    // The handle leaves after the first of two calls of the gradient.
+    let f = std::sync::Mutex::new(Some(f));
+    let gradient = transforms::grad(
+        move |x: &[Array]| {
+            let f = f.lock().unwrap().take().unwrap();
+            let mut a = x[0].clone();
+            for _ in 0..20 {
+                a = f.call(&[a])?.swap_remove(0);
+            }
+            to_other.send(f).unwrap();
+            Ok(vec![ops::sum(&a, &[], false)?])
+        },
+        &[0],
+    );
+    let grads = gradient.call(&[f32s(&[1.0]).unwrap()]).unwrap();
+    assert_eq!(grads[0].item::<f32>().unwrap(), 2f32.powi(20));
+    drop(gradient);
+    other.join().unwrap();
+}

@@ -36,11 +36,10 @@ use crate::{Dtype, Error, Result};
 ///
 /// # Threads
 ///
-/// `Send`, not `Sync`. MLX counts references atomically and locks its allocator, scheduler and
-/// caches, so a handle may be used and freed on any thread; what it does not lock is a graph
-/// node's own state, which evaluation writes. This crate therefore lets one thread at a time
-/// evaluate. The rest is the user's part: **evaluate an array before another thread gets it or a
-/// clone of it**. An array that is not evaluated belongs to its stream, and on a GPU a stream to
+/// `Send`, not `Sync`: each thread has a clone. MLX counts references atomically and locks its allocator, scheduler
+/// and caches, so a handle may be used and freed on any thread. What it does not lock is a graph node's own state:
+/// this crate lets one thread at a time evaluate, and keeps a node in its graph while another thread reads the graph.
+/// So threads may hold clones of an array that is not evaluated. It belongs to its stream, and on a GPU a stream to
 /// its thread: evaluating it elsewhere is an error there ([`crate::ErrorKind::Device`]).
 ///
 /// ```
@@ -61,8 +60,9 @@ pub struct Array {
     live: live!(Array),
 }
 
-// SAFETY: see "Threads" in the type's docs: counts are atomic, and an evaluated array is only
-// read. Evaluation, which writes, runs under `graph_lock`.
+// SAFETY: see "Threads" in the type's docs: counts are atomic. What evaluation writes, it writes under `graph_lock`;
+// what another thread reads of a graph stays as it is while `lock::reading` says so; and siblings, which dropping a
+// handle looks at, are read and freed under a lock (`mlx-sys/native/graph_guard.cpp`).
 unsafe impl Send for Array {}
 
 const _: () = {

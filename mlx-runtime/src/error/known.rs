@@ -23,6 +23,9 @@ pub(super) fn classify(message: &str) -> (ErrorKind, Option<&'static str>) {
     if let Some(reason) = failed_call(place, message) {
         return find(DEVICE, reason).unwrap_or((ErrorKind::Mlx, None));
     }
+    if message == "Resource temporarily unavailable" {
+        return (ErrorKind::Io, Some(MORE_THREADS));
+    }
     let own = without_values(text);
     let by_operation = !place.is_empty() || UNNAMED.iter().any(|start| text.starts_with(start));
     find(PHRASES, &own)
@@ -116,6 +119,10 @@ const FILES: &[&str] = &[
     "import_function",
     "export_function",
 ];
+
+/// Where a thread cannot be started: all that C++'s library says is the system's text for EAGAIN.
+pub(crate) const MORE_THREADS: &str =
+    "raise the limit on threads (`ulimit -u`), or on the memory of their stacks (`ulimit -v`)";
 
 /// How operations complain that do not name themselves (mlx/ops.cpp).
 const UNNAMED: &[&str] = &[

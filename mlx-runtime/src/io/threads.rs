@@ -4,6 +4,7 @@ use std::sync::mpsc::channel;
 use std::sync::OnceLock;
 use std::thread::Builder;
 
+use crate::error::known::MORE_THREADS;
 use crate::{Error, ErrorKind, Result};
 
 /// Two pools of four (`thread_pool`, mlx/io/load.cpp).
@@ -48,8 +49,6 @@ pub(crate) fn ready(op: &'static str) -> Result<()> {
 fn no_thread(op: &'static str, e: std::io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("no thread to read with: {e}"))
         .with_op(op)
-        .with_hint(
-            "raise the limit on threads (`ulimit -u`), or on their stacks' memory (`ulimit -v`)",
-        )
+        .with_hint(MORE_THREADS)
         .with_source(e)
 }

@@ -16,6 +16,7 @@ mod custom;
 mod function;
 mod grad;
 mod stateless;
+mod turns;
 mod vmap;
 
 use std::cell::Cell;

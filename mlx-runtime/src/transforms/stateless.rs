@@ -3,6 +3,7 @@
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
+use super::turns::Turns;
 use crate::live::Kept;
 
 /// Whether a value of `F` is nothing but its type.
@@ -22,14 +23,16 @@ pub(super) unsafe fn value<F: 'static>() -> &'static F {
 
 /// What a payload leads to: a closure, counted while MLX keeps it.
 pub(super) struct Payload<F> {
-    f: F,
+    pub(super) f: F,
+    pub(super) turns: Turns,
     _kept: Kept,
 }
 
 /// Makes a payload of a closure.
 pub(super) fn keep<F>(f: F) -> *mut c_void {
     let _kept = Kept::new();
-    Box::into_raw(Box::new(Payload { f, _kept })).cast()
+    let turns = Turns::new();
+    Box::into_raw(Box::new(Payload { f, turns, _kept })).cast()
 }
 
 /// Takes back what [`keep`] made.
@@ -45,9 +48,9 @@ pub(super) unsafe fn taken_back<F>(payload: *mut c_void) -> Box<Payload<F>> {
 ///
 /// # Safety
 /// `payload` is of [`keep`], for the same `F`, and outlives `'a`.
-pub(super) unsafe fn payload<'a, F>(payload: *mut c_void) -> &'a F {
+pub(super) unsafe fn payload<'a, F>(payload: *mut c_void) -> &'a Payload<F> {
     // SAFETY: the caller's promise.
-    unsafe { &(*payload.cast::<Payload<F>>()).f }
+    unsafe { &*payload.cast() }
 }
 
 /// One C callback in both forms: with a payload, and without where the closure captures nothing.
@@ -58,8 +61,12 @@ macro_rules! callbacks {
         unsafe extern "C" fn $with<$F: $bound>($($arg: $ty,)* payload: *mut c_void) -> c_int {
             // SAFETY: the payload is the box made where the closure was handed over, and lives
             // while it does.
-            let $f: &$F = unsafe { super::stateless::payload(payload) };
-            guard(|| $body)
+            let payload = unsafe { super::stateless::payload::<$F>(payload) };
+            guard(|| {
+                let _turn = payload.turns.take();
+                let $f: &$F = &payload.f;
+                $body
+            })
         }
         unsafe extern "C" fn $without<$F: $bound + 'static>($($arg: $ty),*) -> c_int {
             // SAFETY: only handed over where the closure captures nothing, and was forgotten.

@@ -161,8 +161,8 @@ fn a_config_that_lacks_or_contradicts_a_dim() {
         &["mamba", "llama"],
     );
     says(
-        &with(&|c| c["rope_scaling"] = json!({"rope_type": "yarn"})),
-        &["yarn"],
+        &with(&|c| c["rope_scaling"] = json!({"rope_type": "ntk"})),
+        &["ntk"],
     );
     says(
         &with(&|c| c["quantization_config"] = json!({"quant_method": "gptq"})),

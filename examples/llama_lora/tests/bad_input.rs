@@ -147,7 +147,7 @@ fn a_config_that_lacks_or_contradicts_a_dim() {
         &with(&|c| c["num_hidden_layers"] = json!(3)),
         &["model.layers.2"],
     );
-    says(&with(&|c| c["vocab_size"] = json!(20)), &["258", "20"]);
+    says(&with(&|c| c["vocab_size"] = json!(20)), &["257", "20"]);
     says(
         &with(&|c| c["num_attention_heads"] = json!(0)),
         &["num_attention_heads"],
@@ -161,8 +161,8 @@ fn a_config_that_lacks_or_contradicts_a_dim() {
         &["mamba", "llama"],
     );
     says(
-        &with(&|c| c["rope_scaling"] = json!({"rope_type": "yarn"})),
-        &["yarn"],
+        &with(&|c| c["rope_scaling"] = json!({"rope_type": "ntk"})),
+        &["ntk"],
     );
     says(
         &with(&|c| c["quantization_config"] = json!({"quant_method": "gptq"})),

@@ -126,6 +126,9 @@ fn files_and_lines_without_end() {
 fn data_with_a_byte_order_mark_or_numbers_of_python_in_columns_that_are_not_used() {
     let place = Place::new();
     let plain = fs::read_to_string(place.path("data/train.jsonl")).unwrap();
+    let config = fs::read_to_string(place.path("model/config.json")).unwrap();
+    let infinite = config.replacen('{', "{\"time_step_limit\": [0.0, Infinity], ", 1);
+    place.write("model/config.json", &format!("\u{feff}{infinite}"));
     place.train("");
     let adapter = || fs::read(place.path("adapters/adapters.safetensors")).unwrap();
     let wanted = adapter();

@@ -356,7 +356,7 @@ fn numbers_that_do_not_fit_together() {
         (Llama, json!({"head_dim": 16777216}), ["32", "16777216"]),
         (
             Phi3,
-            json!({"partial_rotary_factor": 0.01}),
+            json!({"rope_parameters": {"partial_rotary_factor": 0.01}}),
             ["partial_rotary_factor", "even"],
         ),
         (

@@ -23,7 +23,7 @@ pub struct Described {
 /// Reads the text of a `config.json`. How a matrix is packed follows from its tensors; a mode that is not known here
 /// must not be taken for another one.
 pub fn parse(text: &str) -> Result<Described> {
-    let raw: Packing = serde_json::from_str(text)?;
+    let raw: Packing = mlx_models::json::read(text)?;
     let packed = raw.quantization_config.unwrap_or(Value::Null);
     let mut block_size = None;
     if raw.quantization.is_none() && !packed["quant_method"].is_null() {

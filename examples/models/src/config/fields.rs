@@ -222,8 +222,6 @@ const ROTATION: &[(&str, Kind)] = &[
     ("high_freq_factor", POSITIVE),
     ("original_max_position_embeddings", POSITIVE),
     ("attention_factor", POSITIVE),
-    ("beta_fast", POSITIVE),
-    ("beta_slow", POSITIVE),
     ("type", Text),
     ("rope_type", Text),
 ];

@@ -51,7 +51,10 @@ impl Args {
                 Expr::Assign(a) => match (&*a.left, a.right) {
                     (Expr::Path(p), value) if p.path.get_ident().is_some() => {
                         let key = p.path.require_ident()?.clone();
-                        if args.keyed.iter().any(|(k, _)| *k == key) {
+                        let twice = args.keyed.iter().any(|(k, _)| *k == key);
+                        // These say it in words of their own.
+                        let own = ["weights", "dims"].iter().any(|p| list.path.is_ident(p));
+                        if twice && !own {
                             return Err(Diag::key_twice(key.span(), key));
                         }
                         args.keyed.push((key, *value));

@@ -218,9 +218,17 @@ impl Builder<'_> {
     pub(crate) fn values(&mut self, args: &[&Expr]) -> Result<Vec<(Id, Span)>> {
         args.iter()
             .map(|e| {
-                let variable = matches!(e, Expr::Path(p) if self.is_variable(&p.path));
-                let id = match self.is_number(e) && !variable {
-                    true => self.push(Kind::Number(self.number(e)), Ty::Number, e.span()),
+                // A name for a number of the config is read here, where the config's conditions hold.
+                let argument = matches!(e, Expr::Path(p) if self.is_argument(&p.path));
+                let id = match self.is_number(e) && !argument {
+                    true => {
+                        let id = self.push(Kind::Number(self.number(e)), Ty::Number, e.span());
+                        if let Expr::Path(p) = e {
+                            let name = p.path.get_ident().map(ToString::to_string);
+                            self.graph.nodes[id].name = name;
+                        }
+                        id
+                    }
                     false => self.value(e, None)?,
                 };
                 Ok((id, e.span()))
@@ -228,9 +236,10 @@ impl Builder<'_> {
             .collect()
     }
 
-    fn is_variable(&self, path: &syn::Path) -> bool {
-        path.get_ident()
-            .is_some_and(|n| self.find(&n.to_string()).is_some())
+    /// Whether a path names a variable that holds no number of the config.
+    fn is_argument(&self, path: &syn::Path) -> bool {
+        let id = path.get_ident().and_then(|n| self.find(&n.to_string()));
+        id.is_some_and(|id| !matches!(self.graph.nodes[id].kind, Kind::Number(_)))
     }
 
     /// A sub-model, of which only the type is known here: its result is what the place declares,

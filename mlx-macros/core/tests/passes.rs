@@ -22,6 +22,13 @@ const GATED: (&str, &str) = (
     "fn forward(&self, x: Tensor![B, hidden]) -> Tensor![B, ffn] { silu(self.gate(x)) * self.up(x) }",
 );
 
+/// The arguments that a body reads.
+fn read(body: &str, all: &[&str]) -> String {
+    let words: Vec<&str> = body.split(|c: char| !c.is_alphanumeric()).collect();
+    let read = all.iter().filter(|a| words.contains(&&a[..1]));
+    read.copied().collect::<Vec<_>>().join(", ")
+}
+
 #[test]
 fn switches_hold_passes_back() {
     let text = |attr| graphs(attr, GATED.0, GATED.1);
@@ -39,9 +46,13 @@ fn switches_hold_passes_back() {
 #[test]
 fn gates_fuse_on_either_side_and_only_at_full_shape() {
     let graph = |body: &str| {
-        let method = format!(
-            "fn forward(&self, x: Tensor![B, hidden], y: Tensor![B, hidden], z: Tensor![hidden]) -> Tensor![B, hidden] {{ {body} }}"
-        );
+        let all = [
+            "x: Tensor![B, hidden]",
+            "y: Tensor![B, hidden]",
+            "z: Tensor![hidden]",
+        ];
+        let args = read(body, &all);
+        let method = format!("fn forward(&self, {args}) -> Tensor![B, hidden] {{ {body} }}");
         graphs("", "", &method)
     };
     for (body, found) in [
@@ -61,8 +72,8 @@ fn gates_fuse_on_either_side_and_only_at_full_shape() {
 fn what_nothing_reads_is_not_computed_unless_it_changes_a_cache() {
     let fields = "#[param(hidden, hidden)] a: Linear, #[rope(head_dim)] rope: Rope,";
     let method = "fn forward(&self, x: Tensor![B, H, L, head_dim], y: Tensor![B, hidden], cache: &mut KvCache) -> Tensor![B, hidden] {
-        let unused = exp(y);
-        let (k, v) = cache.update(self.rope(x, cache), x);
+        let _unused = exp(y);
+        let (_k, _v) = cache.update(self.rope(x, cache), x);
         self.a(y)
     }";
     let on = graphs("", fields, method);
@@ -105,9 +116,16 @@ fn an_arm_of_an_if_shares_what_is_outside_and_not_what_another_arm_has() {
 const HEAD: &str = "#[param(vocab, hidden)] head: Linear,";
 
 fn loss(body: &str, ret: &str) -> String {
-    let method = format!(
-        "fn loss(&self, x: Tensor![B, L, hidden], t: Tensor![B, L; i32], w: Tensor![B, L; f32], s: Tensor![L; f32]) -> {ret} {{ {body} }}"
+    let args = read(
+        body,
+        &[
+            "x: Tensor![B, L, hidden]",
+            "t: Tensor![B, L; i32]",
+            "w: Tensor![B, L; f32]",
+            "s: Tensor![L; f32]",
+        ],
     );
+    let method = format!("fn loss(&self, {args}) -> {ret} {{ {body} }}");
     graphs("", HEAD, &method)
 }
 

@@ -77,16 +77,3 @@ fn what_compiles_has_no_mistakes() {
         }
     }
 }
-
-/// Not a test: prints what is found in the files that should fail, `-- --ignored --nocapture`.
-#[test]
-#[ignore = "prints"]
-fn print_mistakes() {
-    let mut paths = sources("tests/ui/fail");
-    paths.sort();
-    for path in paths {
-        for m in mistakes(&path) {
-            println!("{}", m.rsplit('/').next().unwrap_or_default());
-        }
-    }
-}

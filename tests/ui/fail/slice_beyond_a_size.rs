@@ -20,10 +20,6 @@ impl Net {
     pub fn known(&self, x: Tensor![B, L, hidden]) -> Tensor![B, L, head_dim] {
         slice(self.w(x), [0], [head_dim], axes = [-1])
     }
-
-    pub fn best(&self, x: Tensor![B, L, hidden]) -> Tensor![B, L, heads] {
-        topk(self.w(x), heads)
-    }
 }
 
 fn main() {}

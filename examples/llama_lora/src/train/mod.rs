@@ -83,11 +83,11 @@ pub fn prepare<M: CausalLm>(
         split.examples = Vec::new();
     }
 
-    eprintln!(
+    output::note(format_args!(
         "training on {} rows of {data}, measuring on {}",
         train.rows.len(),
         valid.as_ref().map_or(0, |v| v.rows.len())
-    );
+    ));
     if settings.test {
         // What is wrong with it is better known before the first step than after the last.
         let mut test = Split::require(data, "test", &session.text, limit, settings.mask_prompt)?;
@@ -114,13 +114,13 @@ pub fn prepare<M: CausalLm>(
                 there.num_layers.min(total)
             };
             settings.lora = there.lora_parameters.clone().into();
-            eprintln!(
+            output::note(format_args!(
                 "as in {}: --lora-rank {} --lora-scale {} --num-layers {}, and its --lora-keys",
                 path.display(),
                 settings.lora.rank,
                 settings.lora.scale,
                 settings.num_layers
-            );
+            ));
             settings.lora.keys = adapter::lora_config(&session.model, &settings.lora, total).keys;
             adapter.apply(&mut session.model, &session.config)?;
         }

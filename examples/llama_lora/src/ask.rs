@@ -39,13 +39,8 @@ impl Asked {
                 Ok(match example.question(text)? {
                     None => Asked::Nothing,
                     Some((prompt, _)) if row.tokens.starts_with(&prompt) => Asked::AsWritten,
-                    Some((prompt, _)) => {
-                        // Where tokens reach over the end of the prompt, only the text tells what is left to say.
-                        let (whole, asked) = (text.spelled(&row.tokens)?, text.spelled(&prompt)?);
-                        let answer = match whole.strip_prefix(&asked) {
-                            Some(rest) => text.encode(rest, false)?,
-                            None => row.tokens[row.prompt.min(row.tokens.len())..].to_vec(),
-                        };
+                    Some((prompt, words)) => {
+                        let answer = answer_apart(row, &prompt, &words, text)?;
                         let answer = up_to_stop(&answer, text).to_vec();
                         Asked::Apart { prompt, answer }
                     }
@@ -87,6 +82,25 @@ impl Asked {
                 writes(model, text, prompt, answer, &best[from..]).map(Some)
             }
         }
+    }
+}
+
+/// The answer of a row that does not begin as `prompt` does; `words` are what the assistant says in it.
+fn answer_apart(row: &Row, prompt: &[u32], words: &str, text: &Text) -> Result<Vec<u32>> {
+    let (whole, asked) = (text.spelled(&row.tokens)?, text.spelled(prompt)?);
+    if let Some(rest) = whole.strip_prefix(&asked) {
+        // Tokens reach over the end of the prompt: only the text tells what is left to say.
+        return text.encode(rest, false);
+    }
+    let behind = &row.tokens[row.prompt.min(row.tokens.len())..];
+    let words = words.trim();
+    if text.spelled(up_to_stop(behind, text))?.contains(words) {
+        return Ok(behind.to_vec());
+    }
+    // The texts part already before the answer's turn.
+    match whole.rfind(words) {
+        Some(at) => text.encode(&whole[at..], false),
+        None => Ok(Vec::new()),
     }
 }
 

@@ -48,15 +48,25 @@ fn exact_match_is_what_generate_writes_on_ten_templates() {
         let place = Place::new();
         let config = json!({"bos_token": "<s>", "eos_token": "</s>", "chat_template": template});
         place.write("model/tokenizer_config.json", &config.to_string());
-        place.write("data/train.jsonl", &rows(["ok", "ok", "ok", "ok", "ok", "ok"]));
-        place.write("data/valid.jsonl", &rows(["ok", "ok", "ok", "ok", "ok", "ok"]));
-        place.write("data/test.jsonl", &rows(["ok", "ok", "o", "okk", "no", "ok"]));
+        place.write(
+            "data/train.jsonl",
+            &rows(["ok", "ok", "ok", "ok", "ok", "ok"]),
+        );
+        place.write(
+            "data/valid.jsonl",
+            &rows(["ok", "ok", "ok", "ok", "ok", "ok"]),
+        );
+        place.write(
+            "data/test.jsonl",
+            &rows(["ok", "ok", "o", "okk", "no", "ok"]),
+        );
         place.ok(
-            "train --model model --data data --iters 40 --batch-size 6 --learning-rate 2e-2 --lora-rank 8 \
-             --mask-prompt --steps-per-report 40 --steps-per-eval 40 --val-batches 1",
+            "train --model model --data data --iters 100 --batch-size 6 --learning-rate 2e-2 --lora-rank 8 \
+             --mask-prompt --steps-per-report 100 --steps-per-eval 100 --val-batches 1",
         );
         let path = |name| place.path(name).display().to_string();
-        let opened = Opened::new(Some(&path("model")), Some(&place.path("adapters")), None).unwrap();
+        let opened =
+            Opened::new(Some(&path("model")), Some(&place.path("adapters")), None).unwrap();
         let session = opened.load::<Llama>().unwrap();
         let (model, text) = (&session.model, &session.text);
         let limit = Limit {
@@ -73,7 +83,10 @@ fn exact_match_is_what_generate_writes_on_ten_templates() {
         };
         let batches = held_out(&split.rows, options, None, &mut Shuffle::new(0)).unwrap();
         let asked = Asked::of(&split.examples, &split.rows, text).unwrap();
-        apart += asked.iter().filter(|a| matches!(a, Asked::Apart { .. })).count();
+        apart += asked
+            .iter()
+            .filter(|a| matches!(a, Asked::Apart { .. }))
+            .count();
         let score = eval::measure(model, text, (&split.rows, &asked), &batches, |_| {}).unwrap();
         assert_eq!(score.asked, 6, "{template}");
         let mut written = 0;
@@ -86,7 +99,10 @@ fn exact_match_is_what_generate_writes_on_ten_templates() {
         exact += score.exact;
         wrong += score.asked - score.exact;
     }
-    assert!(exact >= 10 && wrong >= 10 && apart >= 10, "{exact}, {wrong}, {apart}");
+    assert!(
+        exact >= 10 && wrong >= 10 && apart >= 10,
+        "{exact}, {wrong}, {apart}"
+    );
 }
 
 /// With empty thoughts in the prompt, the answer is what follows the role, and all of it is learnt.
@@ -109,6 +125,9 @@ fn the_prompt_ends_where_the_two_texts_part() {
     let Asked::Apart { prompt, answer } = &asked[0] else {
         panic!("{asked:?}");
     };
-    assert!(text.spelled(prompt).unwrap().ends_with("<think>\n\n</think>\n\n"));
+    assert!(text
+        .spelled(prompt)
+        .unwrap()
+        .ends_with("<think>\n\n</think>\n\n"));
     assert_eq!(text.spelled(answer).unwrap(), "yes</s>");
 }

@@ -9,8 +9,10 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 fn text(decoder: Value, words: &[&str]) -> Text {
     let special = ["<s>", "</s>", "<pad>"];
     let all = special.iter().chain(words);
-    let vocab: serde_json::Map<String, Value> =
-        all.enumerate().map(|(i, w)| (w.to_string(), json!(i))).collect();
+    let vocab: serde_json::Map<String, Value> = all
+        .enumerate()
+        .map(|(i, w)| (w.to_string(), json!(i)))
+        .collect();
     let added = special.iter().take(2).enumerate().map(|(i, w)| {
         json!({"id": i, "content": w, "single_word": false, "lstrip": false, "rstrip": false,
                "normalized": false, "special": true})
@@ -44,12 +46,33 @@ fn byte_level() -> Vec<String> {
         bytes.iter().map(|&b| stand_in(b)).collect()
     };
     let parts: [&[u8]; 20] = [
-        b" hello", b"a", b" ", b"  ", b"\n", b"\n\n", b".", b"!", &[0xe4], &[0xb8], &[0xad], &[0xe4, 0xb8],
-        &[0xad, b'x'], &[0xf0, 0x9f], &[0xa6], &[0x99], &[0xff], &[0xc3], &[0xa9], "\u{fffd}".as_bytes(),
+        b" hello",
+        b"a",
+        b" ",
+        b"  ",
+        b"\n",
+        b"\n\n",
+        b".",
+        b"!",
+        &[0xe4],
+        &[0xb8],
+        &[0xad],
+        &[0xe4, 0xb8],
+        &[0xad, b'x'],
+        &[0xf0, 0x9f],
+        &[0xa6],
+        &[0x99],
+        &[0xff],
+        &[0xc3],
+        &[0xa9],
+        "\u{fffd}".as_bytes(),
     ];
     let words: Vec<String> = parts.into_iter().map(ids).collect();
     let alphabet = ByteLevel::alphabet();
-    assert!(words.iter().flat_map(|w| w.chars()).all(|c| alphabet.contains(&c)));
+    assert!(words
+        .iter()
+        .flat_map(|w| w.chars())
+        .all(|c| alphabet.contains(&c)));
     words
 }
 
@@ -57,10 +80,12 @@ fn decoders() -> Vec<(&'static str, Text)> {
     let level = byte_level();
     let level: Vec<&str> = level.iter().map(String::as_str).collect();
     let pieces = [
-        "▁", "▁▁", "▁hello", "▁a", "b", "\n", ".", "<0x41>", "<0xE4>", "<0xB8>", "<0xAD>", "<0xFF>", "<0x0A>", "<0x20>",
-        "é", "世", "▁\n",
+        "▁", "▁▁", "▁hello", "▁a", "b", "\n", ".", "<0x41>", "<0xE4>", "<0xB8>", "<0xAD>",
+        "<0xFF>", "<0x0A>", "<0x20>", "é", "世", "▁\n",
     ];
-    let words = ["do", "n", "##ot", ".", ",", "'", "n't", "'s", "it", "##", "!", "?", "'re", "é"];
+    let words = [
+        "do", "n", "##ot", ".", ",", "'", "n't", "'s", "it", "##", "!", "?", "'re", "é",
+    ];
     let suffixed = ["lo", "w</w>", "er</w>", "n", "</w>", ".</w>", "é</w>"];
     let letters = ["h", "e", "l", "o", "|", "<pad> ", ".", "n't"];
     let replace = json!({"type": "Replace", "pattern": {"String": "▁"}, "content": " "});
@@ -71,17 +96,64 @@ fn decoders() -> Vec<(&'static str, Text)> {
     let metaspace = |scheme: &str| json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": true});
     vec![
         ("bytes", text(byte_level, &level)),
-        ("llama", text(sequence(vec![replace.clone(), fallback.clone(), fuse.clone(), strip(1, 0)]), &pieces)),
-        ("gemma", text(sequence(vec![replace.clone(), fallback.clone(), fuse.clone()]), &pieces)),
-        ("both ends", text(sequence(vec![replace, fallback.clone(), fuse, strip(1, 1)]), &pieces)),
-        ("each stripped", text(sequence(vec![fallback, strip(1, 0)]), &pieces)),
+        (
+            "llama",
+            text(
+                sequence(vec![
+                    replace.clone(),
+                    fallback.clone(),
+                    fuse.clone(),
+                    strip(1, 0),
+                ]),
+                &pieces,
+            ),
+        ),
+        (
+            "gemma",
+            text(
+                sequence(vec![replace.clone(), fallback.clone(), fuse.clone()]),
+                &pieces,
+            ),
+        ),
+        (
+            "both ends",
+            text(
+                sequence(vec![replace, fallback.clone(), fuse, strip(1, 1)]),
+                &pieces,
+            ),
+        ),
+        (
+            "each stripped",
+            text(sequence(vec![fallback, strip(1, 0)]), &pieces),
+        ),
         ("metaspace", text(metaspace("always"), &pieces)),
         ("metaspace first", text(metaspace("first"), &pieces)),
         ("metaspace never", text(metaspace("never"), &pieces)),
-        ("wordpiece", text(json!({"type": "WordPiece", "prefix": "##", "cleanup": true}), &words)),
-        ("wordpiece as is", text(json!({"type": "WordPiece", "prefix": "##", "cleanup": false}), &words)),
-        ("bpe", text(json!({"type": "BPEDecoder", "suffix": "</w>"}), &suffixed)),
-        ("ctc", text(json!({"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": true}), &letters)),
+        (
+            "wordpiece",
+            text(
+                json!({"type": "WordPiece", "prefix": "##", "cleanup": true}),
+                &words,
+            ),
+        ),
+        (
+            "wordpiece as is",
+            text(
+                json!({"type": "WordPiece", "prefix": "##", "cleanup": false}),
+                &words,
+            ),
+        ),
+        (
+            "bpe",
+            text(json!({"type": "BPEDecoder", "suffix": "</w>"}), &suffixed),
+        ),
+        (
+            "ctc",
+            text(
+                json!({"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": true}),
+                &letters,
+            ),
+        ),
         ("none", text(Value::Null, &words)),
     ]
 }
@@ -120,7 +192,10 @@ fn whole_characters_come_at_once() {
     for (name, text) in decoders() {
         let mut stream = Stream::new(&text);
         let words: Vec<u32> = (3..text.vocab_size() as u32)
-            .filter(|&id| text.decode(&[id]).is_ok_and(|t| t.chars().any(char::is_alphabetic)))
+            .filter(|&id| {
+                text.decode(&[id])
+                    .is_ok_and(|t| t.chars().any(char::is_alphabetic))
+            })
             .filter(|&id| !text.spelled(&[3, id]).unwrap().contains('\u{fffd}'))
             .collect();
         let mut pieces = 0;

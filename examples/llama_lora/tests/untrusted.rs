@@ -108,10 +108,17 @@ fn templates_that_loop_swell_or_nest_are_errors() {
         let done = Template::new(&source, None, vec![]).and_then(|t| t.render(&[], None, true));
         let shown = &source[..source.len().min(120)];
         match done {
-            Ok(text) => assert!(text.len() < 1 << 20 && source.contains("split"), "{shown}: {} bytes", text.len()),
+            Ok(text) => assert!(
+                text.len() < 1 << 20 && source.contains("split"),
+                "{shown}: {} bytes",
+                text.len()
+            ),
             Err(error) => {
                 let error = format!("{error:#}");
-                assert!(error.len() < 600 && !error.contains("fails inside"), "{shown}: {error}");
+                assert!(
+                    error.len() < 600 && !error.contains("fails inside"),
+                    "{shown}: {error}"
+                );
             }
         }
     }
@@ -120,9 +127,12 @@ fn templates_that_loop_swell_or_nest_are_errors() {
 /// Reads the folder and uses what was read. Any panic would end the test.
 fn use_tokenizer(place: &Place) -> Result<(), String> {
     let text = from_folder(&place.path("model")).map_err(|e| format!("{e:#}"))?;
-    let ids = text.encode("Hello  wörld\n<s>1", true).map_err(|e| format!("{e:#}"))?;
+    let ids = text
+        .encode("Hello  wörld\n<s>1", true)
+        .map_err(|e| format!("{e:#}"))?;
     text.decode(&ids).map_err(|e| format!("{e:#}"))?;
-    text.decode(&[0, 1, 300, 70_000]).map_err(|e| format!("{e:#}"))?;
+    text.decode(&[0, 1, 300, 70_000])
+        .map_err(|e| format!("{e:#}"))?;
     Ok(())
 }
 
@@ -144,43 +154,104 @@ fn a_tokenizer_that_is_cut_or_changed_is_an_error_or_works() {
 
     let good: Value = serde_json::from_str(&whole).unwrap();
     let precompiled = |map: &str| json!({"type": "Precompiled", "precompiled_charsmap": map});
-    let split = |pattern: &str| {
-        json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false})
-    };
+    let split = |pattern: &str| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
     let changes: Vec<(&str, Value)> = vec![
         ("normalizer", precompiled("")),
         ("normalizer", precompiled("AAAA")),
         ("normalizer", precompiled("not base64!")),
         ("normalizer", precompiled("/////w==")),
         ("normalizer", precompiled("BAAAAAAAAAA=")),
-        ("normalizer", json!({"type": "Replace", "pattern": {"Regex": "("}, "content": ""})),
+        (
+            "normalizer",
+            json!({"type": "Replace", "pattern": {"Regex": "("}, "content": ""}),
+        ),
         ("normalizer", json!({"type": "Nothing"})),
         ("pre_tokenizer", split("(")),
         ("pre_tokenizer", split("(a*)*b")),
         ("pre_tokenizer", split(&"(".repeat(20_000))),
-        ("pre_tokenizer", split(&format!("{}a{}", "(".repeat(5_000), ")".repeat(5_000)))),
-        ("pre_tokenizer", json!({"type": "Metaspace", "replacement": "ab", "prepend_scheme": "always", "split": true})),
+        (
+            "pre_tokenizer",
+            split(&format!("{}a{}", "(".repeat(5_000), ")".repeat(5_000))),
+        ),
+        (
+            "pre_tokenizer",
+            json!({"type": "Metaspace", "replacement": "ab", "prepend_scheme": "always", "split": true}),
+        ),
         ("decoder", json!({"type": "WordPiece", "prefix": "##"})),
         ("decoder", json!({"type": "CTC"})),
-        ("decoder", json!({"type": "Strip", "content": "ab", "start": 1, "stop": 1})),
-        ("decoder", json!({"type": "Strip", "content": "H", "start": 100, "stop": 100})),
-        ("decoder", json!({"type": "Sequence", "decoders": [{"type": "Strip", "content": " ", "start": 9, "stop": 9}]})),
-        ("decoder", json!({"type": "Replace", "pattern": {"Regex": "("}, "content": ""})),
+        (
+            "decoder",
+            json!({"type": "Strip", "content": "ab", "start": 1, "stop": 1}),
+        ),
+        (
+            "decoder",
+            json!({"type": "Strip", "content": "H", "start": 100, "stop": 100}),
+        ),
+        (
+            "decoder",
+            json!({"type": "Sequence", "decoders": [{"type": "Strip", "content": " ", "start": 9, "stop": 9}]}),
+        ),
+        (
+            "decoder",
+            json!({"type": "Replace", "pattern": {"Regex": "("}, "content": ""}),
+        ),
         ("decoder", json!(7)),
-        ("post_processor", json!({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<x>", "type_id": 0}}], "pair": [], "special_tokens": {}})),
-        ("post_processor", json!({"type": "BertProcessing", "sep": ["</s>", 9_999_999], "cls": ["<s>", 4_000_000_000u32]})),
-        ("padding", json!({"strategy": {"Fixed": 10u64.pow(18)}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "x"})),
-        ("truncation", json!({"max_length": 1, "strategy": "LongestFirst", "stride": 9, "direction": "Right"})),
-        ("added_tokens", json!([{"id": 4_000_000_000u32, "content": "<far>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}])),
-        ("added_tokens", json!([{"id": 0, "content": "", "single_word": true, "lstrip": true, "rstrip": true, "normalized": true, "special": false}])),
-        ("model", json!({"type": "BPE", "vocab": {"a": 0}, "merges": ["a b"]})),
-        ("model", json!({"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": ["a b"]})),
-        ("model", json!({"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": [["a"]]})),
-        ("model", json!({"type": "BPE", "vocab": {"a": 0}, "merges": [], "continuing_subword_prefix": "##é"})),
-        ("model", json!({"type": "WordPiece", "vocab": {"a": 0}, "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 0})),
-        ("model", json!({"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "none"})),
-        ("model", json!({"type": "Unigram", "vocab": [], "unk_id": 5, "byte_fallback": true})),
-        ("model", json!({"type": "Unigram", "vocab": [["a", -1e308], ["b", 1e308]], "unk_id": 0, "byte_fallback": true})),
+        (
+            "post_processor",
+            json!({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<x>", "type_id": 0}}], "pair": [], "special_tokens": {}}),
+        ),
+        (
+            "post_processor",
+            json!({"type": "BertProcessing", "sep": ["</s>", 9_999_999], "cls": ["<s>", 4_000_000_000u32]}),
+        ),
+        (
+            "padding",
+            json!({"strategy": {"Fixed": 10u64.pow(18)}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "x"}),
+        ),
+        (
+            "truncation",
+            json!({"max_length": 1, "strategy": "LongestFirst", "stride": 9, "direction": "Right"}),
+        ),
+        (
+            "added_tokens",
+            json!([{"id": 4_000_000_000u32, "content": "<far>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}]),
+        ),
+        (
+            "added_tokens",
+            json!([{"id": 0, "content": "", "single_word": true, "lstrip": true, "rstrip": true, "normalized": true, "special": false}]),
+        ),
+        (
+            "model",
+            json!({"type": "BPE", "vocab": {"a": 0}, "merges": ["a b"]}),
+        ),
+        (
+            "model",
+            json!({"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": ["a b"]}),
+        ),
+        (
+            "model",
+            json!({"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": [["a"]]}),
+        ),
+        (
+            "model",
+            json!({"type": "BPE", "vocab": {"a": 0}, "merges": [], "continuing_subword_prefix": "##é"}),
+        ),
+        (
+            "model",
+            json!({"type": "WordPiece", "vocab": {"a": 0}, "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 0}),
+        ),
+        (
+            "model",
+            json!({"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "none"}),
+        ),
+        (
+            "model",
+            json!({"type": "Unigram", "vocab": [], "unk_id": 5, "byte_fallback": true}),
+        ),
+        (
+            "model",
+            json!({"type": "Unigram", "vocab": [["a", -1e308], ["b", 1e308]], "unk_id": 0, "byte_fallback": true}),
+        ),
         ("model", json!({})),
     ];
     for (key, value) in changes {
@@ -189,7 +260,11 @@ fn a_tokenizer_that_is_cut_or_changed_is_an_error_or_works() {
         changed[key] = value;
         std::fs::write(&path, changed.to_string()).unwrap();
         if let Err(error) = use_tokenizer(&place) {
-            assert!(!error.contains('\u{1b}'), "{key} {}: {error}", &shown[..shown.len().min(80)]);
+            assert!(
+                !error.contains('\u{1b}'),
+                "{key} {}: {error}",
+                &shown[..shown.len().min(80)]
+            );
         }
     }
 }
@@ -212,18 +287,30 @@ fn only_rows_that_use_a_surplus_token_are_refused() {
     let rows = "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"a\", \"completion\": \"<extra>\"}\n";
     place.write("data/test.jsonl", rows);
     let error = place.fails("eval --model model --data data --split test");
-    assert!(error.contains("line 2") && error.contains("258") && error.contains("<extra>"), "{error}");
+    assert!(
+        error.contains("line 2") && error.contains("258") && error.contains("<extra>"),
+        "{error}"
+    );
     let error = place.fails("generate --model model --max-tokens 2 --prompt <extra>");
-    assert!(error.contains("<extra>") && error.contains("258"), "{error}");
+    assert!(
+        error.contains("<extra>") && error.contains("258"),
+        "{error}"
+    );
 }
 
 #[test]
 fn an_end_of_text_that_the_model_does_not_know_is_refused() {
     let place = Place::new();
     with_surplus_token(&place);
-    place.write("model/tokenizer_config.json", "{\"eos_token\": \"<extra>\"}");
+    place.write(
+        "model/tokenizer_config.json",
+        "{\"eos_token\": \"<extra>\"}",
+    );
     let error = place.fails("eval --model model --data data --split test");
-    assert!(error.contains("ends a text") && error.contains("<extra>"), "{error}");
+    assert!(
+        error.contains("ends a text") && error.contains("<extra>"),
+        "{error}"
+    );
     let place = Place::new();
     let mut config = common::config();
     config["eos_token_id"] = json!(258);

@@ -28,7 +28,12 @@ pub fn contained<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let outer = CONTAINED.replace(true);
     let out = catch_unwind(AssertUnwindSafe(work));
     CONTAINED.set(outer);
-    out.unwrap_or_else(|panic| Err(anyhow!("cannot {what}: it fails inside with {:?}", message(&*panic))))
+    out.unwrap_or_else(|panic| {
+        Err(anyhow!(
+            "cannot {what}: it fails inside with {:?}",
+            message(&*panic)
+        ))
+    })
 }
 
 /// The same on a stack of its own, for what calls itself as deeply as its input is nested.
@@ -51,10 +56,17 @@ mod tests {
     #[test]
     fn a_panic_is_an_error_and_the_stack_is_large() {
         let error = contained("count", || -> Result<()> { panic!("at {}", 3) }).unwrap_err();
-        assert_eq!(error.to_string(), "cannot count: it fails inside with \"at 3\"");
+        assert_eq!(
+            error.to_string(),
+            "cannot count: it fails inside with \"at 3\""
+        );
         fn deep(n: usize) -> Result<usize> {
             let room = std::hint::black_box([n; 64]);
-            Ok(if n == 0 { 0 } else { deep(n - 1)? + room[0] / n })
+            Ok(if n == 0 {
+                0
+            } else {
+                deep(n - 1)? + room[0] / n
+            })
         }
         assert_eq!(contained_deep("dig", || deep(20_000)).unwrap(), 20_000);
     }

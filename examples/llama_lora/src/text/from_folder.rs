@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{anyhow, bail, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
@@ -58,7 +58,11 @@ pub fn from_folder(folder: &Path) -> Result<Text> {
     };
     let special = SPECIAL.iter().filter_map(|&name| {
         let text = named(name);
-        let text = text.or_else(|| tokenizer.id_to_token(eos_id).filter(|_| name == "eos_token"));
+        let text = text.or_else(|| {
+            tokenizer
+                .id_to_token(eos_id)
+                .filter(|_| name == "eos_token")
+        });
         Some((name, text?))
     });
     let (usual, tools) = chat_templates(folder, &config)?;
@@ -93,10 +97,17 @@ fn ids(value: &Value) -> Vec<u32> {
 fn chat_templates(folder: &Path, config: &Value) -> Result<(Option<String>, Option<String>)> {
     let file = |name: &str| -> Result<Option<String>> {
         let path = folder.join(name);
-        Ok(if path.exists() { Some(read_text(&path)?) } else { None })
+        Ok(if path.exists() {
+            Some(read_text(&path)?)
+        } else {
+            None
+        })
     };
     if let Some(usual) = file("chat_template.jinja")? {
-        return Ok((Some(usual), file("additional_chat_templates/tool_use.jinja")?));
+        return Ok((
+            Some(usual),
+            file("additional_chat_templates/tool_use.jinja")?,
+        ));
     }
     Ok(match &config["chat_template"] {
         Value::String(source) => (Some(source.clone()), None),
@@ -105,7 +116,12 @@ fn chat_templates(folder: &Path, config: &Value) -> Result<(Option<String>, Opti
                 let template = named.iter().find(|t| t["name"] == name)?;
                 template["template"].as_str().map(String::from)
             };
-            (find("default"), find("tool_use"))
+            let usual = find("default");
+            ensure!(
+                usual.is_some() || named.is_empty(),
+                "tokenizer_config.json has several chat templates and none is named \"default\""
+            );
+            (usual, find("tool_use"))
         }
         _ => (None, None),
     })

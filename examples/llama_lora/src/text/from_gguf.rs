@@ -88,7 +88,9 @@ fn build(vocab: GgufVocab) -> Result<Text> {
     }
     let mut special = vec![("eos_token", eos_text)];
     special.extend(bos_text.map(|text| ("bos_token", text)));
-    let template = vocab.template.map(|source| Template::new(&source, None, special));
+    let template = vocab
+        .template
+        .map(|source| Template::new(&source, None, special));
     let template = template.transpose()?;
     Ok(Text::new(tokenizer, template, eos, vec![eos]))
 }

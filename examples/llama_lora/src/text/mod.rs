@@ -138,7 +138,10 @@ impl Text {
     /// Whether decoding leaves a token out.
     fn is_special(&self, id: u32) -> bool {
         match self.tokenizer.id_to_token(id) {
-            Some(text) => self.tokenizer.get_added_vocabulary().is_special_token(&text),
+            Some(text) => self
+                .tokenizer
+                .get_added_vocabulary()
+                .is_special_token(&text),
             None => true,
         }
     }

@@ -54,7 +54,10 @@ impl<'a> Stream<'a> {
     /// The text that was still held back.
     pub fn finish(self) -> Result<String> {
         let all = self.text.decode(&self.tokens)?;
-        let same = all.chars().zip(self.printed.chars()).take_while(|(a, b)| a == b);
+        let same = all
+            .chars()
+            .zip(self.printed.chars())
+            .take_while(|(a, b)| a == b);
         let same: usize = same.map(|(c, _)| c.len_utf8()).sum();
         Ok(all[same..].to_owned())
     }

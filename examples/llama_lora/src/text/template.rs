@@ -43,7 +43,10 @@ impl Template {
         Ok(Template {
             usual: parse(source)?,
             tools: tools.map(parse).transpose()?,
-            special: special.into_iter().map(|(name, text)| (name, Value::String(text))).collect(),
+            special: special
+                .into_iter()
+                .map(|(name, text)| (name, Value::String(text)))
+                .collect(),
         })
     }
 
@@ -108,6 +111,9 @@ mod tests {
         assert!(render("{% for m in messages %}").is_err());
         let refused = render("a\n{{ raise_exception('roles must alternate') }}").unwrap_err();
         let refused = format!("{refused:#}");
-        assert!(refused.contains("line 2: roles must alternate"), "{refused}");
+        assert!(
+            refused.contains("line 2: roles must alternate"),
+            "{refused}"
+        );
     }
 }

@@ -23,7 +23,12 @@ pub struct Given {
 impl Given {
     /// The arguments in the order of `names`, of which the first `required` must be there. Names in `<>` can only be
     /// given by place.
-    pub fn bind<const N: usize>(self, what: &str, names: [&str; N], required: usize) -> Result<[Option<Value>; N]> {
+    pub fn bind<const N: usize>(
+        self,
+        what: &str,
+        names: [&str; N],
+        required: usize,
+    ) -> Result<[Option<Value>; N]> {
         ensure!(
             self.pos.len() <= N,
             "{what} takes no more than {N} arguments, not {}",
@@ -49,7 +54,9 @@ impl Given {
 
 const DICT: [&str; 6] = ["copy", "fromkeys", "get", "items", "keys", "values"];
 const DICT_CHANGES: [&str; 5] = ["clear", "pop", "popitem", "setdefault", "update"];
-const LIST_CHANGES: [&str; 8] = ["append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"];
+const LIST_CHANGES: [&str; 8] = [
+    "append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove",
+];
 
 impl<'t> Run<'t> {
     /// An attribute that a value has by its type in Python.
@@ -57,16 +64,27 @@ impl<'t> Run<'t> {
         let method = |names: &[&str]| names.contains(&name).then(|| Value::method(of, name));
         // The sandbox hides what changes a value.
         let changes = |names: &[&str]| {
-            let why = || format!("{name:?} would change the {}, which a chat template cannot", of.type_name());
-            names.contains(&name).then(|| Value::Undefined(why().into()))
+            let why = || {
+                format!(
+                    "{name:?} would change the {}, which a chat template cannot",
+                    of.type_name()
+                )
+            };
+            names
+                .contains(&name)
+                .then(|| Value::Undefined(why().into()))
         };
         if name.starts_with("__") && name.ends_with("__") {
-            return Ok(Some(Value::Undefined(format!("the attribute {name:?} is not for templates").into())));
+            return Ok(Some(Value::Undefined(
+                format!("the attribute {name:?} is not for templates").into(),
+            )));
         }
         Ok(match of {
             Value::Str(_) => method(&methods::NAMES),
             Value::Dict(_) => method(&DICT).or_else(|| changes(&DICT_CHANGES)),
-            Value::List(_) => method(&["copy", "count", "index"]).or_else(|| changes(&LIST_CHANGES)),
+            Value::List(_) => {
+                method(&["copy", "count", "index"]).or_else(|| changes(&LIST_CHANGES))
+            }
             Value::Tuple(t) => match name {
                 "grouper" if t.group => Some(t[0].clone()),
                 "list" if t.group => Some(t[1].clone()),
@@ -76,12 +94,25 @@ impl<'t> Run<'t> {
                 ("real" | "numerator", Some(n)) => Some(Value::Int(n)),
                 ("imag", _) => Some(Value::Int(0)),
                 ("denominator", _) => Some(Value::Int(1)),
-                _ => method(&["bit_length", "bit_count", "conjugate", "as_integer_ratio", "to_bytes", "from_bytes"]),
+                _ => method(&[
+                    "bit_length",
+                    "bit_count",
+                    "conjugate",
+                    "as_integer_ratio",
+                    "to_bytes",
+                    "from_bytes",
+                ]),
             },
             Value::Float(f) => match name {
                 "real" => Some(Value::Float(*f)),
                 "imag" => Some(Value::Float(0.0)),
-                _ => method(&["is_integer", "conjugate", "as_integer_ratio", "hex", "fromhex"]),
+                _ => method(&[
+                    "is_integer",
+                    "conjugate",
+                    "as_integer_ratio",
+                    "hex",
+                    "fromhex",
+                ]),
             },
             Value::Range(r) => match name {
                 "start" => Some(Value::Int(r.start)),
@@ -93,12 +124,16 @@ impl<'t> Run<'t> {
             Value::Once(_) => method(&["send", "throw", "close"]),
             Value::Function(Function::Dict) => method(&["fromkeys"]),
             Value::Namespace(id) => self.namespaces[*id].get_str(name).cloned(),
-            Value::Loop(id) => self.loop_attribute(*id, name)?.or_else(|| method(&["changed", "cycle"])),
+            Value::Loop(id) => self
+                .loop_attribute(*id, name)?
+                .or_else(|| method(&["changed", "cycle"])),
             Value::Macro(id) => {
                 let source = self.macros[*id].source;
                 Some(match name {
                     "name" => Value::str(&source.name),
-                    "arguments" => Value::tuple(source.params.iter().map(|(n, _)| Value::str(n)).collect())?,
+                    "arguments" => {
+                        Value::tuple(source.params.iter().map(|(n, _)| Value::str(n)).collect())?
+                    }
                     "catch_kwargs" => Value::Bool(source.kwargs),
                     "catch_varargs" => Value::Bool(source.varargs),
                     "caller" => Value::Bool(source.caller),
@@ -187,7 +222,8 @@ impl<'t> Run<'t> {
             }
             Function::Joiner => {
                 let [sep] = given.bind("joiner", ["sep"], 0)?;
-                self.joiners.push((sep.unwrap_or_else(|| Value::str(", ")), false));
+                self.joiners
+                    .push((sep.unwrap_or_else(|| Value::str(", ")), false));
                 Ok(Value::Joiner(self.joiners.len() - 1))
             }
             Function::Namespace => {
@@ -227,7 +263,11 @@ impl<'t> Run<'t> {
         for (number, bound) in numbers.iter_mut().zip(&bounds) {
             if let Some(bound) = bound {
                 let n = bound.as_int().filter(|n| n.unsigned_abs() < 1 << 100);
-                ensure!(n.is_some(), "range takes whole numbers, not a {}", describe(bound));
+                ensure!(
+                    n.is_some(),
+                    "range takes whole numbers, not a {}",
+                    describe(bound)
+                );
                 *number = n;
             }
         }
@@ -249,7 +289,10 @@ impl<'t> Run<'t> {
     /// `dict(..)`: a dictionary or pairs, and named entries.
     fn dict(&mut self, mut given: Given) -> Result<Value> {
         let mut dict = Dict::default();
-        ensure!(given.pos.len() <= 1, "dict takes one dictionary or list of pairs");
+        ensure!(
+            given.pos.len() <= 1,
+            "dict takes one dictionary or list of pairs"
+        );
         match given.pos.pop() {
             None => {}
             Some(Value::Dict(d)) => {
@@ -345,21 +388,32 @@ impl<'t> Run<'t> {
                 Ok(Value::None)
             }
             (Value::Loop(id), "cycle") => {
-                ensure!(given.named.is_empty(), "loop.cycle takes no named arguments");
+                ensure!(
+                    given.named.is_empty(),
+                    "loop.cycle takes no named arguments"
+                );
                 ensure!(!given.pos.is_empty(), "loop.cycle needs at least one value");
                 let at = self.loops[*id].index % given.pos.len();
                 Ok(given.pos[at].clone())
             }
             (Value::Loop(id), "changed") => {
-                ensure!(given.named.is_empty(), "loop.changed takes no named arguments");
+                ensure!(
+                    given.named.is_empty(),
+                    "loop.changed takes no named arguments"
+                );
                 let same = match self.loops[*id].changed.clone() {
-                    Some(last) => self.equal(&Value::tuple(last)?, &Value::tuple(given.pos.clone())?)?,
+                    Some(last) => {
+                        self.equal(&Value::tuple(last)?, &Value::tuple(given.pos.clone())?)?
+                    }
                     None => false,
                 };
                 self.loops[*id].changed = Some(given.pos);
                 Ok(Value::Bool(!same))
             }
-            _ => bail!("the method {name:?} of a {} is not supported", of.type_name()),
+            _ => bail!(
+                "the method {name:?} of a {} is not supported",
+                of.type_name()
+            ),
         }
     }
 }

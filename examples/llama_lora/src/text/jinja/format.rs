@@ -39,7 +39,9 @@ pub fn percent(run: &Run, format: &str, args: &Value) -> Result<String> {
     let mut used = 0;
     let mut next = || {
         used += 1;
-        list.get(used - 1).cloned().context("there are not enough values for the format")
+        list.get(used - 1)
+            .cloned()
+            .context("there are not enough values for the format")
     };
     let mut out = String::new();
     let mut chars = format.chars().peekable();
@@ -54,7 +56,9 @@ pub fn percent(run: &Run, format: &str, args: &Value) -> Result<String> {
             let mut key = String::new();
             let mut depth = 1;
             loop {
-                let c = chars.next().context("a key in the format is not closed by \")\"")?;
+                let c = chars
+                    .next()
+                    .context("a key in the format is not closed by \")\"")?;
                 depth += i32::from(c == '(') - i32::from(c == ')');
                 if depth == 0 {
                     break;
@@ -65,7 +69,11 @@ pub fn percent(run: &Run, format: &str, args: &Value) -> Result<String> {
                 bail!("the format needs a dictionary, not a {}", describe(args));
             };
             named = true;
-            value = Some(dict.get_str(&key).cloned().with_context(|| format!("there is no {key:?}"))?);
+            value = Some(
+                dict.get_str(&key)
+                    .cloned()
+                    .with_context(|| format!("there is no {key:?}"))?,
+            );
         }
         let mut spec = Spec::default();
         let mut left = false;
@@ -88,7 +96,11 @@ pub fn percent(run: &Run, format: &str, args: &Value) -> Result<String> {
             let mut n = None;
             while let Some(d) = chars.peek().and_then(|c| c.to_digit(10)) {
                 chars.next();
-                n = Some(n.unwrap_or(0i128).saturating_mul(10).saturating_add(d.into()));
+                n = Some(
+                    n.unwrap_or(0i128)
+                        .saturating_mul(10)
+                        .saturating_add(d.into()),
+                );
                 ensure!(n < Some(1 << 60), "a number in the format is too large");
             }
             Ok(n)
@@ -120,8 +132,11 @@ pub fn percent(run: &Run, format: &str, args: &Value) -> Result<String> {
         run.spend_text(text.len())?;
         out.push_str(&text);
     }
-    let mapping = named || matches!(args, Value::Dict(_) | Value::List(_));
-    ensure!(mapping || used >= list.len(), "not all values are used by the format");
+    let mapping = named || matches!(args, Value::Dict(_) | Value::List(_) | Value::Range(_));
+    ensure!(
+        mapping || used >= list.len(),
+        "not all values are used by the format"
+    );
     Ok(out)
 }
 
@@ -199,10 +214,19 @@ fn zeros(run: &Run, text: &str, width: usize) -> Result<String> {
     let missing = width.saturating_sub(text.chars().count());
     run.spend_text(missing)?;
     let mut at = usize::from(text.starts_with(['+', '-', ' ']));
-    if text[at..].starts_with("0x") || text[at..].starts_with("0X") || text[at..].starts_with("0o") || text[at..].starts_with("0b") {
+    if text[at..].starts_with("0x")
+        || text[at..].starts_with("0X")
+        || text[at..].starts_with("0o")
+        || text[at..].starts_with("0b")
+    {
         at += 2;
     }
-    Ok(format!("{}{}{}", &text[..at], "0".repeat(missing), &text[at..]))
+    Ok(format!(
+        "{}{}{}",
+        &text[..at],
+        "0".repeat(missing),
+        &text[at..]
+    ))
 }
 
 fn pad(run: &Run, spec: &Spec, text: &str, default: char) -> Result<String> {
@@ -216,7 +240,13 @@ fn pad(run: &Run, spec: &Spec, text: &str, default: char) -> Result<String> {
     if how == "center" {
         // Unlike `str.center`, the surplus is always on the right.
         let missing = spec.width.saturating_sub(text.chars().count());
-        let half = justify(run, text, "rjust", (text.chars().count() + missing / 2) as i128, &fill)?;
+        let half = justify(
+            run,
+            text,
+            "rjust",
+            (text.chars().count() + missing / 2) as i128,
+            &fill,
+        )?;
         return justify(run, &half, "ljust", width, &fill);
     }
     justify(run, text, how, width, &fill)
@@ -226,7 +256,10 @@ fn pad(run: &Run, spec: &Spec, text: &str, default: char) -> Result<String> {
 fn real(value: f64, spec: &Spec) -> Result<String> {
     let kind = spec.kind.unwrap_or('r');
     let precision = spec.precision.unwrap_or(6);
-    ensure!(precision <= MOST_DIGITS, "a number cannot be written with {precision} digits");
+    ensure!(
+        precision <= MOST_DIGITS,
+        "a number cannot be written with {precision} digits"
+    );
     let negative = value.is_sign_negative() && !value.is_nan();
     let magnitude = value.abs();
     let digits = if !value.is_finite() {
@@ -274,7 +307,10 @@ fn general(value: f64, precision: usize, keep: bool) -> String {
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let power: i32 = exponent.parse().unwrap_or(0);
     let short = |digits: &str| match digits.contains('.') && !keep {
-        true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        true => digits
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned(),
         false => digits.to_owned(),
     };
     if power < -4 || power >= precision as i32 {
@@ -286,7 +322,9 @@ fn general(value: f64, precision: usize, keep: bool) -> String {
 
 /// A mark between each `size` digits of the whole part.
 fn group(digits: &str, by: char, size: usize) -> String {
-    let end = digits.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(digits.len());
+    let end = digits
+        .find(|c: char| !c.is_ascii_hexdigit())
+        .unwrap_or(digits.len());
     let mut out = String::new();
     for (i, c) in digits[..end].chars().enumerate() {
         if i > 0 && (end - i) % size == 0 {
@@ -303,8 +341,17 @@ pub fn braces(run: &mut Run, format: &str, given: Given) -> Result<String> {
     braces_in(run, format, &given, &mut auto, 3)
 }
 
-fn braces_in(run: &mut Run, format: &str, given: &Given, auto: &mut usize, depth: usize) -> Result<String> {
-    ensure!(depth > 0, "the format has too many braces inside one another");
+fn braces_in(
+    run: &mut Run,
+    format: &str,
+    given: &Given,
+    auto: &mut usize,
+    depth: usize,
+) -> Result<String> {
+    ensure!(
+        depth > 0,
+        "the format has too many braces inside one another"
+    );
     run.spend_text(format.len())?;
     let mut out = String::new();
     let mut rest = format;
@@ -339,7 +386,10 @@ fn braces_in(run: &mut Run, format: &str, given: &Given, auto: &mut usize, depth
                 let letter = chars.next();
                 let after = chars.as_str();
                 let spec = after.strip_prefix(':');
-                ensure!(after.is_empty() || spec.is_some(), "a field of the format is broken: {field:?}");
+                ensure!(
+                    after.is_empty() || spec.is_some(),
+                    "a field of the format is broken: {field:?}"
+                );
                 (letter, spec.unwrap_or(""))
             }
             None => (None, tail.strip_prefix(':').unwrap_or("")),
@@ -369,18 +419,30 @@ fn field_value(run: &mut Run, field: &str, given: &Given, auto: &mut usize) -> R
     const NUMBERED: usize = usize::MAX;
     let mut value = if first.is_empty() || first.bytes().all(|b| b.is_ascii_digit()) {
         let index = if first.is_empty() {
-            ensure!(*auto != NUMBERED, "the format mixes numbered fields with others");
+            ensure!(
+                *auto != NUMBERED,
+                "the format mixes numbered fields with others"
+            );
             *auto += 1;
             *auto - 1
         } else {
-            ensure!(*auto == 0 || *auto == NUMBERED, "the format mixes numbered fields with others");
+            ensure!(
+                *auto == 0 || *auto == NUMBERED,
+                "the format mixes numbered fields with others"
+            );
             *auto = NUMBERED;
             first.parse()?
         };
-        given.pos.get(index).cloned().context("there are not enough values for the format")?
+        given
+            .pos
+            .get(index)
+            .cloned()
+            .context("there are not enough values for the format")?
     } else {
         let found = given.named.iter().find(|(n, _)| **n == *first);
-        found.map(|(_, v)| v.clone()).with_context(|| format!("the format needs {first:?}"))?
+        found
+            .map(|(_, v)| v.clone())
+            .with_context(|| format!("the format needs {first:?}"))?
     };
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('.') {
@@ -388,8 +450,12 @@ fn field_value(run: &mut Run, field: &str, given: &Given, auto: &mut usize) -> R
             value = run.attribute(&value, &after[..end])?;
             rest = &after[end..];
         } else {
-            let after = rest.strip_prefix('[').context("a field of the format is broken")?;
-            let (key, tail) = after.split_once(']').context("a [ of the format is not closed")?;
+            let after = rest
+                .strip_prefix('[')
+                .context("a field of the format is broken")?;
+            let (key, tail) = after
+                .split_once(']')
+                .context("a [ of the format is not closed")?;
             let key = match key.parse::<u32>() {
                 Ok(n) => Value::Int(n.into()),
                 Err(_) => Value::str(key),
@@ -428,7 +494,11 @@ fn parse(text: &str) -> Result<Spec> {
         let mut n = None;
         while let Some(d) = chars.last().and_then(|c| c.to_digit(10)) {
             chars.pop();
-            n = Some(n.unwrap_or(0usize).saturating_mul(10).saturating_add(d as usize));
+            n = Some(
+                n.unwrap_or(0usize)
+                    .saturating_mul(10)
+                    .saturating_add(d as usize),
+            );
             ensure!(n < Some(1 << 60), "a number in the format is too large");
         }
         Ok(n)
@@ -438,7 +508,8 @@ fn parse(text: &str) -> Result<Spec> {
         spec.group = chars.pop();
     }
     if flag(&mut chars, '.') {
-        spec.precision = Some(number(&mut chars)?.context("the format lacks a number after the dot")?);
+        spec.precision =
+            Some(number(&mut chars)?.context("the format lacks a number after the dot")?);
     }
     spec.kind = chars.pop();
     ensure!(chars.is_empty(), "the format {text:?} is not understood");
@@ -455,8 +526,14 @@ fn formatted(run: &Run, value: &Value, spec: &str) -> Result<Arc<str>> {
         spec.fill = spec.fill.or(Some('0'));
     }
     if let Value::Str(s) = value {
-        let ok = matches!(spec.kind, None | Some('s')) && spec.sign.is_none() && !spec.alternate && spec.group.is_none();
-        ensure!(ok && spec.align != Some('='), "the format does not fit a text");
+        let ok = matches!(spec.kind, None | Some('s'))
+            && spec.sign.is_none()
+            && !spec.alternate
+            && spec.group.is_none();
+        ensure!(
+            ok && spec.align != Some('='),
+            "the format does not fit a text"
+        );
         let text: String = match spec.precision {
             Some(n) => s.chars().take(n).collect(),
             None => s.to_string(),
@@ -465,7 +542,10 @@ fn formatted(run: &Run, value: &Value, spec: &str) -> Result<Arc<str>> {
     }
     let text = match (value, value.as_int(), spec.kind) {
         (_, Some(n), None | Some('d' | 'n' | 'b' | 'o' | 'x' | 'X' | 'c')) => {
-            ensure!(spec.precision.is_none(), "whole numbers have no precision in a format");
+            ensure!(
+                spec.precision.is_none(),
+                "whole numbers have no precision in a format"
+            );
             let magnitude = n.unsigned_abs();
             let (digits, prefix) = match spec.kind {
                 Some('b') => (format!("{magnitude:b}"), "0b"),
@@ -491,14 +571,26 @@ fn formatted(run: &Run, value: &Value, spec: &str) -> Result<Arc<str>> {
     };
     let inside = spec.align == Some('=') || (spec.align.is_none() && spec.zero);
     if inside && spec.fill.is_none_or(|f| f == '0') && spec.zero {
-        ensure!(spec.group.is_none(), "zeros and a separator in one format are not supported");
+        ensure!(
+            spec.group.is_none(),
+            "zeros and a separator in one format are not supported"
+        );
         return Ok(zeros(run, &text, spec.width)?.into());
     }
     if inside {
         // The fill goes between the sign and the digits.
         let at = usize::from(text.starts_with(['+', '-', ' ']));
         let width = spec.width.saturating_sub(at);
-        let digits = pad(run, &Spec { align: Some('>'), width, ..spec }, &text[at..], '>')?;
+        let digits = pad(
+            run,
+            &Spec {
+                align: Some('>'),
+                width,
+                ..spec
+            },
+            &text[at..],
+            '>',
+        )?;
         return Ok(format!("{}{digits}", &text[..at]).into());
     }
     Ok(pad(run, &spec, &text, '>')?.into())

@@ -21,7 +21,11 @@ struct Writer<'r, 't> {
 }
 
 /// `json.dumps(value)` with `ensure_ascii`, `indent`, `separators` and `sort_keys`.
-pub fn dumps(run: &Run, value: &Value, [ascii, indent, separators, sorted]: [Option<Value>; 4]) -> Result<String> {
+pub fn dumps(
+    run: &Run,
+    value: &Value,
+    [ascii, indent, separators, sorted]: [Option<Value>; 4],
+) -> Result<String> {
     let yes = |v: Option<Value>| v.is_some_and(|v| v.is_true());
     let indent = match indent {
         None | Some(Value::None) => None,
@@ -32,11 +36,17 @@ pub fn dumps(run: &Run, value: &Value, [ascii, indent, separators, sorted]: [Opt
                 run.spend_text(n)?;
                 Some(" ".repeat(n))
             }
-            None => bail!("tojson takes a number or a text as indent, not a {}", describe(&n)),
+            None => bail!(
+                "tojson takes a number or a text as indent, not a {}",
+                describe(&n)
+            ),
         },
     };
     let (item, key) = match separators {
-        None | Some(Value::None) => (if indent.is_some() { "," } else { ", " }.to_owned(), ": ".to_owned()),
+        None | Some(Value::None) => (
+            if indent.is_some() { "," } else { ", " }.to_owned(),
+            ": ".to_owned(),
+        ),
         Some(both) => match run.items(&both)?.as_slice() {
             [Value::Str(item), Value::Str(key)] => (item.to_string(), key.to_string()),
             _ => bail!("tojson takes two texts as separators"),

@@ -88,16 +88,20 @@ impl<'s> Lexer<'s> {
     /// Text up to a tag, and the tag.
     fn data(&mut self) -> Result<()> {
         let rest = self.rest();
-        let tag = rest
-            .char_indices()
-            .find(|&(i, c)| c == '{' && matches!(rest.as_bytes().get(i + 1), Some(b'{' | b'%' | b'#')));
+        let tag = rest.char_indices().find(|&(i, c)| {
+            c == '{' && matches!(rest.as_bytes().get(i + 1), Some(b'{' | b'%' | b'#'))
+        });
         let Some((begin, _)) = tag else {
             self.push(Token::Text(rest.to_owned()));
             self.advance(rest.len());
             return Ok(());
         };
         let kind = rest.as_bytes()[begin + 1];
-        let sign = rest.as_bytes().get(begin + 2).copied().filter(|s| b"-+".contains(s));
+        let sign = rest
+            .as_bytes()
+            .get(begin + 2)
+            .copied()
+            .filter(|s| b"-+".contains(s));
         self.text(&rest[..begin], sign, kind != b'{');
         let opening = 2 + usize::from(sign.is_some());
         match kind {
@@ -123,7 +127,7 @@ impl<'s> Lexer<'s> {
         let Some(end) = rest[opening..].find("#}").map(|i| i + opening) else {
             bail!("line {}: the end of a comment is missing", self.line);
         };
-        let sign = rest[opening..end].as_bytes().last().copied();
+        let sign = rest.as_bytes()[opening..end].last().copied();
         self.end_of_tag(end, 2, sign, true);
         Ok(())
     }
@@ -148,7 +152,11 @@ impl<'s> Lexer<'s> {
         self.advance(opening);
         let rest = self.rest();
         for (i, _) in rest.match_indices("{%") {
-            let sign = rest.as_bytes().get(i + 2).copied().filter(|s| b"-+".contains(s));
+            let sign = rest
+                .as_bytes()
+                .get(i + 2)
+                .copied()
+                .filter(|s| b"-+".contains(s));
             let head = 2 + usize::from(sign.is_some());
             let body = &rest[i + head..];
             let name = body.trim_start_matches(is_space);
@@ -156,7 +164,11 @@ impl<'s> Lexer<'s> {
                 continue;
             };
             let tail = tail.trim_start_matches(is_space);
-            let closing = tail.as_bytes().first().copied().filter(|s| b"-+".contains(s));
+            let closing = tail
+                .as_bytes()
+                .first()
+                .copied()
+                .filter(|s| b"-+".contains(s));
             let tail = &tail[usize::from(closing.is_some())..];
             if !tail.starts_with("%}") {
                 continue;
@@ -179,10 +191,18 @@ impl<'s> Lexer<'s> {
                 bail!("line {}: the tag is not closed by {close:?}", self.line);
             };
             if open.is_empty() {
-                let sign = rest.as_bytes().first().copied().filter(|&s| s == b'-' || (block && s == b'+'));
+                let sign = rest
+                    .as_bytes()
+                    .first()
+                    .copied()
+                    .filter(|&s| s == b'-' || (block && s == b'+'));
                 let skip = usize::from(sign.is_some());
                 if rest[skip..].starts_with(close) {
-                    self.push(if block { Token::BlockEnd } else { Token::PrintEnd });
+                    self.push(if block {
+                        Token::BlockEnd
+                    } else {
+                        Token::PrintEnd
+                    });
                     self.end_of_tag(skip, 2, sign, block);
                     return Ok(());
                 }
@@ -225,13 +245,19 @@ impl<'s> Lexer<'s> {
         let digits = |from: usize, ok: fn(&u8) -> bool| {
             let mut end = from;
             while bytes.get(end).is_some_and(ok)
-                || (end > from && bytes.get(end) == Some(&b'_') && bytes.get(end + 1).is_some_and(ok))
+                || (end > from
+                    && bytes.get(end) == Some(&b'_')
+                    && bytes.get(end + 1).is_some_and(ok))
             {
                 end += 1;
             }
             end
         };
-        let radix = match bytes.get(1).filter(|_| bytes[0] == b'0').map(u8::to_ascii_lowercase) {
+        let radix = match bytes
+            .get(1)
+            .filter(|_| bytes[0] == b'0')
+            .map(u8::to_ascii_lowercase)
+        {
             Some(b'x') => Some((16, u8::is_ascii_hexdigit as fn(&u8) -> bool)),
             Some(b'o') => Some((8, (|b| (b'0'..=b'7').contains(b)) as fn(&u8) -> bool)),
             Some(b'b') => Some((2, (|b| (b'0'..=b'1').contains(b)) as fn(&u8) -> bool)),
@@ -260,7 +286,10 @@ impl<'s> Lexer<'s> {
             if bytes.get(end) == Some(&b'.') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit) {
                 end = digits(end + 1, u8::is_ascii_digit);
             }
-            if bytes.get(end).is_some_and(|b| b.eq_ignore_ascii_case(&b'e')) {
+            if bytes
+                .get(end)
+                .is_some_and(|b| b.eq_ignore_ascii_case(&b'e'))
+            {
                 let sign = usize::from(bytes.get(end + 1).is_some_and(|b| b"+-".contains(b)));
                 if bytes.get(end + 1 + sign).is_some_and(u8::is_ascii_digit) {
                     end = digits(end + 1 + sign, u8::is_ascii_digit);
@@ -273,7 +302,12 @@ impl<'s> Lexer<'s> {
             self.advance(end);
             return Ok(());
         }
-        if whole > 1 && bytes[0] == b'0' && rest[..whole].bytes().any(|b| b.is_ascii_digit() && b != b'0') {
+        if whole > 1
+            && bytes[0] == b'0'
+            && rest[..whole]
+                .bytes()
+                .any(|b| b.is_ascii_digit() && b != b'0')
+        {
             bail!("line {line}: the number {} begins with 0", &rest[..whole]);
         }
         let token = int(&rest[..whole], 10)?;
@@ -302,7 +336,9 @@ impl<'s> Lexer<'s> {
 
 /// The length of `{% raw %}` at the start of `rest`; its line break, if one follows, stays.
 fn raw_tag(rest: &str, opening: usize, name: &str) -> Option<usize> {
-    let tail = rest[opening..].trim_start_matches(is_space).strip_prefix(name)?;
+    let tail = rest[opening..]
+        .trim_start_matches(is_space)
+        .strip_prefix(name)?;
     let tail = tail.trim_start_matches(is_space);
     if let Some(after) = tail.strip_prefix("-%}") {
         return Some(rest.len() - after.trim_start_matches(is_space).len());

@@ -14,11 +14,53 @@ use super::{format, text};
 
 /// The methods of Python's `str`.
 pub const NAMES: [&str; 47] = [
-    "capitalize", "casefold", "center", "count", "encode", "endswith", "expandtabs", "find", "format",
-    "format_map", "index", "isalnum", "isalpha", "isascii", "isdecimal", "isdigit", "isidentifier", "islower",
-    "isnumeric", "isprintable", "isspace", "istitle", "isupper", "join", "ljust", "lower", "lstrip", "maketrans",
-    "partition", "removeprefix", "removesuffix", "replace", "rfind", "rindex", "rjust", "rpartition", "rsplit",
-    "rstrip", "split", "splitlines", "startswith", "strip", "swapcase", "title", "translate", "upper", "zfill",
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "encode",
+    "endswith",
+    "expandtabs",
+    "find",
+    "format",
+    "format_map",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "maketrans",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "translate",
+    "upper",
+    "zfill",
 ];
 
 fn class(pattern: &str) -> Regex {
@@ -29,9 +71,11 @@ static ALPHA: LazyLock<Regex> = LazyLock::new(|| class(r"^\p{L}+$"));
 static DECIMAL: LazyLock<Regex> = LazyLock::new(|| class(r"^\p{Nd}+$"));
 static DIGIT: LazyLock<Regex> =
     LazyLock::new(|| class("^[\\p{Nd}²³¹⁰⁴-⁹₀-₉①-⑨⑴-⑼⒈-⒐⓪⓵-⓽⓿❶-❾➀-➈➊-➒]+$"));
-static NUMERIC: LazyLock<Regex> = LazyLock::new(|| class(r"^[\p{N}一二三四五六七八九十百千万億兆零]+$"));
+static NUMERIC: LazyLock<Regex> =
+    LazyLock::new(|| class(r"^[\p{N}一二三四五六七八九十百千万億兆零]+$"));
 static ALNUM: LazyLock<Regex> = LazyLock::new(|| class(r"^[\p{L}\p{N}]+$"));
-static IDENTIFIER: LazyLock<Regex> = LazyLock::new(|| class(r"^[_\p{XID_Start}]\p{XID_Continue}*$"));
+static IDENTIFIER: LazyLock<Regex> =
+    LazyLock::new(|| class(r"^[_\p{XID_Start}]\p{XID_Continue}*$"));
 
 /// `text.name(given)`
 pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given) -> Result<Value> {
@@ -46,7 +90,14 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given) -> Result<
     };
     let cased = |upper: bool| {
         s.chars().any(is_cased)
-            && s.chars().all(|c| !is_cased(c) || if upper { c.is_uppercase() } else { c.is_lowercase() })
+            && s.chars().all(|c| {
+                !is_cased(c)
+                    || if upper {
+                        c.is_uppercase()
+                    } else {
+                        c.is_lowercase()
+                    }
+            })
     };
     run.spend_text(s.len())?;
     match name {
@@ -178,28 +229,44 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given) -> Result<
             let [what, start, end] = given.bind(name, ["<sub>", "<start>", "<end>"], 1)?;
             let what = required_text(name, what)?;
             let (_, part, within) = window(name, s, start, end)?;
-            Ok(Value::len_of(if within { part.matches(&*what).count() } else { 0 }))
+            Ok(Value::len_of(if within {
+                part.matches(&*what).count()
+            } else {
+                0
+            }))
         }
         "removeprefix" => {
             let [what] = given.bind(name, ["<prefix>"], 1)?;
-            Ok(Value::str(s.strip_prefix(&*required_text(name, what)?).unwrap_or(s)))
+            Ok(Value::str(
+                s.strip_prefix(&*required_text(name, what)?).unwrap_or(s),
+            ))
         }
         "removesuffix" => {
             let [what] = given.bind(name, ["<suffix>"], 1)?;
-            Ok(Value::str(s.strip_suffix(&*required_text(name, what)?).unwrap_or(s)))
+            Ok(Value::str(
+                s.strip_suffix(&*required_text(name, what)?).unwrap_or(s),
+            ))
         }
         "zfill" => {
             let [width] = given.bind(name, ["<width>"], 1)?;
             let width = number(name, &width.unwrap_or(Value::None))?;
             let missing = missing(run, s, width)?;
             let sign = usize::from(s.starts_with(['+', '-']));
-            Ok(Value::str(format!("{}{}{}", &s[..sign], "0".repeat(missing), &s[sign..])))
+            Ok(Value::str(format!(
+                "{}{}{}",
+                &s[..sign],
+                "0".repeat(missing),
+                &s[sign..]
+            )))
         }
         "ljust" | "rjust" | "center" => {
             let [width, fill] = given.bind(name, ["<width>", "<fillchar>"], 1)?;
             let width = number(name, &width.unwrap_or(Value::None))?;
             let fill = optional_text(name, fill)?.unwrap_or(" ".into());
-            ensure!(fill.chars().count() == 1, "{name} fills with one character, not {fill:?}");
+            ensure!(
+                fill.chars().count() == 1,
+                "{name} fills with one character, not {fill:?}"
+            );
             Ok(Value::str(justify(run, s, name, width, &fill)?))
         }
         "expandtabs" => {
@@ -215,7 +282,11 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given) -> Result<
                     column += blanks;
                 } else {
                     out.push(c);
-                    column = if c == '\n' || c == '\r' { 0 } else { column + 1 };
+                    column = if c == '\n' || c == '\r' {
+                        0
+                    } else {
+                        column + 1
+                    };
                 }
             }
             Ok(Value::str(out))
@@ -263,9 +334,15 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given) -> Result<
                         run.spend_text(to.len())?;
                         out.push_str(to);
                     }
-                    Some(other) => match other.as_int().and_then(|n| char::from_u32(u32::try_from(n).ok()?)) {
+                    Some(other) => match other
+                        .as_int()
+                        .and_then(|n| char::from_u32(u32::try_from(n).ok()?))
+                    {
                         Some(to) => out.push(to),
-                        None => bail!("translate needs texts or characters, not a {}", describe(other)),
+                        None => bail!(
+                            "translate needs texts or characters, not a {}",
+                            describe(other)
+                        ),
                     },
                 }
             }
@@ -291,7 +368,10 @@ fn maketrans(run: &Run, given: Given) -> Result<Value> {
             }
         }
         (from, to) => {
-            let (from, to) = (required_text("maketrans", Some(from))?, required_text("maketrans", to)?);
+            let (from, to) = (
+                required_text("maketrans", Some(from))?,
+                required_text("maketrans", to)?,
+            );
             ensure!(
                 from.chars().count() == to.chars().count(),
                 "maketrans takes two texts of the same length"
@@ -299,7 +379,11 @@ fn maketrans(run: &Run, given: Given) -> Result<Value> {
             run.spend(from.len())?;
             entries.extend(from.chars().map(code).zip(to.chars().map(code)));
             if let Some(gone) = gone {
-                entries.extend(required_text("maketrans", Some(gone))?.chars().map(|c| (code(c), Value::None)));
+                entries.extend(
+                    required_text("maketrans", Some(gone))?
+                        .chars()
+                        .map(|c| (code(c), Value::None)),
+                );
             }
         }
     }
@@ -316,7 +400,9 @@ pub fn replace(run: &Run, text: &str, old: &str, new: &str, count: i128) -> Resu
 
 /// How many characters `text` lacks to be `width` wide, which is paid for.
 fn missing(run: &Run, text: &str, width: i128) -> Result<usize> {
-    let missing = usize::try_from(width).unwrap_or(0).saturating_sub(text.chars().count());
+    let missing = usize::try_from(width)
+        .unwrap_or(0)
+        .saturating_sub(text.chars().count());
     run.spend_text(missing.saturating_mul(4).saturating_add(text.len()))?;
     Ok(missing)
 }
@@ -330,7 +416,11 @@ pub fn justify(run: &Run, text: &str, how: &str, width: i128, fill: &str) -> Res
         // Of an odd number, the surplus is on the left where the width is odd.
         _ => missing / 2 + (missing & width as usize & 1),
     };
-    Ok(format!("{}{text}{}", fill.repeat(left), fill.repeat(missing - left)))
+    Ok(format!(
+        "{}{text}{}",
+        fill.repeat(left),
+        fill.repeat(missing - left)
+    ))
 }
 
 pub fn number(what: &str, value: &Value) -> Result<i128> {

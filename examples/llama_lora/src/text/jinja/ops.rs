@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use anyhow::{bail, ensure, Result};
 
 use super::run::Run;
-use super::syntax::Op;
+use super::syntax::{Cmp, Op};
 use super::text::{char_range, float, quoted};
 use super::value::{Range, Value, View};
 
@@ -65,7 +65,11 @@ pub fn binary(run: &Run, op: Op, left: &Value, right: &Value) -> Result<Value> {
                 Op::Mod => "%",
                 Op::Pow => "**",
             };
-            bail!("{sign:?} is not possible between a {} and a {}", describe(left), describe(right))
+            bail!(
+                "{sign:?} is not possible between a {} and a {}",
+                describe(left),
+                describe(right)
+            )
         }
     }
 }
@@ -74,7 +78,12 @@ fn repeated(run: &Run, of: &Value, times: &Value) -> Result<Value> {
     let times = usize::try_from(times.as_int().unwrap_or(0).max(0)).unwrap_or(usize::MAX);
     let copies = |items: &[Value]| -> Result<Vec<Value>> {
         run.spend(items.len().saturating_mul(times))?;
-        Ok(items.iter().cycle().take(items.len() * times).cloned().collect())
+        Ok(items
+            .iter()
+            .cycle()
+            .take(items.len() * times)
+            .cloned()
+            .collect())
     };
     match of {
         Value::Str(s) => {
@@ -101,7 +110,13 @@ fn integers(op: Op, a: i128, b: i128) -> Result<Value> {
         }
         Op::Mod => {
             let r = a.checked_rem(b);
-            r.map(|r| if r != 0 && (r < 0) != (b < 0) { r + b } else { r })
+            r.map(|r| {
+                if r != 0 && (r < 0) != (b < 0) {
+                    r + b
+                } else {
+                    r
+                }
+            })
         }
         Op::Pow if b < 0 => return floats(op, a as f64, b as f64),
         Op::Pow => match a {
@@ -147,10 +162,19 @@ fn floats(op: Op, a: f64, b: f64) -> Result<Value> {
             }
         }
         Op::Pow => {
-            ensure!(!(a == 0.0 && b < 0.0), "0 cannot be raised to a negative power");
-            ensure!(!(a < 0.0 && b.fract() != 0.0), "a root of a negative number is not supported");
+            ensure!(
+                !(a == 0.0 && b < 0.0),
+                "0 cannot be raised to a negative power"
+            );
+            ensure!(
+                !(a < 0.0 && b.fract() != 0.0),
+                "a root of a negative number is not supported"
+            );
             let out = a.powf(b);
-            ensure!(out.is_finite() || !a.is_finite() || !b.is_finite(), "a number is too large");
+            ensure!(
+                out.is_finite() || !a.is_finite() || !b.is_finite(),
+                "a number is too large"
+            );
             out
         }
     }))
@@ -194,7 +218,9 @@ impl<'t> Run<'t> {
         let at = |i: usize| (start + step * i as i128) as usize;
         let pick = |items: &[Value]| (0..taken.len()).map(|i| items[at(i)].clone()).collect();
         Ok(match of {
-            Value::Str(s) if step == 1 => Value::str(char_range(s, start as usize, stop.max(start) as usize)),
+            Value::Str(s) if step == 1 => {
+                Value::str(char_range(s, start as usize, stop.max(start) as usize))
+            }
             Value::Str(s) => {
                 let chars: Vec<char> = s.chars().collect();
                 self.spend(chars.len())?;
@@ -264,7 +290,50 @@ impl<'t> Run<'t> {
                 return Ok(value.clone());
             }
         }
-        Ok(Value::Undefined(format!("a {} has no attribute {name:?}", of.type_name()).into()))
+        Ok(Value::Undefined(
+            format!("a {} has no attribute {name:?}", of.type_name()).into(),
+        ))
+    }
+
+    pub fn compare(&self, cmp: Cmp, left: &Value, right: &Value) -> Result<bool> {
+        Ok(match cmp {
+            Cmp::Eq => self.equal(left, right)?,
+            Cmp::Ne => !self.equal(left, right)?,
+            Cmp::In => self.contains(right, left)?,
+            Cmp::NotIn => !self.contains(right, left)?,
+            Cmp::Lt => self.order(left, right, "<")?.is_some_and(|o| o.is_lt()),
+            Cmp::Le => self.order(left, right, "<=")?.is_some_and(|o| o.is_le()),
+            Cmp::Gt => self.order(left, right, ">")?.is_some_and(|o| o.is_gt()),
+            Cmp::Ge => self.order(left, right, ">=")?.is_some_and(|o| o.is_ge()),
+        })
+    }
+
+    /// The items that Python's `iter` goes through.
+    pub fn items(&self, of: &Value) -> Result<Vec<Value>> {
+        self.spend(of.weight())?;
+        Ok(match of {
+            Value::Undefined(_) => Vec::new(),
+            Value::Str(s) => {
+                self.spend(s.len())?;
+                s.chars()
+                    .map(|c| Value::str(c.encode_utf8(&mut [0; 4])))
+                    .collect()
+            }
+            Value::List(v) | Value::Tuple(v) => v.to_vec(),
+            Value::Dict(d) => d.view(View::Keys)?,
+            Value::View(view, d) => d.view(*view)?,
+            Value::Range(r) => (0..r.len()).map(|i| r.get(i)).collect(),
+            Value::Once(once) => {
+                let items: Vec<Value> = once.left.take().collect();
+                self.spend(items.len())?;
+                items
+            }
+            Value::Loop(id) => {
+                let state = &self.loops[*id];
+                state.items.iter().skip(state.index + 1).cloned().collect()
+            }
+            other => bail!("a {} has no items to go through", other.type_name()),
+        })
     }
 
     pub fn equal(&self, left: &Value, right: &Value) -> Result<bool> {
@@ -344,7 +413,11 @@ impl<'t> Run<'t> {
                 }
                 Ok(Some(a.len().cmp(&b.len())))
             }
-            _ => bail!("{sign:?} is not possible between a {} and a {}", describe(left), describe(right)),
+            _ => bail!(
+                "{sign:?} is not possible between a {} and a {}",
+                describe(left),
+                describe(right)
+            ),
         }
     }
 
@@ -384,7 +457,10 @@ impl<'t> Run<'t> {
     }
 
     fn write_repr(&self, value: &Value, ascii: bool, depth: usize, out: &mut String) -> Result<()> {
-        ensure!(depth < 300, "values are too deep inside one another to be written");
+        ensure!(
+            depth < 300,
+            "values are too deep inside one another to be written"
+        );
         let before = out.len();
         let list = |items: &[Value], out: &mut String| -> Result<()> {
             for (i, item) in items.iter().enumerate() {
@@ -435,7 +511,9 @@ impl<'t> Run<'t> {
                 list(&d.view(*view)?, out)?;
                 out.push_str("])");
             }
-            Value::Range(r) if r.step == 1 => out.push_str(&format!("range({}, {})", r.start, r.stop)),
+            Value::Range(r) if r.step == 1 => {
+                out.push_str(&format!("range({}, {})", r.start, r.stop))
+            }
             Value::Range(r) => out.push_str(&format!("range({}, {}, {})", r.start, r.stop, r.step)),
             Value::Namespace(id) => {
                 out.push_str("<Namespace ");
@@ -447,7 +525,10 @@ impl<'t> Run<'t> {
                 out.push_str(&format!("<LoopContext {}/{}>", state.index + 1, state.len));
             }
             Value::Template => out.push_str("<TemplateReference None>"),
-            other => bail!("a {} has no text of its own; was it meant to be called or listed?", other.type_name()),
+            other => bail!(
+                "a {} has no text of its own; was it meant to be called or listed?",
+                other.type_name()
+            ),
         }
         self.spend_text(out.len() - before)
     }

@@ -11,10 +11,45 @@ use super::text::is_cased;
 use super::value::Value;
 
 const NAMES: [&str; 39] = [
-    "!=", "<", "<=", "==", ">", ">=", "boolean", "callable", "defined", "divisibleby", "eq", "equalto", "escaped",
-    "even", "false", "filter", "float", "ge", "greaterthan", "gt", "in", "integer", "iterable", "le", "lessthan",
-    "lower", "lt", "mapping", "ne", "none", "number", "odd", "sameas", "sequence", "string", "test", "true",
-    "undefined", "upper",
+    "!=",
+    "<",
+    "<=",
+    "==",
+    ">",
+    ">=",
+    "boolean",
+    "callable",
+    "defined",
+    "divisibleby",
+    "eq",
+    "equalto",
+    "escaped",
+    "even",
+    "false",
+    "filter",
+    "float",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sameas",
+    "sequence",
+    "string",
+    "test",
+    "true",
+    "undefined",
+    "upper",
 ];
 
 pub fn is_known(name: &str) -> bool {
@@ -81,7 +116,12 @@ pub fn check(run: &Run, name: &str, value: &Value, given: Given) -> Result<bool>
         "iterable" => value.len().is_some() || matches!(value, Value::Once(_) | Value::Loop(_)),
         "callable" => matches!(
             value,
-            Value::Function(_) | Value::Method(_) | Value::Macro(_) | Value::Joiner(_) | Value::Loop(_) | Value::Undefined(_)
+            Value::Function(_)
+                | Value::Method(_)
+                | Value::Macro(_)
+                | Value::Joiner(_)
+                | Value::Loop(_)
+                | Value::Undefined(_)
         ),
         "odd" => parity(true)?,
         "even" => parity(false)?,
@@ -89,11 +129,22 @@ pub fn check(run: &Run, name: &str, value: &Value, given: Given) -> Result<bool>
         "lower" | "upper" => {
             let text = run.to_text(value)?;
             let large = name == "upper";
-            let right = |c: char| !is_cased(c) || if large { c.is_uppercase() } else { c.is_lowercase() };
+            let right = |c: char| {
+                !is_cased(c)
+                    || if large {
+                        c.is_uppercase()
+                    } else {
+                        c.is_lowercase()
+                    }
+            };
             text.chars().any(is_cased) && text.chars().all(right)
         }
         "filter" | "test" => {
-            let known = if name == "filter" { filters::is_known } else { is_known };
+            let known = if name == "filter" {
+                filters::is_known
+            } else {
+                is_known
+            };
             match value {
                 Value::Str(text) => known(text),
                 Value::List(_) | Value::Dict(_) => bail!("a {} is no name", describe(value)),

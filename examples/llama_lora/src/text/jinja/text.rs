@@ -22,7 +22,11 @@ pub fn is_printable(c: char) -> bool {
 
 /// `repr` of a text; `ascii` escapes all that is not ASCII.
 pub fn quoted(text: &str, ascii: bool) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
     let mut out = String::with_capacity(text.len() + 2);
     out.push(quote);
     for c in text.chars() {
@@ -32,7 +36,7 @@ pub fn quoted(text: &str, ascii: bool) -> String {
             '\t' => out.push_str("\\t"),
             '\\' => out.push_str("\\\\"),
             c if c == quote => out.extend(['\\', c]),
-            c if is_printable(c) && !(ascii && !c.is_ascii()) => out.push(c),
+            c if (c.is_ascii() || !ascii) && is_printable(c) => out.push(c),
             c => match c as u32 {
                 n @ 0..=0xff => out.push_str(&format!("\\x{n:02x}")),
                 n @ 0x100..=0xffff => out.push_str(&format!("\\u{n:04x}")),
@@ -50,14 +54,22 @@ pub fn float(value: f64) -> String {
         return "nan".into();
     }
     if value.is_infinite() {
-        return if value > 0.0 { "inf".into() } else { "-inf".into() };
+        return if value > 0.0 {
+            "inf".into()
+        } else {
+            "-inf".into()
+        };
     }
     let text = format!("{value:e}");
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if (-4..16).contains(&exponent) {
         let plain = format!("{value}");
-        return if plain.contains('.') { plain } else { format!("{plain}.0") };
+        return if plain.contains('.') {
+            plain
+        } else {
+            format!("{plain}.0")
+        };
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{digits}e{sign}{:02}", exponent.abs())
@@ -112,9 +124,8 @@ pub fn capitalize(text: &str) -> String {
 
 /// `str.splitlines`, line breaks kept or not.
 pub fn lines(text: &str, keep: bool) -> Vec<&str> {
-    let ends = |c: char| {
-        matches!(c, '\n'..='\r' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}')
-    };
+    let ends =
+        |c: char| matches!(c, '\n'..='\r' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}');
     let mut out = Vec::new();
     let mut rest = text;
     while let Some((i, c)) = rest.char_indices().find(|&(_, c)| ends(c)) {

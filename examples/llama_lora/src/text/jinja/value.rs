@@ -169,7 +169,9 @@ impl Dict {
         match view {
             View::Keys => Ok(each.map(|(k, _)| k.clone()).collect()),
             View::Values => Ok(each.map(|(_, v)| v.clone()).collect()),
-            View::Items => each.map(|(k, v)| Value::tuple(vec![k.clone(), v.clone()])).collect(),
+            View::Items => each
+                .map(|(k, v)| Value::tuple(vec![k.clone(), v.clone()]))
+                .collect(),
         }
     }
 }
@@ -177,7 +179,10 @@ impl Dict {
 /// One level more than the deepest of `values`.
 fn deeper<'v>(least: usize, values: impl Iterator<Item = &'v Value>) -> Result<usize> {
     let depth = 1 + values.map(Value::depth).fold(least, usize::max);
-    ensure!(depth <= DEEPEST, "more than {DEEPEST} lists or dictionaries inside one another");
+    ensure!(
+        depth <= DEEPEST,
+        "more than {DEEPEST} lists or dictionaries inside one another"
+    );
     Ok(depth)
 }
 
@@ -192,19 +197,31 @@ impl Value {
 
     pub fn list(items: Vec<Value>) -> Result<Value> {
         let depth = deeper(0, items.iter())?;
-        Ok(Value::List(Rc::new(Items { items, depth, group: false })))
+        Ok(Value::List(Rc::new(Items {
+            items,
+            depth,
+            group: false,
+        })))
     }
 
     pub fn tuple(items: Vec<Value>) -> Result<Value> {
         let depth = deeper(0, items.iter())?;
-        Ok(Value::Tuple(Rc::new(Items { items, depth, group: false })))
+        Ok(Value::Tuple(Rc::new(Items {
+            items,
+            depth,
+            group: false,
+        })))
     }
 
     /// A pair of `groupby`: what the items have in common, and the items.
     pub fn group(grouper: Value, list: Vec<Value>) -> Result<Value> {
         let items = vec![grouper, Value::list(list)?];
         let depth = deeper(0, items.iter())?;
-        Ok(Value::Tuple(Rc::new(Items { items, depth, group: true })))
+        Ok(Value::Tuple(Rc::new(Items {
+            items,
+            depth,
+            group: true,
+        })))
     }
 
     pub fn once(items: Vec<Value>) -> Result<Value> {
@@ -241,7 +258,10 @@ impl Value {
     }
 
     fn key_of(&self, left: &mut usize) -> Result<Key> {
-        ensure!(*left > 0, "the key of a dictionary has more than {LARGEST_KEY} parts");
+        ensure!(
+            *left > 0,
+            "the key of a dictionary has more than {LARGEST_KEY} parts"
+        );
         *left -= 1;
         Ok(match self {
             Value::Undefined(_) => Key::Undefined,
@@ -362,7 +382,9 @@ impl Value {
                 _ => bail!("the number {n} is too large"),
             },
             Json::String(s) => Value::str(s),
-            Json::Array(items) => Value::list(items.iter().map(Value::from_json).collect::<Result<_>>()?)?,
+            Json::Array(items) => {
+                Value::list(items.iter().map(Value::from_json).collect::<Result<_>>()?)?
+            }
             Json::Object(map) => Value::dict(
                 map.iter()
                     .map(|(k, v)| Ok((Value::str(k), Value::from_json(v)?)))

@@ -104,7 +104,7 @@ fn a_config_that_lacks_or_contradicts_a_dim() {
         &with(&|c| c["num_hidden_layers"] = json!(3)),
         &["model.layers.2"],
     );
-    says(&with(&|c| c["vocab_size"] = json!(20)), &["258", "20"]);
+    says(&with(&|c| c["vocab_size"] = json!(20)), &["257", "20"]);
     says(
         &with(&|c| c["num_attention_heads"] = json!(0)),
         &["num_attention_heads"],

@@ -13,7 +13,7 @@ use crate::text::Text;
 /// Tokens that an answer may have more than the expected one, if both are the same text.
 const SURPLUS: usize = 16;
 
-/// What a model is asked for the sake of one row.
+/// The question that a row puts to a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// Nothing: the row does not end with an answer.
@@ -30,7 +30,7 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// What each row asks; `examples` are what `rows` were made of.
+    /// The question of each row; `examples` are the lines that `rows` were made of.
     pub fn of(examples: &[Example], rows: &[Row], text: &Text) -> Result<Vec<Asked>> {
         examples
             .iter()
@@ -49,7 +49,7 @@ impl Asked {
             .collect()
     }
 
-    /// Whether greedy decoding writes the row's answer and ends; `predicted` are the likeliest tokens after each token
+    /// True if greedy decoding writes the row's answer and ends; `predicted` are the likeliest tokens after each token
     /// of the row. `None` if nothing is asked, or the answer has no end.
     pub fn is_exact(
         &self,
@@ -66,7 +66,9 @@ impl Asked {
                     return Ok(None);
                 }
                 let from = row.prompt - 1;
-                let predicted = &predicted[from..from + answer.len()];
+                let Some(predicted) = predicted.get(from..from + answer.len()) else {
+                    return Ok(None);
+                };
                 let prompt = &row.tokens[..row.prompt];
                 writes(model, text, prompt, answer, predicted).map(Some)
             }
@@ -110,7 +112,7 @@ fn up_to_stop<'t>(tokens: &'t [u32], text: &Text) -> &'t [u32] {
     &tokens[..end.map_or(tokens.len(), |e| e + 1)]
 }
 
-/// Whether the model, asked `prompt`, writes the text of `answer` and ends.
+/// True if the model, asked `prompt`, writes the text of `answer` and ends.
 ///
 /// By induction over its tokens, it writes exactly these if and only if the likeliest token at every place, `predicted`,
 /// is the true one. Another token may still begin the same text; only then the model has to write it out.

@@ -25,7 +25,7 @@ pub fn positive(value: &Value) -> Result<Value> {
     })
 }
 
-/// What a value is, for messages.
+/// The type of a value, for messages.
 pub fn describe(value: &Value) -> String {
     match value {
         Value::Undefined(why) => format!("value that is not there ({why})"),
@@ -391,7 +391,7 @@ impl<'t> Run<'t> {
         })
     }
 
-    /// Which of two values comes first; `None` if one is not a number at all.
+    /// The order of two values; `None` if one of them is NaN.
     pub fn order(&self, left: &Value, right: &Value, sign: &str) -> Result<Option<Ordering>> {
         self.spend(1)?;
         if let (Some(a), Some(b)) = (left.as_int(), right.as_int()) {

@@ -314,7 +314,7 @@ impl<'t> Run<'t> {
         Ok(Flow::Next)
     }
 
-    /// What `body` writes, as a value, and whether it leaves a loop.
+    /// The text that `body` writes, as a value, and how it ends.
     fn capture(&mut self, body: &'t [Stmt], scope: usize) -> Result<(Value, Flow)> {
         let before = std::mem::take(&mut self.out);
         let flow = self.scoped(scope, |run, inner| run.exec(body, inner))?;
@@ -382,7 +382,7 @@ impl<'t> Run<'t> {
         self.loops[id].items = Rc::default();
         self.loops[id].recursive = None;
         match items.is_empty() {
-            // What follows "else" belongs to the loop around this one.
+            // The body of "else" belongs to the loop around this one.
             true => self.scoped(scope, |run, inner| run.exec(&node.otherwise, inner)),
             false => Ok(Flow::Next),
         }

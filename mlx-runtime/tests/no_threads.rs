@@ -76,7 +76,9 @@ fn shim(folder: &Path) -> PathBuf {
     let (source, library) = (folder.join("shim.c"), folder.join("shim.so"));
     std::fs::write(&source, SHIM).unwrap();
     let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-o"]).args([&library, &source]);
+    compiler
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source]);
     assert!(compiler.arg("-ldl").status().unwrap().success());
     library
 }

@@ -13,7 +13,7 @@ use crate::text::Text;
 /// Tokens that an answer may have more than the expected one, if both are the same text.
 const SURPLUS: usize = 16;
 
-/// What a model is asked for the sake of one row.
+/// The question that a row puts to a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// Nothing: the row does not end with an answer.
@@ -30,7 +30,7 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// What each row asks; `examples` are what `rows` were made of.
+    /// The question of each row; `examples` are the lines that `rows` were made of.
     pub fn of(examples: &[Example], rows: &[Row], text: &Text) -> Result<Vec<Asked>> {
         examples
             .iter()
@@ -39,13 +39,8 @@ impl Asked {
                 Ok(match example.question(text)? {
                     None => Asked::Nothing,
                     Some((prompt, _)) if row.tokens.starts_with(&prompt) => Asked::AsWritten,
-                    Some((prompt, _)) => {
-                        // Where tokens reach over the end of the prompt, only the text tells what is left to say.
-                        let (whole, asked) = (text.spelled(&row.tokens)?, text.spelled(&prompt)?);
-                        let answer = match whole.strip_prefix(&asked) {
-                            Some(rest) => text.encode(rest, false)?,
-                            None => row.tokens[row.prompt.min(row.tokens.len())..].to_vec(),
-                        };
+                    Some((prompt, words)) => {
+                        let answer = answer_apart(row, &prompt, &words, text)?;
                         let answer = up_to_stop(&answer, text).to_vec();
                         Asked::Apart { prompt, answer }
                     }
@@ -54,7 +49,7 @@ impl Asked {
             .collect()
     }
 
-    /// Whether greedy decoding writes the row's answer and ends; `predicted` are the likeliest tokens after each token
+    /// True if greedy decoding writes the row's answer and ends; `predicted` are the likeliest tokens after each token
     /// of the row. `None` if nothing is asked, or the answer has no end.
     pub fn is_exact(
         &self,
@@ -71,7 +66,9 @@ impl Asked {
                     return Ok(None);
                 };
                 let from = row.prompt - 1;
-                let predicted = &predicted[from..from + answer.len()];
+                let Some(predicted) = predicted.get(from..from + answer.len()) else {
+                    return Ok(None);
+                };
                 let prompt = &row.tokens[..row.prompt];
                 writes(model, text, prompt, answer, predicted).map(Some)
             }
@@ -90,6 +87,25 @@ impl Asked {
     }
 }
 
+/// The answer of a row that does not begin as `prompt` does; `words` are what the assistant says in it.
+fn answer_apart(row: &Row, prompt: &[u32], words: &str, text: &Text) -> Result<Vec<u32>> {
+    let (whole, asked) = (text.spelled(&row.tokens)?, text.spelled(prompt)?);
+    if let Some(rest) = whole.strip_prefix(&asked) {
+        // Tokens reach over the end of the prompt: only the text tells what is left to say.
+        return text.encode(rest, false);
+    }
+    let behind = &row.tokens[row.prompt.min(row.tokens.len())..];
+    let words = words.trim();
+    if text.spelled(up_to_stop(behind, text))?.contains(words) {
+        return Ok(behind.to_vec());
+    }
+    // The texts part already before the answer's turn.
+    match whole.rfind(words) {
+        Some(at) => text.encode(&whole[at..], false),
+        None => Ok(Vec::new()),
+    }
+}
+
 /// The tokens up to the one that ends an answer, if there is one.
 fn up_to_stop<'t>(tokens: &'t [u32], text: &Text) -> &'t [u32] {
     let end = tokens.iter().position(|&t| text.is_stop(t));
@@ -101,7 +117,7 @@ fn ends(tokens: &[u32], text: &Text) -> bool {
     tokens.last().is_some_and(|&t| text.is_stop(t))
 }
 
-/// Whether the model, asked `prompt`, writes the text of `answer` and ends.
+/// True if the model, asked `prompt`, writes the text of `answer` and ends.
 ///
 /// By induction over its tokens, it writes exactly these if and only if the likeliest token at every place, `predicted`,
 /// is the true one. Another token may still begin the same text; only then the model has to write it out.

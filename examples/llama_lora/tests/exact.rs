@@ -61,8 +61,8 @@ fn exact_match_is_what_generate_writes_on_ten_templates() {
             &rows(["ok", "ok", "o", "okk", "no", "ok"]),
         );
         place.ok(
-            "train --model model --data data --iters 40 --batch-size 6 --learning-rate 2e-2 --lora-rank 8 \
-             --mask-prompt --steps-per-report 40 --steps-per-eval 40 --val-batches 1",
+            "train --model model --data data --iters 60 --batch-size 6 --learning-rate 1e-3 --lora-rank 8 \
+             --mask-prompt --steps-per-report 60 --steps-per-eval 60 --val-batches 1",
         );
         let path = |name| place.path(name).display().to_string();
         let opened =
@@ -89,11 +89,17 @@ fn exact_match_is_what_generate_writes_on_ten_templates() {
             .count();
         let score = eval::measure(model, text, (&split.rows, &asked), &batches, |_| {}).unwrap();
         assert_eq!(score.asked, 6, "{template}");
+        // Where the row has thoughts that the prompt has not, they are a part of the answer.
+        let thoughts = if i == 2 {
+            "<think>\n\n</think>\n\n"
+        } else {
+            ""
+        };
         let mut written = 0;
         for example in &split.examples {
             let (prompt, truth) = example.question(text).unwrap().unwrap();
-            let answer = generate::answer(model, text, &prompt, 12).unwrap();
-            written += usize::from(answer.trim() == truth);
+            let answer = generate::answer(model, text, &prompt, 40).unwrap();
+            written += usize::from(answer.trim() == format!("{thoughts}{truth}"));
         }
         assert_eq!(score.exact, written, "template {i}: {template}");
         exact += score.exact;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{anyhow, bail, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
@@ -116,7 +116,12 @@ fn chat_templates(folder: &Path, config: &Value) -> Result<(Option<String>, Opti
                 let template = named.iter().find(|t| t["name"] == name)?;
                 template["template"].as_str().map(String::from)
             };
-            (find("default"), find("tool_use"))
+            let usual = find("default");
+            ensure!(
+                usual.is_some() || named.is_empty(),
+                "tokenizer_config.json has several chat templates and none is named \"default\""
+            );
+            (usual, find("tool_use"))
         }
         _ => (None, None),
     })

@@ -128,14 +128,14 @@ impl Text {
         })
     }
 
-    /// Whether a token stands for one byte, as `<0xE4>` does, of a character that others may complete.
+    /// True for a token that stands for one byte, as `<0xE4>` does, of a character that others may complete.
     fn is_byte(&self, id: u32) -> bool {
         let text = self.tokenizer.id_to_token(id).unwrap_or_default();
         let hex = text.strip_prefix("<0x").and_then(|t| t.strip_suffix('>'));
         hex.is_some_and(|h| h.len() == 2 && h.bytes().all(|b| b.is_ascii_hexdigit()))
     }
 
-    /// Whether decoding leaves a token out.
+    /// True for a token that decoding leaves out.
     fn is_special(&self, id: u32) -> bool {
         match self.tokenizer.id_to_token(id) {
             Some(text) => self

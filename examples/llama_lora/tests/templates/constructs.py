@@ -477,6 +477,16 @@ a {%- generation -%} b {%- endgeneration -%} c
 {% set x | replace('a', 'b') | upper %}banana{% endset %}{{ x }} {% filter replace('a', 'o') %}banana{% endfilter %} {% filter upper | lower | title %}ab cd{% endfilter %}
 {% with x = 1 %}{% with x = 2, y = x %}{{ x }}{{ y }}{% endwith %}{{ x }}{% endwith %}{{ x is defined }}
 {% print 'a' %} {% print 1, 2 %}
+{% if false %}{% break %}{% endif %}
+{% for x in [] %}{% else %}{% break %}{% endfor %}
+{% for x in [1, 2] %}{% macro f() %}{% break %}{% endmacro %}{% endfor %}
+{% for x in [1, 2] %}{% set y %}a{% if x == 1 %}{% continue %}{% endif %}{% endset %}{{ x }}{{ y }}{% endfor %}
+{% for x in [1, 2] %}{% filter upper %}a{% break %}{% endfilter %}{% endfor %}b
+{% for x in [1] %}{% set loop = 2 %}{% endfor %}
+{% for x in [1] %}{% with %}{% set loop = 2 %}{% endwith %}{% endfor %}
+{% for loop in [1] %}{{ loop }}{% endfor %}
+{% filter length %}abc{% endfilter %}
+{% for x in [1, 2] %}{% for y in [] %}{% else %}{% continue %}{% endfor %}{{ x }}{% endfor %}|
 {% raw %}{% if x %}{{ y }}{# z #}{% endraw %}{%- raw -%}  a  {%- endraw %} b
 {%- for m in messages %}
 {{ 'a' }}{# c1 #}{# c2 -#}   {{ 'b' }}{#- c3 -#}   {{ 'c' }}

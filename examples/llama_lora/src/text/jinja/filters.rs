@@ -1,6 +1,5 @@
 //! Jinja's filters.
 
-use std::cmp::Ordering;
 use std::sync::LazyLock;
 
 use anyhow::{bail, ensure, Context, Result};
@@ -8,12 +7,14 @@ use regex::Regex;
 
 use super::call::Given;
 use super::methods::{justify, number, replace};
+use super::numbers::{file_size, round, to_float, to_int};
 use super::ops::{self, describe};
 use super::run::Run;
+use super::sequences::{get, group_by, keyed, map, select, sort_key, sorted};
 use super::syntax::{Cmp, Op};
 use super::text::{capitalize, char_range, is_space, lines};
 use super::value::{Dict, Value, View};
-use super::{format, json, tests};
+use super::{format, json};
 
 /// Filters that there are; the last ones are refused when they are reached.
 const NAMES: [&str; 54] = [
@@ -203,7 +204,9 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
         }
         "attr" => {
             let [attribute] = given.bind(name, ["name"], 1)?;
-            let attribute = run.to_text(&attribute.unwrap_or(Value::None))?;
+            let Some(Value::Str(attribute)) = attribute else {
+                bail!("attr takes the name of an attribute");
+            };
             if let Value::Undefined(why) = &value {
                 bail!("{why}");
             }
@@ -467,299 +470,6 @@ fn title(text: &str) -> String {
     out
 }
 
-/// An attribute or a path of them, such as `function.name` or `0`.
-fn get(run: &Run, item: &Value, path: &Value, default: Option<&Value>) -> Result<Value> {
-    let step = |of: &Value, key: &Value| -> Result<Value> {
-        let found = run.item(of, key)?;
-        Ok(match (found.is_undefined(), default) {
-            (true, Some(default)) => default.clone(),
-            _ => found,
-        })
-    };
-    let Some(text) = path.as_str() else {
-        return step(item, path);
-    };
-    let mut value = item.clone();
-    for part in text.split('.') {
-        let key = match part.parse::<u32>() {
-            Ok(n) if part.bytes().all(|b| b.is_ascii_digit()) => Value::Int(n.into()),
-            _ => Value::str(part),
-        };
-        value = step(&value, &key)?;
-    }
-    Ok(value)
-}
-
-/// The value that stands for `item` in an order; letters count as small ones unless `sensitive`.
-fn sort_key(
-    run: &Run,
-    item: &Value,
-    attribute: Option<&Value>,
-    sensitive: Option<&Value>,
-) -> Result<Value> {
-    let value = match attribute {
-        None | Some(Value::None) => item.clone(),
-        Some(path) => get(run, item, path, None)?,
-    };
-    Ok(match (&value, sensitive.is_some_and(Value::is_true)) {
-        (Value::Str(s), false) => Value::str(s.to_lowercase()),
-        _ => value,
-    })
-}
-
-fn keyed(
-    run: &Run,
-    items: Vec<Value>,
-    key: impl Fn(&Run, &Value) -> Result<Value>,
-) -> Result<Vec<(Value, Value)>> {
-    items
-        .into_iter()
-        .map(|item| Ok((key(run, &item)?, item)))
-        .collect()
-}
-
-/// The items in the order of their keys; equal ones stay as they are.
-fn sorted(run: &Run, mut items: Vec<(Value, Value)>, reverse: bool) -> Result<Vec<Value>> {
-    let mut failed = None;
-    items.sort_by(|(a, _), (b, _)| {
-        let (a, b) = if reverse { (b, a) } else { (a, b) };
-        if failed.is_some() {
-            return Ordering::Equal;
-        }
-        match run.order(a, b, "<") {
-            Ok(order) => order.unwrap_or(Ordering::Equal),
-            Err(error) => {
-                failed = Some(error);
-                Ordering::Equal
-            }
-        }
-    });
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(items.into_iter().map(|i| i.1).collect()),
-    }
-}
-
-fn group_by(run: &mut Run, value: &Value, given: Given) -> Result<Value> {
-    let [attribute, default, sensitive] =
-        given.bind("groupby", ["attribute", "default", "case_sensitive"], 1)?;
-    let attribute = attribute.unwrap_or(Value::None);
-    let default = default.filter(|d| !matches!(d, Value::None));
-    let items = run.items(value)?;
-    let keyed = keyed(run, items, |run, item| {
-        let value = get(run, item, &attribute, default.as_ref())?;
-        sort_key(run, &value, None, sensitive.as_ref())
-    })?;
-    let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
-    for item in sorted(run, keyed, false)? {
-        let found = get(run, &item, &attribute, default.as_ref())?;
-        let key = sort_key(run, &found, None, sensitive.as_ref())?;
-        match groups.last_mut() {
-            Some((last, items)) if run.equal(last, &key)? => items.push(item),
-            _ => groups.push((key, vec![item])),
-        }
-    }
-    let named = groups.into_iter().map(|(_, items)| {
-        let grouper = get(run, &items[0], &attribute, default.as_ref())?;
-        Value::group(grouper, items)
-    });
-    Value::list(named.collect::<Result<_>>()?)
-}
-
-/// The items that a filter goes through one by one; anything that counts as false has none.
-fn each(run: &Run, value: &Value) -> Result<Vec<Value>> {
-    match value.is_true() {
-        true => run.items(value),
-        false => Ok(Vec::new()),
-    }
-}
-
-fn map(run: &mut Run, value: &Value, mut given: Given) -> Result<Value> {
-    let items = each(run, value)?;
-    let mut out = Vec::with_capacity(items.len());
-    if given.pos.is_empty() {
-        let [attribute, default] = given.bind("map", ["attribute", "default"], 1)?;
-        let attribute = attribute.unwrap_or(Value::None);
-        let default = default.filter(|d| !matches!(d, Value::None));
-        for item in &items {
-            out.push(get(run, item, &attribute, default.as_ref())?);
-        }
-        return Value::once(out);
-    }
-    let filter = given.pos.remove(0);
-    let Some(filter) = filter.as_str() else {
-        bail!("map takes the name of a filter");
-    };
-    for item in items {
-        let given = Given {
-            pos: given.pos.clone(),
-            named: given.named.clone(),
-        };
-        out.push(apply(run, filter, item, given)?);
-    }
-    Value::once(out)
-}
-
-/// `select`, `reject` and both with `attr`.
-fn select(run: &mut Run, name: &str, value: &Value, mut given: Given) -> Result<Value> {
-    let attribute = match name.ends_with("attr") {
-        true => {
-            ensure!(
-                !given.pos.is_empty(),
-                "{name} takes the name of an attribute"
-            );
-            Some(given.pos.remove(0))
-        }
-        false => None,
-    };
-    let test = match given.pos.is_empty() {
-        true => None,
-        false => Some(given.pos.remove(0)),
-    };
-    let wanted = name.starts_with("select");
-    let mut out = Vec::new();
-    for item in each(run, value)? {
-        let of = match &attribute {
-            Some(attribute) => get(run, &item, attribute, None)?,
-            None => item.clone(),
-        };
-        let passes = match &test {
-            None => of.is_true(),
-            Some(test) => {
-                let Some(test) = test.as_str() else {
-                    bail!("{name} takes the name of a test");
-                };
-                let given = Given {
-                    pos: given.pos.clone(),
-                    named: given.named.clone(),
-                };
-                tests::check(run, test, &of, given)?
-            }
-        };
-        if passes == wanted {
-            out.push(item);
-        }
-    }
-    Value::once(out)
-}
-
-/// Python's `int(text, base)`.
-fn parse_int(text: &str, base: i128) -> Option<i128> {
-    let text = text.trim_matches(is_space);
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let lower = digits.to_ascii_lowercase();
-    let prefixed = |prefix: &str, of: i128| {
-        (base == of || base == 0)
-            .then(|| lower.strip_prefix(prefix))
-            .flatten()
-    };
-    let (radix, digits) = match (prefixed("0x", 16), prefixed("0o", 8), prefixed("0b", 2)) {
-        (Some(d), ..) => (16, d.strip_prefix('_').unwrap_or(d)),
-        (_, Some(d), _) => (8, d.strip_prefix('_').unwrap_or(d)),
-        (.., Some(d)) => (2, d.strip_prefix('_').unwrap_or(d)),
-        _ => (if base == 0 { 10 } else { base }, &*lower),
-    };
-    let broken = digits.is_empty()
-        || digits.starts_with(['_', '+', '-'])
-        || digits.ends_with('_')
-        || digits.contains("__");
-    if broken || !(2..=36).contains(&radix) {
-        return None;
-    }
-    let n = i128::from_str_radix(&digits.replace('_', ""), radix as u32).ok()?;
-    Some(if negative { -n } else { n })
-}
-
-fn to_int(value: &Value, base: i128) -> Result<Option<i128>> {
-    let truncated = |f: f64| match f.is_finite() && f.abs() < 1e38 {
-        true => Some(f as i128),
-        false => None,
-    };
-    Ok(match value {
-        Value::Str(s) => parse_int(s, base).or_else(|| truncated(to_float(value)?)),
-        Value::Float(f) if f.is_infinite() || f.abs() >= 1e38 => {
-            bail!("{f} is too large for a whole number")
-        }
-        Value::Float(f) => truncated(*f),
-        Value::Undefined(why) => bail!("{why}"),
-        other => other.as_int(),
-    })
-}
-
-fn to_float(value: &Value) -> Option<f64> {
-    match value {
-        Value::Str(s) => {
-            let s = s.trim_matches(is_space);
-            let inner = s.trim_matches(|c: char| c.is_ascii_digit());
-            let broken = s.starts_with('_')
-                || s.ends_with('_')
-                || s.contains("__")
-                || inner.starts_with("_.");
-            match broken {
-                true => None,
-                false => s.replace('_', "").parse().ok(),
-            }
-        }
-        other => other.as_number(),
-    }
-}
-
-fn round(value: &Value, given: Given) -> Result<Value> {
-    let [precision, method] = given.bind("round", ["precision", "method"], 0)?;
-    let precision = precision.map_or(Ok(0), |p| number("round", &p))?;
-    let method = method.unwrap_or_else(|| Value::str("common"));
-    let Some(f) = value.as_number() else {
-        bail!("round takes a number, not a {}", describe(value));
-    };
-    match method.as_str() {
-        Some("common") => {}
-        Some(method @ ("ceil" | "floor")) => {
-            ensure!(
-                precision.abs() <= 300,
-                "round has no precision of {precision}"
-            );
-            let scale = 10f64.powi(precision as i32);
-            let scaled = f * scale;
-            let whole = if method == "ceil" {
-                scaled.ceil()
-            } else {
-                scaled.floor()
-            };
-            return Ok(Value::Float(whole / scale));
-        }
-        _ => bail!("round knows the methods \"common\", \"ceil\" and \"floor\""),
-    }
-    if let Some(n) = value.as_int() {
-        // Whole numbers are rounded to tens and so on, halves to the even one.
-        let Some(unit) = u32::try_from(-precision)
-            .ok()
-            .and_then(|p| 10i128.checked_pow(p))
-        else {
-            return Ok(Value::Int(if precision < 0 { 0 } else { n }));
-        };
-        let down = n.div_euclid(unit);
-        let twice = 2 * n.rem_euclid(unit);
-        let up = twice > unit || (twice == unit && down % 2 != 0);
-        return Ok(Value::Int((down + i128::from(up)) * unit));
-    }
-    if !f.is_finite() || precision > 330 {
-        return Ok(Value::Float(f));
-    }
-    if precision < 0 {
-        let scale = 10f64.powi((-precision).min(330) as i32);
-        return Ok(Value::Float(if scale.is_finite() {
-            (f / scale).round_ties_even() * scale
-        } else {
-            0.0
-        }));
-    }
-    let digits = precision as usize;
-    Ok(Value::Float(format!("{f:.digits$}").parse()?))
-}
-
 fn truncate(run: &Run, text: &str, given: Given) -> Result<Value> {
     let [length, kill, end, leeway] =
         given.bind("truncate", ["length", "killwords", "end", "leeway"], 0)?;
@@ -805,7 +515,9 @@ fn url_encode(run: &Run, value: &Value) -> Result<Value> {
     };
     let pairs = match value {
         Value::Dict(d) => d.view(View::Items)?,
-        Value::List(_) | Value::Tuple(_) | Value::Once(_) | Value::View(..) => run.items(value)?,
+        Value::List(_) | Value::Tuple(_) | Value::Once(_) | Value::View(..) | Value::Range(_) => {
+            run.items(value)?
+        }
         other => return Ok(Value::str(quote(other, false)?)),
     };
     let mut out = Vec::new();
@@ -816,29 +528,4 @@ fn url_encode(run: &Run, value: &Value) -> Result<Value> {
         }
     }
     Ok(Value::str(out.join("&")))
-}
-
-fn file_size(bytes: f64, binary: bool) -> String {
-    let base: f64 = if binary { 1024.0 } else { 1000.0 };
-    if bytes == 1.0 {
-        return "1 Byte".into();
-    }
-    if bytes < base {
-        return format!("{} Bytes", bytes.trunc());
-    }
-    let mut unit = base;
-    let mut name = 'k';
-    for letter in "kMGTPEZY".chars() {
-        name = letter;
-        unit *= base;
-        if bytes < unit {
-            break;
-        }
-    }
-    let name = if binary {
-        format!("{}i", name.to_ascii_uppercase())
-    } else {
-        name.into()
-    };
-    format!("{:.1} {name}B", base * bytes / unit)
 }

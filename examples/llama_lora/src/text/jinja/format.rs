@@ -132,7 +132,7 @@ pub fn percent(run: &Run, format: &str, args: &Value) -> Result<String> {
         run.spend_text(text.len())?;
         out.push_str(&text);
     }
-    let mapping = named || matches!(args, Value::Dict(_) | Value::List(_));
+    let mapping = named || matches!(args, Value::Dict(_) | Value::List(_) | Value::Range(_));
     ensure!(
         mapping || used >= list.len(),
         "not all values are used by the format"

@@ -127,7 +127,7 @@ impl<'s> Lexer<'s> {
         let Some(end) = rest[opening..].find("#}").map(|i| i + opening) else {
             bail!("line {}: the end of a comment is missing", self.line);
         };
-        let sign = rest[opening..end].as_bytes().last().copied();
+        let sign = rest.as_bytes()[opening..end].last().copied();
         self.end_of_tag(end, 2, sign, true);
         Ok(())
     }

@@ -6,14 +6,17 @@
 //! each piece of text is paid for out of a budget, and what is inside one another has a depth.
 
 mod call;
+mod expressions;
 mod filters;
 mod format;
 mod json;
 mod lexer;
 mod methods;
+mod numbers;
 mod ops;
 mod parser;
 mod run;
+mod sequences;
 mod strftime;
 mod syntax;
 mod tests;

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use anyhow::{bail, ensure, Result};
 
 use super::run::Run;
-use super::syntax::Op;
+use super::syntax::{Cmp, Op};
 use super::text::{char_range, float, quoted};
 use super::value::{Range, Value, View};
 
@@ -25,7 +25,7 @@ pub fn positive(value: &Value) -> Result<Value> {
     })
 }
 
-/// What a value is, for messages.
+/// The type of a value, for messages.
 pub fn describe(value: &Value) -> String {
     match value {
         Value::Undefined(why) => format!("value that is not there ({why})"),
@@ -295,6 +295,47 @@ impl<'t> Run<'t> {
         ))
     }
 
+    pub fn compare(&self, cmp: Cmp, left: &Value, right: &Value) -> Result<bool> {
+        Ok(match cmp {
+            Cmp::Eq => self.equal(left, right)?,
+            Cmp::Ne => !self.equal(left, right)?,
+            Cmp::In => self.contains(right, left)?,
+            Cmp::NotIn => !self.contains(right, left)?,
+            Cmp::Lt => self.order(left, right, "<")?.is_some_and(|o| o.is_lt()),
+            Cmp::Le => self.order(left, right, "<=")?.is_some_and(|o| o.is_le()),
+            Cmp::Gt => self.order(left, right, ">")?.is_some_and(|o| o.is_gt()),
+            Cmp::Ge => self.order(left, right, ">=")?.is_some_and(|o| o.is_ge()),
+        })
+    }
+
+    /// The items that Python's `iter` goes through.
+    pub fn items(&self, of: &Value) -> Result<Vec<Value>> {
+        self.spend(of.weight())?;
+        Ok(match of {
+            Value::Undefined(_) => Vec::new(),
+            Value::Str(s) => {
+                self.spend(s.len())?;
+                s.chars()
+                    .map(|c| Value::str(c.encode_utf8(&mut [0; 4])))
+                    .collect()
+            }
+            Value::List(v) | Value::Tuple(v) => v.to_vec(),
+            Value::Dict(d) => d.view(View::Keys)?,
+            Value::View(view, d) => d.view(*view)?,
+            Value::Range(r) => (0..r.len()).map(|i| r.get(i)).collect(),
+            Value::Once(once) => {
+                let items: Vec<Value> = once.left.take().collect();
+                self.spend(items.len())?;
+                items
+            }
+            Value::Loop(id) => {
+                let state = &self.loops[*id];
+                state.items.iter().skip(state.index + 1).cloned().collect()
+            }
+            other => bail!("a {} has no items to go through", other.type_name()),
+        })
+    }
+
     pub fn equal(&self, left: &Value, right: &Value) -> Result<bool> {
         self.spend(1)?;
         let all = |a: &[Value], b: &[Value]| -> Result<bool> {
@@ -350,7 +391,7 @@ impl<'t> Run<'t> {
         })
     }
 
-    /// Which of two values comes first; `None` if one is not a number at all.
+    /// The order of two values; `None` if one of them is NaN.
     pub fn order(&self, left: &Value, right: &Value, sign: &str) -> Result<Option<Ordering>> {
         self.spend(1)?;
         if let (Some(a), Some(b)) = (left.as_int(), right.as_int()) {

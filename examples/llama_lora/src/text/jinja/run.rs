@@ -6,8 +6,8 @@ use std::rc::Rc;
 use anyhow::{bail, ensure, Result};
 
 use super::call::Given;
-use super::syntax::{Args, Cmp, Expr, For, Macro, Op, Stmt, StmtKind, Target};
-use super::value::{Dict, Function, Value, View};
+use super::syntax::{Args, Expr, For, Macro, Op, Stmt, StmtKind, Target};
+use super::value::{Dict, Function, Value};
 use super::{filters, ops, tests};
 
 /// Calls of macros, loops and expressions inside one another; Python gives up at about 1,000.
@@ -241,22 +241,32 @@ impl<'t> Run<'t> {
                 }
                 StmtKind::For(node) => {
                     let items = self.eval(&node.iter, scope)?;
-                    self.repeat(node, items, scope, 0)?;
+                    match self.repeat(node, items, scope, 0)? {
+                        Flow::Next => {}
+                        other => return Ok(other),
+                    }
                 }
                 StmtKind::Set(target, expr) => {
                     let value = self.eval(expr, scope)?;
                     self.assign(target, value, scope)?;
                 }
                 StmtKind::SetBlock(target, chain, body) => {
-                    let text = self.capture(body, scope)?;
+                    let (text, flow) = self.capture(body, scope)?;
+                    if !matches!(flow, Flow::Next) {
+                        return Ok(flow);
+                    }
                     let value = self.filter_chain(chain, text, scope)?;
                     self.assign(target, value, scope)?;
                 }
                 StmtKind::FilterBlock(chain, body) => {
-                    let text = self.capture(body, scope)?;
-                    let value = self.filter_chain(chain, text, scope)?;
-                    let text = self.to_text(&value)?;
-                    self.write(&text)?;
+                    let (text, flow) = self.capture(body, scope)?;
+                    if !matches!(flow, Flow::Next) {
+                        return Ok(flow);
+                    }
+                    match self.filter_chain(chain, text, scope)? {
+                        Value::Str(text) => self.write(&text)?,
+                        other => bail!("a filter block needs a text, not a {}", other.type_name()),
+                    }
                 }
                 StmtKind::With(values, body) => {
                     let flow = self.scoped(scope, |run, inner| {
@@ -304,12 +314,12 @@ impl<'t> Run<'t> {
         Ok(Flow::Next)
     }
 
-    /// What `body` writes, as a value.
-    fn capture(&mut self, body: &'t [Stmt], scope: usize) -> Result<Value> {
+    /// The text that `body` writes, as a value, and how it ends.
+    fn capture(&mut self, body: &'t [Stmt], scope: usize) -> Result<(Value, Flow)> {
         let before = std::mem::take(&mut self.out);
-        self.scoped(scope, |run, inner| run.exec(body, inner))?;
+        let flow = self.scoped(scope, |run, inner| run.exec(body, inner))?;
         let text = std::mem::replace(&mut self.out, before);
-        Ok(Value::str(text))
+        Ok((Value::str(text), flow))
     }
 
     fn filter_chain(
@@ -326,7 +336,13 @@ impl<'t> Run<'t> {
         Ok(value)
     }
 
-    fn repeat(&mut self, node: &'t For, iterable: Value, scope: usize, depth: usize) -> Result<()> {
+    fn repeat(
+        &mut self,
+        node: &'t For,
+        iterable: Value,
+        scope: usize,
+        depth: usize,
+    ) -> Result<Flow> {
         let mut items = self.items(&iterable)?;
         if let Some(test) = &node.test {
             let mut kept = Vec::new();
@@ -365,10 +381,11 @@ impl<'t> Run<'t> {
         }
         self.loops[id].items = Rc::default();
         self.loops[id].recursive = None;
-        if items.is_empty() {
-            self.scoped(scope, |run, inner| run.exec(&node.otherwise, inner))?;
+        match items.is_empty() {
+            // The body of "else" belongs to the loop around this one.
+            true => self.scoped(scope, |run, inner| run.exec(&node.otherwise, inner)),
+            false => Ok(Flow::Next),
         }
-        Ok(())
     }
 
     /// `loop(items)` inside of a recursive loop.
@@ -576,46 +593,5 @@ impl<'t> Run<'t> {
             }
             _ => ops::binary(self, op, left, right),
         }
-    }
-
-    pub fn compare(&self, cmp: Cmp, left: &Value, right: &Value) -> Result<bool> {
-        Ok(match cmp {
-            Cmp::Eq => self.equal(left, right)?,
-            Cmp::Ne => !self.equal(left, right)?,
-            Cmp::In => self.contains(right, left)?,
-            Cmp::NotIn => !self.contains(right, left)?,
-            Cmp::Lt => self.order(left, right, "<")?.is_some_and(|o| o.is_lt()),
-            Cmp::Le => self.order(left, right, "<=")?.is_some_and(|o| o.is_le()),
-            Cmp::Gt => self.order(left, right, ">")?.is_some_and(|o| o.is_gt()),
-            Cmp::Ge => self.order(left, right, ">=")?.is_some_and(|o| o.is_ge()),
-        })
-    }
-
-    /// The items that Python's `iter` goes through.
-    pub fn items(&self, of: &Value) -> Result<Vec<Value>> {
-        self.spend(of.weight())?;
-        Ok(match of {
-            Value::Undefined(_) => Vec::new(),
-            Value::Str(s) => {
-                self.spend(s.len())?;
-                s.chars()
-                    .map(|c| Value::str(c.encode_utf8(&mut [0; 4])))
-                    .collect()
-            }
-            Value::List(v) | Value::Tuple(v) => v.to_vec(),
-            Value::Dict(d) => d.view(View::Keys)?,
-            Value::View(view, d) => d.view(*view)?,
-            Value::Range(r) => (0..r.len()).map(|i| r.get(i)).collect(),
-            Value::Once(once) => {
-                let items: Vec<Value> = once.left.take().collect();
-                self.spend(items.len())?;
-                items
-            }
-            Value::Loop(id) => {
-                let state = &self.loops[*id];
-                state.items.iter().skip(state.index + 1).cloned().collect()
-            }
-            other => bail!("a {} has no items to go through", other.type_name()),
-        })
     }
 }

@@ -36,7 +36,7 @@ pub fn quoted(text: &str, ascii: bool) -> String {
             '\t' => out.push_str("\\t"),
             '\\' => out.push_str("\\\\"),
             c if c == quote => out.extend(['\\', c]),
-            c if is_printable(c) && !(ascii && !c.is_ascii()) => out.push(c),
+            c if (c.is_ascii() || !ascii) && is_printable(c) => out.push(c),
             c => match c as u32 {
                 n @ 0..=0xff => out.push_str(&format!("\\x{n:02x}")),
                 n @ 0x100..=0xffff => out.push_str(&format!("\\u{n:04x}")),

@@ -28,7 +28,7 @@ pub enum Value {
     Range(Range),
     /// `dict.keys()` and its like.
     View(View, Rc<Dict>),
-    /// What can be gone through once, such as the result of `map`.
+    /// An iterator, which can be consumed once, like the result of `map`.
     Once(Rc<Once>),
     /// Objects with a state of their own are kept in the run, so that they may refer to one another.
     Namespace(usize),
@@ -116,7 +116,7 @@ pub struct Dict {
     depth: usize,
 }
 
-/// What makes two keys the same one: 1, 1.0 and True are.
+/// A key as it is hashed: 1, 1.0 and True are the same one.
 #[derive(PartialEq, Eq, Hash)]
 enum Key {
     Undefined,

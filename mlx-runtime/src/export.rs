@@ -155,8 +155,7 @@ impl Exporter {
         let list = VectorArray::new(OP, inputs)?;
         let _lock = graph_lock();
         // SAFETY: exporter and list are valid.
-        let status =
-            deep(|| unsafe { sys::mlx_function_exporter_apply(self.raw, list.as_raw()) });
+        let status = deep(|| unsafe { sys::mlx_function_exporter_apply(self.raw, list.as_raw()) });
         match status {
             0 => Ok(()),
             _ => Err(failure(OP, inputs)),

@@ -20,7 +20,12 @@ struct Stack {
 impl Stack {
     fn new() -> Option<Self> {
         // SAFETY: takes a constant.
-        let pages = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
+        let pages = unsafe {
+            (
+                libc::sysconf(libc::_SC_PHYS_PAGES),
+                libc::sysconf(libc::_SC_PAGESIZE),
+            )
+        };
         let page = usize::try_from(pages.1).ok()?;
         // A node takes more memory than its call does.
         let memory = usize::try_from(pages.0).ok()?.saturating_mul(page);
@@ -29,12 +34,22 @@ impl Stack {
         while size >= SMALLEST {
             // SAFETY: a new mapping, wherever there is room.
             let base = unsafe {
-                libc::mmap(null_mut(), size, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)
+                libc::mmap(
+                    null_mut(),
+                    size,
+                    libc::PROT_READ | libc::PROT_WRITE,
+                    flags,
+                    -1,
+                    0,
+                )
             };
             if base != libc::MAP_FAILED {
                 // SAFETY: the mapping's lowest page, which ends a stack that is too small after all.
                 unsafe { libc::mprotect(base, page, libc::PROT_NONE) };
-                return Some(Self { base: base.cast(), size });
+                return Some(Self {
+                    base: base.cast(),
+                    size,
+                });
             }
             size /= 2;
         }

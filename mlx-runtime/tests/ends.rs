@@ -18,7 +18,13 @@ fn work(n: i32) -> Result<f32> {
     let a = ops::full(&[n, n], &Array::scalar(1.0 / n as f32)?, Dtype::Float32)?;
     let product = ops::matmul(&a, &a)?;
     let parts = ops::split(&product, 2, 0)?;
-    let f = |x: &[Array]| Ok(vec![ops::sum(&ops::square(&ops::sin(&x[0])?)?, &[], false)?]);
+    let f = |x: &[Array]| {
+        Ok(vec![ops::sum(
+            &ops::square(&ops::sin(&x[0])?)?,
+            &[],
+            false,
+        )?])
+    };
     let grads = transforms::grad(f, &[0]).call(&[ops::add(&parts[0], &parts[1])?])?;
     let noise = mlx_runtime::random::uniform(
         &Array::scalar(0.0f32)?,
@@ -103,13 +109,21 @@ fn all(name: &str, children: usize, code: fn(usize) -> i32) {
             .map(|&number| {
                 let mut command = command(name, number);
                 let piped = || std::process::Stdio::piped();
-                (number, command.stdout(piped()).stderr(piped()).spawn().unwrap())
+                (
+                    number,
+                    command.stdout(piped()).stderr(piped()).spawn().unwrap(),
+                )
             })
             .collect();
         for (number, child) in started {
             let output = child.wait_with_output().unwrap();
             let ended = output.status.code();
-            assert_eq!(ended, Some(code(number)), "child {number}: {}", said(&output));
+            assert_eq!(
+                ended,
+                Some(code(number)),
+                "child {number}: {}",
+                said(&output)
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use children::{child, command, said};
 use mlx_runtime::monitor::Monitor;
 use mlx_runtime::transforms::{self, CompileMode};
-use mlx_runtime::{io, ops, random, Array, Dtype, Result};
+use mlx_runtime::{io, ops, random, Dtype, Result};
 
 const NAME: &str = "a_limit_on_threads_is_an_error";
 
@@ -76,7 +76,9 @@ fn shim(folder: &Path) -> PathBuf {
     let (source, library) = (folder.join("shim.c"), folder.join("shim.so"));
     std::fs::write(&source, SHIM).unwrap();
     let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-o"]).args([&library, &source]);
+    compiler
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source]);
     assert!(compiler.arg("-ldl").status().unwrap().success());
     library
 }

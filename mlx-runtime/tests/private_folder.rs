@@ -54,5 +54,8 @@ fn refused(temporary: &Path) {
     let output = run(temporary);
     assert_eq!(output.status.code(), Some(101));
     let text = said(&output);
-    assert!(text.contains("set TMPDIR to a folder of your own"), "{text}");
+    assert!(
+        text.contains("set TMPDIR to a folder of your own"),
+        "{text}"
+    );
 }

@@ -25,7 +25,10 @@ fn graph() -> Result<Array> {
     for _ in 0..24 {
         let parts = ops::split(&a, 4, 0)?;
         let turned = [&parts[3], &parts[1], &parts[2], &parts[0]];
-        a = ops::multiply(&ops::concatenate(&turned, 0)?, &ops::exp(&ops::zeros(&[64], Dtype::Float32)?)?)?;
+        a = ops::multiply(
+            &ops::concatenate(&turned, 0)?,
+            &ops::exp(&ops::zeros(&[64], Dtype::Float32)?)?,
+        )?;
     }
     Ok(a)
 }
@@ -90,7 +93,13 @@ fn simplify() {
 /// `sum(x * captured)`.
 fn product(captured: &Array) -> impl Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static {
     let captured = captured.clone();
-    move |x: &[Array]| Ok(vec![ops::sum(&ops::multiply(&x[0], &captured)?, &[], false)?])
+    move |x: &[Array]| {
+        Ok(vec![ops::sum(
+            &ops::multiply(&x[0], &captured)?,
+            &[],
+            false,
+        )?])
+    }
 }
 
 #[test]
@@ -196,7 +205,10 @@ fn a_closure_waits_for_another_thread() {
         move |x, cotangents, outputs| {
             // The output and all that it is made of are on the tape of the gradient that is taken.
             (ask.lock().unwrap())(&outputs[0]);
-            Ok(vec![ops::multiply(&ops::add(&x[0], &x[0])?, &cotangents[0])?])
+            Ok(vec![ops::multiply(
+                &ops::add(&x[0], &x[0])?,
+                &cotangents[0],
+            )?])
         }
     });
     let f = move |x: &[Array]| {

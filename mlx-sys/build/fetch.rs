@@ -124,7 +124,10 @@ fn with_pip(python: &str, wheel: &Wheel, list: &Path, folder: &Path) -> Result<(
     for file in files {
         let file = file.map_err(|e| Error::io("read", &download, &e))?.path();
         let mut unzip = Command::new(python);
-        unzip.args(["-I", "-m", "zipfile", "-e"]).arg(&file).arg(folder);
+        unzip
+            .args(["-I", "-m", "zipfile", "-e"])
+            .arg(&file)
+            .arg(folder);
         let output = run(unzip.current_dir(folder), wheel, "python")?;
         if !output.status.success() {
             return Err(Error::new(

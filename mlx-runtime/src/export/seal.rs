@@ -58,7 +58,10 @@ pub(super) fn check(op: &'static str, path: &Path) -> Result<()> {
     if check().map_err(|e| io_error(op, path, e))? {
         return Ok(());
     }
-    let text = format!("{} is not as this crate wrote it: no checksum, or another one", path.display());
+    let text = format!(
+        "{} is not as this crate wrote it: no checksum, or another one",
+        path.display()
+    );
     Err(Error::new(ErrorKind::Format, text).with_op(op).with_hint(
         "export it again, or use `import_function_unchecked` for a file of MLX's own that you trust",
     ))

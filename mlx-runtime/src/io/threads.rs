@@ -24,7 +24,10 @@ pub(crate) fn ready(op: &'static str) -> Result<()> {
     for _ in 0..POOLS {
         let (hold, held) = channel::<()>();
         // Ends when `hold` is dropped.
-        match Builder::new().stack_size(STACK).spawn(move || held.recv().is_err()) {
+        match Builder::new()
+            .stack_size(STACK)
+            .spawn(move || held.recv().is_err())
+        {
             Ok(thread) => started.push((hold, thread)),
             Err(e) => failure = Some(e),
         }

@@ -232,6 +232,8 @@ pub fn default_device() -> Result<Device> {
 pub fn set_default_device(device: Device) -> Result<()> {
     device.check_available("set_default_device")?;
     let handle = device.handle()?;
+    // Evaluations read the setting.
+    let _lock = crate::lock::graph_lock();
     // SAFETY: the handle is valid.
     check("set_default_device", unsafe {
         sys::mlx_set_default_device(handle.as_raw())
@@ -250,6 +252,7 @@ pub fn with_default<T>(device: Device, f: impl FnOnce() -> Result<T>) -> Result<
     struct Restore(Handle);
     impl Drop for Restore {
         fn drop(&mut self) {
+            let _lock = crate::lock::graph_lock();
             // SAFETY: the handle is valid. It was the default before, so it is available.
             unsafe { sys::mlx_set_default_device(self.0.as_raw()) };
             crate::stream::default_device_changed();

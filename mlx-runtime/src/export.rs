@@ -26,7 +26,7 @@ mod seal;
 
 use std::collections::HashMap;
 use std::ffi::{c_int, CStr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mlx_sys as sys;
 
@@ -59,8 +59,12 @@ fn write(
             return Err(failure(op, inputs));
         }
     }
-    seal::add(op, new.path())?;
-    new.commit().map_err(|e| e.with_op(op))
+    seal_and_commit(new).map_err(|e| e.with_op(op))
+}
+
+fn seal_and_commit(new: Replacement) -> Result<()> {
+    seal::add("export_function", new.path())?;
+    new.commit()
 }
 
 /// Writes `f`, recorded for inputs like `inputs`, to the file at `path`. MLX: `export_function`.
@@ -118,6 +122,97 @@ where
             )
         }
     })
+}
+
+/// Writes one function for several sets of inputs into one file, which is complete when this is
+/// dropped. MLX: `exporter`. Owns one `mlx_function_exporter`.
+pub struct Exporter {
+    raw: sys::mlx_function_exporter,
+    /// Taken when this is dropped.
+    new: Option<Replacement>,
+    _live: live!(Exporter),
+}
+
+/// An [`Exporter`] of `f` to the file at `path`.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn exporter<F>(path: impl AsRef<Path>, f: F, shapeless: bool) -> Result<Exporter>
+where
+    F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
+{
+    const OP: &str = "exporter";
+    init();
+    let f = Handle::new(move |x: &[Array]| fused::without(|| f(x)))?;
+    let new = Replacement::new(path.as_ref(), "tmp").map_err(|e| e.with_op(OP))?;
+    let path = c_path(OP, new.path())?;
+    // SAFETY: path and function are valid; the function is copied.
+    let raw = unsafe { sys::mlx_function_exporter_new(path.as_ptr(), f.as_raw(), shapeless) };
+    if raw.ctx.is_null() {
+        return Err(from_c(OP, &[]));
+    }
+    Ok(Exporter {
+        raw,
+        new: Some(new),
+        _live: Live::new(),
+    })
+}
+
+impl Exporter {
+    /// Records the function for inputs like these.
+    ///
+    /// # Errors
+    /// What the function returns, its panic, or an operation that cannot be exported.
+    pub fn export(&mut self, inputs: &[Array]) -> Result<()> {
+        const OP: &str = "exporter";
+        let list = VectorArray::new(OP, inputs)?;
+        let _lock = graph_lock();
+        // SAFETY: exporter and list are valid.
+        let status = deep(|| unsafe { sys::mlx_function_exporter_apply(self.raw, list.as_raw()) });
+        match status {
+            0 => Ok(()),
+            _ => Err(failure(OP, inputs)),
+        }
+    }
+
+    /// As [`Exporter::export`], with arrays by name: the function gets them after the others, in
+    /// the order of their names.
+    ///
+    /// # Errors
+    /// As [`Exporter::export`].
+    pub fn export_named(
+        &mut self,
+        inputs: &[Array],
+        by_name: &HashMap<String, Array>,
+    ) -> Result<()> {
+        const OP: &str = "exporter";
+        let list = VectorArray::new(OP, inputs)?;
+        let map = named(by_name)?;
+        let _lock = graph_lock();
+        // SAFETY: exporter, list and map are valid.
+        let status = deep(|| unsafe {
+            sys::mlx_function_exporter_apply_kwargs(self.raw, list.as_raw(), map.as_raw())
+        });
+        match status {
+            0 => Ok(()),
+            _ => Err(failure(OP, inputs)),
+        }
+    }
+}
+
+impl std::fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Exporter")
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        // SAFETY: owned here; null is ignored.
+        unsafe { sys::mlx_function_exporter_free(self.raw) };
+        // Where the disk is full the old file stays; a destructor has nobody to tell.
+        let _ = self.new.take().map(seal_and_commit);
+    }
 }
 
 /// A function from a file. Owns one `mlx_imported_function`.

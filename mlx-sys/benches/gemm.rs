@@ -27,6 +27,7 @@ type Sgemm = unsafe extern "C" fn(
 );
 
 extern "C" {
+    fn dlopen(name: *const c_char, flags: c_int) -> *mut c_void;
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
 }
 
@@ -42,9 +43,12 @@ impl OpenBlas {
         // SAFETY: the names end with a null, and OpenBLAS's headers declare the functions with these
         // types; a null pointer becomes `None`.
         unsafe {
-            let everywhere = std::ptr::null_mut();
-            let sgemm = dlsym(everywhere, c"scipy_cblas_sgemm".as_ptr());
-            let set_threads = dlsym(everywhere, c"scipy_openblas_set_num_threads".as_ptr());
+            let loaded = dlopen(c"libscipy_openblas.so".as_ptr(), RTLD_NOW | RTLD_NOLOAD);
+            if loaded.is_null() {
+                return None;
+            }
+            let sgemm = dlsym(loaded, c"scipy_cblas_sgemm".as_ptr());
+            let set_threads = dlsym(loaded, c"scipy_openblas_set_num_threads".as_ptr());
             Some(OpenBlas {
                 sgemm: std::mem::transmute::<*mut c_void, Option<Sgemm>>(sgemm)?,
                 set_threads: std::mem::transmute::<*mut c_void, Option<unsafe extern "C" fn(c_int)>>(
@@ -54,6 +58,10 @@ impl OpenBlas {
         }
     }
 }
+
+/// Of Linux: only a library that is loaded already.
+const RTLD_NOLOAD: c_int = 4;
+const RTLD_NOW: c_int = 2;
 
 const SIZES: [usize; 4] = [128, 256, 512, 1024];
 const ROW_MAJOR: c_int = 101;

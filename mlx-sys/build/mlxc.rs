@@ -20,7 +20,7 @@ use super::pins::MLXC_VERSION;
 use super::stub;
 
 /// To be raised when the way of compiling or linking changes, so that old entries are not used.
-const BUILD: u32 = 3;
+const BUILD: u32 = 4;
 
 const FLAGS: &[&str] = &["-std=c++20", "-O2", "-fPIC"];
 
@@ -208,14 +208,12 @@ fn link(config: &Config, mlx: &Mlx, objects: &[PathBuf], out: &Path, soname: &Pa
         // The BLAS of `native/fused`. On Linux it is `cblas_shim.cpp`, or what MLX was linked with.
         args.extend(["-framework".into(), "Accelerate".into()]);
     }
-    let mut library = |folder: &Path, name: &str| {
-        args.push(concat("-L", folder, ""));
-        args.push(concat("-Wl,-rpath,", folder, ""));
-        args.push(format!("-l{name}").into());
-    };
-    library(&mlx.lib, "mlx");
+    args.push(concat("-L", &mlx.lib, ""));
+    args.push(concat("-Wl,-rpath,", &mlx.lib, ""));
+    args.push("-lmlx".into());
     if let Some(openblas) = &mlx.openblas {
-        library(openblas, "scipy_openblas");
+        // Where `openblas.cpp` finds it.
+        args.push(concat("-Wl,-rpath,", openblas, ""));
     }
     args.extend(whole(config, mlx));
     run_compiler(config, &args, "link libmlxc")

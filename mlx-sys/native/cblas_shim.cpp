@@ -9,21 +9,18 @@
 #ifdef MLXRS_OPENBLAS
 
 #include "cpu_pool.h"
+#include "openblas.h"
 
 #include <algorithm>
 #include <cstddef>
 
-extern "C" {
-void scipy_openblas_set_num_threads(int threads);
-void scipy_cblas_sgemm(
-    int, int, int, int, int, int, float, const float*, int, const float*, int, float, float*, int);
-}
-
 namespace {
 
-__attribute__((constructor)) void one_thread_a_product() {
-  scipy_openblas_set_num_threads(1);
-}
+using Sgemm = void (*)(
+    int, int, int, int, int, int, float, const float*, int, const float*, int, float, float*, int);
+
+// While libraries are loaded: one thread runs.
+const auto openblas_sgemm = reinterpret_cast<Sgemm>(mlxrs::openblas("scipy_cblas_sgemm"));
 
 constexpr int ROW_MAJOR = 101, AS_IS = 111;
 constexpr double SMALL = 5e5; // multiplications: below, handing out takes longer than computing
@@ -36,7 +33,7 @@ extern "C" void cblas_sgemm(
     float beta, float* c, int ldc) {
   int threads = 1;
   if (order != ROW_MAJOR || double(m) * n * k < SMALL || (threads = mlxrs::pool_threads()) == 1) {
-    scipy_cblas_sgemm(
+    openblas_sgemm(
         order, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
     return;
   }
@@ -51,11 +48,11 @@ extern "C" void cblas_sgemm(
     int from = i * step, size = std::min(step, length - from);
     std::ptrdiff_t at = from;
     if (columns) {
-      scipy_cblas_sgemm(
+      openblas_sgemm(
           order, trans_a, trans_b, m, size, k, alpha, a, lda,
           b + (trans_b == AS_IS ? at : at * ldb), ldb, beta, c + at, ldc);
     } else {
-      scipy_cblas_sgemm(
+      openblas_sgemm(
           order, trans_a, trans_b, size, n, k, alpha,
           a + (trans_a == AS_IS ? at * lda : at), lda, b, ldb, beta, c + at * ldc, ldc);
     }
@@ -63,16 +60,17 @@ extern "C" void cblas_sgemm(
 }
 
 #define MLXRS_FORWARD_GEMM(letter, scalar)                                 \
-  extern "C" void scipy_cblas_##letter##gemm(                              \
-      int, int, int, int, int, int, scalar, const void*, int,              \
-      const void*, int, scalar, void*, int);                               \
   extern "C" void cblas_##letter##gemm(                                    \
       int order, int trans_a, int trans_b, int m, int n, int k,            \
       scalar alpha, const void* a, int lda, const void* b, int ldb,        \
       scalar beta, void* c, int ldc) {                                     \
-    scipy_cblas_##letter##gemm(                                            \
-        order, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c,  \
-        ldc);                                                              \
+    using Gemm = void (*)(                                                 \
+        int, int, int, int, int, int, scalar, const void*, int,            \
+        const void*, int, scalar, void*, int);                             \
+    static const auto gemm = reinterpret_cast<Gemm>(                       \
+        mlxrs::openblas("scipy_cblas_" #letter "gemm"));                   \
+    gemm(order, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, \
+         ldc);                                                             \
   }
 
 MLXRS_FORWARD_GEMM(d, double)

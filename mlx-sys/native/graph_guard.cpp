@@ -22,7 +22,13 @@
 #include <vector>
 
 #include "mlx/primitives.h"
+#include "mlx/version.h"
 #include "mlx_rs_graph.h"
+
+// These are the functions of one version.
+#if MLX_VERSION_MAJOR == 0 && MLX_VERSION_MINOR == 32
+#define MLXRS_GUARDS_GRAPHS
+#endif
 
 namespace mlxrs {
 namespace {
@@ -60,6 +66,8 @@ DetachAtOnce::~DetachAtOnce() {
 }
 
 } // namespace mlxrs
+
+#ifdef MLXRS_GUARDS_GRAPHS
 
 namespace mlx::core {
 
@@ -162,6 +170,8 @@ array::ArrayDesc::~ArrayDesc() {
 }
 
 } // namespace mlx::core
+
+#endif
 
 extern "C" void mlxrs_graph_read_begin(void) {
   using namespace mlxrs;

@@ -3,17 +3,17 @@
 #include <string>
 
 #include "cpu_pool.h"
+#include "openblas.h"
 
 #ifdef MLXRS_OPENBLAS
 
-extern "C" {
-const char* scipy_openblas_get_config(void);
-const char* scipy_openblas_get_corename(void);
-}
-
 extern "C" const char* mlxrs_blas_name(void) {
-  static const std::string name = std::string(scipy_openblas_get_config()) +
-      " " + scipy_openblas_get_corename();
+  using Text = const char* (*)();
+  static const auto text = [](const char* function) {
+    return std::string(reinterpret_cast<Text>(mlxrs::openblas(function))());
+  };
+  static const std::string name =
+      text("scipy_openblas_get_config") + " " + text("scipy_openblas_get_corename");
   return name.c_str();
 }
 

@@ -51,8 +51,6 @@ SUITES = [
 ]
 # What tests read while they run.
 DATA = ["tests/parity/data", "tests/parity/optim.safetensors", "examples/models/tests/data", "mlx-runtime/tests/data"]
-# What a test binary loads besides MLX's own libraries.
-LIBRARIES = ("libmlxc", "libscipy_openblas")
 # Without TF32, which has 10 bits of precision; a twentieth of the rounds, since a GPU takes longer for small things.
 ENV = {"MLX_ENABLE_TF32": "0", "LEAKS_DIVISOR": "20"}
 
@@ -80,12 +78,16 @@ def build(suites):
 
 
 def libraries(binary):
-    """Those of LIBRARIES that a binary loads."""
+    """libmlxc, where a binary loads it, and OpenBLAS, which that one loads from its runpath."""
     if not shutil.which("ldd"):
         return []
     text = subprocess.run(["ldd", binary], capture_output=True, text=True).stdout
     paths = [pathlib.Path(p) for p in re.findall(r"(/\S+)", text)]
-    return sorted({p for p in paths if p.name.startswith(LIBRARIES) and p.exists()})
+    found = {p for p in paths if p.name.startswith("libmlxc") and p.exists()}
+    for mlxc in list(found):
+        for folder in re.findall(rb"[^:\0]*scipy_openblas32/lib", mlxc.read_bytes()):
+            found |= set(pathlib.Path(os.fsdecode(folder)).glob("libscipy_openblas.so"))
+    return sorted(found)
 
 
 def collect(binaries, to):

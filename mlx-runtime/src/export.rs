@@ -32,7 +32,7 @@ use crate::io::c_path;
 use crate::live::{live, Live};
 use crate::lock::graph_lock;
 use crate::transforms::closure::{failure, Handle};
-use crate::transforms::NamedClosure;
+use crate::transforms::{NamedClosure, Shapeless};
 use crate::{fused, Array, Result};
 
 fn named(entries: &HashMap<String, Array>) -> Result<MapStringToArray> {
@@ -58,6 +58,7 @@ where
     let f = Handle::new(move |x: &[Array]| fused::without(|| f(x)))?;
     let list = VectorArray::new(OP, inputs)?;
     let _lock = graph_lock();
+    let _shapeless = Shapeless::enter(shapeless);
     // SAFETY: path, function and list are valid.
     let status =
         unsafe { sys::mlx_export_function(path.as_ptr(), f.as_raw(), list.as_raw(), shapeless) };
@@ -89,6 +90,7 @@ where
     let list = VectorArray::new(OP, inputs)?;
     let map = named(by_name)?;
     let _lock = graph_lock();
+    let _shapeless = Shapeless::enter(shapeless);
     // SAFETY: path, function, list and map are valid.
     let status = unsafe {
         sys::mlx_export_function_kwargs(
@@ -109,6 +111,7 @@ where
 /// dropped. MLX: `exporter`. Owns one `mlx_function_exporter`.
 pub struct Exporter {
     raw: sys::mlx_function_exporter,
+    shapeless: bool,
     _live: live!(Exporter),
 }
 
@@ -131,6 +134,7 @@ where
     }
     Ok(Exporter {
         raw,
+        shapeless,
         _live: Live::new(),
     })
 }
@@ -144,6 +148,7 @@ impl Exporter {
         const OP: &str = "exporter";
         let list = VectorArray::new(OP, inputs)?;
         let _lock = graph_lock();
+        let _shapeless = Shapeless::enter(self.shapeless);
         // SAFETY: exporter and list are valid.
         match unsafe { sys::mlx_function_exporter_apply(self.raw, list.as_raw()) } {
             0 => Ok(()),
@@ -165,6 +170,7 @@ impl Exporter {
         let list = VectorArray::new(OP, inputs)?;
         let map = named(by_name)?;
         let _lock = graph_lock();
+        let _shapeless = Shapeless::enter(self.shapeless);
         // SAFETY: exporter, list and map are valid.
         let status = unsafe {
             sys::mlx_function_exporter_apply_kwargs(self.raw, list.as_raw(), map.as_raw())

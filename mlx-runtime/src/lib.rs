@@ -103,6 +103,7 @@ pub mod ops;
 pub mod optim;
 pub mod random;
 pub mod runtime;
+mod stack;
 pub mod stream;
 pub mod transforms;
 

@@ -5,9 +5,11 @@
 #include "fused/mlx_rs_fused.h"
 #include "mlx_rs_cuda.h"
 #include "mlx_rs_device.h"
+#include "mlx_rs_failed.h"
 #include "mlx_rs_parts.h"
 #include "mlx_rs_replay.h"
 #include "mlx_rs_simplify.h"
+#include "mlx_rs_transforms.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use mlx_sys as sys;
 
-use super::pipe::{Reader, Reading, Writer, Writing};
+use super::pipe::{FileMedium, Medium, Reader, Reading, Writer, Writing};
 use super::{c_path, header, io_error};
 use crate::containers::{MapStringToArray, MapStringToString};
 use crate::device::Device;
@@ -51,16 +51,7 @@ fn checked(op: &'static str, array: Array) -> Result<Array> {
 pub fn load_npy_from<R: Read + Seek + Send + 'static>(mut reader: R) -> Result<Array> {
     const OP: &str = "load_npy";
     reader.rewind().map_err(|e| Error::from(e).with_op(OP))?;
-    let reader = Reader::new(Reading(reader), "a reader")?;
-    let stream = loading_stream()?;
-    // SAFETY: makes a handle without a value.
-    let mut out = unsafe { sys::mlx_array_new() };
-    // SAFETY: reader and stream are valid, the destination null.
-    let status = unsafe { sys::mlx_load_reader(&mut out, reader.as_raw(), stream.as_raw()) };
-    if status != 0 {
-        return Err(as_format(reader.failure(OP)));
-    }
-    checked(OP, Array::from_handle(out, OP)?)
+    npy(Reader::new(Reading(reader), "a reader")?)
 }
 
 /// The array in NumPy's format in the file at `path`, which is read when the array is evaluated.
@@ -71,15 +62,20 @@ pub fn load_npy_from<R: Read + Seek + Send + 'static>(mut reader: R) -> Result<A
 pub fn load_npy(path: impl AsRef<Path>) -> Result<Array> {
     const OP: &str = "load_npy";
     let path = path.as_ref();
-    // MLX says nothing of the operating system's reason.
-    std::fs::File::open(path).map_err(|e| io_error(OP, path, e))?;
-    let c_path = c_path(OP, path)?;
+    let file = std::fs::File::open(path).map_err(|e| io_error(OP, path, e))?;
+    let file = FileMedium::new(file).map_err(|e| io_error(OP, path, e))?;
+    npy(Reader::new(file, &path.to_string_lossy())?)
+}
+
+fn npy<M: Medium>(reader: Reader<M>) -> Result<Array> {
+    const OP: &str = "load_npy";
     let stream = loading_stream()?;
     // SAFETY: makes a handle without a value.
     let mut out = unsafe { sys::mlx_array_new() };
-    // SAFETY: path and stream are valid, the destination null.
-    if unsafe { sys::mlx_load(&mut out, c_path.as_ptr(), stream.as_raw()) } != 0 {
-        return Err(as_format(from_c(OP, &[])));
+    // SAFETY: reader and stream are valid, the destination null.
+    let status = unsafe { sys::mlx_load_reader(&mut out, reader.as_raw(), stream.as_raw()) };
+    if status != 0 {
+        return Err(as_format(reader.failure(OP)));
     }
     checked(OP, Array::from_handle(out, OP)?)
 }

@@ -111,7 +111,7 @@ pub fn slice(a: &Array, start: &[i32], stop: &[i32], strides: &[i32]) -> Result<
         strides,
     } = slice_bounds("slice", a, start, stop, strides)?;
     let n = start.len();
-    build("slice", &[a], |out, s| {
+    let part = build("slice", &[a], |out, s| {
         // SAFETY: the three lists have `n` entries; the input and the stream are valid.
         unsafe {
             sys::mlx_slice(
@@ -126,7 +126,13 @@ pub fn slice(a: &Array, start: &[i32], stop: &[i32], strides: &[i32]) -> Result<
                 s,
             )
         }
-    })
+    })?;
+    // MLX takes a view with negative strides for one without holes, or for one element that repeats:
+    // what reads it next would see other memory.
+    match strides.iter().any(|&step| step < 0) {
+        true => super::contiguous(&part, false),
+        false => Ok(part),
+    }
 }
 
 /// `src` with the slice replaced by `update`, which broadcasts to it. MLX: `a[..] = update`.
@@ -170,6 +176,17 @@ pub(crate) fn in_bounds(op: &'static str, indices: &Array, n: i32) -> Result<Arr
     let first = Array::scalar_as(-f64::from(n), dtype)?;
     super::clip(indices, dtype.is_signed().then_some(&first), Some(&last))
         .map_err(|e| e.with_op(op))
+}
+
+/// As [`in_bounds`], counted from the first: where MLX takes negative indices for large ones.
+pub(crate) fn from_first(op: &'static str, indices: &Array, n: i32) -> Result<Array> {
+    let indices = in_bounds(op, indices, n)?;
+    if !indices.dtype().is_signed() {
+        return Ok(indices);
+    }
+    let zero = Array::scalar_as(0.0, indices.dtype())?;
+    let from_end = super::add(&indices, &Array::scalar_as(f64::from(n), indices.dtype())?)?;
+    super::where_(&super::less(&indices, &zero)?, &from_end, &indices)
 }
 
 /// Two arrays and an axis.

@@ -2,7 +2,7 @@
 
 use mlx_sys as sys;
 
-use super::index::in_bounds;
+use super::index::from_first;
 use crate::array::{build, optional, ready};
 use crate::handles::{c_string, VectorArray};
 use crate::{Array, Result};
@@ -27,11 +27,10 @@ binary_ops! {
 /// # Errors
 /// If the shapes do not fit together.
 pub fn addmm(c: &Array, a: &Array, b: &Array, alpha: f32, beta: f32) -> Result<Array> {
-    let y = build("addmm", &[c, a, b], |out, s| {
+    build("addmm", &[c, a, b], |out, s| {
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
         unsafe { sys::mlx_addmm(out, c.as_raw(), a.as_raw(), b.as_raw(), alpha, beta, s) }
-    })?;
-    super::fast::unless_empty(y)
+    })
 }
 
 /// The sum of products over `axis`, `[.., k, ..], [.., k, ..] -> [.., ..]`; the inputs broadcast.
@@ -63,7 +62,7 @@ pub fn gather_mm(
 ) -> Result<Array> {
     let clamp = |indices: Option<&Array>, of: &Array| {
         indices
-            .map(|i| in_bounds("gather_mm", i, batches(of)))
+            .map(|i| from_first("gather_mm", i, batches(of)))
             .transpose()
     };
     let (lhs, rhs) = (clamp(lhs_indices, a)?, clamp(rhs_indices, b)?);

@@ -63,15 +63,6 @@ fn same_lengths(op: &'static str, lists: &[(&str, usize)]) -> Result<()> {
     }
 }
 
-/// Zeros in place of an array without elements: some of MLX's kernels divide by the size of an
-/// axis, and an integer divided by zero ends the process.
-pub(crate) fn unless_empty(made: Array) -> Result<Array> {
-    if made.size() == 0 {
-        return zeros(made.shape(), made.dtype());
-    }
-    Ok(made)
-}
-
 pub(crate) fn optional_float(value: Option<f32>) -> mlx_sys::mlx_optional_float {
     mlx_sys::mlx_optional_float {
         value: value.unwrap_or(0.0),

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 
 use mlx_sys as sys;
 
-use super::index::in_bounds;
+use super::index::from_first;
 use super::linalg::{batches, matmul};
 use super::shape::swapaxes;
 use super::unary::astype;
@@ -270,7 +270,7 @@ pub struct Chosen<'a> {
 impl Chosen<'_> {
     fn clamped(&self, op: &'static str, x: &Array, w: &Array) -> Result<[Option<Array>; 2]> {
         let clamp = |indices: Option<&Array>, of: &Array| {
-            indices.map(|i| in_bounds(op, i, batches(of))).transpose()
+            indices.map(|i| from_first(op, i, batches(of))).transpose()
         };
         Ok([clamp(self.lhs, x)?, clamp(self.rhs, w)?])
     }

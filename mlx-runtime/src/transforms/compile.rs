@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mlx_sys as sys;
 
 use super::closure::Handle;
+use crate::array::settled;
 use crate::error::{check, init};
 use crate::{Array, Result};
 
@@ -14,6 +15,7 @@ use crate::{Array, Result};
 /// Neither `Send` nor `Sync`: MLX's cache of compiled graphs belongs to the thread.
 pub struct Compiled {
     handle: Result<Handle>,
+    shapeless: bool,
     not_send: PhantomData<*const ()>,
 }
 
@@ -35,10 +37,7 @@ where
             unsafe { sys::mlx_compile(out, f, shapeless) }
         })
     });
-    Compiled {
-        handle,
-        not_send: PhantomData,
-    }
+    Compiled::from_handle(handle, shapeless)
 }
 
 static RECORDINGS: AtomicU64 = AtomicU64::new(0);
@@ -62,9 +61,10 @@ where
 }
 
 impl Compiled {
-    pub(super) fn from_handle(handle: Result<Handle>) -> Self {
+    pub(super) fn from_handle(handle: Result<Handle>, shapeless: bool) -> Self {
         Self {
             handle,
+            shapeless,
             not_send: PhantomData,
         }
     }
@@ -75,7 +75,8 @@ impl Compiled {
     /// What the function returns, its panic, or what MLX refuses.
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let handle = self.handle.as_ref().map_err(Clone::clone)?;
-        handle.apply("compile", inputs)
+        let _shapeless = super::Shapeless::enter(self.shapeless);
+        settled(handle.apply("compile", inputs)?)
     }
 }
 

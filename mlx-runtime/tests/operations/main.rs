@@ -6,6 +6,7 @@
 
 mod check;
 mod children;
+mod fuzz;
 mod generate;
 mod layout;
 mod sweep;

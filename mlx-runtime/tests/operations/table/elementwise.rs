@@ -10,14 +10,14 @@ const INSIDE: (f64, f64) = (0.1, 0.9);
 pub fn add(all: &mut Vec<Operation>) {
     plain! { all, Smooth, WIDE, "*";
         arctan(0) arcsinh(0) cosh(0) degrees(0) expm1(0) negative(0)
-        radians(0) real(0) sigmoid(0) sinh(0) square(0) tanh(0)
-        copy(0) conjugate(0) zeros_like(0) ones_like(0) stop_gradient(0)
+        radians(0) real(0) sinh(0) square(0) tanh(0)
+        copy(0) conjugate(0) zeros_like(0) ones_like(0)
     }
     plain! { all, Single, WIDE, "*";
-        cos(0) erf(0) exp(0) sin(0)
+        cos(0) erf(0) exp(0) sin(0) sigmoid(0)
     }
     plain! { all, Smooth, INSIDE, "*";
-        abs(0) arccos(0) arcsin(0) arctanh(0) erfinv(0) log(0)
+        abs(0) arccos(0) arcsin(0) arctanh(0) log(0)
         log10(0) log1p(0) log2(0) reciprocal(0) rsqrt(0) sqrt(0)
         tan(0)
     }
@@ -46,10 +46,15 @@ pub fn add(all: &mut Vec<Operation>) {
         less(0, 1) less_equal(0, 1) logical_and(0, 1) logical_or(0, 1) logical_xor(0, 1)
     }
     plain! { all, Steps, WIDE, "i:~ i:~";
-        bitwise_and(0, 1) bitwise_or(0, 1) bitwise_xor(0, 1) left_shift(0, 1) right_shift(0, 1) remainder(0, 1)
+        bitwise_and(0, 1) bitwise_or(0, 1) bitwise_xor(0, 1) remainder(0, 1)
         floor_divide(0, 1) divide(0, 1)
     }
+    plain! { all, Single, INSIDE, "*"; erfinv(0) }
+    plain! { all, Called, WIDE, "*"; stop_gradient(0) }
+    plain! { all, Called, WIDE, "i:~ i:~"; left_shift(0, 1) right_shift(0, 1) }
     rows! { all, Steps, WIDE;
+        "left_shift" "i:~ i:~" => |x, g| ops::left_shift(&x[0], &ops::abs(&x[1])?);
+        "right_shift" "i:~ i:~" => |x, g| ops::right_shift(&x[0], &ops::abs(&x[1])?);
         "bitwise_invert" "i:*" => |x, g| ops::bitwise_invert(&x[0]);
         "divmod" "~ ~" => |x, g| ops::divmod(&x[0], &x[1]);
         "divmod" "i:~ i:~" => |x, g| ops::divmod(&x[0], &x[1]);
@@ -103,8 +108,8 @@ pub fn add(all: &mut Vec<Operation>) {
     }
     rows! { all, Single, WIDE;
         "logsumexp" "*" => |x, g| ops::logsumexp(&x[0], &g.axes(&x[0]), g.bool());
-        "logcumsumexp" "*" => |x, g| ops::logcumsumexp(&x[0], g.maybe_axis(&x[0]), g.bool(), g.bool());
+        "logcumsumexp" "*" => |x, g| ops::logcumsumexp(&x[0], g.maybe_axis(&x[0]), g.bool(), true);
         "softmax" "*" => |x, g| ops::softmax(&x[0], &g.axes(&x[0]), g.bool());
-        "std" "*a" => |x, g| ops::std(&x[0], &[-1], g.bool(), 0);
+        "std" "*4" => |x, g| ops::std(&x[0], &[-1], g.bool(), 0);
     }
 }

@@ -117,6 +117,21 @@ array fourier(const array& node, const array& in, const array& size_of_input, in
                          : mx::fft::fftn(in, n, at, norm, s);
 }
 
+// The bounds of a slice that give its elements whenever they are counted again: MLX keeps the end of a
+// slice of one element, but not its step.
+struct Bounds {
+  mx::Shape start, stop, step;
+
+  explicit Bounds(const array& node) {
+    std::tie(start, stop, step) = static_cast<mx::Slice&>(node.primitive()).state();
+    for (size_t i = 0; i < start.size(); i++) {
+      if (node.shape(i) == 1) {
+        stop[i] = start[i] + 1;
+      }
+    }
+  }
+};
+
 struct Conv {
   Axes strides, low, high, dilation, input_dilation;
   int groups;
@@ -262,6 +277,12 @@ std::optional<Batch> vmap_rule(const array& node, const List& inputs, const Axes
     shape.insert(shape.end(), in.shape().begin() + 1, in.shape().end());
     in = mx::reshape(in, shape, s);
     return Batch{{mx::broadcast_to(in, batched(size, node.shape()), s)}, {0}};
+  } else if (name == "Slice") {
+    Bounds b(node);
+    b.start.insert(b.start.begin(), 0);
+    b.stop.insert(b.stop.begin(), batch_size(inputs, axes));
+    b.step.insert(b.step.begin(), 1);
+    return Batch{{mx::slice(front(0), b.start, b.stop, b.step, s)}, {0}};
   } else if (name == "FFT") {
     // The sizes of the example say how long a real result is.
     return Batch{{fourier(node, front(0), node.inputs()[0], 1, s)}, {0}};
@@ -308,6 +329,10 @@ std::optional<List> jvp_rule(const array& node, const List& tangents, const std:
     }
     return sum(std::move(parts));
   }
+  if (name == "Slice") {
+    const Bounds b(node);
+    return List{mx::slice(tangents[0], b.start, b.stop, b.step, s)};
+  }
   if (name == "FFT") {
     return List{fourier(node, tangents[0], in[0], 0, s)};
   }
@@ -336,6 +361,10 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
   const auto s = p.stream();
   const std::string_view name = p.name();
   const auto& in = node.inputs();
+  if (name == "Slice") {
+    const Bounds b(node);
+    return List{mx::slice_update(mx::zeros_like(in[0], s), cotangents[0], b.start, b.stop, b.step, s)};
+  }
   if (name == "Convolution") {
     const Conv c(node);
     // Where no padding turns negative MLX's rule is right, and takes fewer operations.

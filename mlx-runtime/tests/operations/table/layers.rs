@@ -20,7 +20,7 @@ pub fn add(all: &mut Vec<Operation>) {
     }
     rows! { all, Single, WIDE;
         "rope" "*ab4" => |x, g| fast::rope(&x[0], g.pick(&[2, 4]), g.bool(), Some(100.0), g.float(0.5, 1.0) as f32, g.size(0, 3), None);
-        "rope" "*ab4 2" => |x, g| fast::rope(&x[0], 4, g.bool(), None, 1.0, g.size(0, 3), Some(&ops::stop_gradient(&ops::add(&ops::abs(&x[1])?, &Array::scalar_as(1.0, x[1].dtype())?)?)?));
+        "rope" "*ab4 b:2" => |x, g| fast::rope(&x[0], 4, g.bool(), None, 1.0, g.size(0, 3), Some(&ops::add(&ops::astype(&x[1], x[0].dtype())?, &Array::scalar_as(1.0, x[0].dtype())?)?));
         "rope_dynamic" "*ab4 i:." => |x, g| fast::rope_dynamic(&x[0], 4, g.bool(), Some(100.0), 1.0, &x[1], None);
         "scaled_dot_product_attention" "ahtd ahsd ahsd" => |x, g| fast::scaled_dot_product_attention(&x[0], &x[1], &x[2], 0.5, Mask::None, None);
         "scaled_dot_product_attention" "a2td a1sd a1sd" => |x, g| fast::scaled_dot_product_attention(&x[0], &x[1], &x[2], 0.5, Mask::None, None);

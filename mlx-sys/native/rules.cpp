@@ -101,6 +101,27 @@ array bitwise(mx::BitwiseBinary& p, const array& a, const array& b, mx::Stream s
                               : mx::right_shift(a, b, s);
 }
 
+array update_slice(mx::SliceUpdate::ReduceType kind,
+                   const array& src,
+                   const array& by,
+                   const mx::Shape& start,
+                   const mx::Shape& stop,
+                   const mx::Shape& step,
+                   mx::Stream s) {
+  switch (kind) {
+    case mx::SliceUpdate::Max:
+      return mx::slice_update_max(src, by, start, stop, step, s);
+    case mx::SliceUpdate::Min:
+      return mx::slice_update_min(src, by, start, stop, step, s);
+    case mx::SliceUpdate::Sum:
+      return mx::slice_update_add(src, by, start, stop, step, s);
+    case mx::SliceUpdate::Prod:
+      return mx::slice_update_prod(src, by, start, stop, step, s);
+    default:
+      return mx::slice_update(src, by, start, stop, step, s);
+  }
+}
+
 // The transform that `node` is, of another input: along its axes moved by `shift`.
 array fourier(const array& node, const array& in, const array& size_of_input, int shift, mx::Stream s) {
   const auto [axes, inverse, real] = static_cast<mx::FFT&>(node.primitive()).state();
@@ -122,13 +143,32 @@ array fourier(const array& node, const array& in, const array& size_of_input, in
 struct Bounds {
   mx::Shape start, stop, step;
 
-  explicit Bounds(const array& node) {
-    std::tie(start, stop, step) = static_cast<mx::Slice&>(node.primitive()).state();
+  Bounds(mx::Shape first, mx::Shape last, mx::Shape by, const mx::Shape& taken)
+      : start(std::move(first)), stop(std::move(last)), step(std::move(by)) {
     for (size_t i = 0; i < start.size(); i++) {
-      if (node.shape(i) == 1) {
+      if (taken[i] == 1) {
         stop[i] = start[i] + 1;
       }
     }
+  }
+
+  static Bounds of(const array& node) {
+    auto [start, stop, step] = static_cast<mx::Slice&>(node.primitive()).state();
+    return {std::move(start), std::move(stop), std::move(step), node.shape()};
+  }
+
+  // All of one more axis in front.
+  void prepend(int size) {
+    start.insert(start.begin(), 0);
+    stop.insert(stop.begin(), size);
+    step.insert(step.begin(), 1);
+  }
+
+  // The slice of `a`; one that leads backwards is copied, because MLX misreads negative strides.
+  array take(const array& a, mx::Stream s) const {
+    const auto part = mx::slice(a, start, stop, step, s);
+    const bool backwards = std::any_of(step.begin(), step.end(), [](auto by) { return by < 0; });
+    return backwards ? mx::contiguous(part, false, s) : part;
   }
 };
 
@@ -278,11 +318,23 @@ std::optional<Batch> vmap_rule(const array& node, const List& inputs, const Axes
     in = mx::reshape(in, shape, s);
     return Batch{{mx::broadcast_to(in, batched(size, node.shape()), s)}, {0}};
   } else if (name == "Slice") {
-    Bounds b(node);
-    b.start.insert(b.start.begin(), 0);
-    b.stop.insert(b.stop.begin(), batch_size(inputs, axes));
-    b.step.insert(b.step.begin(), 1);
-    return Batch{{mx::slice(front(0), b.start, b.stop, b.step, s)}, {0}};
+    auto bounds = Bounds::of(node);
+    bounds.prepend(batch_size(inputs, axes));
+    return Batch{{bounds.take(front(0), s)}, {0}};
+  } else if (name.rfind("SliceUpdate", 0) == 0) {
+    auto [kind, start, stop, step] = static_cast<mx::SliceUpdate&>(p).state();
+    const int size = batch_size(inputs, axes);
+    const auto src = in_front(inputs[0], axes[0], s, size);
+    const auto by = in_front(inputs[1], axes[1], s, size);
+    Bounds b(std::move(start), std::move(stop), std::move(step), node.inputs()[1].shape());
+    b.prepend(size);
+    return Batch{{update_slice(kind, src, by, b.start, b.stop, b.step, s)}, {0}};
+  } else if (name == "NotEqual") {
+    return Batch{{mx::not_equal(front(0), front(1), s)}, {0}};
+  } else if (name == "DivMod") {
+    return Batch{mx::divmod(front(0), front(1), s), {0, 0}};
+  } else if (name.rfind("View ", 0) == 0) {
+    return Batch{{mx::view(front(0), node.dtype(), s)}, {0}};
   } else if (name == "FFT") {
     // The sizes of the example say how long a real result is.
     return Batch{{fourier(node, front(0), node.inputs()[0], 1, s)}, {0}};
@@ -330,8 +382,7 @@ std::optional<List> jvp_rule(const array& node, const List& tangents, const std:
     return sum(std::move(parts));
   }
   if (name == "Slice") {
-    const Bounds b(node);
-    return List{mx::slice(tangents[0], b.start, b.stop, b.step, s)};
+    return List{Bounds::of(node).take(tangents[0], s)};
   }
   if (name == "FFT") {
     return List{fourier(node, tangents[0], in[0], 0, s)};
@@ -362,7 +413,7 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
   const std::string_view name = p.name();
   const auto& in = node.inputs();
   if (name == "Slice") {
-    const Bounds b(node);
+    const auto b = Bounds::of(node);
     return List{mx::slice_update(mx::zeros_like(in[0], s), cotangents[0], b.start, b.stop, b.step, s)};
   }
   if (name == "Convolution") {

@@ -366,7 +366,10 @@ List vmap_replace(const List& inputs,
     auto ours = vmap_rule(a, ins, axes);
     const auto [made, of] = ours ? std::move(*ours) : a.primitive().vmap(ins, axes);
     const auto results = a.outputs();
-    for (size_t i = 0; i < made.size() && i < results.size(); i++) {
+    if (made.size() != results.size() || of.size() != results.size()) {
+      throw std::runtime_error(std::string("[vmap] Not implemented for ") + a.primitive().name());
+    }
+    for (size_t i = 0; i < results.size(); i++) {
       found.insert({results[i].id(), {made[i], of[i]}});
     }
   }

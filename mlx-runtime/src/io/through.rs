@@ -10,7 +10,7 @@ use super::pipe::{FileMedium, Medium, Reader, Reading, Writer, Writing};
 use super::{c_path, header, io_error};
 use crate::containers::{MapStringToArray, MapStringToString};
 use crate::device::Device;
-use crate::error::{check, from_c, init};
+use crate::error::{check, init};
 use crate::lock::graph_lock;
 use crate::ops::check_new_shape;
 use crate::stream::{self, Stream};

@@ -28,6 +28,7 @@ pub fn conv1d(
     dilation: i32,
     groups: i32,
 ) -> Result<Array> {
+    super::check_conv_inputs("conv1d", input, weight)?;
     check("conv1d", &[stride, dilation], &[padding], groups)?;
     build("conv1d", &[input, weight], |out, s| {
         let (x, w) = (input.as_raw(), weight.as_raw());
@@ -48,6 +49,7 @@ pub fn conv2d(
     dilation: (i32, i32),
     groups: i32,
 ) -> Result<Array> {
+    super::check_conv_inputs("conv2d", input, weight)?;
     let steps = [stride.0, stride.1, dilation.0, dilation.1];
     check("conv2d", &steps, &[padding.0, padding.1], groups)?;
     build("conv2d", &[input, weight], |out, s| {

@@ -49,7 +49,7 @@ pub use sort::*;
 pub use unary::*;
 pub use words::{Indexing, PadMode, Side};
 
-use crate::{Array, Error, Result};
+use crate::{Error, Result};
 
 /// MLX C takes three lists of one length for slices, and reads the second and third by the
 /// first's length in places: they are compared here.

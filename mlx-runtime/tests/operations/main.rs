@@ -8,6 +8,7 @@ mod check;
 mod children;
 mod fuzz;
 mod generate;
+mod known;
 mod layout;
 mod sweep;
 mod table;

@@ -88,7 +88,9 @@ pub fn add(all: &mut Vec<Operation>) {
         "gather_single" "abc i:d" => |x, g| {
             let axis = g.pick(&[0, 1, 2]);
             let mut sizes = x[0].shape().to_vec();
-            sizes[axis as usize] = sizes[axis as usize].min(1);
+            if let Some(size) = sizes.get_mut(axis as usize) {
+                *size = (*size).min(1);
+            }
             ops::gather_single(&x[0], &x[1], axis, &sizes)
         };
         "scatter_add" "abc i:de i:de f" => |x, g| scattered(x, g, ops::scatter_add);

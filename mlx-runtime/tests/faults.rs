@@ -51,11 +51,17 @@ fn functions_that_call_themselves_are_errors() {
     for (name, f) in RECURSIVE {
         let e = f(&[one()]).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::InvalidArgument, "{name}: {e}");
-        assert!(e.to_string().contains("used up the thread's stack"), "{name}: {e}");
+        assert!(
+            e.to_string().contains("used up the thread's stack"),
+            "{name}: {e}"
+        );
         assert!(e.hint().is_some(), "{name}");
     }
     // The thread goes on.
-    assert_eq!(ops::add(&one(), &one()).unwrap().item::<f32>().unwrap(), 2.0);
+    assert_eq!(
+        ops::add(&one(), &one()).unwrap().item::<f32>().unwrap(),
+        2.0
+    );
 }
 
 /// A million nodes.
@@ -92,16 +98,22 @@ fn long_graphs_are_transformed() {
     let (_, changes) = transforms::jvp(chain, &[one()], &[one()]).unwrap();
     assert_eq!(changes[0].item::<f32>().unwrap(), expected);
     let rows = Array::from_slice(&[1.0f32, 2.0], &[2]).unwrap();
-    let made = transforms::vmap(chain, &[Some(0)], &[0]).call(&[rows]).unwrap();
+    let made = transforms::vmap(chain, &[Some(0)], &[0])
+        .call(&[rows])
+        .unwrap();
     assert_eq!(made[0].to_vec::<f32>().unwrap(), [expected, 2.0 * expected]);
 }
 
 /// What happens to a file between opening and reading.
 const CHANGES: &[(&str, fn(&std::path::Path))] = &[
     ("cut in its header", |path| resize(path, 16)),
-    ("cut in its data", |path| resize(path, std::fs::metadata(path).unwrap().len() - 4)),
+    ("cut in its data", |path| {
+        resize(path, std::fs::metadata(path).unwrap().len() - 4)
+    }),
     ("emptied", |path| resize(path, 0)),
-    ("longer", |path| resize(path, std::fs::metadata(path).unwrap().len() + 4)),
+    ("longer", |path| {
+        resize(path, std::fs::metadata(path).unwrap().len() + 4)
+    }),
     ("written over", |path| {
         let mut file = OpenOptions::new().write(true).open(path).unwrap();
         file.seek(SeekFrom::End(-4)).unwrap();
@@ -113,7 +125,12 @@ const CHANGES: &[(&str, fn(&std::path::Path))] = &[
 ];
 
 fn resize(path: &std::path::Path, to: u64) {
-    OpenOptions::new().write(true).open(path).unwrap().set_len(to).unwrap();
+    OpenOptions::new()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_len(to)
+        .unwrap();
 }
 
 /// The lazy array in a file.
@@ -124,7 +141,9 @@ fn files_that_change_before_they_are_read_are_errors() {
     let numbers: Vec<f32> = (0..4096).map(|i| i as f32).collect();
     let a = Array::from_slice(&numbers, &[4096]).unwrap();
     let loads: [(&str, Load); 2] = [
-        ("a.safetensors", |path| Ok(io::load_safetensors(path)?.0.remove("a").unwrap())),
+        ("a.safetensors", |path| {
+            Ok(io::load_safetensors(path)?.0.remove("a").unwrap())
+        }),
         ("a.npy", |path| io::load_npy(path)),
     ];
     for (what, change) in CHANGES {
@@ -134,7 +153,12 @@ fn files_that_change_before_they_are_read_are_errors() {
             let failed = std::thread::spawn(move || {
                 let dir = tempfile::tempdir().unwrap();
                 let path = dir.path().join(name);
-                io::save_safetensors(dir.path().join("a.safetensors"), &[("a".to_owned(), a.clone())], &Default::default()).unwrap();
+                io::save_safetensors(
+                    dir.path().join("a.safetensors"),
+                    &[("a".to_owned(), a.clone())],
+                    &Default::default(),
+                )
+                .unwrap();
                 io::save_npy(dir.path().join("a.npy"), &a).unwrap();
                 assert_eq!(load(&path).unwrap().to_vec::<f32>().unwrap()[4095], 4095.0);
                 let lazy = load(&path).unwrap();

@@ -82,6 +82,8 @@ const KNOWN: &[(&str, ErrorKind, &str)] = &[
     ("not supported on the GPU", ErrorKind::Dtype, "use float32, or `Device::cpu()`"),
     ("quantized weights", ErrorKind::InvalidArgument, "capture quantised weights in the closure instead of passing them as inputs to differentiate"),
     ("ot implemented", ErrorKind::InvalidArgument, NO_RULE),
+    ("ot yet implemented", ErrorKind::InvalidArgument, NO_RULE),
+    ("Cannot vmap over", ErrorKind::InvalidArgument, NO_RULE),
     ("NYI", ErrorKind::InvalidArgument, NO_RULE),
     ("not yet supported", ErrorKind::InvalidArgument, NO_RULE),
     ("respect to indices", ErrorKind::InvalidArgument, "indices have no gradient: pass them through `ops::stop_gradient`, or capture them"),

@@ -163,6 +163,8 @@ pub fn lu_factor(a: &Array) -> Result<(Array, Array)> {
         // writes to is null; null inputs stand for "absent".
         unsafe { sys::mlx_linalg_lu_factor(out_0, out_1, a.as_raw(), s) }
     })
+    // MLX gives its buffer as several times as large as it is.
+    .and_then(|(lu, pivots)| Ok((crate::ops::contiguous(&lu, false)?, pivots)))
 }
 
 /// The `ord`-norm of the vectors along one axis, or of the matrices along two (1, -1, 2, -2 and the

@@ -179,7 +179,8 @@ fn empty_attention(q: &Array, k: &Array, v: &Array) -> Result<Option<Array>> {
     else {
         return Ok(None);
     };
-    let grouped = kv_heads == v_heads && heads % kv_heads.max(1) == 0 && (kv_heads > 0 || heads == 0);
+    let grouped =
+        kv_heads == v_heads && heads % kv_heads.max(1) == 0 && (kv_heads > 0 || heads == 0);
     if b == kb && b == vb && s == vs && d == kd && grouped {
         return super::zeros(&[b, heads, l, vd], q.dtype()).map(Some);
     }

@@ -12,12 +12,7 @@ use crate::{Array, Error, ErrorKind, Result};
 /// MLX counts the elements again from the bounds whenever it differentiates or vectorises a slice,
 /// after it has replaced the step of a single element by 1. The bounds returned here give the same
 /// elements each time: one element is `i..i + 1`, none is `0..0`, and a step never exceeds `n`.
-pub(crate) fn bounds(
-    start: Option<i32>,
-    stop: Option<i32>,
-    step: i32,
-    n: i32,
-) -> (i32, i32, i32) {
+pub(crate) fn bounds(start: Option<i32>, stop: Option<i32>, step: i32, n: i32) -> (i32, i32, i32) {
     let (low, high) = if step < 0 { (-1, n - 1) } else { (0, n) };
     let place = |i: i32| {
         let i = i64::from(i) + if i < 0 { i64::from(n) } else { 0 };
@@ -25,11 +20,7 @@ pub(crate) fn bounds(
     };
     let (first, end) = if step < 0 { (high, low) } else { (low, high) };
     let (start, stop) = (start.map_or(first, place), stop.map_or(end, place));
-    let length = if step < 0 {
-        start - stop
-    } else {
-        stop - start
-    };
+    let length = if step < 0 { start - stop } else { stop - start };
     let step = step.clamp(-n.max(1), n.max(1));
     match length {
         ..=0 => (0, 0, 1),

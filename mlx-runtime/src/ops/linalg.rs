@@ -66,7 +66,18 @@ pub fn gather_mm(
             .transpose()
     };
     let (lhs, rhs) = (clamp(lhs_indices, a)?, clamp(rhs_indices, b)?);
-    build("gather_mm", &[a, b], |out, s| {
+    // A single matrix is one of a batch, whose gradient MLX knows.
+    let one = |m: &Array, indices: Option<Array>| -> Result<_> {
+        match m.ndim() {
+            2 => Ok((
+                super::expand_dims(m, &[0])?,
+                Some(indices.map_or_else(|| Array::scalar(0u32), Ok)?),
+            )),
+            _ => Ok((m.clone(), indices)),
+        }
+    };
+    let ((a, lhs), (b, rhs)) = (one(a, lhs)?, one(b, rhs)?);
+    build("gather_mm", &[&a, &b], |out, s| {
         let (lhs, rhs) = (optional(lhs.as_ref()), optional(rhs.as_ref()));
         // SAFETY: the inputs and the stream are valid; null indices stand for "absent".
         unsafe { sys::mlx_gather_mm(out, a.as_raw(), b.as_raw(), lhs, rhs, sorted_indices, s) }

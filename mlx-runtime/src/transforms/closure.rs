@@ -27,10 +27,13 @@ pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> c_int {
     // A function that calls itself would end the process with the stack.
     let body = || match crate::stack::is_enough() {
         true => body(),
-        false => Err(
-            Error::invalid("closure", "closures within closures have used up the thread's stack")
-                .with_hint("does the function call itself? If not, run it on a thread with a larger stack"),
-        ),
+        false => Err(Error::invalid(
+            "closure",
+            "closures within closures have used up the thread's stack",
+        )
+        .with_hint(
+            "does the function call itself? If not, run it on a thread with a larger stack",
+        )),
     };
     let error = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => return 0,

@@ -59,7 +59,8 @@ impl Report {
         self.refused.insert(transform);
         self.refusals.push(format!("{transform}: {error}"));
         if error.op().is_none() {
-            self.wrong.push(format!("{transform}: {error:?} names no operation"));
+            self.wrong
+                .push(format!("{transform}: {error:?} names no operation"));
         }
     }
 }
@@ -70,7 +71,10 @@ type Outcome = std::result::Result<(), String>;
 fn numbers(a: &Array) -> Result<Vec<f64>> {
     if a.dtype() == Dtype::Complex64 {
         let parts = ops::contiguous(a, false)?.to_vec::<Complex32>()?;
-        return Ok(parts.iter().flat_map(|z| [f64::from(z.re), f64::from(z.im)]).collect());
+        return Ok(parts
+            .iter()
+            .flat_map(|z| [f64::from(z.re), f64::from(z.im)])
+            .collect());
     }
     ops::astype(a, Dtype::Float64)?.to_vec::<f64>()
 }
@@ -78,7 +82,11 @@ fn numbers(a: &Array) -> Result<Vec<f64>> {
 /// Whether two lists of arrays have the same shapes and dtypes.
 fn same_shapes(what: &str, got: &[Array], expected: &[Array]) -> Outcome {
     if got.len() != expected.len() {
-        return Err(format!("{what}: {} results, expected {}", got.len(), expected.len()));
+        return Err(format!(
+            "{what}: {} results, expected {}",
+            got.len(),
+            expected.len()
+        ));
     }
     for (i, (g, e)) in got.iter().zip(expected).enumerate() {
         if g.shape() != e.shape() || g.dtype() != e.dtype() {
@@ -100,9 +108,13 @@ fn same(what: &str, got: &[Array], expected: &[Array]) -> Outcome {
             Dtype::Float64 => 1e-6,
             _ => 3e-4,
         };
-        let largest = b.iter().filter(|v| v.is_finite()).fold(1.0, |m: f64, v| m.max(v.abs()));
+        let largest = b
+            .iter()
+            .filter(|v| v.is_finite())
+            .fold(1.0, |m: f64, v| m.max(v.abs()));
         for (at, (x, y)) in a.iter().zip(&b).enumerate() {
-            let equal = x == y || (x.is_nan() && y.is_nan()) || (x - y).abs() <= tolerance * largest;
+            let equal =
+                x == y || (x.is_nan() && y.is_nan()) || (x - y).abs() <= tolerance * largest;
             if !equal {
                 return Err(format!(
                     "{what}: result {i} of shape {:?}, element {at}: {x}, expected {y}",
@@ -117,7 +129,11 @@ fn same(what: &str, got: &[Array], expected: &[Array]) -> Outcome {
 fn dot(a: &[Array], b: &[Array]) -> Result<f64> {
     let mut sum = 0.0;
     for (a, b) in a.iter().zip(b) {
-        sum += numbers(a)?.iter().zip(numbers(b)?).map(|(x, y)| x * y).sum::<f64>();
+        sum += numbers(a)?
+            .iter()
+            .zip(numbers(b)?)
+            .map(|(x, y)| x * y)
+            .sum::<f64>();
     }
     Ok(sum)
 }
@@ -152,7 +168,14 @@ impl Call {
             pattern = format!("{pattern} {}", more.join(" "));
         }
         let shapes = g.shapes(&pattern, sizes);
-        Self { operation, then, layout, seed, wild, shapes }
+        Self {
+            operation,
+            then,
+            layout,
+            seed,
+            wild,
+            shapes,
+        }
     }
 
     pub fn shapes(&self) -> &[Vec<i32>] {
@@ -191,7 +214,10 @@ impl Call {
     /// Bases for the inputs; `variant` draws other values.
     fn bases(&self, variant: u64) -> Result<Vec<Array>> {
         let dtype = self.dtype(&mut Generate::new(self.seed ^ 0x5eed, self.wild));
-        let mut g = Generate::new(self.seed.wrapping_add(variant.wrapping_mul(977)) ^ 0xba5e, self.wild);
+        let mut g = Generate::new(
+            self.seed.wrapping_add(variant.wrapping_mul(977)) ^ 0xba5e,
+            self.wild,
+        );
         let words = self.words();
         let mut all = Vec::new();
         for (word, shape) in words.iter().zip(&self.shapes) {
@@ -288,7 +314,10 @@ impl Call {
     fn of_floats(
         &self,
         bases: &[Array],
-    ) -> (Vec<Array>, impl Fn(&[Array]) -> Result<Vec<Array>> + Send + Clone + 'static) {
+    ) -> (
+        Vec<Array>,
+        impl Fn(&[Array]) -> Result<Vec<Array>> + Send + Clone + 'static,
+    ) {
         let is_float = |a: &Array| a.dtype().is_float();
         let inputs: Vec<Array> = bases.iter().filter(|a| is_float(a)).cloned().collect();
         let (call, all) = (self.clone(), bases.to_vec());
@@ -351,7 +380,11 @@ impl Call {
         if !self.compares() || inputs.iter().all(|a| a.size() == 0) {
             return Ok(());
         }
-        let values = outputs.iter().map(numbers).collect::<Result<Vec<_>>>().map_err(text)?;
+        let values = outputs
+            .iter()
+            .map(numbers)
+            .collect::<Result<Vec<_>>>()
+            .map_err(text)?;
         if values.iter().flatten().any(|v| !v.is_finite()) {
             return Ok(());
         }
@@ -392,10 +425,16 @@ impl Call {
         let text = |e: mlx_runtime::Error| format!("{name}: {e}");
         let mut g = Generate::new(self.seed ^ 0xa9, false);
         let n = 1 + g.below(3);
-        let examples: Vec<Vec<Array>> =
-            (0..n).map(|i| self.bases(i as u64)).collect::<Result<_>>().map_err(text)?;
+        let examples: Vec<Vec<Array>> = (0..n)
+            .map(|i| self.bases(i as u64))
+            .collect::<Result<_>>()
+            .map_err(text)?;
         let count = examples[0].len();
-        if examples.iter().any(|e| e.iter().zip(&examples[0]).any(|(a, b)| a.dtype() != b.dtype())) {
+        if examples.iter().any(|e| {
+            e.iter()
+                .zip(&examples[0])
+                .any(|(a, b)| a.dtype() != b.dtype())
+        }) {
             // Wild inputs of several dtypes are no batch.
             return Ok(());
         }
@@ -441,8 +480,10 @@ impl Call {
                 Err(_) => return Ok(()),
             }
         }
-        let out_axes: Vec<i32> =
-            each[0].iter().map(|a| g.below(a.ndim() + 1) as i32).collect();
+        let out_axes: Vec<i32> = each[0]
+            .iter()
+            .map(|a| g.below(a.ndim() + 1) as i32)
+            .collect();
         let vmapped: Vmap = transforms::vmap(f, &axes, &out_axes);
         let got = vmapped.call(&inputs);
         let got = got.and_then(|all| all.iter().try_for_each(Array::eval).map(|()| all));

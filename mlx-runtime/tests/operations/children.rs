@@ -109,7 +109,11 @@ fn parent(test: &str, chunk: Range<u64>) -> Vec<Told> {
             break;
         }
         let n = at.expect("a child that begins a case");
-        let why = if why.is_empty() { status.to_string() } else { why };
+        let why = if why.is_empty() {
+            status.to_string()
+        } else {
+            why
+        };
         told.push((n, format!("crashed: {why}")));
         from = n + 1;
     }

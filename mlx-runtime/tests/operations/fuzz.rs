@@ -26,14 +26,16 @@ fn call(seed: u64, n: u64) -> (Call, Check) {
     let all = operations();
     let operation = &all[g.below(all.len())];
     // Numbers are compared after a step only if none before it is rounded; after a pole never.
-    let tame = |then: &Operation| {
-        matches!(then.kind, Kind::Smooth | Kind::Single) && then.range.0 <= -1.0
-    };
+    let tame =
+        |then: &Operation| matches!(then.kind, Kind::Smooth | Kind::Single) && then.range.0 <= -1.0;
     let then = &all[g.below(all.len())];
     let then = (g.bool() && (wild || tame(then))).then_some(then);
     let layout = layout::ALL[g.below(layout::ALL.len())];
     let check = CHECKS[g.below(CHECKS.len())];
-    (Call::new(operation, then, layout, Sizes::Any, g.next(), wild), check)
+    (
+        Call::new(operation, then, layout, Sizes::Any, g.next(), wild),
+        check,
+    )
 }
 
 #[test]
@@ -42,7 +44,10 @@ fn random_calls_agree() {
     set_default_device(Device::cpu()).unwrap();
     // Each fused kernel would be a run of the C++ compiler.
     compile_mode(CompileMode::NoFuse).unwrap();
-    let (seed, count) = (number("OPERATIONS_SEED", 1), number("OPERATIONS_COUNT", COUNT));
+    let (seed, count) = (
+        number("OPERATIONS_SEED", 1),
+        number("OPERATIONS_COUNT", COUNT),
+    );
     let told = children::run("fuzz::random_calls_agree", 0..count, |n| {
         let (call, check) = call(seed, n);
         let report = call.check(check);
@@ -52,17 +57,35 @@ fn random_calls_agree() {
         }
         told
     });
-    let (called, wrong): (Vec<_>, Vec<_>) = told.into_iter().partition(|(_, text)| text == "called");
-    println!("{count} cases of seed {seed}, {} of each 100th took their inputs", called.len());
+    let (called, wrong): (Vec<_>, Vec<_>) =
+        told.into_iter().partition(|(_, text)| text == "called");
+    println!(
+        "{count} cases of seed {seed}, {} of each 100th took their inputs",
+        called.len()
+    );
     let texts: Vec<String> = wrong
         .iter()
         .map(|(n, text)| {
             let (call, check) = call(seed, *n);
             let names = (call.operation.name, call.then.map(|then| then.name));
-            format!("case {n} {names:?} {check:?} {:?} {:?} wild {}: {text}", call.layout, call.shapes(), call.wild)
+            format!(
+                "case {n} {names:?} {check:?} {:?} {:?} wild {}: {text}",
+                call.layout,
+                call.shapes(),
+                call.wild
+            )
         })
         .collect();
-    assert!(texts.is_empty(), "{} of seed {seed}:\n{}", texts.len(), texts.join("\n"));
+    assert!(
+        texts.is_empty(),
+        "{} of seed {seed}:\n{}",
+        texts.len(),
+        texts.join("\n")
+    );
     // Cases that no operation takes test nothing.
-    assert!(called.len() as u64 * 100 > count / 4, "{} of each 100th", called.len());
+    assert!(
+        called.len() as u64 * 100 > count / 4,
+        "{} of each 100th",
+        called.len()
+    );
 }

@@ -173,7 +173,11 @@ impl Generate {
                 _ => ((length + by.abs() - 1) / by.abs()).max(0) as i32,
             }
         };
-        shape.iter().enumerate().map(|(i, &n)| count(i, n)).collect()
+        shape
+            .iter()
+            .enumerate()
+            .map(|(i, &n)| count(i, n))
+            .collect()
     }
 
     pub fn integers(&mut self, shape: &[i32], low: i32, high: i32) -> Result<Array> {
@@ -214,7 +218,11 @@ impl Generate {
                     '.' => {}
                     '*' => shape.extend(&common),
                     '~' => {
-                        let from = if self.chance(3) { self.below(rank + 1) } else { 0 };
+                        let from = if self.chance(3) {
+                            self.below(rank + 1)
+                        } else {
+                            0
+                        };
                         for &n in &common[from..] {
                             shape.push(if self.chance(4) { 1 } else { n });
                         }

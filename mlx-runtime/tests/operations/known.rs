@@ -20,9 +20,17 @@ const PARTS: &[(&str, Part, &[f32])] = &[
     ("0..;-1", |x| x.index(s![0..;-1]), &[1.0, 0.0]),
     ("whole", |x| x.index(s![..;-1]), &[1.0, 1.0]),
     ("slice", |x| ops::slice(x, &[0], &[2], &[2]), &[1.0, 0.0]),
-    ("far", |x| ops::slice(x, &[0], &[i32::MAX], &[i32::MAX]), &[1.0, 0.0]),
+    (
+        "far",
+        |x| ops::slice(x, &[0], &[i32::MAX], &[i32::MAX]),
+        &[1.0, 0.0],
+    ),
     ("empty", |x| x.index(s![1..1;2]), &[0.0, 0.0]),
-    ("flip of one", |x| ops::flip(&x.index(s![1..])?, &[0]), &[0.0, 1.0]),
+    (
+        "flip of one",
+        |x| ops::flip(&x.index(s![1..])?, &[0]),
+        &[0.0, 1.0],
+    ),
 ];
 
 #[test]
@@ -40,7 +48,11 @@ fn a_part_has_the_gradient_of_its_elements_alone() {
         let rows = array(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2]);
         let part = *part;
         let batch = transforms::vmap(move |x| Ok(vec![part(&x[0])?]), &[Some(0)], &[0]);
-        assert_eq!(batch.call(&[rows]).unwrap()[0].shape(), [3, count], "{name}");
+        assert_eq!(
+            batch.call(&[rows]).unwrap()[0].shape(),
+            [3, count],
+            "{name}"
+        );
     }
 }
 
@@ -53,24 +65,40 @@ fn updates_of_one_element_have_its_gradient() {
     };
     let x = [array(&[3.0, 5.0], &[2]), array(&[7.0], &[1])];
     let g = transforms::grad(f, &[0, 1]).call(&x).unwrap();
-    assert_eq!((floats(&g[0]), floats(&g[1])), (vec![0.0, 100.0], vec![10.0]));
+    assert_eq!(
+        (floats(&g[0]), floats(&g[1])),
+        (vec![0.0, 100.0], vec![10.0])
+    );
 }
 
 #[test]
 fn a_batch_of_scatters_is_a_loop_of_them() {
     // Sources [4, 3], examples along axis 2; rows 3 and 1 get the updates.
     let count = |n: i32| (0..n).map(|i| i as f32).collect::<Vec<_>>();
-    let (sources, updates) = (array(&count(24), &[4, 3, 2]), array(&count(12), &[2, 1, 3, 2]));
+    let (sources, updates) = (
+        array(&count(24), &[4, 3, 2]),
+        array(&count(12), &[2, 1, 3, 2]),
+    );
     let f = |x: &[Array]| {
         let rows = Array::from_slice(&[3i32, 1], &[2])?;
         Ok(vec![ops::scatter_add(&x[0], &[&rows], &x[1], &[0])?])
     };
     let batch = transforms::vmap(f, &[Some(2), Some(3)], &[2]);
-    let got = batch.call(&[sources.clone(), updates.clone()]).unwrap().remove(0);
+    let got = batch
+        .call(&[sources.clone(), updates.clone()])
+        .unwrap()
+        .remove(0);
     for i in 0..2 {
-        let one = [sources.index(s![.., .., i]).unwrap(), updates.index(s![.., .., .., i]).unwrap()];
+        let one = [
+            sources.index(s![.., .., i]).unwrap(),
+            updates.index(s![.., .., .., i]).unwrap(),
+        ];
         let expected = f(&one).unwrap().remove(0);
-        assert_eq!(floats(&got.index(s![.., .., i]).unwrap()), floats(&expected), "{i}");
+        assert_eq!(
+            floats(&got.index(s![.., .., i]).unwrap()),
+            floats(&expected),
+            "{i}"
+        );
     }
 }
 

@@ -34,7 +34,10 @@ fn call(n: u64) -> (Call, Check) {
     let seed = operation.name.bytes().fold(start, |h, b| {
         (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
     });
-    (Call::new(operation, None, layout, sizes, seed, false), check)
+    (
+        Call::new(operation, None, layout, sizes, seed, false),
+        check,
+    )
 }
 
 fn case(n: u64) -> Vec<String> {
@@ -42,9 +45,17 @@ fn case(n: u64) -> Vec<String> {
     let report = call.check(check);
     let mut told = Vec::new();
     if report.called {
-        told.push(format!("called {} {}", call.operation.name, call.operation.inputs));
+        told.push(format!(
+            "called {} {}",
+            call.operation.name, call.operation.inputs
+        ));
     }
-    told.extend(report.refused.iter().map(|t| format!("refused {t}: {}", call.operation.name)));
+    told.extend(
+        report
+            .refused
+            .iter()
+            .map(|t| format!("refused {t}: {}", call.operation.name)),
+    );
     told.extend(report.refusals.iter().map(|t| format!("refusal {t}")));
     told.extend(report.wrong.iter().map(|w| format!("wrong: {w}")));
     told
@@ -67,11 +78,17 @@ fn every_operation_in_every_layout() {
             called.insert(which);
         } else if let Some(text) = line.strip_prefix("refusal ") {
             refusals.entry(text).or_insert(*n);
-        } else if let Some((transform, name)) = line.strip_prefix("refused ").and_then(|l| l.split_once(": ")) {
+        } else if let Some((transform, name)) = line
+            .strip_prefix("refused ")
+            .and_then(|l| l.split_once(": "))
+        {
             refused.entry(transform).or_default().insert(name);
         } else {
             let (call, check) = call(*n);
-            let key = format!("{} {} {check:?}", call.operation.name, call.operation.inputs);
+            let key = format!(
+                "{} {} {check:?}",
+                call.operation.name, call.operation.inputs
+            );
             let text = format!("case {n} {:?} {:?}: {line}", call.layout, call.shapes());
             wrong.entry(key).or_insert((0, text)).0 += 1;
         }
@@ -83,8 +100,16 @@ fn every_operation_in_every_layout() {
     for (text, n) in &refusals {
         println!("case {n}: {text}");
     }
-    let texts: Vec<String> = wrong.iter().map(|(k, (n, t))| format!("{k} ({n} times): {t}")).collect();
-    assert!(texts.is_empty(), "{} wrong:\n{}", texts.len(), texts.join("\n"));
+    let texts: Vec<String> = wrong
+        .iter()
+        .map(|(k, (n, t))| format!("{k} ({n} times): {t}"))
+        .collect();
+    assert!(
+        texts.is_empty(),
+        "{} wrong:\n{}",
+        texts.len(),
+        texts.join("\n")
+    );
     for operation in operations() {
         let which = format!("{} {}", operation.name, operation.inputs);
         assert!(called.contains(&which[..]), "never called: {which}");

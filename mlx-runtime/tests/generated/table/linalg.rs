@@ -23,7 +23,8 @@ pub const FILE: File = File {
         square("mlx_linalg_eigvalsh", "eigvalsh", "The eigenvalues of symmetric matrices in ascending order, `[.., n, n] -> [.., n]`.\nMLX: `linalg.eigvalsh`.").check(FINITE).then(".and_then(|w| crate::linalg::each_or_nan(&finite, a, &w))").types(&[("UPLO", "Triangle")]),
         square("mlx_linalg_inv", "inv", "The inverse, `[.., n, n] -> [.., n, n]`. MLX: `linalg.inv`."),
         row("mlx_linalg_lu", "lu", "Row numbers `p`, lower `L` and upper `U` with `a = L[p] @ U`,\n`[.., m, n] -> [.., m], [.., m, k], [.., k, n]`. MLX: `linalg.lu`.", SHAPES).check(SOME),
-        row("mlx_linalg_lu_factor", "lu_factor", "`L` and `U` in one matrix and the pivots, `[.., m, n] -> [.., m, n], [.., k]`.\nMLX: `linalg.lu_factor`.", SHAPES).check(SOME),
+        row("mlx_linalg_lu_factor", "lu_factor", "`L` and `U` in one matrix and the pivots, `[.., m, n] -> [.., m, n], [.., k]`.\nMLX: `linalg.lu_factor`.", SHAPES).check(SOME)
+            .then("// MLX gives its buffer as several times as large as it is.\n.and_then(|(lu, pivots)| Ok((crate::ops::contiguous(&lu, false)?, pivots)))"),
         row("mlx_linalg_norm", "norm", "The `ord`-norm of the vectors along one axis, or of the matrices along two (1, -1, 2, -2 and the\ninfinities); `None` takes the whole array as one. MLX: `linalg.norm`.", "If an axis does not exist, or the order is not one of those for matrices."),
         row("mlx_linalg_norm_matrix", "norm_matrix", "The norm of the matrices along two axes (the last ones if `None`): `\"fro\"` is the root of the\nsum of squares, `\"nuc\"` the sum of the singular values. MLX: `linalg.norm`.", "If an axis does not exist, or the norm has another name."),
         row("mlx_linalg_norm_l2", "norm_l2", "The root of the sum of squares over `axis`, over all axes if `None`. MLX: `linalg.norm` without\nan order.", "If an axis does not exist or is there twice."),

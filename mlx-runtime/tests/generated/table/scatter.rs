@@ -4,7 +4,8 @@ const SHAPES: &str =
     "If the shapes do not fit together, an axis does not exist, or the indices are not integers.";
 const MANY: &str = "let indices = &starts_of_updates(OP, a, indices, updates, axes)?;\nlet indices = &indices.iter().collect::<Vec<_>>()[..];\nif updates.size() == 0 {\nreturn Ok(a.clone());\n}";
 const SINGLE: &str = "let indices = &start_of_updates(OP, a, indices, updates, axis)?;\nif updates.size() == 0 {\nreturn Ok(a.clone());\n}";
-const SLICE: &str = "let Bounds { start, stop, strides } = slice_bounds(OP, src, start, stop, strides)?;";
+const SLICE: &str =
+    "let Bounds { start, stop, strides } = slice_bounds(OP, src, start, stop, strides)?;";
 
 const fn many(c: &'static str, name: &'static str, doc: &'static str) -> Row {
     row(c, name, doc, SHAPES).check(MANY)

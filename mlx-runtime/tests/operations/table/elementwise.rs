@@ -26,7 +26,7 @@ pub fn add(all: &mut Vec<Operation>) {
     }
     plain! { all, Steps, WIDE, "*";
         ceil(0) floor(0) trunc(0) sign(0) isfinite(0) isinf(0)
-        isnan(0) isneginf(0) isposinf(0) logical_not(0) imag(0) bitwise_invert(0)
+        isnan(0) isneginf(0) isposinf(0) logical_not(0) imag(0)
         positive(0) to_fp8(0)
     }
     plain! { all, Smooth, WIDE, "~ ~";

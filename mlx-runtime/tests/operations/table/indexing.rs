@@ -11,8 +11,13 @@ const WIDE: (f64, f64) = (-2.0, 2.0);
 fn update(x: &Array, shape: &[i32]) -> Result<Array> {
     let n: i32 = shape.iter().product();
     let flat = ops::reshape(x, &[-1])?;
-    let places: Vec<i32> = (0..n).map(|i| i % x.shape().iter().product::<i32>().max(1)).collect();
-    ops::reshape(&ops::take(&flat, &Array::from_slice(&places, &[n])?, 0)?, shape)
+    let places: Vec<i32> = (0..n)
+        .map(|i| i % x.shape().iter().product::<i32>().max(1))
+        .collect();
+    ops::reshape(
+        &ops::take(&flat, &Array::from_slice(&places, &[n])?, 0)?,
+        shape,
+    )
 }
 
 type SliceUpdate = fn(&Array, &Array, &[i32], &[i32], &[i32]) -> Result<Array>;
@@ -32,7 +37,11 @@ fn scattered(x: &[Array], g: &mut Generate, f: Scatter) -> Result<Array> {
     let axes = g.pick(&[[0, 1], [1, 2], [0, 2], [2, 0]]);
     let mut shape: Vec<i32> = x[1].shape().to_vec();
     for (i, &n) in x[0].shape().iter().enumerate() {
-        shape.push(if axes.contains(&(i as i32)) { n.min(1) } else { n });
+        shape.push(if axes.contains(&(i as i32)) {
+            n.min(1)
+        } else {
+            n
+        });
     }
     f(&x[0], &[&x[1], &x[2]], &update(&x[3], &shape)?, &axes)
 }

@@ -10,8 +10,14 @@ const WIDE: (f64, f64) = (-2.0, 2.0);
 
 fn how(g: &mut Generate) -> Quantization {
     g.pick(&[
-        Quantization::Affine { group_size: 32, bits: 4 },
-        Quantization::Affine { group_size: 32, bits: 8 },
+        Quantization::Affine {
+            group_size: 32,
+            bits: 4,
+        },
+        Quantization::Affine {
+            group_size: 32,
+            bits: 8,
+        },
         Quantization::Mxfp4,
         Quantization::Mxfp8,
         Quantization::Nvfp4,
@@ -26,8 +32,19 @@ fn weights(g: &mut Generate, shape: &[i32], how: Quantization) -> Result<packed:
 }
 
 fn affine(g: &mut Generate, shape: &[i32]) -> Result<[Array; 3]> {
-    let w = weights(g, shape, Quantization::Affine { group_size: 32, bits: 4 })?;
-    Ok([w.weight, w.scales, w.biases.expect("the affine mode has biases")])
+    let w = weights(
+        g,
+        shape,
+        Quantization::Affine {
+            group_size: 32,
+            bits: 4,
+        },
+    )?;
+    Ok([
+        w.weight,
+        w.scales,
+        w.biases.expect("the affine mode has biases"),
+    ])
 }
 
 pub fn add(all: &mut Vec<Operation>) {

@@ -3,6 +3,8 @@
 #include "rules.h"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 #include <string_view>
 #include <tuple>
 
@@ -276,8 +278,30 @@ array conv_weight_grad(const Conv& c, const array& in, const array& w, const arr
   return out;
 }
 
-bool tells(const std::vector<int>& numbers, int n) {
-  return std::find(numbers.begin(), numbers.end(), n) != numbers.end();
+// Functions of complex numbers whose gradient MLX multiplies by the derivative instead of its conjugate.
+bool forgets_conjugate(std::string_view name) {
+  constexpr std::string_view names[] = {"ArcCosh", "ArcSin", "ArcSinh", "ArcTan", "ArcTanh", "Cos", "Power", "Rsqrt", "Sqrt"};
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+// `a` with `by` in place of NaN.
+array without_nan(const array& a, float by, mx::Stream s) {
+  return mx::where(mx::isnan(a, s), array(by, a.dtype()), a, s);
+}
+
+// The gradient of the updates: MLX takes slices as large as the source, where the updates are smaller.
+array scatter_updates_grad(const array& node, const array& by, mx::Stream s) {
+  const auto [kind, axes] = static_cast<mx::Scatter&>(node.primitive()).state();
+  const auto& in = node.inputs();
+  const auto& updates = in.back();
+  const List indices(in.begin() + 1, in.end() - 1);
+  const mx::Shape sizes(updates.shape().begin() + indices[0].ndim(), updates.shape().end());
+  const auto gathered = mx::gather(by, indices, axes, sizes, s);
+  if (kind == mx::Scatter::None || kind == mx::Scatter::Sum) {
+    return gathered;
+  }
+  const auto kept = mx::equal(mx::gather(node, indices, axes, sizes, s), updates, s);
+  return mx::where(kept, gathered, mx::zeros_like(gathered, s), s);
 }
 
 } // namespace
@@ -329,6 +353,9 @@ std::optional<Batch> vmap_rule(const array& node, const List& inputs, const Axes
     Bounds b(std::move(start), std::move(stop), std::move(step), node.inputs()[1].shape());
     b.prepend(size);
     return Batch{{update_slice(kind, src, by, b.start, b.stop, b.step, s)}, {0}};
+  } else if (name == "DynamicSliceUpdate" && axes[2] < 0) {
+    const int size = batch_size(inputs, axes);
+    return Batch{p.vmap({in_front(inputs[0], axes[0], s, size), in_front(inputs[1], axes[1], s, size), inputs[2]}, {0, 0, -1})};
   } else if (name == "NotEqual") {
     return Batch{{mx::not_equal(front(0), front(1), s)}, {0}};
   } else if (name == "DivMod") {
@@ -412,6 +439,26 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
   const auto s = p.stream();
   const std::string_view name = p.name();
   const auto& in = node.inputs();
+  if (node.dtype() == mx::complex64 && forgets_conjugate(name)) {
+    auto grads = p.vjp(in, {mx::conjugate(cotangents[0], s)}, argnums, {node});
+    for (auto& grad : grads) {
+      grad = mx::conjugate(grad, s);
+    }
+    return grads;
+  }
+  if (name.rfind("Scatter", 0) == 0 && name.rfind("ScatterAxis", 0) != 0 && name != "Scatter Prod" && in.size() > 2) {
+    List grads;
+    for (int n : argnums) {
+      grads.push_back(n == static_cast<int>(in.size()) - 1 ? scatter_updates_grad(node, cotangents[0], s)
+                                                           : p.vjp(in, cotangents, {n}, {node})[0]);
+    }
+    return grads;
+  }
+  if ((name == "CumMax" || name == "CumMin") && mx::issubdtype(in[0].dtype(), mx::floating)) {
+    // MLX looks for the element that each extreme equals, and NaN equals none.
+    const float extreme = name == "CumMax" ? std::numeric_limits<float>::infinity() : -std::numeric_limits<float>::infinity();
+    return p.vjp({without_nan(in[0], extreme, s)}, cotangents, argnums, {without_nan(node, extreme, s)});
+  }
   if (name == "Slice") {
     const auto b = Bounds::of(node);
     return List{mx::slice_update(mx::zeros_like(in[0], s), cotangents[0], b.start, b.stop, b.step, s)};
@@ -425,7 +472,7 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
       const int size = dilated(in[0].shape(i + 1), c.input_dilation[i]);
       const int out = dilated(node.shape(i + 1), c.strides[i]);
       ours |= c.low[i] > width - 1 || size - out + c.high[i] < 0 || c.input_dilation[i] > 1;
-      ours |= c.flip || out - size + width - c.low[i] - 1 < 0;
+      ours |= c.flip || c.low[i] != c.high[i] || out - size + width - c.low[i] - 1 < 0;
     }
     if (ours) {
       List grads;

@@ -162,6 +162,16 @@ List tape_of(const List& outputs, Ids seen, Ids& wanted) {
   return tape;
 }
 
+// Whether none of the arrays has elements.
+bool nothing(const List& arrays) {
+  for (const auto& a : arrays) {
+    if (a.size() > 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 std::vector<int> all_numbers(size_t n) {
   std::vector<int> all(n);
   for (size_t i = 0; i < n; i++) {
@@ -213,16 +223,17 @@ List backward(List& primals, const List& outputs, const List& cotangents, const 
     const auto results = a.outputs();
     bool needed = false;
     for (const auto& r : results) {
-      needed |= found.count(r.id()) > 0;
+      needed |= found.count(r.id()) > 0 && r.size() > 0;
     }
-    if (!needed) {
-      continue;
-    }
+    // No gradient leads through an array without elements, and MLX's rules divide by its size.
     std::vector<int> numbers;
-    for (size_t i = 0; i < a.inputs().size(); i++) {
-      if (wanted.count(a.inputs()[i].id())) {
+    for (size_t i = 0; needed && i < a.inputs().size(); i++) {
+      if (wanted.count(a.inputs()[i].id()) && a.inputs()[i].size() > 0) {
         numbers.push_back(static_cast<int>(i));
       }
+    }
+    if (numbers.empty()) {
+      continue;
     }
     const auto s = a.primitive().stream();
     List by;
@@ -284,14 +295,17 @@ List forward(const Function& f, const List& inputs, const List& tangents, List& 
     std::vector<int> numbers;
     List by;
     for (size_t i = 0; i < a.inputs().size(); i++) {
-      if (auto at = found.find(a.inputs()[i].id()); at != found.end()) {
+      if (auto at = found.find(a.inputs()[i].id()); at != found.end() && a.inputs()[i].size() > 0) {
         numbers.push_back(static_cast<int>(i));
         by.push_back(at->second);
       }
     }
+    const auto results = a.outputs();
+    if (numbers.empty() || nothing(results)) {
+      continue;
+    }
     auto ours = jvp_rule(a, by, numbers);
     const auto changes = ours ? std::move(*ours) : a.primitive().jvp(a.inputs(), by, numbers);
-    const auto results = a.outputs();
     for (size_t i = 0; i < changes.size() && i < results.size(); i++) {
       found.insert({results[i].id(), changes[i]});
     }
@@ -356,6 +370,15 @@ List vmap_replace(const List& inputs,
         }
       });
   for (auto& a : tape) {
+    const auto results = a.outputs();
+    if (nothing(results)) {
+      for (const auto& r : results) {
+        auto shape = r.shape();
+        shape.insert(shape.begin(), size);
+        found.insert({r.id(), {mx::zeros(shape, r.dtype(), a.primitive().stream()), 0}});
+      }
+      continue;
+    }
     List ins;
     std::vector<int> axes;
     for (const auto& in : a.inputs()) {
@@ -365,7 +388,6 @@ List vmap_replace(const List& inputs,
     }
     auto ours = vmap_rule(a, ins, axes);
     const auto [made, of] = ours ? std::move(*ours) : a.primitive().vmap(ins, axes);
-    const auto results = a.outputs();
     if (made.size() != results.size() || of.size() != results.size()) {
       throw std::runtime_error(std::string("[vmap] Not implemented for ") + a.primitive().name());
     }

@@ -27,6 +27,12 @@ binary_ops! {
 /// # Errors
 /// If the shapes do not fit together.
 pub fn addmm(c: &Array, a: &Array, b: &Array, alpha: f32, beta: f32) -> Result<Array> {
+    if a.shape().last() == Some(&0) {
+        // A sum of no products; MLX's kernel copies `c` as if it lay row by row.
+        let scaled =
+            |x: &Array, by: f32| super::multiply(x, &Array::scalar_as(f64::from(by), x.dtype())?);
+        return super::add(&scaled(&matmul(a, b)?, alpha)?, &scaled(c, beta)?);
+    }
     build("addmm", &[c, a, b], |out, s| {
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
         unsafe { sys::mlx_addmm(out, c.as_raw(), a.as_raw(), b.as_raw(), alpha, beta, s) }

@@ -13,7 +13,7 @@ use crate::table::{Kind, Operation};
 use crate::{children, layout, operations};
 
 /// About a minute of a debug build on two cores.
-const COUNT: u64 = 30_000;
+const COUNT: u64 = 100_000;
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number"))

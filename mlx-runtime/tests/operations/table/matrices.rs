@@ -1,7 +1,7 @@
 //! Linear algebra and Fourier transforms.
 
 use mlx_runtime::fft::{self, Norm};
-use mlx_runtime::{linalg, ops, Array, Result};
+use mlx_runtime::{linalg, ops, Array, Complex32, Dtype, Result};
 
 use super::{rows, Operation};
 
@@ -13,6 +13,13 @@ fn positive(a: &Array) -> Result<Array> {
     let n = a.dim(-1)?;
     let eye = ops::eye(n, n, 0, a.dtype())?;
     ops::matmul(a, &a.swapaxes(-1, -2)?)? + (eye * f64::from(n))?
+}
+
+/// Two arrays as real and imaginary parts.
+fn complex(x: &[Array]) -> Result<Array> {
+    let like = |a: &Array| ops::astype(a, Dtype::Complex64);
+    let i = Array::scalar(Complex32::new(0.0, 1.0))?;
+    ops::add(&like(&x[0])?, &ops::multiply(&like(&x[1])?, &i)?)
 }
 
 pub fn add(all: &mut Vec<Operation>) {
@@ -59,6 +66,32 @@ pub fn add(all: &mut Vec<Operation>) {
         "complex_multiply" "*4" => |x, g| { let y = fft::fft(&x[0], 4, -1, Norm::Backward)?; ops::multiply(&y, &y) };
         "complex_matmul" "*44" => |x, g| { let y = fft::fft(&x[0], 4, -1, Norm::Backward)?; ops::matmul(&y, &y) };
         "complex_abs" "*4" => |x, g| ops::abs(&fft::fft(&ops::add(&x[0], &Array::scalar_as(3.0, x[0].dtype())?)?, 5, -1, Norm::Backward)?);
+    }
+    rows! { all, Single, (0.2, 0.8);
+        "complex_arccos" "*3 *3" => |x, g| ops::arccos(&complex(x)?);
+        "complex_arccosh" "*3 *3" => |x, g| ops::arccosh(&complex(x)?);
+        "complex_arcsin" "*3 *3" => |x, g| ops::arcsin(&complex(x)?);
+        "complex_arcsinh" "*3 *3" => |x, g| ops::arcsinh(&complex(x)?);
+        "complex_arctan" "*3 *3" => |x, g| ops::arctan(&complex(x)?);
+        "complex_arctanh" "*3 *3" => |x, g| ops::arctanh(&complex(x)?);
+        "complex_cos" "*3 *3" => |x, g| ops::cos(&complex(x)?);
+        "complex_cosh" "*3 *3" => |x, g| ops::cosh(&complex(x)?);
+        "complex_exp" "*3 *3" => |x, g| ops::exp(&complex(x)?);
+        "complex_log" "*3 *3" => |x, g| ops::log(&complex(x)?);
+        "complex_log10" "*3 *3" => |x, g| ops::log10(&complex(x)?);
+        "complex_log1p" "*3 *3" => |x, g| ops::log1p(&complex(x)?);
+        "complex_log2" "*3 *3" => |x, g| ops::log2(&complex(x)?);
+        "complex_reciprocal" "*3 *3" => |x, g| ops::reciprocal(&complex(x)?);
+        "complex_rsqrt" "*3 *3" => |x, g| ops::rsqrt(&complex(x)?);
+        "complex_sin" "*3 *3" => |x, g| ops::sin(&complex(x)?);
+        "complex_sinh" "*3 *3" => |x, g| ops::sinh(&complex(x)?);
+        "complex_sqrt" "*3 *3" => |x, g| ops::sqrt(&complex(x)?);
+        "complex_square" "*3 *3" => |x, g| ops::square(&complex(x)?);
+        "complex_tan" "*3 *3" => |x, g| ops::tan(&complex(x)?);
+        "complex_tanh" "*3 *3" => |x, g| ops::tanh(&complex(x)?);
+        "complex_negative" "*3 *3" => |x, g| ops::negative(&complex(x)?);
+        "complex_power" "*3 *3" => |x, g| { let z = complex(x)?; ops::power(&z, &ops::square(&z)?) };
+        "complex_divide" "*3 *3" => |x, g| { let z = complex(x)?; ops::divide(&ops::square(&z)?, &ops::sin(&z)?) };
     }
     rows! { all, Called, WIDE;
         "qr" "ab" => |x, g| linalg::qr(&x[0]);

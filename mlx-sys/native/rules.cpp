@@ -280,7 +280,7 @@ array conv_weight_grad(const Conv& c, const array& in, const array& w, const arr
 
 // Functions of complex numbers whose gradient MLX multiplies by the derivative instead of its conjugate.
 bool forgets_conjugate(std::string_view name) {
-  constexpr std::string_view names[] = {"ArcCosh", "ArcSin", "ArcSinh", "ArcTan", "ArcTanh", "Cos", "Power", "Rsqrt", "Sqrt"};
+  constexpr std::string_view names[] = {"ArcCos", "ArcCosh", "ArcSin", "ArcSinh", "ArcTan", "ArcTanh", "Cos", "Power", "Rsqrt", "Sqrt"};
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
@@ -302,6 +302,23 @@ array scatter_updates_grad(const array& node, const array& by, mx::Stream s) {
   }
   const auto kept = mx::equal(mx::gather(node, indices, axes, sizes, s), updates, s);
   return mx::where(kept, gathered, mx::zeros_like(gathered, s), s);
+}
+
+// The gradient of the elements that a mask lets in, batch by batch. MLX counts through all batches, and
+// writes beyond the source where it has fewer elements than the mask has places.
+array masked_source_grad(const List& in, const array& by, mx::Stream s) {
+  const auto& src = in[2];
+  const int batches = by.shape(0);
+  const int count = static_cast<int>(src.size()) / batches;
+  const auto rows = [&](const array& a) { return mx::reshape(a, {batches, -1}, s); };
+  const auto mask = rows(mx::broadcast_to(in[1], by.shape(), s));
+  const auto place = mx::cumsum(mx::astype(mask, mx::int32, s), 1, false, false, s);
+  const auto taken = mx::logical_and(mask, mx::less(place, array(count), s), s);
+  const auto first = mx::reshape(mx::multiply(mx::arange(batches, mx::int32, s), array(count), s), {batches, 1}, s);
+  const auto at = mx::flatten(mx::add(mx::minimum(place, array(count - 1), s), first, s), s);
+  const auto updates = mx::where(taken, rows(by), array(0, by.dtype()), s);
+  const auto flat = mx::scatter_add(mx::zeros({batches * count}, by.dtype(), s), at, mx::reshape(updates, {-1, 1}, s), 0, s);
+  return mx::reshape(flat, src.shape(), s);
 }
 
 } // namespace
@@ -451,6 +468,13 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
     for (int n : argnums) {
       grads.push_back(n == static_cast<int>(in.size()) - 1 ? scatter_updates_grad(node, cotangents[0], s)
                                                            : p.vjp(in, cotangents, {n}, {node})[0]);
+    }
+    return grads;
+  }
+  if (name == "MaskedScatter") {
+    List grads;
+    for (int n : argnums) {
+      grads.push_back(n == 2 ? masked_source_grad(in, cotangents[0], s) : p.vjp(in, cotangents, {n}, {node})[0]);
     }
     return grads;
   }

@@ -82,11 +82,21 @@ pub fn gather_mm(
             _ => Ok((m.clone(), indices)),
         }
     };
-    let ((a, lhs), (b, rhs)) = (one(a, lhs)?, one(b, rhs)?);
-    build("gather_mm", &[&a, &b], |out, s| {
+    let ((left, lhs), (right, rhs)) = (one(a, lhs)?, one(b, rhs)?);
+    build("gather_mm", &[a, b], |out, s| {
         let (lhs, rhs) = (optional(lhs.as_ref()), optional(rhs.as_ref()));
         // SAFETY: the inputs and the stream are valid; null indices stand for "absent".
-        unsafe { sys::mlx_gather_mm(out, a.as_raw(), b.as_raw(), lhs, rhs, sorted_indices, s) }
+        unsafe {
+            sys::mlx_gather_mm(
+                out,
+                left.as_raw(),
+                right.as_raw(),
+                lhs,
+                rhs,
+                sorted_indices,
+                s,
+            )
+        }
     })
 }
 

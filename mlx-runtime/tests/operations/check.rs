@@ -408,6 +408,9 @@ impl Call {
             found.insert(0, ("finite differences", differences().map_err(text)?));
             tolerance = if single { 2e-2 } else { 1e-4 };
         }
+        if found.iter().all(|f| !f.1.is_finite()) {
+            return Ok(());
+        }
         let scale = found.iter().fold(1.0, |m: f64, f| m.max(f.1.abs()));
         for pair in found.windows(2) {
             let apart = (pair[0].1 - pair[1].1).abs();

@@ -37,7 +37,7 @@ use crate::live::{live, Live};
 use crate::lock::{graph_lock, reading};
 use crate::stack::deep;
 use crate::transforms::closure::{failure, Handle};
-use crate::transforms::NamedClosure;
+use crate::transforms::{NamedClosure, Shapeless};
 use crate::{fused, Array, Result};
 
 fn named(entries: &HashMap<String, Array>) -> Result<MapStringToArray> {
@@ -49,7 +49,7 @@ fn write(
     op: &'static str,
     path: &Path,
     inputs: &[Array],
-    export: impl FnOnce(&CStr) -> c_int + Send,
+    export: impl FnOnce(&CStr) -> c_int,
 ) -> Result<()> {
     let new = Replacement::new(path, "tmp").map_err(|e| e.with_op(op))?;
     let file = c_path(op, new.path())?;
@@ -84,6 +84,7 @@ where
     const OP: &str = "export_function";
     let f = Handle::new(move |x: &[Array]| fused::without(|| f(x)))?;
     let list = VectorArray::new(OP, inputs)?;
+    let _shapeless = Shapeless::enter(shapeless);
     write(OP, path.as_ref(), inputs, |path| {
         // SAFETY: path, function and list are valid.
         unsafe { sys::mlx_export_function(path.as_ptr(), f.as_raw(), list.as_raw(), shapeless) }
@@ -110,6 +111,7 @@ where
     })?;
     let list = VectorArray::new(OP, inputs)?;
     let map = named(by_name)?;
+    let _shapeless = Shapeless::enter(shapeless);
     write(OP, path.as_ref(), inputs, |path| {
         // SAFETY: path, function, list and map are valid.
         unsafe {
@@ -128,6 +130,7 @@ where
 /// dropped. MLX: `exporter`. Owns one `mlx_function_exporter`.
 pub struct Exporter {
     raw: sys::mlx_function_exporter,
+    shapeless: bool,
     /// Taken when this is dropped.
     new: Option<Replacement>,
     _live: live!(Exporter),
@@ -153,6 +156,7 @@ where
     }
     Ok(Exporter {
         raw,
+        shapeless,
         new: Some(new),
         _live: Live::new(),
     })
@@ -167,6 +171,7 @@ impl Exporter {
         const OP: &str = "exporter";
         let list = VectorArray::new(OP, inputs)?;
         let _lock = graph_lock();
+        let _shapeless = Shapeless::enter(self.shapeless);
         // SAFETY: exporter and list are valid.
         let status = deep(|| unsafe { sys::mlx_function_exporter_apply(self.raw, list.as_raw()) });
         match status {
@@ -189,6 +194,7 @@ impl Exporter {
         let list = VectorArray::new(OP, inputs)?;
         let map = named(by_name)?;
         let _lock = graph_lock();
+        let _shapeless = Shapeless::enter(self.shapeless);
         // SAFETY: exporter, list and map are valid.
         let status = deep(|| unsafe {
             sys::mlx_function_exporter_apply_kwargs(self.raw, list.as_raw(), map.as_raw())

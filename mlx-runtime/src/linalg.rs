@@ -30,7 +30,7 @@ pub(crate) fn check_some(op: &'static str, a: &Array) -> Result<()> {
 }
 
 /// The matrices with zeros for what is not finite, and where all of a matrix is, `[.., 1, 1]`.
-fn finite(op: &'static str, a: &Array) -> Result<(Array, Array)> {
+pub(crate) fn finite(op: &'static str, a: &Array) -> Result<(Array, Array)> {
     check_some(op, a)?;
     if a.ndim() < 2 {
         return Err(Error::shape(op, format!("{a:?} is no matrix")));
@@ -40,9 +40,17 @@ fn finite(op: &'static str, a: &Array) -> Result<(Array, Array)> {
     Ok((safe, ops::all(&finite, &[-2, -1], true)?))
 }
 
-fn or_nan(finite: &Array, values: &Array) -> Result<Array> {
+pub(crate) fn or_nan(finite: &Array, values: &Array) -> Result<Array> {
     let nan = ops::astype(&Array::scalar(f32::NAN)?, values.dtype())?;
     ops::where_(finite, values, &nan)
+}
+
+/// [`or_nan`] for a result of matrices `a`: of as many axes as they have, or of one fewer.
+pub(crate) fn each_or_nan(finite: &Array, a: &Array, values: &Array) -> Result<Array> {
+    match values.ndim() < a.ndim() {
+        true => or_nan(&ops::squeeze(finite, &[-1])?, values),
+        false => or_nan(finite, values),
+    }
 }
 
 /// Eigenvalues and right eigenvectors (as columns) of any square matrix,
@@ -99,6 +107,27 @@ impl Triangle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decompositions_of_what_is_not_finite_are_nan() {
+        for bad in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+            let a = [2.0f32, 0.0, 0.0, 3.0, bad, 1.0, 1.0, 1.0];
+            let a = Array::from_slice(&a, &[2, 2, 2]).unwrap();
+            let all = |y: &Array| y.to_vec::<f32>().unwrap();
+            let inverse = all(&pinv(&a).unwrap());
+            assert!((inverse[0] - 0.5).abs() < 1e-6 && inverse[4..].iter().all(|v| v.is_nan()));
+            let values = [
+                svd(&a, true).unwrap().swap_remove(1),
+                svd(&a, false).unwrap().swap_remove(0),
+                eigvalsh(&a, Triangle::Lower).unwrap(),
+                eigh(&a, Triangle::Lower).unwrap().0,
+            ];
+            for values in values.iter().map(all) {
+                assert!((values[0] * values[1] - 6.0).abs() < 1e-5, "{values:?}");
+                assert!(values[2].is_nan() && values[3].is_nan(), "{values:?}");
+            }
+        }
+    }
 
     #[test]
     fn eigenvalues_of_what_is_not_finite_are_nan() {

@@ -9,7 +9,7 @@ use mlx_sys as sys;
 
 use crate::array::{build, optional};
 use crate::error::{check, from_c, init};
-use crate::ops::{check_new_shape, unless_empty};
+use crate::ops::check_new_shape;
 use crate::{Array, Dtype, Error, Result};
 
 pub use crate::generated::random::*;
@@ -211,7 +211,6 @@ pub fn permutation(n: i32, key: Option<&Key>) -> Result<Array> {
         // SAFETY: key and stream are valid; a null key stands for "absent".
         unsafe { sys::mlx_random_permutation_arange(out, n, raw(key), s) }
     })
-    .and_then(unless_empty)
 }
 
 /// `x` with its slices along `axis` in random order. MLX: `random.permutation`.
@@ -223,7 +222,6 @@ pub fn shuffle(x: &Array, axis: i32, key: Option<&Key>) -> Result<Array> {
         // SAFETY: input, key and stream are valid; a null key stands for "absent".
         unsafe { sys::mlx_random_permutation(out, x.as_raw(), axis, raw(key), s) }
     })
-    .and_then(unless_empty)
 }
 
 #[cfg(test)]

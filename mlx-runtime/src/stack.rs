@@ -10,6 +10,10 @@ const LARGEST: usize = 16 << 30;
 const SMALLEST: usize = 64 << 20;
 /// What stays in memory between uses.
 const KEPT: usize = 1 << 18;
+/// Stack that closures within closures may fill.
+const CLOSURES: usize = 256 << 20;
+/// Stack that a closure of a transform must find: what MLX and one closure of the usual kind need.
+const ENOUGH: usize = 192 << 10;
 
 /// Memory for a thread's second stack. Owns one mapping.
 struct Stack {
@@ -56,6 +60,11 @@ impl Stack {
         None
     }
 
+    /// The address below which no closure starts: MLX calls them near the top, so that deeper ones call themselves.
+    fn lowest_for_closures(&self) -> usize {
+        self.base as usize + self.size.saturating_sub(CLOSURES).max(KEPT)
+    }
+
     /// Gives back what a deep graph took.
     fn shrink(&self) {
         // SAFETY: within the mapping; nothing below the stack's end is in use.
@@ -72,6 +81,8 @@ impl Drop for Stack {
 
 thread_local! {
     static DEEP: Cell<bool> = const { Cell::new(false) };
+    /// The lowest address of this thread's stack; 0 where it is not known, 1 before it was asked for.
+    static LOWEST: Cell<usize> = const { Cell::new(1) };
     static STACK: OnceCell<Option<Stack>> = const { OnceCell::new() };
 }
 
@@ -83,11 +94,15 @@ pub(crate) fn deep<R>(f: impl FnOnce() -> R) -> R {
     let mut f = Some(f);
     let mut run = |stack: &Stack| {
         let f = f.take()?;
-        DEEP.set(true);
+        let own = (
+            DEEP.replace(true),
+            LOWEST.replace(stack.lowest_for_closures()),
+        );
         // SAFETY: the mapping is this thread's and not in use, since `DEEP` was not set. `f` calls C functions, which
         // catch C++'s exceptions, and closures, whose panics are caught: nothing unwinds out of it.
         let result = unsafe { psm::on_stack(stack.base, stack.size, AssertUnwindSafe(f)) };
-        DEEP.set(false);
+        DEEP.set(own.0);
+        LOWEST.set(own.1);
         stack.shrink();
         Some(result)
     };
@@ -98,4 +113,50 @@ pub(crate) fn deep<R>(f: impl FnOnce() -> R) -> R {
         (None, Some(f)) => f(),
         (None, None) => unreachable!("`f` was run, and its result is there"),
     }
+}
+
+/// True if there is stack for another closure, or the system does not say.
+pub(crate) fn is_enough() -> bool {
+    let local = 0u8;
+    let here = std::hint::black_box(&raw const local) as usize;
+    let lowest = match LOWEST.get() {
+        1 => {
+            let found = lowest_address().unwrap_or(0);
+            LOWEST.set(found);
+            found
+        }
+        known => known,
+    };
+    lowest == 0 || here.saturating_sub(lowest) > ENOUGH
+}
+
+#[cfg(target_os = "linux")]
+fn lowest_address() -> Option<usize> {
+    let mut attributes = std::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+    let (mut lowest, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: the attributes are initialised by the first call, read by the second only if that
+    // succeeded, and destroyed once; both destinations are valid.
+    unsafe {
+        if libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) != 0 {
+            return None;
+        }
+        let status = libc::pthread_attr_getstack(attributes.as_ptr(), &mut lowest, &mut size);
+        libc::pthread_attr_destroy(attributes.as_mut_ptr());
+        (status == 0).then_some(lowest as usize)
+    }
+}
+
+#[cfg(target_os = "macos")]
+fn lowest_address() -> Option<usize> {
+    // SAFETY: both ask about the thread that calls them.
+    unsafe {
+        let thread = libc::pthread_self();
+        let highest = libc::pthread_get_stackaddr_np(thread) as usize;
+        highest.checked_sub(libc::pthread_get_stacksize_np(thread))
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn lowest_address() -> Option<usize> {
+    None
 }

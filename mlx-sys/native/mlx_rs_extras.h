@@ -7,10 +7,12 @@
 #include "mlx_rs_cuda.h"
 #include "mlx_rs_device.h"
 #include "mlx_rs_exit.h"
+#include "mlx_rs_failed.h"
 #include "mlx_rs_graph.h"
 #include "mlx_rs_parts.h"
 #include "mlx_rs_replay.h"
 #include "mlx_rs_simplify.h"
+#include "mlx_rs_transforms.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -144,30 +144,6 @@ ranges! {
     RangeToInclusive<i32>: r => None, after(r.end);
 }
 
-/// Python's `slice.indices`: the bounds of a slice of `n` elements, as MLX's `slice` takes them.
-fn bounds(start: Option<i32>, stop: Option<i32>, step: i32, n: i32) -> (i32, i32, i32) {
-    let (low, high) = if step < 0 { (-1, n - 1) } else { (0, n) };
-    let place = |i: i32| {
-        let i = i64::from(i) + if i < 0 { i64::from(n) } else { 0 };
-        i.clamp(i64::from(low), i64::from(high)) as i32
-    };
-    let (first, end) = if step < 0 { (high, low) } else { (low, high) };
-    let (start, stop) = (start.map_or(first, place), stop.map_or(end, place));
-    let empty = if step < 0 {
-        start <= stop
-    } else {
-        start >= stop
-    };
-    // A longer step finds one element, too; MLX adds steps to places.
-    let step = step.clamp(-n.max(1), n.max(1));
-    match (empty, stop) {
-        (true, _) => (0, 0, 1),
-        // To MLX, -1 is the last element.
-        (false, -1) => (start, n.saturating_neg().saturating_sub(1), step),
-        (false, _) => (start, stop, step),
-    }
-}
-
 /// What an index does to an array, step by step.
 struct Plan<'a> {
     start: Vec<i32>,
@@ -234,7 +210,7 @@ impl<'a> Plan<'a> {
                 }
                 Index::Slice { start, stop, step } => {
                     let n = shape[axis];
-                    let found = bounds(start, stop, step, n);
+                    let found = ops::index::bounds(start, stop, step, n);
                     (plan.start[axis], plan.stop[axis], plan.steps[axis]) = found;
                     out += 1;
                 }

@@ -210,7 +210,32 @@ impl Array {
         }
         let _lock = crate::lock::graph_lock();
         // SAFETY: the handle is valid.
-        check("eval", unsafe { sys::mlx_array_eval(self.as_raw()) })
+        check("eval", unsafe { sys::mlxrs_array_eval(self.as_raw()) })
+    }
+}
+
+impl Array {
+    /// The array, or a constant in its place if it has no elements.
+    ///
+    /// MLX's kernels and gradients divide by sizes and walk over axes that have none. A constant is
+    /// never computed, and no gradient leads through it: there is no element to have one. In a function
+    /// recorded for any shape an axis may have elements later on, so that nothing is replaced.
+    #[inline]
+    pub(crate) fn settled(self) -> Result<Array> {
+        match self.size() {
+            0 if !crate::transforms::is_shapeless() => Self::empty(self.shape(), self.dtype()),
+            _ => Ok(self),
+        }
+    }
+
+    /// A constant of a shape without elements.
+    #[cold]
+    pub(crate) fn empty(shape: &[i32], dtype: Dtype) -> Result<Array> {
+        let nothing = NonNull::<u128>::dangling().as_ptr().cast();
+        let (at, n) = (shape.as_ptr(), shape.len() as std::ffi::c_int);
+        // SAFETY: the shape has `n` entries; no element of the data is read, because there is none.
+        let raw = unsafe { sys::mlx_array_new_data(nothing, at, n, dtype.as_raw()) };
+        Self::from_handle(raw, "empty")
     }
 }
 
@@ -288,11 +313,12 @@ pub(crate) fn build(
     };
     let status = call(&mut out, stream);
     match NonNull::new(out.ctx) {
-        Some(handle) if status == 0 => Ok(Array {
+        Some(handle) if status == 0 => Array {
             handle,
             not_sync: PhantomData,
             live: Live::new(),
-        }),
+        }
+        .settled(),
         _ => Err(from_c(op, inputs)),
     }
 }
@@ -308,7 +334,12 @@ pub(crate) fn build_many(
     if call(out.as_out(), stream) != 0 {
         return Err(from_c(op, inputs));
     }
-    out.to_vec(op)
+    settled(out.to_vec(op)?)
+}
+
+/// [`Array::settled`] of each.
+pub(crate) fn settled(arrays: Vec<Array>) -> Result<Vec<Array>> {
+    arrays.into_iter().map(Array::settled).collect()
 }
 
 /// As [`build`], for a call that makes two arrays.
@@ -327,7 +358,7 @@ pub(crate) fn build_two(
     let (a, b) = (Array::from_handle(a, op), Array::from_handle(b, op));
     match failed {
         Some(error) => Err(error),
-        None => Ok((a?, b?)),
+        None => Ok((a?.settled()?, b?.settled()?)),
     }
 }
 

@@ -105,6 +105,8 @@ const LOST: &str = "nothing more can run on the GPU in this process: start it ag
 const ABSENT: &str = "see that `nvidia-smi` lists the GPU and that CUDA_VISIBLE_DEVICES does not hide it; install the driver, or build without the feature `cuda12` or `cuda13` to run on the CPU";
 const DRIVER: &str = "NVIDIA's driver is older than this build of MLX needs: update it, or build with the feature `cuda12` instead of `cuda13`";
 
+const NO_RULE: &str = "MLX has no such rule for this operation: call it outside of the transform, or give it rules with `transforms::custom_function`";
+
 /// Places that read and write files (mlx/io, mlx/export.cpp).
 const FILES: &[&str] = &[
     "load",
@@ -217,6 +219,12 @@ const PHRASES: &[Row] = &[
     ("has no CPU implementation", ErrorKind::Device, "run this operation on a GPU"),
     ("not supported on the GPU", ErrorKind::Dtype, "use float32, or `Device::cpu()`"),
     ("quantized weights", ErrorKind::InvalidArgument, "capture quantised weights in the closure instead of passing them as inputs to differentiate"),
+    ("ot implemented", ErrorKind::InvalidArgument, NO_RULE),
+    ("ot yet implemented", ErrorKind::InvalidArgument, NO_RULE),
+    ("Cannot vmap over", ErrorKind::InvalidArgument, NO_RULE),
+    ("NYI", ErrorKind::InvalidArgument, NO_RULE),
+    ("not yet supported", ErrorKind::InvalidArgument, NO_RULE),
+    ("respect to indices", ErrorKind::InvalidArgument, "indices have no gradient: pass them through `ops::stop_gradient`, or capture them"),
 ];
 
 /// Words of what MLX's operations say of their arguments.

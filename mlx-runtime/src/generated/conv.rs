@@ -29,6 +29,13 @@ pub fn conv3d(
         &[padding.0, padding.1, padding.2],
         groups,
     )?;
+    let pads = [padding.0, padding.1, padding.2];
+    crate::ops::check_conv_reach(
+        OP,
+        [input, weight],
+        [&pads; 2],
+        [&[dilation.0, dilation.1, dilation.2], &[]],
+    )?;
 
     build(OP, &[input, weight], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -80,6 +87,12 @@ pub fn conv_general(
         [stride, kernel_dilation, input_dilation],
         [padding_lo, padding_hi],
         groups,
+    )?;
+    crate::ops::check_conv_reach(
+        OP,
+        [input, weight],
+        [padding_lo, padding_hi],
+        [kernel_dilation, input_dilation],
     )?;
     let padded = crate::ops::even_padding(input, padding_lo, padding_hi, input_dilation)?;
     let (input, padding_lo, padding_hi) = match &padded {

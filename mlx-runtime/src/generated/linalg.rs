@@ -82,12 +82,19 @@ pub fn det(a: &Array) -> Result<Array> {
 /// for it.
 pub fn eigh(a: &Array, uplo: Triangle) -> Result<(Array, Array)> {
     const OP: &str = "eigh";
-    crate::linalg::check_some(OP, a)?;
+    let (safe, finite) = crate::linalg::finite(OP, a)?;
+    let a = &safe;
 
     build_two(OP, &[a], |out_0, out_1, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
         // writes to is null; null inputs stand for "absent".
         unsafe { sys::mlx_linalg_eigh(out_0, out_1, a.as_raw(), uplo.as_c().as_ptr(), s) }
+    })
+    .and_then(|(w, v)| {
+        Ok((
+            crate::linalg::each_or_nan(&finite, a, &w)?,
+            crate::linalg::each_or_nan(&finite, a, &v)?,
+        ))
     })
 }
 
@@ -99,13 +106,15 @@ pub fn eigh(a: &Array, uplo: Triangle) -> Result<(Array, Array)> {
 /// for it.
 pub fn eigvalsh(a: &Array, uplo: Triangle) -> Result<Array> {
     const OP: &str = "eigvalsh";
-    crate::linalg::check_some(OP, a)?;
+    let (safe, finite) = crate::linalg::finite(OP, a)?;
+    let a = &safe;
 
     build(OP, &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
         // writes to is null; null inputs stand for "absent".
         unsafe { sys::mlx_linalg_eigvalsh(out, a.as_raw(), uplo.as_c().as_ptr(), s) }
     })
+    .and_then(|w| crate::linalg::each_or_nan(&finite, a, &w))
 }
 
 /// The inverse, `[.., n, n] -> [.., n, n]`. MLX: `linalg.inv`.
@@ -154,6 +163,8 @@ pub fn lu_factor(a: &Array) -> Result<(Array, Array)> {
         // writes to is null; null inputs stand for "absent".
         unsafe { sys::mlx_linalg_lu_factor(out_0, out_1, a.as_raw(), s) }
     })
+    // MLX gives its buffer as several times as large as it is.
+    .and_then(|(lu, pivots)| Ok((crate::ops::contiguous(&lu, false)?, pivots)))
 }
 
 /// The `ord`-norm of the vectors along one axis, or of the matrices along two (1, -1, 2, -2 and the
@@ -218,19 +229,22 @@ pub fn norm_l2(a: &Array, axis: Option<&[i32]>, keepdims: bool) -> Result<Array>
     })
 }
 
-/// The Moore-Penrose inverse, `[.., m, n] -> [.., n, m]`. MLX: `linalg.pinv`.
+/// The Moore-Penrose inverse, `[.., m, n] -> [.., n, m]`; NaN for a
+/// matrix with an element that is not finite. MLX: `linalg.pinv`.
 ///
 /// # Errors
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn pinv(a: &Array) -> Result<Array> {
     const OP: &str = "pinv";
-    crate::linalg::check_some(OP, a)?;
+    let (safe, finite) = crate::linalg::finite(OP, a)?;
+    let a = &safe;
 
     build(OP, &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
         // writes to is null; null inputs stand for "absent".
         unsafe { sys::mlx_linalg_pinv(out, a.as_raw(), s) }
     })
+    .and_then(|y| crate::linalg::or_nan(&finite, &y))
 }
 
 /// Orthonormal `Q` and upper triangular `R` with `a = Q @ R`, `[.., m, n] -> [.., m, k], [.., k, n]`
@@ -298,18 +312,24 @@ pub fn solve_triangular(a: &Array, b: &Array, upper: bool) -> Result<Array> {
 
 /// `U`, the singular values `S` and `Vt` with `a = U @ diag(S) @ Vt`,
 /// `[.., m, n] -> [.., m, m], [.., k], [.., n, n]`; `S` alone without `compute_uv`.
-/// MLX: `linalg.svd`.
+/// NaN for a matrix with an element that is not finite. MLX: `linalg.svd`.
 ///
 /// # Errors
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn svd(a: &Array, compute_uv: bool) -> Result<Vec<Array>> {
     const OP: &str = "svd";
-    crate::linalg::check_some(OP, a)?;
+    let (safe, finite) = crate::linalg::finite(OP, a)?;
+    let a = &safe;
 
     build_many(OP, &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
         // writes to is null; null inputs stand for "absent".
         unsafe { sys::mlx_linalg_svd(out, a.as_raw(), compute_uv, s) }
+    })
+    .and_then(|all| {
+        all.iter()
+            .map(|y| crate::linalg::each_or_nan(&finite, a, y))
+            .collect()
     })
 }
 

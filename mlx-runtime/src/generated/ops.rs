@@ -155,6 +155,8 @@ pub fn from_fp8(x: &Array, dtype: Dtype) -> Result<Array> {
 /// If the input is not floating point.
 pub fn to_fp8(x: &Array) -> Result<Array> {
     const OP: &str = "to_fp8";
+    // MLX reads other elements of a strided array.
+    let x = &crate::ops::contiguous(x, false)?;
 
     build(OP, &[x], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call

@@ -6,7 +6,7 @@ use mlx_sys as sys;
 
 use crate::array::build;
 use crate::handles::VectorArray;
-use crate::ops::index::check_slice;
+use crate::ops::index::{slice_bounds, Bounds};
 use crate::ops::starts::{
     single_start, start_of_slice, start_of_update, start_of_updates, starts_of_slices,
     starts_of_updates,
@@ -430,7 +430,11 @@ pub fn slice_update_add(
     strides: &[i32],
 ) -> Result<Array> {
     const OP: &str = "slice_update_add";
-    check_slice(OP, src, start, stop, strides)?;
+    let Bounds {
+        start,
+        stop,
+        strides,
+    } = slice_bounds(OP, src, start, stop, strides)?;
 
     build(OP, &[src, update], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -465,7 +469,11 @@ pub fn slice_update_max(
     strides: &[i32],
 ) -> Result<Array> {
     const OP: &str = "slice_update_max";
-    check_slice(OP, src, start, stop, strides)?;
+    let Bounds {
+        start,
+        stop,
+        strides,
+    } = slice_bounds(OP, src, start, stop, strides)?;
 
     build(OP, &[src, update], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -500,7 +508,11 @@ pub fn slice_update_min(
     strides: &[i32],
 ) -> Result<Array> {
     const OP: &str = "slice_update_min";
-    check_slice(OP, src, start, stop, strides)?;
+    let Bounds {
+        start,
+        stop,
+        strides,
+    } = slice_bounds(OP, src, start, stop, strides)?;
 
     build(OP, &[src, update], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -534,7 +546,11 @@ pub fn slice_update_prod(
     strides: &[i32],
 ) -> Result<Array> {
     const OP: &str = "slice_update_prod";
-    check_slice(OP, src, start, stop, strides)?;
+    let Bounds {
+        start,
+        stop,
+        strides,
+    } = slice_bounds(OP, src, start, stop, strides)?;
 
     build(OP, &[src, update], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use mlx_sys as sys;
 
-use super::{bad_file, c_path, header, open};
+use super::pipe::{FileMedium, Reader};
+use super::{bad_file, header, io_error, open};
 use crate::device::Device;
-use crate::error::from_c;
 use crate::handles::{MapStringToArray, MapStringToString};
 use crate::stream::{self, Stream};
 use crate::{Array, Result};
@@ -38,7 +38,8 @@ pub fn load_safetensors(
     }
 
     super::threads::ready(OP)?;
-    let c_path = c_path(OP, path)?;
+    let file = FileMedium::new(file).map_err(|e| io_error(OP, path, e))?;
+    let reader = Reader::new(file, &path.to_string_lossy())?;
     let cpu;
     let stream = if cfg!(target_os = "macos") {
         // Metal does not load; MLX moves to the CPU by itself only where it is given no stream.
@@ -49,12 +50,17 @@ pub fn load_safetensors(
     };
     let mut arrays = MapStringToArray::null();
     let mut metadata = MapStringToString::null();
-    // SAFETY: path and stream are valid, both destinations null.
+    // SAFETY: reader and stream are valid, both destinations null.
     let status = unsafe {
-        sys::mlx_load_safetensors(arrays.as_out(), metadata.as_out(), c_path.as_ptr(), stream)
+        sys::mlx_load_safetensors_reader(
+            arrays.as_out(),
+            metadata.as_out(),
+            reader.as_raw(),
+            stream,
+        )
     };
     if status != 0 {
-        return Err(from_c(OP, &[]));
+        return Err(reader.failure(OP));
     }
     let mut arrays = arrays.to_map(OP)?;
     // The file may have been replaced between the two readings.

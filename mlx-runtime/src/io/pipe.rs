@@ -2,9 +2,12 @@
 
 use std::any::Any;
 use std::ffi::{c_char, c_int, c_void, CString};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use mlx_sys as sys;
 
@@ -28,6 +31,88 @@ pub(super) trait Medium: Send + 'static {
     }
 
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64>;
+
+    /// The file behind it, which several threads may read at once.
+    fn opened(&self) -> Option<Arc<Opened>> {
+        None
+    }
+}
+
+/// A file that must stay as it was when it was opened.
+///
+/// MLX's own reader repeats the first bytes after a read that gives fewer than it asked for.
+pub(super) struct Opened {
+    file: File,
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Opened {
+    pub(super) fn new(file: File) -> std::io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self {
+            len: metadata.len(),
+            modified: metadata.modified().ok(),
+            file,
+        })
+    }
+
+    /// Fills `to` from `offset` on.
+    fn fill(&self, mut to: &mut [u8], mut offset: u64) -> std::io::Result<()> {
+        while !to.is_empty() {
+            match self.file.read_at(to, offset) {
+                Ok(0) => break,
+                Ok(n) => {
+                    to = &mut to[n..];
+                    offset += n as u64;
+                }
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let now = self.file.metadata()?;
+        if !to.is_empty() || now.len() != self.len || now.modified().ok() != self.modified {
+            let text = format!(
+                "the file changed while it was read: {} bytes long now, {} when it was opened",
+                now.len(),
+                self.len
+            );
+            return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, text));
+        }
+        Ok(())
+    }
+}
+
+/// A [`Medium`] of an [`Opened`] file, and the place of its next byte.
+pub(super) struct FileMedium(Arc<Opened>, u64);
+
+impl FileMedium {
+    pub(super) fn new(file: File) -> std::io::Result<Self> {
+        Ok(Self(Arc::new(Opened::new(file)?), 0))
+    }
+}
+
+impl Medium for FileMedium {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        self.0.fill(to, self.1)?;
+        self.1 += to.len() as u64;
+        Ok(to.len())
+    }
+
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        let (from, by) = match to {
+            SeekFrom::Start(at) => (at, 0),
+            SeekFrom::Current(by) => (self.1, by),
+            SeekFrom::End(by) => (self.0.len, by),
+        };
+        let at = from.checked_add_signed(by);
+        self.1 = at.ok_or(std::io::ErrorKind::InvalidInput)?;
+        Ok(self.1)
+    }
+
+    fn opened(&self) -> Option<Arc<Opened>> {
+        Some(Arc::clone(&self.0))
+    }
 }
 
 /// A [`Medium`] that is read.
@@ -82,6 +167,10 @@ struct Inner<M> {
 impl<M: Medium> State<M> {
     fn lock(&self) -> MutexGuard<'_, Inner<M>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opened(&self) -> Option<Arc<Opened>> {
+        self.lock().medium.as_ref()?.opened()
     }
 
     /// Runs an operation for C++: failures and panics are kept and become `None`.
@@ -180,8 +269,19 @@ unsafe extern "C" fn read_at<M: Medium>(
             std::slice::from_raw_parts_mut(data.cast::<u8>(), n),
         )
     };
+    let offset = offset as u64;
+    if let Some(file) = state.opened() {
+        // Without the lock: MLX reads several arrays at a time.
+        return match file.fill(to, offset) {
+            Ok(()) => n,
+            Err(e) => {
+                state.lock().failed.get_or_insert(Error::from(e));
+                0
+            }
+        };
+    }
     let read = state.run(|m| {
-        m.seek(SeekFrom::Start(offset as u64))?;
+        m.seek(SeekFrom::Start(offset))?;
         m.read(to)
     });
     read.unwrap_or(0)

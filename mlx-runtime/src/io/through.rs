@@ -6,12 +6,12 @@ use std::path::Path;
 
 use mlx_sys as sys;
 
-use super::pipe::{Reader, Reading, Writer, Writing};
+use super::pipe::{FileMedium, Medium, Reader, Reading, Writer, Writing};
 use super::relabelled::Relabelled;
 use super::{c_path, header, io_error, open, Replacement};
 use crate::containers::{MapStringToArray, MapStringToString};
 use crate::device::Device;
-use crate::error::{check, from_c, init};
+use crate::error::{check, init};
 use crate::lock::graph_lock;
 use crate::ops::check_new_shape;
 use crate::stream::{self, Stream};
@@ -53,16 +53,7 @@ fn checked(op: &'static str, array: Array) -> Result<Array> {
 pub fn load_npy_from<R: Read + Seek + Send + 'static>(mut reader: R) -> Result<Array> {
     const OP: &str = "load_npy";
     reader.rewind().map_err(|e| Error::from(e).with_op(OP))?;
-    let reader = Reader::new(Reading(reader), "a reader")?;
-    let stream = loading_stream(OP)?;
-    // SAFETY: makes a handle without a value.
-    let mut out = unsafe { sys::mlx_array_new() };
-    // SAFETY: reader and stream are valid, the destination null.
-    let status = unsafe { sys::mlx_load_reader(&mut out, reader.as_raw(), stream.as_raw()) };
-    if status != 0 {
-        return Err(as_format(reader.failure(OP)));
-    }
-    checked(OP, Array::from_handle(out, OP)?)
+    npy(Reader::new(Reading(reader), "a reader")?)
 }
 
 /// The array in NumPy's format in the file at `path`, which is read when the array is evaluated.
@@ -73,15 +64,20 @@ pub fn load_npy_from<R: Read + Seek + Send + 'static>(mut reader: R) -> Result<A
 pub fn load_npy(path: impl AsRef<Path>) -> Result<Array> {
     const OP: &str = "load_npy";
     let path = path.as_ref();
-    // MLX says nothing of the operating system's reason.
-    open(OP, path)?;
-    let c_path = c_path(OP, path)?;
+    let (file, _) = open(OP, path)?;
+    let file = FileMedium::new(file).map_err(|e| io_error(OP, path, e))?;
+    npy(Reader::new(file, &path.to_string_lossy())?)
+}
+
+fn npy<M: Medium>(reader: Reader<M>) -> Result<Array> {
+    const OP: &str = "load_npy";
     let stream = loading_stream(OP)?;
     // SAFETY: makes a handle without a value.
     let mut out = unsafe { sys::mlx_array_new() };
-    // SAFETY: path and stream are valid, the destination null.
-    if unsafe { sys::mlx_load(&mut out, c_path.as_ptr(), stream.as_raw()) } != 0 {
-        return Err(as_format(from_c(OP, &[])));
+    // SAFETY: reader and stream are valid, the destination null.
+    let status = unsafe { sys::mlx_load_reader(&mut out, reader.as_raw(), stream.as_raw()) };
+    if status != 0 {
+        return Err(as_format(reader.failure(OP)));
     }
     checked(OP, Array::from_handle(out, OP)?)
 }

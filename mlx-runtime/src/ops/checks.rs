@@ -24,6 +24,36 @@ pub(crate) fn check_conv_inputs(op: &'static str, input: &Array, weight: &Array)
     Ok(())
 }
 
+/// The kernel fits into the padded input along each axis. MLX rounds the number of its places
+/// towards zero, and reads beyond the input where a step is longer than what is missing.
+pub(crate) fn check_conv_reach(
+    op: &'static str,
+    [input, weight]: [&Array; 2],
+    [padding_lo, padding_hi]: [&[i32]; 2],
+    [kernel_dilation, input_dilation]: [&[i32]; 2],
+) -> Result<()> {
+    let entry = |list: &[i32], axis: usize, none: i32| {
+        i64::from(*list.get(axis).or(list.first()).unwrap_or(&none))
+    };
+    let sizes = input.shape().iter().zip(weight.shape()).skip(1);
+    let spatial = input.ndim().saturating_sub(2);
+    for (axis, (&n, &k)) in sizes.take(spatial).enumerate() {
+        let padding = entry(padding_lo, axis, 0) + entry(padding_hi, axis, 0);
+        let padded = i64::from(n - 1) * entry(input_dilation, axis, 1) + 1 + padding;
+        let kernel = i64::from(k - 1) * entry(kernel_dilation, axis, 1) + 1;
+        if padded < kernel {
+            return Err(Error::shape(
+                op,
+                format!(
+                    "a kernel {kernel} long for an input {padded} long along axis {}, padding and dilation included: {input:?} and {weight:?}",
+                    axis + 1
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// One entry for each spatial axis, one for all, or none.
 pub(crate) fn check_conv_general(
     op: &'static str,

@@ -28,7 +28,14 @@ pub fn conv1d(
     dilation: i32,
     groups: i32,
 ) -> Result<Array> {
+    super::check_conv_inputs("conv1d", input, weight)?;
     check("conv1d", &[stride, dilation], &[padding], groups)?;
+    super::check_conv_reach(
+        "conv1d",
+        [input, weight],
+        [&[padding]; 2],
+        [&[dilation], &[]],
+    )?;
     build("conv1d", &[input, weight], |out, s| {
         let (x, w) = (input.as_raw(), weight.as_raw());
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
@@ -48,8 +55,11 @@ pub fn conv2d(
     dilation: (i32, i32),
     groups: i32,
 ) -> Result<Array> {
+    super::check_conv_inputs("conv2d", input, weight)?;
     let steps = [stride.0, stride.1, dilation.0, dilation.1];
-    check("conv2d", &steps, &[padding.0, padding.1], groups)?;
+    let pads = [padding.0, padding.1];
+    check("conv2d", &steps, &pads, groups)?;
+    super::check_conv_reach("conv2d", [input, weight], [&pads; 2], [&steps[2..], &[]])?;
     build("conv2d", &[input, weight], |out, s| {
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
         unsafe {

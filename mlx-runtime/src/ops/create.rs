@@ -122,7 +122,6 @@ pub fn tri(n: i32, m: i32, k: i32, dtype: Dtype) -> Result<Array> {
         // SAFETY: the stream is valid; `out` is a null destination.
         unsafe { sys::mlx_tri(out, n, m, k, dtype.as_raw(), s) }
     })
-    .and_then(super::unless_empty)
 }
 
 macro_rules! triangle {

@@ -12,15 +12,6 @@ pub use super::kernels::{
     CudaKernel, CudaKernelBuilder, KernelCall, MetalKernel, MetalKernelBuilder,
 };
 
-/// `out`, or where it is empty an array of zeros of its shape: on CUDA some of MLX's kernels divide
-/// by the size of an axis on the host, and the process ends.
-pub(super) fn unless_empty(out: Array) -> Result<Array> {
-    if out.size() > 0 {
-        return Ok(out);
-    }
-    super::zeros(out.shape(), out.dtype())
-}
-
 /// Which keys a query may see.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -41,11 +32,10 @@ pub enum Mask<'a> {
 /// # Errors
 /// If the weight is not one-dimensional and of the last axis' size.
 pub fn rms_norm(x: &Array, weight: Option<&Array>, eps: f32) -> Result<Array> {
-    let y = build("rms_norm", &[x, weight.unwrap_or(x)], |out, s| {
+    build("rms_norm", &[x, weight.unwrap_or(x)], |out, s| {
         // SAFETY: the inputs and the stream are valid; a null weight stands for "absent".
         unsafe { sys::mlx_fast_rms_norm(out, x.as_raw(), optional(weight), eps, s) }
-    })?;
-    unless_empty(y)
+    })
 }
 
 /// (x - mean) / sqrt(var + eps) * weight + bias over the last axis, `[.., n] -> [.., n]`.
@@ -60,12 +50,11 @@ pub fn layer_norm(
     eps: f32,
 ) -> Result<Array> {
     let inputs = [x, weight.unwrap_or(x), bias.unwrap_or(x)];
-    let y = build("layer_norm", &inputs, |out, s| {
+    build("layer_norm", &inputs, |out, s| {
         let (weight, bias) = (optional(weight), optional(bias));
         // SAFETY: the inputs and the stream are valid; null stands for "absent".
         unsafe { sys::mlx_fast_layer_norm(out, x.as_raw(), weight, bias, eps, s) }
-    })?;
-    unless_empty(y)
+    })
 }
 
 /// Rotary position encoding of the first `dims` features, `[B, .., L, n] -> [B, .., L, n]`.
@@ -154,6 +143,9 @@ pub fn scaled_dot_product_attention(
         Mask::Causal => (c"causal", None),
         Mask::Array(a) => (c"array", Some(a)),
     };
+    if let Some(nothing) = empty_attention(q, k, v)? {
+        return Ok(nothing);
+    }
     let y = build("scaled_dot_product_attention", &[q, k, v], |out, s| {
         // SAFETY: the inputs, the text and the stream are valid; null stands for "absent".
         unsafe {
@@ -175,6 +167,27 @@ pub fn scaled_dot_product_attention(
         true => gradient_in_one_layout(y),
         false => Ok(y),
     }
+}
+
+/// The sum of no values, where an axis is empty: MLX divides by the number of heads.
+fn empty_attention(q: &Array, k: &Array, v: &Array) -> Result<Option<Array>> {
+    if [q, k, v].iter().all(|a| a.size() > 0) {
+        return Ok(None);
+    }
+    let (&[b, heads, l, d], &[kb, kv_heads, s, kd], &[vb, v_heads, vs, vd]) =
+        (q.shape(), k.shape(), v.shape())
+    else {
+        return Ok(None);
+    };
+    let grouped =
+        kv_heads == v_heads && heads % kv_heads.max(1) == 0 && (kv_heads > 0 || heads == 0);
+    if b == kb && b == vb && s == vs && d == kd && grouped {
+        return super::zeros(&[b, heads, l, vd], q.dtype()).map(Some);
+    }
+    Err(Error::shape(
+        "scaled_dot_product_attention",
+        format!("queries {q:?}, keys {k:?} and values {v:?} do not fit together"),
+    ))
 }
 
 /// `y [B, heads, L, d]`, whose gradient comes back with the heads of a position side by side.

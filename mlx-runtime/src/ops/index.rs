@@ -1,18 +1,51 @@
 //! Reading and writing parts of arrays.
 
+use std::borrow::Cow;
+
 use mlx_sys as sys;
 
 use crate::array::build;
 use crate::{Array, Error, ErrorKind, Result};
 
-/// Checks the three lists of a slice against the array.
-pub(crate) fn check_slice(
+/// Python's `slice.indices`: the bounds and the step of a slice of `n` elements.
+///
+/// MLX counts the elements again from the bounds whenever it differentiates or vectorises a slice,
+/// after it has replaced the step of a single element by 1. The bounds returned here give the same
+/// elements each time: one element is `i..i + 1`, none is `0..0`, and a step never exceeds `n`.
+pub(crate) fn bounds(start: Option<i32>, stop: Option<i32>, step: i32, n: i32) -> (i32, i32, i32) {
+    let (low, high) = if step < 0 { (-1, n - 1) } else { (0, n) };
+    let place = |i: i32| {
+        let i = i64::from(i) + if i < 0 { i64::from(n) } else { 0 };
+        i.clamp(i64::from(low), i64::from(high)) as i32
+    };
+    let (first, end) = if step < 0 { (high, low) } else { (low, high) };
+    let (start, stop) = (start.map_or(first, place), stop.map_or(end, place));
+    let length = if step < 0 { start - stop } else { stop - start };
+    let step = step.clamp(-n.max(1), n.max(1));
+    match length {
+        ..=0 => (0, 0, 1),
+        _ if length <= step.abs() => (start, start + 1, 1),
+        // To MLX, -1 is the last element.
+        _ if stop == -1 => (start, n.saturating_neg().saturating_sub(1), step),
+        _ => (start, stop, step),
+    }
+}
+
+/// The bounds of a slice along every axis, as MLX takes them.
+pub(crate) struct Bounds<'a> {
+    pub(crate) start: Cow<'a, [i32]>,
+    pub(crate) stop: Cow<'a, [i32]>,
+    pub(crate) strides: Cow<'a, [i32]>,
+}
+
+/// Checks the three lists of a slice against the array; lists with a step get those of [`bounds`].
+pub(crate) fn slice_bounds<'a>(
     op: &'static str,
     a: &Array,
-    start: &[i32],
-    stop: &[i32],
-    strides: &[i32],
-) -> Result<()> {
+    start: &'a [i32],
+    stop: &'a [i32],
+    strides: &'a [i32],
+) -> Result<Bounds<'a>> {
     let entries = [start.len(), stop.len(), strides.len()];
     if entries != [a.ndim(); 3] {
         let [start, stop, strides] = entries;
@@ -27,7 +60,26 @@ pub(crate) fn check_slice(
     if strides.contains(&0) {
         return Err(Error::invalid(op, "a stride is zero"));
     }
-    Ok(())
+    if strides.iter().all(|&step| step == 1) {
+        return Ok(Bounds {
+            start: start.into(),
+            stop: stop.into(),
+            strides: strides.into(),
+        });
+    }
+    let axes = a.shape().iter().enumerate();
+    let found = axes.map(|(i, &n)| bounds(Some(start[i]), Some(stop[i]), strides[i], n));
+    let (mut start, mut stop, mut strides) = (Vec::new(), Vec::new(), Vec::new());
+    for (first, end, step) in found {
+        start.push(first);
+        stop.push(end);
+        strides.push(step);
+    }
+    Ok(Bounds {
+        start: start.into(),
+        stop: stop.into(),
+        strides: strides.into(),
+    })
 }
 
 /// The elements from `start` to before `stop` in steps of `strides`, one entry for each axis;
@@ -44,9 +96,13 @@ pub(crate) fn check_slice(
 /// # Ok::<(), mlx_runtime::Error>(())
 /// ```
 pub fn slice(a: &Array, start: &[i32], stop: &[i32], strides: &[i32]) -> Result<Array> {
-    check_slice("slice", a, start, stop, strides)?;
+    let Bounds {
+        start,
+        stop,
+        strides,
+    } = slice_bounds("slice", a, start, stop, strides)?;
     let n = start.len();
-    build("slice", &[a], |out, s| {
+    let part = build("slice", &[a], |out, s| {
         // SAFETY: the three lists have `n` entries; the input and the stream are valid.
         unsafe {
             sys::mlx_slice(
@@ -61,7 +117,13 @@ pub fn slice(a: &Array, start: &[i32], stop: &[i32], strides: &[i32]) -> Result<
                 s,
             )
         }
-    })
+    })?;
+    // MLX takes a view with negative strides for one without holes, or for one element that repeats:
+    // what reads it next would see other memory.
+    match strides.iter().any(|&step| step < 0) {
+        true => super::contiguous(&part, false),
+        false => Ok(part),
+    }
 }
 
 /// `src` with the slice replaced by `update`, which broadcasts to it. MLX: `a[..] = update`.
@@ -75,7 +137,11 @@ pub fn slice_update(
     stop: &[i32],
     strides: &[i32],
 ) -> Result<Array> {
-    check_slice("slice_update", src, start, stop, strides)?;
+    let Bounds {
+        start,
+        stop,
+        strides,
+    } = slice_bounds("slice_update", src, start, stop, strides)?;
     let n = start.len();
     build("slice_update", &[src, update], |out, s| {
         let (p, q, r) = (start.as_ptr(), stop.as_ptr(), strides.as_ptr());
@@ -101,6 +167,17 @@ pub(crate) fn in_bounds(op: &'static str, indices: &Array, n: i32) -> Result<Arr
     let first = Array::scalar_as(-f64::from(n), dtype)?;
     super::clip(indices, dtype.is_signed().then_some(&first), Some(&last))
         .map_err(|e| e.with_op(op))
+}
+
+/// As [`in_bounds`], counted from the first: where MLX takes negative indices for large ones.
+pub(crate) fn from_first(op: &'static str, indices: &Array, n: i32) -> Result<Array> {
+    let indices = in_bounds(op, indices, n)?;
+    if !indices.dtype().is_signed() {
+        return Ok(indices);
+    }
+    let zero = Array::scalar_as(0.0, indices.dtype())?;
+    let from_end = super::add(&indices, &Array::scalar_as(f64::from(n), indices.dtype())?)?;
+    super::where_(&super::less(&indices, &zero)?, &from_end, &indices)
 }
 
 /// Two arrays and an axis.

@@ -2,7 +2,7 @@
 
 use mlx_sys as sys;
 
-use super::index::in_bounds;
+use super::index::from_first;
 use crate::array::{build, optional, ready};
 use crate::handles::{c_string, VectorArray};
 use crate::{Array, Result};
@@ -27,11 +27,16 @@ binary_ops! {
 /// # Errors
 /// If the shapes do not fit together.
 pub fn addmm(c: &Array, a: &Array, b: &Array, alpha: f32, beta: f32) -> Result<Array> {
-    let y = build("addmm", &[c, a, b], |out, s| {
+    if a.shape().last() == Some(&0) {
+        // A sum of no products; MLX's kernel copies `c` as if it lay row by row.
+        let scaled =
+            |x: &Array, by: f32| super::multiply(x, &Array::scalar_as(f64::from(by), x.dtype())?);
+        return super::add(&scaled(&matmul(a, b)?, alpha)?, &scaled(c, beta)?);
+    }
+    build("addmm", &[c, a, b], |out, s| {
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
         unsafe { sys::mlx_addmm(out, c.as_raw(), a.as_raw(), b.as_raw(), alpha, beta, s) }
-    })?;
-    super::fast::unless_empty(y)
+    })
 }
 
 /// The sum of products over `axis`, `[.., k, ..], [.., k, ..] -> [.., ..]`; the inputs broadcast.
@@ -63,14 +68,35 @@ pub fn gather_mm(
 ) -> Result<Array> {
     let clamp = |indices: Option<&Array>, of: &Array| {
         indices
-            .map(|i| in_bounds("gather_mm", i, batches(of)))
+            .map(|i| from_first("gather_mm", i, batches(of)))
             .transpose()
     };
     let (lhs, rhs) = (clamp(lhs_indices, a)?, clamp(rhs_indices, b)?);
+    // A single matrix is one of a batch, whose gradient MLX knows.
+    let one = |m: &Array, indices: Option<Array>| -> Result<_> {
+        match m.ndim() {
+            2 => Ok((
+                super::expand_dims(m, &[0])?,
+                Some(indices.map_or_else(|| Array::scalar(0u32), Ok)?),
+            )),
+            _ => Ok((m.clone(), indices)),
+        }
+    };
+    let ((left, lhs), (right, rhs)) = (one(a, lhs)?, one(b, rhs)?);
     build("gather_mm", &[a, b], |out, s| {
         let (lhs, rhs) = (optional(lhs.as_ref()), optional(rhs.as_ref()));
         // SAFETY: the inputs and the stream are valid; null indices stand for "absent".
-        unsafe { sys::mlx_gather_mm(out, a.as_raw(), b.as_raw(), lhs, rhs, sorted_indices, s) }
+        unsafe {
+            sys::mlx_gather_mm(
+                out,
+                left.as_raw(),
+                right.as_raw(),
+                lhs,
+                rhs,
+                sorted_indices,
+                s,
+            )
+        }
     })
 }
 

@@ -49,7 +49,7 @@ pub use sort::*;
 pub use unary::*;
 pub use words::{Indexing, PadMode, Side};
 
-use crate::{Array, Error, Result};
+use crate::{Error, Result};
 
 /// MLX C takes three lists of one length for slices, and reads the second and third by the
 /// first's length in places: they are compared here.
@@ -61,15 +61,6 @@ fn same_lengths(op: &'static str, lists: &[(&str, usize)]) -> Result<()> {
             format!("{} has {} entries, {name} has {n}", lists[0].0, lists[0].1),
         )),
     }
-}
-
-/// Zeros in place of an array without elements: some of MLX's kernels divide by the size of an
-/// axis, and an integer divided by zero ends the process.
-pub(crate) fn unless_empty(made: Array) -> Result<Array> {
-    if made.size() == 0 {
-        return zeros(made.shape(), made.dtype());
-    }
-    Ok(made)
 }
 
 pub(crate) fn optional_float(value: Option<f32>) -> mlx_sys::mlx_optional_float {

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 
 use mlx_sys as sys;
 
-use super::index::in_bounds;
+use super::index::from_first;
 use super::linalg::{batches, matmul};
 use super::shape::swapaxes;
 use super::unary::astype;
@@ -206,6 +206,14 @@ pub fn unpack(
     })
 }
 
+/// `product`, or zeros where it is a sum of no products: MLX divides by their number.
+fn or_zeros(x: &Array, product: Array) -> Result<Array> {
+    match x.size() {
+        0 if product.size() > 0 => super::zeros(product.shape(), product.dtype()),
+        _ => Ok(product),
+    }
+}
+
 /// `x @ w`, or `x @ w.T` if `transpose`. MLX: `quantized_matmul`.
 ///
 /// # Errors
@@ -231,6 +239,7 @@ pub fn packed_matmul(x: &Array, w: &Packed, transpose: bool, how: Quantization) 
         }
     })?;
     // MLX has checked the inputs, and computes nothing of a product that is dropped.
+    let product = or_zeros(x, product)?;
     if transpose && has_one_group(x, how) && cuda::is_here() {
         let like = |a: &Array| astype(a, product.dtype());
         let w = Packed {
@@ -270,7 +279,7 @@ pub struct Chosen<'a> {
 impl Chosen<'_> {
     fn clamped(&self, op: &'static str, x: &Array, w: &Array) -> Result<[Option<Array>; 2]> {
         let clamp = |indices: Option<&Array>, of: &Array| {
-            indices.map(|i| in_bounds(op, i, batches(of))).transpose()
+            indices.map(|i| from_first(op, i, batches(of))).transpose()
         };
         Ok([clamp(self.lhs, x)?, clamp(self.rhs, w)?])
     }
@@ -290,7 +299,7 @@ pub fn gather_qmm(
     const OP: &str = "gather_qmm";
     let (group_size, bits) = how.sizes(OP)?;
     let [lhs, rhs] = chosen.clamped(OP, x, &w.weight)?;
-    build(OP, &w.inputs(x), |out, s| {
+    let product = build(OP, &w.inputs(x), |out, s| {
         // SAFETY: the inputs, the text and the stream are valid; null stands for "absent".
         unsafe {
             sys::mlx_gather_qmm(
@@ -309,7 +318,8 @@ pub fn gather_qmm(
                 s,
             )
         }
-    })
+    })?;
+    or_zeros(x, product)
 }
 
 /// The right side of a product that packs its left side, too.
@@ -376,7 +386,7 @@ pub fn qqmm(x: &Array, w: RightSide<'_>, how: Quantization) -> Result<Array> {
     let (group_size, bits) = how.sizes(OP)?;
     w.check(OP, x, how)?;
     let [global_x, global_w] = w.globals();
-    build(OP, &[x, w.weight], |out, s| {
+    let product = build(OP, &[x, w.weight], |out, s| {
         // SAFETY: the inputs, the text and the stream are valid; null stands for "absent".
         unsafe {
             sys::mlx_qqmm(
@@ -392,7 +402,8 @@ pub fn qqmm(x: &Array, w: RightSide<'_>, how: Quantization) -> Result<Array> {
                 s,
             )
         }
-    })
+    })?;
+    or_zeros(x, product)
 }
 
 /// [`qqmm`] of chosen batches. MLX: `gather_qqmm`.
@@ -410,7 +421,7 @@ pub fn gather_qqmm(
     w.check(OP, x, how)?;
     let [lhs, rhs] = chosen.clamped(OP, x, w.weight)?;
     let [global_x, global_w] = w.globals();
-    build(OP, &[x, w.weight], |out, s| {
+    let product = build(OP, &[x, w.weight], |out, s| {
         // SAFETY: the inputs, the text and the stream are valid; null stands for "absent".
         unsafe {
             sys::mlx_gather_qqmm(
@@ -429,5 +440,6 @@ pub fn gather_qqmm(
                 s,
             )
         }
-    })
+    })?;
+    or_zeros(x, product)
 }

@@ -2,7 +2,6 @@
 
 use mlx_sys as sys;
 
-use super::unless_empty;
 use crate::array::build;
 use crate::{Array, Result};
 
@@ -156,6 +155,12 @@ macro_rules! scan {
             inclusive: bool,
         ) -> Result<Array> {
             let axis = axis.into();
+            let n = axis.map_or(Ok(a.size() as i32), |axis| a.dim(axis));
+            let n = n.map_err(|e| e.renamed(stringify!($name)))?;
+            // The first result of an exclusive scan depends on no element, and MLX's gradient divides
+            // by the number of those that do.
+            let alone = (!inclusive && n == 1).then(|| super::stop_gradient(a));
+            let a = &alone.unwrap_or_else(|| Ok(a.clone()))?;
             build(stringify!($name), &[a], |out, s| {
                 let a = a.as_raw();
                 // SAFETY: the input and the stream are valid; `out` is a null destination.
@@ -166,7 +171,6 @@ macro_rules! scan {
                     }
                 }
             })
-            .and_then(unless_empty)
         }
     )*};
 }

@@ -99,7 +99,27 @@ pub fn squeeze(a: &Array, axes: &[i32]) -> Result<Array> {
 /// # Errors
 /// If an axis does not exist or is there twice.
 pub fn flip(a: &Array, axes: &[i32]) -> Result<Array> {
-    build("flip", &[a], |out, s| {
+    const OP: &str = "flip";
+    for &axis in axes {
+        a.dim(axis).map_err(|e| e.renamed(OP))?;
+    }
+    let kept: Vec<i32>;
+    let axes = match a.shape().contains(&1) {
+        false => axes,
+        // MLX makes a slice with a step of -1 that loses its gradient where it has one element.
+        true => {
+            let ndim = a.ndim() as i32;
+            let named = |i: i32| axes.is_empty() || axes.contains(&i) || axes.contains(&(i - ndim));
+            kept = (0..ndim)
+                .filter(|&i| named(i) && a.shape()[i as usize] != 1)
+                .collect();
+            if kept.is_empty() {
+                return Ok(a.clone());
+            }
+            &kept
+        }
+    };
+    build(OP, &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
         unsafe {
             match axes {

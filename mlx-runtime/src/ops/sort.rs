@@ -2,7 +2,6 @@
 
 use mlx_sys as sys;
 
-use super::unless_empty;
 use crate::array::build;
 use crate::{Array, Result};
 
@@ -28,7 +27,6 @@ macro_rules! along_axis {
                     }
                 }
             })
-            .and_then(unless_empty)
         }
     )*};
 }

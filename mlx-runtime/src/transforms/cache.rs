@@ -95,5 +95,5 @@ where
             unsafe { sys::mlx_detail_compile(out, f, id, shapeless, at, n) }
         })
     });
-    Compiled::from_handle(handle)
+    Compiled::from_handle(handle, shapeless)
 }

@@ -8,6 +8,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use mlx_sys as sys;
 
 use super::stateless::{callbacks, is_stateless, keep, taken_back};
+use crate::array::settled;
 use crate::error::{from_c, init, take_message};
 use crate::handles::VectorArray;
 use crate::live::{live, Live};
@@ -24,6 +25,17 @@ const FAILURE: c_int = 1;
 
 /// Runs a closure's body for C++: whatever happens in it becomes a status.
 pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> c_int {
+    // A function that calls itself would end the process with the stack.
+    let body = || match crate::stack::is_enough() {
+        true => body(),
+        false => Err(Error::invalid(
+            "closure",
+            "closures within closures have used up the thread's stack",
+        )
+        .with_hint(
+            "does the function call itself? If not, run it on a thread with a larger stack",
+        )),
+    };
     let error = match lock::released(|| catch_unwind(AssertUnwindSafe(body))) {
         Ok(Ok(())) => return 0,
         Ok(Err(e)) => e,
@@ -110,7 +122,7 @@ callbacks! {
     (out: *mut sys::mlx_vector_array, input: sys::mlx_vector_array),
     |f| {
         // SAFETY: MLX C passes a valid list.
-        let input = unsafe { VectorArray::read("closure", input) }?;
+        let input = settled(unsafe { VectorArray::read("closure", input) }?)?;
         let output = f(&input)?;
         // SAFETY: MLX C passes a destination.
         unsafe { write(out, &output) }

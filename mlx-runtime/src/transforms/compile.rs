@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mlx_sys as sys;
 
 use super::closure::Handle;
+use crate::array::settled;
 use crate::error::{check, init};
 use crate::stack::deep;
 use crate::{Array, Result};
@@ -15,6 +16,7 @@ use crate::{Array, Result};
 /// Neither `Send` nor `Sync`: MLX's cache of compiled graphs belongs to the thread.
 pub struct Compiled {
     handle: Result<Handle>,
+    shapeless: bool,
     not_send: PhantomData<*const ()>,
 }
 
@@ -36,10 +38,7 @@ where
             unsafe { sys::mlx_compile(out, f, shapeless) }
         })
     });
-    Compiled {
-        handle,
-        not_send: PhantomData,
-    }
+    Compiled::from_handle(handle, shapeless)
 }
 
 static RECORDINGS: AtomicU64 = AtomicU64::new(0);
@@ -63,9 +62,10 @@ where
 }
 
 impl Compiled {
-    pub(super) fn from_handle(handle: Result<Handle>) -> Self {
+    pub(super) fn from_handle(handle: Result<Handle>, shapeless: bool) -> Self {
         Self {
             handle,
+            shapeless,
             not_send: PhantomData,
         }
     }
@@ -78,7 +78,8 @@ impl Compiled {
         let handle = self.handle.as_ref().map_err(Clone::clone)?;
         // MLX changes the graph that it records, down to arrays that the function captured.
         let _lock = crate::lock::graph_lock();
-        deep(|| handle.apply("compile", inputs))
+        let _shapeless = super::Shapeless::enter(self.shapeless);
+        settled(deep(|| handle.apply("compile", inputs))?)
     }
 }
 

@@ -21,7 +21,7 @@ where
     let handle = Handle::new(f).and_then(|h| {
         h.map(op, |out, f| {
             // SAFETY: the closure is valid, the destination null.
-            unsafe { sys::mlx_checkpoint(out, f) }
+            unsafe { sys::mlxrs_checkpoint(out, f) }
         })
     });
     Closure {

@@ -1,32 +1,19 @@
 //! Gradients.
 
-use std::ptr::null_mut;
-
 use mlx_sys as sys;
 
 use super::closure::{failure, Handle};
 use super::Differentiating;
-use crate::error::from_c;
+use crate::array::settled;
 use crate::handles::VectorArray;
-use crate::live::{live, Live};
 use crate::lock::reading;
 use crate::stack::deep;
 use crate::{Array, Error, Result};
 
 /// A function that also gives the gradient of its first output, made by [`value_and_grad`].
-pub struct ValueAndGrad(Result<Raw>);
-
-/// Owns one `mlx_closure_value_and_grad`.
-struct Raw(sys::mlx_closure_value_and_grad, live!(GradientClosure));
-
-// SAFETY: as for `closure::Handle`.
-unsafe impl Send for Raw {}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        // SAFETY: owned here; null is ignored.
-        unsafe { sys::mlx_closure_value_and_grad_free(self.0) };
-    }
+pub struct ValueAndGrad {
+    function: Result<Handle>,
+    argnums: Vec<i32>,
 }
 
 /// `f` together with the gradient of its first output, a scalar, with respect to the inputs
@@ -48,36 +35,20 @@ pub fn value_and_grad<F>(f: F, argnums: &[i32]) -> ValueAndGrad
 where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
 {
-    ValueAndGrad(make(f, argnums))
-}
-
-fn make<F>(f: F, argnums: &[i32]) -> Result<Raw>
-where
-    F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
-{
-    const OP: &str = "value_and_grad";
     let ascending = argnums.windows(2).all(|w| w[0] < w[1]);
-    if argnums.is_empty() || argnums[0] < 0 || !ascending {
+    let function = if argnums.is_empty() || argnums[0] < 0 || !ascending {
         // MLX would sort them, and return the gradients in that order.
-        return Err(Error::invalid(OP, format!("argument numbers {argnums:?}"))
-            .with_hint("give at least one, from 0 up, ascending and without repeats"));
-    }
-    let closure = Handle::new(f)?;
-    let null = sys::mlx_closure_value_and_grad { ctx: null_mut() };
-    let mut raw = Raw(null, Live::new());
-    // SAFETY: closure and numbers are valid, the destination is null.
-    let status = unsafe {
-        sys::mlx_value_and_grad(
-            &mut raw.0,
-            closure.as_raw(),
-            argnums.as_ptr(),
-            argnums.len(),
+        Err(
+            Error::invalid("value_and_grad", format!("argument numbers {argnums:?}"))
+                .with_hint("give at least one, from 0 up, ascending and without repeats"),
         )
+    } else {
+        Handle::new(f)
     };
-    if status != 0 || raw.0.ctx.is_null() {
-        return Err(from_c(OP, &[]));
+    ValueAndGrad {
+        function,
+        argnums: argnums.to_vec(),
     }
-    Ok(raw)
 }
 
 impl ValueAndGrad {
@@ -88,24 +59,26 @@ impl ValueAndGrad {
     /// not a scalar.
     pub fn call(&self, inputs: &[Array]) -> Result<(Vec<Array>, Vec<Array>)> {
         const OP: &str = "value_and_grad";
-        let raw = self.0.as_ref().map_err(Clone::clone)?;
+        let function = self.function.as_ref().map_err(Clone::clone)?;
         let list = VectorArray::new(OP, inputs)?;
         let (mut values, mut grads) = (VectorArray::null(), VectorArray::null());
         let _depth = Differentiating::enter();
         let _reading = reading();
-        // SAFETY: closure and list are valid, both destinations null.
+        // SAFETY: function and lists are valid, both destinations null.
         let status = deep(|| unsafe {
-            sys::mlx_closure_value_and_grad_apply(
+            sys::mlxrs_value_and_grad(
                 values.as_out(),
                 grads.as_out(),
-                raw.0,
+                function.as_raw(),
                 list.as_raw(),
+                self.argnums.as_ptr(),
+                self.argnums.len(),
             )
         });
         if status != 0 {
             return Err(failure(OP, inputs));
         }
-        Ok((values.to_vec(OP)?, grads.to_vec(OP)?))
+        Ok((settled(values.to_vec(OP)?)?, settled(grads.to_vec(OP)?)?))
     }
 }
 
@@ -174,7 +147,7 @@ where
     if status != 0 {
         return Err(failure(op, primals));
     }
-    Ok((values.to_vec(op)?, products.to_vec(op)?))
+    Ok((settled(values.to_vec(op)?)?, settled(products.to_vec(op)?)?))
 }
 
 /// The outputs of `f`, and `cotangents` (one for each output) times its Jacobian: one gradient
@@ -186,7 +159,7 @@ pub fn vjp<F>(f: F, primals: &[Array], cotangents: &[Array]) -> Result<(Vec<Arra
 where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
 {
-    product("vjp", sys::mlx_vjp, f, primals, cotangents)
+    product("vjp", sys::mlxrs_vjp, f, primals, cotangents)
 }
 
 /// The outputs of `f`, and its Jacobian times `tangents` (one for each input): one change for
@@ -199,5 +172,5 @@ where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
 {
     let _within = super::Vectorising::enter();
-    product("jvp", sys::mlx_jvp, f, primals, tangents)
+    product("jvp", sys::mlxrs_jvp, f, primals, tangents)
 }

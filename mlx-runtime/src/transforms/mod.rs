@@ -51,7 +51,7 @@ pub fn eval(arrays: &[&Array]) -> Result<()> {
     let _lock = crate::lock::graph_lock();
     let _admitted = enforce::admit("eval", arrays, &list)?;
     // SAFETY: the list is valid.
-    check("eval", unsafe { sys::mlx_eval(list.as_raw()) })
+    check("eval", unsafe { sys::mlxrs_eval(list.as_raw()) })
 }
 
 /// Starts to compute the arrays, and returns at once. MLX: `async_eval`.
@@ -72,6 +72,27 @@ pub fn async_eval(arrays: &[&Array]) -> Result<()> {
 thread_local! {
     static DIFFERENTIATING: Cell<u32> = const { Cell::new(0) };
     static VECTORISING: Cell<bool> = const { Cell::new(false) };
+    static SHAPELESS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a function is recorded for any shape now, by [`compile`] or [`crate::export`].
+pub(crate) fn is_shapeless() -> bool {
+    SHAPELESS.get()
+}
+
+/// Sets what [`is_shapeless`] reads, until dropped.
+pub(crate) struct Shapeless(bool);
+
+impl Shapeless {
+    pub(crate) fn enter(yes: bool) -> Self {
+        Self(SHAPELESS.replace(yes || SHAPELESS.get()))
+    }
+}
+
+impl Drop for Shapeless {
+    fn drop(&mut self) {
+        SHAPELESS.set(self.0);
+    }
 }
 
 /// Whether [`vmap`] or [`jvp`] records what this thread builds now: the kernels of

@@ -3,6 +3,7 @@
 use mlx_sys as sys;
 
 use super::closure::{failure, Handle};
+use crate::array::settled;
 use crate::handles::VectorArray;
 use crate::stack::deep;
 use crate::{Array, Error, Result};
@@ -100,24 +101,33 @@ impl Vmap {
         let out_axes: Vec<i32> = pairs
             .map(|(output, &axis)| from_first(axis, output.ndim() + 1))
             .collect::<Result<_>>()?;
+        let batch = inputs.iter().zip(&in_axes).find(|(_, axis)| **axis >= 0);
+        let batch = batch.map_or(0, |(input, axis)| input.shape()[*axis as usize]);
+        if batch == 0 {
+            // No example is computed, so that only the shapes are known.
+            let empty = recorded.iter().zip(&out_axes).map(|(output, &axis)| {
+                let mut shape = output.shape().to_vec();
+                shape.insert(axis as usize, 0);
+                Array::empty(&shape, output.dtype())
+            });
+            return empty.collect();
+        }
         let mut made = VectorArray::null();
-        // SAFETY: the lists are valid and of the lengths that MLX expects, the axes within the
+        // SAFETY: the lists are valid and of the lengths that are expected, the axes within the
         // arrays, the destination null.
         let status = deep(|| unsafe {
-            sys::mlx_detail_vmap_replace(
+            sys::mlxrs_vmap_replace(
                 made.as_out(),
                 list.as_raw(),
                 traced.as_raw(),
                 outputs.as_raw(),
                 at,
-                n,
                 out_axes.as_ptr(),
-                out_axes.len(),
             )
         });
         if status != 0 {
             return Err(failure(OP, inputs));
         }
-        made.to_vec(OP)
+        settled(made.to_vec(OP)?)
     }
 }

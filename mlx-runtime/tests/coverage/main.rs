@@ -22,6 +22,15 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("mlx_array_new_float", "another name of `mlx_array_new_float32`"),
     ("mlx_array_set_double", "another name of `mlx_array_set_float64`"),
     ("mlx_array_set_float", "another name of `mlx_array_set_float32`"),
+    ("mlx_array_eval", "`mlxrs_array_eval` computes an array, and keeps the error of one that fails"),
+    ("mlx_checkpoint", "`mlxrs_checkpoint` is the same with this library's rules of derivatives"),
+    ("mlx_detail_vmap_replace", "`mlxrs_vmap_replace` is the same with this library's rules of batches"),
+    ("mlx_eval", "`mlxrs_eval` computes arrays, and keeps the error of those that fail"),
+    ("mlx_jvp", "`mlxrs_jvp` is the same with this library's rules of derivatives"),
+    ("mlx_load", "`mlx_load_reader` reads through this crate's reader, which notices a file that changes"),
+    ("mlx_load_safetensors", "as `mlx_load`, by `mlx_load_safetensors_reader`"),
+    ("mlx_value_and_grad", "`mlxrs_value_and_grad` is the same with this library's rules of derivatives"),
+    ("mlx_vjp", "`mlxrs_vjp` is the same with this library's rules of derivatives"),
     ("mlx_dtype_size", "`Dtype::size` is known when a program is built; `Array::itemsize` asks MLX"),
 ];
 

@@ -355,13 +355,13 @@ fn forward_only(e: &Expr) -> bool {
     text.starts_with("!") && text.contains("is_differentiating")
 }
 
-/// Functions that make no operations, but for arrays without elements.
+/// Functions that make no operations.
 fn is_plumbing(f: &Function) -> bool {
     let plumbing = [
         "array", "device", "error", "handles", "lock", "memory", "stream",
     ];
     let module = f.module.first();
-    f.name == "unless_empty" || module.is_some_and(|m| plumbing.contains(&m.as_str()))
+    module.is_some_and(|m| plumbing.contains(&m.as_str()))
 }
 
 /// Functions that make no operation.

@@ -162,7 +162,8 @@ fn function(row: &Row, signature: &Signature) -> String {
         "{build}(OP, {shown}, {closure} {{\n\
          // SAFETY: the inputs and the stream are valid, each list has its length; what the call\n\
          // writes to is null; null inputs stand for \"absent\".\n\
-         unsafe {{ {call} }}\n}})\n}}"
+         unsafe {{ {call} }}\n}})\n{}\n}}",
+        row.then
     )
     .unwrap();
     out

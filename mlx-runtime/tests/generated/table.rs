@@ -10,6 +10,8 @@ pub struct Row {
     pub errors: &'static str,
     /// Statements before the call.
     pub check: &'static str,
+    /// What is done with the result.
+    pub then: &'static str,
     /// Types of text parameters that are more than text.
     pub types: &'static [(&'static str, &'static str)],
 }
@@ -29,6 +31,7 @@ const fn row(c: &'static str, name: &'static str, doc: &'static str, errors: &'s
         doc,
         errors,
         check: "",
+        then: "",
         types: &[],
     }
 }
@@ -36,6 +39,11 @@ const fn row(c: &'static str, name: &'static str, doc: &'static str, errors: &'s
 impl Row {
     const fn check(mut self, check: &'static str) -> Self {
         self.check = check;
+        self
+    }
+
+    const fn then(mut self, then: &'static str) -> Self {
+        self.then = then;
         self
     }
 

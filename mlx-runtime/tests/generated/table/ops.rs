@@ -22,7 +22,8 @@ pub const FILE: File = File {
         row("mlx_diff", "diff", "The differences between neighbours along `axis`, taken `n` times,\n`[.., m, ..] -> [.., m - n, ..]`. MLX: `diff`.", "If the axis does not exist, or `n` is negative or more than the axis has elements.")
             .check("crate::ops::check_diff(OP, a, n, axis)?;"),
         row("mlx_from_fp8", "from_fp8", "Eight-bit floats (e4m3, as uint8) in another type, `[..] -> [..]`. MLX: `from_fp8`.", "If the input is not uint8, or the dtype not a floating-point one."),
-        row("mlx_to_fp8", "to_fp8", "The nearest eight-bit floats (e4m3, as uint8), `[..] -> [..]`. MLX: `to_fp8`.", "If the input is not floating point."),
+        row("mlx_to_fp8", "to_fp8", "The nearest eight-bit floats (e4m3, as uint8), `[..] -> [..]`. MLX: `to_fp8`.", "If the input is not floating point.")
+            .check("// MLX reads other elements of a strided array.\nlet x = &crate::ops::contiguous(x, false)?;"),
         row("mlx_full_like", "full_like", "`vals`, which broadcasts, in the shape of `a` as `dtype`. MLX: `full_like`.", SHAPES)
             .check("if crate::transforms::is_differentiating() {\nreturn crate::ops::full(a.shape(), vals, dtype);\n}"),
         row("mlx_hadamard_transform", "hadamard_transform", "The Walsh-Hadamard transform of the last axis, whose size is `m * 2^k` with `m` of 1, 12, 20 or 28,\ntimes `scale` (1 / sqrt(n) if `None`), `[.., n] -> [.., n]`. MLX: `hadamard_transform`.", "If the size is another one, or the dtype not a floating-point one."),

@@ -4,7 +4,8 @@ const SHAPES: &str =
     "If the shapes do not fit together, an axis does not exist, or the indices are not integers.";
 const MANY: &str = "let indices = &starts_of_updates(OP, a, indices, updates, axes)?;\nlet indices = &indices.iter().collect::<Vec<_>>()[..];\nif updates.size() == 0 {\nreturn Ok(a.clone());\n}";
 const SINGLE: &str = "let indices = &start_of_updates(OP, a, indices, updates, axis)?;\nif updates.size() == 0 {\nreturn Ok(a.clone());\n}";
-const SLICE: &str = "check_slice(OP, src, start, stop, strides)?;";
+const SLICE: &str =
+    "let Bounds { start, stop, strides } = slice_bounds(OP, src, start, stop, strides)?;";
 
 const fn many(c: &'static str, name: &'static str, doc: &'static str) -> Row {
     row(c, name, doc, SHAPES).check(MANY)
@@ -27,7 +28,7 @@ const fn update(c: &'static str, name: &'static str, doc: &'static str) -> Row {
 pub const FILE: File = File {
     name: "scatter",
     doc: "Slices read from and written to places that arrays say.",
-    uses: "use mlx_sys as sys;\n\nuse crate::array::build;\nuse crate::handles::VectorArray;\nuse crate::ops::index::check_slice;\nuse crate::ops::starts::{start_of_slice, start_of_update, start_of_updates, starts_of_slices, starts_of_updates, single_start};\nuse crate::{Array, Result};",
+    uses: "use mlx_sys as sys;\n\nuse crate::array::build;\nuse crate::handles::VectorArray;\nuse crate::ops::index::{slice_bounds, Bounds};\nuse crate::ops::starts::{start_of_slice, start_of_update, start_of_updates, starts_of_slices, starts_of_updates, single_start};\nuse crate::{Array, Result};",
     rows: &[
         row("mlx_gather", "gather", "The slices of `slice_sizes` that begin where `indices`, one array for each of `axes`, say:\n`[idx.., slice_sizes..]`. A slice that would leave the array is moved into it. MLX: `gather` of its\nC++ API.", SHAPES)
             .check("let indices = &starts_of_slices(OP, a, indices, axes, slice_sizes)?;\nlet indices = &indices.iter().collect::<Vec<_>>()[..];"),

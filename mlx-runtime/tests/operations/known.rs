@@ -1,0 +1,118 @@
+//! Faults of MLX by the numbers in their reports; docs/correctness.md lists them.
+
+use mlx_runtime::{ops, s, transforms, Array, Result};
+
+fn floats(a: &Array) -> Vec<f32> {
+    a.to_vec().unwrap()
+}
+
+fn array(values: &[f32], shape: &[i32]) -> Array {
+    Array::from_slice(values, shape).unwrap()
+}
+
+type Part = fn(&Array) -> Result<Array>;
+
+/// A part of `[2]` or `[3]`, and the elements that it takes.
+const PARTS: &[(&str, Part, &[f32])] = &[
+    ("..;2", |x| x.index(s![..;2]), &[1.0, 0.0]),
+    ("1..;5", |x| x.index(s![1..;5]), &[0.0, 1.0]),
+    ("-1..;-2", |x| x.index(s![..;-2]), &[0.0, 1.0]),
+    ("0..;-1", |x| x.index(s![0..;-1]), &[1.0, 0.0]),
+    ("whole", |x| x.index(s![..;-1]), &[1.0, 1.0]),
+    ("slice", |x| ops::slice(x, &[0], &[2], &[2]), &[1.0, 0.0]),
+    (
+        "far",
+        |x| ops::slice(x, &[0], &[i32::MAX], &[i32::MAX]),
+        &[1.0, 0.0],
+    ),
+    ("empty", |x| x.index(s![1..1;2]), &[0.0, 0.0]),
+    (
+        "flip of one",
+        |x| ops::flip(&x.index(s![1..])?, &[0]),
+        &[0.0, 1.0],
+    ),
+];
+
+#[test]
+fn a_part_has_the_gradient_of_its_elements_alone() {
+    for (name, part, taken) in PARTS {
+        let f = move |x: &[Array]| {
+            let y = part(&x[0])?;
+            Ok(vec![ops::sum(&(y * 1000.0f32)?, &[], false)?])
+        };
+        let x = [array(&[3.0, 5.0], &[2])];
+        let g = transforms::grad(f, &[0]).call(&x).unwrap();
+        let expected: Vec<f32> = taken.iter().map(|t| t * 1000.0).collect();
+        assert_eq!(floats(&g[0]), expected, "{name}");
+        let count = part(&x[0]).unwrap().size() as i32;
+        let rows = array(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2]);
+        let part = *part;
+        let batch = transforms::vmap(move |x| Ok(vec![part(&x[0])?]), &[Some(0)], &[0]);
+        assert_eq!(
+            batch.call(&[rows]).unwrap()[0].shape(),
+            [3, count],
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn updates_of_one_element_have_its_gradient() {
+    let f = |x: &[Array]| {
+        let y = ops::slice_update(&x[0], &x[1], &[0], &[2], &[2])?;
+        let weights = Array::from_slice(&[10.0f32, 100.0], &[2])?;
+        Ok(vec![ops::sum(&ops::multiply(&y, &weights)?, &[], false)?])
+    };
+    let x = [array(&[3.0, 5.0], &[2]), array(&[7.0], &[1])];
+    let g = transforms::grad(f, &[0, 1]).call(&x).unwrap();
+    assert_eq!(
+        (floats(&g[0]), floats(&g[1])),
+        (vec![0.0, 100.0], vec![10.0])
+    );
+}
+
+#[test]
+fn a_batch_of_scatters_is_a_loop_of_them() {
+    // Sources [4, 3], examples along axis 2; rows 3 and 1 get the updates.
+    let count = |n: i32| (0..n).map(|i| i as f32).collect::<Vec<_>>();
+    let (sources, updates) = (
+        array(&count(24), &[4, 3, 2]),
+        array(&count(12), &[2, 1, 3, 2]),
+    );
+    let f = |x: &[Array]| {
+        let rows = Array::from_slice(&[3i32, 1], &[2])?;
+        Ok(vec![ops::scatter_add(&x[0], &[&rows], &x[1], &[0])?])
+    };
+    let batch = transforms::vmap(f, &[Some(2), Some(3)], &[2]);
+    let got = batch
+        .call(&[sources.clone(), updates.clone()])
+        .unwrap()
+        .remove(0);
+    for i in 0..2 {
+        let one = [
+            sources.index(s![.., .., i]).unwrap(),
+            updates.index(s![.., .., .., i]).unwrap(),
+        ];
+        let expected = f(&one).unwrap().remove(0);
+        assert_eq!(
+            floats(&got.index(s![.., .., i]).unwrap()),
+            floats(&expected),
+            "{i}"
+        );
+    }
+}
+
+#[test]
+fn an_array_that_failed_stays_failed() {
+    // On a thread of its own: MLX stops the stream that failed.
+    let ended = std::thread::spawn(|| {
+        let singular = array(&[1.0, 2.0, 2.0, 4.0], &[2, 2]);
+        let inverse = mlx_runtime::linalg::inv(&singular).unwrap();
+        for _ in 0..3 {
+            assert!(inverse.to_vec::<f32>().is_err());
+            assert!(inverse.eval().is_err());
+            assert!(ops::add(&inverse, &singular).unwrap().eval().is_err());
+        }
+    });
+    ended.join().unwrap();
+}

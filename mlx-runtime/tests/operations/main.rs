@@ -1,0 +1,20 @@
+//! Every operation in every layout under every transform: a sweep over fixed cases, and a fuzzer.
+//!
+//! Both draw from one table of operations. An operation's value is compared with that of contiguous
+//! inputs and of the compiled function, its `vjp` with its `jvp` and with finite differences, its
+//! `vmap` and the `vmap` of its gradient with a loop.
+
+mod check;
+mod children;
+mod fuzz;
+mod generate;
+mod known;
+mod layout;
+mod sweep;
+mod table;
+
+/// The operations, for as long as the program runs.
+fn operations() -> &'static [table::Operation] {
+    static ALL: std::sync::OnceLock<Vec<table::Operation>> = std::sync::OnceLock::new();
+    ALL.get_or_init(table::all)
+}

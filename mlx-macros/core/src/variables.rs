@@ -234,7 +234,8 @@ impl Variables {
             } else {
                 "the variable"
             };
-            if !b.read.get() && !(argument && serves(i)) {
+            let used = b.read.get() || (argument && serves(i));
+            if !used {
                 all.push(Diag::never_read(b.at, what, &b.name));
                 continue;
             }

@@ -342,10 +342,12 @@ fn a_version_can_be_forced() {
         let used = unsafe { mlxrs_kernels_used().as_ref() };
         // SAFETY: no arguments.
         let threads = unsafe { mlxrs_blas_threads() };
-        println!(
-            "used {} on {threads} threads.",
-            used.map_or("nothing", level)
+        let newest = std::ptr::eq(
+            versions()[versions().len() - 1],
+            used.map_or(std::ptr::null(), |v| v),
         );
+        let used = used.map_or("nothing", level);
+        println!("used {used} on {threads} threads, newest: {newest}.");
         return;
     }
     let used = |asked: Option<&str>| {
@@ -360,16 +362,13 @@ fn a_version_can_be_forced() {
         }
         String::from_utf8(command.output().unwrap().stdout).unwrap()
     };
-    let newest = level(versions()[versions().len() - 1]);
     assert_eq!(level(versions()[0]), "default");
+    let out = used(None);
+    assert!(out.contains("newest: true"), "{out}");
     for (asked, expected) in versions()
         .iter()
         .map(|v| (Some(level(v)), level(v)))
-        .chain([
-            (None, newest),
-            (Some(""), "nothing"),
-            (Some("avx2"), "nothing"),
-        ])
+        .chain([(Some(""), "nothing"), (Some("avx2"), "nothing")])
     {
         let out = used(asked);
         let threads = if cfg!(target_os = "linux") && openblas() {
@@ -377,7 +376,7 @@ fn a_version_can_be_forced() {
         } else {
             1
         };
-        let expected = format!("used {expected} on {threads} threads.");
+        let expected = format!("used {expected} on {threads} threads,");
         assert!(out.contains(&expected), "{asked:?}: {out}");
     }
 }

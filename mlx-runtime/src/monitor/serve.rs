@@ -75,23 +75,30 @@ fn run(monitor: &Monitor, listener: &TcpListener, woken: &UnixStream) {
             let ready = ready.next() == Some(true);
             client.since.elapsed() < TIME && (!ready || client.go_on(monitor))
         });
-        while watched[1].revents != 0 {
-            match listener.accept() {
-                Ok((stream, _)) if stream.set_nonblocking(true).is_ok() => {
-                    if clients.len() == CLIENTS {
-                        clients.remove(0);
-                    }
-                    clients.push(Client::new(stream));
+        if watched[1].revents != 0 {
+            accept(listener, &mut clients);
+        }
+    }
+}
+
+/// Takes in all clients that wait.
+fn accept(listener: &TcpListener, clients: &mut Vec<Client>) {
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) if stream.set_nonblocking(true).is_ok() => {
+                if clients.len() == CLIENTS {
+                    clients.remove(0);
                 }
-                Ok(_) => {}
-                Err(e) if e.kind() == Io::WouldBlock => break,
-                Err(e) if matches!(e.kind(), Io::Interrupted | Io::ConnectionAborted) => {}
-                // For want of file descriptors maybe.
-                Err(_) => {
-                    clients.clear();
-                    std::thread::sleep(Duration::from_millis(50));
-                    break;
-                }
+                clients.push(Client::new(stream));
+            }
+            Ok(_) => {}
+            Err(e) if e.kind() == Io::WouldBlock => return,
+            Err(e) if matches!(e.kind(), Io::Interrupted | Io::ConnectionAborted) => {}
+            // For want of file descriptors maybe.
+            Err(_) => {
+                clients.clear();
+                std::thread::sleep(Duration::from_millis(50));
+                return;
             }
         }
     }

@@ -165,7 +165,7 @@ impl Split {
                 split.examples.push(example);
                 split.rows.push(row);
                 split.lines.push(number);
-                if split.rows.len() % NOTED == 0 {
+                if split.rows.len().is_multiple_of(NOTED) {
                     output::note(format_args!(
                         "{}: {} rows read",
                         split.origin,

@@ -378,7 +378,7 @@ std::optional<Batch> vmap_rule(const array& node, const List& inputs, const Axes
   } else if (name == "DivMod") {
     return Batch{mx::divmod(front(0), front(1), s), {0, 0}};
   } else if (name.rfind("View ", 0) == 0) {
-    return Batch{{mx::view(front(0), node.dtype(), s)}, {0}};
+    return Batch{{mx::view(mx::contiguous(front(0), false, s), node.dtype(), s)}, {0}};
   } else if (name == "FFT") {
     // The sizes of the example say how long a real result is.
     return Batch{{fourier(node, front(0), node.inputs()[0], 1, s)}, {0}};

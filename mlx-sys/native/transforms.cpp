@@ -392,10 +392,9 @@ List vmap_replace(const List& inputs,
       throw std::runtime_error(std::string("[vmap] Not implemented for ") + a.primitive().name());
     }
     for (size_t i = 0; i < results.size(); i++) {
-      if (made[i].dtype() != results[i].dtype()) {
-        throw std::runtime_error(std::string("[vmap] Not implemented for ") + a.primitive().name() + " of this dtype");
-      }
-      found.insert({results[i].id(), {made[i], of[i]}});
+      // Some rules call the operation again, which casts on the way.
+      const auto out = mx::astype(made[i], results[i].dtype(), a.primitive().stream());
+      found.insert({results[i].id(), {out, of[i]}});
     }
   }
   List out;

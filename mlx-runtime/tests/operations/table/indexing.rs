@@ -88,7 +88,7 @@ pub fn add(all: &mut Vec<Operation>) {
         "take_along_axis" "*a i:*b" => |x, g| ops::take_along_axis(&x[0], &x[1], -1);
         "scatter_add_axis" "*ab i:*cb *cb" => |x, g| ops::scatter_add_axis(&x[0], &x[1], &x[2], -2);
         "scatter_add_axis" "*a i:*b *b" => |x, g| ops::scatter_add_axis(&x[0], &x[1], &x[2], -1);
-        "put_along_axis" "a a" => |x, g| { let i = distinct(&x[0], g, 0)?; ops::put_along_axis(&x[0], &i, &x[1], 0) };
+        "put_along_axis" "a a" => |x, g| { let i = distinct(&x[0], g, 0)?; ops::put_along_axis(&x[0], &i, &ops::broadcast_to(&x[1], x[0].shape())?, 0) };
         "gather" "abc i:de i:de" => |x, g| {
             let axes = g.pick(&[[0, 1], [1, 2], [0, 2], [2, 0]]);
             let sizes: Vec<i32> = x[0].shape().iter().enumerate().map(|(i, &n)| if axes.contains(&(i as i32)) { n.min(1) } else { n }).collect();

@@ -51,7 +51,8 @@ pub fn template(input: &[u8]) {
     let Ok(source) = std::str::from_utf8(input) else {
         return;
     };
-    let Ok(template) = Template::new(source.to_string(), "<s>".into(), "</s>".into()) else {
+    let special = vec![("bos_token", "<s>".into()), ("eos_token", "</s>".into())];
+    let Ok(template) = Template::new(source.to_string(), None, special) else {
         return;
     };
     let turn = |role: &str, content: &str| json!({ "role": role, "content": content });

@@ -52,7 +52,7 @@ pub fn template(input: &[u8]) {
         return;
     };
     let special = vec![("bos_token", "<s>".into()), ("eos_token", "</s>".into())];
-    let Ok(template) = Template::new(source.to_string(), None, special) else {
+    let Ok(template) = Template::new(source, None, special) else {
         return;
     };
     let turn = |role: &str, content: &str| json!({ "role": role, "content": content });

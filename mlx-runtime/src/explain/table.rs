@@ -75,7 +75,7 @@ table! {
     "floor" => [mlx_floor] or [];
     "floor_divide" => [mlx_floor_divide, mlx_equal, mlx_where, mlx_divide, mlx_where] or [];
     "full" => [mlx_full] or [];
-    "gather_mm" => [mlx_clip, mlx_gather_mm] or [];
+    "gather_mm" => [mlx_clip, mlx_add, mlx_less, mlx_where, mlx_gather_mm] or [];
     "gaussian_nll_loss" => [mlx_maximum, mlx_subtract, mlx_square, mlx_divide, mlx_log, mlx_add, mlx_multiply] or [];
     "gelu" => [mlx_multiply, mlx_erf, mlx_add, mlx_multiply, mlx_multiply] or [];
     "gelu_approx" => [mlx_square, mlx_multiply, mlx_multiply, mlx_add, mlx_multiply, mlx_multiply, mlx_tanh, mlx_add, mlx_multiply] or [];

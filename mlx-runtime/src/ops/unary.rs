@@ -137,16 +137,18 @@ fn cast(a: &Array, dtype: Dtype) -> Result<Array> {
 /// # Errors
 /// If the last dimension does not hold a whole number of `dtype`s.
 pub fn view(a: &Array, dtype: Dtype) -> Result<Array> {
-    // MLX reads other bytes where elements of another size lie apart.
-    let rows = (a.dtype().size() != dtype.size()).then(|| super::contiguous(a, false));
-    let a = match &rows {
-        Some(rows) => rows.as_ref().map_err(Clone::clone)?,
-        None => a,
+    let seen = |a: &Array| {
+        build("view", &[a], |out, s| {
+            // SAFETY: the input and the stream are valid; `out` is a null destination.
+            unsafe { sys::mlx_view(out, a.as_raw(), dtype.as_raw(), s) }
+        })
     };
-    build("view", &[a], |out, s| {
-        // SAFETY: the input and the stream are valid; `out` is a null destination.
-        unsafe { sys::mlx_view(out, a.as_raw(), dtype.as_raw(), s) }
-    })
+    let whole = seen(a)?;
+    if a.dtype().size() == dtype.size() || whole.ndim() == 0 {
+        return Ok(whole);
+    }
+    // MLX reads other bytes where elements of another size lie apart.
+    super::reshape(&seen(&super::reshape(a, &[-1])?)?, whole.shape())
 }
 
 /// The elements limited to `[a_min, a_max]`, which broadcast; `None` is no limit. MLX: `clip`.

@@ -8,6 +8,7 @@ use mlx_runtime::transforms::{compile_mode, CompileMode};
 use crate::check::{Call, Check, CHECKS};
 use crate::generate::Sizes;
 use crate::layout;
+use crate::table::Kind;
 use crate::{children, operations};
 
 /// Draws of options for each layout.
@@ -143,7 +144,8 @@ fn every_operation_in_every_layout() {
         texts.len(),
         texts.join("\n")
     );
-    for operation in operations() {
+    // What is only called draws options that often do not fit: it is there for the random calls.
+    for operation in operations().iter().filter(|o| o.kind != Kind::Called) {
         let which = format!("{} {}", operation.name, operation.inputs);
         assert!(called.contains(&which[..]), "never called: {which}");
     }

@@ -89,7 +89,6 @@ pub fn add(all: &mut Vec<Operation>) {
     rows! { all, Smooth, WIDE;
         "clip" "* . ." => |x, g| ops::clip(&x[0], Some(&ops::subtract(&x[1], &ops::full(&[], &mlx_runtime::Array::scalar(2.0f32)?, x[1].dtype())?)?),
             g.bool().then_some(&ops::add(&x[2], &ops::full(&[], &mlx_runtime::Array::scalar(2.0f32)?, x[2].dtype())?)?));
-        "nan_to_num" "*" => |x, g| ops::nan_to_num(&x[0], 0.5, g.bool().then_some(1.0), None);
         "astype" "*" => |x, g| ops::astype(&ops::square(&x[0])?, if g.wild { g.any_dtype() } else { x[0].dtype() });
         "full" "~" => |x, g| { let mut to = g.dims(1); to.extend(x[0].shape()); ops::full(&to, &x[0], x[0].dtype()) };
         "full_like" "* ~" => |x, g| ops::full_like(&x[0], &x[1], x[0].dtype());
@@ -107,6 +106,7 @@ pub fn add(all: &mut Vec<Operation>) {
         "cumprod" "*" => |x, g| ops::cumprod(&x[0], g.maybe_axis(&x[0]), g.bool(), g.bool());
     }
     rows! { all, Single, WIDE;
+        "nan_to_num" "*" => |x, g| ops::nan_to_num(&x[0], 0.5, g.bool().then_some(1.0), None);
         "logsumexp" "*" => |x, g| ops::logsumexp(&x[0], &g.axes(&x[0]), g.bool());
         "logcumsumexp" "*" => |x, g| ops::logcumsumexp(&x[0], g.maybe_axis(&x[0]), g.bool(), true);
         "softmax" "*" => |x, g| ops::softmax(&x[0], &g.axes(&x[0]), g.bool());

@@ -125,7 +125,7 @@ pub fn add(all: &mut Vec<Operation>) {
     rows! { all, Called, WIDE;
         "scatter" "abc i:de i:de f" => |x, g| scattered(x, g, ops::scatter);
         "put_along_axis" "*ab i:*cb *cb" => |x, g| ops::put_along_axis(&x[0], &x[1], &x[2], -2);
-        "scatter_add" "ab i:d f" => |x, g| ops::scatter_add(&x[0], &[&x[1]], &x[2], &[g.axis(&x[0])]);
+        "scatter_add" "ab i:d d1b" => |x, g| ops::scatter_add(&x[0], &[&x[1]], &x[2], &[if g.wild { g.axis(&x[0]) } else { 0 }]);
         "gather" "ab i:d" => |x, g| { let sizes = g.dims(2); ops::gather(&x[0], &[&x[1]], &[g.axis(&x[0])], &sizes) };
         "slice_dynamic" "ab i:c" => |x, g| { let size = g.dims(2); let axes = g.axes(&x[0]); ops::slice_dynamic(&x[0], &x[1], &axes, &size) };
         "slice_update_dynamic" "ab cd i:e" => |x, g| { let axes = g.axes(&x[0]); ops::slice_update_dynamic(&x[0], &x[1], &x[2], &axes) };

@@ -104,8 +104,10 @@ fn long_graphs_are_transformed() {
     assert_eq!(made[0].to_vec::<f32>().unwrap(), [expected, 2.0 * expected]);
 }
 
-/// What happens to a file between opening and reading.
-const CHANGES: &[(&str, fn(&std::path::Path))] = &[
+/// A name, and a change of the file between opening and reading.
+type Change = (&'static str, fn(&std::path::Path));
+
+const CHANGES: &[Change] = &[
     ("cut in its header", |path| resize(path, 16)),
     ("cut in its data", |path| {
         resize(path, std::fs::metadata(path).unwrap().len() - 4)

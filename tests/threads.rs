@@ -62,7 +62,7 @@ sent! {
     Array, random::Key, Packed,
     io::Gguf,
     model::LeafMut<'static>, model::Loader, model::Started, model::TrainStep<Llama>, model::Weights,
-    nn::Conv1d, nn::Conv2d, nn::Embedding, nn::KvCache, nn::LayerNorm, nn::Linear, nn::Param, nn::RmsNorm,
+    nn::Conv1d, nn::Conv2d, nn::Embedding, nn::KvCache, nn::LayerNorm, nn::Linear, nn::Param, nn::RmsNorm, nn::SwitchLinear,
     nn::Rope, nn::Weight,
     optim::Guarded, optim::OptimState,
     transforms::Closure, transforms::CustomFunction, transforms::Grad, transforms::ValueAndGrad,

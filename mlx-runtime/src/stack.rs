@@ -10,8 +10,8 @@ const LARGEST: usize = 16 << 30;
 const SMALLEST: usize = 64 << 20;
 /// What stays in memory between uses.
 const KEPT: usize = 1 << 18;
-/// Stack that closures within closures may fill.
-const CLOSURES: usize = 256 << 20;
+/// Stack that closures within closures may fill: as much as most threads have.
+const CLOSURES: usize = 8 << 20;
 /// Stack that a closure of a transform must find: what MLX and one closure of the usual kind need.
 const ENOUGH: usize = 192 << 10;
 

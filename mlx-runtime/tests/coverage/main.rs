@@ -28,6 +28,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("mlx_eval", "`mlxrs_eval` computes arrays, and keeps the error of those that fail"),
     ("mlx_jvp", "`mlxrs_jvp` is the same with this library's rules of derivatives"),
     ("mlx_load", "`mlx_load_reader` reads through this crate's reader, which notices a file that changes"),
+    ("mlx_save", "`mlx_save_writer` writes the file that then replaces another one"),
     ("mlx_load_safetensors", "as `mlx_load`, by `mlx_load_safetensors_reader`"),
     ("mlx_value_and_grad", "`mlxrs_value_and_grad` is the same with this library's rules of derivatives"),
     ("mlx_vjp", "`mlxrs_vjp` is the same with this library's rules of derivatives"),
@@ -105,7 +106,7 @@ fn every_function_of_mlx_c_is_called_or_named_with_a_reason() {
     let calls = callers::find(&root.join("src"), &functions.keys().cloned().collect());
 
     let excused: BTreeSet<&str> = LEFT_OUT.iter().map(|(name, _)| *name).collect();
-    assert!(excused.len() == LEFT_OUT.len() && excused.len() <= 19);
+    assert!(excused.len() == LEFT_OUT.len() && excused.len() <= 20);
     for name in &excused {
         assert!(
             functions.contains_key(*name),

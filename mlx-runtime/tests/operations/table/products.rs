@@ -78,7 +78,7 @@ pub fn add(all: &mut Vec<Operation>) {
         "conv1d" "n4c okc" => |x, g| ops::conv1d(&x[0], &x[1], g.size(1, 2), g.size(1, 2), 1, 1);
         "conv1d" "n44 4k2" => |x, g| ops::conv1d(&x[0], &x[1], g.size(1, 2), 2, 1, 2);
         "conv2d" "n34c o2kc" => |x, g| ops::conv2d(&x[0], &x[1], (g.size(1, 2), g.size(1, 2)), (g.size(0, 2), 2), (1, 1), 1);
-        "conv3d" "123c o21kc" => |x, g| ops::conv3d(&x[0], &x[1], (1, g.size(1, 2), 1), (g.size(0, 1), 0, 2), (1, 1, 1), 1);
+        "conv3d" "n123c o21kc" => |x, g| ops::conv3d(&x[0], &x[1], (1, g.size(1, 2), 1), (g.size(0, 1), 0, 2), (1, 1, 1), 1);
         "conv_general" "n4c okc" => |x, g| ops::conv_general(&x[0], &x[1], &[g.size(1, 2)], &[g.size(0, 2)], &[2], &[g.size(1, 2)], &[g.size(1, 2)], 1, g.bool());
         "conv_general" "nac o1c" => |x, g| ops::conv_general(&x[0], &x[1], &[g.size(1, 3)], &[0], &[g.size(0, 2)], &[1], &[g.size(1, 2)], 1, g.bool());
         "conv_transpose1d" "nac okc" => |x, g| ops::conv_transpose1d(&x[0], &x[1], g.size(1, 2), g.size(0, 1), 1, g.size(0, 1), 1);

@@ -2,8 +2,8 @@
 //!
 //! - [`graph_lock`]: one thread at a time evaluates, or changes a graph that exists. MLX writes to graph nodes
 //!   and to its tables of streams then.
-//! - [`reading`]: what walks over a graph, as transforms do, one thread at a time. It waits for no evaluation:
-//!   an array that is evaluated meanwhile stays in its graph (`mlx-sys/native/graph_guard.cpp`).
+//! - [`reading`]: what walks over a graph, as transforms do, one thread at a time. It begins between evaluations, and
+//!   evaluations do not wait for it: an array that is evaluated meanwhile stays in its graph (`mlx-sys/native/graph_guard.cpp`).
 //!
 //! What makes or drops single nodes needs neither. A closure that MLX calls runs with neither held
 //! ([`released`]), because it may wait for another thread.
@@ -129,8 +129,11 @@ pub(crate) struct Reading(PhantomData<*const ()>);
 /// Keeps graphs as they are until dropped, and other readers away: some mark the nodes that they read.
 pub(crate) fn reading() -> Reading {
     crate::stream::settle();
+    // Begins between evaluations: one that runs while graphs are read keeps what its inputs hold.
+    EVALUATION.enter();
     // SAFETY: takes nothing; ended below.
     unsafe { sys::mlxrs_graph_read_begin() };
+    EVALUATION.leave();
     READERS.enter();
     Reading(PhantomData)
 }

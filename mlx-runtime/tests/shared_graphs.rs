@@ -262,3 +262,39 @@ fn two_threads_are_not_in_a_closure_at_once() {
     drop(gradient);
     other.join().unwrap();
 }
+
+/// MLX lets an output take the buffer of an input that nothing else holds. An array that stays in its graph, because
+/// another thread reads graphs, must not have such an input: a recorded function would compute with it again.
+#[test]
+fn arrays_that_are_evaluated_while_graphs_are_read_keep_their_inputs() {
+    let name = "arrays_that_are_evaluated_while_graphs_are_read_keep_their_inputs";
+    if child(name).is_none() {
+        let output = command(name, 0).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        return;
+    }
+    transforms::compile_mode(CompileMode::NoFuse).unwrap();
+    let (begun, reads) = mpsc::channel();
+    let (done, evaluated) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let reader = move |x: &[Array]| {
+                begun.send(()).unwrap();
+                evaluated.recv().unwrap();
+                Ok(vec![ops::square(&x[0])?])
+            };
+            let one = Array::scalar(1.0f32).unwrap();
+            transforms::vjp(reader, from_ref(&one), from_ref(&one)).unwrap();
+        });
+        reads.recv().unwrap();
+        let ones = ops::ones(&[4], Dtype::Float32).unwrap();
+        let w = ops::multiply(&ones, &Array::scalar(3.0f32).unwrap()).unwrap();
+        drop(ones);
+        w.eval().unwrap();
+        let product = transforms::compile(move |x| Ok(vec![ops::matmul(&x[0], &w)?]), false);
+        let x = f32s(&[1.0; 4]).unwrap();
+        let y = product.call(from_ref(&x)).unwrap();
+        assert_eq!(y[0].item::<f32>().unwrap(), 12.0);
+        done.send(()).unwrap();
+    });
+}

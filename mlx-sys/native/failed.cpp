@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "capi.h"
+#include "graph_guard.h"
 #include "mlx/mlx.h"
 #include "mlx/primitives.h"
 
@@ -58,6 +59,7 @@ void guarding(const List& arrays, const std::function<void()>& compute) {
       a.set_status(array::Status::unscheduled);
     }
   };
+  const List held = held_while_read(arrays);
   try {
     compute();
   } catch (const std::exception& e) {
@@ -77,6 +79,14 @@ extern "C" int mlxrs_eval(const mlx_vector_array arrays) {
   return mlxrs::guarded("failed.cpp", [&] {
     const auto& all = mlxrs::list(arrays);
     mlxrs::guarding(all, [&] { mlx::core::eval(all); });
+  });
+}
+
+extern "C" int mlxrs_async_eval(const mlx_vector_array arrays) {
+  return mlxrs::guarded("failed.cpp", [&] {
+    const auto& all = mlxrs::list(arrays);
+    const auto held = mlxrs::held_while_read(all);
+    mlx::core::async_eval(all);
   });
 }
 

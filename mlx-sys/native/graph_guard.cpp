@@ -3,7 +3,8 @@
 // MLX takes an array that it has evaluated out of its graph (`array::detach`): it frees the operation, the list of
 // inputs and the list of siblings, the other outputs of the operation. Another thread that walks over the same graph,
 // or drops a handle of a sibling, would read what is being freed. Here an array stays in its graph while anyone reads
-// graphs, and what looks at siblings does so under a lock. Graphs are built and dropped as before otherwise: an array
+// graphs, and what looks at siblings does so under a lock. An evaluation then gives no input's buffer to its output
+// (`held_while_read`): the array stays in its graph, with inputs that must keep their values. Graphs are built and dropped as before otherwise: an array
 // without siblings, nearly every one, takes no lock.
 //
 // MLX's own library calls these through the dynamic linker, which finds this library first, as it does for the
@@ -18,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -54,6 +56,31 @@ std::unordered_map<std::uintptr_t, array>& waiting() {
 }
 
 } // namespace
+
+List held_while_read(const List& roots) {
+  List held;
+  {
+    const std::unique_lock<std::recursive_mutex> lock(guard);
+    if (readers == 0) {
+      return held;
+    }
+  }
+  std::unordered_set<std::uintptr_t> seen;
+  List left_to_see = roots;
+  while (!left_to_see.empty()) {
+    const array a = std::move(left_to_see.back());
+    left_to_see.pop_back();
+    if (!seen.insert(a.id()).second) {
+      continue;
+    }
+    held.push_back(a);
+    if (!a.is_available()) {
+      left_to_see.insert(left_to_see.end(), a.inputs().begin(), a.inputs().end());
+      left_to_see.insert(left_to_see.end(), a.siblings().begin(), a.siblings().end());
+    }
+  }
+  return held;
+}
 
 using Lock = std::unique_lock<std::recursive_mutex>;
 

@@ -16,6 +16,8 @@ extern "C" {
  */
 int mlxrs_eval(const mlx_vector_array arrays);
 
+/** As `mlx_async_eval`. */
+int mlxrs_async_eval(const mlx_vector_array arrays);
 /** As `mlxrs_eval`, of one array. */
 int mlxrs_array_eval(const mlx_array a);
 

@@ -39,6 +39,9 @@ pub fn stricter(op: &str, read: &Read, node: Id, result: &[Array]) -> Option<&'s
         if read.errors[0].message.contains("would be cut") {
             return Some("only a literal is known to be whole");
         }
+        if read.errors[0].message.contains("beyond the range of") {
+            return Some("MLX wraps a number that the dtype does not hold");
+        }
         if changed {
             return Some("whole numbers do not become floating point silently");
         }

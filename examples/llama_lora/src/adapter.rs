@@ -94,8 +94,9 @@ impl Adapter {
             true => path.join(WEIGHTS),
             false => path.to_owned(),
         };
-        if !file.exists() {
-            if let Some(adapter) = Adapter::of_peft(path)? {
+        if !file.exists() || file.file_name().is_some_and(|name| name == peft::WEIGHTS) {
+            let folder = file.parent().unwrap_or(Path::new("."));
+            if let Some(adapter) = Adapter::of_peft(folder)? {
                 return Ok(adapter);
             }
         }

@@ -66,7 +66,9 @@ pub fn async_eval(arrays: &[&Array]) -> Result<()> {
     let _lock = crate::lock::graph_lock();
     let _admitted = enforce::admit("async_eval", arrays, &list)?;
     // SAFETY: the list is valid.
-    check("async_eval", unsafe { sys::mlx_async_eval(list.as_raw()) })
+    check("async_eval", unsafe {
+        sys::mlxrs_async_eval(list.as_raw())
+    })
 }
 
 thread_local! {

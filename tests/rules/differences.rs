@@ -113,6 +113,11 @@ const STRICTER: &[(&[&str], Code, &str)] = &[
         Code::DimMismatch,
         "both sides have one shape",
     ),
+    (
+        &["slice"],
+        Code::Bound,
+        "MLX cuts a bound that is past the end of its axis",
+    ),
     (&["outer"], Code::Rank, "MLX makes a vector of anything"),
     (
         &["nan_to_num", "max_pool1d", "max_pool2d"],

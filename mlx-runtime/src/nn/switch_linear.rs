@@ -1,6 +1,6 @@
 //! Linear maps of which each token has its own choice, with or without low-rank adapters.
 
-use crate::{ops, Array, Result};
+use crate::{cuda, ops, Array, Result};
 
 /// A stack of linear maps `[experts, out, in]`, of which indices choose one for each row; plus
 /// `scale * (x a^T) b^T` of the chosen expert where adapters are set (Hu et al. 2021). `SwitchLinear` and
@@ -49,9 +49,9 @@ impl SwitchLinear {
             return Ok(y);
         };
         // The adapters are float32; the activations keep their dtype.
-        let cast = |w: &Array| ops::astype(w, x.dtype());
-        let z = super::linear::scaled(&chosen(x, &cast(a)?, indices)?, *scale)?;
-        ops::add(&y, &chosen(&z, &cast(b)?, indices)?)
+        let cast = |w: &Array, rank| filled_up(&ops::astype(w, x.dtype())?, rank);
+        let z = super::linear::scaled(&chosen(x, &cast(a, 1)?, indices)?, *scale)?;
+        ops::add(&y, &chosen(&z, &cast(b, 2)?, indices)?)
     }
 
     /// Whether the backward pass reads the input.
@@ -102,6 +102,19 @@ impl SwitchLinear {
             f(&mut l.b, true);
         }
     }
+}
+
+/// `w` with zeros behind `axis`, its rank, up to a multiple of eight. MLX's CUDA kernel for chosen matrices reads eight
+/// numbers at once where the dim that it sums over is a multiple of eight, whatever the length of the rows that it reads, and
+/// a gradient reads rows of the rank's length.
+fn filled_up(w: &Array, axis: usize) -> Result<Array> {
+    let rank = w.dim(axis as i32)?;
+    if !cuda::is_here() || rank % 8 == 0 {
+        return Ok(w.clone());
+    }
+    let mut widths = [(0, 0); 3];
+    widths[axis].1 = 8 - rank % 8;
+    ops::pad(w, &widths, &ops::zeros(&[], w.dtype())?)
 }
 
 /// `x w^T` of the chosen matrices.

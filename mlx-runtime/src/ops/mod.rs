@@ -2,7 +2,7 @@
 //!
 //! Every function builds one node of the graph with one C call on the thread's current stream
 //! ([`crate::stream`]); nothing is computed before an array is evaluated. Inputs are borrowed,
-//! the output is a new [`Array`]. What does not fit together is an [`crate::Error`] that names
+//! the output is a new [`Array`](crate::Array). What does not fit together is an [`crate::Error`] that names
 //! the operation and the shapes; nothing panics.
 //!
 //! In the docs, `[..]` is any shape, and inputs that "broadcast" follow NumPy's rule: aligned at

@@ -162,7 +162,7 @@ List tape_of(const List& outputs, Ids seen, Ids& wanted) {
   return tape;
 }
 
-// Whether none of the arrays has elements.
+// True if none of the arrays has elements.
 bool nothing(const List& arrays) {
   for (const auto& a : arrays) {
     if (a.size() > 0) {

@@ -81,7 +81,7 @@ pub struct Adapter {
     /// Its configuration.
     pub config: AdapterConfig,
     weights: HashMap<String, Array>,
-    /// Whether it may leave out layers that the configuration names.
+    /// True if it may leave out layers that the configuration names.
     partial: bool,
 }
 

@@ -112,7 +112,7 @@ fn up_to_stop<'t>(tokens: &'t [u32], text: &Text) -> &'t [u32] {
     &tokens[..end.map_or(tokens.len(), |e| e + 1)]
 }
 
-/// Whether the last token ends an answer.
+/// True if the last token ends an answer.
 fn ends(tokens: &[u32], text: &Text) -> bool {
     tokens.last().is_some_and(|&t| text.is_stop(t))
 }

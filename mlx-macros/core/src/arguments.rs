@@ -157,7 +157,7 @@ fn float_type(ty: &syn::Type) -> bool {
     matches!(ty, syn::Type::Path(p) if p.path.is_ident("f32") || p.path.is_ident("f64"))
 }
 
-/// Whether a number is known to be no whole number of 1 or more.
+/// True if a number is known to be no whole number of 1 or more.
 pub(crate) fn never_a_count(e: &Expr) -> bool {
     match e {
         Expr::Lit(l) => match &l.lit {
@@ -188,7 +188,7 @@ pub(crate) fn small(e: &Expr) -> Option<i64> {
     integer(e).filter(|i| i32::try_from(*i).is_ok())
 }
 
-/// Whether a number is written as a whole one, however large.
+/// True if a number is written as a whole one, however large.
 pub(crate) fn whole_literal(e: &Expr) -> bool {
     match e {
         Expr::Lit(l) => matches!(l.lit, Lit::Int(_)),

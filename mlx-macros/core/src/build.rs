@@ -159,7 +159,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Whether argument `i`, which nothing reads, is what a size that the body names is read off.
+    /// True if argument `i`, which nothing reads, is what a size that the body names is read off.
     fn binds_a_size(&self, method: &Method, i: usize) -> bool {
         let free = |i: usize| match &method.args[i].ty {
             Ty::Tensor(shape, _) => shape.iter().filter_map(|d| d.as_name()).collect(),

@@ -236,7 +236,7 @@ impl Builder<'_> {
             .collect()
     }
 
-    /// Whether a path names a variable that holds no number of the config.
+    /// True if a path names a variable that holds no number of the config.
     fn is_argument(&self, path: &syn::Path) -> bool {
         let id = path.get_ident().and_then(|n| self.find(&n.to_string()));
         id.is_some_and(|id| !matches!(self.graph.nodes[id].kind, Kind::Number(_)))

@@ -68,7 +68,7 @@ pub fn check_number(e: &Expr) -> Result<()> {
     }
 }
 
-/// Whether a path can name a field.
+/// True if a path can name a field.
 pub fn is_field(path: &syn::Path) -> bool {
     let reserved = |i: &Ident| ["self", "Self", "super", "crate"].iter().any(|w| i == w);
     path.get_ident().is_some_and(|i| !reserved(i))
@@ -126,7 +126,7 @@ pub fn tokens(e: &Expr, layer: &TokenStream) -> TokenStream {
     }
 }
 
-/// Whether an expression is true or false by its form alone.
+/// True if an expression is true or false by its form alone.
 fn is_flag(e: &Expr) -> bool {
     match bare(e) {
         Expr::Lit(l) => matches!(l.lit, Lit::Bool(_)),
@@ -264,7 +264,7 @@ pub fn guarded(e: &Expr, facts: &[String]) -> Expr {
     e
 }
 
-/// Whether the facts say that an optional field is there.
+/// True if the facts say that an optional field is there.
 pub fn is_there(field: &str, facts: &[String]) -> bool {
     let (some, none) = (format!("{field}.is_some()"), format!("!{field}.is_none()"));
     facts.iter().any(|f| *f == some || *f == none)

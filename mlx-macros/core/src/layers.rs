@@ -28,7 +28,7 @@ pub struct Layer {
     pub load: &'static str,
     /// The number of its dims.
     pub dims: usize,
-    /// Whether indices choose among its matrices: then it takes them too, and may have adapters.
+    /// True if indices choose among its matrices: then it takes them too, and may have adapters.
     pub indexed: bool,
     /// Its options.
     pub options: &'static [(&'static str, Opt)],

@@ -75,12 +75,12 @@ impl Facts {
         Facts { branches, sizes }
     }
 
-    /// Whether they contradict each other.
+    /// True if they contradict each other.
     pub fn contradict(&self) -> bool {
         self.branches.iter().all(|b| self.impossible(b))
     }
 
-    /// Whether the facts decide a condition, and how.
+    /// True if the facts decide a condition, and how.
     pub fn decide(&self, condition: &Expr) -> Option<bool> {
         if self.contradict() {
             return None;
@@ -95,7 +95,7 @@ impl Facts {
         }
     }
 
-    /// Whether a size is known to be no more than another. All names in both are whole numbers of 1
+    /// True if a size is known to be no more than another. All names in both are whole numbers of 1
     /// or more.
     pub fn at_most(&self, a: &Dim, b: &Dim) -> bool {
         let over = of_dim(&a.plus(&b.negated()).plus(&Dim::constant(-1)));
@@ -115,7 +115,7 @@ impl Facts {
         flags(all) || self.rests(all) || self.sums(all)
     }
 
-    /// Whether a name, or a product of names, is a whole number of 1 or more.
+    /// True if a name, or a product of names, is a whole number of 1 or more.
     fn is_size(&self, name: &str) -> bool {
         self.sizes.contains(name) || name.split('*').all(|f| self.sizes.contains(f))
     }
@@ -136,7 +136,7 @@ impl Facts {
         }
     }
 
-    /// Whether the inequalities have no solution.
+    /// True if the inequalities have no solution.
     fn sums(&self, all: &[Literal]) -> bool {
         let mut rows: Vec<Row> = Vec::new();
         for literal in all {
@@ -188,7 +188,7 @@ impl Facts {
         })
     }
 
-    /// Whether remainders of one sum differ, or differ from what it is.
+    /// True if remainders of one sum differ, or differ from what it is.
     fn rests(&self, all: &[Literal]) -> bool {
         let of = |l: &Literal| match l {
             Literal::Rest(l, m, r, equal) => Some((l.clone(), *m, *r, *equal)),
@@ -226,7 +226,7 @@ impl Facts {
     }
 }
 
-/// Whether a flag is both set and not.
+/// True if a flag is both set and not.
 fn flags(all: &[Literal]) -> bool {
     let mut seen: BTreeMap<&str, bool> = BTreeMap::new();
     all.iter().any(|l| match l {
@@ -463,7 +463,7 @@ fn product(a: &[Vec<Literal>], b: &[Vec<Literal>]) -> Vec<Vec<Literal>> {
 /// A sum that is at least zero, or above it.
 type Row = (Linear, bool);
 
-/// Whether no numbers fulfil all rows.
+/// True if no numbers fulfil all rows.
 fn empty(mut rows: Vec<Row>) -> bool {
     loop {
         let wrong = |(l, strict): &Row| {

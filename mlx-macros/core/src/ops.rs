@@ -456,12 +456,12 @@ impl Ctx<'_> {
         self.names.divide(a, b)
     }
 
-    /// Whether a size is known to be below 0.
+    /// True if a size is known to be below 0.
     pub fn negative(&self, d: &Dim) -> bool {
         d.as_constant().is_some_and(|n| n < 0) || self.facts.at_most(d, &Dim::constant(-1))
     }
 
-    /// Whether a size is known to be no more than another; what a call binds is left to the call.
+    /// True if a size is known to be no more than another; what a call binds is left to the call.
     pub fn at_most(&self, a: &Dim, b: &Dim) -> bool {
         let open = |n: &&str| crate::dims::is_free(n) || n.ends_with('\'');
         a.names().iter().chain(&b.names()).any(open) || self.facts.at_most(a, b)

@@ -122,7 +122,7 @@ pub enum FieldKind {
 }
 
 impl FieldKind {
-    /// Whether it is a linear map, or a choice of them: adapters fit it, and its gradient reads its input only for
+    /// True if it is a linear map, or a choice of them: adapters fit it, and its gradient reads its input only for
     /// itself.
     pub fn projects(&self) -> bool {
         match self {

@@ -70,7 +70,7 @@ pub fn of_function(method: &Method, graph: &Graph) -> Vec<Diag> {
         .collect()
 }
 
-/// Whether a path names a function of this module.
+/// True if a path names a function of this module.
 fn is(path: &Path, name: &Ident) -> bool {
     let own = path.segments.len() == 2 && path.segments[0].ident == "self";
     (path.is_ident(name)) || (own && path.segments[1].ident == *name)

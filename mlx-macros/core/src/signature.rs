@@ -75,7 +75,7 @@ pub enum Ty {
 }
 
 impl Ty {
-    /// Whether this is the other type, as far as it is known.
+    /// True if this is the other type, as far as it is known.
     pub fn fits(&self, other: &Ty) -> bool {
         match (self, other) {
             (Ty::Unknown, _) => true,
@@ -95,7 +95,7 @@ pub struct Argument {
     pub ty: Ty,
     /// The span of the type as written.
     pub span: Span,
-    /// Whether it is `mut`.
+    /// True if it is `mut`.
     pub mutable: bool,
 }
 

@@ -36,7 +36,7 @@ struct Binding {
 struct Version {
     binding: usize,
     at: Span,
-    /// Whether an assignment gave it.
+    /// True if an assignment gave it.
     assigned: bool,
     read: Cell<bool>,
     /// The values of the arms of an `if`, of which this is one.
@@ -215,7 +215,7 @@ impl Variables {
         }
     }
 
-    /// Whether the `let` or argument of that number is read.
+    /// True if the `let` or argument of that number is read.
     pub fn is_read(&self, binding: usize) -> bool {
         self.bindings[binding].read.get()
     }

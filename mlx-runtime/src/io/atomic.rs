@@ -260,7 +260,7 @@ fn remove_left(path: &Path) {
     }
 }
 
-/// Whether `path` is a name of this open file.
+/// True if `path` is a name of this open file.
 fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(a), Ok(b)) => same(&a, &b),

@@ -127,7 +127,7 @@ impl Adapted<'_> {
     }
 }
 
-/// Whether a layer's definition has `#[lora]`.
+/// True if a layer's definition has `#[lora]`.
 fn allowed(leaf: Leaf<'_>) -> bool {
     match leaf {
         Leaf::Linear(l) => l.lora_allowed(),

@@ -49,7 +49,7 @@ impl KvCache {
             .collect()
     }
 
-    /// Whether `more` tokens take the text past a length from which on its keys are rotated in another way
+    /// True if `more` tokens take the text past a length from which on its keys are rotated in another way
     /// ([`super::RopeScaling::LongRope`]): the whole text must then be given again, with an empty cache.
     pub fn outgrown_by(&self, more: i32) -> bool {
         let length = |(k, _): &(Array, Array)| k.shape().get(2).copied().unwrap_or(0);

@@ -154,7 +154,7 @@ impl Rope {
         self.traditional
     }
 
-    /// Whether it rotates whole heads of `head_dim` values, and does nothing else.
+    /// True if it rotates whole heads of `head_dim` values, and does nothing else.
     pub(crate) fn only_rotates(&self, head_dim: i32) -> bool {
         self.magnitude.is_none() && self.dims == head_dim && self.angles.is_some()
     }

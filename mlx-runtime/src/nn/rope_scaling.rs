@@ -52,7 +52,7 @@ pub enum RopeScaling {
         beta_fast: f32,
         /// Pairs that turn less often than this within that length are divided.
         beta_slow: f32,
-        /// Whether the bounds between them are whole numbers of pairs.
+        /// True if the bounds between them are whole numbers of pairs.
         truncate: bool,
         /// What the rotated values are multiplied by.
         magnitude: f32,

@@ -54,7 +54,7 @@ impl SwitchLinear {
         ops::add(&y, &chosen(&z, &cast(b, 2)?, indices)?)
     }
 
-    /// Whether the backward pass reads the input.
+    /// True if the backward pass reads the input.
     #[doc(hidden)]
     pub fn keeps_input(&self) -> bool {
         self.lora.is_some() || !self.frozen

@@ -77,7 +77,7 @@ thread_local! {
     static SHAPELESS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether a function is recorded for any shape now, by [`compile`] or [`crate::export`].
+/// True if a function is recorded for any shape now, by [`compile`] or [`crate::export`].
 pub(crate) fn is_shapeless() -> bool {
     SHAPELESS.get()
 }

@@ -44,7 +44,7 @@ pub struct Call {
 /// The result of a check.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Whether the operation took the inputs.
+    /// True if the operation took the inputs.
     pub called: bool,
     /// Two ways that gave different numbers.
     pub wrong: Vec<String>,
@@ -79,7 +79,7 @@ fn numbers(a: &Array) -> Result<Vec<f64>> {
     ops::astype(a, Dtype::Float64)?.to_vec::<f64>()
 }
 
-/// Whether two lists of arrays have the same shapes and dtypes.
+/// True if two lists of arrays have the same shapes and dtypes.
 fn same_shapes(what: &str, got: &[Array], expected: &[Array]) -> Outcome {
     if got.len() != expected.len() {
         return Err(format!(
@@ -96,7 +96,7 @@ fn same_shapes(what: &str, got: &[Array], expected: &[Array]) -> Outcome {
     Ok(())
 }
 
-/// Whether two lists of arrays are the same, up to rounding.
+/// True if two lists of arrays are the same, up to rounding.
 fn same(what: &str, got: &[Array], expected: &[Array]) -> Outcome {
     same_shapes(what, got, expected)?;
     for (i, (g, e)) in got.iter().zip(expected).enumerate() {
@@ -250,7 +250,7 @@ impl Call {
         (then.f)(&inputs, &mut g)
     }
 
-    /// Whether numbers are compared: wild calls have NaN, ties and steps.
+    /// True if numbers are compared: wild calls have NaN, ties and steps.
     fn compares(&self) -> bool {
         !self.wild && self.kind() != Kind::Called
     }

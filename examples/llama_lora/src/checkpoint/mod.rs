@@ -61,7 +61,7 @@ pub fn open(model: &str) -> Result<Checkpoint> {
     }
 }
 
-/// Whether `model`, a name or path as [`open`] takes it, means a GGUF file.
+/// True if `model`, a name or path as [`open`] takes it, means a GGUF file.
 pub fn is_gguf(model: &str) -> bool {
     let path = Path::new(model);
     let named = path

@@ -16,16 +16,16 @@ pub struct OfRun {
     /// How the lines of the data were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_format: Option<Format>,
-    /// Whether the prompts were left out of the loss.
+    /// True if the prompts were left out of the loss.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mask_prompt: Option<bool>,
     /// The most tokens of a row.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_seq_length: Option<usize>,
-    /// Whether longer rows were cut.
+    /// True if longer rows were cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncate: Option<bool>,
-    /// Whether mlx-lm was followed, which cuts rows.
+    /// True if mlx-lm was followed, which cuts rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compat: Option<bool>,
 }
@@ -35,11 +35,11 @@ pub struct OfRun {
 pub struct Measured {
     /// The data.
     pub data: String,
-    /// Whether the prompts are left out of the loss.
+    /// True if the prompts are left out of the loss.
     pub mask_prompt: bool,
     /// The most tokens of a row.
     pub max_seq_length: usize,
-    /// Whether longer rows are cut.
+    /// True if longer rows are cut.
     pub truncate: bool,
 }
 

@@ -22,11 +22,11 @@ pub struct Claim {
     lock: Option<File>,
     /// Folders that were not there before, the outermost first.
     created: Vec<PathBuf>,
-    /// Whether the state of an earlier run was set aside.
+    /// True if the state of an earlier run was set aside.
     aside: bool,
-    /// Whether there were no metrics of an earlier run.
+    /// True if there were no metrics of an earlier run.
     bare: bool,
-    /// Whether a step was taken.
+    /// True if a step was taken.
     begun: bool,
 }
 

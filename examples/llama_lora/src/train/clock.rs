@@ -70,7 +70,7 @@ impl Window {
         Ok(())
     }
 
-    /// Whether there was no target since the last report.
+    /// True if there was no target since the last report.
     pub fn is_empty(&self) -> bool {
         self.loss.targets() == 0
     }

@@ -139,7 +139,7 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Whether the program was started with this signal ignored. Known on Linux only.
+/// True if the program was started with this signal ignored. Known on Linux only.
 fn ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|l| l.strip_prefix("SigIgn:"));

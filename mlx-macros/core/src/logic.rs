@@ -80,7 +80,7 @@ impl Facts {
         self.branches.iter().all(|b| self.impossible(b))
     }
 
-    /// True if the facts decide a condition, and how.
+    /// The value of a condition, if the facts decide it.
     pub fn decide(&self, condition: &Expr) -> Option<bool> {
         if self.contradict() {
             return None;

@@ -7,11 +7,22 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::cache::{Cache, Key};
-use super::config::Config;
+use super::config::{cargo_var, Config};
 use super::error::{Error, Result};
 use super::fetch;
 use super::locate::Mlx;
 use super::pins::{LIBCLANG, MLXC_VERSION};
+
+/// Bindgen's output for the pinned MLX C on Linux, written by `cargo xtask generate`.
+const PINNED: &str = include_str!("pinned_bindings.rs");
+
+/// Writes the committed bindings into the build's output folder. Documentation builds use them because they
+/// have no network, no MLX and no libclang.
+pub fn pinned() -> Result<()> {
+    let out = PathBuf::from(cargo_var("OUT_DIR")?).join("bindings.rs");
+    println!("cargo::rustc-env=MLX_SYS_TEST_HEADERS=");
+    fs::write(&out, PINNED).map_err(|e| Error::io("write", &out, &e))
+}
 
 /// Writes `bindings.rs` into the build's output folder.
 pub fn generate(config: &Config, cache: &Cache, mlx: &Mlx) -> Result<()> {

@@ -13,6 +13,7 @@ pub const VARIABLES: &[&str] = &[
     "MLX_SYS_MLX",
     "MLX_SYS_CACHE",
     "MLX_SYS_SYSTEM_CUDA",
+    "MLX_SYS_RELOCATABLE",
     "XDG_CACHE_HOME",
     "HOME",
     "CXX",
@@ -36,7 +37,8 @@ pub struct Config {
     /// The C++ compiler: `CXX`, else the first of the usual names that is on the PATH.
     pub cxx: Option<String>,
     pub cxxflags: Vec<String>,
-    pub docs_rs: bool,
+    /// Libraries find each other relative to their own files: `MLX_SYS_RELOCATABLE`.
+    pub relocatable: bool,
     pub jobs: usize,
     pub cargo: String,
     pub manifest_dir: PathBuf,
@@ -87,7 +89,7 @@ impl Config {
             cxxflags: var("CXXFLAGS")
                 .map(|flags| flags.split_whitespace().map(str::to_owned).collect())
                 .unwrap_or_default(),
-            docs_rs: flag("DOCS_RS"),
+            relocatable: var("MLX_SYS_RELOCATABLE").is_some(),
             jobs: var("NUM_JOBS").and_then(|n| n.parse().ok()).unwrap_or(1),
             cargo: var("CARGO").unwrap_or_else(|| "cargo".into()),
             manifest_dir: cargo_var("CARGO_MANIFEST_DIR")?.into(),
@@ -109,11 +111,13 @@ pub fn var(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn flag(name: &str) -> bool {
+/// Returns true if a variable is set, also to nothing.
+pub fn flag(name: &str) -> bool {
     env::var_os(name).is_some()
 }
 
-fn cargo_var(name: &str) -> Result<String> {
+/// A variable that cargo sets for build scripts.
+pub fn cargo_var(name: &str) -> Result<String> {
     var(name).ok_or_else(|| {
         Error::new(
             format!("{name} is not set"),

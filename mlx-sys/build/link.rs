@@ -30,14 +30,19 @@ pub fn link(config: &Config, cache: &Cache, mlx: &Mlx, library: &Library) {
     println!("cargo::metadata=lib={}", library.file.display());
     println!("cargo::metadata=mlx_lib={}", mlx.lib.display());
     println!("cargo::metadata=mlx_include={}", mlx.include.display());
-    for_tests(mlx, cache);
+    for_tools(mlx, cache, library);
 }
 
-/// Variables for this package's own tests, which run this program in doctored environments, and for
-/// `source`.
-fn for_tests(mlx: &Mlx, cache: &Cache) {
+/// Variables for `source`, for `cargo xtask dist`, and for this package's own tests, which run this program in
+/// doctored environments.
+fn for_tools(mlx: &Mlx, cache: &Cache, library: &Library) {
     let env = |name: &str, path: &Path| println!("cargo::rustc-env={name}={}", path.display());
     env("MLX_SYS_TEST_HEADERS", &mlx.c_include);
+    env("MLX_SYS_LIBRARY", &library.file);
+    env("MLX_SYS_MLX_LIB", &mlx.lib);
+    if let Some(openblas) = &mlx.openblas {
+        env("MLX_SYS_OPENBLAS", openblas);
+    }
     env("MLX_SYS_TEST_CACHE", &cache.path(""));
     if let Ok(program) = std::env::current_exe() {
         env("MLX_SYS_TEST_BUILD_SCRIPT", &program);

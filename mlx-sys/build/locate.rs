@@ -46,7 +46,7 @@ pub fn locate(config: &Config, cache: &Cache) -> Result<Mlx> {
         }
     };
     let openblas = match config.os.as_str() {
-        "linux" if !config.docs_rs => Some(openblas(config, cache, &root)?),
+        "linux" => Some(openblas(config, cache, &root)?),
         _ => None,
     };
     Ok(Mlx {

@@ -2,7 +2,8 @@
 //!
 //! Its soname (install name) is its absolute path in the cache and its runpath leads to MLX, so that
 //! whatever links it runs from any folder, with no variables and no linker flags in any dependent.
-//! A runpath, not an rpath: LD_LIBRARY_PATH can still put another build of MLX first.
+//! A runpath, not an rpath: LD_LIBRARY_PATH can still put another build of MLX first. With
+//! `MLX_SYS_RELOCATABLE`, for `cargo xtask dist`, both are relative to the library's own folder.
 
 use std::ffi::OsString;
 use std::fs;
@@ -54,7 +55,10 @@ pub fn build(config: &Config, cache: &Cache, mlx: &Mlx) -> Result<Library> {
     // The compiler's version is left out on purpose: the C++ ABI is stable, and a build that finds
     // everything in the cache must not need a compiler at all.
     let key = Key::new()
-        .part(format!("{BUILD}{FLAGS:?}{VECTOR_FLAGS:?}"))
+        .part(format!(
+            "{BUILD}{FLAGS:?}{VECTOR_FLAGS:?}{}",
+            config.relocatable
+        ))
         .part(cache.path("").as_os_str().as_encoded_bytes())
         .part(libmlx.as_os_str().as_encoded_bytes())
         .part(format!("{stamp:?}"))
@@ -70,7 +74,11 @@ pub fn build(config: &Config, cache: &Cache, mlx: &Mlx) -> Result<Library> {
     let file_name = config.shared("mlxc");
     let folder = cache.entry(&key, &file_name, |folder| {
         let objects = compile_all(config, mlx, &native, folder)?;
-        let soname = cache.path(&key).join(&file_name);
+        let soname = match (config.relocatable, config.os.as_str()) {
+            (false, _) => cache.path(&key).join(&file_name),
+            (true, "macos") => Path::new("@rpath").join(&file_name),
+            (true, _) => PathBuf::from(&file_name),
+        };
         link(config, mlx, &objects, &folder.join(&file_name), &soname)?;
         if config.os == "linux" {
             stub::build(config, &soname, folder)?;
@@ -209,14 +217,29 @@ fn link(config: &Config, mlx: &Mlx, objects: &[PathBuf], out: &Path, soname: &Pa
         args.extend(["-framework".into(), "Accelerate".into()]);
     }
     args.push(concat("-L", &mlx.lib, ""));
-    args.push(concat("-Wl,-rpath,", &mlx.lib, ""));
+    // The layout of the folder that `cargo xtask dist` makes.
+    let beside = |folder: &str| Path::new(origin(config)).join(folder);
+    let (mlx_lib, openblas_lib) = (beside("mlx/lib"), beside("openblas"));
+    let place = |found: &'_ Path, moved: &'_ Path| match config.relocatable {
+        true => concat("-Wl,-rpath,", moved, ""),
+        false => concat("-Wl,-rpath,", found, ""),
+    };
+    args.push(place(&mlx.lib, &mlx_lib));
     args.push("-lmlx".into());
     if let Some(openblas) = &mlx.openblas {
         // Where `openblas.cpp` finds it.
-        args.push(concat("-Wl,-rpath,", openblas, ""));
+        args.push(place(openblas, &openblas_lib));
     }
     args.extend(whole(config, mlx));
     run_compiler(config, &args, "link libmlxc")
+}
+
+/// The dynamic linker's name for the folder of the library that it loads.
+fn origin(config: &Config) -> &'static str {
+    match config.os.as_str() {
+        "macos" => "@loader_path",
+        _ => "$ORIGIN",
+    }
 }
 
 /// An installed MLX C's functions become this library's: those of a static one by copy, those of a

@@ -20,14 +20,14 @@ pub use error::{report, Result};
 
 /// Runs the whole build.
 pub fn run() -> Result<()> {
-    let config = config::Config::from_env()?;
     link::rerun_lines();
+    if config::flag("DOCS_RS") {
+        return bindings::pinned();
+    }
+    let config = config::Config::from_env()?;
     let cache = cache::Cache::open(&config)?;
     let mlx = locate::locate(&config, &cache)?;
     bindings::generate(&config, &cache, &mlx)?;
-    if config.docs_rs {
-        return Ok(());
-    }
     let library = mlxc::build(&config, &cache, &mlx)?;
     link::link(&config, &cache, &mlx, &library);
     Ok(())

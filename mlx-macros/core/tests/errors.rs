@@ -1,7 +1,4 @@
-//! The table of errors: each line is shown by some case of the UI tests, and the reference lists
-//! them all.
-//!
-//! After a change of the table: `ERRORS_MD=write cargo test -p mlx-macros-core --test errors`.
+//! The table of errors: some case of the UI tests shows each line.
 
 use std::path::Path;
 
@@ -75,38 +72,4 @@ fn texts_have_a_fixed_part_and_one_name() {
             "{code:?} has no text"
         );
     }
-}
-
-/// The reference as it should be.
-fn reference() -> String {
-    let mut text = String::from(
-        "# Errors\n\n\
-         Every mistake that the macros report, by kind: its texts, with what is filled in in braces, and the\n\
-         hint that follows them. [guide.md](guide.md#how-to-read-an-error) says how to read one. This page is\n\
-         written from the table in `mlx-macros/core/src/errors.rs`; a test compares both.\n",
-    );
-    for code in Code::ALL {
-        let (first, rest) = code.label().split_at(1);
-        text += &format!("\n## {}{rest}\n\n", first.to_uppercase());
-        for e in ENTRIES.iter().filter(|e| e.code == *code) {
-            text += &format!("- `` {} ``\n", e.text.replace("{{", "{").replace("}}", "}"));
-        }
-        if !code.hint().is_empty() {
-            text += &format!("\nhelp: {}\n", code.hint());
-        }
-    }
-    text
-}
-
-#[test]
-fn the_reference_is_the_table() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors.md");
-    if std::env::var_os("ERRORS_MD").is_some() {
-        std::fs::write(&path, reference()).unwrap();
-    }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == reference(),
-        "docs/errors.md is not the table: ERRORS_MD=write cargo test -p mlx-macros-core --test errors"
-    );
 }

@@ -1,6 +1,6 @@
 //! Collective operations.
 //!
-//! Written by `tests/generated` from the headers of MLX C: change its table instead.
+//! Written by `cargo xtask generate` from `xtask/src/wrappers/rows/distributed.toml`.
 
 use mlx_sys as sys;
 

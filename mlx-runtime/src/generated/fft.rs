@@ -1,6 +1,6 @@
 //! Fourier transforms.
 //!
-//! Written by `tests/generated` from the headers of MLX C: change its table instead.
+//! Written by `cargo xtask generate` from `xtask/src/wrappers/rows/fft.toml`.
 
 use mlx_sys as sys;
 

@@ -1,4 +1,4 @@
-//! Wrappers of regular shape, which `tests/generated` writes from the headers of MLX C.
+//! Wrappers of regular shape, which `cargo xtask generate` writes from the headers of MLX C.
 
 pub mod conv;
 pub mod distributed;

@@ -1,6 +1,6 @@
 //! Random arrays.
 //!
-//! Written by `tests/generated` from the headers of MLX C: change its table instead.
+//! Written by `cargo xtask generate` from `xtask/src/wrappers/rows/random.toml`.
 
 use mlx_sys as sys;
 

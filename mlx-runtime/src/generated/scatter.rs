@@ -1,6 +1,6 @@
 //! Slices read from and written to places that arrays say.
 //!
-//! Written by `tests/generated` from the headers of MLX C: change its table instead.
+//! Written by `cargo xtask generate` from `xtask/src/wrappers/rows/scatter.toml`.
 
 use mlx_sys as sys;
 

@@ -1,19 +1,21 @@
-//! The wrappers of regular shape are written from the headers of MLX C, and are current.
+//! `mlx-runtime/src/generated`: wrappers of MLX C's functions of regular shape.
 //!
-//! `table.rs` says which functions, what each does, and what to check before the call; the
-//! headers say the rest. To write the files of `src/generated` anew: `UPDATE=1 cargo test -p
-//! mlx-runtime --test generated`.
+//! The files in `rows` list the functions, their documentation, and the checks before each call;
+//! MLX C's headers give the rest.
 
 mod header;
-mod table;
+mod rows;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use anyhow::{ensure, Context, Result};
+
+use crate::File;
 use header::{Kind, Parameter, Signature};
-use table::Row;
+use rows::Row;
 
 /// How a parameter looks in Rust, what stands before the call, and what is passed.
 struct Argument {
@@ -35,11 +37,7 @@ fn argument(p: &Parameter, row: &Row) -> Argument {
         before: String::new(),
         pass,
     };
-    let given = row
-        .types
-        .iter()
-        .find(|(n, _)| *n == p.name)
-        .map(|(_, ty)| *ty);
+    let given = row.types.get(&p.name);
     match &p.kind {
         Kind::Array if name == "key" => plain("Option<&Key>", "crate::random::raw(key)".into()),
         Kind::Array if p.nullable => plain("Option<&Array>", format!("optional({name})")),
@@ -169,51 +167,43 @@ fn function(row: &Row, signature: &Signature) -> String {
     out
 }
 
-fn formatted(text: &str) -> String {
+fn formatted(text: &str) -> Result<String> {
     let mut child = Command::new("rustfmt")
         .args(["--edition", "2021"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("rustfmt, which comes with the toolchain");
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(text.as_bytes())
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{text}");
-    String::from_utf8(output.stdout).unwrap()
+        .context("cannot run rustfmt; rustup component add rustfmt")?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(text.as_bytes())?;
+    }
+    let output = child.wait_with_output()?;
+    ensure!(output.status.success(), "rustfmt refuses:\n{text}");
+    Ok(String::from_utf8(output.stdout)?)
 }
 
-#[test]
-fn the_generated_wrappers_are_current() {
-    let signatures = header::read(Path::new(mlx_sys::source::HEADERS));
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/generated");
-    for file in table::FILES {
-        let mut text = format!(
-            "//! {}\n//!\n//! Written by `tests/generated` from the headers of MLX C: change its table instead.\n\n{}\n",
-            file.doc, file.uses
-        );
-        for row in file.rows {
-            let signature = signatures
-                .get(row.c)
-                .unwrap_or_else(|| panic!("no {}", row.c));
-            text.push('\n');
-            text.push_str(&function(row, signature));
-        }
-        let text = formatted(&text);
-        let path = folder.join(format!("{}.rs", file.name));
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&path, text).unwrap();
-            continue;
-        }
-        let committed = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            committed == text,
-            "src/generated/{}.rs is not current: UPDATE=1 writes it",
-            file.name
-        );
-    }
+/// The files of `mlx-runtime/src/generated`, but for its `mod.rs`.
+pub fn files() -> Result<Vec<File>> {
+    let signatures = header::read(Path::new(mlx_sys::source::HEADERS))?;
+    rows::FILES
+        .iter()
+        .map(|(name, rows)| {
+            let file = rows::read(name, rows)?;
+            let mut text = format!(
+                "//! {}\n//!\n//! Written by `cargo xtask generate` from `xtask/src/wrappers/rows/{name}.toml`.\n\n{}\n",
+                file.doc, file.uses
+            );
+            for row in &file.wrapper {
+                let signature = signatures
+                    .get(&row.c)
+                    .with_context(|| format!("{name}.toml: MLX C has no function {:?}", row.c))?;
+                text.push('\n');
+                text.push_str(&function(row, signature));
+            }
+            Ok(File {
+                path: format!("mlx-runtime/src/generated/{name}.rs"),
+                text: formatted(&text)?,
+            })
+        })
+        .collect()
 }

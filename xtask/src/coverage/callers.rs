@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use anyhow::{Context, Result};
+
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
@@ -13,19 +15,28 @@ pub type Calls = BTreeMap<String, BTreeSet<String>>;
 const NAMES_ONLY: &str = "explain";
 
 /// Reads every file below `folder`, but for the module that only names functions.
-pub fn find(folder: &Path, functions: &BTreeSet<String>) -> Calls {
+pub fn find(folder: &Path, functions: &BTreeSet<String>) -> Result<Calls> {
     let mut calls = Calls::new();
-    walk(folder, &mut Vec::new(), functions, &mut calls);
-    calls
+    walk(folder, &mut Vec::new(), functions, &mut calls)?;
+    Ok(calls)
 }
 
-fn walk(folder: &Path, module: &mut Vec<String>, functions: &BTreeSet<String>, calls: &mut Calls) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+fn walk(
+    folder: &Path,
+    module: &mut Vec<String>,
+    functions: &BTreeSet<String>,
+    calls: &mut Calls,
+) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
         if path.is_file() && path.extension().is_none_or(|e| e != "rs") {
             continue;
         }
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if module.is_empty() && name == NAMES_ONLY {
             continue;
         }
@@ -34,10 +45,10 @@ fn walk(folder: &Path, module: &mut Vec<String>, functions: &BTreeSet<String>, c
             module.push(name);
         }
         if path.is_dir() {
-            walk(&path, module, functions, calls);
+            walk(&path, module, functions, calls)?;
         } else {
-            let text = std::fs::read_to_string(&path).unwrap();
-            let file = syn::parse_file(&text).unwrap();
+            let text = std::fs::read_to_string(&path)?;
+            let file = syn::parse_file(&text).with_context(|| path.display().to_string())?;
             let mut finder = Finder {
                 path: module.clone(),
                 functions,
@@ -49,6 +60,7 @@ fn walk(folder: &Path, module: &mut Vec<String>, functions: &BTreeSet<String>, c
             module.pop();
         }
     }
+    Ok(())
 }
 
 struct Finder<'a> {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use anyhow::{Context, Result};
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     Array,
@@ -44,10 +46,12 @@ pub struct Signature {
 }
 
 /// The functions whose parameters are all of a kind above.
-pub fn read(headers: &Path) -> BTreeMap<String, Signature> {
+pub fn read(headers: &Path) -> Result<BTreeMap<String, Signature>> {
     let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(headers.join("mlx/c")).unwrap() {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
+    let folder = headers.join("mlx/c");
+    let entries = std::fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
+    for entry in entries {
+        let text = std::fs::read_to_string(entry?.path()).unwrap_or_default();
         for statement in text.split(';') {
             let Some((before, list)) = statement.split_once('(') else {
                 continue;
@@ -63,7 +67,7 @@ pub fn read(headers: &Path) -> BTreeMap<String, Signature> {
             }
         }
     }
-    found
+    Ok(found)
 }
 
 fn parameters(list: &str) -> Option<Vec<Parameter>> {

@@ -1,15 +1,17 @@
-//! Every function of MLX C is reachable through this crate: `COVERAGE.md` lists each beside an
-//! item that calls it.
+//! `mlx-runtime/COVERAGE.md`: every function of MLX C beside an item of mlx-runtime that calls it.
 //!
-//! The functions come from the bindings, their headers from MLX C's folder, the callers from this
-//! crate's sources, which syn reads. To write the list anew: `UPDATE=1 cargo test -p mlx-runtime
-//! --test coverage`.
+//! The functions come from the bindings, their headers from MLX C's folder, the callers from
+//! mlx-runtime's sources, which syn reads.
 
 mod callers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
+
+use anyhow::{ensure, Result};
+
+use crate::File;
 
 /// What this crate does not call, and why.
 const LEFT_OUT: &[(&str, &str)] = &[
@@ -37,7 +39,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
 ];
 
 /// The C functions, each with its header.
-fn functions() -> BTreeMap<String, String> {
+fn functions() -> Result<BTreeMap<String, String>> {
     let bound: BTreeSet<&str> = mlx_sys::source::BINDINGS
         .split("pub fn ")
         .skip(1)
@@ -47,13 +49,17 @@ fn functions() -> BTreeMap<String, String> {
         .collect();
     let mut found = BTreeMap::new();
     let folder = Path::new(mlx_sys::source::HEADERS).join("mlx/c");
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
         if path.extension().is_none_or(|e| e != "h") {
             continue;
         }
-        let header = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let text = std::fs::read_to_string(&path).unwrap();
+        let header = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let text = std::fs::read_to_string(&path)?;
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         for word in text.split(|c: char| !is_name(c)) {
             if bound.contains(word) {
@@ -61,8 +67,11 @@ fn functions() -> BTreeMap<String, String> {
             }
         }
     }
-    assert_eq!(found.len(), bound.len(), "each function is in some header");
-    found
+    ensure!(
+        found.len() == bound.len(),
+        "some bound function is in no header"
+    );
+    Ok(found)
 }
 
 fn list(functions: &BTreeMap<String, String>, calls: &callers::Calls) -> String {
@@ -74,8 +83,7 @@ fn list(functions: &BTreeMap<String, String>, calls: &callers::Calls) -> String 
     let reached = functions.len() - LEFT_OUT.len();
     let mut out = format!(
         "# Coverage of MLX C 0.7.0\n\n\
-         {reached} of {} functions are called by safe Rust of this crate. Written by \
-         `UPDATE=1 cargo test -p mlx-runtime --test coverage`, which checks it, too.\n\n\
+         {reached} of {} functions are called by safe Rust of this crate. Written by `cargo xtask generate`.\n\n\
          ## Left out\n\n| function | reason |\n|---|---|\n",
         functions.len()
     );
@@ -100,55 +108,32 @@ fn list(functions: &BTreeMap<String, String>, calls: &callers::Calls) -> String 
     out
 }
 
-#[test]
-fn every_function_of_mlx_c_is_called_or_named_with_a_reason() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let functions = functions();
-    let calls = callers::find(&root.join("src"), &functions.keys().cloned().collect());
-
+/// The list, after a check that every function is called or excused.
+pub fn file(root: &Path) -> Result<File> {
+    let functions = functions()?;
+    let calls = callers::find(
+        &root.join("mlx-runtime/src"),
+        &functions.keys().cloned().collect(),
+    )?;
     let excused: BTreeSet<&str> = LEFT_OUT.iter().map(|(name, _)| *name).collect();
-    assert!(excused.len() == LEFT_OUT.len() && excused.len() <= 21);
     for name in &excused {
-        assert!(
+        ensure!(
             functions.contains_key(*name),
-            "{name} is no function of MLX C"
+            "MLX C has no function {name}"
         );
-        assert!(!calls.contains_key(*name), "{name} is called after all");
+        ensure!(!calls.contains_key(*name), "{name} is called after all");
     }
     let missing: Vec<_> = functions
         .keys()
         .filter(|name| !calls.contains_key(*name) && !excused.contains(name.as_str()))
         .collect();
-    assert!(
+    ensure!(
         missing.is_empty(),
         "{} functions are neither called nor excused: {missing:?}",
         missing.len()
     );
-
-    let path = root.join("COVERAGE.md");
-    let text = list(&functions, &calls);
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(&path, text).unwrap();
-        return;
-    }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        current(&committed, &text, &calls),
-        "COVERAGE.md is not current: UPDATE=1 writes it"
-    );
-}
-
-/// Whether a list says what the new one does; where it names another caller, that one calls, too.
-fn current(committed: &str, text: &str, calls: &callers::Calls) -> bool {
-    let named = |line: &str, caller: &str| {
-        let name = line.split('`').nth(1).unwrap_or_default();
-        calls.get(name).is_some_and(|c| c.contains(caller))
-    };
-    let same = |(old, new): (&str, &str)| {
-        let start = |line: &str| line.split('`').take(2).collect::<String>();
-        let caller = old.split('`').nth(3).unwrap_or_default();
-        old == new || start(old) == start(new) && named(old, caller)
-    };
-    committed.lines().count() == text.lines().count()
-        && committed.lines().zip(text.lines()).all(same)
+    Ok(File {
+        path: "mlx-runtime/COVERAGE.md".into(),
+        text: list(&functions, &calls),
+    })
 }

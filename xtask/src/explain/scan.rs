@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use anyhow::{Context, Result};
+
 use syn::visit::{self, Visit};
 use syn::{Expr, ExprCall, ExprIf, ExprMatch, ExprPath, Item, Pat, Stmt, UseTree};
 
@@ -44,28 +46,34 @@ pub struct Sources {
 }
 
 impl Sources {
-    pub fn read(root: &Path) -> Self {
+    pub fn read(root: &Path) -> Result<Self> {
         let mut sources = Sources::default();
-        sources.folder(root, &[]);
-        sources
+        sources.folder(root, &[])?;
+        Ok(sources)
     }
 
-    fn folder(&mut self, folder: &Path, module: &[String]) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+    fn folder(&mut self, folder: &Path, module: &[String]) -> Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            let stem = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             let mut inner = module.to_vec();
             if path.is_dir() {
                 inner.push(stem);
-                self.folder(&path, &inner);
+                self.folder(&path, &inner)?;
             } else if path.extension().is_some_and(|e| e == "rs") {
                 if stem != "mod" && stem != "lib" {
                     inner.push(stem);
                 }
-                let file = syn::parse_file(&std::fs::read_to_string(&path).unwrap()).unwrap();
+                let file = syn::parse_file(&std::fs::read_to_string(&path)?)
+                    .with_context(|| path.display().to_string())?;
                 file.items.into_iter().for_each(|i| self.item(i, &inner));
             }
         }
+        Ok(())
     }
 
     fn item(&mut self, item: Item, module: &[String]) {

@@ -284,9 +284,21 @@ bool forgets_conjugate(std::string_view name) {
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
-// `a` with `by` in place of NaN.
+// `a` with `by` in place of NaN. A complex number is NaN if either part is.
 array without_nan(const array& a, float by, mx::Stream s) {
-  return mx::where(mx::isnan(a, s), array(by, a.dtype()), a, s);
+  const auto value = a.dtype() == mx::complex64 ? array(mx::complex64_t(by, by)) : array(by, a.dtype());
+  return mx::where(mx::isnan(a, s), value, a, s);
+}
+
+// MLX's `view` of a contiguous array keeps the stride of a last axis of size 1, which can be any number, also
+// where the result has more elements along it. Two copies side by side have the right stride.
+array view_rows(const array& a, mx::Dtype dtype, mx::Stream s) {
+  const auto rows = mx::contiguous(a, false, s);
+  if (a.shape(-1) != 1) {
+    return mx::view(rows, dtype, s);
+  }
+  const auto both = mx::view(mx::concatenate({rows, rows}, -1, s), dtype, s);
+  return mx::split(both, 2, -1, s)[0];
 }
 
 // The gradient of the updates: MLX takes slices as large as the source, where the updates are smaller.
@@ -378,7 +390,7 @@ std::optional<Batch> vmap_rule(const array& node, const List& inputs, const Axes
   } else if (name == "DivMod") {
     return Batch{mx::divmod(front(0), front(1), s), {0, 0}};
   } else if (name.rfind("View ", 0) == 0) {
-    return Batch{{mx::view(mx::contiguous(front(0), false, s), node.dtype(), s)}, {0}};
+    return Batch{{view_rows(front(0), node.dtype(), s)}, {0}};
   } else if (name == "FFT") {
     // The sizes of the example say how long a real result is.
     return Batch{{fourier(node, front(0), node.inputs()[0], 1, s)}, {0}};
@@ -478,7 +490,7 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
     }
     return grads;
   }
-  if ((name == "CumMax" || name == "CumMin") && mx::issubdtype(in[0].dtype(), mx::floating)) {
+  if ((name == "CumMax" || name == "CumMin") && mx::issubdtype(in[0].dtype(), mx::inexact)) {
     // MLX looks for the element that each extreme equals, and NaN equals none.
     const float extreme = name == "CumMax" ? std::numeric_limits<float>::infinity() : -std::numeric_limits<float>::infinity();
     return p.vjp({without_nan(in[0], extreme, s)}, cotangents, argnums, {without_nan(node, extreme, s)});

@@ -152,8 +152,8 @@ pub fn laplace(
     })
 }
 
-/// Jointly normal: `mean` `[.., n]`, `cov` `[.., n, n]` -> `[shape.., n]`. On the CPU only.
-/// MLX: `random.multivariate_normal`.
+/// Jointly normal: `mean` `[.., n]`, `cov` `[.., n, n]` -> `[shape.., n]`. NaN where the covariance has an
+/// element that is not finite. On the CPU only. MLX: `random.multivariate_normal`.
 ///
 /// # Errors
 /// If the shapes do not fit together, or this device has no kernel for it.
@@ -166,6 +166,9 @@ pub fn multivariate_normal(
 ) -> Result<Array> {
     const OP: &str = "multivariate_normal";
     crate::ops::check_new_shape(OP, shape)?;
+    // The decomposition does not end where an element is not finite.
+    let (safe, finite) = crate::linalg::finite(OP, cov)?;
+    let cov = &safe;
 
     build(OP, &[mean, cov], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -183,6 +186,7 @@ pub fn multivariate_normal(
             )
         }
     })
+    .and_then(|x| crate::linalg::or_nan(&crate::ops::squeeze(&finite, &[-1])?, &x))
 }
 
 /// As [`crate::random::normal`], mean and deviation being arrays that broadcast to `shape`.

@@ -147,8 +147,16 @@ pub fn view(a: &Array, dtype: Dtype) -> Result<Array> {
     if a.dtype().size() == dtype.size() || whole.ndim() == 0 {
         return Ok(whole);
     }
-    // MLX reads other bytes where elements of another size lie apart.
-    super::reshape(&seen(&super::reshape(a, &[-1])?)?, whole.shape())
+    // MLX reads other bytes where elements of another size lie apart, and where a single one has a stride other than 1.
+    let flat = super::reshape(a, &[-1])?;
+    let bytes = match flat.size() {
+        1 => {
+            let both = seen(&super::concatenate(&[&flat, &flat], 0)?)?;
+            super::slice(&both, &[0], &[whole.size() as i32], &[1])?
+        }
+        _ => seen(&flat)?,
+    };
+    super::reshape(&bytes, whole.shape())
 }
 
 /// The elements limited to `[a_min, a_max]`, which broadcast; `None` is no limit. MLX: `clip`.

@@ -1,6 +1,6 @@
 //! Faults of MLX by the numbers in their reports; docs/correctness.md lists them.
 
-use mlx_runtime::{ops, s, transforms, Array, Result};
+use mlx_runtime::{ops, random, s, transforms, Array, Complex32, Dtype, Result};
 
 fn floats(a: &Array) -> Vec<f32> {
     a.to_vec().unwrap()
@@ -115,4 +115,47 @@ fn an_array_that_failed_stays_failed() {
         }
     });
     ended.join().unwrap();
+}
+
+#[test]
+fn the_bytes_of_one_element_are_its_own() {
+    let bytes = |x: &Array| ops::view(x, Dtype::Uint8)?.to_vec::<u8>();
+    // A last axis of size 1 whose stride is not 1.
+    let x = array(&[1.5, 2.5, 3.5, 4.5], &[4]);
+    let one = x.index(s![1..;3]).unwrap();
+    assert_eq!(bytes(&one).unwrap(), 2.5f32.to_ne_bytes());
+    let turned = ops::transpose(&array(&[1.5, 2.5], &[1, 2]), &[1, 0]).unwrap();
+    let expected = [1.5f32.to_ne_bytes(), 2.5f32.to_ne_bytes()].concat();
+    assert_eq!(bytes(&turned).unwrap(), expected);
+    let f = |x: &[Array]| Ok(vec![ops::view(&x[0], Dtype::Uint8)?]);
+    let batch = transforms::vmap(f, &[Some(1)], &[0]);
+    let rows = array(&[1.5, 2.5], &[1, 2]);
+    let got = batch.call(&[rows]).unwrap().remove(0);
+    assert_eq!((got.shape(), bytes(&got).unwrap()), (&[2, 4][..], expected));
+}
+
+#[test]
+fn the_gradient_of_a_running_extreme_goes_to_nan_parts() {
+    let z = [
+        Complex32::new(f32::NAN, 2.0),
+        Complex32::new(3.0, -1.0),
+        Complex32::new(1.0, f32::NAN),
+    ];
+    for running in [ops::cummin, ops::cummax] {
+        let f = move |x: &[Array]| Ok(vec![running(&x[0], Some(0), false, true)?]);
+        let x = Array::from_slice(&z, &[3]).unwrap();
+        let ones = ops::ones_like(&x).unwrap();
+        let (_, g) = transforms::vjp(f, &[x], &[ones]).unwrap();
+        let all: Complex32 = g[0].to_vec::<Complex32>().unwrap().iter().sum();
+        assert_eq!(all, Complex32::new(3.0, 0.0));
+    }
+}
+
+#[test]
+fn samples_of_a_covariance_that_is_not_finite_are_nan() {
+    let mean = array(&[0.0, 0.0], &[2]);
+    let cov = array(&[1.0, f32::NAN, f32::INFINITY, 1.0], &[2, 2]);
+    let key = random::Key::new(1).unwrap();
+    let x = random::multivariate_normal(&mean, &cov, &[3], Dtype::Float32, Some(&key)).unwrap();
+    assert!(floats(&x).iter().all(|v| v.is_nan()));
 }

@@ -10,7 +10,7 @@ const NORMS: [Norm; 3] = [Norm::Backward, Norm::Ortho, Norm::Forward];
 
 /// A symmetric positive matrix made of any.
 fn positive(a: &Array) -> Result<Array> {
-    let n = a.dim(-1)?;
+    let n = a.dim(-2)?;
     let eye = ops::eye(n, n, 0, a.dtype())?;
     ops::matmul(a, &a.swapaxes(-1, -2)?)? + (eye * f64::from(n))?
 }

@@ -5908,6 +5908,14 @@ unsafe extern "C" {
     pub fn mlxrs_array_eval(a: mlx_array) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
+    /// The array itself, or a contiguous copy where one of its strides can be negative. MLX's `split` reads other memory then.
+    pub fn mlxrs_forwards(
+        res: *mut mlx_array,
+        a: mlx_array,
+        s: mlx_stream,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
     /** From here to `mlxrs_graph_read_end` this thread reads the structure of graphs: no array that another thread
  evaluates leaves its graph meanwhile. Calls nest.
 

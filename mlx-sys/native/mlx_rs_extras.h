@@ -8,6 +8,7 @@
 #include "mlx_rs_device.h"
 #include "mlx_rs_exit.h"
 #include "mlx_rs_failed.h"
+#include "mlx_rs_forwards.h"
 #include "mlx_rs_graph.h"
 #include "mlx_rs_parts.h"
 #include "mlx_rs_replay.h"

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "forwards.h"
 #include "mlx/mlx.h"
 #include "mlx/primitives.h"
 
@@ -290,6 +291,40 @@ array without_nan(const array& a, float by, mx::Stream s) {
   return mx::where(mx::isnan(a, s), value, a, s);
 }
 
+// The gradient of a running extreme: each cotangent goes to the latest element that equals the extreme. NaN equals
+// itself here. MLX writes outside of the gradient where an extreme equals no element, as it does for NaN.
+array running_extreme_grad(const array& node, const array& cotangent, mx::Stream s) {
+  const auto [kind, axis, reverse, inclusive] = static_cast<mx::Scan&>(node.primitive()).state();
+  const float infinite = std::numeric_limits<float>::infinity();
+  const float nan = kind == mx::Scan::Max ? infinite : -infinite;
+  const auto& in = node.inputs()[0];
+  const int n = in.shape(axis);
+  // An exclusive scan is an inclusive one of all elements but the last, moved by one place.
+  const auto part = [&, axis = axis](const array& a, bool later) {
+    if (inclusive) {
+      return a;
+    }
+    mx::Shape start(a.ndim(), 0);
+    auto stop = a.shape();
+    (later != reverse ? start[axis] : stop[axis]) += later != reverse ? 1 : -1;
+    return mx::slice(a, start, stop, s);
+  };
+  const auto elements = part(without_nan(in, nan, s), false);
+  const auto extremes = part(without_nan(node, nan, s), true);
+  mx::Shape along(in.ndim(), 1);
+  along[axis] = elements.shape(axis);
+  const int first = !inclusive && reverse ? 1 : 0;
+  const auto places = mx::reshape(mx::arange(first, first + elements.shape(axis), mx::int32, s), along, s);
+  const auto marked = mx::where(mx::equal(elements, extremes, s), places, array(reverse ? n : -1), s);
+  const auto owner = reverse ? mx::cummin(marked, axis, true, true, s) : mx::cummax(marked, axis, false, true, s);
+  const auto owned = mx::logical_and(
+      mx::greater_equal(owner, array(0), s), mx::less(owner, array(n), s), s);
+  const auto given = part(cotangent, true);
+  const auto gradient = mx::where(owned, given, mx::zeros_like(given, s), s);
+  const auto index = mx::stop_gradient(mx::clip(owner, array(0), array(n - 1), s), s);
+  return mx::scatter_add_axis(mx::zeros_like(in, s), index, gradient, axis, s);
+}
+
 // MLX's `view` of a contiguous array keeps the stride of a last axis of size 1, which can be any number, also
 // where the result has more elements along it. Two copies side by side have the right stride.
 array view_rows(const array& a, mx::Dtype dtype, mx::Stream s) {
@@ -426,6 +461,10 @@ std::optional<List> jvp_rule(const array& node, const List& tangents, const std:
     }
     return List{out};
   };
+  if (name == "Split") {
+    const auto [indices, axis] = static_cast<mx::Split&>(p).state();
+    return mx::split(forwards(tangents[0], s), indices, axis, s);
+  }
   if (name == "AddMM") {
     const auto [alpha, beta] = static_cast<mx::AddMM&>(p).state();
     List parts;
@@ -491,9 +530,7 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
     return grads;
   }
   if ((name == "CumMax" || name == "CumMin") && mx::issubdtype(in[0].dtype(), mx::inexact)) {
-    // MLX looks for the element that each extreme equals, and NaN equals none.
-    const float extreme = name == "CumMax" ? std::numeric_limits<float>::infinity() : -std::numeric_limits<float>::infinity();
-    return p.vjp({without_nan(in[0], extreme, s)}, cotangents, argnums, {without_nan(node, extreme, s)});
+    return List{running_extreme_grad(node, cotangents[0], s)};
   }
   if (name == "Slice") {
     const auto b = Bounds::of(node);

@@ -80,7 +80,7 @@ table! {
     "gelu" => [mlx_multiply, mlx_erf, mlx_add, mlx_multiply, mlx_multiply] or [];
     "gelu_approx" => [mlx_square, mlx_multiply, mlx_multiply, mlx_add, mlx_multiply, mlx_multiply, mlx_tanh, mlx_add, mlx_multiply] or [];
     "gelu_fast_approx" => [mlx_multiply, mlx_sigmoid, mlx_multiply] or [];
-    "glu" => [mlx_split, mlx_sigmoid, mlx_multiply] or [];
+    "glu" => [mlxrs_forwards, mlx_split, mlx_sigmoid, mlx_multiply] or [];
     "greater" => [mlx_greater] or [];
     "greater_equal" => [mlx_greater_equal] or [];
     "hard_shrink" => [mlx_abs, mlx_greater, mlx_where] or [];
@@ -171,7 +171,7 @@ table! {
     "reshape" => [mlx_reshape] or [];
     "right_shift" => [mlx_right_shift] or [];
     "rms_norm" => [mlx_fast_rms_norm] or [mlxrs_rms_norm];
-    "roll" => [mlx_roll_axis] or [];
+    "roll" => [mlxrs_forwards, mlx_roll_axis] or [];
     "rope" => [mlx_fast_rope] or [];
     "rope_attention" => [mlx_contiguous, mlx_reshape, mlx_transpose_axes, mlx_fast_rope, mlx_contiguous, mlx_reshape, mlx_transpose_axes, mlx_fast_rope, mlx_contiguous, mlx_reshape, mlx_transpose_axes, mlx_fast_scaled_dot_product_attention, mlx_transpose_axes, mlx_reshape] or [mlxrs_rope_attention];
     "round" => [mlx_round] or [];
@@ -191,7 +191,7 @@ table! {
     "softshrink" => [mlx_abs, mlx_greater, mlx_sign, mlx_multiply, mlx_subtract, mlx_where] or [];
     "softsign" => [mlx_abs, mlx_add, mlx_divide] or [];
     "sort" => [mlx_sort_axis | mlx_sort] or [];
-    "split" => [mlx_split_sections | mlx_split] or [];
+    "split" => [mlxrs_forwards, mlx_split_sections] or [];
     "sqrt" => [mlx_sqrt] or [];
     "square" => [mlx_square] or [];
     "squeeze" => [mlx_squeeze | mlx_squeeze_axis | mlx_squeeze_axes] or [];

@@ -50,6 +50,8 @@ pub fn cholesky_inv(a: &Array, upper: bool) -> Result<Array> {
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn cross(a: &Array, b: &Array, axis: i32) -> Result<Array> {
     const OP: &str = "cross";
+    let a = &crate::ops::forwards(OP, a)?;
+    let b = &crate::ops::forwards(OP, b)?;
 
     build(OP, &[a, b], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call

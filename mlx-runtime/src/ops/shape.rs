@@ -233,6 +233,7 @@ pub fn tile(a: &Array, reps: &[i32]) -> Result<Array> {
 /// # Errors
 /// If the axis does not exist.
 pub fn roll(a: &Array, shift: i32, axis: i32) -> Result<Array> {
+    let a = &forwards("roll", a)?;
     build("roll", &[a], |out, s| {
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
         unsafe { sys::mlx_roll_axis(out, a.as_raw(), &shift, 1, axis, s) }
@@ -245,6 +246,7 @@ pub fn roll(a: &Array, shift: i32, axis: i32) -> Result<Array> {
 /// # Errors
 /// If an axis does not exist, or there are other than one shift for each axis.
 pub fn roll_axes(a: &Array, shift: &[i32], axes: &[i32]) -> Result<Array> {
+    let a = &forwards("roll_axes", a)?;
     build("roll_axes", &[a], |out, s| {
         let (p, n) = (shift.as_ptr(), shift.len());
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
@@ -438,6 +440,7 @@ pub fn broadcast_arrays(arrays: &[&Array]) -> Result<Vec<Array>> {
 /// If the axis does not exist.
 pub fn unstack(a: &Array, axis: i32) -> Result<Vec<Array>> {
     a.dim(axis).map_err(|e| e.renamed("unstack"))?;
+    let a = &forwards("unstack", a)?;
     many("unstack", &[a], |out, s| {
         // SAFETY: the input and the stream are valid; `out` is a null destination.
         unsafe {
@@ -446,6 +449,17 @@ pub fn unstack(a: &Array, axis: i32) -> Result<Vec<Array>> {
                 _ => sys::mlx_unstack_axis(out, a.as_raw(), axis, s),
             }
         }
+    })
+}
+
+/// The array, or a contiguous copy where a stride can be negative: MLX's `split`, and what calls it, reads
+/// outside of the buffer then.
+pub(crate) fn forwards(op: &'static str, a: &Array) -> Result<Array> {
+    let _reading = crate::lock::reading();
+    build(op, &[a], |out, s| {
+        // SAFETY: the input and the stream are valid; `out` is a null destination; no other thread changes the
+        // graph that is read.
+        unsafe { sys::mlxrs_forwards(out, a.as_raw(), s) }
     })
 }
 
@@ -460,6 +474,7 @@ pub fn split(a: &Array, num_splits: i32, axis: i32) -> Result<Vec<Array>> {
             format!("cannot make {num_splits} parts"),
         ));
     }
+    let a = &forwards("split", a)?;
     many("split", &[a], |out, s| {
         // SAFETY: the input and the stream are valid; `out` is a null destination.
         unsafe { sys::mlx_split(out, a.as_raw(), num_splits, axis, s) }
@@ -484,6 +499,7 @@ pub fn split_at(a: &Array, indices: &[i32], axis: i32) -> Result<Vec<Array>> {
             format!("indices {indices:?} do not ascend from 0 to {n}"),
         ));
     }
+    let a = &forwards("split_at", a)?;
     many("split_at", &[a], |out, s| {
         let (p, n) = (indices.as_ptr(), indices.len());
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.

@@ -135,6 +135,36 @@ fn the_bytes_of_one_element_are_its_own() {
 }
 
 #[test]
+fn parts_of_a_reversed_array_are_its_own() {
+    let x = ops::flip(&array(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2]), &[0]).unwrap();
+    let negated = |a: &Array| floats(&ops::negative(a).unwrap());
+    let parts = ops::split(&x, 2, 1).unwrap();
+    assert_eq!(negated(&parts[0]), [-5.0, -3.0, -1.0]);
+    assert_eq!(negated(&parts[1]), [-6.0, -4.0, -2.0]);
+    assert_eq!(
+        negated(&ops::split_at(&x, &[1], 1).unwrap()[1]),
+        [-6.0, -4.0, -2.0]
+    );
+    assert_eq!(
+        negated(&ops::unstack(&x, 1).unwrap()[1]),
+        [-6.0, -4.0, -2.0]
+    );
+    let rolled = ops::roll(&x, 1, 1).unwrap();
+    assert_eq!(negated(&rolled), [-6.0, -5.0, -4.0, -3.0, -2.0, -1.0]);
+    let y = mlx_runtime::linalg::cross(&x, &array(&[1.0, 0.0, 0.0], &[3]), -1).unwrap();
+    assert_eq!(floats(&y), [0.0, 0.0, -6.0, 0.0, 0.0, -4.0, 0.0, 0.0, -2.0]);
+    // The tangent alone runs backwards.
+    let f = |x: &[Array]| {
+        let y = ops::add(&ops::flip(&x[0], &[0])?, &Array::scalar(1.0f32)?)?;
+        ops::split(&y, 2, 1)?.iter().map(ops::negative).collect()
+    };
+    let ones = array(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2]);
+    let (_, t) = transforms::jvp(f, &[ones.clone()], &[ones]).unwrap();
+    assert_eq!(floats(&t[0]), [-5.0, -3.0, -1.0]);
+    assert_eq!(floats(&t[1]), [-6.0, -4.0, -2.0]);
+}
+
+#[test]
 fn the_gradient_of_a_running_extreme_goes_to_nan_parts() {
     let z = [
         Complex32::new(f32::NAN, 2.0),

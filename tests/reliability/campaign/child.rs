@@ -1,0 +1,157 @@
+//! Children of the campaign: started with their output in files, waited for within a bound, and looked at.
+
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// A child that takes longer hangs. Most take a tenth of a second.
+const BOUND: Duration = Duration::from_secs(120);
+
+/// A started child.
+pub struct Running {
+    child: Child,
+    out: PathBuf,
+}
+
+/// How a child ended, and what it said.
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Starts a child whose outputs go to files that begin with `out`, unless `command` has others.
+pub fn start(command: &mut Command, out: PathBuf) -> Running {
+    let file = |name: &str| File::create(out.with_extension(name)).unwrap();
+    command
+        .stdin(Stdio::null())
+        .stdout(file("stdout"))
+        .stderr(file("stderr"));
+    start_as_is(command, out)
+}
+
+/// Starts a child whose outputs `command` says.
+pub fn start_as_is(command: &mut Command, out: PathBuf) -> Running {
+    let child = command.spawn().unwrap();
+    Running { child, out }
+}
+
+impl Running {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal, if it still runs.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .stderr(Stdio::null())
+            .status();
+        sent.unwrap();
+    }
+
+    /// What it said on standard error so far.
+    pub fn said(&self) -> String {
+        text(&self.out, "stderr")
+    }
+
+    /// Waits until it has said `words`, or has ended.
+    pub fn wait_for(&mut self, words: &str) {
+        let begun = Instant::now();
+        while !self.said().contains(words) && self.child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < BOUND, "it hangs: {}", self.said());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Ended {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if begun.elapsed() > BOUND {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                panic!("it hangs: {}", self.said());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        let ended = Ended {
+            status,
+            stdout: text(&self.out, "stdout"),
+            stderr: text(&self.out, "stderr"),
+        };
+        ended.check();
+        ended
+    }
+}
+
+fn text(out: &std::path::Path, name: &str) -> String {
+    let bytes = fs::read(out.with_extension(name)).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Texts that a program prints when it breaks.
+const BROKEN: [&str; 8] = [
+    "panicked",
+    "terminate called",
+    "stack overflow",
+    "memory allocation of",
+    "fatal runtime error",
+    "Segmentation fault",
+    "RUST_BACKTRACE",
+    "double free",
+];
+
+impl Ended {
+    /// Holds after every fault.
+    fn check(&self) {
+        for words in BROKEN {
+            assert!(!self.stderr.contains(words), "{}: {self}", self.status);
+        }
+        if let Some(1) = self.status.code() {
+            assert_eq!(self.errors(), 1, "not one error: {self}");
+        }
+        if let Some(0) = self.status.code() {
+            assert_eq!(self.errors(), 0, "an error and exit code 0: {self}");
+        }
+    }
+
+    fn errors(&self) -> usize {
+        let lines = self.stderr.lines();
+        lines.filter(|l| l.starts_with("error: ")).count()
+    }
+
+    /// The exit code; no signal ended it.
+    pub fn code(&self) -> i32 {
+        assert_eq!(self.status.signal(), None, "{self}");
+        self.status.code().unwrap()
+    }
+
+    /// True if its work is done, false if an error says why not.
+    pub fn worked(&self) -> bool {
+        match self.code() {
+            0 => true,
+            1 => false,
+            _ => panic!("neither done nor an error: {self}"),
+        }
+    }
+
+    /// The error's line, and those after it.
+    pub fn error(&self) -> &str {
+        let at = self.stderr.find("error: ").unwrap_or(self.stderr.len());
+        self.stderr[at..].trim_end()
+    }
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let tail: Vec<&str> = self.stderr.lines().rev().take(12).collect();
+        let tail: Vec<&str> = tail.into_iter().rev().collect();
+        write!(f, "{}, stdout {:?}, stderr: {}", self.status, self.stdout, tail.join("\n    "))
+    }
+}

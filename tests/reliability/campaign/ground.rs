@@ -41,8 +41,9 @@ pub struct Ground {
     pub run_time: Duration,
     /// The tensors of [`TENSORS`] after a whole run.
     whole: [Vec<u8>; 2],
-    /// Standard output of commands without a fault.
     folder: TempDir,
+    /// What children say. It lies apart, so that no fault meets it.
+    said: TempDir,
     places: AtomicUsize,
 }
 
@@ -50,6 +51,8 @@ pub struct Ground {
 pub struct Place<'a> {
     pub ground: &'a Ground,
     pub path: PathBuf,
+    /// A folder that no fault meets.
+    pub said: PathBuf,
     children: AtomicUsize,
 }
 
@@ -69,6 +72,7 @@ impl Ground {
             run_time: Duration::ZERO,
             whole: Default::default(),
             folder,
+            said: mlx_fuzz::folder().unwrap(),
             places: AtomicUsize::new(0),
         };
         let place = ground.place();
@@ -86,13 +90,16 @@ impl Ground {
     pub fn place(&self) -> Place<'_> {
         let n = self.places.fetch_add(1, Ordering::SeqCst);
         let path = self.folder.path().join(format!("place-{n}"));
-        fs::create_dir_all(path.join("out")).unwrap();
+        let said = self.said.path().join(n.to_string());
+        fs::create_dir(&path).unwrap();
+        fs::create_dir(&said).unwrap();
         for name in ["model", "data"] {
             std::os::unix::fs::symlink(self.folder.path().join(name), path.join(name)).unwrap();
         }
         Place {
             ground: self,
             path,
+            said,
             children: AtomicUsize::new(0),
         }
     }
@@ -101,6 +108,7 @@ impl Ground {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.path);
+        let _ = fs::remove_dir_all(&self.said);
     }
 }
 
@@ -134,7 +142,7 @@ impl Place<'_> {
     /// Where the next child's output goes.
     pub fn out(&self) -> PathBuf {
         let n = self.children.fetch_add(1, Ordering::SeqCst);
-        self.path.join(format!("out/{n}"))
+        self.said.join(n.to_string())
     }
 
     pub fn start(&self, mut command: Command) -> child::Running {

@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
 
 use mlx_fuzz::Random;
 
-use crate::ground::{tensors, Ground, Place, TENSORS, TRAIN};
+use crate::ground::{tensors, Ground, Place, TRAIN};
 use crate::runner::{End, Fault};
 use crate::shim::{self, Change};
 
@@ -35,7 +34,7 @@ pub fn faults(ground: &Ground) -> Vec<Fault> {
 /// How many calls a run makes of the kinds that are named.
 pub fn calls(ground: &Ground, shim: &shim::Shim, calls: &str) -> u64 {
     let place = ground.place();
-    let seen = place.path.join("out/seen");
+    let seen = place.said.join("seen");
     let mut command = place.command(TRAIN);
     let none = Change {
         calls,
@@ -115,7 +114,7 @@ fn over_another(place: &Place, share: u32) -> End {
 
 fn at_a_call(ground: &Ground, at: u64) -> End {
     let place = ground.place();
-    let seen = place.path.join("out/seen");
+    let seen = place.said.join("seen");
     let mut command = place.command(TRAIN);
     let change = Change {
         calls: CHANGES,
@@ -131,6 +130,5 @@ fn at_a_call(ground: &Ground, at: u64) -> End {
     if fs::metadata(place.adapters()).is_ok() {
         place.goes_on();
     }
-    let _ = (TENSORS, Duration::ZERO);
     end
 }

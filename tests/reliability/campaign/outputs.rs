@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mlx_fuzz::Random;
 
-use crate::child;
+use crate::child::{self, Running};
 use crate::ground::{Ground, Place, TRAIN};
 use crate::runner::{End, Fault};
 
@@ -44,13 +44,12 @@ pub fn faults(ground: &Ground) -> Vec<Fault> {
             let shown = to.replace("left", "(a pipe that nobody reads)");
             all.push(Fault::new(format!("{args} {shown}"), move |ground| {
                 let place = ground.place();
-                let code = match left {
+                let child = match left {
                     true => into_nothing(&place, args, out, err),
-                    false => {
-                        let command = place.shell("", args, &to.replace("left", ""));
-                        place.start(command).end().code()
-                    }
+                    false => place.start(place.shell("", args, to)),
                 };
+                let child = if err { child.unheard() } else { child };
+                let code = child.end().code();
                 judge(&place, args, code, out, left, to.contains("&-"))
             }));
         }
@@ -83,22 +82,20 @@ pub fn faults(ground: &Ground) -> Vec<Fault> {
 }
 
 /// Runs a command with outputs whose reader is gone.
-fn into_nothing(place: &Place, args: &str, out: bool, err: bool) -> i32 {
+fn into_nothing(place: &Place, args: &str, out: bool, err: bool) -> Running {
     let to = |spoilt: bool, name: &str| match spoilt {
         true => {
             let (reader, writer) = std::io::pipe().unwrap();
             drop(reader);
             Stdio::from(writer)
         }
-        false => Stdio::from(File::create(place.path.join(name)).unwrap()),
+        false => Stdio::from(File::create(place.said.join(name)).unwrap()),
     };
     let mut command = place.command(args);
     command.stdin(Stdio::null());
-    command.stdout(to(out, "out/left.stdout"));
-    command.stderr(to(err, "out/left.stderr"));
-    child::start_as_is(&mut command, place.path.join("out/left"))
-        .end()
-        .code()
+    command.stdout(to(out, "left.stdout"));
+    command.stderr(to(err, "left.stderr"));
+    child::start_as_is(&mut command, place.said.join("left"))
 }
 
 /// A run goes on; a result that is lost is an error, and nothing where the reader left.

@@ -70,7 +70,7 @@ pub fn faults(ground: &Ground) -> Vec<Fault> {
                         how: &format!("signal:{number}"),
                     };
                     let shim = ground.shim.as_ref().unwrap();
-                    shim.preload(&mut command, change, &place.path.join("out/seen"));
+                    shim.preload(&mut command, change, &place.said.join("seen"));
                     trained(&place, &place.start(command).end(), number)
                 },
             ));

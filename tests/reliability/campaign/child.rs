@@ -160,6 +160,12 @@ impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let tail: Vec<&str> = self.stderr.lines().rev().take(12).collect();
         let tail: Vec<&str> = tail.into_iter().rev().collect();
-        write!(f, "{}, stdout {:?}, stderr: {}", self.status, self.stdout, tail.join("\n    "))
+        write!(
+            f,
+            "{}, stdout {:?}, stderr: {}",
+            self.status,
+            self.stdout,
+            tail.join("\n    ")
+        )
     }
 }

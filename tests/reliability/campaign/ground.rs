@@ -10,11 +10,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::child::{self, Ended};
-use crate::common;
+use crate::common::{self, gguf};
 use crate::shim::Shim;
 
 /// A run of eight steps with four saves.
-pub const TRAIN: &str = "train --model model --data data --iters 8 --save-every 2 --batch-size 2 --learning-rate 1e-2 \
+pub const TRAIN: &str =
+    "train --model model --data data --iters 8 --save-every 2 --batch-size 2 --learning-rate 1e-2 \
                          --lora-rank 2 --steps-per-report 1 --steps-per-eval 4 --val-batches 2";
 const RESUME: &str = "train --resume --iters 8 --save-every 2";
 pub const STEPS: usize = 8;
@@ -65,6 +66,10 @@ impl Ground {
         let folder = mlx_fuzz::folder().unwrap();
         common::write_model(&folder.path().join("model"), 1);
         common::write_data(&folder.path().join("data"));
+        gguf::write(
+            &folder.path().join("model"),
+            &folder.path().join("model.gguf"),
+        );
         let mut ground = Ground {
             seed: number("CAMPAIGN_SEED", 1),
             times: number("CAMPAIGN_TIMES", 1) as usize,
@@ -153,6 +158,20 @@ impl Place<'_> {
         self.start(self.command(args)).end()
     }
 
+    /// Gives the place a model and data of its own, and a GGUF of the model.
+    pub fn own_files(&self) {
+        let shared = self.ground.folder.path();
+        for name in ["model", "data"] {
+            fs::remove_file(self.path.join(name)).unwrap();
+            fs::create_dir(self.path.join(name)).unwrap();
+            for file in fs::read_dir(shared.join(name)).unwrap() {
+                let file = file.unwrap();
+                fs::copy(file.path(), self.path.join(name).join(file.file_name())).unwrap();
+            }
+        }
+        fs::copy(shared.join("model.gguf"), self.path.join("model.gguf")).unwrap();
+    }
+
     /// Checks a run after a fault: a reader finds every file whole.
     pub fn whole_files(&self) {
         for file in TENSORS {
@@ -161,7 +180,9 @@ impl Place<'_> {
                 let (arrays, _) = mlx_runtime::io::load_safetensors(&path).unwrap();
                 assert!(!arrays.is_empty(), "{file} is empty");
                 for (name, array) in arrays {
-                    array.eval().unwrap_or_else(|e| panic!("{file}, {name}: {e}"));
+                    array
+                        .eval()
+                        .unwrap_or_else(|e| panic!("{file}, {name}: {e}"));
                 }
             }
         }
@@ -184,7 +205,10 @@ impl Place<'_> {
         assert!(ended.worked(), "{ended}");
         for (file, whole) in TENSORS.iter().zip(&self.ground.whole) {
             let found = tensors(&self.adapters().join(file));
-            assert!(found == *whole, "{file} is not that of a whole run: {ended}");
+            assert!(
+                found == *whole,
+                "{file} is not that of a whole run: {ended}"
+            );
         }
     }
 

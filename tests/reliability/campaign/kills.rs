@@ -24,9 +24,10 @@ pub fn faults(ground: &Ground) -> Vec<Fault> {
     }
     let Some(shim) = &ground.shim else { return all };
     for i in (1..=calls(ground, shim, CHANGES)).step_by(3) {
-        all.push(Fault::new(format!("at call {i} that changes a folder"), move |ground| {
-            at_a_call(ground, i)
-        }));
+        all.push(Fault::new(
+            format!("at call {i} that changes a folder"),
+            move |ground| at_a_call(ground, i),
+        ));
     }
     all
 }
@@ -104,7 +105,10 @@ fn over_another(place: &Place, share: u32) -> End {
     } else {
         assert!(tensors(&old) == before, "the run before is lost");
         let said = place.run("train --resume --iters 8");
-        assert!(!said.worked() && said.error().contains("ended before its first save"), "{said}");
+        assert!(
+            !said.worked() && said.error().contains("ended before its first save"),
+            "{said}"
+        );
     }
     // A run from the start gives the bits of one that nothing was before.
     place.is_done(&place.run(TRAIN));
@@ -122,7 +126,11 @@ fn at_a_call(ground: &Ground, at: u64) -> End {
         times: 1,
         how: "signal:9",
     };
-    ground.shim.as_ref().unwrap().preload(&mut command, change, &seen);
+    ground
+        .shim
+        .as_ref()
+        .unwrap()
+        .preload(&mut command, change, &seen);
     let ended = place.start(command).end();
     let end = killed(&ended);
     // Calls of two threads may come in another order, but the run makes as many.

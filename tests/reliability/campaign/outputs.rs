@@ -107,7 +107,10 @@ fn judge(place: &Place, args: &str, code: i32, lost: bool, left: bool, unknown: 
     }
     match code {
         0 => {
-            assert!(!lost || unknown || args.starts_with("--"), "a result is lost, and the exit code is 0");
+            assert!(
+                !lost || unknown || args.starts_with("--"),
+                "a result is lost, and the exit code is 0"
+            );
             End::Done
         }
         1 => {

@@ -57,13 +57,9 @@ pub fn run(args: &[String], kinds: &[Kind]) -> ExitCode {
     if names.contains(&"--list") {
         return ExitCode::SUCCESS;
     }
-    let names: Vec<&str> = names
-        .into_iter()
-        .filter(|n| !n.starts_with('-'))
-        .collect();
-    let wanted = |kind: &str| {
-        names.is_empty() || names.iter().any(|n| n.split('/').next() == Some(kind))
-    };
+    let names: Vec<&str> = names.into_iter().filter(|n| !n.starts_with('-')).collect();
+    let wanted =
+        |kind: &str| names.is_empty() || names.iter().any(|n| n.split('/').next() == Some(kind));
     if !kinds.iter().any(|(kind, _)| wanted(kind)) {
         return ExitCode::SUCCESS;
     }

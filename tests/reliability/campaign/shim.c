@@ -238,8 +238,39 @@ void *mmap64(void *where, size_t size, int access, int flags, int fd, off64_t fr
   NEXT(void *, mmap64, void *, size_t, int, int, int, off64_t);
   FAIL(MMAP, fd >= 0 && fd_inside(fd), MAP_FAILED) return real(where, size, access, flags, fd, from);
 }
-/* Threads belong to no folder. */
+/* Threads belong to no folder. As under `ulimit -u`, those that live count: FAULT_AT of them are too many. */
+struct started {
+  void *(*run)(void *);
+  void *with;
+};
+static _Atomic uint64_t live;
+
+static void ended(void *started) {
+  atomic_fetch_sub(&live, 1);
+  free(started);
+}
+
+static void *running(void *arg) {
+  struct started *started = arg;
+  void *result;
+  pthread_cleanup_push(ended, started);
+  result = started->run(started->with);
+  pthread_cleanup_pop(1);
+  return result;
+}
+
 int pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*run)(void *), void *with) {
   NEXT(int, pthread_create, pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-  FAIL(THREAD, 1, how_errno) return real(thread, how, run, with);
+  if (!wanted(THREAD)) return real(thread, how, run, with);
+  uint64_t now = atomic_fetch_add(&live, 1) + 1;
+  /* The most that lived at a time are counted. */
+  uint64_t most = atomic_load(seen);
+  while (now > most && !atomic_compare_exchange_weak(seen, &most, now)) {
+  }
+  struct started *started = malloc(sizeof *started);
+  started->run = run;
+  started->with = with;
+  int failed = at && now >= at ? how_errno : real(thread, how, running, started);
+  if (failed) ended(started);
+  return failed;
 }

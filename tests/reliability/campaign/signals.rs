@@ -42,14 +42,17 @@ pub fn faults(ground: &Ground) -> Vec<Fault> {
         let mut random = Random::of(ground.seed, 1 << 32 | i as u64);
         let share = random.below(800) as u32;
         let (name, number) = SIGNALS[random.below(SIGNALS.len())];
-        all.push(Fault::new(format!("SIG{name} during {args}"), move |ground| {
-            let place = ground.place();
-            let child = place.start(place.command(args));
-            std::thread::sleep(ground.run_time * share / 1000);
-            child.signal(name);
-            child.signal(name);
-            other(&place, &child.end(), number)
-        }));
+        all.push(Fault::new(
+            format!("SIG{name} during {args}"),
+            move |ground| {
+                let place = ground.place();
+                let child = place.start(place.command(args));
+                std::thread::sleep(ground.run_time * share / 1000);
+                child.signal(name);
+                child.signal(name);
+                other(&place, &child.end(), number)
+            },
+        ));
     }
     let Some(shim) = &ground.shim else { return all };
     for (list, most) in [("open,mmap", 24), ("write,rename,fsync,flock", 24)] {

@@ -15,40 +15,40 @@ type Row = (&'static str, &'static str, u64, u64);
 /// For a run that trains.
 const WRITING: [Row; 20] = [
     // A disk that is full from some moment on, or for a while.
-    ("space", "ENOSPC", u64::MAX, 24),
-    ("space", "ENOSPC", 7, 24),
-    ("space", "EDQUOT", u64::MAX, 8),
-    ("create", "ENOSPC", 1, 12),
-    ("create", "EMFILE", 1, 6),
-    ("write", "ENOSPC", 1, 16),
-    ("write", "EIO", 1, 12),
-    ("write", "EINTR", 1, 12),
-    ("write", "short:1", 3, 10),
-    ("write", "short:512", u64::MAX, 4),
+    ("space", "ENOSPC", u64::MAX, 16),
+    ("space", "ENOSPC", 7, 16),
+    ("space", "EDQUOT", u64::MAX, 5),
+    ("create", "ENOSPC", 1, 8),
+    ("create", "EMFILE", 1, 4),
+    ("write", "ENOSPC", 1, 10),
+    ("write", "EIO", 1, 8),
+    ("write", "EINTR", 1, 6),
+    ("write", "short:1", 3, 6),
+    ("write", "short:512", u64::MAX, 3),
     ("write", "short:7", u64::MAX, 1),
-    ("fsync", "EIO", 1, 14),
-    ("fsync", "ENOSPC", u64::MAX, 4),
-    ("rename", "EIO", 1, 14),
-    ("rename", "ENOSPC", u64::MAX, 4),
+    ("fsync", "EIO", 1, 8),
+    ("fsync", "ENOSPC", u64::MAX, 3),
+    ("rename", "EIO", 1, 8),
+    ("rename", "ENOSPC", u64::MAX, 3),
     ("mkdir", "ENOSPC", 1, 1),
-    ("ftruncate", "EIO", 1, 4),
-    ("fchmod", "EIO", 1, 4),
-    ("unlink", "EIO", 1, 6),
-    ("flock", "EIO", 1, 6),
+    ("ftruncate", "EIO", 1, 3),
+    ("fchmod", "EIO", 1, 3),
+    ("unlink", "EIO", 1, 4),
+    ("flock", "EIO", 1, 4),
 ];
 
 /// For commands that read, and for a run that goes on.
 const READING: [Row; 10] = [
-    ("open", "EIO", 1, 14),
-    ("open", "EMFILE", u64::MAX, 6),
-    ("open", "EINTR", 1, 6),
-    ("read", "EIO", 1, 12),
-    ("read", "EINTR", 1, 8),
-    ("read", "short:1", 1, 8),
-    ("read,pread", "short:4096", u64::MAX, 2),
-    ("pread", "EIO", 1, 8),
-    ("pread", "EINTR", 1, 6),
-    ("mmap", "ENOMEM", 1, 4),
+    ("open", "EIO", 1, 9),
+    ("open", "EMFILE", u64::MAX, 4),
+    ("open", "EINTR", 1, 4),
+    ("read", "EIO", 1, 9),
+    ("read", "EINTR", 1, 4),
+    ("read", "short:1", 1, 4),
+    ("read,pread", "short:4096", u64::MAX, 1),
+    ("pread", "EIO", 1, 6),
+    ("pread", "EINTR", 1, 4),
+    ("mmap", "ENOMEM", 1, 3),
 ];
 
 /// As many threads at a time and no more.
@@ -73,14 +73,21 @@ pub fn faults(ground: &Ground) -> Vec<Fault> {
         add(&mut all, ground, args, &READING);
     }
     add(&mut all, ground, READERS[0], &THREADS);
+    // MLX reads and writes GGUF files itself, and tries nothing again.
+    let again = |row: &Row| row.1 == "EINTR" || row.1.starts_with("short");
     for file in ["a.safetensors", "a.npy", "a.gguf"] {
-        add(&mut all, ground, &format!("--work load {file}"), &READING);
+        let rows = |rows: &[Row]| -> Vec<Row> {
+            let kept = |row: &&Row| file != "a.gguf" || !again(row);
+            rows.iter().filter(kept).copied().collect()
+        };
         add(
             &mut all,
             ground,
-            &format!("--work save {file}"),
-            &WRITING[..18],
+            &format!("--work load {file}"),
+            &rows(&READING),
         );
+        let writing = rows(&WRITING[..18]);
+        add(&mut all, ground, &format!("--work save {file}"), &writing);
     }
     all
 }
@@ -117,7 +124,10 @@ fn add(all: &mut Vec<Fault>, ground: &Ground, args: &str, rows: &[Row]) {
                         how,
                     };
                     let (ended, seen) = changed(&place, &args, change);
-                    assert!(seen >= at, "{seen} calls only: {ended}");
+                    // Threads that work at the same time may be fewer in another run.
+                    if seen < at && calls != "thread" {
+                        panic!("{seen} calls only: {ended}");
+                    }
                     judge(&place, &args, change, &ended, &result)
                 },
             ));
@@ -127,18 +137,15 @@ fn add(all: &mut Vec<Fault>, ground: &Ground, args: &str, rows: &[Row]) {
 
 /// `ENOSPC` as `errno:28`.
 fn number(how: &str) -> String {
-    let more = [("EMFILE", 24), ("ENOMEM", 12), ("EAGAIN", 11)];
-    let all = ERRORS.iter().map(|(name, n, _)| (*name, *n)).chain(more);
-    let found = all.into_iter().find(|(name, _)| *name == how);
-    found.map_or(how.to_owned(), |(_, n)| format!("errno:{n}"))
+    let found = ERRORS.iter().find(|(name, ..)| *name == how);
+    found.map_or(how.to_owned(), |(_, n, _)| format!("errno:{n}"))
 }
 
 /// A folder with everything that the command reads.
 fn ready<'a>(ground: &'a Ground, args: &str) -> Place<'a> {
     let place = ground.place();
     if args.contains("adapters") || args.contains("--resume") {
-        let first = place.run(&TRAIN.replace("--iters 8", "--iters 6"));
-        assert!(first.worked(), "{first}");
+        place.half_a_run();
     }
     if args.starts_with("--work") {
         let file = args.split(' ').next_back().unwrap();
@@ -176,7 +183,8 @@ fn judge(place: &Place, args: &str, change: Change, ended: &Ended, result: &str)
         worked || !transient,
         "what is to be tried again ends it: {ended}"
     );
-    if !worked {
+    // MLX's writer of GGUF files does not say why it failed.
+    if !worked && !args.contains("gguf") {
         names_the_cause(change, ended);
     }
     if args.starts_with("train") {

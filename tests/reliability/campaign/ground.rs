@@ -87,6 +87,11 @@ impl Ground {
         assert!(ended.worked(), "{ended}");
         let whole = TENSORS.map(|file| tensors(&place.adapters().join(file)));
         drop(place);
+        let place = ground.place();
+        let half = place.run(&TRAIN.replace("--iters 8", "--iters 4"));
+        assert!(half.worked(), "{half}");
+        fs::rename(place.adapters(), ground.folder.path().join("half")).unwrap();
+        drop(place);
         (ground.run_time, ground.whole) = (run_time, whole);
         ground
     }
@@ -158,16 +163,17 @@ impl Place<'_> {
         self.start(self.command(args)).end()
     }
 
+    /// Gives the place a run that has taken half of its steps.
+    pub fn half_a_run(&self) {
+        copy(&self.ground.folder.path().join("half"), &self.adapters());
+    }
+
     /// Gives the place a model and data of its own, and a GGUF of the model.
     pub fn own_files(&self) {
         let shared = self.ground.folder.path();
         for name in ["model", "data"] {
             fs::remove_file(self.path.join(name)).unwrap();
-            fs::create_dir(self.path.join(name)).unwrap();
-            for file in fs::read_dir(shared.join(name)).unwrap() {
-                let file = file.unwrap();
-                fs::copy(file.path(), self.path.join(name).join(file.file_name())).unwrap();
-            }
+            copy(&shared.join(name), &self.path.join(name));
         }
         fs::copy(shared.join("model.gguf"), self.path.join("model.gguf")).unwrap();
     }
@@ -241,6 +247,15 @@ impl Place<'_> {
             .collect();
         names.sort();
         assert_eq!(names, FILES);
+    }
+}
+
+/// Copies a folder of files.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for file in fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), to.join(file.file_name())).unwrap();
     }
 }
 

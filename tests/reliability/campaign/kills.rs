@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 
 use mlx_fuzz::Random;
 
+use crate::child::Ended;
 use crate::ground::{tensors, Ground, Place, TRAIN};
 use crate::runner::{End, Fault};
 use crate::shim::{self, Change};
@@ -23,7 +25,17 @@ pub fn faults(ground: &Ground) -> Vec<Fault> {
         ));
     }
     let Some(shim) = &ground.shim else { return all };
-    for i in (1..=calls(ground, shim, CHANGES)).step_by(3) {
+    // The first calls set aside what another run has left.
+    for i in 1..=20 {
+        all.push(Fault::new(
+            format!("a run over another, at call {i} that changes a folder"),
+            move |ground| {
+                let place = ground.place();
+                over_another(&place, |command| at_call(&place, command, i))
+            },
+        ));
+    }
+    for i in (1..=calls(ground, shim, CHANGES)).step_by(4) {
         all.push(Fault::new(
             format!("at call {i} that changes a folder"),
             move |ground| at_a_call(ground, i),
@@ -56,15 +68,12 @@ fn at_a_moment(ground: &Ground, before: usize, share: u32) -> End {
     match before {
         0 => {}
         1 => {
-            assert!(place.run(&TRAIN.replace("--iters 8", "--iters 2")).worked());
+            place.half_a_run();
             args = "train --resume --iters 8 --save-every 1".to_owned();
         }
-        _ => return over_another(&place, share),
+        _ => return over_another(&place, |command| at_share(&place, command, share)),
     }
-    let child = place.start(place.command(&args));
-    std::thread::sleep(ground.run_time * share / 1000);
-    child.signal("KILL");
-    let ended = child.end();
+    let ended = at_share(&place, place.command(&args), share);
     let end = killed(&ended);
     if end == End::Done {
         place.is_done(&ended);
@@ -73,7 +82,28 @@ fn at_a_moment(ground: &Ground, before: usize, share: u32) -> End {
     end
 }
 
-fn killed(ended: &crate::child::Ended) -> End {
+/// Kills a command after this share of a run's time.
+fn at_share(place: &Place, command: Command, share: u32) -> Ended {
+    let child = place.start(command);
+    std::thread::sleep(place.ground.run_time * share / 1000);
+    child.signal("KILL");
+    child.end()
+}
+
+/// Kills a command at a call that changes a folder.
+fn at_call(place: &Place, mut command: Command, at: u64) -> Ended {
+    let change = Change {
+        calls: CHANGES,
+        at,
+        times: 1,
+        how: "signal:9",
+    };
+    let shim = place.ground.shim.as_ref().unwrap();
+    shim.preload(&mut command, change, &place.said.join("seen"));
+    place.start(command).end()
+}
+
+fn killed(ended: &Ended) -> End {
     match ended.status.signal() {
         Some(9) => End::Ended,
         _ => {
@@ -84,15 +114,12 @@ fn killed(ended: &crate::child::Ended) -> End {
 }
 
 /// The run before is there, or set aside, or the new one has saved.
-fn over_another(place: &Place, share: u32) -> End {
+fn over_another(place: &Place, kill: impl Fn(Command) -> Ended) -> End {
     let first = place.run(&format!("{TRAIN} --seed 3"));
     assert!(first.worked(), "{first}");
     let state = place.adapters().join("state.safetensors");
     let before = tensors(&state);
-    let child = place.start(place.command(TRAIN));
-    std::thread::sleep(place.ground.run_time * share / 1000);
-    child.signal("KILL");
-    let end = killed(&child.end());
+    let end = killed(&kill(place.command(TRAIN)));
     place.whole_files();
     let old = place.adapters().join("state.old.safetensors");
     if fs::metadata(&state).is_ok_and(|m| m.len() > 0) {
@@ -118,23 +145,13 @@ fn over_another(place: &Place, share: u32) -> End {
 
 fn at_a_call(ground: &Ground, at: u64) -> End {
     let place = ground.place();
-    let seen = place.said.join("seen");
-    let mut command = place.command(TRAIN);
-    let change = Change {
-        calls: CHANGES,
-        at,
-        times: 1,
-        how: "signal:9",
-    };
-    ground
-        .shim
-        .as_ref()
-        .unwrap()
-        .preload(&mut command, change, &seen);
-    let ended = place.start(command).end();
+    let ended = at_call(&place, place.command(TRAIN), at);
     let end = killed(&ended);
     // Calls of two threads may come in another order, but the run makes as many.
-    assert!(end == End::Ended || shim::count(&seen) < at, "{ended}");
+    assert!(
+        end == End::Ended || shim::count(&place.said.join("seen")) < at,
+        "{ended}"
+    );
     if fs::metadata(place.adapters()).is_ok() {
         place.goes_on();
     }

@@ -1,5 +1,6 @@
 //! Limits of the process: sizes of files, open files, memory, stack.
 
+use crate::child;
 use crate::ground::{Ground, TRAIN};
 use crate::runner::{End, Fault};
 
@@ -42,15 +43,13 @@ pub fn faults(_: &Ground) -> Vec<Fault> {
 
 fn limited(ground: &Ground, args: &str, limit: &str, value: u64) -> End {
     let place = ground.place();
-    let before = format!("ulimit {limit} {value};");
-    // The limit holds for the program's output, too: it goes through pipes.
-    let ended = place.start(place.shell(&before, args, "")).end();
+    let mut command = place.shell(&format!("ulimit {limit} {value};"), args, "");
+    let ended = child::start_through_pipes(&mut command, place.out()).end();
     // The system's loader says so where there is no room for the program's libraries.
-    if ended.status.code() == Some(127)
-        && ended
-            .stderr
-            .contains("error while loading shared libraries")
-    {
+    let no_loader = ended
+        .stderr
+        .contains("error while loading shared libraries");
+    if ended.status.code() == Some(127) && no_loader {
         return End::Refused;
     }
     let worked = ended.worked();

@@ -4,12 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Numbers of errors on Linux.
-pub const ERRORS: [(&str, i32, &str); 4] = [
+/// Errors, their numbers on Linux, and what the system says.
+pub const ERRORS: [(&str, i32, &str); 7] = [
     ("ENOSPC", 28, "No space left on device"),
     ("EIO", 5, "Input/output error"),
     ("EDQUOT", 122, "quota exceeded"),
     ("EINTR", 4, "Interrupted system call"),
+    ("EMFILE", 24, "Too many open files"),
+    ("ENOMEM", 12, "Cannot allocate memory"),
+    ("EAGAIN", 11, "Resource temporarily unavailable"),
 ];
 
 /// The library, built from `shim.c`.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mlx_fuzz::Random;
 
-use crate::child::{self, Running};
+use crate::child::{self, Running, BOUND};
 use crate::ground::{Ground, Place, TRAIN};
 use crate::runner::{End, Fault};
 
@@ -130,23 +130,27 @@ fn terminal(ground: &Ground, share: u32) -> End {
     let place = ground.place();
     // The shell outlives the hang-up, to note how the run ended.
     let run = format!(
-        "trap : HUP; {} {TRAIN}; echo $? >code.new; mv code.new code",
+        "trap : HUP; : >ready; {} {TRAIN}; echo $? >code.new; mv code.new code",
         env!("CARGO_BIN_EXE_llama_lora")
     );
     let mut command = Command::new("script");
     command.args(["-qefc", &run, "/dev/null"]);
     place.in_place(&mut command);
     let child = place.start(command);
-    // A terminal takes a moment to start.
-    std::thread::sleep(Duration::from_millis(20) + ground.run_time * share / 1000);
+    let there = |name: &str| {
+        let (begun, file) = (Instant::now(), place.path.join(name));
+        while !file.exists() {
+            assert!(begun.elapsed() < BOUND, "it hangs");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        file
+    };
+    there("ready");
+    std::thread::sleep(ground.run_time * share / 1000);
     child.signal("KILL");
     let _ = child.end();
-    let (begun, code) = (Instant::now(), place.path.join("code"));
-    while !code.exists() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "it hangs");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let code: i32 = fs::read_to_string(code).unwrap().trim().parse().unwrap();
+    let code = fs::read_to_string(there("code")).unwrap();
+    let code: i32 = code.trim().parse().unwrap();
     if place.adapters().exists() {
         place.goes_on();
     }

@@ -158,7 +158,7 @@ fn ready<'a>(ground: &'a Ground, args: &str) -> Place<'a> {
 }
 
 /// This program as a child; see `work.rs`.
-fn work(place: &Place, args: &str) -> Command {
+pub fn work(place: &Place, args: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     place.in_place(command.args(args.split(' ')));
     command

@@ -4,6 +4,7 @@ use std::fs;
 
 use mlx_fuzz::{find, input};
 
+use crate::calls::work;
 use crate::child::Ended;
 use crate::ground::{Ground, TRAIN};
 use crate::runner::{End, Fault};
@@ -12,7 +13,7 @@ const EVAL: &str = "eval --model model --data data";
 const ADAPTED: &str = "eval --model model --data data --adapter-path adapters";
 
 /// A file, the target of `fuzz/` whose kind of text it is, a command that reads it, and how many copies.
-const FILES: [(&str, &str, &str, u64); 15] = [
+const FILES: [(&str, &str, &str, u64); 18] = [
     ("model/config.json", "adapter", EVAL, 30),
     ("model/config.json", "adapter", "digest model", 10),
     (
@@ -63,6 +64,14 @@ const FILES: [(&str, &str, &str, u64); 15] = [
         "eval --model model.gguf --data data",
         30,
     ),
+    (
+        "a.safetensors",
+        "safetensors",
+        "--work load a.safetensors",
+        20,
+    ),
+    ("a.npy", "npy", "--work load a.npy", 20),
+    ("a.gguf", "gguf", "--work load a.gguf", 20),
 ];
 
 pub fn faults(ground: &Ground) -> Vec<Fault> {
@@ -88,9 +97,9 @@ fn mutated(ground: &Ground, file: &str, kind: &str, args: &str, case: u64) -> En
         place.half_a_run();
     }
     let path = place.path.join(file);
-    let seeds = match (file, fs::read(&path)) {
-        ("settings.yaml", _) => find(kind).unwrap().seeds(),
-        (_, whole) => vec![whole.unwrap()],
+    let seeds = match fs::read(&path) {
+        Ok(whole) => vec![whole],
+        Err(_) => find(kind).unwrap().seeds(),
     };
     let tail = match &seeds[..] {
         [one] if one.len() > HEAD => one[HEAD..].to_vec(),
@@ -104,9 +113,11 @@ fn mutated(ground: &Ground, file: &str, kind: &str, args: &str, case: u64) -> En
     changed.extend(tail);
     fs::write(&path, changed).unwrap();
     // A number of the file that is taken at its word shows as a lack of memory.
-    let ended = place
-        .start(place.shell("ulimit -v 8000000;", args, ""))
-        .end();
+    let command = match args.starts_with("--work") {
+        true => work(&place, args),
+        false => place.shell("ulimit -v 8000000;", args, ""),
+    };
+    let ended = place.start(command).end();
     let worked = ended.worked();
     check_results(&ended, args, worked);
     if worked {

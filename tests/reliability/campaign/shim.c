@@ -4,7 +4,8 @@
  *   FAULT_UNDER  the folder; calls on other files are left alone
  *   FAULT_AT     the number of the call, from 1; 0 for none
  *   FAULT_FOR    how many calls from there on are changed
- *   FAULT_HOW    "errno:N", "short:BYTES", or "signal:N", which is sent before the call
+ *   FAULT_HOW    "errno:N", "short:BYTES", "signal:N", which is sent before the call, or "truncate:BYTES" of the
+ *                file that is read, before the call
  *   FAULT_SEEN   a file of 8 bytes that counts the calls that were eligible
  */
 #define _GNU_SOURCE
@@ -35,6 +36,7 @@ static char under[PATH_MAX];
 static size_t under_length;
 static uint64_t at, lasts;
 static int how_errno, how_signal;
+static long how_truncate = -1;
 static size_t how_short;
 static _Atomic uint64_t *seen;
 
@@ -55,6 +57,7 @@ __attribute__((constructor)) static void start(void) {
     sscanf(how, "errno:%d", &how_errno);
     sscanf(how, "short:%zu", &how_short);
     sscanf(how, "signal:%d", &how_signal);
+    sscanf(how, "truncate:%ld", &how_truncate);
   }
   char list[512] = "";
   strncpy(list, calls, sizeof list - 1);
@@ -88,22 +91,28 @@ static int path_inside(int folder, const char *path) {
   return folder == AT_FDCWD ? link_inside("/proc/self/cwd") : fd_inside(folder);
 }
 
-/* True if this call is to be changed. A signal is sent here. */
-static int strikes(void) {
+/* True if this call, on this file if it has one, is to be changed. A signal is sent here. */
+static int strikes(int fd) {
   uint64_t n = atomic_fetch_add(seen, 1) + 1;
   if (!at || n < at || n - at >= lasts) return 0;
   if (how_signal) kill(getpid(), how_signal);
-  return !how_signal;
+  if (how_truncate >= 0 && fd >= 0) {
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    if (truncate(link, how_truncate)) abort();
+  }
+  return !how_signal && how_truncate < 0;
 }
 
 static int wanted(enum call call) { return seen && chosen >> call & 1; }
 
 /* Fails the call if its turn has come; otherwise it is shortened or left as it is. */
-#define FAIL(call, where, value)                   \
+#define FAIL(call, where, value) FAIL_ON(-1, call, where, value)
+#define FAIL_ON(fd, call, where, value)            \
   if (wanted(call)) {                              \
     int kept = errno, here = (where);              \
     errno = kept;                                  \
-    if (here && strikes() && !how_short) {         \
+    if (here && strikes(fd) && !how_short) {         \
       errno = how_errno;                           \
       return value;                                \
     }                                              \
@@ -112,7 +121,7 @@ static int wanted(enum call call) { return seen && chosen >> call & 1; }
   if (wanted(call)) {                              \
     int kept = errno, here = (where);              \
     errno = kept;                                  \
-    if (here && strikes()) {                       \
+    if (here && strikes(fd)) {                       \
       if (!how_short) {                            \
         errno = how_errno;                         \
         return -1;                                 \
@@ -232,11 +241,11 @@ int fchmod(int fd, mode_t mode) {
 }
 void *mmap(void *where, size_t size, int access, int flags, int fd, off_t from) {
   NEXT(void *, mmap, void *, size_t, int, int, int, off_t);
-  FAIL(MMAP, fd >= 0 && fd_inside(fd), MAP_FAILED) return real(where, size, access, flags, fd, from);
+  FAIL_ON(fd, MMAP, fd >= 0 && fd_inside(fd), MAP_FAILED) return real(where, size, access, flags, fd, from);
 }
 void *mmap64(void *where, size_t size, int access, int flags, int fd, off64_t from) {
   NEXT(void *, mmap64, void *, size_t, int, int, int, off64_t);
-  FAIL(MMAP, fd >= 0 && fd_inside(fd), MAP_FAILED) return real(where, size, access, flags, fd, from);
+  FAIL_ON(fd, MMAP, fd >= 0 && fd_inside(fd), MAP_FAILED) return real(where, size, access, flags, fd, from);
 }
 /* Threads belong to no folder. As under `ulimit -u`, those that live count: FAULT_AT of them are too many. */
 struct started {

@@ -80,7 +80,7 @@ pub fn faults(ground: &Ground) -> Vec<Fault> {
         add(&mut all, ground, args, &READING);
     }
     add(&mut all, ground, READERS[0], &THREADS);
-    // MLX reads and writes GGUF files itself, and tries nothing again.
+    // MLX writes GGUF files itself, and tries nothing again.
     let again = |row: &Row| row.1 == "EINTR" || row.1.starts_with("short");
     for file in ["a.safetensors", "a.npy", "a.gguf"] {
         let rows = |rows: &[Row]| -> Vec<Row> {

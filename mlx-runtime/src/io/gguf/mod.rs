@@ -1,6 +1,5 @@
 //! GGUF files.
 
-mod mapped;
 mod read;
 mod value;
 mod write;
@@ -63,15 +62,9 @@ pub fn load_gguf(path: impl AsRef<Path>) -> Result<Gguf> {
         Err(e) => return Err(io_error(OP, path, e)),
         Ok(_) => None,
     };
-    let header = read::read(BufReader::new(&file), len).map_err(|what| bad_file(OP, path, what))?;
+    let header = read::read(BufReader::new(file), len).map_err(|what| bad_file(OP, path, what))?;
 
-    let from = copy.as_deref().unwrap_or(path);
-    let (arrays, changed) =
-        mapped::reading(&file, || load_arrays(from)).map_err(|e| io_error(OP, path, e))?;
-    if changed {
-        return Err(bad_file(OP, path, "the file changed while it was read"));
-    }
-    let arrays = arrays?;
+    let arrays = load_arrays(copy.as_deref().unwrap_or(path))?;
     if let Some(t) = header
         .tensors
         .iter()

@@ -12,6 +12,7 @@ mod targets;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
+pub use random::Random;
 pub use targets::{find, Target, TARGETS};
 
 /// A case that takes longer hangs.

@@ -86,7 +86,7 @@ impl Visitor for Train<'_> {
         let settings = prepared.settings.clone();
         let outcome = train::run(prepared, self.stop)?;
         ended(&settings, &outcome, self.stop)?;
-        if settings.test && outcome.finished {
+        if settings.test && outcome.finished && !self.stop.asked() {
             let (session, data) = (&outcome.session, &settings.data);
             let most = usize::try_from(settings.test_batches).ok();
             let cut = settings.truncate || settings.compat;

@@ -9,7 +9,22 @@ use clap::Parser;
 use llama_lora::cli::Cli;
 use llama_lora::output::{self, Quiet};
 
+/// The program has this much stack, whatever `ulimit -s` leaves the main thread.
+const STACK: usize = 8 << 20;
+
 fn main() -> ExitCode {
+    let program = std::thread::Builder::new().stack_size(STACK);
+    match program.spawn(run) {
+        // A panic has printed its text.
+        Ok(thread) => thread.join().unwrap_or(ExitCode::from(101)),
+        Err(error) => {
+            output::note(format_args!("error: cannot start a thread: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> ExitCode {
     match llama_lora::commands::execute(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match error.downcast_ref() {

@@ -81,7 +81,8 @@ impl Metrics {
     /// Begins the file anew, or keeps its lines up to the iteration `resumed` and goes on after them.
     pub fn open(path: &Path, resumed: Option<u64>) -> Result<Metrics> {
         let mut records: Vec<Record> = Vec::new();
-        if let (Some(last), Ok(old)) = (resumed, read_text_within(path, 1 << 30)) {
+        if let Some(last) = resumed.filter(|_| path.exists()) {
+            let old = read_text_within(path, 1 << 30)?;
             // A line that a crash cut short is no loss.
             records.extend(
                 old.lines()

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use mlx_runtime::device::{default_device, Device};
 use mlx_runtime::model::{self, LoadOptions, Weights};
 use mlx_runtime::runtime::Limit;
-use mlx_runtime::{memory, Array, Dtype, Runtime};
+use mlx_runtime::{memory, Array, Dtype, ErrorKind, Runtime};
 
 use crate::adapter::Adapter;
 use crate::advice;
@@ -92,9 +92,15 @@ impl<M: CausalLm> Session<M> {
         if let Some(block) = block_size {
             weights = weights.with_block_size(block);
         }
-        let model = model::load::<M>(&config, weights, &options).with_context(|| {
-            let family = config.family.model_type();
-            format!("{name} is not the {family} model that its configuration describes")
+        let model = model::load::<M>(&config, weights, &options).map_err(|error| {
+            let what = match error.kind() {
+                ErrorKind::Io => format!("cannot read {name}"),
+                _ => {
+                    let family = config.family.model_type();
+                    format!("{name} is not the {family} model that its configuration describes")
+                }
+            };
+            anyhow::Error::from(error).context(what)
         })?;
         settle(&model)?;
         Ok(Session {

@@ -7,11 +7,11 @@ mod common;
 use std::collections::HashMap;
 use std::fs;
 
-use common::{Place, TEMPLATE, TRAIN};
-use mlx_runtime::io::{self, GgufFile};
+use common::gguf::{self, neighbours};
+use common::{Place, TRAIN};
+use mlx_runtime::io;
 use mlx_runtime::{ops, Array, Dtype};
 use serde_json::{json, Value};
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
 type Arrays = HashMap<String, Array>;
 
@@ -150,80 +150,10 @@ fn a_folder_in_eight_bit_floats_is_the_model_that_its_values_stand_for() {
     }
 }
 
-/// `LlamaModel.permute` of llama.cpp's converter, along the last axis.
-fn neighbours(a: &Array, heads: i32) -> Array {
-    let (rows, size) = (a.shape()[0], *a.shape().last().unwrap());
-    let split = ops::reshape(a, &[rows, heads, 2, size / heads / 2]).unwrap();
-    ops::reshape(&ops::swapaxes(&split, 2, 3).unwrap(), a.shape()).unwrap()
-}
-
-/// The model of the folder as llama.cpp writes it.
-fn write_gguf(place: &Place, name: &str) {
-    let mut out = GgufFile::new().unwrap();
-    let turned = |a: &Array, heads| {
-        let columns = ops::transpose(a, &[1, 0]).unwrap();
-        let rows = ops::transpose(&neighbours(&columns, heads), &[1, 0]).unwrap();
-        ops::contiguous(&rows, false).unwrap()
-    };
-    for (name, a) in read(place, "model/model.safetensors") {
-        let a = match name.split('.').nth(4) {
-            Some("q_proj") => turned(&a, 4),
-            Some("k_proj") => turned(&a, 2),
-            _ => a,
-        };
-        let mut name = name.replace("model.layers.", "blk.");
-        for (from, to) in [
-            ("model.embed_tokens", "token_embd"),
-            ("model.norm", "output_norm"),
-            ("lm_head", "output"),
-            ("self_attn.q_proj", "attn_q"),
-            ("self_attn.k_proj", "attn_k"),
-            ("self_attn.v_proj", "attn_v"),
-            ("self_attn.o_proj", "attn_output"),
-            ("mlp.gate_proj", "ffn_gate"),
-            ("mlp.up_proj", "ffn_up"),
-            ("mlp.down_proj", "ffn_down"),
-            ("input_layernorm", "attn_norm"),
-            ("post_attention_layernorm", "ffn_norm"),
-        ] {
-            name = name.replace(from, to);
-        }
-        out.set_array(&name, &a).unwrap();
-    }
-    out.set_text("general.architecture", "llama").unwrap();
-    for (key, n) in [
-        ("llama.attention.head_count", 4u32),
-        ("llama.attention.head_count_kv", 2),
-        ("llama.embedding_length", 32),
-        ("llama.block_count", 2),
-        ("llama.feed_forward_length", 48),
-        ("llama.context_length", 512),
-        ("tokenizer.ggml.bos_token_id", 256),
-        ("tokenizer.ggml.eos_token_id", 257),
-    ] {
-        out.set_numbers(key, &Array::scalar(n).unwrap()).unwrap();
-    }
-    let mut tokens: Vec<String> = ByteLevel::alphabet()
-        .into_iter()
-        .map(String::from)
-        .collect();
-    tokens.sort_unstable();
-    tokens.extend(["<s>", "</s>"].map(String::from));
-    let types: Vec<i32> = (0..258).map(|i| if i < 256 { 1 } else { 3 }).collect();
-    out.set_texts("tokenizer.ggml.tokens", &tokens).unwrap();
-    let types = Array::from_slice(&types, &[258]).unwrap();
-    out.set_numbers("tokenizer.ggml.token_type", &types)
-        .unwrap();
-    out.set_text("tokenizer.ggml.model", "gpt2").unwrap();
-    out.set_text("tokenizer.ggml.pre", "gpt2").unwrap();
-    out.set_text("tokenizer.chat_template", TEMPLATE).unwrap();
-    out.save(place.path(name)).unwrap();
-}
-
 #[test]
 fn an_adapter_of_a_gguf_fits_the_folder_of_the_same_model_and_back() {
     let place = Place::new();
-    write_gguf(&place, "model.gguf");
+    gguf::write(&place.path("model"), &place.path("model.gguf"));
     near(
         loss(&place, "--model model.gguf"),
         loss(&place, "--model model"),

@@ -59,7 +59,13 @@ fn failed_call<'a>(place: &str, message: &'a str) -> Option<&'a str> {
 
 /// `[load] Failed to open NAME`, `[read] Unable to read N bytes from file`, or a remark on the content.
 fn kind_of_file(text: &str) -> ErrorKind {
-    let io = ["Failed to open", "Unable to read", "Unable to write"];
+    let io = [
+        "Failed to open",
+        "Unable to read",
+        "Unable to write",
+        "unable to read",
+        "unable to write",
+    ];
     if io.iter().any(|start| text.starts_with(start)) {
         ErrorKind::Io
     } else {
@@ -113,6 +119,8 @@ const FILES: &[&str] = &[
     "save",
     "read",
     "write",
+    "mlx_io_reader",
+    "mlx_io_writer",
     "safetensor",
     "load_safetensors",
     "save_safetensors",

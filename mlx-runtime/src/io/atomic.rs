@@ -1,5 +1,6 @@
 //! Replacing a file whole or not at all.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -225,10 +226,8 @@ fn create_beside(given: &Path, target: &Path, extension: &str) -> Result<(File, 
         // It becomes as readable as the old file when it is complete.
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     }
-    // Short enough for any file system; files whose names begin alike take different numbers.
-    let name: String = name.to_string_lossy().chars().take(48).collect();
     for n in 0..10_000 {
-        let path = folder.join(format!(".{name}.{n}.{extension}"));
+        let path = copy_name(folder, name, n, extension);
         remove_left(&path);
         let file = match options.open(&path) {
             Ok(file) => file,
@@ -245,6 +244,31 @@ fn create_beside(given: &Path, target: &Path, extension: &str) -> Result<(File, 
     }
     let text = format!("{}: too many unfinished copies", given.display());
     Err(Error::new(ErrorKind::Io, text).with_op(OP))
+}
+
+/// Removes the unfinished copies of the file at `path` that killed writers left beside it. [`write_atomic`] removes them
+/// too, where it comes to write that file again.
+pub fn remove_unfinished(path: impl AsRef<Path>) {
+    let path = path.as_ref();
+    let target = resolve(path).unwrap_or_else(|_| path.to_owned());
+    let (Some(name), Some(folder)) = (target.file_name(), folder(&target)) else {
+        return;
+    };
+    // Each of them took the first number that was free.
+    for n in 0..10_000 {
+        let left = copy_name(folder, name, n, "tmp");
+        if fs::symlink_metadata(&left).is_err() {
+            return;
+        }
+        remove_left(&left);
+    }
+}
+
+/// The name of the `n`th unfinished copy of a file.
+fn copy_name(folder: &Path, name: &OsStr, n: u32, extension: &str) -> PathBuf {
+    // Short enough for any file system; files whose names begin alike take different numbers.
+    let name: String = name.to_string_lossy().chars().take(48).collect();
+    folder.join(format!(".{name}.{n}.{extension}"))
 }
 
 /// Removes a temporary file whose process is gone.

@@ -4,7 +4,7 @@
 //! <https://github.com/huggingface/safetensors>; the checks are those of its Rust crate.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use serde::Deserialize;
 
@@ -96,8 +96,10 @@ pub(super) fn name_of(dtype: Dtype) -> Option<&'static str> {
 /// Reads and checks the header of a file of `len` bytes. The error says what is wrong.
 pub(super) fn read(file: &mut impl Read, len: u64) -> Result<Header, String> {
     let mut first = [0u8; 8];
-    file.read_exact(&mut first)
-        .map_err(|_| format!("{len} bytes are too few for a safetensors file"))?;
+    file.read_exact(&mut first).map_err(|e| match e.kind() {
+        ErrorKind::UnexpectedEof => format!("{len} bytes are too few for a safetensors file"),
+        _ => format!("cannot read the header: {e}"),
+    })?;
     let header_len = u64::from_le_bytes(first);
     if header_len == 0 || header_len >= MAX_HEADER {
         return Err(format!(

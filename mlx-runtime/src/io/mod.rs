@@ -22,8 +22,8 @@ use std::path::Path;
 
 use crate::{Error, ErrorKind, Result};
 
-pub use atomic::write_atomic;
 pub(crate) use atomic::Replacement;
+pub use atomic::{remove_unfinished, write_atomic};
 pub use folder::load_safetensors_folder;
 pub use gguf::{load_gguf, Gguf, GgufFile, GgufValue};
 pub use load::load_safetensors;

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use mlx_sys as sys;
@@ -154,6 +154,8 @@ impl<W: Write + Seek + Send + 'static> Medium for Writing<W> {
 struct State<M> {
     inner: Mutex<Inner<M>>,
     label: CString,
+    /// The label, with the first failure. MLX asks for it after the failure, for its message.
+    failed_label: OnceLock<CString>,
     _kept: Kept,
 }
 
@@ -185,8 +187,18 @@ impl<M: Medium> State<M> {
             Ok(Err(e)) => Error::from(e),
             Err(payload) => panicked(payload),
         };
-        inner.failed = Some(error);
+        self.fail(&mut inner, error);
         None
+    }
+
+    /// Keeps the first failure.
+    fn fail(&self, inner: &mut Inner<M>, error: Error) {
+        let error = inner.failed.get_or_insert(error);
+        self.failed_label.get_or_init(|| {
+            let label = self.label.to_string_lossy();
+            let text = format!("{label}: {error}").replace('\0', " ");
+            CString::new(text).unwrap_or_default()
+        });
     }
 }
 
@@ -275,7 +287,7 @@ unsafe extern "C" fn read_at<M: Medium>(
         return match file.fill(to, offset) {
             Ok(()) => n,
             Err(e) => {
-                state.lock().failed.get_or_insert(Error::from(e));
+                state.fail(&mut state.lock(), Error::from(e));
                 0
             }
         };
@@ -302,8 +314,9 @@ unsafe extern "C" fn write<M: Medium>(at: *mut c_void, data: *const c_char, n: u
 }
 
 unsafe extern "C" fn label<M: Medium>(at: *mut c_void) -> *const c_char {
-    // SAFETY: as in `good`; the label lives as long as the state.
-    unsafe { state::<M>(at) }.label.as_ptr()
+    // SAFETY: as in `good`; both labels live as long as the state.
+    let state = unsafe { state::<M>(at) };
+    state.failed_label.get().unwrap_or(&state.label).as_ptr()
 }
 
 unsafe extern "C" fn free<M: Medium>(at: *mut c_void) {
@@ -324,6 +337,7 @@ fn parts<M: Medium>(medium: M, name: &str) -> Result<(*mut c_void, sys::mlx_io_v
             failed: None,
         }),
         label: c_string("io", name)?,
+        failed_label: OnceLock::new(),
         _kept: Kept::new(),
     };
     let table = sys::mlx_io_vtable {

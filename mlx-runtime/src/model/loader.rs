@@ -142,6 +142,8 @@ pub struct Loader {
     options: LoadOptions,
     errors: Vec<String>,
     missing: Vec<String>,
+    /// The first tensor that could not be read. That says nothing about the model.
+    unread: Option<Error>,
     /// The layer that is built, of the innermost stack.
     layer: usize,
     /// Takes the place of a tensor that is wrong, until `finish` says so.
@@ -209,6 +211,7 @@ impl Loader {
             options,
             errors: Vec::new(),
             missing: Vec::new(),
+            unread: None,
             layer: 0,
             stand_in: Array::scalar(0f32)?,
             shapes_alone: false,
@@ -229,6 +232,14 @@ impl Loader {
 
     pub(super) fn joins(&self) -> bool {
         self.options.join && !self.shapes_alone && self.errors.is_empty() && self.missing.is_empty()
+    }
+
+    /// Notes that `name` could not be loaded or computed.
+    pub(super) fn failed(&mut self, name: &str, error: Error) {
+        self.error(format!("{name}: {error}"));
+        if error.kind() == ErrorKind::Io {
+            self.unread.get_or_insert(error);
+        }
     }
 
     pub(super) fn error(&mut self, text: String) {
@@ -267,6 +278,9 @@ impl Loader {
         };
         if let Some(text) = tensors.scheme_error() {
             return Err(Error::new(ErrorKind::InvalidArgument, text));
+        }
+        if let Some(error) = self.unread.take() {
+            return Err(error);
         }
         let total = self.errors.len() + self.missing.len();
         if total == 0 {
@@ -357,7 +371,7 @@ impl Loader {
             },
         };
         found.unwrap_or_else(|e| {
-            self.error(format!("{name}: {e}"));
+            self.failed(name, e);
             self.stand_in.clone()
         })
     }
@@ -421,7 +435,7 @@ impl Loader {
             return Weight::Dense(dense);
         }
         how.pack(dense).unwrap_or_else(|e| {
-            self.error(format!("{path}: cannot quantise it: {e}"));
+            self.failed(&format!("{path}: cannot quantise it"), e);
             Weight::Dense(self.stand_in.clone())
         })
     }

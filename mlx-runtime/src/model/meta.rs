@@ -67,7 +67,7 @@ impl<C> Meta<C> {
         match join(layers) {
             Ok(Some(w)) => self.joined.push((key, w)),
             Ok(None) => {}
-            Err(e) => loader.error(format!("{key}: {e}")),
+            Err(e) => loader.failed(key, e),
         }
     }
 }

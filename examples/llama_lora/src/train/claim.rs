@@ -6,8 +6,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
+use mlx_runtime::io::remove_unfinished;
 
+use super::run::CURVE;
 use super::STATE;
+use crate::adapter;
 use crate::files::{ensure_writable, write_atomic};
 use crate::metrics::METRICS;
 use crate::output;
@@ -92,7 +95,14 @@ impl Claim {
                     metrics.display()
                 )
             }
-            Some(_) => Ok(claim),
+            Some(_) => {
+                // A process that was killed may not have come to it, and this one may have nothing left to save.
+                forget_old(folder);
+                for file in [STATE, METRICS, CURVE, adapter::WEIGHTS, adapter::CONFIG] {
+                    remove_unfinished(folder.join(file));
+                }
+                Ok(claim)
+            }
         }
     }
 

@@ -25,6 +25,9 @@ use crate::session::Session;
 use crate::settings::Settings;
 use mlx_models::CausalLm;
 
+/// The picture of the losses, in the adapter's folder.
+pub(super) const CURVE: &str = "loss.svg";
+
 /// A run that has ended.
 pub struct Outcome<M> {
     /// The model as trained.
@@ -509,7 +512,7 @@ impl Run<'_> {
         self.metrics.catch_up();
         if let Some(svg) = plot::svg(&self.metrics.train_curve(), &self.metrics.valid_curve())? {
             // The picture is drawn anew at the next save; what was learnt is on disk.
-            if let Err(e) = write_atomic(&folder.join("loss.svg"), svg.as_bytes()) {
+            if let Err(e) = write_atomic(&folder.join(CURVE), svg.as_bytes()) {
                 self.progress.line(&format!("{e:#}"));
             }
         }

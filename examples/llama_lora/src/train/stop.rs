@@ -33,6 +33,8 @@ pub struct Stop(Arc<Flags>);
 struct Flags {
     /// The last signal that asked, 0 if none did.
     asked: Arc<AtomicUsize>,
+    /// A signal has come that neither the run nor the thread of signals has looked at.
+    unseen: Arc<AtomicBool>,
     /// The run looks at `asked`; otherwise there is nothing to finish and to save.
     training: AtomicBool,
     claim: Mutex<Option<Claim>>,
@@ -72,6 +74,7 @@ impl Stop {
         flag::register(signals::SIGINT, interrupted)?;
         for &signal in &kept {
             flag::register_usize(signal, Arc::clone(&self.0.asked), signal as usize)?;
+            flag::register(signal, Arc::clone(&self.0.unseen))?;
         }
         let mut signals = Signals::new(kept)?;
         let flags = Arc::clone(&self.0);
@@ -80,7 +83,12 @@ impl Stop {
             for signal in signals.forever() {
                 // Nobody begins to train, or claims a folder, while the program ends.
                 let mut claim = flags.claim();
+                let unseen = flags.unseen.swap(false, Ordering::SeqCst);
                 if !flags.training.load(Ordering::SeqCst) {
+                    if !unseen {
+                        // The run has stopped and saved because of it.
+                        continue;
+                    }
                     drop(claim.take());
                     low_level::exit(128 + signal);
                 }
@@ -111,6 +119,9 @@ impl Stop {
     pub fn training(&self, now: bool) {
         let _claim = self.0.claim();
         self.0.training.store(now, Ordering::SeqCst);
+        if !now {
+            self.0.unseen.store(false, Ordering::SeqCst);
+        }
     }
 
     /// Says that a step was taken. From then on, what the folder held before is not put back.

@@ -14,6 +14,7 @@ use crate::dims::{is_free, Dim, Shape};
 use crate::ir::{Arg, Call, Callee, Id, Kind, Place};
 use crate::ops::{Ctx, Op};
 use crate::parse::FieldKind;
+use crate::rules;
 use crate::signature::{Dt, Method, Ty};
 use crate::values::type_text;
 
@@ -82,7 +83,8 @@ impl Builder<'_> {
             facts: &self.known,
         };
         // What reads the result is not wrong for that alone.
-        let ty = (op.rule)(&ctx).unwrap_or_else(|e| {
+        let ty = rules::check(&ctx).and_then(|()| (op.rule)(&ctx));
+        let ty = ty.unwrap_or_else(|e| {
             self.errors.push(e);
             Ty::Unknown
         });

@@ -263,19 +263,23 @@ pub fn volume(shape: &[Dim]) -> Dim {
 
 impl fmt::Display for Dim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text(str::to_string))
+        f.write_str(&self.text(false, str::to_string))
     }
 }
 
 impl Dim {
-    /// The size as people write it, with each name as `name` gives it.
-    fn text(&self, name: impl Fn(&str) -> String) -> String {
+    /// The size as people write it, with each name as `name` gives it; if asked, with what is
+    /// subtracted behind what it is subtracted from.
+    fn text(&self, ordered: bool, name: impl Fn(&str) -> String) -> String {
         if self.0.is_empty() {
             return "0".to_string();
         }
         let mut out = String::new();
         // The constant comes last, as people write it.
-        let (names, number): (Vec<_>, Vec<_>) = self.0.iter().partition(|(m, _)| !m.is_empty());
+        let (mut names, number): (Vec<_>, Vec<_>) = self.0.iter().partition(|(m, _)| !m.is_empty());
+        if ordered {
+            names.sort_by_key(|(_, c)| **c < 0);
+        }
         for (i, (m, c)) in names.into_iter().chain(number).enumerate() {
             out += match (i, *c < 0) {
                 (0, false) => "",
@@ -342,7 +346,7 @@ impl Names {
         let plain = d.as_name().is_some_and(|n| Quotient::of(n).is_none());
         match self.short.iter().find(|(_, v)| *v == d) {
             Some((name, _)) if !plain => name.clone(),
-            _ => d.text(|name| {
+            _ => d.text(true, |name| {
                 let one = Dim::name(name);
                 let mut short = self.short.iter();
                 match short.find(|(_, v)| **v == one && Quotient::of(name).is_some()) {
@@ -397,12 +401,18 @@ impl Names {
             };
             let rest = without(names, x)?;
             let others = without(by, y)?;
-            if k < 1 || number % k != 0 || (y.is_empty() && k == 1) {
+            if k < 1 || number < 1 || (y.is_empty() && k == 1) {
                 return None;
             }
             let whole = Quotient::of_terms(x, y, k);
-            let rest = self.divide_term(&rest, c, &others, number / k)?;
-            Some(rest.times(&whole))
+            // A multiple of 64 is one of 32, and half of it twice a 64th.
+            let (number, times) = match (number % k, k % number) {
+                (0, _) => (number / k, 1),
+                (_, 0) => (1, k / number),
+                _ => return None,
+            };
+            let rest = self.divide_term(&rest, c, &others, number)?;
+            Some(rest.times(&whole).times(&Dim::constant(times)))
         })
     }
 
@@ -471,6 +481,16 @@ mod tests {
         assert_eq!(part.to_string(), "B*d*heads/kv");
         assert_eq!(part.names(), ["B", "d", "heads", "kv"]);
         assert_eq!(names.divide(&n("kv"), &n("heads")), None);
+        let wide = Names {
+            multiples: vec![(n("h"), Dim::constant(64))],
+            ..Names::default()
+        };
+        let by = |k| {
+            wide.divide(&n("h"), &Dim::constant(k))
+                .map(|d| d.to_string())
+        };
+        assert_eq!(by(32).as_deref(), Some("2*h/64"));
+        assert_eq!([by(128), by(48), by(0)], [None, None, None]);
         let third = names.divide(&n("heads").times(&n("d")), &group.times(&n("d")));
         assert_eq!(third, Some(n("kv")));
         let half = names.divide(&n("image"), &Dim::constant(2)).unwrap();

@@ -126,6 +126,7 @@ errors! {
         dim_without_name() = "a size needs a name: `dims(q = heads * head_dim)`";
         attribute_twice(helper, field) = "`#[{helper}]` stands twice on `{field}`";
         key_twice(key) = "`{key}` is given twice";
+        flag_arguments(helper) = "`#[{helper}]` takes no arguments";
         option_negative(option) = "`{option}` is 0 or more";
     }
     /// What is written contradicts something else that is.
@@ -134,6 +135,8 @@ errors! {
     {
         lora_of_frozen(field) = "`{field}` is never trained (`#[frozen]`), but `#[lora]` lets it be adapted";
         tied_and_own(helper, field) = "`{field}` is always tied and has no weight of its own: `#[{helper}]` has no effect";
+        name_shared(field, name, other) = "`{field}` is called \"{name}\" in the checkpoint, as `{other}` is";
+        name_twice(name, other) = "the method `{name}` has the name of {other}";
         require_twice(condition) = "`{condition}` is required twice";
         requires_contradict(condition) = "`{condition}` cannot hold together with the other conditions; sizes are 1 or more";
         condition_never(condition) = "`{condition}` never holds here: what is required or asked before contradicts it";
@@ -171,11 +174,12 @@ errors! {
         calls_itself(method, through) = "`{method}` calls itself{through}, without end";
         holds_itself(model) = "`{model}` holds itself, without end";
     }
-    /// A place that is not known to be inside of an axis.
-    Bound: "bound of a part",
+    /// A number that is not known to be inside of a size.
+    Bound: "bound of a size",
         help "say that it is, on the struct: `#[require(n <= hidden_size)]`; it is checked once, when the model is loaded"
     {
         place_unknown(op, place, size, found) = "{op}: `{place}` is not known to be at most `{size}`: {found}";
+        size_unknown(op, size) = "{op}: `{size}` is not known to be 0 or more";
     }
     /// The item the attribute stands on is not one it can define.
     Item: "item",
@@ -194,6 +198,7 @@ errors! {
         help "a dim that begins with a capital must appear in the shape of an argument; any other is a field of the config"
     {
         free_dim_unbound(dim, near) = "no argument of this method has the dim `{dim}` on its own{near}";
+        free_dim_of_struct(dim) = "`{dim}` begins with a capital: such dims are bound by a call, a struct has fields of the config";
         config_dim_in_function(dim) = "`{dim}` is a field of a config, which a function has not: its sizes begin with a capital";
     }
     /// A dim's expression is not a polynomial.
@@ -269,6 +274,8 @@ errors! {
         help "tensors are `x: Tensor![B, L, hidden]` or `tokens: Tensor![B, L; i32]`, numbers `cap: f32`, a cache is `cache: &mut KvCache`"
     {
         no_receiver() = "a method of a model takes `&self`";
+        name_reserved(name, meaning) = "`{name}` is {meaning}: give this another name";
+        arguments_alike(name) = "two arguments are called `{name}`";
         argument_pattern() = "an argument is a plain name";
         no_result() = "it returns a tensor: `-> Tensor![..]`";
         mixed_dim(dim) = "`{dim}` mixes a free dim with others: give it a name of its own";
@@ -327,6 +334,9 @@ errors! {
         expected_pairs() = "expected a pair for each axis, `[(0, 0), (1, 1)]`";
         expected_parts() = "expected a number of parts, or sizes such as `[q, kv, kv]`";
         expected_contraction() = "expected a number of axes, or as many of each side: `[[1, 2], [0, 1]]`";
+        number_outside(op, name, range, found) = "{op}: `{name}` is {range}, found {found}";
+        limits_turned(op, low, high) = "{op}: no value is both at least {low} and at most {high}";
+        divisor_zero(op) = "{op}: the divisor is zero";
         expected_window() = "expected the number of keys that a query sees: `sliding(config.sliding_window)`";
     }
     /// The inner dims of a product differ.
@@ -437,6 +447,8 @@ errors! {
         not_a_condition() = "not a condition that the config decides";
         condition_variable(name) = "`{name}` is not known when the model is loaded; a field of the config is `config.{name}`";
         condition_of_short_name(name, size) = "`{name}` is a name from `dims(..)`; a condition is on fields of the config: write `{size}`";
+        condition_divisor() = "the divisor is zero";
+        condition_assigned(name) = "`{name} = ..` is not a condition: write `{name} == ..`";
         condition_field() = "only fields of the config are known when the model is loaded";
     }
     /// An optional layer is used where it may be absent.
@@ -564,6 +576,7 @@ errors! {
     Size: "impossible size" {
         negative_size(op) = "{op}: a size is negative";
         arange_step(op) = "{op}: needs a step that is not 0, and numbers";
+        more_than(op, number, size, found) = "{op}: `{number}` is more than `{size}`: {found}";
         more_than_there_are(op, k, axis, found) = "{op}: `{k}` elements of axis {axis} of {found}";
         window_steps(op, found) = "{op}: kernel, stride and dilation are 1 or more, padding 0 or more: {found}";
         window_too_large(op, kernel, size, found) = "{op}: the window of `{kernel}` does not fit into `{size}`: {found}";

@@ -186,12 +186,8 @@ impl Layer {
             held.dims.first(),
             held.dims.last(),
         ) {
-            // Sizes of the config are compared when the model is loaded.
-            let whole = |d: &&Dim| match (d.as_constant(), groups.as_constant()) {
-                (Some(n), Some(g)) => n % g != 0,
-                _ => false,
-            };
-            if let Some(size) = [out, input].into_iter().find(whole) {
+            let open = |d: &&Dim| names.divide(d, groups).is_none();
+            if let Some(size) = [out, input].into_iter().find(open) {
                 let (groups, size) = (names.dim(groups), names.dim(size));
                 return Err(Diag::not_divided(args.span, groups, size));
             }
@@ -318,7 +314,9 @@ fn conv(held: &Held, x: &Shape, names: &Names) -> std::result::Result<Shape, Ref
             padding,
             dilation,
         };
-        shape[i + 1] = window.places(names).map_err(Refused::NoPlace)?;
+        shape[i + 1] = window
+            .places(names, &names.facts)
+            .map_err(Refused::NoPlace)?;
     }
     Ok(shape)
 }

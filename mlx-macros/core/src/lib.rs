@@ -6,7 +6,9 @@
 
 mod args;
 pub mod arguments;
+mod branches;
 pub mod build;
+mod caches;
 pub mod calls;
 pub mod checkpoint;
 pub mod condition;
@@ -35,6 +37,7 @@ mod recursion;
 pub mod report;
 pub mod rules;
 pub mod signature;
+pub mod source;
 mod values;
 mod variables;
 pub mod weights;
@@ -150,6 +153,7 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
         }));
     };
     let (found, mut errors) = signature::methods(methods, &model.names);
+    errors.extend(names_twice(&model, &found));
     let (mut graphs, mut checks) = (Vec::new(), Vec::new());
     for m in found.iter().filter(|m| !m.broken) {
         match build::graph(&model, &found, m) {
@@ -188,6 +192,20 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
         methods: found,
         graphs,
     })
+}
+
+/// Methods that have the name of a field or of another method: a call could mean either.
+fn names_twice(model: &ModelDef, methods: &[Method]) -> Vec<Diag> {
+    let mut found = Vec::new();
+    for (i, m) in methods.iter().enumerate() {
+        let other = match &m.name {
+            name if model.fields.iter().any(|f| f.name == *name) => "a field",
+            name if methods[..i].iter().any(|o| o.name == *name) => "another method",
+            _ => continue,
+        };
+        found.push(Diag::name_twice(m.name.span(), &m.name, other));
+    }
+    found
 }
 
 /// Parameters that no method reads.

@@ -432,6 +432,10 @@ impl Ctx<'_> {
     pub fn noun(&self, i: usize) -> String {
         match &self.args[i] {
             Arg::Value(id) => noun(self.graph, *id, self.names),
+            Arg::Values(ids) => {
+                let all = ids.iter().map(|id| noun(self.graph, *id, self.names));
+                all.collect::<Vec<_>>().join("; ")
+            }
             _ => self.describe(i),
         }
     }
@@ -463,8 +467,39 @@ impl Ctx<'_> {
 
     /// True if a size is known to be no more than another; what a call binds is left to the call.
     pub fn at_most(&self, a: &Dim, b: &Dim) -> bool {
-        let open = |n: &&str| crate::dims::is_free(n) || n.ends_with('\'');
-        a.names().iter().chain(&b.names()).any(open) || self.facts.at_most(a, b)
+        crate::operands::bounded(self.facts, a, b)
+    }
+
+    /// Refuses a number (argument `i`) that is not known to be at most a size.
+    pub fn need_at_most(&self, i: usize, number: &Dim, size: &Dim) -> Result<()> {
+        if self.at_most(number, size) {
+            return Ok(());
+        }
+        let known = |d: &Dim| d.as_constant().is_some();
+        let (at, op, found) = (self.at(i), self.op.name, self.noun(0));
+        let (low, high) = (self.names.dim(number), self.names.dim(size));
+        Err(match known(number) && known(size) {
+            true => Diag::more_than(at, op, low, high, found),
+            false => Diag::place_unknown(at, op, low, high, found),
+        })
+    }
+
+    /// Refuses a size (part of argument `i`) that is not known to be 0 or more.
+    pub fn need_size(&self, i: usize, d: &Dim) -> Result<()> {
+        match d {
+            d if self.negative(d) => Err(Diag::negative_size(self.at(i), self.op.name)),
+            d if self.at_most(&Dim::constant(0), d) => Ok(()),
+            d => Err(Diag::size_unknown(
+                self.at(i),
+                self.op.name,
+                self.names.dim(d),
+            )),
+        }
+    }
+
+    /// As [`Ctx::need_size`], of each size given as argument `i`.
+    pub fn need_sizes(&self, i: usize) -> Result<()> {
+        self.dims(i).iter().try_for_each(|d| self.need_size(i, d))
     }
 
     /// The quotient rounded down, where it is known.
@@ -542,6 +577,21 @@ impl Ctx<'_> {
     }
 }
 
+/// A type in the user's words.
+pub fn show(ty: &Ty, names: &Names) -> String {
+    match ty {
+        Ty::Tensor(s, Dt::Float) => names.shape(s),
+        Ty::Tensor(s, d) => format!("{} of {}", names.shape(s), d.name()),
+        Ty::Tuple(all) => {
+            let all = all.iter().map(|t| show(t, names));
+            format!("({})", all.collect::<Vec<_>>().join(", "))
+        }
+        Ty::Cache => "a cache".to_string(),
+        Ty::Number => "a number".to_string(),
+        Ty::Unknown => "unknown".to_string(),
+    }
+}
+
 /// How a message names a value: "`x` is [B, L] (line 3)".
 pub fn describe(graph: &Graph, id: Id, names: &Names) -> String {
     sentence(graph, id, names, " is ")
@@ -555,12 +605,8 @@ pub fn noun(graph: &Graph, id: Id, names: &Names) -> String {
 fn sentence(graph: &Graph, id: Id, names: &Names, verb: &str) -> String {
     let node = &graph.nodes[id];
     let shape = match &node.ty {
-        Ty::Tensor(s, Dt::Float) => names.shape(s),
-        Ty::Tensor(s, d) => format!("{} of {}", names.shape(s), d.name()),
-        Ty::Tuple(t) => format!("a tuple of {}", t.len()),
-        Ty::Cache => "a cache".to_string(),
-        Ty::Number => "a number".to_string(),
-        Ty::Unknown => "unknown".to_string(),
+        tuple @ Ty::Tuple(_) => format!("a tuple {}", show(tuple, names)),
+        ty => show(ty, names),
     };
     let what = match (&node.name, &node.kind) {
         (Some(name), _) => format!("`{name}`"),

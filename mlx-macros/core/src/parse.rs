@@ -10,9 +10,10 @@ use syn::{Attribute, Expr, Ident, ItemStruct, Lit, LitStr, Meta, Path, Token, Ty
 
 use crate::args::{dim_expr, positive, Args};
 use crate::condition;
+use crate::define::weight_name;
 use crate::diag::{suggest, Diag, Result};
 use crate::digest::Digest;
-use crate::dims::{Dim, Names, Shape};
+use crate::dims::{is_free, Dim, Names, Shape};
 use crate::fuse::Switches;
 use crate::layers::Held;
 use crate::logic::Facts;
@@ -220,6 +221,7 @@ pub fn lenient(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Ve
     }
     let config = header.as_ref().map(|(config, ..)| config);
     errors.extend(hidden_fields(names, &fields, config, item.ident.span()));
+    errors.extend(free_dims(names, &requires, &fields));
     // Sizes of weights are 1 or more, or the model does not load.
     let sizes = fields.iter().flat_map(Field::sizes);
     let sizes = sizes
@@ -232,6 +234,7 @@ pub fn lenient(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Ve
     for when in fields.iter().filter_map(|f| f.when.as_ref()) {
         errors.extend(decided(when, &facts));
     }
+    errors.extend(names_shared(&fields, &facts));
     let known = requires.iter().flat_map(condition::facts).collect();
     let model = header.map(|(config, names, fuse, _)| ModelDef {
         item,
@@ -254,6 +257,10 @@ fn consistent(all: Vec<Expr>, sizes: Facts, errors: &mut Vec<Diag>) -> (Vec<Expr
         let (at, text) = (e.span(), condition::text(&e));
         if kept.iter().any(|k| condition::text(k) == text) {
             errors.push(Diag::require_twice(at, text));
+            continue;
+        }
+        if Facts::default().decide(&e) == Some(true) {
+            errors.push(Diag::condition_always(at, text));
             continue;
         }
         let with = facts.and(&e, true);
@@ -299,6 +306,39 @@ pub(crate) fn hidden(names: &Names, read: &[String]) -> Vec<Diag> {
         .collect()
 }
 
+/// Names of the struct that a call would bind.
+fn free_dims(names: &Names, requires: &[Expr], fields: &[Field]) -> Vec<Diag> {
+    let places = names.places.borrow();
+    let sizes = places.iter().map(|(n, at)| (n.clone(), *at));
+    let conditions = requires
+        .iter()
+        .chain(fields.iter().filter_map(|f| f.when.as_ref()));
+    let read = conditions.flat_map(condition::fields);
+    let read = read.map(|n| (n.unraw().to_string(), n.span()));
+    let free = sizes.chain(read).filter(|(n, _)| is_free(n));
+    free.map(|(n, at)| Diag::free_dim_of_struct(at, n))
+        .collect()
+}
+
+/// Layers that can exist together and have one name in the checkpoint: the tensors of one would
+/// take the place of the other's.
+fn names_shared(fields: &[Field], facts: &Facts) -> Vec<Diag> {
+    let held: Vec<&Field> = fields.iter().filter(|f| f.holds_weights()).collect();
+    let mut found = Vec::new();
+    for (i, f) in held.iter().enumerate() {
+        let name = weight_name(f);
+        let both = |o: &&&Field| {
+            let when = [f, *o].into_iter().filter_map(|f| f.when.as_ref());
+            let together = when.fold(facts.clone(), |all, w| all.and(w, true));
+            weight_name(o) == name && !together.contradict()
+        };
+        if let Some(other) = held[..i].iter().find(both) {
+            found.push(Diag::name_shared(f.name.span(), &f.name, name, &other.name));
+        }
+    }
+    found
+}
+
 /// A field whose type is the model itself would need another one without end.
 fn not_itself(field: Field, model: &Ident) -> Result<Field> {
     let ty = match &field.kind {
@@ -319,6 +359,15 @@ fn not_itself(field: Field, model: &Ident) -> Result<Field> {
 }
 
 impl Field {
+    /// True if it has tensors of its own, apart from those of sub-models.
+    fn holds_weights(&self) -> bool {
+        let none = matches!(
+            self.kind,
+            FieldKind::Model | FieldKind::Layers { .. } | FieldKind::Rope { .. }
+        );
+        !self.broken && !none
+    }
+
     /// The sizes of its weights, and how many layers it has.
     fn sizes(&self) -> Vec<&Dim> {
         match &self.kind {
@@ -383,7 +432,7 @@ fn check_tied(f: &Field, fields: &[Field], names: &Names) -> Result<()> {
     let Some(source) = owner.and_then(|o| shape(&o.kind)) else {
         let known: Vec<String> = fields
             .iter()
-            .filter(|o| shape(&o.kind).is_some() && o.name != f.name)
+            .filter(|o| shape(&o.kind).is_some() && o.name != f.name && o.tied.is_none())
             .map(|o| o.name.to_string())
             .collect();
         let near = suggest(&t.source.to_string(), known.iter().map(String::as_str));
@@ -510,8 +559,10 @@ fn requires(item: &ItemStruct) -> Result<Vec<Expr>> {
         for e in &args.positional {
             condition::check(e, condition::Names::Bare)?;
         }
+        if let Some((key, _)) = args.keyed.first() {
+            return Err(Diag::condition_assigned(key.span(), key));
+        }
         all.append(&mut args.positional);
-        args.finish(&[])?;
     }
     Ok(all)
 }

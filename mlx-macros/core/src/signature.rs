@@ -230,6 +230,11 @@ fn read(
         let Pat::Ident(p) = &*a.pat else {
             return Err(Diag::argument_pattern(a.pat.span()));
         };
+        let alike = |other: &Argument| other.name == p.ident && p.ident != "_";
+        if args.iter().any(alike) {
+            return Err(Diag::arguments_alike(p.ident.span(), &p.ident));
+        }
+        not_reserved(&p.ident)?;
         args.push(Argument {
             name: p.ident.clone(),
             ty: ty(&a.ty, names)?,
@@ -282,6 +287,16 @@ fn read(
     }
     check_free(&method.ret, &free, ret_span)?;
     Ok(method)
+}
+
+/// Refuses names of variables that have a meaning of their own.
+pub fn not_reserved(name: &Ident) -> Result<()> {
+    let meaning = match name.to_string().as_str() {
+        "config" => "the config",
+        "layer" => "the place of this model in its stack",
+        _ => return Ok(()),
+    };
+    Err(Diag::name_reserved(name.span(), name, meaning))
 }
 
 /// A free dim must come from an argument: nothing else can give it a number.

@@ -120,6 +120,7 @@ pub fn rope(c: &Ctx<'_>) -> Result<Ty> {
             c.describe(0),
         ));
     }
+    c.need_at_most(1, dims, &s[s.len() - 1])?;
     Ok(Ty::Tensor(s.clone(), d))
 }
 

@@ -18,7 +18,7 @@ fn spatial(c: &Ctx<'_>) -> usize {
 
 /// How many places a window has.
 fn place(c: &Ctx<'_>, window: &Window<'_>) -> Result<Dim> {
-    let places = window.places(c.names);
+    let places = window.places(c.names, c.facts);
     places.map_err(|e| e.mistake(c.span, c.op.name, c.describe(0)))
 }
 

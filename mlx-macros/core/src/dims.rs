@@ -65,6 +65,15 @@ impl Dim {
             let sum: &mut i64 = terms.entry(m.clone()).or_insert(0);
             *sum = sum.saturating_add(*c);
         }
+        // Two halves are a whole.
+        let whole = terms.iter().find_map(|(m, c)| {
+            let (names, factor) = reduced(m.clone(), *c);
+            (names != *m).then(|| (m.clone(), names, factor))
+        });
+        if let Some((parts, names, factor)) = whole {
+            terms.remove(&parts);
+            return Dim(terms).plus(&Dim(BTreeMap::from([(names, factor)])));
+        }
         terms.retain(|_, c| *c != 0);
         Dim(terms)
     }
@@ -499,6 +508,8 @@ mod tests {
             n("image").times(&Dim::constant(2))
         );
         assert_eq!(half.times(&Dim::constant(3)).to_string(), "3*image/2");
+        assert_eq!(half.plus(&half), n("image"));
+        assert_eq!(half.plus(&half).plus(&half).to_string(), "image + image/2");
         let bound = BTreeMap::from([("heads".to_string(), n("kv").times(&n("g")))]);
         assert_eq!(group.substitute(&bound), n("g"));
     }

@@ -30,6 +30,8 @@ pub struct Layer {
     pub dims: usize,
     /// True if indices choose among its matrices: then it takes them too, and may have adapters.
     pub indexed: bool,
+    /// True if its gradient reads its input for its own weights alone.
+    pub linear: bool,
     /// Its options.
     pub options: &'static [(&'static str, Opt)],
     /// What it makes of the shape of its argument; the error says what it takes.
@@ -87,6 +89,7 @@ pub static LAYERS: &[Layer] = &[
         load: "rms_norm",
         dims: 1,
         indexed: false,
+        linear: false,
         options: &[("eps", Opt::Number(1e-5)), ("offset", Opt::Number(0.0))],
         rule: norm,
     },
@@ -96,6 +99,7 @@ pub static LAYERS: &[Layer] = &[
         load: "layer_norm",
         dims: 1,
         indexed: false,
+        linear: false,
         options: &[("eps", Opt::Number(1e-5)), ("bias", Opt::Flag(true))],
         rule: norm,
     },
@@ -105,6 +109,7 @@ pub static LAYERS: &[Layer] = &[
         load: "conv1d",
         dims: 3,
         indexed: false,
+        linear: true,
         options: &[
             ("stride", Opt::Size(1)),
             ("padding", Opt::Size(0)),
@@ -120,6 +125,7 @@ pub static LAYERS: &[Layer] = &[
         load: "conv2d",
         dims: 4,
         indexed: false,
+        linear: true,
         options: &[
             ("stride", Opt::Pair(1)),
             ("padding", Opt::Pair(0)),
@@ -135,6 +141,7 @@ pub static LAYERS: &[Layer] = &[
         load: "switch_linear",
         dims: 3,
         indexed: true,
+        linear: true,
         options: &[],
         rule: rows,
     },

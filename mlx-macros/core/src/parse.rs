@@ -123,12 +123,20 @@ pub enum FieldKind {
 }
 
 impl FieldKind {
-    /// True if it is a linear map, or a choice of them: adapters fit it, and its gradient reads its input only for
-    /// itself.
+    /// True if it is a matrix, or a choice of them: adapters fit it.
     pub fn projects(&self) -> bool {
         match self {
             FieldKind::Linear { .. } => true,
             FieldKind::Layer(held) => held.layer.indexed,
+            _ => false,
+        }
+    }
+
+    /// True if its gradient reads its input for its own weights alone.
+    pub fn is_linear(&self) -> bool {
+        match self {
+            FieldKind::Linear { .. } => true,
+            FieldKind::Layer(held) => held.layer.linear,
             _ => false,
         }
     }

@@ -180,7 +180,7 @@ fn number(x: f32) -> Array {
     Array::scalar(x).unwrap()
 }
 
-/// What `Inner` computes, by hand.
+/// `Inner` by hand.
 fn inner(
     config: &Config,
     w: &HashMap<String, Array>,
@@ -303,7 +303,7 @@ pub fn renamed(x: Tensor![B, L, D], a: f32, b: f32) -> (Tensor![B, L, D], Tensor
     (y - x * a, full([B], 16777217, dtype = i32))
 }
 
-/// What a choice must not lose.
+/// A model with effects that a choice must not lose.
 #[mlx_model(config = Config)]
 pub struct Choices {
     #[param(hidden, hidden)]

@@ -54,7 +54,7 @@ macro_rules! forms {
             })*
         }
 
-        /// What each form says.
+        /// The text of each form.
         const TEXTS: &[&str] = &[$(concat!("negative ", stringify!($($form)*))),*];
 
         type Method = fn(&Forms, &Array) -> Result<Array>;
@@ -356,7 +356,7 @@ fn charged_is_kept() -> Result<()> {
     Ok(())
 }
 
-/// What is multiplied with weights is kept where these are trained.
+/// Operands of trained weights are kept, those of frozen ones are not.
 #[test]
 fn what_meets_trained_weights_is_kept() -> Result<()> {
     let mut model: Forms = init(&config(), Key::new(3)?, Dtype::Float32)?;
@@ -383,8 +383,10 @@ fn what_meets_trained_weights_is_kept() -> Result<()> {
             };
             charge(m, &[&[i64::from(N); 2]], &on).values as f64 / array
         };
-        assert!((charged(&model) - kept).abs() < 0.3, "{name}: {kept} kept");
-        assert!((charged(&frozen) + 1.0 - kept).abs() < 0.3, "{name}");
+        // The gradients of weights, as they are summed, come on top.
+        assert!(kept > 0.7, "{name}: {kept:.2} kept");
+        assert!((charged(&model) - 1.0).abs() < 0.3, "{name}");
+        assert!(charged(&frozen) < 0.3, "{name}");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Where the language and MLX differ on purpose.
+//! Differences of the language from MLX that are on purpose.
 
 use mlx_macros_core::diag::Code;
 use mlx_macros_core::ir::{Graph, Id, Kind};

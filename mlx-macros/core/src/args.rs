@@ -110,7 +110,7 @@ pub(crate) fn finite(e: Expr) -> Result<Expr> {
     }
 }
 
-/// Where an expression has a number beyond the range of a float.
+/// The place of a number beyond the range of a float.
 pub(crate) fn infinite(e: &Expr) -> Option<Span> {
     struct Numbers(Option<Span>);
     impl Visit<'_> for Numbers {

@@ -57,7 +57,7 @@ pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph,
     b.one_reader_of_each_cache();
     b.positions_before_updates();
     b.updates_behind_positions();
-    // What a field with a mistake would read is not known.
+    // A field with a mistake may read anything.
     if b.errors.is_empty() && !model.fields.iter().any(|f| f.broken) {
         let unread = b.variables.unread(arguments, |i| b.binds_a_size(method, i));
         b.errors.extend(unread);
@@ -270,7 +270,7 @@ impl Builder<'_> {
             other => (other, None),
         };
         let value = match (pat, declared) {
-            // How many values a sub-model or function gives is known by the names for them.
+            // The names say how many values a sub-model or function gives.
             (Pat::Tuple(t), None) => {
                 let parts = Ty::Tuple(vec![Ty::Unknown; t.elems.len()]);
                 self.value(init, Some(&parts))

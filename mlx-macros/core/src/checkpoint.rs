@@ -1,4 +1,4 @@
-//! What a forward pass keeps for the backward pass, as polynomials in the dims: from these the
+//! Values that a forward pass keeps for the backward pass, as polynomials in the dims: from these the
 //! runtime decides where a stack of layers is cut.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ mod keeps;
 
 use keeps::{is_product, kept_by};
 
-/// What one call of a method keeps.
+/// Values that one call of a method keeps.
 #[derive(Default)]
 pub struct Saved {
     /// Values in the activations' dtype.
@@ -29,9 +29,9 @@ pub struct Saved {
     pub plain: Dim,
     /// Inputs of linear maps, kept if one of these fields is trained or adapted.
     pub inputs: Vec<(BTreeSet<String>, Dim)>,
-    /// What is kept by whom else, given values of these shapes.
+    /// Calls of others, which keep values of their own, with the shapes of their arguments.
     pub calls: Vec<(Keeper, Vec<Shape>)>,
-    /// What either arm of an `if` keeps.
+    /// Values that either arm of an `if` keeps.
     pub arms: Vec<(Expr, Saved, Saved)>,
 }
 
@@ -64,7 +64,7 @@ fn root(graph: &Graph, id: Id) -> Id {
     }
 }
 
-/// Who needs a value in the backward pass.
+/// The readers of a value in the backward pass.
 #[derive(Default)]
 struct Need {
     always: bool,
@@ -83,7 +83,7 @@ impl Need {
     }
 }
 
-/// Who must be trained for a value to have a gradient: nobody, if it is made of numbers; some
+/// The condition for a value to have a gradient: none has one that is made of numbers; some
 /// fields, if it is made of parameters.
 fn trains(model: &ModelDef, graph: &Graph, id: Id) -> Need {
     let node = &graph.nodes[id];
@@ -188,7 +188,7 @@ fn kind_of<'m>(model: &'m ModelDef, field: &Ident) -> Option<&'m FieldKind> {
     found.map(|f| &f.kind)
 }
 
-/// What the nodes from `start` up to `end` keep.
+/// Values that the nodes from `start` up to `end` keep.
 fn region(
     graph: &Graph,
     live: &BTreeSet<Id>,
@@ -238,7 +238,7 @@ fn region(
     out
 }
 
-/// What a node keeps beside what it reads and what it gives.
+/// Adds the values that a node keeps beside its inputs and its result.
 fn one(graph: &Graph, id: Id, out: &mut Saved) {
     let node = &graph.nodes[id];
     let shape_of = |v: Id| match &graph.nodes[v].ty {
@@ -346,7 +346,7 @@ pub fn functions(
     (quote! { #forward }, each)
 }
 
-/// What a helper function keeps, for the module beside it.
+/// Values that a helper function keeps, for the module beside it.
 pub fn of_function(model: &ModelDef, method: &Method, graph: &Graph) -> TokenStream {
     function(Emit { model, method }.body(&saved(model, graph)))
 }

@@ -12,7 +12,7 @@ use crate::args;
 use crate::diag::{Diag, Result};
 use crate::lower::config_expr;
 
-/// How a condition names a field of the config.
+/// The way a condition names a field of the config.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Names {
     /// In attributes: `flag`.
@@ -302,7 +302,7 @@ pub fn facts(e: &Expr) -> Vec<String> {
     }
 }
 
-/// What holds where the condition does not.
+/// Conditions that hold where this one does not.
 pub fn denied(e: &Expr) -> Vec<String> {
     match e {
         Expr::Paren(p) => denied(&p.expr),
@@ -346,7 +346,7 @@ pub fn text(e: &Expr) -> String {
     }
 }
 
-/// How strongly an operator binds, as in Rust.
+/// The precedence of an operator, as in Rust.
 fn strength(e: &Expr) -> u8 {
     let Expr::Binary(b) = e else { return 6 };
     match b.op {

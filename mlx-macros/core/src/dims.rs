@@ -53,7 +53,7 @@ impl Dim {
         }
     }
 
-    /// Whether this is the number one, the size that broadcasts.
+    /// True if this is the number one, the size that broadcasts.
     pub fn is_one(&self) -> bool {
         self.as_constant() == Some(1)
     }
@@ -149,7 +149,7 @@ impl Dim {
         names
     }
 
-    /// Whether it holds a size that no argument shows, such as how many keys a cache had before.
+    /// True if it holds a size that no argument shows, such as how many keys a cache had before.
     pub fn is_hidden(&self) -> bool {
         self.names().iter().any(|n| n.ends_with('\''))
     }
@@ -260,7 +260,7 @@ impl Quotient {
     }
 }
 
-/// Whether a dim's name is bound by the call rather than by the config.
+/// True if a dim's name is bound by the call rather than by the config.
 pub fn is_free(name: &str) -> bool {
     name.starts_with(|c: char| c.is_uppercase()) && !name.contains('/')
 }
@@ -312,20 +312,20 @@ pub fn config_field(name: &str) -> Ident {
     syn::parse_str(name).unwrap_or_else(|_| Ident::new_raw(name, Span::call_site()))
 }
 
-/// What a model says of its sizes.
+/// The sizes of a model, their names, and the requirements on them.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     /// Short names for sizes (`q` for `heads*head_dim`).
     pub short: BTreeMap<String, Dim>,
     /// Sizes that the model requires to be multiples of others.
     pub multiples: Vec<(Dim, Dim)>,
-    /// What the model requires.
+    /// The requirements of the model.
     pub facts: Facts,
-    /// Where each short name is defined.
+    /// The place of each short name's definition.
     pub defined: BTreeMap<String, Span>,
     /// Short names that some size uses.
     pub used: RefCell<BTreeSet<String>>,
-    /// Where each name was first written: rustc reports there that the config has no such field.
+    /// The place where each name was first written: rustc reports there that the config has no such field.
     pub places: RefCell<BTreeMap<String, Span>>,
 }
 

@@ -15,9 +15,9 @@ use quote::quote_spanned;
 pub struct Diag {
     /// The kind of mistake.
     pub code: Code,
-    /// Where it is.
+    /// The place of the mistake.
     pub span: Span,
-    /// What is wrong, in the user's names.
+    /// The text, in the user's names.
     pub message: String,
     /// Keeps every other module from making one without the table.
     _from_the_table: (),
@@ -62,7 +62,7 @@ macro_rules! errors {
             $($name:ident($($p:ident),*) = $text:literal;)*
         }
     )*) => {
-        /// What kind of mistake it is. Each has a label that names it and a hint that says what to type.
+        /// The kind of a mistake. Each has a label that names it and a hint that says what to type.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code { $($(#[$doc])* $code,)* }
 
@@ -70,12 +70,12 @@ macro_rules! errors {
             /// All of them, in the order of the table.
             pub const ALL: &'static [Code] = &[$(Code::$code),*];
 
-            /// What it is called.
+            /// Its name in the reference.
             pub fn label(self) -> &'static str {
                 match self { $(Code::$code => $label,)* }
             }
 
-            /// What the user can do about it; empty where the texts say it already.
+            /// The hint for the user; empty where the texts say it already.
             pub fn hint(self) -> &'static str {
                 match self { $(Code::$code => concat!($($hint)?),)* }
             }
@@ -129,7 +129,7 @@ errors! {
         flag_arguments(helper) = "`#[{helper}]` takes no arguments";
         option_negative(option) = "`{option}` is 0 or more";
     }
-    /// What is written contradicts something else that is.
+    /// Two things that contradict each other.
     Contradiction: "contradiction",
         help "remove one of the two"
     {
@@ -144,7 +144,7 @@ errors! {
         dim_twice(name) = "the size `{name}` is defined twice";
         dim_hides_field(name) = "the size `{name}` hides the field `{name}` of the config: give the size another name";
     }
-    /// What is written has no effect.
+    /// Something without an effect.
     NoEffect: "no effect",
         help "use it, remove it, or begin its name with `_`"
     {
@@ -503,7 +503,7 @@ errors! {
         index_twice(name) = "{name} may hold `{{}}` once and no other braces";
         index_in_a_word(name) = "in {name} `{{}}` must stand between dots";
     }
-    /// How a layer is packed is not understood.
+    /// A `#[quantize]` that is not understood.
     Quantize: "quantisation",
         help "write `#[quantize(bits = 4, group_size = 64)]`, `#[quantize(mode = \"mxfp4\")]` or `#[quantize(never)]` on a `Linear` or `Embedding` with a weight of its own"
     {

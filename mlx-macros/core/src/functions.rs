@@ -112,7 +112,7 @@ fn read(model: &ModelDef, f: &ItemFn) -> (Method, Read) {
     (method, graph)
 }
 
-/// What a function has in place of a model: no fields and no config.
+/// The model of a function: no fields and no config.
 fn no_model(f: &ItemFn) -> ModelDef {
     let name = &f.sig.ident;
     ModelDef {

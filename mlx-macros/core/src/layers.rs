@@ -21,7 +21,7 @@ use crate::signature::{Dt, Ty};
 pub struct Layer {
     /// The name of its type.
     pub name: &'static str,
-    /// How it is written, for messages.
+    /// Its form, for messages.
     pub form: &'static str,
     /// The function of `Loader` that makes it: of a path, the dims, the options in their order, and
     /// whether it is frozen.
@@ -34,11 +34,11 @@ pub struct Layer {
     pub linear: bool,
     /// Its options.
     pub options: &'static [(&'static str, Opt)],
-    /// What it makes of the shape of its argument; the error says what it takes.
+    /// The shape of its result for the shape of its argument; the error says which shapes it takes.
     rule: fn(&Held, &Shape, &Names) -> std::result::Result<Shape, Refused>,
 }
 
-/// What an option is, and its value when it is absent.
+/// The kind of an option, and its value when it is absent.
 #[derive(Clone, Copy)]
 pub enum Opt {
     /// A number.

@@ -126,7 +126,7 @@ pub fn analyse(
     read(attr, item, methods).map_err(|m| ([m.of_struct, m.of_impl].concat(), m.methods))
 }
 
-/// What is left of a model with mistakes.
+/// The readable rest of a model with mistakes.
 struct Mistaken {
     /// Mistakes of the struct, which its own expansion reports.
     of_struct: Vec<Diag>,
@@ -136,7 +136,7 @@ struct Mistaken {
     model: Option<ModelDef>,
     /// The methods, as far as their signatures are understood.
     methods: Vec<Method>,
-    /// What rustc checks of the calls of other models.
+    /// Constants by which rustc checks the calls of other models.
     checks: TokenStream,
 }
 

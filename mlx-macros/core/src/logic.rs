@@ -21,7 +21,7 @@ struct Linear {
     constant: f64,
 }
 
-/// What a condition says, without `&&`, `||` and `!`.
+/// A part of a condition, without `&&`, `||` and `!`.
 #[derive(Clone, Debug)]
 enum Literal {
     /// The sum is above zero, or at least zero.
@@ -186,7 +186,7 @@ impl Facts {
         if empty(rows.clone()) {
             return true;
         }
-        // What is not zero is above or below it.
+        // A sum that is not zero is above or below it.
         all.iter().any(|literal| {
             let Literal::NotZero(l) = literal else {
                 return false;

@@ -1,4 +1,4 @@
-//! What the rules of operations share: broadcasting, dtypes of two operands, lists.
+//! Helpers of the rules of operations: broadcasting, dtypes of two operands, lists.
 
 use proc_macro2::Span;
 use syn::Expr;
@@ -230,7 +230,7 @@ impl NoPlace {
 }
 
 impl Window<'_> {
-    /// How many places it has:
+    /// The number of its places:
     /// `(size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1`.
     pub fn places(&self, names: &Names, facts: &Facts) -> std::result::Result<Dim, NoPlace> {
         let below = |d: &Dim, least: i64| d.as_constant().is_some_and(|n| n < least);

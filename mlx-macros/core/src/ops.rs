@@ -10,7 +10,7 @@ use crate::logic::Facts;
 use crate::rules;
 use crate::signature::{Dt, Ty};
 
-/// What kind of argument an operation takes at a place.
+/// The kind of an argument of an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum P {
     /// A tensor.
@@ -86,7 +86,7 @@ pub enum P {
 }
 
 impl P {
-    /// What takes the place of an argument that is left out; `None` if it may not be.
+    /// The value of an argument that is left out; `None` if it may not be.
     pub fn default(self) -> Option<Arg> {
         let size = |n: i64| Arg::Dims(vec![Dim::constant(n)]);
         Some(match self {
@@ -136,21 +136,21 @@ pub struct Op {
     pub rule: fn(&Ctx<'_>) -> Result<Ty>,
 }
 
-/// What a rule sees of a call.
+/// A call as its rule sees it.
 pub struct Ctx<'a> {
     /// The operation.
     pub op: &'static Op,
     /// The arguments.
     pub args: &'a [Arg],
-    /// Where each argument is.
+    /// The place of each argument.
     pub spans: &'a [Span],
-    /// Where the call is.
+    /// The place of the call.
     pub span: Span,
     /// The graph so far.
     pub graph: &'a Graph,
     /// Names for sizes.
     pub names: &'a Names,
-    /// What is required, or asked by the `if`s around.
+    /// The conditions that are required, or asked by the `if`s around.
     pub facts: &'a Facts,
 }
 
@@ -389,7 +389,7 @@ pub fn find(name: &str) -> Option<&'static Op> {
 }
 
 impl Ctx<'_> {
-    /// Where argument `i` is.
+    /// The place of argument `i`.
     pub fn at(&self, i: usize) -> Span {
         self.spans.get(i).copied().unwrap_or(self.span)
     }
@@ -413,7 +413,7 @@ impl Ctx<'_> {
         }
     }
 
-    /// How a message names argument `i`: its variable, shape and line.
+    /// The words of a message for argument `i`: its variable, shape and line.
     pub fn describe(&self, i: usize) -> String {
         match &self.args[i] {
             Arg::Value(id) => describe(self.graph, *id, self.names),
@@ -507,7 +507,7 @@ impl Ctx<'_> {
         crate::operands::floor_div(self.names, a, b)
     }
 
-    /// Whether a condition (argument `i`) is set.
+    /// True if a condition (argument `i`) is set.
     pub fn flag(&self, i: usize) -> bool {
         matches!(&self.args[i], Arg::Bool(syn::Expr::Lit(l)) if matches!(&l.lit, syn::Lit::Bool(b) if b.value))
     }
@@ -563,7 +563,7 @@ impl Ctx<'_> {
         ))
     }
 
-    /// Whether `keepdims` (argument `i`) is set.
+    /// True if `keepdims` (argument `i`) is set.
     pub fn keepdims(&self, i: usize) -> bool {
         self.flag(i)
     }
@@ -592,7 +592,7 @@ pub fn show(ty: &Ty, names: &Names) -> String {
     }
 }
 
-/// How a message names a value: "`x` is [B, L] (line 3)".
+/// The words of a message for a value: "`x` is [B, L] (line 3)".
 pub fn describe(graph: &Graph, id: Id, names: &Names) -> String {
     sentence(graph, id, names, " is ")
 }

@@ -41,14 +41,14 @@ pub struct ModelDef {
     pub fuse: Switches,
     /// The checkpoint that it is compared with while the crate compiles.
     pub digest: Option<Digest>,
-    /// Whether this stands for a function, which has neither fields nor a config.
+    /// True if this stands for a function, which has neither fields nor a config.
     pub function: bool,
-    /// What is required, as text.
+    /// The requirements, as text.
     pub known: Vec<String>,
 }
 
 impl ModelDef {
-    /// What holds wherever a field exists, as text.
+    /// Conditions that hold wherever a field exists, as text.
     pub fn facts_of(&self, field: &Field) -> Vec<String> {
         let own = field.when.iter().flat_map(condition::facts);
         self.known.iter().cloned().chain(own).collect()
@@ -63,13 +63,13 @@ pub struct Field {
     pub ty: Type,
     /// The names of its tensors in a checkpoint, where they are not the field's.
     pub weights: Option<Weights>,
-    /// How it is quantised at load, where that is not left to the load's options.
+    /// The quantisation at load, where that is not left to the load's options.
     pub quantize: Option<Quantize>,
-    /// What it is.
+    /// Its kind.
     pub kind: FieldKind,
-    /// Whether LoRA may adapt it.
+    /// True if LoRA may adapt it.
     pub lora: bool,
-    /// Whether it is never trained.
+    /// True if it is never trained.
     pub frozen: bool,
     /// Another field whose weight it shares, always or if a flag of the config is set.
     pub tied: Option<Tied>,
@@ -87,7 +87,7 @@ pub struct Tied {
     pub when: Option<Expr>,
 }
 
-/// What a field is.
+/// The kind of a field.
 #[allow(missing_docs)] // the fields are named after what they hold
 #[allow(clippy::large_enum_variant)] // a model has a few dozen of them
 pub enum FieldKind {
@@ -104,7 +104,7 @@ pub enum FieldKind {
     /// Rotary positions; holds no weights.
     Rope {
         dims: Dim,
-        /// How many of them rotate; the rest pass.
+        /// The number of them that rotate; the rest pass.
         rotated: Dim,
         base: Expr,
         traditional: Expr,
@@ -142,7 +142,7 @@ impl FieldKind {
     }
 }
 
-/// Where a stack of layers is cut for recomputation in the backward pass.
+/// The cuts of a stack of layers for recomputation in the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
     /// The fewest boundaries that fit the memory limit.
@@ -379,7 +379,7 @@ impl Field {
     /// The sizes of its weights, and how many layers it has.
     fn sizes(&self) -> Vec<&Dim> {
         match &self.kind {
-            // What is absent has no sizes.
+            // An absent layer has no sizes.
             _ if self.when.is_some() => vec![],
             FieldKind::Linear { out, input, .. } => vec![out, input],
             FieldKind::Embedding { rows, dim } => vec![rows, dim],

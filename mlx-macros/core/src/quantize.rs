@@ -12,7 +12,7 @@ use crate::diag::{Diag, Result};
 use crate::lower::config_expr;
 use crate::parse::FieldKind;
 
-/// How a layer is quantised, whatever the rest of the model is.
+/// The quantisation of a layer, whatever the rest of the model is.
 pub enum Quantize {
     /// It stays as it is.
     Never,
@@ -107,7 +107,7 @@ impl Quantize {
         }
     }
 
-    /// How many values share a scale, if that is known here: 1 or more.
+    /// The number of values that share a scale, if that is known here: 1 or more.
     pub fn group(&self) -> Option<i64> {
         match self {
             Quantize::Never => None,
@@ -124,7 +124,7 @@ impl Quantize {
         }
     }
 
-    /// What the loader is told.
+    /// The argument of the loader.
     pub fn tokens(this: Option<&Quantize>, facts: &[String]) -> TokenStream {
         let q = quote! { ::mlx_runtime::__private::Quantise };
         match this {

@@ -107,9 +107,9 @@ pub struct Method {
     pub vis: Visibility,
     /// Its name.
     pub name: Ident,
-    /// What it takes besides `&self`.
+    /// Its arguments besides `&self`.
     pub args: Vec<Argument>,
-    /// What it returns.
+    /// The type of its result.
     pub ret: Ty,
     /// The span of the result's type.
     pub ret_span: Span,
@@ -158,7 +158,7 @@ pub fn methods(item: &ItemImpl, names: &Names) -> (Vec<Method>, Vec<Diag>) {
     (found, errors)
 }
 
-/// What is understood of a signature with a mistake.
+/// A signature with a mistake, as far as it is understood.
 pub fn stand_in(
     attrs: &[Attribute],
     vis: &Visibility,

@@ -252,7 +252,7 @@ pub(crate) fn path_text(path: &syn::Path) -> String {
     names.join("::")
 }
 
-/// What stands for an operator that the language lacks.
+/// The mistake of an operator that the language lacks, with the operation to write instead.
 fn unknown_operator(op: BinOp) -> Diag {
     let instead = match op {
         BinOp::Lt(_) => "less(a, b)",

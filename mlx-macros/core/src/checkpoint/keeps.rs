@@ -1,8 +1,8 @@
-//! What the gradients of operations read.
+//! The values that gradients of operations read.
 
 use crate::ir::Arg;
 
-/// What the gradient of an operation reads.
+/// The values that the gradient of an operation reads.
 #[derive(Clone, Copy)]
 pub(super) struct Keeps {
     pub inputs: bool,
@@ -155,7 +155,7 @@ static KEEPS: &[(Keeps, &[&str])] = &[
     (keeps(true, false, 4), &["gelu_approx"]),
 ];
 
-/// What the gradient of an operation with these arguments reads. A number in place of a tensor is not kept, and
+/// The values that the gradient of an operation with these arguments reads. A number in place of a tensor is not kept, and
 /// neither is what only its gradient needs.
 pub(super) fn kept_by(op: &str, args: &[Arg]) -> Keeps {
     let number = |i: usize| matches!(args.get(i), Some(Arg::Weak { .. }));

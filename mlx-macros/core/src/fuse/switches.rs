@@ -34,7 +34,7 @@ impl Switches {
         }
     }
 
-    /// Whether the pass of that name runs.
+    /// True if the pass of that name runs.
     pub fn is_on(&self, name: &str) -> bool {
         match self {
             Switches::All => true,

@@ -135,14 +135,21 @@ errors! {
     {
         lora_of_frozen(field) = "`{field}` is never trained (`#[frozen]`), but `#[lora]` lets it be adapted";
         tied_and_own(helper, field) = "`{field}` is always tied and has no weight of its own: `#[{helper}]` has no effect";
-        name_shared(field, name, other) = "`{field}` is called \"{name}\" in the checkpoint, as `{other}` is";
-        name_twice(name, other) = "the method `{name}` has the name of {other}";
         require_twice(condition) = "`{condition}` is required twice";
         requires_contradict(condition) = "`{condition}` cannot hold together with the other conditions; sizes are 1 or more";
         condition_never(condition) = "`{condition}` never holds here: what is required or asked before contradicts it";
         condition_always(condition) = "`{condition}` always holds here: what is required or asked before says so already";
         dim_twice(name) = "the size `{name}` is defined twice";
         dim_hides_field(name) = "the size `{name}` hides the field `{name}` of the config: give the size another name";
+    }
+    /// A name that means two things.
+    Name: "name",
+        help "give one of the two another name; a field's name in the checkpoint is `#[weights(\"name\")]`"
+    {
+        name_shared(field, name, other) = "`{field}` is called \"{name}\" in the checkpoint, as `{other}` is";
+        name_twice(name, other) = "the method `{name}` has the name of {other}";
+        name_reserved(name, meaning) = "`{name}` is {meaning}, not a variable";
+        arguments_alike(name) = "two arguments are called `{name}`";
     }
     /// Something without an effect.
     NoEffect: "no effect",
@@ -274,8 +281,6 @@ errors! {
         help "tensors are `x: Tensor![B, L, hidden]` or `tokens: Tensor![B, L; i32]`, numbers `cap: f32`, a cache is `cache: &mut KvCache`"
     {
         no_receiver() = "a method of a model takes `&self`";
-        name_reserved(name, meaning) = "`{name}` is {meaning}: give this another name";
-        arguments_alike(name) = "two arguments are called `{name}`";
         argument_pattern() = "an argument is a plain name";
         no_result() = "it returns a tensor: `-> Tensor![..]`";
         mixed_dim(dim) = "`{dim}` mixes a free dim with others: give it a name of its own";

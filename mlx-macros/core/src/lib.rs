@@ -304,7 +304,11 @@ pub fn expand(input: TokenStream) -> TokenStream {
         }
         Err(m) => {
             let errors = m.of_impl.iter().map(Diag::to_tokens);
-            let bodies = m.methods.iter().map(|m| lower::placeholder(m, true));
+            // Of methods of one name the first stays.
+            let before = |i: usize| m.methods[..i].iter().map(|m| &m.name);
+            let each = m.methods.iter().enumerate();
+            let each = each.filter(|(i, m)| !before(*i).any(|n| *n == m.name));
+            let bodies = each.map(|(_, m)| lower::placeholder(m, true));
             let checks = m.checks;
             let sizes = m.model.as_ref().map(define::sizes);
             let calls = quote! { #[allow(dead_code)] fn __calls() { #sizes #checks } };

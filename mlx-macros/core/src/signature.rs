@@ -167,12 +167,15 @@ pub fn stand_in(
     names: &Names,
 ) -> Method {
     let known = |t: &Type| ty(t, names).unwrap_or(Ty::Unknown);
+    let mut before: Vec<Ident> = Vec::new();
     let args = sig.inputs.iter().filter_map(|a| match a {
         FnArg::Typed(a) => {
+            // rustc has nothing to add of a name that stands twice.
             let name = match &*a.pat {
-                Pat::Ident(p) => p.ident.clone(),
+                Pat::Ident(p) if !before.contains(&p.ident) => p.ident.clone(),
                 _ => Ident::new("_", Span::call_site()),
             };
+            before.push(name.clone());
             let (ty, span) = (known(&a.ty), a.ty.span());
             Some(Argument {
                 name,

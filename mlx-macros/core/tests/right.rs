@@ -43,3 +43,23 @@ fn models_that_compile_have_no_mistakes() {
         }
     }
 }
+
+/// The messages that need no rustc are those that the UI tests show.
+#[test]
+fn models_that_do_not_compile_have_the_messages_shown() {
+    let mut wrong = Vec::new();
+    // The macros refuse what is nested deeper than a parser's stack before they parse it.
+    let deep = |p: &PathBuf| p.ends_with("nested_too_deeply.rs");
+    for path in files("tests/ui/fail").into_iter().filter(|p| !deep(p)) {
+        let shown = std::fs::read_to_string(path.with_extension("stderr")).unwrap_or_default();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let Ok(file) = syn::parse_file(&text) else {
+            continue;
+        };
+        let found = sources(&file).into_iter().flat_map(|s| s.mistakes());
+        let found = found.filter(|d| d.code != Code::Digest && d.code != Code::Syntax);
+        let missing = found.filter(|d| !shown.contains(&d.message));
+        wrong.extend(missing.map(|d| format!("{}: {}", path.display(), d.message)));
+    }
+    assert_eq!(wrong, [""; 0]);
+}

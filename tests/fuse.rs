@@ -150,7 +150,7 @@ fn batch() -> Result<Vec<Array>> {
     ])
 }
 
-/// What is trained, and how weights are kept.
+/// The trained parameters and the form of the weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Setup {
     /// All weights.

@@ -180,7 +180,7 @@ fn number(x: f32) -> Array {
     Array::scalar(x).unwrap()
 }
 
-/// What `Inner` computes, by hand.
+/// `Inner` by hand.
 fn inner(
     config: &Config,
     w: &HashMap<String, Array>,
@@ -303,7 +303,7 @@ pub fn renamed(x: Tensor![B, L, D], a: f32, b: f32) -> (Tensor![B, L, D], Tensor
     (y - x * a, full([B], 16777217, dtype = i32))
 }
 
-/// What a choice must not lose.
+/// A model with effects that a choice must not lose.
 #[mlx_model(config = Config)]
 pub struct Choices {
     #[param(hidden, hidden)]
@@ -396,5 +396,93 @@ fn weights_of_a_loss_may_have_a_gradient() {
         };
         let want = (moved(1e-2) - moved(-1e-2)) / 2e-2;
         assert!((found[i] - want).abs() < 2e-3, "{} and {want}", found[i]);
+    }
+}
+
+mod parts {
+    use mlx_macros::mlx_fn;
+
+    #[mlx_fn]
+    pub fn first_of_two(x: Tensor![A, 2]) -> Tensor![A, 1] {
+        slice(x, [0], [2], strides = [2], axes = [1])
+    }
+
+    #[mlx_fn]
+    pub fn second_of_two(x: Tensor![A, 2]) -> Tensor![A, 1] {
+        slice(x, [1], [2], strides = [2], axes = [-1])
+    }
+
+    #[mlx_fn]
+    pub fn thirds(x: Tensor![A, 7]) -> Tensor![A, 2] {
+        slice(x, [1], [7], strides = [3], axes = [1])
+    }
+
+    #[mlx_fn]
+    pub fn beyond(x: Tensor![A, 7]) -> Tensor![A, 1] {
+        slice(x, [2], [7], strides = [9], axes = [1])
+    }
+
+    #[mlx_fn]
+    pub fn from_the_end(x: Tensor![A, 7]) -> Tensor![A, 2] {
+        slice(x, [-5], [-1], strides = [2], axes = [1])
+    }
+
+    #[mlx_fn]
+    pub fn both(x: Tensor![5, 4]) -> Tensor![3, 1] {
+        slice(x, [0, 1], [5, 4], strides = [2, 3])
+    }
+
+    #[mlx_fn]
+    pub fn turned(x: Tensor![2, 3]) -> Tensor![3, 1] {
+        slice(transpose(x, [1, 0]), [0], [2], strides = [2], axes = [1])
+    }
+
+    #[mlx_fn]
+    pub fn twice(x: Tensor![A, 7]) -> Tensor![A, 1] {
+        let odd = slice(x, [1], [7], strides = [2], axes = [1]);
+        slice(odd, [0], [2], strides = [2], axes = [1]) + slice(x, [0], [1], axes = [1])
+    }
+}
+
+/// A part of a tensor, the tensor's shape, and for each element of the part the places that it is the sum of.
+type Part = (fn(&Array) -> Result<Array>, [i32; 2], Vec<Vec<usize>>);
+
+#[test]
+fn parts_in_steps_have_the_gradient_of_their_own_elements() {
+    let one = |places: &[usize]| -> Vec<Vec<usize>> { places.iter().map(|i| vec![*i]).collect() };
+    let cases: [Part; 8] = [
+        (parts::first_of_two, [3, 2], one(&[0, 2, 4])),
+        (parts::second_of_two, [3, 2], one(&[1, 3, 5])),
+        (parts::thirds, [2, 7], one(&[1, 4, 8, 11])),
+        (parts::beyond, [2, 7], one(&[2, 9])),
+        (parts::from_the_end, [2, 7], one(&[2, 4, 9, 11])),
+        (parts::both, [5, 4], one(&[1, 9, 17])),
+        (parts::turned, [2, 3], one(&[0, 1, 2])),
+        (parts::twice, [2, 7], vec![vec![1, 0], vec![8, 7]]),
+    ];
+    for (i, (part, shape, places)) in cases.into_iter().enumerate() {
+        let values: Vec<f32> = (0..shape[0] * shape[1]).map(|v| v as f32 + 0.5).collect();
+        let x = Array::from_slice(&values, &shape).unwrap();
+        let y = part(&x).unwrap();
+        let want: Vec<f32> = places
+            .iter()
+            .map(|all| all.iter().map(|p| values[*p]).sum())
+            .collect();
+        assert_eq!(y.to_vec::<f32>().unwrap(), want, "case {i}");
+        let weights: Vec<f32> = (0..places.len()).map(|w| 1000.0 + w as f32).collect();
+        let w = Array::from_slice(&weights, y.shape()).unwrap();
+        let weighed = move |x: &[Array]| {
+            let y = ops::multiply(&part(&x[0])?, &w)?;
+            Ok(vec![ops::sum(&y, &[], false)?])
+        };
+        let slope = mlx_runtime::transforms::grad(weighed, &[0]);
+        let found = slope.call(std::slice::from_ref(&x)).unwrap()[0]
+            .to_vec::<f32>()
+            .unwrap();
+        let mut want = vec![0.0f32; values.len()];
+        for (all, w) in places.iter().zip(&weights) {
+            all.iter().for_each(|p| want[*p] += w);
+        }
+        assert_eq!(found, want, "gradient of case {i}");
     }
 }

@@ -71,7 +71,7 @@ fn views_are_of_evaluated_rows() -> Result<()> {
     let a = Array::try_from([[1.0f32, 2.0, 3.0], [4.0, 5.0, 6.0]])?;
     let view: ArrayView2<'_, f32> = (&a).try_into()?;
     assert_eq!(view.row(1).to_vec(), [4.0, 5.0, 6.0]);
-    // What is computed first is a view, too; a strided one is copied or refused.
+    // A computed array is a view, too; a strided one is copied or refused.
     let sum = (&a + &a)?;
     assert_eq!(sum.as_ndarray::<f32>()?.sum(), 42.0);
     let t = a.t()?;

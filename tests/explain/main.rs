@@ -146,7 +146,7 @@ fn passes_and_boundaries_have_their_names() {
     assert!(told.contains("fused by swiglu of silu"), "{told}");
     assert!(told.contains("checkpoint = every(3): 4 of 4 layers run again"));
     assert!(told.contains("2 boundaries of 192 B, before 0, 3"));
-    // What the nodes of a layer keep is what the model's own polynomials say.
+    // The nodes of a layer keep as much as the model's own polynomials say.
     assert!(told.contains("a layer needs 1.25 kB while it runs again"));
     assert_eq!(
         told.matches("keeps 1.25 kB for the backward pass").count(),

@@ -9,7 +9,7 @@ use mlx_runtime::{fused, transforms, Array, Result};
 use crate::dump::{close, Dump};
 use crate::tiny::{self, adapt, batch, config, llama, logits, lora_of};
 
-/// What a model computes, by name.
+/// The results of a model, by name.
 type Values = Vec<(String, Vec<f32>)>;
 
 /// Everything from the dump on is made on the current stream.

@@ -1,4 +1,4 @@
-//! What a script dumped, and how it is compared.
+//! Dumps of scripts, and their comparison.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use serde_json::Value;
 /// A file of `data`.
 pub struct Dump {
     arrays: HashMap<String, Array>,
-    /// What stands beside the arrays.
+    /// The metadata beside the arrays.
     pub facts: Value,
 }
 

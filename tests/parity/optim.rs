@@ -85,7 +85,7 @@ struct Run<'a> {
     dtypes: Option<[Dtype; TENSORS]>,
 }
 
-/// How parameters lie: each for itself, or in groups.
+/// The layout of parameters: each for itself, or in groups.
 enum Lie {
     Single,
     Grouped(ParamGroups),

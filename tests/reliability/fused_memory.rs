@@ -1,4 +1,4 @@
-//! What passes over the graph are for: the most memory that a gradient takes, as MLX counts it.
+//! Passes over the graph lower the peak memory of a gradient, as MLX counts it.
 //!
 //! One test, alone in its file: others in the process would be measured, too.
 

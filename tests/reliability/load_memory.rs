@@ -1,4 +1,4 @@
-//! What a load that packs holds at once. Memory is counted for the whole process: one test.
+//! Peak memory of a load that packs. Memory is counted for the whole process: one test.
 
 #![forbid(unsafe_code)]
 
@@ -78,7 +78,7 @@ fn the_dense_model_is_never_held_whole() -> Result<()> {
         (dense * 9 / 32..dense * 10 / 32).contains(&packed),
         "{packed} of {dense}"
     );
-    // What is packed so far, one tensor, and what packs it.
+    // The tensors packed so far, one more, and the buffers that pack it.
     assert!(peak < packed + 4 * tensor, "{peak}: {packed} + {tensor}");
     drop(model);
     Ok(())

@@ -111,7 +111,7 @@ impl Net {
 
 const VOCAB: i32 = 600;
 
-/// What can be trained here.
+/// The trainable parameters.
 trait Trained: Model {
     fn new(width: usize, depth: usize, dtype: Dtype) -> Result<Self>;
     fn keys() -> Vec<String>;
@@ -438,7 +438,7 @@ fn refusals() {
     step.run(&batch, 1e-4).unwrap();
     drop(step);
 
-    // Who asks for a policy is told, and may try.
+    // An explicit policy is reported and may be tried.
     let (mut step, batch) = CASE.step::<Llama>().unwrap();
     within(limit, || {
         let plan = step.plan(&batch).unwrap();

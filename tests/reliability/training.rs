@@ -64,7 +64,7 @@ fn batch(rows: &[usize], seed: usize) -> Vec<Array> {
     };
     let array = |values: Vec<f32>| Array::from_slice(&values, &shape).unwrap();
     let ints = |values: Vec<f32>| ops::astype(&array(values), Dtype::Int32).unwrap();
-    // What stands in a pad is of no account; it is not 0 here, so that it would be seen.
+    // The token of a pad has no effect; it is not 0 here, so that an effect would show.
     let value = |r: usize, i: usize| token(r + seed, i) as f32;
     vec![
         ints(all(&|r, i| if i < rows[r] { value(r, i) } else { 9.0 })),

@@ -101,7 +101,7 @@ fn literal(e: &syn::Expr) -> f64 {
 }
 
 fn call(inputs: &Inputs, graph: &Graph, op: &'static Op, args: &[Arg]) -> Result<Vec<Array>> {
-    // What borrows from the arguments' values: these first.
+    // Values that borrow from the arguments' values: these first.
     let mut held: Vec<Vec<Array>> = Vec::new();
     for a in args {
         held.push(match a {

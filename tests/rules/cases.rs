@@ -365,7 +365,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("x: Tensor![A, C, D], t: Tensor![A, C, D]", "cosine_similarity_loss(x, t)"),
 ];
 
-/// What is refused.
+/// Calls that are refused.
 pub fn refused() -> Vec<Case> {
     REFUSED.iter().map(|(a, e)| case(a, e)).collect()
 }

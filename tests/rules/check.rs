@@ -8,7 +8,7 @@ use crate::call::{dtype, unknown, value};
 use crate::differences::{less_known, stricter};
 use crate::symbols::{number, read};
 
-/// What became of an expression.
+/// The outcome of an expression.
 #[derive(Debug)]
 #[allow(dead_code)] // the reasons are for failing tests, which print them
 pub enum Verdict {
@@ -24,7 +24,7 @@ pub enum Verdict {
     LessKnown(&'static str),
 }
 
-/// How an array's type is written.
+/// An array's type as the language writes it.
 fn show(a: &Array) -> String {
     format!("{:?} of {:?}", a.shape(), a.dtype())
 }

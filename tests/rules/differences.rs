@@ -1,4 +1,4 @@
-//! Where the language and MLX differ on purpose.
+//! Differences of the language from MLX that are on purpose.
 
 use mlx_macros_core::diag::Code;
 use mlx_macros_core::ir::{Graph, Id, Kind};
@@ -52,6 +52,9 @@ pub fn stricter(op: &str, read: &Read, node: Id, result: &[Array]) -> Option<&'s
 fn table(op: &str, code: Code) -> Option<&'static str> {
     if code == Code::Stride {
         return Some("a size that depends on a quotient needs a stride that is known to divide");
+    }
+    if code == Code::Bound {
+        return Some("a number that a size of the config bounds must be known to be inside of it");
     }
     STRICTER
         .iter()
@@ -114,9 +117,40 @@ const STRICTER: &[(&[&str], Code, &str)] = &[
         "both sides have one shape",
     ),
     (
-        &["slice"],
-        Code::Bound,
-        "MLX cuts a bound that is past the end of its axis",
+        &["var", "std"],
+        Code::Size,
+        "no value is left to divide by, and MLX gives infinity",
+    ),
+    (
+        &["take", "take_along_axis", "put_along_axis"],
+        Code::Size,
+        "MLX reads other memory beyond the end of an axis",
+    ),
+    (
+        &[
+            "divide",
+            "floor_divide",
+            "remainder",
+            "clip",
+            "hard_tanh",
+            "left_shift",
+            "right_shift",
+            "rope",
+            "rms_norm",
+            "layer_norm",
+            "celu",
+            "isclose",
+            "softshrink",
+            "hard_shrink",
+            "scaled_dot_product_attention",
+            "cross_entropy",
+            "smooth_l1_loss",
+            "huber_loss",
+            "gaussian_nll_loss",
+            "cosine_similarity_loss",
+        ],
+        Code::ArgumentKind,
+        "the operation has no meaning for this number",
     ),
     (&["outer"], Code::Rank, "MLX makes a vector of anything"),
     (
@@ -155,7 +189,6 @@ const STRICTER: &[(&[&str], Code, &str)] = &[
         "MLX looks at fewer of the scales' sizes before it computes",
     ),
     (&["einsum"], Code::Inner, "a letter has one size"),
-    (&["clip"], Code::ArgumentKind, "what is limited is a tensor"),
     (
         &["matmul"],
         Code::Rank,

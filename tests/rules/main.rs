@@ -38,7 +38,7 @@ fn every_rule_agrees_with_mlx() {
     assert!(OPS.len() >= 100, "{} operations", OPS.len());
 }
 
-/// What both refuse, or the one of the two that `differences` names.
+/// Calls that both refuse, or the one of the two that `differences` names.
 #[test]
 fn what_is_refused_is_refused_by_mlx() {
     let mut wrong = Vec::new();

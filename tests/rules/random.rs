@@ -12,7 +12,7 @@ use crate::check::{check, Verdict};
 /// The cases are the same in every run; another seed looks for new ones.
 const SEED: RngSeed = RngSeed::Fixed(20);
 
-/// What stands for a size, an axis or a number.
+/// Texts for a size, an axis or a number.
 const SIZES: [&str; 15] = [
     "1", "2", "3", "4", "6", "0", "A", "B", "C", "a", "b", "c", "2 * a", "a * b", "-1",
 ];

@@ -31,7 +31,7 @@ pub fn number(d: &Dim) -> i64 {
         .sum()
 }
 
-/// What the macros make of an expression.
+/// The type that the macros give an expression.
 pub struct Read {
     /// The method that holds it.
     pub method: Method,

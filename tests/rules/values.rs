@@ -25,7 +25,7 @@ fn floats(a: &Array) -> Vec<f32> {
     ops::astype(a, Dtype::Float32).unwrap().to_vec().unwrap()
 }
 
-/// Whether two arrays are equal in shape and dtype, and near in every element.
+/// True if two arrays are equal in shape and dtype, and near in every element.
 fn compare(what: &str, ours: &Array, theirs: &Array, wrong: &mut Vec<String>) {
     if (ours.shape(), ours.dtype()) != (theirs.shape(), theirs.dtype()) {
         wrong.push(format!(

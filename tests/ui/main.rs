@@ -1,4 +1,4 @@
-//! What the macros accept and refuse, with every message as rustc prints it.
+//! Models that the macros accept and refuse, with every message as rustc prints it.
 //!
 //! After a change of messages: `TRYBUILD=overwrite cargo test -p mlx-tests --test ui`, then read
 //! the difference.

@@ -2,51 +2,8 @@
 
 use std::path::Path;
 
+use mlx_macros_core::source::sources;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
-use quote::{quote, ToTokens};
-use syn::{Item, Meta};
-
-/// The models and functions of a source file, as the macros get them.
-fn parts(text: &str) -> Vec<String> {
-    let Ok(file) = syn::parse_file(text) else {
-        return Vec::new();
-    };
-    let mut all = Vec::new();
-    for item in &file.items {
-        match item {
-            Item::Struct(s) => {
-                let Some(at) = s.attrs.iter().position(|a| a.path().is_ident("mlx_model")) else {
-                    continue;
-                };
-                let attr = match &s.attrs[at].meta {
-                    Meta::List(list) => list.tokens.clone(),
-                    _ => TokenStream::new(),
-                };
-                let mut s = s.clone();
-                s.attrs.remove(at);
-                let methods = file.items.iter().find_map(|i| match i {
-                    Item::Impl(i) if names(&i.self_ty, &s.ident) => Some(i.clone()),
-                    _ => None,
-                });
-                if let Some(mut methods) = methods {
-                    methods.attrs.clear();
-                    all.push(quote! { { #attr } { #s } #methods }.to_string());
-                }
-            }
-            Item::Fn(f) => {
-                let mut f = f.clone();
-                f.attrs.retain(|a| !a.path().is_ident("mlx_fn"));
-                all.push(f.to_token_stream().to_string());
-            }
-            _ => {}
-        }
-    }
-    all
-}
-
-fn names(ty: &syn::Type, name: &syn::Ident) -> bool {
-    matches!(ty, syn::Type::Path(p) if p.path.segments.last().is_some_and(|s| s.ident == *name))
-}
 
 /// The models of the workspace, and those of the messages' tests.
 pub fn seeds() -> Vec<Vec<u8>> {
@@ -66,8 +23,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
     files.sort();
     let texts = files.iter().filter_map(|f| std::fs::read_to_string(f).ok());
     texts
-        .flat_map(|t| parts(&t))
-        .map(String::into_bytes)
+        .filter_map(|t| syn::parse_file(&t).ok())
+        .flat_map(|f| sources(&f))
+        .map(|s| s.tokens().to_string().into_bytes())
         .collect()
 }
 

@@ -1,4 +1,4 @@
-//! How long the macros take on the whole Llama, from its source file: five structs and five impls
+//! Time of the macros on the whole Llama, from its source file: five structs and five impls
 //! through every phase to the tokens that rustc gets. Parsing the file is rustc's own work and not
 //! counted.
 
@@ -10,7 +10,7 @@ use quote::{quote, ToTokens};
 use syn::{Attribute, Item};
 
 const SOURCE: &str = include_str!("../../../examples/models/src/llama.rs");
-/// Where the model's own build finds the digest it names.
+/// The folder in which the model's own build finds its digest.
 const CRATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models");
 
 /// The attribute's arguments, and whether it is there.
@@ -22,7 +22,7 @@ fn take(attrs: &mut Vec<Attribute>) -> Option<TokenStream> {
     })
 }
 
-/// What rustc hands to the macros: `(attribute, item)` of each struct, and for each impl the input
+/// The input of the macros as rustc hands it over: `(attribute, item)` of each struct, and for each impl the input
 /// of the second macro.
 fn inputs() -> (Vec<(TokenStream, TokenStream)>, Vec<TokenStream>) {
     let mut structs: Vec<(String, TokenStream, TokenStream)> = Vec::new();

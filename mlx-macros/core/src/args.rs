@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
-use syn::{Attribute, Expr, Ident, Lit, Meta, MetaList, Token};
+use syn::{Attribute, Expr, Ident, Lit, Meta, MetaList, Token, UnOp};
 
 use crate::condition::is_field;
 use crate::diag::{suggest, Diag, Result};
@@ -110,7 +110,7 @@ pub(crate) fn finite(e: Expr) -> Result<Expr> {
     }
 }
 
-/// Where an expression has a number beyond the range of a float.
+/// The place of a number beyond the range of a float.
 pub(crate) fn infinite(e: &Expr) -> Option<Span> {
     struct Numbers(Option<Span>);
     impl Visit<'_> for Numbers {
@@ -128,6 +128,35 @@ pub(crate) fn infinite(e: &Expr) -> Option<Span> {
     let mut found = Numbers(None);
     found.visit_expr(e);
     found.0
+}
+
+/// The number that an expression of literals is.
+pub(crate) fn literal(e: &Expr) -> Option<f64> {
+    match e {
+        Expr::Lit(l) => match &l.lit {
+            Lit::Int(i) => i.base10_parse().ok(),
+            Lit::Float(f) => f.base10_parse().ok(),
+            _ => None,
+        },
+        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => Some(-literal(&u.expr)?),
+        Expr::Paren(p) => literal(&p.expr),
+        Expr::Group(g) => literal(&g.expr),
+        _ => None,
+    }
+}
+
+/// True if a number is one of 32 bits too: neither infinite there nor, of something, zero.
+pub(crate) fn fits_f32(x: f64) -> bool {
+    let narrow = x as f32;
+    narrow.is_finite() && (narrow != 0.0 || x == 0.0)
+}
+
+/// Refuses a literal that no number of 32 bits is close to.
+pub(crate) fn in_f32(e: &Expr) -> Result<()> {
+    match literal(e) {
+        Some(x) if !fits_f32(x) => Err(Diag::number_too_large(e.span())),
+        _ => Ok(()),
+    }
 }
 
 /// A size of weights, which is 1 or more as far as it is known.
@@ -165,20 +194,28 @@ pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
         },
         Expr::Paren(p) => dim_expr(&p.expr, names),
         Expr::Group(g) => dim_expr(&g.expr, names),
+        Expr::Unary(u) if matches!((&u.op, &*u.expr), (UnOp::Neg(_), Expr::Lit(_))) => Err(
+            Diag::size_below_one(at, names.dim(&dim_expr(&u.expr, names)?.negated())),
+        ),
         Expr::Binary(b) => {
             let (l, r) = (dim_expr(&b.left, names)?, dim_expr(&b.right, names)?);
             // Products of sums multiply their terms.
             if l.terms().count() * r.terms().count() > MOST_TERMS {
                 return Err(Diag::too_deep(at));
             }
-            match b.op {
-                syn::BinOp::Add(_) => Ok(l.plus(&r)),
-                syn::BinOp::Sub(_) => Ok(l.plus(&r.negated())),
-                syn::BinOp::Mul(_) => Ok(l.times(&r)),
+            let dim = match b.op {
+                syn::BinOp::Add(_) => l.plus(&r),
+                syn::BinOp::Sub(_) => l.plus(&r.negated()),
+                syn::BinOp::Mul(_) => l.times(&r),
                 syn::BinOp::Div(_) => names
                     .divide(&l, &r)
-                    .ok_or_else(|| Diag::not_divided(at, names.dim(&r), names.dim(&l))),
-                op => Err(Diag::size_operator(op.span(), op.to_token_stream())),
+                    .ok_or_else(|| Diag::not_divided(at, names.dim(&r), names.dim(&l)))?,
+                op => return Err(Diag::size_operator(op.span(), op.to_token_stream())),
+            };
+            let too_large = dim.terms().any(|(_, c)| i32::try_from(c).is_err());
+            match too_large {
+                true => Err(Diag::size_too_large(at)),
+                false => Ok(dim),
             }
         }
         _ => Err(Diag::not_a_size(at)),

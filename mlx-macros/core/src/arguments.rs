@@ -119,7 +119,7 @@ impl Builder<'_> {
         condition::guarded(&e, &self.facts)
     }
 
-    /// Whether an expression is a number of the call: literals, `config.field`, an argument that is
+    /// True if an expression is a number of the call: literals, `config.field`, an argument that is
     /// one, and sums and products of these.
     pub fn is_number(&self, e: &Expr) -> bool {
         match e {
@@ -146,7 +146,7 @@ impl Builder<'_> {
     }
 }
 
-/// Whether the third axis is a length, which only a call can know, and not a number of heads.
+/// True if the third axis is a length, which only a call can know, and not a number of heads.
 pub(crate) fn by_position(shape: &[Dim]) -> bool {
     shape.get(2).is_some_and(|d| {
         d.as_constant().is_some() || d.names().iter().any(|n| crate::dims::is_free(n))
@@ -197,7 +197,7 @@ pub(crate) fn whole_literal(e: &Expr) -> bool {
     }
 }
 
-/// Whether a number is a literal whole one.
+/// True if a number is a literal whole one.
 pub(crate) fn whole(e: &Expr) -> bool {
     integer(e).is_some()
 }

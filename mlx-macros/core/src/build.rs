@@ -2,19 +2,16 @@
 //! and each mistake is reported at its own tokens. A value with a mistake is `Unknown`, which
 //! silences those that would only follow from it.
 
-use std::collections::BTreeMap;
-
 use proc_macro2::Span;
-use quote::{format_ident, ToTokens};
+use quote::format_ident;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
-use syn::{Block, Expr, ExprIf, Ident, Pat, Stmt};
+use syn::{Block, Expr, Ident, Pat, Stmt};
 
-use crate::condition;
 use crate::diag::{suggest, Diag, Result};
-use crate::ir::{Arm, Graph, Id, Kind, Node};
+use crate::ir::{Graph, Id, Kind, Node};
 use crate::logic::Facts;
-use crate::ops::{describe, noun};
+use crate::ops::{describe, noun, show};
 use crate::parse::ModelDef;
 use crate::signature::{self, Method, Ty};
 use crate::variables::{Sizes, Variables};
@@ -60,7 +57,7 @@ pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph,
     b.one_reader_of_each_cache();
     b.positions_before_updates();
     b.updates_behind_positions();
-    // What a field with a mistake would read is not known.
+    // A field with a mistake may read anything.
     if b.errors.is_empty() && !model.fields.iter().any(|f| f.broken) {
         let unread = b.variables.unread(arguments, |i| b.binds_a_size(method, i));
         b.errors.extend(unread);
@@ -118,47 +115,6 @@ impl Builder<'_> {
         self.graph.nodes.len() - 1
     }
 
-    /// Positions count from the cache's end, which an update moves: what counts them comes first.
-    fn positions_before_updates(&mut self) {
-        let mut updates: Vec<(Id, Id)> = Vec::new();
-        let mut late = Vec::new();
-        for (at, node) in self.graph.nodes.iter().enumerate() {
-            if let Kind::CacheUpdate { cache, .. } = node.kind {
-                updates.push((at, cache));
-                continue;
-            }
-            let counts = match &node.kind {
-                Kind::Leaf { .. } => true,
-                Kind::Op { op, .. } => op.name == "positions",
-                _ => false,
-            };
-            let reads = node.inputs();
-            let moved = updates.iter().find(|(update, cache)| {
-                counts && reads.contains(cache) && !self.graph.exclusive(*update, at)
-            });
-            if let Some((update, _)) = moved {
-                let line = self.graph.nodes[*update].span.start().line;
-                late.push(Diag::positions_late(node.span, line));
-            }
-        }
-        self.errors.extend(late);
-    }
-
-    /// Positions count what the cache holds, so that some layer must put something in.
-    fn updates_behind_positions(&mut self) {
-        for (at, node) in self.graph.nodes.iter().enumerate() {
-            let (Kind::Input(name), Ty::Cache) = (&node.kind, &node.ty) else {
-                continue;
-            };
-            let readers = self.graph.nodes.iter().filter(|n| n.inputs().contains(&at));
-            let counts = |n: &&Node| matches!(n.kind, Kind::Leaf { .. } | Kind::Op { .. });
-            let (counted, updated): (Vec<&Node>, Vec<&Node>) = readers.partition(counts);
-            if let (Some(first), true) = (counted.first(), updated.is_empty()) {
-                self.idle.push(Diag::never_updated(first.span, name));
-            }
-        }
-    }
-
     /// True if argument `i`, which nothing reads, is what a size that the body names is read off.
     fn binds_a_size(&self, method: &Method, i: usize) -> bool {
         let free = |i: usize| match &method.args[i].ty {
@@ -169,36 +125,6 @@ impl Builder<'_> {
         let others: Vec<&str> = others.flat_map(free).collect();
         let alone = |name: &&str| self.sizes.is_used(name) && !others.contains(name);
         free(i).iter().any(alone)
-    }
-
-    /// A cache has one slot for each layer of a stack: two users would write the same one.
-    fn one_reader_of_each_cache(&mut self) {
-        let mut users: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
-        let mut again = Vec::new();
-        for (at, node) in self.graph.nodes.iter().enumerate() {
-            let reads = |id: &Id| {
-                matches!(self.graph.nodes[*id].kind, Kind::Input(_)) && *self.ty(*id) == Ty::Cache
-            };
-            let uses = matches!(
-                node.kind,
-                Kind::CacheUpdate { .. }
-                    | Kind::Sub { .. }
-                    | Kind::Method { .. }
-                    | Kind::Function { .. }
-                    | Kind::Layers { .. }
-            );
-            for cache in node.inputs().into_iter().filter(|id| uses && reads(id)) {
-                let before = users.entry(cache).or_default();
-                // Of the two arms of an `if` only one is run.
-                let earlier = before.iter().find(|b| !self.graph.exclusive(**b, at));
-                if let Some(earlier) = earlier {
-                    let line = self.graph.nodes[*earlier].span.start().line;
-                    again.push(Diag::cache_shared(node.span, line));
-                }
-                before.push(at);
-            }
-        }
-        self.errors.extend(again);
     }
 
     /// A variable's name for a value; the first name a value gets is the one messages use.
@@ -252,7 +178,7 @@ impl Builder<'_> {
     }
 
     /// Runs all statements and gives back the expression at the end, if there is one.
-    fn statements<'e>(&mut self, stmts: &'e [Stmt]) -> Option<&'e Expr> {
+    pub fn statements<'e>(&mut self, stmts: &'e [Stmt]) -> Option<&'e Expr> {
         for (i, s) in stmts.iter().enumerate() {
             if let (Stmt::Expr(e, None), true) = (s, i + 1 == stmts.len()) {
                 if !matches!(e, Expr::ForLoop(_)) {
@@ -277,165 +203,8 @@ impl Builder<'_> {
         value
     }
 
-    /// `if condition { .. } else { .. }`: both arms are built; what they give and what they assign
-    /// must agree. Gives back the value, where the `if` has one.
-    pub fn branch(&mut self, e: &ExprIf, wanted: Option<&Ty>, value: bool) -> Result<Option<Id>> {
-        condition::check(&e.cond, condition::Names::Config)?;
-        if self.model.function {
-            return Err(Diag::condition_in_function(e.cond.span()));
-        }
-        self.idle
-            .extend(crate::parse::decided(&e.cond, &self.known));
-        let before = self.variables.scopes();
-        let (known, around) = (self.facts.len(), self.known.clone());
-        let cond = condition::guarded(&e.cond, &self.facts);
-        self.facts.extend(condition::facts(&e.cond));
-        self.known = around.and(&e.cond, true);
-        let then = self.arm(value, wanted, e.then_branch.span(), |b| {
-            b.statements(&e.then_branch.stmts)
-        });
-        self.facts.truncate(known);
-        let scopes = self.variables.replace(before.clone());
-        self.facts.extend(condition::denied(&e.cond));
-        self.known = around.and(&e.cond, false);
-        let otherwise = match e.else_branch.as_ref().map(|(_, e)| &**e) {
-            Some(Expr::Block(b)) => {
-                self.arm(value, wanted, b.span(), |s| s.statements(&b.block.stmts))
-            }
-            Some(other) if value => self.arm(value, wanted, other.span(), |_| Some(other)),
-            Some(Expr::If(other)) => {
-                let start = self.graph.nodes.len();
-                self.branch(other, None, false).map(|_| (start, None))
-            }
-            _ if value => Err(Diag::if_without_else(e.span())),
-            _ => Ok((self.graph.nodes.len(), None)),
-        };
-        self.facts.truncate(known);
-        self.known = around;
-        let others = self.variables.replace(before);
-        let ((start, then), (middle, otherwise)) = match (then, otherwise) {
-            (Ok(t), Ok(o)) => (t, o),
-            (Err(a), Err(b)) => {
-                self.errors.push(a);
-                return Err(b);
-            }
-            (Err(e), _) | (_, Err(e)) => return Err(e),
-        };
-        let shape = then.as_ref().map(|(ty, _)| ty.clone());
-        let leaves = |v: Option<(Ty, Vec<Id>)>| v.map_or(vec![], |(_, ids)| ids);
-        let (mut then, mut otherwise) = (leaves(then), leaves(otherwise));
-        let given = then.len();
-        let changed = self.variables.changed(&scopes, &others);
-        then.extend(changed.iter().map(|c| c.then.id));
-        otherwise.extend(changed.iter().map(|c| c.otherwise.id));
-        let types = self.agree(e, &then, &otherwise)?;
-        let end = self.graph.nodes.len();
-        let ty = match &types[..] {
-            [one] => one.clone(),
-            all => Ty::Tuple(all.to_vec()),
-        };
-        let arm = |start, end, values| Arm { start, end, values };
-        let kind = Kind::If {
-            condition: cond,
-            then: arm(start, middle, then),
-            otherwise: arm(middle, end, otherwise),
-        };
-        let whole = self.push(kind, ty, e.span());
-        let parts: Vec<Id> = match types.len() {
-            1 => vec![whole],
-            _ => types
-                .iter()
-                .enumerate()
-                .map(|(i, t)| self.push(Kind::Item(whole, i), t.clone(), e.span()))
-                .collect(),
-        };
-        for (c, id) in changed.iter().zip(&parts[given..]) {
-            self.graph.nodes[*id].name.get_or_insert(c.name.clone());
-            self.variables.merge(c, *id);
-        }
-        self.without_effect(e, whole, changed.len());
-        let mut leaves = parts[..given].iter().copied();
-        Ok(shape.map(|ty| self.rebuilt(&ty, &mut leaves, e.span())))
-    }
-
-    /// An `if` that changes nothing, or whose arms are one.
-    fn without_effect(&mut self, e: &ExprIf, id: Id, assigned: usize) {
-        let Kind::If {
-            then, otherwise, ..
-        } = &self.graph.nodes[id].kind
-        else {
-            return;
-        };
-        let moves = self.graph.nodes[then.start..otherwise.end].iter().any(|n| {
-            let mut inputs = n.inputs().into_iter();
-            inputs.any(|i| *self.ty(i) == Ty::Cache)
-        });
-        let other = e.else_branch.as_ref().map(|(_, other)| match &**other {
-            Expr::Block(b) => b.block.to_token_stream().to_string(),
-            other => other.to_token_stream().to_string(),
-        });
-        let same = other.is_some_and(|o| o == e.then_branch.to_token_stream().to_string());
-        // An inner `if` of an `else if` says it of itself.
-        let found = match (then.values == otherwise.values, then.values.is_empty()) {
-            (true, true) if assigned == 0 && !moves => Diag::if_without_effect(e.span()),
-            (true, false) => Diag::arms_equal(e.span()),
-            _ if same => Diag::arms_equal(e.span()),
-            _ => return,
-        };
-        self.idle.push(found);
-    }
-
-    /// Values in the structure of `ty`, which `leaves` were taken from.
-    fn rebuilt(&mut self, ty: &Ty, leaves: &mut impl Iterator<Item = Id>, span: Span) -> Id {
-        match ty {
-            Ty::Tuple(parts) => {
-                let ids: Vec<Id> = parts
-                    .iter()
-                    .map(|t| self.rebuilt(t, leaves, span))
-                    .collect();
-                self.push(Kind::Tuple(ids), ty.clone(), span)
-            }
-            _ => leaves.next().unwrap_or_else(|| self.unknown(span)),
-        }
-    }
-
-    /// A value's parts, and theirs.
-    fn leaves(&mut self, id: Id) -> Vec<Id> {
-        match self.ty(id) {
-            Ty::Tuple(_) => {
-                let parts = self.parts(id);
-                parts.into_iter().flat_map(|p| self.leaves(p)).collect()
-            }
-            _ => vec![id],
-        }
-    }
-
-    /// One arm: its first node and the value that it gives, with its parts.
-    fn arm<'e>(
-        &mut self,
-        value: bool,
-        wanted: Option<&Ty>,
-        at: Span,
-        run: impl FnOnce(&mut Self) -> Option<&'e Expr>,
-    ) -> Result<Built> {
-        let start = self.graph.nodes.len();
-        self.variables.enter();
-        let last = run(self);
-        let out = match (last, value) {
-            (Some(e), true) => self
-                .value(e, wanted)
-                .map(|id| Some((self.ty(id).clone(), self.leaves(id)))),
-            (Some(Expr::If(e)), false) => self.branch(e, None, false).map(|_| None),
-            (None, false) => Ok(None),
-            (Some(e), false) => Err(Diag::arm_value_unused(e.span())),
-            (None, true) => Err(Diag::arm_without_value(at)),
-        };
-        self.variables.leave();
-        out.map(|value| (start, value))
-    }
-
     /// The values of a tuple, or the one value.
-    fn parts(&mut self, id: Id) -> Vec<Id> {
+    pub fn parts(&mut self, id: Id) -> Vec<Id> {
         let span = self.graph.nodes[id].span;
         match (self.ty(id).clone(), &self.graph.nodes[id].kind) {
             (Ty::Tuple(_), Kind::Tuple(ids)) => ids.clone(),
@@ -446,23 +215,6 @@ impl Builder<'_> {
                 .collect(),
             _ => vec![id],
         }
-    }
-
-    /// The types of what both arms give.
-    fn agree(&self, e: &ExprIf, then: &[Id], otherwise: &[Id]) -> Result<Vec<Ty>> {
-        if then.len() != otherwise.len() {
-            return Err(Diag::arms_count(e.span(), then.len(), otherwise.len()));
-        }
-        let both = then.iter().zip(otherwise);
-        both.map(|(a, b)| match (self.ty(*a), self.ty(*b)) {
-            (Ty::Unknown, _) | (_, Ty::Unknown) => Ok(Ty::Unknown),
-            (x @ Ty::Tensor(..), y) if x == y => Ok(x.clone()),
-            _ => {
-                let (a, b) = (self.describe(*a), self.describe(*b));
-                Err(Diag::arms_differ(e.span(), a, b))
-            }
-        })
-        .collect()
     }
 
     /// The last expression, whose type must be the declared one.
@@ -481,20 +233,7 @@ impl Builder<'_> {
     }
 
     pub fn show(&self, ty: &Ty) -> String {
-        match ty {
-            Ty::Tensor(s, signature::Dt::Float) => self.model.names.shape(s),
-            Ty::Tensor(s, d) => format!("{} of {}", self.model.names.shape(s), d.name()),
-            Ty::Tuple(all) => format!(
-                "({})",
-                all.iter()
-                    .map(|t| self.show(t))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
-            Ty::Cache => "a cache".to_string(),
-            Ty::Number => "a number".to_string(),
-            Ty::Unknown => "unknown".to_string(),
-        }
+        show(ty, &self.model.names)
     }
 
     fn statement(&mut self, s: &Stmt) -> Result<()> {
@@ -531,7 +270,7 @@ impl Builder<'_> {
             other => (other, None),
         };
         let value = match (pat, declared) {
-            // How many values a sub-model or function gives is known by the names for them.
+            // The names say how many values a sub-model or function gives.
             (Pat::Tuple(t), None) => {
                 let parts = Ty::Tuple(vec![Ty::Unknown; t.elems.len()]);
                 self.value(init, Some(&parts))
@@ -571,6 +310,7 @@ impl Builder<'_> {
     fn bind_pattern(&mut self, pat: &Pat, id: Id) -> Result<()> {
         match pat {
             Pat::Ident(i) if i.subpat.is_none() && i.by_ref.is_none() => {
+                signature::not_reserved(&i.ident)?;
                 self.bind(&i.ident, i.mutability.is_some(), id);
                 Ok(())
             }
@@ -611,9 +351,6 @@ impl Builder<'_> {
         })
     }
 }
-
-/// An arm's first node, and its value with its parts where it gives one.
-type Built = (Id, Option<(Ty, Vec<Id>)>);
 
 /// The variable of generated code that holds a value.
 pub fn variable(id: Id) -> Ident {

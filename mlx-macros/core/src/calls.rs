@@ -14,6 +14,7 @@ use crate::dims::{is_free, Dim, Shape};
 use crate::ir::{Arg, Call, Callee, Id, Kind, Place};
 use crate::ops::{Ctx, Op};
 use crate::parse::FieldKind;
+use crate::rules;
 use crate::signature::{Dt, Method, Ty};
 use crate::values::type_text;
 
@@ -81,8 +82,9 @@ impl Builder<'_> {
             names: &self.model.names,
             facts: &self.known,
         };
-        // What reads the result is not wrong for that alone.
-        let ty = (op.rule)(&ctx).unwrap_or_else(|e| {
+        // Readers of the result are not wrong because of this mistake.
+        let ty = rules::check(&ctx).and_then(|()| (op.rule)(&ctx));
+        let ty = ty.unwrap_or_else(|e| {
             self.errors.push(e);
             Ty::Unknown
         });
@@ -432,7 +434,7 @@ impl Builder<'_> {
     }
 }
 
-/// What a call gives whose callee is known by name only: what its place declares (a `let`, or the
+/// The result of a call whose callee is known by name only: as its place declares it (a `let`, or the
 /// end of a method), else a value like its first one.
 pub(crate) fn result(wanted: Option<&Ty>, first: &Ty) -> Ty {
     match wanted {
@@ -448,7 +450,7 @@ pub(crate) fn result(wanted: Option<&Ty>, first: &Ty) -> Ty {
     }
 }
 
-/// Where that comes from.
+/// The source of that type.
 pub(crate) fn place(wanted: Option<&Ty>) -> Place {
     match wanted {
         Some(Ty::Tensor(..)) => Place::Declared,
@@ -466,7 +468,7 @@ fn flat(t: proc_macro2::TokenTree) -> Vec<String> {
     }
 }
 
-/// How an operation is written, for messages.
+/// The form of an operation, for messages.
 fn signature(op: &Op) -> String {
     let args: Vec<&str> = op.params.iter().map(|p| p.0).collect();
     format!("({})", args.join(", "))
@@ -494,7 +496,7 @@ fn weak_operands(op: &'static Op, list: &mut [Arg], spans: &[Span]) -> Result<()
     Ok(())
 }
 
-/// Whether `s` is an instance of `pattern`, whose free dims are bound on the way.
+/// True if `s` is an instance of `pattern`, whose free dims are bound on the way.
 fn unify(s: &Shape, pattern: &Shape, bound: &mut BTreeMap<String, Dim>) -> bool {
     s.len() == pattern.len()
         && s.iter()

@@ -1,4 +1,4 @@
-//! What a forward pass keeps for the backward pass, as polynomials in the dims: from these the
+//! Values that a forward pass keeps for the backward pass, as polynomials in the dims: from these the
 //! runtime decides where a stack of layers is cut.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,11 @@ use crate::lower::{dim, estimated_size, layer};
 use crate::parse::{FieldKind, ModelDef};
 use crate::signature::{Dt, Method, Ty};
 
-/// What one call of a method keeps.
+mod keeps;
+
+use keeps::{is_product, kept_by};
+
+/// Values that one call of a method keeps.
 #[derive(Default)]
 pub struct Saved {
     /// Values in the activations' dtype.
@@ -25,9 +29,9 @@ pub struct Saved {
     pub plain: Dim,
     /// Inputs of linear maps, kept if one of these fields is trained or adapted.
     pub inputs: Vec<(BTreeSet<String>, Dim)>,
-    /// What is kept by whom else, given values of these shapes.
+    /// Calls of others, which keep values of their own, with the shapes of their arguments.
     pub calls: Vec<(Keeper, Vec<Shape>)>,
-    /// What either arm of an `if` keeps.
+    /// Values that either arm of an `if` keeps.
     pub arms: Vec<(Expr, Saved, Saved)>,
 }
 
@@ -41,166 +45,6 @@ pub enum Keeper {
     Method(Ident),
     /// A helper function.
     Function(Path),
-}
-
-/// What the gradient of an operation reads.
-#[derive(Clone, Copy)]
-struct Keeps {
-    inputs: bool,
-    output: bool,
-    /// Arrays as large as the output (a loss: as the first input) that are neither, where an operation is composed of
-    /// MLX's.
-    between: i64,
-}
-
-const fn keeps(inputs: bool, output: bool, between: i64) -> Keeps {
-    Keeps {
-        inputs,
-        output,
-        between,
-    }
-}
-
-const NOTHING: Keeps = keeps(false, false, 0);
-const INPUTS: Keeps = keeps(true, false, 0);
-const OUTPUT: Keeps = keeps(false, true, 0);
-const BOTH: Keeps = keeps(true, true, 0);
-
-/// Operations that keep something else than their inputs. `tests/reliability/kept_bytes.rs` measures each form.
-static KEEPS: &[(Keeps, &[&str])] = &[
-    (
-        NOTHING,
-        &[
-            "add",
-            "subtract",
-            "negative",
-            "degrees",
-            "radians",
-            "reshape",
-            "transpose",
-            "swapaxes",
-            "moveaxis",
-            "expand_dims",
-            "squeeze",
-            "flatten",
-            "unflatten",
-            "broadcast_to",
-            "concatenate",
-            "stack",
-            "split",
-            "repeat",
-            "tile",
-            "pad",
-            "roll",
-            "slice",
-            "sum",
-            "mean",
-            "astype",
-            "contiguous",
-            "stop_gradient",
-            "zeros_like",
-            "ones_like",
-            "equal",
-            "not_equal",
-            "less",
-            "less_equal",
-            "greater",
-            "greater_equal",
-            "isnan",
-            "isinf",
-            "isfinite",
-            "isposinf",
-            "isneginf",
-            "all",
-            "any",
-            "argmax",
-            "argmin",
-            "argsort",
-            "argpartition",
-            "floor",
-            "ceil",
-            "trunc",
-            "round",
-            "sign",
-            "cumsum",
-            "tril",
-            "triu",
-            "causal_mask",
-            "floor_divide",
-            "nll_loss",
-            "where_",
-            "take",
-            "take_along_axis",
-        ],
-    ),
-    (
-        OUTPUT,
-        &["exp", "sigmoid", "tanh", "sqrt", "softmax", "softmin"],
-    ),
-    (
-        BOTH,
-        &[
-            "rsqrt",
-            "power",
-            "logsumexp",
-            "cumprod",
-            "cummax",
-            "cummin",
-            "logcumsumexp",
-        ],
-    ),
-    (
-        keeps(true, false, 1),
-        &[
-            "relu2",
-            "relu6",
-            "leaky_relu",
-            "celu",
-            "silu",
-            "gelu_fast_approx",
-            "hard_tanh",
-            "softsign",
-            "hinge_loss",
-            "gaussian_nll_loss",
-            "glu",
-        ],
-    ),
-    (
-        keeps(false, false, 1),
-        &["log_sigmoid", "mse_loss", "l1_loss"],
-    ),
-    (
-        keeps(false, false, 2),
-        &["isclose", "smooth_l1_loss", "log_cosh_loss"],
-    ),
-    (keeps(false, false, 3), &["huber_loss"]),
-    (keeps(true, false, 2), &["gelu", "mish"]),
-    (keeps(true, false, 3), &["hardswish"]),
-    (keeps(true, false, 4), &["gelu_approx"]),
-];
-
-/// What the gradient of an operation with these arguments reads. A number in place of a tensor is not kept, and
-/// neither is what only its gradient needs.
-fn kept_by(op: &str, args: &[Arg]) -> Keeps {
-    let number = |i: usize| matches!(args.get(i), Some(Arg::Weak { .. }));
-    match op {
-        "multiply" if number(0) || number(1) => NOTHING,
-        "divide" if number(1) => NOTHING,
-        "power" if number(1) => INPUTS,
-        "power" if number(0) => OUTPUT,
-        // Two comparisons, of which the second reads the result of the first.
-        "clip"
-            if args
-                .get(1..3)
-                .is_some_and(|b| !b.iter().any(|a| matches!(a, Arg::Absent))) =>
-        {
-            keeps(true, false, 1)
-        }
-        _ => {
-            let row = KEEPS.iter().find(|(_, names)| names.contains(&op));
-            row.map_or(INPUTS, |(keeps, _)| *keeps)
-        }
-    }
 }
 
 /// The value whose memory a view shares.
@@ -220,11 +64,52 @@ fn root(graph: &Graph, id: Id) -> Id {
     }
 }
 
-/// Who needs a value in the backward pass.
+/// The readers of a value in the backward pass.
 #[derive(Default)]
 struct Need {
     always: bool,
     fields: BTreeSet<String>,
+}
+
+impl Need {
+    fn add(&mut self, other: Need) {
+        self.always |= other.always;
+        self.fields.extend(other.fields);
+    }
+
+    fn or(mut self, other: Need) -> Need {
+        self.add(other);
+        self
+    }
+}
+
+/// The condition for a value to have a gradient: none has one that is made of numbers; some
+/// fields, if it is made of parameters.
+fn trains(model: &ModelDef, graph: &Graph, id: Id) -> Need {
+    let node = &graph.nodes[id];
+    let float = matches!(node.ty, Ty::Tensor(_, Dt::Float | Dt::F32));
+    match &node.kind {
+        _ if !float => Need::default(),
+        Kind::Param(name) => {
+            let mut fields = model.fields.iter();
+            let trained = fields.any(|f| f.name == *name && !f.frozen);
+            let fields = trained.then(|| name.to_string()).into_iter().collect();
+            Need {
+                always: false,
+                fields,
+            }
+        }
+        Kind::Op { op, .. } if op.name == "stop_gradient" => Need::default(),
+        Kind::Op { args, .. } => {
+            let inputs = args.iter().flat_map(Arg::values);
+            let inputs = inputs.map(|v| trains(model, graph, v));
+            inputs.fold(Need::default(), Need::or)
+        }
+        _ => Need {
+            always: true,
+            fields: BTreeSet::new(),
+        },
+    }
 }
 
 /// The values that are kept, and the linear maps of which one must be trained or adapted for that;
@@ -262,12 +147,22 @@ fn needs(model: &ModelDef, graph: &Graph, live: &BTreeSet<Id>) -> BTreeMap<Id, N
                 if keeps.output {
                     need(*id);
                 }
-                if keeps.inputs {
-                    args.iter().flat_map(Arg::values).for_each(need);
+                let values: Vec<Id> = args.iter().flat_map(Arg::values).collect();
+                if keeps.inputs && is_product(op.name) {
+                    for (i, v) in values.iter().enumerate() {
+                        let others = values.iter().enumerate().filter(|(j, _)| *j != i);
+                        let by = others.map(|(_, o)| trains(model, graph, *o));
+                        let by = by.fold(Need::default(), Need::or);
+                        if by.always || !by.fields.is_empty() {
+                            needs.entry(root(graph, *v)).or_default().add(by);
+                        }
+                    }
+                } else if keeps.inputs {
+                    values.into_iter().for_each(need);
                 }
             }
             Kind::Leaf { field, args } => match kind_of(model, field) {
-                Some(kind) if kind.projects() => {
+                Some(kind) if kind.is_linear() => {
                     for v in args.iter().flat_map(Arg::values) {
                         let need = needs.entry(root(graph, v)).or_default();
                         need.fields.insert(field.to_string());
@@ -293,7 +188,7 @@ fn kind_of<'m>(model: &'m ModelDef, field: &Ident) -> Option<&'m FieldKind> {
     found.map(|f| &f.kind)
 }
 
-/// What the nodes from `start` up to `end` keep.
+/// Values that the nodes from `start` up to `end` keep.
 fn region(
     graph: &Graph,
     live: &BTreeSet<Id>,
@@ -343,7 +238,7 @@ fn region(
     out
 }
 
-/// What a node keeps beside what it reads and what it gives.
+/// Adds the values that a node keeps beside its inputs and its result.
 fn one(graph: &Graph, id: Id, out: &mut Saved) {
     let node = &graph.nodes[id];
     let shape_of = |v: Id| match &graph.nodes[v].ty {
@@ -372,6 +267,10 @@ fn one(graph: &Graph, id: Id, out: &mut Saved) {
         }
         Kind::Op { op, args } => {
             let between = Dim::constant(kept_by(op.name, args).between);
+            // The windows are an array of their own.
+            if let ("max_pool1d" | "max_pool2d", Some(Arg::Dims(kernel))) = (op.name, args.get(1)) {
+                out.values = out.values.plus(&size(id).times(&volume(kernel)));
+            }
             // A loss may be a mean already.
             let of = match args.first() {
                 Some(Arg::Value(x)) if op.name.ends_with("_loss") => *x,
@@ -447,7 +346,7 @@ pub fn functions(
     (quote! { #forward }, each)
 }
 
-/// What a helper function keeps, for the module beside it.
+/// Values that a helper function keeps, for the module beside it.
 pub fn of_function(model: &ModelDef, method: &Method, graph: &Graph) -> TokenStream {
     function(Emit { model, method }.body(&saved(model, graph)))
 }
@@ -566,22 +465,6 @@ impl Emit<'_> {
         match self.optional(field) {
             true => quote! { self.#name.as_ref().is_some_and(|l| l.keeps_input()) },
             false => quote! { self.#name.keeps_input() },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops;
-
-    /// A misspelt name would be charged for its inputs.
-    #[test]
-    fn each_name_is_an_operation_and_stands_once() {
-        let mut seen = BTreeSet::new();
-        for name in KEEPS.iter().flat_map(|(_, names)| *names) {
-            assert!(ops::find(name).is_some(), "no operation is called {name}");
-            assert!(seen.insert(name), "{name} stands twice");
         }
     }
 }

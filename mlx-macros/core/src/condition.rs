@@ -8,10 +8,11 @@ use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, BinOp, Expr, Lit, Member, UnOp};
 
+use crate::args;
 use crate::diag::{Diag, Result};
 use crate::lower::config_expr;
 
-/// How a condition names a field of the config.
+/// The way a condition names a field of the config.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Names {
     /// In attributes: `flag`.
@@ -27,6 +28,9 @@ pub fn check(e: &Expr, names: Names) -> Result<()> {
         Expr::Paren(p) => check(&p.expr, names),
         Expr::Group(g) => check(&g.expr, names),
         Expr::Unary(u) if matches!(u.op, UnOp::Not(_) | UnOp::Neg(_)) => check(&u.expr, names),
+        Expr::Binary(b) if matches!(b.op, BinOp::Div(_) | BinOp::Rem(_)) && is_zero(&b.right) => {
+            Err(Diag::condition_divisor(b.right.span()))
+        }
         Expr::Binary(b) if meant(&b.op) => check(&b.left, names).and(check(&b.right, names)),
         Expr::Lit(l) if matches!(l.lit, Lit::Int(_) | Lit::Float(_) | Lit::Bool(_)) => Ok(()),
         Expr::Path(p) if p.path.is_ident("layer") => Ok(()),
@@ -48,6 +52,10 @@ pub fn check(e: &Expr, names: Names) -> Result<()> {
     }
 }
 
+fn is_zero(e: &Expr) -> bool {
+    matches!(e, Expr::Lit(_)) && args::literal(e) == Some(0.0)
+}
+
 /// Refuses what is not a number of the config: a literal, a field, or a sum or product of these.
 pub fn check_number(e: &Expr) -> Result<()> {
     match e {
@@ -62,7 +70,7 @@ pub fn check_number(e: &Expr) -> Result<()> {
         {
             check_number(&b.left).and(check_number(&b.right))
         }
-        Expr::Lit(l) if matches!(l.lit, Lit::Int(_) | Lit::Float(_)) => Ok(()),
+        Expr::Lit(l) if matches!(l.lit, Lit::Int(_) | Lit::Float(_)) => args::in_f32(e),
         Expr::Path(p) if is_field(&p.path) => Ok(()),
         _ => Err(Diag::expected_number(e.span())),
     }
@@ -294,7 +302,7 @@ pub fn facts(e: &Expr) -> Vec<String> {
     }
 }
 
-/// What holds where the condition does not.
+/// Conditions that hold where this one does not.
 pub fn denied(e: &Expr) -> Vec<String> {
     match e {
         Expr::Paren(p) => denied(&p.expr),
@@ -338,7 +346,7 @@ pub fn text(e: &Expr) -> String {
     }
 }
 
-/// How strongly an operator binds, as in Rust.
+/// The precedence of an operator, as in Rust.
 fn strength(e: &Expr) -> u8 {
     let Expr::Binary(b) = e else { return 6 };
     match b.op {

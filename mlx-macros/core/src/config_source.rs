@@ -1,22 +1,120 @@
-//! The config's struct, where it stands in the file of the model: rustc tells a macro nothing of
-//! another type, but that file is known to it.
+//! The config's struct, where it stands in the crate of the model: rustc tells a macro nothing of another type, and no
+//! code compiles only where a field is absent, but the crate's files are there to be read.
+
+use std::path::{Path as File, PathBuf};
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
-use syn::{Item, Path};
+use syn::{Item, ItemStruct, Path, UseTree};
 
-/// The fields of the struct that `config` names, if it is in the file of `at`.
+/// The fields of the struct that `config` names, if it is in the crate of the model at `at`.
 pub fn fields(config: &Path, at: Span) -> Vec<String> {
-    let (Some(name), Some(path)) = (config.get_ident(), at.local_file()) else {
+    at.local_file()
+        .map_or(vec![], |file| fields_for(config, &file))
+}
+
+fn fields_for(config: &Path, file: &File) -> Vec<String> {
+    let items = items(file);
+    let path = whole(config, &items);
+    let Some(name) = path.last().filter(|_| !is_foreign(&path, &items)) else {
         return vec![];
     };
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let items = syn::parse_file(&text).map_or(vec![], |f| f.items);
-    let found = items.iter().find_map(|i| match i {
-        Item::Struct(s) if s.ident == *name => Some(s),
-        _ => None,
-    });
+    let own = struct_of(&items, name).filter(|_| path.len() == 1);
+    let found = own.or_else(|| of_crate(file, name));
     let fields = found.iter().flat_map(|s| &s.fields);
     let names = fields.filter_map(|f| f.ident.as_ref());
     names.map(|n| n.unraw().to_string()).collect()
+}
+
+fn items(file: &File) -> Vec<Item> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    syn::parse_file(&text).map_or(vec![], |f| f.items)
+}
+
+fn struct_of(items: &[Item], name: &syn::Ident) -> Option<ItemStruct> {
+    items.iter().find_map(|i| match i {
+        Item::Struct(s) if s.ident == *name => Some(s.clone()),
+        Item::Mod(m) => struct_of(&m.content.as_ref()?.1, name),
+        _ => None,
+    })
+}
+
+/// The names of a path that a `use` brings in as `name`, the outermost first.
+fn used(tree: &UseTree, name: &syn::Ident, before: &[syn::Ident]) -> Option<Vec<syn::Ident>> {
+    let with = |i: &syn::Ident| [before, std::slice::from_ref(i)].concat();
+    match tree {
+        UseTree::Path(p) => used(&p.tree, name, &with(&p.ident)),
+        UseTree::Name(n) => (n.ident == *name).then(|| with(&n.ident)),
+        UseTree::Rename(r) => (r.rename == *name).then(|| with(&r.ident)),
+        UseTree::Group(g) => g.items.iter().find_map(|t| used(t, name, before)),
+        UseTree::Glob(_) => None,
+    }
+}
+
+/// The path of the config as far as the file says it.
+fn whole(config: &Path, items: &[Item]) -> Vec<syn::Ident> {
+    let written: Vec<syn::Ident> = config.segments.iter().map(|s| s.ident.clone()).collect();
+    let imported = items.iter().find_map(|i| match i {
+        Item::Use(u) => used(&u.tree, written.first()?, &[]),
+        _ => None,
+    });
+    let mut path = imported.unwrap_or_default();
+    path.extend(written.into_iter().skip(usize::from(!path.is_empty())));
+    path
+}
+
+/// True if a path leads to another crate.
+fn is_foreign(path: &[syn::Ident], items: &[Item]) -> bool {
+    let own = ["crate", "self", "super"];
+    let module = |i: &Item| matches!(i, Item::Mod(m) if m.ident == path[0]);
+    path.len() > 1 && !own.iter().any(|o| path[0] == o) && !items.iter().any(module)
+}
+
+/// The one struct of that name in the crate that holds a file.
+fn of_crate(file: &File, name: &syn::Ident) -> Option<ItemStruct> {
+    let root = file.ancestors().find(|a| a.join("Cargo.toml").exists())?;
+    let mut files = Vec::new();
+    sources(&root.join("src"), &mut files);
+    let text = format!("struct {name}");
+    let holds = |f: &PathBuf| std::fs::read_to_string(f).is_ok_and(|t| t.contains(&text));
+    let found = files.iter().filter(|f| holds(f));
+    let mut found = found.filter_map(|f| struct_of(&items(f), name));
+    match (found.next(), found.next()) {
+        (Some(one), None) => Some(one),
+        _ => None,
+    }
+}
+
+fn sources(folder: &File, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(t) if t.is_dir() => sources(&path, files),
+            Ok(_) if path.extension().is_some_and(|e| e == "rs") => files.push(path),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_config_is_found_in_its_crate_alone() {
+        let root = File::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let of = |path: &str, file: &str| {
+            let file = root.join(file);
+            assert!(file.exists());
+            fields_for(&syn::parse_str(path).unwrap(), &file)
+        };
+        let llama = of("Config", "examples/models/src/llama.rs");
+        assert!(llama.iter().any(|f| f == "hidden_size"), "{llama:?}");
+        let own = of("Config", "tests/language.rs");
+        assert!(own.iter().any(|f| f == "pattern"), "{own:?}");
+        // Of another crate, although this one has a struct of that name.
+        assert_eq!(of("Config", "tests/reliability/kept_bytes.rs"), [""; 0]);
+        assert_eq!(of("absent::Config", "tests/language.rs"), [""; 0]);
+        assert_eq!(of("Absent", "tests/language.rs"), [""; 0]);
+    }
 }

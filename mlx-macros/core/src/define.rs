@@ -84,7 +84,7 @@ pub fn item(model: &ModelDef) -> TokenStream {
     quote! { #[derive(Clone)] #item }
 }
 
-/// What callers check against: the shape of `forward`.
+/// The signature of `forward`, which callers are compared with.
 fn signature(model: &ModelDef, methods: &[Method]) -> TokenStream {
     let s = quote! { ::mlx_runtime::__private::Sig };
     let what = format!("{}::forward", model.item.ident);
@@ -145,13 +145,13 @@ fn call(model: &ModelDef, methods: &[Method]) -> TokenStream {
     }
 }
 
-/// What `parameters()` and adapters call a field.
+/// The name of a field in `parameters()` and adapters.
 pub(crate) fn weight_name(f: &Field) -> String {
     let plain = f.weights.as_ref().and_then(|w| w.plain());
     plain.map_or_else(|| f.name.to_string(), str::to_string)
 }
 
-/// Where the loader finds a field's tensors, as the variable `__at`.
+/// The path of a field's tensors for the loader, as the variable `__at`.
 fn load_path(model: &ModelDef, f: &Field) -> TokenStream {
     let plain = f.weights.as_ref().is_none_or(|w| w.is_plain());
     if plain && f.quantize.is_none() {

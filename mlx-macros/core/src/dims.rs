@@ -53,7 +53,7 @@ impl Dim {
         }
     }
 
-    /// Whether this is the number one, the size that broadcasts.
+    /// True if this is the number one, the size that broadcasts.
     pub fn is_one(&self) -> bool {
         self.as_constant() == Some(1)
     }
@@ -64,6 +64,15 @@ impl Dim {
         for (m, c) in &other.0 {
             let sum: &mut i64 = terms.entry(m.clone()).or_insert(0);
             *sum = sum.saturating_add(*c);
+        }
+        // Two halves are a whole.
+        let whole = terms.iter().find_map(|(m, c)| {
+            let (names, factor) = reduced(m.clone(), *c);
+            (names != *m).then(|| (m.clone(), names, factor))
+        });
+        if let Some((parts, names, factor)) = whole {
+            terms.remove(&parts);
+            return Dim(terms).plus(&Dim(BTreeMap::from([(names, factor)])));
         }
         terms.retain(|_, c| *c != 0);
         Dim(terms)
@@ -140,7 +149,7 @@ impl Dim {
         names
     }
 
-    /// Whether it holds a size that no argument shows, such as how many keys a cache had before.
+    /// True if it holds a size that no argument shows, such as how many keys a cache had before.
     pub fn is_hidden(&self) -> bool {
         self.names().iter().any(|n| n.ends_with('\''))
     }
@@ -251,7 +260,7 @@ impl Quotient {
     }
 }
 
-/// Whether a dim's name is bound by the call rather than by the config.
+/// True if a dim's name is bound by the call rather than by the config.
 pub fn is_free(name: &str) -> bool {
     name.starts_with(|c: char| c.is_uppercase()) && !name.contains('/')
 }
@@ -263,19 +272,23 @@ pub fn volume(shape: &[Dim]) -> Dim {
 
 impl fmt::Display for Dim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text(str::to_string))
+        f.write_str(&self.text(false, str::to_string))
     }
 }
 
 impl Dim {
-    /// The size as people write it, with each name as `name` gives it.
-    fn text(&self, name: impl Fn(&str) -> String) -> String {
+    /// The size as people write it, with each name as `name` gives it; if asked, with what is
+    /// subtracted behind what it is subtracted from.
+    fn text(&self, ordered: bool, name: impl Fn(&str) -> String) -> String {
         if self.0.is_empty() {
             return "0".to_string();
         }
         let mut out = String::new();
         // The constant comes last, as people write it.
-        let (names, number): (Vec<_>, Vec<_>) = self.0.iter().partition(|(m, _)| !m.is_empty());
+        let (mut names, number): (Vec<_>, Vec<_>) = self.0.iter().partition(|(m, _)| !m.is_empty());
+        if ordered {
+            names.sort_by_key(|(_, c)| **c < 0);
+        }
         for (i, (m, c)) in names.into_iter().chain(number).enumerate() {
             out += match (i, *c < 0) {
                 (0, false) => "",
@@ -299,20 +312,20 @@ pub fn config_field(name: &str) -> Ident {
     syn::parse_str(name).unwrap_or_else(|_| Ident::new_raw(name, Span::call_site()))
 }
 
-/// What a model says of its sizes.
+/// The sizes of a model, their names, and the requirements on them.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     /// Short names for sizes (`q` for `heads*head_dim`).
     pub short: BTreeMap<String, Dim>,
     /// Sizes that the model requires to be multiples of others.
     pub multiples: Vec<(Dim, Dim)>,
-    /// What the model requires.
+    /// The requirements of the model.
     pub facts: Facts,
-    /// Where each short name is defined.
+    /// The place of each short name's definition.
     pub defined: BTreeMap<String, Span>,
     /// Short names that some size uses.
     pub used: RefCell<BTreeSet<String>>,
-    /// Where each name was first written: rustc reports there that the config has no such field.
+    /// The place where each name was first written: rustc reports there that the config has no such field.
     pub places: RefCell<BTreeMap<String, Span>>,
 }
 
@@ -342,7 +355,7 @@ impl Names {
         let plain = d.as_name().is_some_and(|n| Quotient::of(n).is_none());
         match self.short.iter().find(|(_, v)| *v == d) {
             Some((name, _)) if !plain => name.clone(),
-            _ => d.text(|name| {
+            _ => d.text(true, |name| {
                 let one = Dim::name(name);
                 let mut short = self.short.iter();
                 match short.find(|(_, v)| **v == one && Quotient::of(name).is_some()) {
@@ -397,12 +410,18 @@ impl Names {
             };
             let rest = without(names, x)?;
             let others = without(by, y)?;
-            if k < 1 || number % k != 0 || (y.is_empty() && k == 1) {
+            if k < 1 || number < 1 || (y.is_empty() && k == 1) {
                 return None;
             }
             let whole = Quotient::of_terms(x, y, k);
-            let rest = self.divide_term(&rest, c, &others, number / k)?;
-            Some(rest.times(&whole))
+            // A multiple of 64 is one of 32, and half of it twice a 64th.
+            let (number, times) = match (number % k, k % number) {
+                (0, _) => (number / k, 1),
+                (_, 0) => (1, k / number),
+                _ => return None,
+            };
+            let rest = self.divide_term(&rest, c, &others, number)?;
+            Some(rest.times(&whole).times(&Dim::constant(times)))
         })
     }
 
@@ -471,6 +490,16 @@ mod tests {
         assert_eq!(part.to_string(), "B*d*heads/kv");
         assert_eq!(part.names(), ["B", "d", "heads", "kv"]);
         assert_eq!(names.divide(&n("kv"), &n("heads")), None);
+        let wide = Names {
+            multiples: vec![(n("h"), Dim::constant(64))],
+            ..Names::default()
+        };
+        let by = |k| {
+            wide.divide(&n("h"), &Dim::constant(k))
+                .map(|d| d.to_string())
+        };
+        assert_eq!(by(32).as_deref(), Some("2*h/64"));
+        assert_eq!([by(128), by(48), by(0)], [None, None, None]);
         let third = names.divide(&n("heads").times(&n("d")), &group.times(&n("d")));
         assert_eq!(third, Some(n("kv")));
         let half = names.divide(&n("image"), &Dim::constant(2)).unwrap();
@@ -479,6 +508,8 @@ mod tests {
             n("image").times(&Dim::constant(2))
         );
         assert_eq!(half.times(&Dim::constant(3)).to_string(), "3*image/2");
+        assert_eq!(half.plus(&half), n("image"));
+        assert_eq!(half.plus(&half).plus(&half).to_string(), "image + image/2");
         let bound = BTreeMap::from([("heads".to_string(), n("kv").times(&n("g")))]);
         assert_eq!(group.substitute(&bound), n("g"));
     }

@@ -15,9 +15,9 @@ use quote::quote_spanned;
 pub struct Diag {
     /// The kind of mistake.
     pub code: Code,
-    /// Where it is.
+    /// The place of the mistake.
     pub span: Span,
-    /// What is wrong, in the user's names.
+    /// The text, in the user's names.
     pub message: String,
     /// Keeps every other module from making one without the table.
     _from_the_table: (),
@@ -62,7 +62,7 @@ macro_rules! errors {
             $($name:ident($($p:ident),*) = $text:literal;)*
         }
     )*) => {
-        /// What kind of mistake it is. Each has a label that names it and a hint that says what to type.
+        /// The kind of a mistake. Each has a label that names it and a hint that says what to type.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code { $($(#[$doc])* $code,)* }
 
@@ -70,12 +70,12 @@ macro_rules! errors {
             /// All of them, in the order of the table.
             pub const ALL: &'static [Code] = &[$(Code::$code),*];
 
-            /// What it is called.
+            /// Its name in the reference.
             pub fn label(self) -> &'static str {
                 match self { $(Code::$code => $label,)* }
             }
 
-            /// What the user can do about it; empty where the texts say it already.
+            /// The hint for the user; empty where the texts say it already.
             pub fn hint(self) -> &'static str {
                 match self { $(Code::$code => concat!($($hint)?),)* }
             }
@@ -126,9 +126,10 @@ errors! {
         dim_without_name() = "a size needs a name: `dims(q = heads * head_dim)`";
         attribute_twice(helper, field) = "`#[{helper}]` stands twice on `{field}`";
         key_twice(key) = "`{key}` is given twice";
+        flag_arguments(helper) = "`#[{helper}]` takes no arguments";
         option_negative(option) = "`{option}` is 0 or more";
     }
-    /// What is written contradicts something else that is.
+    /// Two things that contradict each other.
     Contradiction: "contradiction",
         help "remove one of the two"
     {
@@ -141,7 +142,16 @@ errors! {
         dim_twice(name) = "the size `{name}` is defined twice";
         dim_hides_field(name) = "the size `{name}` hides the field `{name}` of the config: give the size another name";
     }
-    /// What is written has no effect.
+    /// A name that means two things.
+    Name: "name",
+        help "give one of the two another name; a field's name in the checkpoint is `#[weights(\"name\")]`"
+    {
+        name_shared(field, name, other) = "`{field}` is called \"{name}\" in the checkpoint, as `{other}` is";
+        name_twice(name, other) = "the method `{name}` has the name of {other}";
+        name_reserved(name, meaning) = "`{name}` is {meaning}, not a variable";
+        arguments_alike(name) = "two arguments are called `{name}`";
+    }
+    /// Something without an effect.
     NoEffect: "no effect",
         help "use it, remove it, or begin its name with `_`"
     {
@@ -171,11 +181,12 @@ errors! {
         calls_itself(method, through) = "`{method}` calls itself{through}, without end";
         holds_itself(model) = "`{model}` holds itself, without end";
     }
-    /// A place that is not known to be inside of an axis.
-    Bound: "bound of a part",
+    /// A number that is not known to be inside of a size.
+    Bound: "bound of a size",
         help "say that it is, on the struct: `#[require(n <= hidden_size)]`; it is checked once, when the model is loaded"
     {
         place_unknown(op, place, size, found) = "{op}: `{place}` is not known to be at most `{size}`: {found}";
+        size_unknown(op, size) = "{op}: `{size}` is not known to be 0 or more";
     }
     /// The item the attribute stands on is not one it can define.
     Item: "item",
@@ -194,6 +205,7 @@ errors! {
         help "a dim that begins with a capital must appear in the shape of an argument; any other is a field of the config"
     {
         free_dim_unbound(dim, near) = "no argument of this method has the dim `{dim}` on its own{near}";
+        free_dim_of_struct(dim) = "`{dim}` begins with a capital: such dims are bound by a call, a struct has fields of the config";
         config_dim_in_function(dim) = "`{dim}` is a field of a config, which a function has not: its sizes begin with a capital";
     }
     /// A dim's expression is not a polynomial.
@@ -327,6 +339,9 @@ errors! {
         expected_pairs() = "expected a pair for each axis, `[(0, 0), (1, 1)]`";
         expected_parts() = "expected a number of parts, or sizes such as `[q, kv, kv]`";
         expected_contraction() = "expected a number of axes, or as many of each side: `[[1, 2], [0, 1]]`";
+        number_outside(op, name, range, found) = "{op}: `{name}` is {range}, found {found}";
+        limits_turned(op, low, high) = "{op}: no value is both at least {low} and at most {high}";
+        divisor_zero(op) = "{op}: the divisor is zero";
         expected_window() = "expected the number of keys that a query sees: `sliding(config.sliding_window)`";
     }
     /// The inner dims of a product differ.
@@ -437,6 +452,8 @@ errors! {
         not_a_condition() = "not a condition that the config decides";
         condition_variable(name) = "`{name}` is not known when the model is loaded; a field of the config is `config.{name}`";
         condition_of_short_name(name, size) = "`{name}` is a name from `dims(..)`; a condition is on fields of the config: write `{size}`";
+        condition_divisor() = "the divisor is zero";
+        condition_assigned(name) = "`{name} = ..` is not a condition: write `{name} == ..`";
         condition_field() = "only fields of the config are known when the model is loaded";
     }
     /// An optional layer is used where it may be absent.
@@ -491,7 +508,7 @@ errors! {
         index_twice(name) = "{name} may hold `{{}}` once and no other braces";
         index_in_a_word(name) = "in {name} `{{}}` must stand between dots";
     }
-    /// How a layer is packed is not understood.
+    /// A `#[quantize]` that is not understood.
     Quantize: "quantisation",
         help "write `#[quantize(bits = 4, group_size = 64)]`, `#[quantize(mode = \"mxfp4\")]` or `#[quantize(never)]` on a `Linear` or `Embedding` with a weight of its own"
     {
@@ -564,6 +581,7 @@ errors! {
     Size: "impossible size" {
         negative_size(op) = "{op}: a size is negative";
         arange_step(op) = "{op}: needs a step that is not 0, and numbers";
+        more_than(op, number, size, found) = "{op}: `{number}` is more than `{size}`: {found}";
         more_than_there_are(op, k, axis, found) = "{op}: `{k}` elements of axis {axis} of {found}";
         window_steps(op, found) = "{op}: kernel, stride and dilation are 1 or more, padding 0 or more: {found}";
         window_too_large(op, kernel, size, found) = "{op}: the window of `{kernel}` does not fit into `{size}`: {found}";

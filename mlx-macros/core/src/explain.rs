@@ -1,4 +1,4 @@
-//! What a model tells of itself at run time: its graphs as constants, each node with its line.
+//! The description of a model at run time: its graphs as constants, each node with its line.
 
 use std::collections::BTreeSet;
 
@@ -72,7 +72,7 @@ pub fn function(model: &ModelDef, m: &Method, graph: Option<&Graph>) -> TokenStr
     }
 }
 
-/// What of the config the report names.
+/// The fields of the config that the report names.
 #[derive(Default)]
 struct Said {
     sizes: BTreeSet<String>,
@@ -167,7 +167,7 @@ fn method(model: &ModelDef, m: &Method, graph: &Graph, said: &mut Said) -> Token
     }
 }
 
-/// What a method keeps, the parts of arms with their conditions.
+/// Values that a method keeps, those of arms with their conditions.
 fn saved(
     saved: &checkpoint::Saved,
     around: &[(usize, bool, String)],

@@ -34,27 +34,12 @@ pub fn expand(item: TokenStream) -> TokenStream {
         }
     };
     let model = no_model(&f);
-    let mut errors = Vec::new();
-    let method = match signature::function(&f).and_then(|m| without_config(&m).map(|()| m)) {
-        Ok(m) => m,
-        Err(e) => {
-            errors.push(e);
-            signature::stand_in(&f.attrs, &f.vis, &f.sig, &f.block, &Names::default())
-        }
-    };
+    let (method, mut graph) = read(&model, &f);
     let (name, vis, signature) = (
         &method.name,
         &method.vis,
         sig(&method.name.to_string(), &method),
     );
-    let mut graph = match method.broken {
-        true => Err(Box::new((errors, Graph::default()))),
-        false => build::graph(&model, &[], &method),
-    };
-    graph = graph.and_then(|graph| match recursion::of_function(&method, &graph) {
-        errors if errors.is_empty() => Ok(graph),
-        errors => Err(Box::new((errors, Graph::default()))),
-    });
     if let Ok(graph) = &mut graph {
         fuse::run(&model, graph);
     }
@@ -100,7 +85,34 @@ pub fn expand(item: TokenStream) -> TokenStream {
     }
 }
 
-/// What a function has in place of a model: no fields and no config.
+/// Every mistake in a function.
+pub fn mistakes(f: &ItemFn) -> Vec<Diag> {
+    let (_, graph) = read(&no_model(f), f);
+    graph.err().map_or(vec![], |wrong| wrong.0)
+}
+
+/// The graph of a function, or all its mistakes and the graph of what is right in it.
+type Read = std::result::Result<Graph, Box<(Vec<Diag>, Graph)>>;
+
+fn read(model: &ModelDef, f: &ItemFn) -> (Method, Read) {
+    let method = match signature::function(f).and_then(|m| without_config(&m).map(|()| m)) {
+        Ok(m) => m,
+        Err(e) => {
+            let names = Names::default();
+            let method = signature::stand_in(&f.attrs, &f.vis, &f.sig, &f.block, &names);
+            return (method, Err(Box::new((vec![e], Graph::default()))));
+        }
+    };
+    let graph = build::graph(model, &[], &method).and_then(|graph| {
+        match recursion::of_function(&method, &graph) {
+            errors if errors.is_empty() => Ok(graph),
+            errors => Err(Box::new((errors, Graph::default()))),
+        }
+    });
+    (method, graph)
+}
+
+/// The model of a function: no fields and no config.
 fn no_model(f: &ItemFn) -> ModelDef {
     let name = &f.sig.ident;
     ModelDef {

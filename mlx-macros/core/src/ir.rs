@@ -15,7 +15,7 @@ pub type Id = usize;
 
 /// One value.
 pub struct Node {
-    /// How it comes about.
+    /// Its origin.
     pub kind: Kind,
     /// Its type.
     pub ty: Ty,
@@ -25,7 +25,7 @@ pub struct Node {
     pub name: Option<String>,
 }
 
-/// How a value comes about.
+/// The origin of a value.
 #[allow(missing_docs)] // the fields are named after what they hold
 pub enum Kind {
     /// An argument of the method.
@@ -105,12 +105,12 @@ pub struct Arm {
     pub start: Id,
     /// The node after the last.
     pub end: Id,
-    /// What the arm gives.
+    /// The values of the arm.
     pub values: Vec<Id>,
 }
 
 impl Arm {
-    /// Whether a node belongs to this arm.
+    /// True if a node belongs to this arm.
     pub fn holds(&self, id: Id) -> bool {
         (self.start..self.end).contains(&id)
     }
@@ -145,7 +145,7 @@ pub enum Callee {
     Function(Path),
 }
 
-/// Where the type that a caller expects of a result comes from.
+/// The source of the type that a caller expects of a result.
 #[derive(Clone, Copy, Debug)]
 pub enum Place {
     /// A `let` or a method's end declares it.
@@ -156,18 +156,18 @@ pub enum Place {
     Stack,
 }
 
-/// What the caller expects of a sub-model or function; rustc compares it with that one's own
+/// The signature that a caller expects of a sub-model or function; rustc compares it with that one's own
 /// signature.
 pub struct Call {
-    /// Who is called.
+    /// The callee.
     pub callee: Callee,
-    /// How the call is named in messages.
+    /// The name of the call in messages.
     pub what: String,
     /// The arguments' types, where each is, and how messages name it.
     pub args: Vec<(Ty, Span, String)>,
     /// The result's type as the caller uses it.
     pub ret: Ty,
-    /// Where that comes from.
+    /// The source of that type.
     pub place: Place,
 }
 
@@ -256,7 +256,7 @@ pub struct Graph {
     pub guarded: BTreeSet<String>,
 }
 
-/// What passes made of a node.
+/// The nodes that passes replaced a node with.
 #[derive(Default)]
 pub struct Fused {
     /// The passes, in the order in which they ran.
@@ -274,7 +274,7 @@ impl Graph {
     }
 
     /// The innermost arm that a node is in, as its first and last node; `None` outside of all.
-    /// What is computed in an arm is not there outside of it.
+    /// A value of an arm is not there outside of it.
     pub fn region(&self, id: Id) -> Option<(Id, Id)> {
         let arms = self.nodes[id..].iter().filter_map(|n| match &n.kind {
             Kind::If {
@@ -285,7 +285,7 @@ impl Graph {
         arms.map(|a| (a.start, a.end)).next()
     }
 
-    /// Whether two nodes are in different arms of one `if`, of which only one is run.
+    /// True if two nodes are in different arms of one `if`, of which only one is run.
     pub fn exclusive(&self, a: Id, b: Id) -> bool {
         let (a, b) = (a.min(b), a.max(b));
         self.nodes[b..].iter().any(|n| match &n.kind {

@@ -21,7 +21,7 @@ use crate::signature::{Dt, Ty};
 pub struct Layer {
     /// The name of its type.
     pub name: &'static str,
-    /// How it is written, for messages.
+    /// Its form, for messages.
     pub form: &'static str,
     /// The function of `Loader` that makes it: of a path, the dims, the options in their order, and
     /// whether it is frozen.
@@ -30,13 +30,15 @@ pub struct Layer {
     pub dims: usize,
     /// True if indices choose among its matrices: then it takes them too, and may have adapters.
     pub indexed: bool,
+    /// True if its gradient reads its input for its own weights alone.
+    pub linear: bool,
     /// Its options.
     pub options: &'static [(&'static str, Opt)],
-    /// What it makes of the shape of its argument; the error says what it takes.
+    /// The shape of its result for the shape of its argument; the error says which shapes it takes.
     rule: fn(&Held, &Shape, &Names) -> std::result::Result<Shape, Refused>,
 }
 
-/// What an option is, and its value when it is absent.
+/// The kind of an option, and its value when it is absent.
 #[derive(Clone, Copy)]
 pub enum Opt {
     /// A number.
@@ -87,6 +89,7 @@ pub static LAYERS: &[Layer] = &[
         load: "rms_norm",
         dims: 1,
         indexed: false,
+        linear: false,
         options: &[("eps", Opt::Number(1e-5)), ("offset", Opt::Number(0.0))],
         rule: norm,
     },
@@ -96,6 +99,7 @@ pub static LAYERS: &[Layer] = &[
         load: "layer_norm",
         dims: 1,
         indexed: false,
+        linear: false,
         options: &[("eps", Opt::Number(1e-5)), ("bias", Opt::Flag(true))],
         rule: norm,
     },
@@ -105,6 +109,7 @@ pub static LAYERS: &[Layer] = &[
         load: "conv1d",
         dims: 3,
         indexed: false,
+        linear: true,
         options: &[
             ("stride", Opt::Size(1)),
             ("padding", Opt::Size(0)),
@@ -120,6 +125,7 @@ pub static LAYERS: &[Layer] = &[
         load: "conv2d",
         dims: 4,
         indexed: false,
+        linear: true,
         options: &[
             ("stride", Opt::Pair(1)),
             ("padding", Opt::Pair(0)),
@@ -135,6 +141,7 @@ pub static LAYERS: &[Layer] = &[
         load: "switch_linear",
         dims: 3,
         indexed: true,
+        linear: true,
         options: &[],
         rule: rows,
     },
@@ -186,12 +193,8 @@ impl Layer {
             held.dims.first(),
             held.dims.last(),
         ) {
-            // Sizes of the config are compared when the model is loaded.
-            let whole = |d: &&Dim| match (d.as_constant(), groups.as_constant()) {
-                (Some(n), Some(g)) => n % g != 0,
-                _ => false,
-            };
-            if let Some(size) = [out, input].into_iter().find(whole) {
+            let open = |d: &&Dim| names.divide(d, groups).is_none();
+            if let Some(size) = [out, input].into_iter().find(open) {
                 let (groups, size) = (names.dim(groups), names.dim(size));
                 return Err(Diag::not_divided(args.span, groups, size));
             }
@@ -318,7 +321,9 @@ fn conv(held: &Held, x: &Shape, names: &Names) -> std::result::Result<Shape, Ref
             padding,
             dilation,
         };
-        shape[i + 1] = window.places(names).map_err(Refused::NoPlace)?;
+        shape[i + 1] = window
+            .places(names, &names.facts)
+            .map_err(Refused::NoPlace)?;
     }
     Ok(shape)
 }

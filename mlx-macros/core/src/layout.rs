@@ -1,4 +1,4 @@
-//! What a model reads from a checkpoint, written as constant data (`Model::LAYOUT`), and the
+//! The tensors that a model reads from a checkpoint, as constant data (`Model::LAYOUT`), and the
 //! config's numbers that it depends on (`Model::facts`).
 
 use proc_macro2::TokenStream;

@@ -6,7 +6,9 @@
 
 mod args;
 pub mod arguments;
+mod branches;
 pub mod build;
+mod caches;
 pub mod calls;
 pub mod checkpoint;
 pub mod condition;
@@ -35,6 +37,7 @@ mod recursion;
 pub mod report;
 pub mod rules;
 pub mod signature;
+pub mod source;
 mod values;
 mod variables;
 pub mod weights;
@@ -123,7 +126,7 @@ pub fn analyse(
     read(attr, item, methods).map_err(|m| ([m.of_struct, m.of_impl].concat(), m.methods))
 }
 
-/// What is left of a model with mistakes.
+/// The readable rest of a model with mistakes.
 struct Mistaken {
     /// Mistakes of the struct, which its own expansion reports.
     of_struct: Vec<Diag>,
@@ -133,7 +136,7 @@ struct Mistaken {
     model: Option<ModelDef>,
     /// The methods, as far as their signatures are understood.
     methods: Vec<Method>,
-    /// What rustc checks of the calls of other models.
+    /// Constants by which rustc checks the calls of other models.
     checks: TokenStream,
 }
 
@@ -150,6 +153,7 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
         }));
     };
     let (found, mut errors) = signature::methods(methods, &model.names);
+    errors.extend(names_twice(&model, &found));
     let (mut graphs, mut checks) = (Vec::new(), Vec::new());
     for m in found.iter().filter(|m| !m.broken) {
         match build::graph(&model, &found, m) {
@@ -188,6 +192,20 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
         methods: found,
         graphs,
     })
+}
+
+/// Methods that have the name of a field or of another method: a call could mean either.
+fn names_twice(model: &ModelDef, methods: &[Method]) -> Vec<Diag> {
+    let mut found = Vec::new();
+    for (i, m) in methods.iter().enumerate() {
+        let other = match &m.name {
+            name if model.fields.iter().any(|f| f.name == *name) => "a field",
+            name if methods[..i].iter().any(|o| o.name == *name) => "another method",
+            _ => continue,
+        };
+        found.push(Diag::name_twice(m.name.span(), &m.name, other));
+    }
+    found
 }
 
 /// Parameters that no method reads.
@@ -286,7 +304,11 @@ pub fn expand(input: TokenStream) -> TokenStream {
         }
         Err(m) => {
             let errors = m.of_impl.iter().map(Diag::to_tokens);
-            let bodies = m.methods.iter().map(|m| lower::placeholder(m, true));
+            // Of methods of one name the first stays.
+            let before = |i: usize| m.methods[..i].iter().map(|m| &m.name);
+            let each = m.methods.iter().enumerate();
+            let each = each.filter(|(i, m)| !before(*i).any(|n| *n == m.name));
+            let bodies = each.map(|(_, m)| lower::placeholder(m, true));
             let checks = m.checks;
             let sizes = m.model.as_ref().map(define::sizes);
             let calls = quote! { #[allow(dead_code)] fn __calls() { #sizes #checks } };

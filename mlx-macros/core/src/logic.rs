@@ -21,7 +21,7 @@ struct Linear {
     constant: f64,
 }
 
-/// What a condition says, without `&&`, `||` and `!`.
+/// A part of a condition, without `&&`, `||` and `!`.
 #[derive(Clone, Debug)]
 enum Literal {
     /// The sum is above zero, or at least zero.
@@ -120,6 +120,15 @@ impl Facts {
         self.sizes.contains(name) || name.split('*').all(|f| self.sizes.contains(f))
     }
 
+    /// True if each name is a whole number of 0 or more, and so is the sum.
+    fn counts(&self, l: &Linear) -> bool {
+        let of_counts = |(name, c): (&String, &f64)| {
+            let count = |n: &str| self.sizes.contains(n) || n == "layer";
+            *c >= 0.0 && name.split('*').all(count)
+        };
+        self.whole(l) && l.constant >= 0.0 && l.terms.iter().all(of_counts)
+    }
+
     fn whole(&self, l: &Linear) -> bool {
         l.constant.fract() == 0.0
             && l.terms.iter().all(|(name, c)| {
@@ -159,6 +168,9 @@ impl Facts {
             .collect::<BTreeSet<_>>()
         {
             let factors: Vec<&str> = name.split('*').collect();
+            if name == "layer" {
+                rows.push((Linear::name(&name), false));
+            }
             if !self.is_size(&name) {
                 continue;
             }
@@ -174,7 +186,7 @@ impl Facts {
         if empty(rows.clone()) {
             return true;
         }
-        // What is not zero is above or below it.
+        // A sum that is not zero is above or below it.
         all.iter().any(|literal| {
             let Literal::NotZero(l) = literal else {
                 return false;
@@ -209,6 +221,9 @@ impl Facts {
             })
         };
         rests.iter().enumerate().any(|(i, (a, m, r, equal))| {
+            if !(0..*m).contains(r) {
+                return *equal && self.counts(a);
+            }
             let differs = value(a).is_some_and(|v| {
                 v.fract() == 0.0 && (v.rem_euclid(*m as f64) == *r as f64) != *equal
             });
@@ -438,8 +453,11 @@ fn rest(b: &syn::ExprBinary, equal: bool) -> Option<Literal> {
     if !matches!(rem.op, BinOp::Rem(_)) || m < 1 || of.constant.fract() != 0.0 {
         return None;
     }
-    if r < 0 || r >= m || of.constant.abs() > 1e15 {
+    if of.constant.abs() > 1e15 {
         return None;
+    }
+    if r < 0 || r >= m {
+        return Some(Literal::Rest(of, m, r, equal));
     }
     // (a + 1) % 4 == 0 is a % 4 == 3.
     let r = (r - of.constant as i64 % m).rem_euclid(m);
@@ -536,6 +554,9 @@ mod tests {
             &["w.is_some()", "w.is_none()"],
             &["flag || other", "!flag", "!other"],
             &["a % 4 == 0", "a % 6 == 3"],
+            &["(a + 1) % 2 == 2"],
+            &["layer % 3 == -1"],
+            &["layer < 0"],
             &["(a + 1) % 2 == 0", "a % 2 == 0"],
             &["a * b > 8", "a * b < 4"],
             &["false"],
@@ -556,6 +577,9 @@ mod tests {
             &["w.is_some() || a == 1", "w.is_none()"],
             &["heads % kv == 0", "a / b == 2", "a % 2 == 1"],
             &["x == 1e300", "y > x * 1e300"],
+            &["x % 2 == -1"],
+            &["(a - 4) % 2 == -1"],
+            &["layer == 0"],
         ] {
             assert!(!facts(all).contradict(), "{all:?}");
         }

@@ -1,12 +1,13 @@
-//! What the rules of operations share: broadcasting, dtypes of two operands, lists.
+//! Helpers of the rules of operations: broadcasting, dtypes of two operands, lists.
 
 use proc_macro2::Span;
 use syn::Expr;
 
 use crate::arguments::{integer, whole_literal};
 use crate::diag::{Diag, Result};
-use crate::dims::{Dim, Names, Shape};
+use crate::dims::{is_free, Dim, Names, Shape};
 use crate::ir::Arg;
+use crate::logic::Facts;
 use crate::ops::Ctx;
 use crate::signature::Dt;
 
@@ -212,6 +213,8 @@ pub(crate) enum NoPlace {
     Stride(String, String),
     /// The kernel and the size that it is too large for.
     Kernel(String, String),
+    /// The kernel, and the size that it may be too large for.
+    Bound(String, String),
 }
 
 impl NoPlace {
@@ -221,14 +224,15 @@ impl NoPlace {
             NoPlace::Steps => Diag::window_steps(at, name, found),
             NoPlace::Stride(stride, size) => Diag::window_stride(at, name, stride, size, found),
             NoPlace::Kernel(kernel, size) => Diag::window_too_large(at, name, kernel, size, found),
+            NoPlace::Bound(reach, size) => Diag::place_unknown(at, name, reach, size, found),
         }
     }
 }
 
 impl Window<'_> {
-    /// How many places it has:
+    /// The number of its places:
     /// `(size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1`.
-    pub fn places(&self, names: &Names) -> std::result::Result<Dim, NoPlace> {
+    pub fn places(&self, names: &Names, facts: &Facts) -> std::result::Result<Dim, NoPlace> {
         let below = |d: &Dim, least: i64| d.as_constant().is_some_and(|n| n < least);
         let steps = [self.kernel, self.stride, self.dilation];
         if steps.into_iter().any(|d| below(d, 1)) || below(self.padding, 0) {
@@ -236,8 +240,9 @@ impl Window<'_> {
         }
         let one = Dim::constant(1);
         let reach = self.dilation.times(&self.kernel.plus(&one.negated()));
-        let free = self.size.plus(&self.padding.times(&Dim::constant(2)));
-        let free = free.plus(&reach.plus(&one).negated());
+        let reach = reach.plus(&one);
+        let padded = self.size.plus(&self.padding.times(&Dim::constant(2)));
+        let free = padded.plus(&reach.negated());
         // As one quotient: the last summand is as much as one stride more.
         let places = floor_div(names, &free.plus(self.stride), self.stride)
             .ok_or_else(|| NoPlace::Stride(names.dim(self.stride), names.dim(&free)))?;
@@ -247,6 +252,16 @@ impl Window<'_> {
                 names.dim(self.size),
             ));
         }
-        Ok(places)
+        // One place or more is the same as a kernel that fits.
+        match bounded(facts, &one, &places) || bounded(facts, &reach, &padded) {
+            true => Ok(places),
+            false => Err(NoPlace::Bound(names.dim(&reach), names.dim(&padded))),
+        }
     }
+}
+
+/// True if a size is known to be no more than another; what a call binds is left to the call.
+pub(crate) fn bounded(facts: &Facts, a: &Dim, b: &Dim) -> bool {
+    let open = |n: &&str| is_free(n) || n.ends_with('\'');
+    a.names().iter().chain(&b.names()).any(open) || facts.at_most(a, b)
 }

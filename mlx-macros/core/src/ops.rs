@@ -10,7 +10,7 @@ use crate::logic::Facts;
 use crate::rules;
 use crate::signature::{Dt, Ty};
 
-/// What kind of argument an operation takes at a place.
+/// The kind of an argument of an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum P {
     /// A tensor.
@@ -86,7 +86,7 @@ pub enum P {
 }
 
 impl P {
-    /// What takes the place of an argument that is left out; `None` if it may not be.
+    /// The value of an argument that is left out; `None` if it may not be.
     pub fn default(self) -> Option<Arg> {
         let size = |n: i64| Arg::Dims(vec![Dim::constant(n)]);
         Some(match self {
@@ -136,21 +136,21 @@ pub struct Op {
     pub rule: fn(&Ctx<'_>) -> Result<Ty>,
 }
 
-/// What a rule sees of a call.
+/// A call as its rule sees it.
 pub struct Ctx<'a> {
     /// The operation.
     pub op: &'static Op,
     /// The arguments.
     pub args: &'a [Arg],
-    /// Where each argument is.
+    /// The place of each argument.
     pub spans: &'a [Span],
-    /// Where the call is.
+    /// The place of the call.
     pub span: Span,
     /// The graph so far.
     pub graph: &'a Graph,
     /// Names for sizes.
     pub names: &'a Names,
-    /// What is required, or asked by the `if`s around.
+    /// The conditions that are required, or asked by the `if`s around.
     pub facts: &'a Facts,
 }
 
@@ -389,7 +389,7 @@ pub fn find(name: &str) -> Option<&'static Op> {
 }
 
 impl Ctx<'_> {
-    /// Where argument `i` is.
+    /// The place of argument `i`.
     pub fn at(&self, i: usize) -> Span {
         self.spans.get(i).copied().unwrap_or(self.span)
     }
@@ -413,7 +413,7 @@ impl Ctx<'_> {
         }
     }
 
-    /// How a message names argument `i`: its variable, shape and line.
+    /// The words of a message for argument `i`: its variable, shape and line.
     pub fn describe(&self, i: usize) -> String {
         match &self.args[i] {
             Arg::Value(id) => describe(self.graph, *id, self.names),
@@ -432,6 +432,10 @@ impl Ctx<'_> {
     pub fn noun(&self, i: usize) -> String {
         match &self.args[i] {
             Arg::Value(id) => noun(self.graph, *id, self.names),
+            Arg::Values(ids) => {
+                let all = ids.iter().map(|id| noun(self.graph, *id, self.names));
+                all.collect::<Vec<_>>().join("; ")
+            }
             _ => self.describe(i),
         }
     }
@@ -463,8 +467,39 @@ impl Ctx<'_> {
 
     /// True if a size is known to be no more than another; what a call binds is left to the call.
     pub fn at_most(&self, a: &Dim, b: &Dim) -> bool {
-        let open = |n: &&str| crate::dims::is_free(n) || n.ends_with('\'');
-        a.names().iter().chain(&b.names()).any(open) || self.facts.at_most(a, b)
+        crate::operands::bounded(self.facts, a, b)
+    }
+
+    /// Refuses a number (argument `i`) that is not known to be at most a size.
+    pub fn need_at_most(&self, i: usize, number: &Dim, size: &Dim) -> Result<()> {
+        if self.at_most(number, size) {
+            return Ok(());
+        }
+        let known = |d: &Dim| d.as_constant().is_some();
+        let (at, op, found) = (self.at(i), self.op.name, self.noun(0));
+        let (low, high) = (self.names.dim(number), self.names.dim(size));
+        Err(match known(number) && known(size) {
+            true => Diag::more_than(at, op, low, high, found),
+            false => Diag::place_unknown(at, op, low, high, found),
+        })
+    }
+
+    /// Refuses a size (part of argument `i`) that is not known to be 0 or more.
+    pub fn need_size(&self, i: usize, d: &Dim) -> Result<()> {
+        match d {
+            d if self.negative(d) => Err(Diag::negative_size(self.at(i), self.op.name)),
+            d if self.at_most(&Dim::constant(0), d) => Ok(()),
+            d => Err(Diag::size_unknown(
+                self.at(i),
+                self.op.name,
+                self.names.dim(d),
+            )),
+        }
+    }
+
+    /// As [`Ctx::need_size`], of each size given as argument `i`.
+    pub fn need_sizes(&self, i: usize) -> Result<()> {
+        self.dims(i).iter().try_for_each(|d| self.need_size(i, d))
     }
 
     /// The quotient rounded down, where it is known.
@@ -472,7 +507,7 @@ impl Ctx<'_> {
         crate::operands::floor_div(self.names, a, b)
     }
 
-    /// Whether a condition (argument `i`) is set.
+    /// True if a condition (argument `i`) is set.
     pub fn flag(&self, i: usize) -> bool {
         matches!(&self.args[i], Arg::Bool(syn::Expr::Lit(l)) if matches!(&l.lit, syn::Lit::Bool(b) if b.value))
     }
@@ -528,7 +563,7 @@ impl Ctx<'_> {
         ))
     }
 
-    /// Whether `keepdims` (argument `i`) is set.
+    /// True if `keepdims` (argument `i`) is set.
     pub fn keepdims(&self, i: usize) -> bool {
         self.flag(i)
     }
@@ -542,7 +577,22 @@ impl Ctx<'_> {
     }
 }
 
-/// How a message names a value: "`x` is [B, L] (line 3)".
+/// A type in the user's words.
+pub fn show(ty: &Ty, names: &Names) -> String {
+    match ty {
+        Ty::Tensor(s, Dt::Float) => names.shape(s),
+        Ty::Tensor(s, d) => format!("{} of {}", names.shape(s), d.name()),
+        Ty::Tuple(all) => {
+            let all = all.iter().map(|t| show(t, names));
+            format!("({})", all.collect::<Vec<_>>().join(", "))
+        }
+        Ty::Cache => "a cache".to_string(),
+        Ty::Number => "a number".to_string(),
+        Ty::Unknown => "unknown".to_string(),
+    }
+}
+
+/// The words of a message for a value: "`x` is [B, L] (line 3)".
 pub fn describe(graph: &Graph, id: Id, names: &Names) -> String {
     sentence(graph, id, names, " is ")
 }
@@ -555,12 +605,8 @@ pub fn noun(graph: &Graph, id: Id, names: &Names) -> String {
 fn sentence(graph: &Graph, id: Id, names: &Names, verb: &str) -> String {
     let node = &graph.nodes[id];
     let shape = match &node.ty {
-        Ty::Tensor(s, Dt::Float) => names.shape(s),
-        Ty::Tensor(s, d) => format!("{} of {}", names.shape(s), d.name()),
-        Ty::Tuple(t) => format!("a tuple of {}", t.len()),
-        Ty::Cache => "a cache".to_string(),
-        Ty::Number => "a number".to_string(),
-        Ty::Unknown => "unknown".to_string(),
+        tuple @ Ty::Tuple(_) => format!("a tuple {}", show(tuple, names)),
+        ty => show(ty, names),
     };
     let what = match (&node.name, &node.kind) {
         (Some(name), _) => format!("`{name}`"),

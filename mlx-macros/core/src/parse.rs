@@ -10,9 +10,10 @@ use syn::{Attribute, Expr, Ident, ItemStruct, Lit, LitStr, Meta, Path, Token, Ty
 
 use crate::args::{dim_expr, positive, Args};
 use crate::condition;
+use crate::define::weight_name;
 use crate::diag::{suggest, Diag, Result};
 use crate::digest::Digest;
-use crate::dims::{Dim, Names, Shape};
+use crate::dims::{is_free, Dim, Names, Shape};
 use crate::fuse::Switches;
 use crate::layers::Held;
 use crate::logic::Facts;
@@ -40,14 +41,14 @@ pub struct ModelDef {
     pub fuse: Switches,
     /// The checkpoint that it is compared with while the crate compiles.
     pub digest: Option<Digest>,
-    /// Whether this stands for a function, which has neither fields nor a config.
+    /// True if this stands for a function, which has neither fields nor a config.
     pub function: bool,
-    /// What is required, as text.
+    /// The requirements, as text.
     pub known: Vec<String>,
 }
 
 impl ModelDef {
-    /// What holds wherever a field exists, as text.
+    /// Conditions that hold wherever a field exists, as text.
     pub fn facts_of(&self, field: &Field) -> Vec<String> {
         let own = field.when.iter().flat_map(condition::facts);
         self.known.iter().cloned().chain(own).collect()
@@ -62,13 +63,13 @@ pub struct Field {
     pub ty: Type,
     /// The names of its tensors in a checkpoint, where they are not the field's.
     pub weights: Option<Weights>,
-    /// How it is quantised at load, where that is not left to the load's options.
+    /// The quantisation at load, where that is not left to the load's options.
     pub quantize: Option<Quantize>,
-    /// What it is.
+    /// Its kind.
     pub kind: FieldKind,
-    /// Whether LoRA may adapt it.
+    /// True if LoRA may adapt it.
     pub lora: bool,
-    /// Whether it is never trained.
+    /// True if it is never trained.
     pub frozen: bool,
     /// Another field whose weight it shares, always or if a flag of the config is set.
     pub tied: Option<Tied>,
@@ -86,7 +87,7 @@ pub struct Tied {
     pub when: Option<Expr>,
 }
 
-/// What a field is.
+/// The kind of a field.
 #[allow(missing_docs)] // the fields are named after what they hold
 #[allow(clippy::large_enum_variant)] // a model has a few dozen of them
 pub enum FieldKind {
@@ -103,7 +104,7 @@ pub enum FieldKind {
     /// Rotary positions; holds no weights.
     Rope {
         dims: Dim,
-        /// How many of them rotate; the rest pass.
+        /// The number of them that rotate; the rest pass.
         rotated: Dim,
         base: Expr,
         traditional: Expr,
@@ -122,8 +123,7 @@ pub enum FieldKind {
 }
 
 impl FieldKind {
-    /// True if it is a linear map, or a choice of them: adapters fit it, and its gradient reads its input only for
-    /// itself.
+    /// True if it is a matrix, or a choice of them: adapters fit it.
     pub fn projects(&self) -> bool {
         match self {
             FieldKind::Linear { .. } => true,
@@ -131,9 +131,18 @@ impl FieldKind {
             _ => false,
         }
     }
+
+    /// True if its gradient reads its input for its own weights alone.
+    pub fn is_linear(&self) -> bool {
+        match self {
+            FieldKind::Linear { .. } => true,
+            FieldKind::Layer(held) => held.layer.linear,
+            _ => false,
+        }
+    }
 }
 
-/// Where a stack of layers is cut for recomputation in the backward pass.
+/// The cuts of a stack of layers for recomputation in the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
     /// The fewest boundaries that fit the memory limit.
@@ -220,6 +229,7 @@ pub fn lenient(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Ve
     }
     let config = header.as_ref().map(|(config, ..)| config);
     errors.extend(hidden_fields(names, &fields, config, item.ident.span()));
+    errors.extend(free_dims(names, &requires, &fields));
     // Sizes of weights are 1 or more, or the model does not load.
     let sizes = fields.iter().flat_map(Field::sizes);
     let sizes = sizes
@@ -232,6 +242,7 @@ pub fn lenient(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Ve
     for when in fields.iter().filter_map(|f| f.when.as_ref()) {
         errors.extend(decided(when, &facts));
     }
+    errors.extend(names_shared(&fields, &facts));
     let known = requires.iter().flat_map(condition::facts).collect();
     let model = header.map(|(config, names, fuse, _)| ModelDef {
         item,
@@ -254,6 +265,10 @@ fn consistent(all: Vec<Expr>, sizes: Facts, errors: &mut Vec<Diag>) -> (Vec<Expr
         let (at, text) = (e.span(), condition::text(&e));
         if kept.iter().any(|k| condition::text(k) == text) {
             errors.push(Diag::require_twice(at, text));
+            continue;
+        }
+        if Facts::default().decide(&e) == Some(true) {
+            errors.push(Diag::condition_always(at, text));
             continue;
         }
         let with = facts.and(&e, true);
@@ -299,6 +314,39 @@ pub(crate) fn hidden(names: &Names, read: &[String]) -> Vec<Diag> {
         .collect()
 }
 
+/// Names of the struct that a call would bind.
+fn free_dims(names: &Names, requires: &[Expr], fields: &[Field]) -> Vec<Diag> {
+    let places = names.places.borrow();
+    let sizes = places.iter().map(|(n, at)| (n.clone(), *at));
+    let conditions = requires
+        .iter()
+        .chain(fields.iter().filter_map(|f| f.when.as_ref()));
+    let read = conditions.flat_map(condition::fields);
+    let read = read.map(|n| (n.unraw().to_string(), n.span()));
+    let free = sizes.chain(read).filter(|(n, _)| is_free(n));
+    free.map(|(n, at)| Diag::free_dim_of_struct(at, n))
+        .collect()
+}
+
+/// Layers that can exist together and have one name in the checkpoint: the tensors of one would
+/// take the place of the other's.
+fn names_shared(fields: &[Field], facts: &Facts) -> Vec<Diag> {
+    let held: Vec<&Field> = fields.iter().filter(|f| f.holds_weights()).collect();
+    let mut found = Vec::new();
+    for (i, f) in held.iter().enumerate() {
+        let name = weight_name(f);
+        let both = |o: &&&Field| {
+            let when = [f, *o].into_iter().filter_map(|f| f.when.as_ref());
+            let together = when.fold(facts.clone(), |all, w| all.and(w, true));
+            weight_name(o) == name && !together.contradict()
+        };
+        if let Some(other) = held[..i].iter().find(both) {
+            found.push(Diag::name_shared(f.name.span(), &f.name, name, &other.name));
+        }
+    }
+    found
+}
+
 /// A field whose type is the model itself would need another one without end.
 fn not_itself(field: Field, model: &Ident) -> Result<Field> {
     let ty = match &field.kind {
@@ -319,10 +367,19 @@ fn not_itself(field: Field, model: &Ident) -> Result<Field> {
 }
 
 impl Field {
+    /// True if it has tensors of its own, apart from those of sub-models.
+    fn holds_weights(&self) -> bool {
+        let none = matches!(
+            self.kind,
+            FieldKind::Model | FieldKind::Layers { .. } | FieldKind::Rope { .. }
+        );
+        !self.broken && !none
+    }
+
     /// The sizes of its weights, and how many layers it has.
     fn sizes(&self) -> Vec<&Dim> {
         match &self.kind {
-            // What is absent has no sizes.
+            // An absent layer has no sizes.
             _ if self.when.is_some() => vec![],
             FieldKind::Linear { out, input, .. } => vec![out, input],
             FieldKind::Embedding { rows, dim } => vec![rows, dim],
@@ -383,7 +440,7 @@ fn check_tied(f: &Field, fields: &[Field], names: &Names) -> Result<()> {
     let Some(source) = owner.and_then(|o| shape(&o.kind)) else {
         let known: Vec<String> = fields
             .iter()
-            .filter(|o| shape(&o.kind).is_some() && o.name != f.name)
+            .filter(|o| shape(&o.kind).is_some() && o.name != f.name && o.tied.is_none())
             .map(|o| o.name.to_string())
             .collect();
         let near = suggest(&t.source.to_string(), known.iter().map(String::as_str));
@@ -510,8 +567,10 @@ fn requires(item: &ItemStruct) -> Result<Vec<Expr>> {
         for e in &args.positional {
             condition::check(e, condition::Names::Bare)?;
         }
+        if let Some((key, _)) = args.keyed.first() {
+            return Err(Diag::condition_assigned(key.span(), key));
+        }
         all.append(&mut args.positional);
-        args.finish(&[])?;
     }
     Ok(all)
 }

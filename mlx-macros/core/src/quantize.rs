@@ -6,12 +6,13 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit};
 
 use crate::args::Args;
+use crate::arguments::integer;
 use crate::condition;
 use crate::diag::{Diag, Result};
 use crate::lower::config_expr;
 use crate::parse::FieldKind;
 
-/// How a layer is quantised, whatever the rest of the model is.
+/// The quantisation of a layer, whatever the rest of the model is.
 pub enum Quantize {
     /// It stays as it is.
     Never,
@@ -26,8 +27,12 @@ pub enum Quantize {
     Mode(&'static str),
 }
 
-/// The modes: how they are written, and the runtime's names.
-const MODES: [(&str, &str); 3] = [("mxfp4", "Mxfp4"), ("mxfp8", "Mxfp8"), ("nvfp4", "Nvfp4")];
+/// The modes: how they are written, the runtime's names, and how many values share a scale.
+const MODES: [(&str, &str, i64); 3] = [
+    ("mxfp4", "Mxfp4", 32),
+    ("mxfp8", "Mxfp8", 32),
+    ("nvfp4", "Nvfp4", 16),
+];
 const KEYS: [&str; 3] = ["bits", "group_size", "mode"];
 
 impl Quantize {
@@ -96,9 +101,18 @@ impl Quantize {
             _ => String::new(),
         };
         match MODES.iter().find(|m| m.0 == text) {
-            Some((_, name)) => Ok(Some(name)),
+            Some((_, name, _)) => Ok(Some(name)),
             None if text == "affine" => Ok(None),
             None => Err(Diag::quantize_mode(mode.span())),
+        }
+    }
+
+    /// The number of values that share a scale, if that is known here: 1 or more.
+    pub fn group(&self) -> Option<i64> {
+        match self {
+            Quantize::Never => None,
+            Quantize::With { group_size, .. } => integer(group_size).filter(|n| *n > 0),
+            Quantize::Mode(name) => MODES.iter().find(|m| m.1 == *name).map(|m| m.2),
         }
     }
 
@@ -110,7 +124,7 @@ impl Quantize {
         }
     }
 
-    /// What the loader is told.
+    /// The argument of the loader.
     pub fn tokens(this: Option<&Quantize>, facts: &[String]) -> TokenStream {
         let q = quote! { ::mlx_runtime::__private::Quantise };
         match this {

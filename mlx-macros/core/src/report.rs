@@ -30,7 +30,7 @@ pub fn text(name: &str, graph: &Graph, names: &Names) -> String {
     out
 }
 
-/// How a value comes about.
+/// The origin of a value.
 pub fn what(graph: &Graph, id: Id) -> String {
     match &graph.nodes[id].kind {
         Kind::Input(n) => format!("input {n}"),

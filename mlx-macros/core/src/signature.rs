@@ -107,9 +107,9 @@ pub struct Method {
     pub vis: Visibility,
     /// Its name.
     pub name: Ident,
-    /// What it takes besides `&self`.
+    /// Its arguments besides `&self`.
     pub args: Vec<Argument>,
-    /// What it returns.
+    /// The type of its result.
     pub ret: Ty,
     /// The span of the result's type.
     pub ret_span: Span,
@@ -158,7 +158,7 @@ pub fn methods(item: &ItemImpl, names: &Names) -> (Vec<Method>, Vec<Diag>) {
     (found, errors)
 }
 
-/// What is understood of a signature with a mistake.
+/// A signature with a mistake, as far as it is understood.
 pub fn stand_in(
     attrs: &[Attribute],
     vis: &Visibility,
@@ -167,12 +167,15 @@ pub fn stand_in(
     names: &Names,
 ) -> Method {
     let known = |t: &Type| ty(t, names).unwrap_or(Ty::Unknown);
+    let mut before: Vec<Ident> = Vec::new();
     let args = sig.inputs.iter().filter_map(|a| match a {
         FnArg::Typed(a) => {
+            // rustc has nothing to add of a name that stands twice.
             let name = match &*a.pat {
-                Pat::Ident(p) => p.ident.clone(),
+                Pat::Ident(p) if !before.contains(&p.ident) => p.ident.clone(),
                 _ => Ident::new("_", Span::call_site()),
             };
+            before.push(name.clone());
             let (ty, span) = (known(&a.ty), a.ty.span());
             Some(Argument {
                 name,
@@ -230,6 +233,11 @@ fn read(
         let Pat::Ident(p) = &*a.pat else {
             return Err(Diag::argument_pattern(a.pat.span()));
         };
+        let alike = |other: &Argument| other.name == p.ident && p.ident != "_";
+        if args.iter().any(alike) {
+            return Err(Diag::arguments_alike(p.ident.span(), &p.ident));
+        }
+        not_reserved(&p.ident)?;
         args.push(Argument {
             name: p.ident.clone(),
             ty: ty(&a.ty, names)?,
@@ -282,6 +290,16 @@ fn read(
     }
     check_free(&method.ret, &free, ret_span)?;
     Ok(method)
+}
+
+/// Refuses names of variables that have a meaning of their own.
+pub fn not_reserved(name: &Ident) -> Result<()> {
+    let meaning = match name.to_string().as_str() {
+        "config" => "the config",
+        "layer" => "the place of this model in its stack",
+        _ => return Ok(()),
+    };
+    Err(Diag::name_reserved(name.span(), name, meaning))
 }
 
 /// A free dim must come from an argument: nothing else can give it a number.

@@ -53,6 +53,10 @@ impl<'a> Builder<'a> {
             Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => {
                 self.named("negative", &[&u.expr], e.span())
             }
+            Expr::Unary(u) if matches!(u.op, UnOp::Not(_)) => {
+                let at = u.op.span();
+                Err(Diag::unknown_operator(at, "!", "logical_not(a)"))
+            }
             Expr::Call(c) => match &*c.func {
                 Expr::Path(p) if cache_off(p) && c.args.is_empty() => {
                     Ok(self.push(Kind::NoCache, Ty::Cache, e.span()))
@@ -178,6 +182,10 @@ impl<'a> Builder<'a> {
             .chain(["linear_cross_entropy"]);
         match (ops::find(&text), slip(&text, known)) {
             (Some(op), _) => self.op(op, args, span),
+            // A function takes tensors and numbers alone.
+            (None, near) if near.is_empty() && args.iter().any(|a| never_passed(a)) => {
+                Err(Diag::unknown_operation(name.span(), text, near))
+            }
             // Not an operation, and not like one: rustc knows whether there is such a function.
             (None, near) if near.is_empty() => {
                 self.function(&syn::Path::from(name.clone()), args, span, wanted)
@@ -244,7 +252,7 @@ pub(crate) fn path_text(path: &syn::Path) -> String {
     names.join("::")
 }
 
-/// What stands for an operator that the language lacks.
+/// The mistake of an operator that the language lacks, with the operation to write instead.
 fn unknown_operator(op: BinOp) -> Diag {
     let instead = match op {
         BinOp::Lt(_) => "less(a, b)",
@@ -271,4 +279,13 @@ fn cache_off(p: &syn::ExprPath) -> bool {
     let mut last = p.path.segments.iter().rev();
     last.next().is_some_and(|s| s.ident == "off")
         && last.next().is_some_and(|s| s.ident == "KvCache")
+}
+
+/// True if no helper function takes such an argument.
+fn never_passed(e: &Expr) -> bool {
+    match e {
+        Expr::Array(_) | Expr::Assign(_) | Expr::Range(_) => true,
+        Expr::Lit(l) => !matches!(l.lit, syn::Lit::Int(_) | syn::Lit::Float(_)),
+        _ => false,
+    }
 }

@@ -86,7 +86,7 @@ impl Variables {
         std::mem::replace(&mut self.scopes, scopes)
     }
 
-    /// How many arguments and `let`s there are.
+    /// The number of arguments and `let`s.
     pub fn len(&self) -> usize {
         self.bindings.len()
     }

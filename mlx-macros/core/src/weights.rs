@@ -11,9 +11,9 @@ use crate::parse::FieldKind;
 
 /// The names of a field's tensors, in each naming scheme.
 pub struct Weights {
-    /// What checkpoints of the default scheme say; the field's name where it is `None`.
+    /// The names in checkpoints of the default scheme; the field's name where it is `None`.
     pub default: Option<Pattern>,
-    /// What those of other schemes say.
+    /// The names in those of other schemes.
     pub schemes: Vec<(Ident, Pattern)>,
 }
 
@@ -21,7 +21,7 @@ pub struct Weights {
 pub struct Pattern {
     /// At least one, each of at least one part.
     pub alternatives: Vec<Vec<Part>>,
-    /// Where it is written.
+    /// Its place in the source.
     pub span: Span,
 }
 
@@ -104,7 +104,7 @@ impl Weights {
         }
     }
 
-    /// Whether nothing is said but that plain name.
+    /// True if nothing is said but that plain name.
     pub fn is_plain(&self) -> bool {
         let one = |p: &Pattern| p.alternatives.len() == 1 && !p.alternatives[0][0].transposed;
         self.plain().is_some() && self.schemes.is_empty() && self.default.as_ref().is_some_and(one)
@@ -121,7 +121,7 @@ impl Pattern {
         })
     }
 
-    /// What is written must make sense for the kind of field.
+    /// Refuses names that do not fit the kind of field.
     fn check(&self, field: &Ident, what: &str, kind: &FieldKind) -> Result<()> {
         let span = self.span;
         let matrix = match kind {

@@ -19,7 +19,7 @@ fn pieces(text: &str) -> Vec<String> {
     pieces
 }
 
-/// Whether a message can come of a text.
+/// True if a message can come of a text.
 fn fits(message: &str, entry: &Entry) -> bool {
     let mut rest = message;
     pieces(entry.text)

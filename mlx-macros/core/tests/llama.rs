@@ -8,7 +8,7 @@ use quote::ToTokens;
 use syn::{Item, ItemImpl, ItemStruct};
 
 const SOURCE: &str = include_str!("../../../examples/models/src/llama.rs");
-/// Where the model's own build finds the digest it names.
+/// The folder in which the model's own build finds its digest.
 const CRATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/models");
 
 fn attribute(attrs: &[syn::Attribute]) -> Option<proc_macro2::TokenStream> {

@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use quote::{quote, ToTokens};
-use syn::{Item, Meta};
+use mlx_macros_core::diag::Code;
+use mlx_macros_core::source::sources;
 
-fn sources(folder: &str) -> Vec<PathBuf> {
+fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .join(folder);
@@ -20,60 +20,46 @@ fn sources(folder: &str) -> Vec<PathBuf> {
 /// The mistakes in a file's models and functions.
 fn mistakes(path: &Path) -> Vec<String> {
     let file = syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let mut all = Vec::new();
-    for item in &file.items {
-        match item {
-            Item::Struct(s) => {
-                let Some(at) = s.attrs.iter().position(|a| a.path().is_ident("mlx_model")) else {
-                    continue;
-                };
-                let attr = match &s.attrs[at].meta {
-                    Meta::List(list) => list.tokens.clone(),
-                    _ => Default::default(),
-                };
-                let mut s = s.clone();
-                s.attrs.remove(at);
-                let name = s.ident.to_string();
-                let methods = file.items.iter().find_map(|i| match i {
-                    Item::Impl(i)
-                        if i.self_ty.to_token_stream().to_string().split(' ').next()
-                            == Some(&name) =>
-                    {
-                        Some(i.clone())
-                    }
-                    _ => None,
-                });
-                let Some(methods) = methods else {
-                    continue;
-                };
-                if let Err((mut found, _)) = mlx_macros_core::analyse(attr, s, &methods) {
-                    // Digests are looked for in the crate that the model is in.
-                    found.retain(|d| d.code != mlx_macros_core::diag::Code::Digest);
-                    all.extend(found.iter().map(|d| {
-                        format!("{}:{}: {}", path.display(), d.span.start().line, d.message)
-                    }));
-                }
-            }
-            Item::Fn(f) if f.attrs.iter().any(|a| a.path().is_ident("mlx_fn")) => {
-                let mut f = f.clone();
-                f.attrs.clear();
-                let out = mlx_macros_core::functions::expand(quote! { #f }).to_string();
-                if let Some(at) = out.find("compile_error") {
-                    let text: String = out[at..].chars().take(120).collect();
-                    all.push(format!("{}: {text}", path.display()));
-                }
-            }
-            _ => {}
-        }
-    }
-    all
+    let found = sources(&file).into_iter().flat_map(|s| s.mistakes());
+    // Digests are looked for in the crate that the model is in.
+    let found = found.filter(|d| d.code != Code::Digest);
+    found
+        .map(|d| format!("{}:{}: {}", path.display(), d.span.start().line, d.message))
+        .collect()
 }
 
 #[test]
-fn what_compiles_has_no_mistakes() {
-    for folder in ["examples/models/src", "tests/ui/pass", "tests/src"] {
-        for path in sources(folder) {
+fn models_that_compile_have_no_mistakes() {
+    for folder in [
+        "examples/models/src",
+        "tests",
+        "tests/parity",
+        "tests/reliability",
+        "tests/src",
+        "tests/ui/pass",
+    ] {
+        for path in files(folder) {
             assert_eq!(mistakes(&path), [""; 0]);
         }
     }
+}
+
+/// The messages that need no rustc are those that the UI tests show.
+#[test]
+fn models_that_do_not_compile_have_the_messages_shown() {
+    let mut wrong = Vec::new();
+    // The macros refuse what is nested deeper than a parser's stack before they parse it.
+    let deep = |p: &PathBuf| p.ends_with("nested_too_deeply.rs");
+    for path in files("tests/ui/fail").into_iter().filter(|p| !deep(p)) {
+        let shown = std::fs::read_to_string(path.with_extension("stderr")).unwrap_or_default();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let Ok(file) = syn::parse_file(&text) else {
+            continue;
+        };
+        let found = sources(&file).into_iter().flat_map(|s| s.mistakes());
+        let found = found.filter(|d| d.code != Code::Digest && d.code != Code::Syntax);
+        let missing = found.filter(|d| !shown.contains(&d.message));
+        wrong.extend(missing.map(|d| format!("{}: {}", path.display(), d.message)));
+    }
+    assert_eq!(wrong, [""; 0]);
 }

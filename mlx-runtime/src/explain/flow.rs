@@ -515,11 +515,14 @@ impl Walk {
     }
 }
 
-/// Whether one of these linear maps is trained or adapted.
+/// True if one of these is trained or adapted.
 fn trained(outline: &Outline<'_>, fields: &[&str]) -> bool {
     fields.iter().any(|f| match outline.part(f) {
         Some(Part::Leaf(Leaf::Linear(l))) => l.keeps_input(),
         Some(Part::Leaf(Leaf::SwitchLinear(l))) => l.keeps_input(),
+        Some(Part::Leaf(Leaf::Conv1d(l))) => l.keeps_input(),
+        Some(Part::Leaf(Leaf::Conv2d(l))) => l.keeps_input(),
+        Some(Part::Leaf(Leaf::Param(p))) => p.keeps_input(),
         _ => false,
     })
 }

@@ -67,6 +67,20 @@ impl Conv2d {
     }
 }
 
+macro_rules! keeps_input {
+    ($($layer:ident),*) => {$(
+        impl $layer {
+            /// True if the backward pass reads the input.
+            #[doc(hidden)]
+            pub fn keeps_input(&self) -> bool {
+                self.tensors.trains()
+            }
+        }
+    )*};
+}
+
+keeps_input!(Conv1d, Conv2d);
+
 fn plus(y: Array, bias: Option<&Array>) -> Result<Array> {
     bias.map_or(Ok(y.clone()), |b| ops::add(&y, b))
 }

@@ -32,6 +32,10 @@ impl Pair {
         self.frozen = frozen || self.pinned;
     }
 
+    pub(crate) fn trains(&self) -> bool {
+        !self.frozen
+    }
+
     pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {
         f("weight", &self.weight, !self.frozen);
         if let Some(b) = &self.bias {

@@ -25,6 +25,12 @@ impl Param {
         self.value.clone()
     }
 
+    /// True if the backward pass reads what it is multiplied with.
+    #[doc(hidden)]
+    pub fn keeps_input(&self) -> bool {
+        !self.frozen
+    }
+
     /// Never trains, as the definition says.
     pub(crate) fn pin(&mut self) {
         self.pinned = true;

@@ -3,6 +3,7 @@ use mlx_runtime::nn::Linear;
 use mlx_tests::Config;
 
 #[mlx_model(config = Config)]
+#[require(hidden >= 5)]
 pub struct Net {
     #[param(hidden, hidden)]
     w: Linear,

@@ -11,6 +11,7 @@ struct Config {
 
 #[mlx_model(config = Config, dims(side = image / patch))]
 #[require(image % patch == 0)]
+#[require(hidden % 2 == 0)]
 struct Net {
     #[param(hidden, patch, patch, 3, stride = patch)]
     patches: Conv2d,

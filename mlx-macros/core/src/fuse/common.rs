@@ -28,10 +28,10 @@ pub(super) fn run(_: &ModelDef, graph: &mut Graph) {
     graph.kept = graph.kept.iter().map(|id| same[*id]).collect();
 }
 
-/// What a value is computed of, where it depends on that alone.
+/// The key of a value that depends on its inputs alone.
 fn key(graph: &Graph, id: Id) -> Option<String> {
     let node = &graph.nodes[id];
-    // What reads or writes a cache depends on when it does.
+    // A reader or writer of a cache depends on the order of both.
     let cached = |id: &Id| graph.nodes[*id].ty == Ty::Cache;
     if node.inputs().iter().any(cached) {
         return None;

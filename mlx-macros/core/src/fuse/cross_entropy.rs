@@ -112,7 +112,7 @@ fn is_zero(e: &syn::Expr) -> bool {
     }
 }
 
-/// Whether a value comes from the caller: the fused operation has no gradient for its weights.
+/// True if a value comes from the caller: the fused operation has no gradient for its weights.
 fn constant(graph: &Graph, id: Id) -> bool {
     matches!(graph.nodes[id].kind, Kind::Input(_))
 }

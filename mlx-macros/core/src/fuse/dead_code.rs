@@ -21,7 +21,7 @@ pub(super) fn run(_: &ModelDef, graph: &mut Graph) {
             matches!(graph.nodes[*i].kind, Kind::Input(_)) && graph.nodes[*i].ty == Ty::Cache
         })
     });
-    // What changes a cache in an arm of an `if` needs the `if`.
+    // A change of a cache in an arm of an `if` needs the `if`.
     let holds = |id: Id| {
         let Kind::If {
             then, otherwise, ..

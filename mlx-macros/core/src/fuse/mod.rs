@@ -1,4 +1,4 @@
-//! What the graph can do in fewer, bigger operations. Each pass takes a graph and leaves one that
+//! Passes that make fewer, bigger operations of a graph. Each pass takes a graph and leaves one that
 //! computes the same values; each can be switched off by its name.
 
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ pub use switches::Switches;
 pub struct Pass {
     /// The name by which it is switched.
     pub name: &'static str,
-    /// What it does, in a sentence.
+    /// A sentence that says its effect.
     pub doc: &'static str,
     /// Rewrites a graph.
     run: fn(&ModelDef, &mut Graph),
@@ -130,12 +130,12 @@ fn readers(graph: &Graph, id: Id) -> Vec<Id> {
     all
 }
 
-/// Whether two nodes are always computed together: in one arm of the same `if`, or in none.
+/// True if two nodes are always computed together: in one arm of the same `if`, or in none.
 fn together(graph: &Graph, a: Id, b: Id) -> bool {
     graph.region(a) == graph.region(b)
 }
 
-/// Whether the earlier node is there wherever the later one is computed.
+/// True if the earlier node is there wherever the later one is computed.
 fn visible(graph: &Graph, earlier: Id, later: Id) -> bool {
     graph
         .region(earlier)

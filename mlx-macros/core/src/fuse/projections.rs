@@ -11,7 +11,7 @@ type Input = (Id, Option<(Id, Id)>);
 /// Linear layers that read the same value become one matmul with a joined weight: fewer, better
 /// shaped products, and one instead of several sums in the backward pass.
 pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
-    // What is computed in one arm of an `if` is not there for others.
+    // A value of one arm of an `if` is not there for others.
     let mut by_input: BTreeMap<Input, Vec<Id>> = BTreeMap::new();
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     for (id, node) in graph.nodes.iter().enumerate() {

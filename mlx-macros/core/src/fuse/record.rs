@@ -1,4 +1,4 @@
-//! What each pass did, found by comparing the graph before and after it.
+//! The record of each pass, found by comparing the graph before and after it.
 
 use std::collections::BTreeSet;
 use std::mem::{discriminant, Discriminant};
@@ -6,7 +6,7 @@ use std::mem::{discriminant, Discriminant};
 use super::live;
 use crate::ir::{Graph, Id, Kind};
 
-/// What makes a node another one.
+/// The parts of a node in which it can change.
 #[derive(PartialEq)]
 struct Mark {
     kind: Discriminant<Kind>,
@@ -67,7 +67,7 @@ impl Before {
                     }
                 }
             }
-            // What earlier passes had gathered comes along.
+            // Records of earlier passes come along.
             let inner: Vec<Id> = absorbed
                 .iter()
                 .filter_map(|a| graph.fused.get(a))

@@ -34,7 +34,7 @@ impl Switches {
         }
     }
 
-    /// Whether the pass of that name runs.
+    /// True if the pass of that name runs.
     pub fn is_on(&self, name: &str) -> bool {
         match self {
             Switches::All => true,
@@ -48,8 +48,12 @@ fn names(list: &MetaList) -> Result<BTreeSet<String>> {
     let paths = list.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)?;
     paths
         .iter()
-        .map(|p| {
+        .enumerate()
+        .map(|(i, p)| {
             let name = p.to_token_stream().to_string();
+            if paths.iter().take(i).any(|before| before == p) {
+                return Err(Diag::key_twice(p.span(), name));
+            }
             if PASSES.iter().any(|pass| pass.name == name) {
                 return Ok(name);
             }

@@ -4,7 +4,7 @@ use super::{op_of, readers, together};
 use crate::ir::{Arg, Graph, Id, Kind};
 use crate::parse::ModelDef;
 
-/// Where nothing but attention reads joined queries, keys and values, or nothing but a gated unit
+/// If nothing but attention reads joined queries, keys and values, or nothing but a gated unit
 /// a joined gate, the product is not cut in parts before it: on a GPU one kernel reads it whole,
 /// and in the backward pass one kernel writes its gradient whole.
 pub(super) fn run(_: &ModelDef, graph: &mut Graph) {

@@ -41,7 +41,7 @@ fn body(model: &ModelDef, m: &Method, graph: &Graph) -> TokenStream {
     let body = l.nodes(0, graph.nodes.len());
     let prologue = l.prologue(m);
     let result = graph.result.map(|id| l.result(id));
-    // What is not computed is compared with its signature all the same.
+    // Calls that are not computed are compared with their signatures all the same.
     let unread = (0..graph.nodes.len()).filter(|id| !l.live.contains(id));
     let unread: Vec<TokenStream> = unread.filter_map(|id| l.check_of(id)).collect();
     quote! { #prologue #(#unread)* #body ::core::result::Result::Ok(#result) }
@@ -53,7 +53,7 @@ pub fn placeholder(m: &Method, of_model: bool) -> TokenStream {
     wrap(m, of_model, quote! { ::mlx_runtime::__private::never() })
 }
 
-/// What rustc checks of the calls in a body with mistakes, so that those across crates are reported
+/// Constants by which rustc checks the calls in a body with mistakes, so that those across crates are reported
 /// together with the others.
 pub fn checks(model: &ModelDef, graph: &Graph) -> TokenStream {
     let l = Lower {
@@ -103,7 +103,7 @@ struct Lower<'a> {
 }
 
 impl Lower<'_> {
-    /// What rustc checks of a call that is not written.
+    /// Constants by which rustc checks a call that is not written.
     fn check_of(&self, id: Id) -> Option<TokenStream> {
         let n = &self.graph.nodes[id];
         match &n.kind {
@@ -129,7 +129,7 @@ impl Lower<'_> {
         out
     }
 
-    /// What an arm of an `if` gives: one value or a tuple.
+    /// The value of an arm of an `if`: one or a tuple.
     fn arm(&self, arm: &Arm) -> TokenStream {
         let body = self.nodes(arm.start, arm.end);
         let values = arm.values.iter().map(|id| self.result(*id));
@@ -466,7 +466,7 @@ impl Lower<'_> {
         quote! { let [#(#vars),*] = #all; }
     }
 
-    /// What a node reads whole: the joined product's first node.
+    /// The input that a node reads whole: the joined product's first node.
     fn whole(&self, id: Id) -> Option<Id> {
         let group = self.graph.wholes.get(&id)?;
         self.graph.members(*group).first().copied()

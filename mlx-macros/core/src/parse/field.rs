@@ -5,7 +5,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit, Type};
 
 use super::{is_helper, Field, FieldKind, Policy, Tied};
-use crate::args::{dim_expr, Args};
+use crate::args::{dim_expr, literal, Args};
 use crate::diag::{suggest, Diag, Result};
 use crate::dims::{Dim, Names};
 use crate::layers;
@@ -53,7 +53,9 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
     }
     for flag in ["lora", "frozen"] {
         if let Some(a) = attrs.iter().find(|a| a.path().is_ident(flag)) {
-            a.meta.require_path_only()?;
+            if a.meta.require_path_only().is_err() {
+                return Err(Diag::flag_arguments(a.span(), flag));
+            }
         }
     }
     let find = |n: &str| attrs.iter().find(|a| a.path().is_ident(n));
@@ -109,8 +111,9 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
     let quantize = find("quantize")
         .map(|a| Quantize::of(a, &name, &what, &kind, always_tied))
         .transpose()?;
-    if let (Some(a), Some(Quantize::With { group_size, .. })) = (find("quantize"), &quantize) {
-        whole_groups(a, &name, &kind, group_size, names)?;
+    let group = quantize.as_ref().and_then(Quantize::group);
+    if let (Some(a), Some(group)) = (find("quantize"), group) {
+        whole_groups(a, &name, &kind, group, names)?;
     }
     let (lora, frozen) = (find("lora").is_some(), find("frozen").is_some());
     if let (Some(a), true) = (find("lora"), frozen) {
@@ -136,12 +139,12 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
     })
 }
 
-/// Groups of a known number divide a last dim that is a known number.
+/// Groups of a known number divide a last dim that is a known number; the loader compares others.
 fn whole_groups(
     at: &Attribute,
     name: &Ident,
     kind: &FieldKind,
-    group: &Expr,
+    group: i64,
     names: &Names,
 ) -> Result<()> {
     let last = match kind {
@@ -149,10 +152,10 @@ fn whole_groups(
         FieldKind::Embedding { dim, .. } => dim,
         _ => return Ok(()),
     };
-    match (last.as_constant(), crate::arguments::integer(group)) {
-        (Some(n), Some(g)) if g > 0 && n % g != 0 => {
+    match last.as_constant() {
+        Some(n) if n % group != 0 => {
             let size = names.dim(last);
-            Err(Diag::group_of_quantize(at.span(), name, g, size))
+            Err(Diag::group_of_quantize(at.span(), name, group, size))
         }
         _ => Ok(()),
     }
@@ -263,7 +266,15 @@ fn kind<'a>(
                 let (rotated, dims) = (names.dim(&rotated), names.dim(&dims));
                 return Err(Diag::rotated_of_rope(a.span(), name, rotated, dims));
             }
-            not_negative(&base, "base")?;
+            if let Some(x) = literal(&base).filter(|x| *x <= 0.0) {
+                return Err(Diag::number_outside(
+                    base.span(),
+                    "rope",
+                    "base",
+                    "above 0",
+                    x,
+                ));
+            }
             crate::condition::check_number(&base)?;
             FieldKind::Rope {
                 dims,

@@ -77,7 +77,7 @@ pub fn attention(c: &Ctx<'_>) -> Result<Ty> {
 
 /// Neighbouring heads of queries share one of keys: their numbers must divide.
 fn heads_shared(c: &Ctx<'_>, q: &Dim, k: &Dim) -> Result<()> {
-    // What a call binds is left to the call.
+    // Dims that a call binds are left to the call.
     let open = |d: &Dim| d.names().iter().any(|n| is_free(n));
     match (q.as_constant(), k.as_constant()) {
         (Some(q), Some(k)) if k < 1 || q % k != 0 => Err(Diag::heads_shared(
@@ -120,6 +120,7 @@ pub fn rope(c: &Ctx<'_>) -> Result<Ty> {
             c.describe(0),
         ));
     }
+    c.need_at_most(1, dims, &s[s.len() - 1])?;
     Ok(Ty::Tensor(s.clone(), d))
 }
 

@@ -16,9 +16,9 @@ fn spatial(c: &Ctx<'_>) -> usize {
     }
 }
 
-/// How many places a window has.
+/// The number of places of a window.
 fn place(c: &Ctx<'_>, window: &Window<'_>) -> Result<Dim> {
-    let places = window.places(c.names);
+    let places = window.places(c.names, c.facts);
     places.map_err(|e| e.mistake(c.span, c.op.name, c.describe(0)))
 }
 

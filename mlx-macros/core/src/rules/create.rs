@@ -15,10 +15,8 @@ fn dtype(c: &Ctx<'_>, i: usize) -> Result<Dt> {
 }
 
 fn sized(c: &Ctx<'_>, i: usize, shape: Vec<Dim>, d: Dt) -> Result<Ty> {
-    match shape.iter().any(|d| c.negative(d)) {
-        true => Err(Diag::negative_size(c.at(i), c.op.name)),
-        false => Ok(Ty::Tensor(shape, d)),
-    }
+    shape.iter().try_for_each(|size| c.need_size(i, size))?;
+    Ok(Ty::Tensor(shape, d))
 }
 
 /// The sizes given.

@@ -1,7 +1,9 @@
 //! Rules of operations that pick and order elements.
 
+use crate::arguments::integer;
 use crate::diag::{Diag, Result};
-use crate::ir::Arg;
+use crate::dims::Dim;
+use crate::ir::{Arg, Graph, Id, Kind};
 use crate::operands::{broadcast, need_index, promote};
 use crate::ops::Ctx;
 use crate::signature::{Dt, Ty};
@@ -11,6 +13,7 @@ pub fn take(c: &Ctx<'_>) -> Result<Ty> {
     let ((s, d), (ix, di)) = (c.tensor(0)?, c.tensor(1)?);
     need_index(c, 1, di)?;
     let at = c.axis(2, s.len())?;
+    inside(c, &s[at])?;
     Ok(Ty::Tensor([&s[..at], ix, &s[at + 1..]].concat(), d))
 }
 
@@ -30,6 +33,7 @@ pub fn take_along_axis(c: &Ctx<'_>) -> Result<Ty> {
             c.describe(1),
         ));
     }
+    inside(c, &s[at])?;
     let mut out = s.clone();
     out[at] = ix[at].clone();
     Ok(Ty::Tensor(out, d))
@@ -51,6 +55,7 @@ pub fn put_along_axis(c: &Ctx<'_>) -> Result<Ty> {
             c.describe(1),
         ));
     }
+    inside(c, &s[at])?;
     if broadcast(v, ix).as_ref() != Some(ix) {
         return Err(Diag::no_broadcast_to(
             c.at(2),
@@ -78,15 +83,58 @@ pub fn order(c: &Ctx<'_>) -> Result<Ty> {
     Ok(Ty::Tensor(s.clone(), Dt::U32))
 }
 
-/// An element's place, where the axis has a known size.
+/// An element's place, which is inside of the axis.
 fn kth(c: &Ctx<'_>, at: usize) -> Result<()> {
     let (s, _) = c.tensor(0)?;
     let i = c.place("kth");
-    match (c.args.get(i), s[at].as_constant()) {
-        (Some(Arg::Int(k)), Some(n)) if *k >= n || *k < -n => {
+    let Some(Arg::Int(k)) = c.args.get(i) else {
+        return Ok(());
+    };
+    let needed = Dim::constant(if *k < 0 { -k } else { k + 1 });
+    match s[at].as_constant() {
+        Some(_) if !c.at_most(&needed, &s[at]) => {
             Err(Diag::no_element(c.at(i), c.op.name, k, at, c.noun(0)))
         }
-        _ => Ok(()),
+        _ => c.need_at_most(i, &needed, &s[at]),
+    }
+}
+
+/// Indices whose numbers are known are inside of the axis that they choose from.
+fn inside(c: &Ctx<'_>, size: &Dim) -> Result<()> {
+    let Some(Arg::Value(id)) = c.args.get(1) else {
+        return Ok(());
+    };
+    match last_number(c.graph, *id) {
+        Some(last) => c.need_at_most(1, &last.plus(&Dim::constant(1)), size),
+        None => Ok(()),
+    }
+}
+
+/// The largest number in a tensor of which each is known.
+fn last_number(graph: &Graph, id: Id) -> Option<Dim> {
+    let Kind::Op { op, args } = &graph.nodes[id].kind else {
+        return None;
+    };
+    match (op.name, &args[..]) {
+        ("zeros", _) => Some(Dim::constant(0)),
+        ("ones", _) => Some(Dim::constant(1)),
+        ("full", [_, Arg::Scalar(e), ..]) => integer(e).map(Dim::constant),
+        ("arange", [Arg::Dims(start), stop, Arg::Dims(step), ..]) => {
+            let end = match stop {
+                Arg::Dims(stop) => stop,
+                _ => start,
+            };
+            // A larger step may end before it.
+            let by_one = step.first()?.as_constant() == Some(1);
+            by_one.then(|| end.first().map(|d| d.plus(&Dim::constant(-1))))?
+        }
+        (
+            "astype" | "reshape" | "flatten" | "unflatten" | "expand_dims" | "squeeze"
+            | "broadcast_to" | "transpose" | "swapaxes" | "moveaxis" | "contiguous"
+            | "stop_gradient" | "tile" | "repeat" | "roll",
+            [Arg::Value(x), ..],
+        ) => last_number(graph, *x),
+        _ => None,
     }
 }
 
@@ -95,11 +143,8 @@ pub fn topk(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     let at = c.axis(2, s.len())?;
     let k = c.size(1)?;
-    let beyond = s[at]
-        .plus(&k.negated())
-        .as_constant()
-        .is_some_and(|n| n < 0);
-    if beyond || k.as_constant().is_some_and(|n| n < 0) {
+    let below = |d: &Dim| d.as_constant().is_some_and(|n| n < 0);
+    if below(&s[at].plus(&k.negated())) || below(k) {
         return Err(Diag::more_than_there_are(
             c.at(1),
             c.op.name,
@@ -108,6 +153,8 @@ pub fn topk(c: &Ctx<'_>) -> Result<Ty> {
             c.noun(0),
         ));
     }
+    c.need_size(1, k)?;
+    c.need_at_most(1, k, &s[at])?;
     let mut s = s.clone();
     s[at] = k.clone();
     Ok(Ty::Tensor(s, d))

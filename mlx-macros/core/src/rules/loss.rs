@@ -7,7 +7,7 @@ use crate::operands::{need_float, need_index, promote};
 use crate::ops::{Ctx, P};
 use crate::signature::{Dt, Ty};
 
-/// What is left of the values of a loss.
+/// The shape of a loss after its reduction.
 fn finish(c: &Ctx<'_>, values: Shape, dtype: Dt) -> Result<Ty> {
     match c.args.last() {
         Some(Arg::Text(word)) if word == "none" => Ok(Ty::Tensor(values, dtype)),

@@ -8,6 +8,7 @@ mod elementwise;
 mod index;
 mod linalg;
 mod loss;
+mod ranges;
 mod reduce;
 mod shape;
 
@@ -18,5 +19,6 @@ pub use elementwise::*;
 pub use index::*;
 pub use linalg::*;
 pub use loss::*;
+pub use ranges::check;
 pub use reduce::*;
 pub use shape::*;

@@ -1,6 +1,8 @@
 //! Rules of operations over axes.
 
 use crate::diag::{Diag, Result};
+use crate::dims::{volume, Dim};
+use crate::ir::Arg;
 use crate::operands::{need_float, promote, reduced};
 use crate::ops::Ctx;
 use crate::signature::{Dt, Ty};
@@ -12,6 +14,12 @@ pub fn reduce(c: &Ctx<'_>) -> Result<Ty> {
         need_float(c, 0, d)?;
     }
     let axes = c.axes(1, s.len())?;
+    let ddof = c.place("ddof");
+    if let Some(Arg::Int(n @ 1..)) = c.args.get(ddof) {
+        // None is left to divide by.
+        let values: Vec<Dim> = axes.iter().map(|a| s[*a].clone()).collect();
+        c.need_at_most(ddof, &Dim::constant(n + 1), &volume(&values))?;
+    }
     // MLX counts what is true, but has nothing to do for a scalar.
     let d = match (d, c.op.name) {
         (Dt::Bool, "sum" | "prod") if !s.is_empty() => Dt::I32,

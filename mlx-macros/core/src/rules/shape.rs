@@ -78,7 +78,7 @@ pub fn unflatten(c: &Ctx<'_>) -> Result<Ty> {
 pub fn broadcast_to(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     let to = c.dims(1).to_vec();
-    not_negative(c, 1)?;
+    c.need_sizes(1)?;
     match broadcast(s, &to) {
         Some(out) if out == to => Ok(Ty::Tensor(to, d)),
         _ => Err(Diag::no_broadcast_to(
@@ -208,6 +208,7 @@ fn split_sizes(c: &Ctx<'_>, sizes: &[Dim]) -> Result<Ty> {
             c.describe(0),
         ));
     }
+    sizes.iter().try_for_each(|d| c.need_size(1, d))?;
     let part = |size: &Dim| {
         let mut one = s.clone();
         one[at] = size.clone();
@@ -249,17 +250,13 @@ pub fn slice(c: &Ctx<'_>) -> Result<Ty> {
                 c.noun(0),
             ));
         }
-        for (low, high, text) in [(&from, &to, &start[i]), (&to, size, &stop[i])] {
-            if !c.at_most(low, high) {
-                return Err(Diag::place_unknown(
-                    c.at(2),
-                    c.op.name,
-                    c.names.dim(text),
-                    c.names.dim(high),
-                    c.noun(0),
-                ));
-            }
+        let low = start[i].negated();
+        if start[i].as_constant().is_some_and(|n| n < 0) {
+            c.need_at_most(1, &low, size)?;
         }
+        c.need_size(1, &from)?;
+        c.need_at_most(2, &from, &to)?;
+        c.need_at_most(2, &to, size)?;
         let step = &steps[i];
         if step.as_constant().is_some_and(|n| n < 1) {
             return Err(Diag::slice_stride(c.at(3), c.op.name));
@@ -278,7 +275,7 @@ pub fn slice(c: &Ctx<'_>) -> Result<Ty> {
 pub fn tile(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     let reps = c.dims(1);
-    not_negative(c, 1)?;
+    c.need_sizes(1)?;
     let rank = s.len().max(reps.len());
     let one = Dim::constant(1);
     let at = |list: &[Dim], i: usize| {
@@ -293,7 +290,7 @@ pub fn tile(c: &Ctx<'_>) -> Result<Ty> {
 pub fn repeat(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     let at = c.axis(2, s.len())?;
-    not_negative(c, 1)?;
+    c.need_sizes(1)?;
     let mut s = s.clone();
     s[at] = s[at].times(c.size(1)?);
     Ok(Ty::Tensor(s, d))
@@ -303,7 +300,7 @@ pub fn repeat(c: &Ctx<'_>) -> Result<Ty> {
 pub fn pad(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;
     let widths = c.dims(1);
-    not_negative(c, 1)?;
+    c.need_sizes(1)?;
     not_cut(c, 2, d)?;
     if widths.len() != 2 * s.len() {
         return Err(Diag::pad_pairs(
@@ -316,13 +313,6 @@ pub fn pad(c: &Ctx<'_>) -> Result<Ty> {
     let grown = s.iter().zip(widths.chunks(2));
     let grown = grown.map(|(d, w)| w.iter().fold(d.clone(), |d, w| d.plus(w)));
     Ok(Ty::Tensor(grown.collect(), d))
-}
-
-fn not_negative(c: &Ctx<'_>, i: usize) -> Result<()> {
-    match c.dims(i).iter().any(|d| c.negative(d)) {
-        true => Err(Diag::negative_size(c.at(i), c.op.name)),
-        false => Ok(()),
-    }
 }
 
 /// The last two axes, with one side of a diagonal set to zero.

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{bail, ensure, Context, Result};
 use mlx_models::json;
 use mlx_runtime::io::open_file;
+use mlx_runtime::ErrorKind;
 
 /// The most bytes of settings, a template, a prompt, or a line of data.
 pub const TEXT_LIMIT: u64 = 64 << 20;
@@ -95,6 +96,14 @@ pub fn decode(mut bytes: Vec<u8>) -> Result<String> {
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     json::read(&read_text(path)?)
         .with_context(|| format!("{} is not the JSON it should be", path.display()))
+}
+
+/// True if the operating system refused to read or write a file, which it may allow later.
+pub fn is_io(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let library = cause.downcast_ref::<mlx_runtime::Error>();
+        cause.is::<std::io::Error>() || library.is_some_and(|e| e.kind() == ErrorKind::Io)
+    })
 }
 
 /// An error as one text: each cause once, although many a library puts its cause into its own message, too.

@@ -20,7 +20,7 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
     })?;
     let config = described.config;
     let mut text = text::from_folder(path)?;
-    text.limit(config.vocab_size)?;
+    text.limit(config.vocab_size, config.max_position_embeddings)?;
     let mut arrays = io::load_safetensors_folder(path)?;
     // Some exports repeat the embedding, and some keep the frequencies of the rotation.
     if config.tie_word_embeddings {

@@ -55,9 +55,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
     let options = BatchOptions {
         batch_size: settings.batch_size,
         // Padding must not reach past the last position that the model has.
-        longest: settings
-            .max_seq_length
-            .min(session.config.max_position_embeddings),
+        longest: settings.max_seq_length.min(session.text.places()),
         buckets: settings.length_buckets,
         mask_prompt: settings.mask_prompt,
         compat: settings.compat,

@@ -98,7 +98,7 @@ impl Split {
             "the data folder {data} does not exist; --data names a folder with train.jsonl, valid.jsonl and test.jsonl"
         );
         let path = folder.join(format!("{name}.jsonl"));
-        if !path.exists() {
+        if !files::is_named(&path) {
             return Ok(None);
         }
         let source = BufReader::new(files::open(&path)?);

@@ -311,12 +311,19 @@ impl Visitor for Generate<'_> {
                 "stopped at the last of the {places} places that the model was made for"
             ));
         }
+        // The time of the first token is the prompt's.
+        let rate = match done.later {
+            0 => String::new(),
+            n => format!(
+                " at {:.1} tokens/s",
+                n as f64 / done.answer_seconds.max(1e-9)
+            ),
+        };
         note(format_args!(
-            "{} tokens of prompt in {:.2} s; {} tokens at {:.1} tokens/s",
+            "{} tokens of prompt in {:.2} s; {} tokens{rate}",
             ids.len(),
             done.prompt_seconds,
             done.tokens.len(),
-            done.tokens.len() as f64 / done.answer_seconds.max(1e-9),
         ));
         Ok(())
     }

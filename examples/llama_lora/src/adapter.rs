@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 use crate::checkpoint;
-use crate::files::{read_json, write_atomic};
+use crate::files::{is_named, read_json, write_atomic};
 use crate::peft;
 use crate::settings::{LoraSettings, Packing, Settings};
 use mlx_models::{CausalLm, Config};
@@ -94,7 +94,7 @@ impl Adapter {
             true => path.join(WEIGHTS),
             false => path.to_owned(),
         };
-        if !file.exists() || file.file_name().is_some_and(|name| name == peft::WEIGHTS) {
+        if !is_named(&file) || file.file_name().is_some_and(|name| name == peft::WEIGHTS) {
             let folder = file.parent().unwrap_or(Path::new("."));
             if let Some(adapter) = Adapter::of_peft(folder)? {
                 return Ok(adapter);
@@ -136,7 +136,7 @@ impl Adapter {
 
     /// Reads an adapter that PEFT saved, if `folder` holds one.
     fn of_peft(folder: &Path) -> Result<Option<Adapter>> {
-        let there = |name: &str| folder.join(name).exists();
+        let there = |name: &str| is_named(&folder.join(name));
         if !there(peft::WEIGHTS) {
             ensure!(
                 !there(peft::PICKLE),

@@ -76,6 +76,11 @@ impl Asked {
                 if !ends(answer, text) {
                     return Ok(None);
                 }
+                if prompt.len() + answer.len() > text.places() {
+                    // There is no place for these tokens; others may make the same text.
+                    let expected = text.decode(&answer[..answer.len() - 1])?;
+                    return decodes(model, text, prompt, &expected, answer.len()).map(Some);
+                }
                 let tokens = [prompt.as_slice(), &answer[..answer.len() - 1]].concat();
                 let logits = model.logits(&ids(&tokens)?, &mut KvCache::off())?;
                 let best = ops::argmax(&ops::astype(&logits, Dtype::Float32)?, -1, false)?;
@@ -141,7 +146,22 @@ fn writes(
     if !expected.starts_with(begun.trim_end_matches('\u{fffd}')) {
         return Ok(false);
     }
-    let most = answer.len() + SURPLUS;
+    decodes(model, text, prompt, &expected, answer.len())
+}
+
+/// True if greedy decoding of `prompt` writes `expected`, which has `tokens` tokens with its end, and ends.
+fn decodes(
+    model: &impl CausalLm,
+    text: &Text,
+    prompt: &[u32],
+    expected: &str,
+    tokens: usize,
+) -> Result<bool> {
+    // As for `generate`, there are no tokens past the last place.
+    let most = (tokens + SURPLUS).min(text.places().saturating_sub(prompt.len()));
+    if most == 0 {
+        return Ok(false);
+    }
     let out = generate(model, text, prompt, Sampling::GREEDY, (0, most), |_| Ok(()))?;
     Ok(out.tokens.len() < most && text.decode(&out.tokens)? == expected)
 }

@@ -6,7 +6,7 @@ use mlx_models::{CausalLm, Visitor};
 use crate::ask::Asked;
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{BenchArgs, Cli, Command, DigestArgs, EvalArgs, GenerateArgs, TrainArgs};
-use crate::data::{check_ids, held_out, BatchOptions, Format, Limit, Split};
+use crate::data::{held_out, BatchOptions, Format, Limit, Split};
 use crate::demo;
 use crate::eval::{self, Score};
 use crate::files::{text_of, write_atomic, TEXT_LIMIT};
@@ -158,11 +158,11 @@ pub fn score<M: CausalLm>(
         cut,
     };
     let mut rows = Split::require(data, split, &session.text, limit, options.mask_prompt)?;
-    rows.check(&session.config)?;
+    rows.check(&session.text)?;
     rows.keep_rows_with_targets(options.mask_prompt)?;
     let options = BatchOptions {
         // Padding must not reach past the last position that the model has.
-        longest: options.longest.min(session.config.max_position_embeddings),
+        longest: options.longest.min(session.text.places()),
         ..options
     };
     let batches = held_out(&rows.rows, options, most, &mut Shuffle::new(0))?;
@@ -292,9 +292,7 @@ impl Visitor for Generate<'_> {
             note("as in the adapter's run: --ignore-chat-template, because it learnt {\"text\"} rows");
         }
         let ids = prompt_ids(&session.text, &prompt, system, plain)?;
-        check_ids(&ids, &session.config)?;
-        // Past its last position a model has nothing, or nothing that it learnt.
-        let places = session.config.max_position_embeddings;
+        let places = session.text.places();
         let left = places.saturating_sub(ids.len());
         ensure!(
             left > 0,
@@ -313,12 +311,19 @@ impl Visitor for Generate<'_> {
                 "stopped at the last of the {places} places that the model was made for"
             ));
         }
+        // The time of the first token is the prompt's.
+        let rate = match done.later {
+            0 => String::new(),
+            n => format!(
+                " at {:.1} tokens/s",
+                n as f64 / done.answer_seconds.max(1e-9)
+            ),
+        };
         note(format_args!(
-            "{} tokens of prompt in {:.2} s; {} tokens at {:.1} tokens/s",
+            "{} tokens of prompt in {:.2} s; {} tokens{rate}",
             ids.len(),
             done.prompt_seconds,
             done.tokens.len(),
-            done.tokens.len() as f64 / done.answer_seconds.max(1e-9),
         ));
         Ok(())
     }

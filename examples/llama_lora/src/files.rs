@@ -2,7 +2,7 @@
 //! read than a limit allows.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 use anyhow::{bail, ensure, Context, Result};
@@ -34,6 +34,28 @@ pub fn ensure_writable(folder: &Path) -> Result<()> {
             folder.display()
         )
     })
+}
+
+/// Checks that a save can put a file at `path`: there is none, or a plain one.
+pub fn ensure_replaceable(path: &Path) -> Result<()> {
+    let failed = || format!("cannot write {}", path.display());
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => bail!(
+            "{}: expected a plain file or nothing there; remove it, or choose another folder with --adapter-path",
+            failed()
+        ),
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e).with_context(failed),
+        _ => Ok(()),
+    }
+}
+
+/// True if something has this name, even a link that leads nowhere: to open it says what is wrong, where a file that
+/// seems to be missing would be done without.
+pub fn is_named(path: &Path) -> bool {
+    match fs::symlink_metadata(path) {
+        Ok(_) => true,
+        Err(e) => !matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    }
 }
 
 /// Opens a file for reading; a directory, a FIFO or a device is an error that names it.
@@ -95,6 +117,15 @@ pub fn decode(mut bytes: Vec<u8>) -> Result<String> {
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     json::read(&read_text(path)?)
         .with_context(|| format!("{} is not the JSON it should be", path.display()))
+}
+
+/// True if the operating system refused to read or write a file, which it may allow later.
+pub fn is_io(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let library = cause.downcast_ref::<mlx_runtime::Error>();
+        cause.is::<std::io::Error>()
+            || library.is_some_and(|e| e.kind() == mlx_runtime::ErrorKind::Io)
+    })
 }
 
 /// An error as one text: each cause once, although many a library puts its cause into its own message, too.

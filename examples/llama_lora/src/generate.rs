@@ -18,7 +18,9 @@ pub struct Generated {
     pub tokens: Vec<u32>,
     /// Seconds until the first token.
     pub prompt_seconds: f64,
-    /// Seconds for all the others.
+    /// Tokens that were drawn after the first, the one that ended the answer among them.
+    pub later: usize,
+    /// Seconds for those.
     pub answer_seconds: f64,
 }
 
@@ -43,6 +45,7 @@ pub fn generate(
     let mut next = last;
     let mut tokens = Vec::new();
     let mut first = None;
+    let mut drawn = 0usize;
     while tokens.len() < most {
         if cache.outgrown_by(1) {
             // Its keys are rotated as those of shorter texts are.
@@ -54,6 +57,7 @@ pub fn generate(
         let logits = model.logits(&ids(&[next])?, &mut cache)?;
         next = choose(&logits, sampling, random.uniform())?;
         first.get_or_insert_with(Instant::now);
+        drawn += 1;
         if text.is_stop(next) {
             break;
         }
@@ -64,6 +68,7 @@ pub fn generate(
     Ok(Generated {
         tokens,
         prompt_seconds: (first - start).as_secs_f64(),
+        later: drawn.saturating_sub(1),
         answer_seconds: first.elapsed().as_secs_f64(),
     })
 }

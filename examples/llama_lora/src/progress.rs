@@ -57,9 +57,13 @@ impl Progress {
     pub fn step(&self, live: &Live) {
         let Some(bar) = &self.bar else { return };
         let left = (self.total.saturating_sub(live.step)) as f64 / live.steps_per_second.max(1e-9);
+        // Without a target so far there is none.
+        let loss = match live.loss.is_nan() {
+            true => "-".to_owned(),
+            false => format!("{:.3}", live.loss),
+        };
         bar.set_message(format!(
-            "loss {:.3} · {:.0} tok/s · {:.2} steps/s · {:.2} GB · ETA {}",
-            live.loss,
+            "loss {loss} · {:.0} tok/s · {:.2} steps/s · {:.2} GB · ETA {}",
             live.tokens_per_second,
             live.steps_per_second,
             live.memory as f64 / 1e9,

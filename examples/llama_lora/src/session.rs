@@ -88,6 +88,7 @@ impl<M: CausalLm> Session<M> {
         // Who asks for packed weights keeps those that are.
         options.unpack = (cpu || loading.unpack) && loading.packing.is_none();
         options.quantize = loading.packing.map(Into::into);
+        options.strict = true;
         let mut weights = Weights::from(weights);
         if let Some(block) = block_size {
             weights = weights.with_block_size(block);

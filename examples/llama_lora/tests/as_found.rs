@@ -150,6 +150,32 @@ fn a_folder_in_eight_bit_floats_is_the_model_that_its_values_stand_for() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_gguf_that_may_only_be_read_leaves_no_copy() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    place.write("models/notes", "");
+    gguf::write(&place.path("model"), &place.path("models/model.gguf"));
+    let wanted = place.ok("eval --data data --model models/model.gguf");
+    let mode = |name: &str, mode: u32| {
+        fs::set_permissions(place.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode("models/model.gguf", 0o444);
+    mode("models", 0o555);
+    fs::create_dir(place.path("temporary")).unwrap();
+    let mut command = place.command("eval --data data --model models/model.gguf");
+    let out = command
+        .env("TMPDIR", place.path("temporary"))
+        .output()
+        .unwrap();
+    mode("models", 0o755);
+    assert!(out.status.success(), "{}", common::text(&out.stderr));
+    assert_eq!(common::text(&out.stdout), wanted);
+    let left = fs::read_dir(place.path("temporary")).unwrap().count();
+    assert_eq!(left, 0, "a copy is left");
+}
+
 #[test]
 fn an_adapter_of_a_gguf_fits_the_folder_of_the_same_model_and_back() {
     let place = Place::new();

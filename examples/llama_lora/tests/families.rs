@@ -318,24 +318,33 @@ fn an_unknown_family_is_refused_with_the_known_ones() {
     }
 }
 
-/// GPT-2 has an embedding of positions: what lies behind its last row must not be read, by padding either.
-#[test]
-fn padding_stays_inside_the_positions_of_gpt2() {
-    let place = Place::new();
+/// A GPT-2 with so many positions.
+fn write_gpt2(place: &Place, positions: i32) {
     let mut small = config(Family::Gpt2);
-    small["n_positions"] = json!(36);
-    write(&place, Family::Gpt2);
+    small["n_positions"] = json!(positions);
+    write(place, Family::Gpt2);
     place.write("model/config.json", &small.to_string());
     let path = place.path("model/model.safetensors");
     let (mut tensors, metadata) = io::load_safetensors(&path).unwrap();
     for (name, a) in &mut tensors {
         if name.ends_with("wpe.weight") {
-            *a = ops::slice(a, &[0, 0], &[36, 32], &[1, 1]).unwrap();
+            *a = ops::slice(a, &[0, 0], &[positions, 32], &[1, 1]).unwrap();
+        }
+        if name.ends_with("wte.weight") {
+            // Wide enough apart for an adapter to choose between tokens.
+            *a = ops::multiply(a, &Array::scalar(20f32).unwrap()).unwrap();
         }
         a.eval().unwrap();
     }
     let all: Vec<_> = tensors.into_iter().collect();
     io::save_safetensors(&path, &all, &metadata).unwrap();
+}
+
+/// GPT-2 has an embedding of positions: what lies behind its last row must not be read, by padding either.
+#[test]
+fn padding_stays_inside_the_positions_of_gpt2() {
+    let place = Place::new();
+    write_gpt2(&place, 36);
     let row = |n: usize| json!({"prompt": "a", "completion": "b".repeat(n)}).to_string() + "\n";
     for split in ["train", "valid", "test"] {
         place.write(&format!("data/{split}.jsonl"), &row(27).repeat(3));
@@ -355,4 +364,53 @@ fn padding_stays_inside_the_positions_of_gpt2() {
     );
     let error = place.fails("bench --model model --tokens 37");
     assert!(error.contains("--tokens is 37"), "{error}");
+}
+
+/// Near the last position of GPT-2, an answer is exact if and only if `generate` writes it and ends.
+#[test]
+fn exact_match_is_what_generate_writes_up_to_the_last_position() {
+    let place = Place::new();
+    write_gpt2(&place, 40);
+    // Thoughts that only the prompt has: it is longer than the row.
+    let template = "{% for m in messages %}<s>{{ m.content }}</s>{% endfor %}\
+                    {% if add_generation_prompt %}<s>--{% endif %}";
+    let settings = json!({"bos_token": "<s>", "eos_token": "</s>", "chat_template": template});
+    place.write("model/tokenizer_config.json", &settings.to_string());
+    let line = |question: usize, answer: &str| {
+        json!({"prompt": "q".repeat(question), "completion": answer}).to_string() + "\n"
+    };
+    let many: String = (14..32).map(|n| line(n, "okay")).collect();
+    place.write("data/train.jsonl", &many);
+    place.write("data/valid.jsonl", &many);
+    place.ok(
+        "train --model model --data data --iters 300 --batch-size 6 --learning-rate 3e-3 --lora-rank 8 \
+         --mask-prompt --steps-per-report 100 --steps-per-eval 100 --val-batches 1",
+    );
+    let (mut fitting, mut beyond) = (0, 0);
+    for question in 22..33 {
+        place.write("data/test.jsonl", &line(question, "okay"));
+        let said = place.ok("eval --model model --data data --adapter-path adapters --mask-prompt");
+        let exact = said.contains("exact match 1/1");
+        assert!(exact || said.contains("exact match 0/1"), "{said}");
+        let prompt = "q".repeat(question);
+        let out = place.run(&format!(
+            "generate --model model --adapter-path adapters --temp 0 --prompt {prompt}"
+        ));
+        let (written, notes) = (common::text(&out.stdout), common::text(&out.stderr));
+        let ended = out.status.success() && !notes.contains("stopped at the last");
+        assert_eq!(
+            exact,
+            ended && written == "okay\n",
+            "{question}: {said}{written}{notes}"
+        );
+        // The prompt has 5 tokens beside the question, the answer 5 with its end.
+        match question + 5 + 5 <= 40 {
+            true => fitting += usize::from(exact),
+            false => {
+                beyond += 1;
+                assert!(!exact, "{question}");
+            }
+        }
+    }
+    assert!(fitting >= 3 && beyond == 2, "{fitting}, {beyond}");
 }

@@ -9,6 +9,7 @@ mod common;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -286,6 +287,67 @@ fn a_command_whose_reader_left_ends_quietly() {
         );
     }
     println!("{} commands, 3 outputs each: none panicked", commands.len());
+}
+
+/// Puts a folder where the state belongs, so that no save succeeds.
+fn block(state: &Path) {
+    while let Err(error) = fs::create_dir(state) {
+        assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+        fs::remove_file(state).unwrap();
+    }
+}
+
+#[test]
+fn a_save_that_fails_is_tried_again_and_only_the_last_one_ends_the_run() {
+    let place = Place::new();
+    let state = place.path("adapters/state.safetensors");
+    let saving = "--save-every 10 --steps-per-eval 100000";
+    let (child, mut lines) = training(&place, &format!("--iters 100000 {saving}"));
+    let mut line = String::new();
+    let mut wait = |text: &str| {
+        while !line.contains(text) {
+            line.clear();
+            assert!(lines.read_line(&mut line).unwrap() > 0, "it ended");
+        }
+        line.clear();
+    };
+    block(&state);
+    wait("not saved: ");
+    wait("not saved: ");
+    fs::remove_dir(&state).unwrap();
+    while !state.is_file() {
+        wait("train loss");
+    }
+    kill(&child, "INT");
+    let mut said = String::new();
+    lines.read_to_string(&mut said).unwrap();
+    let out = child.wait_with_output().unwrap();
+    assert_eq!(ends_by_itself(out.status), 0, "{said}");
+    no_litter(&place, "adapters");
+    place.ok("eval --model model --data data --adapter-path adapters");
+
+    // It stays blocked: every step is taken, and the end is an error.
+    for (saving, left) in [
+        ("--save-every 100000", "nothing was saved before"),
+        ("--save-every 3", "what was saved after step "),
+    ] {
+        let folder = format!("blocked-{}", left.len());
+        let more = format!("--iters 300 {saving} --adapter-path {folder}");
+        let (child, mut lines) = training(&place, &more);
+        let state = place.path(&folder).join("state.safetensors");
+        let mut said = String::new();
+        while saving.ends_with(" 3") && !state.is_file() {
+            assert!(lines.read_line(&mut said).unwrap() > 0, "it ended");
+        }
+        block(&state);
+        lines.read_to_string(&mut said).unwrap();
+        let out = child.wait_with_output().unwrap();
+        assert_eq!(ends_by_itself(out.status), 1, "{said}");
+        let end = format!("error: step 300 could not be saved; {left}");
+        assert!(said.contains(&end), "{said}");
+        assert_eq!(said.contains("not saved: "), saving.ends_with(" 3"));
+        assert!(said.contains("step   300"), "{said}");
+    }
 }
 
 #[test]

@@ -347,3 +347,18 @@ fn metrics_are_served_while_a_run_lasts() {
     assert!(seen[0].starts_with("device cpu:0"), "{seen:#?}");
     assert!(seen[1].contains("60 % of"), "{seen:#?}");
 }
+
+/// The time of the first token is the prompt's: a rate is of those behind it.
+#[test]
+fn one_token_has_no_rate() {
+    let place = Place::new();
+    let notes = |tokens: usize| {
+        let out = place.run(&format!(
+            "generate --model model --ignore-chat-template --prompt abc --max-tokens {tokens}"
+        ));
+        assert!(out.status.success());
+        common::text(&out.stderr)
+    };
+    assert!(notes(1).trim_end().ends_with("; 1 tokens"), "{}", notes(1));
+    assert!(notes(4).contains("; 4 tokens at "), "{}", notes(4));
+}

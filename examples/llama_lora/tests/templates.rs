@@ -34,7 +34,7 @@ fn compare(source: &str, conversation: &Value, answer: bool, expected: &Value) -
 fn each_construct_renders_as_in_transformers() {
     let dump = dump();
     let cases = dump["constructs"].as_array().unwrap();
-    assert!(cases.len() > 600);
+    assert!(cases.len() > 1000);
     let wrong: Vec<String> = cases
         .iter()
         .filter_map(|case| {

@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{bad_file, io_error, load_safetensors};
+use super::{bad_file, io_error, load_safetensors, open_file};
 use crate::{ops, Array, Error, ErrorKind, Result};
 
 const OP: &str = "load_safetensors_folder";
 const INDEX: &str = "model.safetensors.index.json";
+/// The most bytes of an index; those of models with a hundred thousand tensors have 10 MB.
+const LONGEST_INDEX: u64 = 256 << 20;
 /// Files of adapters, which may lie beside a model.
 const ADAPTERS: [&str; 2] = ["adapters.safetensors", "adapter_model.safetensors"];
 
@@ -103,11 +106,15 @@ fn files(folder: &Path) -> Result<BTreeSet<String>> {
 /// The file of each tensor by the index, if there is one.
 fn read_index(folder: &Path) -> Result<BTreeMap<String, String>> {
     let path = folder.join(INDEX);
-    let text = match fs::read(&path) {
-        Ok(text) => text,
+    let mut text = Vec::new();
+    let read =
+        open_file(&path).and_then(|file| file.take(LONGEST_INDEX + 1).read_to_end(&mut text));
+    match read {
+        Ok(_) if text.len() as u64 <= LONGEST_INDEX => {}
+        Ok(_) => return Err(bad_file(OP, &path, "it is too large for an index")),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(e) => return Err(io_error(OP, &path, e)),
-    };
+    }
     let index: Index =
         serde_json::from_slice(&text).map_err(|e| bad_file(OP, &path, &e).with_source(e))?;
     // An index comes from elsewhere: it must not lead out of its folder.

@@ -72,6 +72,9 @@ pub struct LoadOptions {
     /// Replaces the matrices that the checkpoint holds packed by the values that they stand for,
     /// before `quantize` is looked at. On a CPU products of those are faster; they take more memory.
     pub unpack: bool,
+    /// Refuses a checkpoint with tensors that no field reads, such as layers or biases that the config does not
+    /// mention: the model would compute something else than the one that was saved.
+    pub strict: bool,
 }
 
 impl LoadOptions {
@@ -83,6 +86,7 @@ impl LoadOptions {
             names: "",
             quantize: None,
             unpack: false,
+            strict: false,
         }
     }
 }
@@ -107,6 +111,9 @@ pub fn load<M: Model>(
     let model = M::build(config, "", &mut loader);
     let again = options.join || loader.packs;
     let tensors = loader.finish()?;
+    if options.strict {
+        all_read(&tensors)?;
+    }
     if !again {
         return Ok(model);
     }
@@ -115,6 +122,24 @@ pub fn load<M: Model>(
     let model = M::build(config, "", &mut loader);
     loader.finish()?;
     Ok(model)
+}
+
+/// An error that names the tensors that no field read.
+fn all_read(tensors: &Tensors) -> Result<()> {
+    let unread: Vec<&str> = tensors.unread().collect();
+    if unread.is_empty() {
+        return Ok(());
+    }
+    let mut shown = unread[..unread.len().min(SHOWN)].join("\n  ");
+    if unread.len() > SHOWN {
+        shown += &format!("\n  and {} more", unread.len() - SHOWN);
+    }
+    let text = format!(
+        "the checkpoint has {} tensors that the model has no place for:\n  {shown}",
+        unread.len()
+    );
+    let hint = "the config does not mention them: does it belong to these weights?";
+    Err(Error::new(ErrorKind::Format, text).with_hint(hint))
 }
 
 /// A model with fresh random weights, all of them trainable: linear maps uniform in

@@ -71,6 +71,12 @@ impl Tensors {
         self.names.len()
     }
 
+    /// The tensors that were not read.
+    pub fn unread(&self) -> impl Iterator<Item = &str> {
+        let unread = |name: &&String| !self.uses.contains_key(*name);
+        self.names.iter().filter(unread).map(String::as_str)
+    }
+
     /// For a second pass over the same tensors: each goes when it has been read for the last time.
     pub fn taking(self) -> Self {
         Tensors {

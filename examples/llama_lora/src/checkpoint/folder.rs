@@ -9,6 +9,18 @@ use super::{config, Checkpoint};
 use crate::files::read_text;
 use crate::text;
 
+/// Tensors that hold no weights: frequencies of a rotation, GPT-2's masks, and scales for activations, which are not
+/// packed here.
+const BUFFERS: [&str; 7] = [
+    ".rotary_emb.inv_freq",
+    ".attn.bias",
+    ".attn.masked_bias",
+    ".input_scale",
+    ".output_scale",
+    ".k_scale",
+    ".v_scale",
+];
+
 /// Opens the folder at `path`.
 pub fn open(path: &Path) -> Result<Checkpoint> {
     let config_path = path.join("config.json");
@@ -20,13 +32,13 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
     })?;
     let config = described.config;
     let mut text = text::from_folder(path)?;
-    text.limit(config.vocab_size)?;
+    text.limit(config.vocab_size, config.max_position_embeddings)?;
     let mut arrays = io::load_safetensors_folder(path)?;
-    // Some exports repeat the embedding, and some keep the frequencies of the rotation.
+    // Some exports repeat the embedding.
     if config.tie_word_embeddings {
         arrays.remove("lm_head.weight");
     }
-    arrays.retain(|name, _| !name.ends_with("rotary_emb.inv_freq"));
+    arrays.retain(|name, _| !BUFFERS.iter().any(|end| name.ends_with(end)));
     Ok(Checkpoint {
         config,
         weights: arrays,

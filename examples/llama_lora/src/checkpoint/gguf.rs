@@ -23,7 +23,7 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
         let mut text = text::from_gguf(vocab(&file)?)?;
         let config = config(&file)?;
         config.check()?;
-        text.limit(config.vocab_size)?;
+        text.limit(config.vocab_size, config.max_position_embeddings)?;
         let mut weights = std::mem::take(&mut file.arrays);
         reorder(&mut weights, &config)?;
         Ok(Checkpoint {

@@ -11,5 +11,5 @@ mod workers;
 pub use batch::Batch;
 pub use example::{Example, Format};
 pub use order::{held_out, BatchOptions, Batches, Cursor};
-pub use rows::{check_ids, Limit, Row, Split};
+pub use rows::{Limit, Row, Split};
 pub use widths::{width, Widths};

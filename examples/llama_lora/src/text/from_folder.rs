@@ -9,7 +9,7 @@ use tokenizers::Tokenizer;
 use super::contain::contained_deep;
 use super::template::SPECIAL;
 use super::{Template, Text};
-use crate::files::{read_json, read_text, read_text_within, TOKENIZER_LIMIT};
+use crate::files::{is_named, read_json, read_text, read_text_within, TOKENIZER_LIMIT};
 
 /// Reads `tokenizer.json`, `tokenizer_config.json` and the chat template of `folder`.
 pub fn from_folder(folder: &Path) -> Result<Text> {
@@ -29,7 +29,7 @@ pub fn from_folder(folder: &Path) -> Result<Text> {
 
     let optional = |name: &str| -> Result<Value> {
         let path = folder.join(name);
-        if path.exists() {
+        if is_named(&path) {
             read_json(&path)
         } else {
             Ok(Value::Null)
@@ -97,7 +97,7 @@ fn ids(value: &Value) -> Vec<u32> {
 fn chat_templates(folder: &Path, config: &Value) -> Result<(Option<String>, Option<String>)> {
     let file = |name: &str| -> Result<Option<String>> {
         let path = folder.join(name);
-        Ok(if path.exists() {
+        Ok(if is_named(&path) {
             Some(read_text(&path)?)
         } else {
             None

@@ -29,6 +29,8 @@ pub struct Text {
     stops: Vec<u32>,
     /// How many tokens the model knows; more if nobody said.
     known: usize,
+    /// How many tokens a text of the model may have; more if nobody said.
+    places: usize,
 }
 
 impl Text {
@@ -47,18 +49,27 @@ impl Text {
             eos,
             stops,
             known: usize::MAX,
+            places: usize::MAX,
         }
     }
 
-    /// Sets how many tokens the model knows, which may be fewer than the tokenizer has: texts with others are refused.
-    pub fn limit(&mut self, known: usize) -> Result<()> {
+    /// Sets how many tokens the model knows, which may be fewer than the tokenizer has, so that texts with others are
+    /// refused; and how many a text may have, because past its last position a model has nothing, or nothing that it
+    /// learnt.
+    pub fn limit(&mut self, known: usize, places: usize) -> Result<()> {
         ensure!(
             (self.eos as usize) < known,
             "the token that ends a text is {}, but the model knows only {known} tokens; do the files belong together?",
             self.shown(self.eos)
         );
         self.known = known;
+        self.places = places;
         Ok(())
+    }
+
+    /// How many tokens a text may have.
+    pub fn places(&self) -> usize {
+        self.places
     }
 
     /// A token for messages.

@@ -11,7 +11,7 @@ use mlx_runtime::io::remove_unfinished;
 use super::run::CURVE;
 use super::STATE;
 use crate::adapter;
-use crate::files::{ensure_writable, write_atomic};
+use crate::files::{ensure_replaceable, ensure_writable, write_atomic};
 use crate::metrics::METRICS;
 use crate::output;
 
@@ -52,6 +52,7 @@ impl Claim {
             begun: false,
         };
         ensure_writable(folder)?;
+        ensure_outputs(folder)?;
         claim.lock = lock(folder)?;
         let state = folder.join(STATE);
         if length(&state) > Some(0) {
@@ -75,6 +76,7 @@ impl Claim {
         };
         if folder.is_dir() {
             ensure_writable(folder)?;
+            ensure_outputs(folder)?;
             claim.lock = lock(folder)?;
         }
         match length(&state) {
@@ -131,6 +133,12 @@ impl Drop for Claim {
             let _ = fs::remove_dir(folder);
         }
     }
+}
+
+/// Finds out before the first step what no save could replace.
+fn ensure_outputs(folder: &Path) -> Result<()> {
+    let mut names = [adapter::WEIGHTS, adapter::CONFIG, STATE, METRICS].into_iter();
+    names.try_for_each(|name| ensure_replaceable(&folder.join(name)))
 }
 
 /// Removes what [`Claim::new_run`] set aside: the new run has been saved.

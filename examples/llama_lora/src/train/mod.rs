@@ -74,7 +74,7 @@ pub fn prepare<M: CausalLm>(
         ));
     }
     for split in [Some(&mut train), valid.as_mut()].into_iter().flatten() {
-        split.check(&session.config)?;
+        split.check(&session.text)?;
         // mlx-lm groups all rows, whatever is left of them.
         if !settings.compat {
             split.keep_rows_with_targets(settings.mask_prompt)?;
@@ -91,7 +91,7 @@ pub fn prepare<M: CausalLm>(
     if settings.test {
         // What is wrong with it is better known before the first step than after the last.
         let mut test = Split::require(data, "test", &session.text, limit, settings.mask_prompt)?;
-        test.check(&session.config)?;
+        test.check(&session.text)?;
         test.keep_rows_with_targets(settings.mask_prompt)?;
     }
 

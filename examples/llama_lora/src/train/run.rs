@@ -15,7 +15,7 @@ use crate::adapter;
 use crate::advice::{self, Flags};
 use crate::data::{held_out, BatchOptions, Batches, Cursor, Row};
 use crate::eval;
-use crate::files::write_atomic;
+use crate::files::{is_io, message, write_atomic};
 use crate::finite::Origin;
 use crate::metrics::{Metrics, Record, TrainReport, ValidReport, METRICS};
 use crate::plot;
@@ -58,9 +58,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
     let options = BatchOptions {
         batch_size: settings.batch_size,
         // Padding must not reach past the last position that the model has.
-        longest: settings
-            .max_seq_length
-            .min(session.config.max_position_embeddings),
+        longest: settings.max_seq_length.min(session.text.places()),
         buckets: settings.length_buckets,
         mask_prompt: settings.mask_prompt,
         compat: settings.compat,
@@ -111,6 +109,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         origin: &session.origin,
         broken: None,
         searched: false,
+        saved_at: saved.as_ref().map(|s| s.progressed.iteration),
     };
     if let Some(server) = &server {
         let at = server.address();
@@ -205,6 +204,8 @@ struct Run<'a> {
     broken: Option<f64>,
     /// The model was searched for values that are not finite.
     searched: bool,
+    /// The step after which the run was saved last.
+    saved_at: Option<u64>,
 }
 
 /// A step that was started and whose loss nobody has read.
@@ -239,7 +240,7 @@ impl Run<'_> {
         stop: &Stop,
     ) -> Result<()> {
         let s = self.settings;
-        let mut saved_at = self.iteration;
+        let mut unsaved = false;
         let mut pending: Option<Pending> = None;
         while self.iteration < s.iters && !stop.asked() {
             // A run that ends before they are all there takes a step on what there is.
@@ -303,13 +304,11 @@ impl Run<'_> {
                     self.report(done)?;
                 }
             }
-            if done.crosses(s.save_every) {
+            unsaved = true;
+            if done.crosses(s.save_every) && self.iteration < s.iters {
                 self.ended(step, pending.take())?;
                 // A run that has learnt nothing yet must not replace what an earlier one left.
-                if self.targets > 0 {
-                    self.save(step, batches.cursor())?;
-                }
-                saved_at = self.iteration;
+                unsaved = self.targets > 0 && !self.saves(step, batches.cursor())?;
                 self.window.skip();
             }
         }
@@ -319,8 +318,9 @@ impl Run<'_> {
             n => self.progress.line(&format!("steps left out in all: {n}")),
         }
         self.learnt(step)?;
-        if saved_at != self.iteration {
-            self.save(step, batches.cursor())?;
+        if unsaved {
+            self.save(step, batches.cursor())
+                .with_context(|| self.lost())?;
         }
         Ok(())
     }
@@ -489,6 +489,32 @@ impl Run<'_> {
         self.metrics.push(Record::Valid(report))
     }
 
+    /// Saves during the run; false if the files cannot be written now. What was learnt is still in memory, so that the
+    /// run goes on: a disk that is full for a moment must not end it.
+    fn saves<M: CausalLm>(&mut self, step: &TrainStep<M>, cursor: &Cursor) -> Result<bool> {
+        match self.save(step, cursor) {
+            Err(error) if is_io(&error) => {
+                self.progress.line(&format!(
+                    "step {}: not saved: {}; training goes on, and the next save tries again",
+                    self.iteration,
+                    message(&error)
+                ));
+                Ok(false)
+            }
+            other => other.map(|()| true),
+        }
+    }
+
+    /// Says what is left if the last save fails.
+    fn lost(&self) -> String {
+        let folder = self.settings.adapter_path.display();
+        let left = match self.saved_at {
+            Some(at) => format!("what was saved after step {at} in {folder} is intact"),
+            None => "nothing was saved before".to_owned(),
+        };
+        format!("step {} could not be saved; {left}", self.iteration)
+    }
+
     /// The adapter, the state to go on from, and the curve.
     fn save<M: CausalLm>(&mut self, step: &TrainStep<M>, cursor: &Cursor) -> Result<()> {
         let folder = &self.settings.adapter_path;
@@ -509,6 +535,7 @@ impl Run<'_> {
         );
         saved::save(folder, &step.state(), &progressed)?;
         claim::forget_old(folder);
+        self.saved_at = Some(self.iteration);
         self.metrics.catch_up();
         if let Some(svg) = plot::svg(&self.metrics.train_curve(), &self.metrics.valid_curve())? {
             // The picture is drawn anew at the next save; what was learnt is on disk.

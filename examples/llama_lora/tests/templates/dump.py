@@ -16,6 +16,8 @@ from transformers import PreTrainedTokenizerFast
 
 sys.path.insert(0, str(Path(__file__).parent))
 from constructs import BLOCKS, LINES, REFUSED
+from markup import MARKUP
+from semantics import SEMANTICS, SEMANTICS_BLOCKS
 
 HERE = Path(__file__).parent
 
@@ -102,7 +104,7 @@ def dates():
 def main():
     tok = tokenizer()
     constructs = []
-    for template in LINES + BLOCKS:
+    for template in LINES + BLOCKS + MARKUP + SEMANTICS + SEMANTICS_BLOCKS:
         name = "tools" if "tools" in template else "plain"
         constructs.append([template, name, render(tok, template, CONVERSATIONS[name], True)])
     templates = {}

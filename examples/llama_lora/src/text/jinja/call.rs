@@ -8,7 +8,7 @@ use anyhow::{bail, ensure, Result};
 use super::ops::describe;
 use super::run::Run;
 use super::value::{Dict, Function, Range, Value, View};
-use super::{methods, strftime};
+use super::{markup, methods, strftime};
 
 /// Jinja's sandbox makes no longer ranges.
 const LONGEST_RANGE: usize = 100_000;
@@ -81,6 +81,7 @@ impl<'t> Run<'t> {
         }
         Ok(match of {
             Value::Str(_) => method(&methods::NAMES),
+            Value::Markup(_) => method(&methods::NAMES).or_else(|| method(&markup::NAMES)),
             Value::Dict(_) => method(&DICT).or_else(|| changes(&DICT_CHANGES)),
             Value::List(_) => {
                 method(&["copy", "count", "index"]).or_else(|| changes(&LIST_CHANGES))
@@ -202,7 +203,8 @@ impl<'t> Run<'t> {
                 let (of, name) = &**method;
                 self.spend(of.weight())?;
                 match of {
-                    Value::Str(text) => methods::call(self, text, name, given),
+                    Value::Str(text) => methods::call(self, text, name, given, false),
+                    Value::Markup(text) => markup::call(self, text, name, given),
                     _ => self.method(of, name, given),
                 }
             }

@@ -14,9 +14,9 @@ use super::sequences::{get, group_by, keyed, map, select, sort_key, sorted};
 use super::syntax::{Cmp, Op};
 use super::text::{capitalize, char_range, is_space, lines};
 use super::value::{Dict, Value, View};
-use super::{format, json};
+use super::{format, html, json, markup, wrap};
 
-/// Filters that there are; the last ones are refused when they are reached.
+/// Filters that there are; `random` is refused when it is reached.
 const NAMES: [&str; 54] = [
     "abs",
     "attr",
@@ -78,33 +78,54 @@ pub fn is_known(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
+/// Filters that take items only when theirs are taken.
+const LAZY: [&str; 8] = [
+    "batch",
+    "map",
+    "reject",
+    "rejectattr",
+    "select",
+    "selectattr",
+    "slice",
+    "unique",
+];
+
 static WORD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\w+").expect("the pattern is valid"));
 
 /// `value | name(given)`
 pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Value> {
     run.spend(value.weight())?;
     let text = |run: &Run| run.to_text(&value);
+    if let (Value::Once(once), true) = (&value, LAZY.contains(&name)) {
+        // Python's filter would take the items later, so that nobody else may until then.
+        let left = once.rest()?;
+        once.lent.set(true);
+        return apply(run, name, Value::list(left)?, given);
+    }
     match name {
         "upper" | "lower" | "capitalize" | "title" | "string" | "safe" | "e" | "escape"
         | "forceescape" | "wordcount" => {
             let [] = given.bind(name, [], 0)?;
             let s = text(run)?;
             Ok(match name {
-                "upper" => Value::str(s.to_uppercase()),
-                "lower" => Value::str(s.to_lowercase()),
-                "capitalize" => Value::str(capitalize(&s)),
+                "upper" => value.alike(s.to_uppercase()),
+                "lower" => value.alike(s.to_lowercase()),
+                "capitalize" => value.alike(capitalize(&s)),
                 "title" => Value::str(title(&s)),
                 "wordcount" => Value::len_of(WORD.find_iter(&s).count()),
-                "string" | "safe" => Value::Str(s),
-                _ => {
-                    run.spend_text(s.len().saturating_mul(5))?;
-                    Value::str(escape(&s))
-                }
+                "string" => value.alike(s),
+                "safe" => Value::Markup(s),
+                "forceescape" => Value::Markup(markup::escape(run, &s)?.into()),
+                _ => Value::Markup(markup::escaped(run, &value)?.into()),
             })
         }
         "length" | "count" => {
             let [] = given.bind(name, [], 0)?;
-            match value.len() {
+            let len = match &value {
+                Value::Loop(id) => Some(run.loops[*id].len),
+                other => other.len(),
+            };
+            match len {
                 Some(n) => Ok(Value::len_of(n)),
                 None => bail!("a {} has no length", describe(&value)),
             }
@@ -113,8 +134,10 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
             let [chars] = given.bind(name, ["chars"], 0)?;
             let s = text(run)?;
             Ok(match chars {
-                None | Some(Value::None) => Value::str(s.trim_matches(is_space)),
-                Some(Value::Str(set)) => Value::str(s.trim_matches(|c| set.contains(c))),
+                None | Some(Value::None) => value.alike(s.trim_matches(is_space)),
+                Some(Value::Str(set) | Value::Markup(set)) => {
+                    value.alike(s.trim_matches(|c| set.contains(c)))
+                }
                 Some(other) => bail!("trim takes a text, not a {}", describe(&other)),
             })
         }
@@ -148,27 +171,23 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
         }
         "join" => {
             let [sep, attribute] = given.bind(name, ["d", "attribute"], 0)?;
-            let sep = run.to_text(&sep.unwrap_or_else(|| Value::str("")))?;
-            let mut out = String::new();
-            for (i, mut item) in run.items(&value)?.into_iter().enumerate() {
-                if let Some(attribute) = &attribute {
-                    item = get(run, &item, attribute, None)?;
+            // Without autoescape, nothing is marked as safe afterwards.
+            let sep = Value::Str(run.to_text(&sep.unwrap_or_else(|| Value::str("")))?);
+            let mut items = run.items(&value)?;
+            if let Some(attribute) = &attribute {
+                for item in &mut items {
+                    *item = get(run, item, attribute, None)?;
                 }
-                let item = run.to_text(&item)?;
-                run.spend_text(item.len() + sep.len())?;
-                if i > 0 {
-                    out.push_str(&sep);
-                }
-                out.push_str(&item);
             }
-            Ok(Value::str(out))
+            markup::join(run, &sep, &items)
         }
         "first" => {
             let [] = given.bind(name, [], 0)?;
-            let mut items = run.items(&value)?.into_iter();
-            Ok(items
-                .next()
-                .unwrap_or_else(|| Value::Undefined("there is no first item".into())))
+            let first = match &value {
+                Value::Once(once) => once.next()?,
+                other => run.items(other)?.into_iter().next(),
+            };
+            Ok(first.unwrap_or_else(|| Value::Undefined("there is no first item".into())))
         }
         "last" => {
             let [] = given.bind(name, [], 0)?;
@@ -177,6 +196,11 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
                 "a generator has no last item; make a list of it first"
             );
             let last = run.items(&value)?.pop();
+            // Python goes backwards by subscripts, which keep the mark.
+            let last = last.map(|last| match last {
+                Value::Str(s) if value.is_markup() => Value::Markup(s),
+                other => other,
+            });
             Ok(last.unwrap_or_else(|| Value::Undefined("there is no last item".into())))
         }
         "list" => {
@@ -186,7 +210,9 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
         "reverse" => {
             let [] = given.bind(name, [], 0)?;
             match &value {
-                Value::Str(s) => Ok(Value::str(s.chars().rev().collect::<String>())),
+                Value::Str(s) | Value::Markup(s) => {
+                    Ok(value.alike(s.chars().rev().collect::<String>()))
+                }
                 _ => {
                     let mut items = run.items(&value)?;
                     items.reverse();
@@ -204,7 +230,7 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
         }
         "attr" => {
             let [attribute] = given.bind(name, ["name"], 1)?;
-            let Some(Value::Str(attribute)) = attribute else {
+            let Some(Value::Str(attribute) | Value::Markup(attribute)) = attribute else {
                 bail!("attr takes the name of an attribute");
             };
             if let Value::Undefined(why) = &value {
@@ -359,7 +385,7 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
                 let mut row: Vec<Value> =
                     rest.by_ref().take(each + usize::from(i < longer)).collect();
                 if let Some(fill) = fill.as_ref().filter(|f| !matches!(f, Value::None)) {
-                    if i >= longer && longer > 0 {
+                    if i >= longer {
                         row.push(fill.clone());
                     }
                 }
@@ -373,6 +399,7 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
             let pad = match width {
                 None => "    ".to_owned(),
                 Some(Value::Str(s)) => s.to_string(),
+                Some(Value::Markup(s)) if value.is_markup() => s.to_string(),
                 Some(n) => {
                     let n = usize::try_from(number(name, &n)?).unwrap_or(0);
                     run.spend_text(n)?;
@@ -395,12 +422,12 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
                 }
                 out.push_str(line);
             }
-            Ok(Value::str(out))
+            Ok(value.alike(out))
         }
         "center" => {
             let [width] = given.bind(name, ["width"], 0)?;
             let width = width.map_or(Ok(80), |w| number(name, &w))?;
-            Ok(Value::str(justify(run, &text(run)?, "center", width, " ")?))
+            Ok(value.alike(justify(run, &text(run)?, "center", width, " ")?))
         }
         "truncate" => {
             ensure!(
@@ -408,7 +435,7 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
                 "truncate takes a text, not a {}",
                 describe(&value)
             );
-            truncate(run, &text(run)?, given)
+            truncate(run, &value, given)
         }
         "format" => {
             let s = text(run)?;
@@ -421,7 +448,8 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
             } else {
                 Value::dict(given.named.into_iter().map(|(n, v)| (Value::Str(n), v)))?
             };
-            format::percent(run, &s, &args).map(Value::str)
+            let text = format::percent(run, &s, &args, value.is_markup())?;
+            Ok(value.alike(text))
         }
         "urlencode" => {
             let [] = given.bind(name, [], 0)?;
@@ -436,24 +464,55 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
                 binary.is_some_and(|b| b.is_true()),
             )))
         }
+        "striptags" => {
+            let [] = given.bind(name, [], 0)?;
+            markup::strip_tags(run, &text(run)?).map(Value::str)
+        }
+        "pprint" => {
+            let [] = given.bind(name, [], 0)?;
+            pretty(run, &value)
+        }
+        "urlize" => html::urlize(run, &value, given),
+        "wordwrap" => wrap::wrap(run, &value, given),
+        "xmlattr" => html::attributes(run, &value, given),
         _ if is_known(name) => bail!("the filter {name:?} is not supported"),
         _ => bail!("unknown filter {name:?}"),
     }
 }
 
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\'' => out.push_str("&#39;"),
-            '"' => out.push_str("&#34;"),
-            c => out.push(c),
+/// `pprint.pformat(value)`, as far as it fits into one line: dictionaries are in the order of their keys.
+fn pretty(run: &Run, value: &Value) -> Result<Value> {
+    fn sorted_keys(run: &Run, value: &Value) -> Result<Value> {
+        run.spend(value.weight())?;
+        let each = |items: &[Value]| -> Result<Vec<Value>> {
+            items.iter().map(|v| sorted_keys(run, v)).collect()
+        };
+        match value {
+            Value::List(items) => Value::list(each(items)?),
+            Value::Tuple(items) => Value::tuple(each(items)?),
+            Value::Dict(dict) => {
+                let pairs = dict.view(View::Items)?;
+                let keyed = keyed(run, pairs, |_, pair| match pair {
+                    Value::Tuple(pair) => Ok(pair[0].clone()),
+                    _ => Ok(Value::None),
+                })?;
+                let mut entries = Vec::new();
+                for pair in sorted(run, keyed, false)? {
+                    if let Value::Tuple(pair) = pair {
+                        entries.push((pair[0].clone(), sorted_keys(run, &pair[1])?));
+                    }
+                }
+                Value::dict(entries)
+            }
+            other => Ok(other.clone()),
         }
     }
-    out
+    let text = run.repr(&sorted_keys(run, value)?, false)?;
+    ensure!(
+        text.chars().count() <= 80,
+        "pprint of what is longer than a line is not supported"
+    );
+    Ok(Value::str(text))
 }
 
 /// Each part after a blank, a hyphen or an opening bracket begins with a large letter.
@@ -470,30 +529,34 @@ fn title(text: &str) -> String {
     out
 }
 
-fn truncate(run: &Run, text: &str, given: Given) -> Result<Value> {
+fn truncate(run: &Run, value: &Value, given: Given) -> Result<Value> {
+    let text = &*run.to_text(value)?;
     let [length, kill, end, leeway] =
         given.bind("truncate", ["length", "killwords", "end", "leeway"], 0)?;
     let length = length.map_or(Ok(255), |n| number("truncate", &n))?;
-    let end = end.map_or(Ok("...".into()), |e| run.to_text(&e))?;
+    let end = end.unwrap_or_else(|| Value::str("..."));
+    let Some(end_text) = end.as_str() else {
+        bail!("truncate ends with a text, not a {}", describe(&end));
+    };
     let leeway = match leeway {
         None | Some(Value::None) => 5,
         Some(n) => number("truncate", &n)?,
     };
-    let short = length - end.chars().count() as i128;
+    let short = length - end_text.chars().count() as i128;
     ensure!(
         short >= 0,
-        "truncate cannot make a text shorter than its end, {end:?}"
+        "truncate cannot make a text shorter than its end, {end_text:?}"
     );
     ensure!(leeway >= 0, "truncate takes a leeway of 0 or more");
     if text.chars().count() as i128 <= length + leeway {
-        return Ok(Value::str(text));
+        return Ok(value.alike(text));
     }
     let kept = char_range(text, 0, short as usize);
     let kept = match kill.is_some_and(|k| k.is_true()) {
         true => kept,
         false => kept.rsplit_once(' ').map_or(kept, |(a, _)| a),
     };
-    Ok(Value::str(format!("{kept}{end}")))
+    ops::binary(run, Op::Add, &value.alike(kept), &end)
 }
 
 fn url_encode(run: &Run, value: &Value) -> Result<Value> {

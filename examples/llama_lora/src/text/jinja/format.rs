@@ -1,11 +1,14 @@
 //! `"%s" % value` and `"{}".format(value)`.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use anyhow::{bail, ensure, Context, Result};
 
 use super::call::Given;
+use super::markup;
 use super::methods::justify;
+use super::numbers::{parse_int, to_float, to_int};
 use super::ops::describe;
 use super::run::Run;
 use super::text::float;
@@ -21,6 +24,8 @@ struct Spec {
     align: Option<char>,
     sign: Option<char>,
     alternate: bool,
+    /// No sign for a zero.
+    unsigned_zero: bool,
     zero: bool,
     width: usize,
     group: Option<char>,
@@ -28,18 +33,18 @@ struct Spec {
     kind: Option<char>,
 }
 
-/// `format % args`
-pub fn percent(run: &Run, format: &str, args: &Value) -> Result<String> {
+/// `format % args`; `escapes` if the format is marked as safe, so that the values are not.
+pub fn percent(run: &Run, format: &str, args: &Value, escapes: bool) -> Result<String> {
     run.spend_text(format.len())?;
     let single = [args.clone()];
     let list: &[Value] = match args {
         Value::Tuple(items) => items,
         _ => &single,
     };
-    let mut used = 0;
-    let mut next = || {
-        used += 1;
-        list.get(used - 1)
+    let used = Cell::new(0usize);
+    let next = || {
+        let at = used.replace(used.get().saturating_add(1));
+        list.get(at)
             .cloned()
             .context("there are not enough values for the format")
     };
@@ -49,6 +54,10 @@ pub fn percent(run: &Run, format: &str, args: &Value) -> Result<String> {
     while let Some(c) = chars.next() {
         if c != '%' {
             out.push(c);
+            continue;
+        }
+        if chars.next_if_eq(&'%').is_some() {
+            out.push('%');
             continue;
         }
         let mut value = None;
@@ -68,6 +77,8 @@ pub fn percent(run: &Run, format: &str, args: &Value) -> Result<String> {
             let Value::Dict(dict) = args else {
                 bail!("the format needs a dictionary, not a {}", describe(args));
             };
+            // From here on, a value without a key is none too many.
+            used.set(usize::MAX);
             named = true;
             value = Some(
                 dict.get_str(&key)
@@ -86,8 +97,12 @@ pub fn percent(run: &Run, format: &str, args: &Value) -> Result<String> {
                 _ => spec.sign = spec.sign.or(Some(' ')),
             }
         }
-        let mut count = |chars: &mut std::iter::Peekable<std::str::Chars>| -> Result<Option<i128>> {
+        let count = |chars: &mut std::iter::Peekable<std::str::Chars>| -> Result<Option<i128>> {
             if chars.next_if_eq(&'*').is_some() {
+                ensure!(
+                    !escapes,
+                    "* is not possible in a text that is marked as safe"
+                );
                 return match next()?.as_int() {
                     Some(n) => Ok(Some(n)),
                     None => bail!("* in a format takes a whole number"),
@@ -115,15 +130,14 @@ pub fn percent(run: &Run, format: &str, args: &Value) -> Result<String> {
         }
         while chars.next_if(|c| "hlL".contains(*c)).is_some() {}
         let kind = chars.next().context("the format ends in the middle")?;
-        if kind == '%' {
-            out.push('%');
-            continue;
-        }
         let value = match value {
             Some(value) => value,
             None => next()?,
         };
-        let text = percent_one(run, kind, &mut spec, &value)?;
+        let text = match escapes {
+            true => percent_escaped(run, kind, &mut spec, &value)?,
+            false => percent_one(run, kind, &mut spec, &value)?,
+        };
         spec.align = Some(if left { '<' } else { '>' });
         let text = match spec.zero && !left && !"csra".contains(kind) {
             true => zeros(run, &text, spec.width)?,
@@ -134,10 +148,33 @@ pub fn percent(run: &Run, format: &str, args: &Value) -> Result<String> {
     }
     let mapping = named || matches!(args, Value::Dict(_) | Value::List(_) | Value::Range(_));
     ensure!(
-        mapping || used >= list.len(),
+        mapping || used.get() >= list.len(),
         "not all values are used by the format"
     );
     Ok(out)
+}
+
+/// One value in a format that is marked as safe: its text is escaped, and texts are read as numbers.
+fn percent_escaped(run: &Run, kind: char, spec: &mut Spec, value: &Value) -> Result<String> {
+    let text = match kind {
+        's' => markup::escaped(run, value)?,
+        'r' | 'a' => markup::escape(run, &run.repr(value, kind == 'a')?)?,
+        'd' | 'i' | 'u' => {
+            let whole = match value {
+                Value::Str(s) | Value::Markup(s) => parse_int(s, 10),
+                other => to_int(other, 10)?,
+            };
+            let whole = whole.with_context(|| format!("{} is no number", describe(value)))?;
+            return percent_one(run, kind, spec, &Value::Int(whole));
+        }
+        'e' | 'E' | 'f' | 'F' | 'g' | 'G' => {
+            let real =
+                to_float(value).with_context(|| format!("{} is no number", describe(value)))?;
+            return percent_one(run, kind, spec, &Value::Float(real));
+        }
+        _ => bail!("%{kind} is not possible in a text that is marked as safe"),
+    };
+    percent_one(run, 's', spec, &Value::str(text))
 }
 
 fn percent_one(run: &Run, kind: char, spec: &mut Spec, value: &Value) -> Result<String> {
@@ -273,7 +310,7 @@ fn real(value: f64, spec: &Spec) -> Result<String> {
             _ => match spec.precision {
                 None => float(magnitude),
                 Some(n) => {
-                    let text = general(magnitude, n.max(1), false);
+                    let text = general(magnitude, n.max(1), spec.alternate);
                     match text.contains(['.', 'e']) {
                         true => text,
                         false => text + ".0",
@@ -282,6 +319,16 @@ fn real(value: f64, spec: &Spec) -> Result<String> {
             },
         }
     };
+    let digits = match spec.alternate && value.is_finite() && !digits.contains('.') {
+        // The point stands even without digits behind it.
+        true => {
+            let end = digits.find('e').unwrap_or(digits.len());
+            format!("{}.{}", &digits[..end], &digits[end..])
+        }
+        false => digits,
+    };
+    let nothing = || !digits.contains(|c: char| c.is_ascii_digit() && c != '0');
+    let negative = negative && !(spec.unsigned_zero && value.is_finite() && nothing());
     let digits = match kind {
         'E' | 'F' | 'G' => digits.to_uppercase(),
         _ => digits,
@@ -335,10 +382,10 @@ fn group(digits: &str, by: char, size: usize) -> String {
     out + &digits[end..]
 }
 
-/// `format.format(given)`
-pub fn braces(run: &mut Run, format: &str, given: Given) -> Result<String> {
+/// `format.format(given)`; `escapes` if the format is marked as safe, so that the values are not.
+pub fn braces(run: &mut Run, format: &str, given: Given, escapes: bool) -> Result<String> {
     let mut auto = 0;
-    braces_in(run, format, &given, &mut auto, 3)
+    braces_in(run, format, &given, &mut auto, 3, escapes)
 }
 
 fn braces_in(
@@ -347,6 +394,7 @@ fn braces_in(
     given: &Given,
     auto: &mut usize,
     depth: usize,
+    escapes: bool,
 ) -> Result<String> {
     ensure!(
         depth > 0,
@@ -384,6 +432,10 @@ fn braces_in(
             Some(tail) => {
                 let mut chars = tail.chars();
                 let letter = chars.next();
+                ensure!(
+                    letter.is_some(),
+                    "a field of the format is broken: {field:?}"
+                );
                 let after = chars.as_str();
                 let spec = after.strip_prefix(':');
                 ensure!(
@@ -402,8 +454,15 @@ fn braces_in(
             Some('a') => Value::str(run.repr(&value, true)?),
             Some(other) => bail!("the format has an unknown conversion {other:?}"),
         };
-        let spec = braces_in(run, spec, given, auto, depth - 1)?;
-        let text = formatted(run, &value, &spec)?;
+        let spec = braces_in(run, spec, given, auto, depth - 1, escapes)?;
+        ensure!(
+            !escapes || !value.is_markup() || spec.is_empty(),
+            "a text that is marked as safe takes no format {spec:?}"
+        );
+        let mut text = formatted(run, &value, &spec)?;
+        if escapes && !value.is_markup() {
+            text = markup::escape(run, &text)?.into();
+        }
         run.spend_text(text.len())?;
         out.push_str(&text);
     }
@@ -488,6 +547,7 @@ fn parse(text: &str) -> Result<Spec> {
         }
         found
     };
+    spec.unsigned_zero = flag(&mut chars, 'z');
     spec.alternate = flag(&mut chars, '#');
     spec.zero = flag(&mut chars, '0');
     let number = |chars: &mut Vec<char>| -> Result<Option<usize>> {
@@ -525,10 +585,11 @@ fn formatted(run: &Run, value: &Value, spec: &str) -> Result<Arc<str>> {
     if spec.zero {
         spec.fill = spec.fill.or(Some('0'));
     }
-    if let Value::Str(s) = value {
+    if let Some(s) = value.as_text() {
         let ok = matches!(spec.kind, None | Some('s'))
             && spec.sign.is_none()
             && !spec.alternate
+            && !spec.unsigned_zero
             && spec.group.is_none();
         ensure!(
             ok && spec.align != Some('='),
@@ -543,8 +604,18 @@ fn formatted(run: &Run, value: &Value, spec: &str) -> Result<Arc<str>> {
     let text = match (value, value.as_int(), spec.kind) {
         (_, Some(n), None | Some('d' | 'n' | 'b' | 'o' | 'x' | 'X' | 'c')) => {
             ensure!(
-                spec.precision.is_none(),
+                spec.precision.is_none() && !spec.unsigned_zero,
                 "whole numbers have no precision in a format"
+            );
+            let grouped = match spec.group {
+                None => true,
+                Some(',') => matches!(spec.kind, None | Some('d')),
+                Some(_) => !matches!(spec.kind, Some('n' | 'c')),
+            };
+            let bare = spec.sign.is_none() && !spec.alternate;
+            ensure!(
+                grouped && (bare || spec.kind != Some('c')),
+                "the format does not fit a whole number"
             );
             let magnitude = n.unsigned_abs();
             let (digits, prefix) = match spec.kind {

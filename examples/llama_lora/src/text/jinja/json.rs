@@ -29,7 +29,7 @@ pub fn dumps(
     let yes = |v: Option<Value>| v.is_some_and(|v| v.is_true());
     let indent = match indent {
         None | Some(Value::None) => None,
-        Some(Value::Str(s)) => Some(s.to_string()),
+        Some(Value::Str(s) | Value::Markup(s)) => Some(s.to_string()),
         Some(n) => match n.as_int() {
             Some(n) => {
                 let n = usize::try_from(n).unwrap_or(0);
@@ -48,7 +48,10 @@ pub fn dumps(
             ": ".to_owned(),
         ),
         Some(both) => match run.items(&both)?.as_slice() {
-            [Value::Str(item), Value::Str(key)] => (item.to_string(), key.to_string()),
+            [item, key] if item.as_str().is_some() && key.as_str().is_some() => (
+                run.to_text(item)?.to_string(),
+                run.to_text(key)?.to_string(),
+            ),
             _ => bail!("tojson takes two texts as separators"),
         },
     };
@@ -73,7 +76,7 @@ impl Writer<'_, '_> {
             Value::Bool(b) => self.out.push_str(if *b { "true" } else { "false" }),
             Value::Int(n) => self.out.push_str(&n.to_string()),
             Value::Float(f) => self.out.push_str(&number(*f)),
-            Value::Str(s) => self.text(s)?,
+            Value::Str(s) | Value::Markup(s) => self.text(s)?,
             Value::List(items) | Value::Tuple(items) => {
                 self.out.push('[');
                 for (i, item) in items.iter().enumerate() {
@@ -106,7 +109,7 @@ impl Writer<'_, '_> {
                 for (i, (key, value)) in entries.into_iter().enumerate() {
                     self.gap(i > 0, depth + 1)?;
                     match key {
-                        Value::Str(s) => self.text(s)?,
+                        Value::Str(s) | Value::Markup(s) => self.text(s)?,
                         Value::Int(n) => self.text(&n.to_string())?,
                         Value::Float(f) => self.text(&number(*f))?,
                         Value::Bool(b) => self.text(if *b { "true" } else { "false" })?,

@@ -4,11 +4,12 @@ use std::sync::{Arc, LazyLock};
 
 use anyhow::{bail, ensure, Result};
 use regex::Regex;
+use unicase::UniCase;
 
 use super::call::Given;
 use super::ops::describe;
 use super::run::Run;
-use super::text::{capitalize, char_range, is_cased, is_printable, is_space, lines, title};
+use super::text::{capitalize, char_range, is_cased, is_printable, is_space, lines, title, words};
 use super::value::Value;
 use super::{format, text};
 
@@ -63,22 +64,40 @@ pub const NAMES: [&str; 47] = [
     "zfill",
 ];
 
+/// Digits that make no decimal number, such as ² and ①: Unicode's `Numeric_Type=Digit`.
+const OTHER_DIGITS: &str = concat!(
+    r"\u{b2}-\u{b3}\u{b9}\u{1369}-\u{1371}\u{19da}\u{2070}\u{2074}-\u{2079}\u{2080}-\u{2089}",
+    r"\u{2460}-\u{2468}\u{2474}-\u{247c}\u{2488}-\u{2490}\u{24ea}\u{24f5}-\u{24fd}\u{24ff}",
+    r"\u{2776}-\u{277e}\u{2780}-\u{2788}\u{278a}-\u{2792}\u{10a40}-\u{10a43}\u{10e60}-\u{10e68}",
+    r"\u{11052}-\u{1105a}\u{1f100}-\u{1f10a}",
+);
+
+/// Letters that stand for numbers, such as 五: Unicode's `Numeric_Type=Numeric` among the ideographs.
+const NUMERALS: &str = concat!(
+    r"\u{3405}\u{3483}\u{382a}\u{3b4d}\u{4e00}\u{4e03}\u{4e07}\u{4e09}\u{4e5d}\u{4e8c}\u{4e94}",
+    r"\u{4e96}\u{4ebf}-\u{4ec0}\u{4edf}\u{4ee8}\u{4f0d}\u{4f70}\u{5104}\u{5146}\u{5169}\u{516b}",
+    r"\u{516d}\u{5341}\u{5343}-\u{5345}\u{534c}\u{53c1}-\u{53c4}\u{56db}\u{58f1}\u{58f9}\u{5e7a}",
+    r"\u{5efe}-\u{5eff}\u{5f0c}-\u{5f0e}\u{5f10}\u{62fe}\u{634c}\u{67d2}\u{6f06}\u{7396}\u{767e}",
+    r"\u{8086}\u{842c}\u{8cae}\u{8cb3}\u{8d30}\u{9621}\u{9646}\u{964c}\u{9678}\u{96f6}\u{f96b}",
+    r"\u{f973}\u{f978}\u{f9b2}\u{f9d1}\u{f9d3}\u{f9fd}\u{20001}\u{20064}\u{200e2}\u{20121}\u{2092a}",
+    r"\u{20983}\u{2098c}\u{2099c}\u{20aea}\u{20afd}\u{20b19}\u{22390}\u{22998}\u{23b1b}\u{2626d}",
+    r"\u{2f890}",
+);
+
 fn class(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the pattern is valid")
 }
 
 static ALPHA: LazyLock<Regex> = LazyLock::new(|| class(r"^\p{L}+$"));
 static DECIMAL: LazyLock<Regex> = LazyLock::new(|| class(r"^\p{Nd}+$"));
-static DIGIT: LazyLock<Regex> =
-    LazyLock::new(|| class("^[\\p{Nd}²³¹⁰⁴-⁹₀-₉①-⑨⑴-⑼⒈-⒐⓪⓵-⓽⓿❶-❾➀-➈➊-➒]+$"));
-static NUMERIC: LazyLock<Regex> =
-    LazyLock::new(|| class(r"^[\p{N}一二三四五六七八九十百千万億兆零]+$"));
-static ALNUM: LazyLock<Regex> = LazyLock::new(|| class(r"^[\p{L}\p{N}]+$"));
+static DIGIT: LazyLock<Regex> = LazyLock::new(|| class(&format!(r"^[\p{{Nd}}{OTHER_DIGITS}]+$")));
+static NUMERIC: LazyLock<Regex> = LazyLock::new(|| class(&format!(r"^[\p{{N}}{NUMERALS}]+$")));
+static ALNUM: LazyLock<Regex> = LazyLock::new(|| class(&format!(r"^[\p{{L}}\p{{N}}{NUMERALS}]+$")));
 static IDENTIFIER: LazyLock<Regex> =
     LazyLock::new(|| class(r"^[_\p{XID_Start}]\p{XID_Continue}*$"));
 
-/// `text.name(given)`
-pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given) -> Result<Value> {
+/// `text.name(given)`; `safe` if the text is marked as safe.
+pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given, safe: bool) -> Result<Value> {
     let s = &**text;
     let plain = |given: Given, out: String| -> Result<Value> {
         let [] = given.bind(name, [], 0)?;
@@ -103,7 +122,7 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given) -> Result<
     match name {
         "upper" => plain(given, s.to_uppercase()),
         "lower" => plain(given, s.to_lowercase()),
-        "casefold" => plain(given, s.to_lowercase().replace('ß', "ss").replace('ς', "σ")),
+        "casefold" => plain(given, UniCase::unicode(s).to_folded_case()),
         "title" => plain(given, title(s)),
         "capitalize" => plain(given, capitalize(s)),
         "swapcase" => {
@@ -303,21 +322,21 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given) -> Result<
         "islower" => test(given, cased(false)),
         "isupper" => test(given, cased(true)),
         "istitle" => test(given, s.chars().any(is_cased) && text::title(s) == s),
-        "format" => format::braces(run, s, given).map(Value::str),
+        "format" => format::braces(run, s, given, safe).map(Value::str),
         "format_map" => {
             let [map] = given.bind(name, ["<mapping>"], 1)?;
             let Some(Value::Dict(map)) = map else {
                 bail!("format_map takes a dictionary");
             };
             let named = map.entries.iter().filter_map(|(k, v)| match k {
-                Value::Str(k) => Some((k.clone(), v.clone())),
+                Value::Str(k) | Value::Markup(k) => Some((k.clone(), v.clone())),
                 _ => None,
             });
             let given = Given {
                 named: named.collect(),
                 ..Given::default()
             };
-            format::braces(run, s, given).map(Value::str)
+            format::braces(run, s, given, safe).map(Value::str)
         }
         "maketrans" => maketrans(run, given),
         "translate" => {
@@ -330,7 +349,7 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given) -> Result<
                 match table.get(&Value::Int(c as i128))? {
                     None => out.push(c),
                     Some(Value::None) => {}
-                    Some(Value::Str(to)) => {
+                    Some(Value::Str(to) | Value::Markup(to)) => {
                         run.spend_text(to.len())?;
                         out.push_str(to);
                     }
@@ -433,14 +452,14 @@ pub fn number(what: &str, value: &Value) -> Result<i128> {
 fn optional_text(what: &str, value: Option<Value>) -> Result<Option<Arc<str>>> {
     match value {
         None | Some(Value::None) => Ok(None),
-        Some(Value::Str(s)) => Ok(Some(s)),
+        Some(Value::Str(s) | Value::Markup(s)) => Ok(Some(s)),
         Some(other) => bail!("{what} takes a text, not a {}", describe(&other)),
     }
 }
 
 fn required_text(what: &str, value: Option<Value>) -> Result<Arc<str>> {
     match value {
-        Some(Value::Str(s)) => Ok(s),
+        Some(Value::Str(s) | Value::Markup(s)) => Ok(s),
         Some(other) => bail!("{what} takes a text, not a {}", describe(&other)),
         None => bail!("{what} takes a text"),
     }
@@ -456,23 +475,7 @@ fn reversed<T>(mut items: Vec<T>) -> Vec<T> {
     items
 }
 
-/// Parts between blanks, cut at most `most` times from the left.
-fn words(text: &str, most: usize) -> Vec<&str> {
-    let mut rest = text.trim_start_matches(is_space);
-    let mut out = Vec::new();
-    while !rest.is_empty() {
-        if out.len() == most {
-            out.push(rest);
-            break;
-        }
-        let end = rest.find(is_space).unwrap_or(rest.len());
-        out.push(&rest[..end]);
-        rest = rest[end..].trim_start_matches(is_space);
-    }
-    out
-}
-
-/// The same from the right.
+/// Parts between blanks, cut at most `most` times from the right.
 fn last_words(text: &str, most: usize) -> Vec<&str> {
     let mut rest = text.trim_end_matches(is_space);
     let mut out = Vec::new();

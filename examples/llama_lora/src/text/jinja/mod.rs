@@ -9,8 +9,10 @@ mod call;
 mod expressions;
 mod filters;
 mod format;
+mod html;
 mod json;
 mod lexer;
+mod markup;
 mod methods;
 mod numbers;
 mod ops;
@@ -22,6 +24,7 @@ mod syntax;
 mod tests;
 mod text;
 mod value;
+mod wrap;
 
 use anyhow::{anyhow, ensure, Result};
 use serde_json::Value as Json;

@@ -5,12 +5,13 @@ use anyhow::{bail, ensure, Result};
 use super::call::Given;
 use super::methods::number;
 use super::ops::describe;
-use super::text::is_space;
+use super::text::{ascii_digits, is_space};
 use super::value::Value;
 
 /// Python's `int(text, base)`.
-fn parse_int(text: &str, base: i128) -> Option<i128> {
-    let text = text.trim_matches(is_space);
+pub fn parse_int(text: &str, base: i128) -> Option<i128> {
+    let text = ascii_digits(text.trim_matches(is_space));
+    let text = &*text;
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -44,7 +45,9 @@ pub fn to_int(value: &Value, base: i128) -> Result<Option<i128>> {
         false => None,
     };
     Ok(match value {
-        Value::Str(s) => parse_int(s, base).or_else(|| truncated(to_float(value)?)),
+        Value::Str(s) | Value::Markup(s) => {
+            parse_int(s, base).or_else(|| truncated(to_float(value)?))
+        }
         Value::Float(f) if f.is_infinite() || f.abs() >= 1e38 => {
             bail!("{f} is too large for a whole number")
         }
@@ -56,8 +59,9 @@ pub fn to_int(value: &Value, base: i128) -> Result<Option<i128>> {
 
 pub fn to_float(value: &Value) -> Option<f64> {
     match value {
-        Value::Str(s) => {
-            let s = s.trim_matches(is_space);
+        Value::Str(s) | Value::Markup(s) => {
+            let s = ascii_digits(s.trim_matches(is_space));
+            let s = &*s;
             let inner = s.trim_matches(|c: char| c.is_ascii_digit());
             let broken = s.starts_with('_')
                 || s.ends_with('_')
@@ -148,5 +152,9 @@ pub fn file_size(bytes: f64, binary: bool) -> String {
     } else {
         name.into()
     };
-    format!("{:.1} {name}B", base * bytes / unit)
+    let size = base * bytes / unit;
+    match size.is_nan() {
+        true => format!("nan {name}B"),
+        false => format!("{size:.1} {name}B"),
+    }
 }

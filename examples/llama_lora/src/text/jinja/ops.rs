@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use anyhow::{bail, ensure, Result};
 
+use super::markup;
 use super::run::Run;
 use super::syntax::{Cmp, Op};
 use super::text::{char_range, float, quoted};
@@ -45,6 +46,7 @@ pub fn binary(run: &Run, op: Op, left: &Value, right: &Value) -> Result<Value> {
             run.spend_text(a.len() + b.len())?;
             Ok(Value::str(format!("{a}{b}")))
         }
+        (Op::Add, a, b) if a.as_str().is_some() && b.as_str().is_some() => markup::add(run, a, b),
         (Op::Add, Value::List(a), Value::List(b)) => {
             run.spend(a.len() + b.len())?;
             Value::list(a.iter().chain(b.iter()).cloned().collect())
@@ -86,9 +88,9 @@ fn repeated(run: &Run, of: &Value, times: &Value) -> Result<Value> {
             .collect())
     };
     match of {
-        Value::Str(s) => {
+        Value::Str(s) | Value::Markup(s) => {
             run.spend_text(s.len().saturating_mul(times))?;
-            Ok(Value::str(s.repeat(times)))
+            Ok(of.alike(s.repeat(times)))
         }
         Value::List(items) => Value::list(copies(items)?),
         Value::Tuple(items) => Value::tuple(copies(items)?),
@@ -103,7 +105,7 @@ fn integers(op: Op, a: i128, b: i128) -> Result<Value> {
         Op::Add => a.checked_add(b),
         Op::Sub => a.checked_sub(b),
         Op::Mul => a.checked_mul(b),
-        Op::Div => return Ok(Value::Float(a as f64 / b as f64)),
+        Op::Div => return Ok(Value::Float(quotient(a, b))),
         Op::FloorDiv => {
             let towards_zero = a.checked_div(b);
             towards_zero.map(|q| q - i128::from(a % b != 0 && (a < 0) != (b < 0)))
@@ -128,6 +130,53 @@ fn integers(op: Op, a: i128, b: i128) -> Result<Value> {
     match out {
         Some(n) => Ok(Value::Int(n)),
         None => bail!("a number is too large: whole numbers have 127 bits here"),
+    }
+}
+
+/// `a / b`, rounded once, as Python divides whole numbers.
+fn quotient(a: i128, b: i128) -> f64 {
+    const EXACT: u128 = 1 << 53;
+    if a.unsigned_abs() <= EXACT && b.unsigned_abs() <= EXACT {
+        return a as f64 / b as f64;
+    }
+    let by = b.unsigned_abs();
+    let (mut whole, mut rest) = (a.unsigned_abs() / by, a.unsigned_abs() % by);
+    // More bits than a float has, so that the last one only says if anything follows.
+    let mut scale = 1.0;
+    while whole < 1 << 66 && rest != 0 {
+        let twice = rest << 1;
+        whole = whole << 1 | u128::from(twice >= by);
+        rest = if twice >= by { twice - by } else { twice };
+        scale /= 2.0;
+    }
+    let magnitude = (whole | u128::from(rest != 0)) as f64 * scale;
+    if (a < 0) != (b < 0) {
+        -magnitude
+    } else {
+        magnitude
+    }
+}
+
+/// The order of two numbers by their true values; `None` if one of them is NaN.
+fn numbers(left: &Value, right: &Value) -> Option<Ordering> {
+    let mixed = |n: i128, f: f64| {
+        let whole = f.trunc();
+        // Beyond these bounds the cast would stop at the largest number.
+        match whole.abs() < 2f64.powi(127) {
+            true => {
+                let tail = || 0.0.partial_cmp(&(f - whole));
+                Some(n.cmp(&(whole as i128)))
+                    .filter(|o| o.is_ne())
+                    .or_else(tail)
+            }
+            false => 0.0.partial_cmp(&f),
+        }
+    };
+    match (left.as_int(), right.as_int()) {
+        (Some(a), Some(b)) => Some(a.cmp(&b)),
+        (Some(n), None) => mixed(n, right.as_number()?),
+        (None, Some(n)) => mixed(n, left.as_number()?).map(Ordering::reverse),
+        (None, None) => left.as_number()?.partial_cmp(&right.as_number()?),
     }
 }
 
@@ -218,13 +267,13 @@ impl<'t> Run<'t> {
         let at = |i: usize| (start + step * i as i128) as usize;
         let pick = |items: &[Value]| (0..taken.len()).map(|i| items[at(i)].clone()).collect();
         Ok(match of {
-            Value::Str(s) if step == 1 => {
-                Value::str(char_range(s, start as usize, stop.max(start) as usize))
+            Value::Str(s) | Value::Markup(s) if step == 1 => {
+                of.alike(char_range(s, start as usize, stop.max(start) as usize))
             }
-            Value::Str(s) => {
+            Value::Str(s) | Value::Markup(s) => {
                 let chars: Vec<char> = s.chars().collect();
                 self.spend(chars.len())?;
-                Value::str((0..taken.len()).map(|i| chars[at(i)]).collect::<String>())
+                of.alike((0..taken.len()).map(|i| chars[at(i)]).collect::<String>())
             }
             Value::List(items) => Value::list(pick(items))?,
             Value::Tuple(items) => Value::tuple(pick(items))?,
@@ -253,10 +302,10 @@ impl<'t> Run<'t> {
                 Some(i) => return Ok(v[i].clone()),
                 None => self.named(of, key)?.unwrap_or_else(missing),
             },
-            Value::Str(s) => {
+            Value::Str(s) | Value::Markup(s) => {
                 self.spend_text(s.len())?;
                 match index(of.len().unwrap_or(0)) {
-                    Some(i) => Value::str(char_range(s, i, i + 1)),
+                    Some(i) => of.alike(char_range(s, i, i + 1)),
                     None => self.named(of, key)?.unwrap_or_else(missing),
                 }
             }
@@ -272,7 +321,7 @@ impl<'t> Run<'t> {
     /// The attribute that a text as a subscript stands for.
     fn named(&self, of: &Value, key: &Value) -> Result<Option<Value>> {
         match key {
-            Value::Str(name) => self.python_attribute(of, name),
+            Value::Str(name) | Value::Markup(name) => self.python_attribute(of, name),
             _ => Ok(None),
         }
     }
@@ -313,7 +362,7 @@ impl<'t> Run<'t> {
         self.spend(of.weight())?;
         Ok(match of {
             Value::Undefined(_) => Vec::new(),
-            Value::Str(s) => {
+            Value::Str(s) | Value::Markup(s) => {
                 self.spend(s.len())?;
                 s.chars()
                     .map(|c| Value::str(c.encode_utf8(&mut [0; 4])))
@@ -324,14 +373,12 @@ impl<'t> Run<'t> {
             Value::View(view, d) => d.view(*view)?,
             Value::Range(r) => (0..r.len()).map(|i| r.get(i)).collect(),
             Value::Once(once) => {
-                let items: Vec<Value> = once.left.take().collect();
+                let items = once.rest()?;
                 self.spend(items.len())?;
                 items
             }
-            Value::Loop(id) => {
-                let state = &self.loops[*id];
-                state.items.iter().skip(state.index + 1).cloned().collect()
-            }
+            // Python hands out the items of the loop that runs, which then ends.
+            Value::Loop(_) => bail!("a loop over \"loop\" is not supported"),
             other => bail!("a {} has no items to go through", other.type_name()),
         })
     }
@@ -352,12 +399,12 @@ impl<'t> Run<'t> {
         if let (Some(a), Some(b)) = (left.as_int(), right.as_int()) {
             return Ok(a == b);
         }
-        if let (Some(a), Some(b)) = (left.as_number(), right.as_number()) {
-            return Ok(a == b);
+        if left.as_number().is_some() && right.as_number().is_some() {
+            return Ok(numbers(left, right).is_some_and(Ordering::is_eq));
         }
         Ok(match (left, right) {
             (Value::Undefined(_), Value::Undefined(_)) | (Value::None, Value::None) => true,
-            (Value::Str(a), Value::Str(b)) => {
+            (Value::Str(a) | Value::Markup(a), Value::Str(b) | Value::Markup(b)) => {
                 self.spend_text(a.len().min(b.len()))?;
                 a == b
             }
@@ -397,11 +444,11 @@ impl<'t> Run<'t> {
         if let (Some(a), Some(b)) = (left.as_int(), right.as_int()) {
             return Ok(Some(a.cmp(&b)));
         }
-        if let (Some(a), Some(b)) = (left.as_number(), right.as_number()) {
-            return Ok(a.partial_cmp(&b));
+        if left.as_number().is_some() && right.as_number().is_some() {
+            return Ok(numbers(left, right));
         }
         match (left, right) {
-            (Value::Str(a), Value::Str(b)) => {
+            (Value::Str(a) | Value::Markup(a), Value::Str(b) | Value::Markup(b)) => {
                 self.spend_text(a.len().min(b.len()))?;
                 Ok(Some(a.cmp(b)))
             }
@@ -423,11 +470,22 @@ impl<'t> Run<'t> {
 
     pub fn contains(&self, container: &Value, item: &Value) -> Result<bool> {
         match (container, item) {
-            (Value::Str(all), Value::Str(part)) => {
+            (Value::Str(all) | Value::Markup(all), Value::Str(part) | Value::Markup(part)) => {
                 self.spend_text(all.len())?;
                 Ok(all.contains(&**part))
             }
-            (Value::Str(_), other) => bail!("a {} cannot be in a text", describe(other)),
+            (Value::Str(_) | Value::Markup(_), other) => {
+                bail!("a {} cannot be in a text", describe(other))
+            }
+            (Value::Once(once), item) => {
+                // The items behind the one that is found stay.
+                while let Some(one) = once.next()? {
+                    if self.equal(&one, item)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
             (Value::Dict(d) | Value::View(View::Keys, d), key) => Ok(d.get(key)?.is_some()),
             _ => {
                 for one in self.items(container)? {
@@ -443,7 +501,7 @@ impl<'t> Run<'t> {
     /// Python's `str(value)`.
     pub fn to_text(&self, value: &Value) -> Result<std::sync::Arc<str>> {
         Ok(match value {
-            Value::Str(s) => s.clone(),
+            Value::Str(s) | Value::Markup(s) => s.clone(),
             Value::Undefined(_) => "".into(),
             other => self.repr(other, false)?.into(),
         })
@@ -493,6 +551,10 @@ impl<'t> Run<'t> {
             Value::Str(s) => {
                 self.spend_text(s.len())?;
                 out.push_str(&quoted(s, ascii));
+            }
+            Value::Markup(s) => {
+                self.spend_text(s.len())?;
+                out.push_str(&format!("Markup({})", quoted(s, ascii)));
             }
             Value::List(items) => {
                 out.push('[');

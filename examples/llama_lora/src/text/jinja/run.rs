@@ -8,7 +8,7 @@ use anyhow::{bail, ensure, Result};
 use super::call::Given;
 use super::syntax::{Args, Expr, For, Macro, Op, Stmt, StmtKind, Target};
 use super::value::{Dict, Function, Value};
-use super::{filters, ops, tests};
+use super::{filters, format, ops, tests};
 
 /// Calls of macros, loops and expressions inside one another; Python gives up at about 1,000.
 const DEEPEST: usize = 1_000;
@@ -264,7 +264,7 @@ impl<'t> Run<'t> {
                         return Ok(flow);
                     }
                     match self.filter_chain(chain, text, scope)? {
-                        Value::Str(text) => self.write(&text)?,
+                        Value::Str(text) | Value::Markup(text) => self.write(&text)?,
                         other => bail!("a filter block needs a text, not a {}", other.type_name()),
                     }
                 }
@@ -357,6 +357,10 @@ impl<'t> Run<'t> {
             }
             items = kept;
         }
+        if let Value::Once(once) = &iterable {
+            // Python takes one item a turn.
+            once.lent.set(true);
+        }
         let items = Rc::new(items);
         let id = self.loops.len();
         self.spend(4)?;
@@ -368,6 +372,7 @@ impl<'t> Run<'t> {
             changed: None,
             recursive: node.recursive.then_some((node, scope)),
         });
+        let mut broken = false;
         for (index, item) in items.iter().enumerate() {
             self.loops[id].index = index;
             let flow = self.scoped(scope, |run, inner| {
@@ -376,8 +381,12 @@ impl<'t> Run<'t> {
                 run.exec(&node.body, inner)
             })?;
             if matches!(flow, Flow::Break) {
+                broken = true;
                 break;
             }
+        }
+        if let (Value::Once(once), false) = (&iterable, broken) {
+            once.lent.set(false);
         }
         self.loops[id].items = Rc::default();
         self.loops[id].recursive = None;
@@ -588,8 +597,9 @@ impl<'t> Run<'t> {
 
     fn binary(&mut self, op: Op, left: &Value, right: &Value) -> Result<Value> {
         match (op, left) {
-            (Op::Mod, Value::Str(format)) => {
-                super::format::percent(self, format, right).map(Value::str)
+            (Op::Mod, Value::Str(text) | Value::Markup(text)) => {
+                let text = format::percent(self, text, right, left.is_markup())?;
+                Ok(left.alike(text))
             }
             _ => ops::binary(self, op, left, right),
         }

@@ -48,7 +48,7 @@ pub fn sort_key(
         Some(path) => get(run, item, path, None)?,
     };
     Ok(match (&value, sensitive.is_some_and(Value::is_true)) {
-        (Value::Str(s), false) => Value::str(s.to_lowercase()),
+        (Value::Str(s) | Value::Markup(s), false) => Value::str(s.to_lowercase()),
         _ => value,
     })
 }

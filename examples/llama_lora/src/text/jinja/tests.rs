@@ -125,7 +125,7 @@ pub fn check(run: &Run, name: &str, value: &Value, given: Given) -> Result<bool>
         ),
         "odd" => parity(true)?,
         "even" => parity(false)?,
-        "escaped" => false,
+        "escaped" => value.is_markup(),
         "lower" | "upper" => {
             let text = run.to_text(value)?;
             let large = name == "upper";
@@ -146,7 +146,7 @@ pub fn check(run: &Run, name: &str, value: &Value, given: Given) -> Result<bool>
                 is_known
             };
             match value {
-                Value::Str(text) => known(text),
+                Value::Str(text) | Value::Markup(text) => known(text),
                 Value::List(_) | Value::Dict(_) => bail!("a {} is no name", describe(value)),
                 _ => false,
             }

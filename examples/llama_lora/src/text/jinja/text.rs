@@ -1,5 +1,6 @@
 //! Texts and numbers as Python writes and sorts them.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -11,6 +12,9 @@ pub fn is_space(c: char) -> bool {
 
 static UNPRINTABLE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"[\p{C}\p{Z}]").expect("the pattern is valid"));
+
+static DIGIT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\p{Nd}").expect("the pattern is valid"));
 
 /// Python's `str.isprintable` for one character.
 pub fn is_printable(c: char) -> bool {
@@ -140,6 +144,40 @@ pub fn lines(text: &str, keep: bool) -> Vec<&str> {
         out.push(rest);
     }
     out
+}
+
+/// Parts between blanks, cut at most `most` times from the left.
+pub fn words(text: &str, most: usize) -> Vec<&str> {
+    let mut rest = text.trim_start_matches(is_space);
+    let mut out = Vec::new();
+    while !rest.is_empty() {
+        if out.len() == most {
+            out.push(rest);
+            break;
+        }
+        let end = rest.find(is_space).unwrap_or(rest.len());
+        out.push(&rest[..end]);
+        rest = rest[end..].trim_start_matches(is_space);
+    }
+    out
+}
+
+/// Digits of every script as ASCII, which Python's numbers may be written in.
+pub fn ascii_digits(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return text.into();
+    }
+    let is_digit = |c: char| DIGIT.is_match(c.encode_utf8(&mut [0; 4]));
+    let value = |c: char| {
+        // Digits stand in tens, of which the first is a zero.
+        let before = (0..c as u32).rev().map_while(char::from_u32);
+        before.take_while(|c| is_digit(*c)).count() % 10
+    };
+    let digit = |c: char| match c.is_ascii() || !is_digit(c) {
+        true => c,
+        false => char::from_digit(value(c) as u32, 10).unwrap_or(c),
+    };
+    text.chars().map(digit).collect()
 }
 
 /// The bytes at which the characters `start..end` begin and end.

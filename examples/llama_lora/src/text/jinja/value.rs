@@ -1,6 +1,6 @@
 //! The values of a template: Python's, as far as templates meet them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub enum Value {
     Int(i128),
     Float(f64),
     Str(Arc<str>),
+    /// A text that is marked as safe: other texts are escaped before they are put into it.
+    Markup(Arc<str>),
     List(Rc<Items>),
     Tuple(Rc<Items>),
     Dict(Rc<Dict>),
@@ -105,7 +107,31 @@ impl std::ops::Deref for Items {
 
 pub struct Once {
     pub left: RefCell<std::vec::IntoIter<Value>>,
+    /// Another iterator or a loop takes its items from here. Python would share them; here, using both is an error.
+    pub lent: Cell<bool>,
     depth: usize,
+}
+
+impl Once {
+    fn own(&self) -> Result<()> {
+        ensure!(
+            !self.lent.get(),
+            "a generator is used twice at a time; make a list of it first, with \"| list\""
+        );
+        Ok(())
+    }
+
+    /// The next item.
+    pub fn next(&self) -> Result<Option<Value>> {
+        self.own()?;
+        Ok(self.left.borrow_mut().next())
+    }
+
+    /// All items that are left.
+    pub fn rest(&self) -> Result<Vec<Value>> {
+        self.own()?;
+        Ok(self.left.take().collect())
+    }
 }
 
 /// A dictionary that keeps its order.
@@ -227,7 +253,8 @@ impl Value {
     pub fn once(items: Vec<Value>) -> Result<Value> {
         let depth = deeper(0, items.iter())?;
         let left = RefCell::new(items.into_iter());
-        Ok(Value::Once(Rc::new(Once { left, depth })))
+        let lent = Cell::new(false);
+        Ok(Value::Once(Rc::new(Once { left, lent, depth })))
     }
 
     pub fn dict(entries: impl IntoIterator<Item = (Value, Value)>) -> Result<Value> {
@@ -268,9 +295,9 @@ impl Value {
             Value::None => Key::None,
             Value::Bool(b) => Key::Int(i128::from(*b)),
             Value::Int(n) => Key::Int(*n),
-            Value::Float(f) if f.fract() == 0.0 && f.abs() < 1e30 => Key::Int(*f as i128),
+            Value::Float(f) if f.fract() == 0.0 && f.abs() < 1e38 => Key::Int(*f as i128),
             Value::Float(f) => Key::Float(f.to_bits()),
-            Value::Str(s) => Key::Str(s.clone()),
+            Value::Str(s) | Value::Markup(s) => Key::Str(s.clone()),
             Value::Tuple(t) => Key::Tuple(t.iter().map(|v| v.key_of(left)).collect::<Result<_>>()?),
             Value::Range(r) => Key::Range(r.start, r.stop, r.step),
             Value::Loop(id) | Value::Macro(id) | Value::Cycler(id) | Value::Joiner(id) => {
@@ -289,7 +316,7 @@ impl Value {
             Value::Bool(_) => "bool",
             Value::Int(_) => "int",
             Value::Float(_) => "float",
-            Value::Str(_) => "str",
+            Value::Str(_) | Value::Markup(_) => "str",
             Value::List(_) => "list",
             Value::Tuple(_) => "tuple",
             Value::Dict(_) => "dict",
@@ -309,10 +336,28 @@ impl Value {
         }
     }
 
-    pub fn as_str(&self) -> Option<&str> {
+    /// A text, marked as safe or not.
+    pub fn as_text(&self) -> Option<&Arc<str>> {
         match self {
-            Value::Str(s) => Some(s),
+            Value::Str(s) | Value::Markup(s) => Some(s),
             _ => None,
+        }
+    }
+
+    pub fn as_str(&self) -> Option<&str> {
+        self.as_text().map(|s| &**s)
+    }
+
+    pub fn is_markup(&self) -> bool {
+        matches!(self, Value::Markup(_))
+    }
+
+    /// `text`, marked as safe if `self` is.
+    pub fn alike(&self, text: impl AsRef<str>) -> Value {
+        let text = text.as_ref().into();
+        match self {
+            Value::Markup(_) => Value::Markup(text),
+            _ => Value::Str(text),
         }
     }
 
@@ -342,7 +387,7 @@ impl Value {
             Value::Bool(b) => *b,
             Value::Int(n) => *n != 0,
             Value::Float(f) => *f != 0.0,
-            Value::Str(s) => !s.is_empty(),
+            Value::Str(s) | Value::Markup(s) => !s.is_empty(),
             Value::List(v) | Value::Tuple(v) => !v.is_empty(),
             Value::Dict(d) | Value::View(_, d) => d.len() > 0,
             Value::Range(r) => r.len() > 0,
@@ -354,7 +399,7 @@ impl Value {
     pub fn len(&self) -> Option<usize> {
         Some(match self {
             Value::Undefined(_) => 0,
-            Value::Str(s) => s.chars().count(),
+            Value::Str(s) | Value::Markup(s) => s.chars().count(),
             Value::List(v) | Value::Tuple(v) => v.len(),
             Value::Dict(d) | Value::View(_, d) => d.len(),
             Value::Range(r) => r.len(),
@@ -365,7 +410,7 @@ impl Value {
     /// Steps that it takes to look at all of it.
     pub fn weight(&self) -> usize {
         match self {
-            Value::Str(s) => 1 + s.len() / 16,
+            Value::Str(s) | Value::Markup(s) => 1 + s.len() / 16,
             other => 1 + other.len().unwrap_or(0),
         }
     }

@@ -1,0 +1,167 @@
+//! Every relative link of a Markdown file leads to a file or folder, and to a heading in it; every path that a page
+//! names in backquotes is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
+use crate::pages;
+
+/// The parts of a page that the test looks at.
+#[derive(Default)]
+struct Page {
+    links: Vec<String>,
+    anchors: BTreeSet<String>,
+    code: Vec<String>,
+}
+
+/// The anchor that GitHub gives a heading.
+fn anchor(heading: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    heading
+        .to_lowercase()
+        .chars()
+        .filter(kept)
+        .collect::<String>()
+        .replace(' ', "-")
+}
+
+fn read(text: &str) -> Page {
+    let mut page = Page::default();
+    let mut heading: Option<String> = None;
+    for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
+        match event {
+            Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+            Event::End(TagEnd::Heading(_)) => {
+                let name = anchor(&heading.take().unwrap_or_default());
+                let again = (1..).map(|n| format!("{name}-{n}"));
+                let free = std::iter::once(name.clone()).chain(again);
+                page.anchors
+                    .extend(free.into_iter().find(|a| !page.anchors.contains(a)));
+            }
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                page.links.push(dest_url.to_string());
+            }
+            Event::Text(t) => heading.iter_mut().for_each(|h| h.push_str(&t)),
+            Event::Code(t) => {
+                heading.iter_mut().for_each(|h| h.push_str(&t));
+                page.code.push(t.to_string());
+            }
+            _ => {}
+        }
+    }
+    page
+}
+
+/// `folder/link` without `.` and `..`, or nothing if it leaves the repository.
+fn resolved(folder: &Path, link: &str) -> Option<PathBuf> {
+    let mut path = PathBuf::new();
+    for part in folder.join(link).components() {
+        match part {
+            Component::ParentDir => path.pop().then_some(())?,
+            Component::Normal(p) => path.push(p),
+            _ => {}
+        }
+    }
+    Some(path)
+}
+
+fn all() -> BTreeMap<PathBuf, Page> {
+    let root = pages::root();
+    let text = |p: &PathBuf| fs::read_to_string(root.join(p)).expect("the page is readable");
+    let each = pages::markdown(&root).into_iter();
+    each.map(|p| (p.clone(), read(&text(&p)))).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let (root, pages) = (pages::root(), all());
+    let mut lost = Vec::new();
+    for (path, page) in &pages {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for link in page
+            .links
+            .iter()
+            .filter(|l| !l.contains("://") && !l.starts_with("mailto:"))
+        {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = match file {
+                "" => Some(path.clone()),
+                file => resolved(folder, file),
+            };
+            let found = target.is_some_and(|t| match anchor {
+                "" => root.join(&t).exists(),
+                anchor => pages.get(&t).is_some_and(|p| p.anchors.contains(anchor)),
+            });
+            if !found {
+                lost.push(format!("{}: {link}", path.display()));
+            }
+        }
+    }
+    assert!(
+        lost.is_empty(),
+        "links that lead nowhere:\n{}",
+        lost.join("\n")
+    );
+}
+
+/// A path that begins with a folder of the root, without a placeholder.
+fn is_path(code: &str, folders: &BTreeSet<String>) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    let first = code
+        .split_once('/')
+        .is_some_and(|(first, rest)| folders.contains(first) && !rest.is_empty());
+    first && code.chars().all(plain) && !code.contains("..")
+}
+
+#[test]
+fn every_named_path_is_there() {
+    let root = pages::root();
+    let entries = fs::read_dir(&root).expect("the root is readable");
+    let names = entries.filter_map(|e| {
+        e.ok()
+            .filter(|e| e.path().is_dir())?
+            .file_name()
+            .into_string()
+            .ok()
+    });
+    // Folders that git does not keep.
+    let folders: BTreeSet<String> = names.filter(|n| n != "target" && n != ".git").collect();
+    let mut lost = Vec::new();
+    for (path, page) in all() {
+        let (folder, change_log) = (
+            path.parent().unwrap_or(Path::new("")),
+            path.ends_with("CHANGELOG.md"),
+        );
+        for code in page
+            .code
+            .iter()
+            .filter(|c| !change_log && is_path(c, &folders))
+        {
+            let there = |folder: &Path| {
+                let path = root.join(folder).join(code);
+                // A module may be a file or a folder.
+                path.exists() || path.with_extension("rs").exists()
+            };
+            if !there(Path::new("")) && !there(folder) {
+                lost.push(format!("{}: `{code}`", path.display()));
+            }
+        }
+    }
+    assert!(
+        lost.is_empty(),
+        "paths that are not there:\n{}",
+        lost.join("\n")
+    );
+}
+
+#[test]
+fn anchors_are_those_of_github() {
+    assert_eq!(anchor("How to read an error"), "how-to-read-an-error");
+    assert_eq!(
+        anchor("What `explain` writes, and why"),
+        "what-explain-writes-and-why"
+    );
+}

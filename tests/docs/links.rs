@@ -1,5 +1,5 @@
-//! Every relative link of a Markdown file leads to a file or folder, and to a heading in it; every path that a page
-//! names in backquotes is there.
+//! Every relative link of a Markdown file leads to a file or folder, and to a heading in it; every path and every test
+//! that a page names in backquotes is there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -71,7 +71,7 @@ fn resolved(folder: &Path, link: &str) -> Option<PathBuf> {
 fn all() -> BTreeMap<PathBuf, Page> {
     let root = pages::root();
     let text = |p: &PathBuf| fs::read_to_string(root.join(p)).expect("the page is readable");
-    let each = pages::markdown(&root).into_iter();
+    let each = pages::files(&root, "md").into_iter();
     each.map(|p| (p.clone(), read(&text(&p)))).collect()
 }
 
@@ -107,13 +107,16 @@ fn every_link_leads_somewhere() {
     );
 }
 
+/// Folders that programs make and git ignores.
+const MADE: [&str; 1] = ["fuzz/found"];
+
 /// A path that begins with a folder of the root, without a placeholder.
 fn is_path(code: &str, folders: &BTreeSet<String>) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     let first = code
         .split_once('/')
         .is_some_and(|(first, rest)| folders.contains(first) && !rest.is_empty());
-    first && code.chars().all(plain) && !code.contains("..")
+    first && code.chars().all(plain) && !code.contains("..") && !MADE.contains(&code)
 }
 
 #[test]
@@ -153,6 +156,43 @@ fn every_named_path_is_there() {
     assert!(
         lost.is_empty(),
         "paths that are not there:\n{}",
+        lost.join("\n")
+    );
+}
+
+/// The names that `--test` takes in the workspace's packages.
+fn tests() -> BTreeSet<String> {
+    let root = pages::root();
+    let mut names = BTreeSet::new();
+    for manifest in pages::files(&root, "toml") {
+        let text = fs::read_to_string(root.join(&manifest)).expect("the manifest is readable");
+        let named = text.split("[[test]]").skip(1);
+        names.extend(named.filter_map(|t| Some(t.split('"').nth(1)?.to_string())));
+        let folder = root.join(&manifest).with_file_name("tests");
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|e| e == "rs") || path.join("main.rs").exists() {
+                names.extend(path.file_stem().map(|n| n.to_string_lossy().into_owned()));
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn every_named_test_is_there() {
+    let (tests, mut lost) = (tests(), Vec::new());
+    for (path, page) in all() {
+        for code in &page.code {
+            let words: Vec<&str> = code.split(' ').collect();
+            let named = words.windows(2).filter(|w| w[0] == "--test").map(|w| w[1]);
+            let missing = named.filter(|n| !tests.contains(*n));
+            lost.extend(missing.map(|n| format!("{}: {n}", path.display())));
+        }
+    }
+    assert!(
+        lost.is_empty(),
+        "tests that are not there:\n{}",
         lost.join("\n")
     );
 }

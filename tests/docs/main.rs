@@ -4,6 +4,7 @@
 //! settings of the process.
 
 mod links;
+mod mistakes;
 mod pages;
 
 use std::env;

@@ -168,6 +168,9 @@ fn tests() -> BTreeSet<String> {
         let text = fs::read_to_string(root.join(&manifest)).expect("the manifest is readable");
         let named = text.split("[[test]]").skip(1);
         names.extend(named.filter_map(|t| Some(t.split('"').nth(1)?.to_string())));
+        if !text.contains("[package]") {
+            continue;
+        }
         let folder = root.join(&manifest).with_file_name("tests");
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
@@ -179,21 +182,38 @@ fn tests() -> BTreeSet<String> {
     names
 }
 
+/// The names after `--test` in a page.
+fn named(page: &Page) -> impl Iterator<Item = &str> {
+    page.code.iter().flat_map(|code| {
+        let words: Vec<&str> = code.split(' ').collect();
+        let named = words.windows(2).filter(|w| w[0] == "--test").map(|w| w[1]);
+        named.collect::<Vec<_>>()
+    })
+}
+
 #[test]
 fn every_named_test_is_there() {
     let (tests, mut lost) = (tests(), Vec::new());
     for (path, page) in all() {
-        for code in &page.code {
-            let words: Vec<&str> = code.split(' ').collect();
-            let named = words.windows(2).filter(|w| w[0] == "--test").map(|w| w[1]);
-            let missing = named.filter(|n| !tests.contains(*n));
-            lost.extend(missing.map(|n| format!("{}: {n}", path.display())));
-        }
+        let missing = named(&page).filter(|n| !tests.contains(*n));
+        lost.extend(missing.map(|n| format!("{}: {n}", path.display())));
     }
     assert!(
         lost.is_empty(),
         "tests that are not there:\n{}",
         lost.join("\n")
+    );
+}
+
+#[test]
+fn every_test_is_in_the_map() {
+    let pages = all();
+    let map: BTreeSet<&str> = named(&pages[Path::new("CONTRIBUTING.md")]).collect();
+    let tests = tests();
+    let missing: Vec<&String> = tests.iter().filter(|t| !map.contains(t.as_str())).collect();
+    assert!(
+        missing.is_empty(),
+        "tests that no row of CONTRIBUTING.md names: {missing:?}"
     );
 }
 

@@ -110,6 +110,23 @@ fn every_link_leads_somewhere() {
 /// Folders that programs make and git ignores.
 const MADE: [&str; 1] = ["fuzz/found"];
 
+/// The pages show dependencies on a clone of the repository in a folder `mlx`.
+#[test]
+fn every_dependency_is_there() {
+    let root = pages::root();
+    let mut count = 0;
+    for path in pages::files(&root, "md") {
+        let text = fs::read_to_string(root.join(&path)).expect("the page is readable");
+        for rest in text.split("= { path = \"../mlx/").skip(1) {
+            let folder = rest.split('"').next().unwrap_or_default();
+            let manifest = root.join(folder).join("Cargo.toml");
+            assert!(manifest.is_file(), "{}: {folder}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 0, "no page shows a dependency");
+}
+
 /// A path that begins with a folder of the root, without a placeholder.
 fn is_path(code: &str, folders: &BTreeSet<String>) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);

@@ -88,7 +88,7 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let mut code = String::new();
     // A new page is found at the next change of a known one.
-    for path in pages::files(&root, "md") {
+    for path in pages::files("md") {
         println!("cargo:rerun-if-changed=../{}", path.display());
         let text = fs::read_to_string(root.join(&path)).expect("the page is readable");
         page(&path, &text, &out.join("docs"), &mut code);

@@ -71,7 +71,7 @@ fn resolved(folder: &Path, link: &str) -> Option<PathBuf> {
 fn all() -> BTreeMap<PathBuf, Page> {
     let root = pages::root();
     let text = |p: &PathBuf| fs::read_to_string(root.join(p)).expect("the page is readable");
-    let each = pages::files(&root, "md").into_iter();
+    let each = pages::files("md").into_iter();
     each.map(|p| (p.clone(), read(&text(&p)))).collect()
 }
 
@@ -115,7 +115,7 @@ const MADE: [&str; 1] = ["fuzz/found"];
 fn every_dependency_is_there() {
     let root = pages::root();
     let mut count = 0;
-    for path in pages::files(&root, "md") {
+    for path in pages::files("md") {
         let text = fs::read_to_string(root.join(&path)).expect("the page is readable");
         for rest in text.split("= { path = \"../mlx/").skip(1) {
             let folder = rest.split('"').next().unwrap_or_default();
@@ -128,38 +128,24 @@ fn every_dependency_is_there() {
 }
 
 /// A path that begins with a folder of the root, without a placeholder.
-fn is_path(code: &str, folders: &BTreeSet<String>) -> bool {
+fn is_path(code: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     let first = code
         .split_once('/')
-        .is_some_and(|(first, rest)| folders.contains(first) && !rest.is_empty());
+        .is_some_and(|(first, rest)| pages::FOLDERS.contains(&first) && !rest.is_empty());
     first && code.chars().all(plain) && !code.contains("..") && !MADE.contains(&code)
 }
 
 #[test]
 fn every_named_path_is_there() {
     let root = pages::root();
-    let entries = fs::read_dir(&root).expect("the root is readable");
-    let names = entries.filter_map(|e| {
-        e.ok()
-            .filter(|e| e.path().is_dir())?
-            .file_name()
-            .into_string()
-            .ok()
-    });
-    // Folders that git does not keep.
-    let folders: BTreeSet<String> = names.filter(|n| n != "target" && n != ".git").collect();
     let mut lost = Vec::new();
     for (path, page) in all() {
         let (folder, change_log) = (
             path.parent().unwrap_or(Path::new("")),
             path.ends_with("CHANGELOG.md"),
         );
-        for code in page
-            .code
-            .iter()
-            .filter(|c| !change_log && is_path(c, &folders))
-        {
+        for code in page.code.iter().filter(|c| !change_log && is_path(c)) {
             let there = |folder: &Path| {
                 let path = root.join(folder).join(code);
                 // A module may be a file or a folder.
@@ -181,7 +167,7 @@ fn every_named_path_is_there() {
 fn tests() -> BTreeSet<String> {
     let root = pages::root();
     let mut names = BTreeSet::new();
-    for manifest in pages::files(&root, "toml") {
+    for manifest in pages::files("toml") {
         let text = fs::read_to_string(root.join(&manifest)).expect("the manifest is readable");
         let named = text.split("[[test]]").skip(1);
         names.extend(named.filter_map(|t| Some(t.split('"').nth(1)?.to_string())));

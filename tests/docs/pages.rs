@@ -8,25 +8,44 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The folders that hold no committed text.
-const SKIPPED: [&str; 5] = [".git", "target", "found", "seeds", "node_modules"];
+/// The folders of the root that are committed; a checkout may hold others, such as virtual environments.
+pub const FOLDERS: [&str; 10] = [
+    ".ci",
+    ".github",
+    "docs",
+    "examples",
+    "fuzz",
+    "mlx-macros",
+    "mlx-runtime",
+    "mlx-sys",
+    "tests",
+    "xtask",
+];
 
-/// Every file below `folder` with an extension, relative to the folder, in order.
-pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+/// Folders below these without pages.
+const SKIPPED: [&str; 3] = ["found", "seeds", "target"];
+
+/// Every file of the repository with an extension, relative to the root, in order.
+pub fn files(extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    walk(folder, Path::new(""), extension, &mut found);
+    let enters = |folder: &Path| match folder.to_str() {
+        Some(name) if !name.contains('/') => FOLDERS.contains(&name),
+        _ => !SKIPPED.iter().any(|s| folder.ends_with(s)),
+    };
+    walk(Path::new(""), &enters, &mut found);
+    found.retain(|p| p.extension().is_some_and(|e| e == extension));
     found.sort();
     found
 }
 
-fn walk(root: &Path, folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
-    let entries = fs::read_dir(root.join(folder)).expect("the folder is readable");
+fn walk(folder: &Path, enters: &dyn Fn(&Path) -> bool, found: &mut Vec<PathBuf>) {
+    let entries = fs::read_dir(root().join(folder)).expect("the folder is readable");
     for entry in entries.map(|e| e.expect("the folder is readable")) {
         let path = folder.join(entry.file_name());
         let kind = entry.file_type().expect("the entry has a type");
-        if kind.is_dir() && !SKIPPED.iter().any(|s| entry.file_name() == *s) {
-            walk(root, &path, extension, found);
-        } else if kind.is_file() && path.extension().is_some_and(|e| e == extension) {
+        if kind.is_dir() && enters(&path) {
+            walk(&path, enters, found);
+        } else if kind.is_file() {
             found.push(path);
         }
     }

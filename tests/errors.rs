@@ -1,4 +1,4 @@
-//! Errors at load and at a call, and that the guide shows what is really said.
+//! Errors at load and at a call; docs/how-to/read-an-error.md shows these texts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use mlx_runtime::random::Key;
 use mlx_runtime::{ops, Dtype, Result};
 use mlx_tests::{Attention, Config, Mlp};
 
-const GUIDE: &str = include_str!("../docs/guide.md");
+const PAGE: &str = include_str!("../docs/how-to/read-an-error.md");
 
 fn config() -> Config {
     Config {
@@ -23,10 +23,13 @@ fn config() -> Config {
     }
 }
 
-/// The guide has this text in a block of its own.
-fn in_the_guide(text: &str) {
+/// Fails unless the page has a block with this text alone.
+fn is_shown(text: &str) {
     let block = format!("```text\n{}\n```", text.trim_end());
-    assert!(GUIDE.contains(&block), "docs/guide.md lacks\n{block}");
+    assert!(
+        PAGE.contains(&block),
+        "docs/how-to/read-an-error.md lacks\n{block}"
+    );
 }
 
 #[test]
@@ -41,14 +44,14 @@ fn a_load_reports_all_that_is_wrong() -> Result<()> {
         Weights::from(arrays),
         &LoadOptions::new(Dtype::Float32),
     );
-    in_the_guide(&format!("Error: {}", loaded.map(|_| ()).unwrap_err()));
+    is_shown(&format!("Error: {}", loaded.map(|_| ()).unwrap_err()));
     Ok(())
 }
 
 #[test]
 fn a_requirement_shows_its_numbers() -> Result<()> {
     let model = init::<Attention>(&Arc::new(config()), Key::new(0)?, Dtype::Float32);
-    in_the_guide(&format!("Error: {}", model.map(|_| ()).unwrap_err()));
+    is_shown(&format!("Error: {}", model.map(|_| ()).unwrap_err()));
     Ok(())
 }
 
@@ -56,12 +59,12 @@ fn a_requirement_shows_its_numbers() -> Result<()> {
 fn a_call_names_the_argument_and_both_shapes() -> Result<()> {
     let model: Mlp = init(&Arc::new(config()), Key::new(0)?, Dtype::Float32)?;
     let y = model.forward(&ops::zeros(&[2, 3, 16], Dtype::Float32)?);
-    in_the_guide(&format!("Error: {}", y.map(|_| ()).unwrap_err()));
+    is_shown(&format!("Error: {}", y.map(|_| ()).unwrap_err()));
     Ok(())
 }
 
 #[test]
-fn rustc_says_what_the_guide_shows() {
-    in_the_guide(include_str!("ui/fail/shape_from_an_earlier_line.stderr"));
-    in_the_guide(include_str!("ui/fail/argument_of_another_crate.stderr"));
+fn the_page_shows_what_rustc_says() {
+    is_shown(include_str!("ui/fail/shape_from_an_earlier_line.stderr"));
+    is_shown(include_str!("ui/fail/argument_of_another_crate.stderr"));
 }

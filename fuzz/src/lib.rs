@@ -23,9 +23,9 @@ pub const LONGEST: Duration = Duration::from_secs(20);
 pub struct Found {
     /// The number of the case.
     pub case: u64,
-    /// What it was fed.
+    /// The bytes of the input.
     pub input: Vec<u8>,
-    /// What happened.
+    /// The failure.
     pub why: String,
 }
 

@@ -1,24 +1,28 @@
 //! The safe Rust API over MLX C: arrays, operations, transforms, files and optimisers.
 //!
-//! Depend on this crate (and on `mlx-macros` for the model DSL). It holds, with `mlx-sys`, all
-//! the `unsafe` code of the project.
+//! Depend on this crate, and on `mlx-macros` for the model DSL. This crate and `mlx-sys` hold all `unsafe` code of the
+//! project.
 //!
-//! - [`Array`] is a lazy n-dimensional array; [`ops`] build arrays from arrays, under MLX's names.
+//! - [`Array`] is a lazy n-dimensional array. [`ops`], [`fft`] and [`linalg`] build arrays from arrays, under MLX's names.
 //! - [`transforms`] differentiate, checkpoint, compile and evaluate.
-//! - [`device`], [`stream`] and [`memory`] say where work runs and what it may use; [`Runtime`] sets
-//!   them up from the machine, and [`monitor`] reads what goes on.
-//! - [`random`], [`optim`] and [`io`] complete what a trainer needs.
+//! - [`model`] and [`nn`] are the parts that generated models are made of: loading, LoRA, training steps, layers.
+//! - [`device`], [`stream`] and [`memory`] choose where work runs and how much memory it may use. [`Runtime`] sets them from
+//!   the machine, and [`monitor`] samples what the process uses.
+//! - [`random`], [`optim`] and [`io`] are keys and distributions, optimisers, and files.
+//! - [`explain`] describes what a model computes.
 //!
 //! # Operators
 //!
-//! An operator is an operation and returns `Result<Array>`, too. A result may stand on either side
-//! of an array, so that a chain has one `?` at its end; between two results, or a result and a
-//! number, there is another one, since Rust lets no crate define an operator for two types of others. Numbers stand on either side
-//! and take the array's dtype, see [`Operand`]; on the left they are `bool`, `i32`, `f64` or
-//! [`Complex32`], on the right of any type. `+ - * / % & | ^ << >> -a !a` are those of Python (`!` is
-//! its `~`); comparisons, `power`, `matmul` and `floor_divide` are methods, as a Rust operator cannot
-//! return an array of truth values or does not exist. There is no `+=`: it could not return an error.
-//! [`s!`] writes Python's indices.
+//! An operator is an operation and returns `Result<Array>`. A result may stand on either side of an array, so that a chain
+//! has one `?` at its end. Two results, or a result and a number, need a `?` between them, because Rust lets no crate
+//! define an operator for two foreign types.
+//!
+//! Numbers stand on either side and take the array's dtype, see [`Operand`]. On the left they are `bool`, `i32`, `f64` or
+//! [`Complex32`], on the right of any type.
+//!
+//! `+ - * / % & | ^ << >> -a !a` have the meaning of Python (`!` is its `~`). Comparisons, `power`, `matmul` and
+//! `floor_divide` are methods, because a Rust operator cannot return an array of truth values, or does not exist. There is
+//! no `+=`, because it could not return an error. [`s!`] writes Python's indices.
 //!
 //! ```
 //! use mlx_runtime::{s, Array};
@@ -33,36 +37,33 @@
 //!
 //! # Conversions
 //!
-//! `Array::try_from` takes numbers, slices, vectors and nested lists (`[[1.0f32, 2.0], [3.0, 4.0]]`),
-//! and with the feature `ndarray` the arrays of that crate, of every element type. Vectors and owned
-//! arrays are taken over; [`Array::as_slice`] and `as_ndarray` are views of the array's own memory,
-//! [`Array::to_vec`] and `to_ndarray` copies of any layout.
+//! `Array::try_from` takes numbers, slices, vectors and nested lists (`[[1.0f32, 2.0], [3.0, 4.0]]`), and with the feature
+//! `ndarray` the arrays of that crate, of every element type. Vectors and owned arrays become arrays without a copy.
+//! [`Array::as_slice`] and `as_ndarray` are views of the array's memory; [`Array::to_vec`] and `to_ndarray` copy any layout.
 //!
 //! # Threads
 //!
-//! What is not listed is `Send` and `Sync`; the compiler checks all of it (`tests/threads.rs`).
+//! A type that is not listed is `Send` and `Sync`; the compiler checks every type (`tests/threads.rs`).
 //!
-//! - [`Array`] and what holds arrays (layers, weights, models, training steps, the state of an
-//!   optimiser, [`random::Key`]): `Send`, not `Sync`: a thread gets a handle of its own, a clone. Threads may hold
-//!   clones of an array that is not evaluated: one evaluates it while others build on it, transform it, read its
-//!   graph or drop it. One thread at a time evaluates, and one at a time transforms.
-//! - The functions of [`transforms`] but for the next two: `Send`, not `Sync`. The Rust closure inside is
-//!   `Send`, so that one may capture another; sharing one would call it from two threads at once.
-//! - [`transforms::Compiled`], [`transforms::CompileCache`], [`export::Exporter`],
-//!   [`export::ImportedFunction`]: neither. MLX's cache of recorded graphs belongs to the thread, and
-//!   is changed without a lock.
-//! - [`stream::Stream`]: neither. What executes its work lives with the thread that made it;
-//!   [`stream::ThreadLocalStream`] stands for one in each thread and is both.
-//! - [`ops::fast::Mask`], [`Index`] and other options that borrow an array: neither, since a reference
-//!   to an array is not `Send`.
-//! - [`containers`], [`distributed::Group`], [`graph::NodeNamer`], [`io::GgufFile`], compiled kernels:
-//!   neither. They are handles of C++ containers, which nothing guards; none needs to leave the
-//!   thread that fills it.
+//! - [`Array`], and types that hold arrays (layers, weights, models, training steps, the state of an optimiser,
+//!   [`random::Key`]), are `Send`, not `Sync`: give each thread a clone. Threads may hold clones of an array that is not
+//!   evaluated: one evaluates it while others build on it, transform it, read its graph or drop it. One thread at a time
+//!   evaluates, and one at a time transforms.
+//! - The functions of [`transforms`], except for the next two, are `Send`, not `Sync`. The Rust closure inside is `Send`, so
+//!   that one may capture another; sharing one would call it from two threads at once.
+//! - [`transforms::Compiled`], [`transforms::CompileCache`], [`export::Exporter`] and [`export::ImportedFunction`] are
+//!   neither. MLX's cache of recorded graphs belongs to the thread, and is changed without a lock.
+//! - [`stream::Stream`] is neither. The worker that executes its work lives with the thread that made it.
+//!   [`stream::ThreadLocalStream`] stands for one stream in each thread and is both.
+//! - [`ops::fast::Mask`], [`Index`] and other options that borrow an array are neither, because a reference to an array is
+//!   not `Send`.
+//! - [`containers`], [`distributed::Group`], [`graph::NodeNamer`], [`io::GgufFile`] and compiled kernels are neither. They
+//!   are handles of unguarded C++ containers, and none needs to leave the thread that fills it.
 //!
 //! # Errors
 //!
-//! No function panics on what a caller passes in: every failure is an [`Error`] that names the
-//! operation and the shapes of its inputs, with a hint where there is something to do.
+//! No function panics on a caller's arguments. Every failure is an [`Error`] that names the operation and the shapes of its
+//! inputs, with a hint where there is one.
 //!
 //! ```
 //! use mlx_runtime::{ops, transforms, Array};
@@ -120,8 +121,3 @@ pub use error::{Error, ErrorKind, Result};
 pub use half::{bf16, f16};
 pub use num_complex::Complex32;
 pub use runtime::Runtime;
-
-/// The examples of the README, as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

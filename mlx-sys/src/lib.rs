@@ -1,8 +1,8 @@
-//! Raw bindings to MLX C, the C API of MLX. Nothing here is safe or clever.
+//! Raw bindings to MLX C, the C API of MLX. None of them is safe; `mlx-runtime` is the safe API.
 //!
-//! Every function of `mlx/c/mlx.h` is here under its own name, with bindgen's types; MLX C's own
-//! documentation says what it does. The few functions that start with `mlxrs_` are this crate's.
-//! The README says where the build script finds MLX and which variables it heeds.
+//! Every function of `mlx/c/mlx.h` has its own name here, with bindgen's types, and is documented by MLX C. The functions
+//! that start with `mlxrs_` are defined by this crate. The README lists the places where the build script looks for MLX,
+//! and the variables that it reads.
 
 // Generated, with C's names and the C headers' comments.
 #[allow(
@@ -19,7 +19,7 @@ mod bindings {
 
 pub use bindings::*;
 
-/// What the bindings were made from, for the tools that check that every function is reachable.
+/// The source of the bindings, for the tools that check that every function is reachable.
 #[doc(hidden)]
 pub mod source {
     /// The bindings as text.

@@ -96,15 +96,3 @@ pub fn soft_cap(x: Tensor![B, L, D], cap: f32) -> Tensor![B, L, D] {
 pub fn pooled(x: Tensor![B, L, D]) -> Tensor![B, D] {
     mean(x, 1)
 }
-
-/// The guide, the reference and the README: every block of Rust in them is compiled, and run
-/// unless it says `no_run`.
-#[cfg(doctest)]
-mod docs {
-    #[doc = include_str!("../../docs/guide.md")]
-    struct Guide;
-    #[doc = include_str!("../../docs/language.md")]
-    struct Language;
-    #[doc = include_str!("../../README.md")]
-    struct Readme;
-}

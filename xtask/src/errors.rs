@@ -7,9 +7,9 @@ use crate::File;
 pub fn file() -> File {
     let mut text = String::from(
         "# Errors\n\n\
-         Every mistake that the macros report, by kind: its texts, with what is filled in in braces, and the\n\
-         hint that follows them. [guide.md](guide.md#how-to-read-an-error) says how to read one. This page is\n\
-         written by `cargo xtask generate` from the table in `mlx-macros/core/src/errors.rs`.\n",
+         Every error that the macros report, by kind, with the hint of each kind. Braces mark the parts that an error\n\
+         fills in. [Read an error](how-to/read-an-error.md) explains the form of a message. `cargo xtask generate`\n\
+         writes this page from the table in `mlx-macros/core/src/errors.rs`.\n",
     );
     for code in Code::ALL {
         let (first, rest) = code.label().split_at(1);

@@ -1,6 +1,7 @@
-//! The phases behind `#[mlx_model]`, as an ordinary library so that each can be tested:
-//! `parse` and `signature` read the source, `build` makes typed graphs with `ops` and `rules`,
-//! `fuse` rewrites them, `define` and `lower` write Rust.
+//! The phases behind `#[mlx_model]` and `#[mlx_fn]`, as an ordinary library, so that each can be tested.
+//!
+//! [`parse`] and [`signature`] read the source, [`build`] makes typed graphs with [`ops`] and [`rules`], [`fuse`] rewrites
+//! them, and [`define`] and [`lower`] write Rust.
 
 #![forbid(unsafe_code)]
 
@@ -56,8 +57,8 @@ use signature::Method;
 
 /// `#[mlx_model]` on a struct or an impl.
 ///
-/// A struct becomes itself and a hidden macro that holds its tokens. An impl becomes a call of
-/// that macro, which hands both to [`expand`]: so the whole definition is seen in one place.
+/// A struct becomes itself and a hidden macro that holds its tokens. An impl becomes a call of that macro, which hands
+/// both to [`expand`], so that one expansion sees the whole definition.
 pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
     if let Err(e) = nesting::check(&attr).and(nesting::check(&item)) {
         return e.to_tokens();
@@ -117,7 +118,7 @@ pub struct Whole {
     pub graphs: Vec<Graph>,
 }
 
-/// Everything the later phases need, or every mistake of the model.
+/// Analyses a model: its definition, methods and graphs, or all of its errors.
 pub fn analyse(
     attr: TokenStream,
     item: ItemStruct,
@@ -126,17 +127,17 @@ pub fn analyse(
     read(attr, item, methods).map_err(|m| ([m.of_struct, m.of_impl].concat(), m.methods))
 }
 
-/// The readable rest of a model with mistakes.
+/// A model with errors, as far as it is understood.
 struct Mistaken {
-    /// Mistakes of the struct, which its own expansion reports.
+    /// Errors of the struct, which its own expansion reports.
     of_struct: Vec<Diag>,
-    /// Mistakes of the impl.
+    /// Errors of the impl.
     of_impl: Vec<Diag>,
     /// The struct, if its config is known.
     model: Option<ModelDef>,
     /// The methods, as far as their signatures are understood.
     methods: Vec<Method>,
-    /// Constants by which rustc checks the calls of other models.
+    /// The checks of calls of other models, for rustc.
     checks: TokenStream,
 }
 
@@ -234,7 +235,7 @@ fn unused(model: &ModelDef, graphs: &[Graph]) -> Vec<Diag> {
         .collect()
 }
 
-/// Names in `dims(..)` that stand for no size of the model.
+/// Names in `dims(..)` that no size of the model uses.
 fn unused_sizes(model: &ModelDef) -> Vec<Diag> {
     let used = model.names.used.borrow();
     let unused = model
@@ -265,7 +266,7 @@ fn config_fields(methods: &ItemImpl) -> Vec<String> {
     fields.0
 }
 
-/// The output for a whole model: `{ attribute } { struct } impl`.
+/// Expands a whole model, given as `{ attribute } { struct } impl`.
 pub fn expand(input: TokenStream) -> TokenStream {
     if let Err(e) = nesting::check(&input) {
         return e.to_tokens();
@@ -342,8 +343,8 @@ impl syn::parse::Parse for Input {
     }
 }
 
-/// The struct's tokens as the user wrote them, although they come out of the hidden macro: so
-/// rustc shows mistakes at them without that macro, and with its own suggestions.
+/// Gives the struct's tokens the spans of the user's source. They come out of the hidden macro; with these spans rustc
+/// reports errors at them without naming that macro, and with its own suggestions.
 fn as_written(tokens: TokenStream, user: Span) -> TokenStream {
     let token = |t: TokenTree| match t {
         TokenTree::Group(g) => {

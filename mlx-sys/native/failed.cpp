@@ -340,13 +340,9 @@ void Scheduler::wait_event(Stream s, Event event, std::function<void(Event&)> ta
   using Wait = void (*)(Scheduler*, Stream, Event, std::function<void(Event&)>);
   static const auto original = mlx_function<Wait>(
       "_ZN3mlx4core9scheduler9Scheduler10wait_eventENS0_6StreamENS0_5EventESt8functionIFvRS4_EE");
-  const std::function<void(Event&)> watched = [index = s.index, task = std::move(task)](Event& e) {
-    task(e);
-    if (const auto* error = e.load_error(); error && error->valid()) {
-      mlxrs::stream_failed(index, "an array that it depends on could not be computed");
-    }
-  };
-  queue([&] { original(this, s, event, watched); });
+  queue([&] { original(this, s, event, task); });
+  // What the stream took over from the event is thrown, seen above, and the stream's again.
+  enqueue(s, [this, s] { check_error(s); });
 }
 
 void Scheduler::signal_event(Stream s, Event event, std::function<void(Event&)> task) {

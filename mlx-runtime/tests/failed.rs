@@ -5,6 +5,8 @@ mod children;
 use std::time::Duration;
 
 use children::{child, command, said};
+use mlx_runtime::device::Device;
+use mlx_runtime::stream::Stream;
 use mlx_runtime::{graph, io, linalg, ops, stream, transforms, Array, Dtype, Result};
 
 /// A matrix without an inverse, in whose inverse LAPACK finds the fault, on MLX's thread.
@@ -19,11 +21,16 @@ struct Graph {
     last: Array,
 }
 
-fn graph_of(failing: Array) -> Result<Graph> {
+/// With `apart` the last of it is work of another stream.
+fn graph_of(failing: Array, apart: bool) -> Result<Graph> {
     let one = Array::scalar(1f32)?;
     let moved = ops::add(&failing, &one)?;
     let parts = ops::split(&moved, 2, 0)?;
-    let last = ops::sum(&ops::add(&parts[0], &parts[1])?, &[], false)?;
+    let sum = || ops::sum(&ops::add(&parts[0], &parts[1])?, &[], false);
+    let last = match apart {
+        true => stream::with(&Stream::new(Device::cpu())?, sum)?,
+        false => sum()?,
+    };
     Ok(Graph {
         fine: ops::add(&one, &one)?,
         between: [vec![failing, moved], parts].concat(),
@@ -89,8 +96,8 @@ fn fails(what: &str, a: &Array) {
 fn all_ways() {
     for (fault, make) in FAULTS {
         for (way, evaluate) in WAYS {
-            for backwards in [false, true] {
-                let g = graph_of(make().unwrap()).unwrap();
+            for (backwards, apart) in [(false, false), (true, false), (false, true), (true, true)] {
+                let g = graph_of(make().unwrap(), apart).unwrap();
                 evaluate(&g);
                 let mut all = [g.between, vec![g.last]].concat();
                 if backwards {
@@ -98,7 +105,7 @@ fn all_ways() {
                 }
                 for (i, a) in all.iter().enumerate() {
                     fails(
-                        &format!("{fault}, {way}, array {i}, backwards {backwards}"),
+                        &format!("{fault}, {way}, array {i}, backwards {backwards}, apart {apart}"),
                         a,
                     );
                 }

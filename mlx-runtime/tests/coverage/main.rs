@@ -110,7 +110,7 @@ fn every_function_of_mlx_c_is_called_or_named_with_a_reason() {
     let calls = callers::find(&root.join("src"), &functions.keys().cloned().collect());
 
     let excused: BTreeSet<&str> = LEFT_OUT.iter().map(|(name, _)| *name).collect();
-    assert!(excused.len() == LEFT_OUT.len() && excused.len() <= 21);
+    assert!(excused.len() == LEFT_OUT.len() && excused.len() <= 24);
     for name in &excused {
         assert!(
             functions.contains_key(*name),

@@ -38,8 +38,10 @@ fn graph_of(failing: Array, apart: bool) -> Result<Graph> {
     })
 }
 
-/// An array whose computation fails on a thread of MLX.
-const FAULTS: &[(&str, fn() -> Result<Array>)] = &[
+/// Makes an array whose computation fails on a thread of MLX.
+type Fault = (&'static str, fn() -> Result<Array>);
+
+const FAULTS: &[Fault] = &[
     ("inverse", || linalg::inv(&singular())),
     ("file", || {
         let folder = tempfile::tempdir()?;
@@ -55,7 +57,9 @@ const FAULTS: &[(&str, fn() -> Result<Array>)] = &[
 ];
 
 /// A way to evaluate `last` that leaves an error to find.
-const WAYS: &[(&str, fn(&Graph))] = &[
+type Way = (&'static str, fn(&Graph));
+
+const WAYS: &[Way] = &[
     ("eval", |g| assert!(g.last.eval().is_err())),
     ("eval of several", |g| {
         assert!(transforms::eval(&[&g.fine, &g.last]).is_err());

@@ -160,11 +160,11 @@ fn a_file_that_is_cut_between_two_reads_is_an_error() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    for number in 0..FORMATS.len() {
+    for (number, format) in FORMATS.iter().enumerate() {
         let mut errors = 0;
         for after in 1..9 {
             save(folder.path());
-            let length = std::fs::metadata(folder.path().join(FORMATS[number].name))
+            let length = std::fs::metadata(folder.path().join(format.name))
                 .unwrap()
                 .len();
             for to in [0, 9, length - 4] {
@@ -174,14 +174,14 @@ fn a_file_that_is_cut_between_two_reads_is_an_error() {
                 assert!(
                     output.status.success(),
                     "{}: {}",
-                    FORMATS[number].name,
+                    format.name,
                     said(&output)
                 );
                 errors += usize::from(String::from_utf8_lossy(&output.stdout).contains("an error"));
             }
         }
         // All of those that came before the last read.
-        assert!(errors >= 9, "{}: {errors}", FORMATS[number].name);
+        assert!(errors >= 9, "{}: {errors}", format.name);
     }
 }
 

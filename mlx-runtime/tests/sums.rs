@@ -1,5 +1,7 @@
 //! Long sums on the CPU, beside the same sums in float64: MLX counts in one accumulator of the array's dtype.
 
+use std::slice::from_ref;
+
 use mlx_runtime::{device, ops, optim, transforms, Array, Dtype, Result};
 
 /// What `mlx_rs_sums.h` says of a sum, relative to the sum of the terms' sizes.
@@ -177,7 +179,7 @@ fn losses_of_large_batches_and_norms() -> Result<()> {
     let expected = f64::from(value) * f64::from(value);
     let mse = ops::mean(&ops::square(&ops::subtract(&a, &zero)?)?, &[], false)?;
     near("mse", mse.item::<f32>()?.into(), expected, SUM + 3e-7);
-    let norm = optim::grad_norm(&[a.clone()])?;
+    let norm = optim::grad_norm(from_ref(&a))?;
     near(
         "norm",
         norm.item::<f32>()?.into(),
@@ -252,9 +254,9 @@ fn transformed_functions_sum_alike() -> Result<()> {
         &Array::from_slice(&numbers(3 * 20_000), &[3, 20_000])?,
         Dtype::Bfloat16,
     )?;
-    let plain: Vec<_> = f(&[rows.clone()])?.iter().map(float32).collect();
+    let plain: Vec<_> = f(from_ref(&rows))?.iter().map(float32).collect();
     let many: Vec<_> = transforms::vmap(f, &[Some(0)], &[0, 0])
-        .call(&[rows.clone()])?
+        .call(from_ref(&rows))?
         .iter()
         .map(float32)
         .collect();

@@ -228,6 +228,8 @@ pub(crate) fn init() {
         crate::memory::raise_cpu_cache();
         // SAFETY: takes nothing.
         unsafe { mlx_sys::mlxrs_device_watch() };
+        // SAFETY: nothing was evaluated yet.
+        unsafe { mlx_sys::mlxrs_sums_in_blocks() };
     });
     crate::stream::settle();
 }

@@ -341,6 +341,27 @@ fn gguf_is_read_with_its_metadata() {
     assert_eq!(w, expected);
 }
 
+/// `dump_gguf.py` wrote both files.
+#[test]
+fn blocks_of_256_have_the_values_of_llama_cpp() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let read = load_gguf(data.join("k_quants.gguf")).unwrap().arrays;
+    let (values, _) = load_safetensors(data.join("k_quants.safetensors")).unwrap();
+    assert_eq!((read.len(), values.len()), (3, 3));
+    for (name, expected) in &values {
+        let a = ops::astype(&read[name], Dtype::Float32).unwrap();
+        assert_eq!(a.shape(), expected.shape());
+        let (a, expected) = (
+            a.to_vec::<f32>().unwrap(),
+            expected.to_vec::<f32>().unwrap(),
+        );
+        for (a, b) in a.iter().zip(&expected) {
+            // Rounded to float16.
+            assert!((a - b).abs() <= b.abs() / 2048.0 + 1e-7, "{name}: {a}, {b}");
+        }
+    }
+}
+
 /// The folder is one that others may read, and this thread is somebody who may write neither folder nor file.
 #[cfg(target_os = "linux")]
 #[test]

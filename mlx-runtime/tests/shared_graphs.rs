@@ -287,14 +287,16 @@ fn arrays_that_are_evaluated_while_graphs_are_read_keep_their_inputs() {
             transforms::vjp(reader, from_ref(&one), from_ref(&one)).unwrap();
         });
         reads.recv().unwrap();
-        let ones = ops::ones(&[4], Dtype::Float32).unwrap();
+        // Memory of its own, that no graph could fill again, and that nothing holds but `w`.
+        let ones = f32s(&[1.0; 4]).unwrap();
         let w = ops::multiply(&ones, &Array::scalar(3.0f32).unwrap()).unwrap();
         drop(ones);
         w.eval().unwrap();
         let product = transforms::compile(move |x| Ok(vec![ops::matmul(&x[0], &w)?]), false);
         let x = f32s(&[1.0; 4]).unwrap();
-        let y = product.call(from_ref(&x)).unwrap();
-        assert_eq!(y[0].item::<f32>().unwrap(), 12.0);
+        let y = product.call(from_ref(&x)).unwrap()[0].item::<f32>();
+        // Before anything fails: the reader waits for it.
         done.send(()).unwrap();
+        assert_eq!(y.unwrap(), 12.0);
     });
 }

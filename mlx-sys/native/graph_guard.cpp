@@ -84,6 +84,13 @@ List held_while_read(const List& roots) {
 
 using Lock = std::unique_lock<std::recursive_mutex>;
 
+void unless_read(const std::function<void()>& change) {
+  const Lock lock(guard);
+  if (readers == 0) {
+    change();
+  }
+}
+
 DetachAtOnce::DetachAtOnce() {
   at_once++;
 }
@@ -103,6 +110,7 @@ void array::detach() {
   std::shared_ptr<Primitive> primitive;
   std::vector<array> inputs, siblings;
   std::vector<std::vector<array>> of_siblings;
+  mlxrs::note_evaluated(*this);
   const mlxrs::Lock lock(mlxrs::guard);
   if (mlxrs::readers > 0 && mlxrs::at_once == 0) {
     mlxrs::waiting().emplace(id(), *this);
@@ -235,7 +243,8 @@ extern "C" void mlxrs_graph_settle(void) {
     waiting_count = 0;
   }
   for (auto& [id, a] : ready) {
-    if (a.has_primitive()) {
+    // One that failed is an operation that throws.
+    if (a.has_primitive() && a.status() != array::Status::unscheduled) {
       a.detach();
     }
   }

@@ -4,6 +4,7 @@
 
 #include "fused/mlx_rs_fused.h"
 #include "fused/mlx_rs_kernels.h"
+#include "fused/mlx_rs_sums.h"
 #include "mlx_rs_cuda.h"
 #include "mlx_rs_device.h"
 #include "mlx_rs_exit.h"

@@ -281,8 +281,16 @@ array conv_weight_grad(const Conv& c, const array& in, const array& w, const arr
 
 // Functions of complex numbers whose gradient MLX multiplies by the derivative instead of its conjugate.
 bool forgets_conjugate(std::string_view name) {
-  constexpr std::string_view names[] = {"ArcCos", "ArcCosh", "ArcSin", "ArcSinh", "ArcTan", "ArcTanh", "Cos", "Power", "Rsqrt", "Sqrt"};
+  constexpr std::string_view names[] = {"ArcCos", "ArcCosh", "ArcSin", "ArcSinh", "ArcTan", "ArcTanh", "Cos", "CumProd", "Power", "Rsqrt", "Sqrt"};
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+// The derivative of z / |z| in the direction `by`, which is its gradient for the cotangent `by`, too; 0 where z is 0.
+array turned(const array& z, const array& by, mx::Stream s) {
+  const auto unit = mx::sign(z, s), size = mx::abs(z, s);
+  const auto along = mx::real(mx::multiply(mx::conjugate(unit, s), by, s), s);
+  const auto across = mx::subtract(by, mx::multiply(unit, along, s), s);
+  return mx::where(mx::equal(size, array(0.0f), s), mx::zeros_like(z, s), mx::divide(across, size, s), s);
 }
 
 // `a` with `by` in place of NaN. A complex number is NaN if either part is.
@@ -476,6 +484,9 @@ std::optional<List> jvp_rule(const array& node, const List& tangents, const std:
     }
     return sum(std::move(parts));
   }
+  if (name == "Sign" && node.dtype() == mx::complex64) {
+    return List{turned(in[0], tangents[0], s)};
+  }
   if (name == "Slice") {
     return List{Bounds::of(node).take(tangents[0], s)};
   }
@@ -513,6 +524,9 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
       grad = mx::conjugate(grad, s);
     }
     return grads;
+  }
+  if (name == "Sign" && node.dtype() == mx::complex64) {
+    return List{turned(in[0], cotangents[0], s)};
   }
   if (name.rfind("Scatter", 0) == 0 && name.rfind("ScatterAxis", 0) != 0 && name != "Scatter Prod" && in.size() > 2) {
     List grads;

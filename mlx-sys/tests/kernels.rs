@@ -112,6 +112,17 @@ fn sums_of_exponentials_are_near() {
     });
 }
 
+#[test]
+fn plain_sums_are_near() {
+    each(|what, k, x| {
+        let sum: f64 = x.iter().map(|x| f64::from(*x)).sum();
+        let sizes: f64 = x.iter().map(|x| f64::from(x.abs())).sum();
+        // SAFETY: the row has that many elements.
+        let got = unsafe { k.sum.unwrap()(x.as_ptr(), x.len() as i64) };
+        near(what, got, sum, SUM * sizes);
+    });
+}
+
 /// In one accumulator a lane, as a compiler vectorises a plain loop, the bound does not hold: neither do the tests
 /// here then.
 #[test]

@@ -57,8 +57,17 @@ impl Opened {
         })
     }
 
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// How long it was when it was opened.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
     /// Fills `to` from `offset` on.
-    fn fill(&self, mut to: &mut [u8], mut offset: u64) -> std::io::Result<()> {
+    pub(super) fn fill(&self, mut to: &mut [u8], mut offset: u64) -> std::io::Result<()> {
         while !to.is_empty() {
             match self.file.read_at(to, offset) {
                 Ok(0) => break,

@@ -52,8 +52,10 @@ fn checked(op: &'static str, array: Array) -> Result<Array> {
 /// ```
 pub fn load_npy_from<R: Read + Seek + Send + 'static>(mut reader: R) -> Result<Array> {
     const OP: &str = "load_npy";
-    reader.rewind().map_err(|e| Error::from(e).with_op(OP))?;
-    npy(Reader::new(Reading(reader), "a reader")?)
+    let failed = |e: std::io::Error| Error::from(e).with_op(OP);
+    let len = reader.seek(SeekFrom::End(0)).map_err(failed)?;
+    reader.rewind().map_err(failed)?;
+    npy(Reader::new(Reading(reader), "a reader")?, len)
 }
 
 /// The array in NumPy's format in the file at `path`, which is read when the array is evaluated.
@@ -64,12 +66,13 @@ pub fn load_npy_from<R: Read + Seek + Send + 'static>(mut reader: R) -> Result<A
 pub fn load_npy(path: impl AsRef<Path>) -> Result<Array> {
     const OP: &str = "load_npy";
     let path = path.as_ref();
-    let (file, _) = open(OP, path)?;
+    let (file, len) = open(OP, path)?;
     let file = FileMedium::new(file).map_err(|e| io_error(OP, path, e))?;
-    npy(Reader::new(file, &path.to_string_lossy())?)
+    npy(Reader::new(file, &path.to_string_lossy())?, len)
 }
 
-fn npy<M: Medium>(reader: Reader<M>) -> Result<Array> {
+/// The array of a file of `len` bytes. MLX takes memory for it before it finds that its data is not there.
+fn npy<M: Medium>(reader: Reader<M>, len: u64) -> Result<Array> {
     const OP: &str = "load_npy";
     let stream = loading_stream(OP)?;
     // SAFETY: makes a handle without a value.
@@ -79,7 +82,13 @@ fn npy<M: Medium>(reader: Reader<M>) -> Result<Array> {
     if status != 0 {
         return Err(as_format(reader.failure(OP)));
     }
-    checked(OP, Array::from_handle(out, OP)?)
+    let array = checked(OP, Array::from_handle(out, OP)?)?;
+    if array.nbytes() as u64 > len {
+        let (shape, needed) = (array.shape(), array.nbytes());
+        let text = format!("the data of an array of shape {shape:?} would be {needed} bytes, and the file has {len}");
+        return Err(Error::new(ErrorKind::Format, text).with_op(OP));
+    }
+    Ok(array)
 }
 
 /// What MLX says of a file that it cannot read.

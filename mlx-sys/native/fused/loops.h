@@ -107,6 +107,10 @@ INLINE T larger(T a, T b) {
   return a > b ? a : b;
 }
 
+float sum_of(const float* x, int64_t n) {
+  return sum(n, [=](auto at) { return at.load(x); });
+}
+
 INLINE float max_of(const float* x, int64_t n) {
   constexpr int EACH = VECTOR / sizeof(float);
   const Vector none = Vector{} - INFINITY;
@@ -330,6 +334,7 @@ constexpr mlxrs_kernels version(const char* level) {
           causal_softmax,
           causal_softmax_again,
           causal_softmax_grad,
+          sum_of,
           max,
           sum_exp,
           exp_and_sum,

@@ -95,6 +95,8 @@ typedef struct mlxrs_kernels_ {
                               int64_t group,
                               float scale);
 
+  /** sum(x) */
+  float (*sum)(const float* x, int64_t n);
   /** max(x); a NaN may be passed over. */
   float (*max)(const float* x, int64_t n);
   /** sum(exp(x - m)); NaN if any x is. */

@@ -1,7 +1,7 @@
 //! The header of a GGUF file: metadata and what tensors there are. Little-endian throughout; the
 //! format is that of <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 //!
-//! What passes here is safe for MLX's reader, which maps the file and follows what it says.
+//! The data of a tensor that passes here lies within the file.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
@@ -13,17 +13,32 @@ use super::GgufValue;
 pub(super) struct Header {
     pub(super) metadata: HashMap<String, GgufValue>,
     pub(super) tensors: Vec<Tensor>,
+    /// Where the data begins.
+    pub(super) data: u64,
 }
 
 #[derive(Debug)]
 pub(super) struct Tensor {
     pub(super) name: String,
+    /// As MLX has it: the innermost dimension is the last one.
+    pub(super) shape: Vec<i32>,
+    /// Its number in [`TYPES`].
+    pub(super) kind: u32,
+    /// In the data.
+    pub(super) offset: u64,
+    /// How many bytes of data it has.
+    pub(super) bytes: usize,
 }
 
 /// A tensor type that MLX reads: number, name, elements in a block, bytes of a block.
-struct Type(u32, &'static str, u64, u64);
+pub(super) struct Type(
+    pub(super) u32,
+    pub(super) &'static str,
+    pub(super) u64,
+    pub(super) u64,
+);
 
-const TYPES: &[Type] = &[
+pub(super) const TYPES: &[Type] = &[
     Type(0, "F32", 1, 4),
     Type(1, "F16", 1, 2),
     Type(2, "Q4_0", 32, 18),
@@ -235,21 +250,22 @@ pub(super) fn read(inner: impl Read, len: u64) -> Text<Header> {
 
     // The shortest entry: an empty name, no dimensions, type, offset.
     source.room(tensor_count, 8 + 4 + 4 + 8)?;
-    let mut spans = Vec::new();
     let mut names = HashSet::new();
     let mut tensors = Vec::new();
     for _ in 0..tensor_count {
-        let (name, offset, bytes) = tensor(&mut source)?;
-        if !names.insert(name.clone()) {
-            return Err(format!("the tensor {name:?} is there twice"));
+        let tensor = tensor(&mut source)?;
+        if !names.insert(tensor.name.clone()) {
+            return Err(format!("the tensor {:?} is there twice", tensor.name));
         }
-        spans.push((offset, bytes));
-        tensors.push(Tensor { name });
+        tensors.push(tensor);
     }
     // Nothing follows a header without tensors.
     let data = source.at.next_multiple_of(alignment);
-    for ((offset, bytes), t) in spans.into_iter().zip(&tensors) {
-        let end = data.checked_add(offset).and_then(|b| b.checked_add(bytes));
+    for t in &tensors {
+        let (offset, bytes) = (t.offset, t.bytes);
+        let end = data
+            .checked_add(offset)
+            .and_then(|b| b.checked_add(bytes as u64));
         if end.is_none_or(|end| end > len) {
             return Err(format!(
                 "the data of {:?} would be {bytes} bytes at {offset}, beyond the file's {len}",
@@ -263,11 +279,15 @@ pub(super) fn read(inner: impl Read, len: u64) -> Text<Header> {
             ));
         }
     }
-    Ok(Header { metadata, tensors })
+    Ok(Header {
+        metadata,
+        tensors,
+        data,
+    })
 }
 
-/// Name, offset in the data, and size of the next tensor.
-fn tensor<R: Read>(source: &mut Source<R>) -> Text<(String, u64, u64)> {
+/// The next tensor.
+fn tensor<R: Read>(source: &mut Source<R>) -> Text<Tensor> {
     let name = source.name()?;
     let n = source.u32()?;
     if n > MAX_DIMS {
@@ -295,8 +315,15 @@ fn tensor<R: Read>(source: &mut Source<R>) -> Text<(String, u64, u64)> {
     }
     let bytes = (elements / block)
         .checked_mul(*block_bytes)
+        .and_then(|bytes| usize::try_from(bytes).ok())
         .ok_or_else(|| format!("{name:?} has shape {dims:?}, which is too large"))?;
-    Ok((name, offset, bytes))
+    Ok(Tensor {
+        name,
+        shape: dims.iter().rev().map(|&d| d as i32).collect(),
+        kind,
+        offset,
+        bytes,
+    })
 }
 
 #[cfg(test)]

@@ -90,6 +90,20 @@ pub fn add(all: &mut Vec<Operation>) {
         "complex_tan" "*3 *3" => |x, g| ops::tan(&complex(x)?);
         "complex_tanh" "*3 *3" => |x, g| ops::tanh(&complex(x)?);
         "complex_negative" "*3 *3" => |x, g| ops::negative(&complex(x)?);
+        "complex_sign" "*3 *3" => |x, g| ops::sign(&complex(x)?);
+        "complex_absolute" "*3 *3" => |x, g| ops::abs(&complex(x)?);
+        "complex_sigmoid" "*3 *3" => |x, g| ops::sigmoid(&complex(x)?);
+        "complex_prod" "*3 *3" => |x, g| ops::prod(&complex(x)?, &[], false);
+        "complex_cumprod" "*3 *3" => |x, g| ops::cumprod(&complex(x)?, 0, g.bool(), true);
+        "complex_cumsum" "*3 *3" => |x, g| ops::cumsum(&complex(x)?, 0, g.bool(), true);
+        "complex_logsumexp" "*3 *3" => |x, g| ops::logsumexp(&complex(x)?, &[], false);
+        "complex_logaddexp" "*3 *3" => |x, g| { let z = complex(x)?; ops::logaddexp(&z, &ops::sin(&z)?) };
+        "complex_mean" "*3 *3" => |x, g| ops::mean(&ops::square(&complex(x)?)?, &[], false);
+        "complex_subtract" "*3 *3" => |x, g| { let z = complex(x)?; ops::subtract(&ops::square(&z)?, &ops::conjugate(&z)?) };
+        "complex_times_real" "*3 *3" => |x, g| ops::multiply(&complex(x)?, &x[0]);
+        "complex_outer" "*3 *3" => |x, g| { let z = complex(x)?; ops::outer(&z, &ops::sin(&z)?) };
+        "complex_inner" "*3 *3" => |x, g| { let z = complex(x)?; ops::inner(&z, &ops::sin(&z)?) };
+        "complex_power_of_real" "*3 *3" => |x, g| ops::power(&complex(x)?, &x[1]);
         "complex_power" "*3 *3" => |x, g| { let z = complex(x)?; ops::power(&z, &ops::square(&z)?) };
         "complex_divide" "*3 *3" => |x, g| { let z = complex(x)?; ops::divide(&ops::square(&z)?, &ops::sin(&z)?) };
     }

@@ -1,0 +1,28 @@
+// Sums on the CPU whose error does not grow with their length.
+#ifndef MLX_RS_SUMS_H
+#define MLX_RS_SUMS_H
+
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Gives `sum`, `logsumexp` and `softmax` of MLX loops that add up in blocks, in this process and on the CPU. All that MLX
+ * composes of them follows: `mean`, `var`, norms, and the gradient of a broadcast.
+ *
+ * MLX has one accumulator of the dtype of the array: the sum of 5,000 ones in bfloat16 is 256, and that of 49,152
+ * equal float32 numbers is 1e-4 too small. Here a sum of n terms is within 20 * 2^-24 * sum(|term|), for every n, before it
+ * is rounded to its dtype.
+ *
+ * To be called before the first array is evaluated. False where the version of MLX or the platform is another one
+ * than this was written for; then nothing changes.
+ */
+bool mlxrs_sums_in_blocks(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

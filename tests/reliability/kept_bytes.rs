@@ -409,7 +409,9 @@ fn every_operation_has_a_form() {
         ("Conv2d", "conv2"),
         ("SwitchLinear", "experts"),
     ];
-    let known = mlx_macros_core::layers::LAYERS.iter().map(|l| l.name);
+    let known = mlx_macros_core::syntax::layers::LAYERS
+        .iter()
+        .map(|l| l.name);
     let of_layer = |l: &str| layers.iter().find(|(name, _)| *name == l).map(|(_, f)| *f);
     let missing: Vec<&str> = known
         .filter(|l| !of_layer(l).is_some_and(|field| said.contains(field)))

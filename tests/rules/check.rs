@@ -1,7 +1,7 @@
 //! One expression, judged by both sides.
 
 use mlx_macros_core::ir::Kind;
-use mlx_macros_core::signature::Ty;
+use mlx_macros_core::syntax::signature::Ty;
 use mlx_runtime::Array;
 
 use crate::call::{dtype, unknown, value};

@@ -2,7 +2,7 @@
 
 use mlx_macros_core::diag::Code;
 use mlx_macros_core::ir::{Graph, Id, Kind};
-use mlx_macros_core::signature::{Dt, Ty};
+use mlx_macros_core::syntax::signature::{Dt, Ty};
 use mlx_runtime::Array;
 
 use crate::call::dtype;

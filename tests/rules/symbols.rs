@@ -1,10 +1,11 @@
 //! An expression through the macros' library: its graph, and sizes of symbols.
 
+use mlx_macros_core::check::build;
 use mlx_macros_core::diag::Diag;
-use mlx_macros_core::dims::Dim;
 use mlx_macros_core::ir::{Graph, Id, Kind};
-use mlx_macros_core::signature::Method;
-use mlx_macros_core::{build, parse, signature};
+use mlx_macros_core::syntax::dims::Dim;
+use mlx_macros_core::syntax::signature::Method;
+use mlx_macros_core::syntax::{model, signature};
 
 /// A number for each name: far enough apart that sums and products of few of them differ.
 pub const SIZES: &[(&str, i64)] = &[
@@ -54,7 +55,7 @@ pub fn read(args: &str, expr: &str) -> Result<Read, String> {
     let item = syn::parse_str(&source).map_err(|e| format!("{e} in {source}"))?;
     let attr = "config = C".parse().map_err(|_| "not tokens".to_string())?;
     let holder = syn::parse_str("struct M {}").map_err(|e| e.to_string())?;
-    let model = parse::model(attr, holder).map_err(texts)?;
+    let model = model::model(attr, holder).map_err(texts)?;
     let (mut methods, errors) = signature::methods(&item, &model.names);
     if !errors.is_empty() {
         return Err(texts(errors));

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use mlx_macros_core::{analyse, checkpoint, define, explain, lower, report, Whole};
+use mlx_macros_core::lower::{self, define};
+use mlx_macros_core::plan::checkpoint;
+use mlx_macros_core::report::{self, explain};
+use mlx_macros_core::{analyse, Whole};
 use quote::ToTokens;
 use syn::{Item, ItemImpl, ItemStruct};
 

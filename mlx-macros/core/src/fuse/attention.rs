@@ -1,9 +1,9 @@
 //! Attention from joined heads to joined heads.
 
 use super::{live, op_of, shape_of, together};
-use crate::dims::{is_free, Dim};
 use crate::ir::{Arg, Attention, Graph, Id, Kind};
-use crate::parse::{FieldKind, ModelDef};
+use crate::syntax::dims::{is_free, Dim};
+use crate::syntax::model::{FieldKind, ModelDef};
 
 /// Heads split off, rotated, cached, attended and joined again become one operation, which the
 /// runtime computes in the layout that suits the device.
@@ -45,8 +45,9 @@ fn rotated<'g>(model: &ModelDef, graph: &'g Graph, id: Id) -> Option<(&'g syn::I
     let Kind::Leaf { field, args } = &graph.nodes[id].kind else {
         return None;
     };
-    let rope =
-        |f: &crate::parse::Field| f.name == *field && matches!(f.kind, FieldKind::Rope { .. });
+    let rope = |f: &crate::syntax::model::Field| {
+        f.name == *field && matches!(f.kind, FieldKind::Rope { .. })
+    };
     match args[..] {
         [Arg::Value(x), Arg::Value(cache)] if model.fields.iter().any(rope) => {
             Some((field, x, cache))

@@ -6,8 +6,8 @@ use quote::ToTokens;
 
 use super::visible;
 use crate::ir::{Arg, Callee, Graph, Id, Kind};
-use crate::parse::ModelDef;
-use crate::signature::Ty;
+use crate::syntax::model::ModelDef;
+use crate::syntax::signature::Ty;
 
 /// A value that is computed twice from the same things is computed once.
 pub(super) fn run(_: &ModelDef, graph: &mut Graph) {

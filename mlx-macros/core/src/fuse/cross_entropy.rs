@@ -2,8 +2,8 @@
 
 use super::{op_of, readers, together};
 use crate::ir::{Arg, Graph, Id, Kind};
-use crate::parse::{FieldKind, ModelDef};
-use crate::signature::{Dt, Ty};
+use crate::syntax::model::{FieldKind, ModelDef};
+use crate::syntax::signature::{Dt, Ty};
 
 /// `cross_entropy(self.head(h), targets)`, also with a weight for each row and soft-capped logits
 /// (`tanh(z / cap) * cap`), becomes one operation, of which no logits are kept, where nothing else reads the logits.
@@ -51,8 +51,9 @@ fn matched(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Id, Kind)> {
     let Kind::Leaf { field, args } = &graph.nodes[logits].kind else {
         return None;
     };
-    let linear =
-        |f: &crate::parse::Field| f.name == *field && matches!(f.kind, FieldKind::Linear { .. });
+    let linear = |f: &crate::syntax::model::Field| {
+        f.name == *field && matches!(f.kind, FieldKind::Linear { .. })
+    };
     let (true, [Arg::Value(input)]) = (model.fields.iter().any(linear), &args[..]) else {
         return None;
     };

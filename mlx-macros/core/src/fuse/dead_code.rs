@@ -2,8 +2,8 @@
 
 use super::live;
 use crate::ir::{Graph, Id, Kind};
-use crate::parse::ModelDef;
-use crate::signature::Ty;
+use crate::syntax::model::ModelDef;
+use crate::syntax::signature::Ty;
 
 /// Marks what the result does not need, unless it changes a cache.
 pub(super) fn run(_: &ModelDef, graph: &mut Graph) {

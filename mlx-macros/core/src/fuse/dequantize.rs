@@ -1,7 +1,7 @@
 //! Packed weights.
 
 use crate::ir::{Graph, Kind};
-use crate::parse::{FieldKind, ModelDef};
+use crate::syntax::model::{FieldKind, ModelDef};
 
 /// Marks the projections: how many rows they get is known when they run.
 pub(super) fn run(model: &ModelDef, graph: &mut Graph) {

@@ -2,9 +2,9 @@
 
 use super::op_of;
 use crate::ir::{Arg, Graph, Id, Kind};
+use crate::ops::rules;
 use crate::ops::{self, Op, P};
-use crate::parse::ModelDef;
-use crate::rules;
+use crate::syntax::model::ModelDef;
 
 /// `gelu_approx(gate) * up`, which users write as such.
 static GEGLU: Op = Op {

@@ -1,7 +1,7 @@
 //! Adapters of layers that share their input.
 
 use crate::ir::Graph;
-use crate::parse::ModelDef;
+use crate::syntax::model::ModelDef;
 
 /// Marks groups in which several layers may have an adapter: their A matrices become one matmul.
 pub(super) fn run(model: &ModelDef, graph: &mut Graph) {

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::dims::Shape;
 use crate::ir::{Arg, Graph, Id, Kind};
-use crate::parse::ModelDef;
-use crate::signature::{Dt, Ty};
+use crate::syntax::dims::Shape;
+use crate::syntax::model::ModelDef;
+use crate::syntax::signature::{Dt, Ty};
 
 mod attention;
 mod common;

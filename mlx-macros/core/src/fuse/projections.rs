@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ir::{Arg, Graph, Id, Kind};
-use crate::parse::{FieldKind, ModelDef};
+use crate::syntax::model::{FieldKind, ModelDef};
 
 /// The value that layers read, and the arm of an `if` that they are in.
 type Input = (Id, Option<(Id, Id)>);

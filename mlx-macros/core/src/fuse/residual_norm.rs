@@ -2,7 +2,7 @@
 
 use super::op_of;
 use crate::ir::{Arg, Graph, Kind};
-use crate::parse::{FieldKind, ModelDef};
+use crate::syntax::model::{FieldKind, ModelDef};
 
 /// A residual sum and the norm of it become one pass over the data, forward and backward.
 pub(super) fn run(model: &ModelDef, graph: &mut Graph) {

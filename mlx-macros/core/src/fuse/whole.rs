@@ -2,7 +2,7 @@
 
 use super::{op_of, readers, together};
 use crate::ir::{Arg, Graph, Id, Kind};
-use crate::parse::ModelDef;
+use crate::syntax::model::ModelDef;
 
 /// If nothing but attention reads joined queries, keys and values, or nothing but a gated unit
 /// a joined gate, the product is not cut in parts before it: on a GPU one kernel reads it whole,

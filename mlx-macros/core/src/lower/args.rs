@@ -6,10 +6,10 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Ident};
 
 use super::{layer, Lower};
-use crate::condition;
-use crate::dims::{is_free, Dim, Names, Quotient};
 use crate::ir::{Arg, Graph, Kind};
-use crate::signature::{Dt, Ty};
+use crate::syntax::condition;
+use crate::syntax::dims::{is_free, Dim, Names, Quotient};
+use crate::syntax::signature::{Dt, Ty};
 
 impl Lower<'_> {
     /// A number of the config, of an argument or a literal, computed in f64 so that no quotient

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 
 use super::Lower;
 use crate::ir::{Call, Callee};
-use crate::signature::Ty;
+use crate::syntax::signature::Ty;
 
 impl Lower<'_> {
     /// Constants that make rustc compare this call with the callee's own signature, each placed at

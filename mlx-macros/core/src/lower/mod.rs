@@ -2,6 +2,8 @@
 
 mod args;
 mod check;
+pub mod define;
+mod layout;
 
 pub use args::{config_expr, config_size, dim, estimated_size};
 pub use check::sig_type;
@@ -14,13 +16,13 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned, ToTokens};
 use syn::Ident;
 
-use crate::build::variable;
-use crate::condition;
-use crate::dims::is_free;
+use crate::check::build::variable;
 use crate::fuse::live;
 use crate::ir::{Arg, Arm, Call, Callee, Graph, Id, Kind, Node};
-use crate::parse::{FieldKind, ModelDef, Policy};
-use crate::signature::{Dt, Method, Ty};
+use crate::syntax::condition;
+use crate::syntax::dims::is_free;
+use crate::syntax::model::{FieldKind, ModelDef, Policy};
+use crate::syntax::signature::{Dt, Method, Ty};
 
 /// A method with its body lowered.
 pub fn method(model: &ModelDef, m: &Method, graph: &Graph) -> TokenStream {
@@ -199,8 +201,9 @@ impl Lower<'_> {
         });
         let start = match self.model.function {
             true => {
-                let float =
-                    |a: &&crate::signature::Argument| matches!(a.ty, Ty::Tensor(_, Dt::Float));
+                let float = |a: &&crate::syntax::signature::Argument| {
+                    matches!(a.ty, Ty::Tensor(_, Dt::Float))
+                };
                 let floats = m.args.iter().filter(float).map(|a| &a.name);
                 quote! { let __float = ::mlx_runtime::__private::float_of(&[#(#floats),*]); }
             }

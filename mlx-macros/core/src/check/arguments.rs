@@ -1,0 +1,205 @@
+//! Arguments of operations: tensors, numbers, axes, sizes, dtypes, masks, each by its kind.
+
+use syn::spanned::Spanned;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Expr, Lit, UnOp};
+
+use crate::check::build::Builder;
+use crate::diag::{Diag, Result};
+use crate::ir::{Arg, Id, Kind};
+use crate::ops;
+use crate::syntax::args::dim_expr;
+use crate::syntax::condition;
+use crate::syntax::dims::Dim;
+use crate::syntax::signature::{self, Ty};
+
+impl Builder<'_> {
+    /// One argument of an operation by its kind.
+    pub fn argument(&mut self, e: &Expr, kind: ops::P) -> Result<Arg> {
+        use ops::P;
+        let at = e.span();
+        match kind {
+            P::Tensor | P::OptTensor => Ok(Arg::Value(self.value(e, None)?)),
+            P::Operand | P::OptOperand if self.is_number(e) => Ok(Arg::Scalar(self.number(e))),
+            P::Operand | P::OptOperand => Ok(Arg::Value(self.value(e, None)?)),
+            P::Tensors => match e {
+                Expr::Array(a) => {
+                    let ids: Result<Vec<Id>> =
+                        a.elems.iter().map(|e| self.value(e, None)).collect();
+                    Ok(Arg::Values(ids?))
+                }
+                _ => Err(Diag::expected_tensors(at)),
+            },
+            P::Axis | P::AxisOr(_) | P::Int | P::IntOr(_) => match small(e) {
+                Some(i) => Ok(Arg::Int(i)),
+                None => Err(Diag::expected_integer(at)),
+            },
+            P::Axes | P::Order => match (e, small(e)) {
+                (_, Some(i)) => Ok(Arg::Ints(vec![i])),
+                (Expr::Array(a), _) => {
+                    match a.elems.iter().map(small).collect::<Option<Vec<i64>>>() {
+                        Some(list) => Ok(Arg::Ints(list)),
+                        None => Err(Diag::expected_axis_list(at)),
+                    }
+                }
+                _ => Err(Diag::expected_axes(at)),
+            },
+            P::Dims | P::DimsOr(_) => match e {
+                Expr::Array(a) => Ok(Arg::Dims(
+                    a.elems.iter().map(|e| self.dim(e)).collect::<Result<_>>()?,
+                )),
+                _ => Err(Diag::expected_sizes(at)),
+            },
+            P::Count if self.is_number(e) => match never_a_count(e) {
+                true => Err(Diag::expected_window(at)),
+                false => Ok(Arg::Scalar(self.number(e))),
+            },
+            P::Scalar | P::Wide | P::ScalarOr(_) | P::OptScalar if self.is_number(e) => {
+                Ok(Arg::Scalar(self.number(e)))
+            }
+            P::Scalar | P::Wide | P::ScalarOr(_) | P::OptScalar | P::Count => {
+                Err(Diag::expected_number(at))
+            }
+            P::Bool | P::True => match e {
+                Expr::Lit(l) if matches!(l.lit, Lit::Bool(_)) => Ok(Arg::Bool(e.clone())),
+                _ => Err(Diag::expected_bool(at)),
+            },
+            P::Dtype | P::DtypeOr(_) => match e {
+                Expr::Path(p) if p.path.get_ident().is_some() => {
+                    Ok(Arg::Dtype(signature::Dt::parse(p.path.require_ident()?)?))
+                }
+                _ => Err(Diag::expected_dtype(at)),
+            },
+            _ => self.other_argument(e, kind),
+        }
+    }
+
+    /// A size in a body: free dims must be bound by an argument; -1 is left to `reshape`.
+    pub fn dim(&self, e: &Expr) -> Result<Dim> {
+        if let Some(i) = integer(e).filter(|i| *i < 0) {
+            return Ok(Dim::constant(i));
+        }
+        let dim = dim_expr(e, &self.model.names)?;
+        if let (true, Some(name)) = (
+            self.model.function,
+            dim.names()
+                .iter()
+                .find(|n| !crate::syntax::dims::is_free(n)),
+        ) {
+            return Err(Diag::config_dim_in_function(e.span(), name));
+        }
+        let ty = Ty::Tensor(vec![dim.clone()], signature::Dt::Float);
+        signature::check_free(&ty, &self.free, e.span())?;
+        for name in dim.names() {
+            self.sizes
+                .note(name, condition::is_there(name, &self.facts));
+        }
+        Ok(dim)
+    }
+
+    /// A number with its variables replaced by what they stand for: arguments keep their own names,
+    /// whatever name is used for them here.
+    pub fn number(&self, e: &Expr) -> Expr {
+        struct Resolve<'b, 'a>(&'b Builder<'a>);
+        impl VisitMut for Resolve<'_, '_> {
+            fn visit_expr_mut(&mut self, e: &mut Expr) {
+                let Expr::Path(p) = e else {
+                    return visit_mut::visit_expr_mut(self, e);
+                };
+                let name = p.path.get_ident().map(ToString::to_string);
+                let id = name.as_ref().and_then(|n| self.0.find(n));
+                name.iter().for_each(|n| self.0.variables.read(n));
+                match id.map(|id| &self.0.graph.nodes[id].kind) {
+                    Some(Kind::Input(name)) => *e = syn::parse_quote!(#name),
+                    Some(Kind::Number(value)) => *e = syn::parse_quote!((#value)),
+                    _ => {}
+                }
+            }
+        }
+        let mut e = e.clone();
+        Resolve(self).visit_expr_mut(&mut e);
+        condition::guarded(&e, &self.facts)
+    }
+
+    /// True if an expression is a number of the call: literals, `config.field`, an argument that is
+    /// one, and sums and products of these.
+    pub fn is_number(&self, e: &Expr) -> bool {
+        match e {
+            Expr::Lit(l) => matches!(l.lit, Lit::Int(_) | Lit::Float(_)),
+            Expr::Unary(u) => matches!(u.op, UnOp::Neg(_)) && self.is_number(&u.expr),
+            Expr::Paren(p) => self.is_number(&p.expr),
+            Expr::Group(g) => self.is_number(&g.expr),
+            Expr::Binary(b) => self.is_number(&b.left) && self.is_number(&b.right),
+            Expr::Field(f) => {
+                matches!(&*f.base, Expr::Path(p) if p.path.is_ident("config"))
+                    && !self.model.function
+            }
+            // Numbers are floats already; any other type would cut them.
+            Expr::Cast(c) => float_type(&c.ty) && self.is_number(&c.expr),
+            Expr::Path(p) => p
+                .path
+                .get_ident()
+                .is_some_and(|n| match self.find(&n.to_string()) {
+                    Some(id) => *self.ty(id) == Ty::Number,
+                    None => n == "layer" && !self.model.function,
+                }),
+            _ => false,
+        }
+    }
+}
+
+/// True if the third axis is a length, which only a call can know, and not a number of heads.
+pub(crate) fn by_position(shape: &[Dim]) -> bool {
+    shape.get(2).is_some_and(|d| {
+        d.as_constant().is_some() || d.names().iter().any(|n| crate::syntax::dims::is_free(n))
+    })
+}
+
+fn float_type(ty: &syn::Type) -> bool {
+    matches!(ty, syn::Type::Path(p) if p.path.is_ident("f32") || p.path.is_ident("f64"))
+}
+
+/// True if a number is known to be no whole number of 1 or more.
+pub(crate) fn never_a_count(e: &Expr) -> bool {
+    match e {
+        Expr::Lit(l) => match &l.lit {
+            Lit::Int(i) => !i.base10_parse::<i32>().is_ok_and(|n| n > 0),
+            _ => true,
+        },
+        Expr::Unary(u) => matches!(u.op, UnOp::Neg(_)),
+        Expr::Paren(p) => never_a_count(&p.expr),
+        Expr::Group(g) => never_a_count(&g.expr),
+        _ => false,
+    }
+}
+
+/// A literal whole number, with its sign.
+pub(crate) fn integer(e: &Expr) -> Option<i64> {
+    match e {
+        Expr::Lit(l) => match &l.lit {
+            Lit::Int(i) => i.base10_parse().ok(),
+            _ => None,
+        },
+        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => integer(&u.expr)?.checked_neg(),
+        _ => None,
+    }
+}
+
+/// A literal whole number that MLX can take as an axis or a count.
+pub(crate) fn small(e: &Expr) -> Option<i64> {
+    integer(e).filter(|i| i32::try_from(*i).is_ok())
+}
+
+/// True if a number is written as a whole one, however large.
+pub(crate) fn whole_literal(e: &Expr) -> bool {
+    match e {
+        Expr::Lit(l) => matches!(l.lit, Lit::Int(_)),
+        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => whole_literal(&u.expr),
+        _ => false,
+    }
+}
+
+/// True if a number is a literal whole one.
+pub(crate) fn whole(e: &Expr) -> bool {
+    integer(e).is_some()
+}

@@ -1,0 +1,358 @@
+//! From bodies to typed graphs: names are resolved, every expression gets its shape and dtype,
+//! and each mistake is reported at its own tokens. A value with a mistake is `Unknown`, which
+//! silences those that would only follow from it.
+
+use proc_macro2::Span;
+use quote::format_ident;
+use syn::spanned::Spanned;
+use syn::visit::Visit;
+use syn::{Block, Expr, Ident, Pat, Stmt};
+
+use crate::check::variables::{Sizes, Variables};
+use crate::diag::{suggest, Diag, Result};
+use crate::ir::{Graph, Id, Kind, Node};
+use crate::ops::{describe, noun, show};
+use crate::syntax::logic::Facts;
+use crate::syntax::model::ModelDef;
+use crate::syntax::signature::{self, Method, Ty};
+
+/// The graph of a method, or all its mistakes and the graph of what is right in it.
+pub fn graph(
+    model: &ModelDef,
+    methods: &[Method],
+    method: &Method,
+) -> std::result::Result<Graph, Box<(Vec<Diag>, Graph)>> {
+    match attempt(model, methods, method) {
+        (graph, errors) if errors.is_empty() => Ok(graph),
+        (graph, errors) => Err(Box::new((errors, graph))),
+    }
+}
+
+/// The graph of a method as far as it goes, and its mistakes. An operation that a rule refuses is
+/// in the graph with its arguments; its type is unknown.
+pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph, Vec<Diag>) {
+    let mut b = Builder {
+        model,
+        methods,
+        free: method.free_dims(),
+        graph: Graph::default(),
+        variables: Variables::default(),
+        facts: model.known.clone(),
+        known: model.names.facts.clone(),
+        sizes: Sizes::default(),
+        idle: Vec::new(),
+        errors: Vec::new(),
+    };
+    for arg in &method.args {
+        let id = b.push(
+            Kind::Input(arg.name.clone()),
+            arg.ty.clone(),
+            arg.name.span(),
+        );
+        b.bind(&arg.name, arg.mutable, id);
+    }
+    let arguments = b.variables.len();
+    b.errors.extend(infinite_numbers(&method.body));
+    b.body(method);
+    b.one_reader_of_each_cache();
+    b.positions_before_updates();
+    b.updates_behind_positions();
+    // A field with a mistake may read anything.
+    if b.errors.is_empty() && !model.fields.iter().any(|f| f.broken) {
+        let unread = b.variables.unread(arguments, |i| b.binds_a_size(method, i));
+        b.errors.extend(unread);
+        b.errors.append(&mut b.idle);
+    }
+    b.graph.guarded = b.sizes.guarded_alone();
+    (b.graph, b.errors)
+}
+
+/// Numbers of a body that are beyond the range of a float.
+fn infinite_numbers(body: &Block) -> Vec<Diag> {
+    struct Numbers(Vec<Diag>);
+    impl Visit<'_> for Numbers {
+        fn visit_expr(&mut self, e: &Expr) {
+            match e {
+                Expr::Lit(_) => {
+                    let found = crate::syntax::args::infinite(e).map(Diag::number_too_large);
+                    self.0.extend(found);
+                }
+                other => syn::visit::visit_expr(self, other),
+            }
+        }
+    }
+    let mut found = Numbers(Vec::new());
+    found.visit_block(body);
+    found.0
+}
+
+pub(crate) struct Builder<'a> {
+    pub model: &'a ModelDef,
+    pub methods: &'a [Method],
+    /// The free dims that this method's arguments bind.
+    pub free: Vec<String>,
+    pub graph: Graph,
+    pub variables: Variables,
+    /// Conditions that hold here, since the model requires them or the `if`s around say so.
+    pub facts: Vec<String>,
+    /// The same, for what follows from them.
+    pub known: Facts,
+    /// The sizes that the body names.
+    pub sizes: Sizes,
+    /// Writings without effect, which are mistakes if there is no other.
+    pub idle: Vec<Diag>,
+    pub errors: Vec<Diag>,
+}
+
+impl Builder<'_> {
+    pub fn push(&mut self, kind: Kind, ty: Ty, span: Span) -> Id {
+        self.graph.nodes.push(Node {
+            kind,
+            ty,
+            span,
+            name: None,
+        });
+        self.graph.nodes.len() - 1
+    }
+
+    /// True if argument `i`, which nothing reads, is what a size that the body names is read off.
+    fn binds_a_size(&self, method: &Method, i: usize) -> bool {
+        let free = |i: usize| match &method.args[i].ty {
+            Ty::Tensor(shape, _) => shape.iter().filter_map(|d| d.as_name()).collect(),
+            _ => vec![],
+        };
+        let others = (0..method.args.len()).filter(|j| self.variables.is_read(*j));
+        let others: Vec<&str> = others.flat_map(free).collect();
+        let alone = |name: &&str| self.sizes.is_used(name) && !others.contains(name);
+        free(i).iter().any(alone)
+    }
+
+    /// A variable's name for a value; the first name a value gets is the one messages use.
+    fn bind(&mut self, name: &Ident, mutable: bool, id: Id) {
+        self.graph.nodes[id].name.get_or_insert(name.to_string());
+        self.variables.bind(name, mutable, id);
+    }
+
+    /// Gives a variable of this block or one around it a new value.
+    pub fn assign(&mut self, name: &Ident, id: Id) -> Result<()> {
+        self.graph.nodes[id].name.get_or_insert(name.to_string());
+        match self.variables.assign(name, id) {
+            true => Ok(()),
+            false => Err(Diag::not_mutable(name.span(), name)),
+        }
+    }
+
+    /// The value of a variable, which is not read for that.
+    pub fn find(&self, name: &str) -> Option<Id> {
+        self.variables.find(name)
+    }
+
+    /// A value with a mistake, which silences those that would follow from it.
+    pub fn unknown(&mut self, span: Span) -> Id {
+        self.push(Kind::Tuple(vec![]), Ty::Unknown, span)
+    }
+
+    pub fn ty(&self, id: Id) -> &Ty {
+        &self.graph.nodes[id].ty
+    }
+
+    pub fn describe(&self, id: Id) -> String {
+        describe(&self.graph, id, &self.model.names)
+    }
+
+    /// As `describe`, where a noun fits.
+    pub fn noun(&self, id: Id) -> String {
+        noun(&self.graph, id, &self.model.names)
+    }
+
+    fn body(&mut self, method: &Method) {
+        match self.statements(&method.body.stmts) {
+            Some(e) => self.finish(e, method),
+            None => {
+                let want = self.show(&method.ret);
+                let at = method.name.span();
+                self.errors
+                    .push(Diag::body_without_value(at, &method.name, want));
+            }
+        }
+    }
+
+    /// Runs all statements and gives back the expression at the end, if there is one.
+    pub fn statements<'e>(&mut self, stmts: &'e [Stmt]) -> Option<&'e Expr> {
+        for (i, s) in stmts.iter().enumerate() {
+            if let (Stmt::Expr(e, None), true) = (s, i + 1 == stmts.len()) {
+                if !matches!(e, Expr::ForLoop(_)) {
+                    return Some(e);
+                }
+            }
+            if let Err(e) = self.statement(s) {
+                self.errors.push(e);
+            }
+        }
+        None
+    }
+
+    /// `{ .. }`: its variables end with it.
+    pub fn block(&mut self, block: &Block, wanted: Option<&Ty>) -> Result<Id> {
+        self.variables.enter();
+        let value = match self.statements(&block.stmts) {
+            Some(e) => self.value(e, wanted),
+            None => Err(Diag::block_without_value(block.span())),
+        };
+        self.variables.leave();
+        value
+    }
+
+    /// The values of a tuple, or the one value.
+    pub fn parts(&mut self, id: Id) -> Vec<Id> {
+        let span = self.graph.nodes[id].span;
+        match (self.ty(id).clone(), &self.graph.nodes[id].kind) {
+            (Ty::Tuple(_), Kind::Tuple(ids)) => ids.clone(),
+            (Ty::Tuple(types), _) => types
+                .into_iter()
+                .enumerate()
+                .map(|(i, t)| self.push(Kind::Item(id, i), t, span))
+                .collect(),
+            _ => vec![id],
+        }
+    }
+
+    /// The last expression, whose type must be the declared one.
+    fn finish(&mut self, e: &Expr, method: &Method) {
+        let id = match self.value(e, Some(&method.ret)) {
+            Ok(id) => id,
+            Err(e) => return self.errors.push(e),
+        };
+        self.graph.result = Some(id);
+        if !self.ty(id).fits(&method.ret) {
+            let wanted = self.show(&method.ret);
+            let found = self.describe(id);
+            self.errors
+                .push(Diag::returns_other(e.span(), &method.name, wanted, found));
+        }
+    }
+
+    pub fn show(&self, ty: &Ty) -> String {
+        show(ty, &self.model.names)
+    }
+
+    fn statement(&mut self, s: &Stmt) -> Result<()> {
+        match s {
+            Stmt::Local(l) => {
+                let init = l.init.as_ref().filter(|i| i.diverge.is_none());
+                let Some(init) = init else {
+                    return Err(Diag::let_without_value(l.span()));
+                };
+                self.bind_let(&l.pat, &init.expr)
+            }
+            Stmt::Expr(Expr::Assign(a), _) => {
+                let Expr::Path(p) = &*a.left else {
+                    return Err(Diag::assigned_expression(a.left.span()));
+                };
+                let name = p.path.require_ident()?.clone();
+                let old = self.known_variable(&name)?;
+                let id = self.value(&a.right, Some(&self.ty(old).clone()))?;
+                self.assign(&name, id)
+            }
+            Stmt::Expr(Expr::ForLoop(f), _) => self.layers(f),
+            Stmt::Expr(Expr::If(e), _) => self.branch(e, None, false).map(|_| ()),
+            Stmt::Expr(e @ (Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_)), _) => {
+                self.value(e, None)?;
+                Err(Diag::value_unused(e.span()))
+            }
+            other => Err(Diag::unknown_statement(other.span())),
+        }
+    }
+
+    fn bind_let(&mut self, pat: &Pat, init: &Expr) -> Result<()> {
+        let (pat, declared) = match pat {
+            Pat::Type(t) => (&*t.pat, Some(&*t.ty)),
+            other => (other, None),
+        };
+        let value = match (pat, declared) {
+            // The names say how many values a sub-model or function gives.
+            (Pat::Tuple(t), None) => {
+                let parts = Ty::Tuple(vec![Ty::Unknown; t.elems.len()]);
+                self.value(init, Some(&parts))
+            }
+            _ => self.declared(init, declared),
+        };
+        // The names exist all the same, so that what uses them is not an error too.
+        let (id, error) = match value {
+            Ok(id) => (id, None),
+            Err(e) => (self.unknown(pat.span()), Some(e)),
+        };
+        let bound = self.bind_pattern(pat, id);
+        error.map_or(bound, Err)
+    }
+
+    /// The value of a `let`, which must have the type that it declares.
+    fn declared(&mut self, init: &Expr, declared: Option<&syn::Type>) -> Result<Id> {
+        let Some(t) = declared else {
+            // `let window = config.sliding_window;` is a name for a number.
+            let field = matches!(init, Expr::Lit(_) | Expr::Path(_));
+            return match self.is_number(init) && !field {
+                true => Ok(self.push(Kind::Number(self.number(init)), Ty::Number, init.span())),
+                false => self.value(init, None),
+            };
+        };
+        let ty = signature::ty(t, &self.model.names)?;
+        signature::check_free(&ty, &self.free, t.span())?;
+        let id = self.value(init, Some(&ty))?;
+        if !self.ty(id).fits(&ty) {
+            let (want, found) = (self.show(&ty), self.describe(id));
+            return Err(Diag::declared_other(t.span(), want, found));
+        }
+        Ok(id)
+    }
+
+    /// Names for a value: `a`, `_`, `(a, b)` and these in each other.
+    fn bind_pattern(&mut self, pat: &Pat, id: Id) -> Result<()> {
+        match pat {
+            Pat::Ident(i) if i.subpat.is_none() && i.by_ref.is_none() => {
+                signature::not_reserved(&i.ident)?;
+                self.bind(&i.ident, i.mutability.is_some(), id);
+                Ok(())
+            }
+            Pat::Wild(_) => Ok(()),
+            Pat::Paren(p) => self.bind_pattern(&p.pat, id),
+            Pat::Tuple(t) => {
+                let parts = match self.ty(id) {
+                    Ty::Tuple(_) => self.parts(id),
+                    Ty::Unknown => vec![id; t.elems.len()],
+                    _ => vec![],
+                };
+                if parts.len() != t.elems.len() {
+                    let found = self.describe(id);
+                    let unknown = self.unknown(pat.span());
+                    for p in &t.elems {
+                        self.bind_pattern(p, unknown)?;
+                    }
+                    return Err(Diag::names_for_value(pat.span(), t.elems.len(), found));
+                }
+                let each = t.elems.iter().zip(parts);
+                each.into_iter()
+                    .try_for_each(|(p, id)| self.bind_pattern(p, id))
+            }
+            other => Err(Diag::unknown_pattern(other.span())),
+        }
+    }
+
+    /// The value of a variable, which is read.
+    pub fn lookup(&self, name: &Ident) -> Result<Id> {
+        self.variables.read(&name.to_string());
+        self.known_variable(name)
+    }
+
+    fn known_variable(&self, name: &Ident) -> Result<Id> {
+        self.find(&name.to_string()).ok_or_else(|| {
+            let near = suggest(&name.to_string(), self.variables.names());
+            Diag::unknown_variable(name.span(), name, near)
+        })
+    }
+}
+
+/// The variable of generated code that holds a value.
+pub fn variable(id: Id) -> Ident {
+    format_ident!("__v{}", id, span = Span::mixed_site())
+}

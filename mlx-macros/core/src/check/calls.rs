@@ -1,0 +1,516 @@
+//! Calls: operations with their arguments matched to the table, layers of the runtime, sub-models,
+//! other methods, and the loop over a stack of layers.
+
+use std::collections::BTreeMap;
+
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{Expr, ExprForLoop, Ident, Pat, Stmt};
+
+use crate::check::build::Builder;
+use crate::check::values::type_text;
+use crate::diag::{suggest, Diag, Result};
+use crate::ir::{Arg, Call, Callee, Id, Kind, Place};
+use crate::ops::rules;
+use crate::ops::{Ctx, Op};
+use crate::syntax::dims::{is_free, Dim, Shape};
+use crate::syntax::model::FieldKind;
+use crate::syntax::signature::{Dt, Method, Ty};
+
+impl Builder<'_> {
+    /// An operation: arguments in order or by name, then its rule.
+    pub(crate) fn op(&mut self, op: &'static Op, args: &[&Expr], span: Span) -> Result<Id> {
+        let mut found: Vec<Option<(Arg, Span)>> = op.params.iter().map(|_| None).collect();
+        let mut unknown = false;
+        for (i, e) in args.iter().enumerate() {
+            let (at, e) = match e {
+                Expr::Assign(a) => (self.keyword(op, &a.left)?, &*a.right),
+                e => (i, *e),
+            };
+            let Some((_, kind)) = op.params.get(at) else {
+                let (takes, found) = (signature(op), args.len());
+                let d = Diag::too_many_arguments(e.span(), op.name, takes, found);
+                return Err(d);
+            };
+            if found[at].is_some() {
+                let name = op.params[at].0;
+                return Err(Diag::argument_twice(e.span(), op.name, name));
+            }
+            match self.argument(e, *kind) {
+                Ok(a) => {
+                    unknown |= a.values().iter().any(|id| *self.ty(*id) == Ty::Unknown);
+                    found[at] = Some((a, e.span()));
+                }
+                // The other arguments may hold mistakes of their own.
+                Err(e) => {
+                    self.errors.push(e);
+                    unknown = true;
+                    found[at] = Some((Arg::Absent, span));
+                }
+            }
+        }
+        let (mut list, mut spans) = (Vec::new(), Vec::new());
+        for ((name, kind), arg) in op.params.iter().zip(found) {
+            match arg {
+                Some((a, s)) => {
+                    list.push(a);
+                    spans.push(s);
+                }
+                None => match kind.default() {
+                    Some(a) => {
+                        list.push(a);
+                        spans.push(span);
+                    }
+                    None => {
+                        let takes = signature(op);
+                        return Err(Diag::argument_missing(span, op.name, takes, name));
+                    }
+                },
+            }
+        }
+        if unknown {
+            return Ok(self.push(Kind::Tuple(vec![]), Ty::Unknown, span));
+        }
+        weak_operands(op, &mut list, &spans)?;
+        let ctx = Ctx {
+            op,
+            args: &list,
+            spans: &spans,
+            span,
+            graph: &self.graph,
+            names: &self.model.names,
+            facts: &self.known,
+        };
+        // Readers of the result are not wrong because of this mistake.
+        let ty = rules::check(&ctx).and_then(|()| (op.rule)(&ctx));
+        let ty = ty.unwrap_or_else(|e| {
+            self.errors.push(e);
+            Ty::Unknown
+        });
+        Ok(self.push(Kind::Op { op, args: list }, ty, span))
+    }
+
+    fn keyword(&self, op: &'static Op, key: &Expr) -> Result<usize> {
+        let name = match key {
+            Expr::Path(p) => p
+                .path
+                .get_ident()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            _ => String::new(),
+        };
+        op.params
+            .iter()
+            .position(|(n, _)| *n == name)
+            .ok_or_else(|| {
+                let near = suggest(&name, op.params.iter().map(|p| p.0));
+                Diag::unknown_argument(key.span(), op.name, name, near, signature(op))
+            })
+    }
+
+    /// `self.name(..)`: a layer, a sub-model or another method.
+    pub(crate) fn member(
+        &mut self,
+        name: &Ident,
+        args: &[&Expr],
+        span: Span,
+        wanted: Option<&Ty>,
+    ) -> Result<Id> {
+        if !self.model.fields.iter().any(|f| f.name == *name) {
+            if let Some(m) = self.methods.iter().find(|m| m.name == *name) {
+                return self.method(m, args, span);
+            }
+        }
+        let field = self.field(name)?;
+        if field.broken {
+            self.values(args)?;
+            return Ok(self.unknown(span));
+        }
+        self.present(field, name.span())?;
+        let (rank_in, out) = match &field.kind {
+            FieldKind::Linear { out, input, .. } => (Some(input.clone()), Some(out.clone())),
+            FieldKind::Layer(held) => return self.layer(name, held, args, span),
+            FieldKind::Rope { dims, .. } => (Some(dims.clone()), None),
+            FieldKind::Embedding { dim, .. } => (None, Some(dim.clone())),
+            FieldKind::Model => {
+                let model = field.ty.clone();
+                return self.sub_model(name, model, args, span, wanted);
+            }
+            FieldKind::Param { .. } | FieldKind::Layers { .. } => {
+                return Err(Diag::not_callable(name.span(), name, type_text(field)));
+            }
+        };
+        let rope = matches!(field.kind, FieldKind::Rope { .. });
+        let (want, what) = if rope {
+            (2, "a tensor and a cache")
+        } else {
+            (1, "one tensor")
+        };
+        if args.len() != want {
+            return Err(Diag::layer_arguments(span, name, what, args.len()));
+        }
+        let mut list = vec![Arg::Value(self.value(args[0], None)?)];
+        if rope {
+            let cache = self.value(args[1], None)?;
+            if *self.ty(cache) != Ty::Cache {
+                let found = self.describe(cache);
+                return Err(Diag::expected_cache(args[1].span(), found));
+            }
+            list.push(Arg::Value(cache));
+        }
+        let x = list[0].values()[0];
+        let (mut shape, dtype) = match self.ty(x).clone() {
+            Ty::Tensor(s, d) => (s, d),
+            Ty::Unknown => return Ok(self.push(Kind::Tuple(vec![]), Ty::Unknown, span)),
+            _ => return Err(Diag::expected_tensor(args[0].span(), self.describe(x))),
+        };
+        let at = args[0].span();
+        match rank_in {
+            Some(input) => {
+                if !matches!(dtype, Dt::Float) {
+                    return Err(Diag::layer_dtype(at, name, self.describe(x)));
+                }
+                if rope && (shape.len() != 4 || !crate::check::arguments::by_position(&shape)) {
+                    return Err(Diag::rope_shape(at, name, self.describe(x)));
+                }
+                if shape.last() != Some(&input) {
+                    return Err(self.layer_input(at, name, &input, x));
+                }
+                if let (Some(out), Some(last)) = (out, shape.last_mut()) {
+                    *last = out;
+                }
+                let ty = Ty::Tensor(shape, dtype);
+                Ok(self.push(
+                    Kind::Leaf {
+                        field: name.clone(),
+                        args: list,
+                    },
+                    ty,
+                    span,
+                ))
+            }
+            None => {
+                if !matches!(dtype, Dt::I32 | Dt::U32) {
+                    return Err(Diag::index_dtype(at, name, self.describe(x)));
+                }
+                shape.extend(out);
+                let ty = Ty::Tensor(shape, Dt::Float);
+                Ok(self.push(
+                    Kind::Leaf {
+                        field: name.clone(),
+                        args: list,
+                    },
+                    ty,
+                    span,
+                ))
+            }
+        }
+    }
+
+    /// A value whose last dim is not the one that a layer takes.
+    fn layer_input(&self, at: Span, name: &Ident, want: &Dim, x: Id) -> Diag {
+        let field = self.model.fields.iter().find(|f| f.name == *name);
+        let line = field.map_or(0, |f| f.name.span().start().line);
+        let want = self.model.names.dim(want);
+        Diag::layer_input(at, name, line, want, self.describe(x))
+    }
+
+    /// Values for the arguments of a model, method or function, with their places.
+    pub(crate) fn values(&mut self, args: &[&Expr]) -> Result<Vec<(Id, Span)>> {
+        args.iter()
+            .map(|e| {
+                // A name for a number of the config is read here, where the config's conditions hold.
+                let argument = matches!(e, Expr::Path(p) if self.is_argument(&p.path));
+                let id = match self.is_number(e) && !argument {
+                    true => {
+                        let id = self.push(Kind::Number(self.number(e)), Ty::Number, e.span());
+                        if let Expr::Path(p) = e {
+                            let name = p.path.get_ident().map(ToString::to_string);
+                            self.graph.nodes[id].name = name;
+                        }
+                        id
+                    }
+                    false => self.value(e, None)?,
+                };
+                Ok((id, e.span()))
+            })
+            .collect()
+    }
+
+    /// True if a path names a variable that holds no number of the config.
+    fn is_argument(&self, path: &syn::Path) -> bool {
+        let id = path.get_ident().and_then(|n| self.find(&n.to_string()));
+        id.is_some_and(|id| !matches!(self.graph.nodes[id].kind, Kind::Number(_)))
+    }
+
+    /// A sub-model, of which only the type is known here: its result is what the place declares,
+    /// else the shape of its first argument. rustc compares both with its signature.
+    fn sub_model(
+        &mut self,
+        name: &Ident,
+        model: syn::Type,
+        args: &[&Expr],
+        span: Span,
+        wanted: Option<&Ty>,
+    ) -> Result<Id> {
+        let values = self.values(args)?;
+        let Some((first, _)) = values.first() else {
+            return Err(Diag::no_tensor(span, name));
+        };
+        let ret = result(wanted, self.ty(*first));
+        let callee = (self.callee(model), format!("self.{name}"));
+        let call = self.expect(callee, &values, (ret.clone(), place(wanted)));
+        let list = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
+        Ok(self.push(
+            Kind::Sub {
+                field: name.clone(),
+                args: list,
+                call,
+            },
+            ret,
+            span,
+        ))
+    }
+
+    /// A type parameter of this model is known only where the model is used.
+    fn callee(&self, model: syn::Type) -> Callee {
+        let params = self.model.item.generics.type_params();
+        let named: Vec<String> = params.map(|p| p.ident.to_string()).collect();
+        let text = model.to_token_stream().into_iter();
+        let generic = text.flat_map(flat).any(|i| named.contains(&i));
+        match generic {
+            true => Callee::Generic(model),
+            false => Callee::Model(model),
+        }
+    }
+
+    pub(crate) fn expect(
+        &self,
+        (callee, what): (Callee, String),
+        values: &[(Id, Span)],
+        (ret, place): (Ty, Place),
+    ) -> Call {
+        let arg = |(id, s): &(Id, Span)| (self.ty(*id).clone(), *s, self.describe(*id));
+        Call {
+            callee,
+            what,
+            args: values.iter().map(arg).collect(),
+            ret,
+            place,
+        }
+    }
+
+    /// Another method of the same model: its free dims take the arguments' sizes.
+    fn method(&mut self, m: &Method, args: &[&Expr], span: Span) -> Result<Id> {
+        if !m.broken && args.len() != m.args.len() {
+            let names: Vec<String> = m.args.iter().map(|a| a.name.to_string()).collect();
+            let names = names.join(", ");
+            return Err(Diag::method_arguments(span, &m.name, names, args.len()));
+        }
+        let values = self.values(args)?;
+        if m.broken {
+            return Ok(self.unknown(span));
+        }
+        let mut bound: BTreeMap<String, Dim> = BTreeMap::new();
+        for ((id, at), a) in values.iter().zip(&m.args) {
+            let fits = match (self.ty(*id), &a.ty) {
+                (Ty::Unknown, _) => true,
+                (Ty::Tensor(s, d), Ty::Tensor(want, dt)) => d == dt && unify(s, want, &mut bound),
+                (x, y) => x == y,
+            };
+            if !fits {
+                let (want, found) = (self.show(&a.ty), self.describe(*id));
+                return Err(Diag::method_argument(*at, &a.name, &m.name, want, found));
+            }
+        }
+        let ret = substitute(&m.ret, &bound);
+        let list = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
+        Ok(self.push(
+            Kind::Method {
+                name: m.name.clone(),
+                args: list,
+            },
+            ret,
+            span,
+        ))
+    }
+
+    /// `linear_cross_entropy(x, self.head, targets, weights)`.
+    pub(crate) fn linear_cross_entropy(&mut self, args: &[&Expr], span: Span) -> Result<Id> {
+        let [x, head, targets, weights] = args else {
+            return Err(Diag::loss_arguments(span));
+        };
+        let field = self.field_name(head)?;
+        if self.field(&field)?.broken {
+            return Ok(self.unknown(span));
+        }
+        let FieldKind::Linear { input: want, .. } = &self.field(&field)?.kind else {
+            let kind = type_text(self.field(&field)?);
+            return Err(Diag::not_a_linear(head.span(), field, kind));
+        };
+        let want = want.clone();
+        self.present(self.field(&field)?, head.span())?;
+        let (input, targets_id) = (self.value(x, None)?, self.value(targets, None)?);
+        let (shape, dtype) = match self.ty(input) {
+            Ty::Tensor(s, d) => (s.clone(), *d),
+            Ty::Unknown => return Ok(self.unknown(span)),
+            _ => return Err(Diag::expected_tensor(x.span(), self.describe(input))),
+        };
+        if dtype != Dt::Float || shape.last() != Some(&want) {
+            return Err(self.layer_input(x.span(), &field, &want, input));
+        }
+        let rows = shape[..shape.len() - 1].to_vec();
+        if *self.ty(targets_id) != Ty::Tensor(rows.clone(), Dt::I32) {
+            let (rows, found) = (self.noun(input), self.describe(targets_id));
+            return Err(Diag::loss_targets(targets.span(), rows, found));
+        }
+        let weights_id = self.value(weights, None)?;
+        if *self.ty(weights_id) != Ty::Tensor(rows.clone(), Dt::F32) {
+            let (rows, found) = (self.noun(input), self.describe(weights_id));
+            return Err(Diag::loss_weights(weights.span(), rows, found));
+        }
+        let kind = Kind::LinearCrossEntropy {
+            field,
+            input,
+            targets: targets_id,
+            weights: Some(weights_id),
+            cap: None,
+            reduction: None,
+        };
+        Ok(self.push(kind, Ty::Tensor(rows, Dt::F32), span))
+    }
+
+    /// `for layer in self.layers { h = layer(h, ..); }`.
+    pub(crate) fn layers(&mut self, f: &ExprForLoop) -> Result<()> {
+        let form = Diag::loop_form;
+        let Pat::Ident(var) = &*f.pat else {
+            return Err(form(f.pat.span()));
+        };
+        let name = self.field_name(&f.expr)?;
+        let field = self.field(&name)?;
+        if field.broken {
+            return Ok(());
+        }
+        self.present(field, name.span())?;
+        let FieldKind::Layers { model, .. } = &field.kind else {
+            return Err(Diag::not_a_stack(f.expr.span(), name, type_text(field)));
+        };
+        let model = model.clone();
+        let [Stmt::Expr(Expr::Assign(a), _)] = &f.body.stmts[..] else {
+            return Err(form(f.body.span()));
+        };
+        let (Expr::Path(target), Expr::Call(call)) = (&*a.left, &*a.right) else {
+            return Err(form(a.span()));
+        };
+        let target = target.path.require_ident()?;
+        let calls_var = matches!(&*call.func, Expr::Path(p) if p.path.is_ident(&var.ident));
+        let args: Vec<&Expr> = call.args.iter().collect();
+        let feeds_back = matches!(args.first(), Some(Expr::Path(p)) if p.path.is_ident(target));
+        if !calls_var || !feeds_back {
+            return Err(form(a.span()));
+        }
+        let values = self.values(&args)?;
+        let ret = self.ty(values[0].0).clone();
+        let callee = (self.callee(model), var.ident.to_string());
+        let call = self.expect(callee, &values, (ret.clone(), Place::Stack));
+        let (mut cache, mut extra) = (None, Vec::new());
+        for (i, (id, at)) in values.iter().enumerate().skip(1) {
+            match self.ty(*id) {
+                Ty::Cache if cache.is_none() && i + 1 == values.len() => cache = Some(*id),
+                Ty::Cache => return Err(Diag::cache_not_last(*at)),
+                _ => extra.push(*id),
+            }
+        }
+        let kind = Kind::Layers {
+            field: name,
+            carried: values[0].0,
+            extra,
+            cache,
+            call,
+        };
+        let id = self.push(kind, ret, a.span());
+        self.assign(target, id)
+    }
+}
+
+/// The result of a call whose callee is known by name only: as its place declares it (a `let`, or the
+/// end of a method), else a value like its first one.
+pub(crate) fn result(wanted: Option<&Ty>, first: &Ty) -> Ty {
+    match wanted {
+        Some(Ty::Tuple(parts)) => {
+            let parts = parts.iter().map(|p| match p {
+                Ty::Unknown => first.clone(),
+                p => p.clone(),
+            });
+            Ty::Tuple(parts.collect())
+        }
+        Some(w @ Ty::Tensor(..)) => w.clone(),
+        _ => first.clone(),
+    }
+}
+
+/// The source of that type.
+pub(crate) fn place(wanted: Option<&Ty>) -> Place {
+    match wanted {
+        Some(Ty::Tensor(..)) => Place::Declared,
+        Some(Ty::Tuple(parts)) if !parts.contains(&Ty::Unknown) => Place::Declared,
+        _ => Place::Assumed,
+    }
+}
+
+/// The names in a token, those in its groups too.
+fn flat(t: proc_macro2::TokenTree) -> Vec<String> {
+    match t {
+        proc_macro2::TokenTree::Ident(i) => vec![i.to_string()],
+        proc_macro2::TokenTree::Group(g) => g.stream().into_iter().flat_map(flat).collect(),
+        _ => vec![],
+    }
+}
+
+/// The form of an operation, for messages.
+fn signature(op: &Op) -> String {
+    let args: Vec<&str> = op.params.iter().map(|p| p.0).collect();
+    format!("({})", args.join(", "))
+}
+
+/// A number beside a tensor takes the tensor's dtype, so that it never widens it.
+fn weak_operands(op: &'static Op, list: &mut [Arg], spans: &[Span]) -> Result<()> {
+    use crate::ops::P;
+    let operand = |i: usize| matches!(op.params[i].1, P::Operand | P::OptOperand);
+    let like = list.iter().enumerate().find_map(|(i, a)| match a {
+        Arg::Value(id) if operand(i) => Some(*id),
+        _ => None,
+    });
+    for (i, a) in list.iter_mut().enumerate().filter(|(i, _)| operand(*i)) {
+        if let Arg::Scalar(expr) = a {
+            let Some(like) = like else {
+                return Err(Diag::numbers_alone(spans[i], op.name));
+            };
+            *a = Arg::Weak {
+                expr: expr.clone(),
+                like,
+            };
+        }
+    }
+    Ok(())
+}
+
+/// True if `s` is an instance of `pattern`, whose free dims are bound on the way.
+fn unify(s: &Shape, pattern: &Shape, bound: &mut BTreeMap<String, Dim>) -> bool {
+    s.len() == pattern.len()
+        && s.iter()
+            .zip(pattern)
+            .all(|(d, p)| match p.as_name().filter(|n| is_free(n)) {
+                Some(name) => *bound.entry(name.to_string()).or_insert_with(|| d.clone()) == *d,
+                None => p.substitute(bound) == *d,
+            })
+}
+
+fn substitute(ty: &Ty, map: &BTreeMap<String, Dim>) -> Ty {
+    match ty {
+        Ty::Tensor(s, d) => Ty::Tensor(s.iter().map(|x| x.substitute(map)).collect(), *d),
+        Ty::Tuple(all) => Ty::Tuple(all.iter().map(|t| substitute(t, map)).collect()),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,119 @@
+//! Arguments of operations that are neither tensors nor plain numbers: sizes, pairs of them, axes
+//! of products, masks, texts and the cache.
+
+use syn::spanned::Spanned;
+use syn::{Expr, Lit};
+
+use crate::check::arguments::{integer, never_a_count};
+use crate::check::build::Builder;
+use crate::diag::{suggest, Diag, Result};
+use crate::ir::Arg;
+use crate::ops::{contract, P};
+use crate::syntax::dims::Dim;
+use crate::syntax::signature::Ty;
+
+impl Builder<'_> {
+    /// One argument of the kinds that are told apart here.
+    pub(crate) fn other_argument(&mut self, e: &Expr, kind: P) -> Result<Arg> {
+        let at = e.span();
+        match (kind, e) {
+            (P::Cache, _) => {
+                let id = self.value(e, None)?;
+                match self.ty(id) {
+                    Ty::Cache | Ty::Unknown => Ok(Arg::Value(id)),
+                    _ => Err(Diag::expected_cache(at, self.describe(id))),
+                }
+            }
+            (P::Size | P::SizeOr(_) | P::OptSize, _) => Ok(Arg::Dims(vec![self.dim(e)?])),
+            (P::Pair | P::PairOr(_) | P::OptPair, Expr::Array(a)) => match a.elems.len() {
+                2 => self.size_list(&a.elems),
+                n => Err(Diag::expected_one_or_two(at, n)),
+            },
+            (P::Pair | P::PairOr(_) | P::OptPair, _) => Ok(Arg::Dims(vec![self.dim(e)?; 2])),
+            (P::Pairs, Expr::Array(a)) => {
+                let mut sizes = Vec::new();
+                for pair in &a.elems {
+                    match pair {
+                        Expr::Tuple(t) if t.elems.len() == 2 => {
+                            for e in &t.elems {
+                                sizes.push(self.dim(e)?);
+                            }
+                        }
+                        _ => return Err(Diag::expected_pairs(at)),
+                    }
+                }
+                Ok(Arg::Dims(sizes))
+            }
+            (P::Pairs, _) => Err(Diag::expected_pairs(at)),
+            (P::Parts, Expr::Array(a)) => self.size_list(&a.elems),
+            (P::Parts, _) => match integer(e) {
+                Some(i) => Ok(Arg::Int(i)),
+                None => Err(Diag::expected_parts(at)),
+            },
+            (P::Contract(_), _) => match axes_of_both(e) {
+                Some(a) => Ok(a),
+                None => Err(Diag::expected_contraction(at)),
+            },
+            (P::Text, Expr::Lit(l)) => match &l.lit {
+                Lit::Str(s) => Ok(Arg::Text(s.value())),
+                _ => Err(Diag::expected_text(at)),
+            },
+            (P::Text, _) => Err(Diag::expected_text(at)),
+            (P::Word(words), _) => word(e, words),
+            (P::Mask, Expr::Path(p))
+                if p.path.is_ident("causal") && self.find("causal").is_none() =>
+            {
+                Ok(Arg::Causal)
+            }
+            (P::Mask, Expr::Call(c)) => match &*c.func {
+                Expr::Path(p) if p.path.is_ident("sliding") => match c.args.first() {
+                    Some(n) if c.args.len() == 1 && self.is_number(n) && !never_a_count(n) => {
+                        Ok(Arg::Sliding(self.number(n)))
+                    }
+                    _ => Err(Diag::expected_window(at)),
+                },
+                _ => Ok(Arg::Value(self.value(e, None)?)),
+            },
+            _ => Ok(Arg::Value(self.value(e, None)?)),
+        }
+    }
+
+    fn size_list<'e>(&self, all: impl IntoIterator<Item = &'e Expr>) -> Result<Arg> {
+        let sizes: Result<Vec<Dim>> = all.into_iter().map(|e| self.dim(e)).collect();
+        Ok(Arg::Dims(sizes?))
+    }
+}
+
+/// One of some words, in quotes as MLX has them.
+fn word(e: &Expr, words: &[&str]) -> Result<Arg> {
+    let found = match e {
+        Expr::Lit(l) => match &l.lit {
+            Lit::Str(s) => s.value(),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    };
+    if words.contains(&found.as_str()) {
+        return Ok(Arg::Text(found));
+    }
+    let known: Vec<String> = words.iter().map(|w| format!("\"{w}\"")).collect();
+    let near = suggest(&found, words.iter().copied());
+    Err(Diag::expected_word(e.span(), known.join(", "), near))
+}
+
+/// `2`, or `[[1, 2], [0, 1]]`: the axes of the left side, then those of the right.
+fn axes_of_both(e: &Expr) -> Option<Arg> {
+    if let Some(n) = integer(e) {
+        return (0..=16).contains(&n).then(|| contract(n));
+    }
+    let Expr::Array(a) = e else { return None };
+    let mut sides = a.elems.iter().map(|side| match side {
+        Expr::Array(s) => s.elems.iter().map(integer).collect::<Option<Vec<i64>>>(),
+        _ => None,
+    });
+    let (Some(Some(left)), Some(Some(right)), None) = (sides.next(), sides.next(), sides.next())
+    else {
+        return None;
+    };
+    (left.len() == right.len()).then(|| Arg::Ints([left, right].concat()))
+}

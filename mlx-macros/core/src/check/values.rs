@@ -1,0 +1,291 @@
+//! Expressions: each becomes a node with its shape and dtype.
+
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{BinOp, Expr, Ident, UnOp};
+
+use crate::check::arguments::by_position;
+use crate::check::build::Builder;
+use crate::diag::{slip, suggest, Diag, Result};
+use crate::ir::{Id, Kind};
+use crate::ops;
+use crate::syntax::condition;
+use crate::syntax::dims::Dim;
+use crate::syntax::model::{Field, FieldKind, ModelDef};
+use crate::syntax::signature::Ty;
+
+impl<'a> Builder<'a> {
+    /// The value of an expression. `wanted` is the type that its place declares, if any.
+    pub fn value(&mut self, e: &Expr, wanted: Option<&Ty>) -> Result<Id> {
+        match e {
+            Expr::Paren(p) => self.value(&p.expr, wanted),
+            Expr::Group(g) => self.value(&g.expr, wanted),
+            Expr::Reference(r) => self.value(&r.expr, wanted),
+            Expr::Path(p) => match p.path.get_ident() {
+                Some(name) => self.lookup(name),
+                None => Err(Diag::not_a_variable(p.span(), path_text(&p.path))),
+            },
+            Expr::Tuple(t) => {
+                let mut ids = Vec::new();
+                for e in &t.elems {
+                    ids.push(self.value(e, None)?);
+                }
+                let ty = Ty::Tuple(ids.iter().map(|id| self.ty(*id).clone()).collect());
+                Ok(self.push(Kind::Tuple(ids), ty, t.span()))
+            }
+            Expr::Block(b) if b.label.is_none() => self.block(&b.block, wanted),
+            Expr::If(i) => match self.branch(i, wanted, true)? {
+                Some(id) => Ok(id),
+                None => Ok(self.unknown(e.span())),
+            },
+            Expr::Macro(m) if m.mac.path.is_ident("rearrange") => self.rearrange(&m.mac),
+            Expr::Binary(b) => {
+                let name = match b.op {
+                    BinOp::Add(_) => "add",
+                    BinOp::Sub(_) => "subtract",
+                    BinOp::Mul(_) => "multiply",
+                    BinOp::Div(_) => "divide",
+                    op => return Err(unknown_operator(op)),
+                };
+                self.named(name, &[&b.left, &b.right], e.span())
+            }
+            Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => {
+                self.named("negative", &[&u.expr], e.span())
+            }
+            Expr::Unary(u) if matches!(u.op, UnOp::Not(_)) => {
+                let at = u.op.span();
+                Err(Diag::unknown_operator(at, "!", "logical_not(a)"))
+            }
+            Expr::Call(c) => match &*c.func {
+                Expr::Path(p) if cache_off(p) && c.args.is_empty() => {
+                    Ok(self.push(Kind::NoCache, Ty::Cache, e.span()))
+                }
+                Expr::Path(p) => {
+                    let args: Vec<&Expr> = c.args.iter().collect();
+                    match p.path.get_ident() {
+                        Some(name) => self.call(name, &args, e.span(), wanted),
+                        None => self.function(&p.path, &args, e.span(), wanted),
+                    }
+                }
+                other => Err(Diag::not_a_callee(other.span())),
+            },
+            Expr::MethodCall(m) => {
+                let args: Vec<&Expr> = m.args.iter().collect();
+                match &*m.receiver {
+                    Expr::Path(p) if p.path.is_ident("self") => {
+                        self.member(&m.method, &args, e.span(), wanted)
+                    }
+                    receiver => {
+                        let mut all = vec![receiver];
+                        all.extend(args);
+                        self.call(&m.method, &all, e.span(), wanted)
+                    }
+                }
+            }
+            Expr::Field(f) => match (&*f.base, &f.member) {
+                (Expr::Path(p), syn::Member::Named(name)) if p.path.is_ident("self") => {
+                    self.bare(name)
+                }
+                (Expr::Path(p), _) if p.path.is_ident("config") && self.model.function => {
+                    Err(Diag::config_in_function(f.span()))
+                }
+                _ => Err(Diag::not_a_param(f.span())),
+            },
+            Expr::Lit(l) if self.is_number(e) => Err(Diag::number_alone(l.span())),
+            other => Err(Diag::unknown_expression(other.span())),
+        }
+    }
+
+    /// An operation that an operator stands for.
+    fn named(&mut self, name: &str, args: &[&Expr], span: Span) -> Result<Id> {
+        match ops::find(name) {
+            Some(op) => self.op(op, args, span),
+            None => Err(Diag::unknown_operation(span, name, "")),
+        }
+    }
+
+    /// `self.scale`, a bare parameter.
+    fn bare(&mut self, name: &Ident) -> Result<Id> {
+        let field = self.field(name)?;
+        if field.broken {
+            return Ok(self.unknown(name.span()));
+        }
+        self.present(field, name.span())?;
+        match &field.kind {
+            FieldKind::Param { shape, dtype } => {
+                let ty = Ty::Tensor(shape.clone(), *dtype);
+                Ok(self.push(Kind::Param(name.clone()), ty, name.span()))
+            }
+            _ => Err(Diag::layer_as_value(name.span(), name, type_text(field))),
+        }
+    }
+
+    /// A layer that may be absent is used where its condition is known to hold.
+    pub fn present(&self, field: &Field, span: Span) -> Result<()> {
+        let Some(when) = &field.when else {
+            return Ok(());
+        };
+        let missing = condition::facts(when)
+            .into_iter()
+            .find(|f| !self.facts.contains(f));
+        match missing {
+            None => Ok(()),
+            Some(_) => {
+                let when = condition::text(when);
+                Err(Diag::optional_outside(span, &field.name, when))
+            }
+        }
+    }
+
+    pub fn field(&self, name: &Ident) -> Result<&'a Field> {
+        let model: &'a ModelDef = self.model;
+        model
+            .fields
+            .iter()
+            .find(|f| f.name == *name)
+            .ok_or_else(|| {
+                let fields: Vec<String> = model.fields.iter().map(|f| f.name.to_string()).collect();
+                let methods = self.methods.iter().map(|m| m.name.to_string());
+                let known: Vec<String> = fields.into_iter().chain(methods).collect();
+                let near = suggest(&name.to_string(), known.iter().map(String::as_str));
+                Diag::unknown_field(name.span(), &model.item.ident, name, near)
+            })
+    }
+
+    /// An operation by name, `softmax(x, -1)` or `x.softmax(-1)`; else a helper function.
+    fn call(
+        &mut self,
+        name: &Ident,
+        args: &[&Expr],
+        span: Span,
+        wanted: Option<&Ty>,
+    ) -> Result<Id> {
+        let text = name.to_string();
+        // A method of the cache rather than an operation.
+        if let (Some(Expr::Path(p)), "update") = (args.first().copied(), text.as_str()) {
+            let receiver = p.path.get_ident().and_then(|i| self.find(&i.to_string()));
+            if let Some(cache) = receiver.filter(|id| *self.ty(*id) == Ty::Cache) {
+                p.path
+                    .get_ident()
+                    .iter()
+                    .for_each(|n| self.variables.read(&n.to_string()));
+                return self.cache_update(cache, &args[1..], span);
+            }
+        }
+        if text == "linear_cross_entropy" {
+            return self.linear_cross_entropy(args, span);
+        }
+        let known = ops::OPS
+            .iter()
+            .map(|o| o.name)
+            .chain(["linear_cross_entropy"]);
+        match (ops::find(&text), slip(&text, known)) {
+            (Some(op), _) => self.op(op, args, span),
+            // A function takes tensors and numbers alone.
+            (None, near) if near.is_empty() && args.iter().any(|a| never_passed(a)) => {
+                Err(Diag::unknown_operation(name.span(), text, near))
+            }
+            // Not an operation, and not like one: rustc knows whether there is such a function.
+            (None, near) if near.is_empty() => {
+                self.function(&syn::Path::from(name.clone()), args, span, wanted)
+            }
+            (None, near) => Err(Diag::unknown_operation(name.span(), text, near)),
+        }
+    }
+
+    /// `let (k, v) = cache.update(k, v);`: the third axis grows by what was there before.
+    fn cache_update(&mut self, cache: Id, args: &[&Expr], span: Span) -> Result<Id> {
+        let [k, v] = args else {
+            return Err(Diag::cache_update_arguments(span));
+        };
+        let (keys, values) = (self.value(k, None)?, self.value(v, None)?);
+        let mut grown = Vec::new();
+        for (id, e) in [(keys, k), (values, v)] {
+            match self.ty(id) {
+                Ty::Tensor(s, d) if s.len() == 4 && by_position(s) => {
+                    let mut s = s.clone();
+                    s[2] = s[2].plus(&Dim::name("Past'"));
+                    grown.push(Ty::Tensor(s, *d));
+                }
+                Ty::Unknown => grown.push(Ty::Unknown),
+                _ => return Err(Diag::cache_update_shape(e.span(), self.describe(id))),
+            }
+        }
+        Ok(self.push(
+            Kind::CacheUpdate {
+                cache,
+                keys,
+                values,
+            },
+            Ty::Tuple(grown),
+            span,
+        ))
+    }
+
+    /// The name of a field given as `self.field` or `&self.field`.
+    pub fn field_name(&self, e: &Expr) -> Result<Ident> {
+        match e {
+            Expr::Reference(r) => self.field_name(&r.expr),
+            Expr::Paren(p) => self.field_name(&p.expr),
+            Expr::Field(f) => match (&*f.base, &f.member) {
+                (Expr::Path(p), syn::Member::Named(n)) if p.path.is_ident("self") => Ok(n.clone()),
+                _ => Err(Diag::not_a_field(f.span())),
+            },
+            other => Err(Diag::not_a_field(other.span())),
+        }
+    }
+}
+
+/// A field's type without what it is generic over, for messages.
+pub(crate) fn type_text(field: &Field) -> String {
+    match &field.ty {
+        syn::Type::Path(p) => p.path.segments.last().map(|s| s.ident.to_string()),
+        _ => None,
+    }
+    .unwrap_or_else(|| "type".to_string())
+}
+
+/// A path as it is written.
+pub(crate) fn path_text(path: &syn::Path) -> String {
+    let names: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
+    names.join("::")
+}
+
+/// The mistake of an operator that the language lacks, with the operation to write instead.
+fn unknown_operator(op: BinOp) -> Diag {
+    let instead = match op {
+        BinOp::Lt(_) => "less(a, b)",
+        BinOp::Le(_) => "less_equal(a, b)",
+        BinOp::Gt(_) => "greater(a, b)",
+        BinOp::Ge(_) => "greater_equal(a, b)",
+        BinOp::Eq(_) => "equal(a, b)",
+        BinOp::Ne(_) => "not_equal(a, b)",
+        BinOp::Rem(_) => "remainder(a, b)",
+        BinOp::And(_) => "logical_and(a, b)",
+        BinOp::Or(_) => "logical_or(a, b)",
+        BinOp::BitAnd(_) => "bitwise_and(a, b)",
+        BinOp::BitOr(_) => "bitwise_or(a, b)",
+        BinOp::BitXor(_) => "bitwise_xor(a, b)",
+        BinOp::Shl(_) => "left_shift(a, b)",
+        BinOp::Shr(_) => "right_shift(a, b)",
+        _ => "h = h + x",
+    };
+    Diag::unknown_operator(op.span(), op.to_token_stream(), instead)
+}
+
+/// `KvCache::off`.
+fn cache_off(p: &syn::ExprPath) -> bool {
+    let mut last = p.path.segments.iter().rev();
+    last.next().is_some_and(|s| s.ident == "off")
+        && last.next().is_some_and(|s| s.ident == "KvCache")
+}
+
+/// True if no helper function takes such an argument.
+fn never_passed(e: &Expr) -> bool {
+    match e {
+        Expr::Array(_) | Expr::Assign(_) | Expr::Range(_) => true,
+        Expr::Lit(l) => !matches!(l.lit, syn::Lit::Int(_) | syn::Lit::Float(_)),
+        _ => false,
+    }
+}

@@ -1,0 +1,5 @@
+//! Runs the phases in their order, for a model, for a function, and for a source file.
+
+pub mod functions;
+pub mod model;
+pub mod source;

@@ -1,0 +1,326 @@
+//! `#[mlx_model]`: from the tokens of a struct and its impl to Rust.
+
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::{format_ident, quote};
+use syn::ext::IdentExt;
+use syn::visit::Visit;
+use syn::{ItemImpl, ItemStruct};
+
+use crate::check::{build, recursion};
+use crate::diag::Diag;
+use crate::fuse;
+use crate::ir::Graph;
+use crate::lower::{self, define};
+use crate::plan::checkpoint;
+use crate::report::explain;
+use crate::syntax::dims::Names;
+use crate::syntax::model::{self as parse, FieldKind, ModelDef};
+use crate::syntax::nesting;
+use crate::syntax::signature::{self, Method};
+
+/// `#[mlx_model]` on a struct or an impl.
+///
+/// A struct becomes itself and a hidden macro that holds its tokens. An impl becomes a call of that macro, which hands
+/// both to [`expand`], so that one expansion sees the whole definition.
+pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
+    if let Err(e) = nesting::check(&attr).and(nesting::check(&item)) {
+        return e.to_tokens();
+    }
+    if let Ok(s) = syn::parse2::<ItemStruct>(item.clone()) {
+        return structure(attr, s);
+    }
+    let Ok(i) = syn::parse2::<ItemImpl>(item.clone()) else {
+        let error = Diag::not_a_model(Span::call_site(), "this item").to_tokens();
+        return quote! { #error #item };
+    };
+    match (&*i.self_ty, &i.trait_) {
+        (syn::Type::Path(p), None) if p.path.segments.last().is_some() => {
+            let name = p.path.segments.last().map(|s| s.ident.clone());
+            let hidden = name.map(|n| format_ident!("__mlx_model_{}", n));
+            quote! { #hidden! { #i } }
+        }
+        _ => {
+            let error = Diag::not_a_model(i.impl_token.span, "this `impl`").to_tokens();
+            quote! { #error }
+        }
+    }
+}
+
+fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
+    let hidden = format_ident!("__mlx_model_{}", item.ident);
+    match parse::model(attr.clone(), item.clone()) {
+        Ok(model) => {
+            let out = define::item(&model);
+            quote! {
+                #out
+                #[allow(unused_macros)]
+                macro_rules! #hidden { ($($t:tt)*) => { ::mlx_macros::__mlx_impl! { { #attr } { #item } $($t)* } }; }
+            }
+        }
+        Err(errors) => {
+            let errors = errors.iter().map(Diag::to_tokens);
+            let stripped = parse::stripped(item.clone());
+            quote! {
+                #(#errors)*
+                #[derive(Clone)]
+                #stripped
+                #[allow(unused_macros)]
+                macro_rules! #hidden { ($($t:tt)*) => { ::mlx_macros::__mlx_impl! { { #attr } { #item } $($t)* } }; }
+            }
+        }
+    }
+}
+
+/// A whole model: the struct's attribute and tokens, and the impl.
+pub struct Whole {
+    /// The struct.
+    pub model: ModelDef,
+    /// The methods.
+    pub methods: Vec<Method>,
+    /// The graph of each method, fused.
+    pub graphs: Vec<Graph>,
+}
+
+/// Analyses a model: its definition, methods and graphs, or all of its errors.
+pub fn analyse(
+    attr: TokenStream,
+    item: ItemStruct,
+    methods: &ItemImpl,
+) -> Result<Whole, (Vec<Diag>, Vec<Method>)> {
+    read(attr, item, methods).map_err(|m| ([m.of_struct, m.of_impl].concat(), m.methods))
+}
+
+/// A model with errors, as far as it is understood.
+struct Mistaken {
+    /// Errors of the struct, which its own expansion reports.
+    of_struct: Vec<Diag>,
+    /// Errors of the impl.
+    of_impl: Vec<Diag>,
+    /// The struct, if its config is known.
+    model: Option<ModelDef>,
+    /// The methods, as far as their signatures are understood.
+    methods: Vec<Method>,
+    /// The checks of calls of other models, for rustc.
+    checks: TokenStream,
+}
+
+fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole, Box<Mistaken>> {
+    let (model, of_struct) = parse::lenient(attr, item);
+    let Some(model) = model else {
+        let (methods, _) = signature::methods(methods, &Names::default());
+        return Err(Box::new(Mistaken {
+            of_struct,
+            of_impl: vec![],
+            checks: TokenStream::new(),
+            model,
+            methods,
+        }));
+    };
+    let (found, mut errors) = signature::methods(methods, &model.names);
+    errors.extend(names_twice(&model, &found));
+    let (mut graphs, mut checks) = (Vec::new(), Vec::new());
+    for m in found.iter().filter(|m| !m.broken) {
+        match build::graph(&model, &found, m) {
+            Ok(g) => graphs.push(g),
+            Err(wrong) => {
+                let (e, graph) = *wrong;
+                errors.extend(e);
+                checks.push(lower::checks(&model, &graph));
+            }
+        }
+    }
+    if errors.is_empty() && of_struct.is_empty() {
+        errors.extend(unused(&model, &graphs));
+        errors.extend(unused_sizes(&model));
+        let both: Vec<(&Method, &Graph)> = found.iter().zip(&graphs).collect();
+        errors.extend(recursion::of_methods(&both));
+        errors.extend(parse::hidden(&model.names, &config_fields(methods)));
+    }
+    if !errors.is_empty() || !of_struct.is_empty() {
+        return Err(Box::new(Mistaken {
+            of_struct,
+            of_impl: errors,
+            checks: {
+                let right = graphs.iter().map(|g| lower::checks(&model, g));
+                checks.into_iter().chain(right).collect()
+            },
+            model: Some(model),
+            methods: found,
+        }));
+    }
+    for g in &mut graphs {
+        fuse::run(&model, g);
+    }
+    Ok(Whole {
+        model,
+        methods: found,
+        graphs,
+    })
+}
+
+/// Methods that have the name of a field or of another method: a call could mean either.
+fn names_twice(model: &ModelDef, methods: &[Method]) -> Vec<Diag> {
+    let mut found = Vec::new();
+    for (i, m) in methods.iter().enumerate() {
+        let other = match &m.name {
+            name if model.fields.iter().any(|f| f.name == *name) => "a field",
+            name if methods[..i].iter().any(|o| o.name == *name) => "another method",
+            _ => continue,
+        };
+        found.push(Diag::name_twice(m.name.span(), &m.name, other));
+    }
+    found
+}
+
+/// Parameters that no method reads.
+fn unused(model: &ModelDef, graphs: &[Graph]) -> Vec<Diag> {
+    let used = |name: &syn::Ident| {
+        let tied = model
+            .fields
+            .iter()
+            .filter_map(|f| f.tied.as_ref())
+            .any(|t| t.source == *name);
+        tied || graphs
+            .iter()
+            .flat_map(|g| &g.nodes)
+            .any(|n| n.field() == Some(name))
+    };
+    let unused = model.fields.iter().filter(|f| !used(&f.name));
+    unused
+        .map(|f| {
+            let what = match f.kind {
+                FieldKind::Model | FieldKind::Layers { .. } => "sub-model",
+                FieldKind::Rope { .. } => "layer",
+                _ => "parameter",
+            };
+            Diag::unused_field(f.name.span(), what, &f.name)
+        })
+        .collect()
+}
+
+/// Names in `dims(..)` that no size of the model uses.
+fn unused_sizes(model: &ModelDef) -> Vec<Diag> {
+    let used = model.names.used.borrow();
+    let unused = model
+        .names
+        .defined
+        .iter()
+        .filter(|(n, _)| !used.contains(*n));
+    unused
+        .map(|(name, at)| Diag::size_never_used(*at, name))
+        .collect()
+}
+
+/// The fields of the config that bodies read.
+fn config_fields(methods: &ItemImpl) -> Vec<String> {
+    struct Fields(Vec<String>);
+    impl Visit<'_> for Fields {
+        fn visit_expr_field(&mut self, f: &syn::ExprField) {
+            match (&*f.base, &f.member) {
+                (syn::Expr::Path(p), syn::Member::Named(name)) if p.path.is_ident("config") => {
+                    self.0.push(name.unraw().to_string());
+                }
+                _ => syn::visit::visit_expr_field(self, f),
+            }
+        }
+    }
+    let mut fields = Fields(Vec::new());
+    fields.visit_item_impl(methods);
+    fields.0
+}
+
+/// Expands a whole model, given as `{ attribute } { struct } impl`.
+pub fn expand(input: TokenStream) -> TokenStream {
+    if let Err(e) = nesting::check(&input) {
+        return e.to_tokens();
+    }
+    let (attr, item, methods) = match syn::parse2::<Input>(input) {
+        Ok(Input(a, s, i)) => (a, s, i),
+        Err(e) => return e.to_compile_error(),
+    };
+    let (generics, self_ty) = (methods.generics.clone(), methods.self_ty.clone());
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    match read(attr, item, &methods) {
+        Ok(w) => {
+            let mut joins: Vec<Vec<syn::Ident>> = Vec::new();
+            for j in w.graphs.iter().flat_map(|g| &g.joins) {
+                // A layer has one place in memory: of groups that share one, the first is kept.
+                if !joins.iter().flatten().any(|f| j.contains(f)) {
+                    joins.push(j.clone());
+                }
+            }
+            let (mut hidden, each) = checkpoint::functions(&w.model, &w.methods, &w.graphs);
+            hidden.extend(explain::outline(&w));
+            let model = define::model_impl(&w.model, &w.methods, &joins, &hidden);
+            let bodies = w
+                .methods
+                .iter()
+                .zip(&w.graphs)
+                .map(|(m, g)| lower::method(&w.model, m, g));
+            let attrs = &methods.attrs;
+            let checks = w.model.digest.as_ref().map(|d| d.checks(&w.model));
+            quote! {
+                #model
+                #checks
+                #(#attrs)*
+                impl #impl_generics #self_ty #where_clause { #(#bodies)* #each }
+            }
+        }
+        Err(m) => {
+            let errors = m.of_impl.iter().map(Diag::to_tokens);
+            // Of methods of one name the first stays.
+            let before = |i: usize| m.methods[..i].iter().map(|m| &m.name);
+            let each = m.methods.iter().enumerate();
+            let each = each.filter(|(i, m)| !before(*i).any(|n| *n == m.name));
+            let bodies = each.map(|(_, m)| lower::placeholder(m, true));
+            let checks = m.checks;
+            let sizes = m.model.as_ref().map(define::sizes);
+            let calls = quote! { #[allow(dead_code)] fn __calls() { #sizes #checks } };
+            // The items stay, so that the editor and other models still see them.
+            let model = m.model.map(|model| match m.of_struct.is_empty() {
+                true => define::model_impl(&model, &m.methods, &[], &TokenStream::new()),
+                false => define::stand_in(&model, &m.methods),
+            });
+            quote! {
+                #(#errors)*
+                #model
+                impl #impl_generics #self_ty #where_clause { #(#bodies)* #calls }
+            }
+        }
+    }
+}
+
+/// The three parts that the hidden macro passes on.
+struct Input(TokenStream, ItemStruct, ItemImpl);
+
+impl syn::parse::Parse for Input {
+    fn parse(input: syn::parse::ParseStream<'_>) -> syn::Result<Self> {
+        let (attr, item);
+        syn::braced!(attr in input);
+        syn::braced!(item in input);
+        let (attr, item): (TokenStream, TokenStream) = (attr.parse()?, item.parse()?);
+        let methods: ItemImpl = input.parse()?;
+        let user = methods.impl_token.span;
+        let item = syn::parse2(as_written(item, user))?;
+        Ok(Input(as_written(attr, user), item, methods))
+    }
+}
+
+/// Gives the struct's tokens the spans of the user's source. They come out of the hidden macro; with these spans rustc
+/// reports errors at them without naming that macro, and with its own suggestions.
+fn as_written(tokens: TokenStream, user: Span) -> TokenStream {
+    let token = |t: TokenTree| match t {
+        TokenTree::Group(g) => {
+            let mut new = Group::new(g.delimiter(), as_written(g.stream(), user));
+            new.set_span(g.span().resolved_at(user));
+            TokenTree::Group(new)
+        }
+        // `$crate` has its meaning from where it stands.
+        TokenTree::Ident(i) if i == "$crate" => TokenTree::Ident(i),
+        mut other => {
+            other.set_span(other.span().resolved_at(user));
+            other
+        }
+    };
+    tokens.into_iter().map(token).collect()
+}

@@ -1,0 +1,95 @@
+//! The models and helper functions of a source file, as rustc hands them to the macros: for tests
+//! and tools that expand without rustc.
+
+use proc_macro2::TokenStream;
+use quote::{quote, ToTokens};
+use syn::{File, Ident, Item, ItemFn, ItemImpl, ItemStruct, Meta, Type};
+
+use crate::diag::Diag;
+
+/// One expansion.
+pub enum Source {
+    /// A struct with `#[mlx_model]` and its impl.
+    Model {
+        /// The attribute's arguments.
+        attr: TokenStream,
+        /// The struct, without the attribute.
+        item: ItemStruct,
+        /// The impl, without attributes.
+        methods: ItemImpl,
+    },
+    /// A function with `#[mlx_fn]`, without that attribute.
+    Function(ItemFn),
+}
+
+impl Source {
+    /// The input of [`crate::expand`] or [`crate::entry::functions::expand`].
+    pub fn tokens(&self) -> TokenStream {
+        match self {
+            Source::Model {
+                attr,
+                item,
+                methods,
+            } => quote! { { #attr } { #item } #methods },
+            Source::Function(f) => f.to_token_stream(),
+        }
+    }
+
+    /// Every mistake in it that rustc is not needed for.
+    pub fn mistakes(&self) -> Vec<Diag> {
+        match self {
+            Source::Model {
+                attr,
+                item,
+                methods,
+            } => crate::analyse(attr.clone(), item.clone(), methods)
+                .err()
+                .map_or(vec![], |(found, _)| found),
+            Source::Function(f) => crate::entry::functions::mistakes(f),
+        }
+    }
+}
+
+/// The models, each with its impl, and the functions of a file.
+pub fn sources(file: &File) -> Vec<Source> {
+    file.items.iter().filter_map(|i| source(i, file)).collect()
+}
+
+fn source(item: &Item, file: &File) -> Option<Source> {
+    match item {
+        Item::Struct(s) => {
+            let mut item = s.clone();
+            let at = s
+                .attrs
+                .iter()
+                .position(|a| a.path().is_ident("mlx_model"))?;
+            let attr = match item.attrs.remove(at).meta {
+                Meta::List(list) => list.tokens,
+                _ => TokenStream::new(),
+            };
+            let mut methods = file.items.iter().find_map(|i| match i {
+                Item::Impl(i) if i.trait_.is_none() && names(&i.self_ty, &s.ident) => {
+                    Some(i.clone())
+                }
+                _ => None,
+            })?;
+            methods.attrs.clear();
+            Some(Source::Model {
+                attr,
+                item,
+                methods,
+            })
+        }
+        Item::Fn(f) => {
+            let mut item = f.clone();
+            let at = f.attrs.iter().position(|a| a.path().is_ident("mlx_fn"))?;
+            item.attrs.remove(at);
+            Some(Source::Function(item))
+        }
+        _ => None,
+    }
+}
+
+fn names(ty: &Type, name: &Ident) -> bool {
+    matches!(ty, Type::Path(p) if p.path.segments.last().is_some_and(|s| s.ident == *name))
+}

@@ -1,0 +1,395 @@
+//! The graph that each body becomes: a list of typed nodes, each with its place in the source.
+//! Every later phase reads this and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proc_macro2::Span;
+use syn::{Expr, Ident, Path, Type};
+
+use crate::ops::Op;
+use crate::syntax::dims::Dim;
+use crate::syntax::signature::{Dt, Ty};
+
+/// The index of a node.
+pub type Id = usize;
+
+/// One value.
+pub struct Node {
+    /// Its origin.
+    pub kind: Kind,
+    /// Its type.
+    pub ty: Ty,
+    /// The expression it stands for.
+    pub span: Span,
+    /// The variable it was bound to, for messages.
+    pub name: Option<String>,
+}
+
+/// The origin of a value.
+#[allow(missing_docs)] // the fields are named after what they hold
+pub enum Kind {
+    /// An argument of the method.
+    Input(Ident),
+    /// A bare parameter of the model.
+    Param(Ident),
+    /// `KvCache::off()`, a cache that keeps nothing.
+    NoCache,
+    /// An operation of MLX.
+    Op { op: &'static Op, args: Vec<Arg> },
+    /// A layer of the runtime (`Linear`, `Embedding`, `RmsNorm`, `Rope`).
+    Leaf { field: Ident, args: Vec<Arg> },
+    /// A `Linear` that is computed together with others of the same input, as member `index`.
+    Joined {
+        field: Ident,
+        input: Id,
+        group: usize,
+        index: usize,
+    },
+    /// A sub-model's `forward`.
+    Sub {
+        field: Ident,
+        args: Vec<Arg>,
+        call: Call,
+    },
+    /// Another method of this model.
+    Method { name: Ident, args: Vec<Arg> },
+    /// A stack of sub-models, each fed with the result of the one before.
+    Layers {
+        field: Ident,
+        carried: Id,
+        extra: Vec<Id>,
+        cache: Option<Id>,
+        call: Call,
+    },
+    /// Keys and values with those of the tokens before in front.
+    CacheUpdate { cache: Id, keys: Id, values: Id },
+    /// Cross entropy of a projection, weighted or not, without keeping the logits.
+    LinearCrossEntropy {
+        field: Ident,
+        input: Id,
+        targets: Id,
+        weights: Option<Id>,
+        cap: Option<Expr>,
+        reduction: Option<String>,
+    },
+    /// Rotary positions, the cache and causal attention over joined heads, found by `fuse`.
+    Attention(Box<Attention>),
+    /// A sum that is normalised as well; `norm` is the node of the normalised value.
+    ResidualNorm {
+        field: Ident,
+        left: Id,
+        right: Id,
+        norm: Id,
+    },
+    /// A value that comes with another node.
+    With(Id),
+    /// One of several values.
+    Item(Id, usize),
+    /// Several values.
+    Tuple(Vec<Id>),
+    /// A number of the config or a literal, given to a helper function or another method.
+    Number(Expr),
+    /// A function with `#[mlx_fn]`.
+    Function { args: Vec<Arg>, call: Call },
+    /// Values that depend on the config; the nodes of both arms come before this one.
+    If {
+        condition: Expr,
+        then: Arm,
+        otherwise: Arm,
+    },
+}
+
+/// One arm of an `if`: its own nodes are those from `start` up to `end`.
+pub struct Arm {
+    /// The first node.
+    pub start: Id,
+    /// The node after the last.
+    pub end: Id,
+    /// The values of the arm.
+    pub values: Vec<Id>,
+}
+
+impl Arm {
+    /// True if a node belongs to this arm.
+    pub fn holds(&self, id: Id) -> bool {
+        (self.start..self.end).contains(&id)
+    }
+}
+
+/// `softmax(rope(q) rope(k)^T) v` on `[B, L, heads * head_dim]`.
+pub struct Attention {
+    /// The `Rope` layer.
+    pub rope: Ident,
+    /// Queries `[B, L, heads * head_dim]`.
+    pub q: Id,
+    /// Keys `[B, L, kv_heads * head_dim]`.
+    pub k: Id,
+    /// Values, as the keys.
+    pub v: Id,
+    /// The cache.
+    pub cache: Id,
+    /// The size of one head.
+    pub head_dim: Dim,
+    /// The factor of the scores.
+    pub scale: Arg,
+}
+
+/// Whose signature a call is compared with.
+#[derive(Clone)]
+pub enum Callee {
+    /// A model's `forward`.
+    Model(Type),
+    /// The `forward` of a model that is a type parameter: known when it is chosen.
+    Generic(Type),
+    /// A helper function.
+    Function(Path),
+}
+
+/// The source of the type that a caller expects of a result.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    /// A `let` or a method's end declares it.
+    Declared,
+    /// It is that of the first tensor, for want of a declaration.
+    Assumed,
+    /// The next layer of a stack takes it.
+    Stack,
+}
+
+/// The signature that a caller expects of a sub-model or function; rustc compares it with that one's own
+/// signature.
+pub struct Call {
+    /// The callee.
+    pub callee: Callee,
+    /// The name of the call in messages.
+    pub what: String,
+    /// The arguments' types, where each is, and how messages name it.
+    pub args: Vec<(Ty, Span, String)>,
+    /// The result's type as the caller uses it.
+    pub ret: Ty,
+    /// The source of that type.
+    pub place: Place,
+}
+
+impl Call {
+    /// The type of the model that is called.
+    pub fn model(&self) -> Option<&Type> {
+        match &self.callee {
+            Callee::Model(t) | Callee::Generic(t) => Some(t),
+            Callee::Function(_) => None,
+        }
+    }
+}
+
+/// An argument of an operation.
+#[derive(Clone)]
+#[allow(missing_docs)] // the fields are named after what they hold
+pub enum Arg {
+    /// A value.
+    Value(Id),
+    /// A number that takes the dtype of the value `like`.
+    Weak { expr: Expr, like: Id },
+    /// A list of values.
+    Values(Vec<Id>),
+    /// One integer.
+    Int(i64),
+    /// A list of integers.
+    Ints(Vec<i64>),
+    /// A list of sizes.
+    Dims(Vec<Dim>),
+    /// A number, from a literal or the config.
+    Scalar(Expr),
+    /// true or false, from a literal or the config.
+    Bool(Expr),
+    /// An element type.
+    Dtype(Dt),
+    /// The causal mask of attention.
+    Causal,
+    /// A causal mask that shows each query no more than that many keys.
+    Sliding(Expr),
+    /// A text, such as the subscripts of a product.
+    Text(String),
+    /// Nothing, where the argument is optional.
+    Absent,
+}
+
+impl Arg {
+    /// The values this argument reads.
+    pub fn values(&self) -> Vec<Id> {
+        match self {
+            Arg::Value(id) | Arg::Weak { like: id, .. } => vec![*id],
+            Arg::Values(ids) => ids.clone(),
+            _ => vec![],
+        }
+    }
+
+    /// As [`Arg::values`], to put others in their place.
+    pub fn values_mut(&mut self) -> Vec<&mut Id> {
+        match self {
+            Arg::Value(id) | Arg::Weak { like: id, .. } => vec![id],
+            Arg::Values(ids) => ids.iter_mut().collect(),
+            _ => vec![],
+        }
+    }
+}
+
+/// The graph of one method.
+#[derive(Default)]
+pub struct Graph {
+    /// The nodes; each reads only earlier ones.
+    pub nodes: Vec<Node>,
+    /// The node whose value is returned.
+    pub result: Option<Id>,
+    /// Projections of one input that are computed by one matmul: their fields.
+    pub joins: Vec<Vec<Ident>>,
+    /// Which of these multiply their input with all adapters at once.
+    pub adapters: BTreeSet<usize>,
+    /// Nodes that read one of these whole, instead of its parts.
+    pub wholes: BTreeMap<Id, usize>,
+    /// Projections that may multiply with a dequantised weight.
+    pub dequantized: BTreeSet<Id>,
+    /// Nodes that stay though the result does not need them.
+    pub kept: BTreeSet<Id>,
+    /// The nodes that passes rewrote.
+    pub fused: BTreeMap<Id, Fused>,
+    /// Optional sizes of the config that are only used where a condition says that they are there.
+    pub guarded: BTreeSet<String>,
+}
+
+/// The nodes that passes replaced a node with.
+#[derive(Default)]
+pub struct Fused {
+    /// The passes, in the order in which they ran.
+    pub passes: Vec<&'static str>,
+    /// The nodes that went into it and are gone.
+    pub absorbed: BTreeSet<Id>,
+}
+
+impl Graph {
+    /// The nodes of a group of joined layers.
+    pub fn members(&self, group: usize) -> Vec<Id> {
+        let of = |n: &Node| matches!(n.kind, Kind::Joined { group: g, .. } if g == group);
+        let all = self.nodes.iter().enumerate();
+        all.filter(|(_, n)| of(n)).map(|(id, _)| id).collect()
+    }
+
+    /// The innermost arm that a node is in, as its first and last node; `None` outside of all.
+    /// A value of an arm is not there outside of it.
+    pub fn region(&self, id: Id) -> Option<(Id, Id)> {
+        let arms = self.nodes[id..].iter().filter_map(|n| match &n.kind {
+            Kind::If {
+                then, otherwise, ..
+            } => [then, otherwise].into_iter().find(|a| a.holds(id)),
+            _ => None,
+        });
+        arms.map(|a| (a.start, a.end)).next()
+    }
+
+    /// True if two nodes are in different arms of one `if`, of which only one is run.
+    pub fn exclusive(&self, a: Id, b: Id) -> bool {
+        let (a, b) = (a.min(b), a.max(b));
+        self.nodes[b..].iter().any(|n| match &n.kind {
+            Kind::If {
+                then, otherwise, ..
+            } => then.holds(a) && otherwise.holds(b),
+            _ => false,
+        })
+    }
+}
+
+impl Node {
+    /// The nodes it reads.
+    pub fn inputs(&self) -> Vec<Id> {
+        match &self.kind {
+            Kind::Input(_) | Kind::Param(_) | Kind::NoCache | Kind::Number(_) => vec![],
+            Kind::If {
+                then, otherwise, ..
+            } => [&then.values[..], &otherwise.values[..]].concat(),
+            Kind::Op { args, .. }
+            | Kind::Function { args, .. }
+            | Kind::Leaf { args, .. }
+            | Kind::Sub { args, .. }
+            | Kind::Method { args, .. } => args.iter().flat_map(Arg::values).collect(),
+            Kind::Joined { input, .. } => vec![*input],
+            Kind::Layers {
+                carried,
+                extra,
+                cache,
+                ..
+            } => [*carried]
+                .into_iter()
+                .chain(extra.iter().copied())
+                .chain(*cache)
+                .collect(),
+            Kind::CacheUpdate {
+                cache,
+                keys,
+                values,
+            } => vec![*cache, *keys, *values],
+            Kind::LinearCrossEntropy {
+                input,
+                targets,
+                weights,
+                ..
+            } => [*input, *targets].into_iter().chain(*weights).collect(),
+            Kind::Attention(a) => vec![a.q, a.k, a.v, a.cache],
+            Kind::ResidualNorm { left, right, .. } => vec![*left, *right],
+            Kind::Item(id, _) | Kind::With(id) => vec![*id],
+            Kind::Tuple(ids) => ids.clone(),
+        }
+    }
+
+    /// As [`Node::inputs`], to put other nodes in their place.
+    pub fn inputs_mut(&mut self) -> Vec<&mut Id> {
+        match &mut self.kind {
+            Kind::Input(_) | Kind::Param(_) | Kind::NoCache | Kind::Number(_) => vec![],
+            Kind::If {
+                then, otherwise, ..
+            } => then
+                .values
+                .iter_mut()
+                .chain(&mut otherwise.values)
+                .collect(),
+            Kind::Op { args, .. }
+            | Kind::Function { args, .. }
+            | Kind::Leaf { args, .. }
+            | Kind::Sub { args, .. }
+            | Kind::Method { args, .. } => args.iter_mut().flat_map(Arg::values_mut).collect(),
+            Kind::Joined { input, .. } => vec![input],
+            Kind::Layers {
+                carried,
+                extra,
+                cache,
+                ..
+            } => [carried].into_iter().chain(extra).chain(cache).collect(),
+            Kind::CacheUpdate {
+                cache,
+                keys,
+                values,
+            } => vec![cache, keys, values],
+            Kind::LinearCrossEntropy {
+                input,
+                targets,
+                weights,
+                ..
+            } => [input, targets].into_iter().chain(weights).collect(),
+            Kind::Attention(a) => vec![&mut a.q, &mut a.k, &mut a.v, &mut a.cache],
+            Kind::ResidualNorm { left, right, .. } => vec![left, right],
+            Kind::Item(id, _) | Kind::With(id) => vec![id],
+            Kind::Tuple(ids) => ids.iter_mut().collect(),
+        }
+    }
+
+    /// The fields it uses.
+    pub fn field(&self) -> Option<&Ident> {
+        match &self.kind {
+            Kind::Param(f)
+            | Kind::Leaf { field: f, .. }
+            | Kind::Joined { field: f, .. }
+            | Kind::Sub { field: f, .. }
+            | Kind::Layers { field: f, .. }
+            | Kind::LinearCrossEntropy { field: f, .. } => Some(f),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! The struct's half of the output: loading with every check, and walking over the layers.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, ToTokens};
+
+use crate::lower::{config_expr, config_size, dim, join_key, sig_type};
+use crate::syntax::condition;
+use crate::syntax::dims::is_free;
+use crate::syntax::model::{Field, FieldKind, ModelDef};
+use crate::syntax::quantize::Quantize;
+use crate::syntax::signature::{Method, Ty};
+use crate::syntax::weights;
+
+/// `impl Model for ..`.
+pub fn model_impl(
+    model: &ModelDef,
+    methods: &[Method],
+    joins: &[Vec<Ident>],
+    saved: &TokenStream,
+) -> TokenStream {
+    let (name, config) = (&model.item.ident, &model.config);
+    let (impl_generics, ty_generics, where_clause) = model.item.generics.split_for_impl();
+    let sig = signature(model, methods);
+    let build = build(model, joins);
+    let call = call(model, methods);
+    let layout = crate::lower::layout::items(model);
+    let visits = model.fields.iter().map(|f| visit(f, false));
+    let visits_mut = model.fields.iter().map(|f| visit(f, true));
+    quote! {
+        #[automatically_derived]
+        #[allow(unused_variables, unused_mut, clippy::all)]
+        impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
+            type Config = #config;
+            const SIG: ::mlx_runtime::__private::Sig = #sig;
+            #layout
+            #saved
+            #call
+            fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self { #build }
+            fn visit<'__a>(&'__a self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::Leaf<'__a>)) { #(#visits)* }
+            fn visit_mut(&mut self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::LeafMut<'_>)) { #(#visits_mut)* }
+        }
+    }
+}
+
+/// In place of `impl Model for ..` where the struct has mistakes: it keeps other models, and the
+/// editor, from having more. It is never run, since such a crate does not compile.
+pub fn stand_in(model: &ModelDef, methods: &[Method]) -> TokenStream {
+    let (name, config) = (&model.item.ident, &model.config);
+    let (impl_generics, ty_generics, where_clause) = model.item.generics.split_for_impl();
+    let sig = signature(model, methods);
+    quote! {
+        #[allow(unused_variables, clippy::all)]
+        impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
+            type Config = #config;
+            const SIG: ::mlx_runtime::__private::Sig = #sig;
+            fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self { ::core::unreachable!() }
+            fn visit<'__a>(&'__a self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::Leaf<'__a>)) {}
+            fn visit_mut(&mut self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::LeafMut<'_>)) {}
+        }
+    }
+}
+
+/// Reads every size of the config that the user wrote, where the bodies that would are not there.
+pub fn sizes(model: &ModelDef) -> TokenStream {
+    let (names, config) = (&model.names, &model.config);
+    let places = names.places.borrow();
+    let sizes = places
+        .keys()
+        .filter(|n| !is_free(n) && !names.short.contains_key(*n));
+    let fields = sizes.map(|n| names.config_field(n));
+    quote! { let _ = |__c: &#config| { #(let _ = &__c.#fields;)* }; }
+}
+
+/// The struct itself, with the field that the macros need.
+pub fn item(model: &ModelDef) -> TokenStream {
+    let mut item = model.item.clone();
+    let config = &model.config;
+    if let syn::Fields::Named(fields) = &mut item.fields {
+        // A private field: a model is made by loading, which is where it is checked.
+        let meta: syn::Field =
+            syn::parse_quote! { #[doc(hidden)] __mlx: ::mlx_runtime::__private::Meta<#config> };
+        fields.named.push(meta);
+    }
+    quote! { #[derive(Clone)] #item }
+}
+
+/// The signature of `forward`, which callers are compared with.
+fn signature(model: &ModelDef, methods: &[Method]) -> TokenStream {
+    let s = quote! { ::mlx_runtime::__private::Sig };
+    let what = format!("{}::forward", model.item.ident);
+    match methods.iter().find(|m| m.name == "forward") {
+        None => {
+            quote! { #s { callee: #what, args: &[], ret: ::mlx_runtime::__private::SigType::Cache } }
+        }
+        Some(m) => sig(&what, m),
+    }
+}
+
+/// The signature of a method or function as a constant.
+pub fn sig(callee: &str, m: &Method) -> TokenStream {
+    let args = m.args.iter().map(|a| {
+        let (n, t) = (a.name.to_string(), sig_type(&a.ty));
+        quote! { (#n, #t) }
+    });
+    let ret = sig_type(&m.ret);
+    quote! { ::mlx_runtime::__private::Sig { callee: #callee, args: &[#(#args),*], ret: #ret } }
+}
+
+/// `forward` with its arrays in a list, for models that take this one as a type parameter.
+fn call(model: &ModelDef, methods: &[Method]) -> TokenStream {
+    let Some(m) = methods.iter().find(|m| m.name == "forward") else {
+        return quote! {};
+    };
+    if m.args.iter().any(|a| a.ty == Ty::Number) {
+        return quote! {};
+    }
+    let what = format!("{}::forward", model.item.ident);
+    let names: Vec<&Ident> = m
+        .args
+        .iter()
+        .filter(|a| a.ty != Ty::Cache)
+        .map(|a| &a.name)
+        .collect();
+    let all = m.args.iter().map(|a| match a.ty {
+        Ty::Cache => quote! { __cache },
+        _ => a.name.to_token_stream(),
+    });
+    let values = match &m.ret {
+        Ty::Tuple(parts) => {
+            let parts = (0..parts.len()).map(|i| {
+                let i = syn::Index::from(i);
+                quote! { __y.#i }
+            });
+            quote! { #(#parts),* }
+        }
+        _ => quote! { __y },
+    };
+    let count = names.len();
+    quote! {
+        fn call(&self, __x: &[&::mlx_runtime::Array], __cache: &mut ::mlx_runtime::nn::KvCache) -> ::mlx_runtime::Result<::std::vec::Vec<::mlx_runtime::Array>> {
+            let [#(#names),*] = *::mlx_runtime::__private::arguments::<#count>(#what, __x)?;
+            let __y = self.forward(#(#all),*)?;
+            ::core::result::Result::Ok(::std::vec![#values])
+        }
+    }
+}
+
+/// The name of a field in `parameters()` and adapters.
+pub(crate) fn weight_name(f: &Field) -> String {
+    let plain = f.weights.as_ref().and_then(|w| w.plain());
+    plain.map_or_else(|| f.name.to_string(), str::to_string)
+}
+
+/// The path of a field's tensors for the loader, as the variable `__at`.
+fn load_path(model: &ModelDef, f: &Field) -> TokenStream {
+    let plain = f.weights.as_ref().is_none_or(|w| w.is_plain());
+    if plain && f.quantize.is_none() {
+        let path = path(f);
+        return quote! { let __at = #path; };
+    }
+    let names = weights::tokens(f.weights.as_ref(), &weight_name(f));
+    let quantize = Quantize::tokens(f.quantize.as_ref(), &model.facts_of(f));
+    quote! { let __at = &__loader.field(__path, &#names, #quantize); }
+}
+
+/// The path of a field's tensors.
+fn path(f: &Field) -> TokenStream {
+    let name = weight_name(f);
+    quote! { &::mlx_runtime::__private::join(__path, #name) }
+}
+
+fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
+    let what = model.item.ident.to_string();
+    let size = |d: &crate::syntax::dims::Dim, facts: &[String]| {
+        let e = dim(d, |n| config_size(&model.names, n, facts));
+        let text = model.names.dim(d);
+        quote! { ::mlx_runtime::__private::LoadDim::new(#text, #e) }
+    };
+    let requires = model.requires.iter().map(|e| {
+        let cond = condition::guarded(e, &model.known);
+        let (text, cond) = (
+            pretty(e),
+            condition::tokens(&cond, &quote! { __loader.layer() }),
+        );
+        let values = condition::fields(e).into_iter().map(|n| {
+            let text = n.to_string();
+            quote! { (#text, ::mlx_runtime::__private::show(&__c.#n)) }
+        });
+        quote! { __loader.require(#what, #text, #cond, &[#(#values),*]); }
+    });
+    let fields = model.fields.iter().map(|f| {
+        let (name, path, frozen, lora) = (&f.name, quote! { __at }, f.frozen, f.lora);
+        let facts = model.facts_of(f);
+        let at = load_path(model, f);
+        let ty = &f.ty;
+        let size = |d: &crate::syntax::dims::Dim| size(d, &facts);
+        let number = |e: &syn::Expr| {
+            condition::number(
+                &condition::guarded(e, &facts),
+                &quote! { __loader.layer() },
+            )
+        };
+        let value = match &f.kind {
+            FieldKind::Linear { out, input, bias } => {
+                let (out, input) = (size(out), size(input));
+                let bias = bias.as_ref().map_or_else(|| quote! { false }, config_expr);
+                let tied = match &f.tied {
+                    None => quote! { false },
+                    Some(t) => t.when.as_ref().map_or_else(|| quote! { true }, config_expr),
+                };
+                quote! { __loader.linear(#path, #out, #input, #bias, #tied, #lora, #frozen) }
+            }
+            FieldKind::Embedding { rows, dim } => {
+                let (rows, dim) = (size(rows), size(dim));
+                quote! { __loader.embedding(#path, #rows, #dim, #frozen) }
+            }
+            FieldKind::Layer(held) => held.load(&size, &number, &path, lora, frozen),
+            FieldKind::Rope { dims, rotated, base, traditional, scaling } => {
+                let rotated = size(rotated);
+                let (dims, base, traditional) = (size(dims), number(base), config_expr(traditional));
+                let scaling = scaling.as_ref().map_or_else(
+                    || quote! { ::core::option::Option::None },
+                    |s| {
+                        let s = config_expr(s);
+                        quote! { #s.as_ref() }
+                    },
+                );
+                quote! { __loader.rope(#path, #dims, #rotated, (#base) as f32, #traditional, #scaling) }
+            }
+            FieldKind::Param { shape, dtype } => {
+                let shape = shape.iter().map(size);
+                let dtype = dtype.name();
+                quote! { __loader.param(#path, &[#(#shape),*], #dtype, #frozen) }
+            }
+            FieldKind::Layers { count, model, .. } => {
+                let count = size(count);
+                quote! { __loader.layers(#path, #count, |__p, __l| <#model as ::mlx_runtime::model::Model>::build(__config, __p, __l)) }
+            }
+            FieldKind::Model => quote! { <#ty as ::mlx_runtime::model::Model>::build(__config, #path, __loader) },
+        };
+        match &f.when {
+            None => quote! { #at let mut #name: #ty = #value; },
+            Some(when) => {
+                let when = condition::guarded(when, &model.known);
+                let when = condition::tokens(&when, &quote! { __loader.layer() });
+                quote! { let mut #name: ::core::option::Option<#ty> = if #when { #at ::core::option::Option::Some(#value) } else { ::core::option::Option::None }; }
+            }
+        }
+    });
+    let joined = joins.iter().map(|fields| {
+        let key = join_key(fields);
+        // Local variables are hygienic: they must be the struct's own tokens, not the impl's.
+        // Their order is the group's, in which the product is split again.
+        let fields = fields
+            .iter()
+            .filter_map(|n| model.fields.iter().map(|f| &f.name).find(|m| *m == n));
+        quote! { __mlx.join(#key, __loader, &mut [#(&mut #fields),*]); }
+    });
+    let names = model.fields.iter().map(|f| &f.name);
+    quote! {
+        let __c = &**__config;
+        #(#requires)*
+        #(#fields)*
+        let mut __mlx = ::mlx_runtime::__private::Meta::new(__config, __loader);
+        #(#joined)*
+        Self { #(#names,)* __mlx }
+    }
+}
+
+fn visit(f: &Field, mutable: bool) -> TokenStream {
+    let (name, path) = (&f.name, path(f));
+    let (call, leaf, amp) = if mutable {
+        (
+            quote!(visit_mut),
+            quote!(::mlx_runtime::model::LeafMut),
+            quote!(&mut),
+        )
+    } else {
+        (quote!(visit), quote!(::mlx_runtime::model::Leaf), quote!(&))
+    };
+    let variant = match &f.kind {
+        FieldKind::Linear { .. } => quote!(Linear),
+        FieldKind::Embedding { .. } => quote!(Embedding),
+        FieldKind::Layer(held) => crate::syntax::layers::variant(held),
+        FieldKind::Param { .. } => quote!(Param),
+        FieldKind::Rope { .. } => return quote! {},
+        FieldKind::Model | FieldKind::Layers { .. } => quote! {},
+    };
+    let inner = match &f.kind {
+        FieldKind::Model => quote! { ::mlx_runtime::model::Model::#call(__field, #path, __f); },
+        FieldKind::Layers { .. } => quote! {
+            for (__i, __layer) in __field.into_iter().enumerate() {
+                ::mlx_runtime::model::Model::#call(__layer, &::mlx_runtime::__private::index(#path, __i), __f);
+            }
+        },
+        _ => quote! { __f(#path, #leaf::#variant(__field)); },
+    };
+    match f.when {
+        None => quote! { { let __field = #amp self.#name; #inner } },
+        Some(_) => {
+            quote! { if let ::core::option::Option::Some(__field) = #amp self.#name { #inner } }
+        }
+    }
+}
+
+/// A condition as the user would write it.
+pub(crate) fn pretty(e: &syn::Expr) -> String {
+    e.to_token_stream().to_string()
+}

@@ -1,0 +1,302 @@
+//! The tensors that a model reads from a checkpoint, as constant data (`Model::LAYOUT`), and the
+//! config's numbers that it depends on (`Model::facts`).
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ext::IdentExt;
+use syn::{BinOp, Expr, Ident, Lit, Member, UnOp};
+
+use crate::lower::define::{pretty, weight_name};
+use crate::syntax::dims::{config_field, Dim, Quotient};
+use crate::syntax::layers::Setting;
+use crate::syntax::model::{Field, FieldKind, ModelDef};
+use crate::syntax::weights;
+
+/// Both, for the `impl Model`.
+pub fn items(model: &ModelDef) -> TokenStream {
+    let p = quote! { ::mlx_runtime::__private };
+    let what = model.item.ident.to_string();
+    let mut names: Vec<Ident> = Vec::new();
+    let requires: Vec<TokenStream> = model
+        .requires
+        .iter()
+        .map(|e| {
+            let (text, holds) = (pretty(e), fact(e, &mut names));
+            let mut own = Vec::new();
+            fact(e, &mut own);
+            let own = own.iter().map(Ident::to_string);
+            quote! { #p::RequireLayout { text: #text, holds: #holds, names: &[#(#own),*] } }
+        })
+        .collect();
+    let holding = model
+        .fields
+        .iter()
+        .filter(|f| !matches!(f.kind, FieldKind::Rope { .. }));
+    let fields: Vec<TokenStream> = holding.map(|f| field(model, f, &mut names)).collect();
+    let facts = names.iter().map(|n| {
+        let (text, mut n) = (n.to_string(), n.clone());
+        if let Some(at) = model.names.places.borrow().get(&n.unraw().to_string()) {
+            n.set_span(*at);
+        }
+        quote! { __f(#text, #p::show(&__config.#n)); }
+    });
+    let inner = model.fields.iter().filter_map(|f| match &f.kind {
+        FieldKind::Model => Some(&f.ty),
+        FieldKind::Layers { model, .. } => Some(model),
+        _ => None,
+    });
+    quote! {
+        const LAYOUT: #p::Layout = #p::Layout { model: #what, file: ::core::file!(), requires: &[#(#requires),*], fields: &[#(#fields),*] };
+        fn facts(__config: &Self::Config, __f: &mut dyn FnMut(&'static str, ::std::string::String)) {
+            #(#facts)*
+            #(<#inner as ::mlx_runtime::model::Model>::facts(__config, __f);)*
+        }
+    }
+}
+
+fn field(model: &ModelDef, f: &Field, names: &mut Vec<Ident>) -> TokenStream {
+    let p = quote! { ::mlx_runtime::__private };
+    let always = || quote! { #p::Fact::Number(1.0) };
+    let (name, line) = (f.name.to_string(), f.name.span().start().line as u32);
+    let places = weights::tokens(f.weights.as_ref(), &weight_name(f));
+    let when = f.when.as_ref().map_or_else(always, |e| fact(e, names));
+    let tensors = match &f.kind {
+        FieldKind::Linear { out, input, bias } => {
+            let mut none = Vec::new();
+            let own = match &f.tied {
+                None => always(),
+                Some(t) => match &t.when {
+                    None => quote! { #p::Fact::Number(0.0) },
+                    Some(e) => {
+                        let tied = fact(e, &mut none);
+                        quote! { #p::Fact::Not(&#tied) }
+                    }
+                },
+            };
+            let biased = bias.as_ref().map(|e| fact(e, &mut none));
+            none.into_iter().for_each(|n| remember(n, names));
+            let weight = tensor(model, "weight", &[out, input], own, true, names);
+            let bias = biased.map(|when| tensor(model, "bias", &[out], when, false, names));
+            vec![weight].into_iter().chain(bias).collect()
+        }
+        FieldKind::Embedding { rows, dim } => {
+            vec![tensor(model, "weight", &[rows, dim], always(), true, names)]
+        }
+        FieldKind::Layer(held) => {
+            let dims: Vec<&Dim> = held.dims.iter().collect();
+            let option = |name: &str| {
+                let at = held.layer.options.iter().position(|o| o.0 == name)?;
+                held.options.get(at)
+            };
+            let groups = match option("groups") {
+                Some(Setting::Sizes(s)) => s.first().filter(|d| !d.is_one()),
+                _ => None,
+            };
+            let bias = match option("bias") {
+                Some(Setting::Flag(e)) => Some(fact(e, names)),
+                _ => None,
+            };
+            let mut tensors = vec![layer_weight(model, &dims, groups, names)];
+            if let (Some(when), Some(out)) = (bias, dims.first()) {
+                tensors.push(tensor(model, "bias", &[out], when, false, names));
+            }
+            tensors
+        }
+        FieldKind::Param { shape, .. } => {
+            let shape: Vec<&Dim> = shape.iter().collect();
+            vec![tensor(model, "", &shape, always(), false, names)]
+        }
+        FieldKind::Rope { .. } => vec![],
+        FieldKind::Layers {
+            count,
+            model: inner,
+            ..
+        } => {
+            let count = size(count, names);
+            return quote! { #p::FieldLayout { name: #name, line: #line, names: #places, when: #when,
+            holds: #p::Holds::Layers(#count, &<#inner as ::mlx_runtime::model::Model>::LAYOUT) } };
+        }
+        FieldKind::Model => {
+            let ty = &f.ty;
+            return quote! { #p::FieldLayout { name: #name, line: #line, names: #places, when: #when,
+            holds: #p::Holds::Model(&<#ty as ::mlx_runtime::model::Model>::LAYOUT) } };
+        }
+    };
+    quote! { #p::FieldLayout { name: #name, line: #line, names: #places, when: #when, holds: #p::Holds::Tensors(&[#(#tensors),*]) } }
+}
+
+fn tensor(
+    model: &ModelDef,
+    leaf: &str,
+    shape: &[&Dim],
+    when: TokenStream,
+    matrix: bool,
+    names: &mut Vec<Ident>,
+) -> TokenStream {
+    let p = quote! { ::mlx_runtime::__private };
+    let shape: Vec<TokenStream> = shape
+        .iter()
+        .map(|d| {
+            let (text, value) = (model.names.dim(d), size(d, names));
+            quote! { (#text, #value) }
+        })
+        .collect();
+    quote! { #p::TensorLayout { leaf: #leaf, shape: &[#(#shape),*], when: #when, matrix: #matrix } }
+}
+
+/// The weight of a norm or convolution; each group of a convolution reads its part of the inputs.
+fn layer_weight(
+    model: &ModelDef,
+    dims: &[&Dim],
+    groups: Option<&Dim>,
+    names: &mut Vec<Ident>,
+) -> TokenStream {
+    let p = quote! { ::mlx_runtime::__private };
+    let always = quote! { #p::Fact::Number(1.0) };
+    let (Some(groups), Some((input, rest))) = (groups, dims.split_last()) else {
+        return tensor(model, "weight", dims, always, false, names);
+    };
+    let mut shape: Vec<TokenStream> = rest
+        .iter()
+        .map(|d| {
+            let (text, value) = (model.names.dim(d), size(d, names));
+            quote! { (#text, #value) }
+        })
+        .collect();
+    let (input, groups) = (size(input, names), size(groups, names));
+    shape.push(quote! { ("in / groups", #p::Fact::Binary(#p::FactOp::Div, &#input, &#groups)) });
+    quote! { #p::TensorLayout { leaf: "weight", shape: &[#(#shape),*], when: #always, matrix: false } }
+}
+
+fn remember(name: Ident, names: &mut Vec<Ident>) {
+    if !names.contains(&name) {
+        names.push(name);
+    }
+}
+
+/// A size as a fact.
+fn size(d: &Dim, names: &mut Vec<Ident>) -> TokenStream {
+    let p = quote! { ::mlx_runtime::__private };
+    let binary = |op: TokenStream, a: TokenStream, b: TokenStream| quote! { #p::Fact::Binary(#p::FactOp::#op, &#a, &#b) };
+    let number = |n: i64| {
+        let n = n as f64;
+        quote! { #p::Fact::Number(#n) }
+    };
+    let mut config = |name: &str| {
+        let field = config_field(name);
+        let text = field.to_string();
+        remember(field, names);
+        quote! { #p::Fact::Config(#text) }
+    };
+    let mut sum: Option<TokenStream> = None;
+    for (factors, c) in d.terms() {
+        let mut product: Option<TokenStream> = (c != 1 || factors.is_empty()).then(|| number(c));
+        for n in factors {
+            let factor = match Quotient::of(n) {
+                None => config(n),
+                Some(q) => {
+                    let of =
+                        q.of.iter()
+                            .map(|n| config(n))
+                            .reduce(|a, b| binary(quote! { Mul }, a, b));
+                    let by =
+                        q.by.iter()
+                            .map(|n| config(n))
+                            .fold(number(q.number), |a, b| binary(quote! { Mul }, a, b));
+                    binary(quote! { Div }, of.unwrap_or_else(|| number(1)), by)
+                }
+            };
+            product = Some(match product {
+                None => factor,
+                Some(p) => binary(quote! { Mul }, p, factor),
+            });
+        }
+        let term = product.unwrap_or_else(|| number(1));
+        sum = Some(match sum {
+            None => term,
+            Some(s) => binary(quote! { Add }, s, term),
+        });
+    }
+    sum.unwrap_or_else(|| number(0))
+}
+
+/// A condition or number of the config as a fact; what it cannot say is left to the load.
+fn fact(e: &Expr, names: &mut Vec<Ident>) -> TokenStream {
+    let p = quote! { ::mlx_runtime::__private };
+    let mut config = |name: &Ident| {
+        let text = name.to_string();
+        remember(name.clone(), names);
+        quote! { #p::Fact::Config(#text) }
+    };
+    match e {
+        Expr::Paren(e) => fact(&e.expr, names),
+        Expr::Group(e) => fact(&e.expr, names),
+        Expr::Cast(e) => fact(&e.expr, names),
+        Expr::Unary(u) => {
+            let inner = fact(&u.expr, names);
+            match u.op {
+                UnOp::Not(_) => quote! { #p::Fact::Not(&#inner) },
+                UnOp::Neg(_) => {
+                    quote! { #p::Fact::Binary(#p::FactOp::Sub, &#p::Fact::Number(0.0), &#inner) }
+                }
+                _ => quote! { #p::Fact::Unknown },
+            }
+        }
+        Expr::Lit(l) => {
+            let n = match &l.lit {
+                Lit::Int(i) => i.base10_parse::<f64>().ok(),
+                Lit::Float(f) => f.base10_parse::<f64>().ok(),
+                Lit::Bool(b) => Some(f64::from(u8::from(b.value))),
+                _ => None,
+            };
+            n.map_or_else(
+                || quote! { #p::Fact::Unknown },
+                |n| quote! { #p::Fact::Number(#n) },
+            )
+        }
+        Expr::Path(path) if path.path.is_ident("layer") => quote! { #p::Fact::Layer },
+        Expr::Path(path) => match path.path.get_ident() {
+            Some(name) => config(name),
+            None => quote! { #p::Fact::Unknown },
+        },
+        Expr::Field(f) => match (&*f.base, &f.member) {
+            (Expr::Path(base), Member::Named(name)) if base.path.is_ident("config") => config(name),
+            _ => quote! { #p::Fact::Unknown },
+        },
+        Expr::MethodCall(m) if m.args.is_empty() => {
+            let mut own = Vec::new();
+            fact(&m.receiver, &mut own);
+            let (Some(name), true) = (own.first().cloned(), own.len() == 1) else {
+                return quote! { #p::Fact::Unknown };
+            };
+            let text = name.to_string();
+            remember(name, names);
+            match m.method.to_string().as_str() {
+                "is_some" => quote! { #p::Fact::IsSome(#text) },
+                "is_none" => quote! { #p::Fact::Not(&#p::Fact::IsSome(#text)) },
+                _ => quote! { #p::Fact::Unknown },
+            }
+        }
+        Expr::Binary(b) => {
+            let op = match b.op {
+                BinOp::Add(_) => quote! { Add },
+                BinOp::Sub(_) => quote! { Sub },
+                BinOp::Mul(_) => quote! { Mul },
+                BinOp::Div(_) => quote! { Div },
+                BinOp::Rem(_) => quote! { Rem },
+                BinOp::Eq(_) => quote! { Eq },
+                BinOp::Ne(_) => quote! { Ne },
+                BinOp::Lt(_) => quote! { Lt },
+                BinOp::Le(_) => quote! { Le },
+                BinOp::Gt(_) => quote! { Gt },
+                BinOp::Ge(_) => quote! { Ge },
+                BinOp::And(_) => quote! { And },
+                BinOp::Or(_) => quote! { Or },
+                _ => return quote! { #p::Fact::Unknown },
+            };
+            let (l, r) = (fact(&b.left, names), fact(&b.right, names));
+            quote! { #p::Fact::Binary(#p::FactOp::#op, &#l, &#r) }
+        }
+        _ => quote! { #p::Fact::Unknown },
+    }
+}

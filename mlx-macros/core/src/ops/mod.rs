@@ -1,0 +1,9 @@
+//! The table of operations, and the rule that gives each its result's shape and dtype.
+//!
+//! Tests: `mlx-tests --test rules` compares every row with MLX.
+
+pub(crate) mod operands;
+pub mod rules;
+mod table;
+
+pub use table::*;

@@ -1,0 +1,468 @@
+//! Values that a forward pass keeps for the backward pass, as polynomials in the dims: from these the
+//! runtime decides where a stack of layers is cut.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{Expr, Ident, Path};
+
+use crate::fuse::live;
+use crate::ir::{Arg, Callee, Graph, Id, Kind};
+use crate::lower::{dim, estimated_size, layer};
+use crate::syntax::dims::{is_free, volume, Dim, Shape};
+use crate::syntax::model::{FieldKind, ModelDef};
+use crate::syntax::signature::{Dt, Method, Ty};
+
+use super::keeps::{is_product, kept_by};
+
+/// Values that one call of a method keeps.
+#[derive(Default)]
+pub struct Saved {
+    /// Values in the activations' dtype.
+    pub values: Dim,
+    /// Scores of attention with its rotation, kept only where neither our operation nor MLX computes it in tiles.
+    pub scores: Dim,
+    /// Scores of attention alone, kept where MLX does not compute it in tiles.
+    pub plain: Dim,
+    /// Inputs of linear maps, kept if one of these fields is trained or adapted.
+    pub inputs: Vec<(BTreeSet<String>, Dim)>,
+    /// Calls of others, which keep values of their own, with the shapes of their arguments.
+    pub calls: Vec<(Keeper, Vec<Shape>)>,
+    /// Values that either arm of an `if` keeps.
+    pub arms: Vec<(Expr, Saved, Saved)>,
+}
+
+/// Someone who keeps values of its own.
+pub enum Keeper {
+    /// A sub-model.
+    Model(Ident),
+    /// A stack of layers.
+    Layers(Ident),
+    /// Another method of this model.
+    Method(Ident),
+    /// A helper function.
+    Function(Path),
+}
+
+/// The value whose memory a view shares.
+fn root(graph: &Graph, id: Id) -> Id {
+    match &graph.nodes[id].kind {
+        Kind::Op { op, args } => match (op.name, args.first()) {
+            (
+                "reshape" | "transpose" | "swapaxes" | "moveaxis" | "expand_dims" | "squeeze"
+                | "flatten" | "unflatten" | "broadcast_to" | "split" | "stop_gradient"
+                | "contiguous",
+                Some(Arg::Value(x)),
+            ) => root(graph, *x),
+            _ => id,
+        },
+        Kind::Item(x, _) if matches!(graph.nodes[*x].kind, Kind::Op { .. }) => root(graph, *x),
+        _ => id,
+    }
+}
+
+/// The readers of a value in the backward pass.
+#[derive(Default)]
+struct Need {
+    always: bool,
+    fields: BTreeSet<String>,
+}
+
+impl Need {
+    fn add(&mut self, other: Need) {
+        self.always |= other.always;
+        self.fields.extend(other.fields);
+    }
+
+    fn or(mut self, other: Need) -> Need {
+        self.add(other);
+        self
+    }
+}
+
+/// The condition for a value to have a gradient: none has one that is made of numbers; some
+/// fields, if it is made of parameters.
+fn trains(model: &ModelDef, graph: &Graph, id: Id) -> Need {
+    let node = &graph.nodes[id];
+    let float = matches!(node.ty, Ty::Tensor(_, Dt::Float | Dt::F32));
+    match &node.kind {
+        _ if !float => Need::default(),
+        Kind::Param(name) => {
+            let mut fields = model.fields.iter();
+            let trained = fields.any(|f| f.name == *name && !f.frozen);
+            let fields = trained.then(|| name.to_string()).into_iter().collect();
+            Need {
+                always: false,
+                fields,
+            }
+        }
+        Kind::Op { op, .. } if op.name == "stop_gradient" => Need::default(),
+        Kind::Op { args, .. } => {
+            let inputs = args.iter().flat_map(Arg::values);
+            let inputs = inputs.map(|v| trains(model, graph, v));
+            inputs.fold(Need::default(), Need::or)
+        }
+        _ => Need {
+            always: true,
+            fields: BTreeSet::new(),
+        },
+    }
+}
+
+/// The values that are kept, and the linear maps of which one must be trained or adapted for that;
+/// none if they are kept in any case.
+pub fn kept(model: &ModelDef, graph: &Graph) -> BTreeMap<Id, BTreeSet<String>> {
+    let needs = needs(model, graph, &live(graph));
+    let float = |id: &Id| {
+        let node = &graph.nodes[*id];
+        matches!(node.ty, Ty::Tensor(_, Dt::Float | Dt::F32))
+            && !matches!(node.kind, Kind::Param(_))
+    };
+    let kept = needs.into_iter().filter(|(id, _)| float(id));
+    kept.map(|(id, need)| match need.always {
+        true => (id, BTreeSet::new()),
+        false => (id, need.fields),
+    })
+    .collect()
+}
+
+/// A value is kept if the gradient of an operation that reads it needs it.
+pub fn saved(model: &ModelDef, graph: &Graph) -> Saved {
+    let live = live(graph);
+    let needs = needs(model, graph, &live);
+    region(graph, &live, &needs, 0, graph.nodes.len())
+}
+
+fn needs(model: &ModelDef, graph: &Graph, live: &BTreeSet<Id>) -> BTreeMap<Id, Need> {
+    let mut needs: BTreeMap<Id, Need> = BTreeMap::new();
+    for id in live {
+        let node = &graph.nodes[*id];
+        let mut need = |v: Id| needs.entry(root(graph, v)).or_default().always = true;
+        match &node.kind {
+            Kind::Op { op, args } => {
+                let keeps = kept_by(op.name, args);
+                if keeps.output {
+                    need(*id);
+                }
+                let values: Vec<Id> = args.iter().flat_map(Arg::values).collect();
+                if keeps.inputs && is_product(op.name) {
+                    for (i, v) in values.iter().enumerate() {
+                        let others = values.iter().enumerate().filter(|(j, _)| *j != i);
+                        let by = others.map(|(_, o)| trains(model, graph, *o));
+                        let by = by.fold(Need::default(), Need::or);
+                        if by.always || !by.fields.is_empty() {
+                            needs.entry(root(graph, *v)).or_default().add(by);
+                        }
+                    }
+                } else if keeps.inputs {
+                    values.into_iter().for_each(need);
+                }
+            }
+            Kind::Leaf { field, args } => match kind_of(model, field) {
+                Some(kind) if kind.is_linear() => {
+                    for v in args.iter().flat_map(Arg::values) {
+                        let need = needs.entry(root(graph, v)).or_default();
+                        need.fields.insert(field.to_string());
+                    }
+                }
+                Some(FieldKind::Rope { .. } | FieldKind::Embedding { .. }) => {}
+                _ => args.iter().flat_map(Arg::values).for_each(need),
+            },
+            Kind::Joined { field, input, .. } => {
+                let need = needs.entry(root(graph, *input)).or_default();
+                need.fields.insert(field.to_string());
+            }
+            Kind::ResidualNorm { .. } => need(*id),
+            Kind::Attention(a) => need(a.v),
+            _ => {}
+        }
+    }
+    needs
+}
+
+fn kind_of<'m>(model: &'m ModelDef, field: &Ident) -> Option<&'m FieldKind> {
+    let found = model.fields.iter().find(|f| f.name == *field);
+    found.map(|f| &f.kind)
+}
+
+/// Values that the nodes from `start` up to `end` keep.
+fn region(
+    graph: &Graph,
+    live: &BTreeSet<Id>,
+    needs: &BTreeMap<Id, Need>,
+    start: Id,
+    end: Id,
+) -> Saved {
+    let inner = |arm: &crate::ir::Arm| region(graph, live, needs, arm.start, arm.end);
+    let arms = |id: Id| match &graph.nodes[id].kind {
+        Kind::If {
+            then, otherwise, ..
+        } => Some((then, otherwise)),
+        _ => None,
+    };
+    // Nodes of arms belong to the arms.
+    let nested = |id: Id| {
+        (id + 1..end)
+            .filter_map(arms)
+            .any(|(a, b)| a.holds(id) || b.holds(id))
+    };
+    let mut out = Saved::default();
+    for id in (start..end).filter(|id| live.contains(id) && !nested(*id)) {
+        let node = &graph.nodes[id];
+        let size = match &node.ty {
+            Ty::Tensor(shape, Dt::Float | Dt::F32) => Some(volume(shape)),
+            _ => None,
+        };
+        // Parameters are there anyway.
+        let parameter = matches!(node.kind, Kind::Param(_));
+        if let (Some(need), Some(size), false) = (needs.get(&id), &size, parameter) {
+            match need.always {
+                true => out.values = out.values.plus(size),
+                false => out.inputs.push((need.fields.clone(), size.clone())),
+            }
+        }
+        one(graph, id, &mut out);
+        if let Kind::If {
+            condition,
+            then,
+            otherwise,
+        } = &node.kind
+        {
+            out.arms
+                .push((condition.clone(), inner(then), inner(otherwise)));
+        }
+    }
+    out
+}
+
+/// Adds the values that a node keeps beside its inputs and its result.
+fn one(graph: &Graph, id: Id, out: &mut Saved) {
+    let node = &graph.nodes[id];
+    let shape_of = |v: Id| match &graph.nodes[v].ty {
+        Ty::Tensor(shape, _) => Some(shape),
+        _ => None,
+    };
+    let shapes = |args: &[Arg]| -> Vec<Shape> {
+        let values = args.iter().flat_map(Arg::values);
+        values.filter_map(shape_of).cloned().collect()
+    };
+    let size = |v: Id| shape_of(v).map(|s| volume(s)).unwrap_or_default();
+    match &node.kind {
+        Kind::Op { op, args } if op.name == "scaled_dot_product_attention" => {
+            if let (Some([.., l, _]), Some([.., s, _])) = (
+                args.first()
+                    .and_then(|a| shape_of(*a.values().first()?))
+                    .map(Vec::as_slice),
+                args.get(1)
+                    .and_then(|a| shape_of(*a.values().first()?))
+                    .map(Vec::as_slice),
+            ) {
+                let rows = shape_of(id).map(|o| volume(&o[..o.len().saturating_sub(2)]));
+                let scores = rows.unwrap_or_default().times(l).times(s);
+                out.plain = out.plain.plus(&scores);
+            }
+        }
+        Kind::Op { op, args } => {
+            let between = Dim::constant(kept_by(op.name, args).between);
+            // The windows are an array of their own.
+            if let ("max_pool1d" | "max_pool2d", Some(Arg::Dims(kernel))) = (op.name, args.get(1)) {
+                out.values = out.values.plus(&size(id).times(&volume(kernel)));
+            }
+            // A loss may be a mean already.
+            let of = match args.first() {
+                Some(Arg::Value(x)) if op.name.ends_with("_loss") => *x,
+                _ => id,
+            };
+            out.values = out.values.plus(&size(of).times(&between));
+        }
+        Kind::Attention(a) => {
+            // Rotated queries and keys, and the scores of each head.
+            out.values = out.values.plus(&size(a.q)).plus(&size(a.k));
+            if let Some(shape) = shape_of(id) {
+                if let Some(rows) = volume(shape).divided_by(&a.head_dim) {
+                    out.scores = out.scores.plus(&rows.times(&shape[1]));
+                }
+            }
+        }
+        // The gradient, which is computed along with the value, or the input: no logits.
+        Kind::LinearCrossEntropy { input, .. } => out.values = out.values.plus(&size(*input)),
+        Kind::Sub { field, args, .. } => {
+            out.calls.push((Keeper::Model(field.clone()), shapes(args)));
+        }
+        Kind::Method { name, args } => {
+            out.calls.push((Keeper::Method(name.clone()), shapes(args)));
+        }
+        Kind::Function { args, call } => {
+            if let Callee::Function(path) = &call.callee {
+                out.calls
+                    .push((Keeper::Function(path.clone()), shapes(args)));
+            }
+        }
+        Kind::Layers {
+            field,
+            carried,
+            extra,
+            ..
+        } => {
+            let all = std::iter::once(carried).chain(extra);
+            let all = all.filter_map(|v| shape_of(*v)).cloned().collect();
+            out.calls.push((Keeper::Layers(field.clone()), all));
+        }
+        _ => {}
+    }
+}
+
+/// The name of the hidden function that says what a method keeps.
+fn hidden(method: &Ident) -> Ident {
+    format_ident!("__saved_{}", method)
+}
+
+/// `Model::saved`, and a hidden function for each method.
+pub fn functions(
+    model: &ModelDef,
+    methods: &[Method],
+    graphs: &[Graph],
+) -> (TokenStream, TokenStream) {
+    let each = methods.iter().zip(graphs).map(|(m, g)| {
+        let (name, body) = (hidden(&m.name), Emit { model, method: m }.body(&saved(model, g)));
+        quote! {
+            #[doc(hidden)]
+            #[allow(unused_variables, non_snake_case, missing_docs, clippy::all)]
+            pub fn #name(&self, __x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved { #body }
+        }
+    });
+    let each = quote! { #(#each)* };
+    let forward = methods.iter().find(|m| m.name == "forward").map(|m| {
+        let name = hidden(&m.name);
+        quote! {
+            fn saved(&self, __x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved {
+                self.#name(__x, __on)
+            }
+        }
+    });
+    (quote! { #forward }, each)
+}
+
+/// Values that a helper function keeps, for the module beside it.
+pub fn of_function(model: &ModelDef, method: &Method, graph: &Graph) -> TokenStream {
+    function(Emit { model, method }.body(&saved(model, graph)))
+}
+
+/// In place of it where the function has mistakes: its callers get none of their own.
+pub fn of_nothing() -> TokenStream {
+    function(quote! { ::core::default::Default::default() })
+}
+
+fn function(body: TokenStream) -> TokenStream {
+    quote! {
+        #[allow(unused_variables, clippy::all)]
+        pub fn saved(__x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved { #body }
+    }
+}
+
+/// The polynomials as Rust.
+struct Emit<'a> {
+    model: &'a ModelDef,
+    method: &'a Method,
+}
+
+impl Emit<'_> {
+    fn body(&self, saved: &Saved) -> TokenStream {
+        let config = (!self.model.function).then(|| quote! { let __c = self.__mlx.config(); });
+        let sum = self.sum(saved);
+        quote! {
+            #config
+            let __at = |i: usize, j: usize| __x.get(i).and_then(|s| s.get(j)).copied().unwrap_or(1);
+            #sum
+        }
+    }
+
+    /// Free dims are those of the arguments.
+    fn size(&self, d: &Dim) -> TokenStream {
+        dim(d, |n| {
+            let shapes = self.method.args.iter().filter_map(|a| match &a.ty {
+                Ty::Tensor(shape, _) => Some(shape),
+                _ => None,
+            });
+            let place = shapes.enumerate().find_map(|(i, shape)| {
+                Some((i, shape.iter().position(|d| d.as_name() == Some(n))?))
+            });
+            match place {
+                Some((i, j)) => quote! { __at(#i, #j) },
+                None if is_free(n) || self.model.function => quote! { 1i64 },
+                None => estimated_size(&self.model.names, n),
+            }
+        })
+    }
+
+    fn sum(&self, saved: &Saved) -> TokenStream {
+        let s = quote! { ::mlx_runtime::__private::Saved };
+        let (values, scores) = (self.size(&saved.values), self.size(&saved.scores));
+        let plain = self.size(&saved.plain);
+        let inputs = saved.inputs.iter().map(|(fields, d)| {
+            let (size, trained) = (self.size(d), fields.iter().map(|f| self.trained(f)));
+            quote! { .plus(#s::values(if #(#trained)||* { #size } else { 0 })) }
+        });
+        let calls = saved.calls.iter().map(|(keeper, shapes)| {
+            let shapes = shapes.iter().map(|s| {
+                let sizes = s.iter().map(|d| self.size(d));
+                quote! { &[#(#sizes),*] }
+            });
+            let args = quote! { &[#(#shapes),*], __on };
+            let call = match keeper {
+                Keeper::Model(f) => self.each(
+                    f,
+                    quote! { |m| ::mlx_runtime::model::Model::saved(m, #args) },
+                ),
+                Keeper::Layers(f) => self.each(
+                    f,
+                    quote! { |m| ::mlx_runtime::__private::saved_layers(m, #args) },
+                ),
+                Keeper::Method(m) => {
+                    let name = hidden(m);
+                    quote! { self.#name(#args) }
+                }
+                Keeper::Function(path) => quote! { #path::Explained::saved(#args) },
+            };
+            quote! { .plus(#call) }
+        });
+        let arms = saved.arms.iter().map(|(condition, then, otherwise)| {
+            let condition = crate::syntax::condition::tokens(condition, &layer());
+            let (then, otherwise) = (self.sum(then), self.sum(otherwise));
+            quote! { .plus(if #condition { #then } else { #otherwise }) }
+        });
+        quote! {
+            #s::kept(#values, #scores, #plain, __on) #(#inputs)* #(#calls)* #(#arms)*
+        }
+    }
+
+    fn optional(&self, field: &str) -> bool {
+        let mut all = self.model.fields.iter();
+        all.any(|f| f.name == field && f.when.is_some())
+    }
+
+    /// `f` of a field, or nothing where the field is absent.
+    fn each(&self, field: &Ident, f: TokenStream) -> TokenStream {
+        match self.optional(&field.to_string()) {
+            true => quote! { self.#field.as_ref().map(#f).unwrap_or_default() },
+            false => quote! { (#f)(&self.#field) },
+        }
+    }
+
+    fn trained(&self, field: &str) -> TokenStream {
+        let Some(name) = self
+            .model
+            .fields
+            .iter()
+            .map(|f| &f.name)
+            .find(|f| *f == field)
+        else {
+            return quote! { true };
+        };
+        match self.optional(field) {
+            true => quote! { self.#name.as_ref().is_some_and(|l| l.keeps_input()) },
+            false => quote! { self.#name.keeps_input() },
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The graph as text, one line a node: for snapshots and for people.
+
+use std::fmt::Write;
+
+use crate::fuse::live;
+use crate::ir::{Arg, Graph, Id, Kind};
+use crate::syntax::dims::Names;
+use crate::syntax::signature::Ty;
+
+/// The graph of a method, live nodes only.
+pub fn text(name: &str, graph: &Graph, names: &Names) -> String {
+    let mut out = format!("{name}\n");
+    let live = live(graph);
+    for (id, node) in graph
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(id, _)| live.contains(id))
+    {
+        let mark = match graph.dequantized.contains(&id) {
+            true => " (dequantised for many rows)",
+            false => "",
+        };
+        let what = what(graph, id);
+        let _ = writeln!(out, "  %{id} = {what}{mark} : {}", ty(&node.ty, names));
+    }
+    if let Some(r) = graph.result {
+        let _ = writeln!(out, "  return %{r}");
+    }
+    out
+}
+
+/// The origin of a value.
+pub fn what(graph: &Graph, id: Id) -> String {
+    match &graph.nodes[id].kind {
+        Kind::Input(n) => format!("input {n}"),
+        Kind::Param(n) => format!("param {n}"),
+        Kind::NoCache => "KvCache::off()".to_string(),
+        Kind::Op { op, args } => format!("{}({})", op.name, list(args)),
+        Kind::Leaf { field, args } => format!("self.{field}({})", list(args)),
+        Kind::Joined {
+            field,
+            input,
+            group,
+            index,
+        } => {
+            let with = match graph.adapters.contains(group) {
+                true => " with adapters",
+                false => "",
+            };
+            format!("self.{field}(%{input}) joined {group}.{index}{with}")
+        }
+        Kind::Sub { field, args, .. } => format!("model {field}({})", list(args)),
+        Kind::Method { name, args } => format!("method {name}({})", list(args)),
+        Kind::Layers { field, carried, .. } => format!("layers {field}(%{carried})"),
+        Kind::CacheUpdate { keys, values, .. } => format!("cache.update(%{keys}, %{values})"),
+        Kind::LinearCrossEntropy {
+            field,
+            input,
+            targets,
+            weights,
+            cap,
+            reduction,
+        } => {
+            let weights = weights.map_or_else(|| "_".to_string(), |w| format!("%{w}"));
+            let of = reduction
+                .as_ref()
+                .map_or_else(String::new, |r| format!("{r} of "));
+            let capped = cap.as_ref().map_or("", |_| ", capped");
+            format!(
+                "{of}linear_cross_entropy(%{input}, self.{field}, %{targets}, {weights}{capped})"
+            )
+        }
+        Kind::Attention(a) => format!(
+            "rope_attention(%{}, %{}, %{}) by self.{}",
+            a.q, a.k, a.v, a.rope
+        ),
+        Kind::ResidualNorm {
+            field,
+            left,
+            right,
+            norm,
+        } => format!("add(%{left}, %{right}) with %{norm} = self.{field}"),
+        Kind::Number(_) => "number".to_string(),
+        Kind::Function { args, call } => format!("{}({})", call.what, list(args)),
+        Kind::If {
+            condition,
+            then,
+            otherwise,
+        } => format!(
+            "if {} {:?} of {}..{} else {:?} of {}..{}",
+            crate::syntax::condition::text(condition),
+            then.values,
+            then.start,
+            then.end,
+            otherwise.values,
+            otherwise.start,
+            otherwise.end
+        ),
+        Kind::With(id) => format!("with %{id}"),
+        Kind::Item(of, i) => format!("%{of}.{i}"),
+        Kind::Tuple(ids) => format!(
+            "({})",
+            ids.iter()
+                .map(|i| format!("%{i}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    }
+}
+
+fn ty(t: &Ty, names: &Names) -> String {
+    match t {
+        Ty::Tensor(s, d) => format!("{} {}", names.shape(s), d.name()),
+        Ty::Tuple(all) => all
+            .iter()
+            .map(|t| ty(t, names))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Ty::Cache => "cache".to_string(),
+        Ty::Number => "number".to_string(),
+        Ty::Unknown => "unknown".to_string(),
+    }
+}
+
+fn list(args: &[Arg]) -> String {
+    let one = |a: &Arg| match a {
+        Arg::Value(id) => format!("%{id}"),
+        Arg::Weak { .. } | Arg::Scalar(_) => "number".to_string(),
+        Arg::Values(ids) => format!("{ids:?}"),
+        Arg::Int(i) => i.to_string(),
+        Arg::Ints(l) => format!("{l:?}"),
+        Arg::Dims(d) => format!(
+            "[{}]",
+            d.iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+        Arg::Bool(_) => "flag".to_string(),
+        Arg::Dtype(d) => d.name().to_string(),
+        Arg::Causal => "causal".to_string(),
+        Arg::Sliding(_) => "sliding".to_string(),
+        Arg::Text(t) => format!("{t:?}"),
+        Arg::Absent => "_".to_string(),
+    };
+    args.iter().map(one).collect::<Vec<_>>().join(", ")
+}

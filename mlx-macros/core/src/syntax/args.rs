@@ -1,0 +1,223 @@
+//! Arguments of attributes, and sizes in them.
+
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::visit::Visit;
+use syn::{Attribute, Expr, Ident, Lit, Meta, MetaList, Token, UnOp};
+
+use crate::diag::{suggest, Diag, Result};
+use crate::syntax::condition::is_field;
+use crate::syntax::dims::{Dim, Names};
+
+/// The terms of a size.
+const MOST_TERMS: usize = 1000;
+
+/// Arguments of an attribute: positional expressions, then `key = expr`.
+pub(crate) struct Args {
+    pub span: Span,
+    pub positional: Vec<Expr>,
+    pub keyed: Vec<(Ident, Expr)>,
+}
+
+impl Args {
+    fn none(span: Span) -> Args {
+        Args {
+            span,
+            positional: vec![],
+            keyed: vec![],
+        }
+    }
+
+    pub fn of(attr: &Attribute) -> Result<Args> {
+        let mut args = match &attr.meta {
+            Meta::Path(_) => Args::none(attr.span()),
+            Meta::List(list) => Args::list(list)?,
+            Meta::NameValue(nv) => Args {
+                positional: vec![finite(nv.value.clone())?],
+                ..Args::none(attr.span())
+            },
+        };
+        args.span = attr.span();
+        Ok(args)
+    }
+
+    pub fn list(list: &MetaList) -> Result<Args> {
+        let mut args = Args::none(list.span());
+        for e in list.parse_args_with(Punctuated::<Expr, Token![,]>::parse_terminated)? {
+            match finite(e)? {
+                Expr::Assign(a) => match (&*a.left, a.right) {
+                    (Expr::Path(p), value) if p.path.get_ident().is_some() => {
+                        let key = p.path.require_ident()?.clone();
+                        let twice = args.keyed.iter().any(|(k, _)| *k == key);
+                        // These say it in words of their own.
+                        let own = ["weights", "dims"].iter().any(|p| list.path.is_ident(p));
+                        if twice && !own {
+                            return Err(Diag::key_twice(key.span(), key));
+                        }
+                        args.keyed.push((key, *value));
+                    }
+                    (left, _) => {
+                        let found = left.to_token_stream();
+                        return Err(Diag::not_a_keyword(left.span(), found));
+                    }
+                },
+                e if args.keyed.is_empty() => args.positional.push(e),
+                e => return Err(Diag::value_after_keys(e.span())),
+            }
+        }
+        Ok(args)
+    }
+
+    pub fn take(&mut self, key: &str) -> Option<Expr> {
+        let at = self.keyed.iter().position(|(k, _)| k == key)?;
+        Some(self.keyed.remove(at).1)
+    }
+
+    /// The positional values as dims, exactly `n` of them.
+    pub fn dims(&self, names: &Names, n: usize, what: &str) -> Result<Vec<Dim>> {
+        if self.positional.len() != n {
+            let found = self.positional.len();
+            return Err(Diag::dims_count(self.span, what, n, found));
+        }
+        self.positional.iter().map(|e| positive(e, names)).collect()
+    }
+
+    pub fn finish(self, known: &[&str]) -> Result<()> {
+        match self.keyed.first() {
+            None => Ok(()),
+            Some((key, _)) => {
+                let near = suggest(&key.to_string(), known.iter().copied());
+                let known: Vec<String> = known.iter().map(|k| format!("`{k}`")).collect();
+                let known = match known.len() {
+                    _ if !near.is_empty() => String::new(),
+                    0 => String::new(),
+                    _ => format!("; known are {}", known.join(", ")),
+                };
+                Err(Diag::unknown_key(key.span(), key, near, known))
+            }
+        }
+    }
+}
+
+/// An expression without numbers beyond the range of a float.
+pub(crate) fn finite(e: Expr) -> Result<Expr> {
+    match infinite(&e) {
+        None => Ok(e),
+        Some(at) => Err(Diag::number_too_large(at)),
+    }
+}
+
+/// The place of a number beyond the range of a float.
+pub(crate) fn infinite(e: &Expr) -> Option<Span> {
+    struct Numbers(Option<Span>);
+    impl Visit<'_> for Numbers {
+        fn visit_lit(&mut self, l: &Lit) {
+            let value = match l {
+                Lit::Int(i) => i.base10_parse::<f64>(),
+                Lit::Float(f) => f.base10_parse::<f64>(),
+                _ => return,
+            };
+            if !value.is_ok_and(f64::is_finite) {
+                self.0.get_or_insert(l.span());
+            }
+        }
+    }
+    let mut found = Numbers(None);
+    found.visit_expr(e);
+    found.0
+}
+
+/// The number that an expression of literals is.
+pub(crate) fn literal(e: &Expr) -> Option<f64> {
+    match e {
+        Expr::Lit(l) => match &l.lit {
+            Lit::Int(i) => i.base10_parse().ok(),
+            Lit::Float(f) => f.base10_parse().ok(),
+            _ => None,
+        },
+        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => Some(-literal(&u.expr)?),
+        Expr::Paren(p) => literal(&p.expr),
+        Expr::Group(g) => literal(&g.expr),
+        _ => None,
+    }
+}
+
+/// True if a number is one of 32 bits too: neither infinite there nor, of something, zero.
+pub(crate) fn fits_f32(x: f64) -> bool {
+    let narrow = x as f32;
+    narrow.is_finite() && (narrow != 0.0 || x == 0.0)
+}
+
+/// Refuses a literal that no number of 32 bits is close to.
+pub(crate) fn in_f32(e: &Expr) -> Result<()> {
+    match literal(e) {
+        Some(x) if !fits_f32(x) => Err(Diag::number_too_large(e.span())),
+        _ => Ok(()),
+    }
+}
+
+/// A size of weights, which is 1 or more as far as it is known.
+pub fn positive(e: &Expr, names: &Names) -> Result<Dim> {
+    let dim = dim_expr(e, names)?;
+    match names.facts.at_most(&dim, &Dim::constant(0)) {
+        true => Err(Diag::size_below_one(e.span(), names.dim(&dim))),
+        false => Ok(dim),
+    }
+}
+
+/// A dim from an expression, with named sizes expanded.
+pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
+    let at = e.span();
+    match e {
+        Expr::Path(p) if p.path.get_ident().is_some() => {
+            let name = p.path.require_ident()?;
+            if !is_field(&p.path) {
+                return Err(Diag::not_a_size(at));
+            }
+            names.seen(name);
+            let name = name.unraw().to_string();
+            Ok(names
+                .short
+                .get(&name)
+                .cloned()
+                .unwrap_or_else(|| Dim::name(&name)))
+        }
+        Expr::Lit(l) => match &l.lit {
+            Lit::Int(i) => match i.base10_parse::<i32>() {
+                Ok(n) => Ok(Dim::constant(n.into())),
+                Err(_) => Err(Diag::size_too_large(at)),
+            },
+            _ => Err(Diag::size_not_whole(at)),
+        },
+        Expr::Paren(p) => dim_expr(&p.expr, names),
+        Expr::Group(g) => dim_expr(&g.expr, names),
+        Expr::Unary(u) if matches!((&u.op, &*u.expr), (UnOp::Neg(_), Expr::Lit(_))) => Err(
+            Diag::size_below_one(at, names.dim(&dim_expr(&u.expr, names)?.negated())),
+        ),
+        Expr::Binary(b) => {
+            let (l, r) = (dim_expr(&b.left, names)?, dim_expr(&b.right, names)?);
+            // Products of sums multiply their terms.
+            if l.terms().count() * r.terms().count() > MOST_TERMS {
+                return Err(Diag::too_deep(at));
+            }
+            let dim = match b.op {
+                syn::BinOp::Add(_) => l.plus(&r),
+                syn::BinOp::Sub(_) => l.plus(&r.negated()),
+                syn::BinOp::Mul(_) => l.times(&r),
+                syn::BinOp::Div(_) => names
+                    .divide(&l, &r)
+                    .ok_or_else(|| Diag::not_divided(at, names.dim(&r), names.dim(&l)))?,
+                op => return Err(Diag::size_operator(op.span(), op.to_token_stream())),
+            };
+            let too_large = dim.terms().any(|(_, c)| i32::try_from(c).is_err());
+            match too_large {
+                true => Err(Diag::size_too_large(at)),
+                false => Ok(dim),
+            }
+        }
+        _ => Err(Diag::not_a_size(at)),
+    }
+}

@@ -1,0 +1,416 @@
+//! Conditions on the config: of `#[require]`, of optional layers, of `if` in bodies. They are
+//! computed in f64, where nothing overflows and a remainder by zero is no number, so that it
+//! equals nothing.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned, ToTokens};
+use syn::spanned::Spanned;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Attribute, BinOp, Expr, Lit, Member, UnOp};
+
+use crate::diag::{Diag, Result};
+use crate::lower::config_expr;
+use crate::syntax::args;
+
+/// The way a condition names a field of the config.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// In attributes: `flag`.
+    Bare,
+    /// In bodies, where a bare name is a variable: `config.flag`.
+    Config,
+}
+
+/// Refuses what is not a condition on the config.
+pub fn check(e: &Expr, names: Names) -> Result<()> {
+    let at = e.span();
+    match e {
+        Expr::Paren(p) => check(&p.expr, names),
+        Expr::Group(g) => check(&g.expr, names),
+        Expr::Unary(u) if matches!(u.op, UnOp::Not(_) | UnOp::Neg(_)) => check(&u.expr, names),
+        Expr::Binary(b) if matches!(b.op, BinOp::Div(_) | BinOp::Rem(_)) && is_zero(&b.right) => {
+            Err(Diag::condition_divisor(b.right.span()))
+        }
+        Expr::Binary(b) if meant(&b.op) => check(&b.left, names).and(check(&b.right, names)),
+        Expr::Lit(l) if matches!(l.lit, Lit::Int(_) | Lit::Float(_) | Lit::Bool(_)) => Ok(()),
+        Expr::Path(p) if p.path.is_ident("layer") => Ok(()),
+        Expr::Path(p) if names == Names::Bare && is_field(&p.path) => Ok(()),
+        Expr::Path(p) => match p.path.get_ident().filter(|_| names == Names::Config) {
+            Some(name) => Err(Diag::condition_variable(at, name)),
+            None => Err(Diag::not_a_condition(at)),
+        },
+        Expr::Field(f) => match (&*f.base, &f.member) {
+            (Expr::Path(p), Member::Named(_)) if p.path.is_ident("config") => Ok(()),
+            _ => Err(Diag::condition_field(at)),
+        },
+        Expr::MethodCall(m)
+            if m.args.is_empty() && (m.method == "is_some" || m.method == "is_none") =>
+        {
+            check(&m.receiver, names)
+        }
+        _ => Err(Diag::not_a_condition(at)),
+    }
+}
+
+fn is_zero(e: &Expr) -> bool {
+    matches!(e, Expr::Lit(_)) && args::literal(e) == Some(0.0)
+}
+
+/// Refuses what is not a number of the config: a literal, a field, or a sum or product of these.
+pub fn check_number(e: &Expr) -> Result<()> {
+    match e {
+        Expr::Paren(p) => check_number(&p.expr),
+        Expr::Group(g) => check_number(&g.expr),
+        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => check_number(&u.expr),
+        Expr::Binary(b)
+            if matches!(
+                b.op,
+                BinOp::Add(_) | BinOp::Sub(_) | BinOp::Mul(_) | BinOp::Div(_)
+            ) =>
+        {
+            check_number(&b.left).and(check_number(&b.right))
+        }
+        Expr::Lit(l) if matches!(l.lit, Lit::Int(_) | Lit::Float(_)) => args::in_f32(e),
+        Expr::Path(p) if is_field(&p.path) => Ok(()),
+        _ => Err(Diag::expected_number(e.span())),
+    }
+}
+
+/// True if a path can name a field.
+pub fn is_field(path: &syn::Path) -> bool {
+    let reserved = |i: &Ident| ["self", "Self", "super", "crate"].iter().any(|w| i == w);
+    path.get_ident().is_some_and(|i| !reserved(i))
+}
+
+/// The operators that conditions know.
+fn meant(op: &BinOp) -> bool {
+    use BinOp::{Add, And, Div, Eq, Ge, Gt, Le, Lt, Mul, Ne, Or, Rem, Sub};
+    matches!(
+        op,
+        Add(_)
+            | And(_)
+            | Div(_)
+            | Eq(_)
+            | Ge(_)
+            | Gt(_)
+            | Le(_)
+            | Lt(_)
+            | Mul(_)
+            | Ne(_)
+            | Or(_)
+            | Rem(_)
+            | Sub(_)
+    )
+}
+
+/// The condition as Rust, true or false, where `__c` is the config and `layer` the number of the
+/// layer.
+pub fn tokens(e: &Expr, layer: &TokenStream) -> TokenStream {
+    match e {
+        Expr::Paren(p) => {
+            let inner = tokens(&p.expr, layer);
+            quote! { (#inner) }
+        }
+        Expr::Group(g) => tokens(&g.expr, layer),
+        Expr::Unary(u) if matches!(u.op, UnOp::Not(_)) => {
+            let inner = tokens(&u.expr, layer);
+            quote! { !(#inner) }
+        }
+        Expr::Binary(b) => match b.op {
+            BinOp::And(_) | BinOp::Or(_) => {
+                let (l, op, r) = (tokens(&b.left, layer), &b.op, tokens(&b.right, layer));
+                quote! { ((#l) #op (#r)) }
+            }
+            BinOp::Eq(_) | BinOp::Ne(_) if is_flag(&b.left) || is_flag(&b.right) => {
+                let (l, op, r) = (tokens(&b.left, layer), &b.op, tokens(&b.right, layer));
+                quote! { ((#l) #op (#r)) }
+            }
+            _ => {
+                let (l, op, r) = (counted(&b.left, layer), &b.op, counted(&b.right, layer));
+                quote! { (#l #op #r) }
+            }
+        },
+        other => config_expr(other),
+    }
+}
+
+/// True if an expression is true or false by its form alone.
+fn is_flag(e: &Expr) -> bool {
+    match bare(e) {
+        Expr::Lit(l) => matches!(l.lit, Lit::Bool(_)),
+        Expr::Unary(u) => matches!(u.op, UnOp::Not(_)),
+        Expr::MethodCall(_) => true,
+        Expr::Binary(b) => strength(&Expr::Binary(b.clone())) <= 3,
+        _ => false,
+    }
+}
+
+/// A number in a condition: whole numbers divide as in Rust, without a rest.
+fn counted(e: &Expr, layer: &TokenStream) -> TokenStream {
+    match e {
+        Expr::Paren(p) => counted(&p.expr, layer),
+        Expr::Group(g) => counted(&g.expr, layer),
+        Expr::Binary(b) => {
+            let (l, op, r) = (counted(&b.left, layer), &b.op, counted(&b.right, layer));
+            match op {
+                BinOp::Div(_) => quote! { ::mlx_runtime::__private::divide(#l, #r) },
+                _ => quote! { (#l #op #r) },
+            }
+        }
+        other => number(other, layer),
+    }
+}
+
+/// A number of the config, of a literal or of both, as f64.
+pub fn number(e: &Expr, layer: &TokenStream) -> TokenStream {
+    computed(e, layer, &READ_NUMBER)
+}
+
+/// As [`number`], of whole fields of the config alone.
+pub fn whole(e: &Expr, layer: &TokenStream) -> TokenStream {
+    computed(e, layer, &READ_WHOLE)
+}
+
+/// The trait and its function that read a field, and those that read one which is known to be there.
+type Read = [(&'static str, &'static str); 2];
+const READ_NUMBER: Read = [("Number", "number"), ("GuardedNumber", "guarded_number")];
+const READ_WHOLE: Read = [("Whole", "whole"), ("GuardedWhole", "guarded_whole")];
+
+/// The call that reads the field `field` of the config as a size.
+pub fn size_of_field(field: &TokenStream, at: Span, there: bool) -> TokenStream {
+    read_field(field, at, READ_WHOLE[usize::from(there)])
+}
+
+fn read_field(field: &TokenStream, at: Span, (of, read): (&str, &str)) -> TokenStream {
+    let (of, read) = (Ident::new(of, at), Ident::new(read, at));
+    quote_spanned! { at => ::mlx_runtime::__private::#of::#read(&#field) }
+}
+
+/// A number whose fields are read by one of these.
+fn computed(e: &Expr, layer: &TokenStream, read: &Read) -> TokenStream {
+    match e {
+        Expr::Lit(l) => match &l.lit {
+            Lit::Int(i) => literal(i.base10_parse()),
+            Lit::Float(f) => literal(f.base10_parse()),
+            other => {
+                let at = located(other.span());
+                read_field(&other.to_token_stream(), at, read[0])
+            }
+        },
+        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => {
+            let inner = computed(&u.expr, layer, read);
+            quote! { (-#inner) }
+        }
+        Expr::Binary(b) => {
+            let (l, r) = (
+                computed(&b.left, layer, read),
+                computed(&b.right, layer, read),
+            );
+            let op = &b.op;
+            quote! { (#l #op #r) }
+        }
+        Expr::Paren(p) => computed(&p.expr, layer, read),
+        Expr::Group(g) => computed(&g.expr, layer, read),
+        Expr::Cast(c) => computed(&c.expr, layer, read),
+        Expr::Verbatim(_) => e.to_token_stream(),
+        Expr::Path(p) if p.path.is_ident("layer") => quote! { (#layer as f64) },
+        other => {
+            let (field, at) = (config_expr(other), located(other.span()));
+            let value = read_field(&field, at, read[usize::from(is_guarded(other))]);
+            quote! { (#value as f64) }
+        }
+    }
+}
+
+/// The names of generated code, at a place of the user's.
+pub fn located(at: Span) -> Span {
+    Span::call_site().located_at(at)
+}
+
+fn literal(n: syn::Result<f64>) -> TokenStream {
+    match n {
+        Ok(n) if n.is_finite() => n.to_token_stream(),
+        _ => quote! { ::core::primitive::f64::INFINITY },
+    }
+}
+
+/// The expression with a mark at each field that is an `Option` for which the `facts`, or an
+/// earlier part of the condition itself, say that it is there.
+pub fn guarded(e: &Expr, facts: &[String]) -> Expr {
+    struct Guard(Vec<String>);
+    impl VisitMut for Guard {
+        fn visit_expr_mut(&mut self, e: &mut Expr) {
+            if let Expr::MethodCall(_) = e {
+                return;
+            }
+            if let Expr::Binary(b) = e {
+                let more = match b.op {
+                    BinOp::And(_) => self::facts(&b.left),
+                    BinOp::Or(_) => self::denied(&b.left),
+                    _ => vec![],
+                };
+                self.visit_expr_mut(&mut b.left);
+                let known = self.0.len();
+                self.0.extend(more);
+                self.visit_expr_mut(&mut b.right);
+                self.0.truncate(known);
+                return;
+            }
+            let there = matches!(e, Expr::Field(_) | Expr::Path(_)) && is_there(&text(e), &self.0);
+            let attrs = match e {
+                Expr::Field(f) => &mut f.attrs,
+                Expr::Path(p) => &mut p.attrs,
+                other => return visit_mut::visit_expr_mut(self, other),
+            };
+            if there && attrs.is_empty() {
+                attrs.push(mark());
+            }
+        }
+    }
+    let mut e = e.clone();
+    Guard(facts.to_vec()).visit_expr_mut(&mut e);
+    e
+}
+
+/// True if the facts say that an optional field is there.
+pub fn is_there(field: &str, facts: &[String]) -> bool {
+    let (some, none) = (format!("{field}.is_some()"), format!("!{field}.is_none()"));
+    facts.iter().any(|f| *f == some || *f == none)
+}
+
+fn mark() -> Attribute {
+    syn::parse_quote!(#[guarded])
+}
+
+fn is_guarded(e: &Expr) -> bool {
+    match e {
+        Expr::Field(f) => f.attrs.iter().any(|a| a.path().is_ident("guarded")),
+        Expr::Path(p) => p.attrs.iter().any(|a| a.path().is_ident("guarded")),
+        _ => false,
+    }
+}
+
+/// A condition's parts that hold together, as text without `config.`.
+pub fn facts(e: &Expr) -> Vec<String> {
+    match e {
+        Expr::Paren(p) => facts(&p.expr),
+        Expr::Group(g) => facts(&g.expr),
+        Expr::Binary(b) if matches!(b.op, BinOp::And(_)) => {
+            [facts(&b.left), facts(&b.right)].concat()
+        }
+        other => vec![text(other)],
+    }
+}
+
+/// Conditions that hold where this one does not.
+pub fn denied(e: &Expr) -> Vec<String> {
+    match e {
+        Expr::Paren(p) => denied(&p.expr),
+        Expr::Group(g) => denied(&g.expr),
+        Expr::Unary(u) if matches!(u.op, UnOp::Not(_)) => facts(&u.expr),
+        Expr::Binary(b) if matches!(b.op, BinOp::Or(_)) => {
+            [denied(&b.left), denied(&b.right)].concat()
+        }
+        Expr::Binary(b) => {
+            let mut opposite = b.clone();
+            opposite.op = match b.op {
+                BinOp::Eq(_) => BinOp::Ne(Default::default()),
+                BinOp::Ne(_) => BinOp::Eq(Default::default()),
+                BinOp::Lt(_) => BinOp::Ge(Default::default()),
+                BinOp::Ge(_) => BinOp::Lt(Default::default()),
+                BinOp::Gt(_) => BinOp::Le(Default::default()),
+                BinOp::Le(_) => BinOp::Gt(Default::default()),
+                _ => return vec![],
+            };
+            vec![text(&Expr::Binary(opposite))]
+        }
+        other => vec![format!("!{}", text(other))],
+    }
+}
+
+/// A condition in one spelling, with the config's fields bare and parentheses where they matter.
+pub fn text(e: &Expr) -> String {
+    let part = |e: &Expr, least: u8| match strength(bare(e)) < least {
+        true => format!("({})", text(e)),
+        false => text(e),
+    };
+    match bare(e) {
+        Expr::Field(f) => f.member.to_token_stream().to_string(),
+        Expr::Unary(u) => format!("{}{}", u.op.to_token_stream(), part(&u.expr, 6)),
+        Expr::Binary(b) => {
+            let (own, op) = (strength(bare(e)), b.op.to_token_stream());
+            format!("{} {op} {}", part(&b.left, own), part(&b.right, own + 1))
+        }
+        Expr::MethodCall(m) => format!("{}.{}()", text(&m.receiver), m.method),
+        other => other.to_token_stream().to_string(),
+    }
+}
+
+/// The precedence of an operator, as in Rust.
+fn strength(e: &Expr) -> u8 {
+    let Expr::Binary(b) = e else { return 6 };
+    match b.op {
+        BinOp::Mul(_) | BinOp::Div(_) | BinOp::Rem(_) => 5,
+        BinOp::Add(_) | BinOp::Sub(_) => 4,
+        BinOp::And(_) => 2,
+        BinOp::Or(_) => 1,
+        _ => 3,
+    }
+}
+
+/// An expression without the parentheses around it.
+fn bare(e: &Expr) -> &Expr {
+    match e {
+        Expr::Paren(p) => bare(&p.expr),
+        Expr::Group(g) => bare(&g.expr),
+        other => other,
+    }
+}
+
+/// The config fields in a condition.
+pub fn fields(e: &Expr) -> Vec<syn::Ident> {
+    use syn::visit::Visit;
+    struct Names(Vec<syn::Ident>);
+    impl Visit<'_> for Names {
+        fn visit_path(&mut self, p: &syn::Path) {
+            if let Some(i) = p.get_ident() {
+                if !self.0.contains(i) && i != "config" && i != "layer" {
+                    self.0.push(i.clone());
+                }
+            }
+        }
+    }
+    let mut names = Names(Vec::new());
+    names.visit_expr(e);
+    names.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn e(s: &str) -> Expr {
+        syn::parse_str(s).unwrap()
+    }
+
+    #[test]
+    fn one_spelling_in_attributes_and_bodies() {
+        assert_eq!(text(&e("config.qk_norm")), text(&e("qk_norm")));
+        let body = e("(layer + 1) % config.pattern != 0 && config.window > 0");
+        assert_eq!(facts(&body), ["(layer + 1) % pattern != 0", "window > 0"]);
+        assert_ne!(text(&e("!(a || b)")), text(&e("!a || b")));
+        assert_ne!(text(&e("a - (b - c) > 0")), text(&e("a - b - c > 0")));
+        assert_eq!(text(&e("((a)) && (!(b))")), text(&e("a && !b")));
+        assert_eq!(denied(&e("!config.flag")), ["flag"]);
+        assert_eq!(denied(&e("config.flag")), ["!flag"]);
+        assert_eq!(denied(&e("config.n == 2")), ["n != 2"]);
+    }
+
+    #[test]
+    fn variables_are_no_conditions() {
+        assert!(check(&e("config.flag && layer > 2"), Names::Config).is_ok());
+        assert!(check(&e("x > 2"), Names::Config).is_err());
+        assert!(check(&e("f(config.x)"), Names::Config).is_err());
+        assert!(check(&e("layer & 1 == 0"), Names::Config).is_err());
+    }
+}

@@ -1,0 +1,611 @@
+//! Decides whether conditions on the config can hold together, and which sizes they order: linear
+//! arithmetic by Fourier-Motzkin elimination, remainders, and flags. What it cannot decide counts as
+//! possible.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quote::ToTokens;
+use syn::{BinOp, Expr, Lit, UnOp};
+
+use crate::syntax::condition::text;
+use crate::syntax::dims::Dim;
+
+/// Alternatives and inequalities beyond these numbers are not looked at.
+const MOST_BRANCHES: usize = 64;
+const MOST_ROWS: usize = 256;
+
+/// A sum of names, each times a number, and a number.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Linear {
+    terms: BTreeMap<String, f64>,
+    constant: f64,
+}
+
+/// A part of a condition, without `&&`, `||` and `!`.
+#[derive(Clone, Debug)]
+enum Literal {
+    /// The sum is above zero, or at least zero.
+    Above(Linear, bool),
+    /// The sum is zero.
+    Zero(Linear),
+    /// The sum is not zero.
+    NotZero(Linear),
+    /// The sum divided by a number leaves this rest, or another one.
+    Rest(Linear, i64, i64, bool),
+    /// The sum is at least zero where all of its names are sizes: a multiple is no less than what
+    /// divides it.
+    Multiple(Linear),
+    /// A flag is set or not.
+    Flag(String, bool),
+}
+
+/// Conditions that hold together.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Their alternatives: one of these conjunctions holds.
+    branches: Vec<Vec<Literal>>,
+    /// The names that are whole numbers of 1 or more.
+    sizes: BTreeSet<String>,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Facts::new(BTreeSet::new())
+    }
+}
+
+impl Facts {
+    /// No condition yet; `sizes` are names of whole numbers of 1 or more.
+    pub fn new(sizes: BTreeSet<String>) -> Self {
+        Facts {
+            branches: vec![vec![]],
+            sizes,
+        }
+    }
+
+    /// These facts and a condition that holds, or does not.
+    pub fn and(&self, condition: &Expr, holds: bool) -> Self {
+        let more = branches(condition, holds);
+        let both = self.branches.len() * more.len();
+        let branches = match both > MOST_BRANCHES {
+            true => self.branches.clone(),
+            false => product(&self.branches, &more),
+        };
+        let sizes = self.sizes.clone();
+        Facts { branches, sizes }
+    }
+
+    /// True if they contradict each other.
+    pub fn contradict(&self) -> bool {
+        self.branches.iter().all(|b| self.impossible(b))
+    }
+
+    /// The value of a condition, if the facts decide it.
+    pub fn decide(&self, condition: &Expr) -> Option<bool> {
+        if self.contradict() {
+            return None;
+        }
+        match (
+            self.and(condition, true).contradict(),
+            self.and(condition, false).contradict(),
+        ) {
+            (true, _) => Some(false),
+            (_, true) => Some(true),
+            _ => None,
+        }
+    }
+
+    /// True if a size is known to be no more than another. All names in both are whole numbers of 1
+    /// or more.
+    pub fn at_most(&self, a: &Dim, b: &Dim) -> bool {
+        let over = of_dim(&a.plus(&b.negated()).plus(&Dim::constant(-1)));
+        let mut with = self.clone();
+        with.sizes.extend(over.terms.keys().cloned());
+        // Anything would follow.
+        if with.contradict() {
+            return false;
+        }
+        for branch in &mut with.branches {
+            branch.push(Literal::Above(over.clone(), false));
+        }
+        with.contradict()
+    }
+
+    fn impossible(&self, all: &[Literal]) -> bool {
+        flags(all) || self.rests(all) || self.sums(all)
+    }
+
+    /// True if a name, or a product of names, is a whole number of 1 or more.
+    fn is_size(&self, name: &str) -> bool {
+        self.sizes.contains(name) || name.split('*').all(|f| self.sizes.contains(f))
+    }
+
+    /// True if each name is a whole number of 0 or more, and so is the sum.
+    fn counts(&self, l: &Linear) -> bool {
+        let of_counts = |(name, c): (&String, &f64)| {
+            let count = |n: &str| self.sizes.contains(n) || n == "layer";
+            *c >= 0.0 && name.split('*').all(count)
+        };
+        self.whole(l) && l.constant >= 0.0 && l.terms.iter().all(of_counts)
+    }
+
+    fn whole(&self, l: &Linear) -> bool {
+        l.constant.fract() == 0.0
+            && l.terms.iter().all(|(name, c)| {
+                let whole = |n: &str| self.sizes.contains(n) || n == "layer";
+                c.fract() == 0.0 && name.split('*').all(whole)
+            })
+    }
+
+    /// A sum above zero; of whole numbers it is 1 or more.
+    fn row(&self, l: &Linear, strict: bool) -> Row {
+        match strict && self.whole(l) {
+            true => (l.plus(&Linear::number(-1.0)), false),
+            false => (l.clone(), strict),
+        }
+    }
+
+    /// True if the inequalities have no solution.
+    fn sums(&self, all: &[Literal]) -> bool {
+        let mut rows: Vec<Row> = Vec::new();
+        for literal in all {
+            match literal {
+                Literal::Above(l, strict) => rows.push(self.row(l, *strict)),
+                Literal::Zero(l) => {
+                    rows.push((l.clone(), false));
+                    rows.push((l.times(-1.0), false));
+                }
+                Literal::Multiple(l) if l.terms.keys().all(|n| self.is_size(n)) => {
+                    rows.push((l.clone(), false));
+                }
+                _ => {}
+            }
+        }
+        for name in rows
+            .iter()
+            .flat_map(|(l, _)| l.terms.keys())
+            .cloned()
+            .collect::<BTreeSet<_>>()
+        {
+            let factors: Vec<&str> = name.split('*').collect();
+            if name == "layer" {
+                rows.push((Linear::name(&name), false));
+            }
+            if !self.is_size(&name) {
+                continue;
+            }
+            let one = Linear::name(&name).plus(&Linear::number(-1.0));
+            rows.push((one, false));
+            for factor in factors.iter().filter(|f| **f != name) {
+                rows.push((
+                    Linear::name(&name).plus(&Linear::name(factor).times(-1.0)),
+                    false,
+                ));
+            }
+        }
+        if empty(rows.clone()) {
+            return true;
+        }
+        // A sum that is not zero is above or below it.
+        all.iter().any(|literal| {
+            let Literal::NotZero(l) = literal else {
+                return false;
+            };
+            let side = |l: Linear| {
+                let mut rows = rows.clone();
+                rows.push(self.row(&l, true));
+                empty(rows)
+            };
+            side(l.clone()) && side(l.times(-1.0))
+        })
+    }
+
+    /// True if remainders of one sum differ, or differ from what it is.
+    fn rests(&self, all: &[Literal]) -> bool {
+        let of = |l: &Literal| match l {
+            Literal::Rest(l, m, r, equal) => Some((l.clone(), *m, *r, *equal)),
+            _ => None,
+        };
+        let rests: Vec<_> = all.iter().filter_map(of).collect();
+        let value = |l: &Linear| {
+            all.iter().find_map(|known| {
+                let Literal::Zero(zero) = known else {
+                    return None;
+                };
+                let rest = l.plus(&zero.times(-1.0));
+                let other = l.plus(zero);
+                [rest, other]
+                    .into_iter()
+                    .find(|r| r.terms.is_empty())
+                    .map(|r| r.constant)
+            })
+        };
+        rests.iter().enumerate().any(|(i, (a, m, r, equal))| {
+            if !(0..*m).contains(r) {
+                return *equal && self.counts(a);
+            }
+            let differs = value(a).is_some_and(|v| {
+                v.fract() == 0.0 && (v.rem_euclid(*m as f64) == *r as f64) != *equal
+            });
+            differs
+                || rests[..i].iter().any(|(b, n, s, other)| {
+                    a == b
+                        && match (equal, other) {
+                            (true, true) => (r - s).rem_euclid(gcd(*m, *n)) != 0,
+                            (true, false) => m % n == 0 && r.rem_euclid(*n) == *s,
+                            (false, true) => n % m == 0 && s.rem_euclid(*m) == *r,
+                            (false, false) => false,
+                        }
+                })
+        })
+    }
+}
+
+/// True if a flag is both set and not.
+fn flags(all: &[Literal]) -> bool {
+    let mut seen: BTreeMap<&str, bool> = BTreeMap::new();
+    all.iter().any(|l| match l {
+        Literal::Flag(name, set) => *seen.entry(name).or_insert(*set) != *set,
+        _ => false,
+    })
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    match b {
+        0 => a.abs().max(1),
+        b => gcd(b, a % b),
+    }
+}
+
+impl Linear {
+    fn number(n: f64) -> Self {
+        Linear {
+            terms: BTreeMap::new(),
+            constant: n,
+        }
+    }
+
+    fn name(name: &str) -> Self {
+        Linear {
+            terms: BTreeMap::from([(name.to_string(), 1.0)]),
+            constant: 0.0,
+        }
+    }
+
+    fn plus(&self, other: &Linear) -> Self {
+        let mut sum = self.clone();
+        sum.constant += other.constant;
+        for (name, c) in &other.terms {
+            *sum.terms.entry(name.clone()).or_insert(0.0) += c;
+        }
+        sum.terms.retain(|_, c| *c != 0.0);
+        sum
+    }
+
+    fn times(&self, n: f64) -> Self {
+        let mut all = self.clone();
+        all.constant *= n;
+        all.terms.values_mut().for_each(|c| *c *= n);
+        all.terms.retain(|_, c| *c != 0.0);
+        all
+    }
+
+    /// The product of two sums, as names of products.
+    fn product(&self, other: &Linear) -> Self {
+        let mut all = Linear::number(self.constant * other.constant);
+        for (name, c) in &other.terms {
+            all = all.plus(&Linear::name(name).times(c * self.constant));
+        }
+        for (a, c) in &self.terms {
+            all = all.plus(&Linear::name(a).times(c * other.constant));
+            for (b, d) in &other.terms {
+                let mut factors: Vec<&str> = a.split('*').chain(b.split('*')).collect();
+                factors.sort_unstable();
+                all = all.plus(&Linear::name(&factors.join("*")).times(c * d));
+            }
+        }
+        all
+    }
+}
+
+fn of_dim(d: &Dim) -> Linear {
+    let mut sum = Linear::default();
+    for (names, c) in d.terms() {
+        let term = match names.is_empty() {
+            true => Linear::number(1.0),
+            false => {
+                let mut names = names.to_vec();
+                names.sort();
+                Linear::name(&names.join("*"))
+            }
+        };
+        sum = sum.plus(&term.times(c as f64));
+    }
+    sum
+}
+
+/// A number of the config as a sum; what is not linear is a name of its own.
+fn linear(e: &Expr) -> Linear {
+    let own = |e: &Expr| Linear::name(&format!("({})", text(e).replace('*', " times ")));
+    match e {
+        Expr::Paren(p) => linear(&p.expr),
+        Expr::Group(g) => linear(&g.expr),
+        Expr::Cast(c) => linear(&c.expr),
+        Expr::Lit(l) => match &l.lit {
+            Lit::Int(i) => i.base10_parse().map_or_else(|_| own(e), Linear::number),
+            Lit::Float(f) => f.base10_parse().map_or_else(|_| own(e), Linear::number),
+            _ => own(e),
+        },
+        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => linear(&u.expr).times(-1.0),
+        Expr::Binary(b) => match b.op {
+            BinOp::Add(_) => linear(&b.left).plus(&linear(&b.right)),
+            BinOp::Sub(_) => linear(&b.left).plus(&linear(&b.right).times(-1.0)),
+            BinOp::Mul(_) => linear(&b.left).product(&linear(&b.right)),
+            _ => own(e),
+        },
+        Expr::Path(_) | Expr::Field(_) => Linear::name(&text(e)),
+        other => own(other),
+    }
+}
+
+/// The alternatives of a condition, or of its opposite.
+fn branches(e: &Expr, holds: bool) -> Vec<Vec<Literal>> {
+    match e {
+        Expr::Paren(p) => branches(&p.expr, holds),
+        Expr::Group(g) => branches(&g.expr, holds),
+        Expr::Unary(u) if matches!(u.op, UnOp::Not(_)) => branches(&u.expr, !holds),
+        Expr::Lit(l) => match &l.lit {
+            Lit::Bool(b) if b.value == holds => vec![vec![]],
+            Lit::Bool(_) => vec![],
+            _ => vec![vec![]],
+        },
+        Expr::MethodCall(m) => {
+            let set = (m.method == "is_some") == holds;
+            vec![vec![Literal::Flag(
+                format!("{}.is_some()", text(&m.receiver)),
+                set,
+            )]]
+        }
+        Expr::Binary(b) => match (b.op, holds) {
+            (BinOp::And(_), true) | (BinOp::Or(_), false) => {
+                let (l, r) = (branches(&b.left, holds), branches(&b.right, holds));
+                match l.len() * r.len() > MOST_BRANCHES {
+                    true => l,
+                    false => product(&l, &r),
+                }
+            }
+            (BinOp::And(_), false) | (BinOp::Or(_), true) => {
+                let mut all = branches(&b.left, holds);
+                all.extend(branches(&b.right, holds));
+                all
+            }
+            _ => comparison(b, holds),
+        },
+        other => vec![vec![Literal::Flag(text(other), holds)]],
+    }
+}
+
+fn comparison(b: &syn::ExprBinary, holds: bool) -> Vec<Vec<Literal>> {
+    let flag = |e: &Expr| match e {
+        Expr::Lit(l) => match &l.lit {
+            Lit::Bool(b) => Some(b.value),
+            _ => None,
+        },
+        _ => None,
+    };
+    let equal = matches!(b.op, BinOp::Eq(_)) == holds;
+    if matches!(b.op, BinOp::Eq(_) | BinOp::Ne(_)) {
+        match (flag(&b.left), flag(&b.right)) {
+            (Some(set), _) => return branches(&b.right, equal == set),
+            (_, Some(set)) => return branches(&b.left, equal == set),
+            _ => {}
+        }
+        if let Some(rest) = rest(b, equal) {
+            let least = match &rest {
+                Literal::Rest(l, m, 0, true) => Some(l.plus(&Linear::number(-(*m as f64)))),
+                _ => None,
+            };
+            return vec![std::iter::once(rest)
+                .chain(least.map(Literal::Multiple))
+                .collect()];
+        }
+    }
+    let difference = linear(&b.left).plus(&linear(&b.right).times(-1.0));
+    let below = difference.times(-1.0);
+    let literal = match (b.op, holds) {
+        (BinOp::Gt(_), true) | (BinOp::Le(_), false) => Literal::Above(difference, true),
+        (BinOp::Ge(_), true) | (BinOp::Lt(_), false) => Literal::Above(difference, false),
+        (BinOp::Lt(_), true) | (BinOp::Ge(_), false) => Literal::Above(below, true),
+        (BinOp::Le(_), true) | (BinOp::Gt(_), false) => Literal::Above(below, false),
+        (BinOp::Eq(_), true) | (BinOp::Ne(_), false) => Literal::Zero(difference),
+        (BinOp::Ne(_), true) | (BinOp::Eq(_), false) => Literal::NotZero(difference),
+        _ => Literal::Flag(b.to_token_stream().to_string(), holds),
+    };
+    vec![divisible(b, literal)]
+}
+
+/// `a % b == 0` of two names says that `b` is at most `a` too.
+fn divisible(b: &syn::ExprBinary, literal: Literal) -> Vec<Literal> {
+    let zero = |e: &Expr| linear(e) == Linear::default();
+    let mut all = vec![literal];
+    if let (Literal::Zero(_), Expr::Binary(rem), true) = (&all[0], bare(&b.left), zero(&b.right)) {
+        if matches!(rem.op, BinOp::Rem(_)) {
+            let difference = linear(&rem.left).plus(&linear(&rem.right).times(-1.0));
+            all.push(Literal::Multiple(difference));
+        }
+    }
+    all
+}
+
+/// `a % 4 == 1`.
+fn rest(b: &syn::ExprBinary, equal: bool) -> Option<Literal> {
+    let Expr::Binary(rem) = bare(&b.left) else {
+        return None;
+    };
+    let number = |e: &Expr| match linear(e) {
+        l if l.terms.is_empty() && l.constant.fract() == 0.0 && l.constant.abs() < 1e15 => {
+            Some(l.constant as i64)
+        }
+        _ => None,
+    };
+    let (m, r) = (number(&rem.right)?, number(&b.right)?);
+    let mut of = linear(&rem.left);
+    if !matches!(rem.op, BinOp::Rem(_)) || m < 1 || of.constant.fract() != 0.0 {
+        return None;
+    }
+    if of.constant.abs() > 1e15 {
+        return None;
+    }
+    if r < 0 || r >= m {
+        return Some(Literal::Rest(of, m, r, equal));
+    }
+    // (a + 1) % 4 == 0 is a % 4 == 3.
+    let r = (r - of.constant as i64 % m).rem_euclid(m);
+    of.constant = 0.0;
+    Some(Literal::Rest(of, m, r, equal))
+}
+
+fn bare(e: &Expr) -> &Expr {
+    match e {
+        Expr::Paren(p) => bare(&p.expr),
+        Expr::Group(g) => bare(&g.expr),
+        other => other,
+    }
+}
+
+fn product(a: &[Vec<Literal>], b: &[Vec<Literal>]) -> Vec<Vec<Literal>> {
+    let pairs = a.iter().flat_map(|x| b.iter().map(move |y| (x, y)));
+    pairs.map(|(x, y)| [x.as_slice(), y].concat()).collect()
+}
+
+/// A sum that is at least zero, or above it.
+type Row = (Linear, bool);
+
+/// True if no numbers fulfil all rows.
+fn empty(mut rows: Vec<Row>) -> bool {
+    loop {
+        let wrong = |(l, strict): &Row| {
+            l.terms.is_empty() && (l.constant < -1e-9 || (*strict && l.constant <= 0.0))
+        };
+        if rows.iter().any(wrong) {
+            return true;
+        }
+        let names: BTreeSet<&String> = rows.iter().flat_map(|(l, _)| l.terms.keys()).collect();
+        let cost = |name: &String| {
+            let sign = |l: &Linear| l.terms.get(name).copied().unwrap_or(0.0);
+            let (up, down) = rows.iter().fold((0usize, 0usize), |(u, d), (l, _)| {
+                (
+                    u + usize::from(sign(l) > 0.0),
+                    d + usize::from(sign(l) < 0.0),
+                )
+            });
+            up * down
+        };
+        let Some(name) = names.into_iter().min_by_key(|n| cost(n)).cloned() else {
+            return false;
+        };
+        let (with, mut left): (Vec<Row>, Vec<Row>) = rows
+            .into_iter()
+            .partition(|(l, _)| l.terms.contains_key(&name));
+        let (up, down): (Vec<Row>, Vec<Row>) =
+            with.into_iter().partition(|(l, _)| l.terms[&name] > 0.0);
+        for (a, s) in &up {
+            for (b, t) in &down {
+                let (x, y) = (a.terms[&name], -b.terms[&name]);
+                let mut sum = a.times(1.0 / x).plus(&b.times(1.0 / y));
+                sum.terms.remove(&name);
+                left.push((sum, *s || *t));
+            }
+        }
+        if left.len() > MOST_ROWS {
+            return false;
+        }
+        rows = left;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(all: &[&str]) -> Facts {
+        let sizes = ["a", "b", "c", "heads", "kv"].map(String::from);
+        let none = Facts::new(sizes.into_iter().collect());
+        all.iter()
+            .fold(none, |f, s| f.and(&syn::parse_str(s).unwrap(), true))
+    }
+
+    #[test]
+    fn conditions_that_cannot_hold_together() {
+        for all in [
+            &["a % 2 == 0", "a % 2 == 1"][..],
+            &["a < b", "b < a"],
+            &["a < b", "b < c", "c <= a"],
+            &["a == 3", "a == 4"],
+            &["a == 3", "a % 2 == 0"],
+            &["a == 3", "a != 3"],
+            &["x == 0.5", "x > 1"],
+            &["a > 3", "a < 4"],
+            &["a > 3 && a < 4"],
+            &["a < 1"],
+            &["a + b == 1"],
+            &["flag", "!flag"],
+            &["flag == true", "flag == false"],
+            &["w.is_some()", "w.is_none()"],
+            &["flag || other", "!flag", "!other"],
+            &["a % 4 == 0", "a % 6 == 3"],
+            &["(a + 1) % 2 == 2"],
+            &["layer % 3 == -1"],
+            &["layer < 0"],
+            &["(a + 1) % 2 == 0", "a % 2 == 0"],
+            &["a * b > 8", "a * b < 4"],
+            &["false"],
+        ] {
+            assert!(facts(all).contradict(), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn conditions_that_can() {
+        for all in [
+            &["a % 2 == 0", "a % 3 == 1"][..],
+            &["a < b", "b <= c", "c > a"],
+            &["a >= 3", "a <= 3", "a % 3 == 0"],
+            &["x > 3", "x < 4"],
+            &["flag", "!other", "a != b"],
+            &["flag || !flag"],
+            &["w.is_some() || a == 1", "w.is_none()"],
+            &["heads % kv == 0", "a / b == 2", "a % 2 == 1"],
+            &["x == 1e300", "y > x * 1e300"],
+            &["x % 2 == -1"],
+            &["(a - 4) % 2 == -1"],
+            &["layer == 0"],
+        ] {
+            assert!(!facts(all).contradict(), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_in_order() {
+        let n = Dim::name;
+        let f = facts(&["a <= b", "heads % kv == 0"]);
+        assert!(f.at_most(&n("a"), &n("b")));
+        assert!(f.at_most(&n("kv"), &n("heads")));
+        assert!(f.at_most(&Dim::constant(1), &n("a")));
+        assert!(f.at_most(&n("a"), &n("a").times(&n("c"))));
+        assert!(f.at_most(&n("a"), &n("b").plus(&n("c"))));
+        assert!(!f.at_most(&Dim::constant(2), &n("a")));
+        assert!(!f.at_most(&n("b"), &n("a")));
+        assert!(!f.at_most(&n("b"), &n("a").plus(&Dim::constant(1))));
+    }
+
+    #[test]
+    fn what_is_decided() {
+        let e = |s: &str| syn::parse_str::<Expr>(s).unwrap();
+        let f = facts(&["flag", "a > 4"]);
+        assert_eq!(f.decide(&e("config.flag")), Some(true));
+        assert_eq!(f.decide(&e("config.a < 3 || !config.flag")), Some(false));
+        assert_eq!(f.decide(&e("a > 5")), None);
+        assert_eq!(f.decide(&e("a == a")), Some(true));
+    }
+}

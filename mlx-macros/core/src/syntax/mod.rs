@@ -1,0 +1,16 @@
+//! The first phase: reads attributes, structs and signatures, tokens in and definitions with symbolic sizes out.
+//!
+//! Tests: `tests/right.rs`, `tests/planted.rs`, and unit tests in each file.
+
+pub(crate) mod args;
+pub mod condition;
+mod config_source;
+pub mod digest;
+pub mod dims;
+pub mod layers;
+pub mod logic;
+pub mod model;
+pub(crate) mod nesting;
+pub mod quantize;
+pub mod signature;
+pub mod weights;

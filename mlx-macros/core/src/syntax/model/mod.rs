@@ -1,0 +1,576 @@
+//! The struct side of the language: what a model holds, read from its attributes.
+
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Attribute, Expr, Ident, ItemStruct, Lit, LitStr, Meta, Path, Token, Type};
+
+use crate::diag::{suggest, Diag, Result};
+use crate::fuse::Switches;
+use crate::lower::define::weight_name;
+use crate::syntax::args::{dim_expr, positive, Args};
+use crate::syntax::condition;
+use crate::syntax::digest::Digest;
+use crate::syntax::dims::{is_free, Dim, Names, Shape};
+use crate::syntax::layers::Held;
+use crate::syntax::logic::Facts;
+use crate::syntax::quantize::Quantize;
+use crate::syntax::signature::Dt;
+use crate::syntax::weights::Weights;
+
+mod field;
+
+use field::field;
+
+/// A model as its struct defines it.
+pub struct ModelDef {
+    /// The struct, without the attributes that only the macros read.
+    pub item: ItemStruct,
+    /// The config's type.
+    pub config: Path,
+    /// Named sizes (`dims(q = heads * head_dim)`), expanded to config fields.
+    pub names: Names,
+    /// Conditions on the config, checked at load.
+    pub requires: Vec<Expr>,
+    /// The fields, in order.
+    pub fields: Vec<Field>,
+    /// Which passes rewrite its graphs.
+    pub fuse: Switches,
+    /// The checkpoint that it is compared with while the crate compiles.
+    pub digest: Option<Digest>,
+    /// True if this stands for a function, which has neither fields nor a config.
+    pub function: bool,
+    /// The requirements, as text.
+    pub known: Vec<String>,
+}
+
+impl ModelDef {
+    /// Conditions that hold wherever a field exists, as text.
+    pub fn facts_of(&self, field: &Field) -> Vec<String> {
+        let own = field.when.iter().flat_map(condition::facts);
+        self.known.iter().cloned().chain(own).collect()
+    }
+}
+
+/// One field of a model.
+pub struct Field {
+    /// Its name.
+    pub name: Ident,
+    /// Its type as written.
+    pub ty: Type,
+    /// The names of its tensors in a checkpoint, where they are not the field's.
+    pub weights: Option<Weights>,
+    /// The quantisation at load, where that is not left to the load's options.
+    pub quantize: Option<Quantize>,
+    /// Its kind.
+    pub kind: FieldKind,
+    /// True if LoRA may adapt it.
+    pub lora: bool,
+    /// True if it is never trained.
+    pub frozen: bool,
+    /// Another field whose weight it shares, always or if a flag of the config is set.
+    pub tied: Option<Tied>,
+    /// The condition under which it exists at all; its type is then `Option<..>`.
+    pub when: Option<Expr>,
+    /// Its attributes have a mistake: nothing is said of how it is used.
+    pub broken: bool,
+}
+
+/// `#[tied(field, when = flag)]`.
+pub struct Tied {
+    /// The field that owns the weight.
+    pub source: Ident,
+    /// The config's flag, if it depends on one.
+    pub when: Option<Expr>,
+}
+
+/// The kind of a field.
+#[allow(missing_docs)] // the fields are named after what they hold
+#[allow(clippy::large_enum_variant)] // a model has a few dozen of them
+pub enum FieldKind {
+    /// `y = x W^T (+ b)`.
+    Linear {
+        out: Dim,
+        input: Dim,
+        bias: Option<Expr>,
+    },
+    /// A table of rows picked by index.
+    Embedding { rows: Dim, dim: Dim },
+    /// A layer of the table.
+    Layer(Held),
+    /// Rotary positions; holds no weights.
+    Rope {
+        dims: Dim,
+        /// The number of them that rotate; the rest pass.
+        rotated: Dim,
+        base: Expr,
+        traditional: Expr,
+        scaling: Option<Expr>,
+    },
+    /// A bare tensor.
+    Param { shape: Shape, dtype: Dt },
+    /// A stack of equal sub-models.
+    Layers {
+        count: Dim,
+        model: Type,
+        checkpoint: Policy,
+    },
+    /// A sub-model.
+    Model,
+}
+
+impl FieldKind {
+    /// True if it is a matrix, or a choice of them: adapters fit it.
+    pub fn projects(&self) -> bool {
+        match self {
+            FieldKind::Linear { .. } => true,
+            FieldKind::Layer(held) => held.layer.indexed,
+            _ => false,
+        }
+    }
+
+    /// True if its gradient reads its input for its own weights alone.
+    pub fn is_linear(&self) -> bool {
+        match self {
+            FieldKind::Linear { .. } => true,
+            FieldKind::Layer(held) => held.layer.linear,
+            _ => false,
+        }
+    }
+}
+
+/// The cuts of a stack of layers for recomputation in the backward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// The fewest boundaries that fit the memory limit.
+    Auto,
+    /// A boundary every `n` layers.
+    Every(u32),
+    /// A boundary at each layer.
+    Always,
+    /// None.
+    Never,
+}
+
+/// The attributes on fields and structs that only the macros read.
+const HELPERS: &[&str] = &[
+    "param", "rope", "layers", "lora", "frozen", "tied", "weights", "quantize", "require", "when",
+];
+
+/// Reads `#[mlx_model(config = .., dims(..))] struct ..`; mistakes are gathered.
+pub fn model(attr: TokenStream, item: ItemStruct) -> std::result::Result<ModelDef, Vec<Diag>> {
+    match lenient(attr, item) {
+        (Some(model), errors) if errors.is_empty() => Ok(model),
+        (_, errors) => Err(errors),
+    }
+}
+
+/// As [`model`], with what is left of the model where it has mistakes: all of it if the config's
+/// type is known.
+pub fn lenient(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Vec<Diag>) {
+    let mut errors = Vec::new();
+    // Quotients in sizes lean on what is required.
+    let requires = collect(&mut errors, requires(&item)).unwrap_or_default();
+    let (requires, facts) = consistent(requires, Facts::default(), &mut errors);
+    let names = Names {
+        multiples: requires.iter().filter_map(multiple).collect(),
+        facts,
+        ..Names::default()
+    };
+    let header = header(attr, names, item.ident.span(), &mut errors);
+    let header = collect(&mut errors, header);
+    let digest = header.as_ref().and_then(|(.., digest)| digest.clone());
+    let digest = digest.and_then(|file| match item.generics.params.is_empty() {
+        true => collect(&mut errors, Digest::read(&file)),
+        false => {
+            errors.push(Diag::digest_of_generics(file.span()));
+            None
+        }
+    });
+    let mut fields = Vec::new();
+    let named = matches!(item.fields, syn::Fields::Named(_));
+    if !named {
+        errors.push(Diag::fields_without_names(item.ident.span()));
+    }
+    let unknown = Names::default();
+    let names = header.as_ref().map_or(&unknown, |(_, names, ..)| names);
+    for f in item.fields.iter_mut().filter(|_| named) {
+        match field(f, names).and_then(|f| not_itself(f, &item.ident)) {
+            Ok(f) => fields.push(f),
+            Err(e) => {
+                errors.push(e);
+                fields.extend(f.ident.clone().map(|name| broken(name, &f.ty)));
+            }
+        }
+    }
+    item.attrs.retain(|a| !is_helper(a));
+    for f in &fields {
+        if let Err(e) = check_tied(f, &fields, names) {
+            errors.push(e);
+        }
+    }
+    // A condition is Rust on the config, which knows nothing of the names in `dims(..)`.
+    let of_config = |condition: &Expr| {
+        let mut used = condition::fields(condition).into_iter();
+        let short = used.find(|n| names.short.contains_key(&n.to_string()));
+        short.map_or(Ok(()), |n| {
+            let size = &names.short[&n.to_string()];
+            Err(Diag::condition_of_short_name(n.span(), &n, size))
+        })
+    };
+    let mut requires = requires;
+    requires.retain(|r| collect(&mut errors, of_config(r)).is_some());
+    for f in &mut fields {
+        let when = f.when.take();
+        f.when = when.filter(|w| collect(&mut errors, of_config(w)).is_some());
+    }
+    let config = header.as_ref().map(|(config, ..)| config);
+    errors.extend(hidden_fields(names, &fields, config, item.ident.span()));
+    errors.extend(free_dims(names, &requires, &fields));
+    // Sizes of weights are 1 or more, or the model does not load.
+    let sizes = fields.iter().flat_map(Field::sizes);
+    let sizes = sizes
+        .filter_map(|d| d.as_name().map(String::from))
+        .collect();
+    let (requires, facts) = match errors.is_empty() {
+        true => consistent(requires, Facts::new(sizes), &mut errors),
+        false => (requires, Facts::default()),
+    };
+    for when in fields.iter().filter_map(|f| f.when.as_ref()) {
+        errors.extend(decided(when, &facts));
+    }
+    errors.extend(names_shared(&fields, &facts));
+    let known = requires.iter().flat_map(condition::facts).collect();
+    let model = header.map(|(config, names, fuse, _)| ModelDef {
+        item,
+        config,
+        names: Names { facts, ..names },
+        requires,
+        fields,
+        fuse,
+        digest,
+        function: false,
+        known,
+    });
+    (model, errors)
+}
+
+/// The conditions that can hold together, and what they say; each other one is a mistake.
+fn consistent(all: Vec<Expr>, sizes: Facts, errors: &mut Vec<Diag>) -> (Vec<Expr>, Facts) {
+    let (mut facts, mut kept) = (sizes, Vec::<Expr>::new());
+    for e in all {
+        let (at, text) = (e.span(), condition::text(&e));
+        if kept.iter().any(|k| condition::text(k) == text) {
+            errors.push(Diag::require_twice(at, text));
+            continue;
+        }
+        if Facts::default().decide(&e) == Some(true) {
+            errors.push(Diag::condition_always(at, text));
+            continue;
+        }
+        let with = facts.and(&e, true);
+        match with.contradict() {
+            true => errors.push(Diag::requires_contradict(at, text)),
+            false => {
+                facts = with;
+                kept.push(e);
+            }
+        }
+    }
+    (kept, facts)
+}
+
+/// A condition that the facts decide chooses nothing.
+pub(crate) fn decided(condition: &Expr, facts: &Facts) -> Option<Diag> {
+    let (at, text) = (condition.span(), condition::text(condition));
+    facts.decide(condition).map(|holds| match holds {
+        true => Diag::condition_always(at, text),
+        false => Diag::condition_never(at, text),
+    })
+}
+
+/// Fields of the config that have the name of a size: those that the struct reads, and all of a
+/// config that stands in the same file.
+fn hidden_fields(names: &Names, fields: &[Field], config: Option<&Path>, at: Span) -> Vec<Diag> {
+    if names.defined.is_empty() {
+        return vec![];
+    }
+    let mut read: Vec<String> = names.places.borrow().keys().cloned().collect();
+    read.extend(config.map_or(vec![], |c| crate::syntax::config_source::fields(c, at)));
+    for e in fields.iter().flat_map(Field::numbers) {
+        read.extend(condition::fields(e).iter().map(|n| n.unraw().to_string()));
+    }
+    hidden(names, &read)
+}
+
+/// A mistake for each of these fields of the config that a size has the name of.
+pub(crate) fn hidden(names: &Names, read: &[String]) -> Vec<Diag> {
+    let defined = names.defined.iter().filter(|(name, _)| read.contains(name));
+    defined
+        .map(|(name, at)| Diag::dim_hides_field(*at, name))
+        .collect()
+}
+
+/// Names of the struct that a call would bind.
+fn free_dims(names: &Names, requires: &[Expr], fields: &[Field]) -> Vec<Diag> {
+    let places = names.places.borrow();
+    let sizes = places.iter().map(|(n, at)| (n.clone(), *at));
+    let conditions = requires
+        .iter()
+        .chain(fields.iter().filter_map(|f| f.when.as_ref()));
+    let read = conditions.flat_map(condition::fields);
+    let read = read.map(|n| (n.unraw().to_string(), n.span()));
+    let free = sizes.chain(read).filter(|(n, _)| is_free(n));
+    free.map(|(n, at)| Diag::free_dim_of_struct(at, n))
+        .collect()
+}
+
+/// Layers that can exist together and have one name in the checkpoint: the tensors of one would
+/// take the place of the other's.
+fn names_shared(fields: &[Field], facts: &Facts) -> Vec<Diag> {
+    let held: Vec<&Field> = fields.iter().filter(|f| f.holds_weights()).collect();
+    let mut found = Vec::new();
+    for (i, f) in held.iter().enumerate() {
+        let name = weight_name(f);
+        let both = |o: &&&Field| {
+            let when = [f, *o].into_iter().filter_map(|f| f.when.as_ref());
+            let together = when.fold(facts.clone(), |all, w| all.and(w, true));
+            weight_name(o) == name && !together.contradict()
+        };
+        if let Some(other) = held[..i].iter().find(both) {
+            found.push(Diag::name_shared(f.name.span(), &f.name, name, &other.name));
+        }
+    }
+    found
+}
+
+/// A field whose type is the model itself would need another one without end.
+fn not_itself(field: Field, model: &Ident) -> Result<Field> {
+    let ty = match &field.kind {
+        FieldKind::Model => &field.ty,
+        FieldKind::Layers { model, .. } => model,
+        _ => return Ok(field),
+    };
+    match ty {
+        Type::Path(p) if p.path.segments.len() == 1 => {
+            let name = &p.path.segments[0].ident;
+            match name == model || name == "Self" {
+                true => Err(Diag::holds_itself(name.span(), model)),
+                false => Ok(field),
+            }
+        }
+        _ => Ok(field),
+    }
+}
+
+impl Field {
+    /// True if it has tensors of its own, apart from those of sub-models.
+    fn holds_weights(&self) -> bool {
+        let none = matches!(
+            self.kind,
+            FieldKind::Model | FieldKind::Layers { .. } | FieldKind::Rope { .. }
+        );
+        !self.broken && !none
+    }
+
+    /// The sizes of its weights, and how many layers it has.
+    fn sizes(&self) -> Vec<&Dim> {
+        match &self.kind {
+            // An absent layer has no sizes.
+            _ if self.when.is_some() => vec![],
+            FieldKind::Linear { out, input, .. } => vec![out, input],
+            FieldKind::Embedding { rows, dim } => vec![rows, dim],
+            FieldKind::Layer(held) => held.dims.iter().collect(),
+            FieldKind::Rope { dims, rotated, .. } => vec![dims, rotated],
+            FieldKind::Param { shape, .. } => shape.iter().collect(),
+            FieldKind::Layers { count, .. } => vec![count],
+            FieldKind::Model => vec![],
+        }
+    }
+
+    /// The numbers and flags of the config that its attributes name.
+    fn numbers(&self) -> Vec<&Expr> {
+        let mut all: Vec<&Expr> = Vec::new();
+        match &self.kind {
+            FieldKind::Linear { bias, .. } => all.extend(bias),
+            FieldKind::Layer(held) => all.extend(held.numbers()),
+            FieldKind::Rope {
+                base,
+                traditional,
+                scaling,
+                ..
+            } => all.extend([base, traditional].into_iter().chain(scaling)),
+            _ => {}
+        }
+        all.extend(self.tied.iter().filter_map(|t| t.when.as_ref()));
+        all.extend(self.quantize.iter().flat_map(Quantize::numbers));
+        all
+    }
+}
+
+fn broken(name: Ident, ty: &Type) -> Field {
+    Field {
+        name,
+        ty: ty.clone(),
+        weights: None,
+        quantize: None,
+        kind: FieldKind::Model,
+        lora: false,
+        frozen: false,
+        tied: None,
+        when: None,
+        broken: true,
+    }
+}
+
+/// A tied layer borrows a weight of its own shape from a layer that has one.
+fn check_tied(f: &Field, fields: &[Field], names: &Names) -> Result<()> {
+    let Some(t) = &f.tied else { return Ok(()) };
+    let shape = |kind: &FieldKind| match kind {
+        FieldKind::Linear { out, input, .. } => Some(vec![out.clone(), input.clone()]),
+        FieldKind::Embedding { rows, dim } => Some(vec![rows.clone(), dim.clone()]),
+        _ => None,
+    };
+    let owner = fields
+        .iter()
+        .find(|o| o.name == t.source && o.name != f.name && o.tied.is_none());
+    let Some(source) = owner.and_then(|o| shape(&o.kind)) else {
+        let known: Vec<String> = fields
+            .iter()
+            .filter(|o| shape(&o.kind).is_some() && o.name != f.name && o.tied.is_none())
+            .map(|o| o.name.to_string())
+            .collect();
+        let near = suggest(&t.source.to_string(), known.iter().map(String::as_str));
+        return Err(Diag::tied_to_nothing(t.source.span(), &t.source, near));
+    };
+    match shape(&f.kind) {
+        Some(own) if own != source => {
+            let (at, own, other) = (t.source.span(), names.shape(&own), names.shape(&source));
+            Err(Diag::tied_shape(at, &f.name, own, &t.source, other))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The struct without the attributes that only the macros read, for when the model is wrong.
+pub fn stripped(mut item: ItemStruct) -> ItemStruct {
+    item.attrs.retain(|a| !is_helper(a));
+    for f in item.fields.iter_mut() {
+        f.attrs.retain(|a| !is_helper(a));
+    }
+    item
+}
+
+fn collect<T>(errors: &mut Vec<Diag>, r: Result<T>) -> Option<T> {
+    r.map_err(|e| errors.push(e)).ok()
+}
+
+fn is_helper(a: &Attribute) -> bool {
+    HELPERS.iter().any(|h| a.path().is_ident(h))
+}
+
+/// The config's type, named sizes, passes, and the file of a digest.
+type Header = (Path, Names, Switches, Option<LitStr>);
+
+/// Mistakes in one argument do not hide those in others; only the config is needed.
+fn header(attr: TokenStream, mut names: Names, at: Span, errors: &mut Vec<Diag>) -> Result<Header> {
+    let (mut config, mut digest) = (None, None);
+    let mut fuse = Switches::All;
+    let mut seen: Vec<Path> = Vec::new();
+    for meta in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(attr)? {
+        if seen.contains(meta.path()) && !meta.path().is_ident("dims") {
+            let key = meta.path().to_token_stream();
+            errors.push(Diag::key_twice(meta.span(), key));
+            continue;
+        }
+        seen.push(meta.path().clone());
+        let read = match &meta {
+            Meta::NameValue(nv) if nv.path.is_ident("config") => match &nv.value {
+                Expr::Path(p) => {
+                    config = Some(p.path.clone());
+                    Ok(())
+                }
+                e => return Err(Diag::config_not_a_type(e.span())),
+            },
+            Meta::NameValue(nv) if nv.path.is_ident("digest") => match &nv.value {
+                Expr::Lit(syn::ExprLit {
+                    lit: Lit::Str(s), ..
+                }) => {
+                    digest = Some(s.clone());
+                    Ok(())
+                }
+                e => Err(Diag::digest_form(e.span())),
+            },
+            Meta::List(list) if list.path.is_ident("dims") => short_names(list, &mut names),
+            Meta::List(list) if list.path.is_ident("fuse") => {
+                Switches::parse(list).map(|s| fuse = s)
+            }
+            other => {
+                let name = other.path().to_token_stream().to_string();
+                let near = suggest(&name, ["config", "dims", "fuse", "digest"]);
+                Err(Diag::unknown_model_key(other.span(), name, near))
+            }
+        };
+        errors.extend(read.err());
+    }
+    let config = config.ok_or_else(|| Diag::no_config(at))?;
+    Ok((config, names, fuse, digest))
+}
+
+/// `dims(q = heads * head_dim, ..)`.
+fn short_names(list: &syn::MetaList, names: &mut Names) -> Result<()> {
+    let args = Args::list(list)?;
+    if let Some(e) = args.positional.first() {
+        return Err(Diag::dim_without_name(e.span()));
+    }
+    for (name, e) in args.keyed {
+        let (dim, text) = (positive(&e, names)?, name.unraw().to_string());
+        if names.short.contains_key(&text) {
+            return Err(Diag::dim_twice(name.span(), name));
+        }
+        names.defined.insert(text.clone(), name.span());
+        names.short.insert(text, dim);
+    }
+    Ok(())
+}
+
+/// The sizes in a condition `a % b == 0`.
+fn multiple(e: &Expr) -> Option<(Dim, Dim)> {
+    let Expr::Binary(eq) = e else { return None };
+    let zero = matches!(&*eq.right, Expr::Lit(l) if matches!(&l.lit, Lit::Int(i) if i.base10_digits() == "0"));
+    let mut left = &*eq.left;
+    while let Expr::Paren(p) = left {
+        left = &p.expr;
+    }
+    match (eq.op, left) {
+        (syn::BinOp::Eq(_), Expr::Binary(b)) if zero && matches!(b.op, syn::BinOp::Rem(_)) => {
+            let none = Names::default();
+            Some((
+                dim_expr(&b.left, &none).ok()?,
+                dim_expr(&b.right, &none).ok()?,
+            ))
+        }
+        _ => None,
+    }
+}
+
+fn requires(item: &ItemStruct) -> Result<Vec<Expr>> {
+    let mut all = Vec::new();
+    for a in item.attrs.iter().filter(|a| a.path().is_ident("require")) {
+        let mut args = Args::of(a)?;
+        if args.positional.is_empty() && args.keyed.is_empty() {
+            return Err(Diag::not_a_condition(a.span()));
+        }
+        for e in &args.positional {
+            condition::check(e, condition::Names::Bare)?;
+        }
+        if let Some((key, _)) = args.keyed.first() {
+            return Err(Diag::condition_assigned(key.span(), key));
+        }
+        all.append(&mut args.positional);
+    }
+    Ok(all)
+}

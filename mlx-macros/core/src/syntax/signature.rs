@@ -1,0 +1,376 @@
+//! The impl side of the language: methods, their arguments and results.
+
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Block, Expr, FnArg, Ident, ImplItem, ItemImpl, Pat, ReturnType, Token, Type,
+    Visibility,
+};
+
+use crate::diag::{suggest, Diag, Result};
+use crate::syntax::args::positive;
+use crate::syntax::dims::{Names, Shape};
+
+/// Element types as the language tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dt {
+    /// The dtype of the model's activations, chosen at load (bfloat16, float16 or float32).
+    Float,
+    /// float32, whatever the activations are.
+    F32,
+    /// int32.
+    I32,
+    /// uint32.
+    U32,
+    /// bool.
+    Bool,
+}
+
+impl Dt {
+    /// The names that may be written.
+    pub const NAMES: [&'static str; 5] = ["float", "f32", "i32", "u32", "bool"];
+
+    /// The dtype of a written name.
+    pub fn parse(name: &Ident) -> Result<Dt> {
+        Ok(match name.to_string().as_str() {
+            "float" => Dt::Float,
+            "f32" => Dt::F32,
+            "i32" => Dt::I32,
+            "u32" => Dt::U32,
+            "bool" => Dt::Bool,
+            other => {
+                let near = suggest(other, Dt::NAMES);
+                return Err(Diag::unknown_dtype(name.span(), other, near));
+            }
+        })
+    }
+
+    /// The name as it is written.
+    pub fn name(self) -> &'static str {
+        Dt::NAMES[match self {
+            Dt::Float => 0,
+            Dt::F32 => 1,
+            Dt::I32 => 2,
+            Dt::U32 => 3,
+            Dt::Bool => 4,
+        }]
+    }
+}
+
+/// The type of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ty {
+    /// An array.
+    Tensor(Shape, Dt),
+    /// Several values.
+    Tuple(Vec<Ty>),
+    /// The keys and values of the tokens before.
+    Cache,
+    /// A number, an `f32` of the call.
+    Number,
+    /// Something that has an error already, which silences those that would follow.
+    Unknown,
+}
+
+impl Ty {
+    /// True if this is the other type, as far as it is known.
+    pub fn fits(&self, other: &Ty) -> bool {
+        match (self, other) {
+            (Ty::Unknown, _) => true,
+            (Ty::Tuple(a), Ty::Tuple(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.fits(b))
+            }
+            (a, b) => a == b,
+        }
+    }
+}
+
+/// An argument of a method.
+pub struct Argument {
+    /// Its name.
+    pub name: Ident,
+    /// Its type.
+    pub ty: Ty,
+    /// The span of the type as written.
+    pub span: Span,
+    /// True if it is `mut`.
+    pub mutable: bool,
+}
+
+/// A method of a model.
+pub struct Method {
+    /// Documentation and other attributes, passed on.
+    pub attrs: Vec<Attribute>,
+    /// Its visibility.
+    pub vis: Visibility,
+    /// Its name.
+    pub name: Ident,
+    /// Its arguments besides `&self`.
+    pub args: Vec<Argument>,
+    /// The type of its result.
+    pub ret: Ty,
+    /// The span of the result's type.
+    pub ret_span: Span,
+    /// The body as written.
+    pub body: Block,
+    /// Its signature has a mistake: nothing is said of its body and its calls.
+    pub broken: bool,
+}
+
+impl Method {
+    /// The free dims, in the order in which the arguments first name them.
+    pub fn free_dims(&self) -> Vec<String> {
+        let mut free: Vec<String> = Vec::new();
+        for arg in &self.args {
+            let Ty::Tensor(shape, _) = &arg.ty else {
+                continue;
+            };
+            // Only a dim that stands alone can be read off an array.
+            for name in shape.iter().filter_map(|d| d.as_name()) {
+                if crate::syntax::dims::is_free(name) && !free.iter().any(|f| f == name) {
+                    free.push(name.to_string());
+                }
+            }
+        }
+        free
+    }
+}
+
+/// Reads the methods of an impl; mistakes are gathered.
+pub fn methods(item: &ItemImpl, names: &Names) -> (Vec<Method>, Vec<Diag>) {
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    for i in &item.items {
+        match i {
+            ImplItem::Fn(f) => match method(f, names) {
+                Ok(m) => found.push(m),
+                Err(e) => {
+                    errors.push(e);
+                    found.push(stand_in(&f.attrs, &f.vis, &f.sig, &f.block, names));
+                }
+            },
+            other => {
+                errors.push(Diag::not_a_method(other.span()));
+            }
+        }
+    }
+    (found, errors)
+}
+
+/// A signature with a mistake, as far as it is understood.
+pub fn stand_in(
+    attrs: &[Attribute],
+    vis: &Visibility,
+    sig: &syn::Signature,
+    body: &Block,
+    names: &Names,
+) -> Method {
+    let known = |t: &Type| ty(t, names).unwrap_or(Ty::Unknown);
+    let mut before: Vec<Ident> = Vec::new();
+    let args = sig.inputs.iter().filter_map(|a| match a {
+        FnArg::Typed(a) => {
+            // rustc has nothing to add of a name that stands twice.
+            let name = match &*a.pat {
+                Pat::Ident(p) if !before.contains(&p.ident) => p.ident.clone(),
+                _ => Ident::new("_", Span::call_site()),
+            };
+            before.push(name.clone());
+            let (ty, span) = (known(&a.ty), a.ty.span());
+            Some(Argument {
+                name,
+                ty,
+                span,
+                mutable: true,
+            })
+        }
+        FnArg::Receiver(_) => None,
+    });
+    let (ret, ret_span) = match &sig.output {
+        ReturnType::Type(_, t) => (known(t), t.span()),
+        ReturnType::Default => (Ty::Unknown, sig.ident.span()),
+    };
+    Method {
+        attrs: attrs.to_vec(),
+        vis: vis.clone(),
+        name: sig.ident.clone(),
+        args: args.collect(),
+        ret,
+        ret_span,
+        body: body.clone(),
+        broken: true,
+    }
+}
+
+fn method(f: &syn::ImplItemFn, names: &Names) -> Result<Method> {
+    match f.sig.receiver() {
+        Some(r) if r.reference.is_some() && r.mutability.is_none() => {}
+        _ => {
+            return Err(Diag::no_receiver(f.sig.ident.span()));
+        }
+    }
+    read(&f.attrs, &f.vis, &f.sig, &f.block, names)
+}
+
+/// Reads a function with `#[mlx_fn]`.
+pub fn function(f: &syn::ItemFn) -> Result<Method> {
+    if let Some(r) = f.sig.receiver() {
+        return Err(Diag::function_receiver(r.span()));
+    }
+    read(&f.attrs, &f.vis, &f.sig, &f.block, &Names::default())
+}
+
+fn read(
+    attrs: &[Attribute],
+    vis: &Visibility,
+    sig: &syn::Signature,
+    block: &Block,
+    names: &Names,
+) -> Result<Method> {
+    let mut args = Vec::new();
+    for a in &sig.inputs {
+        let FnArg::Typed(a) = a else { continue };
+        let Pat::Ident(p) = &*a.pat else {
+            return Err(Diag::argument_pattern(a.pat.span()));
+        };
+        let alike = |other: &Argument| other.name == p.ident && p.ident != "_";
+        if args.iter().any(alike) {
+            return Err(Diag::arguments_alike(p.ident.span(), &p.ident));
+        }
+        not_reserved(&p.ident)?;
+        args.push(Argument {
+            name: p.ident.clone(),
+            ty: ty(&a.ty, names)?,
+            span: a.ty.span(),
+            mutable: p.mutability.is_some(),
+        });
+    }
+    let (ret, ret_span) = match &sig.output {
+        ReturnType::Type(_, t) => (ty(t, names)?, t.span()),
+        ReturnType::Default => return Err(Diag::no_result(sig.ident.span())),
+    };
+    let method = Method {
+        attrs: attrs.to_vec(),
+        vis: vis.clone(),
+        name: sig.ident.clone(),
+        args,
+        ret,
+        ret_span,
+        body: block.clone(),
+        broken: false,
+    };
+    let free = method.free_dims();
+    for a in &method.args {
+        match &a.ty {
+            Ty::Tensor(shape, _) => {
+                let mixed = |d: &&crate::syntax::dims::Dim| {
+                    d.as_name().is_none()
+                        && d.names().iter().any(|n| crate::syntax::dims::is_free(n))
+                };
+                if let Some(d) = shape.iter().find(mixed) {
+                    return Err(Diag::mixed_dim(a.span, d));
+                }
+            }
+            Ty::Tuple(_) => return Err(Diag::tuple_argument(a.span)),
+            Ty::Cache | Ty::Number | Ty::Unknown => {}
+        }
+        check_free(&a.ty, &free, a.span)?;
+    }
+    if method.args.iter().filter(|a| a.ty == Ty::Cache).count() > 1 {
+        return Err(Diag::two_caches(sig.ident.span()));
+    }
+    let flat = match &method.ret {
+        Ty::Tuple(all) => all.iter().all(|t| matches!(t, Ty::Tensor(..))),
+        t => matches!(t, Ty::Tensor(..)),
+    };
+    if !flat {
+        return Err(Diag::result_kind(ret_span));
+    }
+    if sig.asyncness.is_some() || !sig.generics.params.is_empty() {
+        return Err(Diag::async_or_generic(sig.ident.span()));
+    }
+    check_free(&method.ret, &free, ret_span)?;
+    Ok(method)
+}
+
+/// Refuses names of variables that have a meaning of their own.
+pub fn not_reserved(name: &Ident) -> Result<()> {
+    let meaning = match name.to_string().as_str() {
+        "config" => "the config",
+        "layer" => "the place of this model in its stack",
+        _ => return Ok(()),
+    };
+    Err(Diag::name_reserved(name.span(), name, meaning))
+}
+
+/// A free dim must come from an argument: nothing else can give it a number.
+pub fn check_free(ty: &Ty, free: &[String], span: Span) -> Result<()> {
+    match ty {
+        Ty::Tensor(shape, _) => {
+            for name in shape.iter().flat_map(|d| d.names()) {
+                if crate::syntax::dims::is_free(name) && !free.iter().any(|f| f == name) {
+                    let near = suggest(name, free.iter().map(String::as_str));
+                    return Err(Diag::free_dim_unbound(span, name, near));
+                }
+            }
+            Ok(())
+        }
+        Ty::Tuple(all) => all.iter().try_for_each(|t| check_free(t, free, span)),
+        Ty::Cache | Ty::Number | Ty::Unknown => Ok(()),
+    }
+}
+
+/// A type: `Tensor![..]`, a tuple of them, or `&mut KvCache`.
+pub fn ty(t: &Type, names: &Names) -> Result<Ty> {
+    match t {
+        Type::Macro(m) if m.mac.path.is_ident("Tensor") => tensor(m.mac.tokens.clone(), names),
+        Type::Tuple(t) => Ok(Ty::Tuple(
+            t.elems
+                .iter()
+                .map(|t| ty(t, names))
+                .collect::<Result<_>>()?,
+        )),
+        Type::Paren(p) => ty(&p.elem, names),
+        Type::Group(g) => ty(&g.elem, names),
+        Type::Path(p) if p.path.is_ident("f32") => Ok(Ty::Number),
+        Type::Reference(r) => match &*r.elem {
+            Type::Path(p)
+                if p.path.segments.last().is_some_and(|s| s.ident == "KvCache")
+                    && r.mutability.is_some() =>
+            {
+                Ok(Ty::Cache)
+            }
+            other => Err(unknown_type(other)),
+        },
+        other => Err(unknown_type(other)),
+    }
+}
+
+fn unknown_type(t: &Type) -> Diag {
+    Diag::unknown_type(t.span(), t.to_token_stream())
+}
+
+fn tensor(tokens: TokenStream, names: &Names) -> Result<Ty> {
+    let parse = |input: ParseStream<'_>| -> syn::Result<(Vec<Expr>, Option<Ident>)> {
+        let mut dims = Vec::new();
+        while !input.is_empty() && !input.peek(Token![;]) {
+            dims.push(input.parse::<Expr>()?);
+            if input.is_empty() || input.peek(Token![;]) {
+                break;
+            }
+            input.parse::<Token![,]>()?;
+        }
+        let dtype = match input.parse::<Option<Token![;]>>()? {
+            Some(_) => Some(input.parse::<Ident>()?),
+            None => None,
+        };
+        Ok((dims, dtype))
+    };
+    let (dims, dtype) = parse.parse2(tokens)?;
+    let shape = dims
+        .iter()
+        .map(|e| positive(e, names))
+        .collect::<Result<Shape>>()?;
+    let dtype = dtype.map_or(Ok(Dt::Float), |d| Dt::parse(&d))?;
+    Ok(Ty::Tensor(shape, dtype))
+}

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mlx_macros_core::ir::{Arg, Graph, Id, Kind};
-use mlx_macros_core::ops::{Op, P};
+use mlx_macros_core::ir::{Arg, Graph, Id, Kind, Op, P};
 use mlx_macros_core::syntax::signature::{Dt, Method, Ty};
 use mlx_runtime::__private::ops::{Mask, Parts};
 use mlx_runtime::__private::{ops, weak};

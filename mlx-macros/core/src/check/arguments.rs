@@ -6,17 +6,16 @@ use syn::{Expr, Lit, UnOp};
 
 use crate::check::build::Builder;
 use crate::diag::{Diag, Result};
-use crate::ir::{Arg, Id, Kind};
-use crate::ops;
+use crate::ir::{Arg, Id, Kind, P};
 use crate::syntax::args::dim_expr;
 use crate::syntax::condition;
 use crate::syntax::dims::Dim;
+use crate::syntax::literals::{integer, never_a_count, small};
 use crate::syntax::signature::{self, Ty};
 
 impl Builder<'_> {
     /// One argument of an operation by its kind.
-    pub fn argument(&mut self, e: &Expr, kind: ops::P) -> Result<Arg> {
-        use ops::P;
+    pub fn argument(&mut self, e: &Expr, kind: P) -> Result<Arg> {
         let at = e.span();
         match kind {
             P::Tensor | P::OptTensor => Ok(Arg::Value(self.value(e, None)?)),
@@ -157,49 +156,4 @@ pub(crate) fn by_position(shape: &[Dim]) -> bool {
 
 fn float_type(ty: &syn::Type) -> bool {
     matches!(ty, syn::Type::Path(p) if p.path.is_ident("f32") || p.path.is_ident("f64"))
-}
-
-/// True if a number is known to be no whole number of 1 or more.
-pub(crate) fn never_a_count(e: &Expr) -> bool {
-    match e {
-        Expr::Lit(l) => match &l.lit {
-            Lit::Int(i) => !i.base10_parse::<i32>().is_ok_and(|n| n > 0),
-            _ => true,
-        },
-        Expr::Unary(u) => matches!(u.op, UnOp::Neg(_)),
-        Expr::Paren(p) => never_a_count(&p.expr),
-        Expr::Group(g) => never_a_count(&g.expr),
-        _ => false,
-    }
-}
-
-/// A literal whole number, with its sign.
-pub(crate) fn integer(e: &Expr) -> Option<i64> {
-    match e {
-        Expr::Lit(l) => match &l.lit {
-            Lit::Int(i) => i.base10_parse().ok(),
-            _ => None,
-        },
-        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => integer(&u.expr)?.checked_neg(),
-        _ => None,
-    }
-}
-
-/// A literal whole number that MLX can take as an axis or a count.
-pub(crate) fn small(e: &Expr) -> Option<i64> {
-    integer(e).filter(|i| i32::try_from(*i).is_ok())
-}
-
-/// True if a number is written as a whole one, however large.
-pub(crate) fn whole_literal(e: &Expr) -> bool {
-    match e {
-        Expr::Lit(l) => matches!(l.lit, Lit::Int(_)),
-        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => whole_literal(&u.expr),
-        _ => false,
-    }
-}
-
-/// True if a number is a literal whole one.
-pub(crate) fn whole(e: &Expr) -> bool {
-    integer(e).is_some()
 }

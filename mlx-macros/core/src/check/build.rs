@@ -10,8 +10,7 @@ use syn::{Block, Expr, Ident, Pat, Stmt};
 
 use crate::check::variables::{Sizes, Variables};
 use crate::diag::{suggest, Diag, Result};
-use crate::ir::{Graph, Id, Kind, Node};
-use crate::ops::{describe, noun, show};
+use crate::ir::{describe, noun, show, Graph, Id, Kind, Node};
 use crate::syntax::logic::Facts;
 use crate::syntax::model::ModelDef;
 use crate::syntax::signature::{self, Method, Ty};
@@ -74,7 +73,7 @@ fn infinite_numbers(body: &Block) -> Vec<Diag> {
         fn visit_expr(&mut self, e: &Expr) {
             match e {
                 Expr::Lit(_) => {
-                    let found = crate::syntax::args::infinite(e).map(Diag::number_too_large);
+                    let found = crate::syntax::literals::infinite(e).map(Diag::number_too_large);
                     self.0.extend(found);
                 }
                 other => syn::visit::visit_expr(self, other),

@@ -11,9 +11,8 @@ use syn::{Expr, ExprForLoop, Ident, Pat, Stmt};
 use crate::check::build::Builder;
 use crate::check::values::type_text;
 use crate::diag::{suggest, Diag, Result};
-use crate::ir::{Arg, Call, Callee, Id, Kind, Place};
+use crate::ir::{Arg, Call, Callee, Ctx, Id, Kind, Op, Place};
 use crate::ops::rules;
-use crate::ops::{Ctx, Op};
 use crate::syntax::dims::{is_free, Dim, Shape};
 use crate::syntax::model::FieldKind;
 use crate::syntax::signature::{Dt, Method, Ty};
@@ -476,7 +475,7 @@ fn signature(op: &Op) -> String {
 
 /// A number beside a tensor takes the tensor's dtype, so that it never widens it.
 fn weak_operands(op: &'static Op, list: &mut [Arg], spans: &[Span]) -> Result<()> {
-    use crate::ops::P;
+    use crate::ir::P;
     let operand = |i: usize| matches!(op.params[i].1, P::Operand | P::OptOperand);
     let like = list.iter().enumerate().find_map(|(i, a)| match a {
         Arg::Value(id) if operand(i) => Some(*id),

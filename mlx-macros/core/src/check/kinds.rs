@@ -4,12 +4,11 @@
 use syn::spanned::Spanned;
 use syn::{Expr, Lit};
 
-use crate::check::arguments::{integer, never_a_count};
 use crate::check::build::Builder;
 use crate::diag::{suggest, Diag, Result};
-use crate::ir::Arg;
-use crate::ops::{contract, P};
+use crate::ir::{contract, Arg, P};
 use crate::syntax::dims::Dim;
+use crate::syntax::literals::{integer, never_a_count};
 use crate::syntax::signature::Ty;
 
 impl Builder<'_> {

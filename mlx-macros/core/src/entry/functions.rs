@@ -1,24 +1,22 @@
 //! `#[mlx_fn]`: helper functions of the language, free of any model, and calls of them.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
-use syn::spanned::Spanned;
-use syn::{Expr, ItemFn, Path};
+use syn::ItemFn;
 
-use crate::check::build::{self, Builder};
-use crate::check::calls::{place, result};
+use crate::check::build::{self};
 use crate::check::recursion;
-use crate::check::values::path_text;
 use crate::diag::{Diag, Result};
 use crate::fuse;
-use crate::ir::{Arg, Callee, Graph, Id, Kind};
-use crate::lower;
+use crate::ir::Graph;
 use crate::lower::define::sig;
+use crate::lower::{self, checkpoint};
 use crate::report::explain;
 use crate::syntax::dims::{is_free, Names};
 use crate::syntax::model::ModelDef;
 use crate::syntax::nesting;
 use crate::syntax::signature::{self, Method, Ty};
+use crate::syntax::switches::Switches;
 
 /// The output for a function with `#[mlx_fn]`: the function, and beside it a module of the same
 /// name with its signature, which one `use` brings along.
@@ -44,8 +42,8 @@ pub fn expand(item: TokenStream) -> TokenStream {
         fuse::run(&model, graph);
     }
     let saved = match &graph {
-        Ok(graph) => crate::plan::checkpoint::of_function(&model, &method, graph),
-        Err(_) => crate::plan::checkpoint::of_nothing(),
+        Ok(graph) => checkpoint::of_function(&model, &method, graph),
+        Err(_) => checkpoint::of_nothing(),
     };
     let called = graph.iter().flat_map(recursion::called);
     let depth = called.map(|f| quote! { + #f::Explained::CALLS_END as u32 });
@@ -121,7 +119,7 @@ fn no_model(f: &ItemFn) -> ModelDef {
         names: Names::default(),
         requires: vec![],
         fields: vec![],
-        fuse: fuse::Switches::All,
+        fuse: Switches::All,
         digest: None,
         function: true,
         known: vec![],
@@ -144,33 +142,4 @@ fn without_config(m: &Method) -> Result<()> {
         }
     }
     Ok(())
-}
-
-impl Builder<'_> {
-    /// A helper function, of which only the name is known here: its result is what the place
-    /// declares, else the shape of its first tensor. rustc compares both with its signature.
-    pub(crate) fn function(
-        &mut self,
-        path: &Path,
-        args: &[&Expr],
-        span: Span,
-        wanted: Option<&Ty>,
-    ) -> Result<Id> {
-        let values = self.values(args)?;
-        let first = values
-            .iter()
-            .map(|(id, _)| self.ty(*id))
-            .find(|t| matches!(t, Ty::Tensor(..) | Ty::Unknown));
-        let ret = match (wanted, first) {
-            (_, Some(Ty::Unknown)) => return Ok(self.unknown(span)),
-            (w, Some(t)) => result(w, t),
-            (_, None) => {
-                return Err(Diag::no_tensor(path.span(), path_text(path)));
-            }
-        };
-        let callee = (Callee::Function(path.clone()), path_text(path));
-        let call = self.expect(callee, &values, (ret.clone(), place(wanted)));
-        let args = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
-        Ok(self.push(Kind::Function { args, call }, ret, span))
-    }
 }

@@ -10,11 +10,10 @@ use crate::check::{build, recursion};
 use crate::diag::Diag;
 use crate::fuse;
 use crate::ir::Graph;
-use crate::lower::{self, define};
-use crate::plan::checkpoint;
+use crate::lower::{self, checkpoint, define};
 use crate::report::explain;
 use crate::syntax::dims::Names;
-use crate::syntax::model::{self as parse, FieldKind, ModelDef};
+use crate::syntax::model::{self, FieldKind, ModelDef};
 use crate::syntax::nesting;
 use crate::syntax::signature::{self, Method};
 
@@ -48,8 +47,8 @@ pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
 
 fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
     let hidden = format_ident!("__mlx_model_{}", item.ident);
-    match parse::model(attr.clone(), item.clone()) {
-        Ok(model) => {
+    match definition(attr.clone(), item.clone()) {
+        (Some(model), errors) if errors.is_empty() => {
             let out = define::item(&model);
             quote! {
                 #out
@@ -57,9 +56,9 @@ fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
                 macro_rules! #hidden { ($($t:tt)*) => { ::mlx_macros::__mlx_impl! { { #attr } { #item } $($t)* } }; }
             }
         }
-        Err(errors) => {
+        (_, errors) => {
             let errors = errors.iter().map(Diag::to_tokens);
-            let stripped = parse::stripped(item.clone());
+            let stripped = model::stripped(item.clone());
             quote! {
                 #(#errors)*
                 #[derive(Clone)]
@@ -69,6 +68,14 @@ fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
             }
         }
     }
+}
+
+/// The struct's definition as far as it is understood, and its mistakes.
+fn definition(attr: TokenStream, item: ItemStruct) -> (Option<ModelDef>, Vec<Diag>) {
+    let (model, mut errors) = model::read(attr, item);
+    let switches = model.iter().map(|m| &m.fuse);
+    errors.extend(switches.flat_map(fuse::unknown));
+    (model, errors)
 }
 
 /// A whole model: the struct's attribute and tokens, and the impl.
@@ -105,7 +112,7 @@ struct Mistaken {
 }
 
 fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole, Box<Mistaken>> {
-    let (model, of_struct) = parse::lenient(attr, item);
+    let (model, of_struct) = definition(attr, item);
     let Some(model) = model else {
         let (methods, _) = signature::methods(methods, &Names::default());
         return Err(Box::new(Mistaken {
@@ -134,7 +141,7 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
         errors.extend(unused_sizes(&model));
         let both: Vec<(&Method, &Graph)> = found.iter().zip(&graphs).collect();
         errors.extend(recursion::of_methods(&both));
-        errors.extend(parse::hidden(&model.names, &config_fields(methods)));
+        errors.extend(model::hidden(&model.names, &config_fields(methods)));
     }
     if !errors.is_empty() || !of_struct.is_empty() {
         return Err(Box::new(Mistaken {
@@ -250,7 +257,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
                 }
             }
             let (mut hidden, each) = checkpoint::functions(&w.model, &w.methods, &w.graphs);
-            hidden.extend(explain::outline(&w));
+            hidden.extend(explain::outline(&w.model, &w.methods, &w.graphs));
             let model = define::model_impl(&w.model, &w.methods, &joins, &hidden);
             let bodies = w
                 .methods
@@ -258,7 +265,11 @@ pub fn expand(input: TokenStream) -> TokenStream {
                 .zip(&w.graphs)
                 .map(|(m, g)| lower::method(&w.model, m, g));
             let attrs = &methods.attrs;
-            let checks = w.model.digest.as_ref().map(|d| d.checks(&w.model));
+            let checks = w
+                .model
+                .digest
+                .as_ref()
+                .map(|d| lower::digest::checks(d, &w.model));
             quote! {
                 #model
                 #checks

@@ -5,6 +5,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, ToTokens};
 use syn::{File, Ident, Item, ItemFn, ItemImpl, ItemStruct, Meta, Type};
 
+use super::{functions, model};
 use crate::diag::Diag;
 
 /// One expansion.
@@ -42,10 +43,10 @@ impl Source {
                 attr,
                 item,
                 methods,
-            } => crate::analyse(attr.clone(), item.clone(), methods)
+            } => model::analyse(attr.clone(), item.clone(), methods)
                 .err()
                 .map_or(vec![], |(found, _)| found),
-            Source::Function(f) => crate::entry::functions::mistakes(f),
+            Source::Function(f) => functions::mistakes(f),
         }
     }
 }

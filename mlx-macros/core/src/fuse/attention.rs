@@ -1,6 +1,6 @@
 //! Attention from joined heads to joined heads.
 
-use super::{live, op_of, shape_of, together};
+use super::{op_of, shape_of, together};
 use crate::ir::{Arg, Attention, Graph, Id, Kind};
 use crate::syntax::dims::{is_free, Dim};
 use crate::syntax::model::{FieldKind, ModelDef};
@@ -15,7 +15,7 @@ pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
         let fused = Kind::Attention(Box::new(found));
         let old = std::mem::replace(&mut graph.nodes[id].kind, fused);
         // If something else reads the grown keys or values, the cache would be updated twice.
-        if live(graph).contains(&update) {
+        if graph.live().contains(&update) {
             graph.nodes[id].kind = old;
         }
     }

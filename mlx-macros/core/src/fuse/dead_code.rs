@@ -1,6 +1,5 @@
 //! Values that nothing reads.
 
-use super::live;
 use crate::ir::{Graph, Id, Kind};
 use crate::syntax::model::ModelDef;
 use crate::syntax::signature::Ty;
@@ -38,7 +37,7 @@ pub(super) fn run(_: &ModelDef, graph: &mut Graph) {
 
 /// Before any pass: all that is written is kept.
 pub(super) fn keep_all(graph: &mut Graph) {
-    let live = live(graph);
+    let live = graph.live();
     graph.kept = (0..graph.nodes.len())
         .filter(|id| !live.contains(id))
         .collect();

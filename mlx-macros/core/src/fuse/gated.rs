@@ -1,9 +1,8 @@
 //! Gated linear units.
 
 use super::op_of;
-use crate::ir::{Arg, Graph, Id, Kind};
-use crate::ops::rules;
-use crate::ops::{self, Op, P};
+use crate::ir::{Arg, Graph, Id, Kind, Op, P};
+use crate::ops::{self, rules};
 use crate::syntax::model::ModelDef;
 
 /// `gelu_approx(gate) * up`, which users write as such.

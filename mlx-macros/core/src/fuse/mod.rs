@@ -1,12 +1,12 @@
 //! Passes that make fewer, bigger operations of a graph. Each pass takes a graph and leaves one that
 //! computes the same values; each can be switched off by its name.
 
-use std::collections::BTreeSet;
-
+use crate::diag::{suggest, Diag};
 use crate::ir::{Arg, Graph, Id, Kind};
 use crate::syntax::dims::Shape;
 use crate::syntax::model::ModelDef;
 use crate::syntax::signature::{Dt, Ty};
+use crate::syntax::switches::Switches;
 
 mod attention;
 mod common;
@@ -18,10 +18,7 @@ mod lora;
 mod projections;
 mod record;
 mod residual_norm;
-mod switches;
 mod whole;
-
-pub use switches::Switches;
 
 /// One rewriting of the graph.
 pub struct Pass {
@@ -92,6 +89,18 @@ pub static PASSES: &[Pass] = &[
     },
 ];
 
+/// A mistake for each name in `fuse(..)` that is no pass.
+pub fn unknown(switches: &Switches) -> Vec<Diag> {
+    let known: Vec<&str> = PASSES.iter().map(|pass| pass.name).collect();
+    let unknown = switches.names().filter(|(name, _)| !known.contains(name));
+    unknown
+        .map(|(name, at)| {
+            let near = suggest(name, known.iter().copied());
+            Diag::unknown_pass(at, name, near, known.join(", "))
+        })
+        .collect()
+}
+
 /// Runs the passes that the model has switched on.
 pub fn run(model: &ModelDef, graph: &mut Graph) {
     dead_code::keep_all(graph);
@@ -119,7 +128,7 @@ fn shape_of(graph: &Graph, id: Id) -> Option<&Shape> {
 
 /// The nodes that read a value; the method's caller counts as a node past all others.
 fn readers(graph: &Graph, id: Id) -> Vec<Id> {
-    let live = live(graph);
+    let live = graph.live();
     let mut all: Vec<Id> = live
         .into_iter()
         .filter(|r| graph.nodes[*r].inputs().contains(&id))
@@ -140,16 +149,4 @@ fn visible(graph: &Graph, earlier: Id, later: Id) -> bool {
     graph
         .region(earlier)
         .is_none_or(|(start, end)| (start..end).contains(&later))
-}
-
-/// The nodes that the result needs, and those that are kept without it.
-pub fn live(graph: &Graph) -> BTreeSet<Id> {
-    let mut live = BTreeSet::new();
-    let mut todo: Vec<Id> = graph.result.into_iter().chain(graph.kept.clone()).collect();
-    while let Some(id) = todo.pop() {
-        if live.insert(id) {
-            todo.extend(graph.nodes[id].inputs());
-        }
-    }
-    live
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::mem::{discriminant, Discriminant};
 
-use super::live;
 use crate::ir::{Graph, Id, Kind};
 
 /// The parts of a node in which it can change.
@@ -44,13 +43,13 @@ impl Before {
             marks: (0..graph.nodes.len())
                 .map(|id| Mark::of(graph, id))
                 .collect(),
-            live: live(graph),
+            live: graph.live(),
         }
     }
 
     /// Notes at each node that `pass` rewrote which nodes went into it.
     pub(super) fn record(self, pass: &'static str, graph: &mut Graph) {
-        let after = live(graph);
+        let after = graph.live();
         let changed: Vec<Id> = after
             .iter()
             .copied()

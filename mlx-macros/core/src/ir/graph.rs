@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proc_macro2::Span;
 use syn::{Expr, Ident, Path, Type};
 
-use crate::ops::Op;
+use crate::ir::Op;
 use crate::syntax::dims::Dim;
 use crate::syntax::signature::{Dt, Ty};
 
@@ -271,6 +271,18 @@ impl Graph {
         let of = |n: &Node| matches!(n.kind, Kind::Joined { group: g, .. } if g == group);
         let all = self.nodes.iter().enumerate();
         all.filter(|(_, n)| of(n)).map(|(id, _)| id).collect()
+    }
+
+    /// The nodes that the result needs, and those that are kept without it.
+    pub fn live(&self) -> BTreeSet<Id> {
+        let mut live = BTreeSet::new();
+        let mut todo: Vec<Id> = self.result.into_iter().chain(self.kept.clone()).collect();
+        while let Some(id) = todo.pop() {
+            if live.insert(id) {
+                todo.extend(self.nodes[id].inputs());
+            }
+        }
+        live
     }
 
     /// The innermost arm that a node is in, as its first and last node; `None` outside of all.

@@ -2,6 +2,12 @@
 //!
 //! Tests: `tests/llama.rs` prints whole graphs.
 
+mod ctx;
+mod describe;
 mod graph;
+mod op;
 
+pub use ctx::*;
+pub use describe::*;
 pub use graph::*;
+pub use op::*;

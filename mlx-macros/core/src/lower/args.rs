@@ -1,13 +1,12 @@
 //! Arguments in generated code: numbers, sizes, tensors.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned, ToTokens};
+use quote::{format_ident, quote, ToTokens};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Ident};
 
-use super::{layer, Lower};
+use super::{config, config_size, layer, Lower};
 use crate::ir::{Arg, Graph, Kind};
-use crate::syntax::condition;
 use crate::syntax::dims::{is_free, Dim, Names, Quotient};
 use crate::syntax::signature::{Dt, Ty};
 
@@ -15,7 +14,7 @@ impl Lower<'_> {
     /// A number of the config, of an argument or a literal, computed in f64 so that no quotient
     /// truncates and nothing overflows.
     pub(super) fn number(&self, e: &Expr) -> TokenStream {
-        condition::number(&self.with_arguments(e), &layer())
+        config::number(&self.with_arguments(e), &layer())
     }
 
     /// The number with the method's own numbers as they are called in generated code.
@@ -39,12 +38,12 @@ impl Lower<'_> {
 
     /// A whole number of 1 or more.
     fn count(&self, e: &Expr) -> TokenStream {
-        let e = condition::whole(&self.with_arguments(e), &layer());
+        let e = config::whole(&self.with_arguments(e), &layer());
         quote! { ::mlx_runtime::__private::count(#e)? }
     }
 
-    pub(super) fn arg(&self, a: &Arg, kind: crate::ops::P) -> TokenStream {
-        use crate::ops::P;
+    pub(super) fn arg(&self, a: &Arg, kind: crate::ir::P) -> TokenStream {
+        use crate::ir::P;
         let mask = quote! { ::mlx_runtime::__private::ops::Mask };
         let optional = matches!(
             kind,
@@ -179,53 +178,4 @@ pub(super) fn size_pattern(
     let e = dim(d, |n| config_size(names, n, facts));
     let name = names.dim(d);
     quote! { #p::Fixed(#e, #name) }
-}
-
-fn of_config(n: &Ident) -> Expr {
-    let at = condition::located(n.span());
-    Expr::Verbatim(quote_spanned! { at => __c.#n })
-}
-
-/// A field of the config as a size, where `facts` say which optional ones are there.
-pub fn config_size(names: &Names, name: &str, facts: &[String]) -> TokenStream {
-    let field = names.config_field(name);
-    let at = condition::located(field.span());
-    let there = condition::is_there(&field.to_string(), facts);
-    condition::size_of_field(&quote_spanned! { at => __c.#field }, at, there)
-}
-
-/// A field of the config as a size in an estimate, which nothing computes with.
-pub fn estimated_size(names: &Names, name: &str) -> TokenStream {
-    let field = names.config_field(name);
-    let at = condition::located(field.span());
-    quote_spanned! { at => ::mlx_runtime::__private::estimated_whole(&__c.#field) }
-}
-
-/// A number of the config: `config.rope_theta` or the bare field name becomes a field access.
-pub fn config_expr(e: &Expr) -> TokenStream {
-    struct Rename;
-    impl VisitMut for Rename {
-        fn visit_expr_mut(&mut self, e: &mut Expr) {
-            match e {
-                Expr::Field(f) => {
-                    if let (Expr::Path(p), syn::Member::Named(n)) = (&*f.base, &f.member) {
-                        if p.path.is_ident("config") {
-                            *e = of_config(n);
-                            return;
-                        }
-                    }
-                    visit_mut::visit_expr_mut(self, e);
-                }
-                Expr::Path(p) => {
-                    if let Some(n) = p.path.get_ident().filter(|_| condition::is_field(&p.path)) {
-                        *e = of_config(n);
-                    }
-                }
-                _ => visit_mut::visit_expr_mut(self, e),
-            }
-        }
-    }
-    let mut e = e.clone();
-    Rename.visit_expr_mut(&mut e);
-    e.to_token_stream()
 }

@@ -3,13 +3,11 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, ToTokens};
 
-use crate::lower::{config_expr, config_size, dim, join_key, sig_type};
+use crate::lower::{config, config_expr, config_size, dim, join_key, layers, sig_type, weights};
 use crate::syntax::condition;
 use crate::syntax::dims::is_free;
 use crate::syntax::model::{Field, FieldKind, ModelDef};
-use crate::syntax::quantize::Quantize;
 use crate::syntax::signature::{Method, Ty};
-use crate::syntax::weights;
 
 /// `impl Model for ..`.
 pub fn model_impl(
@@ -145,12 +143,6 @@ fn call(model: &ModelDef, methods: &[Method]) -> TokenStream {
     }
 }
 
-/// The name of a field in `parameters()` and adapters.
-pub(crate) fn weight_name(f: &Field) -> String {
-    let plain = f.weights.as_ref().and_then(|w| w.plain());
-    plain.map_or_else(|| f.name.to_string(), str::to_string)
-}
-
 /// The path of a field's tensors for the loader, as the variable `__at`.
 fn load_path(model: &ModelDef, f: &Field) -> TokenStream {
     let plain = f.weights.as_ref().is_none_or(|w| w.is_plain());
@@ -158,14 +150,14 @@ fn load_path(model: &ModelDef, f: &Field) -> TokenStream {
         let path = path(f);
         return quote! { let __at = #path; };
     }
-    let names = weights::tokens(f.weights.as_ref(), &weight_name(f));
-    let quantize = Quantize::tokens(f.quantize.as_ref(), &model.facts_of(f));
+    let names = weights::names(f.weights.as_ref(), &f.weight_name());
+    let quantize = weights::quantize(f.quantize.as_ref(), &model.facts_of(f));
     quote! { let __at = &__loader.field(__path, &#names, #quantize); }
 }
 
 /// The path of a field's tensors.
 fn path(f: &Field) -> TokenStream {
-    let name = weight_name(f);
+    let name = f.weight_name();
     quote! { &::mlx_runtime::__private::join(__path, #name) }
 }
 
@@ -180,7 +172,7 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
         let cond = condition::guarded(e, &model.known);
         let (text, cond) = (
             pretty(e),
-            condition::tokens(&cond, &quote! { __loader.layer() }),
+            config::tokens(&cond, &quote! { __loader.layer() }),
         );
         let values = condition::fields(e).into_iter().map(|n| {
             let text = n.to_string();
@@ -195,7 +187,7 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
         let ty = &f.ty;
         let size = |d: &crate::syntax::dims::Dim| size(d, &facts);
         let number = |e: &syn::Expr| {
-            condition::number(
+            config::number(
                 &condition::guarded(e, &facts),
                 &quote! { __loader.layer() },
             )
@@ -214,7 +206,7 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
                 let (rows, dim) = (size(rows), size(dim));
                 quote! { __loader.embedding(#path, #rows, #dim, #frozen) }
             }
-            FieldKind::Layer(held) => held.load(&size, &number, &path, lora, frozen),
+            FieldKind::Layer(held) => layers::load(held, &size, &number, &path, lora, frozen),
             FieldKind::Rope { dims, rotated, base, traditional, scaling } => {
                 let rotated = size(rotated);
                 let (dims, base, traditional) = (size(dims), number(base), config_expr(traditional));
@@ -242,7 +234,7 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
             None => quote! { #at let mut #name: #ty = #value; },
             Some(when) => {
                 let when = condition::guarded(when, &model.known);
-                let when = condition::tokens(&when, &quote! { __loader.layer() });
+                let when = config::tokens(&when, &quote! { __loader.layer() });
                 quote! { let mut #name: ::core::option::Option<#ty> = if #when { #at ::core::option::Option::Some(#value) } else { ::core::option::Option::None }; }
             }
         }
@@ -281,7 +273,7 @@ fn visit(f: &Field, mutable: bool) -> TokenStream {
     let variant = match &f.kind {
         FieldKind::Linear { .. } => quote!(Linear),
         FieldKind::Embedding { .. } => quote!(Embedding),
-        FieldKind::Layer(held) => crate::syntax::layers::variant(held),
+        FieldKind::Layer(held) => layers::variant(held),
         FieldKind::Param { .. } => quote!(Param),
         FieldKind::Rope { .. } => return quote! {},
         FieldKind::Model | FieldKind::Layers { .. } => quote! {},

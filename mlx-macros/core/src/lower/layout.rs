@@ -6,11 +6,11 @@ use quote::quote;
 use syn::ext::IdentExt;
 use syn::{BinOp, Expr, Ident, Lit, Member, UnOp};
 
-use crate::lower::define::{pretty, weight_name};
+use crate::lower::define::pretty;
+use crate::lower::weights;
 use crate::syntax::dims::{config_field, Dim, Quotient};
 use crate::syntax::layers::Setting;
 use crate::syntax::model::{Field, FieldKind, ModelDef};
-use crate::syntax::weights;
 
 /// Both, for the `impl Model`.
 pub fn items(model: &ModelDef) -> TokenStream {
@@ -58,7 +58,7 @@ fn field(model: &ModelDef, f: &Field, names: &mut Vec<Ident>) -> TokenStream {
     let p = quote! { ::mlx_runtime::__private };
     let always = || quote! { #p::Fact::Number(1.0) };
     let (name, line) = (f.name.to_string(), f.name.span().start().line as u32);
-    let places = weights::tokens(f.weights.as_ref(), &weight_name(f));
+    let places = weights::names(f.weights.as_ref(), &f.weight_name());
     let when = f.when.as_ref().map_or_else(always, |e| fact(e, names));
     let tensors = match &f.kind {
         FieldKind::Linear { out, input, bias } => {

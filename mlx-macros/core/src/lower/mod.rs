@@ -2,11 +2,17 @@
 
 mod args;
 mod check;
+pub mod checkpoint;
+pub(crate) mod config;
 pub mod define;
+pub(crate) mod digest;
+pub(crate) mod layers;
 mod layout;
+mod weights;
 
-pub use args::{config_expr, config_size, dim, estimated_size};
+pub use args::dim;
 pub use check::sig_type;
+pub use config::{config_expr, config_size, estimated_size};
 
 use args::{dim_var, size_pattern};
 
@@ -17,9 +23,7 @@ use quote::{format_ident, quote, quote_spanned, ToTokens};
 use syn::Ident;
 
 use crate::check::build::variable;
-use crate::fuse::live;
 use crate::ir::{Arg, Arm, Call, Callee, Graph, Id, Kind, Node};
-use crate::syntax::condition;
 use crate::syntax::dims::is_free;
 use crate::syntax::model::{FieldKind, ModelDef, Policy};
 use crate::syntax::signature::{Dt, Method, Ty};
@@ -38,7 +42,7 @@ fn body(model: &ModelDef, m: &Method, graph: &Graph) -> TokenStream {
     let l = Lower {
         model,
         graph,
-        live: live(graph),
+        live: graph.live(),
     };
     let body = l.nodes(0, graph.nodes.len());
     let prologue = l.prologue(m);
@@ -276,7 +280,7 @@ impl Lower<'_> {
                 then,
                 otherwise,
             } => {
-                let condition = condition::tokens(condition, &layer());
+                let condition = config::tokens(condition, &layer());
                 let (then, otherwise) = (self.arm(then), self.arm(otherwise));
                 quote! { if #condition { #then } else { #otherwise } }
             }
@@ -401,7 +405,7 @@ impl Lower<'_> {
                 let head_dim = dim(&a.head_dim, |n| {
                     config_size(&self.model.names, n, &self.model.known)
                 });
-                let scale = self.arg(&a.scale, crate::ops::P::OptScalar);
+                let scale = self.arg(&a.scale, crate::ir::P::OptScalar);
                 let cache = self.read(a.cache);
                 if let Some(first) = self.whole(id) {
                     let joined = variable(first);

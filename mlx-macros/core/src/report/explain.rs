@@ -5,20 +5,18 @@ use std::collections::BTreeSet;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, ToTokens};
 
-use crate::fuse::live;
 use crate::ir::{Callee, Graph, Id, Kind};
-use crate::lower::estimated_size;
+use crate::lower::{self, estimated_size};
 use crate::plan::checkpoint;
 use crate::report;
 use crate::syntax::condition;
 use crate::syntax::dims::{is_free, Dim, Names, Quotient};
 use crate::syntax::model::{Field, FieldKind, ModelDef, Policy};
 use crate::syntax::signature::{Method, Ty};
-use crate::Whole;
 
 /// `Model::outline` of a whole model.
-pub fn outline(whole: &Whole) -> TokenStream {
-    let (model, names) = (&whole.model, &whole.model.names);
+pub fn outline(model: &ModelDef, all: &[Method], graphs: &[Graph]) -> TokenStream {
+    let names = &model.names;
     let mut said = Said::default();
     let (name, line) = (model.item.ident.to_string(), line(model.item.ident.span()));
     let fields: Vec<TokenStream> = model
@@ -26,7 +24,7 @@ pub fn outline(whole: &Whole) -> TokenStream {
         .iter()
         .map(|f| field(f, names, &mut said))
         .collect();
-    let both = whole.methods.iter().zip(&whole.graphs);
+    let both = all.iter().zip(graphs);
     let methods: Vec<TokenStream> = both.map(|(m, g)| method(model, m, g, &mut said)).collect();
     let shorts = names.short.iter().map(|(short, d)| {
         said.size(d);
@@ -39,7 +37,10 @@ pub fn outline(whole: &Whole) -> TokenStream {
         quote! { (#n, #size) }
     });
     let layer = quote! { self.__mlx.layer() };
-    let conditions = said.conditions.iter().map(|e| condition::tokens(e, &layer));
+    let conditions = said
+        .conditions
+        .iter()
+        .map(|e| lower::config::tokens(e, &layer));
     let parts = model.fields.iter().map(part);
     quote! {
         fn outline<'__a>(&'__a self, __o: &mut ::mlx_runtime::__private::explain::Outline<'__a>) {
@@ -150,7 +151,7 @@ fn spaceless(ty: &impl ToTokens) -> String {
 }
 
 fn method(model: &ModelDef, m: &Method, graph: &Graph, said: &mut Said) -> TokenStream {
-    let (live, kept) = (live(graph), checkpoint::kept(model, graph));
+    let (live, kept) = (graph.live(), checkpoint::kept(model, graph));
     let nodes = live
         .iter()
         .map(|id| node(model, graph, *id, kept.get(id), said));
@@ -385,7 +386,7 @@ fn part(f: &Field) -> TokenStream {
         FieldKind::Linear { .. } => leaf("Linear"),
         FieldKind::Embedding { .. } => leaf("Embedding"),
         FieldKind::Layer(held) => {
-            let variant = crate::syntax::layers::variant(held);
+            let variant = lower::layers::variant(held);
             quote! { __o.leaf(#text, ::mlx_runtime::model::Leaf::#variant(__field)); }
         }
         FieldKind::Param { .. } => leaf("Param"),

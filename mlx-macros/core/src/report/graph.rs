@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use crate::fuse::live;
 use crate::ir::{Arg, Graph, Id, Kind};
 use crate::syntax::dims::Names;
 use crate::syntax::signature::Ty;
@@ -10,7 +9,7 @@ use crate::syntax::signature::Ty;
 /// The graph of a method, live nodes only.
 pub fn text(name: &str, graph: &Graph, names: &Names) -> String {
     let mut out = format!("{name}\n");
-    let live = live(graph);
+    let live = graph.live();
     for (id, node) in graph
         .nodes
         .iter()

@@ -5,12 +5,12 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::visit::Visit;
 use syn::{Attribute, Expr, Ident, Lit, Meta, MetaList, Token, UnOp};
 
 use crate::diag::{suggest, Diag, Result};
 use crate::syntax::condition::is_field;
 use crate::syntax::dims::{Dim, Names};
+use crate::syntax::literals::finite;
 
 /// The terms of a size.
 const MOST_TERMS: usize = 1000;
@@ -99,63 +99,6 @@ impl Args {
                 Err(Diag::unknown_key(key.span(), key, near, known))
             }
         }
-    }
-}
-
-/// An expression without numbers beyond the range of a float.
-pub(crate) fn finite(e: Expr) -> Result<Expr> {
-    match infinite(&e) {
-        None => Ok(e),
-        Some(at) => Err(Diag::number_too_large(at)),
-    }
-}
-
-/// The place of a number beyond the range of a float.
-pub(crate) fn infinite(e: &Expr) -> Option<Span> {
-    struct Numbers(Option<Span>);
-    impl Visit<'_> for Numbers {
-        fn visit_lit(&mut self, l: &Lit) {
-            let value = match l {
-                Lit::Int(i) => i.base10_parse::<f64>(),
-                Lit::Float(f) => f.base10_parse::<f64>(),
-                _ => return,
-            };
-            if !value.is_ok_and(f64::is_finite) {
-                self.0.get_or_insert(l.span());
-            }
-        }
-    }
-    let mut found = Numbers(None);
-    found.visit_expr(e);
-    found.0
-}
-
-/// The number that an expression of literals is.
-pub(crate) fn literal(e: &Expr) -> Option<f64> {
-    match e {
-        Expr::Lit(l) => match &l.lit {
-            Lit::Int(i) => i.base10_parse().ok(),
-            Lit::Float(f) => f.base10_parse().ok(),
-            _ => None,
-        },
-        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => Some(-literal(&u.expr)?),
-        Expr::Paren(p) => literal(&p.expr),
-        Expr::Group(g) => literal(&g.expr),
-        _ => None,
-    }
-}
-
-/// True if a number is one of 32 bits too: neither infinite there nor, of something, zero.
-pub(crate) fn fits_f32(x: f64) -> bool {
-    let narrow = x as f32;
-    narrow.is_finite() && (narrow != 0.0 || x == 0.0)
-}
-
-/// Refuses a literal that no number of 32 bits is close to.
-pub(crate) fn in_f32(e: &Expr) -> Result<()> {
-    match literal(e) {
-        Some(x) if !fits_f32(x) => Err(Diag::number_too_large(e.span())),
-        _ => Ok(()),
     }
 }
 

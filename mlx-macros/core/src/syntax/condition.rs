@@ -2,15 +2,14 @@
 //! computed in f64, where nothing overflows and a remainder by zero is no number, so that it
 //! equals nothing.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned, ToTokens};
+use proc_macro2::Ident;
+use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, BinOp, Expr, Lit, Member, UnOp};
 
 use crate::diag::{Diag, Result};
-use crate::lower::config_expr;
-use crate::syntax::args;
+use crate::syntax::literals;
 
 /// The way a condition names a field of the config.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,7 +52,7 @@ pub fn check(e: &Expr, names: Names) -> Result<()> {
 }
 
 fn is_zero(e: &Expr) -> bool {
-    matches!(e, Expr::Lit(_)) && args::literal(e) == Some(0.0)
+    matches!(e, Expr::Lit(_)) && literals::literal(e) == Some(0.0)
 }
 
 /// Refuses what is not a number of the config: a literal, a field, or a sum or product of these.
@@ -70,7 +69,7 @@ pub fn check_number(e: &Expr) -> Result<()> {
         {
             check_number(&b.left).and(check_number(&b.right))
         }
-        Expr::Lit(l) if matches!(l.lit, Lit::Int(_) | Lit::Float(_)) => args::in_f32(e),
+        Expr::Lit(l) if matches!(l.lit, Lit::Int(_) | Lit::Float(_)) => literals::in_f32(e),
         Expr::Path(p) if is_field(&p.path) => Ok(()),
         _ => Err(Diag::expected_number(e.span())),
     }
@@ -101,137 +100,6 @@ fn meant(op: &BinOp) -> bool {
             | Rem(_)
             | Sub(_)
     )
-}
-
-/// The condition as Rust, true or false, where `__c` is the config and `layer` the number of the
-/// layer.
-pub fn tokens(e: &Expr, layer: &TokenStream) -> TokenStream {
-    match e {
-        Expr::Paren(p) => {
-            let inner = tokens(&p.expr, layer);
-            quote! { (#inner) }
-        }
-        Expr::Group(g) => tokens(&g.expr, layer),
-        Expr::Unary(u) if matches!(u.op, UnOp::Not(_)) => {
-            let inner = tokens(&u.expr, layer);
-            quote! { !(#inner) }
-        }
-        Expr::Binary(b) => match b.op {
-            BinOp::And(_) | BinOp::Or(_) => {
-                let (l, op, r) = (tokens(&b.left, layer), &b.op, tokens(&b.right, layer));
-                quote! { ((#l) #op (#r)) }
-            }
-            BinOp::Eq(_) | BinOp::Ne(_) if is_flag(&b.left) || is_flag(&b.right) => {
-                let (l, op, r) = (tokens(&b.left, layer), &b.op, tokens(&b.right, layer));
-                quote! { ((#l) #op (#r)) }
-            }
-            _ => {
-                let (l, op, r) = (counted(&b.left, layer), &b.op, counted(&b.right, layer));
-                quote! { (#l #op #r) }
-            }
-        },
-        other => config_expr(other),
-    }
-}
-
-/// True if an expression is true or false by its form alone.
-fn is_flag(e: &Expr) -> bool {
-    match bare(e) {
-        Expr::Lit(l) => matches!(l.lit, Lit::Bool(_)),
-        Expr::Unary(u) => matches!(u.op, UnOp::Not(_)),
-        Expr::MethodCall(_) => true,
-        Expr::Binary(b) => strength(&Expr::Binary(b.clone())) <= 3,
-        _ => false,
-    }
-}
-
-/// A number in a condition: whole numbers divide as in Rust, without a rest.
-fn counted(e: &Expr, layer: &TokenStream) -> TokenStream {
-    match e {
-        Expr::Paren(p) => counted(&p.expr, layer),
-        Expr::Group(g) => counted(&g.expr, layer),
-        Expr::Binary(b) => {
-            let (l, op, r) = (counted(&b.left, layer), &b.op, counted(&b.right, layer));
-            match op {
-                BinOp::Div(_) => quote! { ::mlx_runtime::__private::divide(#l, #r) },
-                _ => quote! { (#l #op #r) },
-            }
-        }
-        other => number(other, layer),
-    }
-}
-
-/// A number of the config, of a literal or of both, as f64.
-pub fn number(e: &Expr, layer: &TokenStream) -> TokenStream {
-    computed(e, layer, &READ_NUMBER)
-}
-
-/// As [`number`], of whole fields of the config alone.
-pub fn whole(e: &Expr, layer: &TokenStream) -> TokenStream {
-    computed(e, layer, &READ_WHOLE)
-}
-
-/// The trait and its function that read a field, and those that read one which is known to be there.
-type Read = [(&'static str, &'static str); 2];
-const READ_NUMBER: Read = [("Number", "number"), ("GuardedNumber", "guarded_number")];
-const READ_WHOLE: Read = [("Whole", "whole"), ("GuardedWhole", "guarded_whole")];
-
-/// The call that reads the field `field` of the config as a size.
-pub fn size_of_field(field: &TokenStream, at: Span, there: bool) -> TokenStream {
-    read_field(field, at, READ_WHOLE[usize::from(there)])
-}
-
-fn read_field(field: &TokenStream, at: Span, (of, read): (&str, &str)) -> TokenStream {
-    let (of, read) = (Ident::new(of, at), Ident::new(read, at));
-    quote_spanned! { at => ::mlx_runtime::__private::#of::#read(&#field) }
-}
-
-/// A number whose fields are read by one of these.
-fn computed(e: &Expr, layer: &TokenStream, read: &Read) -> TokenStream {
-    match e {
-        Expr::Lit(l) => match &l.lit {
-            Lit::Int(i) => literal(i.base10_parse()),
-            Lit::Float(f) => literal(f.base10_parse()),
-            other => {
-                let at = located(other.span());
-                read_field(&other.to_token_stream(), at, read[0])
-            }
-        },
-        Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => {
-            let inner = computed(&u.expr, layer, read);
-            quote! { (-#inner) }
-        }
-        Expr::Binary(b) => {
-            let (l, r) = (
-                computed(&b.left, layer, read),
-                computed(&b.right, layer, read),
-            );
-            let op = &b.op;
-            quote! { (#l #op #r) }
-        }
-        Expr::Paren(p) => computed(&p.expr, layer, read),
-        Expr::Group(g) => computed(&g.expr, layer, read),
-        Expr::Cast(c) => computed(&c.expr, layer, read),
-        Expr::Verbatim(_) => e.to_token_stream(),
-        Expr::Path(p) if p.path.is_ident("layer") => quote! { (#layer as f64) },
-        other => {
-            let (field, at) = (config_expr(other), located(other.span()));
-            let value = read_field(&field, at, read[usize::from(is_guarded(other))]);
-            quote! { (#value as f64) }
-        }
-    }
-}
-
-/// The names of generated code, at a place of the user's.
-pub fn located(at: Span) -> Span {
-    Span::call_site().located_at(at)
-}
-
-fn literal(n: syn::Result<f64>) -> TokenStream {
-    match n {
-        Ok(n) if n.is_finite() => n.to_token_stream(),
-        _ => quote! { ::core::primitive::f64::INFINITY },
-    }
 }
 
 /// The expression with a mark at each field that is an `Option` for which the `facts`, or an
@@ -282,7 +150,7 @@ fn mark() -> Attribute {
     syn::parse_quote!(#[guarded])
 }
 
-fn is_guarded(e: &Expr) -> bool {
+pub(crate) fn is_guarded(e: &Expr) -> bool {
     match e {
         Expr::Field(f) => f.attrs.iter().any(|a| a.path().is_ident("guarded")),
         Expr::Path(p) => p.attrs.iter().any(|a| a.path().is_ident("guarded")),
@@ -347,7 +215,7 @@ pub fn text(e: &Expr) -> String {
 }
 
 /// The precedence of an operator, as in Rust.
-fn strength(e: &Expr) -> u8 {
+pub(crate) fn strength(e: &Expr) -> u8 {
     let Expr::Binary(b) = e else { return 6 };
     match b.op {
         BinOp::Mul(_) | BinOp::Div(_) | BinOp::Rem(_) => 5,
@@ -359,7 +227,7 @@ fn strength(e: &Expr) -> u8 {
 }
 
 /// An expression without the parentheses around it.
-fn bare(e: &Expr) -> &Expr {
+pub(crate) fn bare(e: &Expr) -> &Expr {
     match e {
         Expr::Paren(p) => bare(&p.expr),
         Expr::Group(g) => bare(&g.expr),

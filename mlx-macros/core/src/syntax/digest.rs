@@ -4,31 +4,30 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
 use syn::LitStr;
 
 use crate::diag::{Diag, Result};
-use crate::syntax::model::{FieldKind, ModelDef};
 
 /// The file's content.
 pub struct Digest {
     /// The attribute's text, which errors that concern no field point to.
-    literal: LitStr,
-    path: PathBuf,
-    names: String,
-    config: Vec<(String, f64)>,
-    tensors: Vec<Tensor>,
+    pub(crate) literal: LitStr,
+    pub(crate) path: PathBuf,
+    pub(crate) names: String,
+    pub(crate) config: Vec<(String, f64)>,
+    pub(crate) tensors: Vec<Tensor>,
 }
 
-struct Tensor {
-    text: String,
-    parts: Vec<Part>,
-    shape: Vec<i64>,
-    dtype: String,
+/// One tensor, or several whose names differ in numbers alone.
+pub(crate) struct Tensor {
+    pub text: String,
+    pub parts: Vec<Part>,
+    pub shape: Vec<i64>,
+    pub dtype: String,
 }
 
-enum Part {
+/// A part of a name, between dots.
+pub(crate) enum Part {
     Word(String),
     Index(Vec<(i64, i64)>),
 }
@@ -82,55 +81,6 @@ impl Digest {
             text: text.to_string(),
         });
         Some(())
-    }
-
-    /// The comparison, one constant a field, so that an error shows the field.
-    pub fn checks(&self, model: &ModelDef) -> TokenStream {
-        let p = quote! { ::mlx_runtime::__private };
-        let name = &model.item.ident;
-        let (file, names) = (self.literal.value(), &self.names);
-        let config = self.config.iter().map(|(name, value)| {
-            if value.is_nan() {
-                quote! { (#name, f64::NAN) }
-            } else {
-                quote! { (#name, #value) }
-            }
-        });
-        let tensors = self.tensors.iter().map(|t| {
-            let (text, shape, dtype) = (&t.text, &t.shape, &t.dtype);
-            let parts = t.parts.iter().map(|part| match part {
-                Part::Word(w) => quote! { #p::DigestPart::Word(#w) },
-                Part::Index(ranges) => {
-                    let ranges = ranges.iter().map(|(a, b)| quote! { (#a, #b) });
-                    quote! { #p::DigestPart::Index(&[#(#ranges),*]) }
-                }
-            });
-            quote! { #p::DigestTensor { text: #text, parts: &[#(#parts),*], shape: &[#(#shape),*], dtype: #dtype } }
-        });
-        let layout = quote! { &<#name as ::mlx_runtime::model::Model>::LAYOUT };
-        let holding = model
-            .fields
-            .iter()
-            .filter(|f| !matches!(f.kind, FieldKind::Rope { .. }));
-        let fields = holding.enumerate().map(|(i, f)| {
-            quote_spanned! { f.name.span() => const _: () = ::mlx_runtime::__private::check_field(&#name::__MLX_DIGEST, #layout, #i); }
-        });
-        let requires = model.requires.iter().enumerate().map(|(i, e)| {
-            let span = syn::spanned::Spanned::span(e);
-            quote_spanned! { span => const _: () = ::mlx_runtime::__private::check_require(&#name::__MLX_DIGEST, #layout, #i); }
-        });
-        // The compiler must know that a change of the file changes the crate.
-        let path = self.path.to_string_lossy();
-        quote! {
-            #[automatically_derived]
-            impl #name {
-                #[doc(hidden)]
-                const __MLX_DIGEST: #p::Digest = #p::Digest { file: #file, names: #names, config: &[#(#config),*], tensors: &[#(#tensors),*] };
-            }
-            const _: &str = ::core::include_str!(#path);
-            #(#requires)*
-            #(#fields)*
-        }
     }
 }
 

@@ -381,6 +381,19 @@ impl Names {
         Some(sum)
     }
 
+    /// The quotient of two sizes rounded down, where it is known.
+    pub fn floor_div(&self, a: &Dim, b: &Dim) -> Option<Dim> {
+        if let Some(exact) = self.divide(a, b) {
+            return Some(exact);
+        }
+        // A number is cut off; all else must divide.
+        let by = b.as_constant().filter(|n| *n > 0)?;
+        let numbers = a.terms().filter(|(n, _)| n.is_empty());
+        let number: i64 = numbers.map(|(_, c)| c).sum();
+        let whole = self.divide(&a.plus(&Dim::constant(-number)), b)?;
+        Some(whole.plus(&Dim::constant(number.div_euclid(by))))
+    }
+
     /// One term divided by one term, a factor of the divisor after the other.
     fn divide_term(&self, names: &[String], c: i64, by: &[String], number: i64) -> Option<Dim> {
         if by.is_empty() && number != 0 && c % number == 0 {

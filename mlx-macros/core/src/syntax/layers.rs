@@ -2,20 +2,14 @@
 //! and the shape of their result. A row here, a function of `Loader` and a variant of `Leaf` are
 //! all that a layer needs.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{quote, ToTokens};
 use syn::spanned::Spanned;
-use syn::{Expr, Ident};
+use syn::Expr;
 
-use crate::check::build::Builder;
 use crate::diag::{Diag, Result};
-use crate::ir::{Arg, Id, Kind};
-use crate::lower::config_expr;
-use crate::ops::operands::{broadcast, NoPlace, Window};
 use crate::syntax::args::{dim_expr, Args};
 use crate::syntax::condition;
 use crate::syntax::dims::{Dim, Names, Shape};
-use crate::syntax::signature::{Dt, Ty};
+use crate::syntax::shapes::{NoPlace, Window};
 
 /// A kind of layer.
 pub struct Layer {
@@ -35,7 +29,7 @@ pub struct Layer {
     /// Its options.
     pub options: &'static [(&'static str, Opt)],
     /// The shape of its result for the shape of its argument; the error says which shapes it takes.
-    rule: fn(&Held, &Shape, &Names) -> std::result::Result<Shape, Refused>,
+    pub(crate) rule: fn(&Held, &Shape, &Names) -> std::result::Result<Shape, Refused>,
 }
 
 /// The kind of an option, and its value when it is absent.
@@ -72,7 +66,7 @@ pub struct Held {
 }
 
 /// Why a shape is refused.
-enum Refused {
+pub(crate) enum Refused {
     /// It has another number of dims than this form.
     Rank(String),
     /// The layer takes this form.
@@ -227,35 +221,6 @@ impl Held {
         })
     }
 
-    /// The call of the loader that makes the layer.
-    pub fn load(
-        &self,
-        size: &dyn Fn(&Dim) -> TokenStream,
-        number: &dyn Fn(&Expr) -> TokenStream,
-        path: &TokenStream,
-        lora: bool,
-        frozen: bool,
-    ) -> TokenStream {
-        let load = Ident::new(self.layer.load, Span::call_site());
-        let dims = self.dims.iter().map(size);
-        let options = self.options.iter().map(|o| match o {
-            Setting::Number(e) => {
-                let e = number(e);
-                quote! { (#e) as f32 }
-            }
-            Setting::Flag(e) => config_expr(e),
-            Setting::Sizes(s) => match &s[..] {
-                [one] => size(one),
-                all => {
-                    let all = all.iter().map(size);
-                    quote! { [#(#all),*] }
-                }
-            },
-        });
-        let lora = self.layer.indexed.then(|| quote! { #lora, });
-        quote! { __loader.#load(#path, #(#dims,)* #(#options,)* #lora #frozen) }
-    }
-
     /// The sizes of an option.
     fn sizes(&self, name: &str) -> &[Dim] {
         let at = self.layer.options.iter().position(|o| o.0 == name);
@@ -326,72 +291,4 @@ fn conv(held: &Held, x: &Shape, names: &Names) -> std::result::Result<Shape, Ref
             .map_err(Refused::NoPlace)?;
     }
     Ok(shape)
-}
-
-impl Builder<'_> {
-    /// `self.name(x)` of a layer of the table.
-    pub(crate) fn layer(
-        &mut self,
-        name: &Ident,
-        held: &Held,
-        args: &[&Expr],
-        span: Span,
-    ) -> Result<Id> {
-        let (x, indices) = match (args, held.layer.indexed) {
-            ([x], false) => (x, None),
-            ([x, indices], true) => (x, Some(*indices)),
-            (_, indexed) => {
-                let takes = match indexed {
-                    true => "a tensor and indices",
-                    false => "one tensor",
-                };
-                return Err(Diag::layer_arguments(span, name, takes, args.len()));
-            }
-        };
-        let id = self.value(x, None)?;
-        let chosen = indices.map(|e| self.value(e, None)).transpose()?;
-        let (shape, dtype) = match self.ty(id).clone() {
-            Ty::Tensor(s, d) => (s, d),
-            Ty::Unknown => return Ok(self.unknown(span)),
-            _ => {
-                return Err(Diag::expected_tensor(x.span(), self.describe(id)));
-            }
-        };
-        if dtype != Dt::Float {
-            return Err(Diag::layer_dtype(x.span(), name, self.describe(id)));
-        }
-        let out = (held.layer.rule)(held, &shape, &self.model.names).map_err(|e| {
-            let found = self.describe(id);
-            match e {
-                Refused::Rank(takes) => Diag::conv_input(x.span(), name, takes, found),
-                Refused::Takes(takes) => Diag::layer_takes(x.span(), name, takes, found),
-                Refused::NoPlace(e) => e.mistake(x.span(), &name.to_string(), found),
-            }
-        })?;
-        let (mut out, mut list) = (out, vec![Arg::Value(id)]);
-        if let (Some(chosen), Some(at)) = (chosen, indices) {
-            let by = match self.ty(chosen).clone() {
-                Ty::Tensor(s, Dt::I32 | Dt::U32) => s,
-                Ty::Unknown => return Ok(self.unknown(span)),
-                _ => return Err(Diag::index_dtype(at.span(), name, self.describe(chosen))),
-            };
-            let matrix = out.split_off(out.len().saturating_sub(2));
-            out = broadcast(&out, &by).ok_or_else(|| {
-                let names = &self.model.names;
-                Diag::indices_broadcast(span, name, names.shape(&out), names.shape(&by))
-            })?;
-            out.extend(matrix);
-            list.push(Arg::Value(chosen));
-        }
-        let kind = Kind::Leaf {
-            field: name.clone(),
-            args: list,
-        };
-        Ok(self.push(kind, Ty::Tensor(out, Dt::Float), span))
-    }
-}
-
-/// The type's name as generated code has it.
-pub fn variant(held: &Held) -> TokenStream {
-    Ident::new(held.layer.name, Span::call_site()).to_token_stream()
 }

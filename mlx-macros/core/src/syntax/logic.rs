@@ -8,7 +8,7 @@ use quote::ToTokens;
 use syn::{BinOp, Expr, Lit, UnOp};
 
 use crate::syntax::condition::text;
-use crate::syntax::dims::Dim;
+use crate::syntax::dims::{is_free, Dim};
 
 /// Alternatives and inequalities beyond these numbers are not looked at.
 const MOST_BRANCHES: usize = 64;
@@ -93,6 +93,12 @@ impl Facts {
             (_, true) => Some(true),
             _ => None,
         }
+    }
+
+    /// True if a size is known to be no more than another; what a call binds is left to the call.
+    pub fn bounded(&self, a: &Dim, b: &Dim) -> bool {
+        let open = |n: &&str| is_free(n) || n.ends_with('\'');
+        a.names().iter().chain(&b.names()).any(open) || self.at_most(a, b)
     }
 
     /// True if a size is known to be no more than another. All names in both are whole numbers of 1

@@ -1,15 +1,11 @@
 //! `#[quantize(..)]`: how a layer's matrix is packed when it is loaded.
 
-use proc_macro2::TokenStream;
-use quote::{quote, ToTokens};
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit};
 
-use crate::check::arguments::integer;
 use crate::diag::{Diag, Result};
-use crate::lower::config_expr;
 use crate::syntax::args::Args;
-use crate::syntax::condition;
+use crate::syntax::literals::integer;
 use crate::syntax::model::FieldKind;
 
 /// The quantisation of a layer, whatever the rest of the model is.
@@ -123,33 +119,6 @@ impl Quantize {
             _ => vec![],
         }
     }
-
-    /// The argument of the loader.
-    pub fn tokens(this: Option<&Quantize>, facts: &[String]) -> TokenStream {
-        let q = quote! { ::mlx_runtime::__private::Quantise };
-        match this {
-            None => quote! { #q::AsAsked },
-            Some(Quantize::Never) => quote! { #q::Never },
-            Some(Quantize::Mode(name)) => {
-                let name = Ident::new(name, proc_macro2::Span::call_site());
-                quote! { #q::Mode(::mlx_runtime::model::Quantization::#name) }
-            }
-            Some(Quantize::With { bits, group_size }) => {
-                let (bits, group_size) = (whole(bits, facts), whole(group_size, facts));
-                quote! { #q::With(#bits, #group_size) }
-            }
-        }
-    }
-}
-
-/// A whole number: a literal or a field of the config.
-fn whole(e: &Expr, facts: &[String]) -> TokenStream {
-    let Expr::Path(p) = e else {
-        return e.to_token_stream();
-    };
-    let (field, at) = (config_expr(e), condition::located(e.span()));
-    let name = p.path.to_token_stream().to_string();
-    condition::size_of_field(&field, at, condition::is_there(&name, facts))
 }
 
 /// A literal must be one of the numbers that MLX has kernels for.

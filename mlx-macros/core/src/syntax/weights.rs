@@ -1,7 +1,6 @@
 //! `#[weights(..)]`: what a field's tensors are called in a checkpoint.
 
-use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit};
 
@@ -161,17 +160,6 @@ impl Pattern {
         }
         Ok(())
     }
-
-    fn tokens(&self) -> TokenStream {
-        let alternatives = self.alternatives.iter().map(|parts| {
-            let parts = parts.iter().map(|p| {
-                let (name, absolute, transposed) = (&p.name, p.absolute, p.transposed);
-                quote! { ::mlx_runtime::__private::NamePart { name: #name, absolute: #absolute, transposed: #transposed } }
-            });
-            quote! { &[#(#parts),*] }
-        });
-        quote! { &[#(#alternatives),*] }
-    }
 }
 
 fn quoted(name: &str) -> String {
@@ -227,17 +215,4 @@ fn sum(e: &Expr, parts: &mut Vec<Part>) -> Result<()> {
         },
         _ => Err(Diag::not_a_name(e.span())),
     }
-}
-
-/// A field's names as constant data for the runtime. `parameters()` calls the field `own`.
-pub fn tokens(weights: Option<&Weights>, own: &str) -> TokenStream {
-    let plain = quote! { &[&[::mlx_runtime::__private::NamePart { name: #own, absolute: false, transposed: false }]] };
-    let default = weights
-        .and_then(|w| w.default.as_ref())
-        .map_or(plain, Pattern::tokens);
-    let schemes = weights.iter().flat_map(|w| &w.schemes).map(|(scheme, p)| {
-        let (scheme, p) = (scheme.to_string(), p.tokens());
-        quote! { (#scheme, #p) }
-    });
-    quote! { ::mlx_runtime::__private::Names { own: #own, default: #default, schemes: &[#(#schemes),*] } }
 }

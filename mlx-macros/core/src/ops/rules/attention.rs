@@ -1,10 +1,10 @@
 //! Rules of attention and of positions.
 
 use crate::diag::{Diag, Result};
-use crate::ir::Arg;
-use crate::ops::operands::{broadcast, need_float, promote};
-use crate::ops::Ctx;
+use crate::ir::{Arg, Ctx};
+use crate::ops::operands::{need_float, promote};
 use crate::syntax::dims::{is_free, Dim};
+use crate::syntax::shapes::broadcast;
 use crate::syntax::signature::{Dt, Ty};
 
 /// `q [B, H, L, D]`, `k [B, G, S, D]`, `v [B, G, S, E]` -> `[B, H, L, E]`; G divides H.

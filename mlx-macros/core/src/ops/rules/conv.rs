@@ -1,10 +1,10 @@
 //! Rules of windows that slide over the middle axes, channels last.
 
 use crate::diag::{Diag, Result};
-use crate::ir::Arg;
-use crate::ops::operands::{need_float, promote, Window};
-use crate::ops::Ctx;
+use crate::ir::{Arg, Ctx};
+use crate::ops::operands::{need_float, promote};
 use crate::syntax::dims::Dim;
+use crate::syntax::shapes::Window;
 use crate::syntax::signature::Ty;
 
 /// The middle axes of the operation, which its name ends with.

@@ -1,9 +1,8 @@
 //! Rules of tensors that are made of nothing.
 
 use crate::diag::{Diag, Result};
-use crate::ir::Arg;
+use crate::ir::{Arg, Ctx};
 use crate::ops::operands::not_cut;
-use crate::ops::Ctx;
 use crate::syntax::dims::Dim;
 use crate::syntax::signature::{Dt, Ty};
 

@@ -1,9 +1,9 @@
 //! Rules of operations on single elements: shapes stay, or broadcast.
 
 use crate::diag::{Diag, Result};
-use crate::ir::Arg;
-use crate::ops::operands::{broadcast, need_float, need_whole, operands, promote};
-use crate::ops::Ctx;
+use crate::ir::{Arg, Ctx};
+use crate::ops::operands::{need_float, need_whole, operands, promote};
+use crate::syntax::shapes::broadcast;
 use crate::syntax::signature::{Dt, Ty};
 
 /// `[..] -> [..]`, any dtype.

@@ -1,11 +1,11 @@
 //! Rules of operations that pick and order elements.
 
-use crate::check::arguments::integer;
 use crate::diag::{Diag, Result};
-use crate::ir::{Arg, Graph, Id, Kind};
-use crate::ops::operands::{broadcast, need_index, promote};
-use crate::ops::Ctx;
+use crate::ir::{Arg, Ctx, Graph, Id, Kind};
+use crate::ops::operands::{need_index, promote};
 use crate::syntax::dims::Dim;
+use crate::syntax::literals::integer;
+use crate::syntax::shapes::broadcast;
 use crate::syntax::signature::{Dt, Ty};
 
 /// An axis replaced by the shape of the indices.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::diag::{Diag, Result};
-use crate::ir::Arg;
-use crate::ops::operands::{broadcast, list_at, need_float, need_index, promote};
-use crate::ops::Ctx;
+use crate::ir::{Arg, Ctx};
+use crate::ops::operands::{list_at, need_float, need_index, promote};
 use crate::syntax::dims::{Dim, Shape};
+use crate::syntax::shapes::broadcast;
 use crate::syntax::signature::{Dt, Ty};
 
 /// Sizes that are summed over differ.

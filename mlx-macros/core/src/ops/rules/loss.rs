@@ -1,9 +1,8 @@
 //! Rules of losses: one value for each place, or their mean or sum.
 
 use crate::diag::{Diag, Result};
-use crate::ir::Arg;
+use crate::ir::{Arg, Ctx, P};
 use crate::ops::operands::{need_float, need_index, promote};
-use crate::ops::{Ctx, P};
 use crate::syntax::dims::Shape;
 use crate::syntax::signature::{Dt, Ty};
 

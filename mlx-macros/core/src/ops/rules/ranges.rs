@@ -1,9 +1,8 @@
 //! Numbers for which no operation has a meaning.
 
 use crate::diag::{Diag, Result};
-use crate::ir::Arg;
-use crate::ops::Ctx;
-use crate::syntax::args::{fits_f32, literal};
+use crate::ir::{Arg, Ctx};
+use crate::syntax::literals::{fits_f32, literal};
 
 /// A range that some numbers of operations are in.
 struct Range {

@@ -1,9 +1,8 @@
 //! Rules of operations over axes.
 
 use crate::diag::{Diag, Result};
-use crate::ir::Arg;
+use crate::ir::{Arg, Ctx};
 use crate::ops::operands::{need_float, promote, reduced};
-use crate::ops::Ctx;
 use crate::syntax::dims::{volume, Dim};
 use crate::syntax::signature::{Dt, Ty};
 

@@ -1,10 +1,10 @@
 //! Rules of operations that move elements and change none.
 
 use crate::diag::{Diag, Result};
-use crate::ir::Arg;
-use crate::ops::operands::{broadcast, list, not_cut};
-use crate::ops::Ctx;
+use crate::ir::{Arg, Ctx};
+use crate::ops::operands::{list, not_cut};
 use crate::syntax::dims::{volume, Dim, Shape};
+use crate::syntax::shapes::broadcast;
 use crate::syntax::signature::Ty;
 
 /// Any shape to one of the same number of elements; one size may be -1.

@@ -6,9 +6,10 @@ use syn::{Attribute, Expr, Ident, Lit, Type};
 
 use super::{is_helper, Field, FieldKind, Policy, Tied};
 use crate::diag::{suggest, Diag, Result};
-use crate::syntax::args::{dim_expr, literal, Args};
+use crate::syntax::args::{dim_expr, Args};
 use crate::syntax::dims::{Dim, Names};
 use crate::syntax::layers;
+use crate::syntax::literals::literal;
 use crate::syntax::quantize::Quantize;
 use crate::syntax::signature::Dt;
 use crate::syntax::weights::Weights;

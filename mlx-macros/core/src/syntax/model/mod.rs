@@ -9,8 +9,6 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, ItemStruct, Lit, LitStr, Meta, Path, Token, Type};
 
 use crate::diag::{suggest, Diag, Result};
-use crate::fuse::Switches;
-use crate::lower::define::weight_name;
 use crate::syntax::args::{dim_expr, positive, Args};
 use crate::syntax::condition;
 use crate::syntax::digest::Digest;
@@ -19,6 +17,7 @@ use crate::syntax::layers::Held;
 use crate::syntax::logic::Facts;
 use crate::syntax::quantize::Quantize;
 use crate::syntax::signature::Dt;
+use crate::syntax::switches::Switches;
 use crate::syntax::weights::Weights;
 
 mod field;
@@ -161,16 +160,9 @@ const HELPERS: &[&str] = &[
 ];
 
 /// Reads `#[mlx_model(config = .., dims(..))] struct ..`; mistakes are gathered.
-pub fn model(attr: TokenStream, item: ItemStruct) -> std::result::Result<ModelDef, Vec<Diag>> {
-    match lenient(attr, item) {
-        (Some(model), errors) if errors.is_empty() => Ok(model),
-        (_, errors) => Err(errors),
-    }
-}
-
-/// As [`model`], with what is left of the model where it has mistakes: all of it if the config's
-/// type is known.
-pub fn lenient(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Vec<Diag>) {
+///
+/// The model is there if the config's type is known, whatever else is wrong.
+pub fn read(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Vec<Diag>) {
     let mut errors = Vec::new();
     // Quotients in sizes lean on what is required.
     let requires = collect(&mut errors, requires(&item)).unwrap_or_default();
@@ -334,11 +326,11 @@ fn names_shared(fields: &[Field], facts: &Facts) -> Vec<Diag> {
     let held: Vec<&Field> = fields.iter().filter(|f| f.holds_weights()).collect();
     let mut found = Vec::new();
     for (i, f) in held.iter().enumerate() {
-        let name = weight_name(f);
+        let name = f.weight_name();
         let both = |o: &&&Field| {
             let when = [f, *o].into_iter().filter_map(|f| f.when.as_ref());
             let together = when.fold(facts.clone(), |all, w| all.and(w, true));
-            weight_name(o) == name && !together.contradict()
+            o.weight_name() == name && !together.contradict()
         };
         if let Some(other) = held[..i].iter().find(both) {
             found.push(Diag::name_shared(f.name.span(), &f.name, name, &other.name));
@@ -367,6 +359,12 @@ fn not_itself(field: Field, model: &Ident) -> Result<Field> {
 }
 
 impl Field {
+    /// Its name in `parameters()` and adapters.
+    pub fn weight_name(&self) -> String {
+        let plain = self.weights.as_ref().and_then(Weights::plain);
+        plain.map_or_else(|| self.name.to_string(), str::to_string)
+    }
+
     /// True if it has tensors of its own, apart from those of sub-models.
     fn holds_weights(&self) -> bool {
         let none = matches!(

@@ -1,0 +1,43 @@
+//! Calls of helper functions.
+//!
+//! Tests: `tests/planted.rs`, `tests/right.rs`.
+
+use proc_macro2::Span;
+use syn::spanned::Spanned;
+use syn::{Expr, Path};
+
+use crate::check::build::Builder;
+use crate::check::calls::{place, result};
+use crate::check::values::path_text;
+use crate::diag::{Diag, Result};
+use crate::ir::{Arg, Callee, Id, Kind};
+use crate::syntax::signature::Ty;
+
+impl Builder<'_> {
+    /// A helper function, of which only the name is known here: its result is what the place
+    /// declares, else the shape of its first tensor. rustc compares both with its signature.
+    pub(crate) fn function(
+        &mut self,
+        path: &Path,
+        args: &[&Expr],
+        span: Span,
+        wanted: Option<&Ty>,
+    ) -> Result<Id> {
+        let values = self.values(args)?;
+        let first = values
+            .iter()
+            .map(|(id, _)| self.ty(*id))
+            .find(|t| matches!(t, Ty::Tensor(..) | Ty::Unknown));
+        let ret = match (wanted, first) {
+            (_, Some(Ty::Unknown)) => return Ok(self.unknown(span)),
+            (w, Some(t)) => result(w, t),
+            (_, None) => {
+                return Err(Diag::no_tensor(path.span(), path_text(path)));
+            }
+        };
+        let callee = (Callee::Function(path.clone()), path_text(path));
+        let call = self.expect(callee, &values, (ret.clone(), place(wanted)));
+        let args = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
+        Ok(self.push(Kind::Function { args, call }, ret, span))
+    }
+}

@@ -1,0 +1,168 @@
+//! The bytes that each method keeps, as functions of the shapes of its arguments.
+//!
+//! Tests: `mlx-tests --test kept_bytes`.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::Ident;
+
+use crate::ir::Graph;
+use crate::lower::{config, dim, estimated_size, layer};
+use crate::plan::checkpoint::{saved, Keeper, Saved};
+use crate::syntax::dims::{is_free, Dim};
+use crate::syntax::model::ModelDef;
+use crate::syntax::signature::{Method, Ty};
+
+/// The name of the hidden function that says what a method keeps.
+fn hidden(method: &Ident) -> Ident {
+    format_ident!("__saved_{}", method)
+}
+
+/// `Model::saved`, and a hidden function for each method.
+pub fn functions(
+    model: &ModelDef,
+    methods: &[Method],
+    graphs: &[Graph],
+) -> (TokenStream, TokenStream) {
+    let each = methods.iter().zip(graphs).map(|(m, g)| {
+        let (name, body) = (hidden(&m.name), Emit { model, method: m }.body(&saved(model, g)));
+        quote! {
+            #[doc(hidden)]
+            #[allow(unused_variables, non_snake_case, missing_docs, clippy::all)]
+            pub fn #name(&self, __x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved { #body }
+        }
+    });
+    let each = quote! { #(#each)* };
+    let forward = methods.iter().find(|m| m.name == "forward").map(|m| {
+        let name = hidden(&m.name);
+        quote! {
+            fn saved(&self, __x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved {
+                self.#name(__x, __on)
+            }
+        }
+    });
+    (quote! { #forward }, each)
+}
+
+/// Values that a helper function keeps, for the module beside it.
+pub fn of_function(model: &ModelDef, method: &Method, graph: &Graph) -> TokenStream {
+    function(Emit { model, method }.body(&saved(model, graph)))
+}
+
+/// In place of it where the function has mistakes: its callers get none of their own.
+pub fn of_nothing() -> TokenStream {
+    function(quote! { ::core::default::Default::default() })
+}
+
+fn function(body: TokenStream) -> TokenStream {
+    quote! {
+        #[allow(unused_variables, clippy::all)]
+        pub fn saved(__x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved { #body }
+    }
+}
+
+/// The polynomials as Rust.
+struct Emit<'a> {
+    model: &'a ModelDef,
+    method: &'a Method,
+}
+
+impl Emit<'_> {
+    fn body(&self, saved: &Saved) -> TokenStream {
+        let config = (!self.model.function).then(|| quote! { let __c = self.__mlx.config(); });
+        let sum = self.sum(saved);
+        quote! {
+            #config
+            let __at = |i: usize, j: usize| __x.get(i).and_then(|s| s.get(j)).copied().unwrap_or(1);
+            #sum
+        }
+    }
+
+    /// Free dims are those of the arguments.
+    fn size(&self, d: &Dim) -> TokenStream {
+        dim(d, |n| {
+            let shapes = self.method.args.iter().filter_map(|a| match &a.ty {
+                Ty::Tensor(shape, _) => Some(shape),
+                _ => None,
+            });
+            let place = shapes.enumerate().find_map(|(i, shape)| {
+                Some((i, shape.iter().position(|d| d.as_name() == Some(n))?))
+            });
+            match place {
+                Some((i, j)) => quote! { __at(#i, #j) },
+                None if is_free(n) || self.model.function => quote! { 1i64 },
+                None => estimated_size(&self.model.names, n),
+            }
+        })
+    }
+
+    fn sum(&self, saved: &Saved) -> TokenStream {
+        let s = quote! { ::mlx_runtime::__private::Saved };
+        let (values, scores) = (self.size(&saved.values), self.size(&saved.scores));
+        let plain = self.size(&saved.plain);
+        let inputs = saved.inputs.iter().map(|(fields, d)| {
+            let (size, trained) = (self.size(d), fields.iter().map(|f| self.trained(f)));
+            quote! { .plus(#s::values(if #(#trained)||* { #size } else { 0 })) }
+        });
+        let calls = saved.calls.iter().map(|(keeper, shapes)| {
+            let shapes = shapes.iter().map(|s| {
+                let sizes = s.iter().map(|d| self.size(d));
+                quote! { &[#(#sizes),*] }
+            });
+            let args = quote! { &[#(#shapes),*], __on };
+            let call = match keeper {
+                Keeper::Model(f) => self.each(
+                    f,
+                    quote! { |m| ::mlx_runtime::model::Model::saved(m, #args) },
+                ),
+                Keeper::Layers(f) => self.each(
+                    f,
+                    quote! { |m| ::mlx_runtime::__private::saved_layers(m, #args) },
+                ),
+                Keeper::Method(m) => {
+                    let name = hidden(m);
+                    quote! { self.#name(#args) }
+                }
+                Keeper::Function(path) => quote! { #path::Explained::saved(#args) },
+            };
+            quote! { .plus(#call) }
+        });
+        let arms = saved.arms.iter().map(|(condition, then, otherwise)| {
+            let condition = config::tokens(condition, &layer());
+            let (then, otherwise) = (self.sum(then), self.sum(otherwise));
+            quote! { .plus(if #condition { #then } else { #otherwise }) }
+        });
+        quote! {
+            #s::kept(#values, #scores, #plain, __on) #(#inputs)* #(#calls)* #(#arms)*
+        }
+    }
+
+    fn optional(&self, field: &str) -> bool {
+        let mut all = self.model.fields.iter();
+        all.any(|f| f.name == field && f.when.is_some())
+    }
+
+    /// `f` of a field, or nothing where the field is absent.
+    fn each(&self, field: &Ident, f: TokenStream) -> TokenStream {
+        match self.optional(&field.to_string()) {
+            true => quote! { self.#field.as_ref().map(#f).unwrap_or_default() },
+            false => quote! { (#f)(&self.#field) },
+        }
+    }
+
+    fn trained(&self, field: &str) -> TokenStream {
+        let Some(name) = self
+            .model
+            .fields
+            .iter()
+            .map(|f| &f.name)
+            .find(|f| *f == field)
+        else {
+            return quote! { true };
+        };
+        match self.optional(field) {
+            true => quote! { self.#name.as_ref().is_some_and(|l| l.keeps_input()) },
+            false => quote! { self.#name.keeps_input() },
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The names and the packing of a field's tensors in generated code.
+//!
+//! Tests: `mlx-tests --test weights`.
+
+use proc_macro2::TokenStream;
+use quote::{quote, ToTokens};
+use syn::spanned::Spanned;
+use syn::{Expr, Ident};
+
+use crate::lower::config::{self, config_expr};
+use crate::syntax::condition;
+use crate::syntax::quantize::Quantize;
+use crate::syntax::weights::{Pattern, Weights};
+
+/// A field's names as constant data for the runtime. `parameters()` calls the field `own`.
+pub fn names(weights: Option<&Weights>, own: &str) -> TokenStream {
+    let plain = quote! { &[&[::mlx_runtime::__private::NamePart { name: #own, absolute: false, transposed: false }]] };
+    let default = weights
+        .and_then(|w| w.default.as_ref())
+        .map_or(plain, pattern);
+    let schemes = weights.iter().flat_map(|w| &w.schemes).map(|(scheme, p)| {
+        let (scheme, p) = (scheme.to_string(), pattern(p));
+        quote! { (#scheme, #p) }
+    });
+    quote! { ::mlx_runtime::__private::Names { own: #own, default: #default, schemes: &[#(#schemes),*] } }
+}
+
+fn pattern(pattern: &Pattern) -> TokenStream {
+    let alternatives = pattern.alternatives.iter().map(|parts| {
+        let parts = parts.iter().map(|p| {
+            let (name, absolute, transposed) = (&p.name, p.absolute, p.transposed);
+            quote! { ::mlx_runtime::__private::NamePart { name: #name, absolute: #absolute, transposed: #transposed } }
+        });
+        quote! { &[#(#parts),*] }
+    });
+    quote! { &[#(#alternatives),*] }
+}
+
+/// The argument of the loader.
+pub fn quantize(quantize: Option<&Quantize>, facts: &[String]) -> TokenStream {
+    let q = quote! { ::mlx_runtime::__private::Quantise };
+    match quantize {
+        None => quote! { #q::AsAsked },
+        Some(Quantize::Never) => quote! { #q::Never },
+        Some(Quantize::Mode(name)) => {
+            let name = Ident::new(name, proc_macro2::Span::call_site());
+            quote! { #q::Mode(::mlx_runtime::model::Quantization::#name) }
+        }
+        Some(Quantize::With { bits, group_size }) => {
+            let (bits, group_size) = (whole(bits, facts), whole(group_size, facts));
+            quote! { #q::With(#bits, #group_size) }
+        }
+    }
+}
+
+/// A whole number: a literal or a field of the config.
+fn whole(e: &Expr, facts: &[String]) -> TokenStream {
+    let Expr::Path(p) = e else {
+        return e.to_token_stream();
+    };
+    let (field, at) = (config_expr(e), config::located(e.span()));
+    let name = p.path.to_token_stream().to_string();
+    config::size_of_field(&field, at, condition::is_there(&name, facts))
+}

@@ -2,6 +2,7 @@
 
 use super::op_of;
 use crate::ir::{Arg, Graph, Id, Kind, Op, P};
+use crate::ops::keeps::INPUTS;
 use crate::ops::{self, rules};
 use crate::syntax::model::ModelDef;
 
@@ -10,6 +11,7 @@ static GEGLU: Op = Op {
     name: "geglu",
     params: &[("gate", P::Tensor), ("up", P::Tensor)],
     rule: rules::swiglu,
+    keeps: INPUTS,
 };
 
 /// `silu(gate) * up` becomes one operation with a gradient of its own, so that the backward pass

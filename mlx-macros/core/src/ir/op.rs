@@ -129,4 +129,71 @@ pub struct Op {
     pub params: &'static [(&'static str, P)],
     /// The result's type.
     pub rule: fn(&Ctx<'_>) -> Result<Ty>,
+    /// The values that its gradient reads.
+    pub keeps: Keeps,
+}
+
+impl Op {
+    /// The values that the gradient of a call with these arguments reads.
+    pub fn kept(&self, args: &[Arg]) -> Keeps {
+        let number = |i: usize| matches!(args.get(i), Some(Arg::Weak { .. }));
+        let other = self.keeps.of_number.iter().find(|(i, _)| number(*i));
+        other.map_or(self.keeps, |(_, keeps)| *keeps)
+    }
+}
+
+/// The values that a forward pass keeps because the gradient of an operation reads them.
+#[derive(Clone, Copy)]
+pub struct Keeps {
+    /// The inputs that it reads.
+    pub inputs: Inputs,
+    /// True if it reads the result.
+    pub output: bool,
+    /// Arrays that are neither, where the operation is composed of MLX's.
+    pub between: Between,
+    /// What it reads instead where an argument is a number, by the place of that argument.
+    pub of_number: &'static [(usize, Keeps)],
+    /// True if the result shares the memory of the first argument.
+    pub view: bool,
+    /// True if no gradient passes it.
+    pub stops: bool,
+}
+
+/// The inputs that a gradient reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Inputs {
+    /// None of them.
+    None,
+    /// All of them.
+    All,
+    /// For each tensor with a gradient, the other tensors: the operation is linear in each.
+    Others,
+}
+
+/// Arrays of an operation that are neither its inputs nor its result.
+#[derive(Clone, Copy)]
+pub enum Between {
+    /// That many as large as the result.
+    Results(i64),
+    /// That many as large as the first argument, of which the result may be a mean.
+    Firsts(i64),
+    /// One as large as the result, where all optional arguments are given: of two comparisons the second reads the
+    /// result of the first.
+    IfAllGiven,
+    /// The windows, one for each value of the result.
+    Windows,
+    /// The scores of attention.
+    Scores,
+}
+
+impl Keeps {
+    /// These, and `between`.
+    pub(crate) const fn and(self, between: Between) -> Keeps {
+        Keeps { between, ..self }
+    }
+
+    /// These, or others where an argument is a number.
+    pub(crate) const fn of_number(self, of_number: &'static [(usize, Keeps)]) -> Keeps {
+        Keeps { of_number, ..self }
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Tests: `mlx-tests --test rules` compares every row with MLX.
 
+pub(crate) mod keeps;
 pub(crate) mod operands;
 pub mod rules;
 mod table;

@@ -1,8 +1,11 @@
-//! The table of operations: MLX's names and argument order, and the rule that gives each its
-//! result's shape and dtype.
+//! The table of operations. A row says MLX's name and argument order, the rule for the result's shape and dtype, and
+//! what the gradient reads.
+//!
+//! Tests: `mlx-tests --test rules` (the rule), `--test kept_bytes` (the gradient).
 
+use crate::ir::Between::{Firsts, IfAllGiven, Results, Scores, Windows};
 use crate::ir::{Op, P};
-use crate::ops::rules;
+use crate::ops::{keeps, rules};
 use crate::syntax::signature::Dt;
 
 const A: (&str, P) = ("a", P::Tensor);
@@ -28,105 +31,109 @@ const MEAN: (&str, P) = ("reduction", P::Word(&["mean", "sum", "none"]));
 const NONE: (&str, P) = ("reduction", P::Word(&["none", "mean", "sum"]));
 
 macro_rules! ops {
-    ($($name:literal ($($param:expr),*) = $rule:expr;)*) => {
-        /// Every operation.
-        pub static OPS: &[Op] = &[$(Op { name: $name, params: &[$($param),*], rule: $rule }),*];
+    ($($name:literal ($($param:expr),*) = $rule:expr $(, $keeps:expr)?;)*) => {
+        /// Every operation: its arguments, its rule, and what its gradient reads (its inputs where a row does not say it).
+        pub static OPS: &[Op] = &[
+            $(Op { name: $name, params: &[$($param),*], rule: $rule, keeps: ops!(keeps $($keeps)?) }),*
+        ];
     };
+    (keeps) => { keeps::INPUTS };
+    (keeps $keeps:expr) => { $keeps };
 }
 
 ops! {
     // One tensor, element by element.
     "abs"(A) = rules::same;
-    "negative"(A) = rules::negative;
+    "negative"(A) = rules::negative, keeps::NOTHING;
     "square"(A) = rules::same;
-    "sign"(A) = rules::number;
-    "floor"(A) = rules::number;
-    "ceil"(A) = rules::number;
-    "trunc"(A) = rules::number;
-    "round"(A, ("decimals", P::IntOr(0))) = rules::number;
-    "exp"(A) = rules::float;
+    "sign"(A) = rules::number, keeps::NOTHING;
+    "floor"(A) = rules::number, keeps::NOTHING;
+    "ceil"(A) = rules::number, keeps::NOTHING;
+    "trunc"(A) = rules::number, keeps::NOTHING;
+    "round"(A, ("decimals", P::IntOr(0))) = rules::number, keeps::NOTHING;
+    "exp"(A) = rules::float, keeps::OUTPUT;
     "expm1"(A) = rules::float;
     "log"(A) = rules::float;
     "log2"(A) = rules::float;
     "log10"(A) = rules::float;
     "log1p"(A) = rules::float;
-    "sqrt"(A) = rules::float;
-    "rsqrt"(A) = rules::float;
+    "sqrt"(A) = rules::float, keeps::OUTPUT;
+    "rsqrt"(A) = rules::float, keeps::BOTH;
     "reciprocal"(A) = rules::float;
     "sin"(A) = rules::float;
     "cos"(A) = rules::float;
     "tan"(A) = rules::float;
     "sinh"(A) = rules::float;
     "cosh"(A) = rules::float;
-    "tanh"(A) = rules::float;
+    "tanh"(A) = rules::float, keeps::OUTPUT;
     "arcsin"(A) = rules::float;
     "arccos"(A) = rules::float;
     "arctan"(A) = rules::float;
     "arcsinh"(A) = rules::float;
     "arccosh"(A) = rules::float;
     "arctanh"(A) = rules::float;
-    "degrees"(A) = rules::float;
-    "radians"(A) = rules::float;
+    "degrees"(A) = rules::float, keeps::NOTHING;
+    "radians"(A) = rules::float, keeps::NOTHING;
     "erf"(A) = rules::float;
     "erfinv"(A) = rules::float;
-    "sigmoid"(X) = rules::float;
+    "sigmoid"(X) = rules::float, keeps::OUTPUT;
     "nan_to_num"(A, ("nan", P::ScalarOr(0.0)), ("posinf", P::OptScalar), ("neginf", P::OptScalar)) = rules::float;
-    "isnan"(A) = rules::test;
-    "isinf"(A) = rules::test;
-    "isfinite"(A) = rules::test;
-    "isposinf"(A) = rules::test;
-    "isneginf"(A) = rules::test;
+    "isnan"(A) = rules::test, keeps::NOTHING;
+    "isinf"(A) = rules::test, keeps::NOTHING;
+    "isfinite"(A) = rules::test, keeps::NOTHING;
+    "isposinf"(A) = rules::test, keeps::NOTHING;
+    "isneginf"(A) = rules::test, keeps::NOTHING;
     "logical_not"(A) = rules::not;
     "bitwise_invert"(A) = rules::bits;
-    "astype"(A, ("dtype", P::Dtype)) = rules::astype;
-    "stop_gradient"(A) = rules::same;
-    "contiguous"(A) = rules::same;
-    "zeros_like"(A) = rules::same;
-    "ones_like"(A) = rules::same;
+    "astype"(A, ("dtype", P::Dtype)) = rules::astype, keeps::NOTHING;
+    "stop_gradient"(A) = rules::same, keeps::STOP;
+    "contiguous"(A) = rules::same, keeps::VIEW;
+    "zeros_like"(A) = rules::same, keeps::NOTHING;
+    "ones_like"(A) = rules::same, keeps::NOTHING;
     // Activations, as in mlx.nn.
     "relu"(X) = rules::float;
-    "relu2"(X) = rules::float;
-    "relu6"(X) = rules::float;
-    "leaky_relu"(X, ("negative_slope", P::ScalarOr(0.01))) = rules::float;
-    "prelu"(X, ("alpha", P::Tensor)) = rules::prelu;
+    "relu2"(X) = rules::float, keeps::INPUTS.and(Results(1));
+    "relu6"(X) = rules::float, keeps::INPUTS.and(Results(1));
+    "leaky_relu"(X, ("negative_slope", P::ScalarOr(0.01))) = rules::float, keeps::INPUTS.and(Results(1));
+    "prelu"(X, ("alpha", P::Tensor)) = rules::prelu, keeps::INPUTS.and(Results(1));
     "elu"(X, ("alpha", P::ScalarOr(1.0))) = rules::float;
-    "celu"(X, ("alpha", P::ScalarOr(1.0))) = rules::float;
+    "celu"(X, ("alpha", P::ScalarOr(1.0))) = rules::float, keeps::INPUTS.and(Results(1));
     "selu"(X) = rules::float;
-    "silu"(X) = rules::float;
-    "gelu"(X) = rules::float;
-    "gelu_approx"(X) = rules::float;
-    "gelu_fast_approx"(X) = rules::float;
-    "mish"(X) = rules::float;
-    "hardswish"(X) = rules::float;
-    "hard_tanh"(X, ("min_val", P::ScalarOr(-1.0)), ("max_val", P::ScalarOr(1.0))) = rules::float;
+    "silu"(X) = rules::float, keeps::INPUTS.and(Results(1));
+    "gelu"(X) = rules::float, keeps::INPUTS.and(Results(2));
+    "gelu_approx"(X) = rules::float, keeps::INPUTS.and(Results(4));
+    "gelu_fast_approx"(X) = rules::float, keeps::INPUTS.and(Results(1));
+    "mish"(X) = rules::float, keeps::INPUTS.and(Results(2));
+    "hardswish"(X) = rules::float, keeps::INPUTS.and(Results(3));
+    "hard_tanh"(X, ("min_val", P::ScalarOr(-1.0)), ("max_val", P::ScalarOr(1.0))) = rules::float, keeps::INPUTS.and(Results(1));
     "hard_shrink"(X, ("lambd", P::ScalarOr(0.5))) = rules::float;
     "softshrink"(X, ("lambd", P::ScalarOr(0.5))) = rules::float;
     "softplus"(X) = rules::float;
-    "softsign"(X) = rules::float;
-    "log_sigmoid"(X) = rules::float;
-    "softmin"(X, LAST) = rules::along;
+    "softsign"(X) = rules::float, keeps::INPUTS.and(Results(1));
+    "log_sigmoid"(X) = rules::float, keeps::NOTHING.and(Results(1));
+    "softmin"(X, LAST) = rules::along, keeps::OUTPUT;
     "log_softmax"(X, LAST) = rules::along;
-    "glu"(X, LAST) = rules::glu;
+    "glu"(X, LAST) = rules::glu, keeps::INPUTS.and(Results(1));
     "swiglu"(("gate", P::Tensor), ("up", P::Tensor)) = rules::swiglu;
     // Two tensors that broadcast, or a number.
-    "add"(OA, OB) = rules::binary;
-    "subtract"(OA, OB) = rules::whole;
-    "multiply"(OA, OB) = rules::binary;
-    "divide"(OA, OB) = rules::divide;
-    "floor_divide"(OA, OB) = rules::whole;
+    "add"(OA, OB) = rules::binary, keeps::NOTHING;
+    "subtract"(OA, OB) = rules::whole, keeps::NOTHING;
+    "multiply"(OA, OB) = rules::binary, keeps::PRODUCT;
+    "divide"(OA, OB) = rules::divide, keeps::INPUTS.of_number(&[(1, keeps::NOTHING)]);
+    "floor_divide"(OA, OB) = rules::whole, keeps::NOTHING;
     "remainder"(OA, OB) = rules::whole;
     "maximum"(OA, OB) = rules::binary;
     "minimum"(OA, OB) = rules::binary;
-    "power"(OA, OB) = rules::binary;
+    "power"(OA, OB) = rules::binary, keeps::BOTH.of_number(&[(1, keeps::INPUTS), (0, keeps::OUTPUT)]);
     "logaddexp"(OA, OB) = rules::divide;
     "arctan2"(OA, OB) = rules::divide;
-    "equal"(OA, OB) = rules::compare;
-    "not_equal"(OA, OB) = rules::compare;
-    "less"(OA, OB) = rules::compare;
-    "less_equal"(OA, OB) = rules::compare;
-    "greater"(OA, OB) = rules::compare;
-    "greater_equal"(OA, OB) = rules::compare;
-    "isclose"(OA, OB, ("rtol", P::ScalarOr(1e-5)), ("atol", P::ScalarOr(1e-8)), ("equal_nan", P::Bool)) = rules::compare;
+    "equal"(OA, OB) = rules::compare, keeps::NOTHING;
+    "not_equal"(OA, OB) = rules::compare, keeps::NOTHING;
+    "less"(OA, OB) = rules::compare, keeps::NOTHING;
+    "less_equal"(OA, OB) = rules::compare, keeps::NOTHING;
+    "greater"(OA, OB) = rules::compare, keeps::NOTHING;
+    "greater_equal"(OA, OB) = rules::compare, keeps::NOTHING;
+    "isclose"(OA, OB, ("rtol", P::ScalarOr(1e-5)), ("atol", P::ScalarOr(1e-8)), ("equal_nan", P::Bool)) = rules::compare, keeps::NOTHING.and(Results(2));
     "logical_and"(A, B) = rules::logical;
     "logical_or"(A, B) = rules::logical;
     "logical_xor"(A, B) = rules::logical;
@@ -135,68 +142,68 @@ ops! {
     "bitwise_xor"(A, B) = rules::bitwise;
     "left_shift"(OA, OB) = rules::shift;
     "right_shift"(OA, OB) = rules::shift;
-    "where_"(("condition", P::Tensor), ("x", P::Operand), ("y", P::Operand)) = rules::where_;
-    "clip"(OA, ("a_min", P::OptOperand), ("a_max", P::OptOperand)) = rules::clip;
+    "where_"(("condition", P::Tensor), ("x", P::Operand), ("y", P::Operand)) = rules::where_, keeps::NOTHING;
+    "clip"(OA, ("a_min", P::OptOperand), ("a_max", P::OptOperand)) = rules::clip, keeps::INPUTS.and(IfAllGiven);
     // Products.
-    "matmul"(A, B) = rules::matmul;
+    "matmul"(A, B) = rules::matmul, keeps::PRODUCT;
     "addmm"(("c", P::Tensor), A, B, ("alpha", P::ScalarOr(1.0)), ("beta", P::ScalarOr(1.0))) = rules::addmm;
-    "inner"(A, B) = rules::inner;
-    "outer"(A, B) = rules::outer;
-    "vecdot"(A, B, LAST) = rules::vecdot;
-    "tensordot"(A, B, ("axes", P::Contract(2))) = rules::tensordot;
-    "einsum"(("subscripts", P::Text), ("operands", P::Tensors)) = rules::einsum;
-    "gather_mm"(A, B, ("lhs_indices", P::OptTensor), ("rhs_indices", P::OptTensor), ("sorted_indices", P::Bool)) = rules::gather_mm;
-    "quantized_matmul"(X, ("w", P::Tensor), ("scales", P::Tensor), ("biases", P::Tensor), ("transpose", P::True), ("group_size", P::IntOr(64)), ("bits", P::IntOr(4))) = rules::quantized_matmul;
-    "dequantize"(("w", P::Tensor), ("scales", P::Tensor), ("biases", P::Tensor), ("group_size", P::IntOr(64)), ("bits", P::IntOr(4))) = rules::dequantize;
+    "inner"(A, B) = rules::inner, keeps::PRODUCT;
+    "outer"(A, B) = rules::outer, keeps::PRODUCT;
+    "vecdot"(A, B, LAST) = rules::vecdot, keeps::PRODUCT;
+    "tensordot"(A, B, ("axes", P::Contract(2))) = rules::tensordot, keeps::PRODUCT;
+    "einsum"(("subscripts", P::Text), ("operands", P::Tensors)) = rules::einsum, keeps::PRODUCT;
+    "gather_mm"(A, B, ("lhs_indices", P::OptTensor), ("rhs_indices", P::OptTensor), ("sorted_indices", P::Bool)) = rules::gather_mm, keeps::PRODUCT;
+    "quantized_matmul"(X, ("w", P::Tensor), ("scales", P::Tensor), ("biases", P::Tensor), ("transpose", P::True), ("group_size", P::IntOr(64)), ("bits", P::IntOr(4))) = rules::quantized_matmul, keeps::NOTHING;
+    "dequantize"(("w", P::Tensor), ("scales", P::Tensor), ("biases", P::Tensor), ("group_size", P::IntOr(64)), ("bits", P::IntOr(4))) = rules::dequantize, keeps::NOTHING;
     // Shapes.
-    "reshape"(A, SHAPE) = rules::reshape;
-    "broadcast_to"(A, SHAPE) = rules::broadcast_to;
-    "flatten"(A, ("start_axis", P::AxisOr(0)), ("end_axis", P::AxisOr(-1))) = rules::flatten;
-    "unflatten"(A, AXIS, SHAPE) = rules::unflatten;
-    "transpose"(A, ("axes", P::Order)) = rules::transpose;
-    "swapaxes"(A, ("axis1", P::Axis), ("axis2", P::Axis)) = rules::swapaxes;
-    "moveaxis"(A, ("source", P::Axis), ("destination", P::Axis)) = rules::moveaxis;
-    "expand_dims"(A, ("axis", P::Int)) = rules::expand_dims;
-    "squeeze"(A, AXIS) = rules::squeeze;
-    "concatenate"(("arrays", P::Tensors), AXIS) = rules::concatenate;
-    "stack"(("arrays", P::Tensors), ("axis", P::Int)) = rules::stack;
-    "split"(A, ("parts", P::Parts), AXIS) = rules::split;
-    "slice"(A, ("start", P::Dims), ("stop", P::Dims), ("strides", P::DimsOr(1)), AXES) = rules::slice;
-    "tile"(A, ("reps", P::Dims)) = rules::tile;
-    "repeat"(A, ("repeats", P::Size), AXIS) = rules::repeat;
-    "pad"(A, ("pad_width", P::Pairs), ("constant_values", P::ScalarOr(0.0))) = rules::pad;
-    "roll"(A, ("shift", P::Int), AXIS) = rules::along_any;
-    "tril"(X, ("k", P::IntOr(0))) = rules::triangle;
-    "triu"(X, ("k", P::IntOr(0))) = rules::triangle;
+    "reshape"(A, SHAPE) = rules::reshape, keeps::VIEW;
+    "broadcast_to"(A, SHAPE) = rules::broadcast_to, keeps::VIEW;
+    "flatten"(A, ("start_axis", P::AxisOr(0)), ("end_axis", P::AxisOr(-1))) = rules::flatten, keeps::VIEW;
+    "unflatten"(A, AXIS, SHAPE) = rules::unflatten, keeps::VIEW;
+    "transpose"(A, ("axes", P::Order)) = rules::transpose, keeps::VIEW;
+    "swapaxes"(A, ("axis1", P::Axis), ("axis2", P::Axis)) = rules::swapaxes, keeps::VIEW;
+    "moveaxis"(A, ("source", P::Axis), ("destination", P::Axis)) = rules::moveaxis, keeps::VIEW;
+    "expand_dims"(A, ("axis", P::Int)) = rules::expand_dims, keeps::VIEW;
+    "squeeze"(A, AXIS) = rules::squeeze, keeps::VIEW;
+    "concatenate"(("arrays", P::Tensors), AXIS) = rules::concatenate, keeps::NOTHING;
+    "stack"(("arrays", P::Tensors), ("axis", P::Int)) = rules::stack, keeps::NOTHING;
+    "split"(A, ("parts", P::Parts), AXIS) = rules::split, keeps::VIEW;
+    "slice"(A, ("start", P::Dims), ("stop", P::Dims), ("strides", P::DimsOr(1)), AXES) = rules::slice, keeps::NOTHING;
+    "tile"(A, ("reps", P::Dims)) = rules::tile, keeps::NOTHING;
+    "repeat"(A, ("repeats", P::Size), AXIS) = rules::repeat, keeps::NOTHING;
+    "pad"(A, ("pad_width", P::Pairs), ("constant_values", P::ScalarOr(0.0))) = rules::pad, keeps::NOTHING;
+    "roll"(A, ("shift", P::Int), AXIS) = rules::along_any, keeps::NOTHING;
+    "tril"(X, ("k", P::IntOr(0))) = rules::triangle, keeps::NOTHING;
+    "triu"(X, ("k", P::IntOr(0))) = rules::triangle, keeps::NOTHING;
     // Indices and orders.
-    "take"(A, INDICES, AXIS) = rules::take;
-    "take_along_axis"(A, INDICES, AXIS) = rules::take_along_axis;
-    "put_along_axis"(A, INDICES, ("values", P::Tensor), AXIS) = rules::put_along_axis;
+    "take"(A, INDICES, AXIS) = rules::take, keeps::NOTHING;
+    "take_along_axis"(A, INDICES, AXIS) = rules::take_along_axis, keeps::NOTHING;
+    "put_along_axis"(A, INDICES, ("values", P::Tensor), AXIS) = rules::put_along_axis, keeps::NOTHING;
     "sort"(A, LAST) = rules::along_any;
-    "argsort"(A, LAST) = rules::order;
+    "argsort"(A, LAST) = rules::order, keeps::NOTHING;
     "partition"(A, ("kth", P::Int), LAST) = rules::along_any;
-    "argpartition"(A, ("kth", P::Int), LAST) = rules::order;
+    "argpartition"(A, ("kth", P::Int), LAST) = rules::order, keeps::NOTHING;
     "topk"(A, ("k", P::Size), LAST) = rules::topk;
     // Over axes.
-    "sum"(A, AXES, KEEP) = rules::reduce;
-    "mean"(A, AXES, KEEP) = rules::reduce;
+    "sum"(A, AXES, KEEP) = rules::reduce, keeps::NOTHING;
+    "mean"(A, AXES, KEEP) = rules::reduce, keeps::NOTHING;
     "max"(A, AXES, KEEP) = rules::reduce;
     "min"(A, AXES, KEEP) = rules::reduce;
     "prod"(A, AXES, KEEP) = rules::reduce;
-    "logsumexp"(A, AXES, KEEP) = rules::reduce;
+    "logsumexp"(A, AXES, KEEP) = rules::reduce, keeps::BOTH;
     "var"(A, AXES, KEEP, ("ddof", P::IntOr(0))) = rules::reduce;
     "std"(A, AXES, KEEP, ("ddof", P::IntOr(0))) = rules::reduce;
     "median"(A, AXES, KEEP) = rules::reduce;
-    "all"(A, AXES, KEEP) = rules::reduce;
-    "any"(A, AXES, KEEP) = rules::reduce;
-    "argmax"(A, AXIS, KEEP) = rules::arg_reduce;
-    "argmin"(A, AXIS, KEEP) = rules::arg_reduce;
-    "softmax"(A, AXES, ("precise", P::Bool)) = rules::softmax;
-    "cumsum"(A, AXIS, REVERSE, INCLUSIVE) = rules::scan;
-    "cumprod"(A, AXIS, REVERSE, INCLUSIVE) = rules::scan;
-    "cummax"(A, AXIS, REVERSE, INCLUSIVE) = rules::scan;
-    "cummin"(A, AXIS, REVERSE, INCLUSIVE) = rules::scan;
-    "logcumsumexp"(A, AXIS, REVERSE, INCLUSIVE) = rules::scan;
+    "all"(A, AXES, KEEP) = rules::reduce, keeps::NOTHING;
+    "any"(A, AXES, KEEP) = rules::reduce, keeps::NOTHING;
+    "argmax"(A, AXIS, KEEP) = rules::arg_reduce, keeps::NOTHING;
+    "argmin"(A, AXIS, KEEP) = rules::arg_reduce, keeps::NOTHING;
+    "softmax"(A, AXES, ("precise", P::Bool)) = rules::softmax, keeps::OUTPUT;
+    "cumsum"(A, AXIS, REVERSE, INCLUSIVE) = rules::scan, keeps::NOTHING;
+    "cumprod"(A, AXIS, REVERSE, INCLUSIVE) = rules::scan, keeps::BOTH;
+    "cummax"(A, AXIS, REVERSE, INCLUSIVE) = rules::scan, keeps::BOTH;
+    "cummin"(A, AXIS, REVERSE, INCLUSIVE) = rules::scan, keeps::BOTH;
+    "logcumsumexp"(A, AXIS, REVERSE, INCLUSIVE) = rules::scan, keeps::BOTH;
     // New tensors.
     "zeros"(SHAPE, DTYPE) = rules::filled;
     "ones"(SHAPE, DTYPE) = rules::filled;
@@ -205,33 +212,33 @@ ops! {
     "linspace"(("start", P::Scalar), ("stop", P::Scalar), ("num", P::SizeOr(50)), DTYPE) = rules::linspace;
     "eye"(("n", P::Size), ("m", P::OptSize), ("k", P::IntOr(0)), DTYPE) = rules::eye;
     "tri"(("n", P::Size), ("m", P::OptSize), ("k", P::IntOr(0)), DTYPE) = rules::eye;
-    "positions"(("cache", P::Cache), ("tokens", P::Tensor)) = rules::positions;
+    "positions"(("cache", P::Cache), ("tokens", P::Tensor)) = rules::positions, keeps::NOTHING;
     // Layers of networks.
     "rms_norm"(X, ("weight", P::Tensor), ("eps", P::Scalar)) = rules::norm;
     "layer_norm"(X, ("weight", P::OptTensor), ("bias", P::OptTensor), ("eps", P::ScalarOr(1e-5))) = rules::norm;
     "rope"(A, ("dims", P::Size), ("traditional", P::Bool), ("base", P::ScalarOr(10000.0)), ("scale", P::ScalarOr(1.0)), ("offset", P::SizeOr(0))) = rules::rope;
-    "scaled_dot_product_attention"(("q", P::Tensor), ("k", P::Tensor), ("v", P::Tensor), ("mask", P::Mask), ("scale", P::OptScalar), ("sinks", P::OptTensor)) = rules::attention;
-    "causal_mask"(("scores", P::Tensor), ("window", P::Count)) = rules::causal_mask;
-    "conv1d"(("input", P::Tensor), ("weight", P::Tensor), ("stride", P::SizeOr(1)), ("padding", P::SizeOr(0)), ("dilation", P::SizeOr(1)), ("groups", P::SizeOr(1))) = rules::conv;
-    "conv2d"(("input", P::Tensor), ("weight", P::Tensor), ("stride", P::PairOr(1)), ("padding", P::PairOr(0)), ("dilation", P::PairOr(1)), ("groups", P::SizeOr(1))) = rules::conv;
-    "max_pool1d"(X, ("kernel_size", P::Size), ("stride", P::OptSize), ("padding", P::SizeOr(0))) = rules::pool;
-    "avg_pool1d"(X, ("kernel_size", P::Size), ("stride", P::OptSize), ("padding", P::SizeOr(0))) = rules::pool;
-    "max_pool2d"(X, ("kernel_size", P::Pair), ("stride", P::OptPair), ("padding", P::PairOr(0))) = rules::pool;
-    "avg_pool2d"(X, ("kernel_size", P::Pair), ("stride", P::OptPair), ("padding", P::PairOr(0))) = rules::pool;
+    "scaled_dot_product_attention"(("q", P::Tensor), ("k", P::Tensor), ("v", P::Tensor), ("mask", P::Mask), ("scale", P::OptScalar), ("sinks", P::OptTensor)) = rules::attention, keeps::INPUTS.and(Scores);
+    "causal_mask"(("scores", P::Tensor), ("window", P::Count)) = rules::causal_mask, keeps::NOTHING;
+    "conv1d"(("input", P::Tensor), ("weight", P::Tensor), ("stride", P::SizeOr(1)), ("padding", P::SizeOr(0)), ("dilation", P::SizeOr(1)), ("groups", P::SizeOr(1))) = rules::conv, keeps::PRODUCT;
+    "conv2d"(("input", P::Tensor), ("weight", P::Tensor), ("stride", P::PairOr(1)), ("padding", P::PairOr(0)), ("dilation", P::PairOr(1)), ("groups", P::SizeOr(1))) = rules::conv, keeps::PRODUCT;
+    "max_pool1d"(X, ("kernel_size", P::Size), ("stride", P::OptSize), ("padding", P::SizeOr(0))) = rules::pool, keeps::OUTPUT.and(Windows);
+    "avg_pool1d"(X, ("kernel_size", P::Size), ("stride", P::OptSize), ("padding", P::SizeOr(0))) = rules::pool, keeps::NOTHING;
+    "max_pool2d"(X, ("kernel_size", P::Pair), ("stride", P::OptPair), ("padding", P::PairOr(0))) = rules::pool, keeps::OUTPUT.and(Windows);
+    "avg_pool2d"(X, ("kernel_size", P::Pair), ("stride", P::OptPair), ("padding", P::PairOr(0))) = rules::pool, keeps::NOTHING;
     // Losses, as in mlx.nn.losses.
     "cross_entropy"(("logits", P::Tensor), TARGETS, WEIGHTS, LAST, ("label_smoothing", P::ScalarOr(0.0)), NONE) = rules::cross_entropy;
     "binary_cross_entropy"(INPUTS, TARGETS, WEIGHTS, ("with_logits", P::True), MEAN) = rules::loss;
-    "mse_loss"(PREDICTIONS, TARGETS, MEAN) = rules::loss;
-    "l1_loss"(PREDICTIONS, TARGETS, MEAN) = rules::loss;
-    "smooth_l1_loss"(PREDICTIONS, TARGETS, ("beta", P::ScalarOr(1.0)), MEAN) = rules::loss;
-    "huber_loss"(INPUTS, TARGETS, ("delta", P::ScalarOr(1.0)), NONE) = rules::loss;
-    "log_cosh_loss"(INPUTS, TARGETS, NONE) = rules::loss;
-    "hinge_loss"(INPUTS, TARGETS, NONE) = rules::loss;
-    "gaussian_nll_loss"(INPUTS, TARGETS, ("vars", P::Tensor), ("full", P::Bool), ("eps", P::ScalarOr(1e-6)), MEAN) = rules::loss;
+    "mse_loss"(PREDICTIONS, TARGETS, MEAN) = rules::loss, keeps::NOTHING.and(Firsts(1));
+    "l1_loss"(PREDICTIONS, TARGETS, MEAN) = rules::loss, keeps::NOTHING.and(Firsts(1));
+    "smooth_l1_loss"(PREDICTIONS, TARGETS, ("beta", P::ScalarOr(1.0)), MEAN) = rules::loss, keeps::NOTHING.and(Firsts(2));
+    "huber_loss"(INPUTS, TARGETS, ("delta", P::ScalarOr(1.0)), NONE) = rules::loss, keeps::NOTHING.and(Firsts(3));
+    "log_cosh_loss"(INPUTS, TARGETS, NONE) = rules::loss, keeps::NOTHING.and(Firsts(2));
+    "hinge_loss"(INPUTS, TARGETS, NONE) = rules::loss, keeps::INPUTS.and(Firsts(1));
+    "gaussian_nll_loss"(INPUTS, TARGETS, ("vars", P::Tensor), ("full", P::Bool), ("eps", P::ScalarOr(1e-6)), MEAN) = rules::loss, keeps::INPUTS.and(Firsts(1));
     "margin_ranking_loss"(("inputs1", P::Tensor), ("inputs2", P::Tensor), TARGETS, ("margin", P::ScalarOr(0.0)), NONE) = rules::loss;
     "kl_div_loss"(INPUTS, TARGETS, LAST, NONE) = rules::axis_loss;
     "cosine_similarity_loss"(("x1", P::Tensor), ("x2", P::Tensor), ("axis", P::AxisOr(1)), ("eps", P::ScalarOr(1e-8)), NONE) = rules::axis_loss;
-    "nll_loss"(INPUTS, TARGETS, LAST, NONE) = rules::nll_loss;
+    "nll_loss"(INPUTS, TARGETS, LAST, NONE) = rules::nll_loss, keeps::NOTHING;
 }
 
 /// The operation of that name.

@@ -5,12 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use syn::{Expr, Ident, Path};
 
-use crate::ir::{Arg, Callee, Graph, Id, Kind};
+use crate::ir::{Arg, Between, Callee, Graph, Id, Inputs, Kind};
 use crate::syntax::dims::{volume, Dim, Shape};
 use crate::syntax::model::{FieldKind, ModelDef};
 use crate::syntax::signature::{Dt, Ty};
-
-use super::keeps::{is_product, kept_by};
 
 /// Values that one call of a method keeps.
 #[derive(Default)]
@@ -44,13 +42,8 @@ pub enum Keeper {
 /// The value whose memory a view shares.
 fn root(graph: &Graph, id: Id) -> Id {
     match &graph.nodes[id].kind {
-        Kind::Op { op, args } => match (op.name, args.first()) {
-            (
-                "reshape" | "transpose" | "swapaxes" | "moveaxis" | "expand_dims" | "squeeze"
-                | "flatten" | "unflatten" | "broadcast_to" | "split" | "stop_gradient"
-                | "contiguous",
-                Some(Arg::Value(x)),
-            ) => root(graph, *x),
+        Kind::Op { op, args } => match args.first() {
+            Some(Arg::Value(x)) if op.keeps.view => root(graph, *x),
             _ => id,
         },
         Kind::Item(x, _) if matches!(graph.nodes[*x].kind, Kind::Op { .. }) => root(graph, *x),
@@ -93,7 +86,7 @@ fn trains(model: &ModelDef, graph: &Graph, id: Id) -> Need {
                 fields,
             }
         }
-        Kind::Op { op, .. } if op.name == "stop_gradient" => Need::default(),
+        Kind::Op { op, .. } if op.keeps.stops => Need::default(),
         Kind::Op { args, .. } => {
             let inputs = args.iter().flat_map(Arg::values);
             let inputs = inputs.map(|v| trains(model, graph, v));
@@ -137,22 +130,26 @@ fn needs(model: &ModelDef, graph: &Graph, live: &BTreeSet<Id>) -> BTreeMap<Id, N
         let mut need = |v: Id| needs.entry(root(graph, v)).or_default().always = true;
         match &node.kind {
             Kind::Op { op, args } => {
-                let keeps = kept_by(op.name, args);
+                let keeps = op.kept(args);
                 if keeps.output {
                     need(*id);
                 }
-                let values: Vec<Id> = args.iter().flat_map(Arg::values).collect();
-                if keeps.inputs && is_product(op.name) {
-                    for (i, v) in values.iter().enumerate() {
-                        let others = values.iter().enumerate().filter(|(j, _)| *j != i);
-                        let by = others.map(|(_, o)| trains(model, graph, *o));
-                        let by = by.fold(Need::default(), Need::or);
-                        if by.always || !by.fields.is_empty() {
-                            needs.entry(root(graph, *v)).or_default().add(by);
+                match keeps.inputs {
+                    Inputs::None => {}
+                    Inputs::All => args.iter().flat_map(Arg::values).for_each(need),
+                    Inputs::Others => {
+                        // A number has no gradient, and is not kept.
+                        let tensors = args.iter().filter(|a| !matches!(a, Arg::Weak { .. }));
+                        let tensors: Vec<Id> = tensors.flat_map(Arg::values).collect();
+                        for (i, v) in tensors.iter().enumerate() {
+                            let others = tensors.iter().enumerate().filter(|(j, _)| *j != i);
+                            let by = others.map(|(_, o)| trains(model, graph, *o));
+                            let by = by.fold(Need::default(), Need::or);
+                            if by.always || !by.fields.is_empty() {
+                                needs.entry(root(graph, *v)).or_default().add(by);
+                            }
                         }
                     }
-                } else if keeps.inputs {
-                    values.into_iter().for_each(need);
                 }
             }
             Kind::Leaf { field, args } => match kind_of(model, field) {
@@ -244,33 +241,36 @@ fn one(graph: &Graph, id: Id, out: &mut Saved) {
         values.filter_map(shape_of).cloned().collect()
     };
     let size = |v: Id| shape_of(v).map(|s| volume(s)).unwrap_or_default();
+    let mut add = |size: Dim| out.values = out.values.plus(&size);
     match &node.kind {
-        Kind::Op { op, args } if op.name == "scaled_dot_product_attention" => {
-            if let (Some([.., l, _]), Some([.., s, _])) = (
-                args.first()
-                    .and_then(|a| shape_of(*a.values().first()?))
-                    .map(Vec::as_slice),
-                args.get(1)
-                    .and_then(|a| shape_of(*a.values().first()?))
-                    .map(Vec::as_slice),
-            ) {
-                let rows = shape_of(id).map(|o| volume(&o[..o.len().saturating_sub(2)]));
-                let scores = rows.unwrap_or_default().times(l).times(s);
-                out.plain = out.plain.plus(&scores);
-            }
-        }
         Kind::Op { op, args } => {
-            let between = Dim::constant(kept_by(op.name, args).between);
-            // The windows are an array of their own.
-            if let ("max_pool1d" | "max_pool2d", Some(Arg::Dims(kernel))) = (op.name, args.get(1)) {
-                out.values = out.values.plus(&size(id).times(&volume(kernel)));
+            let first = || args.first()?.values().first().copied();
+            match op.kept(args).between {
+                Between::Results(n) => add(size(id).times(&Dim::constant(n))),
+                Between::Firsts(n) => {
+                    add(size(first().unwrap_or(id)).times(&Dim::constant(n)));
+                }
+                Between::IfAllGiven => {
+                    if !args.iter().any(|a| matches!(a, Arg::Absent)) {
+                        add(size(id));
+                    }
+                }
+                Between::Windows => {
+                    if let Some(Arg::Dims(kernel)) = args.get(1) {
+                        add(size(id).times(&volume(kernel)));
+                    }
+                }
+                Between::Scores => {
+                    let shape = |i: usize| shape_of(*args.get(i)?.values().first()?);
+                    if let (Some([.., l, _]), Some([.., s, _])) =
+                        (shape(0).map(Vec::as_slice), shape(1).map(Vec::as_slice))
+                    {
+                        let rows = shape_of(id).map(|o| volume(&o[..o.len().saturating_sub(2)]));
+                        let scores = rows.unwrap_or_default().times(l).times(s);
+                        out.plain = out.plain.plus(&scores);
+                    }
+                }
             }
-            // A loss may be a mean already.
-            let of = match args.first() {
-                Some(Arg::Value(x)) if op.name.ends_with("_loss") => *x,
-                _ => id,
-            };
-            out.values = out.values.plus(&size(of).times(&between));
         }
         Kind::Attention(a) => {
             // Rotated queries and keys, and the scores of each head.

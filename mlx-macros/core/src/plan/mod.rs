@@ -3,4 +3,3 @@
 //! Tests: `mlx-tests --test reliability kept_bytes` compares predicted with measured bytes.
 
 pub mod checkpoint;
-mod keeps;

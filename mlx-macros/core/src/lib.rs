@@ -1,6 +1,6 @@
 //! The phases behind `#[mlx_model]` and `#[mlx_fn]`, as an ordinary library, so that each can be tested.
 //!
-//! A phase is a folder, and imports only from phases before it in the order below.
+//! Each phase is a module that imports only the modules declared before it.
 //!
 //! Tests: `tests/phases.rs`.
 

@@ -1,4 +1,6 @@
-//! Arguments of operations: tensors, numbers, axes, sizes, dtypes, masks, each by its kind.
+//! Checks arguments of operations by their kind: tensors, numbers, axes, sizes, dtypes, masks.
+//!
+//! Tests: `tests/planted.rs`.
 
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};

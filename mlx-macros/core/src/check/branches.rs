@@ -1,4 +1,6 @@
-//! `if config.flag { .. } else { .. }`: both arms are built, one is run.
+//! Checks `if config.flag { .. } else { .. }`: both arms are built, one runs.
+//!
+//! Tests: `tests/planted.rs`.
 
 use proc_macro2::Span;
 use quote::ToTokens;

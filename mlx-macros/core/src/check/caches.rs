@@ -1,4 +1,6 @@
-//! Checks of a finished graph: which nodes read a cache, move its end, and count from it.
+//! Checks the nodes of a finished graph that read a cache, move its end, or count from it.
+//!
+//! Tests: `tests/planted.rs`.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
-//! Calls: operations with their arguments matched to the table, layers of the runtime, sub-models,
-//! other methods, and the loop over a stack of layers.
+//! Checks calls of operations, layers, sub-models and methods, and the loop over a stack of layers.
+//!
+//! Tests: `tests/planted.rs`; `mlx-tests --test language`.
 
 use std::collections::BTreeMap;
 

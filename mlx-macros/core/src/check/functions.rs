@@ -1,4 +1,4 @@
-//! Calls of helper functions.
+//! Checks calls of helper functions.
 //!
 //! Tests: `tests/planted.rs`, `tests/right.rs`.
 

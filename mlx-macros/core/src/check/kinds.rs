@@ -1,5 +1,6 @@
-//! Arguments of operations that are neither tensors nor plain numbers: sizes, pairs of them, axes
-//! of products, masks, texts and the cache.
+//! Checks the other arguments of operations: pairs of sizes, axes of products, masks, texts, the cache.
+//!
+//! Tests: `tests/planted.rs`.
 
 use syn::spanned::Spanned;
 use syn::{Expr, Lit};

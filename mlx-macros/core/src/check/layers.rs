@@ -1,4 +1,4 @@
-//! Calls of layers that hold weights of their own and take one tensor.
+//! Checks calls of the layers in the table.
 //!
 //! Tests: `tests/planted.rs`.
 

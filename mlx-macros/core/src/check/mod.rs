@@ -1,6 +1,7 @@
-//! Bodies become typed graphs: every expression gets its shape and dtype, every mistake is reported at its own tokens.
+//! Builds typed graphs from bodies: every expression gets its shape and dtype, and every mistake is reported at its
+//! own tokens.
 //!
-//! Tests: `tests/planted.rs`, `tests/right.rs`, and `mlx-tests --test ui` for the texts.
+//! Tests: `tests/planted.rs`, `tests/right.rs`; `mlx-tests --test ui` shows the messages.
 
 pub mod arguments;
 mod branches;

@@ -1,6 +1,7 @@
-//! `rearrange!("b l (h d) -> b h l d", x, h = heads)`, axes split, moved and joined by name
-//! (Rogozhnikov 2022, "Einops"). It becomes a reshape, a transposition and a reshape, so that
-//! later phases see nothing new.
+//! Rewrites `rearrange!("b l (h d) -> b h l d", x, h = heads)` (Rogozhnikov 2022, "Einops") as a reshape, a
+//! transposition and a reshape, so that later phases see nothing new.
+//!
+//! Tests: unit tests below; `mlx-tests --test language`.
 
 use proc_macro2::Span;
 use syn::parse::{Parse, ParseStream};

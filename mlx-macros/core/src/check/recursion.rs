@@ -1,4 +1,6 @@
-//! Methods and functions that call themselves: nothing in the language would end that.
+//! Refuses methods and functions that call themselves, because nothing in the language would end that.
+//!
+//! Tests: `tests/planted.rs`.
 
 use std::collections::{BTreeSet, VecDeque};
 

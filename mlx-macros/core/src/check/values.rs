@@ -1,4 +1,6 @@
-//! Expressions: each becomes a node with its shape and dtype.
+//! Gives each expression a node with its shape and dtype.
+//!
+//! Tests: `tests/planted.rs`.
 
 use proc_macro2::Span;
 use quote::ToTokens;

@@ -1,4 +1,6 @@
-//! Variables of a body: their values, and which of these anything reads.
+//! Follows the variables of a body, and reports values that nothing reads.
+//!
+//! Tests: `tests/planted.rs`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,8 +1,10 @@
-//! Every mistake the macros report: one table of kinds, labels, hints and texts.
+//! The table of every mistake that the macros report: kinds, labels, hints and texts.
 //!
 //! A line is a constructor: `unknown_field(model, name, near) = ".."` gives
 //! `Diag::unknown_field(span, model, name, near)`, and nothing else makes a [`Diag`]. Texts name both
 //! shapes, in the user's names, and where each comes from; hints say what to type.
+//!
+//! Tests: `tests/errors.rs`; `mlx-tests --test ui`.
 
 use std::fmt::Display;
 

@@ -1,5 +1,6 @@
-//! Mistakes as the other phases name them, and suggestions for misspelt names. The texts stand in
-//! [`errors`].
+//! Errors, and suggestions for misspelt names.
+//!
+//! Tests: unit tests below; `tests/planted.rs`.
 
 pub mod errors;
 

@@ -1,4 +1,6 @@
-//! `#[mlx_fn]`: helper functions of the language, free of any model, and calls of them.
+//! Expands `#[mlx_fn]`: helper functions that belong to no model.
+//!
+//! Tests: `tests/right.rs`.
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,4 +1,6 @@
-//! Runs the phases in their order, for a model, for a function, and for a source file.
+//! Runs the phases in their order: for a model, for a function, and for a source file.
+//!
+//! Tests: `tests/right.rs`.
 
 pub mod functions;
 pub mod model;

@@ -1,4 +1,6 @@
-//! `#[mlx_model]`: from the tokens of a struct and its impl to Rust.
+//! Expands `#[mlx_model]` from the tokens of a struct and its impl.
+//!
+//! Tests: `tests/llama.rs`, `tests/right.rs`.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote};

@@ -1,5 +1,6 @@
-//! The models and helper functions of a source file, as rustc hands them to the macros: for tests
-//! and tools that expand without rustc.
+//! Finds the models and helper functions of a source file, for tests and tools that expand without rustc.
+//!
+//! Tests: `tests/right.rs`.
 
 use proc_macro2::TokenStream;
 use quote::{quote, ToTokens};

@@ -1,4 +1,6 @@
-//! Attention from joined heads to joined heads.
+//! Fuses attention from joined heads to joined heads.
+//!
+//! Tests: `tests/passes.rs`.
 
 use super::{op_of, shape_of, together};
 use crate::ir::{Arg, Attention, Graph, Id, Kind};

@@ -1,4 +1,6 @@
-//! Expressions that are written twice.
+//! Computes an expression once that is written twice.
+//!
+//! Tests: `tests/passes.rs`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,6 @@
-//! Cross entropy of a projection.
+//! Fuses the cross entropy of a projection.
+//!
+//! Tests: `tests/passes.rs`.
 
 use super::{op_of, readers, together};
 use crate::ir::{Arg, Graph, Id, Kind};

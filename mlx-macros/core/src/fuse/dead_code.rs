@@ -1,4 +1,6 @@
-//! Values that nothing reads.
+//! Drops values that nothing reads.
+//!
+//! Tests: `tests/passes.rs`.
 
 use crate::ir::{Graph, Id, Kind};
 use crate::syntax::model::ModelDef;

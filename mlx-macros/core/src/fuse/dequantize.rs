@@ -1,4 +1,6 @@
-//! Packed weights.
+//! Lets projections dequantise packed weights.
+//!
+//! Tests: `tests/passes.rs`.
 
 use crate::ir::{Graph, Kind};
 use crate::syntax::model::{FieldKind, ModelDef};

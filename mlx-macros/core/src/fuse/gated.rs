@@ -1,4 +1,6 @@
-//! Gated linear units.
+//! Fuses gated linear units.
+//!
+//! Tests: `tests/passes.rs`.
 
 use super::op_of;
 use crate::ir::{Arg, Graph, Id, Kind, Op, P};

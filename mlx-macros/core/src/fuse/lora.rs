@@ -1,4 +1,6 @@
-//! Adapters of layers that share their input.
+//! Joins the adapters of layers that share their input.
+//!
+//! Tests: `tests/passes.rs`.
 
 use crate::ir::Graph;
 use crate::syntax::model::ModelDef;

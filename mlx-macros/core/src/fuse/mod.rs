@@ -1,5 +1,8 @@
-//! Passes that make fewer, bigger operations of a graph. Each pass takes a graph and leaves one that
-//! computes the same values; each can be switched off by its name.
+//! Passes that rewrite a graph to fewer, bigger operations.
+//!
+//! Each pass leaves a graph that computes the same values, and can be switched off by its name.
+//!
+//! Tests: `tests/passes.rs`; `mlx-tests --test fuse`.
 
 use crate::diag::{suggest, Diag};
 use crate::ir::{Arg, Graph, Id, Kind};

@@ -1,4 +1,6 @@
-//! Projections that share their input.
+//! Joins projections that share their input.
+//!
+//! Tests: `tests/passes.rs`.
 
 use std::collections::BTreeMap;
 

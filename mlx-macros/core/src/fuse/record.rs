@@ -1,4 +1,6 @@
-//! The record of each pass, found by comparing the graph before and after it.
+//! Records what each pass rewrote, by comparing the graph before and after it.
+//!
+//! Tests: `tests/passes.rs`; `mlx-tests --test explain`.
 
 use std::collections::BTreeSet;
 use std::mem::{discriminant, Discriminant};

@@ -1,4 +1,6 @@
-//! Residual sums and their norms.
+//! Fuses residual sums with their norms.
+//!
+//! Tests: `tests/passes.rs`.
 
 use super::op_of;
 use crate::ir::{Arg, Graph, Kind};

@@ -1,4 +1,6 @@
-//! Joined products that one operation reads whole.
+//! Hands joined products whole to the operation that reads them.
+//!
+//! Tests: `tests/passes.rs`.
 
 use super::{op_of, readers, together};
 use crate::ir::{Arg, Graph, Id, Kind};

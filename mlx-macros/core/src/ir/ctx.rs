@@ -1,4 +1,6 @@
-//! A call of an operation, as its rule sees it.
+//! A call of an operation, as the rule for its result sees it.
+//!
+//! Tests: `mlx-tests --test rules`.
 
 use proc_macro2::Span;
 

@@ -1,4 +1,6 @@
-//! Types and values in the words of a message.
+//! Describes types and values for messages.
+//!
+//! Tests: `tests/planted.rs`.
 
 use crate::ir::{Graph, Id, Kind};
 use crate::syntax::dims::Names;

@@ -1,5 +1,6 @@
-//! The graph that each body becomes: a list of typed nodes, each with its place in the source.
-//! Every later phase reads this and nothing else.
+//! A list of typed nodes, each with its place in the source. Every later phase reads this.
+//!
+//! Tests: `tests/llama.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The graph that each body becomes, and the form of an operation.
+//! The graph of a method, and the form of an operation.
 //!
 //! Tests: `tests/llama.rs` prints whole graphs.
 

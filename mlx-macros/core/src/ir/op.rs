@@ -1,4 +1,6 @@
-//! The form of an operation: its name, the kinds of its arguments, and its rule.
+//! The form of an operation: its name, the kinds of its arguments, its rule, and what its gradient reads.
+//!
+//! Tests: `mlx-tests --test rules`.
 
 use crate::diag::Result;
 use crate::ir::{Arg, Ctx};

@@ -1,4 +1,6 @@
-//! Arguments in generated code: numbers, sizes, tensors.
+//! Writes arguments: numbers, sizes, tensors.
+//!
+//! Tests: `tests/llama.rs`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, ToTokens};

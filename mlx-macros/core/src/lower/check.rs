@@ -1,4 +1,6 @@
-//! Constants that make rustc compare a call with the callee's signature.
+//! Writes constants that make rustc compare a call with the callee's signature.
+//!
+//! Tests: `mlx-tests --test ui`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};

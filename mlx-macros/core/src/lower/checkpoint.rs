@@ -1,4 +1,4 @@
-//! The bytes that each method keeps, as functions of the shapes of its arguments.
+//! Writes the bytes that each method keeps, as functions of the shapes of its arguments.
 //!
 //! Tests: `mlx-tests --test kept_bytes`.
 

@@ -1,6 +1,6 @@
-//! The config in generated code: its sizes, numbers and conditions, where `__c` is the config.
+//! Writes sizes, numbers and conditions of the config, which is `__c` in generated code.
 //!
-//! Tests: `mlx-tests --test language`, and the snapshot of `tests/llama.rs`.
+//! Tests: `mlx-tests --test language`, `mlx-tests --test ui`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned, ToTokens};

@@ -1,4 +1,6 @@
-//! The struct's half of the output: loading with every check, and walking over the layers.
+//! Writes `impl Model`: loading with every check, and visiting the layers.
+//!
+//! Tests: `mlx-tests --test models`, `--test weights`.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, ToTokens};

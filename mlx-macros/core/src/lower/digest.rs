@@ -1,4 +1,4 @@
-//! The comparison of a model with its digest, as constants that rustc evaluates.
+//! Writes the comparison of a model with its digest, as constants that rustc evaluates.
 //!
 //! Tests: `mlx-tests --test ui`, `--test weights`.
 

@@ -1,4 +1,4 @@
-//! Layers of the table in generated code.
+//! Writes the layers of the table.
 //!
 //! Tests: `mlx-tests --test models`.
 

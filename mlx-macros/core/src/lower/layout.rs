@@ -1,5 +1,7 @@
-//! The tensors that a model reads from a checkpoint, as constant data (`Model::LAYOUT`), and the
-//! config's numbers that it depends on (`Model::facts`).
+//! Writes the tensors that a model reads from a checkpoint as constant data (`Model::LAYOUT`), and the numbers of the
+//! config that they depend on (`Model::facts`).
+//!
+//! Tests: `mlx-tests --test weights`.
 
 use proc_macro2::TokenStream;
 use quote::quote;

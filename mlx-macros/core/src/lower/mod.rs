@@ -1,4 +1,6 @@
-//! From graphs to Rust: one call of the runtime for each node, one `?` each, no `unsafe`.
+//! Writes a graph as Rust: one call of the runtime and one `?` for each node, no `unsafe`.
+//!
+//! Tests: `tests/llama.rs`; `mlx-tests --test language`.
 
 mod args;
 mod check;

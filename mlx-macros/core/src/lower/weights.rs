@@ -1,4 +1,4 @@
-//! The names and the packing of a field's tensors in generated code.
+//! Writes the names and the packing of a field's tensors.
 //!
 //! Tests: `mlx-tests --test weights`.
 

@@ -1,4 +1,4 @@
-//! The table of operations, and the rule that gives each its result's shape and dtype.
+//! The table of operations, with the rule for each result's shape and dtype.
 //!
 //! Tests: `mlx-tests --test rules` compares every row with MLX.
 

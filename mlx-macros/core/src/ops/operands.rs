@@ -1,4 +1,6 @@
-//! Helpers of the rules of operations: broadcasting, dtypes of two operands, lists.
+//! Helpers of the rules: dtypes of operands, literal numbers, lists.
+//!
+//! Tests: `mlx-tests --test rules`.
 
 use syn::Expr;
 

@@ -1,5 +1,8 @@
-//! Values that a forward pass keeps for the backward pass, as polynomials in the dims: from these the
-//! runtime decides where a stack of layers is cut.
+//! Counts the values that a forward pass keeps for the backward pass, as polynomials in the dims.
+//!
+//! From these the runtime decides where a stack of layers is cut.
+//!
+//! Tests: `tests/llama.rs`; `mlx-tests --test kept_bytes`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,6 @@
-//! The description of a model at run time: its graphs as constants, each node with its line.
+//! Writes the description of a model for run time: its graphs as constants, each node with its line.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use std::collections::BTreeSet;
 

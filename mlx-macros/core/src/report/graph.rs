@@ -1,4 +1,6 @@
-//! The graph as text, one line a node: for snapshots and for people.
+//! Prints a graph as text, one line a node.
+//!
+//! Tests: `tests/llama.rs`.
 
 use std::fmt::Write;
 

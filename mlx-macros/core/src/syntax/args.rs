@@ -1,4 +1,6 @@
-//! Arguments of attributes, and sizes in them.
+//! Reads the arguments of attributes, and sizes in them.
+//!
+//! Tests: `tests/planted.rs`.
 
 use proc_macro2::Span;
 use quote::ToTokens;

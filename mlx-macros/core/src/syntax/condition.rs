@@ -1,6 +1,9 @@
-//! Conditions on the config: of `#[require]`, of optional layers, of `if` in bodies. They are
-//! computed in f64, where nothing overflows and a remainder by zero is no number, so that it
-//! equals nothing.
+//! Reads conditions on the config: in `#[require]`, of optional layers, and of `if` in bodies.
+//!
+//! Conditions are computed in f64 because nothing overflows there, and a remainder by zero is NaN, which equals
+//! nothing.
+//!
+//! Tests: unit tests below; `tests/planted.rs`.
 
 use proc_macro2::Ident;
 use quote::ToTokens;

@@ -1,5 +1,8 @@
-//! The config's struct, where it stands in the crate of the model: rustc tells a macro nothing of another type, and no
-//! code compiles only where a field is absent, but the crate's files are there to be read.
+//! Reads the fields of the config's struct from the source files of the crate.
+//!
+//! rustc tells a macro nothing about another type, and no code compiles only where a field is absent.
+//!
+//! Tests: unit tests below.
 
 use std::path::{Path as File, PathBuf};
 

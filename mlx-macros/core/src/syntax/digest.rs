@@ -1,5 +1,6 @@
-//! `#[mlx_model(digest = "file")]`: a checkpoint's names and shapes, committed as text, which the
-//! model is compared with while the crate compiles.
+//! Reads `#[mlx_model(digest = "file")]`: the names and shapes of a checkpoint, committed as text.
+//!
+//! Tests: `mlx-tests --test ui`, `--test weights`.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

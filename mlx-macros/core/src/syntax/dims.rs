@@ -1,5 +1,7 @@
-//! Symbolic sizes: polynomials with integer coefficients over named dims, kept in a normal form
-//! so that equal sizes compare equal however they were written.
+//! Symbolic sizes: polynomials with integer coefficients over named dims, in a normal form, so that equal sizes
+//! compare equal.
+//!
+//! Tests: unit tests below.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,8 @@
-//! The table of layers that hold weights of their own and take one tensor: how they are written,
-//! and the shape of their result. A row here, a function of `Loader` and a variant of `Leaf` are
-//! all that a layer needs.
+//! The table of layers that hold weights and take one tensor: their syntax, and the shape of their result.
+//!
+//! A layer needs a row here, a function of `Loader` and a variant of `Leaf`.
+//!
+//! Tests: `tests/planted.rs`; `mlx-tests --test models`.
 
 use syn::spanned::Spanned;
 use syn::Expr;

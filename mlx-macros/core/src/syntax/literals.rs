@@ -1,4 +1,4 @@
-//! Numbers as they are written: their values and ranges.
+//! Reads literal numbers: their values and ranges.
 //!
 //! Tests: `tests/planted.rs`.
 

@@ -1,6 +1,9 @@
-//! Decides whether conditions on the config can hold together, and which sizes they order: linear
-//! arithmetic by Fourier-Motzkin elimination, remainders, and flags. What it cannot decide counts as
-//! possible.
+//! Decides if conditions on the config can hold together, and which sizes they order.
+//!
+//! It combines linear arithmetic (Fourier-Motzkin elimination), remainders, and flags. An undecided condition counts
+//! as possible.
+//!
+//! Tests: unit tests below.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,6 @@
-//! The first phase: reads attributes, structs and signatures, tokens in and definitions with symbolic sizes out.
+//! The first phase reads attributes, structs and signatures into definitions with symbolic sizes.
 //!
-//! Tests: `tests/right.rs`, `tests/planted.rs`, and unit tests in each file.
+//! Tests: `tests/right.rs`, `tests/planted.rs`.
 
 pub(crate) mod args;
 pub mod condition;

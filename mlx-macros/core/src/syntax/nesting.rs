@@ -1,5 +1,7 @@
-//! A bound on how deep an item is nested: every phase walks expressions recursively, and neither
-//! rustc nor an editor should end because of a long one.
+//! Bounds the nesting of an item, because every phase recurses into expressions and a stack overflow would end rustc
+//! or the editor.
+//!
+//! Tests: unit tests below.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 

@@ -1,4 +1,6 @@
-//! `#[quantize(..)]`: how a layer's matrix is packed when it is loaded.
+//! Reads `#[quantize(..)]`: how a layer's matrix is packed when it is loaded.
+//!
+//! Tests: `tests/planted.rs`.
 
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit};

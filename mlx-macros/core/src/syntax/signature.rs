@@ -1,4 +1,6 @@
-//! The impl side of the language: methods, their arguments and results.
+//! Reads the impl of a model: its methods, their arguments and results.
+//!
+//! Tests: `tests/planted.rs`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;

@@ -1,4 +1,6 @@
-//! `fuse(off)`, `fuse(only(a, b))` and `fuse(except(a, b))` in a model's attribute.
+//! Reads `fuse(off)`, `fuse(only(a, b))` and `fuse(except(a, b))` in a model's attribute.
+//!
+//! Tests: `tests/passes.rs`, `tests/planted.rs`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,6 @@
-//! `#[weights(..)]`: what a field's tensors are called in a checkpoint.
+//! Reads `#[weights(..)]`: the names of a field's tensors in a checkpoint.
+//!
+//! Tests: `mlx-tests --test weights`.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;

@@ -1,4 +1,6 @@
 //! Rules of attention and of positions.
+//!
+//! Tests: `mlx-tests --test rules`.
 
 use crate::diag::{Diag, Result};
 use crate::ir::{Arg, Ctx};

@@ -1,4 +1,6 @@
-//! Rules of windows that slide over the middle axes, channels last.
+//! Rules of convolutions and pooling, channels last.
+//!
+//! Tests: `mlx-tests --test rules`.
 
 use crate::diag::{Diag, Result};
 use crate::ir::{Arg, Ctx};

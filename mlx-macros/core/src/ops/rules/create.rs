@@ -1,4 +1,6 @@
-//! Rules of tensors that are made of nothing.
+//! Rules of operations that create tensors.
+//!
+//! Tests: `mlx-tests --test rules`.
 
 use crate::diag::{Diag, Result};
 use crate::ir::{Arg, Ctx};

@@ -1,4 +1,6 @@
-//! Rules of operations on single elements: shapes stay, or broadcast.
+//! Rules of elementwise operations: shapes stay, or broadcast.
+//!
+//! Tests: `mlx-tests --test rules`.
 
 use crate::diag::{Diag, Result};
 use crate::ir::{Arg, Ctx};

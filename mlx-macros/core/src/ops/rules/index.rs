@@ -1,4 +1,6 @@
 //! Rules of operations that pick and order elements.
+//!
+//! Tests: `mlx-tests --test rules`.
 
 use crate::diag::{Diag, Result};
 use crate::ir::{Arg, Ctx, Graph, Id, Kind};

@@ -1,4 +1,6 @@
 //! Rules of products.
+//!
+//! Tests: `mlx-tests --test rules`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,6 @@
 //! Rules of losses: one value for each place, or their mean or sum.
+//!
+//! Tests: `mlx-tests --test rules`.
 
 use crate::diag::{Diag, Result};
 use crate::ir::{Arg, Ctx, P};

@@ -1,5 +1,8 @@
-//! Shape and dtype rules, one function for each family of operations. Each states in its first
-//! line what goes in and what comes out.
+//! Shape and dtype rules, one function for each family of operations.
+//!
+//! The first line of each rule states the shapes that go in and come out.
+//!
+//! Tests: `mlx-tests --test rules`.
 
 mod attention;
 mod conv;

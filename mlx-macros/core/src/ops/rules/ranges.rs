@@ -1,4 +1,6 @@
-//! Numbers for which no operation has a meaning.
+//! Refuses numbers for which no operation has a meaning.
+//!
+//! Tests: `tests/planted.rs`, `mlx-tests --test ui`.
 
 use crate::diag::{Diag, Result};
 use crate::ir::{Arg, Ctx};

@@ -1,4 +1,6 @@
-//! Rules of operations over axes.
+//! Rules of reductions and scans.
+//!
+//! Tests: `mlx-tests --test rules`.
 
 use crate::diag::{Diag, Result};
 use crate::ir::{Arg, Ctx};

@@ -1,4 +1,6 @@
-//! Rules of operations that move elements and change none.
+//! Rules of operations that move elements without changing them.
+//!
+//! Tests: `mlx-tests --test rules`.
 
 use crate::diag::{Diag, Result};
 use crate::ir::{Arg, Ctx};

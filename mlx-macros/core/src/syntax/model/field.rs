@@ -1,4 +1,6 @@
-//! One field of a model: what it is, by its type and attributes.
+//! Reads one field of a model from its type and attributes.
+//!
+//! Tests: `tests/planted.rs`.
 
 use quote::ToTokens;
 use syn::spanned::Spanned;

@@ -1,4 +1,6 @@
-//! The struct side of the language: what a model holds, read from its attributes.
+//! Reads the struct of a model: its sizes, conditions, passes and fields.
+//!
+//! Tests: `tests/planted.rs`, `tests/right.rs`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;

@@ -136,7 +136,7 @@ fn call(inputs: &Inputs, graph: &Graph, op: &'static Op, args: &[Arg]) -> Result
             (Arg::Absent, P::Bool) => Given::Bool(false),
             (Arg::Absent, _) => Given::Absent,
             (Arg::Value(_) | Arg::Weak { .. }, _) => Given::One(&held[i][0]),
-            (Arg::Values(_), _) => Given::Many(held[i].iter().collect()),
+            (Arg::Values(_) | Arg::Whole(_), _) => Given::Many(held[i].iter().collect()),
             (Arg::Int(n), P::Parts) => Given::Parts(Parts::Equal(*n as i32)),
             (Arg::Dims(_), P::Parts) => Given::Parts(Parts::Sizes(&sizes[i])),
             (Arg::Int(n), _) => Given::Int(*n as i32),

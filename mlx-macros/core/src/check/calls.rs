@@ -185,6 +185,7 @@ impl Builder<'_> {
                     Kind::Leaf {
                         field: name.clone(),
                         args: list,
+                        dequantize: false,
                     },
                     ty,
                     span,
@@ -200,6 +201,7 @@ impl Builder<'_> {
                     Kind::Leaf {
                         field: name.clone(),
                         args: list,
+                        dequantize: false,
                     },
                     ty,
                     span,

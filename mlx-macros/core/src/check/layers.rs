@@ -71,6 +71,7 @@ impl Builder<'_> {
         let kind = Kind::Leaf {
             field: name.clone(),
             args: list,
+            dequantize: false,
         };
         Ok(self.push(kind, Ty::Tensor(out, Dt::Float), span))
     }

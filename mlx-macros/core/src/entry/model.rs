@@ -252,7 +252,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
     match read(attr, item, &methods) {
         Ok(w) => {
             let mut joins: Vec<Vec<syn::Ident>> = Vec::new();
-            for j in w.graphs.iter().flat_map(|g| &g.joins) {
+            for j in w.graphs.iter().flat_map(|g| &g.joins).map(|j| &j.fields) {
                 // A layer has one place in memory: of groups that share one, the first is kept.
                 if !joins.iter().flatten().any(|f| j.contains(f)) {
                     joins.push(j.clone());

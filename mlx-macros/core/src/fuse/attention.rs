@@ -44,7 +44,7 @@ fn before_heads(graph: &Graph, id: Id, head_dim: &Dim) -> Option<Id> {
 
 /// The tensor and cache that a `Rope` rotates.
 fn rotated<'g>(model: &ModelDef, graph: &'g Graph, id: Id) -> Option<(&'g syn::Ident, Id, Id)> {
-    let Kind::Leaf { field, args } = &graph.nodes[id].kind else {
+    let Kind::Leaf { field, args, .. } = &graph.nodes[id].kind else {
         return None;
     };
     let rope = |f: &crate::syntax::model::Field| {
@@ -106,6 +106,7 @@ fn match_attention(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Attention
         cache,
         head_dim,
         scale: scale.clone(),
+        whole: false,
     };
     Some((found, update.0))
 }

@@ -42,7 +42,7 @@ fn key(graph: &Graph, id: Id) -> Option<String> {
     match &node.kind {
         Kind::Param(field) => Some(format!("param {field}")),
         Kind::Op { op, args } => Some(format!("{}({})", op.name, list(args))),
-        Kind::Leaf { field, args } => Some(format!("self.{field}({})", list(args))),
+        Kind::Leaf { field, args, .. } => Some(format!("self.{field}({})", list(args))),
         Kind::Sub { field, args, .. } => Some(format!("model {field}({})", list(args))),
         Kind::Method { name, args } => Some(format!("method {name}({})", list(args))),
         Kind::Function { args, call } => match &call.callee {
@@ -60,7 +60,7 @@ fn arg(a: &Arg) -> String {
     match a {
         Arg::Value(id) => format!("%{id}"),
         Arg::Weak { expr, like } => format!("{} as %{like}", tokens(expr)),
-        Arg::Values(ids) => format!("{ids:?}"),
+        Arg::Values(ids) | Arg::Whole(ids) => format!("{ids:?}"),
         Arg::Int(i) => i.to_string(),
         Arg::Ints(l) => format!("{l:?}"),
         Arg::Dims(d) => {

@@ -50,7 +50,7 @@ fn matched(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Id, Kind)> {
         }
         None => None,
     };
-    let Kind::Leaf { field, args } = &graph.nodes[logits].kind else {
+    let Kind::Leaf { field, args, .. } = &graph.nodes[logits].kind else {
         return None;
     };
     let linear = |f: &crate::syntax::model::Field| {

@@ -5,20 +5,19 @@
 use crate::ir::{Graph, Kind};
 use crate::syntax::model::{FieldKind, ModelDef};
 
-/// Marks the projections: how many rows they get is known when they run.
+/// Every projection may: how many rows it gets is known when it runs.
 pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
     let linear = |name: &syn::Ident| {
         let mut fields = model.fields.iter();
         fields.any(|f| f.name == *name && matches!(f.kind, FieldKind::Linear { .. }))
     };
-    for (id, node) in graph.nodes.iter().enumerate() {
-        let projects = match &node.kind {
-            Kind::Leaf { field, .. } => linear(field),
-            Kind::Joined { .. } => true,
-            _ => false,
-        };
-        if projects {
-            graph.dequantized.insert(id);
+    for node in &mut graph.nodes {
+        match &mut node.kind {
+            Kind::Leaf {
+                field, dequantize, ..
+            } => *dequantize = linear(field),
+            Kind::Joined { dequantize, .. } => *dequantize = true,
+            _ => {}
         }
     }
 }

@@ -5,12 +5,10 @@
 use crate::ir::Graph;
 use crate::syntax::model::ModelDef;
 
-/// Marks groups in which several layers may have an adapter: their A matrices become one matmul.
+/// Where several layers of a group may have an adapter, their A matrices become one matmul.
 pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
-    for (group, fields) in graph.joins.iter().enumerate() {
+    for join in &mut graph.joins {
         let adapted = |name: &&syn::Ident| model.fields.iter().any(|f| f.name == **name && f.lora);
-        if fields.iter().filter(adapted).count() > 1 {
-            graph.adapters.insert(group);
-        }
+        join.adapters = join.fields.iter().filter(adapted).count() > 1;
     }
 }

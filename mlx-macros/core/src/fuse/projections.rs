@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ir::{Arg, Graph, Id, Kind};
+use crate::ir::{Arg, Graph, Id, Join, Kind};
 use crate::syntax::model::{FieldKind, ModelDef};
 
 /// The value that layers read, and the arm of an `if` that they are in.
@@ -20,7 +20,7 @@ pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
         if let Some(f) = node.field() {
             *uses.entry(f.to_string()).or_default() += 1;
         }
-        if let Kind::Leaf { field, args } = &node.kind {
+        if let Kind::Leaf { field, args, .. } = &node.kind {
             let joinable = model.fields.iter().any(|f| {
                 f.name == *field
                     && f.tied.is_none()
@@ -53,8 +53,13 @@ pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
                 input,
                 group,
                 index,
+                dequantize: false,
             };
         }
-        graph.joins.push(fields);
+        graph.joins.push(Join {
+            fields,
+            adapters: false,
+            whole: false,
+        });
     }
 }

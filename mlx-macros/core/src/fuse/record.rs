@@ -14,7 +14,7 @@ struct Mark {
     op: &'static str,
     inputs: Vec<Id>,
     with_adapters: bool,
-    dequantized: bool,
+    dequantize: bool,
 }
 
 impl Mark {
@@ -27,8 +27,8 @@ impl Mark {
                 _ => "",
             },
             inputs: node.inputs(),
-            with_adapters: matches!(&node.kind, Kind::Joined { group, .. } if graph.adapters.contains(group)),
-            dequantized: graph.dequantized.contains(&id),
+            with_adapters: matches!(&node.kind, Kind::Joined { group, .. } if graph.joins[*group].adapters),
+            dequantize: node.dequantizes(),
         }
     }
 }

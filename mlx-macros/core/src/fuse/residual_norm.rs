@@ -9,7 +9,7 @@ use crate::syntax::model::{FieldKind, ModelDef};
 /// A residual sum and the norm of it become one pass over the data, forward and backward.
 pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
     for id in 0..graph.nodes.len() {
-        let Kind::Leaf { field, args } = &graph.nodes[id].kind else {
+        let Kind::Leaf { field, args, .. } = &graph.nodes[id].kind else {
             continue;
         };
         let is_norm = model.fields.iter().any(|f| {

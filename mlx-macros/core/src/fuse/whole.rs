@@ -2,7 +2,7 @@
 //!
 //! Tests: `tests/passes.rs`.
 
-use super::{op_of, readers, together};
+use super::{readers, together};
 use crate::ir::{Arg, Graph, Id, Kind};
 use crate::syntax::model::ModelDef;
 
@@ -15,19 +15,20 @@ pub(super) fn run(_: &ModelDef, graph: &mut Graph) {
         let Some(reader) = only_reader(graph, &members) else {
             continue;
         };
-        let read: Vec<Id> = match &graph.nodes[reader].kind {
-            Kind::Attention(a) => vec![a.q, a.k, a.v],
-            _ => {
-                let gated = ["swiglu", "geglu"]
-                    .into_iter()
-                    .find_map(|name| op_of(graph, reader, name));
-                let values = gated.unwrap_or_default().iter().flat_map(Arg::values);
-                values.collect()
+        match &mut graph.nodes[reader].kind {
+            Kind::Attention(a) if [a.q, a.k, a.v] == members[..] => a.whole = true,
+            Kind::Op { op, args }
+                if ["swiglu", "geglu"].contains(&op.name)
+                    && args
+                        .iter()
+                        .flat_map(Arg::values)
+                        .eq(members.iter().copied()) =>
+            {
+                *args = vec![Arg::Whole(members)];
             }
-        };
-        if read == members {
-            graph.wholes.insert(reader, group);
+            _ => continue,
         }
+        graph.joins[group].whole = true;
     }
 }
 

@@ -38,13 +38,19 @@ pub enum Kind {
     /// An operation of MLX.
     Op { op: &'static Op, args: Vec<Arg> },
     /// A layer of the runtime (`Linear`, `Embedding`, `RmsNorm`, `Rope`).
-    Leaf { field: Ident, args: Vec<Arg> },
+    /// A `Linear` may multiply with a dequantised weight if `dequantize`.
+    Leaf {
+        field: Ident,
+        args: Vec<Arg>,
+        dequantize: bool,
+    },
     /// A `Linear` that is computed together with others of the same input, as member `index`.
     Joined {
         field: Ident,
         input: Id,
         group: usize,
         index: usize,
+        dequantize: bool,
     },
     /// A sub-model's `forward`.
     Sub {
@@ -133,6 +139,8 @@ pub struct Attention {
     pub head_dim: Dim,
     /// The factor of the scores.
     pub scale: Arg,
+    /// True if queries, keys and values are a joined product, which is read whole.
+    pub whole: bool,
 }
 
 /// Whose signature a call is compared with.
@@ -192,6 +200,8 @@ pub enum Arg {
     Weak { expr: Expr, like: Id },
     /// A list of values.
     Values(Vec<Id>),
+    /// The members of a joined product, which is read whole in place of as many arguments.
+    Whole(Vec<Id>),
     /// One integer.
     Int(i64),
     /// A list of integers.
@@ -219,7 +229,7 @@ impl Arg {
     pub fn values(&self) -> Vec<Id> {
         match self {
             Arg::Value(id) | Arg::Weak { like: id, .. } => vec![*id],
-            Arg::Values(ids) => ids.clone(),
+            Arg::Values(ids) | Arg::Whole(ids) => ids.clone(),
             _ => vec![],
         }
     }
@@ -228,7 +238,7 @@ impl Arg {
     pub fn values_mut(&mut self) -> Vec<&mut Id> {
         match self {
             Arg::Value(id) | Arg::Weak { like: id, .. } => vec![id],
-            Arg::Values(ids) => ids.iter_mut().collect(),
+            Arg::Values(ids) | Arg::Whole(ids) => ids.iter_mut().collect(),
             _ => vec![],
         }
     }
@@ -241,20 +251,24 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// The node whose value is returned.
     pub result: Option<Id>,
-    /// Projections of one input that are computed by one matmul: their fields.
-    pub joins: Vec<Vec<Ident>>,
-    /// Which of these multiply their input with all adapters at once.
-    pub adapters: BTreeSet<usize>,
-    /// Nodes that read one of these whole, instead of its parts.
-    pub wholes: BTreeMap<Id, usize>,
-    /// Projections that may multiply with a dequantised weight.
-    pub dequantized: BTreeSet<Id>,
+    /// Projections of one input that are computed by one matmul; the group of a [`Kind::Joined`].
+    pub joins: Vec<Join>,
     /// Nodes that stay though the result does not need them.
     pub kept: BTreeSet<Id>,
     /// The nodes that passes rewrote.
     pub fused: BTreeMap<Id, Fused>,
     /// Optional sizes of the config that are only used where a condition says that they are there.
     pub guarded: BTreeSet<String>,
+}
+
+/// Projections of one input that are computed by one matmul.
+pub struct Join {
+    /// Their fields.
+    pub fields: Vec<Ident>,
+    /// True if the input is multiplied with all adapters at once.
+    pub adapters: bool,
+    /// True if the one node that reads the product takes it whole, so that it is not split.
+    pub whole: bool,
 }
 
 /// The nodes that passes replaced a node with.
@@ -391,6 +405,20 @@ impl Node {
             Kind::Item(id, _) | Kind::With(id) => vec![id],
             Kind::Tuple(ids) => ids.iter_mut().collect(),
         }
+    }
+
+    /// True if it may multiply with a dequantised weight.
+    pub fn dequantizes(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Leaf {
+                dequantize: true,
+                ..
+            } | Kind::Joined {
+                dequantize: true,
+                ..
+            }
+        )
     }
 
     /// The fields it uses.

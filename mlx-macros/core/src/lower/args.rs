@@ -78,7 +78,7 @@ impl Lower<'_> {
                 let (e, like) = (self.number(expr), self.read(*like));
                 quote! { &::mlx_runtime::__private::weak(#e, #like)? }
             }
-            (Arg::Values(ids), _) => {
+            (Arg::Values(ids) | Arg::Whole(ids), _) => {
                 let all = ids.iter().map(|id| self.read(*id));
                 quote! { &[#(#all),*] }
             }

@@ -290,17 +290,14 @@ impl Lower<'_> {
                 let f = self.field(f);
                 quote! { #f.value() }
             }
-            Kind::Op { op, .. } if self.graph.wholes.contains_key(&id) => {
-                let Some(first) = self.whole(id) else {
-                    return quote! {};
-                };
-                let (joined, name) = (variable(first), format_ident!("joined_{}", op.name));
-                self.unpacked(
-                    first,
-                    quote! { ::mlx_runtime::__private::ops::#name(&#joined) },
-                )
-            }
             Kind::Op { op, args } => {
+                if let [Arg::Whole(members)] = &args[..] {
+                    let (name, joined) = (format_ident!("joined_{}", op.name), members[0]);
+                    let input = variable(joined);
+                    let call = quote! { ::mlx_runtime::__private::ops::#name(&#input) };
+                    let value = self.unpacked(joined, call);
+                    return quote! { let #v = #value; };
+                }
                 let name = Ident::new(op.name, Span::call_site());
                 let args = args
                     .iter()
@@ -308,7 +305,7 @@ impl Lower<'_> {
                     .map(|(i, a)| self.arg(a, op.params[i].1));
                 quote! { ::mlx_runtime::__private::ops::#name(#(#args),*)? }
             }
-            Kind::Leaf { field, args } => {
+            Kind::Leaf { field, args, .. } => {
                 let layer = self.layer(field);
                 let args = args.iter().flat_map(Arg::values).map(|id| self.read(id));
                 self.packed(id, field, quote! { #layer.forward(#(#args),*) })
@@ -409,14 +406,14 @@ impl Lower<'_> {
                 });
                 let scale = self.arg(&a.scale, crate::ir::P::OptScalar);
                 let cache = self.read(a.cache);
-                if let Some(first) = self.whole(id) {
-                    let joined = variable(first);
+                if a.whole {
+                    let joined = variable(a.q);
                     let call = quote! {
                         ::mlx_runtime::__private::joined_attention(
                             &#joined, #rope, ::mlx_runtime::__private::size(#head_dim)?, #scale, #cache,
                         )
                     };
-                    let (attended, value) = (variable(id), self.unpacked(first, call));
+                    let (attended, value) = (variable(id), self.unpacked(a.q, call));
                     return quote! { let #attended = #value; };
                 }
                 quote! {
@@ -461,13 +458,13 @@ impl Lower<'_> {
         }
         let x = self.read(input);
         let vars = members.iter().map(|m| variable(*m));
-        let fields = &self.graph.joins[group];
+        let join = &self.graph.joins[group];
+        let (fields, adapters) = (&join.fields, join.adapters);
         let key = join_key(fields);
-        let adapters = self.graph.adapters.contains(&group);
         let together = quote! {
             ::mlx_runtime::__private::together(self.__mlx.joined(#key), [#(&self.#fields),*], #x, #adapters)
         };
-        if self.graph.wholes.values().any(|g| *g == group) {
+        if join.whole {
             let v = variable(id);
             return quote! { let #v = #together; };
         }
@@ -475,22 +472,16 @@ impl Lower<'_> {
         quote! { let [#(#vars),*] = #all; }
     }
 
-    /// The input that a node reads whole: the joined product's first node.
-    fn whole(&self, id: Id) -> Option<Id> {
-        let group = self.graph.wholes.get(&id)?;
-        self.graph.members(*group).first().copied()
-    }
-
-    /// A fallible call that multiplies with packed weights as they are, unless the pass `dequantize`
-    /// has marked the node.
+    /// A fallible call that multiplies with packed weights as they are, unless the projection
+    /// dequantises them.
     fn unpacked(&self, id: Id, call: TokenStream) -> TokenStream {
-        match self.graph.dequantized.contains(&id) {
+        match self.graph.nodes[id].dequantizes() {
             true => quote! { #call? },
             false => quote! { ::mlx_runtime::__private::keep_quantized(|| #call)? },
         }
     }
 
-    /// A projection that the pass `dequantize` has not marked multiplies with packed weights.
+    /// A layer in a field: a projection multiplies with packed weights unless it dequantises them.
     fn packed(&self, id: Id, field: &Ident, call: TokenStream) -> TokenStream {
         let linear = self
             .model

@@ -155,7 +155,7 @@ fn needs(model: &ModelDef, graph: &Graph, live: &BTreeSet<Id>) -> BTreeMap<Id, N
                     }
                 }
             }
-            Kind::Leaf { field, args } => match kind_of(model, field) {
+            Kind::Leaf { field, args, .. } => match kind_of(model, field) {
                 Some(kind) if kind.is_linear() => {
                     for v in args.iter().flat_map(Arg::values) {
                         let need = needs.entry(root(graph, v)).or_default();

@@ -18,7 +18,7 @@ pub fn text(name: &str, graph: &Graph, names: &Names) -> String {
         .enumerate()
         .filter(|(id, _)| live.contains(id))
     {
-        let mark = match graph.dequantized.contains(&id) {
+        let mark = match node.dequantizes() {
             true => " (dequantised for many rows)",
             false => "",
         };
@@ -38,14 +38,15 @@ pub fn what(graph: &Graph, id: Id) -> String {
         Kind::Param(n) => format!("param {n}"),
         Kind::NoCache => "KvCache::off()".to_string(),
         Kind::Op { op, args } => format!("{}({})", op.name, list(args)),
-        Kind::Leaf { field, args } => format!("self.{field}({})", list(args)),
+        Kind::Leaf { field, args, .. } => format!("self.{field}({})", list(args)),
         Kind::Joined {
             field,
             input,
             group,
             index,
+            ..
         } => {
-            let with = match graph.adapters.contains(group) {
+            let with = match graph.joins[*group].adapters {
                 true => " with adapters",
                 false => "",
             };
@@ -129,6 +130,10 @@ fn list(args: &[Arg]) -> String {
         Arg::Value(id) => format!("%{id}"),
         Arg::Weak { .. } | Arg::Scalar(_) => "number".to_string(),
         Arg::Values(ids) => format!("{ids:?}"),
+        Arg::Whole(ids) => {
+            let all: Vec<String> = ids.iter().map(|id| format!("%{id}")).collect();
+            all.join(", ")
+        }
         Arg::Int(i) => i.to_string(),
         Arg::Ints(l) => format!("{l:?}"),
         Arg::Dims(d) => format!(

@@ -15,7 +15,7 @@ use crate::diag::{suggest, Diag, Result};
 use crate::ir::{Arg, Call, Callee, Ctx, Id, Kind, Op, Place};
 use crate::ops::rules;
 use crate::syntax::dims::{is_free, Dim, Shape};
-use crate::syntax::model::FieldKind;
+use crate::syntax::kind::FieldKind;
 use crate::syntax::signature::{Dt, Method, Ty};
 
 impl Builder<'_> {

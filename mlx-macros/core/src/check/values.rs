@@ -14,7 +14,8 @@ use crate::ir::{Id, Kind};
 use crate::ops;
 use crate::syntax::condition;
 use crate::syntax::dims::Dim;
-use crate::syntax::model::{Field, FieldKind, ModelDef};
+use crate::syntax::kind::FieldKind;
+use crate::syntax::model::{Field, ModelDef};
 use crate::syntax::signature::Ty;
 
 impl<'a> Builder<'a> {

@@ -14,8 +14,9 @@ use crate::fuse;
 use crate::ir::Graph;
 use crate::lower::{self, checkpoint, define};
 use crate::report::explain;
-use crate::syntax::dims::Names;
-use crate::syntax::model::{self, FieldKind, ModelDef};
+use crate::syntax::kind::FieldKind;
+use crate::syntax::model::{self, ModelDef};
+use crate::syntax::names::Names;
 use crate::syntax::nesting;
 use crate::syntax::signature::{self, Method};
 

@@ -5,7 +5,8 @@
 use super::{op_of, shape_of, together};
 use crate::ir::{Arg, Attention, Graph, Id, Kind};
 use crate::syntax::dims::{is_free, Dim};
-use crate::syntax::model::{FieldKind, ModelDef};
+use crate::syntax::kind::FieldKind;
+use crate::syntax::model::ModelDef;
 
 /// Heads split off, rotated, cached, attended and joined again become one operation, which the
 /// runtime computes in the layout that suits the device.

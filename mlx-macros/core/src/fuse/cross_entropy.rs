@@ -4,7 +4,8 @@
 
 use super::{op_of, readers, together};
 use crate::ir::{Arg, Graph, Id, Kind};
-use crate::syntax::model::{FieldKind, ModelDef};
+use crate::syntax::kind::FieldKind;
+use crate::syntax::model::ModelDef;
 use crate::syntax::signature::{Dt, Ty};
 
 /// `cross_entropy(self.head(h), targets)`, also with a weight for each row and soft-capped logits

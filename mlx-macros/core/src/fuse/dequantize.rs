@@ -3,7 +3,8 @@
 //! Tests: `tests/passes.rs`.
 
 use crate::ir::{Graph, Kind};
-use crate::syntax::model::{FieldKind, ModelDef};
+use crate::syntax::kind::FieldKind;
+use crate::syntax::model::ModelDef;
 
 /// Every projection may: how many rows it gets is known when it runs.
 pub(super) fn run(model: &ModelDef, graph: &mut Graph) {

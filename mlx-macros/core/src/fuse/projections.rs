@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use crate::ir::{Arg, Graph, Id, Join, Kind};
-use crate::syntax::model::{FieldKind, ModelDef};
+use crate::syntax::kind::FieldKind;
+use crate::syntax::model::ModelDef;
 
 /// The value that layers read, and the arm of an `if` that they are in.
 type Input = (Id, Option<(Id, Id)>);

@@ -4,7 +4,8 @@
 
 use super::op_of;
 use crate::ir::{Arg, Graph, Kind};
-use crate::syntax::model::{FieldKind, ModelDef};
+use crate::syntax::kind::FieldKind;
+use crate::syntax::model::ModelDef;
 
 /// A residual sum and the norm of it become one pass over the data, forward and backward.
 pub(super) fn run(model: &ModelDef, graph: &mut Graph) {

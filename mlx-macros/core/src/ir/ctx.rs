@@ -6,8 +6,9 @@ use proc_macro2::Span;
 
 use crate::diag::{Diag, Result};
 use crate::ir::{describe, noun, Arg, Graph, Id, Op, P};
-use crate::syntax::dims::{Dim, Names, Shape};
+use crate::syntax::dims::{Dim, Shape};
 use crate::syntax::logic::Facts;
+use crate::syntax::names::Names;
 use crate::syntax::signature::{Dt, Ty};
 
 /// A call as its rule sees it.

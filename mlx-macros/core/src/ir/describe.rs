@@ -3,7 +3,7 @@
 //! Tests: `tests/planted.rs`.
 
 use crate::ir::{Graph, Id, Kind};
-use crate::syntax::dims::Names;
+use crate::syntax::names::Names;
 use crate::syntax::signature::{Dt, Ty};
 
 /// A type in the user's words.

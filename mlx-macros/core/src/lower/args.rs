@@ -9,7 +9,8 @@ use syn::{Expr, Ident};
 
 use super::{config, config_size, layer, Lower};
 use crate::ir::{Arg, Graph, Kind};
-use crate::syntax::dims::{is_free, Dim, Names, Quotient};
+use crate::syntax::dims::{is_free, Dim, Quotient};
+use crate::syntax::names::Names;
 use crate::syntax::signature::{Dt, Ty};
 
 impl Lower<'_> {

@@ -9,7 +9,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{BinOp, Expr, Lit, UnOp};
 
 use crate::syntax::condition::{self, bare, is_guarded, strength};
-use crate::syntax::dims::Names;
+use crate::syntax::names::Names;
 
 /// The condition as Rust, true or false, where `__c` is the config and `layer` the number of the
 /// layer.
@@ -191,4 +191,9 @@ pub fn config_expr(e: &Expr) -> TokenStream {
     let mut e = e.clone();
     Rename.visit_expr_mut(&mut e);
     e.to_token_stream()
+}
+
+/// A condition as the user would write it.
+pub(crate) fn pretty(e: &syn::Expr) -> String {
+    e.to_token_stream().to_string()
 }

@@ -8,7 +8,8 @@ use quote::{quote, ToTokens};
 use crate::lower::{config, config_expr, config_size, dim, join_key, layers, sig_type, weights};
 use crate::syntax::condition;
 use crate::syntax::dims::is_free;
-use crate::syntax::model::{Field, FieldKind, ModelDef};
+use crate::syntax::kind::FieldKind;
+use crate::syntax::model::{Field, ModelDef};
 use crate::syntax::signature::{Method, Ty};
 
 /// `impl Model for ..`.
@@ -173,7 +174,7 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
     let requires = model.requires.iter().map(|e| {
         let cond = condition::guarded(e, &model.known);
         let (text, cond) = (
-            pretty(e),
+            config::pretty(e),
             config::tokens(&cond, &quote! { __loader.layer() }),
         );
         let values = condition::fields(e).into_iter().map(|n| {
@@ -295,9 +296,4 @@ fn visit(f: &Field, mutable: bool) -> TokenStream {
             quote! { if let ::core::option::Option::Some(__field) = #amp self.#name { #inner } }
         }
     }
-}
-
-/// A condition as the user would write it.
-pub(crate) fn pretty(e: &syn::Expr) -> String {
-    e.to_token_stream().to_string()
 }

@@ -6,7 +6,8 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
 use crate::syntax::digest::{Digest, Part};
-use crate::syntax::model::{FieldKind, ModelDef};
+use crate::syntax::kind::FieldKind;
+use crate::syntax::model::ModelDef;
 
 /// The comparison, one constant a field, so that an error shows the field.
 pub fn checks(digest: &Digest, model: &ModelDef) -> TokenStream {

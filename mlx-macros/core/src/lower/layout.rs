@@ -8,11 +8,12 @@ use quote::quote;
 use syn::ext::IdentExt;
 use syn::{BinOp, Expr, Ident, Lit, Member, UnOp};
 
-use crate::lower::define::pretty;
+use crate::lower::config::pretty;
 use crate::lower::weights;
 use crate::syntax::dims::{config_field, Dim, Quotient};
+use crate::syntax::kind::FieldKind;
 use crate::syntax::layers::Setting;
-use crate::syntax::model::{Field, FieldKind, ModelDef};
+use crate::syntax::model::{Field, ModelDef};
 
 /// Both, for the `impl Model`.
 pub fn items(model: &ModelDef) -> TokenStream {

@@ -27,7 +27,8 @@ use syn::Ident;
 use crate::check::build::variable;
 use crate::ir::{Arg, Arm, Call, Callee, Graph, Id, Kind, Node};
 use crate::syntax::dims::is_free;
-use crate::syntax::model::{FieldKind, ModelDef, Policy};
+use crate::syntax::kind::{FieldKind, Policy};
+use crate::syntax::model::ModelDef;
 use crate::syntax::signature::{Dt, Method, Ty};
 
 /// A method with its body lowered.

@@ -10,7 +10,8 @@ use syn::{Expr, Ident, Path};
 
 use crate::ir::{Arg, Between, Callee, Graph, Id, Inputs, Kind};
 use crate::syntax::dims::{volume, Dim, Shape};
-use crate::syntax::model::{FieldKind, ModelDef};
+use crate::syntax::kind::FieldKind;
+use crate::syntax::model::ModelDef;
 use crate::syntax::signature::{Dt, Ty};
 
 /// Values that one call of a method keeps.

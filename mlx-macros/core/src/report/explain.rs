@@ -12,8 +12,10 @@ use crate::lower::{self, estimated_size};
 use crate::plan::checkpoint;
 use crate::report;
 use crate::syntax::condition;
-use crate::syntax::dims::{is_free, Dim, Names, Quotient};
-use crate::syntax::model::{Field, FieldKind, ModelDef, Policy};
+use crate::syntax::dims::{is_free, Dim, Quotient};
+use crate::syntax::kind::{FieldKind, Policy};
+use crate::syntax::model::{Field, ModelDef};
+use crate::syntax::names::Names;
 use crate::syntax::signature::{Method, Ty};
 
 /// `Model::outline` of a whole model.

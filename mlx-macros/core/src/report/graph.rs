@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use crate::ir::{Arg, Graph, Id, Kind};
-use crate::syntax::dims::Names;
+use crate::syntax::names::Names;
 use crate::syntax::signature::Ty;
 
 /// The graph of a method, live nodes only.

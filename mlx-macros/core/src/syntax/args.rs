@@ -11,8 +11,9 @@ use syn::{Attribute, Expr, Ident, Lit, Meta, MetaList, Token, UnOp};
 
 use crate::diag::{suggest, Diag, Result};
 use crate::syntax::condition::is_field;
-use crate::syntax::dims::{Dim, Names};
+use crate::syntax::dims::Dim;
 use crate::syntax::literals::finite;
+use crate::syntax::names::Names;
 
 /// The terms of a size.
 const MOST_TERMS: usize = 1000;

@@ -10,7 +10,8 @@ use syn::Expr;
 use crate::diag::{Diag, Result};
 use crate::syntax::args::{dim_expr, Args};
 use crate::syntax::condition;
-use crate::syntax::dims::{Dim, Names, Shape};
+use crate::syntax::dims::{Dim, Shape};
+use crate::syntax::names::Names;
 use crate::syntax::shapes::{NoPlace, Window};
 
 /// A kind of layer.

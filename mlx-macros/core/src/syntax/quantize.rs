@@ -7,8 +7,8 @@ use syn::{Attribute, Expr, Ident, Lit};
 
 use crate::diag::{Diag, Result};
 use crate::syntax::args::Args;
+use crate::syntax::kind::FieldKind;
 use crate::syntax::literals::integer;
-use crate::syntax::model::FieldKind;
 
 /// The quantisation of a layer, whatever the rest of the model is.
 pub enum Quantize {

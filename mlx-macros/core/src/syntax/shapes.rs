@@ -5,8 +5,9 @@
 use proc_macro2::Span;
 
 use crate::diag::Diag;
-use crate::syntax::dims::{Dim, Names, Shape};
+use crate::syntax::dims::{Dim, Shape};
 use crate::syntax::logic::Facts;
+use crate::syntax::names::Names;
 
 /// The shape two shapes broadcast to.
 pub(crate) fn broadcast(a: &Shape, b: &Shape) -> Option<Shape> {

@@ -13,7 +13,8 @@ use syn::{
 
 use crate::diag::{suggest, Diag, Result};
 use crate::syntax::args::positive;
-use crate::syntax::dims::{Names, Shape};
+use crate::syntax::dims::Shape;
+use crate::syntax::names::Names;
 
 /// Element types as the language tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ use syn::{Attribute, Expr, Ident, Lit};
 
 use crate::diag::{suggest, Diag, Result};
 use crate::syntax::args::Args;
-use crate::syntax::model::FieldKind;
+use crate::syntax::kind::FieldKind;
 
 /// The names of a field's tensors, in each naming scheme.
 pub struct Weights {

@@ -6,12 +6,14 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit, Type};
 
-use super::{is_helper, Field, FieldKind, Policy, Tied};
+use super::{is_helper, Field, Tied};
 use crate::diag::{suggest, Diag, Result};
 use crate::syntax::args::{dim_expr, Args};
-use crate::syntax::dims::{Dim, Names};
+use crate::syntax::dims::Dim;
+use crate::syntax::kind::{FieldKind, Policy};
 use crate::syntax::layers;
 use crate::syntax::literals::literal;
+use crate::syntax::names::Names;
 use crate::syntax::quantize::Quantize;
 use crate::syntax::signature::Dt;
 use crate::syntax::weights::Weights;

@@ -6,6 +6,7 @@
 
 use crate::diag::{suggest, Diag};
 use crate::ir::{Arg, Graph, Id, Kind};
+use crate::ops;
 use crate::syntax::dims::Shape;
 use crate::syntax::model::ModelDef;
 use crate::syntax::signature::{Dt, Ty};
@@ -116,6 +117,7 @@ pub fn run(model: &ModelDef, graph: &mut Graph) {
 
 /// The arguments of the operation called `name`, if the node is one.
 fn op_of<'g>(graph: &'g Graph, id: Id, name: &str) -> Option<&'g [Arg]> {
+    debug_assert!(ops::find(name).is_some(), "no operation is called {name}");
     match &graph.nodes.get(id)?.kind {
         Kind::Op { op, args } if op.name == name => Some(args),
         _ => None,

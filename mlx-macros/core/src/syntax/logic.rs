@@ -1,6 +1,6 @@
 //! Decides if conditions on the config can hold together, and which sizes they order.
 //!
-//! It combines linear arithmetic (Fourier-Motzkin elimination), remainders, and flags. An undecided condition counts
+//! It combines linear arithmetic, remainders, and flags. An undecided condition counts
 //! as possible.
 //!
 //! Tests: unit tests below.
@@ -10,19 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use quote::ToTokens;
 use syn::{BinOp, Expr, Lit, UnOp};
 
-use crate::syntax::condition::text;
+use crate::syntax::condition::{bare, text};
 use crate::syntax::dims::{is_free, Dim};
+use crate::syntax::linear::{empty, of_dim, Linear, Row};
 
-/// Alternatives and inequalities beyond these numbers are not looked at.
+/// Alternatives beyond this number are not looked at.
 const MOST_BRANCHES: usize = 64;
-const MOST_ROWS: usize = 256;
-
-/// A sum of names, each times a number, and a number.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Linear {
-    terms: BTreeMap<String, f64>,
-    constant: f64,
-}
 
 /// A part of a condition, without `&&`, `||` and `!`.
 #[derive(Clone, Debug)]
@@ -266,73 +259,6 @@ fn gcd(a: i64, b: i64) -> i64 {
     }
 }
 
-impl Linear {
-    fn number(n: f64) -> Self {
-        Linear {
-            terms: BTreeMap::new(),
-            constant: n,
-        }
-    }
-
-    fn name(name: &str) -> Self {
-        Linear {
-            terms: BTreeMap::from([(name.to_string(), 1.0)]),
-            constant: 0.0,
-        }
-    }
-
-    fn plus(&self, other: &Linear) -> Self {
-        let mut sum = self.clone();
-        sum.constant += other.constant;
-        for (name, c) in &other.terms {
-            *sum.terms.entry(name.clone()).or_insert(0.0) += c;
-        }
-        sum.terms.retain(|_, c| *c != 0.0);
-        sum
-    }
-
-    fn times(&self, n: f64) -> Self {
-        let mut all = self.clone();
-        all.constant *= n;
-        all.terms.values_mut().for_each(|c| *c *= n);
-        all.terms.retain(|_, c| *c != 0.0);
-        all
-    }
-
-    /// The product of two sums, as names of products.
-    fn product(&self, other: &Linear) -> Self {
-        let mut all = Linear::number(self.constant * other.constant);
-        for (name, c) in &other.terms {
-            all = all.plus(&Linear::name(name).times(c * self.constant));
-        }
-        for (a, c) in &self.terms {
-            all = all.plus(&Linear::name(a).times(c * other.constant));
-            for (b, d) in &other.terms {
-                let mut factors: Vec<&str> = a.split('*').chain(b.split('*')).collect();
-                factors.sort_unstable();
-                all = all.plus(&Linear::name(&factors.join("*")).times(c * d));
-            }
-        }
-        all
-    }
-}
-
-fn of_dim(d: &Dim) -> Linear {
-    let mut sum = Linear::default();
-    for (names, c) in d.terms() {
-        let term = match names.is_empty() {
-            true => Linear::number(1.0),
-            false => {
-                let mut names = names.to_vec();
-                names.sort();
-                Linear::name(&names.join("*"))
-            }
-        };
-        sum = sum.plus(&term.times(c as f64));
-    }
-    sum
-}
-
 /// A number of the config as a sum; what is not linear is a name of its own.
 fn linear(e: &Expr) -> Linear {
     let own = |e: &Expr| Linear::name(&format!("({})", text(e).replace('*', " times ")));
@@ -474,63 +400,9 @@ fn rest(b: &syn::ExprBinary, equal: bool) -> Option<Literal> {
     Some(Literal::Rest(of, m, r, equal))
 }
 
-fn bare(e: &Expr) -> &Expr {
-    match e {
-        Expr::Paren(p) => bare(&p.expr),
-        Expr::Group(g) => bare(&g.expr),
-        other => other,
-    }
-}
-
 fn product(a: &[Vec<Literal>], b: &[Vec<Literal>]) -> Vec<Vec<Literal>> {
     let pairs = a.iter().flat_map(|x| b.iter().map(move |y| (x, y)));
     pairs.map(|(x, y)| [x.as_slice(), y].concat()).collect()
-}
-
-/// A sum that is at least zero, or above it.
-type Row = (Linear, bool);
-
-/// True if no numbers fulfil all rows.
-fn empty(mut rows: Vec<Row>) -> bool {
-    loop {
-        let wrong = |(l, strict): &Row| {
-            l.terms.is_empty() && (l.constant < -1e-9 || (*strict && l.constant <= 0.0))
-        };
-        if rows.iter().any(wrong) {
-            return true;
-        }
-        let names: BTreeSet<&String> = rows.iter().flat_map(|(l, _)| l.terms.keys()).collect();
-        let cost = |name: &String| {
-            let sign = |l: &Linear| l.terms.get(name).copied().unwrap_or(0.0);
-            let (up, down) = rows.iter().fold((0usize, 0usize), |(u, d), (l, _)| {
-                (
-                    u + usize::from(sign(l) > 0.0),
-                    d + usize::from(sign(l) < 0.0),
-                )
-            });
-            up * down
-        };
-        let Some(name) = names.into_iter().min_by_key(|n| cost(n)).cloned() else {
-            return false;
-        };
-        let (with, mut left): (Vec<Row>, Vec<Row>) = rows
-            .into_iter()
-            .partition(|(l, _)| l.terms.contains_key(&name));
-        let (up, down): (Vec<Row>, Vec<Row>) =
-            with.into_iter().partition(|(l, _)| l.terms[&name] > 0.0);
-        for (a, s) in &up {
-            for (b, t) in &down {
-                let (x, y) = (a.terms[&name], -b.terms[&name]);
-                let mut sum = a.times(1.0 / x).plus(&b.times(1.0 / y));
-                sum.terms.remove(&name);
-                left.push((sum, *s || *t));
-            }
-        }
-        if left.len() > MOST_ROWS {
-            return false;
-        }
-        rows = left;
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod digest;
 pub mod dims;
 pub mod kind;
 pub mod layers;
+mod linear;
 pub(crate) mod literals;
 pub mod logic;
 pub mod model;

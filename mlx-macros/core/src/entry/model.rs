@@ -50,7 +50,7 @@ pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
 
 fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
     let hidden = format_ident!("__mlx_model_{}", item.ident);
-    match definition(attr.clone(), item.clone()) {
+    match model::read(attr.clone(), item.clone(), &fuse::names()) {
         (Some(model), errors) if errors.is_empty() => {
             let out = define::item(&model);
             quote! {
@@ -71,14 +71,6 @@ fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
             }
         }
     }
-}
-
-/// The struct's definition as far as it is understood, and its mistakes.
-fn definition(attr: TokenStream, item: ItemStruct) -> (Option<ModelDef>, Vec<Diag>) {
-    let (model, mut errors) = model::read(attr, item);
-    let switches = model.iter().map(|m| &m.fuse);
-    errors.extend(switches.flat_map(fuse::unknown));
-    (model, errors)
 }
 
 /// A whole model: the struct's attribute and tokens, and the impl.
@@ -115,7 +107,7 @@ struct Mistaken {
 }
 
 fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole, Box<Mistaken>> {
-    let (model, of_struct) = definition(attr, item);
+    let (model, of_struct) = model::read(attr, item, &fuse::names());
     let Some(model) = model else {
         let (methods, _) = signature::methods(methods, &Names::default());
         return Err(Box::new(Mistaken {

@@ -4,13 +4,11 @@
 //!
 //! Tests: `tests/passes.rs`; `mlx-tests --test fuse`.
 
-use crate::diag::{suggest, Diag};
 use crate::ir::{Arg, Graph, Id, Kind};
 use crate::ops;
 use crate::syntax::dims::Shape;
 use crate::syntax::model::ModelDef;
 use crate::syntax::signature::{Dt, Ty};
-use crate::syntax::switches::Switches;
 
 mod attention;
 mod common;
@@ -93,16 +91,9 @@ pub static PASSES: &[Pass] = &[
     },
 ];
 
-/// A mistake for each name in `fuse(..)` that is no pass.
-pub fn unknown(switches: &Switches) -> Vec<Diag> {
-    let known: Vec<&str> = PASSES.iter().map(|pass| pass.name).collect();
-    let unknown = switches.names().filter(|(name, _)| !known.contains(name));
-    unknown
-        .map(|(name, at)| {
-            let near = suggest(name, known.iter().copied());
-            Diag::unknown_pass(at, name, near, known.join(", "))
-        })
-        .collect()
+/// The names of all passes.
+pub fn names() -> Vec<&'static str> {
+    PASSES.iter().map(|pass| pass.name).collect()
 }
 
 /// Runs the passes that the model has switched on.

@@ -2,70 +2,64 @@
 //!
 //! Tests: `tests/passes.rs`, `tests/planted.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use proc_macro2::Span;
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Meta, MetaList, Path, Token};
 
-use crate::diag::{Diag, Result};
-
-/// Names of passes, each with its place.
-pub type Names = BTreeMap<String, Span>;
+use crate::diag::{suggest, Diag, Result};
 
 /// Which passes run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Switches {
     /// All of them.
     #[default]
     All,
     /// Those named.
-    Only(Names),
+    Only(BTreeSet<String>),
     /// All but those named.
-    Except(Names),
+    Except(BTreeSet<String>),
 }
 
 impl Switches {
-    /// Reads the argument `fuse(..)`.
-    pub fn parse(list: &MetaList) -> Result<Self> {
+    /// Reads the argument `fuse(..)`; `known` are the names of all passes.
+    pub fn parse(list: &MetaList, known: &[&str]) -> Result<Self> {
         let form = || Diag::fuse_form(list.span());
         match list.parse_args::<Meta>().map_err(|_| form())? {
-            Meta::Path(p) if p.is_ident("off") => Ok(Switches::Only(Names::new())),
-            Meta::List(l) if l.path.is_ident("only") => Ok(Switches::Only(names(&l)?)),
-            Meta::List(l) if l.path.is_ident("except") => Ok(Switches::Except(names(&l)?)),
+            Meta::Path(p) if p.is_ident("off") => Ok(Switches::Only(BTreeSet::new())),
+            Meta::List(l) if l.path.is_ident("only") => Ok(Switches::Only(names(&l, known)?)),
+            Meta::List(l) if l.path.is_ident("except") => Ok(Switches::Except(names(&l, known)?)),
             _ => Err(form()),
         }
-    }
-
-    /// The passes that it names; `fuse` knows which there are.
-    pub fn names(&self) -> impl Iterator<Item = (&str, Span)> {
-        let names = match self {
-            Switches::All => None,
-            Switches::Only(names) | Switches::Except(names) => Some(names),
-        };
-        let all = names.into_iter().flatten();
-        all.map(|(name, at)| (name.as_str(), *at))
     }
 
     /// True if the pass of that name runs.
     pub fn is_on(&self, name: &str) -> bool {
         match self {
             Switches::All => true,
-            Switches::Only(names) => names.contains_key(name),
-            Switches::Except(names) => !names.contains_key(name),
+            Switches::Only(names) => names.contains(name),
+            Switches::Except(names) => !names.contains(name),
         }
     }
 }
 
-fn names(list: &MetaList) -> Result<Names> {
-    let mut names = Names::new();
-    for p in list.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)? {
-        let (name, at) = (p.to_token_stream().to_string(), p.span());
-        if names.insert(name.clone(), at).is_some() {
-            return Err(Diag::key_twice(at, name));
-        }
-    }
-    Ok(names)
+fn names(list: &MetaList, known: &[&str]) -> Result<BTreeSet<String>> {
+    let paths = list.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)?;
+    paths
+        .iter()
+        .enumerate()
+        .map(|(i, p)| {
+            let name = p.to_token_stream().to_string();
+            if paths.iter().take(i).any(|before| before == p) {
+                return Err(Diag::key_twice(p.span(), name));
+            }
+            if known.contains(&name.as_str()) {
+                return Ok(name);
+            }
+            let near = suggest(&name, known.iter().copied());
+            Err(Diag::unknown_pass(p.span(), name, near, known.join(", ")))
+        })
+        .collect()
 }

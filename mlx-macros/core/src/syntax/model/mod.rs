@@ -95,8 +95,13 @@ const HELPERS: &[&str] = &[
 
 /// Reads `#[mlx_model(config = .., dims(..))] struct ..`; mistakes are gathered.
 ///
-/// The model is there if the config's type is known, whatever else is wrong.
-pub fn read(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Vec<Diag>) {
+/// The model is there if the config's type is known, whatever else is wrong. `passes` are the names that `fuse(..)` may
+/// switch.
+pub fn read(
+    attr: TokenStream,
+    mut item: ItemStruct,
+    passes: &[&str],
+) -> (Option<ModelDef>, Vec<Diag>) {
     let mut errors = Vec::new();
     // Quotients in sizes lean on what is required.
     let requires = collect(&mut errors, requires(&item)).unwrap_or_default();
@@ -106,7 +111,7 @@ pub fn read(attr: TokenStream, mut item: ItemStruct) -> (Option<ModelDef>, Vec<D
         facts,
         ..Names::default()
     };
-    let header = header(attr, names, item.ident.span(), &mut errors);
+    let header = header(attr, names, passes, item.ident.span(), &mut errors);
     let header = collect(&mut errors, header);
     let digest = header.as_ref().and_then(|(.., digest)| digest.clone());
     let digest = digest.and_then(|file| match item.generics.params.is_empty() {
@@ -408,7 +413,13 @@ fn is_helper(a: &Attribute) -> bool {
 type Header = (Path, Names, Switches, Option<LitStr>);
 
 /// Mistakes in one argument do not hide those in others; only the config is needed.
-fn header(attr: TokenStream, mut names: Names, at: Span, errors: &mut Vec<Diag>) -> Result<Header> {
+fn header(
+    attr: TokenStream,
+    mut names: Names,
+    passes: &[&str],
+    at: Span,
+    errors: &mut Vec<Diag>,
+) -> Result<Header> {
     let (mut config, mut digest) = (None, None);
     let mut fuse = Switches::All;
     let mut seen: Vec<Path> = Vec::new();
@@ -438,7 +449,7 @@ fn header(attr: TokenStream, mut names: Names, at: Span, errors: &mut Vec<Diag>)
             },
             Meta::List(list) if list.path.is_ident("dims") => short_names(list, &mut names),
             Meta::List(list) if list.path.is_ident("fuse") => {
-                Switches::parse(list).map(|s| fuse = s)
+                Switches::parse(list, passes).map(|s| fuse = s)
             }
             other => {
                 let name = other.path().to_token_stream().to_string();

@@ -1,4 +1,5 @@
-//! The phases of the macros import in one direction only: a file reads its own phase and those before it.
+//! The phases of the macros import in one direction only: a file reads its own phase and those before it. Each file
+//! names its tests.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -185,6 +186,37 @@ fn every_phase_is_a_module_in_this_order() {
         .filter_map(|l| l.split_once("mod ")?.1.strip_suffix(';'))
         .collect();
     assert_eq!(names, PHASES);
+}
+
+/// The line `Tests:` of a file's head names tests that exist.
+#[test]
+fn each_file_names_its_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let workspace = fs::read_to_string(root.join("../../tests/Cargo.toml")).unwrap();
+    let mut all = Vec::new();
+    files(&source(), &[], &mut all);
+    for (path, parts) in all {
+        let (file, text) = (parts.join("/"), fs::read_to_string(&path).unwrap());
+        let head = text.lines().map_while(|l| l.strip_prefix("//!"));
+        let head: String = head.collect::<Vec<_>>().join("\n");
+        let Some((_, tests)) = head.split_once("\n Tests: ") else {
+            panic!("{file} does not say which tests cover it");
+        };
+        let unit = tests.contains("unit tests below");
+        assert!(
+            !unit || text.contains("#[cfg(test)]"),
+            "{file} has no unit tests"
+        );
+        let named: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(unit || !named.is_empty(), "{file} names no test");
+        for name in named {
+            let found = match name.rsplit_once("--test ") {
+                Some((_, target)) => workspace.contains(&format!("name = \"{target}\"")),
+                None => root.join(name).exists() || path.with_file_name(name).exists(),
+            };
+            assert!(found, "{file}: there is no {name}");
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use crate::ir::Graph;
 use crate::syntax::model::ModelDef;
 
-/// Where several layers of a group may have an adapter, their A matrices become one matmul.
+/// The A matrices of a group become one matmul if several of its layers may have an adapter.
 pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
     for join in &mut graph.joins {
         let adapted = |name: &&syn::Ident| model.fields.iter().any(|f| f.name == **name && f.lora);

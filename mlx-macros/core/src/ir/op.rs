@@ -153,7 +153,7 @@ pub struct Keeps {
     pub output: bool,
     /// Arrays that are neither, where the operation is composed of MLX's.
     pub between: Between,
-    /// What it reads instead where an argument is a number, by the place of that argument.
+    /// The replacement of all this where an argument is a number, by the place of that argument.
     pub of_number: &'static [(usize, Keeps)],
     /// True if the result shares the memory of the first argument.
     pub view: bool,
@@ -175,14 +175,14 @@ pub enum Inputs {
 /// Arrays of an operation that are neither its inputs nor its result.
 #[derive(Clone, Copy)]
 pub enum Between {
-    /// That many as large as the result.
+    /// This many arrays of the size of the result.
     Results(i64),
-    /// That many as large as the first argument, of which the result may be a mean.
+    /// This many arrays of the size of the first argument, because the result may be its mean.
     Firsts(i64),
-    /// One as large as the result, where all optional arguments are given: of two comparisons the second reads the
-    /// result of the first.
+    /// One array of the size of the result if all optional arguments are given, because the second of two comparisons
+    /// reads the result of the first.
     IfAllGiven,
-    /// The windows, one for each value of the result.
+    /// One window for each value of the result.
     Windows,
     /// The scores of attention.
     Scores,

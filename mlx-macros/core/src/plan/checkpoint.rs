@@ -43,7 +43,7 @@ pub enum Keeper {
     Function(Path),
 }
 
-/// The value whose memory a view shares.
+/// The value that a view shares memory with.
 fn root(graph: &Graph, id: Id) -> Id {
     match &graph.nodes[id].kind {
         Kind::Op { op, args } => match args.first() {

@@ -7,6 +7,7 @@ use syn::{Expr, ItemFn, Path};
 
 use crate::build::{self, Builder};
 use crate::calls::{place, result};
+use crate::condition::is_keyword;
 use crate::define::sig;
 use crate::diag::{Diag, Result};
 use crate::dims::{is_free, Names};
@@ -27,7 +28,10 @@ pub fn expand(item: TokenStream) -> TokenStream {
         return e.to_tokens();
     }
     let f = match syn::parse2::<ItemFn>(item.clone()) {
-        Ok(f) => f,
+        Ok(mut f) => {
+            crate::outside(&mut f.attrs);
+            f
+        }
         Err(e) => {
             let error = Diag::fn_on_other(e.span()).to_tokens();
             return quote! { #error #item };
@@ -156,6 +160,10 @@ impl Builder<'_> {
         span: Span,
         wanted: Option<&Ty>,
     ) -> Result<Id> {
+        if let Some(last) = path.segments.last().filter(|s| is_keyword(&s.ident)) {
+            let near = String::new();
+            return Err(Diag::unknown_operation(last.span(), &last.ident, near));
+        }
         let values = self.values(args)?;
         let first = values
             .iter()

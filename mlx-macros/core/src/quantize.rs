@@ -155,7 +155,7 @@ fn whole(e: &Expr, facts: &[String]) -> TokenStream {
 /// A literal must be one of the numbers that MLX has kernels for.
 fn number(e: &Expr, what: &str, known: &[i64]) -> Result<()> {
     let l = match e {
-        Expr::Path(p) if p.path.get_ident().is_some() => return Ok(()),
+        Expr::Path(p) if condition::is_field(&p.path) => return Ok(()),
         Expr::Lit(l) => l,
         other => return Err(Diag::quantize_form(other.span())),
     };

@@ -3,7 +3,7 @@
 //! - [`graph_lock`]: one thread at a time evaluates, or changes a graph that exists. MLX writes to graph nodes
 //!   and to its tables of streams then.
 //! - [`reading`]: what walks over a graph, as transforms do, one thread at a time. It begins between evaluations, and
-//!   evaluations do not wait for it: an array that is evaluated meanwhile stays in its graph (`mlx-sys/native/graph_guard.cpp`).
+//!   evaluations do not wait for it: an array that is evaluated meanwhile stays in its graph (`mlx-sys/native/graph/graph_guard.cpp`).
 //!
 //! What makes or drops single nodes needs neither. A closure that MLX calls runs with neither held
 //! ([`released`]), because it may wait for another thread.

@@ -29,8 +29,7 @@ pub fn generate(config: &Config, cache: &Cache, mlx: &Mlx) -> Result<()> {
     let native = config.manifest_dir.join("native");
     let key = Key::new()
         .part(include_str!("bindings.rs"))
-        .files(&native, &["h"])?
-        .files(&native.join("fused"), &["h"])?
+        .tree(&native, &["h"])?
         .files(&mlx.c_include.join("mlx/c"), &["h"])?;
     let key = format!("bindings-{MLXC_VERSION}-{}-{}", config.platform, key.hex());
     let folder = cache.entry(&key, "bindings.rs", |folder| {
@@ -62,7 +61,7 @@ fn bindgen(args: &[OsString], out: &Path) -> Result<()> {
     let builder = bindgen::Builder::default()
         .header_contents(
             "mlx_sys.h",
-            "#include \"half.h\"\n#include \"mlx/c/mlx.h\"\n#include \"mlx_rs_extras.h\"\n",
+            "#include \"compat/half.h\"\n#include \"mlx/c/mlx.h\"\n#include \"mlx_rs.h\"\n",
         )
         .clang_args(args.iter().map(|arg| arg.to_string_lossy().into_owned()))
         .allowlist_function("_?mlx_.*")

@@ -94,6 +94,18 @@ fn remove(folder: &Path) -> Result<()> {
     }
 }
 
+/// The folders in a folder, in order of name.
+pub fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).map_err(|e| Error::io("read", folder, &e))?;
+    let mut found: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
 /// A hash for cache keys (FNV-1a): stable between Rust versions, not for security.
 #[derive(Clone)]
 pub struct Key(u64);
@@ -128,6 +140,15 @@ impl Key {
         for file in files {
             let bytes = fs::read(&file).map_err(|e| Error::io("read", &file, &e))?;
             key = key.part(bytes);
+        }
+        Ok(key)
+    }
+
+    /// Adds the files of `folder` and of each folder in it, in order of name.
+    pub fn tree(self, folder: &Path, extensions: &[&str]) -> Result<Self> {
+        let mut key = self.files(folder, extensions)?;
+        for inner in folders(folder)? {
+            key = key.tree(&inner, extensions)?;
         }
         Ok(key)
     }

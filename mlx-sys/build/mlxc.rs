@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
-use super::cache::{Cache, Key};
+use super::cache::{folders, Cache, Key};
 use super::config::Config;
 use super::error::{Error, Result};
 use super::fetch::last_lines;
@@ -67,8 +67,7 @@ pub fn build(config: &Config, cache: &Cache, mlx: &Mlx) -> Result<Library> {
             super::config::var("CXX"),
             config.cxxflags
         ))
-        .files(&native, &["h", "cpp"])?
-        .files(&native.join("fused"), &["h", "cpp"])?
+        .tree(&native, &["h", "cpp"])?
         .files(&mlx.c_include.join("mlx/c"), &["h", "cpp"])?;
     let key = format!("libmlxc-{MLXC_VERSION}-{}-{}", config.platform, key.hex());
     let file_name = config.shared("mlxc");
@@ -98,7 +97,11 @@ pub fn build(config: &Config, cache: &Cache, mlx: &Mlx) -> Result<Library> {
 fn compile_all(config: &Config, mlx: &Mlx, native: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let objects = folder.join("objects");
     fs::create_dir_all(&objects).map_err(|e| Error::io("create", &objects, &e))?;
-    let mut sources: Vec<PathBuf> = cpp_files(native)?.into_iter().map(|f| f.1).collect();
+    let fused = native.join("fused");
+    let mut sources = Vec::new();
+    for concern in folders(native)?.into_iter().filter(|f| *f != fused) {
+        sources.extend(cpp_files(&concern)?.into_iter().map(|f| f.1));
+    }
     if let Mlxc::Source = mlx.mlxc {
         let number = config.jobs.clamp(1, 4);
         sources.extend(batches(
@@ -108,7 +111,7 @@ fn compile_all(config: &Config, mlx: &Mlx, native: &Path, folder: &Path) -> Resu
             &objects,
         )?);
     }
-    sources.extend(batches("fused", 1, &native.join("fused"), &objects)?);
+    sources.extend(batches("fused", 1, &fused, &objects)?);
     let next = AtomicUsize::new(0);
     let failed: Mutex<Option<Error>> = Mutex::new(None);
     let done: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -188,11 +191,12 @@ fn compile(config: &Config, mlx: &Mlx, native: &Path, source: &Path, object: &Pa
     if source.file_name().is_some_and(|name| name == FUSED_BATCH) {
         args.extend(VECTOR_FLAGS.iter().map(Into::into));
     } else if !source.starts_with(native) {
-        args.extend(["-include".into(), native.join("compat.h").into()]);
+        args.extend(["-include".into(), native.join("compat/compat.h").into()]);
     }
     if mlx.openblas.is_some() {
         args.push("-DMLXRS_OPENBLAS".into());
     }
+    args.push(concat("-I", native, ""));
     for folder in [&mlx.c_include, &mlx.include] {
         args.extend(["-isystem".into(), folder.into()]);
     }

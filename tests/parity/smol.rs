@@ -103,21 +103,16 @@ fn logits_and_perplexity_of_a_sentence() {
         let loss = llama.loss(&inputs, &targets, &weights).unwrap();
         loss.item::<f32>().unwrap().exp()
     };
-    // MLX's float32 sum of 49152 exponentials makes its loss 1e-4 too small: what is composed of MLX's operations
-    // has that error, the fused loss is near the sum in float64 at every level of the CPU.
-    let (fused, composed) = (perplexity(), fused::without(perplexity));
-    close(
-        "perplexity",
-        &[fused],
-        &dump.floats("exact_perplexity"),
-        1e-5,
-    );
-    close(
-        "perplexity, composed",
-        &[composed],
-        &dump.floats("perplexity"),
-        1e-5,
-    );
+    // The float32 sum of 49152 exponentials in MLX's Python package makes its loss 1e-4 too small. Both ways here are
+    // near the sum in float64, at every level of the CPU.
+    for (way, found) in [
+        ("fused", perplexity()),
+        ("composed", fused::without(perplexity)),
+    ] {
+        let name = format!("perplexity, {way}");
+        close(&name, &[found], &dump.floats("exact_perplexity"), 1e-5);
+        close(&name, &[found], &dump.floats("perplexity"), 2e-4);
+    }
 }
 
 /// Takes the dumped steps from the same adapters over the same rows; compares the losses, and the norm of each adapter
@@ -225,8 +220,8 @@ fn ten_steps_on_the_last_four_layers() {
     steps(4, &[("", 1e-4), ("exact_", 1e-5)]);
 }
 
-/// Composed of MLX's own operations the losses are mlx-lm's but for the order of sums.
+/// Composed of MLX's own operations the losses are mlx-lm's but for its sums of exponentials in float32.
 #[test]
 fn three_steps_on_all_layers() {
-    fused::without(|| steps(30, &[("", 1e-5)]));
+    fused::without(|| steps(30, &[("", 1e-4)]));
 }

@@ -62,7 +62,7 @@ pub struct Array {
 
 // SAFETY: see "Threads" in the type's docs: counts are atomic. What evaluation writes, it writes under `graph_lock`;
 // what another thread reads of a graph stays as it is while `lock::reading` says so; and siblings, which dropping a
-// handle looks at, are read and freed under a lock (`mlx-sys/native/graph_guard.cpp`).
+// handle looks at, are read and freed under a lock (`mlx-sys/native/graph/graph_guard.cpp`).
 unsafe impl Send for Array {}
 
 const _: () = {

@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include "attention_loops.h"
-#include "common.h"
+#include "fused/attention_loops.h"
+#include "fused/common.h"
 
 namespace mlxrs {
 

@@ -1,10 +1,10 @@
-#include "attention_loops.h"
+#include "fused/attention_loops.h"
 
 #include <cstring>
 
-#include "blas.h"
-#include "kernels.h"
-#include "rope_table.h"
+#include "fused/blas.h"
+#include "fused/kernels.h"
+#include "fused/rope_table.h"
 
 namespace mlxrs {
 

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "fused.h"
+#include "fused/fused.h"
 
 namespace mlxrs {
 

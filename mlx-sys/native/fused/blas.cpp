@@ -1,4 +1,4 @@
-#include "blas.h"
+#include "fused/blas.h"
 
 // Weak: a build of MLX may come with its BLAS linked in and hidden. Then nothing here is available.
 extern "C" void cblas_sgemm(int order,

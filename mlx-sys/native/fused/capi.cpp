@@ -1,12 +1,12 @@
 // The C functions of mlx_rs_fused.h.
 
-#include "mlx_rs_fused.h"
+#include "fused/mlx_rs_fused.h"
 
 #include <stdexcept>
 #include <utility>
 
-#include "fused.h"
-#include "../capi.h"
+#include "fused/fused.h"
+#include "compat/capi.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "common.h"
+#include "fused/common.h"
 
 #include <cstdint>
 #include <limits>
@@ -6,9 +6,9 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "blas.h"
-#include "kernels.h"
-#include "../cpu_pool.h"
+#include "fused/blas.h"
+#include "fused/kernels.h"
+#include "blas/cpu_pool.h"
 
 namespace mlxrs {
 

@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include "fused.h"
+#include "fused/fused.h"
 #include "mlx/backend/cpu/encoder.h"
 #include "mlx/primitives.h"
-#include "../planner.h"
+#include "memory/planner.h"
 
 namespace mlxrs {
 

@@ -11,9 +11,9 @@
 #include <memory>
 #include <stdexcept>
 
-#include "blas.h"
-#include "common.h"
-#include "kernels.h"
+#include "fused/blas.h"
+#include "fused/common.h"
+#include "fused/kernels.h"
 
 namespace mlxrs {
 

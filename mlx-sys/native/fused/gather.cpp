@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "common.h"
+#include "fused/common.h"
 
 namespace mlxrs {
 

@@ -1,4 +1,4 @@
-#include "kernels.h"
+#include "fused/kernels.h"
 
 #include <cmath>
 #include <cstdlib>
@@ -13,7 +13,7 @@
 // for the processor that the build is for.
 namespace mlxrs::by_default {
 #define VECTOR 16
-#include "loops.h"
+#include "fused/loops.h"
 #undef VECTOR
 } // namespace mlxrs::by_default
 
@@ -24,7 +24,7 @@ namespace mlxrs::by_default {
 #pragma GCC target("arch=x86-64-v3")
 namespace mlxrs::v3 {
 #define VECTOR 32
-#include "loops.h"
+#include "fused/loops.h"
 #undef VECTOR
 } // namespace mlxrs::v3
 #pragma GCC pop_options
@@ -33,7 +33,7 @@ namespace mlxrs::v3 {
 #pragma GCC target("arch=x86-64-v4")
 namespace mlxrs::v4 {
 #define VECTOR 64
-#include "loops.h"
+#include "fused/loops.h"
 #undef VECTOR
 } // namespace mlxrs::v4
 #pragma GCC pop_options

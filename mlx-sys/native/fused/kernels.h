@@ -1,7 +1,7 @@
 // The version of the loops in mlx_rs_kernels.h that is in use.
 #pragma once
 
-#include "mlx_rs_kernels.h"
+#include "fused/mlx_rs_kernels.h"
 
 namespace mlxrs {
 

@@ -3,8 +3,8 @@
 #include <memory>
 #include <stdexcept>
 
-#include "blas.h"
-#include "common.h"
+#include "fused/blas.h"
+#include "fused/common.h"
 
 namespace mlxrs {
 

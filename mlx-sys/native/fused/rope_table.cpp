@@ -1,4 +1,4 @@
-#include "rope_table.h"
+#include "fused/rope_table.h"
 
 #include <algorithm>
 #include <cmath>

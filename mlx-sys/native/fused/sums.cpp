@@ -4,7 +4,7 @@
 // on the CPU is replaced: an entry of the table of virtual functions that each of these classes has. MLX exports
 // neither the classes nor their functions, so that nothing can be derived from them or put before them.
 
-#include "mlx_rs_sums.h"
+#include "fused/mlx_rs_sums.h"
 
 #include <algorithm>
 #include <cmath>
@@ -22,8 +22,8 @@
 #include <unistd.h>
 #endif
 
-#include "fused.h"
-#include "kernels.h"
+#include "fused/fused.h"
+#include "fused/kernels.h"
 #include "mlx/backend/cpu/encoder.h"
 #include "mlx/primitives.h"
 #include "mlx/version.h"

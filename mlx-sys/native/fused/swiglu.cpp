@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include "common.h"
-#include "kernels.h"
+#include "fused/common.h"
+#include "fused/kernels.h"
 
 namespace mlxrs {
 

@@ -11,6 +11,7 @@ use crate::check::calls::{place, result};
 use crate::check::values::path_text;
 use crate::diag::{Diag, Result};
 use crate::ir::{Arg, Callee, Id, Kind};
+use crate::syntax::condition::is_keyword;
 use crate::syntax::signature::Ty;
 
 impl Builder<'_> {
@@ -23,6 +24,10 @@ impl Builder<'_> {
         span: Span,
         wanted: Option<&Ty>,
     ) -> Result<Id> {
+        if let Some(last) = path.segments.last().filter(|s| is_keyword(&s.ident)) {
+            let near = String::new();
+            return Err(Diag::unknown_operation(last.span(), &last.ident, near));
+        }
         let values = self.values(args)?;
         let first = values
             .iter()

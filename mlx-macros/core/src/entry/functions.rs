@@ -6,8 +6,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ItemFn;
 
-use crate::check::build::{self};
-use crate::check::recursion;
+use crate::check::{build, recursion};
 use crate::diag::{Diag, Result};
 use crate::fuse;
 use crate::ir::Graph;
@@ -28,7 +27,10 @@ pub fn expand(item: TokenStream) -> TokenStream {
         return e.to_tokens();
     }
     let f = match syn::parse2::<ItemFn>(item.clone()) {
-        Ok(f) => f,
+        Ok(mut f) => {
+            super::model::outside(&mut f.attrs);
+            f
+        }
         Err(e) => {
             let error = Diag::fn_on_other(e.span()).to_tokens();
             return quote! { #error #item };

@@ -305,10 +305,23 @@ impl syn::parse::Parse for Input {
         syn::braced!(attr in input);
         syn::braced!(item in input);
         let (attr, item): (TokenStream, TokenStream) = (attr.parse()?, item.parse()?);
-        let methods: ItemImpl = input.parse()?;
+        let mut methods: ItemImpl = input.parse()?;
+        outside(&mut methods.attrs);
+        for item in &mut methods.items {
+            if let syn::ImplItem::Fn(f) = item {
+                outside(&mut f.attrs);
+            }
+        }
         let user = methods.impl_token.span;
         let item = syn::parse2(as_written(item, user))?;
         Ok(Input(as_written(attr, user), item, methods))
+    }
+}
+
+/// Turns `#![..]` into `#[..]`, because attributes are written before their item.
+pub(super) fn outside(attrs: &mut [syn::Attribute]) {
+    for attr in attrs {
+        attr.style = syn::AttrStyle::Outer;
     }
 }
 

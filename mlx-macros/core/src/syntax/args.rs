@@ -10,7 +10,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit, Meta, MetaList, Token, UnOp};
 
 use crate::diag::{suggest, Diag, Result};
-use crate::syntax::condition::is_field;
+use crate::syntax::condition::{self, is_field};
 use crate::syntax::dims::Dim;
 use crate::syntax::literals::finite;
 use crate::syntax::names::Names;
@@ -77,6 +77,15 @@ impl Args {
     pub fn take(&mut self, key: &str) -> Option<Expr> {
         let at = self.keyed.iter().position(|(k, _)| k == key)?;
         Some(self.keyed.remove(at).1)
+    }
+
+    /// As [`Args::take`], of a condition on the config.
+    pub fn take_flag(&mut self, key: &str) -> Result<Option<Expr>> {
+        let value = self.take(key);
+        if let Some(e) = &value {
+            condition::check(e, condition::Names::Bare)?;
+        }
+        Ok(value)
     }
 
     /// The positional values as dims, exactly `n` of them.

@@ -80,8 +80,12 @@ pub fn check_number(e: &Expr) -> Result<()> {
 
 /// True if a path can name a field.
 pub fn is_field(path: &syn::Path) -> bool {
-    let reserved = |i: &Ident| ["self", "Self", "super", "crate"].iter().any(|w| i == w);
-    path.get_ident().is_some_and(|i| !reserved(i))
+    path.get_ident().is_some_and(|i| !is_keyword(i))
+}
+
+/// True for the keywords of paths, which name no field and no function.
+pub fn is_keyword(name: &Ident) -> bool {
+    ["self", "Self", "super", "crate"].iter().any(|w| name == w)
 }
 
 /// The operators that conditions know.

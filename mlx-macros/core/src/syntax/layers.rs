@@ -154,7 +154,10 @@ impl Layer {
     pub(crate) fn parse(&'static self, args: &mut Args, names: &Names) -> Result<Held> {
         let dims = args.dims(names, self.dims, &format!("{} and", self.form))?;
         let options = self.options.iter().map(|(name, kind)| {
-            let given = args.take(name);
+            let given = match kind {
+                Opt::Flag(_) => args.take_flag(name)?,
+                _ => args.take(name),
+            };
             Ok(match (*kind, given) {
                 (Opt::Number(_), Some(e)) => {
                     condition::check_number(&e)?;

@@ -7,6 +7,7 @@ use syn::{Attribute, Expr, Ident, Lit};
 
 use crate::diag::{Diag, Result};
 use crate::syntax::args::Args;
+use crate::syntax::condition;
 use crate::syntax::kind::FieldKind;
 use crate::syntax::literals::integer;
 
@@ -126,7 +127,7 @@ impl Quantize {
 /// A literal must be one of the numbers that MLX has kernels for.
 fn number(e: &Expr, what: &str, known: &[i64]) -> Result<()> {
     let l = match e {
-        Expr::Path(p) if p.path.get_ident().is_some() => return Ok(()),
+        Expr::Path(p) if condition::is_field(&p.path) => return Ok(()),
         Expr::Lit(l) => l,
         other => return Err(Diag::quantize_form(other.span())),
     };

@@ -92,7 +92,6 @@ pub fn add(all: &mut Vec<Operation>) {
         "complex_negative" "*3 *3" => |x, g| ops::negative(&complex(x)?);
         "complex_sign" "*3 *3" => |x, g| ops::sign(&complex(x)?);
         "complex_absolute" "*3 *3" => |x, g| ops::abs(&complex(x)?);
-        "complex_sigmoid" "*3 *3" => |x, g| ops::sigmoid(&complex(x)?);
         "complex_prod" "*3 *3" => |x, g| ops::prod(&complex(x)?, &[], false);
         "complex_cumprod" "*3 *3" => |x, g| ops::cumprod(&complex(x)?, 0, g.bool(), true);
         "complex_cumsum" "*3 *3" => |x, g| ops::cumsum(&complex(x)?, 0, g.bool(), true);

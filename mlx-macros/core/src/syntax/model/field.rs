@@ -104,7 +104,7 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
             Some(Expr::Path(p)) if p.path.get_ident().is_some() => {
                 let tied = Tied {
                     source: p.path.require_ident()?.clone(),
-                    when: a.take("when"),
+                    when: a.take_flag("when")?,
                 };
                 a.finish(&["when"])?;
                 Some(tied)
@@ -236,7 +236,7 @@ fn kind<'a>(
             FieldKind::Linear {
                 out: d[0].clone(),
                 input: d[1].clone(),
-                bias: args.take("bias"),
+                bias: args.take_flag("bias")?,
             }
         }
         "Embedding" => {
@@ -257,9 +257,9 @@ fn kind<'a>(
                 .take("base")
                 .unwrap_or_else(|| syn::parse_quote!(10000.0));
             let traditional = args
-                .take("traditional")
+                .take_flag("traditional")?
                 .unwrap_or_else(|| syn::parse_quote!(false));
-            let scaling = args.take("scaling");
+            let scaling = args.take_flag("scaling")?;
             let rotated = match args.take("rotated") {
                 Some(e) => dim_expr(&e, names)?,
                 None => dims.clone(),

@@ -1,0 +1,139 @@
+// Compiling kernels with NVRTC, and handing them to MLX.
+
+#include "cuda/mlx_rs_cuda.h"
+
+#include <dlfcn.h>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compat/capi.h"
+#include "cuda/launch.h"
+#include "mlx/mlx.h"
+
+namespace mlxrs {
+
+namespace mx = mlx::core;
+
+namespace {
+
+// What a handle leads to: launches hold the kernel, too.
+using Kernel = std::shared_ptr<CudaKernel>;
+
+// A function of a library that MLX is linked with, and this one is not: MLX for a CPU has none.
+template <typename F>
+F* found(const char* name) {
+  void* symbol = dlsym(RTLD_DEFAULT, name);
+  if (!symbol) {
+    throw std::runtime_error(std::string("MLX was built without CUDA: no ") + name);
+  }
+  return reinterpret_cast<F*>(symbol);
+}
+
+// nvrtc.h
+using Program = void*;
+using Create = int(Program*, const char*, const char*, int, const char* const*, const char* const*);
+using Compile = int(Program, int, const char* const*);
+using Size = int(Program, size_t*);
+using Text = int(Program, char*);
+using Destroy = int(Program*);
+
+void check(int code, const char* what) {
+  if (code != 0) {
+    auto* text = found<const char*(int)>("nvrtcGetErrorString");
+    throw std::runtime_error(std::string(what) + ": " + text(code));
+  }
+}
+
+std::string text(Program program, const char* size, const char* get) {
+  size_t bytes = 0;
+  check(found<Size>(size)(program, &bytes), size);
+  std::string out(bytes, '\0');
+  check(found<Text>(get)(program, out.data()), get);
+  return out;
+}
+
+std::string compile(const std::string& name, const char* source, const std::string& architecture) {
+  Program program = nullptr;
+  const std::string file = name + ".cu";
+  check(found<Create>("nvrtcCreateProgram")(&program, source, file.c_str(), 0, nullptr, nullptr),
+        "nvrtcCreateProgram");
+  struct Free {
+    Program program;
+    Destroy* destroy;
+    ~Free() {
+      destroy(&program);
+    }
+  } free{program, found<Destroy>("nvrtcDestroyProgram")};
+  const std::string target = "--gpu-architecture=" + architecture;
+  const char* options[] = {target.c_str(), "--std=c++17"};
+  if (found<Compile>("nvrtcCompileProgram")(program, 2, options) != 0) {
+    throw std::runtime_error("kernel " + name + " for " + architecture + ": " +
+                             text(program, "nvrtcGetProgramLogSize", "nvrtcGetProgramLog"));
+  }
+  return text(program, "nvrtcGetCUBINSize", "nvrtcGetCUBIN");
+}
+
+std::vector<mx::array> apply(const Kernel& kernel,
+                             const std::vector<mx::array>& inputs,
+                             const mlxrs_cuda_launch& launch,
+                             mx::Stream s) {
+  // As MLX C numbers them (mlx/c/array.h).
+  static const mx::Dtype dtypes[] = {mx::bool_, mx::uint8, mx::uint16, mx::uint32, mx::uint64,
+                                     mx::int8, mx::int16, mx::int32, mx::int64, mx::float16,
+                                     mx::float32, mx::float64, mx::bfloat16, mx::complex64};
+  std::vector<mx::Shape> shapes;
+  std::vector<mx::Dtype> kinds;
+  const int32_t* sizes = launch.sizes;
+  for (size_t i = 0; i < launch.outputs; i++) {
+    const int32_t* end = sizes + launch.dimensions[i];
+    shapes.emplace_back(sizes, end);
+    kinds.push_back(dtypes[launch.dtypes[i]]);
+    sizes = end;
+  }
+  std::vector<mx::fast::ScalarArg> numbers(launch.numbers, launch.numbers + launch.count);
+  return mx::array::make_arrays(
+      std::move(shapes), kinds,
+      std::make_shared<CudaLaunch>(s, kernel, std::move(numbers), launch.blocks, launch.threads), inputs);
+}
+
+} // namespace
+
+} // namespace mlxrs
+
+extern "C" bool mlxrs_cuda_compiles(void) {
+  return dlsym(RTLD_DEFAULT, "nvrtcCompileProgram") != nullptr;
+}
+
+extern "C" int mlxrs_cuda_kernel_new(mlxrs_cuda_kernel* res,
+                                     const char* name,
+                                     const char* source,
+                                     const char* architecture) {
+  return mlxrs::guarded("cuda_kernel.cpp", [&] {
+    // Without an architecture there is no code: its graph can be looked at, not run.
+    auto binary = *architecture ? mlxrs::compile(name, source, architecture) : std::string();
+    res->ctx = new mlxrs::Kernel(std::make_shared<mlxrs::CudaKernel>(name, std::move(binary)));
+  });
+}
+
+extern "C" int mlxrs_cuda_kernel_free(mlxrs_cuda_kernel kernel) {
+  delete static_cast<mlxrs::Kernel*>(kernel.ctx);
+  return 0;
+}
+
+extern "C" int mlxrs_cuda_kernel_apply(mlx_vector_array* res,
+                                       mlxrs_cuda_kernel kernel,
+                                       const mlx_vector_array inputs,
+                                       const mlxrs_cuda_launch* launch,
+                                       const mlx_stream s) {
+  return mlxrs::guarded("cuda_kernel.cpp", [&] {
+    if (!kernel.ctx || !s.ctx) {
+      throw std::runtime_error("expected a kernel and a stream");
+    }
+    mlxrs::give(res, mlxrs::apply(*static_cast<const mlxrs::Kernel*>(kernel.ctx), mlxrs::list(inputs), *launch,
+                                  *static_cast<const mlx::core::Stream*>(s.ctx)));
+  });
+}

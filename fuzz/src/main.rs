@@ -18,16 +18,16 @@ struct Args {
     /// The first case.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// How many cases each parser gets.
+    /// Number of cases for each parser.
     #[arg(long, default_value_t = u64::MAX)]
     cases: u64,
-    /// How long each parser is fed at most.
+    /// Most minutes for each parser.
     #[arg(long, default_value_t = 60.0)]
     minutes: f64,
     /// A file or hexadecimal text to feed once.
     #[arg(long)]
     input: Option<String>,
-    /// Where a process of its own notes the case that it is at.
+    /// The file in which a child process notes its present case.
     #[arg(long, hide = true)]
     at: Option<PathBuf>,
 }

@@ -28,7 +28,7 @@ const NUMBERS: &[&str] = &[
     "00",
 ];
 
-/// How a target's seeds are changed.
+/// The way in which a target's seeds are mutated.
 #[derive(Clone, Copy)]
 pub enum Form {
     /// Bytes, as in a file with a binary header.

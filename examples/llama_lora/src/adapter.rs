@@ -22,14 +22,14 @@ use mlx_models::{CausalLm, Config};
 pub const WEIGHTS: &str = "adapters.safetensors";
 /// The configuration's file in an adapter's folder.
 pub const CONFIG: &str = "adapter_config.json";
-/// Where the configuration stands in the weights' metadata.
+/// The key of the configuration in the weights' metadata.
 const METADATA_KEY: &str = "adapter_config";
 
 /// The order of the rows of queries and keys in an adapter that says it. One that was trained on a GGUF before adapters
 /// said it has the file's own.
 pub(crate) const ROW_ORDER: &str = "hugging_face";
 
-/// What `adapter_config.json` must say for the adapter to be used; it may say more.
+/// The keys of `adapter_config.json` that the adapter needs. The file may have more.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AdapterConfig {
     /// `lora`; nothing else is supported.
@@ -42,10 +42,10 @@ pub struct AdapterConfig {
     pub num_layers: i32,
     /// Rank, scale, dropout and keys.
     pub lora_parameters: LoraParameters,
-    /// What it was trained on, and how.
+    /// The model and data that it was trained on, and the settings.
     #[serde(flatten)]
     pub run: crate::settings::OfRun,
-    /// How the model was packed while it was trained on, if it was.
+    /// The packing of the model during training, if it was packed.
     #[serde(default)]
     pub quantize: Option<Packing>,
     /// The order of the rows that make queries and keys.
@@ -72,7 +72,7 @@ fn lora() -> String {
     "lora".into()
 }
 
-/// How many mistakes of an adapter are listed.
+/// The number of an adapter's mistakes that are listed.
 const LISTED: usize = 8;
 
 /// An adapter on disk, read but not yet part of a model.
@@ -167,7 +167,7 @@ impl Adapter {
             &self.config.lora_parameters.clone().into(),
             if n <= 0 { layers } else { n.min(layers) },
         );
-        // What the initial values are does not matter: every one is replaced.
+        // The initial values do not matter because every one is replaced.
         add_lora(model, &config, &random::key(0)?)?;
         let named = |what: String| {
             let trained_on = self.config.model.as_deref().unwrap_or("an unnamed model");

@@ -1,10 +1,10 @@
-//! What helps when a step does not fit: which flag, and what the step would take with it.
+//! Advice for a step that does not fit in memory: which flag helps, and how much memory the step needs with it.
 
 use anyhow::{anyhow, Result};
 use mlx_runtime::model::{Checkpoint, Leaf, MemoryPlan, Model, TrainStep};
 use mlx_runtime::{memory, ops, Array, Dtype, ErrorKind};
 
-/// How the flags of a command are called, and what they are now.
+/// The names of a command's flags, and their present values.
 #[derive(Clone, Copy, Debug)]
 pub struct Flags {
     /// Rows in a batch.
@@ -45,14 +45,15 @@ pub fn explained<M: Model>(
     if !memory {
         return error;
     }
-    // Where even planning fails, the error says what there is to say.
+    // If planning fails too, the original error is all there is to say.
     match now(step, flags) {
         Ok(text) => anyhow!("{error:#}{text}"),
         Err(_) => error,
     }
 }
 
-/// What helps with the memory that there is now: other programs may have taken some since the limit was chosen.
+/// The changes that make the step fit in the memory that is free now. Other programs may have taken some since the
+/// limit was chosen.
 fn now<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<String> {
     /// Puts the limit back, which was one before.
     struct Restore(usize);
@@ -109,7 +110,7 @@ fn lines<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<Vec<String>>
     }
     let saved = packing_saves(&step.model()?);
     if saved > now.weights / 10 {
-        // How much of it is unpacked at one time only the graph of the packed model knows.
+        // Only the graph of the packed model tells how many weights are unpacked at one time.
         lines.push(format!(
             "--bits 4 takes about {} off the weights, less what a step unpacks for a while",
             size(saved)
@@ -141,7 +142,7 @@ fn packed(values: usize, itemsize: usize) -> usize {
     values / 2 + 2 * itemsize * values / 64
 }
 
-/// What a model would save in 4 bits.
+/// The number of bytes that packing a model to 4 bits saves.
 fn packing_saves(model: &impl Model) -> usize {
     let mut saved = 0;
     model.visit("", &mut |_, leaf| {

@@ -14,12 +14,12 @@ use crate::settings::{GradCheckpoint, Optimizer};
 #[derive(Debug, Parser)]
 #[command(name = "llama_lora", version, max_term_width = 100)]
 pub struct Cli {
-    /// What to do; nothing runs the demonstration.
+    /// The command to run. Without one, the demonstration runs.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Train a LoRA adapter
@@ -96,7 +96,8 @@ pub struct BenchArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub packing: PackArgs,
-    /// What is computed in: float32, bfloat16 or float16 [default: float32 on a CPU, the checkpoint's own on a GPU]
+    /// The dtype of the computation: float32, bfloat16 or float16 [default: float32 on a CPU, the checkpoint's own on a
+    /// GPU]
     #[arg(long)]
     pub dtype: Option<Dtype>,
     /// Rows in a batch
@@ -114,7 +115,7 @@ pub struct BenchArgs {
     /// Steps before those
     #[arg(long, default_value_t = 3)]
     pub warmup: usize,
-    /// Whether a step is prepared while the one before runs, as train does
+    /// Prepare a step while the one before runs, as train does
     #[arg(long, value_name = "WHETHER", default_value = "on")]
     pub pipeline: Switch,
     /// Learning rate
@@ -138,10 +139,10 @@ pub struct BenchArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub runtime: RuntimeArgs,
-    /// What the device's memory gives, in GB/s, for the floor [default: known for some devices]
+    /// The device's memory bandwidth in GB/s, for the floor [default: known for some devices]
     #[arg(long)]
     pub bandwidth: Option<f64>,
-    /// What the device computes in matmuls, in TFLOP/s, for the floor [default: known for some devices]
+    /// The device's throughput of matmuls in TFLOP/s, for the floor [default: known for some devices]
     #[arg(long)]
     pub tflops: Option<f64>,
     /// Print one line of JSON
@@ -180,7 +181,7 @@ pub struct SynthArgs {
     /// Seed of the weights
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// What the weights are drawn in: bfloat16, float16 or float32 [default: bfloat16]
+    /// The dtype that the weights are drawn in: bfloat16, float16 or float32 [default: bfloat16]
     #[arg(long)]
     pub dtype: Option<Dtype>,
     /// Size of a file of weights
@@ -198,7 +199,7 @@ pub struct DigestArgs {
     pub out: Option<PathBuf>,
 }
 
-/// How matrices are packed at load, under mlx-lm's names.
+/// Flags for packing matrices at load, under mlx-lm's names.
 #[derive(Args, Clone, Debug, Default)]
 pub struct PackArgs {
     /// Pack the model's matrices while they are read; layers whose width the groups do not divide stay as they are

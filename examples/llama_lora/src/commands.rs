@@ -90,7 +90,7 @@ impl Visitor for Train<'_> {
             let (session, data) = (&outcome.session, &settings.data);
             let most = usize::try_from(settings.test_batches).ok();
             let cut = settings.truncate || settings.compat;
-            // What was learnt is saved, whether or not someone reads the score.
+            // The adapter is already saved, so a failure to print the score is ignored.
             let _ = report(
                 "test",
                 &score(session, data, "test", options(&settings), cut, most)?,

@@ -10,7 +10,7 @@ use crate::mean::Mean;
 use crate::text::Text;
 use mlx_models::CausalLm;
 
-/// What was measured.
+/// The result of an evaluation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Score {
     /// Mean loss of a target.
@@ -53,7 +53,7 @@ pub fn arrays(batch: &Batch) -> Result<[Array; 3]> {
 /// An answer is exact if greedy decoding would write its text, and then end.
 ///
 /// # Errors
-/// What MLX reports, and if there is no target.
+/// Returns the error that MLX reports, and an error if there is no target.
 pub fn measure(
     model: &impl CausalLm,
     text: &Text,

@@ -96,7 +96,7 @@ pub fn fetch(pinned: &Pinned, cache: &Path, announce: impl FnOnce()) -> Result<P
     Ok(done)
 }
 
-/// What downloads packages here.
+/// The tool that downloads packages on this machine.
 enum Tool {
     Pip(&'static str),
     Uv,

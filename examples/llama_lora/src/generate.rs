@@ -12,7 +12,7 @@ use crate::sample::Sampling;
 use crate::text::{Stream, Text};
 use mlx_models::CausalLm;
 
-/// What came out, and how fast.
+/// Generated tokens, with the time that they took.
 pub struct Generated {
     /// The tokens, without the one that ended the answer.
     pub tokens: Vec<u32>,

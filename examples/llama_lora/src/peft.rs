@@ -15,10 +15,10 @@ use crate::settings::OfRun;
 
 /// The weights' file in an adapter's folder.
 pub const WEIGHTS: &str = "adapter_model.safetensors";
-/// What it is called where it is a pickle.
+/// The name of the weights' file if it is a pickle.
 pub const PICKLE: &str = "adapter_model.bin";
 
-/// What counts of `adapter_config.json`.
+/// The keys of `adapter_config.json` that matter here.
 #[derive(Deserialize)]
 struct Config {
     peft_type: String,
@@ -191,7 +191,7 @@ impl Config {
         Ok(())
     }
 
-    /// What the adapter at `path`, of that rank, is multiplied by.
+    /// The factor that scales the adapter at `path`, which has rank `rank`.
     fn scale(&self, path: &str, rank: i32) -> Result<f64> {
         let mut alpha = self.lora_alpha;
         for (pattern, own) in &self.alpha_pattern {
@@ -254,7 +254,7 @@ fn stacked(experts: &[(usize, [Array; 2])], half: usize) -> Result<Array> {
     Ok(ops::stack(&all, 0)?)
 }
 
-/// What follows the number of the layer.
+/// Returns the part of `path` that follows the number of the layer.
 fn in_layer(path: &str) -> &str {
     let mut at = 0;
     for word in path.split('.') {

@@ -1,4 +1,4 @@
-//! What a run shows: a bar on a terminal, plain lines elsewhere. Everything goes to stderr.
+//! Progress output of a run: a bar on a terminal, plain lines elsewhere. Everything goes to stderr.
 
 use std::io::IsTerminal;
 use std::time::Duration;

@@ -18,7 +18,7 @@ impl Shuffle {
         Shuffle::Split(seed)
     }
 
-    /// What `numpy.random.seed(seed)` sets up.
+    /// Returns the generator that `numpy.random.seed(seed)` sets up.
     pub fn numpy(seed: u32) -> Self {
         Shuffle::Numpy(Box::new(Mt19937::new(seed)))
     }

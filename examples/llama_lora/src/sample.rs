@@ -1,6 +1,6 @@
 //! Choosing the next token.
 
-/// How a token is chosen.
+/// Sampling options for the next token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
     /// 0 takes the likeliest token; otherwise logits are divided by it.

@@ -33,7 +33,7 @@ pub enum Kind {
     StepDecay,
 }
 
-/// What an argument of a schedule is.
+/// The kind of an argument of a schedule.
 enum Argument {
     Rate,
     Factor,

@@ -27,20 +27,20 @@ pub struct Session<M> {
     pub config: Arc<Config>,
     /// Its tokenizer.
     pub text: Text,
-    /// What it computes in.
+    /// The dtype that it computes in.
     pub dtype: Dtype,
-    /// Where its tensors came from.
+    /// The origin of its tensors.
     pub origin: Origin,
 }
 
-/// How a model is loaded.
+/// Options for loading a model.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Loading {
-    /// How its matrices are packed meanwhile, if they are.
+    /// The packing of its matrices at load, if any.
     pub packing: Option<Packing>,
-    /// What it computes in; otherwise float32 on a CPU, and what the checkpoint holds on a GPU.
+    /// The dtype that it computes in. The default is float32 on a CPU, and the checkpoint's dtype on a GPU.
     pub dtype: Option<Dtype>,
-    /// Whether what the checkpoint holds packed is unpacked on a GPU, too, as it is on a CPU.
+    /// True if weights that the checkpoint holds packed are unpacked on a GPU too, as they are on a CPU.
     pub unpack: bool,
 }
 
@@ -85,7 +85,7 @@ impl<M: CausalLm> Session<M> {
             .with_context(|| format!("cannot load {name}"))?;
         let mut options = LoadOptions::new(dtype);
         options.names = names;
-        // Who asks for packed weights keeps those that are.
+        // A request for packed weights keeps those that are already packed.
         options.unpack = (cpu || loading.unpack) && loading.packing.is_none();
         options.quantize = loading.packing.map(Into::into);
         options.strict = true;
@@ -210,7 +210,7 @@ fn settle(model: &impl CausalLm) -> Result<()> {
     for (_, tensor) in model.parameters() {
         tensor.eval()?;
     }
-    // What the tensors were made of is not needed again.
+    // Frees the buffers that the tensors were made from.
     memory::clear_cache()?;
     Ok(())
 }

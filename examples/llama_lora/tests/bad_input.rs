@@ -1,5 +1,5 @@
-//! What a user can get wrong: one message that says what to do, exit code 1 (2 for what is typed wrong), no panic,
-//! and an adapter that was there before is still there, byte for byte.
+//! User mistakes: each gives one message that says what to do and exit code 1 (2 for a mistyped command line), without
+//! a panic. An adapter that was there before is still there, byte for byte.
 
 #![allow(missing_docs)]
 

@@ -300,7 +300,7 @@ mod mutated {
         )
     }
 
-    /// What is put into a file: numbers at the ends of their types, and pieces of syntax.
+    /// The pieces that are put into a file: numbers at the ends of their types, and pieces of syntax.
     const PIECES: [&str; 18] = [
         "18446744073709551615",
         "-1",

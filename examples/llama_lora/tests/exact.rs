@@ -11,7 +11,8 @@ use llama_lora::{eval, generate};
 use mlx_models::llama::Llama;
 use serde_json::json;
 
-/// Where the answer begins differs: at the end of the prompt, before it, or inside of what opens the turn.
+/// Templates that differ in where the answer begins: at the end of the prompt, before it, or inside the text that opens
+/// the turn.
 const TEMPLATES: [&str; 10] = [
     "{% for m in messages %}<s>{{ m.role }}:{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}<s>assistant:{% endif %}",
     // Empty thoughts, which only the prompt has.
@@ -89,7 +90,7 @@ fn exact_match_is_what_generate_writes_on_ten_templates() {
             .count();
         let score = eval::measure(model, text, (&split.rows, &asked), &batches, |_| {}).unwrap();
         assert_eq!(score.asked, 6, "{template}");
-        // Where the row has thoughts that the prompt has not, they are a part of the answer.
+        // If the row has thoughts that the prompt lacks, they are part of the answer.
         let thoughts = if i == 2 {
             "<think>\n\n</think>\n\n"
         } else {

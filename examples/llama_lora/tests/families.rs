@@ -102,7 +102,7 @@ fn loss(place: &Place, more: &str) -> f64 {
     loss.parse().unwrap()
 }
 
-/// What mlx-lm adapts where no keys are given.
+/// The layers that mlx-lm adapts if no keys are given.
 fn keys(family: Family) -> Vec<&'static str> {
     match family {
         Family::Gpt2 => vec!["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"],

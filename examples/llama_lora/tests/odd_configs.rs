@@ -17,7 +17,7 @@ use serde_json::Value;
 
 const TOKENS: [u32; 8] = [1, 5, 9, 2, 7, 7, 30, 63];
 
-/// What mlx-lm computes, or transformers would, and this program refuses.
+/// The configs that mlx-lm or transformers would compute, and this program refuses.
 const REFUSED: [&str; 2] = ["a layer slides", "qwen2, window used by no layer"];
 
 struct Logits(Opened);

@@ -84,7 +84,7 @@ fn directories_fifos_and_devices_in_place_of_files() {
             assert!(made.unwrap().success());
             let text = fails(&place, run);
             if run.starts_with("synth") {
-                // What is no file is no configuration.
+                // A path that is no file is no configuration.
                 says(&text, &["model/config.json"]);
             } else {
                 says(&text, &words);

@@ -23,7 +23,7 @@ struct PathOf {
     /// The command and its argument, by clap's name.
     argument: &'static str,
     line: &'static str,
-    /// What it takes, beside what the line has.
+    /// The kinds of path that it accepts beside the one in `line`.
     takes: &'static [&'static str],
 }
 

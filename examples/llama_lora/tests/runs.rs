@@ -343,7 +343,7 @@ fn metrics_are_served_while_a_run_lasts() {
     assert!(value("mlx_tokens_total").unwrap() > value("mlx_steps_total").unwrap());
     assert!(value("train_loss").unwrap() > 0.0, "{answer}");
     assert!(value("mlx_memory_active_bytes").unwrap() > 0.0, "{answer}");
-    // What was set up is said first.
+    // The setup is reported first.
     assert!(seen[0].starts_with("device cpu:0"), "{seen:#?}");
     assert!(seen[1].contains("60 % of"), "{seen:#?}");
 }

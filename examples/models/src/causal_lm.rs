@@ -1,4 +1,4 @@
-//! What the language models have in common, and which of them a config means.
+//! The trait of all language models, and the choice of a model's type by its config.
 
 use mlx_runtime::model::Model;
 use mlx_runtime::nn::KvCache;
@@ -30,7 +30,7 @@ pub trait CausalLm: Model<Config = Config> {
 
 /// Something to do with a model whose type the config decides.
 pub trait Visitor {
-    /// What comes of it.
+    /// The result of the visit.
     type Output;
     /// Does it with models of type `M`.
     fn visit<M: CausalLm>(self) -> Self::Output;

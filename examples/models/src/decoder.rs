@@ -1,4 +1,4 @@
-//! What most families share: a stack of blocks between an embedding and an output projection. They
+//! The decoder that most families share: a stack of blocks between an embedding and an output projection. The families
 //! differ in the attention and in the feed-forward part, which are type parameters here.
 //!
 //! Field names are the names in a Hugging Face checkpoint.

@@ -438,7 +438,7 @@ fn numbers_as_python_writes_them_and_keys_that_come_twice() {
             assert!(error.contains(word), "{what}: {error}");
         }
     }
-    // What no model here reads may be anything.
+    // Keys that no model here reads may have any value.
     let unread =
         put("\"time_step_limit\": [0.0, Infinity], \"num_experts_per_tok\": -1, \"n_head\": 3");
     let unread = unread.replace("\"n_head\": 3", "\"moe_intermediate_size\": NaN");

@@ -49,7 +49,7 @@ pub fn run(input: &[u8]) {
     proc_macro2::extra::invalidate_current_thread_spans();
 }
 
-/// What comes out with no mistake in it must be items of Rust.
+/// Panics unless the output is Rust items or has a `compile_error`.
 fn is_rust(what: &str, out: TokenStream) {
     let mut flat = Vec::new();
     crate::mutate::flat(out.clone(), &mut flat);

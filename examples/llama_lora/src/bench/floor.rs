@@ -4,7 +4,7 @@ use anyhow::{ensure, Result};
 use mlx_runtime::device::{default_device, info_of, Info};
 use serde::Serialize;
 
-/// What a device can do.
+/// The peak throughput of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Peak {
     /// Bytes a second from memory, in GB/s.
@@ -13,7 +13,7 @@ pub struct Peak {
     pub tflops: f64,
 }
 
-/// What is reached in practice by matmuls and copies, by a part of the device's name.
+/// The peaks that matmuls and copies reach in practice, by a substring of the device's name.
 const DEVICES: &[(&str, Peak)] = &[
     (
         "H200",
@@ -31,7 +31,7 @@ const DEVICES: &[(&str, Peak)] = &[
     ),
 ];
 
-/// What the default device can do, if it is known; the numbers given go first.
+/// The peak of the default device, if it is known. `bandwidth` and `tflops` override the table.
 pub fn peak(bandwidth: Option<f64>, tflops: Option<f64>) -> Result<Option<Peak>> {
     for (flag, value) in [("--bandwidth", bandwidth), ("--tflops", tflops)] {
         ensure!(
@@ -80,7 +80,7 @@ pub struct Floor {
     pub memory_ms: f64,
     /// Milliseconds for the products: 4 FLOP for each weight and token, 6 where the forward pass runs twice.
     pub compute_ms: f64,
-    /// What the device can do.
+    /// The peak throughput of the device.
     pub peak: Peak,
 }
 

@@ -21,7 +21,7 @@ use crate::settings::{bounds, GradCheckpoint, Packing};
 use crate::synth::{draw, Recipe};
 pub use report::Report;
 
-/// How many losses are kept.
+/// The number of losses that a report keeps.
 const LOSSES: usize = 10;
 
 /// Measures what the flags say.
@@ -39,7 +39,7 @@ pub fn run(args: &BenchArgs) -> Result<Report> {
     let _runtime = args.runtime.set_up()?;
     let checkpoint = match Recipe::parse(&args.model)? {
         Some(mut recipe) => {
-            // What is computed in is drawn in, unless the name says otherwise.
+            // Draws the weights in the dtype of the computation, unless the name gives one.
             recipe.dtype = recipe.dtype.or(args.dtype);
             recipe.open()?
         }

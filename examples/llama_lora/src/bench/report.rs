@@ -1,4 +1,4 @@
-//! What `bench` found, as text and as JSON.
+//! The report of `bench`, as text and as JSON.
 
 use std::fmt;
 
@@ -42,7 +42,7 @@ pub struct Report {
     pub weights_bytes: usize,
     /// Operations in the step's graph, views included.
     pub operations: usize,
-    /// What a CPU runs; nobody counts on a GPU.
+    /// The number of kernels that a CPU runs. Nothing counts them on a GPU.
     pub kernels: Option<usize>,
     /// The least time on this device, where it is known what the device can do.
     pub floor: Option<Floor>,

@@ -12,7 +12,7 @@ struct Packing {
     quantization: Option<Value>,
 }
 
-/// What a `config.json` says.
+/// The contents of a `config.json`.
 pub struct Described {
     /// The sizes.
     pub config: Config,

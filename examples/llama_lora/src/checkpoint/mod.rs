@@ -22,7 +22,7 @@ use mlx_models::Config;
 
 pub use row_order::halves;
 
-/// What a checkpoint holds. The weights' data may not be read yet.
+/// The contents of a checkpoint. The weights' data may not be read yet.
 pub struct Checkpoint {
     /// Sizes and constants.
     pub config: Config,

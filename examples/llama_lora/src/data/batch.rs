@@ -9,9 +9,9 @@ pub struct Batch {
     pub rows: usize,
     /// Tokens in a row.
     pub width: usize,
-    /// What goes in, row by row; padding is 0.
+    /// The input tokens, in row-major order; padding is 0.
     pub tokens: Vec<i32>,
-    /// What should come out.
+    /// The target tokens, in the same order.
     pub targets: Vec<i32>,
     /// 1 where the target counts, else 0.
     pub mask: Vec<f32>,

@@ -9,7 +9,7 @@ use mlx_models::json::shown;
 use super::Row;
 use crate::text::Text;
 
-/// How the lines of a file are read. The first line decides for the whole file, as in mlx-lm.
+/// The format of a file's lines. The first line decides for the whole file, as in mlx-lm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Batch, Row, Widths};
 use crate::random::Shuffle;
 
-/// How rows become batches.
+/// Options for grouping rows into batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchOptions {
     /// Rows in a batch.
@@ -15,13 +15,13 @@ pub struct BatchOptions {
     pub longest: usize,
     /// The most different widths of batches.
     pub buckets: usize,
-    /// Whether only the answers count.
+    /// True if only the answers count.
     pub mask_prompt: bool,
     /// Follow mlx-lm: fixed groups in the file's order, rows that fill no batch left out.
     pub compat: bool,
 }
 
-/// Where an endless run over the rows stands: enough to go on with the very next batch.
+/// The position of an endless run over the rows, with everything needed to continue at the very next batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The generator as it was when the current pass was shuffled.
@@ -112,7 +112,7 @@ impl<'a> Batches<'a> {
         })
     }
 
-    /// Where the run stands now.
+    /// The current position of the run.
     pub fn cursor(&self) -> &Cursor {
         &self.cursor
     }

@@ -20,7 +20,7 @@ use crate::text::Text;
 pub struct Row {
     /// The ids, prompt and answer.
     pub tokens: Vec<u32>,
-    /// How many of them are prompt.
+    /// The number of `tokens` that are the prompt.
     pub prompt: usize,
     /// Keys of the line that the row came from.
     pub keys: usize,
@@ -42,7 +42,7 @@ impl Row {
 
 /// A file's rows, beside what they were made from.
 pub struct Split {
-    /// Where it came from, for messages.
+    /// The source of the rows, for messages.
     pub origin: String,
     /// How its lines are read.
     pub format: Format,
@@ -54,7 +54,7 @@ pub struct Split {
     lines: Vec<usize>,
 }
 
-/// What to do with a row that has more tokens than the limit.
+/// The limit on a row's length, and the handling of longer rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// The most tokens that a row may have.

@@ -16,7 +16,7 @@ impl Workers {
     /// `f` of each item, in order.
     pub fn map<T: Sync, R: Send>(&mut self, items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
         if self.0.is_none() && items.len() >= FEW {
-            // Where the system gives no threads, this one does the work.
+            // If the system gives no threads, the calling thread does the work.
             self.0 = ThreadPoolBuilder::new().stack_size(STACK).build().ok();
         }
         match &self.0 {

@@ -142,7 +142,7 @@ fn check(key: &str, shown: &str, number: &Value) -> Result<()> {
         .map(i128::from)
         .or(number.as_i64().map(i128::from));
     let real = number.as_f64().unwrap_or(f64::NAN);
-    // What float32 makes of it counts: 1e-50 is 0.
+    // The range applies to the value as float32, in which 1e-50 is 0.
     let single = f64::from(real as f32);
     let holds = match *range {
         Whole(least, most) => whole.is_some_and(|n| (least..=most).contains(&n)),

@@ -13,7 +13,7 @@ use crate::files::read_text;
 use crate::output;
 use crate::schedule::Schedule;
 
-/// What a YAML file may set. Nothing is set twice: `None` means that the file does not say.
+/// The settings that a YAML file may have. `None` means that the file does not set the key.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)] // the flags in `cli` say what each one is
@@ -53,7 +53,7 @@ pub struct FileSettings {
     pub q_bits: Option<i32>,
     pub q_group_size: Option<i32>,
     pub q_mode: Option<String>,
-    /// What is said about keys that mean nothing here.
+    /// Notes about keys that have no meaning here.
     #[serde(skip)]
     pub notes: Vec<String>,
 }
@@ -140,7 +140,7 @@ const FOREIGN: &[(&str, Foreign)] = &[
     ),
 ];
 
-/// What becomes of a key of mlx-lm.
+/// The treatment of a key of mlx-lm.
 enum Foreign {
     /// It may have this value alone, because of that.
     Only(&'static str, &'static str),

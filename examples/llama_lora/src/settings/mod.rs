@@ -1,4 +1,4 @@
-//! What a training run is told: the command line over a YAML file over mlx-lm's defaults.
+//! Settings of a training run: the command line overrides a YAML file, which overrides mlx-lm's defaults.
 
 pub mod bounds;
 mod file;
@@ -86,7 +86,7 @@ pub const DEFAULT_MODEL: &str = "smollm2-135m-instruct";
 /// The name of the data set inside the program.
 pub const DEFAULT_DATA: &str = "fetch-language";
 
-/// How many widths of batches there are at most, where nothing is said.
+/// The default for the largest number of batch widths.
 pub const DEFAULT_BUCKETS: usize = 16;
 
 fn default_buckets() -> usize {

@@ -13,7 +13,7 @@ pub struct OfRun {
     /// The data that it was trained on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
-    /// How the lines of the data were read.
+    /// The format of the data's lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_format: Option<Format>,
     /// True if the prompts were left out of the loss.
@@ -30,7 +30,7 @@ pub struct OfRun {
     pub compat: Option<bool>,
 }
 
-/// What `eval` measures, decided.
+/// The settings of `eval`, after defaults are applied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
     /// The data.

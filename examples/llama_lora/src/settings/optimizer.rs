@@ -204,7 +204,7 @@ impl Default for MuonConfig {
 pub struct OptimizerFile(Mapping);
 
 impl OptimizerConfig {
-    /// What holds where nobody says otherwise. mlx-lm's Adam is without bias correction.
+    /// The default configuration of `optimizer`. mlx-lm's Adam has no bias correction.
     pub fn of(optimizer: Optimizer, compat: bool) -> OptimizerConfig {
         match optimizer {
             Optimizer::Adam => OptimizerConfig::Adam(AdamConfig {

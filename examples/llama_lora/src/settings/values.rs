@@ -96,7 +96,7 @@ pub fn parse_size(text: &str) -> Result<u64> {
     }
 }
 
-/// How matrices are packed while the model is loaded, written as configurations of MLX models write it.
+/// The packing of matrices while a model is loaded, written as configurations of MLX models write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "RawPacking", into = "RawPacking")]
 pub struct Packing(Quantization);
@@ -133,7 +133,7 @@ impl From<Packing> for RawPacking {
 }
 
 impl Packing {
-    /// What the flags say: any of them asks for it; mlx-lm's numbers are the defaults.
+    /// Reads the packing from the flags. Any of them asks for packing; the defaults are mlx-lm's numbers.
     pub fn of(args: &PackArgs) -> Result<Option<Packing>> {
         let (bits, group_size) = (args.q_bits, args.q_group_size);
         let asked = args.quantize || group_size.is_some() || args.q_mode.is_some();

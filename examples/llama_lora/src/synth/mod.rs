@@ -47,7 +47,7 @@ pub const CONFIGS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What begins the name of a model that is drawn.
+/// The prefix of the name of a model that is drawn.
 pub const PREFIX: &str = "synth:";
 
 /// A model to draw.
@@ -59,7 +59,7 @@ pub struct Recipe {
     pub config: Config,
     /// The seed; tensors of the same name and shape are equal for the same one.
     pub seed: u64,
-    /// What the values are drawn in.
+    /// The dtype that the values are drawn in.
     pub dtype: Option<Dtype>,
 }
 
@@ -120,7 +120,7 @@ impl Recipe {
         Recipe::new(config, seed, dtype).map(Some)
     }
 
-    /// What the values are drawn in: bfloat16 unless something else is asked for.
+    /// The dtype that the values are drawn in. The default is bfloat16.
     pub fn dtype(&self) -> Dtype {
         self.dtype.unwrap_or(Dtype::Bfloat16)
     }

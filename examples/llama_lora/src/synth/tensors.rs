@@ -33,7 +33,7 @@ impl Visitor for Defined<'_> {
     }
 }
 
-/// What stands in a checkpoint for the tensor `name` of the definition.
+/// Appends the tensors of a checkpoint that hold the tensor `name` of the definition to `all`.
 fn stored(
     config: &Config,
     name: String,

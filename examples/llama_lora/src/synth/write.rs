@@ -14,7 +14,7 @@ use crate::files::{ensure_writable, write_atomic};
 use crate::settings::Packing;
 use crate::text::bytes;
 
-/// What was written.
+/// The sizes of a written model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Tensors.

@@ -27,9 +27,9 @@ pub struct Text {
     eos: u32,
     /// All tokens that end an answer; `eos` is among them.
     stops: Vec<u32>,
-    /// How many tokens the model knows; more if nobody said.
+    /// The number of tokens that the model knows, or a larger number if the model does not say.
     known: usize,
-    /// How many tokens a text of the model may have; more if nobody said.
+    /// The largest number of tokens in a text of the model, or a larger number if the model does not say.
     places: usize,
 }
 
@@ -67,7 +67,7 @@ impl Text {
         Ok(())
     }
 
-    /// How many tokens a text may have.
+    /// The largest number of tokens in a text.
     pub fn places(&self) -> usize {
         self.places
     }
@@ -85,17 +85,17 @@ impl Text {
         self.eos
     }
 
-    /// Whether `token` ends an answer.
+    /// Returns true if `token` ends an answer.
     pub fn is_stop(&self, token: u32) -> bool {
         self.stops.contains(&token)
     }
 
-    /// Whether the model comes with a chat template.
+    /// Returns true if the model comes with a chat template.
     pub fn has_template(&self) -> bool {
         self.template.is_some()
     }
 
-    /// How many ids there are: one more than the largest.
+    /// The number of ids: one more than the largest.
     pub fn vocab_size(&self) -> usize {
         self.tokenizer
             .get_vocab(true)

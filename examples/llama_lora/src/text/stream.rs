@@ -6,9 +6,9 @@ use super::Text;
 
 /// Turns a sequence of tokens into pieces of text that can be printed at once.
 ///
-/// How a token is written may depend on the tokens before it, and on those after it while a character is not whole. A
-/// piece is handed out once later tokens cannot change it. The tokens are decoded behind one that was handed out
-/// before, so that the work for each does not grow, and no decoder takes them for the beginning of a text.
+/// The text of a token may depend on the tokens before it, and on those after it while a character is incomplete. A
+/// piece is handed out once later tokens cannot change it. Decoding starts at a token that was handed out before, so
+/// that the work for each token stays constant and no decoder takes them for the beginning of a text.
 pub struct Stream<'a> {
     text: &'a Text,
     /// Tokens since one whose text is known and is not blank.

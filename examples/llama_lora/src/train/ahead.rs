@@ -16,7 +16,7 @@ pub struct Ready {
     pub arrays: [Array; 3],
     /// Targets that count.
     pub real: usize,
-    /// Where the run over the rows stands after this batch.
+    /// The position of the run over the rows after this batch.
     pub cursor: Cursor,
 }
 
@@ -29,7 +29,7 @@ enum Ask {
 pub struct Ahead {
     ask: Sender<Ask>,
     ready: Receiver<Result<Ready>>,
-    /// Where the run over the rows stands after the last batch that was taken.
+    /// The position of the run over the rows after the last batch that was taken.
     cursor: Cursor,
     asked: bool,
 }
@@ -84,7 +84,7 @@ impl Ahead {
         Ok(ready)
     }
 
-    /// Where the run over the rows stands after the last batch that was taken.
+    /// The position of the run over the rows after the last batch that was taken.
     pub fn cursor(&self) -> &Cursor {
         &self.cursor
     }

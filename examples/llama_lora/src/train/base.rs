@@ -1,4 +1,4 @@
-//! What a run was begun on: a checksum of the model without its adapter.
+//! The base of a run: a checksum of the model without its adapter.
 
 use anyhow::{ensure, Result};
 use mlx_models::CausalLm;
@@ -12,7 +12,7 @@ use crate::fetch::hex;
 /// A checksum of a model's tensors: names, dtypes, shapes and values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
-    /// Where the model computes. What a checkpoint holds packed may be unpacked elsewhere.
+    /// The device that the model computes on. Weights that a checkpoint holds packed may be unpacked on another device.
     device: String,
     sha256: String,
 }

@@ -34,7 +34,7 @@ pub struct Means {
     pub targets_per_second: f64,
 }
 
-/// What a report says beside the loss.
+/// The values of a report beside the loss.
 pub struct Reading {
     /// The means since the last report.
     pub means: Means,

@@ -34,7 +34,7 @@ pub struct Outcome<M> {
     pub session: Session<M>,
     /// Steps done.
     pub iteration: u64,
-    /// Whether all of them are done; otherwise someone asked to stop.
+    /// True if all of them are done. False if the user asked to stop.
     pub finished: bool,
     /// Steps that changed nothing because their loss or gradient was not finite.
     pub left_out: u32,
@@ -224,7 +224,7 @@ struct Done {
 }
 
 impl Done {
-    /// Whether a batch whose number is a multiple of `every` is among them.
+    /// Returns true if the last batches include one with a number that is a multiple of `every`.
     fn crosses(&self, every: u64) -> bool {
         self.iteration / every > self.from / every
     }

@@ -22,7 +22,7 @@ const VERSION: u32 = 2;
 /// The last version that kept the rows of queries and keys of a GGUF in the file's own order.
 const ROWS_AS_IN_GGUF: u32 = 1;
 
-/// Where a run stands.
+/// The position of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progressed {
     version: u32,
@@ -32,7 +32,7 @@ pub struct Progressed {
     pub trained_tokens: u64,
     /// The next batch.
     pub cursor: Cursor,
-    /// What the run was told.
+    /// The settings of the run.
     pub settings: Settings,
     /// Checksum of the rows.
     data: String,
@@ -42,7 +42,7 @@ pub struct Progressed {
 }
 
 impl Progressed {
-    /// Where a run on `rows` stands.
+    /// The position of a run on `rows`.
     pub fn new(
         iteration: u64,
         trained_tokens: u64,
@@ -65,7 +65,7 @@ impl Progressed {
 
 /// A saved state, read.
 pub struct Saved {
-    /// Where the run stands.
+    /// The position of the run.
     pub progressed: Progressed,
     /// The trainable tensors and the optimiser's, as the training step names them.
     pub arrays: HashMap<String, Array>,

@@ -25,7 +25,7 @@ const ASKING: [i32; 10] = [
     signals::SIGXCPU,
 ];
 
-/// Whether someone asked the run to stop.
+/// A flag that a signal sets to ask the run to stop.
 #[derive(Clone, Default)]
 pub struct Stop(Arc<Flags>);
 
@@ -105,7 +105,7 @@ impl Stop {
         self.0.asked.store(signal, Ordering::SeqCst);
     }
 
-    /// Whether to stop.
+    /// Returns true if the run should stop.
     pub fn asked(&self) -> bool {
         self.0.asked.load(Ordering::SeqCst) != 0
     }

@@ -9,7 +9,7 @@ use crate::json;
 
 /// No real model comes near, and products of three such sizes fit 64 bits.
 const SIZE: Kind = Kind::Whole(1, 1 << 24);
-/// What indexes positions, which MLX counts in 32 bits.
+/// Numbers that index positions, which MLX counts in 32 bits.
 const POSITIONS: Kind = Kind::Whole(1, (1 << 31) - 1);
 
 /// The base of rotary periods.

@@ -103,33 +103,33 @@ pub struct Config {
     pub vocab_size: usize,
     /// Added to the mean square in the norms, or to the variance (GPT-2).
     pub rms_norm_eps: f32,
-    /// How many values of a head rotate (Phi 3).
+    /// Values of a head that rotate (Phi 3).
     pub rotary_dim: usize,
     /// Base of the rotary periods.
     pub rope_theta: f32,
-    /// Whether rotary pairs are neighbours (GGUF) or halves (Hugging Face).
+    /// True if rotary pairs are neighbours (GGUF), false if they are halves (Hugging Face).
     pub rope_traditional: bool,
-    /// How the rotary periods are stretched, if they are.
+    /// The scaling of the rotary periods, if any.
     pub rope_scaling: Option<RopeScaling>,
-    /// Whether the output projection is the embedding's table.
+    /// True if the output projection shares its weight with the embedding (weight tying).
     pub tie_word_embeddings: bool,
-    /// Whether the attention's projections have biases.
+    /// True if the attention's projections have biases.
     pub attention_bias: bool,
-    /// Whether the feed-forward projections have biases.
+    /// True if the feed-forward projections have biases.
     pub mlp_bias: bool,
     /// The longest text the model was made for.
     pub max_position_embeddings: usize,
-    /// How many tokens a sliding layer sees, itself included.
+    /// Tokens that a sliding layer sees, itself included.
     pub sliding_window: Option<usize>,
     /// Each layer whose number, counted from 1, this divides sees everything; the others slide.
     pub sliding_window_pattern: usize,
     /// Base of the rotary periods of sliding layers, where it differs (Gemma 3).
     pub rope_local_base_freq: f32,
-    /// How the rotary periods of sliding layers are stretched, if they are (Gemma 3).
+    /// The scaling of the rotary periods of sliding layers, if any (Gemma 3).
     pub rope_local_scaling: Option<RopeScaling>,
-    /// What the embedding is multiplied by (Gemma).
+    /// Factor of the embedding (Gemma).
     pub embedding_scale: f32,
-    /// What the attention's scores are multiplied by (Gemma).
+    /// Factor of the attention's scores (Gemma).
     pub attention_scale: f32,
     /// The bound that the attention's scores approach (Gemma 2).
     pub attn_logit_softcapping: f32,
@@ -143,7 +143,7 @@ pub struct Config {
     pub moe_intermediate_size: usize,
     /// Each layer whose number, counted from 1, this divides has experts (Qwen 3).
     pub decoder_sparse_step: usize,
-    /// Whether the weights of a token's experts are made to sum to one (Qwen 3).
+    /// True if the weights of a token's experts are normalised to sum to one (Qwen 3).
     pub norm_topk_prob: bool,
 }
 

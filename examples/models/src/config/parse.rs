@@ -59,7 +59,7 @@ pub(super) struct Raw {
     norm_topk_prob: bool,
 }
 
-/// What `transformers` takes where the file says nothing. Sizes have to be said.
+/// The defaults of `transformers` for keys that the file lacks. Sizes have no defaults.
 fn defaults(family: Family) -> Value {
     match family {
         Family::Llama => json!({"rms_norm_eps": 1e-6, "max_position_embeddings": 2048}),
@@ -100,7 +100,7 @@ fn defaults(family: Family) -> Value {
     }
 }
 
-/// What a layer may look at, as `layer_types` says it.
+/// The kinds of attention that `layer_types` names.
 const LAYERS: [&str; 2] = ["full_attention", "sliding_attention"];
 
 /// The activation of the feed-forward part, by all its names.
@@ -273,7 +273,8 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
     Ok(())
 }
 
-/// How often a layer sees everything. Newer files list what each layer does instead.
+/// Returns the distance between layers with full attention. Newer files list the kind of each layer instead of the
+/// distance.
 fn pattern(raw: &Raw) -> Result<usize> {
     if raw.sliding_window.is_none() {
         return Ok(1);

@@ -14,15 +14,15 @@ const SLIDING: &str = "sliding_attention";
 
 /// The rotation of a model.
 pub(super) struct Rotation {
-    /// How many values of a head rotate.
+    /// Values of a head that rotate.
     pub dims: usize,
     /// Base of the periods.
     pub theta: f32,
-    /// How they are stretched.
+    /// The scaling of the periods.
     pub scaling: Option<RopeScaling>,
     /// Base of the periods of sliding layers, where they have their own.
     pub local_theta: f32,
-    /// How those are stretched.
+    /// The scaling of the periods of sliding layers.
     pub local_scaling: Option<RopeScaling>,
 }
 
@@ -129,7 +129,7 @@ fn scaling(family: Family, raw: &Raw, numbers: &Value) -> Result<Option<RopeScal
         .with_context(|| format!("the kind is {kind}; expected text"))?;
     let needed = |key: &str| number(numbers, key)?.with_context(|| format!("{key} is missing"));
     let most = raw.max_position_embeddings.map(|n| n as f64);
-    // What lies beside the numbers goes first here, as in `transformers`.
+    // The value beside the numbers takes precedence here, as in `transformers`.
     let first = || -> Result<f64> {
         let nested = number(numbers, "original_max_position_embeddings")?;
         let phi = (family == Family::Phi3).then_some(4096.0);

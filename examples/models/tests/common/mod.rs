@@ -1,4 +1,4 @@
-//! What the script dumped, and how a model is compared with it.
+//! Reads the dumps of the scripts, and compares models with them.
 
 #![allow(dead_code, missing_docs)] // each test file uses its own part
 
@@ -56,7 +56,7 @@ impl Dump {
         self.array(name).to_vec::<f32>().unwrap()
     }
 
-    /// What follows `prefix` in the names that have it, with the arrays.
+    /// The arrays with names that begin with `prefix`, by the rest of the name.
     pub fn under(&self, prefix: &str) -> HashMap<String, Array> {
         let named = self.arrays.iter();
         named
@@ -84,7 +84,7 @@ pub fn both_ways(check: impl Fn(&str)) {
     fused::without(|| check("composed"));
 }
 
-/// Whether operations run on a GPU.
+/// Returns true if operations run on a GPU.
 pub fn on_gpu() -> bool {
     default_device().unwrap().kind() == DeviceType::Gpu
 }

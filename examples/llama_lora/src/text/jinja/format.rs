@@ -17,7 +17,7 @@ use super::value::Value;
 /// Digits that a number may be written with.
 const MOST_DIGITS: usize = 1_000;
 
-/// How a number or a text is laid out.
+/// A format specification for a number or a text.
 #[derive(Clone, Default)]
 struct Spec {
     fill: Option<char>,

@@ -417,7 +417,7 @@ pub fn replace(run: &Run, text: &str, old: &str, new: &str, count: i128) -> Resu
     Ok(text.replacen(old, new, hits))
 }
 
-/// How many characters `text` lacks to be `width` wide, which is paid for.
+/// Returns the number of characters that pad `text` to `width`, and charges the run for them.
 fn missing(run: &Run, text: &str, width: i128) -> Result<usize> {
     let missing = usize::try_from(width)
         .unwrap_or(0)

@@ -39,7 +39,7 @@ impl Cache {
         Ok(Cache { root })
     }
 
-    /// Where the entry `key` is or will be.
+    /// The path of the entry `key`, whether it exists yet or not.
     pub fn path(&self, key: &str) -> PathBuf {
         self.root.join(key)
     }

@@ -1,4 +1,4 @@
-//! What the environment asks for: target, backend, variables.
+//! Reads the build's configuration from the environment: target, backend, variables.
 
 use std::env;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ pub struct Config {
     pub platform: String,
     /// The wheel that holds MLX for the backend asked for.
     pub mlx_wheel: Wheel,
-    /// What must lie beside it: NVIDIA's libraries, unless `MLX_SYS_SYSTEM_CUDA` is set.
+    /// The wheels that MLX needs beside its own: NVIDIA's libraries, unless `MLX_SYS_SYSTEM_CUDA` is set.
     pub companions: &'static [Wheel],
     pub prefix: Option<PathBuf>,
     pub mlx: Option<PathBuf>,

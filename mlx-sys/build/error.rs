@@ -21,7 +21,7 @@ impl Error {
         }
     }
 
-    /// What failed, without the hint.
+    /// The message, without the hint.
     pub fn what(&self) -> &str {
         &self.what
     }

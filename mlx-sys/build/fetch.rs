@@ -13,7 +13,7 @@ use super::config::{first_on_path, Config};
 use super::error::{Error, Result};
 use super::pins::Wheel;
 
-/// What to do instead of fetching `wheel`.
+/// The ways to build without fetching `wheel`.
 fn other_ways(wheel: &Wheel) -> &'static str {
     if wheel.name.starts_with("mlx-") {
         "or set MLX_SYS_PREFIX (an installed MLX C) or MLX_SYS_MLX (a folder or Python environment \
@@ -66,7 +66,7 @@ fn requirement(config: &Config, wheel: &Wheel) -> Result<String> {
     Ok(line + "\n")
 }
 
-/// What downloads wheels here.
+/// The tool that downloads wheels on this machine.
 enum Installer {
     Pip(String),
     Uv,

@@ -1,4 +1,4 @@
-//! What cargo is told.
+//! Prints the instructions for cargo: when to rebuild, and what to link.
 
 use std::path::Path;
 

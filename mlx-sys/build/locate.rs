@@ -18,7 +18,7 @@ pub struct Mlx {
     pub lib: PathBuf,
     /// Holds MLX C's headers, `mlx/c/mlx.h`.
     pub c_include: PathBuf,
-    /// Where MLX C's code comes from.
+    /// The source of MLX C's code.
     pub mlxc: Mlxc,
     /// Holds `libscipy_openblas`, where the BLAS that MLX comes with is to be replaced.
     pub openblas: Option<PathBuf>,

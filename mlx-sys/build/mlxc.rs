@@ -28,8 +28,8 @@ const FLAGS: &[&str] = &["-std=c++20", "-O2", "-fPIC"];
 /// The one batch of all files in `native/fused`; see [`batches`].
 const FUSED_BATCH: &str = "fused_0.cpp";
 
-/// What the loops of `native/fused` need to become vector instructions that compute the same bits at
-/// every width: a multiplication and an addition never become one instruction.
+/// Flags that turn the loops of `native/fused` into vector instructions with the same bits at every width: a
+/// multiplication and an addition never become one instruction.
 const VECTOR_FLAGS: &[&str] = &[
     "-O3",
     "-fopenmp-simd",
@@ -41,7 +41,7 @@ const VECTOR_FLAGS: &[&str] = &[
 pub struct Library {
     /// Its own file.
     pub file: PathBuf,
-    /// Where dependents find what they are to link as `mlxc`.
+    /// The folder in which dependents find the library to link as `mlxc`.
     pub link_folder: PathBuf,
 }
 
@@ -231,7 +231,7 @@ fn link(config: &Config, mlx: &Mlx, objects: &[PathBuf], out: &Path, soname: &Pa
     args.push(place(&mlx.lib, &mlx_lib));
     args.push("-lmlx".into());
     if let Some(openblas) = &mlx.openblas {
-        // Where `openblas.cpp` finds it.
+        // The search path of the library that `openblas.cpp` loads.
         args.push(place(openblas, &openblas_lib));
     }
     args.extend(whole(config, mlx));

@@ -5602,7 +5602,7 @@ unsafe extern "C" {
     pub fn mlx_version(str_: *mut mlx_string) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /// Whether these operations can take `x` on the stream: float32, a CPU, a BLAS to call.
+    /// Returns true if these operations can take `x` on the stream: float32, a CPU, and a BLAS to call.
     pub fn mlxrs_fused_available(x: mlx_array, s: mlx_stream) -> bool;
 }
 unsafe extern "C" {
@@ -5832,7 +5832,7 @@ pub struct mlxrs_cuda_kernel_ {
 /// A compiled kernel; nothing changes it, so that any thread may use it.
 pub type mlxrs_cuda_kernel = mlxrs_cuda_kernel_;
 unsafe extern "C" {
-    /// Whether NVRTC is in this process, as it is where MLX was built for CUDA and linked with it.
+    /// Returns true if NVRTC is in this process, which it is if MLX was built for CUDA and linked with it.
     pub fn mlxrs_cuda_compiles() -> bool;
 }
 unsafe extern "C" {
@@ -5849,7 +5849,7 @@ unsafe extern "C" {
 unsafe extern "C" {
     pub fn mlxrs_cuda_kernel_free(kernel: mlxrs_cuda_kernel) -> ::std::os::raw::c_int;
 }
-/// How a kernel is launched: what it makes, with which numbers, by how many threads.
+/// A launch of a kernel: its outputs, its scalar arguments and its grid.
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct mlxrs_cuda_launch_ {
@@ -5866,7 +5866,7 @@ pub struct mlxrs_cuda_launch_ {
     /// In a block.
     pub threads: i32,
 }
-/// How a kernel is launched: what it makes, with which numbers, by how many threads.
+/// A launch of a kernel: its outputs, its scalar arguments and its grid.
 pub type mlxrs_cuda_launch = mlxrs_cuda_launch_;
 unsafe extern "C" {
     /** The outputs of a launch; the kernel's arguments are inputs, outputs, numbers. Inputs that are not
@@ -5961,7 +5961,7 @@ unsafe extern "C" {
         s: mlx_stream,
     ) -> ::std::os::raw::c_int;
 }
-/// What an evaluation does; bytes are those that it allocates, without what is there before.
+/// The cost of an evaluation. Bytes are those that it allocates, without those allocated before.
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct mlxrs_replay_ {
@@ -5976,9 +5976,9 @@ pub struct mlxrs_replay_ {
     /// Pieces of work that the operations queue: a view queues none.
     pub kernels: u64,
 }
-/// What an evaluation does; bytes are those that it allocates, without what is there before.
+/// The cost of an evaluation. Bytes are those that it allocates, without those allocated before.
 pub type mlxrs_replay = mlxrs_replay_;
-/// What MLX queues before it waits.
+/// The work that MLX queues before it waits.
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct mlxrs_queue_ {
@@ -5986,10 +5986,10 @@ pub struct mlxrs_queue_ {
     pub tasks: u32,
     /// Pieces of work in a task: 10 on a CPU, `MLX_MAX_OPS_PER_BUFFER` on a GPU.
     pub pieces: u32,
-    /// Whether letting go of what an operation read is a piece of work, as it is on a CPU.
+    /// True if releasing an operation's inputs is a piece of work, as it is on a CPU.
     pub releases: bool,
 }
-/// What MLX queues before it waits.
+/// The work that MLX queues before it waits.
 pub type mlxrs_queue = mlxrs_queue_;
 unsafe extern "C" {
     /** Walks over what `mlx_eval(outputs)` would evaluate, in its order, and counts memory as MLX's
@@ -6076,7 +6076,7 @@ unsafe extern "C" {
     pub fn mlxrs_blas_name() -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
-    /// How many threads the BLAS uses, 1 if it is not ours to ask.
+    /// Returns the number of threads of our BLAS, or 1 if the BLAS is not ours.
     pub fn mlxrs_blas_threads() -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {

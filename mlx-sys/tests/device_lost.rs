@@ -1,5 +1,5 @@
-//! How a process goes on, and how it ends, when a CUDA device failed: `device_lost/process.cpp` has a driver of its own
-//! making, and destructors that throw as MLX's do. (`mlx-runtime/tests/lost.rs` makes a real GPU fail.)
+//! A process after a CUDA device failed: how it goes on, and how it ends. `device_lost/process.cpp` has its own driver,
+//! and destructors that throw as MLX's do. (`mlx-runtime/tests/lost.rs` makes a real GPU fail.)
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use std::ffi::CStr;
@@ -40,7 +40,7 @@ fn process() -> &'static Path {
     })
 }
 
-/// Whether MLX has a driver here, which the process's own would stand in the way of.
+/// Returns true if MLX has a driver here, which would conflict with the process's own.
 fn has_cuda() -> bool {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     maps.contains("libcuda.so")

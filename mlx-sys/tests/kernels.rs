@@ -8,7 +8,7 @@ use mlx_sys::*;
 
 /// Twice the float32 rounding error.
 const ULP: f64 = 1.2e-7;
-/// What `mlx_rs_kernels.h` says of a sum.
+/// The error bound of a sum in `mlx_rs_kernels.h`.
 const SUM: f64 = 20.0 / (1 << 24) as f64;
 /// Vocabularies of SmolLM2, Qwen2.5 and Gemma 3, and lengths around the parts of a sum.
 const LENGTHS: [usize; 10] = [1, 15, 16, 17, 255, 257, 49_152, 151_936, 262_144, 262_151];

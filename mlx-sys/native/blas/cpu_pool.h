@@ -5,10 +5,10 @@
 
 namespace mlxrs {
 
-// How many threads a loop started here could use; 1 inside of a loop.
+// The number of threads that a loop started here could use; 1 inside a loop.
 int pool_threads();
 
-// At most this many threads from now on.
+// Limits the pool to this many threads from now on.
 void set_pool_threads(int threads);
 
 // Throws std::invalid_argument if the environment variable MLX_SYS_CPU_THREADS is set to something else

@@ -13,7 +13,7 @@ extern "C" {
  */
 const char* mlxrs_blas_name(void);
 
-/** How many threads the BLAS uses, 1 if it is not ours to ask. */
+/** Returns the number of threads of our BLAS, or 1 if the BLAS is not ours. */
 int mlxrs_blas_threads(void);
 
 /**

@@ -20,7 +20,7 @@ namespace mx = mlx::core;
 
 namespace {
 
-// What a handle leads to: launches hold the kernel, too.
+// The object behind a handle. Launches hold the kernel too.
 using Kernel = std::shared_ptr<CudaKernel>;
 
 // A function of a library that MLX is linked with, and this one is not: MLX for a CPU has none.

@@ -20,7 +20,7 @@ typedef struct mlxrs_cuda_kernel_ {
   void* ctx;
 } mlxrs_cuda_kernel;
 
-/** Whether NVRTC is in this process, as it is where MLX was built for CUDA and linked with it. */
+/** Returns true if NVRTC is in this process, which it is if MLX was built for CUDA and linked with it. */
 bool mlxrs_cuda_compiles(void);
 
 /**
@@ -35,7 +35,7 @@ int mlxrs_cuda_kernel_new(mlxrs_cuda_kernel* res,
 
 int mlxrs_cuda_kernel_free(mlxrs_cuda_kernel kernel);
 
-/** How a kernel is launched: what it makes, with which numbers, by how many threads. */
+/** A launch of a kernel: its outputs, its scalar arguments and its grid. */
 typedef struct mlxrs_cuda_launch_ {
   /** The sizes of all outputs, one output behind the other. */
   const int32_t* sizes;

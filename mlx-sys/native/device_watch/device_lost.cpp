@@ -56,7 +56,7 @@ struct Driver {
   }
 };
 
-// What a context answers from then on, whatever is asked of it.
+// Returns true for errors that a context returns from every later call.
 bool stays(int code) {
   switch (code) {
     case 46:  // CUDA_ERROR_DEVICE_UNAVAILABLE
@@ -96,7 +96,8 @@ pid_t self() {
 void on_lost() {
   lost = true;
   try {
-    // What is freed then goes to MLX's cache: the driver would refuse, and MLX throw in a destructor.
+    // Buffers that are freed from now on go to MLX's cache, because the driver would refuse to free them and MLX would
+    // throw in a destructor.
     mx::set_cache_limit(std::numeric_limits<int64_t>::max());
   } catch (const std::exception&) {
     // The allocator is made at its first use, which fails now: there is nothing to free.
@@ -141,7 +142,7 @@ void watch() {
       mx::scheduler::notify_task_completion(mx::Stream(0, mx::Device::gpu));
     }
     std::this_thread::sleep_for(50ms);
-    // Who waits on one of MLX's events between streams cannot be woken.
+    // A thread blocked on one of MLX's cross-stream events cannot be woken.
     if (round == 6000 && !told) {
       say("error: the GPU failed five minutes ago, and whoever waits for it waits in vain\n");
       _exit(1);

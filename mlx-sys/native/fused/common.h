@@ -1,4 +1,4 @@
-// What the fused primitives share: checks, memory and scheduling.
+// The helpers of the fused primitives: checks, memory and scheduling.
 #pragma once
 
 #include <initializer_list>
@@ -81,7 +81,7 @@ void require_shape(const char* op, const char* name, const array& a, const mx::S
 // The shape without its last axis.
 mx::Shape leading(mx::Shape shape);
 
-// How many rows of the last axis' size an array has.
+// The number of rows of an array, if a row is the last axis.
 int row_count(const array& a);
 
 // The outputs of one primitive for those inputs whose gradient is asked for, each once.
@@ -90,7 +90,7 @@ class Wanted {
   // `differentiable` lists the inputs that have a gradient, ascending.
   Wanted(const std::vector<int>& argnums, std::initializer_list<int> differentiable);
 
-  // Whether the gradient of input `i` is asked for, and its place among the outputs.
+  // Returns true if the gradient of input `i` is asked for; `index` returns its place among the outputs.
   bool has(int i) const {
     return index(i) >= 0;
   }

@@ -20,7 +20,7 @@ namespace mlxrs {
 namespace mx = mlx::core;
 using mx::array;
 
-// Whether the operations below can take `x` on the stream: float32, a CPU, a BLAS to call.
+// Returns true if the operations below can take `x` on the stream: float32, a CPU, and a BLAS to call.
 bool fused_available(const array& x, const mx::Stream& stream);
 
 // y = x / sqrt(mean(x^2) + eps) * w over the last axis: x [.., d], w [d] -> [.., d].
@@ -36,7 +36,7 @@ std::vector<array> add_rms_norm(const array& x,
 // silu(g) * u, both of one shape.
 array swiglu(const array& g, const array& u, mx::Stream stream);
 
-// How heads are laid out and turned, and how scores are scaled.
+// The layout and rotation of heads, and the scale of scores.
 struct AttentionOptions {
   int head_dim; // even
   // Rotary pairs: neighbouring features if traditional, else feature i and i + head_dim / 2.

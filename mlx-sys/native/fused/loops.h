@@ -144,7 +144,7 @@ INLINE float exp_and_sum_of(float* x, int64_t n, float m) {
   });
 }
 
-// How many columns row i sees.
+// The number of columns that row i sees.
 INLINE int64_t seen(int64_t i, int64_t first, int64_t group) {
   return first + i / group + 1;
 }

@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-/** Whether these operations can take `x` on the stream: float32, a CPU, a BLAS to call. */
+/** Returns true if these operations can take `x` on the stream: float32, a CPU, and a BLAS to call. */
 bool mlxrs_fused_available(const mlx_array x, const mlx_stream s);
 
 /** x [.., d], w [d] -> [.., d] */

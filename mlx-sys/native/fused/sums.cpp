@@ -34,7 +34,7 @@ namespace {
 
 using Inputs = std::vector<array>;
 
-// What a sum of `T` is counted in. Complex numbers are pairs of it.
+// The accumulator of a sum of `T`. Complex numbers have a pair of accumulators.
 template <typename T>
 using Wide = std::conditional_t<std::is_same_v<T, mx::complex64_t>, std::complex<double>, double>;
 
@@ -390,8 +390,8 @@ MLXRS_ROWS(softmax)
 
 #if defined(__unix__) && MLX_VERSION_MAJOR == 0 && MLX_VERSION_MINOR == 32
 
-// Where `eval_cpu` is in the table of a class, in bytes: what a pointer to a virtual function holds in the Itanium C++ ABI,
-// plus 1 unless the processor is an ARM.
+// Byte offset of `eval_cpu` in a class's vtable: the value of a pointer to a virtual member function in the Itanium C++
+// ABI, less the 1 that it carries except on ARM.
 size_t place_of_eval() {
   void (mx::UnaryPrimitive::*function)(const Inputs&, array&) = &mx::UnaryPrimitive::eval_cpu;
   uintptr_t place;

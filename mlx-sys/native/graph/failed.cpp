@@ -71,15 +71,15 @@ template struct Reach<&array::array_desc_>;
 
 using Node = std::remove_reference_t<decltype(node_of(std::declval<array&>()))>::element_type;
 
-// What one evaluation computes, without keeping it alive.
+// The nodes and streams of one evaluation, without keeping the nodes alive.
 struct Evaluation {
   std::vector<std::weak_ptr<Node>> nodes;
-  // The CPU's streams that work was queued on. A GPU's do not report errors of single operations.
+  // The CPU's streams with work of the evaluation. A GPU's streams do not report errors of single operations.
   std::set<int> streams;
-  // Those that have not done it all; none before all of it is queued.
+  // Streams that have not finished; empty until all work is queued.
   std::set<int> busy;
   bool started = false;
-  // How many failures there were before.
+  // The number of failures before this evaluation.
   uint64_t failures = 0;
   std::optional<std::string> error;
 };
@@ -238,9 +238,9 @@ void recording(const List& arrays, bool waits, const std::function<void()>& comp
   }
   if (thrown) {
     settle();
-    // Where no stream says that it failed: a GPU, or macOS.
+    // No stream reports the failure on a GPU or on macOS.
     for (auto& a : pending) {
-      // What is not queued may be computed yet, on another thread or with more memory.
+      // Nodes that are not queued may still be computed, on another thread or with more memory.
       if (a.status() != array::Status::unscheduled) {
         fail(*node_of(a), why);
       }
@@ -341,7 +341,7 @@ void Scheduler::wait_event(Stream s, Event event, std::function<void(Event&)> ta
   static const auto original = mlx_function<Wait>(
       "_ZN3mlx4core9scheduler9Scheduler10wait_eventENS0_6StreamENS0_5EventESt8functionIFvRS4_EE");
   queue([&] { original(this, s, event, task); });
-  // What the stream took over from the event is thrown, seen above, and the stream's again.
+  // The error that the stream took over from the event is thrown and seen above; check_error clears it from the stream.
   enqueue(s, [this, s] { check_error(s); });
 }
 

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-/** What an evaluation does; bytes are those that it allocates, without what is there before. */
+/** The cost of an evaluation. Bytes are those that it allocates, without those allocated before. */
 typedef struct mlxrs_replay_ {
   /** The most bytes at one time. */
   uint64_t peak;
@@ -25,13 +25,13 @@ typedef struct mlxrs_replay_ {
   uint64_t kernels;
 } mlxrs_replay;
 
-/** What MLX queues before it waits. */
+/** The work that MLX queues before it waits. */
 typedef struct mlxrs_queue_ {
   /** Tasks; with 0 every operation ends before the next one begins. */
   uint32_t tasks;
   /** Pieces of work in a task: 10 on a CPU, `MLX_MAX_OPS_PER_BUFFER` on a GPU. */
   uint32_t pieces;
-  /** Whether letting go of what an operation read is a piece of work, as it is on a CPU. */
+  /** True if releasing an operation's inputs is a piece of work, as it is on a CPU. */
   bool releases;
 } mlxrs_queue;
 

@@ -1,4 +1,4 @@
-// How MLX's CPU backend places the results of its operations, by their names.
+// Where MLX's CPU backend stores the results of its operations, by the operation's name.
 #pragma once
 
 #include <string_view>

@@ -38,7 +38,7 @@ namespace {
 
 using Block = std::shared_ptr<array::Data>;
 
-// How much larger than the output a reused buffer may be (mlx/backend/common/utils.h).
+// The number of bytes by which a reused buffer may exceed the output (mlx/backend/common/utils.h).
 constexpr size_t donation_extra = 16384;
 
 // The root of a graph, which depends on all outputs.
@@ -52,7 +52,7 @@ class Root : public mx::Primitive {
   }
 };
 
-// How many operations MLX looks at side by side (mlx/utils.h).
+// The number of operations that MLX visits side by side (mlx/utils.h).
 int width() {
   const char* text = std::getenv("MLX_BFS_MAX_WIDTH");
   return text ? std::atoi(text) : 20;
@@ -65,7 +65,7 @@ class Replay : public Planner {
   mlxrs_replay run(const std::vector<array>& outputs) {
     std::vector<array> roots = copy(outputs);
     eval(roots);
-    // What the queue still holds is freed when it has run.
+    // Buffers in the queue are freed once it has run.
     queue_.clear();
     result_.kept = active_;
     return result_;

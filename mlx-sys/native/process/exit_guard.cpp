@@ -31,7 +31,7 @@ extern "C" void mlxrs_thread_enters(void) {
       return;
     }
   }
-  // What it would use is being destroyed.
+  // The objects that the thread would use are being destroyed.
   for (;;) {
     pause();
   }

@@ -1,4 +1,4 @@
-// Where MLX keeps the code that it compiles while the program runs.
+// Gives MLX a private folder for the code that it compiles while the program runs.
 //
 // MLX writes shared libraries (CPU) and PTX (CUDA) to a folder of a fixed name under the folder for temporary files,
 // and loads what lies there: another user may have put it there. Here the folder for temporary files is, for MLX,

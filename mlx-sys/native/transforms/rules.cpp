@@ -552,7 +552,7 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
   }
   if (name == "Convolution") {
     const Conv c(node);
-    // Where no padding turns negative MLX's rule is right, and takes fewer operations.
+    // MLX's rule is right if no padding turns negative, and takes fewer operations.
     bool ours = false;
     for (size_t i = 0; i < c.low.size(); i++) {
       const int width = dilated(in[1].shape(i + 1), c.dilation[i]);

@@ -1,4 +1,4 @@
-//! What is fetched or compiled is so once, and is never seen half-done.
+//! The build cache: nothing is fetched or compiled twice, and nobody sees an incomplete entry.
 
 use std::fs;
 use std::thread;

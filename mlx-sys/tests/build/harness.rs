@@ -15,7 +15,7 @@ pub struct Build {
     env: BTreeMap<String, String>,
 }
 
-/// What the build script said.
+/// The output of the build script.
 #[derive(Debug)]
 pub struct Outcome {
     pub stdout: String,
@@ -130,7 +130,7 @@ impl Build {
         self.script("c++", &text)
     }
 
-    /// What the fake compiler was called with.
+    /// The arguments of each call of the fake compiler.
     pub fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.folder.join("calls")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! Where MLX may come from: a prefix, a folder or Python environment, pip, uv.
+//! The sources of MLX: a prefix, a folder or Python environment, pip, uv.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! What this crate adds to MLX: the cost of a call, of a recorded gradient, of a step.
+//! The overhead of this crate over MLX: a call, a recorded gradient, a step.
 //!
 //! `cargo bench -p mlx-runtime`; the graphs are small, so that time is the host's.
 
@@ -79,7 +79,7 @@ fn files(c: &mut Criterion) {
     });
 }
 
-/// What a runtime's memory limit costs: the walk over a graph before it runs.
+/// The cost of a runtime's memory limit: the walk over a graph before it runs.
 fn limit(c: &mut Criterion) {
     let x = ops::ones(&[4, 4], Dtype::Float32).unwrap();
     x.eval().unwrap();

@@ -154,7 +154,7 @@ macro_rules! list {
                 unsafe { sys::$size(self.as_raw()) }
             }
 
-            /// Whether there are no items.
+            /// Returns true if there are no items.
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
             }

@@ -40,7 +40,7 @@ pub fn blas() -> &'static str {
     name.to_str().unwrap_or_default()
 }
 
-/// How many threads a matrix product uses: one for each processor that the process may use, or
+/// The number of threads of a matrix product: one for each processor that the process may use, or
 /// `MLX_SYS_CPU_THREADS`.
 pub fn threads() -> usize {
     // SAFETY: no arguments.

@@ -285,7 +285,7 @@ pub fn info_of(device: Device, key: &str) -> Result<Option<Info>> {
     Ok(None)
 }
 
-/// Whether MLX can use the device.
+/// Returns true if MLX can use the device.
 ///
 /// # Errors
 /// If MLX cannot say.
@@ -302,7 +302,7 @@ pub fn is_available(device: Device) -> Result<bool> {
     Ok(yes)
 }
 
-/// How many devices of a type there are.
+/// The number of devices of a type.
 ///
 /// # Errors
 /// If MLX cannot say.
@@ -335,8 +335,8 @@ impl fmt::Display for Info {
     }
 }
 
-/// What MLX knows about a device, by MLX's names: `architecture`, `memory_size`,
-/// `max_recommended_working_set_size`, ... Which there are depends on the backend.
+/// The properties of a device, by MLX's names: `architecture`, `memory_size`, `max_recommended_working_set_size`, ...
+/// The backend decides which there are.
 ///
 /// # Errors
 /// [`ErrorKind::Device`] if MLX does not have the device.
@@ -356,7 +356,7 @@ pub fn info(device: Device) -> Result<BTreeMap<String, Info>> {
     Ok(out)
 }
 
-/// What MLX knows about a device. Owns one `mlx_device_info`.
+/// The properties of a device. Owns one `mlx_device_info`.
 struct Facts(sys::mlx_device_info, live!(DeviceInfo));
 
 impl Drop for Facts {

@@ -43,8 +43,8 @@ pub fn init(strict: bool, backend: Option<&str>) -> Result<Group> {
     group.checked(OP, status)
 }
 
-/// Whether MLX can talk to other processes through a backend, or through any if `None`.
-/// MLX: `distributed.is_available`.
+/// Returns true if MLX can talk to other processes through a backend, or through any backend if `None`. MLX:
+/// `distributed.is_available`.
 ///
 /// # Errors
 /// If the name contains a NUL byte.

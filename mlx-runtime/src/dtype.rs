@@ -134,7 +134,7 @@ pub trait Element: sealed::Sealed + Copy + Send + 'static {
     /// The dtype of an array of `Self`.
     const DTYPE: Dtype;
 
-    /// Whether the bytes, read from an array, are valid values of `Self`.
+    /// Returns true if the bytes, read from an array, are valid values of `Self`.
     #[doc(hidden)]
     fn valid(_bytes: &[u8]) -> bool {
         true
@@ -164,7 +164,7 @@ pub trait Element: sealed::Sealed + Copy + Send + 'static {
         None
     }
 
-    /// Where the elements of an array begin.
+    /// Pointer to the first element of an array.
     ///
     /// # Safety
     /// The handle is valid, the array evaluated and of this dtype.

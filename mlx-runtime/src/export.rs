@@ -70,7 +70,7 @@ fn seal_and_commit(new: Replacement) -> Result<()> {
 /// Writes `f`, recorded for inputs like `inputs`, to the file at `path`. MLX: `export_function`.
 ///
 /// # Errors
-/// What the function returns, its panic, an operation that cannot be exported, or a file that
+/// Returns the error of the function, and an error if it panics, if an operation cannot be exported, or if the file
 /// cannot be written.
 pub fn export_function<F>(
     path: impl AsRef<Path>,
@@ -166,7 +166,7 @@ impl Exporter {
     /// Records the function for inputs like these.
     ///
     /// # Errors
-    /// What the function returns, its panic, or an operation that cannot be exported.
+    /// Returns the error of the function, and an error if it panics or if an operation cannot be exported.
     pub fn export(&mut self, inputs: &[Array]) -> Result<()> {
         const OP: &str = "exporter";
         let list = VectorArray::new(OP, inputs)?;
@@ -216,7 +216,7 @@ impl Drop for Exporter {
     fn drop(&mut self) {
         // SAFETY: owned here; null is ignored.
         unsafe { sys::mlx_function_exporter_free(self.raw) };
-        // Where the disk is full the old file stays; a destructor has nobody to tell.
+        // If the disk is full the old file stays. A destructor cannot return the error.
         let _ = self.new.take().map(seal_and_commit);
     }
 }

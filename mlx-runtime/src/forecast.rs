@@ -1,4 +1,4 @@
-//! What an evaluation will take, found from its graph.
+//! Forecasts of the memory and work of an evaluation, from its graph.
 
 use mlx_sys as sys;
 
@@ -7,7 +7,7 @@ use crate::error::check;
 use crate::handles::VectorArray;
 use crate::{backend, Array, Result};
 
-/// What MLX queues before it waits (mlx/transforms.cpp, mlx/backend/cpu/encoder.h and
+/// The queue of MLX: how much work it holds before MLX waits (mlx/transforms.cpp, mlx/backend/cpu/encoder.h and
 /// mlx/backend/cuda/device.cpp).
 fn queue() -> Result<sys::mlxrs_queue> {
     let gpu = device::default_device()?.kind() == DeviceType::Gpu;
@@ -22,8 +22,8 @@ fn queue() -> Result<sys::mlxrs_queue> {
     })
 }
 
-/// What [`crate::transforms::eval`] of some arrays will do. Bytes are those that it allocates,
-/// without what is there before.
+/// The forecast of [`crate::transforms::eval`] of some arrays. Bytes are those that it allocates, without those
+/// allocated before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Forecast {
@@ -56,7 +56,7 @@ pub struct Forecast {
 /// ```
 ///
 /// # Errors
-/// What MLX reports of the graph.
+/// Returns the error that MLX reports of the graph.
 pub fn forecast(arrays: &[&Array]) -> Result<Forecast> {
     forecast_list(&VectorArray::from_refs("forecast", arrays)?, None)
 }

@@ -33,12 +33,12 @@ pub fn without<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
-/// Whether this thread is inside of [`without`].
+/// Returns true if this thread is inside [`without`].
 pub(crate) fn is_off() -> bool {
     OFF.get()
 }
 
-/// Whether the operations here can take `x`: float32, and the current stream is on a CPU.
+/// Returns true if the operations here can take `x`: float32, and the current stream is on a CPU.
 #[inline]
 pub fn available(x: &Array) -> bool {
     // SAFETY: the input and the stream are valid.

@@ -56,7 +56,7 @@ impl NodeNamer {
         })
     }
 
-    /// What an array is called; one without a name gets the next letter.
+    /// The name of an array. An array without a name gets the next letter.
     ///
     /// # Errors
     /// If memory is exhausted.
@@ -87,7 +87,7 @@ impl Drop for NodeNamer {
 type Print =
     unsafe extern "C" fn(*mut sys::FILE, sys::mlx_node_namer, sys::mlx_vector_array) -> i32;
 
-/// What a function of MLX C prints to a C stream.
+/// The text that a function of MLX C prints to a C stream.
 fn printed(op: &'static str, names: &NodeNamer, arrays: &[&Array], print: Print) -> Result<String> {
     let list = VectorArray::from_refs(op, arrays)?;
     let (mut at, mut len): (*mut c_char, usize) = (null_mut(), 0);
@@ -151,7 +151,7 @@ pub fn print_graph(names: &NodeNamer, arrays: &[&Array]) -> Result<String> {
 /// ```
 ///
 /// # Errors
-/// What MLX reports of the graph.
+/// Returns the error that MLX reports of the graph.
 pub fn simplify(arrays: &[&Array]) -> Result<Vec<Array>> {
     const OP: &str = "simplify";
     let list = VectorArray::from_refs(OP, arrays)?;

@@ -49,8 +49,8 @@ macro_rules! owned {
                 self.0
             }
 
-            /// Where a C function writes its result: a null handle is filled in, another one is
-            /// overwritten in place. Either way `self` owns what is there afterwards.
+            /// The destination of a C function's result: a null handle is filled in, another one is overwritten in
+            /// place. Either way `self` owns the result.
             #[inline]
             pub(crate) fn as_out(&mut self) -> *mut sys::$raw {
                 &mut self.0

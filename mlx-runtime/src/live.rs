@@ -1,4 +1,4 @@
-//! How many handles of MLX C are alive.
+//! Counts of the handles of MLX C that are alive.
 //!
 //! Each type of this crate that owns a handle counts it for as long as it owns it, and each value
 //! that MLX was given to keep (a closure, a vector, a reader) is counted until MLX gives it back.
@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What a handle leads to.
+        /// The object behind a handle.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Kind {$(
@@ -117,7 +117,7 @@ impl Block {
     }
 }
 
-/// What threads that ended have counted, and what is counted while a thread's locals are gone.
+/// The counts of threads that ended, and of threads while their locals are being destroyed.
 static ENDED: Block = Block::new();
 
 fn blocks() -> MutexGuard<'static, Vec<Arc<Block>>> {
@@ -212,7 +212,7 @@ macro_rules! live {
 }
 pub(crate) use live;
 
-/// What MLX keeps; counted until it is dropped.
+/// A value that MLX keeps; counted until it is dropped.
 pub(crate) type Kept = live!(Kept);
 
 /// Counts of live handles, by kind; of the whole process.
@@ -235,12 +235,12 @@ pub fn handles() -> Handles {
 }
 
 impl Handles {
-    /// How many of a kind.
+    /// The number of handles of a kind.
     pub fn of(&self, kind: Kind) -> usize {
         usize::try_from(self.0[kind as usize]).unwrap_or(0)
     }
 
-    /// How many in all.
+    /// The number of all handles.
     pub fn total(&self) -> usize {
         Kind::ALL.iter().map(|&k| self.of(k)).sum()
     }

@@ -1,12 +1,13 @@
-//! What keeps threads apart that share a graph.
+//! Locks between threads that share a graph.
 //!
-//! - [`graph_lock`]: one thread at a time evaluates, or changes a graph that exists. MLX writes to graph nodes
-//!   and to its tables of streams then.
-//! - [`reading`]: what walks over a graph, as transforms do, one thread at a time. It begins between evaluations, and
-//!   evaluations do not wait for it: an array that is evaluated meanwhile stays in its graph (`mlx-sys/native/graph/graph_guard.cpp`).
+//! - [`graph_lock`]: one thread at a time evaluates a graph or changes one that exists, because MLX then writes to
+//!   graph nodes and to its tables of streams.
+//! - [`reading`]: one thread at a time walks over a graph, as transforms do. A walk begins between evaluations, and
+//!   evaluations do not wait for it: an array that is evaluated meanwhile stays in its graph
+//!   (`mlx-sys/native/graph/graph_guard.cpp`).
 //!
-//! What makes or drops single nodes needs neither. A closure that MLX calls runs with neither held
-//! ([`released`]), because it may wait for another thread.
+//! Making or dropping single nodes needs neither lock. A closure that MLX calls runs with neither held ([`released`]),
+//! because it may wait for another thread.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -19,7 +20,7 @@ use mlx_sys as sys;
 struct Lock {
     held: Mutex<bool>,
     freed: Condvar,
-    /// How often this thread holds it.
+    /// The number of times that this thread holds it.
     depth: &'static LocalKey<Cell<u32>>,
 }
 
@@ -143,7 +144,7 @@ impl Drop for Reading {
         READERS.leave();
         // SAFETY: takes nothing; begun above.
         let waiting = unsafe { sys::mlxrs_graph_read_end() };
-        // Who evaluates now does it at the end.
+        // A thread that evaluates now does it at the end.
         if waiting && EVALUATION.depth.get() == 0 && EVALUATION.try_take() {
             drop(GraphLock(PhantomData));
         }

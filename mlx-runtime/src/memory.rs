@@ -26,11 +26,11 @@ macro_rules! readings {
 }
 
 readings! {
-    /// What arrays use now. MLX: `get_active_memory`.
+    /// Bytes that arrays use now. MLX: `get_active_memory`.
     active => mlx_get_active_memory;
-    /// The most that arrays used since the start or [`reset_peak`]. MLX: `get_peak_memory`.
+    /// The most bytes that arrays used since the start or [`reset_peak`]. MLX: `get_peak_memory`.
     peak => mlx_get_peak_memory;
-    /// What is kept for reuse although no array uses it. MLX: `get_cache_memory`.
+    /// Bytes that are kept for reuse although no array uses them. MLX: `get_cache_memory`.
     cache => mlx_get_cache_memory;
     /// Above this, evaluation waits for running work before it allocates more.
     /// MLX: `get_memory_limit`.
@@ -76,13 +76,13 @@ fn known(limit: &AtomicUsize) -> Option<usize> {
     Some(limit.load(Ordering::Relaxed)).filter(|&n| n != UNKNOWN)
 }
 
-/// How much unused memory is kept for reuse, as this crate set it; `None` while MLX's own default
-/// holds, which is the memory limit on a GPU.
+/// The bytes of unused memory that are kept for reuse, as this crate set it; `None` while MLX's own default holds,
+/// which is the memory limit on a GPU.
 pub fn cache_limit() -> Option<usize> {
     known(&CACHE_LIMIT)
 }
 
-/// How much memory Metal keeps resident, as this crate set it; `None` if it did not.
+/// The bytes of memory that Metal keeps resident, as this crate set it; `None` if it did not.
 pub fn wired_limit() -> Option<usize> {
     known(&WIRED_LIMIT)
 }
@@ -108,8 +108,8 @@ pub(crate) fn raise_cpu_cache() {
     }
 }
 
-/// What arrays could use in all just now, with what they do use: the limit, or less where other programs hold memory of
-/// the GPU that is the default device.
+/// The bytes that arrays could use in all at present, including those that they use now: the limit, or less if other
+/// programs hold memory of the GPU that is the default device.
 ///
 /// # Errors
 /// If MLX cannot say.

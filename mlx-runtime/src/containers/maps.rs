@@ -13,7 +13,7 @@ use crate::{Array, Result};
 
 use super::{MapStringToArray, MapStringToString};
 
-/// What a getter says of a name that is not there.
+/// The status of a getter if the name is missing.
 const ABSENT: i32 = 2;
 
 /// The methods of both maps. `$lower` makes what is passed of a value, `$pass` passes it, `$slot`

@@ -18,13 +18,13 @@ const CORRECTED: Kernel = Kernel {
     body: include_str!("adam.cu"),
 };
 
-/// What all values of a buffer have in common.
+/// The hyperparameters that all values of a buffer share.
 pub(crate) struct Rates<'a> {
-    /// How much of the averages of gradient and squared gradient a step keeps, in double precision.
+    /// The decay rates of the averages of gradient and squared gradient, in double precision.
     pub betas: (f64, f64),
     /// Added to the denominator.
     pub eps: f64,
-    /// How much of the values a step takes away, times the learning rate.
+    /// The weight decay of a step, times the learning rate.
     pub decay: f64,
     /// The learning rate, one number.
     pub lr: &'a Array,

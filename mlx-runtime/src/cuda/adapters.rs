@@ -14,7 +14,7 @@ pub(crate) struct Adapter {
     pub start: i32,
     /// The layer's columns.
     pub width: i32,
-    /// What `b` is multiplied with.
+    /// The factor of `b`.
     pub scale: f32,
     /// Of `a` and `b`.
     pub dtype: Dtype,
@@ -115,7 +115,7 @@ impl SideBySide {
             .collect()
     }
 
-    /// How many threads.
+    /// The number of threads.
     fn values(&self) -> usize {
         let wide = |n: i32| usize::try_from(n).unwrap_or(0);
         wide(self.rank()) * wide(self.input.max(self.out))

@@ -12,7 +12,7 @@ use crate::{Error, ErrorKind, Result};
 
 const OP: &str = "cuda_kernel";
 
-/// Whether there is a compiler: MLX may be linked with NVRTC in a way that hides it.
+/// Returns true if there is a compiler: MLX may be linked with NVRTC in a way that hides it.
 pub(super) fn is_possible() -> bool {
     static YES: OnceLock<bool> = OnceLock::new();
     // SAFETY: takes nothing.

@@ -4,7 +4,7 @@ constexpr int N = Pack<T>::N;
 const long row = long(blockIdx.x) * V;
 const bool aligned = whole(z) && V % N == 0;
 const int target = targets[blockIdx.x];
-// What a thread has seen: the largest, and the sum of exp(z - largest).
+// Running statistics of a thread's logits: the largest, and the sum of exp(z - largest).
 float most = -INFINITY;
 float sum = 0;
 for (int at = threadIdx.x * N; at < V; at += THREADS * N) {

@@ -19,7 +19,7 @@ pub(super) const HEADS_VJP: Kernel = Kernel {
     body: include_str!("heads.cu"),
 };
 
-/// How a row of joined projections is cut.
+/// The layout of a row of joined projections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Heads {
     /// Of queries.
@@ -28,7 +28,7 @@ pub(crate) struct Heads {
     pub kv_heads: i32,
     /// Values of a head.
     pub size: i32,
-    /// Whether neighbouring values are rotated as a pair, or those half a head apart.
+    /// True if neighbouring values are rotated as a pair, false if those half a head apart are.
     pub traditional: bool,
     /// Zeros follow each sequence up to this length, which is at least its own.
     pub padded: i32,
@@ -46,7 +46,7 @@ pub(crate) fn split_heads(y: &Array, freqs: &Array, cut: Heads) -> Option<Result
 }
 
 impl Heads {
-    /// Whether there is a kernel that cuts `y` so.
+    /// Returns true if there is a kernel for `y`.
     pub(super) fn fits(&self, y: &Array, freqs: &Array) -> bool {
         let [_, length, width] = *y.shape() else {
             return false;

@@ -22,7 +22,7 @@ pub(super) struct Kernel<'a> {
     pub body: &'a str,
 }
 
-/// What a launch makes, with which numbers, by how many threads.
+/// The outputs, scalar arguments and grid of a launch.
 #[derive(Clone, Debug)]
 pub(super) struct Launch {
     outputs: Vec<(Vec<i32>, Dtype)>,
@@ -201,7 +201,7 @@ mod tests {
         // The other one is made in the same shape for a launch.
         let [last, _] = twice(&ops::reshape(&z, &[2, 8])?, &[16])?;
         assert_eq!(simplified(&last)?.1, 3);
-        // What somebody asks for keeps its shape, and so does what is wanted in two.
+        // Arrays that the caller asks for keep their shape, and so do arrays that are read in two shapes.
         assert_eq!(simplified(&y)?.1, 2);
         let both = ops::add(&ops::reshape(&y, &[16])?, &ops::sum(&y, &[], false)?)?;
         let before = graph::count_nodes(&[&both])?;

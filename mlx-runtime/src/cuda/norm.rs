@@ -33,7 +33,7 @@ const ADD_NORM_VJP: Kernel = Kernel {
     body: include_str!("norm_vjp.cu"),
 };
 
-/// What the rows of a norm have in common.
+/// The shape, dtype and epsilon that the rows of a norm share.
 #[derive(Clone)]
 struct Rows {
     shape: Vec<i32>,

@@ -130,11 +130,11 @@ const FILES: &[&str] = &[
     "export_function",
 ];
 
-/// Where a thread cannot be started: all that C++'s library says is the system's text for EAGAIN.
+/// The hint if a thread cannot be started: all that C++'s library says is the system's text for EAGAIN.
 pub(crate) const MORE_THREADS: &str =
     "raise the limit on threads (`ulimit -u`), or on the memory of their stacks (`ulimit -v`)";
 
-/// How operations complain that do not name themselves (mlx/ops.cpp).
+/// Prefixes of messages of operations that do not name themselves (mlx/ops.cpp).
 const UNNAMED: &[&str] = &[
     "Invalid ",
     "Duplicate axes",
@@ -145,7 +145,7 @@ const UNNAMED: &[&str] = &[
     "axis specified",
 ];
 
-/// How messages begin that carry a compiler's output, a path or a host's name.
+/// Prefixes of messages that carry a compiler's output, a path or a host's name.
 const FOREIGN: &[&str] = &[
     "Failed to",
     "Could not load",
@@ -160,7 +160,7 @@ const FOREIGN: &[&str] = &[
     "[Rank",
 ];
 
-/// How the calls of CUDA's libraries begin.
+/// Prefixes of the names of calls of CUDA's libraries.
 const CALLS: &[&str] = &["cu", "nvrtc", "nccl"];
 
 /// The allocators' messages, when it is not the memory as a whole that ran out.

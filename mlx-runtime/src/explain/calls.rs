@@ -7,8 +7,7 @@ use crate::model::Leaf;
 /// One call: the functions of which one is called, by the arguments.
 pub(super) type Call = &'static [&'static str];
 
-/// What an operation calls: its name, the calls in general, and those where our own kernels can
-/// take its input.
+/// The calls of an operation: its name, the calls in general, and the calls if our own kernels can take its input.
 pub(super) type Row = (&'static str, &'static [Call], &'static [Call]);
 
 /// The calls of an operation of the language; a number beside a tensor adds none.
@@ -33,10 +32,10 @@ pub(super) struct Used<'a> {
     pub group: Option<Group>,
 }
 
-/// Where a layer stands among those that share its input.
+/// The place of a layer among those that share its input.
 #[derive(Clone, Copy)]
 pub(super) struct Group {
-    /// Whether there is one matmul for all, and whether this layer is told to call it.
+    /// True if one matmul computes all of them. `first` is true if this layer calls it.
     pub joined: bool,
     pub first: bool,
     /// As well for the A matrices.
@@ -44,7 +43,7 @@ pub(super) struct Group {
     pub first_adapter: bool,
 }
 
-/// What a layer holds.
+/// The state of a loaded layer.
 #[derive(Clone, Copy, Default)]
 pub(super) struct State {
     pub packed: bool,
@@ -73,7 +72,7 @@ impl State {
         state
     }
 
-    /// Whether one kernel of ours computes product and adapter.
+    /// Returns true if one of our kernels computes product and adapter.
     pub(super) fn is_native(self, fused: bool) -> bool {
         fused && self.adapted && !self.packed && !self.bias && !self.trained
     }

@@ -160,7 +160,7 @@ fn section(out: &mut String, flow: &Flow) {
     out.push_str("</section>\n");
 }
 
-/// How often each function is called.
+/// Adds the number of calls of each function.
 fn tally(flow: &Flow, times: usize, calls: &mut BTreeMap<String, usize>) {
     for step in flow.steps.iter().filter(|s| s.runs()) {
         for call in &step.calls {

@@ -1,6 +1,5 @@
-//! What a model computes, and with what: its layers, the graph of each method with what the passes
-//! fused, the bytes that training keeps, where stacks of layers are cut, and the functions of MLX C
-//! behind each line of the source.
+//! Explains a loaded model: its layers, the graph of each method with the operations that the passes fused, the bytes
+//! that training keeps, the cuts of layer stacks, and the functions of MLX C behind each line of the source.
 //!
 //! [`explain`] takes any loaded model; the result prints as text and as a page,
 //! [`Explanation::html`].
@@ -53,7 +52,7 @@ pub struct Explanation {
     active: u64,
 }
 
-/// What a model is explained for.
+/// Options of an explanation.
 #[derive(Clone, Debug, Default)]
 pub struct ExplainOptions {
     /// The shape of the first tensor that methods take, such as `[batch, length]`; without it
@@ -61,8 +60,7 @@ pub struct ExplainOptions {
     pub shape: Vec<i64>,
     /// Further free dims by name.
     pub sizes: Vec<(String, i64)>,
-    /// Overrides where stacks of layers are cut, as
-    /// [`TrainOptions`](crate::model::TrainOptions) does.
+    /// Overrides the checkpoint policy of layer stacks, as [`TrainOptions`](crate::model::TrainOptions) does.
     pub checkpoint: Option<Checkpoint>,
 }
 

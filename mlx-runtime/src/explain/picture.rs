@@ -1,4 +1,4 @@
-//! What is drawn of a flow: boxes and arrows, sub-models and layers as boxes around boxes.
+//! The picture of a flow: boxes and arrows, sub-models and layers as boxes around boxes.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(super) struct Picture {
 pub(super) struct Layer {
     /// It runs again in the backward pass.
     pub again: bool,
-    /// What comes in is kept.
+    /// The input of the layer is kept.
     pub boundary: bool,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Layer {
 pub(super) struct Block {
     pub title: String,
     pub lines: Vec<String>,
-    /// What a pointer shows.
+    /// The tooltip.
     pub hint: String,
     /// The passes that made it.
     pub label: String,
@@ -165,7 +165,7 @@ impl Block {
     }
 }
 
-/// What is called, without the arguments.
+/// The name of a call, without the arguments.
 fn short(text: &str) -> String {
     text.split('(').next().unwrap_or(text).trim().to_string()
 }

@@ -117,7 +117,7 @@ pub(super) fn dims(ty: &str) -> Option<Vec<&str>> {
     })
 }
 
-/// What stands behind the sizes of a type.
+/// The dtype of a type, which follows the sizes.
 pub(super) fn dtype(ty: &str) -> &str {
     ty.split_once(']').map_or("", |(_, d)| d.trim())
 }

@@ -1,4 +1,4 @@
-//! What the macros say of each model: plain constants, a line for each node of each graph.
+//! The report that the macros write about each model: plain constants, a line for each node of each graph.
 
 /// A model, as its source has it.
 #[derive(Debug)]
@@ -11,9 +11,9 @@ pub struct Report {
     pub line: u32,
     /// Names for sizes: `("q", "head_dim*heads")`.
     pub sizes: &'static [(&'static str, &'static str)],
-    /// What it holds.
+    /// Its fields.
     pub fields: &'static [Field],
-    /// What it computes.
+    /// Its methods.
     pub methods: &'static [Method],
 }
 
@@ -26,7 +26,7 @@ pub struct Field {
     pub ty: &'static str,
     /// Its sizes: `[q, hidden]`, or the number of layers of a stack; empty if it has none.
     pub sizes: &'static str,
-    /// What else the definition says of it: `lora`, `frozen`, `tied to table`, `when flag`.
+    /// Other properties of its definition: `lora`, `frozen`, `tied to table`, `when flag`.
     pub marks: &'static [&'static str],
     /// Its line.
     pub line: u32,
@@ -43,18 +43,18 @@ pub struct Method {
     pub line: u32,
     /// Its result's type.
     pub ret: &'static str,
-    /// What it computes, in order; only what the result needs.
+    /// Its nodes in topological order, without those that the result does not need.
     pub nodes: &'static [Node],
-    /// What is kept for the backward pass here, sub-models aside.
+    /// The values that this method keeps for the backward pass, without its sub-models.
     pub saved: &'static [Saved],
 }
 
 /// Values that are kept for the backward pass.
 #[derive(Debug)]
 pub struct Saved {
-    /// How many.
+    /// The number of values.
     pub size: &'static str,
-    /// On what condition.
+    /// The condition under which they are kept.
     pub why: Why,
     /// The arms of `if` around: the condition's number among the model's, whether it must hold, and
     /// the condition.
@@ -79,7 +79,7 @@ pub enum Why {
 pub struct Node {
     /// Its number.
     pub id: usize,
-    /// How it comes about.
+    /// The operation that makes it.
     pub what: What,
     /// The same as text.
     pub text: &'static str,
@@ -89,10 +89,10 @@ pub struct Node {
     pub line: u32,
     /// The nodes that it reads.
     pub reads: &'static [usize],
-    /// Whether the value is kept for the backward pass: always, or if one of these linear maps is
+    /// Set if the value is kept for the backward pass: always if the list is empty, else if one of these linear maps is
     /// trained or adapted.
     pub kept: Option<&'static [&'static str]>,
-    /// What rewrote it, and what of the source went into it.
+    /// The passes that rewrote it, and the nodes that they absorbed.
     pub fused: Option<&'static Fused>,
 }
 
@@ -105,7 +105,7 @@ pub struct Fused {
     pub absorbed: &'static [(&'static str, u32)],
 }
 
-/// How a value comes about.
+/// The operation that makes a value.
 #[derive(Clone, Copy, Debug)]
 pub enum What {
     /// An argument.

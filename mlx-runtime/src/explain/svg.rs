@@ -32,7 +32,7 @@ struct Spot<'a> {
     inside: Option<Placed<'a>>,
 }
 
-/// What stands in a row: a box, or an arrow on its way from one box to another.
+/// An entry of a row: a box, or an arrow on its way from one box to another.
 #[derive(Clone, Copy, PartialEq)]
 enum Slot {
     Block(usize),
@@ -78,7 +78,7 @@ fn place(picture: &Picture) -> Placed<'_> {
     let inner = rows.iter().map(|r| widths(r, &spots)).fold(title, f64::max);
     let mut y = PAD + top;
     let mut passes: Vec<(Slot, f64, f64, f64)> = Vec::new();
-    // Where the row of each box ends: an arrow leaves the row before it bends.
+    // The lower edge of each box's row: an arrow leaves the row before it bends.
     let mut ends = vec![0.0; spots.len()];
     for row in &rows {
         let mut x = PAD + (inner - widths(row, &spots)) / 2.0;

@@ -1,4 +1,4 @@
-//! The model as a tree of what it holds, equal layers told once.
+//! The model as a tree of its tensors. Equal layers share a branch.
 
 use super::outline::{Outline, Part};
 use super::sizes::Sizes;
@@ -18,7 +18,7 @@ pub(super) struct Branch {
     pub marks: Vec<String>,
     pub file: &'static str,
     pub line: u32,
-    /// How many of these there are, one below the other.
+    /// The number of these, one below the other.
     pub times: usize,
     pub held: Held,
     pub inside: Vec<Branch>,
@@ -59,7 +59,7 @@ impl Held {
     }
 }
 
-/// What is inside of a model.
+/// The branches of a model.
 pub(super) fn branches(outline: &Outline<'_>) -> Vec<Branch> {
     let Some(report) = outline.report else {
         return Vec::new();
@@ -136,7 +136,7 @@ pub(super) fn total(branches: &[Branch]) -> Held {
     all
 }
 
-/// What a loaded layer is: packed, adapted, trained or not.
+/// Adds the state of a loaded layer: packed, adapted, trained.
 fn state(leaf: Leaf<'_>, branch: &mut Branch) {
     let (mut tensors, mut rank, mut dtype) = (Vec::new(), None, None::<Dtype>);
     leaf.each(&mut |name, array, trained| {

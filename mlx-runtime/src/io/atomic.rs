@@ -20,7 +20,7 @@ const OP: &str = "write_atomic";
 /// write of that file removes.
 ///
 /// # Errors
-/// What `write` returns, or [`crate::ErrorKind::Io`].
+/// Returns the error of `write`, or [`crate::ErrorKind::Io`].
 ///
 /// ```
 /// use std::io::Write;
@@ -45,9 +45,9 @@ pub fn write_atomic(
 /// A file that takes another's place in [`Replacement::commit`], and is removed if it does not come to that.
 pub(crate) struct Replacement {
     file: File,
-    /// Where it is written.
+    /// The path of the temporary file.
     beside: PathBuf,
-    /// Where it goes.
+    /// The path that it replaces.
     target: PathBuf,
     /// Path for messages.
     given: PathBuf,
@@ -77,7 +77,7 @@ impl Replacement {
         })
     }
 
-    /// Where it is written, for writers that take a path.
+    /// The path of the temporary file, for writers that take a path.
     pub(crate) fn path(&self) -> &Path {
         &self.beside
     }

@@ -14,11 +14,11 @@ use crate::{Array, Dtype, Result as MlxResult};
 /// Both the reference and MLX refuse longer ones.
 const MAX_HEADER: u64 = 100_000_000;
 
-/// What a file holds. The tensors' data tile the rest of the file.
+/// The parsed header of a file. The tensors' data tile the rest of the file.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) tensors: BTreeMap<String, Tensor>,
-    /// Where the data begins.
+    /// Offset of the data.
     pub(super) data: u64,
     /// The header as MLX is to read it, where the file's own has a dtype that MLX does not know.
     pub(super) relabelled: Option<Vec<u8>>,
@@ -26,7 +26,7 @@ pub(super) struct Header {
 
 #[derive(Debug)]
 pub(super) struct Tensor {
-    /// What MLX reads.
+    /// The dtype that MLX reads.
     pub(super) dtype: Dtype,
     pub(super) shape: Vec<i32>,
     /// The coding of floats that MLX reads as bytes.

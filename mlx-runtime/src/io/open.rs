@@ -8,8 +8,8 @@ use std::path::Path;
 /// never waits: a FIFO without a writer, a device such as `/dev/zero` and a directory are errors.
 ///
 /// # Errors
-/// What the operating system reports, and [`ErrorKind::InvalidInput`] with the kind of thing that
-/// was found there.
+/// Returns the error that the operating system reports, and [`ErrorKind::InvalidInput`] with the file's type if it is
+/// no regular file.
 pub fn open_file(path: impl AsRef<Path>) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);

@@ -18,7 +18,7 @@ use crate::live::{live, Kept, Live};
 use crate::transforms::closure::discard;
 use crate::{Error, ErrorKind, Result};
 
-/// What a reader or writer can do; the other half stays unused.
+/// The operations of a reader or writer; each implements its half.
 pub(super) trait Medium: Send + 'static {
     /// Fills `to` from where the medium is; how much it could.
     fn read(&mut self, _to: &mut [u8]) -> std::io::Result<usize> {
@@ -61,7 +61,7 @@ impl Opened {
         &self.file
     }
 
-    /// How long it was when it was opened.
+    /// The length of the file when it was opened.
     pub(super) fn len(&self) -> u64 {
         self.len
     }
@@ -159,7 +159,7 @@ impl<W: Write + Seek + Send + 'static> Medium for Writing<W> {
     }
 }
 
-/// What MLX's pointer leads to. MLX reads from threads of its own, several at a time.
+/// The state behind MLX's pointer. MLX reads from its own threads, several at a time.
 struct State<M> {
     inner: Mutex<Inner<M>>,
     label: CString,
@@ -337,7 +337,7 @@ unsafe extern "C" fn free<M: Medium>(at: *mut c_void) {
     }
 }
 
-/// What MLX C takes: the state, and the functions for it.
+/// The arguments for MLX C: the state, and the functions for it.
 fn parts<M: Medium>(medium: M, name: &str) -> Result<(*mut c_void, sys::mlx_io_vtable)> {
     init();
     let state = State {
@@ -441,12 +441,12 @@ macro_rules! pipe {
 }
 
 pipe! {
-    /// What MLX reads from. Owns one `mlx_io_reader`.
+    /// The source that MLX reads from. Owns one `mlx_io_reader`.
     Reader(mlx_io_reader), counted as Reader, mlx_io_reader_new mlx_io_reader_descriptor mlx_io_reader_tostring
     mlx_io_reader_free
 }
 pipe! {
-    /// What MLX writes to. Owns one `mlx_io_writer`.
+    /// The destination that MLX writes to. Owns one `mlx_io_writer`.
     Writer(mlx_io_writer), counted as Writer, mlx_io_writer_new mlx_io_writer_descriptor mlx_io_writer_tostring
     mlx_io_writer_free
 }

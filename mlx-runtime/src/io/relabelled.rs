@@ -6,7 +6,7 @@ use std::io::{Read, Result, Seek, SeekFrom};
 pub(super) struct Relabelled<R> {
     /// The eight bytes of the length and the new header.
     header: Vec<u8>,
-    /// Where the data of the file begins.
+    /// Offset of the data in the file.
     data: u64,
     inner: R,
     at: u64,

@@ -17,8 +17,7 @@ use crate::ops::check_new_shape;
 use crate::stream::{self, Stream};
 use crate::{Array, Error, ErrorKind, Result};
 
-/// What MLX loads on: Metal does not load, and MLX moves to the CPU by itself only where it is
-/// given no stream.
+/// The stream that MLX loads on: Metal does not load, and MLX moves to the CPU by itself only if it gets no stream.
 fn loading_stream(op: &'static str) -> Result<Stream> {
     super::threads::ready(op)?;
     if cfg!(target_os = "macos") {
@@ -91,7 +90,7 @@ fn npy<M: Medium>(reader: Reader<M>, len: u64) -> Result<Array> {
     Ok(array)
 }
 
-/// What MLX says of a file that it cannot read.
+/// Turns an error of MLX about a file into [`ErrorKind::Format`]. Errors of reading and panics stay as they are.
 fn as_format(e: Error) -> Error {
     match (e.kind(), e.op()) {
         (ErrorKind::Io | ErrorKind::Panic, _) | (_, None) => e,
@@ -175,7 +174,7 @@ pub fn load_safetensors_from<R: Read + Seek + Send + 'static>(
     Ok((arrays, metadata))
 }
 
-/// What MLX reads of a file that was checked.
+/// Lets MLX read a file that was checked.
 fn read<R: Read + Seek + Send + 'static>(
     reader: R,
 ) -> Result<(HashMap<String, Array>, HashMap<String, String>)> {

@@ -21,11 +21,11 @@ struct CudaKernel {
       : name(std::move(name)), binary(std::move(binary)), stand_in(hash_preimage(this->binary)) {}
 
   const std::string name;
-  // The cubin or PTX that the driver loads.
+  // The cubin that the driver loads.
   const std::string binary;
-  // MLX tells kernels apart by name and a hash of the binary, which it computes at each launch (mlx/backend/
-  // cuda/custom_kernel.cpp): a fifteenth of the host's time in a step of an 8B on 128 tokens. Once a kernel is loaded,
-  // an 8-byte string with the same hash finds it as well. Empty if there is none.
+  // MLX tells kernels apart by name and a hash of the binary, which it computes at each launch
+  // (mlx/backend/cuda/custom_kernel.cpp): a fifteenth of the host's time in a step of an 8B on 128 tokens. Once a
+  // kernel is loaded, an 8-byte string with the same hash finds it as well. Empty if there is none.
   const std::string stand_in;
   std::atomic<bool> loaded{false};
 };

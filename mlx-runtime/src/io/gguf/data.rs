@@ -230,7 +230,7 @@ mod tests {
         out
     }
 
-    /// What MLX's reader makes of the tensor.
+    /// The tensor as MLX's reader returns it.
     fn of_mlx(path: &std::path::Path, name: &str) -> Array {
         let path = crate::io::c_path(OP, path).unwrap();
         let name = crate::handles::c_string(OP, name).unwrap();

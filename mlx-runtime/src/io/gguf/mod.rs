@@ -18,7 +18,7 @@ pub use write::GgufFile;
 
 const OP: &str = "load_gguf";
 
-/// What a GGUF file holds.
+/// The contents of a GGUF file.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Gguf {

@@ -8,12 +8,12 @@ use std::io::Read;
 
 use super::GgufValue;
 
-/// What a file holds.
+/// The parsed header of a file.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) metadata: HashMap<String, GgufValue>,
     pub(super) tensors: Vec<Tensor>,
-    /// Where the data begins.
+    /// Offset of the data.
     pub(super) data: u64,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Tensor {
     pub(super) kind: u32,
     /// In the data.
     pub(super) offset: u64,
-    /// How many bytes of data it has.
+    /// The number of bytes of its data.
     pub(super) bytes: usize,
 }
 
@@ -74,7 +74,7 @@ impl<R: Read> Source<R> {
         Ok(out)
     }
 
-    /// Whether `n` things of at least `size` bytes can follow.
+    /// Returns an error unless `n` items of at least `size` bytes can follow.
     fn room(&self, n: u64, size: u64) -> Text<()> {
         if n > (self.len - self.at) / size {
             return Err(format!(

@@ -14,7 +14,7 @@ use crate::{Array, Error, ErrorKind, Result};
 
 const OP: &str = "gguf";
 
-/// What a getter says of a key that is not there, or of another type.
+/// The statuses of a getter if the key is missing, or of another type.
 const ABSENT: i32 = 2;
 const OTHER_TYPE: i32 = 3;
 
@@ -201,7 +201,7 @@ impl GgufFile {
     }
 }
 
-/// Whether a getter found something; other failures are errors.
+/// Returns true if a getter found the key; other failures are errors.
 fn found(status: i32) -> Result<bool> {
     match status {
         0 => Ok(true),

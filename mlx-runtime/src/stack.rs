@@ -8,7 +8,7 @@ use std::ptr::null_mut;
 /// Sizes that are tried: memory is used only for what is touched.
 const LARGEST: usize = 16 << 30;
 const SMALLEST: usize = 64 << 20;
-/// What stays in memory between uses.
+/// Bytes that stay in memory between uses.
 const KEPT: usize = 1 << 18;
 /// Stack that closures within closures may fill: as much as most threads have.
 const CLOSURES: usize = 8 << 20;

@@ -76,7 +76,7 @@ impl Stream {
     /// Waits until all work of this stream that was started is done.
     ///
     /// # Errors
-    /// What that work reports.
+    /// Returns the error that the work reports.
     pub fn synchronize(&self) -> Result<()> {
         // MLX looks for the stream in a table that making one changes.
         let _lock = graph_lock();
@@ -257,7 +257,7 @@ impl ThreadLocalStream {
     /// Waits until all work of this thread's stream that was started is done.
     ///
     /// # Errors
-    /// What that work reports.
+    /// Returns the error that the work reports.
     pub fn synchronize(&self) -> Result<()> {
         // SAFETY: the handle is valid.
         check("synchronize", unsafe {
@@ -334,7 +334,7 @@ pub fn clear() -> Result<()> {
 /// MLX: `synchronize`.
 ///
 /// # Errors
-/// What that work reports.
+/// Returns the error that the work reports.
 pub fn synchronize_default() -> Result<()> {
     init();
     let _lock = graph_lock();
@@ -354,7 +354,7 @@ pub(crate) fn default_device_changed() {
     DEVICE_GENERATION.fetch_add(1, Ordering::Release);
 }
 
-/// What a thread knows of its current stream.
+/// A thread's cache of its current stream.
 struct Current {
     /// Set by `with`; null otherwise. Borrowed from the `Stream` that `with` was given.
     chosen: Cell<*mut std::ffi::c_void>,
@@ -394,7 +394,7 @@ pub(crate) fn current() -> Result<sys::mlx_stream> {
         .unwrap_or_else(|_| Err(thread_is_ending()))
 }
 
-/// What kind of device the current stream is on.
+/// The kind of device that the current stream is on.
 pub(crate) fn kind() -> Result<device::DeviceType> {
     Ok(current_clone()?.device()?.kind())
 }
@@ -430,7 +430,7 @@ fn thread_is_ending() -> Error {
 /// Runs `f` with `stream` as this thread's current stream, also for a function that `f` calls.
 ///
 /// # Errors
-/// What `f` returns.
+/// Returns the error of `f`.
 ///
 /// ```
 /// use mlx_runtime::{device::Device, ops, stream, Dtype};
@@ -457,7 +457,7 @@ pub fn with<T>(stream: &Stream, f: impl FnOnce() -> Result<T>) -> Result<T> {
 /// Waits until all work of this thread's current stream that was started is done.
 ///
 /// # Errors
-/// What that work reports.
+/// Returns the error that the work reports.
 pub fn synchronize() -> Result<()> {
     let stream = current()?;
     let _lock = graph_lock();

@@ -29,7 +29,7 @@ fn file(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// What the C program and the Rust one print.
+/// The output of the C program and of the Rust one.
 fn both(name: &str, run: Run<'_>) -> (Vec<u8>, Vec<u8>) {
     // As the C programs were run.
     set_default_device(Device::cpu()).unwrap();

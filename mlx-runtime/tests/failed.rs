@@ -14,7 +14,8 @@ fn singular() -> Array {
     Array::from_slice(&[1f32, 2.0, 2.0, 4.0], &[2, 2]).unwrap()
 }
 
-/// What is asked for, what lies between it and the fault, and what does not depend on that.
+/// A graph with a fault: the array that is asked for, those between it and the fault, and one that does not depend on
+/// the fault.
 struct Graph {
     fine: Array,
     between: Vec<Array>,
@@ -91,7 +92,7 @@ fn fails(what: &str, a: &Array) {
         assert!(a.to_vec::<f32>().is_err(), "{what}, round {round}");
         assert!(a.eval().is_err(), "{what}, round {round}");
     }
-    // What is made of it later is not better.
+    // An array that is built on a failed one fails too.
     let later = ops::sum(a, &[], false).unwrap();
     assert!(later.item::<f32>().is_err(), "{what}, later");
     assert!(later.item::<f32>().is_err(), "{what}, later");

@@ -11,7 +11,7 @@ fn one() -> Array {
     Array::scalar(1.0f32).unwrap()
 }
 
-/// What a function does with itself.
+/// A transform that is applied to the function that calls it.
 type Again = fn(fn(&[Array]) -> Result<Vec<Array>>, &[Array]) -> Result<Vec<Array>>;
 
 /// A function that applies one transform to itself, without end.

@@ -1,6 +1,6 @@
-//! A GPU that fails while it works: whoever waits for it gets an error, and the process ends as it should.
+//! A GPU that fails while it works: threads that wait for it get an error, and the process ends normally.
 //!
-//! What fails stays so for the life of a process, so each case is a process of its own: this binary again.
+//! A failed GPU stays failed for the life of a process, so each case is a process of its own: this binary again.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -73,7 +73,7 @@ fn long_work(n: i32, count: usize) -> Result<Array> {
     Ok(b)
 }
 
-/// What `work` says once the GPU failed, and whether the next call says the same.
+/// Prints the error of `work` after the GPU failed, and the error of the next call.
 fn told(work: impl FnOnce() -> Result<()>) {
     fail_in(1.5).unwrap();
     let error = work().unwrap_err();

@@ -32,7 +32,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often Rust allocates in `f`, the first call aside: it finds the thread's stream.
+/// The number of Rust's allocations in `f`, without the first call, which finds the thread's stream.
 fn allocations<T>(f: impl Fn() -> Result<T>) -> usize {
     f().unwrap();
     let before = COUNT.get();

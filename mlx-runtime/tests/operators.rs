@@ -51,7 +51,7 @@ impl Dump {
         assert_eq!(ours.dtype(), theirs.dtype(), "{name}");
         assert_eq!(ours.shape(), theirs.shape(), "{name}");
         if ours.dtype() == Dtype::Complex64 && on_gpu() {
-            // What a GPU divides is off in the last bits, and has other infinities where a part is zero.
+            // Quotients of a GPU are off in the last bits, and have other infinities if a part is zero.
             let (a, b) = (ours.to_vec::<Complex32>(), theirs.to_vec::<Complex32>());
             let near = |(a, b): (&Complex32, &Complex32)| {
                 !b.is_finite() || (a - b).l1_norm() <= 1e-5 * (1.0 + b.l1_norm())

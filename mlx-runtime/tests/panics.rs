@@ -160,7 +160,7 @@ fn callbacks_that_panic_are_errors() {
         };
         let counted = live::handles();
         callbacks(captures.clone(), dir.path());
-        // What was captured is let go, whatever happened.
+        // Captured values are released in every case.
         drop(captures);
         let (before, after) = (
             counted.of(live::Kind::Kept),

@@ -90,7 +90,7 @@ fn unsigned(case: &Case, a: &Array) -> Array {
     Array::from_slice(&words, a.shape()).unwrap()
 }
 
-/// Whether MLX says that the GPU cannot do it.
+/// Returns true if MLX says that the GPU cannot do it.
 fn needs_the_cpu(e: &Error) -> bool {
     let text = e.to_string();
     let words = [

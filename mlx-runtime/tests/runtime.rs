@@ -165,7 +165,7 @@ fn what_passes_the_limit_is_an_error_and_work_goes_on() {
     assert_eq!(e.kind(), ErrorKind::OutOfMemory);
     peak();
 
-    // What was there, and what comes, is right.
+    // Earlier and later results are right.
     let e = |x: f32| assert!((x - 1f32.exp()).abs() < 1e-6, "{x}");
     e(fits.as_slice::<f32>().unwrap()[999_999]);
     e(ops::max(&fits, &[], false).unwrap().item::<f32>().unwrap());

@@ -4,7 +4,7 @@ use std::slice::from_ref;
 
 use mlx_runtime::{device, ops, optim, transforms, Array, Dtype, Result};
 
-/// What `mlx_rs_sums.h` says of a sum, relative to the sum of the terms' sizes.
+/// The error bound of a sum in `mlx_rs_sums.h`, relative to the sum of the terms' magnitudes.
 const SUM: f64 = 20.0 / (1 << 24) as f64;
 
 /// Numbers of one sign, in which the errors of an accumulator add up.
@@ -239,7 +239,7 @@ fn gradients_of_broadcasts_in_half_precision() -> Result<()> {
     Ok(())
 }
 
-/// What MLX composes and transforms goes through the same loops.
+/// Functions that MLX composes and transforms go through the same loops.
 #[test]
 fn transformed_functions_sum_alike() -> Result<()> {
     on_cpu();

@@ -374,8 +374,8 @@ pub fn positive(a: &Array) -> Result<Array> {
     })
 }
 
-/// Where each of `values` would go into the sorted sequence (its last axis), before or after equal
-/// ones, as uint32. MLX: `searchsorted`.
+/// Index at which each of `values` would go into the sorted sequence (its last axis), before or after
+/// equal ones, as uint32. MLX: `searchsorted`.
 ///
 /// # Errors
 /// If the shapes do not fit together, or MLX refuses the dtypes.

@@ -13,7 +13,7 @@ pub(super) struct Sums {
     loss: Array,
     /// Gradients times targets, float32 buffers.
     grads: Vec<Array>,
-    /// What the loss function returned beside.
+    /// Sums of the further outputs of the loss function.
     others: Vec<Array>,
 }
 
@@ -86,7 +86,7 @@ impl<M: Model> TrainStep<M> {
         for batch in batches {
             let batch = batch.as_ref();
             if self.decisions.known(batch)?.is_none() {
-                // What is in use is to be what stays, without a step that runs.
+                // Wait for the previous step so that active memory counts persistent state only.
                 transforms::eval(&self.at.arrays())?;
             }
             let decision = self.decision(batch, lr)?.0;

@@ -83,7 +83,7 @@ const fn model(digest: &Digest, layout: &'static Layout, at: Walk<'static>) {
     }
 }
 
-/// Whether something exists; what depends on the layer is left to the counting of layers.
+/// Returns true if something exists. Conditions that depend on the layer are left to the counting of layers.
 #[track_caller]
 const fn exists(digest: &Digest, when: &'static Fact, at: &mut Walk<'static>) -> bool {
     if when.of_layer() {
@@ -290,8 +290,8 @@ const fn holds_index(name: &str) -> bool {
     false
 }
 
-/// Whether an entry has the sizes that are left when stacking, turning and packing are undone, and
-/// its number of rows.
+/// Returns true if an entry has the sizes that are left once stacking, transposition and packing are undone, and its
+/// number of rows.
 const fn fits(
     entry: &DigestTensor,
     sizes: &[i64; MAX_RANK],

@@ -8,20 +8,20 @@
 /// A stack of layers, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {
-    /// What each layer keeps for the backward pass.
+    /// Bytes that each layer keeps for the backward pass.
     pub layers: Vec<usize>,
-    /// What goes from one layer to the next.
+    /// Bytes that pass from one layer to the next.
     pub boundary: usize,
-    /// Whether its layers hold stacks of their own.
+    /// True if its layers hold stacks of their own.
     pub nested: bool,
 }
 
-/// Where a stack is cut.
+/// The gradient checkpoints of a stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Cut {
-    /// How many layers, from the first, run again; the others keep everything.
+    /// The number of layers, from the first, that run again; the others keep everything.
     pub again: usize,
-    /// How many of them lie between two boundaries.
+    /// The number of them between two boundaries.
     pub span: usize,
 }
 
@@ -47,7 +47,7 @@ impl Cut {
 }
 
 impl Stack {
-    /// What is kept at the boundaries, and the largest span.
+    /// Bytes that are kept at the boundaries, and bytes of the largest span.
     fn again(&self, cut: Cut) -> (usize, usize) {
         let largest = cut.spans().map(|r| self.sum(r)).max().unwrap_or(0);
         (cut.spans().count().saturating_mul(self.boundary), largest)

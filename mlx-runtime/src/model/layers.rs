@@ -8,7 +8,7 @@ use super::Model;
 use crate::nn::KvCache;
 use crate::{device, fused, memory, transforms, Array, Dtype, Result};
 
-/// Where a stack of layers is cut.
+/// The gradient checkpoint policy of a stack of layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Checkpoint {
     /// The fewest layers run again that the memory limit asks for.
@@ -20,19 +20,19 @@ pub enum Checkpoint {
     Never,
 }
 
-/// What the stacks that run now are told, and what they tell.
+/// Checkpoint decisions for the layer stacks of one step, and the stacks that ran.
 #[derive(Clone, Debug, Default)]
 pub struct Cuts {
-    /// Instead of what the models declare.
+    /// Overrides the policy that the models declare.
     pub policy: Option<Checkpoint>,
     /// For each stack that decides for itself, in the order in which they run; without it each
     /// looks at the memory that is left.
     pub decided: Option<Vec<Cut>>,
-    /// Whether stacks inside of layers are cut, too, at every layer.
+    /// True if stacks inside layers are cut too, at every layer.
     pub nested: bool,
     /// The stacks that decide for themselves.
     pub seen: Vec<Stack>,
-    /// How many layers of other stacks run around the one that runs now.
+    /// The number of layers of other stacks around the layer that runs now.
     pub depth: usize,
 }
 
@@ -72,7 +72,7 @@ impl Drop for Inside {
     }
 }
 
-/// What a forward pass keeps for the backward pass.
+/// The values that a forward pass keeps for the backward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
     /// Elements, of the activations' dtype.
@@ -90,8 +90,8 @@ impl Saved {
         }
     }
 
-    /// What is kept in any case, as scores of attention with its rotation, and as scores of
-    /// attention alone.
+    /// Adds up the elements that are always kept, those of attention scores with rotation, and those of attention
+    /// scores alone.
     pub fn kept(values: i64, scores: i64, plain: i64, on: &Computed) -> Saved {
         let unless = |there: bool, n: i64| if there { 0 } else { n };
         Saved {
@@ -116,7 +116,7 @@ impl Saved {
     }
 }
 
-/// Where a forward pass runs, as far as it decides what is kept.
+/// The device properties that decide which values a forward pass keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct Computed {
     /// On the fused operations of the CPU: attention with its rotation never has all scores at once.
@@ -160,7 +160,7 @@ pub fn run_layers<M: Model>(
     plain(whole, cut.again, args, cache, run)
 }
 
-/// What was decided for this stack, or the fewest layers that leave enough memory.
+/// The cut that was decided for this stack, or the one that runs the fewest layers again and leaves enough memory.
 fn auto<M: Model>(layers: &[M], x: &[&Array]) -> Result<Cut> {
     let inside = CUTS.with_borrow(|c| (c.depth > 0).then_some(c.nested));
     if let Some(nested) = inside {
@@ -180,7 +180,7 @@ fn auto<M: Model>(layers: &[M], x: &[&Array]) -> Result<Cut> {
     Ok(chosen.first().copied().unwrap_or_default())
 }
 
-/// What the layers of a stack keep, from the polynomials of their definition.
+/// The bytes that the layers of a stack keep, from the polynomials of their definition.
 fn stack<M: Model>(layers: &[M], x: &[&Array]) -> Result<Stack> {
     let shapes: Vec<Vec<i64>> = x
         .iter()
@@ -285,7 +285,7 @@ fn segment<M: Model>(layers: &[M], args: &[Array], run: Run<M>) -> Result<Array>
     Ok(out.swap_remove(0))
 }
 
-/// What a stack inside of a layer keeps.
+/// The values that a stack inside a layer keeps.
 pub fn saved_layers<M: Model>(layers: &[M], shapes: &[&[i64]], on: &Computed) -> Saved {
     let stack = Saved {
         stacks: 1,

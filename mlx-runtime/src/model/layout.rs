@@ -1,6 +1,5 @@
-//! What a model reads from a checkpoint, as constant data: names, shapes and conditions in the
-//! names of the config. The macros write it; [`super::check`] compares it with a digest while the
-//! crate compiles.
+//! The layout of a model's checkpoint as constant data: names, shapes and conditions in terms of the config's fields.
+//! The macros write it; [`super::check`] compares it with a digest while the crate compiles.
 
 use super::names::Names;
 
@@ -10,7 +9,7 @@ pub struct Layout {
     pub model: &'static str,
     /// The source file.
     pub file: &'static str,
-    /// What it requires of the config.
+    /// Its conditions on the config.
     pub requires: &'static [RequireLayout],
     /// Those that hold tensors or models.
     pub fields: &'static [FieldLayout],
@@ -30,7 +29,7 @@ impl Layout {
 pub struct RequireLayout {
     /// As it is written.
     pub text: &'static str,
-    /// What it says.
+    /// The condition.
     pub holds: Fact,
     /// The fields of the config in it.
     pub names: &'static [&'static str],
@@ -40,17 +39,17 @@ pub struct RequireLayout {
 pub struct FieldLayout {
     /// Its name.
     pub name: &'static str,
-    /// Where it is written.
+    /// Its line in the source.
     pub line: u32,
-    /// What its tensors are called.
+    /// The names of its tensors.
     pub names: Names,
     /// When it exists.
     pub when: Fact,
-    /// What it holds.
+    /// Its contents.
     pub holds: Holds,
 }
 
-/// What a field holds.
+/// The contents of a field.
 pub enum Holds {
     /// Tensors of its own.
     Tensors(&'static [TensorLayout]),
@@ -62,13 +61,13 @@ pub enum Holds {
 
 /// A tensor of a field.
 pub struct TensorLayout {
-    /// What follows the field's name: `weight`, or nothing.
+    /// The suffix of the field's name: `weight`, or nothing.
     pub leaf: &'static str,
     /// Its sizes: as written, and their value.
     pub shape: &'static [(&'static str, Fact)],
     /// When it exists.
     pub when: Fact,
-    /// Whether it may lie there packed.
+    /// True if the checkpoint may hold it packed.
     pub matrix: bool,
 }
 
@@ -78,7 +77,7 @@ pub enum Fact {
     Number(f64),
     /// A field of the config.
     Config(&'static str),
-    /// Whether an optional field of the config is there.
+    /// True if an optional field of the config is set.
     IsSome(&'static str),
     /// The number of the layer in the nearest stack.
     Layer,
@@ -109,7 +108,7 @@ pub enum FactOp {
     Or,
 }
 
-/// What a digest file says about a checkpoint.
+/// A digest file: the config and the tensors of a checkpoint.
 pub struct Digest {
     /// The file's name as the attribute gives it.
     pub file: &'static str,
@@ -133,7 +132,7 @@ pub struct DigestTensor {
     pub dtype: &'static str,
 }
 
-/// What stands between two dots of a name.
+/// A part of a name, between two dots.
 pub enum DigestPart {
     /// A word.
     Word(&'static str),
@@ -151,7 +150,7 @@ pub(super) enum Value {
 }
 
 impl Fact {
-    /// Whether it depends on the layer.
+    /// Returns true if it depends on the layer.
     pub(super) const fn of_layer(&self) -> bool {
         match self {
             Fact::Layer => true,

@@ -150,7 +150,7 @@ impl Loader {
         Pair::new(weight, bias, self.frozen())
     }
 
-    /// How a window moves, checked as the sizes of tensors are.
+    /// The stride, padding, dilation and groups of a window, checked as the sizes of tensors are.
     fn steps<const N: usize>(
         &mut self,
         path: &str,

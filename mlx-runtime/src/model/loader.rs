@@ -54,13 +54,13 @@ impl Weights {
     }
 }
 
-/// How a model is loaded.
+/// Options for loading a model.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct LoadOptions {
     /// The dtype that floating-point weights and activations get.
     pub dtype: Dtype,
-    /// Whether layers that share an input are joined to one matmul. Costs nothing in memory.
+    /// True if layers that share an input are joined to one matmul, which costs no memory.
     pub join: bool,
     /// The naming scheme of the checkpoint, such as `gguf`: fields that have a name in it
     /// (`#[weights("a", gguf = "b")]`) are looked for under that one. Empty is the default scheme.
@@ -175,9 +175,9 @@ pub struct Loader {
     stand_in: Array,
     /// A first pass: nothing is joined or packed yet.
     shapes_alone: bool,
-    /// Whether something is to be packed.
+    /// True if something is packed at load.
     packs: bool,
-    /// What `#[quantize]` says, by path.
+    /// The settings of `#[quantize]`, by path.
     quantise: HashMap<String, Quantise>,
 }
 
@@ -579,7 +579,7 @@ impl Loader {
     }
 }
 
-/// How a fresh tensor is filled.
+/// The initial values of a fresh tensor.
 pub(super) enum Fill {
     Uniform(i64),
     Normal,

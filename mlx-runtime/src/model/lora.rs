@@ -14,7 +14,7 @@ pub struct LoraConfig {
     pub scale: f32,
     /// Path endings of the layers to adapt, such as `self_attn.q_proj`.
     pub keys: Vec<String>,
-    /// How many layers of the stack are adapted, counted from the last; -1 is all.
+    /// The number of adapted layers of the stack, counted from the last; -1 is all.
     pub num_layers: i32,
 }
 

@@ -1,5 +1,4 @@
-//! What `#[mlx_model]` turns a struct into, and what can be done with any model: load it, walk
-//! over its layers, adapt it, train it.
+//! Models that `#[mlx_model]` defines: load them, walk over their layers, adapt them, train them.
 
 mod accumulate;
 pub(crate) mod bind;
@@ -48,7 +47,7 @@ use crate::{Array, Error, ErrorKind, Result};
 /// Cloning copies handles, not weights. The methods with a body are what users call; the others
 /// are written by the macros.
 pub trait Model: Clone + Send + Sized + 'static {
-    /// Where the sizes come from.
+    /// The config, which the sizes come from.
     type Config: Send + Sync + 'static;
     /// The signature of `forward`, which callers are checked against.
     #[doc(hidden)]
@@ -62,12 +61,12 @@ pub trait Model: Clone + Send + Sized + 'static {
     /// Makes the model of what `loader` holds under `path`; mistakes are left in the loader.
     #[doc(hidden)]
     fn build(config: &Arc<Self::Config>, path: &str, loader: &mut Loader) -> Self;
-    /// What `forward` keeps for the backward pass, given the shapes of its arguments.
+    /// The values that `forward` keeps for the backward pass, given the shapes of its arguments.
     #[doc(hidden)]
     fn saved(&self, _shapes: &[&[i64]], _on: &layers::Computed) -> layers::Saved {
         layers::Saved::default()
     }
-    /// What the model holds and computes, for [`explain`](crate::explain).
+    /// Writes the model's fields and methods into `outline`, for [`explain`](crate::explain).
     #[doc(hidden)]
     fn outline<'a>(&'a self, _outline: &mut crate::explain::Outline<'a>) {}
     /// `forward` with its arrays in a list, for models that have this one as a type parameter.

@@ -1,13 +1,13 @@
-//! From a field to tensors of a checkpoint: naming schemes, alternatives, parts joined or stacked.
+//! Finds the tensors of a field in a checkpoint: naming schemes, alternatives, parts that are joined or stacked.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::loader::join;
 use crate::{ops, Array, Result};
 
-/// What a field's tensors are called, in each naming scheme.
+/// The names of a field's tensors, in each naming scheme.
 pub struct Names {
-    /// What the model itself calls it, tried last.
+    /// The field's own name, tried last.
     pub own: &'static str,
     /// In the default scheme.
     pub default: Pattern,
@@ -37,12 +37,13 @@ pub(super) struct Tensors {
     scheme: &'static str,
     known: BTreeSet<&'static str>,
     places: HashMap<String, Place>,
-    /// How often each tensor is read. Counted in a first pass, it tells the second when one can go.
+    /// The number of reads of each tensor. A first pass counts them, so that the second can drop a tensor after its
+    /// last read.
     uses: HashMap<String, usize>,
     taking: bool,
 }
 
-/// Where a field finds its tensors, when that is not under its own path.
+/// The place of a field's tensors, if it is not the field's own path.
 struct Place {
     /// Path, and whether it is stored transposed.
     parts: Vec<(String, bool)>,
@@ -50,7 +51,7 @@ struct Place {
     others: Vec<String>,
 }
 
-/// What a search came to.
+/// The result of a search.
 pub(super) enum Found {
     Array(Array),
     Missing(Vec<String>),
@@ -86,7 +87,7 @@ impl Tensors {
         }
     }
 
-    /// What is wrong with the scheme, after a whole model has been walked over.
+    /// The error of the naming scheme, after a walk over the whole model.
     pub fn scheme_error(&self) -> Option<String> {
         if self.scheme.is_empty() || self.known.contains(self.scheme) {
             return None;
@@ -153,7 +154,7 @@ impl Tensors {
         key
     }
 
-    /// Whether there is a tensor of that name, or those it is made of.
+    /// Returns true if there is a tensor of that name, or all the tensors that it is made of.
     pub fn has(&self, name: &str) -> bool {
         match self.place(name) {
             None => self.names.contains(name),
@@ -184,7 +185,7 @@ impl Tensors {
             .parts
             .iter()
             .map(|(p, t)| {
-                // What MLX packed is stored as it is used.
+                // Matrices that MLX packed are stored as they are used.
                 let packed = self.names.contains(&join(p, "scales"));
                 (
                     join(p, leaf),

@@ -12,16 +12,16 @@ use crate::forecast::forecast_in_turn;
 use crate::runtime::enforce;
 use crate::{memory, transforms, Array, Dtype, Result};
 
-/// How the steps on batches of one shape are taken.
+/// The checkpoints and memory limits of steps on batches of one shape.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Decision {
     pub cuts: Vec<Cut>,
     pub nested: bool,
-    /// MLX's memory limit meanwhile, where its queue must be kept short and no other step may run.
+    /// MLX's memory limit during a step, if its queue must be kept short and no other step may run.
     pub limit: Option<usize>,
-    /// MLX's memory limit meanwhile, elsewhere.
+    /// MLX's memory limit during a step otherwise.
     queue: usize,
-    /// Whether it passes the limit, as it was asked for.
+    /// True if it passes the limit, because the caller asked for its policy.
     over: bool,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Decision {
 #[derive(Default)]
 pub(super) struct Decisions {
     by_shape: HashMap<Vec<(Vec<i32>, Dtype)>, Decision>,
-    /// What they hold for: the memory limit, and what was in use.
+    /// The memory limit and the active memory that they hold for.
     limit: usize,
     active: usize,
 }
@@ -62,7 +62,7 @@ impl Decision {
         }
     }
 
-    /// What makes the graph of one decision another one than that of another.
+    /// Hashes everything that makes two decisions' graphs differ.
     pub fn hash_cuts(&self, into: &mut impl Hasher) {
         self.nested.hash(into);
         self.cuts.hash(into);
@@ -101,7 +101,7 @@ fn within<T>(limit: usize, f: impl FnOnce() -> Result<T>) -> Result<T> {
 /// layers of a large batch. On a CPU it holds microseconds of work.
 const QUEUED: usize = 1 << 30;
 
-/// What a step takes with some decision.
+/// The predicted cost of a step with some decision.
 struct Measured {
     decision: Decision,
     next: Next,
@@ -113,16 +113,16 @@ struct Measured {
 }
 
 impl<M: Model> TrainStep<M> {
-    /// What a step on such a batch will take, and how it will be taken. No step is taken; weights
-    /// that wait to be read from a file are read.
+    /// Predicts the memory of a step on a batch, and decides how to take it. No step is taken. Weights that are not yet
+    /// read from their file are read.
     ///
     /// The peak comes from the graph of the step itself: its operations in MLX's order, each with
     /// what it allocates, reuses and frees. On a CPU it is close to what [`memory::peak`] reads after
     /// the step; on a GPU it is an estimate.
     ///
     /// # Errors
-    /// What the loss function or MLX reports. A batch that does not fit in the memory limit is no
-    /// error here: [`MemoryPlan::check`] makes it one.
+    /// Returns the error of the loss function or of MLX. A batch that does not fit in the memory limit is no error
+    /// here: [`MemoryPlan::check`] makes it one.
     pub fn plan(&self, batch: &[Array]) -> Result<MemoryPlan> {
         let weights = self.model.parameters();
         transforms::eval(&weights.iter().map(|(_, a)| a).collect::<Vec<_>>())?;
@@ -207,7 +207,7 @@ impl<M: Model> TrainStep<M> {
             return Ok((decision, None));
         }
         let found = self.search(batch, lr, active, limit)?;
-        // Who asks for a policy gets it, unless a runtime holds everyone to the limit.
+        // An explicit policy overrides the memory limit unless enforcement is on.
         let open = matches!(self.options.checkpoint, None | Some(Checkpoint::Auto));
         if found.peak > limit && (open || enforce::is_on()) {
             drop(found);

@@ -59,7 +59,7 @@ impl Quantization {
     }
 }
 
-/// What `#[quantize]` says about a layer.
+/// The setting of `#[quantize]` on a layer.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Quantise {
     /// Nothing: the load's options decide.
@@ -74,7 +74,7 @@ pub enum Quantise {
 }
 
 impl Quantise {
-    /// How rows of `inputs` values are packed, if they are; or what is wrong with that.
+    /// The packing of rows of `inputs` values, if they are packed, or the error of that packing.
     pub(super) fn resolve(
         self,
         options: Option<Quantization>,

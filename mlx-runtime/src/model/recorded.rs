@@ -47,9 +47,9 @@ impl Recorded {
         }))
     }
 
-    /// What the loss function returns and a gradient for each buffer, from its recording if there is
-    /// one. The update is not recorded: MLX would fuse its few operations into kernels that take
-    /// seconds each to compile, and run as fast without.
+    /// The outputs of the loss function and a gradient for each buffer, from its recording if there is one. The update
+    /// is not recorded: MLX would fuse its few operations into kernels that take seconds each to compile, and run as
+    /// fast without.
     pub fn gradients(
         &self,
         body: &Shared,
@@ -78,7 +78,7 @@ impl Recorded {
 
 impl Drop for Recorded {
     fn drop(&mut self) {
-        // What another thread has recorded goes with that thread.
+        // Recordings of other threads end with those threads.
         if let Ok(cache) = CompileCache::current() {
             let _ = cache.erase(self.id);
         }

@@ -8,7 +8,7 @@ use crate::{ops, Array, Dtype, Result};
 
 const SCALES: [&str; 2] = ["weight_scale_inv", "weight_scale"];
 
-/// What would change the weights further, if it were heeded.
+/// Names of tensors that would change the weights further, and are not supported.
 const UNKNOWN: [&str; 4] = [
     "weight_zero_point",
     "weight_scale_2",

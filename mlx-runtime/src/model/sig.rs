@@ -4,7 +4,7 @@
 //! Sizes are compared as text: the macros write every size in one normal form, with the names of
 //! the config's fields. A name that begins with a capital is free, and stands for the caller's size.
 
-/// What a model's `forward` or a helper function takes and returns.
+/// The arguments and the result of a model's `forward` or of a helper function.
 pub struct Sig {
     /// Its name, such as `Attention::forward`.
     pub callee: &'static str,
@@ -146,7 +146,7 @@ const fn is_free(dim: &str) -> bool {
     true
 }
 
-/// Whether `found` is an instance of `want`, binding the free dims of `want` on the way.
+/// Returns true if `found` is an instance of `want`, and binds the free dims of `want`.
 const fn matches<'a>(want: &SigType, found: &SigType, mut bound: Bound<'a>) -> (bool, Bound<'a>)
 where
     'static: 'a,
@@ -200,12 +200,12 @@ const EMPTY: Bound<'static> = Bound {
     len: 0,
 };
 
-/// Where the result's type in a caller comes from.
+/// The source of the result's type in a caller.
 #[derive(Clone, Copy)]
 pub enum Place {
     /// The caller declares it.
     Declared,
-    /// Nobody does, so that it is that of the first tensor.
+    /// The caller declares none, so the type of the first tensor is assumed.
     Assumed,
     /// The next layer of a stack takes it.
     Stack,

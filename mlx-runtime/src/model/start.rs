@@ -17,11 +17,10 @@ pub struct Started {
 }
 
 impl Started {
-    /// Waits for the step; how many have been left out, up to this one. Nothing where the steps are
-    /// not looked at.
+    /// Waits for the step, and returns the number of steps left out up to this one; zero if steps are not checked.
     ///
     /// # Errors
-    /// What MLX reports.
+    /// Returns the error that MLX reports.
     pub fn skipped(&self) -> Result<Skipped> {
         match &self.skipped {
             Some((counters, _)) => Skipped::read(counters),
@@ -29,10 +28,10 @@ impl Started {
         }
     }
 
-    /// Waits for the step; what the loss function returned, evaluated.
+    /// Waits for the step, and returns the outputs of the loss function, evaluated.
     ///
     /// # Errors
-    /// What MLX reports of the step while it runs, and `NotFinite` if too many steps in a row, up to
+    /// Returns the error that MLX reports of the step while it runs, and `NotFinite` if too many steps in a row, up to
     /// this one, gave no finite loss and gradient.
     pub fn wait(mut self) -> Result<Vec<Array>> {
         let values = std::mem::take(&mut self.values);
@@ -72,7 +71,7 @@ impl<M: Model> TrainStep<M> {
                 (decision, next)
             }
             None => {
-                // What is in use is to be what stays, without a step that runs.
+                // Wait for the previous step so that active memory counts persistent state only.
                 transforms::eval(&self.at.arrays())?;
                 self.decide(batch, lr)?
             }

@@ -83,7 +83,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// How many of the indices from `low` to `high` exist at a level.
+    /// The number of indices from `low` to `high` that exist at a level.
     pub(super) const fn among(&self, digest: &Digest, level: usize, low: i64, high: i64) -> i64 {
         let (mut conditions, mut w) = (false, 0);
         while w < self.conditions {
@@ -119,7 +119,7 @@ impl<'a> Walk<'a> {
         n
     }
 
-    /// How many tensors there must be.
+    /// The number of tensors that there must be.
     pub(super) const fn wanted(&self, digest: &Digest) -> i64 {
         let (mut all, mut level) = (1, 0);
         while level < self.levels {
@@ -129,7 +129,7 @@ impl<'a> Walk<'a> {
         all
     }
 
-    /// How many of them an entry of the digest is; with `prefix`, whether it lies below the path.
+    /// The number of them that an entry of the digest stands for. With `prefix`, an entry below the path counts too.
     pub(super) const fn found(&self, digest: &Digest, entry: &DigestTensor, prefix: bool) -> i64 {
         let (mut at, mut i, mut level, mut all) = (0, 0, 0, 1);
         while at < self.len {
@@ -246,7 +246,7 @@ const fn equal(path: &[u8], at: usize, end: usize, word: &[u8]) -> bool {
     at + i == end
 }
 
-/// How much two words have in common: equal words most, then long beginnings and ends.
+/// The similarity of two words: highest for equal words, else the length of the common beginning and end.
 const fn alike(path: &[u8], at: usize, end: usize, word: &[u8]) -> usize {
     if equal(path, at, end, word) {
         return 10;
@@ -261,7 +261,7 @@ const fn alike(path: &[u8], at: usize, end: usize, word: &[u8]) -> usize {
     i + j
 }
 
-/// Whether a number in a name lies in one of the ranges.
+/// Returns true if a number in a name lies in one of the ranges.
 const fn inside(path: &[u8], at: usize, end: usize, ranges: &[(i64, i64)]) -> bool {
     let (mut n, mut i) = (0i64, at);
     while i < end {

@@ -1,4 +1,4 @@
-//! How busy a GPU was over some time.
+//! The utilisation of a GPU over some time.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ pub struct GpuWatch {
 struct Mean {
     sum: f64,
     count: u32,
-    /// What was read too early to be about the time watched.
+    /// A value that was read too early to be about the time watched.
     early: Option<f64>,
 }
 

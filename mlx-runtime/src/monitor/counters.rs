@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Monitor;
 
-/// Where time comes from.
+/// The source of time.
 pub(super) enum Clock {
     Since(Instant),
     Given(Box<dyn Fn() -> Duration + Send + Sync>),
@@ -42,7 +42,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// What [`Monitor::step`] counts. No number waits for another: they may be read a step apart.
+/// The counters of [`Monitor::step`]. They are not updated together, so they may be read a step apart.
 #[derive(Debug)]
 pub(super) struct Counters {
     clock: Clock,

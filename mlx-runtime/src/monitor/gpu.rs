@@ -1,4 +1,4 @@
-//! What NVIDIA's management library and MLX know about a GPU.
+//! The state of a GPU, from NVIDIA's management library and from MLX.
 
 use super::GpuSample;
 use crate::device::{self, Device, DeviceType, Info};

@@ -1,4 +1,4 @@
-//! What a program that works with MLX is doing: memory, GPU, steps and tokens per second.
+//! Monitoring of a program that works with MLX: memory, GPU, steps and tokens per second.
 //!
 //! One [`Monitor`] for a program. [`Monitor::step`] counts a step, which costs some tens of
 //! nanoseconds; [`Monitor::sample`] reads everything, which costs some microseconds on a CPU and what
@@ -21,9 +21,9 @@
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
 //!
-//! GPU utilisation comes from NVML (feature `nvml`, a default), which is looked for when a monitor is made and
-//! silently left out where there is none. On Apple's chips utilisation is not read: `IOReport` is a private
-//! interface. MLX does not tell the size of its compile cache, so [`Sample::recordings`] counts what went into it.
+//! GPU utilisation comes from NVML (feature `nvml`, a default), which is looked for when a monitor is made; without it
+//! the value is absent. On Apple's chips utilisation is not read because `IOReport` is a private interface. MLX does
+//! not tell the size of its compile cache, so [`Sample::recordings`] counts the recordings that went into it.
 
 mod busy;
 mod counters;
@@ -239,7 +239,7 @@ impl Monitor {
     }
 }
 
-/// What a panic of another thread left is whole: every change is one call.
+/// The state is whole even after a panic of another thread, because every change is one call.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! What a monitor reads.
+//! The samples of a monitor.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,17 +13,17 @@ use crate::runtime::size;
 pub struct Sample {
     /// Seconds since the monitor was made, or what its clock says.
     pub seconds: f64,
-    /// What arrays use.
+    /// Bytes that arrays use.
     pub active: usize,
-    /// The most that arrays used.
+    /// The most bytes that arrays used.
     pub peak: usize,
-    /// What is kept for reuse.
+    /// Bytes that are kept for reuse.
     pub cache: usize,
     /// MLX's memory limit.
     pub memory_limit: usize,
-    /// The most that is kept for reuse; `None` while MLX's own default holds, which MLX C does not tell.
+    /// The most bytes that are kept for reuse; `None` while MLX's own default holds, which MLX C does not tell.
     pub cache_limit: Option<usize>,
-    /// What Metal keeps resident; `None` unless it was set.
+    /// Bytes that Metal keeps resident; `None` unless it was set.
     pub wired_limit: Option<usize>,
     /// The GPU; `None` on a CPU, and where nothing can be read.
     pub gpu: Option<GpuSample>,

@@ -51,7 +51,7 @@ impl Server {
         })
     }
 
-    /// Where it answers.
+    /// The address that it answers on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

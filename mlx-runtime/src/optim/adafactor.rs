@@ -33,15 +33,15 @@ pub struct Adafactor {
     pub clip_threshold: f32,
     /// The exponent with which the average forgets more slowly.
     pub decay_rate: f32,
-    /// How much of a running average of updates is kept; `None` keeps none.
+    /// The decay rate of a running average of updates; `None` keeps no average.
     pub beta_1: Option<f32>,
-    /// How much of the parameters each step takes away, times the step size.
+    /// The weight decay, times the step size.
     pub weight_decay: f32,
-    /// Whether a step is in proportion to the root mean square of the parameter.
+    /// True if a step is in proportion to the root mean square of the parameter.
     pub scale_parameter: bool,
-    /// Whether the step size comes from the number of steps, and not from the learning rate.
+    /// True if the step size comes from the number of steps, false if it comes from the learning rate.
     pub relative_step: bool,
-    /// Whether that step size begins small.
+    /// True if the step size of `relative_step` begins small.
     pub warmup_init: bool,
 }
 
@@ -63,7 +63,7 @@ impl Default for Adafactor {
     }
 }
 
-/// What depends only on the step, in one dtype.
+/// The values that depend only on the step, in one dtype.
 struct Rates {
     /// Before it is scaled by the parameter.
     size: Array,
@@ -156,7 +156,7 @@ impl Adafactor {
         ops::multiply(size, &u)
     }
 
-    /// How many arrays of averages there are for the tensors of one shape.
+    /// The number of arrays of averages for the tensors of one shape.
     fn averages(&self, shape: &[i32]) -> usize {
         1 + usize::from(shape.len() >= 2)
     }

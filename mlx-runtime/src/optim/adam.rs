@@ -15,11 +15,11 @@ use crate::{Array, Result};
 pub struct Adam {
     /// The step size where [`Optimizer::step`] is given none.
     pub learning_rate: f32,
-    /// How much of the running averages of gradient and squared gradient each step keeps.
+    /// The decay rates of the running averages of gradient and squared gradient.
     pub betas: (f32, f32),
     /// Added to the denominator.
     pub eps: f32,
-    /// Whether to correct the averages for their start at zero. MLX's default is not to.
+    /// True to correct the averages for their start at zero. MLX's default is false.
     pub bias_correction: bool,
 }
 

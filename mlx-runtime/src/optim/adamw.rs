@@ -17,13 +17,13 @@ use crate::{cuda, ops, Array, Dtype, Result};
 pub struct AdamW {
     /// The step size where [`AdamW::step`] is given none.
     pub learning_rate: f32,
-    /// How much of the running averages of gradient and squared gradient each step keeps.
+    /// The decay rates of the running averages of gradient and squared gradient.
     pub betas: (f32, f32),
     /// Added to the denominator.
     pub eps: f32,
-    /// How much of the parameters each step takes away, times the learning rate.
+    /// The weight decay, times the learning rate.
     pub weight_decay: f32,
-    /// Whether to correct the averages for their start at zero. MLX's default is not to.
+    /// True to correct the averages for their start at zero. MLX's default is false.
     pub bias_correction: bool,
 }
 

@@ -7,9 +7,9 @@ use crate::{Array, Dtype, Error, ErrorKind, Result};
 /// Steps that were left out because their loss or gradient was NaN or infinite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
-    /// How many in all.
+    /// The number of all skipped steps.
     pub total: u32,
-    /// How many one after the other, up to the last step.
+    /// The number of skipped steps in a row, up to the last step.
     pub in_a_row: u32,
 }
 
@@ -31,7 +31,7 @@ impl Skipped {
     /// The counters before the first step: `[total, in a row]`, uint32.
     ///
     /// # Errors
-    /// What MLX reports.
+    /// Returns the error that MLX reports.
     pub fn none() -> Result<Array> {
         Array::from_slice(&[0u32, 0], &[2])
     }
@@ -55,8 +55,8 @@ impl Skipped {
     }
 }
 
-/// Whether the loss and [`super::grad_norm`] of its gradients are finite: a scalar of bool. A
-/// gradient of more than about 1e19 has a norm that float32 cannot hold, and counts as infinite.
+/// Tests that the loss and [`super::grad_norm`] of its gradients are finite: a scalar of bool. A gradient of more than
+/// about 1e19 has a norm that float32 cannot hold, and counts as infinite.
 ///
 /// # Errors
 /// If the loss has more than one element.
@@ -66,7 +66,7 @@ pub fn all_finite(loss: &Array, norm: &Array) -> Result<Array> {
     ops::isfinite(&ops::add(&loss, norm)?)
 }
 
-/// What a step leads to.
+/// The result of a guarded step.
 #[derive(Debug)]
 pub struct Guarded {
     /// The parameters' buffers.
@@ -81,7 +81,7 @@ pub struct Guarded {
 /// go on. All of it is a graph: nothing is evaluated to decide.
 ///
 /// # Errors
-/// What MLX reports.
+/// Returns the error that MLX reports.
 pub fn guard(
     ok: &Array,
     (old, old_state): (&[Array], &OptimState),

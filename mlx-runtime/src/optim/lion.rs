@@ -19,9 +19,9 @@ use crate::{Array, Result};
 pub struct Lion {
     /// The step size where [`Optimizer::step`] is given none.
     pub learning_rate: f32,
-    /// How much of the running average counts for the direction, and how much of it is kept.
+    /// The weight of the running average in the direction, and its decay rate.
     pub betas: (f32, f32),
-    /// How much of the parameters each step takes away, times the learning rate.
+    /// The weight decay, times the learning rate.
     pub weight_decay: f32,
 }
 

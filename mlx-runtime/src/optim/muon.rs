@@ -27,11 +27,11 @@ use crate::{Array, Dtype, Error, Result};
 pub struct Muon {
     /// The step size where [`Optimizer::step`] is given none.
     pub learning_rate: f32,
-    /// How much of the running average of gradients each step keeps.
+    /// The decay rate of the running average of gradients.
     pub momentum: f32,
-    /// How much of the parameters is added to the gradient.
+    /// The factor of the parameters that is added to the gradient.
     pub weight_decay: f32,
-    /// Whether to look one step of momentum ahead (Nesterov).
+    /// True to look one step of momentum ahead (Nesterov).
     pub nesterov: bool,
     /// Steps of the iteration.
     pub ns_steps: usize,

@@ -1,4 +1,4 @@
-//! What every optimiser is.
+//! The trait of all optimisers.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -128,7 +128,7 @@ impl<'a> Rate<(), ()> {
         Rate::with(|dtype| ops::astype(lr, dtype))
     }
 
-    /// What `make` makes.
+    /// A rate that `make` computes.
     pub fn with<T, F: FnMut(Dtype) -> Result<T>>(make: F) -> Rate<F, T> {
         Rate { make, last: None }
     }
@@ -144,7 +144,7 @@ impl<T, F: FnMut(Dtype) -> Result<T>> Rate<F, T> {
     }
 }
 
-/// What every `init_buffers` checks first.
+/// The checks that every `init_buffers` does first.
 pub(super) fn check_init(op: &'static str, shapes: &Shapes, buffers: &[Array]) -> Result<()> {
     shapes.check(op, buffers)?;
     match buffers.iter().find(|p| !p.dtype().is_float()) {
@@ -157,7 +157,7 @@ pub(super) fn check_init(op: &'static str, shapes: &Shapes, buffers: &[Array]) -
     }
 }
 
-/// What every `step_buffers` checks first; `arrays` is how many the state has.
+/// The checks that every `step_buffers` does first. `arrays` is the number of arrays in the state.
 pub(super) fn check_step(
     op: &'static str,
     shapes: &Shapes,

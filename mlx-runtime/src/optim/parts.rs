@@ -64,7 +64,7 @@ impl fmt::Debug for Parts {
     }
 }
 
-/// What belongs to one part, of one thing for each buffer.
+/// The arrays of one part, from a list with one array for each buffer.
 fn of_part(shapes: &Shapes, all: &[Array], part: usize) -> Vec<Array> {
     let pairs = all.iter().zip(shapes.parts());
     let own = pairs.filter(|(_, p)| **p == part);

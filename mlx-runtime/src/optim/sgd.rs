@@ -20,13 +20,13 @@ use crate::{Array, Error, Result};
 pub struct Sgd {
     /// The step size where [`Optimizer::step`] is given none.
     pub learning_rate: f32,
-    /// How much of the running sum of gradients each step keeps.
+    /// The decay rate of the running sum of gradients.
     pub momentum: f32,
-    /// How much of the parameters is added to the gradient.
+    /// The factor of the parameters that is added to the gradient.
     pub weight_decay: f32,
-    /// How much of the gradient is left out of the running sum.
+    /// The share of the gradient that is left out of the running sum.
     pub dampening: f32,
-    /// Whether to look one step of momentum ahead (Nesterov).
+    /// True to look one step of momentum ahead (Nesterov).
     pub nesterov: bool,
 }
 

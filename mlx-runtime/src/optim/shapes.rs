@@ -18,7 +18,7 @@ pub struct Shapes {
 /// Tensors of one shape, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// How many.
+    /// The number of tensors.
     pub count: i32,
     /// The shape of each.
     pub shape: Vec<i32>,
@@ -143,7 +143,7 @@ impl Shapes {
         ops::reshape(&all, shape)
     }
 
-    /// Whether the buffers hold as many elements as these tensors.
+    /// Returns an error unless the buffers hold as many elements as these tensors.
     pub(super) fn check(&self, op: &'static str, buffers: &[Array]) -> Result<()> {
         if self.buffers.len() != buffers.len() {
             let of = self.buffers.len();

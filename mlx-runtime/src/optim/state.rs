@@ -1,4 +1,4 @@
-//! What an optimiser carries from step to step.
+//! The state that an optimiser carries from step to step.
 
 use std::sync::Arc;
 

@@ -13,11 +13,11 @@ use crate::{Error, ErrorKind, Result};
 pub struct Chosen {
     /// The bytes.
     pub bytes: usize,
-    /// Where they come from.
+    /// The reason for the number.
     pub reason: String,
 }
 
-/// What the caller asked for.
+/// The limits that the caller asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Asked {
     pub memory: Option<Limit>,
@@ -26,7 +26,7 @@ pub(super) struct Asked {
     pub enforce: Option<bool>,
 }
 
-/// What is going to be set.
+/// The limits to set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
     pub memory: Chosen,
@@ -42,7 +42,7 @@ pub(super) const VARIABLE: &str = "MLX_DEVICE";
 /// A memory limit below that is a mistake: there is no model that it holds.
 const LEAST: usize = 1 << 16;
 
-/// What MLX keeps for reuse on a CPU at most, unless it is told otherwise.
+/// The default of the most bytes that MLX keeps for reuse on a CPU.
 const CPU_CACHE: usize = 1 << 30;
 
 /// The device, and why: what the code says, else what the environment says, else the first GPU,
@@ -96,8 +96,8 @@ pub(super) fn limits(machine: &Machine, device: Device, asked: &Asked) -> Result
     Ok(Limits {
         cache: cache(memory.bytes, host, asked.cache)?,
         wired: wired(machine, asked.wired)?,
-        // Where MLX allocates from the system, running out of memory ends the process; a GPU's
-        // driver refuses, which comes back as an error.
+        // MLX allocates from the system on a CPU and on Apple's chips, and running out of memory then ends the process.
+        // A CUDA driver refuses instead, which is an error.
         enforced: asked.enforce.unwrap_or(!own || asked.memory.is_some()),
         memory,
     })
@@ -110,7 +110,7 @@ fn memory_of_gpu(machine: &Machine, device: Device, asked: Option<Limit>) -> Res
         return asked_for(limit, gpu.total, &whole);
     }
     let most = part(gpu.total, 0.95);
-    // What this process holds already is its own. A little is left for kernels and libraries.
+    // Memory that this process holds already is its own. A little is left for kernels and libraries.
     let free = gpu.free.map(|f| part(f.saturating_add(machine.held), 0.98));
     Ok(match free {
         Some(free) if free < most => Chosen {

@@ -19,8 +19,7 @@ thread_local! {
     static TRUSTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether evaluations of this thread are looked at: a runtime wants it, and [`trusted`] is not
-/// running.
+/// Returns true if evaluations of this thread are checked: a runtime asks for it, and [`trusted`] is not running.
 #[inline]
 pub(crate) fn is_on() -> bool {
     ENFORCED.load(Ordering::Relaxed) && !TRUSTED.get()
@@ -67,7 +66,7 @@ pub(crate) fn admit(
     let (limit, active) = (memory::limit()?, memory::active()?);
     let room = limit.saturating_sub(active);
     let free = forecast_list(list, None)?;
-    // What allocates nothing passes no limit, even if one was set below what is in use.
+    // An evaluation that allocates nothing passes no limit, even if one was set below the memory in use.
     if free.peak <= room || free.peak == 0 {
         return Ok(None);
     }

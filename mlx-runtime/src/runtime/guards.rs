@@ -7,7 +7,7 @@ use crate::device::{self, Device};
 use crate::memory;
 use crate::Result;
 
-/// What a runtime changes. A limit that is `None` is not touched.
+/// The settings that a runtime changes. A limit that is `None` is not touched.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
     pub device: Device,
@@ -17,7 +17,7 @@ pub(super) struct Settings {
     pub enforced: bool,
 }
 
-/// Whether evaluations above the memory limit are refused.
+/// True if evaluations above the memory limit are refused.
 pub(super) static ENFORCED: AtomicBool = AtomicBool::new(false);
 
 /// A guard that is alive, and what it found.

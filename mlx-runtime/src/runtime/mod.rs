@@ -31,7 +31,7 @@ pub use report::Report;
 use crate::device::Device;
 use crate::{Error, Result};
 
-/// Where cgroups are unknown nothing is limited by them.
+/// Systems without cgroups limit nothing.
 #[cfg(not(target_os = "linux"))]
 mod cgroup {
     pub(super) fn limit() -> Option<usize> {
@@ -56,7 +56,7 @@ impl Runtime {
         Builder::default()
     }
 
-    /// What was chosen, and why.
+    /// The choices, with a reason for each.
     pub fn report(&self) -> &Report {
         &self.report
     }
@@ -75,8 +75,7 @@ impl Drop for Runtime {
     }
 }
 
-/// What a [`Runtime`] is made of. What is not set comes from the environment (`MLX_DEVICE`) and from
-/// the machine.
+/// Settings of a [`Runtime`]. The environment (`MLX_DEVICE`) and the machine give those that are not set.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Builder {
@@ -87,7 +86,7 @@ pub struct Builder {
     enforce: Option<bool>,
 }
 
-/// What can be a setting: a value, or something that may become one.
+/// Reads a setting: a value, or something that converts to one.
 fn setting<T, V>(value: V) -> Option<Result<T>>
 where
     V: TryInto<T>,
@@ -123,7 +122,7 @@ impl Builder {
         self
     }
 
-    /// How much unused memory MLX keeps for reuse; 0 keeps none. A share is one of the memory limit.
+    /// Sets the most bytes of unused memory that MLX keeps for reuse; 0 keeps none. A share is one of the memory limit.
     ///
     /// Unless set: the memory limit on a GPU, where MLX gives it back when memory is short; an eighth
     /// of the memory limit on a CPU, where it does not, and at most 1 GiB.
@@ -136,8 +135,8 @@ impl Builder {
         self
     }
 
-    /// How much memory Metal keeps resident; other backends have no such setting and ignore it. A share
-    /// is one of what Metal recommends, which is also what is set unless this is called.
+    /// Sets the bytes of memory that Metal keeps resident; other backends have no such setting and ignore it. A share
+    /// is one of the size that Metal recommends, which is also the default.
     pub fn wired_limit<L>(mut self, limit: L) -> Self
     where
         L: TryInto<Limit>,
@@ -147,13 +146,13 @@ impl Builder {
         self
     }
 
-    /// Whether an evaluation that would pass the memory limit is refused before it runs, with
-    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory). That takes a walk over its graph, a microsecond or two for
-    /// each operation; a [`TrainStep`](crate::model::TrainStep) knows its memory and is not walked again.
+    /// Sets whether an evaluation that would pass the memory limit is refused before it runs, with
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory). The check walks over the graph, which takes a microsecond or two
+    /// for each operation. A [`TrainStep`](crate::model::TrainStep) knows its memory and is not walked again.
     ///
-    /// Unless set: where MLX allocates from the system's memory (on a CPU and on Apple's chips), where running
-    /// out of it may end the process, and everywhere if a memory limit is set here. On a CUDA GPU with the default
-    /// limit the driver refuses what does not fit, which is an error as well.
+    /// The default is on if MLX allocates from the system's memory (on a CPU and on Apple's chips), because running out
+    /// of it may end the process, and on everywhere if a memory limit is set here. On a CUDA GPU with the default limit
+    /// the driver refuses allocations that do not fit, which is an error as well.
     pub fn enforce(mut self, yes: bool) -> Self {
         self.enforce = Some(yes);
         self

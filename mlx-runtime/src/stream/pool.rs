@@ -43,7 +43,7 @@ impl Drop for Idle {
     }
 }
 
-/// How often streams were cleared. MLX ends those of a GPU then, so they do not come back.
+/// The number of times that streams were cleared. MLX then ends the streams of a GPU, so they are not reused.
 static CLEARED: AtomicU64 = AtomicU64::new(0);
 
 /// The longest idle one is handed out first: its last work is the likeliest to be done.
@@ -192,7 +192,7 @@ fn settle_now() {
     // Fails only while the thread's locals are being destroyed.
     let _ = USER.try_with(|_| ());
     init();
-    // Where it fails MLX makes the stream, which is no error.
+    // If this fails MLX makes the stream, which is no error.
     let _ = lease_default();
 }
 

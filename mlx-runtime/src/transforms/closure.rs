@@ -48,7 +48,7 @@ pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> c_int {
 
 /// Drops what a panic left. Its destructor may panic in turn, and this frame is below C++.
 pub(crate) fn discard(mut payload: Box<dyn Any + Send>) {
-    // What one destructor panics with may have another one.
+    // The payload of a destructor's panic may itself have a destructor that panics.
     for _ in 0..16 {
         match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             Ok(()) => return,
@@ -219,7 +219,7 @@ pub struct Closure {
     /// Failing to make a closure is the error of each call, so that models can be built from
     /// closures without a `?` at each layer.
     pub(super) handle: Result<Handle>,
-    /// Whether only the outputs of a call are kept, so that nothing in it is differentiated.
+    /// True if only the outputs of a call are kept, so that nothing in it is differentiated.
     pub(super) outputs_only: bool,
 }
 
@@ -227,7 +227,7 @@ impl Closure {
     /// Records the function's graph for these inputs and returns its outputs.
     ///
     /// # Errors
-    /// What the function returns, its panic, or what MLX refuses.
+    /// Returns the error of the function or of MLX, and an error if the function panics.
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let handle = self.handle.as_ref().map_err(Clone::clone)?;
         let _suspended = self.outputs_only.then(super::Differentiating::suspend);
@@ -238,7 +238,7 @@ impl Closure {
     /// what it was made by: a checkpoint stays one.
     ///
     /// # Errors
-    /// What making the other failed with.
+    /// Returns the error that creating `other` failed with.
     pub fn replace(&mut self, other: Closure) -> Result<()> {
         (self.op, self.outputs_only) = (other.op, other.outputs_only);
         match &mut self.handle {

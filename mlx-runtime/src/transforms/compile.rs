@@ -43,9 +43,8 @@ where
 
 static RECORDINGS: AtomicU64 = AtomicU64::new(0);
 
-/// How often compiled functions of this process were recorded: once for each set of shapes and
-/// dtypes, and once for each call where compilation is off or the call is inside of a transform. MLX does not
-/// tell how many graphs it keeps.
+/// The number of recordings of compiled functions in this process: one for each set of shapes and dtypes, and one for
+/// each call if compilation is off or the call is inside a transform. MLX does not tell how many graphs it keeps.
 pub fn recordings() -> u64 {
     RECORDINGS.load(Ordering::Relaxed)
 }
@@ -73,7 +72,7 @@ impl Compiled {
     /// The outputs for these inputs.
     ///
     /// # Errors
-    /// What the function returns, its panic, or what MLX refuses.
+    /// Returns the error of the function or of MLX, and an error if the function panics.
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let handle = self.handle.as_ref().map_err(Clone::clone)?;
         // MLX changes the graph that it records, down to arrays that the function captured.
@@ -89,7 +88,7 @@ impl std::fmt::Debug for Compiled {
     }
 }
 
-/// How much [`compile`] does.
+/// The extent of [`compile`]'s work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CompileMode {

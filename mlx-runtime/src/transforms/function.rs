@@ -103,7 +103,7 @@ macro_rules! kind {
     };
 }
 
-/// What every kind of closure is called with, as one trait each: a macro cannot name `Fn(..)`.
+/// One trait for the signature of each kind of closure, because a macro cannot name `Fn(..)`.
 macro_rules! bound {
     ($($name:ident: Fn($($arg:ty),*) -> $out:ty;)*) => {$(
         trait $name: Fn($($arg),*) -> $out {}
@@ -239,7 +239,7 @@ impl NamedClosure {
     /// The outputs for these inputs.
     ///
     /// # Errors
-    /// What the function returns, its panic, or what MLX refuses.
+    /// Returns the error of the function or of MLX, and an error if the function panics.
     pub fn call(&self, inputs: &[Array], named: &HashMap<String, Array>) -> Result<Vec<Array>> {
         const OP: &str = "closure_kwargs";
         let list = VectorArray::new(OP, inputs)?;
@@ -267,7 +267,7 @@ impl CustomVjp {
     /// The gradients for these inputs, cotangents and outputs.
     ///
     /// # Errors
-    /// What the function returns, its panic, or gradients that do not fit the inputs.
+    /// Returns the error of the function, and an error if it panics or if gradients do not fit the inputs.
     pub fn call(
         &self,
         inputs: &[Array],
@@ -293,7 +293,7 @@ impl CustomJvp {
     /// The derivatives for these inputs, and tangents of those numbered `argnums`.
     ///
     /// # Errors
-    /// What the function returns, or its panic.
+    /// Returns the error of the function, and an error if it panics.
     pub fn call(
         &self,
         inputs: &[Array],
@@ -319,7 +319,7 @@ impl CustomVmap {
     /// The outputs for inputs vectorised along `axes`, and the axis of each output.
     ///
     /// # Errors
-    /// What the function returns, or its panic.
+    /// Returns the error of the function, and an error if it panics.
     pub fn call(&self, inputs: &[Array], axes: &[i32]) -> Result<(Vec<Array>, Vec<i32>)> {
         const OP: &str = "custom_vmap";
         let list = VectorArray::new(OP, inputs)?;
@@ -345,7 +345,7 @@ impl GradientClosure {
     /// The values and gradients for these inputs.
     ///
     /// # Errors
-    /// What the function returns, or its panic.
+    /// Returns the error of the function, and an error if it panics.
     pub fn call(&self, inputs: &[Array]) -> Result<(Vec<Array>, Vec<Array>)> {
         const OP: &str = "closure_value_and_grad";
         let list = VectorArray::new(OP, inputs)?;

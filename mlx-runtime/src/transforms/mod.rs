@@ -44,7 +44,7 @@ pub use vmap::{vmap, Vmap};
 /// Computes the arrays, and waits for them. MLX: `eval`.
 ///
 /// # Errors
-/// What any operation of their graphs reports when it runs; `OutOfMemory` if they would pass the
+/// Returns the error that any operation of the graphs reports when it runs, and `OutOfMemory` if they would pass the
 /// memory limit of a [`crate::runtime::Runtime`].
 pub fn eval(arrays: &[&Array]) -> Result<()> {
     let list = VectorArray::from_refs("eval", arrays)?;
@@ -59,8 +59,8 @@ pub fn eval(arrays: &[&Array]) -> Result<()> {
 /// Reading a value, or [`eval`], waits for it. Not allowed inside a transform.
 ///
 /// # Errors
-/// What any operation of their graphs reports when it is started; what it reports later is the
-/// error of the call that waits.
+/// Returns the error that any operation of the graphs reports when it is started. A later error is returned by the call
+/// that waits.
 pub fn async_eval(arrays: &[&Array]) -> Result<()> {
     let list = VectorArray::from_refs("async_eval", arrays)?;
     let _lock = crate::lock::graph_lock();
@@ -97,8 +97,8 @@ impl Drop for Shapeless {
     }
 }
 
-/// Whether [`vmap`] or [`jvp`] records what this thread builds now: the kernels of
-/// [`crate::cuda`] have no rule for them.
+/// Returns true if [`vmap`] or [`jvp`] records the graph that this thread builds now: the kernels of [`crate::cuda`]
+/// have no rule for them.
 pub(crate) fn is_vectorising() -> bool {
     VECTORISING.get()
 }
@@ -118,12 +118,12 @@ impl Drop for Vectorising {
     }
 }
 
-/// Whether MLX will differentiate what this thread is recording now.
+/// Returns true if MLX will differentiate the graph that this thread records now.
 ///
-/// True in a closure that [`value_and_grad`], [`grad`], [`vjp`] or [`jvp`] records, and in the
-/// second, differentiated run of a checkpointed one. False outside, and in the first run of a
-/// checkpointed closure, of which only the outputs are kept. A forward pass can use it to choose a
-/// path that prepares its gradient only where there will be one.
+/// This is so in a closure that [`value_and_grad`], [`grad`], [`vjp`] or [`jvp`] records, and in the second,
+/// differentiated run of a checkpointed closure. It is not so outside, nor in the first run of a checkpointed closure,
+/// because that run keeps the outputs alone. A forward pass can use it to prepare its gradient only if there will be
+/// one.
 ///
 /// ```
 /// use mlx_runtime::{ops, transforms, Array};

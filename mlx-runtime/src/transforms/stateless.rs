@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use super::turns::Turns;
 use crate::live::Kept;
 
-/// Whether a value of `F` is nothing but its type.
+/// Returns true if `F` has no data and no destructor.
 pub(super) const fn is_stateless<F>() -> bool {
     std::mem::size_of::<F>() == 0 && !std::mem::needs_drop::<F>()
 }
@@ -21,7 +21,7 @@ pub(super) unsafe fn value<F: 'static>() -> &'static F {
     unsafe { NonNull::<F>::dangling().as_ref() }
 }
 
-/// What a payload leads to: a closure, counted while MLX keeps it.
+/// The payload behind a handle: a closure, counted while MLX keeps it.
 pub(super) struct Payload<F> {
     pub(super) f: F,
     pub(super) turns: Turns,

@@ -60,8 +60,8 @@ impl Vmap {
     /// The outputs for a batch.
     ///
     /// # Errors
-    /// What the function returns, its panic, axes that do not exist or differ in size, or an
-    /// operation that MLX cannot vectorise.
+    /// Returns the error of the function, and an error if it panics, if axes do not exist or differ in size, or if MLX
+    /// cannot vectorise an operation.
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let function = self.function.as_ref().map_err(Clone::clone)?;
         if self.in_axes.len() != inputs.len() || self.in_axes.iter().all(Option::is_none) {

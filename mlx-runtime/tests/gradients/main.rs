@@ -140,7 +140,7 @@ fn difference(f: Function, x: &[Array], of: usize, at: usize, h: f64) -> Result<
     Ok((8.0 * one - two) / (12.0 * h))
 }
 
-/// What is wrong with a case.
+/// Checks a case; the error says what is wrong.
 fn check(case: &Case) -> std::result::Result<(), String> {
     let single = SINGLE.contains(&case.name);
     let fine = inputs(

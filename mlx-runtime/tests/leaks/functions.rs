@@ -8,7 +8,7 @@ use mlx_runtime::transforms::{
 };
 use mlx_runtime::{ops, Array, Error, ErrorKind, Result};
 
-/// How the panics of this test begin.
+/// The prefix of this test's panics.
 pub const ON_PURPOSE: &str = "on purpose";
 
 pub fn error() -> Error {

@@ -1,4 +1,4 @@
-//! What a process holds.
+//! Measures the resources of a process: handles, memory, threads.
 
 use mlx_runtime::device::{default_device, DeviceType};
 use mlx_runtime::{live, memory, stream};
@@ -17,7 +17,7 @@ pub struct Held {
     resident: usize,
 }
 
-/// How many rounds there are of `n`: all, or a share where a tool makes the process slow.
+/// The number of rounds out of `n`: all, or a share if a tool makes the process slow.
 pub fn rounds(n: usize) -> usize {
     (n / divisor()).max(2)
 }

@@ -9,7 +9,7 @@ use crate::generate::{Generate, Sizes};
 use crate::layout::Layout;
 use crate::table::{Kind, Operation};
 
-/// What to compare.
+/// The comparison to make.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Check {
     /// The value in one layout with that in another, and compiled.

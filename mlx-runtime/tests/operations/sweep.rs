@@ -147,7 +147,7 @@ fn every_operation_in_every_layout() {
         texts.len(),
         texts.join("\n")
     );
-    // What is only called draws options that often do not fit: it is there for the random calls.
+    // Operations of kind `Called` draw options that often do not fit; they are there for the random calls.
     for operation in operations().iter().filter(|o| o.kind != Kind::Called) {
         let which = format!("{} {}", operation.name, operation.inputs);
         assert!(called.contains(&which[..]), "never called: {which}");

@@ -1,4 +1,4 @@
-//! How each operation of the dump is called.
+//! Calls each operation of the dump.
 
 use mlx_runtime::fft::{self, Norm};
 use mlx_runtime::linalg::{self, Triangle};

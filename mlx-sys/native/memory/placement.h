@@ -1,4 +1,4 @@
-// Where MLX's CPU backend stores the results of its operations, by the operation's name.
+// Storage that MLX's CPU backend gives to the results of its operations, by the operation's name.
 #pragma once
 
 #include <string_view>

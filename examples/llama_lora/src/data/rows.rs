@@ -44,7 +44,7 @@ impl Row {
 pub struct Split {
     /// The source of the rows, for messages.
     pub origin: String,
-    /// How its lines are read.
+    /// The format of its lines.
     pub format: Format,
     /// The lines.
     pub examples: Vec<Example>,

@@ -13,7 +13,7 @@ use crate::generate::Generate;
 
 pub type Function = fn(&[Array], &mut Generate) -> Result<Vec<Array>>;
 
-/// What an operation's results may be compared with.
+/// The comparisons that suit an operation's results.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     /// Differentiable where it is called, and computed in float64.

@@ -85,7 +85,7 @@ fn feed(target: &Target, args: &Args, at: &Path) -> ExitCode {
     code
 }
 
-/// Runs the cases in a process of their own, which a stack overflow or a hang may end.
+/// Runs the cases in a child process, because a stack overflow or a hang may end it.
 fn watch(target: &Target, args: &Args) -> bool {
     let begun = Instant::now();
     let most = args.minutes * 60.0;

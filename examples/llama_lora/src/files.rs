@@ -1,5 +1,4 @@
-//! Files: written whole or not at all, read with errors that name them. Of text that someone else named no more is
-//! read than a limit allows.
+//! Files: written whole or not at all, and read with errors that name them. The size of an untrusted text is limited.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};

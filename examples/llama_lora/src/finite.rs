@@ -54,7 +54,7 @@ impl Origin {
         }
     }
 
-    /// `result`, whose error, if it is one of a value that is not finite, says where that comes from.
+    /// Adds the source of a value that is not finite to the error of `result`, if that is its error.
     pub fn explain<T>(&self, result: Result<T>, model: &impl CausalLm) -> Result<T> {
         let not_finite = |e: &anyhow::Error| {
             e.downcast_ref::<mlx_runtime::Error>()

@@ -56,9 +56,10 @@ struct Pair {
     b: Option<Array>,
 }
 
-/// Reads an adapter whose configuration is `text`: its configuration and tensors as mlx-lm names them. One rank and one
-/// scale stand for all: shorter ranks are filled with zeros, which nothing changes and training keeps, and the second
-/// half carries what its scale differs by.
+/// Reads an adapter with the configuration `text`: its configuration and tensors as mlx-lm names them.
+///
+/// The result has one rank and one scale. Shorter ranks are padded with zeros, which have no effect and stay zero in
+/// training. B absorbs differences in scale.
 pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<String, Array>)> {
     let config: Config = serde_json::from_value(config)?;
     config.check()?;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A source of permutations whose state can be saved and restored.
+/// A source of permutations with a state that can be saved and restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shuffle {

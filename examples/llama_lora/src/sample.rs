@@ -5,7 +5,7 @@
 pub struct Sampling {
     /// 0 takes the likeliest token; otherwise logits are divided by it.
     pub temperature: f32,
-    /// Choose among the likeliest tokens whose probabilities reach this sum.
+    /// Sum of probabilities: choose among the likeliest tokens that reach it.
     pub top_p: f32,
 }
 

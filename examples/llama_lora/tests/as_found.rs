@@ -71,8 +71,8 @@ fn write_raw(place: &Place, name: &str, tensors: &[(String, &str, Vec<i32>, Vec<
     .unwrap();
 }
 
-/// A folder whose projections are codes of eight bits with a scale for each block of 16 x 16, and one of the values that
-/// they stand for.
+/// A folder with projections of eight bits and a scale for each block of 16 x 16, and one with the values that they
+/// stand for.
 #[test]
 fn a_folder_in_eight_bit_floats_is_the_model_that_its_values_stand_for() {
     let place = Place::new();
@@ -273,7 +273,7 @@ fn a_folder_of_peft_is_the_model_into_which_it_is_merged() {
     };
     let mut model = read(&place, "model/model.safetensors");
     let mut adapter = Arrays::new();
-    // A rank and an alpha of its own, a layer without an adapter, and the names of an older version.
+    // One layer has its own rank and alpha, one has no adapter, and one has the names of an older version.
     for (path, rank, alpha, between) in [
         ("model.layers.1.self_attn.q_proj", 4, 30.0f32, ""),
         ("model.layers.1.mlp.down_proj", 2, 15.0, ".default"),

@@ -217,7 +217,7 @@ fn a_model_is_packed_while_it_trains_and_afterwards() {
         config["quantize"],
         json!({"bits": 4, "group_size": 32, "mode": "affine"})
     );
-    // As it was packed for training, unless something else is asked for.
+    // By default it is packed as it was for training.
     let packed = loss(&place, "--adapter-path adapters");
     assert_eq!(
         packed,

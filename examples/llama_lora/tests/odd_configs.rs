@@ -1,5 +1,5 @@
-//! Model folders whose `config.json` is odd but legal: the numbers of mlx-lm (or, where it does not read what
-//! transformers reads, those of the same model said plainly), or an error; never other numbers.
+//! Model folders with an odd but legal `config.json`: the numbers of mlx-lm (or, if it does not read what transformers
+//! reads, the numbers of the same model in plain form), or an error; never other numbers.
 
 #![allow(missing_docs)]
 

@@ -240,7 +240,7 @@ fn ends(command: &mut Command, what: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// One error and no panic, or what was asked for.
+/// One error and no panic, or the output of the command.
 #[track_caller]
 fn settled(out: &Output, takes: bool, what: &str) -> String {
     let said = text(&out.stderr);

@@ -111,7 +111,7 @@ fn one_run_has_a_folder() {
             "{said}"
         );
     }
-    // Others read meanwhile.
+    // Other programs may read in the meantime.
     place.ok("eval --model model --data data --adapter-path adapters");
     child.kill().unwrap();
     child.wait().unwrap();

@@ -1,4 +1,4 @@
-//! Templates and tokenizers that somebody else made: each fault is one error, and nothing hangs, grows or aborts.
+//! Untrusted templates and tokenizers: each fault is one error, and nothing hangs, grows or aborts.
 
 mod common;
 

@@ -28,7 +28,7 @@ pub trait CausalLm: Model<Config = Config> {
     fn loss(&self, tokens: &Array, targets: &Array, weights: &Array) -> Result<Array>;
 }
 
-/// Something to do with a model whose type the config decides.
+/// An operation on a model with a type that the config decides.
 pub trait Visitor {
     /// The result of the visit.
     type Output;

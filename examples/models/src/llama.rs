@@ -95,7 +95,7 @@ impl Block {
     }
 }
 
-/// A whole Llama. Its names and shapes are those of SmolLM2-135M, a small one.
+/// A whole Llama. It is checked against the names and shapes of SmolLM2-135M, a small one.
 #[mlx_model(config = Config, dims(hidden = hidden_size, vocab = vocab_size),
     digest = "digests/smollm2-135m-instruct.txt")]
 pub struct Llama {

@@ -1,4 +1,4 @@
-//! Mistral 7B (Jiang et al. 2023): a Llama whose tokens look back no further than a window.
+//! Mistral 7B (Jiang et al. 2023): a Llama with sliding-window attention.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Linear, Rope};

@@ -1,4 +1,4 @@
-//! Qwen 3 (Yang et al. 2025): a Llama whose queries and keys are normalised head by head.
+//! Qwen 3 (Yang et al. 2025): a Llama with queries and keys that are normalised head by head.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Linear, RmsNorm, Rope};

@@ -181,7 +181,7 @@ fn both_rotations() {
 
 #[test]
 fn odd_sizes() {
-    // Short sequences have attention of their own; longer ones are padded to whole tiles of 128.
+    // Short sequences have a separate attention kernel; longer ones are padded to whole tiles of 128.
     for (vocabulary, length) in [(1003, 128), (1000, 37), (777, 2), (900, 200), (900, 256)] {
         check(Case {
             vocabulary,

@@ -110,7 +110,7 @@ fn packed_checkpoints_are_read_as_they_are_or_unpacked() {
         let mut options = LoadOptions::new(Dtype::Float32);
         let model = load(&dump, stored.clone(), &options);
         close(name, &logits(&dump, &model), theirs, 1e-5);
-        // The tensors that packing at load makes are those of the checkpoint: to the bit on a CPU, unpacked on a GPU.
+        // Packing at load makes the same tensors as the checkpoint has: to the bit on a CPU, unpacked on a GPU.
         let (read, made) = (tensors(&model), tensors(&packed(&dump, how)));
         assert_eq!(read.len(), stored.len());
         assert_eq!(made.len(), stored.len());

@@ -29,7 +29,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Expands the input in each way that it may be meant. What comes out is Rust.
+/// Expands the input in each way that it may be meant. The output must be Rust.
 pub fn run(input: &[u8]) {
     let Some(tokens) = std::str::from_utf8(input)
         .ok()

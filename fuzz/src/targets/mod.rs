@@ -9,7 +9,7 @@ use crate::mutate::Form;
 
 /// A parser and what it is fed.
 pub struct Target {
-    /// Its name, and that of its folder of seeds.
+    /// Its name, and the name of its folder of seeds.
     pub name: &'static str,
     /// The way in which seeds are mutated.
     pub form: Form,

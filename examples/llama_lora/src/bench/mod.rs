@@ -88,7 +88,7 @@ impl Visitor for Bench<'_> {
             tokens: args.tokens,
             tokens_flag: "--tokens",
         };
-        // A policy that was asked for is measured where no limit was.
+        // An explicit policy without a memory limit is measured even if the plan does not fit.
         if args.grad_checkpoint == GradCheckpoint::Auto || args.runtime.memory_limit.is_some() {
             advice::check(&mut step, &plan, flags)?;
         }
@@ -181,7 +181,7 @@ struct Weighed {
     values: f64,
 }
 
-/// The bytes of a model's tensors, and how many values they stand for.
+/// The bytes of a model's tensors, and the number of values in them.
 fn weigh<M: CausalLm>(session: &Session<M>) -> Result<Weighed> {
     // A fresh model has every value unpacked; none of it is computed.
     let fresh: M = model::init(&session.config, random::key(0)?, Dtype::Float32)?;
@@ -197,7 +197,7 @@ fn weigh<M: CausalLm>(session: &Session<M>) -> Result<Weighed> {
     })
 }
 
-/// Adds an adapter whose first values follow [`draw::adapter`].
+/// Adds an adapter with the initial values of [`draw::adapter`].
 fn adapt<M: CausalLm>(model: &mut M, args: &BenchArgs) -> Result<()> {
     let keys = match &args.lora_keys {
         Some(keys) => keys.clone(),
@@ -245,7 +245,7 @@ fn training_step<M: CausalLm>(model: M, args: &BenchArgs) -> Result<TrainStep<M>
     Ok(TrainStep::new(model, loss, optimizer, options)?)
 }
 
-/// Tokens, targets and weights of a random batch, all of whose targets count.
+/// Tokens, targets and weights of a random batch. All targets count.
 fn batch(args: &BenchArgs, vocabulary: usize) -> Result<[Array; 3]> {
     let rows = i32::try_from(args.batch_size)?;
     let tokens = i32::try_from(args.tokens)?;
@@ -277,7 +277,7 @@ struct Timed {
     ms: Vec<f64>,
     steps: usize,
     losses: Vec<f32>,
-    /// The first step whose loss is not finite, counted from 1, and its loss.
+    /// The first step with a loss that is not finite, counted from 1, and the loss.
     broken: Option<(usize, f32)>,
 }
 

@@ -118,7 +118,7 @@ impl Example {
         })
     }
 
-    /// The ids of the whole line, and how many of them are prompt.
+    /// The ids of the whole line, and the number of them that are the prompt.
     pub fn tokens(&self, text: &Text) -> Result<Row> {
         let (tokens, prompt, keys) = match self {
             Example::Text { text: t, keys } => {

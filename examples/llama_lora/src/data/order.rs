@@ -44,12 +44,12 @@ pub struct Batches<'a> {
 }
 
 impl Cursor {
-    /// The generator, for whoever else draws from it: mlx-lm shuffles the valid split with the same one.
+    /// The generator, so that other code can draw from it: mlx-lm shuffles the valid split with the same one.
     pub fn shuffle(&self) -> &Shuffle {
         &self.now
     }
 
-    /// Puts back a generator that someone else drew from.
+    /// Puts back a generator that other code drew from.
     pub fn set_shuffle(&mut self, shuffle: Shuffle) {
         self.now = shuffle;
     }

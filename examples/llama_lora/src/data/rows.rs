@@ -27,7 +27,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Indices into `tokens` of what is to be learnt: everything but the first token, or only the answer.
+    /// Indices into `tokens` of the targets: everything but the first token, or only the answer.
     pub fn targets(&self, mask_prompt: bool) -> std::ops::Range<usize> {
         let first = if mask_prompt { self.prompt.max(1) } else { 1 };
         first..self.tokens.len().max(first)
@@ -232,7 +232,7 @@ impl Split {
     }
 }
 
-/// The example, its ids, and whether they were cut.
+/// Returns the example, its ids, and true if they were cut.
 fn read_line(
     line: &str,
     format: &mut Option<Format>,

@@ -16,7 +16,7 @@ pub fn width(inputs: usize, longest: usize) -> usize {
 pub struct Widths(Vec<usize>);
 
 impl Widths {
-    /// The widths with the least padding: those of [`width`], or the best choice of them where they are too many.
+    /// The widths with the least padding: those of [`width`], or the best choice of them if they are too many.
     pub fn of(rows: &[Row], o: BatchOptions) -> Widths {
         let mut counts = BTreeMap::new();
         for row in rows {

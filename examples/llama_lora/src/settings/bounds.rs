@@ -75,7 +75,7 @@ const TABLE: &[(&str, Range)] = &[
     ("tflops", POSITIVE),
 ];
 
-/// Checks the number of a flag, whose name in files is `key`.
+/// Checks the number of a flag that files call `key`.
 ///
 /// # Errors
 /// Names the flag, the number, and what is expected.

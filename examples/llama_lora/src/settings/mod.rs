@@ -180,7 +180,7 @@ impl Settings {
                 "the configuration says train: false; the eval command measures without training"
             );
         }
-        // 0 stands for the default, which nobody can ask for: mlx-lm takes it for all layers.
+        // 0 stands for the default, so a user must not pass it: mlx-lm takes it for all layers.
         ensure!(
             args.num_layers != Some(0) && file.num_layers != Some(0),
             "--num-layers is 0, expected at least 1, or -1 for all"
@@ -312,7 +312,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Layers to adapt in a model of `total`: a number that was asked for must fit; the default shrinks to fit.
+    /// Layers to adapt in a model of `total`. An explicit number must fit; the default shrinks to fit.
     pub fn layers_of(&self, total: i32) -> Result<i32> {
         match self.num_layers {
             DEFAULT_LAYERS => Ok(16.min(total)),

@@ -59,7 +59,7 @@ impl Measured {
                 anyhow::anyhow!("the adapter does not say which data it was trained on; --data FOLDER says what to measure")
             })?,
         };
-        // mlx-lm cuts without being told.
+        // mlx-lm cuts without a flag.
         let cut = then.truncate.map(|t| t || then.compat == Some(true));
         let measured = Measured {
             data,

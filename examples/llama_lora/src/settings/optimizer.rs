@@ -234,7 +234,8 @@ impl OptimizerConfig {
         }
     }
 
-    /// These numbers with what the file says about this optimiser. What it says about the others is checked, too.
+    /// These numbers, overridden by the file's for this optimiser. The file's numbers for other optimisers are checked
+    /// too.
     pub fn with_file(self, file: &OptimizerFile) -> Result<OptimizerConfig> {
         let mut laid = self.clone();
         for (name, given) in &file.0 {

@@ -1,8 +1,8 @@
 //! Models of random weights: of any size, the same for the same seed, without a download.
 //!
-//! `synth:NAME` stands for such a model wherever a model is asked for. Nothing is written to disk: its tensors are
-//! lazy, so that each is drawn on the device when loading needs it. [`write()`] makes a folder of one instead.
-//! [`draw`] says which values a tensor gets; `bench/weights.py` draws the same ones with MLX's Python package.
+//! `--model synth:NAME` names such a model. Nothing is written to disk: its tensors are lazy, so that each is drawn on
+//! the device when loading needs it. [`write()`] makes a folder of one instead. [`draw`] computes the values of a
+//! tensor; `bench/weights.py` draws the same ones with MLX's Python package.
 
 pub mod draw;
 mod run;

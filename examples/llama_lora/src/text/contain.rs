@@ -36,7 +36,7 @@ pub fn contained<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     })
 }
 
-/// The same on a stack of its own, for what calls itself as deeply as its input is nested.
+/// The same on a separate stack, for recursion as deep as the input is nested.
 pub fn contained_deep<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     contained(what, || stacker::grow(STACK, work))
 }

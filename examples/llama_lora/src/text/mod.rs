@@ -53,9 +53,9 @@ impl Text {
         }
     }
 
-    /// Sets how many tokens the model knows, which may be fewer than the tokenizer has, so that texts with others are
-    /// refused; and how many a text may have, because past its last position a model has nothing, or nothing that it
-    /// learnt.
+    /// Sets the number of tokens that the model knows, and the largest number of tokens in a text. Texts with unknown
+    /// tokens are refused, because the tokenizer may have more than the model. Longer texts are refused because the
+    /// model has learnt nothing past its last position.
     pub fn limit(&mut self, known: usize, places: usize) -> Result<()> {
         ensure!(
             (self.eos as usize) < known,
@@ -104,7 +104,8 @@ impl Text {
             .map_or(0, |&id| id as usize + 1)
     }
 
-    /// Ids of `text`; `special` adds what the tokenizer puts around a text of its own (often a token that begins it).
+    /// Ids of `text`. `special` adds the tokens that the tokenizer puts around a whole text (often a token that begins
+    /// it).
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>> {
         let encoding = contained("split the text into tokens", || {
             let encoding = self.tokenizer.encode_fast(text, special);

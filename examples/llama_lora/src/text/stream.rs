@@ -11,7 +11,7 @@ use super::Text;
 /// that the work for each token stays constant and no decoder takes them for the beginning of a text.
 pub struct Stream<'a> {
     text: &'a Text,
-    /// Tokens since one whose text is known and is not blank.
+    /// Tokens since one with known text that is not blank.
     tokens: Vec<u32>,
     /// The part of their text that has been handed out.
     printed: String,
@@ -30,8 +30,8 @@ impl<'a> Stream<'a> {
     /// Adds a token; the text that is now certain.
     pub fn push(&mut self, token: u32) -> Result<String> {
         self.tokens.push(token);
-        // A byte may become part of a character, and a special token is not written: both leave it open whether the
-        // bytes before them are complete.
+        // A byte may become part of a character, and a special token is not written. After either, the bytes before may
+        // be incomplete.
         if self.text.is_byte(token) || self.text.is_special(token) {
             return Ok(String::new());
         }

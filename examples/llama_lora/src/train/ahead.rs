@@ -89,7 +89,7 @@ impl Ahead {
         &self.cursor
     }
 
-    /// Puts back a generator that someone else drew from, before the next batch is prepared.
+    /// Puts back a generator that other code drew from, before the next batch is prepared.
     pub fn set_shuffle(&mut self, shuffle: Shuffle) -> Result<()> {
         self.cursor.set_shuffle(shuffle.clone());
         self.ask.send(Ask::Shuffle(shuffle)).map_err(|_| gone())

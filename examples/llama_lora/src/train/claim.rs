@@ -34,8 +34,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Takes `folder` for a new run, and makes it if need be. What an earlier run needs to go on is set aside until
-    /// the new one has saved something, so that the two are never mixed.
+    /// Claims `folder` for a new run, and makes it if needed. The state of an earlier run is set aside until the new
+    /// one has saved, so that the two are never mixed.
     pub fn new_run(folder: &Path) -> Result<Claim> {
         let missing = folder.ancestors().take_while(|p| {
             let named = !p.as_os_str().is_empty();

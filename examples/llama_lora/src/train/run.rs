@@ -44,7 +44,7 @@ pub struct Outcome<M> {
     pub seconds: f64,
 }
 
-/// Trains until the last step, or until `stop` is asked for.
+/// Trains until the last step, or until `stop` is set.
 pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>> {
     let started = Instant::now();
     let Prepared {
@@ -208,7 +208,7 @@ struct Run<'a> {
     saved_at: Option<u64>,
 }
 
-/// A step that was started and whose loss nobody has read.
+/// A started step with a loss that was not read yet.
 struct Pending {
     step: Started,
     done: Done,
@@ -489,8 +489,8 @@ impl Run<'_> {
         self.metrics.push(Record::Valid(report))
     }
 
-    /// Saves during the run; false if the files cannot be written now. What was learnt is still in memory, so that the
-    /// run goes on: a disk that is full for a moment must not end it.
+    /// Saves during the run, and returns false if the files cannot be written now. The adapter is still in memory, so
+    /// the run goes on: a disk that is full for a moment must not end it.
     fn saves<M: CausalLm>(&mut self, step: &TrainStep<M>, cursor: &Cursor) -> Result<bool> {
         match self.save(step, cursor) {
             Err(error) if is_io(&error) => {

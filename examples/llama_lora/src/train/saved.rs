@@ -96,7 +96,7 @@ impl Saved {
         Ok(Saved { progressed, arrays })
     }
 
-    /// True if data and weights are those of the saved run.
+    /// Returns true if data and weights are those of the saved run.
     pub fn check(&self, train: &Split, base: &Base, model: &str) -> Result<()> {
         if let Some(saved) = &self.progressed.base {
             saved.check(base, model)?;

@@ -81,7 +81,7 @@ impl Stop {
         let thread = std::thread::Builder::new().name("signals".to_owned());
         thread.spawn(move || {
             for signal in signals.forever() {
-                // Nobody begins to train, or claims a folder, while the program ends.
+                // The claim is held so that no run begins to train, or claims a folder, while the program ends.
                 let mut claim = flags.claim();
                 let unseen = flags.unseen.swap(false, Ordering::SeqCst);
                 if !flags.training.load(Ordering::SeqCst) {
@@ -115,7 +115,7 @@ impl Stop {
         128 + self.0.asked.load(Ordering::SeqCst) as u8
     }
 
-    /// Says whether the run looks at [`Stop::asked`] now; otherwise a signal ends the program.
+    /// Sets if the run checks [`Stop::asked`] now; otherwise a signal ends the program.
     pub fn training(&self, now: bool) {
         let _claim = self.0.claim();
         self.0.training.store(now, Ordering::SeqCst);
@@ -133,7 +133,7 @@ impl Stop {
 
     /// Makes a claim, and keeps it until the result is dropped, or until a signal ends the program.
     pub fn hold(&self, claim: impl FnOnce() -> Result<Claim>) -> Result<Held<'_>> {
-        // A signal meanwhile waits for the claim, so that it is given up.
+        // A signal that comes now waits for the claim, and then gives it up.
         let mut held = self.0.claim();
         *held = Some(claim()?);
         Ok(Held(self))

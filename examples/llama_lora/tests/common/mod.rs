@@ -211,7 +211,7 @@ pub fn write_safetensors(path: &Path, tensors: &[(String, Vec<usize>)], seed: u6
     std::fs::write(path, bytes).unwrap();
 }
 
-/// Makes the adapter one of mlx-lm's, whose configuration is in a file of its own alone.
+/// Turns the adapter into one of mlx-lm's, which has its configuration in a separate file only.
 pub fn strip_metadata(path: &Path) {
     let bytes = std::fs::read(path).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Config, Family};
 use crate::json;
 
-/// No real model comes near, and products of three such sizes fit 64 bits.
+/// An upper bound that no real model comes near. Products of three sizes fit 64 bits.
 const SIZE: Kind = Kind::Whole(1, 1 << 24);
 /// Numbers that index positions, which MLX counts in 32 bits.
 const POSITIONS: Kind = Kind::Whole(1, (1 << 31) - 1);
@@ -281,7 +281,7 @@ pub(super) fn check(family: Family, fields: &Map<String, Value>) -> Result<()> {
     Ok(())
 }
 
-/// The numbers of a rotation, and of those of each kind of layer inside it.
+/// Checks the numbers of a rotation, and of the nested rotations for each kind of layer.
 fn rotation(value: &Value) -> Result<()> {
     let Value::Object(map) = value else {
         bail!("it is {}, expected an object", json::shown(value));

@@ -121,7 +121,8 @@ pub struct Config {
     pub max_position_embeddings: usize,
     /// Tokens that a sliding layer sees, itself included.
     pub sliding_window: Option<usize>,
-    /// Each layer whose number, counted from 1, this divides sees everything; the others slide.
+    /// Distance between layers with full attention: a layer has it if this divides its number, counted from 1. The
+    /// others slide.
     pub sliding_window_pattern: usize,
     /// Base of the rotary periods of sliding layers, where it differs (Gemma 3).
     pub rope_local_base_freq: f32,
@@ -141,7 +142,7 @@ pub struct Config {
     pub num_experts_per_tok: usize,
     /// Width inside an expert, where other layers have no experts (Qwen 3).
     pub moe_intermediate_size: usize,
-    /// Each layer whose number, counted from 1, this divides has experts (Qwen 3).
+    /// Distance between layers with experts: a layer has them if this divides its number, counted from 1 (Qwen 3).
     pub decoder_sparse_step: usize,
     /// True if the weights of a token's experts are normalised to sum to one (Qwen 3).
     pub norm_topk_prob: bool,

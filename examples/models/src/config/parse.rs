@@ -1,5 +1,5 @@
-//! From the text of a `config.json` to a [`Config`]: each family's defaults as `transformers` has
-//! them, and a check of everything that the model here would otherwise silently do differently.
+//! Parses a `config.json` to a [`Config`]: each family's defaults are those of `transformers`, and every setting that
+//! the models here would ignore is checked.
 
 use anyhow::{bail, ensure, Context, Result};
 use serde::Deserialize;

@@ -80,7 +80,7 @@ pub(super) fn parse(family: Family, raw: &Raw, head_dim: usize) -> Result<Rotati
     })
 }
 
-/// The entries of `over` in the place of those of `under`.
+/// The entries of `over`, and those of `under` that `over` lacks.
 fn merged(under: Value, over: Value) -> Value {
     match (under, over) {
         (Value::Object(mut under), Value::Object(over)) => {

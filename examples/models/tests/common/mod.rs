@@ -137,8 +137,8 @@ pub fn gradients<M: Model>(
     compare(what, &value[0], names.iter().zip(&grads), dump, part);
 }
 
-/// The same from a training step whose stacks of layers are cut at `cut`: with a first decay of 0,
-/// Adam's first average is the gradient itself.
+/// The same for a training step with layer stacks cut at `cut`: with a first decay of 0, Adam's first average is the
+/// gradient itself.
 pub fn trains<M: Model>(
     what: &str,
     model: &M,

@@ -97,7 +97,7 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
     run.spend(value.weight())?;
     let text = |run: &Run| run.to_text(&value);
     if let (Value::Once(once), true) = (&value, LAZY.contains(&name)) {
-        // Python's filter would take the items later, so that nobody else may until then.
+        // Python's filter takes the items later, so nothing else may take them until then.
         let left = once.rest()?;
         once.lent.set(true);
         return apply(run, name, Value::list(left)?, given);

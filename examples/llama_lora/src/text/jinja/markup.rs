@@ -11,7 +11,7 @@ use super::run::Run;
 use super::text::words;
 use super::value::Value;
 
-/// The methods that it has beside those of `str`.
+/// The methods that it has in addition to those of `str`.
 pub const NAMES: [&str; 3] = ["escape", "striptags", "unescape"];
 
 /// `&`, `<`, `>` and quotes as HTML writes them.

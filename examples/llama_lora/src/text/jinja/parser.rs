@@ -209,7 +209,7 @@ impl Parser {
         }
     }
 
-    /// Reads inside of so many loops that `break` may leave.
+    /// Parses inside `loops` loops that `break` may leave.
     fn with_loops<T>(
         &mut self,
         loops: usize,
@@ -221,7 +221,7 @@ impl Parser {
         Ok(out)
     }
 
-    /// A body with a scope of its own, up to `end`.
+    /// A body with its own scope, up to `end`.
     fn inner(&mut self, end: &str) -> Result<Vec<Stmt>> {
         self.end_of_block()?;
         self.with_branch(false, |p| Ok(p.body(&[end])?.0))

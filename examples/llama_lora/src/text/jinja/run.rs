@@ -397,7 +397,7 @@ impl<'t> Run<'t> {
         }
     }
 
-    /// `loop(items)` inside of a recursive loop.
+    /// `loop(items)` inside a recursive loop.
     pub fn recurse(&mut self, id: usize, items: Value) -> Result<Value> {
         let Some((node, scope)) = self.loops[id].recursive else {
             bail!("the loop is not recursive: write {{% for .. recursive %}}");

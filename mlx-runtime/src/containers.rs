@@ -1,9 +1,8 @@
 //! MLX C's own lists, maps and texts.
 //!
-//! Functions of this crate take slices and return vectors, so nobody needs these to compute. They
-//! are for code that builds a list once and hands it over many times, and for what MLX C has no
-//! other form of. Each owns one handle, which is freed once; copies are deep in the list and
-//! shallow in the arrays.
+//! Functions of this crate take slices and return vectors, so computing needs none of these. They are for code that
+//! builds a list once and passes it many times, and for functions of MLX C with no other form. Each owns one handle,
+//! which is freed once; copies are deep in the list and shallow in the arrays.
 //!
 //! ```
 //! use mlx_runtime::{containers::VectorArray, Array};

@@ -36,8 +36,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// Device number `index` of a type; whether it exists is another question
-    /// ([`is_available`]).
+    /// Device number `index` of a type. It may not exist ([`is_available`]).
     pub const fn new(kind: DeviceType, index: i32) -> Self {
         Self { kind, index }
     }
@@ -57,7 +56,7 @@ impl Device {
         self.kind
     }
 
-    /// The device's number among those of its type.
+    /// The device's index among the devices of its type.
     pub const fn index(self) -> i32 {
         self.index
     }
@@ -112,7 +111,7 @@ impl fmt::Display for Device {
 impl FromStr for Device {
     type Err = Error;
 
-    /// From `cpu`, `gpu`, or either with a number: `gpu:1`. Whether it exists is another question.
+    /// Parses `cpu`, `gpu`, or either with a number: `gpu:1`. The device may not exist.
     fn from_str(text: &str) -> Result<Self> {
         let (kind, index) = text.trim().split_once(':').unwrap_or((text.trim(), "0"));
         let kind = match kind.to_ascii_lowercase().as_str() {

@@ -1,10 +1,10 @@
 //! Functions as files: recorded once, called from any of MLX's languages.
 //!
-//! The file holds the graph and the arrays that the function captured. What is recorded are MLX's own operations alone,
-//! not the fused ones of this crate, so that every language that has MLX can call it. One that is imported may
-//! be called with inputs of the shapes that it was exported with (of any shape if `shapeless`).
-//! MLX trusts such files, and one that was changed may end the process: [`import_function`] takes those that this
-//! crate wrote, which end with a checksum that MLX ignores.
+//! The file holds the graph and the arrays that the function captured. It records MLX's own operations alone, not the
+//! fused ones of this crate, so that every language that has MLX can call it. An imported function may be called with
+//! inputs of the shapes that it was exported with (of any shape if `shapeless`). MLX trusts these files, and a changed
+//! one may end the process: [`import_function`] accepts files that this crate wrote, which end with a checksum that MLX
+//! ignores.
 //!
 //! MLX runs an imported function on the first stream that the process made on the function's
 //! device: call it on the thread that used this crate first.

@@ -182,10 +182,9 @@ pub fn lora_linear(x: &Array, w: &Array, a: &Array, b: &Array, scale: f32) -> Re
     })
 }
 
-/// The elements of arrays of one dtype, each in rows, one array behind the other: `[..]` each ->
-/// `[n]`. One piece of work however many arrays there are, where [`crate::ops::concatenate`] queues
-/// one for each. There is no gradient. On a GPU this is a
-/// concatenation; on CUDA callers use a kernel of its own instead.
+/// The elements of arrays of one dtype, each row-major, one array after the other: `[..]` each -> `[n]`. One piece of
+/// work for any number of arrays, while [`crate::ops::concatenate`] queues one for each. There is no gradient. On a GPU
+/// this is a concatenation; callers on CUDA use a separate kernel instead.
 ///
 /// # Errors
 /// If there are no arrays, or their dtypes differ.

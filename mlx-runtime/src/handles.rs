@@ -32,7 +32,7 @@ macro_rules! owned {
                 Self::own(sys::$raw { ctx: null_mut() })
             }
 
-            /// Takes over a handle, which is null or valid and nobody else's.
+            /// Takes over a handle, which is null, or valid and not owned elsewhere.
             #[inline]
             pub(crate) fn own(raw: sys::$raw) -> Self {
                 Self(raw, Live::new())

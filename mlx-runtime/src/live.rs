@@ -4,8 +4,8 @@
 //! that MLX was given to keep (a closure, a vector, a reader) is counted until MLX gives it back.
 //! So a leak shows as a number, whatever the allocator makes of its memory.
 //!
-//! Counting is always on. A thread counts in a block of its own with a plain addition, no locked
-//! instruction and no branch on a setting: it is below what a benchmark of one operation can tell.
+//! Counting is always on. A thread counts in its own block with a plain addition, without a locked instruction or a
+//! branch on a setting, which costs less than a benchmark of one operation can measure.
 //!
 //! ```
 //! use mlx_runtime::{live, ops, Dtype};
@@ -219,8 +219,8 @@ pub(crate) type Kept = live!(Kept);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Handles([isize; KINDS]);
 
-/// The handles that are alive now, in the whole process. What other threads do at the same time
-/// may or may not be counted; what a thread did before it was joined is.
+/// The handles that are alive now, in the whole process. Changes that other threads make at the same time may or may
+/// not be counted; changes of a thread that was joined are.
 pub fn handles() -> Handles {
     // Held throughout, so that a thread which ends is counted once.
     let blocks = blocks();

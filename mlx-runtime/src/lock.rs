@@ -16,7 +16,7 @@ use std::thread::LocalKey;
 
 use mlx_sys as sys;
 
-/// A reentrant lock that its thread can let go of in the middle.
+/// A reentrant lock that its thread can release temporarily.
 struct Lock {
     held: Mutex<bool>,
     freed: Condvar,

@@ -59,10 +59,9 @@ macro_rules! settings {
 settings! {
     /// Sets the guideline for memory that [`limit`] reads. MLX: `set_memory_limit`.
     set_limit => mlx_set_memory_limit;
-    /// Sets how much unused memory is kept for reuse; 0 keeps none. MLX: `set_cache_limit`.
+    /// Sets the bytes of unused memory that are kept for reuse; 0 keeps none. MLX: `set_cache_limit`.
     set_cache_limit => mlx_set_cache_limit, CACHE_LIMIT;
-    /// Sets how much memory Metal keeps resident; other backends ignore it.
-    /// MLX: `set_wired_limit`.
+    /// Sets the bytes of memory that Metal keeps resident; other backends ignore it. MLX: `set_wired_limit`.
     set_wired_limit => mlx_set_wired_limit, WIRED_LIMIT;
 }
 

@@ -81,7 +81,7 @@ impl Drop for Stack {
 
 thread_local! {
     static DEEP: Cell<bool> = const { Cell::new(false) };
-    /// The lowest address of this thread's stack; 0 where it is not known, 1 before it was asked for.
+    /// The lowest address of this thread's stack; 0 if unknown, 1 before it was read.
     static LOWEST: Cell<usize> = const { Cell::new(1) };
     static STACK: OnceCell<Option<Stack>> = const { OnceCell::new() };
 }

@@ -5,10 +5,10 @@
 //! stream of the default device, unless [`with`] says otherwise. Work on one stream runs in
 //! order; MLX orders work on different streams by the data that flows between them.
 //!
-//! MLX keeps every stream until the process ends, on the CPU with a worker thread. So a stream goes
-//! back to a pool when its last handle is dropped, or when the thread ends whose default it was, and
-//! is handed out again: ten thousand scopes or threads, one after the other, need one. Only those of
-//! a [`ThreadLocalStream`] are MLX's own, one for each thread that asks.
+//! MLX keeps every stream until the process ends, on the CPU with a worker thread. So a stream returns to a pool when
+//! its last handle is dropped, or when the thread ends that has it as a default, and is reused: ten thousand scopes or
+//! threads, one after the other, need one stream. Only the streams of a [`ThreadLocalStream`] are MLX's own, one for
+//! each thread that uses it.
 
 mod pool;
 
@@ -36,7 +36,7 @@ use pool::Lease;
 pub struct Stream(sys::mlx_stream, Option<Rc<Lease>>, live!(Stream));
 
 impl Stream {
-    /// A stream on `device` that nobody else uses: a new one, or one that nobody holds any more.
+    /// A stream on `device` for exclusive use: a new one, or one from the pool.
     ///
     /// # Errors
     /// [`ErrorKind::Device`] if MLX does not have the device.
@@ -285,8 +285,8 @@ impl Drop for ThreadLocalStream {
     }
 }
 
-/// Every stream of the process, those of other threads included: work that is given to one of
-/// these is an error.
+/// Every stream of the process, including those of other threads. Giving work to a stream of another thread is an
+/// error.
 ///
 /// # Errors
 /// If memory is exhausted.

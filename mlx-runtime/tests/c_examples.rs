@@ -80,7 +80,7 @@ fn hello() {
 #[test]
 fn closures_return_their_errors() {
     let (c, ours) = texts("example-closure.txt", &|out| examples::closure::run(out));
-    // C's handler prints a line of its own first.
+    // C's handler prints an additional line first.
     let handled = |l: &&str| !l.starts_with("ignoring the error");
     let c: Vec<&str> = c.lines().filter(handled).collect();
     // An error says here in which operation it was.

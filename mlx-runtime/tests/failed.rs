@@ -9,7 +9,7 @@ use mlx_runtime::device::Device;
 use mlx_runtime::stream::Stream;
 use mlx_runtime::{graph, io, linalg, ops, stream, transforms, Array, Dtype, Result};
 
-/// A matrix without an inverse, in whose inverse LAPACK finds the fault, on MLX's thread.
+/// A matrix without an inverse: LAPACK finds the fault, on MLX's thread.
 fn singular() -> Array {
     Array::from_slice(&[1f32, 2.0, 2.0, 4.0], &[2, 2]).unwrap()
 }
@@ -39,7 +39,7 @@ fn graph_of(failing: Array, apart: bool) -> Result<Graph> {
     })
 }
 
-/// Makes an array whose computation fails on a thread of MLX.
+/// A function that makes an array that fails on a thread of MLX.
 type Fault = (&'static str, fn() -> Result<Array>);
 
 const FAULTS: &[Fault] = &[

@@ -151,7 +151,7 @@ fn files_that_change_before_they_are_read_are_errors() {
     for (what, change) in CHANGES {
         for (name, load) in loads {
             let a = a.clone();
-            // On a thread of its own: MLX stops the stream that failed.
+            // On a separate thread, because MLX stops the stream that failed.
             let failed = std::thread::spawn(move || {
                 let dir = tempfile::tempdir().unwrap();
                 let path = dir.path().join(name);

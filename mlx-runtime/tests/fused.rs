@@ -72,7 +72,7 @@ where
             assert_close(got, expected, &format!("{order}, gradient {i}"));
         }
     }
-    // One gradient at a time: nothing depends on another one being asked for.
+    // One gradient at a time, because none may depend on another one being asked for.
     for (i, argnum) in argnums.iter().enumerate() {
         let of_fused = fused.clone();
         let again = checkpoint(move |x| Ok(vec![of_fused(x)?]));
@@ -505,7 +505,7 @@ fn the_numbers_on_every_level() {
     levels::again(&all, 9);
 }
 
-/// In a process of its own: the variables are read once.
+/// In a child process, because the variables are read once.
 #[test]
 fn a_wrong_variable_is_an_error_that_lists_the_right_values() {
     let name = "a_wrong_variable_is_an_error_that_lists_the_right_values";

@@ -101,7 +101,7 @@ fn a_file_that_shrinks_after_loading_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.safetensors");
     save_safetensors(&path, &arrays(), &metadata()).unwrap();
-    // On a thread of its own: MLX stops the stream that failed.
+    // On a separate thread, because MLX stops the stream that failed.
     std::thread::spawn(move || {
         let (loaded, _) = load_safetensors(&path).unwrap();
         fs::OpenOptions::new()
@@ -362,7 +362,7 @@ fn blocks_of_256_have_the_values_of_llama_cpp() {
     }
 }
 
-/// The folder is one that others may read, and this thread is somebody who may write neither folder nor file.
+/// Other users may read the folder, and this thread is a user who may write neither folder nor file.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_gguf_that_may_not_be_written_is_read() {

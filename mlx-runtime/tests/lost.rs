@@ -14,7 +14,7 @@ use mlx_runtime::{backend, ops, transforms, Array, Dtype, ErrorKind, Result};
 /// Names the case in the process that runs it.
 const CASE: &str = "MLX_RUNTIME_LOSE";
 
-/// Runs the test `name` in a process of its own; its exit code and its output.
+/// Runs the test `name` in a child process, and returns its exit code and its output.
 fn again(name: &str) -> (Option<i32>, String) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture", "--test-threads", "1"])
@@ -40,7 +40,7 @@ fn again(name: &str) -> (Option<i32>, String) {
     (ended.code(), text)
 }
 
-/// Starts a kernel on a stream of its own that makes the GPU fail in `seconds`.
+/// Starts a kernel on a separate stream that makes the GPU fail in `seconds`.
 fn fail_in(seconds: f32) -> Result<()> {
     let kernel = CudaKernel::new(
         "fail_later",

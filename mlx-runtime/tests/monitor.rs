@@ -12,7 +12,7 @@ use mlx_runtime::{memory, ops, transforms, Array, Dtype, ErrorKind};
 use prometheus_parse::{Scrape, Value};
 use tracing::field::{Field, Visit};
 
-/// A clock that stands still until it is told otherwise.
+/// A clock that stands still until it is set.
 #[derive(Clone, Default)]
 struct Clock(Arc<AtomicU64>);
 
@@ -202,7 +202,7 @@ fn the_port_answers_and_closes() {
     assert!(body.contains("mlx_tokens_total 7"), "{body}");
     assert!(ask(at, "GET /else").starts_with("HTTP/1.1 404"));
     assert!(ask(at, "POST /metrics").starts_with("HTTP/1.1 405"));
-    // Someone who hangs up.
+    // A client that hangs up.
     drop(TcpStream::connect(at).unwrap());
     assert!(ask(at, "GET /metrics?x=1").starts_with("HTTP/1.1 200"));
 
@@ -326,7 +326,7 @@ fn hostile_clients_harm_nobody() {
         .write_all(b"GET / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n")
         .unwrap();
     let flooding = std::thread::spawn(move || while flood.write_all(&[0; 4096]).is_ok() {});
-    // Waits for nobody; a test that hangs here has found that it does.
+    // Dropping must not wait for clients. If it does, the test hangs here.
     drop(server);
     flooding.join().unwrap();
     drop(idle);

@@ -221,7 +221,7 @@ fn wrong_indices_are_errors() {
 fn a_chain_needs_one_question_mark() -> Result<()> {
     let a = Array::from_slice(&[1f32, 2.0], &[2])?;
     let b = Array::from_slice(&[3f32, 5.0], &[2])?;
-    // A result on either side of an array, an array of its own, numbers beside arrays.
+    // A result on either side of an array, an array by value, numbers beside arrays.
     let y = ((&a + &b) * &a - (2.0 * &b)? - &a)?;
     assert_eq!(y.to_vec::<f32>()?, [-3.0, 2.0]);
     let y = (1.0 - &a + (&b * &b)? + a.clone() + (&a / &b)?)?;

@@ -14,7 +14,7 @@ use mlx_runtime::{export, io, live, ops, Array, ErrorKind, Result};
 
 const TEXT: &str = "on purpose";
 
-/// Ways to panic: with a text, a formatted one, another value, and one whose destructor panics too.
+/// Ways to panic: with a text, a formatted one, another value, and one with a destructor that panics too.
 const WAYS: &[fn() -> Result<Vec<Array>>] = &[
     || panic!("on purpose"),
     || panic!("{TEXT}"),
@@ -257,7 +257,7 @@ fn readers_and_writers_that_panic_are_errors() {
         panicked("write", saved.map(|_| ()));
         let saved = io::save_safetensors_to(file("write", &[], false), &named, &none);
         panicked("safetensors", saved.map(|_| ()));
-        // (The length is asked for in Rust, before MLX sees the reader: a panic there is the caller's.)
+        // (Rust asks for the length before MLX sees the reader: a panic there is the caller's.)
         let loaded = io::load_npy_from(file("read", whole.get_ref(), false));
         panicked("read", loaded);
         // Dropped by MLX, when the array that reads from it is.

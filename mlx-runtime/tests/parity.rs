@@ -105,7 +105,7 @@ fn needs_the_cpu(e: &Error) -> bool {
     words.iter().any(|w| text.contains(w))
 }
 
-/// The outputs of a case, evaluated; and whether the CPU had to do it for a GPU.
+/// The outputs of a case, evaluated, and true if the CPU had to compute them for a GPU.
 fn run(case: &Case, inputs: &[Array]) -> mlx_runtime::Result<(Vec<Array>, bool)> {
     let made = || {
         let made = call(case, inputs)?;

@@ -127,7 +127,8 @@ fn logsumexp_and_softmax_over_vocabularies() {
                 let lse = float32(&ops::logsumexp(&a, &[-1], false).unwrap());
                 let p = float32(&ops::softmax(&a, &[-1], false).unwrap());
                 for row in 0..2 {
-                    // An error of the sum is one of its logarithm, whose rounding is relative to it.
+                    // The error of the sum becomes an error of its logarithm, and rounding is relative to the
+                    // logarithm.
                     let expected = total(row).ln();
                     near(&what, lse[row], expected, (SUM + 2e-7) / expected + last);
                     for i in [0, n / 2, n - 1] {

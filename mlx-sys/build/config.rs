@@ -28,7 +28,7 @@ pub struct Config {
     pub os: String,
     /// `linux-x86_64`, `linux-aarch64`, `macos-aarch64`, ...
     pub platform: String,
-    /// The wheel that holds MLX for the backend asked for.
+    /// The wheel that holds MLX for the chosen backend.
     pub mlx_wheel: Wheel,
     /// The wheels that MLX needs beside its own: NVIDIA's libraries, unless `MLX_SYS_SYSTEM_CUDA` is set.
     pub companions: &'static [Wheel],

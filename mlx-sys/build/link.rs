@@ -23,7 +23,7 @@ pub fn link(config: &Config, cache: &Cache, mlx: &Mlx, library: &Library) {
     println!("cargo::rustc-link-search=native={folder}");
     println!("cargo::rustc-link-lib=dylib=mlxc");
     let libmlx = mlx.lib.join(config.shared("mlx"));
-    // Whoever empties the cache or replaces MLX gets a new build.
+    // An emptied cache or a replaced MLX triggers a new build.
     for file in [&library.file, &libmlx] {
         println!("cargo::rerun-if-changed={}", file.display());
     }

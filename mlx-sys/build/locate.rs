@@ -20,7 +20,7 @@ pub struct Mlx {
     pub c_include: PathBuf,
     /// The source of MLX C's code.
     pub mlxc: Mlxc,
-    /// Holds `libscipy_openblas`, where the BLAS that MLX comes with is to be replaced.
+    /// The folder of `libscipy_openblas`, if it replaces the BLAS that MLX comes with.
     pub openblas: Option<PathBuf>,
 }
 

@@ -246,8 +246,8 @@ fn origin(config: &Config) -> &'static str {
     }
 }
 
-/// An installed MLX C's functions become this library's: those of a static one by copy, those of a
-/// shared one by its being loaded with this one (which macOS wants to be told).
+/// Makes an installed MLX C's functions part of this library: a static library is copied in, and a shared library is
+/// loaded with this one (on macOS it is re-exported).
 fn whole(config: &Config, mlx: &Mlx) -> Vec<OsString> {
     let Mlxc::Installed(file) = &mlx.mlxc else {
         return Vec::new();

@@ -11,7 +11,7 @@ use super::config::Config;
 use super::error::{Error, Result};
 use super::mlxc::{concat, run_compiler};
 
-/// The folder of the stub, in that of the library.
+/// The folder of the stub, inside the library's folder.
 pub const FOLDER: &str = "stub";
 
 /// Writes the stub of the library `soname` into `folder/stub`.

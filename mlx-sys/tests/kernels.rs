@@ -262,7 +262,7 @@ fn softmax_of_long_rows_is_near() {
     });
 }
 
-/// Everything that a version computes of some rows, whose length is a multiple of no vector.
+/// All results of a version for some rows, with a length that is a multiple of no vector.
 fn everything(k: &mlxrs_kernels) -> Vec<u32> {
     const ROWS: usize = 7;
     const N: usize = 1339;

@@ -50,7 +50,7 @@ macro_rules! map {
                 Ok(made)
             }
 
-            /// Adds an entry, or replaces that of the same name.
+            /// Adds an entry, or replaces the entry of the same name.
             ///
             /// # Errors
             /// If memory is exhausted, or a text contains a NUL byte.

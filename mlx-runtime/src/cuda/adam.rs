@@ -32,8 +32,8 @@ pub(crate) struct Rates<'a> {
     pub corrected: Option<(&'a Array, &'a Array)>,
 }
 
-/// A buffer's values `w`, averages `m` and `v`, and gradient `g`, all float32 `[n]` -> the next `w`,
-/// `m` and `v`. `None` where there is no such kernel, or a gradient may be wanted.
+/// A buffer's values `w`, averages `m` and `v`, and gradient `g`, all float32 `[n]` -> the next `w`, `m` and `v`.
+/// `None` if there is no kernel for them, or if the update is being differentiated.
 pub(crate) fn adam([w, m, v, g]: [&Array; 4], rates: &Rates<'_>) -> Option<Result<[Array; 3]>> {
     let one = |a: &Array| a.dtype() == Dtype::Float32 && a.size() == 1;
     let buffer = |a: &Array| a.dtype() == Dtype::Float32 && a.shape() == w.shape();

@@ -10,7 +10,7 @@ use crate::{Array, Dtype, Result};
 pub(crate) struct Adapter {
     /// r.
     pub rank: i32,
-    /// The layer's first column among those of all layers.
+    /// The layer's first column among the columns of all layers.
     pub start: i32,
     /// The layer's columns.
     pub width: i32,
@@ -85,7 +85,7 @@ impl SideBySide {
         Ok([out.swap_remove(0), b])
     }
 
-    /// The gradients of what [`SideBySide::join`] gave -> those of what it was given.
+    /// Gradients of the outputs of [`SideBySide::join`] -> gradients of its inputs.
     pub fn part(&self, da: &Array, db: &Array) -> Result<Vec<Array>> {
         let names = self.names();
         let outputs: Vec<&str> = names.iter().map(String::as_str).collect();

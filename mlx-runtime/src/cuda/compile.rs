@@ -28,7 +28,7 @@ unsafe impl Send for Compiled {}
 unsafe impl Sync for Compiled {}
 
 impl Compiled {
-    /// The kernel that `key` stands for: `source` is asked for its name and its code the first time.
+    /// The kernel for `key`. `source` returns its name and its code, and is called the first time only.
     pub fn get(key: String, source: impl FnOnce() -> (String, String)) -> Result<Arc<Compiled>> {
         static ALL: Mutex<Option<HashMap<String, Arc<Compiled>>>> = Mutex::new(None);
         // Held while a kernel is compiled: another thread is about to want the same one.

@@ -24,7 +24,7 @@ fn part(arrays: &[&Array]) -> Result<Array> {
     let names: Vec<String> = (0..arrays.len()).map(|i| format!("x{i}")).collect();
     let mut inputs: Vec<&str> = names.iter().map(String::as_str).collect();
     inputs.push("places");
-    // For each block: which array, from which of its values on, where to, and how many.
+    // For each block: the array, the first value, the destination, and the number of values.
     let (mut places, mut end) = (Vec::new(), 0);
     for (i, a) in arrays.iter().enumerate() {
         for from in (0..a.size()).step_by(CHUNK) {

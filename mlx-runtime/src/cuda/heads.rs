@@ -87,7 +87,7 @@ fn split(y: &Array, freqs: &Array, cut: Heads, [batch, length]: [i32; 2]) -> Res
     Ok([swapped(&out[0])?, swapped(&out[1])?, swapped(&out[2])?])
 }
 
-/// For `n` rows, those of zeros included where they are written.
+/// The launch for `n` rows, rows of zeros included if they are written.
 pub(super) fn call(dtype: Dtype, cut: Heads, length: i32, n: i32) -> Launch {
     const LANES: i32 = 8;
     let pairs = (cut.size / 2 / pack(dtype)).max(1);

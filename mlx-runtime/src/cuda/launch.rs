@@ -12,7 +12,7 @@ use crate::{Array, Dtype, Error, Result};
 const OP: &str = "cuda_kernel";
 const COMMON: &str = include_str!("common.cuh");
 
-/// A kernel's source: the body of a function. Variants of one source have names of their own.
+/// A kernel's source: the body of a function. Each variant of a source has its own name.
 pub(super) struct Kernel<'a> {
     pub name: &'a str,
     pub inputs: &'a [&'a str],

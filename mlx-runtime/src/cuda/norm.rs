@@ -1,4 +1,4 @@
-//! Root-mean-square norms whose weight is frozen.
+//! Root-mean-square norms with a frozen weight.
 
 use super::launch::{rows, Kernel, Launch};
 use super::pack;

@@ -1,8 +1,8 @@
 //! Kind and hint of MLX's messages.
 //!
 //! A message may carry a user's text: the name of a file, a tensor or a kernel, a compiler's output. So a message is
-//! first told apart by how MLX begins it (`[PLACE] TEXT`, or `CALL failed: TEXT` from a driver), and only text that MLX
-//! wrote itself is searched.
+//! first classified by the prefix that MLX gives it (`[PLACE] TEXT`, or `CALL failed: TEXT` from a driver), and only
+//! text that MLX wrote itself is searched.
 
 use super::ErrorKind;
 
@@ -99,7 +99,7 @@ fn without_values(text: &str) -> String {
     own
 }
 
-/// Kind and hint of the first row whose text is found.
+/// Kind and hint of the first row with a text that the message contains.
 fn find(rows: &[Row], text: &str) -> Option<(ErrorKind, Option<&'static str>)> {
     rows.iter()
         .find(|(needle, ..)| text.contains(needle))

@@ -82,7 +82,7 @@ pub(super) enum Role {
 pub(super) enum Inner {
     None,
     Flow(Box<Flow>),
-    /// The same as a flow told before.
+    /// The same as a flow that was explained before.
     Seen(String),
     Layers(Box<Stack>),
 }
@@ -425,7 +425,7 @@ impl Walk {
         self.inner(model, callee, inner, title, flow, times)
     }
 
-    /// A flow inside of a flow: told once, then referred to.
+    /// A flow inside a flow: explained once, then referred to.
     fn inner(
         &mut self,
         outline: &Outline<'_>,

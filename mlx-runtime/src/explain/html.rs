@@ -1,4 +1,4 @@
-//! An explanation as a page of its own: no script, no file beside it; well-formed as XML too.
+//! An explanation as a self-contained page: no script, no other file; well-formed as XML too.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

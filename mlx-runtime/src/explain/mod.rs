@@ -65,7 +65,7 @@ pub struct ExplainOptions {
 }
 
 impl ExplainOptions {
-    /// For calls whose first tensor has that shape.
+    /// Options for calls with a first tensor of that shape.
     pub fn of_shape(shape: &[i64]) -> Self {
         ExplainOptions {
             shape: shape.to_vec(),
@@ -192,8 +192,7 @@ fn known(report: &'static Report, sizes: &[(String, i64)]) -> Result<()> {
     }
 }
 
-/// The methods, `loss` first and then each that no other calls, so that what is called is told
-/// where it is called.
+/// The methods, `loss` first and then each that no other calls. A called method is explained at its call.
 fn in_order(report: &'static Report) -> Vec<&'static Method> {
     let called = |name: &str| {
         let mut nodes = report.methods.iter().flat_map(|m| m.nodes);

@@ -1,5 +1,5 @@
-//! Pictures as SVG: rows from top to bottom, each box below all that it reads; an arrow that
-//! passes rows has a place of its own in each of them.
+//! Pictures as SVG: rows from top to bottom, each box below all that it reads. An arrow that passes rows has a slot in
+//! each of them.
 
 use std::fmt::Write;
 
@@ -147,8 +147,8 @@ fn spot(block: &Block) -> Spot<'_> {
     }
 }
 
-/// Each box in the row below the last one that it reads; arrows between distant rows pass those
-/// between. Within a row the order follows that of the rows above.
+/// Puts each box into the row below the last one that it reads. Arrows between distant rows pass the rows between.
+/// Within a row the order follows the rows above.
 fn rows(picture: &Picture) -> Vec<Vec<Slot>> {
     let mut rank: Vec<usize> = Vec::new();
     for block in &picture.boxes {

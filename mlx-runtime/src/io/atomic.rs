@@ -55,7 +55,7 @@ pub(crate) struct Replacement {
 }
 
 impl Replacement {
-    /// An empty file beside the one at `path`, whose name ends with `extension`.
+    /// An empty file beside the one at `path`, with a name that ends with `extension`.
     pub(crate) fn new(path: &Path, extension: &str) -> Result<Self> {
         let failed = |e| io_error(OP, path, e);
         let target = resolve(path).map_err(failed)?;
@@ -266,17 +266,17 @@ pub fn remove_unfinished(path: impl AsRef<Path>) {
 
 /// The name of the `n`th unfinished copy of a file.
 fn copy_name(folder: &Path, name: &OsStr, n: u32, extension: &str) -> PathBuf {
-    // Short enough for any file system; files whose names begin alike take different numbers.
+    // Short enough for any file system; files with names that begin alike take different numbers.
     let name: String = name.to_string_lossy().chars().take(48).collect();
     folder.join(format!(".{name}.{n}.{extension}"))
 }
 
-/// Removes a temporary file whose process is gone.
+/// Removes a temporary file of a process that has ended.
 fn remove_left(path: &Path) {
     if !fs::symlink_metadata(path).is_ok_and(|m| m.is_file()) {
         return;
     }
-    // The lock is held until the file is removed: nobody else takes the name meanwhile.
+    // The lock is held until the file is removed, so that no other process takes the name.
     if let Ok(file) = File::open(path) {
         if file.try_lock().is_ok() && is_at(&file, path) {
             let _ = fs::remove_file(path);
@@ -332,7 +332,7 @@ mod tests {
         let path = dir.path().join("a.txt");
         fs::write(dir.path().join(".a.txt.0.tmp"), "half").unwrap();
         write_atomic(&path, |out| {
-            // A second writer meanwhile.
+            // A second writer at the same time.
             put(&path, "inner")?;
             assert_eq!(fs::read(&path)?, b"inner");
             Ok(out.write_all(b"outer")?)
@@ -395,7 +395,7 @@ mod tests {
         for wanted in [0o600, 0o640, 0o666, 0o777] {
             fs::set_permissions(&path, fs::Permissions::from_mode(wanted)).unwrap();
             write_atomic(&path, |out| {
-                // Nobody reads what is being written either.
+                // Other users cannot read the temporary file either.
                 assert_eq!(mode(&dir.path().join(".a.txt.0.tmp")), 0o600);
                 Ok(out.write_all(b"secret")?)
             })

@@ -1,7 +1,7 @@
 //! The header of a safetensors file.
 //!
-//! Eight bytes with the header's length, the header (JSON), the data. The format is that of
-//! <https://github.com/huggingface/safetensors>; the checks are those of its Rust crate.
+//! The file is eight bytes with the header's length, the header (JSON), the data.
+//! <https://github.com/huggingface/safetensors> defines the format; the checks are the same as in its Rust crate.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{ErrorKind, Read};

@@ -1,4 +1,4 @@
-//! Opening files that someone else named.
+//! Opens files with untrusted names.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Result};
@@ -16,7 +16,7 @@ pub fn open_file(path: impl AsRef<Path>) -> Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // Without it opening a FIFO waits for someone who writes to it.
+        // Without it, opening a FIFO waits for a writer.
         options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     }
     let file = options.open(path)?;

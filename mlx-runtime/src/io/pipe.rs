@@ -20,7 +20,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// The operations of a reader or writer; each implements its half.
 pub(super) trait Medium: Send + 'static {
-    /// Fills `to` from where the medium is; how much it could.
+    /// Fills `to` from the medium's position, and returns the number of bytes read.
     fn read(&mut self, _to: &mut [u8]) -> std::io::Result<usize> {
         Err(std::io::ErrorKind::Unsupported.into())
     }
@@ -40,7 +40,7 @@ pub(super) trait Medium: Send + 'static {
 
 /// A file that must stay as it was when it was opened.
 ///
-/// MLX's own reader repeats the first bytes after a read that gives fewer than it asked for.
+/// MLX's own reader repeats the first bytes after a short read.
 pub(super) struct Opened {
     file: File,
     len: u64,
@@ -331,7 +331,7 @@ unsafe extern "C" fn label<M: Medium>(at: *mut c_void) -> *const c_char {
 unsafe extern "C" fn free<M: Medium>(at: *mut c_void) {
     // SAFETY: the box that `parts` made; MLX C calls this once, when nothing reads any more.
     let state = unsafe { Box::from_raw(at.cast::<State<M>>()) };
-    // A destructor that panics must not unwind into C++; there is nobody to tell.
+    // A destructor that panics must not unwind into C++, and has no caller to report to.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(state))) {
         discard(payload);
     }

@@ -9,11 +9,11 @@ use crate::{Error, ErrorKind, Result};
 
 /// Two pools of four (`thread_pool`, mlx/io/load.cpp).
 const POOLS: usize = 8;
-/// As large as those of MLX's threads usually are.
+/// The usual size of MLX's threads' stacks.
 const STACK: usize = 8 << 20;
 
-/// Finds out, once a process, that as many threads can be started as MLX starts to read files: where it cannot start
-/// all of a pool, the destructors of those that run end the process.
+/// Checks once a process that as many threads can be started as MLX starts to read files. If MLX cannot start all
+/// threads of a pool, the destructors of those that run end the process.
 pub(crate) fn ready(op: &'static str) -> Result<()> {
     static READY: OnceLock<()> = OnceLock::new();
     if READY.get().is_some() {

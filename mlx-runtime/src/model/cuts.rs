@@ -1,9 +1,9 @@
-//! Which layers run again in the backward pass (Chen et al. 2016), so that the rest fits in memory:
-//! plain arithmetic on what each layer keeps, some microseconds for a whole model.
+//! Chooses the layers that run again in the backward pass (Chen et al. 2016), so that the rest fits in memory. The
+//! choice is plain arithmetic on the bytes that each layer keeps, some microseconds for a whole model.
 //!
-//! The backward pass goes from the last layer to the first. What the last layers keep is free again
-//! when the first ones run a second time: the cheapest choice runs the first layers again, in
-//! spans, and keeps the last ones whole.
+//! The backward pass goes from the last layer to the first. When the first layers run a second time, the bytes of the
+//! last ones are free again. So the cheapest choice runs the first layers again, in spans, and keeps the last ones
+//! whole.
 
 /// A stack of layers, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,10 +117,10 @@ pub fn layers(stacks: &[Stack]) -> usize {
     stacks.iter().map(|s| s.layers.len()).sum()
 }
 
-/// The fewest layers to run again for which `measure` says that `limit` bytes are enough; `None`
-/// if not even all of them are. `whole` is what it says of none.
+/// The cuts with the fewest layers to run again for which `measure` returns at most `limit` bytes; `None` if not even
+/// running all of them again is enough. `whole` is the measure without any.
 ///
-/// `measure` is asked few times: how much one answer differs from [`peak`] says where to look next.
+/// `measure` is called few times: the differences between its results and [`peak`] tell where to search next.
 pub fn search<E>(
     stacks: &[Stack],
     whole: usize,

@@ -12,9 +12,8 @@ use crate::array::build_many;
 use crate::optim::Shapes;
 use crate::{cuda, fused, Array, Dtype, Error, ErrorKind, Result};
 
-/// Tensors of one dtype (and of one part of an optimiser that has several) share a buffer, those of one
-/// shape lie side by side in it. A group is the unit of the optimiser's step, of clipping and of saving
-/// its state.
+/// Tensors of one dtype (and of one part of an optimiser that has several) share a buffer, with tensors of one shape
+/// side by side. A group is the unit of the optimiser's step, of clipping and of saving its state.
 #[derive(Clone, Debug)]
 pub struct ParamGroups {
     groups: Vec<Group>,

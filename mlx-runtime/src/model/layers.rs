@@ -40,7 +40,7 @@ thread_local! {
     static CUTS: RefCell<Cuts> = RefCell::new(Cuts::default());
 }
 
-/// Runs `f` with every stack of layers cut as `cuts` says, and returns what the stacks told.
+/// Runs `f` with every stack of layers cut as `cuts` says, and returns the stacks that ran.
 pub fn with_cuts<T>(cuts: Cuts, f: impl FnOnce() -> T) -> (T, Vec<Stack>) {
     struct Restore(Option<Cuts>);
     impl Drop for Restore {
@@ -245,9 +245,9 @@ fn gradients_in_turn<M: Model>(layer: &M, x: &mut Array) -> Result<Option<M>> {
     Ok(Some(layer))
 }
 
-/// One span between two boundaries. What is trained must come in as an input, since MLX
-/// differentiates a checkpoint with respect to its inputs only; what is frozen is captured, which
-/// keeps MLX from building gradients nobody wants, and so are whole numbers, which have none.
+/// Runs one span between two boundaries. Trained values are inputs, because MLX differentiates a checkpoint with
+/// respect to its inputs only. Frozen values are captured, so that MLX builds no gradients for them, and so are whole
+/// numbers, which have none.
 fn segment<M: Model>(layers: &[M], args: &[Array], run: Run<M>) -> Result<Array> {
     let float = |a: &Array| matches!(a.dtype(), Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
     let mut inputs: Vec<Array> = args.iter().filter(|a| float(a)).cloned().collect();

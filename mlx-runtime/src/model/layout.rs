@@ -51,7 +51,7 @@ pub struct FieldLayout {
 
 /// The contents of a field.
 pub enum Holds {
-    /// Tensors of its own.
+    /// Its own tensors.
     Tensors(&'static [TensorLayout]),
     /// A sub-model.
     Model(&'static Layout),
@@ -120,7 +120,7 @@ pub struct Digest {
     pub tensors: &'static [DigestTensor],
 }
 
-/// Tensors of one shape whose names differ in indices alone.
+/// Tensors of one shape with names that differ in indices alone.
 pub struct DigestTensor {
     /// The name as it is written, `layers.{0..29}.norm.weight`.
     pub text: &'static str,

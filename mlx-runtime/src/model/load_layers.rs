@@ -7,7 +7,7 @@ use crate::nn::pair::Pair;
 use crate::nn::{Conv1d, Conv2d, LayerNorm, RmsNorm, SwitchLinear};
 
 impl Loader {
-    /// A normalisation over `dim` whose weight lacks `offset`.
+    /// A normalisation over `dim` with a weight that lacks `offset`.
     pub fn rms_norm(
         &mut self,
         path: &str,
@@ -178,7 +178,7 @@ impl Loader {
         }
     }
 
-    /// Refuses what would make a norm's root that of a negative number, or of none.
+    /// Refuses an `eps` that makes the root's argument negative or NaN.
     fn eps(&mut self, path: &str, eps: f32) {
         if !(eps.is_finite() && eps >= 0.0) {
             self.error(format!(

@@ -283,7 +283,7 @@ impl Loader {
         ));
     }
 
-    /// The path of a field with names of its own, and how it is to be packed.
+    /// The path of a field with its own names. Records the packing that the definition asks for.
     pub fn field(&mut self, path: &str, names: &'static Names, quantise: Quantise) -> String {
         let at = match &mut self.source {
             Source::File(tensors) => tensors.enter(path, names),
@@ -444,7 +444,7 @@ impl Loader {
         }
     }
 
-    /// Packs a matrix, if that is asked for; its source is gone when this returns.
+    /// Packs a matrix if the options or the definition ask for it. The source is freed when this returns.
     fn quantised(&mut self, path: &str, dense: Array, input: LoadDim) -> Weight {
         let asked = self.quantise.get(path).copied().unwrap_or_default();
         let how = match asked.resolve(self.options.quantize, input.size) {
@@ -573,7 +573,7 @@ impl Loader {
         built
     }
 
-    /// Weights from a file are frozen until someone asks for them; fresh ones are to be trained.
+    /// Weights from a file are frozen until the user unfreezes them; fresh ones are trained.
     pub(super) fn frozen(&self) -> bool {
         matches!(self.source, Source::File(_))
     }

@@ -18,10 +18,9 @@ pub struct LoraConfig {
     pub num_layers: i32,
 }
 
-/// Freezes the model and adds an adapter to each linear map that `config` names and whose
-/// definition has `#[lora]`: `a` (in, rank) uniform in +-1/sqrt(in), `b` (rank, out) zero, both
-/// float32; to stacks of them `a` (experts, rank, in) and `b` (experts, out, rank), as mlx-lm has them. Returns the
-/// number of adapted layers.
+/// Freezes the model and adds an adapter to each linear map that `config` names and that has `#[lora]` in its
+/// definition: `a` (in, rank) uniform in +-1/sqrt(in), `b` (rank, out) zero, both float32. Stacks of linear maps get
+/// `a` (experts, rank, in) and `b` (experts, out, rank), as in mlx-lm. Returns the number of adapted layers.
 ///
 /// # Errors
 /// If a key matches no layer that may be adapted; the error lists those that may.

@@ -190,7 +190,7 @@ pub enum LeafMut<'a> {
 }
 
 impl<'a> Leaf<'a> {
-    /// Calls `f` with each tensor's name, the tensor, and whether it is trained.
+    /// Calls `f` with each tensor's name, the tensor, and true if it is trained.
     pub fn each(self, f: &mut dyn FnMut(&str, &'a Array, bool)) {
         match self {
             Leaf::Linear(l) => l.each(f),
@@ -206,7 +206,7 @@ impl<'a> Leaf<'a> {
 }
 
 impl LeafMut<'_> {
-    /// Calls `f` with each tensor and whether it is trained.
+    /// Calls `f` with each tensor, and true if it is trained.
     pub fn each(self, f: &mut dyn FnMut(&mut Array, bool)) {
         match self {
             LeafMut::Linear(l) => l.each_mut(f),

@@ -45,9 +45,9 @@ pub(super) struct Tensors {
 
 /// The place of a field's tensors, if it is not the field's own path.
 struct Place {
-    /// Path, and whether it is stored transposed.
+    /// Path, and true if it is stored transposed.
     parts: Vec<(String, bool)>,
-    /// The other paths that would have done.
+    /// The other paths that were tried.
     others: Vec<String>,
 }
 

@@ -96,9 +96,9 @@ fn within<T>(limit: usize, f: impl FnOnce() -> Result<T>) -> Result<T> {
     enforce::trusted(f)
 }
 
-/// Above how many bytes more than a step needs at least MLX waits for a GPU's queue: those are only
-/// waiting to be freed. It is work enough for the host to stay ahead; unlimited the queue holds some
-/// layers of a large batch. On a CPU it holds microseconds of work.
+/// Bytes above a step's least need at which MLX waits for a GPU's queue. They are only waiting to be freed. This is
+/// enough work for the host to stay ahead; without a limit the queue holds some layers of a large batch. On a CPU it
+/// holds microseconds of work.
 const QUEUED: usize = 1 << 30;
 
 /// The predicted cost of a step with some decision.

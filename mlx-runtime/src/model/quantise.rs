@@ -40,8 +40,8 @@ impl Quantization {
         })
     }
 
-    /// The mode of a packed matrix of `bits` bits whose values share a scale in groups. The scales
-    /// of MLX's floats are bytes.
+    /// The mode of a packed matrix of `bits` bits with a scale for each group of values. The scales of MLX's floats are
+    /// bytes.
     fn of(scales: Dtype, group_size: i64, bits: i64) -> Option<Self> {
         if scales != Dtype::Uint8 {
             let how = Quantization::Affine {

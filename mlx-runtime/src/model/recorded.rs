@@ -33,8 +33,7 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    /// If asked for, or else on a GPU: on a CPU each fused kernel is built by a compiler, which takes
-    /// seconds.
+    /// Records if asked, or else on a GPU: on a CPU a compiler builds each fused kernel, which takes seconds.
     pub fn new(asked: Option<bool>) -> Result<Option<Self>> {
         // Away from the addresses and the small numbers that others use.
         static NEXT: AtomicUsize = AtomicUsize::new(1 << 62);

@@ -70,8 +70,8 @@ pub(super) fn is_float(dtype: Dtype) -> bool {
     )
 }
 
-/// For each axis of the weight, the number of scales and how many values in a row share one; `None` if the shapes do
-/// not belong together. A single scale needs neither.
+/// For each axis of the weight, the number of scales and the number of values in a row that share one; `None` if the
+/// shapes do not belong together. A single scale needs neither.
 fn expanded_by(weight: &[i32], scales: &[i32], block: [i32; 2]) -> Option<Vec<(i32, i32)>> {
     if scales.iter().all(|&n| n == 1) {
         return Some(Vec::new());

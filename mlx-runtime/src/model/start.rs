@@ -10,9 +10,9 @@ use crate::{ops, transforms, Array, Result};
 /// A step that [`TrainStep::start`] started. Dropped, it is waited for as well: nothing runs on.
 #[must_use = "a step that nobody waits for reports no error"]
 pub struct Started {
-    /// Taken by whoever waits.
+    /// Taken by `wait`.
     values: Vec<Array>,
-    /// The counters of steps left out, and how many in a row are allowed.
+    /// The counters of steps left out, and the number allowed in a row.
     skipped: Option<(Array, u32)>,
 }
 
@@ -46,8 +46,8 @@ impl Started {
 impl Drop for Started {
     fn drop(&mut self) {
         if !self.values.is_empty() {
-            // A program that ends while MLX's threads work on a step does not end well. The error, if
-            // there is one, was not asked for.
+            // A program that ends while MLX's threads work on a step does not end well. The error is ignored, because
+            // the caller did not wait for it.
             let _ = transforms::eval(&self.values.iter().collect::<Vec<_>>());
         }
     }

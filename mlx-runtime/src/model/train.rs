@@ -19,8 +19,8 @@ pub struct TrainOptions {
     pub checkpoint: Option<Checkpoint>,
     /// The largest norm of all gradients together; above it they are scaled down.
     pub max_grad_norm: Option<f32>,
-    /// A step whose loss or gradient is NaN or infinite changes nothing and is counted; one more
-    /// in a row than this is an error. `None` takes every step as it comes.
+    /// The most steps in a row that may be left out. A step with a NaN or infinite loss or gradient changes nothing and
+    /// is counted; one more in a row is an error. `None` takes every step as it comes.
     pub max_skipped_steps: Option<u32>,
     /// Sends losses and gradients through [`transforms::compile`], once for each shape of batch. `None` is on for a
     /// GPU, because the device would otherwise wait while the graph is built again.
@@ -46,7 +46,7 @@ impl Default for TrainOptions {
 pub struct TrainStep<M: Model> {
     pub(super) model: M,
     names: Vec<String>,
-    /// A checksum of names and shapes: buffers alone say only how many values there are.
+    /// A checksum of names and shapes: buffers alone tell only the number of values.
     layout: Array,
     pub(super) at: Carried,
     pub(super) options: TrainOptions,

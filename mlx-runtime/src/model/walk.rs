@@ -177,7 +177,7 @@ impl<'a> Walk<'a> {
         false
     }
 
-    /// The first entry that is one of the tensors, and how many of them all entries are.
+    /// The first entry that is one of the tensors, and the number of tensors in all entries.
     pub(super) const fn entries<'d>(&self, digest: &'d Digest) -> (Option<&'d DigestTensor>, i64) {
         let (mut i, mut n, mut first) = (0, 0, None);
         while i < digest.tensors.len() {
@@ -191,7 +191,7 @@ impl<'a> Walk<'a> {
         (first, n)
     }
 
-    /// The entry whose name is most like the path.
+    /// The entry with the name most like the path.
     pub(super) const fn nearest(&self, digest: &Digest) -> &'static str {
         let (mut best, mut score, mut i) = ("", 0, 0);
         while i < digest.tensors.len() {

@@ -68,8 +68,8 @@ impl GpuWatch {
         })
     }
 
-    /// The mean so far, from 0 to 1; `None` where nothing can be read, or was yet. What is read in the first
-    /// second counts only while there is nothing else: it is about the time before.
+    /// The mean so far, from 0 to 1; `None` if nothing can be read, or was yet. A value from the first second counts
+    /// only while there is no other, because it is about the time before.
     pub fn mean(&self) -> Option<f64> {
         locked(&self.mean).value()
     }

@@ -13,12 +13,12 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// `None` if the device is no GPU with memory of its own.
+    /// `None` if the device is no GPU with memory separate from the machine's.
     pub fn new(device: Device) -> Result<Option<Self>> {
         if device.kind() != DeviceType::Gpu || !device::is_available(device)? {
             return Ok(None);
         }
-        // Metal's facts have no such key: its GPU's memory is the machine's.
+        // Metal has no such property: its GPU's memory is the machine's.
         let Some(uuid) = device::info_of(device, "uuid")? else {
             return Ok(None);
         };

@@ -190,9 +190,8 @@ impl Monitor {
         Ok(text::prometheus(&self.sample()?, &self.0.version))
     }
 
-    /// Sends a sample to [`tracing`] in that interval, at level `INFO` and with the target
-    /// `mlx_runtime::monitor`, from a thread of its own and to the subscriber of this one, until the
-    /// result is dropped.
+    /// Sends a sample to [`tracing`] at that interval, at level `INFO` and with the target `mlx_runtime::monitor`, from
+    /// a new thread and to the subscriber of this thread, until the result is dropped.
     ///
     /// # Errors
     /// If the system gives no thread.
@@ -200,8 +199,8 @@ impl Monitor {
         Tracing::start(self.clone(), interval)
     }
 
-    /// Reads the GPU's utilisation in that interval, from a thread of its own, until the result is dropped;
-    /// it knows the mean. Where nothing can be read it is `None`, and there is no thread.
+    /// Reads the GPU's utilisation at that interval, on a new thread, until the result is dropped. [`GpuWatch::mean`]
+    /// returns the mean, or `None` if nothing can be read, and then there is no thread.
     ///
     /// # Errors
     /// If the system gives no thread.

@@ -21,7 +21,7 @@ pub struct Sample {
     pub cache: usize,
     /// MLX's memory limit.
     pub memory_limit: usize,
-    /// The most bytes that are kept for reuse; `None` while MLX's own default holds, which MLX C does not tell.
+    /// The most bytes that are kept for reuse; `None` while MLX's own default holds, which MLX C does not expose.
     pub cache_limit: Option<usize>,
     /// Bytes that Metal keeps resident; `None` unless it was set.
     pub wired_limit: Option<usize>,

@@ -46,8 +46,8 @@ pub struct Adafactor {
 }
 
 impl Default for Adafactor {
-    /// MLX's defaults; MLX has none for the learning rate, which is 1e-3 here and of no account as long
-    /// as `relative_step` is on.
+    /// MLX's defaults. MLX has none for the learning rate, which is 1e-3 here and is not used while `relative_step` is
+    /// on.
     fn default() -> Self {
         Self {
             learning_rate: 1e-3,

@@ -1,4 +1,4 @@
-//! Steps whose loss or gradient is no finite number.
+//! Skips steps with a loss or gradient that is not finite.
 
 use super::OptimState;
 use crate::ops;

@@ -13,8 +13,8 @@ use crate::{Array, Dtype, Error, ErrorKind, Result};
 /// step can be compiled as one function of parameters, gradients, state and learning rate. It
 /// evaluates nothing.
 ///
-/// Parameters come as buffers, with [`Shapes`] that say which tensors lie in each. Where every
-/// tensor is a buffer of its own, [`Optimizer::init`] and [`Optimizer::step`] are shorter.
+/// Parameters come as buffers, with [`Shapes`] that say which tensors lie in each. If every tensor is a separate
+/// buffer, [`Optimizer::init`] and [`Optimizer::step`] are shorter.
 pub trait Optimizer: Debug + Send + Sync {
     /// Its name in lower case, as a saved state carries it.
     fn name(&self) -> &'static str;
@@ -50,7 +50,7 @@ pub trait Optimizer: Debug + Send + Sync {
         lr: &Array,
     ) -> Result<(Vec<Array>, OptimState)>;
 
-    /// [`Optimizer::init_buffers`] for tensors that are buffers of their own.
+    /// [`Optimizer::init_buffers`] for tensors that are each a buffer.
     ///
     /// # Errors
     /// As [`Optimizer::init_buffers`].
@@ -58,8 +58,8 @@ pub trait Optimizer: Debug + Send + Sync {
         self.init_buffers(&Shapes::of(params), params)
     }
 
-    /// [`Optimizer::step_buffers`] for tensors that are buffers of their own; without `lr` the step
-    /// size is [`Optimizer::learning_rate`].
+    /// [`Optimizer::step_buffers`] for tensors that are each a buffer; without `lr` the step size is
+    /// [`Optimizer::learning_rate`].
     ///
     /// # Errors
     /// As [`Optimizer::step_buffers`].

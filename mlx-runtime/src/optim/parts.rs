@@ -39,8 +39,8 @@ impl Parts {
         Parts { parts: Vec::new() }.with(|_, _| true, rest, 1.0)
     }
 
-    /// Tensors whose name and shape `takes` accepts, and no part before it did, are stepped by
-    /// `optimizer`, at the learning rate of the step times `factor`.
+    /// Adds `optimizer` for the tensors with a name and shape that `takes` accepts, and that no earlier part accepts.
+    /// It steps them at the learning rate of the step times `factor`.
     #[must_use]
     pub fn with(
         mut self,

@@ -1,6 +1,5 @@
-//! Learning rates by step, computed on the host. Names and values are those of MLX's
-//! `optimizers` (`linear_schedule`, `cosine_decay`, `exponential_decay`, `step_decay`,
-//! `join_schedules`).
+//! Learning rates by step, computed on the host. Names and values are as in MLX's `optimizers` (`linear_schedule`,
+//! `cosine_decay`, `exponential_decay`, `step_decay`, `join_schedules`).
 
 use std::f64::consts::PI;
 

@@ -5,9 +5,9 @@ use crate::{Array, Error, Result};
 
 /// The tensors in each buffer, one after the other, as runs of equal shape.
 ///
-/// An optimiser that looks at whole tensors (the rows and columns of Adafactor, the matrices of
-/// Muon) takes a run as one array `[count, shape...]`: the kernels of a step then depend on how many
-/// different shapes there are, and not on how many tensors.
+/// An optimiser that looks at whole tensors (the rows and columns of Adafactor, the matrices of Muon) takes a run as
+/// one array `[count, shape...]`: the kernels of a step then depend on the number of different shapes, and not on the
+/// number of tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shapes {
     buffers: Vec<Vec<Run>>,

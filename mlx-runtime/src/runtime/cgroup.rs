@@ -1,4 +1,4 @@
-//! The memory that Linux lets a group of processes use, such as those of a container.
+//! The memory that Linux lets a control group of processes use, such as a container's.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -292,7 +292,7 @@ mod tests {
                 }
             }
         }
-        // A machine without a GPU of its own.
+        // A machine without a GPU.
         let m = Machine::new(Backend::Cpu, 128 * GB);
         assert!(chosen(&m, Device::cpu(), Asked::default()).memory.bytes >= 100 * GB);
         // A CUDA chip that shares the memory reports all of it.
@@ -365,7 +365,7 @@ mod tests {
         assert!(l.memory.reason.contains("80 % of the GPU's 85.00 GB"));
 
         assert!(refused(&m, Device::gpu(), Limit::Bytes(90 * GB)).contains("more than the GPU's"));
-        // Someone forgot the unit.
+        // A size without its unit.
         assert!(refused(&m, Device::gpu(), Limit::Bytes(24)).contains("24GB"));
         assert!(refused(&m, Device::gpu(), Limit::Share(0.0)).contains("holds nothing"));
         refused(&m, Device::cpu(), Limit::Share(f64::INFINITY));

@@ -25,7 +25,7 @@ pub(crate) fn is_on() -> bool {
     ENFORCED.load(Ordering::Relaxed) && !TRUSTED.get()
 }
 
-/// Runs `f`, whose evaluations have been looked at by someone who knows more about them.
+/// Runs `f` without checks of its evaluations, because its caller has checked them.
 pub(crate) fn trusted<T>(f: impl FnOnce() -> T) -> T {
     struct Back(bool);
     impl Drop for Back {
@@ -79,8 +79,7 @@ pub(crate) fn admit(
     Ok(Some(ShortQueue(memory::set_limit(early)?)))
 }
 
-/// The machine's memory where MLX takes all of its memory from there and does not look whether it got
-/// any; no limit elsewhere.
+/// The machine's memory, if MLX takes all of its memory from there and does not check for failure; otherwise no limit.
 pub(crate) fn host() -> usize {
     static HOST: OnceLock<usize> = OnceLock::new();
     *HOST.get_or_init(|| {

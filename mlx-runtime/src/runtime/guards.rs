@@ -72,8 +72,8 @@ pub(super) fn enter(new: &Settings) -> Result<u64> {
     Ok(id)
 }
 
-/// Ends a guard. What it found comes back if it is the innermost; otherwise the one inside of it
-/// will bring that back, so that the first state returns with the last guard.
+/// Ends a guard. The innermost restores the settings that it found; any other passes them to the next guard inside it,
+/// so that the first settings return with the last guard.
 pub(super) fn leave(id: u64) {
     let mut stack = stack();
     let Some(at) = stack.layers.iter().position(|l| l.id == id) else {

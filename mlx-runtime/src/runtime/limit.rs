@@ -25,7 +25,7 @@ use crate::{Error, ErrorKind, Result};
 pub enum Limit {
     /// So many bytes.
     Bytes(usize),
-    /// A share of the whole, from 0 to 1. What the whole is, the setting says.
+    /// A share of the whole, from 0 to 1. The setting defines the whole.
     Share(f64),
 }
 

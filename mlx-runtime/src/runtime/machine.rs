@@ -13,7 +13,7 @@ use crate::{backend, Error, ErrorKind, Result};
 pub enum Backend {
     /// No GPU.
     Cpu,
-    /// NVIDIA's GPUs, with memory of their own.
+    /// NVIDIA's GPUs, with separate memory.
     Cuda,
     /// Apple's GPUs, which share the machine's memory.
     Metal,

@@ -51,7 +51,7 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Everything as the machine suggests, unless the builder is told otherwise.
+    /// A builder with the machine's defaults.
     pub fn builder() -> Builder {
         Builder::default()
     }

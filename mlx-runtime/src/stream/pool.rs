@@ -1,14 +1,12 @@
-//! Streams that come back.
+//! A pool of streams.
 //!
-//! MLX never ends a stream: it stays in the list of all streams (`all_streams`, mlx/stream.cpp:29),
-//! and on the CPU its worker, a thread of the operating system, stays with it
-//! (`Scheduler::threads_`, mlx/scheduler.h:72, which nothing erases from). One stream for each
-//! scope, or for each thread that comes and goes, would be a thread lost every time. So a stream
-//! that nobody holds any more is handed out again.
+//! MLX never ends a stream: it stays in the list of all streams (`all_streams`, mlx/stream.cpp:29), and on the CPU its
+//! worker, a thread of the operating system, stays with it (`Scheduler::threads_`, mlx/scheduler.h:72, which nothing
+//! erases from). One stream for each scope, or for each short-lived thread, would leak a thread every time. So a stream
+//! without handles is reused.
 //!
-//! On the CPU the pool is the process's: its streams are of the kind that every thread may use, and
-//! `graph_lock` sees to it that one does at a time. On a GPU a stream's state belongs to the
-//! thread, and so does the pool.
+//! On the CPU the process has one pool: every thread may use its streams, and `graph_lock` ensures that one does at a
+//! time. On a GPU a stream's state belongs to the thread, and so does the pool.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -105,7 +103,7 @@ impl Lease {
         };
         let mut stream = match idle {
             Some(idle) => {
-                // The error of work that nobody waited for is not the next user's.
+                // The error of earlier work does not belong to the next user.
                 // SAFETY: the handle is valid.
                 let _ = check("new_stream", unsafe { sys::mlx_synchronize(idle.raw) });
                 let idle = std::mem::ManuallyDrop::new(idle);

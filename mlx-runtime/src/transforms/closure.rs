@@ -46,7 +46,7 @@ pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> c_int {
     FAILURE
 }
 
-/// Drops what a panic left. Its destructor may panic in turn, and this frame is below C++.
+/// Drops the payload of a panic. Its destructor may panic in turn, and this frame is below C++.
 pub(crate) fn discard(mut payload: Box<dyn Any + Send>) {
     // The payload of a destructor's panic may itself have a destructor that panics.
     for _ in 0..16 {
@@ -108,7 +108,7 @@ pub(super) unsafe fn write(out: *mut sys::mlx_vector_array, arrays: &[Array]) ->
 pub(super) unsafe extern "C" fn free<F>(payload: *mut c_void) {
     // SAFETY: the payload is what `keep` made where the closure was handed over.
     let f = unsafe { taken_back::<F>(payload) };
-    // A destructor that panics must not unwind into C++; there is nobody to tell.
+    // A destructor that panics must not unwind into C++, and has no caller to report to.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| lock::dropped(f))) {
         discard(payload);
     }
@@ -158,7 +158,7 @@ impl Handle {
         })
     }
 
-    /// Takes the place of the closure that `self` holds, whose handle it reuses.
+    /// Replaces the closure that `self` holds, and reuses its handle.
     pub(super) fn replace(&mut self, other: Self) -> Result<()> {
         // SAFETY: both handles are ours; `other` is freed on return.
         crate::error::check("closure", unsafe {
@@ -234,8 +234,8 @@ impl Closure {
         handle.apply(self.op, inputs)
     }
 
-    /// Takes the place of the function that `self` is, whose handle it reuses. The new one keeps
-    /// what it was made by: a checkpoint stays one.
+    /// Replaces the function with `other`'s, and reuses the handle. The transform stays: a checkpoint stays a
+    /// checkpoint.
     ///
     /// # Errors
     /// Returns the error that creating `other` failed with.

@@ -44,7 +44,8 @@ where
 static RECORDINGS: AtomicU64 = AtomicU64::new(0);
 
 /// The number of recordings of compiled functions in this process: one for each set of shapes and dtypes, and one for
-/// each call if compilation is off or the call is inside a transform. MLX does not tell how many graphs it keeps.
+/// each call if compilation is off or the call is inside a transform. MLX does not expose the number of graphs that it
+/// keeps.
 pub fn recordings() -> u64 {
     RECORDINGS.load(Ordering::Relaxed)
 }
@@ -102,8 +103,8 @@ pub enum CompileMode {
     Enabled,
 }
 
-/// Sets how much [`compile`] does, for the whole process and functions compiled from now on.
-/// MLX: `set_compile_mode`.
+/// Sets the extent of [`compile`]'s work, for the whole process and functions compiled from now on. MLX:
+/// `set_compile_mode`.
 ///
 /// # Errors
 /// If MLX cannot.

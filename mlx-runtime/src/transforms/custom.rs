@@ -1,4 +1,4 @@
-//! Functions whose backward pass is not what MLX would record.
+//! Functions with a custom backward pass.
 
 use mlx_sys as sys;
 
@@ -33,8 +33,7 @@ where
 
 /// The same arrays, which are not computed before those in `on` are. MLX: `depends`.
 ///
-/// MLX evaluates what is independent in an order of its own; this bounds how much of it is in
-/// memory at a time.
+/// MLX evaluates independent arrays in any order; this bounds how many of them are in memory at a time.
 ///
 /// # Errors
 /// If MLX cannot.
@@ -54,8 +53,8 @@ pub fn depends(arrays: &[&Array], on: &[&Array]) -> Result<Vec<Array>> {
     out.to_vec(OP)
 }
 
-/// `f` with a gradient of its own: `vjp(primals, cotangents, outputs)` returns one gradient for
-/// each of the primals, in its shape. MLX: `custom_vjp`.
+/// `f` with a custom gradient: `vjp(primals, cotangents, outputs)` returns one gradient for each of the primals, in its
+/// shape. MLX: `custom_vjp`.
 ///
 /// ```
 /// use mlx_runtime::{ops, transforms, Array};

@@ -1,4 +1,4 @@
-//! Functions with rules of their own for every transform.
+//! Functions with custom rules for every transform.
 
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
@@ -71,7 +71,7 @@ macro_rules! kind {
                 Ok(Self(raw, Live::new()))
             }
 
-            /// Takes the place of the closure that `self` holds, whose handle it reuses.
+            /// Replaces the closure that `self` holds, and reuses its handle.
             ///
             /// # Errors
             /// If memory is exhausted.
@@ -391,7 +391,7 @@ impl Outputs {
     }
 }
 
-/// A function with rules of its own, made by [`custom_function`].
+/// A function with custom rules, made by [`custom_function`].
 #[derive(Debug)]
 pub struct CustomFunction {
     function: Result<Handle>,
@@ -401,8 +401,8 @@ pub struct CustomFunction {
     vmap: Result<CustomVmap>,
 }
 
-/// `f`, whose gradient, forward derivative and vectorised form can be given; what is not given is
-/// found as if `f` were an ordinary function. MLX: `custom_function`.
+/// `f` with an optional custom gradient, forward derivative and vectorised form. A rule that is not given is derived as
+/// for any function. MLX: `custom_function`.
 ///
 /// `f` returns the same number of outputs in each call.
 ///
@@ -483,7 +483,7 @@ impl CustomFunction {
         self
     }
 
-    /// The function. What failed on the way is the error of its calls.
+    /// The function. An error on the way is the error of its calls.
     pub fn build(self) -> Closure {
         let op = "custom_function";
         let made = || {

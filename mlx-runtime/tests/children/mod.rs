@@ -1,4 +1,4 @@
-//! Tests in processes of their own: this binary again, since what may go wrong would end it.
+//! Tests in child processes: this binary again, because a failure may end the process.
 
 use std::process::{Command, Output, Stdio};
 
@@ -12,7 +12,7 @@ pub fn child(name: &str) -> Option<String> {
     (test == name).then(|| number.to_owned())
 }
 
-/// The test `name`, to be run in a process of its own as child `number`.
+/// The command that runs the test `name` in a child process, as child `number`.
 pub fn command(name: &str, number: usize) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command

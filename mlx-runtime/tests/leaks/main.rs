@@ -65,7 +65,7 @@ fn nothing_is_left_behind() {
         scopes::dropped_elsewhere(&x)
     });
     if std::env::var_os("LEAKS_ON_PURPOSE").is_some() {
-        // So that `.ci/memcheck` knows that a tool would have told.
+        // Leaks on purpose, so that `.ci/memcheck` knows that a tool finds leaks.
         std::mem::forget(std::hint::black_box(ops::square(&x).unwrap()));
     }
 }

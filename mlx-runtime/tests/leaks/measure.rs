@@ -49,8 +49,8 @@ fn heap() -> usize {
     0
 }
 
-/// The live handles, once MLX's own threads have dropped theirs: they let go of what they read and
-/// computed a moment after others may see the result.
+/// The live handles, once MLX's own threads have dropped theirs: they release inputs and outputs a moment after other
+/// threads may see the result.
 fn settled() -> live::Handles {
     let mut seen = live::handles();
     let mut same = 0;
@@ -87,7 +87,7 @@ impl Held {
         assert_eq!(self.handles, before.handles, "handles after {n} {what}");
         assert_eq!(self.active, before.active, "active memory after {n} {what}");
         assert_eq!(self.threads, before.threads, "threads after {n} {what}");
-        // A GPU's driver keeps memory and recorded kernels of its own.
+        // A GPU's driver keeps memory and recorded kernels for itself.
         if divisor() > 1 || default_device().unwrap().kind() == DeviceType::Gpu {
             return;
         }

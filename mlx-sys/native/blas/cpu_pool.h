@@ -15,8 +15,8 @@ void set_pool_threads(int threads);
 // than a number of threads. (The pool then has one for each processor.)
 void check_pool_threads();
 
-// Calls item(context, i) for i in 0..n, in any order and on any thread, and returns when all are
-// done. A loop inside of a loop, or beside another one, runs on its own thread alone. n < 65536.
+// Calls item(context, i) for i in 0..n, in any order and on any thread, and returns when all are done. A loop inside a
+// loop, or beside another one, runs on its own thread alone. n < 65536.
 void pool_run(int n, void (*item)(void* context, int i), void* context);
 
 // f(i) for i in 0..n.

@@ -1,4 +1,4 @@
-// MLX C's conventions, for the C functions of our own: handles hold C++ objects, errors go to its handler.
+// MLX C's conventions for our C functions: handles hold C++ objects, and errors go to its handler.
 #pragma once
 
 #include <exception>

@@ -1,5 +1,5 @@
-// CUDA kernels of our own: compiled by NVRTC without MLX's headers, which take it more than a second
-// a kernel, and launched by MLX as part of its graph.
+// CUDA kernels: compiled by NVRTC without MLX's headers, which take it more than a second a kernel, and launched by MLX
+// as part of its graph.
 #ifndef MLX_RS_CUDA_H
 #define MLX_RS_CUDA_H
 

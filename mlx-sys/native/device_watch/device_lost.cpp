@@ -137,7 +137,7 @@ void watch() {
     }
   }
   for (int round = 0; ending == 0; round++) {
-    // The driver calls nobody back: who waits for work goes on, and meets the error at the next call.
+    // The driver calls no callbacks. A thread that waits for work goes on, and gets the error at its next call.
     while (mx::scheduler::n_active_tasks() > 0) {
       mx::scheduler::notify_task_completion(mx::Stream(0, mx::Device::gpu));
     }
@@ -172,15 +172,15 @@ std::string thrown() {
   const bool main = ending == self() || self() == getpid();
   const int code = ending == 0 ? 1 : status.load();
   if (text.find("driver shutting down") != std::string::npos) {
-    // CUDA has ended with the process, and a thread of MLX's own lets go of its stream too late
+    // CUDA has ended with the process, and one of MLX's threads releases its stream too late
     // (mlx/backend/cuda/worker.cpp).
     main ? _exit(code) : end_thread();
   }
   if (lost || stays(driver.ask())) {
-    // A thread that ends lets go of its streams, and MLX waits for their work once more: nothing is left
-    // undone by it. Elsewhere somebody's work ends in the middle, and with it the process.
+    // A thread that ends releases its streams, and MLX waits for their work once more, which loses nothing. On any
+    // other thread, work ends in the middle, and the process ends with it.
     const bool leaves = ending == self() || text.rfind("cudaStreamSynchronize(stream_) failed", 0) == 0;
-    // Whoever works with the device gets the error of a call, and has some time for that.
+    // A thread that uses the device gets the error of a call, and has some time for it.
     for (int i = 0; i < 50 && !main && !(told && leaves); i++) {
       std::this_thread::sleep_for(100ms);
     }
@@ -217,7 +217,7 @@ extern "C" void mlxrs_device_watch(void) {
     try {
       std::thread(mlxrs::watch).detach();
     } catch (const std::exception&) {
-      // No thread is to be had: a device that fails is then found out by the next call alone.
+      // Without a thread, only the next call finds out that a device failed.
     }
     return true;
   }();

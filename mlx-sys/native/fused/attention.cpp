@@ -21,7 +21,7 @@ std::vector<mx::Shape> forward_shapes(const array& q, const array& k, int head_d
   return {q.shape(), {n.B, n.K, n.T, n.G, n.D}, {n.B, n.K, n.T, n.D}, {n.B, n.K, n.T, n.G, 2}};
 }
 
-// turned queries, turned keys, v, statistics, freqs, d_out -> those of dq, dk, dv that are wanted
+// turned queries, turned keys, v, statistics, freqs, d_out -> the wanted ones of dq, dk, dv
 class RopeAttentionGrad : public CpuPrimitive {
  public:
   RopeAttentionGrad(mx::Stream stream, AttentionOptions options, Wanted wanted)

@@ -22,8 +22,8 @@ class CpuPrimitive : public mx::Primitive {
 
 // One evaluation of a primitive: its memory, and the work for the stream's thread.
 //
-// Memory is allocated before the work is queued, so that a failure is an exception on the thread
-// that evaluates. (What the work itself throws, MLX reports where the stream is waited for.)
+// Memory is allocated before the work is queued, so that a failure is an exception on the thread that evaluates. (MLX
+// reports an exception of the work itself to the thread that waits for the stream.)
 class Evaluation {
  public:
   explicit Evaluation(const mx::Stream& stream)
@@ -84,7 +84,7 @@ mx::Shape leading(mx::Shape shape);
 // The number of rows of an array, if a row is the last axis.
 int row_count(const array& a);
 
-// The outputs of one primitive for those inputs whose gradient is asked for, each once.
+// The outputs of one primitive: a gradient for each distinct input that one is asked for.
 class Wanted {
  public:
   // `differentiable` lists the inputs that have a gradient, ascending.

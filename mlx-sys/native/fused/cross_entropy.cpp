@@ -71,8 +71,8 @@ struct CrossEntropyWork {
       const float weight = weights[row[i]];
       loss[row[i]] = weight * (std::log(sum) + (max - at_target));
       if (dx && valid) {
-        // weight * (softmax - onehot) = weight / sum * (exp - sum * onehot): only d numbers of the
-        // product are to be scaled then, not the whole row.
+        // weight * (softmax - onehot) = weight / sum * (exp - sum * onehot): only d numbers of the product need scaling
+        // then, not the whole row.
         z[target] -= sum;
       }
       scales[i] = valid ? weight / sum : NAN;

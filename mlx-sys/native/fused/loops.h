@@ -1,5 +1,5 @@
-// The loops of mlx_rs_kernels.h for one level of the processor. `kernels.cpp` includes this file once
-// a level, each time in a namespace of its own and with VECTOR, the bytes of a vector register.
+// The loops of mlx_rs_kernels.h for one level of the processor. `kernels.cpp` includes this file once a level, each
+// time in another namespace and with VECTOR, the bytes of a vector register.
 //
 // Products and sums are not contracted (-ffp-contract=off), and only `sum` fixes an order of additions,
 // which does not depend on VECTOR. So every level computes the same bits.

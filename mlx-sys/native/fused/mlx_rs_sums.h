@@ -1,4 +1,4 @@
-// Sums on the CPU whose error does not grow with their length.
+// Sums on the CPU with an error that does not grow with their length.
 #ifndef MLX_RS_SUMS_H
 #define MLX_RS_SUMS_H
 

@@ -74,7 +74,7 @@ T narrow(Wide<T> total) {
   }
 }
 
-// Sizes and strides of some axes of an array, without those of one element; neighbours that lie one behind the other are one.
+// Sizes and strides of some axes of an array, without axes of size 1. Neighbouring axes that are contiguous are merged.
 struct Axes {
   std::vector<int64_t> sizes, strides;
 

@@ -46,7 +46,7 @@ class Unshape {
   }
 
  private:
-  // The shape in which a value is wanted: none where nobody looks at it, or where wishes differ.
+  // The shape that all consumers of a value prefer: none if there are no consumers, or if they differ.
   struct Wish {
     std::optional<mx::Shape> shape;
     bool differ = false;

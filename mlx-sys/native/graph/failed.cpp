@@ -298,8 +298,8 @@ F mlx_function(const char* name) {
   return reinterpret_cast<F>(dlsym(RTLD_NEXT, name));
 }
 
-// Queues work. On the main thread MLX throws what work before has thrown instead: its counts are wrong then, and it waits
-// for events that nobody signals. The error is not lost: `stream_failed` knows it.
+// Queues work. On the main thread MLX throws an error of earlier work instead: its counts are wrong then, and it waits
+// for events that are never signalled. The error is not lost, because `stream_failed` recorded it.
 template <typename F>
 void queue(F&& enqueue) {
   for (int i = 0; i < 8; i++) {
@@ -316,7 +316,7 @@ void queue(F&& enqueue) {
 
 namespace mlx::core::scheduler {
 
-// MLX keeps one error for a stream, which the first who asks takes away.
+// MLX keeps one error for a stream, and the first call that asks for it clears it.
 void Scheduler::enqueue(Stream s, std::function<void()> task) {
   using Enqueue = void (*)(Scheduler*, Stream, std::function<void()>);
   static const auto original = mlx_function<Enqueue>(

@@ -106,7 +106,7 @@ DetachAtOnce::~DetachAtOnce() {
 namespace mlx::core {
 
 void array::detach() {
-  // Freed without the lock: an operation may own a closure, whose destructor does anything.
+  // Freed without the lock: an operation may own a closure with a destructor that does anything.
   std::shared_ptr<Primitive> primitive;
   std::vector<array> inputs, siblings;
   std::vector<std::vector<array>> of_siblings;
@@ -141,7 +141,7 @@ array::~array() {
   if (array_desc_->primitive == nullptr || n == 0) {
     return;
   }
-  // Siblings hold each other: the last handle from outside lets go of them all.
+  // Siblings hold each other: the last handle from outside releases them all.
   bool last = array_desc_.use_count() == static_cast<long>(n + 1);
   for (auto& s : siblings()) {
     last = last && s.array_desc_.use_count() == static_cast<long>(n);

@@ -65,7 +65,7 @@ class Simplify {
     }
   }
 
-  // `a` and its siblings, whose inputs are done.
+  // Replaces `a` and its siblings. Their inputs are done.
   void replace(const array& a) {
     std::vector<array> inputs;
     bool changed = false;

@@ -294,7 +294,7 @@ class Replay : public Planner {
       held.insert(s.data_shared_ptr());
     }
     held.erase(arr.data_shared_ptr());
-    // The work's own pieces, and on a CPU the one that lets go of what it read.
+    // The work's own pieces, and on a CPU the one that releases its inputs.
     dispatched_ += may_queue_.releases ? 1 : 0;
     queue_.push_back({dispatched_, {held.begin(), held.end()}, std::move(temporaries_)});
     temporaries_.clear();

@@ -62,7 +62,7 @@ namespace {
 
 namespace mx = mlx::core;
 
-// Work that nobody waited for. What is queued behind it tells when it is done.
+// Returns true if streams still have work. A task that is queued behind it signals its end.
 bool is_busy() {
   try {
     auto left = std::make_shared<std::atomic<int>>(0);

@@ -1,4 +1,4 @@
-// Rules of single operations that replace those of MLX; see rules.h.
+// Rules of single operations that replace MLX's rules; see rules.h.
 
 #include "transforms/rules.h"
 
@@ -279,7 +279,7 @@ array conv_weight_grad(const Conv& c, const array& in, const array& w, const arr
   return out;
 }
 
-// Functions of complex numbers whose gradient MLX multiplies by the derivative instead of its conjugate.
+// Functions of complex numbers for which MLX multiplies the gradient by the derivative instead of its conjugate.
 bool forgets_conjugate(std::string_view name) {
   constexpr std::string_view names[] = {"ArcCos", "ArcCosh", "ArcSin", "ArcSinh", "ArcTan", "ArcTanh", "Cos", "CumProd", "Power", "Rsqrt", "Sqrt"};
   return std::find(std::begin(names), std::end(names), name) != std::end(names);

@@ -1,4 +1,4 @@
-// Rules of single operations that replace those of MLX.
+// Rules of single operations that replace MLX's rules.
 #pragma once
 
 #include <optional>

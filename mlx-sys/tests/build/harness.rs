@@ -84,7 +84,7 @@ impl Build {
             .env("CARGO_NET_RETRY", "0")
     }
 
-    /// Puts entries of the real cache, those whose names start with one of `prefixes`, into this one.
+    /// Copies entries of the real cache into this one, if their names start with one of `prefixes`.
     pub fn with(&mut self, prefixes: &[&str]) -> &mut Self {
         for entry in fs::read_dir(CACHE).unwrap() {
             let path = entry.unwrap().path();
@@ -120,7 +120,7 @@ impl Build {
         )
     }
 
-    /// A compiler that writes the file it is asked for, empty, and one line a call to `calls`.
+    /// A compiler that writes an empty output file, and one line for each call to `calls`.
     pub fn fake_compiler(&mut self) -> &mut Self {
         let calls = self.folder.join("calls");
         let text = format!(

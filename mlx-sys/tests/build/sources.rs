@@ -131,8 +131,8 @@ fn docs_are_built_without_linking() {
     assert!(build.folder.join("out/bindings.rs").is_file());
 }
 
-/// An installed MLX C whose libraries have bare sonames and no runpath, as cmake installs them: a
-/// program that links what the build script says runs from any folder, with no variables.
+/// An installed MLX C with bare sonames and no runpath, as cmake installs it: a program that links as the build script
+/// says runs from any folder, with no variables.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_program_finds_an_installed_mlx_c() {

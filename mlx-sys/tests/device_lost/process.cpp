@@ -1,4 +1,4 @@
-// A process with a driver of its own making, for `device_lost.rs`: process LIBMLXC CASE.
+// A process with its own fake driver, for `device_lost.rs`: process LIBMLXC CASE.
 #include <dlfcn.h>
 
 #include <atomic>

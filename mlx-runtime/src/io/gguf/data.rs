@@ -1,8 +1,8 @@
 //! The data of a GGUF file's tensors, as MLX represents them.
 //!
-//! The layouts of blocks are those of <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>; the triples of
-//! quantised tensors are those that MLX's own reader makes. That one maps the file, which ends the process if the file
-//! shrinks meanwhile.
+//! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md> defines the layouts of blocks. The triples of quantised
+//! tensors are the same as those of MLX's own reader. That reader maps the file, which ends the process if the file
+//! shrinks while it is read.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::OP;
 use crate::io::pipe::Opened;
 use crate::{Array, Element, Error, ErrorKind, Result};
 
-/// All tensors by name, those of quantised ones included.
+/// All tensors by name, including the parts of quantised ones.
 pub(super) fn arrays(file: &Opened, header: &Header) -> Result<HashMap<String, Array>> {
     let mut arrays = HashMap::new();
     for tensor in &header.tensors {

@@ -34,8 +34,8 @@ pub struct Gguf {
 /// Reads the GGUF file at `path` into memory. MLX: `load`.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] if the file cannot be read, or changes meanwhile; [`ErrorKind::Format`] if it is truncated, corrupt, or
-/// of a kind that MLX does not read.
+/// [`ErrorKind::Io`] if the file cannot be read, or changes while it is read; [`ErrorKind::Format`] if it is truncated,
+/// corrupt, or of a kind that MLX does not read.
 pub fn load_gguf(path: impl AsRef<Path>) -> Result<Gguf> {
     let path = path.as_ref();
     let (file, _) = open(OP, path)?;

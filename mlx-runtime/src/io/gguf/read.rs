@@ -1,7 +1,7 @@
-//! The header of a GGUF file: metadata and what tensors there are. Little-endian throughout; the
-//! format is that of <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
+//! Parses the header of a GGUF file: its metadata and the list of its tensors. Little-endian throughout;
+//! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md> defines the format.
 //!
-//! The data of a tensor that passes here lies within the file.
+//! The data of a tensor that passes the checks here lies within the file.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;

@@ -144,7 +144,7 @@ void watch() {
     std::this_thread::sleep_for(50ms);
     // A thread blocked on one of MLX's cross-stream events cannot be woken.
     if (round == 6000 && !told) {
-      say("error: the GPU failed five minutes ago, and whoever waits for it waits in vain\n");
+      say("error: the GPU failed five minutes ago, and a thread still waits for its work\n");
       _exit(1);
     }
   }

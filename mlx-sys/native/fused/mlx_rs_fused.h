@@ -66,7 +66,7 @@ int mlxrs_lora_linear(mlx_array* res,
                       float scale,
                       const mlx_stream s);
 
-/** arrays of one type, any shapes -> [their number of elements], one behind the other */
+/** arrays of one type, any shapes -> [their number of elements], one after the other */
 int mlxrs_gather(mlx_array* res, const mlx_vector_array arrays, const mlx_stream s);
 
 #ifdef __cplusplus

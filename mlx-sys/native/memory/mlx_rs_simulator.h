@@ -17,7 +17,7 @@ typedef struct mlxrs_replay_ {
   uint64_t peak;
   /** The bytes of the outputs, which stay. */
   uint64_t kept;
-  /** The largest thing allocated at once: the outputs and temporaries of one operation. */
+  /** The largest allocation at once: the outputs and temporaries of one operation. */
   uint64_t largest;
   /** Operations in the graph. */
   uint64_t operations;
@@ -36,12 +36,11 @@ typedef struct mlxrs_queue_ {
 } mlxrs_queue;
 
 /**
- * Walks over what `mlx_eval(outputs)` would evaluate, in its order, and counts memory as MLX's
- * allocator would. Arrays that have been evaluated cost nothing.
+ * Walks over the nodes that `mlx_eval(outputs)` would evaluate, in its order, and counts memory as MLX's allocator
+ * would. Arrays that have been evaluated cost nothing.
  *
- * MLX queues operations faster than they run, and what they read is freed after they ran: memory
- * is counted as if the queue were always full. Where more than `limit` bytes are in use MLX waits
- * for the queue.
+ * MLX queues operations faster than they run, and frees their inputs after they ran: memory is counted as if the queue
+ * were always full. If more than `limit` bytes are in use MLX waits for the queue.
  */
 int mlxrs_replay_eval(mlxrs_replay* res,
                       const mlx_vector_array outputs,

@@ -1,4 +1,4 @@
-//! `mlx-fuzz TARGET --cases N --seed S`: what is found is printed and kept in `fuzz/found`.
+//! `mlx-fuzz TARGET --cases N --seed S`: prints the cases that it finds, and keeps them in `fuzz/found`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

@@ -346,7 +346,7 @@ fn tokens(seeds: &[Vec<u8>], seed: &[u8], random: &mut Random) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Up to `most` tokens, and those that close what they open.
+/// Up to `most` tokens, and the closing brackets that they need.
 fn balanced(tokens: &[String], most: usize) -> &[String] {
     let mut depth = 0;
     for (i, t) in tokens.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! A fixed number of cases for each parser: what an hour of them has found clean stays so.
+//! A fixed number of cases for each parser. An hour of fuzzing found them clean, and they must stay so.
 
 use mlx_fuzz::{find, input, run};
 

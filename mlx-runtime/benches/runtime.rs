@@ -96,7 +96,7 @@ fn limit(c: &mut Criterion) {
     run("the same within a memory limit");
 }
 
-// Not `criterion_group!`: what it makes is public and without docs.
+// Not `criterion_group!`, because its function is public and undocumented.
 fn main() {
     let mut c = Criterion::default().configure_from_args();
     build(&mut c);

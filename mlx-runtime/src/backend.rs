@@ -63,7 +63,7 @@ pub mod cuda {
     }
 }
 
-/// Metal. MLX: `mlx.core.metal`. Without Metal, what sets something does nothing.
+/// Metal. MLX: `mlx.core.metal`. Without Metal, setters do nothing.
 pub mod metal {
     use super::*;
 
@@ -109,7 +109,7 @@ pub mod metal {
         })
     }
 
-    /// Starts to record what runs on the GPU into a `.gputrace` file.
+    /// Starts to record the GPU's work into a `.gputrace` file.
     ///
     /// # Errors
     /// If the path contains a NUL byte, or Metal cannot record.
@@ -121,7 +121,7 @@ pub mod metal {
         check(OP, unsafe { sys::mlx_metal_start_capture(path.as_ptr()) })
     }
 
-    /// Ends what [`start_capture`] started.
+    /// Ends the recording of [`start_capture`].
     ///
     /// # Errors
     /// If MLX cannot.

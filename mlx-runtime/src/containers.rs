@@ -30,7 +30,7 @@ pub use crate::handles::{
     VectorString, VectorVectorArray,
 };
 
-/// Handles in a row, and what keeps them valid.
+/// Handles in a row, and their owners.
 struct Lowered<R> {
     raw: Vec<R>,
     _kept: Vec<CString>,
@@ -54,8 +54,8 @@ fn texts(items: &[String]) -> Result<Lowered<*const c_char>> {
     })
 }
 
-/// The methods of every list. `$lower` gives the handles of items, `$read` the item from where a
-/// getter wrote it, `$slot` an empty place for it.
+/// The methods of every list. `$lower` gives the handles of items, `$slot` an empty place for an item, and `$read` the
+/// item that a getter wrote there.
 macro_rules! list {
     ($name:ident($raw:ident) of $item:ty, $lower:expr, $slot:expr, $read:expr =>
      $new:ident $new_data:ident $new_value:ident $set:ident $set_data:ident $set_value:ident

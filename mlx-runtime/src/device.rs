@@ -1,7 +1,7 @@
-//! Devices: where operations run.
+//! Devices that run operations.
 //!
-//! The default device is one setting of the whole process: the GPU where MLX has one, else the
-//! CPU. Every operation goes to the calling thread's current stream on it ([`crate::stream`]).
+//! The default device is one setting of the whole process: the GPU if MLX has one, else the CPU. Every operation goes
+//! to the calling thread's current stream on it ([`crate::stream`]).
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -245,7 +245,7 @@ pub fn set_default_device(device: Device) -> Result<()> {
 /// setting is one of the process: other threads notice it, too.
 ///
 /// # Errors
-/// [`ErrorKind::Device`] if MLX does not have the device, and what `f` returns.
+/// Returns the error of `f`, and [`ErrorKind::Device`] if MLX does not have the device.
 pub fn with_default<T>(device: Device, f: impl FnOnce() -> Result<T>) -> Result<T> {
     /// Puts the device back.
     struct Restore(Handle);

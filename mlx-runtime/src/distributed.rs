@@ -1,4 +1,4 @@
-//! Groups of processes, and what they compute together. MLX: `mlx.core.distributed`.
+//! Groups of processes, and collective operations. MLX: `mlx.core.distributed`.
 //!
 //! MLX talks over MPI, sockets (`ring`), NCCL or Thunderbolt (`jaccl`), whichever it was built with
 //! and finds set up. Without any, [`init`] gives a group of this process alone, in which every

@@ -155,7 +155,7 @@ pub trait Element: sealed::Sealed + Copy + Send + 'static {
         None
     }
 
-    /// The one element of an array; none where MLX C may not have the type.
+    /// The one element of an array; none if MLX C may lack the type.
     ///
     /// # Safety
     /// The handle is valid, the array evaluated, of this dtype, and of one element.
@@ -214,8 +214,7 @@ elements! {
     i32 => Int32 mlx_array_data_int32 as i32, item mlx_array_item_int32,
         scalar mlx_array_new_int mlx_array_set_int;
     i64 => Int64 mlx_array_data_int64 as i64, item mlx_array_item_int64;
-    // MLX C has getters of its own for these two where the C compiler has the types; they read the
-    // same address.
+    // MLX C has separate getters for these two if the C compiler has the types; they read the same address.
     f16 => Float16 mlx_array_data_uint16 as u16;
     bf16 => Bfloat16 mlx_array_data_uint16 as u16;
     f32 => Float32 mlx_array_data_float32 as f32, item mlx_array_item_float32,

@@ -61,8 +61,8 @@ pub fn forecast(arrays: &[&Array]) -> Result<Forecast> {
     forecast_list(&VectorArray::from_refs("forecast", arrays)?, None)
 }
 
-/// As [`forecast`], where MLX shortens its queue as soon as the evaluation holds more than `room`
-/// bytes, which is what it does above its memory limit.
+/// As [`forecast`], but MLX shortens its queue as soon as the evaluation holds more than `room` bytes, as it does above
+/// its memory limit.
 ///
 /// # Errors
 /// As [`forecast`].
@@ -75,7 +75,7 @@ pub(crate) fn forecast_list(list: &VectorArray, room: Option<usize>) -> Result<F
     replay(list, queue()?, room.map_or(u64::MAX, |r| r as u64))
 }
 
-/// [`forecast`] where every operation ends before the next one begins: what no queue goes below.
+/// [`forecast`] without a queue: every operation ends before the next one begins. No queue needs less.
 pub(crate) fn forecast_in_turn(arrays: &[&Array]) -> Result<Forecast> {
     let list = VectorArray::from_refs("forecast", arrays)?;
     replay(
@@ -146,8 +146,7 @@ mod tests {
         }
         let (queued, waiting) = (forecast(&[&b]).unwrap(), forecast_in_turn(&[&b]).unwrap());
         assert_eq!(waiting.peak, 2 * MB);
-        // Two pieces of work for each: the product, and letting go of what it read. Up to 109 of
-        // them wait.
+        // Two pieces of work for each: the product, and the release of its inputs. Up to 109 of them wait.
         assert!((54 * MB..58 * MB).contains(&queued.peak), "{queued:?}");
         let short = forecast_within(&[&b], 20 * MB).unwrap();
         assert!((20 * MB..=22 * MB).contains(&short.peak), "{short:?}");

@@ -1,9 +1,9 @@
 //! Operations that a transformer block is made of, each in one pass on the CPU.
 //!
-//! For generated code, which asks [`available`] first and else composes the same thing of
-//! [`crate::ops`]. The first input is float32, others are promoted to it from half types; strides
-//! are free. The current stream is on a CPU. They work inside every transform but `jvp`, and have first derivatives only. A NaN in an input is a
-//! NaN in what depends on it.
+//! Generated code asks [`available`] first, and otherwise composes the same operation from [`crate::ops`]. The first
+//! input is float32, others are promoted to it from half types; strides are free. The current stream is on a CPU. They
+//! work inside every transform but `jvp`, and have first derivatives only. A NaN in an input is a NaN in the outputs
+//! that depend on it.
 //!
 //! Source: `mlx-sys/native/fused`.
 
@@ -104,11 +104,11 @@ pub fn swiglu(g: &Array, u: &Array) -> Result<Array> {
 /// Rotary embedding of queries and keys, and causal attention of the rows to each other:
 /// q `[B, L, H * D]`, k and v `[B, L, K * D]`, freqs `[D / 2]` -> `[B, L, H * D]`.
 ///
-/// `D` is `head_dim`, even; `H` is a multiple of `K`, and neighbouring query heads share a key
-/// head. Pair `j` of row `i` turns by `(i + offset) * freqs[j]`: `freqs` holds angles per
-/// position, the inverse of what [`crate::ops::fast::rope`] takes. `traditional` pairs
-/// neighbouring features, else the two halves. No keys from before are seen, whatever the offset.
-/// Memory grows with `L`, not with its square. `freqs` is a constant: its gradient is 0.
+/// `D` is `head_dim`, even; `H` is a multiple of `K`, and neighbouring query heads share a key head. Pair `j` of row
+/// `i` turns by `(i + offset) * freqs[j]`: `freqs` holds angles per position, the inverse of the periods that
+/// [`crate::ops::fast::rope`] takes. `traditional` pairs neighbouring features, else the two halves. No keys from
+/// before are seen, whatever the offset. Memory grows with `L`, not with its square. `freqs` is a constant: its
+/// gradient is 0.
 ///
 /// # Errors
 /// If the shapes do not fit together, or something is empty or of another type.

@@ -131,12 +131,12 @@ pub fn print_graph(names: &NodeNamer, arrays: &[&Array]) -> Result<String> {
     printed("print_graph", names, arrays, sys::mlx_print_graph)
 }
 
-/// Arrays of the same values with fewer nodes below them: what only stands for its input goes away
-/// (copies for tracing, ends of gradients, custom gradients that have been taken), and so do views
-/// of views that lead back.
+/// Returns arrays of the same values with fewer nodes below them. Nodes that only stand for their input are removed
+/// (copies for tracing, ends of gradients, custom gradients that have been taken), and so are views of views that lead
+/// back.
 ///
-/// MLX walks over every node at each evaluation, a microsecond or more each. For graphs that are
-/// evaluated many times, such as what [`crate::transforms::compile`] records; take gradients first.
+/// MLX walks over every node at each evaluation, a microsecond or more each. Use it for graphs that are evaluated many
+/// times, such as recordings of [`crate::transforms::compile`], and take gradients first.
 ///
 /// ```
 /// use mlx_runtime::{graph, ops, Array};

@@ -18,7 +18,7 @@ pub(crate) fn c_string(op: &'static str, text: &str) -> Result<CString> {
         .map_err(|e| Error::invalid(op, format!("{text:?} contains a NUL byte")).with_source(e))
 }
 
-// Public under `crate::containers`, where they have the rest of their methods.
+// Public under `crate::containers`, which has the rest of their methods.
 macro_rules! owned {
     ($(#[$doc:meta])* $name:ident($raw:ident) freed by $free:ident) => {
         $(#[$doc])*

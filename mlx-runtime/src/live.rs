@@ -108,7 +108,7 @@ kinds! {
 
 const KINDS: usize = Kind::ALL.len();
 
-/// Counts of one thread, which alone writes them; negative where it drops what others made.
+/// Counts of one thread, which alone writes them. They are negative if it drops handles of other threads.
 struct Block([AtomicIsize; KINDS]);
 
 impl Block {

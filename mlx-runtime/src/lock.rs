@@ -75,7 +75,7 @@ impl Lock {
         self.freed.notify_one();
     }
 
-    /// Lets go of it, until what this returns is dropped.
+    /// Releases the lock until the result is dropped.
     fn suspend(&'static self) -> Suspended {
         let depth = self.depth.get();
         if depth > 0 {
@@ -130,7 +130,7 @@ pub(crate) struct Reading(PhantomData<*const ()>);
 /// Keeps graphs as they are until dropped, and other readers away: some mark the nodes that they read.
 pub(crate) fn reading() -> Reading {
     crate::stream::settle();
-    // Begins between evaluations: one that runs while graphs are read keeps what its inputs hold.
+    // Begins between evaluations, because an evaluation that runs while graphs are read keeps its inputs.
     EVALUATION.enter();
     // SAFETY: takes nothing; ended below.
     unsafe { sys::mlxrs_graph_read_begin() };
@@ -160,7 +160,7 @@ pub(crate) fn released<T>(closure: impl FnOnce() -> T) -> T {
     closure()
 }
 
-/// Drops what MLX gives back, which may be anything of a user's. An evaluation may be in the middle of a graph.
+/// Drops a value that MLX gives back, which may be any value of a user. An evaluation may be in the middle of a graph.
 pub(crate) fn dropped<T>(value: T) {
     let _readers = READERS.suspend();
     drop(value);

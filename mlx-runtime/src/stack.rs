@@ -5,14 +5,14 @@ use std::cell::{Cell, OnceCell};
 use std::panic::AssertUnwindSafe;
 use std::ptr::null_mut;
 
-/// Sizes that are tried: memory is used only for what is touched.
+/// Sizes that are tried: only touched pages use memory.
 const LARGEST: usize = 16 << 30;
 const SMALLEST: usize = 64 << 20;
 /// Bytes that stay in memory between uses.
 const KEPT: usize = 1 << 18;
 /// Stack that closures within closures may fill: as much as most threads have.
 const CLOSURES: usize = 8 << 20;
-/// Stack that a closure of a transform must find: what MLX and one closure of the usual kind need.
+/// Stack that a closure of a transform must find: enough for MLX and one usual closure.
 const ENOUGH: usize = 192 << 10;
 
 /// Memory for a thread's second stack. Owns one mapping.
@@ -65,7 +65,7 @@ impl Stack {
         self.base as usize + self.size.saturating_sub(CLOSURES).max(KEPT)
     }
 
-    /// Gives back what a deep graph took.
+    /// Frees the memory that a deep graph used.
     fn shrink(&self) {
         // SAFETY: within the mapping; nothing below the stack's end is in use.
         unsafe { libc::madvise(self.base.cast(), self.size - KEPT, libc::MADV_DONTNEED) };

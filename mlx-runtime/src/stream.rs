@@ -31,7 +31,7 @@ use pool::Lease;
 
 /// A queue of work on one device. Owns one `mlx_stream`.
 ///
-/// Not `Send`: on a GPU MLX keeps what executes a stream's work with the thread that made it.
+/// Not `Send`, because on a GPU MLX keeps the executor of a stream's work with the thread that made it.
 #[derive(Debug)]
 pub struct Stream(sys::mlx_stream, Option<Rc<Lease>>, live!(Stream));
 
@@ -84,8 +84,8 @@ impl Stream {
         check("synchronize", unsafe { sys::mlx_synchronize(self.0) })
     }
 
-    /// As [`Stream::new`], for arrays that other threads evaluate: what is built on it may be
-    /// evaluated on any thread, one at a time. On the CPU every stream is like that.
+    /// As [`Stream::new`], for arrays that other threads evaluate: arrays that are built on it may be evaluated on any
+    /// thread, one at a time. On the CPU every stream is like that.
     ///
     /// # Errors
     /// [`ErrorKind::Device`] if MLX does not have the device.

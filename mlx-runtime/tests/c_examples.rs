@@ -1,4 +1,4 @@
-//! The examples of MLX C in safe Rust print what the C programs print.
+//! The examples of MLX C in safe Rust print the same as the C programs.
 //!
 //! `data/c_examples` was written by `data/dump_c_examples.sh`. The Metal kernel compiles here and
 //! runs on a Mac.

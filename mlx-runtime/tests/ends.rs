@@ -70,7 +70,7 @@ fn end(number: usize) {
 }
 
 fn code(number: usize) -> i32 {
-    // The test harness ends with 101 where a test panics.
+    // The test harness ends with 101 if a test panics.
     [7, 101, 8, 0][number % 4]
 }
 

@@ -1,4 +1,5 @@
-//! After an error of an evaluation, every array that depended on what failed stays an error, whichever way it was evaluated.
+//! After an error of an evaluation, every array that depends on the failed one stays an error, however it was
+//! evaluated.
 
 mod children;
 
@@ -150,7 +151,8 @@ fn arrays_from_before_stay_right() {
         assert_eq!(before.item::<f32>().unwrap(), 2.0);
         assert_eq!(started.item::<f32>().unwrap(), 3.0);
         assert!(bad.eval().is_err());
-        // An operation that throws where it is queued, not on MLX's thread, leaves what was computed before it.
+        // An operation that throws while it is queued, not on MLX's thread, leaves the arrays that were computed before
+        // it.
         assert_eq!(graph::count_nodes(&[&started]).unwrap(), 0);
     })
     .join()

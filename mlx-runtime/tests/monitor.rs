@@ -1,4 +1,4 @@
-//! [`Monitor`]: rates by a given clock, what Prometheus reads, events, the port.
+//! [`Monitor`]: rates by a given clock, the metrics for Prometheus, events, the port.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -41,7 +41,7 @@ fn rates_are_of_the_last_ten_seconds() {
         m.step(100);
     }
     assert_eq!(rates(), (2.0, 200.0));
-    // Five times as fast, for twenty seconds: what was before is forgotten.
+    // Five times as fast, for twenty seconds: the earlier rate is forgotten.
     for _ in 0..200 {
         clock.pass(100);
         m.step(10);
@@ -76,7 +76,7 @@ fn a_window_counts_the_time_of_steps_only() {
     assert_eq!((r.steps, r.tokens, r.seconds), (10, 500, 2.0));
     assert_eq!((r.steps_per_second, r.tokens_per_second), (5.0, 250.0));
     assert_eq!(window.read().steps, 0);
-    // A second window sees what happens after it was made, and neither takes from the other.
+    // A second window counts from its creation, and neither takes from the other.
     let mut other = m.window();
     clock.pass(100);
     m.step(1);

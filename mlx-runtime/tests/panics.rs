@@ -1,6 +1,6 @@
-//! Every function of Rust's that MLX calls may panic, and so may the destructor of what it captures:
-//! the panic becomes an error of the call, or ends where it is; never does it unwind through C++.
-//! (If it did, the process would abort, and this test with it.)
+//! Every Rust function that MLX calls may panic, and so may the destructors of its captured values. The panic becomes
+//! an error of the call, or is caught in place; it never unwinds through C++. (If it did, the process would abort, and
+//! this test with it.)
 
 use std::collections::HashMap;
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};

@@ -70,8 +70,8 @@ fn same(got: &Array, expected: &Array) -> Result<(), String> {
     Ok(())
 }
 
-/// The words of packed floats on a GPU, with every zero a positive one: it gives what rounds to zero the
-/// sign of the number.
+/// The words of packed floats on a GPU, with every zero a positive one: a GPU gives numbers that round to zero the sign
+/// of the number.
 fn unsigned(case: &Case, a: &Array) -> Array {
     if !(on_gpu() && case.op == "pack" && a.dtype() == Dtype::Uint32) {
         return a.clone();

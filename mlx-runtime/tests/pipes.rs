@@ -1,4 +1,4 @@
-//! Readers and writers: what they give back, and what becomes of their errors and panics.
+//! Readers and writers: the data that they return, and their errors and panics.
 
 use std::collections::HashMap;
 use std::io::{Cursor, Error, ErrorKind as Io, Read, Result, Seek, SeekFrom, Write};

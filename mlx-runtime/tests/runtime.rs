@@ -1,4 +1,4 @@
-//! [`Runtime`]: what it sets, what it puts back, and that its memory limit holds.
+//! [`Runtime`]: the settings that it changes and restores, and its memory limit.
 //!
 //! The settings are the process's, so the tests take turns.
 
@@ -214,7 +214,7 @@ fn enforcing_can_be_left_to_the_system() {
         .unwrap();
     ones(&[4000, 5000]).eval().unwrap();
     assert!(!runtime.report().enforced);
-    // A limit below what is in use refuses nothing that needs no memory.
+    // A limit below the memory in use refuses nothing that needs no memory.
     drop(runtime);
     let a = ones(&[4000, 1000]);
     a.eval().unwrap();

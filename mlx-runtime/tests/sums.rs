@@ -219,7 +219,7 @@ fn gradients_over_a_vocabulary() -> Result<()> {
     Ok(())
 }
 
-/// The gradient of what is added to every row is a sum of rows.
+/// The gradient of an array that is added to every row is a sum of rows.
 #[test]
 fn gradients_of_broadcasts_in_half_precision() -> Result<()> {
     on_cpu();

@@ -1,5 +1,5 @@
-//! Many threads at once: each has its own errors, streams and compiled graphs; what is handed from
-//! one to another is computed, counted and freed once.
+//! Many threads at once: each has its own errors, streams and compiled graphs. Arrays that pass from one to another are
+//! computed, counted and freed once.
 
 use std::cell::RefCell;
 use std::slice::from_ref;
@@ -50,7 +50,7 @@ fn each_thread_has_its_own_errors() {
             let f = move |_: &[Array]| Err(Error::new(ErrorKind::Format, own.clone()));
             let e = transforms::grad(f, &[0]).call(from_ref(&a)).unwrap_err();
             assert!(e.kind() == ErrorKind::Format && e.to_string().contains(&text));
-            // And what works reports nothing.
+            // A call that works reports no error.
             assert_eq!(ops::sum(&a, &[], false)?.item::<f32>()?, 6.0);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Square f32 matrix products: OpenBLAS called directly, with its own threads, and MLX through MLX C.
 //!
-//! `cargo bench -p mlx-sys --bench gemm` prints the best of each in GFLOP/s and their ratio. With a
-//! number as argument (`-- 0.8`) it fails where the ratio at 512 is less.
+//! `cargo bench -p mlx-sys --bench gemm` prints the best of each in GFLOP/s and their ratio. With a number as argument
+//! (`-- 0.8`) it fails if the ratio at 512 is less.
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::time::{Duration, Instant};

@@ -7,7 +7,7 @@ use super::error::{Error, Result};
 use super::pins::{Wheel, MLX_CPU, MLX_CUDA_12, MLX_CUDA_13, MLX_METAL};
 use super::pins_cuda::{CUDA_12_LIBRARIES, CUDA_13_LIBRARIES};
 
-/// Every variable that changes what the build does.
+/// Every variable that changes the build.
 pub const VARIABLES: &[&str] = &[
     "MLX_SYS_PREFIX",
     "MLX_SYS_MLX",

@@ -1,4 +1,4 @@
-//! One error type: what went wrong, and what to install or set.
+//! The build's error type: the failure, and what to install or set.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub struct Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// `what` says what failed; `hint` names what to install or which variable to set.
+    /// `what` describes the failure; `hint` names what to install or which variable to set.
     pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Error {
             what: what.into(),

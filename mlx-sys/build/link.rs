@@ -17,7 +17,7 @@ pub fn rerun_lines() {
     }
 }
 
-/// Links the libraries, and tells dependents' build scripts (`DEP_MLXC_...`) where things are.
+/// Links the libraries, and passes their paths to dependents' build scripts (`DEP_MLXC_...`).
 pub fn link(config: &Config, cache: &Cache, mlx: &Mlx, library: &Library) {
     let folder = library.link_folder.display();
     println!("cargo::rustc-link-search=native={folder}");

@@ -182,7 +182,7 @@ fn cpp_files(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
 
 fn compile(config: &Config, mlx: &Mlx, native: &Path, source: &Path, object: &Path) -> Result<()> {
     let mut args: Vec<OsString> = FLAGS.iter().map(Into::into).collect();
-    // Error messages name `mlx/c/ops.cpp`, not where it lies on this machine.
+    // Error messages name `mlx/c/ops.cpp`, not its path on this machine.
     args.push(concat(
         "-ffile-prefix-map=",
         &mlx.c_include.join("mlx"),
@@ -213,11 +213,11 @@ fn link(config: &Config, mlx: &Mlx, objects: &[PathBuf], out: &Path, soname: &Pa
         args.push(concat("-Wl,-install_name,", soname, ""));
     } else {
         args.push(concat("-Wl,-soname,", soname, ""));
-        // Loading MLX is this library's job even where nothing in it refers to MLX.
+        // This library must load MLX even if it refers to none of its symbols.
         args.extend(["-Wl,--enable-new-dtags".into(), "-Wl,--no-as-needed".into()]);
     }
     if config.os == "macos" {
-        // The BLAS of `native/fused`. On Linux it is `cblas_shim.cpp`, or what MLX was linked with.
+        // The BLAS of `native/fused`. On Linux it is `cblas_shim.cpp`, or the one that MLX was linked with.
         args.extend(["-framework".into(), "Accelerate".into()]);
     }
     args.push(concat("-L", &mlx.lib, ""));

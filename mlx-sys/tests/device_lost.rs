@@ -25,7 +25,7 @@ fn process() -> &'static Path {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/device_lost/process.cpp");
         let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
         let done = Command::new(&compiler)
-            // The library finds the driver among the program's own symbols. Destructors that throw are what this is about.
+            // The library finds the driver among the program's own symbols. The test needs destructors that throw.
             .args(["-std=c++17", "-rdynamic", "-w", "-o"])
             .args([&path, &source])
             .args(["-ldl", "-lpthread"])
@@ -46,7 +46,7 @@ fn has_cuda() -> bool {
     maps.contains("libcuda.so")
 }
 
-/// Runs a case: its exit code, none if a signal ended it, and what it wrote to stderr.
+/// Runs a case, and returns its exit code (none if a signal ended it) and its stderr.
 fn run(case: &str) -> (Option<i32>, String) {
     let Output { status, stderr, .. } = Command::new(process())
         .arg(library())

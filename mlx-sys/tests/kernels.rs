@@ -90,7 +90,7 @@ fn sums_of_exponentials_are_near() {
     each(|what, k, x| {
         let n = x.len() as i64;
         let m = x.iter().copied().fold(f32::MIN, f32::max);
-        // The exponents are rounded to float32, so those are what is summed.
+        // The exponents are rounded to float32, so the sum is over the rounded ones.
         let terms: Vec<f64> = x.iter().map(|x| f64::from(x - m).exp()).collect();
         let sum: f64 = terms.iter().sum();
         let bound = sum * (SUM + 2.0 * ULP);

@@ -63,7 +63,7 @@ pub struct LoraParameters {
     /// Chance of dropping an input.
     #[serde(default)]
     pub dropout: f64,
-    /// Adapted matrices; every one where it is missing.
+    /// Adapted matrices; all of them if missing.
     #[serde(default)]
     pub keys: Option<Vec<String>>,
 }
@@ -261,8 +261,8 @@ impl From<LoraParameters> for LoraSettings {
     }
 }
 
-/// The runtime's form of the settings. Where they name no matrices, they mean all that a layer of the model has; the end
-/// of a name stands for all names that end so. mlx-lm knows whole names alone.
+/// The runtime's form of the settings. Without names, every matrix of a layer is adapted. The end of a name matches
+/// every name that ends with it; mlx-lm knows whole names alone.
 pub fn lora_config(model: &impl CausalLm, lora: &LoraSettings, num_layers: i32) -> LoraConfig {
     LoraConfig {
         rank: lora.rank.unsigned_abs() as usize,
@@ -294,7 +294,7 @@ fn whole_keys(known: Vec<String>, keys: &[String]) -> Vec<String> {
     whole
 }
 
-/// The configuration that is saved beside the weights: what loading needs, and how they were trained.
+/// The configuration that is saved beside the weights: the settings for loading, and those of training.
 pub fn config_json(settings: &Settings, num_layers: i32) -> Result<Value> {
     let mut all = serde_json::to_value(settings)?;
     let lora = all["lora"].take();

@@ -25,7 +25,7 @@ pub fn blank(rows: usize, tokens: usize) -> Result<[Array; 3]> {
     ])
 }
 
-/// Refuses a step that its plan does not fit in the memory limit, with what would fit.
+/// Refuses a step if its plan does not fit in the memory limit, and suggests changes that fit.
 pub fn check<M: Model>(step: &mut TrainStep<M>, plan: &MemoryPlan, flags: Flags) -> Result<()> {
     match plan.check() {
         Ok(()) => Ok(()),

@@ -18,7 +18,7 @@ const SURPLUS: usize = 16;
 pub enum Asked {
     /// Nothing: the row does not end with an answer.
     Nothing,
-    /// The prompt is how the row begins, so that what the model says to the row shows what it would write.
+    /// The prompt is the beginning of the row, so the model's outputs for the row show the text it would write.
     AsWritten,
     /// The prompt that `generate` would use begins otherwise than the row.
     Apart {
@@ -92,11 +92,11 @@ impl Asked {
     }
 }
 
-/// The answer of a row that does not begin as `prompt` does; `words` are what the assistant says in it.
+/// The answer of a row that does not begin with `prompt`; `words` is the assistant's text in it.
 fn answer_apart(row: &Row, prompt: &[u32], words: &str, text: &Text) -> Result<Vec<u32>> {
     let (whole, asked) = (text.spelled(&row.tokens)?, text.spelled(prompt)?);
     if let Some(rest) = whole.strip_prefix(&asked) {
-        // Tokens reach over the end of the prompt: only the text tells what is left to say.
+        // Tokens reach over the end of the prompt, so the rest of the answer is encoded from the text.
         return text.encode(rest, false);
     }
     let behind = &row.tokens[row.prompt.min(row.tokens.len())..];

@@ -9,7 +9,7 @@ use crate::settings::{GradCheckpoint, Optimizer};
 
 /// Fine-tunes language models with LoRA through MLX.
 ///
-/// Without a command it shows what it does: fetches a small real model, trains it on the data set that comes with
+/// Without a command the demonstration runs: it fetches a small real model, trains it on the data set that comes with
 /// the program, and measures it before and after.
 #[derive(Debug, Parser)]
 #[command(name = "llama_lora", version, max_term_width = 100)]
@@ -40,7 +40,7 @@ pub enum Command {
     /// Write down the names, shapes and dtypes of a model, for `#[mlx_model(digest = "FILE")]`
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Digest(DigestArgs),
-    /// Show a model: layers, graphs, what passes fused, memory kept in training, C calls with their lines
+    /// Show a model: layers, graphs, fused operations, memory kept in training, C calls with their lines
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Explain(ExplainArgs),
 }
@@ -76,7 +76,7 @@ pub struct ExplainArgs {
     /// Matrices to adapt, such as self_attn.q_proj,self_attn.v_proj [default: every matrix of a layer]
     #[arg(long, value_delimiter = ',', num_args = 1..)]
     pub lora_keys: Option<Vec<String>>,
-    /// Recompute activations: auto, never, always, or N for every N layers [default: what the model declares]
+    /// Recompute activations: auto, never, always, or N for every N layers [default: the model's policy]
     #[arg(long, value_name = "POLICY")]
     pub grad_checkpoint: Option<GradCheckpoint>,
     /// Memory that MLX may use, that is planned for: 24GB, bytes, or a share such as 0.8
@@ -302,7 +302,7 @@ pub struct TrainArgs {
     /// Steps between saves [default: 100]
     #[arg(long)]
     pub save_every: Option<u64>,
-    /// Go on exactly where the run in --adapter-path stopped
+    /// Continue exactly at the point at which the run in --adapter-path stopped
     #[arg(long)]
     pub resume: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! The commands: what is printed where. Results go to stdout, everything else to stderr.
+//! Runs the commands. Results go to stdout, everything else to stderr.
 
 use anyhow::{ensure, Context, Result};
 use mlx_models::{CausalLm, Visitor};
@@ -20,7 +20,7 @@ use crate::session::{Opened, Session};
 use crate::settings::{bounds, Measured, Packing, Settings, DEFAULT_BUCKETS};
 use crate::train::{self, Claim, Outcome, Saved, Stop};
 
-/// Does what the command line says.
+/// Runs the command of the command line.
 pub fn execute(cli: Cli) -> Result<()> {
     train::ignore_file_size_signal()?;
     match cli.command {
@@ -100,7 +100,8 @@ impl Visitor for Train<'_> {
     }
 }
 
-/// Says how a run ended and what to type next. A run that has saved nothing ends with the signal's exit code.
+/// Reports the end of a run and the next command to type. A run that has saved nothing ends with the signal's exit
+/// code.
 pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>, stop: &Stop) -> Result<()> {
     let sketch = plot::sketch(&outcome.metrics.train_curve(), 60, 8);
     if !sketch.is_empty() {

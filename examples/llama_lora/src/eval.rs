@@ -48,7 +48,7 @@ pub fn arrays(batch: &Batch) -> Result<[Array; 3]> {
     ])
 }
 
-/// Measures loss and exact match in one pass over the batches; `asked` says for each row what the model is asked.
+/// Measures loss and exact match in one pass over the batches. `asked` holds the question of each row.
 ///
 /// An answer is exact if greedy decoding would write its text, and then end.
 ///
@@ -104,7 +104,7 @@ fn add(mean: &mut Mean, losses: &Array, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-/// Loss alone, by the model's own losses: what is measured while training. `None` if no batch has a target.
+/// Loss alone, from the model's own loss function, as measured in training. `None` if no batch has a target.
 pub fn loss(
     model: &impl CausalLm,
     batches: &[(Vec<usize>, Batch)],

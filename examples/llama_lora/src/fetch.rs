@@ -128,8 +128,8 @@ impl Tool {
 
     /// Downloads the wheel and unpacks it to the folder that is returned.
     ///
-    /// Python runs isolated (`-I`), and both tools in that folder: no module or setting that lies where the program
-    /// was started is loaded.
+    /// Python runs isolated (`-I`), and both tools run in that folder, so that they load no module or setting from the
+    /// folder in which the program was started.
     fn unpack(&self, pinned: &Pinned, work: &Path) -> Result<PathBuf> {
         let work = &std::path::absolute(work).context("the present folder is gone")?;
         let list = work.join("requirements.txt");
@@ -173,7 +173,7 @@ impl Tool {
     }
 }
 
-/// Turns a failed download into one message that says what to do.
+/// Turns a failed download into one message with the next steps.
 fn check(pinned: &Pinned, tool: &str, output: std::io::Result<Output>) -> Result<()> {
     let output = output.with_context(|| format!("cannot run {tool}"))?;
     if output.status.success() {

@@ -1,4 +1,4 @@
-//! Numbers that are no numbers: where NaN comes from.
+//! Finds the source of NaN and infinity.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ impl Origin {
         Ok(None)
     }
 
-    /// An error that says `what` is not finite, and why.
+    /// An error that says that `what` is not finite, and why.
     pub fn error(&self, what: impl fmt::Display, model: &impl CausalLm) -> anyhow::Error {
         match self.fault(model) {
             Ok(Some(fault)) => anyhow::anyhow!("{what}: {fault}"),

@@ -43,7 +43,7 @@ pub struct TrainReport {
     /// Use of memory at the time of the report, in GB; the next step may already run.
     #[serde(default)]
     pub active_memory: f64,
-    /// The share of time in which the GPU works, where that is known.
+    /// The share of time in which the GPU works, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_utilization: Option<f64>,
 }
@@ -112,7 +112,7 @@ impl Metrics {
         Ok(())
     }
 
-    /// Adds a line. Where it cannot be written, the run goes on, and [`Metrics::catch_up`] writes it later.
+    /// Adds a line. If it cannot be written, the run goes on, and [`Metrics::catch_up`] writes it later.
     pub fn push(&mut self, record: Record) -> Result<()> {
         let line = line(&record)?;
         self.records.push(record);

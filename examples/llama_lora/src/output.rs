@@ -33,7 +33,7 @@ pub fn say(line: impl std::fmt::Display) {
     let _ = result(format!("{line}\n"));
 }
 
-/// Writes `text` to standard output. Where the reader left, the error is [`Quiet`].
+/// Writes `text` to standard output. The error is [`Quiet`] if the reader left.
 pub fn result(text: impl std::fmt::Display) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let written = out

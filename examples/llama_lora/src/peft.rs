@@ -35,7 +35,7 @@ struct Config {
     others: Map<String, Value>,
 }
 
-/// Settings that change what an adapter computes, or hold weights of another kind.
+/// Settings that change the computation of an adapter, or hold weights of another kind.
 const REFUSED: [&str; 10] = [
     "use_dora",
     "use_qalora",
@@ -238,7 +238,7 @@ fn expert(path: &str) -> Option<(String, usize)> {
     Some((format!("{block}.switch_mlp.{part}"), number.parse().ok()?))
 }
 
-/// One half of the experts' adapters; zeros where an expert has none.
+/// One half of the experts' adapters; zeros for experts without one.
 fn stacked(experts: &[(usize, [Array; 2])], half: usize) -> Result<Array> {
     let count = experts.iter().map(|e| e.0 + 1).max().unwrap_or(0);
     // No model has so many; the numbers come from names.

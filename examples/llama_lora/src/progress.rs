@@ -10,7 +10,7 @@ use crate::output;
 
 /// The display of a training run.
 pub struct Progress {
-    /// `None` where stderr is no terminal.
+    /// `None` if stderr is no terminal.
     bar: Option<ProgressBar>,
     total: u64,
 }

@@ -56,7 +56,7 @@ impl Kind {
 }
 
 impl Schedule {
-    /// Says what is wrong with the arguments, if anything.
+    /// Returns an error if the arguments are wrong.
     pub fn check(&self) -> Result<()> {
         use Argument::{Factor, Rate, Steps};
         let (kinds, needed): (&[Argument], usize) = match self.name {

@@ -70,7 +70,7 @@ impl<M: CausalLm> Session<M> {
             text,
         } = checkpoint;
         let config = Arc::new(config);
-        // On a CPU only float32 has a fast matmul; a GPU computes in what the checkpoint holds.
+        // On a CPU only float32 has a fast matmul; a GPU computes in the checkpoint's dtype.
         let cpu = default_device()? == Device::cpu();
         let dtype = match loading.dtype {
             Some(dtype) => dtype,
@@ -184,7 +184,8 @@ impl Opened {
     }
 }
 
-/// The device and the memory of a command, until the result is dropped; what is not said comes from the machine.
+/// Sets the device and the memory of a command, until the result is dropped. The machine decides settings that are not
+/// given.
 pub fn set_up(device: Option<&str>, memory: Option<Limit>) -> Result<Runtime> {
     let mut builder = Runtime::builder();
     if let Some(device) = device {
@@ -204,8 +205,8 @@ impl RuntimeArgs {
     }
 }
 
-/// Reads or draws what loading left for later, one tensor at a time: all at once they would need room for what each is
-/// made of.
+/// Evaluates tensors that loading left lazy, one at a time: all at once would also hold all the buffers that they are
+/// made from.
 fn settle(model: &impl CausalLm) -> Result<()> {
     for (_, tensor) in model.parameters() {
         tensor.eval()?;

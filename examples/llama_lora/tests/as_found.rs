@@ -1,4 +1,4 @@
-//! Models and adapters as other programs write them: what is computed with them is what those programs mean.
+//! Models and adapters as other programs write them give the numbers of those programs.
 
 #![allow(missing_docs)]
 
@@ -220,7 +220,7 @@ fn an_adapter_of_a_gguf_fits_the_folder_of_the_same_model_and_back() {
     let now = loss(&place, "--model model --adapter-path adapters");
     near(loss(&place, "--model model.gguf --adapter-path old"), now);
     near(loss(&place, "--model model --adapter-path old"), now);
-    // One that was trained on the folder is what it says.
+    // An adapter that names the folder as its model has the folder's row order.
     config["model"] = json!("model");
     place.write("old/adapter_config.json", &config.to_string());
     let other = loss(&place, "--model model --adapter-path old");
@@ -310,7 +310,7 @@ fn a_folder_of_peft_is_the_model_into_which_it_is_merged() {
     assert!((merged - without).abs() > 0.02, "{merged} and {without}");
     place.ok("generate --adapter-path peft --prompt hello --max-tokens 3");
 
-    // Training goes on from it, and changes nothing where it has no adapter.
+    // Training resumes from it, and changes nothing in layers without an adapter.
     place.ok(&format!(
         "{TRAIN} --iters 1 --learning-rate 1e-30 --resume-adapter-file peft"
     ));

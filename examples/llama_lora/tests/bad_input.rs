@@ -1,5 +1,5 @@
-//! User mistakes: each gives one message that says what to do and exit code 1 (2 for a mistyped command line), without
-//! a panic. An adapter that was there before is still there, byte for byte.
+//! User mistakes: each gives one message with the next steps and exit code 1 (2 for a mistyped command line), without a
+//! panic. An adapter that was there before is still there, byte for byte.
 
 #![allow(missing_docs)]
 
@@ -440,7 +440,7 @@ fn steps_that_are_left_out_are_counted_and_the_last_checkpoint_stays() {
 fn a_folder_that_cannot_be_written_is_found_before_anything_else() {
     let place = Place::new();
     place.write("file", "");
-    // The model does not exist either: the folder is what is reported.
+    // The model does not exist either, but the folder is reported.
     let text = place.fails("train --model nothing --data data --adapter-path file/adapters");
     says(&text, &["file/adapters", "--adapter-path"]);
 }

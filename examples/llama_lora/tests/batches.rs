@@ -1,4 +1,4 @@
-//! Properties of the batches, against what a naive reading of the rows says.
+//! Properties of the batches, compared with a naive reading of the rows.
 
 use std::collections::HashMap;
 

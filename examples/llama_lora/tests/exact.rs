@@ -1,4 +1,4 @@
-//! Exact match is what `generate` writes, whatever the chat template does at the end of the prompt.
+//! Exact match agrees with `generate`, for every chat template's ending of the prompt.
 
 mod common;
 
@@ -27,7 +27,7 @@ const TEMPLATES: [&str; 10] = [
     "{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content.strip() }} [/INST]{% else %} {{ m.content.strip() }} </s>{% endif %}{% endfor %}",
     // Another name for the assistant, and an end after the end.
     "{% for m in messages %}<start>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content | trim }}</s>\n{% endfor %}{% if add_generation_prompt %}<start>model\n{% endif %}",
-    // The end of all only where there is no prompt.
+    // An end token follows only if there is no prompt for the answer.
     "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% else %}<s>{% endif %}",
     // The system's text depends on the number of messages.
     "{{ messages | length }}:{% for m in messages %}{{ m.role[0] }}{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}a{% endif %}",
@@ -112,7 +112,7 @@ fn exact_match_is_what_generate_writes_on_ten_templates() {
     );
 }
 
-/// With empty thoughts in the prompt, the answer is what follows the role, and all of it is learnt.
+/// With empty thoughts in the prompt, the answer begins after the role, and all of it is learnt.
 #[test]
 fn the_prompt_ends_where_the_two_texts_part() {
     let place = Place::new();

@@ -340,7 +340,7 @@ fn write_gpt2(place: &Place, positions: i32) {
     io::save_safetensors(&path, &all, &metadata).unwrap();
 }
 
-/// GPT-2 has an embedding of positions: what lies behind its last row must not be read, by padding either.
+/// GPT-2 has an embedding of positions: nothing past its last row may be read, by padding either.
 #[test]
 fn padding_stays_inside_the_positions_of_gpt2() {
     let place = Place::new();

@@ -120,7 +120,7 @@ fn a_step_that_does_not_fit_is_refused_with_what_would() {
             "{flag}: {bytes} {report}"
         );
     }
-    // So is what it says of the step itself.
+    // The advice's numbers for the step itself hold too.
     let more = format!("--grad-checkpoint never --memory-limit {:.0}", needs * 1.05);
     place.ok(&bench(&more));
 }

@@ -310,7 +310,7 @@ fn an_adapter_that_is_no_number_is_not_saved() {
     place.train("--save-every 1");
     let path = place.path("adapters/adapters.safetensors");
     let good = fs::read(&path).unwrap();
-    // One step from a finite loss, by a finite gradient, to what float32 does not hold.
+    // One step from a finite loss, by a finite gradient, to a value beyond float32.
     let run = format!("{TRAIN} --optimizer sgd --learning-rate 3e38 --iters 1 --val-batches 0");
     says(
         &place.fails(&run),

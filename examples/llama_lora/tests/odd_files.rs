@@ -17,7 +17,7 @@ fn says(message: &str, words: &[&str]) {
     }
 }
 
-/// Runs what must fail at once, with the address space bounded so that endless input is noticed.
+/// Runs a command that must fail at once, with a limited address space so that endless input is noticed.
 #[track_caller]
 fn fails(place: &Place, args: &str) -> String {
     let mut child = place

@@ -170,7 +170,7 @@ const NO_PATHS: &[&str] = &[
     "warmup",
 ];
 
-/// Makes what is in the place of a file or a folder; its path.
+/// Makes the odd file or folder of `kind`, and returns its path.
 fn odd(place: &Place, kind: &str) -> Option<OsString> {
     let path = place.path(&format!("odd-{kind}"));
     remove(&path);
@@ -222,7 +222,7 @@ const ODD: [&str; 13] = [
     "forbidden",
 ];
 
-/// The end of a run; fails where it hangs.
+/// Waits for the end of a run; fails if it hangs.
 fn ends(command: &mut Command, what: &str) -> Output {
     let mut child = command
         .stdout(Stdio::piped())
@@ -346,7 +346,7 @@ fn every_file_in_the_folders() {
         let path = place.path(file);
         let kept = fs::read(&path).ok();
         for kind in ["folder", "fifo", "zero", "loop", "dangling", "forbidden"] {
-            // A link that leads nowhere is where a file is written, and no index is as good.
+            // A file can be written through a dangling link, and a dangling index counts as none.
             if kind == "dangling" && (run == again || file.ends_with("index.json")) {
                 continue;
             }

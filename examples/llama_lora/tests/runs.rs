@@ -1,4 +1,4 @@
-//! Whole runs of a tiny model: they resume bit for bit, and what they save can be used.
+//! Whole runs of a tiny model: they resume bit for bit, and their files can be used.
 
 #![allow(missing_docs)]
 
@@ -134,7 +134,7 @@ fn training_lowers_the_loss_and_leaves_everything_in_the_folder() {
     assert_eq!(config["num_layers"], 2);
     assert_eq!(config["lora_parameters"]["rank"], 2);
     assert_eq!(config["model"], "model");
-    // The model is the adapter's where none is named.
+    // Without a named model, the adapter's model is used.
     let text = place.ok("generate --adapter-path adapters --prompt hello --max-tokens 5");
     assert!(!text.is_empty());
 }

@@ -1,4 +1,4 @@
-//! Configs as transformers writes them, and what is refused. `dump_configs.py` writes the former.
+//! Configs as transformers writes them, and refused ones. `dump_configs.py` writes the former.
 
 use std::sync::Arc;
 
@@ -191,7 +191,8 @@ fn no_more_of_a_head_rotates_than_there_is() {
     assert!(text.contains("rotary_dim = 98 of head_dim = 96"), "{text}");
 }
 
-/// Values that no model can have are refused when the file is read; the message says field, value and what is expected.
+/// Values that no model can have are refused when the file is read. The message names field, value and the expected
+/// values.
 #[test]
 fn values_outside_their_range_or_of_another_type() {
     use Family::{Gemma2, Gemma3, Gpt2, Llama, Mistral, Mixtral, Phi3, Qwen3Moe};

@@ -1,5 +1,5 @@
-//! A Llama packed in every mode that MLX has, beside mlx-lm: what `mlx_lm.convert -q` wrote is read, packing at load
-//! gives the same tensors, and logits and gradients of adapters agree. `dump_quantised.py` writes what is compared.
+//! A Llama packed in every mode that MLX has, beside mlx-lm: a model of `mlx_lm.convert -q` is read, packing at load
+//! gives the same tensors, and logits and gradients of adapters agree. `dump_quantised.py` writes the dumps.
 
 mod common;
 

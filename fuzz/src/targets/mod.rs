@@ -7,7 +7,7 @@ mod text;
 
 use crate::mutate::Form;
 
-/// A parser and what it is fed.
+/// A parser and its inputs.
 pub struct Target {
     /// Its name, and the name of its folder of seeds.
     pub name: &'static str,

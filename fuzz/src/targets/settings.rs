@@ -48,7 +48,7 @@ pub fn settings(input: &[u8]) {
     let _ = settings.optimizer_config.build(settings.learning_rate);
 }
 
-/// An amount of memory; what is printed is read again.
+/// An amount of memory. Its text is parsed again.
 pub fn size(input: &[u8]) {
     let Some(text) = text(input) else {
         return;

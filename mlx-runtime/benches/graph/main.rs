@@ -167,7 +167,7 @@ fn run(what: &str, inputs: &Inputs) {
     }
 }
 
-// Not `criterion_group!`: what it makes is public and without docs.
+// Not `criterion_group!`, because its function is public and undocumented.
 fn main() {
     stream::synchronize().unwrap();
     let inputs = Inputs::new().unwrap();

@@ -16,8 +16,8 @@ use super::{MapStringToArray, MapStringToString};
 /// The status of a getter if the name is missing.
 const ABSENT: i32 = 2;
 
-/// The methods of both maps. `$lower` makes what is passed of a value, `$pass` passes it, `$slot`
-/// is an empty place for one, `$read` takes it over.
+/// The methods of both maps. `$lower` converts a value for the call, `$pass` passes it, `$slot` is an empty place for
+/// one, and `$read` takes ownership of it.
 macro_rules! map {
     ($name:ident of $value:ty, $lower:expr, $pass:expr, $slot:expr, $read:expr =>
      $new:ident $set:ident $insert:ident $get:ident) => {

@@ -87,7 +87,7 @@ __device__ __forceinline__ float block_sum(float x) {
   }
   __syncthreads();
   x = warp_sum(threadIdx.x % 32 < THREADS / 32 ? parts[threadIdx.x % 32] : 0.0f);
-  // The next sum writes where this one was read.
+  // The next sum overwrites this one's memory.
   __syncthreads();
   return x;
 }

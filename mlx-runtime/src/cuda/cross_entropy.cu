@@ -1,5 +1,5 @@
-// One row of logits a block: losses = logsumexp(z) - z[target], and, where GRADIENT, dz =
-// softmax(z), less 1 at the target.
+// One row of logits a block: losses = logsumexp(z) - z[target], and, with GRADIENT, dz = softmax(z), less 1 at the
+// target.
 constexpr int N = Pack<T>::N;
 const long row = long(blockIdx.x) * V;
 const bool aligned = whole(z) && V % N == 0;

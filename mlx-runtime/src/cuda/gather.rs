@@ -10,8 +10,8 @@ const MOST: usize = 128;
 /// Values that one block copies.
 const CHUNK: usize = 4096;
 
-/// The elements of arrays of one dtype, one array behind the other, `[..]` each -> `[n]`: a launch
-/// for each 128 arrays, where a concatenation has one for each. There is no gradient.
+/// The elements of arrays of one dtype, one array after the other, `[..]` each -> `[n]`: a launch for each 128 arrays,
+/// while a concatenation has one for each. There is no gradient.
 pub(crate) fn gather(arrays: &[&Array]) -> Result<Array> {
     let parts = arrays.chunks(MOST).map(part).collect::<Result<Vec<_>>>()?;
     match &parts[..] {

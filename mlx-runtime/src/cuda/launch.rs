@@ -17,7 +17,7 @@ pub(super) struct Kernel<'a> {
     pub name: &'a str,
     pub inputs: &'a [&'a str],
     pub outputs: &'a [&'a str],
-    /// Before the function: defines, and what only this kernel needs.
+    /// Source before the function: defines, and helpers of this kernel alone.
     pub header: &'a [&'a str],
     pub body: &'a str,
 }
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
     use crate::{graph, ops};
 
-    /// A kernel of one input and two outputs; what it would do does not matter.
+    /// A kernel of one input and two outputs. Its body does not matter.
     fn twice(x: &Array, shape: &[i32]) -> Result<[Array; 2]> {
         let kernel = Kernel {
             name: "twice",
@@ -195,7 +195,7 @@ mod tests {
         x.eval()?;
         let product = ops::matmul(&x, &x)?;
         let [y, z] = twice(&ops::reshape(&product, &[1, 4, 4])?, &[1, 4, 4])?;
-        // Product, launch and product: the launch makes what the product wants.
+        // Product, launch and product: the launch writes the shape that the product reads.
         let flat = ops::reshape(&y, &[4, 4])?;
         assert_eq!(simplified(&ops::matmul(&flat, &x)?)?.1, 3);
         // The other one is made in the same shape for a launch.

@@ -1,9 +1,9 @@
-//! Kernels in CUDA for what a transformer block is made of: each a pass over the data where MLX's
-//! own operations take several, forward and backward.
+//! CUDA kernels for the operations of a transformer block: each is one pass over the data, forward and backward, while
+//! MLX's own operations take several.
 //!
-//! Callers ask [`available`] first and else compose the same thing of [`crate::ops`]. Rows are cut
-//! in packs of 16 bytes, hence the conditions on sizes that each function names. A kernel is
-//! compiled at its first use, in a tenth of a second or three. First derivatives only, and no `vmap` or `jvp`.
+//! Callers ask [`available`] first, and otherwise compose the same operation from [`crate::ops`]. Rows are split in
+//! packs of 16 bytes, hence the conditions on sizes that each function names. A kernel is compiled at its first use, in
+//! a tenth of a second to three tenths. They have first derivatives only, and no `vmap` or `jvp`.
 
 mod adam;
 mod adapters;

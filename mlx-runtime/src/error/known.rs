@@ -73,7 +73,7 @@ fn kind_of_file(text: &str) -> ErrorKind {
     }
 }
 
-/// The text less what stands in quotes, parentheses or angle brackets: values, some of them a user's.
+/// The text without quoted, parenthesised and bracketed parts: those are values, some of them a user's.
 fn without_values(text: &str) -> String {
     let mut own = String::with_capacity(text.len());
     let mut until = None;
@@ -235,7 +235,7 @@ const PHRASES: &[Row] = &[
     ("respect to indices", ErrorKind::InvalidArgument, "indices have no gradient: pass them through `ops::stop_gradient`, or capture them"),
 ];
 
-/// Words of what MLX's operations say of their arguments.
+/// Words in messages of MLX's operations about their arguments.
 #[rustfmt::skip]
 const WORDS: &[Row] = &[
     ("type", ErrorKind::Dtype, ""),
@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_users_text_decides_nothing() {
-        // Words of every table, in the places where MLX prints a name that it was given.
+        // Words of every table, in the places in which MLX prints a user's name.
         let words = [FILES, CALLS].concat();
         let needles = [ALLOCATOR, DEVICE, PHRASES, WORDS]
             .into_iter()

@@ -29,7 +29,7 @@ pub(super) struct Flow {
     pub saved: Vec<Kept>,
     /// The values that the method and its sub-models keep without any boundaries; `None` if a size is not known.
     pub kept: Option<u64>,
-    /// C calls of one run, with what is inside.
+    /// C calls of one run, including those of sub-models.
     pub calls: usize,
 }
 

@@ -47,7 +47,7 @@ pub struct Explanation {
     /// The methods, those that call others before those.
     flows: Vec<Flow>,
     groups: Vec<(Dtype, usize, usize)>,
-    /// Bytes: MLX's limit, and what is in use now.
+    /// Bytes: MLX's limit, and the memory in use now.
     limit: u64,
     active: u64,
 }

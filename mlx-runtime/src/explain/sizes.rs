@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Sizes {
     numbers: BTreeMap<String, i64>,
-    /// Names for sizes, looked up where a name has no number.
+    /// Names for sizes, looked up if a name has no number.
     short: &'static [(&'static str, &'static str)],
 }
 

@@ -61,7 +61,7 @@ pub struct Saved {
     pub arms: &'static [(usize, bool, &'static str)],
 }
 
-/// On what condition values are kept.
+/// The condition under which values are kept.
 #[derive(Clone, Copy, Debug)]
 pub enum Why {
     /// None.
@@ -122,7 +122,7 @@ pub enum What {
     With(&'static str, &'static str),
     /// A sub-model's `forward`.
     Model(&'static str),
-    /// A stack of sub-models: where it is cut is the second.
+    /// A stack of sub-models: its field, and its checkpoint policy.
     Layers(&'static str, &'static str),
     /// Another method.
     Method(&'static str),

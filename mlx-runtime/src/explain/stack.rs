@@ -44,7 +44,7 @@ impl Class {
 }
 
 impl Stack {
-    /// Decides where the layers are cut.
+    /// Chooses the cuts of the layers.
     pub fn plan(&mut self, kept: cuts::Stack, over: Option<Checkpoint>, room: usize) {
         self.overridden = over.is_some();
         let cut = match over.unwrap_or_else(|| policy(&self.declared)) {
@@ -71,7 +71,7 @@ impl Stack {
         cut.map_or(Vec::new(), |c| c.spans().map(|s| s.start).collect())
     }
 
-    /// The layers, if it is known where they are cut.
+    /// The layers; empty if the cuts are not known.
     pub fn layers(&self) -> Vec<Layer> {
         let starts = self.boundaries();
         let again = self.plan.as_ref().map(|(_, cut)| cut.again);

@@ -155,8 +155,7 @@ fn rows(picture: &Picture) -> Vec<Vec<Slot>> {
         let above = block.from.iter().filter_map(|f| rank.get(*f));
         rank.push(above.max().map_or(0, |r| r + 1));
     }
-    // An input stands right above the first box that reads it, and so does what is computed of
-    // parameters alone.
+    // An input stands right above the first box that reads it, and so do values computed from parameters alone.
     let mut constant: Vec<bool> = Vec::new();
     for block in &picture.boxes {
         let all = block.from.iter().all(|f| constant.get(*f) == Some(&true));
@@ -253,7 +252,7 @@ fn draw(p: &Placed<'_>, x: f64, y: f64, depth: usize, out: &mut String) {
     }
 }
 
-/// The width of a layer in the strip that shows where a stack is cut.
+/// The width of a layer in the strip that shows a stack's cuts.
 fn cell(picture: &Picture) -> f64 {
     (480.0 / picture.layers.len().max(1) as f64).clamp(5.0, 14.0)
 }

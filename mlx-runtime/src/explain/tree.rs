@@ -24,7 +24,7 @@ pub(super) struct Branch {
     pub inside: Vec<Branch>,
 }
 
-/// Tensors and what they take, all layers together.
+/// The number and the size of tensors, all layers together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
     pub tensors: usize,

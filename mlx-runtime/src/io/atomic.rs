@@ -10,14 +10,14 @@ use crate::{Error, ErrorKind, Result};
 
 const OP: &str = "write_atomic";
 
-/// Replaces the file at `path` with what `write` writes, or leaves it as it was.
+/// Replaces the file at `path` with the output of `write`, or leaves it as it was.
 ///
-/// The bytes go to a new file in the same folder, which reaches the disk before it takes the file's name. A reader
-/// sees the old file or the new one, whenever this process or the machine stops; a full disk leaves the old one. A
-/// symbolic link stays one: the file that it leads to is replaced, or made. A file keeps its mode, and its owner where
-/// that is allowed; a new one has what the umask leaves. A file that may not be written, and what is no plain file,
-/// such as a device, is refused. A process that is killed on the way leaves `.<name>.<n>.tmp` behind, which the next
-/// write of that file removes.
+/// The bytes go to a new file in the same folder, which reaches the disk before it takes the file's name. A reader sees
+/// the old file or the new one, whenever this process or the machine stops; a full disk leaves the old one. A symbolic
+/// link stays one: its target is replaced, or made. A file keeps its mode, and its owner if that is allowed; a new one
+/// has the mode that the umask leaves. A file that may not be written, and anything but a regular file, such as a
+/// device, is refused. A process that is killed on the way leaves `.<name>.<n>.tmp` behind, which the next write of
+/// that file removes.
 ///
 /// # Errors
 /// Returns the error of `write`, or [`crate::ErrorKind::Io`].
@@ -87,7 +87,7 @@ impl Replacement {
         &self.file
     }
 
-    /// Makes what was written the file at the target.
+    /// Renames the written file to the target.
     pub(crate) fn commit(mut self) -> Result<()> {
         let finish = || -> io::Result<()> {
             if let Some(old) = &self.old {
@@ -99,8 +99,8 @@ impl Replacement {
         finish().map_err(|e| io_error(OP, &self.given, e))?;
         // From here on another writer may use that name.
         self.beside = PathBuf::new();
-        // The new name is in the folder: what is left is to make the folder reach the disk. Not every
-        // file system can, and the file is whole either way.
+        // The new name is in the folder, which must still reach the disk. Not every file system can do that, and the
+        // file is whole either way.
         #[cfg(unix)]
         if let Some(folder) = folder(&self.target) {
             let _ = File::open(folder).and_then(|f| f.sync_all());
@@ -132,7 +132,7 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many levels of symbolic links"))
 }
 
-/// Refuses to replace what is no plain file, and what opening for writing would refuse.
+/// Refuses to replace anything but a regular file, and a file that could not be opened for writing.
 fn check(path: &Path, target: &Path, old: &Metadata) -> Result<()> {
     if !old.is_file() {
         return Err(not_plain(path, kind(old)));
@@ -246,8 +246,8 @@ fn create_beside(given: &Path, target: &Path, extension: &str) -> Result<(File, 
     Err(Error::new(ErrorKind::Io, text).with_op(OP))
 }
 
-/// Removes the unfinished copies of the file at `path` that killed writers left beside it. [`write_atomic`] removes them
-/// too, where it comes to write that file again.
+/// Removes the unfinished copies of the file at `path` that killed writers left beside it. [`write_atomic`] removes
+/// them too when it writes that file again.
 pub fn remove_unfinished(path: impl AsRef<Path>) {
     let path = path.as_ref();
     let target = resolve(path).unwrap_or_else(|_| path.to_owned());
@@ -389,7 +389,7 @@ mod tests {
         let path = dir.path().join("a.txt");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         put(&path, "new").unwrap();
-        // Whatever the umask is, it is what other files get.
+        // The mode is the one that the umask gives to other files.
         fs::write(dir.path().join("b.txt"), "new").unwrap();
         assert_eq!(mode(&path), mode(&dir.path().join("b.txt")));
         for wanted in [0o600, 0o640, 0o666, 0o777] {

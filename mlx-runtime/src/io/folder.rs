@@ -24,11 +24,11 @@ struct Index {
 }
 
 /// The arrays of a model in the folder at `path`: of its files `model*.safetensors` and those that
-/// `model.safetensors.index.json` names; where there are none, of all `.safetensors` files but adapters. See
+/// `model.safetensors.index.json` names; without any, of all `.safetensors` files but adapters. See
 /// [`load_safetensors`].
 ///
-/// The files decide, not the index, which may be older: tensors that it names and no file holds are left out (a tied
-/// output projection, say), and so is an index of which no file is there.
+/// The files decide, not the index, which may be older. Tensors in the index that no file holds are left out (a tied
+/// output projection, say), and so is an index if none of its files is there.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] if there is no file, or if the index names a missing file and no other file holds its tensors.

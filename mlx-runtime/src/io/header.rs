@@ -20,7 +20,7 @@ pub(super) struct Header {
     pub(super) tensors: BTreeMap<String, Tensor>,
     /// Offset of the data.
     pub(super) data: u64,
-    /// The header as MLX is to read it, where the file's own has a dtype that MLX does not know.
+    /// The header for MLX, if the file's own has a dtype that MLX does not know.
     pub(super) relabelled: Option<Vec<u8>>,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Tensor {
 }
 
 impl Header {
-    /// Brings what MLX has read to the values that the file means.
+    /// Converts the arrays that MLX read to the values of the file.
     pub(super) fn values(&self, arrays: &mut HashMap<String, Array>) -> MlxResult<()> {
         for (name, tensor) in &self.tensors {
             if let (Some(float8), Some(array)) = (tensor.float8, arrays.get_mut(name)) {
@@ -93,7 +93,7 @@ pub(super) fn name_of(dtype: Dtype) -> Option<&'static str> {
     })
 }
 
-/// Reads and checks the header of a file of `len` bytes. The error says what is wrong.
+/// Reads and checks the header of a file of `len` bytes. The error describes the fault.
 pub(super) fn read(file: &mut impl Read, len: u64) -> Result<Header, String> {
     let mut first = [0u8; 8];
     file.read_exact(&mut first).map_err(|e| match e.kind() {
@@ -198,7 +198,7 @@ fn check_entry(name: &str, entry: Entry) -> Result<Tensor, String> {
     })
 }
 
-/// Each tensor begins where the one before ends, and the last one ends with the file.
+/// Checks that each tensor begins at the end of the one before, and that the last one ends with the file.
 fn check_tiling(mut spans: Vec<(u64, u64, String)>, data_len: u64) -> Result<(), String> {
     spans.sort_unstable();
     let mut at = 0;

@@ -42,7 +42,7 @@ pub fn load_safetensors(
     let reader = Reader::new(file, &path.to_string_lossy())?;
     let cpu;
     let stream = if cfg!(target_os = "macos") {
-        // Metal does not load; MLX moves to the CPU by itself only where it is given no stream.
+        // Metal does not load, and MLX moves to the CPU by itself only if it gets no stream.
         cpu = Stream::default_on(Device::cpu())?;
         cpu.as_raw()
     } else {

@@ -20,7 +20,7 @@ pub fn open_file(path: impl AsRef<Path>) -> Result<File> {
         options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     }
     let file = options.open(path)?;
-    // Of the open file, because what the path names may have changed since.
+    // The type of the open file, because the path may name another file by now.
     let kind = file.metadata()?.file_type();
     if kind.is_file() {
         return Ok(file);

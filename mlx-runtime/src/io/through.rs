@@ -120,8 +120,8 @@ pub fn save_npy_to<W: Write + Seek + Send + 'static>(writer: W, array: &Array) -
     finish(OP, status, writer)
 }
 
-/// Writes an array in NumPy's format to the file at `path`, with `.npy` added where it does not end
-/// so; the file is replaced whole or left as it was. Evaluates the array. MLX: `save`.
+/// Writes an array in NumPy's format to the file at `path`, with `.npy` added to other names; the file is replaced
+/// whole or left as it was. Evaluates the array. MLX: `save`.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -235,9 +235,8 @@ pub fn save_safetensors_to<W: Write + Seek + Send + 'static>(
     finish(OP, status, writer)
 }
 
-/// As [`super::save_safetensors`], by MLX's own writer, which writes to the file at `path` as it
-/// goes: for what is not to be replaced whole. MLX adds `.safetensors` to a path that does not end
-/// so.
+/// As [`super::save_safetensors`], by MLX's own writer, which writes into the file at `path`: for files that must not
+/// be replaced whole. MLX adds `.safetensors` to a path that does not end with it.
 ///
 /// # Errors
 /// If the file cannot be written, or for a dtype that the format does not have.

@@ -44,10 +44,9 @@ impl<M: Model> TrainStep<M> {
     /// their targets, however they are spread over the batches. Only one batch at a time is in
     /// memory, besides the sum of the gradients in float32.
     ///
-    /// The loss function has to return the number of targets (a scalar) second, after the mean loss
-    /// over them. A batch without targets counts for nothing, even if its loss is NaN. Returned are
-    /// the mean loss and the number of targets, both float32, and the sums of what else the loss
-    /// function returned.
+    /// The loss function has to return the number of targets (a scalar) second, after the mean loss over them. A batch
+    /// without targets counts for nothing, even if its loss is NaN. Returns the mean loss and the number of targets,
+    /// both float32, and the sums of the loss function's further outputs.
     ///
     /// # Errors
     /// As [`TrainStep::run`], and if there is no batch or the loss function returns no number of
@@ -66,7 +65,7 @@ impl<M: Model> TrainStep<M> {
     /// update is queued; see [`TrainStep::start`].
     ///
     /// # Errors
-    /// As [`TrainStep::run_accumulated`], but for what [`Started::wait`] reports.
+    /// As [`TrainStep::run_accumulated`], except for errors that [`Started::wait`] returns.
     pub fn start_accumulated<B: AsRef<[Array]>>(
         &mut self,
         batches: &[B],
@@ -139,7 +138,7 @@ impl Body {
         })
     }
 
-    /// The step on what was summed. Nothing is evaluated.
+    /// The step on the sums. Nothing is evaluated.
     fn finish(&self, at: &Carried, lr: &Array, sums: &Sums) -> Result<Next> {
         let mean = |sum: &Array| ops::divide(sum, &sums.weight);
         let loss = mean(&sums.loss)?;

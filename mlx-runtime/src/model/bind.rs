@@ -27,7 +27,7 @@ pub enum Class {
     Bool,
 }
 
-/// An argument of a call and what the signature says of it.
+/// An argument of a call and its type in the signature.
 pub struct Arg<'a> {
     name: &'static str,
     array: &'a Array,

@@ -1,5 +1,5 @@
-//! A model against the digest of a checkpoint, in constant evaluation: what does not fit is a
-//! compile error that names the field.
+//! Checks a model against the digest of a checkpoint, in constant evaluation: a mismatch is a compile error that names
+//! the field.
 
 use super::layout::{Digest, DigestTensor, Fact, FieldLayout, Holds, Layout, TensorLayout, Value};
 use super::names::{NamePart, Pattern};
@@ -119,7 +119,7 @@ const fn field(
         s += 1;
     }
     let parts = choose(digest, pattern, &at);
-    // The name that the model itself uses, where none of the alternatives is there.
+    // The model's own name, if none of the alternatives is there.
     let own: &'static [NamePart] = &[];
     let parts = match parts {
         Some(parts) => parts,

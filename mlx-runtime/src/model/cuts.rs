@@ -127,7 +127,7 @@ pub fn search<E>(
     limit: usize,
     mut measure: impl FnMut(&[Cut]) -> Result<usize, E>,
 ) -> Result<Option<Vec<Cut>>, E> {
-    // As a function of the estimate, what is measured is close to a line: through the last two.
+    // The measure is close to a linear function of the estimate, here through the last two points.
     let (mut before, mut last) = (None, (peak(stacks, &first(stacks, 0)), whole));
     let (mut low, mut high, mut enough) = (0, layers(stacks) + 1, None);
     while high - low > 1 {
@@ -197,7 +197,7 @@ mod tests {
                 span: 13
             }
         );
-        // Spans are no longer than what the whole layers leave when they are done.
+        // Spans are no longer than the bytes that the whole layers free when they are done.
         assert_eq!(chosen(32, 83), Cut { again: 24, span: 8 });
         // Nothing fits: the least memory, which is not the most boundaries.
         assert_eq!(chosen(32, 5), Cut { again: 31, span: 1 }.max_again(32));

@@ -62,7 +62,7 @@ pub fn digest<M: Model>(config: &M::Config, weights: &Weights, names: &str) -> S
     text + &lines.concat()
 }
 
-/// A value of the config: a number, a flag, `none`, or `some` for what is neither.
+/// A value of the config: a number, a flag, `none`, or `some` for anything else.
 fn plain(value: String) -> String {
     let inner = value
         .strip_prefix("Some(")

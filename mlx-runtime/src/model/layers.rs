@@ -121,7 +121,7 @@ impl Saved {
 pub struct Computed {
     /// On the fused operations of the CPU: attention with its rotation never has all scores at once.
     pub fused: bool,
-    /// On a GPU, where MLX computes attention in tiles.
+    /// True on a GPU, because MLX computes attention in tiles there.
     pub gpu: bool,
 }
 
@@ -215,11 +215,11 @@ fn plain<M: Model>(
     Ok(args.swap_remove(0))
 }
 
-/// The same layer and input, but the backward pass does not go below the layer before the gradients
-/// of what is trained in it are there. `None` if nothing is.
+/// The same layer and input, with a backward pass that finishes the gradients of this layer's trained values before it
+/// goes on to the layer before. `None` if nothing is trained.
 ///
-/// MLX evaluates last what nothing else depends on: without this the gradients of all layers, and
-/// until then whatever they read.
+/// MLX evaluates values last that nothing else depends on. Without this it would keep the inputs of all layers'
+/// gradients until the end.
 fn gradients_in_turn<M: Model>(layer: &M, x: &mut Array) -> Result<Option<M>> {
     let own = layer.trainable();
     if own.is_empty() {

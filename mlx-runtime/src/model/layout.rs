@@ -114,7 +114,7 @@ pub struct Digest {
     pub file: &'static str,
     /// The naming scheme.
     pub names: &'static str,
-    /// The config's numbers; what is absent is not a number.
+    /// The config's numbers; an absent one is NaN.
     pub config: &'static [(&'static str, f64)],
     /// The tensors, one entry for equal ones of several layers.
     pub tensors: &'static [DigestTensor],

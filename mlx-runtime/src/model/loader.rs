@@ -11,10 +11,10 @@ use crate::nn::{Embedding, Linear, Param, Rope, RopeScaling, Weight};
 use crate::random::Key;
 use crate::{ops, random, Array, Dtype, Error, ErrorKind, Result};
 
-/// The tensors of a checkpoint by name. Arrays may be lazy: only what a model uses is read.
+/// The tensors of a checkpoint by name. Arrays may be lazy, so that only those that a model uses are read.
 ///
-/// Scales beside a weight (`x.weight_scale_inv` or `x.weight_scale` beside `x.weight`; one for the tensor, for each row,
-/// or for each block) are multiplied into it when a model is loaded.
+/// Scales beside a weight (`x.weight_scale_inv` or `x.weight_scale` beside `x.weight`; one for the tensor, for each
+/// row, or for each block) are multiplied into it when a model is loaded.
 #[derive(Default)]
 pub struct Weights {
     arrays: HashMap<String, Array>,
@@ -65,9 +65,9 @@ pub struct LoadOptions {
     /// The naming scheme of the checkpoint, such as `gguf`: fields that have a name in it
     /// (`#[weights("a", gguf = "b")]`) are looked for under that one. Empty is the default scheme.
     pub names: &'static str,
-    /// Packs the matrices of `Linear` and `Embedding` layers while they are read, one after the
-    /// other, so that they are never all there in full. `#[quantize(..)]` on a layer goes first;
-    /// rows that groups do not divide stay as they are; so does what the checkpoint holds packed.
+    /// Packs the matrices of `Linear` and `Embedding` layers while they are read, one after the other, so that they are
+    /// never all there in full. `#[quantize(..)]` on a layer overrides it. Rows that groups do not divide stay as they
+    /// are, and so do matrices that the checkpoint holds packed.
     pub quantize: Option<Quantization>,
     /// Replaces the matrices that the checkpoint holds packed by the values that they stand for,
     /// before `quantize` is looked at. On a CPU products of those are faster; they take more memory.
@@ -94,8 +94,8 @@ impl LoadOptions {
 /// Loads a model.
 ///
 /// # Errors
-/// One error that lists every condition on the config that fails, and every tensor that is missing
-/// or has another shape than the definition says; or what went wrong with the data.
+/// One error that lists every condition on the config that fails, and every tensor that is missing or has another shape
+/// than the definition, or the error of the data.
 pub fn load<M: Model>(
     config: &Arc<M::Config>,
     weights: Weights,
@@ -104,7 +104,7 @@ pub fn load<M: Model>(
     if let Some(q) = &options.quantize {
         q.check()?;
     }
-    // Joining and packing read data: a first pass over shapes alone finds what is wrong before that.
+    // Joining and packing read data: a first pass over shapes alone finds mistakes before that.
     let tensors = Tensors::new(weights.scaled()?, options.names);
     let mut loader = Loader::new(Source::File(Box::new(tensors)), *options)?;
     loader.shapes_alone = true;
@@ -161,7 +161,7 @@ enum Source {
     Random(Key),
 }
 
-/// Hands a model its weights and gathers what is wrong with them.
+/// Hands a model its weights and gathers errors.
 pub struct Loader {
     source: Source,
     options: LoadOptions,
@@ -250,7 +250,7 @@ impl Loader {
         self.options.dtype
     }
 
-    /// The place in the innermost stack of what is built now, from 0.
+    /// The index of the layer that is built now in the innermost stack.
     pub fn layer(&self) -> usize {
         self.layer
     }
@@ -340,7 +340,7 @@ impl Loader {
         })
     }
 
-    /// Sizes as MLX takes them; what is not positive or too large is an error of the config.
+    /// Sizes as MLX takes them; a size that is not positive or too large is an error of the config.
     fn sizes(&mut self, path: &str, dims: &[LoadDim]) -> Option<Vec<i32>> {
         let mut sizes = Vec::new();
         for d in dims {

@@ -135,8 +135,8 @@ fn allowed(leaf: Leaf<'_>) -> bool {
     }
 }
 
-/// The names, inside a layer of the stack, of the linear maps, and stacks of them, that may be adapted: what mlx-lm adapts where no keys
-/// are given.
+/// The names, inside a layer of the stack, of the linear maps, and stacks of them, that may be adapted. These are
+/// mlx-lm's defaults.
 pub fn lora_keys<M: Model>(model: &M) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
     model.visit("", &mut |path, leaf| {
@@ -190,7 +190,7 @@ fn depth<M: Model>(model: &M) -> usize {
     depth
 }
 
-/// The number of the layer in `model.layers.3.self_attn.q_proj`, and what follows it.
+/// The number of the layer in `model.layers.3.self_attn.q_proj`, and the path after it.
 fn layer_of(path: &str) -> (Option<usize>, &str) {
     let mut at = 0;
     for part in path.split('.') {

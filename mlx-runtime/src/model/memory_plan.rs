@@ -15,7 +15,7 @@ pub struct MemoryPlan {
     pub predicted_peak: usize,
     /// The memory limit.
     pub limit: usize,
-    /// The policy that overrides what the models declare.
+    /// The policy that overrides the models' own.
     pub policy: Option<Checkpoint>,
     /// For each stack of layers that decides for itself.
     pub spans: Vec<Spans>,
@@ -74,7 +74,7 @@ impl MemoryPlan {
     /// An error if a step does not stay below the limit.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::OutOfMemory`], with the numbers and what helps most.
+    /// Of kind [`ErrorKind::OutOfMemory`], with the numbers and the change that helps most.
     pub fn check(&self) -> Result<()> {
         match self.fits() {
             true => Ok(()),

@@ -44,21 +44,20 @@ use crate::{Array, Error, ErrorKind, Result};
 
 /// A model: layers with weights, defined by `#[mlx_model]`.
 ///
-/// Cloning copies handles, not weights. The methods with a body are what users call; the others
-/// are written by the macros.
+/// Cloning copies handles, not weights. Users call the methods with a body; the macros write the others.
 pub trait Model: Clone + Send + Sized + 'static {
     /// The config, which the sizes come from.
     type Config: Send + Sync + 'static;
     /// The signature of `forward`, which callers are checked against.
     #[doc(hidden)]
     const SIG: Sig;
-    /// Names and shapes of what it reads, which a digest is compared with.
+    /// Names and shapes of its tensors, which a digest is compared with.
     #[doc(hidden)]
     const LAYOUT: Layout = Layout::EMPTY;
     /// Calls `f` with the name and value of every field of the config that the layout depends on.
     #[doc(hidden)]
     fn facts(_config: &Self::Config, _f: &mut dyn FnMut(&'static str, String)) {}
-    /// Makes the model of what `loader` holds under `path`; mistakes are left in the loader.
+    /// Makes the model from the tensors of `loader` under `path`; mistakes are left in the loader.
     #[doc(hidden)]
     fn build(config: &Arc<Self::Config>, path: &str, loader: &mut Loader) -> Self;
     /// The values that `forward` keeps for the backward pass, given the shapes of its arguments.

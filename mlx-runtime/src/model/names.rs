@@ -28,7 +28,7 @@ pub struct NamePart {
     pub transposed: bool,
 }
 
-/// The tensors of a checkpoint, and where the fields that say so find theirs.
+/// The tensors of a checkpoint, and the places of fields with names in the scheme.
 #[derive(Default)]
 pub(super) struct Tensors {
     all: HashMap<String, Array>,
@@ -114,7 +114,7 @@ impl Tensors {
                 .is_some_and(|n| n.starts_with(&inside))
     }
 
-    /// The path of a field of the model at `path`; remembers what is special about it.
+    /// The path of a field of the model at `path`. Records its parts and alternatives.
     pub fn enter(&mut self, path: &str, names: &'static Names) -> String {
         self.known.extend(names.schemes.iter().map(|(s, _)| *s));
         let pattern = names.schemes.iter().find(|(s, _)| *s == self.scheme);
@@ -128,7 +128,7 @@ impl Tensors {
             .iter()
             .map(|parts| parts.iter().map(|p| (at(p), p.transposed)).collect())
             .collect();
-        // A field's own name always does, so that what `parameters()` gives can be loaded.
+        // A field's own name is always an alternative, so that tensors from `parameters()` can be loaded.
         if !alternatives
             .iter()
             .any(|a| a.len() == 1 && a[0].0 == own[0].0)

@@ -74,8 +74,8 @@ impl Decision {
         within(limit, || transforms::eval(arrays))
     }
 
-    /// Starts to evaluate the arrays of a step while the step before it may still run: where the two
-    /// would take more than one does, MLX waits.
+    /// Starts to evaluate the arrays of a step while the step before it may still run. MLX waits if the two would take
+    /// more than one does.
     pub fn start(&self, arrays: &[&Array]) -> Result<()> {
         let limit = self.queue.min(memory::limit()?);
         within(limit, || transforms::async_eval(arrays))
@@ -116,9 +116,9 @@ impl<M: Model> TrainStep<M> {
     /// Predicts the memory of a step on a batch, and decides how to take it. No step is taken. Weights that are not yet
     /// read from their file are read.
     ///
-    /// The peak comes from the graph of the step itself: its operations in MLX's order, each with
-    /// what it allocates, reuses and frees. On a CPU it is close to what [`memory::peak`] reads after
-    /// the step; on a GPU it is an estimate.
+    /// The peak comes from the graph of the step itself: its operations in MLX's order, with the bytes that each
+    /// allocates, reuses and frees. On a CPU it is close to the value of [`memory::peak`] after the step; on a GPU it
+    /// is an estimate.
     ///
     /// # Errors
     /// Returns the error of the loss function or of MLX. A batch that does not fit in the memory limit is no error
@@ -263,7 +263,7 @@ impl<M: Model> TrainStep<M> {
         decision.cuts.resize(stacks.len(), Cut::default());
         let arrays = next.arrays();
         let in_turn = forecast_in_turn(&arrays)?;
-        // Above its limit MLX waits for what is queued: it has to wait one operation earlier.
+        // Above its limit MLX waits for queued work: it has to wait one operation earlier.
         let early = (limit - limit / 128).saturating_sub(in_turn.largest);
         let within = |limit: usize| memory::forecast_within(&arrays, limit.saturating_sub(base));
         let (free, mut peak);

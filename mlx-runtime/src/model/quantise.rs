@@ -22,7 +22,7 @@ impl Quantization {
         .with_hint("bits are 2, 3, 4, 5, 6 or 8, groups 32, 64 or 128"))
     }
 
-    /// Packs a matrix and waits for it, so that what it was made of can go.
+    /// Packs a matrix and waits for it, so that its source can be freed.
     pub(super) fn pack(self, dense: Array) -> Result<Weight> {
         let Packed {
             weight,

@@ -25,7 +25,7 @@ pub enum SigType {
     Cache,
     /// A number.
     Number,
-    /// Something with a mistake, which is reported where it is defined.
+    /// A type with a mistake, which is reported at its definition.
     Unknown,
 }
 
@@ -211,8 +211,7 @@ pub enum Place {
     Stack,
 }
 
-/// Compares the number of arguments of a call through [`Model::call`](super::Model::call), where
-/// rustc does not.
+/// Compares the number of arguments of a call through [`Model::call`](super::Model::call), which rustc does not check.
 #[track_caller]
 pub const fn check_count(sig: &Sig, caller: &str, what: &str, count: usize) {
     let text = Text::new().push(caller).push(" calls ").push(what);
@@ -231,7 +230,7 @@ pub const fn check_count(sig: &Sig, caller: &str, what: &str, count: usize) {
 }
 
 /// Compares argument `i` of a call with the signature; the arguments before it bind free dims.
-/// `found` says what is passed, with its shape and line.
+/// `found` describes the argument, with its shape and line.
 #[track_caller] // the error shows the call alone
 pub const fn check_argument(sig: &Sig, args: &[SigType], i: usize, found: &str) {
     if args.len() != sig.args.len() {
@@ -270,7 +269,7 @@ pub const fn check_result(sig: &Sig, what: &str, args: &[SigType], ret: &SigType
     while j < args.len() {
         let (ok, next) = matches(&sig.args[j].1, &args[j], bound);
         if !ok {
-            // The argument is reported; what follows from it is not.
+            // The argument is reported; errors that follow from it are not.
             return;
         }
         bound = next;

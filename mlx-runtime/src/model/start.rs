@@ -62,7 +62,7 @@ impl<M: Model> TrainStep<M> {
     /// queue short to stay below the memory limit, runs alone.
     ///
     /// # Errors
-    /// As [`TrainStep::run`], but for what [`Started::wait`] reports.
+    /// As [`TrainStep::run`], except for errors that [`Started::wait`] returns.
     pub fn start(&mut self, batch: &[Array], lr: f32) -> Result<Started> {
         let (decision, next) = match self.decisions.known(batch)? {
             Some(decision) => {

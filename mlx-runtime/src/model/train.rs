@@ -28,7 +28,7 @@ pub struct TrainOptions {
 }
 
 impl Default for TrainOptions {
-    /// Cut where the models say, no clipping, at most 10 steps left out in a row.
+    /// The models' own checkpoint policy, no clipping, at most 10 steps left out in a row.
     fn default() -> Self {
         TrainOptions {
             checkpoint: None,
@@ -41,8 +41,7 @@ impl Default for TrainOptions {
 
 /// Trains the tensors that a model calls trainable.
 ///
-/// `loss` gets the model and the batch and returns the loss (a scalar) first; what it returns
-/// after that is passed through.
+/// `loss` gets the model and the batch and returns the loss (a scalar) first; further outputs are passed through.
 pub struct TrainStep<M: Model> {
     pub(super) model: M,
     names: Vec<String>,

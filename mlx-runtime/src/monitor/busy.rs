@@ -18,7 +18,7 @@ pub struct GpuWatch {
     _thread: Option<Periodic>,
 }
 
-/// The mean of what was read.
+/// The mean of the readings.
 #[derive(Debug, Default)]
 struct Mean {
     sum: f64,

@@ -60,7 +60,7 @@ mod library {
 
     use super::super::GpuSample;
 
-    /// Numbers of devices differ between NVML and CUDA where CUDA_VISIBLE_DEVICES is set, their UUIDs do not.
+    /// Numbers of devices differ between NVML and CUDA if CUDA_VISIBLE_DEVICES is set, their UUIDs do not.
     pub fn find(uuid: &str) -> Option<Device<'static>> {
         static NVML: OnceLock<Option<Nvml>> = OnceLock::new();
         let nvml = NVML.get_or_init(|| Nvml::init().ok()).as_ref()?;

@@ -1,9 +1,9 @@
 //! Monitoring of a program that works with MLX: memory, GPU, steps and tokens per second.
 //!
-//! One [`Monitor`] for a program. [`Monitor::step`] counts a step, which costs some tens of
-//! nanoseconds; [`Monitor::sample`] reads everything, which costs some microseconds on a CPU and what
-//! NVIDIA's library takes on a GPU. Samples are values; [`Monitor::trace_every`] makes events of
-//! [`tracing`] of them, [`Monitor::serve`] answers Prometheus on a local port.
+//! A program has one [`Monitor`]. [`Monitor::step`] counts a step, which costs some tens of nanoseconds.
+//! [`Monitor::sample`] reads everything, which costs some microseconds on a CPU, and on a GPU the time of NVIDIA's
+//! library. Samples are values; [`Monitor::trace_every`] makes events of [`tracing`] of them, [`Monitor::serve`]
+//! answers Prometheus on a local port.
 //!
 //! ```
 //! use mlx_runtime::monitor::Monitor;
@@ -50,7 +50,7 @@ use counters::{Clock, Counters};
 
 use crate::{memory, transforms, Error, Result};
 
-/// Counts steps, and reads what goes on. Clones count together.
+/// Counts steps, and reads memory and GPU. Clones count together.
 #[derive(Clone, Debug)]
 pub struct Monitor(Arc<Inner>);
 
@@ -73,7 +73,7 @@ impl Monitor {
     /// A monitor of this process, and of the GPU that is MLX's default device now. Time runs from here.
     ///
     /// # Errors
-    /// If MLX cannot say what its default device is.
+    /// If MLX cannot tell its default device.
     pub fn new() -> Result<Self> {
         Self::with(Clock::start())
     }
@@ -135,7 +135,7 @@ impl Monitor {
     /// Reads everything.
     ///
     /// # Errors
-    /// If MLX cannot say what memory it uses.
+    /// If MLX cannot tell the memory that it uses.
     pub fn sample(&self) -> Result<Sample> {
         let counters = &self.0.counters;
         let (now, steps, tokens) = (counters.now(), counters.steps(), counters.tokens());
@@ -227,8 +227,8 @@ impl Monitor {
         self.serve_at((std::net::Ipv4Addr::LOCALHOST, port).into())
     }
 
-    /// As [`Monitor::serve`], at another address. There is no encryption and no password: what is
-    /// reachable from elsewhere can be read from there.
+    /// As [`Monitor::serve`], at another address. There is no encryption and no password: everyone who can reach the
+    /// address can read the metrics.
     ///
     /// # Errors
     /// As [`Monitor::serve`].

@@ -11,7 +11,7 @@ use crate::runtime::size;
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Sample {
-    /// Seconds since the monitor was made, or what its clock says.
+    /// Seconds since the monitor was made, or by the given clock.
     pub seconds: f64,
     /// Bytes that arrays use.
     pub active: usize,
@@ -25,7 +25,7 @@ pub struct Sample {
     pub cache_limit: Option<usize>,
     /// Bytes that Metal keeps resident; `None` unless it was set.
     pub wired_limit: Option<usize>,
-    /// The GPU; `None` on a CPU, and where nothing can be read.
+    /// The GPU; `None` on a CPU, and if nothing can be read.
     pub gpu: Option<GpuSample>,
     /// Graphs that compiled functions of this process recorded. Each stays in the compile cache until
     /// its function is dropped, so a number that keeps growing means too many different shapes.

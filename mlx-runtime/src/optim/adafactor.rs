@@ -25,7 +25,7 @@ use crate::{Array, Dtype, Error, Result};
 /// on how many layers there are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adafactor {
-    /// The step size where `relative_step` is off and [`Optimizer::step`] is given none.
+    /// The step size if `relative_step` is off and [`Optimizer::step`] is given none.
     pub learning_rate: f32,
     /// Added to the squared gradient; the smallest size of a parameter for `scale_parameter`.
     pub eps: (f32, f32),

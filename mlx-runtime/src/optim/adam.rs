@@ -13,7 +13,7 @@ use crate::{Array, Result};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adam {
-    /// The step size where [`Optimizer::step`] is given none.
+    /// The step size if [`Optimizer::step`] is given none.
     pub learning_rate: f32,
     /// The decay rates of the running averages of gradient and squared gradient.
     pub betas: (f32, f32),

@@ -15,7 +15,7 @@ use crate::{cuda, ops, Array, Dtype, Result};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdamW {
-    /// The step size where [`AdamW::step`] is given none.
+    /// The step size if [`AdamW::step`] is given none.
     pub learning_rate: f32,
     /// The decay rates of the running averages of gradient and squared gradient.
     pub betas: (f32, f32),
@@ -40,7 +40,7 @@ impl Default for AdamW {
     }
 }
 
-/// `lr` and what depends only on it and the step, in the dtype of one gradient.
+/// `lr` and the values that depend only on it and the step, in the dtype of one gradient.
 struct Rates {
     dtype: Dtype,
     lr: Array,
@@ -82,7 +82,7 @@ impl Optimizer for AdamW {
         let mut rates: Option<Rates> = None;
         let (mut new, mut all_m, mut all_v) = (Vec::new(), Vec::new(), Vec::new());
         for (i, (w, g)) in buffers.iter().zip(grads).enumerate() {
-            // Made anew only where the dtype changes: groups of one dtype share them.
+            // Made again only if the dtype changes: groups of one dtype share them.
             let rates = match rates.take().filter(|r| r.dtype == g.dtype()) {
                 Some(r) => rates.insert(r),
                 None => rates.insert(self.rates(lr, &step, g.dtype())?),

@@ -77,8 +77,8 @@ pub struct Guarded {
     pub counters: Array,
 }
 
-/// The new parameters and state where `ok`, and the old ones, bit for bit, where not; the counters
-/// go on. All of it is a graph: nothing is evaluated to decide.
+/// The new parameters and state if `ok`, and otherwise the old ones, bit for bit. The counters are updated. All of it
+/// is a graph: nothing is evaluated to decide.
 ///
 /// # Errors
 /// Returns the error that MLX reports.

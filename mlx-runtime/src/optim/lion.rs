@@ -17,7 +17,7 @@ use crate::{Array, Result};
 /// smaller, and a weight decay as much larger, than with [`super::AdamW`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lion {
-    /// The step size where [`Optimizer::step`] is given none.
+    /// The step size if [`Optimizer::step`] is given none.
     pub learning_rate: f32,
     /// The weight of the running average in the direction, and its decay rate.
     pub betas: (f32, f32),

@@ -25,7 +25,7 @@ use crate::{Array, Dtype, Error, Result};
 /// how many different shapes are trained and on `ns_steps`, not on how many layers there are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Muon {
-    /// The step size where [`Optimizer::step`] is given none.
+    /// The step size if [`Optimizer::step`] is given none.
     pub learning_rate: f32,
     /// The decay rate of the running average of gradients.
     pub momentum: f32,

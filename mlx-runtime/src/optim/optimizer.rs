@@ -19,7 +19,7 @@ pub trait Optimizer: Debug + Send + Sync {
     /// Its name in lower case, as a saved state carries it.
     fn name(&self) -> &'static str;
 
-    /// The step size where none is given.
+    /// The step size if none is given.
     fn learning_rate(&self) -> f32;
 
     /// Which of its parts steps the tensor of that name and shape: tensors of one dtype and one part
@@ -114,8 +114,7 @@ macro_rules! forward {
 forward!(Arc);
 forward!(Box);
 
-/// Scalars in the dtype of one buffer, made anew only where the dtype changes: buffers of one dtype
-/// share them.
+/// Scalars in the dtype of one buffer, made again only if the dtype changes: buffers of one dtype share them.
 pub(super) struct Rate<F, T> {
     make: F,
     last: Option<(Dtype, T)>,

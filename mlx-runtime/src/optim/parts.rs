@@ -21,7 +21,7 @@ use crate::{Array, Error, Result};
 /// assert_eq!(parts.part("layers.0.norm.weight", &[16]), 0);
 /// ```
 pub struct Parts {
-    /// The first is for what no other takes.
+    /// The first one steps the tensors that no other part takes.
     parts: Vec<Part>,
 }
 

@@ -18,7 +18,7 @@ use crate::{Array, Error, Result};
 /// Without momentum the step is `w - lr g` and the state is the number of steps alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sgd {
-    /// The step size where [`Optimizer::step`] is given none.
+    /// The step size if [`Optimizer::step`] is given none.
     pub learning_rate: f32,
     /// The decay rate of the running sum of gradients.
     pub momentum: f32,
@@ -51,7 +51,7 @@ impl Sgd {
         }
     }
 
-    /// The new parameters, and the new running sum where there is one.
+    /// The new parameters, and the new running sum if there is one.
     fn one(&self, w: &Array, g: &Array, v: Option<&Array>, lr: &Array) -> Result<[Array; 2]> {
         let mut g = g.clone();
         if self.weight_decay != 0.0 {

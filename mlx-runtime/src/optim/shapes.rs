@@ -72,7 +72,7 @@ impl Shapes {
         Ok(self.of_parts(parts))
     }
 
-    /// As [`Shapes::with_parts`], where there are as many numbers as buffers.
+    /// As [`Shapes::with_parts`], for as many numbers as buffers.
     pub(crate) fn of_parts(self, parts: Vec<usize>) -> Self {
         Shapes { parts, ..self }
     }

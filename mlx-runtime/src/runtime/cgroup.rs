@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The smallest limit on this process's groups, in bytes; `None` where nothing limits them.
+/// The smallest limit on this process's groups, in bytes; `None` if nothing limits them.
 pub(super) fn limit() -> Option<usize> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     smallest(&groups, Path::new("/sys/fs/cgroup"))

@@ -36,7 +36,7 @@ pub(super) struct Limits {
     pub enforced: bool,
 }
 
-/// The variable that chooses the device where the code does not.
+/// The variable that chooses the device if the code does not.
 pub(super) const VARIABLE: &str = "MLX_DEVICE";
 
 /// A memory limit below that is a mistake: there is no model that it holds.
@@ -45,8 +45,7 @@ const LEAST: usize = 1 << 16;
 /// The default of the most bytes that MLX keeps for reuse on a CPU.
 const CPU_CACHE: usize = 1 << 30;
 
-/// The device, and why: what the code says, else what the environment says, else the first GPU,
-/// else the CPU.
+/// The device, and the reason: the code's choice, else the environment's, else the first GPU, else the CPU.
 pub(super) fn device(
     machine: &Machine,
     code: Option<Device>,
@@ -146,7 +145,7 @@ fn memory_of_system(machine: &Machine, asked: Option<Limit>) -> Result<Chosen> {
             reason: format!("what Metal recommends, at most 95 % of {whole}"),
         });
     }
-    // On Apple's chips the system makes room; elsewhere what others use is gone.
+    // On Apple's chips the system makes room; elsewhere memory that other programs use is not available.
     let left = machine
         .available
         .map(|a| part(a.saturating_add(machine.held), 0.95));

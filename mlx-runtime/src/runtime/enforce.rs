@@ -1,9 +1,8 @@
-//! Refuses what would pass the memory limit, before it runs.
+//! Refuses evaluations that would pass the memory limit, before they run.
 //!
-//! For MLX the limit is a guideline: above it an evaluation waits for running work before it
-//! allocates more, and allocates then. On a CPU the system's allocator is asked, which promises more
-//! memory than there is; when the pages are touched the process ends, and where the allocator does refuse, MLX
-//! writes to the null pointer. So the graph is walked first.
+//! For MLX the limit is a guideline: above it an evaluation waits for running work before it allocates more, and
+//! allocates then. On a CPU the system's allocator promises more memory than there is, and the process ends when the
+//! pages are touched. If the allocator does refuse, MLX writes to the null pointer. So the graph is walked first.
 
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
@@ -70,7 +69,7 @@ pub(crate) fn admit(
     if free.peak <= room || free.peak == 0 {
         return Ok(None);
     }
-    // Above its limit MLX waits for what is queued: it has to wait one operation earlier.
+    // Above its limit MLX waits for queued work: it has to wait one operation earlier.
     let early = (limit - limit / 128).saturating_sub(free.largest);
     let short = forecast_list(list, Some(early.saturating_sub(active)))?;
     if short.peak > room {
@@ -93,8 +92,8 @@ pub(crate) fn host() -> usize {
     })
 }
 
-/// Without a runtime: what is larger than all of the machine's memory is refused, unless it is a view
-/// such as a broadcast.
+/// Without a runtime, refuses an array that is larger than all of the machine's memory, unless it is a view such as a
+/// broadcast.
 #[cold]
 fn refuse_impossible(op: &'static str, list: &VectorArray) -> Result<()> {
     let what = forecast_list(list, None)?;

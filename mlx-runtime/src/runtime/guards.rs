@@ -20,7 +20,7 @@ pub(super) struct Settings {
 /// True if evaluations above the memory limit are refused.
 pub(super) static ENFORCED: AtomicBool = AtomicBool::new(false);
 
-/// A guard that is alive, and what it found.
+/// A guard that is alive, and the settings that it found.
 struct Layer {
     id: u64,
     before: Settings,

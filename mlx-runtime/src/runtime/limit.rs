@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Error, ErrorKind, Result};
 
-/// An amount of memory: bytes, or a share of what there is.
+/// An amount of memory: bytes, or a share of the whole.
 ///
 /// As text: `24GB`, `512 MiB`, a plain number of bytes, `80%`, or a number from 0 to 1 with a point
 /// (`0.8`, `1.0`) for a share. `kB`, `MB`, `GB` and `TB` are powers of 1000, `KiB` to `TiB` of 1024; the `B` may
@@ -33,7 +33,7 @@ const FORMS: &str =
     "write bytes (24000000000), an amount with a unit (24GB, 512 MiB) or a share (80% or 0.8)";
 
 impl Limit {
-    /// The bytes, where `whole` is the whole.
+    /// The bytes of the limit, if the whole is `whole` bytes.
     ///
     /// # Errors
     /// If the limit is a share that is not from 0 to 1.

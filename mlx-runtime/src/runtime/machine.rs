@@ -82,7 +82,7 @@ impl Machine {
     /// This machine.
     ///
     /// # Errors
-    /// If MLX cannot say what devices there are.
+    /// If MLX cannot list its devices.
     pub fn detect() -> Result<Self> {
         let backend = if backend::metal::is_available()? {
             Backend::Metal
@@ -115,14 +115,14 @@ impl Machine {
                 ..Gpu::new(name, total.unwrap_or(0))
             });
         }
-        // With CUDA these calls fail where there is no GPU, and that is said better elsewhere.
+        // With CUDA these calls fail without a GPU, and another error reports that better.
         if backend != Backend::Cuda || !machine.gpus.is_empty() {
             machine.held = crate::memory::active()? + crate::memory::cache()?;
         }
         Ok(machine)
     }
 
-    /// The machine's memory, or what the process's group may use of it.
+    /// The machine's memory, or the part of it that the process's group may use.
     pub fn usable(&self) -> usize {
         self.memory.min(self.group_limit.unwrap_or(usize::MAX))
     }

@@ -41,8 +41,8 @@ mod cgroup {
 
 /// The device, the memory, cache and wired limits, for the whole process, until dropped.
 ///
-/// Settings are the process's, so that one runtime for a program is usual. Runtimes nest: each puts
-/// back what it found, and whatever the order in which several are dropped, the first state returns with the last.
+/// Settings belong to the process, so a program usually has one runtime. Runtimes nest: each restores the settings that
+/// it found. In whatever order several are dropped, the first settings return with the last.
 #[derive(Debug)]
 #[must_use = "dropping it puts the settings back"]
 pub struct Runtime {
@@ -96,8 +96,8 @@ where
 }
 
 impl Builder {
-    /// The device: a [`Device`], or text such as `cpu`, `gpu` or `gpu:1`. Otherwise `MLX_DEVICE` says
-    /// it in the same words; otherwise it is the first GPU, or the CPU where there is none.
+    /// The device: a [`Device`], or text such as `cpu`, `gpu` or `gpu:1`. The default is the text in `MLX_DEVICE`, else
+    /// the first GPU, else the CPU.
     pub fn device<D>(mut self, device: D) -> Self
     where
         D: TryInto<Device>,
@@ -107,12 +107,12 @@ impl Builder {
         self
     }
 
-    /// The most memory that arrays may use: a [`Limit`], bytes as `usize`, a share as `f64`, or text.
-    /// A share is one of the device's memory: a CUDA GPU's own, else the machine's, or what the process
-    /// may use of it by its control group and `ulimit`.
+    /// The most memory that arrays may use: a [`Limit`], bytes as `usize`, a share as `f64`, or text. A share is one of
+    /// the device's memory: a CUDA GPU's own, else the machine's, or the part of it that the process may use by its
+    /// control group and `ulimit`.
     ///
-    /// Unless set: 95 % of a CUDA GPU's memory; 80 % of the machine's on a CPU; what Metal recommends on
-    /// Apple's chips, at least 80 % of the machine's; and less where other programs leave less.
+    /// The default is 95 % of a CUDA GPU's memory, 80 % of the machine's on a CPU, and on Apple's chips the size that
+    /// Metal recommends, at least 80 % of the machine's. It is less if other programs leave less.
     pub fn memory_limit<L>(mut self, limit: L) -> Self
     where
         L: TryInto<Limit>,
@@ -124,8 +124,8 @@ impl Builder {
 
     /// Sets the most bytes of unused memory that MLX keeps for reuse; 0 keeps none. A share is one of the memory limit.
     ///
-    /// Unless set: the memory limit on a GPU, where MLX gives it back when memory is short; an eighth
-    /// of the memory limit on a CPU, where it does not, and at most 1 GiB.
+    /// The default is the memory limit on a GPU, where MLX gives unused memory back when memory is short. On a CPU it
+    /// does not, and the default is an eighth of the memory limit, and at most 1 GiB.
     pub fn cache_limit<L>(mut self, limit: L) -> Self
     where
         L: TryInto<Limit>,
@@ -161,9 +161,9 @@ impl Builder {
     /// Applies the settings.
     ///
     /// # Errors
-    /// [`Device`](crate::ErrorKind::Device) if the device is not there, with what to do;
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a limit that is none, or more than there is.
-    /// Nothing has changed then.
+    /// [`Device`](crate::ErrorKind::Device) if the device is not there, with a hint;
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for an invalid limit, or one above the whole. Nothing has
+    /// changed then.
     pub fn build(self) -> Result<Runtime> {
         let asked = choose::Asked {
             memory: self.memory.transpose()?,

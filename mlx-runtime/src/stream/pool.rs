@@ -126,9 +126,9 @@ fn make(device: Device, shared: bool) -> Result<Stream> {
     let handle = device.handle()?;
     if shared {
         if device.kind() == DeviceType::Gpu {
-            // MLX makes its table of these streams at the first one. On CUDA it must be younger than
-            // what the streams are made of, which its allocator brings about: what is younger is gone
-            // earlier at the end of the process, and a stream ends by waiting for its work.
+            // MLX makes its table of these streams at the first one. On CUDA the table must be younger than the objects
+            // that streams are made of, which MLX's allocator creates: younger objects are destroyed earlier at the end
+            // of the process, and a stream waits for its work when it is destroyed.
             crate::memory::active()?;
         }
         // MLX looks into its table of these streams while it evaluates, without a lock.

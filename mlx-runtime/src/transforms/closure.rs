@@ -85,7 +85,7 @@ pub(crate) fn failure(op: &'static str, inputs: &[Array]) -> Error {
     }
 }
 
-/// Writes what a closure returned to where MLX C reads it.
+/// Writes a closure's outputs to the place that MLX C reads.
 ///
 /// # Safety
 /// `out` leads to a null or valid handle.

@@ -23,11 +23,10 @@ pub struct Compiled {
 /// `f`, recorded once for each set of input shapes and dtypes (once in all if `shapeless`), with
 /// elementwise operations fused. MLX: `compile`.
 ///
-/// Captured arrays become constants, random state included: pass as inputs what changes. The
-/// recorded graphs are kept until the `Compiled` is dropped: use few different shapes. Inside a
-/// transform's closure the function is recorded as if it were not compiled, so compile outermost:
-/// a closure that calls a [`super::ValueAndGrad`], not the other way round. On CPU each fused
-/// kernel is built by the C++ compiler the first time, which takes seconds.
+/// Captured arrays become constants, random state included: pass everything that changes as an input. The recorded
+/// graphs are kept until the `Compiled` is dropped: use few different shapes. Inside a transform's closure the function
+/// is recorded as if it were not compiled, so compile outermost: a closure that calls a [`super::ValueAndGrad`], not
+/// the other way round. On CPU each fused kernel is built by the C++ compiler the first time, which takes seconds.
 pub fn compile<F>(f: F, shapeless: bool) -> Compiled
 where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
@@ -50,7 +49,7 @@ pub fn recordings() -> u64 {
     RECORDINGS.load(Ordering::Relaxed)
 }
 
-/// `f`, which counts its calls: MLX calls what it compiles to record it.
+/// `f`, with a counter of its calls: MLX calls a function to record it.
 pub(super) fn counted<F>(f: F) -> impl Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static
 where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
@@ -97,7 +96,7 @@ pub enum CompileMode {
     Disabled,
     /// Record only.
     NoSimplify,
-    /// Record and remove what is there twice.
+    /// Record, and merge duplicate nodes.
     NoFuse,
     /// Everything; the default.
     Enabled,
@@ -131,8 +130,7 @@ pub fn disable_compile() -> Result<()> {
     check("disable_compile", unsafe { sys::mlx_disable_compile() })
 }
 
-/// Undoes [`disable_compile`], also where the environment says `MLX_DISABLE_COMPILE`.
-/// MLX: `enable_compile`.
+/// Undoes [`disable_compile`], and the environment's `MLX_DISABLE_COMPILE`. MLX: `enable_compile`.
 ///
 /// # Errors
 /// If MLX cannot.

@@ -8,11 +8,11 @@ use crate::error::check;
 use crate::handles::VectorArray;
 use crate::{Array, Error, Result};
 
-/// `f`, of which only inputs and outputs are kept for the backward pass, which runs it again.
-/// MLX: `checkpoint`.
+/// `f` as a gradient checkpoint: only its inputs and outputs are kept for the backward pass, which runs it again. MLX:
+/// `checkpoint`.
 ///
-/// MLX builds a gradient for every input: pass what is trained as inputs and capture what is
-/// frozen, quantised weights above all.
+/// MLX builds a gradient for every input: pass trained values as inputs and capture frozen ones, quantised weights
+/// above all.
 pub fn checkpoint<F>(f: F) -> Closure
 where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,

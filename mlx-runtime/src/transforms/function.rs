@@ -376,7 +376,7 @@ fn finish(
     out.to_vec(op)
 }
 
-/// The number of a function's outputs, once it is known: MLX indexes what its rules make by it.
+/// The number of a function's outputs, once it is known: MLX indexes the results of its rules by it.
 #[derive(Clone, Debug, Default)]
 struct Outputs(Arc<OnceLock<usize>>);
 

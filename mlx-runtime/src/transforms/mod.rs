@@ -1,9 +1,9 @@
 //! Functions of functions: gradients, checkpoints, compilation; and evaluation.
 //!
-//! A transform takes a Rust closure from arrays to arrays, `Fn(&[Array]) -> Result<Vec<Array>>`.
-//! MLX calls it to record its graph, maybe more than once, and may keep it for as long as that
-//! graph lives: closures are `Send + 'static` and capture what they need by value (a clone of an
-//! [`Array`] is a handle). They must be pure: read nothing that changes, and write nothing.
+//! A transform takes a Rust closure from arrays to arrays, `Fn(&[Array]) -> Result<Vec<Array>>`. MLX calls it to record
+//! its graph, maybe more than once, and may keep it for as long as that graph lives. So closures are `Send + 'static`
+//! and capture by value (a clone of an [`Array`] is a handle). They must be pure: they read and write nothing that
+//! changes.
 //!
 //! An error that a closure returns comes back as the error of the call. A panic is caught before
 //! it reaches C++ and comes back as an error of kind [`crate::ErrorKind::Panic`]. Transforms
@@ -82,7 +82,7 @@ pub(crate) fn is_shapeless() -> bool {
     SHAPELESS.get()
 }
 
-/// Sets what [`is_shapeless`] reads, until dropped.
+/// Sets the value of [`is_shapeless`], until dropped.
 pub(crate) struct Shapeless(bool);
 
 impl Shapeless {
@@ -103,7 +103,7 @@ pub(crate) fn is_vectorising() -> bool {
     VECTORISING.get()
 }
 
-/// Sets what [`is_vectorising`] reads, until dropped.
+/// Sets the value of [`is_vectorising`], until dropped.
 struct Vectorising(bool);
 
 impl Vectorising {

@@ -35,7 +35,7 @@ pub(super) fn keep<F>(f: F) -> *mut c_void {
     Box::into_raw(Box::new(Payload { f, turns, _kept })).cast()
 }
 
-/// Takes back what [`keep`] made.
+/// Takes back the payload of [`keep`].
 ///
 /// # Safety
 /// `payload` is of [`keep`], for the same `F`, and is not used again.
@@ -53,7 +53,7 @@ pub(super) unsafe fn payload<'a, F>(payload: *mut c_void) -> &'a Payload<F> {
     unsafe { &*payload.cast() }
 }
 
-/// One C callback in both forms: with a payload, and without where the closure captures nothing.
+/// One C callback in both forms: with a payload, and without one for closures that capture nothing.
 macro_rules! callbacks {
     ($(#[$doc:meta])* $F:ident: $bound:path => $with:ident, $without:ident,
      ($($arg:ident: $ty:ty),*), |$f:ident| $body:expr) => {

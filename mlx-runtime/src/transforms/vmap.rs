@@ -42,7 +42,7 @@ where
 
 const OP: &str = "vmap";
 
-/// An axis counted from the first; MLX indexes with what it is given.
+/// An axis counted from the first, because MLX uses it as an index unchanged.
 fn from_first(axis: i32, ndim: usize) -> Result<i32> {
     let n = i32::try_from(ndim).unwrap_or(i32::MAX);
     let counted = if axis < 0 {

@@ -22,7 +22,7 @@ pub fn rounds(n: usize) -> usize {
     (n / divisor()).max(2)
 }
 
-/// Tools that replace the allocator keep more than they hand out: only what is counted is compared.
+/// Tools that replace the allocator keep more than they hand out, so only counts are compared.
 fn divisor() -> usize {
     std::env::var("LEAKS_DIVISOR").map_or(1, |n| n.parse().expect("a number"))
 }
@@ -75,7 +75,7 @@ impl Held {
         }
     }
 
-    /// Compares with what was held before `n` rounds of `what`.
+    /// Compares with the resources held before `n` rounds of `what`.
     pub fn check(&self, before: &Self, what: &str, n: usize) {
         println!(
             "{what}: {n} rounds; heap {:+}, resident {:+} bytes; {} handles, {} bytes active",

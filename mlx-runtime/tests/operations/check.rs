@@ -1,4 +1,4 @@
-//! A call of an operation, and what must agree: its value, its derivatives, its vectorised form.
+//! A call of an operation and the comparisons of its value, its derivatives and its vectorised form.
 
 use std::collections::BTreeSet;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Set for a child: the cases it is to run.
 const CASES: &str = "OPERATIONS_CASES";
 
-/// Cases of one child, so that what MLX caches for a process stays bounded.
+/// Cases of one child, so that MLX's caches for a process stay bounded.
 const CHUNK: u64 = 5_000;
 
 /// A child that says nothing for so long hangs.

@@ -48,7 +48,7 @@ const SIZES: [Sizes; 3] = [Sizes::Plain, Sizes::Some(1), Sizes::Some(0)];
 
 const PER_OPERATION: u64 = (layout::ALL.len() * SIZES.len() * CHECKS.len()) as u64 * SEEDS;
 
-/// The call with this number, and what is compared.
+/// The call with this number, and the comparison.
 fn call(n: u64) -> (Call, Check) {
     let (row, mut rest) = ((n / PER_OPERATION) as usize, n % PER_OPERATION);
     let mut digit = |base: usize| {

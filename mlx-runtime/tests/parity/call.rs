@@ -49,7 +49,7 @@ fn parts(p: Packed) -> Vec<Array> {
         .collect()
 }
 
-/// All elements in order: what partial sorts say nothing of.
+/// All elements in order, because partial sorts leave the order of the others unspecified.
 fn in_order(a: &Array) -> Result<Array> {
     ops::sort(a, None)
 }

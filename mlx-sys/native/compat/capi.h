@@ -12,7 +12,7 @@
 
 namespace mlxrs {
 
-// Runs `f`; what it throws becomes MLX C's error. No exception reaches a caller in C.
+// Runs `f`, and turns an exception into MLX C's error. No exception reaches a caller in C.
 template <typename F>
 int guarded(const char* file, F&& f) {
   try {

@@ -2,7 +2,7 @@
 
 #include "device_watch/mlx_rs_device.h"
 
-// Defines __GLIBC__, where that is the library: CUDA is there, and on_exit.
+// Defines __GLIBC__ if that is the library: CUDA and on_exit need it.
 #include <cstdlib>
 
 #ifdef __GLIBC__
@@ -83,7 +83,7 @@ bool stays(int code) {
 Driver driver{};
 std::atomic<bool> lost{false};
 std::atomic<bool> told{false};
-// The thread that ends the process, and with what, once it does.
+// The thread that ends the process, and the exit code, once it does.
 std::atomic<pid_t> ending{0};
 std::atomic<int> status{0};
 std::terminate_handler before = nullptr;

@@ -14,8 +14,7 @@ AttentionSizes sizes_of(const array& q, const array& k, int head_dim) {
   return {q.shape(0), q.shape(1), key_heads, q.shape(2) / k.shape(2), head_dim, head_dim / 2};
 }
 
-// The shapes of the output and of what is kept for the gradient: turned queries, turned keys and
-// statistics.
+// The shapes of the output and of the arrays kept for the gradient: turned queries, turned keys and statistics.
 std::vector<mx::Shape> forward_shapes(const array& q, const array& k, int head_dim) {
   const AttentionSizes n = sizes_of(q, k, head_dim);
   return {q.shape(), {n.B, n.K, n.T, n.G, n.D}, {n.B, n.K, n.T, n.D}, {n.B, n.K, n.T, n.G, 2}};

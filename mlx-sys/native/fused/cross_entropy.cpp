@@ -172,8 +172,8 @@ array linear_cross_entropy(const array& x,
   const auto rows = leading(x.shape());
   require_shape(op, "targets", targets, rows);
   require_shape(op, "weights", weights, rows);
-  // Wider integers could become a valid class when they are cut to 32 bits. (As uint32, what does
-  // not fit becomes negative.)
+  // Wider integers could become a valid class when they are cut to 32 bits. (As uint32, values that do not fit become
+  // negative.)
   if (!mx::issubdtype(targets.dtype(), mx::integer) || targets.itemsize() > 4) {
     refuse(op, "targets must be of an integer type of at most 32 bits.");
   }

@@ -5,10 +5,9 @@
 // a block of a transformer in one or two vectorised passes and hands all products to the BLAS on
 // strided views, without copies.
 //
-// Every function checks what it is given and throws std::invalid_argument; the primitives that it
-// builds trust their inputs. Inputs may have any strides; beside the first one, which must be
-// float32, half types are promoted. Reverse mode is all there is: jvp, vmap
-// and a second derivative throw. NaN and infinity come out as NaN or infinity.
+// Every function checks its arguments and throws std::invalid_argument; the primitives that it builds trust their
+// inputs. Inputs may have any strides. The first one must be float32; others are promoted from half types. Only reverse
+// mode is supported: jvp, vmap and a second derivative throw. NaN and infinity come out as NaN or infinity.
 #pragma once
 
 #include <vector>
@@ -48,9 +47,9 @@ struct AttentionOptions {
   bool operator==(const AttentionOptions&) const = default;
 };
 
-// Rotary embedding and causal self-attention: q [B, L, H*D], k and v [B, L, K*D] -> [B, L, H*D],
-// where H is a multiple of K and neighbouring query heads share a key head. Pair j at position p
-// turns by p * freqs[j]; freqs [D/2] is a constant (its gradient is zero).
+// Rotary embedding and causal self-attention: q [B, L, H*D], k and v [B, L, K*D] -> [B, L, H*D]. H is a multiple of K,
+// and neighbouring query heads share a key head. Pair j at position p turns by p * freqs[j]; freqs [D/2] is a constant
+// (its gradient is zero).
 array rope_attention(const array& q,
                      const array& k,
                      const array& v,

@@ -24,9 +24,9 @@ INLINE Vector float_of(Bits bits) {
   return reinterpret_cast<Vector>(bits);
 }
 
-// e^x to about 1 ulp where the result is a normal number; the smallest of those below -87.3, and
-// e^88 above 88. NaN stays NaN. No branches and no calls, for the vectoriser.
-// Cephes' expf: n = round(x / ln 2), a polynomial for e^(x - n ln 2), n added to the exponent.
+// e^x to about 1 ulp if the result is a normal number; the smallest normal number below -87.3, and e^88 above 88. NaN
+// stays NaN. No branches and no calls, for the vectoriser. Cephes' expf: n = round(x / ln 2), a polynomial for e^(x - n
+// ln 2), n added to the exponent.
 template <typename T>
 INLINE T fast_exp(T x) {
   x = x < -87.3f ? T{} - 87.3f : x;

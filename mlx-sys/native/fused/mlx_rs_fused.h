@@ -1,6 +1,5 @@
-// Fused float32 operations for the CPU, after MLX C's conventions: 0 is success, 1 is failure with
-// a message for the error handler; a null destination is filled, any other is overwritten.
-// `fused.h` says what each one computes.
+// Fused float32 operations for the CPU, after MLX C's conventions: 0 is success, 1 is failure with a message for the
+// error handler; a null destination is filled, any other is overwritten. `fused.h` documents each operation.
 #ifndef MLX_RS_FUSED_H
 #define MLX_RS_FUSED_H
 

@@ -1,8 +1,8 @@
 // Sum, LogSumExp and Softmax of MLX, with sums in blocks; see mlx_rs_sums.h.
 //
-// The operations stay MLX's own, so that gradients, batches, compiled and exported functions know them. Only what they run
-// on the CPU is replaced: an entry of the table of virtual functions that each of these classes has. MLX exports
-// neither the classes nor their functions, so that nothing can be derived from them or put before them.
+// The operations stay MLX's own, so that gradients, batches, compiled and exported functions know them. Only their CPU
+// evaluation is replaced: an entry in the vtable of each class. MLX exports neither the classes nor their functions, so
+// they cannot be derived from or interposed.
 
 #include "fused/mlx_rs_sums.h"
 
@@ -191,7 +191,7 @@ void sum_axes(const T* x, T* out, SumPlan plan) {
   });
 }
 
-// Memory, or an exception: what the allocator gives on a CPU may be null.
+// Allocates memory or throws, because the allocator may return null on a CPU.
 mx::allocator::Buffer memory(size_t bytes) {
   auto buffer = mx::allocator::malloc(bytes);
   if (!buffer.ptr() && bytes > 0) {
@@ -403,8 +403,8 @@ size_t place_of_eval() {
 #endif
 }
 
-// Puts `with` in the table of `p`'s class, and what was there in `before`. False, and nothing is changed, where that is not
-// allowed. The table is read-only before, and stays writable.
+// Puts `with` into the vtable of `p`'s class, and the old entry into `before`. Returns false, and changes nothing, if
+// that is not allowed. The table is read-only before, and stays writable.
 bool replace(mx::Primitive& p, Eval with, Eval& before) {
   char* table;
   std::memcpy(&table, static_cast<void*>(&p), sizeof table);

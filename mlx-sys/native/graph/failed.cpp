@@ -84,7 +84,7 @@ struct Evaluation {
   std::optional<std::string> error;
 };
 
-// Guards what follows, and of the evaluations `busy`, `started` and `error`.
+// Guards the variables below, and the fields `busy`, `started` and `error` of evaluations.
 std::mutex guard;
 // The last failure of each stream: its number and its message.
 std::map<int, std::pair<uint64_t, std::string>>& failures() {
@@ -100,7 +100,7 @@ std::list<std::shared_ptr<Evaluation>>& running() {
 std::atomic<bool> any_failed{false};
 thread_local Evaluation* current = nullptr;
 
-// Work on a stream has failed: so has what is queued behind it.
+// Records that work on a stream failed, and so did all work queued after it.
 void stream_failed(int stream, const std::string& message) {
   const std::lock_guard lock(guard);
   failures()[stream] = {++failure_count, message};
@@ -156,7 +156,7 @@ void settle() {
   });
 }
 
-// Throws where one of the arrays has failed and graphs were read ever since.
+// Throws if one of the arrays has failed and graphs were read ever since.
 void check(const List& arrays) {
   if (!any_failed) {
     return;
@@ -249,7 +249,7 @@ void recording(const List& arrays, bool waits, const std::function<void()>& comp
   }
 }
 
-// Waits for what was queued.
+// Waits for queued work.
 void wait(array a) {
   try {
     if (a.status() != array::Status::unscheduled) {
@@ -335,7 +335,7 @@ void Scheduler::enqueue(Stream s, std::function<void()> task) {
   queue([&] { original(this, s, watched); });
 }
 
-// The stream fails where it waits for one that has.
+// The stream fails if it waits for a stream that failed.
 void Scheduler::wait_event(Stream s, Event event, std::function<void(Event&)> task) {
   using Wait = void (*)(Scheduler*, Stream, Event, std::function<void(Event&)>);
   static const auto original = mlx_function<Wait>(

@@ -2,13 +2,13 @@
 //
 // MLX takes an array that it has evaluated out of its graph (`array::detach`): it frees the operation, the list of
 // inputs and the list of siblings, the other outputs of the operation. Another thread that walks over the same graph,
-// or drops a handle of a sibling, would read what is being freed. Here an array stays in its graph while anyone reads
-// graphs, and what looks at siblings does so under a lock. An evaluation then gives no input's buffer to its output
-// (`held_while_read`): the array stays in its graph, with inputs that must keep their values. Graphs are built and dropped as before otherwise: an array
-// without siblings, nearly every one, takes no lock.
+// or drops a handle of a sibling, would read freed memory. Here an array stays in its graph while any thread reads
+// graphs, and siblings are accessed under a lock. An evaluation then gives no input's buffer to its output
+// (`held_while_read`), because the array stays in its graph with inputs that must keep their values. Otherwise graphs
+// are built and dropped as before: an array without siblings, nearly every one, takes no lock.
 //
-// MLX's own library calls these through the dynamic linker, which finds this library first, as it does for the
-// BLAS (cblas_shim.cpp). On macOS a library calls its own functions, and what these add is not there.
+// MLX's own library calls these through the dynamic linker, which finds this library first, as it does for the BLAS
+// (cblas_shim.cpp). On macOS a library calls its own functions, so these have no effect.
 
 #include "graph/graph_guard.h"
 

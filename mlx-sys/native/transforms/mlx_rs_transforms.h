@@ -1,4 +1,4 @@
-// Function transforms with MLX's rules where these are right, and this library's where they are not.
+// Function transforms with MLX's rules if these are right, and this library's otherwise.
 #ifndef MLX_RS_TRANSFORMS_H
 #define MLX_RS_TRANSFORMS_H
 

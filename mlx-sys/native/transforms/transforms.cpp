@@ -75,7 +75,7 @@ const Function& function(const mlx_closure handle) {
   return *static_cast<const Function*>(handle.ctx);
 }
 
-// A copy of `p` that marks what depends on it. A copy of that kind from an earlier call is not copied.
+// A copy of `p` that marks its dependents. A tracer from an earlier call is not copied.
 array make_tracer(const array& p) {
   auto source = p;
   if (!p.is_tracer() && p.has_primitive() && !p.inputs().empty()) {

@@ -1,4 +1,4 @@
-//! Each way to fail, provoked: one message, which says what to install or which variable to set.
+//! Each way to fail: one message, which says what to install or which variable to set.
 
 use std::fs;
 

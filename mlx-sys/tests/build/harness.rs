@@ -19,7 +19,7 @@ pub struct Build {
 #[derive(Debug)]
 pub struct Outcome {
     pub stdout: String,
-    /// The text that cargo shows as errors; empty where the build went well.
+    /// The text that cargo shows as errors; empty if the build succeeded.
     pub error: String,
 }
 
@@ -75,7 +75,7 @@ impl Build {
         self
     }
 
-    /// pip's index and cargo's are at a port where nothing listens.
+    /// pip's index and cargo's are at a closed port.
     pub fn no_network(&mut self) -> &mut Self {
         let home = self.folder.join("home");
         self.env("PIP_INDEX_URL", "http://127.0.0.1:9/simple")

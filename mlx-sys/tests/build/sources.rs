@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::harness::{Build, CACHE};
 
-/// MLX in the cache that this package was built from (none where it was built from a prefix).
+/// MLX in the cache that this package was built from (none if it was built from a prefix).
 fn mlx() -> Option<PathBuf> {
     fs::read_dir(CACHE)
         .unwrap()
@@ -60,7 +60,7 @@ fn another_version_of_mlx_is_named() {
     );
 }
 
-/// A uv that unpacks nothing but the file that is looked for, and notes what it was asked.
+/// A uv that unpacks only the expected file, and records its arguments.
 fn fake_uv(build: &mut Build) {
     let asked = build.folder.join("asked");
     let text = format!(

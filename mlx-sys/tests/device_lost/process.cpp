@@ -16,7 +16,7 @@ namespace {
 std::atomic<int> answer{0};
 std::atomic<int> asked{0};
 
-// As MLX's handles do: what they hold cannot be given back.
+// Like MLX's handles, it cannot be freed.
 struct Throws {
   const char* what;
   ~Throws() noexcept {

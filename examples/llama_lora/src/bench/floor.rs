@@ -71,14 +71,14 @@ pub struct Work {
     pub again: f64,
 }
 
-/// The floor of a step, and what sets it.
+/// The floor of a step, and the resource that sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Floor {
     /// Milliseconds.
     pub ms: f64,
     /// Milliseconds to read the weights, once forwards and once backwards.
     pub memory_ms: f64,
-    /// Milliseconds for the products: 4 FLOP for each weight and token, 6 where the forward pass runs twice.
+    /// Milliseconds for the products: 4 FLOP for each weight and token, 6 if the forward pass runs twice.
     pub compute_ms: f64,
     /// The peak throughput of the device.
     pub peak: Peak,

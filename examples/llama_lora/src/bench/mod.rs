@@ -24,7 +24,7 @@ pub use report::Report;
 /// The number of losses that a report keeps.
 const LOSSES: usize = 10;
 
-/// Measures what the flags say.
+/// Measures a training step with the settings of the flags.
 pub fn run(args: &BenchArgs) -> Result<Report> {
     bounds::flag("batch_size", args.batch_size)?;
     bounds::flag("tokens", args.tokens)?;
@@ -122,8 +122,8 @@ impl Visitor for Bench<'_> {
         };
         let mut times = timed.ms.split_off(args.warmup);
         let first_step_ms = timed.ms.first().copied().unwrap_or(times[0]);
-        // With steps that overlap the first time has the start of the second step in it, and of the last
-        // only what was left is timed.
+        // If steps overlap, the first time includes the start of the second step, and the last time only covers the
+        // rest of its step.
         if args.pipeline == Switch::On && times.len() > 2 {
             times.pop();
             times.remove(0);
@@ -218,7 +218,7 @@ fn adapt<M: CausalLm>(model: &mut M, args: &BenchArgs) -> Result<()> {
     Ok(model.set_trainable(&first)?)
 }
 
-/// The projections of the attention, where they have these names; else all that may be adapted.
+/// The projections of the attention, if they have these names; else all matrices that may be adapted.
 fn attention_keys(model: &impl CausalLm) -> Vec<String> {
     let all = lora_keys(model);
     let wanted = ["q_proj", "k_proj", "v_proj", "o_proj"].map(|k| format!("self_attn.{k}"));

@@ -44,7 +44,7 @@ pub struct Report {
     pub operations: usize,
     /// The number of kernels that a CPU runs. Nothing counts them on a GPU.
     pub kernels: Option<usize>,
-    /// The least time on this device, where it is known what the device can do.
+    /// The least time on this device, if its peak is known.
     pub floor: Option<Floor>,
     /// Floor by median: 1 is the best there can be.
     pub share_of_floor: Option<f64>,

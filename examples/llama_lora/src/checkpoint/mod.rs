@@ -28,7 +28,7 @@ pub struct Checkpoint {
     pub config: Config,
     /// Tensors by name.
     pub weights: HashMap<String, Array>,
-    /// Rows and columns of a block of weights that shares a scale, where blocks do.
+    /// Rows and columns of a block of weights that shares a scale, if blocks do.
     pub block_size: Option<[i32; 2]>,
     /// The naming scheme of the tensors, as `LoadOptions` takes it.
     pub names: &'static str,

@@ -2,7 +2,7 @@
 
 use super::{Row, Widths};
 
-/// A rectangle of `rows * width` ids; `targets[i]` is what should follow `tokens[i]`.
+/// A rectangle of `rows * width` ids; `targets[i]` is the token that follows `tokens[i]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// Rows, padding rows included.
@@ -13,7 +13,7 @@ pub struct Batch {
     pub tokens: Vec<i32>,
     /// The target tokens, in the same order.
     pub targets: Vec<i32>,
-    /// 1 where the target counts, else 0.
+    /// 1 if the target counts, else 0.
     pub mask: Vec<f32>,
     /// Targets that count.
     pub real: usize,
@@ -80,7 +80,7 @@ impl Batch {
             self.tokens[row * self.width + i] = pair[0] as i32;
             self.targets[row * self.width + i] = pair[1] as i32;
         }
-        // The last token goes in only where it has a (padding) target, as in mlx-lm's arrays.
+        // The last token is an input only if it has a (padding) target, as in mlx-lm's arrays.
         if let (Some(&last), true) = (tokens.last(), tokens.len() <= self.width) {
             self.tokens[row * self.width + tokens.len() - 1] = last as i32;
         }

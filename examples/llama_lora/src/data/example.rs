@@ -59,7 +59,7 @@ pub enum Example {
         messages: Vec<Value>,
         /// Tools offered to the assistant, handed to the chat template.
         tools: Option<Value>,
-        /// Keys of the line: what mlx-lm takes for its length.
+        /// Keys of the line, which mlx-lm takes for its length.
         keys: usize,
     },
     /// Text to continue, without a prompt.
@@ -139,7 +139,7 @@ impl Example {
                     0
                 } else {
                     // The answer's turn may begin otherwise than the template opens it, for instance without the empty
-                    // thoughts of a model that thinks: only what both have in common is prompt.
+                    // thoughts of a model that thinks. Only the common beginning of both is the prompt.
                     let answer = last[0]["role"] == "assistant";
                     let prompt = text.chat(earlier, tools.as_ref(), answer)?;
                     let common = prompt.iter().zip(&tokens).take_while(|(a, b)| a == b);

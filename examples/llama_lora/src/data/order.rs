@@ -91,7 +91,7 @@ impl<'a> Batches<'a> {
         Ok(batches)
     }
 
-    /// Goes on where `cursor` was taken; the rows and options must be the same.
+    /// Continues at `cursor`; the rows and options must be the same.
     pub fn resume(rows: &'a [Row], options: BatchOptions, cursor: Cursor) -> Result<Self> {
         let options = options.of(rows);
         let mut replay = cursor.start.clone();

@@ -40,7 +40,7 @@ impl Row {
     }
 }
 
-/// A file's rows, beside what they were made from.
+/// The rows of a file, and the examples that they were made from.
 pub struct Split {
     /// The source of the rows, for messages.
     pub origin: String,

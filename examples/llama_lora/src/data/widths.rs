@@ -53,7 +53,7 @@ fn least_padding(widths: &[(usize, usize)], most: usize) -> Vec<usize> {
     for (i, &(_, count)) in widths.iter().enumerate() {
         before[i + 1] = before[i] + count;
     }
-    // cost[j]: tokens of the first j widths, the last of them chosen; from[k][j]: where the chosen one before ends.
+    // cost[j]: tokens of the first j widths, the last of them chosen; from[k][j]: the end of the group before it.
     let group = |i: usize, j: usize| widths[j - 1].0 * (before[j] - before[i]);
     let mut cost: Vec<usize> = (0..=n)
         .map(|j| if j == 0 { 0 } else { group(0, j) })

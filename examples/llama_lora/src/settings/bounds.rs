@@ -18,9 +18,9 @@ enum Range {
 
 use Range::{Above, Below, From, Whole};
 
-/// Float32 is what optimisers and adapters compute in.
+/// Optimisers and adapters compute in float32.
 const MOST: f64 = f32::MAX as f64;
-/// Enough for any run, and far from where counts of steps would overflow.
+/// Enough for any run, and far below an overflow of step counts.
 const COUNT: Range = Whole(1, 1_000_000_000_000);
 const ROWS: Range = Whole(1, 65_536);
 const RATE: Range = Above(0.0, MOST);
@@ -78,7 +78,7 @@ const TABLE: &[(&str, Range)] = &[
 /// Checks the number of a flag that files call `key`.
 ///
 /// # Errors
-/// Names the flag, the number, and what is expected.
+/// Names the flag, the number, and the expected range.
 pub fn flag(key: &str, number: impl Into<Value>) -> Result<()> {
     check(key, &format!("--{}", key.replace('_', "-")), &number.into())
 }
@@ -95,7 +95,7 @@ pub fn lora(rank: impl Into<Value>, scale: f64) -> Result<()> {
 /// Checks every number in `settings`.
 ///
 /// # Errors
-/// Names the first that is out of range, the number, and what is expected.
+/// Names the first that is out of range, the number, and the expected range.
 pub fn all(settings: &Value) -> Result<()> {
     walk(settings, &mut Vec::new())
 }

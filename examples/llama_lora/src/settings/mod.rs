@@ -77,7 +77,7 @@ pub struct LoraSettings {
     pub scale: f64,
     /// Chance that an input of the adapter is dropped in training.
     pub dropout: f64,
-    /// Ends of the tensor paths to adapt, inside a layer; all that the model allows where there are none.
+    /// Ends of the tensor paths to adapt, inside a layer; empty for all that the model allows.
     pub keys: Vec<String>,
 }
 
@@ -97,11 +97,11 @@ fn all_batches() -> i64 {
     -1
 }
 
-/// Stands for mlx-lm's number of layers where none is given: 16, or all of a model that has fewer.
+/// Stands for mlx-lm's default number of layers: 16, or all of a model that has fewer.
 const DEFAULT_LAYERS: i32 = 0;
 
 impl Default for Settings {
-    /// mlx-lm's defaults, but for what exists only here.
+    /// mlx-lm's defaults, except for settings that exist only here.
     fn default() -> Self {
         Settings {
             model: DEFAULT_MODEL.into(),
@@ -145,8 +145,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Merges `args` over the file that they name over the defaults, and checks what can be checked without the
-    /// model.
+    /// Merges `args` over their YAML file over the defaults, and checks everything that needs no model.
     pub fn resolve(args: &TrainArgs) -> Result<Settings> {
         let file = FileSettings::of(args)?;
         let mut base = Settings::default();
@@ -156,7 +155,7 @@ impl Settings {
         Self::merge(args, file, base)
     }
 
-    /// The settings of a run that goes on: those that were `saved`, but for what may change on the way.
+    /// The settings of a resumed run: the `saved` ones, except for those that may change on the way.
     pub fn resumed(args: &TrainArgs, saved: Settings) -> Result<Settings> {
         let new = Self::merge(args, FileSettings::of(args)?, saved.clone())?;
         // Whatever decides the next step must be as it was.

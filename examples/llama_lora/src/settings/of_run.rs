@@ -44,8 +44,8 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// The flags over the settings of the adapter's run, if there is an adapter, over the defaults. The second part says
-    /// which of them no flag says, and where they come from.
+    /// Merges the flags over the settings of the adapter's run, if there is an adapter, over the defaults. The second
+    /// value is text about the settings that no flag gives, and their source.
     ///
     /// # Errors
     /// If nothing says which data the adapter was trained on.

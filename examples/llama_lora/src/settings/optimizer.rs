@@ -326,7 +326,7 @@ impl OptimizerConfig {
     }
 }
 
-/// `config` with what is `given` in its place.
+/// `config` overridden by `given`.
 fn lay<T: Serialize + DeserializeOwned>(config: T, given: &Mapping) -> Result<T> {
     let Value::Mapping(mut merged) = serde_yaml_ng::to_value(config)? else {
         return Err(anyhow!("an optimiser without numbers"));

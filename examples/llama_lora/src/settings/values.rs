@@ -137,7 +137,7 @@ impl Packing {
     pub fn of(args: &PackArgs) -> Result<Option<Packing>> {
         let (bits, group_size) = (args.q_bits, args.q_group_size);
         let asked = args.quantize || group_size.is_some() || args.q_mode.is_some();
-        // 16 is what weights have that are not packed.
+        // 16 is the number of bits of weights that are not packed.
         if !(asked || bits.is_some()) || bits == Some(16) {
             return Ok(None);
         }

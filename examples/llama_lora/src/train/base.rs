@@ -18,7 +18,7 @@ pub struct Base {
 }
 
 impl Base {
-    /// The checksum of a model without an adapter. MLX reads every value once, where the model computes.
+    /// The checksum of a model without an adapter. MLX reads every value once, on the model's device.
     pub fn of(model: &impl CausalLm) -> Result<Base> {
         let mut hash = Sha256::new();
         for (name, tensor) in model.parameters() {

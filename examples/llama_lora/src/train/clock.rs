@@ -1,12 +1,12 @@
-//! Time and tokens: since the last report, and smoothed for the bar. The monitor counts; what it knows is served
-//! where `--metrics-port` asks for it.
+//! Time and tokens: since the last report, and smoothed for the bar. The monitor counts them, and `--metrics-port`
+//! serves them.
 
 use anyhow::Result;
 use mlx_runtime::monitor::{self, Monitor};
 
 use crate::mean::Mean;
 
-/// Counts what happens between two reports.
+/// Counts steps and tokens between two reports.
 pub struct Window {
     monitor: Monitor,
     since_report: monitor::Window,
@@ -42,7 +42,7 @@ pub struct Reading {
     pub peak: usize,
     /// Use of memory now, in bytes.
     pub active: usize,
-    /// The share of time in which the GPU works, where that is known.
+    /// The share of time in which the GPU works, if known.
     pub gpu_utilization: Option<f64>,
 }
 

@@ -175,7 +175,7 @@ fn training_step<M: CausalLm>(model: &M, settings: &Settings) -> Result<TrainSte
     Ok(TrainStep::new(model.clone(), loss, optimizer, options)?)
 }
 
-/// The mean over the targets of a step, of what its loss function returned.
+/// The mean loss over the targets of a step, from the outputs of its loss function.
 fn mean_loss(values: &[Array]) -> Result<f64> {
     let number = |a: &Array| a.item::<f32>().map(f64::from);
     Ok(match values {
@@ -243,7 +243,7 @@ impl Run<'_> {
         let mut unsaved = false;
         let mut pending: Option<Pending> = None;
         while self.iteration < s.iters && !stop.asked() {
-            // A run that ends before they are all there takes a step on what there is.
+            // If the run ends before the group is complete, the step takes the batches there are.
             let count = s.grad_accumulation_steps.min(s.iters - self.iteration);
             let mut group: Vec<Ready> = Vec::new();
             for next in self.iteration + 1..=self.iteration + count {
@@ -252,7 +252,7 @@ impl Run<'_> {
                 let due = next == 1 || next.is_multiple_of(s.steps_per_eval);
                 if due || next == s.iters {
                     self.ended(step, pending.take())?;
-                    // The look before the last step must not change what a run that goes on draws next.
+                    // The evaluation before the last step must not change the random numbers of a run that is resumed.
                     let mut aside = batches.cursor().shuffle().clone();
                     self.measure(&step.model()?, next - 1, &mut aside)?;
                     if due {
@@ -307,7 +307,7 @@ impl Run<'_> {
             unsaved = true;
             if done.crosses(s.save_every) && self.iteration < s.iters {
                 self.ended(step, pending.take())?;
-                // A run that has learnt nothing yet must not replace what an earlier one left.
+                // A run that has learnt nothing yet must not replace the files of an earlier one.
                 unsaved = self.targets > 0 && !self.saves(step, batches.cursor())?;
                 self.window.skip();
             }
@@ -432,8 +432,7 @@ impl Run<'_> {
         self.metrics.push(Record::Train(report))
     }
 
-    /// Shows what a step on the widest batch will take, and stops here if that is more memory than
-    /// there is.
+    /// Shows the memory of a step on the widest batch, and returns an error if that is more than there is.
     fn check_memory<M: CausalLm>(&self, step: &mut TrainStep<M>) -> Result<()> {
         let Flags { rows, tokens, .. } = self.flags;
         let plan = step.plan(&advice::blank(rows, tokens)?)?;
@@ -505,7 +504,7 @@ impl Run<'_> {
         }
     }
 
-    /// Says what is left if the last save fails.
+    /// The message if the last save fails, with the files that are intact.
     fn lost(&self) -> String {
         let folder = self.settings.adapter_path.display();
         let left = match self.saved_at {
@@ -538,7 +537,7 @@ impl Run<'_> {
         self.saved_at = Some(self.iteration);
         self.metrics.catch_up();
         if let Some(svg) = plot::svg(&self.metrics.train_curve(), &self.metrics.valid_curve())? {
-            // The picture is drawn anew at the next save; what was learnt is on disk.
+            // The picture is drawn again at the next save. The adapter is on disk.
             if let Err(e) = write_atomic(&folder.join(CURVE), svg.as_bytes()) {
                 self.progress.line(&format!("{e:#}"));
             }

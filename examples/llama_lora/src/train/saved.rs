@@ -1,5 +1,5 @@
-//! The state of a run, in one file, so that one rename replaces it: the trainable tensors, the optimiser's, and
-//! in the metadata where the run stands. A run that goes on from it takes the very steps that it would have taken.
+//! The state of a run in one file, so that one rename replaces it: the trainable tensors, the optimiser's, and the
+//! run's position in the metadata. A resumed run takes the same steps as an uninterrupted one.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -124,7 +124,7 @@ impl Stop {
         }
     }
 
-    /// Says that a step was taken. From then on, what the folder held before is not put back.
+    /// Records that a step was taken. From then on, the folder's earlier files are not put back.
     pub fn begun(&self) {
         if let Some(claim) = self.0.claim().as_mut() {
             claim.begun();

@@ -62,14 +62,14 @@ impl Place {
         self.command(args).output().unwrap()
     }
 
-    /// Runs what must work; its stdout.
+    /// Runs a command that must work, and returns its stdout.
     pub fn ok(&self, args: &str) -> String {
         let out = self.run(args);
         assert!(out.status.success(), "{args}: {}", text(&out.stderr));
         text(&out.stdout)
     }
 
-    /// Runs what must fail with exit code 1 and one message; the message.
+    /// Runs a command that must fail with exit code 1 and one message, and returns the message.
     pub fn fails(&self, args: &str) -> String {
         message(&self.run(args), 1)
     }
@@ -89,7 +89,7 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The one message of a run that ended with `code`: no panic, nothing but `error: ` and what follows it.
+/// The one message of a run that ended with `code`: no panic, nothing but `error: ` and its text.
 pub fn message(out: &Output, code: i32) -> String {
     let stderr = text(&out.stderr);
     assert_eq!(out.status.code(), Some(code), "{stderr}");

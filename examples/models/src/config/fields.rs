@@ -60,7 +60,7 @@ impl Kind {
         matches!(self, Whole(least, most) if (least..=most).contains(&n))
     }
 
-    /// Of the value in float32, which is what the models compute with.
+    /// Compares the value in float32, because the models compute with it.
     fn holds_number(self, x: f64) -> bool {
         let x = f64::from(x as f32);
         match self {
@@ -262,7 +262,7 @@ pub(super) fn renamed(family: Family, file: Map<String, Value>) -> Result<Map<St
 /// Checks every field that `family` reads.
 ///
 /// # Errors
-/// Names the first field that is missing or has a value that it cannot have, the value, and what is expected.
+/// Names the first field that is missing or has a value that it cannot have, the value, and the expected values.
 pub(super) fn check(family: Family, fields: &Map<String, Value>) -> Result<()> {
     for field in FIELDS.iter().filter(|f| (f.read_by)(family)) {
         let name = field.names[0];
@@ -310,7 +310,7 @@ impl Config {
     /// Checks the numbers themselves and how they fit together, wherever they come from.
     ///
     /// # Errors
-    /// Names the field, its value, and what is expected.
+    /// Names the field, its value, and the expected values.
     pub fn check(&self) -> Result<()> {
         let whole = |name: &str, n: usize, kind: Kind| kind.check(name, &Value::from(n as u64));
         whole("hidden_size", self.hidden_size, SIZE)?;

@@ -11,7 +11,7 @@ use mlx_runtime::nn::RopeScaling;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Family {
-    /// Llama 1 to 3 and what was trained on its plan.
+    /// Llama 1 to 3 and models of the same architecture.
     #[default]
     Llama,
     /// Mistral 7B and its kin.
@@ -81,8 +81,8 @@ impl Family {
     }
 }
 
-/// The sizes and constants of all language families, named as in `config.json`. A family reads what
-/// it has; the rest keeps its default.
+/// The sizes and constants of all language families, named as in `config.json`. A family reads the fields that it has;
+/// the others keep their defaults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Which model this is.
@@ -124,7 +124,7 @@ pub struct Config {
     /// Distance between layers with full attention: a layer has it if this divides its number, counted from 1. The
     /// others slide.
     pub sliding_window_pattern: usize,
-    /// Base of the rotary periods of sliding layers, where it differs (Gemma 3).
+    /// Base of the rotary periods of sliding layers, if it differs (Gemma 3).
     pub rope_local_base_freq: f32,
     /// The scaling of the rotary periods of sliding layers, if any (Gemma 3).
     pub rope_local_scaling: Option<RopeScaling>,
@@ -140,7 +140,7 @@ pub struct Config {
     pub num_local_experts: usize,
     /// Experts that work on a token.
     pub num_experts_per_tok: usize,
-    /// Width inside an expert, where other layers have no experts (Qwen 3).
+    /// Width inside an expert, if other layers have no experts (Qwen 3).
     pub moe_intermediate_size: usize,
     /// Distance between layers with experts: a layer has them if this divides its number, counted from 1 (Qwen 3).
     pub decoder_sparse_step: usize,

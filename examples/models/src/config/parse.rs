@@ -210,7 +210,7 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// Refuses fields that the model here does not read and that change what transformers computes.
+/// Refuses fields that the models here do not read and that change the results of transformers.
 fn check_unread(family: Family, file: &Map<String, Value>) -> Result<()> {
     let neutral: &[(&str, Value)] = match family {
         Family::Gemma2 => &[("attention_bias", json!(false))],

@@ -20,7 +20,7 @@ pub(super) struct Rotation {
     pub theta: f32,
     /// The scaling of the periods.
     pub scaling: Option<RopeScaling>,
-    /// Base of the periods of sliding layers, where they have their own.
+    /// Base of the periods of sliding layers.
     pub local_theta: f32,
     /// The scaling of the periods of sliding layers.
     pub local_scaling: Option<RopeScaling>,
@@ -91,7 +91,7 @@ fn merged(under: Value, over: Value) -> Value {
     }
 }
 
-/// The base of the rotary periods where the file has none.
+/// The default base of the rotary periods.
 fn default_theta(family: Family) -> f64 {
     match family {
         Family::Mixtral | Family::Gemma3 => 1e6,

@@ -20,7 +20,7 @@ pub struct Dump {
     pub config: String,
     /// The linear maps that have adapters, if there are any.
     pub keys: Vec<String>,
-    /// The text of what a dump of several cases says of them.
+    /// The text of a dump of several cases that describes them.
     pub cases: String,
 }
 

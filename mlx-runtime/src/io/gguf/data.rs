@@ -135,7 +135,7 @@ fn values(
     Array::from_vec(all, shape)
 }
 
-/// 16 parts: a scale and a minimum of 4 bits each, then numbers of 2 bits, then what the scales and minima are multiplied by.
+/// 16 parts: a scale and a minimum of 4 bits each, then numbers of 2 bits, then the factors of scales and minima.
 fn q2_k(b: &[u8], out: &mut [f32; 256]) {
     let (scale, min) = (half_at(b, 80).to_f32(), half_at(b, 82).to_f32());
     for (i, value) in out.iter_mut().enumerate() {
@@ -145,7 +145,7 @@ fn q2_k(b: &[u8], out: &mut [f32; 256]) {
     }
 }
 
-/// 8 parts: what scales and minima are multiplied by, both of 6 bits each in 12 bytes, then numbers of 4 bits.
+/// 8 parts: the factors of scales and minima, both of 6 bits each in 12 bytes, then numbers of 4 bits.
 fn q4_k(b: &[u8], out: &mut [f32; 256]) {
     let (scale, min) = (half_at(b, 0).to_f32(), half_at(b, 2).to_f32());
     let six = &b[4..16];
@@ -164,7 +164,7 @@ fn q4_k(b: &[u8], out: &mut [f32; 256]) {
     }
 }
 
-/// 16 parts: the lower 4 bits of each number, the upper 2, scales, and what these are multiplied by.
+/// 16 parts: the lower 4 bits of each number, the upper 2, scales, and their factor.
 fn q6_k(b: &[u8], out: &mut [f32; 256]) {
     let scale = half_at(b, 208).to_f32();
     for (i, value) in out.iter_mut().enumerate() {

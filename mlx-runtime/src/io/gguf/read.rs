@@ -59,7 +59,7 @@ const ALIGNMENT_KEY: &str = "general.alignment";
 
 type Text<T> = std::result::Result<T, String>;
 
-/// Counts what is left of the file, so that no length in it is believed before it is checked.
+/// Counts the bytes left in the file, so that no length in it is trusted before it is checked.
 struct Source<R> {
     inner: R,
     at: u64,
@@ -212,7 +212,7 @@ fn unknown(kind: u32) -> String {
     }
 }
 
-/// Reads and checks the header of a file of `len` bytes. The error says what is wrong.
+/// Reads and checks the header of a file of `len` bytes. The error describes the fault.
 pub(super) fn read(inner: impl Read, len: u64) -> Text<Header> {
     let mut source = Source { inner, at: 0, len };
     if &source.array::<4>()? != b"GGUF" {

@@ -16,7 +16,7 @@ pub type Function = fn(&[Array], &mut Generate) -> Result<Vec<Array>>;
 /// The comparisons that suit an operation's results.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    /// Differentiable where it is called, and computed in float64.
+    /// Differentiable at the inputs of the call, and computed in float64.
     Smooth,
     /// Differentiable, but computed in float32, or inaccurately in float64.
     Single,

@@ -1,4 +1,4 @@
-//! Texts that are marked as safe for HTML, as markupsafe's `Markup`: what is put into one is escaped.
+//! Texts that are marked as safe for HTML, as markupsafe's `Markup`: text that is inserted into one is escaped.
 
 use std::sync::LazyLock;
 
@@ -131,7 +131,7 @@ static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern is valid")
 });
 
-/// Python's `html.unescape` for numbers and the names of what is escaped; HTML has two thousand other names.
+/// Python's `html.unescape` for numbers and the names of escaped characters; HTML has two thousand other names.
 fn unescape(run: &Run, text: &str) -> Result<String> {
     run.spend_text(text.len())?;
     let mut failed = None;

@@ -432,7 +432,7 @@ pub fn justify(run: &Run, text: &str, how: &str, width: i128, fill: &str) -> Res
     let left = match how {
         "ljust" => 0,
         "rjust" => missing,
-        // Of an odd number, the surplus is on the left where the width is odd.
+        // If the padding is odd, the surplus is on the left if the width is odd.
         _ => missing / 2 + (missing & width as usize & 1),
     };
     Ok(format!(

@@ -286,7 +286,7 @@ impl<'t> Run<'t> {
         })
     }
 
-    /// `of[key]`; what is not there is undefined.
+    /// `of[key]`; a missing item is undefined.
     pub fn item(&self, of: &Value, key: &Value) -> Result<Value> {
         let missing = || Value::Undefined(format!("a {} has no such item", of.type_name()).into());
         if let Value::Undefined(why) = of {

@@ -40,7 +40,7 @@ pub(super) struct Parser {
     pub(super) tokens: Vec<(Token, usize)>,
     pub(super) at: usize,
     depth: usize,
-    /// Inside of a condition, where an unknown filter matters only if it is reached.
+    /// True inside a condition, where an unknown filter matters only if it is reached.
     pub(super) branch: bool,
     blocks: HashSet<String>,
     /// Loops around the statement that `break` may leave, and all loops around it.
@@ -431,7 +431,7 @@ impl Parser {
         Ok(StmtKind::Call(call, caller))
     }
 
-    /// `a`, `a, b`, `(a, b)` or, where `attributes` are allowed, `namespace.name`.
+    /// `a`, `a, b`, `(a, b)` or, if `attributes` are allowed, `namespace.name`.
     fn target(&mut self, attributes: bool) -> Result<Target> {
         let mut targets = Vec::new();
         let mut tuple = false;

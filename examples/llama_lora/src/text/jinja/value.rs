@@ -239,7 +239,7 @@ impl Value {
         })))
     }
 
-    /// A pair of `groupby`: what the items have in common, and the items.
+    /// A pair of `groupby`: the common value of the items, and the items.
     pub fn group(grouper: Value, list: Vec<Value>) -> Result<Value> {
         let items = vec![grouper, Value::list(list)?];
         let depth = deeper(0, items.iter())?;

@@ -1,4 +1,6 @@
 //! The backends that MLX was built with.
+//!
+//! Tests: `tests/private_folder.rs`.
 
 use std::path::{Path, PathBuf};
 

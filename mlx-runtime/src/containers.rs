@@ -12,6 +12,8 @@
 //! assert!(list.get(2).is_err());
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
+//!
+//! Tests: `tests/leaks/handles.rs`.
 
 mod maps;
 

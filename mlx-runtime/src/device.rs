@@ -2,6 +2,8 @@
 //!
 //! The default device is one setting of the whole process: the GPU if MLX has one, else the CPU. Every operation goes
 //! to the calling thread's current stream on it ([`crate::stream`]).
+//!
+//! Tests: `tests/runtime.rs`.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;

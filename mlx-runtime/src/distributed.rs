@@ -11,6 +11,8 @@
 //! assert_eq!(mean.item::<f32>()?, 2.0 * group.size() as f32);
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
+//!
+//! Tests: `tests/leaks/handles.rs`.
 
 use std::ptr::null_mut;
 

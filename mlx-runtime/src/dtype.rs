@@ -1,4 +1,6 @@
-//! Element types.
+//! Element types of arrays, and the Rust types that correspond to them.
+//!
+//! Tests: `tests/dtypes.rs`.
 
 use std::ffi::c_int;
 use std::fmt;

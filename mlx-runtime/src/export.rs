@@ -1,4 +1,4 @@
-//! Functions as files: recorded once, called from any of MLX's languages.
+//! Saves functions as files: recorded once, called from any of MLX's languages.
 //!
 //! The file holds the graph and the arrays that the function captured. It records MLX's own operations alone, not the
 //! fused ones of this crate, so that every language that has MLX can call it. An imported function may be called with
@@ -21,6 +21,8 @@
 //! # std::fs::remove_dir_all(&folder)?;
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
+//!
+//! Tests: `tests/export.rs`.
 
 mod seal;
 

@@ -1,4 +1,6 @@
 //! Forecasts of the memory and work of an evaluation, from its graph.
+//!
+//! Tests: `tests/runtime.rs`.
 
 use mlx_sys as sys;
 

@@ -1,4 +1,4 @@
-//! Operations that a transformer block is made of, each in one pass on the CPU.
+//! Fused operations of a transformer block, each in one pass on the CPU.
 //!
 //! Generated code asks [`available`] first, and otherwise composes the same operation from [`crate::ops`]. The first
 //! input is float32, others are promoted to it from half types; strides are free. The current stream is on a CPU. They
@@ -6,6 +6,8 @@
 //! that depend on it.
 //!
 //! Source: `mlx-sys/native/fused`.
+//!
+//! Tests: `tests/fused.rs`.
 
 use std::cell::Cell;
 use std::ptr::null_mut;

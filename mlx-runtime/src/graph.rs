@@ -1,4 +1,4 @@
-//! The graphs that operations build, as text.
+//! Prints, counts and simplifies the graphs that operations build.
 //!
 //! ```
 //! use mlx_runtime::{graph, ops, Array};
@@ -11,6 +11,8 @@
 //! assert_eq!(graph::count_nodes(&[&sum])?, 1);
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
+//!
+//! Tests: `tests/simplify.rs`.
 
 use std::ffi::{c_char, CStr};
 use std::ptr::{null, null_mut};

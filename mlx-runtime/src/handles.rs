@@ -1,4 +1,6 @@
-//! Owning types for MLX C's containers. One type, one handle, one free.
+//! Owning types for MLX C's containers: each owns one handle and frees it once.
+//!
+//! Tests: `tests/leaks/handles.rs`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

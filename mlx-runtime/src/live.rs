@@ -17,6 +17,8 @@
 //! assert_eq!(live::handles(), before);
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
+//!
+//! Tests: `tests/leaks/main.rs`.
 
 use std::cell::Cell;
 use std::fmt;

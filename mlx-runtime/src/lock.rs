@@ -8,6 +8,8 @@
 //!
 //! Making or dropping single nodes needs neither lock. A closure that MLX calls runs with neither held ([`released`]),
 //! because it may wait for another thread.
+//!
+//! Tests: `tests/shared_graphs.rs`.
 
 use std::cell::Cell;
 use std::marker::PhantomData;

@@ -1,4 +1,6 @@
-//! The memory of MLX's allocator, in bytes, for the whole process.
+//! Reads and limits the memory of MLX's allocator, in bytes, for the whole process.
+//!
+//! Tests: `tests/runtime.rs`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

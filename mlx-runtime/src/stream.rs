@@ -9,6 +9,8 @@
 //! its last handle is dropped, or when the thread ends that has it as a default, and is reused: ten thousand scopes or
 //! threads, one after the other, need one stream. Only the streams of a [`ThreadLocalStream`] are MLX's own, one for
 //! each thread that uses it.
+//!
+//! Tests: `tests/threads.rs`.
 
 mod pool;
 

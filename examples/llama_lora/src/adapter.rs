@@ -1,7 +1,9 @@
-//! LoRA adapters in mlx-lm's format: `adapters.safetensors` and `adapter_config.json`.
+//! Reads and writes LoRA adapters in mlx-lm's format: `adapters.safetensors` and `adapter_config.json`.
 //!
 //! The weights carry their configuration in their own metadata as well, and that copy is the one that counts:
 //! a crash between the two writes cannot leave weights that no configuration fits.
+//!
+//! Tests: `tests/as_found.rs`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,6 @@
 //! Advice for a step that does not fit in memory: which flag helps, and how much memory the step needs with it.
+//!
+//! Tests: `tests/memory.rs`.
 
 use anyhow::{anyhow, Result};
 use mlx_runtime::model::{Checkpoint, Leaf, MemoryPlan, Model, TrainStep};

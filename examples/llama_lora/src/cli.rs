@@ -1,4 +1,6 @@
-//! The command line. Flags carry mlx-lm's names; a YAML file given with `--config` may hold the same ones.
+//! Defines the command line. Flags have mlx-lm's names, which a YAML file given with `--config` may use too.
+//!
+//! Tests: `tests/bad_input.rs`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,6 @@
 //! Runs the commands. Results go to stdout, everything else to stderr.
+//!
+//! Tests: `tests/runs.rs`.
 
 use anyhow::{ensure, Context, Result};
 use mlx_models::{CausalLm, Visitor};

@@ -1,4 +1,6 @@
-//! Loss and exact match on rows that were held out.
+//! Measures loss and exact match on held-out rows.
+//!
+//! Tests: `tests/exact.rs`.
 
 use anyhow::{Context, Result};
 use mlx_runtime::nn::KvCache;

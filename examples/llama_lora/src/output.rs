@@ -1,7 +1,9 @@
-//! The one place that writes to standard output and standard error.
+//! Writes to standard output and standard error. No other module does.
 //!
 //! [`note`] and [`say`] write text about work in progress, and ignore a closed pipe, a closed terminal and a full disk:
 //! the work matters more than the line. [`result`] writes the output of a command; its errors end the command.
+//!
+//! Tests: `tests/interruptions.rs`.
 
 use std::io::{ErrorKind, Write};
 

@@ -1,6 +1,8 @@
 //! LoRA adapters as Hugging Face's PEFT saves them, in mlx-lm's form: `adapter_model.safetensors` and an
 //! `adapter_config.json` with other keys. There, A is `[rank, in]`, B is `[out, rank]`, and each adapted matrix may have
 //! a rank and a scale of its own.
+//!
+//! Tests: `tests/as_found.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

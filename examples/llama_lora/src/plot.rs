@@ -1,4 +1,4 @@
-//! The loss curve: an SVG for the adapter's folder, and a small one for the terminal.
+//! Draws the loss curve: an SVG for the adapter's folder, and a small one for the terminal.
 
 use anyhow::{anyhow, Result};
 use plotters::prelude::*;

@@ -1,4 +1,4 @@
-//! Choosing the next token.
+//! Chooses the next token.
 
 /// Sampling options for the next token.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,4 +1,6 @@
-//! A model that is ready to run: weights loaded, tokenizer at hand, adapter applied.
+//! A model that is ready to run: with loaded weights, tokenizer and adapter.
+//!
+//! Tests: `tests/families.rs`.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! The trait of all language models, and the choice of a model's type by its config.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_runtime::model::Model;
 use mlx_runtime::nn::KvCache;

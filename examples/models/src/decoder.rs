@@ -2,6 +2,8 @@
 //! differ in the attention and in the feed-forward part, which are type parameters here.
 //!
 //! Field names are the names in a Hugging Face checkpoint.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::model::Model;

@@ -2,6 +2,8 @@
 //! They differ in the attention, which is a type parameter here.
 //!
 //! Field names are the names in a Hugging Face checkpoint, which stores the norms' weights less one.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::model::Model;

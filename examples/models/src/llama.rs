@@ -1,6 +1,8 @@
 //! The Llama family (Touvron et al. 2023), as the papers write it.
 //!
 //! Field names are the names in a Hugging Face checkpoint.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Embedding, Linear, RmsNorm, Rope};

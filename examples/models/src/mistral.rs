@@ -1,4 +1,6 @@
 //! Mistral 7B (Jiang et al. 2023): a Llama with sliding-window attention.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Linear, Rope};

@@ -1,4 +1,6 @@
-//! Maps by name.
+//! Maps by name: `MapStringToArray` and `MapStringToString`.
+//!
+//! Tests: `tests/leaks/handles.rs`.
 
 use std::collections::HashMap;
 use std::ffi::{c_char, CString};

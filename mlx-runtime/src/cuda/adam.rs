@@ -1,4 +1,6 @@
-//! Adam's update of a buffer.
+//! The kernel of Adam's update of a buffer.
+//!
+//! Tests: `mlx-models --test native`.
 
 use super::launch::{pieces, Kernel};
 use crate::{transforms, Array, Dtype, Result};

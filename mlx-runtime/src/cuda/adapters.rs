@@ -1,4 +1,6 @@
-//! Low-rank adapters of layers that share an input, side by side.
+//! Packs the low-rank adapters of layers that share an input side by side.
+//!
+//! Tests: `mlx-models --test native`.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Kernels compiled for the GPU at hand, once a process.
+//! Compiles kernels for the present GPU, once a process.
 
 use std::collections::hash_map::{Entry, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -1,4 +1,6 @@
-//! Losses of rows of logits.
+//! The cross-entropy kernel: losses of rows of logits.
+//!
+//! Tests: `mlx-models --test native`.
 
 use super::launch::{rows, Kernel};
 use crate::{ops, Array, Dtype, Result};

@@ -1,4 +1,6 @@
-//! Many arrays into one buffer.
+//! The kernel that copies many arrays into one buffer.
+//!
+//! Tests: `mlx-models --test native`.
 
 use std::fmt::Write as _;
 

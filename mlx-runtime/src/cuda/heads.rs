@@ -1,4 +1,6 @@
-//! Heads cut out of joined projections, and rotated.
+//! The kernels that split joined projections into heads, and rotate them.
+//!
+//! Tests: `mlx-models --test native`.
 
 use super::launch::{rows, Kernel, Launch};
 use super::pack;

@@ -1,4 +1,4 @@
-//! Kernels by their source, and how they are launched.
+//! Builds kernels from their source, and launches them.
 
 use std::fmt::Write as _;
 

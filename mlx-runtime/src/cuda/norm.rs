@@ -1,4 +1,6 @@
-//! Root-mean-square norms with a frozen weight.
+//! The kernels of root-mean-square norms with a frozen weight.
+//!
+//! Tests: `mlx-models --test native`.
 
 use super::launch::{rows, Kernel, Launch};
 use super::pack;

@@ -1,8 +1,10 @@
-//! Kind and hint of MLX's messages.
+//! Classifies MLX's messages into a kind and a hint.
 //!
 //! A message may carry a user's text: the name of a file, a tensor or a kernel, a compiler's output. So a message is
 //! first classified by the prefix that MLX gives it (`[PLACE] TEXT`, or `CALL failed: TEXT` from a driver), and only
 //! text that MLX wrote itself is searched.
+//!
+//! Tests: `tests/errors.rs`.
 
 use super::ErrorKind;
 

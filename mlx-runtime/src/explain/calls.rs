@@ -1,5 +1,7 @@
-//! The functions of MLX C (`mlx_`) and of our kernels (`mlxrs_`) behind each operation, in the
-//! order in which they are called.
+//! Lists the functions of MLX C (`mlx_`) and of our kernels (`mlxrs_`) behind each operation, in the order in which
+//! they are called.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use super::table::TABLE;
 use crate::model::Leaf;

@@ -1,4 +1,6 @@
 //! The steps of a method for given sizes, with the sub-models that it calls.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,6 @@
 //! An explanation as a self-contained page: no script, no other file; well-formed as XML too.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

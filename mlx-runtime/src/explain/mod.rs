@@ -3,6 +3,8 @@
 //!
 //! [`explain`] takes any loaded model; the result prints as text and as a page,
 //! [`Explanation::html`].
+//!
+//! Tests: `mlx-tests --test explain`.
 
 mod calls;
 mod flow;

@@ -1,4 +1,6 @@
 //! A loaded model as a tree of its fields, with the numbers and conditions of its config.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use crate::explain::source::Report;
 use crate::model::layers::{Computed, Saved};

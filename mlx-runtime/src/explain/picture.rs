@@ -1,4 +1,6 @@
 //! The picture of a flow: boxes and arrows, sub-models and layers as boxes around boxes.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Numbers for the sizes that reports name.
+//! Resolves the names of sizes in reports to numbers.
 
 use std::collections::BTreeMap;
 

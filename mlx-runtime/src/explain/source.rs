@@ -1,4 +1,6 @@
 //! The report that the macros write about each model: plain constants, a line for each node of each graph.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 /// A model, as its source has it.
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! A stack of layers: its classes of equal layers, the bytes that each layer keeps, and the cuts of the stack in
 //! training.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use super::flow::Inner;
 use super::picture::Layer;

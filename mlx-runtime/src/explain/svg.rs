@@ -1,5 +1,7 @@
-//! Pictures as SVG: rows from top to bottom, each box below all that it reads. An arrow that passes rows has a slot in
-//! each of them.
+//! Draws pictures as SVG: rows from top to bottom, each box below all that it reads. An arrow that passes rows has a
+//! slot in each of them.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use std::fmt::Write;
 

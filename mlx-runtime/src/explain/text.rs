@@ -1,4 +1,6 @@
-//! An explanation as text.
+//! Prints an explanation as text.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use std::fmt::{self, Display, Formatter};
 

@@ -1,4 +1,6 @@
 //! The model as a tree of its tensors. Equal layers share a branch.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use super::outline::{Outline, Part};
 use super::sizes::Sizes;

@@ -1,5 +1,7 @@
 //! A checksum after the data that MLX wrote. MLX reads a function's file without checks, and a changed byte may end the
 //! process. MLX ignores bytes after the function.
+//!
+//! Tests: `tests/export.rs`.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};

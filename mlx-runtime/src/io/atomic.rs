@@ -1,4 +1,4 @@
-//! Replacing a file whole or not at all.
+//! Replaces a file whole or not at all.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};

@@ -1,4 +1,6 @@
-//! Folders of safetensors, as the Hugging Face hub has them.
+//! Loads folders of safetensors, as on the Hugging Face hub.
+//!
+//! Tests: `tests/io.rs`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;

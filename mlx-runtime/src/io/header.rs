@@ -1,7 +1,9 @@
-//! The header of a safetensors file.
+//! Parses and checks the header of a safetensors file.
 //!
 //! The file is eight bytes with the header's length, the header (JSON), the data.
 //! <https://github.com/huggingface/safetensors> defines the format; the checks are the same as in its Rust crate.
+//!
+//! Tests: `tests/io.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{ErrorKind, Read};

@@ -1,4 +1,6 @@
-//! Loading safetensors.
+//! Loads safetensors.
+//!
+//! Tests: `tests/io.rs`.
 
 use std::collections::HashMap;
 use std::io::BufReader;

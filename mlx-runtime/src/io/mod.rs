@@ -1,8 +1,10 @@
-//! Files of arrays: safetensors, folders of them, and GGUF.
+//! Reads and writes files of arrays: safetensors, folders of them, and GGUF.
 //!
 //! Every file is checked in Rust before MLX sees it: a truncated or corrupt one is an [`crate::Error`] of kind
 //! [`crate::ErrorKind::Format`] that describes the fault, whatever its bytes are. Saving replaces a file whole or
 //! leaves the old one as it was.
+//!
+//! Tests: `tests/io.rs`.
 
 mod atomic;
 mod float8;

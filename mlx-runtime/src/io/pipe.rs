@@ -1,4 +1,6 @@
-//! Rust's readers and writers as MLX's.
+//! Passes Rust's readers and writers to MLX.
+//!
+//! Tests: `tests/pipes.rs`.
 
 use std::any::Any;
 use std::ffi::{c_char, c_int, c_void, CString};

@@ -1,4 +1,6 @@
-//! A safetensors file in which MLX finds no dtype that it does not know.
+//! A safetensors file with a rewritten header, in which dtypes that MLX does not know are replaced.
+//!
+//! Tests: `tests/dtypes.rs`.
 
 use std::io::{Read, Result, Seek, SeekFrom};
 

@@ -1,4 +1,6 @@
-//! Threads that MLX starts to read files.
+//! Checks that MLX can start the threads that read files.
+//!
+//! Tests: `tests/no_threads.rs`.
 
 use std::sync::mpsc::channel;
 use std::sync::OnceLock;

@@ -1,4 +1,6 @@
-//! Arrays through Rust's readers and writers, and NumPy's files.
+//! Loads and saves arrays through Rust's readers and writers, and NumPy's files.
+//!
+//! Tests: `tests/pipes.rs`.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};

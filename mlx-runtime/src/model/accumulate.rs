@@ -1,4 +1,6 @@
-//! One step on several batches, for batches that would not fit in memory as one.
+//! Takes one step on several batches, for batches that would not fit in memory as one.
+//!
+//! Tests: `mlx-tests --test training`.
 
 use super::layers::{with_cuts, Cuts};
 use super::train::{Body, Carried, Next};

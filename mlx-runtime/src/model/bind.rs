@@ -1,4 +1,6 @@
-//! The last of the three checks of shapes: the arrays of a call against the signature.
+//! Checks the arrays of a call against the signature, the last of the three checks of shapes.
+//!
+//! Tests: `mlx-tests --test rules`.
 
 use crate::{Array, Dtype, Error, ErrorKind, Result};
 

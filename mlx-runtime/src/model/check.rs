@@ -1,5 +1,7 @@
 //! Checks a model against the digest of a checkpoint, in constant evaluation: a mismatch is a compile error that names
 //! the field.
+//!
+//! Tests: `mlx-tests --test ui`.
 
 use super::layout::{Digest, DigestTensor, Fact, FieldLayout, Holds, Layout, TensorLayout, Value};
 use super::names::{NamePart, Pattern};

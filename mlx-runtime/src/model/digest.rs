@@ -1,5 +1,5 @@
-//! A digest: the names, shapes and dtypes of a checkpoint and the numbers of its config, small
-//! enough to be committed. `#[mlx_model(digest = "..")]` compares a model with it.
+//! Writes a digest: the names, shapes and dtypes of a checkpoint and the numbers of its config, small enough to be
+//! committed. `#[mlx_model(digest = "..")]` compares a model with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,10 @@
-//! Trainable tensors gathered in flat buffers, so that one update of the optimiser is a handful of
-//! operations however many layers there are.
+//! Gathers trainable tensors in flat buffers, so that the number of operations in an update of the optimiser does not
+//! grow with the layers.
 //!
 //! Per group an update queues one copy of all gradients into a buffer (on CUDA one for each 128
 //! tensors, on Metal one for each tensor), the optimiser's arithmetic on whole buffers, and views of the result for each tensor.
+//!
+//! Tests: `mlx-tests --test groups`.
 
 use std::collections::HashMap;
 

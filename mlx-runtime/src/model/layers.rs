@@ -1,5 +1,7 @@
-//! Running a stack of layers, cut at gradient checkpoints (Chen et al. 2016): between two
-//! boundaries nothing is kept but the input, and the backward pass runs the layers again.
+//! Runs a stack of layers with gradient checkpoints (Chen et al. 2016): only the input is kept between two boundaries,
+//! and the backward pass runs the layers again.
+//!
+//! Tests: `mlx-tests --test memory`.
 
 use std::cell::RefCell;
 

@@ -1,5 +1,7 @@
 //! The layout of a model's checkpoint as constant data: names, shapes and conditions in terms of the config's fields.
 //! The macros write it; [`super::check`] compares it with a digest while the crate compiles.
+//!
+//! Tests: `mlx-tests --test ui`.
 
 use super::names::Names;
 

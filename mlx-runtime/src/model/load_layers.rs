@@ -1,4 +1,6 @@
-//! Loading of norms and convolutions.
+//! Loads norms and convolutions.
+//!
+//! Tests: `mlx-tests --test models`.
 
 use super::loader::{join, Fill, LoadDim};
 use super::Loader;

@@ -1,5 +1,7 @@
-//! Loading: the config's numbers and the shape of every tensor are compared with the definition,
-//! all mistakes are gathered, and only then is any data read.
+//! Loads models. First it compares the config's numbers and the shape of every tensor with the definition, and gathers
+//! all mistakes. Only then it reads data.
+//!
+//! Tests: `mlx-tests --test weights`.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! Low-rank adaptation (Hu et al. 2021): `y + scale * (x a) b` beside frozen linear maps.
+//!
+//! Tests: `mlx-tests --test models`.
 
 use super::{Leaf, LeafMut, Model};
 use crate::nn::{Linear, SwitchLinear};

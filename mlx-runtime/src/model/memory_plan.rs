@@ -1,4 +1,6 @@
 //! The predicted memory of a training step, in numbers and in words.
+//!
+//! Tests: `mlx-tests --test memory`.
 
 use std::fmt;
 

@@ -1,4 +1,6 @@
 //! Models that `#[mlx_model]` defines: load them, walk over their layers, adapt them, train them.
+//!
+//! Tests: `mlx-tests --test models`.
 
 mod accumulate;
 pub(crate) mod bind;

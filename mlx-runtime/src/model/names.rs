@@ -1,4 +1,6 @@
 //! Finds the tensors of a field in a checkpoint: naming schemes, alternatives, parts that are joined or stacked.
+//!
+//! Tests: `mlx-tests --test weights`.
 
 use std::collections::{BTreeSet, HashMap};
 

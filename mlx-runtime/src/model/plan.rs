@@ -1,4 +1,6 @@
-//! The memory of a training step, before it is taken.
+//! Predicts the memory of a training step, and chooses its gradient checkpoints.
+//!
+//! Tests: `mlx-tests --test memory`.
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};

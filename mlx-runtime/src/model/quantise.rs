@@ -1,4 +1,6 @@
-//! Matrices packed as MLX packs them: read so, or made so at load.
+//! Packs matrices at load as MLX does, and recognises packed ones.
+//!
+//! Tests: `mlx-models --test quantised`.
 
 use crate::nn::Weight;
 use crate::ops::packed::{self, Packed};

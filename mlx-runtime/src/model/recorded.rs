@@ -1,4 +1,6 @@
-//! Steps recorded once for each shape of batch, so that a GPU does not wait for their graph.
+//! Records steps once for each shape of batch, so that a GPU does not wait for their graph.
+//!
+//! Tests: `mlx-models --test native`.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;

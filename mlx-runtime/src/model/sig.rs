@@ -1,5 +1,5 @@
-//! Signatures of models as constants, and the comparison that rustc makes at each call: a wrong
-//! shape is a compile error at the argument, across modules and crates.
+//! Signatures of models as constants. rustc compares them at each call, so that a wrong shape is a compile error at the
+//! argument, across modules and crates.
 //!
 //! Sizes are compared as text: the macros write every size in one normal form, with the names of
 //! the config's fields. A name that begins with a capital is free, and stands for the caller's size.

@@ -1,4 +1,6 @@
-//! Steps that run while the next one is prepared.
+//! Starts steps that run while the next one is prepared.
+//!
+//! Tests: `mlx-tests --test training`.
 
 use super::plan::Decision;
 use super::train::Next;

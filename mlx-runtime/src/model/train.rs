@@ -1,4 +1,6 @@
-//! A training step: loss, gradients of the trainable tensors, one update for each group.
+//! Takes a training step: loss, gradients of the trainable tensors, one update for each group.
+//!
+//! Tests: `mlx-tests --test training`.
 
 use std::sync::Arc;
 

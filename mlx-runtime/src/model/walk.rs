@@ -1,5 +1,7 @@
-//! Places in a model, and which entries of a digest stand for the tensors there. All of it runs in
+//! Walks over the places in a model, and finds the entries of a digest for the tensors there. All of it runs in
 //! constant evaluation.
+//!
+//! Tests: `mlx-tests --test ui`.
 
 use super::layout::{Digest, DigestPart, DigestTensor, Fact, Value};
 use super::names::NamePart;

@@ -1,4 +1,4 @@
-//! The utilisation of a GPU over some time.
+//! Measures the mean utilisation of a GPU.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

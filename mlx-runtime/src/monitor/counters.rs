@@ -1,4 +1,6 @@
-//! Steps, tokens and time.
+//! Counts steps, tokens and time.
+//!
+//! Tests: `tests/monitor.rs`.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -1,4 +1,4 @@
-//! The state of a GPU, from NVIDIA's management library and from MLX.
+//! Reads the state of a GPU, from NVIDIA's management library and from MLX.
 
 use super::GpuSample;
 use crate::device::{self, Device, DeviceType, Info};

@@ -1,4 +1,4 @@
-//! Monitoring of a program that works with MLX: memory, GPU, steps and tokens per second.
+//! Monitors a program that works with MLX: memory, GPU, steps and tokens per second.
 //!
 //! A program has one [`Monitor`]. [`Monitor::step`] counts a step, which costs some tens of nanoseconds.
 //! [`Monitor::sample`] reads everything, which costs some microseconds on a CPU, and on a GPU the time of NVIDIA's
@@ -24,6 +24,8 @@
 //! GPU utilisation comes from NVML (feature `nvml`, a default), which is looked for when a monitor is made; without it
 //! the value is absent. On Apple's chips utilisation is not read because `IOReport` is a private interface. MLX does
 //! not tell the size of its compile cache, so [`Sample::recordings`] counts the recordings that went into it.
+//!
+//! Tests: `tests/monitor.rs`.
 
 mod busy;
 mod counters;

@@ -1,4 +1,6 @@
-//! A thread that does something again and again.
+//! Runs a function at an interval, on a new thread.
+//!
+//! Tests: `tests/monitor.rs`.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;

@@ -1,4 +1,6 @@
 //! The samples of a monitor.
+//!
+//! Tests: `tests/monitor.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;

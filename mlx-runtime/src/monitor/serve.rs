@@ -1,4 +1,7 @@
-//! Prometheus' endpoint: one thread that waits for no client. Requests, clients and their time are bounded.
+//! Serves the metrics for Prometheus, on one thread that waits for no client. Requests, clients and their time are
+//! bounded.
+//!
+//! Tests: `tests/monitor.rs`.
 
 use std::io::{ErrorKind as Io, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

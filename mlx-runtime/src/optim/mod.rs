@@ -14,6 +14,8 @@
 //!
 //! A group is all trained tensors of one dtype. [`Parts`] chooses an optimiser and hyperparameters for tensors by name
 //! and shape, with a group for each. [`guard`] leaves out a step with a loss or gradient that is not finite.
+//!
+//! Tests: `mlx-tests --test parity_optim`.
 
 mod adafactor;
 mod adam;

@@ -1,4 +1,4 @@
-//! Which tensors lie in which buffer.
+//! Maps each buffer to the tensors in it.
 
 use crate::ops;
 use crate::{Array, Error, Result};

@@ -1,4 +1,4 @@
-//! Which device and which limits a machine gets: functions of its description, nothing else.
+//! Chooses the device and the limits for a machine. All functions depend on the machine's description alone.
 
 use serde::Serialize;
 

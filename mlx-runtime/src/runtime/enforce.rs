@@ -3,6 +3,8 @@
 //! For MLX the limit is a guideline: above it an evaluation waits for running work before it allocates more, and
 //! allocates then. On a CPU the system's allocator promises more memory than there is, and the process ends when the
 //! pages are touched. If the allocator does refuse, MLX writes to the null pointer. So the graph is walked first.
+//!
+//! Tests: `tests/runtime.rs`.
 
 use std::cell::Cell;
 use std::sync::atomic::Ordering;

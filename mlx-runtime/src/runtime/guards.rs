@@ -1,4 +1,6 @@
-//! Puts settings back, in whatever order guards are dropped.
+//! Restores settings when guards are dropped, in any order.
+//!
+//! Tests: `tests/runtime.rs`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Amounts of memory as people write them.
+//! Parses amounts of memory as people write them.
 
 use std::fmt;
 use std::str::FromStr;

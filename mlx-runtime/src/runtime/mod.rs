@@ -1,4 +1,4 @@
-//! Device and memory set-up, in one guard.
+//! Sets the device and the memory limits, until the guard is dropped.
 //!
 //! ```
 //! use mlx_runtime::runtime::Runtime;
@@ -12,6 +12,8 @@
 //! drop(runtime); // the device and the limits are as they were
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
+//!
+//! Tests: `tests/runtime.rs`.
 
 #[cfg(target_os = "linux")]
 mod cgroup;

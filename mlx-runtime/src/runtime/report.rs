@@ -1,4 +1,6 @@
 //! The report of a runtime's choices.
+//!
+//! Tests: `tests/runtime.rs`.
 
 use std::fmt;
 

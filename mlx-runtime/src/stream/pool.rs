@@ -7,6 +7,8 @@
 //!
 //! On the CPU the process has one pool: every thread may use its streams, and `graph_lock` ensures that one does at a
 //! time. On a GPU a stream's state belongs to the thread, and so does the pool.
+//!
+//! Tests: `tests/threads.rs`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

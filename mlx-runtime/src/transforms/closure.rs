@@ -1,4 +1,6 @@
-//! Rust closures as MLX C closures.
+//! Passes Rust closures to MLX C.
+//!
+//! Tests: `tests/panics.rs`.
 
 use std::any::Any;
 use std::cell::RefCell;

@@ -1,4 +1,6 @@
-//! MLX's graph compiler.
+//! Compiles functions with MLX's graph compiler.
+//!
+//! Tests: `tests/transforms.rs`.
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,6 @@
 //! Functions with a custom backward pass.
+//!
+//! Tests: `tests/transforms.rs`.
 
 use mlx_sys as sys;
 

@@ -1,4 +1,6 @@
-//! Gradients.
+//! Computes gradients.
+//!
+//! Tests: `tests/transforms.rs`.
 
 use mlx_sys as sys;
 

@@ -1,4 +1,4 @@
-//! Functions of functions: gradients, checkpoints, compilation; and evaluation.
+//! Function transforms: gradients, checkpoints, compilation; and evaluation.
 //!
 //! A transform takes a Rust closure from arrays to arrays, `Fn(&[Array]) -> Result<Vec<Array>>`. MLX calls it to record
 //! its graph, maybe more than once, and may keep it for as long as that graph lives. So closures are `Send + 'static`
@@ -8,6 +8,8 @@
 //! An error that a closure returns comes back as the error of the call. A panic is caught before
 //! it reaches C++ and comes back as an error of kind [`crate::ErrorKind::Panic`]. Transforms
 //! nest in any order; only a compiled function belongs outermost ([`compile`]).
+//!
+//! Tests: `tests/transforms.rs`.
 
 mod cache;
 pub(crate) mod closure;

@@ -1,4 +1,6 @@
-//! Closures that capture nothing reach MLX C as plain functions: no payload, no allocation.
+//! Passes closures that capture nothing to MLX C as plain functions, without a payload and an allocation.
+//!
+//! Tests: `tests/no_alloc.rs`.
 
 use std::ffi::c_void;
 use std::ptr::NonNull;

@@ -1,4 +1,6 @@
-//! One thread at a time in a closure.
+//! Lets one thread at a time into a closure.
+//!
+//! Tests: `tests/threads.rs`.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 

@@ -1,4 +1,6 @@
-//! Vectorised functions.
+//! Vectorises functions.
+//!
+//! Tests: `tests/transforms.rs`.
 
 use mlx_sys as sys;
 

@@ -1,4 +1,4 @@
-//! The least time that a step can take on a device: its weights must be read, its products computed.
+//! Computes the least time of a step on a device: its weights must be read, its products computed.
 
 use anyhow::{ensure, Result};
 use mlx_runtime::device::{default_device, info_of, Info};

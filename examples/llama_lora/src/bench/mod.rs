@@ -1,4 +1,6 @@
-//! `bench`: the speed and the memory of a training step, on random tokens.
+//! `bench`: measures the speed and the memory of a training step, on random tokens.
+//!
+//! Tests: `tests/memory.rs`.
 
 mod floor;
 mod report;

@@ -1,4 +1,6 @@
 //! Reads `config.json`: the models' crate reads the model's part, and this module reads the packing of the weights.
+//!
+//! Tests: `tests/odd_configs.rs`.
 
 use anyhow::{bail, Result};
 use mlx_models::Config;

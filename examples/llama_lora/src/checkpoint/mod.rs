@@ -1,4 +1,6 @@
-//! A model as it lies on disk: a Hugging Face folder, or a GGUF file.
+//! Opens a model on disk: a Hugging Face folder, or a GGUF file.
+//!
+//! Tests: `tests/as_found.rs`.
 
 mod config;
 mod folder;

@@ -1,4 +1,6 @@
-//! Rows side by side in one rectangle.
+//! Puts rows side by side in one rectangle.
+//!
+//! Tests: `tests/batches.rs`.
 
 use super::{Row, Widths};
 

@@ -1,4 +1,6 @@
-//! One line of a JSONL file, in one of mlx-lm's three formats.
+//! Parses one line of a JSONL file, in one of mlx-lm's three formats.
+//!
+//! Tests: `tests/data_set.rs`.
 
 use anyhow::{bail, ensure, Context, Result};
 use serde::{Deserialize, Serialize};

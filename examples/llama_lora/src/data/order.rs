@@ -1,4 +1,6 @@
-//! Which rows go together, and in which order.
+//! Groups rows into batches, and orders the batches.
+//!
+//! Tests: `tests/batches.rs`.
 
 use anyhow::{ensure, Result};
 use serde::{Deserialize, Serialize};

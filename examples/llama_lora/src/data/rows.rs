@@ -1,4 +1,6 @@
-//! The rows of a split: a JSONL file, read, checked and turned into ids.
+//! Reads the rows of a split: a JSONL file, parsed, checked and turned into ids.
+//!
+//! Tests: `tests/many_rows.rs`.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

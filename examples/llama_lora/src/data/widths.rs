@@ -1,4 +1,4 @@
-//! The widths that rows are padded to: few, so that there are few shapes of batch.
+//! Chooses the widths that rows are padded to: few, so that there are few shapes of batch.
 
 use std::collections::BTreeMap;
 

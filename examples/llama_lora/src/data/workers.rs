@@ -1,4 +1,6 @@
-//! Work on many items on all processors.
+//! Maps a function over many items on all processors.
+//!
+//! Tests: `tests/many_rows.rs`.
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};

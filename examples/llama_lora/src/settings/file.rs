@@ -1,4 +1,7 @@
-//! The YAML file: mlx-lm's keys. A key that is unknown, or known to mlx-lm but not supported here, is an error.
+//! Reads the YAML file with mlx-lm's keys. A key that is unknown, or known to mlx-lm but not supported here, is an
+//! error.
+//!
+//! Tests: `tests/config_keys.rs`.
 
 use std::path::{Path, PathBuf};
 

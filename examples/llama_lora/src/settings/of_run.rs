@@ -1,4 +1,6 @@
-//! The settings of the run that an adapter comes from, as far as measuring and writing with it depend on them.
+//! The settings of an adapter's run that evaluation and generation depend on.
+//!
+//! Tests: `tests/runs.rs`.
 
 use serde::{Deserialize, Serialize};
 

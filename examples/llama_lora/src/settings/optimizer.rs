@@ -1,4 +1,4 @@
-//! Which optimiser, and its numbers: mlx-lm's `optimizer` and `optimizer_config`.
+//! Chooses the optimiser and its numbers: mlx-lm's `optimizer` and `optimizer_config`.
 
 use std::str::FromStr;
 

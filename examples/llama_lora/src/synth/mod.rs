@@ -3,6 +3,8 @@
 //! `--model synth:NAME` names such a model. Nothing is written to disk: its tensors are lazy, so that each is drawn on
 //! the device when loading needs it. [`write()`] makes a folder of one instead. [`draw`] computes the values of a
 //! tensor; `bench/weights.py` draws the same ones with MLX's Python package.
+//!
+//! Tests: `tests/synth.rs`.
 
 pub mod draw;
 mod run;

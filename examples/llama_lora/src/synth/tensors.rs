@@ -1,4 +1,6 @@
-//! Names and shapes of a checkpoint, from the definition of the model.
+//! Derives the names and shapes of a checkpoint from the definition of the model.
+//!
+//! Tests: `tests/synth.rs`.
 
 use std::sync::Arc;
 

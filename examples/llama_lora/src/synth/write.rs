@@ -1,4 +1,6 @@
-//! A drawn model as a Hugging Face folder.
+//! Writes a drawn model as a Hugging Face folder.
+//!
+//! Tests: `tests/synth.rs`.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,4 +1,6 @@
-//! The tokenizer of a Hugging Face folder.
+//! Reads the tokenizer of a Hugging Face folder.
+//!
+//! Tests: `tests/untrusted.rs`.
 
 use std::path::Path;
 

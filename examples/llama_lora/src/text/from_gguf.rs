@@ -1,4 +1,4 @@
-//! The tokenizer inside a GGUF file, built from its metadata.
+//! Builds the tokenizer of a GGUF file from its metadata.
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use tokenizers::models::bpe::{Vocab, BPE};

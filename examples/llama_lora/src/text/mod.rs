@@ -1,4 +1,6 @@
-//! From text to token ids and back.
+//! Turns text into token ids and back.
+//!
+//! Tests: `tests/streaming.rs`.
 
 pub mod bytes;
 mod contain;

@@ -1,4 +1,6 @@
-//! Text as it comes, token after token: the same text as decoding all tokens at once.
+//! Decodes text token after token, with the same result as decoding all tokens at once.
+//!
+//! Tests: `tests/streaming.rs`.
 
 use anyhow::Result;
 

@@ -1,4 +1,6 @@
-//! Batches that are made on another thread, one ahead of the step that uses them.
+//! Makes batches on another thread, one ahead of the step that uses them.
+//!
+//! Tests: `tests/runs.rs`.
 
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::thread::{Builder, Scope};

@@ -1,4 +1,6 @@
 //! The base of a run: a checksum of the model without its adapter.
+//!
+//! Tests: `tests/resume.rs`.
 
 use anyhow::{ensure, Result};
 use mlx_models::CausalLm;

@@ -1,4 +1,6 @@
-//! The adapter's folder while a run has it: no other run may, and the state of an earlier run is set aside.
+//! Claims the adapter's folder for a run, so that no other run uses it, and sets the state of an earlier run aside.
+//!
+//! Tests: `tests/resume.rs`.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};

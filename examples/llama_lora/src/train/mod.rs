@@ -1,4 +1,6 @@
-//! Training: from settings to an adapter on disk.
+//! Trains: from settings to an adapter on disk.
+//!
+//! Tests: `tests/runs.rs`.
 
 mod ahead;
 mod base;

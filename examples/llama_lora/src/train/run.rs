@@ -1,4 +1,6 @@
-//! The loop: batches in, steps, reports, saves.
+//! The training loop: batches, steps, reports, saves.
+//!
+//! Tests: `tests/runs.rs`.
 
 use std::time::Instant;
 

@@ -1,5 +1,7 @@
 //! The state of a run in one file, so that one rename replaces it: the trainable tensors, the optimiser's, and the
 //! run's position in the metadata. A resumed run takes the same steps as an uninterrupted one.
+//!
+//! Tests: `tests/resume.rs`.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,4 +1,6 @@
-//! Signals: one that asks a run to end lets it finish the step and save; a second Ctrl-C ends the program at once.
+//! Handles signals: the first lets a run finish the step and save; a second Ctrl-C ends the program at once.
+//!
+//! Tests: `tests/interruptions.rs`.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,6 @@
 //! The sizes and constants of the language models, read from a Hugging Face `config.json`.
+//!
+//! Tests: `tests/config.rs`.
 
 mod fields;
 mod parse;

@@ -1,5 +1,7 @@
 //! Parses a `config.json` to a [`Config`]: each family's defaults are those of `transformers`, and every setting that
 //! the models here would ignore is checked.
+//!
+//! Tests: `tests/config.rs`.
 
 use anyhow::{bail, ensure, Context, Result};
 use serde::Deserialize;

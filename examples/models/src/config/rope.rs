@@ -1,5 +1,7 @@
 //! The rotation of a `config.json`, by the rules of `transformers` 5 (`modeling_rope_utils.py`): `rope_scaling` goes
 //! before `rope_parameters`, their numbers go before those beside them, and each kind of layer may have its own.
+//!
+//! Tests: `tests/rope.rs`.
 
 use anyhow::{bail, ensure, Context, Result};
 use mlx_runtime::nn::RopeScaling;

@@ -1,4 +1,4 @@
-//! The data of a GGUF file's tensors, as MLX represents them.
+//! Decodes the data of a GGUF file's tensors, as MLX represents them.
 //!
 //! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md> defines the layouts of blocks. The triples of quantised
 //! tensors are the same as those of MLX's own reader. That reader maps the file, which ends the process if the file

@@ -1,4 +1,6 @@
-//! GGUF files.
+//! Reads and writes GGUF files.
+//!
+//! Tests: `tests/io.rs`.
 
 mod data;
 mod read;

@@ -1,4 +1,6 @@
-//! Writing GGUF.
+//! Writes GGUF files.
+//!
+//! Tests: `tests/io.rs`.
 
 use std::path::Path;
 

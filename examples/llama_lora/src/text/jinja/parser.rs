@@ -1,4 +1,6 @@
-//! From tokens to the syntax tree, by the grammar of Jinja's own parser.
+//! Parses tokens into the syntax tree, by the grammar of Jinja's own parser.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,6 @@
 //! Executes the syntax tree.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::cell::Cell;
 use std::rc::Rc;

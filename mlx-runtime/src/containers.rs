@@ -196,7 +196,7 @@ macro_rules! list {
         impl Clone for $name {
             fn clone(&self) -> Self {
                 let mut copy = Self::null();
-                // A list without a value stays one.
+                // A null list stays null.
                 if !self.as_raw().ctx.is_null() {
                     // SAFETY: both handles are ours.
                     unsafe { sys::$set(copy.as_out(), self.as_raw()) };

@@ -128,7 +128,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// A Rust type that is stored in arrays as it is.
+/// A Rust type that arrays store unchanged.
 ///
 /// Sealed: an implementation promises that the type has the size and the layout of
 /// [`Element::DTYPE`] in MLX.

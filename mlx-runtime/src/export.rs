@@ -248,7 +248,7 @@ pub fn import_function(path: impl AsRef<Path>) -> Result<ImportedFunction> {
 ///
 /// # Safety
 /// The file is as MLX wrote it, and stays so while the function is in use. MLX reads it without checks: sizes and
-/// numbers in a changed file lead it outside of its memory.
+/// numbers in a changed file make it read outside its memory.
 pub unsafe fn import_function_unchecked(path: impl AsRef<Path>) -> Result<ImportedFunction> {
     import(path.as_ref())
 }

@@ -126,7 +126,7 @@ pub fn usable() -> Result<usize> {
     })
 }
 
-/// Starts [`peak`] anew. MLX: `reset_peak_memory`.
+/// Resets [`peak`]. MLX: `reset_peak_memory`.
 ///
 /// # Errors
 /// If MLX cannot.

@@ -1,9 +1,8 @@
 //! Random keys, and arrays from random distributions.
 //!
-//! The generator is counter-based: a [`Key`] determines the result. Without a key, functions draw
-//! from this thread's own sequence, which [`seed`] starts anew and which otherwise starts at the
-//! clock. Code that must give the same result again, on any thread, or that runs in a compiled
-//! function, passes keys.
+//! The generator is counter-based: a [`Key`] determines the result. Without a key, functions draw from this thread's
+//! own sequence, which [`seed`] restarts and which otherwise starts at the clock. Code that must give the same result
+//! again, on any thread, or that runs in a compiled function, passes keys.
 //!
 //! Tests: `tests/parity.rs`.
 

@@ -166,7 +166,7 @@ fn files_that_change_before_they_are_read_are_errors() {
                 let lazy = load(&path).unwrap();
                 change(&path);
                 let first = lazy.eval().is_err();
-                // A failed array stays one.
+                // A failed array stays failed.
                 (first, lazy.to_vec::<f32>().is_err())
             });
             assert_eq!(failed.join().unwrap(), (true, true), "{name} {what}");

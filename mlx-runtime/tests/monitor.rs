@@ -273,7 +273,7 @@ fn hostile_clients_harm_nobody() {
     endless.extend(b"X: y\r\n".repeat(1 << 20));
     for bytes in [&endless, &vec![b'A'; 8 << 20], &vec![0; 8 << 20]] {
         let line = send(at, bytes);
-        // The answer may be lost where the client goes on sending.
+        // The answer may be lost if the client goes on sending.
         assert!(
             ["", "HTTP/1.1 431 Request Header Fields Too Large"].contains(&&*line),
             "{line}"
@@ -335,7 +335,7 @@ fn hostile_clients_harm_nobody() {
     println!("{cases} hostile requests and clients: every good request was answered");
 }
 
-/// Sends the fields of every event of ours.
+/// Sends the fields of every event of this crate.
 struct Subscriber(mpsc::Sender<BTreeMap<String, String>>);
 
 impl tracing::Subscriber for Subscriber {

@@ -61,7 +61,7 @@ impl Dump {
             return;
         }
         if ours.dtype() == Dtype::Complex64 {
-            // A number with one part that is none is equal to nothing.
+            // A number with a NaN part is equal to nothing.
             let text = |a: &Array| format!("{:?}", a.to_vec::<Complex32>().unwrap());
             assert_eq!(text(&ours), text(theirs), "{name}");
             return;

@@ -149,7 +149,7 @@ fn callbacks_that_panic_are_errors() {
     let dir = tempfile::tempdir().unwrap();
     quietly(|| {
         for way in WAYS {
-            // Without anything captured there is no payload, and another function for C.
+            // Closures without captures have no payload, and use another function for C.
             callbacks(way, dir.path());
         }
         callbacks(|| panic!("on purpose"), dir.path());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A failure that is shown to the user as it is.
+/// A failure, with the text that the user sees.
 #[derive(Debug)]
 pub struct Error {
     what: String,

@@ -185,7 +185,7 @@ fn with_uv(wheel: &Wheel, list: &Path, folder: &Path) -> Result<()> {
 }
 
 fn run(command: &mut Command, wheel: &Wheel, name: &str) -> Result<Output> {
-    // Fetching is no installing: a setting that guards the latter is none against the former.
+    // A setting that guards against installing must not prevent downloading.
     command.env("PIP_REQUIRE_VIRTUALENV", "0");
     let other_ways = other_ways(wheel);
     command.output().map_err(|e| {

@@ -26,7 +26,7 @@ pub enum Asked {
     Apart {
         /// The tokens of the prompt.
         prompt: Vec<u32>,
-        /// The tokens of the answer behind it, the one that ends it included.
+        /// The tokens of the answer after it, including the one that ends it.
         answer: Vec<u32>,
     },
 }

@@ -35,7 +35,7 @@ pub fn ensure_writable(folder: &Path) -> Result<()> {
     })
 }
 
-/// Checks that a save can put a file at `path`: there is none, or a plain one.
+/// Checks that a save can put a file at `path`: nothing or a regular file is there.
 pub fn ensure_replaceable(path: &Path) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     match fs::metadata(path) {

@@ -78,7 +78,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Begins the file anew, or keeps its lines up to the iteration `resumed` and goes on after them.
+    /// Starts a new file, or keeps its lines up to the iteration `resumed` and appends to them.
     pub fn open(path: &Path, resumed: Option<u64>) -> Result<Metrics> {
         let mut records: Vec<Record> = Vec::new();
         if let Some(last) = resumed.filter(|_| path.exists()) {

@@ -52,8 +52,7 @@ impl<M: CausalLm> Session<M> {
         Self::load(checkpoint::open(model)?, model, None)
     }
 
-    /// Loads the model of an open checkpoint, called `name` in messages; its matrices are packed if that is asked
-    /// for.
+    /// Loads the model of an open checkpoint, called `name` in messages, and packs its matrices if `packing` is given.
     pub fn load(checkpoint: Checkpoint, name: &str, packing: Option<Packing>) -> Result<Self> {
         let loading = Loading {
             packing,

@@ -23,7 +23,7 @@ const TEMPLATES: [&str; 10] = [
     "{% for m in messages %}{{ m.content }}</s>{% endfor %}",
     // A blank that the prompt ends with and the answer does not.
     "{% for m in messages %}[{{ m.role }}]{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}[assistant] {% endif %}",
-    // A blank that the answer begins with and the prompt has not.
+    // The answer begins with a blank, and the prompt does not end with one.
     "{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content.strip() }} [/INST]{% else %} {{ m.content.strip() }} </s>{% endif %}{% endfor %}",
     // Another name for the assistant, and an end after the end.
     "{% for m in messages %}<start>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content | trim }}</s>\n{% endfor %}{% if add_generation_prompt %}<start>model\n{% endif %}",

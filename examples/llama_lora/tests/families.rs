@@ -1,4 +1,4 @@
-//! The same commands on every language family: a tiny random checkpoint of each is trained, saved, loaded and asked.
+//! The same commands on every language family: a tiny random checkpoint of each is trained, saved, loaded and queried.
 
 #![allow(missing_docs)]
 

@@ -363,7 +363,7 @@ fn every_file_in_the_folders() {
             let out = ends(place.command(run).stdin(Stdio::null()), &what);
             let said = text(&out.stderr);
             assert!(!said.contains("panicked"), "{what}: {said}");
-            // The curve is drawn anew at each save, so that it ends no run.
+            // The curve is drawn again at each save, so its failure ends no run.
             match file.ends_with("loss.svg") {
                 true => assert!(said.contains("loss.svg"), "{what}: {said}"),
                 false => drop(settled(&out, false, &what)),

@@ -348,7 +348,7 @@ fn metrics_are_served_while_a_run_lasts() {
     assert!(seen[1].contains("60 % of"), "{seen:#?}");
 }
 
-/// The time of the first token is the prompt's: a rate is of those behind it.
+/// The time of the first token counts for the prompt, so a rate needs tokens after it.
 #[test]
 fn one_token_has_no_rate() {
     let place = Place::new();

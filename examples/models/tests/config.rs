@@ -79,7 +79,7 @@ fn constants_of_the_families() {
     assert_eq!(default(Family::Gemma2).sliding_window_pattern, 2);
     assert_eq!(default(Family::Gpt2).intermediate_size, 4 * 768);
     assert_eq!(default(Family::Mixtral).head_dim, 128);
-    // A window that a family never uses is none.
+    // A window that a family never uses counts as none.
     assert_eq!(
         parse(&with(Family::Qwen2, json!({"sliding_window": 7}))).sliding_window,
         None

@@ -115,7 +115,7 @@ fn pairs(mix: &Mix, inputs: &Inputs, rounds: usize) -> (f64, f64, f64) {
     let build: [fn(&Mix, &Inputs); 2] = [build_safe, build_raw];
     for i in 0..rounds {
         let mut took = [Duration::ZERO; 2];
-        // Each goes first as often as the other.
+        // Each goes first equally often.
         for way in [i % 2, 1 - i % 2] {
             took[way] = time(|| build[way](mix, inputs));
             fastest[way] = fastest[way].min(took[way]);

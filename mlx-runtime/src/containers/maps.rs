@@ -94,7 +94,7 @@ macro_rules! map {
         impl Clone for $name {
             fn clone(&self) -> Self {
                 let mut copy = Self::null();
-                // A map without a value stays one.
+                // A null map stays null.
                 if !self.as_raw().ctx.is_null() {
                     // SAFETY: both handles are ours.
                     unsafe { sys::$set(copy.as_out(), self.as_raw()) };

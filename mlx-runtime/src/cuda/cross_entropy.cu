@@ -30,7 +30,7 @@ for (int at = threadIdx.x * N; at < V; at += THREADS * N) {
     here = fmaxf(here, x[j]);
   }
   if (here > -INFINITY) {
-    // A pack by itself first: the fewer terms a sum has one after the other, the smaller its error.
+    // Sums each pack first, because the fewer terms a sum has in a row, the smaller is its error.
     float part = 0;
 #pragma unroll
     for (int j = 0; j < N; ++j) {

@@ -28,7 +28,7 @@ pub(super) struct Launch {
     outputs: Vec<(Vec<i32>, Dtype)>,
     /// Declarations at the beginning of the body; other ones are another kernel.
     constants: String,
-    /// Arguments behind those for arrays.
+    /// Arguments after those for arrays.
     numbers: Vec<(&'static str, i32)>,
     blocks: i32,
     threads: i32,

@@ -89,7 +89,7 @@ fn without_values(text: &str) -> String {
             }
             None => match c {
                 '"' => until = Some('"'),
-                // An apostrophe inside a word is none that opens.
+                // An apostrophe inside a word does not open a quote.
                 '\'' if !before.is_alphanumeric() => until = Some('\''),
                 '(' => until = Some(')'),
                 '<' => until = Some('>'),

@@ -34,7 +34,7 @@ pub(super) trait Medium: Send + 'static {
 
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64>;
 
-    /// The file behind it, which several threads may read at once.
+    /// The file of the medium, which several threads may read at once.
     fn opened(&self) -> Option<Arc<Opened>> {
         None
     }

@@ -28,7 +28,7 @@ fn loading_stream(op: &'static str) -> Result<Stream> {
     stream::current_clone()
 }
 
-/// MLX takes a shape from a file as it is.
+/// Checks a shape from a file, because MLX does not.
 fn checked(op: &'static str, array: Array) -> Result<Array> {
     let bad = |e: Error| Error::new(ErrorKind::Format, e.to_string()).with_op(op);
     check_new_shape(op, array.shape()).map_err(bad)?;

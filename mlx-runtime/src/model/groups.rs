@@ -40,7 +40,7 @@ impl ParamGroups {
         Self::of_parts(tensors, |_| 0)
     }
 
-    /// Groups of one dtype and one part each, `part` being asked with the place of a tensor.
+    /// Groups of one dtype and one part each. `part` returns the part of the tensor with an index.
     ///
     /// # Errors
     /// As [`ParamGroups::new`].

@@ -124,7 +124,7 @@ pub struct Digest {
 
 /// Tensors of one shape with names that differ in indices alone.
 pub struct DigestTensor {
-    /// The name as it is written, `layers.{0..29}.norm.weight`.
+    /// The name as written, `layers.{0..29}.norm.weight`.
     pub text: &'static str,
     /// The same, at its dots.
     pub parts: &'static [DigestPart],

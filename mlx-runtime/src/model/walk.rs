@@ -38,7 +38,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The path with a name behind it; dots in the name separate words.
+    /// The path with a name appended; dots in the name separate words.
     pub(super) const fn join(mut self, name: &str) -> Self {
         let name = name.as_bytes();
         if name.is_empty() {

@@ -96,8 +96,8 @@ impl Counters {
     }
 }
 
-/// The steps since a moment, for reports: each [`Window::read`] begins anew. Time that
-/// [`Monitor::skip`] leaves out does not count.
+/// The steps since a moment, for reports: each [`Window::read`] restarts the window. Time that [`Monitor::skip`] leaves
+/// out does not count.
 #[derive(Debug)]
 pub struct Window {
     monitor: Monitor,

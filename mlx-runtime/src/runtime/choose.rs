@@ -39,7 +39,7 @@ pub(super) struct Limits {
 /// The variable that chooses the device if the code does not.
 pub(super) const VARIABLE: &str = "MLX_DEVICE";
 
-/// A memory limit below that is a mistake: there is no model that it holds.
+/// A memory limit below this is a mistake, because no model fits in it.
 const LEAST: usize = 1 << 16;
 
 /// The default of the most bytes that MLX keeps for reuse on a CPU.

@@ -130,7 +130,7 @@ impl Machine {
     /// The GPU that `device` is.
     ///
     /// # Errors
-    /// [`ErrorKind::Device`] if it is none, or not there.
+    /// [`ErrorKind::Device`] if it is no GPU, or not there.
     pub(super) fn gpu(&self, device: Device) -> Result<&Gpu> {
         usize::try_from(device.index())
             .ok()

@@ -376,7 +376,7 @@ impl Call {
             Ok(all) => found.push(("vjp", dot(all, &tangents).map_err(text)?)),
             Err(e) => report.refuse("vjp", e),
         }
-        // Without elements there is nothing to differentiate; a mean of none has no number to compare.
+        // Without elements there is nothing to differentiate, and the mean of no elements cannot be compared.
         if !self.compares() || inputs.iter().all(|a| a.size() == 0) {
             return Ok(());
         }

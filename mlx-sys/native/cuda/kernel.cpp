@@ -113,7 +113,7 @@ extern "C" int mlxrs_cuda_kernel_new(mlxrs_cuda_kernel* res,
                                      const char* source,
                                      const char* architecture) {
   return mlxrs::guarded("cuda_kernel.cpp", [&] {
-    // Without an architecture there is no code: its graph can be looked at, not run.
+    // Without an architecture there is no code: its graph can be inspected, not run.
     auto binary = *architecture ? mlxrs::compile(name, source, architecture) : std::string();
     res->ctx = new mlxrs::Kernel(std::make_shared<mlxrs::CudaKernel>(name, std::move(binary)));
   });

@@ -1,4 +1,4 @@
-// A launch of a kernel of ours, as an operation of MLX's graph.
+// A launch of one of our CUDA kernels, as an operation of MLX's graph.
 #pragma once
 
 #include <atomic>

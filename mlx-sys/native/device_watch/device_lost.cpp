@@ -160,7 +160,7 @@ std::string thrown() {
   }
 }
 
-// Ends the calling thread, and nothing else: who joins it goes on.
+// Ends the calling thread, and nothing else: a thread that joins it goes on.
 [[noreturn]] void end_thread() {
   for (;;) {
     syscall(SYS_exit, 0);

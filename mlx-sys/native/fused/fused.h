@@ -79,8 +79,8 @@ array lora_linear(const array& x,
                   float scale,
                   mx::Stream stream);
 
-// The elements of arrays of one type, each in row-major order, one array behind the other. On a CPU
-// stream there is no gradient; on others this is a concatenation.
+// The elements of arrays of one type, each in row-major order, one array after the other. On a CPU stream there is no
+// gradient; on others this is a concatenation.
 array gather(const std::vector<array>& arrays, mx::Stream stream);
 
 } // namespace mlxrs

@@ -227,7 +227,7 @@ array conv_input_grad(const Conv& c, const array& in, const array& w, const arra
   for (size_t i = 0; i < n; i++) {
     start[i + 1] = cut_low[i];
     stop[i + 1] = cut_low[i] + dilated(in.shape(i + 1), c.input_dilation[i]);
-    // A step that takes one element is none, so that the slice's own gradient is right.
+    // A step over one element has no effect, so the slice's own gradient is right.
     step[i + 1] = in.shape(i + 1) > 1 ? c.input_dilation[i] : 1;
   }
   return mx::slice(grad, start, stop, step, s);

@@ -38,7 +38,7 @@ pub struct Checkpoint {
     pub text: Text,
 }
 
-/// Opens `model`: the name of the model that is fetched by itself, a `.gguf` file, a Hugging Face folder, or
+/// Opens `model`: the name of the model that is fetched automatically, a `.gguf` file, a Hugging Face folder, or
 /// `synth:CONFIG`, a model of random weights.
 pub fn open(model: &str) -> Result<Checkpoint> {
     if let Some(recipe) = Recipe::parse(model)? {

@@ -36,7 +36,7 @@ pub struct Cursor {
     epoch: u64,
 }
 
-/// An endless run over the rows: shuffled anew in every pass, each row once in each.
+/// An endless run over the rows: shuffled again in every pass, each row once in each.
 pub struct Batches<'a> {
     rows: &'a [Row],
     options: BatchOptions,

@@ -35,7 +35,7 @@ impl Row {
         first..self.tokens.len().max(first)
     }
 
-    /// The tokens behind the prompt, if there is one and anything is left behind it.
+    /// The tokens after the prompt, if there is a prompt and any token after it.
     pub fn answer(&self) -> Option<&[u32]> {
         let behind = self.tokens.get(self.prompt..)?;
         (self.prompt > 0 && !behind.is_empty()).then_some(behind)

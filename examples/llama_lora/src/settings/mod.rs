@@ -81,7 +81,7 @@ pub struct LoraSettings {
     pub keys: Vec<String>,
 }
 
-/// The name of the model that is fetched by itself.
+/// The name of the model that is fetched automatically.
 pub const DEFAULT_MODEL: &str = "smollm2-135m-instruct";
 /// The name of the data set inside the program.
 pub const DEFAULT_DATA: &str = "fetch-language";

@@ -114,7 +114,7 @@ impl Text {
             encoding.map_err(|e| anyhow!("cannot split the text into tokens: {e}"))
         })?;
         let ids = encoding.get_ids();
-        // MLX reads whatever lies behind the last row of an embedding.
+        // MLX would read past the last row of an embedding.
         if let Some(&id) = ids.iter().find(|id| **id as usize >= self.known) {
             bail!(
                 "the text has the token {}, but the model knows only {} tokens",

@@ -109,7 +109,7 @@ impl Window {
         })
     }
 
-    /// The means since the last report, which begin anew, and a sample of now.
+    /// The means since the last report, which restart, and a sample of now.
     pub fn report(&mut self) -> Result<Reading> {
         let rates = self.since_report.read();
         let loss = std::mem::take(&mut self.loss).value().unwrap_or(f64::NAN);

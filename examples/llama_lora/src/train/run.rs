@@ -300,7 +300,7 @@ impl Run<'_> {
             self.ended(step, pending.take())?;
             match started {
                 Some(step) => pending = Some(Pending { step, done }),
-                // Its rows were cut to nothing: there is no loss.
+                // Its rows were cut to nothing, so there is no loss.
                 None => {
                     self.count(done, f64::NAN)?;
                     self.report(done)?;

@@ -33,11 +33,11 @@ pub struct Stop(Arc<Flags>);
 
 #[derive(Default)]
 struct Flags {
-    /// The last signal that asked, 0 if none did.
+    /// The last signal that asked to stop, 0 if none did.
     asked: Arc<AtomicUsize>,
     /// A signal has come that neither the run nor the thread of signals has looked at.
     unseen: Arc<AtomicBool>,
-    /// The run looks at `asked`; otherwise there is nothing to finish and to save.
+    /// True if the run checks `asked`; otherwise there is nothing to finish and to save.
     training: AtomicBool,
     claim: Mutex<Option<Claim>>,
 }

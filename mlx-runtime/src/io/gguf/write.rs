@@ -118,7 +118,7 @@ impl GgufFile {
         })
     }
 
-    /// The numbers under a key; none if there are none, or they are something else.
+    /// The numbers under a key; `None` if the key is missing, or has another type.
     ///
     /// # Errors
     /// If the key contains a NUL byte.
@@ -137,7 +137,7 @@ impl GgufFile {
         Array::from_handle(out, OP).map(Some)
     }
 
-    /// The text under a key; none if there is none, or it is something else.
+    /// The text under a key; `None` if the key is missing, or has another type.
     ///
     /// # Errors
     /// If the key contains a NUL byte.
@@ -156,7 +156,7 @@ impl GgufFile {
         Ok(Some(out.as_text().into_owned()))
     }
 
-    /// The texts under a key; none if there are none, or they are something else.
+    /// The texts under a key; `None` if the key is missing, or has another type.
     ///
     /// # Errors
     /// If the key contains a NUL byte.

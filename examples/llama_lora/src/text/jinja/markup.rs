@@ -159,7 +159,7 @@ fn resolve(found: &Captures) -> Result<String> {
             .ok()
             .and_then(char::from_u32)
             .filter(plain)
-            // The last two characters of each plane are none.
+            // The last two code points of each plane are no characters.
             .filter(|c| *c as u32 & 0xfffe != 0xfffe && !('\u{fdd0}'..='\u{fdef}').contains(c))
             .map(String::from)
             .with_context(|| format!("the reference {whole:?} is not supported"));

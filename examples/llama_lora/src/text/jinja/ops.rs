@@ -478,7 +478,7 @@ impl<'t> Run<'t> {
                 bail!("a {} cannot be in a text", describe(other))
             }
             (Value::Once(once), item) => {
-                // The items behind the one that is found stay.
+                // The items after the found one stay.
                 while let Some(one) = once.next()? {
                     if self.equal(&one, item)? {
                         return Ok(true);

@@ -105,7 +105,7 @@ fn wrapped(run: &Run, line: &str, width: usize, long: bool, hyphens: bool) -> Re
                 let room = width - used;
                 let mut end = room;
                 if hyphens {
-                    // A hyphen behind something else than hyphens is the better place.
+                    // A hyphen after anything but hyphens is the better place.
                     let within = char_range(next, 0, room);
                     let at = within.rfind('-').filter(|at| *at > 0);
                     if let Some(at) = at.filter(|at| within[..*at].contains(|c| c != '-')) {

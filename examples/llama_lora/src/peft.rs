@@ -70,7 +70,7 @@ pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<Stri
     for (name, array) in arrays {
         let place = place(&name);
         let Some((path, half)) = place else {
-            bail!("{name:?} is no half of a LoRA adapter, and nothing else is supported");
+            bail!("unexpected tensor {name:?}: expected lora_A and lora_B of a LoRA adapter");
         };
         ensure!(
             array.ndim() == 2,

@@ -329,7 +329,7 @@ fn a_save_that_fails_is_tried_again_and_only_the_last_one_ends_the_run() {
     // It stays blocked: every step is taken, and the end is an error.
     for (saving, left) in [
         ("--save-every 100000", "nothing was saved before"),
-        ("--save-every 3", "what was saved after step "),
+        ("--save-every 3", "the save of step "),
     ] {
         let folder = format!("blocked-{}", left.len());
         let more = format!("--iters 300 {saving} --adapter-path {folder}");

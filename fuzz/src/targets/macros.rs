@@ -57,6 +57,6 @@ fn is_rust(what: &str, out: TokenStream) {
         return;
     }
     if let Err(e) = syn::parse2::<syn::File>(out.clone()) {
-        panic!("{what} gave what is no Rust: {e}\n{out}");
+        panic!("{what} gave invalid Rust: {e}\n{out}");
     }
 }

@@ -50,7 +50,7 @@ impl Limit {
 }
 
 fn refused(text: &str, why: &str) -> Error {
-    let message = format!("{text:?} is no amount of memory: {why}");
+    let message = format!("invalid memory size {text:?}: {why}");
     Error::new(ErrorKind::InvalidArgument, message).with_hint(FORMS)
 }
 
@@ -102,7 +102,7 @@ impl FromStr for Limit {
             "mi" => 1024f64.powi(2),
             "gi" => 1024f64.powi(3),
             "ti" => 1024f64.powi(4),
-            _ => return Err(refused(text, &format!("{unit:?} is no unit of memory"))),
+            _ => return Err(refused(text, &format!("unknown unit {unit:?}"))),
         };
         let bytes = (number * factor).round();
         if bytes >= usize::MAX as f64 {

@@ -255,7 +255,7 @@ fn read_line(
     );
     for column in format.columns().iter().chain(&["tools"]) {
         if let Some(number) = map.get(*column).and_then(json::first_not_finite) {
-            bail!("{column:?} holds {number}, which is no JSON");
+            bail!("{column:?} holds {number}, which is not valid JSON");
         }
     }
     let example = Example::read(&map, format)?;

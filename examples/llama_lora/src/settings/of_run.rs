@@ -58,7 +58,9 @@ impl Measured {
             (Some(data), _) => data.clone(),
             (None, None) => DEFAULT_DATA.to_owned(),
             (None, Some(run)) => run.data.clone().ok_or_else(|| {
-                anyhow::anyhow!("the adapter does not say which data it was trained on; --data FOLDER says what to measure")
+                anyhow::anyhow!(
+                    "the adapter does not say which data it was trained on; give --data FOLDER"
+                )
             })?,
         };
         // mlx-lm cuts without a flag.

@@ -55,7 +55,7 @@ impl FromStr for Optimizer {
         match NAMES.iter().find(|(name, _)| *name == text) {
             Some((_, optimizer)) => Ok(*optimizer),
             None => Err(format!(
-                "{text:?} is none of {}",
+                "unknown optimizer {text:?}: expected one of {}",
                 NAMES.map(|(name, _)| name).join(", ")
             )),
         }

@@ -34,7 +34,7 @@ impl FromStr for GradCheckpoint {
             other => match other.parse() {
                 Ok(n) if n > 0 => Ok(Self::Every(n)),
                 _ => Err(format!(
-                    "{other:?} is none of auto, never, always and a number of layers"
+                    "invalid policy {other:?}: expected auto, never, always or a number of layers"
                 )),
             },
         }

@@ -447,7 +447,7 @@ impl Run<'_> {
     /// Says that the last checkpoint is there whatever happened.
     fn intact(&self, iteration: u64) -> String {
         let folder = self.settings.adapter_path.display();
-        format!("step {iteration} failed; what was saved last in {folder} is intact")
+        format!("step {iteration} failed; the last save in {folder} is intact")
     }
 
     /// Loss on the valid split, after so many batches.
@@ -510,7 +510,7 @@ impl Run<'_> {
     fn lost(&self) -> String {
         let folder = self.settings.adapter_path.display();
         let left = match self.saved_at {
-            Some(at) => format!("what was saved after step {at} in {folder} is intact"),
+            Some(at) => format!("the save of step {at} in {folder} is intact"),
             None => "nothing was saved before".to_owned(),
         };
         format!("step {} could not be saved; {left}", self.iteration)

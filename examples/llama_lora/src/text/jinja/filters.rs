@@ -510,7 +510,7 @@ fn pretty(run: &Run, value: &Value) -> Result<Value> {
     let text = run.repr(&sorted_keys(run, value)?, false)?;
     ensure!(
         text.chars().count() <= 80,
-        "pprint of what is longer than a line is not supported"
+        "pprint of a value longer than a line is not supported"
     );
     Ok(Value::str(text))
 }

@@ -19,7 +19,7 @@ macro_rules! short {
     ($($name:ident $cases:literal;)*) => {$(
         #[test]
         fn $name() {
-            // As much stack as rustc has.
+            // The same stack as rustc's.
             let thread = std::thread::Builder::new().stack_size(8 << 20);
             let run = thread.spawn(|| clean(stringify!($name), $cases)).unwrap();
             if let Err(panic) = run.join() {

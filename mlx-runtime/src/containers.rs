@@ -293,7 +293,7 @@ impl MlxString {
 }
 
 impl Default for MlxString {
-    /// No text.
+    /// An empty text.
     fn default() -> Self {
         // SAFETY: makes a handle without a value.
         Self::own(unsafe { sys::mlx_string_new() })

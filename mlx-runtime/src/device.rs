@@ -63,7 +63,7 @@ impl Device {
         self.index
     }
 
-    /// As MLX prints it, such as `Device(cpu, 0)`.
+    /// The text that MLX prints for it, such as `Device(cpu, 0)`.
     ///
     /// # Errors
     /// If memory is exhausted.

@@ -148,7 +148,7 @@ pub trait Element: sealed::Sealed + Copy + Send + 'static {
         None
     }
 
-    /// As [`Element::new_scalar`], into a handle that is there; its status.
+    /// As [`Element::new_scalar`], into an existing handle. Returns the status.
     ///
     /// # Safety
     /// `out` leads to a null or valid handle.

@@ -133,7 +133,7 @@ where
 pub struct Exporter {
     raw: sys::mlx_function_exporter,
     shapeless: bool,
-    /// Taken when this is dropped.
+    /// Taken when the exporter is dropped.
     new: Option<Replacement>,
     _live: live!(Exporter),
 }

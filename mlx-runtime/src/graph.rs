@@ -32,7 +32,7 @@ use crate::{Array, Error, ErrorKind, Result};
 pub struct NodeNamer(sys::mlx_node_namer, live!(NodeNamer));
 
 impl NodeNamer {
-    /// No names.
+    /// A namer without names.
     ///
     /// # Errors
     /// If memory is exhausted.

@@ -28,7 +28,7 @@ macro_rules! owned {
 
         #[allow(dead_code)] // not every type needs every accessor
         impl $name {
-            /// No value yet: a place for a C function's result.
+            /// A null handle: a place for a C function's result.
             #[inline]
             pub(crate) fn null() -> Self {
                 Self::own(sys::$raw { ctx: null_mut() })

@@ -90,10 +90,10 @@ pub fn eigvals(a: &Array) -> Result<Array> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Triangle {
-    /// That below the diagonal.
+    /// The triangle below the diagonal.
     #[default]
     Lower,
-    /// That above it.
+    /// The triangle above the diagonal.
     Upper,
 }
 

@@ -1,8 +1,8 @@
 //! Counts of the handles of MLX C that are alive.
 //!
-//! Each type of this crate that owns a handle counts it for as long as it owns it, and each value
-//! that MLX was given to keep (a closure, a vector, a reader) is counted until MLX gives it back.
-//! So a leak shows as a number, whatever the allocator makes of its memory.
+//! Each type of this crate that owns a handle counts it for as long as it owns it. Each value that MLX was given to
+//! keep (a closure, a vector, a reader) is counted until MLX gives it back. So a leak shows as a number, even if the
+//! allocator hides it.
 //!
 //! Counting is always on. A thread counts in its own block with a plain addition, without a locked instruction or a
 //! branch on a setting, which costs less than a benchmark of one operation can measure.

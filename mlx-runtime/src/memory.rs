@@ -34,8 +34,7 @@ readings! {
     peak => mlx_get_peak_memory;
     /// Bytes that are kept for reuse although no array uses them. MLX: `get_cache_memory`.
     cache => mlx_get_cache_memory;
-    /// Above this, evaluation waits for running work before it allocates more.
-    /// MLX: `get_memory_limit`.
+    /// The limit above which evaluation waits for running work before it allocates more. MLX: `get_memory_limit`.
     limit => mlx_get_memory_limit;
 }
 
@@ -88,10 +87,9 @@ pub fn wired_limit() -> Option<usize> {
     known(&WIRED_LIMIT)
 }
 
-/// On the CPU MLX keeps no more than 32 MB for reuse, so that each step of a training asks the
-/// system for the same pages again: some 4,000 page faults for a LoRA step of a 135M model. An
-/// eighth of the memory limit is kept instead, 1 GB at most, unless [`set_cache_limit`] says
-/// otherwise.
+/// Raises the cache limit on the CPU to an eighth of the memory limit, 1 GB at most, unless [`set_cache_limit`] sets
+/// it. MLX's default of 32 MB makes each step of a training ask the system for the same pages again: some 4,000 page
+/// faults for a LoRA step of a 135M model.
 pub(crate) fn raise_cpu_cache() {
     let (mut limit, mut previous, mut gpu) = (0, 0, false);
     // SAFETY: the device is freed once, every destination outlives its call. On failure MLX's

@@ -15,7 +15,7 @@ use crate::{Array, Dtype, Error, Result};
 
 pub use crate::generated::random::*;
 
-/// There are unsigned integers of 1, 2, 4 and 8 bytes.
+/// Returns an error unless there are unsigned integers of `width` bytes: 1, 2, 4 and 8.
 pub(crate) fn check_width(op: &'static str, width: i32) -> Result<()> {
     if matches!(width, 1 | 2 | 4 | 8) {
         return Ok(());

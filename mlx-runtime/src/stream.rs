@@ -195,7 +195,7 @@ impl PartialEq for Stream {
 impl Eq for Stream {}
 
 impl std::fmt::Display for Stream {
-    /// As MLX prints it, such as `Stream(cpu, 0)`.
+    /// Prints as MLX does, such as `Stream(cpu, 0)`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut text = MlxString::default();
         // SAFETY: both handles are ours.
@@ -243,7 +243,7 @@ impl ThreadLocalStream {
         Ok(made)
     }
 
-    /// This thread's.
+    /// The stream of the calling thread.
     ///
     /// # Errors
     /// If MLX cannot make it.
@@ -411,7 +411,7 @@ pub(crate) fn current_clone() -> Result<Stream> {
 #[cold]
 fn refresh(c: &Current) -> Result<sys::mlx_stream> {
     init();
-    // Before the device is read: a change in between is then noticed next time.
+    // Read before the device, so that a change in between is noticed next time.
     let generation = DEVICE_GENERATION.load(Ordering::Acquire);
     let stream = Stream::default_on(device::default_device()?)?;
     let raw = stream.0;

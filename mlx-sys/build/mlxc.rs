@@ -130,7 +130,7 @@ fn compile_all(config: &Config, mlx: &Mlx, native: &Path, folder: &Path) -> Resu
         }
     };
     std::thread::scope(|scope| {
-        // As many more as can be had.
+        // As many more threads as the system gives.
         for _ in 1..config.jobs.clamp(1, sources.len()) {
             let _ = std::thread::Builder::new().spawn_scoped(scope, work);
         }

@@ -124,10 +124,10 @@ fn ends(tokens: &[u32], text: &Text) -> bool {
     tokens.last().is_some_and(|&t| text.is_stop(t))
 }
 
-/// True if the model, asked `prompt`, writes the text of `answer` and ends.
+/// Returns true if the model, given `prompt`, writes the text of `answer` and ends.
 ///
-/// By induction over its tokens, it writes exactly these if and only if the likeliest token at every place, `predicted`,
-/// is the true one. Another token may still begin the same text; only then the model has to write it out.
+/// By induction over its tokens, it writes exactly these if and only if the likeliest token at every place,
+/// `predicted`, is the true one. Another token may still begin the same text; only then the model has to generate.
 fn writes(
     model: &impl CausalLm,
     text: &Text,

@@ -137,7 +137,7 @@ fn options(settings: &Settings) -> BatchOptions {
     BatchOptions {
         batch_size: match settings.test_batches {
             -1 => settings.batch_size.max(8),
-            // So many batches are so many of the run's.
+            // An explicit number of test batches counts batches of the run's size.
             _ => settings.batch_size,
         },
         longest: settings.max_seq_length,

@@ -53,7 +53,7 @@ impl Progress {
         }
     }
 
-    /// After a step.
+    /// Updates the display after a step.
     pub fn step(&self, live: &Live) {
         let Some(bar) = &self.bar else { return };
         let left = (self.total.saturating_sub(live.step)) as f64 / live.steps_per_second.max(1e-9);

@@ -30,7 +30,7 @@ pub(crate) struct Rates<'a> {
     pub decay: f64,
     /// The learning rate, one number.
     pub lr: &'a Array,
-    /// Instead of it, and of 1 for the root: one number each.
+    /// The learning rate and the factor of the root with bias correction, one number each. They replace `lr` and 1.
     pub corrected: Option<(&'a Array, &'a Array)>,
 }
 

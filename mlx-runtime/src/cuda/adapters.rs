@@ -18,7 +18,7 @@ pub(crate) struct Adapter {
     pub width: i32,
     /// The factor of `b`.
     pub scale: f32,
-    /// Of `a` and `b`.
+    /// The dtype of `a` and `b`.
     pub dtype: Dtype,
 }
 

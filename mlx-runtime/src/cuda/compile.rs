@@ -31,7 +31,7 @@ impl Compiled {
     /// The kernel for `key`. `source` returns its name and its code, and is called the first time only.
     pub fn get(key: String, source: impl FnOnce() -> (String, String)) -> Result<Arc<Compiled>> {
         static ALL: Mutex<Option<HashMap<String, Arc<Compiled>>>> = Mutex::new(None);
-        // Held while a kernel is compiled: another thread is about to want the same one.
+        // Held while a kernel is compiled, because another thread may need the same one soon.
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         match all.get_or_insert_default().entry(key) {
             Entry::Occupied(there) => Ok(there.get().clone()),
@@ -68,7 +68,7 @@ impl Drop for Compiled {
     }
 }
 
-/// As NVRTC names it, such as `sm_90`.
+/// The architecture by NVRTC's name, such as `sm_90`.
 fn architecture() -> Result<&'static str> {
     static NAME: OnceLock<String> = OnceLock::new();
     if let Some(name) = NAME.get() {

@@ -24,9 +24,9 @@ pub(super) const HEADS_VJP: Kernel = Kernel {
 /// The layout of a row of joined projections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Heads {
-    /// Of queries.
+    /// Heads of queries.
     pub heads: i32,
-    /// Of keys, and of values.
+    /// Heads of keys, and of values.
     pub kv_heads: i32,
     /// Values of a head.
     pub size: i32,

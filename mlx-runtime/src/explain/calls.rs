@@ -26,7 +26,7 @@ pub(super) struct Used<'a> {
     pub leaf: Leaf<'a>,
     /// Our own kernels can take its input.
     pub fused: bool,
-    /// Its weight is packed.
+    /// True if its weight is packed.
     pub packed: bool,
     /// The passes let a packed weight be dequantised for many rows, and there are many.
     pub dequantized: bool,
@@ -40,7 +40,7 @@ pub(super) struct Group {
     /// True if one matmul computes all of them. `first` is true if this layer calls it.
     pub joined: bool,
     pub first: bool,
-    /// As well for the A matrices.
+    /// The same for the A matrices.
     pub adapters: bool,
     pub first_adapter: bool,
 }
@@ -53,7 +53,7 @@ pub(super) struct State {
     bias: bool,
     trained: bool,
     pub joined: bool,
-    /// It has no weight of its own.
+    /// True if it has no weight.
     pub bare: bool,
 }
 
@@ -124,7 +124,7 @@ pub(super) fn layer(used: &Used<'_>) -> Vec<Call> {
     calls
 }
 
-/// Those of `Rope`.
+/// The calls of `Rope`.
 pub(super) fn rope() -> Vec<Call> {
     operation("layer rope", false)
 }

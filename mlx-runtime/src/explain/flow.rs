@@ -41,7 +41,7 @@ pub(super) struct Step {
     pub id: usize,
     pub text: String,
     pub ty: String,
-    /// Its shape in numbers, if they are known, and its size in memory.
+    /// Its shape in numbers, if they are known. `bytes` is its size in memory.
     pub shape: String,
     pub bytes: Option<u64>,
     pub line: u32,
@@ -106,7 +106,7 @@ pub(super) struct Walk {
     /// The activations' dtype. `fused` is true if the fused operations can take it.
     pub dtype: Dtype,
     pub fused: bool,
-    /// On a GPU attention is computed in tiles.
+    /// True on a GPU, which computes attention in tiles.
     pub gpu: bool,
     pub checkpoint: Option<Checkpoint>,
     /// Bytes below the memory limit, once all weights are read.

@@ -33,7 +33,7 @@ use tree::{Branch, Held};
 use crate::model::{Checkpoint, Model, ParamGroups};
 use crate::{device, fused, memory, ops, Dtype, Error, ErrorKind, Result};
 
-/// All that is known of a model: print it with `{}`, or write [`Explanation::html`] to a file.
+/// The explanation of a model: print it with `{}`, or write [`Explanation::html`] to a file.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     /// The model's name.

@@ -22,9 +22,9 @@ pub(super) struct Picture {
 /// A layer of a stack in training.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layer {
-    /// It runs again in the backward pass.
+    /// True if it runs again in the backward pass.
     pub again: bool,
-    /// The input of the layer is kept.
+    /// True if the input of the layer is kept.
     pub boundary: bool,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Block {
     pub look: &'static str,
     /// The config does not let it run.
     pub faded: bool,
-    /// Its value is kept for the backward pass.
+    /// True if its value is kept for the backward pass.
     pub kept: bool,
     /// The boxes that arrows come from.
     pub from: Vec<usize>,

@@ -138,7 +138,7 @@ pub enum What {
         text: &'static str,
         /// The first node of the first arm and the node after its last.
         then: (usize, usize),
-        /// Those of the second arm.
+        /// The nodes of the second arm.
         otherwise: (usize, usize),
     },
     /// A part of a value, or several together: no work.

@@ -97,7 +97,7 @@ pub(super) fn branches(outline: &Outline<'_>) -> Vec<Branch> {
                 state(*leaf, &mut branch);
             }
             Some(Part::Model(inner)) => {
-                // Of a type parameter the model that was chosen.
+                // For a type parameter, the chosen model.
                 if let Some(r) = inner.report {
                     branch.ty = r.name.to_string();
                 }
@@ -129,7 +129,7 @@ pub(super) fn branches(outline: &Outline<'_>) -> Vec<Branch> {
     out
 }
 
-/// All that branches hold.
+/// The tensors of all branches.
 pub(super) fn total(branches: &[Branch]) -> Held {
     let mut all = Held::default();
     for b in branches {

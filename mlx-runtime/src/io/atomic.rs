@@ -121,11 +121,11 @@ impl Drop for Replacement {
 /// The file that `path` leads to through symbolic links, though it may not be there.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut target = path.to_owned();
-    // As many links as Linux follows.
+    // The number of links that Linux follows.
     for _ in 0..40 {
         match fs::read_link(&target) {
             Ok(to) => target = folder(&target).unwrap_or(Path::new("/")).join(to),
-            // Not a link, or nothing.
+            // A file that is no link, or no file.
             Err(_) => return Ok(target),
         }
     }
@@ -340,7 +340,7 @@ mod tests {
         .unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"outer");
         assert_eq!(names(dir.path()), ["a.txt"]);
-        // Something else under that name stays.
+        // A folder of that name stays.
         fs::create_dir(dir.path().join(".a.txt.0.tmp")).unwrap();
         put(&path, "new").unwrap();
         assert_eq!(names(dir.path()), [".a.txt.0.tmp", "a.txt"]);

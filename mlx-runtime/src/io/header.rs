@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::float8::Float8;
 use crate::{Array, Dtype, Result as MlxResult};
 
-/// Both the reference and MLX refuse longer ones.
+/// The longest header. Both the reference and MLX refuse longer ones.
 const MAX_HEADER: u64 = 100_000_000;
 
 /// The parsed header of a file. The tensors' data tile the rest of the file.

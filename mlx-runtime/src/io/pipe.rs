@@ -294,7 +294,7 @@ unsafe extern "C" fn read_at<M: Medium>(
     };
     let offset = offset as u64;
     if let Some(file) = state.opened() {
-        // Without the lock: MLX reads several arrays at a time.
+        // Reads without the lock, because MLX reads several arrays at a time.
         return match file.fill(to, offset) {
             Ok(()) => n,
             Err(e) => {

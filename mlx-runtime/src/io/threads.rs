@@ -36,7 +36,7 @@ pub(crate) fn ready(op: &'static str) -> Result<()> {
     }
     for (hold, thread) in started {
         drop(hold);
-        // It does not panic.
+        // The thread does not panic.
         let _ = thread.join();
     }
     match failure {

@@ -117,7 +117,7 @@ impl Body {
         let weight = scalar(weight)?;
         let zero = Array::scalar(0f32)?;
         let any = ops::greater(&weight, &zero)?;
-        // Not only a product with 0, which NaN would survive.
+        // A product with 0 alone would let NaN through.
         let add = |sum: &Array, a: &Array| {
             let a = ops::multiply(&ops::astype(a, Dtype::Float32)?, &weight)?;
             ops::add(sum, &ops::where_(&any, &a, &zero)?)

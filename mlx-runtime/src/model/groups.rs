@@ -59,7 +59,7 @@ impl ParamGroups {
             }
         }
         for g in &mut groups {
-            // So that an optimiser can take all tensors of one shape as one array. Shapes keep the
+            // Sorted by shape, so that an optimiser can take all tensors of one shape as one array. Shapes keep the
             // order in which they first come.
             let mut first: HashMap<Vec<i32>, usize> = HashMap::new();
             for (i, shape) in &g.members {

@@ -104,7 +104,7 @@ impl Saved {
         }
     }
 
-    /// Both together.
+    /// The sum of both.
     pub fn plus(self, other: Saved) -> Saved {
         Saved {
             values: self.values.saturating_add(other.values),
@@ -121,7 +121,7 @@ impl Saved {
 /// The device properties that decide which values a forward pass keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct Computed {
-    /// On the fused operations of the CPU: attention with its rotation never has all scores at once.
+    /// True on the fused operations of the CPU, where attention with its rotation never has all scores at once.
     pub fused: bool,
     /// True on a GPU, because MLX computes attention in tiles there.
     pub gpu: bool,

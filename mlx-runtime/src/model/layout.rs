@@ -13,12 +13,12 @@ pub struct Layout {
     pub file: &'static str,
     /// Its conditions on the config.
     pub requires: &'static [RequireLayout],
-    /// Those that hold tensors or models.
+    /// The fields that hold tensors or models.
     pub fields: &'static [FieldLayout],
 }
 
 impl Layout {
-    /// Of a model that says nothing.
+    /// The layout of a model without fields.
     pub const EMPTY: Layout = Layout {
         model: "",
         file: "",
@@ -29,7 +29,7 @@ impl Layout {
 
 /// A condition on the config.
 pub struct RequireLayout {
-    /// As it is written.
+    /// The condition as written.
     pub text: &'static str,
     /// The condition.
     pub holds: Fact,
@@ -83,7 +83,7 @@ pub enum Fact {
     IsSome(&'static str),
     /// The number of the layer in the nearest stack.
     Layer,
-    /// Something that only a loaded config can say.
+    /// A value that only a loaded config has.
     Unknown,
     /// `!a`.
     Not(&'static Fact),

@@ -142,7 +142,7 @@ impl Loader {
         let mut dims = vec![out];
         dims.extend_from_slice(kernel);
         dims.push(each);
-        // As MLX: uniform in the number of values that one output reads.
+        // Uniform in the number of values that one output reads, as in MLX.
         let reads = kernel
             .iter()
             .fold(each.size(), |n, k| n.saturating_mul(k.size()));

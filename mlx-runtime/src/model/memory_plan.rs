@@ -73,10 +73,10 @@ impl MemoryPlan {
         self.predicted_peak.saturating_sub(known)
     }
 
-    /// An error if a step does not stay below the limit.
+    /// Returns an error if a step does not stay below the limit.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::OutOfMemory`], with the numbers and the change that helps most.
+    /// The error has kind [`ErrorKind::OutOfMemory`], the numbers, and the change that helps most.
     pub fn check(&self) -> Result<()> {
         match self.fits() {
             true => Ok(()),

@@ -11,9 +11,9 @@ use crate::{ops, Array, Result};
 pub struct Names {
     /// The field's own name, tried last.
     pub own: &'static str,
-    /// In the default scheme.
+    /// Its names in the default scheme.
     pub default: Pattern,
-    /// In others, by the scheme's name.
+    /// Its names in other schemes, by the scheme's name.
     pub schemes: &'static [(&'static str, Pattern)],
 }
 

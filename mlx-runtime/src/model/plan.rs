@@ -51,7 +51,7 @@ fn key(batch: &[Array]) -> Vec<(Vec<i32>, Dtype)> {
     batch.iter().map(one).collect()
 }
 
-/// More shapes than that are not remembered.
+/// The most shapes of batches with a remembered decision.
 const SHAPES: usize = 1000;
 
 impl Decision {
@@ -161,7 +161,7 @@ impl<M: Model> TrainStep<M> {
         })
     }
 
-    /// As [`TrainStep::plan`], if the stacks of layers were cut as `checkpoint` says.
+    /// As [`TrainStep::plan`], with the stacks of layers cut as `checkpoint` says.
     ///
     /// # Errors
     /// As [`TrainStep::plan`].

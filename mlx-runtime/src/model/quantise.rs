@@ -67,7 +67,7 @@ pub enum Quantise {
     /// Nothing: the load's options decide.
     #[default]
     AsAsked,
-    /// It stays as it is.
+    /// The layer stays unpacked.
     Never,
     /// Affine: bits and group size.
     With(i64, i64),

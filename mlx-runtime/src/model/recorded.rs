@@ -30,14 +30,14 @@ impl Shared {
 
 /// MLX's recordings of one trainer's steps.
 pub(super) struct Recorded {
-    /// Under which MLX keeps them.
+    /// The id under which MLX keeps them.
     id: usize,
 }
 
 impl Recorded {
     /// Records if asked, or else on a GPU: on a CPU a compiler builds each fused kernel, which takes seconds.
     pub fn new(asked: Option<bool>) -> Result<Option<Self>> {
-        // Away from the addresses and the small numbers that others use.
+        // Far from the addresses and the small numbers of other functions.
         static NEXT: AtomicUsize = AtomicUsize::new(1 << 62);
         let on = match asked {
             Some(on) => on,

@@ -86,7 +86,7 @@ impl<M: Model> TrainStep<M> {
 
     /// Goes on from a step that is queued here, if it is not evaluated yet.
     pub(super) fn queued(&mut self, next: Next, decision: Option<&Decision>) -> Result<Started> {
-        // Not the counters that the next step reads: on a GPU an array that the host reads may move.
+        // A copy of the counters that the next step reads, because on a GPU an array that the host reads may move.
         let skipped = ops::add(&next.at.skipped, &Array::scalar(0u32)?)?;
         let mut arrays = next.arrays();
         arrays.push(&skipped);

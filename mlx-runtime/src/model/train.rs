@@ -52,7 +52,7 @@ pub struct TrainStep<M: Model> {
     pub(super) at: Carried,
     pub(super) options: TrainOptions,
     pub(super) body: Shared,
-    /// On a GPU the steps of each shape are recorded once.
+    /// The recordings of steps, once for each shape, if steps are compiled.
     recorded: Option<Recorded>,
     pub(super) decisions: Decisions,
 }
@@ -223,7 +223,7 @@ impl<M: Model> TrainStep<M> {
     }
 }
 
-/// All that a step reads and replaces besides the batch.
+/// The state that a step reads and replaces.
 #[derive(Clone)]
 pub(super) struct Carried {
     /// Steps left out: see [`Skipped`].

@@ -93,7 +93,7 @@ impl<'a> Walk<'a> {
             w += 1;
         }
         if !conditions {
-            // Without the loop below: constant evaluation is slow, and experts are many.
+            // A shortcut for the loop below, because constant evaluation is slow, and experts are many.
             let last = if high < self.counts[level] {
                 high
             } else {

@@ -52,7 +52,7 @@ pub struct GpuSample {
     pub utilization: Option<f64>,
     /// Memory in use, in bytes.
     pub memory_used: usize,
-    /// All of its memory, in bytes.
+    /// Bytes of all of its memory.
     pub memory_total: usize,
 }
 

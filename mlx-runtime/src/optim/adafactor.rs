@@ -27,7 +27,8 @@ use crate::{Array, Dtype, Error, Result};
 pub struct Adafactor {
     /// The step size if `relative_step` is off and [`Optimizer::step`] is given none.
     pub learning_rate: f32,
-    /// Added to the squared gradient; the smallest size of a parameter for `scale_parameter`.
+    /// The first is added to the squared gradient; the second is the smallest size of a parameter for
+    /// `scale_parameter`.
     pub eps: (f32, f32),
     /// The largest root mean square of an update before it is scaled.
     pub clip_threshold: f32,
@@ -65,7 +66,7 @@ impl Default for Adafactor {
 
 /// The values that depend only on the step, in one dtype.
 struct Rates {
-    /// Before it is scaled by the parameter.
+    /// The step size before it is scaled by the parameter.
     size: Array,
     b2: Array,
     /// 1 - b2.

@@ -36,10 +36,10 @@ impl Skipped {
         Array::from_slice(&[0u32, 0], &[2])
     }
 
-    /// An error if more than `limit` steps in a row were left out.
+    /// Returns an error if more than `limit` steps in a row were left out.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::NotFinite`].
+    /// The error has kind [`ErrorKind::NotFinite`].
     pub fn check(&self, limit: u32) -> Result<()> {
         if self.in_a_row <= limit {
             return Ok(());

@@ -37,7 +37,7 @@ pub struct Muon {
     pub ns_steps: usize,
 }
 
-/// Far more than the iteration needs to converge.
+/// The most steps, far more than the iteration needs to converge.
 const MOST_STEPS: usize = 1000;
 
 impl Default for Muon {

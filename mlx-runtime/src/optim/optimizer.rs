@@ -9,14 +9,13 @@ use crate::{Array, Dtype, Error, ErrorKind, Result};
 
 /// An optimiser: pure functions from arrays to arrays.
 ///
-/// All that it carries from step to step is in its [`OptimState`], a flat list of arrays, so that a
-/// step can be compiled as one function of parameters, gradients, state and learning rate. It
-/// evaluates nothing.
+/// An optimiser carries its state from step to step in an [`OptimState`], a flat list of arrays. So a step can be
+/// compiled as one function of parameters, gradients, state and learning rate. It evaluates nothing.
 ///
 /// Parameters come as buffers, with [`Shapes`] that say which tensors lie in each. If every tensor is a separate
 /// buffer, [`Optimizer::init`] and [`Optimizer::step`] are shorter.
 pub trait Optimizer: Debug + Send + Sync {
-    /// Its name in lower case, as a saved state carries it.
+    /// The name in lower case, as in a saved state.
     fn name(&self) -> &'static str;
 
     /// The step size if none is given.
@@ -196,7 +195,7 @@ pub(super) fn check_betas(op: &'static str, betas: &[f32]) -> Result<()> {
     }
 }
 
-/// Not negative; NaN is refused, too.
+/// Returns an error if `value` is negative or NaN.
 pub(super) fn check_positive(op: &'static str, what: &str, value: f32) -> Result<()> {
     // `value < 0.0` would let NaN through.
     if value >= 0.0 {

@@ -34,7 +34,7 @@ struct Part {
 }
 
 impl Parts {
-    /// All tensors are stepped by `rest`, at the learning rate of the step.
+    /// `rest` steps all tensors, at the learning rate of the step.
     pub fn new(rest: impl Optimizer + 'static) -> Self {
         Parts { parts: Vec::new() }.with(|_, _| true, rest, 1.0)
     }

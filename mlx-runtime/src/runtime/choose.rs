@@ -31,7 +31,7 @@ pub(super) struct Asked {
 pub(super) struct Limits {
     pub memory: Chosen,
     pub cache: Chosen,
-    /// Only Metal keeps memory resident.
+    /// The wired limit; only Metal has one.
     pub wired: Option<Chosen>,
     pub enforced: bool,
 }

@@ -50,7 +50,7 @@ pub(super) fn enter(new: &Settings) -> Result<u64> {
     before.enforced = ENFORCED.load(Ordering::Relaxed);
     device::set_default_device(new.device)?;
     let undo_device = |e| {
-        // It was the default before, so it is there.
+        // The device exists, because it was the default before.
         let _ = device::set_default_device(before.device);
         e
     };

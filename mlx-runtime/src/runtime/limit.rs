@@ -9,9 +9,9 @@ use crate::{Error, ErrorKind, Result};
 
 /// An amount of memory: bytes, or a share of the whole.
 ///
-/// As text: `24GB`, `512 MiB`, a plain number of bytes, `80%`, or a number from 0 to 1 with a point
-/// (`0.8`, `1.0`) for a share. `kB`, `MB`, `GB` and `TB` are powers of 1000, `KiB` to `TiB` of 1024; the `B` may
-/// be left out, and capitals do not matter.
+/// The text is `24GB`, `512 MiB`, a plain number of bytes, `80%`, or a number from 0 to 1 with a point (`0.8`, `1.0`)
+/// for a share. `kB`, `MB`, `GB` and `TB` are powers of 1000, `KiB` to `TiB` of 1024. The `B` may be left out, and
+/// capitals do not matter.
 ///
 /// ```
 /// use mlx_runtime::runtime::Limit;
@@ -23,7 +23,7 @@ use crate::{Error, ErrorKind, Result};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Limit {
-    /// So many bytes.
+    /// A number of bytes.
     Bytes(usize),
     /// A share of the whole, from 0 to 1. The setting defines the whole.
     Share(f64),
@@ -140,7 +140,7 @@ impl fmt::Display for Limit {
                 write!(f, "{}GB", n / 1_000_000_000)
             }
             Limit::Bytes(n) => write!(f, "{n}"),
-            // With a point, so that it is no number of bytes, and without an exponent.
+            // The point marks it as a share, not a number of bytes. There is no exponent.
             Limit::Share(s) if s.fract() == 0.0 => write!(f, "{s:.1}"),
             Limit::Share(s) => write!(f, "{s}"),
         }

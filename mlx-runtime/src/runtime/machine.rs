@@ -25,7 +25,7 @@ pub enum Backend {
 pub struct Gpu {
     /// Its name.
     pub name: String,
-    /// All of its memory; on Apple's chips, the machine's.
+    /// Bytes of all of its memory; on Apple's chips, the machine's.
     pub total: usize,
     /// Bytes that no program uses, if known.
     pub free: Option<usize>,
@@ -79,7 +79,7 @@ impl Machine {
         }
     }
 
-    /// This machine.
+    /// Detects this machine.
     ///
     /// # Errors
     /// If MLX cannot list its devices.

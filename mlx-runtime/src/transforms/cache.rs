@@ -23,7 +23,7 @@ pub struct CompileCache {
 }
 
 impl CompileCache {
-    /// This thread's.
+    /// The cache of the calling thread.
     ///
     /// # Errors
     /// If memory is exhausted.

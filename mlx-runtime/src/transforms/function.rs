@@ -82,7 +82,7 @@ macro_rules! kind {
                 check($op, unsafe { sys::$set(&mut self.0, other.0) })
             }
 
-            /// No closure.
+            /// A null closure.
             #[allow(dead_code)] // not every kind needs it
             fn none() -> Self {
                 // SAFETY: makes a handle without a value.
@@ -128,7 +128,7 @@ callbacks! {
     F: WithNames => named_with, named_without,
     (out: *mut sys::mlx_vector_array, inputs: sys::mlx_vector_array, names: sys::mlx_map_string_to_array),
     |f| {
-        // Not ours: borrowed for the call.
+        // Borrowed for the call.
         let names = MapStringToArray::borrowed(names);
         let made = f(&read(inputs)?, &names.entries()?)?;
         // SAFETY: MLX C passes a destination.
@@ -523,7 +523,7 @@ where
         let status = guard(|| {
             // SAFETY: only handed over where the closure captures nothing, and was forgotten.
             let f: &F = unsafe { super::stateless::value() };
-            // Not ours: borrowed for the call.
+            // Borrowed for the call.
             let input = Array::borrowed(input).ok_or_else(|| from_c("closure", &[]))?;
             let made = f(&input)?;
             // SAFETY: MLX C passes a destination; the array is copied into it.

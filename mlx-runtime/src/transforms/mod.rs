@@ -150,7 +150,7 @@ impl Differentiating {
         Self(DIFFERENTIATING.replace(DIFFERENTIATING.get() + 1))
     }
 
-    /// Not at all.
+    /// Differentiates nothing until dropped.
     fn suspend() -> Self {
         Self(DIFFERENTIATING.replace(0))
     }

@@ -106,7 +106,7 @@ impl Vmap {
         let batch = inputs.iter().zip(&in_axes).find(|(_, axis)| **axis >= 0);
         let batch = batch.map_or(0, |(input, axis)| input.shape()[*axis as usize]);
         if batch == 0 {
-            // No example is computed, so that only the shapes are known.
+            // No example is computed, so only the shapes are known.
             let empty = recorded.iter().zip(&out_axes).map(|(output, &axis)| {
                 let mut shape = output.shape().to_vec();
                 shape.insert(axis as usize, 0);

@@ -106,7 +106,7 @@ void start() {
   try {
     for (; have < n; have++) std::thread(worker, have).detach();
   } catch (const std::system_error&) {
-    // As many as there are.
+    // The pool has the threads that could be started.
   }
   started = have;
   pthread_atfork(nullptr, nullptr, [] { started = 1; }); // a forked process has no workers

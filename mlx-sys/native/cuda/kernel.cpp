@@ -81,7 +81,7 @@ std::vector<mx::array> apply(const Kernel& kernel,
                              const std::vector<mx::array>& inputs,
                              const mlxrs_cuda_launch& launch,
                              mx::Stream s) {
-  // As MLX C numbers them (mlx/c/array.h).
+  // MLX C's numbers of dtypes (mlx/c/array.h).
   static const mx::Dtype dtypes[] = {mx::bool_, mx::uint8, mx::uint16, mx::uint32, mx::uint64,
                                      mx::int8, mx::int16, mx::int32, mx::int64, mx::float16,
                                      mx::float32, mx::float64, mx::bfloat16, mx::complex64};

@@ -37,7 +37,7 @@ struct Driver {
   int (*enter)(void*);
   int (*query)(void*);
 
-  // Of this thread's own stream (CU_STREAM_PER_THREAD), on which nothing ever runs.
+  // Queries this thread's own stream (CU_STREAM_PER_THREAD), on which nothing ever runs.
   int ask() const {
     return query(reinterpret_cast<void*>(2));
   }

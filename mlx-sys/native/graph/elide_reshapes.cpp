@@ -57,7 +57,7 @@ class Unshape {
     }
   };
 
-  // Below `root`, inputs first; of siblings one.
+  // Visits the nodes below `root`, inputs first, and one node of each group of siblings.
   void visit(const array& root) {
     std::stack<std::pair<array, size_t>> todo;
     auto add = [&](const array& a) {

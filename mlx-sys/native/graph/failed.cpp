@@ -92,7 +92,7 @@ std::map<int, std::pair<uint64_t, std::string>>& failures() {
   return *all;
 }
 uint64_t failure_count = 0;
-// Those that are not known to have ended well. Never destroyed: streams run while the process ends.
+// Evaluations that are not known to have ended well. Never destroyed: streams run while the process ends.
 std::list<std::shared_ptr<Evaluation>>& running() {
   static auto* all = new std::list<std::shared_ptr<Evaluation>>;
   return *all;
@@ -232,7 +232,7 @@ void recording(const List& arrays, bool waits, const std::function<void()>& comp
     try {
       mx::scheduler::enqueue(mx::Stream(s, mx::Device::cpu), [e, s] { stream_done(e, s); });
     } catch (const std::exception& error) {
-      // On the main thread, an error that the stream had before.
+      // On the main thread, this is an error that the stream had before.
       stream_failed(s, error.what());
     }
   }
@@ -267,7 +267,7 @@ void wait(array a) {
     check({a});
   }
   if (a.status() == array::Status::unscheduled) {
-    // It failed.
+    // The array failed.
     a.eval();
   }
 }

@@ -37,7 +37,8 @@ namespace {
 
 using mlx::core::array;
 
-// So many arrays may wait to leave their graphs before new readers are held back, and for how long.
+// The number of arrays that may wait to leave their graphs before new readers are held back, and the time that readers
+// wait.
 constexpr size_t many = 4096;
 constexpr auto patience = std::chrono::milliseconds(100);
 

@@ -95,7 +95,7 @@ void before_the_end(void*, int code) {
     counted = true;
   }
   if (others || is_busy()) {
-    // Not the lock of a thread that waits for a reader.
+    // Does not wait for the lock of a thread that waits for a reader.
     if (ftrylockfile(stdout) == 0) {
       fflush_unlocked(stdout);
     }

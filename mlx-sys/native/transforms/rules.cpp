@@ -160,7 +160,7 @@ struct Bounds {
     return {std::move(start), std::move(stop), std::move(step), node.shape()};
   }
 
-  // All of one more axis in front.
+  // Adds a whole axis in front.
   void prepend(int size) {
     start.insert(start.begin(), 0);
     stop.insert(stop.begin(), size);

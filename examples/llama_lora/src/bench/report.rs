@@ -48,7 +48,7 @@ pub struct Report {
     pub floor: Option<Floor>,
     /// Floor by median: 1 is the best there can be.
     pub share_of_floor: Option<f64>,
-    /// Of the first steps, ten at most.
+    /// Losses of the first steps, ten at most.
     pub losses: Vec<f32>,
 }
 

@@ -47,8 +47,8 @@ impl Batch {
         batch
     }
 
-    /// As mlx-lm makes it: the width is a multiple of 32, and one padding token after each row that has one counts
-    /// as a target.
+    /// Makes the batch as mlx-lm does: the width is a multiple of 32, and one padding token after each row that has one
+    /// counts as a target.
     pub fn compat(all: &[Row], indices: &[usize], longest: usize, mask_prompt: bool) -> Batch {
         let length = |i: usize| all[i].tokens.len();
         let most = indices.iter().map(|&i| length(i)).max().unwrap_or(0);

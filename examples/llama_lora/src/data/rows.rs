@@ -131,7 +131,7 @@ impl Split {
         Split::read(origin, content.as_bytes(), text, limit, mask_prompt)
     }
 
-    /// As [`Split::parse`], of lines that are read one at a time.
+    /// As [`Split::parse`], for lines that are read one at a time.
     fn read(
         origin: String,
         source: impl BufRead,

@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// As much stack as a program's first thread has.
+/// The usual stack of a program's first thread.
 const STACK: usize = 8 << 20;
 /// Fewer items are done before threads have started.
 const FEW: usize = 256;

@@ -145,9 +145,9 @@ const FOREIGN: &[(&str, Foreign)] = &[
 
 /// The treatment of a key of mlx-lm.
 enum Foreign {
-    /// It may have this value alone, because of that.
+    /// It may have this value only, with the reason.
     Only(&'static str, &'static str),
-    /// It means nothing, because of that.
+    /// It has no meaning here, with the reason.
     Nothing(&'static str),
 }
 
@@ -185,7 +185,7 @@ impl FileSettings {
         for (key, value) in map {
             let name = key.as_str().context("a key is not a text")?;
             match FOREIGN.iter().find(|(k, _)| *k == name) {
-                // As if it were not there, in mlx-lm, too.
+                // The key counts as missing, as in mlx-lm.
                 _ if value.is_null() && name != "lora_parameters" => {
                     check_key(name, &known())?;
                 }

@@ -75,7 +75,7 @@ pub enum OptimizerConfig {
     Muon(MuonConfig),
 }
 
-/// As `mlx_runtime::optim::Adam` has them.
+/// The numbers of `mlx_runtime::optim::Adam`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -95,7 +95,7 @@ impl Default for AdamConfig {
     }
 }
 
-/// As `mlx_runtime::optim::AdamW` has them.
+/// The numbers of `mlx_runtime::optim::AdamW`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -117,7 +117,7 @@ impl Default for AdamwConfig {
     }
 }
 
-/// As `mlx_runtime::optim::Sgd` has them.
+/// The numbers of `mlx_runtime::optim::Sgd`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -128,7 +128,7 @@ pub struct SgdConfig {
     pub nesterov: bool,
 }
 
-/// As `mlx_runtime::optim::Adafactor` has them.
+/// The numbers of `mlx_runtime::optim::Adafactor`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -158,7 +158,7 @@ impl Default for AdafactorConfig {
     }
 }
 
-/// As `mlx_runtime::optim::Lion` has them.
+/// The numbers of `mlx_runtime::optim::Lion`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -176,7 +176,7 @@ impl Default for LionConfig {
     }
 }
 
-/// As `mlx_runtime::optim::Muon` has them.
+/// The numbers of `mlx_runtime::optim::Muon`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]

@@ -157,7 +157,7 @@ impl Packing {
         Ok(Some(Packing(how)))
     }
 
-    /// As the runtime takes it.
+    /// The runtime's form of the packing.
     pub fn how(self) -> Quantization {
         self.0
     }

@@ -64,7 +64,7 @@ impl Window {
         self.monitor.skip();
     }
 
-    /// So many steps were left out in all.
+    /// Records the number of all steps that were left out.
     pub fn left_out(&mut self, total: u32) -> Result<()> {
         self.monitor.set("skipped_steps", f64::from(total))?;
         Ok(())
@@ -75,8 +75,8 @@ impl Window {
         self.loss.targets() == 0
     }
 
-    /// After a step of the optimiser on so many batches, which count as steps here. Smoothed: loss, steps a second,
-    /// targets a second. Without targets there is no loss.
+    /// Records a step of the optimiser on `batches` batches, which count as steps here. Returns smoothed means: loss,
+    /// steps a second, targets a second. Without targets there is no loss.
     pub fn step(&mut self, loss: f64, targets: usize, batches: u64) -> Result<Means> {
         self.monitor.step(targets as u64);
         for _ in 1..batches {

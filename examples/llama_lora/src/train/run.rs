@@ -250,7 +250,7 @@ impl Run<'_> {
             let mut group: Vec<Ready> = Vec::new();
             for next in self.iteration + 1..=self.iteration + count {
                 let batch = batches.take()?;
-                // As in mlx-lm: before the first step, before every so many, and before the last.
+                // Evaluates as mlx-lm does: before the first step, at the interval, and before the last.
                 let due = next == 1 || next.is_multiple_of(s.steps_per_eval);
                 if due || next == s.iters {
                     self.ended(step, pending.take())?;
@@ -327,7 +327,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Says why, if a run that took steps has learnt nothing, or nothing good.
+    /// Returns an error with the reason if a run that took steps has learnt nothing, or diverged.
     fn learnt<M: CausalLm>(&self, step: &TrainStep<M>) -> Result<()> {
         if self.iteration == 0 {
             return Ok(());
@@ -410,7 +410,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// After every so many steps, and after the last: the means since the last report, if there is something to report.
+    /// Reports the means since the last report, at the interval and after the last step.
     fn report(&mut self, done: Done) -> Result<()> {
         let s = self.settings;
         let due = done.crosses(s.steps_per_report) || done.iteration == s.iters;
@@ -444,7 +444,7 @@ impl Run<'_> {
         advice::check(step, &plan, self.flags)
     }
 
-    /// Says that the last checkpoint is there whatever happened.
+    /// The message that the last checkpoint is intact in spite of an error.
     fn intact(&self, iteration: u64) -> String {
         let folder = self.settings.adapter_path.display();
         format!("step {iteration} failed; the last save in {folder} is intact")

@@ -94,11 +94,11 @@ impl Kind {
 /// If a field has to be there.
 #[derive(Clone, Copy, PartialEq)]
 enum Need {
-    /// It has to be there.
+    /// The field must be present.
     Must,
-    /// It may be left out.
+    /// The field may be left out.
     May,
-    /// It may be left out or `null`.
+    /// The field may be left out or `null`.
     Null,
 }
 

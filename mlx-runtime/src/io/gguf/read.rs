@@ -20,11 +20,11 @@ pub(super) struct Header {
 #[derive(Debug)]
 pub(super) struct Tensor {
     pub(super) name: String,
-    /// As MLX has it: the innermost dimension is the last one.
+    /// The shape as in MLX: the innermost dimension is the last one.
     pub(super) shape: Vec<i32>,
-    /// Its number in [`TYPES`].
+    /// Its index in [`TYPES`].
     pub(super) kind: u32,
-    /// In the data.
+    /// Offset in the data.
     pub(super) offset: u64,
     /// The number of bytes of its data.
     pub(super) bytes: usize,

@@ -40,7 +40,7 @@ const OTHER_TYPE: i32 = 3;
 pub struct GgufFile(sys::mlx_io_gguf, live!(Gguf));
 
 impl GgufFile {
-    /// Without arrays and metadata.
+    /// A file without arrays and metadata.
     ///
     /// # Errors
     /// If memory is exhausted.

@@ -24,7 +24,7 @@ struct Spec {
     align: Option<char>,
     sign: Option<char>,
     alternate: bool,
-    /// No sign for a zero.
+    /// True to print negative zero without its sign.
     unsigned_zero: bool,
     zero: bool,
     width: usize,

@@ -163,7 +163,7 @@ impl Settings {
             ($($field:ident)*) => {$(
                 ensure!(
                     new.$field == saved.$field,
-                    "the saved run has another {}: {:?}, not {:?}; leave it out to go on, or start again without --resume",
+                    "the saved run has another {}: {:?}, not {:?}; leave it out to go on, or start over without --resume",
                     stringify!($field), saved.$field, new.$field
                 );
             )*};

@@ -42,7 +42,7 @@ impl Base {
         ensure!(
             self.device != now.device || self.sha256 == now.sha256,
             "the weights of {model} are not those that the saved run was trained on; put them back, name the model \
-             with --model, or start again without --resume"
+             with --model, or start over without --resume"
         );
         Ok(())
     }

@@ -164,8 +164,8 @@ fn length(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().map(|m| m.len())
 }
 
-/// Keeps the contents of an existing file under its old name, and empties the file. The empty file has the same mode, and
-/// is at the target of its link.
+/// Keeps the contents of an existing file under its old name, and empties the file. The empty file has the same mode,
+/// and is at the target of its link.
 fn set_aside(path: &Path) -> Result<()> {
     let Ok(file) = fs::canonicalize(path) else {
         return Ok(());

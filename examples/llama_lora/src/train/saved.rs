@@ -105,7 +105,7 @@ impl Saved {
         }
         ensure!(
             self.progressed.data == fingerprint(&train.rows),
-            "{} differs from the data of the saved run; start again without --resume",
+            "{} differs from the data of the saved run; start over without --resume",
             train.origin
         );
         Ok(())

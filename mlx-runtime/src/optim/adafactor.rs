@@ -1,4 +1,6 @@
-//! Adafactor.
+//! The Adafactor optimiser.
+//!
+//! Tests: `mlx-tests --test parity_optim`.
 
 use super::optimizer::{check_init, check_positive, check_step, decimal, scale};
 use super::{OptimState, Optimizer, Rate, Shapes};

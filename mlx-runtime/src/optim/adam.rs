@@ -1,4 +1,6 @@
-//! Adam.
+//! The Adam optimiser.
+//!
+//! Tests: `mlx-tests --test parity_optim`.
 
 use super::{AdamW, OptimState, Optimizer, Shapes};
 use crate::{Array, Result};

@@ -1,4 +1,6 @@
-//! AdamW and Adam.
+//! The AdamW optimiser, and the arithmetic that it shares with Adam.
+//!
+//! Tests: `mlx-tests --test parity_optim`.
 
 use super::optimizer::{check_betas, check_init, check_positive, check_step, decimal, scale};
 use super::{OptimState, Optimizer, Shapes};

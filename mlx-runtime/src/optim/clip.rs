@@ -1,4 +1,6 @@
-//! Clipping by the global norm and by value.
+//! Clips gradients by the global norm and by value.
+//!
+//! Tests: `mlx-tests --test parity_optim`.
 
 use crate::ops;
 use crate::{Array, Dtype, Error, Result};

@@ -341,7 +341,8 @@ void Scheduler::wait_event(Stream s, Event event, std::function<void(Event&)> ta
   static const auto original = mlx_function<Wait>(
       "_ZN3mlx4core9scheduler9Scheduler10wait_eventENS0_6StreamENS0_5EventESt8functionIFvRS4_EE");
   queue([&] { original(this, s, event, task); });
-  // The error that the stream took over from the event is thrown and seen above; check_error clears it from the stream.
+  // check_error throws the error that the stream took over from the event. The wrapper in `enqueue` records it and
+  // throws it again, so that it stays the stream's.
   enqueue(s, [this, s] { check_error(s); });
 }
 

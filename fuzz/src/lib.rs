@@ -29,7 +29,7 @@ pub struct Found {
     pub why: String,
 }
 
-/// A folder for files that live for a moment: in memory where the system has a place for that.
+/// A temporary folder, in memory if the system has a place for it.
 ///
 /// # Errors
 /// If there is no place for temporary files.

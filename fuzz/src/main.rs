@@ -1,4 +1,4 @@
-//! `mlx-fuzz TARGET --cases N --seed S`: what is found is printed and kept in `fuzz/found`.
+//! `mlx-fuzz TARGET --cases N --seed S`: prints the cases that it finds, and keeps them in `fuzz/found`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -18,16 +18,16 @@ struct Args {
     /// The first case.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// How many cases each parser gets.
+    /// Number of cases for each parser.
     #[arg(long, default_value_t = u64::MAX)]
     cases: u64,
-    /// How long each parser is fed at most.
+    /// Most minutes for each parser.
     #[arg(long, default_value_t = 60.0)]
     minutes: f64,
     /// A file or hexadecimal text to feed once.
     #[arg(long)]
     input: Option<String>,
-    /// Where a process of its own notes the case that it is at.
+    /// The file in which a child process notes its present case.
     #[arg(long, hide = true)]
     at: Option<PathBuf>,
 }
@@ -85,7 +85,7 @@ fn feed(target: &Target, args: &Args, at: &Path) -> ExitCode {
     code
 }
 
-/// Runs the cases in a process of their own, which a stack overflow or a hang may end.
+/// Runs the cases in a child process, because a stack overflow or a hang may end it.
 fn watch(target: &Target, args: &Args) -> bool {
     let begun = Instant::now();
     let most = args.minutes * 60.0;

@@ -28,7 +28,7 @@ const NUMBERS: &[&str] = &[
     "00",
 ];
 
-/// How a target's seeds are changed.
+/// The way in which a target's seeds are mutated.
 #[derive(Clone, Copy)]
 pub enum Form {
     /// Bytes, as in a file with a binary header.
@@ -153,7 +153,7 @@ fn words(input: &mut Vec<u8>, random: &mut Random) {
     *input = format!("{}{new}{}", &text[..start], &text[end..]).into_bytes();
 }
 
-/// The tokens of a text in a row, with each bracket as a token of its own.
+/// The tokens of a text in a row, with each bracket as a separate token.
 pub fn flat(stream: TokenStream, all: &mut Vec<String>) {
     let mut todo = vec![stream.into_iter()];
     let mut ends: Vec<&str> = Vec::new();
@@ -346,7 +346,7 @@ fn tokens(seeds: &[Vec<u8>], seed: &[u8], random: &mut Random) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Up to `most` tokens, and those that close what they open.
+/// Up to `most` tokens, and the closing brackets that they need.
 fn balanced(tokens: &[String], most: usize) -> &[String] {
     let mut depth = 0;
     for (i, t) in tokens.iter().enumerate() {

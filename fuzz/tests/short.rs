@@ -1,4 +1,4 @@
-//! A fixed number of cases for each parser: what an hour of them has found clean stays so.
+//! A fixed number of cases for each parser. An hour of fuzzing found them clean, and they must stay so.
 
 use mlx_fuzz::{find, input, run};
 
@@ -19,7 +19,7 @@ macro_rules! short {
     ($($name:ident $cases:literal;)*) => {$(
         #[test]
         fn $name() {
-            // As much stack as rustc has.
+            // The same stack as rustc's.
             let thread = std::thread::Builder::new().stack_size(8 << 20);
             let run = thread.spawn(|| clean(stringify!($name), $cases)).unwrap();
             if let Err(panic) = run.join() {

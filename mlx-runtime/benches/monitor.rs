@@ -1,4 +1,4 @@
-//! What watching a training costs. A step at 50 a second takes 20 ms, of which 0.1 % is 20 us.
+//! The cost of monitoring a training. A step at 50 a second takes 20 ms, of which 0.1 % is 20 us.
 //!
 //! `cargo bench -p mlx-runtime --bench monitor`
 

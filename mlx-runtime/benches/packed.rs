@@ -1,5 +1,5 @@
 //! Products with a 4-bit matrix: with the packed values, and with the matrix dequantised first.
-//! Where the second is faster is the threshold of `nn/packed.rs`.
+//! The size at which the second is faster is the threshold of `nn/packed.rs`.
 //!
 //! `cargo bench -p mlx-runtime --bench packed`, on the device that is the default.
 

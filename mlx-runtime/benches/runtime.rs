@@ -1,4 +1,4 @@
-//! What this crate adds to MLX: the cost of a call, of a recorded gradient, of a step.
+//! The overhead of this crate over MLX: a call, a recorded gradient, a step.
 //!
 //! `cargo bench -p mlx-runtime`; the graphs are small, so that time is the host's.
 
@@ -79,7 +79,7 @@ fn files(c: &mut Criterion) {
     });
 }
 
-/// What a runtime's memory limit costs: the walk over a graph before it runs.
+/// The cost of a runtime's memory limit: the walk over a graph before it runs.
 fn limit(c: &mut Criterion) {
     let x = ops::ones(&[4, 4], Dtype::Float32).unwrap();
     x.eval().unwrap();
@@ -96,7 +96,7 @@ fn limit(c: &mut Criterion) {
     run("the same within a memory limit");
 }
 
-// Not `criterion_group!`: what it makes is public and without docs.
+// Not `criterion_group!`, because its function is public and undocumented.
 fn main() {
     let mut c = Criterion::default().configure_from_args();
     build(&mut c);

@@ -18,7 +18,7 @@ fn add(value: Array) -> impl Fn(&[Array]) -> mlx_runtime::Result<Vec<Array>> + S
     }
 }
 
-/// Writes what the program prints.
+/// Writes the program's output.
 pub fn run(out: &mut dyn Write) -> Result {
     let x = Array::scalar(1f32)?;
     writeln!(out, "x: \n{x}")?;

@@ -1,4 +1,4 @@
-//! Prints what numbers on the CPU depend on: `cargo run -p mlx-runtime --example cpu`.
+//! Prints the levels and the BLAS that numbers on the CPU depend on: `cargo run -p mlx-runtime --example cpu`.
 
 use mlx_runtime::cpu;
 

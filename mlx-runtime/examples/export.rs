@@ -25,7 +25,7 @@ fn multiply(_: &[Array], by_name: &HashMap<String, Array>) -> mlx_runtime::Resul
     Ok(vec![(find("x")? * find("y")?)?])
 }
 
-/// Writes what the program prints; the files go to `folder`.
+/// Writes the program's output; the files go to `folder`.
 pub fn run(out: &mut dyn Write, folder: &Path) -> Result {
     let inc_path = folder.join("inc_func.bin");
     let mul_path = folder.join("mul_func.bin");

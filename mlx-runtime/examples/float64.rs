@@ -9,7 +9,7 @@ use mlx_runtime::{ops, Array, Dtype};
 
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
 
-/// Writes what the program prints.
+/// Writes the program's output.
 pub fn run(out: &mut dyn Write) -> Result {
     with_default(Device::cpu(), || {
         let a = Array::try_from([[1f64, 2.0, 3.0], [4.0, 5.0, 6.0]])?;

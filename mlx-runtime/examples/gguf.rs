@@ -1,4 +1,4 @@
-//! MLX C's `example-gguf.c`: the arrays of a GGUF file, and what is said about them.
+//! MLX C's `example-gguf.c`: the arrays and the metadata of a GGUF file.
 //!
 //!     cargo run -p mlx-runtime --example gguf [FILE]
 
@@ -20,7 +20,7 @@ pub fn make(path: &Path) -> Result {
     Ok(())
 }
 
-/// Writes what the program prints about a file.
+/// Writes the program's output about a file.
 pub fn run(out: &mut dyn Write, path: &Path) -> Result {
     let file = load_gguf(path)?;
     let mut names: Vec<&String> = file.arrays.keys().collect();

@@ -12,7 +12,7 @@ fn increment(x: &[Array]) -> mlx_runtime::Result<Vec<Array>> {
     Ok(vec![(&x[0] + 1.0)?])
 }
 
-/// Writes what the program prints.
+/// Writes the program's output.
 pub fn run(out: &mut dyn Write) -> Result {
     let x = [Array::scalar(1f32)?];
     let mut print = |title: &str, (y, dy): (Vec<Array>, Vec<Array>)| {

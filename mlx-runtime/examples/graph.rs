@@ -9,7 +9,7 @@ use mlx_runtime::{ops, Array};
 
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
 
-/// Writes what the program prints.
+/// Writes the program's output.
 pub fn run(out: &mut dyn Write) -> Result {
     let inputs = Array::try_from([[1f32, 2.0, 3.0], [4.0, 5.0, 6.0]])?;
     let two = Array::scalar(2i32)?;

@@ -9,7 +9,7 @@ use mlx_runtime::{ops, version, Array, Dtype};
 
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
 
-/// Writes what the program prints.
+/// Writes the program's output.
 pub fn run(out: &mut dyn Write) -> Result {
     let line = "=".repeat(50);
     writeln!(out, "MLX version: {}\n{line}", version()?)?;

@@ -24,7 +24,7 @@ fn exp(x: &Array) -> mlx_runtime::Result<Array> {
     Ok(kernel.call(&[x], &call)?.swap_remove(0))
 }
 
-/// Writes what the program prints.
+/// Writes the program's output.
 pub fn run(out: &mut dyn Write) -> Result {
     let x = random::normal(&[4, 16], Dtype::Float32, 0.0, 1.0, None)?;
     let y = exp(&x)?;

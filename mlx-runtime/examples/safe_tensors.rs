@@ -24,7 +24,7 @@ fn print(out: &mut dyn Write, arrays: &[(String, Array)]) -> std::io::Result<()>
         .try_for_each(|(name, a)| writeln!(out, "{name}\n{a}"))
 }
 
-/// Writes what the program prints.
+/// Writes the program's output.
 pub fn run(out: &mut dyn Write, path: &Path) -> Result {
     writeln!(out, "load data from disk:")?;
     let (arrays, metadata) = load_safetensors(path)?;

@@ -1,4 +1,6 @@
-//! What MLX was built with.
+//! The backends that MLX was built with.
+//!
+//! Tests: `tests/private_folder.rs`.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +23,7 @@ pub fn version() -> Result<String> {
     Ok(text.as_text().into_owned())
 }
 
-/// How many kernels MLX queues on a GPU before it ends a batch of them.
+/// The number of kernels that MLX queues on a GPU before it ends a batch of them.
 pub(crate) fn kernels_in_a_batch() -> u32 {
     let text = std::env::var("MLX_MAX_OPS_PER_BUFFER");
     text.ok().and_then(|t| t.parse().ok()).unwrap_or(100)
@@ -31,11 +33,12 @@ pub(crate) fn kernels_in_a_batch() -> u32 {
 pub mod cuda {
     use super::*;
 
-    /// How MLX hands kernels to a GPU, unless the environment says so already; it is read once, after
-    /// this. CUDA graphs take more of the host's time than launches one by one: a LoRA step of an 8B
-    /// on an H100 takes 0.86 of the time without. What a kernel has read is freed once the batch it
-    /// was queued in is done: of smaller batches than MLX's 100 less waits to be freed, and a memory
-    /// limit is kept more closely.
+    /// Makes MLX launch kernels one by one, in batches of 20, unless the environment sets these variables. MLX reads
+    /// them once, after this.
+    ///
+    /// CUDA graphs take more of the host's time than single launches: a LoRA step of an 8B on an H100 takes 0.86 of the
+    /// time without them. The inputs of a kernel are freed once its batch is done. With batches smaller than MLX's 100,
+    /// less memory waits to be freed, and a memory limit is kept more closely.
     pub(crate) fn prefer_launches() {
         for (name, value) in [
             ("MLX_USE_CUDA_GRAPHS", "0"),
@@ -47,7 +50,7 @@ pub mod cuda {
         }
     }
 
-    /// Whether MLX was built for CUDA and finds a device.
+    /// Returns true if MLX was built for CUDA and finds a device.
     ///
     /// # Errors
     /// If MLX cannot say.
@@ -62,11 +65,11 @@ pub mod cuda {
     }
 }
 
-/// Metal. MLX: `mlx.core.metal`. Without Metal, what sets something does nothing.
+/// Metal. MLX: `mlx.core.metal`. Without Metal, setters do nothing.
 pub mod metal {
     use super::*;
 
-    /// Whether MLX was built for Metal and finds a device.
+    /// Returns true if MLX was built for Metal and finds a device.
     ///
     /// # Errors
     /// If MLX cannot say.
@@ -80,7 +83,7 @@ pub mod metal {
         Ok(yes)
     }
 
-    /// Where MLX's compiled kernels are.
+    /// The path of MLX's compiled kernels.
     ///
     /// # Errors
     /// If MLX was built without Metal.
@@ -108,7 +111,7 @@ pub mod metal {
         })
     }
 
-    /// Starts to record what runs on the GPU into a `.gputrace` file.
+    /// Starts to record the GPU's work into a `.gputrace` file.
     ///
     /// # Errors
     /// If the path contains a NUL byte, or Metal cannot record.
@@ -120,7 +123,7 @@ pub mod metal {
         check(OP, unsafe { sys::mlx_metal_start_capture(path.as_ptr()) })
     }
 
-    /// Ends what [`start_capture`] started.
+    /// Ends the recording of [`start_capture`].
     ///
     /// # Errors
     /// If MLX cannot.

@@ -1,9 +1,8 @@
 //! MLX C's own lists, maps and texts.
 //!
-//! Functions of this crate take slices and return vectors, so nobody needs these to compute. They
-//! are for code that builds a list once and hands it over many times, and for what MLX C has no
-//! other form of. Each owns one handle, which is freed once; copies are deep in the list and
-//! shallow in the arrays.
+//! Functions of this crate take slices and return vectors, so computing needs none of these. They are for code that
+//! builds a list once and passes it many times, and for functions of MLX C with no other form. Each owns one handle,
+//! which is freed once; copies are deep in the list and shallow in the arrays.
 //!
 //! ```
 //! use mlx_runtime::{containers::VectorArray, Array};
@@ -13,6 +12,8 @@
 //! assert!(list.get(2).is_err());
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
+//!
+//! Tests: `tests/leaks/handles.rs`.
 
 mod maps;
 
@@ -31,7 +32,7 @@ pub use crate::handles::{
     VectorString, VectorVectorArray,
 };
 
-/// Handles in a row, and what keeps them valid.
+/// Handles in a row, and their owners.
 struct Lowered<R> {
     raw: Vec<R>,
     _kept: Vec<CString>,
@@ -55,8 +56,8 @@ fn texts(items: &[String]) -> Result<Lowered<*const c_char>> {
     })
 }
 
-/// The methods of every list. `$lower` gives the handles of items, `$read` the item from where a
-/// getter wrote it, `$slot` an empty place for it.
+/// The methods of every list. `$lower` gives the handles of items, `$slot` an empty place for an item, and `$read` the
+/// item that a getter wrote there.
 macro_rules! list {
     ($name:ident($raw:ident) of $item:ty, $lower:expr, $slot:expr, $read:expr =>
      $new:ident $new_data:ident $new_value:ident $set:ident $set_data:ident $set_value:ident
@@ -154,7 +155,7 @@ macro_rules! list {
                 unsafe { sys::$size(self.as_raw()) }
             }
 
-            /// Whether there are no items.
+            /// Returns true if there are no items.
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
             }
@@ -195,7 +196,7 @@ macro_rules! list {
         impl Clone for $name {
             fn clone(&self) -> Self {
                 let mut copy = Self::null();
-                // A list without a value stays one.
+                // A null list stays null.
                 if !self.as_raw().ctx.is_null() {
                     // SAFETY: both handles are ours.
                     unsafe { sys::$set(copy.as_out(), self.as_raw()) };
@@ -292,7 +293,7 @@ impl MlxString {
 }
 
 impl Default for MlxString {
-    /// No text.
+    /// An empty text.
     fn default() -> Self {
         // SAFETY: makes a handle without a value.
         Self::own(unsafe { sys::mlx_string_new() })

@@ -1,7 +1,9 @@
-//! The processor's part of a number: which loops and which matrix products run on it.
+//! The processor's effect on numbers: the versions of loops and matrix products that run on it.
 //!
-//! [`crate::fused`] has a version of its loops for each level of x86-64, which all give the same bits. Matrix
-//! products are the BLAS's, whose kernels add in an order of their own.
+//! [`crate::fused`] has a version of its loops for each level of x86-64, which all give the same bits. Matrix products
+//! are the BLAS's, and the order of its additions depends on the kernel.
+//!
+//! Tests: `tests/fused.rs`.
 
 use std::ffi::CStr;
 
@@ -13,8 +15,8 @@ fn level_of(version: &sys::mlxrs_kernels) -> &'static str {
     level.to_str().unwrap_or_default()
 }
 
-/// The levels whose loops this processor runs, the oldest first: `default`, `x86-64-v3` (AVX2) and
-/// `x86-64-v4` (AVX-512); `default` alone on other processors.
+/// The levels with loops that this processor runs, the oldest first: `default`, `x86-64-v3` (AVX2) and `x86-64-v4`
+/// (AVX-512); `default` alone on other processors.
 pub fn levels() -> Vec<&'static str> {
     let mut count = 0;
     // SAFETY: a list of `count` pointers, none of them null, that live as long as the program.
@@ -40,7 +42,7 @@ pub fn blas() -> &'static str {
     name.to_str().unwrap_or_default()
 }
 
-/// How many threads a matrix product uses: one for each processor that the process may use, or
+/// The number of threads of a matrix product: one for each processor that the process may use, or
 /// `MLX_SYS_CPU_THREADS`.
 pub fn threads() -> usize {
     // SAFETY: no arguments.

@@ -1,7 +1,9 @@
-//! Devices: where operations run.
+//! Devices that run operations.
 //!
-//! The default device is one setting of the whole process: the GPU where MLX has one, else the
-//! CPU. Every operation goes to the calling thread's current stream on it ([`crate::stream`]).
+//! The default device is one setting of the whole process: the GPU if MLX has one, else the CPU. Every operation goes
+//! to the calling thread's current stream on it ([`crate::stream`]).
+//!
+//! Tests: `tests/runtime.rs`.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -36,8 +38,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// Device number `index` of a type; whether it exists is another question
-    /// ([`is_available`]).
+    /// Device number `index` of a type. It may not exist ([`is_available`]).
     pub const fn new(kind: DeviceType, index: i32) -> Self {
         Self { kind, index }
     }
@@ -57,12 +58,12 @@ impl Device {
         self.kind
     }
 
-    /// The device's number among those of its type.
+    /// The device's index among the devices of its type.
     pub const fn index(self) -> i32 {
         self.index
     }
 
-    /// As MLX prints it, such as `Device(cpu, 0)`.
+    /// The text that MLX prints for it, such as `Device(cpu, 0)`.
     ///
     /// # Errors
     /// If memory is exhausted.
@@ -112,7 +113,7 @@ impl fmt::Display for Device {
 impl FromStr for Device {
     type Err = Error;
 
-    /// From `cpu`, `gpu`, or either with a number: `gpu:1`. Whether it exists is another question.
+    /// Parses `cpu`, `gpu`, or either with a number: `gpu:1`. The device may not exist.
     fn from_str(text: &str) -> Result<Self> {
         let (kind, index) = text.trim().split_once(':').unwrap_or((text.trim(), "0"));
         let kind = match kind.to_ascii_lowercase().as_str() {
@@ -246,7 +247,7 @@ pub fn set_default_device(device: Device) -> Result<()> {
 /// setting is one of the process: other threads notice it, too.
 ///
 /// # Errors
-/// [`ErrorKind::Device`] if MLX does not have the device, and what `f` returns.
+/// Returns the error of `f`, and [`ErrorKind::Device`] if MLX does not have the device.
 pub fn with_default<T>(device: Device, f: impl FnOnce() -> Result<T>) -> Result<T> {
     /// Puts the device back.
     struct Restore(Handle);
@@ -285,7 +286,7 @@ pub fn info_of(device: Device, key: &str) -> Result<Option<Info>> {
     Ok(None)
 }
 
-/// Whether MLX can use the device.
+/// Returns true if MLX can use the device.
 ///
 /// # Errors
 /// If MLX cannot say.
@@ -302,7 +303,7 @@ pub fn is_available(device: Device) -> Result<bool> {
     Ok(yes)
 }
 
-/// How many devices of a type there are.
+/// The number of devices of a type.
 ///
 /// # Errors
 /// If MLX cannot say.
@@ -335,8 +336,8 @@ impl fmt::Display for Info {
     }
 }
 
-/// What MLX knows about a device, by MLX's names: `architecture`, `memory_size`,
-/// `max_recommended_working_set_size`, ... Which there are depends on the backend.
+/// The properties of a device, by MLX's names: `architecture`, `memory_size`, `max_recommended_working_set_size`, ...
+/// The backend decides which there are.
 ///
 /// # Errors
 /// [`ErrorKind::Device`] if MLX does not have the device.
@@ -356,7 +357,7 @@ pub fn info(device: Device) -> Result<BTreeMap<String, Info>> {
     Ok(out)
 }
 
-/// What MLX knows about a device. Owns one `mlx_device_info`.
+/// The properties of a device. Owns one `mlx_device_info`.
 struct Facts(sys::mlx_device_info, live!(DeviceInfo));
 
 impl Drop for Facts {

@@ -1,4 +1,4 @@
-//! Groups of processes, and what they compute together. MLX: `mlx.core.distributed`.
+//! Groups of processes, and collective operations. MLX: `mlx.core.distributed`.
 //!
 //! MLX talks over MPI, sockets (`ring`), NCCL or Thunderbolt (`jaccl`), whichever it was built with
 //! and finds set up. Without any, [`init`] gives a group of this process alone, in which every
@@ -11,6 +11,8 @@
 //! assert_eq!(mean.item::<f32>()?, 2.0 * group.size() as f32);
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
+//!
+//! Tests: `tests/leaks/handles.rs`.
 
 use std::ptr::null_mut;
 
@@ -43,8 +45,8 @@ pub fn init(strict: bool, backend: Option<&str>) -> Result<Group> {
     group.checked(OP, status)
 }
 
-/// Whether MLX can talk to other processes through a backend, or through any if `None`.
-/// MLX: `distributed.is_available`.
+/// Returns true if MLX can talk to other processes through a backend, or through any backend if `None`. MLX:
+/// `distributed.is_available`.
 ///
 /// # Errors
 /// If the name contains a NUL byte.

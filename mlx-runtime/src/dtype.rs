@@ -1,4 +1,6 @@
-//! Element types.
+//! Element types of arrays, and the Rust types that correspond to them.
+//!
+//! Tests: `tests/dtypes.rs`.
 
 use std::ffi::c_int;
 use std::fmt;
@@ -126,7 +128,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// A Rust type that is stored in arrays as it is.
+/// A Rust type that arrays store unchanged.
 ///
 /// Sealed: an implementation promises that the type has the size and the layout of
 /// [`Element::DTYPE`] in MLX.
@@ -134,7 +136,7 @@ pub trait Element: sealed::Sealed + Copy + Send + 'static {
     /// The dtype of an array of `Self`.
     const DTYPE: Dtype;
 
-    /// Whether the bytes, read from an array, are valid values of `Self`.
+    /// Returns true if the bytes, read from an array, are valid values of `Self`.
     #[doc(hidden)]
     fn valid(_bytes: &[u8]) -> bool {
         true
@@ -146,7 +148,7 @@ pub trait Element: sealed::Sealed + Copy + Send + 'static {
         None
     }
 
-    /// As [`Element::new_scalar`], into a handle that is there; its status.
+    /// As [`Element::new_scalar`], into an existing handle. Returns the status.
     ///
     /// # Safety
     /// `out` leads to a null or valid handle.
@@ -155,7 +157,7 @@ pub trait Element: sealed::Sealed + Copy + Send + 'static {
         None
     }
 
-    /// The one element of an array; none where MLX C may not have the type.
+    /// The one element of an array; none if MLX C may lack the type.
     ///
     /// # Safety
     /// The handle is valid, the array evaluated, of this dtype, and of one element.
@@ -164,7 +166,7 @@ pub trait Element: sealed::Sealed + Copy + Send + 'static {
         None
     }
 
-    /// Where the elements of an array begin.
+    /// Pointer to the first element of an array.
     ///
     /// # Safety
     /// The handle is valid, the array evaluated and of this dtype.
@@ -214,8 +216,7 @@ elements! {
     i32 => Int32 mlx_array_data_int32 as i32, item mlx_array_item_int32,
         scalar mlx_array_new_int mlx_array_set_int;
     i64 => Int64 mlx_array_data_int64 as i64, item mlx_array_item_int64;
-    // MLX C has getters of its own for these two where the C compiler has the types; they read the
-    // same address.
+    // MLX C has separate getters for these two if the C compiler has the types; they read the same address.
     f16 => Float16 mlx_array_data_uint16 as u16;
     bf16 => Bfloat16 mlx_array_data_uint16 as u16;
     f32 => Float32 mlx_array_data_float32 as f32, item mlx_array_item_float32,

@@ -1,10 +1,10 @@
-//! Functions as files: recorded once, called from any of MLX's languages.
+//! Saves functions as files: recorded once, called from any of MLX's languages.
 //!
-//! The file holds the graph and the arrays that the function captured. What is recorded are MLX's own operations alone,
-//! not the fused ones of this crate, so that every language that has MLX can call it. One that is imported may
-//! be called with inputs of the shapes that it was exported with (of any shape if `shapeless`).
-//! MLX trusts such files, and one that was changed may end the process: [`import_function`] takes those that this
-//! crate wrote, which end with a checksum that MLX ignores.
+//! The file holds the graph and the arrays that the function captured. It records MLX's own operations alone, not the
+//! fused ones of this crate, so that every language that has MLX can call it. An imported function may be called with
+//! inputs of the shapes that it was exported with (of any shape if `shapeless`). MLX trusts these files, and a changed
+//! one may end the process: [`import_function`] accepts files that this crate wrote, which end with a checksum that MLX
+//! ignores.
 //!
 //! MLX runs an imported function on the first stream that the process made on the function's
 //! device: call it on the thread that used this crate first.
@@ -21,6 +21,8 @@
 //! # std::fs::remove_dir_all(&folder)?;
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
+//!
+//! Tests: `tests/export.rs`.
 
 mod seal;
 
@@ -70,7 +72,7 @@ fn seal_and_commit(new: Replacement) -> Result<()> {
 /// Writes `f`, recorded for inputs like `inputs`, to the file at `path`. MLX: `export_function`.
 ///
 /// # Errors
-/// What the function returns, its panic, an operation that cannot be exported, or a file that
+/// Returns the error of the function, and an error if it panics, if an operation cannot be exported, or if the file
 /// cannot be written.
 pub fn export_function<F>(
     path: impl AsRef<Path>,
@@ -131,7 +133,7 @@ where
 pub struct Exporter {
     raw: sys::mlx_function_exporter,
     shapeless: bool,
-    /// Taken when this is dropped.
+    /// Taken when the exporter is dropped.
     new: Option<Replacement>,
     _live: live!(Exporter),
 }
@@ -166,7 +168,7 @@ impl Exporter {
     /// Records the function for inputs like these.
     ///
     /// # Errors
-    /// What the function returns, its panic, or an operation that cannot be exported.
+    /// Returns the error of the function, and an error if it panics or if an operation cannot be exported.
     pub fn export(&mut self, inputs: &[Array]) -> Result<()> {
         const OP: &str = "exporter";
         let list = VectorArray::new(OP, inputs)?;
@@ -216,7 +218,7 @@ impl Drop for Exporter {
     fn drop(&mut self) {
         // SAFETY: owned here; null is ignored.
         unsafe { sys::mlx_function_exporter_free(self.raw) };
-        // Where the disk is full the old file stays; a destructor has nobody to tell.
+        // If the disk is full the old file stays. A destructor cannot return the error.
         let _ = self.new.take().map(seal_and_commit);
     }
 }
@@ -246,7 +248,7 @@ pub fn import_function(path: impl AsRef<Path>) -> Result<ImportedFunction> {
 ///
 /// # Safety
 /// The file is as MLX wrote it, and stays so while the function is in use. MLX reads it without checks: sizes and
-/// numbers in a changed file lead it outside of its memory.
+/// numbers in a changed file make it read outside its memory.
 pub unsafe fn import_function_unchecked(path: impl AsRef<Path>) -> Result<ImportedFunction> {
     import(path.as_ref())
 }

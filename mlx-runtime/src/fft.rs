@@ -10,6 +10,8 @@
 //! assert!(ops::allclose(&x, &back, 1e-5, 1e-6, false)?.item::<bool>()?);
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
+//!
+//! Tests: `tests/parity.rs`.
 
 use mlx_sys as sys;
 

@@ -1,4 +1,6 @@
-//! What an evaluation will take, found from its graph.
+//! Forecasts of the memory and work of an evaluation, from its graph.
+//!
+//! Tests: `tests/runtime.rs`.
 
 use mlx_sys as sys;
 
@@ -7,7 +9,7 @@ use crate::error::check;
 use crate::handles::VectorArray;
 use crate::{backend, Array, Result};
 
-/// What MLX queues before it waits (mlx/transforms.cpp, mlx/backend/cpu/encoder.h and
+/// The queue of MLX: how much work it holds before MLX waits (mlx/transforms.cpp, mlx/backend/cpu/encoder.h and
 /// mlx/backend/cuda/device.cpp).
 fn queue() -> Result<sys::mlxrs_queue> {
     let gpu = device::default_device()?.kind() == DeviceType::Gpu;
@@ -22,8 +24,8 @@ fn queue() -> Result<sys::mlxrs_queue> {
     })
 }
 
-/// What [`crate::transforms::eval`] of some arrays will do. Bytes are those that it allocates,
-/// without what is there before.
+/// The forecast of [`crate::transforms::eval`] of some arrays. Bytes are those that it allocates, without those
+/// allocated before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Forecast {
@@ -56,13 +58,13 @@ pub struct Forecast {
 /// ```
 ///
 /// # Errors
-/// What MLX reports of the graph.
+/// Returns the error that MLX reports of the graph.
 pub fn forecast(arrays: &[&Array]) -> Result<Forecast> {
     forecast_list(&VectorArray::from_refs("forecast", arrays)?, None)
 }
 
-/// As [`forecast`], where MLX shortens its queue as soon as the evaluation holds more than `room`
-/// bytes, which is what it does above its memory limit.
+/// As [`forecast`], but MLX shortens its queue as soon as the evaluation holds more than `room` bytes, as it does above
+/// its memory limit.
 ///
 /// # Errors
 /// As [`forecast`].
@@ -75,7 +77,7 @@ pub(crate) fn forecast_list(list: &VectorArray, room: Option<usize>) -> Result<F
     replay(list, queue()?, room.map_or(u64::MAX, |r| r as u64))
 }
 
-/// [`forecast`] where every operation ends before the next one begins: what no queue goes below.
+/// [`forecast`] without a queue: every operation ends before the next one begins. No queue needs less.
 pub(crate) fn forecast_in_turn(arrays: &[&Array]) -> Result<Forecast> {
     let list = VectorArray::from_refs("forecast", arrays)?;
     replay(
@@ -146,8 +148,7 @@ mod tests {
         }
         let (queued, waiting) = (forecast(&[&b]).unwrap(), forecast_in_turn(&[&b]).unwrap());
         assert_eq!(waiting.peak, 2 * MB);
-        // Two pieces of work for each: the product, and letting go of what it read. Up to 109 of
-        // them wait.
+        // Two pieces of work for each: the product, and the release of its inputs. Up to 109 of them wait.
         assert!((54 * MB..58 * MB).contains(&queued.peak), "{queued:?}");
         let short = forecast_within(&[&b], 20 * MB).unwrap();
         assert!((20 * MB..=22 * MB).contains(&short.peak), "{short:?}");

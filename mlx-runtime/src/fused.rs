@@ -1,11 +1,13 @@
-//! Operations that a transformer block is made of, each in one pass on the CPU.
+//! Fused operations of a transformer block, each in one pass on the CPU.
 //!
-//! For generated code, which asks [`available`] first and else composes the same thing of
-//! [`crate::ops`]. The first input is float32, others are promoted to it from half types; strides
-//! are free. The current stream is on a CPU. They work inside every transform but `jvp`, and have first derivatives only. A NaN in an input is a
-//! NaN in what depends on it.
+//! Generated code asks [`available`] first, and otherwise composes the same operation from [`crate::ops`]. The first
+//! input is float32, others are promoted to it from half types; strides are free. The current stream is on a CPU. They
+//! work inside every transform but `jvp`, and have first derivatives only. A NaN in an input is a NaN in the outputs
+//! that depend on it.
 //!
 //! Source: `mlx-sys/native/fused`.
+//!
+//! Tests: `tests/fused.rs`.
 
 use std::cell::Cell;
 use std::ptr::null_mut;
@@ -33,12 +35,12 @@ pub fn without<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
-/// Whether this thread is inside of [`without`].
+/// Returns true if this thread is inside [`without`].
 pub(crate) fn is_off() -> bool {
     OFF.get()
 }
 
-/// Whether the operations here can take `x`: float32, and the current stream is on a CPU.
+/// Returns true if the operations here can take `x`: float32, and the current stream is on a CPU.
 #[inline]
 pub fn available(x: &Array) -> bool {
     // SAFETY: the input and the stream are valid.
@@ -104,11 +106,11 @@ pub fn swiglu(g: &Array, u: &Array) -> Result<Array> {
 /// Rotary embedding of queries and keys, and causal attention of the rows to each other:
 /// q `[B, L, H * D]`, k and v `[B, L, K * D]`, freqs `[D / 2]` -> `[B, L, H * D]`.
 ///
-/// `D` is `head_dim`, even; `H` is a multiple of `K`, and neighbouring query heads share a key
-/// head. Pair `j` of row `i` turns by `(i + offset) * freqs[j]`: `freqs` holds angles per
-/// position, the inverse of what [`crate::ops::fast::rope`] takes. `traditional` pairs
-/// neighbouring features, else the two halves. No keys from before are seen, whatever the offset.
-/// Memory grows with `L`, not with its square. `freqs` is a constant: its gradient is 0.
+/// `D` is `head_dim`, even; `H` is a multiple of `K`, and neighbouring query heads share a key head. Pair `j` of row
+/// `i` turns by `(i + offset) * freqs[j]`: `freqs` holds angles per position, the inverse of the periods that
+/// [`crate::ops::fast::rope`] takes. `traditional` pairs neighbouring features, else the two halves. No keys from
+/// before are seen, whatever the offset. Memory grows with `L`, not with its square. `freqs` is a constant: its
+/// gradient is 0.
 ///
 /// # Errors
 /// If the shapes do not fit together, or something is empty or of another type.
@@ -182,10 +184,9 @@ pub fn lora_linear(x: &Array, w: &Array, a: &Array, b: &Array, scale: f32) -> Re
     })
 }
 
-/// The elements of arrays of one dtype, each in rows, one array behind the other: `[..]` each ->
-/// `[n]`. One piece of work however many arrays there are, where [`crate::ops::concatenate`] queues
-/// one for each. There is no gradient. On a GPU this is a
-/// concatenation; on CUDA callers use a kernel of its own instead.
+/// The elements of arrays of one dtype, each row-major, one array after the other: `[..]` each -> `[n]`. One piece of
+/// work for any number of arrays, while [`crate::ops::concatenate`] queues one for each. There is no gradient. On a GPU
+/// this is a concatenation; callers on CUDA use a separate kernel instead.
 ///
 /// # Errors
 /// If there are no arrays, or their dtypes differ.

@@ -1,4 +1,4 @@
-//! The graphs that operations build, as text.
+//! Prints, counts and simplifies the graphs that operations build.
 //!
 //! ```
 //! use mlx_runtime::{graph, ops, Array};
@@ -11,6 +11,8 @@
 //! assert_eq!(graph::count_nodes(&[&sum])?, 1);
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
+//!
+//! Tests: `tests/simplify.rs`.
 
 use std::ffi::{c_char, CStr};
 use std::ptr::{null, null_mut};
@@ -30,7 +32,7 @@ use crate::{Array, Error, ErrorKind, Result};
 pub struct NodeNamer(sys::mlx_node_namer, live!(NodeNamer));
 
 impl NodeNamer {
-    /// No names.
+    /// A namer without names.
     ///
     /// # Errors
     /// If memory is exhausted.
@@ -56,7 +58,7 @@ impl NodeNamer {
         })
     }
 
-    /// What an array is called; one without a name gets the next letter.
+    /// The name of an array. An array without a name gets the next letter.
     ///
     /// # Errors
     /// If memory is exhausted.
@@ -87,7 +89,7 @@ impl Drop for NodeNamer {
 type Print =
     unsafe extern "C" fn(*mut sys::FILE, sys::mlx_node_namer, sys::mlx_vector_array) -> i32;
 
-/// What a function of MLX C prints to a C stream.
+/// The text that a function of MLX C prints to a C stream.
 fn printed(op: &'static str, names: &NodeNamer, arrays: &[&Array], print: Print) -> Result<String> {
     let list = VectorArray::from_refs(op, arrays)?;
     let (mut at, mut len): (*mut c_char, usize) = (null_mut(), 0);
@@ -131,12 +133,12 @@ pub fn print_graph(names: &NodeNamer, arrays: &[&Array]) -> Result<String> {
     printed("print_graph", names, arrays, sys::mlx_print_graph)
 }
 
-/// Arrays of the same values with fewer nodes below them: what only stands for its input goes away
-/// (copies for tracing, ends of gradients, custom gradients that have been taken), and so do views
-/// of views that lead back.
+/// Returns arrays of the same values with fewer nodes below them. Nodes that only stand for their input are removed
+/// (copies for tracing, ends of gradients, custom gradients that have been taken), and so are views of views that lead
+/// back.
 ///
-/// MLX walks over every node at each evaluation, a microsecond or more each. For graphs that are
-/// evaluated many times, such as what [`crate::transforms::compile`] records; take gradients first.
+/// MLX walks over every node at each evaluation, a microsecond or more each. Use it for graphs that are evaluated many
+/// times, such as recordings of [`crate::transforms::compile`], and take gradients first.
 ///
 /// ```
 /// use mlx_runtime::{graph, ops, Array};
@@ -151,7 +153,7 @@ pub fn print_graph(names: &NodeNamer, arrays: &[&Array]) -> Result<String> {
 /// ```
 ///
 /// # Errors
-/// What MLX reports of the graph.
+/// Returns the error that MLX reports of the graph.
 pub fn simplify(arrays: &[&Array]) -> Result<Vec<Array>> {
     const OP: &str = "simplify";
     let list = VectorArray::from_refs(OP, arrays)?;

@@ -1,4 +1,6 @@
-//! Owning types for MLX C's containers. One type, one handle, one free.
+//! Owning types for MLX C's containers: each owns one handle and frees it once.
+//!
+//! Tests: `tests/leaks/handles.rs`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,7 +20,7 @@ pub(crate) fn c_string(op: &'static str, text: &str) -> Result<CString> {
         .map_err(|e| Error::invalid(op, format!("{text:?} contains a NUL byte")).with_source(e))
 }
 
-// Public under `crate::containers`, where they have the rest of their methods.
+// Public under `crate::containers`, which has the rest of their methods.
 macro_rules! owned {
     ($(#[$doc:meta])* $name:ident($raw:ident) freed by $free:ident) => {
         $(#[$doc])*
@@ -26,13 +28,13 @@ macro_rules! owned {
 
         #[allow(dead_code)] // not every type needs every accessor
         impl $name {
-            /// No value yet: a place for a C function's result.
+            /// A null handle: a place for a C function's result.
             #[inline]
             pub(crate) fn null() -> Self {
                 Self::own(sys::$raw { ctx: null_mut() })
             }
 
-            /// Takes over a handle, which is null or valid and nobody else's.
+            /// Takes over a handle, which is null, or valid and not owned elsewhere.
             #[inline]
             pub(crate) fn own(raw: sys::$raw) -> Self {
                 Self(raw, Live::new())
@@ -49,8 +51,8 @@ macro_rules! owned {
                 self.0
             }
 
-            /// Where a C function writes its result: a null handle is filled in, another one is
-            /// overwritten in place. Either way `self` owns what is there afterwards.
+            /// The destination of a C function's result: a null handle is filled in, another one is overwritten in
+            /// place. Either way `self` owns the result.
             #[inline]
             pub(crate) fn as_out(&mut self) -> *mut sys::$raw {
                 &mut self.0

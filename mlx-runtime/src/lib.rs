@@ -9,7 +9,7 @@
 //! - [`device`], [`stream`] and [`memory`] choose where work runs and how much memory it may use. [`Runtime`] sets them from
 //!   the machine, and [`monitor`] samples what the process uses.
 //! - [`random`], [`optim`] and [`io`] are keys and distributions, optimisers, and files.
-//! - [`explain`] describes what a model computes.
+//! - [`explain`] describes the computation of a model.
 //!
 //! # Operators
 //!
@@ -62,8 +62,8 @@
 //!
 //! # Errors
 //!
-//! No function panics on a caller's arguments. Every failure is an [`Error`] that names the operation and the shapes of its
-//! inputs, with a hint where there is one.
+//! No function panics on a caller's arguments. Every failure is an [`Error`] that names the operation and the shapes of
+//! its inputs, with a hint if there is one.
 //!
 //! ```
 //! use mlx_runtime::{ops, transforms, Array};

@@ -1,7 +1,6 @@
 //! Decompositions, norms and solvers. MLX: `mlx.core.linalg`.
 //!
-//! Most of them run on the CPU only: choose it with [`crate::stream::with`] where the default
-//! device is another one.
+//! Most of them run on the CPU only: choose it with [`crate::stream::with`] if the default device is another one.
 //!
 //! ```
 //! use mlx_runtime::{linalg, ops, Array};
@@ -11,6 +10,8 @@
 //! assert!(ops::allclose(&a, &back, 1e-5, 1e-6, false)?.item::<bool>()?);
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
+//!
+//! Tests: `tests/parity.rs`.
 
 use std::ffi::CStr;
 
@@ -29,7 +30,8 @@ pub(crate) fn check_some(op: &'static str, a: &Array) -> Result<()> {
     Ok(())
 }
 
-/// The matrices with zeros for what is not finite, and where all of a matrix is, `[.., 1, 1]`.
+/// The matrices with zeros for elements that are not finite, and, `[.., 1, 1]`, true for matrices with finite elements
+/// only.
 pub(crate) fn finite(op: &'static str, a: &Array) -> Result<(Array, Array)> {
     check_some(op, a)?;
     if a.ndim() < 2 {
@@ -53,9 +55,9 @@ pub(crate) fn each_or_nan(finite: &Array, a: &Array, values: &Array) -> Result<A
     }
 }
 
-/// Eigenvalues and right eigenvectors (as columns) of any square matrix,
-/// `[.., n, n]` -> complex64 `[.., n]`, `[.., n, n]`. A matrix with an element that is not finite
-/// has NaN for both, where the library that MLX calls would end the process. MLX: `linalg.eig`.
+/// Eigenvalues and right eigenvectors (as columns) of any square matrix, `[.., n, n]` -> complex64 `[.., n]`, `[.., n,
+/// n]`. A matrix with an element that is not finite has NaN for both, because the library that MLX calls would end the
+/// process. MLX: `linalg.eig`.
 ///
 /// # Errors
 /// If the matrices are not square or not of a floating-point type, or this device has no kernel
@@ -88,10 +90,10 @@ pub fn eigvals(a: &Array) -> Result<Array> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Triangle {
-    /// That below the diagonal.
+    /// The triangle below the diagonal.
     #[default]
     Lower,
-    /// That above it.
+    /// The triangle above the diagonal.
     Upper,
 }
 

@@ -1,11 +1,11 @@
-//! How many handles of MLX C are alive.
+//! Counts of the handles of MLX C that are alive.
 //!
-//! Each type of this crate that owns a handle counts it for as long as it owns it, and each value
-//! that MLX was given to keep (a closure, a vector, a reader) is counted until MLX gives it back.
-//! So a leak shows as a number, whatever the allocator makes of its memory.
+//! Each type of this crate that owns a handle counts it for as long as it owns it. Each value that MLX was given to
+//! keep (a closure, a vector, a reader) is counted until MLX gives it back. So a leak shows as a number, even if the
+//! allocator hides it.
 //!
-//! Counting is always on. A thread counts in a block of its own with a plain addition, no locked
-//! instruction and no branch on a setting: it is below what a benchmark of one operation can tell.
+//! Counting is always on. A thread counts in its own block with a plain addition, without a locked instruction or a
+//! branch on a setting, which costs less than a benchmark of one operation can measure.
 //!
 //! ```
 //! use mlx_runtime::{live, ops, Dtype};
@@ -17,6 +17,8 @@
 //! assert_eq!(live::handles(), before);
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
+//!
+//! Tests: `tests/leaks/main.rs`.
 
 use std::cell::Cell;
 use std::fmt;
@@ -26,7 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What a handle leads to.
+        /// The object behind a handle.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Kind {$(
@@ -108,7 +110,7 @@ kinds! {
 
 const KINDS: usize = Kind::ALL.len();
 
-/// Counts of one thread, which alone writes them; negative where it drops what others made.
+/// Counts of one thread, which alone writes them. They are negative if it drops handles of other threads.
 struct Block([AtomicIsize; KINDS]);
 
 impl Block {
@@ -117,7 +119,7 @@ impl Block {
     }
 }
 
-/// What threads that ended have counted, and what is counted while a thread's locals are gone.
+/// The counts of threads that ended, and of threads while their locals are being destroyed.
 static ENDED: Block = Block::new();
 
 fn blocks() -> MutexGuard<'static, Vec<Arc<Block>>> {
@@ -212,15 +214,15 @@ macro_rules! live {
 }
 pub(crate) use live;
 
-/// What MLX keeps; counted until it is dropped.
+/// A value that MLX keeps; counted until it is dropped.
 pub(crate) type Kept = live!(Kept);
 
 /// Counts of live handles, by kind; of the whole process.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Handles([isize; KINDS]);
 
-/// The handles that are alive now, in the whole process. What other threads do at the same time
-/// may or may not be counted; what a thread did before it was joined is.
+/// The handles that are alive now, in the whole process. Changes that other threads make at the same time may or may
+/// not be counted; changes of a thread that was joined are.
 pub fn handles() -> Handles {
     // Held throughout, so that a thread which ends is counted once.
     let blocks = blocks();
@@ -235,12 +237,12 @@ pub fn handles() -> Handles {
 }
 
 impl Handles {
-    /// How many of a kind.
+    /// The number of handles of a kind.
     pub fn of(&self, kind: Kind) -> usize {
         usize::try_from(self.0[kind as usize]).unwrap_or(0)
     }
 
-    /// How many in all.
+    /// The number of all handles.
     pub fn total(&self) -> usize {
         Kind::ALL.iter().map(|&k| self.of(k)).sum()
     }

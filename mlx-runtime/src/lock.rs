@@ -1,12 +1,15 @@
-//! What keeps threads apart that share a graph.
+//! Locks between threads that share a graph.
 //!
-//! - [`graph_lock`]: one thread at a time evaluates, or changes a graph that exists. MLX writes to graph nodes
-//!   and to its tables of streams then.
-//! - [`reading`]: what walks over a graph, as transforms do, one thread at a time. It begins between evaluations, and
-//!   evaluations do not wait for it: an array that is evaluated meanwhile stays in its graph (`mlx-sys/native/graph/graph_guard.cpp`).
+//! - [`graph_lock`]: one thread at a time evaluates a graph or changes one that exists, because MLX then writes to
+//!   graph nodes and to its tables of streams.
+//! - [`reading`]: one thread at a time walks over a graph, as transforms do. A walk begins between evaluations, and
+//!   evaluations do not wait for it: an array that is evaluated meanwhile stays in its graph
+//!   (`mlx-sys/native/graph/graph_guard.cpp`).
 //!
-//! What makes or drops single nodes needs neither. A closure that MLX calls runs with neither held
-//! ([`released`]), because it may wait for another thread.
+//! Making or dropping single nodes needs neither lock. A closure that MLX calls runs with neither held ([`released`]),
+//! because it may wait for another thread.
+//!
+//! Tests: `tests/shared_graphs.rs`.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -15,11 +18,11 @@ use std::thread::LocalKey;
 
 use mlx_sys as sys;
 
-/// A reentrant lock that its thread can let go of in the middle.
+/// A reentrant lock that its thread can release temporarily.
 struct Lock {
     held: Mutex<bool>,
     freed: Condvar,
-    /// How often this thread holds it.
+    /// The number of times that this thread holds it.
     depth: &'static LocalKey<Cell<u32>>,
 }
 
@@ -74,7 +77,7 @@ impl Lock {
         self.freed.notify_one();
     }
 
-    /// Lets go of it, until what this returns is dropped.
+    /// Releases the lock until the result is dropped.
     fn suspend(&'static self) -> Suspended {
         let depth = self.depth.get();
         if depth > 0 {
@@ -129,7 +132,7 @@ pub(crate) struct Reading(PhantomData<*const ()>);
 /// Keeps graphs as they are until dropped, and other readers away: some mark the nodes that they read.
 pub(crate) fn reading() -> Reading {
     crate::stream::settle();
-    // Begins between evaluations: one that runs while graphs are read keeps what its inputs hold.
+    // Begins between evaluations, because an evaluation that runs while graphs are read keeps its inputs.
     EVALUATION.enter();
     // SAFETY: takes nothing; ended below.
     unsafe { sys::mlxrs_graph_read_begin() };
@@ -143,7 +146,7 @@ impl Drop for Reading {
         READERS.leave();
         // SAFETY: takes nothing; begun above.
         let waiting = unsafe { sys::mlxrs_graph_read_end() };
-        // Who evaluates now does it at the end.
+        // A thread that evaluates now does it at the end.
         if waiting && EVALUATION.depth.get() == 0 && EVALUATION.try_take() {
             drop(GraphLock(PhantomData));
         }
@@ -159,7 +162,7 @@ pub(crate) fn released<T>(closure: impl FnOnce() -> T) -> T {
     closure()
 }
 
-/// Drops what MLX gives back, which may be anything of a user's. An evaluation may be in the middle of a graph.
+/// Drops a value that MLX gives back, which may be any value of a user. An evaluation may be in the middle of a graph.
 pub(crate) fn dropped<T>(value: T) {
     let _readers = READERS.suspend();
     drop(value);

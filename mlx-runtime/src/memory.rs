@@ -1,4 +1,6 @@
-//! The memory of MLX's allocator, in bytes, for the whole process.
+//! Reads and limits the memory of MLX's allocator, in bytes, for the whole process.
+//!
+//! Tests: `tests/runtime.rs`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -26,14 +28,13 @@ macro_rules! readings {
 }
 
 readings! {
-    /// What arrays use now. MLX: `get_active_memory`.
+    /// Bytes that arrays use now. MLX: `get_active_memory`.
     active => mlx_get_active_memory;
-    /// The most that arrays used since the start or [`reset_peak`]. MLX: `get_peak_memory`.
+    /// The most bytes that arrays used since the start or [`reset_peak`]. MLX: `get_peak_memory`.
     peak => mlx_get_peak_memory;
-    /// What is kept for reuse although no array uses it. MLX: `get_cache_memory`.
+    /// Bytes that are kept for reuse although no array uses them. MLX: `get_cache_memory`.
     cache => mlx_get_cache_memory;
-    /// Above this, evaluation waits for running work before it allocates more.
-    /// MLX: `get_memory_limit`.
+    /// The limit above which evaluation waits for running work before it allocates more. MLX: `get_memory_limit`.
     limit => mlx_get_memory_limit;
 }
 
@@ -59,10 +60,9 @@ macro_rules! settings {
 settings! {
     /// Sets the guideline for memory that [`limit`] reads. MLX: `set_memory_limit`.
     set_limit => mlx_set_memory_limit;
-    /// Sets how much unused memory is kept for reuse; 0 keeps none. MLX: `set_cache_limit`.
+    /// Sets the bytes of unused memory that are kept for reuse; 0 keeps none. MLX: `set_cache_limit`.
     set_cache_limit => mlx_set_cache_limit, CACHE_LIMIT;
-    /// Sets how much memory Metal keeps resident; other backends ignore it.
-    /// MLX: `set_wired_limit`.
+    /// Sets the bytes of memory that Metal keeps resident; other backends ignore it. MLX: `set_wired_limit`.
     set_wired_limit => mlx_set_wired_limit, WIRED_LIMIT;
 }
 
@@ -76,21 +76,20 @@ fn known(limit: &AtomicUsize) -> Option<usize> {
     Some(limit.load(Ordering::Relaxed)).filter(|&n| n != UNKNOWN)
 }
 
-/// How much unused memory is kept for reuse, as this crate set it; `None` while MLX's own default
-/// holds, which is the memory limit on a GPU.
+/// The bytes of unused memory that are kept for reuse, as this crate set it; `None` while MLX's own default holds,
+/// which is the memory limit on a GPU.
 pub fn cache_limit() -> Option<usize> {
     known(&CACHE_LIMIT)
 }
 
-/// How much memory Metal keeps resident, as this crate set it; `None` if it did not.
+/// The bytes of memory that Metal keeps resident, as this crate set it; `None` if it did not.
 pub fn wired_limit() -> Option<usize> {
     known(&WIRED_LIMIT)
 }
 
-/// On the CPU MLX keeps no more than 32 MB for reuse, so that each step of a training asks the
-/// system for the same pages again: some 4,000 page faults for a LoRA step of a 135M model. An
-/// eighth of the memory limit is kept instead, 1 GB at most, unless [`set_cache_limit`] says
-/// otherwise.
+/// Raises the cache limit on the CPU to an eighth of the memory limit, 1 GB at most, unless [`set_cache_limit`] sets
+/// it. MLX's default of 32 MB makes each step of a training ask the system for the same pages again: some 4,000 page
+/// faults for a LoRA step of a 135M model.
 pub(crate) fn raise_cpu_cache() {
     let (mut limit, mut previous, mut gpu) = (0, 0, false);
     // SAFETY: the device is freed once, every destination outlives its call. On failure MLX's
@@ -108,8 +107,8 @@ pub(crate) fn raise_cpu_cache() {
     }
 }
 
-/// What arrays could use in all just now, with what they do use: the limit, or less where other programs hold memory of
-/// the GPU that is the default device.
+/// The bytes that arrays could use in all at present, including those that they use now: the limit, or less if other
+/// programs hold memory of the GPU that is the default device.
 ///
 /// # Errors
 /// If MLX cannot say.
@@ -125,7 +124,7 @@ pub fn usable() -> Result<usize> {
     })
 }
 
-/// Starts [`peak`] anew. MLX: `reset_peak_memory`.
+/// Resets [`peak`]. MLX: `reset_peak_memory`.
 ///
 /// # Errors
 /// If MLX cannot.

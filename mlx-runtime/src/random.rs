@@ -1,9 +1,10 @@
-//! Random arrays.
+//! Random keys, and arrays from random distributions.
 //!
-//! The generator is counter-based: a [`Key`] determines the result. Without a key, functions draw
-//! from this thread's own sequence, which [`seed`] starts anew and which otherwise starts at the
-//! clock. Code that must give the same result again, on any thread, or that runs in a compiled
-//! function, passes keys.
+//! The generator is counter-based: a [`Key`] determines the result. Without a key, functions draw from this thread's
+//! own sequence, which [`seed`] restarts and which otherwise starts at the clock. Code that must give the same result
+//! again, on any thread, or that runs in a compiled function, passes keys.
+//!
+//! Tests: `tests/parity.rs`.
 
 use mlx_sys as sys;
 
@@ -14,7 +15,7 @@ use crate::{Array, Dtype, Error, Result};
 
 pub use crate::generated::random::*;
 
-/// There are unsigned integers of 1, 2, 4 and 8 bytes.
+/// Returns an error unless there are unsigned integers of `width` bytes: 1, 2, 4 and 8.
 pub(crate) fn check_width(op: &'static str, width: i32) -> Result<()> {
     if matches!(width, 1 | 2 | 4 | 8) {
         return Ok(());

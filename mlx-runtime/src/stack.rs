@@ -1,18 +1,20 @@
 //! A stack as deep as any graph. MLX's transforms call themselves for each node on the way down a graph: a chain of a
 //! hundred thousand operations needs more than a thread has.
+//!
+//! Tests: `tests/deep.rs`.
 
 use std::cell::{Cell, OnceCell};
 use std::panic::AssertUnwindSafe;
 use std::ptr::null_mut;
 
-/// Sizes that are tried: memory is used only for what is touched.
+/// Sizes that are tried: only touched pages use memory.
 const LARGEST: usize = 16 << 30;
 const SMALLEST: usize = 64 << 20;
-/// What stays in memory between uses.
+/// Bytes that stay in memory between uses.
 const KEPT: usize = 1 << 18;
 /// Stack that closures within closures may fill: as much as most threads have.
 const CLOSURES: usize = 8 << 20;
-/// Stack that a closure of a transform must find: what MLX and one closure of the usual kind need.
+/// Stack that a closure of a transform must find: enough for MLX and one usual closure.
 const ENOUGH: usize = 192 << 10;
 
 /// Memory for a thread's second stack. Owns one mapping.
@@ -65,7 +67,7 @@ impl Stack {
         self.base as usize + self.size.saturating_sub(CLOSURES).max(KEPT)
     }
 
-    /// Gives back what a deep graph took.
+    /// Frees the memory that a deep graph used.
     fn shrink(&self) {
         // SAFETY: within the mapping; nothing below the stack's end is in use.
         unsafe { libc::madvise(self.base.cast(), self.size - KEPT, libc::MADV_DONTNEED) };
@@ -81,7 +83,7 @@ impl Drop for Stack {
 
 thread_local! {
     static DEEP: Cell<bool> = const { Cell::new(false) };
-    /// The lowest address of this thread's stack; 0 where it is not known, 1 before it was asked for.
+    /// The lowest address of this thread's stack; 0 if unknown, 1 before it was read.
     static LOWEST: Cell<usize> = const { Cell::new(1) };
     static STACK: OnceCell<Option<Stack>> = const { OnceCell::new() };
 }

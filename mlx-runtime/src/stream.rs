@@ -5,10 +5,12 @@
 //! stream of the default device, unless [`with`] says otherwise. Work on one stream runs in
 //! order; MLX orders work on different streams by the data that flows between them.
 //!
-//! MLX keeps every stream until the process ends, on the CPU with a worker thread. So a stream goes
-//! back to a pool when its last handle is dropped, or when the thread ends whose default it was, and
-//! is handed out again: ten thousand scopes or threads, one after the other, need one. Only those of
-//! a [`ThreadLocalStream`] are MLX's own, one for each thread that asks.
+//! MLX keeps every stream until the process ends, on the CPU with a worker thread. So a stream returns to a pool when
+//! its last handle is dropped, or when the thread ends that has it as a default, and is reused: ten thousand scopes or
+//! threads, one after the other, need one stream. Only the streams of a [`ThreadLocalStream`] are MLX's own, one for
+//! each thread that uses it.
+//!
+//! Tests: `tests/threads.rs`.
 
 mod pool;
 
@@ -31,12 +33,12 @@ use pool::Lease;
 
 /// A queue of work on one device. Owns one `mlx_stream`.
 ///
-/// Not `Send`: on a GPU MLX keeps what executes a stream's work with the thread that made it.
+/// Not `Send`, because on a GPU MLX keeps the executor of a stream's work with the thread that made it.
 #[derive(Debug)]
 pub struct Stream(sys::mlx_stream, Option<Rc<Lease>>, live!(Stream));
 
 impl Stream {
-    /// A stream on `device` that nobody else uses: a new one, or one that nobody holds any more.
+    /// A stream on `device` for exclusive use: a new one, or one from the pool.
     ///
     /// # Errors
     /// [`ErrorKind::Device`] if MLX does not have the device.
@@ -76,7 +78,7 @@ impl Stream {
     /// Waits until all work of this stream that was started is done.
     ///
     /// # Errors
-    /// What that work reports.
+    /// Returns the error that the work reports.
     pub fn synchronize(&self) -> Result<()> {
         // MLX looks for the stream in a table that making one changes.
         let _lock = graph_lock();
@@ -84,8 +86,8 @@ impl Stream {
         check("synchronize", unsafe { sys::mlx_synchronize(self.0) })
     }
 
-    /// As [`Stream::new`], for arrays that other threads evaluate: what is built on it may be
-    /// evaluated on any thread, one at a time. On the CPU every stream is like that.
+    /// As [`Stream::new`], for arrays that other threads evaluate: arrays that are built on it may be evaluated on any
+    /// thread, one at a time. On the CPU every stream is like that.
     ///
     /// # Errors
     /// [`ErrorKind::Device`] if MLX does not have the device.
@@ -193,7 +195,7 @@ impl PartialEq for Stream {
 impl Eq for Stream {}
 
 impl std::fmt::Display for Stream {
-    /// As MLX prints it, such as `Stream(cpu, 0)`.
+    /// Prints as MLX does, such as `Stream(cpu, 0)`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut text = MlxString::default();
         // SAFETY: both handles are ours.
@@ -241,7 +243,7 @@ impl ThreadLocalStream {
         Ok(made)
     }
 
-    /// This thread's.
+    /// The stream of the calling thread.
     ///
     /// # Errors
     /// If MLX cannot make it.
@@ -257,7 +259,7 @@ impl ThreadLocalStream {
     /// Waits until all work of this thread's stream that was started is done.
     ///
     /// # Errors
-    /// What that work reports.
+    /// Returns the error that the work reports.
     pub fn synchronize(&self) -> Result<()> {
         // SAFETY: the handle is valid.
         check("synchronize", unsafe {
@@ -285,8 +287,8 @@ impl Drop for ThreadLocalStream {
     }
 }
 
-/// Every stream of the process, those of other threads included: work that is given to one of
-/// these is an error.
+/// Every stream of the process, including those of other threads. Giving work to a stream of another thread is an
+/// error.
 ///
 /// # Errors
 /// If memory is exhausted.
@@ -334,7 +336,7 @@ pub fn clear() -> Result<()> {
 /// MLX: `synchronize`.
 ///
 /// # Errors
-/// What that work reports.
+/// Returns the error that the work reports.
 pub fn synchronize_default() -> Result<()> {
     init();
     let _lock = graph_lock();
@@ -354,7 +356,7 @@ pub(crate) fn default_device_changed() {
     DEVICE_GENERATION.fetch_add(1, Ordering::Release);
 }
 
-/// What a thread knows of its current stream.
+/// A thread's cache of its current stream.
 struct Current {
     /// Set by `with`; null otherwise. Borrowed from the `Stream` that `with` was given.
     chosen: Cell<*mut std::ffi::c_void>,
@@ -394,7 +396,7 @@ pub(crate) fn current() -> Result<sys::mlx_stream> {
         .unwrap_or_else(|_| Err(thread_is_ending()))
 }
 
-/// What kind of device the current stream is on.
+/// The kind of device that the current stream is on.
 pub(crate) fn kind() -> Result<device::DeviceType> {
     Ok(current_clone()?.device()?.kind())
 }
@@ -409,7 +411,7 @@ pub(crate) fn current_clone() -> Result<Stream> {
 #[cold]
 fn refresh(c: &Current) -> Result<sys::mlx_stream> {
     init();
-    // Before the device is read: a change in between is then noticed next time.
+    // Read before the device, so that a change in between is noticed next time.
     let generation = DEVICE_GENERATION.load(Ordering::Acquire);
     let stream = Stream::default_on(device::default_device()?)?;
     let raw = stream.0;
@@ -430,7 +432,7 @@ fn thread_is_ending() -> Error {
 /// Runs `f` with `stream` as this thread's current stream, also for a function that `f` calls.
 ///
 /// # Errors
-/// What `f` returns.
+/// Returns the error of `f`.
 ///
 /// ```
 /// use mlx_runtime::{device::Device, ops, stream, Dtype};
@@ -457,7 +459,7 @@ pub fn with<T>(stream: &Stream, f: impl FnOnce() -> Result<T>) -> Result<T> {
 /// Waits until all work of this thread's current stream that was started is done.
 ///
 /// # Errors
-/// What that work reports.
+/// Returns the error that the work reports.
 pub fn synchronize() -> Result<()> {
     let stream = current()?;
     let _lock = graph_lock();

@@ -1,4 +1,4 @@
-//! The examples of MLX C in safe Rust print what the C programs print.
+//! The examples of MLX C in safe Rust print the same as the C programs.
 //!
 //! `data/c_examples` was written by `data/dump_c_examples.sh`. The Metal kernel compiles here and
 //! runs on a Mac.
@@ -29,7 +29,7 @@ fn file(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// What the C program and the Rust one print.
+/// The output of the C program and of the Rust one.
 fn both(name: &str, run: Run<'_>) -> (Vec<u8>, Vec<u8>) {
     // As the C programs were run.
     set_default_device(Device::cpu()).unwrap();
@@ -80,7 +80,7 @@ fn hello() {
 #[test]
 fn closures_return_their_errors() {
     let (c, ours) = texts("example-closure.txt", &|out| examples::closure::run(out));
-    // C's handler prints a line of its own first.
+    // C's handler prints an additional line first.
     let handled = |l: &&str| !l.starts_with("ignoring the error");
     let c: Vec<&str> = c.lines().filter(handled).collect();
     // An error says here in which operation it was.

@@ -5,7 +5,7 @@ use std::slice::from_ref;
 use mlx_runtime::transforms::{self, CompileMode};
 use mlx_runtime::{export, graph, ops, Array, Result};
 
-// A million nodes pass as well, and take minutes where tests are not optimised.
+// A million nodes pass as well, and take minutes in unoptimised tests.
 const DEEP: usize = 300_000;
 
 /// `x` after so many negations.

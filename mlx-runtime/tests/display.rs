@@ -32,7 +32,7 @@ fn arrays_print_as_in_python() {
 
 #[test]
 fn what_cannot_be_computed_says_why() {
-    // What another thread built on a stream of its own and did not evaluate cannot be computed here.
+    // An array that another thread built on its own stream and did not evaluate cannot be computed here.
     let lazy = std::thread::spawn(|| {
         let own = ThreadLocalStream::new(Device::cpu())?.here()?;
         stream::with(&own, || ops::exp(&Array::from_slice(&[0f32, 0.0], &[2])?))

@@ -70,7 +70,7 @@ fn end(number: usize) {
 }
 
 fn code(number: usize) -> i32 {
-    // The test harness ends with 101 where a test panics.
+    // The test harness ends with 101 if a test panics.
     [7, 101, 8, 0][number % 4]
 }
 
@@ -83,7 +83,7 @@ fn threads_compute_at_the_end() {
     all(NAME, CHILDREN, code);
 }
 
-/// Work that was started and that nobody waits for.
+/// Work that was started and is not waited for.
 #[test]
 fn work_is_queued_at_the_end() {
     const NAME: &str = "work_is_queued_at_the_end";

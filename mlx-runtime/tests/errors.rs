@@ -7,7 +7,7 @@ use mlx_runtime::ops::packed::{self, Chosen, Packed, Quantization, RightSide};
 use mlx_runtime::ops::{self, Conv, PadMode, Side};
 use mlx_runtime::{io, linalg, random, s, transforms, Array, Dtype, Error, Result};
 
-/// What does not fit together, of shapes that no message has by chance.
+/// Arrays that do not fit together, with shapes that no message has by chance.
 struct Wrong {
     /// `[7, 13]`, float32.
     x: Array,
@@ -212,7 +212,7 @@ fn table() -> Vec<(&'static str, Call)> {
     all
 }
 
-/// Whether a message names the shape of an input.
+/// Returns true if a message names the shape of an input.
 fn tells(e: &Error) -> bool {
     let text = e.to_string();
     ["[7, 13]", "[11, 5]", "[17]", "[2]"]

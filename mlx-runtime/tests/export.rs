@@ -45,7 +45,7 @@ fn exported_functions_come_back() {
     );
     assert!(sum.call(&[list(&[1.0])]).is_err());
 
-    // What this crate computes by operations of its own is recorded as MLX's.
+    // An operation of this crate is recorded as MLX's own operations.
     let norm = folder.path().join("norm.mlxfn");
     let rows = [
         Array::from_slice(&[3.0f32, 4.0], &[1, 2]).unwrap(),

@@ -1,4 +1,5 @@
-//! After an error of an evaluation, every array that depended on what failed stays an error, whichever way it was evaluated.
+//! After an error of an evaluation, every array that depends on the failed one stays an error, however it was
+//! evaluated.
 
 mod children;
 
@@ -9,12 +10,13 @@ use mlx_runtime::device::Device;
 use mlx_runtime::stream::Stream;
 use mlx_runtime::{graph, io, linalg, ops, stream, transforms, Array, Dtype, Result};
 
-/// A matrix without an inverse, in whose inverse LAPACK finds the fault, on MLX's thread.
+/// A matrix without an inverse: LAPACK finds the fault, on MLX's thread.
 fn singular() -> Array {
     Array::from_slice(&[1f32, 2.0, 2.0, 4.0], &[2, 2]).unwrap()
 }
 
-/// What is asked for, what lies between it and the fault, and what does not depend on that.
+/// A graph with a fault: the array that is asked for, those between it and the fault, and one that does not depend on
+/// the fault.
 struct Graph {
     fine: Array,
     between: Vec<Array>,
@@ -38,7 +40,7 @@ fn graph_of(failing: Array, apart: bool) -> Result<Graph> {
     })
 }
 
-/// Makes an array whose computation fails on a thread of MLX.
+/// A function that makes an array that fails on a thread of MLX.
 type Fault = (&'static str, fn() -> Result<Array>);
 
 const FAULTS: &[Fault] = &[
@@ -91,7 +93,7 @@ fn fails(what: &str, a: &Array) {
         assert!(a.to_vec::<f32>().is_err(), "{what}, round {round}");
         assert!(a.eval().is_err(), "{what}, round {round}");
     }
-    // What is made of it later is not better.
+    // An array that is built on a failed one fails too.
     let later = ops::sum(a, &[], false).unwrap();
     assert!(later.item::<f32>().is_err(), "{what}, later");
     assert!(later.item::<f32>().is_err(), "{what}, later");
@@ -149,7 +151,8 @@ fn arrays_from_before_stay_right() {
         assert_eq!(before.item::<f32>().unwrap(), 2.0);
         assert_eq!(started.item::<f32>().unwrap(), 3.0);
         assert!(bad.eval().is_err());
-        // An operation that throws where it is queued, not on MLX's thread, leaves what was computed before it.
+        // An operation that throws while it is queued, not on MLX's thread, leaves the arrays that were computed before
+        // it.
         assert_eq!(graph::count_nodes(&[&started]).unwrap(), 0);
     })
     .join()

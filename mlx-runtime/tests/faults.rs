@@ -11,7 +11,7 @@ fn one() -> Array {
     Array::scalar(1.0f32).unwrap()
 }
 
-/// What a function does with itself.
+/// A transform that is applied to the function that calls it.
 type Again = fn(fn(&[Array]) -> Result<Vec<Array>>, &[Array]) -> Result<Vec<Array>>;
 
 /// A function that applies one transform to itself, without end.
@@ -151,7 +151,7 @@ fn files_that_change_before_they_are_read_are_errors() {
     for (what, change) in CHANGES {
         for (name, load) in loads {
             let a = a.clone();
-            // On a thread of its own: MLX stops the stream that failed.
+            // On a separate thread, because MLX stops the stream that failed.
             let failed = std::thread::spawn(move || {
                 let dir = tempfile::tempdir().unwrap();
                 let path = dir.path().join(name);
@@ -166,7 +166,7 @@ fn files_that_change_before_they_are_read_are_errors() {
                 let lazy = load(&path).unwrap();
                 change(&path);
                 let first = lazy.eval().is_err();
-                // A failed array stays one.
+                // A failed array stays failed.
                 (first, lazy.to_vec::<f32>().is_err())
             });
             assert_eq!(failed.join().unwrap(), (true, true), "{name} {what}");

@@ -1,5 +1,4 @@
-//! Functions with rules of their own, vectorised and compiled; and what they do with
-//! errors and panics.
+//! Functions with custom rules, vectorised and compiled, and their errors and panics.
 
 use std::collections::HashMap;
 

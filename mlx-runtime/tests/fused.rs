@@ -1,6 +1,6 @@
-//! The fused operations give the values and gradients of the same thing composed of MLX's
-//! operations: grouped heads, batches, both rotary layouts, masked rows, strided inputs,
-//! checkpoints, compilation; and refuse what does not fit.
+//! The fused operations give the values and gradients of the same operations composed from MLX's: grouped heads,
+//! batches, both rotary layouts, masked rows, strided inputs, checkpoints, compilation. They refuse inputs that do not
+//! fit.
 
 use mlx_runtime::device::{set_default_device, Device};
 use mlx_runtime::ops::fast::{self, Mask};
@@ -72,7 +72,7 @@ where
             assert_close(got, expected, &format!("{order}, gradient {i}"));
         }
     }
-    // One gradient at a time: nothing depends on another one being asked for.
+    // One gradient at a time, because none may depend on another one being asked for.
     for (i, argnum) in argnums.iter().enumerate() {
         let of_fused = fused.clone();
         let again = checkpoint(move |x| Ok(vec![of_fused(x)?]));
@@ -468,8 +468,7 @@ fn constants_have_no_gradient() {
     }
 }
 
-/// The sizes of the largest vocabularies, against float64: what a row's loss is off is the relative error of its
-/// sum.
+/// The sizes of the largest vocabularies, against float64: the error of a row's loss is the relative error of its sum.
 #[test]
 fn losses_over_long_vocabularies_are_near_float64() {
     for n in [49_152i32, 151_936, 262_144] {
@@ -505,7 +504,7 @@ fn the_numbers_on_every_level() {
     levels::again(&all, 9);
 }
 
-/// In a process of its own: the variables are read once.
+/// In a child process, because the variables are read once.
 #[test]
 fn a_wrong_variable_is_an_error_that_lists_the_right_values() {
     let name = "a_wrong_variable_is_an_error_that_lists_the_right_values";

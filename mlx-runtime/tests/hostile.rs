@@ -27,7 +27,7 @@ fn arrays() -> Vec<Array> {
 
 const INTS: [i32; 9] = [i32::MIN, -100, -2, -1, 0, 1, 2, 100, i32::MAX];
 
-/// Evaluates what `result` makes, unless it is too large to: that is fine as a graph.
+/// Evaluates the array of `result`, unless it is too large: that is fine as a graph.
 fn run(what: &str, result: impl FnOnce() -> Result<Array>) {
     if !begin(what) {
         return;

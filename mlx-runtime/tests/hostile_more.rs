@@ -46,7 +46,7 @@ fn lists() -> Vec<Vec<i32>> {
         .collect()
 }
 
-/// Evaluates what `result` makes, unless it is too large to: that is fine as a graph.
+/// Evaluates the array of `result`, unless it is too large: that is fine as a graph.
 fn run(what: &str, result: impl FnOnce() -> Result<Array>) {
     run_all(what, || Ok(vec![result()?]));
 }

@@ -1,4 +1,4 @@
-//! Files: round trips, bad files, and what happens to the old file when saving fails.
+//! Files: round trips, bad files, and the old file after a failed save.
 
 use std::collections::HashMap;
 use std::fs;
@@ -30,7 +30,7 @@ fn metadata() -> HashMap<String, String> {
 #[test]
 fn safetensors_round_trip() {
     let dir = tempfile::tempdir().unwrap();
-    // A name with what C's printf and MLX's own saving would change.
+    // A name that C's printf and MLX's own saving would change.
     let path = dir.path().join("100%s of it.tensors");
     save_safetensors(&path, &arrays(), &metadata()).unwrap();
     let first = fs::read(&path).unwrap();
@@ -101,7 +101,7 @@ fn a_file_that_shrinks_after_loading_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.safetensors");
     save_safetensors(&path, &arrays(), &metadata()).unwrap();
-    // On a thread of its own: MLX stops the stream that failed.
+    // On a separate thread, because MLX stops the stream that failed.
     std::thread::spawn(move || {
         let (loaded, _) = load_safetensors(&path).unwrap();
         fs::OpenOptions::new()
@@ -118,7 +118,7 @@ fn a_file_that_shrinks_after_loading_is_an_error() {
 
 type Scalars<'a> = &'a [(&'a str, f32)];
 type Files<'a> = &'a [(&'a str, Scalars<'a>)];
-/// Files, an index, and what is read.
+/// Files, an index, and the expected arrays.
 type Case<'a> = (Files<'a>, Option<&'a str>, Scalars<'a>);
 
 /// A folder of files of scalars, and perhaps an index.
@@ -362,7 +362,7 @@ fn blocks_of_256_have_the_values_of_llama_cpp() {
     }
 }
 
-/// The folder is one that others may read, and this thread is somebody who may write neither folder nor file.
+/// Other users may read the folder, and this thread is a user who may write neither folder nor file.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_gguf_that_may_not_be_written_is_read() {
@@ -429,8 +429,8 @@ fn bad_gguf_files_are_errors() {
     }
 }
 
-/// Flips a bit in every byte of the header, one at a time: MLX's reader must never get to see what would
-/// lead it astray, which here would end the whole test.
+/// Flips a bit in every byte of the header, one at a time: MLX's reader must never see a header that misleads it, which
+/// would end the whole test.
 #[test]
 fn no_flipped_bit_in_a_header_ends_the_process() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
-//! A GPU that fails while it works: whoever waits for it gets an error, and the process ends as it should.
+//! A GPU that fails while it works: threads that wait for it get an error, and the process ends normally.
 //!
-//! What fails stays so for the life of a process, so each case is a process of its own: this binary again.
+//! A failed GPU stays failed for the life of a process, so each case is a process of its own: this binary again.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ use mlx_runtime::{backend, ops, transforms, Array, Dtype, ErrorKind, Result};
 /// Names the case in the process that runs it.
 const CASE: &str = "MLX_RUNTIME_LOSE";
 
-/// Runs the test `name` in a process of its own; its exit code and its output.
+/// Runs the test `name` in a child process, and returns its exit code and its output.
 fn again(name: &str) -> (Option<i32>, String) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture", "--test-threads", "1"])
@@ -40,7 +40,7 @@ fn again(name: &str) -> (Option<i32>, String) {
     (ended.code(), text)
 }
 
-/// Starts a kernel on a stream of its own that makes the GPU fail in `seconds`.
+/// Starts a kernel on a separate stream that makes the GPU fail in `seconds`.
 fn fail_in(seconds: f32) -> Result<()> {
     let kernel = CudaKernel::new(
         "fail_later",
@@ -73,7 +73,7 @@ fn long_work(n: i32, count: usize) -> Result<Array> {
     Ok(b)
 }
 
-/// What `work` says once the GPU failed, and whether the next call says the same.
+/// Prints the error of `work` after the GPU failed, and the error of the next call.
 fn told(work: impl FnOnce() -> Result<()>) {
     fail_in(1.5).unwrap();
     let error = work().unwrap_err();

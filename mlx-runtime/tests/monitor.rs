@@ -1,4 +1,4 @@
-//! [`Monitor`]: rates by a given clock, what Prometheus reads, events, the port.
+//! [`Monitor`]: rates by a given clock, the metrics for Prometheus, events, the port.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use mlx_runtime::{memory, ops, transforms, Array, Dtype, ErrorKind};
 use prometheus_parse::{Scrape, Value};
 use tracing::field::{Field, Visit};
 
-/// A clock that stands still until it is told otherwise.
+/// A clock that stands still until it is set.
 #[derive(Clone, Default)]
 struct Clock(Arc<AtomicU64>);
 
@@ -41,7 +41,7 @@ fn rates_are_of_the_last_ten_seconds() {
         m.step(100);
     }
     assert_eq!(rates(), (2.0, 200.0));
-    // Five times as fast, for twenty seconds: what was before is forgotten.
+    // Five times as fast, for twenty seconds: the earlier rate is forgotten.
     for _ in 0..200 {
         clock.pass(100);
         m.step(10);
@@ -76,7 +76,7 @@ fn a_window_counts_the_time_of_steps_only() {
     assert_eq!((r.steps, r.tokens, r.seconds), (10, 500, 2.0));
     assert_eq!((r.steps_per_second, r.tokens_per_second), (5.0, 250.0));
     assert_eq!(window.read().steps, 0);
-    // A second window sees what happens after it was made, and neither takes from the other.
+    // A second window counts from its creation, and neither takes from the other.
     let mut other = m.window();
     clock.pass(100);
     m.step(1);
@@ -202,7 +202,7 @@ fn the_port_answers_and_closes() {
     assert!(body.contains("mlx_tokens_total 7"), "{body}");
     assert!(ask(at, "GET /else").starts_with("HTTP/1.1 404"));
     assert!(ask(at, "POST /metrics").starts_with("HTTP/1.1 405"));
-    // Someone who hangs up.
+    // A client that hangs up.
     drop(TcpStream::connect(at).unwrap());
     assert!(ask(at, "GET /metrics?x=1").starts_with("HTTP/1.1 200"));
 
@@ -273,7 +273,7 @@ fn hostile_clients_harm_nobody() {
     endless.extend(b"X: y\r\n".repeat(1 << 20));
     for bytes in [&endless, &vec![b'A'; 8 << 20], &vec![0; 8 << 20]] {
         let line = send(at, bytes);
-        // The answer may be lost where the client goes on sending.
+        // The answer may be lost if the client goes on sending.
         assert!(
             ["", "HTTP/1.1 431 Request Header Fields Too Large"].contains(&&*line),
             "{line}"
@@ -326,7 +326,7 @@ fn hostile_clients_harm_nobody() {
         .write_all(b"GET / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n")
         .unwrap();
     let flooding = std::thread::spawn(move || while flood.write_all(&[0; 4096]).is_ok() {});
-    // Waits for nobody; a test that hangs here has found that it does.
+    // Dropping must not wait for clients. If it does, the test hangs here.
     drop(server);
     flooding.join().unwrap();
     drop(idle);
@@ -335,7 +335,7 @@ fn hostile_clients_harm_nobody() {
     println!("{cases} hostile requests and clients: every good request was answered");
 }
 
-/// Sends the fields of every event of ours.
+/// Sends the fields of every event of this crate.
 struct Subscriber(mpsc::Sender<BTreeMap<String, String>>);
 
 impl tracing::Subscriber for Subscriber {

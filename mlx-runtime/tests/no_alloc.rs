@@ -32,7 +32,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often Rust allocates in `f`, the first call aside: it finds the thread's stream.
+/// The number of Rust's allocations in `f`, without the first call, which finds the thread's stream.
 fn allocations<T>(f: impl Fn() -> Result<T>) -> usize {
     f().unwrap();
     let before = COUNT.get();
@@ -296,7 +296,7 @@ fn reading_elements_copies_nothing() {
     assert_eq!(first.as_ptr(), again.as_slice::<f32>().unwrap().as_ptr());
     let view = ops::reshape(&a, &[1000, 1000]).unwrap();
     assert_eq!(first.as_ptr(), view.as_slice::<f32>().unwrap().as_ptr());
-    // A part of it is where it was.
+    // A slice of it stays in place.
     let part = ops::slice(&a, &[500], &[600], &[1]).unwrap();
     assert_eq!(
         first[500..].as_ptr(),

@@ -87,7 +87,7 @@ fn shim(folder: &Path) -> PathBuf {
 #[cfg(target_os = "linux")]
 fn a_limit_on_threads_is_an_error() {
     if child(NAME).is_some() {
-        // Twice: what failed may be tried again.
+        // Twice, because a failed call may be tried again.
         if all().and(all()).is_err() {
             std::process::exit(LIMITED);
         }

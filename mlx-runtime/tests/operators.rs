@@ -51,7 +51,7 @@ impl Dump {
         assert_eq!(ours.dtype(), theirs.dtype(), "{name}");
         assert_eq!(ours.shape(), theirs.shape(), "{name}");
         if ours.dtype() == Dtype::Complex64 && on_gpu() {
-            // What a GPU divides is off in the last bits, and has other infinities where a part is zero.
+            // Quotients of a GPU are off in the last bits, and have other infinities if a part is zero.
             let (a, b) = (ours.to_vec::<Complex32>(), theirs.to_vec::<Complex32>());
             let near = |(a, b): (&Complex32, &Complex32)| {
                 !b.is_finite() || (a - b).l1_norm() <= 1e-5 * (1.0 + b.l1_norm())
@@ -61,7 +61,7 @@ impl Dump {
             return;
         }
         if ours.dtype() == Dtype::Complex64 {
-            // A number with one part that is none is equal to nothing.
+            // A number with a NaN part is equal to nothing.
             let text = |a: &Array| format!("{:?}", a.to_vec::<Complex32>().unwrap());
             assert_eq!(text(&ours), text(theirs), "{name}");
             return;
@@ -221,7 +221,7 @@ fn wrong_indices_are_errors() {
 fn a_chain_needs_one_question_mark() -> Result<()> {
     let a = Array::from_slice(&[1f32, 2.0], &[2])?;
     let b = Array::from_slice(&[3f32, 5.0], &[2])?;
-    // A result on either side of an array, an array of its own, numbers beside arrays.
+    // A result on either side of an array, an array by value, numbers beside arrays.
     let y = ((&a + &b) * &a - (2.0 * &b)? - &a)?;
     assert_eq!(y.to_vec::<f32>()?, [-3.0, 2.0]);
     let y = (1.0 - &a + (&b * &b)? + a.clone() + (&a / &b)?)?;

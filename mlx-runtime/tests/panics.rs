@@ -1,6 +1,6 @@
-//! Every function of Rust's that MLX calls may panic, and so may the destructor of what it captures:
-//! the panic becomes an error of the call, or ends where it is; never does it unwind through C++.
-//! (If it did, the process would abort, and this test with it.)
+//! Every Rust function that MLX calls may panic, and so may the destructors of its captured values. The panic becomes
+//! an error of the call, or is caught in place; it never unwinds through C++. (If it did, the process would abort, and
+//! this test with it.)
 
 use std::collections::HashMap;
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
@@ -14,7 +14,7 @@ use mlx_runtime::{export, io, live, ops, Array, ErrorKind, Result};
 
 const TEXT: &str = "on purpose";
 
-/// Ways to panic: with a text, a formatted one, another value, and one whose destructor panics too.
+/// Ways to panic: with a text, a formatted one, another value, and one with a destructor that panics too.
 const WAYS: &[fn() -> Result<Vec<Array>>] = &[
     || panic!("on purpose"),
     || panic!("{TEXT}"),
@@ -149,7 +149,7 @@ fn callbacks_that_panic_are_errors() {
     let dir = tempfile::tempdir().unwrap();
     quietly(|| {
         for way in WAYS {
-            // Without anything captured there is no payload, and another function for C.
+            // Closures without captures have no payload, and use another function for C.
             callbacks(way, dir.path());
         }
         callbacks(|| panic!("on purpose"), dir.path());
@@ -160,7 +160,7 @@ fn callbacks_that_panic_are_errors() {
         };
         let counted = live::handles();
         callbacks(captures.clone(), dir.path());
-        // What was captured is let go, whatever happened.
+        // Captured values are released in every case.
         drop(captures);
         let (before, after) = (
             counted.of(live::Kind::Kept),
@@ -257,7 +257,7 @@ fn readers_and_writers_that_panic_are_errors() {
         panicked("write", saved.map(|_| ()));
         let saved = io::save_safetensors_to(file("write", &[], false), &named, &none);
         panicked("safetensors", saved.map(|_| ()));
-        // (The length is asked for in Rust, before MLX sees the reader: a panic there is the caller's.)
+        // (Rust asks for the length before MLX sees the reader: a panic there is the caller's.)
         let loaded = io::load_npy_from(file("read", whole.get_ref(), false));
         panicked("read", loaded);
         // Dropped by MLX, when the array that reads from it is.

@@ -70,8 +70,8 @@ fn same(got: &Array, expected: &Array) -> Result<(), String> {
     Ok(())
 }
 
-/// The words of packed floats on a GPU, with every zero a positive one: it gives what rounds to zero the
-/// sign of the number.
+/// The words of packed floats on a GPU, with every zero a positive one: a GPU gives numbers that round to zero the sign
+/// of the number.
 fn unsigned(case: &Case, a: &Array) -> Array {
     if !(on_gpu() && case.op == "pack" && a.dtype() == Dtype::Uint32) {
         return a.clone();
@@ -90,7 +90,7 @@ fn unsigned(case: &Case, a: &Array) -> Array {
     Array::from_slice(&words, a.shape()).unwrap()
 }
 
-/// Whether MLX says that the GPU cannot do it.
+/// Returns true if MLX says that the GPU cannot do it.
 fn needs_the_cpu(e: &Error) -> bool {
     let text = e.to_string();
     let words = [
@@ -105,7 +105,7 @@ fn needs_the_cpu(e: &Error) -> bool {
     words.iter().any(|w| text.contains(w))
 }
 
-/// The outputs of a case, evaluated; and whether the CPU had to do it for a GPU.
+/// The outputs of a case, evaluated, and true if the CPU had to compute them for a GPU.
 fn run(case: &Case, inputs: &[Array]) -> mlx_runtime::Result<(Vec<Array>, bool)> {
     let made = || {
         let made = call(case, inputs)?;

@@ -1,4 +1,4 @@
-//! Readers and writers: what they give back, and what becomes of their errors and panics.
+//! Readers and writers: the data that they return, and their errors and panics.
 
 use std::collections::HashMap;
 use std::io::{Cursor, Error, ErrorKind as Io, Read, Result, Seek, SeekFrom, Write};
@@ -9,7 +9,7 @@ fn sample() -> Array {
     Array::from_slice(&[1.0f32, -2.0, 3.5, 0.0, 7.0, 9.0], &[2, 3]).unwrap()
 }
 
-/// Works for a number of bytes, then fails as it is told.
+/// Works for a number of bytes, then fails in the given way.
 #[derive(Clone, Debug)]
 struct Fails {
     inner: Cursor<Vec<u8>>,

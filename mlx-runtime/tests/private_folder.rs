@@ -1,4 +1,4 @@
-//! Code that MLX compiles while the program runs is kept where nobody else can put any.
+//! The folder of code that MLX compiles while the program runs: other users cannot put files there.
 
 mod children;
 

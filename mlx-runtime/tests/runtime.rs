@@ -1,4 +1,4 @@
-//! [`Runtime`]: what it sets, what it puts back, and that its memory limit holds.
+//! [`Runtime`]: the settings that it changes and restores, and its memory limit.
 //!
 //! The settings are the process's, so the tests take turns.
 
@@ -165,7 +165,7 @@ fn what_passes_the_limit_is_an_error_and_work_goes_on() {
     assert_eq!(e.kind(), ErrorKind::OutOfMemory);
     peak();
 
-    // What was there, and what comes, is right.
+    // Earlier and later results are right.
     let e = |x: f32| assert!((x - 1f32.exp()).abs() < 1e-6, "{x}");
     e(fits.as_slice::<f32>().unwrap()[999_999]);
     e(ops::max(&fits, &[], false).unwrap().item::<f32>().unwrap());
@@ -214,7 +214,7 @@ fn enforcing_can_be_left_to_the_system() {
         .unwrap();
     ones(&[4000, 5000]).eval().unwrap();
     assert!(!runtime.report().enforced);
-    // A limit below what is in use refuses nothing that needs no memory.
+    // A limit below the memory in use refuses nothing that needs no memory.
     drop(runtime);
     let a = ones(&[4000, 1000]);
     a.eval().unwrap();

@@ -1,6 +1,6 @@
 //! Threads that hold the same graph: one evaluates it while the others read it, transform it, or drop their handles.
 //!
-//! A race would end the process, so each case is a process of its own.
+//! A race would end the process, so each case is a child process.
 
 mod children;
 
@@ -19,7 +19,7 @@ fn f32s(values: &[f32]) -> Result<Array> {
     Array::from_slice(values, &[values.len() as i32])
 }
 
-/// A graph of some hundred nodes whose value is 64 ones: chains, and operations of several outputs.
+/// A graph of some hundred nodes: chains, and operations of several outputs. Its value is 64 ones.
 fn graph() -> Result<Array> {
     let mut a = ops::ones(&[64], Dtype::Float32)?;
     for _ in 0..24 {
@@ -33,8 +33,8 @@ fn graph() -> Result<Array> {
     Ok(a)
 }
 
-/// Several threads start at once with clones of one graph that nobody has evaluated: one evaluates it, the others
-/// do `read`. In a process of its own.
+/// Several threads start at once with clones of one graph that is not evaluated: one evaluates it, the others do
+/// `read`. In a child process.
 fn beside_eval(name: &str, read: fn(&Array) -> Result<()>) {
     if child(name).is_none() {
         let output = command(name, 0).output().unwrap();
@@ -287,7 +287,7 @@ fn arrays_that_are_evaluated_while_graphs_are_read_keep_their_inputs() {
             transforms::vjp(reader, from_ref(&one), from_ref(&one)).unwrap();
         });
         reads.recv().unwrap();
-        // Memory of its own, that no graph could fill again, and that nothing holds but `w`.
+        // A new buffer, which no graph could fill again, and which only `w` holds.
         let ones = f32s(&[1.0; 4]).unwrap();
         let w = ops::multiply(&ones, &Array::scalar(3.0f32).unwrap()).unwrap();
         drop(ones);

@@ -1,7 +1,7 @@
-//! Files whose reads give a part of what was asked for, and files that change while they are read.
+//! Short reads, and files that change while they are read.
 //!
-//! A library before the C library cuts every read of this process to 4,096 bytes, interrupts some, and changes the file that
-//! it is told to after some reads.
+//! A library that is loaded before the C library cuts every read of this process to 4,096 bytes, interrupts some, and
+//! changes a given file after some reads.
 #![cfg(target_os = "linux")]
 
 mod children;

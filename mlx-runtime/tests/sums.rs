@@ -4,7 +4,7 @@ use std::slice::from_ref;
 
 use mlx_runtime::{device, ops, optim, transforms, Array, Dtype, Result};
 
-/// What `mlx_rs_sums.h` says of a sum, relative to the sum of the terms' sizes.
+/// The error bound of a sum in `mlx_rs_sums.h`, relative to the sum of the terms' magnitudes.
 const SUM: f64 = 20.0 / (1 << 24) as f64;
 
 /// Numbers of one sign, in which the errors of an accumulator add up.
@@ -127,7 +127,8 @@ fn logsumexp_and_softmax_over_vocabularies() {
                 let lse = float32(&ops::logsumexp(&a, &[-1], false).unwrap());
                 let p = float32(&ops::softmax(&a, &[-1], false).unwrap());
                 for row in 0..2 {
-                    // An error of the sum is one of its logarithm, whose rounding is relative to it.
+                    // The error of the sum becomes an error of its logarithm, and rounding is relative to the
+                    // logarithm.
                     let expected = total(row).ln();
                     near(&what, lse[row], expected, (SUM + 2e-7) / expected + last);
                     for i in [0, n / 2, n - 1] {
@@ -218,7 +219,7 @@ fn gradients_over_a_vocabulary() -> Result<()> {
     Ok(())
 }
 
-/// The gradient of what is added to every row is a sum of rows.
+/// The gradient of an array that is added to every row is a sum of rows.
 #[test]
 fn gradients_of_broadcasts_in_half_precision() -> Result<()> {
     on_cpu();
@@ -239,7 +240,7 @@ fn gradients_of_broadcasts_in_half_precision() -> Result<()> {
     Ok(())
 }
 
-/// What MLX composes and transforms goes through the same loops.
+/// Functions that MLX composes and transforms go through the same loops.
 #[test]
 fn transformed_functions_sum_alike() -> Result<()> {
     on_cpu();

@@ -1,5 +1,5 @@
-//! Many threads at once: each has its own errors, streams and compiled graphs; what is handed from
-//! one to another is computed, counted and freed once.
+//! Many threads at once: each has its own errors, streams and compiled graphs. Arrays that pass from one to another are
+//! computed, counted and freed once.
 
 use std::cell::RefCell;
 use std::slice::from_ref;
@@ -44,13 +44,13 @@ fn each_thread_has_its_own_errors() {
             assert!(e.to_string().contains(&format!("({n})")), "{e}");
             let e = ops::add(&a, &ops::ones(&[n], Dtype::Float32)?).unwrap_err();
             assert!(e.to_string().contains(&format!("[{n}]")), "{e}");
-            // What fails in a closure is this thread's, too.
+            // The failure of a closure belongs to this thread too.
             let text = format!("thread {i}, round {round}");
             let own = text.clone();
             let f = move |_: &[Array]| Err(Error::new(ErrorKind::Format, own.clone()));
             let e = transforms::grad(f, &[0]).call(from_ref(&a)).unwrap_err();
             assert!(e.kind() == ErrorKind::Format && e.to_string().contains(&text));
-            // And what works reports nothing.
+            // A call that works reports no error.
             assert_eq!(ops::sum(&a, &[], false)?.item::<f32>()?, 6.0);
         }
         Ok(())
@@ -87,7 +87,7 @@ fn arrays_built_here_are_evaluated_there() {
         for i in 0..THREADS {
             let sender = sender.clone();
             scope.spawn(move || {
-                // What other threads evaluate is built on a stream for all of them.
+                // Arrays that other threads evaluate are built on a stream for all threads.
                 let device = device::default_device().unwrap();
                 let stream = Stream::new_for_all_threads(device).unwrap();
                 for round in 0..200 {

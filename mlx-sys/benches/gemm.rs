@@ -1,7 +1,7 @@
 //! Square f32 matrix products: OpenBLAS called directly, with its own threads, and MLX through MLX C.
 //!
-//! `cargo bench -p mlx-sys --bench gemm` prints the best of each in GFLOP/s and their ratio. With a
-//! number as argument (`-- 0.8`) it fails where the ratio at 512 is less.
+//! `cargo bench -p mlx-sys --bench gemm` prints the best of each in GFLOP/s and their ratio. With a number as argument
+//! (`-- 0.8`) it fails if the ratio at 512 is less.
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::time::{Duration, Instant};
@@ -79,8 +79,8 @@ fn main() {
     // MLX first: OpenBLAS's threads, once started, go on spinning in the way of others.
     let through_mlx = SIZES.map(through_mlx);
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as c_int);
-    // SAFETY: no arguments but a number. This crate's library keeps OpenBLAS to one thread, and cuts
-    // products for threads of its own.
+    // SAFETY: no arguments but a number. This crate's library keeps OpenBLAS to one thread, and splits products over
+    // its own threads.
     unsafe { (openblas.set_threads)(threads) };
     let direct = SIZES.map(|n| directly(openblas, n));
     println!("   n   OpenBLAS   MLX   ratio   (GFLOP/s)");

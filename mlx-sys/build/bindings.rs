@@ -69,7 +69,7 @@ fn bindgen(args: &[OsString], out: &Path) -> Result<()> {
         .allowlist_function("mlxrs_.*")
         .layout_tests(false)
         .formatter(bindgen::Formatter::Prettyplease);
-    // bindgen panics where libclang cannot work at all.
+    // bindgen panics if libclang does not work at all.
     let bindings = catch_unwind(AssertUnwindSafe(|| builder.generate()))
         .map_err(|_| failed("libclang does not work here".into()))?
         .map_err(|e| failed(e.to_string()))?;

@@ -39,7 +39,7 @@ impl Cache {
         Ok(Cache { root })
     }
 
-    /// Where the entry `key` is or will be.
+    /// The path of the entry `key`, whether it exists yet or not.
     pub fn path(&self, key: &str) -> PathBuf {
         self.root.join(key)
     }
@@ -64,7 +64,7 @@ impl Cache {
             return Ok(done);
         }
         let temporary = self.root.join(format!("{key}.tmp"));
-        // Left by a process that was killed: the lock says that nobody is at work on it now.
+        // Left by a process that was killed: the lock shows that no process works on it now.
         remove(&temporary)?;
         remove(&done)?;
         fs::create_dir_all(&temporary).map_err(|e| Error::io("create", &temporary, &e))?;

@@ -1,4 +1,4 @@
-//! What the environment asks for: target, backend, variables.
+//! Reads the build's configuration from the environment: target, backend, variables.
 
 use std::env;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use super::error::{Error, Result};
 use super::pins::{Wheel, MLX_CPU, MLX_CUDA_12, MLX_CUDA_13, MLX_METAL};
 use super::pins_cuda::{CUDA_12_LIBRARIES, CUDA_13_LIBRARIES};
 
-/// Every variable that changes what the build does.
+/// Every variable that changes the build.
 pub const VARIABLES: &[&str] = &[
     "MLX_SYS_PREFIX",
     "MLX_SYS_MLX",
@@ -28,9 +28,9 @@ pub struct Config {
     pub os: String,
     /// `linux-x86_64`, `linux-aarch64`, `macos-aarch64`, ...
     pub platform: String,
-    /// The wheel that holds MLX for the backend asked for.
+    /// The wheel that holds MLX for the chosen backend.
     pub mlx_wheel: Wheel,
-    /// What must lie beside it: NVIDIA's libraries, unless `MLX_SYS_SYSTEM_CUDA` is set.
+    /// The wheels that MLX needs beside its own: NVIDIA's libraries, unless `MLX_SYS_SYSTEM_CUDA` is set.
     pub companions: &'static [Wheel],
     pub prefix: Option<PathBuf>,
     pub mlx: Option<PathBuf>,

@@ -1,8 +1,8 @@
-//! One error type: what went wrong, and what to install or set.
+//! The build's error type: the failure, and what to install or set.
 
 use std::fmt;
 
-/// A failure that is shown to the user as it is.
+/// A failure, with the text that the user sees.
 #[derive(Debug)]
 pub struct Error {
     what: String,
@@ -13,7 +13,7 @@ pub struct Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// `what` says what failed; `hint` names what to install or which variable to set.
+    /// `what` describes the failure; `hint` names what to install or which variable to set.
     pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Error {
             what: what.into(),
@@ -21,7 +21,7 @@ impl Error {
         }
     }
 
-    /// What failed, without the hint.
+    /// The message, without the hint.
     pub fn what(&self) -> &str {
         &self.what
     }

@@ -1,7 +1,7 @@
 //! Fetches wheels through pip or uv. All checksums are pinned.
 //!
-//! Python runs isolated (`-I`), and all of them in the folder of the cache that is being made: no module or setting
-//! that lies where the build happens to run is loaded.
+//! Python runs isolated (`-I`), and all tools run in the folder of the new cache entry, so that they load no module or
+//! setting from the folder in which the build runs.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,7 +13,7 @@ use super::config::{first_on_path, Config};
 use super::error::{Error, Result};
 use super::pins::Wheel;
 
-/// What to do instead of fetching `wheel`.
+/// The ways to build without fetching `wheel`.
 fn other_ways(wheel: &Wheel) -> &'static str {
     if wheel.name.starts_with("mlx-") {
         "or set MLX_SYS_PREFIX (an installed MLX C) or MLX_SYS_MLX (a folder or Python environment \
@@ -66,7 +66,7 @@ fn requirement(config: &Config, wheel: &Wheel) -> Result<String> {
     Ok(line + "\n")
 }
 
-/// What downloads wheels here.
+/// The tool that downloads wheels on this machine.
 enum Installer {
     Pip(String),
     Uv,
@@ -144,7 +144,7 @@ fn with_pip(python: &str, wheel: &Wheel, list: &Path, folder: &Path) -> Result<(
     data_folders(folder)
 }
 
-/// A wheel may keep its files under `NAME.data/platlib`: moves them where an installer puts them.
+/// A wheel may keep its files under `NAME.data/platlib`: moves them to the place that an installer uses.
 fn data_folders(folder: &Path) -> Result<()> {
     let entries = fs::read_dir(folder).map_err(|e| Error::io("read", folder, &e))?;
     for entry in entries {
@@ -185,7 +185,7 @@ fn with_uv(wheel: &Wheel, list: &Path, folder: &Path) -> Result<()> {
 }
 
 fn run(command: &mut Command, wheel: &Wheel, name: &str) -> Result<Output> {
-    // Fetching is no installing: a setting that guards the latter is none against the former.
+    // A setting that guards against installing must not prevent downloading.
     command.env("PIP_REQUIRE_VIRTUALENV", "0");
     let other_ways = other_ways(wheel);
     command.output().map_err(|e| {
@@ -196,7 +196,7 @@ fn run(command: &mut Command, wheel: &Wheel, name: &str) -> Result<Output> {
     })
 }
 
-/// Turns what pip or uv printed into one message.
+/// Turns the output of pip or uv into one message.
 fn explain(wheel: &Wheel, tool: &str, output: &Output) -> Error {
     let text = String::from_utf8_lossy(&output.stderr);
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
@@ -268,7 +268,7 @@ fn reason(text: &str) -> String {
     )
 }
 
-/// The last lines of a program's output, where the reason usually stands.
+/// The last lines of a program's output, which usually hold the reason.
 pub fn last_lines(bytes: &[u8], count: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();

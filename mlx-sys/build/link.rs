@@ -1,4 +1,4 @@
-//! What cargo is told.
+//! Prints the instructions for cargo: when to rebuild, and what to link.
 
 use std::path::Path;
 
@@ -17,13 +17,13 @@ pub fn rerun_lines() {
     }
 }
 
-/// Links the libraries, and tells dependents' build scripts (`DEP_MLXC_...`) where things are.
+/// Links the libraries, and passes their paths to dependents' build scripts (`DEP_MLXC_...`).
 pub fn link(config: &Config, cache: &Cache, mlx: &Mlx, library: &Library) {
     let folder = library.link_folder.display();
     println!("cargo::rustc-link-search=native={folder}");
     println!("cargo::rustc-link-lib=dylib=mlxc");
     let libmlx = mlx.lib.join(config.shared("mlx"));
-    // Whoever empties the cache or replaces MLX gets a new build.
+    // An emptied cache or a replaced MLX triggers a new build.
     for file in [&library.file, &libmlx] {
         println!("cargo::rerun-if-changed={}", file.display());
     }

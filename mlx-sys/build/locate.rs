@@ -1,4 +1,4 @@
-//! Decides where MLX and MLX C come from: a prefix, a folder, or the pinned files.
+//! Chooses the source of MLX and MLX C: a prefix, a folder, or the pinned files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::fetch;
 use super::pins::{MLX_VERSION, OPENBLAS};
 use super::source;
 
-/// MLX, and where MLX C is to come from.
+/// MLX, and the source of MLX C.
 pub struct Mlx {
     /// Holds MLX's own headers, `mlx/mlx.h`.
     pub include: PathBuf,
@@ -18,9 +18,9 @@ pub struct Mlx {
     pub lib: PathBuf,
     /// Holds MLX C's headers, `mlx/c/mlx.h`.
     pub c_include: PathBuf,
-    /// Where MLX C's code comes from.
+    /// The source of MLX C's code.
     pub mlxc: Mlxc,
-    /// Holds `libscipy_openblas`, where the BLAS that MLX comes with is to be replaced.
+    /// The folder of `libscipy_openblas`, if it replaces the BLAS that MLX comes with.
     pub openblas: Option<PathBuf>,
 }
 
@@ -106,7 +106,7 @@ fn installed(config: &Config, prefix: &Path) -> Result<Mlx> {
     })
 }
 
-/// The folder with `lib` and `include` in what `MLX_SYS_MLX` names: itself, or a Python package in it.
+/// The folder with `lib` and `include`: the one that `MLX_SYS_MLX` names, or a Python package in it.
 fn given(config: &Config, folder: &Path) -> Result<PathBuf> {
     let hint = "MLX_SYS_MLX must name a folder that holds MLX's lib/ and include/, or a Python \
                 environment in which mlx is installed; unset it to have MLX fetched";

@@ -28,8 +28,8 @@ const FLAGS: &[&str] = &["-std=c++20", "-O2", "-fPIC"];
 /// The one batch of all files in `native/fused`; see [`batches`].
 const FUSED_BATCH: &str = "fused_0.cpp";
 
-/// What the loops of `native/fused` need to become vector instructions that compute the same bits at
-/// every width: a multiplication and an addition never become one instruction.
+/// Flags that turn the loops of `native/fused` into vector instructions with the same bits at every width: a
+/// multiplication and an addition never become one instruction.
 const VECTOR_FLAGS: &[&str] = &[
     "-O3",
     "-fopenmp-simd",
@@ -41,7 +41,7 @@ const VECTOR_FLAGS: &[&str] = &[
 pub struct Library {
     /// Its own file.
     pub file: PathBuf,
-    /// Where dependents find what they are to link as `mlxc`.
+    /// The folder in which dependents find the library to link as `mlxc`.
     pub link_folder: PathBuf,
 }
 
@@ -130,7 +130,7 @@ fn compile_all(config: &Config, mlx: &Mlx, native: &Path, folder: &Path) -> Resu
         }
     };
     std::thread::scope(|scope| {
-        // As many more as can be had.
+        // As many more threads as the system gives.
         for _ in 1..config.jobs.clamp(1, sources.len()) {
             let _ = std::thread::Builder::new().spawn_scoped(scope, work);
         }
@@ -182,7 +182,7 @@ fn cpp_files(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
 
 fn compile(config: &Config, mlx: &Mlx, native: &Path, source: &Path, object: &Path) -> Result<()> {
     let mut args: Vec<OsString> = FLAGS.iter().map(Into::into).collect();
-    // Error messages name `mlx/c/ops.cpp`, not where it lies on this machine.
+    // Error messages name `mlx/c/ops.cpp`, not its path on this machine.
     args.push(concat(
         "-ffile-prefix-map=",
         &mlx.c_include.join("mlx"),
@@ -213,11 +213,11 @@ fn link(config: &Config, mlx: &Mlx, objects: &[PathBuf], out: &Path, soname: &Pa
         args.push(concat("-Wl,-install_name,", soname, ""));
     } else {
         args.push(concat("-Wl,-soname,", soname, ""));
-        // Loading MLX is this library's job even where nothing in it refers to MLX.
+        // This library must load MLX even if it refers to none of its symbols.
         args.extend(["-Wl,--enable-new-dtags".into(), "-Wl,--no-as-needed".into()]);
     }
     if config.os == "macos" {
-        // The BLAS of `native/fused`. On Linux it is `cblas_shim.cpp`, or what MLX was linked with.
+        // The BLAS of `native/fused`. On Linux it is `cblas_shim.cpp`, or the one that MLX was linked with.
         args.extend(["-framework".into(), "Accelerate".into()]);
     }
     args.push(concat("-L", &mlx.lib, ""));
@@ -231,7 +231,7 @@ fn link(config: &Config, mlx: &Mlx, objects: &[PathBuf], out: &Path, soname: &Pa
     args.push(place(&mlx.lib, &mlx_lib));
     args.push("-lmlx".into());
     if let Some(openblas) = &mlx.openblas {
-        // Where `openblas.cpp` finds it.
+        // The search path of the library that `openblas.cpp` loads.
         args.push(place(openblas, &openblas_lib));
     }
     args.extend(whole(config, mlx));
@@ -246,8 +246,8 @@ fn origin(config: &Config) -> &'static str {
     }
 }
 
-/// An installed MLX C's functions become this library's: those of a static one by copy, those of a
-/// shared one by its being loaded with this one (which macOS wants to be told).
+/// Makes an installed MLX C's functions part of this library: a static library is copied in, and a shared library is
+/// loaded with this one (on macOS it is re-exported).
 fn whole(config: &Config, mlx: &Mlx) -> Vec<OsString> {
     let Mlxc::Installed(file) = &mlx.mlxc else {
         return Vec::new();

@@ -1,7 +1,7 @@
 //! The build script, one step a module.
 //!
-//! `config` reads the environment, `locate` finds or fetches MLX, `mlxc` compiles MLX C against it,
-//! `bindings` runs bindgen, `link` tells cargo. Whatever is fetched or compiled goes through `cache`.
+//! `config` reads the environment, `locate` finds or fetches MLX, `mlxc` compiles MLX C against it, `bindings` runs
+//! bindgen, `link` tells cargo. Everything that is fetched or compiled goes through `cache`.
 
 mod bindings;
 mod cache;

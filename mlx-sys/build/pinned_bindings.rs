@@ -5602,7 +5602,7 @@ unsafe extern "C" {
     pub fn mlx_version(str_: *mut mlx_string) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /// Whether these operations can take `x` on the stream: float32, a CPU, a BLAS to call.
+    /// Returns true if these operations can take `x` on the stream: float32, a CPU, and a BLAS to call.
     pub fn mlxrs_fused_available(x: mlx_array, s: mlx_stream) -> bool;
 }
 unsafe extern "C" {
@@ -5676,7 +5676,7 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /// arrays of one type, any shapes -> [their number of elements], one behind the other
+    /// arrays of one type, any shapes -> [their number of elements], one after the other
     pub fn mlxrs_gather(
         res: *mut mlx_array,
         arrays: mlx_vector_array,
@@ -5731,8 +5731,8 @@ pub struct mlxrs_kernels_ {
             n: i64,
         ),
     >,
-    /** Turns the pairs of one head: row i of `in` by the angles of row i of cos and sin [rows, half].
- `back` turns the other way.*/
+    /** Rotates the pairs of one head: row i of `in` by the angles of row i of cos and sin [rows, half]. `back` rotates
+ the other way.*/
     pub rope: ::std::option::Option<
         unsafe extern "C" fn(
             in_: *const f32,
@@ -5759,7 +5759,7 @@ pub struct mlxrs_kernels_ {
             group: i64,
         ),
     >,
-    /// The same values again, from the scores and the statistics that the first time left.
+    /// The same values again, from the scores and the statistics of the first call.
     pub causal_softmax_again: ::std::option::Option<
         unsafe extern "C" fn(
             s: *mut f32,
@@ -5800,45 +5800,45 @@ pub struct mlxrs_kernels_ {
 /// One version of the loops.
 pub type mlxrs_kernels = mlxrs_kernels_;
 unsafe extern "C" {
-    /// The versions that this processor runs, the oldest first; their number in `count`.
+    /// Returns the versions that this processor runs, the oldest first; their number in `count`.
     pub fn mlxrs_kernel_versions(
         count: *mut ::std::os::raw::c_int,
     ) -> *const *const mlxrs_kernels;
 }
 unsafe extern "C" {
-    /** The version that the fused operations use: the newest, or the one that the environment variable
- MLX_SYS_CPU_LEVEL names. Null if it names none of those that this processor runs; the fused
- operations then fail with a message that lists them.*/
+    /** Returns the version that the fused operations use: the newest, or the one that the environment variable
+ MLX_SYS_CPU_LEVEL names. Null if it names no version that this processor runs; the fused operations then fail with a
+ message that lists the versions.*/
     pub fn mlxrs_kernels_used() -> *const mlxrs_kernels;
 }
 unsafe extern "C" {
-    /** Gives `sum`, `logsumexp` and `softmax` of MLX loops that add up in blocks, in this process and on the CPU. All that MLX
- composes of them follows: `mean`, `var`, norms, and the gradient of a broadcast.
+    /** Replaces the loops of MLX's `sum`, `logsumexp` and `softmax` by loops that add up in blocks, in this process and on
+ the CPU. Operations that MLX composes of them follow: `mean`, `var`, norms, and the gradient of a broadcast.
 
- MLX has one accumulator of the dtype of the array: the sum of 5,000 ones in bfloat16 is 256, and that of 49,152
- equal float32 numbers is 1e-4 too small. Here a sum of n terms is within 20 * 2^-24 * sum(|term|), for every n, before it
- is rounded to its dtype.
+ MLX has one accumulator of the dtype of the array: the sum of 5,000 ones in bfloat16 is 256, and the sum of 49,152
+ equal float32 numbers is 1e-4 too small. Here a sum of n terms is within 20 * 2^-24 * sum(|term|), for every n,
+ before it is rounded to its dtype.
 
- To be called before the first array is evaluated. False where the version of MLX or the platform is another one
- than this was written for; then nothing changes.*/
+ Call it before the first array is evaluated. Returns false, and changes nothing, if this was not written for the
+ version of MLX or the platform.*/
     pub fn mlxrs_sums_in_blocks() -> bool;
 }
-/// A compiled kernel; nothing changes it, so that any thread may use it.
+/// A compiled kernel. It is immutable, so that any thread may use it.
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct mlxrs_cuda_kernel_ {
     pub ctx: *mut ::std::os::raw::c_void,
 }
-/// A compiled kernel; nothing changes it, so that any thread may use it.
+/// A compiled kernel. It is immutable, so that any thread may use it.
 pub type mlxrs_cuda_kernel = mlxrs_cuda_kernel_;
 unsafe extern "C" {
-    /// Whether NVRTC is in this process, as it is where MLX was built for CUDA and linked with it.
+    /// Returns true if NVRTC is in this process, which it is if MLX was built for CUDA and linked with it.
     pub fn mlxrs_cuda_compiles() -> bool;
 }
 unsafe extern "C" {
-    /** Compiles `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture
- such as `sm_90`, by the NVRTC that MLX's library has loaded. An empty architecture compiles nothing: of
- such a kernel a graph can be made and looked at.*/
+    /** Compiles `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture such as `sm_90`,
+ by the NVRTC that MLX's library has loaded. An empty architecture compiles nothing: the kernel can be used in a
+ graph that is only inspected.*/
     pub fn mlxrs_cuda_kernel_new(
         res: *mut mlxrs_cuda_kernel,
         name: *const ::std::os::raw::c_char,
@@ -5849,28 +5849,28 @@ unsafe extern "C" {
 unsafe extern "C" {
     pub fn mlxrs_cuda_kernel_free(kernel: mlxrs_cuda_kernel) -> ::std::os::raw::c_int;
 }
-/// How a kernel is launched: what it makes, with which numbers, by how many threads.
+/// A launch of a kernel: its outputs, its scalar arguments and its grid.
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct mlxrs_cuda_launch_ {
-    /// The sizes of all outputs, one output behind the other.
+    /// The sizes of all outputs, one output after the other.
     pub sizes: *const i32,
     /// The dimensions of each output.
     pub dimensions: *const usize,
     pub dtypes: *const mlx_dtype,
     pub outputs: usize,
-    /// Arguments behind those for inputs and outputs.
+    /// Arguments after those for inputs and outputs.
     pub numbers: *const i32,
     pub count: usize,
     pub blocks: i32,
-    /// In a block.
+    /// Threads in a block.
     pub threads: i32,
 }
-/// How a kernel is launched: what it makes, with which numbers, by how many threads.
+/// A launch of a kernel: its outputs, its scalar arguments and its grid.
 pub type mlxrs_cuda_launch = mlxrs_cuda_launch_;
 unsafe extern "C" {
-    /** The outputs of a launch; the kernel's arguments are inputs, outputs, numbers. Inputs that are not
- row-major are copied.*/
+    /** Returns the outputs of a launch. The kernel's arguments are inputs, outputs, numbers. Inputs that are not row-major
+ are copied.*/
     pub fn mlxrs_cuda_kernel_apply(
         res: *mut mlx_vector_array,
         kernel: mlxrs_cuda_kernel,
@@ -5880,43 +5880,43 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /** Starts to look after CUDA devices, once a process. Does nothing where MLX has no CUDA.
+    /** Starts to watch CUDA devices, once a process. Does nothing if MLX has no CUDA.
 
- A device that failed never says that work is done, and MLX would wait for that forever: five times a
- second the driver is asked, and who waits is woken, and meets the error of the next call.
+ A failed device never reports that work is done, and MLX would wait for it forever. So the driver is asked five
+ times a second. After a failure, waiting threads are woken and get an error at their next call.
 
- Who waits on an event between two streams cannot be woken: the process ends after five minutes.
+ A thread blocked on a cross-stream event cannot be woken: the process ends after five minutes.
 
- MLX also throws in destructors then, and in its threads while a process ends, which would abort the
- process. A thread that ends does so in silence; anything else ends the process with a line on stderr, and with the
- exit code that it was about to end with, or 1.*/
+ MLX also throws in destructors after a failure, and in its threads while a process ends, which would abort the
+ process. A thread that is ending then ends without a message. Anything else ends the process with a line on stderr,
+ and with the exit code that it was about to end with, or 1.*/
     pub fn mlxrs_device_watch();
 }
 unsafe extern "C" {
-    /// Says that the caller knows of a failed device: nothing is written about it any more.
+    /// Records that the caller knows of a failed device: no message is written about it any more.
     pub fn mlxrs_device_lost();
 }
 unsafe extern "C" {
     /** Counts the calling thread among those that may be in MLX's code, until `mlxrs_thread_leaves`.
 
  A process that ends while other such threads live, or while work is queued on a CPU, ends at once with its exit
- code: what MLX and its BLAS would free at the end is in use. C's standard output is flushed.*/
+ code, because the resources that MLX and its BLAS would free at the end are in use. C's standard output is flushed.*/
     pub fn mlxrs_thread_enters();
 }
 unsafe extern "C" {
-    /// Counts the calling thread no more.
+    /// Stops counting the calling thread.
     pub fn mlxrs_thread_leaves();
 }
 unsafe extern "C" {
     /** Computes the arrays. MLX's `eval`.
 
- After an error in work that was queued, everything that this evaluation was to compute fails with it whenever it is asked
- for, the arrays between included, and so does what another evaluation had queued behind it: MLX calls an array computed as
- soon as its work is queued, and would show what its memory holds.*/
+ After an error in queued work, every array of this evaluation fails with that error at each later use, including the
+ arrays between, and so does work that another evaluation had queued after it. MLX alone calls an array computed as
+ soon as its work is queued, and would show the contents of its memory.*/
     pub fn mlxrs_eval(arrays: mlx_vector_array) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /// Starts to compute the arrays. MLX's `async_eval`. What is said of errors above holds here, too.
+    /// Starts to compute the arrays. MLX's `async_eval`. Errors are handled as by `mlxrs_eval`.
     pub fn mlxrs_async_eval(arrays: mlx_vector_array) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
@@ -5924,7 +5924,8 @@ unsafe extern "C" {
     pub fn mlxrs_array_eval(a: mlx_array) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /// The array itself, or a contiguous copy where one of its strides can be negative. MLX's `split` reads other memory then.
+    /** Returns the array itself, or a contiguous copy if one of its strides can be negative, for which MLX's `split` reads
+ other memory.*/
     pub fn mlxrs_forwards(
         res: *mut mlx_array,
         a: mlx_array,
@@ -5932,26 +5933,26 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /** From here to `mlxrs_graph_read_end` this thread reads the structure of graphs: no array that another thread
- evaluates leaves its graph meanwhile. Calls nest.
+    /** Starts a read of the structure of graphs by this thread, until `mlxrs_graph_read_end`: no array that another thread
+ evaluates leaves its graph during the read. Calls nest.
 
- Nobody waits for a reader, unless thousands of arrays wait to leave their graphs: then the next reader waits a
+ No thread waits for a reader, unless thousands of arrays wait to leave their graphs: then the next reader waits a
  tenth of a second for the others, so that memory is freed in the end.*/
     pub fn mlxrs_graph_read_begin();
 }
 unsafe extern "C" {
-    /// Ends what `mlxrs_graph_read_begin` began. Returns true if arrays can leave their graphs now.
+    /// Ends the read of `mlxrs_graph_read_begin`. Returns true if arrays can leave their graphs now.
     pub fn mlxrs_graph_read_end() -> bool;
 }
 unsafe extern "C" {
-    /** Lets those arrays leave their graphs that were evaluated while graphs were read. The caller keeps every other
- thread from evaluating.*/
+    /** Lets arrays leave their graphs that were evaluated during reads. The caller keeps every other thread from
+ evaluating.*/
     pub fn mlxrs_graph_settle();
 }
 unsafe extern "C" {
-    /** Views of a buffer `[n]` as `count` arrays that lie in it one behind the other and fill it: a node
- for some of them, where MLX has a slice and a reshape for each.
- `sizes` are those of all arrays, `dimensions` how many each has.*/
+    /** Returns views of a buffer `[n]` as `count` arrays that lie in it one after the other and fill it: a node for some of
+ them, instead of MLX's slice and reshape for each. `sizes` are the sizes of all arrays, `dimensions` the number of
+ dimensions of each.*/
     pub fn mlxrs_parts(
         res: *mut mlx_vector_array,
         buffer: mlx_array,
@@ -5961,7 +5962,7 @@ unsafe extern "C" {
         s: mlx_stream,
     ) -> ::std::os::raw::c_int;
 }
-/// What an evaluation does; bytes are those that it allocates, without what is there before.
+/// The cost of an evaluation. Bytes are those that it allocates, without those allocated before.
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct mlxrs_replay_ {
@@ -5969,16 +5970,16 @@ pub struct mlxrs_replay_ {
     pub peak: u64,
     /// The bytes of the outputs, which stay.
     pub kept: u64,
-    /// The largest thing allocated at once: the outputs and temporaries of one operation.
+    /// The largest allocation at once: the outputs and temporaries of one operation.
     pub largest: u64,
     /// Operations in the graph.
     pub operations: u64,
     /// Pieces of work that the operations queue: a view queues none.
     pub kernels: u64,
 }
-/// What an evaluation does; bytes are those that it allocates, without what is there before.
+/// The cost of an evaluation. Bytes are those that it allocates, without those allocated before.
 pub type mlxrs_replay = mlxrs_replay_;
-/// What MLX queues before it waits.
+/// The work that MLX queues before it waits.
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct mlxrs_queue_ {
@@ -5986,18 +5987,17 @@ pub struct mlxrs_queue_ {
     pub tasks: u32,
     /// Pieces of work in a task: 10 on a CPU, `MLX_MAX_OPS_PER_BUFFER` on a GPU.
     pub pieces: u32,
-    /// Whether letting go of what an operation read is a piece of work, as it is on a CPU.
+    /// True if releasing an operation's inputs is a piece of work, as it is on a CPU.
     pub releases: bool,
 }
-/// What MLX queues before it waits.
+/// The work that MLX queues before it waits.
 pub type mlxrs_queue = mlxrs_queue_;
 unsafe extern "C" {
-    /** Walks over what `mlx_eval(outputs)` would evaluate, in its order, and counts memory as MLX's
- allocator would. Arrays that have been evaluated cost nothing.
+    /** Walks over the nodes that `mlx_eval(outputs)` would evaluate, in its order, and counts memory as MLX's allocator
+ would. Arrays that have been evaluated cost nothing.
 
- MLX queues operations faster than they run, and what they read is freed after they ran: memory
- is counted as if the queue were always full. Where more than `limit` bytes are in use MLX waits
- for the queue.*/
+ MLX queues operations faster than they run, and frees their inputs after they ran: memory is counted as if the queue
+ were always full. If more than `limit` bytes are in use MLX waits for the queue.*/
     pub fn mlxrs_replay_eval(
         res: *mut mlxrs_replay,
         outputs: mlx_vector_array,
@@ -6006,21 +6006,21 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /** Arrays of the same values with fewer nodes below them. What only stands for its input goes away
- (copies for tracing, ends of gradients, custom transforms whose gradient has been taken), and so do
- views of views that lead back. Transposed views of arrays that are there already are made once. Launches of
- kernels of ours (mlx_rs_cuda.h) look at no shape: reshapes around them go away as well.
+    /** Returns arrays of the same values with fewer nodes below them. Nodes that only stand for their input are removed
+ (copies for tracing, ends of gradients, custom transforms with a gradient that has been taken), and so are views of
+ views that lead back. Transposed views of the same array become one. Launches of our CUDA kernels (mlx_rs_cuda.h)
+ ignore shapes, so reshapes around them are removed too.
 
- MLX walks over every node at each evaluation, a microsecond or three each; what is evaluated many
- times, such as a recorded step, gains by it. Gradients must have been taken before.*/
+ MLX walks over every node at each evaluation, a microsecond or three each, so a graph that is evaluated many times,
+ such as a recorded step, gains by it. Gradients must have been taken before.*/
     pub fn mlxrs_simplify(
         res: *mut mlx_vector_array,
         outputs: mlx_vector_array,
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /** The outputs of `f`, and the gradient of the first one by the inputs numbered in `argnums`, which
- ascend. MLX's `value_and_grad`, for graphs of any depth.*/
+    /** Returns the outputs of `f`, and the gradient of the first one by the inputs numbered in `argnums`, which ascend.
+ MLX's `value_and_grad`, for graphs of any depth.*/
     pub fn mlxrs_value_and_grad(
         values: *mut mlx_vector_array,
         grads: *mut mlx_vector_array,
@@ -6031,7 +6031,7 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /// The outputs of `f`, and `cotangents` times its Jacobian. MLX's `vjp`.
+    /// Returns the outputs of `f`, and `cotangents` times its Jacobian. MLX's `vjp`.
     pub fn mlxrs_vjp(
         values: *mut mlx_vector_array,
         grads: *mut mlx_vector_array,
@@ -6041,7 +6041,7 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /// The outputs of `f`, and its Jacobian times `tangents`. MLX's `jvp`.
+    /// Returns the outputs of `f`, and its Jacobian times `tangents`. MLX's `jvp`.
     pub fn mlxrs_jvp(
         values: *mut mlx_vector_array,
         changes: *mut mlx_vector_array,
@@ -6051,8 +6051,8 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /** The outputs for a batch, after `mlx_detail_vmap_trace` has recorded those for an example.
- MLX's `vmap_replace`.*/
+    /** Returns the outputs for a batch, after `mlx_detail_vmap_trace` has recorded the outputs for an example. MLX's
+ `vmap_replace`.*/
     pub fn mlxrs_vmap_replace(
         res: *mut mlx_vector_array,
         inputs: mlx_vector_array,
@@ -6063,25 +6063,23 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /// `f`, which is run again for its gradient. MLX's `checkpoint`.
+    /// Returns `f` with a gradient that runs `f` again. MLX's `checkpoint`.
     pub fn mlxrs_checkpoint(
         res: *mut mlx_closure,
         f: mlx_closure,
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /** The BLAS that matrix products on the CPU use: OpenBLAS's configuration and kernel
- (`OpenBLAS 0.3.34 ... Haswell`), or `system` for the one that MLX was linked with.
- The text lives as long as the program.*/
+    /** Returns the BLAS that matrix products on the CPU use: OpenBLAS's configuration and kernel (`OpenBLAS 0.3.34 ...
+ Haswell`), or `system` for the one that MLX was linked with. The text lives as long as the program.*/
     pub fn mlxrs_blas_name() -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
-    /// How many threads the BLAS uses, 1 if it is not ours to ask.
+    /// Returns the number of threads of our BLAS, or 1 if the BLAS is not ours.
     pub fn mlxrs_blas_threads() -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /** Sets how many threads the BLAS uses. Returns 0, or 1 if the BLAS is not ours to set or `threads`
- is less than 1.*/
+    /// Sets the number of threads of the BLAS. Returns 0, or 1 if the BLAS is not ours or `threads` is less than 1.
     pub fn mlxrs_set_blas_threads(
         threads: ::std::os::raw::c_int,
     ) -> ::std::os::raw::c_int;

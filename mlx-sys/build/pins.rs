@@ -3,8 +3,8 @@
 /// MLX's version; MLX C below is written against it.
 pub const MLX_VERSION: &str = "0.32.2";
 
-/// MLX C's version: that of the crates.io package which carries its source.
-/// The package's own checksum stands in `mlxc-source.lock`.
+/// MLX C's version, which is also the version of the crates.io package that carries its source. The checksum of that
+/// package is in `mlxc-source.lock`.
 pub const MLXC_VERSION: &str = "0.7.0";
 
 /// Manifest and lock file of the throw-away package through which cargo fetches MLX C's source.

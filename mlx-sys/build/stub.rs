@@ -1,8 +1,8 @@
-//! What dependents link on Linux: the library's functions with no code, under the library's soname.
+//! The library that dependents link on Linux: the library's functions without code, under the library's soname.
 //!
-//! A linker that is given the library itself follows it to MLX and on to the libraries of MLX, and
-//! GNU ld stops where one of those is absent, as the GPU's driver is on most build machines. A stub
-//! leads nowhere, and what it leaves in a binary is the soname, an absolute path.
+//! A linker that is given the library itself follows it to MLX and on to the libraries of MLX. GNU ld stops if one of
+//! those is absent, as the GPU's driver is on most build machines. A stub leads to no other library, and leaves only
+//! the soname in a binary, an absolute path.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::config::Config;
 use super::error::{Error, Result};
 use super::mlxc::{concat, run_compiler};
 
-/// The folder of the stub, in that of the library.
+/// The folder of the stub, inside the library's folder.
 pub const FOLDER: &str = "stub";
 
 /// Writes the stub of the library `soname` into `folder/stub`.

@@ -1,5 +1,5 @@
-//! How a process goes on, and how it ends, when a CUDA device failed: `device_lost/process.cpp` has a driver of its own
-//! making, and destructors that throw as MLX's do. (`mlx-runtime/tests/lost.rs` makes a real GPU fail.)
+//! A process after a CUDA device failed: how it goes on, and how it ends. `device_lost/process.cpp` has its own driver,
+//! and destructors that throw as MLX's do. (`mlx-runtime/tests/lost.rs` makes a real GPU fail.)
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use std::ffi::CStr;
@@ -25,7 +25,7 @@ fn process() -> &'static Path {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/device_lost/process.cpp");
         let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
         let done = Command::new(&compiler)
-            // The library finds the driver among the program's own symbols. Destructors that throw are what this is about.
+            // The library finds the driver among the program's own symbols. The test needs destructors that throw.
             .args(["-std=c++17", "-rdynamic", "-w", "-o"])
             .args([&path, &source])
             .args(["-ldl", "-lpthread"])
@@ -40,13 +40,13 @@ fn process() -> &'static Path {
     })
 }
 
-/// Whether MLX has a driver here, which the process's own would stand in the way of.
+/// Returns true if MLX has a driver here, which would conflict with the process's own.
 fn has_cuda() -> bool {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     maps.contains("libcuda.so")
 }
 
-/// Runs a case: its exit code, none if a signal ended it, and what it wrote to stderr.
+/// Runs a case, and returns its exit code (none if a signal ended it) and its stderr.
 fn run(case: &str) -> (Option<i32>, String) {
     let Output { status, stderr, .. } = Command::new(process())
         .arg(library())

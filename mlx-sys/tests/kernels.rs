@@ -8,7 +8,7 @@ use mlx_sys::*;
 
 /// Twice the float32 rounding error.
 const ULP: f64 = 1.2e-7;
-/// What `mlx_rs_kernels.h` says of a sum.
+/// The error bound of a sum in `mlx_rs_kernels.h`.
 const SUM: f64 = 20.0 / (1 << 24) as f64;
 /// Vocabularies of SmolLM2, Qwen2.5 and Gemma 3, and lengths around the parts of a sum.
 const LENGTHS: [usize; 10] = [1, 15, 16, 17, 255, 257, 49_152, 151_936, 262_144, 262_151];
@@ -90,7 +90,7 @@ fn sums_of_exponentials_are_near() {
     each(|what, k, x| {
         let n = x.len() as i64;
         let m = x.iter().copied().fold(f32::MIN, f32::max);
-        // The exponents are rounded to float32, so those are what is summed.
+        // The exponents are rounded to float32, so the sum is over the rounded ones.
         let terms: Vec<f64> = x.iter().map(|x| f64::from(x - m).exp()).collect();
         let sum: f64 = terms.iter().sum();
         let bound = sum * (SUM + 2.0 * ULP);
@@ -262,7 +262,7 @@ fn softmax_of_long_rows_is_near() {
     });
 }
 
-/// Everything that a version computes of some rows, whose length is a multiple of no vector.
+/// All results of a version for some rows, with a length that is a multiple of no vector.
 fn everything(k: &mlxrs_kernels) -> Vec<u32> {
     const ROWS: usize = 7;
     const N: usize = 1339;

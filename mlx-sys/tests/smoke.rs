@@ -75,7 +75,7 @@ fn half_types_come_as_their_bits() {
 #[test]
 fn a_percent_sign_in_an_error_is_text() {
     if blas() == "system" && cfg!(target_os = "linux") {
-        // An installed MLX C is as it is.
+        // An installed MLX C is used unchanged.
         return;
     }
     let path = CString::new("/nowhere/100%s%n%d.safetensors").unwrap();

@@ -110,7 +110,7 @@ fn flops(c: &Config) -> f64 {
     4.0 * (c.num_hidden_layers * block + c.vocab_size * c.hidden_size) as f64
 }
 
-/// What a matmul of the layers' shape reaches here, in FLOP/s.
+/// The throughput of a matmul of the layers' shape on this machine, in FLOP/s.
 fn gemm(rows: i32) -> Result<f64> {
     let (k, n) = (576, 1536);
     let a = ops::ones(&[rows, k], Dtype::Float32)?;

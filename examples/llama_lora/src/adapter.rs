@@ -1,7 +1,9 @@
-//! LoRA adapters in mlx-lm's format: `adapters.safetensors` and `adapter_config.json`.
+//! Reads and writes LoRA adapters in mlx-lm's format: `adapters.safetensors` and `adapter_config.json`.
 //!
 //! The weights carry their configuration in their own metadata as well, and that copy is the one that counts:
 //! a crash between the two writes cannot leave weights that no configuration fits.
+//!
+//! Tests: `tests/as_found.rs`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,14 +24,14 @@ use mlx_models::{CausalLm, Config};
 pub const WEIGHTS: &str = "adapters.safetensors";
 /// The configuration's file in an adapter's folder.
 pub const CONFIG: &str = "adapter_config.json";
-/// Where the configuration stands in the weights' metadata.
+/// The key of the configuration in the weights' metadata.
 const METADATA_KEY: &str = "adapter_config";
 
 /// The order of the rows of queries and keys in an adapter that says it. One that was trained on a GGUF before adapters
 /// said it has the file's own.
 pub(crate) const ROW_ORDER: &str = "hugging_face";
 
-/// What `adapter_config.json` must say for the adapter to be used; it may say more.
+/// The keys of `adapter_config.json` that the adapter needs. The file may have more.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AdapterConfig {
     /// `lora`; nothing else is supported.
@@ -42,10 +44,10 @@ pub struct AdapterConfig {
     pub num_layers: i32,
     /// Rank, scale, dropout and keys.
     pub lora_parameters: LoraParameters,
-    /// What it was trained on, and how.
+    /// The model and data that it was trained on, and the settings.
     #[serde(flatten)]
     pub run: crate::settings::OfRun,
-    /// How the model was packed while it was trained on, if it was.
+    /// The packing of the model during training, if it was packed.
     #[serde(default)]
     pub quantize: Option<Packing>,
     /// The order of the rows that make queries and keys.
@@ -63,7 +65,7 @@ pub struct LoraParameters {
     /// Chance of dropping an input.
     #[serde(default)]
     pub dropout: f64,
-    /// Adapted matrices; every one where it is missing.
+    /// Adapted matrices; all of them if missing.
     #[serde(default)]
     pub keys: Option<Vec<String>>,
 }
@@ -72,7 +74,7 @@ fn lora() -> String {
     "lora".into()
 }
 
-/// How many mistakes of an adapter are listed.
+/// The number of an adapter's mistakes that are listed.
 const LISTED: usize = 8;
 
 /// An adapter on disk, read but not yet part of a model.
@@ -167,7 +169,7 @@ impl Adapter {
             &self.config.lora_parameters.clone().into(),
             if n <= 0 { layers } else { n.min(layers) },
         );
-        // What the initial values are does not matter: every one is replaced.
+        // The initial values do not matter because every one is replaced.
         add_lora(model, &config, &random::key(0)?)?;
         let named = |what: String| {
             let trained_on = self.config.model.as_deref().unwrap_or("an unnamed model");
@@ -261,8 +263,8 @@ impl From<LoraParameters> for LoraSettings {
     }
 }
 
-/// The runtime's form of the settings. Where they name no matrices, they mean all that a layer of the model has; the end
-/// of a name stands for all names that end so. mlx-lm knows whole names alone.
+/// The runtime's form of the settings. Without names, every matrix of a layer is adapted. The end of a name matches
+/// every name that ends with it; mlx-lm knows whole names alone.
 pub fn lora_config(model: &impl CausalLm, lora: &LoraSettings, num_layers: i32) -> LoraConfig {
     LoraConfig {
         rank: lora.rank.unsigned_abs() as usize,
@@ -294,7 +296,7 @@ fn whole_keys(known: Vec<String>, keys: &[String]) -> Vec<String> {
     whole
 }
 
-/// The configuration that is saved beside the weights: what loading needs, and how they were trained.
+/// The configuration that is saved beside the weights: the settings for loading, and those of training.
 pub fn config_json(settings: &Settings, num_layers: i32) -> Result<Value> {
     let mut all = serde_json::to_value(settings)?;
     let lora = all["lora"].take();

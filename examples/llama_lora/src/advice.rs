@@ -1,10 +1,12 @@
-//! What helps when a step does not fit: which flag, and what the step would take with it.
+//! Advice for a step that does not fit in memory: which flag helps, and how much memory the step needs with it.
+//!
+//! Tests: `tests/memory.rs`.
 
 use anyhow::{anyhow, Result};
 use mlx_runtime::model::{Checkpoint, Leaf, MemoryPlan, Model, TrainStep};
 use mlx_runtime::{memory, ops, Array, Dtype, ErrorKind};
 
-/// How the flags of a command are called, and what they are now.
+/// The names of a command's flags, and their present values.
 #[derive(Clone, Copy, Debug)]
 pub struct Flags {
     /// Rows in a batch.
@@ -15,7 +17,7 @@ pub struct Flags {
     pub tokens_flag: &'static str,
 }
 
-/// Tokens, targets and weights of a batch of this shape; nobody looks at the values.
+/// Tokens, targets and weights of a batch of this shape. The values do not matter.
 pub fn blank(rows: usize, tokens: usize) -> Result<[Array; 3]> {
     let shape = [i32::try_from(rows)?, i32::try_from(tokens)?];
     Ok([
@@ -25,7 +27,7 @@ pub fn blank(rows: usize, tokens: usize) -> Result<[Array; 3]> {
     ])
 }
 
-/// Refuses a step that its plan does not fit in the memory limit, with what would fit.
+/// Refuses a step if its plan does not fit in the memory limit, and suggests changes that fit.
 pub fn check<M: Model>(step: &mut TrainStep<M>, plan: &MemoryPlan, flags: Flags) -> Result<()> {
     match plan.check() {
         Ok(()) => Ok(()),
@@ -45,14 +47,15 @@ pub fn explained<M: Model>(
     if !memory {
         return error;
     }
-    // Where even planning fails, the error says what there is to say.
+    // If planning fails too, the original error is all there is to say.
     match now(step, flags) {
         Ok(text) => anyhow!("{error:#}{text}"),
         Err(_) => error,
     }
 }
 
-/// What helps with the memory that there is now: other programs may have taken some since the limit was chosen.
+/// The changes that make the step fit in the memory that is free now. Other programs may have taken some since the
+/// limit was chosen.
 fn now<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<String> {
     /// Puts the limit back, which was one before.
     struct Restore(usize);
@@ -109,7 +112,7 @@ fn lines<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<Vec<String>>
     }
     let saved = packing_saves(&step.model()?);
     if saved > now.weights / 10 {
-        // How much of it is unpacked at one time only the graph of the packed model knows.
+        // Only the graph of the packed model tells how many weights are unpacked at one time.
         lines.push(format!(
             "--bits 4 takes about {} off the weights, less what a step unpacks for a while",
             size(saved)
@@ -118,7 +121,7 @@ fn lines<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<Vec<String>>
     Ok(lines)
 }
 
-/// The first half, quarter and so on of `n` whose plan fits; or the last.
+/// The first of half, a quarter and so on of `n` with a plan that fits, or the last one tried.
 fn halved(
     n: usize,
     mut plan: impl FnMut(usize) -> Result<MemoryPlan, anyhow::Error>,
@@ -141,7 +144,7 @@ fn packed(values: usize, itemsize: usize) -> usize {
     values / 2 + 2 * itemsize * values / 64
 }
 
-/// What a model would save in 4 bits.
+/// The number of bytes that packing a model to 4 bits saves.
 fn packing_saves(model: &impl Model) -> usize {
     let mut saved = 0;
     model.visit("", &mut |_, leaf| {

@@ -1,4 +1,6 @@
-//! Exact match: whether a model would write the answer of a row by itself.
+//! Exact match: tests if a model would write the answer of a row by itself.
+//!
+//! Tests: `tests/exact.rs`.
 
 use anyhow::{Context, Result};
 use mlx_models::CausalLm;
@@ -18,13 +20,13 @@ const SURPLUS: usize = 16;
 pub enum Asked {
     /// Nothing: the row does not end with an answer.
     Nothing,
-    /// The prompt is how the row begins, so that what the model says to the row shows what it would write.
+    /// The prompt is the beginning of the row, so the model's outputs for the row show the text it would write.
     AsWritten,
     /// The prompt that `generate` would use begins otherwise than the row.
     Apart {
         /// The tokens of the prompt.
         prompt: Vec<u32>,
-        /// The tokens of the answer behind it, the one that ends it included.
+        /// The tokens of the answer after it, including the one that ends it.
         answer: Vec<u32>,
     },
 }
@@ -92,11 +94,11 @@ impl Asked {
     }
 }
 
-/// The answer of a row that does not begin as `prompt` does; `words` are what the assistant says in it.
+/// The answer of a row that does not begin with `prompt`; `words` is the assistant's text in it.
 fn answer_apart(row: &Row, prompt: &[u32], words: &str, text: &Text) -> Result<Vec<u32>> {
     let (whole, asked) = (text.spelled(&row.tokens)?, text.spelled(prompt)?);
     if let Some(rest) = whole.strip_prefix(&asked) {
-        // Tokens reach over the end of the prompt: only the text tells what is left to say.
+        // Tokens reach over the end of the prompt, so the rest of the answer is encoded from the text.
         return text.encode(rest, false);
     }
     let behind = &row.tokens[row.prompt.min(row.tokens.len())..];
@@ -122,10 +124,10 @@ fn ends(tokens: &[u32], text: &Text) -> bool {
     tokens.last().is_some_and(|&t| text.is_stop(t))
 }
 
-/// True if the model, asked `prompt`, writes the text of `answer` and ends.
+/// Returns true if the model, given `prompt`, writes the text of `answer` and ends.
 ///
-/// By induction over its tokens, it writes exactly these if and only if the likeliest token at every place, `predicted`,
-/// is the true one. Another token may still begin the same text; only then the model has to write it out.
+/// By induction over its tokens, it writes exactly these if and only if the likeliest token at every place,
+/// `predicted`, is the true one. Another token may still begin the same text; only then the model has to generate.
 fn writes(
     model: &impl CausalLm,
     text: &Text,

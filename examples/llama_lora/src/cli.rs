@@ -1,4 +1,6 @@
-//! The command line. Flags carry mlx-lm's names; a YAML file given with `--config` may hold the same ones.
+//! Defines the command line. Flags have mlx-lm's names, which a YAML file given with `--config` may use too.
+//!
+//! Tests: `tests/bad_input.rs`.
 
 use std::path::PathBuf;
 
@@ -9,17 +11,17 @@ use crate::settings::{GradCheckpoint, Optimizer};
 
 /// Fine-tunes language models with LoRA through MLX.
 ///
-/// Without a command it shows what it does: fetches a small real model, trains it on the data set that comes with
+/// Without a command the demonstration runs: it fetches a small real model, trains it on the data set that comes with
 /// the program, and measures it before and after.
 #[derive(Debug, Parser)]
 #[command(name = "llama_lora", version, max_term_width = 100)]
 pub struct Cli {
-    /// What to do; nothing runs the demonstration.
+    /// The command to run. Without one, the demonstration runs.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Train a LoRA adapter
@@ -40,7 +42,7 @@ pub enum Command {
     /// Write down the names, shapes and dtypes of a model, for `#[mlx_model(digest = "FILE")]`
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Digest(DigestArgs),
-    /// Show a model: layers, graphs, what passes fused, memory kept in training, C calls with their lines
+    /// Show a model: layers, graphs, fused operations, memory kept in training, C calls with their lines
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Explain(ExplainArgs),
 }
@@ -76,7 +78,7 @@ pub struct ExplainArgs {
     /// Matrices to adapt, such as self_attn.q_proj,self_attn.v_proj [default: every matrix of a layer]
     #[arg(long, value_delimiter = ',', num_args = 1..)]
     pub lora_keys: Option<Vec<String>>,
-    /// Recompute activations: auto, never, always, or N for every N layers [default: what the model declares]
+    /// Recompute activations: auto, never, always, or N for every N layers [default: the model's policy]
     #[arg(long, value_name = "POLICY")]
     pub grad_checkpoint: Option<GradCheckpoint>,
     /// Memory that MLX may use, that is planned for: 24GB, bytes, or a share such as 0.8
@@ -87,16 +89,17 @@ pub struct ExplainArgs {
     pub packing: PackArgs,
 }
 
-/// Flags of `bench`. The defaults are those of a LoRA run of mlx-lm on the attention of all layers.
+/// Flags of `bench`. The defaults are mlx-lm's for LoRA on the attention of all layers.
 #[derive(Args, Clone, Debug)]
 pub struct BenchArgs {
-    /// A model as train takes it; synth:llama-3.1-8b is one of random weights that is made in memory
+    /// A model as train takes it; synth:llama-3.1-8b makes one of random weights in memory
     #[arg(long)]
     pub model: String,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub packing: PackArgs,
-    /// What is computed in: float32, bfloat16 or float16 [default: float32 on a CPU, the checkpoint's own on a GPU]
+    /// The dtype of the computation: float32, bfloat16 or float16 [default: float32 on a CPU, the checkpoint's own on a
+    /// GPU]
     #[arg(long)]
     pub dtype: Option<Dtype>,
     /// Rows in a batch
@@ -114,7 +117,7 @@ pub struct BenchArgs {
     /// Steps before those
     #[arg(long, default_value_t = 3)]
     pub warmup: usize,
-    /// Whether a step is prepared while the one before runs, as train does
+    /// Prepare a step while the one before runs, as train does
     #[arg(long, value_name = "WHETHER", default_value = "on")]
     pub pipeline: Switch,
     /// Learning rate
@@ -138,10 +141,10 @@ pub struct BenchArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub runtime: RuntimeArgs,
-    /// What the device's memory gives, in GB/s, for the floor [default: known for some devices]
+    /// The device's memory bandwidth in GB/s, for the floor [default: known for some devices]
     #[arg(long)]
     pub bandwidth: Option<f64>,
-    /// What the device computes in matmuls, in TFLOP/s, for the floor [default: known for some devices]
+    /// The device's throughput of matmuls in TFLOP/s, for the floor [default: known for some devices]
     #[arg(long)]
     pub tflops: Option<f64>,
     /// Print one line of JSON
@@ -171,7 +174,7 @@ pub struct SynthArgs {
         required_unless_present = "in_memory"
     )]
     pub out: Option<PathBuf>,
-    /// Make it in memory only, as --model synth:CONFIG does, and say what that took
+    /// Make it in memory only, as --model synth:CONFIG does, and report time and memory
     #[arg(long, conflicts_with = "out")]
     pub in_memory: bool,
     #[command(flatten)]
@@ -180,7 +183,7 @@ pub struct SynthArgs {
     /// Seed of the weights
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// What the weights are drawn in: bfloat16, float16 or float32 [default: bfloat16]
+    /// The dtype that the weights are drawn in: bfloat16, float16 or float32 [default: bfloat16]
     #[arg(long)]
     pub dtype: Option<Dtype>,
     /// Size of a file of weights
@@ -198,28 +201,28 @@ pub struct DigestArgs {
     pub out: Option<PathBuf>,
 }
 
-/// How matrices are packed at load, under mlx-lm's names.
+/// Flags for packing matrices at load, under mlx-lm's names.
 #[derive(Args, Clone, Debug, Default)]
 pub struct PackArgs {
-    /// Pack the model's matrices while they are read; layers whose width the groups do not divide stay as they are
+    /// Pack the model's matrices while they are read; layers with a width that the groups do not divide stay as they
+    /// are
     #[arg(short, long)]
     pub quantize: bool,
-    /// Bits a packed value: 2, 3, 4, 5, 6 or 8; asks for --quantize; 16 does not pack [default: 4]
+    /// Bits a packed value: 2, 3, 4, 5, 6 or 8; implies --quantize; 16 does not pack [default: 4]
     #[arg(long, visible_alias = "bits")]
     pub q_bits: Option<i32>,
-    /// Values that share a scale: 32, 64 or 128; asks for --quantize [default: 64]
+    /// Values that share a scale: 32, 64 or 128; implies --quantize [default: 64]
     #[arg(long, visible_alias = "group-size")]
     pub q_group_size: Option<i32>,
-    /// affine, mxfp4, mxfp8 or nvfp4, of which the last three have numbers of their own; asks for --quantize
-    /// [default: affine]
+    /// affine, mxfp4, mxfp8 or nvfp4 (the last three fix bits and group size); implies --quantize [default: affine]
     #[arg(long)]
     pub q_mode: Option<String>,
 }
 
-/// Flags of `train`. What is left out comes from the `--config` file, then from mlx-lm's defaults.
+/// Flags of `train`. A flag that is not given comes from the `--config` file, then from mlx-lm's defaults.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TrainArgs {
-    /// YAML file with any of these settings; the command line wins over it
+    /// YAML file with any of these settings; the command line overrides it
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// A Hugging Face folder, a .gguf file, smollm2-135m-instruct (fetched once), or synth:CONFIG (random weights) [default: smollm2-135m-instruct]
@@ -247,7 +250,7 @@ pub struct TrainArgs {
     /// lion or muon; their numbers are optimizer_config in the file [default: adam]
     #[arg(long)]
     pub optimizer: Option<Optimizer>,
-    /// Batches whose gradients make one step of the optimiser, each by the number of its targets [default: 1]
+    /// Batches to accumulate gradients over for one step of the optimiser, weighted by targets [default: 1]
     #[arg(long, value_name = "N")]
     pub grad_accumulation_steps: Option<u64>,
     /// Steps in a row that may be left out because their loss or gradient is NaN or infinite [default: 10]
@@ -301,7 +304,7 @@ pub struct TrainArgs {
     /// Steps between saves [default: 100]
     #[arg(long)]
     pub save_every: Option<u64>,
-    /// Go on exactly where the run in --adapter-path stopped
+    /// Continue exactly at the point at which the run in --adapter-path stopped
     #[arg(long)]
     pub resume: bool,
     #[command(flatten)]
@@ -316,7 +319,7 @@ pub struct TrainArgs {
     /// Measure loss and exact match on the test split at the end
     #[arg(long)]
     pub test: bool,
-    /// Follow mlx-lm to the letter: its order of batches, its padding, its Adam without bias correction
+    /// Follow mlx-lm exactly: its order of batches, its padding, its Adam without bias correction
     #[arg(long)]
     pub compat: bool,
 }

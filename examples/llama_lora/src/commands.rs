@@ -1,4 +1,6 @@
-//! The commands: what is printed where. Results go to stdout, everything else to stderr.
+//! Runs the commands. Results go to stdout, everything else to stderr.
+//!
+//! Tests: `tests/runs.rs`.
 
 use anyhow::{ensure, Context, Result};
 use mlx_models::{CausalLm, Visitor};
@@ -20,7 +22,7 @@ use crate::session::{Opened, Session};
 use crate::settings::{bounds, Measured, Packing, Settings, DEFAULT_BUCKETS};
 use crate::train::{self, Claim, Outcome, Saved, Stop};
 
-/// Does what the command line says.
+/// Runs the command of the command line.
 pub fn execute(cli: Cli) -> Result<()> {
     train::ignore_file_size_signal()?;
     match cli.command {
@@ -90,7 +92,7 @@ impl Visitor for Train<'_> {
             let (session, data) = (&outcome.session, &settings.data);
             let most = usize::try_from(settings.test_batches).ok();
             let cut = settings.truncate || settings.compat;
-            // What was learnt is saved, whether or not someone reads the score.
+            // The adapter is already saved, so a failure to print the score is ignored.
             let _ = report(
                 "test",
                 &score(session, data, "test", options(&settings), cut, most)?,
@@ -100,7 +102,8 @@ impl Visitor for Train<'_> {
     }
 }
 
-/// Says how a run ended and what to type next. A run that has saved nothing ends with the signal's exit code.
+/// Reports the end of a run and the next command to type. A run that has saved nothing ends with the signal's exit
+/// code.
 pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>, stop: &Stop) -> Result<()> {
     let sketch = plot::sketch(&outcome.metrics.train_curve(), 60, 8);
     if !sketch.is_empty() {
@@ -134,7 +137,7 @@ fn options(settings: &Settings) -> BatchOptions {
     BatchOptions {
         batch_size: match settings.test_batches {
             -1 => settings.batch_size.max(8),
-            // So many batches are so many of the run's.
+            // An explicit number of test batches counts batches of the run's size.
             _ => settings.batch_size,
         },
         longest: settings.max_seq_length,

@@ -1,4 +1,4 @@
-//! What runs without arguments: a small real model learns a query language that it has never seen.
+//! The demonstration, which runs without arguments: a small real model learns a query language that it has never seen.
 
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ const ANSWER: usize = 48;
 /// Steps of the demonstration: not quite two thirds of a pass over its data.
 const STEPS: u64 = 160;
 
-/// What the demonstration trains with: enough to learn the language in four minutes on two cores.
+/// The settings of the demonstration, enough to learn the language in four minutes on two cores.
 fn settings() -> Settings {
     Settings {
         iters: STEPS,

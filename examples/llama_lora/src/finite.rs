@@ -1,4 +1,6 @@
-//! Numbers that are no numbers: where NaN comes from.
+//! Finds the source of NaN and infinity.
+//!
+//! Tests: `tests/nothing.rs`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -43,7 +45,7 @@ impl Origin {
         Ok(None)
     }
 
-    /// An error that says `what` is not finite, and why.
+    /// An error that says that `what` is not finite, and why.
     pub fn error(&self, what: impl fmt::Display, model: &impl CausalLm) -> anyhow::Error {
         match self.fault(model) {
             Ok(Some(fault)) => anyhow::anyhow!("{what}: {fault}"),
@@ -54,7 +56,7 @@ impl Origin {
         }
     }
 
-    /// `result`, whose error, if it is one of a value that is not finite, says where that comes from.
+    /// Adds the source of a value that is not finite to the error of `result`, if that is its error.
     pub fn explain<T>(&self, result: Result<T>, model: &impl CausalLm) -> Result<T> {
         let not_finite = |e: &anyhow::Error| {
             e.downcast_ref::<mlx_runtime::Error>()

@@ -1,4 +1,6 @@
-//! Writing text, token after token.
+//! Writes text, token after token.
+//!
+//! Tests: `tests/streaming.rs`.
 
 use std::time::Instant;
 
@@ -12,7 +14,7 @@ use crate::sample::Sampling;
 use crate::text::{Stream, Text};
 use mlx_models::CausalLm;
 
-/// What came out, and how fast.
+/// Generated tokens, with the time that they took.
 pub struct Generated {
     /// The tokens, without the one that ended the answer.
     pub tokens: Vec<u32>,
@@ -38,7 +40,7 @@ pub fn generate(
     let mut cache = KvCache::new();
     let start = Instant::now();
     if !earlier.is_empty() {
-        // Only what the cache keeps is computed: the logits of these tokens are never asked for.
+        // Only the cache is evaluated: nothing reads the logits of these tokens.
         model.logits(&ids(earlier)?, &mut cache)?;
         transforms::eval(&cache.arrays())?;
     }
@@ -48,7 +50,7 @@ pub fn generate(
     let mut drawn = 0usize;
     while tokens.len() < most {
         if cache.outgrown_by(1) {
-            // Its keys are rotated as those of shorter texts are.
+            // Its keys are rotated like those of shorter texts.
             cache = KvCache::new();
             let mut before = [prompt, &tokens].concat();
             before.pop();

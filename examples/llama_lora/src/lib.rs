@@ -1,10 +1,10 @@
 //! Fine-tunes language models with LoRA through MLX.
 //!
-//! The binary is a thin shell over this library: [`cli`] reads the command line, [`settings`] merges it with a
-//! YAML file and mlx-lm's defaults, [`checkpoint`] opens a model, [`data`] turns JSONL into batches, [`train`]
-//! runs, and [`adapter`] keeps what was learnt in mlx-lm's format.
+//! The binary is a thin shell over this library: [`cli`] reads the command line, [`settings`] merges it with a YAML
+//! file and mlx-lm's defaults, [`checkpoint`] opens a model, [`data`] turns JSONL into batches, [`train`] runs, and
+//! [`adapter`] saves the adapter in mlx-lm's format.
 //!
-//! Everything a user can get wrong comes back as one [`anyhow::Error`]; nothing here panics on input.
+//! Every user mistake comes back as one [`anyhow::Error`]; nothing here panics on input.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]

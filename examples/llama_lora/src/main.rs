@@ -1,4 +1,4 @@
-//! The binary: one message on stderr and exit code 1 for what goes wrong, 2 for what is typed wrong.
+//! The binary: one message on stderr and exit code 1 for an error, 2 for a mistyped command line.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]

@@ -1,6 +1,6 @@
 //! Means over targets.
 
-/// The sum of the losses of targets, and the number of targets. What has no target does not enter it.
+/// The sum of the losses of targets, and the number of targets. Batches without a target do not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Mean {
     sum: f64,

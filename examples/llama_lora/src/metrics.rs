@@ -1,4 +1,4 @@
-//! `metrics.jsonl`: one JSON object for each report, under the names that mlx-lm's callbacks use.
+//! Writes `metrics.jsonl`: one JSON object for each report, under the names that mlx-lm's callbacks use.
 
 use std::fs::File;
 use std::io::Write;
@@ -43,7 +43,7 @@ pub struct TrainReport {
     /// Use of memory at the time of the report, in GB; the next step may already run.
     #[serde(default)]
     pub active_memory: f64,
-    /// The share of time in which the GPU works, where that is known.
+    /// The share of time in which the GPU works, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_utilization: Option<f64>,
 }
@@ -78,7 +78,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Begins the file anew, or keeps its lines up to the iteration `resumed` and goes on after them.
+    /// Starts a new file, or keeps its lines up to the iteration `resumed` and appends to them.
     pub fn open(path: &Path, resumed: Option<u64>) -> Result<Metrics> {
         let mut records: Vec<Record> = Vec::new();
         if let Some(last) = resumed.filter(|_| path.exists()) {
@@ -112,7 +112,7 @@ impl Metrics {
         Ok(())
     }
 
-    /// Adds a line. Where it cannot be written, the run goes on, and [`Metrics::catch_up`] writes it later.
+    /// Adds a line. If it cannot be written, the run goes on, and [`Metrics::catch_up`] writes it later.
     pub fn push(&mut self, record: Record) -> Result<()> {
         let line = line(&record)?;
         self.records.push(record);

@@ -1,8 +1,9 @@
-//! The one place that writes to standard output and standard error.
+//! Writes to standard output and standard error. No other module does.
 //!
-//! Text about work that goes on is written by [`note`] and [`say`], which ignore a closed pipe, a closed terminal and a
-//! full disk: the work matters more than the line. What a command was asked for is written by [`result`], whose
-//! errors end the command.
+//! [`note`] and [`say`] write text about work in progress, and ignore a closed pipe, a closed terminal and a full disk:
+//! the work matters more than the line. [`result`] writes the output of a command; its errors end the command.
+//!
+//! Tests: `tests/interruptions.rs`.
 
 use std::io::{ErrorKind, Write};
 
@@ -20,7 +21,7 @@ impl std::fmt::Display for Quiet {
 
 impl std::error::Error for Quiet {}
 
-/// The exit code of a command whose reader left, as a shell reports a program that SIGPIPE ended.
+/// The exit code of a command if its reader left, as a shell reports a program that SIGPIPE ended.
 const READER_LEFT: u8 = 128 + 13;
 
 /// Writes a line to standard error if that is possible.
@@ -34,7 +35,7 @@ pub fn say(line: impl std::fmt::Display) {
     let _ = result(format!("{line}\n"));
 }
 
-/// Writes `text` to standard output. Where the reader left, the error is [`Quiet`].
+/// Writes `text` to standard output. The error is [`Quiet`] if the reader left.
 pub fn result(text: impl std::fmt::Display) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let written = out

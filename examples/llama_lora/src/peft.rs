@@ -1,6 +1,8 @@
 //! LoRA adapters as Hugging Face's PEFT saves them, in mlx-lm's form: `adapter_model.safetensors` and an
 //! `adapter_config.json` with other keys. There, A is `[rank, in]`, B is `[out, rank]`, and each adapted matrix may have
 //! a rank and a scale of its own.
+//!
+//! Tests: `tests/as_found.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -15,10 +17,10 @@ use crate::settings::OfRun;
 
 /// The weights' file in an adapter's folder.
 pub const WEIGHTS: &str = "adapter_model.safetensors";
-/// What it is called where it is a pickle.
+/// The name of the weights' file if it is a pickle.
 pub const PICKLE: &str = "adapter_model.bin";
 
-/// What counts of `adapter_config.json`.
+/// The keys of `adapter_config.json` that matter here.
 #[derive(Deserialize)]
 struct Config {
     peft_type: String,
@@ -35,7 +37,7 @@ struct Config {
     others: Map<String, Value>,
 }
 
-/// Settings that change what an adapter computes, or hold weights of another kind.
+/// Settings that change the computation of an adapter, or hold weights of another kind.
 const REFUSED: [&str; 10] = [
     "use_dora",
     "use_qalora",
@@ -56,9 +58,10 @@ struct Pair {
     b: Option<Array>,
 }
 
-/// Reads an adapter whose configuration is `text`: its configuration and tensors as mlx-lm names them. One rank and one
-/// scale stand for all: shorter ranks are filled with zeros, which nothing changes and training keeps, and the second
-/// half carries what its scale differs by.
+/// Reads an adapter with the configuration `text`: its configuration and tensors as mlx-lm names them.
+///
+/// The result has one rank and one scale. Shorter ranks are padded with zeros, which have no effect and stay zero in
+/// training. B absorbs differences in scale.
 pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<String, Array>)> {
     let config: Config = serde_json::from_value(config)?;
     config.check()?;
@@ -67,7 +70,7 @@ pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<Stri
     for (name, array) in arrays {
         let place = place(&name);
         let Some((path, half)) = place else {
-            bail!("{name:?} is no half of a LoRA adapter, and nothing else is supported");
+            bail!("unexpected tensor {name:?}: expected lora_A and lora_B of a LoRA adapter");
         };
         ensure!(
             array.ndim() == 2,
@@ -191,7 +194,7 @@ impl Config {
         Ok(())
     }
 
-    /// What the adapter at `path`, of that rank, is multiplied by.
+    /// The factor that scales the adapter at `path`, which has rank `rank`.
     fn scale(&self, path: &str, rank: i32) -> Result<f64> {
         let mut alpha = self.lora_alpha;
         for (pattern, own) in &self.alpha_pattern {
@@ -237,7 +240,7 @@ fn expert(path: &str) -> Option<(String, usize)> {
     Some((format!("{block}.switch_mlp.{part}"), number.parse().ok()?))
 }
 
-/// One half of the experts' adapters; zeros where an expert has none.
+/// One half of the experts' adapters; zeros for experts without one.
 fn stacked(experts: &[(usize, [Array; 2])], half: usize) -> Result<Array> {
     let count = experts.iter().map(|e| e.0 + 1).max().unwrap_or(0);
     // No model has so many; the numbers come from names.
@@ -254,7 +257,7 @@ fn stacked(experts: &[(usize, [Array; 2])], half: usize) -> Result<Array> {
     Ok(ops::stack(&all, 0)?)
 }
 
-/// What follows the number of the layer.
+/// Returns the part of `path` that follows the number of the layer.
 fn in_layer(path: &str) -> &str {
     let mut at = 0;
     for word in path.split('.') {

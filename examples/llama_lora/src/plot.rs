@@ -1,4 +1,4 @@
-//! The loss curve: an SVG for the adapter's folder, and a small one for the terminal.
+//! Draws the loss curve: an SVG for the adapter's folder, and a small one for the terminal.
 
 use anyhow::{anyhow, Result};
 use plotters::prelude::*;
@@ -24,7 +24,7 @@ fn bounds<'a>(points: impl Iterator<Item = &'a Point>) -> Option<(Point, Point)>
     Some((widen(x), widen(y)))
 }
 
-/// The curves as SVG; `None` where there is nothing to draw.
+/// The curves as SVG; `None` if there are no points.
 pub fn svg(train: &[Point], valid: &[Point]) -> Result<Option<String>> {
     let Some((x, y)) = bounds(train.iter().chain(valid)) else {
         return Ok(None);
@@ -78,8 +78,8 @@ fn draw(
     Ok(())
 }
 
-/// A curve in Braille dots, `columns` by `rows` characters with the range of the loss at its left; empty where
-/// there are fewer than two points.
+/// A curve in Braille dots, `columns` by `rows` characters with the range of the loss at its left; empty if there are
+/// fewer than two points.
 pub fn sketch(points: &[Point], columns: usize, rows: usize) -> String {
     let (Some((x, y)), true) = (bounds(points.iter()), points.len() > 1) else {
         return String::new();

@@ -1,4 +1,4 @@
-//! What a run shows: a bar on a terminal, plain lines elsewhere. Everything goes to stderr.
+//! Progress output of a run: a bar on a terminal, plain lines elsewhere. Everything goes to stderr.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::output;
 
 /// The display of a training run.
 pub struct Progress {
-    /// `None` where stderr is no terminal.
+    /// `None` if stderr is no terminal.
     bar: Option<ProgressBar>,
     total: u64,
 }
@@ -32,7 +32,7 @@ pub struct Live {
 const BAR: &str = "{bar:24} {pos}/{len} {msg}";
 
 impl Progress {
-    /// A display of `total` steps, of which `done` lie behind.
+    /// A display of `total` steps, of which `done` are done.
     pub fn new(total: u64, done: u64) -> Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(total);
@@ -53,11 +53,11 @@ impl Progress {
         }
     }
 
-    /// After a step.
+    /// Updates the display after a step.
     pub fn step(&self, live: &Live) {
         let Some(bar) = &self.bar else { return };
         let left = (self.total.saturating_sub(live.step)) as f64 / live.steps_per_second.max(1e-9);
-        // Without a target so far there is none.
+        // There is no loss before the first target.
         let loss = match live.loss.is_nan() {
             true => "-".to_owned(),
             false => format!("{:.3}", live.loss),

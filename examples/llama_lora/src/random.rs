@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A source of permutations whose state can be saved and restored.
+/// A source of permutations with a state that can be saved and restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shuffle {
@@ -18,7 +18,7 @@ impl Shuffle {
         Shuffle::Split(seed)
     }
 
-    /// What `numpy.random.seed(seed)` sets up.
+    /// Returns the generator that `numpy.random.seed(seed)` sets up.
     pub fn numpy(seed: u32) -> Self {
         Shuffle::Numpy(Box::new(Mt19937::new(seed)))
     }

@@ -1,11 +1,11 @@
-//! Choosing the next token.
+//! Chooses the next token.
 
-/// How a token is chosen.
+/// Sampling options for the next token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
     /// 0 takes the likeliest token; otherwise logits are divided by it.
     pub temperature: f32,
-    /// Choose among the likeliest tokens whose probabilities reach this sum.
+    /// Sum of probabilities: choose among the likeliest tokens that reach it.
     pub top_p: f32,
 }
 

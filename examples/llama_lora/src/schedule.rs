@@ -33,7 +33,7 @@ pub enum Kind {
     StepDecay,
 }
 
-/// What an argument of a schedule is.
+/// The kind of an argument of a schedule.
 enum Argument {
     Rate,
     Factor,
@@ -56,7 +56,7 @@ impl Kind {
 }
 
 impl Schedule {
-    /// Says what is wrong with the arguments, if anything.
+    /// Returns an error if the arguments are wrong.
     pub fn check(&self) -> Result<()> {
         use Argument::{Factor, Rate, Steps};
         let (kinds, needed): (&[Argument], usize) = match self.name {

@@ -1,4 +1,6 @@
-//! A model that is ready to run: weights loaded, tokenizer at hand, adapter applied.
+//! A model that is ready to run: with loaded weights, tokenizer and adapter.
+//!
+//! Tests: `tests/families.rs`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,20 +29,20 @@ pub struct Session<M> {
     pub config: Arc<Config>,
     /// Its tokenizer.
     pub text: Text,
-    /// What it computes in.
+    /// The dtype that it computes in.
     pub dtype: Dtype,
-    /// Where its tensors came from.
+    /// The origin of its tensors.
     pub origin: Origin,
 }
 
-/// How a model is loaded.
+/// Options for loading a model.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Loading {
-    /// How its matrices are packed meanwhile, if they are.
+    /// The packing of its matrices at load, if any.
     pub packing: Option<Packing>,
-    /// What it computes in; otherwise float32 on a CPU, and what the checkpoint holds on a GPU.
+    /// The dtype that it computes in. The default is float32 on a CPU, and the checkpoint's dtype on a GPU.
     pub dtype: Option<Dtype>,
-    /// Whether what the checkpoint holds packed is unpacked on a GPU, too, as it is on a CPU.
+    /// True if weights that the checkpoint holds packed are unpacked on a GPU too, as they are on a CPU.
     pub unpack: bool,
 }
 
@@ -50,8 +52,7 @@ impl<M: CausalLm> Session<M> {
         Self::load(checkpoint::open(model)?, model, None)
     }
 
-    /// Loads the model of an open checkpoint, called `name` in messages; its matrices are packed if that is asked
-    /// for.
+    /// Loads the model of an open checkpoint, called `name` in messages, and packs its matrices if `packing` is given.
     pub fn load(checkpoint: Checkpoint, name: &str, packing: Option<Packing>) -> Result<Self> {
         let loading = Loading {
             packing,
@@ -70,7 +71,7 @@ impl<M: CausalLm> Session<M> {
             text,
         } = checkpoint;
         let config = Arc::new(config);
-        // On a CPU only float32 has a fast matmul; a GPU computes in what the checkpoint holds.
+        // On a CPU only float32 has a fast matmul; a GPU computes in the checkpoint's dtype.
         let cpu = default_device()? == Device::cpu();
         let dtype = match loading.dtype {
             Some(dtype) => dtype,
@@ -85,7 +86,7 @@ impl<M: CausalLm> Session<M> {
             .with_context(|| format!("cannot load {name}"))?;
         let mut options = LoadOptions::new(dtype);
         options.names = names;
-        // Who asks for packed weights keeps those that are.
+        // A request for packed weights keeps those that are already packed.
         options.unpack = (cpu || loading.unpack) && loading.packing.is_none();
         options.quantize = loading.packing.map(Into::into);
         options.strict = true;
@@ -184,7 +185,8 @@ impl Opened {
     }
 }
 
-/// The device and the memory of a command, until the result is dropped; what is not said comes from the machine.
+/// Sets the device and the memory of a command, until the result is dropped. The machine decides settings that are not
+/// given.
 pub fn set_up(device: Option<&str>, memory: Option<Limit>) -> Result<Runtime> {
     let mut builder = Runtime::builder();
     if let Some(device) = device {
@@ -204,13 +206,13 @@ impl RuntimeArgs {
     }
 }
 
-/// Reads or draws what loading left for later, one tensor at a time: all at once they would need room for what each is
-/// made of.
+/// Evaluates tensors that loading left lazy, one at a time: all at once would also hold all the buffers that they are
+/// made from.
 fn settle(model: &impl CausalLm) -> Result<()> {
     for (_, tensor) in model.parameters() {
         tensor.eval()?;
     }
-    // What the tensors were made of is not needed again.
+    // Frees the buffers that the tensors were made from.
     memory::clear_cache()?;
     Ok(())
 }

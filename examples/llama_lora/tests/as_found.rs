@@ -1,4 +1,4 @@
-//! Models and adapters as other programs write them: what is computed with them is what those programs mean.
+//! Models and adapters as other programs write them give the numbers of those programs.
 
 #![allow(missing_docs)]
 
@@ -71,8 +71,8 @@ fn write_raw(place: &Place, name: &str, tensors: &[(String, &str, Vec<i32>, Vec<
     .unwrap();
 }
 
-/// A folder whose projections are codes of eight bits with a scale for each block of 16 x 16, and one of the values that
-/// they stand for.
+/// A folder with projections of eight bits and a scale for each block of 16 x 16, and one with the values that they
+/// stand for.
 #[test]
 fn a_folder_in_eight_bit_floats_is_the_model_that_its_values_stand_for() {
     let place = Place::new();
@@ -220,7 +220,7 @@ fn an_adapter_of_a_gguf_fits_the_folder_of_the_same_model_and_back() {
     let now = loss(&place, "--model model --adapter-path adapters");
     near(loss(&place, "--model model.gguf --adapter-path old"), now);
     near(loss(&place, "--model model --adapter-path old"), now);
-    // One that was trained on the folder is what it says.
+    // An adapter that names the folder as its model has the folder's row order.
     config["model"] = json!("model");
     place.write("old/adapter_config.json", &config.to_string());
     let other = loss(&place, "--model model --adapter-path old");
@@ -273,7 +273,7 @@ fn a_folder_of_peft_is_the_model_into_which_it_is_merged() {
     };
     let mut model = read(&place, "model/model.safetensors");
     let mut adapter = Arrays::new();
-    // A rank and an alpha of its own, a layer without an adapter, and the names of an older version.
+    // One layer has its own rank and alpha, one has no adapter, and one has the names of an older version.
     for (path, rank, alpha, between) in [
         ("model.layers.1.self_attn.q_proj", 4, 30.0f32, ""),
         ("model.layers.1.mlp.down_proj", 2, 15.0, ".default"),
@@ -310,7 +310,7 @@ fn a_folder_of_peft_is_the_model_into_which_it_is_merged() {
     assert!((merged - without).abs() > 0.02, "{merged} and {without}");
     place.ok("generate --adapter-path peft --prompt hello --max-tokens 3");
 
-    // Training goes on from it, and changes nothing where it has no adapter.
+    // Training resumes from it, and changes nothing in layers without an adapter.
     place.ok(&format!(
         "{TRAIN} --iters 1 --learning-rate 1e-30 --resume-adapter-file peft"
     ));

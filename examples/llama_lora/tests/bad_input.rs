@@ -1,5 +1,5 @@
-//! What a user can get wrong: one message that says what to do, exit code 1 (2 for what is typed wrong), no panic,
-//! and an adapter that was there before is still there, byte for byte.
+//! User mistakes: each gives one message with the next steps and exit code 1 (2 for a mistyped command line), without a
+//! panic. An adapter that was there before is still there, byte for byte.
 
 #![allow(missing_docs)]
 
@@ -408,7 +408,7 @@ fn steps_that_are_left_out_are_counted_and_the_last_checkpoint_stays() {
         &["in 1 step in a row"],
     );
     assert!(file(adapter) == good);
-    // Within the limit it goes on and says how many; but a run that took no step at all is none that ended well.
+    // Within the limit it goes on and reports the number; but a run that took no step at all did not end well.
     let out = place.run(&format!(
         "{run} --max-skipped-steps 100 --iters 20 --save-every 5"
     ));
@@ -425,11 +425,11 @@ fn steps_that_are_left_out_are_counted_and_the_last_checkpoint_stays() {
         &["nothing was learnt and nothing is saved", "in all 20 steps"],
     );
     assert!(file(adapter) == good);
-    // Nor is one whose last look at the valid split saw no number.
+    // A run did not end well if its last validation loss is NaN.
     let text = place.fails(&format!("{TRAIN} --learning-rate 1e30 --iters 8"));
     says(&text, &["the valid loss was NaN at the end"]);
     assert!(file(adapter) == good);
-    // One that took some says how many it took.
+    // A run that took some steps reports the number of them.
     let out = place.ok(&format!(
         "{TRAIN} --learning-rate 1e30 --iters 8 --val-batches 0"
     ));
@@ -440,7 +440,7 @@ fn steps_that_are_left_out_are_counted_and_the_last_checkpoint_stays() {
 fn a_folder_that_cannot_be_written_is_found_before_anything_else() {
     let place = Place::new();
     place.write("file", "");
-    // The model does not exist either: the folder is what is reported.
+    // The model does not exist either, but the folder is reported.
     let text = place.fails("train --model nothing --data data --adapter-path file/adapters");
     says(&text, &["file/adapters", "--adapter-path"]);
 }

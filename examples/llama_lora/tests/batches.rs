@@ -1,4 +1,4 @@
-//! Properties of the batches, against what a naive reading of the rows says.
+//! Properties of the batches, compared with a naive reading of the rows.
 
 use std::collections::HashMap;
 
@@ -38,7 +38,7 @@ fn options() -> impl Strategy<Value = BatchOptions> {
     })
 }
 
-/// (token that goes in, target) -> how often it counts, read off the rectangle.
+/// (input token, target) -> the number of times that it counts, read off the batch.
 fn counted(batch: &Batch, into: &mut HashMap<(i32, i32), u32>) {
     for i in 0..batch.rows * batch.width {
         if batch.mask[i] != 0.0 {
@@ -47,7 +47,7 @@ fn counted(batch: &Batch, into: &mut HashMap<(i32, i32), u32>) {
     }
 }
 
-/// The same, naively: every neighbouring pair of a row whose second token is to be learnt.
+/// The same, naively: every neighbouring pair of a row with a second token that is a target.
 fn naive(rows: &[Row], mask_prompt: bool) -> HashMap<(i32, i32), u32> {
     let mut all = HashMap::new();
     for row in rows {

@@ -11,7 +11,7 @@ fn dumped() -> Value {
     serde_json::from_str(include_str!("mlx_lm/config_keys.json")).unwrap()
 }
 
-/// The settings that a file gives, and what is said about its keys.
+/// The settings of a file, and the notes about its keys.
 fn with(file: &Value) -> anyhow::Result<(Settings, Vec<String>)> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("c.yaml");
@@ -95,7 +95,7 @@ fn the_numbers_of_each_optimiser_and_schedule_are_mlxs() {
         let chosen = json!({"optimizer": name});
         let plain = with(&chosen).unwrap().0;
         for (key, value) in numbers.as_object().unwrap() {
-            // Adam's bias correction is on here, where mlx-lm's is not.
+            // Adam's bias correction is on here, while mlx-lm's is off.
             let changed = match key.as_str() {
                 "bias_correction" => json!(false),
                 _ => other(value),
@@ -300,7 +300,7 @@ mod mutated {
         )
     }
 
-    /// What is put into a file: numbers at the ends of their types, and pieces of syntax.
+    /// The pieces that are put into a file: numbers at the ends of their types, and pieces of syntax.
     const PIECES: [&str; 18] = [
         "18446744073709551615",
         "-1",
@@ -344,7 +344,7 @@ mod mutated {
             }
         }
 
-        /// A config.json likewise; and what serde_json reads, is read alike.
+        /// The same for a config.json. If serde_json reads it, the result is the same.
         #[test]
         fn no_config_panics(cuts in cuts()) {
             let text = mutated(MODEL, cuts);

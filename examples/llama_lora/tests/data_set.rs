@@ -1,4 +1,4 @@
-//! The shipped data set: it is what its generator writes, and its splits do not overlap.
+//! The shipped data set equals its generator's output, and its splits do not overlap.
 
 #![allow(missing_docs)]
 

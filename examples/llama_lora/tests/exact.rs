@@ -1,4 +1,4 @@
-//! Exact match is what `generate` writes, whatever the chat template does at the end of the prompt.
+//! Exact match agrees with `generate`, for every chat template's ending of the prompt.
 
 mod common;
 
@@ -11,7 +11,8 @@ use llama_lora::{eval, generate};
 use mlx_models::llama::Llama;
 use serde_json::json;
 
-/// Where the answer begins differs: at the end of the prompt, before it, or inside of what opens the turn.
+/// Templates that differ in where the answer begins: at the end of the prompt, before it, or inside the text that opens
+/// the turn.
 const TEMPLATES: [&str; 10] = [
     "{% for m in messages %}<s>{{ m.role }}:{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}<s>assistant:{% endif %}",
     // Empty thoughts, which only the prompt has.
@@ -22,11 +23,11 @@ const TEMPLATES: [&str; 10] = [
     "{% for m in messages %}{{ m.content }}</s>{% endfor %}",
     // A blank that the prompt ends with and the answer does not.
     "{% for m in messages %}[{{ m.role }}]{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}[assistant] {% endif %}",
-    // A blank that the answer begins with and the prompt has not.
+    // The answer begins with a blank, and the prompt does not end with one.
     "{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content.strip() }} [/INST]{% else %} {{ m.content.strip() }} </s>{% endif %}{% endfor %}",
     // Another name for the assistant, and an end after the end.
     "{% for m in messages %}<start>{{ 'model' if m.role == 'assistant' else m.role }}\n{{ m.content | trim }}</s>\n{% endfor %}{% if add_generation_prompt %}<start>model\n{% endif %}",
-    // The end of all only where there is no prompt.
+    // An end token follows only if there is no prompt for the answer.
     "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% else %}<s>{% endif %}",
     // The system's text depends on the number of messages.
     "{{ messages | length }}:{% for m in messages %}{{ m.role[0] }}{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}a{% endif %}",
@@ -89,7 +90,7 @@ fn exact_match_is_what_generate_writes_on_ten_templates() {
             .count();
         let score = eval::measure(model, text, (&split.rows, &asked), &batches, |_| {}).unwrap();
         assert_eq!(score.asked, 6, "{template}");
-        // Where the row has thoughts that the prompt has not, they are a part of the answer.
+        // If the row has thoughts that the prompt lacks, they are part of the answer.
         let thoughts = if i == 2 {
             "<think>\n\n</think>\n\n"
         } else {
@@ -111,7 +112,7 @@ fn exact_match_is_what_generate_writes_on_ten_templates() {
     );
 }
 
-/// With empty thoughts in the prompt, the answer is what follows the role, and all of it is learnt.
+/// With empty thoughts in the prompt, the answer begins after the role, and all of it is learnt.
 #[test]
 fn the_prompt_ends_where_the_two_texts_part() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! The same commands on every language family: a tiny random checkpoint of each is trained, saved, loaded and asked.
+//! The same commands on every language family: a tiny random checkpoint of each is trained, saved, loaded and queried.
 
 #![allow(missing_docs)]
 
@@ -102,7 +102,7 @@ fn loss(place: &Place, more: &str) -> f64 {
     loss.parse().unwrap()
 }
 
-/// What mlx-lm adapts where no keys are given.
+/// The layers that mlx-lm adapts if no keys are given.
 fn keys(family: Family) -> Vec<&'static str> {
     match family {
         Family::Gpt2 => vec!["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"],
@@ -217,7 +217,7 @@ fn a_model_is_packed_while_it_trains_and_afterwards() {
         config["quantize"],
         json!({"bits": 4, "group_size": 32, "mode": "affine"})
     );
-    // As it was packed for training, unless something else is asked for.
+    // By default it is packed as it was for training.
     let packed = loss(&place, "--adapter-path adapters");
     assert_eq!(
         packed,
@@ -340,7 +340,7 @@ fn write_gpt2(place: &Place, positions: i32) {
     io::save_safetensors(&path, &all, &metadata).unwrap();
 }
 
-/// GPT-2 has an embedding of positions: what lies behind its last row must not be read, by padding either.
+/// GPT-2 has an embedding of positions: nothing past its last row may be read, by padding either.
 #[test]
 fn padding_stays_inside_the_positions_of_gpt2() {
     let place = Place::new();

@@ -46,7 +46,7 @@ fn fails(programs: &[(&str, &str)], words: &[&str]) {
     assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0);
 }
 
-/// A python3 whose pip does `what`.
+/// A python3 with a pip that does `what`.
 fn pip(what: &str) -> String {
     format!("case \"$*\" in *--version*) exit 0;; *download*) {what};; esac")
 }

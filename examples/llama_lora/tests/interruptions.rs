@@ -1,5 +1,5 @@
-//! Signals, readers that leave, terminals that close and full disks: whatever happens to its output, a run saves what
-//! it learnt, and no command panics.
+//! Signals, readers that leave, terminals that close and full disks: in each case a run saves its adapter, and no
+//! command panics.
 
 #![cfg(unix)]
 #![allow(missing_docs)]
@@ -289,7 +289,7 @@ fn a_command_whose_reader_left_ends_quietly() {
     println!("{} commands, 3 outputs each: none panicked", commands.len());
 }
 
-/// Puts a folder where the state belongs, so that no save succeeds.
+/// Puts a folder in the place of the state, so that no save succeeds.
 fn block(state: &Path) {
     while let Err(error) = fs::create_dir(state) {
         assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
@@ -329,7 +329,7 @@ fn a_save_that_fails_is_tried_again_and_only_the_last_one_ends_the_run() {
     // It stays blocked: every step is taken, and the end is an error.
     for (saving, left) in [
         ("--save-every 100000", "nothing was saved before"),
-        ("--save-every 3", "what was saved after step "),
+        ("--save-every 3", "the save of step "),
     ] {
         let folder = format!("blocked-{}", left.len());
         let more = format!("--iters 300 {saving} --adapter-path {folder}");

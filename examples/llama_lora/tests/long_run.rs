@@ -33,7 +33,7 @@ fn rows() -> Vec<Row> {
         .collect()
 }
 
-/// What the process has in memory, in bytes.
+/// The resident memory of the process, in bytes.
 fn resident() -> usize {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: usize = text.split_whitespace().nth(1).unwrap().parse().unwrap();
@@ -88,7 +88,7 @@ fn a_thousand_steps_of_mixed_lengths_take_no_more_memory() {
     let early = at(200);
     let late = at(1000);
     assert_eq!(late.0, early.0, "bytes of arrays");
-    // Batches of the same shapes differ in nothing; what is queued beside them may.
+    // Batches of the same shapes use the same memory; the work that is queued beside them may differ.
     assert!(
         late.1 <= early.1 + early.1 / 4,
         "peak {} after {}",

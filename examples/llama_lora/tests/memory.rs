@@ -1,4 +1,4 @@
-//! What loading and training take in memory, and what is said where it is too much.
+//! Memory use of loading and training, and the messages if the limit is exceeded.
 
 #![allow(missing_docs)]
 
@@ -104,7 +104,7 @@ fn a_step_that_does_not_fit_is_refused_with_what_would() {
     let message = place.fails(&bench("--grad-checkpoint never --memory-limit 12MB"));
     let needs = size(message.split("a training step needs ").nth(1).unwrap());
     assert!((13e6..17e6).contains(&needs), "{message}");
-    // What the advice says is true: with each flag, the step stays below the limit.
+    // The advice holds: with each flag, the step stays below the limit.
     for (flag, policy) in [
         ("--batch-size 2", "never"),
         ("--tokens 128", "never"),
@@ -120,7 +120,7 @@ fn a_step_that_does_not_fit_is_refused_with_what_would() {
             "{flag}: {bytes} {report}"
         );
     }
-    // So is what it says of the step itself.
+    // The advice's numbers for the step itself hold too.
     let more = format!("--grad-checkpoint never --memory-limit {:.0}", needs * 1.05);
     place.ok(&bench(&more));
 }

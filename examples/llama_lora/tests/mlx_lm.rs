@@ -141,7 +141,7 @@ fn exact_match_is_what_decoding_says() {
         }
         assert_eq!(score.exact, decoded, "round {round}");
         exact.push(score.exact);
-        // What it said itself must count as exact, if it came to an end.
+        // The model's own answers must count as exact if they ended.
         split = Split::parse("test".into(), &answers, &session.text, limit, false).unwrap();
     }
     assert!(exact[1] >= exact[0], "{exact:?}");

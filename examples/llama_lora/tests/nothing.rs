@@ -1,4 +1,4 @@
-//! Numbers about nothing: rows without a target, values that are not finite, settings that nobody gave.
+//! Missing numbers: rows without a target, values that are not finite, settings that were not given.
 
 #![allow(missing_docs)]
 
@@ -220,7 +220,7 @@ fn eval_measures_what_the_adapter_was_trained_on() {
         &["--truncate"],
     );
 
-    // mlx-lm's configuration says the data, too; one that does not is asked for it.
+    // mlx-lm's configuration names the data too; without it the data must be given.
     let path = place.path("adapters/adapter_config.json");
     let mut config: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     let weights = place.path("adapters/adapters.safetensors");
@@ -310,7 +310,7 @@ fn an_adapter_that_is_no_number_is_not_saved() {
     place.train("--save-every 1");
     let path = place.path("adapters/adapters.safetensors");
     let good = fs::read(&path).unwrap();
-    // One step from a finite loss, by a finite gradient, to what float32 does not hold.
+    // One step from a finite loss, by a finite gradient, to a value beyond float32.
     let run = format!("{TRAIN} --optimizer sgd --learning-rate 3e38 --iters 1 --val-batches 0");
     says(
         &place.fails(&run),

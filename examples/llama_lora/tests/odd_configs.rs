@@ -1,5 +1,5 @@
-//! Model folders whose `config.json` is odd but legal: the numbers of mlx-lm (or, where it does not read what
-//! transformers reads, those of the same model said plainly), or an error; never other numbers.
+//! Model folders with an odd but legal `config.json`: the numbers of mlx-lm (or, if it does not read what transformers
+//! reads, the numbers of the same model in plain form), or an error; never other numbers.
 
 #![allow(missing_docs)]
 
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 const TOKENS: [u32; 8] = [1, 5, 9, 2, 7, 7, 30, 63];
 
-/// What mlx-lm computes, or transformers would, and this program refuses.
+/// The configs that mlx-lm or transformers would compute, and this program refuses.
 const REFUSED: [&str; 2] = ["a layer slides", "qwen2, window used by no layer"];
 
 struct Logits(Opened);

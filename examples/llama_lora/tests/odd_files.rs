@@ -17,7 +17,7 @@ fn says(message: &str, words: &[&str]) {
     }
 }
 
-/// Runs what must fail at once, with the address space bounded so that endless input is noticed.
+/// Runs a command that must fail at once, with a limited address space so that endless input is noticed.
 #[track_caller]
 fn fails(place: &Place, args: &str) -> String {
     let mut child = place
@@ -84,7 +84,7 @@ fn directories_fifos_and_devices_in_place_of_files() {
             assert!(made.unwrap().success());
             let text = fails(&place, run);
             if run.starts_with("synth") {
-                // What is no file is no configuration.
+                // A path that is no file is no configuration.
                 says(&text, &["model/config.json"]);
             } else {
                 says(&text, &words);

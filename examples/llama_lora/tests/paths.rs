@@ -23,7 +23,7 @@ struct PathOf {
     /// The command and its argument, by clap's name.
     argument: &'static str,
     line: &'static str,
-    /// What it takes, beside what the line has.
+    /// The kinds of path that it accepts beside the one in `line`.
     takes: &'static [&'static str],
 }
 
@@ -170,7 +170,7 @@ const NO_PATHS: &[&str] = &[
     "warmup",
 ];
 
-/// Makes what is in the place of a file or a folder; its path.
+/// Makes the odd file or folder of `kind`, and returns its path.
 fn odd(place: &Place, kind: &str) -> Option<OsString> {
     let path = place.path(&format!("odd-{kind}"));
     remove(&path);
@@ -222,7 +222,7 @@ const ODD: [&str; 13] = [
     "forbidden",
 ];
 
-/// The end of a run; fails where it hangs.
+/// Waits for the end of a run; fails if it hangs.
 fn ends(command: &mut Command, what: &str) -> Output {
     let mut child = command
         .stdout(Stdio::piped())
@@ -240,7 +240,7 @@ fn ends(command: &mut Command, what: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// One error and no panic, or what was asked for.
+/// One error and no panic, or the output of the command.
 #[track_caller]
 fn settled(out: &Output, takes: bool, what: &str) -> String {
     let said = text(&out.stderr);
@@ -346,7 +346,7 @@ fn every_file_in_the_folders() {
         let path = place.path(file);
         let kept = fs::read(&path).ok();
         for kind in ["folder", "fifo", "zero", "loop", "dangling", "forbidden"] {
-            // A link that leads nowhere is where a file is written, and no index is as good.
+            // A file can be written through a dangling link, and a dangling index counts as none.
             if kind == "dangling" && (run == again || file.ends_with("index.json")) {
                 continue;
             }
@@ -363,7 +363,7 @@ fn every_file_in_the_folders() {
             let out = ends(place.command(run).stdin(Stdio::null()), &what);
             let said = text(&out.stderr);
             assert!(!said.contains("panicked"), "{what}: {said}");
-            // The curve is drawn anew at each save, so that it ends no run.
+            // The curve is drawn again at each save, so its failure ends no run.
             match file.ends_with("loss.svg") {
                 true => assert!(said.contains("loss.svg"), "{what}: {said}"),
                 false => drop(settled(&out, false, &what)),

@@ -1,4 +1,4 @@
-//! What a run goes on from: its own state, on its own model, in a folder of its own.
+//! Resuming a run: from its own state, on its own model, in its own folder.
 
 #![cfg(unix)]
 #![allow(missing_docs)]
@@ -53,7 +53,7 @@ fn a_new_run_that_saved_nothing_is_not_mixed_with_the_one_before() {
         child.wait().unwrap();
         let said = place.fails("train --resume --iters 8");
         assert!(said.contains("ended before its first save"), "{said}");
-        // What it says to type brings the run before back.
+        // The command that it suggests brings the earlier run back.
         assert_eq!(bytes(&place, "adapters/state.old.safetensors"), state);
     }
     let said = place.fails("train --resume --iters 8");
@@ -111,7 +111,7 @@ fn one_run_has_a_folder() {
             "{said}"
         );
     }
-    // Others read meanwhile.
+    // Other programs may read in the meantime.
     place.ok("eval --model model --data data --adapter-path adapters");
     child.kill().unwrap();
     child.wait().unwrap();

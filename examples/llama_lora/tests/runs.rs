@@ -1,4 +1,4 @@
-//! Whole runs of a tiny model: they resume bit for bit, and what they save can be used.
+//! Whole runs of a tiny model: they resume bit for bit, and their files can be used.
 
 #![allow(missing_docs)]
 
@@ -134,7 +134,7 @@ fn training_lowers_the_loss_and_leaves_everything_in_the_folder() {
     assert_eq!(config["num_layers"], 2);
     assert_eq!(config["lora_parameters"]["rank"], 2);
     assert_eq!(config["model"], "model");
-    // The model is the adapter's where none is named.
+    // Without a named model, the adapter's model is used.
     let text = place.ok("generate --adapter-path adapters --prompt hello --max-tokens 5");
     assert!(!text.is_empty());
 }
@@ -343,12 +343,12 @@ fn metrics_are_served_while_a_run_lasts() {
     assert!(value("mlx_tokens_total").unwrap() > value("mlx_steps_total").unwrap());
     assert!(value("train_loss").unwrap() > 0.0, "{answer}");
     assert!(value("mlx_memory_active_bytes").unwrap() > 0.0, "{answer}");
-    // What was set up is said first.
+    // The setup is reported first.
     assert!(seen[0].starts_with("device cpu:0"), "{seen:#?}");
     assert!(seen[1].contains("60 % of"), "{seen:#?}");
 }
 
-/// The time of the first token is the prompt's: a rate is of those behind it.
+/// The time of the first token counts for the prompt, so a rate needs tokens after it.
 #[test]
 fn one_token_has_no_rate() {
     let place = Place::new();

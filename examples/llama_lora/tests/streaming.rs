@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{json, Value};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
-/// A tokenizer with this decoder, whose vocabulary is `words`, two special tokens and one that pads.
+/// A tokenizer with this decoder; its vocabulary is `words`, two special tokens and one that pads.
 fn text(decoder: Value, words: &[&str]) -> Text {
     let special = ["<s>", "</s>", "<pad>"];
     let all = special.iter().chain(words);

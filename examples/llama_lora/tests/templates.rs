@@ -20,7 +20,7 @@ fn render(source: &str, conversation: &Value, answer: bool) -> Result<String, St
         .map_err(|e| format!("{e:#}"))
 }
 
-/// Compares a case with the dump, where null stands for an error; a message if they differ.
+/// Compares a case with the dump, in which null stands for an error. Returns a message if they differ.
 fn compare(source: &str, conversation: &Value, answer: bool, expected: &Value) -> Option<String> {
     let found = render(source, conversation, answer);
     if found.as_deref().ok() == expected.as_str() {

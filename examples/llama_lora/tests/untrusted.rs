@@ -1,4 +1,4 @@
-//! Templates and tokenizers that somebody else made: each fault is one error, and nothing hangs, grows or aborts.
+//! Untrusted templates and tokenizers: each fault is one error, and nothing hangs, grows or aborts.
 
 mod common;
 
@@ -124,7 +124,7 @@ fn templates_that_loop_swell_or_nest_are_errors() {
     }
 }
 
-/// Reads the folder and uses what was read. Any panic would end the test.
+/// Reads the folder and uses the tokenizer. A panic would end the test.
 fn use_tokenizer(place: &Place) -> Result<(), String> {
     let text = from_folder(&place.path("model")).map_err(|e| format!("{e:#}"))?;
     let ids = text

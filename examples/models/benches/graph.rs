@@ -1,5 +1,4 @@
-//! What it costs to build the graph of a whole model, and to drop it: a Llama as the macros generate
-//! it, and mlx-lm's.
+//! Time to build and to drop the graph of a whole model: a Llama as the macros generate it, and mlx-lm's.
 //!
 //! `MLX_PYTHON=python3 cargo bench -p mlx-models --bench graph`, with a Python that has mlx-lm.
 

@@ -1,5 +1,5 @@
-//! The memory of a training step of a Llama with random weights: what `TrainStep::plan` says before
-//! it, and the most that MLX then used. Prints a Markdown table.
+//! The memory of a training step of a Llama with random weights: the prediction of `TrainStep::plan`, and the peak that
+//! MLX then used. Prints a Markdown table.
 //!
 //! `cargo bench -p mlx-models --bench memory`
 
@@ -111,7 +111,7 @@ fn rows(case: &Case) -> Result<()> {
     row(case, Checkpoint::Never, None)?;
     let limit = row(case, Checkpoint::Every(1), None)?;
     row(case, Checkpoint::Every(3), None)?;
-    // With no more memory than where every layer runs again.
+    // With as much memory as if every layer ran again.
     row(case, Checkpoint::Auto, Some(limit)).map(drop)
 }
 

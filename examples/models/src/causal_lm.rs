@@ -1,4 +1,6 @@
-//! What the language models have in common, and which of them a config means.
+//! The trait of all language models, and the choice of a model's type by its config.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_runtime::model::Model;
 use mlx_runtime::nn::KvCache;
@@ -28,9 +30,9 @@ pub trait CausalLm: Model<Config = Config> {
     fn loss(&self, tokens: &Array, targets: &Array, weights: &Array) -> Result<Array>;
 }
 
-/// Something to do with a model whose type the config decides.
+/// An operation on a model with a type that the config decides.
 pub trait Visitor {
-    /// What comes of it.
+    /// The result of the visit.
     type Output;
     /// Does it with models of type `M`.
     fn visit<M: CausalLm>(self) -> Self::Output;

@@ -2,6 +2,8 @@
 //!
 //! Field names are the names in the authors' checkpoints; filters have MLX's layout,
 //! `[out, height, width, in]`.
+//!
+//! Tests: `tests/vision.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Conv2d, LayerNorm, Linear, Param};

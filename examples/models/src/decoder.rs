@@ -1,7 +1,9 @@
-//! What most families share: a stack of blocks between an embedding and an output projection. They
+//! The decoder that most families share: a stack of blocks between an embedding and an output projection. The families
 //! differ in the attention and in the feed-forward part, which are type parameters here.
 //!
 //! Field names are the names in a Hugging Face checkpoint.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::model::Model;

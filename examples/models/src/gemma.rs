@@ -1,7 +1,9 @@
-//! What Gemma 2 and 3 share: a scaled embedding, GeGLU, norms before and after each part, capped
-//! logits. They differ in the attention, which is a type parameter here.
+//! The model that Gemma 2 and 3 share: a scaled embedding, GeGLU, norms before and after each part, soft-capped logits.
+//! They differ in the attention, which is a type parameter here.
 //!
 //! Field names are the names in a Hugging Face checkpoint, which stores the norms' weights less one.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::model::Model;

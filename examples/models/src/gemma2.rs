@@ -1,4 +1,6 @@
 //! Gemma 2 (Riviere et al. 2024): attention scores are capped, every other layer slides.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Linear, Rope};

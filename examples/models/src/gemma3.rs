@@ -1,5 +1,6 @@
-//! Gemma 3 (Kamath et al. 2025): queries and keys are normalised; most layers slide, with rotary
-//! periods of their own.
+//! Gemma 3 (Kamath et al. 2025): queries and keys are normalised, and most layers slide, with separate rotary periods.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Linear, RmsNorm, Rope};

@@ -1,6 +1,8 @@
 //! GPT-2 (Radford et al. 2019): learned positions, layer norms, a feed-forward part without gate.
 //!
 //! Field names are the names in a Hugging Face checkpoint, which stores its matrices `[in, out]`.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Embedding, LayerNorm, Linear};

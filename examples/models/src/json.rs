@@ -1,5 +1,5 @@
-//! JSON as Python's `json` writes it, read strictly: `NaN`, `Infinity` and numbers beyond float64 may
-//! stand where nobody looks, and a key that comes twice in one object is an error.
+//! JSON as Python's `json` writes it, read strictly: `NaN`, `Infinity` and numbers beyond float64 are allowed in values
+//! that nothing reads, and a duplicate key is an error.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -94,7 +94,7 @@ fn mark(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A value whose objects have each key once.
+/// A value in which each key of an object is unique.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {

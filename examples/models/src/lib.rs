@@ -1,7 +1,7 @@
-//! Model families that others defined, each as its paper writes it, one file a family.
+//! Published model families, one file a family, each written as in its paper.
 //!
-//! All language models share one [`Config`] (a Hugging Face `config.json`), so that they share
-//! sub-models too, and one trait, [`CausalLm`]; [`dispatch`] picks the model that a config names.
+//! All language models share one [`Config`] (a Hugging Face `config.json`), so that they share sub-models too, and one
+//! trait, [`CausalLm`]. [`dispatch`] chooses the model that a config names.
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,8 @@
 //! The Llama family (Touvron et al. 2023), as the papers write it.
 //!
 //! Field names are the names in a Hugging Face checkpoint.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Embedding, Linear, RmsNorm, Rope};
@@ -95,7 +97,7 @@ impl Block {
     }
 }
 
-/// A whole Llama. Its names and shapes are those of SmolLM2-135M, a small one.
+/// A whole Llama. It is checked against the names and shapes of SmolLM2-135M, a small one.
 #[mlx_model(config = Config, dims(hidden = hidden_size, vocab = vocab_size),
     digest = "digests/smollm2-135m-instruct.txt")]
 pub struct Llama {

@@ -1,4 +1,6 @@
-//! Mistral 7B (Jiang et al. 2023): a Llama whose tokens look back no further than a window.
+//! Mistral 7B (Jiang et al. 2023): a Llama with sliding-window attention.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Linear, Rope};
@@ -10,7 +12,7 @@ use crate::Config;
 /// A whole Mistral.
 pub type Mistral = Decoder<Block<Attention, Mlp>>;
 
-/// Grouped-query attention with rotary positions and a sliding window, where the config has one.
+/// Grouped-query attention with rotary positions and, if the config has one, a sliding window.
 #[mlx_model(config = Config, dims(hidden = hidden_size, heads = num_attention_heads,
     kv_heads = num_key_value_heads, q = heads * head_dim, kv = kv_heads * head_dim))]
 #[require(num_attention_heads % num_key_value_heads == 0)]

@@ -1,7 +1,9 @@
-//! Mixtral (Jiang et al. 2024): a Mistral whose feed-forward part is a choice of experts.
+//! Mixtral (Jiang et al. 2024): a Mistral with a mixture of experts as its feed-forward part.
 //!
 //! Field names are the names in a Hugging Face checkpoint; the experts' matrices, which it holds one
 //! by one, are stacked and named as mlx-lm does, adapters included.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Linear, RmsNorm, SwitchLinear};

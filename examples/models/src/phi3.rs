@@ -1,4 +1,6 @@
-//! Phi 3 (Abdin et al. 2024): a Llama whose projections are stored joined.
+//! Phi 3 (Abdin et al. 2024): a Llama with projections that are stored joined.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Linear, Rope};

@@ -1,4 +1,6 @@
-//! Qwen 2 and 2.5 (Yang et al. 2024): a Llama whose queries, keys and values have biases.
+//! Qwen 2 and 2.5 (Yang et al. 2024): a Llama with biases on queries, keys and values.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Linear, Rope};

@@ -1,4 +1,6 @@
-//! Qwen 3 (Yang et al. 2025): a Llama whose queries and keys are normalised head by head.
+//! Qwen 3 (Yang et al. 2025): a Llama with queries and keys that are normalised head by head.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Linear, RmsNorm, Rope};

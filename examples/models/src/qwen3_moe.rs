@@ -3,6 +3,8 @@
 //!
 //! Field names are the names in a Hugging Face checkpoint; the experts' matrices, which it holds one
 //! by one, are stacked and named as mlx-lm does, adapters included.
+//!
+//! Tests: `tests/language.rs`.
 
 use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Linear, RmsNorm, SwitchLinear};

@@ -1,4 +1,4 @@
-//! Configs as transformers writes them, and what is refused. `dump_configs.py` writes the former.
+//! Configs as transformers writes them, and refused ones. `dump_configs.py` writes the former.
 
 use std::sync::Arc;
 
@@ -79,7 +79,7 @@ fn constants_of_the_families() {
     assert_eq!(default(Family::Gemma2).sliding_window_pattern, 2);
     assert_eq!(default(Family::Gpt2).intermediate_size, 4 * 768);
     assert_eq!(default(Family::Mixtral).head_dim, 128);
-    // A window that a family never uses is none.
+    // A window that a family never uses counts as none.
     assert_eq!(
         parse(&with(Family::Qwen2, json!({"sliding_window": 7}))).sliding_window,
         None
@@ -191,7 +191,8 @@ fn no_more_of_a_head_rotates_than_there_is() {
     assert!(text.contains("rotary_dim = 98 of head_dim = 96"), "{text}");
 }
 
-/// Values that no model can have are refused when the file is read; the message says field, value and what is expected.
+/// Values that no model can have are refused when the file is read. The message names field, value and the expected
+/// values.
 #[test]
 fn values_outside_their_range_or_of_another_type() {
     use Family::{Gemma2, Gemma3, Gpt2, Llama, Mistral, Mixtral, Phi3, Qwen3Moe};
@@ -438,7 +439,7 @@ fn numbers_as_python_writes_them_and_keys_that_come_twice() {
             assert!(error.contains(word), "{what}: {error}");
         }
     }
-    // What no model here reads may be anything.
+    // Keys that no model here reads may have any value.
     let unread =
         put("\"time_step_limit\": [0.0, Infinity], \"num_experts_per_tok\": -1, \"n_head\": 3");
     let unread = unread.replace("\"n_head\": 3", "\"moe_intermediate_size\": NaN");

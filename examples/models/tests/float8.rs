@@ -1,5 +1,5 @@
-//! Weights in eight-bit floats with scales, beside mlx-lm with the values that NumPy makes of them. `dump_float8.py`
-//! writes what is compared.
+//! Weights in eight-bit floats with scales, beside mlx-lm with values that NumPy computed from them. `dump_float8.py`
+//! writes the dumps.
 
 mod common;
 

@@ -1,6 +1,6 @@
-//! The language families beside mlx-lm: logits and every gradient within 1e-4 of the largest number
-//! of the tensor, loss within 1e-5, float32 on the CPU, both ways to compute; and decoding with a
-//! cache, in steps and in pieces, beside the whole text at once. `dump.py` writes what is compared.
+//! The language families beside mlx-lm: logits and every gradient within 1e-4 of the largest number of the tensor, loss
+//! within 1e-5, float32 on the CPU, fused and composed; and decoding with a cache, in steps and in pieces, beside the
+//! whole text at once. `dump.py` writes the dumps.
 
 mod common;
 #[path = "../../../tests/levels.rs"]

@@ -13,7 +13,7 @@ use mlx_runtime::optim::AdamW;
 use mlx_runtime::transforms::CompileMode;
 use mlx_runtime::{fused, ops, random, transforms, Array, Dtype, Result};
 
-/// What differs from one case to the next.
+/// The settings that differ from case to case.
 #[derive(Clone, Copy, Debug)]
 struct Case {
     dtype: Dtype,
@@ -126,7 +126,7 @@ fn gradients(model: &Llama, case: Case) -> Result<Vec<(String, Array)>> {
     Ok(all)
 }
 
-/// How far `a` is from `b`, by the largest of `b`. A NaN must not pass.
+/// The largest difference of `a` and `b`, relative to the largest value of `b`. A NaN must not pass.
 fn error(a: &Array, b: &Array) -> f32 {
     let (a, b) = (a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap());
     let largest = b.iter().fold(0f32, |m, x| m.max(x.abs()));
@@ -181,7 +181,7 @@ fn both_rotations() {
 
 #[test]
 fn odd_sizes() {
-    // Short sequences have attention of their own; longer ones are padded to whole tiles of 128.
+    // Short sequences have a separate attention kernel; longer ones are padded to whole tiles of 128.
     for (vocabulary, length) in [(1003, 128), (1000, 37), (777, 2), (900, 200), (900, 256)] {
         check(Case {
             vocabulary,
@@ -257,7 +257,7 @@ fn recorded_steps() {
         let trained = step.model()?.trainable().into_iter().map(|(_, a)| a);
         Ok((all, trained.collect()))
     };
-    // What is fused would be built by a compiler on a CPU.
+    // Fusion on a CPU would call a compiler.
     transforms::compile_mode(CompileMode::NoFuse).unwrap();
     for cut in [Checkpoint::Never, Checkpoint::Every(1)] {
         let before = transforms::recordings();

@@ -1,5 +1,5 @@
-//! A Llama packed in every mode that MLX has, beside mlx-lm: what `mlx_lm.convert -q` wrote is read, packing at load
-//! gives the same tensors, and logits and gradients of adapters agree. `dump_quantised.py` writes what is compared.
+//! A Llama packed in every mode that MLX has, beside mlx-lm: a model of `mlx_lm.convert -q` is read, packing at load
+//! gives the same tensors, and logits and gradients of adapters agree. `dump_quantised.py` writes the dumps.
 
 mod common;
 
@@ -110,7 +110,7 @@ fn packed_checkpoints_are_read_as_they_are_or_unpacked() {
         let mut options = LoadOptions::new(Dtype::Float32);
         let model = load(&dump, stored.clone(), &options);
         close(name, &logits(&dump, &model), theirs, 1e-5);
-        // The tensors that packing at load makes are those of the checkpoint: to the bit on a CPU, unpacked on a GPU.
+        // Packing at load makes the same tensors as the checkpoint has: to the bit on a CPU, unpacked on a GPU.
         let (read, made) = (tensors(&model), tensors(&packed(&dump, how)));
         assert_eq!(read.len(), stored.len());
         assert_eq!(made.len(), stored.len());

@@ -1,5 +1,5 @@
-//! Scaled rotations beside transformers' numbers, and models that have them beside mlx-lm. `dump_rope.py` writes what is
-//! compared.
+//! Scaled rotations beside transformers' numbers, and models that have them beside mlx-lm. `dump_rope.py` writes the
+//! dumps.
 
 mod common;
 
@@ -118,7 +118,7 @@ fn models_with_scaled_rotations_compute_what_mlx_lm_computes() {
                 let config = Config::parse(&config.to_string()).unwrap();
                 let [whole, parts] = dispatch(config.family, Logits(&dump, config, length));
                 close(&format!("{what}, {way}"), &whole, theirs, 1e-5);
-                // The last token of a text sees the same, but where what a cache holds stays as it was rotated.
+                // The last token of a text sees the same keys, except that keys in a cache keep their first rotation.
                 let last = |a: &Array| {
                     ops::slice(a, &[0, length - 1, 0], &[2, length, 16], &[1; 3]).unwrap()
                 };

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// Comments, blank lines, imports, what the config holds, and names in another scheme than the
-/// checkpoint's own are no lines of the model.
+/// Comments, blank lines, imports, the fields of the config, and names in another scheme than the checkpoint's own do
+/// not count as lines of the model.
 fn lines(source: &str) -> usize {
     let mut count = 0;
     let mut config = false;

@@ -1,6 +1,5 @@
-//! The vision families beside MLX's own layers: logits and every gradient within 1e-4 of the largest
-//! number of the tensor, loss within 1e-5, float32 on the CPU, both ways to compute.
-//! `dump_vision.py` writes what is compared.
+//! The vision families beside MLX's own layers: logits and every gradient within 1e-4 of the largest number of the
+//! tensor, loss within 1e-5, float32 on the CPU, fused and composed. `dump_vision.py` writes the dumps.
 
 mod common;
 

@@ -29,7 +29,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Expands the input in each way that it may be meant. What comes out is Rust.
+/// Expands the input in each way that it may be meant. The output must be Rust.
 pub fn run(input: &[u8]) {
     let Some(tokens) = std::str::from_utf8(input)
         .ok()
@@ -49,7 +49,7 @@ pub fn run(input: &[u8]) {
     proc_macro2::extra::invalidate_current_thread_spans();
 }
 
-/// What comes out with no mistake in it must be items of Rust.
+/// Panics unless the output is Rust items or has a `compile_error`.
 fn is_rust(what: &str, out: TokenStream) {
     let mut flat = Vec::new();
     crate::mutate::flat(out.clone(), &mut flat);
@@ -57,6 +57,6 @@ fn is_rust(what: &str, out: TokenStream) {
         return;
     }
     if let Err(e) = syn::parse2::<syn::File>(out.clone()) {
-        panic!("{what} gave what is no Rust: {e}\n{out}");
+        panic!("{what} gave invalid Rust: {e}\n{out}");
     }
 }

@@ -7,11 +7,11 @@ mod text;
 
 use crate::mutate::Form;
 
-/// A parser and what it is fed.
+/// A parser and its inputs.
 pub struct Target {
-    /// Its name, and that of its folder of seeds.
+    /// Its name, and the name of its folder of seeds.
     pub name: &'static str,
-    /// How seeds are changed.
+    /// The way in which seeds are mutated.
     pub form: Form,
     /// Reads one input.
     pub run: fn(&[u8]),
@@ -77,8 +77,7 @@ pub fn find(name: &str) -> Option<&'static Target> {
 }
 
 impl Target {
-    /// What its inputs are changed copies of: the files of `seeds/<name>`, and for the macros the
-    /// models of the workspace.
+    /// The seeds of its inputs: the files of `seeds/<name>`, and for the macros the models of the workspace.
     pub fn seeds(&self) -> Vec<Vec<u8>> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("seeds")

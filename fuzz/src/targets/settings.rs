@@ -1,4 +1,4 @@
-//! What users write by hand: settings, sizes, an adapter's configuration.
+//! Text that users write by hand: settings, sizes, an adapter's configuration.
 
 use clap::Parser;
 use llama_lora::cli::{Cli, Command};
@@ -34,7 +34,7 @@ pub fn settings(input: &[u8]) {
     let Ok(settings) = Settings::resolve(&args) else {
         return;
     };
-    // What is written beside an adapter is read again.
+    // The settings that are saved beside an adapter are read again.
     let text = serde_json::to_string(&settings).expect("settings are JSON");
     let again: Settings = serde_json::from_str(&text).expect("written settings are read");
     assert_eq!(serde_json::to_string(&again).ok(), Some(text));
@@ -48,7 +48,7 @@ pub fn settings(input: &[u8]) {
     let _ = settings.optimizer_config.build(settings.learning_rate);
 }
 
-/// An amount of memory; what is printed is read again.
+/// An amount of memory. Its text is parsed again.
 pub fn size(input: &[u8]) {
     let Some(text) = text(input) else {
         return;

@@ -1,4 +1,4 @@
-//! Through what the macros generate.
+//! The graph through code that the macros generate.
 
 use mlx_macros::mlx_fn;
 use mlx_runtime::{Array, Result};

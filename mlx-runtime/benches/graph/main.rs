@@ -1,13 +1,13 @@
-//! What it costs to build a graph of some 1,000 operations, and to drop it: through the safe API,
-//! through what `#[mlx_fn]` generates, with raw calls of MLX C, and with MLX's Python.
+//! Time to build and to drop a graph of some 1,000 operations: through the safe API, through the code that `#[mlx_fn]`
+//! generates, with raw calls of MLX C, and with MLX's Python.
 //!
 //! ```console
 //! $ cargo bench -p mlx-runtime --bench graph
 //! $ MLX_PYTHON=python3 cargo bench -p mlx-runtime --bench graph     # a Python that has mlx
 //! ```
 //!
-//! Besides criterion's figures it prints the ratios that matter: safe by raw of rounds that take
-//! turns, so that whatever else the machine does falls on both; Python by safe of the fastest rounds.
+//! Besides criterion's figures it prints two ratios: safe by raw, and Python by safe. The rounds of safe and raw take
+//! turns, so that other load on the machine slows both; the second ratio compares the fastest rounds.
 //! `GRAPH_RUN="safe elementwise 50"` only builds 50 graphs, for a profiler or `callgrind`.
 
 mod dsl;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use criterion::Criterion;
 use mlx_runtime::{graph, stream, transforms, Array, Result};
 
-/// What graphs are built from, evaluated.
+/// The evaluated inputs of all graphs.
 pub struct Inputs {
     /// `[1, 8, 16]`.
     pub x: Array,
@@ -115,7 +115,7 @@ fn pairs(mix: &Mix, inputs: &Inputs, rounds: usize) -> (f64, f64, f64) {
     let build: [fn(&Mix, &Inputs); 2] = [build_safe, build_raw];
     for i in 0..rounds {
         let mut took = [Duration::ZERO; 2];
-        // Each goes first as often as the other.
+        // Each goes first equally often.
         for way in [i % 2, 1 - i % 2] {
             took[way] = time(|| build[way](mix, inputs));
             fastest[way] = fastest[way].min(took[way]);
@@ -167,7 +167,7 @@ fn run(what: &str, inputs: &Inputs) {
     }
 }
 
-// Not `criterion_group!`: what it makes is public and without docs.
+// Not `criterion_group!`, because its function is public and undocumented.
 fn main() {
     stream::synchronize().unwrap();
     let inputs = Inputs::new().unwrap();

@@ -163,7 +163,7 @@ unsafe fn rotated(x: sys::mlx_array, s: &Stream) -> sys::mlx_array {
     out
 }
 
-/// How a block normalises.
+/// The function of MLX C that normalises in a block.
 type Norm = unsafe extern "C" fn(
     *mut sys::mlx_array,
     sys::mlx_array,

@@ -1,4 +1,6 @@
-//! Maps by name.
+//! Maps by name: `MapStringToArray` and `MapStringToString`.
+//!
+//! Tests: `tests/leaks/handles.rs`.
 
 use std::collections::HashMap;
 use std::ffi::{c_char, CString};
@@ -13,11 +15,11 @@ use crate::{Array, Result};
 
 use super::{MapStringToArray, MapStringToString};
 
-/// What a getter says of a name that is not there.
+/// The status of a getter if the name is missing.
 const ABSENT: i32 = 2;
 
-/// The methods of both maps. `$lower` makes what is passed of a value, `$pass` passes it, `$slot`
-/// is an empty place for one, `$read` takes it over.
+/// The methods of both maps. `$lower` converts a value for the call, `$pass` passes it, `$slot` is an empty place for
+/// one, and `$read` takes ownership of it.
 macro_rules! map {
     ($name:ident of $value:ty, $lower:expr, $pass:expr, $slot:expr, $read:expr =>
      $new:ident $set:ident $insert:ident $get:ident) => {
@@ -50,7 +52,7 @@ macro_rules! map {
                 Ok(made)
             }
 
-            /// Adds an entry, or replaces that of the same name.
+            /// Adds an entry, or replaces the entry of the same name.
             ///
             /// # Errors
             /// If memory is exhausted, or a text contains a NUL byte.
@@ -92,7 +94,7 @@ macro_rules! map {
         impl Clone for $name {
             fn clone(&self) -> Self {
                 let mut copy = Self::null();
-                // A map without a value stays one.
+                // A null map stays null.
                 if !self.as_raw().ctx.is_null() {
                     // SAFETY: both handles are ours.
                     unsafe { sys::$set(copy.as_out(), self.as_raw()) };

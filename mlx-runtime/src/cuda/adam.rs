@@ -1,4 +1,6 @@
-//! Adam's update of a buffer.
+//! The kernel of Adam's update of a buffer.
+//!
+//! Tests: `mlx-models --test native`.
 
 use super::launch::{pieces, Kernel};
 use crate::{transforms, Array, Dtype, Result};
@@ -18,22 +20,22 @@ const CORRECTED: Kernel = Kernel {
     body: include_str!("adam.cu"),
 };
 
-/// What all values of a buffer have in common.
+/// The hyperparameters that all values of a buffer share.
 pub(crate) struct Rates<'a> {
-    /// How much of the averages of gradient and squared gradient a step keeps, in double precision.
+    /// The decay rates of the averages of gradient and squared gradient, in double precision.
     pub betas: (f64, f64),
     /// Added to the denominator.
     pub eps: f64,
-    /// How much of the values a step takes away, times the learning rate.
+    /// The weight decay of a step, times the learning rate.
     pub decay: f64,
     /// The learning rate, one number.
     pub lr: &'a Array,
-    /// Instead of it, and of 1 for the root: one number each.
+    /// The learning rate and the factor of the root with bias correction, one number each. They replace `lr` and 1.
     pub corrected: Option<(&'a Array, &'a Array)>,
 }
 
-/// A buffer's values `w`, averages `m` and `v`, and gradient `g`, all float32 `[n]` -> the next `w`,
-/// `m` and `v`. `None` where there is no such kernel, or a gradient may be wanted.
+/// A buffer's values `w`, averages `m` and `v`, and gradient `g`, all float32 `[n]` -> the next `w`, `m` and `v`.
+/// `None` if there is no kernel for them, or if the update is being differentiated.
 pub(crate) fn adam([w, m, v, g]: [&Array; 4], rates: &Rates<'_>) -> Option<Result<[Array; 3]>> {
     let one = |a: &Array| a.dtype() == Dtype::Float32 && a.size() == 1;
     let buffer = |a: &Array| a.dtype() == Dtype::Float32 && a.shape() == w.shape();

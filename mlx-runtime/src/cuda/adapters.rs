@@ -1,4 +1,6 @@
-//! Low-rank adapters of layers that share an input, side by side.
+//! Packs the low-rank adapters of layers that share an input side by side.
+//!
+//! Tests: `mlx-models --test native`.
 
 use std::fmt::Write as _;
 
@@ -10,13 +12,13 @@ use crate::{Array, Dtype, Result};
 pub(crate) struct Adapter {
     /// r.
     pub rank: i32,
-    /// The layer's first column among those of all layers.
+    /// The layer's first column among the columns of all layers.
     pub start: i32,
     /// The layer's columns.
     pub width: i32,
-    /// What `b` is multiplied with.
+    /// The factor of `b`.
     pub scale: f32,
-    /// Of `a` and `b`.
+    /// The dtype of `a` and `b`.
     pub dtype: Dtype,
 }
 
@@ -85,7 +87,7 @@ impl SideBySide {
         Ok([out.swap_remove(0), b])
     }
 
-    /// The gradients of what [`SideBySide::join`] gave -> those of what it was given.
+    /// Gradients of the outputs of [`SideBySide::join`] -> gradients of its inputs.
     pub fn part(&self, da: &Array, db: &Array) -> Result<Vec<Array>> {
         let names = self.names();
         let outputs: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -115,7 +117,7 @@ impl SideBySide {
             .collect()
     }
 
-    /// How many threads.
+    /// The number of threads.
     fn values(&self) -> usize {
         let wide = |n: i32| usize::try_from(n).unwrap_or(0);
         wide(self.rank()) * wide(self.input.max(self.out))

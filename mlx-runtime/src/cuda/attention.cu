@@ -36,7 +36,7 @@ for (int from = 0; from < MOST; from += TILE) {
 float sums[EACH];
 #pragma unroll
 for (int r = 0; r < EACH; ++r) {
-  // A warp reads what its own lanes wrote.
+  // A warp reads values that its own lanes wrote.
   __syncwarp();
   float* own = scores + (warp + r) * MOST;
   float most = -INFINITY;

@@ -12,7 +12,7 @@ struct Tile {
   static constexpr int STRIDE = D + Pack<T>::N;
   alignas(16) T v[TILE * STRIDE];
 
-  // Rows first.. of [.., L, heads, D] below `from`, zeros behind the last.
+  // Rows first.. of [.., L, heads, D] below `from`; zeros after the last.
   __device__ __forceinline__ void fill(const T* from, int first, int last, long stride) {
     constexpr int N = Pack<T>::N;
     const bool aligned = whole(from);
@@ -39,7 +39,7 @@ struct alignas(COUNT * sizeof(T)) Few {
   T v[COUNT];
 };
 
-// ROWS rows as float32, zeros behind the last.
+// ROWS rows as float32; zeros after the last.
 template <typename T, int D>
 __device__ __forceinline__ void rows_of(float* to, const T* from, int first, int last, long stride) {
   for (int i = threadIdx.x; i < ROWS * D; i += blockDim.x) {

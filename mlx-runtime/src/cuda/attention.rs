@@ -1,7 +1,9 @@
-//! Attention of short sequences, from joined projections to joined heads.
+//! The attention kernels for short sequences, from joined projections to joined heads.
 //!
-//! cuDNN's kernels are faster for long ones, but MLX hands each call of them to the host anew as a
-//! graph, which takes longer than a short sequence.
+//! cuDNN's kernels are faster for long ones, but MLX rebuilds the graph of each call on the host, which takes longer
+//! than a short sequence.
+//!
+//! Tests: `mlx-models --test native`.
 
 use super::heads::{call, Heads, HEADS, HEADS_VJP};
 use super::launch::{rows, Kernel, Launch};

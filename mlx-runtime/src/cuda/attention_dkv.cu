@@ -1,6 +1,5 @@
-// The gradients of attention with respect to k and v, for each head of the queries by itself,
-// [B, L, H, D]: heads that share a key are added up where they are joined. A block has ROWS keys of one
-// head.
+// The gradients of attention with respect to k and v, for each head of the queries by itself, [B, L, H, D]. Heads that
+// share a key are added up when they are joined. A block has ROWS keys of one head.
 __shared__ Tile<T, D> tile;
 __shared__ alignas(16) float rows[ROWS * D];
 __shared__ alignas(16) float scores[ROWS * MOST];

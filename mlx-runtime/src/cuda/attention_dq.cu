@@ -1,5 +1,5 @@
-// The gradient of attention with respect to q [B, L, H, D], and what the gradients of a row's scores
-// have in common: the sum of its weights times theirs. A block has ROWS rows of one head.
+// The gradient of attention with respect to q [B, L, H, D], and the sum of a row's weights times their gradients, which
+// the gradients of its scores share. A block has ROWS rows of one head.
 __shared__ Tile<T, D> tile;
 __shared__ alignas(16) float rows[ROWS * D];
 __shared__ alignas(16) float scores[ROWS * MOST];
@@ -56,7 +56,7 @@ for (int part = 0; part < MOST / TILE; ++part) {
 }
 #pragma unroll
 for (int r = 0; r < EACH; ++r) {
-  // Each lane reads and changes what it wrote itself.
+  // Each lane reads and changes its own values.
   float* own = scores + (warp + r) * MOST + lane;
   float common = 0;
 #pragma unroll

@@ -1,4 +1,4 @@
-// What all kernels share; no header is needed. A pack is 16 bytes, what a thread reads at once.
+// Helpers of all kernels; no header is needed. A pack is the 16 bytes that a thread reads at once.
 
 #define INFINITY __int_as_float(0x7f800000)
 #define NAN __int_as_float(0x7fc00000)
@@ -39,7 +39,7 @@ struct alignas(16) Pack {
   T v[N];
 };
 
-// Whether packs may be read and written at an address: views of larger arrays need not begin at one.
+// Returns true if packs may be read and written at an address: views of larger arrays need not be aligned.
 template <typename T>
 __device__ __forceinline__ bool whole(const T* p) {
   return reinterpret_cast<unsigned long long>(p) % 16 == 0;
@@ -58,7 +58,7 @@ __device__ __forceinline__ Pack<T> load(const T* p, bool aligned) {
   return out;
 }
 
-// What kernels write is theirs, and allocated at multiples of more than 16 bytes.
+// Outputs are allocated for the kernel, with an alignment of more than 16 bytes.
 template <typename T>
 __device__ __forceinline__ void store(T* p, const Pack<T>& pack) {
   *reinterpret_cast<Pack<T>*>(p) = pack;
@@ -87,7 +87,7 @@ __device__ __forceinline__ float block_sum(float x) {
   }
   __syncthreads();
   x = warp_sum(threadIdx.x % 32 < THREADS / 32 ? parts[threadIdx.x % 32] : 0.0f);
-  // The next sum writes where this one was read.
+  // The next sum overwrites this one's memory.
   __syncthreads();
   return x;
 }

@@ -1,4 +1,4 @@
-//! Kernels compiled for the GPU at hand, once a process.
+//! Compiles kernels for the present GPU, once a process.
 
 use std::collections::hash_map::{Entry, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -12,7 +12,7 @@ use crate::{Error, ErrorKind, Result};
 
 const OP: &str = "cuda_kernel";
 
-/// Whether there is a compiler: MLX may be linked with NVRTC in a way that hides it.
+/// Returns true if there is a compiler: MLX may be linked with NVRTC in a way that hides it.
 pub(super) fn is_possible() -> bool {
     static YES: OnceLock<bool> = OnceLock::new();
     // SAFETY: takes nothing.
@@ -28,10 +28,10 @@ unsafe impl Send for Compiled {}
 unsafe impl Sync for Compiled {}
 
 impl Compiled {
-    /// The kernel that `key` stands for: `source` is asked for its name and its code the first time.
+    /// The kernel for `key`. `source` returns its name and its code, and is called the first time only.
     pub fn get(key: String, source: impl FnOnce() -> (String, String)) -> Result<Arc<Compiled>> {
         static ALL: Mutex<Option<HashMap<String, Arc<Compiled>>>> = Mutex::new(None);
-        // Held while a kernel is compiled: another thread is about to want the same one.
+        // Held while a kernel is compiled, because another thread may need the same one soon.
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         match all.get_or_insert_default().entry(key) {
             Entry::Occupied(there) => Ok(there.get().clone()),
@@ -68,7 +68,7 @@ impl Drop for Compiled {
     }
 }
 
-/// As NVRTC names it, such as `sm_90`.
+/// The architecture by NVRTC's name, such as `sm_90`.
 fn architecture() -> Result<&'static str> {
     static NAME: OnceLock<String> = OnceLock::new();
     if let Some(name) = NAME.get() {

@@ -1,10 +1,10 @@
-// One row of logits a block: losses = logsumexp(z) - z[target], and, where GRADIENT, dz =
-// softmax(z), less 1 at the target.
+// One row of logits a block: losses = logsumexp(z) - z[target], and, with GRADIENT, dz = softmax(z), less 1 at the
+// target.
 constexpr int N = Pack<T>::N;
 const long row = long(blockIdx.x) * V;
 const bool aligned = whole(z) && V % N == 0;
 const int target = targets[blockIdx.x];
-// What a thread has seen: the largest, and the sum of exp(z - largest).
+// Running statistics of a thread's logits: the largest, and the sum of exp(z - largest).
 float most = -INFINITY;
 float sum = 0;
 for (int at = threadIdx.x * N; at < V; at += THREADS * N) {
@@ -30,7 +30,7 @@ for (int at = threadIdx.x * N; at < V; at += THREADS * N) {
     here = fmaxf(here, x[j]);
   }
   if (here > -INFINITY) {
-    // A pack by itself first: the fewer terms a sum has one after the other, the smaller its error.
+    // Sums each pack first, because the fewer terms a sum has in a row, the smaller is its error.
     float part = 0;
 #pragma unroll
     for (int j = 0; j < N; ++j) {

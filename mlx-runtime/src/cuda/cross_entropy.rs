@@ -1,4 +1,6 @@
-//! Losses of rows of logits.
+//! The cross-entropy kernel: losses of rows of logits.
+//!
+//! Tests: `mlx-models --test native`.
 
 use super::launch::{rows, Kernel};
 use crate::{ops, Array, Dtype, Result};
@@ -18,9 +20,9 @@ const WITH_GRADIENT: Kernel = Kernel {
     body: include_str!("cross_entropy.cu"),
 };
 
-/// Logits `z [n, V]` and whole numbers `targets [n]` -> `logsumexp(z) - z[target]` as float32
-/// `[n]`, and, if asked for, its gradient with respect to `z`, `[n, V]`. A target outside of `0..V`
-/// makes its row's loss NaN. The results have no gradient themselves.
+/// Logits `z [n, V]` and whole numbers `targets [n]` -> `logsumexp(z) - z[target]` as float32 `[n]`, and, if asked for,
+/// its gradient with respect to `z`, `[n, V]`. A target outside `0..V` makes its row's loss NaN. The results have no
+/// gradient themselves.
 pub(crate) fn cross_entropy(
     z: &Array,
     targets: &Array,

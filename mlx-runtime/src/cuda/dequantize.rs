@@ -1,4 +1,6 @@
-//! Packed matrices unpacked.
+//! The kernel that unpacks packed matrices.
+//!
+//! Tests: `mlx-models --test native`.
 
 use super::launch::{pieces, Kernel};
 use crate::{Array, Dtype, Result};

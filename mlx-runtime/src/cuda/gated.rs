@@ -1,4 +1,6 @@
-//! Gated linear units of a joined product.
+//! The kernels of gated linear units of a joined product.
+//!
+//! Tests: `mlx-models --test native`.
 
 use super::launch::{pieces, Kernel, Launch};
 use super::pack;

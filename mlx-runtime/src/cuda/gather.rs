@@ -1,4 +1,6 @@
-//! Many arrays into one buffer.
+//! The kernel that copies many arrays into one buffer.
+//!
+//! Tests: `mlx-models --test native`.
 
 use std::fmt::Write as _;
 
@@ -10,8 +12,8 @@ const MOST: usize = 128;
 /// Values that one block copies.
 const CHUNK: usize = 4096;
 
-/// The elements of arrays of one dtype, one array behind the other, `[..]` each -> `[n]`: a launch
-/// for each 128 arrays, where a concatenation has one for each. There is no gradient.
+/// The elements of arrays of one dtype, one array after the other, `[..]` each -> `[n]`: a launch for each 128 arrays,
+/// while a concatenation has one for each. There is no gradient.
 pub(crate) fn gather(arrays: &[&Array]) -> Result<Array> {
     let parts = arrays.chunks(MOST).map(part).collect::<Result<Vec<_>>>()?;
     match &parts[..] {
@@ -24,7 +26,7 @@ fn part(arrays: &[&Array]) -> Result<Array> {
     let names: Vec<String> = (0..arrays.len()).map(|i| format!("x{i}")).collect();
     let mut inputs: Vec<&str> = names.iter().map(String::as_str).collect();
     inputs.push("places");
-    // For each block: which array, from which of its values on, where to, and how many.
+    // For each block: the array, the first value, the destination, and the number of values.
     let (mut places, mut end) = (Vec::new(), 0);
     for (i, a) in arrays.iter().enumerate() {
         for from in (0..a.size()).step_by(CHUNK) {

@@ -1,8 +1,7 @@
-// Rows of joined queries, keys and values, y [B, L, (H + 2 K) * D], are cut into heads, q
-// [B, L, H, D], k and v [B, L, K, D]; those of queries and keys are rotated: pair j of row i by
-// i * freqs[j]. Zeros follow each sequence up to the length `padded`. With BACK the other way,
-// gradients of q, k and v to that of y; where SPREAD those of k and v are float32 and have a row for
-// each head of the queries, which are added up.
+// Rows of joined queries, keys and values, y [B, L, (H + 2 K) * D], are cut into heads: q [B, L, H, D], k and v [B, L,
+// K, D]. Queries and keys are rotated: pair j of row i by i * freqs[j]. Zeros follow each sequence up to the length
+// `padded`. With BACK the other way: gradients of q, k and v to the gradient of y. With SPREAD the gradients of k and v
+// are float32 and have a row for each head of the queries, which are added up.
 // A thread has N pairs of a head, and a row has LANES heads at a time.
 constexpr int N = Pack<T>::N;
 constexpr int HALF = D / 2;

@@ -1,4 +1,6 @@
-//! Heads cut out of joined projections, and rotated.
+//! The kernels that split joined projections into heads, and rotate them.
+//!
+//! Tests: `mlx-models --test native`.
 
 use super::launch::{rows, Kernel, Launch};
 use super::pack;
@@ -19,16 +21,16 @@ pub(super) const HEADS_VJP: Kernel = Kernel {
     body: include_str!("heads.cu"),
 };
 
-/// How a row of joined projections is cut.
+/// The layout of a row of joined projections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Heads {
-    /// Of queries.
+    /// Heads of queries.
     pub heads: i32,
-    /// Of keys, and of values.
+    /// Heads of keys, and of values.
     pub kv_heads: i32,
     /// Values of a head.
     pub size: i32,
-    /// Whether neighbouring values are rotated as a pair, or those half a head apart.
+    /// True if neighbouring values are rotated as a pair, false if those half a head apart are.
     pub traditional: bool,
     /// Zeros follow each sequence up to this length, which is at least its own.
     pub padded: i32,
@@ -46,7 +48,7 @@ pub(crate) fn split_heads(y: &Array, freqs: &Array, cut: Heads) -> Option<Result
 }
 
 impl Heads {
-    /// Whether there is a kernel that cuts `y` so.
+    /// Returns true if there is a kernel for `y`.
     pub(super) fn fits(&self, y: &Array, freqs: &Array) -> bool {
         let [_, length, width] = *y.shape() else {
             return false;
@@ -87,7 +89,7 @@ fn split(y: &Array, freqs: &Array, cut: Heads, [batch, length]: [i32; 2]) -> Res
     Ok([swapped(&out[0])?, swapped(&out[1])?, swapped(&out[2])?])
 }
 
-/// For `n` rows, those of zeros included where they are written.
+/// The launch for `n` rows, rows of zeros included if they are written.
 pub(super) fn call(dtype: Dtype, cut: Heads, length: i32, n: i32) -> Launch {
     const LANES: i32 = 8;
     let pairs = (cut.size / 2 / pack(dtype)).max(1);

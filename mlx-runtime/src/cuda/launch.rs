@@ -1,4 +1,4 @@
-//! Kernels by their source, and how they are launched.
+//! Builds kernels from their source, and launches them.
 
 use std::fmt::Write as _;
 
@@ -12,23 +12,23 @@ use crate::{Array, Dtype, Error, Result};
 const OP: &str = "cuda_kernel";
 const COMMON: &str = include_str!("common.cuh");
 
-/// A kernel's source: the body of a function. Variants of one source have names of their own.
+/// A kernel's source: the body of a function. Each variant of a source has its own name.
 pub(super) struct Kernel<'a> {
     pub name: &'a str,
     pub inputs: &'a [&'a str],
     pub outputs: &'a [&'a str],
-    /// Before the function: defines, and what only this kernel needs.
+    /// Source before the function: defines, and helpers of this kernel alone.
     pub header: &'a [&'a str],
     pub body: &'a str,
 }
 
-/// What a launch makes, with which numbers, by how many threads.
+/// The outputs, scalar arguments and grid of a launch.
 #[derive(Clone, Debug)]
 pub(super) struct Launch {
     outputs: Vec<(Vec<i32>, Dtype)>,
     /// Declarations at the beginning of the body; other ones are another kernel.
     constants: String,
-    /// Arguments behind those for arrays.
+    /// Arguments after those for arrays.
     numbers: Vec<(&'static str, i32)>,
     blocks: i32,
     threads: i32,
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
     use crate::{graph, ops};
 
-    /// A kernel of one input and two outputs; what it would do does not matter.
+    /// A kernel of one input and two outputs. Its body does not matter.
     fn twice(x: &Array, shape: &[i32]) -> Result<[Array; 2]> {
         let kernel = Kernel {
             name: "twice",
@@ -195,13 +195,13 @@ mod tests {
         x.eval()?;
         let product = ops::matmul(&x, &x)?;
         let [y, z] = twice(&ops::reshape(&product, &[1, 4, 4])?, &[1, 4, 4])?;
-        // Product, launch and product: the launch makes what the product wants.
+        // Product, launch and product: the launch writes the shape that the product reads.
         let flat = ops::reshape(&y, &[4, 4])?;
         assert_eq!(simplified(&ops::matmul(&flat, &x)?)?.1, 3);
         // The other one is made in the same shape for a launch.
         let [last, _] = twice(&ops::reshape(&z, &[2, 8])?, &[16])?;
         assert_eq!(simplified(&last)?.1, 3);
-        // What somebody asks for keeps its shape, and so does what is wanted in two.
+        // Arrays that the caller asks for keep their shape, and so do arrays that are read in two shapes.
         assert_eq!(simplified(&y)?.1, 2);
         let both = ops::add(&ops::reshape(&y, &[16])?, &ops::sum(&y, &[], false)?)?;
         let before = graph::count_nodes(&[&both])?;

@@ -1,9 +1,9 @@
-//! Kernels in CUDA for what a transformer block is made of: each a pass over the data where MLX's
-//! own operations take several, forward and backward.
+//! CUDA kernels for the operations of a transformer block: each is one pass over the data, forward and backward, while
+//! MLX's own operations take several.
 //!
-//! Callers ask [`available`] first and else compose the same thing of [`crate::ops`]. Rows are cut
-//! in packs of 16 bytes, hence the conditions on sizes that each function names. A kernel is
-//! compiled at its first use, in a tenth of a second or three. First derivatives only, and no `vmap` or `jvp`.
+//! Callers ask [`available`] first, and otherwise compose the same operation from [`crate::ops`]. Rows are split in
+//! packs of 16 bytes, hence the conditions on sizes that each function names. A kernel is compiled at its first use, in
+//! a tenth of a second to three tenths. They have first derivatives only, and no `vmap` or `jvp`.
 
 mod adam;
 mod adapters;
@@ -32,8 +32,8 @@ pub(crate) use rows::{scale_rows, take_rows};
 use crate::device::DeviceType;
 use crate::{backend, fused, stream, transforms, Array, Dtype};
 
-/// Whether the kernels here can take `x`: a floating-point type, the current stream is on an
-/// NVIDIA GPU, and nothing is vectorised around it.
+/// Returns true if the kernels here can take `x`: a floating-point type, the current stream is on an NVIDIA GPU, and no
+/// `vmap` or `jvp` surrounds it.
 pub(crate) fn available(x: &Array) -> bool {
     matches!(x.dtype(), Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16) && ready(x)
 }
@@ -48,7 +48,7 @@ fn ready(x: &Array) -> bool {
         && on_gpu()
 }
 
-/// Whether the current stream is on an NVIDIA GPU.
+/// Returns true if the current stream is on an NVIDIA GPU.
 pub(crate) fn is_here() -> bool {
     is_on() && on_gpu()
 }
@@ -57,18 +57,18 @@ fn on_gpu() -> bool {
     stream::kind().is_ok_and(|kind| kind == DeviceType::Gpu)
 }
 
-/// Whether MLX runs on CUDA.
+/// Returns true if MLX runs on CUDA.
 pub(crate) fn is_on() -> bool {
     static ON: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *ON.get_or_init(|| backend::cuda::is_available().unwrap_or(false))
 }
 
-/// Whether a kernel can have a thread for each value: launches count with 32 bits.
+/// Returns true if a kernel can have a thread for each value, because launches count with 32 bits.
 fn countable(x: &Array) -> bool {
     i32::try_from(x.size()).is_ok()
 }
 
-/// How many values of a type a thread reads at once.
+/// The number of values of a type that a thread reads at once.
 pub(crate) fn pack(dtype: Dtype) -> i32 {
     i32::try_from(16 / dtype.size().max(1)).unwrap_or(1)
 }

@@ -1,4 +1,4 @@
-// One row a block. h = x + r (where SUM), y = h / sqrt(mean(h^2) + eps) * w.
+// One row a block. h = x + r (with SUM), y = h / sqrt(mean(h^2) + eps) * w.
 constexpr int N = Pack<T>::N;
 constexpr int PACKS = D / N;
 constexpr int EACH = (PACKS + THREADS - 1) / THREADS;

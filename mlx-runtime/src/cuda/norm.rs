@@ -1,4 +1,6 @@
-//! Root-mean-square norms whose weight is frozen.
+//! The kernels of root-mean-square norms with a frozen weight.
+//!
+//! Tests: `mlx-models --test native`.
 
 use super::launch::{rows, Kernel, Launch};
 use super::pack;
@@ -33,7 +35,7 @@ const ADD_NORM_VJP: Kernel = Kernel {
     body: include_str!("norm_vjp.cu"),
 };
 
-/// What the rows of a norm have in common.
+/// The shape, dtype and epsilon that the rows of a norm share.
 #[derive(Clone)]
 struct Rows {
     shape: Vec<i32>,

@@ -1,5 +1,5 @@
-// One row a block: the gradient of y = h / sqrt(mean(h^2) + eps) * w with respect to h, plus that
-// which reaches h by itself (where SUM).
+// One row a block: the gradient of y = h / sqrt(mean(h^2) + eps) * w with respect to h, plus (with SUM) the gradient of
+// h itself.
 constexpr int N = Pack<T>::N;
 constexpr int PACKS = D / N;
 constexpr int EACH = (PACKS + THREADS - 1) / THREADS;

@@ -1,4 +1,6 @@
-//! Rows of a table, and rows times numbers.
+//! The kernels that read rows of a table, and multiply rows by numbers.
+//!
+//! Tests: `mlx-models --test native`.
 
 use super::launch::{rows, Kernel};
 use super::pack;

@@ -1,8 +1,10 @@
-//! Kind and hint of MLX's messages.
+//! Classifies MLX's messages into a kind and a hint.
 //!
 //! A message may carry a user's text: the name of a file, a tensor or a kernel, a compiler's output. So a message is
-//! first told apart by how MLX begins it (`[PLACE] TEXT`, or `CALL failed: TEXT` from a driver), and only text that MLX
-//! wrote itself is searched.
+//! first classified by the prefix that MLX gives it (`[PLACE] TEXT`, or `CALL failed: TEXT` from a driver), and only
+//! text that MLX wrote itself is searched.
+//!
+//! Tests: `tests/errors.rs`.
 
 use super::ErrorKind;
 
@@ -73,7 +75,7 @@ fn kind_of_file(text: &str) -> ErrorKind {
     }
 }
 
-/// The text less what stands in quotes, parentheses or angle brackets: values, some of them a user's.
+/// The text without quoted, parenthesised and bracketed parts: those are values, some of them a user's.
 fn without_values(text: &str) -> String {
     let mut own = String::with_capacity(text.len());
     let mut until = None;
@@ -87,7 +89,7 @@ fn without_values(text: &str) -> String {
             }
             None => match c {
                 '"' => until = Some('"'),
-                // An apostrophe inside a word is none that opens.
+                // An apostrophe inside a word does not open a quote.
                 '\'' if !before.is_alphanumeric() => until = Some('\''),
                 '(' => until = Some(')'),
                 '<' => until = Some('>'),
@@ -99,7 +101,7 @@ fn without_values(text: &str) -> String {
     own
 }
 
-/// Kind and hint of the first row whose text is found.
+/// Kind and hint of the first row with a text that the message contains.
 fn find(rows: &[Row], text: &str) -> Option<(ErrorKind, Option<&'static str>)> {
     rows.iter()
         .find(|(needle, ..)| text.contains(needle))
@@ -130,11 +132,11 @@ const FILES: &[&str] = &[
     "export_function",
 ];
 
-/// Where a thread cannot be started: all that C++'s library says is the system's text for EAGAIN.
+/// The hint if a thread cannot be started: all that C++'s library says is the system's text for EAGAIN.
 pub(crate) const MORE_THREADS: &str =
     "raise the limit on threads (`ulimit -u`), or on the memory of their stacks (`ulimit -v`)";
 
-/// How operations complain that do not name themselves (mlx/ops.cpp).
+/// Prefixes of messages of operations that do not name themselves (mlx/ops.cpp).
 const UNNAMED: &[&str] = &[
     "Invalid ",
     "Duplicate axes",
@@ -145,7 +147,7 @@ const UNNAMED: &[&str] = &[
     "axis specified",
 ];
 
-/// How messages begin that carry a compiler's output, a path or a host's name.
+/// Prefixes of messages that carry a compiler's output, a path or a host's name.
 const FOREIGN: &[&str] = &[
     "Failed to",
     "Could not load",
@@ -160,7 +162,7 @@ const FOREIGN: &[&str] = &[
     "[Rank",
 ];
 
-/// How the calls of CUDA's libraries begin.
+/// Prefixes of the names of calls of CUDA's libraries.
 const CALLS: &[&str] = &["cu", "nvrtc", "nccl"];
 
 /// The allocators' messages, when it is not the memory as a whole that ran out.
@@ -235,7 +237,7 @@ const PHRASES: &[Row] = &[
     ("respect to indices", ErrorKind::InvalidArgument, "indices have no gradient: pass them through `ops::stop_gradient`, or capture them"),
 ];
 
-/// Words of what MLX's operations say of their arguments.
+/// Words in messages of MLX's operations about their arguments.
 #[rustfmt::skip]
 const WORDS: &[Row] = &[
     ("type", ErrorKind::Dtype, ""),
@@ -366,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_users_text_decides_nothing() {
-        // Words of every table, in the places where MLX prints a name that it was given.
+        // Words of every table, in the places in which MLX prints a user's name.
         let words = [FILES, CALLS].concat();
         let needles = [ALLOCATOR, DEVICE, PHRASES, WORDS]
             .into_iter()

@@ -1,5 +1,7 @@
-//! The functions of MLX C (`mlx_`) and of our kernels (`mlxrs_`) behind each operation, in the
-//! order in which they are called.
+//! Lists the functions of MLX C (`mlx_`) and of our kernels (`mlxrs_`) behind each operation, in the order in which
+//! they are called.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use super::table::TABLE;
 use crate::model::Leaf;
@@ -7,8 +9,7 @@ use crate::model::Leaf;
 /// One call: the functions of which one is called, by the arguments.
 pub(super) type Call = &'static [&'static str];
 
-/// What an operation calls: its name, the calls in general, and those where our own kernels can
-/// take its input.
+/// The calls of an operation: its name, the calls in general, and the calls if our own kernels can take its input.
 pub(super) type Row = (&'static str, &'static [Call], &'static [Call]);
 
 /// The calls of an operation of the language; a number beside a tensor adds none.
@@ -25,7 +26,7 @@ pub(super) struct Used<'a> {
     pub leaf: Leaf<'a>,
     /// Our own kernels can take its input.
     pub fused: bool,
-    /// Its weight is packed.
+    /// True if its weight is packed.
     pub packed: bool,
     /// The passes let a packed weight be dequantised for many rows, and there are many.
     pub dequantized: bool,
@@ -33,18 +34,18 @@ pub(super) struct Used<'a> {
     pub group: Option<Group>,
 }
 
-/// Where a layer stands among those that share its input.
+/// The place of a layer among those that share its input.
 #[derive(Clone, Copy)]
 pub(super) struct Group {
-    /// Whether there is one matmul for all, and whether this layer is told to call it.
+    /// True if one matmul computes all of them. `first` is true if this layer calls it.
     pub joined: bool,
     pub first: bool,
-    /// As well for the A matrices.
+    /// The same for the A matrices.
     pub adapters: bool,
     pub first_adapter: bool,
 }
 
-/// What a layer holds.
+/// The state of a loaded layer.
 #[derive(Clone, Copy, Default)]
 pub(super) struct State {
     pub packed: bool,
@@ -52,7 +53,7 @@ pub(super) struct State {
     bias: bool,
     trained: bool,
     pub joined: bool,
-    /// It has no weight of its own.
+    /// True if it has no weight.
     pub bare: bool,
 }
 
@@ -73,7 +74,7 @@ impl State {
         state
     }
 
-    /// Whether one kernel of ours computes product and adapter.
+    /// Returns true if one of our kernels computes product and adapter.
     pub(super) fn is_native(self, fused: bool) -> bool {
         fused && self.adapted && !self.packed && !self.bias && !self.trained
     }
@@ -123,7 +124,7 @@ pub(super) fn layer(used: &Used<'_>) -> Vec<Call> {
     calls
 }
 
-/// Those of `Rope`.
+/// The calls of `Rope`.
 pub(super) fn rope() -> Vec<Call> {
     operation("layer rope", false)
 }

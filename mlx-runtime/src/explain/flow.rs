@@ -1,4 +1,6 @@
-//! What a method computes for given sizes, step by step, with the sub-models it calls inside.
+//! The steps of a method for given sizes, with the sub-models that it calls.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use std::collections::BTreeMap;
 
@@ -25,12 +27,11 @@ pub(super) struct Flow {
     pub free: Vec<(String, i64)>,
     pub ret: String,
     pub steps: Vec<Step>,
-    /// What is kept for the backward pass in this method alone.
+    /// The values that this method alone keeps for the backward pass.
     pub saved: Vec<Kept>,
-    /// All that is kept, with what is inside and without any boundaries; `None` if a size is not
-    /// known.
+    /// The values that the method and its sub-models keep without any boundaries; `None` if a size is not known.
     pub kept: Option<u64>,
-    /// C calls of one run, with what is inside.
+    /// C calls of one run, including those of sub-models.
     pub calls: usize,
 }
 
@@ -40,7 +41,7 @@ pub(super) struct Step {
     pub id: usize,
     pub text: String,
     pub ty: String,
-    /// Its shape in numbers, if they are known, and its size in memory.
+    /// Its shape in numbers, if they are known. `bytes` is its size in memory.
     pub shape: String,
     pub bytes: Option<u64>,
     pub line: u32,
@@ -49,9 +50,9 @@ pub(super) struct Step {
     pub passes: Vec<&'static str>,
     pub absorbed: Vec<(&'static str, u32)>,
     pub calls: Vec<Call>,
-    /// What of a pass does not take place here, and why.
+    /// The part of a pass that does not apply here, and the reason.
     pub note: &'static str,
-    /// What is drawn.
+    /// The role of the step in the picture.
     pub role: Role,
     pub inner: Inner,
     /// The arms around it, the outermost first: the number of the `if` node, which arm, and
@@ -60,13 +61,13 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// Whether the model's config lets it run.
+    /// Returns true if the model's config lets it run.
     pub fn runs(&self) -> bool {
         self.arms.iter().all(|(_, _, taken)| *taken)
     }
 }
 
-/// How a step is drawn.
+/// The role of a step in the picture.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Role {
     Input,
@@ -78,12 +79,12 @@ pub(super) enum Role {
     If(String),
 }
 
-/// What a step consists of.
+/// The contents of a step.
 #[derive(Clone, Debug)]
 pub(super) enum Inner {
     None,
     Flow(Box<Flow>),
-    /// The same as a flow told before.
+    /// The same as a flow that was explained before.
     Seen(String),
     Layers(Box<Stack>),
 }
@@ -91,31 +92,31 @@ pub(super) enum Inner {
 /// Values that a method keeps for the backward pass.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
-    /// How many, by name.
+    /// The number of values, by name.
     pub size: String,
-    /// On what condition; empty if on none.
+    /// The condition under which they are kept; empty if they always are.
     pub when: String,
-    /// Whether the condition holds.
+    /// True if the condition holds.
     pub holds: bool,
     pub bytes: Option<u64>,
 }
 
-/// What holds for the whole explanation.
+/// The state of the whole explanation.
 pub(super) struct Walk {
-    /// The activations' dtype, and whether the fused operations can take it.
+    /// The activations' dtype. `fused` is true if the fused operations can take it.
     pub dtype: Dtype,
     pub fused: bool,
-    /// On a GPU attention is computed in tiles.
+    /// True on a GPU, which computes attention in tiles.
     pub gpu: bool,
     pub checkpoint: Option<Checkpoint>,
     /// Bytes below the memory limit, once all weights are read.
     pub room: usize,
-    /// What has been told, by what makes it the same.
+    /// The flows that were explained, by a key that equal flows share.
     pub told: BTreeMap<String, (String, Option<u64>, usize)>,
 }
 
 impl Walk {
-    /// Whether a method was told inside of another.
+    /// Returns true if a method was explained inside another.
     pub fn is_told(&self, method: &'static Method) -> bool {
         let start = format!("{method:p} ");
         self.told.keys().any(|k| k.starts_with(&start))
@@ -163,7 +164,7 @@ impl Walk {
         Ok(flow)
     }
 
-    /// What is kept, on what condition, and whether that holds.
+    /// Resolves the size and the condition of kept values.
     fn kept(&self, outline: &Outline<'_>, k: &Saved, sizes: &Sizes) -> Kept {
         let (mut when, mut holds) = match k.why {
             Why::Always => (Vec::new(), true),
@@ -282,7 +283,7 @@ impl Walk {
         Ok(step)
     }
 
-    /// What a layer calls, and which passes matter to it as it is loaded.
+    /// Sets the calls of a layer, and the passes that affect it as loaded.
     fn leaf(
         &self,
         outline: &Outline<'_>,
@@ -426,7 +427,7 @@ impl Walk {
         self.inner(model, callee, inner, title, flow, times)
     }
 
-    /// A flow inside of a flow: told once, then referred to.
+    /// A flow inside a flow: explained once, then referred to.
     fn inner(
         &mut self,
         outline: &Outline<'_>,
@@ -507,7 +508,7 @@ impl Walk {
             };
             stack.plan(kept, self.checkpoint, self.room);
         }
-        // What the layers keep is what the stack keeps once it is cut.
+        // A stack keeps what its layers keep once it is cut.
         if let (Some(before), Some(kept)) = (before, stack.kept()) {
             flow.kept = Some(before.saturating_add(kept));
         }

@@ -1,4 +1,6 @@
-//! An explanation as a page of its own: no script, no file beside it; well-formed as XML too.
+//! An explanation as a self-contained page: no script, no other file; well-formed as XML too.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -160,7 +162,7 @@ fn section(out: &mut String, flow: &Flow) {
     out.push_str("</section>\n");
 }
 
-/// How often each function is called.
+/// Adds the number of calls of each function.
 fn tally(flow: &Flow, times: usize, calls: &mut BTreeMap<String, usize>) {
     for step in flow.steps.iter().filter(|s| s.runs()) {
         for call in &step.calls {

@@ -1,9 +1,10 @@
-//! What a model computes, and with what: its layers, the graph of each method with what the passes
-//! fused, the bytes that training keeps, where stacks of layers are cut, and the functions of MLX C
-//! behind each line of the source.
+//! Explains a loaded model: its layers, the graph of each method with the operations that the passes fused, the bytes
+//! that training keeps, the cuts of layer stacks, and the functions of MLX C behind each line of the source.
 //!
 //! [`explain`] takes any loaded model; the result prints as text and as a page,
 //! [`Explanation::html`].
+//!
+//! Tests: `mlx-tests --test explain`.
 
 mod calls;
 mod flow;
@@ -32,7 +33,7 @@ use tree::{Branch, Held};
 use crate::model::{Checkpoint, Model, ParamGroups};
 use crate::{device, fused, memory, ops, Dtype, Error, ErrorKind, Result};
 
-/// All that is known of a model: print it with `{}`, or write [`Explanation::html`] to a file.
+/// The explanation of a model: print it with `{}`, or write [`Explanation::html`] to a file.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     /// The model's name.
@@ -48,12 +49,12 @@ pub struct Explanation {
     /// The methods, those that call others before those.
     flows: Vec<Flow>,
     groups: Vec<(Dtype, usize, usize)>,
-    /// Bytes: MLX's limit, and what is in use now.
+    /// Bytes: MLX's limit, and the memory in use now.
     limit: u64,
     active: u64,
 }
 
-/// What a model is explained for.
+/// Options of an explanation.
 #[derive(Clone, Debug, Default)]
 pub struct ExplainOptions {
     /// The shape of the first tensor that methods take, such as `[batch, length]`; without it
@@ -61,13 +62,12 @@ pub struct ExplainOptions {
     pub shape: Vec<i64>,
     /// Further free dims by name.
     pub sizes: Vec<(String, i64)>,
-    /// Overrides where stacks of layers are cut, as
-    /// [`TrainOptions`](crate::model::TrainOptions) does.
+    /// Overrides the checkpoint policy of layer stacks, as [`TrainOptions`](crate::model::TrainOptions) does.
     pub checkpoint: Option<Checkpoint>,
 }
 
 impl ExplainOptions {
-    /// For calls whose first tensor has that shape.
+    /// Options for calls with a first tensor of that shape.
     pub fn of_shape(shape: &[i64]) -> Self {
         ExplainOptions {
             shape: shape.to_vec(),
@@ -194,8 +194,7 @@ fn known(report: &'static Report, sizes: &[(String, i64)]) -> Result<()> {
     }
 }
 
-/// The methods, `loss` first and then each that no other calls, so that what is called is told
-/// where it is called.
+/// The methods, `loss` first and then each that no other calls. A called method is explained at its call.
 fn in_order(report: &'static Report) -> Vec<&'static Method> {
     let called = |name: &str| {
         let mut nodes = report.methods.iter().flat_map(|m| m.nodes);

@@ -1,4 +1,6 @@
-//! A loaded model as a tree: what it holds, with the numbers and conditions of its config.
+//! A loaded model as a tree of its fields, with the numbers and conditions of its config.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use crate::explain::source::Report;
 use crate::model::layers::{Computed, Saved};
@@ -14,14 +16,14 @@ pub struct Outline<'a> {
     pub(super) dtype: Option<Dtype>,
     /// The config's sizes.
     pub(super) sizes: Vec<(&'static str, i64)>,
-    /// What each condition of the report's methods is.
+    /// The value of each condition of the report's methods.
     pub(super) conditions: Vec<bool>,
     pub(super) parts: Vec<(&'static str, Part<'a>)>,
-    /// What `forward` keeps, for arguments of these shapes.
+    /// Computes the values that `forward` keeps for arguments of these shapes.
     pub(super) keeps: Option<Keeps<'a>>,
 }
 
-/// What a field holds.
+/// The contents of a field.
 pub(super) enum Part<'a> {
     /// A layer with weights.
     Leaf(Leaf<'a>),

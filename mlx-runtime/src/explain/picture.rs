@@ -1,4 +1,6 @@
-//! What is drawn of a flow: boxes and arrows, sub-models and layers as boxes around boxes.
+//! The picture of a flow: boxes and arrows, sub-models and layers as boxes around boxes.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use std::collections::BTreeMap;
 
@@ -20,9 +22,9 @@ pub(super) struct Picture {
 /// A layer of a stack in training.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layer {
-    /// It runs again in the backward pass.
+    /// True if it runs again in the backward pass.
     pub again: bool,
-    /// What comes in is kept.
+    /// True if the input of the layer is kept.
     pub boundary: bool,
 }
 
@@ -31,7 +33,7 @@ pub(super) struct Layer {
 pub(super) struct Block {
     pub title: String,
     pub lines: Vec<String>,
-    /// What a pointer shows.
+    /// The tooltip.
     pub hint: String,
     /// The passes that made it.
     pub label: String,
@@ -39,7 +41,7 @@ pub(super) struct Block {
     pub look: &'static str,
     /// The config does not let it run.
     pub faded: bool,
-    /// Its value is kept for the backward pass.
+    /// True if its value is kept for the backward pass.
     pub kept: bool,
     /// The boxes that arrows come from.
     pub from: Vec<usize>,
@@ -165,7 +167,7 @@ impl Block {
     }
 }
 
-/// What is called, without the arguments.
+/// The name of a call, without the arguments.
 fn short(text: &str) -> String {
     text.split('(').next().unwrap_or(text).trim().to_string()
 }

@@ -1,4 +1,4 @@
-//! Numbers for the sizes that reports name.
+//! Resolves the names of sizes in reports to numbers.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Sizes {
     numbers: BTreeMap<String, i64>,
-    /// Names for sizes, looked up where a name has no number.
+    /// Names for sizes, looked up if a name has no number.
     short: &'static [(&'static str, &'static str)],
 }
 
@@ -117,7 +117,7 @@ pub(super) fn dims(ty: &str) -> Option<Vec<&str>> {
     })
 }
 
-/// What stands behind the sizes of a type.
+/// The dtype of a type, which follows the sizes.
 pub(super) fn dtype(ty: &str) -> &str {
     ty.split_once(']').map_or("", |(_, d)| d.trim())
 }

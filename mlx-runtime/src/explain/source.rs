@@ -1,4 +1,6 @@
-//! What the macros say of each model: plain constants, a line for each node of each graph.
+//! The report that the macros write about each model: plain constants, a line for each node of each graph.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 /// A model, as its source has it.
 #[derive(Debug)]
@@ -11,9 +13,9 @@ pub struct Report {
     pub line: u32,
     /// Names for sizes: `("q", "head_dim*heads")`.
     pub sizes: &'static [(&'static str, &'static str)],
-    /// What it holds.
+    /// Its fields.
     pub fields: &'static [Field],
-    /// What it computes.
+    /// Its methods.
     pub methods: &'static [Method],
 }
 
@@ -26,7 +28,7 @@ pub struct Field {
     pub ty: &'static str,
     /// Its sizes: `[q, hidden]`, or the number of layers of a stack; empty if it has none.
     pub sizes: &'static str,
-    /// What else the definition says of it: `lora`, `frozen`, `tied to table`, `when flag`.
+    /// Other properties of its definition: `lora`, `frozen`, `tied to table`, `when flag`.
     pub marks: &'static [&'static str],
     /// Its line.
     pub line: u32,
@@ -43,25 +45,25 @@ pub struct Method {
     pub line: u32,
     /// Its result's type.
     pub ret: &'static str,
-    /// What it computes, in order; only what the result needs.
+    /// Its nodes in topological order, without those that the result does not need.
     pub nodes: &'static [Node],
-    /// What is kept for the backward pass here, sub-models aside.
+    /// The values that this method keeps for the backward pass, without its sub-models.
     pub saved: &'static [Saved],
 }
 
 /// Values that are kept for the backward pass.
 #[derive(Debug)]
 pub struct Saved {
-    /// How many.
+    /// The number of values.
     pub size: &'static str,
-    /// On what condition.
+    /// The condition under which they are kept.
     pub why: Why,
     /// The arms of `if` around: the condition's number among the model's, whether it must hold, and
     /// the condition.
     pub arms: &'static [(usize, bool, &'static str)],
 }
 
-/// On what condition values are kept.
+/// The condition under which values are kept.
 #[derive(Clone, Copy, Debug)]
 pub enum Why {
     /// None.
@@ -79,7 +81,7 @@ pub enum Why {
 pub struct Node {
     /// Its number.
     pub id: usize,
-    /// How it comes about.
+    /// The operation that makes it.
     pub what: What,
     /// The same as text.
     pub text: &'static str,
@@ -89,10 +91,10 @@ pub struct Node {
     pub line: u32,
     /// The nodes that it reads.
     pub reads: &'static [usize],
-    /// Whether the value is kept for the backward pass: always, or if one of these linear maps is
+    /// Set if the value is kept for the backward pass: always if the list is empty, else if one of these linear maps is
     /// trained or adapted.
     pub kept: Option<&'static [&'static str]>,
-    /// What rewrote it, and what of the source went into it.
+    /// The passes that rewrote it, and the nodes that they absorbed.
     pub fused: Option<&'static Fused>,
 }
 
@@ -105,7 +107,7 @@ pub struct Fused {
     pub absorbed: &'static [(&'static str, u32)],
 }
 
-/// How a value comes about.
+/// The operation that makes a value.
 #[derive(Clone, Copy, Debug)]
 pub enum What {
     /// An argument.
@@ -122,7 +124,7 @@ pub enum What {
     With(&'static str, &'static str),
     /// A sub-model's `forward`.
     Model(&'static str),
-    /// A stack of sub-models: where it is cut is the second.
+    /// A stack of sub-models: its field, and its checkpoint policy.
     Layers(&'static str, &'static str),
     /// Another method.
     Method(&'static str),
@@ -136,7 +138,7 @@ pub enum What {
         text: &'static str,
         /// The first node of the first arm and the node after its last.
         then: (usize, usize),
-        /// Those of the second arm.
+        /// The nodes of the second arm.
         otherwise: (usize, usize),
     },
     /// A part of a value, or several together: no work.

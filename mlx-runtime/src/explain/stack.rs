@@ -1,4 +1,7 @@
-//! A stack of layers: which are equal, what each keeps, and where the stack is cut in training.
+//! A stack of layers: its classes of equal layers, the bytes that each layer keeps, and the cuts of the stack in
+//! training.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use super::flow::Inner;
 use super::picture::Layer;
@@ -11,11 +14,11 @@ use crate::model::Checkpoint;
 pub(super) struct Stack {
     pub count: usize,
     pub classes: Vec<Class>,
-    /// Where it is cut by definition.
+    /// The checkpoint policy of its definition.
     pub declared: String,
-    /// Whether something else than the definition decides.
+    /// True if the caller overrides that policy.
     pub overridden: bool,
-    /// What the layers keep and where they are cut; `None` if a size is not known.
+    /// The bytes that the layers keep, and the cut; `None` if a size is not known.
     pub plan: Option<(cuts::Stack, Cut)>,
 }
 
@@ -43,7 +46,7 @@ impl Class {
 }
 
 impl Stack {
-    /// Decides where the layers are cut.
+    /// Chooses the cuts of the layers.
     pub fn plan(&mut self, kept: cuts::Stack, over: Option<Checkpoint>, room: usize) {
         self.overridden = over.is_some();
         let cut = match over.unwrap_or_else(|| policy(&self.declared)) {
@@ -70,7 +73,7 @@ impl Stack {
         cut.map_or(Vec::new(), |c| c.spans().map(|s| s.start).collect())
     }
 
-    /// The layers, if it is known where they are cut.
+    /// The layers; empty if the cuts are not known.
     pub fn layers(&self) -> Vec<Layer> {
         let starts = self.boundaries();
         let again = self.plan.as_ref().map(|(_, cut)| cut.again);
@@ -83,7 +86,7 @@ impl Stack {
         })
     }
 
-    /// How the stack is cut, line by line.
+    /// The checkpoint policy and the cuts in words, line by line.
     pub fn about(&self) -> Vec<String> {
         let over = if self.overridden { ", overridden" } else { "" };
         let policy = format!("checkpoint = {}{over}", self.declared);

@@ -1,5 +1,7 @@
-//! Pictures as SVG: rows from top to bottom, each box below all that it reads; an arrow that
-//! passes rows has a place of its own in each of them.
+//! Draws pictures as SVG: rows from top to bottom, each box below all that it reads. An arrow that passes rows has a
+//! slot in each of them.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use std::fmt::Write;
 
@@ -32,7 +34,7 @@ struct Spot<'a> {
     inside: Option<Placed<'a>>,
 }
 
-/// What stands in a row: a box, or an arrow on its way from one box to another.
+/// An entry of a row: a box, or an arrow on its way from one box to another.
 #[derive(Clone, Copy, PartialEq)]
 enum Slot {
     Block(usize),
@@ -78,7 +80,7 @@ fn place(picture: &Picture) -> Placed<'_> {
     let inner = rows.iter().map(|r| widths(r, &spots)).fold(title, f64::max);
     let mut y = PAD + top;
     let mut passes: Vec<(Slot, f64, f64, f64)> = Vec::new();
-    // Where the row of each box ends: an arrow leaves the row before it bends.
+    // The lower edge of each box's row: an arrow leaves the row before it bends.
     let mut ends = vec![0.0; spots.len()];
     for row in &rows {
         let mut x = PAD + (inner - widths(row, &spots)) / 2.0;
@@ -147,16 +149,15 @@ fn spot(block: &Block) -> Spot<'_> {
     }
 }
 
-/// Each box in the row below the last one that it reads; arrows between distant rows pass those
-/// between. Within a row the order follows that of the rows above.
+/// Puts each box into the row below the last one that it reads. Arrows between distant rows pass the rows between.
+/// Within a row the order follows the rows above.
 fn rows(picture: &Picture) -> Vec<Vec<Slot>> {
     let mut rank: Vec<usize> = Vec::new();
     for block in &picture.boxes {
         let above = block.from.iter().filter_map(|f| rank.get(*f));
         rank.push(above.max().map_or(0, |r| r + 1));
     }
-    // An input stands right above the first box that reads it, and so does what is computed of
-    // parameters alone.
+    // An input stands right above the first box that reads it, and so do values computed from parameters alone.
     let mut constant: Vec<bool> = Vec::new();
     for block in &picture.boxes {
         let all = block.from.iter().all(|f| constant.get(*f) == Some(&true));
@@ -253,7 +254,7 @@ fn draw(p: &Placed<'_>, x: f64, y: f64, depth: usize, out: &mut String) {
     }
 }
 
-/// The width of a layer in the strip that shows where a stack is cut.
+/// The width of a layer in the strip that shows a stack's cuts.
 fn cell(picture: &Picture) -> f64 {
     (480.0 / picture.layers.len().max(1) as f64).clamp(5.0, 14.0)
 }

@@ -1,4 +1,6 @@
-//! An explanation as text.
+//! Prints an explanation as text.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -105,7 +107,7 @@ fn branches(f: &mut Formatter<'_>, all: &[Branch], depth: usize) -> fmt::Result 
     Ok(())
 }
 
-/// What a method keeps and calls, in a sentence each.
+/// The kept bytes and the calls of a method, in a sentence each.
 pub(super) fn totals(flow: &Flow) -> Vec<String> {
     let mut lines = Vec::new();
     if !flow.free.is_empty() {

@@ -1,4 +1,6 @@
-//! The model as a tree of what it holds, equal layers told once.
+//! The model as a tree of its tensors. Equal layers share a branch.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use super::outline::{Outline, Part};
 use super::sizes::Sizes;
@@ -18,13 +20,13 @@ pub(super) struct Branch {
     pub marks: Vec<String>,
     pub file: &'static str,
     pub line: u32,
-    /// How many of these there are, one below the other.
+    /// The number of these, one below the other.
     pub times: usize,
     pub held: Held,
     pub inside: Vec<Branch>,
 }
 
-/// Tensors and what they take, all layers together.
+/// The number and the size of tensors, all layers together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
     pub tensors: usize,
@@ -59,7 +61,7 @@ impl Held {
     }
 }
 
-/// What is inside of a model.
+/// The branches of a model.
 pub(super) fn branches(outline: &Outline<'_>) -> Vec<Branch> {
     let Some(report) = outline.report else {
         return Vec::new();
@@ -95,7 +97,7 @@ pub(super) fn branches(outline: &Outline<'_>) -> Vec<Branch> {
                 state(*leaf, &mut branch);
             }
             Some(Part::Model(inner)) => {
-                // Of a type parameter the model that was chosen.
+                // For a type parameter, the chosen model.
                 if let Some(r) = inner.report {
                     branch.ty = r.name.to_string();
                 }
@@ -127,7 +129,7 @@ pub(super) fn branches(outline: &Outline<'_>) -> Vec<Branch> {
     out
 }
 
-/// All that branches hold.
+/// The tensors of all branches.
 pub(super) fn total(branches: &[Branch]) -> Held {
     let mut all = Held::default();
     for b in branches {
@@ -136,7 +138,7 @@ pub(super) fn total(branches: &[Branch]) -> Held {
     all
 }
 
-/// What a loaded layer is: packed, adapted, trained or not.
+/// Adds the state of a loaded layer: packed, adapted, trained.
 fn state(leaf: Leaf<'_>, branch: &mut Branch) {
     let (mut tensors, mut rank, mut dtype) = (Vec::new(), None, None::<Dtype>);
     leaf.each(&mut |name, array, trained| {

@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Formats numbers for people.
 
 /// Bytes with a unit, three digits.
 pub(super) fn bytes(n: u64) -> String {

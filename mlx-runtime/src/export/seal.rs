@@ -1,5 +1,7 @@
-//! A checksum behind what MLX wrote: MLX reads a function's file without checks, and a changed byte may end the
-//! process. MLX ignores what follows the function.
+//! A checksum after the data that MLX wrote. MLX reads a function's file without checks, and a changed byte may end the
+//! process. MLX ignores bytes after the function.
+//!
+//! Tests: `tests/export.rs`.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -28,7 +30,7 @@ fn sum(mut from: impl Read) -> std::io::Result<u64> {
     }
 }
 
-/// Adds the checksum of what is in the file.
+/// Appends the checksum of the file's contents.
 pub(super) fn add(op: &'static str, path: &Path) -> Result<()> {
     let add = || {
         let sum = sum(File::open(path)?)?;

@@ -26,7 +26,7 @@ pub fn cholesky(a: &Array, upper: bool) -> Result<Array> {
     })
 }
 
-/// The inverse of the matrix whose [`cholesky`] factor is `a`, `[.., n, n] -> [.., n, n]`.
+/// The inverse of the matrix with the [`cholesky`] factor `a`, `[.., n, n] -> [.., n, n]`.
 /// MLX: `linalg.cholesky_inv`.
 ///
 /// # Errors

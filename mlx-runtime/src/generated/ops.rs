@@ -182,8 +182,8 @@ pub fn full_like(a: &Array, vals: &Array, dtype: Dtype) -> Result<Array> {
     })
 }
 
-/// The Walsh-Hadamard transform of the last axis, whose size is `m * 2^k` with `m` of 1, 12, 20 or 28,
-/// times `scale` (1 / sqrt(n) if `None`), `[.., n] -> [.., n]`. MLX: `hadamard_transform`.
+/// The Walsh-Hadamard transform of the last axis times `scale` (1 / sqrt(n) if `None`),
+/// `[.., n] -> [.., n]`. `n` is `m * 2^k` with `m` of 1, 12, 20 or 28. MLX: `hadamard_transform`.
 ///
 /// # Errors
 /// If the size is another one, or the dtype not a floating-point one.
@@ -236,8 +236,8 @@ pub fn linspace_endpoint(
     })
 }
 
-/// `a` with the elements where `mask` is true replaced by those of `src`, in order; `mask` has the
-/// shape of the leading axes. MLX: `a[mask] = src`.
+/// `a` with the elements that `mask` selects replaced by the elements of `src`, in order; `mask` has
+/// the shape of the leading axes. MLX: `a[mask] = src`.
 ///
 /// # Errors
 /// If the shapes do not fit together; when evaluated, if `src` has too few elements.
@@ -280,8 +280,8 @@ pub fn meshgrid(arrays: &[&Array], sparse: bool, indexing: Indexing) -> Result<V
     })
 }
 
-/// The number of elements along `axes`, or 1 over it if `inverted`, as a scalar; in a function
-/// recorded for any shape, that of each call. MLX: `number_of_elements`.
+/// The number of elements along `axes`, or 1 over it if `inverted`, as a scalar. In a function
+/// recorded for any shape, each call has its own number. MLX: `number_of_elements`.
 ///
 /// # Errors
 /// If an axis does not exist.
@@ -374,8 +374,8 @@ pub fn positive(a: &Array) -> Result<Array> {
     })
 }
 
-/// Where each of `values` would go into the sorted sequence (its last axis), before or after equal
-/// ones, as uint32. MLX: `searchsorted`.
+/// Index at which each of `values` would go into the sorted sequence (its last axis), before or after
+/// equal ones, as uint32. MLX: `searchsorted`.
 ///
 /// # Errors
 /// If the shapes do not fit together, or MLX refuses the dtypes.

@@ -34,7 +34,7 @@ pub fn bits(shape: &[i32], width: i32, key: Option<&Key>) -> Result<Array> {
     })
 }
 
-/// As [`crate::random::categorical`], drawn anew for each element of `shape`, to which the other
+/// As [`crate::random::categorical`], drawn again for each element of `shape`, to which the other
 /// axes of `logits` broadcast. MLX: `random.categorical` with a shape.
 ///
 /// # Errors
@@ -152,7 +152,7 @@ pub fn laplace(
     })
 }
 
-/// Jointly normal: `mean` `[.., n]`, `cov` `[.., n, n]` -> `[shape.., n]`. NaN where the covariance has an
+/// Jointly normal: `mean` `[.., n]`, `cov` `[.., n, n]` -> `[shape.., n]`. NaN if the covariance has an
 /// element that is not finite. On the CPU only. MLX: `random.multivariate_normal`.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use crate::ops::starts::{
 };
 use crate::{Array, Result};
 
-/// The slices of `slice_sizes` that begin where `indices`, one array for each of `axes`, say:
+/// The slices of `slice_sizes` that begin at `indices`, one array for each of `axes`:
 /// `[idx.., slice_sizes..]`. A slice that would leave the array is moved into it. MLX: `gather` of its
 /// C++ API.
 ///
@@ -69,9 +69,9 @@ pub fn gather_single(a: &Array, indices: &Array, axis: i32, slice_sizes: &[i32])
     })
 }
 
-/// `a` with the slices that begin where `indices`, one array for each of `axes`, say replaced by
-/// `updates`, `[idx.., slice..]`. A slice that would leave the array is moved into it. Which one stays
-/// where two overlap is not said. MLX: `scatter` of its C++ API.
+/// `a` with the slices that begin at `indices`, one array for each of `axes`, replaced by
+/// `updates`, `[idx.., slice..]`. A slice that would leave the array is moved into it. If two overlap,
+/// it is unspecified which one stays. MLX: `scatter` of its C++ API.
 ///
 /// # Errors
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
@@ -122,7 +122,7 @@ pub fn scatter_single(a: &Array, indices: &Array, updates: &Array, axis: i32) ->
     })
 }
 
-/// As [`scatter`], adding to what is there.
+/// As [`scatter`], adding to the old elements.
 ///
 /// # Errors
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
@@ -180,7 +180,7 @@ pub fn scatter_add_single(a: &Array, indices: &Array, updates: &Array, axis: i32
     })
 }
 
-/// As [`scatter`], keeping what is larger.
+/// As [`scatter`], keeping the larger elements.
 ///
 /// # Errors
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
@@ -238,7 +238,7 @@ pub fn scatter_max_single(a: &Array, indices: &Array, updates: &Array, axis: i32
     })
 }
 
-/// As [`scatter`], keeping what is smaller.
+/// As [`scatter`], keeping the smaller elements.
 ///
 /// # Errors
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
@@ -296,7 +296,7 @@ pub fn scatter_min_single(a: &Array, indices: &Array, updates: &Array, axis: i32
     })
 }
 
-/// As [`scatter`], multiplying what is there.
+/// As [`scatter`], multiplying the old elements.
 ///
 /// # Errors
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
@@ -456,7 +456,7 @@ pub fn slice_update_add(
     })
 }
 
-/// `src` with the slice's elements or those of `update`, whichever are larger.
+/// `src` with the larger of the slice's and `update`'s elements.
 /// MLX: `src.at[..].maximum`.
 ///
 /// # Errors
@@ -495,7 +495,7 @@ pub fn slice_update_max(
     })
 }
 
-/// `src` with the slice's elements or those of `update`, whichever are smaller.
+/// `src` with the smaller of the slice's and `update`'s elements.
 /// MLX: `src.at[..].minimum`.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Replacing a file whole or not at all.
+//! Replaces a file whole or not at all.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
@@ -10,17 +10,17 @@ use crate::{Error, ErrorKind, Result};
 
 const OP: &str = "write_atomic";
 
-/// Replaces the file at `path` with what `write` writes, or leaves it as it was.
+/// Replaces the file at `path` with the output of `write`, or leaves it as it was.
 ///
-/// The bytes go to a new file in the same folder, which reaches the disk before it takes the file's name. A reader
-/// sees the old file or the new one, whenever this process or the machine stops; a full disk leaves the old one. A
-/// symbolic link stays one: the file that it leads to is replaced, or made. A file keeps its mode, and its owner where
-/// that is allowed; a new one has what the umask leaves. A file that may not be written, and what is no plain file,
-/// such as a device, is refused. A process that is killed on the way leaves `.<name>.<n>.tmp` behind, which the next
-/// write of that file removes.
+/// The bytes go to a new file in the same folder, which reaches the disk before it takes the file's name. A reader sees
+/// the old file or the new one, whenever this process or the machine stops; a full disk leaves the old one. A symbolic
+/// link stays one: its target is replaced, or made. A file keeps its mode, and its owner if that is allowed; a new one
+/// has the mode that the umask leaves. A file that may not be written, and anything but a regular file, such as a
+/// device, is refused. A process that is killed on the way leaves `.<name>.<n>.tmp` behind, which the next write of
+/// that file removes.
 ///
 /// # Errors
-/// What `write` returns, or [`crate::ErrorKind::Io`].
+/// Returns the error of `write`, or [`crate::ErrorKind::Io`].
 ///
 /// ```
 /// use std::io::Write;
@@ -45,9 +45,9 @@ pub fn write_atomic(
 /// A file that takes another's place in [`Replacement::commit`], and is removed if it does not come to that.
 pub(crate) struct Replacement {
     file: File,
-    /// Where it is written.
+    /// The path of the temporary file.
     beside: PathBuf,
-    /// Where it goes.
+    /// The path that it replaces.
     target: PathBuf,
     /// Path for messages.
     given: PathBuf,
@@ -55,7 +55,7 @@ pub(crate) struct Replacement {
 }
 
 impl Replacement {
-    /// An empty file beside the one at `path`, whose name ends with `extension`.
+    /// An empty file beside the one at `path`, with a name that ends with `extension`.
     pub(crate) fn new(path: &Path, extension: &str) -> Result<Self> {
         let failed = |e| io_error(OP, path, e);
         let target = resolve(path).map_err(failed)?;
@@ -77,7 +77,7 @@ impl Replacement {
         })
     }
 
-    /// Where it is written, for writers that take a path.
+    /// The path of the temporary file, for writers that take a path.
     pub(crate) fn path(&self) -> &Path {
         &self.beside
     }
@@ -87,7 +87,7 @@ impl Replacement {
         &self.file
     }
 
-    /// Makes what was written the file at the target.
+    /// Renames the written file to the target.
     pub(crate) fn commit(mut self) -> Result<()> {
         let finish = || -> io::Result<()> {
             if let Some(old) = &self.old {
@@ -99,8 +99,8 @@ impl Replacement {
         finish().map_err(|e| io_error(OP, &self.given, e))?;
         // From here on another writer may use that name.
         self.beside = PathBuf::new();
-        // The new name is in the folder: what is left is to make the folder reach the disk. Not every
-        // file system can, and the file is whole either way.
+        // The new name is in the folder, which must still reach the disk. Not every file system can do that, and the
+        // file is whole either way.
         #[cfg(unix)]
         if let Some(folder) = folder(&self.target) {
             let _ = File::open(folder).and_then(|f| f.sync_all());
@@ -121,18 +121,18 @@ impl Drop for Replacement {
 /// The file that `path` leads to through symbolic links, though it may not be there.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut target = path.to_owned();
-    // As many links as Linux follows.
+    // The number of links that Linux follows.
     for _ in 0..40 {
         match fs::read_link(&target) {
             Ok(to) => target = folder(&target).unwrap_or(Path::new("/")).join(to),
-            // Not a link, or nothing.
+            // A file that is no link, or no file.
             Err(_) => return Ok(target),
         }
     }
     Err(io::Error::other("too many levels of symbolic links"))
 }
 
-/// Refuses to replace what is no plain file, and what opening for writing would refuse.
+/// Refuses to replace anything but a regular file, and a file that could not be opened for writing.
 fn check(path: &Path, target: &Path, old: &Metadata) -> Result<()> {
     if !old.is_file() {
         return Err(not_plain(path, kind(old)));
@@ -246,8 +246,8 @@ fn create_beside(given: &Path, target: &Path, extension: &str) -> Result<(File, 
     Err(Error::new(ErrorKind::Io, text).with_op(OP))
 }
 
-/// Removes the unfinished copies of the file at `path` that killed writers left beside it. [`write_atomic`] removes them
-/// too, where it comes to write that file again.
+/// Removes the unfinished copies of the file at `path` that killed writers left beside it. [`write_atomic`] removes
+/// them too when it writes that file again.
 pub fn remove_unfinished(path: impl AsRef<Path>) {
     let path = path.as_ref();
     let target = resolve(path).unwrap_or_else(|_| path.to_owned());
@@ -266,17 +266,17 @@ pub fn remove_unfinished(path: impl AsRef<Path>) {
 
 /// The name of the `n`th unfinished copy of a file.
 fn copy_name(folder: &Path, name: &OsStr, n: u32, extension: &str) -> PathBuf {
-    // Short enough for any file system; files whose names begin alike take different numbers.
+    // Short enough for any file system; files with names that begin alike take different numbers.
     let name: String = name.to_string_lossy().chars().take(48).collect();
     folder.join(format!(".{name}.{n}.{extension}"))
 }
 
-/// Removes a temporary file whose process is gone.
+/// Removes a temporary file of a process that has ended.
 fn remove_left(path: &Path) {
     if !fs::symlink_metadata(path).is_ok_and(|m| m.is_file()) {
         return;
     }
-    // The lock is held until the file is removed: nobody else takes the name meanwhile.
+    // The lock is held until the file is removed, so that no other process takes the name.
     if let Ok(file) = File::open(path) {
         if file.try_lock().is_ok() && is_at(&file, path) {
             let _ = fs::remove_file(path);
@@ -332,7 +332,7 @@ mod tests {
         let path = dir.path().join("a.txt");
         fs::write(dir.path().join(".a.txt.0.tmp"), "half").unwrap();
         write_atomic(&path, |out| {
-            // A second writer meanwhile.
+            // A second writer at the same time.
             put(&path, "inner")?;
             assert_eq!(fs::read(&path)?, b"inner");
             Ok(out.write_all(b"outer")?)
@@ -340,7 +340,7 @@ mod tests {
         .unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"outer");
         assert_eq!(names(dir.path()), ["a.txt"]);
-        // Something else under that name stays.
+        // A folder of that name stays.
         fs::create_dir(dir.path().join(".a.txt.0.tmp")).unwrap();
         put(&path, "new").unwrap();
         assert_eq!(names(dir.path()), [".a.txt.0.tmp", "a.txt"]);
@@ -389,13 +389,13 @@ mod tests {
         let path = dir.path().join("a.txt");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         put(&path, "new").unwrap();
-        // Whatever the umask is, it is what other files get.
+        // The mode is the one that the umask gives to other files.
         fs::write(dir.path().join("b.txt"), "new").unwrap();
         assert_eq!(mode(&path), mode(&dir.path().join("b.txt")));
         for wanted in [0o600, 0o640, 0o666, 0o777] {
             fs::set_permissions(&path, fs::Permissions::from_mode(wanted)).unwrap();
             write_atomic(&path, |out| {
-                // Nobody reads what is being written either.
+                // Other users cannot read the temporary file either.
                 assert_eq!(mode(&dir.path().join(".a.txt.0.tmp")), 0o600);
                 Ok(out.write_all(b"secret")?)
             })

@@ -1,6 +1,8 @@
-//! The eight-bit floats of the safetensors format (OCP OFP8 and MX), by value.
+//! Decodes the eight-bit floats of the safetensors format (OCP OFP8 and MX).
 //!
 //! MLX reads their bytes. Each of their values is a bfloat16, so that nothing is lost here.
+//!
+//! Tests: `tests/dtypes.rs`.
 
 use crate::{ops, Array, Dtype, Result};
 

@@ -1,4 +1,6 @@
-//! Folders of safetensors, as the Hugging Face hub has them.
+//! Loads folders of safetensors, as on the Hugging Face hub.
+//!
+//! Tests: `tests/io.rs`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -12,7 +14,7 @@ use crate::{ops, Array, Error, ErrorKind, Result};
 
 const OP: &str = "load_safetensors_folder";
 const INDEX: &str = "model.safetensors.index.json";
-/// The most bytes of an index; those of models with a hundred thousand tensors have 10 MB.
+/// The most bytes of an index. A model with a hundred thousand tensors has an index of 10 MB.
 const LONGEST_INDEX: u64 = 256 << 20;
 /// Files of adapters, which may lie beside a model.
 const ADAPTERS: [&str; 2] = ["adapters.safetensors", "adapter_model.safetensors"];
@@ -24,14 +26,14 @@ struct Index {
 }
 
 /// The arrays of a model in the folder at `path`: of its files `model*.safetensors` and those that
-/// `model.safetensors.index.json` names; where there are none, of all `.safetensors` files but adapters. See
+/// `model.safetensors.index.json` names; without any, of all `.safetensors` files but adapters. See
 /// [`load_safetensors`].
 ///
-/// The files decide, not the index, which may be older: tensors that it names and no file holds are left out (a tied
-/// output projection, say), and so is an index of which no file is there.
+/// The files decide, not the index, which may be older. Tensors in the index that no file holds are left out (a tied
+/// output projection, say), and so is an index if none of its files is there.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] if there is no file, or the index names one that is missing and whose tensors no other holds.
+/// [`ErrorKind::Io`] if there is no file, or if the index names a missing file and no other file holds its tensors.
 /// [`ErrorKind::Format`] if a file is truncated or corrupt, or two of them hold different tensors of one name.
 pub fn load_safetensors_folder(path: impl AsRef<Path>) -> Result<HashMap<String, Array>> {
     let folder = path.as_ref();

@@ -1,7 +1,9 @@
-//! The header of a safetensors file.
+//! Parses and checks the header of a safetensors file.
 //!
-//! Eight bytes with the header's length, the header (JSON), the data. The format is that of
-//! <https://github.com/huggingface/safetensors>; the checks are those of its Rust crate.
+//! The file is eight bytes with the header's length, the header (JSON), the data.
+//! <https://github.com/huggingface/safetensors> defines the format; the checks are the same as in its Rust crate.
+//!
+//! Tests: `tests/io.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{ErrorKind, Read};
@@ -11,22 +13,22 @@ use serde::Deserialize;
 use super::float8::Float8;
 use crate::{Array, Dtype, Result as MlxResult};
 
-/// Both the reference and MLX refuse longer ones.
+/// The longest header. Both the reference and MLX refuse longer ones.
 const MAX_HEADER: u64 = 100_000_000;
 
-/// What a file holds. The tensors' data tile the rest of the file.
+/// The parsed header of a file. The tensors' data tile the rest of the file.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) tensors: BTreeMap<String, Tensor>,
-    /// Where the data begins.
+    /// Offset of the data.
     pub(super) data: u64,
-    /// The header as MLX is to read it, where the file's own has a dtype that MLX does not know.
+    /// The header for MLX, if the file's own has a dtype that MLX does not know.
     pub(super) relabelled: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
 pub(super) struct Tensor {
-    /// What MLX reads.
+    /// The dtype that MLX reads.
     pub(super) dtype: Dtype,
     pub(super) shape: Vec<i32>,
     /// The coding of floats that MLX reads as bytes.
@@ -34,7 +36,7 @@ pub(super) struct Tensor {
 }
 
 impl Header {
-    /// Brings what MLX has read to the values that the file means.
+    /// Converts the arrays that MLX read to the values of the file.
     pub(super) fn values(&self, arrays: &mut HashMap<String, Array>) -> MlxResult<()> {
         for (name, tensor) in &self.tensors {
             if let (Some(float8), Some(array)) = (tensor.float8, arrays.get_mut(name)) {
@@ -93,7 +95,7 @@ pub(super) fn name_of(dtype: Dtype) -> Option<&'static str> {
     })
 }
 
-/// Reads and checks the header of a file of `len` bytes. The error says what is wrong.
+/// Reads and checks the header of a file of `len` bytes. The error describes the fault.
 pub(super) fn read(file: &mut impl Read, len: u64) -> Result<Header, String> {
     let mut first = [0u8; 8];
     file.read_exact(&mut first).map_err(|e| match e.kind() {
@@ -198,7 +200,7 @@ fn check_entry(name: &str, entry: Entry) -> Result<Tensor, String> {
     })
 }
 
-/// Each tensor begins where the one before ends, and the last one ends with the file.
+/// Checks that each tensor begins at the end of the one before, and that the last one ends with the file.
 fn check_tiling(mut spans: Vec<(u64, u64, String)>, data_len: u64) -> Result<(), String> {
     spans.sort_unstable();
     let mut at = 0;

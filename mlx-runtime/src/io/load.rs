@@ -1,4 +1,6 @@
-//! Loading safetensors.
+//! Loads safetensors.
+//!
+//! Tests: `tests/io.rs`.
 
 use std::collections::HashMap;
 use std::io::BufReader;
@@ -17,8 +19,8 @@ const OP: &str = "load_safetensors";
 
 /// The arrays of a file by name, and its metadata. MLX: `load`.
 ///
-/// Floats of eight bits (`F8_E4M3`, `F8_E5M2`, `F8_E8M0`), of which MLX reads the bytes, come by value, as bfloat16.
-/// The dtypes that MLX has not (`F64`, and those of four and six bits) are refused.
+/// Floats of eight bits (`F8_E4M3`, `F8_E5M2`, `F8_E8M0`), which MLX reads as bytes, become bfloat16 of the same value.
+/// Dtypes that MLX lacks (`F64`, and floats of four and six bits) are refused.
 ///
 /// The arrays are lazy: shapes and dtypes are known, the data is read when an array is evaluated.
 /// Until then the file must stay as it is (replacing it by [`super::save_safetensors`] is fine).
@@ -42,7 +44,7 @@ pub fn load_safetensors(
     let reader = Reader::new(file, &path.to_string_lossy())?;
     let cpu;
     let stream = if cfg!(target_os = "macos") {
-        // Metal does not load; MLX moves to the CPU by itself only where it is given no stream.
+        // Metal does not load, and MLX moves to the CPU by itself only if it gets no stream.
         cpu = Stream::default_on(Device::cpu())?;
         cpu.as_raw()
     } else {

@@ -1,8 +1,10 @@
-//! Files of arrays: safetensors, folders of them, and GGUF.
+//! Reads and writes files of arrays: safetensors, folders of them, and GGUF.
 //!
-//! Every file is checked in Rust before MLX sees it: a truncated or corrupt one is an
-//! [`crate::Error`] of kind [`crate::ErrorKind::Format`] that says what is wrong with it, whatever
-//! its bytes are. Saving replaces a file whole or leaves the old one as it was.
+//! Every file is checked in Rust before MLX sees it: a truncated or corrupt one is an [`crate::Error`] of kind
+//! [`crate::ErrorKind::Format`] that describes the fault, whatever its bytes are. Saving replaces a file whole or
+//! leaves the old one as it was.
+//!
+//! Tests: `tests/io.rs`.
 
 mod atomic;
 mod float8;
@@ -74,7 +76,7 @@ pub(crate) fn io_error(op: &'static str, path: &Path, e: std::io::Error) -> Erro
         .with_source(e)
 }
 
-/// A file that is not what it should be.
+/// The error of a file with wrong contents.
 #[cold]
 fn bad_file(op: &'static str, path: &Path, what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Format, format!("{}: {what}", path.display()))

@@ -1,4 +1,4 @@
-//! Opening files that someone else named.
+//! Opens files with untrusted names.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Result};
@@ -8,19 +8,19 @@ use std::path::Path;
 /// never waits: a FIFO without a writer, a device such as `/dev/zero` and a directory are errors.
 ///
 /// # Errors
-/// What the operating system reports, and [`ErrorKind::InvalidInput`] with the kind of thing that
-/// was found there.
+/// Returns the error that the operating system reports, and [`ErrorKind::InvalidInput`] with the file's type if it is
+/// no regular file.
 pub fn open_file(path: impl AsRef<Path>) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // Without it opening a FIFO waits for someone who writes to it.
+        // Without it, opening a FIFO waits for a writer.
         options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     }
     let file = options.open(path)?;
-    // Of the open file, because what the path names may have changed since.
+    // The type of the open file, because the path may name another file by now.
     let kind = file.metadata()?.file_type();
     if kind.is_file() {
         return Ok(file);

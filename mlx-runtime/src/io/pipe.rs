@@ -1,4 +1,6 @@
-//! Rust's readers and writers as MLX's.
+//! Passes Rust's readers and writers to MLX.
+//!
+//! Tests: `tests/pipes.rs`.
 
 use std::any::Any;
 use std::ffi::{c_char, c_int, c_void, CString};
@@ -18,9 +20,9 @@ use crate::live::{live, Kept, Live};
 use crate::transforms::closure::discard;
 use crate::{Error, ErrorKind, Result};
 
-/// What a reader or writer can do; the other half stays unused.
+/// The operations of a reader or writer; each implements its half.
 pub(super) trait Medium: Send + 'static {
-    /// Fills `to` from where the medium is; how much it could.
+    /// Fills `to` from the medium's position, and returns the number of bytes read.
     fn read(&mut self, _to: &mut [u8]) -> std::io::Result<usize> {
         Err(std::io::ErrorKind::Unsupported.into())
     }
@@ -32,7 +34,7 @@ pub(super) trait Medium: Send + 'static {
 
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64>;
 
-    /// The file behind it, which several threads may read at once.
+    /// The file of the medium, which several threads may read at once.
     fn opened(&self) -> Option<Arc<Opened>> {
         None
     }
@@ -40,7 +42,7 @@ pub(super) trait Medium: Send + 'static {
 
 /// A file that must stay as it was when it was opened.
 ///
-/// MLX's own reader repeats the first bytes after a read that gives fewer than it asked for.
+/// MLX's own reader repeats the first bytes after a short read.
 pub(super) struct Opened {
     file: File,
     len: u64,
@@ -61,7 +63,7 @@ impl Opened {
         &self.file
     }
 
-    /// How long it was when it was opened.
+    /// The length of the file when it was opened.
     pub(super) fn len(&self) -> u64 {
         self.len
     }
@@ -159,7 +161,7 @@ impl<W: Write + Seek + Send + 'static> Medium for Writing<W> {
     }
 }
 
-/// What MLX's pointer leads to. MLX reads from threads of its own, several at a time.
+/// The state behind MLX's pointer. MLX reads from its own threads, several at a time.
 struct State<M> {
     inner: Mutex<Inner<M>>,
     label: CString,
@@ -292,7 +294,7 @@ unsafe extern "C" fn read_at<M: Medium>(
     };
     let offset = offset as u64;
     if let Some(file) = state.opened() {
-        // Without the lock: MLX reads several arrays at a time.
+        // Reads without the lock, because MLX reads several arrays at a time.
         return match file.fill(to, offset) {
             Ok(()) => n,
             Err(e) => {
@@ -331,13 +333,13 @@ unsafe extern "C" fn label<M: Medium>(at: *mut c_void) -> *const c_char {
 unsafe extern "C" fn free<M: Medium>(at: *mut c_void) {
     // SAFETY: the box that `parts` made; MLX C calls this once, when nothing reads any more.
     let state = unsafe { Box::from_raw(at.cast::<State<M>>()) };
-    // A destructor that panics must not unwind into C++; there is nobody to tell.
+    // A destructor that panics must not unwind into C++, and has no caller to report to.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(state))) {
         discard(payload);
     }
 }
 
-/// What MLX C takes: the state, and the functions for it.
+/// The arguments for MLX C: the state, and the functions for it.
 fn parts<M: Medium>(medium: M, name: &str) -> Result<(*mut c_void, sys::mlx_io_vtable)> {
     init();
     let state = State {
@@ -441,12 +443,12 @@ macro_rules! pipe {
 }
 
 pipe! {
-    /// What MLX reads from. Owns one `mlx_io_reader`.
+    /// The source that MLX reads from. Owns one `mlx_io_reader`.
     Reader(mlx_io_reader), counted as Reader, mlx_io_reader_new mlx_io_reader_descriptor mlx_io_reader_tostring
     mlx_io_reader_free
 }
 pipe! {
-    /// What MLX writes to. Owns one `mlx_io_writer`.
+    /// The destination that MLX writes to. Owns one `mlx_io_writer`.
     Writer(mlx_io_writer), counted as Writer, mlx_io_writer_new mlx_io_writer_descriptor mlx_io_writer_tostring
     mlx_io_writer_free
 }

@@ -1,4 +1,6 @@
-//! A safetensors file in which MLX finds no dtype that it does not know.
+//! A safetensors file with a rewritten header, in which dtypes that MLX does not know are replaced.
+//!
+//! Tests: `tests/dtypes.rs`.
 
 use std::io::{Read, Result, Seek, SeekFrom};
 
@@ -6,7 +8,7 @@ use std::io::{Read, Result, Seek, SeekFrom};
 pub(super) struct Relabelled<R> {
     /// The eight bytes of the length and the new header.
     header: Vec<u8>,
-    /// Where the data of the file begins.
+    /// Offset of the data in the file.
     data: u64,
     inner: R,
     at: u64,

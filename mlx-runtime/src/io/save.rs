@@ -1,4 +1,6 @@
-//! Saving safetensors.
+//! Saves safetensors.
+//!
+//! Tests: `tests/io.rs`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;

@@ -1,4 +1,6 @@
-//! Threads that MLX starts to read files.
+//! Checks that MLX can start the threads that read files.
+//!
+//! Tests: `tests/no_threads.rs`.
 
 use std::sync::mpsc::channel;
 use std::sync::OnceLock;
@@ -9,11 +11,11 @@ use crate::{Error, ErrorKind, Result};
 
 /// Two pools of four (`thread_pool`, mlx/io/load.cpp).
 const POOLS: usize = 8;
-/// As large as those of MLX's threads usually are.
+/// The usual size of MLX's threads' stacks.
 const STACK: usize = 8 << 20;
 
-/// Finds out, once a process, that as many threads can be started as MLX starts to read files: where it cannot start
-/// all of a pool, the destructors of those that run end the process.
+/// Checks once a process that as many threads can be started as MLX starts to read files. If MLX cannot start all
+/// threads of a pool, the destructors of those that run end the process.
 pub(crate) fn ready(op: &'static str) -> Result<()> {
     static READY: OnceLock<()> = OnceLock::new();
     if READY.get().is_some() {
@@ -34,7 +36,7 @@ pub(crate) fn ready(op: &'static str) -> Result<()> {
     }
     for (hold, thread) in started {
         drop(hold);
-        // It does not panic.
+        // The thread does not panic.
         let _ = thread.join();
     }
     match failure {

@@ -1,4 +1,6 @@
-//! Arrays through Rust's readers and writers, and NumPy's files.
+//! Loads and saves arrays through Rust's readers and writers, and NumPy's files.
+//!
+//! Tests: `tests/pipes.rs`.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
@@ -17,8 +19,7 @@ use crate::ops::check_new_shape;
 use crate::stream::{self, Stream};
 use crate::{Array, Error, ErrorKind, Result};
 
-/// What MLX loads on: Metal does not load, and MLX moves to the CPU by itself only where it is
-/// given no stream.
+/// The stream that MLX loads on: Metal does not load, and MLX moves to the CPU by itself only if it gets no stream.
 fn loading_stream(op: &'static str) -> Result<Stream> {
     super::threads::ready(op)?;
     if cfg!(target_os = "macos") {
@@ -27,7 +28,7 @@ fn loading_stream(op: &'static str) -> Result<Stream> {
     stream::current_clone()
 }
 
-/// MLX takes a shape from a file as it is.
+/// Checks a shape from a file, because MLX does not.
 fn checked(op: &'static str, array: Array) -> Result<Array> {
     let bad = |e: Error| Error::new(ErrorKind::Format, e.to_string()).with_op(op);
     check_new_shape(op, array.shape()).map_err(bad)?;
@@ -91,7 +92,7 @@ fn npy<M: Medium>(reader: Reader<M>, len: u64) -> Result<Array> {
     Ok(array)
 }
 
-/// What MLX says of a file that it cannot read.
+/// Turns an error of MLX about a file into [`ErrorKind::Format`]. Errors of reading and panics stay as they are.
 fn as_format(e: Error) -> Error {
     match (e.kind(), e.op()) {
         (ErrorKind::Io | ErrorKind::Panic, _) | (_, None) => e,
@@ -121,8 +122,8 @@ pub fn save_npy_to<W: Write + Seek + Send + 'static>(writer: W, array: &Array) -
     finish(OP, status, writer)
 }
 
-/// Writes an array in NumPy's format to the file at `path`, with `.npy` added where it does not end
-/// so; the file is replaced whole or left as it was. Evaluates the array. MLX: `save`.
+/// Writes an array in NumPy's format to the file at `path`, with `.npy` added to other names; the file is replaced
+/// whole or left as it was. Evaluates the array. MLX: `save`.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -175,7 +176,7 @@ pub fn load_safetensors_from<R: Read + Seek + Send + 'static>(
     Ok((arrays, metadata))
 }
 
-/// What MLX reads of a file that was checked.
+/// Lets MLX read a file that was checked.
 fn read<R: Read + Seek + Send + 'static>(
     reader: R,
 ) -> Result<(HashMap<String, Array>, HashMap<String, String>)> {
@@ -236,9 +237,8 @@ pub fn save_safetensors_to<W: Write + Seek + Send + 'static>(
     finish(OP, status, writer)
 }
 
-/// As [`super::save_safetensors`], by MLX's own writer, which writes to the file at `path` as it
-/// goes: for what is not to be replaced whole. MLX adds `.safetensors` to a path that does not end
-/// so.
+/// As [`super::save_safetensors`], by MLX's own writer, which writes into the file at `path`: for files that must not
+/// be replaced whole. MLX adds `.safetensors` to a path that does not end with it.
 ///
 /// # Errors
 /// If the file cannot be written, or for a dtype that the format does not have.

@@ -1,4 +1,6 @@
-//! One step on several batches, for batches that would not fit in memory as one.
+//! Takes one step on several batches, for batches that would not fit in memory as one.
+//!
+//! Tests: `mlx-tests --test training`.
 
 use super::layers::{with_cuts, Cuts};
 use super::train::{Body, Carried, Next};
@@ -13,7 +15,7 @@ pub(super) struct Sums {
     loss: Array,
     /// Gradients times targets, float32 buffers.
     grads: Vec<Array>,
-    /// What the loss function returned beside.
+    /// Sums of the further outputs of the loss function.
     others: Vec<Array>,
 }
 
@@ -44,10 +46,9 @@ impl<M: Model> TrainStep<M> {
     /// their targets, however they are spread over the batches. Only one batch at a time is in
     /// memory, besides the sum of the gradients in float32.
     ///
-    /// The loss function has to return the number of targets (a scalar) second, after the mean loss
-    /// over them. A batch without targets counts for nothing, even if its loss is NaN. Returned are
-    /// the mean loss and the number of targets, both float32, and the sums of what else the loss
-    /// function returned.
+    /// The loss function has to return the number of targets (a scalar) second, after the mean loss over them. A batch
+    /// without targets counts for nothing, even if its loss is NaN. Returns the mean loss and the number of targets,
+    /// both float32, and the sums of the loss function's further outputs.
     ///
     /// # Errors
     /// As [`TrainStep::run`], and if there is no batch or the loss function returns no number of
@@ -66,7 +67,7 @@ impl<M: Model> TrainStep<M> {
     /// update is queued; see [`TrainStep::start`].
     ///
     /// # Errors
-    /// As [`TrainStep::run_accumulated`], but for what [`Started::wait`] reports.
+    /// As [`TrainStep::run_accumulated`], except for errors that [`Started::wait`] returns.
     pub fn start_accumulated<B: AsRef<[Array]>>(
         &mut self,
         batches: &[B],
@@ -86,7 +87,7 @@ impl<M: Model> TrainStep<M> {
         for batch in batches {
             let batch = batch.as_ref();
             if self.decisions.known(batch)?.is_none() {
-                // What is in use is to be what stays, without a step that runs.
+                // Wait for the previous step so that active memory counts persistent state only.
                 transforms::eval(&self.at.arrays())?;
             }
             let decision = self.decision(batch, lr)?.0;
@@ -116,7 +117,7 @@ impl Body {
         let weight = scalar(weight)?;
         let zero = Array::scalar(0f32)?;
         let any = ops::greater(&weight, &zero)?;
-        // Not only a product with 0, which NaN would survive.
+        // A product with 0 alone would let NaN through.
         let add = |sum: &Array, a: &Array| {
             let a = ops::multiply(&ops::astype(a, Dtype::Float32)?, &weight)?;
             ops::add(sum, &ops::where_(&any, &a, &zero)?)
@@ -139,7 +140,7 @@ impl Body {
         })
     }
 
-    /// The step on what was summed. Nothing is evaluated.
+    /// The step on the sums. Nothing is evaluated.
     fn finish(&self, at: &Carried, lr: &Array, sums: &Sums) -> Result<Next> {
         let mean = |sum: &Array| ops::divide(sum, &sums.weight);
         let loss = mean(&sums.loss)?;

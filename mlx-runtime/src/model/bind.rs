@@ -1,4 +1,6 @@
-//! The last of the three checks of shapes: the arrays of a call against the signature.
+//! Checks the arrays of a call against the signature, the last of the three checks of shapes.
+//!
+//! Tests: `mlx-tests --test rules`.
 
 use crate::{Array, Dtype, Error, ErrorKind, Result};
 
@@ -27,7 +29,7 @@ pub enum Class {
     Bool,
 }
 
-/// An argument of a call and what the signature says of it.
+/// An argument of a call and its type in the signature.
 pub struct Arg<'a> {
     name: &'static str,
     array: &'a Array,

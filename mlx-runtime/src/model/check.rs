@@ -1,5 +1,7 @@
-//! A model against the digest of a checkpoint, in constant evaluation: what does not fit is a
-//! compile error that names the field.
+//! Checks a model against the digest of a checkpoint, in constant evaluation: a mismatch is a compile error that names
+//! the field.
+//!
+//! Tests: `mlx-tests --test ui`.
 
 use super::layout::{Digest, DigestTensor, Fact, FieldLayout, Holds, Layout, TensorLayout, Value};
 use super::names::{NamePart, Pattern};
@@ -83,7 +85,7 @@ const fn model(digest: &Digest, layout: &'static Layout, at: Walk<'static>) {
     }
 }
 
-/// Whether something exists; what depends on the layer is left to the counting of layers.
+/// Returns true if something exists. Conditions that depend on the layer are left to the counting of layers.
 #[track_caller]
 const fn exists(digest: &Digest, when: &'static Fact, at: &mut Walk<'static>) -> bool {
     if when.of_layer() {
@@ -119,7 +121,7 @@ const fn field(
         s += 1;
     }
     let parts = choose(digest, pattern, &at);
-    // The name that the model itself uses, where none of the alternatives is there.
+    // The model's own name, if none of the alternatives is there.
     let own: &'static [NamePart] = &[];
     let parts = match parts {
         Some(parts) => parts,
@@ -290,8 +292,8 @@ const fn holds_index(name: &str) -> bool {
     false
 }
 
-/// Whether an entry has the sizes that are left when stacking, turning and packing are undone, and
-/// its number of rows.
+/// Returns true if an entry has the sizes that are left once stacking, transposition and packing are undone, and its
+/// number of rows.
 const fn fits(
     entry: &DigestTensor,
     sizes: &[i64; MAX_RANK],

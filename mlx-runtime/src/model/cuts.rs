@@ -1,27 +1,27 @@
-//! Which layers run again in the backward pass (Chen et al. 2016), so that the rest fits in memory:
-//! plain arithmetic on what each layer keeps, some microseconds for a whole model.
+//! Chooses the layers that run again in the backward pass (Chen et al. 2016), so that the rest fits in memory. The
+//! choice is plain arithmetic on the bytes that each layer keeps, some microseconds for a whole model.
 //!
-//! The backward pass goes from the last layer to the first. What the last layers keep is free again
-//! when the first ones run a second time: the cheapest choice runs the first layers again, in
-//! spans, and keeps the last ones whole.
+//! The backward pass goes from the last layer to the first. When the first layers run a second time, the bytes of the
+//! last ones are free again. So the cheapest choice runs the first layers again, in spans, and keeps the last ones
+//! whole.
 
 /// A stack of layers, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {
-    /// What each layer keeps for the backward pass.
+    /// Bytes that each layer keeps for the backward pass.
     pub layers: Vec<usize>,
-    /// What goes from one layer to the next.
+    /// Bytes that pass from one layer to the next.
     pub boundary: usize,
-    /// Whether its layers hold stacks of their own.
+    /// True if its layers hold stacks of their own.
     pub nested: bool,
 }
 
-/// Where a stack is cut.
+/// The gradient checkpoints of a stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Cut {
-    /// How many layers, from the first, run again; the others keep everything.
+    /// The number of layers, from the first, that run again; the others keep everything.
     pub again: usize,
-    /// How many of them lie between two boundaries.
+    /// The number of them between two boundaries.
     pub span: usize,
 }
 
@@ -47,7 +47,7 @@ impl Cut {
 }
 
 impl Stack {
-    /// What is kept at the boundaries, and the largest span.
+    /// Bytes that are kept at the boundaries, and bytes of the largest span.
     fn again(&self, cut: Cut) -> (usize, usize) {
         let largest = cut.spans().map(|r| self.sum(r)).max().unwrap_or(0);
         (cut.spans().count().saturating_mul(self.boundary), largest)
@@ -117,17 +117,17 @@ pub fn layers(stacks: &[Stack]) -> usize {
     stacks.iter().map(|s| s.layers.len()).sum()
 }
 
-/// The fewest layers to run again for which `measure` says that `limit` bytes are enough; `None`
-/// if not even all of them are. `whole` is what it says of none.
+/// The cuts with the fewest layers to run again for which `measure` returns at most `limit` bytes; `None` if not even
+/// running all of them again is enough. `whole` is the measure without any.
 ///
-/// `measure` is asked few times: how much one answer differs from [`peak`] says where to look next.
+/// `measure` is called few times: the differences between its results and [`peak`] tell where to search next.
 pub fn search<E>(
     stacks: &[Stack],
     whole: usize,
     limit: usize,
     mut measure: impl FnMut(&[Cut]) -> Result<usize, E>,
 ) -> Result<Option<Vec<Cut>>, E> {
-    // As a function of the estimate, what is measured is close to a line: through the last two.
+    // The measure is close to a linear function of the estimate, here through the last two points.
     let (mut before, mut last) = (None, (peak(stacks, &first(stacks, 0)), whole));
     let (mut low, mut high, mut enough) = (0, layers(stacks) + 1, None);
     while high - low > 1 {
@@ -197,7 +197,7 @@ mod tests {
                 span: 13
             }
         );
-        // Spans are no longer than what the whole layers leave when they are done.
+        // Spans are no longer than the bytes that the whole layers free when they are done.
         assert_eq!(chosen(32, 83), Cut { again: 24, span: 8 });
         // Nothing fits: the least memory, which is not the most boundaries.
         assert_eq!(chosen(32, 5), Cut { again: 31, span: 1 }.max_again(32));

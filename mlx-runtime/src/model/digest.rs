@@ -1,5 +1,5 @@
-//! A digest: the names, shapes and dtypes of a checkpoint and the numbers of its config, small
-//! enough to be committed. `#[mlx_model(digest = "..")]` compares a model with it.
+//! Writes a digest: the names, shapes and dtypes of a checkpoint and the numbers of its config, small enough to be
+//! committed. `#[mlx_model(digest = "..")]` compares a model with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,7 +62,7 @@ pub fn digest<M: Model>(config: &M::Config, weights: &Weights, names: &str) -> S
     text + &lines.concat()
 }
 
-/// A value of the config: a number, a flag, `none`, or `some` for what is neither.
+/// A value of the config: a number, a flag, `none`, or `some` for anything else.
 fn plain(value: String) -> String {
     let inner = value
         .strip_prefix("Some(")

@@ -1,8 +1,10 @@
-//! Trainable tensors gathered in flat buffers, so that one update of the optimiser is a handful of
-//! operations however many layers there are.
+//! Gathers trainable tensors in flat buffers, so that the number of operations in an update of the optimiser does not
+//! grow with the layers.
 //!
 //! Per group an update queues one copy of all gradients into a buffer (on CUDA one for each 128
 //! tensors, on Metal one for each tensor), the optimiser's arithmetic on whole buffers, and views of the result for each tensor.
+//!
+//! Tests: `mlx-tests --test groups`.
 
 use std::collections::HashMap;
 
@@ -12,9 +14,8 @@ use crate::array::build_many;
 use crate::optim::Shapes;
 use crate::{cuda, fused, Array, Dtype, Error, ErrorKind, Result};
 
-/// Tensors of one dtype (and of one part of an optimiser that has several) share a buffer, those of one
-/// shape lie side by side in it. A group is the unit of the optimiser's step, of clipping and of saving
-/// its state.
+/// Tensors of one dtype (and of one part of an optimiser that has several) share a buffer, with tensors of one shape
+/// side by side. A group is the unit of the optimiser's step, of clipping and of saving its state.
 #[derive(Clone, Debug)]
 pub struct ParamGroups {
     groups: Vec<Group>,
@@ -39,7 +40,7 @@ impl ParamGroups {
         Self::of_parts(tensors, |_| 0)
     }
 
-    /// Groups of one dtype and one part each, `part` being asked with the place of a tensor.
+    /// Groups of one dtype and one part each. `part` returns the part of the tensor with an index.
     ///
     /// # Errors
     /// As [`ParamGroups::new`].
@@ -58,7 +59,7 @@ impl ParamGroups {
             }
         }
         for g in &mut groups {
-            // So that an optimiser can take all tensors of one shape as one array. Shapes keep the
+            // Sorted by shape, so that an optimiser can take all tensors of one shape as one array. Shapes keep the
             // order in which they first come.
             let mut first: HashMap<Vec<i32>, usize> = HashMap::new();
             for (i, shape) in &g.members {

@@ -1,5 +1,7 @@
-//! Running a stack of layers, cut at gradient checkpoints (Chen et al. 2016): between two
-//! boundaries nothing is kept but the input, and the backward pass runs the layers again.
+//! Runs a stack of layers with gradient checkpoints (Chen et al. 2016): only the input is kept between two boundaries,
+//! and the backward pass runs the layers again.
+//!
+//! Tests: `mlx-tests --test memory`.
 
 use std::cell::RefCell;
 
@@ -8,7 +10,7 @@ use super::Model;
 use crate::nn::KvCache;
 use crate::{device, fused, memory, transforms, Array, Dtype, Result};
 
-/// Where a stack of layers is cut.
+/// The gradient checkpoint policy of a stack of layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Checkpoint {
     /// The fewest layers run again that the memory limit asks for.
@@ -20,19 +22,19 @@ pub enum Checkpoint {
     Never,
 }
 
-/// What the stacks that run now are told, and what they tell.
+/// Checkpoint decisions for the layer stacks of one step, and the stacks that ran.
 #[derive(Clone, Debug, Default)]
 pub struct Cuts {
-    /// Instead of what the models declare.
+    /// Overrides the policy that the models declare.
     pub policy: Option<Checkpoint>,
     /// For each stack that decides for itself, in the order in which they run; without it each
     /// looks at the memory that is left.
     pub decided: Option<Vec<Cut>>,
-    /// Whether stacks inside of layers are cut, too, at every layer.
+    /// True if stacks inside layers are cut too, at every layer.
     pub nested: bool,
     /// The stacks that decide for themselves.
     pub seen: Vec<Stack>,
-    /// How many layers of other stacks run around the one that runs now.
+    /// The number of layers of other stacks around the layer that runs now.
     pub depth: usize,
 }
 
@@ -40,7 +42,7 @@ thread_local! {
     static CUTS: RefCell<Cuts> = RefCell::new(Cuts::default());
 }
 
-/// Runs `f` with every stack of layers cut as `cuts` says, and returns what the stacks told.
+/// Runs `f` with every stack of layers cut as `cuts` says, and returns the stacks that ran.
 pub fn with_cuts<T>(cuts: Cuts, f: impl FnOnce() -> T) -> (T, Vec<Stack>) {
     struct Restore(Option<Cuts>);
     impl Drop for Restore {
@@ -72,7 +74,7 @@ impl Drop for Inside {
     }
 }
 
-/// What a forward pass keeps for the backward pass.
+/// The values that a forward pass keeps for the backward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Saved {
     /// Elements, of the activations' dtype.
@@ -90,8 +92,8 @@ impl Saved {
         }
     }
 
-    /// What is kept in any case, as scores of attention with its rotation, and as scores of
-    /// attention alone.
+    /// Adds up the elements that are always kept, those of attention scores with rotation, and those of attention
+    /// scores alone.
     pub fn kept(values: i64, scores: i64, plain: i64, on: &Computed) -> Saved {
         let unless = |there: bool, n: i64| if there { 0 } else { n };
         Saved {
@@ -102,7 +104,7 @@ impl Saved {
         }
     }
 
-    /// Both together.
+    /// The sum of both.
     pub fn plus(self, other: Saved) -> Saved {
         Saved {
             values: self.values.saturating_add(other.values),
@@ -116,12 +118,12 @@ impl Saved {
     }
 }
 
-/// Where a forward pass runs, as far as it decides what is kept.
+/// The device properties that decide which values a forward pass keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct Computed {
-    /// On the fused operations of the CPU: attention with its rotation never has all scores at once.
+    /// True on the fused operations of the CPU, where attention with its rotation never has all scores at once.
     pub fused: bool,
-    /// On a GPU, where MLX computes attention in tiles.
+    /// True on a GPU, because MLX computes attention in tiles there.
     pub gpu: bool,
 }
 
@@ -160,7 +162,7 @@ pub fn run_layers<M: Model>(
     plain(whole, cut.again, args, cache, run)
 }
 
-/// What was decided for this stack, or the fewest layers that leave enough memory.
+/// The cut that was decided for this stack, or the one that runs the fewest layers again and leaves enough memory.
 fn auto<M: Model>(layers: &[M], x: &[&Array]) -> Result<Cut> {
     let inside = CUTS.with_borrow(|c| (c.depth > 0).then_some(c.nested));
     if let Some(nested) = inside {
@@ -180,7 +182,7 @@ fn auto<M: Model>(layers: &[M], x: &[&Array]) -> Result<Cut> {
     Ok(chosen.first().copied().unwrap_or_default())
 }
 
-/// What the layers of a stack keep, from the polynomials of their definition.
+/// The bytes that the layers of a stack keep, from the polynomials of their definition.
 fn stack<M: Model>(layers: &[M], x: &[&Array]) -> Result<Stack> {
     let shapes: Vec<Vec<i64>> = x
         .iter()
@@ -215,11 +217,11 @@ fn plain<M: Model>(
     Ok(args.swap_remove(0))
 }
 
-/// The same layer and input, but the backward pass does not go below the layer before the gradients
-/// of what is trained in it are there. `None` if nothing is.
+/// The same layer and input, with a backward pass that finishes the gradients of this layer's trained values before it
+/// goes on to the layer before. `None` if nothing is trained.
 ///
-/// MLX evaluates last what nothing else depends on: without this the gradients of all layers, and
-/// until then whatever they read.
+/// MLX evaluates values last that nothing else depends on. Without this it would keep the inputs of all layers'
+/// gradients until the end.
 fn gradients_in_turn<M: Model>(layer: &M, x: &mut Array) -> Result<Option<M>> {
     let own = layer.trainable();
     if own.is_empty() {
@@ -245,9 +247,9 @@ fn gradients_in_turn<M: Model>(layer: &M, x: &mut Array) -> Result<Option<M>> {
     Ok(Some(layer))
 }
 
-/// One span between two boundaries. What is trained must come in as an input, since MLX
-/// differentiates a checkpoint with respect to its inputs only; what is frozen is captured, which
-/// keeps MLX from building gradients nobody wants, and so are whole numbers, which have none.
+/// Runs one span between two boundaries. Trained values are inputs, because MLX differentiates a checkpoint with
+/// respect to its inputs only. Frozen values are captured, so that MLX builds no gradients for them, and so are whole
+/// numbers, which have none.
 fn segment<M: Model>(layers: &[M], args: &[Array], run: Run<M>) -> Result<Array> {
     let float = |a: &Array| matches!(a.dtype(), Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
     let mut inputs: Vec<Array> = args.iter().filter(|a| float(a)).cloned().collect();
@@ -285,7 +287,7 @@ fn segment<M: Model>(layers: &[M], args: &[Array], run: Run<M>) -> Result<Array>
     Ok(out.swap_remove(0))
 }
 
-/// What a stack inside of a layer keeps.
+/// The values that a stack inside a layer keeps.
 pub fn saved_layers<M: Model>(layers: &[M], shapes: &[&[i64]], on: &Computed) -> Saved {
     let stack = Saved {
         stacks: 1,

@@ -1,6 +1,7 @@
-//! What a model reads from a checkpoint, as constant data: names, shapes and conditions in the
-//! names of the config. The macros write it; [`super::check`] compares it with a digest while the
-//! crate compiles.
+//! The layout of a model's checkpoint as constant data: names, shapes and conditions in terms of the config's fields.
+//! The macros write it; [`super::check`] compares it with a digest while the crate compiles.
+//!
+//! Tests: `mlx-tests --test ui`.
 
 use super::names::Names;
 
@@ -10,14 +11,14 @@ pub struct Layout {
     pub model: &'static str,
     /// The source file.
     pub file: &'static str,
-    /// What it requires of the config.
+    /// Its conditions on the config.
     pub requires: &'static [RequireLayout],
-    /// Those that hold tensors or models.
+    /// The fields that hold tensors or models.
     pub fields: &'static [FieldLayout],
 }
 
 impl Layout {
-    /// Of a model that says nothing.
+    /// The layout of a model without fields.
     pub const EMPTY: Layout = Layout {
         model: "",
         file: "",
@@ -28,9 +29,9 @@ impl Layout {
 
 /// A condition on the config.
 pub struct RequireLayout {
-    /// As it is written.
+    /// The condition as written.
     pub text: &'static str,
-    /// What it says.
+    /// The condition.
     pub holds: Fact,
     /// The fields of the config in it.
     pub names: &'static [&'static str],
@@ -40,19 +41,19 @@ pub struct RequireLayout {
 pub struct FieldLayout {
     /// Its name.
     pub name: &'static str,
-    /// Where it is written.
+    /// Its line in the source.
     pub line: u32,
-    /// What its tensors are called.
+    /// The names of its tensors.
     pub names: Names,
     /// When it exists.
     pub when: Fact,
-    /// What it holds.
+    /// Its contents.
     pub holds: Holds,
 }
 
-/// What a field holds.
+/// The contents of a field.
 pub enum Holds {
-    /// Tensors of its own.
+    /// Its own tensors.
     Tensors(&'static [TensorLayout]),
     /// A sub-model.
     Model(&'static Layout),
@@ -62,13 +63,13 @@ pub enum Holds {
 
 /// A tensor of a field.
 pub struct TensorLayout {
-    /// What follows the field's name: `weight`, or nothing.
+    /// The suffix of the field's name: `weight`, or nothing.
     pub leaf: &'static str,
     /// Its sizes: as written, and their value.
     pub shape: &'static [(&'static str, Fact)],
     /// When it exists.
     pub when: Fact,
-    /// Whether it may lie there packed.
+    /// True if the checkpoint may hold it packed.
     pub matrix: bool,
 }
 
@@ -78,11 +79,11 @@ pub enum Fact {
     Number(f64),
     /// A field of the config.
     Config(&'static str),
-    /// Whether an optional field of the config is there.
+    /// True if an optional field of the config is set.
     IsSome(&'static str),
     /// The number of the layer in the nearest stack.
     Layer,
-    /// Something that only a loaded config can say.
+    /// A value that only a loaded config has.
     Unknown,
     /// `!a`.
     Not(&'static Fact),
@@ -109,21 +110,21 @@ pub enum FactOp {
     Or,
 }
 
-/// What a digest file says about a checkpoint.
+/// A digest file: the config and the tensors of a checkpoint.
 pub struct Digest {
     /// The file's name as the attribute gives it.
     pub file: &'static str,
     /// The naming scheme.
     pub names: &'static str,
-    /// The config's numbers; what is absent is not a number.
+    /// The config's numbers; an absent one is NaN.
     pub config: &'static [(&'static str, f64)],
     /// The tensors, one entry for equal ones of several layers.
     pub tensors: &'static [DigestTensor],
 }
 
-/// Tensors of one shape whose names differ in indices alone.
+/// Tensors of one shape with names that differ in indices alone.
 pub struct DigestTensor {
-    /// The name as it is written, `layers.{0..29}.norm.weight`.
+    /// The name as written, `layers.{0..29}.norm.weight`.
     pub text: &'static str,
     /// The same, at its dots.
     pub parts: &'static [DigestPart],
@@ -133,7 +134,7 @@ pub struct DigestTensor {
     pub dtype: &'static str,
 }
 
-/// What stands between two dots of a name.
+/// A part of a name, between two dots.
 pub enum DigestPart {
     /// A word.
     Word(&'static str),
@@ -151,7 +152,7 @@ pub(super) enum Value {
 }
 
 impl Fact {
-    /// Whether it depends on the layer.
+    /// Returns true if it depends on the layer.
     pub(super) const fn of_layer(&self) -> bool {
         match self {
             Fact::Layer => true,

@@ -1,4 +1,6 @@
-//! Loading of norms and convolutions.
+//! Loads norms and convolutions.
+//!
+//! Tests: `mlx-tests --test models`.
 
 use super::loader::{join, Fill, LoadDim};
 use super::Loader;
@@ -7,7 +9,7 @@ use crate::nn::pair::Pair;
 use crate::nn::{Conv1d, Conv2d, LayerNorm, RmsNorm, SwitchLinear};
 
 impl Loader {
-    /// A normalisation over `dim` whose weight lacks `offset`.
+    /// A normalisation over `dim` with a weight that lacks `offset`.
     pub fn rms_norm(
         &mut self,
         path: &str,
@@ -140,7 +142,7 @@ impl Loader {
         let mut dims = vec![out];
         dims.extend_from_slice(kernel);
         dims.push(each);
-        // As MLX: uniform in the number of values that one output reads.
+        // Uniform in the number of values that one output reads, as in MLX.
         let reads = kernel
             .iter()
             .fold(each.size(), |n, k| n.saturating_mul(k.size()));
@@ -150,7 +152,7 @@ impl Loader {
         Pair::new(weight, bias, self.frozen())
     }
 
-    /// How a window moves, checked as the sizes of tensors are.
+    /// The stride, padding, dilation and groups of a window, checked as the sizes of tensors are.
     fn steps<const N: usize>(
         &mut self,
         path: &str,
@@ -178,7 +180,7 @@ impl Loader {
         }
     }
 
-    /// Refuses what would make a norm's root that of a negative number, or of none.
+    /// Refuses an `eps` that makes the root's argument negative or NaN.
     fn eps(&mut self, path: &str, eps: f32) {
         if !(eps.is_finite() && eps >= 0.0) {
             self.error(format!(

@@ -1,5 +1,7 @@
-//! Loading: the config's numbers and the shape of every tensor are compared with the definition,
-//! all mistakes are gathered, and only then is any data read.
+//! Loads models. First it compares the config's numbers and the shape of every tensor with the definition, and gathers
+//! all mistakes. Only then it reads data.
+//!
+//! Tests: `mlx-tests --test weights`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,10 +13,10 @@ use crate::nn::{Embedding, Linear, Param, Rope, RopeScaling, Weight};
 use crate::random::Key;
 use crate::{ops, random, Array, Dtype, Error, ErrorKind, Result};
 
-/// The tensors of a checkpoint by name. Arrays may be lazy: only what a model uses is read.
+/// The tensors of a checkpoint by name. Arrays may be lazy, so that only those that a model uses are read.
 ///
-/// Scales beside a weight (`x.weight_scale_inv` or `x.weight_scale` beside `x.weight`; one for the tensor, for each row,
-/// or for each block) are multiplied into it when a model is loaded.
+/// Scales beside a weight (`x.weight_scale_inv` or `x.weight_scale` beside `x.weight`; one for the tensor, for each
+/// row, or for each block) are multiplied into it when a model is loaded.
 #[derive(Default)]
 pub struct Weights {
     arrays: HashMap<String, Array>,
@@ -54,20 +56,20 @@ impl Weights {
     }
 }
 
-/// How a model is loaded.
+/// Options for loading a model.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct LoadOptions {
     /// The dtype that floating-point weights and activations get.
     pub dtype: Dtype,
-    /// Whether layers that share an input are joined to one matmul. Costs nothing in memory.
+    /// True if layers that share an input are joined to one matmul, which costs no memory.
     pub join: bool,
     /// The naming scheme of the checkpoint, such as `gguf`: fields that have a name in it
     /// (`#[weights("a", gguf = "b")]`) are looked for under that one. Empty is the default scheme.
     pub names: &'static str,
-    /// Packs the matrices of `Linear` and `Embedding` layers while they are read, one after the
-    /// other, so that they are never all there in full. `#[quantize(..)]` on a layer goes first;
-    /// rows that groups do not divide stay as they are; so does what the checkpoint holds packed.
+    /// Packs the matrices of `Linear` and `Embedding` layers while they are read, one after the other, so that they are
+    /// never all there in full. `#[quantize(..)]` on a layer overrides it. Rows that groups do not divide stay as they
+    /// are, and so do matrices that the checkpoint holds packed.
     pub quantize: Option<Quantization>,
     /// Replaces the matrices that the checkpoint holds packed by the values that they stand for,
     /// before `quantize` is looked at. On a CPU products of those are faster; they take more memory.
@@ -94,8 +96,8 @@ impl LoadOptions {
 /// Loads a model.
 ///
 /// # Errors
-/// One error that lists every condition on the config that fails, and every tensor that is missing
-/// or has another shape than the definition says; or what went wrong with the data.
+/// One error that lists every condition on the config that fails, and every tensor that is missing or has another shape
+/// than the definition, or the error of the data.
 pub fn load<M: Model>(
     config: &Arc<M::Config>,
     weights: Weights,
@@ -104,7 +106,7 @@ pub fn load<M: Model>(
     if let Some(q) = &options.quantize {
         q.check()?;
     }
-    // Joining and packing read data: a first pass over shapes alone finds what is wrong before that.
+    // Joining and packing read data: a first pass over shapes alone finds mistakes before that.
     let tensors = Tensors::new(weights.scaled()?, options.names);
     let mut loader = Loader::new(Source::File(Box::new(tensors)), *options)?;
     loader.shapes_alone = true;
@@ -161,7 +163,7 @@ enum Source {
     Random(Key),
 }
 
-/// Hands a model its weights and gathers what is wrong with them.
+/// Hands a model its weights and gathers errors.
 pub struct Loader {
     source: Source,
     options: LoadOptions,
@@ -175,9 +177,9 @@ pub struct Loader {
     stand_in: Array,
     /// A first pass: nothing is joined or packed yet.
     shapes_alone: bool,
-    /// Whether something is to be packed.
+    /// True if something is packed at load.
     packs: bool,
-    /// What `#[quantize]` says, by path.
+    /// The settings of `#[quantize]`, by path.
     quantise: HashMap<String, Quantise>,
 }
 
@@ -250,7 +252,7 @@ impl Loader {
         self.options.dtype
     }
 
-    /// The place in the innermost stack of what is built now, from 0.
+    /// The index of the layer that is built now in the innermost stack.
     pub fn layer(&self) -> usize {
         self.layer
     }
@@ -283,7 +285,7 @@ impl Loader {
         ));
     }
 
-    /// The path of a field with names of its own, and how it is to be packed.
+    /// The path of a field with its own names. Records the packing that the definition asks for.
     pub fn field(&mut self, path: &str, names: &'static Names, quantise: Quantise) -> String {
         let at = match &mut self.source {
             Source::File(tensors) => tensors.enter(path, names),
@@ -340,7 +342,7 @@ impl Loader {
         })
     }
 
-    /// Sizes as MLX takes them; what is not positive or too large is an error of the config.
+    /// Sizes as MLX takes them; a size that is not positive or too large is an error of the config.
     fn sizes(&mut self, path: &str, dims: &[LoadDim]) -> Option<Vec<i32>> {
         let mut sizes = Vec::new();
         for d in dims {
@@ -444,7 +446,7 @@ impl Loader {
         }
     }
 
-    /// Packs a matrix, if that is asked for; its source is gone when this returns.
+    /// Packs a matrix if the options or the definition ask for it. The source is freed when this returns.
     fn quantised(&mut self, path: &str, dense: Array, input: LoadDim) -> Weight {
         let asked = self.quantise.get(path).copied().unwrap_or_default();
         let how = match asked.resolve(self.options.quantize, input.size) {
@@ -573,13 +575,13 @@ impl Loader {
         built
     }
 
-    /// Weights from a file are frozen until someone asks for them; fresh ones are to be trained.
+    /// Weights from a file are frozen until the user unfreezes them; fresh ones are trained.
     pub(super) fn frozen(&self) -> bool {
         matches!(self.source, Source::File(_))
     }
 }
 
-/// How a fresh tensor is filled.
+/// The initial values of a fresh tensor.
 pub(super) enum Fill {
     Uniform(i64),
     Normal,

@@ -1,4 +1,6 @@
 //! Low-rank adaptation (Hu et al. 2021): `y + scale * (x a) b` beside frozen linear maps.
+//!
+//! Tests: `mlx-tests --test models`.
 
 use super::{Leaf, LeafMut, Model};
 use crate::nn::{Linear, SwitchLinear};
@@ -14,14 +16,13 @@ pub struct LoraConfig {
     pub scale: f32,
     /// Path endings of the layers to adapt, such as `self_attn.q_proj`.
     pub keys: Vec<String>,
-    /// How many layers of the stack are adapted, counted from the last; -1 is all.
+    /// The number of adapted layers of the stack, counted from the last; -1 is all.
     pub num_layers: i32,
 }
 
-/// Freezes the model and adds an adapter to each linear map that `config` names and whose
-/// definition has `#[lora]`: `a` (in, rank) uniform in +-1/sqrt(in), `b` (rank, out) zero, both
-/// float32; to stacks of them `a` (experts, rank, in) and `b` (experts, out, rank), as mlx-lm has them. Returns the
-/// number of adapted layers.
+/// Freezes the model and adds an adapter to each linear map that `config` names and that has `#[lora]` in its
+/// definition: `a` (in, rank) uniform in +-1/sqrt(in), `b` (rank, out) zero, both float32. Stacks of linear maps get
+/// `a` (experts, rank, in) and `b` (experts, out, rank), as in mlx-lm. Returns the number of adapted layers.
 ///
 /// # Errors
 /// If a key matches no layer that may be adapted; the error lists those that may.
@@ -136,8 +137,8 @@ fn allowed(leaf: Leaf<'_>) -> bool {
     }
 }
 
-/// The names, inside a layer of the stack, of the linear maps, and stacks of them, that may be adapted: what mlx-lm adapts where no keys
-/// are given.
+/// The names, inside a layer of the stack, of the linear maps, and stacks of them, that may be adapted. These are
+/// mlx-lm's defaults.
 pub fn lora_keys<M: Model>(model: &M) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
     model.visit("", &mut |path, leaf| {
@@ -191,7 +192,7 @@ fn depth<M: Model>(model: &M) -> usize {
     depth
 }
 
-/// The number of the layer in `model.layers.3.self_attn.q_proj`, and what follows it.
+/// The number of the layer in `model.layers.3.self_attn.q_proj`, and the path after it.
 fn layer_of(path: &str) -> (Option<usize>, &str) {
     let mut at = 0;
     for part in path.split('.') {

@@ -1,4 +1,6 @@
-//! What a training step will take, for a person to read.
+//! The predicted memory of a training step, in numbers and in words.
+//!
+//! Tests: `mlx-tests --test memory`.
 
 use std::fmt;
 
@@ -15,23 +17,23 @@ pub struct MemoryPlan {
     pub predicted_peak: usize,
     /// The memory limit.
     pub limit: usize,
-    /// The policy that overrides what the models declare.
+    /// The policy that overrides the models' own.
     pub policy: Option<Checkpoint>,
     /// For each stack of layers that decides for itself.
     pub spans: Vec<Spans>,
-    /// Whether stacks inside of layers are cut as well, at every layer.
+    /// True if stacks inside layers are cut as well, at every layer.
     pub nested: bool,
-    /// Whether MLX has to keep its queue short to stay below the limit.
+    /// True if MLX has to keep its queue short to stay below the limit.
     pub short_queue: bool,
     /// Weights that are not trained.
     pub weights: usize,
     /// Values that are trained.
     pub trained: usize,
-    /// What the optimiser carries from step to step.
+    /// State of the optimiser.
     pub optimizer: usize,
-    /// What else is in use: batches, other models, caches of keys and values.
+    /// Other memory in use: batches, other models, caches of keys and values.
     pub others: usize,
-    /// What the layers of those stacks keep for the backward pass, or need to run again.
+    /// Activations that the layers of those stacks keep for the backward pass, or need to run again.
     pub activations: usize,
     /// Operations in the step's graph.
     pub operations: usize,
@@ -39,15 +41,15 @@ pub struct MemoryPlan {
     pub kernels: usize,
 }
 
-/// Where one stack of layers is cut.
+/// The gradient checkpoints of one stack of layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Spans {
     /// The number of layers.
     pub layers: usize,
-    /// How many of them, from the first, run again in the backward pass.
+    /// The number of layers, from the first, that run again in the backward pass.
     pub again: usize,
-    /// How many of those lie between two boundaries.
+    /// The number of those between two boundaries.
     pub span: usize,
 }
 
@@ -60,21 +62,21 @@ pub(super) fn spans((stack, cut): (&Stack, &Cut)) -> Spans {
 }
 
 impl MemoryPlan {
-    /// Whether a step stays below the limit.
+    /// Returns true if a step stays below the limit.
     pub fn fits(&self) -> bool {
         self.predicted_peak <= self.limit
     }
 
-    /// What is needed for a while: gradients, intermediate results, the update, what MLX has queued.
+    /// Temporary memory: gradients, intermediate results, the update, and the work that MLX has queued.
     pub fn working(&self) -> usize {
         let known = self.weights + self.trained + self.optimizer + self.others + self.activations;
         self.predicted_peak.saturating_sub(known)
     }
 
-    /// An error if a step does not stay below the limit.
+    /// Returns an error if a step does not stay below the limit.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::OutOfMemory`], with the numbers and what helps most.
+    /// The error has kind [`ErrorKind::OutOfMemory`], the numbers, and the change that helps most.
     pub fn check(&self) -> Result<()> {
         match self.fits() {
             true => Ok(()),
@@ -92,7 +94,7 @@ impl MemoryPlan {
         Error::new(ErrorKind::OutOfMemory, text).with_hint(self.hint())
     }
 
-    /// What makes the largest part smaller.
+    /// The change that shrinks the largest part.
     fn hint(&self) -> String {
         let mut help = Vec::new();
         let state = 3 * self.trained + self.optimizer;
@@ -138,7 +140,7 @@ impl MemoryPlan {
         parts.join(", ")
     }
 
-    /// Where the stacks are cut, in words.
+    /// The gradient checkpoints of the stacks, in words.
     fn cuts(&self) -> String {
         let one = |s: &Spans| match *s {
             Spans {

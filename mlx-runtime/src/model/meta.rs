@@ -1,4 +1,4 @@
-//! What the macros add to each model: its config, the dtype of its activations, joined weights.
+//! The data that the macros add to each model: its config, the dtype of its activations, joined weights.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
-//! What `#[mlx_model]` turns a struct into, and what can be done with any model: load it, walk
-//! over its layers, adapt it, train it.
+//! Models that `#[mlx_model]` defines: load them, walk over their layers, adapt them, train them.
+//!
+//! Tests: `mlx-tests --test models`.
 
 mod accumulate;
 pub(crate) mod bind;
@@ -45,29 +46,28 @@ use crate::{Array, Error, ErrorKind, Result};
 
 /// A model: layers with weights, defined by `#[mlx_model]`.
 ///
-/// Cloning copies handles, not weights. The methods with a body are what users call; the others
-/// are written by the macros.
+/// Cloning copies handles, not weights. Users call the methods with a body; the macros write the others.
 pub trait Model: Clone + Send + Sized + 'static {
-    /// Where the sizes come from.
+    /// The config, which the sizes come from.
     type Config: Send + Sync + 'static;
     /// The signature of `forward`, which callers are checked against.
     #[doc(hidden)]
     const SIG: Sig;
-    /// Names and shapes of what it reads, which a digest is compared with.
+    /// Names and shapes of its tensors, which a digest is compared with.
     #[doc(hidden)]
     const LAYOUT: Layout = Layout::EMPTY;
     /// Calls `f` with the name and value of every field of the config that the layout depends on.
     #[doc(hidden)]
     fn facts(_config: &Self::Config, _f: &mut dyn FnMut(&'static str, String)) {}
-    /// Makes the model of what `loader` holds under `path`; mistakes are left in the loader.
+    /// Makes the model from the tensors of `loader` under `path`; mistakes are left in the loader.
     #[doc(hidden)]
     fn build(config: &Arc<Self::Config>, path: &str, loader: &mut Loader) -> Self;
-    /// What `forward` keeps for the backward pass, given the shapes of its arguments.
+    /// The values that `forward` keeps for the backward pass, given the shapes of its arguments.
     #[doc(hidden)]
     fn saved(&self, _shapes: &[&[i64]], _on: &layers::Computed) -> layers::Saved {
         layers::Saved::default()
     }
-    /// What the model holds and computes, for [`explain`](crate::explain).
+    /// Writes the model's fields and methods into `outline`, for [`explain`](crate::explain).
     #[doc(hidden)]
     fn outline<'a>(&'a self, _outline: &mut crate::explain::Outline<'a>) {}
     /// `forward` with its arrays in a list, for models that have this one as a type parameter.
@@ -191,7 +191,7 @@ pub enum LeafMut<'a> {
 }
 
 impl<'a> Leaf<'a> {
-    /// Calls `f` with each tensor's name, the tensor, and whether it is trained.
+    /// Calls `f` with each tensor's name, the tensor, and true if it is trained.
     pub fn each(self, f: &mut dyn FnMut(&str, &'a Array, bool)) {
         match self {
             Leaf::Linear(l) => l.each(f),
@@ -207,7 +207,7 @@ impl<'a> Leaf<'a> {
 }
 
 impl LeafMut<'_> {
-    /// Calls `f` with each tensor and whether it is trained.
+    /// Calls `f` with each tensor, and true if it is trained.
     pub fn each(self, f: &mut dyn FnMut(&mut Array, bool)) {
         match self {
             LeafMut::Linear(l) => l.each_mut(f),

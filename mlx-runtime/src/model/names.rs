@@ -1,17 +1,19 @@
-//! From a field to tensors of a checkpoint: naming schemes, alternatives, parts joined or stacked.
+//! Finds the tensors of a field in a checkpoint: naming schemes, alternatives, parts that are joined or stacked.
+//!
+//! Tests: `mlx-tests --test weights`.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::loader::join;
 use crate::{ops, Array, Result};
 
-/// What a field's tensors are called, in each naming scheme.
+/// The names of a field's tensors, in each naming scheme.
 pub struct Names {
-    /// What the model itself calls it, tried last.
+    /// The field's own name, tried last.
     pub own: &'static str,
-    /// In the default scheme.
+    /// Its names in the default scheme.
     pub default: Pattern,
-    /// In others, by the scheme's name.
+    /// Its names in other schemes, by the scheme's name.
     pub schemes: &'static [(&'static str, Pattern)],
 }
 
@@ -28,7 +30,7 @@ pub struct NamePart {
     pub transposed: bool,
 }
 
-/// The tensors of a checkpoint, and where the fields that say so find theirs.
+/// The tensors of a checkpoint, and the places of fields with names in the scheme.
 #[derive(Default)]
 pub(super) struct Tensors {
     all: HashMap<String, Array>,
@@ -37,20 +39,21 @@ pub(super) struct Tensors {
     scheme: &'static str,
     known: BTreeSet<&'static str>,
     places: HashMap<String, Place>,
-    /// How often each tensor is read. Counted in a first pass, it tells the second when one can go.
+    /// The number of reads of each tensor. A first pass counts them, so that the second can drop a tensor after its
+    /// last read.
     uses: HashMap<String, usize>,
     taking: bool,
 }
 
-/// Where a field finds its tensors, when that is not under its own path.
+/// The place of a field's tensors, if it is not the field's own path.
 struct Place {
-    /// Path, and whether it is stored transposed.
+    /// Path, and true if it is stored transposed.
     parts: Vec<(String, bool)>,
-    /// The other paths that would have done.
+    /// The other paths that were tried.
     others: Vec<String>,
 }
 
-/// What a search came to.
+/// The result of a search.
 pub(super) enum Found {
     Array(Array),
     Missing(Vec<String>),
@@ -86,7 +89,7 @@ impl Tensors {
         }
     }
 
-    /// What is wrong with the scheme, after a whole model has been walked over.
+    /// The error of the naming scheme, after a walk over the whole model.
     pub fn scheme_error(&self) -> Option<String> {
         if self.scheme.is_empty() || self.known.contains(self.scheme) {
             return None;
@@ -113,7 +116,7 @@ impl Tensors {
                 .is_some_and(|n| n.starts_with(&inside))
     }
 
-    /// The path of a field of the model at `path`; remembers what is special about it.
+    /// The path of a field of the model at `path`. Records its parts and alternatives.
     pub fn enter(&mut self, path: &str, names: &'static Names) -> String {
         self.known.extend(names.schemes.iter().map(|(s, _)| *s));
         let pattern = names.schemes.iter().find(|(s, _)| *s == self.scheme);
@@ -127,7 +130,7 @@ impl Tensors {
             .iter()
             .map(|parts| parts.iter().map(|p| (at(p), p.transposed)).collect())
             .collect();
-        // A field's own name always does, so that what `parameters()` gives can be loaded.
+        // A field's own name is always an alternative, so that tensors from `parameters()` can be loaded.
         if !alternatives
             .iter()
             .any(|a| a.len() == 1 && a[0].0 == own[0].0)
@@ -153,7 +156,7 @@ impl Tensors {
         key
     }
 
-    /// Whether there is a tensor of that name, or those it is made of.
+    /// Returns true if there is a tensor of that name, or all the tensors that it is made of.
     pub fn has(&self, name: &str) -> bool {
         match self.place(name) {
             None => self.names.contains(name),
@@ -184,7 +187,7 @@ impl Tensors {
             .parts
             .iter()
             .map(|(p, t)| {
-                // What MLX packed is stored as it is used.
+                // Matrices that MLX packed are stored as they are used.
                 let packed = self.names.contains(&join(p, "scales"));
                 (
                     join(p, leaf),

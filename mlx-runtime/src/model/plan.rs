@@ -1,4 +1,6 @@
-//! The memory of a training step, before it is taken.
+//! Predicts the memory of a training step, and chooses its gradient checkpoints.
+//!
+//! Tests: `mlx-tests --test memory`.
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -12,16 +14,16 @@ use crate::forecast::forecast_in_turn;
 use crate::runtime::enforce;
 use crate::{memory, transforms, Array, Dtype, Result};
 
-/// How the steps on batches of one shape are taken.
+/// The checkpoints and memory limits of steps on batches of one shape.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Decision {
     pub cuts: Vec<Cut>,
     pub nested: bool,
-    /// MLX's memory limit meanwhile, where its queue must be kept short and no other step may run.
+    /// MLX's memory limit during a step, if its queue must be kept short and no other step may run.
     pub limit: Option<usize>,
-    /// MLX's memory limit meanwhile, elsewhere.
+    /// MLX's memory limit during a step otherwise.
     queue: usize,
-    /// Whether it passes the limit, as it was asked for.
+    /// True if it passes the limit, because the caller asked for its policy.
     over: bool,
 }
 
@@ -29,7 +31,7 @@ pub(super) struct Decision {
 #[derive(Default)]
 pub(super) struct Decisions {
     by_shape: HashMap<Vec<(Vec<i32>, Dtype)>, Decision>,
-    /// What they hold for: the memory limit, and what was in use.
+    /// The memory limit and the active memory that they hold for.
     limit: usize,
     active: usize,
 }
@@ -49,7 +51,7 @@ fn key(batch: &[Array]) -> Vec<(Vec<i32>, Dtype)> {
     batch.iter().map(one).collect()
 }
 
-/// More shapes than that are not remembered.
+/// The most shapes of batches with a remembered decision.
 const SHAPES: usize = 1000;
 
 impl Decision {
@@ -62,7 +64,7 @@ impl Decision {
         }
     }
 
-    /// What makes the graph of one decision another one than that of another.
+    /// Hashes everything that makes two decisions' graphs differ.
     pub fn hash_cuts(&self, into: &mut impl Hasher) {
         self.nested.hash(into);
         self.cuts.hash(into);
@@ -74,8 +76,8 @@ impl Decision {
         within(limit, || transforms::eval(arrays))
     }
 
-    /// Starts to evaluate the arrays of a step while the step before it may still run: where the two
-    /// would take more than one does, MLX waits.
+    /// Starts to evaluate the arrays of a step while the step before it may still run. MLX waits if the two would take
+    /// more than one does.
     pub fn start(&self, arrays: &[&Array]) -> Result<()> {
         let limit = self.queue.min(memory::limit()?);
         within(limit, || transforms::async_eval(arrays))
@@ -96,12 +98,12 @@ fn within<T>(limit: usize, f: impl FnOnce() -> Result<T>) -> Result<T> {
     enforce::trusted(f)
 }
 
-/// Above how many bytes more than a step needs at least MLX waits for a GPU's queue: those are only
-/// waiting to be freed. It is work enough for the host to stay ahead; unlimited the queue holds some
-/// layers of a large batch. On a CPU it holds microseconds of work.
+/// Bytes above a step's least need at which MLX waits for a GPU's queue. They are only waiting to be freed. This is
+/// enough work for the host to stay ahead; without a limit the queue holds some layers of a large batch. On a CPU it
+/// holds microseconds of work.
 const QUEUED: usize = 1 << 30;
 
-/// What a step takes with some decision.
+/// The predicted cost of a step with some decision.
 struct Measured {
     decision: Decision,
     next: Next,
@@ -113,16 +115,16 @@ struct Measured {
 }
 
 impl<M: Model> TrainStep<M> {
-    /// What a step on such a batch will take, and how it will be taken. No step is taken; weights
-    /// that wait to be read from a file are read.
+    /// Predicts the memory of a step on a batch, and decides how to take it. No step is taken. Weights that are not yet
+    /// read from their file are read.
     ///
-    /// The peak comes from the graph of the step itself: its operations in MLX's order, each with
-    /// what it allocates, reuses and frees. On a CPU it is close to what [`memory::peak`] reads after
-    /// the step; on a GPU it is an estimate.
+    /// The peak comes from the graph of the step itself: its operations in MLX's order, with the bytes that each
+    /// allocates, reuses and frees. On a CPU it is close to the value of [`memory::peak`] after the step; on a GPU it
+    /// is an estimate.
     ///
     /// # Errors
-    /// What the loss function or MLX reports. A batch that does not fit in the memory limit is no
-    /// error here: [`MemoryPlan::check`] makes it one.
+    /// Returns the error of the loss function or of MLX. A batch that does not fit in the memory limit is no error
+    /// here: [`MemoryPlan::check`] makes it one.
     pub fn plan(&self, batch: &[Array]) -> Result<MemoryPlan> {
         let weights = self.model.parameters();
         transforms::eval(&weights.iter().map(|(_, a)| a).collect::<Vec<_>>())?;
@@ -159,7 +161,7 @@ impl<M: Model> TrainStep<M> {
         })
     }
 
-    /// As [`TrainStep::plan`], if the stacks of layers were cut as `checkpoint` says.
+    /// As [`TrainStep::plan`], with the stacks of layers cut as `checkpoint` says.
     ///
     /// # Errors
     /// As [`TrainStep::plan`].
@@ -207,7 +209,7 @@ impl<M: Model> TrainStep<M> {
             return Ok((decision, None));
         }
         let found = self.search(batch, lr, active, limit)?;
-        // Who asks for a policy gets it, unless a runtime holds everyone to the limit.
+        // An explicit policy overrides the memory limit unless enforcement is on.
         let open = matches!(self.options.checkpoint, None | Some(Checkpoint::Auto));
         if found.peak > limit && (open || enforce::is_on()) {
             drop(found);
@@ -263,7 +265,7 @@ impl<M: Model> TrainStep<M> {
         decision.cuts.resize(stacks.len(), Cut::default());
         let arrays = next.arrays();
         let in_turn = forecast_in_turn(&arrays)?;
-        // Above its limit MLX waits for what is queued: it has to wait one operation earlier.
+        // Above its limit MLX waits for queued work: it has to wait one operation earlier.
         let early = (limit - limit / 128).saturating_sub(in_turn.largest);
         let within = |limit: usize| memory::forecast_within(&arrays, limit.saturating_sub(base));
         let (free, mut peak);

@@ -1,4 +1,6 @@
-//! Matrices packed as MLX packs them: read so, or made so at load.
+//! Packs matrices at load as MLX does, and recognises packed ones.
+//!
+//! Tests: `mlx-models --test quantised`.
 
 use crate::nn::Weight;
 use crate::ops::packed::{self, Packed};
@@ -22,7 +24,7 @@ impl Quantization {
         .with_hint("bits are 2, 3, 4, 5, 6 or 8, groups 32, 64 or 128"))
     }
 
-    /// Packs a matrix and waits for it, so that what it was made of can go.
+    /// Packs a matrix and waits for it, so that its source can be freed.
     pub(super) fn pack(self, dense: Array) -> Result<Weight> {
         let Packed {
             weight,
@@ -40,8 +42,8 @@ impl Quantization {
         })
     }
 
-    /// The mode of a packed matrix of `bits` bits whose values share a scale in groups. The scales
-    /// of MLX's floats are bytes.
+    /// The mode of a packed matrix of `bits` bits with a scale for each group of values. The scales of MLX's floats are
+    /// bytes.
     fn of(scales: Dtype, group_size: i64, bits: i64) -> Option<Self> {
         if scales != Dtype::Uint8 {
             let how = Quantization::Affine {
@@ -59,13 +61,13 @@ impl Quantization {
     }
 }
 
-/// What `#[quantize]` says about a layer.
+/// The setting of `#[quantize]` on a layer.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Quantise {
     /// Nothing: the load's options decide.
     #[default]
     AsAsked,
-    /// It stays as it is.
+    /// The layer stays unpacked.
     Never,
     /// Affine: bits and group size.
     With(i64, i64),
@@ -74,7 +76,7 @@ pub enum Quantise {
 }
 
 impl Quantise {
-    /// How rows of `inputs` values are packed, if they are; or what is wrong with that.
+    /// The packing of rows of `inputs` values, if they are packed, or the error of that packing.
     pub(super) fn resolve(
         self,
         options: Option<Quantization>,

@@ -1,4 +1,6 @@
-//! Steps recorded once for each shape of batch, so that a GPU does not wait for their graph.
+//! Records steps once for each shape of batch, so that a GPU does not wait for their graph.
+//!
+//! Tests: `mlx-models --test native`.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
@@ -28,15 +30,14 @@ impl Shared {
 
 /// MLX's recordings of one trainer's steps.
 pub(super) struct Recorded {
-    /// Under which MLX keeps them.
+    /// The id under which MLX keeps them.
     id: usize,
 }
 
 impl Recorded {
-    /// If asked for, or else on a GPU: on a CPU each fused kernel is built by a compiler, which takes
-    /// seconds.
+    /// Records if asked, or else on a GPU: on a CPU a compiler builds each fused kernel, which takes seconds.
     pub fn new(asked: Option<bool>) -> Result<Option<Self>> {
-        // Away from the addresses and the small numbers that others use.
+        // Far from the addresses and the small numbers of other functions.
         static NEXT: AtomicUsize = AtomicUsize::new(1 << 62);
         let on = match asked {
             Some(on) => on,
@@ -47,9 +48,9 @@ impl Recorded {
         }))
     }
 
-    /// What the loss function returns and a gradient for each buffer, from its recording if there is
-    /// one. The update is not recorded: MLX would fuse its few operations into kernels that take
-    /// seconds each to compile, and run as fast without.
+    /// The outputs of the loss function and a gradient for each buffer, from its recording if there is one. The update
+    /// is not recorded: MLX would fuse its few operations into kernels that take seconds each to compile, and run as
+    /// fast without.
     pub fn gradients(
         &self,
         body: &Shared,
@@ -78,7 +79,7 @@ impl Recorded {
 
 impl Drop for Recorded {
     fn drop(&mut self) {
-        // What another thread has recorded goes with that thread.
+        // Recordings of other threads end with those threads.
         if let Ok(cache) = CompileCache::current() {
             let _ = cache.erase(self.id);
         }

@@ -1,6 +1,6 @@
 //! Weights in eight-bit floats that share scales, as DeepSeek, Qwen and compressed-tensors write them: beside
-//! `x.weight` lies `x.weight_scale_inv` or `x.weight_scale`, one number for the tensor, for each of its rows, or for each
-//! block of it. Both names mean what the weights are multiplied by.
+//! `x.weight` lies `x.weight_scale_inv` or `x.weight_scale`, one number for the tensor, for each of its rows, or for
+//! each block of it. Both names mean a factor of the weights.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::{ops, Array, Dtype, Result};
 
 const SCALES: [&str; 2] = ["weight_scale_inv", "weight_scale"];
 
-/// What would change the weights further, if it were heeded.
+/// Names of tensors that would change the weights further, and are not supported.
 const UNKNOWN: [&str; 4] = [
     "weight_zero_point",
     "weight_scale_2",
@@ -70,8 +70,8 @@ pub(super) fn is_float(dtype: Dtype) -> bool {
     )
 }
 
-/// For each axis of the weight, the number of scales and how many values in a row share one; `None` if the shapes do
-/// not belong together. A single scale needs neither.
+/// For each axis of the weight, the number of scales and the number of values in a row that share one; `None` if the
+/// shapes do not belong together. A single scale needs neither.
 fn expanded_by(weight: &[i32], scales: &[i32], block: [i32; 2]) -> Option<Vec<(i32, i32)>> {
     if scales.iter().all(|&n| n == 1) {
         return Some(Vec::new());

@@ -1,10 +1,10 @@
-//! Signatures of models as constants, and the comparison that rustc makes at each call: a wrong
-//! shape is a compile error at the argument, across modules and crates.
+//! Signatures of models as constants. rustc compares them at each call, so that a wrong shape is a compile error at the
+//! argument, across modules and crates.
 //!
 //! Sizes are compared as text: the macros write every size in one normal form, with the names of
 //! the config's fields. A name that begins with a capital is free, and stands for the caller's size.
 
-/// What a model's `forward` or a helper function takes and returns.
+/// The arguments and the result of a model's `forward` or of a helper function.
 pub struct Sig {
     /// Its name, such as `Attention::forward`.
     pub callee: &'static str,
@@ -25,7 +25,7 @@ pub enum SigType {
     Cache,
     /// A number.
     Number,
-    /// Something with a mistake, which is reported where it is defined.
+    /// A type with a mistake, which is reported at its definition.
     Unknown,
 }
 
@@ -146,7 +146,7 @@ const fn is_free(dim: &str) -> bool {
     true
 }
 
-/// Whether `found` is an instance of `want`, binding the free dims of `want` on the way.
+/// Returns true if `found` is an instance of `want`, and binds the free dims of `want`.
 const fn matches<'a>(want: &SigType, found: &SigType, mut bound: Bound<'a>) -> (bool, Bound<'a>)
 where
     'static: 'a,
@@ -200,19 +200,18 @@ const EMPTY: Bound<'static> = Bound {
     len: 0,
 };
 
-/// Where the result's type in a caller comes from.
+/// The source of the result's type in a caller.
 #[derive(Clone, Copy)]
 pub enum Place {
     /// The caller declares it.
     Declared,
-    /// Nobody does, so that it is that of the first tensor.
+    /// The caller declares none, so the type of the first tensor is assumed.
     Assumed,
     /// The next layer of a stack takes it.
     Stack,
 }
 
-/// Compares the number of arguments of a call through [`Model::call`](super::Model::call), where
-/// rustc does not.
+/// Compares the number of arguments of a call through [`Model::call`](super::Model::call), which rustc does not check.
 #[track_caller]
 pub const fn check_count(sig: &Sig, caller: &str, what: &str, count: usize) {
     let text = Text::new().push(caller).push(" calls ").push(what);
@@ -231,7 +230,7 @@ pub const fn check_count(sig: &Sig, caller: &str, what: &str, count: usize) {
 }
 
 /// Compares argument `i` of a call with the signature; the arguments before it bind free dims.
-/// `found` says what is passed, with its shape and line.
+/// `found` describes the argument, with its shape and line.
 #[track_caller] // the error shows the call alone
 pub const fn check_argument(sig: &Sig, args: &[SigType], i: usize, found: &str) {
     if args.len() != sig.args.len() {
@@ -270,7 +269,7 @@ pub const fn check_result(sig: &Sig, what: &str, args: &[SigType], ret: &SigType
     while j < args.len() {
         let (ok, next) = matches(&sig.args[j].1, &args[j], bound);
         if !ok {
-            // The argument is reported; what follows from it is not.
+            // The argument is reported; errors that follow from it are not.
             return;
         }
         bound = next;

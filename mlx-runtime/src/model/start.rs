@@ -1,4 +1,6 @@
-//! Steps that run while the next one is prepared.
+//! Starts steps that run while the next one is prepared.
+//!
+//! Tests: `mlx-tests --test training`.
 
 use super::plan::Decision;
 use super::train::Next;
@@ -10,18 +12,17 @@ use crate::{ops, transforms, Array, Result};
 /// A step that [`TrainStep::start`] started. Dropped, it is waited for as well: nothing runs on.
 #[must_use = "a step that nobody waits for reports no error"]
 pub struct Started {
-    /// Taken by whoever waits.
+    /// Taken by `wait`.
     values: Vec<Array>,
-    /// The counters of steps left out, and how many in a row are allowed.
+    /// The counters of steps left out, and the number allowed in a row.
     skipped: Option<(Array, u32)>,
 }
 
 impl Started {
-    /// Waits for the step; how many have been left out, up to this one. Nothing where the steps are
-    /// not looked at.
+    /// Waits for the step, and returns the number of steps left out up to this one; zero if steps are not checked.
     ///
     /// # Errors
-    /// What MLX reports.
+    /// Returns the error that MLX reports.
     pub fn skipped(&self) -> Result<Skipped> {
         match &self.skipped {
             Some((counters, _)) => Skipped::read(counters),
@@ -29,10 +30,10 @@ impl Started {
         }
     }
 
-    /// Waits for the step; what the loss function returned, evaluated.
+    /// Waits for the step, and returns the outputs of the loss function, evaluated.
     ///
     /// # Errors
-    /// What MLX reports of the step while it runs, and `NotFinite` if too many steps in a row, up to
+    /// Returns the error that MLX reports of the step while it runs, and `NotFinite` if too many steps in a row, up to
     /// this one, gave no finite loss and gradient.
     pub fn wait(mut self) -> Result<Vec<Array>> {
         let values = std::mem::take(&mut self.values);
@@ -47,8 +48,8 @@ impl Started {
 impl Drop for Started {
     fn drop(&mut self) {
         if !self.values.is_empty() {
-            // A program that ends while MLX's threads work on a step does not end well. The error, if
-            // there is one, was not asked for.
+            // A program that ends while MLX's threads work on a step does not end well. The error is ignored, because
+            // the caller did not wait for it.
             let _ = transforms::eval(&self.values.iter().collect::<Vec<_>>());
         }
     }
@@ -63,7 +64,7 @@ impl<M: Model> TrainStep<M> {
     /// queue short to stay below the memory limit, runs alone.
     ///
     /// # Errors
-    /// As [`TrainStep::run`], but for what [`Started::wait`] reports.
+    /// As [`TrainStep::run`], except for errors that [`Started::wait`] returns.
     pub fn start(&mut self, batch: &[Array], lr: f32) -> Result<Started> {
         let (decision, next) = match self.decisions.known(batch)? {
             Some(decision) => {
@@ -72,7 +73,7 @@ impl<M: Model> TrainStep<M> {
                 (decision, next)
             }
             None => {
-                // What is in use is to be what stays, without a step that runs.
+                // Wait for the previous step so that active memory counts persistent state only.
                 transforms::eval(&self.at.arrays())?;
                 self.decide(batch, lr)?
             }
@@ -85,7 +86,7 @@ impl<M: Model> TrainStep<M> {
 
     /// Goes on from a step that is queued here, if it is not evaluated yet.
     pub(super) fn queued(&mut self, next: Next, decision: Option<&Decision>) -> Result<Started> {
-        // Not the counters that the next step reads: on a GPU an array that the host reads may move.
+        // A copy of the counters that the next step reads, because on a GPU an array that the host reads may move.
         let skipped = ops::add(&next.at.skipped, &Array::scalar(0u32)?)?;
         let mut arrays = next.arrays();
         arrays.push(&skipped);

@@ -1,4 +1,6 @@
-//! A training step: loss, gradients of the trainable tensors, one update for each group.
+//! Takes a training step: loss, gradients of the trainable tensors, one update for each group.
+//!
+//! Tests: `mlx-tests --test training`.
 
 use std::sync::Arc;
 
@@ -11,24 +13,24 @@ use crate::optim::{self, matching, OptimState, Optimizer, Shapes, Skipped};
 use crate::transforms::{self, ValueAndGrad};
 use crate::{Array, Error, ErrorKind, Result};
 
-/// How steps are taken.
+/// Options of training steps.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TrainOptions {
-    /// Overrides where stacks of layers are cut; `None` is what the models declare.
+    /// Overrides the checkpoint policy of layer stacks; `None` keeps the one that the models declare.
     pub checkpoint: Option<Checkpoint>,
     /// The largest norm of all gradients together; above it they are scaled down.
     pub max_grad_norm: Option<f32>,
-    /// A step whose loss or gradient is NaN or infinite changes nothing and is counted; one more
-    /// in a row than this is an error. `None` takes every step as it comes.
+    /// The most steps in a row that may be left out. A step with a NaN or infinite loss or gradient changes nothing and
+    /// is counted; one more in a row is an error. `None` takes every step as it comes.
     pub max_skipped_steps: Option<u32>,
-    /// Whether losses and gradients go through [`transforms::compile`], once for each shape of batch;
-    /// `None` is on a GPU, where the graph would otherwise be made anew while the device waits.
+    /// Sends losses and gradients through [`transforms::compile`], once for each shape of batch. `None` is on for a
+    /// GPU, because the device would otherwise wait while the graph is built again.
     pub compile: Option<bool>,
 }
 
 impl Default for TrainOptions {
-    /// Cut where the models say, no clipping, at most 10 steps left out in a row.
+    /// The models' own checkpoint policy, no clipping, at most 10 steps left out in a row.
     fn default() -> Self {
         TrainOptions {
             checkpoint: None,
@@ -41,17 +43,16 @@ impl Default for TrainOptions {
 
 /// Trains the tensors that a model calls trainable.
 ///
-/// `loss` gets the model and the batch and returns the loss (a scalar) first; what it returns
-/// after that is passed through.
+/// `loss` gets the model and the batch and returns the loss (a scalar) first; further outputs are passed through.
 pub struct TrainStep<M: Model> {
     pub(super) model: M,
     names: Vec<String>,
-    /// A checksum of names and shapes: buffers alone say only how many values there are.
+    /// A checksum of names and shapes: buffers alone tell only the number of values.
     layout: Array,
     pub(super) at: Carried,
     pub(super) options: TrainOptions,
     pub(super) body: Shared,
-    /// On a GPU the steps of each shape are recorded once.
+    /// The recordings of steps, once for each shape, if steps are compiled.
     recorded: Option<Recorded>,
     pub(super) decisions: Decisions,
 }
@@ -114,15 +115,15 @@ impl<M: Model> TrainStep<M> {
         })
     }
 
-    /// Takes one step with learning rate `lr`; returns what the loss function returned, evaluated.
+    /// Takes one step with learning rate `lr`, and returns the outputs of the loss function, evaluated.
     ///
-    /// For each new shape of batch it is decided which layers run again in the backward pass, where
-    /// the models leave that open: the fewest with which the step stays below the memory limit.
+    /// For each new shape of batch it is decided which layers run again in the backward pass, if the models leave that
+    /// open: the fewest with which the step stays below the memory limit.
     ///
     /// # Errors
-    /// What the loss function or MLX reports, `OutOfMemory` if no choice of layers fits in the
-    /// memory limit, and `NotFinite` if too many steps in a row gave no finite loss and gradient; the
-    /// model is then as before the step.
+    /// Returns the error of the loss function or of MLX, `OutOfMemory` if no choice of layers fits in the memory limit,
+    /// and `NotFinite` if too many steps in a row gave no finite loss and gradient. The model is then as before the
+    /// step.
     pub fn run(&mut self, batch: &[Array], lr: f32) -> Result<Vec<Array>> {
         let (decision, next) = self.decide(batch, lr)?;
         decision.evaluate(&next.arrays())?;
@@ -141,7 +142,7 @@ impl<M: Model> TrainStep<M> {
     /// Steps that changed nothing because their loss or gradient was NaN or infinite.
     ///
     /// # Errors
-    /// What MLX reports.
+    /// Returns the error that MLX reports.
     pub fn skipped(&self) -> Result<Skipped> {
         Skipped::read(&self.at.skipped)
     }
@@ -173,7 +174,7 @@ impl<M: Model> TrainStep<M> {
     /// The model with the current values.
     ///
     /// # Errors
-    /// What MLX reports.
+    /// Returns the error that MLX reports.
     pub fn model(&self) -> Result<M> {
         let mut model = self.model.clone();
         model.set_trainable(&self.body.get().groups.scatter(&self.at.buffers)?)?;
@@ -222,7 +223,7 @@ impl<M: Model> TrainStep<M> {
     }
 }
 
-/// All that a step reads and replaces besides the batch.
+/// The state that a step reads and replaces.
 #[derive(Clone)]
 pub(super) struct Carried {
     /// Steps left out: see [`Skipped`].
@@ -254,7 +255,7 @@ impl Carried {
     }
 }
 
-/// What a step leads to.
+/// The result of a step.
 pub(super) struct Next {
     pub values: Vec<Array>,
     pub at: Carried,
@@ -283,7 +284,7 @@ impl Body {
         Ok(Next { values, at })
     }
 
-    /// What the loss function returns (at least the loss), and a gradient for each buffer.
+    /// The outputs of the loss function (at least the loss), and a gradient for each buffer.
     pub fn gradients(
         &self,
         buffers: &[Array],

@@ -1,5 +1,7 @@
-//! Places in a model, and which entries of a digest stand for the tensors there. All of it runs in
+//! Walks over the places in a model, and finds the entries of a digest for the tensors there. All of it runs in
 //! constant evaluation.
+//!
+//! Tests: `mlx-tests --test ui`.
 
 use super::layout::{Digest, DigestPart, DigestTensor, Fact, Value};
 use super::names::NamePart;
@@ -36,7 +38,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The path with a name behind it; dots in the name separate words.
+    /// The path with a name appended; dots in the name separate words.
     pub(super) const fn join(mut self, name: &str) -> Self {
         let name = name.as_bytes();
         if name.is_empty() {
@@ -83,7 +85,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// How many of the indices from `low` to `high` exist at a level.
+    /// The number of indices from `low` to `high` that exist at a level.
     pub(super) const fn among(&self, digest: &Digest, level: usize, low: i64, high: i64) -> i64 {
         let (mut conditions, mut w) = (false, 0);
         while w < self.conditions {
@@ -91,7 +93,7 @@ impl<'a> Walk<'a> {
             w += 1;
         }
         if !conditions {
-            // Without the loop below: constant evaluation is slow, and experts are many.
+            // A shortcut for the loop below, because constant evaluation is slow, and experts are many.
             let last = if high < self.counts[level] {
                 high
             } else {
@@ -119,7 +121,7 @@ impl<'a> Walk<'a> {
         n
     }
 
-    /// How many tensors there must be.
+    /// The number of tensors that there must be.
     pub(super) const fn wanted(&self, digest: &Digest) -> i64 {
         let (mut all, mut level) = (1, 0);
         while level < self.levels {
@@ -129,7 +131,7 @@ impl<'a> Walk<'a> {
         all
     }
 
-    /// How many of them an entry of the digest is; with `prefix`, whether it lies below the path.
+    /// The number of them that an entry of the digest stands for. With `prefix`, an entry below the path counts too.
     pub(super) const fn found(&self, digest: &Digest, entry: &DigestTensor, prefix: bool) -> i64 {
         let (mut at, mut i, mut level, mut all) = (0, 0, 0, 1);
         while at < self.len {
@@ -177,7 +179,7 @@ impl<'a> Walk<'a> {
         false
     }
 
-    /// The first entry that is one of the tensors, and how many of them all entries are.
+    /// The first entry that is one of the tensors, and the number of tensors in all entries.
     pub(super) const fn entries<'d>(&self, digest: &'d Digest) -> (Option<&'d DigestTensor>, i64) {
         let (mut i, mut n, mut first) = (0, 0, None);
         while i < digest.tensors.len() {
@@ -191,7 +193,7 @@ impl<'a> Walk<'a> {
         (first, n)
     }
 
-    /// The entry whose name is most like the path.
+    /// The entry with the name most like the path.
     pub(super) const fn nearest(&self, digest: &Digest) -> &'static str {
         let (mut best, mut score, mut i) = ("", 0, 0);
         while i < digest.tensors.len() {
@@ -246,7 +248,7 @@ const fn equal(path: &[u8], at: usize, end: usize, word: &[u8]) -> bool {
     at + i == end
 }
 
-/// How much two words have in common: equal words most, then long beginnings and ends.
+/// The similarity of two words: highest for equal words, else the length of the common beginning and end.
 const fn alike(path: &[u8], at: usize, end: usize, word: &[u8]) -> usize {
     if equal(path, at, end, word) {
         return 10;
@@ -261,7 +263,7 @@ const fn alike(path: &[u8], at: usize, end: usize, word: &[u8]) -> usize {
     i + j
 }
 
-/// Whether a number in a name lies in one of the ranges.
+/// Returns true if a number in a name lies in one of the ranges.
 const fn inside(path: &[u8], at: usize, end: usize, ranges: &[(i64, i64)]) -> bool {
     let (mut n, mut i) = (0i64, at);
     while i < end {

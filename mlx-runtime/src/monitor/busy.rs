@@ -1,4 +1,4 @@
-//! How busy a GPU was over some time.
+//! Measures the mean utilisation of a GPU.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -18,12 +18,12 @@ pub struct GpuWatch {
     _thread: Option<Periodic>,
 }
 
-/// The mean of what was read.
+/// The mean of the readings.
 #[derive(Debug, Default)]
 struct Mean {
     sum: f64,
     count: u32,
-    /// What was read too early to be about the time watched.
+    /// A value that was read too early to be about the time watched.
     early: Option<f64>,
 }
 
@@ -68,8 +68,8 @@ impl GpuWatch {
         })
     }
 
-    /// The mean so far, from 0 to 1; `None` where nothing can be read, or was yet. What is read in the first
-    /// second counts only while there is nothing else: it is about the time before.
+    /// The mean so far, from 0 to 1; `None` if nothing can be read, or was yet. A value from the first second counts
+    /// only while there is no other, because it is about the time before.
     pub fn mean(&self) -> Option<f64> {
         locked(&self.mean).value()
     }

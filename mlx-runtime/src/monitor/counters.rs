@@ -1,4 +1,6 @@
-//! Steps, tokens and time.
+//! Counts steps, tokens and time.
+//!
+//! Tests: `tests/monitor.rs`.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,7 +10,7 @@ use serde::Serialize;
 
 use super::Monitor;
 
-/// Where time comes from.
+/// The source of time.
 pub(super) enum Clock {
     Since(Instant),
     Given(Box<dyn Fn() -> Duration + Send + Sync>),
@@ -42,7 +44,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// What [`Monitor::step`] counts. No number waits for another: they may be read a step apart.
+/// The counters of [`Monitor::step`]. They are not updated together, so they may be read a step apart.
 #[derive(Debug)]
 pub(super) struct Counters {
     clock: Clock,
@@ -94,8 +96,8 @@ impl Counters {
     }
 }
 
-/// The steps since a moment, for reports: each [`Window::read`] begins anew. Time that
-/// [`Monitor::skip`] leaves out does not count.
+/// The steps since a moment, for reports: each [`Window::read`] restarts the window. Time that [`Monitor::skip`] leaves
+/// out does not count.
 #[derive(Debug)]
 pub struct Window {
     monitor: Monitor,

@@ -1,4 +1,6 @@
-//! Samples as events of [`tracing`].
+//! Emits samples as events of [`tracing`].
+//!
+//! Tests: `tests/monitor.rs`.
 
 use std::time::Duration;
 

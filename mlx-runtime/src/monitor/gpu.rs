@@ -1,4 +1,4 @@
-//! What NVIDIA's management library and MLX know about a GPU.
+//! Reads the state of a GPU, from NVIDIA's management library and from MLX.
 
 use super::GpuSample;
 use crate::device::{self, Device, DeviceType, Info};
@@ -13,12 +13,12 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// `None` if the device is no GPU with memory of its own.
+    /// `None` if the device is no GPU with memory separate from the machine's.
     pub fn new(device: Device) -> Result<Option<Self>> {
         if device.kind() != DeviceType::Gpu || !device::is_available(device)? {
             return Ok(None);
         }
-        // Metal's facts have no such key: its GPU's memory is the machine's.
+        // Metal has no such property: its GPU's memory is the machine's.
         let Some(uuid) = device::info_of(device, "uuid")? else {
             return Ok(None);
         };
@@ -60,7 +60,7 @@ mod library {
 
     use super::super::GpuSample;
 
-    /// Numbers of devices differ between NVML and CUDA where CUDA_VISIBLE_DEVICES is set, their UUIDs do not.
+    /// Numbers of devices differ between NVML and CUDA if CUDA_VISIBLE_DEVICES is set, their UUIDs do not.
     pub fn find(uuid: &str) -> Option<Device<'static>> {
         static NVML: OnceLock<Option<Nvml>> = OnceLock::new();
         let nvml = NVML.get_or_init(|| Nvml::init().ok()).as_ref()?;

@@ -1,9 +1,9 @@
-//! What a program that works with MLX is doing: memory, GPU, steps and tokens per second.
+//! Monitors a program that works with MLX: memory, GPU, steps and tokens per second.
 //!
-//! One [`Monitor`] for a program. [`Monitor::step`] counts a step, which costs some tens of
-//! nanoseconds; [`Monitor::sample`] reads everything, which costs some microseconds on a CPU and what
-//! NVIDIA's library takes on a GPU. Samples are values; [`Monitor::trace_every`] makes events of
-//! [`tracing`] of them, [`Monitor::serve`] answers Prometheus on a local port.
+//! A program has one [`Monitor`]. [`Monitor::step`] counts a step, which costs some tens of nanoseconds.
+//! [`Monitor::sample`] reads everything, which costs some microseconds on a CPU, and on a GPU the time of NVIDIA's
+//! library. Samples are values; [`Monitor::trace_every`] makes events of [`tracing`] of them, [`Monitor::serve`]
+//! answers Prometheus on a local port.
 //!
 //! ```
 //! use mlx_runtime::monitor::Monitor;
@@ -21,9 +21,11 @@
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
 //!
-//! GPU utilisation comes from NVML (feature `nvml`, a default), which is looked for when a monitor is made and
-//! silently left out where there is none. On Apple's chips utilisation is not read: `IOReport` is a private
-//! interface. MLX does not tell the size of its compile cache, so [`Sample::recordings`] counts what went into it.
+//! GPU utilisation comes from NVML (feature `nvml`, a default), which is looked for when a monitor is made; without it
+//! the value is absent. On Apple's chips utilisation is not read because `IOReport` is a private interface. MLX does
+//! not tell the size of its compile cache, so [`Sample::recordings`] counts the recordings that went into it.
+//!
+//! Tests: `tests/monitor.rs`.
 
 mod busy;
 mod counters;
@@ -50,7 +52,7 @@ use counters::{Clock, Counters};
 
 use crate::{memory, transforms, Error, Result};
 
-/// Counts steps, and reads what goes on. Clones count together.
+/// Counts steps, and reads memory and GPU. Clones count together.
 #[derive(Clone, Debug)]
 pub struct Monitor(Arc<Inner>);
 
@@ -73,7 +75,7 @@ impl Monitor {
     /// A monitor of this process, and of the GPU that is MLX's default device now. Time runs from here.
     ///
     /// # Errors
-    /// If MLX cannot say what its default device is.
+    /// If MLX cannot tell its default device.
     pub fn new() -> Result<Self> {
         Self::with(Clock::start())
     }
@@ -135,7 +137,7 @@ impl Monitor {
     /// Reads everything.
     ///
     /// # Errors
-    /// If MLX cannot say what memory it uses.
+    /// If MLX cannot tell the memory that it uses.
     pub fn sample(&self) -> Result<Sample> {
         let counters = &self.0.counters;
         let (now, steps, tokens) = (counters.now(), counters.steps(), counters.tokens());
@@ -190,9 +192,8 @@ impl Monitor {
         Ok(text::prometheus(&self.sample()?, &self.0.version))
     }
 
-    /// Sends a sample to [`tracing`] in that interval, at level `INFO` and with the target
-    /// `mlx_runtime::monitor`, from a thread of its own and to the subscriber of this one, until the
-    /// result is dropped.
+    /// Sends a sample to [`tracing`] at that interval, at level `INFO` and with the target `mlx_runtime::monitor`, from
+    /// a new thread and to the subscriber of this thread, until the result is dropped.
     ///
     /// # Errors
     /// If the system gives no thread.
@@ -200,8 +201,8 @@ impl Monitor {
         Tracing::start(self.clone(), interval)
     }
 
-    /// Reads the GPU's utilisation in that interval, from a thread of its own, until the result is dropped;
-    /// it knows the mean. Where nothing can be read it is `None`, and there is no thread.
+    /// Reads the GPU's utilisation at that interval, on a new thread, until the result is dropped. [`GpuWatch::mean`]
+    /// returns the mean, or `None` if nothing can be read, and then there is no thread.
     ///
     /// # Errors
     /// If the system gives no thread.
@@ -228,8 +229,8 @@ impl Monitor {
         self.serve_at((std::net::Ipv4Addr::LOCALHOST, port).into())
     }
 
-    /// As [`Monitor::serve`], at another address. There is no encryption and no password: what is
-    /// reachable from elsewhere can be read from there.
+    /// As [`Monitor::serve`], at another address. There is no encryption and no password: everyone who can reach the
+    /// address can read the metrics.
     ///
     /// # Errors
     /// As [`Monitor::serve`].
@@ -239,7 +240,7 @@ impl Monitor {
     }
 }
 
-/// What a panic of another thread left is whole: every change is one call.
+/// The state is whole even after a panic of another thread, because every change is one call.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

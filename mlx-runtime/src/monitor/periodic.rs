@@ -1,4 +1,6 @@
-//! A thread that does something again and again.
+//! Runs a function at an interval, on a new thread.
+//!
+//! Tests: `tests/monitor.rs`.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -36,7 +38,7 @@ impl Periodic {
     }
 }
 
-/// Whether the interval passed before someone asked to stop.
+/// Returns true if the interval passed before a request to stop.
 fn wait(stop: &(Mutex<bool>, Condvar), interval: Duration) -> bool {
     let mut stopped = locked(&stop.0);
     let until = Instant::now().checked_add(interval);
@@ -58,7 +60,7 @@ impl Drop for Periodic {
         *locked(&self.stop.0) = true;
         self.stop.1.notify_all();
         if let Some(thread) = self.thread.take() {
-            // What panicked has said so.
+            // A panic of the thread was already reported.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,6 @@
-//! What a monitor reads.
+//! The samples of a monitor.
+//!
+//! Tests: `tests/monitor.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,21 +13,21 @@ use crate::runtime::size;
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Sample {
-    /// Seconds since the monitor was made, or what its clock says.
+    /// Seconds since the monitor was made, or by the given clock.
     pub seconds: f64,
-    /// What arrays use.
+    /// Bytes that arrays use.
     pub active: usize,
-    /// The most that arrays used.
+    /// The most bytes that arrays used.
     pub peak: usize,
-    /// What is kept for reuse.
+    /// Bytes that are kept for reuse.
     pub cache: usize,
     /// MLX's memory limit.
     pub memory_limit: usize,
-    /// The most that is kept for reuse; `None` while MLX's own default holds, which MLX C does not tell.
+    /// The most bytes that are kept for reuse; `None` while MLX's own default holds, which MLX C does not expose.
     pub cache_limit: Option<usize>,
-    /// What Metal keeps resident; `None` unless it was set.
+    /// Bytes that Metal keeps resident; `None` unless it was set.
     pub wired_limit: Option<usize>,
-    /// The GPU; `None` on a CPU, and where nothing can be read.
+    /// The GPU; `None` on a CPU, and if nothing can be read.
     pub gpu: Option<GpuSample>,
     /// Graphs that compiled functions of this process recorded. Each stays in the compile cache until
     /// its function is dropped, so a number that keeps growing means too many different shapes.
@@ -50,7 +52,7 @@ pub struct GpuSample {
     pub utilization: Option<f64>,
     /// Memory in use, in bytes.
     pub memory_used: usize,
-    /// All of its memory, in bytes.
+    /// Bytes of all of its memory.
     pub memory_total: usize,
 }
 

@@ -1,4 +1,7 @@
-//! Prometheus' endpoint: one thread that waits for no client. Requests, clients and their time are bounded.
+//! Serves the metrics for Prometheus, on one thread that waits for no client. Requests, clients and their time are
+//! bounded.
+//!
+//! Tests: `tests/monitor.rs`.
 
 use std::io::{ErrorKind as Io, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -51,7 +54,7 @@ impl Server {
         })
     }
 
-    /// Where it answers.
+    /// The address that it answers on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -152,7 +155,7 @@ impl Client {
         watch(self.stream.as_raw_fd(), events)
     }
 
-    /// Reads and writes what goes without waiting; `false` when nothing is left to do.
+    /// Reads and writes without blocking. Returns `false` when nothing is left to do.
     fn go_on(&mut self, monitor: &Monitor) -> bool {
         let mut buffer = [0; 1024];
         while self.answer.is_empty() {
@@ -170,8 +173,8 @@ impl Client {
                 Err(e) => return retry(&e),
             }
         }
-        // A connection that is closed with unread bytes is reset, and the client may lose the answer: what is
-        // sent after the head is thrown away until the client closes, sends too much, or its time is over.
+        // A connection that is closed with unread bytes is reset, and the client may lose the answer. So bytes after
+        // the head are discarded until the client closes, sends too much, or its time is over.
         let _ = self.stream.shutdown(Shutdown::Write);
         while self.rest < REST {
             match self.stream.read(&mut buffer) {

@@ -1,4 +1,6 @@
-//! Prometheus' text format, version 0.0.4.
+//! Writes Prometheus' text format, version 0.0.4.
+//!
+//! Tests: `tests/monitor.rs`.
 
 use std::fmt::Write;
 

@@ -1,4 +1,6 @@
-//! Adafactor.
+//! The Adafactor optimiser.
+//!
+//! Tests: `mlx-tests --test parity_optim`.
 
 use super::optimizer::{check_init, check_positive, check_step, decimal, scale};
 use super::{OptimState, Optimizer, Rate, Shapes};
@@ -25,29 +27,30 @@ use crate::{Array, Dtype, Error, Result};
 /// on how many layers there are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adafactor {
-    /// The step size where `relative_step` is off and [`Optimizer::step`] is given none.
+    /// The step size if `relative_step` is off and [`Optimizer::step`] is given none.
     pub learning_rate: f32,
-    /// Added to the squared gradient; the smallest size of a parameter for `scale_parameter`.
+    /// The first is added to the squared gradient; the second is the smallest size of a parameter for
+    /// `scale_parameter`.
     pub eps: (f32, f32),
     /// The largest root mean square of an update before it is scaled.
     pub clip_threshold: f32,
     /// The exponent with which the average forgets more slowly.
     pub decay_rate: f32,
-    /// How much of a running average of updates is kept; `None` keeps none.
+    /// The decay rate of a running average of updates; `None` keeps no average.
     pub beta_1: Option<f32>,
-    /// How much of the parameters each step takes away, times the step size.
+    /// The weight decay, times the step size.
     pub weight_decay: f32,
-    /// Whether a step is in proportion to the root mean square of the parameter.
+    /// True if a step is in proportion to the root mean square of the parameter.
     pub scale_parameter: bool,
-    /// Whether the step size comes from the number of steps, and not from the learning rate.
+    /// True if the step size comes from the number of steps, false if it comes from the learning rate.
     pub relative_step: bool,
-    /// Whether that step size begins small.
+    /// True if the step size of `relative_step` begins small.
     pub warmup_init: bool,
 }
 
 impl Default for Adafactor {
-    /// MLX's defaults; MLX has none for the learning rate, which is 1e-3 here and of no account as long
-    /// as `relative_step` is on.
+    /// MLX's defaults. MLX has none for the learning rate, which is 1e-3 here and is not used while `relative_step` is
+    /// on.
     fn default() -> Self {
         Self {
             learning_rate: 1e-3,
@@ -63,9 +66,9 @@ impl Default for Adafactor {
     }
 }
 
-/// What depends only on the step, in one dtype.
+/// The values that depend only on the step, in one dtype.
 struct Rates {
-    /// Before it is scaled by the parameter.
+    /// The step size before it is scaled by the parameter.
     size: Array,
     b2: Array,
     /// 1 - b2.
@@ -156,7 +159,7 @@ impl Adafactor {
         ops::multiply(size, &u)
     }
 
-    /// How many arrays of averages there are for the tensors of one shape.
+    /// The number of arrays of averages for the tensors of one shape.
     fn averages(&self, shape: &[i32]) -> usize {
         1 + usize::from(shape.len() >= 2)
     }

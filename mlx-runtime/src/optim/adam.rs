@@ -1,4 +1,6 @@
-//! Adam.
+//! The Adam optimiser.
+//!
+//! Tests: `mlx-tests --test parity_optim`.
 
 use super::{AdamW, OptimState, Optimizer, Shapes};
 use crate::{Array, Result};
@@ -13,13 +15,13 @@ use crate::{Array, Result};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adam {
-    /// The step size where [`Optimizer::step`] is given none.
+    /// The step size if [`Optimizer::step`] is given none.
     pub learning_rate: f32,
-    /// How much of the running averages of gradient and squared gradient each step keeps.
+    /// The decay rates of the running averages of gradient and squared gradient.
     pub betas: (f32, f32),
     /// Added to the denominator.
     pub eps: f32,
-    /// Whether to correct the averages for their start at zero. MLX's default is not to.
+    /// True to correct the averages for their start at zero. MLX's default is false.
     pub bias_correction: bool,
 }
 

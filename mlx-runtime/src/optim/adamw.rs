@@ -1,4 +1,6 @@
-//! AdamW and Adam.
+//! The AdamW optimiser, and the arithmetic that it shares with Adam.
+//!
+//! Tests: `mlx-tests --test parity_optim`.
 
 use super::optimizer::{check_betas, check_init, check_positive, check_step, decimal, scale};
 use super::{OptimState, Optimizer, Shapes};
@@ -15,15 +17,15 @@ use crate::{cuda, ops, Array, Dtype, Result};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdamW {
-    /// The step size where [`AdamW::step`] is given none.
+    /// The step size if [`AdamW::step`] is given none.
     pub learning_rate: f32,
-    /// How much of the running averages of gradient and squared gradient each step keeps.
+    /// The decay rates of the running averages of gradient and squared gradient.
     pub betas: (f32, f32),
     /// Added to the denominator.
     pub eps: f32,
-    /// How much of the parameters each step takes away, times the learning rate.
+    /// The weight decay, times the learning rate.
     pub weight_decay: f32,
-    /// Whether to correct the averages for their start at zero. MLX's default is not to.
+    /// True to correct the averages for their start at zero. MLX's default is false.
     pub bias_correction: bool,
 }
 
@@ -40,7 +42,7 @@ impl Default for AdamW {
     }
 }
 
-/// `lr` and what depends only on it and the step, in the dtype of one gradient.
+/// `lr` and the values that depend only on it and the step, in the dtype of one gradient.
 struct Rates {
     dtype: Dtype,
     lr: Array,
@@ -82,7 +84,7 @@ impl Optimizer for AdamW {
         let mut rates: Option<Rates> = None;
         let (mut new, mut all_m, mut all_v) = (Vec::new(), Vec::new(), Vec::new());
         for (i, (w, g)) in buffers.iter().zip(grads).enumerate() {
-            // Made anew only where the dtype changes: groups of one dtype share them.
+            // Made again only if the dtype changes: groups of one dtype share them.
             let rates = match rates.take().filter(|r| r.dtype == g.dtype()) {
                 Some(r) => rates.insert(r),
                 None => rates.insert(self.rates(lr, &step, g.dtype())?),

@@ -1,4 +1,6 @@
-//! Clipping by the global norm and by value.
+//! Clips gradients by the global norm and by value.
+//!
+//! Tests: `mlx-tests --test parity_optim`.
 
 use crate::ops;
 use crate::{Array, Dtype, Error, Result};
@@ -56,7 +58,7 @@ pub fn clip_grad_value(grads: &[Array], bound: f32) -> Result<Vec<Array>> {
 /// evaluated.
 ///
 /// # Errors
-/// What MLX reports.
+/// Returns the error that MLX reports.
 pub fn grad_norm(grads: &[Array]) -> Result<Array> {
     let mut squares = Array::scalar(0.0f32)?;
     for g in grads {

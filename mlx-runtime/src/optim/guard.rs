@@ -1,4 +1,4 @@
-//! Steps whose loss or gradient is no finite number.
+//! Skips steps with a loss or gradient that is not finite.
 
 use super::OptimState;
 use crate::ops;
@@ -7,9 +7,9 @@ use crate::{Array, Dtype, Error, ErrorKind, Result};
 /// Steps that were left out because their loss or gradient was NaN or infinite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
-    /// How many in all.
+    /// The number of all skipped steps.
     pub total: u32,
-    /// How many one after the other, up to the last step.
+    /// The number of skipped steps in a row, up to the last step.
     pub in_a_row: u32,
 }
 
@@ -31,15 +31,15 @@ impl Skipped {
     /// The counters before the first step: `[total, in a row]`, uint32.
     ///
     /// # Errors
-    /// What MLX reports.
+    /// Returns the error that MLX reports.
     pub fn none() -> Result<Array> {
         Array::from_slice(&[0u32, 0], &[2])
     }
 
-    /// An error if more than `limit` steps in a row were left out.
+    /// Returns an error if more than `limit` steps in a row were left out.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::NotFinite`].
+    /// The error has kind [`ErrorKind::NotFinite`].
     pub fn check(&self, limit: u32) -> Result<()> {
         if self.in_a_row <= limit {
             return Ok(());
@@ -55,8 +55,8 @@ impl Skipped {
     }
 }
 
-/// Whether the loss and [`super::grad_norm`] of its gradients are finite: a scalar of bool. A
-/// gradient of more than about 1e19 has a norm that float32 cannot hold, and counts as infinite.
+/// Tests that the loss and [`super::grad_norm`] of its gradients are finite: a scalar of bool. A gradient of more than
+/// about 1e19 has a norm that float32 cannot hold, and counts as infinite.
 ///
 /// # Errors
 /// If the loss has more than one element.
@@ -66,7 +66,7 @@ pub fn all_finite(loss: &Array, norm: &Array) -> Result<Array> {
     ops::isfinite(&ops::add(&loss, norm)?)
 }
 
-/// What a step leads to.
+/// The result of a guarded step.
 #[derive(Debug)]
 pub struct Guarded {
     /// The parameters' buffers.
@@ -77,11 +77,11 @@ pub struct Guarded {
     pub counters: Array,
 }
 
-/// The new parameters and state where `ok`, and the old ones, bit for bit, where not; the counters
-/// go on. All of it is a graph: nothing is evaluated to decide.
+/// The new parameters and state if `ok`, and otherwise the old ones, bit for bit. The counters are updated. All of it
+/// is a graph: nothing is evaluated to decide.
 ///
 /// # Errors
-/// What MLX reports.
+/// Returns the error that MLX reports.
 pub fn guard(
     ok: &Array,
     (old, old_state): (&[Array], &OptimState),

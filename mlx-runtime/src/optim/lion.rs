@@ -1,4 +1,6 @@
-//! Lion.
+//! The Lion optimiser.
+//!
+//! Tests: `mlx-tests --test parity_optim`.
 
 use super::optimizer::{check_betas, check_init, check_positive, check_step, decimal, scale};
 use super::{OptimState, Optimizer, Rate, Shapes};
@@ -17,11 +19,11 @@ use crate::{Array, Result};
 /// smaller, and a weight decay as much larger, than with [`super::AdamW`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lion {
-    /// The step size where [`Optimizer::step`] is given none.
+    /// The step size if [`Optimizer::step`] is given none.
     pub learning_rate: f32,
-    /// How much of the running average counts for the direction, and how much of it is kept.
+    /// The weight of the running average in the direction, and its decay rate.
     pub betas: (f32, f32),
-    /// How much of the parameters each step takes away, times the learning rate.
+    /// The weight decay, times the learning rate.
     pub weight_decay: f32,
 }
 

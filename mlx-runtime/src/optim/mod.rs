@@ -1,8 +1,8 @@
 //! Optimisers, schedules and gradient clipping: pure functions that build a graph.
 //!
-//! Nothing here evaluates or holds arrays of its own: a step takes parameters, gradients and
-//! state, and returns new parameters and new state. A trainer gathers parameters into a few flat
-//! buffers, so that a step launches a number of kernels that does not grow with the parameters.
+//! Nothing here evaluates or holds arrays: a step takes parameters, gradients and state, and returns new parameters and
+//! new state. A trainer gathers parameters into a few flat buffers, so that a step launches a number of kernels that
+//! does not grow with the parameters.
 //!
 //! | | state of each parameter | kernels of a step depend on |
 //! |---|---|---|
@@ -12,9 +12,10 @@
 //! | [`Adafactor`] | a row and a column of each matrix; one value more with `beta_1` | the different shapes in each group |
 //! | [`Muon`] | one value | the different shapes in each group, and `ns_steps` |
 //!
-//! A group is all trained tensors of one dtype; [`Parts`] gives tensors by name and shape optimisers and
-//! hyperparameters of their own, and each a group. [`guard`] leaves out a step whose loss or gradient is no
-//! finite number.
+//! A group is all trained tensors of one dtype. [`Parts`] chooses an optimiser and hyperparameters for tensors by name
+//! and shape, with a group for each. [`guard`] leaves out a step with a loss or gradient that is not finite.
+//!
+//! Tests: `mlx-tests --test parity_optim`.
 
 mod adafactor;
 mod adam;

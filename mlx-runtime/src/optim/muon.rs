@@ -1,4 +1,6 @@
-//! Muon.
+//! The Muon optimiser.
+//!
+//! Tests: `mlx-tests --test parity_optim`.
 
 use super::optimizer::{check_init, check_positive, check_step, decimal, scale};
 use super::{OptimState, Optimizer, Rate, Shapes};
@@ -25,19 +27,19 @@ use crate::{Array, Dtype, Error, Result};
 /// how many different shapes are trained and on `ns_steps`, not on how many layers there are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Muon {
-    /// The step size where [`Optimizer::step`] is given none.
+    /// The step size if [`Optimizer::step`] is given none.
     pub learning_rate: f32,
-    /// How much of the running average of gradients each step keeps.
+    /// The decay rate of the running average of gradients.
     pub momentum: f32,
-    /// How much of the parameters is added to the gradient.
+    /// The factor of the parameters that is added to the gradient.
     pub weight_decay: f32,
-    /// Whether to look one step of momentum ahead (Nesterov).
+    /// True to look one step of momentum ahead (Nesterov).
     pub nesterov: bool,
     /// Steps of the iteration.
     pub ns_steps: usize,
 }
 
-/// Far more than the iteration needs to converge.
+/// The most steps, far more than the iteration needs to converge.
 const MOST_STEPS: usize = 1000;
 
 impl Default for Muon {

@@ -1,4 +1,4 @@
-//! What every optimiser is.
+//! The trait of all optimisers.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -9,17 +9,16 @@ use crate::{Array, Dtype, Error, ErrorKind, Result};
 
 /// An optimiser: pure functions from arrays to arrays.
 ///
-/// All that it carries from step to step is in its [`OptimState`], a flat list of arrays, so that a
-/// step can be compiled as one function of parameters, gradients, state and learning rate. It
-/// evaluates nothing.
+/// An optimiser carries its state from step to step in an [`OptimState`], a flat list of arrays. So a step can be
+/// compiled as one function of parameters, gradients, state and learning rate. It evaluates nothing.
 ///
-/// Parameters come as buffers, with [`Shapes`] that say which tensors lie in each. Where every
-/// tensor is a buffer of its own, [`Optimizer::init`] and [`Optimizer::step`] are shorter.
+/// Parameters come as buffers, with [`Shapes`] that say which tensors lie in each. If every tensor is a separate
+/// buffer, [`Optimizer::init`] and [`Optimizer::step`] are shorter.
 pub trait Optimizer: Debug + Send + Sync {
-    /// Its name in lower case, as a saved state carries it.
+    /// The name in lower case, as in a saved state.
     fn name(&self) -> &'static str;
 
-    /// The step size where none is given.
+    /// The step size if none is given.
     fn learning_rate(&self) -> f32;
 
     /// Which of its parts steps the tensor of that name and shape: tensors of one dtype and one part
@@ -50,7 +49,7 @@ pub trait Optimizer: Debug + Send + Sync {
         lr: &Array,
     ) -> Result<(Vec<Array>, OptimState)>;
 
-    /// [`Optimizer::init_buffers`] for tensors that are buffers of their own.
+    /// [`Optimizer::init_buffers`] for tensors that are each a buffer.
     ///
     /// # Errors
     /// As [`Optimizer::init_buffers`].
@@ -58,8 +57,8 @@ pub trait Optimizer: Debug + Send + Sync {
         self.init_buffers(&Shapes::of(params), params)
     }
 
-    /// [`Optimizer::step_buffers`] for tensors that are buffers of their own; without `lr` the step
-    /// size is [`Optimizer::learning_rate`].
+    /// [`Optimizer::step_buffers`] for tensors that are each a buffer; without `lr` the step size is
+    /// [`Optimizer::learning_rate`].
     ///
     /// # Errors
     /// As [`Optimizer::step_buffers`].
@@ -114,8 +113,7 @@ macro_rules! forward {
 forward!(Arc);
 forward!(Box);
 
-/// Scalars in the dtype of one buffer, made anew only where the dtype changes: buffers of one dtype
-/// share them.
+/// Scalars in the dtype of one buffer, made again only if the dtype changes: buffers of one dtype share them.
 pub(super) struct Rate<F, T> {
     make: F,
     last: Option<(Dtype, T)>,
@@ -128,7 +126,7 @@ impl<'a> Rate<(), ()> {
         Rate::with(|dtype| ops::astype(lr, dtype))
     }
 
-    /// What `make` makes.
+    /// A rate that `make` computes.
     pub fn with<T, F: FnMut(Dtype) -> Result<T>>(make: F) -> Rate<F, T> {
         Rate { make, last: None }
     }
@@ -144,7 +142,7 @@ impl<T, F: FnMut(Dtype) -> Result<T>> Rate<F, T> {
     }
 }
 
-/// What every `init_buffers` checks first.
+/// The checks that every `init_buffers` does first.
 pub(super) fn check_init(op: &'static str, shapes: &Shapes, buffers: &[Array]) -> Result<()> {
     shapes.check(op, buffers)?;
     match buffers.iter().find(|p| !p.dtype().is_float()) {
@@ -157,7 +155,7 @@ pub(super) fn check_init(op: &'static str, shapes: &Shapes, buffers: &[Array]) -
     }
 }
 
-/// What every `step_buffers` checks first; `arrays` is how many the state has.
+/// The checks that every `step_buffers` does first. `arrays` is the number of arrays in the state.
 pub(super) fn check_step(
     op: &'static str,
     shapes: &Shapes,
@@ -197,7 +195,7 @@ pub(super) fn check_betas(op: &'static str, betas: &[f32]) -> Result<()> {
     }
 }
 
-/// Not negative; NaN is refused, too.
+/// Returns an error if `value` is negative or NaN.
 pub(super) fn check_positive(op: &'static str, what: &str, value: f32) -> Result<()> {
     // `value < 0.0` would let NaN through.
     if value >= 0.0 {

@@ -21,7 +21,7 @@ use crate::{Array, Error, Result};
 /// assert_eq!(parts.part("layers.0.norm.weight", &[16]), 0);
 /// ```
 pub struct Parts {
-    /// The first is for what no other takes.
+    /// The first one steps the tensors that no other part takes.
     parts: Vec<Part>,
 }
 
@@ -34,13 +34,13 @@ struct Part {
 }
 
 impl Parts {
-    /// All tensors are stepped by `rest`, at the learning rate of the step.
+    /// `rest` steps all tensors, at the learning rate of the step.
     pub fn new(rest: impl Optimizer + 'static) -> Self {
         Parts { parts: Vec::new() }.with(|_, _| true, rest, 1.0)
     }
 
-    /// Tensors whose name and shape `takes` accepts, and no part before it did, are stepped by
-    /// `optimizer`, at the learning rate of the step times `factor`.
+    /// Adds `optimizer` for the tensors with a name and shape that `takes` accepts, and that no earlier part accepts.
+    /// It steps them at the learning rate of the step times `factor`.
     #[must_use]
     pub fn with(
         mut self,
@@ -64,7 +64,7 @@ impl fmt::Debug for Parts {
     }
 }
 
-/// What belongs to one part, of one thing for each buffer.
+/// The arrays of one part, from a list with one array for each buffer.
 fn of_part(shapes: &Shapes, all: &[Array], part: usize) -> Vec<Array> {
     let pairs = all.iter().zip(shapes.parts());
     let own = pairs.filter(|(_, p)| **p == part);

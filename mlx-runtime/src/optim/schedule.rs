@@ -1,6 +1,5 @@
-//! Learning rates by step, computed on the host. Names and values are those of MLX's
-//! `optimizers` (`linear_schedule`, `cosine_decay`, `exponential_decay`, `step_decay`,
-//! `join_schedules`).
+//! Learning rates by step, computed on the host. Names and values are as in MLX's `optimizers` (`linear_schedule`,
+//! `cosine_decay`, `exponential_decay`, `step_decay`, `join_schedules`).
 
 use std::f64::consts::PI;
 
@@ -98,7 +97,7 @@ impl Schedule {
     /// 0 there. MLX: `join_schedules`.
     ///
     /// # Errors
-    /// If there is not one boundary less than schedules, or they do not ascend.
+    /// If there is not exactly one boundary less than schedules, or they do not ascend.
     pub fn join(schedules: Vec<Schedule>, boundaries: &[u64]) -> Result<Self> {
         if schedules.len() != boundaries.len() + 1 {
             return Err(Error::invalid(

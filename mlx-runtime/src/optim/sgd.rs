@@ -1,4 +1,6 @@
-//! Stochastic gradient descent.
+//! The optimiser of stochastic gradient descent.
+//!
+//! Tests: `mlx-tests --test parity_optim`.
 
 use super::optimizer::{check_init, check_positive, check_step, decimal, scale};
 use super::{OptimState, Optimizer, Rate, Shapes};
@@ -18,15 +20,15 @@ use crate::{Array, Error, Result};
 /// Without momentum the step is `w - lr g` and the state is the number of steps alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sgd {
-    /// The step size where [`Optimizer::step`] is given none.
+    /// The step size if [`Optimizer::step`] is given none.
     pub learning_rate: f32,
-    /// How much of the running sum of gradients each step keeps.
+    /// The decay rate of the running sum of gradients.
     pub momentum: f32,
-    /// How much of the parameters is added to the gradient.
+    /// The factor of the parameters that is added to the gradient.
     pub weight_decay: f32,
-    /// How much of the gradient is left out of the running sum.
+    /// The share of the gradient that is left out of the running sum.
     pub dampening: f32,
-    /// Whether to look one step of momentum ahead (Nesterov).
+    /// True to look one step of momentum ahead (Nesterov).
     pub nesterov: bool,
 }
 
@@ -51,7 +53,7 @@ impl Sgd {
         }
     }
 
-    /// The new parameters, and the new running sum where there is one.
+    /// The new parameters, and the new running sum if there is one.
     fn one(&self, w: &Array, g: &Array, v: Option<&Array>, lr: &Array) -> Result<[Array; 2]> {
         let mut g = g.clone();
         if self.weight_decay != 0.0 {

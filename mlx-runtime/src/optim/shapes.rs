@@ -1,13 +1,13 @@
-//! Which tensors lie in which buffer.
+//! Maps each buffer to the tensors in it.
 
 use crate::ops;
 use crate::{Array, Error, Result};
 
 /// The tensors in each buffer, one after the other, as runs of equal shape.
 ///
-/// An optimiser that looks at whole tensors (the rows and columns of Adafactor, the matrices of
-/// Muon) takes a run as one array `[count, shape...]`: the kernels of a step then depend on how many
-/// different shapes there are, and not on how many tensors.
+/// An optimiser that looks at whole tensors (the rows and columns of Adafactor, the matrices of Muon) takes a run as
+/// one array `[count, shape...]`: the kernels of a step then depend on the number of different shapes, and not on the
+/// number of tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shapes {
     buffers: Vec<Vec<Run>>,
@@ -18,7 +18,7 @@ pub struct Shapes {
 /// Tensors of one shape, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// How many.
+    /// The number of tensors.
     pub count: i32,
     /// The shape of each.
     pub shape: Vec<i32>,
@@ -72,7 +72,7 @@ impl Shapes {
         Ok(self.of_parts(parts))
     }
 
-    /// As [`Shapes::with_parts`], where there are as many numbers as buffers.
+    /// As [`Shapes::with_parts`], for as many numbers as buffers.
     pub(crate) fn of_parts(self, parts: Vec<usize>) -> Self {
         Shapes { parts, ..self }
     }
@@ -143,7 +143,7 @@ impl Shapes {
         ops::reshape(&all, shape)
     }
 
-    /// Whether the buffers hold as many elements as these tensors.
+    /// Returns an error unless the buffers hold as many elements as these tensors.
     pub(super) fn check(&self, op: &'static str, buffers: &[Array]) -> Result<()> {
         if self.buffers.len() != buffers.len() {
             let of = self.buffers.len();

@@ -1,4 +1,4 @@
-//! What an optimiser carries from step to step.
+//! The state that an optimiser carries from step to step.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ impl OptimState {
         self.names.iter().map(String::as_str).zip(&self.arrays)
     }
 
-    /// The same names with other arrays: what a step leads to.
+    /// The same names with other arrays, such as the arrays after a step.
     ///
     /// # Errors
     /// If there are not as many arrays as names.

@@ -1,9 +1,9 @@
-//! The memory that Linux lets a group of processes use, such as those of a container.
+//! The memory that Linux lets a control group of processes use, such as a container's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The smallest limit on this process's groups, in bytes; `None` where nothing limits them.
+/// The smallest limit on this process's groups, in bytes; `None` if nothing limits them.
 pub(super) fn limit() -> Option<usize> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     smallest(&groups, Path::new("/sys/fs/cgroup"))

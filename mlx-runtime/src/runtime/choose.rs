@@ -1,4 +1,4 @@
-//! Which device and which limits a machine gets: functions of its description, nothing else.
+//! Chooses the device and the limits for a machine. All functions depend on the machine's description alone.
 
 use serde::Serialize;
 
@@ -13,11 +13,11 @@ use crate::{Error, ErrorKind, Result};
 pub struct Chosen {
     /// The bytes.
     pub bytes: usize,
-    /// Where they come from.
+    /// The reason for the number.
     pub reason: String,
 }
 
-/// What the caller asked for.
+/// The limits that the caller asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Asked {
     pub memory: Option<Limit>,
@@ -26,27 +26,26 @@ pub(super) struct Asked {
     pub enforce: Option<bool>,
 }
 
-/// What is going to be set.
+/// The limits to set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
     pub memory: Chosen,
     pub cache: Chosen,
-    /// Only Metal keeps memory resident.
+    /// The wired limit; only Metal has one.
     pub wired: Option<Chosen>,
     pub enforced: bool,
 }
 
-/// The variable that chooses the device where the code does not.
+/// The variable that chooses the device if the code does not.
 pub(super) const VARIABLE: &str = "MLX_DEVICE";
 
-/// A memory limit below that is a mistake: there is no model that it holds.
+/// A memory limit below this is a mistake, because no model fits in it.
 const LEAST: usize = 1 << 16;
 
-/// What MLX keeps for reuse on a CPU at most, unless it is told otherwise.
+/// The default of the most bytes that MLX keeps for reuse on a CPU.
 const CPU_CACHE: usize = 1 << 30;
 
-/// The device, and why: what the code says, else what the environment says, else the first GPU,
-/// else the CPU.
+/// The device, and the reason: the code's choice, else the environment's, else the first GPU, else the CPU.
 pub(super) fn device(
     machine: &Machine,
     code: Option<Device>,
@@ -96,8 +95,8 @@ pub(super) fn limits(machine: &Machine, device: Device, asked: &Asked) -> Result
     Ok(Limits {
         cache: cache(memory.bytes, host, asked.cache)?,
         wired: wired(machine, asked.wired)?,
-        // Where MLX allocates from the system, running out of memory ends the process; a GPU's
-        // driver refuses, which comes back as an error.
+        // MLX allocates from the system on a CPU and on Apple's chips, and running out of memory then ends the process.
+        // A CUDA driver refuses instead, which is an error.
         enforced: asked.enforce.unwrap_or(!own || asked.memory.is_some()),
         memory,
     })
@@ -110,7 +109,7 @@ fn memory_of_gpu(machine: &Machine, device: Device, asked: Option<Limit>) -> Res
         return asked_for(limit, gpu.total, &whole);
     }
     let most = part(gpu.total, 0.95);
-    // What this process holds already is its own. A little is left for kernels and libraries.
+    // Memory that this process holds already is its own. A little is left for kernels and libraries.
     let free = gpu.free.map(|f| part(f.saturating_add(machine.held), 0.98));
     Ok(match free {
         Some(free) if free < most => Chosen {
@@ -146,7 +145,7 @@ fn memory_of_system(machine: &Machine, asked: Option<Limit>) -> Result<Chosen> {
             reason: format!("what Metal recommends, at most 95 % of {whole}"),
         });
     }
-    // On Apple's chips the system makes room; elsewhere what others use is gone.
+    // On Apple's chips the system makes room; elsewhere memory that other programs use is not available.
     let left = machine
         .available
         .map(|a| part(a.saturating_add(machine.held), 0.95));
@@ -292,7 +291,7 @@ mod tests {
                 }
             }
         }
-        // A machine without a GPU of its own.
+        // A machine without a GPU.
         let m = Machine::new(Backend::Cpu, 128 * GB);
         assert!(chosen(&m, Device::cpu(), Asked::default()).memory.bytes >= 100 * GB);
         // A CUDA chip that shares the memory reports all of it.
@@ -365,7 +364,7 @@ mod tests {
         assert!(l.memory.reason.contains("80 % of the GPU's 85.00 GB"));
 
         assert!(refused(&m, Device::gpu(), Limit::Bytes(90 * GB)).contains("more than the GPU's"));
-        // Someone forgot the unit.
+        // A size without its unit.
         assert!(refused(&m, Device::gpu(), Limit::Bytes(24)).contains("24GB"));
         assert!(refused(&m, Device::gpu(), Limit::Share(0.0)).contains("holds nothing"));
         refused(&m, Device::cpu(), Limit::Share(f64::INFINITY));

@@ -1,9 +1,10 @@
-//! Refuses what would pass the memory limit, before it runs.
+//! Refuses evaluations that would pass the memory limit, before they run.
 //!
-//! For MLX the limit is a guideline: above it an evaluation waits for running work before it
-//! allocates more, and allocates then. On a CPU the system's allocator is asked, which promises more
-//! memory than there is; when the pages are touched the process ends, and where the allocator does refuse, MLX
-//! writes to the null pointer. So the graph is walked first.
+//! For MLX the limit is a guideline: above it an evaluation waits for running work before it allocates more, and
+//! allocates then. On a CPU the system's allocator promises more memory than there is, and the process ends when the
+//! pages are touched. If the allocator does refuse, MLX writes to the null pointer. So the graph is walked first.
+//!
+//! Tests: `tests/runtime.rs`.
 
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
@@ -19,14 +20,13 @@ thread_local! {
     static TRUSTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether evaluations of this thread are looked at: a runtime wants it, and [`trusted`] is not
-/// running.
+/// Returns true if evaluations of this thread are checked: a runtime asks for it, and [`trusted`] is not running.
 #[inline]
 pub(crate) fn is_on() -> bool {
     ENFORCED.load(Ordering::Relaxed) && !TRUSTED.get()
 }
 
-/// Runs `f`, whose evaluations have been looked at by someone who knows more about them.
+/// Runs `f` without checks of its evaluations, because its caller has checked them.
 pub(crate) fn trusted<T>(f: impl FnOnce() -> T) -> T {
     struct Back(bool);
     impl Drop for Back {
@@ -67,11 +67,11 @@ pub(crate) fn admit(
     let (limit, active) = (memory::limit()?, memory::active()?);
     let room = limit.saturating_sub(active);
     let free = forecast_list(list, None)?;
-    // What allocates nothing passes no limit, even if one was set below what is in use.
+    // An evaluation that allocates nothing passes no limit, even if one was set below the memory in use.
     if free.peak <= room || free.peak == 0 {
         return Ok(None);
     }
-    // Above its limit MLX waits for what is queued: it has to wait one operation earlier.
+    // Above its limit MLX waits for queued work: it has to wait one operation earlier.
     let early = (limit - limit / 128).saturating_sub(free.largest);
     let short = forecast_list(list, Some(early.saturating_sub(active)))?;
     if short.peak > room {
@@ -80,8 +80,7 @@ pub(crate) fn admit(
     Ok(Some(ShortQueue(memory::set_limit(early)?)))
 }
 
-/// The machine's memory where MLX takes all of its memory from there and does not look whether it got
-/// any; no limit elsewhere.
+/// The machine's memory, if MLX takes all of its memory from there and does not check for failure; otherwise no limit.
 pub(crate) fn host() -> usize {
     static HOST: OnceLock<usize> = OnceLock::new();
     *HOST.get_or_init(|| {
@@ -95,8 +94,8 @@ pub(crate) fn host() -> usize {
     })
 }
 
-/// Without a runtime: what is larger than all of the machine's memory is refused, unless it is a view
-/// such as a broadcast.
+/// Without a runtime, refuses an array that is larger than all of the machine's memory, unless it is a view such as a
+/// broadcast.
 #[cold]
 fn refuse_impossible(op: &'static str, list: &VectorArray) -> Result<()> {
     let what = forecast_list(list, None)?;

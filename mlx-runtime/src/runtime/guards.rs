@@ -1,4 +1,6 @@
-//! Puts settings back, in whatever order guards are dropped.
+//! Restores settings when guards are dropped, in any order.
+//!
+//! Tests: `tests/runtime.rs`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +9,7 @@ use crate::device::{self, Device};
 use crate::memory;
 use crate::Result;
 
-/// What a runtime changes. A limit that is `None` is not touched.
+/// The settings that a runtime changes. A limit that is `None` is not touched.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
     pub device: Device,
@@ -17,10 +19,10 @@ pub(super) struct Settings {
     pub enforced: bool,
 }
 
-/// Whether evaluations above the memory limit are refused.
+/// True if evaluations above the memory limit are refused.
 pub(super) static ENFORCED: AtomicBool = AtomicBool::new(false);
 
-/// A guard that is alive, and what it found.
+/// A guard that is alive, and the settings that it found.
 struct Layer {
     id: u64,
     before: Settings,
@@ -48,7 +50,7 @@ pub(super) fn enter(new: &Settings) -> Result<u64> {
     before.enforced = ENFORCED.load(Ordering::Relaxed);
     device::set_default_device(new.device)?;
     let undo_device = |e| {
-        // It was the default before, so it is there.
+        // The device exists, because it was the default before.
         let _ = device::set_default_device(before.device);
         e
     };
@@ -72,8 +74,8 @@ pub(super) fn enter(new: &Settings) -> Result<u64> {
     Ok(id)
 }
 
-/// Ends a guard. What it found comes back if it is the innermost; otherwise the one inside of it
-/// will bring that back, so that the first state returns with the last guard.
+/// Ends a guard. The innermost restores the settings that it found; any other passes them to the next guard inside it,
+/// so that the first settings return with the last guard.
 pub(super) fn leave(id: u64) {
     let mut stack = stack();
     let Some(at) = stack.layers.iter().position(|l| l.id == id) else {

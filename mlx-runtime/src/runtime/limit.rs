@@ -1,4 +1,4 @@
-//! Amounts of memory as people write them.
+//! Parses amounts of memory as people write them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,11 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Error, ErrorKind, Result};
 
-/// An amount of memory: bytes, or a share of what there is.
+/// An amount of memory: bytes, or a share of the whole.
 ///
-/// As text: `24GB`, `512 MiB`, a plain number of bytes, `80%`, or a number from 0 to 1 with a point
-/// (`0.8`, `1.0`) for a share. `kB`, `MB`, `GB` and `TB` are powers of 1000, `KiB` to `TiB` of 1024; the `B` may
-/// be left out, and capitals do not matter.
+/// The text is `24GB`, `512 MiB`, a plain number of bytes, `80%`, or a number from 0 to 1 with a point (`0.8`, `1.0`)
+/// for a share. `kB`, `MB`, `GB` and `TB` are powers of 1000, `KiB` to `TiB` of 1024. The `B` may be left out, and
+/// capitals do not matter.
 ///
 /// ```
 /// use mlx_runtime::runtime::Limit;
@@ -23,9 +23,9 @@ use crate::{Error, ErrorKind, Result};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Limit {
-    /// So many bytes.
+    /// A number of bytes.
     Bytes(usize),
-    /// A share of the whole, from 0 to 1. What the whole is, the setting says.
+    /// A share of the whole, from 0 to 1. The setting defines the whole.
     Share(f64),
 }
 
@@ -33,7 +33,7 @@ const FORMS: &str =
     "write bytes (24000000000), an amount with a unit (24GB, 512 MiB) or a share (80% or 0.8)";
 
 impl Limit {
-    /// The bytes, where `whole` is the whole.
+    /// The bytes of the limit, if the whole is `whole` bytes.
     ///
     /// # Errors
     /// If the limit is a share that is not from 0 to 1.
@@ -50,7 +50,7 @@ impl Limit {
 }
 
 fn refused(text: &str, why: &str) -> Error {
-    let message = format!("{text:?} is no amount of memory: {why}");
+    let message = format!("invalid memory size {text:?}: {why}");
     Error::new(ErrorKind::InvalidArgument, message).with_hint(FORMS)
 }
 
@@ -102,7 +102,7 @@ impl FromStr for Limit {
             "mi" => 1024f64.powi(2),
             "gi" => 1024f64.powi(3),
             "ti" => 1024f64.powi(4),
-            _ => return Err(refused(text, &format!("{unit:?} is no unit of memory"))),
+            _ => return Err(refused(text, &format!("unknown unit {unit:?}"))),
         };
         let bytes = (number * factor).round();
         if bytes >= usize::MAX as f64 {
@@ -140,7 +140,7 @@ impl fmt::Display for Limit {
                 write!(f, "{}GB", n / 1_000_000_000)
             }
             Limit::Bytes(n) => write!(f, "{n}"),
-            // With a point, so that it is no number of bytes, and without an exponent.
+            // The point marks it as a share, not a number of bytes. There is no exponent.
             Limit::Share(s) if s.fract() == 0.0 => write!(f, "{s:.1}"),
             Limit::Share(s) => write!(f, "{s}"),
         }

@@ -1,4 +1,4 @@
-//! What machine this is.
+//! A description of the machine: its backend, memory and GPUs.
 
 use serde::Serialize;
 
@@ -6,14 +6,14 @@ use super::cgroup;
 use crate::device::{self, Device, DeviceType, Info};
 use crate::{backend, Error, ErrorKind, Result};
 
-/// What MLX was built for.
+/// The backend that MLX was built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Backend {
     /// No GPU.
     Cpu,
-    /// NVIDIA's GPUs, with memory of their own.
+    /// NVIDIA's GPUs, with separate memory.
     Cuda,
     /// Apple's GPUs, which share the machine's memory.
     Metal,
@@ -23,31 +23,31 @@ pub enum Backend {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Gpu {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// All of its memory; on Apple's chips, the machine's.
+    /// Bytes of all of its memory; on Apple's chips, the machine's.
     pub total: usize,
-    /// What no program uses, where that is known.
+    /// Bytes that no program uses, if known.
     pub free: Option<usize>,
-    /// What Metal recommends to use at most.
+    /// The most bytes that Metal recommends to use.
     pub recommended: Option<usize>,
 }
 
-/// What limits are chosen from. Sizes are bytes.
+/// The machine's properties that limits are chosen from. Sizes are bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Machine {
-    /// What MLX was built for.
+    /// The backend that MLX was built for.
     pub backend: Backend,
-    /// What the processors are called.
+    /// The name of the processors.
     pub cpu: String,
     /// The memory that is built in.
     pub memory: usize,
-    /// What this process may use, if its control group or its resource limits (`ulimit -v`, `-d`) say less.
+    /// Bytes that this process may use, if its control group or its resource limits (`ulimit -v`, `-d`) say less.
     pub group_limit: Option<usize>,
-    /// What other programs leave, where that is known.
+    /// Bytes that other programs leave, if known.
     pub available: Option<usize>,
-    /// What MLX holds in this process already, its cache included.
+    /// Bytes that MLX holds in this process already, its cache included.
     pub held: usize,
     /// The GPUs that MLX finds.
     pub gpus: Vec<Gpu>,
@@ -79,10 +79,10 @@ impl Machine {
         }
     }
 
-    /// This machine.
+    /// Detects this machine.
     ///
     /// # Errors
-    /// If MLX cannot say what devices there are.
+    /// If MLX cannot list its devices.
     pub fn detect() -> Result<Self> {
         let backend = if backend::metal::is_available()? {
             Backend::Metal
@@ -115,14 +115,14 @@ impl Machine {
                 ..Gpu::new(name, total.unwrap_or(0))
             });
         }
-        // With CUDA these calls fail where there is no GPU, and that is said better elsewhere.
+        // With CUDA these calls fail without a GPU, and another error reports that better.
         if backend != Backend::Cuda || !machine.gpus.is_empty() {
             machine.held = crate::memory::active()? + crate::memory::cache()?;
         }
         Ok(machine)
     }
 
-    /// The machine's memory, or what the process's group may use of it.
+    /// The machine's memory, or the part of it that the process's group may use.
     pub fn usable(&self) -> usize {
         self.memory.min(self.group_limit.unwrap_or(usize::MAX))
     }
@@ -130,7 +130,7 @@ impl Machine {
     /// The GPU that `device` is.
     ///
     /// # Errors
-    /// [`ErrorKind::Device`] if it is none, or not there.
+    /// [`ErrorKind::Device`] if it is no GPU, or not there.
     pub(super) fn gpu(&self, device: Device) -> Result<&Gpu> {
         usize::try_from(device.index())
             .ok()
@@ -199,7 +199,7 @@ fn resource_limit() -> Option<usize> {
     limits.into_iter().flatten().min()
 }
 
-/// What Linux estimates that programs can take without swapping.
+/// Bytes that Linux estimates programs can take without swapping.
 fn available_memory() -> Option<usize> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;

@@ -1,4 +1,4 @@
-//! Device and memory set-up, in one guard.
+//! Sets the device and the memory limits, until the guard is dropped.
 //!
 //! ```
 //! use mlx_runtime::runtime::Runtime;
@@ -12,6 +12,8 @@
 //! drop(runtime); // the device and the limits are as they were
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
+//!
+//! Tests: `tests/runtime.rs`.
 
 #[cfg(target_os = "linux")]
 mod cgroup;
@@ -31,7 +33,7 @@ pub use report::Report;
 use crate::device::Device;
 use crate::{Error, Result};
 
-/// Where cgroups are unknown nothing is limited by them.
+/// Systems without cgroups limit nothing.
 #[cfg(not(target_os = "linux"))]
 mod cgroup {
     pub(super) fn limit() -> Option<usize> {
@@ -41,8 +43,8 @@ mod cgroup {
 
 /// The device, the memory, cache and wired limits, for the whole process, until dropped.
 ///
-/// Settings are the process's, so that one runtime for a program is usual. Runtimes nest: each puts
-/// back what it found, and whatever the order in which several are dropped, the first state returns with the last.
+/// Settings belong to the process, so a program usually has one runtime. Runtimes nest: each restores the settings that
+/// it found. In whatever order several are dropped, the first settings return with the last.
 #[derive(Debug)]
 #[must_use = "dropping it puts the settings back"]
 pub struct Runtime {
@@ -51,12 +53,12 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Everything as the machine suggests, unless the builder is told otherwise.
+    /// A builder with the machine's defaults.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// What was chosen, and why.
+    /// The choices, with a reason for each.
     pub fn report(&self) -> &Report {
         &self.report
     }
@@ -75,8 +77,7 @@ impl Drop for Runtime {
     }
 }
 
-/// What a [`Runtime`] is made of. What is not set comes from the environment (`MLX_DEVICE`) and from
-/// the machine.
+/// Settings of a [`Runtime`]. The environment (`MLX_DEVICE`) and the machine give those that are not set.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Builder {
@@ -87,7 +88,7 @@ pub struct Builder {
     enforce: Option<bool>,
 }
 
-/// What can be a setting: a value, or something that may become one.
+/// Reads a setting: a value, or something that converts to one.
 fn setting<T, V>(value: V) -> Option<Result<T>>
 where
     V: TryInto<T>,
@@ -97,8 +98,8 @@ where
 }
 
 impl Builder {
-    /// The device: a [`Device`], or text such as `cpu`, `gpu` or `gpu:1`. Otherwise `MLX_DEVICE` says
-    /// it in the same words; otherwise it is the first GPU, or the CPU where there is none.
+    /// The device: a [`Device`], or text such as `cpu`, `gpu` or `gpu:1`. The default is the text in `MLX_DEVICE`, else
+    /// the first GPU, else the CPU.
     pub fn device<D>(mut self, device: D) -> Self
     where
         D: TryInto<Device>,
@@ -108,12 +109,12 @@ impl Builder {
         self
     }
 
-    /// The most memory that arrays may use: a [`Limit`], bytes as `usize`, a share as `f64`, or text.
-    /// A share is one of the device's memory: a CUDA GPU's own, else the machine's, or what the process
-    /// may use of it by its control group and `ulimit`.
+    /// The most memory that arrays may use: a [`Limit`], bytes as `usize`, a share as `f64`, or text. A share is one of
+    /// the device's memory: a CUDA GPU's own, else the machine's, or the part of it that the process may use by its
+    /// control group and `ulimit`.
     ///
-    /// Unless set: 95 % of a CUDA GPU's memory; 80 % of the machine's on a CPU; what Metal recommends on
-    /// Apple's chips, at least 80 % of the machine's; and less where other programs leave less.
+    /// The default is 95 % of a CUDA GPU's memory, 80 % of the machine's on a CPU, and on Apple's chips the size that
+    /// Metal recommends, at least 80 % of the machine's. It is less if other programs leave less.
     pub fn memory_limit<L>(mut self, limit: L) -> Self
     where
         L: TryInto<Limit>,
@@ -123,10 +124,10 @@ impl Builder {
         self
     }
 
-    /// How much unused memory MLX keeps for reuse; 0 keeps none. A share is one of the memory limit.
+    /// Sets the most bytes of unused memory that MLX keeps for reuse; 0 keeps none. A share is one of the memory limit.
     ///
-    /// Unless set: the memory limit on a GPU, where MLX gives it back when memory is short; an eighth
-    /// of the memory limit on a CPU, where it does not, and at most 1 GiB.
+    /// The default is the memory limit on a GPU, where MLX gives unused memory back when memory is short. On a CPU it
+    /// does not, and the default is an eighth of the memory limit, and at most 1 GiB.
     pub fn cache_limit<L>(mut self, limit: L) -> Self
     where
         L: TryInto<Limit>,
@@ -136,8 +137,8 @@ impl Builder {
         self
     }
 
-    /// How much memory Metal keeps resident; other backends have no such setting and ignore it. A share
-    /// is one of what Metal recommends, which is also what is set unless this is called.
+    /// Sets the bytes of memory that Metal keeps resident; other backends have no such setting and ignore it. A share
+    /// is one of the size that Metal recommends, which is also the default.
     pub fn wired_limit<L>(mut self, limit: L) -> Self
     where
         L: TryInto<Limit>,
@@ -147,13 +148,13 @@ impl Builder {
         self
     }
 
-    /// Whether an evaluation that would pass the memory limit is refused before it runs, with
-    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory). That takes a walk over its graph, a microsecond or two for
-    /// each operation; a [`TrainStep`](crate::model::TrainStep) knows its memory and is not walked again.
+    /// Sets whether an evaluation that would pass the memory limit is refused before it runs, with
+    /// [`OutOfMemory`](crate::ErrorKind::OutOfMemory). The check walks over the graph, which takes a microsecond or two
+    /// for each operation. A [`TrainStep`](crate::model::TrainStep) knows its memory and is not walked again.
     ///
-    /// Unless set: where MLX allocates from the system's memory (on a CPU and on Apple's chips), where running
-    /// out of it may end the process, and everywhere if a memory limit is set here. On a CUDA GPU with the default
-    /// limit the driver refuses what does not fit, which is an error as well.
+    /// The default is on if MLX allocates from the system's memory (on a CPU and on Apple's chips), because running out
+    /// of it may end the process, and on everywhere if a memory limit is set here. On a CUDA GPU with the default limit
+    /// the driver refuses allocations that do not fit, which is an error as well.
     pub fn enforce(mut self, yes: bool) -> Self {
         self.enforce = Some(yes);
         self
@@ -162,9 +163,9 @@ impl Builder {
     /// Applies the settings.
     ///
     /// # Errors
-    /// [`Device`](crate::ErrorKind::Device) if the device is not there, with what to do;
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a limit that is none, or more than there is.
-    /// Nothing has changed then.
+    /// [`Device`](crate::ErrorKind::Device) if the device is not there, with a hint;
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for an invalid limit, or one above the whole. Nothing has
+    /// changed then.
     pub fn build(self) -> Result<Runtime> {
         let asked = choose::Asked {
             memory: self.memory.transpose()?,

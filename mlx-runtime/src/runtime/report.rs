@@ -1,4 +1,6 @@
-//! What a runtime did.
+//! The report of a runtime's choices.
+//!
+//! Tests: `tests/runtime.rs`.
 
 use std::fmt;
 
@@ -9,7 +11,7 @@ use super::limit::size;
 use super::{Backend, Machine};
 use crate::device::{Device, DeviceType};
 
-/// What a [`super::Runtime`] chose, and why: text for people, fields for programs.
+/// The choices of a [`super::Runtime`], with reasons: text for people, fields for programs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -17,17 +19,17 @@ pub struct Report {
     pub machine: Machine,
     /// The device that operations run on.
     pub device: Device,
-    /// What the device is called.
+    /// The name of the device.
     pub device_name: String,
-    /// Why it is this one.
+    /// The reason for this device.
     pub device_reason: String,
-    /// What arrays may use.
+    /// The most bytes that arrays may use.
     pub memory_limit: Chosen,
-    /// What is kept for reuse at most.
+    /// The most bytes that are kept for reuse.
     pub cache_limit: Chosen,
-    /// What Metal keeps resident; `None` on other backends.
+    /// The bytes that Metal keeps resident; `None` on other backends.
     pub wired_limit: Option<Chosen>,
-    /// Whether evaluations above the memory limit are refused.
+    /// True if evaluations above the memory limit are refused.
     pub enforced: bool,
 }
 

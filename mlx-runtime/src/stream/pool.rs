@@ -1,14 +1,14 @@
-//! Streams that come back.
+//! A pool of streams.
 //!
-//! MLX never ends a stream: it stays in the list of all streams (`all_streams`, mlx/stream.cpp:29),
-//! and on the CPU its worker, a thread of the operating system, stays with it
-//! (`Scheduler::threads_`, mlx/scheduler.h:72, which nothing erases from). One stream for each
-//! scope, or for each thread that comes and goes, would be a thread lost every time. So a stream
-//! that nobody holds any more is handed out again.
+//! MLX never ends a stream: it stays in the list of all streams (`all_streams`, mlx/stream.cpp:29), and on the CPU its
+//! worker, a thread of the operating system, stays with it (`Scheduler::threads_`, mlx/scheduler.h:72, which nothing
+//! erases from). One stream for each scope, or for each short-lived thread, would leak a thread every time. So a stream
+//! without handles is reused.
 //!
-//! On the CPU the pool is the process's: its streams are of the kind that every thread may use, and
-//! `graph_lock` sees to it that one does at a time. On a GPU a stream's state belongs to the
-//! thread, and so does the pool.
+//! On the CPU the process has one pool: every thread may use its streams, and `graph_lock` ensures that one does at a
+//! time. On a GPU a stream's state belongs to the thread, and so does the pool.
+//!
+//! Tests: `tests/threads.rs`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -43,7 +43,7 @@ impl Drop for Idle {
     }
 }
 
-/// How often streams were cleared. MLX ends those of a GPU then, so they do not come back.
+/// The number of times that streams were cleared. MLX then ends the streams of a GPU, so they are not reused.
 static CLEARED: AtomicU64 = AtomicU64::new(0);
 
 /// The longest idle one is handed out first: its last work is the likeliest to be done.
@@ -105,7 +105,7 @@ impl Lease {
         };
         let mut stream = match idle {
             Some(idle) => {
-                // The error of work that nobody waited for is not the next user's.
+                // The error of earlier work does not belong to the next user.
                 // SAFETY: the handle is valid.
                 let _ = check("new_stream", unsafe { sys::mlx_synchronize(idle.raw) });
                 let idle = std::mem::ManuallyDrop::new(idle);
@@ -128,9 +128,9 @@ fn make(device: Device, shared: bool) -> Result<Stream> {
     let handle = device.handle()?;
     if shared {
         if device.kind() == DeviceType::Gpu {
-            // MLX makes its table of these streams at the first one. On CUDA it must be younger than
-            // what the streams are made of, which its allocator brings about: what is younger is gone
-            // earlier at the end of the process, and a stream ends by waiting for its work.
+            // MLX makes its table of these streams at the first one. On CUDA the table must be younger than the objects
+            // that streams are made of, which MLX's allocator creates: younger objects are destroyed earlier at the end
+            // of the process, and a stream waits for its work when it is destroyed.
             crate::memory::active()?;
         }
         // MLX looks into its table of these streams while it evaluates, without a lock.
@@ -192,7 +192,7 @@ fn settle_now() {
     // Fails only while the thread's locals are being destroyed.
     let _ = USER.try_with(|_| ());
     init();
-    // Where it fails MLX makes the stream, which is no error.
+    // If this fails MLX makes the stream, which is no error.
     let _ = lease_default();
 }
 

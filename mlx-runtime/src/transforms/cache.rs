@@ -1,4 +1,6 @@
 //! MLX's cache of compiled graphs.
+//!
+//! Tests: `tests/functions.rs`.
 
 use std::marker::PhantomData;
 use std::ptr::null_mut;
@@ -21,7 +23,7 @@ pub struct CompileCache {
 }
 
 impl CompileCache {
-    /// This thread's.
+    /// The cache of the calling thread.
     ///
     /// # Errors
     /// If memory is exhausted.
@@ -40,8 +42,7 @@ impl CompileCache {
         Ok(cache)
     }
 
-    /// Forgets every graph: functions are recorded anew when they are called. MLX:
-    /// `compile_clear_cache`.
+    /// Forgets every graph: functions are recorded again at their next call. MLX: `compile_clear_cache`.
     ///
     /// # Errors
     /// If MLX cannot.
@@ -78,12 +79,11 @@ impl Drop for CompileCache {
     }
 }
 
-/// [`super::compile`] under a number of the caller's, for functions that are made again and again
-/// and are the same: the graphs stay when the function is dropped, until
-/// [`CompileCache::erase`]. A function with other `constants` is recorded anew.
+/// [`super::compile`] under the caller's number, for equal functions that are made again and again: the graphs stay
+/// when the function is dropped, until [`CompileCache::erase`]. A function with other `constants` is recorded again.
 ///
-/// Two functions under one number, with the same constants, get the graph of whichever was called
-/// first. Small numbers are free; MLX numbers functions that have none by their address.
+/// Two functions under one number, with the same constants, share the graph of the one that was called first. Small
+/// numbers are free; MLX numbers functions without a number by their address.
 pub fn compile_as<F>(f: F, id: usize, shapeless: bool, constants: &[u64]) -> Compiled
 where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,

@@ -1,4 +1,6 @@
-//! Rust closures as MLX C closures.
+//! Passes Rust closures to MLX C.
+//!
+//! Tests: `tests/panics.rs`.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -46,9 +48,9 @@ pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> c_int {
     FAILURE
 }
 
-/// Drops what a panic left. Its destructor may panic in turn, and this frame is below C++.
+/// Drops the payload of a panic. Its destructor may panic in turn, and this frame is below C++.
 pub(crate) fn discard(mut payload: Box<dyn Any + Send>) {
-    // What one destructor panics with may have another one.
+    // The payload of a destructor's panic may itself have a destructor that panics.
     for _ in 0..16 {
         match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             Ok(()) => return,
@@ -85,7 +87,7 @@ pub(crate) fn failure(op: &'static str, inputs: &[Array]) -> Error {
     }
 }
 
-/// Writes what a closure returned to where MLX C reads it.
+/// Writes a closure's outputs to the place that MLX C reads.
 ///
 /// # Safety
 /// `out` leads to a null or valid handle.
@@ -108,7 +110,7 @@ pub(super) unsafe fn write(out: *mut sys::mlx_vector_array, arrays: &[Array]) ->
 pub(super) unsafe extern "C" fn free<F>(payload: *mut c_void) {
     // SAFETY: the payload is what `keep` made where the closure was handed over.
     let f = unsafe { taken_back::<F>(payload) };
-    // A destructor that panics must not unwind into C++; there is nobody to tell.
+    // A destructor that panics must not unwind into C++, and has no caller to report to.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| lock::dropped(f))) {
         discard(payload);
     }
@@ -158,7 +160,7 @@ impl Handle {
         })
     }
 
-    /// Takes the place of the closure that `self` holds, whose handle it reuses.
+    /// Replaces the closure that `self` holds, and reuses its handle.
     pub(super) fn replace(&mut self, other: Self) -> Result<()> {
         // SAFETY: both handles are ours; `other` is freed on return.
         crate::error::check("closure", unsafe {
@@ -219,7 +221,7 @@ pub struct Closure {
     /// Failing to make a closure is the error of each call, so that models can be built from
     /// closures without a `?` at each layer.
     pub(super) handle: Result<Handle>,
-    /// Whether only the outputs of a call are kept, so that nothing in it is differentiated.
+    /// True if only the outputs of a call are kept, so that nothing in it is differentiated.
     pub(super) outputs_only: bool,
 }
 
@@ -227,18 +229,18 @@ impl Closure {
     /// Records the function's graph for these inputs and returns its outputs.
     ///
     /// # Errors
-    /// What the function returns, its panic, or what MLX refuses.
+    /// Returns the error of the function or of MLX, and an error if the function panics.
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let handle = self.handle.as_ref().map_err(Clone::clone)?;
         let _suspended = self.outputs_only.then(super::Differentiating::suspend);
         handle.apply(self.op, inputs)
     }
 
-    /// Takes the place of the function that `self` is, whose handle it reuses. The new one keeps
-    /// what it was made by: a checkpoint stays one.
+    /// Replaces the function with `other`'s, and reuses the handle. The transform stays: a checkpoint stays a
+    /// checkpoint.
     ///
     /// # Errors
-    /// What making the other failed with.
+    /// Returns the error that creating `other` failed with.
     pub fn replace(&mut self, other: Closure) -> Result<()> {
         (self.op, self.outputs_only) = (other.op, other.outputs_only);
         match &mut self.handle {

@@ -1,4 +1,6 @@
-//! MLX's graph compiler.
+//! Compiles functions with MLX's graph compiler.
+//!
+//! Tests: `tests/transforms.rs`.
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,11 +25,10 @@ pub struct Compiled {
 /// `f`, recorded once for each set of input shapes and dtypes (once in all if `shapeless`), with
 /// elementwise operations fused. MLX: `compile`.
 ///
-/// Captured arrays become constants, random state included: pass as inputs what changes. The
-/// recorded graphs are kept until the `Compiled` is dropped: use few different shapes. Inside a
-/// transform's closure the function is recorded as if it were not compiled, so compile outermost:
-/// a closure that calls a [`super::ValueAndGrad`], not the other way round. On CPU each fused
-/// kernel is built by the C++ compiler the first time, which takes seconds.
+/// Captured arrays become constants, random state included: pass everything that changes as an input. The recorded
+/// graphs are kept until the `Compiled` is dropped: use few different shapes. Inside a transform's closure the function
+/// is recorded as if it were not compiled, so compile outermost: a closure that calls a [`super::ValueAndGrad`], not
+/// the other way round. On CPU each fused kernel is built by the C++ compiler the first time, which takes seconds.
 pub fn compile<F>(f: F, shapeless: bool) -> Compiled
 where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
@@ -43,14 +44,14 @@ where
 
 static RECORDINGS: AtomicU64 = AtomicU64::new(0);
 
-/// How often compiled functions of this process were recorded: once for each set of shapes and
-/// dtypes, and once for each call where compilation is off or the call is inside of a transform. MLX does not
-/// tell how many graphs it keeps.
+/// The number of recordings of compiled functions in this process: one for each set of shapes and dtypes, and one for
+/// each call if compilation is off or the call is inside a transform. MLX does not expose the number of graphs that it
+/// keeps.
 pub fn recordings() -> u64 {
     RECORDINGS.load(Ordering::Relaxed)
 }
 
-/// `f`, which counts its calls: MLX calls what it compiles to record it.
+/// `f`, with a counter of its calls: MLX calls a function to record it.
 pub(super) fn counted<F>(f: F) -> impl Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static
 where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
@@ -73,7 +74,7 @@ impl Compiled {
     /// The outputs for these inputs.
     ///
     /// # Errors
-    /// What the function returns, its panic, or what MLX refuses.
+    /// Returns the error of the function or of MLX, and an error if the function panics.
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let handle = self.handle.as_ref().map_err(Clone::clone)?;
         // MLX changes the graph that it records, down to arrays that the function captured.
@@ -89,7 +90,7 @@ impl std::fmt::Debug for Compiled {
     }
 }
 
-/// How much [`compile`] does.
+/// The extent of [`compile`]'s work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CompileMode {
@@ -97,14 +98,14 @@ pub enum CompileMode {
     Disabled,
     /// Record only.
     NoSimplify,
-    /// Record and remove what is there twice.
+    /// Record, and merge duplicate nodes.
     NoFuse,
     /// Everything; the default.
     Enabled,
 }
 
-/// Sets how much [`compile`] does, for the whole process and functions compiled from now on.
-/// MLX: `set_compile_mode`.
+/// Sets the extent of [`compile`]'s work, for the whole process and functions compiled from now on. MLX:
+/// `set_compile_mode`.
 ///
 /// # Errors
 /// If MLX cannot.
@@ -131,8 +132,7 @@ pub fn disable_compile() -> Result<()> {
     check("disable_compile", unsafe { sys::mlx_disable_compile() })
 }
 
-/// Undoes [`disable_compile`], also where the environment says `MLX_DISABLE_COMPILE`.
-/// MLX: `enable_compile`.
+/// Undoes [`disable_compile`], and the environment's `MLX_DISABLE_COMPILE`. MLX: `enable_compile`.
 ///
 /// # Errors
 /// If MLX cannot.

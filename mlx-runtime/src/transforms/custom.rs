@@ -1,4 +1,6 @@
-//! Functions whose backward pass is not what MLX would record.
+//! Functions with a custom backward pass.
+//!
+//! Tests: `tests/transforms.rs`.
 
 use mlx_sys as sys;
 
@@ -8,11 +10,11 @@ use crate::error::check;
 use crate::handles::VectorArray;
 use crate::{Array, Error, Result};
 
-/// `f`, of which only inputs and outputs are kept for the backward pass, which runs it again.
-/// MLX: `checkpoint`.
+/// `f` as a gradient checkpoint: only its inputs and outputs are kept for the backward pass, which runs it again. MLX:
+/// `checkpoint`.
 ///
-/// MLX builds a gradient for every input: pass what is trained as inputs and capture what is
-/// frozen, quantised weights above all.
+/// MLX builds a gradient for every input: pass trained values as inputs and capture frozen ones, quantised weights
+/// above all.
 pub fn checkpoint<F>(f: F) -> Closure
 where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
@@ -33,8 +35,7 @@ where
 
 /// The same arrays, which are not computed before those in `on` are. MLX: `depends`.
 ///
-/// MLX evaluates what is independent in an order of its own; this bounds how much of it is in
-/// memory at a time.
+/// MLX evaluates independent arrays in any order; this bounds how many of them are in memory at a time.
 ///
 /// # Errors
 /// If MLX cannot.
@@ -54,8 +55,8 @@ pub fn depends(arrays: &[&Array], on: &[&Array]) -> Result<Vec<Array>> {
     out.to_vec(OP)
 }
 
-/// `f` with a gradient of its own: `vjp(primals, cotangents, outputs)` returns one gradient for
-/// each of the primals, in its shape. MLX: `custom_vjp`.
+/// `f` with a custom gradient: `vjp(primals, cotangents, outputs)` returns one gradient for each of the primals, in its
+/// shape. MLX: `custom_vjp`.
 ///
 /// ```
 /// use mlx_runtime::{ops, transforms, Array};

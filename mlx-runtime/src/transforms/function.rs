@@ -1,4 +1,6 @@
-//! Functions with rules of their own for every transform.
+//! Functions with custom rules for every transform.
+//!
+//! Tests: `tests/functions.rs`.
 
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
@@ -71,7 +73,7 @@ macro_rules! kind {
                 Ok(Self(raw, Live::new()))
             }
 
-            /// Takes the place of the closure that `self` holds, whose handle it reuses.
+            /// Replaces the closure that `self` holds, and reuses its handle.
             ///
             /// # Errors
             /// If memory is exhausted.
@@ -80,7 +82,7 @@ macro_rules! kind {
                 check($op, unsafe { sys::$set(&mut self.0, other.0) })
             }
 
-            /// No closure.
+            /// A null closure.
             #[allow(dead_code)] // not every kind needs it
             fn none() -> Self {
                 // SAFETY: makes a handle without a value.
@@ -103,7 +105,7 @@ macro_rules! kind {
     };
 }
 
-/// What every kind of closure is called with, as one trait each: a macro cannot name `Fn(..)`.
+/// One trait for the signature of each kind of closure, because a macro cannot name `Fn(..)`.
 macro_rules! bound {
     ($($name:ident: Fn($($arg:ty),*) -> $out:ty;)*) => {$(
         trait $name: Fn($($arg),*) -> $out {}
@@ -126,7 +128,7 @@ callbacks! {
     F: WithNames => named_with, named_without,
     (out: *mut sys::mlx_vector_array, inputs: sys::mlx_vector_array, names: sys::mlx_map_string_to_array),
     |f| {
-        // Not ours: borrowed for the call.
+        // Borrowed for the call.
         let names = MapStringToArray::borrowed(names);
         let made = f(&read(inputs)?, &names.entries()?)?;
         // SAFETY: MLX C passes a destination.
@@ -239,7 +241,7 @@ impl NamedClosure {
     /// The outputs for these inputs.
     ///
     /// # Errors
-    /// What the function returns, its panic, or what MLX refuses.
+    /// Returns the error of the function or of MLX, and an error if the function panics.
     pub fn call(&self, inputs: &[Array], named: &HashMap<String, Array>) -> Result<Vec<Array>> {
         const OP: &str = "closure_kwargs";
         let list = VectorArray::new(OP, inputs)?;
@@ -267,7 +269,7 @@ impl CustomVjp {
     /// The gradients for these inputs, cotangents and outputs.
     ///
     /// # Errors
-    /// What the function returns, its panic, or gradients that do not fit the inputs.
+    /// Returns the error of the function, and an error if it panics or if gradients do not fit the inputs.
     pub fn call(
         &self,
         inputs: &[Array],
@@ -293,7 +295,7 @@ impl CustomJvp {
     /// The derivatives for these inputs, and tangents of those numbered `argnums`.
     ///
     /// # Errors
-    /// What the function returns, or its panic.
+    /// Returns the error of the function, and an error if it panics.
     pub fn call(
         &self,
         inputs: &[Array],
@@ -319,7 +321,7 @@ impl CustomVmap {
     /// The outputs for inputs vectorised along `axes`, and the axis of each output.
     ///
     /// # Errors
-    /// What the function returns, or its panic.
+    /// Returns the error of the function, and an error if it panics.
     pub fn call(&self, inputs: &[Array], axes: &[i32]) -> Result<(Vec<Array>, Vec<i32>)> {
         const OP: &str = "custom_vmap";
         let list = VectorArray::new(OP, inputs)?;
@@ -345,7 +347,7 @@ impl GradientClosure {
     /// The values and gradients for these inputs.
     ///
     /// # Errors
-    /// What the function returns, or its panic.
+    /// Returns the error of the function, and an error if it panics.
     pub fn call(&self, inputs: &[Array]) -> Result<(Vec<Array>, Vec<Array>)> {
         const OP: &str = "closure_value_and_grad";
         let list = VectorArray::new(OP, inputs)?;
@@ -376,7 +378,7 @@ fn finish(
     out.to_vec(op)
 }
 
-/// The number of a function's outputs, once it is known: MLX indexes what its rules make by it.
+/// The number of a function's outputs, once it is known: MLX indexes the results of its rules by it.
 #[derive(Clone, Debug, Default)]
 struct Outputs(Arc<OnceLock<usize>>);
 
@@ -391,7 +393,7 @@ impl Outputs {
     }
 }
 
-/// A function with rules of its own, made by [`custom_function`].
+/// A function with custom rules, made by [`custom_function`].
 #[derive(Debug)]
 pub struct CustomFunction {
     function: Result<Handle>,
@@ -401,8 +403,8 @@ pub struct CustomFunction {
     vmap: Result<CustomVmap>,
 }
 
-/// `f`, whose gradient, forward derivative and vectorised form can be given; what is not given is
-/// found as if `f` were an ordinary function. MLX: `custom_function`.
+/// `f` with an optional custom gradient, forward derivative and vectorised form. A rule that is not given is derived as
+/// for any function. MLX: `custom_function`.
 ///
 /// `f` returns the same number of outputs in each call.
 ///
@@ -483,7 +485,7 @@ impl CustomFunction {
         self
     }
 
-    /// The function. What failed on the way is the error of its calls.
+    /// The function. An error on the way is the error of its calls.
     pub fn build(self) -> Closure {
         let op = "custom_function";
         let made = || {
@@ -521,7 +523,7 @@ where
         let status = guard(|| {
             // SAFETY: only handed over where the closure captures nothing, and was forgotten.
             let f: &F = unsafe { super::stateless::value() };
-            // Not ours: borrowed for the call.
+            // Borrowed for the call.
             let input = Array::borrowed(input).ok_or_else(|| from_c("closure", &[]))?;
             let made = f(&input)?;
             // SAFETY: MLX C passes a destination; the array is copied into it.

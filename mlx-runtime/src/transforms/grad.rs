@@ -1,4 +1,6 @@
-//! Gradients.
+//! Computes gradients.
+//!
+//! Tests: `tests/transforms.rs`.
 
 use mlx_sys as sys;
 
@@ -55,8 +57,8 @@ impl ValueAndGrad {
     /// The outputs of the function, and the gradient for each of the argument numbers.
     ///
     /// # Errors
-    /// What the function returns, its panic, or what MLX refuses: such as a first output that is
-    /// not a scalar.
+    /// Returns the error of the function or of MLX, such as for a first output that is not a scalar, and an error if
+    /// the function panics.
     pub fn call(&self, inputs: &[Array]) -> Result<(Vec<Array>, Vec<Array>)> {
         const OP: &str = "value_and_grad";
         let function = self.function.as_ref().map_err(Clone::clone)?;

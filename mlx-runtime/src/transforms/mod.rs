@@ -1,13 +1,15 @@
-//! Functions of functions: gradients, checkpoints, compilation; and evaluation.
+//! Function transforms: gradients, checkpoints, compilation; and evaluation.
 //!
-//! A transform takes a Rust closure from arrays to arrays, `Fn(&[Array]) -> Result<Vec<Array>>`.
-//! MLX calls it to record its graph, maybe more than once, and may keep it for as long as that
-//! graph lives: closures are `Send + 'static` and capture what they need by value (a clone of an
-//! [`Array`] is a handle). They must be pure: read nothing that changes, and write nothing.
+//! A transform takes a Rust closure from arrays to arrays, `Fn(&[Array]) -> Result<Vec<Array>>`. MLX calls it to record
+//! its graph, maybe more than once, and may keep it for as long as that graph lives. So closures are `Send + 'static`
+//! and capture by value (a clone of an [`Array`] is a handle). They must be pure: they read and write nothing that
+//! changes.
 //!
 //! An error that a closure returns comes back as the error of the call. A panic is caught before
 //! it reaches C++ and comes back as an error of kind [`crate::ErrorKind::Panic`]. Transforms
 //! nest in any order; only a compiled function belongs outermost ([`compile`]).
+//!
+//! Tests: `tests/transforms.rs`.
 
 mod cache;
 pub(crate) mod closure;
@@ -44,7 +46,7 @@ pub use vmap::{vmap, Vmap};
 /// Computes the arrays, and waits for them. MLX: `eval`.
 ///
 /// # Errors
-/// What any operation of their graphs reports when it runs; `OutOfMemory` if they would pass the
+/// Returns the error that any operation of the graphs reports when it runs, and `OutOfMemory` if they would pass the
 /// memory limit of a [`crate::runtime::Runtime`].
 pub fn eval(arrays: &[&Array]) -> Result<()> {
     let list = VectorArray::from_refs("eval", arrays)?;
@@ -59,8 +61,8 @@ pub fn eval(arrays: &[&Array]) -> Result<()> {
 /// Reading a value, or [`eval`], waits for it. Not allowed inside a transform.
 ///
 /// # Errors
-/// What any operation of their graphs reports when it is started; what it reports later is the
-/// error of the call that waits.
+/// Returns the error that any operation of the graphs reports when it is started. A later error is returned by the call
+/// that waits.
 pub fn async_eval(arrays: &[&Array]) -> Result<()> {
     let list = VectorArray::from_refs("async_eval", arrays)?;
     let _lock = crate::lock::graph_lock();
@@ -82,7 +84,7 @@ pub(crate) fn is_shapeless() -> bool {
     SHAPELESS.get()
 }
 
-/// Sets what [`is_shapeless`] reads, until dropped.
+/// Sets the value of [`is_shapeless`], until dropped.
 pub(crate) struct Shapeless(bool);
 
 impl Shapeless {
@@ -97,13 +99,13 @@ impl Drop for Shapeless {
     }
 }
 
-/// Whether [`vmap`] or [`jvp`] records what this thread builds now: the kernels of
-/// [`crate::cuda`] have no rule for them.
+/// Returns true if [`vmap`] or [`jvp`] records the graph that this thread builds now: the kernels of [`crate::cuda`]
+/// have no rule for them.
 pub(crate) fn is_vectorising() -> bool {
     VECTORISING.get()
 }
 
-/// Sets what [`is_vectorising`] reads, until dropped.
+/// Sets the value of [`is_vectorising`], until dropped.
 struct Vectorising(bool);
 
 impl Vectorising {
@@ -118,12 +120,12 @@ impl Drop for Vectorising {
     }
 }
 
-/// Whether MLX will differentiate what this thread is recording now.
+/// Returns true if MLX will differentiate the graph that this thread records now.
 ///
-/// True in a closure that [`value_and_grad`], [`grad`], [`vjp`] or [`jvp`] records, and in the
-/// second, differentiated run of a checkpointed one. False outside, and in the first run of a
-/// checkpointed closure, of which only the outputs are kept. A forward pass can use it to choose a
-/// path that prepares its gradient only where there will be one.
+/// This is so in a closure that [`value_and_grad`], [`grad`], [`vjp`] or [`jvp`] records, and in the second,
+/// differentiated run of a checkpointed closure. It is not so outside, nor in the first run of a checkpointed closure,
+/// because that run keeps the outputs alone. A forward pass can use it to prepare its gradient only if there will be
+/// one.
 ///
 /// ```
 /// use mlx_runtime::{ops, transforms, Array};
@@ -148,7 +150,7 @@ impl Differentiating {
         Self(DIFFERENTIATING.replace(DIFFERENTIATING.get() + 1))
     }
 
-    /// Not at all.
+    /// Differentiates nothing until dropped.
     fn suspend() -> Self {
         Self(DIFFERENTIATING.replace(0))
     }

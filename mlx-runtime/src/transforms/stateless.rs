@@ -1,4 +1,6 @@
-//! Closures that capture nothing reach MLX C as plain functions: no payload, no allocation.
+//! Passes closures that capture nothing to MLX C as plain functions, without a payload and an allocation.
+//!
+//! Tests: `tests/no_alloc.rs`.
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -6,7 +8,7 @@ use std::ptr::NonNull;
 use super::turns::Turns;
 use crate::live::Kept;
 
-/// Whether a value of `F` is nothing but its type.
+/// Returns true if `F` has no data and no destructor.
 pub(super) const fn is_stateless<F>() -> bool {
     std::mem::size_of::<F>() == 0 && !std::mem::needs_drop::<F>()
 }
@@ -21,7 +23,7 @@ pub(super) unsafe fn value<F: 'static>() -> &'static F {
     unsafe { NonNull::<F>::dangling().as_ref() }
 }
 
-/// What a payload leads to: a closure, counted while MLX keeps it.
+/// The payload behind a handle: a closure, counted while MLX keeps it.
 pub(super) struct Payload<F> {
     pub(super) f: F,
     pub(super) turns: Turns,
@@ -35,7 +37,7 @@ pub(super) fn keep<F>(f: F) -> *mut c_void {
     Box::into_raw(Box::new(Payload { f, turns, _kept })).cast()
 }
 
-/// Takes back what [`keep`] made.
+/// Takes back the payload of [`keep`].
 ///
 /// # Safety
 /// `payload` is of [`keep`], for the same `F`, and is not used again.
@@ -53,7 +55,7 @@ pub(super) unsafe fn payload<'a, F>(payload: *mut c_void) -> &'a Payload<F> {
     unsafe { &*payload.cast() }
 }
 
-/// One C callback in both forms: with a payload, and without where the closure captures nothing.
+/// One C callback in both forms: with a payload, and without one for closures that capture nothing.
 macro_rules! callbacks {
     ($(#[$doc:meta])* $F:ident: $bound:path => $with:ident, $without:ident,
      ($($arg:ident: $ty:ty),*), |$f:ident| $body:expr) => {

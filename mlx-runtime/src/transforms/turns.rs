@@ -1,4 +1,6 @@
-//! One thread at a time in a closure.
+//! Lets one thread at a time into a closure.
+//!
+//! Tests: `tests/threads.rs`.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -7,7 +9,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 /// A closure is `Send` and may not be `Sync`. MLX copies the handle to it into the graphs that it records, so one
 /// thread may take a gradient while another one has the handle and calls it.
 pub(super) struct Turns {
-    /// The thread that is in the closure, and how often.
+    /// The thread that is in the closure, and its depth.
     inside: Mutex<(usize, u32)>,
     left: Condvar,
 }

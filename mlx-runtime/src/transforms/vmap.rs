@@ -1,4 +1,6 @@
-//! Vectorised functions.
+//! Vectorises functions.
+//!
+//! Tests: `tests/transforms.rs`.
 
 use mlx_sys as sys;
 
@@ -42,7 +44,7 @@ where
 
 const OP: &str = "vmap";
 
-/// An axis counted from the first; MLX indexes with what it is given.
+/// An axis counted from the first, because MLX uses it as an index unchanged.
 fn from_first(axis: i32, ndim: usize) -> Result<i32> {
     let n = i32::try_from(ndim).unwrap_or(i32::MAX);
     let counted = if axis < 0 {
@@ -60,8 +62,8 @@ impl Vmap {
     /// The outputs for a batch.
     ///
     /// # Errors
-    /// What the function returns, its panic, axes that do not exist or differ in size, or an
-    /// operation that MLX cannot vectorise.
+    /// Returns the error of the function, and an error if it panics, if axes do not exist or differ in size, or if MLX
+    /// cannot vectorise an operation.
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let function = self.function.as_ref().map_err(Clone::clone)?;
         if self.in_axes.len() != inputs.len() || self.in_axes.iter().all(Option::is_none) {
@@ -104,7 +106,7 @@ impl Vmap {
         let batch = inputs.iter().zip(&in_axes).find(|(_, axis)| **axis >= 0);
         let batch = batch.map_or(0, |(input, axis)| input.shape()[*axis as usize]);
         if batch == 0 {
-            // No example is computed, so that only the shapes are known.
+            // No example is computed, so only the shapes are known.
             let empty = recorded.iter().zip(&out_axes).map(|(output, &axis)| {
                 let mut shape = output.shape().to_vec();
                 shape.insert(axis as usize, 0);

@@ -1,18 +1,18 @@
-//! Tests in processes of their own: this binary again, since what may go wrong would end it.
+//! Tests in child processes: this binary again, because a failure may end the process.
 
 use std::process::{Command, Output, Stdio};
 
 /// Names the test in the process that runs it.
 const CASE: &str = "MLX_RUNTIME_CHILD";
 
-/// What tells the child apart from others of the same test; `None` in the parent.
+/// The number that tells the child apart from others of the same test; `None` in the parent.
 pub fn child(name: &str) -> Option<String> {
     let case = std::env::var(CASE).ok()?;
     let (test, number) = case.split_once(' ')?;
     (test == name).then(|| number.to_owned())
 }
 
-/// The test `name`, to be run in a process of its own as child `number`.
+/// The command that runs the test `name` in a child process, as child `number`.
 pub fn command(name: &str, number: usize) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
@@ -22,7 +22,7 @@ pub fn command(name: &str, number: usize) -> Command {
     command
 }
 
-/// How a process ended, and what it said, for a message.
+/// The status and the stderr of a process, for a message.
 #[allow(dead_code)] // not in every test that has this module
 pub fn said(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);

@@ -1,6 +1,6 @@
-//! Gradients beside finite differences: for every operation of floats, the gradient of a weighted
-//! sum of its outputs in float32 is compared with central differences, taken in float64 where MLX
-//! computes the operation so. What has no gradient is listed, and must say so.
+//! Gradients beside finite differences. For every operation of floats, the gradient of a weighted sum of its outputs in
+//! float32 is compared with central differences, in float64 if MLX computes the operation in it. Operations without a
+//! gradient are listed, and must return an error.
 
 mod table;
 
@@ -86,7 +86,7 @@ fn inputs(case: &Case, dtype: Dtype) -> Vec<Array> {
     made
 }
 
-/// A scalar of all outputs, each number with a weight of its own; of complex ones both parts.
+/// A scalar of all outputs, with a different weight for each number, and for both parts of complex ones.
 fn weighted(outputs: Vec<Array>) -> Result<Array> {
     let mut parts = Vec::new();
     for a in outputs {
@@ -140,7 +140,7 @@ fn difference(f: Function, x: &[Array], of: usize, at: usize, h: f64) -> Result<
     Ok((8.0 * one - two) / (12.0 * h))
 }
 
-/// What is wrong with a case.
+/// Checks a case; the error says what is wrong.
 fn check(case: &Case) -> std::result::Result<(), String> {
     let single = SINGLE.contains(&case.name);
     let fine = inputs(

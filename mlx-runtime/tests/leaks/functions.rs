@@ -8,7 +8,7 @@ use mlx_runtime::transforms::{
 };
 use mlx_runtime::{ops, Array, Error, ErrorKind, Result};
 
-/// How the panics of this test begin.
+/// The prefix of this test's panics.
 pub const ON_PURPOSE: &str = "on purpose";
 
 pub fn error() -> Error {
@@ -33,7 +33,7 @@ pub fn gradients(x: &Array) -> Result<()> {
     let inner = transforms::grad(f, &[0]);
     let outer = transforms::grad(move |a| total(&inner.call(a)?[0]), &[0]);
     outer.call(from_ref(x))?[0].eval()?;
-    // A graph that nobody evaluates.
+    // A graph that is not evaluated.
     transforms::grad(|a| total(&ops::exp(&a[0])?), &[0]).call(from_ref(x))?;
     Ok(())
 }
@@ -92,7 +92,7 @@ pub fn custom_rules(x: &Array) -> Result<()> {
     transforms::grad(move |x| total(&g.call(x)?[0]), &[0]).call(from_ref(x))?[0].eval()
 }
 
-/// A function of its own in each round, for two shapes; what MLX compiled goes with it.
+/// Another function in each round, for two shapes. MLX's recording is freed with it.
 pub fn compiled(i: usize) -> Result<()> {
     let n = 2 + (i % 7) as i32;
     // Another array than the input: a trace holds captured ones as constants.

@@ -1,9 +1,9 @@
-//! Whatever is done many times leaves the process as it was: live handles, MLX's active memory,
-//! threads, bytes on the heap, resident size.
+//! Leaks: repeated work leaves the process as it was. The test compares live handles, MLX's active memory, threads,
+//! bytes on the heap, and resident size.
 //!
-//! One test alone, since it looks at the whole process; Linux says what that holds in `/proc`.
-//! `LEAKS_DIVISOR=100` runs a hundredth of the rounds, for tools that make each slow
-//! (`.ci/memcheck`); `LEAKS_ON_PURPOSE=1` loses one array.
+//! This is the only test of its binary, because it looks at the whole process through Linux's `/proc`.
+//! `LEAKS_DIVISOR=100` runs a hundredth of the rounds, for tools that make each slow (`.ci/memcheck`);
+//! `LEAKS_ON_PURPOSE=1` loses one array.
 #![cfg(target_os = "linux")]
 
 mod functions;
@@ -65,7 +65,7 @@ fn nothing_is_left_behind() {
         scopes::dropped_elsewhere(&x)
     });
     if std::env::var_os("LEAKS_ON_PURPOSE").is_some() {
-        // So that `.ci/memcheck` knows that a tool would have told.
+        // Leaks on purpose, so that `.ci/memcheck` knows that a tool finds leaks.
         std::mem::forget(std::hint::black_box(ops::square(&x).unwrap()));
     }
 }

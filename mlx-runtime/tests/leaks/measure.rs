@@ -1,4 +1,4 @@
-//! What a process holds.
+//! Measures the resources of a process: handles, memory, threads.
 
 use mlx_runtime::device::{default_device, DeviceType};
 use mlx_runtime::{live, memory, stream};
@@ -17,12 +17,12 @@ pub struct Held {
     resident: usize,
 }
 
-/// How many rounds there are of `n`: all, or a share where a tool makes the process slow.
+/// The number of rounds out of `n`: all, or a share if a tool makes the process slow.
 pub fn rounds(n: usize) -> usize {
     (n / divisor()).max(2)
 }
 
-/// Tools that replace the allocator keep more than they hand out: only what is counted is compared.
+/// Tools that replace the allocator keep more than they hand out, so only counts are compared.
 fn divisor() -> usize {
     std::env::var("LEAKS_DIVISOR").map_or(1, |n| n.parse().expect("a number"))
 }
@@ -49,8 +49,8 @@ fn heap() -> usize {
     0
 }
 
-/// The live handles, once MLX's own threads have dropped theirs: they let go of what they read and
-/// computed a moment after others may see the result.
+/// The live handles, once MLX's own threads have dropped theirs: they release inputs and outputs a moment after other
+/// threads may see the result.
 fn settled() -> live::Handles {
     let mut seen = live::handles();
     let mut same = 0;
@@ -75,7 +75,7 @@ impl Held {
         }
     }
 
-    /// Compares with what was held before `n` rounds of `what`.
+    /// Compares with the resources held before `n` rounds of `what`.
     pub fn check(&self, before: &Self, what: &str, n: usize) {
         println!(
             "{what}: {n} rounds; heap {:+}, resident {:+} bytes; {} handles, {} bytes active",
@@ -87,7 +87,7 @@ impl Held {
         assert_eq!(self.handles, before.handles, "handles after {n} {what}");
         assert_eq!(self.active, before.active, "active memory after {n} {what}");
         assert_eq!(self.threads, before.threads, "threads after {n} {what}");
-        // A GPU's driver keeps memory and recorded kernels of its own.
+        // A GPU's driver keeps memory and recorded kernels for itself.
         if divisor() > 1 || default_device().unwrap().kind() == DeviceType::Gpu {
             return;
         }

@@ -6,7 +6,7 @@ use mlx_runtime::device::{self, Device};
 use mlx_runtime::stream::{self, Stream, ThreadLocalStream};
 use mlx_runtime::{ops, transforms, Array, Dtype, Result};
 
-/// What is made once: MLX keeps these until the process ends.
+/// Streams that are made once, because MLX keeps them until the process ends.
 pub fn streams() -> Result<ThreadLocalStream> {
     ThreadLocalStream::new(Device::cpu())
 }

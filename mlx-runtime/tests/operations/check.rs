@@ -1,4 +1,4 @@
-//! A call of an operation, and what must agree: its value, its derivatives, its vectorised form.
+//! A call of an operation and the comparisons of its value, its derivatives and its vectorised form.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::generate::{Generate, Sizes};
 use crate::layout::Layout;
 use crate::table::{Kind, Operation};
 
-/// What to compare.
+/// The comparison to make.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Check {
     /// The value in one layout with that in another, and compiled.
@@ -376,7 +376,7 @@ impl Call {
             Ok(all) => found.push(("vjp", dot(all, &tangents).map_err(text)?)),
             Err(e) => report.refuse("vjp", e),
         }
-        // Without elements there is nothing to differentiate; a mean of none has no number to compare.
+        // Without elements there is nothing to differentiate, and the mean of no elements cannot be compared.
         if !self.compares() || inputs.iter().all(|a| a.size() == 0) {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Cases in processes of their own, so that one that ends its process has a number.
+//! Runs cases in child processes, so that a case that ends its process has a number.
 
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Range;
@@ -9,17 +9,17 @@ use std::time::Duration;
 /// Set for a child: the cases it is to run.
 const CASES: &str = "OPERATIONS_CASES";
 
-/// Cases of one child, so that what MLX caches for a process stays bounded.
+/// Cases of one child, so that MLX's caches for a process stay bounded.
 const CHUNK: u64 = 5_000;
 
 /// A child that says nothing for so long hangs.
 const SILENCE: Duration = Duration::from_secs(120);
 
-/// A line that a case told: its number, and the text.
+/// A line of output of a case: its number, and the text.
 pub type Told = (u64, String);
 
-/// Runs `case` for each number of `cases`, and returns what all of them told, together with
-/// `crashed: ..` for each that ended its process.
+/// Runs `case` for each number of `cases`, and returns the output of all of them, together with `crashed: ..` for each
+/// that ended its process.
 ///
 /// `test` is the full name of the test that calls this: the children are runs of it.
 pub fn run(test: &str, cases: Range<u64>, case: impl Fn(u64) -> Vec<String>) -> Vec<Told> {

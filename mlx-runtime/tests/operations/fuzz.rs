@@ -19,7 +19,7 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
-/// The call with this number, and what is compared.
+/// The call with this number, and the comparison.
 fn call(seed: u64, n: u64) -> (Call, Check) {
     let mut g = Generate::new(Generate::new(seed, false).next() ^ n, false);
     let wild = g.bool();

@@ -161,7 +161,7 @@ impl Generate {
         all
     }
 
-    /// The shape of what [`Generate::slice`] takes.
+    /// The shape of the result of [`Generate::slice`].
     pub fn taken(shape: &[i32], [start, stop, step]: &[Vec<i32>; 3]) -> Vec<i32> {
         let count = |i: usize, n: i32| {
             let (n, by) = (i64::from(n), i64::from(step[i]));

@@ -104,7 +104,7 @@ fn a_batch_of_scatters_is_a_loop_of_them() {
 
 #[test]
 fn an_array_that_failed_stays_failed() {
-    // On a thread of its own: MLX stops the stream that failed.
+    // On a separate thread, because MLX stops the stream that failed.
     let ended = std::thread::spawn(|| {
         let singular = array(&[1.0, 2.0, 2.0, 4.0], &[2, 2]);
         let inverse = mlx_runtime::linalg::inv(&singular).unwrap();
@@ -120,7 +120,7 @@ fn an_array_that_failed_stays_failed() {
 #[test]
 fn the_bytes_of_one_element_are_its_own() {
     let bytes = |x: &Array| ops::view(x, Dtype::Uint8)?.to_vec::<u8>();
-    // A last axis of size 1 whose stride is not 1.
+    // A last axis of size 1 with a stride other than 1.
     let x = array(&[1.5, 2.5, 3.5, 4.5], &[4]);
     let one = x.index(s![1..;3]).unwrap();
     assert_eq!(bytes(&one).unwrap(), 2.5f32.to_ne_bytes());

@@ -2,7 +2,7 @@
 
 use mlx_runtime::{ops, Array, Result};
 
-/// How an input lies in memory: a view of another array, the base.
+/// The memory layout of an input: a view of another array, the base.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Layout {
     Contiguous,

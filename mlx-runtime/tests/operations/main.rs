@@ -1,8 +1,8 @@
 //! Every operation in every layout under every transform: a sweep over fixed cases, and a fuzzer.
 //!
-//! Both draw from one table of operations. An operation's value is compared with that of contiguous
-//! inputs and of the compiled function, its `vjp` with its `jvp` and with finite differences, its
-//! `vmap` and the `vmap` of its gradient with a loop.
+//! Both draw from one table of operations. An operation's value is compared with its value for contiguous inputs and
+//! with the compiled function's, its `vjp` with its `jvp` and with finite differences, its `vmap` and the `vmap` of its
+//! gradient with a loop.
 
 mod check;
 mod children;

@@ -45,7 +45,7 @@ const SIZES: [Sizes; 3] = [Sizes::Plain, Sizes::Some(1), Sizes::Some(0)];
 
 const PER_OPERATION: u64 = (layout::ALL.len() * SIZES.len() * CHECKS.len()) as u64 * SEEDS;
 
-/// The call with this number, and what is compared.
+/// The call with this number, and the comparison.
 fn call(n: u64) -> (Call, Check) {
     let (row, mut rest) = ((n / PER_OPERATION) as usize, n % PER_OPERATION);
     let mut digit = |base: usize| {
@@ -145,7 +145,7 @@ fn every_operation_in_every_layout() {
         texts.len(),
         texts.join("\n")
     );
-    // What is only called draws options that often do not fit: it is there for the random calls.
+    // Operations of kind `Called` draw options that often do not fit; they are there for the random calls.
     for operation in operations().iter().filter(|o| o.kind != Kind::Called) {
         let which = format!("{} {}", operation.name, operation.inputs);
         assert!(called.contains(&which[..]), "never called: {which}");

@@ -1,4 +1,4 @@
-//! How each operation of the dump is called.
+//! Calls each operation of the dump.
 
 use mlx_runtime::fft::{self, Norm};
 use mlx_runtime::linalg::{self, Triangle};
@@ -49,7 +49,7 @@ fn parts(p: Packed) -> Vec<Array> {
         .collect()
 }
 
-/// All elements in order: what partial sorts say nothing of.
+/// All elements in order, because partial sorts leave the order of the others unspecified.
 fn in_order(a: &Array) -> Result<Array> {
     ops::sort(a, None)
 }

@@ -1,4 +1,4 @@
-//! How the operations of `dump_parity_more.py` are called.
+//! Calls the operations of `dump_parity_more.py`.
 
 use mlx_runtime::fft::{self, Norm};
 use mlx_runtime::ops::fast::{self, Mask};

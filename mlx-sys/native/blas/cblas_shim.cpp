@@ -39,8 +39,7 @@ extern "C" void cblas_sgemm(
   }
   bool columns = n >= m;
   int length = columns ? n : m;
-  // Each piece packs the other operand anew, so pieces stay wide; a few more of them than threads even
-  // out the load.
+  // Each piece packs the other operand again, so pieces stay wide; a few more of them than threads even out the load.
   int pieces = std::clamp(length / 256, threads, 4 * threads);
   int step = ((length + pieces - 1) / pieces + 15) / 16 * 16;
   pieces = (length + step - 1) / step;

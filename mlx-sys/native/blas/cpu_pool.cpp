@@ -1,6 +1,6 @@
-// Why not OpenBLAS's own threads: its workers wait for each other by spinning inside every product, so
-// that one other busy process makes a product tens of times slower. Here the pieces of a loop are
-// independent, whichever thread is free takes the next one, and who waits for long sleeps.
+// The pool replaces OpenBLAS's own threads, because its workers wait for each other by spinning inside every product,
+// so that one other busy process makes a product tens of times slower. Here the pieces of a loop are independent, any
+// free thread takes the next one, and a thread that waits for long sleeps.
 #ifdef MLXRS_OPENBLAS
 
 #include "blas/cpu_pool.h"
@@ -92,7 +92,7 @@ int threads_asked() {
   return asked;
 }
 
-// One for each processor that this process may use, unless a number is asked for.
+// One for each processor that this process may use, unless the environment gives a number.
 int threads_to_start() {
   if (threads_asked() > 0) return threads_asked();
   cpu_set_t set;
@@ -106,7 +106,7 @@ void start() {
   try {
     for (; have < n; have++) std::thread(worker, have).detach();
   } catch (const std::system_error&) {
-    // As many as there are.
+    // The pool has the threads that could be started.
   }
   started = have;
   pthread_atfork(nullptr, nullptr, [] { started = 1; }); // a forked process has no workers

@@ -7,19 +7,15 @@ extern "C" {
 #endif
 
 /**
- * The BLAS that matrix products on the CPU use: OpenBLAS's configuration and kernel
- * (`OpenBLAS 0.3.34 ... Haswell`), or `system` for the one that MLX was linked with.
- * The text lives as long as the program.
+ * Returns the BLAS that matrix products on the CPU use: OpenBLAS's configuration and kernel (`OpenBLAS 0.3.34 ...
+ * Haswell`), or `system` for the one that MLX was linked with. The text lives as long as the program.
  */
 const char* mlxrs_blas_name(void);
 
-/** How many threads the BLAS uses, 1 if it is not ours to ask. */
+/** Returns the number of threads of our BLAS, or 1 if the BLAS is not ours. */
 int mlxrs_blas_threads(void);
 
-/**
- * Sets how many threads the BLAS uses. Returns 0, or 1 if the BLAS is not ours to set or `threads`
- * is less than 1.
- */
+/** Sets the number of threads of the BLAS. Returns 0, or 1 if the BLAS is not ours or `threads` is less than 1. */
 int mlxrs_set_blas_threads(int threads);
 
 #ifdef __cplusplus

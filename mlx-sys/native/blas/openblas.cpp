@@ -1,5 +1,5 @@
-// Why not linked: OpenBLAS starts a thread for each core as it is loaded, before any code of the program, and ends the
-// process where one cannot be started. It reads how many it may start from the environment.
+// OpenBLAS is loaded at run time, not linked, because it starts a thread for each core as it is loaded, before any code
+// of the program, and ends the process if one cannot be started. It reads the number of threads from the environment.
 #ifdef MLXRS_OPENBLAS
 
 #include "blas/openblas.h"

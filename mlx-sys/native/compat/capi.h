@@ -1,4 +1,4 @@
-// MLX C's conventions, for the C functions of our own: handles hold C++ objects, errors go to its handler.
+// MLX C's conventions for our C functions: handles hold C++ objects, and errors go to its handler.
 #pragma once
 
 #include <exception>
@@ -12,7 +12,7 @@
 
 namespace mlxrs {
 
-// Runs `f`; what it throws becomes MLX C's error. No exception reaches a caller in C.
+// Runs `f`, and turns an exception into MLX C's error. No exception reaches a caller in C.
 template <typename F>
 int guarded(const char* file, F&& f) {
   try {

@@ -1,6 +1,6 @@
-// MLX C has its four functions on float16 and bfloat16 values only where C has such types, on ARM.
-// What they hand out are the 16 bits, which uint16_t is as good for: this header stands for
-// mlx/c/half.h, in the bindings everywhere and in the library where C lacks the types.
+// MLX C has its four functions on float16 and bfloat16 values only if C has those types, as on ARM. They return the 16
+// bits, so uint16_t serves as well. This header replaces mlx/c/half.h, in the bindings everywhere and in the library if
+// C lacks the types.
 #ifndef MLX_HALF_H
 #define MLX_HALF_H
 

@@ -17,7 +17,7 @@ inline std::string hash_preimage(const std::string& text) {
   for (int i = 0; i < 5; i++) {
     inverse *= 2 - factor * inverse;
   }
-  // This is its own inverse.
+  // `mix` is its own inverse.
   const auto mix = [](uint64_t x) { return x ^ (x >> 47); };
   const uint64_t end = mix(mix(std::hash<std::string>{}(text)) * inverse);
   const uint64_t start = seed ^ (8 * factor);

@@ -20,7 +20,7 @@ namespace mx = mlx::core;
 
 namespace {
 
-// What a handle leads to: launches hold the kernel, too.
+// The object behind a handle. Launches hold the kernel too.
 using Kernel = std::shared_ptr<CudaKernel>;
 
 // A function of a library that MLX is linked with, and this one is not: MLX for a CPU has none.
@@ -81,7 +81,7 @@ std::vector<mx::array> apply(const Kernel& kernel,
                              const std::vector<mx::array>& inputs,
                              const mlxrs_cuda_launch& launch,
                              mx::Stream s) {
-  // As MLX C numbers them (mlx/c/array.h).
+  // MLX C's numbers of dtypes (mlx/c/array.h).
   static const mx::Dtype dtypes[] = {mx::bool_, mx::uint8, mx::uint16, mx::uint32, mx::uint64,
                                      mx::int8, mx::int16, mx::int32, mx::int64, mx::float16,
                                      mx::float32, mx::float64, mx::bfloat16, mx::complex64};
@@ -113,7 +113,7 @@ extern "C" int mlxrs_cuda_kernel_new(mlxrs_cuda_kernel* res,
                                      const char* source,
                                      const char* architecture) {
   return mlxrs::guarded("cuda_kernel.cpp", [&] {
-    // Without an architecture there is no code: its graph can be looked at, not run.
+    // Without an architecture there is no code: its graph can be inspected, not run.
     auto binary = *architecture ? mlxrs::compile(name, source, architecture) : std::string();
     res->ctx = new mlxrs::Kernel(std::make_shared<mlxrs::CudaKernel>(name, std::move(binary)));
   });

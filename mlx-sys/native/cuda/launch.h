@@ -1,4 +1,4 @@
-// A launch of a kernel of ours, as an operation of MLX's graph.
+// A launch of one of our CUDA kernels, as an operation of MLX's graph.
 #pragma once
 
 #include <atomic>
@@ -21,16 +21,16 @@ struct CudaKernel {
       : name(std::move(name)), binary(std::move(binary)), stand_in(hash_preimage(this->binary)) {}
 
   const std::string name;
-  // What the driver loads.
+  // The cubin that the driver loads.
   const std::string binary;
-  // MLX tells kernels apart by name and a hash of the binary, which it computes at each launch (mlx/backend/
-  // cuda/custom_kernel.cpp): a fifteenth of the host's time in a step of an 8B on 128 tokens. Once a kernel is
-  // loaded, a short text with that hash leads to it as well. Empty if there is none.
+  // MLX tells kernels apart by name and a hash of the binary, which it computes at each launch
+  // (mlx/backend/cuda/custom_kernel.cpp): a fifteenth of the host's time in a step of an 8B on 128 tokens. Once a
+  // kernel is loaded, an 8-byte string with the same hash finds it as well. Empty if there is none.
   const std::string stand_in;
   std::atomic<bool> loaded{false};
 };
 
-// It looks at no shape: what it reads and writes lies row by row, and how often it runs is settled.
+// A launch ignores shapes: its buffers are flat and row-major, and the grid is fixed at construction.
 class CudaLaunch : public mlx::core::Primitive {
  public:
   using array = mlx::core::array;

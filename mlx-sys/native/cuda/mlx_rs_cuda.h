@@ -1,5 +1,5 @@
-// CUDA kernels of our own: compiled by NVRTC without MLX's headers, which take it more than a second
-// a kernel, and launched by MLX as part of its graph.
+// CUDA kernels: compiled by NVRTC without MLX's headers, which take it more than a second a kernel, and launched by MLX
+// as part of its graph.
 #ifndef MLX_RS_CUDA_H
 #define MLX_RS_CUDA_H
 
@@ -15,18 +15,18 @@
 extern "C" {
 #endif
 
-/** A compiled kernel; nothing changes it, so that any thread may use it. */
+/** A compiled kernel. It is immutable, so that any thread may use it. */
 typedef struct mlxrs_cuda_kernel_ {
   void* ctx;
 } mlxrs_cuda_kernel;
 
-/** Whether NVRTC is in this process, as it is where MLX was built for CUDA and linked with it. */
+/** Returns true if NVRTC is in this process, which it is if MLX was built for CUDA and linked with it. */
 bool mlxrs_cuda_compiles(void);
 
 /**
- * Compiles `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture
- * such as `sm_90`, by the NVRTC that MLX's library has loaded. An empty architecture compiles nothing: of
- * such a kernel a graph can be made and looked at.
+ * Compiles `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture such as `sm_90`,
+ * by the NVRTC that MLX's library has loaded. An empty architecture compiles nothing: the kernel can be used in a
+ * graph that is only inspected.
  */
 int mlxrs_cuda_kernel_new(mlxrs_cuda_kernel* res,
                           const char* name,
@@ -35,24 +35,26 @@ int mlxrs_cuda_kernel_new(mlxrs_cuda_kernel* res,
 
 int mlxrs_cuda_kernel_free(mlxrs_cuda_kernel kernel);
 
-/** How a kernel is launched: what it makes, with which numbers, by how many threads. */
+/** A launch of a kernel: its outputs, its scalar arguments and its grid. */
 typedef struct mlxrs_cuda_launch_ {
-  /** The sizes of all outputs, one output behind the other. */
+  /** The sizes of all outputs, one output after the other. */
   const int32_t* sizes;
   /** The dimensions of each output. */
   const size_t* dimensions;
   const mlx_dtype* dtypes;
   size_t outputs;
-  /** Arguments behind those for inputs and outputs. */
+  /** Arguments after those for inputs and outputs. */
   const int32_t* numbers;
   size_t count;
   int32_t blocks;
-  /** In a block. */
+  /** Threads in a block. */
   int32_t threads;
 } mlxrs_cuda_launch;
 
-/** The outputs of a launch; the kernel's arguments are inputs, outputs, numbers. Inputs that are not
- * row-major are copied. */
+/**
+ * Returns the outputs of a launch. The kernel's arguments are inputs, outputs, numbers. Inputs that are not row-major
+ * are copied.
+ */
 int mlxrs_cuda_kernel_apply(mlx_vector_array* res,
                             mlxrs_cuda_kernel kernel,
                             const mlx_vector_array inputs,

@@ -2,7 +2,7 @@
 
 #include "device_watch/mlx_rs_device.h"
 
-// Defines __GLIBC__, where that is the library: CUDA is there, and on_exit.
+// Defines __GLIBC__ if that is the library: CUDA and on_exit need it.
 #include <cstdlib>
 
 #ifdef __GLIBC__
@@ -37,7 +37,7 @@ struct Driver {
   int (*enter)(void*);
   int (*query)(void*);
 
-  // Of this thread's own stream (CU_STREAM_PER_THREAD), on which nothing ever runs.
+  // Queries this thread's own stream (CU_STREAM_PER_THREAD), on which nothing ever runs.
   int ask() const {
     return query(reinterpret_cast<void*>(2));
   }
@@ -56,7 +56,7 @@ struct Driver {
   }
 };
 
-// What a context answers from then on, whatever is asked of it.
+// Returns true for errors that a context returns from every later call.
 bool stays(int code) {
   switch (code) {
     case 46:  // CUDA_ERROR_DEVICE_UNAVAILABLE
@@ -83,7 +83,7 @@ bool stays(int code) {
 Driver driver{};
 std::atomic<bool> lost{false};
 std::atomic<bool> told{false};
-// The thread that ends the process, and with what, once it does.
+// The thread that ends the process, and the exit code, once it does.
 std::atomic<pid_t> ending{0};
 std::atomic<int> status{0};
 std::terminate_handler before = nullptr;
@@ -96,7 +96,8 @@ pid_t self() {
 void on_lost() {
   lost = true;
   try {
-    // What is freed then goes to MLX's cache: the driver would refuse, and MLX throw in a destructor.
+    // Buffers that are freed from now on go to MLX's cache, because the driver would refuse to free them and MLX would
+    // throw in a destructor.
     mx::set_cache_limit(std::numeric_limits<int64_t>::max());
   } catch (const std::exception&) {
     // The allocator is made at its first use, which fails now: there is nothing to free.
@@ -136,14 +137,14 @@ void watch() {
     }
   }
   for (int round = 0; ending == 0; round++) {
-    // The driver calls nobody back: who waits for work goes on, and meets the error at the next call.
+    // The driver calls no callbacks. A thread that waits for work goes on, and gets the error at its next call.
     while (mx::scheduler::n_active_tasks() > 0) {
       mx::scheduler::notify_task_completion(mx::Stream(0, mx::Device::gpu));
     }
     std::this_thread::sleep_for(50ms);
-    // Who waits on one of MLX's events between streams cannot be woken.
+    // A thread blocked on one of MLX's cross-stream events cannot be woken.
     if (round == 6000 && !told) {
-      say("error: the GPU failed five minutes ago, and whoever waits for it waits in vain\n");
+      say("error: the GPU failed five minutes ago, and a thread still waits for its work\n");
       _exit(1);
     }
   }
@@ -159,7 +160,7 @@ std::string thrown() {
   }
 }
 
-// Ends the calling thread, and nothing else: who joins it goes on.
+// Ends the calling thread, and nothing else: a thread that joins it goes on.
 [[noreturn]] void end_thread() {
   for (;;) {
     syscall(SYS_exit, 0);
@@ -171,15 +172,15 @@ std::string thrown() {
   const bool main = ending == self() || self() == getpid();
   const int code = ending == 0 ? 1 : status.load();
   if (text.find("driver shutting down") != std::string::npos) {
-    // CUDA has ended with the process, and a thread of MLX's own lets go of its stream too late
+    // CUDA has ended with the process, and one of MLX's threads releases its stream too late
     // (mlx/backend/cuda/worker.cpp).
     main ? _exit(code) : end_thread();
   }
   if (lost || stays(driver.ask())) {
-    // A thread that ends lets go of its streams, and MLX waits for their work once more: nothing is left
-    // undone by it. Elsewhere somebody's work ends in the middle, and with it the process.
+    // A thread that ends releases its streams, and MLX waits for their work once more, which loses nothing. On any
+    // other thread, work ends in the middle, and the process ends with it.
     const bool leaves = ending == self() || text.rfind("cudaStreamSynchronize(stream_) failed", 0) == 0;
-    // Whoever works with the device gets the error of a call, and has some time for that.
+    // A thread that uses the device gets the error of a call, and has some time for it.
     for (int i = 0; i < 50 && !main && !(told && leaves); i++) {
       std::this_thread::sleep_for(100ms);
     }
@@ -216,7 +217,7 @@ extern "C" void mlxrs_device_watch(void) {
     try {
       std::thread(mlxrs::watch).detach();
     } catch (const std::exception&) {
-      // No thread is to be had: a device that fails is then found out by the next call alone.
+      // Without a thread, only the next call finds out that a device failed.
     }
     return true;
   }();

@@ -14,14 +14,13 @@ AttentionSizes sizes_of(const array& q, const array& k, int head_dim) {
   return {q.shape(0), q.shape(1), key_heads, q.shape(2) / k.shape(2), head_dim, head_dim / 2};
 }
 
-// The shapes of the output and of what is kept for the gradient: turned queries, turned keys and
-// statistics.
+// The shapes of the output and of the arrays kept for the gradient: turned queries, turned keys and statistics.
 std::vector<mx::Shape> forward_shapes(const array& q, const array& k, int head_dim) {
   const AttentionSizes n = sizes_of(q, k, head_dim);
   return {q.shape(), {n.B, n.K, n.T, n.G, n.D}, {n.B, n.K, n.T, n.D}, {n.B, n.K, n.T, n.G, 2}};
 }
 
-// turned queries, turned keys, v, statistics, freqs, d_out -> those of dq, dk, dv that are wanted
+// turned queries, turned keys, v, statistics, freqs, d_out -> the wanted ones of dq, dk, dv
 class RopeAttentionGrad : public CpuPrimitive {
  public:
   RopeAttentionGrad(mx::Stream stream, AttentionOptions options, Wanted wanted)

@@ -3,11 +3,11 @@
 
 namespace mlxrs {
 
-// Whether there is one to call.
+// Returns true if there is a BLAS to call.
 bool has_gemm();
 
-// C [m, n] = alpha * op(A) op(B) + beta * C, row major; op transposes where asked. `lda`, `ldb`
-// and `ldc` are the distances between the rows that are stored.
+// C [m, n] = alpha * op(A) op(B) + beta * C, row-major; op transposes if asked. `lda`, `ldb` and `ldc` are the strides
+// of the stored rows.
 enum class Op { as_is, transposed };
 void gemm(Op op_a,
           Op op_b,

@@ -1,4 +1,4 @@
-// What the fused primitives share: checks, memory and scheduling.
+// The helpers of the fused primitives: checks, memory and scheduling.
 #pragma once
 
 #include <initializer_list>
@@ -22,8 +22,8 @@ class CpuPrimitive : public mx::Primitive {
 
 // One evaluation of a primitive: its memory, and the work for the stream's thread.
 //
-// Memory is allocated before the work is queued, so that a failure is an exception on the thread
-// that evaluates. (What the work itself throws, MLX reports where the stream is waited for.)
+// Memory is allocated before the work is queued, so that a failure is an exception on the thread that evaluates. (MLX
+// reports an exception of the work itself to the thread that waits for the stream.)
 class Evaluation {
  public:
   explicit Evaluation(const mx::Stream& stream)
@@ -81,16 +81,16 @@ void require_shape(const char* op, const char* name, const array& a, const mx::S
 // The shape without its last axis.
 mx::Shape leading(mx::Shape shape);
 
-// How many rows of the last axis' size an array has.
+// The number of rows of an array, if a row is the last axis.
 int row_count(const array& a);
 
-// The outputs of one primitive for those inputs whose gradient is asked for, each once.
+// The outputs of one primitive: a gradient for each distinct input that one is asked for.
 class Wanted {
  public:
   // `differentiable` lists the inputs that have a gradient, ascending.
   Wanted(const std::vector<int>& argnums, std::initializer_list<int> differentiable);
 
-  // Whether the gradient of input `i` is asked for, and its place among the outputs.
+  // Returns true if the gradient of input `i` is asked for; `index` returns its place among the outputs.
   bool has(int i) const {
     return index(i) >= 0;
   }

@@ -71,8 +71,8 @@ struct CrossEntropyWork {
       const float weight = weights[row[i]];
       loss[row[i]] = weight * (std::log(sum) + (max - at_target));
       if (dx && valid) {
-        // weight * (softmax - onehot) = weight / sum * (exp - sum * onehot): only d numbers of the
-        // product are to be scaled then, not the whole row.
+        // weight * (softmax - onehot) = weight / sum * (exp - sum * onehot): only d numbers of the product need scaling
+        // then, not the whole row.
         z[target] -= sum;
       }
       scales[i] = valid ? weight / sum : NAN;
@@ -172,8 +172,8 @@ array linear_cross_entropy(const array& x,
   const auto rows = leading(x.shape());
   require_shape(op, "targets", targets, rows);
   require_shape(op, "weights", weights, rows);
-  // Wider integers could become a valid class when they are cut to 32 bits. (As uint32, what does
-  // not fit becomes negative.)
+  // Wider integers could become a valid class when they are cut to 32 bits. (As uint32, values that do not fit become
+  // negative.)
   if (!mx::issubdtype(targets.dtype(), mx::integer) || targets.itemsize() > 4) {
     refuse(op, "targets must be of an integer type of at most 32 bits.");
   }

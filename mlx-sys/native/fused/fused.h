@@ -5,10 +5,9 @@
 // a block of a transformer in one or two vectorised passes and hands all products to the BLAS on
 // strided views, without copies.
 //
-// Every function checks what it is given and throws std::invalid_argument; the primitives that it
-// builds trust their inputs. Inputs may have any strides; beside the first one, which must be
-// float32, half types are promoted. Reverse mode is all there is: jvp, vmap
-// and a second derivative throw. NaN and infinity come out as NaN or infinity.
+// Every function checks its arguments and throws std::invalid_argument; the primitives that it builds trust their
+// inputs. Inputs may have any strides. The first one must be float32; others are promoted from half types. Only reverse
+// mode is supported: jvp, vmap and a second derivative throw. NaN and infinity come out as NaN or infinity.
 #pragma once
 
 #include <vector>
@@ -20,7 +19,7 @@ namespace mlxrs {
 namespace mx = mlx::core;
 using mx::array;
 
-// Whether the operations below can take `x` on the stream: float32, a CPU, a BLAS to call.
+// Returns true if the operations below can take `x` on the stream: float32, a CPU, and a BLAS to call.
 bool fused_available(const array& x, const mx::Stream& stream);
 
 // y = x / sqrt(mean(x^2) + eps) * w over the last axis: x [.., d], w [d] -> [.., d].
@@ -36,7 +35,7 @@ std::vector<array> add_rms_norm(const array& x,
 // silu(g) * u, both of one shape.
 array swiglu(const array& g, const array& u, mx::Stream stream);
 
-// How heads are laid out and turned, and how scores are scaled.
+// The layout and rotation of heads, and the scale of scores.
 struct AttentionOptions {
   int head_dim; // even
   // Rotary pairs: neighbouring features if traditional, else feature i and i + head_dim / 2.
@@ -48,9 +47,9 @@ struct AttentionOptions {
   bool operator==(const AttentionOptions&) const = default;
 };
 
-// Rotary embedding and causal self-attention: q [B, L, H*D], k and v [B, L, K*D] -> [B, L, H*D],
-// where H is a multiple of K and neighbouring query heads share a key head. Pair j at position p
-// turns by p * freqs[j]; freqs [D/2] is a constant (its gradient is zero).
+// Rotary embedding and causal self-attention: q [B, L, H*D], k and v [B, L, K*D] -> [B, L, H*D]. H is a multiple of K,
+// and neighbouring query heads share a key head. Pair j at position p turns by p * freqs[j]; freqs [D/2] is a constant
+// (its gradient is zero).
 array rope_attention(const array& q,
                      const array& k,
                      const array& v,
@@ -80,8 +79,8 @@ array lora_linear(const array& x,
                   float scale,
                   mx::Stream stream);
 
-// The elements of arrays of one type, each in row-major order, one array behind the other. On a CPU
-// stream there is no gradient; on others this is a concatenation.
+// The elements of arrays of one type, each in row-major order, one array after the other. On a CPU stream there is no
+// gradient; on others this is a concatenation.
 array gather(const std::vector<array>& arrays, mx::Stream stream);
 
 } // namespace mlxrs

@@ -1,7 +1,7 @@
-// Arrays laid one behind the other in one piece of work, however many they are.
+// Copies arrays one after the other, in one piece of work for any number of arrays.
 //
-// MLX's concatenation queues one copy for each array. The gradients of a model are hundreds of
-// small arrays, and the optimiser wants them in one buffer.
+// MLX's concatenation queues one copy for each array. The gradients of a model are hundreds of small arrays, and the
+// optimiser needs them in one buffer.
 
 #include <cstring>
 #include <limits>
@@ -41,7 +41,7 @@ char* copy_part(const Part& p, const char* from, char* to, size_t axis, size_t s
   return to;
 }
 
-// a, b, .. -> their elements in row-major order, one array behind the other
+// a, b, .. -> their elements in row-major order, one array after the other
 class Gather : public CpuPrimitive {
  public:
   using CpuPrimitive::CpuPrimitive;

@@ -1,5 +1,5 @@
-// The loops of mlx_rs_kernels.h for one level of the processor. `kernels.cpp` includes this file once
-// a level, each time in a namespace of its own and with VECTOR, the bytes of a vector register.
+// The loops of mlx_rs_kernels.h for one level of the processor. `kernels.cpp` includes this file once a level, each
+// time in another namespace and with VECTOR, the bytes of a vector register.
 //
 // Products and sums are not contracted (-ffp-contract=off), and only `sum` fixes an order of additions,
 // which does not depend on VECTOR. So every level computes the same bits.
@@ -24,9 +24,9 @@ INLINE Vector float_of(Bits bits) {
   return reinterpret_cast<Vector>(bits);
 }
 
-// e^x to about 1 ulp where the result is a normal number; the smallest of those below -87.3, and
-// e^88 above 88. NaN stays NaN. No branches and no calls, for the vectoriser.
-// Cephes' expf: n = round(x / ln 2), a polynomial for e^(x - n ln 2), n added to the exponent.
+// e^x to about 1 ulp if the result is a normal number; the smallest normal number below -87.3, and e^88 above 88. NaN
+// stays NaN. No branches and no calls, for the vectoriser. Cephes' expf: n = round(x / ln 2), a polynomial for e^(x - n
+// ln 2), n added to the exponent.
 template <typename T>
 INLINE T fast_exp(T x) {
   x = x < -87.3f ? T{} - 87.3f : x;
@@ -144,7 +144,7 @@ INLINE float exp_and_sum_of(float* x, int64_t n, float m) {
   });
 }
 
-// How many columns row i sees.
+// The number of columns that row i sees.
 INLINE int64_t seen(int64_t i, int64_t first, int64_t group) {
   return first + i / group + 1;
 }

@@ -18,7 +18,7 @@ struct LoraSizes {
       : rows(row_count(x)), in(w.shape(1)), out(w.shape(0)), rank(a.shape(1)) {}
 };
 
-// x, w, a, b, z = x @ a, dy -> those of dx, da, db that are wanted
+// x, w, a, b, z = x @ a, dy -> the wanted ones of dx, da, db
 class LoraLinearGrad : public CpuPrimitive {
  public:
   LoraLinearGrad(mx::Stream stream, float scale, Wanted wanted)

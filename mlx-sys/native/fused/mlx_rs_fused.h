@@ -1,6 +1,5 @@
-// Fused float32 operations for the CPU, after MLX C's conventions: 0 is success, 1 is failure with
-// a message for the error handler; a null destination is filled, any other is overwritten.
-// `fused.h` says what each one computes.
+// Fused float32 operations for the CPU, after MLX C's conventions: 0 is success, 1 is failure with a message for the
+// error handler; a null destination is filled, any other is overwritten. `fused.h` documents each operation.
 #ifndef MLX_RS_FUSED_H
 #define MLX_RS_FUSED_H
 
@@ -14,7 +13,7 @@
 extern "C" {
 #endif
 
-/** Whether these operations can take `x` on the stream: float32, a CPU, a BLAS to call. */
+/** Returns true if these operations can take `x` on the stream: float32, a CPU, and a BLAS to call. */
 bool mlxrs_fused_available(const mlx_array x, const mlx_stream s);
 
 /** x [.., d], w [d] -> [.., d] */
@@ -66,7 +65,7 @@ int mlxrs_lora_linear(mlx_array* res,
                       float scale,
                       const mlx_stream s);
 
-/** arrays of one type, any shapes -> [their number of elements], one behind the other */
+/** arrays of one type, any shapes -> [their number of elements], one after the other */
 int mlxrs_gather(mlx_array* res, const mlx_vector_array arrays, const mlx_stream s);
 
 #ifdef __cplusplus

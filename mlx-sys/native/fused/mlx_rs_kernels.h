@@ -55,8 +55,8 @@ typedef struct mlxrs_kernels_ {
                       int64_t n);
 
   /**
-   * Turns the pairs of one head: row i of `in` by the angles of row i of cos and sin [rows, half].
-   * `back` turns the other way.
+   * Rotates the pairs of one head: row i of `in` by the angles of row i of cos and sin [rows, half]. `back` rotates
+   * the other way.
    */
   void (*rope)(const float* in,
                int64_t in_stride,
@@ -79,7 +79,7 @@ typedef struct mlxrs_kernels_ {
                          int64_t n,
                          int64_t first,
                          int64_t group);
-  /** The same values again, from the scores and the statistics that the first time left. */
+  /** The same values again, from the scores and the statistics of the first call. */
   void (*causal_softmax_again)(float* s,
                                const float* stats,
                                int64_t rows,
@@ -107,13 +107,13 @@ typedef struct mlxrs_kernels_ {
   void (*scale)(float* x, int64_t n, float c);
 } mlxrs_kernels;
 
-/** The versions that this processor runs, the oldest first; their number in `count`. */
+/** Returns the versions that this processor runs, the oldest first; their number in `count`. */
 const mlxrs_kernels* const* mlxrs_kernel_versions(int* count);
 
 /**
- * The version that the fused operations use: the newest, or the one that the environment variable
- * MLX_SYS_CPU_LEVEL names. Null if it names none of those that this processor runs; the fused
- * operations then fail with a message that lists them.
+ * Returns the version that the fused operations use: the newest, or the one that the environment variable
+ * MLX_SYS_CPU_LEVEL names. Null if it names no version that this processor runs; the fused operations then fail with a
+ * message that lists the versions.
  */
 const mlxrs_kernels* mlxrs_kernels_used(void);
 

@@ -1,4 +1,4 @@
-// Sums on the CPU whose error does not grow with their length.
+// Sums on the CPU with an error that does not grow with their length.
 #ifndef MLX_RS_SUMS_H
 #define MLX_RS_SUMS_H
 
@@ -9,15 +9,15 @@ extern "C" {
 #endif
 
 /**
- * Gives `sum`, `logsumexp` and `softmax` of MLX loops that add up in blocks, in this process and on the CPU. All that MLX
- * composes of them follows: `mean`, `var`, norms, and the gradient of a broadcast.
+ * Replaces the loops of MLX's `sum`, `logsumexp` and `softmax` by loops that add up in blocks, in this process and on
+ * the CPU. Operations that MLX composes of them follow: `mean`, `var`, norms, and the gradient of a broadcast.
  *
- * MLX has one accumulator of the dtype of the array: the sum of 5,000 ones in bfloat16 is 256, and that of 49,152
- * equal float32 numbers is 1e-4 too small. Here a sum of n terms is within 20 * 2^-24 * sum(|term|), for every n, before it
- * is rounded to its dtype.
+ * MLX has one accumulator of the dtype of the array: the sum of 5,000 ones in bfloat16 is 256, and the sum of 49,152
+ * equal float32 numbers is 1e-4 too small. Here a sum of n terms is within 20 * 2^-24 * sum(|term|), for every n,
+ * before it is rounded to its dtype.
  *
- * To be called before the first array is evaluated. False where the version of MLX or the platform is another one
- * than this was written for; then nothing changes.
+ * Call it before the first array is evaluated. Returns false, and changes nothing, if this was not written for the
+ * version of MLX or the platform.
  */
 bool mlxrs_sums_in_blocks(void);
 

@@ -17,7 +17,7 @@ const RopeTable& rope_table(const float* freqs, int half, int positions, int off
   table.sin.clear();
   for (int p = 0; p < positions; p++) {
     for (int j = 0; j < half; j++) {
-      // In float32, as MLX's own rotation has it.
+      // Computed in float32, as in MLX's own rotation.
       const float angle = static_cast<float>(int64_t(p) + offset) * freqs[j];
       table.cos.push_back(std::cos(angle));
       table.sin.push_back(std::sin(angle));

@@ -1,8 +1,8 @@
 // Sum, LogSumExp and Softmax of MLX, with sums in blocks; see mlx_rs_sums.h.
 //
-// The operations stay MLX's own, so that gradients, batches, compiled and exported functions know them. Only what they run
-// on the CPU is replaced: an entry of the table of virtual functions that each of these classes has. MLX exports
-// neither the classes nor their functions, so that nothing can be derived from them or put before them.
+// The operations stay MLX's own, so that gradients, batches, compiled and exported functions know them. Only their CPU
+// evaluation is replaced: an entry in the vtable of each class. MLX exports neither the classes nor their functions, so
+// they cannot be derived from or interposed.
 
 #include "fused/mlx_rs_sums.h"
 
@@ -34,7 +34,7 @@ namespace {
 
 using Inputs = std::vector<array>;
 
-// What a sum of `T` is counted in. Complex numbers are pairs of it.
+// The accumulator of a sum of `T`. Complex numbers have a pair of accumulators.
 template <typename T>
 using Wide = std::conditional_t<std::is_same_v<T, mx::complex64_t>, std::complex<double>, double>;
 
@@ -74,7 +74,7 @@ T narrow(Wide<T> total) {
   }
 }
 
-// Sizes and strides of some axes of an array, without those of one element; neighbours that lie one behind the other are one.
+// Sizes and strides of some axes of an array, without axes of size 1. Neighbouring axes that are contiguous are merged.
 struct Axes {
   std::vector<int64_t> sizes, strides;
 
@@ -191,7 +191,7 @@ void sum_axes(const T* x, T* out, SumPlan plan) {
   });
 }
 
-// Memory, or an exception: what the allocator gives on a CPU may be null.
+// Allocates memory or throws, because the allocator may return null on a CPU.
 mx::allocator::Buffer memory(size_t bytes) {
   auto buffer = mx::allocator::malloc(bytes);
   if (!buffer.ptr() && bytes > 0) {
@@ -390,8 +390,8 @@ MLXRS_ROWS(softmax)
 
 #if defined(__unix__) && MLX_VERSION_MAJOR == 0 && MLX_VERSION_MINOR == 32
 
-// Where `eval_cpu` is in the table of a class, in bytes: what a pointer to a virtual function holds in the Itanium C++ ABI,
-// plus 1 unless the processor is an ARM.
+// Byte offset of `eval_cpu` in a class's vtable: the value of a pointer to a virtual member function in the Itanium C++
+// ABI, less the 1 that it carries except on ARM.
 size_t place_of_eval() {
   void (mx::UnaryPrimitive::*function)(const Inputs&, array&) = &mx::UnaryPrimitive::eval_cpu;
   uintptr_t place;
@@ -403,8 +403,8 @@ size_t place_of_eval() {
 #endif
 }
 
-// Puts `with` in the table of `p`'s class, and what was there in `before`. False, and nothing is changed, where that is not
-// allowed. The table is read-only before, and stays writable.
+// Puts `with` into the vtable of `p`'s class, and the old entry into `before`. Returns false, and changes nothing, if
+// that is not allowed. The table is read-only before, and stays writable.
 bool replace(mx::Primitive& p, Eval with, Eval& before) {
   char* table;
   std::memcpy(&table, static_cast<void*>(&p), sizeof table);

@@ -9,7 +9,7 @@ namespace mlxrs {
 
 namespace {
 
-// g, u, dy -> dg, du. Both, whatever is asked for: they share nearly all of the work.
+// g, u, dy -> dg, du. Always both, because they share nearly all of the work.
 class SwigluGrad : public CpuPrimitive {
  public:
   using CpuPrimitive::CpuPrimitive;

@@ -22,7 +22,7 @@ namespace {
 // MLX visits all results of a node for each reader of one of them: few share a node.
 constexpr size_t together = 8;
 
-// Arrays that lie one behind the other in a buffer, from an element on.
+// Arrays that lie one after the other in a buffer, from an element on.
 class Parts : public mx::Primitive {
  public:
   Parts(mx::Stream stream, int64_t start) : mx::Primitive(stream), start_(start) {}

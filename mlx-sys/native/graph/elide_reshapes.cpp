@@ -1,4 +1,4 @@
-// The graph below some arrays again, without reshapes around launches; see elide_reshapes.h.
+// Copies the graph below some arrays without reshapes around launches; see elide_reshapes.h.
 
 #include "graph/elide_reshapes.h"
 
@@ -31,7 +31,7 @@ class Unshape {
       kept_.insert(a.id());
       visit(a);
     }
-    // Who reads comes behind what is read: each wish is known before it is asked for.
+    // Reverse topological order: consumers record the shape they prefer first.
     for (auto a = order_.rbegin(); a != order_.rend(); ++a) {
       wish(*a);
     }
@@ -46,7 +46,7 @@ class Unshape {
   }
 
  private:
-  // The shape in which a value is wanted: none where nobody looks at it, or where wishes differ.
+  // The shape that all consumers of a value prefer: none if there are no consumers, or if they differ.
   struct Wish {
     std::optional<mx::Shape> shape;
     bool differ = false;
@@ -57,7 +57,7 @@ class Unshape {
     }
   };
 
-  // Below `root`, inputs first; of siblings one.
+  // Visits the nodes below `root`, inputs first, and one node of each group of siblings.
   void visit(const array& root) {
     std::stack<std::pair<array, size_t>> todo;
     auto add = [&](const array& a) {
@@ -86,13 +86,13 @@ class Unshape {
     }
   }
 
-  // What `a` wants of its inputs.
+  // Records the shapes that `a` prefers for its inputs.
   void wish(const array& a) {
     if (is_launch(a)) {
       return;
     }
     if (reshapes(name(a)) && makes_rows(a.inputs()[0])) {
-      // The wish of who reads it, which is its own shape, or nobody's.
+      // A reshape passes on the preference of its consumers, which is its own shape, or none.
       if (wishes_.count(a.id()) || kept_.count(a.id())) {
         wishes_[a.inputs()[0].id()].add(a.shape());
       }

@@ -71,20 +71,20 @@ template struct Reach<&array::array_desc_>;
 
 using Node = std::remove_reference_t<decltype(node_of(std::declval<array&>()))>::element_type;
 
-// What one evaluation computes, without keeping it alive.
+// The nodes and streams of one evaluation, without keeping the nodes alive.
 struct Evaluation {
   std::vector<std::weak_ptr<Node>> nodes;
-  // The CPU's streams that work was queued on. A GPU's do not report errors of single operations.
+  // The CPU's streams with work of the evaluation. A GPU's streams do not report errors of single operations.
   std::set<int> streams;
-  // Those that have not done it all; none before all of it is queued.
+  // Streams that have not finished; empty until all work is queued.
   std::set<int> busy;
   bool started = false;
-  // How many failures there were before.
+  // The number of failures before this evaluation.
   uint64_t failures = 0;
   std::optional<std::string> error;
 };
 
-// Guards what follows, and of the evaluations `busy`, `started` and `error`.
+// Guards the variables below, and the fields `busy`, `started` and `error` of evaluations.
 std::mutex guard;
 // The last failure of each stream: its number and its message.
 std::map<int, std::pair<uint64_t, std::string>>& failures() {
@@ -92,7 +92,7 @@ std::map<int, std::pair<uint64_t, std::string>>& failures() {
   return *all;
 }
 uint64_t failure_count = 0;
-// Those that are not known to have ended well. Never destroyed: streams run while the process ends.
+// Evaluations that are not known to have ended well. Never destroyed: streams run while the process ends.
 std::list<std::shared_ptr<Evaluation>>& running() {
   static auto* all = new std::list<std::shared_ptr<Evaluation>>;
   return *all;
@@ -100,7 +100,7 @@ std::list<std::shared_ptr<Evaluation>>& running() {
 std::atomic<bool> any_failed{false};
 thread_local Evaluation* current = nullptr;
 
-// Work on a stream has failed: so has what is queued behind it.
+// Records that work on a stream failed, and so did all work queued after it.
 void stream_failed(int stream, const std::string& message) {
   const std::lock_guard lock(guard);
   failures()[stream] = {++failure_count, message};
@@ -156,7 +156,7 @@ void settle() {
   });
 }
 
-// Throws where one of the arrays has failed and graphs were read ever since.
+// Throws if one of the arrays has failed and graphs were read ever since.
 void check(const List& arrays) {
   if (!any_failed) {
     return;
@@ -232,15 +232,15 @@ void recording(const List& arrays, bool waits, const std::function<void()>& comp
     try {
       mx::scheduler::enqueue(mx::Stream(s, mx::Device::cpu), [e, s] { stream_done(e, s); });
     } catch (const std::exception& error) {
-      // On the main thread, an error that the stream had before.
+      // On the main thread, this is an error that the stream had before.
       stream_failed(s, error.what());
     }
   }
   if (thrown) {
     settle();
-    // Where no stream says that it failed: a GPU, or macOS.
+    // No stream reports the failure on a GPU or on macOS.
     for (auto& a : pending) {
-      // What is not queued may be computed yet, on another thread or with more memory.
+      // Nodes that are not queued may still be computed, on another thread or with more memory.
       if (a.status() != array::Status::unscheduled) {
         fail(*node_of(a), why);
       }
@@ -249,7 +249,7 @@ void recording(const List& arrays, bool waits, const std::function<void()>& comp
   }
 }
 
-// Waits for what was queued.
+// Waits for queued work.
 void wait(array a) {
   try {
     if (a.status() != array::Status::unscheduled) {
@@ -267,7 +267,7 @@ void wait(array a) {
     check({a});
   }
   if (a.status() == array::Status::unscheduled) {
-    // It failed.
+    // The array failed.
     a.eval();
   }
 }
@@ -298,8 +298,8 @@ F mlx_function(const char* name) {
   return reinterpret_cast<F>(dlsym(RTLD_NEXT, name));
 }
 
-// Queues work. On the main thread MLX throws what work before has thrown instead: its counts are wrong then, and it waits
-// for events that nobody signals. The error is not lost: `stream_failed` knows it.
+// Queues work. On the main thread MLX throws an error of earlier work instead: its counts are wrong then, and it waits
+// for events that are never signalled. The error is not lost, because `stream_failed` recorded it.
 template <typename F>
 void queue(F&& enqueue) {
   for (int i = 0; i < 8; i++) {
@@ -316,7 +316,7 @@ void queue(F&& enqueue) {
 
 namespace mlx::core::scheduler {
 
-// MLX keeps one error for a stream, which the first who asks takes away.
+// MLX keeps one error for a stream, and the first call that asks for it clears it.
 void Scheduler::enqueue(Stream s, std::function<void()> task) {
   using Enqueue = void (*)(Scheduler*, Stream, std::function<void()>);
   static const auto original = mlx_function<Enqueue>(
@@ -335,13 +335,14 @@ void Scheduler::enqueue(Stream s, std::function<void()> task) {
   queue([&] { original(this, s, watched); });
 }
 
-// The stream fails where it waits for one that has.
+// The stream fails if it waits for a stream that failed.
 void Scheduler::wait_event(Stream s, Event event, std::function<void(Event&)> task) {
   using Wait = void (*)(Scheduler*, Stream, Event, std::function<void(Event&)>);
   static const auto original = mlx_function<Wait>(
       "_ZN3mlx4core9scheduler9Scheduler10wait_eventENS0_6StreamENS0_5EventESt8functionIFvRS4_EE");
   queue([&] { original(this, s, event, task); });
-  // What the stream took over from the event is thrown, seen above, and the stream's again.
+  // check_error throws the error that the stream took over from the event. The wrapper in `enqueue` records it and
+  // throws it again, so that it stays the stream's.
   enqueue(s, [this, s] { check_error(s); });
 }
 

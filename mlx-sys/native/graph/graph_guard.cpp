@@ -2,13 +2,13 @@
 //
 // MLX takes an array that it has evaluated out of its graph (`array::detach`): it frees the operation, the list of
 // inputs and the list of siblings, the other outputs of the operation. Another thread that walks over the same graph,
-// or drops a handle of a sibling, would read what is being freed. Here an array stays in its graph while anyone reads
-// graphs, and what looks at siblings does so under a lock. An evaluation then gives no input's buffer to its output
-// (`held_while_read`): the array stays in its graph, with inputs that must keep their values. Graphs are built and dropped as before otherwise: an array
-// without siblings, nearly every one, takes no lock.
+// or drops a handle of a sibling, would read freed memory. Here an array stays in its graph while any thread reads
+// graphs, and siblings are accessed under a lock. An evaluation then gives no input's buffer to its output
+// (`held_while_read`), because the array stays in its graph with inputs that must keep their values. Otherwise graphs
+// are built and dropped as before: an array without siblings, nearly every one, takes no lock.
 //
-// MLX's own library calls these through the dynamic linker, which finds this library first, as it does for the
-// BLAS (cblas_shim.cpp). On macOS a library calls its own functions, and what these add is not there.
+// MLX's own library calls these through the dynamic linker, which finds this library first, as it does for the BLAS
+// (cblas_shim.cpp). On macOS a library calls its own functions, so these have no effect.
 
 #include "graph/graph_guard.h"
 
@@ -37,7 +37,8 @@ namespace {
 
 using mlx::core::array;
 
-// So many arrays may wait to leave their graphs before new readers are held back, and for how long.
+// The number of arrays that may wait to leave their graphs before new readers are held back, and the time that readers
+// wait.
 constexpr size_t many = 4096;
 constexpr auto patience = std::chrono::milliseconds(100);
 
@@ -106,7 +107,7 @@ DetachAtOnce::~DetachAtOnce() {
 namespace mlx::core {
 
 void array::detach() {
-  // Freed without the lock: an operation may own a closure, whose destructor does anything.
+  // Freed without the lock: an operation may own a closure with a destructor that does anything.
   std::shared_ptr<Primitive> primitive;
   std::vector<array> inputs, siblings;
   std::vector<std::vector<array>> of_siblings;
@@ -141,7 +142,7 @@ array::~array() {
   if (array_desc_->primitive == nullptr || n == 0) {
     return;
   }
-  // Siblings hold each other: the last handle from outside lets go of them all.
+  // Siblings hold each other: the last handle from outside releases them all.
   bool last = array_desc_.use_count() == static_cast<long>(n + 1);
   for (auto& s : siblings()) {
     last = last && s.array_desc_.use_count() == static_cast<long>(n);

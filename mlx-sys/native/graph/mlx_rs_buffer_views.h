@@ -14,9 +14,9 @@ extern "C" {
 #endif
 
 /**
- * Views of a buffer `[n]` as `count` arrays that lie in it one behind the other and fill it: a node
- * for some of them, where MLX has a slice and a reshape for each.
- * `sizes` are those of all arrays, `dimensions` how many each has.
+ * Returns views of a buffer `[n]` as `count` arrays that lie in it one after the other and fill it: a node for some of
+ * them, instead of MLX's slice and reshape for each. `sizes` are the sizes of all arrays, `dimensions` the number of
+ * dimensions of each.
  */
 int mlxrs_parts(mlx_vector_array* res,
                 const mlx_array buffer,

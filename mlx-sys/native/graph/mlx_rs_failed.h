@@ -12,13 +12,13 @@ extern "C" {
 /**
  * Computes the arrays. MLX's `eval`.
  *
- * After an error in work that was queued, everything that this evaluation was to compute fails with it whenever it is asked
- * for, the arrays between included, and so does what another evaluation had queued behind it: MLX calls an array computed as
- * soon as its work is queued, and would show what its memory holds.
+ * After an error in queued work, every array of this evaluation fails with that error at each later use, including the
+ * arrays between, and so does work that another evaluation had queued after it. MLX alone calls an array computed as
+ * soon as its work is queued, and would show the contents of its memory.
  */
 int mlxrs_eval(const mlx_vector_array arrays);
 
-/** Starts to compute the arrays. MLX's `async_eval`. What is said of errors above holds here, too. */
+/** Starts to compute the arrays. MLX's `async_eval`. Errors are handled as by `mlxrs_eval`. */
 int mlxrs_async_eval(const mlx_vector_array arrays);
 /** As `mlxrs_eval`, of one array. */
 int mlxrs_array_eval(const mlx_array a);

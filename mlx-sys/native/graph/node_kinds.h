@@ -22,7 +22,7 @@ inline bool reshapes(std::string_view name) {
       name == "Squeeze";
 }
 
-// Operations whose results lie in memory row by row, so that to reshape one copies nothing.
+// Operations with row-contiguous results, so that reshaping one copies nothing.
 inline bool makes_rows(const mlx::core::array& a) {
   const auto n = name(a);
   return n == "Matmul" || n == "AddMM" || n == "CudaLaunch" || n == "CustomKernel" || n == "Concatenate" ||

@@ -1,4 +1,4 @@
-// The graph below some arrays again, without what does nothing; see mlx_rs_simplify.h.
+// Copies the graph below some arrays without nodes that do nothing; see mlx_rs_simplify.h.
 
 #include "graph/mlx_rs_simplify.h"
 
@@ -65,7 +65,7 @@ class Simplify {
     }
   }
 
-  // `a` and its siblings, whose inputs are done.
+  // Replaces `a` and its siblings. Their inputs are done.
   void replace(const array& a) {
     std::vector<array> inputs;
     bool changed = false;
@@ -77,7 +77,7 @@ class Simplify {
     if (kind == "Copy" || kind == "StopGradient") {
       done_.emplace(a.id(), inputs[0]);
     } else if (kind == "CustomTransforms") {
-      // Its last inputs are what it gives.
+      // Its outputs are its last inputs.
       const auto outputs = a.outputs();
       const size_t first = inputs.size() - outputs.size();
       for (size_t i = 0; i < outputs.size(); i++) {

@@ -11,13 +11,13 @@
 extern "C" {
 #endif
 
-/** What an evaluation does; bytes are those that it allocates, without what is there before. */
+/** The cost of an evaluation. Bytes are those that it allocates, without those allocated before. */
 typedef struct mlxrs_replay_ {
   /** The most bytes at one time. */
   uint64_t peak;
   /** The bytes of the outputs, which stay. */
   uint64_t kept;
-  /** The largest thing allocated at once: the outputs and temporaries of one operation. */
+  /** The largest allocation at once: the outputs and temporaries of one operation. */
   uint64_t largest;
   /** Operations in the graph. */
   uint64_t operations;
@@ -25,23 +25,22 @@ typedef struct mlxrs_replay_ {
   uint64_t kernels;
 } mlxrs_replay;
 
-/** What MLX queues before it waits. */
+/** The work that MLX queues before it waits. */
 typedef struct mlxrs_queue_ {
   /** Tasks; with 0 every operation ends before the next one begins. */
   uint32_t tasks;
   /** Pieces of work in a task: 10 on a CPU, `MLX_MAX_OPS_PER_BUFFER` on a GPU. */
   uint32_t pieces;
-  /** Whether letting go of what an operation read is a piece of work, as it is on a CPU. */
+  /** True if releasing an operation's inputs is a piece of work, as it is on a CPU. */
   bool releases;
 } mlxrs_queue;
 
 /**
- * Walks over what `mlx_eval(outputs)` would evaluate, in its order, and counts memory as MLX's
- * allocator would. Arrays that have been evaluated cost nothing.
+ * Walks over the nodes that `mlx_eval(outputs)` would evaluate, in its order, and counts memory as MLX's allocator
+ * would. Arrays that have been evaluated cost nothing.
  *
- * MLX queues operations faster than they run, and what they read is freed after they ran: memory
- * is counted as if the queue were always full. Where more than `limit` bytes are in use MLX waits
- * for the queue.
+ * MLX queues operations faster than they run, and frees their inputs after they ran: memory is counted as if the queue
+ * were always full. If more than `limit` bytes are in use MLX waits for the queue.
  */
 int mlxrs_replay_eval(mlxrs_replay* res,
                       const mlx_vector_array outputs,

@@ -1,4 +1,4 @@
-// How MLX's CPU backend places the results of its operations, by their names.
+// Storage that MLX's CPU backend gives to the results of its operations, by the operation's name.
 #pragma once
 
 #include <string_view>
@@ -8,7 +8,7 @@ namespace mlxrs {
 
 using Names = std::unordered_set<std::string_view>;
 
-// Operations whose output is a view of an input; their evaluation touches no data.
+// Operations with an output that is a view of an input; their evaluation touches no data.
 inline const Names& views() {
   static const Names names{"Broadcast", "BroadcastAxes", "Copy", "CustomTransforms", "Depends",
                            "ExpandDims", "Parts", "Slice", "Split", "Squeeze", "StopGradient", "Transpose"};

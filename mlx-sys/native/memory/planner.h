@@ -18,7 +18,7 @@ class Planner {
   // Work for the queue.
   virtual void dispatch() = 0;
 
-  // The planner of this thread; null where evaluations are real.
+  // The planner of this thread; null if evaluations are real.
   static Planner*& current();
 };
 

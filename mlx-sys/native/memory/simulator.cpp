@@ -1,5 +1,5 @@
-// A replay of MLX's evaluation (mlx/transforms.cpp, mlx/backend/cpu/eval.cpp): the same order and
-// the same rules for what is allocated, shared and freed, on arrays without data.
+// A replay of MLX's evaluation (mlx/transforms.cpp, mlx/backend/cpu/eval.cpp): the same order and the same rules for
+// allocating, sharing and freeing, on arrays without data.
 //
 // The graph is copied. The copies carry MLX's own reference counts, so an input that MLX would
 // reuse is reused here, and operations that only view their input compute their strides themselves.
@@ -38,7 +38,7 @@ namespace {
 
 using Block = std::shared_ptr<array::Data>;
 
-// How much larger than the output a reused buffer may be (mlx/backend/common/utils.h).
+// The number of bytes by which a reused buffer may exceed the output (mlx/backend/common/utils.h).
 constexpr size_t donation_extra = 16384;
 
 // The root of a graph, which depends on all outputs.
@@ -52,7 +52,7 @@ class Root : public mx::Primitive {
   }
 };
 
-// How many operations MLX looks at side by side (mlx/utils.h).
+// The number of operations that MLX visits side by side (mlx/utils.h).
 int width() {
   const char* text = std::getenv("MLX_BFS_MAX_WIDTH");
   return text ? std::atoi(text) : 20;
@@ -65,7 +65,7 @@ class Replay : public Planner {
   mlxrs_replay run(const std::vector<array>& outputs) {
     std::vector<array> roots = copy(outputs);
     eval(roots);
-    // What the queue still holds is freed when it has run.
+    // Buffers in the queue are freed once it has run.
     queue_.clear();
     result_.kept = active_;
     return result_;
@@ -277,7 +277,7 @@ class Replay : public Planner {
     }
   }
 
-  // mlx::core::cpu::eval: one operation, and what its work holds until it has run.
+  // mlx::core::cpu::eval: one operation, and the buffers that its work holds until it has run.
   void one(array& arr) {
     now_ = 0;
     auto outputs = arr.outputs();
@@ -294,16 +294,16 @@ class Replay : public Planner {
       held.insert(s.data_shared_ptr());
     }
     held.erase(arr.data_shared_ptr());
-    // The work's own pieces, and on a CPU the one that lets go of what it read.
+    // The work's own pieces, and on a CPU the one that releases its inputs.
     dispatched_ += may_queue_.releases ? 1 : 0;
     queue_.push_back({dispatched_, {held.begin(), held.end()}, std::move(temporaries_)});
     temporaries_.clear();
     held.clear();
     outputs.clear();
-    // MLX counts whole tasks. Where one ends is not known here: the worst is that all pieces but one
-    // of another wait as well.
+    // MLX counts whole tasks. The end of a task is not known here, so the worst case counts: all pieces but one of
+    // another task wait as well.
     const size_t each = may_queue_.pieces;
-    // A GPU's task counts as done shortly before what it read is freed.
+    // A GPU's task counts as done shortly before its inputs are freed.
     const size_t rest = may_queue_.tasks == 0 ? 0 : each - 1 + (may_queue_.releases ? 0 : each);
     const size_t most = may_queue_.tasks * each + rest;
     finish(dispatched_ - std::min(dispatched_, most));
@@ -439,7 +439,7 @@ class Replay : public Planner {
     output(out);
   }
 
-  // Operations over the last axis that write where they read.
+  // Operations over the last axis that work in place.
   void rows(const array& in, array& out) {
     if (!in.flags().contiguous || in.ndim() == 0 || in.strides()[in.ndim() - 1] != 1) {
       dispatch();
@@ -528,7 +528,7 @@ class Replay : public Planner {
   mlxrs_queue may_queue_;
   uint64_t limit_;
   mlxrs_replay result_{};
-  // Before what counts with it, so that it is still there when that is freed.
+  // Declared before its users, so that it outlives them.
   size_t active_ = 0;
   size_t now_ = 0;
   size_t dispatched_ = 0;

@@ -3,7 +3,7 @@
 #include "process/mlx_rs_exit.h"
 
 #include <atomic>
-// Defines __GLIBC__, where that is the library.
+// Defines __GLIBC__ if that is the library.
 #include <cstdlib>
 #include <mutex>
 
@@ -31,7 +31,7 @@ extern "C" void mlxrs_thread_enters(void) {
       return;
     }
   }
-  // What it would use is being destroyed.
+  // The objects that the thread would use are being destroyed.
   for (;;) {
     pause();
   }
@@ -62,7 +62,7 @@ namespace {
 
 namespace mx = mlx::core;
 
-// Work that nobody waited for. What is queued behind it tells when it is done.
+// Returns true if streams still have work. A task that is queued behind it signals its end.
 bool is_busy() {
   try {
     auto left = std::make_shared<std::atomic<int>>(0);
@@ -91,11 +91,11 @@ void before_the_end(void*, int code) {
       return;
     }
     others = threads > (counted ? 1 : 0);
-    // This thread itself may still use what is left.
+    // This thread may still use the remaining objects.
     counted = true;
   }
   if (others || is_busy()) {
-    // Not the lock of a thread that waits for a reader.
+    // Does not wait for the lock of a thread that waits for a reader.
     if (ftrylockfile(stdout) == 0) {
       fflush_unlocked(stdout);
     }
@@ -114,9 +114,9 @@ bool is_of_mlx(void* library) {
 
 } // namespace
 
-// The C library's own, which every library calls for what it destroys at the end of the process. These functions
-// run in reverse order: the guard comes before each one of MLX, whenever that is registered. The dynamic linker finds
-// this one first (cblas_shim.cpp).
+// Interposes the C library's function, which every library calls to register destructors for the end of the process.
+// They run in reverse order, so the guard comes before each destructor of MLX, whenever it is registered. The dynamic
+// linker finds this function first (cblas_shim.cpp).
 extern "C" int __cxa_atexit(Function f, void* with, void* library) noexcept {
   static const auto original = reinterpret_cast<Register>(dlsym(RTLD_NEXT, "__cxa_atexit"));
   const int failed = original(f, with, library);

@@ -1,8 +1,8 @@
-// Where MLX keeps the code that it compiles while the program runs.
+// Gives MLX a private folder for the code that it compiles while the program runs.
 //
 // MLX writes shared libraries (CPU) and PTX (CUDA) to a folder of a fixed name under the folder for temporary files,
-// and loads what lies there: another user may have put it there. Here the folder for temporary files is, for MLX,
-// one that this user alone can write to. MLX calls this through the dynamic linker, which finds this library first
+// and loads files that it finds there, which another user may have written. So MLX gets a folder for temporary files
+// that only this user can write to. MLX calls this through the dynamic linker, which finds this library first
 // (cblas_shim.cpp).
 
 #include <cstdlib>

@@ -21,7 +21,7 @@ bool negative(const auto& strides) {
   return std::any_of(strides.begin(), strides.end(), [](auto n) { return n < 0; });
 }
 
-// Operations whose result is a view of their first input.
+// Operations with a result that is a view of their first input.
 bool is_view(std::string_view name) {
   constexpr std::string_view views[] = {"Broadcast", "BroadcastAxes", "Copy", "DynamicSlice", "ExpandDims", "Flatten", "Reshape", "Split", "Squeeze",
                                         "StopGradient", "Transpose", "Unflatten"};

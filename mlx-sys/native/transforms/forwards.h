@@ -6,8 +6,8 @@
 
 namespace mlxrs {
 
-// `a`, or a contiguous copy of it where a stride can be negative. MLX's `split` takes an axis with a negative
-// stride for one that repeats an element, and the operations that follow read outside of the buffer.
+// `a`, or a contiguous copy of it if a stride can be negative. MLX's `split` takes an axis with a negative stride for
+// one that repeats an element, and the operations that follow read outside the buffer.
 mlx::core::array forwards(const mlx::core::array& a, mlx::core::StreamOrDevice s);
 
 } // namespace mlxrs

@@ -9,7 +9,10 @@
 extern "C" {
 #endif
 
-/** The array itself, or a contiguous copy where one of its strides can be negative. MLX's `split` reads other memory then. */
+/**
+ * Returns the array itself, or a contiguous copy if one of its strides can be negative, for which MLX's `split` reads
+ * other memory.
+ */
 int mlxrs_forwards(mlx_array* res, const mlx_array a, const mlx_stream s);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-// Function transforms with MLX's rules where these are right, and this library's where they are not.
+// Function transforms with MLX's rules if these are right, and this library's otherwise.
 #ifndef MLX_RS_TRANSFORMS_H
 #define MLX_RS_TRANSFORMS_H
 
@@ -12,8 +12,8 @@ extern "C" {
 #endif
 
 /**
- * The outputs of `f`, and the gradient of the first one by the inputs numbered in `argnums`, which
- * ascend. MLX's `value_and_grad`, for graphs of any depth.
+ * Returns the outputs of `f`, and the gradient of the first one by the inputs numbered in `argnums`, which ascend.
+ * MLX's `value_and_grad`, for graphs of any depth.
  */
 int mlxrs_value_and_grad(mlx_vector_array* values,
                          mlx_vector_array* grads,
@@ -22,14 +22,14 @@ int mlxrs_value_and_grad(mlx_vector_array* values,
                          const int* argnums,
                          size_t count);
 
-/** The outputs of `f`, and `cotangents` times its Jacobian. MLX's `vjp`. */
+/** Returns the outputs of `f`, and `cotangents` times its Jacobian. MLX's `vjp`. */
 int mlxrs_vjp(mlx_vector_array* values,
               mlx_vector_array* grads,
               const mlx_closure f,
               const mlx_vector_array primals,
               const mlx_vector_array cotangents);
 
-/** The outputs of `f`, and its Jacobian times `tangents`. MLX's `jvp`. */
+/** Returns the outputs of `f`, and its Jacobian times `tangents`. MLX's `jvp`. */
 int mlxrs_jvp(mlx_vector_array* values,
               mlx_vector_array* changes,
               const mlx_closure f,
@@ -37,8 +37,8 @@ int mlxrs_jvp(mlx_vector_array* values,
               const mlx_vector_array tangents);
 
 /**
- * The outputs for a batch, after `mlx_detail_vmap_trace` has recorded those for an example.
- * MLX's `vmap_replace`.
+ * Returns the outputs for a batch, after `mlx_detail_vmap_trace` has recorded the outputs for an example. MLX's
+ * `vmap_replace`.
  */
 int mlxrs_vmap_replace(mlx_vector_array* res,
                        const mlx_vector_array inputs,
@@ -47,7 +47,7 @@ int mlxrs_vmap_replace(mlx_vector_array* res,
                        const int* in_axes,
                        const int* out_axes);
 
-/** `f`, which is run again for its gradient. MLX's `checkpoint`. */
+/** Returns `f` with a gradient that runs `f` again. MLX's `checkpoint`. */
 int mlxrs_checkpoint(mlx_closure* res, const mlx_closure f);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-// Rules of single operations that replace those of MLX; see rules.h.
+// Rules of single operations that replace MLX's rules; see rules.h.
 
 #include "transforms/rules.h"
 
@@ -160,7 +160,7 @@ struct Bounds {
     return {std::move(start), std::move(stop), std::move(step), node.shape()};
   }
 
-  // All of one more axis in front.
+  // Adds a whole axis in front.
   void prepend(int size) {
     start.insert(start.begin(), 0);
     stop.insert(stop.begin(), size);
@@ -205,8 +205,8 @@ array exchanged(const array& x, int groups, int group_axis, int a, int b, mx::St
   return mx::flatten(mx::swapaxes(mx::reshape(x, shape, s), a, b, s), group_axis, group_axis + 1, s);
 }
 
-// The gradient of the input, also where the padding is wider than the kernel or elements are left over:
-// there MLX pads by a negative number, and cuts the result once more.
+// The gradient of the input, also if the padding is wider than the kernel or elements are left over. MLX pads by a
+// negative number in those cases, and crops the result once more.
 array conv_input_grad(const Conv& c, const array& in, const array& w, const array& by, mx::Stream s) {
   const size_t n = c.low.size();
   Axes low(n), high(n), cut_low(n), ones(n, 1);
@@ -227,7 +227,7 @@ array conv_input_grad(const Conv& c, const array& in, const array& w, const arra
   for (size_t i = 0; i < n; i++) {
     start[i + 1] = cut_low[i];
     stop[i + 1] = cut_low[i] + dilated(in.shape(i + 1), c.input_dilation[i]);
-    // A step that takes one element is none, so that the slice's own gradient is right.
+    // A step over one element has no effect, so the slice's own gradient is right.
     step[i + 1] = in.shape(i + 1) > 1 ? c.input_dilation[i] : 1;
   }
   return mx::slice(grad, start, stop, step, s);
@@ -235,7 +235,7 @@ array conv_input_grad(const Conv& c, const array& in, const array& w, const arra
 
 array conv_weight_grad(const Conv& c, const array& in, const array& w, const array& by, mx::Stream s) {
   const size_t n = c.low.size();
-  // The input dilated and padded as the kernel sees it, and cut to what it reaches.
+  // The input dilated and padded as the kernel sees it, and cropped to the kernel's reach.
   auto x = in;
   for (size_t i = 0; i < n; i++) {
     const int axis = static_cast<int>(i) + 1;
@@ -279,13 +279,13 @@ array conv_weight_grad(const Conv& c, const array& in, const array& w, const arr
   return out;
 }
 
-// Functions of complex numbers whose gradient MLX multiplies by the derivative instead of its conjugate.
+// Functions of complex numbers for which MLX multiplies the gradient by the derivative instead of its conjugate.
 bool forgets_conjugate(std::string_view name) {
   constexpr std::string_view names[] = {"ArcCos", "ArcCosh", "ArcSin", "ArcSinh", "ArcTan", "ArcTanh", "Cos", "CumProd", "Power", "Rsqrt", "Sqrt"};
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
-// The derivative of z / |z| in the direction `by`, which is its gradient for the cotangent `by`, too; 0 where z is 0.
+// The derivative of z / |z| in the direction `by`, which is also its gradient for the cotangent `by`; 0 if z is 0.
 array turned(const array& z, const array& by, mx::Stream s) {
   const auto unit = mx::sign(z, s), size = mx::abs(z, s);
   const auto along = mx::real(mx::multiply(mx::conjugate(unit, s), by, s), s);
@@ -300,7 +300,7 @@ array without_nan(const array& a, float by, mx::Stream s) {
 }
 
 // The gradient of a running extreme: each cotangent goes to the latest element that equals the extreme. NaN equals
-// itself here. MLX writes outside of the gradient where an extreme equals no element, as it does for NaN.
+// itself here. MLX writes outside the gradient if an extreme equals no element, as with NaN.
 array running_extreme_grad(const array& node, const array& cotangent, mx::Stream s) {
   const auto [kind, axis, reverse, inclusive] = static_cast<mx::Scan&>(node.primitive()).state();
   const float infinite = std::numeric_limits<float>::infinity();
@@ -333,8 +333,8 @@ array running_extreme_grad(const array& node, const array& cotangent, mx::Stream
   return mx::scatter_add_axis(mx::zeros_like(in, s), index, gradient, axis, s);
 }
 
-// MLX's `view` of a contiguous array keeps the stride of a last axis of size 1, which can be any number, also
-// where the result has more elements along it. Two copies side by side have the right stride.
+// MLX's `view` of a contiguous array keeps the stride of a last axis of size 1, which can be any number, even if the
+// result has more elements along it. Two copies side by side have the right stride.
 array view_rows(const array& a, mx::Dtype dtype, mx::Stream s) {
   const auto rows = mx::contiguous(a, false, s);
   if (a.shape(-1) != 1) {
@@ -344,7 +344,7 @@ array view_rows(const array& a, mx::Dtype dtype, mx::Stream s) {
   return mx::split(both, 2, -1, s)[0];
 }
 
-// The gradient of the updates: MLX takes slices as large as the source, where the updates are smaller.
+// The gradient of the updates: MLX takes slices as large as the source, although the updates are smaller.
 array scatter_updates_grad(const array& node, const array& by, mx::Stream s) {
   const auto [kind, axes] = static_cast<mx::Scatter&>(node.primitive()).state();
   const auto& in = node.inputs();
@@ -359,8 +359,8 @@ array scatter_updates_grad(const array& node, const array& by, mx::Stream s) {
   return mx::where(kept, gathered, mx::zeros_like(gathered, s), s);
 }
 
-// The gradient of the elements that a mask lets in, batch by batch. MLX counts through all batches, and
-// writes beyond the source where it has fewer elements than the mask has places.
+// The gradient of the elements that a mask selects, batch by batch. MLX counts through all batches, and writes past the
+// source if it has fewer elements than the mask has places.
 array masked_source_grad(const List& in, const array& by, mx::Stream s) {
   const auto& src = in[2];
   const int batches = by.shape(0);
@@ -453,7 +453,7 @@ std::optional<List> jvp_rule(const array& node, const List& tangents, const std:
   const auto s = p.stream();
   const std::string_view name = p.name();
   const auto& in = node.inputs();
-  // The tangent of input `n`, zeros where it has none.
+  // The tangent of input `n`; zeros if it has none.
   const auto tangent = [&](int n) {
     for (size_t i = 0; i < argnums.size(); i++) {
       if (argnums[i] == n) {
@@ -552,7 +552,7 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
   }
   if (name == "Convolution") {
     const Conv c(node);
-    // Where no padding turns negative MLX's rule is right, and takes fewer operations.
+    // MLX's rule is right if no padding turns negative, and takes fewer operations.
     bool ours = false;
     for (size_t i = 0; i < c.low.size(); i++) {
       const int width = dilated(in[1].shape(i + 1), c.dilation[i]);

@@ -1,8 +1,8 @@
 // Gradients, forward derivatives and batches of a recorded graph; see mlx_rs_transforms.h.
 //
-// These follow mlx/transforms.cpp, with three differences: `rules.h` comes before the primitives' own
-// rules, the graph is walked with a stack of its own, so that its depth is bounded by memory alone, and an
-// output that is returned twice may have two axes in a batch.
+// These follow mlx/transforms.cpp, with three differences: `rules.h` comes before the primitives' own rules, the graph
+// is walked with an explicit stack, so that memory alone bounds its depth, and an output that is returned twice may
+// have two axes in a batch.
 
 #include "transforms/mlx_rs_transforms.h"
 
@@ -30,7 +30,7 @@ namespace {
 
 using Function = std::function<List(const List&)>;
 
-// A node whose gradient is a call of `run`. It is never computed.
+// A node with a gradient that calls `run`. It is never computed.
 class Backward : public mx::Primitive {
  public:
   Backward(mx::Stream stream, std::function<void()> run) : mx::Primitive(stream), run_(std::move(run)) {}
@@ -56,8 +56,8 @@ class Backward : public mx::Primitive {
   std::function<void()> run_;
 };
 
-// Runs `forward`, then `backward`, as MLX runs a function that it differentiates and the rules of its
-// operations: it has no other way to say that a graph is recorded, and later that it is to be kept.
+// Runs `forward`, then `backward`, as MLX runs a function that it differentiates and the rules of its operations. MLX
+// has no other way to mark a graph as recorded, and later as one to keep.
 void differentiating(const std::function<void()>& forward, const std::function<void()>& backward) {
   auto within = [&](const List& x) {
     forward();
@@ -75,7 +75,7 @@ const Function& function(const mlx_closure handle) {
   return *static_cast<const Function*>(handle.ctx);
 }
 
-// A copy of `p` that marks what depends on it. A copy of that kind from an earlier call is not copied.
+// A copy of `p` that marks its dependents. A tracer from an earlier call is not copied.
 array make_tracer(const array& p) {
   auto source = p;
   if (!p.is_tracer() && p.has_primitive() && !p.inputs().empty()) {

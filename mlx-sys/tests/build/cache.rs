@@ -1,11 +1,11 @@
-//! What is fetched or compiled is so once, and is never seen half-done.
+//! The build cache: nothing is fetched or compiled twice, and nobody sees an incomplete entry.
 
 use std::fs;
 use std::thread;
 
 use crate::harness::{Build, Outcome};
 
-/// Nothing on the PATH, no network: what the first build left is enough.
+/// Nothing on the PATH, no network: the cache of the first build is enough.
 #[test]
 fn a_second_build_needs_neither_network_nor_compiler() {
     let mut build = Build::new("second");

@@ -1,4 +1,4 @@
-//! Each way to fail, provoked: one message, which says what to install or which variable to set.
+//! Each way to fail: one message, which says what to install or which variable to set.
 
 use std::fs;
 
@@ -144,7 +144,7 @@ fn no_libclang() {
         .env_path("LIBCLANG_PATH", "home")
         .env_path("LD_LIBRARY_PATH", "home")
         .fake_compiler();
-    // Where the system has a libclang, it is found whatever the variables say.
+    // If the system has a libclang, bindgen finds it in spite of the variables.
     if build.run().error.is_empty() {
         return;
     }

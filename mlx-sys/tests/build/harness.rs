@@ -15,11 +15,11 @@ pub struct Build {
     env: BTreeMap<String, String>,
 }
 
-/// What the build script said.
+/// The output of the build script.
 #[derive(Debug)]
 pub struct Outcome {
     pub stdout: String,
-    /// The text that cargo shows as errors; empty where the build went well.
+    /// The text that cargo shows as errors; empty if the build succeeded.
     pub error: String,
 }
 
@@ -75,7 +75,7 @@ impl Build {
         self
     }
 
-    /// pip's index and cargo's are at a port where nothing listens.
+    /// pip's index and cargo's are at a closed port.
     pub fn no_network(&mut self) -> &mut Self {
         let home = self.folder.join("home");
         self.env("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
@@ -84,7 +84,7 @@ impl Build {
             .env("CARGO_NET_RETRY", "0")
     }
 
-    /// Puts entries of the real cache, those whose names start with one of `prefixes`, into this one.
+    /// Copies entries of the real cache into this one, if their names start with one of `prefixes`.
     pub fn with(&mut self, prefixes: &[&str]) -> &mut Self {
         for entry in fs::read_dir(CACHE).unwrap() {
             let path = entry.unwrap().path();
@@ -120,7 +120,7 @@ impl Build {
         )
     }
 
-    /// A compiler that writes the file it is asked for, empty, and one line a call to `calls`.
+    /// A compiler that writes an empty output file, and one line for each call to `calls`.
     pub fn fake_compiler(&mut self) -> &mut Self {
         let calls = self.folder.join("calls");
         let text = format!(
@@ -130,7 +130,7 @@ impl Build {
         self.script("c++", &text)
     }
 
-    /// What the fake compiler was called with.
+    /// The arguments of each call of the fake compiler.
     pub fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.folder.join("calls")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()

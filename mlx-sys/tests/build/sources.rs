@@ -1,4 +1,4 @@
-//! Where MLX may come from: a prefix, a folder or Python environment, pip, uv.
+//! The sources of MLX: a prefix, a folder or Python environment, pip, uv.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::harness::{Build, CACHE};
 
-/// MLX in the cache that this package was built from (none where it was built from a prefix).
+/// MLX in the cache that this package was built from (none if it was built from a prefix).
 fn mlx() -> Option<PathBuf> {
     fs::read_dir(CACHE)
         .unwrap()
@@ -60,7 +60,7 @@ fn another_version_of_mlx_is_named() {
     );
 }
 
-/// A uv that unpacks nothing but the file that is looked for, and notes what it was asked.
+/// A uv that unpacks only the expected file, and records its arguments.
 fn fake_uv(build: &mut Build) {
     let asked = build.folder.join("asked");
     let text = format!(
@@ -131,8 +131,8 @@ fn docs_are_built_without_linking() {
     assert!(build.folder.join("out/bindings.rs").is_file());
 }
 
-/// An installed MLX C whose libraries have bare sonames and no runpath, as cmake installs them: a
-/// program that links what the build script says runs from any folder, with no variables.
+/// An installed MLX C with bare sonames and no runpath, as cmake installs it: a program that links as the build script
+/// says runs from any folder, with no variables.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_program_finds_an_installed_mlx_c() {

@@ -1,4 +1,4 @@
-// A process with a driver of its own making, for `device_lost.rs`: process LIBMLXC CASE.
+// A process with its own fake driver, for `device_lost.rs`: process LIBMLXC CASE.
 #include <dlfcn.h>
 
 #include <atomic>
@@ -16,7 +16,7 @@ namespace {
 std::atomic<int> answer{0};
 std::atomic<int> asked{0};
 
-// As MLX's handles do: what they hold cannot be given back.
+// Like MLX's handles, it cannot be freed.
 struct Throws {
   const char* what;
   ~Throws() noexcept {

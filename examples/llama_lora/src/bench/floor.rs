@@ -1,10 +1,10 @@
-//! The least time that a step can take on a device: its weights must be read, its products computed.
+//! Computes the least time of a step on a device: its weights must be read, its products computed.
 
 use anyhow::{ensure, Result};
 use mlx_runtime::device::{default_device, info_of, Info};
 use serde::Serialize;
 
-/// What a device can do.
+/// The peak throughput of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Peak {
     /// Bytes a second from memory, in GB/s.
@@ -13,7 +13,7 @@ pub struct Peak {
     pub tflops: f64,
 }
 
-/// What is reached in practice by matmuls and copies, by a part of the device's name.
+/// The peaks that matmuls and copies reach in practice, by a substring of the device's name.
 const DEVICES: &[(&str, Peak)] = &[
     (
         "H200",
@@ -31,7 +31,7 @@ const DEVICES: &[(&str, Peak)] = &[
     ),
 ];
 
-/// What the default device can do, if it is known; the numbers given go first.
+/// The peak of the default device, if it is known. `bandwidth` and `tflops` override the table.
 pub fn peak(bandwidth: Option<f64>, tflops: Option<f64>) -> Result<Option<Peak>> {
     for (flag, value) in [("--bandwidth", bandwidth), ("--tflops", tflops)] {
         ensure!(
@@ -71,16 +71,16 @@ pub struct Work {
     pub again: f64,
 }
 
-/// The floor of a step, and what sets it.
+/// The floor of a step, and the resource that sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Floor {
     /// Milliseconds.
     pub ms: f64,
     /// Milliseconds to read the weights, once forwards and once backwards.
     pub memory_ms: f64,
-    /// Milliseconds for the products: 4 FLOP for each weight and token, 6 where the forward pass runs twice.
+    /// Milliseconds for the products: 4 FLOP for each weight and token, 6 if the forward pass runs twice.
     pub compute_ms: f64,
-    /// What the device can do.
+    /// The peak throughput of the device.
     pub peak: Peak,
 }
 

@@ -1,4 +1,6 @@
-//! `bench`: the speed and the memory of a training step, on random tokens.
+//! `bench`: measures the speed and the memory of a training step, on random tokens.
+//!
+//! Tests: `tests/memory.rs`.
 
 mod floor;
 mod report;
@@ -21,10 +23,10 @@ use crate::settings::{bounds, GradCheckpoint, Packing};
 use crate::synth::{draw, Recipe};
 pub use report::Report;
 
-/// How many losses are kept.
+/// The number of losses that a report keeps.
 const LOSSES: usize = 10;
 
-/// Measures what the flags say.
+/// Measures a training step with the settings of the flags.
 pub fn run(args: &BenchArgs) -> Result<Report> {
     bounds::flag("batch_size", args.batch_size)?;
     bounds::flag("tokens", args.tokens)?;
@@ -39,7 +41,7 @@ pub fn run(args: &BenchArgs) -> Result<Report> {
     let _runtime = args.runtime.set_up()?;
     let checkpoint = match Recipe::parse(&args.model)? {
         Some(mut recipe) => {
-            // What is computed in is drawn in, unless the name says otherwise.
+            // Draws the weights in the dtype of the computation, unless the name gives one.
             recipe.dtype = recipe.dtype.or(args.dtype);
             recipe.open()?
         }
@@ -88,7 +90,7 @@ impl Visitor for Bench<'_> {
             tokens: args.tokens,
             tokens_flag: "--tokens",
         };
-        // A policy that was asked for is measured where no limit was.
+        // An explicit policy without a memory limit is measured even if the plan does not fit.
         if args.grad_checkpoint == GradCheckpoint::Auto || args.runtime.memory_limit.is_some() {
             advice::check(&mut step, &plan, flags)?;
         }
@@ -122,8 +124,8 @@ impl Visitor for Bench<'_> {
         };
         let mut times = timed.ms.split_off(args.warmup);
         let first_step_ms = timed.ms.first().copied().unwrap_or(times[0]);
-        // With steps that overlap the first time has the start of the second step in it, and of the last
-        // only what was left is timed.
+        // If steps overlap, the first time includes the start of the second step, and the last time only covers the
+        // rest of its step.
         if args.pipeline == Switch::On && times.len() > 2 {
             times.pop();
             times.remove(0);
@@ -181,7 +183,7 @@ struct Weighed {
     values: f64,
 }
 
-/// The bytes of a model's tensors, and how many values they stand for.
+/// The bytes of a model's tensors, and the number of values in them.
 fn weigh<M: CausalLm>(session: &Session<M>) -> Result<Weighed> {
     // A fresh model has every value unpacked; none of it is computed.
     let fresh: M = model::init(&session.config, random::key(0)?, Dtype::Float32)?;
@@ -197,7 +199,7 @@ fn weigh<M: CausalLm>(session: &Session<M>) -> Result<Weighed> {
     })
 }
 
-/// Adds an adapter whose first values follow [`draw::adapter`].
+/// Adds an adapter with the initial values of [`draw::adapter`].
 fn adapt<M: CausalLm>(model: &mut M, args: &BenchArgs) -> Result<()> {
     let keys = match &args.lora_keys {
         Some(keys) => keys.clone(),
@@ -218,7 +220,7 @@ fn adapt<M: CausalLm>(model: &mut M, args: &BenchArgs) -> Result<()> {
     Ok(model.set_trainable(&first)?)
 }
 
-/// The projections of the attention, where they have these names; else all that may be adapted.
+/// The projections of the attention, if they have these names; else all matrices that may be adapted.
 fn attention_keys(model: &impl CausalLm) -> Vec<String> {
     let all = lora_keys(model);
     let wanted = ["q_proj", "k_proj", "v_proj", "o_proj"].map(|k| format!("self_attn.{k}"));
@@ -245,7 +247,7 @@ fn training_step<M: CausalLm>(model: M, args: &BenchArgs) -> Result<TrainStep<M>
     Ok(TrainStep::new(model, loss, optimizer, options)?)
 }
 
-/// Tokens, targets and weights of a random batch, all of whose targets count.
+/// Tokens, targets and weights of a random batch. All targets count.
 fn batch(args: &BenchArgs, vocabulary: usize) -> Result<[Array; 3]> {
     let rows = i32::try_from(args.batch_size)?;
     let tokens = i32::try_from(args.tokens)?;
@@ -277,7 +279,7 @@ struct Timed {
     ms: Vec<f64>,
     steps: usize,
     losses: Vec<f32>,
-    /// The first step whose loss is not finite, counted from 1, and its loss.
+    /// The first step with a loss that is not finite, counted from 1, and the loss.
     broken: Option<(usize, f32)>,
 }
 

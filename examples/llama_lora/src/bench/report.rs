@@ -1,4 +1,4 @@
-//! What `bench` found, as text and as JSON.
+//! The report of `bench`, as text and as JSON.
 
 use std::fmt;
 
@@ -42,13 +42,13 @@ pub struct Report {
     pub weights_bytes: usize,
     /// Operations in the step's graph, views included.
     pub operations: usize,
-    /// What a CPU runs; nobody counts on a GPU.
+    /// The number of kernels that a CPU runs. Nothing counts them on a GPU.
     pub kernels: Option<usize>,
-    /// The least time on this device, where it is known what the device can do.
+    /// The least time on this device, if its peak is known.
     pub floor: Option<Floor>,
     /// Floor by median: 1 is the best there can be.
     pub share_of_floor: Option<f64>,
-    /// Of the first steps, ten at most.
+    /// Losses of the first steps, ten at most.
     pub losses: Vec<f32>,
 }
 

@@ -1,4 +1,6 @@
-//! `config.json`: the model's part is read by the models' crate, what was done to the weights here.
+//! Reads `config.json`: the models' crate reads the model's part, and this module reads the packing of the weights.
+//!
+//! Tests: `tests/odd_configs.rs`.
 
 use anyhow::{bail, Result};
 use mlx_models::Config;
@@ -12,11 +14,11 @@ struct Packing {
     quantization: Option<Value>,
 }
 
-/// What a `config.json` says.
+/// The contents of a `config.json`.
 pub struct Described {
     /// The sizes.
     pub config: Config,
-    /// Rows and columns of a block of weights that shares a scale, where blocks do.
+    /// Rows and columns of a block of weights that shares a scale, if blocks do.
     pub block_size: Option<[i32; 2]>,
 }
 

@@ -1,4 +1,6 @@
-//! A Hugging Face folder, or one that mlx-lm converted.
+//! Opens a Hugging Face folder, or one that mlx-lm converted.
+//!
+//! Tests: `tests/as_found.rs`.
 
 use std::path::Path;
 

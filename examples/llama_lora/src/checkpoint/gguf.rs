@@ -1,4 +1,4 @@
-//! A GGUF file of the llama architecture. The model knows its tensors by GGUF's names too.
+//! Opens a GGUF file of the llama architecture. The model knows its tensors by GGUF's names too.
 
 use std::collections::HashMap;
 use std::path::Path;

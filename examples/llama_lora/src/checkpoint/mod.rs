@@ -1,4 +1,6 @@
-//! A model as it lies on disk: a Hugging Face folder, or a GGUF file.
+//! Opens a model on disk: a Hugging Face folder, or a GGUF file.
+//!
+//! Tests: `tests/as_found.rs`.
 
 mod config;
 mod folder;
@@ -22,13 +24,13 @@ use mlx_models::Config;
 
 pub use row_order::halves;
 
-/// What a checkpoint holds. The weights' data may not be read yet.
+/// The contents of a checkpoint. The weights' data may not be read yet.
 pub struct Checkpoint {
     /// Sizes and constants.
     pub config: Config,
     /// Tensors by name.
     pub weights: HashMap<String, Array>,
-    /// Rows and columns of a block of weights that shares a scale, where blocks do.
+    /// Rows and columns of a block of weights that shares a scale, if blocks do.
     pub block_size: Option<[i32; 2]>,
     /// The naming scheme of the tensors, as `LoadOptions` takes it.
     pub names: &'static str,
@@ -36,7 +38,7 @@ pub struct Checkpoint {
     pub text: Text,
 }
 
-/// Opens `model`: the name of the model that is fetched by itself, a `.gguf` file, a Hugging Face folder, or
+/// Opens `model`: the name of the model that is fetched automatically, a `.gguf` file, a Hugging Face folder, or
 /// `synth:CONFIG`, a model of random weights.
 pub fn open(model: &str) -> Result<Checkpoint> {
     if let Some(recipe) = Recipe::parse(model)? {

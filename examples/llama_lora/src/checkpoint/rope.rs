@@ -1,4 +1,4 @@
-//! How a GGUF of the llama architecture scales its rotation: by keys of its metadata, by a table of factors, or both.
+//! Reads the rotary scaling of a GGUF of the llama architecture: keys of its metadata, a table of factors, or both.
 
 use anyhow::{bail, ensure, Context, Result};
 use mlx_runtime::io::Gguf;

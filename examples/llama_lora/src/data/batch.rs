@@ -1,19 +1,21 @@
-//! Rows side by side in one rectangle.
+//! Puts rows side by side in one rectangle.
+//!
+//! Tests: `tests/batches.rs`.
 
 use super::{Row, Widths};
 
-/// A rectangle of `rows * width` ids; `targets[i]` is what should follow `tokens[i]`.
+/// A rectangle of `rows * width` ids; `targets[i]` is the token that follows `tokens[i]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// Rows, padding rows included.
     pub rows: usize,
     /// Tokens in a row.
     pub width: usize,
-    /// What goes in, row by row; padding is 0.
+    /// The input tokens, in row-major order; padding is 0.
     pub tokens: Vec<i32>,
-    /// What should come out.
+    /// The target tokens, in the same order.
     pub targets: Vec<i32>,
-    /// 1 where the target counts, else 0.
+    /// 1 if the target counts, else 0.
     pub mask: Vec<f32>,
     /// Targets that count.
     pub real: usize,
@@ -45,8 +47,8 @@ impl Batch {
         batch
     }
 
-    /// As mlx-lm makes it: the width is a multiple of 32, and one padding token after each row that has one counts
-    /// as a target.
+    /// Makes the batch as mlx-lm does: the width is a multiple of 32, and one padding token after each row that has one
+    /// counts as a target.
     pub fn compat(all: &[Row], indices: &[usize], longest: usize, mask_prompt: bool) -> Batch {
         let length = |i: usize| all[i].tokens.len();
         let most = indices.iter().map(|&i| length(i)).max().unwrap_or(0);
@@ -80,7 +82,7 @@ impl Batch {
             self.tokens[row * self.width + i] = pair[0] as i32;
             self.targets[row * self.width + i] = pair[1] as i32;
         }
-        // The last token goes in only where it has a (padding) target, as in mlx-lm's arrays.
+        // The last token is an input only if it has a (padding) target, as in mlx-lm's arrays.
         if let (Some(&last), true) = (tokens.last(), tokens.len() <= self.width) {
             self.tokens[row * self.width + tokens.len() - 1] = last as i32;
         }

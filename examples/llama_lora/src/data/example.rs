@@ -1,4 +1,6 @@
-//! One line of a JSONL file, in one of mlx-lm's three formats.
+//! Parses one line of a JSONL file, in one of mlx-lm's three formats.
+//!
+//! Tests: `tests/data_set.rs`.
 
 use anyhow::{bail, ensure, Context, Result};
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,7 @@ use mlx_models::json::shown;
 use super::Row;
 use crate::text::Text;
 
-/// How the lines of a file are read. The first line decides for the whole file, as in mlx-lm.
+/// The format of a file's lines. The first line decides for the whole file, as in mlx-lm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -59,7 +61,7 @@ pub enum Example {
         messages: Vec<Value>,
         /// Tools offered to the assistant, handed to the chat template.
         tools: Option<Value>,
-        /// Keys of the line: what mlx-lm takes for its length.
+        /// Keys of the line, which mlx-lm takes for its length.
         keys: usize,
     },
     /// Text to continue, without a prompt.
@@ -118,7 +120,7 @@ impl Example {
         })
     }
 
-    /// The ids of the whole line, and how many of them are prompt.
+    /// The ids of the whole line, and the number of them that are the prompt.
     pub fn tokens(&self, text: &Text) -> Result<Row> {
         let (tokens, prompt, keys) = match self {
             Example::Text { text: t, keys } => {
@@ -139,7 +141,7 @@ impl Example {
                     0
                 } else {
                     // The answer's turn may begin otherwise than the template opens it, for instance without the empty
-                    // thoughts of a model that thinks: only what both have in common is prompt.
+                    // thoughts of a model that thinks. Only the common beginning of both is the prompt.
                     let answer = last[0]["role"] == "assistant";
                     let prompt = text.chat(earlier, tools.as_ref(), answer)?;
                     let common = prompt.iter().zip(&tokens).take_while(|(a, b)| a == b);

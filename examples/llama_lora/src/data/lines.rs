@@ -1,4 +1,4 @@
-//! The lines of a JSONL file, one at a time, none longer than a limit.
+//! Reads the lines of a JSONL file, one at a time, with a limit on their length.
 
 use std::io::{BufRead, Read};
 

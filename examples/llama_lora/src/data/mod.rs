@@ -1,4 +1,6 @@
-//! From JSONL to batches.
+//! Turns JSONL into batches.
+//!
+//! Tests: `tests/batches.rs`.
 
 mod batch;
 mod example;

@@ -1,4 +1,6 @@
-//! Which rows go together, and in which order.
+//! Groups rows into batches, and orders the batches.
+//!
+//! Tests: `tests/batches.rs`.
 
 use anyhow::{ensure, Result};
 use serde::{Deserialize, Serialize};
@@ -6,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Batch, Row, Widths};
 use crate::random::Shuffle;
 
-/// How rows become batches.
+/// Options for grouping rows into batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchOptions {
     /// Rows in a batch.
@@ -15,13 +17,13 @@ pub struct BatchOptions {
     pub longest: usize,
     /// The most different widths of batches.
     pub buckets: usize,
-    /// Whether only the answers count.
+    /// True if only the answers count.
     pub mask_prompt: bool,
     /// Follow mlx-lm: fixed groups in the file's order, rows that fill no batch left out.
     pub compat: bool,
 }
 
-/// Where an endless run over the rows stands: enough to go on with the very next batch.
+/// The position of an endless run over the rows, with everything needed to continue at the very next batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The generator as it was when the current pass was shuffled.
@@ -34,7 +36,7 @@ pub struct Cursor {
     epoch: u64,
 }
 
-/// An endless run over the rows: shuffled anew in every pass, each row once in each.
+/// An endless run over the rows: shuffled again in every pass, each row once in each.
 pub struct Batches<'a> {
     rows: &'a [Row],
     options: BatchOptions,
@@ -44,12 +46,12 @@ pub struct Batches<'a> {
 }
 
 impl Cursor {
-    /// The generator, for whoever else draws from it: mlx-lm shuffles the valid split with the same one.
+    /// The generator, so that other code can draw from it: mlx-lm shuffles the valid split with the same one.
     pub fn shuffle(&self) -> &Shuffle {
         &self.now
     }
 
-    /// Puts back a generator that someone else drew from.
+    /// Puts back a generator that other code drew from.
     pub fn set_shuffle(&mut self, shuffle: Shuffle) {
         self.now = shuffle;
     }
@@ -91,7 +93,7 @@ impl<'a> Batches<'a> {
         Ok(batches)
     }
 
-    /// Goes on where `cursor` was taken; the rows and options must be the same.
+    /// Continues at `cursor`; the rows and options must be the same.
     pub fn resume(rows: &'a [Row], options: BatchOptions, cursor: Cursor) -> Result<Self> {
         let options = options.of(rows);
         let mut replay = cursor.start.clone();
@@ -112,7 +114,7 @@ impl<'a> Batches<'a> {
         })
     }
 
-    /// Where the run stands now.
+    /// The current position of the run.
     pub fn cursor(&self) -> &Cursor {
         &self.cursor
     }

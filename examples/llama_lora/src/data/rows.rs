@@ -1,4 +1,6 @@
-//! The rows of a split: a JSONL file, read, checked and turned into ids.
+//! Reads the rows of a split: a JSONL file, parsed, checked and turned into ids.
+//!
+//! Tests: `tests/many_rows.rs`.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -20,31 +22,31 @@ use crate::text::Text;
 pub struct Row {
     /// The ids, prompt and answer.
     pub tokens: Vec<u32>,
-    /// How many of them are prompt.
+    /// The number of `tokens` that are the prompt.
     pub prompt: usize,
     /// Keys of the line that the row came from.
     pub keys: usize,
 }
 
 impl Row {
-    /// Indices into `tokens` of what is to be learnt: everything but the first token, or only the answer.
+    /// Indices into `tokens` of the targets: everything but the first token, or only the answer.
     pub fn targets(&self, mask_prompt: bool) -> std::ops::Range<usize> {
         let first = if mask_prompt { self.prompt.max(1) } else { 1 };
         first..self.tokens.len().max(first)
     }
 
-    /// The tokens behind the prompt, if there is one and anything is left behind it.
+    /// The tokens after the prompt, if there is a prompt and any token after it.
     pub fn answer(&self) -> Option<&[u32]> {
         let behind = self.tokens.get(self.prompt..)?;
         (self.prompt > 0 && !behind.is_empty()).then_some(behind)
     }
 }
 
-/// A file's rows, beside what they were made from.
+/// The rows of a file, and the examples that they were made from.
 pub struct Split {
-    /// Where it came from, for messages.
+    /// The source of the rows, for messages.
     pub origin: String,
-    /// How its lines are read.
+    /// The format of its lines.
     pub format: Format,
     /// The lines.
     pub examples: Vec<Example>,
@@ -54,7 +56,7 @@ pub struct Split {
     lines: Vec<usize>,
 }
 
-/// What to do with a row that has more tokens than the limit.
+/// The limit on a row's length, and the handling of longer rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// The most tokens that a row may have.
@@ -129,7 +131,7 @@ impl Split {
         Split::read(origin, content.as_bytes(), text, limit, mask_prompt)
     }
 
-    /// As [`Split::parse`], of lines that are read one at a time.
+    /// As [`Split::parse`], for lines that are read one at a time.
     fn read(
         origin: String,
         source: impl BufRead,
@@ -232,7 +234,7 @@ impl Split {
     }
 }
 
-/// The example, its ids, and whether they were cut.
+/// Returns the example, its ids, and true if they were cut.
 fn read_line(
     line: &str,
     format: &mut Option<Format>,
@@ -253,7 +255,7 @@ fn read_line(
     );
     for column in format.columns().iter().chain(&["tools"]) {
         if let Some(number) = map.get(*column).and_then(json::first_not_finite) {
-            bail!("{column:?} holds {number}, which is no JSON");
+            bail!("{column:?} holds {number}, which is not valid JSON");
         }
     }
     let example = Example::read(&map, format)?;

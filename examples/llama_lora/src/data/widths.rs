@@ -1,4 +1,4 @@
-//! The widths that rows are padded to: few, so that there are few shapes of batch.
+//! Chooses the widths that rows are padded to: few, so that there are few shapes of batch.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub fn width(inputs: usize, longest: usize) -> usize {
 pub struct Widths(Vec<usize>);
 
 impl Widths {
-    /// The widths with the least padding: those of [`width`], or the best choice of them where they are too many.
+    /// The widths with the least padding: those of [`width`], or the best choice of them if they are too many.
     pub fn of(rows: &[Row], o: BatchOptions) -> Widths {
         let mut counts = BTreeMap::new();
         for row in rows {
@@ -53,7 +53,7 @@ fn least_padding(widths: &[(usize, usize)], most: usize) -> Vec<usize> {
     for (i, &(_, count)) in widths.iter().enumerate() {
         before[i + 1] = before[i] + count;
     }
-    // cost[j]: tokens of the first j widths, the last of them chosen; from[k][j]: where the chosen one before ends.
+    // cost[j]: tokens of the first j widths, the last of them chosen; from[k][j]: the end of the group before it.
     let group = |i: usize, j: usize| widths[j - 1].0 * (before[j] - before[i]);
     let mut cost: Vec<usize> = (0..=n)
         .map(|j| if j == 0 { 0 } else { group(0, j) })

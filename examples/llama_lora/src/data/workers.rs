@@ -1,9 +1,11 @@
-//! Work on many items on all processors.
+//! Maps a function over many items on all processors.
+//!
+//! Tests: `tests/many_rows.rs`.
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// As much stack as a program's first thread has.
+/// The usual stack of a program's first thread.
 const STACK: usize = 8 << 20;
 /// Fewer items are done before threads have started.
 const FEW: usize = 256;
@@ -16,7 +18,7 @@ impl Workers {
     /// `f` of each item, in order.
     pub fn map<T: Sync, R: Send>(&mut self, items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
         if self.0.is_none() && items.len() >= FEW {
-            // Where the system gives no threads, this one does the work.
+            // If the system gives no threads, the calling thread does the work.
             self.0 = ThreadPoolBuilder::new().stack_size(STACK).build().ok();
         }
         match &self.0 {

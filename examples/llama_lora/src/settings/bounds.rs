@@ -18,9 +18,9 @@ enum Range {
 
 use Range::{Above, Below, From, Whole};
 
-/// Float32 is what optimisers and adapters compute in.
+/// Optimisers and adapters compute in float32.
 const MOST: f64 = f32::MAX as f64;
-/// Enough for any run, and far from where counts of steps would overflow.
+/// Enough for any run, and far below an overflow of step counts.
 const COUNT: Range = Whole(1, 1_000_000_000_000);
 const ROWS: Range = Whole(1, 65_536);
 const RATE: Range = Above(0.0, MOST);
@@ -75,10 +75,10 @@ const TABLE: &[(&str, Range)] = &[
     ("tflops", POSITIVE),
 ];
 
-/// Checks the number of a flag, whose name in files is `key`.
+/// Checks the number of a flag that files call `key`.
 ///
 /// # Errors
-/// Names the flag, the number, and what is expected.
+/// Names the flag, the number, and the expected range.
 pub fn flag(key: &str, number: impl Into<Value>) -> Result<()> {
     check(key, &format!("--{}", key.replace('_', "-")), &number.into())
 }
@@ -95,7 +95,7 @@ pub fn lora(rank: impl Into<Value>, scale: f64) -> Result<()> {
 /// Checks every number in `settings`.
 ///
 /// # Errors
-/// Names the first that is out of range, the number, and what is expected.
+/// Names the first that is out of range, the number, and the expected range.
 pub fn all(settings: &Value) -> Result<()> {
     walk(settings, &mut Vec::new())
 }
@@ -142,7 +142,7 @@ fn check(key: &str, shown: &str, number: &Value) -> Result<()> {
         .map(i128::from)
         .or(number.as_i64().map(i128::from));
     let real = number.as_f64().unwrap_or(f64::NAN);
-    // What float32 makes of it counts: 1e-50 is 0.
+    // The range applies to the value as float32, in which 1e-50 is 0.
     let single = f64::from(real as f32);
     let holds = match *range {
         Whole(least, most) => whole.is_some_and(|n| (least..=most).contains(&n)),

@@ -1,4 +1,7 @@
-//! The YAML file: mlx-lm's keys. A key that is unknown, or known to mlx-lm but not supported here, is an error.
+//! Reads the YAML file with mlx-lm's keys. A key that is unknown, or known to mlx-lm but not supported here, is an
+//! error.
+//!
+//! Tests: `tests/config_keys.rs`.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +16,7 @@ use crate::files::read_text;
 use crate::output;
 use crate::schedule::Schedule;
 
-/// What a YAML file may set. Nothing is set twice: `None` means that the file does not say.
+/// The settings that a YAML file may have. `None` means that the file does not set the key.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)] // the flags in `cli` say what each one is
@@ -53,7 +56,7 @@ pub struct FileSettings {
     pub q_bits: Option<i32>,
     pub q_group_size: Option<i32>,
     pub q_mode: Option<String>,
-    /// What is said about keys that mean nothing here.
+    /// Notes about keys that have no meaning here.
     #[serde(skip)]
     pub notes: Vec<String>,
 }
@@ -140,11 +143,11 @@ const FOREIGN: &[(&str, Foreign)] = &[
     ),
 ];
 
-/// What becomes of a key of mlx-lm.
+/// The treatment of a key of mlx-lm.
 enum Foreign {
-    /// It may have this value alone, because of that.
+    /// It may have this value only, with the reason.
     Only(&'static str, &'static str),
-    /// It means nothing, because of that.
+    /// It has no meaning here, with the reason.
     Nothing(&'static str),
 }
 
@@ -182,7 +185,7 @@ impl FileSettings {
         for (key, value) in map {
             let name = key.as_str().context("a key is not a text")?;
             match FOREIGN.iter().find(|(k, _)| *k == name) {
-                // As if it were not there, in mlx-lm, too.
+                // The key counts as missing, as in mlx-lm.
                 _ if value.is_null() && name != "lora_parameters" => {
                     check_key(name, &known())?;
                 }

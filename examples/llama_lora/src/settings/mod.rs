@@ -1,4 +1,4 @@
-//! What a training run is told: the command line over a YAML file over mlx-lm's defaults.
+//! Settings of a training run: the command line overrides a YAML file, which overrides mlx-lm's defaults.
 
 pub mod bounds;
 mod file;
@@ -77,16 +77,16 @@ pub struct LoraSettings {
     pub scale: f64,
     /// Chance that an input of the adapter is dropped in training.
     pub dropout: f64,
-    /// Ends of the tensor paths to adapt, inside a layer; all that the model allows where there are none.
+    /// Ends of the tensor paths to adapt, inside a layer; empty for all that the model allows.
     pub keys: Vec<String>,
 }
 
-/// The name of the model that is fetched by itself.
+/// The name of the model that is fetched automatically.
 pub const DEFAULT_MODEL: &str = "smollm2-135m-instruct";
 /// The name of the data set inside the program.
 pub const DEFAULT_DATA: &str = "fetch-language";
 
-/// How many widths of batches there are at most, where nothing is said.
+/// The default for the largest number of batch widths.
 pub const DEFAULT_BUCKETS: usize = 16;
 
 fn default_buckets() -> usize {
@@ -97,11 +97,11 @@ fn all_batches() -> i64 {
     -1
 }
 
-/// Stands for mlx-lm's number of layers where none is given: 16, or all of a model that has fewer.
+/// Stands for mlx-lm's default number of layers: 16, or all of a model that has fewer.
 const DEFAULT_LAYERS: i32 = 0;
 
 impl Default for Settings {
-    /// mlx-lm's defaults, but for what exists only here.
+    /// mlx-lm's defaults, except for settings that exist only here.
     fn default() -> Self {
         Settings {
             model: DEFAULT_MODEL.into(),
@@ -145,8 +145,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Merges `args` over the file that they name over the defaults, and checks what can be checked without the
-    /// model.
+    /// Merges `args` over their YAML file over the defaults, and checks everything that needs no model.
     pub fn resolve(args: &TrainArgs) -> Result<Settings> {
         let file = FileSettings::of(args)?;
         let mut base = Settings::default();
@@ -156,7 +155,7 @@ impl Settings {
         Self::merge(args, file, base)
     }
 
-    /// The settings of a run that goes on: those that were `saved`, but for what may change on the way.
+    /// The settings of a resumed run: the `saved` ones, except for those that may change on the way.
     pub fn resumed(args: &TrainArgs, saved: Settings) -> Result<Settings> {
         let new = Self::merge(args, FileSettings::of(args)?, saved.clone())?;
         // Whatever decides the next step must be as it was.
@@ -164,7 +163,7 @@ impl Settings {
             ($($field:ident)*) => {$(
                 ensure!(
                     new.$field == saved.$field,
-                    "the saved run has another {}: {:?}, not {:?}; leave it out to go on, or start anew without --resume",
+                    "the saved run has another {}: {:?}, not {:?}; leave it out to go on, or start over without --resume",
                     stringify!($field), saved.$field, new.$field
                 );
             )*};
@@ -180,7 +179,7 @@ impl Settings {
                 "the configuration says train: false; the eval command measures without training"
             );
         }
-        // 0 stands for the default, which nobody can ask for: mlx-lm takes it for all layers.
+        // 0 stands for the default, so a user must not pass it: mlx-lm takes it for all layers.
         ensure!(
             args.num_layers != Some(0) && file.num_layers != Some(0),
             "--num-layers is 0, expected at least 1, or -1 for all"
@@ -312,7 +311,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Layers to adapt in a model of `total`: a number that was asked for must fit; the default shrinks to fit.
+    /// Layers to adapt in a model of `total`. An explicit number must fit; the default shrinks to fit.
     pub fn layers_of(&self, total: i32) -> Result<i32> {
         match self.num_layers {
             DEFAULT_LAYERS => Ok(16.min(total)),

@@ -1,4 +1,6 @@
-//! The settings of the run that an adapter comes from, as far as measuring and writing with it depend on them.
+//! The settings of an adapter's run that evaluation and generation depend on.
+//!
+//! Tests: `tests/runs.rs`.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +15,7 @@ pub struct OfRun {
     /// The data that it was trained on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
-    /// How the lines of the data were read.
+    /// The format of the data's lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_format: Option<Format>,
     /// True if the prompts were left out of the loss.
@@ -30,7 +32,7 @@ pub struct OfRun {
     pub compat: Option<bool>,
 }
 
-/// What `eval` measures, decided.
+/// The settings of `eval`, after defaults are applied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
     /// The data.
@@ -44,8 +46,8 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// The flags over the settings of the adapter's run, if there is an adapter, over the defaults. The second part says
-    /// which of them no flag says, and where they come from.
+    /// Merges the flags over the settings of the adapter's run, if there is an adapter, over the defaults. The second
+    /// value is text about the settings that no flag gives, and their source.
     ///
     /// # Errors
     /// If nothing says which data the adapter was trained on.
@@ -56,10 +58,12 @@ impl Measured {
             (Some(data), _) => data.clone(),
             (None, None) => DEFAULT_DATA.to_owned(),
             (None, Some(run)) => run.data.clone().ok_or_else(|| {
-                anyhow::anyhow!("the adapter does not say which data it was trained on; --data FOLDER says what to measure")
+                anyhow::anyhow!(
+                    "the adapter does not say which data it was trained on; give --data FOLDER"
+                )
             })?,
         };
-        // mlx-lm cuts without being told.
+        // mlx-lm cuts without a flag.
         let cut = then.truncate.map(|t| t || then.compat == Some(true));
         let measured = Measured {
             data,

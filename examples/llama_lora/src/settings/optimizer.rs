@@ -1,4 +1,4 @@
-//! Which optimiser, and its numbers: mlx-lm's `optimizer` and `optimizer_config`.
+//! Chooses the optimiser and its numbers: mlx-lm's `optimizer` and `optimizer_config`.
 
 use std::str::FromStr;
 
@@ -55,7 +55,7 @@ impl FromStr for Optimizer {
         match NAMES.iter().find(|(name, _)| *name == text) {
             Some((_, optimizer)) => Ok(*optimizer),
             None => Err(format!(
-                "{text:?} is none of {}",
+                "unknown optimizer {text:?}: expected one of {}",
                 NAMES.map(|(name, _)| name).join(", ")
             )),
         }
@@ -75,7 +75,7 @@ pub enum OptimizerConfig {
     Muon(MuonConfig),
 }
 
-/// As `mlx_runtime::optim::Adam` has them.
+/// The numbers of `mlx_runtime::optim::Adam`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -95,7 +95,7 @@ impl Default for AdamConfig {
     }
 }
 
-/// As `mlx_runtime::optim::AdamW` has them.
+/// The numbers of `mlx_runtime::optim::AdamW`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -117,7 +117,7 @@ impl Default for AdamwConfig {
     }
 }
 
-/// As `mlx_runtime::optim::Sgd` has them.
+/// The numbers of `mlx_runtime::optim::Sgd`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -128,7 +128,7 @@ pub struct SgdConfig {
     pub nesterov: bool,
 }
 
-/// As `mlx_runtime::optim::Adafactor` has them.
+/// The numbers of `mlx_runtime::optim::Adafactor`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -158,7 +158,7 @@ impl Default for AdafactorConfig {
     }
 }
 
-/// As `mlx_runtime::optim::Lion` has them.
+/// The numbers of `mlx_runtime::optim::Lion`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -176,7 +176,7 @@ impl Default for LionConfig {
     }
 }
 
-/// As `mlx_runtime::optim::Muon` has them.
+/// The numbers of `mlx_runtime::optim::Muon`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -204,7 +204,7 @@ impl Default for MuonConfig {
 pub struct OptimizerFile(Mapping);
 
 impl OptimizerConfig {
-    /// What holds where nobody says otherwise. mlx-lm's Adam is without bias correction.
+    /// The default configuration of `optimizer`. mlx-lm's Adam has no bias correction.
     pub fn of(optimizer: Optimizer, compat: bool) -> OptimizerConfig {
         match optimizer {
             Optimizer::Adam => OptimizerConfig::Adam(AdamConfig {
@@ -234,7 +234,8 @@ impl OptimizerConfig {
         }
     }
 
-    /// These numbers with what the file says about this optimiser. What it says about the others is checked, too.
+    /// These numbers, overridden by the file's for this optimiser. The file's numbers for other optimisers are checked
+    /// too.
     pub fn with_file(self, file: &OptimizerFile) -> Result<OptimizerConfig> {
         let mut laid = self.clone();
         for (name, given) in &file.0 {
@@ -325,7 +326,7 @@ impl OptimizerConfig {
     }
 }
 
-/// `config` with what is `given` in its place.
+/// `config` overridden by `given`.
 fn lay<T: Serialize + DeserializeOwned>(config: T, given: &Mapping) -> Result<T> {
     let Value::Mapping(mut merged) = serde_yaml_ng::to_value(config)? else {
         return Err(anyhow!("an optimiser without numbers"));

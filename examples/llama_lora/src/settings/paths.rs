@@ -1,4 +1,4 @@
-//! Paths in JSON: text, and bytes where a path is not UTF-8.
+//! Paths in JSON: text, or bytes if a path is not UTF-8.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

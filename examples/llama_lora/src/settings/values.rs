@@ -34,7 +34,7 @@ impl FromStr for GradCheckpoint {
             other => match other.parse() {
                 Ok(n) if n > 0 => Ok(Self::Every(n)),
                 _ => Err(format!(
-                    "{other:?} is none of auto, never, always and a number of layers"
+                    "invalid policy {other:?}: expected auto, never, always or a number of layers"
                 )),
             },
         }
@@ -96,7 +96,7 @@ pub fn parse_size(text: &str) -> Result<u64> {
     }
 }
 
-/// How matrices are packed while the model is loaded, written as configurations of MLX models write it.
+/// The packing of matrices while a model is loaded, written as configurations of MLX models write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "RawPacking", into = "RawPacking")]
 pub struct Packing(Quantization);
@@ -133,11 +133,11 @@ impl From<Packing> for RawPacking {
 }
 
 impl Packing {
-    /// What the flags say: any of them asks for it; mlx-lm's numbers are the defaults.
+    /// Reads the packing from the flags. Any of them asks for packing; the defaults are mlx-lm's numbers.
     pub fn of(args: &PackArgs) -> Result<Option<Packing>> {
         let (bits, group_size) = (args.q_bits, args.q_group_size);
         let asked = args.quantize || group_size.is_some() || args.q_mode.is_some();
-        // 16 is what weights have that are not packed.
+        // 16 is the number of bits of weights that are not packed.
         if !(asked || bits.is_some()) || bits == Some(16) {
             return Ok(None);
         }
@@ -157,7 +157,7 @@ impl Packing {
         Ok(Some(Packing(how)))
     }
 
-    /// As the runtime takes it.
+    /// The runtime's form of the packing.
     pub fn how(self) -> Quantization {
         self.0
     }

@@ -6,6 +6,8 @@
 //! - norms are one, biases zero;
 //! - `lora_a` is `mx.random.uniform(-l, l, shape, mx.float32, mx.random.key(seed))` with `l = 1 / sqrt(inputs)`, `lora_b` zero;
 //! - a batch is `mx.random.randint(0, vocabulary, [rows, tokens + 1], key=mx.random.key(seed))`, of the name `batch.N`.
+//!
+//! Tests: `tests/synth.rs`.
 
 use mlx_runtime::random::{self, Key};
 use mlx_runtime::{ops, Array, Dtype, Result};

@@ -1,8 +1,10 @@
 //! Models of random weights: of any size, the same for the same seed, without a download.
 //!
-//! `synth:NAME` stands for such a model wherever a model is asked for. Nothing is written to disk: its tensors are
-//! lazy, so that each is drawn on the device when loading needs it. [`write()`] makes a folder of one instead.
-//! [`draw`] says which values a tensor gets; `bench/weights.py` draws the same ones with MLX's Python package.
+//! `--model synth:NAME` names such a model. Nothing is written to disk: its tensors are lazy, so that each is drawn on
+//! the device when loading needs it. [`write()`] makes a folder of one instead. [`draw`] computes the values of a
+//! tensor; `bench/weights.py` draws the same ones with MLX's Python package.
+//!
+//! Tests: `tests/synth.rs`.
 
 pub mod draw;
 mod run;
@@ -47,7 +49,7 @@ pub const CONFIGS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What begins the name of a model that is drawn.
+/// The prefix of the name of a model that is drawn.
 pub const PREFIX: &str = "synth:";
 
 /// A model to draw.
@@ -59,7 +61,7 @@ pub struct Recipe {
     pub config: Config,
     /// The seed; tensors of the same name and shape are equal for the same one.
     pub seed: u64,
-    /// What the values are drawn in.
+    /// The dtype that the values are drawn in.
     pub dtype: Option<Dtype>,
 }
 
@@ -120,7 +122,7 @@ impl Recipe {
         Recipe::new(config, seed, dtype).map(Some)
     }
 
-    /// What the values are drawn in: bfloat16 unless something else is asked for.
+    /// The dtype that the values are drawn in. The default is bfloat16.
     pub fn dtype(&self) -> Dtype {
         self.dtype.unwrap_or(Dtype::Bfloat16)
     }

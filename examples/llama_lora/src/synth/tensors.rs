@@ -1,4 +1,6 @@
-//! Names and shapes of a checkpoint, from the definition of the model.
+//! Derives the names and shapes of a checkpoint from the definition of the model.
+//!
+//! Tests: `tests/synth.rs`.
 
 use std::sync::Arc;
 
@@ -33,7 +35,7 @@ impl Visitor for Defined<'_> {
     }
 }
 
-/// What stands in a checkpoint for the tensor `name` of the definition.
+/// Appends the tensors of a checkpoint that hold the tensor `name` of the definition to `all`.
 fn stored(
     config: &Config,
     name: String,

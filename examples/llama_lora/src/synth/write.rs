@@ -1,4 +1,6 @@
-//! A drawn model as a Hugging Face folder.
+//! Writes a drawn model as a Hugging Face folder.
+//!
+//! Tests: `tests/synth.rs`.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,7 +16,7 @@ use crate::files::{ensure_writable, write_atomic};
 use crate::settings::Packing;
 use crate::text::bytes;
 
-/// What was written.
+/// The sizes of a written model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Tensors.

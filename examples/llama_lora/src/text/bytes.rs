@@ -11,7 +11,7 @@ use super::{Template, Text};
 pub const BOS: (&str, u32) = ("<s>", 256);
 /// Ends a text.
 pub const EOS: (&str, u32) = ("</s>", 257);
-/// How many tokens there are.
+/// The number of tokens.
 pub const TOKENS: usize = 258;
 
 /// A chat template: the role, a colon, the words.

@@ -1,4 +1,4 @@
-//! Work on files of unknown origin: what panics inside becomes an error, and recursion has room.
+//! Work on untrusted files: a panic becomes an error, and deep recursion gets a larger stack.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -14,7 +14,7 @@ thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work`, and makes an error of a panic, which prints nothing; `what` was being done.
+/// Runs `work`, and turns a panic into an error without printing it. `what` names the work.
 pub fn contained<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
@@ -36,7 +36,7 @@ pub fn contained<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     })
 }
 
-/// The same on a stack of its own, for what calls itself as deeply as its input is nested.
+/// The same on a separate stack, for recursion as deep as the input is nested.
 pub fn contained_deep<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     contained(what, || stacker::grow(STACK, work))
 }

@@ -1,4 +1,6 @@
-//! The tokenizer of a Hugging Face folder.
+//! Reads the tokenizer of a Hugging Face folder.
+//!
+//! Tests: `tests/untrusted.rs`.
 
 use std::path::Path;
 
@@ -92,8 +94,7 @@ fn ids(value: &Value) -> Vec<u32> {
         .collect()
 }
 
-/// The template, and the one for conversations with tools: files of their own, or entries of
-/// `tokenizer_config.json`.
+/// The template, and the one for conversations with tools: separate files, or entries of `tokenizer_config.json`.
 fn chat_templates(folder: &Path, config: &Value) -> Result<(Option<String>, Option<String>)> {
     let file = |name: &str| -> Result<Option<String>> {
         let path = folder.join(name);

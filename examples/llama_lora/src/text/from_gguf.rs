@@ -1,4 +1,4 @@
-//! The tokenizer inside a GGUF file, built from its metadata.
+//! Builds the tokenizer of a GGUF file from its metadata.
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use tokenizers::models::bpe::{Vocab, BPE};
@@ -38,7 +38,7 @@ pub struct GgufVocab {
 const CONTROL: i32 = 3;
 const USER_DEFINED: i32 = 4;
 
-/// How Llama 3 cuts text.
+/// The regular expression that splits text for Llama 3.
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// Builds the tokenizer that `vocab` describes.

@@ -1,4 +1,6 @@
-//! From text to token ids and back.
+//! Turns text into token ids and back.
+//!
+//! Tests: `tests/streaming.rs`.
 
 pub mod bytes;
 mod contain;
@@ -27,9 +29,9 @@ pub struct Text {
     eos: u32,
     /// All tokens that end an answer; `eos` is among them.
     stops: Vec<u32>,
-    /// How many tokens the model knows; more if nobody said.
+    /// The number of tokens that the model knows, or a larger number if the model does not say.
     known: usize,
-    /// How many tokens a text of the model may have; more if nobody said.
+    /// The largest number of tokens in a text of the model, or a larger number if the model does not say.
     places: usize,
 }
 
@@ -53,9 +55,9 @@ impl Text {
         }
     }
 
-    /// Sets how many tokens the model knows, which may be fewer than the tokenizer has, so that texts with others are
-    /// refused; and how many a text may have, because past its last position a model has nothing, or nothing that it
-    /// learnt.
+    /// Sets the number of tokens that the model knows, and the largest number of tokens in a text. Texts with unknown
+    /// tokens are refused, because the tokenizer may have more than the model. Longer texts are refused because the
+    /// model has learnt nothing past its last position.
     pub fn limit(&mut self, known: usize, places: usize) -> Result<()> {
         ensure!(
             (self.eos as usize) < known,
@@ -67,7 +69,7 @@ impl Text {
         Ok(())
     }
 
-    /// How many tokens a text may have.
+    /// The largest number of tokens in a text.
     pub fn places(&self) -> usize {
         self.places
     }
@@ -85,17 +87,17 @@ impl Text {
         self.eos
     }
 
-    /// Whether `token` ends an answer.
+    /// Returns true if `token` ends an answer.
     pub fn is_stop(&self, token: u32) -> bool {
         self.stops.contains(&token)
     }
 
-    /// Whether the model comes with a chat template.
+    /// Returns true if the model comes with a chat template.
     pub fn has_template(&self) -> bool {
         self.template.is_some()
     }
 
-    /// How many ids there are: one more than the largest.
+    /// The number of ids: one more than the largest.
     pub fn vocab_size(&self) -> usize {
         self.tokenizer
             .get_vocab(true)
@@ -104,14 +106,15 @@ impl Text {
             .map_or(0, |&id| id as usize + 1)
     }
 
-    /// Ids of `text`; `special` adds what the tokenizer puts around a text of its own (often a token that begins it).
+    /// Ids of `text`. `special` adds the tokens that the tokenizer puts around a whole text (often a token that begins
+    /// it).
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>> {
         let encoding = contained("split the text into tokens", || {
             let encoding = self.tokenizer.encode_fast(text, special);
             encoding.map_err(|e| anyhow!("cannot split the text into tokens: {e}"))
         })?;
         let ids = encoding.get_ids();
-        // MLX reads whatever lies behind the last row of an embedding.
+        // MLX would read past the last row of an embedding.
         if let Some(&id) = ids.iter().find(|id| **id as usize >= self.known) {
             bail!(
                 "the text has the token {}, but the model knows only {} tokens",

@@ -1,4 +1,6 @@
-//! Text as it comes, token after token: the same text as decoding all tokens at once.
+//! Decodes text token after token, with the same result as decoding all tokens at once.
+//!
+//! Tests: `tests/streaming.rs`.
 
 use anyhow::Result;
 
@@ -6,12 +8,12 @@ use super::Text;
 
 /// Turns a sequence of tokens into pieces of text that can be printed at once.
 ///
-/// How a token is written may depend on the tokens before it, and on those after it while a character is not whole. A
-/// piece is handed out once later tokens cannot change it. The tokens are decoded behind one that was handed out
-/// before, so that the work for each does not grow, and no decoder takes them for the beginning of a text.
+/// The text of a token may depend on the tokens before it, and on those after it while a character is incomplete. A
+/// piece is handed out once later tokens cannot change it. Decoding starts at a token that was handed out before, so
+/// that the work for each token stays constant and no decoder takes them for the beginning of a text.
 pub struct Stream<'a> {
     text: &'a Text,
-    /// Tokens since one whose text is known and is not blank.
+    /// Tokens since one with known text that is not blank.
     tokens: Vec<u32>,
     /// The part of their text that has been handed out.
     printed: String,
@@ -30,8 +32,8 @@ impl<'a> Stream<'a> {
     /// Adds a token; the text that is now certain.
     pub fn push(&mut self, token: u32) -> Result<String> {
         self.tokens.push(token);
-        // A byte may become part of a character, and a special token is not written: both leave it open whether the
-        // bytes before them are complete.
+        // A byte may become part of a character, and a special token is not written. After either, the bytes before may
+        // be incomplete.
         if self.text.is_byte(token) || self.text.is_special(token) {
             return Ok(String::new());
         }

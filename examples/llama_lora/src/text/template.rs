@@ -1,4 +1,6 @@
-//! Chat templates, rendered as transformers' `apply_chat_template` does.
+//! Renders chat templates as transformers' `apply_chat_template` does.
+//!
+//! Tests: `tests/templates.rs`.
 
 use anyhow::{Context, Result};
 use serde_json::{json, Map, Value};

@@ -1,4 +1,6 @@
-//! Batches that are made on another thread, one ahead of the step that uses them.
+//! Makes batches on another thread, one ahead of the step that uses them.
+//!
+//! Tests: `tests/runs.rs`.
 
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::thread::{Builder, Scope};
@@ -16,7 +18,7 @@ pub struct Ready {
     pub arrays: [Array; 3],
     /// Targets that count.
     pub real: usize,
-    /// Where the run over the rows stands after this batch.
+    /// The position of the run over the rows after this batch.
     pub cursor: Cursor,
 }
 
@@ -29,7 +31,7 @@ enum Ask {
 pub struct Ahead {
     ask: Sender<Ask>,
     ready: Receiver<Result<Ready>>,
-    /// Where the run over the rows stands after the last batch that was taken.
+    /// The position of the run over the rows after the last batch that was taken.
     cursor: Cursor,
     asked: bool,
 }
@@ -84,12 +86,12 @@ impl Ahead {
         Ok(ready)
     }
 
-    /// Where the run over the rows stands after the last batch that was taken.
+    /// The position of the run over the rows after the last batch that was taken.
     pub fn cursor(&self) -> &Cursor {
         &self.cursor
     }
 
-    /// Puts back a generator that someone else drew from, before the next batch is prepared.
+    /// Puts back a generator that other code drew from, before the next batch is prepared.
     pub fn set_shuffle(&mut self, shuffle: Shuffle) -> Result<()> {
         self.cursor.set_shuffle(shuffle.clone());
         self.ask.send(Ask::Shuffle(shuffle)).map_err(|_| gone())

@@ -1,4 +1,6 @@
-//! What a run was begun on: a checksum of the model without its adapter.
+//! The base of a run: a checksum of the model without its adapter.
+//!
+//! Tests: `tests/resume.rs`.
 
 use anyhow::{ensure, Result};
 use mlx_models::CausalLm;
@@ -12,13 +14,13 @@ use crate::fetch::hex;
 /// A checksum of a model's tensors: names, dtypes, shapes and values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
-    /// Where the model computes. What a checkpoint holds packed may be unpacked elsewhere.
+    /// The device that the model computes on. Weights that a checkpoint holds packed may be unpacked on another device.
     device: String,
     sha256: String,
 }
 
 impl Base {
-    /// The checksum of a model without an adapter. MLX reads every value once, where the model computes.
+    /// The checksum of a model without an adapter. MLX reads every value once, on the model's device.
     pub fn of(model: &impl CausalLm) -> Result<Base> {
         let mut hash = Sha256::new();
         for (name, tensor) in model.parameters() {
@@ -40,7 +42,7 @@ impl Base {
         ensure!(
             self.device != now.device || self.sha256 == now.sha256,
             "the weights of {model} are not those that the saved run was trained on; put them back, name the model \
-             with --model, or start anew without --resume"
+             with --model, or start over without --resume"
         );
         Ok(())
     }

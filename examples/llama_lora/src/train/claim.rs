@@ -1,4 +1,6 @@
-//! The adapter's folder while a run has it: no other run may, and the state of an earlier run is set aside.
+//! Claims the adapter's folder for a run, so that no other run uses it, and sets the state of an earlier run aside.
+//!
+//! Tests: `tests/resume.rs`.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -21,7 +23,7 @@ const LOCK: &str = ".lock";
 /// A folder that this process trains into. Dropped, it is free again, and as it was before if no step was taken.
 pub struct Claim {
     folder: PathBuf,
-    /// `None` where the file system has no locks.
+    /// `None` if the file system has no locks.
     lock: Option<File>,
     /// Folders that were not there before, the outermost first.
     created: Vec<PathBuf>,
@@ -34,8 +36,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Takes `folder` for a new run, and makes it if need be. What an earlier run needs to go on is set aside until
-    /// the new one has saved something, so that the two are never mixed.
+    /// Claims `folder` for a new run, and makes it if needed. The state of an earlier run is set aside until the new
+    /// one has saved, so that the two are never mixed.
     pub fn new_run(folder: &Path) -> Result<Claim> {
         let missing = folder.ancestors().take_while(|p| {
             let named = !p.as_os_str().is_empty();
@@ -116,7 +118,7 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // Nothing can be done about what fails here.
+        // A failure here cannot be handled.
         if self.aside && !self.begun {
             for name in [STATE, METRICS] {
                 let _ = put_back(&self.folder.join(name));
@@ -129,22 +131,22 @@ impl Drop for Claim {
             let _ = fs::remove_file(self.folder.join(LOCK));
         }
         for folder in self.created.iter().rev() {
-            // Fails where something is in it.
+            // Fails if the folder is not empty.
             let _ = fs::remove_dir(folder);
         }
     }
 }
 
-/// Finds out before the first step what no save could replace.
+/// Returns an error before the first step if a save could not replace the files.
 fn ensure_outputs(folder: &Path) -> Result<()> {
     let mut names = [adapter::WEIGHTS, adapter::CONFIG, STATE, METRICS].into_iter();
     names.try_for_each(|name| ensure_replaceable(&folder.join(name)))
 }
 
-/// Removes what [`Claim::new_run`] set aside: the new run has been saved.
+/// Removes the files that [`Claim::new_run`] set aside, because the new run has been saved.
 pub(super) fn forget_old(folder: &Path) {
     for name in [STATE, METRICS] {
-        // The old file lies beside what a link leads to.
+        // The old file lies beside the target of a link.
         if let Ok(file) = fs::canonicalize(folder.join(name)) {
             let _ = fs::remove_file(old_name(&file));
         }
@@ -162,8 +164,8 @@ fn length(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().map(|m| m.len())
 }
 
-/// Keeps a file that is there under its old name, and empties it: the new one has its mode, and is where its link
-/// leads to.
+/// Keeps the contents of an existing file under its old name, and empties the file. The empty file has the same mode,
+/// and is at the target of its link.
 fn set_aside(path: &Path) -> Result<()> {
     let Ok(file) = fs::canonicalize(path) else {
         return Ok(());

@@ -1,12 +1,12 @@
-//! Time and tokens: since the last report, and smoothed for the bar. The monitor counts; what it knows is served
-//! where `--metrics-port` asks for it.
+//! Time and tokens: since the last report, and smoothed for the bar. The monitor counts them, and `--metrics-port`
+//! serves them.
 
 use anyhow::Result;
 use mlx_runtime::monitor::{self, Monitor};
 
 use crate::mean::Mean;
 
-/// Counts what happens between two reports.
+/// Counts steps and tokens between two reports.
 pub struct Window {
     monitor: Monitor,
     since_report: monitor::Window,
@@ -34,7 +34,7 @@ pub struct Means {
     pub targets_per_second: f64,
 }
 
-/// What a report says beside the loss.
+/// The values of a report beside the loss.
 pub struct Reading {
     /// The means since the last report.
     pub means: Means,
@@ -42,7 +42,7 @@ pub struct Reading {
     pub peak: usize,
     /// Use of memory now, in bytes.
     pub active: usize,
-    /// The share of time in which the GPU works, where that is known.
+    /// The share of time in which the GPU works, if known.
     pub gpu_utilization: Option<f64>,
 }
 
@@ -64,7 +64,7 @@ impl Window {
         self.monitor.skip();
     }
 
-    /// So many steps were left out in all.
+    /// Records the number of all steps that were left out.
     pub fn left_out(&mut self, total: u32) -> Result<()> {
         self.monitor.set("skipped_steps", f64::from(total))?;
         Ok(())
@@ -75,8 +75,8 @@ impl Window {
         self.loss.targets() == 0
     }
 
-    /// After a step of the optimiser on so many batches, which count as steps here. Smoothed: loss, steps a second,
-    /// targets a second. Without targets there is no loss.
+    /// Records a step of the optimiser on `batches` batches, which count as steps here. Returns smoothed means: loss,
+    /// steps a second, targets a second. Without targets there is no loss.
     pub fn step(&mut self, loss: f64, targets: usize, batches: u64) -> Result<Means> {
         self.monitor.step(targets as u64);
         for _ in 1..batches {
@@ -109,7 +109,7 @@ impl Window {
         })
     }
 
-    /// The means since the last report, which begin anew, and a sample of now.
+    /// The means since the last report, which restart, and a sample of now.
     pub fn report(&mut self) -> Result<Reading> {
         let rates = self.since_report.read();
         let loss = std::mem::take(&mut self.loss).value().unwrap_or(f64::NAN);

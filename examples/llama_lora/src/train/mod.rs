@@ -1,4 +1,6 @@
-//! Training: from settings to an adapter on disk.
+//! Trains: from settings to an adapter on disk.
+//!
+//! Tests: `tests/runs.rs`.
 
 mod ahead;
 mod base;
@@ -33,13 +35,13 @@ pub struct Prepared<M> {
     pub settings: Settings,
     /// The model, its adapter in place.
     pub session: Session<M>,
-    /// What is learnt.
+    /// The training data.
     pub train: Split,
-    /// What the run is measured on.
+    /// The validation data.
     pub valid: Option<Split>,
-    /// Where to go on, if the run was begun before.
+    /// The saved state to resume from, if the run was begun before.
     pub saved: Option<Saved>,
-    /// What the model was before anything was learnt.
+    /// The checksum of the model before training.
     pub base: Base,
 }
 
@@ -89,7 +91,7 @@ pub fn prepare<M: CausalLm>(
         valid.as_ref().map_or(0, |v| v.rows.len())
     ));
     if settings.test {
-        // What is wrong with it is better known before the first step than after the last.
+        // Checks the test data now, because an error is better known before the first step than after the last.
         let mut test = Split::require(data, "test", &session.text, limit, settings.mask_prompt)?;
         test.check(&session.text)?;
         test.keep_rows_with_targets(settings.mask_prompt)?;
@@ -106,7 +108,7 @@ pub fn prepare<M: CausalLm>(
         Some(path) => {
             let adapter = Adapter::read(path)?;
             session.origin = session.origin.with_adapter(path);
-            // What is trained on and saved is that adapter, whatever else is set.
+            // Training continues that adapter, so its settings override all others.
             let there = &adapter.config;
             settings.num_layers = if there.num_layers <= 0 {
                 -1

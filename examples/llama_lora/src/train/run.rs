@@ -1,4 +1,6 @@
-//! The loop: batches in, steps, reports, saves.
+//! The training loop: batches, steps, reports, saves.
+//!
+//! Tests: `tests/runs.rs`.
 
 use std::time::Instant;
 
@@ -34,7 +36,7 @@ pub struct Outcome<M> {
     pub session: Session<M>,
     /// Steps done.
     pub iteration: u64,
-    /// Whether all of them are done; otherwise someone asked to stop.
+    /// True if all of them are done. False if the user asked to stop.
     pub finished: bool,
     /// Steps that changed nothing because their loss or gradient was not finite.
     pub left_out: u32,
@@ -44,7 +46,7 @@ pub struct Outcome<M> {
     pub seconds: f64,
 }
 
-/// Trains until the last step, or until `stop` is asked for.
+/// Trains until the last step, or until `stop` is set.
 pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>> {
     let started = Instant::now();
     let Prepared {
@@ -175,7 +177,7 @@ fn training_step<M: CausalLm>(model: &M, settings: &Settings) -> Result<TrainSte
     Ok(TrainStep::new(model.clone(), loss, optimizer, options)?)
 }
 
-/// The mean over the targets of a step, of what its loss function returned.
+/// The mean loss over the targets of a step, from the outputs of its loss function.
 fn mean_loss(values: &[Array]) -> Result<f64> {
     let number = |a: &Array| a.item::<f32>().map(f64::from);
     Ok(match values {
@@ -208,7 +210,7 @@ struct Run<'a> {
     saved_at: Option<u64>,
 }
 
-/// A step that was started and whose loss nobody has read.
+/// A started step with a loss that was not read yet.
 struct Pending {
     step: Started,
     done: Done,
@@ -224,7 +226,7 @@ struct Done {
 }
 
 impl Done {
-    /// Whether a batch whose number is a multiple of `every` is among them.
+    /// Returns true if the last batches include one with a number that is a multiple of `every`.
     fn crosses(&self, every: u64) -> bool {
         self.iteration / every > self.from / every
     }
@@ -243,16 +245,16 @@ impl Run<'_> {
         let mut unsaved = false;
         let mut pending: Option<Pending> = None;
         while self.iteration < s.iters && !stop.asked() {
-            // A run that ends before they are all there takes a step on what there is.
+            // If the run ends before the group is complete, the step takes the batches there are.
             let count = s.grad_accumulation_steps.min(s.iters - self.iteration);
             let mut group: Vec<Ready> = Vec::new();
             for next in self.iteration + 1..=self.iteration + count {
                 let batch = batches.take()?;
-                // As in mlx-lm: before the first step, before every so many, and before the last.
+                // Evaluates as mlx-lm does: before the first step, at the interval, and before the last.
                 let due = next == 1 || next.is_multiple_of(s.steps_per_eval);
                 if due || next == s.iters {
                     self.ended(step, pending.take())?;
-                    // The look before the last step must not change what a run that goes on draws next.
+                    // The evaluation before the last step must not change the random numbers of a run that is resumed.
                     let mut aside = batches.cursor().shuffle().clone();
                     self.measure(&step.model()?, next - 1, &mut aside)?;
                     if due {
@@ -298,7 +300,7 @@ impl Run<'_> {
             self.ended(step, pending.take())?;
             match started {
                 Some(step) => pending = Some(Pending { step, done }),
-                // Its rows were cut to nothing: there is no loss.
+                // Its rows were cut to nothing, so there is no loss.
                 None => {
                     self.count(done, f64::NAN)?;
                     self.report(done)?;
@@ -307,7 +309,7 @@ impl Run<'_> {
             unsaved = true;
             if done.crosses(s.save_every) && self.iteration < s.iters {
                 self.ended(step, pending.take())?;
-                // A run that has learnt nothing yet must not replace what an earlier one left.
+                // A run that has learnt nothing yet must not replace the files of an earlier one.
                 unsaved = self.targets > 0 && !self.saves(step, batches.cursor())?;
                 self.window.skip();
             }
@@ -325,7 +327,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Says why, if a run that took steps has learnt nothing, or nothing good.
+    /// Returns an error with the reason if a run that took steps has learnt nothing, or diverged.
     fn learnt<M: CausalLm>(&self, step: &TrainStep<M>) -> Result<()> {
         if self.iteration == 0 {
             return Ok(());
@@ -408,7 +410,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// After every so many steps, and after the last: the means since the last report, if there is something to report.
+    /// Reports the means since the last report, at the interval and after the last step.
     fn report(&mut self, done: Done) -> Result<()> {
         let s = self.settings;
         let due = done.crosses(s.steps_per_report) || done.iteration == s.iters;
@@ -432,8 +434,7 @@ impl Run<'_> {
         self.metrics.push(Record::Train(report))
     }
 
-    /// Shows what a step on the widest batch will take, and stops here if that is more memory than
-    /// there is.
+    /// Shows the memory of a step on the widest batch, and returns an error if that is more than there is.
     fn check_memory<M: CausalLm>(&self, step: &mut TrainStep<M>) -> Result<()> {
         let Flags { rows, tokens, .. } = self.flags;
         let plan = step.plan(&advice::blank(rows, tokens)?)?;
@@ -443,10 +444,10 @@ impl Run<'_> {
         advice::check(step, &plan, self.flags)
     }
 
-    /// Says that the last checkpoint is there whatever happened.
+    /// The message that the last checkpoint is intact in spite of an error.
     fn intact(&self, iteration: u64) -> String {
         let folder = self.settings.adapter_path.display();
-        format!("step {iteration} failed; what was saved last in {folder} is intact")
+        format!("step {iteration} failed; the last save in {folder} is intact")
     }
 
     /// Loss on the valid split, after so many batches.
@@ -489,8 +490,8 @@ impl Run<'_> {
         self.metrics.push(Record::Valid(report))
     }
 
-    /// Saves during the run; false if the files cannot be written now. What was learnt is still in memory, so that the
-    /// run goes on: a disk that is full for a moment must not end it.
+    /// Saves during the run, and returns false if the files cannot be written now. The adapter is still in memory, so
+    /// the run goes on: a disk that is full for a moment must not end it.
     fn saves<M: CausalLm>(&mut self, step: &TrainStep<M>, cursor: &Cursor) -> Result<bool> {
         match self.save(step, cursor) {
             Err(error) if is_io(&error) => {
@@ -505,11 +506,11 @@ impl Run<'_> {
         }
     }
 
-    /// Says what is left if the last save fails.
+    /// The message if the last save fails, with the files that are intact.
     fn lost(&self) -> String {
         let folder = self.settings.adapter_path.display();
         let left = match self.saved_at {
-            Some(at) => format!("what was saved after step {at} in {folder} is intact"),
+            Some(at) => format!("the save of step {at} in {folder} is intact"),
             None => "nothing was saved before".to_owned(),
         };
         format!("step {} could not be saved; {left}", self.iteration)
@@ -538,7 +539,7 @@ impl Run<'_> {
         self.saved_at = Some(self.iteration);
         self.metrics.catch_up();
         if let Some(svg) = plot::svg(&self.metrics.train_curve(), &self.metrics.valid_curve())? {
-            // The picture is drawn anew at the next save; what was learnt is on disk.
+            // The picture is drawn again at the next save. The adapter is on disk.
             if let Err(e) = write_atomic(&folder.join(CURVE), svg.as_bytes()) {
                 self.progress.line(&format!("{e:#}"));
             }

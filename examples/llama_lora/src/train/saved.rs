@@ -1,5 +1,7 @@
-//! The state of a run, in one file, so that one rename replaces it: the trainable tensors, the optimiser's, and
-//! in the metadata where the run stands. A run that goes on from it takes the very steps that it would have taken.
+//! The state of a run in one file, so that one rename replaces it: the trainable tensors, the optimiser's, and the
+//! run's position in the metadata. A resumed run takes the same steps as an uninterrupted one.
+//!
+//! Tests: `tests/resume.rs`.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,7 +24,7 @@ const VERSION: u32 = 2;
 /// The last version that kept the rows of queries and keys of a GGUF in the file's own order.
 const ROWS_AS_IN_GGUF: u32 = 1;
 
-/// Where a run stands.
+/// The position of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progressed {
     version: u32,
@@ -32,7 +34,7 @@ pub struct Progressed {
     pub trained_tokens: u64,
     /// The next batch.
     pub cursor: Cursor,
-    /// What the run was told.
+    /// The settings of the run.
     pub settings: Settings,
     /// Checksum of the rows.
     data: String,
@@ -42,7 +44,7 @@ pub struct Progressed {
 }
 
 impl Progressed {
-    /// Where a run on `rows` stands.
+    /// The position of a run on `rows`.
     pub fn new(
         iteration: u64,
         trained_tokens: u64,
@@ -65,7 +67,7 @@ impl Progressed {
 
 /// A saved state, read.
 pub struct Saved {
-    /// Where the run stands.
+    /// The position of the run.
     pub progressed: Progressed,
     /// The trainable tensors and the optimiser's, as the training step names them.
     pub arrays: HashMap<String, Array>,
@@ -78,7 +80,7 @@ impl Saved {
         let (arrays, metadata) = io::load_safetensors(&path)?;
         let text = metadata
             .get(METADATA_KEY)
-            .with_context(|| format!("{} is no state of a run", path.display()))?;
+            .with_context(|| format!("{} is not the state of a run", path.display()))?;
         let progressed: Progressed = serde_json::from_str(text)
             .with_context(|| format!("{} was written by another version", path.display()))?;
         ensure!(
@@ -96,14 +98,14 @@ impl Saved {
         Ok(Saved { progressed, arrays })
     }
 
-    /// True if data and weights are those of the saved run.
+    /// Returns true if data and weights are those of the saved run.
     pub fn check(&self, train: &Split, base: &Base, model: &str) -> Result<()> {
         if let Some(saved) = &self.progressed.base {
             saved.check(base, model)?;
         }
         ensure!(
             self.progressed.data == fingerprint(&train.rows),
-            "{} is not what the saved run was trained on; start anew without --resume",
+            "{} differs from the data of the saved run; start over without --resume",
             train.origin
         );
         Ok(())

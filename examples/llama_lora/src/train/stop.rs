@@ -1,4 +1,6 @@
-//! Signals: one that asks a run to end lets it finish the step and save; a second Ctrl-C ends the program at once.
+//! Handles signals: the first lets a run finish the step and save; a second Ctrl-C ends the program at once.
+//!
+//! Tests: `tests/interruptions.rs`.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,17 +27,17 @@ const ASKING: [i32; 10] = [
     signals::SIGXCPU,
 ];
 
-/// Whether someone asked the run to stop.
+/// A flag that a signal sets to ask the run to stop.
 #[derive(Clone, Default)]
 pub struct Stop(Arc<Flags>);
 
 #[derive(Default)]
 struct Flags {
-    /// The last signal that asked, 0 if none did.
+    /// The last signal that asked to stop, 0 if none did.
     asked: Arc<AtomicUsize>,
     /// A signal has come that neither the run nor the thread of signals has looked at.
     unseen: Arc<AtomicBool>,
-    /// The run looks at `asked`; otherwise there is nothing to finish and to save.
+    /// True if the run checks `asked`; otherwise there is nothing to finish and to save.
     training: AtomicBool,
     claim: Mutex<Option<Claim>>,
 }
@@ -81,7 +83,7 @@ impl Stop {
         let thread = std::thread::Builder::new().name("signals".to_owned());
         thread.spawn(move || {
             for signal in signals.forever() {
-                // Nobody begins to train, or claims a folder, while the program ends.
+                // The claim is held so that no run begins to train, or claims a folder, while the program ends.
                 let mut claim = flags.claim();
                 let unseen = flags.unseen.swap(false, Ordering::SeqCst);
                 if !flags.training.load(Ordering::SeqCst) {
@@ -105,7 +107,7 @@ impl Stop {
         self.0.asked.store(signal, Ordering::SeqCst);
     }
 
-    /// Whether to stop.
+    /// Returns true if the run should stop.
     pub fn asked(&self) -> bool {
         self.0.asked.load(Ordering::SeqCst) != 0
     }
@@ -115,7 +117,7 @@ impl Stop {
         128 + self.0.asked.load(Ordering::SeqCst) as u8
     }
 
-    /// Says whether the run looks at [`Stop::asked`] now; otherwise a signal ends the program.
+    /// Sets if the run checks [`Stop::asked`] now; otherwise a signal ends the program.
     pub fn training(&self, now: bool) {
         let _claim = self.0.claim();
         self.0.training.store(now, Ordering::SeqCst);
@@ -124,7 +126,7 @@ impl Stop {
         }
     }
 
-    /// Says that a step was taken. From then on, what the folder held before is not put back.
+    /// Records that a step was taken. From then on, the folder's earlier files are not put back.
     pub fn begun(&self) {
         if let Some(claim) = self.0.claim().as_mut() {
             claim.begun();
@@ -133,7 +135,7 @@ impl Stop {
 
     /// Makes a claim, and keeps it until the result is dropped, or until a signal ends the program.
     pub fn hold(&self, claim: impl FnOnce() -> Result<Claim>) -> Result<Held<'_>> {
-        // A signal meanwhile waits for the claim, so that it is given up.
+        // A signal that comes now waits for the claim, and then gives it up.
         let mut held = self.0.claim();
         *held = Some(claim()?);
         Ok(Held(self))

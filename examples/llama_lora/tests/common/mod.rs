@@ -62,14 +62,14 @@ impl Place {
         self.command(args).output().unwrap()
     }
 
-    /// Runs what must work; its stdout.
+    /// Runs a command that must work, and returns its stdout.
     pub fn ok(&self, args: &str) -> String {
         let out = self.run(args);
         assert!(out.status.success(), "{args}: {}", text(&out.stderr));
         text(&out.stdout)
     }
 
-    /// Runs what must fail with exit code 1 and one message; the message.
+    /// Runs a command that must fail with exit code 1 and one message, and returns the message.
     pub fn fails(&self, args: &str) -> String {
         message(&self.run(args), 1)
     }
@@ -89,7 +89,7 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The one message of a run that ended with `code`: no panic, nothing but `error: ` and what follows it.
+/// The one message of a run that ended with `code`: no panic, nothing but `error: ` and its text.
 pub fn message(out: &Output, code: i32) -> String {
     let stderr = text(&out.stderr);
     assert_eq!(out.status.code(), Some(code), "{stderr}");
@@ -211,7 +211,7 @@ pub fn write_safetensors(path: &Path, tensors: &[(String, Vec<usize>)], seed: u6
     std::fs::write(path, bytes).unwrap();
 }
 
-/// Makes the adapter one of mlx-lm's, whose configuration is in a file of its own alone.
+/// Turns the adapter into one of mlx-lm's, which has its configuration in a separate file only.
 pub fn strip_metadata(path: &Path) {
     let bytes = std::fs::read(path).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use super::{Config, Family};
 use crate::json;
 
-/// No real model comes near, and products of three such sizes fit 64 bits.
+/// An upper bound that no real model comes near. Products of three sizes fit 64 bits.
 const SIZE: Kind = Kind::Whole(1, 1 << 24);
-/// What indexes positions, which MLX counts in 32 bits.
+/// Numbers that index positions, which MLX counts in 32 bits.
 const POSITIONS: Kind = Kind::Whole(1, (1 << 31) - 1);
 
 /// The base of rotary periods.
@@ -60,7 +60,7 @@ impl Kind {
         matches!(self, Whole(least, most) if (least..=most).contains(&n))
     }
 
-    /// Of the value in float32, which is what the models compute with.
+    /// Compares the value in float32, because the models compute with it.
     fn holds_number(self, x: f64) -> bool {
         let x = f64::from(x as f32);
         match self {
@@ -94,11 +94,11 @@ impl Kind {
 /// If a field has to be there.
 #[derive(Clone, Copy, PartialEq)]
 enum Need {
-    /// It has to be there.
+    /// The field must be present.
     Must,
-    /// It may be left out.
+    /// The field may be left out.
     May,
-    /// It may be left out or `null`.
+    /// The field may be left out or `null`.
     Null,
 }
 
@@ -262,7 +262,7 @@ pub(super) fn renamed(family: Family, file: Map<String, Value>) -> Result<Map<St
 /// Checks every field that `family` reads.
 ///
 /// # Errors
-/// Names the first field that is missing or has a value that it cannot have, the value, and what is expected.
+/// Names the first field that is missing or has a value that it cannot have, the value, and the expected values.
 pub(super) fn check(family: Family, fields: &Map<String, Value>) -> Result<()> {
     for field in FIELDS.iter().filter(|f| (f.read_by)(family)) {
         let name = field.names[0];
@@ -281,7 +281,7 @@ pub(super) fn check(family: Family, fields: &Map<String, Value>) -> Result<()> {
     Ok(())
 }
 
-/// The numbers of a rotation, and of those of each kind of layer inside it.
+/// Checks the numbers of a rotation, and of the nested rotations for each kind of layer.
 fn rotation(value: &Value) -> Result<()> {
     let Value::Object(map) = value else {
         bail!("it is {}, expected an object", json::shown(value));
@@ -310,7 +310,7 @@ impl Config {
     /// Checks the numbers themselves and how they fit together, wherever they come from.
     ///
     /// # Errors
-    /// Names the field, its value, and what is expected.
+    /// Names the field, its value, and the expected values.
     pub fn check(&self) -> Result<()> {
         let whole = |name: &str, n: usize, kind: Kind| kind.check(name, &Value::from(n as u64));
         whole("hidden_size", self.hidden_size, SIZE)?;

@@ -1,4 +1,6 @@
 //! The sizes and constants of the language models, read from a Hugging Face `config.json`.
+//!
+//! Tests: `tests/config.rs`.
 
 mod fields;
 mod parse;
@@ -11,7 +13,7 @@ use mlx_runtime::nn::RopeScaling;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Family {
-    /// Llama 1 to 3 and what was trained on its plan.
+    /// Llama 1 to 3 and models of the same architecture.
     #[default]
     Llama,
     /// Mistral 7B and its kin.
@@ -81,8 +83,8 @@ impl Family {
     }
 }
 
-/// The sizes and constants of all language families, named as in `config.json`. A family reads what
-/// it has; the rest keeps its default.
+/// The sizes and constants of all language families, named as in `config.json`. A family reads the fields that it has;
+/// the others keep their defaults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Which model this is.
@@ -103,33 +105,34 @@ pub struct Config {
     pub vocab_size: usize,
     /// Added to the mean square in the norms, or to the variance (GPT-2).
     pub rms_norm_eps: f32,
-    /// How many values of a head rotate (Phi 3).
+    /// Values of a head that rotate (Phi 3).
     pub rotary_dim: usize,
     /// Base of the rotary periods.
     pub rope_theta: f32,
-    /// Whether rotary pairs are neighbours (GGUF) or halves (Hugging Face).
+    /// True if rotary pairs are neighbours (GGUF), false if they are halves (Hugging Face).
     pub rope_traditional: bool,
-    /// How the rotary periods are stretched, if they are.
+    /// The scaling of the rotary periods, if any.
     pub rope_scaling: Option<RopeScaling>,
-    /// Whether the output projection is the embedding's table.
+    /// True if the output projection shares its weight with the embedding (weight tying).
     pub tie_word_embeddings: bool,
-    /// Whether the attention's projections have biases.
+    /// True if the attention's projections have biases.
     pub attention_bias: bool,
-    /// Whether the feed-forward projections have biases.
+    /// True if the feed-forward projections have biases.
     pub mlp_bias: bool,
     /// The longest text the model was made for.
     pub max_position_embeddings: usize,
-    /// How many tokens a sliding layer sees, itself included.
+    /// Tokens that a sliding layer sees, itself included.
     pub sliding_window: Option<usize>,
-    /// Each layer whose number, counted from 1, this divides sees everything; the others slide.
+    /// Distance between layers with full attention: a layer has it if this divides its number, counted from 1. The
+    /// others slide.
     pub sliding_window_pattern: usize,
-    /// Base of the rotary periods of sliding layers, where it differs (Gemma 3).
+    /// Base of the rotary periods of sliding layers, if it differs (Gemma 3).
     pub rope_local_base_freq: f32,
-    /// How the rotary periods of sliding layers are stretched, if they are (Gemma 3).
+    /// The scaling of the rotary periods of sliding layers, if any (Gemma 3).
     pub rope_local_scaling: Option<RopeScaling>,
-    /// What the embedding is multiplied by (Gemma).
+    /// Factor of the embedding (Gemma).
     pub embedding_scale: f32,
-    /// What the attention's scores are multiplied by (Gemma).
+    /// Factor of the attention's scores (Gemma).
     pub attention_scale: f32,
     /// The bound that the attention's scores approach (Gemma 2).
     pub attn_logit_softcapping: f32,
@@ -139,11 +142,11 @@ pub struct Config {
     pub num_local_experts: usize,
     /// Experts that work on a token.
     pub num_experts_per_tok: usize,
-    /// Width inside an expert, where other layers have no experts (Qwen 3).
+    /// Width inside an expert, if other layers have no experts (Qwen 3).
     pub moe_intermediate_size: usize,
-    /// Each layer whose number, counted from 1, this divides has experts (Qwen 3).
+    /// Distance between layers with experts: a layer has them if this divides its number, counted from 1 (Qwen 3).
     pub decoder_sparse_step: usize,
-    /// Whether the weights of a token's experts are made to sum to one (Qwen 3).
+    /// True if the weights of a token's experts are normalised to sum to one (Qwen 3).
     pub norm_topk_prob: bool,
 }
 

@@ -1,5 +1,7 @@
-//! From the text of a `config.json` to a [`Config`]: each family's defaults as `transformers` has
-//! them, and a check of everything that the model here would otherwise silently do differently.
+//! Parses a `config.json` to a [`Config`]: each family's defaults are those of `transformers`, and every setting that
+//! the models here would ignore is checked.
+//!
+//! Tests: `tests/config.rs`.
 
 use anyhow::{bail, ensure, Context, Result};
 use serde::Deserialize;
@@ -59,7 +61,7 @@ pub(super) struct Raw {
     norm_topk_prob: bool,
 }
 
-/// What `transformers` takes where the file says nothing. Sizes have to be said.
+/// The defaults of `transformers` for keys that the file lacks. Sizes have no defaults.
 fn defaults(family: Family) -> Value {
     match family {
         Family::Llama => json!({"rms_norm_eps": 1e-6, "max_position_embeddings": 2048}),
@@ -100,7 +102,7 @@ fn defaults(family: Family) -> Value {
     }
 }
 
-/// What a layer may look at, as `layer_types` says it.
+/// The kinds of attention that `layer_types` names.
 const LAYERS: [&str; 2] = ["full_attention", "sliding_attention"];
 
 /// The activation of the feed-forward part, by all its names.
@@ -210,7 +212,7 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// Refuses fields that the model here does not read and that change what transformers computes.
+/// Refuses fields that the models here do not read and that change the results of transformers.
 fn check_unread(family: Family, file: &Map<String, Value>) -> Result<()> {
     let neutral: &[(&str, Value)] = match family {
         Family::Gemma2 => &[("attention_bias", json!(false))],
@@ -273,7 +275,8 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
     Ok(())
 }
 
-/// How often a layer sees everything. Newer files list what each layer does instead.
+/// Returns the distance between layers with full attention. Newer files list the kind of each layer instead of the
+/// distance.
 fn pattern(raw: &Raw) -> Result<usize> {
     if raw.sliding_window.is_none() {
         return Ok(1);

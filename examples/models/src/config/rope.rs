@@ -1,5 +1,7 @@
 //! The rotation of a `config.json`, by the rules of `transformers` 5 (`modeling_rope_utils.py`): `rope_scaling` goes
 //! before `rope_parameters`, their numbers go before those beside them, and each kind of layer may have its own.
+//!
+//! Tests: `tests/rope.rs`.
 
 use anyhow::{bail, ensure, Context, Result};
 use mlx_runtime::nn::RopeScaling;
@@ -14,15 +16,15 @@ const SLIDING: &str = "sliding_attention";
 
 /// The rotation of a model.
 pub(super) struct Rotation {
-    /// How many values of a head rotate.
+    /// Values of a head that rotate.
     pub dims: usize,
     /// Base of the periods.
     pub theta: f32,
-    /// How they are stretched.
+    /// The scaling of the periods.
     pub scaling: Option<RopeScaling>,
-    /// Base of the periods of sliding layers, where they have their own.
+    /// Base of the periods of sliding layers.
     pub local_theta: f32,
-    /// How those are stretched.
+    /// The scaling of the periods of sliding layers.
     pub local_scaling: Option<RopeScaling>,
 }
 
@@ -80,7 +82,7 @@ pub(super) fn parse(family: Family, raw: &Raw, head_dim: usize) -> Result<Rotati
     })
 }
 
-/// The entries of `over` in the place of those of `under`.
+/// The entries of `over`, and those of `under` that `over` lacks.
 fn merged(under: Value, over: Value) -> Value {
     match (under, over) {
         (Value::Object(mut under), Value::Object(over)) => {
@@ -91,7 +93,7 @@ fn merged(under: Value, over: Value) -> Value {
     }
 }
 
-/// The base of the rotary periods where the file has none.
+/// The default base of the rotary periods.
 fn default_theta(family: Family) -> f64 {
     match family {
         Family::Mixtral | Family::Gemma3 => 1e6,
@@ -129,7 +131,7 @@ fn scaling(family: Family, raw: &Raw, numbers: &Value) -> Result<Option<RopeScal
         .with_context(|| format!("the kind is {kind}; expected text"))?;
     let needed = |key: &str| number(numbers, key)?.with_context(|| format!("{key} is missing"));
     let most = raw.max_position_embeddings.map(|n| n as f64);
-    // What lies beside the numbers goes first here, as in `transformers`.
+    // The value beside the numbers takes precedence here, as in `transformers`.
     let first = || -> Result<f64> {
         let nested = number(numbers, "original_max_position_embeddings")?;
         let phi = (family == Family::Phi3).then_some(4096.0);

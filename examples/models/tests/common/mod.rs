@@ -1,4 +1,4 @@
-//! What the script dumped, and how a model is compared with it.
+//! Reads the dumps of the scripts, and compares models with them.
 
 #![allow(dead_code, missing_docs)] // each test file uses its own part
 
@@ -20,7 +20,7 @@ pub struct Dump {
     pub config: String,
     /// The linear maps that have adapters, if there are any.
     pub keys: Vec<String>,
-    /// The text of what a dump of several cases says of them.
+    /// The text of a dump of several cases that describes them.
     pub cases: String,
 }
 
@@ -56,7 +56,7 @@ impl Dump {
         self.array(name).to_vec::<f32>().unwrap()
     }
 
-    /// What follows `prefix` in the names that have it, with the arrays.
+    /// The arrays with names that begin with `prefix`, by the rest of the name.
     pub fn under(&self, prefix: &str) -> HashMap<String, Array> {
         let named = self.arrays.iter();
         named
@@ -84,7 +84,7 @@ pub fn both_ways(check: impl Fn(&str)) {
     fused::without(|| check("composed"));
 }
 
-/// Whether operations run on a GPU.
+/// Returns true if operations run on a GPU.
 pub fn on_gpu() -> bool {
     default_device().unwrap().kind() == DeviceType::Gpu
 }
@@ -137,8 +137,8 @@ pub fn gradients<M: Model>(
     compare(what, &value[0], names.iter().zip(&grads), dump, part);
 }
 
-/// The same from a training step whose stacks of layers are cut at `cut`: with a first decay of 0,
-/// Adam's first average is the gradient itself.
+/// The same for a training step with layer stacks cut at `cut`: with a first decay of 0, Adam's first average is the
+/// gradient itself.
 pub fn trains<M: Model>(
     what: &str,
     model: &M,

@@ -1,8 +1,8 @@
-//! The data of a GGUF file's tensors, as MLX represents them.
+//! Decodes the data of a GGUF file's tensors, as MLX represents them.
 //!
-//! The layouts of blocks are those of <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>; the triples of
-//! quantised tensors are those that MLX's own reader makes. That one maps the file, which ends the process if the file
-//! shrinks meanwhile.
+//! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md> defines the layouts of blocks. The triples of quantised
+//! tensors are the same as those of MLX's own reader. That reader maps the file, which ends the process if the file
+//! shrinks while it is read.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::OP;
 use crate::io::pipe::Opened;
 use crate::{Array, Element, Error, ErrorKind, Result};
 
-/// All tensors by name, those of quantised ones included.
+/// All tensors by name, including the parts of quantised ones.
 pub(super) fn arrays(file: &Opened, header: &Header) -> Result<HashMap<String, Array>> {
     let mut arrays = HashMap::new();
     for tensor in &header.tensors {
@@ -135,7 +135,7 @@ fn values(
     Array::from_vec(all, shape)
 }
 
-/// 16 parts: a scale and a minimum of 4 bits each, then numbers of 2 bits, then what the scales and minima are multiplied by.
+/// 16 parts: a scale and a minimum of 4 bits each, then numbers of 2 bits, then the factors of scales and minima.
 fn q2_k(b: &[u8], out: &mut [f32; 256]) {
     let (scale, min) = (half_at(b, 80).to_f32(), half_at(b, 82).to_f32());
     for (i, value) in out.iter_mut().enumerate() {
@@ -145,7 +145,7 @@ fn q2_k(b: &[u8], out: &mut [f32; 256]) {
     }
 }
 
-/// 8 parts: what scales and minima are multiplied by, both of 6 bits each in 12 bytes, then numbers of 4 bits.
+/// 8 parts: the factors of scales and minima, both of 6 bits each in 12 bytes, then numbers of 4 bits.
 fn q4_k(b: &[u8], out: &mut [f32; 256]) {
     let (scale, min) = (half_at(b, 0).to_f32(), half_at(b, 2).to_f32());
     let six = &b[4..16];
@@ -164,7 +164,7 @@ fn q4_k(b: &[u8], out: &mut [f32; 256]) {
     }
 }
 
-/// 16 parts: the lower 4 bits of each number, the upper 2, scales, and what these are multiplied by.
+/// 16 parts: the lower 4 bits of each number, the upper 2, scales, and their factor.
 fn q6_k(b: &[u8], out: &mut [f32; 256]) {
     let scale = half_at(b, 208).to_f32();
     for (i, value) in out.iter_mut().enumerate() {
@@ -230,7 +230,7 @@ mod tests {
         out
     }
 
-    /// What MLX's reader makes of the tensor.
+    /// The tensor as MLX's reader returns it.
     fn of_mlx(path: &std::path::Path, name: &str) -> Array {
         let path = crate::io::c_path(OP, path).unwrap();
         let name = crate::handles::c_string(OP, name).unwrap();

@@ -1,4 +1,6 @@
-//! GGUF files.
+//! Reads and writes GGUF files.
+//!
+//! Tests: `tests/io.rs`.
 
 mod data;
 mod read;
@@ -18,7 +20,7 @@ pub use write::GgufFile;
 
 const OP: &str = "load_gguf";
 
-/// What a GGUF file holds.
+/// The contents of a GGUF file.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Gguf {
@@ -34,8 +36,8 @@ pub struct Gguf {
 /// Reads the GGUF file at `path` into memory. MLX: `load`.
 ///
 /// # Errors
-/// [`ErrorKind::Io`] if the file cannot be read, or changes meanwhile; [`ErrorKind::Format`] if it is truncated, corrupt, or
-/// of a kind that MLX does not read.
+/// [`ErrorKind::Io`] if the file cannot be read, or changes while it is read; [`ErrorKind::Format`] if it is truncated,
+/// corrupt, or of a kind that MLX does not read.
 pub fn load_gguf(path: impl AsRef<Path>) -> Result<Gguf> {
     let path = path.as_ref();
     let (file, _) = open(OP, path)?;

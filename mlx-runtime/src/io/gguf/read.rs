@@ -1,32 +1,32 @@
-//! The header of a GGUF file: metadata and what tensors there are. Little-endian throughout; the
-//! format is that of <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
+//! Parses the header of a GGUF file: its metadata and the list of its tensors. Little-endian throughout;
+//! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md> defines the format.
 //!
-//! The data of a tensor that passes here lies within the file.
+//! The data of a tensor that passes the checks here lies within the file.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
 use super::GgufValue;
 
-/// What a file holds.
+/// The parsed header of a file.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) metadata: HashMap<String, GgufValue>,
     pub(super) tensors: Vec<Tensor>,
-    /// Where the data begins.
+    /// Offset of the data.
     pub(super) data: u64,
 }
 
 #[derive(Debug)]
 pub(super) struct Tensor {
     pub(super) name: String,
-    /// As MLX has it: the innermost dimension is the last one.
+    /// The shape as in MLX: the innermost dimension is the last one.
     pub(super) shape: Vec<i32>,
-    /// Its number in [`TYPES`].
+    /// Its index in [`TYPES`].
     pub(super) kind: u32,
-    /// In the data.
+    /// Offset in the data.
     pub(super) offset: u64,
-    /// How many bytes of data it has.
+    /// The number of bytes of its data.
     pub(super) bytes: usize,
 }
 
@@ -59,7 +59,7 @@ const ALIGNMENT_KEY: &str = "general.alignment";
 
 type Text<T> = std::result::Result<T, String>;
 
-/// Counts what is left of the file, so that no length in it is believed before it is checked.
+/// Counts the bytes left in the file, so that no length in it is trusted before it is checked.
 struct Source<R> {
     inner: R,
     at: u64,
@@ -74,7 +74,7 @@ impl<R: Read> Source<R> {
         Ok(out)
     }
 
-    /// Whether `n` things of at least `size` bytes can follow.
+    /// Returns an error unless `n` items of at least `size` bytes can follow.
     fn room(&self, n: u64, size: u64) -> Text<()> {
         if n > (self.len - self.at) / size {
             return Err(format!(
@@ -212,7 +212,7 @@ fn unknown(kind: u32) -> String {
     }
 }
 
-/// Reads and checks the header of a file of `len` bytes. The error says what is wrong.
+/// Reads and checks the header of a file of `len` bytes. The error describes the fault.
 pub(super) fn read(inner: impl Read, len: u64) -> Text<Header> {
     let mut source = Source { inner, at: 0, len };
     if &source.array::<4>()? != b"GGUF" {

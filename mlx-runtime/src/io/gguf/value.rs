@@ -1,4 +1,6 @@
-//! Metadata values.
+//! Metadata values of GGUF.
+//!
+//! Tests: `tests/io.rs`.
 
 /// One value of the metadata. Integers of every width and sign share a variant, floats of either
 /// width another.

@@ -1,4 +1,6 @@
-//! Writing GGUF.
+//! Writes GGUF files.
+//!
+//! Tests: `tests/io.rs`.
 
 use std::path::Path;
 
@@ -14,7 +16,7 @@ use crate::{Array, Error, ErrorKind, Result};
 
 const OP: &str = "gguf";
 
-/// What a getter says of a key that is not there, or of another type.
+/// The statuses of a getter if the key is missing, or of another type.
 const ABSENT: i32 = 2;
 const OTHER_TYPE: i32 = 3;
 
@@ -38,7 +40,7 @@ const OTHER_TYPE: i32 = 3;
 pub struct GgufFile(sys::mlx_io_gguf, live!(Gguf));
 
 impl GgufFile {
-    /// Without arrays and metadata.
+    /// A file without arrays and metadata.
     ///
     /// # Errors
     /// If memory is exhausted.
@@ -116,7 +118,7 @@ impl GgufFile {
         })
     }
 
-    /// The numbers under a key; none if there are none, or they are something else.
+    /// The numbers under a key; `None` if the key is missing, or has another type.
     ///
     /// # Errors
     /// If the key contains a NUL byte.
@@ -135,7 +137,7 @@ impl GgufFile {
         Array::from_handle(out, OP).map(Some)
     }
 
-    /// The text under a key; none if there is none, or it is something else.
+    /// The text under a key; `None` if the key is missing, or has another type.
     ///
     /// # Errors
     /// If the key contains a NUL byte.
@@ -154,7 +156,7 @@ impl GgufFile {
         Ok(Some(out.as_text().into_owned()))
     }
 
-    /// The texts under a key; none if there are none, or they are something else.
+    /// The texts under a key; `None` if the key is missing, or has another type.
     ///
     /// # Errors
     /// If the key contains a NUL byte.
@@ -201,7 +203,7 @@ impl GgufFile {
     }
 }
 
-/// Whether a getter found something; other failures are errors.
+/// Returns true if a getter found the key; other failures are errors.
 fn found(status: i32) -> Result<bool> {
     match status {
         0 => Ok(true),

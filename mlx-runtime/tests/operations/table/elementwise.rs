@@ -110,7 +110,7 @@ pub fn add(all: &mut Vec<Operation>) {
         "logsumexp" "*" => |x, g| ops::logsumexp(&x[0], &g.axes(&x[0]), g.bool());
         "logcumsumexp" "*" => |x, g| ops::logcumsumexp(&x[0], g.maybe_axis(&x[0]), g.bool(), true);
         "softmax" "*" => |x, g| ops::softmax(&x[0], &g.axes(&x[0]), g.bool());
-        // Where all elements are the same there is no derivative.
+        // There is no derivative if all elements are the same.
         "std" "*4" => |x, g| { let ramp = ops::arange(0.0, 20.0, 5.0, x[0].dtype())?; ops::std(&ops::add(&x[0], &ramp)?, &[-1], g.bool(), 0) };
     }
 }

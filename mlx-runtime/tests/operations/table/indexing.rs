@@ -57,7 +57,7 @@ fn scattered_single(x: &[Array], g: &mut Generate, f: ScatterSingle) -> Result<A
     f(&x[0], &x[1], &update(&x[2], &shape)?, axis)
 }
 
-/// Distinct indices along an axis: where two meet, which one stays is not said.
+/// Distinct indices along an axis, because the result of a duplicate index is unspecified.
 fn distinct(x: &Array, g: &mut Generate, axis: i32) -> Result<Array> {
     let n = x.dim(axis)?;
     let mut order: Vec<i32> = (0..n).collect();

@@ -13,10 +13,10 @@ use crate::generate::Generate;
 
 pub type Function = fn(&[Array], &mut Generate) -> Result<Vec<Array>>;
 
-/// What an operation's results may be compared with.
+/// The comparisons that suit an operation's results.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    /// Differentiable where it is called, and computed in float64.
+    /// Differentiable at the inputs of the call, and computed in float64.
     Smooth,
     /// Differentiable, but computed in float32, or inaccurately in float64.
     Single,

@@ -1,4 +1,4 @@
-//! Attributes, and what is called: functions, macros and methods of other types than texts.
+//! Attributes and calls: functions, macros, and methods of other types than texts.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl<'t> Run<'t> {
     /// An attribute that a value has by its type in Python.
     pub fn python_attribute(&self, of: &Value, name: &str) -> Result<Option<Value>> {
         let method = |names: &[&str]| names.contains(&name).then(|| Value::method(of, name));
-        // The sandbox hides what changes a value.
+        // The sandbox hides methods that change a value.
         let changes = |names: &[&str]| {
             let why = || {
                 format!(

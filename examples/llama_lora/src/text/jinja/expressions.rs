@@ -318,7 +318,7 @@ impl Parser {
         Ok(Expr::Item(Box::new(node), Box::new(Expr::Tuple(items))))
     }
 
-    /// Filters, tests and calls of what they give.
+    /// Filters, tests and calls of their results.
     fn filtered(&mut self, mut node: Expr) -> Result<Expr> {
         for links in 0.. {
             self.chained(links)?;

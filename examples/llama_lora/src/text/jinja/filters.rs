@@ -97,7 +97,7 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
     run.spend(value.weight())?;
     let text = |run: &Run| run.to_text(&value);
     if let (Value::Once(once), true) = (&value, LAZY.contains(&name)) {
-        // Python's filter would take the items later, so that nobody else may until then.
+        // Python's filter takes the items later, so nothing else may take them until then.
         let left = once.rest()?;
         once.lent.set(true);
         return apply(run, name, Value::list(left)?, given);
@@ -510,7 +510,7 @@ fn pretty(run: &Run, value: &Value) -> Result<Value> {
     let text = run.repr(&sorted_keys(run, value)?, false)?;
     ensure!(
         text.chars().count() <= 80,
-        "pprint of what is longer than a line is not supported"
+        "pprint of a value longer than a line is not supported"
     );
     Ok(Value::str(text))
 }

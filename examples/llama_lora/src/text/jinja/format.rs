@@ -17,14 +17,14 @@ use super::value::Value;
 /// Digits that a number may be written with.
 const MOST_DIGITS: usize = 1_000;
 
-/// How a number or a text is laid out.
+/// A format specification for a number or a text.
 #[derive(Clone, Default)]
 struct Spec {
     fill: Option<char>,
     align: Option<char>,
     sign: Option<char>,
     alternate: bool,
-    /// No sign for a zero.
+    /// True to print negative zero without its sign.
     unsigned_zero: bool,
     zero: bool,
     width: usize,
@@ -77,7 +77,7 @@ pub fn percent(run: &Run, format: &str, args: &Value, escapes: bool) -> Result<S
             let Value::Dict(dict) = args else {
                 bail!("the format needs a dictionary, not a {}", describe(args));
             };
-            // From here on, a value without a key is none too many.
+            // From here on, every value without a key is one too many.
             used.set(usize::MAX);
             named = true;
             value = Some(
@@ -320,7 +320,7 @@ fn real(value: f64, spec: &Spec) -> Result<String> {
         }
     };
     let digits = match spec.alternate && value.is_finite() && !digits.contains('.') {
-        // The point stands even without digits behind it.
+        // The point stays even without digits after it.
         true => {
             let end = digits.find('e').unwrap_or(digits.len());
             format!("{}.{}", &digits[..end], &digits[end..])

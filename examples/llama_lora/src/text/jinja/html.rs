@@ -57,7 +57,7 @@ static BEFORE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(?:[(<]|&lt;)+"));
 static BEHIND: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?:[)>.,\n]|&gt;)+$"));
 static SCHEME: LazyLock<Regex> = LazyLock::new(|| pattern(r"^[\w.+-]{2,}:/{0,2}$"));
 
-/// The text with links in place of what looks like addresses.
+/// The text with links in place of addresses.
 pub fn urlize(run: &Run, value: &Value, given: Given) -> Result<Value> {
     let names = [
         "trim_url_limit",

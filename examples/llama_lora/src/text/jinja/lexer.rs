@@ -1,4 +1,6 @@
-//! From the text of a template to tokens, by the rules of Jinja's own lexer with `trim_blocks` and `lstrip_blocks`.
+//! Splits the text of a template into tokens, by the rules of Jinja's own lexer with `trim_blocks` and `lstrip_blocks`.
+//!
+//! Tests: `tests/templates.rs`.
 
 use anyhow::{bail, Result};
 

@@ -1,4 +1,4 @@
-//! Texts that are marked as safe for HTML, as markupsafe's `Markup`: what is put into one is escaped.
+//! Texts that are marked as safe for HTML, as markupsafe's `Markup`: text that is inserted into one is escaped.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use super::run::Run;
 use super::text::words;
 use super::value::Value;
 
-/// The methods that it has beside those of `str`.
+/// The methods that it has in addition to those of `str`.
 pub const NAMES: [&str; 3] = ["escape", "striptags", "unescape"];
 
 /// `&`, `<`, `>` and quotes as HTML writes them.
@@ -131,7 +131,7 @@ static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern is valid")
 });
 
-/// Python's `html.unescape` for numbers and the names of what is escaped; HTML has two thousand other names.
+/// Python's `html.unescape` for numbers and the names of escaped characters; HTML has two thousand other names.
 fn unescape(run: &Run, text: &str) -> Result<String> {
     run.spend_text(text.len())?;
     let mut failed = None;
@@ -159,7 +159,7 @@ fn resolve(found: &Captures) -> Result<String> {
             .ok()
             .and_then(char::from_u32)
             .filter(plain)
-            // The last two characters of each plane are none.
+            // The last two code points of each plane are no characters.
             .filter(|c| *c as u32 & 0xfffe != 0xfffe && !('\u{fdd0}'..='\u{fdef}').contains(c))
             .map(String::from)
             .with_context(|| format!("the reference {whole:?} is not supported"));

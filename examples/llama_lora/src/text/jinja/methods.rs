@@ -417,7 +417,7 @@ pub fn replace(run: &Run, text: &str, old: &str, new: &str, count: i128) -> Resu
     Ok(text.replacen(old, new, hits))
 }
 
-/// How many characters `text` lacks to be `width` wide, which is paid for.
+/// Returns the number of characters that pad `text` to `width`, and charges the run for them.
 fn missing(run: &Run, text: &str, width: i128) -> Result<usize> {
     let missing = usize::try_from(width)
         .unwrap_or(0)
@@ -432,7 +432,7 @@ pub fn justify(run: &Run, text: &str, how: &str, width: i128, fill: &str) -> Res
     let left = match how {
         "ljust" => 0,
         "rjust" => missing,
-        // Of an odd number, the surplus is on the left where the width is odd.
+        // If the padding is odd, the surplus is on the left if the width is odd.
         _ => missing / 2 + (missing & width as usize & 1),
     };
     Ok(format!(

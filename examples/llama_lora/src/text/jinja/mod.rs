@@ -1,9 +1,9 @@
 //! Jinja, as transformers sets it up for chat templates.
 //!
 //! A chat template is Python in disguise: it formats with `%`, slices, calls methods of texts, and prints lists and
-//! floats the way Python does. This is that part of the language, with the same answers: anything else is an error.
-//! A template comes with a model that somebody else made, so that what it may do is limited: each step of work and
-//! each piece of text is paid for out of a budget, and what is inside one another has a depth.
+//! floats the way Python does. This is that part of the language, with the same answers; anything else is an error.
+//! Templates are untrusted, so their resources are limited: each step of work and each piece of text is charged to a
+//! budget, and nesting has a largest depth.
 
 mod call;
 mod expressions;
@@ -54,7 +54,7 @@ impl Jinja {
         Ok(Jinja(parser::parse(source)?))
     }
 
-    /// The text of the template where `names` have these values; `messages` is how many turns there are.
+    /// The text of the template with these values of `names`; `messages` is the number of turns.
     pub fn render(&self, names: &[(&str, Json)], messages: usize) -> Result<String> {
         let bytes: u64 = names.iter().map(|(_, value)| size(value)).sum();
         let fuel = STEPS + STEPS_PER_MESSAGE * messages as u64 + STEPS_PER_BYTE * bytes;
@@ -68,7 +68,7 @@ impl Jinja {
     }
 }
 
-/// About how many bytes a value has as text.
+/// The approximate number of bytes of a value as text.
 fn size(value: &Json) -> u64 {
     match value {
         Json::String(s) => s.len() as u64 + 2,

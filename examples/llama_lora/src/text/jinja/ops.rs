@@ -286,7 +286,7 @@ impl<'t> Run<'t> {
         })
     }
 
-    /// `of[key]`; what is not there is undefined.
+    /// `of[key]`; a missing item is undefined.
     pub fn item(&self, of: &Value, key: &Value) -> Result<Value> {
         let missing = || Value::Undefined(format!("a {} has no such item", of.type_name()).into());
         if let Value::Undefined(why) = of {
@@ -478,7 +478,7 @@ impl<'t> Run<'t> {
                 bail!("a {} cannot be in a text", describe(other))
             }
             (Value::Once(once), item) => {
-                // The items behind the one that is found stay.
+                // The items after the found one stay.
                 while let Some(one) = once.next()? {
                     if self.equal(&one, item)? {
                         return Ok(true);

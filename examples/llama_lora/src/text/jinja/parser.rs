@@ -1,4 +1,6 @@
-//! From tokens to the syntax tree, by the grammar of Jinja's own parser.
+//! Parses tokens into the syntax tree, by the grammar of Jinja's own parser.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::collections::HashSet;
 
@@ -40,7 +42,7 @@ pub(super) struct Parser {
     pub(super) tokens: Vec<(Token, usize)>,
     pub(super) at: usize,
     depth: usize,
-    /// Inside of a condition, where an unknown filter matters only if it is reached.
+    /// True inside a condition, where an unknown filter matters only if it is reached.
     pub(super) branch: bool,
     blocks: HashSet<String>,
     /// Loops around the statement that `break` may leave, and all loops around it.
@@ -209,7 +211,7 @@ impl Parser {
         }
     }
 
-    /// Reads inside of so many loops that `break` may leave.
+    /// Parses inside `loops` loops that `break` may leave.
     fn with_loops<T>(
         &mut self,
         loops: usize,
@@ -221,7 +223,7 @@ impl Parser {
         Ok(out)
     }
 
-    /// A body with a scope of its own, up to `end`.
+    /// A body with its own scope, up to `end`.
     fn inner(&mut self, end: &str) -> Result<Vec<Stmt>> {
         self.end_of_block()?;
         self.with_branch(false, |p| Ok(p.body(&[end])?.0))
@@ -431,7 +433,7 @@ impl Parser {
         Ok(StmtKind::Call(call, caller))
     }
 
-    /// `a`, `a, b`, `(a, b)` or, where `attributes` are allowed, `namespace.name`.
+    /// `a`, `a, b`, `(a, b)` or, if `attributes` are allowed, `namespace.name`.
     fn target(&mut self, attributes: bool) -> Result<Target> {
         let mut targets = Vec::new();
         let mut tuple = false;

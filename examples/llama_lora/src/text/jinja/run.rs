@@ -1,4 +1,6 @@
 //! Executes the syntax tree.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,7 +15,7 @@ use super::{filters, format, ops, tests};
 /// Calls of macros, loops and expressions inside one another; Python gives up at about 1,000.
 const DEEPEST: usize = 1_000;
 
-/// Names and their values; what is not found is looked up in the scope around it.
+/// Names and their values. A missing name is looked up in the enclosing scope.
 struct Scope<'t> {
     names: Vec<(&'t str, Value)>,
     parent: Option<usize>,
@@ -98,7 +100,7 @@ impl<'t> Run<'t> {
         }
     }
 
-    /// Takes `steps` off what the template may still do.
+    /// Charges `steps` to the template's budget.
     pub fn spend(&self, steps: usize) -> Result<()> {
         match self.fuel.get().checked_sub(steps as u64) {
             Some(left) => {
@@ -397,7 +399,7 @@ impl<'t> Run<'t> {
         }
     }
 
-    /// `loop(items)` inside of a recursive loop.
+    /// `loop(items)` inside a recursive loop.
     pub fn recurse(&mut self, id: usize, items: Value) -> Result<Value> {
         let Some((node, scope)) = self.loops[id].recursive else {
             bail!("the loop is not recursive: write {{% for .. recursive %}}");

@@ -9,7 +9,8 @@ pub fn now(format: &str) -> Result<String> {
     strftime(format, now.naive_local(), now.timestamp())
 }
 
-/// `time`, whose seconds since 1970 are `stamp`, in `format`: every code of C's `strftime`, and an error for others.
+/// Formats `time`, which is `stamp` seconds after 1970, by `format`: every code of C's `strftime`, and an error for
+/// others.
 fn strftime(format: &str, time: NaiveDateTime, stamp: i64) -> Result<String> {
     let mut out = String::new();
     let mut chars = format.chars();

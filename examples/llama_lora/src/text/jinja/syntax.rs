@@ -23,7 +23,7 @@ pub enum StmtKind {
     /// The call, and the macro that it gets as `caller`.
     Call(Expr, Macro),
     FilterBlock(Vec<(String, Args)>, Vec<Stmt>),
-    /// A block of statements with a scope of its own.
+    /// A block of statements with its own scope.
     Scope(Vec<Stmt>),
     Break,
     Continue,

@@ -96,7 +96,7 @@ pub fn title_char(c: char) -> String {
     }
 }
 
-/// `str.title`: each letter after what is no letter is large.
+/// `str.title`: each letter after a character that is no letter is a capital.
 pub fn title(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut inside = false;

@@ -10,7 +10,7 @@ use anyhow::{bail, ensure, Result};
 /// Containers inside one another; Python gives up at about 1,000.
 const DEEPEST: usize = 250;
 
-/// Values that a tuple may hold, also inside of others, to be the key of a dictionary.
+/// The most values of a tuple, nested ones included, that is the key of a dictionary.
 const LARGEST_KEY: usize = 1_000;
 
 #[derive(Clone)]
@@ -32,7 +32,7 @@ pub enum Value {
     View(View, Rc<Dict>),
     /// An iterator, which can be consumed once, like the result of `map`.
     Once(Rc<Once>),
-    /// Objects with a state of their own are kept in the run, so that they may refer to one another.
+    /// Objects with state are kept in the run, so that they may refer to one another.
     Namespace(usize),
     Loop(usize),
     Macro(usize),
@@ -239,7 +239,7 @@ impl Value {
         })))
     }
 
-    /// A pair of `groupby`: what the items have in common, and the items.
+    /// A pair of `groupby`: the common value of the items, and the items.
     pub fn group(grouper: Value, list: Vec<Value>) -> Result<Value> {
         let items = vec![grouper, Value::list(list)?];
         let depth = deeper(0, items.iter())?;

@@ -13,7 +13,7 @@ use super::run::Run;
 use super::text::{char_range, lines};
 use super::value::Value;
 
-/// What counts as a blank here: fewer characters than for `split`.
+/// The whitespace of this filter, which has fewer characters than that of `split`.
 const BLANK: [char; 6] = ['\t', '\n', '\x0b', '\x0c', '\r', ' '];
 
 /// Runs of blanks, dashes between words, and words up to a hyphen.
@@ -105,7 +105,7 @@ fn wrapped(run: &Run, line: &str, width: usize, long: bool, hyphens: bool) -> Re
                 let room = width - used;
                 let mut end = room;
                 if hyphens {
-                    // A hyphen behind something else than hyphens is the better place.
+                    // A hyphen after anything but hyphens is the better place.
                     let within = char_range(next, 0, room);
                     let at = within.rfind('-').filter(|at| *at > 0);
                     if let Some(at) = at.filter(|at| within[..*at].contains(|c| c != '-')) {

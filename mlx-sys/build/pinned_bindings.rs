@@ -5602,6 +5602,94 @@ unsafe extern "C" {
     pub fn mlx_version(str_: *mut mlx_string) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
+    /** Returns the BLAS that matrix products on the CPU use: OpenBLAS's configuration and kernel (`OpenBLAS 0.3.34 ...
+ Haswell`), or `system` for the one that MLX was linked with. The text lives as long as the program.*/
+    pub fn mlxrs_blas_name() -> *const ::std::os::raw::c_char;
+}
+unsafe extern "C" {
+    /// Returns the number of threads of our BLAS, or 1 if the BLAS is not ours.
+    pub fn mlxrs_blas_threads() -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /// Sets the number of threads of the BLAS. Returns 0, or 1 if the BLAS is not ours or `threads` is less than 1.
+    pub fn mlxrs_set_blas_threads(
+        threads: ::std::os::raw::c_int,
+    ) -> ::std::os::raw::c_int;
+}
+/// A compiled kernel. It is immutable, so that any thread may use it.
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct mlxrs_cuda_kernel_ {
+    pub ctx: *mut ::std::os::raw::c_void,
+}
+/// A compiled kernel. It is immutable, so that any thread may use it.
+pub type mlxrs_cuda_kernel = mlxrs_cuda_kernel_;
+unsafe extern "C" {
+    /// Returns true if NVRTC is in this process, which it is if MLX was built for CUDA and linked with it.
+    pub fn mlxrs_cuda_compiles() -> bool;
+}
+unsafe extern "C" {
+    /** Compiles `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture such as `sm_90`,
+ by the NVRTC that MLX's library has loaded. An empty architecture compiles nothing: the kernel can be used in a
+ graph that is only inspected.*/
+    pub fn mlxrs_cuda_kernel_new(
+        res: *mut mlxrs_cuda_kernel,
+        name: *const ::std::os::raw::c_char,
+        source: *const ::std::os::raw::c_char,
+        architecture: *const ::std::os::raw::c_char,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    pub fn mlxrs_cuda_kernel_free(kernel: mlxrs_cuda_kernel) -> ::std::os::raw::c_int;
+}
+/// A launch of a kernel: its outputs, its scalar arguments and its grid.
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct mlxrs_cuda_launch_ {
+    /// The sizes of all outputs, one output after the other.
+    pub sizes: *const i32,
+    /// The dimensions of each output.
+    pub dimensions: *const usize,
+    pub dtypes: *const mlx_dtype,
+    pub outputs: usize,
+    /// Arguments after those for inputs and outputs.
+    pub numbers: *const i32,
+    pub count: usize,
+    pub blocks: i32,
+    /// Threads in a block.
+    pub threads: i32,
+}
+/// A launch of a kernel: its outputs, its scalar arguments and its grid.
+pub type mlxrs_cuda_launch = mlxrs_cuda_launch_;
+unsafe extern "C" {
+    /** Returns the outputs of a launch. The kernel's arguments are inputs, outputs, numbers. Inputs that are not row-major
+ are copied.*/
+    pub fn mlxrs_cuda_kernel_apply(
+        res: *mut mlx_vector_array,
+        kernel: mlxrs_cuda_kernel,
+        inputs: mlx_vector_array,
+        launch: *const mlxrs_cuda_launch,
+        s: mlx_stream,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /** Starts to watch CUDA devices, once a process. Does nothing if MLX has no CUDA.
+
+ A failed device never reports that work is done, and MLX would wait for it forever. So the driver is asked five
+ times a second. After a failure, waiting threads are woken and get an error at their next call.
+
+ A thread blocked on a cross-stream event cannot be woken: the process ends after five minutes.
+
+ MLX also throws in destructors after a failure, and in its threads while a process ends, which would abort the
+ process. A thread that is ending then ends without a message. Anything else ends the process with a line on stderr,
+ and with the exit code that it was about to end with, or 1.*/
+    pub fn mlxrs_device_watch();
+}
+unsafe extern "C" {
+    /// Records that the caller knows of a failed device: no message is written about it any more.
+    pub fn mlxrs_device_lost();
+}
+unsafe extern "C" {
     /// Returns true if these operations can take `x` on the stream: float32, a CPU, and a BLAS to call.
     pub fn mlxrs_fused_available(x: mlx_array, s: mlx_stream) -> bool;
 }
@@ -5823,89 +5911,18 @@ unsafe extern "C" {
  version of MLX or the platform.*/
     pub fn mlxrs_sums_in_blocks() -> bool;
 }
-/// A compiled kernel. It is immutable, so that any thread may use it.
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct mlxrs_cuda_kernel_ {
-    pub ctx: *mut ::std::os::raw::c_void,
-}
-/// A compiled kernel. It is immutable, so that any thread may use it.
-pub type mlxrs_cuda_kernel = mlxrs_cuda_kernel_;
 unsafe extern "C" {
-    /// Returns true if NVRTC is in this process, which it is if MLX was built for CUDA and linked with it.
-    pub fn mlxrs_cuda_compiles() -> bool;
-}
-unsafe extern "C" {
-    /** Compiles `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture such as `sm_90`,
- by the NVRTC that MLX's library has loaded. An empty architecture compiles nothing: the kernel can be used in a
- graph that is only inspected.*/
-    pub fn mlxrs_cuda_kernel_new(
-        res: *mut mlxrs_cuda_kernel,
-        name: *const ::std::os::raw::c_char,
-        source: *const ::std::os::raw::c_char,
-        architecture: *const ::std::os::raw::c_char,
-    ) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
-    pub fn mlxrs_cuda_kernel_free(kernel: mlxrs_cuda_kernel) -> ::std::os::raw::c_int;
-}
-/// A launch of a kernel: its outputs, its scalar arguments and its grid.
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct mlxrs_cuda_launch_ {
-    /// The sizes of all outputs, one output after the other.
-    pub sizes: *const i32,
-    /// The dimensions of each output.
-    pub dimensions: *const usize,
-    pub dtypes: *const mlx_dtype,
-    pub outputs: usize,
-    /// Arguments after those for inputs and outputs.
-    pub numbers: *const i32,
-    pub count: usize,
-    pub blocks: i32,
-    /// Threads in a block.
-    pub threads: i32,
-}
-/// A launch of a kernel: its outputs, its scalar arguments and its grid.
-pub type mlxrs_cuda_launch = mlxrs_cuda_launch_;
-unsafe extern "C" {
-    /** Returns the outputs of a launch. The kernel's arguments are inputs, outputs, numbers. Inputs that are not row-major
- are copied.*/
-    pub fn mlxrs_cuda_kernel_apply(
+    /** Returns views of a buffer `[n]` as `count` arrays that lie in it one after the other and fill it: a node for some of
+ them, instead of MLX's slice and reshape for each. `sizes` are the sizes of all arrays, `dimensions` the number of
+ dimensions of each.*/
+    pub fn mlxrs_parts(
         res: *mut mlx_vector_array,
-        kernel: mlxrs_cuda_kernel,
-        inputs: mlx_vector_array,
-        launch: *const mlxrs_cuda_launch,
+        buffer: mlx_array,
+        sizes: *const i32,
+        dimensions: *const usize,
+        count: usize,
         s: mlx_stream,
     ) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
-    /** Starts to watch CUDA devices, once a process. Does nothing if MLX has no CUDA.
-
- A failed device never reports that work is done, and MLX would wait for it forever. So the driver is asked five
- times a second. After a failure, waiting threads are woken and get an error at their next call.
-
- A thread blocked on a cross-stream event cannot be woken: the process ends after five minutes.
-
- MLX also throws in destructors after a failure, and in its threads while a process ends, which would abort the
- process. A thread that is ending then ends without a message. Anything else ends the process with a line on stderr,
- and with the exit code that it was about to end with, or 1.*/
-    pub fn mlxrs_device_watch();
-}
-unsafe extern "C" {
-    /// Records that the caller knows of a failed device: no message is written about it any more.
-    pub fn mlxrs_device_lost();
-}
-unsafe extern "C" {
-    /** Counts the calling thread among those that may be in MLX's code, until `mlxrs_thread_leaves`.
-
- A process that ends while other such threads live, or while work is queued on a CPU, ends at once with its exit
- code, because the resources that MLX and its BLAS would free at the end are in use. C's standard output is flushed.*/
-    pub fn mlxrs_thread_enters();
-}
-unsafe extern "C" {
-    /// Stops counting the calling thread.
-    pub fn mlxrs_thread_leaves();
 }
 unsafe extern "C" {
     /** Computes the arrays. MLX's `eval`.
@@ -5922,15 +5939,6 @@ unsafe extern "C" {
 unsafe extern "C" {
     /// As `mlxrs_eval`, of one array.
     pub fn mlxrs_array_eval(a: mlx_array) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
-    /** Returns the array itself, or a contiguous copy if one of its strides can be negative, for which MLX's `split` reads
- other memory.*/
-    pub fn mlxrs_forwards(
-        res: *mut mlx_array,
-        a: mlx_array,
-        s: mlx_stream,
-    ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
     /** Starts a read of the structure of graphs by this thread, until `mlxrs_graph_read_end`: no array that another thread
@@ -5950,16 +5958,16 @@ unsafe extern "C" {
     pub fn mlxrs_graph_settle();
 }
 unsafe extern "C" {
-    /** Returns views of a buffer `[n]` as `count` arrays that lie in it one after the other and fill it: a node for some of
- them, instead of MLX's slice and reshape for each. `sizes` are the sizes of all arrays, `dimensions` the number of
- dimensions of each.*/
-    pub fn mlxrs_parts(
+    /** Returns arrays of the same values with fewer nodes below them. Nodes that only stand for their input are removed
+ (copies for tracing, ends of gradients, custom transforms with a gradient that has been taken), and so are views of
+ views that lead back. Transposed views of the same array become one. Launches of our CUDA kernels (mlx_rs_cuda.h)
+ ignore shapes, so reshapes around them are removed too.
+
+ MLX walks over every node at each evaluation, a microsecond or three each, so a graph that is evaluated many times,
+ such as a recorded step, gains by it. Gradients must have been taken before.*/
+    pub fn mlxrs_simplify(
         res: *mut mlx_vector_array,
-        buffer: mlx_array,
-        sizes: *const i32,
-        dimensions: *const usize,
-        count: usize,
-        s: mlx_stream,
+        outputs: mlx_vector_array,
     ) -> ::std::os::raw::c_int;
 }
 /// The cost of an evaluation. Bytes are those that it allocates, without those allocated before.
@@ -6006,16 +6014,23 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /** Returns arrays of the same values with fewer nodes below them. Nodes that only stand for their input are removed
- (copies for tracing, ends of gradients, custom transforms with a gradient that has been taken), and so are views of
- views that lead back. Transposed views of the same array become one. Launches of our CUDA kernels (mlx_rs_cuda.h)
- ignore shapes, so reshapes around them are removed too.
+    /** Counts the calling thread among those that may be in MLX's code, until `mlxrs_thread_leaves`.
 
- MLX walks over every node at each evaluation, a microsecond or three each, so a graph that is evaluated many times,
- such as a recorded step, gains by it. Gradients must have been taken before.*/
-    pub fn mlxrs_simplify(
-        res: *mut mlx_vector_array,
-        outputs: mlx_vector_array,
+ A process that ends while other such threads live, or while work is queued on a CPU, ends at once with its exit
+ code, because the resources that MLX and its BLAS would free at the end are in use. C's standard output is flushed.*/
+    pub fn mlxrs_thread_enters();
+}
+unsafe extern "C" {
+    /// Stops counting the calling thread.
+    pub fn mlxrs_thread_leaves();
+}
+unsafe extern "C" {
+    /** Returns the array itself, or a contiguous copy if one of its strides can be negative, for which MLX's `split` reads
+ other memory.*/
+    pub fn mlxrs_forwards(
+        res: *mut mlx_array,
+        a: mlx_array,
+        s: mlx_stream,
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
@@ -6067,20 +6082,5 @@ unsafe extern "C" {
     pub fn mlxrs_checkpoint(
         res: *mut mlx_closure,
         f: mlx_closure,
-    ) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
-    /** Returns the BLAS that matrix products on the CPU use: OpenBLAS's configuration and kernel (`OpenBLAS 0.3.34 ...
- Haswell`), or `system` for the one that MLX was linked with. The text lives as long as the program.*/
-    pub fn mlxrs_blas_name() -> *const ::std::os::raw::c_char;
-}
-unsafe extern "C" {
-    /// Returns the number of threads of our BLAS, or 1 if the BLAS is not ours.
-    pub fn mlxrs_blas_threads() -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
-    /// Sets the number of threads of the BLAS. Returns 0, or 1 if the BLAS is not ours or `threads` is less than 1.
-    pub fn mlxrs_set_blas_threads(
-        threads: ::std::os::raw::c_int,
     ) -> ::std::os::raw::c_int;
 }

@@ -117,6 +117,23 @@ pub(crate) fn check_axes(op: &'static str, a: &Array, axes: &[i32]) -> Result<()
     Ok(())
 }
 
+/// Checks that a Hadamard transform of the last axis exists. MLX takes other sizes too, and writes beyond the array.
+pub(crate) fn check_hadamard(op: &'static str, a: &Array) -> Result<()> {
+    let n = a.shape().last().copied().unwrap_or(1);
+    let fits = |m: i32| n % m == 0 && ((n / m) as u32).is_power_of_two() && n / m <= 1 << 26;
+    if ![1, 12, 20, 28].into_iter().any(fits) {
+        return Err(Error::shape(
+            op,
+            format!("the last axis has {n} elements: expected m * 2^k with m of 1, 12, 20 or 28"),
+        ));
+    }
+    if matches!(a.dtype(), Dtype::Float64 | Dtype::Complex64) {
+        let message = format!("expected float32, float16 or bfloat16, found {}", a.dtype());
+        return Err(Error::new(ErrorKind::Dtype, message).with_op(op));
+    }
+    Ok(())
+}
+
 /// An axis has at least as many elements as it is to lose.
 pub(crate) fn check_diff(op: &'static str, a: &Array, n: i32, axis: i32) -> Result<()> {
     let size = a.dim(axis).map_err(|e| e.renamed(op))?;

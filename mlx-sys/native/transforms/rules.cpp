@@ -299,6 +299,28 @@ array without_nan(const array& a, float by, mx::Stream s) {
   return mx::where(mx::isnan(a, s), value, a, s);
 }
 
+// The gradient of a Hadamard transform of m * 2^k elements where the matrix of size m is not symmetric, or nothing. MLX
+// applies the transform itself, also there.
+std::optional<array> hadamard_grad(const array& node, const array& cotangent, mx::Stream s) {
+  const int n = node.shape(-1);
+  for (const int m : {20, 28}) {
+    const int k = n / m;
+    if (n % m != 0 || (k & (k - 1)) != 0) {
+      continue;
+    }
+    auto shape = node.shape();
+    shape.back() = m;
+    shape.push_back(k);
+    // The matrix is the Kronecker product of one of size m and a symmetric one of size 2^k.
+    const auto inner = mx::hadamard_transform(mx::reshape(cotangent, shape, s), 1.0f, s);
+    const auto transposed = mx::hadamard_transform(mx::eye(m, cotangent.dtype(), s), 1.0f, s);
+    const float scale = static_cast<mx::Hadamard&>(node.primitive()).state();
+    const auto outer = mx::multiply(mx::matmul(transposed, inner, s), array(scale, cotangent.dtype()), s);
+    return mx::reshape(outer, node.shape(), s);
+  }
+  return std::nullopt;
+}
+
 // The gradient of a running extreme: each cotangent goes to the latest element that equals the extreme. NaN equals
 // itself here. MLX writes outside the gradient if an extreme equals no element, as with NaN.
 array running_extreme_grad(const array& node, const array& cotangent, mx::Stream s) {
@@ -535,6 +557,10 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
                                                            : p.vjp(in, cotangents, {n}, {node})[0]);
     }
     return grads;
+  }
+  if (name == "Hadamard") {
+    const auto grad = hadamard_grad(node, cotangents[0], s);
+    return grad ? std::optional<List>({*grad}) : std::nullopt;
   }
   if (name == "MaskedScatter") {
     List grads;

@@ -57,8 +57,9 @@ pub fn changed(seeds: &[Vec<u8>], form: Form, random: &mut Random) -> Vec<u8> {
             }
             _ => bytes(&mut input, random),
         }
+        // After each change, because repeated pieces grow like a power.
+        input.truncate(1 << 16);
     }
-    input.truncate(1 << 16);
     input
 }
 

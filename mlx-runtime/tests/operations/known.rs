@@ -168,11 +168,11 @@ fn parts_of_a_reversed_array_are_its_own() {
 #[test]
 fn hadamard_transforms_have_the_gradient_of_their_matrix() {
     for n in [1, 2, 12, 20, 24, 28, 40, 56] {
-        let eye = ops::eye(n, n, 0, Dtype::Float32).unwrap();
+        let eye = &[ops::eye(n, n, 0, Dtype::Float32).unwrap()];
         // Row `i` is the transform of the unit vector `i`.
-        let rows = ops::hadamard_transform(&eye, Some(0.5)).unwrap();
+        let rows = ops::hadamard_transform(&eye[0], Some(0.5)).unwrap();
         let f = |x: &[Array]| Ok(vec![ops::hadamard_transform(&x[0], Some(0.5))?]);
-        let (_, gradients) = transforms::vjp(f, &[eye.clone()], &[eye]).unwrap();
+        let (_, gradients) = transforms::vjp(f, eye, eye).unwrap();
         let transposed = ops::transpose(&rows, &[]).unwrap();
         assert_eq!(
             floats(&gradients[0]),

@@ -346,7 +346,8 @@ mod tests {
 
     #[test]
     fn debug_reads_as_display_with_the_sources_that_say_more() {
-        let inner = Error::new(ErrorKind::Io, "disk full").with_source(std::io::Error::other("EIO"));
+        let inner =
+            Error::new(ErrorKind::Io, "disk full").with_source(std::io::Error::other("EIO"));
         let e = Error::new(ErrorKind::Format, "cannot save")
             .with_hint("free some space")
             .with_source(inner);

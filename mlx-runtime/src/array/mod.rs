@@ -12,6 +12,7 @@ mod operators;
 
 pub use convert::Nested;
 pub use indexing::Index;
+pub(crate) use operand::weak;
 pub use operand::Operand;
 
 use std::ffi::c_void;

@@ -1,24 +1,25 @@
 //! The operations as the language writes them: MLX's own, and what is composed of them as
 //! `mlx.nn` composes it.
 
-mod activations;
 mod attention;
 mod axis;
 mod create;
 mod gated;
 mod losses;
-mod pooling;
 mod shape;
 
-pub use activations::*;
 pub use attention::*;
 pub use axis::*;
 pub use create::*;
 pub use gated::*;
 pub use losses::*;
-pub use pooling::*;
 pub use shape::*;
 
+pub use crate::nn::{
+    avg_pool1d, avg_pool2d, celu, elu, gelu, gelu_approx, gelu_fast_approx, glu, hard_shrink,
+    hard_tanh, hardswish, leaky_relu, log_sigmoid, log_softmax, max_pool1d, max_pool2d, mish,
+    prelu, relu, relu2, relu6, selu, silu, softmin, softplus, softshrink, softsign,
+};
 pub use crate::ops::fast::layer_norm;
 pub use crate::ops::{
     abs, add, addmm, all, any, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, astype,
@@ -35,21 +36,6 @@ pub use crate::ops::{
 };
 
 use crate::{ops, Array, Result};
-
-/// A number beside `like`, in its dtype.
-fn number(value: f64, like: &Array) -> Result<Array> {
-    super::weak(value, like)
-}
-
-/// `value * a`.
-fn scaled(value: f64, a: &Array) -> Result<Array> {
-    multiply(a, &number(value, a)?)
-}
-
-/// `a + value`.
-fn shifted(a: &Array, value: f64) -> Result<Array> {
-    add(a, &number(value, a)?)
-}
 
 /// Rows made whole in memory.
 pub fn contiguous(a: &Array) -> Result<Array> {

@@ -60,6 +60,11 @@ impl Key {
         &self.0
     }
 
+    /// The array, to be changed. Its shape and dtype must stay.
+    pub(crate) fn as_array_mut(&mut self) -> &mut Array {
+        &mut self.0
+    }
+
     /// Two new keys, independent of each other. Use each key once. MLX: `random.split`.
     ///
     /// # Errors

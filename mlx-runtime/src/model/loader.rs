@@ -9,7 +9,7 @@ use super::quantise::{packed, Quantise};
 use super::{scales, Model, Quantization};
 use crate::nn::{Embedding, Linear, Param, Rope, RopeScaling, Weight};
 use crate::random::Key;
-use crate::{ops, random, Array, Dtype, Error, ErrorKind, Result};
+use crate::{nn, ops, random, Array, Dtype, Error, ErrorKind, Result};
 
 /// The tensors of a checkpoint by name. Arrays may be lazy: only what a model uses is read.
 ///
@@ -483,7 +483,8 @@ impl Loader {
             self.matrix(path, [out, input], Fill::Uniform(input.size))
         };
         let bias = bias.then(|| self.tensor(&join(path, "bias"), &[out], Fill::Zeros));
-        let mut layer = Linear::new(weight, bias, (input.size, out.size), lora, self.frozen());
+        let mut layer =
+            Linear::from_parts(weight, bias, (input.size, out.size), lora, self.frozen());
         if frozen {
             layer.pin();
         }
@@ -499,7 +500,7 @@ impl Loader {
         frozen: bool,
     ) -> Embedding {
         let weight = self.matrix(path, [rows, dim], Fill::Normal);
-        let mut layer = Embedding::new(weight, self.options.dtype, self.frozen());
+        let mut layer = Embedding::from_parts(weight, self.options.dtype, self.frozen());
         if frozen {
             layer.pin();
         }
@@ -542,7 +543,7 @@ impl Loader {
             _ => self.options.dtype,
         };
         let value = self.tensor_of(path, shape, Fill::Zeros, dtype);
-        let mut param = Param::new(value, self.frozen());
+        let mut param = Param::from_parts(value, self.frozen());
         if frozen {
             param.pin();
         }
@@ -593,16 +594,9 @@ impl Fill {
             Fill::Value(v) => ops::full(shape, &Array::scalar(*v)?, dtype),
             Fill::Zeros => ops::zeros(shape, dtype),
             Fill::Uniform(inputs) => {
-                let limit = 1.0 / (*inputs as f32).sqrt();
                 let (now, next) = key.split()?;
                 *key = next;
-                random::uniform(
-                    &Array::scalar(-limit)?,
-                    &Array::scalar(limit)?,
-                    shape,
-                    dtype,
-                    Some(&now),
-                )
+                nn::init::uniform(shape, *inputs, dtype, &now)
             }
             Fill::Normal => {
                 let (now, next) = key.split()?;

@@ -14,7 +14,7 @@ use crate::Array;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What went wrong, for code that wants to react to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// Shapes, axes or element counts do not fit together.
@@ -264,7 +264,7 @@ fn is_place(text: &str) -> bool {
 #[inline(never)]
 pub(crate) fn from_c(op: &'static str, inputs: &[&Array]) -> Error {
     let message = take_message().unwrap_or_else(|| "MLX gave no reason".to_owned());
-    build(op, message, inputs)
+    crate::array::failed::decode(&message).unwrap_or_else(|| build(op, message, inputs))
 }
 
 #[cold]

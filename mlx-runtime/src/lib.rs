@@ -13,25 +13,27 @@
 //!
 //! # Operators
 //!
-//! An operator is an operation and returns `Result<Array>`. A result may stand on either side of an array, so that a chain
-//! has one `?` at its end. Two results, or a result and a number, need a `?` between them, because Rust lets no crate
-//! define an operator for two foreign types.
+//! An operator is an operation and returns an [`Array`], so that expressions need no `?`. Where the operation is refused,
+//! for example because the shapes do not fit, the array is a *failed* one: the next function that gets it, and reading its
+//! value, return the first error. [`Array::check`] returns it at once.
 //!
 //! Numbers stand on either side and take the array's dtype, see [`Operand`]. On the left they are `bool`, `i32`, `f64` or
 //! [`Complex32`], on the right of any type.
 //!
 //! `+ - * / % & | ^ << >> -a !a` have the meaning of Python (`!` is its `~`). Comparisons, `power`, `matmul` and
 //! `floor_divide` are methods, because a Rust operator cannot return an array of truth values, or does not exist. There is
-//! no `+=`, because it could not return an error. [`s!`] writes Python's indices.
+//! no `+=`, because arrays are immutable. [`s!`] writes Python's indices.
 //!
 //! ```
-//! use mlx_runtime::{s, Array};
+//! use mlx_runtime::{ops, s, Array};
 //! let a = Array::from_slice(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
 //! let b = Array::from_slice(&[10.0f32, 20.0], &[2])?;
-//! let c = ((&a + &b) * &a - &b)?;
-//! let d = (&b + 2.0 * &a)?;
+//! let c = (&a + &b) * &a - &b;
+//! let d = ops::exp(&a)? * 0.0 + 2.0 * &a + &b;
 //! assert_eq!(c.index(s![-1, ..])?.to_vec::<f32>()?, [29.0, 76.0]);
 //! assert_eq!(d.greater(&c)?.to_vec::<bool>()?, [true, false, false, false]);
+//! let wrong = 1.0 - (&a + ops::ones(&[3], a.dtype())?);
+//! assert!(ops::exp(&wrong).unwrap_err().to_string().starts_with("add: "));
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
 //!

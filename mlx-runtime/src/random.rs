@@ -46,6 +46,7 @@ impl Key {
     /// # Errors
     /// [`crate::ErrorKind::Shape`] if it is not a uint32 array of shape `[2]`.
     pub fn from_array(array: Array) -> Result<Self> {
+        crate::array::check_inputs([&array])?;
         if array.dtype() != Dtype::Uint32 || array.shape() != [2] {
             return Err(Error::shape(
                 "key",

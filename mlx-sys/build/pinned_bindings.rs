@@ -5924,6 +5924,15 @@ unsafe extern "C" {
     pub fn mlxrs_array_eval(a: mlx_array) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
+    /** An array that stands for the result of a call that failed: a float32 scalar that cannot be computed. Whatever depends on it
+ throws `text` when it is evaluated. Null where memory is exhausted.*/
+    pub fn mlxrs_failed(text: *const ::std::os::raw::c_char) -> mlx_array;
+}
+unsafe extern "C" {
+    /// The text of an array of `mlxrs_failed`, valid while the array is; null for any other array.
+    pub fn mlxrs_failure(a: mlx_array) -> *const ::std::os::raw::c_char;
+}
+unsafe extern "C" {
     /// The array itself, or a contiguous copy where one of its strides can be negative. MLX's `split` reads other memory then.
     pub fn mlxrs_forwards(
         res: *mut mlx_array,

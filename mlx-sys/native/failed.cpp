@@ -54,9 +54,18 @@ class Failed : public mx::Primitive {
   const char* name() const override {
     return "Failed";
   }
+  const std::string& message() const {
+    return message_;
+  }
 
  private:
   std::string message_;
+};
+
+// Failed when it was built, not when it was computed.
+class NeverBuilt : public Failed {
+ public:
+  using Failed::Failed;
 };
 
 // The handle's node, which is private: an explicit instantiation may name it.
@@ -385,4 +394,26 @@ extern "C" int mlxrs_array_eval(const mlx_array a) {
     }
     mlxrs::wait(one);
   });
+}
+
+extern "C" mlx_array mlxrs_failed(const char* text) {
+  using namespace mlxrs;
+  mlx_array out{nullptr};
+  guarded("failed.cpp", [&] {
+    const auto why = std::make_shared<NeverBuilt>(mx::Stream(0, mx::Device::cpu), text);
+    out.ctx = new array(mx::Shape{}, mx::float32, why, List{});
+  });
+  return out;
+}
+
+extern "C" const char* mlxrs_failure(const mlx_array a) {
+  if (!a.ctx) {
+    return nullptr;
+  }
+  auto& one = *static_cast<mlx::core::array*>(a.ctx);
+  if (!one.has_primitive()) {
+    return nullptr;
+  }
+  const auto* failed = dynamic_cast<const mlxrs::NeverBuilt*>(&one.primitive());
+  return failed ? failed->message().c_str() : nullptr;
 }

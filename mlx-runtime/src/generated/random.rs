@@ -46,6 +46,7 @@ pub fn categorical_shape(
     key: Option<&Key>,
 ) -> Result<Array> {
     const OP: &str = "categorical_shape";
+    crate::array::check_inputs([logits])?;
     crate::ops::check_new_shape(OP, shape)?;
 
     build(OP, &[logits], |out, s| {
@@ -77,6 +78,7 @@ pub fn categorical_num_samples(
     key: Option<&Key>,
 ) -> Result<Array> {
     const OP: &str = "categorical_num_samples";
+    crate::array::check_inputs([logits_])?;
     crate::ops::check_new_shape(OP, &[num_samples])?;
 
     build(OP, &[logits_], |out, s| {
@@ -165,6 +167,7 @@ pub fn multivariate_normal(
     key: Option<&Key>,
 ) -> Result<Array> {
     const OP: &str = "multivariate_normal";
+    crate::array::check_inputs([mean, cov])?;
     crate::ops::check_new_shape(OP, shape)?;
     // The decomposition does not end where an element is not finite.
     let (safe, finite) = crate::linalg::finite(OP, cov)?;
@@ -202,6 +205,7 @@ pub fn normal_broadcast(
     key: Option<&Key>,
 ) -> Result<Array> {
     const OP: &str = "normal_broadcast";
+    crate::array::check_inputs(loc.into_iter().chain(scale))?;
     crate::ops::check_new_shape(OP, shape)?;
 
     build(OP, &[], |out, s| {
@@ -235,6 +239,7 @@ pub fn truncated_normal(
     key: Option<&Key>,
 ) -> Result<Array> {
     const OP: &str = "truncated_normal";
+    crate::array::check_inputs([lower, upper])?;
     crate::ops::check_new_shape(OP, shape)?;
 
     build(OP, &[lower, upper], |out, s| {

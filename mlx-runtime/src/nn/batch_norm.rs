@@ -120,6 +120,7 @@ impl BatchNorm {
     /// # Errors
     /// If `x` has other dims, or in train mode one value for each feature.
     pub fn forward(&self, x: &Array) -> Result<Array> {
+        crate::array::check_inputs([x])?;
         const OP: &str = "BatchNorm";
         let shape = x.shape();
         if !(2..=4).contains(&shape.len()) || shape.last() != Some(&self.features) {

@@ -98,6 +98,7 @@ impl GroupNorm {
     /// # Errors
     /// If `x` has fewer than 2 dims or other features.
     pub fn forward(&self, x: &Array) -> Result<Array> {
+        crate::array::check_inputs([x])?;
         let shape = x.shape();
         let [batch, .., features] = *shape else {
             return Err(self.misfit(shape));

@@ -402,7 +402,7 @@ pub fn path_of(path: &str, name: &str) -> String {
 ///
 /// impl nn::Module for Gated {
 ///     fn forward(&self, x: &Array) -> mlx_runtime::Result<Array> {
-///         nn::silu(&self.gate.forward(x)?)? * self.up.forward(x)?
+///         (nn::silu(&self.gate.forward(x)?)? * self.up.forward(x)?).check()
 ///     }
 /// }
 ///

@@ -77,6 +77,7 @@ fn windows(
     padding: &[i32],
     border: f64,
 ) -> Result<(Array, Vec<i32>)> {
+    crate::array::check_inputs([x])?;
     let n = kernel.len();
     let below = |all: &[i32], least: i32| all.iter().any(|v| *v < least);
     if x.ndim() != n + 2 || below(kernel, 1) || below(stride, 1) || below(padding, 0) {

@@ -81,6 +81,34 @@ fn argument(p: &Parameter, row: &Row) -> Argument {
     }
 }
 
+/// A check of all arrays among the inputs; empty where there are none.
+fn check_inputs(inputs: &[Parameter]) -> String {
+    let arrays = inputs
+        .iter()
+        .filter(|p| p.kind == Kind::Array && p.name != "key");
+    let (optional, given): (Vec<_>, Vec<_>) = arrays.partition(|p| p.nullable);
+    let names: Vec<_> = given.iter().map(|p| p.name.as_str()).collect();
+    let mut all = match names.is_empty() {
+        true => String::new(),
+        false => format!("[{}].into_iter()", names.join(", ")),
+    };
+    let lists = inputs.iter().filter(|p| p.kind == Kind::Arrays);
+    let lists = lists.map(|p| format!("{}.iter().copied()", p.name));
+    for more in optional.iter().map(|p| p.name.clone()).chain(lists) {
+        all = match all.is_empty() {
+            true => format!("{more}.into_iter()"),
+            false => format!("{all}.chain({more})"),
+        };
+    }
+    match all.is_empty() {
+        true => all,
+        false => format!(
+            "crate::array::check_inputs({})?;\n",
+            all.trim_end_matches(".into_iter()")
+        ),
+    }
+}
+
 fn function(row: &Row, signature: &Signature) -> String {
     let outputs: Vec<_> = signature
         .parameters
@@ -135,6 +163,10 @@ fn function(row: &Row, signature: &Signature) -> String {
     )
     .unwrap();
     writeln!(out, "const OP: &str = \"{}\";", row.name).unwrap();
+    // What is looked at before the call has no meaning for an array that failed.
+    if !row.check.is_empty() || inputs.iter().any(|p| p.kind == Kind::Array && p.nullable) {
+        out.push_str(&check_inputs(inputs));
+    }
     writeln!(out, "{}", row.check).unwrap();
     for a in &arguments {
         writeln!(out, "{}", a.before).unwrap();

@@ -89,6 +89,39 @@ impl LoadOptions {
             strict: false,
         }
     }
+
+    /// Sets [`LoadOptions::join`].
+    #[must_use]
+    pub fn join(self, join: bool) -> Self {
+        LoadOptions { join, ..self }
+    }
+
+    /// Sets [`LoadOptions::names`].
+    #[must_use]
+    pub fn names(self, names: &'static str) -> Self {
+        LoadOptions { names, ..self }
+    }
+
+    /// Sets [`LoadOptions::quantize`].
+    #[must_use]
+    pub fn quantize(self, quantize: impl Into<Option<Quantization>>) -> Self {
+        LoadOptions {
+            quantize: quantize.into(),
+            ..self
+        }
+    }
+
+    /// Sets [`LoadOptions::unpack`].
+    #[must_use]
+    pub fn unpack(self, unpack: bool) -> Self {
+        LoadOptions { unpack, ..self }
+    }
+
+    /// Sets [`LoadOptions::strict`].
+    #[must_use]
+    pub fn strict(self, strict: bool) -> Self {
+        LoadOptions { strict, ..self }
+    }
 }
 
 /// Loads a model.

@@ -39,7 +39,11 @@ fn argument(p: &Parameter, row: &Row) -> Argument {
     };
     let given = row.types.get(&p.name);
     match &p.kind {
-        Kind::Array if name == "key" => plain("Option<&Key>", "crate::random::raw(key)".into()),
+        Kind::Array if name == "key" => Argument {
+            rust: "key: impl Into<Option<&'k Key>>".into(),
+            before: "let key = key.into();".into(),
+            pass: "crate::random::raw(key)".into(),
+        },
         Kind::Array if p.nullable => plain("Option<&Array>", format!("optional({name})")),
         Kind::Array => plain("&Array", format!("{name}.as_raw()")),
         Kind::Arrays => Argument {
@@ -155,10 +159,14 @@ fn function(row: &Row, signature: &Signature) -> String {
         _ => "(Array, Array)",
     };
     let parameters: Vec<_> = of_rust.iter().map(|(_, a)| a.rust.clone()).collect();
+    let keyed = inputs
+        .iter()
+        .any(|p| p.kind == Kind::Array && p.name == "key");
     writeln!(
         out,
-        "pub fn {}({}) -> Result<{result}> {{",
+        "pub fn {}{}({}) -> Result<{result}> {{",
         row.name,
+        if keyed { "<'k>" } else { "" },
         parameters.join(", ")
     )
     .unwrap();

@@ -13,7 +13,7 @@ use crate::random::Key;
 use crate::{fused, ops, Array, Dtype, Result};
 
 /// The matrix of a layer, `[out, in]`.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum Weight {
     /// Floating point.
     Dense(Array),

@@ -18,8 +18,20 @@ binary_ops! {
     bitwise_xor => mlx_bitwise_xor;
     /// a / b; integers become float32; the inputs broadcast. MLX: `divide`.
     divide => mlx_divide;
+    /// a == b, as bool; the inputs broadcast. MLX: `equal`.
+    equal => mlx_equal;
+    /// a > b, as bool; the inputs broadcast. MLX: `greater`.
+    greater => mlx_greater;
+    /// a >= b, as bool; the inputs broadcast. MLX: `greater_equal`.
+    greater_equal => mlx_greater_equal;
     /// a shifted left by b bits; the inputs broadcast. MLX: `left_shift`.
     left_shift => mlx_left_shift;
+    /// a < b, as bool; the inputs broadcast. MLX: `less`.
+    less => mlx_less;
+    /// a <= b, as bool; the inputs broadcast. MLX: `less_equal`.
+    less_equal => mlx_less_equal;
+    /// log(exp(a) + exp(b)) without overflow; the inputs broadcast. MLX: `logaddexp`.
+    logaddexp => mlx_logaddexp;
     /// Whether both are not zero, as bool; the inputs broadcast. MLX: `logical_and`.
     logical_and => mlx_logical_and;
     /// Whether one is not zero, as bool; the inputs broadcast. MLX: `logical_or`.
@@ -28,6 +40,8 @@ binary_ops! {
     logical_xor => mlx_logical_xor;
     /// a * b; the inputs broadcast. MLX: `multiply`.
     multiply => mlx_multiply;
+    /// a != b, as bool; the inputs broadcast. MLX: `not_equal`.
+    not_equal => mlx_not_equal;
     /// a shifted right by b bits; the inputs broadcast. MLX: `right_shift`.
     right_shift => mlx_right_shift;
     /// a - b; the inputs broadcast. MLX: `subtract`.
@@ -35,24 +49,10 @@ binary_ops! {
 }
 
 operand_ops! {
-    /// a == b, as bool; the inputs broadcast. MLX: `equal`.
-    equal => mlx_equal;
-    /// a > b, as bool; the inputs broadcast. MLX: `greater`.
-    greater => mlx_greater;
-    /// a >= b, as bool; the inputs broadcast. MLX: `greater_equal`.
-    greater_equal => mlx_greater_equal;
-    /// a < b, as bool; the inputs broadcast. MLX: `less`.
-    less => mlx_less;
-    /// a <= b, as bool; the inputs broadcast. MLX: `less_equal`.
-    less_equal => mlx_less_equal;
-    /// log(exp(a) + exp(b)) without overflow; the inputs broadcast. MLX: `logaddexp`.
-    logaddexp => mlx_logaddexp;
     /// The larger one, NaN if either is; the inputs broadcast. MLX: `maximum`.
     maximum => mlx_maximum;
     /// The smaller one, NaN if either is; the inputs broadcast. MLX: `minimum`.
     minimum => mlx_minimum;
-    /// a != b, as bool; the inputs broadcast. MLX: `not_equal`.
-    not_equal => mlx_not_equal;
     /// a to the power b; the inputs broadcast. MLX: `power`.
     power => mlx_power;
 }

@@ -27,15 +27,30 @@ pub use crate::ops::{
     cosh, degrees, dequantize, divide, einsum, equal, erf, erfinv, exp, expm1, flatten, floor,
     floor_divide, gather_mm, greater, greater_equal, inner, isfinite, isinf, isnan, isneginf,
     isposinf, left_shift, less, less_equal, log, log10, log1p, log2, logaddexp, logical_and,
-    logical_not, logical_or, logical_xor, logsumexp, matmul, max, maximum, mean, median, min,
-    minimum, moveaxis, multiply, nan_to_num, negative, not_equal, ones, ones_like, outer, power,
-    prod, put_along_axis, quantized_matmul, radians, reciprocal, remainder, reshape, right_shift,
-    roll, round, rsqrt, sigmoid, sign, sin, sinh, softmax, sqrt, square, std, stop_gradient,
-    subtract, sum, swapaxes, take_along_axis, tan, tanh, tile, transpose, tril, triu, trunc,
-    unflatten, var, vecdot, where_, zeros, zeros_like,
+    logical_not, logical_or, logical_xor, logsumexp, matmul, max, mean, median, min, moveaxis,
+    multiply, nan_to_num, negative, not_equal, ones, ones_like, outer, prod, put_along_axis,
+    quantized_matmul, radians, reciprocal, remainder, reshape, right_shift, roll, round, rsqrt,
+    sigmoid, sign, sin, sinh, softmax, sqrt, square, std, stop_gradient, subtract, sum, swapaxes,
+    take_along_axis, tan, tanh, tile, transpose, tril, triu, trunc, unflatten, var, vecdot, where_,
+    zeros, zeros_like,
 };
 
 use crate::{ops, Array, Result};
+
+/// The larger of two elements.
+pub fn maximum(a: &Array, b: &Array) -> Result<Array> {
+    ops::maximum(a, b)
+}
+
+/// The smaller of two elements.
+pub fn minimum(a: &Array, b: &Array) -> Result<Array> {
+    ops::minimum(a, b)
+}
+
+/// Elements to the power of others.
+pub fn power(a: &Array, b: &Array) -> Result<Array> {
+    ops::power(a, b)
+}
 
 /// Rows made whole in memory.
 pub fn contiguous(a: &Array) -> Result<Array> {

@@ -59,7 +59,7 @@
 //!   [`stream::ThreadLocalStream`] stands for one stream in each thread and is both.
 //! - [`ops::fast::Mask`], [`Index`] and other options that borrow an array are neither, because a reference to an array is
 //!   not `Send`.
-//! - [`containers`], [`distributed::Group`], [`graph::NodeNamer`], [`io::GgufFile`] and compiled kernels are neither. They
+//! - [`low_level::containers`], [`distributed::Group`], [`low_level::graph::NodeNamer`], [`io::GgufFile`] and compiled kernels are neither. They
 //!   are handles of unguarded C++ containers, and none needs to leave the thread that fills it.
 //!
 //! # Errors
@@ -79,8 +79,6 @@
 //! ```
 
 mod array;
-pub mod backend;
-pub mod containers;
 pub mod cpu;
 mod cuda;
 pub mod device;
@@ -94,12 +92,11 @@ mod forecast;
 #[doc(hidden)]
 pub mod fused;
 mod generated;
-pub mod graph;
 mod handles;
 pub mod io;
 pub mod linalg;
-pub mod live;
 mod lock;
+pub mod low_level;
 pub mod memory;
 pub mod model;
 pub mod monitor;
@@ -115,6 +112,8 @@ pub mod transforms;
 #[doc(hidden)]
 #[path = "private/mod.rs"]
 pub mod __private;
+
+pub(crate) use low_level::{backend, containers, graph, live};
 
 pub use array::{Array, Index, Nested, Operand};
 pub use backend::version;

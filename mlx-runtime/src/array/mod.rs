@@ -14,7 +14,6 @@ mod operators;
 pub use convert::Nested;
 pub(crate) use failed::check_inputs;
 pub use indexing::Index;
-pub(crate) use operand::sealed;
 pub(crate) use operand::weak;
 pub use operand::Operand;
 

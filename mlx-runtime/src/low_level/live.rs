@@ -8,7 +8,7 @@
 //! instruction and no branch on a setting: it is below what a benchmark of one operation can tell.
 //!
 //! ```
-//! use mlx_runtime::{live, ops, Dtype};
+//! use mlx_runtime::{low_level::live, ops, Dtype};
 //! let a = ops::ones(&[2], Dtype::Float32)?;
 //! let before = live::handles();
 //! let b = ops::add(&a, &a)?;

@@ -124,17 +124,21 @@ impl Dump {
         let inputs = self.inputs(case);
         self.close(&format!("{case}/y"), &f(&inputs).unwrap());
         let by = self.get(&format!("{case}/by")).unwrap();
-        let (_, grads) = transforms::vjp(move |x| Ok(vec![f(x)?]), &inputs[..1], &[by.clone()])
-            .or_else(|_| {
-                // Of functions of several inputs the first alone.
-                let rest = inputs[1..].to_vec();
-                let whole = move |x: &[Array]| {
-                    let all: Vec<Array> = x.iter().chain(&rest).cloned().collect();
-                    Ok(vec![f(&all)?])
-                };
-                transforms::vjp(whole, &inputs[..1], &[by])
-            })
-            .unwrap();
+        let (_, grads) = transforms::vjp(
+            move |x| Ok(vec![f(x)?]),
+            &inputs[..1],
+            std::slice::from_ref(&by),
+        )
+        .or_else(|_| {
+            // Of functions of several inputs the first alone.
+            let rest = inputs[1..].to_vec();
+            let whole = move |x: &[Array]| {
+                let all: Vec<Array> = x.iter().chain(&rest).cloned().collect();
+                Ok(vec![f(&all)?])
+            };
+            transforms::vjp(whole, &inputs[..1], &[by])
+        })
+        .unwrap();
         self.close(&format!("{case}/gx"), &grads[0]);
     }
 }
@@ -406,7 +410,7 @@ fn gradients_leave_keys_and_statistics_as_the_loss_left_them() {
     let (mut a, b) = (net(1), net(1));
     let x = random::normal(&[6, 3], Dtype::Float32, 0.0, 1.0, Some(&key())).unwrap();
     let loss = |m: &Net, x: &[Array]| Ok(vec![ops::mean(&m.forward(&x[0])?, &[], false)?]);
-    let (value, grads) = nn::value_and_grad(&mut a, &[x.clone()], loss).unwrap();
+    let (value, grads) = nn::value_and_grad(&mut a, std::slice::from_ref(&x), loss).unwrap();
     let same = b
         .forward(&x)
         .and_then(|y| ops::mean(&y, &[], false)?.item::<f32>());
@@ -427,7 +431,7 @@ fn gradients_leave_keys_and_statistics_as_the_loss_left_them() {
     assert_eq!(states(&a)[2].0, "drop.key");
 
     a.set_frozen(true);
-    let error = nn::value_and_grad(&mut a, &[x.clone()], loss).unwrap_err();
+    let error = nn::value_and_grad(&mut a, std::slice::from_ref(&x), loss).unwrap_err();
     assert!(
         error.to_string().contains("no trainable tensors"),
         "{error}"

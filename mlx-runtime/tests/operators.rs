@@ -301,14 +301,14 @@ fn the_first_error_of_an_expression_comes_out_wherever_it_is_used() {
     is_first(io::save_npy(folder.path().join("b"), bad));
     // Transforms: an input, and what a function returns.
     let sum = |x: &[Array]| Ok(vec![ops::sum(&x[0], &[], false)?]);
-    is_first(transforms::value_and_grad(sum, &[0]).call(&[bad.clone()]));
+    is_first(transforms::value_and_grad(sum, &[0]).call(std::slice::from_ref(bad)));
     let inner = |x: &[Array]| Ok(vec![&x[0] * (&x[0] + ops::ones(&[3], Dtype::Float32)?)]);
     let e = transforms::value_and_grad(inner, &[0])
-        .call(&[a.clone()])
+        .call(std::slice::from_ref(a))
         .unwrap_err();
     assert_eq!((e.op(), e.kind()), (Some("add"), ErrorKind::Shape), "{e}");
     let e = transforms::compile(inner, false)
-        .call(&[a.clone()])
+        .call(std::slice::from_ref(a))
         .unwrap_err();
     assert_eq!((e.op(), e.kind()), (Some("add"), ErrorKind::Shape), "{e}");
     // Another thread.

@@ -159,7 +159,8 @@ fn parts_of_a_reversed_array_are_its_own() {
         ops::split(&y, 2, 1)?.iter().map(ops::negative).collect()
     };
     let ones = array(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[3, 2]);
-    let (_, t) = transforms::jvp(f, &[ones.clone()], &[ones]).unwrap();
+    let (_, t) =
+        transforms::jvp(f, std::slice::from_ref(&ones), std::slice::from_ref(&ones)).unwrap();
     assert_eq!(floats(&t[0]), [-5.0, -3.0, -1.0]);
     assert_eq!(floats(&t[1]), [-6.0, -4.0, -2.0]);
 }

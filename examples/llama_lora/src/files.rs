@@ -156,22 +156,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hints_name_flags() {
-        use mlx_runtime::{ops, Array, Dtype};
-        // A graph that needs more than any machine has.
-        let one = Array::scalar(1f32).unwrap();
-        let all = ops::broadcast_to(&one, &[1 << 30, 1 << 30]).unwrap();
-        let all = ops::multiply(&all, &ops::zeros(&[1], Dtype::Float32).unwrap()).unwrap();
-        let error = all.eval().unwrap_err();
-        assert!(error.to_string().contains("Runtime::builder()"), "{error}");
-        let text = message(&error.into());
-        assert!(
-            text.contains("`--memory-limit`") && !text.contains("builder"),
-            "{text}"
-        );
-    }
-
-    #[test]
     fn a_failed_write_leaves_the_old_file_and_no_litter() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.json");

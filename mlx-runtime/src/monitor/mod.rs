@@ -3,7 +3,7 @@
 //! One [`Monitor`] for a program. [`Monitor::step`] counts a step, which costs some tens of
 //! nanoseconds; [`Monitor::sample`] reads everything, which costs some microseconds on a CPU and what
 //! NVIDIA's library takes on a GPU. Samples are values; [`Monitor::trace_every`] makes events of
-//! [`tracing`] of them, [`Monitor::serve`] answers Prometheus on a local port.
+//! [`tracing`] of them, with the feature `serve` `Monitor::serve` answers Prometheus on a local port.
 //!
 //! ```
 //! use mlx_runtime::monitor::Monitor;

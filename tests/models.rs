@@ -52,6 +52,7 @@ fn normal(shape: &[i32], dtype: Dtype) -> Result<Array> {
 
 /// The body names `up` first, the struct `gate`.
 #[mlx_model(config = Config)]
+#[derive(Clone, Debug)]
 struct Gated {
     #[param(ffn, hidden)]
     gate: Linear,
@@ -81,6 +82,40 @@ fn joined_weights_are_split_in_the_order_of_the_body() -> Result<()> {
     let model = reload(&fresh, Dtype::Bfloat16)?;
     let x = normal(&[2, 3, 16], Dtype::Bfloat16)?;
     close(&model.forward(&x)?, &model.apart(&x)?, 2e-2)
+}
+
+#[test]
+fn a_model_is_saved_and_loaded_by_name_and_shape() -> Result<()> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let saved: Gated = init(&config(), Key::new(1)?, Dtype::Float32)?;
+    saved.save(&path)?;
+    // Its weights are joined, and of another dtype.
+    let other: Gated = init(&config(), Key::new(2)?, Dtype::Float32)?;
+    let mut other = reload(&other, Dtype::Bfloat16)?;
+    other.load(&path)?;
+    let x = normal(&[2, 3, 16], Dtype::Float32)?;
+    let y = other.forward(&mlx_runtime::ops::astype(&x, Dtype::Bfloat16)?)?;
+    close(&y, &saved.forward(&x)?, 0.02)?;
+    assert_eq!(other.parameters()[0].1.dtype(), Dtype::Bfloat16);
+
+    let mut smaller = (*config()).clone();
+    smaller.ffn = 20;
+    let mut smaller: Gated = init(&Arc::new(smaller), Key::new(1)?, Dtype::Float32)?;
+    let before = smaller.parameters()[0].1.to_vec::<f32>()?;
+    let error = smaller.load(&path).unwrap_err().to_string();
+    assert!(
+        error.contains("gate.weight: expected [20, 16], found [24, 16]"),
+        "{error}"
+    );
+    assert!(error.contains("(3 problems)"), "{error}");
+    assert_eq!(smaller.parameters()[0].1.to_vec::<f32>()?, before);
+    let text = format!("{saved:?}");
+    assert!(
+        text.starts_with("Gated { gate: Linear { weight: float32[24, 16], parameters: 384 }"),
+        "{text}"
+    );
+    Ok(())
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn views_are_of_evaluated_rows() -> Result<()> {
     let view: ArrayView2<'_, f32> = (&a).try_into()?;
     assert_eq!(view.row(1).to_vec(), [4.0, 5.0, 6.0]);
     // A computed array is a view, too; a strided one is copied or refused.
-    let sum = (&a + &a)?;
+    let sum = &a + &a;
     assert_eq!(sum.as_ndarray::<f32>()?.sum(), 42.0);
     let t = a.t()?;
     assert_eq!(

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use mlx_models::llama::Llama;
+use mlx_runtime::low_level::{containers, graph, live};
 use mlx_runtime::ops::fast::{CudaKernel, KernelCall, Mask, MetalKernel};
 use mlx_runtime::ops::packed::{self, Packed, RightSide};
 use mlx_runtime::*;
@@ -47,7 +48,8 @@ both! {
     model::Quantization, model::Spans, model::TrainOptions,
     monitor::GpuSample, monitor::GpuWatch, monitor::Monitor, monitor::Rates, monitor::Sample, monitor::Server,
     monitor::Tracing, monitor::Window,
-    nn::RopeScaling,
+    nn::BatchNormBuilder, nn::ConvBuilder<2>, nn::GroupNormBuilder, nn::MultiHeadAttentionBuilder, nn::RopeScaling,
+    nn::TensorKind, nn::losses::Reduction,
     ops::Conv, ops::Indexing, ops::PadMode, ops::Side, KernelCall, ops::fast::CudaKernelBuilder,
     ops::fast::MetalKernelBuilder,
     optim::Adafactor, optim::Adam, optim::AdamW, optim::Lion, optim::Muon, optim::Parts, optim::Run, optim::Sgd,
@@ -63,7 +65,7 @@ sent! {
     io::Gguf,
     model::LeafMut<'static>, model::Loader, model::Started, model::TrainStep<Llama>, model::Weights,
     nn::Conv1d, nn::Conv2d, nn::Embedding, nn::KvCache, nn::LayerNorm, nn::Linear, nn::Param, nn::RmsNorm, nn::SwitchLinear,
-    nn::Rope, nn::Weight,
+    nn::Rope, nn::Weight, nn::BatchNorm, nn::Dropout, nn::GroupNorm, nn::MultiHeadAttention, nn::Sequential,
     optim::Guarded, optim::OptimState,
     transforms::Closure, transforms::CustomFunction, transforms::Grad, transforms::ValueAndGrad,
     transforms::Vmap, transforms::CustomJvp, transforms::CustomVjp, transforms::CustomVmap,
@@ -143,9 +145,11 @@ const OTHERS: &[&str] = &[
     "Complex32",
     "Element",
     "Model",
+    "Module",
     "Nested",
     "Operand",
     "Optimizer",
+    "Parameters",
     "Result",
 ];
 

@@ -14,7 +14,7 @@ fn add(value: Array) -> impl Fn(&[Array]) -> mlx_runtime::Result<Vec<Array>> + S
         if ops::any(&ops::isnan(&value)?, &[], false)?.item::<bool>()? {
             return Err(Error::new(ErrorKind::InvalidArgument, "nan detected"));
         }
-        Ok(vec![(&x[0] + &value)?])
+        Ok(vec![&x[0] + &value])
     }
 }
 
@@ -22,7 +22,7 @@ fn add(value: Array) -> impl Fn(&[Array]) -> mlx_runtime::Result<Vec<Array>> + S
 pub fn run(out: &mut dyn Write) -> Result {
     let x = Array::scalar(1f32)?;
     writeln!(out, "x: \n{x}")?;
-    let increment = transforms::unary(|x: &Array| x + 1.0);
+    let increment = transforms::unary(|x: &Array| Ok(x + 1.0));
     let y = increment.call(std::slice::from_ref(&x))?;
     writeln!(out, "+1: \n{}", y[0])?;
     let two = transforms::custom_function(add(Array::scalar(2f32)?)).build();

@@ -12,7 +12,7 @@ use mlx_runtime::{Array, Error, ErrorKind};
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
 
 fn increment(x: &[Array]) -> mlx_runtime::Result<Vec<Array>> {
-    Ok(vec![(&x[0] + 1.0)?])
+    Ok(vec![&x[0] + 1.0])
 }
 
 fn multiply(_: &[Array], by_name: &HashMap<String, Array>) -> mlx_runtime::Result<Vec<Array>> {
@@ -22,7 +22,7 @@ fn multiply(_: &[Array], by_name: &HashMap<String, Array>) -> mlx_runtime::Resul
             .get(name)
             .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, text))
     };
-    Ok(vec![(find("x")? * find("y")?)?])
+    Ok(vec![find("x")? * find("y")?])
 }
 
 /// Writes the program's output; the files go to `folder`.

@@ -16,9 +16,9 @@ pub fn run(out: &mut dyn Write) -> Result {
         writeln!(out, "hello world in float64!\n{a}")?;
         let three = Array::scalar(3f64)?;
         writeln!(out, "a float64 scalar array\n{three}")?;
-        let a = (&a * &three)?;
+        let a = &a * &three;
         writeln!(out, "multiply previous array by 3!\n{a}")?;
-        writeln!(out, "divive by 2 (integer)\n{}", (&a / 2)?)?;
+        writeln!(out, "divive by 2 (integer)\n{}", &a / 2)?;
         let range = ops::arange(0.0, 3.0, 0.5, Dtype::Float64)?;
         Ok(writeln!(out, "arange\n{range}")?)
     })?;

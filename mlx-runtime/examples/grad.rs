@@ -9,7 +9,7 @@ use mlx_runtime::{transforms, Array};
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
 
 fn increment(x: &[Array]) -> mlx_runtime::Result<Vec<Array>> {
-    Ok(vec![(&x[0] + 1.0)?])
+    Ok(vec![&x[0] + 1.0])
 }
 
 /// Writes the program's output.
@@ -27,7 +27,7 @@ pub fn run(out: &mut dyn Write) -> Result {
         transforms::value_and_grad(increment, &[0]).call(&x)?,
     )?;
     let one = Array::scalar(1f32)?;
-    let add = move |x: &[Array]| Ok(vec![(&x[0] + &one)?]);
+    let add = move |x: &[Array]| Ok(vec![&x[0] + &one]);
     let both = transforms::value_and_grad(add, &[0]).call(&x)?;
     print("value_and_grad with payload", both)?;
     Ok(())

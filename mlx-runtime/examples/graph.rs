@@ -4,7 +4,7 @@
 
 use std::io::Write;
 
-use mlx_runtime::graph::{export_to_dot, NodeNamer};
+use mlx_runtime::low_level::graph::{export_to_dot, NodeNamer};
 use mlx_runtime::{ops, Array};
 
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;

@@ -28,7 +28,7 @@ pub fn run(out: &mut dyn Write) -> Result {
 
     device::with_default(Device::cpu(), || {
         let a = Array::try_from([[1f32, 2.0, 3.0], [4.0, 5.0, 6.0]])?;
-        let half = (&a / 2)?;
+        let half = &a / 2;
         let range = ops::arange(0.0, 3.0, 0.5, Dtype::Float32)?;
         let taken = Array::from_vec((0..6).map(|i| i as f32).collect(), &[2, 3])?;
         let all = [

@@ -14,7 +14,7 @@ use crate::Array;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What went wrong, for code that wants to react to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// Shapes, axes or element counts do not fit together.
@@ -157,20 +157,21 @@ impl fmt::Display for Error {
 }
 
 impl fmt::Debug for Error {
+    /// As [`Display`](fmt::Display), so that an error that `main` returns is readable, and a line for each source that
+    /// says more.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut s = f.debug_struct("Error");
-        s.field("kind", &self.0.kind);
-        if let Some(op) = self.0.op {
-            s.field("op", &op);
+        let mut said = self.to_string();
+        f.write_str(&said)?;
+        let mut next = std::error::Error::source(self);
+        while let Some(source) = next {
+            let text = source.to_string();
+            if !said.contains(&text) {
+                write!(f, "\ncaused by: {text}")?;
+                said = text;
+            }
+            next = source.source();
         }
-        s.field("message", &self.0.message);
-        if let Some(hint) = &self.0.hint {
-            s.field("hint", hint);
-        }
-        if let Some(source) = &self.0.source {
-            s.field("source", source);
-        }
-        s.finish()
+        Ok(())
     }
 }
 
@@ -263,7 +264,7 @@ fn is_place(text: &str) -> bool {
 #[inline(never)]
 pub(crate) fn from_c(op: &'static str, inputs: &[&Array]) -> Error {
     let message = take_message().unwrap_or_else(|| "MLX gave no reason".to_owned());
-    build(op, message, inputs)
+    crate::array::failed::decode(&message).unwrap_or_else(|| build(op, message, inputs))
 }
 
 #[cold]
@@ -341,6 +342,19 @@ mod tests {
     fn a_result_is_two_words() {
         assert_eq!(std::mem::size_of::<Error>(), std::mem::size_of::<usize>());
         assert!(std::mem::size_of::<Result<Array>>() <= 2 * std::mem::size_of::<usize>());
+    }
+
+    #[test]
+    fn debug_reads_as_display_with_the_sources_that_say_more() {
+        let inner =
+            Error::new(ErrorKind::Io, "disk full").with_source(std::io::Error::other("EIO"));
+        let e = Error::new(ErrorKind::Format, "cannot save")
+            .with_hint("free some space")
+            .with_source(inner);
+        let text = "cannot save\nhint: free some space\ncaused by: disk full\ncaused by: EIO";
+        assert_eq!(format!("{e:?}"), text);
+        let said = Error::from(std::io::Error::other("disk"));
+        assert_eq!(format!("{said:?}"), "disk");
     }
 
     #[test]

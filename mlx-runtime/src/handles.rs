@@ -10,6 +10,7 @@ use std::ptr::{null, null_mut};
 
 use mlx_sys as sys;
 
+use crate::array::failed::check_inputs;
 use crate::error::{check, from_c, init};
 use crate::live::{live, Live};
 use crate::{Array, Error, Result};
@@ -104,6 +105,7 @@ owned! {
 impl VectorArray {
     /// A list of clones of `arrays`. One C call.
     pub(crate) fn new(op: &'static str, arrays: &[Array]) -> Result<Self> {
+        check_inputs(arrays)?;
         init();
         // SAFETY: `Array` is transparent over `mlx_array`, and every handle is valid.
         let raw = unsafe { sys::mlx_vector_array_new_data(arrays.as_ptr().cast(), arrays.len()) };
@@ -114,6 +116,7 @@ impl VectorArray {
     pub(crate) fn from_refs(op: &'static str, arrays: &[&Array]) -> Result<Self> {
         /// Handles are gathered on the stack, this many at a time.
         const CHUNK: usize = 32;
+        check_inputs(arrays.iter().copied())?;
         init();
         let mut handles = [sys::mlx_array { ctx: null_mut() }; CHUNK];
         // SAFETY: makes an empty list.

@@ -13,25 +13,27 @@
 //!
 //! # Operators
 //!
-//! An operator is an operation and returns `Result<Array>`. A result may stand on either side of an array, so that a chain
-//! has one `?` at its end. Two results, or a result and a number, need a `?` between them, because Rust lets no crate
-//! define an operator for two foreign types.
+//! An operator is an operation and returns an [`Array`], so that expressions need no `?`. Where the operation is refused,
+//! for example because the shapes do not fit, the array is a *failed* one: the next function that gets it, and reading its
+//! value, return the first error. [`Array::check`] returns it at once.
 //!
 //! Numbers stand on either side and take the array's dtype, see [`Operand`]. On the left they are `bool`, `i32`, `f64` or
 //! [`Complex32`], on the right of any type.
 //!
 //! `+ - * / % & | ^ << >> -a !a` have the meaning of Python (`!` is its `~`). Comparisons, `power`, `matmul` and
 //! `floor_divide` are methods, because a Rust operator cannot return an array of truth values, or does not exist. There is
-//! no `+=`, because it could not return an error. [`s!`] writes Python's indices.
+//! no `+=`, because arrays are immutable. [`s!`] writes Python's indices.
 //!
 //! ```
-//! use mlx_runtime::{s, Array};
+//! use mlx_runtime::{ops, s, Array};
 //! let a = Array::from_slice(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
 //! let b = Array::from_slice(&[10.0f32, 20.0], &[2])?;
-//! let c = ((&a + &b) * &a - &b)?;
-//! let d = (&b + 2.0 * &a)?;
+//! let c = (&a + &b) * &a - &b;
+//! let d = ops::exp(&a)? * 0.0 + 2.0 * &a + &b;
 //! assert_eq!(c.index(s![-1, ..])?.to_vec::<f32>()?, [29.0, 76.0]);
 //! assert_eq!(d.greater(&c)?.to_vec::<bool>()?, [true, false, false, false]);
+//! let wrong = 1.0 - (&a + ops::ones(&[3], a.dtype())?);
+//! assert!(ops::exp(&wrong).unwrap_err().to_string().starts_with("add: "));
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
 //!
@@ -57,7 +59,7 @@
 //!   [`stream::ThreadLocalStream`] stands for one stream in each thread and is both.
 //! - [`ops::fast::Mask`], [`Index`] and other options that borrow an array are neither, because a reference to an array is
 //!   not `Send`.
-//! - [`containers`], [`distributed::Group`], [`graph::NodeNamer`], [`io::GgufFile`] and compiled kernels are neither. They
+//! - [`low_level::containers`], [`distributed::Group`], [`low_level::graph::NodeNamer`], [`io::GgufFile`] and compiled kernels are neither. They
 //!   are handles of unguarded C++ containers, and none needs to leave the thread that fills it.
 //!
 //! # Errors
@@ -77,8 +79,6 @@
 //! ```
 
 mod array;
-pub mod backend;
-pub mod containers;
 pub mod cpu;
 mod cuda;
 pub mod device;
@@ -92,12 +92,11 @@ mod forecast;
 #[doc(hidden)]
 pub mod fused;
 mod generated;
-pub mod graph;
 mod handles;
 pub mod io;
 pub mod linalg;
-pub mod live;
 mod lock;
+pub mod low_level;
 pub mod memory;
 pub mod model;
 pub mod monitor;
@@ -113,6 +112,8 @@ pub mod transforms;
 #[doc(hidden)]
 #[path = "private/mod.rs"]
 pub mod __private;
+
+pub(crate) use low_level::{backend, containers, graph, live};
 
 pub use array::{Array, Index, Nested, Operand};
 pub use backend::version;

@@ -24,6 +24,7 @@ pub use crate::generated::linalg::*;
 
 /// The decompositions divide by sizes, and read an element that is not there.
 pub(crate) fn check_some(op: &'static str, a: &Array) -> Result<()> {
+    crate::array::check_inputs([a])?;
     if a.size() == 0 {
         return Err(Error::shape(op, format!("{a:?} has no elements")));
     }

@@ -2,7 +2,7 @@
 //!
 //! The generator is counter-based: a [`Key`] determines the result. Without a key, functions draw from this thread's
 //! own sequence, which [`seed`] restarts and which otherwise starts at the clock. Code that must give the same result
-//! again, on any thread, or that runs in a compiled function, passes keys.
+//! again, on any thread, or that runs in a compiled function, passes keys: `&key` or `None`.
 //!
 //! Tests: `tests/parity.rs`.
 
@@ -47,6 +47,7 @@ impl Key {
     /// # Errors
     /// [`crate::ErrorKind::Shape`] if it is not a uint32 array of shape `[2]`.
     pub fn from_array(array: Array) -> Result<Self> {
+        crate::array::check_inputs([&array])?;
         if array.dtype() != Dtype::Uint32 || array.shape() != [2] {
             return Err(Error::shape(
                 "key",
@@ -59,6 +60,11 @@ impl Key {
     /// The array.
     pub fn as_array(&self) -> &Array {
         &self.0
+    }
+
+    /// The array, to be changed. Its shape and dtype must stay.
+    pub(crate) fn as_array_mut(&mut self) -> &mut Array {
+        &mut self.0
     }
 
     /// Two new keys, independent of each other. Use each key once. MLX: `random.split`.
@@ -124,13 +130,14 @@ pub(crate) fn raw(key: Option<&Key>) -> sys::mlx_array {
 ///
 /// # Errors
 /// If a dimension is negative, or the dtype is not floating point.
-pub fn normal(
+pub fn normal<'k>(
     shape: &[i32],
     dtype: Dtype,
     loc: f32,
     scale: f32,
-    key: Option<&Key>,
+    key: impl Into<Option<&'k Key>>,
 ) -> Result<Array> {
+    let key = key.into();
     check_new_shape("normal", shape)?;
     build("normal", &[], |out, s| {
         let (p, n, d) = (shape.as_ptr(), shape.len(), dtype.as_raw());
@@ -143,13 +150,14 @@ pub fn normal(
 ///
 /// # Errors
 /// If a dimension is negative, or the dtype is not floating point.
-pub fn uniform(
+pub fn uniform<'k>(
     low: &Array,
     high: &Array,
     shape: &[i32],
     dtype: Dtype,
-    key: Option<&Key>,
+    key: impl Into<Option<&'k Key>>,
 ) -> Result<Array> {
+    let key = key.into();
     check_new_shape("uniform", shape)?;
     build("uniform", &[low, high], |out, s| {
         let (p, n, d) = (shape.as_ptr(), shape.len(), dtype.as_raw());
@@ -162,13 +170,14 @@ pub fn uniform(
 ///
 /// # Errors
 /// If a dimension is negative, or the dtype is no integer.
-pub fn randint(
+pub fn randint<'k>(
     low: &Array,
     high: &Array,
     shape: &[i32],
     dtype: Dtype,
-    key: Option<&Key>,
+    key: impl Into<Option<&'k Key>>,
 ) -> Result<Array> {
+    let key = key.into();
     check_new_shape("randint", shape)?;
     build("randint", &[low, high], |out, s| {
         let (p, n, d) = (shape.as_ptr(), shape.len(), dtype.as_raw());
@@ -181,7 +190,8 @@ pub fn randint(
 ///
 /// # Errors
 /// If a dimension is negative, or `p` does not broadcast to `shape`.
-pub fn bernoulli(p: &Array, shape: &[i32], key: Option<&Key>) -> Result<Array> {
+pub fn bernoulli<'k>(p: &Array, shape: &[i32], key: impl Into<Option<&'k Key>>) -> Result<Array> {
+    let key = key.into();
     check_new_shape("bernoulli", shape)?;
     build("bernoulli", &[p], |out, s| {
         let (at, n) = (shape.as_ptr(), shape.len());
@@ -195,7 +205,12 @@ pub fn bernoulli(p: &Array, shape: &[i32], key: Option<&Key>) -> Result<Array> {
 ///
 /// # Errors
 /// If the axis does not exist.
-pub fn categorical(logits: &Array, axis: i32, key: Option<&Key>) -> Result<Array> {
+pub fn categorical<'k>(
+    logits: &Array,
+    axis: i32,
+    key: impl Into<Option<&'k Key>>,
+) -> Result<Array> {
+    let key = key.into();
     build("categorical", &[logits], |out, s| {
         // SAFETY: input, key and stream are valid; a null key stands for "absent".
         unsafe { sys::mlx_random_categorical(out, logits.as_raw(), axis, raw(key), s) }
@@ -206,7 +221,8 @@ pub fn categorical(logits: &Array, axis: i32, key: Option<&Key>) -> Result<Array
 ///
 /// # Errors
 /// If `n` is negative.
-pub fn permutation(n: i32, key: Option<&Key>) -> Result<Array> {
+pub fn permutation<'k>(n: i32, key: impl Into<Option<&'k Key>>) -> Result<Array> {
+    let key = key.into();
     check_new_shape("permutation", &[n])?;
     build("permutation", &[], |out, s| {
         // SAFETY: key and stream are valid; a null key stands for "absent".
@@ -218,7 +234,8 @@ pub fn permutation(n: i32, key: Option<&Key>) -> Result<Array> {
 ///
 /// # Errors
 /// If the axis does not exist.
-pub fn shuffle(x: &Array, axis: i32, key: Option<&Key>) -> Result<Array> {
+pub fn shuffle<'k>(x: &Array, axis: i32, key: impl Into<Option<&'k Key>>) -> Result<Array> {
+    let key = key.into();
     build("shuffle", &[x], |out, s| {
         // SAFETY: input, key and stream are valid; a null key stands for "absent".
         unsafe { sys::mlx_random_permutation(out, x.as_raw(), axis, raw(key), s) }

@@ -3,7 +3,7 @@
 use std::slice::from_ref;
 
 use mlx_runtime::transforms::{self, CompileMode};
-use mlx_runtime::{export, graph, ops, Array, Result};
+use mlx_runtime::{export, low_level::graph, ops, Array, Result};
 
 // A million nodes pass as well, and take minutes in unoptimised tests.
 const DEEP: usize = 300_000;

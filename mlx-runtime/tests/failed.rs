@@ -8,7 +8,7 @@ use std::time::Duration;
 use children::{child, command, said};
 use mlx_runtime::device::Device;
 use mlx_runtime::stream::Stream;
-use mlx_runtime::{graph, io, linalg, ops, stream, transforms, Array, Dtype, Result};
+use mlx_runtime::{io, linalg, low_level::graph, ops, stream, transforms, Array, Dtype, Result};
 
 /// A matrix without an inverse: LAPACK finds the fault, on MLX's thread.
 fn singular() -> Array {

@@ -7,7 +7,7 @@ use mlx_runtime::transforms::{
     self, compile_as, custom_function, unary, vmap, CompileCache, CustomJvp, CustomVjp, CustomVmap,
     GradientClosure, NamedClosure,
 };
-use mlx_runtime::{device, graph, ops, Array, Error, ErrorKind, Result};
+use mlx_runtime::{device, low_level::graph, ops, Array, Error, ErrorKind, Result};
 
 fn scalar(value: f32) -> Array {
     Array::scalar(value).unwrap()

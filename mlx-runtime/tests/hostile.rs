@@ -231,8 +231,10 @@ fn two_arrays_and_more() {
                 |name: &str, op: &dyn Fn(&Array, &Array) -> Result<Array>| run(name, || op(a, b));
             each!(binary; add arctan2 bitwise_and bitwise_or bitwise_xor divide equal floor_divide greater
                 greater_equal left_shift less less_equal logaddexp logical_and logical_or logical_xor
-                maximum minimum multiply not_equal power remainder right_shift subtract matmul inner
-                outer kron);
+                multiply not_equal remainder right_shift subtract matmul inner outer kron);
+            binary("maximum", &|a, b| ops::maximum(a, b));
+            binary("minimum", &|a, b| ops::minimum(a, b));
+            binary("power", &|a, b| ops::power(a, b));
             run("array_equal", || ops::array_equal(a, b, true));
             run_all("broadcast_arrays", || ops::broadcast_arrays(&[a, b]));
             for i in [-1, 0, 1, 3] {

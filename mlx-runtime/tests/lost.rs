@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mlx_runtime::device::{self, Device};
 use mlx_runtime::ops::fast::{CudaKernel, KernelCall};
 use mlx_runtime::stream::{self, Stream};
-use mlx_runtime::{backend, ops, transforms, Array, Dtype, ErrorKind, Result};
+use mlx_runtime::{low_level::backend, ops, transforms, Array, Dtype, ErrorKind, Result};
 
 /// Names the case in the process that runs it.
 const CASE: &str = "MLX_RUNTIME_LOSE";

@@ -153,7 +153,7 @@ fn prometheus_reads_what_was_sampled() {
     assert_eq!(found["train_loss"], Value::Gauge(0.5));
     assert_eq!(found["diverged"], Value::Gauge(f64::INFINITY));
     assert!(matches!(found["mlx_memory_peak_bytes"], Value::Gauge(v) if v >= 0.0));
-    let gpu = mlx_runtime::backend::cuda::is_available().unwrap();
+    let gpu = mlx_runtime::low_level::backend::cuda::is_available().unwrap();
     assert_eq!(found.contains_key("mlx_gpu_memory_total_bytes"), gpu);
     // Every metric is described, once.
     for name in found.keys() {

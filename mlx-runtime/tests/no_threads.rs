@@ -68,7 +68,9 @@ fn all() -> Result<()> {
     let loaded = io::load_npy_from(Cursor::new(saved))?;
     assert_eq!(loaded.to_vec::<f32>()?, b.to_vec::<f32>()?);
     let monitor = Monitor::new()?;
+    #[cfg(feature = "serve")]
     drop(monitor.serve(0)?);
+    drop(monitor);
     Ok(())
 }
 

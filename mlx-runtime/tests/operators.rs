@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use mlx_runtime::device::{default_device, DeviceType};
-use mlx_runtime::{io, ops, s, Array, Complex32, Dtype, ErrorKind, Result};
+use mlx_runtime::{io, ops, s, transforms, Array, Complex32, Dtype, ErrorKind, Result};
 
 struct Dump {
     arrays: HashMap<String, Array>,
@@ -81,7 +81,7 @@ fn numbers_take_the_dtype_that_python_gives_them() {
         };
         macro_rules! compare {
             ($($text:expr, $e:expr;)*) => {$(
-                dump.same(&format!("{dtype} {}", $text), $e);
+                dump.same(&format!("{dtype} {}", $text), ($e).check());
             )*};
         }
         macro_rules! both {
@@ -218,13 +218,13 @@ fn wrong_indices_are_errors() {
 }
 
 #[test]
-fn a_chain_needs_one_question_mark() -> Result<()> {
+fn expressions_need_no_question_mark() -> Result<()> {
     let a = Array::from_slice(&[1f32, 2.0], &[2])?;
     let b = Array::from_slice(&[3f32, 5.0], &[2])?;
-    // A result on either side of an array, an array by value, numbers beside arrays.
-    let y = ((&a + &b) * &a - (2.0 * &b)? - &a)?;
+    // A result on either side of an array, an array of its own, numbers on either side.
+    let y = (&a + &b) * &a - 2.0 * &b - &a;
     assert_eq!(y.to_vec::<f32>()?, [-3.0, 2.0]);
-    let y = (1.0 - &a + (&b * &b)? + a.clone() + (&a / &b)?)?;
+    let y = 1.0 - &a + &b * &b + a.clone() + &a / &b;
     let expected = [
         1.0 - 1.0 + 9.0 + 1.0 + 1.0 / 3.0,
         1.0 - 2.0 + 25.0 + 2.0 + 2.0 / 5.0,
@@ -232,19 +232,92 @@ fn a_chain_needs_one_question_mark() -> Result<()> {
     for (y, e) in y.to_vec::<f32>()?.into_iter().zip(expected) {
         assert!((y - e).abs() < 1e-5);
     }
-    assert_eq!((-a.clone())?.to_vec::<f32>()?, [-1.0, -2.0]);
-    assert_eq!((1.0 / a.clone())?.to_vec::<f32>()?, [1.0, 0.5]);
+    assert_eq!((1.0 - &a * &b).to_vec::<f32>()?, [-2.0, -9.0]);
+    assert_eq!((ops::square(&a)? * 2.0 + 1.0).to_vec::<f32>()?, [3.0, 9.0]);
+    assert_eq!((ops::square(&a) + &b).to_vec::<f32>()?, [4.0, 9.0]);
+    assert_eq!((&a + ops::square(&b)).to_vec::<f32>()?, [10.0, 27.0]);
+    assert_eq!((-a.clone()).to_vec::<f32>()?, [-1.0, -2.0]);
+    assert_eq!((1.0 / a.clone()).to_vec::<f32>()?, [1.0, 0.5]);
     assert!(a.less(&b)?.all(&[], false)?.item::<bool>()?);
     assert_eq!(a.greater_equal(2)?.to_vec::<bool>()?, [false, true]);
     assert_eq!(a.power(2.0)?.to_vec::<f32>()?, a.square()?.to_vec::<f32>()?);
     assert_eq!(a.maximum(&a + 0.5)?.to_vec::<f32>()?, [1.5, 2.5]);
     let t = a.reshape(&[1, 2])?.t()?;
     assert_eq!(t.matmul(&b.reshape(&[1, 2])?)?.shape(), [2, 2]);
-    // The first error is the one that comes out.
-    let bad = Array::from_slice(&[1f32; 3], &[3])?;
-    let e = (&a + &bad - &b).unwrap_err();
-    assert_eq!((e.op(), e.kind()), (Some("add"), ErrorKind::Shape));
-    let text = e.to_string();
-    assert!(text.contains("float32[2], float32[3]"), "{text}");
     Ok(())
+}
+
+/// `add` of shapes that do not fit.
+fn failed() -> Array {
+    let a = Array::from_slice(&[1f32, 2.0], &[2]).unwrap();
+    let b = Array::from_slice(&[1f32; 3], &[3]).unwrap();
+    &a + &b
+}
+
+#[track_caller]
+fn is_first<T: std::fmt::Debug>(result: Result<T>) {
+    let e = result.unwrap_err();
+    assert_eq!((e.op(), e.kind()), (Some("add"), ErrorKind::Shape), "{e}");
+    let first = failed().check().unwrap_err();
+    assert_eq!(e.to_string(), first.to_string());
+    assert!(e.to_string().contains("float32[2], float32[3]"), "{e}");
+}
+
+#[test]
+fn the_first_error_of_an_expression_comes_out_wherever_it_is_used() {
+    let (bad, a) = (&failed(), &ops::ones(&[2], Dtype::Float32).unwrap());
+    is_first(bad.clone().check());
+    // Operators carry it on, and the left one goes first.
+    is_first((1.0 - bad * a + 2).check());
+    is_first((-(a / bad)).check());
+    is_first((bad % ops::reshape(a, &[7])).check());
+    is_first((!(bad & a | a ^ bad) << 1 >> a).check());
+    is_first((ops::reshape(a, &[2]) + bad).check());
+    // Reading.
+    is_first(bad.eval());
+    is_first(bad.item::<f32>());
+    is_first(bad.to_vec::<f32>());
+    is_first(bad.as_slice::<f32>());
+    is_first(transforms::eval(&[a, bad]));
+    is_first(transforms::async_eval(&[bad]));
+    is_first(bad.dim(0));
+    assert!(bad.to_string().contains("add: "), "{bad}");
+    assert!(format!("{bad:?}").contains("add: "), "{bad:?}");
+    // Functions, methods, indices, files.
+    is_first(ops::exp(bad));
+    is_first(bad.maximum(0.0));
+    is_first(a.maximum(bad));
+    is_first(ops::concatenate(&[a, bad], 0));
+    is_first(ops::split(bad, 2, 0));
+    is_first(bad.index(s![0, 1..]));
+    is_first(a.index_update(s![0], bad));
+    let folder = tempfile::tempdir().unwrap();
+    let all = [("a".to_owned(), bad.clone())];
+    is_first(io::save_safetensors(
+        folder.path().join("a"),
+        &all,
+        &HashMap::new(),
+    ));
+    is_first(io::save_npy(folder.path().join("b"), bad));
+    // Transforms: an input, and what a function returns.
+    let sum = |x: &[Array]| Ok(vec![ops::sum(&x[0], &[], false)?]);
+    is_first(transforms::value_and_grad(sum, &[0]).call(std::slice::from_ref(bad)));
+    let inner = |x: &[Array]| Ok(vec![&x[0] * (&x[0] + ops::ones(&[3], Dtype::Float32)?)]);
+    let e = transforms::value_and_grad(inner, &[0])
+        .call(std::slice::from_ref(a))
+        .unwrap_err();
+    assert_eq!((e.op(), e.kind()), (Some("add"), ErrorKind::Shape), "{e}");
+    let e = transforms::compile(inner, false)
+        .call(std::slice::from_ref(a))
+        .unwrap_err();
+    assert_eq!((e.op(), e.kind()), (Some("add"), ErrorKind::Shape), "{e}");
+    // Another thread.
+    let moved = bad.clone();
+    is_first(
+        std::thread::spawn(move || moved.to_vec::<f32>())
+            .join()
+            .unwrap(),
+    );
+    // The array that it was made of is as it was.
+    assert_eq!((a * 2.0).to_vec::<f32>().unwrap(), [2.0, 2.0]);
 }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use mlx_runtime::transforms::{
     self, custom_function, CustomJvp, CustomVjp, CustomVmap, GradientClosure, NamedClosure,
 };
-use mlx_runtime::{export, io, live, ops, Array, ErrorKind, Result};
+use mlx_runtime::{export, io, low_level::live, ops, Array, ErrorKind, Result};
 
 const TEXT: &str = "on purpose";
 

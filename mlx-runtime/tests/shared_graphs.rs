@@ -10,7 +10,7 @@ use std::thread;
 
 use children::{child, command, said};
 use mlx_runtime::transforms::{self, CompileMode};
-use mlx_runtime::{graph, ops, Array, Dtype, Result};
+use mlx_runtime::{low_level::graph, ops, Array, Dtype, Result};
 
 const ROUNDS: usize = 150;
 const READERS: usize = 3;

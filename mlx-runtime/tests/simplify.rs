@@ -2,7 +2,7 @@
 
 #![allow(missing_docs)]
 
-use mlx_runtime::{graph, ops, transforms, Array, Dtype, Result};
+use mlx_runtime::{low_level::graph, ops, transforms, Array, Dtype, Result};
 use proptest::prelude::*;
 
 /// One more operation on an array; `pick` says which factor or axis.

@@ -11,7 +11,7 @@ use std::thread;
 use mlx_runtime::device::{self, Device};
 use mlx_runtime::stream::{self, Stream};
 use mlx_runtime::transforms::{self, CompileMode};
-use mlx_runtime::{live, memory, ops, Array, Dtype, Error, ErrorKind, Result};
+use mlx_runtime::{low_level::live, memory, ops, Array, Dtype, Error, ErrorKind, Result};
 
 const THREADS: i32 = 6;
 

@@ -138,8 +138,17 @@ pub fn message(error: &anyhow::Error) -> String {
             text = format!("{text}: {cause}");
         }
     }
+    for (function, flag) in FLAGS {
+        text = text.replace(function, flag);
+    }
     text
 }
+
+/// The library's hints name its functions; a user of the program has flags instead.
+const FLAGS: &[(&str, &str)] = &[
+    ("`Runtime::builder().memory_limit(..)`", "`--memory-limit`"),
+    ("clipping (`max_grad_norm`) or float32", "or float32"),
+];
 
 #[cfg(test)]
 mod tests {

@@ -156,3 +156,18 @@ fn a_run_that_does_not_fit_leaves_the_last_checkpoint() {
     assert!(message.contains("--max-seq-length 16 needs"), "{message}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
+
+/// The commands of the other tests are processes of their own: this limit is not theirs.
+#[test]
+fn a_hint_of_the_library_names_a_flag() {
+    use mlx_runtime::{random, Dtype, Runtime};
+    let _runtime = Runtime::builder().memory_limit("64MB").build().unwrap();
+    let all = random::normal(&[1 << 13, 1 << 13], Dtype::Float32, 0.0, 1.0, None).unwrap();
+    let error = all.eval().unwrap_err();
+    assert!(error.to_string().contains("Runtime::builder()"), "{error}");
+    let text = llama_lora::files::message(&error.into());
+    assert!(
+        text.contains("`--memory-limit`") && !text.contains("builder"),
+        "{text}"
+    );
+}

@@ -9,7 +9,7 @@ use mlx_models::{llama::Llama, Config};
 use mlx_runtime::model::{init, Model};
 use mlx_runtime::nn::KvCache;
 use mlx_runtime::random::Key;
-use mlx_runtime::{graph, ops, transforms, Array, Dtype, Result};
+use mlx_runtime::{low_level::graph, ops, transforms, Array, Dtype, Result};
 
 /// Of the fastest of 300 rounds, in microseconds. The arrays are dropped within.
 fn fastest(mut f: impl FnMut() -> Result<Array>) -> Result<f64> {

@@ -18,7 +18,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use mlx_runtime::{graph, stream, transforms, Array, Result};
+use mlx_runtime::{low_level::graph, stream, transforms, Array, Result};
 
 /// The evaluated inputs of all graphs.
 pub struct Inputs {

@@ -5,7 +5,8 @@
 //! | `Vec<T>` | array of one dimension | none of its own, see [`Array::from_vec`] |
 //! | `&[T]`, `[T; N]`, `[[T; M]; N]`, .. up to any depth | array of that rank | one |
 //! | a number | scalar | one |
-//! | `&Array` | `Vec<T>`, row by row | one, and one more if the array is strided |
+//! | an iterator of `T` | array of one dimension | as of `Vec<T>` |
+//! | `Array`, `&Array` | `Vec<T>`, row by row | one, and one more if the array is strided |
 
 use num_complex::Complex32;
 
@@ -117,6 +118,30 @@ impl<T: Element> TryFrom<Vec<T>> for Array {
     fn try_from(data: Vec<T>) -> Result<Self> {
         let shape = narrow("try_from", &[data.len()])?;
         Self::from_vec(data, &shape)
+    }
+}
+
+impl<T: Element> FromIterator<T> for Array {
+    /// An array of one dimension.
+    ///
+    /// ```
+    /// use mlx_runtime::Array;
+    /// let squares: Array = (0..4).map(|i| i * i).collect();
+    /// assert_eq!(Vec::<i32>::try_from(squares)?, [0, 1, 4, 9]);
+    /// # Ok::<(), mlx_runtime::Error>(())
+    /// ```
+    fn from_iter<I: IntoIterator<Item = T>>(elements: I) -> Self {
+        let all: Vec<T> = elements.into_iter().collect();
+        Array::or_failed(Self::try_from(all))
+    }
+}
+
+impl<T: Element> TryFrom<Array> for Vec<T> {
+    type Error = Error;
+
+    /// [`Array::to_vec`].
+    fn try_from(array: Array) -> Result<Self> {
+        array.to_vec()
     }
 }
 

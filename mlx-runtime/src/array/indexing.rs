@@ -253,6 +253,7 @@ impl Array {
     /// # Errors
     /// [`crate::ErrorKind::Shape`] if there are more indices than axes, or no such element.
     pub fn index<'a>(&self, index: impl AsRef<[Index<'a>]>) -> Result<Array> {
+        crate::array::check_inputs([self])?;
         let plan = Plan::new("index", self.shape(), index.as_ref())?;
         let mut part = ops::slice(self, &plan.start, &plan.stop, &plan.steps)?;
         if let Some((axis, places)) = plan.take {
@@ -271,6 +272,7 @@ impl Array {
         index: impl AsRef<[Index<'a>]>,
         value: impl Operand,
     ) -> Result<Array> {
+        crate::array::check_inputs([self])?;
         const OP: &str = "index_update";
         let plan = Plan::new(OP, self.shape(), index.as_ref())?;
         if plan.take.is_some() {

@@ -107,6 +107,24 @@ impl Array {
         ops::transpose(self, &[])
     }
 
+    /// True if all elements are close: |a - b| <= 1e-8 + 1e-5 * |b|, NaN to nothing; the arrays broadcast. Evaluates.
+    /// [`ops::allclose`] with MLX's defaults.
+    ///
+    /// # Errors
+    /// As the function.
+    pub fn allclose(&self, other: impl Operand) -> Result<bool> {
+        let close = |other: &Array| ops::allclose(self, other, 1e-5, 1e-8, false)?.item();
+        other.with(self.dtype(), close)
+    }
+
+    /// The slices at `indices` along `axis`: [`ops::take`].
+    ///
+    /// # Errors
+    /// As the function.
+    pub fn take(&self, indices: &Array, axis: impl Into<Option<i32>>) -> Result<Array> {
+        ops::take(self, indices, axis)
+    }
+
     /// The matrix product, Python's `@`: [`ops::matmul`].
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! [`Array`]: one owned handle of MLX C.
 
 mod convert;
+pub(crate) mod failed;
 mod host;
 pub(crate) mod indexing;
 mod layout;
@@ -11,7 +12,9 @@ mod operand;
 mod operators;
 
 pub use convert::Nested;
+pub(crate) use failed::check_inputs;
 pub use indexing::Index;
+pub(crate) use operand::weak;
 pub use operand::Operand;
 
 use std::ffi::c_void;
@@ -151,6 +154,7 @@ impl Array {
     /// # Errors
     /// [`crate::ErrorKind::Shape`] if there is no such axis.
     pub fn dim(&self, axis: i32) -> Result<i32> {
+        failed::check_inputs([self])?;
         let shape = self.shape();
         let index = if axis < 0 {
             i64::from(axis) + shape.len() as i64
@@ -205,6 +209,7 @@ impl Array {
     /// # Errors
     /// What any operation of its graph reports when it runs.
     pub fn eval(&self) -> Result<()> {
+        failed::check_inputs([self])?;
         if enforce::is_on() || self.nbytes() > enforce::host() {
             return crate::transforms::eval(&[self]);
         }
@@ -269,8 +274,11 @@ impl Drop for Array {
 }
 
 impl fmt::Debug for Array {
-    /// Shape and dtype only: never evaluates.
+    /// Shape and dtype only: never evaluates. Of a failed array the error.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(error) = self.failure() {
+            return write!(f, "Array(failed: {error})");
+        }
         write!(f, "Array({}{:?})", self.dtype(), self.shape())
     }
 }
@@ -307,6 +315,7 @@ pub(crate) fn build(
     inputs: &[&Array],
     call: impl FnOnce(*mut sys::mlx_array, sys::mlx_stream) -> std::ffi::c_int,
 ) -> Result<Array> {
+    failed::check_inputs(inputs.iter().copied())?;
     let stream = crate::stream::current()?;
     let mut out = sys::mlx_array {
         ctx: std::ptr::null_mut(),
@@ -329,6 +338,7 @@ pub(crate) fn build_many(
     inputs: &[&Array],
     call: impl FnOnce(*mut sys::mlx_vector_array, sys::mlx_stream) -> std::ffi::c_int,
 ) -> Result<Vec<Array>> {
+    failed::check_inputs(inputs.iter().copied())?;
     let stream = crate::stream::current()?;
     let mut out = VectorArray::null();
     if call(out.as_out(), stream) != 0 {
@@ -348,6 +358,7 @@ pub(crate) fn build_two(
     inputs: &[&Array],
     call: impl FnOnce(*mut sys::mlx_array, *mut sys::mlx_array, sys::mlx_stream) -> std::ffi::c_int,
 ) -> Result<(Array, Array)> {
+    failed::check_inputs(inputs.iter().copied())?;
     let stream = crate::stream::current()?;
     // SAFETY: makes handles without a value.
     let (mut a, mut b) = unsafe { (sys::mlx_array_new(), sys::mlx_array_new()) };

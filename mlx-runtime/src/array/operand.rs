@@ -80,6 +80,16 @@ macro_rules! integers {
 }
 integers!(i8 u8 i16 u16 i32 u32 i64 u64);
 
+/// A number beside an array of `like`: as a whole number if it is one, else as a float.
+pub(crate) fn weak(value: f64, like: Dtype) -> Result<Array> {
+    let whole = value as i64;
+    if whole as f64 == value {
+        sealed::Operand::with(whole, like, |a| Ok(a.clone()))
+    } else {
+        sealed::Operand::with(value, like, |a| Ok(a.clone()))
+    }
+}
+
 /// A scalar of a whole number beside an array of `like`.
 fn whole(n: i128, like: Dtype) -> Result<Array> {
     macro_rules! exact {

@@ -1,47 +1,50 @@
 //! Operators between arrays, results and numbers.
 //!
-//! All of them return `Result<Array>`, as every operation does: shapes that do not fit are an
-//! error and no panic. Rust allows `Result<Array>` on either side as long as the other side is an
-//! array, so that a chain needs one `?` at its end.
+//! All of them return an [`Array`], so that the result may stand beside a number. Where the operation is refused it is a
+//! failed array ([`Array::check`]). Rust allows `Result<Array>` on either side as long as the other side is an array.
 
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Rem, Shl, Shr, Sub};
 
 use num_complex::Complex32;
 
+use super::failed;
 use super::operand::{sealed::Operand as _, Operand};
 use crate::{ops, Array, Dtype, Result};
 
 macro_rules! operators {
     ($($trait:ident $method:ident => $op:ident;)*) => {$(
         impl<R: Operand> $trait<R> for &Array {
-            type Output = Result<Array>;
+            type Output = Array;
             #[doc = concat!("[`ops::", stringify!($op), "`].")]
-            fn $method(self, right: R) -> Result<Array> {
-                right.with(self.dtype(), |right| ops::$op(self, right))
+            fn $method(self, right: R) -> Array {
+                // The first error is that of the left side.
+                let both = failed::check_inputs([self])
+                    .and_then(|()| right.with(self.dtype(), |right| ops::$op(self, right)));
+                Array::or_failed(both)
             }
         }
 
         impl<R: Operand> $trait<R> for Array {
-            type Output = Result<Array>;
+            type Output = Array;
             #[doc = concat!("[`ops::", stringify!($op), "`].")]
-            fn $method(self, right: R) -> Result<Array> {
+            fn $method(self, right: R) -> Array {
                 $trait::$method(&self, right)
             }
         }
 
         impl $trait<&Array> for Result<Array> {
-            type Output = Result<Array>;
+            type Output = Array;
             #[doc = concat!("[`ops::", stringify!($op), "`].")]
-            fn $method(self, right: &Array) -> Result<Array> {
-                ops::$op(&self?, right)
+            fn $method(self, right: &Array) -> Array {
+                $trait::$method(Array::or_failed(self), right)
             }
         }
 
         impl $trait<Array> for Result<Array> {
-            type Output = Result<Array>;
+            type Output = Array;
             #[doc = concat!("[`ops::", stringify!($op), "`].")]
-            fn $method(self, right: Array) -> Result<Array> {
-                ops::$op(&self?, &right)
+            fn $method(self, right: Array) -> Array {
+                $trait::$method(Array::or_failed(self), &right)
             }
         }
 
@@ -54,17 +57,19 @@ macro_rules! operators {
 macro_rules! numbers {
     ($trait:ident $method:ident $op:ident: $($t:ty)*) => {$(
         impl $trait<&Array> for $t {
-            type Output = Result<Array>;
+            type Output = Array;
             #[doc = concat!("[`ops::", stringify!($op), "`].")]
-            fn $method(self, right: &Array) -> Result<Array> {
-                self.with(right.dtype(), |left| ops::$op(left, right))
+            fn $method(self, right: &Array) -> Array {
+                let both = failed::check_inputs([right])
+                    .and_then(|()| self.with(right.dtype(), |left| ops::$op(left, right)));
+                Array::or_failed(both)
             }
         }
 
         impl $trait<Array> for $t {
-            type Output = Result<Array>;
+            type Output = Array;
             #[doc = concat!("[`ops::", stringify!($op), "`].")]
-            fn $method(self, right: Array) -> Result<Array> {
+            fn $method(self, right: Array) -> Array {
                 $trait::$method(self, &right)
             }
         }
@@ -95,16 +100,16 @@ fn invert(a: &Array) -> Result<Array> {
 macro_rules! prefixes {
     ($($trait:ident $method:ident => $op:path;)*) => {$(
         impl $trait for &Array {
-            type Output = Result<Array>;
-            fn $method(self) -> Result<Array> {
-                $op(self)
+            type Output = Array;
+            fn $method(self) -> Array {
+                Array::or_failed($op(self))
             }
         }
 
         impl $trait for Array {
-            type Output = Result<Array>;
-            fn $method(self) -> Result<Array> {
-                $op(&self)
+            type Output = Array;
+            fn $method(self) -> Array {
+                Array::or_failed($op(&self))
             }
         }
     )*};

@@ -20,6 +20,7 @@ pub fn conv3d(
     groups: i32,
 ) -> Result<Array> {
     const OP: &str = "conv3d";
+    crate::array::check_inputs([input, weight])?;
     crate::ops::check_conv_inputs(OP, input, weight)?;
     crate::ops::check_conv(
         OP,
@@ -80,6 +81,7 @@ pub fn conv_general(
     flip: bool,
 ) -> Result<Array> {
     const OP: &str = "conv_general";
+    crate::array::check_inputs([input, weight])?;
     crate::ops::check_conv_inputs(OP, input, weight)?;
     crate::ops::check_conv_general(
         OP,
@@ -141,6 +143,7 @@ pub fn conv_transpose1d(
     groups: i32,
 ) -> Result<Array> {
     const OP: &str = "conv_transpose1d";
+    crate::array::check_inputs([input, weight])?;
     crate::ops::check_conv_inputs(OP, input, weight)?;
     crate::ops::check_conv(OP, &[stride, dilation], &[padding, output_padding], groups)?;
 
@@ -178,6 +181,7 @@ pub fn conv_transpose2d(
     groups: i32,
 ) -> Result<Array> {
     const OP: &str = "conv_transpose2d";
+    crate::array::check_inputs([input, weight])?;
     crate::ops::check_conv_inputs(OP, input, weight)?;
     crate::ops::check_conv(
         OP,
@@ -225,6 +229,7 @@ pub fn conv_transpose3d(
     groups: i32,
 ) -> Result<Array> {
     const OP: &str = "conv_transpose3d";
+    crate::array::check_inputs([input, weight])?;
     crate::ops::check_conv_inputs(OP, input, weight)?;
     crate::ops::check_conv(
         OP,

@@ -15,6 +15,7 @@ use crate::{Array, Result};
 /// If the axis does not exist, or `n` is less than 1.
 pub fn fft(a: &Array, n: i32, axis: i32, norm: Norm) -> Result<Array> {
     const OP: &str = "fft";
+    crate::array::check_inputs([a])?;
     crate::fft::check_sizes(OP, &[n])?;
 
     build(OP, &[a], |out, s| {
@@ -31,6 +32,7 @@ pub fn fft(a: &Array, n: i32, axis: i32, norm: Norm) -> Result<Array> {
 /// than 1.
 pub fn fft2(a: &Array, n: &[i32], axes: &[i32], norm: Norm) -> Result<Array> {
     const OP: &str = "fft2";
+    crate::array::check_inputs([a])?;
     crate::fft::check_sizes(OP, n)?;
 
     build(OP, &[a], |out, s| {
@@ -75,6 +77,7 @@ pub fn fftfreq(n: i32, d: f64) -> Result<Array> {
 /// than 1.
 pub fn fftn(a: &Array, n: &[i32], axes: &[i32], norm: Norm) -> Result<Array> {
     const OP: &str = "fftn";
+    crate::array::check_inputs([a])?;
     crate::fft::check_sizes(OP, n)?;
 
     build(OP, &[a], |out, s| {
@@ -115,6 +118,7 @@ pub fn fftshift(a: &Array, axes: &[i32]) -> Result<Array> {
 /// If the axis does not exist, or `n` is less than 1.
 pub fn ifft(a: &Array, n: i32, axis: i32, norm: Norm) -> Result<Array> {
     const OP: &str = "ifft";
+    crate::array::check_inputs([a])?;
     crate::fft::check_sizes(OP, &[n])?;
 
     build(OP, &[a], |out, s| {
@@ -131,6 +135,7 @@ pub fn ifft(a: &Array, n: i32, axis: i32, norm: Norm) -> Result<Array> {
 /// than 1.
 pub fn ifft2(a: &Array, n: &[i32], axes: &[i32], norm: Norm) -> Result<Array> {
     const OP: &str = "ifft2";
+    crate::array::check_inputs([a])?;
     crate::fft::check_sizes(OP, n)?;
 
     build(OP, &[a], |out, s| {
@@ -158,6 +163,7 @@ pub fn ifft2(a: &Array, n: &[i32], axes: &[i32], norm: Norm) -> Result<Array> {
 /// than 1.
 pub fn ifftn(a: &Array, n: &[i32], axes: &[i32], norm: Norm) -> Result<Array> {
     const OP: &str = "ifftn";
+    crate::array::check_inputs([a])?;
     crate::fft::check_sizes(OP, n)?;
 
     build(OP, &[a], |out, s| {
@@ -199,6 +205,7 @@ pub fn ifftshift(a: &Array, axes: &[i32]) -> Result<Array> {
 /// If the axis does not exist, or `n` is less than 1.
 pub fn irfft(a: &Array, n: i32, axis: i32, norm: Norm) -> Result<Array> {
     const OP: &str = "irfft";
+    crate::array::check_inputs([a])?;
     crate::fft::check_sizes(OP, &[n])?;
 
     build(OP, &[a], |out, s| {
@@ -215,6 +222,7 @@ pub fn irfft(a: &Array, n: i32, axis: i32, norm: Norm) -> Result<Array> {
 /// than 1.
 pub fn irfft2(a: &Array, n: &[i32], axes: &[i32], norm: Norm) -> Result<Array> {
     const OP: &str = "irfft2";
+    crate::array::check_inputs([a])?;
     crate::fft::check_sizes(OP, n)?;
 
     build(OP, &[a], |out, s| {
@@ -242,6 +250,7 @@ pub fn irfft2(a: &Array, n: &[i32], axes: &[i32], norm: Norm) -> Result<Array> {
 /// than 1.
 pub fn irfftn(a: &Array, n: &[i32], axes: &[i32], norm: Norm) -> Result<Array> {
     const OP: &str = "irfftn";
+    crate::array::check_inputs([a])?;
     crate::fft::check_sizes(OP, n)?;
 
     build(OP, &[a], |out, s| {
@@ -269,6 +278,7 @@ pub fn irfftn(a: &Array, n: &[i32], axes: &[i32], norm: Norm) -> Result<Array> {
 /// If the axis does not exist, or `n` is less than 1.
 pub fn rfft(a: &Array, n: i32, axis: i32, norm: Norm) -> Result<Array> {
     const OP: &str = "rfft";
+    crate::array::check_inputs([a])?;
     crate::fft::check_sizes(OP, &[n])?;
 
     build(OP, &[a], |out, s| {
@@ -285,6 +295,7 @@ pub fn rfft(a: &Array, n: i32, axis: i32, norm: Norm) -> Result<Array> {
 /// than 1.
 pub fn rfft2(a: &Array, n: &[i32], axes: &[i32], norm: Norm) -> Result<Array> {
     const OP: &str = "rfft2";
+    crate::array::check_inputs([a])?;
     crate::fft::check_sizes(OP, n)?;
 
     build(OP, &[a], |out, s| {
@@ -329,6 +340,7 @@ pub fn rfftfreq(n: i32, d: f64) -> Result<Array> {
 /// than 1.
 pub fn rfftn(a: &Array, n: &[i32], axes: &[i32], norm: Norm) -> Result<Array> {
     const OP: &str = "rfftn";
+    crate::array::check_inputs([a])?;
     crate::fft::check_sizes(OP, n)?;
 
     build(OP, &[a], |out, s| {

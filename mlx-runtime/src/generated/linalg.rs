@@ -17,6 +17,7 @@ use crate::{Array, Result};
 /// for it.
 pub fn cholesky(a: &Array, upper: bool) -> Result<Array> {
     const OP: &str = "cholesky";
+    crate::array::check_inputs([a])?;
     crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a], |out, s| {
@@ -34,6 +35,7 @@ pub fn cholesky(a: &Array, upper: bool) -> Result<Array> {
 /// for it.
 pub fn cholesky_inv(a: &Array, upper: bool) -> Result<Array> {
     const OP: &str = "cholesky_inv";
+    crate::array::check_inputs([a])?;
     crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a], |out, s| {
@@ -50,6 +52,7 @@ pub fn cholesky_inv(a: &Array, upper: bool) -> Result<Array> {
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn cross(a: &Array, b: &Array, axis: i32) -> Result<Array> {
     const OP: &str = "cross";
+    crate::array::check_inputs([a, b])?;
     let a = &crate::ops::forwards(OP, a)?;
     let b = &crate::ops::forwards(OP, b)?;
 
@@ -67,6 +70,7 @@ pub fn cross(a: &Array, b: &Array, axis: i32) -> Result<Array> {
 /// for it.
 pub fn det(a: &Array) -> Result<Array> {
     const OP: &str = "det";
+    crate::array::check_inputs([a])?;
     crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a], |out, s| {
@@ -84,6 +88,7 @@ pub fn det(a: &Array) -> Result<Array> {
 /// for it.
 pub fn eigh(a: &Array, uplo: Triangle) -> Result<(Array, Array)> {
     const OP: &str = "eigh";
+    crate::array::check_inputs([a])?;
     let (safe, finite) = crate::linalg::finite(OP, a)?;
     let a = &safe;
 
@@ -108,6 +113,7 @@ pub fn eigh(a: &Array, uplo: Triangle) -> Result<(Array, Array)> {
 /// for it.
 pub fn eigvalsh(a: &Array, uplo: Triangle) -> Result<Array> {
     const OP: &str = "eigvalsh";
+    crate::array::check_inputs([a])?;
     let (safe, finite) = crate::linalg::finite(OP, a)?;
     let a = &safe;
 
@@ -126,6 +132,7 @@ pub fn eigvalsh(a: &Array, uplo: Triangle) -> Result<Array> {
 /// for it.
 pub fn inv(a: &Array) -> Result<Array> {
     const OP: &str = "inv";
+    crate::array::check_inputs([a])?;
     crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a], |out, s| {
@@ -142,6 +149,7 @@ pub fn inv(a: &Array) -> Result<Array> {
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn lu(a: &Array) -> Result<Vec<Array>> {
     const OP: &str = "lu";
+    crate::array::check_inputs([a])?;
     crate::linalg::check_some(OP, a)?;
 
     build_many(OP, &[a], |out, s| {
@@ -158,6 +166,7 @@ pub fn lu(a: &Array) -> Result<Vec<Array>> {
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn lu_factor(a: &Array) -> Result<(Array, Array)> {
     const OP: &str = "lu_factor";
+    crate::array::check_inputs([a])?;
     crate::linalg::check_some(OP, a)?;
 
     build_two(OP, &[a], |out_0, out_1, s| {
@@ -238,6 +247,7 @@ pub fn norm_l2(a: &Array, axis: Option<&[i32]>, keepdims: bool) -> Result<Array>
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn pinv(a: &Array) -> Result<Array> {
     const OP: &str = "pinv";
+    crate::array::check_inputs([a])?;
     let (safe, finite) = crate::linalg::finite(OP, a)?;
     let a = &safe;
 
@@ -256,6 +266,7 @@ pub fn pinv(a: &Array) -> Result<Array> {
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn qr(a: &Array) -> Result<(Array, Array)> {
     const OP: &str = "qr";
+    crate::array::check_inputs([a])?;
     crate::linalg::check_some(OP, a)?;
 
     build_two(OP, &[a], |out_0, out_1, s| {
@@ -273,6 +284,7 @@ pub fn qr(a: &Array) -> Result<(Array, Array)> {
 /// for it.
 pub fn slogdet(a: &Array) -> Result<(Array, Array)> {
     const OP: &str = "slogdet";
+    crate::array::check_inputs([a])?;
     crate::linalg::check_some(OP, a)?;
 
     build_two(OP, &[a], |out_0, out_1, s| {
@@ -288,6 +300,7 @@ pub fn slogdet(a: &Array) -> Result<(Array, Array)> {
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn solve(a: &Array, b: &Array) -> Result<Array> {
     const OP: &str = "solve";
+    crate::array::check_inputs([a, b])?;
     crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a, b], |out, s| {
@@ -303,6 +316,7 @@ pub fn solve(a: &Array, b: &Array) -> Result<Array> {
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn solve_triangular(a: &Array, b: &Array, upper: bool) -> Result<Array> {
     const OP: &str = "solve_triangular";
+    crate::array::check_inputs([a, b])?;
     crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a, b], |out, s| {
@@ -320,6 +334,7 @@ pub fn solve_triangular(a: &Array, b: &Array, upper: bool) -> Result<Array> {
 /// If the shapes do not fit together, or this device has no kernel for it.
 pub fn svd(a: &Array, compute_uv: bool) -> Result<Vec<Array>> {
     const OP: &str = "svd";
+    crate::array::check_inputs([a])?;
     let (safe, finite) = crate::linalg::finite(OP, a)?;
     let a = &safe;
 
@@ -342,6 +357,7 @@ pub fn svd(a: &Array, compute_uv: bool) -> Result<Vec<Array>> {
 /// for it.
 pub fn tri_inv(a: &Array, upper: bool) -> Result<Array> {
     const OP: &str = "tri_inv";
+    crate::array::check_inputs([a])?;
     crate::linalg::check_some(OP, a)?;
 
     build(OP, &[a], |out, s| {

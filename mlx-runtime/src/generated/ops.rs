@@ -83,6 +83,13 @@ pub fn block_masked_mm(
     mask_rhs: Option<&Array>,
 ) -> Result<Array> {
     const OP: &str = "block_masked_mm";
+    crate::array::check_inputs(
+        [a, b]
+            .into_iter()
+            .chain(mask_out)
+            .chain(mask_lhs)
+            .chain(mask_rhs),
+    )?;
 
     build(OP, &[a, b], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -109,6 +116,7 @@ pub fn block_masked_mm(
 /// If an axis does not exist, or both are the same.
 pub fn diagonal(a: &Array, offset: i32, axis1: i32, axis2: i32) -> Result<Array> {
     const OP: &str = "diagonal";
+    crate::array::check_inputs([a])?;
     let size = a.shape().iter().copied().max().unwrap_or(0);
     let offset = offset.clamp(-size, size);
 
@@ -126,6 +134,7 @@ pub fn diagonal(a: &Array, offset: i32, axis1: i32, axis2: i32) -> Result<Array>
 /// If the axis does not exist, or `n` is negative or more than the axis has elements.
 pub fn diff(a: &Array, n: i32, axis: i32) -> Result<Array> {
     const OP: &str = "diff";
+    crate::array::check_inputs([a])?;
     crate::ops::check_diff(OP, a, n, axis)?;
 
     build(OP, &[a], |out, s| {
@@ -155,6 +164,7 @@ pub fn from_fp8(x: &Array, dtype: Dtype) -> Result<Array> {
 /// If the input is not floating point.
 pub fn to_fp8(x: &Array) -> Result<Array> {
     const OP: &str = "to_fp8";
+    crate::array::check_inputs([x])?;
     // MLX reads other elements of a strided array.
     let x = &crate::ops::contiguous(x, false)?;
 
@@ -171,6 +181,7 @@ pub fn to_fp8(x: &Array) -> Result<Array> {
 /// If the shapes do not fit together, or MLX refuses the dtypes.
 pub fn full_like(a: &Array, vals: &Array, dtype: Dtype) -> Result<Array> {
     const OP: &str = "full_like";
+    crate::array::check_inputs([a, vals])?;
     if crate::transforms::is_differentiating() {
         return crate::ops::full(a.shape(), vals, dtype);
     }
@@ -244,6 +255,7 @@ pub fn linspace_endpoint(
 /// If the shapes do not fit together; when evaluated, if `src` has too few elements.
 pub fn masked_scatter(a: &Array, mask: &Array, src: &Array) -> Result<Array> {
     const OP: &str = "masked_scatter";
+    crate::array::check_inputs([a, mask, src])?;
     if a.size() == 0 || mask.size() == 0 {
         return Ok(a.clone());
     }
@@ -263,6 +275,7 @@ pub fn masked_scatter(a: &Array, mask: &Array, src: &Array) -> Result<Array> {
 /// If an array has more than one axis.
 pub fn meshgrid(arrays: &[&Array], sparse: bool, indexing: Indexing) -> Result<Vec<Array>> {
     const OP: &str = "meshgrid";
+    crate::array::check_inputs(arrays.iter().copied())?;
     crate::ops::check_some(OP, arrays)?;
     let arrays_list = VectorArray::from_refs(OP, arrays)?;
 
@@ -288,6 +301,7 @@ pub fn meshgrid(arrays: &[&Array], sparse: bool, indexing: Indexing) -> Result<V
 /// If an axis does not exist.
 pub fn number_of_elements(a: &Array, axes: &[i32], inverted: bool, dtype: Dtype) -> Result<Array> {
     const OP: &str = "number_of_elements";
+    crate::array::check_inputs([a])?;
     crate::ops::check_axes(OP, a, axes)?;
 
     build(OP, &[a], |out, s| {
@@ -342,6 +356,7 @@ pub fn zeros_like_dtype(a: &Array, dtype: Dtype) -> Result<Array> {
 /// If the width is negative, or the value not one number.
 pub fn pad_symmetric(a: &Array, pad_width: i32, pad_value: &Array, mode: PadMode) -> Result<Array> {
     const OP: &str = "pad_symmetric";
+    crate::array::check_inputs([a, pad_value])?;
     crate::ops::check_pad(OP, a, pad_width, pad_value)?;
     let pad_value = &crate::ops::stop_gradient(pad_value)?;
 
@@ -405,6 +420,7 @@ pub fn searchsorted(sorted_sequence: &Array, values: &Array, side: Side) -> Resu
 /// If the shapes do not fit together, or MLX refuses the dtypes.
 pub fn segmented_mm(a: &Array, b: &Array, segments: &Array) -> Result<Array> {
     const OP: &str = "segmented_mm";
+    crate::array::check_inputs([a, b, segments])?;
     let segments = &crate::ops::within(OP, segments, a.dim(-1).map_err(|e| e.renamed(OP))?)?;
     crate::ops::check_inner(OP, a, b)?;
     if segments.size() == 0 {
@@ -429,6 +445,7 @@ pub fn segmented_mm(a: &Array, b: &Array, segments: &Array) -> Result<Array> {
 /// If there are fewer than two axes.
 pub fn trace(a: &Array) -> Result<Array> {
     const OP: &str = "trace";
+    crate::array::check_inputs([a])?;
     if let Some(nothing) = crate::ops::empty_trace(OP, a, 0, [0, 1], a.dtype())? {
         return Ok(nothing);
     }
@@ -447,6 +464,7 @@ pub fn trace(a: &Array) -> Result<Array> {
 /// If an axis does not exist, or both are the same.
 pub fn trace_axes(a: &Array, offset: i32, axis1: i32, axis2: i32, dtype: Dtype) -> Result<Array> {
     const OP: &str = "trace_axes";
+    crate::array::check_inputs([a])?;
     let size = a.shape().iter().copied().max().unwrap_or(0);
     let offset = offset.clamp(-size, size);
     if let Some(nothing) = crate::ops::empty_trace(OP, a, offset, [axis1, axis2], dtype)? {
@@ -467,6 +485,7 @@ pub fn trace_axes(a: &Array, offset: i32, axis1: i32, axis2: i32, dtype: Dtype) 
 /// If there are not as many axes, or they differ in size.
 pub fn tensordot_axis(a: &Array, b: &Array, axis: i32) -> Result<Array> {
     const OP: &str = "tensordot_axis";
+    crate::array::check_inputs([a, b])?;
     crate::ops::check_count(OP, axis, a, b)?;
 
     build(OP, &[a, b], |out, s| {

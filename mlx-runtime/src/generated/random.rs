@@ -13,10 +13,12 @@ use crate::{Array, Dtype, Result};
 ///
 /// # Errors
 /// If a dimension is negative, or there is no such integer.
-pub fn bits(shape: &[i32], width: i32, key: Option<&Key>) -> Result<Array> {
+pub fn bits<'k>(shape: &[i32], width: i32, key: impl Into<Option<&'k Key>>) -> Result<Array> {
     const OP: &str = "bits";
     crate::ops::check_new_shape(OP, shape)?;
     crate::random::check_width(OP, width)?;
+
+    let key = key.into();
 
     build(OP, &[], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -39,14 +41,17 @@ pub fn bits(shape: &[i32], width: i32, key: Option<&Key>) -> Result<Array> {
 ///
 /// # Errors
 /// If the axis does not exist, or the shapes do not fit together.
-pub fn categorical_shape(
+pub fn categorical_shape<'k>(
     logits: &Array,
     axis: i32,
     shape: &[i32],
-    key: Option<&Key>,
+    key: impl Into<Option<&'k Key>>,
 ) -> Result<Array> {
     const OP: &str = "categorical_shape";
+    crate::array::check_inputs([logits])?;
     crate::ops::check_new_shape(OP, shape)?;
+
+    let key = key.into();
 
     build(OP, &[logits], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -70,14 +75,17 @@ pub fn categorical_shape(
 ///
 /// # Errors
 /// If the axis does not exist, or the number is negative.
-pub fn categorical_num_samples(
+pub fn categorical_num_samples<'k>(
     logits_: &Array,
     axis: i32,
     num_samples: i32,
-    key: Option<&Key>,
+    key: impl Into<Option<&'k Key>>,
 ) -> Result<Array> {
     const OP: &str = "categorical_num_samples";
+    crate::array::check_inputs([logits_])?;
     crate::ops::check_new_shape(OP, &[num_samples])?;
+
+    let key = key.into();
 
     build(OP, &[logits_], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -100,9 +108,11 @@ pub fn categorical_num_samples(
 ///
 /// # Errors
 /// If a dimension is negative, or MLX refuses the dtype.
-pub fn gumbel(shape: &[i32], dtype: Dtype, key: Option<&Key>) -> Result<Array> {
+pub fn gumbel<'k>(shape: &[i32], dtype: Dtype, key: impl Into<Option<&'k Key>>) -> Result<Array> {
     const OP: &str = "gumbel";
     crate::ops::check_new_shape(OP, shape)?;
+
+    let key = key.into();
 
     build(OP, &[], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -124,15 +134,17 @@ pub fn gumbel(shape: &[i32], dtype: Dtype, key: Option<&Key>) -> Result<Array> {
 ///
 /// # Errors
 /// If a dimension is negative, or MLX refuses the dtype.
-pub fn laplace(
+pub fn laplace<'k>(
     shape: &[i32],
     dtype: Dtype,
     loc: f32,
     scale: f32,
-    key: Option<&Key>,
+    key: impl Into<Option<&'k Key>>,
 ) -> Result<Array> {
     const OP: &str = "laplace";
     crate::ops::check_new_shape(OP, shape)?;
+
+    let key = key.into();
 
     build(OP, &[], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -157,18 +169,21 @@ pub fn laplace(
 ///
 /// # Errors
 /// If the shapes do not fit together, or this device has no kernel for it.
-pub fn multivariate_normal(
+pub fn multivariate_normal<'k>(
     mean: &Array,
     cov: &Array,
     shape: &[i32],
     dtype: Dtype,
-    key: Option<&Key>,
+    key: impl Into<Option<&'k Key>>,
 ) -> Result<Array> {
     const OP: &str = "multivariate_normal";
+    crate::array::check_inputs([mean, cov])?;
     crate::ops::check_new_shape(OP, shape)?;
     // The decomposition does not end where an element is not finite.
     let (safe, finite) = crate::linalg::finite(OP, cov)?;
     let cov = &safe;
+
+    let key = key.into();
 
     build(OP, &[mean, cov], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -194,15 +209,18 @@ pub fn multivariate_normal(
 ///
 /// # Errors
 /// If the shapes do not fit together, or MLX refuses the dtype.
-pub fn normal_broadcast(
+pub fn normal_broadcast<'k>(
     shape: &[i32],
     dtype: Dtype,
     loc: Option<&Array>,
     scale: Option<&Array>,
-    key: Option<&Key>,
+    key: impl Into<Option<&'k Key>>,
 ) -> Result<Array> {
     const OP: &str = "normal_broadcast";
+    crate::array::check_inputs(loc.into_iter().chain(scale))?;
     crate::ops::check_new_shape(OP, shape)?;
+
+    let key = key.into();
 
     build(OP, &[], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call
@@ -227,15 +245,18 @@ pub fn normal_broadcast(
 ///
 /// # Errors
 /// If the shapes do not fit together, or MLX refuses the dtype.
-pub fn truncated_normal(
+pub fn truncated_normal<'k>(
     lower: &Array,
     upper: &Array,
     shape: &[i32],
     dtype: Dtype,
-    key: Option<&Key>,
+    key: impl Into<Option<&'k Key>>,
 ) -> Result<Array> {
     const OP: &str = "truncated_normal";
+    crate::array::check_inputs([lower, upper])?;
     crate::ops::check_new_shape(OP, shape)?;
+
+    let key = key.into();
 
     build(OP, &[lower, upper], |out, s| {
         // SAFETY: the inputs and the stream are valid, each list has its length; what the call

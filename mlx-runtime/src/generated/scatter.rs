@@ -21,6 +21,7 @@ use crate::{Array, Result};
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
 pub fn gather(a: &Array, indices: &[&Array], axes: &[i32], slice_sizes: &[i32]) -> Result<Array> {
     const OP: &str = "gather";
+    crate::array::check_inputs([a].into_iter().chain(indices.iter().copied()))?;
     let indices = &starts_of_slices(OP, a, indices, axes, slice_sizes)?;
     let indices = &indices.iter().collect::<Vec<_>>()[..];
 
@@ -50,6 +51,7 @@ pub fn gather(a: &Array, indices: &[&Array], axes: &[i32], slice_sizes: &[i32]) 
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
 pub fn gather_single(a: &Array, indices: &Array, axis: i32, slice_sizes: &[i32]) -> Result<Array> {
     const OP: &str = "gather_single";
+    crate::array::check_inputs([a, indices])?;
     let indices = &single_start(OP, a, indices, axis, slice_sizes)?;
 
     build(OP, &[a, indices], |out, s| {
@@ -77,6 +79,7 @@ pub fn gather_single(a: &Array, indices: &Array, axis: i32, slice_sizes: &[i32])
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
 pub fn scatter(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32]) -> Result<Array> {
     const OP: &str = "scatter";
+    crate::array::check_inputs([a, updates].into_iter().chain(indices.iter().copied()))?;
     let indices = &starts_of_updates(OP, a, indices, updates, axes)?;
     let indices = &indices.iter().collect::<Vec<_>>()[..];
     if updates.size() == 0 {
@@ -108,6 +111,7 @@ pub fn scatter(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32]) -> 
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
 pub fn scatter_single(a: &Array, indices: &Array, updates: &Array, axis: i32) -> Result<Array> {
     const OP: &str = "scatter_single";
+    crate::array::check_inputs([a, indices, updates])?;
     let indices = &start_of_updates(OP, a, indices, updates, axis)?;
     if updates.size() == 0 {
         return Ok(a.clone());
@@ -128,6 +132,7 @@ pub fn scatter_single(a: &Array, indices: &Array, updates: &Array, axis: i32) ->
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
 pub fn scatter_add(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32]) -> Result<Array> {
     const OP: &str = "scatter_add";
+    crate::array::check_inputs([a, updates].into_iter().chain(indices.iter().copied()))?;
     let indices = &starts_of_updates(OP, a, indices, updates, axes)?;
     let indices = &indices.iter().collect::<Vec<_>>()[..];
     if updates.size() == 0 {
@@ -159,6 +164,7 @@ pub fn scatter_add(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32])
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
 pub fn scatter_add_single(a: &Array, indices: &Array, updates: &Array, axis: i32) -> Result<Array> {
     const OP: &str = "scatter_add_single";
+    crate::array::check_inputs([a, indices, updates])?;
     let indices = &start_of_updates(OP, a, indices, updates, axis)?;
     if updates.size() == 0 {
         return Ok(a.clone());
@@ -186,6 +192,7 @@ pub fn scatter_add_single(a: &Array, indices: &Array, updates: &Array, axis: i32
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
 pub fn scatter_max(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32]) -> Result<Array> {
     const OP: &str = "scatter_max";
+    crate::array::check_inputs([a, updates].into_iter().chain(indices.iter().copied()))?;
     let indices = &starts_of_updates(OP, a, indices, updates, axes)?;
     let indices = &indices.iter().collect::<Vec<_>>()[..];
     if updates.size() == 0 {
@@ -217,6 +224,7 @@ pub fn scatter_max(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32])
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
 pub fn scatter_max_single(a: &Array, indices: &Array, updates: &Array, axis: i32) -> Result<Array> {
     const OP: &str = "scatter_max_single";
+    crate::array::check_inputs([a, indices, updates])?;
     let indices = &start_of_updates(OP, a, indices, updates, axis)?;
     if updates.size() == 0 {
         return Ok(a.clone());
@@ -244,6 +252,7 @@ pub fn scatter_max_single(a: &Array, indices: &Array, updates: &Array, axis: i32
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
 pub fn scatter_min(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32]) -> Result<Array> {
     const OP: &str = "scatter_min";
+    crate::array::check_inputs([a, updates].into_iter().chain(indices.iter().copied()))?;
     let indices = &starts_of_updates(OP, a, indices, updates, axes)?;
     let indices = &indices.iter().collect::<Vec<_>>()[..];
     if updates.size() == 0 {
@@ -275,6 +284,7 @@ pub fn scatter_min(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32])
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
 pub fn scatter_min_single(a: &Array, indices: &Array, updates: &Array, axis: i32) -> Result<Array> {
     const OP: &str = "scatter_min_single";
+    crate::array::check_inputs([a, indices, updates])?;
     let indices = &start_of_updates(OP, a, indices, updates, axis)?;
     if updates.size() == 0 {
         return Ok(a.clone());
@@ -302,6 +312,7 @@ pub fn scatter_min_single(a: &Array, indices: &Array, updates: &Array, axis: i32
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
 pub fn scatter_prod(a: &Array, indices: &[&Array], updates: &Array, axes: &[i32]) -> Result<Array> {
     const OP: &str = "scatter_prod";
+    crate::array::check_inputs([a, updates].into_iter().chain(indices.iter().copied()))?;
     let indices = &starts_of_updates(OP, a, indices, updates, axes)?;
     let indices = &indices.iter().collect::<Vec<_>>()[..];
     if updates.size() == 0 {
@@ -338,6 +349,7 @@ pub fn scatter_prod_single(
     axis: i32,
 ) -> Result<Array> {
     const OP: &str = "scatter_prod_single";
+    crate::array::check_inputs([a, indices, updates])?;
     let indices = &start_of_updates(OP, a, indices, updates, axis)?;
     if updates.size() == 0 {
         return Ok(a.clone());
@@ -367,6 +379,7 @@ pub fn scatter_prod_single(
 /// If the shapes do not fit together, an axis does not exist, or the indices are not integers.
 pub fn slice_dynamic(a: &Array, start: &Array, axes: &[i32], slice_size: &[i32]) -> Result<Array> {
     const OP: &str = "slice_dynamic";
+    crate::array::check_inputs([a, start])?;
     let start = &start_of_slice(OP, a, start, axes, slice_size)?;
 
     build(OP, &[a, start], |out, s| {
@@ -399,6 +412,7 @@ pub fn slice_update_dynamic(
     axes: &[i32],
 ) -> Result<Array> {
     const OP: &str = "slice_update_dynamic";
+    crate::array::check_inputs([src, update, start])?;
     let start = &start_of_update(OP, src, start, axes, update)?;
 
     build(OP, &[src, update, start], |out, s| {
@@ -430,6 +444,7 @@ pub fn slice_update_add(
     strides: &[i32],
 ) -> Result<Array> {
     const OP: &str = "slice_update_add";
+    crate::array::check_inputs([src, update])?;
     let Bounds {
         start,
         stop,
@@ -469,6 +484,7 @@ pub fn slice_update_max(
     strides: &[i32],
 ) -> Result<Array> {
     const OP: &str = "slice_update_max";
+    crate::array::check_inputs([src, update])?;
     let Bounds {
         start,
         stop,
@@ -508,6 +524,7 @@ pub fn slice_update_min(
     strides: &[i32],
 ) -> Result<Array> {
     const OP: &str = "slice_update_min";
+    crate::array::check_inputs([src, update])?;
     let Bounds {
         start,
         stop,
@@ -546,6 +563,7 @@ pub fn slice_update_prod(
     strides: &[i32],
 ) -> Result<Array> {
     const OP: &str = "slice_update_prod";
+    crate::array::check_inputs([src, update])?;
     let Bounds {
         start,
         stop,

@@ -21,7 +21,7 @@ impl Loader {
         self.eps(path, eps);
         let fill = Fill::Value(1.0 - offset);
         let weight = self.tensor(&join(path, "weight"), &[dim], fill);
-        let mut layer = RmsNorm::new(weight, eps, offset, self.frozen());
+        let mut layer = RmsNorm::from_parts(weight, eps, offset, self.frozen());
         if frozen {
             layer.pin();
         }
@@ -40,7 +40,7 @@ impl Loader {
         self.eps(path, eps);
         let weight = self.tensor(&join(path, "weight"), &[dim], Fill::Value(1.0));
         let bias = bias.then(|| self.tensor(&join(path, "bias"), &[dim], Fill::Zeros));
-        let mut layer = LayerNorm::new(Pair::new(weight, bias, self.frozen()), eps);
+        let mut layer = LayerNorm::from_parts(Pair::new(weight, bias, self.frozen()), eps);
         if frozen {
             layer.pin();
         }
@@ -60,7 +60,7 @@ impl Loader {
         let dims = [experts, out, input];
         let weight = self.tensor(&join(path, "weight"), &dims, Fill::Uniform(input.size()));
         let sizes = dims.map(|d| i32::try_from(d.size()).unwrap_or(i32::MAX));
-        let mut layer = SwitchLinear::new(weight, sizes, lora, self.frozen());
+        let mut layer = SwitchLinear::from_parts(weight, sizes, lora, self.frozen());
         if frozen {
             layer.pin();
         }
@@ -84,7 +84,7 @@ impl Loader {
     ) -> Conv1d {
         let steps = self.steps(path, [stride], [padding], [dilation], groups);
         let tensors = self.kernels(path, out, &[kernel], input, groups, bias);
-        let mut layer = Conv1d::new(tensors, steps);
+        let mut layer = Conv1d::from_parts(tensors, steps);
         if frozen {
             layer.pin();
         }
@@ -109,7 +109,7 @@ impl Loader {
     ) -> Conv2d {
         let steps = self.steps(path, stride, padding, dilation, groups);
         let tensors = self.kernels(path, out, &[height, width], input, groups, bias);
-        let mut layer = Conv2d::new(tensors, steps);
+        let mut layer = Conv2d::from_parts(tensors, steps);
         if frozen {
             layer.pin();
         }

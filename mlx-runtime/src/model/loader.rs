@@ -11,7 +11,7 @@ use super::quantise::{packed, Quantise};
 use super::{scales, Model, Quantization};
 use crate::nn::{Embedding, Linear, Param, Rope, RopeScaling, Weight};
 use crate::random::Key;
-use crate::{ops, random, Array, Dtype, Error, ErrorKind, Result};
+use crate::{nn, ops, random, Array, Dtype, Error, ErrorKind, Result};
 
 /// The tensors of a checkpoint by name. Arrays may be lazy, so that only those that a model uses are read.
 ///
@@ -90,6 +90,39 @@ impl LoadOptions {
             unpack: false,
             strict: false,
         }
+    }
+
+    /// Sets [`LoadOptions::join`].
+    #[must_use]
+    pub fn join(self, join: bool) -> Self {
+        LoadOptions { join, ..self }
+    }
+
+    /// Sets [`LoadOptions::names`].
+    #[must_use]
+    pub fn names(self, names: &'static str) -> Self {
+        LoadOptions { names, ..self }
+    }
+
+    /// Sets [`LoadOptions::quantize`].
+    #[must_use]
+    pub fn quantize(self, quantize: impl Into<Option<Quantization>>) -> Self {
+        LoadOptions {
+            quantize: quantize.into(),
+            ..self
+        }
+    }
+
+    /// Sets [`LoadOptions::unpack`].
+    #[must_use]
+    pub fn unpack(self, unpack: bool) -> Self {
+        LoadOptions { unpack, ..self }
+    }
+
+    /// Sets [`LoadOptions::strict`].
+    #[must_use]
+    pub fn strict(self, strict: bool) -> Self {
+        LoadOptions { strict, ..self }
     }
 }
 
@@ -485,7 +518,8 @@ impl Loader {
             self.matrix(path, [out, input], Fill::Uniform(input.size))
         };
         let bias = bias.then(|| self.tensor(&join(path, "bias"), &[out], Fill::Zeros));
-        let mut layer = Linear::new(weight, bias, (input.size, out.size), lora, self.frozen());
+        let mut layer =
+            Linear::from_parts(weight, bias, (input.size, out.size), lora, self.frozen());
         if frozen {
             layer.pin();
         }
@@ -501,7 +535,7 @@ impl Loader {
         frozen: bool,
     ) -> Embedding {
         let weight = self.matrix(path, [rows, dim], Fill::Normal);
-        let mut layer = Embedding::new(weight, self.options.dtype, self.frozen());
+        let mut layer = Embedding::from_parts(weight, self.options.dtype, self.frozen());
         if frozen {
             layer.pin();
         }
@@ -544,7 +578,7 @@ impl Loader {
             _ => self.options.dtype,
         };
         let value = self.tensor_of(path, shape, Fill::Zeros, dtype);
-        let mut param = Param::new(value, self.frozen());
+        let mut param = Param::from_parts(value, self.frozen());
         if frozen {
             param.pin();
         }
@@ -595,16 +629,9 @@ impl Fill {
             Fill::Value(v) => ops::full(shape, &Array::scalar(*v)?, dtype),
             Fill::Zeros => ops::zeros(shape, dtype),
             Fill::Uniform(inputs) => {
-                let limit = 1.0 / (*inputs as f32).sqrt();
                 let (now, next) = key.split()?;
                 *key = next;
-                random::uniform(
-                    &Array::scalar(-limit)?,
-                    &Array::scalar(limit)?,
-                    shape,
-                    dtype,
-                    Some(&now),
-                )
+                nn::init::uniform(shape, *inputs, dtype, &now)
             }
             Fill::Normal => {
                 let (now, next) = key.split()?;

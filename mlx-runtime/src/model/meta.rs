@@ -27,6 +27,13 @@ impl<C> Clone for Meta<C> {
     }
 }
 
+// Not derived: the config itself need not be `Debug`.
+impl<C> std::fmt::Debug for Meta<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.dtype)
+    }
+}
+
 impl<C> Meta<C> {
     /// For a model that `loader` builds.
     pub fn new(config: &Arc<C>, loader: &Loader) -> Self {

@@ -39,9 +39,12 @@ use layout::Layout;
 use loader::join;
 use sig::Sig;
 
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::nn::{Conv1d, Conv2d, Embedding, LayerNorm, Linear, Param, RmsNorm, SwitchLinear};
+use crate::nn::{
+    files, Conv1d, Conv2d, Embedding, LayerNorm, Linear, Param, RmsNorm, SwitchLinear,
+};
 use crate::{Array, Error, ErrorKind, Result};
 
 /// A model: layers with weights, defined by `#[mlx_model]`.
@@ -134,6 +137,28 @@ pub trait Model: Clone + Send + Sized + 'static {
                 ),
             )),
         }
+    }
+
+    /// Writes every tensor of [`Model::parameters`] to a safetensors file, which is replaced whole or left as it was.
+    ///
+    /// # Errors
+    /// As [`save_safetensors`](crate::io::save_safetensors).
+    fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        files::save(path.as_ref(), &self.parameters())
+    }
+
+    /// Replaces every tensor of [`Model::parameters`] by that of a file that [`Model::save`] wrote, in the dtypes of this
+    /// model. [`load`](load()) makes a model of a checkpoint.
+    ///
+    /// # Errors
+    /// One error that lists each tensor that is missing, unknown, or of another shape; nothing is then changed. As
+    /// [`load_safetensors`](crate::io::load_safetensors) besides.
+    fn load(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        let mut next = files::load(path.as_ref(), &self.parameters())?.into_iter();
+        self.visit_mut("", &mut |_, leaf| {
+            leaf.each(&mut |array, _| next.next().into_iter().for_each(|new| *array = new));
+        });
+        Ok(())
     }
 
     /// Takes every tensor out of training; [`add_lora`] puts its own in.

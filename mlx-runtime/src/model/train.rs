@@ -29,6 +29,41 @@ pub struct TrainOptions {
     pub compile: Option<bool>,
 }
 
+impl TrainOptions {
+    /// [`TrainOptions::default`], to be changed by the methods.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets [`TrainOptions::checkpoint`].
+    #[must_use]
+    pub fn checkpoint(mut self, checkpoint: impl Into<Option<Checkpoint>>) -> Self {
+        self.checkpoint = checkpoint.into();
+        self
+    }
+
+    /// Sets [`TrainOptions::max_grad_norm`].
+    #[must_use]
+    pub fn max_grad_norm(mut self, norm: impl Into<Option<f32>>) -> Self {
+        self.max_grad_norm = norm.into();
+        self
+    }
+
+    /// Sets [`TrainOptions::max_skipped_steps`].
+    #[must_use]
+    pub fn max_skipped_steps(mut self, steps: impl Into<Option<u32>>) -> Self {
+        self.max_skipped_steps = steps.into();
+        self
+    }
+
+    /// Sets [`TrainOptions::compile`].
+    #[must_use]
+    pub fn compile(mut self, compile: impl Into<Option<bool>>) -> Self {
+        self.compile = compile.into();
+        self
+    }
+}
+
 impl Default for TrainOptions {
     /// The models' own checkpoint policy, no clipping, at most 10 steps left out in a row.
     fn default() -> Self {

@@ -2,8 +2,8 @@
 //!
 //! A program has one [`Monitor`]. [`Monitor::step`] counts a step, which costs some tens of nanoseconds.
 //! [`Monitor::sample`] reads everything, which costs some microseconds on a CPU, and on a GPU the time of NVIDIA's
-//! library. Samples are values; [`Monitor::trace_every`] makes events of [`tracing`] of them, [`Monitor::serve`]
-//! answers Prometheus on a local port.
+//! library. Samples are values; [`Monitor::trace_every`] makes events of [`tracing`] of them, with the feature
+//! `serve`, `Monitor::serve` answers Prometheus on a local port.
 //!
 //! ```
 //! use mlx_runtime::monitor::Monitor;

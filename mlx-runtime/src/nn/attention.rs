@@ -159,6 +159,7 @@ pub(crate) fn whole(x: &Array) -> Result<Array> {
 
 /// `[B, L, heads * D] -> [B, heads, L, D]`.
 fn heads(x: &Array, head_dim: i32) -> Result<Array> {
+    crate::array::check_inputs([x])?;
     let [batch, length, width] = *x.shape() else {
         return Err(Error::new(
             ErrorKind::Shape,

@@ -4,7 +4,7 @@ use crate::{ops, Array, Error, ErrorKind, Result};
 
 /// Keys and values `[B, kv_heads, S, head_dim]` for each layer, so that a token that follows costs
 /// one position instead of all.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct KvCache {
     layers: Vec<Option<(Array, Array)>>,
     at: usize,

@@ -1,8 +1,9 @@
 //! Tables of rows picked by index.
 
 use super::packed::Packed;
-use super::Weight;
+use super::{init, Weight};
 use crate::ops::packed;
+use crate::random::{self, Key};
 use crate::{cuda, ops, transforms, Array, Dtype, Error, ErrorKind, Result};
 
 /// `[..] of int -> [.., dim]`: row `i` of the table for each index. `mlx.nn.Embedding`.
@@ -16,7 +17,22 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    pub(crate) fn new(weight: Weight, dtype: Dtype, frozen: bool) -> Self {
+    /// A table of `rows` rows of `dims` float32 values, to be trained: normal with deviation 1/sqrt(dims), as in
+    /// `mlx.nn.Embedding`.
+    ///
+    /// # Errors
+    /// If a size is below 1.
+    pub fn new(rows: i32, dims: i32, key: &Key) -> Result<Self> {
+        init::check_sizes(
+            "Embedding",
+            &[("number of rows", rows), ("number of dims", dims)],
+        )?;
+        let (dtype, deviation) = (Dtype::Float32, 1.0 / (dims as f32).sqrt());
+        let table = random::normal(&[rows, dims], dtype, 0.0, deviation, Some(key))?;
+        Ok(Self::from_parts(Weight::Dense(table), dtype, false))
+    }
+
+    pub(crate) fn from_parts(weight: Weight, dtype: Dtype, frozen: bool) -> Self {
         Embedding {
             weight,
             dtype,

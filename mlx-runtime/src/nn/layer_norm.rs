@@ -1,5 +1,6 @@
 //! Normalisation with a mean.
 
+use super::init;
 use super::pair::{of_pair, Pair};
 use crate::{ops, Array, Result};
 
@@ -14,7 +15,18 @@ pub struct LayerNorm {
 of_pair!(LayerNorm);
 
 impl LayerNorm {
-    pub(crate) fn new(tensors: Pair, eps: f32) -> Self {
+    /// A norm over `dims` values, to be trained: the weight is float32 ones, the bias zeros. `mlx.nn.LayerNorm`, whose `eps`
+    /// is 1e-5.
+    ///
+    /// # Errors
+    /// If `dims` is below 1, or `eps` is negative or no finite number.
+    pub fn new(dims: i32, eps: f32, bias: bool) -> Result<Self> {
+        init::check_sizes("LayerNorm", &[("number of dims", dims)])?;
+        init::check_eps("LayerNorm", eps)?;
+        Ok(Self::from_parts(Pair::ones(dims, bias)?, eps))
+    }
+
+    pub(crate) fn from_parts(tensors: Pair, eps: f32) -> Self {
         LayerNorm { tensors, eps }
     }
 

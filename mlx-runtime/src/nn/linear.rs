@@ -6,12 +6,14 @@ mod joined;
 pub(crate) use joined::join;
 pub use joined::{together, Joined};
 
+use super::init;
 use super::packed::Packed;
 use crate::ops::packed::{self, Quantization};
-use crate::{fused, ops, Array, Result};
+use crate::random::Key;
+use crate::{fused, ops, Array, Dtype, Result};
 
 /// The matrix of a layer, `[out, in]`.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum Weight {
     /// Floating point.
     Dense(Array),
@@ -144,7 +146,23 @@ struct Lora {
 }
 
 impl Linear {
-    pub(crate) fn new(
+    /// A layer of `input` and `output` features in float32, to be trained. Weight `[output, input]` and bias `[output]` are
+    /// uniform in +-1/sqrt(input), as in `mlx.nn.Linear`.
+    ///
+    /// # Errors
+    /// If a size is below 1.
+    pub fn new(input: i32, output: i32, bias: bool, key: &Key) -> Result<Self> {
+        let all = [("number of inputs", input), ("number of outputs", output)];
+        init::check_sizes("Linear", &all)?;
+        let (first, second) = key.split()?;
+        let draw = |shape: &[i32], key| init::uniform(shape, input.into(), Dtype::Float32, key);
+        let weight = Weight::Dense(draw(&[output, input], &first)?);
+        let bias = bias.then(|| draw(&[output], &second)).transpose()?;
+        let sizes = (input.into(), output.into());
+        Ok(Self::from_parts(weight, bias, sizes, false, false))
+    }
+
+    pub(crate) fn from_parts(
         weight: Weight,
         bias: Option<Array>,
         sizes: (i64, i64),

@@ -1,33 +1,62 @@
-//! The layers that models are made of. Their fields are set by loading; `forward` is what a body
-//! of `#[mlx_model]` calls.
+//! Layers, activations, pooling and losses, with the names and definitions of `mlx.nn`.
+//!
+//! A body of `#[mlx_model]` calls the layers, whose tensors loading sets. Without the macros a layer is made by its
+//! constructor, such as [`Linear::new`]; [`Sequential`] and [`parameters!`](crate::parameters) put layers together,
+//! [`value_and_grad`] differentiates them, and [`Parameters`] saves and loads them.
 
+mod activations;
 mod attention;
+mod batch_norm;
 mod cache;
 pub(crate) mod conv;
+mod dropout;
 mod embedding;
+pub(crate) mod files;
+mod group_norm;
+pub(crate) mod init;
 pub(crate) mod layer_norm;
 pub(crate) mod linear;
 pub(crate) mod loss;
+pub mod losses;
+mod module;
+mod multi_head_attention;
 pub(crate) mod norm;
 pub(crate) mod packed;
 pub(crate) mod pair;
 mod param;
+mod pooling;
 mod rope;
 mod rope_scaling;
+pub(crate) mod scalar;
+mod sequential;
 mod switch_linear;
 
+pub use activations::{
+    celu, elu, gelu, gelu_approx, gelu_fast_approx, glu, hard_shrink, hard_tanh, hardswish,
+    leaky_relu, log_sigmoid, log_softmax, mish, prelu, relu, relu2, relu6, selu, silu, softmin,
+    softplus, softshrink, softsign,
+};
 #[doc(hidden)]
 pub use attention::joined_attention;
 pub use attention::rope_attention;
 pub(crate) use attention::{causal, whole};
+pub use batch_norm::{BatchNorm, BatchNormBuilder};
 pub use cache::KvCache;
-pub use conv::{Conv1d, Conv2d};
+pub use conv::{Conv1d, Conv2d, ConvBuilder};
+pub use dropout::Dropout;
 pub use embedding::Embedding;
+pub use group_norm::{GroupNorm, GroupNormBuilder};
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, Weight};
 pub use loss::linear_cross_entropy;
+#[doc(hidden)]
+pub use module::path_of;
+pub use module::{value_and_grad, Module, Parameters, TensorKind};
+pub use multi_head_attention::{MultiHeadAttention, MultiHeadAttentionBuilder};
 pub use norm::RmsNorm;
 pub use param::Param;
+pub use pooling::{avg_pool1d, avg_pool2d, max_pool1d, max_pool2d};
 pub use rope::Rope;
 pub use rope_scaling::RopeScaling;
+pub use sequential::Sequential;
 pub use switch_linear::SwitchLinear;

@@ -1,6 +1,7 @@
 //! Normalisation.
 
-use crate::{cuda, fused, ops, Array, Result};
+use super::init;
+use crate::{cuda, fused, ops, Array, Dtype, Result};
 
 /// `y = x / sqrt(mean(x^2) + eps) * (offset + w)` over the last axis (Zhang & Sennrich 2019).
 /// `mlx.nn.RMSNorm`, where the offset is 0.
@@ -16,7 +17,18 @@ pub struct RmsNorm {
 }
 
 impl RmsNorm {
-    pub(crate) fn new(weight: Array, eps: f32, offset: f32, frozen: bool) -> Self {
+    /// A norm over `dims` values, to be trained: the weight is float32 ones. `mlx.nn.RMSNorm`, whose `eps` is 1e-5.
+    ///
+    /// # Errors
+    /// If `dims` is below 1, or `eps` is negative or no finite number.
+    pub fn new(dims: i32, eps: f32) -> Result<Self> {
+        init::check_sizes("RmsNorm", &[("number of dims", dims)])?;
+        init::check_eps("RmsNorm", eps)?;
+        let weight = ops::ones(&[dims], Dtype::Float32)?;
+        Ok(Self::from_parts(weight, eps, 0.0, false))
+    }
+
+    pub(crate) fn from_parts(weight: Array, eps: f32, offset: f32, frozen: bool) -> Self {
         RmsNorm {
             weight,
             eps,

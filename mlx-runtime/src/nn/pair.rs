@@ -1,6 +1,7 @@
 //! A weight and perhaps a bias, as several layers hold them.
 
-use crate::Array;
+use super::init;
+use crate::{ops, Array, Dtype, Result};
 
 /// The tensors of a layer, and whether they train.
 #[derive(Clone)]
@@ -20,6 +21,12 @@ impl Pair {
             frozen,
             pinned: false,
         }
+    }
+
+    /// Ones `[n]`, and zeros `[n]` if there is to be a bias; both train.
+    pub(super) fn ones(n: i32, bias: bool) -> Result<Self> {
+        let weight = ops::ones(&[n], Dtype::Float32)?;
+        Ok(Pair::new(weight, init::zeros_if(bias, n)?, false))
     }
 
     /// Never trains, as the definition says.

@@ -12,7 +12,12 @@ pub struct Param {
 }
 
 impl Param {
-    pub(crate) fn new(value: Array, frozen: bool) -> Self {
+    /// A tensor to be trained.
+    pub fn new(value: Array) -> Self {
+        Self::from_parts(value, false)
+    }
+
+    pub(crate) fn from_parts(value: Array, frozen: bool) -> Self {
         Param {
             value,
             frozen,

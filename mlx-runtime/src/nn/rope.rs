@@ -6,7 +6,7 @@ use crate::{ops, Array, Result};
 
 /// Rotates pairs of each head's values by an angle that grows with the position.
 /// `mlx.nn.RoPE`, `mlx.core.fast.rope`.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Rope {
     dims: i32,
     traditional: bool,
@@ -19,7 +19,7 @@ pub struct Rope {
 }
 
 /// How fast each pair turns, float32 `[dims / 2]`.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Angles {
     /// Wavelength over 2 pi of each pair; MLX's `freqs`.
     periods: Array,
@@ -39,7 +39,7 @@ impl Angles {
 }
 
 /// Texts that are longer than `at` tokens have other angles.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Longer {
     at: i32,
     /// The same for all of them, or nothing where they follow from the length.

@@ -27,7 +27,12 @@ struct Lora {
 }
 
 impl SwitchLinear {
-    pub(crate) fn new(weight: Array, sizes: [i32; 3], lora_allowed: bool, frozen: bool) -> Self {
+    pub(crate) fn from_parts(
+        weight: Array,
+        sizes: [i32; 3],
+        lora_allowed: bool,
+        frozen: bool,
+    ) -> Self {
         SwitchLinear {
             weight,
             lora: None,

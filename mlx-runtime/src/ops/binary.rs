@@ -3,7 +3,7 @@
 use mlx_sys as sys;
 
 use crate::array::{build, build_many};
-use crate::{Array, Result};
+use crate::{Array, Operand, Result};
 
 binary_ops! {
     /// a + b; the inputs broadcast. MLX: `add`.
@@ -38,20 +38,23 @@ binary_ops! {
     logical_or => mlx_logical_or;
     /// Whether exactly one is not zero, as bool; the inputs broadcast. MLX: `logical_xor`.
     logical_xor => mlx_logical_xor;
-    /// The larger one, NaN if either is; the inputs broadcast. MLX: `maximum`.
-    maximum => mlx_maximum;
-    /// The smaller one, NaN if either is; the inputs broadcast. MLX: `minimum`.
-    minimum => mlx_minimum;
     /// a * b; the inputs broadcast. MLX: `multiply`.
     multiply => mlx_multiply;
     /// a != b, as bool; the inputs broadcast. MLX: `not_equal`.
     not_equal => mlx_not_equal;
-    /// a to the power b; the inputs broadcast. MLX: `power`.
-    power => mlx_power;
     /// a shifted right by b bits; the inputs broadcast. MLX: `right_shift`.
     right_shift => mlx_right_shift;
     /// a - b; the inputs broadcast. MLX: `subtract`.
     subtract => mlx_subtract;
+}
+
+operand_ops! {
+    /// The larger one, NaN if either is; the inputs broadcast. MLX: `maximum`.
+    maximum => mlx_maximum;
+    /// The smaller one, NaN if either is; the inputs broadcast. MLX: `minimum`.
+    minimum => mlx_minimum;
+    /// a to the power b; the inputs broadcast. MLX: `power`.
+    power => mlx_power;
 }
 
 /// The processor traps on an integer divided by zero, and on the smallest one divided by -1:

@@ -15,6 +15,7 @@ pub(crate) fn check_conv(
 
 /// Convolutions divide by the sizes of both.
 pub(crate) fn check_conv_inputs(op: &'static str, input: &Array, weight: &Array) -> Result<()> {
+    crate::array::check_inputs([input, weight])?;
     if input.size() == 0 || weight.size() == 0 {
         return Err(Error::shape(
             op,
@@ -111,6 +112,7 @@ pub(crate) fn check_some(op: &'static str, arrays: &[&Array]) -> Result<()> {
 
 /// Each axis exists.
 pub(crate) fn check_axes(op: &'static str, a: &Array, axes: &[i32]) -> Result<()> {
+    crate::array::check_inputs([a])?;
     for &axis in axes {
         a.dim(axis).map_err(|e| e.renamed(op))?;
     }
@@ -136,6 +138,7 @@ pub(crate) fn check_hadamard(op: &'static str, a: &Array) -> Result<()> {
 
 /// An axis has at least as many elements as it is to lose.
 pub(crate) fn check_diff(op: &'static str, a: &Array, n: i32, axis: i32) -> Result<()> {
+    crate::array::check_inputs([a])?;
     let size = a.dim(axis).map_err(|e| e.renamed(op))?;
     if !(0..=size).contains(&n) {
         return Err(Error::shape(
@@ -148,6 +151,7 @@ pub(crate) fn check_diff(op: &'static str, a: &Array, n: i32, axis: i32) -> Resu
 
 /// The padding is not negative, and its value one number.
 pub(crate) fn check_pad(op: &'static str, a: &Array, width: i32, value: &Array) -> Result<()> {
+    crate::array::check_inputs([a, value])?;
     let largest = a.shape().iter().copied().max().unwrap_or(0);
     if width < 0
         || width
@@ -168,6 +172,7 @@ pub(crate) fn check_pad(op: &'static str, a: &Array, width: i32, value: &Array) 
 
 /// Two matrices with elements that can be multiplied.
 pub(crate) fn check_inner(op: &'static str, a: &Array, b: &Array) -> Result<()> {
+    crate::array::check_inputs([a, b])?;
     match (a.shape(), b.shape()) {
         ([_, k], [l, _]) if k == l && a.size() > 0 && b.size() > 0 => Ok(()),
         (a, b) => Err(Error::shape(
@@ -198,6 +203,7 @@ pub(crate) fn empty_trace(
     axes: [i32; 2],
     dtype: Dtype,
 ) -> Result<Option<Array>> {
+    crate::array::check_inputs([a])?;
     let ndim = i32::try_from(a.ndim()).unwrap_or(i32::MAX);
     let first = |axis: i32| {
         if axis < 0 {
@@ -223,6 +229,7 @@ pub(crate) fn empty_trace(
 
 /// Numbers cut to `0..=n`.
 pub(crate) fn within(op: &'static str, numbers: &Array, n: i32) -> Result<Array> {
+    crate::array::check_inputs([numbers])?;
     if !numbers.dtype().is_integer() {
         let e = Error::new(
             ErrorKind::Dtype,

@@ -143,6 +143,7 @@ pub fn scaled_dot_product_attention(
         Mask::Causal => (c"causal", None),
         Mask::Array(a) => (c"array", Some(a)),
     };
+    crate::array::check_inputs([q, k, v].into_iter().chain(array).chain(sinks))?;
     if let Some(nothing) = empty_attention(q, k, v)? {
         return Ok(nothing);
     }
@@ -215,6 +216,7 @@ fn gradient_in_one_layout(y: Array) -> Result<Array> {
 /// # Errors
 /// If the targets are not integers, or not of the leading shape.
 pub fn cross_entropy(logits: &Array, targets: &Array) -> Result<Array> {
+    crate::array::check_inputs([logits, targets])?;
     let Some(&classes) = logits.shape().last() else {
         return Err(Error::shape("cross_entropy", "the logits are a scalar"));
     };

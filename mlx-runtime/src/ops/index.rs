@@ -96,6 +96,7 @@ pub(crate) fn slice_bounds<'a>(
 /// # Ok::<(), mlx_runtime::Error>(())
 /// ```
 pub fn slice(a: &Array, start: &[i32], stop: &[i32], strides: &[i32]) -> Result<Array> {
+    crate::array::check_inputs([a])?;
     let Bounds {
         start,
         stop,
@@ -137,6 +138,7 @@ pub fn slice_update(
     stop: &[i32],
     strides: &[i32],
 ) -> Result<Array> {
+    crate::array::check_inputs([src, update])?;
     let Bounds {
         start,
         stop,
@@ -152,6 +154,7 @@ pub fn slice_update(
 
 /// Clamps `indices` to `-n..n`, where MLX would read or write memory beyond the array.
 pub(crate) fn in_bounds(op: &'static str, indices: &Array, n: i32) -> Result<Array> {
+    crate::array::check_inputs([indices])?;
     let dtype = indices.dtype();
     if !dtype.is_integer() {
         let e = Error::new(
@@ -190,6 +193,7 @@ pub(crate) fn from_first(op: &'static str, indices: &Array, n: i32) -> Result<Ar
 /// # Errors
 /// If the axis does not exist, or the indices are not integers.
 pub fn take(a: &Array, indices: &Array, axis: impl Into<Option<i32>>) -> Result<Array> {
+    crate::array::check_inputs([a, indices])?;
     const OP: &str = "take";
     let axis = axis.into();
     let n = match axis {
@@ -218,6 +222,7 @@ macro_rules! along_axis {
         /// # Errors
         /// If the axis does not exist, or the indices are not integers of a fitting shape.
         pub fn $name(a: &Array, indices: &Array, axis: i32) -> Result<Array> {
+            crate::array::check_inputs([a, indices])?;
             let op = stringify!($name);
             let indices = &in_bounds(op, indices, a.dim(axis).map_err(|e| e.renamed(op))?)?;
             build(op, &[a, indices], |out, s| {
@@ -243,6 +248,7 @@ macro_rules! put_along_axis {
         /// # Errors
         /// If the axis does not exist, or the shapes do not fit together.
         pub fn $name(a: &Array, indices: &Array, values: &Array, axis: i32) -> Result<Array> {
+            crate::array::check_inputs([a, indices, values])?;
             let op = stringify!($name);
             let indices = &in_bounds(op, indices, a.dim(axis).map_err(|e| e.renamed(op))?)?;
             build(op, &[a, indices, values], |out, s| {

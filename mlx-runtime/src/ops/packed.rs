@@ -336,6 +336,9 @@ pub struct RightSide<'a> {
 impl RightSide<'_> {
     /// MLX's kernels believe that the shapes fit.
     fn check(&self, op: &'static str, x: &Array, how: Quantization) -> Result<()> {
+        let globals = self.global_scales.into_iter().flat_map(|(x, w)| [x, w]);
+        let given = [x, self.weight].into_iter().chain(self.scales);
+        crate::array::check_inputs(given.chain(globals))?;
         if matches!(how, Quantization::Affine { .. }) {
             return Err(Error::invalid(op, "the affine mode packs one side only"));
         }

@@ -19,6 +19,7 @@ const MODE: &std::ffi::CStr = c"affine";
 /// # Errors
 /// If `k` is no multiple of `group_size`, or MLX has no kernel for the two numbers.
 pub fn quantize(w: &Array, group_size: i32, bits: i32) -> Result<(Array, Array, Array)> {
+    crate::array::check_inputs([w])?;
     // MLX divides by both.
     if group_size < 1 || bits < 1 {
         return Err(Error::invalid(

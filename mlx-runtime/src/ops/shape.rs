@@ -13,6 +13,7 @@ use crate::{Array, Error, Result};
 /// If the number of elements differs.
 #[inline]
 pub fn reshape(a: &Array, shape: &[i32]) -> Result<Array> {
+    crate::array::check_inputs([a])?;
     if shape.iter().any(|&d| d < -1) {
         return Err(Error::shape(
             "reshape",
@@ -99,6 +100,7 @@ pub fn squeeze(a: &Array, axes: &[i32]) -> Result<Array> {
 /// # Errors
 /// If an axis does not exist or is there twice.
 pub fn flip(a: &Array, axes: &[i32]) -> Result<Array> {
+    crate::array::check_inputs([a])?;
     const OP: &str = "flip";
     for &axis in axes {
         a.dim(axis).map_err(|e| e.renamed(OP))?;
@@ -179,6 +181,7 @@ pub fn repeat(a: &Array, repeats: i32, axis: impl Into<Option<i32>>) -> Result<A
 /// # Errors
 /// If the axis does not exist, or the number of elements differs.
 pub fn unflatten(a: &Array, axis: i32, shape: &[i32]) -> Result<Array> {
+    crate::array::check_inputs([a])?;
     // MLX divides by the product of the others to find the one that is -1.
     if shape.iter().any(|&d| d < -1 || d == 0) && a.size() > 0
         || shape.contains(&-1) && shape.contains(&0)
@@ -212,6 +215,7 @@ pub fn broadcast_to(a: &Array, shape: &[i32]) -> Result<Array> {
 /// # Errors
 /// If a count is negative.
 pub fn tile(a: &Array, reps: &[i32]) -> Result<Array> {
+    crate::array::check_inputs([a])?;
     if reps.iter().any(|&r| r < 0) {
         return Err(Error::invalid(
             "tile",
@@ -268,6 +272,7 @@ pub fn roll_axes(a: &Array, shift: &[i32], axes: &[i32]) -> Result<Array> {
 /// If there is not one pair for each axis (at most 16), a width is negative, or `value` is not one
 /// number.
 pub fn pad(a: &Array, pad_width: &[(i32, i32)], value: &Array) -> Result<Array> {
+    crate::array::check_inputs([a])?;
     const MAX: usize = 16;
     const AXES: [i32; MAX] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
     let n = pad_width.len();
@@ -322,6 +327,7 @@ pub fn pad(a: &Array, pad_width: &[(i32, i32)], value: &Array) -> Result<Array> 
 /// # Errors
 /// If there is not one stride of 0 or more for each size, or the view leaves the array.
 pub fn as_strided(a: &Array, shape: &[i32], strides: &[i64], offset: usize) -> Result<Array> {
+    crate::array::check_inputs([a])?;
     super::same_lengths(
         "as_strided",
         &[("shape", shape.len()), ("strides", strides.len())],
@@ -409,6 +415,7 @@ unary_ops! {
 /// # Errors
 /// If `a` has another number of dimensions, or the diagonal is outside.
 pub fn diag(a: &Array, k: i32) -> Result<Array> {
+    crate::array::check_inputs([a])?;
     // MLX adds |k| to the size.
     if k.unsigned_abs() > 1 << 20 {
         return Err(Error::shape(
@@ -439,6 +446,7 @@ pub fn broadcast_arrays(arrays: &[&Array]) -> Result<Vec<Array>> {
 /// # Errors
 /// If the axis does not exist.
 pub fn unstack(a: &Array, axis: i32) -> Result<Vec<Array>> {
+    crate::array::check_inputs([a])?;
     a.dim(axis).map_err(|e| e.renamed("unstack"))?;
     let a = &forwards("unstack", a)?;
     many("unstack", &[a], |out, s| {
@@ -468,6 +476,7 @@ pub(crate) fn forwards(op: &'static str, a: &Array) -> Result<Array> {
 /// # Errors
 /// If the axis does not exist or cannot be split so.
 pub fn split(a: &Array, num_splits: i32, axis: i32) -> Result<Vec<Array>> {
+    crate::array::check_inputs([a])?;
     if num_splits < 1 {
         return Err(Error::invalid(
             "split",
@@ -486,6 +495,7 @@ pub fn split(a: &Array, num_splits: i32, axis: i32) -> Result<Vec<Array>> {
 /// # Errors
 /// If the axis does not exist, or the indices do not ascend within it.
 pub fn split_at(a: &Array, indices: &[i32], axis: i32) -> Result<Vec<Array>> {
+    crate::array::check_inputs([a])?;
     let n = a.dim(axis).map_err(|e| e.renamed("split_at"))?;
     let ends = indices.iter().copied().chain([n]);
     if [0]

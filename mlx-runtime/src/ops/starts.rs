@@ -50,6 +50,7 @@ pub(crate) fn starts_of_slices(
     axes: &[i32],
     sizes: &[i32],
 ) -> Result<Vec<Array>> {
+    crate::array::check_inputs(indices.iter().copied().chain([a]))?;
     if indices.len() != axes.len() || indices.is_empty() || sizes.len() != a.ndim() {
         return Err(Error::shape(
             op,
@@ -95,6 +96,7 @@ pub(crate) fn starts_of_updates(
     updates: &Array,
     axes: &[i32],
 ) -> Result<Vec<Array>> {
+    crate::array::check_inputs(indices.iter().copied().chain([a, updates]))?;
     let shape = updates.shape();
     let Some(leading) = shape.len().checked_sub(a.ndim()) else {
         return Err(Error::shape(
@@ -128,6 +130,7 @@ pub(crate) fn start_of_slice(
     axes: &[i32],
     sizes: &[i32],
 ) -> Result<Array> {
+    crate::array::check_inputs([a, start])?;
     if start.size() != axes.len() || start.ndim() > 1 || sizes.len() != a.ndim() {
         return Err(Error::shape(
             op,
@@ -176,5 +179,6 @@ pub(crate) fn start_of_update(
     axes: &[i32],
     update: &Array,
 ) -> Result<Array> {
+    crate::array::check_inputs([src, start, update])?;
     start_of_slice(op, src, start, axes, update.shape())
 }

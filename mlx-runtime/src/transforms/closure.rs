@@ -99,6 +99,7 @@ pub(super) unsafe fn write(out: *mut sys::mlx_vector_array, arrays: &[Array]) ->
                 .with_hint("return at least one, the first being the value to differentiate"),
         );
     }
+    crate::array::failed::check_inputs(arrays)?;
     // SAFETY: the caller's promise; `Array` is transparent over `mlx_array`.
     let status =
         unsafe { sys::mlx_vector_array_set_data(out, arrays.as_ptr().cast(), arrays.len()) };

@@ -60,7 +60,7 @@ fn ints(values: &[i32], shape: &[i32]) -> Result<Array> {
 fn positive(a: &Array) -> Result<Array> {
     let n = a.dim(-1)?;
     let eye = ops::eye(n, n, 0, a.dtype())?;
-    ops::matmul(a, &a.swapaxes(-1, -2)?)? + (eye * f64::from(n))?
+    Ok(ops::matmul(a, &a.swapaxes(-1, -2)?)? + eye * f64::from(n))
 }
 
 /// Two sides of a product, one row of which is packed.

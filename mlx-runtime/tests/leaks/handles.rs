@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::io::Cursor;
 use std::path::Path;
 
-use mlx_runtime::containers::{
+use mlx_runtime::device::{self, Device};
+use mlx_runtime::low_level::containers::{
     MapStringToArray, MapStringToString, MlxString, VectorArray, VectorInt, VectorStream,
     VectorString, VectorVectorArray,
 };
-use mlx_runtime::device::{self, Device};
 use mlx_runtime::ops::fast::{CudaKernel, MetalKernel};
 use mlx_runtime::stream::{self, Stream};
-use mlx_runtime::{distributed, export, graph, io, ops, random, Array, Dtype, Result};
+use mlx_runtime::{distributed, export, io, low_level::graph, ops, random, Array, Dtype, Result};
 
 /// Ten operations of as many kinds, evaluated.
 pub fn operations(x: &Array) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Measures the resources of a process: handles, memory, threads.
 
 use mlx_runtime::device::{default_device, DeviceType};
-use mlx_runtime::{live, memory, stream};
+use mlx_runtime::{low_level::live, memory, stream};
 
 /// Everything that must be as it was.
 #[derive(Clone, Copy, Debug)]

@@ -250,6 +250,17 @@ impl Call {
         (then.f)(&inputs, &mut g)
     }
 
+    /// The results with each of the inputs replaced in turn.
+    pub fn with_each(&self, other: &Array) -> Vec<Result<Vec<Array>>> {
+        let bases = self.bases(0).unwrap();
+        let one = |i: usize| {
+            let mut views = bases.clone();
+            views[i] = other.clone();
+            self.apply(&views)
+        };
+        (0..bases.len()).map(one).collect()
+    }
+
     /// True if numbers are compared: wild calls have NaN, ties and steps.
     fn compares(&self) -> bool {
         !self.wild && self.kind() != Kind::Called

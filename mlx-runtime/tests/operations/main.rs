@@ -6,6 +6,7 @@
 
 mod check;
 mod children;
+mod failed;
 mod fuzz;
 mod generate;
 mod known;

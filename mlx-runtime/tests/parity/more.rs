@@ -31,8 +31,8 @@ pub fn more(c: &Case, x: &[Array]) -> Result<Option<Vec<Array>>> {
 fn elementwise(c: &Case, x: &[Array]) -> Result<Option<Vec<Array>>> {
     let (axes, keep) = (c.ints("axes"), c.flag("keepdims"));
     Ok(match c.op.as_str() {
-        "arccosh" => one(ops::arccosh(&(&x[0] + c.int("plus"))?)?),
-        "trunc" => one(ops::trunc(&(&x[0] * c.int("times"))?)?),
+        "arccosh" => one(ops::arccosh(&(&x[0] + c.int("plus")))?),
+        "trunc" => one(ops::trunc(&(&x[0] * c.int("times")))?),
         "round" => one(ops::round(&x[0], c.int("decimals"))?),
         "logical_xor" => one(ops::logical_xor(&x[0], &x[1])?),
         "where" => one(ops::where_(&x[0], &x[1], &x[2])?),
@@ -257,8 +257,8 @@ fn draws(c: &Case, x: &[Array]) -> Result<Option<Vec<Array>>> {
 /// `[sin(a) b, sum(exp(a / 2) + b^2)]`.
 fn both(x: &[Array]) -> Result<Vec<Array>> {
     let (a, b) = (&x[0], &x[1]);
-    let first = (a.sin()? * b)?;
-    let sum = ((a * 0.5)?.exp()? + b.square())?;
+    let first = a.sin()? * b;
+    let sum = (a * 0.5).exp()? + b.square();
     Ok(vec![first, sum.sum(&[], false)?])
 }
 
@@ -272,7 +272,7 @@ fn functions(c: &Case, x: &[Array]) -> Result<Option<Vec<Array>>> {
         "jvp" => flat(transforms::jvp(
             both,
             x,
-            &[ops::ones_like(&x[0])?, (&x[1] * 2)?],
+            &[ops::ones_like(&x[0])?, &x[1] * 2],
         )?),
         "vjp" => {
             let cotangents = [x[0].clone(), Array::scalar(2f32)?];
@@ -289,7 +289,7 @@ fn functions(c: &Case, x: &[Array]) -> Result<Option<Vec<Array>>> {
             Some(transforms::grad(outer, &[0]).call(x)?)
         }
         "vmap" => {
-            let f = |x: &[Array]| Ok(vec![(x[0].matmul(&x[1])? + x[0].sum(&[], false)?)?]);
+            let f = |x: &[Array]| Ok(vec![x[0].matmul(&x[1])? + x[0].sum(&[], false)?]);
             Some(transforms::vmap(f, &[Some(0), None], &[0]).call(x)?)
         }
         "vmap_out" => {

@@ -59,6 +59,31 @@ class Failed : public mx::Primitive {
   std::string message_;
 };
 
+// The texts of arrays that failed when they were built. Other threads may evaluate an array, and change its node, while
+// this thread asks for its text, so the text is found by the address of the node and not in it.
+struct Texts {
+  std::mutex mutex;
+  std::unordered_map<std::uintptr_t, std::string> of;
+
+  // Never freed: arrays may outlive the static objects.
+  static Texts& all() {
+    static auto& texts = *new Texts;
+    return texts;
+  }
+};
+
+// Failed when it was built, not when it was computed.
+class NeverBuilt : public Failed {
+ public:
+  using Failed::Failed;
+  ~NeverBuilt() override {
+    auto& texts = Texts::all();
+    std::lock_guard lock(texts.mutex);
+    texts.of.erase(node);
+  }
+  std::uintptr_t node = 0;
+};
+
 // The handle's node, which is private: an explicit instantiation may name it.
 template <auto node>
 struct Reach {
@@ -386,4 +411,34 @@ extern "C" int mlxrs_array_eval(const mlx_array a) {
     }
     mlxrs::wait(one);
   });
+}
+
+extern "C" mlx_array mlxrs_failed(const char* text) {
+  using namespace mlxrs;
+  mlx_array out{nullptr};
+  guarded("failed.cpp", [&] {
+    const auto why = std::make_shared<NeverBuilt>(mx::Stream(0, mx::Device::cpu), text);
+    auto made = std::make_unique<array>(mx::Shape{}, mx::float32, why, List{});
+    why->node = made->id();
+    auto& texts = Texts::all();
+    std::lock_guard lock(texts.mutex);
+    texts.of[why->node] = text;
+    out.ctx = made.release();
+  });
+  return out;
+}
+
+extern "C" const char* mlxrs_failure(const mlx_array a) {
+  if (!a.ctx) {
+    return nullptr;
+  }
+  static thread_local std::string found;
+  auto& texts = mlxrs::Texts::all();
+  std::lock_guard lock(texts.mutex);
+  const auto at = texts.of.find(static_cast<mlx::core::array*>(a.ctx)->id());
+  if (at == texts.of.end()) {
+    return nullptr;
+  }
+  found = at->second;
+  return found.c_str();
 }

@@ -23,6 +23,14 @@ int mlxrs_async_eval(const mlx_vector_array arrays);
 /** As `mlxrs_eval`, of one array. */
 int mlxrs_array_eval(const mlx_array a);
 
+/**
+ * An array that stands for the result of a call that failed: a float32 scalar that cannot be computed. Everything that
+ * depends on it throws `text` when it is evaluated. Null where memory is exhausted.
+ */
+mlx_array mlxrs_failed(const char* text);
+/** The text of an array of `mlxrs_failed`, valid until this thread's next call; null for any other array. */
+const char* mlxrs_failure(const mlx_array a);
+
 #ifdef __cplusplus
 }
 #endif

@@ -15,8 +15,8 @@ enum Body {
     Block(Box<syn::Block>),
     /// A row of a macro that makes functions: what it says of the C API.
     Row(Vec<String>),
-    /// The function of that name in `ops`.
-    Same,
+    /// The function of that name in a module.
+    Same(&'static [&'static str]),
 }
 
 struct Function {
@@ -97,7 +97,7 @@ impl Sources {
                 }
             }
             Item::Use(u) => self.import(&u.tree, &[], module),
-            Item::Macro(m) if m.ident.is_none() => self.rows(m.mac.tokens, module),
+            Item::Macro(m) if m.ident.is_none() => self.rows(&m.mac, module),
             _ => {}
         }
     }
@@ -122,18 +122,23 @@ impl Sources {
     }
 
     /// `name => mlx_name, ..;` for each function that a macro makes.
-    fn rows(&mut self, tokens: proc_macro2::TokenStream, module: &[String]) {
-        let text = tokens.to_string();
+    fn rows(&mut self, mac: &syn::Macro, module: &[String]) {
+        let text = mac.tokens.to_string();
         for row in text.split(';') {
             let Some((head, calls)) = row.split_once("=>") else {
-                // `name(arguments)`: the function of that name in `ops`, one axis given.
+                // `name(arguments)`: the function of that name elsewhere.
+                let elsewhere: &[&str] = match () {
+                    () if mac.path.is_ident("along_axis") => &["crate", "ops"],
+                    () if mac.path.is_ident("by_name") => &["crate", "nn", "losses"],
+                    () => continue,
+                };
                 let name = row.split('(').next().unwrap_or("").trim();
-                if !name.is_empty() && row.contains("axis : i32") {
+                if !name.is_empty() {
                     self.functions.push(Function {
                         module: module.to_vec(),
                         name: name.to_string(),
                         public: true,
-                        body: Body::Same,
+                        body: Body::Same(elsewhere),
                     });
                 }
                 continue;
@@ -195,10 +200,10 @@ impl Sources {
     fn of(&self, function: &Function, way: Way, depth: usize) -> Calls {
         assert!(depth < 20, "{} calls itself", function.name);
         match &function.body {
-            Body::Same => {
-                let path = ["crate", "ops", &function.name].map(String::from);
-                let same = self.resolve(&path, &[]);
-                let same = same.unwrap_or_else(|| panic!("no ops::{}", function.name));
+            Body::Same(module) => {
+                let path: Vec<String> = module.iter().map(ToString::to_string).collect();
+                let same = self.resolve(&[path, vec![function.name.clone()]].concat(), &[]);
+                let same = same.unwrap_or_else(|| panic!("no {module:?}::{}", function.name));
                 self.of(same, way, depth + 1)
             }
             Body::Row(calls) if calls.is_empty() => vec![],

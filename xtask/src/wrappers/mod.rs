@@ -39,7 +39,11 @@ fn argument(p: &Parameter, row: &Row) -> Argument {
     };
     let given = row.types.get(&p.name);
     match &p.kind {
-        Kind::Array if name == "key" => plain("Option<&Key>", "crate::random::raw(key)".into()),
+        Kind::Array if name == "key" => Argument {
+            rust: "key: impl Into<Option<&'k Key>>".into(),
+            before: "let key = key.into();".into(),
+            pass: "crate::random::raw(key)".into(),
+        },
         Kind::Array if p.nullable => plain("Option<&Array>", format!("optional({name})")),
         Kind::Array => plain("&Array", format!("{name}.as_raw()")),
         Kind::Arrays => Argument {
@@ -78,6 +82,34 @@ fn argument(p: &Parameter, row: &Row) -> Argument {
         ),
         Kind::Stream => plain("", "s".into()),
         Kind::Output | Kind::Outputs => unreachable!("outputs come first"),
+    }
+}
+
+/// A check of all arrays among the inputs; empty where there are none.
+fn check_inputs(inputs: &[Parameter]) -> String {
+    let arrays = inputs
+        .iter()
+        .filter(|p| p.kind == Kind::Array && p.name != "key");
+    let (optional, given): (Vec<_>, Vec<_>) = arrays.partition(|p| p.nullable);
+    let names: Vec<_> = given.iter().map(|p| p.name.as_str()).collect();
+    let mut all = match names.is_empty() {
+        true => String::new(),
+        false => format!("[{}].into_iter()", names.join(", ")),
+    };
+    let lists = inputs.iter().filter(|p| p.kind == Kind::Arrays);
+    let lists = lists.map(|p| format!("{}.iter().copied()", p.name));
+    for more in optional.iter().map(|p| p.name.clone()).chain(lists) {
+        all = match all.is_empty() {
+            true => format!("{more}.into_iter()"),
+            false => format!("{all}.chain({more})"),
+        };
+    }
+    match all.is_empty() {
+        true => all,
+        false => format!(
+            "crate::array::check_inputs({})?;\n",
+            all.trim_end_matches(".into_iter()")
+        ),
     }
 }
 
@@ -127,14 +159,22 @@ fn function(row: &Row, signature: &Signature) -> String {
         _ => "(Array, Array)",
     };
     let parameters: Vec<_> = of_rust.iter().map(|(_, a)| a.rust.clone()).collect();
+    let keyed = inputs
+        .iter()
+        .any(|p| p.kind == Kind::Array && p.name == "key");
     writeln!(
         out,
-        "pub fn {}({}) -> Result<{result}> {{",
+        "pub fn {}{}({}) -> Result<{result}> {{",
         row.name,
+        if keyed { "<'k>" } else { "" },
         parameters.join(", ")
     )
     .unwrap();
     writeln!(out, "const OP: &str = \"{}\";", row.name).unwrap();
+    // What is looked at before the call has no meaning for an array that failed.
+    if !row.check.is_empty() || inputs.iter().any(|p| p.kind == Kind::Array && p.nullable) {
+        out.push_str(&check_inputs(inputs));
+    }
     writeln!(out, "{}", row.check).unwrap();
     for a in &arguments {
         writeln!(out, "{}", a.before).unwrap();

@@ -82,7 +82,24 @@ pub fn item(model: &ModelDef) -> TokenStream {
             syn::parse_quote! { #[doc(hidden)] __mlx: ::mlx_runtime::__private::Meta<#config> };
         fields.named.push(meta);
     }
-    quote! { #[derive(Clone)] #item }
+    match derives(&item, "Clone") {
+        true => quote! { #item },
+        false => quote! { #[derive(Clone)] #item },
+    }
+}
+
+/// True if the struct derives a trait itself.
+fn derives(item: &syn::ItemStruct, name: &str) -> bool {
+    let mut found = false;
+    let derives = item.attrs.iter().filter(|a| a.path().is_ident("derive"));
+    for attribute in derives {
+        // What is no list of traits is the compiler's to report.
+        let _ = attribute.parse_nested_meta(|meta| {
+            found |= meta.path.segments.last().is_some_and(|s| s.ident == name);
+            Ok(())
+        });
+    }
+    found
 }
 
 /// The signature of `forward`, which callers are compared with.

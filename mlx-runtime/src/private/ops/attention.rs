@@ -1,6 +1,6 @@
 //! Attention, its masks, and positions.
 
-use super::number;
+use crate::nn::scalar::number;
 use crate::nn::{causal, whole, KvCache};
 use crate::ops::{self, fast, greater, greater_equal, logical_and, reshape, subtract, where_};
 use crate::{Array, Dtype, Error, Result};

@@ -1,22 +1,22 @@
 //! Gated linear units (Shazeer 2020), each with a gradient of its own: of what MLX would keep for
 //! the backward pass, several arrays as wide as the gate, two are kept.
 
-use super::{scaled, shifted};
 use crate::nn::linear::Joined;
+use crate::nn::scalar::{scaled, shifted};
 use crate::ops::{add, multiply, negative, sigmoid, split, square, tanh};
-use crate::{cuda, fused, transforms, Array, Result};
+use crate::{cuda, fused, nn, transforms, Array, Result};
 
 /// `silu(gate) * up`.
 pub fn swiglu(gate: &Array, up: &Array) -> Result<Array> {
     match fused::available(gate) {
         true => fused::swiglu(gate, up),
-        false => gated(gate, up, super::silu, silu_and_slope),
+        false => gated(gate, up, nn::silu, silu_and_slope),
     }
 }
 
 /// `gelu_approx(gate) * up`.
 pub fn geglu(gate: &Array, up: &Array) -> Result<Array> {
-    gated(gate, up, super::gelu_approx, gelu_and_slope)
+    gated(gate, up, nn::gelu_approx, gelu_and_slope)
 }
 
 /// `silu(gate) * up` of a joined product.

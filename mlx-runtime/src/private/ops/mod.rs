@@ -1,24 +1,25 @@
 //! The operations as the language writes them: MLX's own, and what is composed of them as
 //! `mlx.nn` composes it.
 
-mod activations;
 mod attention;
 mod axis;
 mod create;
 mod gated;
 mod losses;
-mod pooling;
 mod shape;
 
-pub use activations::*;
 pub use attention::*;
 pub use axis::*;
 pub use create::*;
 pub use gated::*;
 pub use losses::*;
-pub use pooling::*;
 pub use shape::*;
 
+pub use crate::nn::{
+    avg_pool1d, avg_pool2d, celu, elu, gelu, gelu_approx, gelu_fast_approx, glu, hard_shrink,
+    hard_tanh, hardswish, leaky_relu, log_sigmoid, log_softmax, max_pool1d, max_pool2d, mish,
+    prelu, relu, relu2, relu6, selu, silu, softmin, softplus, softshrink, softsign,
+};
 pub use crate::ops::fast::layer_norm;
 pub use crate::ops::{
     abs, add, addmm, all, any, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, astype,
@@ -26,29 +27,29 @@ pub use crate::ops::{
     cosh, degrees, dequantize, divide, einsum, equal, erf, erfinv, exp, expm1, flatten, floor,
     floor_divide, gather_mm, greater, greater_equal, inner, isfinite, isinf, isnan, isneginf,
     isposinf, left_shift, less, less_equal, log, log10, log1p, log2, logaddexp, logical_and,
-    logical_not, logical_or, logical_xor, logsumexp, matmul, max, maximum, mean, median, min,
-    minimum, moveaxis, multiply, nan_to_num, negative, not_equal, ones, ones_like, outer, power,
-    prod, put_along_axis, quantized_matmul, radians, reciprocal, remainder, reshape, right_shift,
-    roll, round, rsqrt, sigmoid, sign, sin, sinh, softmax, sqrt, square, std, stop_gradient,
-    subtract, sum, swapaxes, take_along_axis, tan, tanh, tile, transpose, tril, triu, trunc,
-    unflatten, var, vecdot, where_, zeros, zeros_like,
+    logical_not, logical_or, logical_xor, logsumexp, matmul, max, mean, median, min, moveaxis,
+    multiply, nan_to_num, negative, not_equal, ones, ones_like, outer, prod, put_along_axis,
+    quantized_matmul, radians, reciprocal, remainder, reshape, right_shift, roll, round, rsqrt,
+    sigmoid, sign, sin, sinh, softmax, sqrt, square, std, stop_gradient, subtract, sum, swapaxes,
+    take_along_axis, tan, tanh, tile, transpose, tril, triu, trunc, unflatten, var, vecdot, where_,
+    zeros, zeros_like,
 };
 
 use crate::{ops, Array, Result};
 
-/// A number beside `like`, in its dtype.
-fn number(value: f64, like: &Array) -> Result<Array> {
-    super::weak(value, like)
+/// The larger of two elements.
+pub fn maximum(a: &Array, b: &Array) -> Result<Array> {
+    ops::maximum(a, b)
 }
 
-/// `value * a`.
-fn scaled(value: f64, a: &Array) -> Result<Array> {
-    multiply(a, &number(value, a)?)
+/// The smaller of two elements.
+pub fn minimum(a: &Array, b: &Array) -> Result<Array> {
+    ops::minimum(a, b)
 }
 
-/// `a + value`.
-fn shifted(a: &Array, value: f64) -> Result<Array> {
-    add(a, &number(value, a)?)
+/// Elements to the power of others.
+pub fn power(a: &Array, b: &Array) -> Result<Array> {
+    ops::power(a, b)
 }
 
 /// Rows made whole in memory.

@@ -12,7 +12,7 @@ const NORMS: [Norm; 3] = [Norm::Backward, Norm::Ortho, Norm::Forward];
 fn positive(a: &Array) -> Result<Array> {
     let n = a.dim(-2)?;
     let eye = ops::eye(n, n, 0, a.dtype())?;
-    ops::matmul(a, &a.swapaxes(-1, -2)?)? + (eye * f64::from(n))?
+    Ok(ops::matmul(a, &a.swapaxes(-1, -2)?)? + eye * f64::from(n))
 }
 
 /// Two arrays as real and imaginary parts.

@@ -5,7 +5,7 @@
 //! which is freed once; copies are deep in the list and shallow in the arrays.
 //!
 //! ```
-//! use mlx_runtime::{containers::VectorArray, Array};
+//! use mlx_runtime::{low_level::containers::VectorArray, Array};
 //! let mut list = VectorArray::from_value(&Array::scalar(1.0f32)?)?;
 //! list.push(&Array::scalar(2.0f32)?)?;
 //! assert_eq!((list.len(), list.get(1)?.item::<f32>()?), (2, 2.0));

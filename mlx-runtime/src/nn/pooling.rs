@@ -1,9 +1,14 @@
-//! Windows over the middle axes, channels last, as `mlx.nn` pools.
+//! Pooling: windows over the middle axes, channels last, as `mlx.nn` pools.
 
 use crate::ops::{self, as_strided, max, mean, reshape, transpose};
 use crate::{Array, Error, Result};
 
-/// The largest of each window, `[B, L, C] -> [B, L', C]`.
+/// The largest of each window, `[B, L, C] -> [B, L', C]`, in the dtype of `x`. MLX: `nn.MaxPool1d`.
+///
+/// L' is `(L + 2 * padding - kernel) / stride + 1`; the stride is the kernel's size unless given.
+///
+/// # Errors
+/// If `x` has other dims, or a window, stride or padding does not fit it.
 pub fn max_pool1d(x: &Array, kernel: i32, stride: Option<i32>, padding: i32) -> Result<Array> {
     let stride = [stride.unwrap_or(kernel)];
     let (x, axes) = windows(
@@ -17,14 +22,24 @@ pub fn max_pool1d(x: &Array, kernel: i32, stride: Option<i32>, padding: i32) -> 
     max(&x, &axes, false)
 }
 
-/// The mean of each window, `[B, L, C] -> [B, L', C]`.
+/// The mean of each window, the padding's zeros included, `[B, L, C] -> [B, L', C]`. MLX: `nn.AvgPool1d`.
+///
+/// L' is `(L + 2 * padding - kernel) / stride + 1`; the stride is the kernel's size unless given.
+///
+/// # Errors
+/// If `x` has other dims, or a window, stride or padding does not fit it.
 pub fn avg_pool1d(x: &Array, kernel: i32, stride: Option<i32>, padding: i32) -> Result<Array> {
     let stride = [stride.unwrap_or(kernel)];
     let (x, axes) = windows("avg_pool1d", x, &[kernel], &stride, &[padding], 0.0)?;
     mean(&x, &axes, false)
 }
 
-/// The largest of each window, `[B, H, W, C] -> [B, H', W', C]`.
+/// The largest of each window, `[B, H, W, C] -> [B, H', W', C]`, in the dtype of `x`. MLX: `nn.MaxPool2d`.
+///
+/// H' is `(H + 2 * padding - kernel) / stride + 1`, W' likewise; the stride is the kernel's size unless given.
+///
+/// # Errors
+/// If `x` has other dims, or a window, stride or padding does not fit it.
 pub fn max_pool2d(
     x: &Array,
     kernel: &[i32; 2],
@@ -36,7 +51,12 @@ pub fn max_pool2d(
     max(&x, &axes, false)
 }
 
-/// The mean of each window, `[B, H, W, C] -> [B, H', W', C]`.
+/// The mean of each window, the padding's zeros included, `[B, H, W, C] -> [B, H', W', C]`. MLX: `nn.AvgPool2d`.
+///
+/// H' is `(H + 2 * padding - kernel) / stride + 1`, W' likewise; the stride is the kernel's size unless given.
+///
+/// # Errors
+/// If `x` has other dims, or a window, stride or padding does not fit it.
 pub fn avg_pool2d(
     x: &Array,
     kernel: &[i32; 2],
@@ -57,6 +77,7 @@ fn windows(
     padding: &[i32],
     border: f64,
 ) -> Result<(Array, Vec<i32>)> {
+    crate::array::check_inputs([x])?;
     let n = kernel.len();
     let below = |all: &[i32], least: i32| all.iter().any(|v| *v < least);
     if x.ndim() != n + 2 || below(kernel, 1) || below(stride, 1) || below(padding, 0) {

@@ -8,7 +8,7 @@
 //! branch on a setting, which costs less than a benchmark of one operation can measure.
 //!
 //! ```
-//! use mlx_runtime::{live, ops, Dtype};
+//! use mlx_runtime::{low_level::live, ops, Dtype};
 //! let a = ops::ones(&[2], Dtype::Float32)?;
 //! let before = live::handles();
 //! let b = ops::add(&a, &a)?;

@@ -1,7 +1,7 @@
 //! Prints, counts and simplifies the graphs that operations build.
 //!
 //! ```
-//! use mlx_runtime::{graph, ops, Array};
+//! use mlx_runtime::{low_level::graph, ops, Array};
 //! let (x, y) = (Array::scalar(1.0f32)?, Array::scalar(2.0f32)?);
 //! let mut names = graph::NodeNamer::new()?;
 //! names.set_name(&x, "x")?;
@@ -141,7 +141,7 @@ pub fn print_graph(names: &NodeNamer, arrays: &[&Array]) -> Result<String> {
 /// times, such as recordings of [`crate::transforms::compile`], and take gradients first.
 ///
 /// ```
-/// use mlx_runtime::{graph, ops, Array};
+/// use mlx_runtime::{low_level::graph, ops, Array};
 /// let x = Array::from_slice(&[1.0f32, 2.0], &[1, 2])?;
 /// let there = ops::transpose(&ops::stop_gradient(&ops::exp(&x)?)?, &[1, 0])?;
 /// let back = ops::transpose(&there, &[1, 0])?;

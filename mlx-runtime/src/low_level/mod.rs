@@ -1,0 +1,6 @@
+//! What few programs need: graphs as MLX holds them, backends, containers of MLX C, counts of handles.
+
+pub mod backend;
+pub mod containers;
+pub mod graph;
+pub mod live;

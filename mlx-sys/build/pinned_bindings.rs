@@ -5941,6 +5941,15 @@ unsafe extern "C" {
     pub fn mlxrs_array_eval(a: mlx_array) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
+    /** An array that stands for the result of a call that failed: a float32 scalar that cannot be computed. Everything that
+ depends on it throws `text` when it is evaluated. Null where memory is exhausted.*/
+    pub fn mlxrs_failed(text: *const ::std::os::raw::c_char) -> mlx_array;
+}
+unsafe extern "C" {
+    /// The text of an array of `mlxrs_failed`, valid until this thread's next call; null for any other array.
+    pub fn mlxrs_failure(a: mlx_array) -> *const ::std::os::raw::c_char;
+}
+unsafe extern "C" {
     /** Starts a read of the structure of graphs by this thread, until `mlxrs_graph_read_end`: no array that another thread
  evaluates leaves its graph during the read. Calls nest.
 

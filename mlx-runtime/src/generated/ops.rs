@@ -200,6 +200,7 @@ pub fn full_like(a: &Array, vals: &Array, dtype: Dtype) -> Result<Array> {
 /// If the size is another one, or the dtype not a floating-point one.
 pub fn hadamard_transform(a: &Array, scale: Option<f32>) -> Result<Array> {
     const OP: &str = "hadamard_transform";
+    crate::array::check_inputs([a])?;
     crate::ops::check_hadamard(OP, a)?;
 
     build(OP, &[a], |out, s| {

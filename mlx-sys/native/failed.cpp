@@ -62,10 +62,23 @@ class Failed : public mx::Primitive {
   std::string message_;
 };
 
+// The texts of arrays of `mlxrs_failed`, by the arrays' ids. A node's primitive cannot be asked instead: another thread may
+// be evaluating the node, which takes the primitive away. Never destroyed: arrays are dropped while the process ends.
+std::mutex never_built_guard;
+std::map<std::uintptr_t, const std::string*>& never_built() {
+  static auto* all = new std::map<std::uintptr_t, const std::string*>;
+  return *all;
+}
+
 // Failed when it was built, not when it was computed.
 class NeverBuilt : public Failed {
  public:
   using Failed::Failed;
+  ~NeverBuilt() override {
+    const std::lock_guard lock(never_built_guard);
+    never_built().erase(id);
+  }
+  std::uintptr_t id = 0;
 };
 
 // The handle's node, which is private: an explicit instantiation may name it.
@@ -401,7 +414,11 @@ extern "C" mlx_array mlxrs_failed(const char* text) {
   mlx_array out{nullptr};
   guarded("failed.cpp", [&] {
     const auto why = std::make_shared<NeverBuilt>(mx::Stream(0, mx::Device::cpu), text);
-    out.ctx = new array(mx::Shape{}, mx::float32, why, List{});
+    auto* made = new array(mx::Shape{}, mx::float32, why, List{});
+    out.ctx = made;
+    const std::lock_guard lock(never_built_guard);
+    why->id = made->id();
+    never_built()[why->id] = &why->message();
   });
   return out;
 }
@@ -410,10 +427,8 @@ extern "C" const char* mlxrs_failure(const mlx_array a) {
   if (!a.ctx) {
     return nullptr;
   }
-  auto& one = *static_cast<mlx::core::array*>(a.ctx);
-  if (!one.has_primitive()) {
-    return nullptr;
-  }
-  const auto* failed = dynamic_cast<const mlxrs::NeverBuilt*>(&one.primitive());
-  return failed ? failed->message().c_str() : nullptr;
+  const std::lock_guard lock(mlxrs::never_built_guard);
+  const auto& all = mlxrs::never_built();
+  const auto found = all.find(static_cast<mlx::core::array*>(a.ctx)->id());
+  return found == all.end() ? nullptr : found->second->c_str();
 }

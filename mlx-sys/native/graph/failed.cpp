@@ -153,25 +153,28 @@ void fail(Node& node, const std::string& why) {
 // Makes errors of the arrays of failed evaluations, unless graphs are read, and forgets those that ended well.
 void settle() {
   std::vector<std::shared_ptr<Evaluation>> well, failed;
-  const auto sort = [&] {
+  // Errors stay in the list unless their arrays are made errors at once: a stream may fail at any moment.
+  const auto sort = [&](bool with_errors) {
     const std::lock_guard lock(guard);
     auto& all = running();
     for (auto i = all.begin(); i != all.end();) {
       auto& e = *i;
-      if (e->started && (e->error || e->busy.empty())) {
+      if (e->started && (e->error ? with_errors : e->busy.empty())) {
         (e->error ? failed : well).push_back(std::move(e));
         i = all.erase(i);
       } else {
         ++i;
       }
     }
-    any_failed = false;
+    if (with_errors) {
+      any_failed = false;
+    }
   };
   if (!any_failed) {
-    return sort();
+    return sort(false);
   }
   unless_read([&] {
-    sort();
+    sort(true);
     for (const auto& e : failed) {
       for (const auto& weak : e->nodes) {
         if (const auto node = weak.lock()) {
@@ -214,6 +217,12 @@ bool is_computed(const array& a) {
 
 // Runs `compute`, which queues work. If that fails, so does each array that depends on it; see mlx_rs_failed.h.
 void recording(const List& arrays, bool waits, const std::function<void()>& compute) {
+  const auto e = std::make_shared<Evaluation>();
+  {
+    // First of all: a failure up to here becomes one of its arrays below, a later one concerns this evaluation.
+    const std::lock_guard lock(guard);
+    e->failures = failure_count;
+  }
   settle();
   List pending;
   for (const auto& a : arrays) {
@@ -223,11 +232,6 @@ void recording(const List& arrays, bool waits, const std::function<void()>& comp
   }
   const List held = held_while_read(arrays);
   check(held);
-  const auto e = std::make_shared<Evaluation>();
-  {
-    const std::lock_guard lock(guard);
-    e->failures = failure_count;
-  }
   auto* before = std::exchange(current, e.get());
   std::exception_ptr thrown;
   std::string why = "unknown exception";

@@ -10,10 +10,10 @@ use std::sync::{Arc, Once};
 
 use crate::Array;
 
-/// What this crate's functions return.
+/// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong, for code that wants to react to it.
+/// The kind of an error, for code that handles it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -110,7 +110,7 @@ impl Error {
         self
     }
 
-    /// What went wrong.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -125,7 +125,7 @@ impl Error {
         &self.0.message
     }
 
-    /// What the user can do about it.
+    /// The hint: an action that the user can take.
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
     }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{bail, ensure, Context, Result};
 
-/// What a build said about the libraries that it linked.
+/// The libraries that a build linked.
 struct Linked {
     binary: PathBuf,
     /// Our library.

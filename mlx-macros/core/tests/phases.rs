@@ -106,7 +106,7 @@ fn heads(list: TokenStream) -> Vec<String> {
         .collect()
 }
 
-/// What is wrong with a file at this place with this text.
+/// The errors of a file with this path and text.
 fn faults(parts: &[String], text: &str) -> Vec<String> {
     let file = parts.join("/");
     let place = |name: &str| PHASES.iter().position(|p| *p == name);

@@ -23,7 +23,7 @@ mod sealed {
     use crate::Element;
 
     pub trait Nested {
-        /// What is at the bottom.
+        /// The type of a single element.
         type Item: Element;
 
         /// Adds the sizes, outermost first.

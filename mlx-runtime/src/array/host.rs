@@ -258,7 +258,7 @@ impl Array {
         }
         let lock = moved_by_readers().then(graph_lock);
         if lock.is_some() && self.nbytes() > ON_BOTH_SIDES {
-            // What this thread has queued may read the elements where they were.
+            // Queued work of this thread may read the elements where they were.
             stream::synchronize()?;
         }
         // SAFETY: the handle is valid and evaluated. Every getter of this family returns the same
@@ -303,7 +303,7 @@ impl Array {
 /// Bytes of an array that MLX's CUDA backend makes where the host reaches it (`small_block_size`).
 const ON_BOTH_SIDES: usize = 8;
 
-/// Whether the first to read an array moves it to memory that the host reaches, as MLX's CUDA backend
+/// True if the first reader of an array moves it to memory that the host reaches, as MLX's CUDA backend
 /// does (`Buffer::raw_ptr`, mlx/backend/cuda/allocator.cpp) without a lock of its own: another reader, or
 /// an evaluation that starts meanwhile, would have the address from before.
 fn moved_by_readers() -> bool {

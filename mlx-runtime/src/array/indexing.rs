@@ -111,7 +111,7 @@ impl<'a> From<&'a Array> for Index<'a> {
     }
 }
 
-/// What follows the last element of a range that includes it.
+/// The index after the last element of a range that includes it.
 fn after(last: i32) -> Option<i32> {
     match last {
         -1 => None,
@@ -144,7 +144,7 @@ ranges! {
     RangeToInclusive<i32>: r => None, after(r.end);
 }
 
-/// What an index does to an array, step by step.
+/// The steps of an index on an array.
 struct Plan<'a> {
     start: Vec<i32>,
     stop: Vec<i32>,

@@ -27,14 +27,14 @@ macro_rules! flags {
 }
 
 flags! {
-    /// Whether the elements are there: evaluated, or about to be without more to do.
+    /// True if the elements are available: evaluated, or about to be without more to do.
     is_available => _mlx_array_is_available;
-    /// Whether the elements fill one piece of memory, in whatever order. Only known once
+    /// True if the elements fill one piece of memory, in whatever order. Only known once
     /// evaluated.
     is_contiguous => _mlx_array_is_contiguous;
-    /// Whether they lie in row-major order without gaps. Only known once evaluated.
+    /// True if they lie in row-major order without gaps. Only known once evaluated.
     is_row_contiguous => _mlx_array_is_row_contiguous;
-    /// Whether they lie in column-major order without gaps. Only known once evaluated.
+    /// True if they lie in column-major order without gaps. Only known once evaluated.
     is_col_contiguous => _mlx_array_is_col_contiguous;
 }
 
@@ -42,7 +42,7 @@ impl Array {
     /// Waits for an evaluation that [`crate::transforms::async_eval`] started.
     ///
     /// # Errors
-    /// What any operation of the graph reported.
+    /// The error that an operation of the graph reported.
     pub fn wait(&self) -> Result<()> {
         // MLX waits for an event, which an array has once its evaluation is started.
         if !self.is_available()? {

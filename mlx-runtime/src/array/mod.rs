@@ -207,7 +207,7 @@ impl Array {
     /// Computes the array, and waits for it.
     ///
     /// # Errors
-    /// What any operation of its graph reports when it runs.
+    /// The error that an operation of its graph reports when it runs.
     pub fn eval(&self) -> Result<()> {
         failed::check_inputs([self])?;
         if enforce::is_on() || self.nbytes() > enforce::host() {

@@ -86,7 +86,7 @@ impl<T: Element, D: Dimension> TryFrom<ndarray::Array<T, D>> for Array {
         let size = a.len();
         let (mut elements, offset) = a.into_raw_vec_and_offset();
         match offset {
-            // What is cut off stands before or after.
+            // The elements that are cut off stand before or after.
             Some(start) if start > 0 => elements.drain(..start).for_each(drop),
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! What stands beside an array in an expression.
+//! Operands beside an array in an expression: arrays, results and numbers.
 
 use num_complex::Complex32;
 

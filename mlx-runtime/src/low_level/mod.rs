@@ -1,4 +1,4 @@
-//! What few programs need: graphs as MLX holds them, backends, containers of MLX C, counts of handles.
+//! Plumbing that few programs need: graphs as MLX holds them, backends, containers of MLX C, counts of handles.
 
 pub mod backend;
 pub mod containers;

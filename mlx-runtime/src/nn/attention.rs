@@ -59,7 +59,7 @@ fn causal_padded(q: &Array, k: &Array, v: &Array, scale: f32, padded: i32) -> Re
 
 /// The length to which zeros are appended to sequences of queries, keys and values, where that makes
 /// causal attention faster: cuDNN's gradients, which MLX takes for half floats, are of whole tiles.
-/// What comes before the zeros does not see them, and what they give is cut off.
+/// The rows before the zeros do not see them, and the results of the zeros are cut off.
 fn padded(q: &Array, length: i32) -> i32 {
     const TILE: i32 = 128;
     let tiles = transforms::is_differentiating() && q.dtype().size() == 2 && cuda::available(q);

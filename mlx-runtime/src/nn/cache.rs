@@ -27,7 +27,7 @@ impl KvCache {
         Self::default()
     }
 
-    /// Whether it keeps anything.
+    /// True if it keeps anything.
     pub fn is_on(&self) -> bool {
         self.on
     }

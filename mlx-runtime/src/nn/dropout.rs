@@ -39,7 +39,7 @@ impl Dropout {
     /// `[..] -> [..]`.
     ///
     /// # Errors
-    /// What MLX reports.
+    /// The error that MLX reports.
     pub fn forward(&self, x: &Array) -> Result<Array> {
         if !self.training || self.p == 0.0 {
             return Ok(x.clone());

@@ -198,7 +198,7 @@ impl Linear {
         self.finish(self.weight.product(x)?, x, None)
     }
 
-    /// Whether one operation computes the product and the adapter. It has no gradient for the
+    /// True if one operation computes the product and the adapter. It has no gradient for the
     /// weight.
     fn is_native(&self, x: &Array) -> bool {
         let plain = self.frozen && self.bias.is_none() && self.lora.is_some();
@@ -234,12 +234,12 @@ impl Linear {
         self.bias.is_some() || self.lora.is_some()
     }
 
-    /// Whether its weight is a view of a joined one.
+    /// True if its weight is a view of a joined one.
     pub(crate) fn is_joined(&self) -> bool {
         self.joined
     }
 
-    /// Whether the backward pass reads the input.
+    /// True if the backward pass reads the input.
     #[doc(hidden)]
     pub fn keeps_input(&self) -> bool {
         self.lora.is_some() || !self.frozen
@@ -343,7 +343,7 @@ pub fn tied<'a>(layer: &'a Linear, source: &impl Shared) -> std::borrow::Cow<'a,
 pub trait Shared {
     /// Its weight.
     fn weight(&self) -> &Weight;
-    /// Whether its weight is frozen.
+    /// True if its weight is frozen.
     fn frozen(&self) -> bool;
 }
 

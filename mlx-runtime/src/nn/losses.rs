@@ -22,7 +22,7 @@ use crate::ops::{
 };
 use crate::{Array, Dtype, Error, Result};
 
-/// What becomes of the losses of single elements or rows.
+/// The reduction of the losses of single elements or rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Reduction {
     /// They stay as they are. The default of most losses of `mlx.nn`.

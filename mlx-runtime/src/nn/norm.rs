@@ -73,12 +73,12 @@ impl RmsNorm {
         Ok((sum, y))
     }
 
-    /// Whether one kernel on a GPU computes it, which has no gradient for the weight.
+    /// True if one kernel on a GPU computes it, which has no gradient for the weight.
     fn is_native(&self, x: &Array) -> bool {
         self.frozen && cuda::available(x)
     }
 
-    /// What the normalised values are multiplied with.
+    /// The factor of the normalised values.
     fn factor(&self) -> Result<Array> {
         if self.offset == 0.0 {
             return Ok(self.weight.clone());

@@ -29,7 +29,7 @@ pub fn keep_quantized<T>(f: impl FnOnce() -> T) -> T {
     f()
 }
 
-/// Whether products are inside of [`keep_quantized`].
+/// True if products are inside of [`keep_quantized`].
 pub(super) fn kept() -> bool {
     KEEP.get()
 }

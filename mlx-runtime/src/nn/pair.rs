@@ -58,7 +58,7 @@ impl Pair {
     }
 }
 
-/// What a layer of a [`Pair`] passes on to it.
+/// Forwards a layer of a [`Pair`] to it.
 macro_rules! of_pair {
     ($($layer:ident),*) => {$(
         impl $layer {

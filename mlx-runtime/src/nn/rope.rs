@@ -14,7 +14,7 @@ pub struct Rope {
     angles: Option<Angles>,
     /// For longer texts.
     longer: Option<Longer>,
-    /// What the rotated values are multiplied by, if that is not one.
+    /// The factor of the rotated values, if it is not one.
     magnitude: Option<f32>,
 }
 

@@ -27,18 +27,18 @@ pub enum RopeScaling {
     },
     /// A factor for each pair, whatever the length of the text.
     Factors {
-        /// What each pair's period is multiplied by.
+        /// The factor of each pair's period.
         factors: Vec<f32>,
     },
     /// A factor for each pair, searched for (Ding et al. 2024), and one for the values.
     LongRope {
-        /// What each pair's period is multiplied by in longer texts than the model was trained on first.
+        /// The factor of each pair's period in longer texts than the model was trained on first.
         long_factors: Vec<f32>,
-        /// What each pair's period is multiplied by in the others.
+        /// The factor of each pair's period in the others.
         short_factors: Vec<f32>,
         /// The length that the model was trained on first.
         original_max_position_embeddings: i32,
-        /// What the rotated values are multiplied by, in texts of any length.
+        /// The factor of the rotated values, in texts of any length.
         magnitude: f32,
     },
     /// YaRN (Peng et al. 2023): pairs that turn seldom are divided, those that turn often are kept,
@@ -54,7 +54,7 @@ pub enum RopeScaling {
         beta_slow: f32,
         /// True if the bounds between them are whole numbers of pairs.
         truncate: bool,
-        /// What the rotated values are multiplied by.
+        /// The factor of the rotated values.
         magnitude: f32,
     },
     /// The base grows with the length of the text (NTK-aware scaling). What a cache holds stays as
@@ -68,7 +68,7 @@ pub enum RopeScaling {
 }
 
 impl RopeScaling {
-    /// What the rotated values are multiplied by.
+    /// The factor of the rotated values.
     pub(super) fn magnitude(&self) -> f32 {
         match self {
             RopeScaling::LongRope { magnitude, .. } | RopeScaling::Yarn { magnitude, .. } => {

@@ -32,11 +32,11 @@ binary_ops! {
     less_equal => mlx_less_equal;
     /// log(exp(a) + exp(b)) without overflow; the inputs broadcast. MLX: `logaddexp`.
     logaddexp => mlx_logaddexp;
-    /// Whether both are not zero, as bool; the inputs broadcast. MLX: `logical_and`.
+    /// True where both are not zero, as bool; the inputs broadcast. MLX: `logical_and`.
     logical_and => mlx_logical_and;
-    /// Whether one is not zero, as bool; the inputs broadcast. MLX: `logical_or`.
+    /// True where one is not zero, as bool; the inputs broadcast. MLX: `logical_or`.
     logical_or => mlx_logical_or;
-    /// Whether exactly one is not zero, as bool; the inputs broadcast. MLX: `logical_xor`.
+    /// True where exactly one is not zero, as bool; the inputs broadcast. MLX: `logical_xor`.
     logical_xor => mlx_logical_xor;
     /// a * b; the inputs broadcast. MLX: `multiply`.
     multiply => mlx_multiply;
@@ -163,7 +163,7 @@ pub fn where_(condition: &Array, x: &Array, y: &Array) -> Result<Array> {
     })
 }
 
-/// Whether |a - b| <= atol + rtol * |b|, elementwise as bool; the inputs broadcast.
+/// True where |a - b| <= atol + rtol * |b|, elementwise as bool; the inputs broadcast.
 /// MLX: `isclose`.
 ///
 /// # Errors
@@ -175,7 +175,7 @@ pub fn isclose(a: &Array, b: &Array, rtol: f64, atol: f64, equal_nan: bool) -> R
     })
 }
 
-/// Whether all elements are close, as a bool scalar; the inputs broadcast. See [`isclose`].
+/// True if all elements are close, as a bool scalar; the inputs broadcast. See [`isclose`].
 /// MLX: `allclose`.
 ///
 /// # Errors
@@ -187,7 +187,7 @@ pub fn allclose(a: &Array, b: &Array, rtol: f64, atol: f64, equal_nan: bool) -> 
     })
 }
 
-/// Whether shapes and all elements are equal, as a bool scalar. MLX: `array_equal`.
+/// True if shapes and all elements are equal, as a bool scalar. MLX: `array_equal`.
 ///
 /// # Errors
 /// If MLX refuses the dtypes.

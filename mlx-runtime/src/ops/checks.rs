@@ -1,4 +1,4 @@
-//! What MLX does not look at before it computes with it.
+//! Checks of arguments that MLX does not make.
 
 use super::conv;
 use crate::{Array, Dtype, Error, ErrorKind, Result};

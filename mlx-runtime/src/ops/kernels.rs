@@ -87,7 +87,7 @@ impl KernelCall {
         self
     }
 
-    /// What the outputs hold when the kernel starts; whatever is there, if not given.
+    /// The value that the outputs hold when the kernel starts; undefined if not given.
     #[must_use]
     pub fn init_value(mut self, value: f32) -> Self {
         self.init = Some(value);
@@ -267,7 +267,7 @@ macro_rules! kernel {
                 self
             }
 
-            /// Whether inputs are copied to row-major memory first where they are not; true unless
+            /// True if inputs are copied to row-major memory first where they are not; true unless
             /// said otherwise.
             #[must_use]
             pub fn ensure_row_contiguous(mut self, yes: bool) -> Self {
@@ -317,7 +317,7 @@ macro_rules! kernel {
 kernel! {
     /// A kernel in Metal's language. MLX: `fast.metal_kernel`. Owns one `mlx_fast_metal_kernel`.
     MetalKernel, MetalKernelBuilder, MetalConfig, "metal_kernel",
-    /// Whether the outputs are atomic; false unless said otherwise.
+    /// True if the outputs are atomic; false unless said otherwise.
     atomic_outputs: bool = false,
     mlx_fast_metal_kernel mlx_fast_metal_kernel_new mlx_fast_metal_kernel_free
     mlx_fast_metal_kernel_apply

@@ -210,7 +210,7 @@ impl<'a> RopeOptions<'a> {
         self
     }
 
-    /// What the periods are powers of.
+    /// The base of the periods.
     pub fn base(mut self, base: f32) -> Self {
         self.base = base;
         self

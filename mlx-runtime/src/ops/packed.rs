@@ -252,7 +252,7 @@ pub fn packed_matmul(x: &Array, w: &Packed, transpose: bool, how: Quantization) 
     Ok(product)
 }
 
-/// Whether a row of the matrix is one group, for which MLX's CUDA backend takes a kernel of its own on a
+/// True if a row of the matrix is one group, for which MLX's CUDA backend takes a kernel of its own on a
 /// Hopper GPU: in TF32, whatever the environment says, and for two batches of rows in float32 it gave
 /// other numbers altogether. Rows so short are unpacked in no time.
 fn has_one_group(x: &Array, how: Quantization) -> bool {

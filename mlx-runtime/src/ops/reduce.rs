@@ -40,9 +40,9 @@ reduce! {
     min => mlx_min, mlx_min_axes, mlx_min_axis;
     /// The product of the elements. MLX: `prod`.
     prod => mlx_prod, mlx_prod_axes, mlx_prod_axis;
-    /// Whether all elements are not zero, as bool. MLX: `all`.
+    /// True where all elements are not zero, as bool. MLX: `all`.
     all => mlx_all, mlx_all_axes, mlx_all_axis;
-    /// Whether any element is not zero, as bool. MLX: `any`.
+    /// True where any element is not zero, as bool. MLX: `any`.
     any => mlx_any, mlx_any_axes, mlx_any_axis;
     /// log(sum(exp(x))) without overflow. MLX: `logsumexp`.
     logsumexp => mlx_logsumexp, mlx_logsumexp_axes, mlx_logsumexp_axis;

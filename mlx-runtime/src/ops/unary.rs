@@ -44,15 +44,15 @@ unary_ops! {
     floor => mlx_floor;
     /// The imaginary part, complex64 `[..]` -> float32 `[..]`. MLX: `imag`.
     imag => mlx_imag;
-    /// Whether the element is neither infinite nor NaN, `[..]` -> bool `[..]`. MLX: `isfinite`.
+    /// True where the element is neither infinite nor NaN, `[..]` -> bool `[..]`. MLX: `isfinite`.
     isfinite => mlx_isfinite;
-    /// Whether the element is infinite, `[..]` -> bool `[..]`. MLX: `isinf`.
+    /// True where the element is infinite, `[..]` -> bool `[..]`. MLX: `isinf`.
     isinf => mlx_isinf;
-    /// Whether the element is NaN, `[..]` -> bool `[..]`. MLX: `isnan`.
+    /// True where the element is NaN, `[..]` -> bool `[..]`. MLX: `isnan`.
     isnan => mlx_isnan;
-    /// Whether the element is minus infinity, `[..]` -> bool `[..]`. MLX: `isneginf`.
+    /// True where the element is minus infinity, `[..]` -> bool `[..]`. MLX: `isneginf`.
     isneginf => mlx_isneginf;
-    /// Whether the element is plus infinity, `[..]` -> bool `[..]`. MLX: `isposinf`.
+    /// True where the element is plus infinity, `[..]` -> bool `[..]`. MLX: `isposinf`.
     isposinf => mlx_isposinf;
     /// Natural logarithm, `[..] -> [..]`; integers become float32. MLX: `log`.
     log => mlx_log;
@@ -62,7 +62,7 @@ unary_ops! {
     log1p => mlx_log1p;
     /// Logarithm to base 2, `[..] -> [..]`; integers become float32. MLX: `log2`.
     log2 => mlx_log2;
-    /// Whether the element is zero, `[..]` -> bool `[..]`. MLX: `logical_not`.
+    /// True where the element is zero, `[..]` -> bool `[..]`. MLX: `logical_not`.
     logical_not => mlx_logical_not;
     /// The element with its sign changed, `[..] -> [..]`; not for bool. MLX: `negative`.
     negative => mlx_negative;

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-/// What [`super::pad_symmetric`] pads with.
+/// The values that [`super::pad_symmetric`] pads with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PadMode {

@@ -1,4 +1,4 @@
-//! What generated code calls. Not part of the API: it changes with the macros.
+//! Functions that generated code calls. Not part of the API: it changes with the macros.
 
 pub use crate::array::indexing::step;
 pub use crate::model::bind::{bind, size, Arg, Class, Size};
@@ -25,7 +25,7 @@ pub mod ops;
 
 pub use config::{estimated_whole, GuardedNumber, GuardedWhole, Number, Whole};
 
-/// What generated code says of its model.
+/// Types with which generated code describes its model.
 pub mod explain {
     pub use crate::explain::source::{Field, Fused, Method, Node, Report, Saved, What, Why};
     pub use crate::explain::Outline;

@@ -15,7 +15,7 @@ pub const BOUND: Duration = Duration::from_secs(60);
 pub struct Running {
     child: Child,
     out: PathBuf,
-    /// What it says on standard error comes to the file.
+    /// The file that receives its standard error.
     heard: bool,
     /// Copies its outputs from pipes.
     copies: Vec<JoinHandle<()>>,
@@ -84,7 +84,7 @@ impl Running {
         sent.unwrap();
     }
 
-    /// What it said on standard error so far.
+    /// Its standard error so far.
     pub fn said(&self) -> String {
         text(&self.out, "stderr")
     }

@@ -9,7 +9,7 @@ use mlx_fuzz::Random;
 use crate::ground::{Ground, TRAIN};
 use crate::runner::{End, Fault};
 
-/// What a client does.
+/// The behaviour of a client.
 #[derive(Clone, Copy, Debug)]
 enum Client {
     /// Connects and says nothing.

@@ -1,4 +1,4 @@
-//! What the faults have in common: a model, data, and what a run gives that no fault meets.
+//! The common ground of the faults: a model, data, and the results of an undisturbed run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ pub struct Ground {
     /// The tensors of [`TENSORS`] after a whole run.
     whole: [Vec<u8>; 2],
     folder: TempDir,
-    /// What children say. It lies apart, so that no fault meets it.
+    /// The output of children, apart from the files that faults meet.
     said: TempDir,
     places: AtomicUsize,
 }

@@ -23,7 +23,7 @@ pub enum End {
 
 /// One injected fault; the function panics if the program does not take it as promised.
 pub struct Fault {
-    /// What is injected.
+    /// The injected fault.
     pub name: String,
     /// Injects it.
     pub inject: Box<dyn Fn(&Ground) -> End + Send + Sync>,

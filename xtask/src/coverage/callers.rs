@@ -11,7 +11,7 @@ use syn::visit::{self, Visit};
 /// The items that call each function.
 pub type Calls = BTreeMap<String, BTreeSet<String>>;
 
-/// What names functions without calling them: the tables that `explain` prints.
+/// The module that names functions without calling them: the tables that `explain` prints.
 const NAMES_ONLY: &str = "explain";
 
 /// Reads every file below `folder`, but for the module that only names functions.
@@ -183,7 +183,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         if item.ident.is_none() {
             self.rows(item.mac.tokens.clone());
         } else if let Some(name) = &item.ident {
-            // What a macro's own body calls is called wherever it is used.
+            // The calls in a macro's body are made wherever it is used.
             self.within(format!("{name}!"), |s| s.flat(item.mac.tokens.clone()));
         }
     }

@@ -13,7 +13,7 @@ use anyhow::{ensure, Result};
 
 use crate::File;
 
-/// What this crate does not call, and why.
+/// Functions that the runtime does not call, with the reasons.
 const LEFT_OUT: &[(&str, &str)] = &[
     ("_mlx_error", "for C code that reports an error of its own; it takes a printf format"),
     ("mlx_array_data_bfloat16", "declared only where the C compiler has the type; the bytes are read with `mlx_array_data_uint16`"),

@@ -41,7 +41,7 @@ enum Way {
 #[derive(Default)]
 pub struct Sources {
     functions: Vec<Function>,
-    /// What names in a module stand for.
+    /// The paths that names in a module stand for.
     imports: BTreeMap<(Vec<String>, String), Vec<String>>,
 }
 
@@ -156,7 +156,7 @@ impl Sources {
         }
     }
 
-    /// What the language's operations are: what `private::ops` offers.
+    /// The language's operations: the functions of `private::ops`.
     pub fn operations(&self) -> Vec<String> {
         let ours = |m: &[String]| m.len() >= 2 && m[0] == "private" && m[1] == "ops";
         let functions = self
@@ -283,9 +283,9 @@ struct Walk<'a> {
     way: Way,
     depth: usize,
     found: Calls,
-    /// What other ways through the function call.
+    /// The calls of the other ways through the function.
     instead: Vec<Calls>,
-    /// What follows is not run.
+    /// The rest is not run.
     returned: bool,
 }
 
@@ -301,7 +301,7 @@ impl Walk<'_> {
         (walk.found, walk.returned)
     }
 
-    /// What one way calls, and whether the function ends there; `None` if it ends in an error.
+    /// The calls of one way, and whether the function ends there; `None` if it ends in an error.
     fn branch(
         &self,
         what: &impl quote::ToTokens,
@@ -345,7 +345,7 @@ impl Walk<'_> {
     }
 }
 
-/// Whether an expression asks if our own kernels can take the input.
+/// True if an expression asks if our own kernels can take the input.
 fn asks(e: &Expr) -> bool {
     quote::ToTokens::to_token_stream(e)
         .to_string()
@@ -357,7 +357,7 @@ fn names(p: &ExprPath) -> Vec<String> {
     segments.map(|s| s.ident.to_string()).collect()
 }
 
-/// Whether an expression asks for the backend.
+/// True if an expression asks for the backend.
 fn goes_round(e: &Expr) -> bool {
     let text = quote::ToTokens::to_token_stream(e).to_string();
     text.contains("cuda :: is_here")

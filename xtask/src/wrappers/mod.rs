@@ -171,7 +171,7 @@ fn function(row: &Row, signature: &Signature) -> String {
     )
     .unwrap();
     writeln!(out, "const OP: &str = \"{}\";", row.name).unwrap();
-    // What is looked at before the call has no meaning for an array that failed.
+    // The checks before the call mean nothing for an array that failed.
     if !row.check.is_empty() || inputs.iter().any(|p| p.kind == Kind::Array && p.nullable) {
         out.push_str(&check_inputs(inputs));
     }

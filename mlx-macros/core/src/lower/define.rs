@@ -93,7 +93,7 @@ fn derives(item: &syn::ItemStruct, name: &str) -> bool {
     let mut found = false;
     let derives = item.attrs.iter().filter(|a| a.path().is_ident("derive"));
     for attribute in derives {
-        // What is no list of traits is the compiler's to report.
+        // rustc reports everything but a list of traits.
         let _ = attribute.parse_nested_meta(|meta| {
             found |= meta.path.segments.last().is_some_and(|s| s.ident == name);
             Ok(())

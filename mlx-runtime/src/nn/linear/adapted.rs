@@ -53,7 +53,7 @@ pub(super) fn adapted(weight: &Weight, layers: &[&Linear], x: &Array) -> Option<
 #[derive(Clone)]
 struct Product {
     weight: Weight,
-    /// Whether packed values are multiplied as they are.
+    /// True if packed values are multiplied as they are.
     keep: bool,
     sides: cuda::SideBySide,
 }

@@ -65,7 +65,7 @@ pub fn causal_mask(scores: &Array, window: Option<i32>) -> Result<Array> {
     where_(&seen, scores, &number(lowest, scores)?)
 }
 
-/// Whether each of `queries`, the last of which aligns with the last key, sees each of `keys`.
+/// True where each of `queries`, the last of which aligns with the last key, sees each of `keys`.
 fn seen(queries: i32, keys: i32, window: Option<i32>) -> Result<Array> {
     if let Some(n) = window.filter(|n| *n < 1) {
         let text = format!("a window shows one key or more, found {n}");

@@ -57,7 +57,7 @@ pub fn contiguous(a: &Array) -> Result<Array> {
     ops::contiguous(a, false)
 }
 
-/// Whether two values are close.
+/// True where two values are close.
 pub fn isclose(a: &Array, b: &Array, rtol: f32, atol: f32, equal_nan: bool) -> Result<Array> {
     ops::isclose(a, b, f64::from(rtol), f64::from(atol), equal_nan)
 }

@@ -8,7 +8,9 @@ use std::sync::{mpsc, Arc};
 use std::time::Duration;
 
 use mlx_runtime::monitor::Monitor;
-use mlx_runtime::{memory, ops, transforms, Array, Dtype, ErrorKind};
+#[cfg(feature = "serve")]
+use mlx_runtime::ErrorKind;
+use mlx_runtime::{memory, ops, transforms, Array, Dtype};
 use prometheus_parse::{Scrape, Value};
 use tracing::field::{Field, Visit};
 
@@ -175,6 +177,7 @@ fn prometheus_reads_what_was_sampled() {
     }
 }
 
+#[cfg(feature = "serve")]
 fn ask(address: std::net::SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(

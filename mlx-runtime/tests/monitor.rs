@@ -1,7 +1,9 @@
 //! [`Monitor`]: rates by a given clock, the metrics for Prometheus, events, the port.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "serve")]
 use std::io::{Read, Write};
+#[cfg(feature = "serve")]
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{mpsc, Arc};

@@ -6,9 +6,10 @@
 //! Tests: `tests/io.rs`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::io::{ErrorKind, Read};
 
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::float8::Float8;
 use crate::{Array, Dtype, Result as MlxResult};
@@ -47,11 +48,46 @@ impl Header {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Entry {
     dtype: String,
     shape: Vec<u64>,
     data_offsets: (u64, u64),
+}
+
+/// The entries of a header, without its metadata. A header may have a hundred megabytes, so that it is not held as JSON.
+struct Entries(BTreeMap<String, Entry>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Entries(BTreeMap::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            if name == "__metadata__" {
+                // Strings by name, or nothing: MLX writes null for an empty map.
+                map.next_value::<Option<HashMap<String, String>>>()
+                    .map_err(|e| {
+                        A::Error::custom(format!("the metadata are not strings by name: {e}"))
+                    })?;
+                continue;
+            }
+            let entry = map
+                .next_value()
+                .map_err(|e| A::Error::custom(format!("the entry for {name:?} is broken: {e}")))?;
+            self.0.insert(name, entry);
+        }
+        Ok(self)
+    }
 }
 
 /// The dtype that MLX gives a tensor. It reads floats of eight bits as their bytes.
@@ -120,22 +156,17 @@ pub(super) fn read(file: &mut impl Read, len: u64) -> Result<Header, String> {
 }
 
 fn parse(json: &[u8], data_len: u64) -> Result<Header, String> {
-    let raw: BTreeMap<String, serde_json::Value> =
-        serde_json::from_slice(json).map_err(|e| format!("the header is no JSON object: {e}"))?;
-    let relabelled = relabelled(&raw)?;
+    let Entries(entries) = serde_json::from_slice(json)
+        .map_err(|e| format!("the header is no JSON object of tensors: {e}"))?;
     let mut tensors = BTreeMap::new();
-    let mut spans = Vec::with_capacity(raw.len());
-    for (name, value) in raw {
-        if name == "__metadata__" {
-            check_metadata(&value)?;
-            continue;
-        }
+    let mut spans = Vec::with_capacity(entries.len());
+    let mut unknown = false;
+    for (name, entry) in entries {
         // Names go through C strings.
         if name.contains('\0') {
             return Err(format!("the name {name:?} contains a NUL byte"));
         }
-        let entry: Entry = serde_json::from_value(value)
-            .map_err(|e| format!("the header's entry for {name:?} is broken: {e}"))?;
+        unknown |= entry.dtype == UNKNOWN;
         let (begin, end) = entry.data_offsets;
         let tensor = check_entry(&name, entry)?;
         spans.push((begin, end, name.clone()));
@@ -145,31 +176,21 @@ fn parse(json: &[u8], data_len: u64) -> Result<Header, String> {
     Ok(Header {
         tensors,
         data: 8 + json.len() as u64,
-        relabelled,
+        relabelled: unknown.then(|| relabelled(json)).transpose()?,
     })
 }
 
-/// The header with bytes in place of the one coding that MLX does not know, if the file has it.
-fn relabelled(raw: &BTreeMap<String, serde_json::Value>) -> Result<Option<Vec<u8>>, String> {
-    let unknown = |entry: &serde_json::Value| entry["dtype"] == "F8_E5M2";
-    if !raw.values().any(unknown) {
-        return Ok(None);
-    }
-    let mut changed = raw.clone();
-    for entry in changed.values_mut().filter(|e| unknown(e)) {
+/// The coding that MLX does not know.
+const UNKNOWN: &str = "F8_E5M2";
+
+/// The header with bytes in place of that coding.
+fn relabelled(json: &[u8]) -> Result<Vec<u8>, String> {
+    let mut header: BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(json).map_err(|e| e.to_string())?;
+    for entry in header.values_mut().filter(|e| e["dtype"] == UNKNOWN) {
         entry["dtype"] = "U8".into();
     }
-    let text = serde_json::to_vec(&changed).map_err(|e| e.to_string())?;
-    Ok(Some(text))
-}
-
-/// Strings by name, or nothing: MLX writes null for an empty map.
-fn check_metadata(value: &serde_json::Value) -> Result<(), String> {
-    match value {
-        serde_json::Value::Null => Ok(()),
-        serde_json::Value::Object(map) if map.values().all(serde_json::Value::is_string) => Ok(()),
-        _ => Err("the header's metadata are not strings by name".to_owned()),
-    }
+    serde_json::to_vec(&header).map_err(|e| e.to_string())
 }
 
 fn check_entry(name: &str, entry: Entry) -> Result<Tensor, String> {

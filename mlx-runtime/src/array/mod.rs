@@ -228,7 +228,7 @@ impl Array {
     #[inline]
     pub(crate) fn settled(self) -> Result<Array> {
         match self.size() {
-            0 if !crate::transforms::is_shapeless() => Self::empty(self.shape(), self.dtype()),
+            0 if !crate::context::is_shapeless() => Self::empty(self.shape(), self.dtype()),
             _ => Ok(self),
         }
     }

@@ -105,7 +105,6 @@ table! {
     "layer linear" => [mlx_transpose_axes, mlx_matmul] or [];
     "layer lora" => [mlx_astype, mlx_matmul, mlx_astype, mlx_multiply, mlx_astype, mlx_addmm] or [];
     "layer lora_after" => [mlx_astype, mlx_addmm] or [];
-    "layer lora_linear" => [mlxrs_lora_linear] or [];
     "layer quantized_embedding" => [mlx_clip, mlx_take_axis, mlx_clip, mlx_take_axis, mlx_clip, mlx_take_axis, mlx_dequantize, mlx_astype] or [];
     "layer quantized_linear" => [mlx_quantized_matmul] or [];
     "layer rope" => [mlx_fast_rope] or [];

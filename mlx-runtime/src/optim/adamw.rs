@@ -4,7 +4,8 @@
 
 use super::optimizer::{check_betas, check_init, check_positive, check_step, decimal, scale};
 use super::{OptimState, Optimizer, Shapes};
-use crate::{cuda, ops, Array, Dtype, Result};
+use crate::kernels::adam;
+use crate::{ops, Array, Dtype, Result};
 
 /// AdamW (Loshchilov and Hutter, ICLR 2019); Adam (Kingma and Ba, ICLR 2015) with a
 /// `weight_decay` of 0. The same arithmetic, in the same order, as MLX's `optimizers.AdamW`.
@@ -128,14 +129,14 @@ impl AdamW {
     ) -> Result<(Array, Array, Array)> {
         // The betas in double precision, as in Python: 1 - 0.999 is not exact in float32.
         let (b1, b2) = (decimal(self.betas.0), decimal(self.betas.1));
-        let on_cuda = cuda::Rates {
+        let shared = adam::Rates {
             betas: (b1, b2),
             eps: decimal(self.eps),
             decay: decimal(self.weight_decay),
             lr: &rates.lr,
             corrected: rates.corrected.as_ref().map(|(a, b)| (a, b)),
         };
-        if let Some(next) = cuda::adam([w, m, v, g], &on_cuda) {
+        if let Some(next) = adam::adam([w, m, v, g], &shared) {
             let [w, m, v] = next?;
             return Ok((w, m, v));
         }

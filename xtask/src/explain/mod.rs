@@ -29,7 +29,6 @@ const LAYERS: &[(&str, &str, &str)] = &[
     ("layer linear", "mlx_transpose_axes mlx_matmul", ""),
     ("layer lora", "mlx_astype mlx_matmul mlx_astype mlx_multiply mlx_astype mlx_addmm", ""),
     ("layer lora_after", "mlx_astype mlx_addmm", ""),
-    ("layer lora_linear", "mlxrs_lora_linear", ""),
     ("layer quantized_embedding", "mlx_clip mlx_take_axis mlx_clip mlx_take_axis mlx_clip mlx_take_axis mlx_dequantize mlx_astype", ""),
     ("layer quantized_linear", "mlx_quantized_matmul", ""),
     ("layer rope", "mlx_fast_rope", ""),

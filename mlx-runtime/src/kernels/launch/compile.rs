@@ -13,7 +13,7 @@ use crate::{Error, ErrorKind, Result};
 const OP: &str = "cuda_kernel";
 
 /// Returns true if there is a compiler: MLX may be linked with NVRTC in a way that hides it.
-pub(super) fn is_possible() -> bool {
+pub(in crate::kernels) fn is_possible() -> bool {
     static YES: OnceLock<bool> = OnceLock::new();
     // SAFETY: takes nothing.
     *YES.get_or_init(|| unsafe { sys::mlxrs_cuda_compiles() })

@@ -41,60 +41,53 @@ thread_local! {
     static CUTS: RefCell<Cuts> = const { RefCell::new(Cuts::NONE) };
 }
 
-/// A change of this thread's state, until dropped. Scopes end in the reverse order of their beginning.
+/// A change of this thread's state, until dropped.
 #[must_use]
 pub(crate) struct Scope {
     before: Flags,
+    /// Puts back what this scope changed, and nothing else, so that scopes may end in any order.
+    restore: fn(&mut Flags, Flags),
     /// It belongs to the thread.
     thread: PhantomData<*const ()>,
 }
 
-impl Scope {
-    fn with(change: impl FnOnce(&mut Flags)) -> Self {
-        let before = FLAGS.get();
-        let mut flags = before;
-        change(&mut flags);
-        FLAGS.set(flags);
-        Scope {
-            before,
-            thread: PhantomData,
+macro_rules! scopes {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty)?): $flag:ident = |$before:ident| $value:expr;)*) => {
+        impl Scope {
+            $($(#[$doc])* pub fn $name($($arg: $ty)?) -> Self {
+                let before = FLAGS.get();
+                let $before = before.$flag;
+                FLAGS.set(Flags { $flag: $value, ..before });
+                Scope {
+                    before,
+                    restore: |flags, before| flags.$flag = before.$flag,
+                    thread: PhantomData,
+                }
+            })*
         }
-    }
+    };
+}
 
+scopes! {
     /// Composes every operation of MLX's.
-    pub fn composed() -> Self {
-        Self::with(|f| f.composed = true)
-    }
-
+    composed(): composed = |_before| true;
     /// Multiplies packed weights as they are.
-    pub fn packed() -> Self {
-        Self::with(|f| f.packed = true)
-    }
-
+    packed(): packed = |_before| true;
     /// Records one gradient more.
-    pub fn gradient() -> Self {
-        Self::with(|f| f.gradients += 1)
-    }
-
+    gradient(): gradients = |before| before + 1;
     /// Records no gradient.
-    pub fn no_gradient() -> Self {
-        Self::with(|f| f.gradients = 0)
-    }
-
+    no_gradient(): gradients = |_before| 0;
     /// Records a `vmap` or `jvp`.
-    pub fn vectorising() -> Self {
-        Self::with(|f| f.vectorising = true)
-    }
-
+    vectorising(): vectorising = |_before| true;
     /// Records for any shape if `yes`, or if a scope around does.
-    pub fn shapeless(yes: bool) -> Self {
-        Self::with(|f| f.shapeless |= yes)
-    }
+    shapeless(yes: bool): shapeless = |before| before || yes;
 }
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        FLAGS.set(self.before);
+        let mut flags = FLAGS.get();
+        (self.restore)(&mut flags, self.before);
+        FLAGS.set(flags);
     }
 }
 

@@ -451,7 +451,7 @@ fn the_numbers_on_every_level() {
         "losses",
         "products",
     ];
-    levels::again(&all, 8);
+    levels::again(&all, 9);
 }
 
 /// In a child process, because the variables are read once.

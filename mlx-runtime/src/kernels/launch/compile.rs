@@ -1,4 +1,6 @@
 //! Compiles kernels for the present GPU, once a process.
+//!
+//! Tests: `mlx-models --test native`.
 
 use std::collections::hash_map::{Entry, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -274,8 +274,7 @@ impl Sources {
             }
         }
         // `ops::x` may come from any file below `ops`, but what is in `fast` has its own path.
-        let below =
-            |f: &Function| f.module.get(1).is_none_or(|m| m != "fast") || at.len() > 1;
+        let below = |f: &Function| f.module.get(1).is_none_or(|m| m != "fast") || at.len() > 1;
         let found = self.nearest(name, &at, below);
         found.or_else(|| {
             self.imports
@@ -382,7 +381,8 @@ fn is_plumbing(f: &Function) -> bool {
         "array", "context", "device", "error", "handles", "init", "lock", "memory", "stream",
     ];
     let module = f.module.first();
-    module.is_some_and(|m| plumbing.contains(&m.as_str()))
+    let asks = f.module.len() > 1 && f.module[1] == "select";
+    asks || module.is_some_and(|m| plumbing.contains(&m.as_str()))
 }
 
 /// Functions that make no operation.

@@ -34,7 +34,8 @@ use mlx_sys as sys;
 
 use crate::containers::{MapStringToArray, VectorArray};
 use crate::context::Scope;
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
+use crate::init::init;
 use crate::io::{c_path, Replacement};
 use crate::kernels::without;
 use crate::live::{live, Live};

@@ -91,6 +91,7 @@ pub mod fft;
 mod forecast;
 mod generated;
 mod handles;
+mod init;
 pub mod io;
 #[doc(hidden)]
 pub mod kernels;

@@ -32,13 +32,7 @@ const DEVICES: &[&str] = &[
 ];
 
 /// Answers for kernels alone: another module calls the kernel, or asks a question with a name of its own.
-const ANSWERS: &[&str] = &[
-    "on_cpu",
-    "on_cuda",
-    "is_cuda",
-    "is_packs",
-    "cpu::available",
-];
+const ANSWERS: &[&str] = &["on_cpu", "on_cuda", "is_cuda", "is_packs", "cpu::available"];
 
 /// Files with a value for each thread, besides `context.rs`. None of them says what is recorded.
 const THREADS: &[&str] = &[
@@ -157,13 +151,19 @@ fn each_kernel_has_a_folder_and_names_its_tests() {
 fn a_question_elsewhere_is_found() {
     let one = |file: &str, text: &str| faults(file, text).len() == 1;
     assert!(one("nn/norm.rs", "if select::on_cpu(x) {"));
-    assert!(one("nn/norm.rs", "match device::default_device()?.kind() {"));
+    assert!(one(
+        "nn/norm.rs",
+        "match device::default_device()?.kind() {"
+    ));
     assert!(one("optim/sgd.rs", "use crate::device::DeviceType;"));
     assert!(one("ops/fast.rs", "if kernels::cpu::available(x) {}"));
     assert!(one("nn/packed.rs", "thread_local! { static ON: bool }"));
     assert!(one("kernels/norm/mod.rs", "backend::cuda::is_available()"));
     let none = |file: &str, text: &str| faults(file, text).is_empty();
     assert!(none("kernels/norm/mod.rs", "if select::on_cpu(x) {"));
-    assert!(none("nn/norm.rs", "// DeviceType\nset_default_device_of(x)"));
+    assert!(none(
+        "nn/norm.rs",
+        "// DeviceType\nset_default_device_of(x)"
+    ));
     assert!(none("runtime/choose.rs", "DeviceType::Gpu"));
 }

@@ -25,8 +25,9 @@ use std::ptr::NonNull;
 
 use mlx_sys as sys;
 
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
 use crate::handles::{MlxString, VectorArray};
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::runtime::enforce;
 use crate::{Dtype, Error, Result};

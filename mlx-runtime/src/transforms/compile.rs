@@ -10,7 +10,8 @@ use mlx_sys as sys;
 use super::closure::Handle;
 use crate::array::settled;
 use crate::context::Scope;
-use crate::error::{check, init};
+use crate::error::check;
+use crate::init::init;
 use crate::stack::deep;
 use crate::{Array, Result};
 

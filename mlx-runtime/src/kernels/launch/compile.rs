@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use mlx_sys as sys;
 
 use crate::device::{self, Device};
-use crate::error::{check, init};
+use crate::error::check;
 use crate::handles::c_string;
+use crate::init::init;
 use crate::{Error, ErrorKind, Result};
 
 const OP: &str = "cuda_kernel";

@@ -3,6 +3,7 @@
 //! The calls are read off the runtime's functions that generated code calls, through all functions
 //! that these call in turn.
 
+mod names;
 mod scan;
 
 use std::path::Path;
@@ -11,6 +12,7 @@ use anyhow::{ensure, Context, Result};
 
 use crate::File;
 
+use names::Asked;
 use scan::{Calls, Sources};
 
 /// The line after which the rows begin.
@@ -58,10 +60,14 @@ fn row(name: &str, plain: &Calls, ours: &Calls) -> String {
     format!("    {name:?} => [{}] or [{}];\n", list(plain), list(ours))
 }
 
-/// The table, after a check that every operation of the language has a row.
+/// The table, after a check that every name that is asked for has a row, and every row is asked for.
 pub fn file(root: &Path) -> Result<File> {
     let sources = Sources::read(&root.join("mlx-runtime/src"))?;
-    let language: Vec<&str> = mlx_macros_core::ops::OPS.iter().map(|op| op.name).collect();
+    let asked = Asked::read(root)?;
+    let language = mlx_macros_core::ops::OPS.iter().map(|op| op.name);
+    let language: Vec<&str> = language
+        .chain(asked.made.iter().map(String::as_str))
+        .collect();
     let mut rows = Vec::new();
     for name in sources.operations() {
         if !language.contains(&name.as_str()) {
@@ -81,11 +87,18 @@ pub fn file(root: &Path) -> Result<File> {
         }
         rows.push((name.to_string(), row(name, &split(plain), &split(ours))));
     }
-    for name in language {
+    for name in language
+        .iter()
+        .copied()
+        .chain(asked.all.iter().map(String::as_str))
+    {
         ensure!(
             rows.iter().any(|(n, _)| n == name),
-            "{name} has no function in the runtime"
+            "{name} has no function in the runtime, and no row here"
         );
+    }
+    for (name, ..) in LAYERS {
+        ensure!(asked.all.contains(*name), "nothing asks for the row {name}");
     }
     rows.sort();
     let path = "mlx-runtime/src/explain/table.rs";

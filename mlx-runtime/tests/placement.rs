@@ -47,8 +47,8 @@ const FLOATS: &[Row] = rows! {
         Ok(same.call(std::slice::from_ref(x))?.swap_remove(0))
     };
     "parts" => |x, _| {
-        let groups = ParamGroups::new(&[x.clone()])?;
-        Ok(groups.scatter(std::slice::from_ref(x))?.swap_remove(0))
+        let one = std::slice::from_ref(x);
+        Ok(ParamGroups::new(one)?.scatter(one)?.swap_remove(0))
     };
 };
 

@@ -22,6 +22,7 @@ for (int at = threadIdx.x * N; at < D; at += blockDim.x * N) {
 }
 ",
 };
+
 /// Threads of a block, which has one row.
 const THREADS: i32 = 128;
 

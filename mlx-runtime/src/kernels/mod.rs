@@ -1,7 +1,7 @@
 //! The kernels of this project, a folder each: the operation composed of MLX's (its reference), its call of the CPU, its CUDA
 //! text and launch, and the shapes that each can take.
 //!
-//! - [`select`] alone knows devices, dtypes and the sizes of packs.
+//! - `select` alone knows devices, dtypes and the sizes of packs.
 //! - `launch` compiles CUDA text and launches it.
 //! - `norm`, `gated`, `attention`, `cross_entropy`, `take_rows`, `dequantize`, `gather`, `adapters`, `adam`: a kernel each. Its
 //!   functions choose the way, and compose the operation where there is no kernel. Where the composed form needs a layer, they

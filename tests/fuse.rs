@@ -10,7 +10,7 @@ use mlx_runtime::device::{default_device, DeviceType};
 use mlx_runtime::model::{add_lora, init, load, LoadOptions, LoraConfig, Model, Quantization};
 use mlx_runtime::nn::{Linear, RmsNorm, Rope};
 use mlx_runtime::random::{self, Key};
-use mlx_runtime::{fused, memory, transforms, Array, Dtype, Result};
+use mlx_runtime::{kernels, memory, transforms, Array, Dtype, Result};
 use mlx_tests::Config;
 
 fn config() -> Arc<Config> {
@@ -254,7 +254,7 @@ fn passes_change_what_runs() -> Result<()> {
     ] {
         assert!(all < without, "{name}: {all} with it, {without} without");
     }
-    fused::without(|| {
+    kernels::without(|| {
         for setup in [Setup::Adapters, Setup::Packed, Setup::Frozen] {
             let (with, without) = (kernels::<All>(setup)?, kernels::<NoProjections>(setup)?);
             assert!(
@@ -305,7 +305,7 @@ fn same<M: Block + Send + 'static>() -> Result<()> {
         let what = format!("{setup:?}");
         compare(&what, &gradients::<All>(setup)?, &gradients::<M>(setup)?)?;
         let composed = || -> Result<_> { Ok((gradients::<All>(setup)?, gradients::<M>(setup)?)) };
-        let (with, without) = fused::without(composed)?;
+        let (with, without) = kernels::without(composed)?;
         compare(&format!("{what}, composed"), &with, &without)?;
     }
     Ok(())

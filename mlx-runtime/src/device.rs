@@ -15,8 +15,9 @@ use mlx_sys as sys;
 use serde::{Serialize, Serializer};
 
 use crate::containers::MlxString;
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
 use crate::handles::{c_string, VectorString};
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::{Error, ErrorKind, Result};
 

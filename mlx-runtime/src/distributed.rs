@@ -18,8 +18,9 @@ use std::ptr::null_mut;
 
 use mlx_sys as sys;
 
-use crate::error::{from_c, init as ready};
+use crate::error::from_c;
 use crate::handles::c_string;
+use crate::init::init as ready;
 use crate::live::{live, Live};
 use crate::{Error, Result};
 

@@ -9,7 +9,8 @@
 use mlx_sys as sys;
 
 use crate::array::{build, optional};
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
+use crate::init::init;
 use crate::ops::check_new_shape;
 use crate::{Array, Dtype, Error, Result};
 

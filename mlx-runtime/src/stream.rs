@@ -23,7 +23,8 @@ use mlx_sys as sys;
 
 use crate::containers::{MlxString, VectorStream};
 use crate::device::{self, Device};
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::lock::graph_lock;
 use crate::{Error, ErrorKind, Result};

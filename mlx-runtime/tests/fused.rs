@@ -3,9 +3,10 @@
 //! fit.
 
 use mlx_runtime::device::{set_default_device, Device};
+use mlx_runtime::kernels::cpu as fused;
 use mlx_runtime::ops::fast::{self, Mask};
 use mlx_runtime::transforms::{checkpoint, compile, value_and_grad};
-use mlx_runtime::{fused, ops, Array, Dtype, ErrorKind, Result};
+use mlx_runtime::{ops, Array, Dtype, ErrorKind, Result};
 
 #[path = "../../tests/levels.rs"]
 mod levels;
@@ -283,43 +284,13 @@ fn a_target_outside_the_vocabulary_is_nan_in_its_row() {
 }
 
 #[test]
-fn lora_linear() {
-    for (shape, out, r) in [
-        (&[3, 24][..], 40, 4),
-        (&[2, 5, 17], 9, 1),
-        (&[1, 1, 8], 3, 8),
-    ] {
-        let d = *shape.last().unwrap();
-        let w = noise(&[out, d], 2);
-        let frozen = w.clone();
-        assert_same(
-            move |x| fused::lora_linear(&x[0], &w, &x[1], &x[2], 1.7),
-            move |x| {
-                let y = ops::matmul(&x[0], &ops::transpose(&frozen, &[])?)?;
-                let z = ops::matmul(&ops::matmul(&x[0], &x[1])?, &x[2])?;
-                ops::add(&y, &ops::multiply(&z, &Array::scalar(1.7f32)?)?)
-            },
-            &[noise(shape, 1), noise(&[d, r], 3), noise(&[r, out], 4)],
-            &[0, 1, 2],
-        );
-    }
-}
-
-#[test]
 fn half_types_beside_float32_are_promoted() {
     let half = |a: &Array| ops::astype(a, Dtype::Bfloat16).unwrap();
     let full = |a: &Array| ops::astype(a, Dtype::Float32).unwrap();
     let (x, w) = (noise(&[2, 3, 8], 1), half(&noise(&[8], 2)));
     let got = fused::rms_norm(&x, &w, 1e-5).unwrap();
     assert_close(&got, &fused::rms_norm(&x, &full(&w), 1e-5).unwrap(), "norm");
-    let (w, a, b) = (
-        half(&noise(&[5, 8], 3)),
-        noise(&[8, 2], 4),
-        noise(&[2, 5], 5),
-    );
-    let got = fused::lora_linear(&x, &w, &a, &b, 2.0).unwrap();
-    let expected = fused::lora_linear(&x, &full(&w), &a, &b, 2.0).unwrap();
-    assert_close(&got, &expected, "lora");
+    let w = half(&noise(&[5, 8], 3));
     let weights = half(&ops::ones(&[2, 3], Dtype::Float32).unwrap());
     let t = ops::reshape(&targets(6, 5), &[2, 3]).unwrap();
     let got = fused::linear_cross_entropy(&x, &w, &t, &weights, false).unwrap();
@@ -378,10 +349,6 @@ fn what_does_not_fit_is_an_error() {
             true,
         ))
     };
-    let lora = |x: &[i32], w: &[i32], a: &[i32], b: &[i32]| {
-        kind(fused::lora_linear(&f(x), &f(w), &f(a), &f(b), 1.0))
-    };
-
     assert!(!fused::available(&half(&[2])));
     assert_eq!(
         kind(fused::rms_norm(&f(&[2, 3]), &f(&[4]), 1e-5)),
@@ -436,27 +403,11 @@ fn what_does_not_fit_is_an_error() {
     entropy(&[3, 4], &[5, 4], f(&[3]), &[3]);
     let wide = Array::from_slice(&[1i64 << 32; 3], &[3]).unwrap();
     assert_eq!(entropy(&[3, 4], &[5, 4], wide, &[3]), ErrorKind::Dtype);
-
-    assert_eq!(lora(&[2, 3], &[5, 4], &[3, 2], &[2, 5]), shape);
-    assert_eq!(lora(&[2, 3], &[5, 3], &[4, 2], &[2, 5]), shape);
-    assert_eq!(lora(&[2, 3], &[5, 3], &[3, 2], &[3, 5]), shape);
-    lora(&[2, 3], &[5, 3, 1], &[3, 2], &[2, 5]);
 }
 
 #[test]
 fn constants_have_no_gradient() {
-    let inputs = [
-        noise(&[2, 3], 1),
-        noise(&[5, 3], 2),
-        noise(&[3, 2], 3),
-        noise(&[2, 5], 4),
-    ];
-    let lora = |x: &[Array]| {
-        let y = fused::lora_linear(&x[0], &x[1], &x[2], &x[3], 1.0)?;
-        Ok(vec![ops::sum(&y, &[], false)?])
-    };
-    let error = value_and_grad(lora, &[1]).call(&inputs).unwrap_err();
-    assert!(error.to_string().contains("frozen"), "{error}");
+    let inputs = [noise(&[2, 3], 1), noise(&[5, 3], 2)];
     for (argnum, with_grad) in [(0, false), (1, true)] {
         let loss = move |x: &[Array]| {
             let weights = ops::ones(&[2], Dtype::Float32)?;
@@ -497,7 +448,6 @@ fn the_numbers_on_every_level() {
         "swiglu",
         "rope_attention",
         "entropy",
-        "lora",
         "losses",
         "products",
     ];

@@ -9,7 +9,7 @@ use mlx_macros::mlx_model;
 use mlx_runtime::model::{add_lora, init, load, LoadOptions, LoraConfig, Model, Quantization};
 use mlx_runtime::nn::{Embedding, Linear};
 use mlx_runtime::random::{self, Key};
-use mlx_runtime::{fused, memory, ops, transforms, Array, Dtype, Result};
+use mlx_runtime::{kernels, memory, ops, transforms, Array, Dtype, Result};
 use mlx_tests::Config;
 
 const ROWS: i32 = 2048;
@@ -172,7 +172,7 @@ fn peak<M: Loss + Send + 'static>(
     memory::reset_peak()?;
     let before = memory::active()?;
     let gradient = transforms::value_and_grad(f, &argnums);
-    let grads = fused::without(|| {
+    let grads = kernels::without(|| {
         let (values, grads) = gradient.call(&inputs)?;
         transforms::eval(&values.iter().chain(&grads).collect::<Vec<_>>())?;
         Ok::<_, mlx_runtime::Error>(grads)

@@ -11,7 +11,7 @@ use mlx_runtime::model::{
 };
 use mlx_runtime::optim::AdamW;
 use mlx_runtime::transforms::CompileMode;
-use mlx_runtime::{fused, ops, random, transforms, Array, Dtype, Result};
+use mlx_runtime::{kernels, ops, random, transforms, Array, Dtype, Result};
 
 /// The settings that differ from case to case.
 #[derive(Clone, Copy, Debug)]
@@ -142,7 +142,7 @@ fn error(a: &Array, b: &Array) -> f32 {
 fn check(case: Case) {
     let trained = model(case).unwrap();
     let native = gradients(&trained, case).unwrap();
-    let composed = fused::without(|| gradients(&trained, case).unwrap());
+    let composed = kernels::without(|| gradients(&trained, case).unwrap());
     if case.dtype == Dtype::Float32 {
         for ((name, a), (_, b)) in native.iter().zip(&composed) {
             let apart = error(a, b);
@@ -151,7 +151,7 @@ fn check(case: Case) {
         return;
     }
     // Of 16 bits neither way is exact: both are held to the same weights in float32.
-    let exact = fused::without(|| gradients(&exactly(case).unwrap(), case).unwrap());
+    let exact = kernels::without(|| gradients(&exactly(case).unwrap(), case).unwrap());
     for ((name, a), ((_, b), (_, c))) in native.iter().zip(composed.iter().zip(&exact)) {
         let (ours, theirs) = (error(a, c), error(b, c));
         assert!(

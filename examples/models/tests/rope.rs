@@ -10,7 +10,7 @@ use common::{close, on_gpu, Dump};
 use mlx_models::{dispatch, CausalLm, Config, Family, Visitor};
 use mlx_runtime::model::{self, LoadOptions};
 use mlx_runtime::nn::{KvCache, Rope, RopeScaling};
-use mlx_runtime::{fused, ops, transforms, Array, Dtype, ErrorKind};
+use mlx_runtime::{kernels, ops, transforms, Array, Dtype, ErrorKind};
 use serde_json::{json, Value};
 
 type Cases = BTreeMap<String, (Value, Vec<i32>)>;
@@ -133,7 +133,7 @@ fn models_with_scaled_rotations_compute_what_mlx_lm_computes() {
             };
             check("fused");
             if !on_gpu() {
-                fused::without(|| check("composed"));
+                kernels::without(|| check("composed"));
             }
         }
     }

@@ -1,7 +1,6 @@
 //! Between arrays and host memory.
 
 use std::ffi::c_void;
-use std::sync::OnceLock;
 
 use half::{bf16, f16};
 use mlx_sys as sys;
@@ -307,8 +306,7 @@ const ON_BOTH_SIDES: usize = 8;
 /// does (`Buffer::raw_ptr`, mlx/backend/cuda/allocator.cpp) without a lock of its own: another reader, or
 /// an evaluation that starts meanwhile, would have the address from before.
 fn moved_by_readers() -> bool {
-    static YES: OnceLock<bool> = OnceLock::new();
-    *YES.get_or_init(|| crate::backend::cuda::is_available().unwrap_or(false))
+    crate::kernels::select::moves_arrays_to_readers()
 }
 
 /// # Safety

@@ -22,8 +22,9 @@ use std::ptr::null_mut;
 
 use mlx_sys as sys;
 
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
 use crate::handles::{c_string, text};
+use crate::init::init;
 use crate::stream::Stream;
 use crate::{Array, Error, Result};
 

@@ -2,9 +2,10 @@
 //!
 //! Tests: `mlx-tests --test training`.
 
-use super::layers::{with_cuts, Cuts};
+use super::layers::Cuts;
 use super::train::{Body, Carried, Next};
 use super::{Model, Started, TrainStep};
+use crate::context::with_cuts;
 use crate::{ops, transforms, Array, Dtype, Error, ErrorKind, Result};
 
 /// Sums over the batches so far: arrays only, so that adding a batch is a pure function.

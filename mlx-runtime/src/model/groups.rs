@@ -11,8 +11,9 @@ use std::collections::HashMap;
 use mlx_sys as sys;
 
 use crate::array::build_many;
+use crate::kernels::gather::gather;
 use crate::optim::Shapes;
-use crate::{cuda, fused, Array, Dtype, Error, ErrorKind, Result};
+use crate::{Array, Dtype, Error, ErrorKind, Result};
 
 /// Tensors of one dtype (and of one part of an optimiser that has several) share a buffer, with tensors of one shape
 /// side by side. A group is the unit of the optimiser's step, of clipping and of saving its state.
@@ -130,10 +131,7 @@ impl ParamGroups {
             .iter()
             .map(|g| {
                 let members: Vec<&Array> = g.members.iter().map(|(i, _)| &tensors[*i]).collect();
-                match members.first().is_some_and(|a| cuda::available(a)) {
-                    true => cuda::gather(&members),
-                    false => fused::gather(&members),
-                }
+                gather(&members)
             })
             .collect()
     }

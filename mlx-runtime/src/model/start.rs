@@ -6,7 +6,7 @@ use super::plan::Decision;
 use super::train::Next;
 use super::{Model, TrainStep};
 use crate::optim::Skipped;
-use crate::runtime::enforce;
+use crate::runtime::enforce::Check;
 use crate::{ops, transforms, Array, Result};
 
 /// A step that [`TrainStep::start`] started. Dropped, it is waited for as well: nothing runs on.
@@ -92,7 +92,7 @@ impl<M: Model> TrainStep<M> {
         arrays.push(&skipped);
         match decision {
             Some(decision) => decision.start(&arrays)?,
-            None => enforce::trusted(|| transforms::async_eval(&arrays))?,
+            None => transforms::async_eval_as(&arrays, Check::Planned)?,
         }
         let Next { values, at } = next;
         self.at = at;

@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use super::cuts::Stack;
-use super::layers::{with_cuts, Cuts};
+use super::layers::Cuts;
 use super::plan::{Decision, Decisions};
 use super::recorded::{Recorded, Shared};
 use super::{Checkpoint, Model, ParamGroups};
+use crate::context::with_cuts;
 use crate::optim::{self, matching, OptimState, Optimizer, Shapes, Skipped};
 use crate::transforms::{self, ValueAndGrad};
 use crate::{Array, Error, ErrorKind, Result};

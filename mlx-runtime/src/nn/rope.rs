@@ -118,7 +118,7 @@ impl Rope {
         }
         let angles = self.angles(before.saturating_add(length))?;
         let y = ops::fast::rope(
-            &super::whole(x)?,
+            &crate::kernels::attention::whole(x)?,
             self.dims,
             self.traditional,
             None,

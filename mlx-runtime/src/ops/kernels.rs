@@ -24,8 +24,9 @@ use mlx_sys as sys;
 
 use crate::array::build_many;
 use crate::containers::{VectorArray, VectorString};
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
 use crate::handles::c_string;
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::{Array, Dtype, Error, Result};
 

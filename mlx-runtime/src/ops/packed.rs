@@ -11,7 +11,8 @@ use super::shape::swapaxes;
 use super::unary::astype;
 use super::{optional_dtype, optional_int};
 use crate::array::{build, build_many, optional};
-use crate::{cuda, Array, Dtype, Error, ErrorKind, Result};
+use crate::kernels::select::{self, Fault};
+use crate::{Array, Dtype, Error, ErrorKind, Result};
 
 /// How weights are packed: MLX's mode, and how many weights share a scale in how many bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -240,7 +241,7 @@ pub fn packed_matmul(x: &Array, w: &Packed, transpose: bool, how: Quantization) 
     })?;
     // MLX has checked the inputs, and computes nothing of a product that is dropped.
     let product = or_zeros(x, product)?;
-    if transpose && has_one_group(x, how) && cuda::is_here() {
+    if transpose && has_one_group(x, how) && select::has(Fault::OneGroup) {
         let like = |a: &Array| astype(a, product.dtype());
         let w = Packed {
             weight: w.weight.clone(),
@@ -252,9 +253,7 @@ pub fn packed_matmul(x: &Array, w: &Packed, transpose: bool, how: Quantization) 
     Ok(product)
 }
 
-/// True if a row of the matrix is one group, for which MLX's CUDA backend takes a kernel of its own on a
-/// Hopper GPU: in TF32, whatever the environment says, and for two batches of rows in float32 it gave
-/// other numbers altogether. Rows so short are unpacked in no time.
+/// True if a row of the matrix is one group, see [`Fault::OneGroup`]. Rows so short are unpacked in no time.
 fn has_one_group(x: &Array, how: Quantization) -> bool {
     match how {
         Quantization::Affine { group_size, bits } => {

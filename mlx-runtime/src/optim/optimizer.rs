@@ -119,13 +119,7 @@ pub(super) struct Rate<F, T> {
     last: Option<(Dtype, T)>,
 }
 
-impl<'a> Rate<(), ()> {
-    /// The learning rate.
-    #[allow(clippy::new_ret_no_self)]
-    pub fn new(lr: &'a Array) -> Rate<impl FnMut(Dtype) -> Result<Array> + 'a, Array> {
-        Rate::with(|dtype| ops::astype(lr, dtype))
-    }
-
+impl Rate<(), ()> {
     /// A rate that `make` computes.
     pub fn with<T, F: FnMut(Dtype) -> Result<T>>(make: F) -> Rate<F, T> {
         Rate { make, last: None }

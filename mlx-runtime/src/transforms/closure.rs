@@ -11,8 +11,10 @@ use mlx_sys as sys;
 
 use super::stateless::{callbacks, is_stateless, keep, taken_back};
 use crate::array::settled;
-use crate::error::{from_c, init, take_message};
+use crate::context::Scope;
+use crate::error::{from_c, take_message};
 use crate::handles::VectorArray;
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::lock;
 use crate::{Array, Error, ErrorKind, Result};
@@ -233,7 +235,7 @@ impl Closure {
     /// Returns the error of the function or of MLX, and an error if the function panics.
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let handle = self.handle.as_ref().map_err(Clone::clone)?;
-        let _suspended = self.outputs_only.then(super::Differentiating::suspend);
+        let _suspended = self.outputs_only.then(Scope::no_gradient);
         handle.apply(self.op, inputs)
     }
 

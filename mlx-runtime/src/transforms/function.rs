@@ -11,7 +11,8 @@ use mlx_sys as sys;
 use super::closure::{failure, free, guard, write, Closure, Handle};
 use super::stateless::{callbacks, is_stateless, keep};
 use crate::containers::{MapStringToArray, VectorArray, VectorInt};
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::{Array, Error, Result};
 

@@ -6,6 +6,7 @@ use mlx_sys as sys;
 
 use super::closure::{failure, Handle};
 use crate::array::settled;
+use crate::context::Scope;
 use crate::handles::VectorArray;
 use crate::stack::deep;
 use crate::{Array, Error, Result};
@@ -76,7 +77,7 @@ impl Vmap {
             in_axes.push(axis.map_or(Ok(-1), |axis| from_first(axis, input.ndim()))?);
         }
         let list = VectorArray::new(OP, inputs)?;
-        let _within = super::Vectorising::enter();
+        let _within = Scope::vectorising();
         let _reading = crate::lock::reading();
         let (mut traced, mut outputs) = (VectorArray::null(), VectorArray::null());
         let (at, n) = (in_axes.as_ptr(), in_axes.len());

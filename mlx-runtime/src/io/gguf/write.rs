@@ -8,8 +8,9 @@ use mlx_sys as sys;
 
 use super::super::{c_path, Replacement};
 use crate::containers::{MlxString, VectorString};
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
 use crate::handles::c_string;
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::lock::graph_lock;
 use crate::{Array, Error, ErrorKind, Result};

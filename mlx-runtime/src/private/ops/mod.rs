@@ -11,10 +11,11 @@ mod shape;
 pub use attention::*;
 pub use axis::*;
 pub use create::*;
-pub use gated::*;
+pub use gated::{joined_geglu, joined_swiglu};
 pub use losses::*;
 pub use shape::*;
 
+pub use crate::kernels::gated::{geglu, swiglu};
 pub use crate::nn::{
     avg_pool1d, avg_pool2d, celu, elu, gelu, gelu_approx, gelu_fast_approx, glu, hard_shrink,
     hard_tanh, hardswish, leaky_relu, log_sigmoid, log_softmax, max_pool1d, max_pool2d, mish,
@@ -64,7 +65,7 @@ pub fn isclose(a: &Array, b: &Array, rtol: f32, atol: f32, equal_nan: bool) -> R
 
 /// `x [.., D]`, `weight [D]`.
 pub fn rms_norm(x: &Array, weight: &Array, eps: f32) -> Result<Array> {
-    crate::nn::norm::rms_norm(x, weight, eps)
+    crate::kernels::norm::rms_norm(x, weight, eps, false)
 }
 
 /// The axes of `a`, then as many of `b`.

@@ -2,8 +2,8 @@
 //!
 //! Tests: `mlx-models --test native`.
 
-use super::launch::{rows, Kernel, Launch};
-use super::pack;
+use crate::kernels::launch::{rows, Kernel, Launch};
+use crate::kernels::select::{is_packs, pack};
 use crate::{ops, transforms, Array, Dtype, Result};
 
 pub(super) const HEADS: Kernel = Kernel {
@@ -39,7 +39,7 @@ pub(crate) struct Heads {
 /// `y [B, L, (heads + 2 * kv_heads) * size]`, angles per position `freqs [size / 2]` -> queries
 /// `[B, heads, P, size]`, keys and values `[B, kv_heads, P, size]`, the first two rotated by their
 /// position from 0 on, and `P` the padded length. `None` if half a head is no multiple of a pack.
-pub(crate) fn split_heads(y: &Array, freqs: &Array, cut: Heads) -> Option<Result<[Array; 3]>> {
+pub(super) fn split_heads(y: &Array, freqs: &Array, cut: Heads) -> Option<Result<[Array; 3]>> {
     let [batch, length, _] = *y.shape() else {
         return None;
     };
@@ -54,7 +54,8 @@ impl Heads {
             return false;
         };
         width == (self.heads + 2 * self.kv_heads) * self.size
-            && self.size % (2 * pack(y.dtype())) == 0
+            && self.size % 2 == 0
+            && is_packs(self.size / 2, y.dtype())
             && self.size / 2 / pack(y.dtype()) <= 32
             && freqs.shape() == [self.size / 2]
             && freqs.dtype() == Dtype::Float32

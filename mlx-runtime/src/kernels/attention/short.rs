@@ -6,7 +6,8 @@
 //! Tests: `mlx-models --test native`.
 
 use super::heads::{call, Heads, HEADS, HEADS_VJP};
-use super::launch::{rows, Kernel, Launch};
+use crate::kernels::launch::{rows, Kernel, Launch};
+use crate::kernels::select::is_half;
 use crate::{ops, transforms, Array, Dtype, Result};
 
 const HEADER: &[&str] = &[include_str!("attention.cuh")];
@@ -46,9 +47,9 @@ const ROWS: i32 = 16;
 const THREADS: i32 = 256;
 
 /// Causal attention of heads that are cut out of `y [B, L, (heads + 2 * kv_heads) * size]` and rotated as
-/// in [`super::split_heads`] -> `[B, L, heads * size]`. `None` unless the sequences are short, of half
+/// in [`split_heads`](super::heads::split_heads) -> `[B, L, heads * size]`. `None` unless the sequences are short, of half
 /// floats, and heads of 64 or 128.
-pub(crate) fn short_attention(
+pub(super) fn short_attention(
     y: &Array,
     freqs: &Array,
     cut: Heads,
@@ -57,7 +58,7 @@ pub(crate) fn short_attention(
     let [batch, length, _] = *y.shape() else {
         return None;
     };
-    let fits = y.dtype().size() == 2
+    let fits = is_half(y.dtype())
         && matches!(cut.size, 64 | 128)
         && cut.heads % cut.kv_heads.max(1) == 0
         && length <= LONGEST

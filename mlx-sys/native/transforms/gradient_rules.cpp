@@ -1,194 +1,18 @@
-// Rules of single operations that replace MLX's rules; see rules.h.
-
-#include "transforms/rules.h"
+// Rules of `jvp` and `vjp`, by the name of the primitive; see rules.h.
 
 #include <algorithm>
 #include <iterator>
 #include <limits>
 #include <string_view>
-#include <tuple>
 
 #include "transforms/forwards.h"
-#include "mlx/mlx.h"
-#include "mlx/primitives.h"
+#include "graph/primitive_names.h"
+#include "transforms/operations.h"
+#include "transforms/rules.h"
 
 namespace mlxrs {
 
-namespace mx = mlx::core;
-using mx::array;
-
 namespace {
-
-using List = std::vector<array>;
-using Axes = std::vector<int>;
-
-// The examples along the first axis. An input that is the same for all gets an axis of size 1, or
-// `repeated` of them.
-array in_front(const array& a, int axis, mx::Stream s, int repeated = 1) {
-  if (axis >= 0) {
-    return axis == 0 ? a : mx::moveaxis(a, axis, 0, s);
-  }
-  auto out = mx::expand_dims(a, 0, s);
-  if (repeated != 1) {
-    auto shape = out.shape();
-    shape[0] = repeated;
-    out = mx::broadcast_to(out, shape, s);
-  }
-  return out;
-}
-
-int batch_size(const List& inputs, const Axes& axes) {
-  for (size_t i = 0; i < axes.size(); i++) {
-    if (axes[i] >= 0) {
-      return inputs[i].shape(axes[i]);
-    }
-  }
-  return 1;
-}
-
-mx::Shape batched(int size, const mx::Shape& shape) {
-  mx::Shape out{size};
-  out.insert(out.end(), shape.begin(), shape.end());
-  return out;
-}
-
-Axes shifted(Axes axes) {
-  for (auto& axis : axes) {
-    axis++;
-  }
-  return axes;
-}
-
-array scatter(mx::Scatter::ReduceType kind, const array& src, const List& indices, const array& updates, const Axes& axes, mx::Stream s) {
-  switch (kind) {
-    case mx::Scatter::Max:
-      return mx::scatter_max(src, indices, updates, axes, s);
-    case mx::Scatter::Min:
-      return mx::scatter_min(src, indices, updates, axes, s);
-    case mx::Scatter::Sum:
-      return mx::scatter_add(src, indices, updates, axes, s);
-    case mx::Scatter::Prod:
-      return mx::scatter_prod(src, indices, updates, axes, s);
-    default:
-      return mx::scatter(src, indices, updates, axes, s);
-  }
-}
-
-// MLX places the axis of the examples beside the wrong axes of the updates.
-array scatter_batch(const array& node, const List& inputs, const Axes& in_axes, mx::Stream s) {
-  const auto [kind, axes] = static_cast<mx::Scatter&>(node.primitive()).state();
-  const int size = batch_size(inputs, in_axes);
-  List all;
-  for (size_t i = 0; i < inputs.size(); i++) {
-    all.push_back(in_front(inputs[i], in_axes[i], s, size));
-  }
-  const List indices(all.begin() + 1, all.end() - 1);
-  const int ndim = indices[0].ndim();
-  mx::Shape along(ndim, 1);
-  along[0] = size;
-  const auto dtype = mx::size_of(indices[0].dtype()) < 4 ? mx::int32 : indices[0].dtype();
-  const auto example = mx::broadcast_to(mx::reshape(mx::arange(size, dtype, s), along, s), indices[0].shape(), s);
-  List places{example};
-  places.insert(places.end(), indices.begin(), indices.end());
-  auto dims = shifted(axes);
-  dims.insert(dims.begin(), 0);
-  return scatter(kind, all.front(), places, mx::expand_dims(all.back(), ndim, s), dims, s);
-}
-
-array bitwise(mx::BitwiseBinary& p, const array& a, const array& b, mx::Stream s) {
-  const std::string_view name = p.name();
-  return name == "BitwiseAnd" ? mx::bitwise_and(a, b, s)
-      : name == "BitwiseOr"   ? mx::bitwise_or(a, b, s)
-      : name == "BitwiseXor"  ? mx::bitwise_xor(a, b, s)
-      : name == "LeftShift"   ? mx::left_shift(a, b, s)
-                              : mx::right_shift(a, b, s);
-}
-
-array update_slice(mx::SliceUpdate::ReduceType kind,
-                   const array& src,
-                   const array& by,
-                   const mx::Shape& start,
-                   const mx::Shape& stop,
-                   const mx::Shape& step,
-                   mx::Stream s) {
-  switch (kind) {
-    case mx::SliceUpdate::Max:
-      return mx::slice_update_max(src, by, start, stop, step, s);
-    case mx::SliceUpdate::Min:
-      return mx::slice_update_min(src, by, start, stop, step, s);
-    case mx::SliceUpdate::Sum:
-      return mx::slice_update_add(src, by, start, stop, step, s);
-    case mx::SliceUpdate::Prod:
-      return mx::slice_update_prod(src, by, start, stop, step, s);
-    default:
-      return mx::slice_update(src, by, start, stop, step, s);
-  }
-}
-
-// The transform that `node` is, of another input: along its axes moved by `shift`.
-array fourier(const array& node, const array& in, const array& size_of_input, int shift, mx::Stream s) {
-  const auto [axes, inverse, real] = static_cast<mx::FFT&>(node.primitive()).state();
-  Axes at;
-  mx::Shape n;
-  for (size_t axis : axes) {
-    at.push_back(static_cast<int>(axis) + shift);
-    n.push_back(real && inverse ? node.shape(axis) : size_of_input.shape(axis));
-  }
-  const auto norm = mx::fft::FFTNorm::Backward;
-  return real && inverse ? mx::fft::irfftn(in, n, at, norm, s)
-      : real             ? mx::fft::rfftn(in, n, at, norm, s)
-      : inverse          ? mx::fft::ifftn(in, n, at, norm, s)
-                         : mx::fft::fftn(in, n, at, norm, s);
-}
-
-// The bounds of a slice that give its elements whenever they are counted again: MLX keeps the end of a
-// slice of one element, but not its step.
-struct Bounds {
-  mx::Shape start, stop, step;
-
-  Bounds(mx::Shape first, mx::Shape last, mx::Shape by, const mx::Shape& taken)
-      : start(std::move(first)), stop(std::move(last)), step(std::move(by)) {
-    for (size_t i = 0; i < start.size(); i++) {
-      if (taken[i] == 1) {
-        stop[i] = start[i] + 1;
-      }
-    }
-  }
-
-  static Bounds of(const array& node) {
-    auto [start, stop, step] = static_cast<mx::Slice&>(node.primitive()).state();
-    return {std::move(start), std::move(stop), std::move(step), node.shape()};
-  }
-
-  // Adds a whole axis in front.
-  void prepend(int size) {
-    start.insert(start.begin(), 0);
-    stop.insert(stop.begin(), size);
-    step.insert(step.begin(), 1);
-  }
-
-  // The slice of `a`; one that leads backwards is copied, because MLX misreads negative strides.
-  array take(const array& a, mx::Stream s) const {
-    const auto part = mx::slice(a, start, stop, step, s);
-    const bool backwards = std::any_of(step.begin(), step.end(), [](auto by) { return by < 0; });
-    return backwards ? mx::contiguous(part, false, s) : part;
-  }
-};
-
-struct Conv {
-  Axes strides, low, high, dilation, input_dilation;
-  int groups;
-  bool flip;
-
-  explicit Conv(const array& node) {
-    std::tie(strides, low, high, dilation, input_dilation, groups, flip) =
-        static_cast<mx::Convolution&>(node.primitive()).state();
-  }
-
-  array operator()(const array& in, const array& w, mx::Stream s) const {
-    return mx::conv_general(in, w, strides, low, high, dilation, input_dilation, groups, flip, s);
-  }
-};
 
 int dilated(int size, int by) {
   return size > 0 ? (size - 1) * by + 1 : 0;
@@ -281,7 +105,10 @@ array conv_weight_grad(const Conv& c, const array& in, const array& w, const arr
 
 // Functions of complex numbers for which MLX multiplies the gradient by the derivative instead of its conjugate.
 bool forgets_conjugate(std::string_view name) {
-  constexpr std::string_view names[] = {"ArcCos", "ArcCosh", "ArcSin", "ArcSinh", "ArcTan", "ArcTanh", "Cos", "CumProd", "Power", "Rsqrt", "Sqrt"};
+  constexpr std::string_view names[] = {
+      MLXRS_NAME(ArcCos), MLXRS_NAME(ArcCosh), MLXRS_NAME(ArcSin), MLXRS_NAME(ArcSinh), MLXRS_NAME(ArcTan),
+      MLXRS_NAME(ArcTanh), MLXRS_NAME(Cos), MLXRS_NAME(Power), MLXRS_NAME(Sqrt), named<mx::Sqrt>("Rsqrt"),
+      named<mx::Scan>("CumProd")};
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
@@ -355,17 +182,6 @@ array running_extreme_grad(const array& node, const array& cotangent, mx::Stream
   return mx::scatter_add_axis(mx::zeros_like(in, s), index, gradient, axis, s);
 }
 
-// MLX's `view` of a contiguous array keeps the stride of a last axis of size 1, which can be any number, even if the
-// result has more elements along it. Two copies side by side have the right stride.
-array view_rows(const array& a, mx::Dtype dtype, mx::Stream s) {
-  const auto rows = mx::contiguous(a, false, s);
-  if (a.shape(-1) != 1) {
-    return mx::view(rows, dtype, s);
-  }
-  const auto both = mx::view(mx::concatenate({rows, rows}, -1, s), dtype, s);
-  return mx::split(both, 2, -1, s)[0];
-}
-
 // The gradient of the updates: MLX takes slices as large as the source, although the updates are smaller.
 array scatter_updates_grad(const array& node, const array& by, mx::Stream s) {
   const auto [kind, axes] = static_cast<mx::Scatter&>(node.primitive()).state();
@@ -400,76 +216,6 @@ array masked_source_grad(const List& in, const array& by, mx::Stream s) {
 
 } // namespace
 
-std::optional<Batch> vmap_rule(const array& node, const List& inputs, const Axes& axes) {
-  auto& p = node.primitive();
-  const auto s = p.stream();
-  const std::string_view name = p.name();
-  const auto front = [&](size_t i) { return in_front(inputs[i], axes[i], s); };
-  if (name == "Scatter" || name.rfind("Scatter ", 0) == 0) {
-    if (inputs.size() > 2) {
-      return Batch{{scatter_batch(node, inputs, axes, s)}, {0}};
-    }
-  } else if (name == "ScatterAxis" || name == "ScatterAxis Sum") {
-    const auto [kind, axis] = static_cast<mx::ScatterAxis&>(p).state();
-    const int size = batch_size(inputs, axes);
-    List all;
-    for (size_t i = 0; i < inputs.size(); i++) {
-      all.push_back(in_front(inputs[i], axes[i], s, size));
-    }
-    return Batch{{kind == mx::ScatterAxis::Sum ? mx::scatter_add_axis(all[0], all[1], all[2], axis + 1, s)
-                                               : mx::put_along_axis(all[0], all[1], all[2], axis + 1, s)},
-                 {0}};
-  } else if (name.rfind("Bitwise", 0) == 0 || name == "LeftShift" || name == "RightShift") {
-    if (inputs.size() == 2) {
-      return Batch{{bitwise(static_cast<mx::BitwiseBinary&>(p), front(0), front(1), s)}, {0}};
-    }
-  } else if (name == "ExpandDims") {
-    return Batch{{mx::expand_dims(front(0), shifted(static_cast<mx::ExpandDims&>(p).state()), s)}, {0}};
-  } else if (name == "Reshape") {
-    return Batch{{mx::reshape(front(0), batched(batch_size(inputs, axes), node.shape()), s)}, {0}};
-  } else if (name == "Broadcast" && inputs.size() == 1) {
-    auto in = front(0);
-    const int size = in.shape(0);
-    mx::Shape shape(node.ndim() - inputs[0].ndim() + 2, 1);
-    shape[0] = size;
-    shape.insert(shape.end(), in.shape().begin() + 1, in.shape().end());
-    in = mx::reshape(in, shape, s);
-    return Batch{{mx::broadcast_to(in, batched(size, node.shape()), s)}, {0}};
-  } else if (name == "Slice") {
-    auto bounds = Bounds::of(node);
-    bounds.prepend(batch_size(inputs, axes));
-    return Batch{{bounds.take(front(0), s)}, {0}};
-  } else if (name.rfind("SliceUpdate", 0) == 0) {
-    auto [kind, start, stop, step] = static_cast<mx::SliceUpdate&>(p).state();
-    const int size = batch_size(inputs, axes);
-    const auto src = in_front(inputs[0], axes[0], s, size);
-    const auto by = in_front(inputs[1], axes[1], s, size);
-    Bounds b(std::move(start), std::move(stop), std::move(step), node.inputs()[1].shape());
-    b.prepend(size);
-    return Batch{{update_slice(kind, src, by, b.start, b.stop, b.step, s)}, {0}};
-  } else if (name == "DynamicSliceUpdate" && axes[2] < 0) {
-    const int size = batch_size(inputs, axes);
-    return Batch{p.vmap({in_front(inputs[0], axes[0], s, size), in_front(inputs[1], axes[1], s, size), inputs[2]}, {0, 0, -1})};
-  } else if (name == "NotEqual") {
-    return Batch{{mx::not_equal(front(0), front(1), s)}, {0}};
-  } else if (name == "DivMod") {
-    return Batch{mx::divmod(front(0), front(1), s), {0, 0}};
-  } else if (name.rfind("View ", 0) == 0) {
-    return Batch{{view_rows(front(0), node.dtype(), s)}, {0}};
-  } else if (name == "FFT") {
-    // The sizes of the example say how long a real result is.
-    return Batch{{fourier(node, front(0), node.inputs()[0], 1, s)}, {0}};
-  } else if (name == "Convolution") {
-    const Conv c(node);
-    if (c.groups > 1 && axes[1] >= 0) {
-      // Groups of each example, not examples of each group.
-      const int size = batch_size(inputs, axes);
-      return Batch{p.vmap({in_front(inputs[0], axes[0], s, size), inputs[1]}, {0, axes[1]})};
-    }
-  }
-  return std::nullopt;
-}
-
 std::optional<List> jvp_rule(const array& node, const List& tangents, const std::vector<int>& argnums) {
   auto& p = node.primitive();
   const auto s = p.stream();
@@ -491,11 +237,11 @@ std::optional<List> jvp_rule(const array& node, const List& tangents, const std:
     }
     return List{out};
   };
-  if (name == "Split") {
+  if (name == MLXRS_NAME(Split)) {
     const auto [indices, axis] = static_cast<mx::Split&>(p).state();
     return mx::split(forwards(tangents[0], s), indices, axis, s);
   }
-  if (name == "AddMM") {
+  if (name == MLXRS_NAME(AddMM)) {
     const auto [alpha, beta] = static_cast<mx::AddMM&>(p).state();
     List parts;
     const auto scaled = [&, s](const array& a, float by) { return mx::multiply(a, array(by, a.dtype()), s); };
@@ -506,16 +252,16 @@ std::optional<List> jvp_rule(const array& node, const List& tangents, const std:
     }
     return sum(std::move(parts));
   }
-  if (name == "Sign" && node.dtype() == mx::complex64) {
+  if (name == MLXRS_NAME(Sign) && node.dtype() == mx::complex64) {
     return List{turned(in[0], tangents[0], s)};
   }
-  if (name == "Slice") {
+  if (name == MLXRS_NAME(Slice)) {
     return List{Bounds::of(node).take(tangents[0], s)};
   }
-  if (name == "FFT") {
+  if (name == MLXRS_NAME(FFT)) {
     return List{fourier(node, tangents[0], in[0], 0, s)};
   }
-  if (name == "Convolution") {
+  if (name == MLXRS_NAME(Convolution)) {
     const Conv c(node);
     List parts;
     for (int n : argnums) {
@@ -523,7 +269,7 @@ std::optional<List> jvp_rule(const array& node, const List& tangents, const std:
     }
     return sum(std::move(parts));
   }
-  if (name == "Scatter" || name == "Scatter Sum") {
+  if (name == MLXRS_NAME(Scatter) || name == "Scatter Sum") {
     // Linear in the source and the updates.
     const auto [kind, axes] = static_cast<mx::Scatter&>(p).state();
     const int last = static_cast<int>(in.size()) - 1;
@@ -547,7 +293,7 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
     }
     return grads;
   }
-  if (name == "Sign" && node.dtype() == mx::complex64) {
+  if (name == MLXRS_NAME(Sign) && node.dtype() == mx::complex64) {
     return List{turned(in[0], cotangents[0], s)};
   }
   if (name.rfind("Scatter", 0) == 0 && name.rfind("ScatterAxis", 0) != 0 && name != "Scatter Prod" && in.size() > 2) {
@@ -558,25 +304,25 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
     }
     return grads;
   }
-  if (name == "Hadamard") {
+  if (name == MLXRS_NAME(Hadamard)) {
     const auto grad = hadamard_grad(node, cotangents[0], s);
     return grad ? std::optional<List>({*grad}) : std::nullopt;
   }
-  if (name == "MaskedScatter") {
+  if (name == MLXRS_NAME(MaskedScatter)) {
     List grads;
     for (int n : argnums) {
       grads.push_back(n == 2 ? masked_source_grad(in, cotangents[0], s) : p.vjp(in, cotangents, {n}, {node})[0]);
     }
     return grads;
   }
-  if ((name == "CumMax" || name == "CumMin") && mx::issubdtype(in[0].dtype(), mx::inexact)) {
+  if ((name == named<mx::Scan>("CumMax") || name == named<mx::Scan>("CumMin")) && mx::issubdtype(in[0].dtype(), mx::inexact)) {
     return List{running_extreme_grad(node, cotangents[0], s)};
   }
-  if (name == "Slice") {
+  if (name == MLXRS_NAME(Slice)) {
     const auto b = Bounds::of(node);
     return List{mx::slice_update(mx::zeros_like(in[0], s), cotangents[0], b.start, b.stop, b.step, s)};
   }
-  if (name == "Convolution") {
+  if (name == MLXRS_NAME(Convolution)) {
     const Conv c(node);
     // MLX's rule is right if no padding turns negative, and takes fewer operations.
     bool ours = false;

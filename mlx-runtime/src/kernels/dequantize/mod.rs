@@ -3,6 +3,7 @@
 //! Tests: `mlx-models --test native`.
 
 use super::launch::{pieces, Kernel};
+use super::select;
 use crate::{Array, Dtype, Result};
 
 const DEQUANTIZE: Kernel = Kernel {
@@ -15,7 +16,8 @@ const DEQUANTIZE: Kernel = Kernel {
 
 /// MLX's affine quantisation of a matrix, `w [out, in * bits / 32]`, `scales` and `biases`
 /// `[out, in / group_size]` -> `[out, in]` in `dtype`; there is no gradient. With `round` products and
-/// sums are first rounded to the dtype of the scales, as MLX's CPU does. `None` unless `bits` is 2, 4 or 8.
+/// sums are first rounded to the dtype of the scales, as MLX's CPU does. `None` unless one kernel does it,
+/// for which `bits` is 2, 4 or 8; [`crate::ops::packed::unpack`] composes it.
 pub(crate) fn dequantize(
     [w, scales, biases]: [&Array; 3],
     group_size: i32,
@@ -26,9 +28,11 @@ pub(crate) fn dequantize(
     let [rows, words] = *w.shape() else {
         return None;
     };
-    let float = matches!(dtype, Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
-    let fits = matches!(bits, 2 | 4 | 8) && float && group_size % (32 / bits) == 0 && w.size() > 0;
-    if !fits || !super::available(scales) {
+    let fits = matches!(bits, 2 | 4 | 8)
+        && select::is_float(dtype)
+        && group_size % (32 / bits) == 0
+        && w.size() > 0;
+    if !fits || !select::on_cuda(scales) {
         return None;
     }
     let call = pieces(w.size())

@@ -2,8 +2,8 @@
 //!
 //! Tests: `mlx-models --test native`.
 
-use super::launch::{rows, Kernel, Launch};
-use super::pack;
+use crate::kernels::launch::{rows, Kernel, Launch};
+use crate::kernels::select::{is_packs, pack};
 use crate::{ops, transforms, Array, Dtype, Result};
 
 const NORM: Kernel = Kernel {
@@ -47,7 +47,7 @@ impl Rows {
     /// `None` if rows are not whole packs, or too long for one block.
     fn of(x: &Array, w: &Array, eps: f32) -> Option<Rows> {
         let size = *x.shape().last()?;
-        let fits = x.dtype() == w.dtype() && size % pack(x.dtype()) == 0;
+        let fits = x.dtype() == w.dtype() && is_packs(size, x.dtype());
         (fits && x.size() > 0 && size / pack(x.dtype()) <= 8 * 1024).then(|| Rows {
             shape: x.shape().to_vec(),
             dtype: x.dtype(),
@@ -75,7 +75,7 @@ impl Rows {
 
 /// `x / sqrt(mean(x^2) + eps) * w`, `[.., D], [D] -> [.., D]`, and no gradient for `w`. `None` if
 /// `D` is no multiple of a pack.
-pub(crate) fn rms_norm(x: &Array, w: &Array, eps: f32) -> Option<Result<Array>> {
+pub(super) fn rms_norm(x: &Array, w: &Array, eps: f32) -> Option<Result<Array>> {
     let rows = Rows::of(x, w, eps)?;
     Some(norm(rows, x, w))
 }
@@ -97,7 +97,7 @@ fn norm(rows: Rows, x: &Array, w: &Array) -> Result<Array> {
 }
 
 /// `h = x + r` and the norm of `h`. `None` as in [`rms_norm`].
-pub(crate) fn add_rms_norm(
+pub(super) fn add_rms_norm(
     x: &Array,
     r: &Array,
     w: &Array,

@@ -3,6 +3,7 @@
 //! Tests: `mlx-models --test native`.
 
 use super::launch::{pieces, Kernel};
+use super::select;
 use crate::{transforms, Array, Dtype, Result};
 
 const PLAIN: Kernel = Kernel {
@@ -43,7 +44,7 @@ pub(crate) fn adam([w, m, v, g]: [&Array; 4], rates: &Rates<'_>) -> Option<Resul
         && one(rates.lr)
         && rates.corrected.is_none_or(|(a, b)| one(a) && one(b))
         && w.size() > 0;
-    (fits && super::available(w) && !transforms::is_differentiating())
+    (fits && select::on_cuda(w) && !transforms::is_differentiating())
         .then(|| update([w, m, v, g], rates))
 }
 

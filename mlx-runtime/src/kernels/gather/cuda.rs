@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::launch::{rows, Kernel};
+use crate::kernels::launch::{rows, Kernel};
 use crate::{ops, Array, Result};
 
 /// Arrays that one kernel reads; its arguments must fit in 4 KB.
@@ -14,7 +14,7 @@ const CHUNK: usize = 4096;
 
 /// The elements of arrays of one dtype, one array after the other, `[..]` each -> `[n]`: a launch for each 128 arrays,
 /// while a concatenation has one for each. There is no gradient.
-pub(crate) fn gather(arrays: &[&Array]) -> Result<Array> {
+pub(super) fn gather(arrays: &[&Array]) -> Result<Array> {
     let parts = arrays.chunks(MOST).map(part).collect::<Result<Vec<_>>>()?;
     match &parts[..] {
         [all] => Ok(all.clone()),

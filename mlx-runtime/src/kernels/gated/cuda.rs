@@ -2,8 +2,8 @@
 //!
 //! Tests: `mlx-models --test native`.
 
-use super::launch::{pieces, Kernel, Launch};
-use super::pack;
+use crate::kernels::launch::{pieces, Kernel, Launch};
+use crate::kernels::select::{is_packs, pack};
 use crate::{ops, transforms, Array, Dtype, Result};
 
 const GATED: Kernel = Kernel {
@@ -23,10 +23,10 @@ const GATED_VJP: Kernel = Kernel {
 
 /// `silu(g) * u`, or `gelu_approx(g) * u`, of `gates [.., 2 F]` that hold `g` and `u` side by side
 /// -> `[.., F]`. `None` if `F` is no multiple of a pack.
-pub(crate) fn gated(gates: &Array, gelu: bool) -> Option<Result<Array>> {
+pub(super) fn gated(gates: &Array, gelu: bool) -> Option<Result<Array>> {
     let (width, batch) = gates.shape().split_last()?;
     let size = width / 2;
-    if width % 2 != 0 || size % pack(gates.dtype()) != 0 || gates.size() == 0 {
+    if width % 2 != 0 || !is_packs(size, gates.dtype()) || gates.size() == 0 {
         return None;
     }
     let mut shape = batch.to_vec();

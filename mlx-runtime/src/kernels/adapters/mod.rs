@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use super::launch::{pieces, Kernel};
+use super::select;
 use crate::{Array, Dtype, Result};
 
 /// One layer's adapter (Hu et al. 2021): `a [in, r]`, `b [r, out]`.
@@ -32,6 +33,11 @@ pub(crate) struct SideBySide {
     name: String,
     there: String,
     back: String,
+}
+
+/// Returns true if a kernel packs adapters beside `x`.
+pub(crate) fn can_join(x: &Array) -> bool {
+    select::on_cuda(x)
 }
 
 /// Adapters of layers that read `[.., input]` and have `out` columns together, in `dtype`.

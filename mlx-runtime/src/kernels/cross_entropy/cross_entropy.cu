@@ -1,5 +1,4 @@
-// One row of logits a block: losses = logsumexp(z) - z[target], and, with GRADIENT, dz = softmax(z), less 1 at the
-// target.
+// One row of logits a block: losses = logsumexp(z) - z[target], and dz = softmax(z), less 1 at the target.
 constexpr int N = Pack<T>::N;
 const long row = long(blockIdx.x) * V;
 const bool aligned = whole(z) && V % N == 0;
@@ -68,7 +67,6 @@ const bool known = target >= 0 && target < V;
 if (threadIdx.x == 0) {
   losses[blockIdx.x] = known ? lse - f32(z[row + target]) : NAN;
 }
-#if GRADIENT
 for (int at = threadIdx.x * N; at < V; at += THREADS * N) {
   if (aligned) {
     Pack<T> pack = load(z + row + at, true);
@@ -85,4 +83,3 @@ for (int at = threadIdx.x * N; at < V; at += THREADS * N) {
     }
   }
 }
-#endif

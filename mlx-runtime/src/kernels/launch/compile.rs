@@ -1,4 +1,6 @@
 //! Compiles kernels for the present GPU, once a process.
+//!
+//! Tests: `mlx-models --test native`.
 
 use std::collections::hash_map::{Entry, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -6,14 +8,15 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use mlx_sys as sys;
 
 use crate::device::{self, Device};
-use crate::error::{check, init};
+use crate::error::check;
 use crate::handles::c_string;
+use crate::init::init;
 use crate::{Error, ErrorKind, Result};
 
 const OP: &str = "cuda_kernel";
 
 /// Returns true if there is a compiler: MLX may be linked with NVRTC in a way that hides it.
-pub(super) fn is_possible() -> bool {
+pub(in crate::kernels) fn is_possible() -> bool {
     static YES: OnceLock<bool> = OnceLock::new();
     // SAFETY: takes nothing.
     *YES.get_or_init(|| unsafe { sys::mlxrs_cuda_compiles() })

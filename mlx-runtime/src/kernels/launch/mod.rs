@@ -1,13 +1,19 @@
-//! Builds kernels from their source, and launches them.
+//! Builds CUDA kernels from their source, and launches them.
+//!
+//! Tests: unit tests below, `mlx-models --test native`.
+
+mod compile;
 
 use std::fmt::Write as _;
 
 use mlx_sys as sys;
 
-use super::compile::Compiled;
+pub(super) use compile::is_possible;
+
 use crate::array::build_many;
 use crate::containers::VectorArray;
 use crate::{Array, Dtype, Error, Result};
+use compile::Compiled;
 
 const OP: &str = "cuda_kernel";
 const COMMON: &str = include_str!("common.cuh");
@@ -222,7 +228,7 @@ mod tests {
     #[test]
     fn a_kernel_without_code_does_not_run_on_a_cpu() -> Result<()> {
         let [y, _] = twice(&ops::ones(&[2], Dtype::Float32)?, &[2])?;
-        if !super::super::is_on() {
+        if !crate::kernels::select::is_cuda() {
             assert!(y.eval().unwrap_err().to_string().contains("mlxrs_twice"));
         }
         Ok(())

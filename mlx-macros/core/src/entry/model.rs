@@ -32,7 +32,7 @@ pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
         return structure(attr, s);
     }
     let Ok(i) = syn::parse2::<ItemImpl>(item.clone()) else {
-        let error = Diag::not_a_model(Span::call_site(), "this item").to_tokens();
+        let error = Diag::not_a_model(Span::call_site(), "another item").to_tokens();
         return quote! { #error #item };
     };
     match (&*i.self_ty, &i.trait_) {
@@ -42,7 +42,7 @@ pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
             quote! { #hidden! { #i } }
         }
         _ => {
-            let error = Diag::not_a_model(i.impl_token.span, "this `impl`").to_tokens();
+            let error = Diag::not_a_model(i.impl_token.span, "another `impl`").to_tokens();
             quote! { #error }
         }
     }

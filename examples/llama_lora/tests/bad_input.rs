@@ -51,7 +51,10 @@ fn a_command_line_that_makes_no_sense() {
         ("train --memory-limit=-0", "24GB"),
         ("train --memory-limit 1e999GB", "24GB"),
         ("train --memory-limit nan%", "24GB"),
-        ("train --memory-limit 0", "holds nothing"),
+        (
+            "train --memory-limit 0",
+            "invalid memory limit of 0 B: expected at least",
+        ),
         ("eval --batch-size 1000000000", "--batch-size"),
         (
             "eval --max-seq-length 18446744073709551615",

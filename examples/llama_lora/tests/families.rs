@@ -247,9 +247,9 @@ fn a_model_is_packed_while_it_trains_and_afterwards() {
         ("-q --q-group-size 48", "--q-group-size"),
         (
             "--q-mode mxfp4 --q-bits 8",
-            "mxfp4 has groups of 32 with 4 bits",
+            "expected groups of 32 with 4 bits for mxfp4",
         ),
-        ("--q-mode int4", "one of: affine, mxfp4, mxfp8, nvfp4"),
+        ("--q-mode int4", "use one of affine, mxfp4, mxfp8, nvfp4"),
     ] {
         let error = place.fails(&format!("{TRAIN} {flags}"));
         assert!(error.contains(said), "{error}");

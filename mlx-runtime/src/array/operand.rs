@@ -98,7 +98,11 @@ fn whole(n: i128, like: Dtype) -> Result<Array> {
                 Ok(n) => Array::scalar(n),
                 Err(_) => Err(Error::new(
                     ErrorKind::Dtype,
-                    format!("{} is not a value of {}", $n, <$t as crate::Element>::DTYPE),
+                    format!(
+                        "number {} is out of range for {}",
+                        $n,
+                        <$t as crate::Element>::DTYPE
+                    ),
                 )
                 .with_op("scalar")
                 .with_hint("convert the array with `ops::astype` first")),

@@ -99,18 +99,20 @@ pub(super) fn name_of(dtype: Dtype) -> Option<&'static str> {
 pub(super) fn read(file: &mut impl Read, len: u64) -> Result<Header, String> {
     let mut first = [0u8; 8];
     file.read_exact(&mut first).map_err(|e| match e.kind() {
-        ErrorKind::UnexpectedEof => format!("{len} bytes are too few for a safetensors file"),
+        ErrorKind::UnexpectedEof => {
+            format!("not a safetensors file: expected at least 8 bytes, found {len}")
+        }
         _ => format!("cannot read the header: {e}"),
     })?;
     let header_len = u64::from_le_bytes(first);
     if header_len == 0 || header_len >= MAX_HEADER {
         return Err(format!(
-            "no safetensors file: its header would have {header_len} bytes"
+            "not a safetensors file: its header would have {header_len} bytes"
         ));
     }
     if header_len > len.saturating_sub(8) {
         return Err(format!(
-            "the header has {header_len} bytes and the file {len}"
+            "the header needs {header_len} bytes, but the file has {len}"
         ));
     }
     let mut json = vec![0u8; header_len as usize];
@@ -120,8 +122,8 @@ pub(super) fn read(file: &mut impl Read, len: u64) -> Result<Header, String> {
 }
 
 fn parse(json: &[u8], data_len: u64) -> Result<Header, String> {
-    let raw: BTreeMap<String, serde_json::Value> =
-        serde_json::from_slice(json).map_err(|e| format!("the header is no JSON object: {e}"))?;
+    let raw: BTreeMap<String, serde_json::Value> = serde_json::from_slice(json)
+        .map_err(|e| format!("expected a JSON object as header: {e}"))?;
     let relabelled = relabelled(&raw)?;
     let mut tensors = BTreeMap::new();
     let mut spans = Vec::with_capacity(raw.len());
@@ -135,7 +137,7 @@ fn parse(json: &[u8], data_len: u64) -> Result<Header, String> {
             return Err(format!("the name {name:?} contains a NUL byte"));
         }
         let entry: Entry = serde_json::from_value(value)
-            .map_err(|e| format!("the header's entry for {name:?} is broken: {e}"))?;
+            .map_err(|e| format!("invalid entry for {name:?} in the header: {e}"))?;
         let (begin, end) = entry.data_offsets;
         let tensor = check_entry(&name, entry)?;
         spans.push((begin, end, name.clone()));
@@ -168,19 +170,15 @@ fn check_metadata(value: &serde_json::Value) -> Result<(), String> {
     match value {
         serde_json::Value::Null => Ok(()),
         serde_json::Value::Object(map) if map.values().all(serde_json::Value::is_string) => Ok(()),
-        _ => Err("the header's metadata are not strings by name".to_owned()),
+        _ => Err("expected strings by name as metadata in the header".to_owned()),
     }
 }
 
 fn check_entry(name: &str, entry: Entry) -> Result<Tensor, String> {
-    let dtype = dtype_of(&entry.dtype).ok_or_else(|| {
-        format!(
-            "{name:?} has dtype {:?}, which MLX does not read",
-            entry.dtype
-        )
-    })?;
+    let dtype = dtype_of(&entry.dtype)
+        .ok_or_else(|| format!("unsupported dtype of {name:?}: {:?}", entry.dtype))?;
     let float8 = Float8::of(&entry.dtype);
-    let too_large = || format!("{name:?} has shape {:?}, which is too large", entry.shape);
+    let too_large = || format!("shape of {name:?} is too large: {:?}", entry.shape);
     let mut bytes = dtype.size() as u64;
     let mut shape = Vec::with_capacity(entry.shape.len());
     for &d in &entry.shape {
@@ -190,7 +188,7 @@ fn check_entry(name: &str, entry: Entry) -> Result<Tensor, String> {
     let (begin, end) = entry.data_offsets;
     if end.checked_sub(begin) != Some(bytes) {
         return Err(format!(
-            "{name:?} needs {bytes} bytes and has the offsets {begin} and {end}"
+            "expected {bytes} bytes for {name:?}, found the offsets {begin} and {end}"
         ));
     }
     Ok(Tensor {
@@ -207,15 +205,13 @@ fn check_tiling(mut spans: Vec<(u64, u64, String)>, data_len: u64) -> Result<(),
     for (begin, end, name) in &spans {
         if *begin != at {
             return Err(format!(
-                "the data of {name:?} begins at {begin} instead of {at}"
+                "expected the data of {name:?} at offset {at}, found {begin}"
             ));
         }
         at = *end;
     }
     if at != data_len {
-        return Err(format!(
-            "the header describes {at} bytes of data and the file has {data_len}"
-        ));
+        return Err(format!("expected {at} bytes of data, found {data_len}"));
     }
     Ok(())
 }
@@ -285,7 +281,7 @@ mod tests {
             ),
             (
                 entry(r#"{"dtype":"F32","shape":[1],"data_offsets":[4,8]}"#),
-                "instead of 0",
+                "at offset 0, found",
             ),
             (
                 entry(r#"{"dtype":"U8","shape":[4294967296],"data_offsets":[0,4294967296]}"#),

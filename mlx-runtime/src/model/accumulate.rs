@@ -80,7 +80,7 @@ impl<M: Model> TrainStep<M> {
     /// The step on the sums of all batches, which are evaluated.
     fn accumulated<B: AsRef<[Array]>>(&mut self, batches: &[B], lr: f32) -> Result<Next> {
         if batches.is_empty() {
-            let text = "no batches to accumulate over".to_owned();
+            let text = "expected one batch or more to accumulate over, found none".to_owned();
             return Err(Error::invalid("run_accumulated", text));
         }
         let mut sums = Sums::zero(&self.at.buffers)?;
@@ -108,10 +108,9 @@ impl Body {
     fn add(&self, buffers: &[Array], sums: Sums, batch: &[Array]) -> Result<Sums> {
         let (values, grads) = self.gradients(buffers, batch)?;
         let [loss, weight, others @ ..] = &values[..] else {
-            let text = "the loss function returns no number of targets";
-            return Err(Error::new(ErrorKind::InvalidArgument, text).with_hint(
-                "return the mean loss first and the number of targets it is over second",
-            ));
+            let text = "expected the loss function to return a loss and a number of targets";
+            return Err(Error::new(ErrorKind::InvalidArgument, text)
+                .with_hint("return the mean loss first and the number of its targets second"));
         };
         let scalar = |a: &Array| ops::astype(&ops::reshape(a, &[])?, Dtype::Float32);
         let weight = scalar(weight)?;

@@ -80,7 +80,7 @@ pub trait Model: Clone + Send + Sized + 'static {
     fn call(&self, _arrays: &[&Array], _cache: &mut crate::nn::KvCache) -> Result<Vec<Array>> {
         Err(Error::new(
             ErrorKind::InvalidArgument,
-            "this model has no `forward` that another model can call",
+            "the model has no `forward` that another model can call",
         ))
     }
     /// Calls `f` with every layer that holds weights and its path in the checkpoint.
@@ -133,7 +133,7 @@ pub trait Model: Clone + Send + Sized + 'static {
             (missing, extra) => Err(Error::new(
                 ErrorKind::InvalidArgument,
                 format!(
-                    "the model has {} trainable tensors, {} were given",
+                    "expected {} trainable tensors, found {}",
                     arrays.len() + missing - extra,
                     arrays.len()
                 ),

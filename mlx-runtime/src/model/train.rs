@@ -236,7 +236,7 @@ impl<M: Model> TrainStep<M> {
     /// If an array is missing, or the state belongs to other trainable tensors than this model's or
     /// to another optimiser; nothing is then changed.
     pub fn restore(&mut self, mut get: impl FnMut(&str) -> Option<Array>) -> Result<()> {
-        let hint = "the state belongs to another model, other LoRA settings or another optimiser";
+        let hint = "restore with the model, LoRA settings and optimiser that saved the state";
         let found = self
             .state()
             .iter()
@@ -245,7 +245,7 @@ impl<M: Model> TrainStep<M> {
             .map_err(|e| e.with_hint(hint))?;
         transforms::eval(&found.iter().collect::<Vec<_>>())?;
         if found[0].to_vec::<u32>()? != self.layout.to_vec::<u32>()? {
-            let text = "the saved state is of other trainable tensors";
+            let text = "the saved state belongs to other trainable tensors";
             return Err(Error::new(ErrorKind::Format, text).with_hint(hint));
         }
         self.at = self.at.with_arrays(found.into_iter().skip(1))?;
@@ -280,7 +280,10 @@ impl Carried {
     pub fn with_arrays(&self, arrays: impl IntoIterator<Item = Array>) -> Result<Self> {
         let mut arrays = arrays.into_iter();
         let Some(skipped) = arrays.next() else {
-            return Err(Error::new(ErrorKind::InvalidArgument, "no arrays"));
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "expected the carried arrays, found none",
+            ));
         };
         Ok(Carried {
             skipped,

@@ -244,7 +244,10 @@ where
         model.set_trainable(trained)?;
         let mut out = loss(&model, inputs)?;
         if out.is_empty() {
-            return Err(Error::invalid(OP, "the loss function returned nothing"));
+            return Err(Error::invalid(
+                OP,
+                "expected the loss function to return at least the loss, found nothing",
+            ));
         }
         model.visit("", &mut |_, a, kind| {
             out.extend(kind.is_state().then(|| a.clone()));

@@ -131,14 +131,17 @@ impl Optimizer for Muon {
         // Each is three products in the graph of every step.
         if self.ns_steps > MOST_STEPS {
             let text = format!(
-                "ns_steps is {}, expected at most {MOST_STEPS}",
+                "invalid ns_steps {}: expected at most {MOST_STEPS}",
                 self.ns_steps
             );
             return Err(Error::invalid(OP, text));
         }
         // MLX's products take no float64.
         if buffers.iter().any(|b| b.dtype() == Dtype::Float64) {
-            return Err(Error::invalid(OP, "a parameter is float64".to_owned()));
+            return Err(Error::invalid(
+                OP,
+                "expected parameters of at most 32 bits, found float64".to_owned(),
+            ));
         }
         OptimState::zeros(&["v"], buffers)
     }

@@ -94,7 +94,7 @@ impl Optimizer for Sgd {
         check_positive(OP, "weight decay", self.weight_decay)?;
         check_positive(OP, "dampening", self.dampening)?;
         if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
-            let text = "nesterov needs a momentum and a dampening of 0".to_owned();
+            let text = "nesterov expects a momentum above 0 and a dampening of 0".to_owned();
             return Err(Error::invalid(OP, text));
         }
         check_init(OP, shapes, buffers)?;

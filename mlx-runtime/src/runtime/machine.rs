@@ -161,7 +161,11 @@ impl Machine {
                 "use one of those".to_owned(),
             ),
         };
-        Error::new(ErrorKind::Device, format!("there is no {device}: {why}")).with_hint(hint)
+        Error::new(
+            ErrorKind::Device,
+            format!("device {device} not found: {why}"),
+        )
+        .with_hint(hint)
     }
 }
 

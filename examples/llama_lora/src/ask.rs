@@ -87,7 +87,10 @@ impl Asked {
                 let logits = model.logits(&ids(&tokens)?, &mut KvCache::off())?;
                 let best = ops::argmax(&ops::astype(&logits, Dtype::Float32)?, -1, false)?;
                 let best = best.to_vec::<u32>()?;
-                let from = prompt.len().checked_sub(1).context("the prompt is empty")?;
+                let from = prompt
+                    .len()
+                    .checked_sub(1)
+                    .context("expected a prompt, found an empty one")?;
                 writes(model, text, prompt, answer, &best[from..]).map(Some)
             }
         }

@@ -93,7 +93,7 @@ pub fn measure(
     score.targets = usize::try_from(mean.targets())?;
     score.loss = mean
         .value()
-        .context("no row has a target: nothing was measured")?;
+        .context("nothing to measure, because no row has a target")?;
     Ok(score)
 }
 

@@ -397,7 +397,7 @@ fn exact_match_is_what_generate_writes_up_to_the_last_position() {
             "generate --model model --adapter-path adapters --temp 0 --prompt {prompt}"
         ));
         let (written, notes) = (common::text(&out.stdout), common::text(&out.stderr));
-        let ended = out.status.success() && !notes.contains("stopped at the last");
+        let ended = out.status.success() && !notes.contains("stopped after");
         assert_eq!(
             exact,
             ended && written == "okay\n",

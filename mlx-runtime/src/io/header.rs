@@ -273,7 +273,7 @@ mod tests {
             ),
             (
                 entry(r#"{"dtype":"F32","shape":[2],"data_offsets":[0,4]}"#),
-                "needs 8",
+                "expected 8 bytes",
             ),
             (
                 entry(r#"{"dtype":"F32","shape":[1],"data_offsets":[4,0]}"#),

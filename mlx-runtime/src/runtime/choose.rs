@@ -364,7 +364,8 @@ mod tests {
         assert_eq!((l.memory.bytes, l.enforced), (68 * GB, false));
         assert!(l.memory.reason.contains("80 % of the GPU's 85.00 GB"));
 
-        assert!(refused(&m, Device::gpu(), Limit::Bytes(90 * GB)).contains("more than the GPU's"));
+        assert!(refused(&m, Device::gpu(), Limit::Bytes(90 * GB))
+            .contains("expected at most the GPU's"));
         // A size without its unit.
         assert!(refused(&m, Device::gpu(), Limit::Bytes(24)).contains("24GB"));
         assert!(refused(&m, Device::gpu(), Limit::Share(0.0)).contains("expected at least"));
@@ -410,7 +411,7 @@ mod tests {
         let text = e.to_string();
         assert_eq!(e.kind(), ErrorKind::Device);
         assert!(
-            text.starts_with("MLX_DEVICE=gpu: there is no gpu:0"),
+            text.starts_with("MLX_DEVICE=gpu: device gpu:0 not found"),
             "{text}"
         );
         assert!(

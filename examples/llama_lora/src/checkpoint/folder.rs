@@ -28,7 +28,7 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
     let config_path = path.join("config.json");
     let described = config::parse(&read_text(&config_path)?).with_context(|| {
         format!(
-            "{} describes no model that fits here",
+            "{} does not describe a supported model",
             config_path.display()
         )
     })?;

@@ -480,16 +480,16 @@ mod tests {
                 key("general.alignment", 10, &32u64.to_le_bytes()),
                 "alignment",
             ),
-            (key("k", 7, &[2]), "truth value"),
+            (key("k", 7, &[2]), "a bool"),
             (key("k", 12, &[0; 8]), "64-bit floats"),
             (key("k", 13, &[0; 8]), "type 13"),
             (key("k", 9, &list(9, 1, &[0; 12])), "list of lists"),
             (key("k", 9, &list(12, 1, &[0; 8])), "64-bit floats"),
             (key("k", 9, &list(0, u64::MAX, &[])), "entries"),
             (key("k", 9, &list(0, 1 << 30, &[])), "ends within"),
-            (key("a\0", 0, &[1]), "no text"),
-            (twice, "twice"),
-            (same, "twice"),
+            (key("a\0", 0, &[1]), "UTF-8 text"),
+            (twice, "duplicate key"),
+            (same, "duplicate tensor"),
         ];
         for (bytes, expected) in cases {
             let e = read_all(&bytes).unwrap_err();

@@ -5,12 +5,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
+use mlx_runtime::model::{TrainOptions, TrainStep};
 use mlx_runtime::nn::losses::{self, Reduction};
 use mlx_runtime::nn::{
     self, BatchNorm, Conv1d, Conv2d, Dropout, Embedding, GroupNorm, LayerNorm, Linear, Module,
     MultiHeadAttention, Parameters, RmsNorm, Sequential, TensorKind,
 };
 use mlx_runtime::ops::fast::Mask;
+use mlx_runtime::optim::{Optimizer, Sgd};
 use mlx_runtime::random::{self, Key};
 use mlx_runtime::{io, ops, parameters, transforms, Array, Dtype, ErrorKind, Result};
 
@@ -439,6 +441,59 @@ fn gradients_leave_keys_and_statistics_as_the_loss_left_them() {
     a.set_frozen(false);
     let nothing = |_: &Net, _: &[Array]| Ok(Vec::new());
     assert!(nn::value_and_grad(&mut a, &[x], nothing).is_err());
+}
+
+#[test]
+fn a_training_step_takes_layers() {
+    let loss = |m: &Net, batch: &[Array]| {
+        let y = m.forward(&batch[0])?;
+        Ok(vec![losses::mse_loss(
+            &y,
+            &batch[1],
+            losses::Reduction::Mean,
+        )?])
+    };
+    let k = &key();
+    let normal = |shape: &[i32]| random::normal(shape, Dtype::Float32, 0.0, 1.0, Some(k)).unwrap();
+    let batch = [normal(&[6, 3]), normal(&[6, 1])];
+    let step = |m: Net| TrainStep::new(m, loss, Sgd::default(), TrainOptions::new());
+
+    // A step would lose the statistics and keys that change.
+    let error = step(net(1)).err().unwrap().to_string();
+    assert!(
+        error.contains("`nn::value_and_grad`") && error.contains("`train(false)`"),
+        "{error}"
+    );
+
+    let mut model = net(1);
+    model.train(false);
+    let mut steps = step(model.clone()).unwrap();
+    assert_eq!(steps.names()[0], "first.weight");
+    let opt = Sgd::default();
+    let values = |m: &Net| {
+        m.trainable()
+            .into_iter()
+            .map(|(_, a)| a)
+            .collect::<Vec<_>>()
+    };
+    let mut state = opt.init(&values(&model)).unwrap();
+    for _ in 0..3 {
+        let at_once = steps.run(&batch, 0.1).unwrap();
+        let (by_hand, grads) = nn::value_and_grad(&mut model, &batch, loss).unwrap();
+        assert!(
+            (at_once[0].item::<f32>().unwrap() - by_hand[0].item::<f32>().unwrap()).abs() < 1e-6
+        );
+        let lr = Array::scalar(0.1f32).unwrap();
+        let (new, next) = opt
+            .step(&values(&model), &grads, &state, Some(&lr))
+            .unwrap();
+        model.set_trainable(&new).unwrap();
+        state = next;
+    }
+    for (a, b) in values(&steps.model().unwrap()).iter().zip(&values(&model)) {
+        assert!(a.allclose(b).unwrap());
+    }
+    assert!(steps.plan(&batch).unwrap().predicted_peak > 0);
 }
 
 #[test]

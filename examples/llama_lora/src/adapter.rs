@@ -3,7 +3,7 @@
 //! The weights carry their configuration in their own metadata as well, and that copy is the one that counts:
 //! a crash between the two writes cannot leave weights that no configuration fits.
 //!
-//! Tests: `tests/as_found.rs`.
+//! Tests: `tests/foreign_checkpoints.rs`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

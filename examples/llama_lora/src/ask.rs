@@ -1,6 +1,6 @@
 //! Exact match: tests if a model would write the answer of a row by itself.
 //!
-//! Tests: `tests/exact.rs`.
+//! Tests: `tests/exact_match.rs`.
 
 use anyhow::{Context, Result};
 use mlx_models::CausalLm;

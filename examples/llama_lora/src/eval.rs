@@ -1,6 +1,6 @@
 //! Measures loss and exact match on held-out rows.
 //!
-//! Tests: `tests/exact.rs`.
+//! Tests: `tests/exact_match.rs`.
 
 use anyhow::{Context, Result};
 use mlx_runtime::nn::KvCache;

@@ -2,7 +2,7 @@
 //! `adapter_config.json` with other keys. There, A is `[rank, in]`, B is `[out, rank]`, and each adapted matrix may have
 //! a rank and a scale of its own.
 //!
-//! Tests: `tests/as_found.rs`.
+//! Tests: `tests/foreign_checkpoints.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

@@ -4,7 +4,7 @@
 
 use super::layers::{with_cuts, Cuts};
 use super::train::{Body, Carried, Next};
-use super::{Model, Started, TrainStep};
+use super::{Started, TrainStep, Trainable};
 use crate::{ops, transforms, Array, Dtype, Error, ErrorKind, Result};
 
 /// Sums over the batches so far: arrays only, so that adding a batch is a pure function.
@@ -41,7 +41,7 @@ impl Sums {
     }
 }
 
-impl<M: Model> TrainStep<M> {
+impl<M: Trainable> TrainStep<M> {
     /// Takes one step on several batches, as if they were one: the gradient is the mean over all
     /// their targets, however they are spread over the batches. Only one batch at a time is in
     /// memory, besides the sum of the gradients in float32.

@@ -4,7 +4,7 @@
 //! Per group an update queues one copy of all gradients into a buffer (on CUDA one for each 128
 //! tensors, on Metal one for each tensor), the optimiser's arithmetic on whole buffers, and views of the result for each tensor.
 //!
-//! Tests: `mlx-tests --test groups`.
+//! Tests: `mlx-tests --test optimizer_groups`.
 
 use std::collections::HashMap;
 

@@ -24,6 +24,7 @@ mod scales;
 pub(crate) mod sig;
 mod start;
 mod train;
+pub(crate) mod trainable;
 mod walk;
 
 pub use digest::digest;
@@ -36,6 +37,7 @@ pub use memory_plan::{MemoryPlan, Spans};
 pub use quantise::Quantization;
 pub use start::Started;
 pub use train::{TrainOptions, TrainStep};
+pub use trainable::Trainable;
 
 use layout::Layout;
 use loader::join;

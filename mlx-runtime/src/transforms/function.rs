@@ -1,6 +1,6 @@
 //! Functions with custom rules for every transform.
 //!
-//! Tests: `tests/functions.rs`.
+//! Tests: `tests/custom_functions.rs`.
 
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};

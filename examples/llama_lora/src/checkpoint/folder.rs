@@ -1,6 +1,6 @@
 //! Opens a Hugging Face folder, or one that mlx-lm converted.
 //!
-//! Tests: `tests/as_found.rs`.
+//! Tests: `tests/foreign_checkpoints.rs`.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Opens a model on disk: a Hugging Face folder, or a GGUF file.
 //!
-//! Tests: `tests/as_found.rs`.
+//! Tests: `tests/foreign_checkpoints.rs`.
 
 mod config;
 mod folder;

@@ -59,9 +59,13 @@ fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
                 macro_rules! #hidden { ($($t:tt)*) => { ::mlx_macros::__mlx_impl! { { #attr } { #item } $($t)* } }; }
             }
         }
-        (_, errors) => {
+        (model, errors) => {
             let errors = errors.iter().map(Diag::to_tokens);
-            let stripped = model::stripped(item.clone());
+            let mut stripped = model::stripped(item.clone());
+            // The stand-in for the impl implements it.
+            if model.is_some() {
+                stripped = define::without_debug(stripped);
+            }
             quote! {
                 #(#errors)*
                 #[derive(Clone)]

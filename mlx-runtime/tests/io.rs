@@ -218,7 +218,7 @@ fn folders_that_are_no_model_are_refused() {
     let a: Files<'_> = &[("model-1.safetensors", one)];
     let both: Files<'_> = &[("model-1.safetensors", one), ("model.safetensors", two)];
     for (files, index, kind, says) in [
-        (&[][..], None, ErrorKind::Io, "no .safetensors file"),
+        (&[][..], None, ErrorKind::Io, "found none"),
         (
             &[],
             Some(r#"{"a":"x.safetensors"}"#),
@@ -247,7 +247,7 @@ fn folders_that_are_no_model_are_refused() {
             a,
             Some(r#"{"a":"model-1.safetensors","b":"model-2.safetensors"}"#),
             ErrorKind::Io,
-            "no model-2.safetensors, which",
+            "model-2.safetensors is missing",
         ),
         (
             a,

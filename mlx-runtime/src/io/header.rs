@@ -248,24 +248,24 @@ mod tests {
     fn bad_files_say_what_is_wrong() {
         let entry = |e: &str| file(&format!(r#"{{"x":{e}}}"#), 4);
         let cases: Vec<(Vec<u8>, &str)> = vec![
-            (vec![], "too few"),
+            (vec![], "at least 8 bytes"),
             (file("", 0), "0 bytes"),
             (u64::MAX.to_le_bytes().to_vec(), "would have"),
-            (file(GOOD, 17), "the file has 17"),
-            (file(GOOD, 19), "the file has 19"),
-            (file(GOOD, 18)[..60].to_vec(), "the file 60"),
-            (file("[]", 0), "no JSON object"),
-            (file("{", 0), "no JSON object"),
+            (file(GOOD, 17), "found 17"),
+            (file(GOOD, 19), "found 19"),
+            (file(GOOD, 18)[..60].to_vec(), "the file has 60"),
+            (file("[]", 0), "a JSON object as header"),
+            (file("{", 0), "a JSON object as header"),
             (file(r#"{"__metadata__":{"a":1}}"#, 0), "metadata"),
-            (entry("3"), "broken"),
-            (entry(r#"{"dtype":"F32","shape":[1]}"#), "broken"),
+            (entry("3"), "invalid entry"),
+            (entry(r#"{"dtype":"F32","shape":[1]}"#), "invalid entry"),
             (
                 entry(r#"{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}"#),
-                "broken",
+                "invalid entry",
             ),
             (
                 entry(r#"{"dtype":"F32","shape":[1],"data_offsets":[0]}"#),
-                "broken",
+                "invalid entry",
             ),
             (
                 entry(r#"{"dtype":"F64","shape":[1],"data_offsets":[0,8]}"#),

@@ -339,7 +339,7 @@ mod tests {
                 0,
                 "`y` is [N, T, q] (line 3)"
             )),
-            "argument `x` of Attention::forward is [N, T, hidden], but `y` is [N, T, q] (line 3)"
+            "argument `x` of Attention::forward expects [N, T, hidden], but `y` is [N, T, q] (line 3)"
         );
         let args = || check_result(&SIG, "attn", &[X, SigType::Cache], &WRONG, Place::Assumed);
         assert_eq!(

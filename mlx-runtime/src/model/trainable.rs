@@ -60,6 +60,17 @@ pub fn frozen(layers: &impl Parameters) -> Vec<Array> {
     all
 }
 
+/// [`Trainable::set_trained`] of layers. A step itself chooses the arrays, so their shapes are not compared.
+pub fn set_trained(layers: &mut impl Parameters, arrays: &[Array]) -> Result<()> {
+    let mut next = arrays.iter();
+    layers.visit_mut(&mut |array, kind| {
+        if kind == TensorKind::Trained {
+            next.next().into_iter().for_each(|new| *array = new.clone());
+        }
+    });
+    Ok(())
+}
+
 /// [`Trainable::check_state`] of layers.
 pub fn check_state(layers: &impl Parameters) -> Result<()> {
     match layers.changes() {
@@ -84,7 +95,7 @@ macro_rules! __trainable {
             }
 
             fn set_trained(&mut self, arrays: &[$crate::Array]) -> $crate::Result<()> {
-                $crate::nn::Parameters::set_trainable(self, arrays)
+                $crate::__private::set_trained(self, arrays)
             }
 
             fn frozen(&self) -> ::std::vec::Vec<$crate::Array> {

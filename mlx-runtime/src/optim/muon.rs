@@ -186,7 +186,7 @@ mod tests {
         };
         let weights = [ops::zeros(&[2, 2], Dtype::Float32).unwrap()];
         let error = muon.init(&weights).unwrap_err().to_string();
-        assert!(error.contains("ns_steps is 1000000000"), "{error}");
+        assert!(error.contains("invalid ns_steps 1000000000"), "{error}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub use crate::model::meta::{describe, Meta};
 pub use crate::model::names::{NamePart, Names};
 pub use crate::model::quantise::Quantise;
 pub use crate::model::sig::{check_argument, check_count, check_result, Place, Sig, SigType};
-pub use crate::model::trainable::{check_state, frozen};
+pub use crate::model::trainable::{check_state, frozen, set_trained};
 pub use crate::nn::joined_attention;
 pub use crate::nn::linear::{tied, together};
 pub use crate::nn::loss::projected;

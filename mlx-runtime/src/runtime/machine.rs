@@ -276,7 +276,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            text.contains("no gpu:3") && text.contains("use gpu:0"),
+            text.contains("gpu:3 not found") && text.contains("use gpu:0"),
             "{text}"
         );
         assert!(m.gpu(Device::new(DeviceType::Gpu, -1)).is_err());

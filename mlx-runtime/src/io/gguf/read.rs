@@ -453,18 +453,18 @@ mod tests {
         info(&mut same, "x", &[1], 0, 0);
         info(&mut same, "x", &[1], 0, 0);
         let cases: Vec<(Vec<u8>, &str)> = vec![
-            (b"GGML0000".to_vec(), "no GGUF"),
+            (b"GGML0000".to_vec(), "not a GGUF file"),
             (head(1, 0, 0), "version 1"),
             (head(3u32.swap_bytes(), 0, 0), "version"),
             (head(3, u64::MAX, 0), "ends within"),
             (head(3, 0, u64::MAX), "ends within"),
-            (one(&[1; 9], 0, 0), "9 dimensions"),
+            (one(&[1; 9], 0, 0), "found 9"),
             (one(&[1], 4, 0), "type 4"),
             (one(&[1], 99, 0), "type 99"),
             (one(&[17], 0, 0), "beyond"),
             (one(&[1], 0, 96), "beyond"),
             (one(&[1], 0, u64::MAX - 31), "beyond"),
-            (one(&[1], 0, 4), "unaligned"),
+            (one(&[1], 0, 4), "at a multiple of 32"),
             (one(&[31], 2, 0), "multiple of 32"),
             (one(&[], 2, 0), "multiple of 32"),
             (one(&[1 << 31, 1 << 31, 1 << 31], 0, 0), "too large"),

@@ -3,7 +3,7 @@
 //! [`crate::kernels::cpu`] has a version of its loops for each level of x86-64, which all give the same bits. Matrix products
 //! are the BLAS's, and the order of its additions depends on the kernel.
 //!
-//! Tests: `tests/fused.rs`.
+//! Tests: `tests/fused_kernels.rs`.
 
 use std::ffi::CStr;
 

@@ -99,7 +99,11 @@ impl Group {
             return Err(from_c(op, &[]));
         }
         if self.0.ctx.is_null() {
-            return Err(Error::new(crate::ErrorKind::Device, "there is no such group").with_op(op));
+            return Err(Error::new(
+                crate::ErrorKind::Device,
+                "no group with this backend: expected one that MLX was built with",
+            )
+            .with_op(op));
         }
         Ok(self)
     }

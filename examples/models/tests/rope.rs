@@ -184,7 +184,7 @@ fn kinds_and_numbers_that_are_none_are_refused_by_name() {
         ),
         (json!({"rope_type": "proportional"}), "\"proportional\""),
         (json!({"rope_type": "Yarn", "factor": 2.0}), "\"Yarn\""),
-        (json!({"rope_type": 3, "factor": 2.0}), "expected a text"),
+        (json!({"rope_type": 3, "factor": 2.0}), "expected a string"),
         (json!({"rope_type": "linear"}), "factor is missing"),
         (
             json!({"rope_type": "yarn", "factor": "4"}),

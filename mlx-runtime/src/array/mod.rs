@@ -170,7 +170,7 @@ impl Array {
             .ok_or_else(|| {
                 Error::shape(
                     "dim",
-                    format!("no axis {axis} in an array of shape {shape:?}"),
+                    format!("axis {axis} is out of range for shape {shape:?}"),
                 )
             })
     }

@@ -188,7 +188,7 @@ fn known(report: &'static Report, sizes: &[(String, i64)]) -> Result<()> {
     match sizes.iter().find(|(n, _)| !free.contains(&n.as_str())) {
         None => Ok(()),
         Some((n, _)) => {
-            let text = format!("{} has no dim `{n}` that a call decides", report.name);
+            let text = format!("{} has no free dim `{n}`", report.name);
             let hint = format!("there are {}", free.join(", "));
             Err(Error::new(ErrorKind::InvalidArgument, text).with_hint(hint))
         }

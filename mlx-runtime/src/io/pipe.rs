@@ -420,7 +420,7 @@ macro_rules! pipe {
                 if let Some(e) = inner.failed.clone() {
                     return Err(e.with_op(op));
                 }
-                let gone = || Error::new(ErrorKind::Io, "the writer is gone").with_op(op);
+                let gone = || Error::new(ErrorKind::Io, "the writer has ended").with_op(op);
                 inner.medium.take().ok_or_else(gone)
             }
         }

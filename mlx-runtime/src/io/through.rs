@@ -87,7 +87,7 @@ fn npy<M: Medium>(reader: Reader<M>, len: u64) -> Result<Array> {
     let array = checked(OP, Array::from_handle(out, OP)?)?;
     if array.nbytes() as u64 > len {
         let (shape, needed) = (array.shape(), array.nbytes());
-        let text = format!("the data of an array of shape {shape:?} would be {needed} bytes, and the file has {len}");
+        let text = format!("expected {needed} bytes of data for shape {shape:?}, found {len}");
         return Err(Error::new(ErrorKind::Format, text).with_op(OP));
     }
     Ok(array)

@@ -14,7 +14,7 @@
 //!
 //! A new kernel: a folder here with these files, and its `mod` line below.
 //!
-//! Tests: `tests/fused.rs` (the CPU's against the composed ones), `mlx-models --test native` (CUDA's),
+//! Tests: `tests/fused_kernels.rs` (the CPU's against the composed ones), `mlx-models --test native_kernels` (CUDA's),
 //! `examples/llama_lora/bench/right.py`.
 
 pub(crate) mod adam;

@@ -4,7 +4,7 @@
 //! question of their own here ([`splits_products`], [`unpacks_from`], ..), so that what MLX's backends do well, do slowly or do
 //! wrong is in one place.
 //!
-//! Tests: `tests/select.rs` reads the sources; `tests/fused.rs` and `mlx-models --test native` compare the ways.
+//! Tests: `tests/select.rs` reads the sources; `tests/fused_kernels.rs` and `mlx-models --test native_kernels` compare the ways.
 
 use std::sync::OnceLock;
 

@@ -170,7 +170,7 @@ macro_rules! list {
                 if index >= self.len() {
                     return Err(Error::invalid(
                         stringify!($name),
-                        format!("no item {index} in a list of {}", self.len()),
+                        format!("index {index} is out of range for a list of {}", self.len()),
                     ));
                 }
                 let mut slot = $slot;

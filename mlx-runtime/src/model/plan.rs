@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 use super::cuts::{self, Cut, Stack};
 use super::layers::Cuts;
 use super::train::Next;
-use super::{Checkpoint, MemoryPlan, Model, TrainStep};
+use super::{Checkpoint, MemoryPlan, TrainStep, Trainable};
 use crate::forecast::forecast_in_turn;
 use crate::kernels::select;
 use crate::runtime::enforce::{self, Check};
@@ -113,7 +113,7 @@ struct Measured {
     kernels: usize,
 }
 
-impl<M: Model> TrainStep<M> {
+impl<M: Trainable> TrainStep<M> {
     /// Predicts the memory of a step on a batch, and decides how to take it. No step is taken. Weights that are not yet
     /// read from their file are read.
     ///
@@ -125,17 +125,12 @@ impl<M: Model> TrainStep<M> {
     /// Returns the error of the loss function or of MLX. A batch that does not fit in the memory limit is no error
     /// here: [`MemoryPlan::check`] makes it one.
     pub fn plan(&self, batch: &[Array]) -> Result<MemoryPlan> {
-        let weights = self.model.parameters();
-        transforms::eval(&weights.iter().map(|(_, a)| a).collect::<Vec<_>>())?;
+        let weights = self.model.frozen();
+        transforms::eval(&weights.iter().collect::<Vec<_>>())?;
         let (base, limit) = (memory::active()?, memory::limit()?);
         let found = self.search(batch, 0.0, base, limit)?;
         let bytes = |arrays: &[Array]| arrays.iter().map(Array::nbytes).sum();
-        let mut frozen = 0;
-        self.model.visit("", &mut |_, leaf| {
-            leaf.each(&mut |_, array, trained| {
-                frozen += if trained { 0 } else { array.nbytes() };
-            });
-        });
+        let frozen = bytes(&weights);
         let trained = bytes(&self.at.buffers);
         let optimizer = bytes(self.at.state.arrays());
         Ok(MemoryPlan {

@@ -1,6 +1,6 @@
 //! Records steps once for each shape of batch, so that a GPU does not wait for their graph.
 //!
-//! Tests: `mlx-models --test native`.
+//! Tests: `mlx-models --test native_kernels`.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;

@@ -4,7 +4,7 @@
 
 use super::plan::Decision;
 use super::train::Next;
-use super::{Model, TrainStep};
+use super::{TrainStep, Trainable};
 use crate::optim::Skipped;
 use crate::runtime::enforce::Check;
 use crate::{ops, transforms, Array, Result};
@@ -55,7 +55,7 @@ impl Drop for Started {
     }
 }
 
-impl<M: Model> TrainStep<M> {
+impl<M: Trainable> TrainStep<M> {
     /// As [`TrainStep::run`], but returns as soon as the step is queued: the next one can be started
     /// before its result is there, so that the device does not wait for its graph.
     ///

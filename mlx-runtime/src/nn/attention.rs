@@ -102,7 +102,7 @@ fn heads(x: &Array, head_dim: i32) -> Result<Array> {
         return Err(Error::new(
             ErrorKind::Shape,
             format!(
-                "attention needs [batch, length, heads * head size], found {:?}",
+                "expected [batch, length, heads * head size], found {:?}",
                 x.shape()
             ),
         ));

@@ -70,7 +70,7 @@ impl Embedding {
             }
             Weight::Tied => Err(Error::new(
                 ErrorKind::InvalidArgument,
-                "a table has a weight of its own",
+                "an embedding cannot be tied: expected a weight of its own",
             )),
         }
     }

@@ -189,7 +189,7 @@ fn empty_attention(q: &Array, k: &Array, v: &Array) -> Result<Option<Array>> {
     }
     Err(Error::shape(
         "scaled_dot_product_attention",
-        format!("queries {q:?}, keys {k:?} and values {v:?} do not fit together"),
+        format!("shapes of queries {q:?}, keys {k:?} and values {v:?} do not match"),
     ))
 }
 
@@ -218,7 +218,10 @@ fn gradient_in_one_layout(y: Array) -> Result<Array> {
 pub fn cross_entropy(logits: &Array, targets: &Array) -> Result<Array> {
     crate::array::check_inputs([logits, targets])?;
     let Some(&classes) = logits.shape().last() else {
-        return Err(Error::shape("cross_entropy", "the logits are a scalar"));
+        return Err(Error::shape(
+            "cross_entropy",
+            "expected logits of one axis or more, found a scalar",
+        ));
     };
     let targets = &in_bounds("cross_entropy", targets, classes)?;
     build("cross_entropy", &[logits, targets], |out, s| {

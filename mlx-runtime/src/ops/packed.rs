@@ -68,15 +68,15 @@ impl Quantization {
             "mxfp8" => Self::Mxfp8,
             "nvfp4" => Self::Nvfp4,
             _ => {
-                return Err(Error::invalid(OP, format!("no mode is called {mode:?}"))
-                    .with_hint("one of: affine, mxfp4, mxfp8, nvfp4"))
+                return Err(Error::invalid(OP, format!("unknown mode {mode:?}"))
+                    .with_hint("use one of affine, mxfp4, mxfp8, nvfp4"))
             }
         };
         let (groups, width) = how.group_size_and_bits();
         if group_size.is_some_and(|g| g != groups) || bits.is_some_and(|b| b != width) {
             return Err(Error::invalid(
                 OP,
-                format!("{mode} has groups of {groups} with {width} bits, no others"),
+                format!("expected groups of {groups} with {width} bits for {mode}"),
             ));
         }
         Ok(how)
@@ -117,7 +117,7 @@ impl Quantization {
         if group_size < 1 || !(1..=32).contains(&bits) {
             return Err(Error::invalid(
                 op,
-                format!("groups of {group_size} with {bits} bits"),
+                format!("expected groups of 1 or more with 1 to 32 bits, found groups of {group_size} with {bits} bits"),
             ));
         }
         Ok((optional_int(Some(group_size)), optional_int(Some(bits))))
@@ -171,7 +171,7 @@ pub fn pack(w: &Array, how: Quantization, global_scale: Option<&Array>) -> Resul
             scales,
             biases: parts.next(),
         }),
-        _ => Err(Error::new(ErrorKind::Mlx, "MLX gave fewer than two arrays").with_op(OP)),
+        _ => Err(Error::new(ErrorKind::Mlx, "expected two arrays of MLX, found fewer").with_op(OP)),
     }
 }
 
@@ -339,11 +339,17 @@ impl RightSide<'_> {
         let given = [x, self.weight].into_iter().chain(self.scales);
         crate::array::check_inputs(given.chain(globals))?;
         if matches!(how, Quantization::Affine { .. }) {
-            return Err(Error::invalid(op, "the affine mode packs one side only"));
+            return Err(Error::invalid(
+                op,
+                "unsupported mode: expected mxfp4, mxfp8 or nvfp4, found affine",
+            ));
         }
         let (group_size, bits) = how.group_size_and_bits();
         let bad = || {
-            let text = format!("{x:?} by {:?} with scales {:?}", self.weight, self.scales);
+            let text = format!(
+                "expected weights that match the input and its scales, found {x:?}, {:?} and {:?}",
+                self.weight, self.scales
+            );
             Err(Error::shape(op, text))
         };
         let (Some(&k), [.., n, packed]) = (x.shape().last(), self.weight.shape()) else {

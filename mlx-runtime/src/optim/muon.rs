@@ -124,14 +124,17 @@ impl Averages for Muon {
         // Each is three products in the graph of every step.
         if self.ns_steps > MOST_STEPS {
             let text = format!(
-                "ns_steps is {}, expected at most {MOST_STEPS}",
+                "invalid ns_steps {}: expected at most {MOST_STEPS}",
                 self.ns_steps
             );
             return Err(Error::invalid(op, text));
         }
         // MLX's products take no float64.
         if buffers.iter().any(|b| b.dtype() == Dtype::Float64) {
-            return Err(Error::invalid(op, "a parameter is float64".to_owned()));
+            return Err(Error::invalid(
+                op,
+                "expected parameters of at most 32 bits, found float64".to_owned(),
+            ));
         }
         Ok(())
     }
@@ -173,7 +176,7 @@ mod tests {
         };
         let weights = [ops::zeros(&[2, 2], Dtype::Float32).unwrap()];
         let error = muon.init(&weights).unwrap_err().to_string();
-        assert!(error.contains("ns_steps is 1000000000"), "{error}");
+        assert!(error.contains("invalid ns_steps 1000000000"), "{error}");
     }
 
     #[test]

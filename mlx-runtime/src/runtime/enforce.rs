@@ -95,7 +95,7 @@ fn refuse_impossible(op: &'static str, list: &VectorArray) -> Result<()> {
     let what = forecast_list(list, None)?;
     if what.largest > host() {
         let (one, all) = (size(what.largest), size(host()));
-        let text = format!("one array of {one} is more than the machine's {all}");
+        let text = format!("one array needs {one}, but the machine has {all}");
         return Err(Error::new(ErrorKind::OutOfMemory, text)
             .with_op(op)
             .with_hint("work in smaller parts"));
@@ -130,9 +130,8 @@ fn refusal(op: &'static str, what: &Forecast, active: usize, limit: usize) -> Er
     } else {
         String::new()
     };
-    let text = format!(
-        "this needs {needs}{one}, {active} is in use already, and the memory limit is {limit}"
-    );
+    let text =
+        format!("this needs {needs}{one}, but {active} of the memory limit of {limit} is in use");
     Error::new(ErrorKind::OutOfMemory, text)
         .with_op(op)
         .with_hint(

@@ -66,17 +66,17 @@ impl FromStr for Limit {
         let digits = digits.replace('_', "");
         let unit = unit.trim().to_ascii_lowercase();
         if digits.is_empty() {
-            return Err(refused(text, "it does not begin with a number"));
+            return Err(refused(text, "expected a number first"));
         }
         if unit.is_empty() && !digits.contains('.') {
             let bytes = digits.parse();
             return bytes
                 .map(Limit::Bytes)
-                .map_err(|_| refused(text, "it is too large"));
+                .map_err(|_| refused(text, "too large"));
         }
         let number: f64 = digits
             .parse()
-            .map_err(|_| refused(text, "it does not begin with a number"))?;
+            .map_err(|_| refused(text, "expected a number first"))?;
         let share = match unit.as_str() {
             "" => Some(number),
             "%" => Some(number / 100.0),
@@ -85,11 +85,10 @@ impl FromStr for Limit {
         if let Some(share) = share {
             return match share {
                 0.0..=1.0 => Ok(Limit::Share(share)),
-                _ if unit.is_empty() => Err(refused(
-                    text,
-                    "without a unit it is a share, which is from 0 to 1",
-                )),
-                _ => Err(refused(text, "a share is from 0 to 100 %")),
+                _ if unit.is_empty() => {
+                    Err(refused(text, "expected a share from 0 to 1, or a unit"))
+                }
+                _ => Err(refused(text, "expected a share from 0 to 100 %")),
             };
         }
         let factor: u64 = match unit.strip_suffix('b').unwrap_or(&unit) {
@@ -115,7 +114,7 @@ impl FromStr for Limit {
         let bytes = whole
             .and_then(|n| n.checked_mul(factor.into())?.checked_add(part))
             .and_then(|n| usize::try_from(n).ok())
-            .ok_or_else(|| refused(text, "it is too large"))?;
+            .ok_or_else(|| refused(text, "too large"))?;
         Ok(Limit::Bytes(bytes))
     }
 }

@@ -1,6 +1,6 @@
 //! MLX's cache of compiled graphs.
 //!
-//! Tests: `tests/functions.rs`.
+//! Tests: `tests/custom_functions.rs`.
 
 use std::marker::PhantomData;
 use std::ptr::null_mut;

@@ -30,15 +30,17 @@ const FAILURE: c_int = 1;
 /// Runs a closure's body for C++: whatever happens in it becomes a status.
 pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> c_int {
     // A function that calls itself would end the process with the stack.
-    let body = || match crate::stack::is_enough() {
+    let body = || {
+        match crate::stack::is_enough() {
         true => body(),
         false => Err(Error::invalid(
             "closure",
-            "closures within closures have used up the thread's stack",
+            "nested closures have used up the thread's stack",
         )
         .with_hint(
-            "does the function call itself? If not, run it on a thread with a larger stack",
+            "end the recursion if the function calls itself, or run it on a thread with a larger stack",
         )),
+    }
     };
     let error = match lock::released(|| catch_unwind(AssertUnwindSafe(body))) {
         Ok(Ok(())) => return 0,
@@ -96,10 +98,11 @@ pub(crate) fn failure(op: &'static str, inputs: &[Array]) -> Error {
 pub(super) unsafe fn write(out: *mut sys::mlx_vector_array, arrays: &[Array]) -> Result<()> {
     // MLX looks at the first output without counting them.
     if arrays.is_empty() {
-        return Err(
-            Error::new(ErrorKind::InvalidArgument, "a closure returned no arrays")
-                .with_hint("return at least one, the first being the value to differentiate"),
-        );
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "expected a closure to return one array or more, found none",
+        )
+        .with_hint("return the value to differentiate first"));
     }
     crate::array::failed::check_inputs(arrays)?;
     // SAFETY: the caller's promise; `Array` is transparent over `mlx_array`.

@@ -40,10 +40,11 @@ where
     let ascending = argnums.windows(2).all(|w| w[0] < w[1]);
     let function = if argnums.is_empty() || argnums[0] < 0 || !ascending {
         // MLX would sort them, and return the gradients in that order.
-        Err(
-            Error::invalid("value_and_grad", format!("argument numbers {argnums:?}"))
-                .with_hint("give at least one, from 0 up, ascending and without repeats"),
+        Err(Error::invalid(
+            "value_and_grad",
+            format!("invalid argument numbers {argnums:?}"),
         )
+        .with_hint("give at least one, from 0 up, ascending and without repeats"))
     } else {
         Handle::new(f)
     };

@@ -126,9 +126,11 @@ impl Sources {
         let text = mac.tokens.to_string();
         for row in text.split(';') {
             let Some((head, calls)) = row.split_once("=>") else {
-                // `name(arguments)`: the function of that name elsewhere.
+                // `name(arguments)` or `name`: the function of that name elsewhere.
                 let elsewhere: &[&str] = match () {
-                    () if mac.path.is_ident("along_axis") => &["crate", "ops"],
+                    () if mac.path.is_ident("along_axis") || mac.path.is_ident("of_arrays") => {
+                        &["crate", "ops"]
+                    }
                     () if mac.path.is_ident("by_name") => &["crate", "nn", "losses"],
                     () => continue,
                 };

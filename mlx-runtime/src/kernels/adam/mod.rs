@@ -1,6 +1,6 @@
 //! The kernel of Adam's update of a buffer.
 //!
-//! Tests: `mlx-models --test native`.
+//! Tests: `mlx-models --test native_kernels`.
 
 use super::launch::{pieces, Kernel};
 use super::select;

@@ -1,6 +1,6 @@
 //! Packs the low-rank adapters of layers that share an input side by side.
 //!
-//! Tests: `mlx-models --test native`.
+//! Tests: `mlx-models --test native_kernels`.
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
 //! The CPU's rotation and causal attention.
 //!
-//! Tests: `tests/fused.rs`.
+//! Tests: `tests/fused_kernels.rs`.
 
 use mlx_sys as sys;
 

@@ -1,6 +1,6 @@
 //! The kernels that split joined projections into heads, and rotate them.
 //!
-//! Tests: `mlx-models --test native`.
+//! Tests: `mlx-models --test native_kernels`.
 
 use crate::kernels::launch::{rows, Kernel, Launch};
 use crate::kernels::select::{is_packs, pack};

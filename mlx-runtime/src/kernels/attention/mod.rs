@@ -1,6 +1,6 @@
 //! Causal attention (Vaswani et al. 2017), with the rotation of queries and keys in front where a kernel does both.
 //!
-//! Tests: `tests/fused.rs`, `mlx-models --test native`, unit tests below.
+//! Tests: `tests/fused_kernels.rs`, `mlx-models --test native_kernels`, unit tests below.
 
 pub mod cpu;
 mod heads;

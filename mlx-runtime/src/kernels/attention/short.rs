@@ -3,7 +3,7 @@
 //! cuDNN's kernels are faster for long ones, but MLX rebuilds the graph of each call on the host, which takes longer
 //! than a short sequence.
 //!
-//! Tests: `mlx-models --test native`.
+//! Tests: `mlx-models --test native_kernels`.
 
 use super::heads::{call, Heads, HEADS, HEADS_VJP};
 use crate::kernels::launch::{rows, Kernel, Launch};

@@ -1,6 +1,6 @@
 //! The CPU's cross entropy of a projection.
 //!
-//! Tests: `tests/fused.rs`.
+//! Tests: `tests/fused_kernels.rs`.
 
 use mlx_sys as sys;
 

@@ -1,6 +1,6 @@
 //! The CUDA kernels of cross entropy: losses of rows of logits with their gradient, and rows times numbers.
 //!
-//! Tests: `mlx-models --test native`.
+//! Tests: `mlx-models --test native_kernels`.
 
 use crate::kernels::launch::{rows, Kernel};
 use crate::kernels::select::is_packs;

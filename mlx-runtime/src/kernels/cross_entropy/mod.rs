@@ -1,6 +1,6 @@
 //! Cross entropy of rows of logits, with its gradient, and of a projection whose logits never exist whole.
 //!
-//! Tests: `tests/fused.rs`, `mlx-models --test native`.
+//! Tests: `tests/fused_kernels.rs`, `mlx-models --test native_kernels`.
 
 pub mod cpu;
 mod cuda;

@@ -1,6 +1,6 @@
 //! The kernel that unpacks packed matrices.
 //!
-//! Tests: `mlx-models --test native`.
+//! Tests: `mlx-models --test native_kernels`.
 
 use super::launch::{pieces, Kernel};
 use super::select;

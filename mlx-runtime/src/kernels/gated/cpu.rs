@@ -1,6 +1,6 @@
 //! The CPU's gate of a feed-forward block.
 //!
-//! Tests: `tests/fused.rs`.
+//! Tests: `tests/fused_kernels.rs`.
 
 use mlx_sys as sys;
 

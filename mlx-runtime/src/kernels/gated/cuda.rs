@@ -1,6 +1,6 @@
 //! The kernels of gated linear units of a joined product.
 //!
-//! Tests: `mlx-models --test native`.
+//! Tests: `mlx-models --test native_kernels`.
 
 use crate::kernels::launch::{pieces, Kernel, Launch};
 use crate::kernels::select::{is_packs, pack};

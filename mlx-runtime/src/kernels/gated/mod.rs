@@ -1,7 +1,7 @@
 //! Gated linear units (Shazeer 2020), each with a gradient of its own: of what MLX would keep for
 //! the backward pass, several arrays as wide as the gate, two are kept.
 //!
-//! Tests: `tests/fused.rs`, `mlx-tests --test kept_bytes`, `mlx-models --test native`.
+//! Tests: `tests/fused_kernels.rs`, `mlx-tests --test kept_bytes`, `mlx-models --test native_kernels`.
 
 pub mod cpu;
 mod cuda;

@@ -1,6 +1,6 @@
 //! One copy of many arrays into one buffer, on the CPU.
 //!
-//! Tests: `mlx-tests --test groups`.
+//! Tests: `mlx-tests --test optimizer_groups`.
 
 use mlx_sys as sys;
 

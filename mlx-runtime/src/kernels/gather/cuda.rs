@@ -1,6 +1,6 @@
 //! The kernel that copies many arrays into one buffer.
 //!
-//! Tests: `mlx-models --test native`.
+//! Tests: `mlx-models --test native_kernels`.
 
 use std::fmt::Write as _;
 

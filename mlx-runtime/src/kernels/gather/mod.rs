@@ -1,6 +1,6 @@
 //! Copies many arrays into one buffer.
 //!
-//! Tests: `mlx-tests --test groups`, `mlx-models --test native`.
+//! Tests: `mlx-tests --test optimizer_groups`, `mlx-models --test native_kernels`.
 
 mod cpu;
 mod cuda;

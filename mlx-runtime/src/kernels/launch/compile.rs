@@ -1,6 +1,6 @@
 //! Compiles kernels for the present GPU, once a process.
 //!
-//! Tests: `mlx-models --test native`.
+//! Tests: `mlx-models --test native_kernels`.
 
 use std::collections::hash_map::{Entry, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

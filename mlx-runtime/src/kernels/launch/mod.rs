@@ -1,6 +1,6 @@
 //! Builds CUDA kernels from their source, and launches them.
 //!
-//! Tests: unit tests below, `mlx-models --test native`.
+//! Tests: unit tests below, `mlx-models --test native_kernels`.
 
 mod compile;
 

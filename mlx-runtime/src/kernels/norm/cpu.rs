@@ -1,6 +1,6 @@
 //! The CPU's root-mean-square norms, alone and with the addition in front.
 //!
-//! Tests: `tests/fused.rs`.
+//! Tests: `tests/fused_kernels.rs`.
 
 use std::ptr::null_mut;
 

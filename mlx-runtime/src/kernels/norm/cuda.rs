@@ -1,6 +1,6 @@
 //! The kernels of root-mean-square norms with a frozen weight.
 //!
-//! Tests: `mlx-models --test native`.
+//! Tests: `mlx-models --test native_kernels`.
 
 use crate::kernels::launch::{rows, Kernel, Launch};
 use crate::kernels::select::{is_packs, pack};

@@ -1,6 +1,6 @@
 //! Root-mean-square norms (Zhang & Sennrich 2019), alone and with the residual addition in front.
 //!
-//! Tests: `tests/fused.rs`, `mlx-models --test native`.
+//! Tests: `tests/fused_kernels.rs`, `mlx-models --test native_kernels`.
 
 pub mod cpu;
 mod cuda;

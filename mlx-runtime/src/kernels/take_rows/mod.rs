@@ -1,6 +1,6 @@
 //! Rows of a table, picked by index.
 //!
-//! Tests: `mlx-models --test native`.
+//! Tests: `mlx-models --test native_kernels`.
 
 use super::launch::{rows, Kernel};
 use super::select::{self, is_packs};

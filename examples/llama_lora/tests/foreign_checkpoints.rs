@@ -365,12 +365,12 @@ fn a_folder_of_peft_is_the_model_into_which_it_is_merged() {
         "lora_magnitude_vector",
     );
     refused(&put("base_model.model.lm_head.weight"), "lm_head.weight");
-    refused(&put(&format!("{stem}.lora_B.weight")), "different ranks");
+    refused(&put(&format!("{stem}.lora_B.weight")), "of one rank");
     refused(
         &|all| {
             all.remove(&format!("{stem}.lora_A.weight"));
         },
-        "one half",
+        "one of them",
     );
     fs::remove_file(place.path("peft/adapter_model.safetensors")).unwrap();
     place.write("peft/adapter_model.bin", "");

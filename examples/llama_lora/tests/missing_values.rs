@@ -100,7 +100,7 @@ fn no_target_at_all_is_an_error_before_the_first_step() {
         let text = place.fails(&format!(
             "{TRAIN} --mask-prompt --truncate --max-seq-length 8{flags}"
         ));
-        says(&text, &["to learn", "--max-seq-length"]);
+        says(&text, &["has a target", "--max-seq-length"]);
         assert!(!place.path("adapters/adapters.safetensors").exists());
     }
     let text =

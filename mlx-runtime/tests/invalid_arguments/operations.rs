@@ -1,69 +1,27 @@
-//! No argument ends the process: every operation with every kind of array, and with axes, counts
-//! and shapes that make no sense, gives an array that can be evaluated or an error.
+//! Operations of one array, of two, and of more.
 
 use mlx_runtime::ops::fast::{self, Mask};
 use mlx_runtime::{ops, random, Array, Dtype, Result};
 
-/// Arrays of every rank and awkward sizes.
-fn arrays() -> Vec<Array> {
-    let zeros = |shape: &[i32], dtype| ops::zeros(shape, dtype).unwrap();
-    let count = ops::arange(0.0, 24.0, 1.0, Dtype::Float32).unwrap();
-    vec![
-        Array::scalar(2.5f32).unwrap(),
-        Array::scalar(-1i32).unwrap(),
-        zeros(&[0], Dtype::Float32),
-        zeros(&[0, 3], Dtype::Bfloat16),
-        zeros(&[2, 0, 3], Dtype::Int32),
-        zeros(&[1], Dtype::Bool),
-        zeros(&[2, 3], Dtype::Uint32),
-        ops::reshape(&count, &[2, 3, 4]).unwrap(),
-        ops::reshape(&count, &[1, 2, 3, 4]).unwrap(),
-        ops::transpose(&ops::reshape(&count, &[4, 6]).unwrap(), &[]).unwrap(),
-        ops::astype(&count, Dtype::Int64).unwrap(),
-        ops::astype(&count, Dtype::Complex64).unwrap(),
-        ops::astype(&count, Dtype::Float16).unwrap(),
-    ]
-}
+use super::{run, run_all, INTS};
 
-const INTS: [i32; 9] = [i32::MIN, -100, -2, -1, 0, 1, 2, 100, i32::MAX];
-
-/// Evaluates the array of `result`, unless it is too large: that is fine as a graph.
-fn run(what: &str, result: impl FnOnce() -> Result<Array>) {
-    if !begin(what) {
-        return;
-    }
-    if let Ok(a) = result() {
-        if a.nbytes() < 1 << 24 {
-            let _ = a.eval();
-        }
-    }
-}
-
-fn run_all(what: &str, result: impl FnOnce() -> Result<Vec<Array>>) {
-    if !begin(what) {
-        return;
-    }
-    for a in result().unwrap_or_default().into_iter().take(8) {
-        let _ = a.eval();
-    }
-}
-
-/// With HOSTILE_TRACE set, says which case is next, so that one that dies is known; the numbers in
-/// HOSTILE_SKIP are left out.
-fn begin(what: &str) -> bool {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    static CASE: AtomicUsize = AtomicUsize::new(0);
-    let case = CASE.fetch_add(1, Ordering::Relaxed);
-    if std::env::var_os("HOSTILE_TRACE").is_none() {
-        return true;
-    }
-    eprintln!("case {case}: {what}");
-    let skip = std::env::var("HOSTILE_SKIP").unwrap_or_default();
-    !skip.split(',').any(|s| s == case.to_string())
-}
-
+/// Calls a function with the name and the function of each operation.
 macro_rules! each {
     ($call:expr; $($name:ident)*) => {{ $( $call(stringify!($name), &ops::$name); )* }};
+}
+
+/// As `each!`, for operations of two arrays, of which some take numbers, too.
+macro_rules! each_pair {
+    ($call:expr; $($name:ident)*) => {{ $( $call(stringify!($name), &|a, b| ops::$name(a, b)); )* }};
+}
+
+/// More arrays than those of the other tests.
+fn arrays() -> Vec<Array> {
+    let count = ops::arange(0.0, 24.0, 1.0, Dtype::Float32).unwrap();
+    let mut all = super::arrays();
+    all.push(ops::reshape(&count, &[1, 2, 3, 4]).unwrap());
+    all.push(ops::astype(&count, Dtype::Float16).unwrap());
+    all
 }
 
 #[test]
@@ -229,12 +187,9 @@ fn two_arrays_and_more() {
         for b in &all {
             let binary =
                 |name: &str, op: &dyn Fn(&Array, &Array) -> Result<Array>| run(name, || op(a, b));
-            each!(binary; add arctan2 bitwise_and bitwise_or bitwise_xor divide equal floor_divide greater
+            each_pair!(binary; add arctan2 bitwise_and bitwise_or bitwise_xor divide equal floor_divide greater
                 greater_equal left_shift less less_equal logaddexp logical_and logical_or logical_xor
-                multiply not_equal remainder right_shift subtract matmul inner outer kron);
-            binary("maximum", &|a, b| ops::maximum(a, b));
-            binary("minimum", &|a, b| ops::minimum(a, b));
-            binary("power", &|a, b| ops::power(a, b));
+                multiply not_equal remainder right_shift subtract maximum minimum power matmul inner outer kron);
             run("array_equal", || ops::array_equal(a, b, true));
             run_all("broadcast_arrays", || ops::broadcast_arrays(&[a, b]));
             for i in [-1, 0, 1, 3] {

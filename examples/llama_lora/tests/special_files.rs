@@ -158,7 +158,7 @@ fn data_with_a_byte_order_mark_or_numbers_of_python_in_columns_that_are_not_used
         ),
         (
             "{\"prompt\": \"a\", \"completion\": [1]}",
-            ["\"completion\" is [1], expected a text", "line 2"],
+            ["\"completion\" is [1], expected a string", "line 2"],
         ),
         (
             "{\"prompt\": \"a\", \"completion\": \"b\", \"tools\": [{\"x\": -Infinity}]}",

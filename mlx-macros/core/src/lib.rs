@@ -17,6 +17,8 @@ pub mod check;
 
 pub mod fuse;
 
+pub mod kernel;
+
 pub mod plan;
 
 pub mod lower;

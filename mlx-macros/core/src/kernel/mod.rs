@@ -1,0 +1,5 @@
+//! Kernels of the row tier: from the graph of a function to a row program, its gradient, and text for each device.
+//!
+//! Tests: `tests/kernels.rs`.
+
+pub mod ir;

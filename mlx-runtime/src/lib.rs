@@ -94,6 +94,7 @@ pub mod fused;
 mod generated;
 mod handles;
 pub mod io;
+mod kernels;
 pub mod linalg;
 mod lock;
 pub mod low_level;

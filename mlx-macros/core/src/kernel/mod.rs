@@ -3,3 +3,9 @@
 //! Tests: `tests/kernels.rs`.
 
 pub mod ir;
+pub mod read;
+pub mod rust;
+mod schedule;
+pub mod vjp;
+
+pub use read::ops::names as operations;

@@ -17,6 +17,8 @@ pub mod check;
 
 pub mod fuse;
 
+pub mod kernel;
+
 pub mod plan;
 
 pub mod lower;
@@ -27,4 +29,4 @@ pub mod entry;
 
 pub use diag::errors;
 pub use entry::model::{analyse, attribute, expand, Whole};
-pub use entry::{functions, source};
+pub use entry::{functions, kernels, source};

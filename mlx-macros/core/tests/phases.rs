@@ -11,7 +11,7 @@ use syn::Item;
 
 /// The folders of `src`, in the order in which they may import: each one those before it.
 const PHASES: &[&str] = &[
-    "diag", "syntax", "ir", "ops", "check", "fuse", "plan", "lower", "report", "entry",
+    "diag", "syntax", "ir", "ops", "check", "fuse", "kernel", "plan", "lower", "report", "entry",
 ];
 
 fn source() -> PathBuf {

@@ -10,6 +10,8 @@
 #[macro_use]
 mod bodies;
 #[macro_use]
+mod kernels;
+#[macro_use]
 mod operations;
 #[macro_use]
 mod structure;
@@ -108,4 +110,4 @@ macro_rules! errors {
 }
 
 // Each file adds its rows to those before and passes them on.
-structure! { [bodies operations errors] }
+structure! { [bodies operations kernels errors] }

@@ -204,6 +204,7 @@ families! {
     gemma2 Gemma2,
     gemma3 Gemma3,
     gpt2 Gpt2,
+    olmo2 Olmo2,
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub mod json;
 pub mod llama;
 pub mod mistral;
 pub mod mixtral;
+pub mod olmo2;
 pub mod phi3;
 pub mod qwen2;
 pub mod qwen3;

@@ -121,6 +121,8 @@ CASES = {
         layer_norm_epsilon=1e-5,
         vocab_size=53,
     ),
+    "olmo2": {**BASE, "model_type": "olmo2", "attention_bias": True, "rope_theta": 500000.0},
+    "olmo2_tied": {**BASE, "model_type": "olmo2", "tie_word_embeddings": True},
     "mixtral": {
         **EVEN,
         "model_type": "mixtral",

@@ -2,7 +2,7 @@
 
     python examples/models/tests/dump_configs.py examples/models/tests/data
 
-Writes configs.json: by model_type, what `config.json` of a model with nothing changed holds. transformers 5.23.
+Writes configs.json: by model_type, what `config.json` of a model with nothing changed holds. transformers 5.24.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from transformers import AutoConfig
 
-TYPES = ["llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "phi3", "gemma2", "gemma3_text", "gpt2"]
+TYPES = ["llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "phi3", "gemma2", "gemma3_text", "gpt2", "olmo2"]
 
 if __name__ == "__main__":
     configs = {t: AutoConfig.for_model(t).to_dict() for t in TYPES}

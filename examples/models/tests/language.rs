@@ -191,6 +191,16 @@ fn gpt2_learns_positions() {
 }
 
 #[test]
+fn olmo2_normalises_after_its_sub_layers() {
+    check("olmo2");
+}
+
+#[test]
+fn olmo2_tied() {
+    check("olmo2_tied");
+}
+
+#[test]
 fn the_numbers_on_every_level() {
     let families = ["qwen3_normalises", "gemma2", "mixtral"];
     levels::again(&families, 3);

@@ -34,6 +34,8 @@ pub enum Family {
     Gemma3,
     /// GPT-2.
     Gpt2,
+    /// OLMo 2.
+    Olmo2,
 }
 
 impl Family {
@@ -49,6 +51,7 @@ impl Family {
         Family::Gemma2,
         Family::Gemma3,
         Family::Gpt2,
+        Family::Olmo2,
     ];
 
     /// The `model_type` of its configs.
@@ -64,6 +67,7 @@ impl Family {
             Family::Gemma2 => "gemma2",
             Family::Gemma3 => "gemma3_text",
             Family::Gpt2 => "gpt2",
+            Family::Olmo2 => "olmo2",
         }
     }
 

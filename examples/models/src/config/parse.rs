@@ -99,6 +99,7 @@ fn defaults(family: Family) -> Value {
         Family::Gpt2 => json!({
             "layer_norm_epsilon": 1e-5, "n_positions": 1024, "tie_word_embeddings": true,
         }),
+        Family::Olmo2 => json!({"rms_norm_eps": 1e-5, "max_position_embeddings": 2048}),
     }
 }
 

@@ -97,6 +97,7 @@ fn merged(under: Value, over: Value) -> Value {
 fn default_theta(family: Family) -> f64 {
     match family {
         Family::Mixtral | Family::Gemma3 => 1e6,
+        Family::GptOss => 1.5e5,
         _ => 1e4,
     }
 }
@@ -176,15 +177,31 @@ fn scaling(family: Family, raw: &Raw, numbers: &Value) -> Result<Option<RopeScal
     })
 }
 
+/// The factor by which DeepSeek raises queries and keys where YaRN stretches positions.
+pub(super) fn stretch(raw: &Raw) -> Result<f64> {
+    let numbers = [&raw.rope_scaling, &raw.rope_parameters];
+    let numbers = numbers.into_iter().flatten().find(|v| !v.is_null());
+    let Some(numbers) = numbers else {
+        return Ok(1.0);
+    };
+    let by = number(numbers, "mscale_all_dim")?.unwrap_or(0.0);
+    let factor = number(numbers, "factor")?.unwrap_or(1.0);
+    Ok(yarn_magnitude(factor, by))
+}
+
+fn yarn_magnitude(factor: f64, by: f64) -> f64 {
+    match factor > 1.0 {
+        true => 0.1 * by * factor.ln() + 1.0,
+        false => 1.0,
+    }
+}
+
 fn yarn(numbers: &Value, first: f64, most: Option<f64>) -> Result<RopeScaling> {
     let factor = match number(numbers, "factor")? {
         Some(factor) => factor,
         None => most.context("factor is missing")? / first,
     };
-    let of_scale = |by: f64| match factor > 1.0 {
-        true => 0.1 * by * factor.ln() + 1.0,
-        false => 1.0,
-    };
+    let of_scale = |by: f64| yarn_magnitude(factor, by);
     let set = |key: &str| Ok::<_, anyhow::Error>(number(numbers, key)?.filter(|n| *n != 0.0));
     let magnitude = match number(numbers, "attention_factor")? {
         Some(magnitude) => magnitude,

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bert;
 mod causal_lm;
 pub mod config;
 pub mod convnext;

@@ -1,0 +1,50 @@
+//! Models that are no stack of causal attention: values and every gradient within 1e-4 of the largest number of the
+//! tensor, loss within 1e-5, float32 on the CPU, fused and composed, with and without gradient checkpoints.
+//! `dump_flax.py` writes the dumps of BERT.
+
+mod common;
+
+use common::{both_ways, close, gradients, trains, Dump};
+use mlx_models::bert::Bert;
+use mlx_runtime::model::{Checkpoint, Model};
+use mlx_runtime::{Array, Result};
+use serde::de::DeserializeOwned;
+
+/// Compares a model with the dump of `case`: `values` with the array of that name, and `loss`. Both get `inputs`.
+fn check<M, const N: usize>(
+    case: &str,
+    inputs: [&str; N],
+    (name, values): (&str, impl Fn(&M, &[Array; N]) -> Result<Array>),
+    loss: impl Fn(&M, &[Array; N]) -> Result<Array> + Clone + Send + 'static,
+) where
+    M: Model,
+    M::Config: DeserializeOwned,
+{
+    let dump = Dump::open(case);
+    let model: M = dump.trainable(serde_json::from_str(&dump.config).unwrap());
+    both_ways(|way| {
+        let what = |part: &str| format!("{case}, {way}: {part}");
+        let inputs = inputs.map(|name| dump.array(name).clone());
+        let found = values(&model, &inputs).unwrap();
+        close(&what(name), &found, dump.array(name), 1e-4);
+        let loss = loss.clone();
+        let loss = move |m: &M| loss(m, &inputs);
+        gradients(&what("gradients"), &model, &dump, "", loss.clone());
+        // Recomputed in the backward pass, a layer must still be the layer that it was.
+        for cut in [Checkpoint::Every(1), Checkpoint::Every(2)] {
+            trains(&what("steps"), &model, &dump, "", cut, loss.clone());
+        }
+    });
+}
+
+#[test]
+fn bert_normalises_after_each_sum() {
+    check(
+        "bert",
+        ["tokens", "types", "mask", "targets", "weights"],
+        ("logits", |m: &Bert, [tokens, types, mask, ..]| {
+            m.forward(tokens, types, mask)
+        }),
+        |m, [tokens, types, mask, targets, weights]| m.loss(tokens, types, mask, targets, weights),
+    );
+}

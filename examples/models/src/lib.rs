@@ -11,6 +11,7 @@ pub mod config;
 pub mod convnext;
 pub mod decoder;
 pub mod deepseek_v2;
+pub mod dit;
 pub mod gemma;
 pub mod gemma2;
 pub mod gemma3;

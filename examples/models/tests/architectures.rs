@@ -1,11 +1,12 @@
 //! Models that are no stack of causal attention: values and every gradient within 1e-4 of the largest number of the
 //! tensor, loss within 1e-5, float32 on the CPU, fused and composed, with and without gradient checkpoints.
-//! `dump_flax.py` writes the dumps of BERT.
+//! `dump_flax.py` writes the dumps of BERT, `dump_vision.py` that of DiT.
 
 mod common;
 
 use common::{both_ways, close, gradients, trains, Dump};
 use mlx_models::bert::Bert;
+use mlx_models::dit::Dit;
 use mlx_runtime::model::{Checkpoint, Model};
 use mlx_runtime::{Array, Result};
 use serde::de::DeserializeOwned;
@@ -46,5 +47,17 @@ fn bert_normalises_after_each_sum() {
             m.forward(tokens, types, mask)
         }),
         |m, [tokens, types, mask, targets, weights]| m.loss(tokens, types, mask, targets, weights),
+    );
+}
+
+#[test]
+fn dit_modulates_its_norms() {
+    check(
+        "dit",
+        ["images", "times", "classes", "noise"],
+        ("guess", |m: &Dit, [images, times, classes, _]| {
+            m.forward(images, times, classes)
+        }),
+        |m, [images, times, classes, noise]| m.loss(images, times, classes, noise),
     );
 }

@@ -26,6 +26,8 @@ pub mod phi3;
 pub mod qwen2;
 pub mod qwen3;
 pub mod qwen3_moe;
+pub mod t5;
+pub mod t5_blocks;
 pub mod vit;
 
 pub use causal_lm::{dispatch, CausalLm, Visitor};

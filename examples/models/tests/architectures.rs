@@ -1,12 +1,13 @@
 //! Models that are no stack of causal attention: values and every gradient within 1e-4 of the largest number of the
 //! tensor, loss within 1e-5, float32 on the CPU, fused and composed, with and without gradient checkpoints.
-//! `dump_flax.py` writes the dumps of BERT, `dump_vision.py` that of DiT.
+//! `dump_flax.py` writes the dumps of BERT and T5, `dump_vision.py` that of DiT.
 
 mod common;
 
 use common::{both_ways, close, gradients, trains, Dump};
 use mlx_models::bert::Bert;
 use mlx_models::dit::Dit;
+use mlx_models::t5::{self, T5};
 use mlx_runtime::model::{Checkpoint, Model};
 use mlx_runtime::{Array, Result};
 use serde::de::DeserializeOwned;
@@ -60,4 +61,30 @@ fn dit_modulates_its_norms() {
         }),
         |m, [images, times, classes, noise]| m.loss(images, times, classes, noise),
     );
+}
+
+#[test]
+fn distances_fall_into_the_buckets_of_the_published_t5() {
+    let dump = Dump::open("t5");
+    for (name, buckets) in [("encoder", 16.0), ("decoder", 32.0)] {
+        let found = t5::bucket(dump.array("distances"), buckets, 128.0).unwrap();
+        let found = found.to_vec::<f32>().unwrap();
+        assert_eq!(found, dump.floats(&format!("buckets.{name}")), "{name}");
+    }
+}
+
+#[test]
+fn t5_has_biases_of_distances() {
+    for case in ["t5", "t5_tied"] {
+        check(
+            case,
+            ["tokens", "mask", "answers", "targets", "weights"],
+            ("logits", |m: &T5, [tokens, mask, answers, ..]| {
+                m.forward(tokens, mask, answers)
+            }),
+            |m, [tokens, mask, answers, targets, weights]| {
+                m.loss(tokens, mask, answers, targets, weights)
+            },
+        );
+    }
 }

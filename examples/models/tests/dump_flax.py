@@ -18,6 +18,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors.numpy import save_file
 from transformers import BertConfig, FlaxBertForMaskedLM, FlaxT5ForConditionalGeneration, T5Config
+from transformers.models.t5.modeling_flax_t5 import FlaxT5Attention
 
 BERT = dict(
     vocab_size=53,
@@ -112,6 +113,12 @@ def dump(folder, case):
     out |= {"loss": np.asarray(value), "logits": np.asarray(logits(params))}
     for part, tensors in [("weight", params), ("grad", grads)]:
         out |= {f"{part}.{n}": a for n, a in (published(path, a) for path, a in tensors.items())}
+    if case == "t5":
+        # The published numbers of buckets: keys so far before the query, in the encoder and in the decoder.
+        out["distances"] = np.arange(150, dtype=np.float32)[None]
+        for name, both in [("encoder", True), ("decoder", False)]:
+            bucket = FlaxT5Attention._relative_position_bucket(-jnp.arange(150)[None], both, 32, 128)
+            out["buckets." + name] = np.asarray(bucket).astype(np.float32)
     save_file(out, str(folder / f"{case}.safetensors"), {"config": json.dumps(config)})
 
 

@@ -19,6 +19,7 @@ pub mod gpt2;
 pub mod gpt_oss;
 pub mod json;
 pub mod llama;
+pub mod mamba2;
 pub mod mistral;
 pub mod mixtral;
 pub mod olmo2;

@@ -1,12 +1,14 @@
 //! Models that are no stack of causal attention: values and every gradient within 1e-4 of the largest number of the
 //! tensor, loss within 1e-5, float32 on the CPU, fused and composed, with and without gradient checkpoints.
-//! `dump_flax.py` writes the dumps of BERT and T5, `dump_vision.py` that of DiT.
+//! `dump_flax.py` writes the dumps of BERT and T5, `dump_vision.py` that of DiT,
+//! `dump.py` those of Mamba 2.
 
 mod common;
 
 use common::{both_ways, close, gradients, trains, Dump};
 use mlx_models::bert::Bert;
 use mlx_models::dit::Dit;
+use mlx_models::mamba2::Mamba2;
 use mlx_models::t5::{self, T5};
 use mlx_runtime::model::{Checkpoint, Model};
 use mlx_runtime::{Array, Result};
@@ -85,6 +87,18 @@ fn t5_has_biases_of_distances() {
             |m, [tokens, mask, answers, targets, weights]| {
                 m.loss(tokens, mask, answers, targets, weights)
             },
+        );
+    }
+}
+
+#[test]
+fn mamba2_is_an_attention_that_fades() {
+    for case in ["mamba2_biases", "mamba2_tied"] {
+        check(
+            case,
+            ["tokens", "targets", "weights"],
+            ("logits", |m: &Mamba2, [tokens, ..]| m.forward(tokens)),
+            |m, [tokens, targets, weights]| m.loss(tokens, targets, weights),
         );
     }
 }

@@ -113,6 +113,25 @@ DEEPSEEK = dict(
         "mscale": 0.7, "mscale_all_dim": 1.3,
     },
 )
+MAMBA2 = dict(
+    model_type="mamba2",
+    hidden_size=20,
+    num_hidden_layers=2,
+    num_heads=6,
+    head_dim=4,
+    n_groups=2,
+    state_size=7,
+    conv_kernel=4,
+    vocab_size=53,
+    layer_norm_epsilon=1e-5,
+    # Some tokens take less time, some more.
+    time_step_limit=(0.4, 1.1),
+    time_step_least=0.4,
+    time_step_most=1.1,
+    # Sizes that mlx-lm asks for and does not read.
+    intermediate_size=24,
+    time_step_rank="auto",
+)
 CASES = {
     "llama": {
         **BASE,
@@ -162,6 +181,8 @@ CASES = {
     "deepseek_plain": {
         **BASE, **DEEPSEEK, "q_lora_rank": None, "attention_bias": False, "rope_scaling": {"type": "yarn", "factor": 1.0}
     },
+    "mamba2_biases": {**MAMBA2, "use_bias": True, "use_conv_bias": True, "tie_word_embeddings": False},
+    "mamba2_tied": {**MAMBA2, "use_bias": False, "use_conv_bias": False, "tie_word_embeddings": True},
     "mixtral": {
         **EVEN,
         "model_type": "mixtral",

@@ -21,7 +21,7 @@ pub type DeepseekV2 = Decoder<Block<Attention, FeedForward>>;
 #[mlx_model(config = Config, dims(hidden = hidden_size, heads = num_attention_heads, rank = kv_lora_rank,
     nope = qk_nope_head_dim, rotary = qk_rope_head_dim, value = v_head_dim))]
 pub struct Attention {
-    #[when(!q_lora_rank.is_some())]
+    #[when(q_lora_rank.is_none())]
     #[lora]
     #[param(heads * (nope + rotary), hidden)]
     q_proj: Option<Linear>,

@@ -1,5 +1,6 @@
 //! Models that are no stack of causal attention: values and every gradient within 1e-4 of the largest number of the
-//! tensor, loss within 1e-5, float32 on the CPU, fused and composed, with and without gradient checkpoints.
+//! tensor, loss within 1e-5, float32 on the CPU, fused and composed, with and without gradient checkpoints; values in
+//! bfloat16 within a tenth.
 //! `dump_flax.py` writes the dumps of BERT and T5, `dump_vision.py` that of DiT,
 //! `dump.py` those of Mamba 2.
 
@@ -11,7 +12,7 @@ use mlx_models::dit::Dit;
 use mlx_models::mamba2::Mamba2;
 use mlx_models::t5::{self, T5};
 use mlx_runtime::model::{Checkpoint, Model};
-use mlx_runtime::{Array, Result};
+use mlx_runtime::{ops, Array, Dtype, Result};
 use serde::de::DeserializeOwned;
 
 /// Compares a model with the dump of `case`: `values` with the array of that name, and `loss`. Both get `inputs`.
@@ -25,7 +26,7 @@ fn check<M, const N: usize>(
     M::Config: DeserializeOwned,
 {
     let dump = Dump::open(case);
-    let model: M = dump.trainable(serde_json::from_str(&dump.config).unwrap());
+    let model: M = dump.trainable(config(&dump));
     both_ways(|way| {
         let what = |part: &str| format!("{case}, {way}: {part}");
         let inputs = inputs.map(|name| dump.array(name).clone());
@@ -39,6 +40,24 @@ fn check<M, const N: usize>(
             trains(&what("steps"), &model, &dump, "", cut, loss.clone());
         }
     });
+    // Half precision: 8 bits of each number, after all layers a tenth of the largest.
+    let half = |a: &Array| ops::astype(a, Dtype::Bfloat16).unwrap();
+    let inputs = inputs.map(|input| match input {
+        "images" | "noise" => half(dump.array(input)),
+        _ => dump.array(input).clone(),
+    });
+    let model: M = dump.load(config(&dump), Dtype::Bfloat16);
+    let found = values(&model, &inputs).unwrap();
+    assert_eq!(found.dtype(), Dtype::Bfloat16, "{case}");
+    let found = ops::astype(&found, Dtype::Float32).unwrap();
+    close(case, &found, dump.array(name), 1e-1);
+    let found = loss(&model, &inputs).unwrap();
+    assert_eq!(found.dtype(), Dtype::Float32, "{case}");
+    close(case, &found, dump.array("loss"), 2e-2);
+}
+
+fn config<C: DeserializeOwned>(dump: &Dump) -> C {
+    serde_json::from_str(&dump.config).unwrap()
 }
 
 #[test]

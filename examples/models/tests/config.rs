@@ -88,6 +88,10 @@ fn constants_of_the_families() {
     let scaled = json!({"rope_scaling": {"type": "yarn", "factor": 40.0, "mscale_all_dim": 0.707}});
     let deepseek = parse(&with(Family::DeepseekV2, scaled));
     assert_eq!((deepseek.head_dim, deepseek.num_local_experts), (64, 64));
+    let none =
+        json!({"rope_scaling": {"type": "default", "factor": 40.0, "mscale_all_dim": 0.707}});
+    let plain = parse(&with(Family::DeepseekV2, none)).attention_scale;
+    assert!((plain - 192f32.powf(-0.5)).abs() < 1e-7);
     // 0.1 * 0.707 * ln(40) + 1, squared, over the root of 192.
     assert!((deepseek.attention_scale - 0.114_721_4).abs() < 1e-6);
     assert_eq!(default(Family::Mixtral).head_dim, 128);

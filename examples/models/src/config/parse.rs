@@ -200,7 +200,7 @@ impl Config {
             rope_local_base_freq: rope.local_theta,
             rope_local_scaling: rope.local_scaling,
             embedding_scale: embedding_scale(family, hidden),
-            attention_scale: attention_scale(&raw, head_dim)?,
+            attention_scale: attention_scale(&raw, head_dim, rope.raised),
             attn_logit_softcapping: number(raw.attn_logit_softcapping, 1.0),
             final_logit_softcapping: raw.final_logit_softcapping.map(|n| n as f32),
             num_local_experts: raw.num_local_experts.unwrap_or(0),
@@ -337,14 +337,14 @@ fn pattern(raw: &Raw) -> Result<usize> {
     Ok(every)
 }
 
-/// The factor of the attention's scores. DeepSeek raises it where YaRN stretches positions.
-fn attention_scale(raw: &Raw, head_dim: usize) -> Result<f32> {
-    let width = raw.query_pre_attn_scalar.unwrap_or(head_dim as f64);
-    let Some(nope) = raw.qk_nope_head_dim else {
-        return Ok(width.powf(-0.5) as f32);
+/// The factor of the attention's scores: Gemma names its own, DeepSeek has heads of two parts, both `raised`.
+fn attention_scale(raw: &Raw, head_dim: usize, raised: f64) -> f32 {
+    let scale = match (raw.query_pre_attn_scalar, raw.qk_nope_head_dim) {
+        (Some(width), _) => width.powf(-0.5),
+        (None, Some(nope)) => ((nope + head_dim) as f64).powf(-0.5) * raised * raised,
+        (None, None) => (head_dim as f64).powf(-0.5),
     };
-    let stretched = rope::stretch(raw)?;
-    Ok((((nope + head_dim) as f64).powf(-0.5) * stretched * stretched) as f32)
+    scale as f32
 }
 
 /// Gemma multiplies its embedding by the root of its width, Gemma 3 by the bfloat16 next to it.

@@ -2,9 +2,10 @@
 
     python examples/models/tests/dump_vision.py examples/models/tests/data
 
-Writes vit.safetensors, convnext.safetensors and dit.safetensors as `dump.py` does. mlx-lm has no such models: the layers
-here are those of mlx.nn, put together as in the papers (Dosovitskiy et al. 2020; Liu et al. 2022, the isotropic form;
-Peebles and Xie 2023, as in the authors' code), with the names of Hugging Face's and of the authors' checkpoints. Convolutions have MLX's layout, [out, height, width, in].
+Writes vit.safetensors, convnext.safetensors and dit.safetensors as `dump.py` does. mlx-lm has no such models: the
+layers here are those of mlx.nn, put together as in the papers (Dosovitskiy et al. 2020; Liu et al. 2022, the isotropic
+form; Peebles and Xie 2023, as in the authors' code), with the names of Hugging Face's and of the authors' checkpoints.
+Convolutions have MLX's layout, [out, height, width, in].
 """
 
 import json

@@ -132,11 +132,8 @@ impl<'a> Builder<'a> {
         let missing = condition::facts(when)
             .into_iter()
             .find(|f| !self.facts.contains(f));
-        // The other arm of `if x.is_some()` knows `x.is_none()` in another spelling.
-        let decided = || self.known.decide(when) == Some(true);
         match missing {
             None => Ok(()),
-            Some(_) if decided() => Ok(()),
             Some(_) => {
                 let when = condition::text(when);
                 Err(Diag::optional_outside(span, &field.name, when))

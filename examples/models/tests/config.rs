@@ -48,6 +48,7 @@ fn what_a_file_leaves_out_is_as_in_transformers() {
         "n_head",
         "intermediate_size",
         "vocab_size",
+        "num_experts_per_tok",
     ];
     let written = written();
     assert_eq!(written.len(), Family::ALL.len());
@@ -78,6 +79,21 @@ fn constants_of_the_families() {
     assert_eq!(default(Family::Gemma2).final_logit_softcapping, Some(30.0));
     assert_eq!(default(Family::Gemma2).sliding_window_pattern, 2);
     assert_eq!(default(Family::Gpt2).intermediate_size, 4 * 768);
+    let oss = default(Family::GptOss);
+    assert_eq!(
+        (oss.sliding_window, oss.sliding_window_pattern),
+        (Some(128), 2)
+    );
+    assert!(oss.rope_theta == 1.5e5 && oss.attention_bias);
+    let scaled = json!({"rope_scaling": {"type": "yarn", "factor": 40.0, "mscale_all_dim": 0.707}});
+    let deepseek = parse(&with(Family::DeepseekV2, scaled));
+    assert_eq!((deepseek.head_dim, deepseek.num_local_experts), (64, 64));
+    let none =
+        json!({"rope_scaling": {"type": "default", "factor": 40.0, "mscale_all_dim": 0.707}});
+    let plain = parse(&with(Family::DeepseekV2, none)).attention_scale;
+    assert!((plain - 192f32.powf(-0.5)).abs() < 1e-7);
+    // 0.1 * 0.707 * ln(40) + 1, squared, over the root of 192.
+    assert!((deepseek.attention_scale - 0.114_721_4).abs() < 1e-6);
     assert_eq!(default(Family::Mixtral).head_dim, 128);
     // A window that a family never uses counts as none.
     assert_eq!(
@@ -179,6 +195,16 @@ fn what_the_models_would_do_differently_is_refused() {
         &["mlp_only_layers"],
     );
     refused(Family::Mixtral, json!({"vocab_size": null}), &["null"]);
+    refused(
+        Family::DeepseekV2,
+        json!({"topk_method": "group_limited_greedy"}),
+        &["topk_method", "group_limited_greedy", "greedy"],
+    );
+    refused(
+        Family::DeepseekV2,
+        json!({"n_routed_experts": 4}),
+        &["num_experts_per_tok is 6", "4"],
+    );
 }
 
 #[test]
@@ -195,7 +221,9 @@ fn no_more_of_a_head_rotates_than_there_is() {
 /// values.
 #[test]
 fn values_outside_their_range_or_of_another_type() {
-    use Family::{Gemma2, Gemma3, Gpt2, Llama, Mistral, Mixtral, Phi3, Qwen3Moe};
+    use Family::{
+        DeepseekV2, Gemma2, Gemma3, Gpt2, GptOss, Llama, Mistral, Mixtral, Phi3, Qwen3Moe,
+    };
     let size = "a whole number from 1 to 16777216";
     for (family, field, values, expected) in [
         (
@@ -314,6 +342,21 @@ fn values_outside_their_range_or_of_another_type() {
             "a whole number from 1 to 10000",
         ),
         (Qwen3Moe, "norm_topk_prob", json!([1]), "true or false"),
+        (GptOss, "swiglu_limit", json!([0, -7, null]), "above 0"),
+        (DeepseekV2, "kv_lora_rank", json!([0, -1, null]), size),
+        (DeepseekV2, "q_lora_rank", json!([0, "1536"]), size),
+        (
+            DeepseekV2,
+            "n_shared_experts",
+            json!([0, null]),
+            "a whole number from 1 to 4096",
+        ),
+        (
+            DeepseekV2,
+            "first_k_dense_replace",
+            json!([-1, 0.5]),
+            "a whole number from 0 to 10000",
+        ),
         (Gpt2, "n_head", json!([0, -12]), size),
         (
             Gpt2,

@@ -26,6 +26,18 @@ SENTENCE = (
 )
 
 
+# Rotations of Llama 3: with this context one period is short, one between, the rest are long.
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+# The sizes that the tiny models share.
+SIZES = dict(num_hidden_layers=2, num_key_value_heads=2, rope_theta=10000.0, tie_word_embeddings=False)
+
+
 def hashed(name, n):
     """n integers below 2^24: lowbias32 of the index, started from FNV-1a of the name. As formula.rs."""
     seed = 2166136261

@@ -12,10 +12,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use clap::CommandFactory;
-use common::{text, Place, TRAIN};
+use common::{ends, text, Place, TRAIN};
 use llama_lora::cli::Cli;
 
 /// A path of a command: a command line that works, in which `{}` stands for the path.
@@ -221,24 +220,6 @@ const ODD: [&str; 13] = [
     "not-utf-8",
     "forbidden",
 ];
-
-/// Waits for the end of a run; fails if it hangs.
-fn ends(command: &mut Command, what: &str) -> Output {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if start.elapsed() > Duration::from_secs(60) {
-            child.kill().unwrap();
-            panic!("{what} hangs");
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.wait_with_output().unwrap()
-}
 
 /// One error and no panic, or the output of the command.
 #[track_caller]

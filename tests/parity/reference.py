@@ -1,4 +1,4 @@
-"""What the dump scripts share: formula weights, the batch layout and SmolLM2 in mlx-lm's own Llama.
+"""Shared by the dump scripts: formula weights, the batch layout and SmolLM2 in mlx-lm's own Llama.
 
 Versions: mlx 0.32.2, mlx-lm 0.32.2 (with transformers and tokenizers as it wants them), numpy.
 Every script sets MLX_DISABLE_COMPILE, so that no C++ compiler runs, and stays on the CPU in float32.

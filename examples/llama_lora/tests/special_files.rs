@@ -6,7 +6,6 @@ mod common;
 
 use std::fs;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use common::{ends, message, Place, TRAIN};
 

@@ -10,7 +10,7 @@ use common::{adapt, both_ways, close, gradients, trains, Dump};
 use mlx_models::{dispatch, CausalLm, Config, Family, Visitor};
 use mlx_runtime::model::Checkpoint;
 use mlx_runtime::nn::KvCache;
-use mlx_runtime::{ops, Array, Dtype};
+use mlx_runtime::{ops, Dtype};
 
 /// One dumped case.
 struct Case<'a>(&'a str);

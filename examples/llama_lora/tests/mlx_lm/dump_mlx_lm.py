@@ -1,4 +1,4 @@
-"""What mlx-lm does with SmolLM2 and the shipped data set, dumped for tests/mlx_lm.rs.
+"""Dumps mlx-lm's results with SmolLM2 and the shipped data set for tests/mlx_lm.rs.
 
 python dump_mlx_lm.py FILE.gguf      (mlx 0.32.2, mlx-lm 0.32.2, CPU, float32, MLX_DISABLE_COMPILE=1)
 

@@ -198,7 +198,7 @@ impl Builder<'_> {
         Ok(self.push(leaf, Ty::Tensor(shape, dtype), span))
     }
 
-    /// A value whose last dim is not the one that a layer takes.
+    /// The error for a value with another last dim than the layer expects.
     fn layer_input(&self, at: Span, name: &Ident, want: &Dim, x: Id) -> Diag {
         let field = self.model.fields.iter().find(|f| f.name == *name);
         let line = field.map_or(0, |f| f.name.span().start().line);

@@ -382,7 +382,7 @@ fn a_loss_that_is_no_number_stops_the_run() {
     says(&text, &["step 12 failed", "adapters is intact"]);
     says(
         &text,
-        &["NaN or infinite in 11 steps", "a smaller learning rate"],
+        &["NaN or infinite in 11 steps", "a smaller `--learning-rate`"],
     );
     assert!(!place.path("adapters/adapters.safetensors").exists());
 }

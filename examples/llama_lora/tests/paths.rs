@@ -377,7 +377,7 @@ fn remove(path: &Path) {
 fn a_prompt_from_anything() {
     let place = Place::new();
     for (from, words) in [
-        ("/dev/zero", "larger than 64 MB"),
+        ("/dev/zero", "at most 64 MB"),
         ("model", "cannot read the prompt"),
         ("/dev/null", "expected a prompt"),
     ] {

@@ -94,16 +94,16 @@ fn files_and_lines_without_end() {
     large("c.yaml", 10 << 30);
     says(
         &fails(&place, "train -c c.yaml"),
-        &["c.yaml", "larger than 64 MB"],
+        &["c.yaml", "at most 64 MB"],
     );
     let config = fs::read(place.path("model/config.json")).unwrap();
     large("model/config.json", 10 << 30);
-    says(&fails(&place, TRAIN), &["config.json", "larger than 64 MB"]);
+    says(&fails(&place, TRAIN), &["config.json", "at most 64 MB"]);
     fs::write(place.path("model/config.json"), config).unwrap();
     large("data/train.jsonl", 10 << 30);
     says(
         &fails(&place, TRAIN),
-        &["train.jsonl, line 1", "longer than 64 MB"],
+        &["train.jsonl, line 1", "at most 64 MB in a line"],
     );
 }
 

@@ -405,7 +405,7 @@ fn numbers_that_do_not_fit_together() {
             json!({"type": "linear", "factor": "8"}),
             ["factor is \"8\"", "above 0"],
         ),
-        (json!({"type": 3}), ["kind is 3", "a string"]),
+        (json!({"type": 3}), ["type is 3", "a string"]),
         (json!("linear"), ["rope_scaling", "an object"]),
         (
             json!({"type": "longrope", "long_factor": [1, -1]}),

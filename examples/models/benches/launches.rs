@@ -18,7 +18,7 @@ use mlx_models::{dispatch, CausalLm, Config, Visitor};
 use mlx_runtime::low_level::graph::{export_to_dot, simplify, NodeNamer};
 use mlx_runtime::model::{init, Model};
 use mlx_runtime::random::Key;
-use mlx_runtime::{fused, transforms, Array, Dtype, Result};
+use mlx_runtime::{kernels, transforms, Array, Dtype, Result};
 use serde_json::Value;
 
 /// Operations that launch nothing: views of the same buffer, orders, and the dumps' inputs.
@@ -190,7 +190,7 @@ fn main() -> Result<()> {
         ("mamba2_biases", plain),
     ] {
         let [a, b] = a_layer(case, fields)?;
-        let [c, d] = fused::without(|| a_layer(case, fields))?;
+        let [c, d] = kernels::without(|| a_layer(case, fields))?;
         println!("| {case} | {a} | {b} | {c} | {d} |");
     }
     Ok(())

@@ -214,7 +214,10 @@ fn no_more_of_a_head_rotates_than_there_is() {
     let key = Key::new(0).unwrap();
     let loaded = init::<Phi3>(&Arc::new(config), key, Dtype::Float32);
     let text = loaded.err().unwrap().to_string();
-    assert!(text.contains("rotary_dim = 98 of head_dim = 96"), "{text}");
+    assert!(
+        text.contains("at most head_dim = 96 rotated values, found rotary_dim = 98"),
+        "{text}"
+    );
 }
 
 /// Values that no model can have are refused when the file is read. The message names field, value and the expected
@@ -389,12 +392,12 @@ fn numbers_that_do_not_fit_together() {
         (
             Llama,
             json!({"hidden_size": 4095, "head_dim": null}),
-            ["hidden_size 4095", "num_attention_heads 32"],
+            ["hidden_size is 4095", "num_attention_heads, 32"],
         ),
         (
             Llama,
             json!({"num_key_value_heads": 5}),
-            ["num_attention_heads 32", "num_key_value_heads 5"],
+            ["num_attention_heads is 32", "num_key_value_heads, 5"],
         ),
         (Llama, json!({"head_dim": 127}), ["head_dim is 127", "even"]),
         (Llama, json!({"head_dim": 16777216}), ["32", "16777216"]),
@@ -406,7 +409,7 @@ fn numbers_that_do_not_fit_together() {
         (
             Gpt2,
             json!({"n_embd": 770}),
-            ["hidden_size 770", "num_attention_heads 12"],
+            ["hidden_size is 770", "num_attention_heads, 12"],
         ),
         (
             Mixtral,
@@ -445,7 +448,7 @@ fn numbers_that_do_not_fit_together() {
             json!({"type": "linear", "factor": "8"}),
             ["factor is \"8\"", "above 0"],
         ),
-        (json!({"type": 3}), ["kind is 3", "a string"]),
+        (json!({"type": 3}), ["type is 3", "a string"]),
         (json!("linear"), ["rope_scaling", "an object"]),
         (
             json!({"type": "longrope", "long_factor": [1, -1]}),

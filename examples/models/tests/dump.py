@@ -10,12 +10,12 @@ are odd where they may be, sequences are longer than a window, norms are not one
 
 import importlib
 import json
-import os
 import sys
 from pathlib import Path
 
-os.environ["MLX_DISABLE_COMPILE"] = "1"
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests" / "parity"))
 
+import reference as ref  # first: it sets MLX's environment, and the CPU
 import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
@@ -23,34 +23,21 @@ from mlx_lm.models.base import create_attention_mask, create_causal_mask
 from mlx_lm.models.switch_layers import SwitchLinear
 from mlx_lm.tuner.utils import linear_to_lora_layers
 
-mx.set_default_device(mx.cpu)
-
 ROWS, WIDTH = 2, 13
 
 BASE = dict(
+    ref.SIZES,
     hidden_size=20,
-    num_hidden_layers=2,
     intermediate_size=28,
     num_attention_heads=6,
-    num_key_value_heads=2,
     head_dim=8,
     vocab_size=53,
     rms_norm_eps=1e-5,
-    rope_theta=10000.0,
     max_position_embeddings=256,
-    tie_word_embeddings=False,
 )
 # Where the head size is hidden_size / num_attention_heads.
 EVEN = {**BASE, "hidden_size": 48}
 EVEN.pop("head_dim")
-# One period is short, one between, the rest are long.
-LLAMA3 = {
-    "rope_type": "llama3",
-    "factor": 8.0,
-    "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 64,
-}
 GEMMA2 = dict(
     model_type="gemma2",
     num_hidden_layers=4,
@@ -138,7 +125,7 @@ CASES = {
         "model_type": "llama",
         "head_dim": 16,
         "rope_theta": 500000.0,
-        "rope_scaling": LLAMA3,
+        "rope_scaling": ref.LLAMA3,
         "attention_bias": True,
         "mlp_bias": True,
     },

@@ -6,12 +6,11 @@ mod common;
 #[path = "../../../tests/levels.rs"]
 mod levels;
 
-use common::{both_ways, close, gradients, trains, Dump};
+use common::{adapt, both_ways, close, gradients, trains, Dump};
 use mlx_models::{dispatch, CausalLm, Config, Visitor};
-use mlx_runtime::model::{add_lora, Checkpoint, LoraConfig};
+use mlx_runtime::model::Checkpoint;
 use mlx_runtime::nn::KvCache;
-use mlx_runtime::random::Key;
-use mlx_runtime::{ops, Array, Dtype};
+use mlx_runtime::{ops, Dtype};
 
 /// One dumped case.
 struct Case<'a>(&'a str);
@@ -82,19 +81,7 @@ fn adapters<M: CausalLm>(case: &str, dump: &Dump, mut model: M) {
     if dump.keys.is_empty() {
         return;
     }
-    let lora = LoraConfig {
-        rank: 3,
-        scale: 2.0,
-        keys: dump.keys.clone(),
-        num_layers: -1,
-    };
-    add_lora(&mut model, &lora, &Key::new(0).unwrap()).unwrap();
-    let start: Vec<Array> = model
-        .trainable()
-        .iter()
-        .map(|(name, _)| dump.array(&format!("adapter.{name}")).clone())
-        .collect();
-    model.set_trainable(&start).unwrap();
+    adapt(&mut model, dump, 3);
     both_ways(|way| {
         let what = format!("{case}, {way}: adapters");
         let batch = ["tokens", "targets", "weights"].map(|name| dump.array(name).clone());

@@ -7,7 +7,7 @@ use criterion::{criterion_group, criterion_main, Criterion};
 use mlx_macros::mlx_kernel;
 use mlx_runtime::device::{set_default_device, Device};
 use mlx_runtime::transforms::{eval, value_and_grad};
-use mlx_runtime::{fused, ops, random, Array, Dtype, Result};
+use mlx_runtime::{kernels::cpu, ops, random, Array, Dtype, Result};
 
 const TOKENS: i32 = 128;
 const HIDDEN: i32 = 576;
@@ -66,14 +66,14 @@ fn one(c: &mut Criterion, name: &str, inputs: &[Array], native: Call, generated:
 fn kernels(c: &mut Criterion) {
     set_default_device(Device::cpu()).expect("there is a CPU");
     let wide = [0, 1].map(|_| normal(&[1, TOKENS, INNER]).expect("random numbers"));
-    one(c, "gated", &wide, |x| Ok(vec![fused::swiglu(&x[0], &x[1])?]), |x| Ok(vec![gated(&x[0], &x[1])?]));
+    one(c, "gated", &wide, |x| Ok(vec![cpu::swiglu(&x[0], &x[1])?]), |x| Ok(vec![gated(&x[0], &x[1])?]));
     let shapes: [&[i32]; 3] = [&[1, TOKENS, HIDDEN], &[1, TOKENS, HIDDEN], &[HIDDEN]];
     let rows = shapes.map(|s| normal(s).expect("random numbers"));
     one(
         c,
         "add_rms_norm",
         &rows,
-        |x| fused::add_rms_norm(&x[0], &x[1], &x[2], 1e-5).map(|(h, y)| vec![h, y]),
+        |x| cpu::add_rms_norm(&x[0], &x[1], &x[2], 1e-5).map(|(h, y)| vec![h, y]),
         |x| add_rms_norm(&x[0], &x[1], &x[2], 1e-5).map(|(h, y)| vec![h, y]),
     );
 }

@@ -16,8 +16,8 @@ pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
 pub use program::{At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
 
-use crate::device::DeviceType;
-use crate::{fused, ops, stream, transforms, Array, Dtype, Result};
+use crate::kernels::select;
+use crate::{ops, transforms, Array, Dtype, Result};
 use cpu::Job;
 
 /// A kernel's body as MLX's operations.
@@ -39,7 +39,7 @@ pub fn call<F: Composed>(
 ) -> Result<Vec<Array>> {
     let composed = held(kernel.frozen, composed);
     let inputs: Vec<Array> = inputs.iter().map(|x| (*x).clone()).collect();
-    let Some(job) = select(&kernel.forward, sizes, numbers, float) else {
+    let Some(job) = chosen(&kernel.forward, sizes, numbers, float) else {
         return composed(&inputs);
     };
     let (sizes, numbers) = (sizes.to_vec(), numbers.to_vec());
@@ -75,7 +75,7 @@ pub fn call_with<F: Composed, V: Composed>(
         }
         Ok(grads)
     };
-    match select(&kernel.forward, sizes, numbers, float) {
+    match chosen(&kernel.forward, sizes, numbers, float) {
         Some(job) => native::apply(job, &inputs, composed, backward),
         None if !transforms::is_differentiating() => composed(&inputs),
         None => {
@@ -99,11 +99,8 @@ fn held<F: Composed>(frozen: &'static [bool], composed: F) -> impl Composed {
 }
 
 /// The way a program runs for a call: a job for the CPU, or `None` for MLX's operations.
-fn select(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Job> {
-    let recorded = fused::is_off() || transforms::is_shapeless() || transforms::is_vectorising();
-    let cpu = stream::kind().is_ok_and(|kind| kind == DeviceType::Cpu);
-    let held = matches!(float, Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
-    if recorded || !cpu || !held || program.cpu.is_none() || crate::cpu::level().is_none() {
+fn chosen(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Job> {
+    if !select::takes_rows(float) || program.cpu.is_none() {
         return None;
     }
     Job::new(
@@ -129,7 +126,7 @@ fn gradients<F: Composed>(
         Ok(transforms::vjp(composed.clone(), primals, cotangents)?.1)
     };
     let derived = kernel.gradient.as_ref();
-    let job = derived.and_then(|g| Some((g, select(&g.program, sizes, numbers, float)?)));
+    let job = derived.and_then(|g| Some((g, chosen(&g.program, sizes, numbers, float)?)));
     let Some((gradient, job)) = job else {
         return whole(x);
     };

@@ -1,7 +1,7 @@
 //! Kernels inside of MLX's transforms: all but the first derivative go through MLX's operations.
 
 use mlx_macros::mlx_kernel;
-use mlx_runtime::{export, fused, ops, transforms, Array, Dtype, Result};
+use mlx_runtime::{export, kernels, ops, transforms, Array, Dtype, Result};
 
 use crate::check::{apart, normal, same};
 

@@ -48,7 +48,7 @@ pub fn call<F: Composed>(
     native::apply(job, &inputs, composed, backward)
 }
 
-/// What a function returns that computes gradients: one array or a tuple of them.
+/// The result of a function that computes gradients: one array or a tuple of them.
 pub trait Gradients {
     /// The arrays.
     fn list(self) -> Vec<Array>;

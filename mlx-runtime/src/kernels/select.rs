@@ -23,6 +23,16 @@ pub fn on_cpu(x: &Array) -> bool {
         && stream::current().is_ok_and(|s| unsafe { sys::mlxrs_fused_available(x.as_raw(), s) })
 }
 
+/// Returns true if the kernels that `#[mlx_kernel]` generates run on the CPU here, for arrays of class `float`: the current
+/// stream is on a CPU, and MLX does not record for `vmap`, `jvp` or any shape.
+pub(super) fn on_cpu_rows(float: Dtype) -> bool {
+    let recorded = context::is_composed() || context::is_shapeless() || context::is_vectorising();
+    !recorded
+        && is_float(float)
+        && crate::cpu::level().is_some()
+        && stream::kind().is_ok_and(|kind| kind == DeviceType::Cpu)
+}
+
 /// Returns true if the CUDA kernels can take `x`: a floating-point type, the current stream is on an NVIDIA GPU, and no
 /// `vmap` or `jvp`, for which they have no rule, surrounds it.
 pub(super) fn on_cuda(x: &Array) -> bool {
@@ -38,17 +48,6 @@ pub(super) fn on_cuda_in_any_dtype(x: &Array) -> bool {
         && !context::is_composed()
         && !context::is_vectorising()
         && is_on_cuda()
-}
-
-/// Returns true if the CPU computes the rows of generated kernels with floats of this dtype: the current stream is on a CPU, and
-/// nothing that MLX records asks for its own operations.
-pub(super) fn takes_rows(float: Dtype) -> bool {
-    is_float(float)
-        && !context::is_composed()
-        && !context::is_vectorising()
-        && !context::is_shapeless()
-        && stream::kind().is_ok_and(|kind| kind == DeviceType::Cpu)
-        && crate::cpu::level().is_some()
 }
 
 /// Returns true for the types that the CUDA kernels compute with.

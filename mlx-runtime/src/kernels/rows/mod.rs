@@ -112,7 +112,7 @@ pub fn call_with<F: Composed, V: Composed>(
     };
     match chosen(&kernel.forward, sizes, numbers, float) {
         Some(job) => native::apply(job, &inputs, composed, backward),
-        None if !transforms::is_differentiating() => composed(&inputs),
+        None if !context::is_differentiating() => composed(&inputs),
         None => {
             let whole = move |x: &[Array], by: &[Array], _: &[Array]| backward(&[x, by].concat());
             transforms::custom_vjp(composed, whole).call(&inputs)
@@ -150,7 +150,7 @@ fn held<F: Composed>(frozen: &'static [bool], composed: F) -> impl Composed {
 
 /// The way a program runs for a call: a job for the CPU, or `None` for MLX's operations.
 fn chosen(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Job> {
-    if !select::takes_rows(float) || program.cpu.is_none() {
+    if !select::on_cpu_rows(float) || program.cpu.is_none() {
         return None;
     }
     Job::new(

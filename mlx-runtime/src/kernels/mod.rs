@@ -7,6 +7,8 @@
 //!   functions choose the way, and compose the operation where there is no kernel. Where the composed form needs a layer, they
 //!   return `None` instead and the layer composes it.
 //!
+//! - `rows` hosts the kernels that `#[mlx_kernel]` generates.
+//!
 //! The CPU's kernels take float32 first inputs, promote others from half types, take any strides, work inside every transform
 //! but `jvp`, and have first derivatives only (source: `mlx-sys/native/fused`). CUDA's split rows into packs of 16 bytes, hence
 //! the conditions on sizes. They are compiled at first use in a tenth of a second to three tenths, have first derivatives only,

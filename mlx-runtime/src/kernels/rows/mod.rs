@@ -16,7 +16,7 @@ pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
 pub use program::{At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
 
-use super::select::on_cpu_rows;
+use crate::kernels::select;
 use crate::{context, ops, transforms, Array, Dtype, Result};
 use cpu::Job;
 
@@ -39,13 +39,48 @@ pub fn call<F: Composed>(
 ) -> Result<Vec<Array>> {
     let composed = held(kernel.frozen, composed);
     let inputs: Vec<Array> = inputs.iter().map(|x| (*x).clone()).collect();
-    let Some(job) = select(&kernel.forward, sizes, numbers, float) else {
-        return composed(&inputs);
+    let Some(job) = chosen(&kernel.forward, sizes, numbers, float) else {
+        return recomputed(composed, &inputs);
     };
     let (sizes, numbers) = (sizes.to_vec(), numbers.to_vec());
     let again = composed.clone();
     let backward = move |x: &[Array]| gradients(kernel, x, &sizes, &numbers, float, again.clone());
     native::apply(job, &inputs, composed, backward)
+}
+
+/// The result of a function that computes gradients: one array or a tuple of them.
+pub trait Gradients {
+    /// The arrays.
+    fn list(self) -> Vec<Array>;
+}
+
+impl Gradients for Array {
+    fn list(self) -> Vec<Array> {
+        vec![self]
+    }
+}
+
+/// Tuples with the place of the last array in each.
+macro_rules! tuples {
+    ($(($($array:ident),*))*) => {$(
+        impl Gradients for ($($array,)*) {
+            fn list(self) -> Vec<Array> {
+                <[Array; 0 $(+ tuples!(@ $array))*]>::from(self).into()
+            }
+        }
+    )*};
+    (@ $array:ident) => { 1 };
+}
+
+tuples! {
+    (Array)
+    (Array, Array)
+    (Array, Array, Array)
+    (Array, Array, Array, Array)
+    (Array, Array, Array, Array, Array)
+    (Array, Array, Array, Array, Array, Array)
+    (Array, Array, Array, Array, Array, Array, Array)
+    (Array, Array, Array, Array, Array, Array, Array, Array)
 }
 
 /// As [`call`], where `vjp` computes the gradients of the inputs in `places` from the inputs and the cotangents.
@@ -75,7 +110,7 @@ pub fn call_with<F: Composed, V: Composed>(
         }
         Ok(grads)
     };
-    match select(&kernel.forward, sizes, numbers, float) {
+    match chosen(&kernel.forward, sizes, numbers, float) {
         Some(job) => native::apply(job, &inputs, composed, backward),
         None if !context::is_differentiating() => composed(&inputs),
         None => {
@@ -83,6 +118,21 @@ pub fn call_with<F: Composed, V: Composed>(
             transforms::custom_vjp(composed, whole).call(&inputs)
         }
     }
+}
+
+/// A kernel's operations: as a launch, they keep their inputs alone and are computed again for the gradient.
+fn recomputed<F: Composed>(composed: F, inputs: &[Array]) -> Result<Vec<Array>> {
+    // MLX has no batches of what makes them wait.
+    if !transforms::is_differentiating() || context::is_vectorising() {
+        return composed(inputs);
+    }
+    let again = composed.clone();
+    let backward = move |x: &[Array], by: &[Array], _: &[Array]| {
+        // Nothing else says that they are not to be computed before the backward pass.
+        let x = transforms::depends(&x.iter().collect::<Vec<_>>(), &[&by[0]])?;
+        Ok(transforms::vjp(again.clone(), &x, by)?.1)
+    };
+    transforms::custom_vjp(composed, backward).call(inputs)
 }
 
 /// A kernel's operations, where some inputs have no gradient.
@@ -99,8 +149,8 @@ fn held<F: Composed>(frozen: &'static [bool], composed: F) -> impl Composed {
 }
 
 /// The way a program runs for a call: a job for the CPU, or `None` for MLX's operations.
-fn select(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Job> {
-    if program.cpu.is_none() || !on_cpu_rows(float) {
+fn chosen(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Job> {
+    if !select::on_cpu_rows(float) || program.cpu.is_none() {
         return None;
     }
     Job::new(
@@ -126,7 +176,7 @@ fn gradients<F: Composed>(
         Ok(transforms::vjp(composed.clone(), primals, cotangents)?.1)
     };
     let derived = kernel.gradient.as_ref();
-    let job = derived.and_then(|g| Some((g, select(&g.program, sizes, numbers, float)?)));
+    let job = derived.and_then(|g| Some((g, chosen(&g.program, sizes, numbers, float)?)));
     let Some((gradient, job)) = job else {
         return whole(x);
     };

@@ -28,7 +28,7 @@ use emit::Emit;
 /// The axes of a value, or of each value of a tuple.
 type Parts = Vec<Vec<Axis>>;
 
-/// What is known of the axes of a kernel.
+/// The axes of a kernel, as far as they are followed.
 struct Reader<'a> {
     graph: &'a Graph,
     names: &'a Names,
@@ -186,9 +186,14 @@ impl Reader<'_> {
                     Some(i) if columns[i] == own => {}
                     Some(i) => {
                         let (a, b) = (self.axes.volume(&own), self.axes.volume(&columns[i]));
-                        let (a, b) = (self.names.dim(&a), self.names.dim(&b));
                         let found = noun(self.graph, id, self.names);
-                        let error = Diag::kernel_two_rows(self.span(id), found, a, b);
+                        let error = match a == b {
+                            true => Diag::kernel_strided(self.span(id), found),
+                            false => {
+                                let (a, b) = (self.names.dim(&a), self.names.dim(&b));
+                                Diag::kernel_two_rows(self.span(id), found, a, b)
+                            }
+                        };
                         self.errors.push(error);
                         return None;
                     }
@@ -228,11 +233,10 @@ impl Reader<'_> {
                 let stray = row(self, self.leaves(&part))
                     .into_iter()
                     .find(|l| !rows.contains(l));
-                if let (Some(leaf), true) = (stray, self.errors.is_empty()) {
-                    let of = self.names.dim(self.axes.size(leaf));
+                if let (Some(_), true) = (stray, self.errors.is_empty()) {
                     let found = noun(self.graph, id, self.names);
-                    self.errors
-                        .push(Diag::kernel_stray_axis(self.span(id), found, of));
+                    let error = Diag::kernel_crossed(self.span(id), "kernel", found);
+                    self.errors.push(error);
                 }
             }
         }

@@ -2,7 +2,7 @@
 // other. Every access to memory is checked three times: by AddressSanitizer; against the buffers of the launch; and
 // against the accesses of other threads that no barrier separates from it.
 //
-// Reads jobs from the standard input and writes their outputs to the standard output; see `run.rs`.
+// Reads jobs from the standard input and writes their outputs to the standard output; see `compile.rs`.
 #include <algorithm>
 #include <cmath>
 #include <cstdarg>
@@ -36,13 +36,13 @@ constexpr size_t STACK = 64 << 10;
 constexpr unsigned MANY = ~0u;
 constexpr unsigned DEVICE = 1, THREADGROUP = 2; // as in mem_flags
 
-struct Kernel {
-  const char* name;
-  void (*call)(void* const*);
+struct Entry {
+  const char* name = nullptr;
+  void (*call)(void* const*) = nullptr;
 };
 
-std::vector<Kernel>& kernels() {
-  static std::vector<Kernel> all;
+std::vector<Entry>& kernels() {
+  static std::vector<Entry> all;
   return all;
 }
 
@@ -90,7 +90,7 @@ struct Group {
   unsigned serial = 0;
 };
 
-const Kernel* running = nullptr;
+const Entry* running = nullptr;
 // In static memory, too.
 void* arguments[64];
 std::vector<Region> regions;
@@ -347,9 +347,14 @@ void check(const char* address, size_t size, bool write) {
 
 } // namespace
 
-// For the kernels' translation units.
-void add(const char* name, void (*call)(void* const*)) {
-  kernels().push_back({name, call});
+// Registers a kernel, before `main`.
+struct Kernel {
+  Kernel(unsigned number, const char* name, void (*call)(void* const*));
+};
+
+Kernel::Kernel(unsigned number, const char* name, void (*call)(void* const*)) {
+  kernels().resize(std::max<size_t>(kernels().size(), number + 1));
+  kernels()[number] = {name, call};
 }
 
 const uint64_t* exchange(uint64_t bits, int line) {
@@ -471,8 +476,11 @@ struct Job {
 void launch(const Job& job, const std::vector<void*>& pointers) {
   using namespace shim;
   failure.clear();
-  if (job.kernel >= kernels().size() || job.threads == 0 || job.threads % WIDTH != 0 || job.threads > 1024) {
-    return report("%u threads of kernel %u: expected a multiple of 32 up to 1024", job.threads, job.kernel);
+  if (job.kernel >= kernels().size() || !kernels()[job.kernel].call) {
+    return report("there is no kernel %u", job.kernel);
+  }
+  if (job.threads == 0 || job.threads % WIDTH != 0 || job.threads > 1024) {
+    return report("%u threads in a group: expected a multiple of 32 up to 1024", job.threads);
   }
   running = &kernels()[job.kernel];
   std::copy(pointers.begin(), pointers.end(), arguments);

@@ -3,3 +3,4 @@
 //! Tests: `tests/kernels.rs`.
 
 pub mod ir;
+pub mod text;

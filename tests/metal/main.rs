@@ -1,0 +1,16 @@
+//! Metal's text without a Mac: the text that `mx.fast.metal_kernel` would compile is compiled as C++ with a `metal_stdlib` of
+//! our own (`shim/`), and runs on a CPU under AddressSanitizer, with checks of barriers, races and bounds.
+//!
+//! `planted` shows that the shim finds faults, `wrapped` that the text around a body is MLX's.
+
+mod compile;
+mod planted;
+mod wrap;
+mod wrapped;
+
+use std::path::PathBuf;
+
+/// A folder for what is compiled.
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("metal").join(name)
+}

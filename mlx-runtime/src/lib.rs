@@ -94,6 +94,8 @@ pub mod fused;
 mod generated;
 mod handles;
 pub mod io;
+#[doc(hidden)]
+pub mod kernels;
 pub mod linalg;
 mod lock;
 pub mod low_level;

@@ -22,6 +22,7 @@ const FLAGS: &[&str] = &[
     "-Wextra",
     "-Werror",
     "-Wno-attributes",
+    "-Wno-unused-parameter",
     "-Wno-unknown-pragmas",
     "-fsingle-precision-constant",
     "-ffp-contract=off",

@@ -4,7 +4,11 @@
 //! `planted` shows that the shim finds faults, `wrapped` that the text around a body is MLX's.
 
 mod compile;
+mod composed;
+mod generated;
 mod planted;
+mod programs;
+mod random;
 mod wrap;
 mod wrapped;
 

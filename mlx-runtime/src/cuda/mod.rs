@@ -14,7 +14,7 @@ mod dequantize;
 mod gated;
 mod gather;
 mod heads;
-mod launch;
+pub(crate) mod launch;
 mod norm;
 mod rows;
 
@@ -51,6 +51,11 @@ fn ready(x: &Array) -> bool {
 /// Returns true if the current stream is on an NVIDIA GPU.
 pub(crate) fn is_here() -> bool {
     is_on() && on_gpu()
+}
+
+/// Returns true if there is a compiler for kernels.
+pub(crate) fn compiles() -> bool {
+    compile::is_possible()
 }
 
 fn on_gpu() -> bool {

@@ -146,7 +146,7 @@ unsigned remainder_of(unsigned a, unsigned b) {
   return out;
 }
 int power(int base, int exponent) {
-  return int(power(unsigned(base), unsigned(exponent)));
+  return exponent < 0 ? 0 : int(power(unsigned(base), unsigned(exponent)));
 }",
     ),
 ];

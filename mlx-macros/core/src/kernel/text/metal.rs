@@ -58,9 +58,9 @@ const OWN: &[(&str, &str)] = &[
 }",
     ),
     (
-        "expm1",
+        "expm1_of",
         "// The rounding of exp(x) is undone by the logarithm (W. Kahan).
-float expm1(float x) {
+float expm1_of(float x) {
   const float u = precise::exp(x);
   if (u == 1.0f) {
     return x;
@@ -72,9 +72,9 @@ float expm1(float x) {
 }",
     ),
     (
-        "log1p",
+        "log1p_of",
         "// The rounding of 1 + x is undone by the quotient (W. Kahan).
-float log1p(float x) {
+float log1p_of(float x) {
   const float u = 1.0f + x;
   if (u == 1.0f || isinf(u)) {
     return x;
@@ -93,13 +93,13 @@ float log1p(float x) {
   if (isinf(low) && low < 0.0f) {
     return high;
   }
-  return isinf(high) ? high : high + log1p(precise::exp(low - high));
+  return isinf(high) ? high : high + log1p_of(precise::exp(low - high));
 }",
     ),
     (
-        "erf",
+        "erf_of",
         "// The polynomials are those of MLX's erf.h, by N. Juffa.
-float erf(float x) {
+float erf_of(float x) {
   const float t = fabs(x);
   const float s = x * x;
   if (t > 0.927734375f) {
@@ -119,9 +119,9 @@ float erf(float x) {
 }",
     ),
     (
-        "erfinv",
+        "erfinv_of",
         "// The polynomials are those of MLX's erf.h, by N. Juffa.
-float erfinv(float x) {
+float erfinv_of(float x) {
   const float t = precise::log(fma(x, -x, 1.0f));
   float p;
   if (fabs(t) > 6.125f) {

@@ -13,7 +13,7 @@ const RESERVED: &str = "alignas alignof and asm auto bfloat bfloat16 bfloat16_t 
     static struct switch template this thread threadgroup throw true try typedef typename uchar uint ulong union unsigned
     using ushort vec vertex virtual void volatile while xor metal precise fast INFINITY NAN
     abs acos acosh asin asinh atan atan2 atanh ceil clamp copysign cos cosh erf erfinv exp exp2 expm1 fabs floor fma fmod
-    isinf isnan log log10 log1p log2 logaddexp max maximum place_of remainder_of sign_of absolute load_columns store_columns min minimum pow power remainder rint round rsqrt select sigmoid
+    isinf isnan log log10 log1p log2 logaddexp max maximum place_of expm1_of log1p_of erf_of erfinv_of remainder_of sign_of absolute load_columns store_columns min minimum pow power remainder rint round rsqrt select sigmoid
     sign sin sinh sqrt tan tanh to_int to_unsigned trunc floor_divide as_type
     blockIdx blockDim gridDim threadIdx warpSize grid_origin grid_size numbers
     LANES PACK THREADS T Columns rows rows_each row lane worker mine step first c j k d i";

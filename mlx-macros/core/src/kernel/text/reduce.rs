@@ -1,6 +1,6 @@
 //! Reductions of a row: in a thread, over the lanes of a simdgroup by shuffles, over simdgroups by shared memory.
 
-use super::scalars::{c_type, Expr};
+use super::scalars::{c_type, Binds, Expr};
 use super::writer::Writer;
 use crate::kernel::ir::{Op, Reduce, Scalar, V};
 
@@ -109,6 +109,15 @@ impl Writer<'_> {
             for sum in &sums {
                 let x = w.at(sum.of, col);
                 let extreme = sum.place.is_some();
+                let x = match (extreme, sum.scalar) {
+                    // A NaN in front stays: nothing is larger, and nothing smaller.
+                    (true, Scalar::F32) => {
+                        let far = if sum.op == Reduce::ArgMax { "INFINITY" } else { "-INFINITY" };
+                        let text = x.at(Binds::Atom);
+                        Expr::loose(format!("c == 0 && isnan({}) ? {far} : {text}", x.text))
+                    }
+                    _ => x,
+                };
                 let x = match extreme && !x.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
                     true => {
                         let name = w.names.fresh("x");

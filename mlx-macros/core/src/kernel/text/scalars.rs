@@ -27,7 +27,7 @@ impl Expr {
         Expr { text, binds }
     }
 
-    fn loose(text: String) -> Expr {
+    pub fn loose(text: String) -> Expr {
         let binds = Binds::Loose;
         Expr { text, binds }
     }
@@ -131,10 +131,10 @@ pub(super) fn unary(d: &Dialect, op: Unary, s: Scalar, a: &Expr, calls: Calls) -
         (Expm1 | Log1p | Erf | Erfinv, _) => match d.function(op) {
             Some(name) => Expr::call(name, &[a]),
             None => own(match op {
-                Expm1 => "expm1",
-                Log1p => "log1p",
-                Erf => "erf",
-                _ => "erfinv",
+                Expm1 => "expm1_of",
+                Log1p => "log1p_of",
+                Erf => "erf_of",
+                _ => "erfinv_of",
             }),
         },
         _ => Expr::call(d.function(op).unwrap_or("unknown"), &[a]),

@@ -1,0 +1,3 @@
+//! Kernels that the macros write.
+
+pub mod rows;

@@ -1,0 +1,83 @@
+//! Launches generated kernels on NVIDIA's GPUs.
+//!
+//! Tests: `mlx-tests --test metal` on a GPU, see `examples/llama_lora/bench/right.py`.
+
+use super::layout::Layout;
+use super::metal::added_up;
+use super::text::{unique, Call, Text};
+use crate::cuda::launch::{rows, Kernel};
+use crate::{Array, Result};
+
+/// Lanes of a row.
+pub const LANES: i32 = 1024;
+
+/// Types by the names that Metal's text has for them, and its functions.
+const METAL: &str = include_str!("metal_on_cuda.cuh");
+
+/// The outputs of a call; `None` if the launch would be too large.
+///
+/// # Errors
+/// If the text does not compile, or an array is not what it expects.
+pub fn launch(text: &Text, call: &Call) -> Option<Result<Vec<Array>>> {
+    let layout = Layout::new(call.rows, call.widths, call.float.size(), text.sums, LANES)?;
+    Some(run(text, call, &layout))
+}
+
+fn run(text: &Text, call: &Call, layout: &Layout) -> Result<Vec<Array>> {
+    let name = unique(text.name, &[text.header, text.body]);
+    let kernel = Kernel {
+        name: &name,
+        inputs: text.inputs,
+        outputs: text.outputs,
+        header: &[text.header],
+        body: text.body,
+    };
+    let mut launch = rows(layout.groups, layout.threads).dtype("T", call.float);
+    for (name, value) in call.constants(text, layout) {
+        launch = launch.constant(name, value);
+    }
+    for ((_, name), value) in text.numbers.iter().zip(call.arguments(text, layout)) {
+        launch = launch.number(name, value);
+    }
+    for (shape, dtype) in call.written(layout) {
+        launch = launch.output(&shape, dtype);
+    }
+    added_up(kernel.launch(call.inputs, &launch)?, call.outputs)
+}
+
+/// Metal's text on an NVIDIA GPU, with the layout that it has on Apple's: for tests on real hardware.
+///
+/// # Errors
+/// As [`launch`].
+pub fn launch_metal(text: &Text, call: &Call) -> Option<Result<Vec<Array>>> {
+    let most = super::metal::LANES;
+    let layout = Layout::new(call.rows, call.widths, call.float.size(), text.sums, most)?;
+    Some(run_metal(text, call, &layout))
+}
+
+fn run_metal(text: &Text, call: &Call, layout: &Layout) -> Result<Vec<Array>> {
+    let body = call.metal_body(text, layout);
+    let name = unique(text.name, &[text.header, &body]);
+    let names: Vec<&str> = text.inputs.iter().copied().chain(["numbers"]).collect();
+    let kernel = Kernel {
+        name: &name,
+        inputs: &names,
+        outputs: text.outputs,
+        header: &[METAL, text.header],
+        body: &body,
+    };
+    let numbers = call.arguments(text, layout);
+    let count = i32::try_from(numbers.len()).unwrap_or(i32::MAX);
+    let numbers = Array::from_slice(&numbers, &[count])?;
+    let arrays: Vec<&Array> = call.inputs.iter().copied().chain([&numbers]).collect();
+    let mut launch = rows(layout.groups, layout.threads);
+    for (shape, dtype) in call.written(layout) {
+        launch = launch.output(&shape, dtype);
+    }
+    added_up(kernel.launch(&arrays, &launch)?, call.outputs)
+}
+
+/// True if kernels can be launched here.
+pub fn is_available() -> bool {
+    crate::cuda::is_here() && crate::cuda::compiles()
+}

@@ -1,0 +1,82 @@
+//! Launches generated kernels on Apple's GPUs, by `mx.fast.metal_kernel`.
+//!
+//! Tests: `mlx-tests --test metal` compiles and runs the text without a Mac.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::layout::Layout;
+use super::text::{unique, Call, Output, Text};
+use crate::ops::fast::{KernelCall, MetalKernel};
+use crate::{ops, Array, Error, Result};
+
+const OP: &str = "metal_kernel";
+
+/// Lanes of a row. A pipeline that needs many registers takes fewer threads than 1024, and MLX refuses a larger group.
+pub const LANES: i32 = 256;
+
+thread_local! {
+    static KERNELS: RefCell<HashMap<String, Rc<MetalKernel>>> = RefCell::default();
+}
+
+/// The outputs of a call; `None` if the launch would be too large.
+///
+/// # Errors
+/// If the current stream is not on a GPU, or an array is not what the text expects.
+pub fn launch(text: &Text, call: &Call) -> Option<Result<Vec<Array>>> {
+    let layout = Layout::new(call.rows, call.widths, call.float.size(), text.sums, LANES)?;
+    Some(run(text, call, &layout))
+}
+
+fn run(text: &Text, call: &Call, layout: &Layout) -> Result<Vec<Array>> {
+    if call.inputs.len() != text.inputs.len() || call.outputs.len() != text.outputs.len() {
+        let message = format!("{}: other arrays than the kernel has", text.name);
+        return Err(Error::invalid(OP, message));
+    }
+    let kernel = kernel(text, &call.metal_body(text, layout))?;
+    let mut arrays = Vec::new();
+    for input in call.inputs {
+        // MLX passes an array without dimensions as a reference, which has no elements.
+        arrays.push(match input.ndim() {
+            0 => ops::reshape(input, &[1])?,
+            _ => (*input).clone(),
+        });
+    }
+    let numbers = call.arguments(text, layout);
+    let count = i32::try_from(numbers.len()).unwrap_or(i32::MAX);
+    arrays.push(Array::from_slice(&numbers, &[count])?);
+    let written = call.written(layout);
+    let mut launch = KernelCall::new()
+        .grid(layout.groups * layout.threads, 1, 1)
+        .threads(layout.threads, 1, 1);
+    for (shape, dtype) in &written {
+        launch = launch.output(shape, *dtype);
+    }
+    let list: Vec<&Array> = arrays.iter().collect();
+    added_up(kernel.call(&list, &launch)?, call.outputs)
+}
+
+/// One kernel for each text: MLX and Metal know kernels by name.
+fn kernel(text: &Text, body: &str) -> Result<Rc<MetalKernel>> {
+    let name = unique(text.name, &[text.header, body]);
+    KERNELS.with_borrow_mut(|all| {
+        if let Some(known) = all.get(&name) {
+            return Ok(known.clone());
+        }
+        let inputs: Vec<&str> = text.inputs.iter().copied().chain(["numbers"]).collect();
+        let made = MetalKernel::new(&name, &inputs, text.outputs, body).header(text.header);
+        let made = Rc::new(made.build()?);
+        all.insert(name, made.clone());
+        Ok(made)
+    })
+}
+
+/// Adds up the rows of the workers.
+pub(super) fn added_up(made: Vec<Array>, outputs: &[Output]) -> Result<Vec<Array>> {
+    let all = made.into_iter().zip(outputs).map(|(array, output)| match output {
+        Output::Array(..) => Ok(array),
+        Output::Sum(_) => ops::sum(&array, &[0], false),
+    });
+    all.collect()
+}

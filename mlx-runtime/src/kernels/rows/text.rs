@@ -1,0 +1,135 @@
+//! The text of a kernel, as the macros write it, and the parts of a call that the text needs.
+
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::layout::Layout;
+use crate::{Array, Dtype};
+
+/// A kernel's text in one dialect.
+#[derive(Clone, Copy, Debug)]
+pub struct Text {
+    /// The function's name.
+    pub name: &'static str,
+    /// Functions that the body calls.
+    pub header: &'static str,
+    /// The body of the kernel.
+    pub body: &'static str,
+    /// The names of the arrays that are read.
+    pub inputs: &'static [&'static str],
+    /// The names of the arrays that are written.
+    pub outputs: &'static [&'static str],
+    /// The sizes that are constants of the text: the name of each in the program, and in the text.
+    pub constants: &'static [(&'static str, &'static str)],
+    /// The numbers of a launch, with their names as arguments of CUDA's function.
+    pub numbers: &'static [(Argument, &'static str)],
+    /// True if workers add up rows: each output of [`Output::Sum`] gets a row per worker.
+    pub sums: bool,
+}
+
+/// A number of a launch, 32 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// The number of rows.
+    Rows,
+    /// The number of rows that a worker adds up.
+    RowsEach,
+    /// A size, by its name in the program.
+    Size(&'static str),
+    /// A number of the call, as the bits of a float32.
+    Number(usize),
+}
+
+/// An output of a call.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// An array of this shape and dtype.
+    Array(Vec<i32>, Dtype),
+    /// A sum over all rows, of this shape, float32.
+    Sum(Vec<i32>),
+}
+
+/// A call of a kernel.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The arrays that are read, row-major.
+    pub inputs: &'a [&'a Array],
+    /// The arrays that are written.
+    pub outputs: &'a [Output],
+    /// The dtype of the model's floats, `T` in the text.
+    pub float: Dtype,
+    /// The number of rows.
+    pub rows: i32,
+    /// The widths of the loops over columns.
+    pub widths: &'a [i32],
+    /// Sizes by their names in the program.
+    pub sizes: &'a [(&'a str, i32)],
+    /// Numbers of the call.
+    pub numbers: &'a [f32],
+}
+
+impl Call<'_> {
+    /// A size by its name; 0 if the call does not have it.
+    pub(super) fn size(&self, name: &str) -> i32 {
+        self.sizes.iter().find(|s| s.0 == name).map_or(0, |s| s.1)
+    }
+
+    /// The numbers of the launch.
+    pub fn arguments(&self, text: &Text, layout: &Layout) -> Vec<i32> {
+        let value = |argument: &Argument| match argument {
+            Argument::Rows => self.rows,
+            Argument::RowsEach => layout.rows_each,
+            Argument::Size(name) => self.size(name),
+            Argument::Number(i) => self.numbers.get(*i).map_or(0, |x| x.to_bits() as i32),
+        };
+        text.numbers.iter().map(|n| value(&n.0)).collect()
+    }
+
+    /// The shape and dtype that the kernel writes.
+    pub(super) fn written(&self, layout: &Layout) -> Vec<(Vec<i32>, Dtype)> {
+        let shape = |output: &Output| match output {
+            Output::Array(shape, dtype) => (shape.clone(), *dtype),
+            Output::Sum(shape) => {
+                let mut all = vec![layout.workers];
+                all.extend(shape);
+                (all, Dtype::Float32)
+            }
+        };
+        self.outputs.iter().map(shape).collect()
+    }
+
+    /// The declarations at the head of the body.
+    pub(super) fn constants(&self, text: &Text, layout: &Layout) -> Vec<(&'static str, i32)> {
+        let mut all = vec![
+            ("LANES", layout.lanes),
+            ("PACK", layout.pack),
+            ("THREADS", layout.threads),
+        ];
+        all.extend(text.constants.iter().map(|(name, word)| (*word, self.size(name))));
+        all
+    }
+
+    /// The body of Metal's kernel.
+    pub fn metal_body(&self, text: &Text, layout: &Layout) -> String {
+        let float = match self.float {
+            Dtype::Float16 => "float16_t",
+            Dtype::Bfloat16 => "bfloat16_t",
+            _ => "float",
+        };
+        let mut out = String::new();
+        if text.body.contains("T(") || text.body.contains("T ") {
+            let _ = writeln!(out, "using T = {float};");
+        }
+        for (name, value) in self.constants(text, layout) {
+            let _ = writeln!(out, "constexpr int {name} = {value};");
+        }
+        out + text.body
+    }
+}
+
+/// A name that no other text has: GPUs' libraries know kernels by their names.
+pub(super) fn unique(name: &str, parts: &[&str]) -> String {
+    let mut hash = DefaultHasher::new();
+    parts.hash(&mut hash);
+    format!("{name}_{:016x}", hash.finish())
+}

@@ -23,6 +23,7 @@ const FLAGS: &[&str] = &[
     "-Werror",
     "-Wno-attributes",
     "-Wno-unused-parameter",
+    "-Wno-tautological-compare",
     "-Wno-unknown-pragmas",
     "-fsingle-precision-constant",
     "-ffp-contract=off",

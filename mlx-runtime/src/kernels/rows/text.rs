@@ -117,14 +117,22 @@ impl Call<'_> {
             _ => "float",
         };
         let mut out = String::new();
-        if text.body.contains("T(") || text.body.contains("T ") {
+        if mentions(text.body, "T") {
             let _ = writeln!(out, "using T = {float};");
         }
         for (name, value) in self.constants(text, layout) {
-            let _ = writeln!(out, "constexpr int {name} = {value};");
+            if mentions(text.body, name) {
+                let _ = writeln!(out, "constexpr int {name} = {value};");
+            }
         }
         out + text.body
     }
+}
+
+/// True if a text has the word.
+fn mentions(text: &str, word: &str) -> bool {
+    let part = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
+    text.split(part).any(|w| w == word)
 }
 
 /// A name that no other text has: GPUs' libraries know kernels by their names.

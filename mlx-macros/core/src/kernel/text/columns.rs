@@ -1,6 +1,6 @@
 //! Loops over the columns of a row: loads, stores, and values at other columns.
 
-use super::scalars::{c_type, Expr};
+use super::scalars::{c_type, Binds, Expr};
 use super::writer::{mentions, storage, stored, Scope, Writer};
 use crate::kernel::ir::{At, Place, Scalar, V};
 use crate::syntax::dims::Dim;
@@ -215,6 +215,7 @@ impl Writer<'_> {
         if sums {
             self.totals();
         }
+        self.prepare(&program.outputs.iter().map(|o| o.value).collect::<Vec<_>>());
         for width in widths {
             self.columns(width, |w, col| {
                 for (n, output) in program.outputs.iter().enumerate() {
@@ -239,7 +240,10 @@ impl Writer<'_> {
                     self.line(format!("{element} = {text};"));
                     self.line("}");
                 }
-                Place::Sum => self.line(format!("{name}_total += mine ? {} : 0.0f;", expr.text)),
+                Place::Sum => {
+                    let value = expr.at(Binds::Sum);
+                    self.line(format!("{name}_total += mine ? {value} : 0.0f;"));
+                }
             }
         }
     }
@@ -253,7 +257,8 @@ impl Writer<'_> {
             Place::At(at) => at,
             Place::Sum => {
                 let place = format!("{name}_total[k * PACK + j]");
-                return self.line(format!("{place} += mine ? {} : 0.0f;", expr.text));
+                let value = expr.at(Binds::Sum);
+                return self.line(format!("{place} += mine ? {value} : 0.0f;"));
             }
         };
         let text = stored(&expr, scalar, output.dtype);
@@ -342,6 +347,7 @@ impl Writer<'_> {
     pub fn cut(&mut self, of: V, start: &Dim, step: &Dim, col: Option<&Col>) -> Expr {
         let mut text = match col {
             None => String::new(),
+            Some(col) if col.text == "0" => String::new(),
             Some(col) if step.is_one() => col.text.clone(),
             Some(col) => format!("{} * {}", col.text, self.size(step, false)),
         };
@@ -386,14 +392,15 @@ impl Writer<'_> {
         let col = col.unwrap_or(&zero);
         let wanted = program.values[v].name.clone();
         let name = self.names.fresh(&wanted.unwrap_or_else(|| "joined".to_string()));
-        self.line(format!("{} {name};", c_type(program.values[v].scalar)));
+        // Written at the end: what belongs to the row comes before it.
+        let mut lines = vec![format!("{} {name};", c_type(program.values[v].scalar))];
         let mut start = Dim::constant(0);
         for (i, (part, width)) in parts.iter().enumerate() {
             let end = start.plus(width);
             let last = i + 1 == parts.len();
             let bound = self.size(&end, false);
             let test = format!("if ({} < {bound}) {{", col.text);
-            self.line(match (i, last) {
+            lines.push(match (i, last) {
                 (0, true) => "{".to_string(),
                 (0, false) => test,
                 (_, false) => format!("}} else {test}"),
@@ -409,14 +416,15 @@ impl Writer<'_> {
                 }
             };
             let expr = self.at(*part, &place);
-            self.line(format!("{name} = {};", expr.text));
             let inner = self.scopes.pop().unwrap_or_default();
-            for line in inner.lines {
-                self.line(line);
-            }
+            lines.extend(inner.lines);
+            lines.push(format!("{name} = {};", expr.text));
             start = end;
         }
-        self.line("}");
+        lines.push("}".to_string());
+        for line in lines {
+            self.line(line);
+        }
         Expr::atom(name)
     }
 }

@@ -104,6 +104,8 @@ impl Writer<'_> {
             .filter(|o| width_of(*o).as_ref() == Some(&width))
             .filter(|o| !known.contains_key(&(*o, String::new())))
             .collect();
+        let operands = together.iter().flat_map(|o| program.values[*o].op.operands());
+        self.prepare(&operands.collect::<Vec<_>>());
         let sums: Vec<Sum> = together.iter().map(|o| self.declare_sum(*o)).collect();
         self.columns(&width, |w, col| {
             for sum in &sums {

@@ -200,6 +200,22 @@ impl<'a> Writer<'a> {
         expr
     }
 
+    /// Writes the numbers per row that these values need, so that a loop over columns finds them.
+    pub fn prepare(&mut self, of: &[V]) {
+        let mut needed = vec![false; self.program.values.len()];
+        let mut todo = of.to_vec();
+        while let Some(v) = todo.pop() {
+            if !std::mem::replace(&mut needed[v], true) {
+                todo.extend(self.program.values[v].op.operands());
+            }
+        }
+        for (v, needed) in needed.into_iter().enumerate() {
+            if needed && self.program.values[v].width.is_none() {
+                self.row(v);
+            }
+        }
+    }
+
     /// The value at a column.
     pub fn at(&mut self, v: V, col: &Col) -> Expr {
         if self.program.values[v].width.is_none() {

@@ -1,4 +1,4 @@
-//! [`macro@mlx_model`] and [`macro@mlx_fn`]: models for MLX with shapes and dtypes that the compiler checks.
+//! [`macro@mlx_model`], [`macro@mlx_fn`] and [`macro@mlx_kernel`]: models for MLX with shapes and dtypes that the compiler checks.
 //!
 //! Depend on this crate together with `mlx-runtime`, which the generated code calls. The phases of the macros are in
 //! `mlx-macros-core`; this crate only hands them to rustc.
@@ -184,6 +184,50 @@ pub fn mlx_model(attr: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn mlx_fn(_attr: TokenStream, item: TokenStream) -> TokenStream {
     mlx_macros_core::functions::expand(item.into()).into()
+}
+
+/// Defines a kernel: a function whose body is one launch over rows, with its gradient.
+///
+/// What lies between its arguments and its results never reaches memory. On a CPU the body is Rust, compiled with this
+/// crate for each level of the processor, and it takes float32, float16 and bfloat16. Elsewhere, and under `vmap`, `jvp`, a
+/// second derivative and export, it is composed of MLX's operations.
+///
+/// ```
+/// use mlx_macros::mlx_kernel;
+/// use mlx_runtime::{ops, Dtype};
+///
+/// /// `x + r`, and its root-mean-square norm times `w`.
+/// #[mlx_kernel]
+/// pub fn add_rms_norm(
+///     x: Tensor![B, L, D],
+///     r: Tensor![B, L, D],
+///     w: Tensor![D],
+///     eps: f32,
+/// ) -> (Tensor![B, L, D], Tensor![B, L, D]) {
+///     let h = x + r;
+///     (h, h * rsqrt(mean(square(h), -1, keepdims) + eps) * w)
+/// }
+///
+/// fn main() -> mlx_runtime::Result<()> {
+///     let (x, w) = (ops::ones(&[2, 3, 8], Dtype::Float32)?, ops::ones(&[8], Dtype::Float32)?);
+///     let (h, y) = add_rms_norm(&x, &x, &w, 1e-5)?;
+///     assert_eq!(h.to_vec::<f32>()?[0], 2.0);
+///     assert!((y.to_vec::<f32>()?[0] - 1.0).abs() < 1e-5);
+///     Ok(())
+/// }
+/// ```
+///
+/// - The language, the types and the messages are those of [`macro@mlx_fn`]. Bodies of models and functions call it as they
+///   call a function.
+/// - Values are computed as float32, whatever the arrays hold, and rounded once.
+/// - A row is the last axis of the results, or the axis along which the body reduces, cuts, joins or chooses. The other axes
+///   count rows; they may be permuted, split and joined. An operation that needs more than its own row is an error.
+/// - The gradient is derived: it computes again what it needs, and adds up over rows in a fixed order.
+/// - `#[frozen] w: Tensor![D]` has no gradient. `#[mlx_kernel(vjp = function)]` names a function that computes the gradients
+///   of all other float tensors from the kernel's arguments and the cotangents of its results.
+#[proc_macro_attribute]
+pub fn mlx_kernel(attr: TokenStream, item: TokenStream) -> TokenStream {
+    mlx_macros_core::kernels::expand(attr.into(), item.into()).into()
 }
 
 /// Receives a struct and its impl together; called by the code that [`macro@mlx_model`] generates.

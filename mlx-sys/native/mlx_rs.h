@@ -14,6 +14,7 @@
 #include "graph/mlx_rs_simplify.h"
 #include "memory/mlx_rs_simulator.h"
 #include "process/mlx_rs_exit.h"
+#include "rows/mlx_rs_rows.h"
 #include "transforms/mlx_rs_forwards.h"
 #include "transforms/mlx_rs_transforms.h"
 

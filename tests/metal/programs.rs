@@ -1,11 +1,14 @@
 //! Runs a program's Metal text with the shim, and compares it with MLX's own operations.
 
-use mlx_macros_core::kernel::ir::{Place, Program, Scalar};
+use std::cell::RefCell;
+
+use mlx_macros_core::kernel::ir::{Derived, Gradient, Place, Program, Scalar, Source};
 use mlx_macros_core::kernel::text::{self, Target};
+use mlx_macros_core::syntax::dims::Dim;
 use mlx_macros_core::syntax::signature::Dt;
 use mlx_runtime::kernels::rows::layout::Layout;
 use mlx_runtime::kernels::rows::text::{Argument, Call, Output, Text};
-use mlx_runtime::{bf16, f16, ops, Array, Dtype, Result};
+use mlx_runtime::{bf16, f16, ops, transforms, Array, Dtype, Result};
 
 use crate::compile::{Job, Outcome};
 use crate::composed::{Composed, Sizes};
@@ -22,6 +25,20 @@ pub struct Launch {
     pub numbers: Vec<f32>,
     pub text: Text,
     pub kernel: wrap::Kernel,
+    /// The program that this one is the gradient of.
+    gradient: Option<Forward>,
+}
+
+/// A program, and what its gradient computes.
+struct Forward {
+    program: Program,
+    inputs: Vec<Source>,
+    outputs: Vec<Derived>,
+}
+
+thread_local! {
+    /// Programs that closures of MLX's transforms run. A program holds tokens, which stay in their thread.
+    static PROGRAMS: RefCell<Vec<(Program, Sizes, Vec<f32>)>> = RefCell::default();
 }
 
 fn leaked(list: Vec<String>) -> &'static [&'static str] {
@@ -29,21 +46,34 @@ fn leaked(list: Vec<String>) -> &'static [&'static str] {
     list.leak()
 }
 
+/// A size as the macros emit it, for sizes of these names.
+fn size(dim: &Dim, names: &[String]) -> &'static [(i64, &'static [usize])] {
+    let place = |name: &String| names.iter().position(|n| n == name).expect("the call has every size");
+    let terms = dim.terms().map(|(factors, c)| {
+        let places: Vec<usize> = factors.iter().map(place).collect();
+        (c, &*places.leak())
+    });
+    let terms: Vec<(i64, &'static [usize])> = terms.collect();
+    terms.leak()
+}
+
 /// The text as the macros emit it.
-pub fn emitted(program: &Program, target: Target) -> Option<(Text, Vec<mlx_macros_core::syntax::dims::Dim>)> {
+pub fn emitted(program: &Program, target: Target, names: &[String]) -> Option<Text> {
     let made = text::write(program, target)?;
-    let names = text::argument_names(program, &made);
+    let arguments = text::argument_names(program, &made);
     let argument = |a: &text::Argument| match a {
         text::Argument::Rows => Argument::Rows,
         text::Argument::RowsEach => Argument::RowsEach,
-        text::Argument::Size(name) => Argument::Size(name.clone().leak()),
+        text::Argument::Size(name) => Argument::Size(size(&Dim::name(name), names)),
         text::Argument::Number(i) => Argument::Number(*i),
     };
     let numbers = made.numbers.iter().map(argument);
-    let numbers: Vec<_> = numbers.zip(leaked(names).iter().copied()).collect();
+    let numbers: Vec<_> = numbers.zip(leaked(arguments).iter().copied()).collect();
     let constants = made.constants.into_iter();
-    let constants: Vec<(&'static str, &'static str)> = constants.map(|(n, t)| (&*n.leak(), &*t.leak())).collect();
-    let text = Text {
+    let constants = constants.map(|(name, word)| (&*word.leak(), size(&Dim::name(&name), names)));
+    let constants: Vec<(&'static str, _)> = constants.collect();
+    let widths: Vec<_> = made.widths.iter().map(|w| size(w, names)).collect();
+    Some(Text {
         name: program.name.clone().leak(),
         header: made.header.leak(),
         body: made.body.leak(),
@@ -51,9 +81,9 @@ pub fn emitted(program: &Program, target: Target) -> Option<(Text, Vec<mlx_macro
         outputs: leaked(made.outputs),
         constants: constants.leak(),
         numbers: numbers.leak(),
+        widths: widths.leak(),
         sums: made.sums,
-    };
-    Some((text, made.widths))
+    })
 }
 
 /// The dtype of an array's elements.
@@ -157,13 +187,39 @@ fn layout(random: &mut Random, rows: i32, widths: &[i32], sums: bool) -> Layout 
     }
 }
 
+fn value(size: &[(i64, &[usize])], sizes: &[i64]) -> i32 {
+    let terms = size.iter().map(|(c, at)| c * at.iter().map(|i| sizes[*i]).product::<i64>());
+    terms.sum::<i64>() as i32
+}
+
 impl Launch {
     /// A launch of a program, with inputs and a layout of the seed. `None` if the text would be too long.
     pub fn new(program: Program, sizes: Sizes, seed: u64) -> Option<Launch> {
+        Launch::of(program, sizes, seed, None)
+    }
+
+    /// A launch of the gradient of a program.
+    pub fn gradient(forward: &Program, gradient: Gradient, sizes: Sizes, seed: u64) -> Option<Launch> {
+        let Gradient {
+            program,
+            inputs,
+            outputs,
+        } = gradient;
+        let forward = Forward {
+            program: forward.clone(),
+            inputs,
+            outputs,
+        };
+        Launch::of(program, sizes, seed, Some(forward))
+    }
+
+    fn of(program: Program, sizes: Sizes, seed: u64, gradient: Option<Forward>) -> Option<Launch> {
         let mut random = Random::new(seed ^ 0x1234_5678);
         let float = *random.pick(&[Dtype::Float32, Dtype::Float16, Dtype::Bfloat16]);
-        let wild = random.one_in(6);
-        let (text, widths) = emitted(&program, Target::Metal)?;
+        // The rules for infinities are those of each operation, and a gradient is of many.
+        let wild = random.one_in(6) && gradient.is_none();
+        let names: Vec<String> = sizes.0.iter().map(|s| s.0.clone()).collect();
+        let text = emitted(&program, Target::Metal, &names)?;
         let shape = |dims: &[_]| -> Vec<i32> { dims.iter().map(|d| sizes.of(d) as i32).collect() };
         let inputs: Vec<Array> = program
             .inputs
@@ -172,7 +228,8 @@ impl Launch {
             .collect();
         let numbers: Vec<f32> = program.numbers.iter().map(|_| 0.1 + random.unit().abs()).collect();
         let rows = sizes.volume(&program.rows) as i32;
-        let widths = shape(&widths);
+        let values: Vec<i64> = sizes.0.iter().map(|s| s.1).collect();
+        let widths: Vec<i32> = text.widths.iter().map(|w| value(w, &values)).collect();
         let layout = layout(&mut random, rows, &widths, text.sums);
         let mut launch = Launch {
             kernel: wrap::Kernel {
@@ -189,8 +246,9 @@ impl Launch {
             inputs,
             numbers,
             text,
+            gradient,
         };
-        launch.wrap(&widths);
+        launch.wrap();
         Some(launch)
     }
 
@@ -216,23 +274,22 @@ impl Launch {
     }
 
     /// Calls `work` with the call that the host would make.
-    pub fn with_call<R>(&self, widths: &[i32], work: impl FnOnce(&Call) -> R) -> R {
+    pub fn with_call<R>(&self, work: impl FnOnce(&Call) -> R) -> R {
         let inputs: Vec<&Array> = self.inputs.iter().collect();
         let outputs = self.outputs();
-        let sizes: Vec<(&str, i32)> = self.sizes.0.iter().map(|(n, s)| (n.as_str(), *s as i32)).collect();
+        let sizes: Vec<i64> = self.sizes.0.iter().map(|s| s.1).collect();
         work(&Call {
             inputs: &inputs,
             outputs: &outputs,
             float: self.float,
             rows: self.sizes.volume(&self.program.rows) as i32,
-            widths,
             sizes: &sizes,
             numbers: &self.numbers,
         })
     }
 
-    fn wrap(&mut self, widths: &[i32]) {
-        self.kernel.body = self.with_call(widths, |call| call.metal_body(&self.text, &self.layout));
+    fn wrap(&mut self) {
+        self.kernel.body = self.with_call(|call| call.metal_body(&self.text, &self.layout));
         let mut arguments: Vec<wrap::Argument> = Vec::new();
         for (name, array) in self.text.inputs.iter().zip(&self.inputs) {
             arguments.push(wrap::Argument {
@@ -262,7 +319,7 @@ impl Launch {
 
     /// The launch as a job of the runner.
     pub fn job(&self, kernel: usize, seed: u32) -> Job {
-        let numbers = self.with_call(&[], |call| call.arguments(&self.text, &self.layout));
+        let numbers = self.with_call(|call| call.arguments(&self.text, &self.layout));
         let mut inputs: Vec<Vec<u8>> = self.inputs.iter().map(bytes).collect();
         inputs.push(numbers.iter().flat_map(|n| n.to_le_bytes()).collect());
         let size = |(count, dtype): (usize, Dtype)| count * dtype.size();
@@ -277,6 +334,9 @@ impl Launch {
     }
 
     fn composed(&self, float: Dtype, inputs: &[Array]) -> Result<Vec<Array>> {
+        if let Some(forward) = &self.gradient {
+            return self.differentiated(forward, float, inputs);
+        }
         let composed = Composed {
             program: &self.program,
             sizes: &self.sizes,
@@ -284,6 +344,74 @@ impl Launch {
             numbers: &self.numbers,
         };
         composed.outputs(inputs)
+    }
+
+    /// MLX's gradients of the composed program, one for each output.
+    fn differentiated(&self, forward: &Forward, float: Dtype, inputs: &[Array]) -> Result<Vec<Array>> {
+        let place = PROGRAMS.with_borrow_mut(|all| {
+            all.push((forward.program.clone(), self.sizes.clone(), self.numbers.clone()));
+            all.len() - 1
+        });
+        let mut primals: Vec<Option<Array>> = vec![None; forward.program.inputs.len()];
+        let mut cotangents: Vec<Option<Array>> = vec![None; forward.program.outputs.len()];
+        for (source, array) in forward.inputs.iter().zip(inputs) {
+            match source {
+                Source::Input(i) => primals[*i] = Some(array.clone()),
+                Source::Cotangent(i) => cotangents[*i] = Some(array.clone()),
+            }
+        }
+        let composed = Composed {
+            program: &forward.program,
+            sizes: &self.sizes,
+            float,
+            numbers: &self.numbers,
+        };
+        // The cotangents of rows and columns, from where the outputs are stored.
+        let mut by = Vec::new();
+        for (output, cotangent) in forward.program.outputs.iter().zip(cotangents) {
+            let width = forward.program.values[output.value].width.as_ref();
+            let width = width.map_or(1, |w| self.sizes.of(w));
+            let rows = self.sizes.volume(&forward.program.rows) as i32;
+            by.push(match (&output.place, cotangent) {
+                (Place::At(at), Some(all)) => {
+                    let places = Array::from_slice(&composed.places(at, width), &[rows, width as i32])?;
+                    Some(ops::take(&ops::reshape(&all, &[-1])?, &places, 0)?)
+                }
+                _ => None,
+            });
+        }
+        // Inputs that the gradient does not read have no effect on it.
+        let missing = |i: usize| {
+            let input = &forward.program.inputs[i];
+            let shape: Vec<i32> = input.shape.iter().map(|d| self.sizes.of(d) as i32).collect();
+            ops::zeros(&shape, stored(input.dtype, float))
+        };
+        let mut all = Vec::new();
+        for (i, primal) in primals.into_iter().enumerate() {
+            all.push(primal.map_or_else(|| missing(i), Ok)?);
+        }
+        let wanted: Vec<usize> = forward.outputs.iter().map(|d| d.input).collect();
+        let given: Vec<Array> = wanted.iter().map(|i| all[*i].clone()).collect();
+        let seen: Vec<usize> = by.iter().enumerate().filter(|b| b.1.is_some()).map(|b| b.0).collect();
+        let by: Vec<Array> = by.into_iter().flatten().collect();
+        let f = move |x: &[Array]| {
+            let mut inputs = all.clone();
+            for (i, x) in wanted.iter().zip(x) {
+                inputs[*i] = x.clone();
+            }
+            PROGRAMS.with_borrow(|programs| {
+                let (program, sizes, numbers) = &programs[place];
+                let composed = Composed {
+                    program,
+                    sizes,
+                    float,
+                    numbers,
+                };
+                let outputs = composed.outputs(&inputs)?;
+                Ok(seen.iter().map(|o| outputs[*o].clone()).collect())
+            })
+        };
+        Ok(transforms::vjp(f, &given, &by)?.1)
     }
 
     /// What the launch should give: for each output what MLX computes in float32, in float64, and in float64 of inputs
@@ -337,6 +465,7 @@ impl Launch {
             let value = &self.program.values[output.value];
             let width = value.width.as_ref().map_or(1, |w| self.sizes.of(w)) as usize;
             let got: Vec<f64> = match &output.place {
+                Place::At(_) if self.gradient.is_some() => self.summed(o, &got),
                 Place::At(at) => {
                     let composed = Composed {
                         program: &self.program,
@@ -366,6 +495,26 @@ impl Launch {
             }
         }
         None
+    }
+}
+
+impl Launch {
+    /// A gradient without the axes that the host adds up.
+    fn summed(&self, o: usize, got: &[f64]) -> Vec<f64> {
+        let axes = self.gradient.as_ref().map_or(&[][..], |f| &f.outputs[o].sum);
+        let shape: Vec<i64> = self.program.outputs[o].shape.iter().map(|d| self.sizes.of(d)).collect();
+        let kept = |a: &usize| !axes.contains(a);
+        let count = (0..shape.len()).filter(kept).map(|a| shape[a]).product::<i64>();
+        let mut sums = vec![0.0; count as usize];
+        for (place, x) in got.iter().enumerate() {
+            let mut to = 0;
+            for a in (0..shape.len()).filter(kept) {
+                let inner = shape[a + 1..].iter().product::<i64>();
+                to = to * shape[a] + place as i64 / inner % shape[a];
+            }
+            sums[to as usize] += x;
+        }
+        sums
     }
 }
 

@@ -389,7 +389,7 @@ const fn differs(
 }
 
 impl Text {
-    const fn number(self, n: i64) -> Self {
+    pub(super) const fn number(self, n: i64) -> Self {
         let mut digits = [0u8; 20];
         let (mut at, mut rest) = (digits.len(), n.unsigned_abs());
         loop {

@@ -301,6 +301,98 @@ pub const fn check_result(sig: &Sig, what: &str, args: &[SigType], ret: &SigType
     .fail();
 }
 
+/// The type of the `i`-th result.
+const fn result(ty: &SigType, i: usize) -> SigType {
+    match ty {
+        SigType::Tuple(all) if i < all.len() => all[i],
+        other => *other,
+    }
+}
+
+const fn results(ty: &SigType) -> usize {
+    match ty {
+        SigType::Tuple(all) => all.len(),
+        _ => 1,
+    }
+}
+
+/// True for a tensor that may have a gradient.
+const fn is_float(ty: &SigType) -> bool {
+    match ty {
+        SigType::Tensor(_, dtype) => same(dtype, "float") || same(dtype, "f32"),
+        _ => false,
+    }
+}
+
+/// Compares the function that computes the gradient of a kernel with it: it takes the kernel's arguments and then the
+/// cotangents of its results, and returns a gradient for each float tensor that is not frozen.
+#[track_caller]
+pub const fn check_gradient(sig: &Sig, of: &Sig, frozen: &[bool]) {
+    let text = Text::new()
+        .push(sig.callee)
+        .push(" as the gradient of ")
+        .push(of.callee);
+    let (takes, gives) = (of.args.len() + results(&of.ret), sig.args.len());
+    if takes != gives {
+        text.push(": expected ")
+            .number(takes as i64)
+            .push(" arguments, those of the kernel and the cotangents of its results, found ")
+            .number(gives as i64)
+            .fail();
+    }
+    let mut bound = EMPTY;
+    let mut i = 0;
+    while i < sig.args.len() {
+        let found = if i < of.args.len() {
+            of.args[i].1
+        } else {
+            result(&of.ret, i - of.args.len())
+        };
+        let (ok, next) = matches(&sig.args[i].1, &found, bound);
+        bound = next;
+        if !ok {
+            text.push(": argument `")
+                .push(sig.args[i].0)
+                .push("` is ")
+                .shape(&sig.args[i].1, &bound)
+                .push(", expected ")
+                .shape(&found, &EMPTY)
+                .fail();
+        }
+        i += 1;
+    }
+    let (mut tensor, mut place, mut i) = (0, 0, 0);
+    while i < of.args.len() {
+        let ty = of.args[i].1;
+        if let SigType::Tensor(..) = ty {
+            if is_float(&ty) && !frozen[tensor] {
+                let own = result(&sig.ret, place);
+                let (ok, next) = matches(&own, &ty, bound);
+                bound = next;
+                if place >= results(&sig.ret) || !ok {
+                    text.push(": the gradient of `")
+                        .push(of.args[i].0)
+                        .push("` is ")
+                        .shape(&ty, &EMPTY)
+                        .push(", but it returns ")
+                        .shape(&own, &bound)
+                        .fail();
+                }
+                place += 1;
+            }
+            tensor += 1;
+        }
+        i += 1;
+    }
+    if place != results(&sig.ret) {
+        text.push(": expected ")
+            .number(place as i64)
+            .push(" results, one for each float tensor that is not frozen, found ")
+            .number(results(&sig.ret) as i64)
+            .fail();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Functions that generated code calls. Not part of the API: it changes with the macros.
 
 pub use crate::array::indexing::step;
+pub use crate::kernels::rows;
 pub use crate::model::bind::{bind, size, Arg, Class, Size};
 pub use crate::model::check::{check_field, check_require};
 pub use crate::model::layers::{run_layers, saved_layers, Computed, Saved};
@@ -12,7 +13,9 @@ pub use crate::model::loader::{index, join, LoadDim};
 pub use crate::model::meta::Meta;
 pub use crate::model::names::{NamePart, Names};
 pub use crate::model::quantise::Quantise;
-pub use crate::model::sig::{check_argument, check_count, check_result, Place, Sig, SigType};
+pub use crate::model::sig::{
+    check_argument, check_count, check_gradient, check_result, Place, Sig, SigType,
+};
 pub use crate::nn::joined_attention;
 pub use crate::nn::linear::{tied, together};
 pub use crate::nn::loss::projected;

@@ -33,12 +33,9 @@ void allocate(array& a) {
   a.set_data(buffer);
 }
 
-// Copies elements of 4 bytes from any strides into row-major order, axis by axis.
-uint32_t* copy_strided(const uint32_t* from,
-                       uint32_t* to,
-                       const mx::Shape& shape,
-                       const mx::Strides& strides,
-                       size_t axis) {
+// Copies elements from any strides into row-major order, axis by axis.
+template <typename T>
+T* copy_strided(const T* from, T* to, const mx::Shape& shape, const mx::Strides& strides, size_t axis) {
   if (axis == shape.size()) {
     *to = *from;
     return to + 1;
@@ -106,11 +103,24 @@ array Evaluation::dense(const array& a) {
   array copy(a.shape(), a.dtype(), nullptr, {});
   allocate(copy);
   encoder_->add_temporary(copy);
-  // Every input is of a type of 4 bytes: float32 or int32.
-  run([from = a.data<uint32_t>(),
-       to = copy.data<uint32_t>(),
-       shape = a.shape(),
-       strides = a.strides()] { copy_strided(from, to, shape, strides, 0); });
+  auto of = [&]<typename T>(T) {
+    run([from = a.data<T>(), to = copy.data<T>(), shape = a.shape(), strides = a.strides()] {
+      copy_strided(from, to, shape, strides, 0);
+    });
+  };
+  switch (a.itemsize()) {
+    case 1:
+      of(uint8_t{});
+      break;
+    case 2:
+      of(uint16_t{});
+      break;
+    case 4:
+      of(uint32_t{});
+      break;
+    default:
+      of(uint64_t{});
+  }
   return copy;
 }
 

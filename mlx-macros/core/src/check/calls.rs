@@ -37,6 +37,12 @@ impl Builder<'_> {
                 let name = op.params[at].0;
                 return Err(Diag::argument_twice(e.span(), op.name, name));
             }
+            // `sum(x, -1, keepdims)`: the flag's name alone sets it.
+            let named = |e: &Expr| matches!(e, Expr::Path(p) if p.path.is_ident(op.params[at].0));
+            if *kind == crate::ir::P::Bool && named(e) && self.find(op.params[at].0).is_none() {
+                found[at] = Some((Arg::Bool(syn::parse_quote!(true)), e.span()));
+                continue;
+            }
             match self.argument(e, *kind) {
                 Ok(a) => {
                     unknown |= a.values().iter().any(|id| *self.ty(*id) == Ty::Unknown);

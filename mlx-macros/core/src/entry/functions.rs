@@ -6,6 +6,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ItemFn;
 
+use super::kernels::Options;
 use crate::check::{build, recursion};
 use crate::diag::{Diag, Result};
 use crate::fuse;
@@ -23,21 +24,40 @@ use crate::syntax::switches::Switches;
 /// The output for a function with `#[mlx_fn]`: the function, and beside it a module of the same
 /// name with its signature, which one `use` brings along.
 pub fn expand(item: TokenStream) -> TokenStream {
-    if let Err(e) = nesting::check(&item) {
-        return e.to_tokens();
+    match parsed(item) {
+        Ok(f) => write(&f, None),
+        Err(tokens) => tokens,
     }
-    let f = match syn::parse2::<ItemFn>(item.clone()) {
+}
+
+/// The function, or the tokens of the mistake.
+pub(super) fn parsed(item: TokenStream) -> std::result::Result<ItemFn, TokenStream> {
+    if let Err(e) = nesting::check(&item) {
+        return Err(e.to_tokens());
+    }
+    match syn::parse2::<ItemFn>(item.clone()) {
         Ok(mut f) => {
             super::model::outside(&mut f.attrs);
-            f
+            Ok(f)
         }
         Err(e) => {
             let error = Diag::fn_on_other(e.span()).to_tokens();
-            return quote! { #error #item };
+            Err(quote! { #error #item })
         }
-    };
-    let model = no_model(&f);
-    let (method, mut graph) = read(&model, &f);
+    }
+}
+
+/// A function, as a kernel if it is one.
+pub(super) fn write(f: &ItemFn, kernel: Option<&Options>) -> TokenStream {
+    let model = no_model(f);
+    let (method, mut graph) = read(&model, f);
+    let mut parts = None;
+    if let (Ok(read), Some(options)) = (&graph, kernel) {
+        match options.parts(&model, &method, read) {
+            Ok(found) => parts = Some(found),
+            Err(errors) => graph = graph.and_then(|g| Err(Box::new((errors, g)))),
+        }
+    }
     let (name, vis, signature) = (
         &method.name,
         &method.vis,
@@ -47,6 +67,14 @@ pub fn expand(item: TokenStream) -> TokenStream {
         fuse::run(&model, graph);
     }
     let saved = match &graph {
+        Ok(_) if parts.is_some() => {
+            let kept = parts
+                .iter()
+                .map(|p| p.kept(&method))
+                .next()
+                .unwrap_or_default();
+            checkpoint::of_function(&model, &method, &kept)
+        }
         Ok(graph) => checkpoint::of_function(&model, &method, graph),
         Err(_) => checkpoint::of_nothing(),
     };
@@ -64,8 +92,12 @@ pub fn expand(item: TokenStream) -> TokenStream {
         const _: bool = #name::Explained::CALLS_END;
     };
     let report = explain::function(&model, &method, graph.as_ref().ok());
+    let check = parts.as_ref().map(|p| p.check(&method));
     let function = match graph {
-        Ok(graph) => lower::function(&model, &method, &graph),
+        Ok(graph) => match &parts {
+            Some(parts) => parts.function(&model, &method, &graph),
+            None => lower::function(&model, &method, &graph),
+        },
         Err(wrong) => {
             let (errors, graph) = *wrong;
             let errors = errors.iter().map(Diag::to_tokens);
@@ -85,6 +117,7 @@ pub fn expand(item: TokenStream) -> TokenStream {
         }
         #of_callees
         #report
+        #check
     }
 }
 
@@ -95,9 +128,9 @@ pub fn mistakes(f: &ItemFn) -> Vec<Diag> {
 }
 
 /// The graph of a function, or all its mistakes and the graph of what is right in it.
-type Read = std::result::Result<Graph, Box<(Vec<Diag>, Graph)>>;
+pub(super) type Read = std::result::Result<Graph, Box<(Vec<Diag>, Graph)>>;
 
-fn read(model: &ModelDef, f: &ItemFn) -> (Method, Read) {
+pub(super) fn read(model: &ModelDef, f: &ItemFn) -> (Method, Read) {
     let method = match signature::function(f).and_then(|m| without_config(&m).map(|()| m)) {
         Ok(m) => m,
         Err(e) => {
@@ -116,7 +149,7 @@ fn read(model: &ModelDef, f: &ItemFn) -> (Method, Read) {
 }
 
 /// The model of a function: no fields and no config.
-fn no_model(f: &ItemFn) -> ModelDef {
+pub(super) fn no_model(f: &ItemFn) -> ModelDef {
     let name = &f.sig.ident;
     ModelDef {
         item: syn::parse_quote! { struct #name; },

@@ -1,7 +1,8 @@
-//! Runs the phases in their order: for a model, for a function, and for a source file.
+//! Runs the phases in their order: for a model, for a function, for a kernel, and for a source file.
 //!
 //! Tests: `tests/right.rs`.
 
 pub mod functions;
+pub mod kernels;
 pub mod model;
 pub mod source;

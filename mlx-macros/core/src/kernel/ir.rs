@@ -172,12 +172,12 @@ pub enum Op {
     Binary(Binary, V, V),
     /// The second value where the first, a truth value, is true, else the third.
     Select(V, V, V),
-    /// The value in the result's type, as MLX's `astype`: floats are cut to whole numbers, and saturate; a truth value
+    /// The value in the result's type, as MLX's `astype`; of its own type, the value itself, which no gradient passes. Floats are cut to whole numbers, and saturate; a truth value
     /// is 0 or 1; every number but 0 is true; whole numbers keep their bits.
     Cast(V),
     /// The value of all columns together, one number per row.
     Reduce(Reduce, V),
-    /// Column `start + step * column` of a wider value.
+    /// Column `start + step * column` of a wider value; column `start` where the result is a number per row.
     Cut {
         /// The wider value.
         of: V,
@@ -418,5 +418,84 @@ impl Program {
             }
         }
         live
+    }
+}
+
+/// Making programs.
+impl Program {
+    /// A new instruction, or the same one from before.
+    pub(crate) fn push(&mut self, op: Op, scalar: Scalar, width: Option<Dim>, line: usize) -> V {
+        let same = |v: &Value| v.op == op && v.scalar == scalar && v.width == width;
+        if let Some(found) = self.values.iter().position(same) {
+            return found;
+        }
+        self.values.push(Value {
+            op,
+            scalar,
+            width,
+            name: None,
+            line,
+        });
+        self.values.len() - 1
+    }
+
+    /// The place of a number that the call gives.
+    pub(crate) fn number(&mut self, e: &syn::Expr) -> usize {
+        if let Some(found) = self.numbers.iter().position(|n| n.expr == *e) {
+            return found;
+        }
+        let mut name = match e {
+            syn::Expr::Path(p) => p.path.get_ident().map(ToString::to_string),
+            _ => None,
+        }
+        .unwrap_or_else(|| format!("number{}", self.numbers.len()));
+        while self.is_named(&name) {
+            name.push('_');
+        }
+        self.numbers.push(Number {
+            name,
+            expr: e.clone(),
+        });
+        self.numbers.len() - 1
+    }
+
+    /// True if an array or a number has that name.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.inputs.iter().any(|i| i.name == name)
+            || self.outputs.iter().any(|o| o.name == name)
+            || self.numbers.iter().any(|n| n.name == name)
+    }
+
+    /// The program without values that no output needs. Inputs and numbers stay.
+    pub(crate) fn pruned(mut self) -> Program {
+        let live = self.live();
+        let mut place = vec![0; self.values.len()];
+        let mut kept = Vec::new();
+        for (v, mut value) in std::mem::take(&mut self.values).into_iter().enumerate() {
+            if live[v] {
+                value.op.replace(|o| place[o]);
+                place[v] = kept.len();
+                kept.push(value);
+            }
+        }
+        self.values = kept;
+        for o in &mut self.outputs {
+            o.value = place[o.value];
+        }
+        self
+    }
+}
+
+impl Op {
+    /// Puts other values in place of those that it reads.
+    pub(crate) fn replace(&mut self, by: impl Fn(V) -> V) {
+        match self {
+            Op::Load { at, .. } => at.computed.iter_mut().for_each(|c| c.value = by(c.value)),
+            Op::Number(_) | Op::Constant(_) | Op::Size(_) | Op::Coordinate(_) | Op::Column => {}
+            Op::Unary(_, a) | Op::Cast(a) | Op::Reduce(_, a) | Op::Cut { of: a, .. } => *a = by(*a),
+            Op::Binary(_, a, b) | Op::Take { of: a, index: b } => (*a, *b) = (by(*a), by(*b)),
+            Op::Select(a, b, c) => (*a, *b, *c) = (by(*a), by(*b), by(*c)),
+            Op::Join(parts) => parts.iter_mut().for_each(|p| p.0 = by(p.0)),
+        }
     }
 }

@@ -3,4 +3,10 @@
 //! Tests: `tests/kernels.rs`.
 
 pub mod ir;
+pub mod read;
+pub mod rust;
+mod schedule;
 pub mod text;
+pub mod vjp;
+
+pub use read::ops::names as operations;

@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub(crate) mod config;
 pub mod define;
 pub(crate) mod digest;
+pub mod kernel;
 pub(crate) mod layers;
 mod layout;
 mod weights;
@@ -54,6 +55,29 @@ fn body(model: &ModelDef, m: &Method, graph: &Graph) -> TokenStream {
     let unread = (0..graph.nodes.len()).filter(|id| !l.live.contains(id));
     let unread: Vec<TokenStream> = unread.filter_map(|id| l.check_of(id)).collect();
     quote! { #prologue #(#unread)* #body ::core::result::Result::Ok(#result) }
+}
+
+/// The arguments of a method, again.
+fn copied(m: &Method) -> Vec<crate::syntax::signature::Argument> {
+    let again = m.args.iter().map(|a| crate::syntax::signature::Argument {
+        name: a.name.clone(),
+        ty: a.ty.clone(),
+        span: a.span,
+        mutable: a.mutable,
+    });
+    again.collect()
+}
+
+/// The places of the tensors of a kernel that have a gradient.
+pub fn kernel_trained(m: &Method, frozen: &[bool]) -> Vec<usize> {
+    let tensors = m.args.iter().filter_map(|a| match &a.ty {
+        Ty::Tensor(_, d) => Some(*d),
+        _ => None,
+    });
+    let trained = tensors
+        .enumerate()
+        .filter(|(i, d)| matches!(d, Dt::Float | Dt::F32) && !frozen[*i]);
+    trained.map(|(i, _)| i).collect()
 }
 
 /// A method of a model, or a function, that has mistakes: it only keeps its callers from having
@@ -166,6 +190,11 @@ impl Lower<'_> {
 
     /// Binds the free dims to the arguments' sizes and checks every other size.
     fn prologue(&self, m: &Method) -> TokenStream {
+        self.bound(m, &[])
+    }
+
+    /// As [`Lower::prologue`], where these sizes are needed, too.
+    fn bound(&self, m: &Method, more: &[String]) -> TokenStream {
         let free = m.free_dims();
         let what = match self.model.function {
             true => m.name.to_string(),
@@ -185,6 +214,16 @@ impl Lower<'_> {
         let vars = free.iter().map(|f| dim_var(f));
         // Only the sizes that some operation states are needed as numbers.
         let mut used: BTreeSet<String> = BTreeSet::new();
+        let plain = |n: &&str| !is_free(n);
+        for name in more {
+            used.extend(
+                crate::syntax::dims::Dim::name(name)
+                    .names()
+                    .into_iter()
+                    .filter(plain)
+                    .map(String::from),
+            );
+        }
         for id in &self.live {
             if let Kind::Op { args, .. } = &self.graph.nodes[*id].kind {
                 for a in args {

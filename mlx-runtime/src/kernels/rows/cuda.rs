@@ -19,7 +19,7 @@ const METAL: &str = include_str!("metal_on_cuda.cuh");
 /// # Errors
 /// If the text does not compile, or an array is not what it expects.
 pub fn launch(text: &Text, call: &Call) -> Option<Result<Vec<Array>>> {
-    let layout = Layout::new(call.rows, call.widths, call.float.size(), text.sums, LANES)?;
+    let layout = call.layout(text, LANES)?;
     Some(run(text, call, &layout))
 }
 
@@ -50,8 +50,7 @@ fn run(text: &Text, call: &Call, layout: &Layout) -> Result<Vec<Array>> {
 /// # Errors
 /// As [`launch`].
 pub fn launch_metal(text: &Text, call: &Call) -> Option<Result<Vec<Array>>> {
-    let most = super::metal::LANES;
-    let layout = Layout::new(call.rows, call.widths, call.float.size(), text.sums, most)?;
+    let layout = call.layout(text, super::metal::LANES)?;
     Some(run_metal(text, call, &layout))
 }
 

@@ -25,7 +25,7 @@ thread_local! {
 /// # Errors
 /// If the current stream is not on a GPU, or an array is not what the text expects.
 pub fn launch(text: &Text, call: &Call) -> Option<Result<Vec<Array>>> {
-    let layout = Layout::new(call.rows, call.widths, call.float.size(), text.sums, LANES)?;
+    let layout = call.layout(text, LANES)?;
     Some(run(text, call, &layout))
 }
 

@@ -1,9 +1,10 @@
-//! The text of a kernel, as the macros write it, and the parts of a call that the text needs.
+//! The text of a kernel for GPUs, as the macros write it, and the parts of a call that the text needs.
 
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::layout::Layout;
+use super::program::Size;
 use crate::{Array, Dtype};
 
 /// A kernel's text in one dialect.
@@ -19,10 +20,12 @@ pub struct Text {
     pub inputs: &'static [&'static str],
     /// The names of the arrays that are written.
     pub outputs: &'static [&'static str],
-    /// The sizes that are constants of the text: the name of each in the program, and in the text.
-    pub constants: &'static [(&'static str, &'static str)],
+    /// The sizes that are constants of the text, with their names in it.
+    pub constants: &'static [(&'static str, Size)],
     /// The numbers of a launch, with their names as arguments of CUDA's function.
     pub numbers: &'static [(Argument, &'static str)],
+    /// The widths of the loops over columns.
+    pub widths: &'static [Size],
     /// True if workers add up rows: each output of [`Output::Sum`] gets a row per worker.
     pub sums: bool,
 }
@@ -34,8 +37,8 @@ pub enum Argument {
     Rows,
     /// The number of rows that a worker adds up.
     RowsEach,
-    /// A size, by its name in the program.
-    Size(&'static str),
+    /// A size.
+    Size(Size),
     /// A number of the call, as the bits of a float32.
     Number(usize),
 }
@@ -60,18 +63,30 @@ pub struct Call<'a> {
     pub float: Dtype,
     /// The number of rows.
     pub rows: i32,
-    /// The widths of the loops over columns.
-    pub widths: &'a [i32],
-    /// Sizes by their names in the program.
-    pub sizes: &'a [(&'a str, i32)],
+    /// The sizes that the call binds.
+    pub sizes: &'a [i64],
     /// Numbers of the call.
     pub numbers: &'a [f32],
 }
 
 impl Call<'_> {
-    /// A size by its name; 0 if the call does not have it.
-    pub(super) fn size(&self, name: &str) -> i32 {
-        self.sizes.iter().find(|s| s.0 == name).map_or(0, |s| s.1)
+    /// A size of the text; `None` if it is no int32.
+    fn size(&self, size: Size) -> Option<i32> {
+        i32::try_from(super::program::size(size, self.sizes)?).ok()
+    }
+
+    /// The layout of a launch with at most `lanes` threads for a row; `None` if it would be too large.
+    pub fn layout(&self, text: &Text, lanes: i32) -> Option<Layout> {
+        let all = text.constants.iter().map(|c| c.1);
+        let numbers = text.numbers.iter().filter_map(|n| match n.0 {
+            Argument::Size(size) => Some(size),
+            _ => None,
+        });
+        if all.chain(numbers).any(|s| self.size(s).is_none()) {
+            return None;
+        }
+        let widths: Vec<i32> = text.widths.iter().map(|w| self.size(w)).collect::<Option<_>>()?;
+        Layout::new(self.rows, &widths, self.float.size(), text.sums, lanes)
     }
 
     /// The numbers of the launch.
@@ -79,7 +94,7 @@ impl Call<'_> {
         let value = |argument: &Argument| match argument {
             Argument::Rows => self.rows,
             Argument::RowsEach => layout.rows_each,
-            Argument::Size(name) => self.size(name),
+            Argument::Size(size) => self.size(size).unwrap_or(0),
             Argument::Number(i) => self.numbers.get(*i).map_or(0, |x| x.to_bits() as i32),
         };
         text.numbers.iter().map(|n| value(&n.0)).collect()
@@ -105,7 +120,8 @@ impl Call<'_> {
             ("PACK", layout.pack),
             ("THREADS", layout.threads),
         ];
-        all.extend(text.constants.iter().map(|(name, word)| (*word, self.size(name))));
+        let sizes = text.constants.iter().map(|(word, size)| (*word, self.size(size).unwrap_or(0)));
+        all.extend(sizes);
         all
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::syntax::dims::{Dim, Quotient};
+use crate::syntax::dims::Dim;
 
 /// Words that text may not declare: keywords of C++, CUDA and Metal, functions that text calls, and names that text uses
 /// itself.
@@ -78,9 +78,9 @@ impl Names {
     }
 }
 
-/// The plain names in a size, each once; a quotient has those of both sides.
-pub(super) fn plain(dim: &Dim) -> Vec<String> {
-    dim.names().into_iter().map(String::from).collect()
+/// The names in a size, each once; a quotient is a name.
+pub(super) fn names_of(dim: &Dim) -> BTreeSet<String> {
+    dim.terms().flat_map(|t| t.0.iter().cloned()).collect()
 }
 
 /// A size as an expression; `wide` computes it in 64 bits. Binds as a factor if it has one term.
@@ -95,10 +95,7 @@ pub(super) fn expression(dim: &Dim, wide: bool, name: &mut dyn FnMut(&str) -> St
             factors.push(c.unsigned_abs().to_string());
         }
         for n in names {
-            factors.push(match Quotient::of(n) {
-                None => name(n),
-                Some(q) => quotient(&q, name),
-            });
+            factors.push(name(n));
         }
         if wide && (factors.len() > 1 || names.is_empty() && c.unsigned_abs() > 0x7fff_ffff) {
             factors[0] = format!("long({})", factors[0]);
@@ -123,17 +120,4 @@ pub(super) fn expression(dim: &Dim, wide: bool, name: &mut dyn FnMut(&str) -> St
             format!("({out})")
         }
     }
-}
-
-fn quotient(q: &Quotient, name: &mut dyn FnMut(&str) -> String) -> String {
-    let of: Vec<String> = q.of.iter().map(|n| name(n)).collect();
-    let mut by: Vec<String> = q.by.iter().map(|n| name(n)).collect();
-    if q.number != 1 {
-        by.insert(0, q.number.to_string());
-    }
-    let by = match by.as_slice() {
-        [one] => one.clone(),
-        _ => format!("({})", by.join(" * ")),
-    };
-    format!("({} / {by})", of.join(" * "))
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::columns::{Col, Tile};
 use super::dialect::{Dialect, SHARED};
-use super::names::{expression, plain, Names};
+use super::names::{expression, names_of, Names};
 use super::scalars::{self, c_type, Binds, Expr};
 use super::{cuda, metal, Argument, Target, Text};
 use crate::kernel::ir::{At, Op, Place, Program, Scalar, V};
@@ -487,9 +487,12 @@ impl<'a> Writer<'a> {
         lines.extend(after);
         let constants = self.constants.iter().cloned();
         let constants: Vec<_> = constants.map(|n| (n.clone(), self.names.dim(&n))).collect();
+        let lines = without_unused(lines);
+        let read = constants.into_iter().filter(|(_, word)| mentions(&lines, word));
+        let constants = read.collect();
         Some(Text {
             header: self.header(),
-            body: indented(&without_unused(lines)),
+            body: indented(&lines),
             inputs: self.inputs,
             outputs: self.outputs,
             constants,
@@ -605,7 +608,7 @@ fn constants(program: &Program, live: &[bool]) -> BTreeSet<String> {
             dims.push(&at.column);
         }
     }
-    dims.into_iter().flat_map(plain).collect()
+    dims.into_iter().flat_map(names_of).collect()
 }
 
 /// Every name of a size in the program.
@@ -613,7 +616,7 @@ fn sizes(program: &Program) -> Vec<String> {
     let inputs = program.inputs.iter().flat_map(|i| &i.shape);
     let outputs = program.outputs.iter().flat_map(|o| &o.shape);
     let all = program.rows.iter().chain(inputs).chain(outputs);
-    all.flat_map(plain).collect()
+    all.flat_map(names_of).collect()
 }
 
 /// True if `lines` have the word.

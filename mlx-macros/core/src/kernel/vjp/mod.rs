@@ -1,0 +1,344 @@
+//! The gradient of a row program, as another row program.
+//!
+//! The new program computes the kernel's values again, loads the cotangents of its results where the kernel stored them,
+//! and goes back through the instructions. An input that all rows share has a gradient that sums over rows; one that some
+//! rows share is stored for each row, and the host adds up.
+//!
+//! Tests: `tests/kernels.rs`.
+
+mod rules;
+
+use crate::kernel::ir::{
+    At, Binary, Constant, Derived, Gradient, Input, Op, Output, Place, Program, Reduce, Scalar,
+    Source, Unary, V,
+};
+use crate::syntax::dims::Dim;
+use crate::syntax::signature::Dt;
+
+/// A value whose gradient one launch cannot give, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoGradient {
+    /// The value of the kernel.
+    pub value: V,
+    /// The reason.
+    pub why: Why,
+}
+
+/// Why one launch cannot give a gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Many columns are added to places that an index chooses.
+    Scattered,
+    /// Rows are added to places that an index chooses.
+    ScatteredRows,
+    /// Rows read an input in several orders.
+    Orders,
+}
+
+/// The gradient of a program with respect to every float input that is not frozen; `None` if there is none.
+pub fn gradient(p: &Program, frozen: &[bool]) -> Result<Option<Gradient>, NoGradient> {
+    let mut back = Back {
+        forward: p.values.len(),
+        program: p.clone(),
+        adjoints: vec![None; p.values.len()],
+        line: 0,
+    };
+    let (mut inputs, mut sources) = (p.inputs.clone(), Vec::new());
+    sources.extend((0..p.inputs.len()).map(Source::Input));
+    back.program.outputs.clear();
+    for (i, o) in p.outputs.iter().enumerate() {
+        let Place::At(at) = &o.place else { continue };
+        if p.values[o.value].scalar != Scalar::F32 {
+            continue;
+        }
+        let mut name = format!("d{}", o.name);
+        while p.is_named(&name) {
+            name.push('_');
+        }
+        let (at, width) = (at.clone(), p.values[o.value].width.clone());
+        inputs.push(Input {
+            name: name.clone(),
+            shape: o.shape.clone(),
+            dtype: o.dtype,
+        });
+        sources.push(Source::Cotangent(i));
+        let input = inputs.len() - 1;
+        let v = back
+            .program
+            .push(Op::Load { input, at }, Scalar::F32, width, 0);
+        back.program.values[v].name.get_or_insert(name);
+        back.contribute(o.value, o.value, v);
+    }
+    back.program.inputs = inputs;
+    for v in (0..p.values.len()).rev() {
+        if p.values[v].scalar == Scalar::F32 {
+            back.line = p.values[v].line;
+            back.through(v)
+                .map_err(|why| NoGradient { value: v, why })?;
+        }
+    }
+    let mut outputs = Vec::new();
+    for (i, input) in p.inputs.iter().enumerate() {
+        let wanted =
+            matches!(input.dtype, Dt::Float | Dt::F32) && !frozen.get(i).copied().unwrap_or(false);
+        if wanted {
+            outputs.extend(back.output(i, input)?);
+        }
+    }
+    if outputs.is_empty() {
+        return Ok(None);
+    }
+    let mut program = back.program.pruned();
+    program.name.push_str("_vjp");
+    let inputs = program.drop_unread_inputs();
+    Ok(Some(Gradient {
+        inputs: inputs.into_iter().map(|i| sources[i]).collect(),
+        program,
+        outputs,
+    }))
+}
+
+/// The walk back.
+struct Back {
+    /// The number of the kernel's own values.
+    forward: usize,
+    program: Program,
+    /// The cotangents of the kernel's values so far.
+    adjoints: Vec<Option<V>>,
+    line: usize,
+}
+
+impl Back {
+    fn width(&self, v: V) -> Option<Dim> {
+        self.program.values[v].width.clone()
+    }
+
+    fn push(&mut self, op: Op, scalar: Scalar, width: Option<Dim>) -> V {
+        self.program.push(op, scalar, width, self.line)
+    }
+
+    fn float(&mut self, x: f32) -> V {
+        self.push(Op::Constant(Constant::Float(x)), Scalar::F32, None)
+    }
+
+    fn whole(&mut self, x: i64) -> V {
+        self.push(Op::Constant(Constant::Whole(x)), Scalar::I32, None)
+    }
+
+    fn size(&mut self, d: &Dim, scalar: Scalar) -> V {
+        match (d.as_constant(), scalar) {
+            (Some(n), Scalar::F32) => self.float(n as f32),
+            (Some(n), _) => self.whole(n),
+            (None, _) => self.push(Op::Size(d.clone()), scalar, None),
+        }
+    }
+
+    fn unary(&mut self, op: Unary, a: V) -> V {
+        let (scalar, width) = (self.program.values[a].scalar, self.width(a));
+        self.push(Op::Unary(op, a), scalar, width)
+    }
+
+    fn binary(&mut self, op: Binary, a: V, b: V) -> V {
+        let scalar = match op.compares() {
+            true => Scalar::Bool,
+            false => self.program.values[a].scalar,
+        };
+        let width = self.width(a).or_else(|| self.width(b));
+        self.push(Op::Binary(op, a, b), scalar, width)
+    }
+
+    fn multiply(&mut self, a: V, b: V) -> V {
+        self.binary(Binary::Multiply, a, b)
+    }
+
+    fn select(&mut self, c: V, a: V, b: V) -> V {
+        let width = self
+            .width(c)
+            .or_else(|| self.width(a))
+            .or_else(|| self.width(b));
+        let scalar = self.program.values[a].scalar;
+        self.push(Op::Select(c, a, b), scalar, width)
+    }
+
+    fn cast(&mut self, v: V, scalar: Scalar) -> V {
+        let width = self.width(v);
+        self.push(Op::Cast(v), scalar, width)
+    }
+
+    fn sum(&mut self, v: V) -> V {
+        self.push(Op::Reduce(Reduce::Sum, v), Scalar::F32, None)
+    }
+
+    /// A value that has these columns, also if it is the same in all of them.
+    fn spread(&mut self, v: V, width: &Dim) -> V {
+        match self.width(v) {
+            Some(_) => v,
+            None => self.push(
+                Op::Join(vec![(v, width.clone())]),
+                self.program.values[v].scalar,
+                Some(width.clone()),
+            ),
+        }
+    }
+
+    fn is_zero(&self, v: V) -> bool {
+        self.program.values[v].op == Op::Constant(Constant::Float(0.0))
+    }
+
+    /// The sum of two cotangents. Of rows cut at the same places, part by part.
+    fn add(&mut self, a: V, b: V) -> V {
+        if self.is_zero(a) {
+            return b;
+        }
+        if self.is_zero(b) {
+            return a;
+        }
+        if let (Op::Join(x), Op::Join(y)) = (&self.program.values[a].op, &self.program.values[b].op)
+        {
+            let alike = x.len() == y.len() && x.iter().zip(y).all(|(p, q)| p.1 == q.1);
+            if alike {
+                let pairs: Vec<_> = x.iter().cloned().zip(y.iter().map(|q| q.0)).collect();
+                let parts = pairs
+                    .into_iter()
+                    .map(|((p, w), q)| (self.add(p, q), w))
+                    .collect();
+                let width = self.width(a);
+                return self.push(Op::Join(parts), Scalar::F32, width);
+            }
+        }
+        self.binary(Binary::Add, a, b)
+    }
+
+    /// Adds `g`, which is a cotangent in the columns of `of`, to the cotangent of `operand`, which is read there.
+    fn contribute(&mut self, of: V, operand: V, g: V) {
+        let columns = self.width(of);
+        self.contribute_columns(columns, operand, g);
+    }
+
+    fn contribute_columns(&mut self, columns: Option<Dim>, operand: V, g: V) {
+        if operand >= self.forward || self.program.values[operand].scalar != Scalar::F32 {
+            return;
+        }
+        // A number per row is read in every column.
+        let g = match (&columns, self.width(operand), self.width(g)) {
+            (Some(_), None, Some(_)) => self.sum(g),
+            (Some(columns), None, None) => {
+                let n = self.size(&columns.clone(), Scalar::F32);
+                self.multiply(g, n)
+            }
+            _ => g,
+        };
+        self.adjoints[operand] = Some(match self.adjoints[operand] {
+            Some(before) => self.add(before, g),
+            None => g,
+        });
+    }
+
+    /// The output that is the gradient of an input; none if nothing depends on the input.
+    fn output(&mut self, input: usize, array: &Input) -> Result<Option<Derived>, NoGradient> {
+        let mut found: Option<(V, At)> = None;
+        for v in 0..self.forward {
+            let Op::Load { input: i, at } = &self.program.values[v].op else {
+                continue;
+            };
+            if *i != input || self.adjoints[v].is_none() {
+                continue;
+            }
+            if !at.computed.is_empty() {
+                let why = Why::ScatteredRows;
+                return Err(NoGradient { value: v, why });
+            }
+            if found.is_some() {
+                let why = Why::Orders;
+                return Err(NoGradient { value: v, why });
+            }
+            found = Some((v, at.clone()));
+        }
+        let Some((load, at)) = found else {
+            return Ok(None);
+        };
+        let width = self.width(load);
+        let mut g = self.adjoints[load].unwrap_or(load);
+        if let Some(w) = &width {
+            g = self.spread(g, w);
+        }
+        let mut name = format!("d{}", array.name);
+        while self.program.is_named(&name) {
+            name.push('_');
+        }
+        let rows = self.program.rows.clone();
+        let named = |i: &usize| at.rows.iter().any(|r| r.0 == *i);
+        let missing: Vec<usize> = (0..rows.len())
+            .filter(|i| !rows[*i].is_one() && !named(i))
+            .collect();
+        let kept: Vec<usize> = (0..rows.len()).filter(named).collect();
+        let (shape, dtype, place, sum) = match (missing.is_empty(), kept.is_empty()) {
+            (true, _) => (array.shape.clone(), array.dtype, Place::At(at), vec![]),
+            (false, true) => (array.shape.clone(), array.dtype, Place::Sum, vec![]),
+            // One row each; the host adds up those that share an element.
+            (false, false) => {
+                let one = Dim::constant(1);
+                let columns = width.clone().unwrap_or_else(|| one.clone());
+                let inner: Vec<Dim> = kept.iter().map(|i| rows[*i].clone()).collect();
+                let own = At {
+                    rows: at
+                        .rows
+                        .iter()
+                        .map(|(i, s)| (kept.iter().position(|k| k == i).unwrap_or(0), s.clone()))
+                        .collect(),
+                    ..at
+                };
+                if !own.is_row(&inner, &columns) {
+                    let why = Why::Orders;
+                    return Err(NoGradient { value: load, why });
+                }
+                let mut shape = rows.clone();
+                shape.push(columns.clone());
+                let mut stride = columns;
+                let mut each = Vec::new();
+                for (i, size) in rows.iter().enumerate().rev() {
+                    each.push((i, stride.clone()));
+                    stride = stride.times(size);
+                }
+                each.reverse();
+                let at = At {
+                    rows: each,
+                    computed: vec![],
+                    column: one,
+                    offset: Dim::constant(0),
+                };
+                (shape, Dt::F32, Place::At(at), missing)
+            }
+        };
+        self.program.outputs.push(Output {
+            name,
+            shape,
+            dtype,
+            value: g,
+            place,
+        });
+        Ok(Some(Derived { input, sum }))
+    }
+}
+
+impl Program {
+    /// Takes out the inputs that nothing loads, and gives the places of those that stay.
+    fn drop_unread_inputs(&mut self) -> Vec<usize> {
+        let mut kept = Vec::new();
+        for v in &mut self.values {
+            if let Op::Load { input, .. } = &v.op {
+                if !kept.contains(input) {
+                    kept.push(*input);
+                }
+            }
+        }
+        kept.sort_unstable();
+        for v in &mut self.values {
+            if let Op::Load { input, .. } = &mut v.op {
+                *input = kept.iter().position(|k| k == input).unwrap_or(0);
+            }
+        }
+        self.inputs = kept.iter().map(|i| self.inputs[*i].clone()).collect();
+        kept
+    }
+}

@@ -1,0 +1,202 @@
+//! Writes a kernel: the function, its body for the CPU, and the same composed of MLX's operations.
+//!
+//! Tests: `mlx-tests --test kernels`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::Path;
+
+use super::args::dim_var;
+use super::{dim, Lower};
+use crate::ir::Graph;
+use crate::kernel::ir::{Gradient, Program, Source};
+use crate::kernel::rust::{is_written, names, write};
+use crate::syntax::dims::Dim;
+use crate::syntax::model::ModelDef;
+use crate::syntax::signature::{Method, Ty};
+
+/// A kernel with its gradient.
+pub struct Parts<'a> {
+    /// The row program.
+    pub program: &'a Program,
+    /// Its gradient, if one launch computes it.
+    pub gradient: Option<&'a Gradient>,
+    /// True for each tensor without a gradient.
+    pub frozen: &'a [bool],
+    /// A function that computes the gradient instead.
+    pub vjp: Option<&'a Path>,
+}
+
+/// A kernel as a function.
+pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) -> TokenStream {
+    let l = Lower {
+        model,
+        graph,
+        live: graph.live(),
+    };
+    let all: Vec<&Program> = [Some(parts.program), parts.gradient.map(|g| &g.program)]
+        .into_iter()
+        .flatten()
+        .collect();
+    let names = names(&all);
+    let bodies = all
+        .iter()
+        .zip(["Forward", "Backward"])
+        .map(|(p, name)| body(p, name, &names));
+    let bodies: Vec<TokenStream> = bodies.collect();
+    let forward = program(parts.program, "Forward", &names);
+    let gradient = match parts.gradient {
+        None => quote! { None },
+        Some(g) => {
+            let program = program(&g.program, "Backward", &names);
+            let inputs = g.inputs.iter().map(|s| match s {
+                Source::Input(i) => quote! { __r::Source::Input(#i) },
+                Source::Cotangent(i) => quote! { __r::Source::Cotangent(#i) },
+            });
+            let outputs = g.outputs.iter().map(|d| {
+                let (i, axes) = (d.input, d.sum.iter().map(|a| *a as i32));
+                quote! { (#i, &[#(#axes),*]) }
+            });
+            quote! { Some(__r::Gradient { program: #program, inputs: &[#(#inputs),*], outputs: &[#(#outputs),*] }) }
+        }
+    };
+    let frozen = parts.frozen;
+    let sizes = names.iter().map(|n| {
+        dim(&Dim::name(n), |n| {
+            let v = dim_var(n);
+            quote! { #v }
+        })
+    });
+    let numbers = parts.program.numbers.iter().map(|n| {
+        let e = l.number(&n.expr);
+        quote! { (#e) as f32 }
+    });
+    let tensors: Vec<_> = m
+        .args
+        .iter()
+        .filter(|a| matches!(a.ty, Ty::Tensor(..)))
+        .map(|a| &a.name)
+        .collect();
+    let given = |from: TokenStream| {
+        let mut next = 0usize;
+        let args = m.args.iter().map(|a| match a.ty {
+            Ty::Tensor(..) => {
+                let i = next;
+                next += 1;
+                quote! { &#from[#i] }
+            }
+            _ => {
+                let n = &a.name;
+                quote! { #n }
+            }
+        });
+        args.collect::<Vec<_>>()
+    };
+    let args = given(quote! { __x });
+    let list = |value: TokenStream| match &m.ret {
+        Ty::Tuple(all) => {
+            let places = (0..all.len()).map(syn::Index::from);
+            quote! { let __y = #value?; ::core::result::Result::Ok(::std::vec![#(__y.#places),*]) }
+        }
+        _ => quote! { ::core::result::Result::Ok(::std::vec![#value?]) },
+    };
+    let composed_call = list(quote! { __composed(#(#args),*) });
+    let run = match parts.vjp {
+        None => {
+            quote! { __r::call(&__KERNEL, &[#(#tensors),*], &__sizes, &__numbers, __float, __by_mlx)? }
+        }
+        Some(path) => {
+            let results = match &m.ret {
+                Ty::Tuple(all) => all.len(),
+                _ => 1,
+            };
+            let count = tensors.len();
+            let cotangents = (0..results).map(|i| {
+                let at = count + i;
+                quote! { &__x[#at] }
+            });
+            let floats = super::kernel_trained(m, frozen);
+            let value = quote! { #path(#(#args,)* #(#cotangents),*) };
+            let grads = match floats.len() {
+                1 => quote! { ::core::result::Result::Ok(::std::vec![#value?]) },
+                n => {
+                    let places = (0..n).map(syn::Index::from);
+                    quote! { let __y = #value?; ::core::result::Result::Ok(::std::vec![#(__y.#places),*]) }
+                }
+            };
+            let places = floats.iter();
+            quote! {
+                __r::call_with(
+                    &__KERNEL, &[#(#tensors),*], &__sizes, &__numbers, __float, __by_mlx, &[#(#places),*],
+                    move |__x: &[::mlx_runtime::Array]| { #grads },
+                )?
+            }
+        }
+    };
+    let result = match &m.ret {
+        Ty::Tuple(all) => {
+            let items =
+                (0..all.len()).map(|i| quote! { ::mlx_runtime::__private::item(&__out, #i)? });
+            quote! { (#(#items,)*) }
+        }
+        _ => quote! { ::mlx_runtime::__private::item(&__out, 0)? },
+    };
+    let mut inner = Method {
+        attrs: vec![],
+        vis: syn::Visibility::Inherited,
+        name: syn::Ident::new("__composed", proc_macro2::Span::mixed_site()),
+        args: vec![],
+        ret: m.ret.clone(),
+        ret_span: m.ret_span,
+        body: m.body.clone(),
+        broken: false,
+    };
+    let composed = {
+        let body = super::body(model, m, graph);
+        inner.args = super::copied(m);
+        super::wrap(&inner, false, body)
+    };
+    let prologue = l.bound(m, &names);
+    let body = quote! {
+        use ::mlx_runtime::__private::rows as __r;
+        #composed
+        #(#bodies)*
+        static __KERNEL: __r::Kernel = __r::Kernel { forward: #forward, gradient: #gradient, frozen: &[#(#frozen),*] };
+        #prologue
+        let (__sizes, __numbers) = ([#(#sizes),*], [#(#numbers),*]);
+        let __by_mlx = move |__x: &[::mlx_runtime::Array]| { #composed_call };
+        let __out = #run;
+        ::core::result::Result::Ok(#result)
+    };
+    super::wrap(m, false, body)
+}
+
+/// The type that holds a program's work on a row.
+fn body(p: &Program, name: &str, names: &[String]) -> TokenStream {
+    if !is_written(p) {
+        return quote! {};
+    }
+    let name = quote::format_ident!("__{name}");
+    let body = write(p, names).body;
+    quote! {
+        struct #name;
+        impl __r::Body for #name {
+            #[inline(always)]
+            #[allow(unused, clippy::all)]
+            fn row(__row: __r::Row<'_, '_>) { #body }
+        }
+    }
+}
+
+/// A program as a constant.
+fn program(p: &Program, name: &str, names: &[String]) -> TokenStream {
+    let program = write(p, names).program;
+    let cpu = match is_written(p) {
+        true => {
+            let name = quote::format_ident!("__{name}");
+            quote! { Some(__r::Cpu::of::<#name>()) }
+        }
+        false => quote! { None },
+    };
+    quote! { { let cpu = #cpu; #program } }
+}

@@ -1,0 +1,82 @@
+//! Hands a job to MLX as a node of its graph.
+//!
+//! Tests: `mlx-tests --test kernels`.
+
+use std::ffi::CString;
+
+use mlx_sys as sys;
+
+use super::cpu::Job;
+use super::program::dtype;
+use crate::array::build_many;
+use crate::handles::VectorArray;
+use crate::transforms::closure::Handle;
+use crate::{Array, Error, Result};
+
+/// The outputs of a job. `composed` computes them by MLX's operations, `backward` the gradients of all inputs from the
+/// inputs and the cotangents.
+pub(super) fn apply<C, B>(
+    job: Job,
+    inputs: &[Array],
+    composed: C,
+    backward: B,
+) -> Result<Vec<Array>>
+where
+    C: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
+    B: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
+{
+    const OP: &str = "mlx_kernel";
+    let (composed, backward) = (Handle::new(composed)?, Handle::new(backward)?);
+    let list = VectorArray::new(OP, inputs)?;
+    let program = job.program;
+    let blocks = i64::try_from(job.parts()).unwrap_or(i64::MAX);
+    let mut shapes: Vec<Vec<i64>> = Vec::new();
+    for o in program.outputs {
+        shapes.push(match o.at {
+            Some(_) => o.shape.iter().map(|i| job.sizes[*i]).collect(),
+            None => vec![blocks, job.sizes[o.width]],
+        });
+    }
+    let dimensions: Vec<usize> = shapes.iter().map(Vec::len).collect();
+    let shape = |n: &i64| {
+        i32::try_from(*n)
+            .map_err(|_| Error::invalid(OP, format!("a size of {n} is more than MLX can count")))
+    };
+    let flat: Vec<i32> = shapes.iter().flatten().map(shape).collect::<Result<_>>()?;
+    let dtypes: Vec<sys::mlx_dtype> = program
+        .outputs
+        .iter()
+        .map(|o| match o.at {
+            Some(_) => dtype(o.dtype, job.float).as_raw(),
+            None => crate::Dtype::Float32.as_raw(),
+        })
+        .collect();
+    let name = CString::new(program.name).unwrap_or_default();
+    let parts = i32::try_from(job.parts()).unwrap_or(i32::MAX);
+    let references: Vec<&Array> = inputs.iter().collect();
+    build_many(OP, &references, |out, s| {
+        let call = sys::mlxrs_rows {
+            name: name.as_ptr(),
+            payload: Box::into_raw(Box::new(job)).cast(),
+            free: Some(Job::free),
+            run: Some(Job::run),
+            parts,
+            sizes: flat.as_ptr(),
+            dimensions: dimensions.as_ptr(),
+            dtypes: dtypes.as_ptr(),
+            outputs: dtypes.len(),
+        };
+        // SAFETY: list, closures and stream are valid, the lists of sizes are as long as they say, `out` is null, and
+        // the payload is given away.
+        unsafe {
+            sys::mlxrs_rows_apply(
+                out,
+                list.as_raw(),
+                &call,
+                composed.as_raw(),
+                backward.as_raw(),
+                s,
+            )
+        }
+    })
+}

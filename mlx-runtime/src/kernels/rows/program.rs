@@ -1,0 +1,173 @@
+//! A generated kernel as constant data: the macros write one beside each function.
+//!
+//! Sizes are polynomials of the numbers that a call binds; everything else refers to them by their place in
+//! [`Program::sizes`].
+//!
+//! Tests: `mlx-tests --test kernels`.
+
+use super::cpu::Cpu;
+use super::text::Text;
+use crate::model::bind::Class;
+use crate::Dtype;
+
+/// A sum of terms: a factor, and the places of the call's sizes that are multiplied with it.
+pub type Size = &'static [(i64, &'static [usize])];
+
+/// A row program.
+pub struct Program {
+    /// The function's name.
+    pub name: &'static str,
+    /// All sizes in it.
+    pub sizes: &'static [Size],
+    /// The sizes of the row space, outermost first.
+    pub rows: &'static [usize],
+    /// The storage of each array that it reads.
+    pub inputs: &'static [Class],
+    /// The elements that one row reads.
+    pub loads: &'static [Load],
+    /// The arrays that it writes.
+    pub outputs: &'static [Output],
+    /// Rows of memory that the body needs, with their widths.
+    pub scratch: &'static [(Scalar, usize)],
+    /// The width of a row, where every element is computed alike, so that rows may be cut anywhere.
+    pub flat: Option<usize>,
+    /// The body for the CPU.
+    pub cpu: Option<Cpu>,
+    /// The text for CUDA.
+    pub cuda: Option<Text>,
+    /// The text for Metal.
+    pub metal: Option<Text>,
+}
+
+/// The type in which elements are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scalar {
+    /// float32.
+    F32,
+    /// int32.
+    I32,
+    /// uint32.
+    U32,
+    /// A truth value.
+    Bool,
+}
+
+/// The type in which elements of a storage class are computed.
+pub(super) fn scalar(class: Class) -> Scalar {
+    match class {
+        Class::Float | Class::F32 => Scalar::F32,
+        Class::I32 => Scalar::I32,
+        Class::U32 => Scalar::U32,
+        Class::Bool => Scalar::Bool,
+    }
+}
+
+/// The dtype of a storage class, where the call's floats are `float`.
+pub(super) fn dtype(class: Class, float: Dtype) -> Dtype {
+    match class {
+        Class::Float => float,
+        Class::F32 => Dtype::Float32,
+        Class::I32 => Dtype::Int32,
+        Class::U32 => Dtype::Uint32,
+        Class::Bool => Dtype::Bool,
+    }
+}
+
+/// Elements of an input that one row reads.
+pub struct Load {
+    /// The input.
+    pub input: usize,
+    /// The place of the first one.
+    pub at: At,
+    /// Their number.
+    pub width: usize,
+}
+
+/// The place of an element: an offset, and strides of the row's coordinates, of chosen rows and of the column.
+pub struct At {
+    /// Coordinates of the row with their strides.
+    pub rows: &'static [(usize, usize)],
+    /// Rows that an index chooses.
+    pub chosen: &'static [Chosen],
+    /// The stride of the column.
+    pub column: usize,
+    /// The first element.
+    pub offset: usize,
+}
+
+/// A row that an index chooses: the first element of a load.
+pub struct Chosen {
+    /// The load.
+    pub load: usize,
+    /// The number of rows to choose from.
+    pub size: usize,
+    /// The stride of a row.
+    pub stride: usize,
+}
+
+/// An array that a program writes.
+pub struct Output {
+    /// Its sizes.
+    pub shape: &'static [usize],
+    /// Its storage.
+    pub dtype: Class,
+    /// The number of elements that one row writes.
+    pub width: usize,
+    /// Their place; `None` for a sum over all rows.
+    pub at: Option<At>,
+}
+
+/// A kernel with its gradient.
+pub struct Kernel {
+    /// The kernel.
+    pub forward: Program,
+    /// Its gradient, if one launch can compute it.
+    pub gradient: Option<Gradient>,
+    /// True for each input without a gradient.
+    pub frozen: &'static [bool],
+}
+
+/// The gradient of a kernel.
+pub struct Gradient {
+    /// The program.
+    pub program: Program,
+    /// The source of each of its inputs.
+    pub inputs: &'static [Source],
+    /// For each output, the input that it is the gradient of, and axes of the output to add up.
+    pub outputs: &'static [(usize, &'static [i32])],
+}
+
+/// The source of a gradient's input.
+pub enum Source {
+    /// An input of the kernel.
+    Input(usize),
+    /// The cotangent of an output of the kernel.
+    Cotangent(usize),
+}
+
+/// The sizes of a call; `None` if one is beyond what can be counted, or no array has an element.
+pub(super) fn sizes(program: &Program, call: &[i64]) -> Option<Vec<i64>> {
+    let sizes: Vec<i64> = program
+        .sizes
+        .iter()
+        .map(|s| size(s, call))
+        .collect::<Option<_>>()?;
+    let fits = |at: &usize| i32::try_from(sizes[*at]).is_ok_and(|n| n > 0);
+    let counted = program.rows.iter().all(fits)
+        && program.loads.iter().all(|l| fits(&l.width))
+        && program
+            .outputs
+            .iter()
+            .all(|o| fits(&o.width) && o.shape.iter().all(fits))
+        && sizes.iter().all(|n| *n >= 0);
+    counted.then_some(sizes)
+}
+
+/// A size of a call; `None` if it is beyond what can be counted.
+pub(super) fn size(terms: Size, call: &[i64]) -> Option<i64> {
+    terms.iter().try_fold(0i64, |sum, (c, factors)| {
+        let mut of = factors.iter();
+        let term = of.try_fold(*c, |t, i| t.checked_mul(*call.get(*i)?))?;
+        sum.checked_add(term)
+    })
+}

@@ -1,0 +1,93 @@
+//! Gated units and norms, in every dtype and many sizes; each is one node, and so is its gradient.
+
+use mlx_macros::mlx_kernel;
+use mlx_runtime::low_level::graph;
+use mlx_runtime::{fused, transforms, Array, Dtype, Result};
+
+use crate::check::{normal, same};
+
+#[mlx_kernel]
+fn gated(a: Tensor![B, L, F], b: Tensor![B, L, F]) -> Tensor![B, L, F] {
+    silu(a) * b
+}
+
+#[mlx_kernel]
+fn norm(x: Tensor![B, L, D], w: Tensor![D], eps: f32) -> Tensor![B, L, D] {
+    rms_norm(x, w, eps)
+}
+
+#[mlx_kernel]
+fn add_rms_norm(
+    x: Tensor![B, L, D],
+    r: Tensor![B, L, D],
+    w: Tensor![D],
+    eps: f32,
+) -> (Tensor![B, L, D], Tensor![B, L, D]) {
+    let h = x + r;
+    (h, h * rsqrt(mean(square(h), -1, keepdims) + eps) * w)
+}
+
+fn all(
+    name: &str,
+    f: impl Fn(&[Array]) -> Result<Vec<Array>> + Clone + Send + 'static,
+    inputs: impl Fn(i32, Dtype) -> Vec<Array>,
+) {
+    for d in [1, 7, 16, 48, 1000, 4099] {
+        for (dtype, value, grad) in [
+            (Dtype::Float32, 2e-6, 2e-5),
+            (Dtype::Float16, 4e-3, 1e-2),
+            (Dtype::Bfloat16, 3e-2, 6e-2),
+        ] {
+            let name = format!("{name} of {d} {dtype:?}");
+            same(&name, f.clone(), &inputs(d, dtype), value, grad);
+        }
+    }
+}
+
+#[test]
+fn gated_units_are_those_of_mlx() {
+    let f = |x: &[Array]| Ok(vec![gated(&x[0], &x[1])?]);
+    all("gated", f, |d, t| {
+        vec![normal(&[2, 3, d], 1, t), normal(&[2, 3, d], 2, t)]
+    });
+}
+
+#[test]
+fn norms_are_those_of_mlx() {
+    let f = |x: &[Array]| Ok(vec![norm(&x[0], &x[1], 1e-5)?]);
+    all("norm", f, |d, t| {
+        vec![normal(&[2, 3, d], 1, t), normal(&[d], 2, t)]
+    });
+}
+
+#[test]
+fn sums_with_norms_are_those_of_mlx() {
+    let f = |x: &[Array]| {
+        let (h, y) = add_rms_norm(&x[0], &x[1], &x[2], 1e-5)?;
+        Ok(vec![h, y])
+    };
+    all("add_rms_norm", f, |d, t| {
+        vec![
+            normal(&[3, 2, d], 1, t),
+            normal(&[3, 2, d], 2, t),
+            normal(&[d], 3, t),
+        ]
+    });
+}
+
+#[test]
+fn a_kernel_is_one_node_and_so_is_its_gradient() {
+    let x = [
+        normal(&[2, 3, 8], 1, Dtype::Float32),
+        normal(&[2, 3, 8], 2, Dtype::Float32),
+    ];
+    let y = gated(&x[0], &x[1]).unwrap();
+    assert_eq!(graph::count_nodes(&[&y]).unwrap(), 1);
+    let composed = fused::without(|| gated(&x[0], &x[1])).unwrap();
+    assert_eq!(graph::count_nodes(&[&composed]).unwrap(), 3);
+    let f = |x: &[Array]| Ok(vec![gated(&x[0], &x[1])?]);
+    let (_, grads) = transforms::vjp(f, &x, &[normal(&[2, 3, 8], 3, Dtype::Float32)]).unwrap();
+    // Without the copies that mark what is differentiated.
+    let grads = graph::simplify(&[&grads[0], &grads[1]]).unwrap();
+    assert_eq!(graph::count_nodes(&[&grads[0], &grads[1]]).unwrap(), 1);
+}

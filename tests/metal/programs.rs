@@ -257,20 +257,16 @@ impl Launch {
         let shape = |dims: &[_]| -> Vec<i32> { dims.iter().map(|d| self.sizes.of(d) as i32).collect() };
         let all = self.program.outputs.iter().map(|o| match o.place {
             Place::At(_) => Output::Array(shape(&o.shape), stored(o.dtype, self.float)),
-            Place::Sum => Output::Sum(shape(&o.shape)),
+            Place::Sum => Output::Sum(shape(&o.shape).iter().product()),
         });
         all.collect()
     }
 
+    /// The number of elements and the dtype of each array that the kernel writes.
     fn written(&self) -> Vec<(usize, Dtype)> {
-        let all = self.outputs().into_iter().map(|o| match o {
-            Output::Array(shape, dtype) => (shape.iter().product::<i32>() as usize, dtype),
-            Output::Sum(shape) => {
-                let row = shape.iter().product::<i32>();
-                ((self.layout.workers * row) as usize, Dtype::Float32)
-            }
-        });
-        all.collect()
+        let all = self.with_call(|call| call.written(&self.layout));
+        let count = |(shape, dtype): (Vec<i32>, Dtype)| (shape.iter().product::<i32>() as usize, dtype);
+        all.into_iter().map(count).collect()
     }
 
     /// Calls `work` with the call that the host would make.
@@ -408,7 +404,8 @@ impl Launch {
                     numbers,
                 };
                 let outputs = composed.outputs(&inputs)?;
-                Ok(seen.iter().map(|o| outputs[*o].clone()).collect())
+                // MLX takes one cotangent for an array that is returned twice.
+                seen.iter().map(|o| ops::copy(&outputs[*o])).collect()
             })
         };
         Ok(transforms::vjp(f, &given, &by)?.1)

@@ -13,6 +13,7 @@ use syn::Ident;
 
 use crate::kernel::ir::{At, Binary, Constant, Op, Place, Program, Reduce, Scalar, Unary, V};
 use crate::kernel::schedule::{is_flat, Home, Loop, Schedule, Target};
+use crate::kernel::text;
 use crate::syntax::dims::Dim;
 use crate::syntax::signature::Dt;
 
@@ -556,6 +557,8 @@ impl Writer<'_> {
             }
             None => quote! { None },
         };
+        let cuda = text::emit(self.p, text::Target::Cuda, names);
+        let metal = text::emit(self.p, text::Target::Metal, names);
         quote! {
             __r::Program {
                 name: #name,
@@ -567,8 +570,8 @@ impl Writer<'_> {
                 scratch: &[#(#scratch),*],
                 flat: #flat,
                 cpu,
-                cuda: None,
-                metal: None,
+                cuda: #cuda,
+                metal: #metal,
             }
         }
     }

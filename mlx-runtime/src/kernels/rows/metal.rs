@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::layout::Layout;
-use super::text::{unique, Call, Output, Text};
+use super::text::{unique, Call, Text};
 use crate::ops::fast::{KernelCall, MetalKernel};
 use crate::{ops, Array, Error, Result};
 
@@ -54,7 +54,7 @@ fn run(text: &Text, call: &Call, layout: &Layout) -> Result<Vec<Array>> {
         launch = launch.output(shape, *dtype);
     }
     let list: Vec<&Array> = arrays.iter().collect();
-    added_up(kernel.call(&list, &launch)?, call.outputs)
+    kernel.call(&list, &launch)
 }
 
 /// One kernel for each text: MLX and Metal know kernels by name.
@@ -70,13 +70,4 @@ fn kernel(text: &Text, body: &str) -> Result<Rc<MetalKernel>> {
         all.insert(name, made.clone());
         Ok(made)
     })
-}
-
-/// Adds up the rows of the workers.
-pub(super) fn added_up(made: Vec<Array>, outputs: &[Output]) -> Result<Vec<Array>> {
-    let all = made.into_iter().zip(outputs).map(|(array, output)| match output {
-        Output::Array(..) => Ok(array),
-        Output::Sum(_) => ops::sum(&array, &[0], false),
-    });
-    all.collect()
 }

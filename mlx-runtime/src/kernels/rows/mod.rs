@@ -7,6 +7,7 @@
 
 mod cpu;
 pub mod cuda;
+mod gpu;
 mod half;
 pub mod layout;
 pub mod math;
@@ -18,6 +19,7 @@ pub mod text;
 
 pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
+pub use text::{Argument, Text};
 pub use program::{At, Chosen, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
 
 use crate::device::DeviceType;
@@ -43,13 +45,13 @@ pub fn call<F: Composed>(
 ) -> Result<Vec<Array>> {
     let composed = held(kernel.frozen, composed);
     let inputs: Vec<Array> = inputs.iter().map(|x| (*x).clone()).collect();
-    let Some(job) = select(&kernel.forward, sizes, numbers, float) else {
+    let Some(way) = select(&kernel.forward, sizes, numbers, float) else {
         return composed(&inputs);
     };
     let (sizes, numbers) = (sizes.to_vec(), numbers.to_vec());
     let again = composed.clone();
     let backward = move |x: &[Array]| gradients(kernel, x, &sizes, &numbers, float, again.clone());
-    native::apply(job, &inputs, composed, backward)
+    way.apply(&inputs, composed, backward)
 }
 
 /// As [`call`], where `vjp` computes the gradients of the inputs in `places` from the inputs and the cotangents.
@@ -80,7 +82,7 @@ pub fn call_with<F: Composed, V: Composed>(
         Ok(grads)
     };
     match select(&kernel.forward, sizes, numbers, float) {
-        Some(job) => native::apply(job, &inputs, composed, backward),
+        Some(way) => way.apply(&inputs, composed, backward),
         None if !transforms::is_differentiating() => composed(&inputs),
         None => {
             let whole = move |x: &[Array], by: &[Array], _: &[Array]| backward(&[x, by].concat());
@@ -101,20 +103,43 @@ fn held<F: Composed>(frozen: &'static [bool], composed: F) -> impl Composed {
     }
 }
 
-/// The way a program runs for a call: a job for the CPU, or `None` for MLX's operations.
-fn select(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Job> {
+/// The way a program runs for a call, other than by MLX's operations.
+enum Way {
+    Cpu(Job),
+    Gpu(gpu::Launch),
+}
+
+impl Way {
+    /// The outputs. `composed` computes them by MLX's operations, `backward` the gradients of all inputs from the inputs
+    /// and the cotangents.
+    fn apply<C, B>(self, inputs: &[Array], composed: C, backward: B) -> Result<Vec<Array>>
+    where
+        C: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
+        B: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
+    {
+        match self {
+            Way::Cpu(job) => native::apply(job, inputs, composed, backward),
+            Way::Gpu(launch) => launch.apply(inputs, backward),
+        }
+    }
+}
+
+/// The way a program runs for a call: on the device of the current stream, or `None` for MLX's operations.
+fn select(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Way> {
     let recorded = fused::is_off() || transforms::is_shapeless() || transforms::is_vectorising();
-    let cpu = stream::kind().is_ok_and(|kind| kind == DeviceType::Cpu);
     let held = matches!(float, Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
-    if recorded || !cpu || !held || program.cpu.is_none() || crate::cpu::level().is_none() {
+    if recorded || !held {
         return None;
     }
-    Job::new(
-        program,
-        program::sizes(program, sizes)?,
-        numbers.to_vec(),
-        float,
-    )
+    if let Some(launch) = gpu::Launch::new(program, sizes, numbers, float) {
+        return Some(Way::Gpu(launch));
+    }
+    let cpu = stream::kind().is_ok_and(|kind| kind == DeviceType::Cpu);
+    if !cpu || program.cpu.is_none() || crate::cpu::level().is_none() {
+        return None;
+    }
+    let sizes = program::sizes(program, sizes)?;
+    Job::new(program, sizes, numbers.to_vec(), float).map(Way::Cpu)
 }
 
 /// The gradients of all inputs, where `x` are the inputs and then the cotangents.
@@ -132,8 +157,8 @@ fn gradients<F: Composed>(
         Ok(transforms::vjp(composed.clone(), primals, cotangents)?.1)
     };
     let derived = kernel.gradient.as_ref();
-    let job = derived.and_then(|g| Some((g, select(&g.program, sizes, numbers, float)?)));
-    let Some((gradient, job)) = job else {
+    let way = derived.and_then(|g| Some((g, select(&g.program, sizes, numbers, float)?)));
+    let Some((gradient, way)) = way else {
         return whole(x);
     };
     let inputs: Vec<Array> = gradient
@@ -169,7 +194,7 @@ fn gradients<F: Composed>(
             Ok(transforms::vjp(same.clone(), primals, cotangents)?.1)
         }
     };
-    let parts = native::apply(job, &inputs, same, backward)?;
+    let parts = way.apply(&inputs, same, backward)?;
     let mut grads: Vec<Option<Array>> = vec![None; count];
     for ((i, axes), part) in gradient.outputs.iter().zip(parts) {
         let like = &x[*i];

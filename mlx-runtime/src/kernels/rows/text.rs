@@ -48,8 +48,8 @@ pub enum Argument {
 pub enum Output {
     /// An array of this shape and dtype.
     Array(Vec<i32>, Dtype),
-    /// A sum over all rows, of this shape, float32.
-    Sum(Vec<i32>),
+    /// A sum over all rows, of this width: the kernel writes a row of float32 for each worker.
+    Sum(i32),
 }
 
 /// A call of a kernel.
@@ -101,14 +101,10 @@ impl Call<'_> {
     }
 
     /// The shape and dtype that the kernel writes.
-    pub(super) fn written(&self, layout: &Layout) -> Vec<(Vec<i32>, Dtype)> {
+    pub fn written(&self, layout: &Layout) -> Vec<(Vec<i32>, Dtype)> {
         let shape = |output: &Output| match output {
             Output::Array(shape, dtype) => (shape.clone(), *dtype),
-            Output::Sum(shape) => {
-                let mut all = vec![layout.workers];
-                all.extend(shape);
-                (all, Dtype::Float32)
-            }
+            Output::Sum(width) => (vec![layout.workers, *width], Dtype::Float32),
         };
         self.outputs.iter().map(shape).collect()
     }

@@ -10,12 +10,14 @@
 mod columns;
 mod cuda;
 mod dialect;
+mod emit;
 mod metal;
 mod names;
 mod reduce;
 mod scalars;
 mod writer;
 
+pub use emit::emit;
 pub use writer::write;
 
 use super::ir::Program;

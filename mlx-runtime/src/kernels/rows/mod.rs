@@ -19,8 +19,8 @@ pub mod text;
 
 pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
+pub use program::{At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
 pub use text::{Argument, Text};
-pub use program::{At, Chosen, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
 
 use crate::device::DeviceType;
 use crate::{fused, ops, stream, transforms, Array, Dtype, Result};

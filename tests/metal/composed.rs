@@ -10,13 +10,15 @@ use mlx_runtime::{ops, Array, Dtype, Result};
 pub struct Sizes(pub Vec<(String, i64)>);
 
 impl Sizes {
-    fn name(&self, name: &str) -> i64 {
+    pub fn name(&self, name: &str) -> i64 {
+        if let Some(found) = self.0.iter().find(|s| s.0 == name) {
+            return found.1;
+        }
         if let Some(q) = Quotient::of(name) {
             let product = |names: &[String]| names.iter().map(|n| self.name(n)).product::<i64>();
             return product(&q.of) / (product(&q.by) * q.number);
         }
-        let found = self.0.iter().find(|s| s.0 == name);
-        found.unwrap_or_else(|| panic!("no size {name}")).1
+        panic!("no size {name}")
     }
 
     pub fn of(&self, dim: &Dim) -> i64 {
@@ -114,6 +116,7 @@ impl Composed<'_> {
             Op::Unary(op, a) => self.unary(*op, &values[*a]),
             Op::Binary(op, a, b) => self.binary(*op, &values[*a], &values[*b]),
             Op::Select(a, b, c) => ops::where_(&values[*a], &values[*b], &values[*c]),
+            Op::Cast(a) if self.program.values[*a].scalar == scalar => ops::stop_gradient(&values[*a]),
             Op::Cast(a) => ops::astype(&values[*a], self.dtype(scalar)),
             Op::Reduce(op, a) => self.reduce(*op, &values[*a]),
             Op::Cut { of, start, step } => {

@@ -16,7 +16,7 @@ fn only() -> Option<u64> {
 }
 
 /// Compiles, runs and compares.
-fn check(folder: &str, launches: &[Launch]) {
+pub fn check(folder: &str, launches: &[Launch]) {
     let kernels: Vec<_> = launches.iter().map(|l| l.kernel.clone()).collect();
     let program = compile(&crate::folder(folder), &kernels).unwrap_or_else(|e| panic!("{}", first(&e)));
     let jobs: Vec<Job> = launches.iter().enumerate().map(|(i, l)| l.job(i, i as u32)).collect();

@@ -6,9 +6,13 @@
 mod compile;
 mod composed;
 mod generated;
+mod kernels;
 mod planted;
 mod programs;
 mod random;
+#[allow(dead_code)] // what its own tests need
+#[path = "../../mlx-macros/core/tests/kernels/generate.rs"]
+mod source;
 mod wrap;
 mod wrapped;
 

@@ -7,6 +7,7 @@ mod compile;
 mod composed;
 mod generated;
 mod kernels;
+mod mutated;
 mod planted;
 mod programs;
 mod random;

@@ -77,14 +77,18 @@ fn words(list: &[&str]) -> Vec<String> {
 
 /// A kernel's text, and its entry in the table of the runtime.
 fn source(number: usize, kernel: &Kernel) -> String {
-    let count = kernel.inputs.len() + kernel.outputs.len();
-    let buffers = (0..count).map(|i| format!("shim::Buffer{{b[{i}]}}"));
+    let (inputs, outputs) = (kernel.inputs.len(), kernel.outputs.len());
+    let numbers = kernel.numbers.as_ref();
+    let last = numbers.map_or(inputs, |_| inputs + 1);
+    let buffers = (0..inputs).chain(last..last + outputs);
+    let buffers = buffers.map(|i| format!("shim::Buffer{{b[{i}]}}"));
+    let numbers = (0..numbers.map_or(0, Vec::len)).map(|i| format!("static_cast<int*>(b[{inputs}])[{i}]"));
     let positions = kernel.attributes().into_iter().map(|a| match a.0 {
         "thread_index_in_simdgroup" => "shim::lane()".to_string(),
         "simdgroup_index_in_threadgroup" => "shim::thread_position_in_threadgroup().x / 32".to_string(),
         name => format!("shim::{name}()"),
     });
-    let arguments: Vec<String> = buffers.chain(positions).collect();
+    let arguments: Vec<String> = buffers.chain(numbers).chain(positions).collect();
     format!(
         "namespace k{number} {{\n#line 1 \"{name}\"\n{}\nconst shim::Kernel here({number}, \"{name}\", [](void* const* b) {{ {}({}); }});\n}}\n",
         kernel.text(),
@@ -97,7 +101,10 @@ fn source(number: usize, kernel: &Kernel) -> String {
 /// The arrays in threadgroup memory, which a second file defines.
 fn definitions(number: usize, kernel: &Kernel) -> String {
     let lines = kernel.body.lines().map(str::trim);
-    let own = lines.filter(|l| l.starts_with("threadgroup ") && l.ends_with(';'));
+    let own = lines.filter(|l| {
+        let shared = l.starts_with("threadgroup ") || l.starts_with("__shared__ ");
+        shared && l.ends_with(';')
+    });
     let own: Vec<&str> = own.collect();
     format!("namespace k{number} {{\n{}\n}}\n", own.join("\n"))
 }
@@ -127,9 +134,9 @@ pub fn compile(folder: &Path, kernels: &[Kernel]) -> Result<Program, String> {
         task.extend([path("runtime.o"), file]);
         task
     });
-    let mut memory = String::from("#define SHIM_DEFINITIONS\n#include <metal_stdlib>\n");
+    let mut memory = String::from("#define SHIM_DEFINITIONS\n#include <cuda.h>\n");
     for (n, part) in kernels.chunks(PER_FILE).enumerate() {
-        let mut text = String::from("#include <metal_stdlib>\n");
+        let mut text = String::from("#include <cuda.h>\n");
         for (i, kernel) in part.iter().enumerate() {
             let number = n * PER_FILE + i;
             text += &source(number, kernel);

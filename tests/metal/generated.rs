@@ -76,6 +76,19 @@ fn gradients_of_random_programs_agree_with_mlx() {
     check("gradients", &launches);
 }
 
+/// CUDA's text is the other dialect of one generator; it runs by the same shim with CUDA's words.
+#[test]
+fn cuda_text_of_random_programs_agrees_with_mlx() {
+    let all = only().map_or(0..PROGRAMS / 2, |seed| seed..seed + 1);
+    let mut launches = Vec::new();
+    for seed in all {
+        let case = random::program(seed);
+        let launch = Launch::new(case.program, Sizes(case.sizes), seed);
+        launches.extend(launch.and_then(Launch::for_cuda));
+    }
+    check("cuda", &launches);
+}
+
 /// The first lines of a compiler's message.
 fn first(said: &str) -> String {
     said.lines().take(40).collect::<Vec<_>>().join("\n")

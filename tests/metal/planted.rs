@@ -177,6 +177,7 @@ fn kernel(name: &str, body: &str) -> Kernel {
     };
     Kernel {
         name: name.to_string(),
+        numbers: None,
         inputs: vec![array("x")],
         outputs: vec![array("y")],
         header: String::new(),

@@ -21,6 +21,7 @@ pub struct Launch {
     pub sizes: Sizes,
     pub float: Dtype,
     pub layout: Layout,
+    target: Target,
     pub inputs: Vec<Array>,
     pub numbers: Vec<f32>,
     pub text: Text,
@@ -198,6 +199,16 @@ impl Launch {
         Launch::of(program, sizes, seed, None)
     }
 
+    /// The same launch of the other dialect's text.
+    pub fn for_cuda(mut self) -> Option<Launch> {
+        let names: Vec<String> = self.sizes.0.iter().map(|s| s.0.clone()).collect();
+        self.text = emitted(&self.program, Target::Cuda, &names)?;
+        self.target = Target::Cuda;
+        self.kernel.header = self.text.header.to_string();
+        self.wrap();
+        Some(self)
+    }
+
     /// A launch of the gradient of a program.
     pub fn gradient(forward: &Program, gradient: Gradient, sizes: Sizes, seed: u64) -> Option<Launch> {
         let Gradient {
@@ -232,8 +243,10 @@ impl Launch {
         let widths: Vec<i32> = text.widths.iter().map(|w| value(w, &values)).collect();
         let layout = layout(&mut random, rows, &widths, text.sums);
         let mut launch = Launch {
+            target: Target::Metal,
             kernel: wrap::Kernel {
                 name: program.name.clone(),
+                numbers: None,
                 inputs: vec![],
                 outputs: vec![],
                 header: text.header.to_string(),
@@ -285,7 +298,13 @@ impl Launch {
     }
 
     fn wrap(&mut self) {
-        self.kernel.body = self.with_call(|call| call.metal_body(&self.text, &self.layout));
+        let cuda = self.target == Target::Cuda;
+        self.kernel.body = self.with_call(|call| match self.target {
+            Target::Cuda => call.cuda_body(&self.text, &self.layout),
+            Target::Metal => call.metal_body(&self.text, &self.layout),
+        });
+        let numbers = self.text.numbers.iter().map(|n| n.1.to_string());
+        self.kernel.numbers = cuda.then(|| numbers.collect());
         let mut arguments: Vec<wrap::Argument> = Vec::new();
         for (name, array) in self.text.inputs.iter().zip(&self.inputs) {
             arguments.push(wrap::Argument {
@@ -296,12 +315,14 @@ impl Launch {
                 dimensions: array.ndim().max(1),
             });
         }
-        arguments.push(wrap::Argument {
-            name: "numbers".to_string(),
-            dtype: "int32_t",
-            size: self.text.numbers.len(),
-            dimensions: 1,
-        });
+        if !cuda {
+            arguments.push(wrap::Argument {
+                name: "numbers".to_string(),
+                dtype: "int32_t",
+                size: self.text.numbers.len(),
+                dimensions: 1,
+            });
+        }
         self.kernel.inputs = arguments;
         let outputs = self.text.outputs.iter().zip(self.written());
         let outputs = outputs.map(|(name, (size, dtype))| wrap::Argument {

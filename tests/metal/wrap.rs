@@ -14,10 +14,12 @@ pub struct Argument {
     pub dimensions: usize,
 }
 
-/// A kernel as `mx.fast.metal_kernel` takes it.
+/// A kernel as `mx.fast.metal_kernel` takes it, or CUDA's text.
 #[derive(Clone, Debug)]
 pub struct Kernel {
     pub name: String,
+    /// CUDA's arguments after the arrays; `None` for Metal's text. They are elements of one more input.
+    pub numbers: Option<Vec<String>>,
     pub inputs: Vec<Argument>,
     pub outputs: Vec<Argument>,
     pub header: String,
@@ -58,8 +60,21 @@ impl Kernel {
         name
     }
 
+    /// CUDA's function, as `mlx-runtime` writes it around the body.
+    fn cuda(&self, numbers: &[String]) -> String {
+        let read = self.inputs.iter().map(|a| format!("const {}* {}", a.dtype, a.name));
+        let written = self.outputs.iter().map(|a| format!("{}* {}", a.dtype, a.name));
+        let numbers = numbers.iter().map(|n| format!("int {n}"));
+        let arguments: Vec<String> = read.chain(written).chain(numbers).collect();
+        let (name, arguments) = (self.function(), arguments.join(", "));
+        format!("{}void {name}({arguments}) {{\n{}\n}}\n", self.header, self.body)
+    }
+
     /// The text that MLX compiles, after its own headers.
     pub fn text(&self) -> String {
+        if let Some(numbers) = &self.numbers {
+            return self.cuda(numbers);
+        }
         let mut arguments = Vec::new();
         for a in &self.inputs {
             let space = if a.size < 8 { "constant" } else { "device" };

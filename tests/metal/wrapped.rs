@@ -18,6 +18,7 @@ fn the_text_around_a_body_is_that_of_mlx() {
     let kernels = [
         Kernel {
             name: "one".into(),
+            numbers: None,
             inputs: arguments(&[("x", "float", 8, 1)]),
             outputs: arguments(&[("y", "float", 8, 1)]),
             header: String::new(),
@@ -25,6 +26,7 @@ fn the_text_around_a_body_is_that_of_mlx() {
         },
         Kernel {
             name: "many".into(),
+            numbers: None,
             inputs: arguments(&[
                 ("a", "bfloat16_t", 8, 2),
                 ("b", "float16_t", 7, 1),
@@ -42,6 +44,7 @@ z[0] = e[0];
         },
         Kernel {
             name: "positions".into(),
+            numbers: None,
             inputs: arguments(&[("x", "uint8_t", 2, 1)]),
             outputs: arguments(&[("y", "uint32_t", 64, 1)]),
             header: String::new(),

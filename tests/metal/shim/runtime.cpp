@@ -439,6 +439,18 @@ float powr(float x, float y) { return x < 0 ? std::nanf("") : std::pow(x, y); }
 float fma(float x, float y, float z) { return std::fma(x, y, z); }
 } // namespace metal
 
+// A function of CUDA that C lacks, by Newton's method.
+float erfinvf(float x) {
+  if (std::fabs(x) >= 1.0f) {
+    return std::fabs(x) == 1.0f ? std::copysign(INFINITY, x) : std::nanf("");
+  }
+  double y = 0;
+  for (int i = 0; i < 60 && x == x; i++) {
+    y -= (std::erf(y) - double(x)) * std::exp(y * y) * 0.886226925452758;
+  }
+  return x == x ? float(y) : x;
+}
+
 // AddressSanitizer calls these for each access of a kernel (`--wrap` leads the calls here).
 #define ACCESS(size) \
   extern "C" void __real___asan_load##size(char*); \

@@ -23,18 +23,16 @@ pub fn launch(text: &Text, call: &Call) -> Option<Result<Vec<Array>>> {
 }
 
 fn run(text: &Text, call: &Call, layout: &Layout) -> Result<Vec<Array>> {
-    let name = unique(text.name, &[text.header, text.body]);
+    let body = call.cuda_body(text, layout);
+    let name = unique(text.name, &[text.header, &body]);
     let kernel = Kernel {
         name: &name,
         inputs: text.inputs,
         outputs: text.outputs,
         header: &[text.header],
-        body: text.body,
+        body: &body,
     };
-    let mut launch = rows(layout.groups, layout.threads).dtype("T", call.float);
-    for (name, value) in call.constants(text, layout) {
-        launch = launch.constant(name, value);
-    }
+    let mut launch = rows(layout.groups, layout.threads);
     for ((_, name), value) in text.numbers.iter().zip(call.arguments(text, layout)) {
         launch = launch.number(name, value);
     }

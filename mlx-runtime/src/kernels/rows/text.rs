@@ -128,6 +128,21 @@ impl Call<'_> {
             Dtype::Bfloat16 => "bfloat16_t",
             _ => "float",
         };
+        self.declared(text, layout, float)
+    }
+
+    /// The body of CUDA's kernel.
+    pub fn cuda_body(&self, text: &Text, layout: &Layout) -> String {
+        let float = match self.float {
+            Dtype::Float16 => "float16",
+            Dtype::Bfloat16 => "bfloat16",
+            _ => "float",
+        };
+        self.declared(text, layout, float)
+    }
+
+    /// The body with the declarations that it reads.
+    fn declared(&self, text: &Text, layout: &Layout, float: &str) -> String {
         let mut out = String::new();
         if mentions(text.body, "T") {
             let _ = writeln!(out, "using T = {float};");

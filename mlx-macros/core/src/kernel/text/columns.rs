@@ -49,7 +49,7 @@ impl Writer<'_> {
             own: true,
         };
         body(self, &col);
-        let inner = self.scopes.pop().unwrap_or_default();
+        let inner = self.close();
         let Some(tile) = std::mem::replace(&mut self.tile, outer) else {
             return;
         };
@@ -59,6 +59,10 @@ impl Writer<'_> {
         self.line(format!("for (int k = 0; k < {each}; ++k) {{"));
         self.line("const int first = (k * LANES + lane) * PACK;");
         self.line(format!("if (first < {size}) {{"));
+        let keep = each.replacen("EACH", "KEEP", 1);
+        if self.dialect.packs && (mentions(&tile.first, "slot") || mentions(&inner.lines, "slot")) {
+            self.line(format!("const int slot = {keep} ? k : 0;"));
+        }
         for line in tile.first {
             self.line(line);
         }
@@ -67,6 +71,9 @@ impl Writer<'_> {
             self.line("for (int j = 0; j < PACK; ++j) {");
             if mentions(&inner.lines, "c") {
                 self.line("const int c = first + j;");
+            }
+            if !self.dialect.packs && mentions(&inner.lines, "slot") {
+                self.line(format!("const int slot = {keep} ? k * PACK + j : 0;"));
             }
             for line in inner.lines {
                 self.line(line);
@@ -136,7 +143,7 @@ impl Writer<'_> {
         }
         self.call("columns");
         let address = self.address(&array, at, width);
-        let name = self.names.fresh(&format!("{array}_pack"));
+        let name = self.fresh(&format!("{array}_pack"));
         let line = format!("const auto {name} = load_columns<PACK>({address});");
         self.first(line);
         loaded(format!("{name}.v[j]"), dtype)
@@ -152,12 +159,9 @@ impl Writer<'_> {
         let again = self.kept.get(&v).cloned().flatten();
         let name = match &again {
             Some(name) => name.clone(),
-            None => self.names.fresh(&format!("{array}_kept")),
+            None => self.in_row(|w| w.fresh(&format!("{array}_kept"))),
         };
-        let place = match packs {
-            true => format!("{name}[{keep} ? k : 0]"),
-            false => format!("{name}[{keep} ? k * PACK + j : 0]"),
-        };
+        let place = format!("{name}[slot]");
         let value = match packs {
             true => {
                 self.call("columns");
@@ -264,7 +268,7 @@ impl Writer<'_> {
         let text = stored(&expr, scalar, output.dtype);
         if self.dialect.packs && self.is_own(Some(col), at) {
             self.call("columns");
-            let pack = self.names.fresh(&format!("{name}_pack"));
+            let pack = self.fresh(&format!("{name}_pack"));
             let kind = storage(output.dtype);
             self.first(format!("Columns<{kind}, PACK> {pack};"));
             self.line(format!("{pack}.v[j] = {text};"));
@@ -377,7 +381,7 @@ impl Writer<'_> {
         if let Some(known) = self.scopes.iter().rev().find_map(|s| s.columns.get(text)) {
             return known.clone();
         }
-        let name = self.names.fresh("c");
+        let name = self.fresh("c");
         self.line(format!("const int {name} = {text};"));
         if let Some(scope) = self.scopes.last_mut() {
             scope.columns.insert(text.to_string(), name.clone());
@@ -391,7 +395,7 @@ impl Writer<'_> {
         let zero = Col::fixed("0");
         let col = col.unwrap_or(&zero);
         let wanted = program.values[v].name.clone();
-        let name = self.names.fresh(&wanted.unwrap_or_else(|| "joined".to_string()));
+        let name = self.fresh(&wanted.unwrap_or_else(|| "joined".to_string()));
         // Written at the end: what belongs to the row comes before it.
         let mut lines = vec![format!("{} {name};", c_type(program.values[v].scalar))];
         let mut start = Dim::constant(0);
@@ -416,8 +420,7 @@ impl Writer<'_> {
                 }
             };
             let expr = self.at(*part, &place);
-            let inner = self.scopes.pop().unwrap_or_default();
-            lines.extend(inner.lines);
+            lines.extend(self.close().lines);
             lines.push(format!("{name} = {};", expr.text));
             start = end;
         }

@@ -16,7 +16,7 @@ const RESERVED: &str = "alignas alignof and asm auto bfloat bfloat16 bfloat16_t 
     isinf isnan log log10 log1p log2 logaddexp max maximum place_of expm1_of log1p_of erf_of erfinv_of remainder_of sign_of absolute load_columns store_columns min minimum pow power remainder rint round rsqrt select sigmoid
     sign sin sinh sqrt tan tanh to_int to_unsigned trunc floor_divide as_type
     blockIdx blockDim gridDim threadIdx warpSize grid_origin grid_size numbers
-    LANES PACK THREADS T Columns rows rows_each row lane worker mine step first c j k d i";
+    LANES PACK THREADS T Columns rows rows_each row lane worker mine step first slot c j k d i";
 
 /// MLX adds an argument to a Metal kernel for each `NAME_shape`, `NAME_strides` or `NAME_ndim` that it finds in the text.
 const MLX_SUFFIXES: [&str; 3] = ["_shape", "_strides", "_ndim"];
@@ -65,6 +65,13 @@ impl Names {
             number += 1;
         }
         name
+    }
+
+    /// Frees the names of a block that has ended.
+    pub fn release(&mut self, names: &[String]) {
+        for name in names {
+            self.used.remove(name);
+        }
     }
 
     /// The variable of a named size.

@@ -122,7 +122,7 @@ impl Writer<'_> {
                 };
                 let x = match extreme && !x.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
                     true => {
-                        let name = w.names.fresh("x");
+                        let name = w.fresh("x");
                         w.line(format!("const {} {name} = {};", sum.kind(), x.text));
                         name
                     }
@@ -183,10 +183,10 @@ impl Writer<'_> {
             of,
             op,
             scalar: self.program.values[of].scalar,
-            name: self.names.fresh(named.as_deref().unwrap_or(wanted)),
+            name: self.fresh(named.as_deref().unwrap_or(wanted)),
             place: extreme.then(|| {
                 let named = self.program.values[v].name.clone();
-                self.names.fresh(named.as_deref().unwrap_or("found"))
+                self.fresh(named.as_deref().unwrap_or("found"))
             }),
         };
         self.line(format!("{} {} = {};", sum.kind(), sum.name, sum.start()));
@@ -209,7 +209,7 @@ impl Writer<'_> {
                     }
                 }
                 Some(place) => {
-                    let (x, at) = (self.names.fresh("other"), self.names.fresh("other_at"));
+                    let (x, at) = (self.fresh("other"), self.fresh("other_at"));
                     self.line(format!("const {} {x} = {other};", sum.kind()));
                     self.line(format!("const int {at} = {};", shuffle(place, "d")));
                     for line in sum.fold(&x, &at) {
@@ -226,7 +226,7 @@ impl Writer<'_> {
         for sum in sums {
             for (name, kind) in [(Some(&sum.name), sum.kind()), (sum.place.as_ref(), "int")] {
                 if let Some(name) = name {
-                    let part = self.names.fresh(&format!("{name}_parts"));
+                    let part = self.fresh(&format!("{name}_parts"));
                     self.shared.push(format!("{shared} {kind} {part}[32];"));
                     self.line(format!("{part}[lane / 32] = {name};"));
                     parts.push((name.clone(), part));

@@ -20,6 +20,8 @@ pub(super) struct Scope {
     pub lines: Vec<String>,
     pub known: HashMap<(V, String), Expr>,
     pub columns: HashMap<String, String>,
+    /// Names that are free again at the end of the block.
+    names: Vec<String>,
 }
 
 /// The state of writing a program.
@@ -146,6 +148,22 @@ impl<'a> Writer<'a> {
                 scope.lines.push(text.into());
             }
         }
+    }
+
+    /// A name for a variable of the innermost block.
+    pub fn fresh(&mut self, wanted: &str) -> String {
+        let name = self.names.fresh(wanted);
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.names.push(name.clone());
+        }
+        name
+    }
+
+    /// Ends the innermost block.
+    pub fn close(&mut self) -> Scope {
+        let scope = self.scopes.pop().unwrap_or_default();
+        self.names.release(&scope.names);
+        scope
     }
 
     /// True once the text is refused, so that nothing more is written.
@@ -314,7 +332,7 @@ impl<'a> Writer<'a> {
             Op::Load { input, .. } => self.load_name(v, *input),
             _ => value.name.clone().unwrap_or_else(|| "t".to_string()),
         };
-        let name = self.names.fresh(&name);
+        let name = self.fresh(&name);
         self.line(format!("const {} {name} = {};", c_type(value.scalar), expr.text));
         Expr::atom(name)
     }
@@ -339,7 +357,6 @@ impl<'a> Writer<'a> {
             Some(name) => format!("{}_at", name.to_lowercase()),
             None => "at".to_string(),
         };
-        let name = self.names.fresh(&wanted);
         let inner = crate::syntax::dims::volume(&rows[i + 1..]);
         let size = rows[i].clone();
         let mut text = "row".to_string();
@@ -354,7 +371,11 @@ impl<'a> Writer<'a> {
             let size = self.size(&size, false);
             text = format!("{text} % {size}");
         }
-        self.in_row(|w| w.line(format!("const int {name} = {text};")));
+        let name = self.in_row(|w| {
+            let name = w.fresh(&wanted);
+            w.line(format!("const int {name} = {text};"));
+            name
+        });
         self.coordinates.insert(i, name.clone());
         name
     }
@@ -367,7 +388,7 @@ impl<'a> Writer<'a> {
         if let Some(known) = self.scopes.iter().rev().find_map(|s| s.columns.get(&text)) {
             return known.clone();
         }
-        let name = self.names.fresh(wanted);
+        let name = self.fresh(wanted);
         self.line(format!("const int {name} = {text};"));
         if let Some(scope) = self.scopes.last_mut() {
             scope.columns.insert(text, name.clone());
@@ -386,11 +407,11 @@ impl<'a> Writer<'a> {
         let text = self.in_row(|w| w.base_text(at, width));
         let name = match text {
             None => String::new(),
-            Some(text) => {
-                let name = self.names.fresh(&format!("{array}_row"));
-                self.in_row(|w| w.line(format!("const long {name} = {text};")));
+            Some(text) => self.in_row(|w| {
+                let name = w.fresh(&format!("{array}_row"));
+                w.line(format!("const long {name} = {text};"));
                 name
-            }
+            }),
         };
         self.places.insert(key, name.clone());
         (!name.is_empty()).then_some(name)
@@ -487,7 +508,7 @@ impl<'a> Writer<'a> {
         lines.extend(after);
         let constants = self.constants.iter().cloned();
         let constants: Vec<_> = constants.map(|n| (n.clone(), self.names.dim(&n))).collect();
-        let lines = without_unused(lines);
+        let lines = without_repeated_conditions(without_unused(lines));
         let read = constants.into_iter().filter(|(_, word)| mentions(&lines, word));
         let constants = read.collect();
         Some(Text {
@@ -638,6 +659,32 @@ fn without_unused(lines: Vec<String>) -> Vec<String> {
     }
     kept.reverse();
     kept
+}
+
+/// Adjacent blocks of one condition become one.
+fn without_repeated_conditions(lines: Vec<String>) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    // The condition of the block that the last line closes, if it holds statements alone.
+    let mut closed: Option<String> = None;
+    let mut open: Option<String> = None;
+    for line in lines {
+        if closed.as_ref() == Some(&line) {
+            out.pop();
+            open = closed.take();
+            continue;
+        }
+        closed = match (&open, line.as_str()) {
+            (Some(condition), "}") => Some(condition.clone()),
+            _ => None,
+        };
+        open = match open {
+            _ if line.starts_with("if (") && line.ends_with(") {") => Some(line.clone()),
+            Some(condition) if line.ends_with(';') => Some(condition),
+            _ => None,
+        };
+        out.push(line);
+    }
+    out
 }
 
 fn indented(lines: &[String]) -> String {

@@ -31,7 +31,7 @@ pub fn swiglu(gate: Tensor![B, L, F], up: Tensor![B, L, F]) -> Tensor![B, L, F] 
 }";
 
 const ROTATE: &str = "
-pub fn rotate(x: Tensor![B, L, H, 2*D], cosine: Tensor![L, 1, D], sine: Tensor![L, 1, D]) -> Tensor![B, H, L, 2*D] {
+pub fn rotate(x: Tensor![B, L, H, 128], cosine: Tensor![L, 1, 64], sine: Tensor![L, 1, 64]) -> Tensor![B, H, L, 128] {
     let (a, b) = split(x, 2, -1);
     transpose(concatenate([a * cosine - b * sine, b * cosine + a * sine], -1), [0, 2, 1, 3])
 }";

@@ -6,18 +6,34 @@ use crate::kernel::ir::{At, Place, Scalar, V};
 use crate::syntax::dims::Dim;
 use crate::syntax::signature::Dt;
 
-/// A column: the variable that holds it.
+/// A column: the variable that holds it, and how far it is from another one.
 #[derive(Clone, Debug)]
 pub(super) struct Col {
     pub text: String,
+    base: String,
+    offset: Dim,
     /// True for the columns that the loop gives to a thread.
     own: bool,
 }
 
 impl Col {
+    fn new(text: String, own: bool) -> Col {
+        Col {
+            base: text.clone(),
+            text,
+            offset: Dim::constant(0),
+            own,
+        }
+    }
+
+    /// A column that is no loop's.
     pub fn fixed(text: impl Into<String>) -> Col {
-        let (text, own) = (text.into(), false);
-        Col { text, own }
+        Col::new(text.into(), false)
+    }
+
+    /// The column of the loop.
+    fn own() -> Col {
+        Col::new("c".to_string(), true)
     }
 }
 
@@ -44,11 +60,7 @@ impl Writer<'_> {
             last: Vec::new(),
         });
         self.scopes.push(Scope::default());
-        let col = Col {
-            text: "c".to_string(),
-            own: true,
-        };
-        body(self, &col);
+        body(self, &Col::own());
         let inner = self.close();
         let Some(tile) = std::mem::replace(&mut self.tile, outer) else {
             return;
@@ -89,7 +101,7 @@ impl Writer<'_> {
 
     /// True at the columns of a loop, outside branches.
     fn is_own(&self, col: Option<&Col>, at: &At) -> bool {
-        self.scopes.len() == 2 && col.is_some_and(|c| c.own) && at.column.is_one()
+        self.scopes.len() == 2 && col.is_some_and(|c| c.own && c.base == c.text) && at.column.is_one()
     }
 
     /// An element of an array.
@@ -168,11 +180,7 @@ impl Writer<'_> {
                 format!("load_columns<PACK>({})", self.address(array, at, width))
             }
             false => {
-                let own = Col {
-                    text: "c".to_string(),
-                    own: true,
-                };
-                self.element(array, at, Some(width), Some(&own))
+                self.element(array, at, Some(width), Some(&Col::own()))
             }
         };
         let mut lines = vec![format!("{place} = {value};")];
@@ -349,35 +357,43 @@ impl Writer<'_> {
 
     /// A value at column `start + step * column`.
     pub fn cut(&mut self, of: V, start: &Dim, step: &Dim, col: Option<&Col>) -> Expr {
-        let mut text = match col {
-            None => String::new(),
-            Some(col) if col.text == "0" => String::new(),
-            Some(col) if step.is_one() => col.text.clone(),
-            Some(col) => format!("{} * {}", col.text, self.size(step, false)),
+        let zero = Col::fixed("0");
+        let col = col.unwrap_or(&zero);
+        let col = match step.is_one() || col.text == "0" {
+            true => col.clone(),
+            false => {
+                let text = format!("{} * {}", col.text, self.size(step, false));
+                Col::fixed(self.column(&text))
+            }
         };
-        let same = step.is_one() && *start == Dim::constant(0);
-        if let (true, Some(col)) = (same, col) {
-            return self.at(of, col);
+        let place = self.shifted(&col, start);
+        self.at(of, &place)
+    }
+
+    /// The column at a distance from another one.
+    fn shifted(&mut self, col: &Col, by: &Dim) -> Col {
+        let offset = col.offset.plus(by);
+        let text = match (offset == Dim::constant(0), col.base.as_str()) {
+            (true, base) => base.to_string(),
+            (false, "0") => self.size(&offset, false),
+            (false, base) => {
+                let (sign, distance) = match offset.terms().all(|t| t.1 < 0) {
+                    true => ("-", offset.negated()),
+                    false => ("+", offset.clone()),
+                };
+                let text = format!("{base} {sign} {}", self.size(&distance, false));
+                self.column(&text)
+            }
+        };
+        Col {
+            text,
+            offset,
+            ..col.clone()
         }
-        if *start != Dim::constant(0) {
-            let start = self.size(start, false);
-            text = match text.as_str() {
-                "" => start,
-                text => format!("{text} + {start}"),
-            };
-        }
-        if text.is_empty() {
-            text = "0".to_string();
-        }
-        let place = self.column(&text);
-        self.at(of, &Col::fixed(place))
     }
 
     /// A variable for a column.
     fn column(&mut self, text: &str) -> String {
-        if text.chars().all(|c| c.is_ascii_alphanumeric()) {
-            return text.to_string();
-        }
         if let Some(known) = self.scopes.iter().rev().find_map(|s| s.columns.get(text)) {
             return known.clone();
         }
@@ -411,14 +427,7 @@ impl Writer<'_> {
                 (_, true) => "} else {".to_string(),
             });
             self.scopes.push(Scope::default());
-            let place = match start == Dim::constant(0) {
-                true => col.clone(),
-                false => {
-                    let start = self.size(&start, false);
-                    let text = format!("{} - {start}", col.text);
-                    Col::fixed(self.column(&text))
-                }
-            };
+            let place = self.shifted(col, &start.negated());
             let expr = self.at(*part, &place);
             lines.extend(self.close().lines);
             lines.push(format!("{name} = {};", expr.text));

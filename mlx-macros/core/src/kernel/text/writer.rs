@@ -454,9 +454,10 @@ impl<'a> Writer<'a> {
         if let Some(known) = self.widths.iter().find(|w| w.0 == *width) {
             return known.1.clone();
         }
-        let label = match width.as_name() {
-            Some(name) => name.to_string(),
-            None => (self.widths.len() + 1).to_string(),
+        let label = match (width.as_name(), width.as_constant()) {
+            (Some(name), _) => name.to_string(),
+            (None, Some(number)) => number.to_string(),
+            (None, None) => (self.widths.len() + 1).to_string(),
         };
         let name = self.names.fresh(&format!("EACH_{label}"));
         self.widths.push((width.clone(), name.clone()));

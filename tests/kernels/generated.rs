@@ -139,16 +139,16 @@ fn call_each42(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each42(&x[0])?]) }
 fn each43(x: Tensor![B, D]) -> Tensor![B, D] { arccosh(square(x) + 1.25) }
 fn call_each43(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each43(&x[0])?]) }
 #[mlx_kernel]
-fn each44(x: Tensor![B, D]) -> Tensor![B, D] { arcsin(x * 0.5) }
+fn each44(x: Tensor![B, D]) -> Tensor![B, D] { arcsin(tanh(x) * 0.75) }
 fn call_each44(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each44(&x[0])?]) }
 #[mlx_kernel]
-fn each45(x: Tensor![B, D]) -> Tensor![B, D] { arccos(x * 0.5) }
+fn each45(x: Tensor![B, D]) -> Tensor![B, D] { arccos(tanh(x) * 0.75) }
 fn call_each45(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each45(&x[0])?]) }
 #[mlx_kernel]
-fn each46(x: Tensor![B, D]) -> Tensor![B, D] { arctanh(x * 0.5) }
+fn each46(x: Tensor![B, D]) -> Tensor![B, D] { arctanh(tanh(x) * 0.75) }
 fn call_each46(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each46(&x[0])?]) }
 #[mlx_kernel]
-fn each47(x: Tensor![B, D]) -> Tensor![B, D] { erfinv(x * 0.5) }
+fn each47(x: Tensor![B, D]) -> Tensor![B, D] { erfinv(tanh(x) * 0.75) }
 fn call_each47(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each47(&x[0])?]) }
 #[mlx_kernel]
 fn each48(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { add(x, y) }

@@ -63,7 +63,8 @@ pub(super) fn write(f: &ItemFn, kernel: Option<&Options>) -> TokenStream {
         &method.vis,
         sig(&method.name.to_string(), &method),
     );
-    if let Ok(graph) = &mut graph {
+    // Other operations than MLX's own would be no reference for a kernel.
+    if let (Ok(graph), None) = (&mut graph, &parts) {
         fuse::run(&model, graph);
     }
     let saved = match &graph {

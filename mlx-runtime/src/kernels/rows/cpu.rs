@@ -161,6 +161,16 @@ impl Job {
         self.rows.div_ceil(self.each)
     }
 
+    /// The sizes of each output as it is stored: a sum has a row for each part.
+    pub(super) fn shapes(&self) -> Vec<Vec<i64>> {
+        let parts = i64::try_from(self.parts()).unwrap_or(i64::MAX);
+        let outputs = self.program.outputs.iter().map(|o| match o.at {
+            Some(_) => o.shape.iter().map(|i| self.sizes[*i]).collect(),
+            None => vec![parts, self.sizes[o.width]],
+        });
+        outputs.collect()
+    }
+
     /// Computes a part; for C++, which calls it with the payload that is this job.
     ///
     /// # Safety

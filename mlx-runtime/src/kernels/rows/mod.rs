@@ -94,7 +94,8 @@ pub fn call_with<F: Composed, V: Composed>(
 /// A kernel's operations, where some inputs have no gradient.
 fn held<F: Composed>(frozen: &'static [bool], composed: F) -> impl Composed {
     move |x: &[Array]| {
-        let held = |(x, frozen): (&Array, &bool)| match frozen {
+        // MLX refuses to differentiate indices.
+        let held = |(x, frozen): (&Array, &bool)| match *frozen || !x.dtype().is_float() {
             true => ops::stop_gradient(x),
             false => Ok(x.clone()),
         };
@@ -171,6 +172,7 @@ fn gradients<F: Composed>(
         .collect();
     // A derivative of the gradient is composed: of all inputs, and in the form of the program's outputs.
     let all = x.to_vec();
+    let shapes = job.shapes();
     let again = whole.clone();
     let same = move |given: &[Array]| {
         let mut x = all.clone();
@@ -181,10 +183,9 @@ fn gradients<F: Composed>(
             }
         }
         let grads = again(&x)?;
-        gradient
-            .outputs
-            .iter()
-            .map(|(i, _)| Ok(grads[*i].clone()))
+        let outputs = gradient.outputs.iter().zip(&shapes);
+        outputs
+            .map(|((i, axes), shape)| first_term(&grads[*i], shape, axes))
             .collect::<Result<Vec<Array>>>()
     };
     let backward = {
@@ -213,4 +214,25 @@ fn gradients<F: Composed>(
     filled
         .map(|(g, like)| g.map_or_else(|| ops::zeros_like(like), Ok))
         .collect()
+}
+
+/// A gradient as an output of the gradient's program, whose terms it is the sum of: the first term, and zeros.
+fn first_term(g: &Array, shape: &[i64], axes: &[i32]) -> Result<Array> {
+    let shape: Vec<i32> = shape
+        .iter()
+        .map(|n| i32::try_from(*n).unwrap_or(i32::MAX))
+        .collect();
+    if axes.is_empty() && g.shape() == shape {
+        return Ok(g.clone());
+    }
+    let axes = if axes.is_empty() { &[0] } else { axes };
+    let one = |(i, n): (usize, &i32)| if axes.contains(&(i as i32)) { 1 } else { *n };
+    let alone: Vec<i32> = shape.iter().enumerate().map(one).collect();
+    let g = ops::astype(&ops::reshape(g, &alone)?, Dtype::Float32)?;
+    let after: Vec<(i32, i32)> = shape
+        .iter()
+        .zip(&alone)
+        .map(|(n, one)| (0, n - one))
+        .collect();
+    ops::pad(&g, &after, &Array::scalar(0f32)?)
 }

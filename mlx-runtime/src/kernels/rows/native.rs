@@ -29,14 +29,7 @@ where
     let (composed, backward) = (Handle::new(composed)?, Handle::new(backward)?);
     let list = VectorArray::new(OP, inputs)?;
     let program = job.program;
-    let blocks = i64::try_from(job.parts()).unwrap_or(i64::MAX);
-    let mut shapes: Vec<Vec<i64>> = Vec::new();
-    for o in program.outputs {
-        shapes.push(match o.at {
-            Some(_) => o.shape.iter().map(|i| job.sizes[*i]).collect(),
-            None => vec![blocks, job.sizes[o.width]],
-        });
-    }
+    let shapes = job.shapes();
     let dimensions: Vec<usize> = shapes.iter().map(Vec::len).collect();
     let shape = |n: &i64| {
         i32::try_from(*n)

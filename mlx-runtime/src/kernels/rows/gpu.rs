@@ -2,6 +2,7 @@
 //!
 //! Tests: `mlx-tests --test kernels` on a GPU, see `examples/llama_lora/bench/right.py`.
 
+use super::layout::Layout;
 use super::program::{self, dtype, Program};
 use super::text::{Call, Output};
 use super::{cuda, metal};
@@ -48,10 +49,7 @@ impl Launch {
         };
         // No array is empty.
         program::sizes(program, sizes)?;
-        launch.with_call(&[], |call| match launch.device {
-            Device::Cuda => call.layout(program.cuda.as_ref()?, cuda::LANES),
-            Device::Metal => call.layout(program.metal.as_ref()?, metal::LANES),
-        })??;
+        launch.with_call(&[], |call| launch.layout(call))??;
         Some(launch)
     }
 
@@ -65,6 +63,21 @@ impl Launch {
         }
         let whole = move |x: &[Array], by: &[Array], _: &[Array]| backward(&[x, by].concat());
         transforms::custom_vjp(move |x| self.run(x), whole).call(inputs)
+    }
+
+    /// The shapes that the kernel writes: a row of each worker for sums over rows.
+    pub fn shapes(&self) -> Vec<Vec<i64>> {
+        let written = self.with_call(&[], |call| Some(call.written(&self.layout(call)?)));
+        let wide = |(shape, _): (Vec<i32>, Dtype)| shape.into_iter().map(i64::from).collect();
+        let written = written.flatten().unwrap_or_default();
+        written.into_iter().map(wide).collect()
+    }
+
+    fn layout(&self, call: &Call) -> Option<Layout> {
+        match self.device {
+            Device::Cuda => call.layout(self.program.cuda.as_ref()?, cuda::LANES),
+            Device::Metal => call.layout(self.program.metal.as_ref()?, metal::LANES),
+        }
     }
 
     fn run(&self, inputs: &[Array]) -> Result<Vec<Array>> {

@@ -111,6 +111,14 @@ enum Way {
 }
 
 impl Way {
+    /// The shapes that the program writes: a row of each block for sums over rows.
+    fn shapes(&self) -> Vec<Vec<i64>> {
+        match self {
+            Way::Cpu(job) => job.shapes(),
+            Way::Gpu(launch) => launch.shapes(),
+        }
+    }
+
     /// The outputs. `composed` computes them by MLX's operations, `backward` the gradients of all inputs from the inputs
     /// and the cotangents.
     fn apply<C, B>(self, inputs: &[Array], composed: C, backward: B) -> Result<Vec<Array>>
@@ -172,7 +180,7 @@ fn gradients<F: Composed>(
         .collect();
     // A derivative of the gradient is composed: of all inputs, and in the form of the program's outputs.
     let all = x.to_vec();
-    let shapes = job.shapes();
+    let shapes = way.shapes();
     let again = whole.clone();
     let same = move |given: &[Array]| {
         let mut x = all.clone();

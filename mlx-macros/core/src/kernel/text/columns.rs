@@ -6,34 +6,48 @@ use crate::kernel::ir::{At, Place, Scalar, V};
 use crate::syntax::dims::Dim;
 use crate::syntax::signature::Dt;
 
-/// A column: the variable that holds it, and how far it is from another one.
+/// A column: its distance from the loop's, or from another variable.
 #[derive(Clone, Debug)]
 pub(super) struct Col {
-    pub text: String,
     base: String,
     offset: Dim,
-    /// True for the columns that the loop gives to a thread.
+    /// True if the loop gives the base to a thread.
     own: bool,
 }
 
 impl Col {
-    fn new(text: String, own: bool) -> Col {
-        Col {
-            base: text.clone(),
-            text,
-            offset: Dim::constant(0),
-            own,
-        }
-    }
-
     /// A column that is no loop's.
-    pub fn fixed(text: impl Into<String>) -> Col {
-        Col::new(text.into(), false)
+    pub fn fixed(base: impl Into<String>) -> Col {
+        Col {
+            base: base.into(),
+            offset: Dim::constant(0),
+            own: false,
+        }
     }
 
     /// The column of the loop.
     fn own() -> Col {
-        Col::new("c".to_string(), true)
+        Col {
+            own: true,
+            ..Col::fixed("c")
+        }
+    }
+
+    /// The column at a distance from this one.
+    fn shifted(&self, by: &Dim) -> Col {
+        Col {
+            offset: self.offset.plus(by),
+            ..self.clone()
+        }
+    }
+
+    fn is_base(&self) -> bool {
+        self.offset == Dim::constant(0)
+    }
+
+    /// What tells columns apart.
+    pub fn key(&self) -> String {
+        format!("{} {}", self.base, self.offset)
     }
 }
 
@@ -101,17 +115,17 @@ impl Writer<'_> {
 
     /// True at the columns of a loop, outside branches.
     fn is_own(&self, col: Option<&Col>, at: &At) -> bool {
-        self.scopes.len() == 2 && col.is_some_and(|c| c.own && c.base == c.text) && at.column.is_one()
+        self.scopes.len() == 2 && col.is_some_and(|c| c.own && c.is_base()) && at.column.is_one()
     }
 
     /// An element of an array.
     fn element(&mut self, array: &str, at: &At, width: Option<&Dim>, col: Option<&Col>) -> String {
         let base = self.base(array, at, width);
         let column = match col {
-            Some(col) if at.column.is_one() => Some(col.text.clone()),
+            Some(col) if at.column.is_one() => Some(self.column(col)),
             Some(col) if at.column != Dim::constant(0) => {
                 let stride = self.size(&at.column, true);
-                Some(format!("long({}) * {stride}", col.text))
+                Some(format!("long({}) * {stride}", self.column(col)))
             }
             _ => None,
         };
@@ -359,41 +373,33 @@ impl Writer<'_> {
     pub fn cut(&mut self, of: V, start: &Dim, step: &Dim, col: Option<&Col>) -> Expr {
         let zero = Col::fixed("0");
         let col = col.unwrap_or(&zero);
-        let col = match step.is_one() || col.text == "0" {
+        let col = match step.is_one() {
             true => col.clone(),
             false => {
-                let text = format!("{} * {}", col.text, self.size(step, false));
-                Col::fixed(self.column(&text))
+                let text = format!("{} * {}", self.column(col), self.size(step, false));
+                Col::fixed(self.variable(&text))
             }
         };
-        let place = self.shifted(&col, start);
-        self.at(of, &place)
+        self.at(of, &col.shifted(start))
     }
 
-    /// The column at a distance from another one.
-    fn shifted(&mut self, col: &Col, by: &Dim) -> Col {
-        let offset = col.offset.plus(by);
-        let text = match (offset == Dim::constant(0), col.base.as_str()) {
-            (true, base) => base.to_string(),
-            (false, "0") => self.size(&offset, false),
-            (false, base) => {
-                let (sign, distance) = match offset.terms().all(|t| t.1 < 0) {
-                    true => ("-", offset.negated()),
-                    false => ("+", offset.clone()),
-                };
-                let text = format!("{base} {sign} {}", self.size(&distance, false));
-                self.column(&text)
-            }
-        };
-        Col {
-            text,
-            offset,
-            ..col.clone()
+    /// The variable that holds a column.
+    pub fn column(&mut self, col: &Col) -> String {
+        if col.is_base() {
+            return col.base.clone();
         }
+        if col.base == "0" {
+            return self.size(&col.offset, false);
+        }
+        let (sign, distance) = match col.offset.terms().all(|t| t.1 < 0) {
+            true => ("-", col.offset.negated()),
+            false => ("+", col.offset.clone()),
+        };
+        let text = format!("{} {sign} {}", col.base, self.size(&distance, false));
+        self.variable(&text)
     }
 
-    /// A variable for a column.
-    fn column(&mut self, text: &str) -> String {
+    fn variable(&mut self, text: &str) -> String {
         if let Some(known) = self.scopes.iter().rev().find_map(|s| s.columns.get(text)) {
             return known.clone();
         }
@@ -414,12 +420,16 @@ impl Writer<'_> {
         let name = self.fresh(&wanted.unwrap_or_else(|| "joined".to_string()));
         // Written at the end: what belongs to the row comes before it.
         let mut lines = vec![format!("{} {name};", c_type(program.values[v].scalar))];
+        let column = match parts.len() {
+            1 => String::new(),
+            _ => self.column(col),
+        };
         let mut start = Dim::constant(0);
         for (i, (part, width)) in parts.iter().enumerate() {
             let end = start.plus(width);
             let last = i + 1 == parts.len();
             let bound = self.size(&end, false);
-            let test = format!("if ({} < {bound}) {{", col.text);
+            let test = format!("if ({column} < {bound}) {{");
             lines.push(match (i, last) {
                 (0, true) => "{".to_string(),
                 (0, false) => test,
@@ -427,10 +437,9 @@ impl Writer<'_> {
                 (_, true) => "} else {".to_string(),
             });
             self.scopes.push(Scope::default());
-            let place = self.shifted(col, &start.negated());
-            let expr = self.at(*part, &place);
+            let expr = self.at(*part, &col.shifted(&start.negated()));
+            self.line(format!("{name} = {};", expr.text));
             lines.extend(self.close().lines);
-            lines.push(format!("{name} = {};", expr.text));
             start = end;
         }
         lines.push("}".to_string());

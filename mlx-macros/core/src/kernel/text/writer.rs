@@ -161,8 +161,9 @@ impl<'a> Writer<'a> {
 
     /// Ends the innermost block.
     pub fn close(&mut self) -> Scope {
-        let scope = self.scopes.pop().unwrap_or_default();
+        let mut scope = self.scopes.pop().unwrap_or_default();
         self.names.release(&scope.names);
+        scope.lines = without_unused(scope.lines);
         scope
     }
 
@@ -239,7 +240,7 @@ impl<'a> Writer<'a> {
         if self.program.values[v].width.is_none() {
             return self.row(v);
         }
-        let key = (v, col.text.clone());
+        let key = (v, col.key());
         if let Some(known) = self.scopes.iter().rev().find_map(|s| s.known.get(&key)) {
             return known.clone();
         }
@@ -281,8 +282,7 @@ impl<'a> Writer<'a> {
             }
             Op::Coordinate(i) => Expr::atom(self.coordinate(*i)),
             Op::Column => {
-                let text = col.map_or("0", |c| c.text.as_str());
-                Expr::atom(text)
+                Expr::atom(col.map_or("0".to_string(), |c| self.column(c)))
             }
             Op::Unary(op, a) => {
                 let (x, s) = (self.operand(*a, col), program.values[*a].scalar);

@@ -82,10 +82,13 @@ fn source(number: usize, kernel: &Kernel) -> String {
     let last = numbers.map_or(inputs, |_| inputs + 1);
     let buffers = (0..inputs).chain(last..last + outputs);
     let buffers = buffers.map(|i| format!("shim::Buffer{{b[{i}]}}"));
-    let numbers = (0..numbers.map_or(0, Vec::len)).map(|i| format!("static_cast<int*>(b[{inputs}])[{i}]"));
+    let numbers =
+        (0..numbers.map_or(0, Vec::len)).map(|i| format!("static_cast<int*>(b[{inputs}])[{i}]"));
     let positions = kernel.attributes().into_iter().map(|a| match a.0 {
         "thread_index_in_simdgroup" => "shim::lane()".to_string(),
-        "simdgroup_index_in_threadgroup" => "shim::thread_position_in_threadgroup().x / 32".to_string(),
+        "simdgroup_index_in_threadgroup" => {
+            "shim::thread_position_in_threadgroup().x / 32".to_string()
+        }
         name => format!("shim::{name}()"),
     });
     let arguments: Vec<String> = buffers.chain(numbers).chain(positions).collect();
@@ -130,7 +133,15 @@ pub fn compile(folder: &Path, kernels: &[Kernel]) -> Result<Program, String> {
     let mut objects = vec![path("runtime.o")];
     tasks.push({
         let file = shim().join("runtime.cpp").display().to_string();
-        let mut task = words(&["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-c", "-o"]);
+        let mut task = words(&[
+            "-std=c++17",
+            "-O1",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-c",
+            "-o",
+        ]);
         task.extend([path("runtime.o"), file]);
         task
     });
@@ -142,16 +153,31 @@ pub fn compile(folder: &Path, kernels: &[Kernel]) -> Result<Program, String> {
             text += &source(number, kernel);
             memory += &definitions(number, kernel);
         }
-        let (file, object) = (path(&format!("kernels_{n}.cpp")), path(&format!("kernels_{n}.o")));
+        let (file, object) = (
+            path(&format!("kernels_{n}.cpp")),
+            path(&format!("kernels_{n}.o")),
+        );
         fs::write(&file, text).map_err(|e| e.to_string())?;
         let mut task = words(FLAGS);
-        task.extend([include.clone(), "-c".into(), "-o".into(), object.clone(), file]);
+        task.extend([
+            include.clone(),
+            "-c".into(),
+            "-o".into(),
+            object.clone(),
+            file,
+        ]);
         tasks.push(task);
         objects.push(object);
     }
     fs::write(path("memory.cpp"), memory).map_err(|e| e.to_string())?;
     let mut task = words(FLAGS);
-    task.extend([include, "-c".into(), "-o".into(), path("memory.o"), path("memory.cpp")]);
+    task.extend([
+        include,
+        "-c".into(),
+        "-o".into(),
+        path("memory.o"),
+        path("memory.cpp"),
+    ]);
     tasks.push(task);
     objects.push(path("memory.o"));
 
@@ -167,13 +193,19 @@ pub fn compile(folder: &Path, kernels: &[Kernel]) -> Result<Program, String> {
     thread::scope(|scope| {
         let other = scope.spawn(work);
         let own = work();
-        own.and(other.join().unwrap_or_else(|_| Err("the compiler's thread panicked".into())))
+        own.and(
+            other
+                .join()
+                .unwrap_or_else(|_| Err("the compiler's thread panicked".into())),
+        )
     })?;
 
     let program = path("kernels");
     let mut link = words(&["-fsanitize=address,undefined", "-o", &program]);
     for size in ["1", "2", "4", "8", "16", "N"] {
-        link.push(format!("-Wl,--wrap=__asan_load{size},--wrap=__asan_store{size}"));
+        link.push(format!(
+            "-Wl,--wrap=__asan_load{size},--wrap=__asan_store{size}"
+        ));
     }
     link.extend(objects);
     compiler(&link)?;
@@ -194,7 +226,10 @@ impl Program {
     /// The outcomes of the launches up to the first that ends the process.
     fn process(&self, jobs: &[Job]) -> Vec<Outcome> {
         let mut child = Command::new(&self.0)
-            .env("ASAN_OPTIONS", "symbolize=0:detect_leaks=0:detect_stack_use_after_return=0")
+            .env(
+                "ASAN_OPTIONS",
+                "symbolize=0:detect_leaks=0:detect_stack_use_after_return=0",
+            )
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

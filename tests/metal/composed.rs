@@ -1,7 +1,9 @@
 //! A row program by MLX's own operations: the reference of generated text. Each value is an array `[rows, width]`, or
 //! `[rows, 1]` for one number per row.
 
-use mlx_macros_core::kernel::ir::{At, Binary, Constant, Op, Place, Program, Reduce, Scalar, Unary};
+use mlx_macros_core::kernel::ir::{
+    At, Binary, Constant, Op, Place, Program, Reduce, Scalar, Unary,
+};
 use mlx_macros_core::syntax::dims::{Dim, Quotient};
 use mlx_runtime::{ops, Array, Dtype, Result};
 
@@ -23,7 +25,9 @@ impl Sizes {
 
     pub fn of(&self, dim: &Dim) -> i64 {
         let terms = dim.terms();
-        terms.map(|(names, c)| c * names.iter().map(|n| self.name(n)).product::<i64>()).sum()
+        terms
+            .map(|(names, c)| c * names.iter().map(|n| self.name(n)).product::<i64>())
+            .sum()
     }
 
     pub fn volume(&self, shape: &[Dim]) -> i64 {
@@ -62,7 +66,10 @@ impl Composed<'_> {
     pub fn places(&self, at: &At, width: i64) -> Vec<i32> {
         let mut all = Vec::new();
         for row in 0..self.rows() {
-            let coordinates = at.rows.iter().map(|(i, stride)| self.coordinate(row, *i) * self.sizes.of(stride));
+            let coordinates = at
+                .rows
+                .iter()
+                .map(|(i, stride)| self.coordinate(row, *i) * self.sizes.of(stride));
             let start = self.sizes.of(&at.offset) + coordinates.sum::<i64>();
             let column = self.sizes.of(&at.column);
             all.extend((0..width).map(|c| (start + c * column) as i32));
@@ -100,7 +107,14 @@ impl Composed<'_> {
         outputs.collect()
     }
 
-    fn value(&self, op: &Op, scalar: Scalar, width: Option<i64>, inputs: &[Array], values: &[Array]) -> Result<Array> {
+    fn value(
+        &self,
+        op: &Op,
+        scalar: Scalar,
+        width: Option<i64>,
+        inputs: &[Array],
+        values: &[Array],
+    ) -> Result<Array> {
         let columns = width.unwrap_or(1);
         match op {
             Op::Load { input, at } => self.load(&inputs[*input], at, columns, values),
@@ -109,14 +123,18 @@ impl Composed<'_> {
             Op::Constant(Constant::Whole(n)) => Array::scalar(*n),
             Op::Size(dim) => Array::scalar(self.sizes.of(dim)),
             Op::Coordinate(i) => {
-                let all: Vec<i32> = (0..self.rows()).map(|r| self.coordinate(r, *i) as i32).collect();
+                let all: Vec<i32> = (0..self.rows())
+                    .map(|r| self.coordinate(r, *i) as i32)
+                    .collect();
                 Array::from_slice(&all, &[self.rows() as i32, 1])
             }
             Op::Column => ops::arange(0.0, columns as f64, 1.0, Dtype::Int32),
             Op::Unary(op, a) => self.unary(*op, &values[*a]),
             Op::Binary(op, a, b) => self.binary(*op, &values[*a], &values[*b]),
             Op::Select(a, b, c) => ops::where_(&values[*a], &values[*b], &values[*c]),
-            Op::Cast(a) if self.program.values[*a].scalar == scalar => ops::stop_gradient(&values[*a]),
+            Op::Cast(a) if self.program.values[*a].scalar == scalar => {
+                ops::stop_gradient(&values[*a])
+            }
             Op::Cast(a) => ops::astype(&values[*a], self.dtype(scalar)),
             Op::Reduce(op, a) => self.reduce(*op, &values[*a]),
             Op::Cut { of, start, step } => {
@@ -159,7 +177,9 @@ impl Composed<'_> {
             Unary::Abs => ops::abs(a),
             Unary::Negative => ops::negative(a),
             // MLX's is 0 for NaN.
-            Unary::Sign if a.dtype() == self.float => ops::where_(&ops::isnan(a)?, a, &ops::sign(a)?),
+            Unary::Sign if a.dtype() == self.float => {
+                ops::where_(&ops::isnan(a)?, a, &ops::sign(a)?)
+            }
             Unary::Sign => ops::sign(a),
             Unary::Floor => ops::floor(a),
             Unary::Ceil => ops::ceil(a),

@@ -18,8 +18,13 @@ fn only() -> Option<u64> {
 /// Compiles, runs and compares.
 pub fn check(folder: &str, launches: &[Launch]) {
     let kernels: Vec<_> = launches.iter().map(|l| l.kernel.clone()).collect();
-    let program = compile(&crate::folder(folder), &kernels).unwrap_or_else(|e| panic!("{}", first(&e)));
-    let jobs: Vec<Job> = launches.iter().enumerate().map(|(i, l)| l.job(i, i as u32)).collect();
+    let program =
+        compile(&crate::folder(folder), &kernels).unwrap_or_else(|e| panic!("{}", first(&e)));
+    let jobs: Vec<Job> = launches
+        .iter()
+        .enumerate()
+        .map(|(i, l)| l.job(i, i as u32))
+        .collect();
     let outcomes = program.run(&jobs);
     let mut counts = [0; 2];
     let mut failures = Vec::new();
@@ -35,8 +40,16 @@ pub fn check(folder: &str, launches: &[Launch]) {
         }
     }
     let [elements, unstable] = counts;
-    println!("{folder}: {} programs, {elements} elements, {unstable} of them depend on rounding", launches.len());
-    assert!(failures.is_empty(), "{} programs are wrong\n{}", failures.len(), failures[..failures.len().min(3)].join("\n"));
+    println!(
+        "{folder}: {} programs, {elements} elements, {unstable} of them depend on rounding",
+        launches.len()
+    );
+    assert!(
+        failures.is_empty(),
+        "{} programs are wrong\n{}",
+        failures.len(),
+        failures[..failures.len().min(3)].join("\n")
+    );
     assert!(unstable * 10 < elements);
 }
 
@@ -49,7 +62,12 @@ fn random_programs_agree_with_mlx() {
     });
     let launches: Vec<Launch> = made.collect();
     // Few are too long.
-    assert!(launches.len() * 100 >= seeds.len() * 98, "{} of {}", launches.len(), seeds.len());
+    assert!(
+        launches.len() * 100 >= seeds.len() * 98,
+        "{} of {}",
+        launches.len(),
+        seeds.len()
+    );
     check("programs", &launches);
 }
 
@@ -66,13 +84,22 @@ fn gradients_of_random_programs_agree_with_mlx() {
             if !gradient.inputs.iter().any(by) {
                 continue;
             }
-            launches.extend(Launch::gradient(&case.program, gradient, Sizes(case.sizes), seed));
+            launches.extend(Launch::gradient(
+                &case.program,
+                gradient,
+                Sizes(case.sizes),
+                seed,
+            ));
         }
         if launches.len() == PROGRAMS as usize {
             break;
         }
     }
-    assert!(only().is_some() || launches.len() == PROGRAMS as usize, "{} programs", launches.len());
+    assert!(
+        only().is_some() || launches.len() == PROGRAMS as usize,
+        "{} programs",
+        launches.len()
+    );
     check("gradients", &launches);
 }
 

@@ -21,7 +21,12 @@ struct Found(Vec<ItemFn>);
 
 impl Visit<'_> for Found {
     fn visit_item_fn(&mut self, f: &ItemFn) {
-        let named = |a: &syn::Attribute| a.path().segments.last().is_some_and(|s| s.ident == "mlx_kernel");
+        let named = |a: &syn::Attribute| {
+            a.path()
+                .segments
+                .last()
+                .is_some_and(|s| s.ident == "mlx_kernel")
+        };
         if f.attrs.iter().any(named) {
             let mut f = f.clone();
             f.attrs.retain(|a| !named(a));
@@ -34,8 +39,15 @@ impl Visit<'_> for Found {
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(folder).expect("the folder is readable");
     for path in entries.map(|e| e.expect("the entry is readable").path()) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() && !["target", "fail", "venv"].contains(&name.as_str()) && !name.starts_with('.') {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if path.is_dir()
+            && !["target", "fail", "venv"].contains(&name.as_str())
+            && !name.starts_with('.')
+        {
             files(&path, found);
         } else if name.ends_with(".rs") {
             found.push(path);
@@ -61,7 +73,11 @@ fn sizes(program: &Program) -> Sizes {
     names.sort();
     names.dedup();
     let mut all = Vec::new();
-    for (i, name) in names.iter().filter(|n| Quotient::of(n).is_none()).enumerate() {
+    for (i, name) in names
+        .iter()
+        .filter(|n| Quotient::of(n).is_none())
+        .enumerate()
+    {
         let size = match name.as_str() {
             "B" => 2,
             "L" => 3,
@@ -93,7 +109,10 @@ fn add(f: &ItemFn, seed: u64, to: &mut Vec<Launch>) -> bool {
 #[test]
 fn every_kernel_of_the_workspace_agrees_with_mlx() {
     let mut paths = Vec::new();
-    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut paths);
+    files(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
+        &mut paths,
+    );
     paths.sort();
     let mut launches = Vec::new();
     let mut count = 0;
@@ -102,11 +121,18 @@ fn every_kernel_of_the_workspace_agrees_with_mlx() {
         if !text.contains("mlx_kernel") {
             continue;
         }
-        let Ok(file) = syn::parse_file(&text) else { continue };
+        let Ok(file) = syn::parse_file(&text) else {
+            continue;
+        };
         let mut found = Found::default();
         found.visit_file(&file);
         for f in &found.0 {
-            assert!(add(f, count, &mut launches), "{}: {} is no kernel", path.display(), f.sig.ident);
+            assert!(
+                add(f, count, &mut launches),
+                "{}: {} is no kernel",
+                path.display(),
+                f.sig.ident
+            );
             count += 1;
         }
     }

@@ -21,5 +21,7 @@ use std::path::PathBuf;
 
 /// A folder for what is compiled.
 fn folder(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("metal").join(name)
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+        .join("metal")
+        .join(name)
 }

@@ -21,7 +21,11 @@ fn without(launches: &[Launch], start: &str, by: &str) -> Vec<(usize, usize, Str
     let mut all = Vec::new();
     for (l, launch) in launches.iter().enumerate() {
         let lines: Vec<&str> = launch.kernel.body.lines().collect();
-        for (n, _) in lines.iter().enumerate().filter(|(_, line)| line.trim().starts_with(start)) {
+        for (n, _) in lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.trim().starts_with(start))
+        {
             let mut changed = lines.clone();
             changed[n] = by;
             all.push((l, n + 1, changed.join("\n")));
@@ -38,7 +42,11 @@ fn outcomes(folder: &str, launches: &[Launch], changed: &[(usize, usize, String)
     });
     let kernels: Vec<_> = kernels.collect();
     let program = compile(&crate::folder(folder), &kernels).unwrap_or_else(|e| panic!("{e}"));
-    let jobs: Vec<Job> = changed.iter().enumerate().map(|(i, (l, ..))| launches[*l].job(i, 1)).collect();
+    let jobs: Vec<Job> = changed
+        .iter()
+        .enumerate()
+        .map(|(i, (l, ..))| launches[*l].job(i, 1))
+        .collect();
     program.run(&jobs)
 }
 
@@ -50,13 +58,21 @@ fn every_barrier_of_generated_text_is_needed() {
     let outcomes = outcomes("mutated", &launches, &changed);
     for ((l, line, body), outcome) in changed.iter().zip(outcomes) {
         // The barrier at the end of a row is for the next one; a worker may have one row.
-        let last = body.lines().nth(line - 2).is_some_and(|l| l.trim() == "if (LANES > 32) {");
+        let last = body
+            .lines()
+            .nth(line - 2)
+            .is_some_and(|l| l.trim() == "if (LANES > 32) {");
         if last && launches[*l].layout.rows_each == 1 {
             continue;
         }
         let name = &launches[*l].program.name;
-        let said = outcome.expect_err(&format!("{name} without the barrier of line {line}:\n{body}"));
-        assert!(said.contains("threadgroup memory"), "{name}, line {line}: {said}");
+        let said = outcome.expect_err(&format!(
+            "{name} without the barrier of line {line}:\n{body}"
+        ));
+        assert!(
+            said.contains("threadgroup memory"),
+            "{name}, line {line}: {said}"
+        );
     }
 }
 

@@ -212,16 +212,24 @@ fn faulty() -> (Vec<Kernel>, Program) {
 fn every_planted_fault_is_found_and_the_right_kernel_passes() {
     let (kernels, program) = faulty();
     // A fault must be found in every order of the threads.
-    let jobs: Vec<Job> = (0..kernels.len()).flat_map(|k| (0..3).map(move |s| job(k, s))).collect();
+    let jobs: Vec<Job> = (0..kernels.len())
+        .flat_map(|k| (0..3).map(move |s| job(k, s)))
+        .collect();
     let outcomes = program.run(&jobs);
-    let wrong: Vec<String> = jobs.iter().zip(&outcomes).filter_map(|(job, outcome)| wrong(job, outcome)).collect();
+    let wrong: Vec<String> = jobs
+        .iter()
+        .zip(&outcomes)
+        .filter_map(|(job, outcome)| wrong(job, outcome))
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 /// What is wrong with an outcome.
 fn wrong(job: &Job, outcome: &Outcome) -> Option<String> {
     if job.kernel == 0 {
-        let outputs = outcome.as_ref().unwrap_or_else(|e| panic!("the right kernel: {e}"));
+        let outputs = outcome
+            .as_ref()
+            .unwrap_or_else(|e| panic!("the right kernel: {e}"));
         let sum: f32 = (100..200).map(|n| n as f32).sum();
         let second = f32::from_le_bytes(outputs[0][404..408].try_into().unwrap());
         assert_eq!(second, 101.0 / sum);
@@ -247,6 +255,9 @@ fn functions_that_metal_lacks_do_not_compile() {
         "y[0] = std::exp(x[0]);",
         "threadgroup float* p = nullptr; y[0] = p[0];",
         "bfloat16_t b = x[0]; y[0] = float(b);",
+        "const float* p = x; y[0] = p[0];",
+        "thread float* p = y; p[0] = 1.0f;",
+        "threadgroup float* p = y; p[0] = 1.0f;",
         "int kernel = 1; int device = 2; y[0] = float(kernel + device);",
     ] {
         // Names of qualifiers vanish, so that the declarations are empty.

@@ -49,7 +49,12 @@ fn leaked(list: Vec<String>) -> &'static [&'static str] {
 
 /// A size as the macros emit it, for sizes of these names.
 fn size(dim: &Dim, names: &[String]) -> &'static [(i64, &'static [usize])] {
-    let place = |name: &String| names.iter().position(|n| n == name).expect("the call has every size");
+    let place = |name: &String| {
+        names
+            .iter()
+            .position(|n| n == name)
+            .expect("the call has every size")
+    };
     let terms = dim.terms().map(|(factors, c)| {
         let places: Vec<usize> = factors.iter().map(place).collect();
         (c, &*places.leak())
@@ -145,10 +150,22 @@ pub fn bytes(a: &Array) -> Vec<u8> {
         Ok(match a.dtype() {
             Dtype::Float16 => whole(a.to_vec::<f16>()?.iter().map(|x| x.to_bits()).collect()),
             Dtype::Bfloat16 => whole(a.to_vec::<bf16>()?.iter().map(|x| x.to_bits()).collect()),
-            Dtype::Int32 => a.to_vec::<i32>()?.iter().flat_map(|n| n.to_le_bytes()).collect(),
-            Dtype::Uint32 => a.to_vec::<u32>()?.iter().flat_map(|n| n.to_le_bytes()).collect(),
+            Dtype::Int32 => a
+                .to_vec::<i32>()?
+                .iter()
+                .flat_map(|n| n.to_le_bytes())
+                .collect(),
+            Dtype::Uint32 => a
+                .to_vec::<u32>()?
+                .iter()
+                .flat_map(|n| n.to_le_bytes())
+                .collect(),
             Dtype::Bool => a.to_vec::<bool>()?.iter().map(|b| u8::from(*b)).collect(),
-            _ => a.to_vec::<f32>()?.iter().flat_map(|n| n.to_le_bytes()).collect(),
+            _ => a
+                .to_vec::<f32>()?
+                .iter()
+                .flat_map(|n| n.to_le_bytes())
+                .collect(),
         })
     })();
     made.expect("the array has values")
@@ -157,7 +174,12 @@ pub fn bytes(a: &Array) -> Vec<u8> {
 /// Elements in memory as numbers.
 pub fn numbers(bytes: &[u8], dtype: Dtype) -> Vec<f64> {
     let four = |f: fn([u8; 4]) -> f64| bytes.chunks(4).map(|b| f(b.try_into().unwrap())).collect();
-    let two = |f: fn(u16) -> f64| bytes.chunks(2).map(|b| f(u16::from_le_bytes(b.try_into().unwrap()))).collect();
+    let two = |f: fn(u16) -> f64| {
+        bytes
+            .chunks(2)
+            .map(|b| f(u16::from_le_bytes(b.try_into().unwrap())))
+            .collect()
+    };
     match dtype {
         Dtype::Float16 => two(|b| f16::from_bits(b).to_f64()),
         Dtype::Bfloat16 => two(|b| bf16::from_bits(b).to_f64()),
@@ -175,7 +197,11 @@ fn layout(random: &mut Random, rows: i32, widths: &[i32], sums: bool) -> Layout 
         pack /= 2;
     }
     let lanes = *random.pick(&[1, 2, 4, 8, 16, 32, 32, 64, 64, 128]);
-    let threads = if lanes > 32 { lanes } else { *random.pick(&[32, 64]) };
+    let threads = if lanes > 32 {
+        lanes
+    } else {
+        *random.pick(&[32, 64])
+    };
     let rows_each = if sums { 1 + random.below(4) as i32 } else { 1 };
     let workers = (rows - 1) / rows_each + 1;
     Layout {
@@ -189,7 +215,9 @@ fn layout(random: &mut Random, rows: i32, widths: &[i32], sums: bool) -> Layout 
 }
 
 fn value(size: &[(i64, &[usize])], sizes: &[i64]) -> i32 {
-    let terms = size.iter().map(|(c, at)| c * at.iter().map(|i| sizes[*i]).product::<i64>());
+    let terms = size
+        .iter()
+        .map(|(c, at)| c * at.iter().map(|i| sizes[*i]).product::<i64>());
     terms.sum::<i64>() as i32
 }
 
@@ -210,7 +238,12 @@ impl Launch {
     }
 
     /// A launch of the gradient of a program.
-    pub fn gradient(forward: &Program, gradient: Gradient, sizes: Sizes, seed: u64) -> Option<Launch> {
+    pub fn gradient(
+        forward: &Program,
+        gradient: Gradient,
+        sizes: Sizes,
+        seed: u64,
+    ) -> Option<Launch> {
         let Gradient {
             program,
             inputs,
@@ -237,7 +270,11 @@ impl Launch {
             .iter()
             .map(|i| array(&mut random, &shape(&i.shape), stored(i.dtype, float), wild))
             .collect();
-        let numbers: Vec<f32> = program.numbers.iter().map(|_| 0.1 + random.unit().abs()).collect();
+        let numbers: Vec<f32> = program
+            .numbers
+            .iter()
+            .map(|_| 0.1 + random.unit().abs())
+            .collect();
         let rows = sizes.volume(&program.rows) as i32;
         let values: Vec<i64> = sizes.0.iter().map(|s| s.1).collect();
         let widths: Vec<i32> = text.widths.iter().map(|w| value(w, &values)).collect();
@@ -267,7 +304,8 @@ impl Launch {
 
     /// The shape and dtype of each output.
     fn outputs(&self) -> Vec<Output> {
-        let shape = |dims: &[_]| -> Vec<i32> { dims.iter().map(|d| self.sizes.of(d) as i32).collect() };
+        let shape =
+            |dims: &[_]| -> Vec<i32> { dims.iter().map(|d| self.sizes.of(d) as i32).collect() };
         let all = self.program.outputs.iter().map(|o| match o.place {
             Place::At(_) => Output::Array(shape(&o.shape), stored(o.dtype, self.float)),
             Place::Sum => Output::Sum(shape(&o.shape).iter().product()),
@@ -278,7 +316,8 @@ impl Launch {
     /// The number of elements and the dtype of each array that the kernel writes.
     fn written(&self) -> Vec<(usize, Dtype)> {
         let all = self.with_call(|call| call.written(&self.layout));
-        let count = |(shape, dtype): (Vec<i32>, Dtype)| (shape.iter().product::<i32>() as usize, dtype);
+        let count =
+            |(shape, dtype): (Vec<i32>, Dtype)| (shape.iter().product::<i32>() as usize, dtype);
         all.into_iter().map(count).collect()
     }
 
@@ -364,9 +403,18 @@ impl Launch {
     }
 
     /// MLX's gradients of the composed program, one for each output.
-    fn differentiated(&self, forward: &Forward, float: Dtype, inputs: &[Array]) -> Result<Vec<Array>> {
+    fn differentiated(
+        &self,
+        forward: &Forward,
+        float: Dtype,
+        inputs: &[Array],
+    ) -> Result<Vec<Array>> {
         let place = PROGRAMS.with_borrow_mut(|all| {
-            all.push((forward.program.clone(), self.sizes.clone(), self.numbers.clone()));
+            all.push((
+                forward.program.clone(),
+                self.sizes.clone(),
+                self.numbers.clone(),
+            ));
             all.len() - 1
         });
         let mut primals: Vec<Option<Array>> = vec![None; forward.program.inputs.len()];
@@ -391,7 +439,8 @@ impl Launch {
             let rows = self.sizes.volume(&forward.program.rows) as i32;
             by.push(match (&output.place, cotangent) {
                 (Place::At(at), Some(all)) => {
-                    let places = Array::from_slice(&composed.places(at, width), &[rows, width as i32])?;
+                    let places =
+                        Array::from_slice(&composed.places(at, width), &[rows, width as i32])?;
                     Some(ops::take(&ops::reshape(&all, &[-1])?, &places, 0)?)
                 }
                 _ => None,
@@ -400,7 +449,11 @@ impl Launch {
         // Inputs that the gradient does not read have no effect on it.
         let missing = |i: usize| {
             let input = &forward.program.inputs[i];
-            let shape: Vec<i32> = input.shape.iter().map(|d| self.sizes.of(d) as i32).collect();
+            let shape: Vec<i32> = input
+                .shape
+                .iter()
+                .map(|d| self.sizes.of(d) as i32)
+                .collect();
             ops::zeros(&shape, stored(input.dtype, float))
         };
         let mut all = Vec::new();
@@ -409,7 +462,12 @@ impl Launch {
         }
         let wanted: Vec<usize> = forward.outputs.iter().map(|d| d.input).collect();
         let given: Vec<Array> = wanted.iter().map(|i| all[*i].clone()).collect();
-        let seen: Vec<usize> = by.iter().enumerate().filter(|b| b.1.is_some()).map(|b| b.0).collect();
+        let seen: Vec<usize> = by
+            .iter()
+            .enumerate()
+            .filter(|b| b.1.is_some())
+            .map(|b| b.0)
+            .collect();
         let by: Vec<Array> = by.into_iter().flatten().collect();
         let f = move |x: &[Array]| {
             let mut inputs = all.clone();
@@ -460,7 +518,8 @@ impl Launch {
             self.composed(Dtype::Float64, &moved?)?,
         ];
         let list = |a: &Array| ops::astype(a, Dtype::Float64)?.to_vec::<f64>();
-        let all = (0..self.program.outputs.len()).map(|o| Ok([list(&runs[0][o])?, list(&runs[1][o])?, list(&runs[2][o])?]));
+        let all = (0..self.program.outputs.len())
+            .map(|o| Ok([list(&runs[0][o])?, list(&runs[1][o])?, list(&runs[2][o])?]));
         all.collect()
     }
 
@@ -494,7 +553,9 @@ impl Launch {
                     let places = composed.places(at, width as i64);
                     places.iter().map(|p| got[*p as usize]).collect()
                 }
-                Place::Sum => (0..width).map(|c| got.iter().skip(c).step_by(width).sum()).collect(),
+                Place::Sum => (0..width)
+                    .map(|c| got.iter().skip(c).step_by(width).sum())
+                    .collect(),
             };
             let whole = value.scalar != Scalar::F32;
             for (i, x) in got.iter().enumerate() {
@@ -519,10 +580,20 @@ impl Launch {
 impl Launch {
     /// A gradient without the axes that the host adds up.
     fn summed(&self, o: usize, got: &[f64]) -> Vec<f64> {
-        let axes = self.gradient.as_ref().map_or(&[][..], |f| &f.outputs[o].sum);
-        let shape: Vec<i64> = self.program.outputs[o].shape.iter().map(|d| self.sizes.of(d)).collect();
+        let axes = self
+            .gradient
+            .as_ref()
+            .map_or(&[][..], |f| &f.outputs[o].sum);
+        let shape: Vec<i64> = self.program.outputs[o]
+            .shape
+            .iter()
+            .map(|d| self.sizes.of(d))
+            .collect();
         let kept = |a: &usize| !axes.contains(a);
-        let count = (0..shape.len()).filter(kept).map(|a| shape[a]).product::<i64>();
+        let count = (0..shape.len())
+            .filter(kept)
+            .map(|a| shape[a])
+            .product::<i64>();
         let mut sums = vec![0.0; count as usize];
         for (place, x) in got.iter().enumerate() {
             let mut to = 0;

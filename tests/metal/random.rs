@@ -3,7 +3,8 @@
 //! Bounds on the size of values keep most of them finite, so that what is compared is more than infinities.
 
 use mlx_macros_core::kernel::ir::{
-    At, Binary, Computed, Constant, Input, Op, Output, Place, Program, Reduce, Scalar, Unary, Value, V,
+    At, Binary, Computed, Constant, Input, Op, Output, Place, Program, Reduce, Scalar, Unary,
+    Value, V,
 };
 use mlx_macros_core::syntax::dims::Dim;
 use mlx_macros_core::syntax::signature::Dt;
@@ -66,13 +67,16 @@ fn number(n: i64) -> Dim {
 
 /// Names that text may not use as they are, and ordinary ones.
 const NAMES: &[&str] = &[
-    "h", "scale", "row", "exp", "thread", "half", "y_shape", "c", "lane", "gate", "__g", "kernel", "D", "numbers",
+    "h", "scale", "row", "exp", "thread", "half", "y_shape", "c", "lane", "gate", "__g", "kernel",
+    "D", "numbers",
 ];
 
 /// The program of a seed.
 pub fn program(seed: u64) -> Case {
     let mut random = Random::new(seed);
-    let columns = *random.pick(&[1, 2, 3, 4, 5, 7, 8, 12, 16, 24, 31, 32, 33, 48, 64, 96, 100, 128]);
+    let columns = *random.pick(&[
+        1, 2, 3, 4, 5, 7, 8, 12, 16, 24, 31, 32, 33, 48, 64, 96, 100, 128,
+    ]);
     let rows = [1 + random.below(3) as i64, 1 + random.below(4) as i64];
     let sizes = vec![
         ("B".to_string(), rows[0]),
@@ -103,7 +107,10 @@ pub fn program(seed: u64) -> Case {
 
 impl Maker {
     fn push(&mut self, op: Op, scalar: Scalar, width: Option<Dim>, bound: f64) -> V {
-        let name = self.random.one_in(4).then(|| (*self.random.pick(NAMES)).to_string());
+        let name = self
+            .random
+            .one_in(4)
+            .then(|| (*self.random.pick(NAMES)).to_string());
         let constant = matches!(op, Op::Constant(_) | Op::Load { .. });
         self.program.values.push(Value {
             op,
@@ -232,7 +239,9 @@ impl Maker {
     fn any(&mut self, scalar: Scalar) -> V {
         let d = Some(self.width.clone());
         let fits = |v: &Value| v.scalar == scalar && (v.width.is_none() || v.width == d);
-        let all: Vec<V> = (0..self.program.values.len()).filter(|v| fits(&self.program.values[*v])).collect();
+        let all: Vec<V> = (0..self.program.values.len())
+            .filter(|v| fits(&self.program.values[*v]))
+            .collect();
         // Late values are taken more often, so that programs are deep.
         let recent = all.len().saturating_sub(4);
         match (all.is_empty(), self.random.one_in(3)) {
@@ -255,7 +264,9 @@ impl Maker {
 
     /// The width of a result of these operands.
     fn width_of(&self, operands: &[V]) -> Option<Dim> {
-        let widths = operands.iter().find_map(|v| self.program.values[*v].width.clone());
+        let widths = operands
+            .iter()
+            .find_map(|v| self.program.values[*v].width.clone());
         widths
     }
 
@@ -278,7 +289,12 @@ impl Maker {
     }
 
     fn float(&mut self, x: f32) -> V {
-        self.push(Op::Constant(Constant::Float(x)), Scalar::F32, None, f64::from(x.abs()))
+        self.push(
+            Op::Constant(Constant::Float(x)),
+            Scalar::F32,
+            None,
+            f64::from(x.abs()),
+        )
     }
 
     /// Between -1 and 1, or about.
@@ -412,7 +428,9 @@ impl Maker {
 
     fn reduce_step(&mut self) -> V {
         let d = Some(self.width.clone());
-        let wide: Vec<V> = (0..self.program.values.len()).filter(|v| self.program.values[*v].width == d).collect();
+        let wide: Vec<V> = (0..self.program.values.len())
+            .filter(|v| self.program.values[*v].width == d)
+            .collect();
         let recent = wide.len().saturating_sub(5);
         let of = *self.random.pick(&wide[recent..]);
         let scalar = self.program.values[of].scalar;
@@ -426,7 +444,9 @@ impl Maker {
                 (op, if arg { Scalar::U32 } else { scalar })
             }
             Scalar::F32 => {
-                let op = *self.random.pick(&[Sum, Sum, Sum, Max, Max, Min, ArgMax, ArgMin]);
+                let op = *self
+                    .random
+                    .pick(&[Sum, Sum, Sum, Max, Max, Min, ArgMax, ArgMin]);
                 let arg = matches!(op, ArgMax | ArgMin);
                 (op, if arg { Scalar::U32 } else { scalar })
             }
@@ -475,7 +495,9 @@ impl Maker {
             2 => {
                 let kind = *self.random.pick(&[Scalar::I32, Scalar::U32]);
                 let (a, b) = (self.any(kind), self.any(kind));
-                let op = *self.random.pick(&[Add, Subtract, Multiply, And, Or, Xor, Maximum, Minimum]);
+                let op = *self
+                    .random
+                    .pick(&[Add, Subtract, Multiply, And, Or, Xor, Maximum, Minimum]);
                 self.binary(op, a, b, 1e9)
             }
             3 => {
@@ -483,7 +505,9 @@ impl Maker {
                 let a = self.any(kind);
                 let by = 1 + self.random.below(7) as i64;
                 let b = self.push(Op::Constant(Constant::Whole(by)), kind, None, 7.0);
-                let op = *self.random.pick(&[LeftShift, RightShift, FloorDivide, Remainder]);
+                let op = *self
+                    .random
+                    .pick(&[LeftShift, RightShift, FloorDivide, Remainder]);
                 self.binary(op, a, b, 1e9)
             }
             _ => {
@@ -504,8 +528,14 @@ impl Maker {
     fn column_step(&mut self) -> V {
         let d = self.width.clone();
         let wide = |m: &Maker, v: &V| m.program.values[*v].width.as_ref() == Some(&d);
-        let all: Vec<V> = (0..self.program.values.len()).filter(|v| wide(self, v)).collect();
-        let floats: Vec<V> = all.iter().copied().filter(|v| self.program.values[*v].scalar == Scalar::F32).collect();
+        let all: Vec<V> = (0..self.program.values.len())
+            .filter(|v| wide(self, v))
+            .collect();
+        let floats: Vec<V> = all
+            .iter()
+            .copied()
+            .filter(|v| self.program.values[*v].scalar == Scalar::F32)
+            .collect();
         let of = *self.random.pick(&floats);
         let other = self.any(Scalar::F32);
         let bound = self.bounds[of].max(self.bounds[other]);
@@ -516,7 +546,11 @@ impl Maker {
                 let parts = vec![(of, d.clone()), (other, d.clone())];
                 let joined = self.push(Op::Join(parts), Scalar::F32, Some(both), bound);
                 let start = *self.random.pick(&[0, 1, 1]);
-                let start = if self.random.one_in(3) { d.clone() } else { number(start) };
+                let start = if self.random.one_in(3) {
+                    d.clone()
+                } else {
+                    number(start)
+                };
                 let op = Op::Cut {
                     of: joined,
                     start,
@@ -548,7 +582,10 @@ impl Maker {
             true => self.any(Scalar::Bool),
             false => {
                 use Binary::*;
-                let op = *self.random.pick(&[Less, LessEqual, Greater, GreaterEqual, Equal, NotEqual]);
+                let op =
+                    *self
+                        .random
+                        .pick(&[Less, LessEqual, Greater, GreaterEqual, Equal, NotEqual]);
                 let (x, y) = (self.any(Scalar::F32), self.any(Scalar::F32));
                 let test = self.binary(op, x, y, 1.0);
                 match self.random.below(4) {
@@ -583,8 +620,19 @@ impl Maker {
 
     fn output(&mut self, n: usize, d: &Dim, sum: bool) {
         let mut value = self.program.values.len() - 1;
-        if n > 0 || self.program.values[value].width.as_ref().is_some_and(|w| w != d) {
-            let kind = *self.random.pick(&[Scalar::F32, Scalar::F32, Scalar::I32, Scalar::Bool, Scalar::U32]);
+        if n > 0
+            || self.program.values[value]
+                .width
+                .as_ref()
+                .is_some_and(|w| w != d)
+        {
+            let kind = *self.random.pick(&[
+                Scalar::F32,
+                Scalar::F32,
+                Scalar::I32,
+                Scalar::Bool,
+                Scalar::U32,
+            ]);
             value = self.any(if sum { Scalar::F32 } else { kind });
         }
         let value_type = self.program.values[value].scalar;

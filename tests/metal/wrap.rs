@@ -62,12 +62,21 @@ impl Kernel {
 
     /// CUDA's function, as `mlx-runtime` writes it around the body.
     fn cuda(&self, numbers: &[String]) -> String {
-        let read = self.inputs.iter().map(|a| format!("const {}* {}", a.dtype, a.name));
-        let written = self.outputs.iter().map(|a| format!("{}* {}", a.dtype, a.name));
+        let read = self
+            .inputs
+            .iter()
+            .map(|a| format!("const {}* {}", a.dtype, a.name));
+        let written = self
+            .outputs
+            .iter()
+            .map(|a| format!("{}* {}", a.dtype, a.name));
         let numbers = numbers.iter().map(|n| format!("int {n}"));
         let arguments: Vec<String> = read.chain(written).chain(numbers).collect();
         let (name, arguments) = (self.function(), arguments.join(", "));
-        format!("{}void {name}({arguments}) {{\n{}\n}}\n", self.header, self.body)
+        format!(
+            "{}void {name}({arguments}) {{\n{}\n}}\n",
+            self.header, self.body
+        )
     }
 
     /// The text that MLX compiles, after its own headers.
@@ -88,13 +97,18 @@ impl Kernel {
                 let name = format!("{}_{suffix}", a.name);
                 if a.dimensions > 0 && self.body.contains(&name) {
                     let place = arguments.len();
-                    arguments.push(format!("  const constant {kind} {name} [[buffer({place})]]"));
+                    arguments.push(format!(
+                        "  const constant {kind} {name} [[buffer({place})]]"
+                    ));
                 }
             }
         }
         for a in &self.outputs {
             let place = arguments.len();
-            arguments.push(format!("  device {}* {} [[buffer({place})]]", a.dtype, a.name));
+            arguments.push(format!(
+                "  device {}* {} [[buffer({place})]]",
+                a.dtype, a.name
+            ));
         }
         for (name, kind) in self.attributes() {
             arguments.push(format!("  {kind} {name} [[{name}]]"));

@@ -3,12 +3,13 @@
 use crate::wrap::{Argument, Kernel};
 
 fn arguments(list: &[(&str, &'static str, usize, usize)]) -> Vec<Argument> {
-    let argument = |(name, dtype, size, dimensions): &(&str, &'static str, usize, usize)| Argument {
-        name: (*name).to_string(),
-        dtype,
-        size: *size,
-        dimensions: *dimensions,
-    };
+    let argument =
+        |(name, dtype, size, dimensions): &(&str, &'static str, usize, usize)| Argument {
+            name: (*name).to_string(),
+            dtype,
+            size: *size,
+            dimensions: *dimensions,
+        };
     list.iter().map(argument).collect()
 }
 

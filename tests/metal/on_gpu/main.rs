@@ -44,7 +44,11 @@ fn launches() -> Vec<Launch> {
         let program = random::program(seed).program;
         let frozen = vec![false; program.inputs.len()];
         if let Ok(Some(gradient)) = vjp::gradient(&program, &frozen) {
-            if gradient.inputs.iter().any(|s| matches!(s, Source::Cotangent(_))) {
+            if gradient
+                .inputs
+                .iter()
+                .any(|s| matches!(s, Source::Cotangent(_)))
+            {
                 all.extend(Launch::gradient(&program, gradient, sizes(seed), seed));
             }
         }
@@ -71,7 +75,11 @@ fn wrong(launch: &mut Launch, of_metal: bool, counts: &mut [usize; 2]) -> Option
         return Some("no layout".to_string());
     };
     launch.layout = layout;
-    let run = if of_metal { cuda::launch_metal } else { cuda::launch };
+    let run = if of_metal {
+        cuda::launch_metal
+    } else {
+        cuda::launch
+    };
     let made = launch.with_call(|call| run(&text, call));
     let outcome = match made {
         Some(Ok(arrays)) => Ok(arrays.iter().map(programs::bytes).collect()),
@@ -93,17 +101,28 @@ fn compare(of_metal: bool) -> Result<()> {
     let made = device::with_default(Device::cpu(), || Ok(launches()))?;
     let count = made.len();
     for launch in made {
-        let launch = if of_metal { Some(launch) } else { launch.for_cuda() };
+        let launch = if of_metal {
+            Some(launch)
+        } else {
+            launch.for_cuda()
+        };
         let mut launch = launch.expect("the program has a text");
         if let Some(wrong) = wrong(&mut launch, of_metal, &mut counts) {
             let body = compile::numbered(&launch.kernel.body);
-            failures.push(format!("{}: {wrong}\n{}{body}", launch.program.name, launch.text.header));
+            failures.push(format!(
+                "{}: {wrong}\n{}{body}",
+                launch.program.name, launch.text.header
+            ));
         }
     }
     let [elements, unstable] = counts;
     println!("{count} programs, {elements} elements, {unstable} of them depend on rounding");
     let shown = failures[..failures.len().min(3)].join("\n");
-    assert!(failures.is_empty(), "{} programs are wrong\n{shown}", failures.len());
+    assert!(
+        failures.is_empty(),
+        "{} programs are wrong\n{shown}",
+        failures.len()
+    );
     assert!(unstable * 10 < elements);
     Ok(())
 }

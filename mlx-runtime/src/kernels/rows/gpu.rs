@@ -39,7 +39,12 @@ pub(super) struct Launch {
 
 impl Launch {
     /// `None` if there is no GPU, the program has no text for it, or the launch would be too large.
-    pub fn new(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Launch> {
+    pub fn new(
+        program: &'static Program,
+        sizes: &[i64],
+        numbers: &[f32],
+        float: Dtype,
+    ) -> Option<Launch> {
         let launch = Launch {
             program,
             device: device()?,
@@ -83,7 +88,10 @@ impl Launch {
     fn run(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let classes = self.program.inputs.iter();
         // Cotangents can have another dtype.
-        let inputs = inputs.iter().zip(classes).map(|(x, class)| ops::astype(x, dtype(*class, self.float)));
+        let inputs = inputs
+            .iter()
+            .zip(classes)
+            .map(|(x, class)| ops::astype(x, dtype(*class, self.float)));
         let inputs: Vec<Array> = inputs.collect::<Result<_>>()?;
         let inputs: Vec<&Array> = inputs.iter().collect();
         let made = self.with_call(&inputs, |call| match self.device {

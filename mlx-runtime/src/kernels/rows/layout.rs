@@ -60,7 +60,11 @@ trait NextPowerOfTwo: Sized {
 
 impl NextPowerOfTwo for i32 {
     fn checked_next_power_of_two(self) -> Option<i32> {
-        u32::try_from(self).ok()?.checked_next_power_of_two()?.try_into().ok()
+        u32::try_from(self)
+            .ok()?
+            .checked_next_power_of_two()?
+            .try_into()
+            .ok()
     }
 }
 

@@ -85,7 +85,11 @@ impl Call<'_> {
         if all.chain(numbers).any(|s| self.size(s).is_none()) {
             return None;
         }
-        let widths: Vec<i32> = text.widths.iter().map(|w| self.size(w)).collect::<Option<_>>()?;
+        let widths: Vec<i32> = text
+            .widths
+            .iter()
+            .map(|w| self.size(w))
+            .collect::<Option<_>>()?;
         Layout::new(self.rows, &widths, self.float.size(), text.sums, lanes)
     }
 
@@ -116,7 +120,10 @@ impl Call<'_> {
             ("PACK", layout.pack),
             ("THREADS", layout.threads),
         ];
-        let sizes = text.constants.iter().map(|(word, size)| (*word, self.size(size).unwrap_or(0)));
+        let sizes = text
+            .constants
+            .iter()
+            .map(|(word, size)| (*word, self.size(size).unwrap_or(0)));
         all.extend(sizes);
         all
     }

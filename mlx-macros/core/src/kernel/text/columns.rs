@@ -193,9 +193,7 @@ impl Writer<'_> {
                 self.call("columns");
                 format!("load_columns<PACK>({})", self.address(array, at, width))
             }
-            false => {
-                self.element(array, at, Some(width), Some(&Col::own()))
-            }
+            false => self.element(array, at, Some(width), Some(&Col::own())),
         };
         let mut lines = vec![format!("{place} = {value};")];
         if again.is_some() {
@@ -297,7 +295,8 @@ impl Writer<'_> {
             let address = self.address(&name, at, width);
             if let Some(tile) = &mut self.tile {
                 tile.last.push("if (mine) {".to_string());
-                tile.last.push(format!("store_columns<PACK>({address}, {pack});"));
+                tile.last
+                    .push(format!("store_columns<PACK>({address}, {pack});"));
                 tile.last.push("}".to_string());
             }
             return;

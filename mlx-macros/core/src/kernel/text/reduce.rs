@@ -104,7 +104,9 @@ impl Writer<'_> {
             .filter(|o| width_of(*o).as_ref() == Some(&width))
             .filter(|o| !known.contains_key(&(*o, String::new())))
             .collect();
-        let operands = together.iter().flat_map(|o| program.values[*o].op.operands());
+        let operands = together
+            .iter()
+            .flat_map(|o| program.values[*o].op.operands());
         self.prepare(&operands.collect::<Vec<_>>());
         let sums: Vec<Sum> = together.iter().map(|o| self.declare_sum(*o)).collect();
         self.columns(&width, |w, col| {
@@ -114,13 +116,22 @@ impl Writer<'_> {
                 let x = match (extreme, sum.scalar) {
                     // A NaN in front stays: nothing is larger, and nothing smaller.
                     (true, Scalar::F32) => {
-                        let far = if sum.op == Reduce::ArgMax { "INFINITY" } else { "-INFINITY" };
+                        let far = if sum.op == Reduce::ArgMax {
+                            "INFINITY"
+                        } else {
+                            "-INFINITY"
+                        };
                         let text = x.at(Binds::Atom);
                         Expr::loose(format!("c == 0 && isnan({}) ? {far} : {text}", x.text))
                     }
                     _ => x,
                 };
-                let x = match extreme && !x.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                let x = match extreme
+                    && !x
+                        .text
+                        .chars()
+                        .all(|c| c.is_ascii_alphanumeric() || c == '_')
+                {
                     true => {
                         let name = w.fresh("x");
                         w.line(format!("const {} {name} = {};", sum.kind(), x.text));
@@ -198,7 +209,11 @@ impl Writer<'_> {
 
     /// Gives every lane of a row the whole sums.
     fn over_lanes(&mut self, sums: &[Sum]) {
-        let (shuffle, barrier, shared) = (self.dialect.shuffle, self.dialect.barrier, self.dialect.shared);
+        let (shuffle, barrier, shared) = (
+            self.dialect.shuffle,
+            self.dialect.barrier,
+            self.dialect.shared,
+        );
         self.line("for (int d = min(LANES, 32) / 2; d > 0; d /= 2) {");
         for sum in sums {
             let other = shuffle(&sum.name, "d");

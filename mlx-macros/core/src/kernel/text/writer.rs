@@ -64,7 +64,12 @@ pub fn write(program: &Program, target: Target) -> Option<Text> {
     };
     // The first time shows which loads are needed again.
     let mut first = Writer::new(program, dialect, HashMap::new());
-    first.outputs(program.outputs.iter().any(|o| matches!(o.place, Place::Sum)));
+    first.outputs(
+        program
+            .outputs
+            .iter()
+            .any(|o| matches!(o.place, Place::Sum)),
+    );
     if first.is_full() {
         return None;
     }
@@ -89,10 +94,22 @@ pub(super) fn argument_names(program: &Program, text: &Text) -> Vec<String> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(program: &'a Program, dialect: &'static Dialect, kept: HashMap<V, Option<String>>) -> Self {
+    fn new(
+        program: &'a Program,
+        dialect: &'static Dialect,
+        kept: HashMap<V, Option<String>>,
+    ) -> Self {
         let mut names = Names::new();
-        let inputs = program.inputs.iter().map(|i| names.fresh(&i.name)).collect();
-        let outputs = program.outputs.iter().map(|o| names.fresh(&o.name)).collect();
+        let inputs = program
+            .inputs
+            .iter()
+            .map(|i| names.fresh(&i.name))
+            .collect();
+        let outputs = program
+            .outputs
+            .iter()
+            .map(|o| names.fresh(&o.name))
+            .collect();
         let live = program.live();
         let mut uses = vec![0; program.values.len()];
         for (v, value) in program.values.iter().enumerate() {
@@ -111,7 +128,11 @@ impl<'a> Writer<'a> {
         for name in sizes(program) {
             names.dim(&name);
         }
-        let numbers = program.numbers.iter().map(|n| names.fresh(&n.name)).collect();
+        let numbers = program
+            .numbers
+            .iter()
+            .map(|n| names.fresh(&n.name))
+            .collect();
         Writer {
             program,
             dialect,
@@ -281,9 +302,7 @@ impl<'a> Writer<'a> {
                 }
             }
             Op::Coordinate(i) => Expr::atom(self.coordinate(*i)),
-            Op::Column => {
-                Expr::atom(col.map_or("0".to_string(), |c| self.column(c)))
-            }
+            Op::Column => Expr::atom(col.map_or("0".to_string(), |c| self.column(c))),
             Op::Unary(op, a) => {
                 let (x, s) = (self.operand(*a, col), program.values[*a].scalar);
                 let (dialect, calls) = (self.dialect, &mut self.calls);
@@ -333,7 +352,11 @@ impl<'a> Writer<'a> {
             _ => value.name.clone().unwrap_or_else(|| "t".to_string()),
         };
         let name = self.fresh(&name);
-        self.line(format!("const {} {name} = {};", c_type(value.scalar), expr.text));
+        self.line(format!(
+            "const {} {name} = {};",
+            c_type(value.scalar),
+            expr.text
+        ));
         Expr::atom(name)
     }
 
@@ -472,7 +495,10 @@ impl<'a> Writer<'a> {
 
     fn rows(mut self, target: Target) -> Option<Text> {
         let program = self.program;
-        let sums = program.outputs.iter().any(|o| matches!(o.place, Place::Sum));
+        let sums = program
+            .outputs
+            .iter()
+            .any(|o| matches!(o.place, Place::Sum));
         self.outputs(sums);
         if self.is_full() {
             return None;
@@ -510,7 +536,9 @@ impl<'a> Writer<'a> {
         let constants = self.constants.iter().cloned();
         let constants: Vec<_> = constants.map(|n| (n.clone(), self.names.dim(&n))).collect();
         let lines = without_repeated_conditions(without_unused(lines));
-        let read = constants.into_iter().filter(|(_, word)| mentions(&lines, word));
+        let read = constants
+            .into_iter()
+            .filter(|(_, word)| mentions(&lines, word));
         let constants = read.collect();
         Some(Text {
             header: self.header(),
@@ -534,9 +562,13 @@ impl<'a> Writer<'a> {
                 Argument::Number(i) => (self.numbers[*i].clone(), "float"),
             };
             match (target, kind) {
-                (Target::Metal, "int") => lines.push(format!("const int {name} = numbers[{place}];")),
+                (Target::Metal, "int") => {
+                    lines.push(format!("const int {name} = numbers[{place}];"))
+                }
                 (Target::Metal, _) => {
-                    lines.push(format!("const float {name} = as_type<float>(numbers[{place}]);"));
+                    lines.push(format!(
+                        "const float {name} = as_type<float>(numbers[{place}]);"
+                    ));
                 }
                 (Target::Cuda, "int") => {}
                 (Target::Cuda, _) => {
@@ -546,7 +578,9 @@ impl<'a> Writer<'a> {
         }
         let (thread, block) = (self.dialect.thread, self.dialect.block);
         lines.push(format!("const int lane = {thread} % LANES;"));
-        lines.push(format!("const int worker = {block} * (THREADS / LANES) + {thread} / LANES;"));
+        lines.push(format!(
+            "const int worker = {block} * (THREADS / LANES) + {thread} / LANES;"
+        ));
         lines
     }
 
@@ -554,7 +588,9 @@ impl<'a> Writer<'a> {
         let mut lines = Vec::new();
         for (width, each) in self.widths.clone() {
             let size = self.size(&width, false);
-            lines.push(format!("constexpr int {each} = ({size} + LANES * PACK - 1) / (LANES * PACK);"));
+            lines.push(format!(
+                "constexpr int {each} = ({size} + LANES * PACK - 1) / (LANES * PACK);"
+            ));
             if self.keeps.contains(&each) {
                 let keep = self.keep(&each);
                 lines.push(format!("constexpr bool {keep} = {each} * PACK <= 32;"));
@@ -651,7 +687,13 @@ pub(super) fn mentions(lines: &[String], word: &str) -> bool {
 fn without_unused(lines: Vec<String>) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     for line in lines.into_iter().rev() {
-        let starts = ["const int ", "const bool ", "const float ", "const long ", "constexpr int "];
+        let starts = [
+            "const int ",
+            "const bool ",
+            "const float ",
+            "const long ",
+            "constexpr int ",
+        ];
         let name = starts.iter().find_map(|start| line.strip_prefix(start));
         let name = name.and_then(|rest| rest.split_once(" = "));
         if name.is_none_or(|(name, _)| mentions(&kept, name)) {

@@ -79,8 +79,8 @@
 //! ```
 
 mod array;
+mod context;
 pub mod cpu;
-mod cuda;
 pub mod device;
 pub mod distributed;
 mod dtype;
@@ -89,10 +89,9 @@ pub mod explain;
 pub mod export;
 pub mod fft;
 mod forecast;
-#[doc(hidden)]
-pub mod fused;
 mod generated;
 mod handles;
+mod init;
 pub mod io;
 #[doc(hidden)]
 pub mod kernels;

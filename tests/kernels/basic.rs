@@ -2,7 +2,7 @@
 
 use mlx_macros::mlx_kernel;
 use mlx_runtime::low_level::graph;
-use mlx_runtime::{fused, transforms, Array, Dtype, Result};
+use mlx_runtime::{kernels, transforms, Array, Dtype, Result};
 
 use crate::check::{normal, same};
 
@@ -82,7 +82,7 @@ fn a_kernel_is_one_node_and_so_is_its_gradient() {
     let x = [array(), array()];
     let y = gated(&x[0], &x[1]).unwrap();
     assert_eq!(graph::count_nodes(&[&y]).unwrap(), 1);
-    let composed = fused::without(|| gated(&x[0], &x[1])).unwrap();
+    let composed = kernels::without(|| gated(&x[0], &x[1])).unwrap();
     assert_eq!(graph::count_nodes(&[&composed]).unwrap(), 3);
     let f = |x: &[Array]| Ok(vec![gated(&x[0], &x[1])?]);
     let (_, grads) = transforms::vjp(f, &x, &[array()]).unwrap();

@@ -1,6 +1,6 @@
 //! Compares a kernel with MLX's operations.
 
-use mlx_runtime::{fused, ops, transforms, Array, Dtype, Result};
+use mlx_runtime::{kernels, ops, transforms, Array, Dtype, Result};
 
 /// Random numbers of a normal distribution, the same ones at every run.
 pub fn normal(shape: &[i32], seed: u64, dtype: Dtype) -> Array {
@@ -61,7 +61,7 @@ where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Clone + Send + 'static,
 {
     let (values, grads) = both(f.clone(), x).unwrap();
-    let (want, want_grads) = fused::without(|| both(f, x)).unwrap();
+    let (want, want_grads) = kernels::without(|| both(f, x)).unwrap();
     let mut found = Vec::new();
     let mut compare = |what: &str, a: &[Array], b: &[Array], most: f32| {
         assert_eq!(a.len(), b.len(), "{name}");

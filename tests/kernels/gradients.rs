@@ -1,7 +1,7 @@
 //! Frozen arguments, gradients by hand, and gradients that one launch cannot compute.
 
 use mlx_macros::{mlx_fn, mlx_kernel};
-use mlx_runtime::{fused, ops, transforms, Array, Dtype, Result};
+use mlx_runtime::{kernels, ops, transforms, Array, Dtype, Result};
 
 use crate::check::{both, normal, numbers, same};
 
@@ -17,7 +17,7 @@ fn a_frozen_argument_has_no_gradient() -> Result<()> {
         normal(&[9], 2, Dtype::Float32),
     ];
     let f = |x: &[Array]| Ok(vec![frozen_norm(&x[0], &x[1])?]);
-    for (_, grads) in [both(f, &x)?, fused::without(|| both(f, &x))?] {
+    for (_, grads) in [both(f, &x)?, kernels::without(|| both(f, &x))?] {
         assert!(numbers(&grads[0]).iter().any(|g| *g != 0.0));
         assert!(numbers(&grads[1]).iter().all(|g| *g == 0.0));
     }
@@ -43,7 +43,7 @@ fn a_gradient_by_hand_is_used_on_every_path() -> Result<()> {
         normal(&[9], 2, Dtype::Float32),
     ];
     let f = |x: &[Array]| Ok(vec![rounded(&x[0], &x[1], 0.5)?]);
-    for (values, grads) in [both(f, &x)?, fused::without(|| both(f, &x))?] {
+    for (values, grads) in [both(f, &x)?, kernels::without(|| both(f, &x))?] {
         let by = normal(values[0].shape(), 900, Dtype::Float32);
         let twice: Vec<f32> = numbers(&by).iter().map(|g| g * 2.0).collect();
         assert_eq!(numbers(&grads[0]), twice);

@@ -1,7 +1,7 @@
 //! Arrays with strides, without elements, on many threads' worth of rows, and integers and truth values.
 
 use mlx_macros::mlx_kernel;
-use mlx_runtime::{fused, ops, Array, Dtype, Result};
+use mlx_runtime::{kernels, ops, Array, Dtype, Result};
 
 use crate::check::{apart, normal, same};
 
@@ -28,9 +28,9 @@ fn strided_arrays_are_made_whole() -> Result<()> {
             every,
             ops::broadcast_to(&normal(&[1, 5], 2, dtype), &[3, 5])?,
         ] {
-            let (a, b) = (gated(&x, &x)?, fused::without(|| gated(&x, &x))?);
+            let (a, b) = (gated(&x, &x)?, kernels::without(|| gated(&x, &x))?);
             assert!(apart(&a, &b) < 3e-2);
-            let (a, b) = (centred(&x)?, fused::without(|| centred(&x))?);
+            let (a, b) = (centred(&x)?, kernels::without(|| centred(&x))?);
             assert!(apart(&a.0, &b.0) < 3e-2 && apart(&a.1, &b.1) < 3e-2);
         }
     }
@@ -108,7 +108,7 @@ fn whole_numbers_are_exact() -> Result<()> {
     );
     let (a, b) = (
         unpacked(&words, &scale, &bias)?,
-        fused::without(|| unpacked(&words, &scale, &bias))?,
+        kernels::without(|| unpacked(&words, &scale, &bias))?,
     );
     assert!(apart(&a, &b) < 1e-6);
     let a: Vec<i32> = (0..30).map(|i| i * 7919 % 211 - 100).collect();
@@ -122,12 +122,12 @@ fn whole_numbers_are_exact() -> Result<()> {
         Array::from_slice(&b, &[3, 10])?,
         Array::from_slice(&on, &[3, 10])?,
     );
-    let (found, want) = (whole(&a, &b, &on)?, fused::without(|| whole(&a, &b, &on))?);
+    let (found, want) = (whole(&a, &b, &on)?, kernels::without(|| whole(&a, &b, &on))?);
     assert_eq!(found.0.to_vec::<i32>()?, want.0.to_vec::<i32>()?);
     assert_eq!(found.1.to_vec::<u32>()?, want.1.to_vec::<u32>()?);
     assert_eq!(found.2.to_vec::<bool>()?, want.2.to_vec::<bool>()?);
     let x = normal(&[5, 33], 3, Dtype::Float32);
-    let (found, want) = (counted(&x)?, fused::without(|| counted(&x))?);
+    let (found, want) = (counted(&x)?, kernels::without(|| counted(&x))?);
     assert_eq!(found.0.to_vec::<i32>()?, want.0.to_vec::<i32>()?);
     assert_eq!(found.1.to_vec::<i32>()?, want.1.to_vec::<i32>()?);
     Ok(())

@@ -6,7 +6,7 @@ use mlx_macros::{mlx_fn, mlx_kernel, mlx_model};
 use mlx_runtime::model::init;
 use mlx_runtime::nn::Linear;
 use mlx_runtime::random::Key;
-use mlx_runtime::{fused, ops, transforms, Array, Dtype, Result};
+use mlx_runtime::{kernels, ops, transforms, Array, Dtype, Result};
 
 use crate::check::{apart, normal};
 
@@ -59,7 +59,7 @@ fn models_call_kernels() -> Result<()> {
     });
     let block: Block = init(&config, Key::new(0)?, Dtype::Float32)?;
     let x = normal(&[3, 8], 1, Dtype::Float32);
-    let (y, want) = (block.forward(&x)?, fused::without(|| block.forward(&x))?);
+    let (y, want) = (block.forward(&x)?, kernels::without(|| block.forward(&x))?);
     assert!(apart(&y, &want) < 1e-5);
     let loss = |block: Block| {
         move |x: &[Array]| {
@@ -73,7 +73,7 @@ fn models_call_kernels() -> Result<()> {
     let grad = transforms::grad(loss(init(&config, Key::new(0)?, Dtype::Float32)?), &[0])
         .call(&[x.clone()])?;
     let block: Block = init(&config, Key::new(0)?, Dtype::Float32)?;
-    let want = fused::without(|| transforms::grad(loss(block), &[0]).call(&[x.clone()]))?;
+    let want = kernels::without(|| transforms::grad(loss(block), &[0]).call(&[x.clone()]))?;
     assert!(apart(&grad[0], &want[0]) < 1e-5);
     Ok(())
 }

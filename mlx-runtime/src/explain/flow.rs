@@ -10,10 +10,10 @@ use super::sizes::{dtype, Sizes};
 use super::source::{Method, Node, Saved, What, Why};
 use super::stack::{Class, Stack};
 use super::tree::{classes, key, list};
+use crate::kernels::select;
 use crate::model::cuts;
 use crate::model::layers::Computed;
 use crate::model::{Checkpoint, Leaf};
-use crate::nn::packed;
 use crate::{Dtype, Result};
 
 /// One run of a method.
@@ -315,7 +315,7 @@ impl Walk {
             let (_, rows) = shape.split_last().unwrap_or((&1, &[]));
             rows.iter().product::<i64>()
         });
-        let threshold = i64::try_from(packed::threshold(self.dtype)?).unwrap_or(i64::MAX);
+        let threshold = i64::try_from(select::unpacks_from(self.dtype)?).unwrap_or(i64::MAX);
         let marked = step.passes.contains(&"dequantize");
         let mut used = Used {
             leaf: *leaf,
@@ -339,10 +339,9 @@ impl Walk {
                 })
                 .collect();
             let joined = !self.fused && all.iter().all(|(_, s)| s.joined);
-            let apart = |s: &State| s.adapted && !s.is_native(self.fused);
             let adapted: Vec<usize> = all
                 .iter()
-                .filter(|(_, s)| apart(s))
+                .filter(|(_, s)| s.adapted)
                 .map(|(i, _)| *i)
                 .collect();
             used.group = Some(calls::Group {

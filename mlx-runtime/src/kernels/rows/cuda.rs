@@ -4,8 +4,9 @@
 
 use super::layout::Layout;
 use super::text::{unique, Call, Text};
-use crate::cuda::launch::{rows, Kernel};
-use crate::{Array, Result};
+use crate::kernels::launch::{rows, Kernel};
+use crate::kernels::select;
+use crate::{Array, Dtype, Result};
 
 /// Lanes of a row.
 pub const LANES: i32 = 1024;
@@ -75,5 +76,5 @@ fn run_metal(text: &Text, call: &Call, layout: &Layout) -> Result<Vec<Array>> {
 
 /// True if kernels can be launched here.
 pub fn is_available() -> bool {
-    crate::cuda::is_here() && crate::cuda::compiles()
+    select::rows_on(Dtype::Float32) == Some(select::Rows::Cuda)
 }

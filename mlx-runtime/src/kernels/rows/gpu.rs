@@ -6,48 +6,31 @@ use super::layout::Layout;
 use super::program::{self, dtype, Program};
 use super::text::{Call, Output};
 use super::{cuda, metal};
-use crate::device::DeviceType;
-use crate::{backend, ops, stream, transforms, Array, Dtype, Result};
-
-/// A GPU's language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Device {
-    Cuda,
-    Metal,
-}
-
-fn device() -> Option<Device> {
-    if !stream::kind().is_ok_and(|kind| kind == DeviceType::Gpu) {
-        return None;
-    }
-    if cuda::is_available() {
-        return Some(Device::Cuda);
-    }
-    let metal = backend::metal::is_available().unwrap_or(false);
-    metal.then_some(Device::Metal)
-}
+use crate::kernels::select::Rows;
+use crate::{ops, transforms, Array, Dtype, Result};
 
 /// A launch of a program.
 #[derive(Clone)]
 pub(super) struct Launch {
     program: &'static Program,
-    device: Device,
+    device: Rows,
     sizes: Vec<i64>,
     numbers: Vec<f32>,
     float: Dtype,
 }
 
 impl Launch {
-    /// `None` if there is no GPU, the program has no text for it, or the launch would be too large.
+    /// `None` if the program has no text for the device, or the launch would be too large.
     pub fn new(
         program: &'static Program,
+        device: Rows,
         sizes: &[i64],
         numbers: &[f32],
         float: Dtype,
     ) -> Option<Launch> {
         let launch = Launch {
             program,
-            device: device()?,
+            device,
             sizes: sizes.to_vec(),
             numbers: numbers.to_vec(),
             float,
@@ -80,8 +63,9 @@ impl Launch {
 
     fn layout(&self, call: &Call) -> Option<Layout> {
         match self.device {
-            Device::Cuda => call.layout(self.program.cuda.as_ref()?, cuda::LANES),
-            Device::Metal => call.layout(self.program.metal.as_ref()?, metal::LANES),
+            Rows::Cuda => call.layout(self.program.cuda.as_ref()?, cuda::LANES),
+            Rows::Metal => call.layout(self.program.metal.as_ref()?, metal::LANES),
+            Rows::Cpu => None,
         }
     }
 
@@ -95,8 +79,9 @@ impl Launch {
         let inputs: Vec<Array> = inputs.collect::<Result<_>>()?;
         let inputs: Vec<&Array> = inputs.iter().collect();
         let made = self.with_call(&inputs, |call| match self.device {
-            Device::Cuda => cuda::launch(self.program.cuda.as_ref()?, call),
-            Device::Metal => metal::launch(self.program.metal.as_ref()?, call),
+            Rows::Cuda => cuda::launch(self.program.cuda.as_ref()?, call),
+            Rows::Metal => metal::launch(self.program.metal.as_ref()?, call),
+            Rows::Cpu => None,
         });
         made.flatten().unwrap_or_else(|| {
             let text = format!("{}: the launch is too large", self.program.name);

@@ -22,8 +22,8 @@ pub use cpu::{place, Body, Cpu, Row};
 pub use program::{At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
 pub use text::{Argument, Text};
 
-use crate::device::DeviceType;
-use crate::{fused, ops, stream, transforms, Array, Dtype, Result};
+use crate::kernels::select;
+use crate::{ops, transforms, Array, Dtype, Result};
 use cpu::Job;
 
 /// A kernel's body as MLX's operations.
@@ -45,7 +45,7 @@ pub fn call<F: Composed>(
 ) -> Result<Vec<Array>> {
     let composed = held(kernel.frozen, composed);
     let inputs: Vec<Array> = inputs.iter().map(|x| (*x).clone()).collect();
-    let Some(way) = select(&kernel.forward, sizes, numbers, float) else {
+    let Some(way) = chosen(&kernel.forward, sizes, numbers, float) else {
         return composed(&inputs);
     };
     let (sizes, numbers) = (sizes.to_vec(), numbers.to_vec());
@@ -81,7 +81,7 @@ pub fn call_with<F: Composed, V: Composed>(
         }
         Ok(grads)
     };
-    match select(&kernel.forward, sizes, numbers, float) {
+    match chosen(&kernel.forward, sizes, numbers, float) {
         Some(way) => way.apply(&inputs, composed, backward),
         None if !transforms::is_differentiating() => composed(&inputs),
         None => {
@@ -134,17 +134,12 @@ impl Way {
 }
 
 /// The way a program runs for a call: on the device of the current stream, or `None` for MLX's operations.
-fn select(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Way> {
-    let recorded = fused::is_off() || transforms::is_shapeless() || transforms::is_vectorising();
-    let held = matches!(float, Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
-    if recorded || !held {
-        return None;
+fn chosen(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Way> {
+    let device = select::rows_on(float)?;
+    if device != select::Rows::Cpu {
+        return gpu::Launch::new(program, device, sizes, numbers, float).map(Way::Gpu);
     }
-    if let Some(launch) = gpu::Launch::new(program, sizes, numbers, float) {
-        return Some(Way::Gpu(launch));
-    }
-    let cpu = stream::kind().is_ok_and(|kind| kind == DeviceType::Cpu);
-    if !cpu || program.cpu.is_none() || crate::cpu::level().is_none() {
+    if program.cpu.is_none() {
         return None;
     }
     let sizes = program::sizes(program, sizes)?;
@@ -166,7 +161,7 @@ fn gradients<F: Composed>(
         Ok(transforms::vjp(composed.clone(), primals, cotangents)?.1)
     };
     let derived = kernel.gradient.as_ref();
-    let way = derived.and_then(|g| Some((g, select(&g.program, sizes, numbers, float)?)));
+    let way = derived.and_then(|g| Some((g, chosen(&g.program, sizes, numbers, float)?)));
     let Some((gradient, way)) = way else {
         return whole(x);
     };

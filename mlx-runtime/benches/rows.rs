@@ -48,9 +48,15 @@ fn one(c: &mut Criterion, name: &str, inputs: &[Array], native: Call, generated:
         });
         let loss = move |x: &[Array]| {
             let out = f(x)?;
-            let sums = out.iter().map(|y| ops::sum(y, &[], false)).collect::<Result<Vec<_>>>()?;
+            let sums = out
+                .iter()
+                .map(|y| ops::sum(y, &[], false))
+                .collect::<Result<Vec<_>>>()?;
             let first = sums[0].clone();
-            sums[1..].iter().try_fold(first, |a, b| ops::add(&a, b)).map(|s| vec![s])
+            sums[1..]
+                .iter()
+                .try_fold(first, |a, b| ops::add(&a, b))
+                .map(|s| vec![s])
         };
         let step = value_and_grad(loss, &[0, 1]);
         group.bench_function(format!("{way} with its gradient"), |b| {
@@ -66,7 +72,13 @@ fn one(c: &mut Criterion, name: &str, inputs: &[Array], native: Call, generated:
 fn kernels(c: &mut Criterion) {
     set_default_device(Device::cpu()).expect("there is a CPU");
     let wide = [0, 1].map(|_| normal(&[1, TOKENS, INNER]).expect("random numbers"));
-    one(c, "gated", &wide, |x| Ok(vec![cpu::swiglu(&x[0], &x[1])?]), |x| Ok(vec![gated(&x[0], &x[1])?]));
+    one(
+        c,
+        "gated",
+        &wide,
+        |x| Ok(vec![cpu::swiglu(&x[0], &x[1])?]),
+        |x| Ok(vec![gated(&x[0], &x[1])?]),
+    );
     let shapes: [&[i32]; 3] = [&[1, TOKENS, HIDDEN], &[1, TOKENS, HIDDEN], &[HIDDEN]];
     let rows = shapes.map(|s| normal(s).expect("random numbers"));
     one(

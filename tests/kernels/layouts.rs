@@ -122,7 +122,10 @@ fn whole_numbers_are_exact() -> Result<()> {
         Array::from_slice(&b, &[3, 10])?,
         Array::from_slice(&on, &[3, 10])?,
     );
-    let (found, want) = (whole(&a, &b, &on)?, kernels::without(|| whole(&a, &b, &on))?);
+    let (found, want) = (
+        whole(&a, &b, &on)?,
+        kernels::without(|| whole(&a, &b, &on))?,
+    );
     assert_eq!(found.0.to_vec::<i32>()?, want.0.to_vec::<i32>()?);
     assert_eq!(found.1.to_vec::<u32>()?, want.1.to_vec::<u32>()?);
     assert_eq!(found.2.to_vec::<bool>()?, want.2.to_vec::<bool>()?);

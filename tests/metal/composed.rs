@@ -135,6 +135,9 @@ impl Composed<'_> {
             Op::Cast(a) if self.program.values[*a].scalar == scalar => {
                 ops::stop_gradient(&values[*a])
             }
+            Op::Cast(a) if self.program.values[*a].scalar == Scalar::F32 => {
+                self.cut(&values[*a], scalar)
+            }
             Op::Cast(a) => ops::astype(&values[*a], self.dtype(scalar)),
             Op::Reduce(op, a) => self.reduce(*op, &values[*a]),
             Op::Cut { of, start, step } => {
@@ -156,6 +159,21 @@ impl Composed<'_> {
                 ops::take_along_axis(&values[*of], &index, 1)
             }
         }
+    }
+
+    /// A float as another type. Casts of what is out of range are undefined in MLX; here they give the nearest number, and 0
+    /// for NaN.
+    fn cut(&self, a: &Array, to: Scalar) -> Result<Array> {
+        let (low, high) = match to {
+            Scalar::I32 => (-2_147_483_648.0, 2_147_483_647.0),
+            Scalar::U32 => (0.0, 4_294_967_295.0),
+            Scalar::F32 | Scalar::Bool => return ops::astype(a, self.dtype(to)),
+        };
+        let a = ops::astype(a, Dtype::Float64)?;
+        let number = ops::where_(&ops::isnan(&a)?, &Array::scalar(0f64)?, &a)?;
+        let (low, high) = (Array::scalar(low)?, Array::scalar(high)?);
+        let held = ops::clip(&number, Some(&low), Some(&high))?;
+        ops::astype(&ops::astype(&held, Dtype::Int64)?, self.dtype(to))
     }
 
     fn load(&self, input: &Array, at: &At, columns: i64, values: &[Array]) -> Result<Array> {

@@ -38,6 +38,7 @@ SUITES = [
     ("tests", "mlx-tests", "fusion_passes"),
     ("examples/models", "mlx-models", "native_kernels"),
     ("tests", "mlx-tests", "kernels"),
+    ("tests", "mlx-tests", "every_kernel"),
     ("tests", "mlx-tests", "metal-text"),
     ("tests", "mlx-tests", "training"),
     ("mlx-runtime", "mlx-runtime", "threads"),

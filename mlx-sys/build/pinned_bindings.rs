@@ -6006,6 +6006,47 @@ unsafe extern "C" {
     /// Stops counting the calling thread.
     pub fn mlxrs_thread_leaves();
 }
+/// A kernel for one call: its outputs, and the work in parts.
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct mlxrs_rows_ {
+    pub name: *const ::std::os::raw::c_char,
+    /// Given away, also if the call fails.
+    pub payload: *mut ::std::os::raw::c_void,
+    pub free: ::std::option::Option<
+        unsafe extern "C" fn(payload: *mut ::std::os::raw::c_void),
+    >,
+    /// Computes one part, on any thread; not 0 is a failure. The arrays are row-contiguous.
+    pub run: ::std::option::Option<
+        unsafe extern "C" fn(
+            payload: *mut ::std::os::raw::c_void,
+            inputs: *const *const ::std::os::raw::c_void,
+            outputs: *const *mut ::std::os::raw::c_void,
+            part: ::std::os::raw::c_int,
+        ) -> ::std::os::raw::c_int,
+    >,
+    pub parts: i32,
+    /// The sizes of all outputs, one output after the other.
+    pub sizes: *const i32,
+    /// The dimensions of each output.
+    pub dimensions: *const usize,
+    pub dtypes: *const mlx_dtype,
+    pub outputs: usize,
+}
+/// A kernel for one call: its outputs, and the work in parts.
+pub type mlxrs_rows = mlxrs_rows_;
+unsafe extern "C" {
+    /** Returns the outputs of a kernel on a CPU stream. `composed` computes them from the inputs by MLX's operations,
+ `backward` the gradients of all inputs from the inputs and the cotangents.*/
+    pub fn mlxrs_rows_apply(
+        res: *mut mlx_vector_array,
+        inputs: mlx_vector_array,
+        call: *const mlxrs_rows,
+        composed: mlx_closure,
+        backward: mlx_closure,
+        s: mlx_stream,
+    ) -> ::std::os::raw::c_int;
+}
 unsafe extern "C" {
     /** Returns the array itself, or a contiguous copy if one of its strides can be negative, for which MLX's `split` reads
  other memory.*/

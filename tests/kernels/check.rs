@@ -85,15 +85,3 @@ where
     let found = differences(name, f, x, value, grad);
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
-
-/// The first element that is not within `most` of the other's size, or not the same NaN or infinity.
-pub fn unlike(name: &str, a: &Array, b: &Array, most: f32) -> Option<String> {
-    assert_eq!((a.shape(), a.dtype()), (b.shape(), b.dtype()), "{name}");
-    let (a, b) = (numbers(a), numbers(b));
-    let mut each = a.iter().zip(&b).enumerate();
-    let close = |x: f32, y: f32| {
-        x == y || x.is_nan() && y.is_nan() || (x - y).abs() <= most * y.abs().max(1e-3)
-    };
-    let (i, (x, y)) = each.find(|(_, (x, y))| !close(**x, **y))?;
-    Some(format!("{name}: element {i} is {x}, MLX gives {y}"))
-}

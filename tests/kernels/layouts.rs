@@ -153,7 +153,7 @@ fn sizes_that_do_not_fit_are_errors() -> Result<()> {
         .unwrap_err()
         .to_string();
     assert!(
-        other.contains("gated: argument `b` must be [B=2, F=5]"),
+        other.contains("gated: expected argument `b` to be [B=2, F=5]"),
         "{other}"
     );
     Ok(())

@@ -54,6 +54,41 @@ pub fn call<F: Composed>(
     way.apply(&inputs, composed, backward)
 }
 
+/// What a function returns that computes gradients: one array or a tuple of them.
+pub trait Gradients {
+    /// The arrays.
+    fn list(self) -> Vec<Array>;
+}
+
+impl Gradients for Array {
+    fn list(self) -> Vec<Array> {
+        vec![self]
+    }
+}
+
+/// Tuples with the place of the last array in each.
+macro_rules! tuples {
+    ($(($($array:ident),*))*) => {$(
+        impl Gradients for ($($array,)*) {
+            fn list(self) -> Vec<Array> {
+                <[Array; 0 $(+ tuples!(@ $array))*]>::from(self).into()
+            }
+        }
+    )*};
+    (@ $array:ident) => { 1 };
+}
+
+tuples! {
+    (Array)
+    (Array, Array)
+    (Array, Array, Array)
+    (Array, Array, Array, Array)
+    (Array, Array, Array, Array, Array)
+    (Array, Array, Array, Array, Array, Array)
+    (Array, Array, Array, Array, Array, Array, Array)
+    (Array, Array, Array, Array, Array, Array, Array, Array)
+}
+
 /// As [`call`], where `vjp` computes the gradients of the inputs in `places` from the inputs and the cotangents.
 ///
 /// # Errors

@@ -25,6 +25,7 @@ macro_rules! kernels {
         KernelAttribute: "attribute of a kernel",
             help "write `#[mlx_kernel]` or `#[mlx_kernel(vjp = function)]`, and `#[frozen]` before a float tensor that has no gradient"
         {
+            kernel_on_other() = "`#[mlx_kernel]` expects a free function";
             kernel_argument(found) = "unknown argument `{found}` of `#[mlx_kernel]`";
             kernel_attribute(found) = "unknown attribute `{found}` of an argument of a kernel";
             kernel_frozen(name) = "`{name}` has no gradient that `#[frozen]` could take away";

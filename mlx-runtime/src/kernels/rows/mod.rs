@@ -174,9 +174,7 @@ fn chosen(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtyp
     if device != select::Rows::Cpu {
         return gpu::Launch::new(program, device, sizes, numbers, float).map(Way::Gpu);
     }
-    if program.cpu.is_none() {
-        return None;
-    }
+    program.cpu.as_ref()?;
     let sizes = program::sizes(program, sizes)?;
     Job::new(program, sizes, numbers.to_vec(), float).map(Way::Cpu)
 }

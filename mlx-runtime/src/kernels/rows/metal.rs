@@ -2,10 +2,6 @@
 //!
 //! Tests: `mlx-tests --test metal` compiles and runs the text without a Mac.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
-
 use super::layout::Layout;
 use super::text::{unique, Call, Text};
 use crate::ops::fast::{KernelCall, MetalKernel};
@@ -15,10 +11,6 @@ const OP: &str = "metal_kernel";
 
 /// Lanes of a row. A pipeline that needs many registers takes fewer threads than 1024, and MLX refuses a larger group.
 pub const LANES: i32 = 256;
-
-thread_local! {
-    static KERNELS: RefCell<HashMap<String, Rc<MetalKernel>>> = RefCell::default();
-}
 
 /// The outputs of a call; `None` if the launch would be too large.
 ///
@@ -34,7 +26,13 @@ fn run(text: &Text, call: &Call, layout: &Layout) -> Result<Vec<Array>> {
         let message = format!("{}: other arrays than the kernel has", text.name);
         return Err(Error::invalid(OP, message));
     }
-    let kernel = kernel(text, &call.metal_body(text, layout))?;
+    let body = call.metal_body(text, layout);
+    let name = unique(text.name, &[text.header, &body]);
+    let names: Vec<&str> = text.inputs.iter().copied().chain(["numbers"]).collect();
+    // MLX keeps what Metal compiled by this name.
+    let kernel = MetalKernel::new(&name, &names, text.outputs, &body)
+        .header(text.header)
+        .build()?;
     let mut arrays = Vec::new();
     for input in call.inputs {
         // MLX passes an array without dimensions as a reference, which has no elements.
@@ -55,19 +53,4 @@ fn run(text: &Text, call: &Call, layout: &Layout) -> Result<Vec<Array>> {
     }
     let list: Vec<&Array> = arrays.iter().collect();
     kernel.call(&list, &launch)
-}
-
-/// One kernel for each text: MLX and Metal know kernels by name.
-fn kernel(text: &Text, body: &str) -> Result<Rc<MetalKernel>> {
-    let name = unique(text.name, &[text.header, body]);
-    KERNELS.with_borrow_mut(|all| {
-        if let Some(known) = all.get(&name) {
-            return Ok(known.clone());
-        }
-        let inputs: Vec<&str> = text.inputs.iter().copied().chain(["numbers"]).collect();
-        let made = MetalKernel::new(&name, &inputs, text.outputs, body).header(text.header);
-        let made = Rc::new(made.build()?);
-        all.insert(name, made.clone());
-        Ok(made)
-    })
 }

@@ -1,4 +1,6 @@
 //! The text of a kernel for GPUs, as the macros write it, and the parts of a call that the text needs.
+//!
+//! Tests: `mlx-tests --test metal`.
 
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,4 +1,6 @@
 //! Loops over the columns of a row: loads, stores, and values at other columns.
+//!
+//! Tests: `tests/text.rs`.
 
 use super::scalars::{c_type, Binds, Expr};
 use super::writer::{mentions, storage, stored, Scope, Writer};

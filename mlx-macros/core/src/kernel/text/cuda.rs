@@ -1,4 +1,6 @@
 //! CUDA's dialect, for NVRTC without headers; `mlx-runtime` puts its own helpers before it.
+//!
+//! Tests: `tests/text.rs`.
 
 use super::dialect::Dialect;
 use crate::kernel::ir::Unary;

@@ -1,4 +1,6 @@
 //! The words in which the dialects differ.
+//!
+//! Tests: `tests/text.rs`.
 
 use crate::kernel::ir::Unary;
 

@@ -1,4 +1,6 @@
 //! Text as constant data for the runtime.
+//!
+//! Tests: `tests/text.rs`.
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,5 +1,7 @@
 //! Metal's dialect. MLX writes the function around the body (`mx.fast.metal_kernel`), so the text has no address spaces
 //! but those of its own arrays: an input of few elements lies in another one.
+//!
+//! Tests: `tests/text.rs`.
 
 use super::dialect::Dialect;
 use crate::kernel::ir::Unary;

@@ -1,4 +1,6 @@
 //! Names of variables in kernel text: those of the source, as far as both dialects allow them.
+//!
+//! Tests: `tests/text.rs`.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -1,4 +1,6 @@
 //! Reductions of a row: in a thread, over the lanes of a simdgroup by shuffles, over simdgroups by shared memory.
+//!
+//! Tests: `tests/text.rs`.
 
 use super::scalars::{c_type, Binds, Expr};
 use super::writer::Writer;

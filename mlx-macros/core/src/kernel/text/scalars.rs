@@ -1,4 +1,6 @@
 //! Expressions of the operations on scalars, and the functions that they call.
+//!
+//! Tests: `tests/text.rs`.
 
 use std::collections::HashSet;
 

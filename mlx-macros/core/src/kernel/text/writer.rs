@@ -1,4 +1,6 @@
 //! Writes a program: its rows, the stages of a row, its outputs.
+//!
+//! Tests: `tests/text.rs`.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

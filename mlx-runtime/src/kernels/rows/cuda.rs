@@ -1,6 +1,6 @@
 //! Launches generated kernels on NVIDIA's GPUs.
 //!
-//! Tests: `mlx-tests --test metal` on a GPU, see `examples/llama_lora/bench/right.py`.
+//! Tests: `mlx-tests --test metal` runs the text on a CPU, `--test metal-text` on a GPU.
 
 use super::layout::Layout;
 use super::text::{unique, Call, Text};
@@ -8,8 +8,8 @@ use crate::kernels::launch::{rows, Kernel};
 use crate::kernels::select;
 use crate::{Array, Dtype, Result};
 
-/// Lanes of a row.
-pub const LANES: i32 = 1024;
+/// Lanes of a row. A thread may use 255 registers, and 256 such threads are what a block can have.
+pub const LANES: i32 = 256;
 
 /// Types by the names that Metal's text has for them, and its functions.
 const METAL: &str = include_str!("metal_on_cuda.cuh");

@@ -175,5 +175,8 @@ fn mentions(text: &str, word: &str) -> bool {
 pub(super) fn unique(name: &str, parts: &[&str]) -> String {
     let mut hash = DefaultHasher::new();
     parts.hash(&mut hash);
+    // A name in Rust may have other letters than one in C.
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let name: String = name.chars().map(letter).collect();
     format!("{name}_{:016x}", hash.finish())
 }

@@ -44,6 +44,9 @@ pub trait Body {
     fn row(row: Row<'_, '_>);
 }
 
+/// The loop over the rows of a part, which calls a body.
+type Host = unsafe fn(&Part<'_>, unsafe fn(Row<'_, '_>));
+
 /// A body, compiled for each level.
 #[derive(Clone, Copy)]
 pub struct Cpu {
@@ -60,12 +63,11 @@ impl Cpu {
 
     /// The versions for this processor, which `MLX_SYS_CPU_LEVEL` may name: of the body and of the loop over its rows.
     fn run(self, part: &Part<'_>) {
-        let (level, host): (usize, unsafe fn(&Part<'_>, unsafe fn(Row<'_, '_>))) =
-            match crate::cpu::level() {
-                Some("x86-64-v4") => (2, host_v4),
-                Some("x86-64-v3") => (1, host_v3),
-                _ => (0, rows),
-            };
+        let (level, host): (usize, Host) = match crate::cpu::level() {
+            Some("x86-64-v4") => (2, host_v4),
+            Some("x86-64-v3") => (1, host_v3),
+            _ => (0, rows),
+        };
         // SAFETY: the processor runs the level that the native library found.
         unsafe { host(part, self.levels[level]) }
     }
@@ -405,6 +407,15 @@ unsafe fn rows(part: &Part<'_>, body: unsafe fn(Row<'_, '_>)) {
                 start = row * PIECE;
                 piece = PIECE.min(all - start);
                 sizes[i] = piece as i64;
+            }
+            None if row > part.first => {
+                for (a, size) in at.iter_mut().zip(&row_sizes).rev() {
+                    *a += 1;
+                    if (*a as usize) < *size {
+                        break;
+                    }
+                    *a = 0;
+                }
             }
             None => {
                 let mut rest = row;

@@ -5,14 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mlx_macros_core::entry::kernels::programs;
-use mlx_macros_core::kernel::ir::Program;
-use mlx_macros_core::syntax::dims::Quotient;
+use mlx_macros_core::kernel::ir::{Op, Program};
+use mlx_macros_core::syntax::dims::{Dim, Quotient};
 use syn::visit::Visit;
 use syn::ItemFn;
 
 use crate::composed::Sizes;
 use crate::generated::check;
 use crate::programs::Launch;
+use crate::random::Random;
 use crate::source;
 
 /// Functions with the attribute, in files and modules.
@@ -55,8 +56,28 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Sizes for all names of a program: the rows are few, and other sizes can be halved.
+/// Sizes for all names of a program: the rows are few, other sizes can be halved, and parts of rows are inside of them, as
+/// the runtime demands.
 fn sizes(program: &Program) -> Sizes {
+    let mut random = Random::new(1);
+    let fits = |sizes: &Sizes| {
+        program.values.iter().all(|v| match &v.op {
+            Op::Cut { of, start, step } => {
+                let width = |w: &Option<Dim>| w.as_ref().map_or(1, |w| sizes.of(w));
+                let last = sizes.of(start) + sizes.of(step) * (width(&v.width) - 1);
+                last < width(&program.values[*of].width)
+            }
+            _ => true,
+        })
+    };
+    let tried = (0..200).map(|_| some_sizes(program, &mut random));
+    let mut fitting = tried.filter(fits);
+    fitting
+        .next()
+        .unwrap_or_else(|| panic!("{} fits no sizes", program.name))
+}
+
+fn some_sizes(program: &Program, random: &mut Random) -> Sizes {
     let inputs = program.inputs.iter().flat_map(|i| &i.shape);
     let outputs = program.outputs.iter().flat_map(|o| &o.shape);
     let mut names: Vec<String> = Vec::new();
@@ -73,15 +94,11 @@ fn sizes(program: &Program) -> Sizes {
     names.sort();
     names.dedup();
     let mut all = Vec::new();
-    for (i, name) in names
-        .iter()
-        .filter(|n| Quotient::of(n).is_none())
-        .enumerate()
-    {
+    for name in names.iter().filter(|n| Quotient::of(n).is_none()) {
         let size = match name.as_str() {
             "B" => 2,
             "L" => 3,
-            _ => [8, 16, 24, 4][i % 4],
+            _ => *random.pick(&[8, 16, 24, 4]),
         };
         all.push((name.clone(), size));
     }

@@ -2,8 +2,9 @@
 //!
 //! Tests: `tests/text.rs`.
 
+use super::lines::mentions;
 use super::scalars::{c_type, Binds, Expr};
-use super::writer::{mentions, storage, stored, Scope, Writer};
+use super::writer::{storage, stored, Scope, Writer};
 use crate::kernel::ir::{At, Place, Scalar, V};
 use crate::syntax::dims::Dim;
 use crate::syntax::signature::Dt;

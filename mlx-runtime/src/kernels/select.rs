@@ -23,16 +23,6 @@ pub fn on_cpu(x: &Array) -> bool {
         && stream::current().is_ok_and(|s| unsafe { sys::mlxrs_fused_available(x.as_raw(), s) })
 }
 
-/// Returns true if the kernels that `#[mlx_kernel]` generates run on the CPU here, for arrays of class `float`: the current
-/// stream is on a CPU, and MLX does not record for `vmap`, `jvp` or any shape.
-pub(super) fn on_cpu_rows(float: Dtype) -> bool {
-    let recorded = context::is_composed() || context::is_shapeless() || context::is_vectorising();
-    !recorded
-        && is_float(float)
-        && crate::cpu::level().is_some()
-        && stream::kind().is_ok_and(|kind| kind == DeviceType::Cpu)
-}
-
 /// Returns true if the CUDA kernels can take `x`: a floating-point type, the current stream is on an NVIDIA GPU, and no
 /// `vmap` or `jvp`, for which they have no rule, surrounds it.
 pub(super) fn on_cuda(x: &Array) -> bool {
@@ -48,6 +38,31 @@ pub(super) fn on_cuda_in_any_dtype(x: &Array) -> bool {
         && !context::is_composed()
         && !context::is_vectorising()
         && is_on_cuda()
+}
+
+/// A device that computes the rows of generated kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    Cpu,
+    Cuda,
+    Metal,
+}
+
+/// The device that computes the rows of generated kernels with floats of this dtype, which is that of the current stream.
+/// `None` if MLX has another backend there, or if what is recorded needs its own operations.
+pub(super) fn rows_on(float: Dtype) -> Option<Rows> {
+    let recorded = context::is_composed() || context::is_vectorising() || context::is_shapeless();
+    if recorded || !is_float(float) {
+        return None;
+    }
+    if stream::kind().ok()? == DeviceType::Cpu {
+        return crate::cpu::level().map(|_| Rows::Cpu);
+    }
+    if is_cuda() {
+        return launch::is_possible().then_some(Rows::Cuda);
+    }
+    let metal = backend::metal::is_available().unwrap_or(false);
+    metal.then_some(Rows::Metal)
 }
 
 /// Returns true for the types that the CUDA kernels compute with.

@@ -6,6 +6,7 @@ pub mod ir;
 pub mod read;
 pub mod rust;
 mod schedule;
+pub mod text;
 pub mod vjp;
 
 pub use read::ops::names as operations;

@@ -5,3 +5,4 @@
 
 mod basic;
 mod check;
+mod regions;

@@ -11,6 +11,7 @@ use crate::check::{build, recursion};
 use crate::diag::{Diag, Result};
 use crate::fuse;
 use crate::ir::Graph;
+use crate::kernel::regions;
 use crate::lower::define::sig;
 use crate::lower::{self, checkpoint};
 use crate::report::explain;
@@ -65,6 +66,9 @@ pub(super) fn write(f: &ItemFn, kernel: Option<&Options>) -> TokenStream {
     );
     if let Ok(graph) = &mut graph {
         fuse::run(&model, graph);
+        if kernel.is_none() {
+            regions::run(&model, &method, graph);
+        }
     }
     let saved = match &graph {
         Ok(_) if parts.is_some() => {

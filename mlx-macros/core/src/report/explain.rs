@@ -333,6 +333,7 @@ fn what(model: &ModelDef, kind: &Kind, said: &mut Said) -> TokenStream {
             _ => quote! { #w::Nothing },
         },
         Kind::CacheUpdate { .. } => quote! { #w::Op("cache.update") },
+        Kind::Kernel(_) => quote! { #w::Op("kernel") },
         Kind::LinearCrossEntropy { field, .. } => {
             let field = s(field);
             quote! { #w::With("linear_cross_entropy", #field) }

@@ -11,9 +11,11 @@ pub mod math;
 mod native;
 mod program;
 pub mod reduce;
+mod region;
 
 pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
+pub use region::region;
 pub use program::{At, Chosen, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
 
 use crate::device::DeviceType;

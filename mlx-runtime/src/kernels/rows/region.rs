@@ -1,0 +1,32 @@
+//! Kernels that the macros make of operations in the middle of a body.
+//!
+//! Tests: `mlx-tests --test kernels`.
+
+use super::program::dtype;
+use super::{call, held, Class, Composed, Kernel};
+use crate::{Array, Dtype, Result};
+
+/// As [`call`], where arrays of other sizes or types than `shapes` says, such as weights of another dtype, are left to MLX's
+/// operations.
+///
+/// # Errors
+/// If MLX refuses an input.
+pub fn region<F: Composed>(
+    kernel: &'static Kernel,
+    inputs: &[&Array],
+    shapes: &[(Class, &[i64])],
+    sizes: &[i64],
+    numbers: &[f32],
+    float: Dtype,
+    composed: F,
+) -> Result<Vec<Array>> {
+    let fits = |(x, (class, shape)): (&&Array, &(Class, &[i64]))| {
+        let sizes = x.shape().iter().map(|n| i64::from(*n));
+        x.dtype() == dtype(*class, float) && sizes.eq(shape.iter().copied())
+    };
+    if inputs.len() == shapes.len() && inputs.iter().zip(shapes).all(fits) {
+        return call(kernel, inputs, sizes, numbers, float, composed);
+    }
+    let inputs: Vec<Array> = inputs.iter().map(|x| (*x).clone()).collect();
+    held(kernel.frozen, composed)(&inputs)
+}

@@ -71,3 +71,12 @@ where
         assert!(found <= grad, "{name}: gradient {i} differs by {found}");
     }
 }
+
+/// Equal elements: within `most` of each other's size, and the same NaN and infinities.
+pub fn values_alike(name: &str, a: &Array, b: &Array, most: f32) {
+    assert_eq!((a.shape(), a.dtype()), (b.shape(), b.dtype()), "{name}");
+    for (i, (x, y)) in numbers(a).iter().zip(numbers(b)).enumerate() {
+        let close = *x == y || x.is_nan() && y.is_nan() || (x - y).abs() <= most * y.abs().max(1e-3);
+        assert!(close, "{name}: element {i} is {x}, MLX gives {y}");
+    }
+}

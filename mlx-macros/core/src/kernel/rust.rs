@@ -549,6 +549,15 @@ impl Writer<'_> {
             );
             quote! { (#kind, #width) }
         });
+        let cuts = self.p.values.iter().filter_map(|v| match &v.op {
+            Op::Cut { of, start, step } => {
+                let count = place(v.width.as_ref().unwrap_or(&one));
+                let whole = place(self.p.values[*of].width.as_ref().unwrap_or(&one));
+                let (start, step) = (place(start), place(step));
+                Some(quote! { __r::Cut { start: #start, step: #step, count: #count, whole: #whole } })
+            }
+            _ => None,
+        });
         let flat = match is_flat(self.p) {
             Some(d) => {
                 let d = place(&d);
@@ -565,6 +574,7 @@ impl Writer<'_> {
                 loads: &[#(#loads),*],
                 outputs: &[#(#outputs),*],
                 scratch: &[#(#scratch),*],
+                cuts: &[#(#cuts),*],
                 flat: #flat,
                 cpu,
                 cuda: None,

@@ -16,7 +16,7 @@ mod region;
 pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
 pub use region::region;
-pub use program::{At, Chosen, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
+pub use program::{At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
 
 use crate::device::DeviceType;
 use crate::{fused, ops, stream, transforms, Array, Dtype, Result};
@@ -142,6 +142,7 @@ fn gradients<F: Composed>(
             Source::Cotangent(i) => x[count + i].clone(),
         })
         .collect();
+    let forms = job.forms();
     // A derivative of the gradient is composed: of all inputs, and in the form of the program's outputs.
     let all = x.to_vec();
     let again = whole.clone();
@@ -157,7 +158,8 @@ fn gradients<F: Composed>(
         gradient
             .outputs
             .iter()
-            .map(|(i, _)| Ok(grads[*i].clone()))
+            .zip(&forms)
+            .map(|((i, axes), form)| in_form(&grads[*i], axes, form))
             .collect::<Result<Vec<Array>>>()
     };
     let backward = {
@@ -186,4 +188,26 @@ fn gradients<F: Composed>(
     filled
         .map(|(g, like)| g.map_or_else(|| ops::zeros_like(like), Ok))
         .collect()
+}
+
+/// A gradient as the array that a program writes, of which the host adds up the elements along `axes`: all but the first
+/// are zero.
+fn in_form(grad: &Array, axes: &[i32], (shape, dtype): &(Vec<i32>, Dtype)) -> Result<Array> {
+    let whole = usize::try_from(shape.iter().product::<i32>()).unwrap_or(0);
+    let axes: &[i32] = match axes {
+        [] if grad.size() != whole => &[0],
+        other => other,
+    };
+    let summed = |i: usize| axes.contains(&i32::try_from(i).unwrap_or(-1));
+    let one: Vec<i32> = shape.iter().enumerate().map(|(i, n)| if summed(i) { 1 } else { *n }).collect();
+    let mut all = ops::astype(&ops::reshape(grad, &one)?, *dtype)?;
+    for axis in axes {
+        let mut rest = all.shape().to_vec();
+        let at = usize::try_from(*axis).unwrap_or(0);
+        rest[at] = shape[at] - 1;
+        if rest[at] > 0 {
+            all = ops::concatenate(&[&all, &ops::zeros(&rest, *dtype)?], *axis)?;
+        }
+    }
+    Ok(all)
 }

@@ -28,6 +28,8 @@ pub struct Program {
     pub outputs: &'static [Output],
     /// Rows of memory that the body needs, with their widths.
     pub scratch: &'static [(Scalar, usize)],
+    /// Parts of rows, which must be inside of them.
+    pub cuts: &'static [Cut],
     /// The width of a row, where every element is computed alike, so that rows may be cut anywhere.
     pub flat: Option<usize>,
     /// The body for the CPU.
@@ -116,6 +118,18 @@ pub struct Output {
     pub at: Option<At>,
 }
 
+/// `count` columns of `whole`, from `start` in steps.
+pub struct Cut {
+    /// The first one.
+    pub start: usize,
+    /// Their distance.
+    pub step: usize,
+    /// Their number.
+    pub count: usize,
+    /// The number of columns to choose from.
+    pub whole: usize,
+}
+
 /// A kernel with its gradient.
 pub struct Kernel {
     /// The kernel.
@@ -161,6 +175,11 @@ pub(super) fn sizes(program: &Program, call: &[i64]) -> Option<Vec<i64>> {
             .outputs
             .iter()
             .all(|o| fits(&o.width) && o.shape.iter().all(fits))
-        && sizes.iter().all(|n| *n >= 0);
+        && sizes.iter().all(|n| *n >= 0)
+        && program.cuts.iter().all(|c| {
+            let [start, step, count, whole] = [c.start, c.step, c.count, c.whole].map(|i| sizes[i]);
+            let last = step.checked_mul(count - 1).and_then(|n| n.checked_add(start));
+            step > 0 && count > 0 && last.is_some_and(|last| last < whole)
+        });
     counted.then_some(sizes)
 }

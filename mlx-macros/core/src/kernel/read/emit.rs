@@ -351,10 +351,7 @@ impl<'r, 'a> Emit<'r, 'a> {
         if leaves.is_empty() {
             return Ok(None);
         }
-        let Some(columns) = self.space.columns(&leaves).or_else(|| {
-            let mut all = self.space.columns.iter();
-            all.find(|c| leaves.iter().any(|l| c.contains(l)))
-        }) else {
+        let Some(columns) = self.space.columns(&leaves) else {
             return Err(Failed);
         };
         let mut sorted = leaves.clone();

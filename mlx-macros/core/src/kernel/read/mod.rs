@@ -79,7 +79,8 @@ struct Space {
 impl Space {
     /// The columns of a value with these leaves.
     fn columns(&self, leaves: &[Atom]) -> Option<&Vec<Atom>> {
-        self.columns.iter().find(|c| leaves.contains(&c[0]))
+        let mut all = self.columns.iter();
+        all.find(|c| c.iter().any(|l| leaves.contains(l)))
     }
 }
 
@@ -138,18 +139,23 @@ impl Reader<'_> {
         let results = self.results();
         let axes = |r: &Self, at: &(Id, usize)| r.of[at.0].get(at.1).cloned().unwrap_or_default();
         let marked = |r: &Self, leaves: &[Atom]| leaves.iter().any(|l| r.axes.is_column(*l));
-        // Without an axis along which elements meet, the last one of the first result is the row.
+        // The last axis of a result is its row, unless elements meet along another one.
         let all: Vec<Vec<Axis>> = results.iter().map(|at| axes(self, at)).collect();
-        if !all.iter().any(|a| marked(self, &self.leaves(a))) {
-            let last = all.iter().find_map(|a| self.leaves(a).last().copied());
-            let columns = self
-                .of
-                .iter()
-                .flatten()
-                .any(|a| marked(self, &self.leaves(a)));
-            if let (Some(last), false) = (last, columns) {
+        for a in &all {
+            let last = a.last().and_then(|axis| self.axes.leaves(axis).last().copied());
+            let Some(last) = last else { continue };
+            let meets = |part: &Vec<Axis>| {
+                let leaves = self.leaves(part);
+                leaves.contains(&last) && marked(self, &leaves)
+            };
+            if !self.of.iter().flatten().any(meets) {
                 let _ = self.axes.mark(&[last], false);
             }
+        }
+        self.align(&all);
+        if !self.of.iter().flatten().any(|a| marked(self, &self.leaves(a))) {
+            let last = all.iter().find_map(|a| self.leaves(a).last().copied());
+            let _ = self.axes.mark(&last.into_iter().collect::<Vec<_>>(), false);
         }
         let mut columns: Vec<Vec<Atom>> = Vec::new();
         for id in 0..self.of.len() {
@@ -224,6 +230,28 @@ impl Reader<'_> {
             }
         }
         self.errors.is_empty().then_some(Space { rows, columns })
+    }
+
+    /// Rows of results that have nothing to do with each other, but as many of them, are computed together.
+    fn align(&mut self, results: &[Vec<Axis>]) {
+        let rows = |r: &Self, axes: &[Axis]| -> Vec<Atom> {
+            r.leaves(axes).into_iter().filter(|l| !r.axes.is_column(*l)).collect()
+        };
+        for (i, axes) in results.iter().enumerate() {
+            for before in &results[..i] {
+                let (a, b) = (rows(self, before), rows(self, axes));
+                let missing: Vec<Atom> = a.iter().copied().filter(|l| !b.contains(l)).collect();
+                let own: Vec<Atom> = b.iter().copied().filter(|l| !a.contains(l)).collect();
+                let apart = |part: &Vec<Axis>| {
+                    let leaves = self.leaves(part);
+                    !(leaves.iter().any(|l| missing.contains(l)) && leaves.iter().any(|l| own.contains(l)))
+                };
+                let alike = self.axes.volume(&missing) == self.axes.volume(&own);
+                if !own.is_empty() && alike && self.of.iter().flatten().all(apart) {
+                    let _ = self.axes.unify(&own, &missing);
+                }
+            }
+        }
     }
 
     /// The place of an element of a row-contiguous array with these axes.

@@ -305,6 +305,15 @@ fn on<T>(fused: bool, f: impl FnOnce() -> T) -> T {
     }
 }
 
+/// A CPU, as [`on`] leaves it.
+fn computed(fused: bool) -> Computed {
+    Computed {
+        fused,
+        kernels: fused,
+        gpu: false,
+    }
+}
+
 fn normal(shape: &[i32], seed: u64) -> Result<Array> {
     let x = random::normal(shape, Dtype::Float32, 0.0, 0.3, Some(&Key::new(seed)?))?;
     x.eval()?;
@@ -344,7 +353,7 @@ fn charged_is_kept() -> Result<()> {
             let kept = on(fused, || kept(&x, 4.0 * array, move |x, _| method(&m, x)));
             let kept = kept.unwrap_or_else(|e| panic!("{name}: {e}"));
             let charged =
-                charge(&model, sizes, &Computed { fused, gpu: false }).values as f64 / array;
+                charge(&model, sizes, &computed(fused)).values as f64 / array;
             // Masks of bool, a quarter of an array each, and whole numbers are not charged.
             if (charged - kept).abs() > 0.3 {
                 let way = if fused { "fused" } else { "composed" };
@@ -377,11 +386,7 @@ fn what_meets_trained_weights_is_kept() -> Result<()> {
         };
         let kept = kept(&inputs, 4.0 * array, step)?;
         let charged = |m: &Forms| {
-            let on = Computed {
-                fused: true,
-                gpu: false,
-            };
-            charge(m, &[&[i64::from(N); 2]], &on).values as f64 / array
+            charge(m, &[&[i64::from(N); 2]], &computed(true)).values as f64 / array
         };
         // The gradients of weights, as they are summed, come on top.
         assert!(kept > 0.7, "{name}: {kept:.2} kept");
@@ -454,9 +459,8 @@ fn a_layer_keeps_what_it_is_charged() -> Result<()> {
             };
             let array = f64::from(ROWS * 128);
             let kept = on(fused, || kept(&inputs, 4.0 * array, step))?;
-            let computed = Computed { fused, gpu: false };
             let sizes: &[&[i64]] = &[&[1, i64::from(ROWS), 128]];
-            let charged = layer.saved(sizes, &computed).values as f64 / array;
+            let charged = layer.saved(sizes, &computed(fused)).values as f64 / array;
             assert!(
                 (charged - kept).abs() < 0.1 * kept,
                 "adapted: {adapted}, fused: {fused}: {charged:.2} charged, {kept:.2} kept"

@@ -64,3 +64,34 @@ fn shown() {
     println!("{}", forward("q: Tensor![B, L, heads, 2 * half], c: Tensor![L, 2 * half], s: Tensor![L, 2 * half]", "Tensor![B, heads, L, 2 * half]",
      "let q = q.transpose([0, 2, 1, 3]); let (a, b) = q.split(2, -1); let r = concatenate([-b, a], -1); q * c + r * s"));
 }
+
+#[test]
+#[ignore = "prints"]
+fn models() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/models/src");
+    for f in std::fs::read_dir(folder).unwrap() {
+        let f = f.unwrap().path();
+        if f.extension().is_none_or(|e| e != "rs") { continue; }
+        let file: syn::File = syn::parse_str(&std::fs::read_to_string(&f).unwrap()).unwrap();
+        let structs: Vec<&syn::ItemStruct> = file.items.iter().filter_map(|i| match i { syn::Item::Struct(s) => Some(s), _ => None }).collect();
+        for i in &file.items {
+            let syn::Item::Impl(m) = i else { continue };
+            if !m.attrs.iter().any(|a| a.path().is_ident("mlx_model")) { continue; }
+            let syn::Type::Path(p) = &*m.self_ty else { continue };
+            let name = &p.path.segments.last().unwrap().ident;
+            let Some(s) = structs.iter().find(|s| s.ident == *name) else { continue };
+            let mut s = (*s).clone();
+            let attr = s.attrs.iter().position(|a| a.path().is_ident("mlx_model")).unwrap();
+            let attr = s.attrs.remove(attr);
+            let syn::Meta::List(l) = attr.meta else { continue };
+            let start = std::time::Instant::now();
+            let Ok(w) = analyse(l.tokens, s, m) else { println!("{name}: error"); continue };
+            let took = start.elapsed();
+            for (m, g) in w.methods.iter().zip(&w.graphs) {
+                let text = report::text(&m.name.to_string(), g, &w.model.names);
+                println!("{} {name}::{}: {} kernels, {took:?}", f.file_name().unwrap().to_string_lossy(), m.name, kernels(&text));
+                for l in text.lines().filter(|l| l.contains("= kernel") || l.starts_with("      ")) { println!("      {l}"); }
+            }
+        }
+    }
+}

@@ -492,6 +492,7 @@ impl Walk {
             let shapes: Vec<&[i64]> = shapes.iter().map(Vec::as_slice).collect();
             let on = Computed {
                 fused: self.fused,
+                kernels: crate::kernels::rows::available(self.dtype),
                 gpu: self.gpu,
             };
             let width = self.dtype.size();

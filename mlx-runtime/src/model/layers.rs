@@ -7,6 +7,7 @@ use std::cell::RefCell;
 
 use super::cuts::{self, Cut, Stack};
 use super::Model;
+use crate::kernels::rows;
 use crate::nn::KvCache;
 use crate::{device, fused, memory, transforms, Array, Dtype, Result};
 
@@ -123,6 +124,8 @@ impl Saved {
 pub struct Computed {
     /// True on the fused operations of the CPU, where attention with its rotation never has all scores at once.
     pub fused: bool,
+    /// True where the kernels that the macros write run, rather than MLX's operations in their place.
+    pub kernels: bool,
     /// True on a GPU, because MLX computes attention in tiles there.
     pub gpu: bool,
 }
@@ -131,6 +134,7 @@ impl Computed {
     fn of(x: &Array) -> Result<Computed> {
         Ok(Computed {
             fused: fused::available(x),
+            kernels: rows::available(x.dtype()),
             gpu: device::default_device()?.kind() == device::DeviceType::Gpu,
         })
     }

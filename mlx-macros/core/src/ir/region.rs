@@ -41,6 +41,31 @@ impl Graph {
         found
     }
 
+    /// The node whose value a kernel gives in this node: the same value, composed of MLX's operations.
+    pub fn composed(&self, id: Id) -> Id {
+        match &self.nodes[id].kind {
+            Kind::Kernel(r) if r.outputs.len() == 1 => r.outputs[0],
+            Kind::Item(of, i) => match &self.nodes[*of].kind {
+                Kind::Kernel(r) => r.outputs[*i],
+                _ => id,
+            },
+            _ => id,
+        }
+    }
+
+    /// As [`Graph::live`], where all kernels are composed of MLX's operations.
+    pub fn live_composed(&self) -> BTreeSet<Id> {
+        let mut live = BTreeSet::new();
+        let mut todo: Vec<Id> = self.result.into_iter().chain(self.kept.clone()).collect();
+        while let Some(id) = todo.pop() {
+            let id = self.composed(id);
+            if live.insert(id) {
+                todo.extend(self.nodes[id].inputs());
+            }
+        }
+        live
+    }
+
     /// Puts one kernel in the place of its members. Returns for each node of before its place now.
     ///
     /// The members are convex and in one arm, and no arm lies between them.

@@ -53,6 +53,17 @@ pub fn programs(names: &Names, region: &Region) -> Option<Programs> {
     Some(Programs { forward, gradient })
 }
 
+/// The inputs of a region that its gradient reads.
+pub fn kept(names: &Names, region: &Region) -> Vec<Id> {
+    let programs = programs(names, region);
+    let sources = programs.iter().filter_map(|p| p.gradient.as_ref());
+    let read = sources.flat_map(|g| &g.inputs).filter_map(|s| match s {
+        Source::Input(i) => Some(region.inputs[*i]),
+        Source::Cotangent(_) => None,
+    });
+    read.collect()
+}
+
 /// Makes kernels of the regions of a method's graph.
 pub fn run(model: &ModelDef, method: &Method, graph: &mut Graph) {
     if !model.fuse.is_on(NAME) {
@@ -279,15 +290,36 @@ impl Pass<'_> {
         }
         let tensors = args.iter().filter(|a| !matches!(a, Arg::Weak { .. }));
         let tensors: Vec<Id> = tensors.flat_map(Arg::values).collect();
-        let others = tensors.len() > 1;
-        if keeps.inputs == Inputs::All || keeps.inputs == Inputs::Others && others {
-            kept.values.extend(tensors.iter().map(|t| self.root(*t)));
+        match keeps.inputs {
+            Inputs::None => {}
+            Inputs::All => kept.values.extend(tensors.iter().map(|t| self.root(*t))),
+            // An operand is kept for the gradients of the others; what weights meet is not, where these are frozen.
+            Inputs::Others => {
+                for (i, t) in tensors.iter().enumerate() {
+                    let mut others = tensors.iter().enumerate().filter(|(j, _)| *j != i);
+                    if others.any(|(_, o)| self.trains(*o)) {
+                        kept.values.insert(self.root(*t));
+                    }
+                }
+            }
         }
         kept.between = match keeps.between {
             Between::Results(n) => self.size(id).times(&Dim::constant(n)),
             _ => Dim::default(),
         };
         kept
+    }
+
+    /// True if a value has a gradient for sure: it is no number, and made of more than weights.
+    fn trains(&self, id: Id) -> bool {
+        let node = &self.graph.nodes[id];
+        match &node.kind {
+            _ if !matches!(node.ty, Ty::Tensor(_, Dt::Float | Dt::F32)) => false,
+            Kind::Param(_) => false,
+            Kind::Op { op, .. } if op.keeps.stops => false,
+            Kind::Op { args, .. } => args.iter().flat_map(Arg::values).any(|v| self.trains(v)),
+            _ => true,
+        }
     }
 
     /// The region of these nodes, if it is one.

@@ -161,7 +161,7 @@ fn method(model: &ModelDef, m: &Method, graph: &Graph, said: &mut Said) -> Token
         .map(|id| node(model, graph, *id, kept.get(id), said));
     let nodes: Vec<TokenStream> = nodes.collect();
     let mut all = Vec::new();
-    saved(&checkpoint::saved(model, graph), &[], model, said, &mut all);
+    saved(&checkpoint::saved(model, graph, checkpoint::Form::Kernels), &[], model, said, &mut all);
     let (name, line) = (m.name.to_string(), line(m.name.span()));
     let ret = ty(&m.ret, &model.names);
     quote! {

@@ -99,12 +99,17 @@ fn held<F: Composed>(frozen: &'static [bool], composed: F) -> impl Composed {
     }
 }
 
-/// The way a program runs for a call: a job for the CPU, or `None` for MLX's operations.
-fn select(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Job> {
+/// True if kernels run where the floats are of this dtype, in this thread as it is now.
+pub fn available(float: Dtype) -> bool {
     let recorded = fused::is_off() || transforms::is_shapeless() || transforms::is_vectorising();
     let cpu = stream::kind().is_ok_and(|kind| kind == DeviceType::Cpu);
     let held = matches!(float, Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
-    if recorded || !cpu || !held || program.cpu.is_none() || crate::cpu::level().is_none() {
+    !recorded && cpu && held && crate::cpu::level().is_some()
+}
+
+/// The way a program runs for a call: a job for the CPU, or `None` for MLX's operations.
+fn select(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Job> {
+    if !available(float) || program.cpu.is_none() {
         return None;
     }
     Job::new(

@@ -76,7 +76,8 @@ where
 pub fn values_alike(name: &str, a: &Array, b: &Array, most: f32) {
     assert_eq!((a.shape(), a.dtype()), (b.shape(), b.dtype()), "{name}");
     for (i, (x, y)) in numbers(a).iter().zip(numbers(b)).enumerate() {
-        let close = *x == y || x.is_nan() && y.is_nan() || (x - y).abs() <= most * y.abs().max(1e-3);
+        let close =
+            *x == y || x.is_nan() && y.is_nan() || (x - y).abs() <= most * y.abs().max(1e-3);
         assert!(close, "{name}: element {i} is {x}, MLX gives {y}");
     }
 }

@@ -42,7 +42,13 @@ impl Case {
 #[test]
 fn values_and_gradients_are_those_of_mlx() {
     for case in CASES {
-        same(case.name, case.call, &case.inputs(Dtype::Float32), 1e-5, 2e-4);
+        same(
+            case.name,
+            case.call,
+            &case.inputs(Dtype::Float32),
+            1e-5,
+            2e-4,
+        );
     }
 }
 
@@ -56,7 +62,10 @@ fn half_types_are_rounded_once() {
                 true => ops::astype(a, Dtype::Float32).unwrap(),
                 false => a.clone(),
             };
-            let (half, whole) = ((case.call)(&x).unwrap(), (case.call)(&x.iter().map(wide).collect::<Vec<_>>()).unwrap());
+            let (half, whole) = (
+                (case.call)(&x).unwrap(),
+                (case.call)(&x.iter().map(wide).collect::<Vec<_>>()).unwrap(),
+            );
             for (a, b) in half.iter().zip(&whole) {
                 values_alike(case.name, a, &ops::astype(b, a.dtype()).unwrap(), 0.0);
             }
@@ -66,7 +75,16 @@ fn half_types_are_rounded_once() {
 
 #[test]
 fn nan_and_infinity_are_those_of_mlx() {
-    let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1e30, -1e30, 1e-30];
+    let odd = [
+        f32::NAN,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        0.0,
+        -0.0,
+        1e30,
+        -1e30,
+        1e-30,
+    ];
     for case in CASES.iter().filter(|c| c.name.starts_with("each")) {
         let x: Vec<Array> = case
             .inputs(Dtype::Float32)

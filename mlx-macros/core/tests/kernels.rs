@@ -8,7 +8,7 @@ mod committed;
 mod each;
 #[path = "kernels/generate.rs"]
 mod generate;
-#[path = "kernels/interpret.rs"]
-mod interpret;
 #[path = "kernels/gradients.rs"]
 mod gradients;
+#[path = "kernels/interpret.rs"]
+mod interpret;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use syn::{Expr, Ident};
 
 use crate::ir::{Fused, Graph, Id, Kind, Node};
+use crate::syntax::dims::{volume, Dim};
 use crate::syntax::signature::{Method, Ty};
 
 /// Operations that one kernel computes.
@@ -23,6 +24,28 @@ pub struct Region {
     pub numbers: Vec<(Ident, Expr)>,
     /// The nodes whose values it gives. They stay in the graph, where nothing reads them any more.
     pub outputs: Vec<Id>,
+}
+
+impl Region {
+    /// The elements of the values that are neither written nor read again.
+    pub fn spared(&self) -> Dim {
+        let results: Vec<Id> = match self.graph.result.map(|id| (id, &self.graph.nodes[id].kind)) {
+            Some((_, Kind::Tuple(ids))) => ids.clone(),
+            Some((id, _)) => vec![id],
+            None => vec![],
+        };
+        let inner = self
+            .graph
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(id, _)| !results.contains(id));
+        let sizes = inner.filter_map(|(_, n)| match (&n.kind, &n.ty) {
+            (Kind::Op { op, .. }, Ty::Tensor(shape, _)) if !op.keeps.view => Some(volume(shape)),
+            _ => None,
+        });
+        sizes.fold(Dim::default(), |sum, d| sum.plus(&d))
+    }
 }
 
 impl Graph {
@@ -69,7 +92,12 @@ impl Graph {
     /// Puts one kernel in the place of its members. Returns for each node of before its place now.
     ///
     /// The members are convex and in one arm, and no arm lies between them.
-    pub fn absorb(&mut self, pass: &'static str, members: &BTreeSet<Id>, region: Region) -> Vec<Id> {
+    pub fn absorb(
+        &mut self,
+        pass: &'static str,
+        members: &BTreeSet<Id>,
+        region: Region,
+    ) -> Vec<Id> {
         let (Some(first), Some(last)) = (members.first(), members.last()) else {
             return (0..self.nodes.len()).collect();
         };
@@ -155,12 +183,18 @@ impl Graph {
             span,
         }];
         if let (true, Ty::Tuple(parts)) = (several, ty) {
-            added.extend(outputs.iter().zip(parts).enumerate().map(|(i, (id, ty))| Node {
-                kind: Kind::Item(old, i),
-                ty,
-                span: self.nodes[*id].span,
-                name: name(*id),
-            }));
+            added.extend(
+                outputs
+                    .iter()
+                    .zip(parts)
+                    .enumerate()
+                    .map(|(i, (id, ty))| Node {
+                        kind: Kind::Item(old, i),
+                        ty,
+                        span: self.nodes[*id].span,
+                        name: name(*id),
+                    }),
+            );
         }
         added
     }

@@ -25,7 +25,8 @@ use crate::syntax::signature::{Argument, Dt, Method, Ty};
 /// The name by which the pass is switched.
 pub const NAME: &str = "kernels";
 /// A sentence that says its effect.
-pub const DOC: &str = "operations on rows that one kernel can compute are one, with a gradient of its own";
+pub const DOC: &str =
+    "operations on rows that one kernel can compute are one, with a gradient of its own";
 
 /// The most values of a kernel.
 const MOST_OUTPUTS: usize = 4;
@@ -33,6 +34,8 @@ const MOST_OUTPUTS: usize = 4;
 const MOST_INPUTS: usize = 12;
 /// The most operations of a kernel.
 const MOST_MEMBERS: usize = 48;
+/// Operations that MLX computes as fast as memory is read.
+const CHEAP: &[&str] = &["add", "subtract", "multiply", "negative"];
 /// The most operations that join together.
 const MOST_AT_ONCE: usize = 6;
 /// Operations of the row tier that stay as they are: other passes make them, and they have kernels of their own.
@@ -140,7 +143,10 @@ impl Pass<'_> {
             Arg::Dims(all) => all.iter().all(|d| self.bound(d)),
             Arg::Scalar(_) => kind != P::Count,
             Arg::Weak { expr, like } => {
-                let float = matches!(self.graph.nodes[*like].ty, Ty::Tensor(_, Dt::Float | Dt::F32));
+                let float = matches!(
+                    self.graph.nodes[*like].ty,
+                    Ty::Tensor(_, Dt::Float | Dt::F32)
+                );
                 float || literal(expr).is_some()
             }
             Arg::Bool(e) => matches!(e, Expr::Lit(_)),
@@ -162,6 +168,10 @@ impl Pass<'_> {
         let idle = matches!(shape(op.name), Some(Form::View | Form::Created));
         let renamed = matches!(op.name, "astype" | "stop_gradient");
         self.takes(id) && !idle && !renamed && !op.keeps.view
+    }
+
+    fn is_cheap(&self, id: Id) -> bool {
+        matches!(&self.graph.nodes[id].kind, Kind::Op { op, .. } if CHEAP.contains(&op.name))
     }
 
     /// The value that a view shares memory with.
@@ -194,9 +204,8 @@ impl Pass<'_> {
                     next.push(*id);
                 }
             }
-            let fits = |id: &&Id| {
-                !found.members.contains(id) && !refused.contains(id) && self.takes(**id)
-            };
+            let fits =
+                |id: &&Id| !found.members.contains(id) && !refused.contains(id) && self.takes(**id);
             let Some(id) = next.iter().find(fits).copied() else {
                 break;
             };
@@ -334,14 +343,22 @@ impl Pass<'_> {
             return None;
         }
         let after = self.graph.between(&members);
-        let convex = |m: &Id| !self.graph.nodes[*m].inputs().iter().any(|i| after.contains(i));
+        let convex = |m: &Id| {
+            !self.graph.nodes[*m]
+                .inputs()
+                .iter()
+                .any(|i| after.contains(i))
+        };
         if !members.iter().all(convex) || !self.keeps_order(&members, &after) {
             return None;
         }
         let outputs = self.outputs(&members)?;
         let region = self.function(&members, outputs)?;
         let programs = programs(&self.model.names, &region)?;
-        let all = [Some(&programs.forward), programs.gradient.as_ref().map(|g| &g.program)];
+        let all = [
+            Some(&programs.forward),
+            programs.gradient.as_ref().map(|g| &g.program),
+        ];
         if !all.into_iter().flatten().all(is_launched) {
             return None;
         }
@@ -384,11 +401,13 @@ impl Pass<'_> {
         let written = |id: &Id| match (&self.graph.nodes[*id].kind, &self.graph.nodes[*id].ty) {
             // A view costs nothing as it is.
             (Kind::Op { op, .. }, Ty::Tensor(..)) => {
-                !op.keeps.view && shape(op.name).is_some_and(|s| s != Form::View && s != Form::Created)
+                !op.keeps.view
+                    && shape(op.name).is_some_and(|s| s != Form::View && s != Form::Created)
             }
             _ => false,
         };
-        let fits = !outputs.is_empty() && outputs.len() <= MOST_OUTPUTS && outputs.iter().all(written);
+        let fits =
+            !outputs.is_empty() && outputs.len() <= MOST_OUTPUTS && outputs.iter().all(written);
         fits.then_some(outputs)
     }
 
@@ -477,7 +496,9 @@ impl Pass<'_> {
             [one] => outer[one].ty.clone(),
             _ => Ty::Tuple(outputs.iter().map(|o| outer[*o].ty.clone()).collect()),
         };
-        let span = outputs.last().map_or_else(Span::call_site, |o| outer[*o].span);
+        let span = outputs
+            .last()
+            .map_or_else(Span::call_site, |o| outer[*o].span);
         graph.result = match results[..] {
             [one] => Some(one),
             _ => {
@@ -527,8 +548,14 @@ impl Pass<'_> {
     /// True if a kernel spares reading and writing a whole intermediate value.
     fn saves(&self, found: &Found) -> bool {
         let outputs = &found.region.outputs;
+        // Two passes over memory are no slower than a kernel; three are, and so is one with a slow function.
         let work = found.members.iter().filter(|m| self.works(**m));
-        let float = |id: &Id| matches!(self.graph.nodes[*id].ty, Ty::Tensor(_, Dt::Float | Dt::F32));
+        let worth: usize = work
+            .clone()
+            .map(|m| 2 - usize::from(self.is_cheap(*m)))
+            .sum();
+        let float =
+            |id: &Id| matches!(self.graph.nodes[*id].ty, Ty::Tensor(_, Dt::Float | Dt::F32));
         let elements = |id: &Id| match &self.graph.nodes[*id].ty {
             Ty::Tensor(shape, _) => volume(shape),
             _ => Dim::default(),
@@ -540,6 +567,7 @@ impl Pass<'_> {
         let rows = found.programs.forward.rows.iter();
         let many = rows.flat_map(|d| d.names()).any(is_free);
         work.count() > 1
+            && worth > 2
             && outputs.iter().any(float)
             && found.members.iter().any(spared)
             && (many || is_flat(&found.programs.forward).is_some())

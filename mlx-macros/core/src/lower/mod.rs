@@ -226,10 +226,13 @@ impl Lower<'_> {
             );
         }
         // Those of regions, too, which are written by MLX's operations as well.
-        let inner = self.live.iter().flat_map(|id| match &self.graph.nodes[*id].kind {
-            Kind::Kernel(r) => r.graph.nodes.iter().collect(),
-            _ => vec![&self.graph.nodes[*id]],
-        });
+        let inner = self
+            .live
+            .iter()
+            .flat_map(|id| match &self.graph.nodes[*id].kind {
+                Kind::Kernel(r) => r.graph.nodes.iter().collect(),
+                _ => vec![&self.graph.nodes[*id]],
+            });
         for node in inner {
             if let Kind::Op { args, .. } = &node.kind {
                 for a in args {

@@ -77,7 +77,11 @@ impl Lower<'_> {
             graph: &r.graph,
             live: r.graph.live(),
         };
-        let names = r.method.args.iter().filter(|a| matches!(a.ty, Ty::Tensor(..)));
+        let names = r
+            .method
+            .args
+            .iter()
+            .filter(|a| matches!(a.ty, Ty::Tensor(..)));
         let args = names.enumerate().map(|(i, a)| {
             let name = &a.name;
             quote! { let #name = &__x[#i]; }

@@ -15,7 +15,12 @@ const RANDOM: usize = 40;
 
 fn case(out: &mut String, text: &str) {
     let (p, _) = read(text);
-    let Program { name, inputs, outputs, .. } = &p;
+    let Program {
+        name,
+        inputs,
+        outputs,
+        ..
+    } = &p;
     writeln!(out, "#[mlx_kernel]\n{text}").unwrap();
     let args: Vec<String> = (0..inputs.len()).map(|i| format!("&x[{i}]")).collect();
     let call = format!("{name}({})?", args.join(", "));
@@ -26,13 +31,21 @@ fn case(out: &mut String, text: &str) {
             format!("let y = {call}; Ok(vec![{}])", places.join(", "))
         }
     };
-    writeln!(out, "fn call_{name}(x: &[Array]) -> Result<Vec<Array>> {{ {list} }}").unwrap();
+    writeln!(
+        out,
+        "fn call_{name}(x: &[Array]) -> Result<Vec<Array>> {{ {list} }}"
+    )
+    .unwrap();
 }
 
 fn row(text: &str, sizes: &[(&str, i64)]) -> String {
     let (p, _) = read(text);
     let shape = |i: &mlx_macros_core::kernel::ir::Input| {
-        let dims: Vec<String> = i.shape.iter().map(|d| format!("{:?}", d.to_string())).collect();
+        let dims: Vec<String> = i
+            .shape
+            .iter()
+            .map(|d| format!("{:?}", d.to_string()))
+            .collect();
         format!("(&[{}], {:?})", dims.join(", "), i.dtype.name())
     };
     let arguments: Vec<String> = p.inputs.iter().map(shape).collect();
@@ -61,7 +74,12 @@ fn text() -> String {
         case(&mut out, &k.text);
         rows.push(row(&k.text, &[("B", 2), ("L", 3), ("D", 19), ("E", 33)]));
     }
-    writeln!(out, "/// All of them.\npub const CASES: &[Case] = &[\n{}\n];", rows.join("\n")).unwrap();
+    writeln!(
+        out,
+        "/// All of them.\npub const CASES: &[Case] = &[\n{}\n];",
+        rows.join("\n")
+    )
+    .unwrap();
     let file = syn::parse_file(&out).unwrap();
     // rustfmt leaves the file alone, because it begins with this line.
     drop(file);
@@ -75,5 +93,9 @@ fn the_committed_kernels_are_current() {
     if std::env::var_os("KERNELS_WRITE").is_some() {
         fs::write(&path, &text).unwrap();
     }
-    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), text, "run with KERNELS_WRITE=1");
+    assert_eq!(
+        fs::read_to_string(&path).unwrap_or_default(),
+        text,
+        "run with KERNELS_WRITE=1"
+    );
 }

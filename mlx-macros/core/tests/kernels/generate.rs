@@ -120,7 +120,9 @@ pub fn kernel(name: &str, random: &mut Random) -> Kernel {
 impl Generator<'_> {
     /// A value, most often a late one.
     fn pick(&mut self, wanted: impl Fn(Shape) -> bool) -> Option<usize> {
-        let all: Vec<usize> = (0..self.values.len()).filter(|i| wanted(self.values[*i].shape)).collect();
+        let all: Vec<usize> = (0..self.values.len())
+            .filter(|i| wanted(self.values[*i].shape))
+            .collect();
         let late = all.len().saturating_sub(4);
         let from = if self.random.below(4) > 0 { late } else { 0 };
         let found = *all.get(from + self.random.below(all.len().saturating_sub(from).max(1)))?;
@@ -154,11 +156,32 @@ impl Generator<'_> {
 
     fn one(&mut self) {
         const FORMS: [&str; 26] = [
-            "tanh({})", "sigmoid({})", "silu({})", "square({}) * 0.5", "sin({})", "cos({})", "abs({})", "-{}",
-            "exp(tanh({}))", "log(square({}) + 1.0)", "sqrt(square({}) + 0.5)", "rsqrt(square({}) + 0.5)", "erf({})",
-            "gelu({})", "gelu_approx({})", "softplus({})", "relu({})", "expm1(tanh({}))", "log1p(square({}))",
-            "reciprocal(square({}) + 1.0)", "arctan({})", "elu({})", "clip({}, -1.0, 1.0)", "leaky_relu({})",
-            "stop_gradient({}) + 0.25", "power(square({}) + 0.5, 0.75)",
+            "tanh({})",
+            "sigmoid({})",
+            "silu({})",
+            "square({}) * 0.5",
+            "sin({})",
+            "cos({})",
+            "abs({})",
+            "-{}",
+            "exp(tanh({}))",
+            "log(square({}) + 1.0)",
+            "sqrt(square({}) + 0.5)",
+            "rsqrt(square({}) + 0.5)",
+            "erf({})",
+            "gelu({})",
+            "gelu_approx({})",
+            "softplus({})",
+            "relu({})",
+            "expm1(tanh({}))",
+            "log1p(square({}))",
+            "reciprocal(square({}) + 1.0)",
+            "arctan({})",
+            "elu({})",
+            "clip({}, -1.0, 1.0)",
+            "leaky_relu({})",
+            "stop_gradient({}) + 0.25",
+            "power(square({}) + 0.5, 0.75)",
         ];
         let Some(i) = self.pick(|_| true) else { return };
         let (name, shape) = (self.read(i), self.values[i].shape);
@@ -168,10 +191,19 @@ impl Generator<'_> {
 
     fn two(&mut self) {
         const FORMS: [&str; 13] = [
-            "{a} + {b}", "{a} - {b}", "{a} * {b}", "{a} * {b}", "{a} / (square({b}) + 1.0)", "maximum({a}, {b})",
-            "minimum({a}, {b})", "logaddexp({a}, {b})", "arctan2({a}, square({b}) + 0.5)",
-            "where_(greater({a}, {b}), {a} * 2.0, {b})", "where_(less({a}, 0.3), {a}, {b} * 0.5)",
-            "power(square({a}) + 0.5, tanh({b}))", "swiglu({a} + 0.0 * {b}, {b} + 0.0 * {a})",
+            "{a} + {b}",
+            "{a} - {b}",
+            "{a} * {b}",
+            "{a} * {b}",
+            "{a} / (square({b}) + 1.0)",
+            "maximum({a}, {b})",
+            "minimum({a}, {b})",
+            "logaddexp({a}, {b})",
+            "arctan2({a}, square({b}) + 0.5)",
+            "where_(greater({a}, {b}), {a} * 2.0, {b})",
+            "where_(less({a}, 0.3), {a}, {b} * 0.5)",
+            "power(square({a}) + 0.5, tanh({b}))",
+            "swiglu({a} + 0.0 * {b}, {b} + 0.0 * {a})",
         ];
         let Some(i) = self.pick(|_| true) else { return };
         let first = self.values[i].shape;
@@ -194,9 +226,15 @@ impl Generator<'_> {
 
     fn reduce(&mut self) {
         const FORMS: [&str; 9] = [
-            "sum({}, -1, keepdims)", "mean({}, -1, keepdims)", "max({}, -1, keepdims)", "min({}, -1, keepdims)",
-            "logsumexp({}, -1, keepdims)", "var({}, -1, keepdims)", "mean(square({}), -1, keepdims)",
-            "prod(tanh({}) + 0.1, -1, keepdims)", "sqrt(var({}, -1, keepdims) + 0.1)",
+            "sum({}, -1, keepdims)",
+            "mean({}, -1, keepdims)",
+            "max({}, -1, keepdims)",
+            "min({}, -1, keepdims)",
+            "logsumexp({}, -1, keepdims)",
+            "var({}, -1, keepdims)",
+            "mean(square({}), -1, keepdims)",
+            "prod(tanh({}) + 0.1, -1, keepdims)",
+            "sqrt(var({}, -1, keepdims) + 0.1)",
         ];
         let row = |s: Shape| matches!(s, Shape::Row(_));
         let Some(i) = self.pick(row) else { return };
@@ -226,13 +264,25 @@ impl Generator<'_> {
         if let (Some(i), true) = (self.pick(|s| s == Shape::Row(2)), self.random.below(2) == 0) {
             let name = self.read(i);
             match self.random.below(3) {
-                0 => self.bind(Shape::Row(0), format!("slice({name}, [0], [D], axes = [-1])")),
-                1 => self.bind(Shape::Row(1), format!("slice({name}, [D], [D + E], axes = [-1])")),
-                _ => self.bind(Shape::Row(0), format!("slice({name}, [1], [D + 1], axes = [-1])")),
+                0 => self.bind(
+                    Shape::Row(0),
+                    format!("slice({name}, [0], [D], axes = [-1])"),
+                ),
+                1 => self.bind(
+                    Shape::Row(1),
+                    format!("slice({name}, [D], [D + E], axes = [-1])"),
+                ),
+                _ => self.bind(
+                    Shape::Row(0),
+                    format!("slice({name}, [1], [D + 1], axes = [-1])"),
+                ),
             }
             return;
         }
-        let (Some(i), Some(j)) = (self.pick(|s| s == Shape::Row(0)), self.pick(|s| s == Shape::Row(1))) else {
+        let (Some(i), Some(j)) = (
+            self.pick(|s| s == Shape::Row(0)),
+            self.pick(|s| s == Shape::Row(1)),
+        ) else {
             return;
         };
         let (a, b) = (self.read(i), self.read(j));
@@ -242,13 +292,23 @@ impl Generator<'_> {
     /// Everything that nothing reads becomes a result, of which there are three at most.
     fn finish(mut self, name: &str) -> Kernel {
         let used = |v: &Made| v.read || v.name.starts_with('v');
-        let mut open: Vec<usize> = (0..self.values.len()).filter(|i| used(&self.values[*i]) && !self.values[*i].read).collect();
-        if open.iter().all(|i| matches!(self.values[*i].shape, Shape::Vector(_))) {
+        let mut open: Vec<usize> = (0..self.values.len())
+            .filter(|i| used(&self.values[*i]) && !self.values[*i].read)
+            .collect();
+        if open
+            .iter()
+            .all(|i| matches!(self.values[*i].shape, Shape::Vector(_)))
+        {
             // Something must differ between rows.
             self.values[0].read = true;
-            let vector = open.iter().position(|i| self.values[*i].shape == Shape::Vector(0));
+            let vector = open
+                .iter()
+                .position(|i| self.values[*i].shape == Shape::Vector(0));
             let with = vector.map(|at| open.remove(at)).map(|i| self.read(i));
-            self.bind(Shape::Row(0), format!("x * {}", with.unwrap_or_else(|| "1.5".to_string())));
+            self.bind(
+                Shape::Row(0),
+                format!("x * {}", with.unwrap_or_else(|| "1.5".to_string())),
+            );
             open.push(self.values.len() - 1);
         }
         let (mut results, mut rest) = (Vec::new(), Vec::new());
@@ -279,19 +339,38 @@ impl Generator<'_> {
             .filter(|v| v.read)
             .map(|v| (v.name.clone(), v.shape))
             .collect();
-        let mut args: Vec<String> = arguments.iter().map(|(n, s)| format!("{n}: {}", s.text())).collect();
+        let mut args: Vec<String> = arguments
+            .iter()
+            .map(|(n, s)| format!("{n}: {}", s.text()))
+            .collect();
         if self.chooses {
             args.push("at: Tensor![B, L, 1; i32]".to_string());
         }
-        let types: Vec<String> = results.iter().map(|i| self.values[*i].shape.text()).collect();
-        let names: Vec<&str> = results.iter().map(|i| self.values[*i].name.as_str()).collect();
+        let types: Vec<String> = results
+            .iter()
+            .map(|i| self.values[*i].shape.text())
+            .collect();
+        let names: Vec<&str> = results
+            .iter()
+            .map(|i| self.values[*i].name.as_str())
+            .collect();
         let (ret, last) = match results.len() {
             1 => (types[0].clone(), names[0].to_string()),
-            _ => (format!("({})", types.join(", ")), format!("({})", names.join(", "))),
+            _ => (
+                format!("({})", types.join(", ")),
+                format!("({})", names.join(", ")),
+            ),
         };
-        let body = self.lines.iter().map(|l| format!("    {l}\n")).collect::<String>();
+        let body = self
+            .lines
+            .iter()
+            .map(|l| format!("    {l}\n"))
+            .collect::<String>();
         Kernel {
-            text: format!("fn {name}({}) -> {ret} {{\n{body}    {last}\n}}\n", args.join(", ")),
+            text: format!(
+                "fn {name}({}) -> {ret} {{\n{body}    {last}\n}}\n",
+                args.join(", ")
+            ),
             arguments,
             chooses: self.chooses,
         }

@@ -19,7 +19,11 @@ fn check(text: &str, found: &Read, sizes: &Sizes, inputs: &[Vec<f64>], random: &
     let Ok(Some(gradient)) = gradient else {
         panic!("no gradient: {text}");
     };
-    let whole: Vec<bool> = program.inputs.iter().map(|i| !matches!(i.dtype, Dt::Float | Dt::F32)).collect();
+    let whole: Vec<bool> = program
+        .inputs
+        .iter()
+        .map(|i| !matches!(i.dtype, Dt::Float | Dt::F32))
+        .collect();
     let out = run(program, sizes, inputs, &[]);
     let by: Vec<Vec<f64>> = out
         .iter()
@@ -29,7 +33,11 @@ fn check(text: &str, found: &Read, sizes: &Sizes, inputs: &[Vec<f64>], random: &
     let along: Vec<Vec<f64>> = inputs
         .iter()
         .zip(&whole)
-        .map(|(x, whole)| x.iter().map(|_| if *whole { 0.0 } else { random.number() }).collect())
+        .map(|(x, whole)| {
+            x.iter()
+                .map(|_| if *whole { 0.0 } else { random.number() })
+                .collect()
+        })
         .collect();
     let value = |step: f64| {
         let moved: Vec<Vec<f64>> = inputs
@@ -41,7 +49,13 @@ fn check(text: &str, found: &Read, sizes: &Sizes, inputs: &[Vec<f64>], random: &
         let each = out.iter().flatten().zip(by.iter().flatten());
         each.map(|(y, b)| y * b).sum::<f64>()
     };
-    let terms = || grads.iter().flatten().zip(along.iter().flatten()).map(|(g, d)| g * d);
+    let terms = || {
+        grads
+            .iter()
+            .flatten()
+            .zip(along.iter().flatten())
+            .map(|(g, d)| g * d)
+    };
     let (derived, scale): (f64, f64) = (terms().sum(), 1.0 + terms().map(f64::abs).sum::<f64>());
     // A kink between the two points spoils one step, not all.
     let close = [1e-5, 1e-6, 1e-4, 1e-7].iter().any(|h| {
@@ -74,7 +88,12 @@ fn random_kernels_have_the_gradients_of_finite_differences() {
     let mut compared = 0;
     for i in 0..2000 {
         let k = kernel(&format!("kernel{i}"), &mut random);
-        let s = sizes(&[("B", 1 + i % 2), ("L", 1 + i % 3), ("D", 2 + i % 7), ("E", 1 + i % 5)]);
+        let s = sizes(&[
+            ("B", 1 + i % 2),
+            ("L", 1 + i % 3),
+            ("D", 2 + i % 7),
+            ("E", 1 + i % 5),
+        ]);
         let inputs = k.inputs(s["B"] * s["L"], [s["D"], s["E"]], &mut random);
         let found = read(&k.text);
         // A difference goes on where a gradient stops.
@@ -101,7 +120,15 @@ fn every_operation_has_the_gradient_of_finite_differences() {
             .map(|i| {
                 let n = i.shape.iter().map(|d| size(d, &sizes(of))).product::<i64>();
                 let whole = !matches!(i.dtype, Dt::Float | Dt::F32);
-                (0..n).map(|_| if whole { random.below(2) as f64 } else { random.number() }).collect()
+                (0..n)
+                    .map(|_| {
+                        if whole {
+                            random.below(2) as f64
+                        } else {
+                            random.number()
+                        }
+                    })
+                    .collect()
             })
             .collect();
         check(text, &found, &sizes(of), &inputs, &mut random);

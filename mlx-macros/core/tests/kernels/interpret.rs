@@ -30,7 +30,9 @@ pub fn size(d: &Dim, sizes: &Sizes) -> i64 {
             product(&q.of) / (product(&q.by) * q.number)
         }
     };
-    d.terms().map(|(names, c)| c * names.iter().map(of).product::<i64>()).sum()
+    d.terms()
+        .map(|(names, c)| c * names.iter().map(of).product::<i64>())
+        .sum()
 }
 
 /// The outputs of a program: each row-major.
@@ -38,7 +40,11 @@ pub fn run(p: &Program, sizes: &Sizes, inputs: &[Vec<f64>], numbers: &[f64]) -> 
     let size = |d: &Dim| size(d, sizes);
     let rows: Vec<i64> = p.rows.iter().map(size).collect();
     let elements = |shape: &[Dim]| shape.iter().map(size).product::<i64>() as usize;
-    let mut out: Vec<Vec<f64>> = p.outputs.iter().map(|o| vec![0.0; elements(&o.shape)]).collect();
+    let mut out: Vec<Vec<f64>> = p
+        .outputs
+        .iter()
+        .map(|o| vec![0.0; elements(&o.shape)])
+        .collect();
     let count: i64 = rows.iter().product();
     for row in 0..count {
         let (mut at, mut rest) = (vec![0; rows.len()], row);
@@ -47,7 +53,11 @@ pub fn run(p: &Program, sizes: &Sizes, inputs: &[Vec<f64>], numbers: &[f64]) -> 
             rest /= rows[i];
         }
         let place = |found: &At, values: &[Vec<f64>]| {
-            let fixed = found.rows.iter().map(|(i, s)| at[*i] * size(s)).sum::<i64>();
+            let fixed = found
+                .rows
+                .iter()
+                .map(|(i, s)| at[*i] * size(s))
+                .sum::<i64>();
             let chosen = found.computed.iter().map(|c| {
                 let n = size(&c.size);
                 let i = values[c.value][0] as i64;
@@ -80,8 +90,16 @@ pub fn run(p: &Program, sizes: &Sizes, inputs: &[Vec<f64>], numbers: &[f64]) -> 
                 Op::Coordinate(i) => vec![at[*i] as f64],
                 Op::Column => each(&|i| i as f64),
                 Op::Unary(op, a) => each(&|i| unary(*op, p.values[*a].scalar, get(*a, i))),
-                Op::Binary(op, a, b) => each(&|i| binary(*op, p.values[*a].scalar, get(*a, i), get(*b, i))),
-                Op::Select(c, a, b) => each(&|i| if get(*c, i) != 0.0 { get(*a, i) } else { get(*b, i) }),
+                Op::Binary(op, a, b) => {
+                    each(&|i| binary(*op, p.values[*a].scalar, get(*a, i), get(*b, i)))
+                }
+                Op::Select(c, a, b) => each(&|i| {
+                    if get(*c, i) != 0.0 {
+                        get(*a, i)
+                    } else {
+                        get(*b, i)
+                    }
+                }),
                 Op::Cast(a) => each(&|i| cast(p.values[*a].scalar, v.scalar, get(*a, i))),
                 Op::Reduce(op, a) => vec![reduce(*op, &values[*a])],
                 Op::Cut { of, start, step } => {

@@ -15,8 +15,8 @@ mod region;
 
 pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
-pub use region::region;
 pub use program::{At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
+pub use region::region;
 
 use crate::device::DeviceType;
 use crate::{fused, ops, stream, transforms, Array, Dtype, Result};
@@ -204,7 +204,11 @@ fn in_form(grad: &Array, axes: &[i32], (shape, dtype): &(Vec<i32>, Dtype)) -> Re
         other => other,
     };
     let summed = |i: usize| axes.contains(&i32::try_from(i).unwrap_or(-1));
-    let one: Vec<i32> = shape.iter().enumerate().map(|(i, n)| if summed(i) { 1 } else { *n }).collect();
+    let one: Vec<i32> = shape
+        .iter()
+        .enumerate()
+        .map(|(i, n)| if summed(i) { 1 } else { *n })
+        .collect();
     let mut all = ops::astype(&ops::reshape(grad, &one)?, *dtype)?;
     for axis in axes {
         let mut rest = all.shape().to_vec();

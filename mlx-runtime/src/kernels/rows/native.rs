@@ -19,7 +19,10 @@ impl Job {
         let size = |i: &usize| i32::try_from(self.sizes[*i]).unwrap_or(i32::MAX);
         let blocks = i32::try_from(self.parts()).unwrap_or(i32::MAX);
         let form = |o: &Output| match o.at {
-            Some(_) => (o.shape.iter().map(size).collect(), dtype(o.dtype, self.float)),
+            Some(_) => (
+                o.shape.iter().map(size).collect(),
+                dtype(o.dtype, self.float),
+            ),
             None => (vec![blocks, size(&o.width)], Dtype::Float32),
         };
         self.program.outputs.iter().map(form).collect()

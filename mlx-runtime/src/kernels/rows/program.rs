@@ -178,7 +178,9 @@ pub(super) fn sizes(program: &Program, call: &[i64]) -> Option<Vec<i64>> {
         && sizes.iter().all(|n| *n >= 0)
         && program.cuts.iter().all(|c| {
             let [start, step, count, whole] = [c.start, c.step, c.count, c.whole].map(|i| sizes[i]);
-            let last = step.checked_mul(count - 1).and_then(|n| n.checked_add(start));
+            let last = step
+                .checked_mul(count - 1)
+                .and_then(|n| n.checked_add(start));
             step > 0 && count > 0 && last.is_some_and(|last| last < whole)
         });
     counted.then_some(sizes)

@@ -142,7 +142,9 @@ impl Reader<'_> {
         // The last axis of a result is its row, unless elements meet along another one.
         let all: Vec<Vec<Axis>> = results.iter().map(|at| axes(self, at)).collect();
         for a in &all {
-            let last = a.last().and_then(|axis| self.axes.leaves(axis).last().copied());
+            let last = a
+                .last()
+                .and_then(|axis| self.axes.leaves(axis).last().copied());
             let Some(last) = last else { continue };
             let meets = |part: &Vec<Axis>| {
                 let leaves = self.leaves(part);
@@ -153,7 +155,12 @@ impl Reader<'_> {
             }
         }
         self.align(&all);
-        if !self.of.iter().flatten().any(|a| marked(self, &self.leaves(a))) {
+        if !self
+            .of
+            .iter()
+            .flatten()
+            .any(|a| marked(self, &self.leaves(a)))
+        {
             let last = all.iter().find_map(|a| self.leaves(a).last().copied());
             let _ = self.axes.mark(&last.into_iter().collect::<Vec<_>>(), false);
         }
@@ -235,7 +242,10 @@ impl Reader<'_> {
     /// Rows of results that have nothing to do with each other, but as many of them, are computed together.
     fn align(&mut self, results: &[Vec<Axis>]) {
         let rows = |r: &Self, axes: &[Axis]| -> Vec<Atom> {
-            r.leaves(axes).into_iter().filter(|l| !r.axes.is_column(*l)).collect()
+            r.leaves(axes)
+                .into_iter()
+                .filter(|l| !r.axes.is_column(*l))
+                .collect()
         };
         for (i, axes) in results.iter().enumerate() {
             for before in &results[..i] {
@@ -244,7 +254,8 @@ impl Reader<'_> {
                 let own: Vec<Atom> = b.iter().copied().filter(|l| !a.contains(l)).collect();
                 let apart = |part: &Vec<Axis>| {
                     let leaves = self.leaves(part);
-                    !(leaves.iter().any(|l| missing.contains(l)) && leaves.iter().any(|l| own.contains(l)))
+                    !(leaves.iter().any(|l| missing.contains(l))
+                        && leaves.iter().any(|l| own.contains(l)))
                 };
                 let alike = self.axes.volume(&missing) == self.axes.volume(&own);
                 if !own.is_empty() && alike && self.of.iter().flatten().all(apart) {

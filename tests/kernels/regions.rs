@@ -263,6 +263,8 @@ fn values<M: Layer>(heads: usize, dtype: Dtype) -> (Vec<Array>, [usize; 2]) {
         eps: 1e-5,
     };
     let model: M = init(&Arc::new(config), Key::new(3).unwrap(), dtype).unwrap();
+    let weights = model.parameters();
+    transforms::eval(&weights.iter().map(|(_, a)| a).collect::<Vec<_>>()).unwrap();
     let h = heads as i32;
     let mut x = vec![
         normal(&[2, 5, 24], 1, dtype),
@@ -310,7 +312,10 @@ fn layers_of_unknown_families_are_those_of_mlx() {
         let (found, _) = values::<Kernels>(heads, Dtype::Bfloat16);
         for (i, (a, b)) in found.iter().zip(&want).enumerate() {
             let far = apart(&ops::astype(a, Dtype::Float32).unwrap(), b);
-            assert!(far < 0.15, "{heads} heads in bfloat16: array {i} differs by {far}");
+            assert!(
+                far < 0.15,
+                "{heads} heads in bfloat16: array {i} differs by {far}"
+            );
         }
     }
 }

@@ -306,7 +306,7 @@ impl Regions {
         if config.heads == 1 {
             sin(x * 2.0) * 0.5
         } else {
-            matmul(x, x)
+            x + 1.0
         }
     }
 }

@@ -5,22 +5,22 @@
 //!
 //! Tests: `tests/regions.rs`; `mlx-tests --test kernels`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod cost;
+mod function;
 
-use proc_macro2::Span;
-use quote::{format_ident, ToTokens};
-use syn::{Expr, Ident, Visibility};
+use std::collections::BTreeSet;
 
-use crate::ir::{Arg, Between, Graph, Id, Inputs, Kind, Node, Region, P};
+use syn::Expr;
+
+use crate::ir::{Arg, Graph, Id, Kind, Region, P};
 use crate::kernel::ir::{Gradient, Op, Place, Program, Source};
 use crate::kernel::read::ops::{shape, Shape as Form};
-use crate::kernel::schedule::is_flat;
 use crate::kernel::{read, rust, vjp};
-use crate::syntax::dims::{is_free, volume, Dim};
+use crate::syntax::dims::{is_free, Dim};
 use crate::syntax::literals::literal;
 use crate::syntax::model::ModelDef;
 use crate::syntax::names::Names;
-use crate::syntax::signature::{Argument, Dt, Method, Ty};
+use crate::syntax::signature::{Dt, Method, Ty};
 
 /// The name by which the pass is switched.
 pub const NAME: &str = "kernels";
@@ -256,81 +256,6 @@ impl Pass<'_> {
         }
     }
 
-    /// True if a region keeps no more than the smaller one and the added operations for themselves.
-    fn keeps_less(&self, found: &Found, added: &[Id], larger: &Found) -> bool {
-        let start = match found.members.len() {
-            1 => {
-                let each = found.members.iter();
-                each.fold(Kept::default(), |k, m| k.and(self.composed(*m)))
-            }
-            _ => Kept {
-                values: found.kept.clone(),
-                between: Dim::default(),
-            },
-        };
-        let before = added.iter().fold(start, |k, m| k.and(self.composed(*m)));
-        let sum = |ids: &BTreeSet<Id>| {
-            let sizes = ids.iter().map(|id| self.size(*id));
-            sizes.fold(Dim::default(), |s, d| s.plus(&d))
-        };
-        let kept = sum(&before.values).plus(&before.between);
-        covers(&kept.plus(&sum(&larger.kept).negated()))
-    }
-
-    /// The elements of a float value that is no parameter.
-    fn size(&self, id: Id) -> Dim {
-        let node = &self.graph.nodes[id];
-        match (&node.kind, &node.ty) {
-            (Kind::Param(_), _) => Dim::default(),
-            (_, Ty::Tensor(shape, Dt::Float | Dt::F32)) => volume(shape),
-            _ => Dim::default(),
-        }
-    }
-
-    /// The values that a node keeps for its gradient as an operation of MLX.
-    fn composed(&self, id: Id) -> Kept {
-        let mut kept = Kept::default();
-        let Kind::Op { op, args } = &self.graph.nodes[id].kind else {
-            return kept;
-        };
-        let keeps = op.kept(args);
-        if keeps.output {
-            kept.values.insert(self.root(id));
-        }
-        let tensors = args.iter().filter(|a| !matches!(a, Arg::Weak { .. }));
-        let tensors: Vec<Id> = tensors.flat_map(Arg::values).collect();
-        match keeps.inputs {
-            Inputs::None => {}
-            Inputs::All => kept.values.extend(tensors.iter().map(|t| self.root(*t))),
-            // An operand is kept for the gradients of the others; what weights meet is not, where these are frozen.
-            Inputs::Others => {
-                for (i, t) in tensors.iter().enumerate() {
-                    let mut others = tensors.iter().enumerate().filter(|(j, _)| *j != i);
-                    if others.any(|(_, o)| self.trains(*o)) {
-                        kept.values.insert(self.root(*t));
-                    }
-                }
-            }
-        }
-        kept.between = match keeps.between {
-            Between::Results(n) => self.size(id).times(&Dim::constant(n)),
-            _ => Dim::default(),
-        };
-        kept
-    }
-
-    /// True if a value has a gradient for sure: it is no number, and made of more than weights.
-    fn trains(&self, id: Id) -> bool {
-        let node = &self.graph.nodes[id];
-        match &node.kind {
-            _ if !matches!(node.ty, Ty::Tensor(_, Dt::Float | Dt::F32)) => false,
-            Kind::Param(_) => false,
-            Kind::Op { op, .. } if op.keeps.stops => false,
-            Kind::Op { args, .. } => args.iter().flat_map(Arg::values).any(|v| self.trains(v)),
-            _ => true,
-        }
-    }
-
     /// The region of these nodes, if it is one.
     fn region(&self, members: BTreeSet<Id>) -> Option<Found> {
         let (first, last) = (*members.first()?, *members.last()?);
@@ -410,198 +335,6 @@ impl Pass<'_> {
             !outputs.is_empty() && outputs.len() <= MOST_OUTPUTS && outputs.iter().all(written);
         fits.then_some(outputs)
     }
-
-    /// The region as a function.
-    fn function(&self, members: &BTreeSet<Id>, outputs: Vec<Id>) -> Option<Region> {
-        let outer = &self.graph.nodes;
-        let mut inputs: Vec<Id> = Vec::new();
-        for m in members {
-            for i in outer[*m].inputs() {
-                if !members.contains(&i) && !inputs.contains(&i) {
-                    inputs.push(i);
-                }
-            }
-        }
-        let sized = inputs.iter().chain(members).all(|id| match &outer[*id].ty {
-            Ty::Tensor(shape, _) => shape.iter().all(|d| self.bound(d)),
-            Ty::Tuple(_) => true,
-            _ => false,
-        });
-        if inputs.len() > MOST_INPUTS || !sized {
-            return None;
-        }
-        let mut graph = Graph::default();
-        let mut place: BTreeMap<Id, Id> = BTreeMap::new();
-        let (mut args, mut frozen, mut taken) = (Vec::new(), Vec::new(), BTreeSet::new());
-        for (i, id) in inputs.iter().enumerate() {
-            let node = &outer[*id];
-            let name = named(node, i, &mut taken);
-            place.insert(*id, graph.nodes.len());
-            graph.nodes.push(Node {
-                kind: Kind::Input(name.clone()),
-                ty: node.ty.clone(),
-                span: node.span,
-                name: Some(name.to_string()),
-            });
-            args.push(argument(name, node.ty.clone(), node.span));
-            frozen.push(match &node.kind {
-                Kind::Param(field) => {
-                    let mut fields = self.model.fields.iter();
-                    fields.any(|f| f.name == *field && f.frozen)
-                }
-                _ => false,
-            });
-        }
-        let mut numbers: Vec<(Ident, Expr)> = Vec::new();
-        for m in members {
-            let node = &outer[*m];
-            let mut kind = match &node.kind {
-                Kind::Op { op, args } => Kind::Op {
-                    op,
-                    args: args.clone(),
-                },
-                Kind::Item(of, i) => Kind::Item(*of, *i),
-                _ => return None,
-            };
-            if let Kind::Op { args, .. } = &mut kind {
-                for a in args {
-                    if let Arg::Scalar(e) | Arg::Weak { expr: e, .. } = a {
-                        *e = number(e, &mut numbers);
-                    }
-                }
-            }
-            let mut inner = Node {
-                kind,
-                ty: node.ty.clone(),
-                span: node.span,
-                name: node.name.clone(),
-            };
-            for i in inner.inputs_mut() {
-                *i = *place.get(i)?;
-            }
-            place.insert(*m, graph.nodes.len());
-            graph.nodes.push(inner);
-        }
-        for (name, _) in &numbers {
-            graph.nodes.push(Node {
-                kind: Kind::Input(name.clone()),
-                ty: Ty::Number,
-                span: name.span(),
-                name: None,
-            });
-            args.push(argument(name.clone(), Ty::Number, name.span()));
-        }
-        let results: Vec<Id> = outputs.iter().map(|o| place[o]).collect();
-        let ret = match outputs[..] {
-            [one] => outer[one].ty.clone(),
-            _ => Ty::Tuple(outputs.iter().map(|o| outer[*o].ty.clone()).collect()),
-        };
-        let span = outputs
-            .last()
-            .map_or_else(Span::call_site, |o| outer[*o].span);
-        graph.result = match results[..] {
-            [one] => Some(one),
-            _ => {
-                graph.nodes.push(Node {
-                    kind: Kind::Tuple(results),
-                    ty: ret.clone(),
-                    span,
-                    name: None,
-                });
-                Some(graph.nodes.len() - 1)
-            }
-        };
-        let method = Method {
-            attrs: vec![],
-            vis: Visibility::Inherited,
-            name: self.name(members),
-            args,
-            ret,
-            ret_span: span,
-            body: syn::parse_quote!({}),
-            broken: false,
-        };
-        Some(Region {
-            method,
-            graph,
-            inputs,
-            frozen,
-            numbers,
-            outputs,
-        })
-    }
-
-    /// A name for a kernel: its last operations.
-    fn name(&self, members: &BTreeSet<Id>) -> Ident {
-        let mut words: Vec<&str> = Vec::new();
-        for m in members.iter().filter(|m| self.works(**m)) {
-            if let Kind::Op { op, .. } = &self.graph.nodes[*m].kind {
-                if words.last() != Some(&op.name) {
-                    words.push(op.name);
-                }
-            }
-        }
-        let last = words.len().saturating_sub(3);
-        format_ident!("{}", words[last..].join("_"))
-    }
-
-    /// True if a kernel spares reading and writing a whole intermediate value.
-    fn saves(&self, found: &Found) -> bool {
-        let outputs = &found.region.outputs;
-        // Two passes over memory are no slower than a kernel; three are, and so is one with a slow function.
-        let work = found.members.iter().filter(|m| self.works(**m));
-        let worth: usize = work
-            .clone()
-            .map(|m| 2 - usize::from(self.is_cheap(*m)))
-            .sum();
-        let float =
-            |id: &Id| matches!(self.graph.nodes[*id].ty, Ty::Tensor(_, Dt::Float | Dt::F32));
-        let elements = |id: &Id| match &self.graph.nodes[*id].ty {
-            Ty::Tensor(shape, _) => volume(shape),
-            _ => Dim::default(),
-        };
-        let spared = |m: &Id| {
-            let whole = |o: &Id| elements(m).divided_by(&elements(o)).is_some();
-            !outputs.contains(m) && self.works(*m) && outputs.iter().any(whole)
-        };
-        let rows = found.programs.forward.rows.iter();
-        let many = rows.flat_map(|d| d.names()).any(is_free);
-        work.count() > 1
-            && worth > 2
-            && outputs.iter().any(float)
-            && found.members.iter().any(spared)
-            && (many || is_flat(&found.programs.forward).is_some())
-    }
-}
-
-/// Values that a backward pass needs.
-#[derive(Default)]
-struct Kept {
-    values: BTreeSet<Id>,
-    between: Dim,
-}
-
-impl Kept {
-    fn and(mut self, other: Kept) -> Kept {
-        self.values.extend(other.values);
-        self.between = self.between.plus(&other.between);
-        self
-    }
-}
-
-/// True if a sum of sizes is 0 or more as far as its names show: each negative term is part of a positive one.
-fn covers(d: &Dim) -> bool {
-    let positive: Vec<&[String]> = d.terms().filter(|t| t.1 > 0).map(|t| t.0).collect();
-    let part = |names: &[String], of: &[String]| {
-        let mut rest = of.to_vec();
-        names.len() < of.len()
-            && names.iter().all(|n| {
-                let at = rest.iter().position(|r| r == n);
-                at.map(|i| rest.remove(i)).is_some()
-            })
-    };
-    let mut negative = d.terms().filter(|t| t.1 < 0);
-    negative.all(|(names, _)| positive.iter().any(|of| part(names, of)))
 }
 
 /// True if hosts launch a program well: they find each element, and the columns of a row lie side by side.
@@ -616,49 +349,4 @@ fn is_launched(p: &Program) -> bool {
         Place::Sum => true,
     });
     loads && stores && rust::is_written(p)
-}
-
-/// A name for an argument: the variable's, if no other has it.
-fn named(node: &Node, i: usize, taken: &mut BTreeSet<String>) -> Ident {
-    let of = match &node.kind {
-        Kind::Param(field) => Some(field.to_string()),
-        _ => node.name.clone(),
-    };
-    let own = of
-        .filter(|n| !n.starts_with('_') && !n.starts_with("r#") && !taken.contains(n))
-        .and_then(|n| syn::parse_str::<Ident>(&n).ok());
-    let name = own.unwrap_or_else(|| format_ident!("x{}", i));
-    let name = match taken.contains(&name.to_string()) {
-        true => format_ident!("x{}_", i),
-        false => name,
-    };
-    taken.insert(name.to_string());
-    Ident::new(&name.to_string(), Span::mixed_site())
-}
-
-/// A number as an argument of the kernel, unless it is a literal.
-fn number(e: &Expr, numbers: &mut Vec<(Ident, Expr)>) -> Expr {
-    if literal(e).is_some() {
-        return e.clone();
-    }
-    let text = e.to_token_stream().to_string();
-    let same = |(_, o): &&(Ident, Expr)| o.to_token_stream().to_string() == text;
-    let name = match numbers.iter().find(same) {
-        Some((name, _)) => name.clone(),
-        None => {
-            let name = format_ident!("__n{}", numbers.len(), span = Span::mixed_site());
-            numbers.push((name.clone(), e.clone()));
-            name
-        }
-    };
-    syn::parse_quote!(#name)
-}
-
-fn argument(name: Ident, ty: Ty, span: Span) -> Argument {
-    Argument {
-        name,
-        ty,
-        span,
-        mutable: false,
-    }
 }

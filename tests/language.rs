@@ -271,7 +271,7 @@ fn axes_are_rearranged_by_name() {
     assert!(
         found
             .to_string()
-            .contains("argument `x` must be [B=2, L=3, hidden=12]"),
+            .contains("expected argument `x` to be [B=2, L=3, hidden=12]"),
         "{found}"
     );
 }
@@ -286,7 +286,7 @@ fn helper_functions_are_plain_functions_too() {
     assert!(
         error
             .to_string()
-            .contains("soft_cap: argument `x` must be [B, L, D]"),
+            .contains("soft_cap: expected argument `x` to be [B, L, D]"),
         "{error}"
     );
     // The dtype of the activations is that of the argument.

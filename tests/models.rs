@@ -85,6 +85,17 @@ fn joined_weights_are_split_in_the_order_of_the_body() -> Result<()> {
 }
 
 #[test]
+fn a_model_prints_its_tensors() -> Result<()> {
+    let model: Gated = init(&config(), Key::new(1)?, Dtype::Bfloat16)?;
+    assert_eq!(
+        format!("{model:?}"),
+        "Gated { dtype: bfloat16, gate.weight: bfloat16[24, 16], up.weight: bfloat16[24, 16], \
+         down.weight: bfloat16[16, 24], parameters: 1152 }"
+    );
+    Ok(())
+}
+
+#[test]
 fn a_model_is_saved_and_loaded_by_name_and_shape() -> Result<()> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");

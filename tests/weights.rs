@@ -249,7 +249,7 @@ fn parts_that_do_not_fit_are_an_error() {
     all.insert("model.layers.0.mixer.down.weight".into(), square);
     let text = format!("{}", net(all, "").err().unwrap());
     assert!(
-        text.contains("mixer.attn.q.weight: cannot put its parts together"),
+        text.contains("mixer.attn.q.weight: cannot join its parts"),
         "{text}"
     );
     assert!(

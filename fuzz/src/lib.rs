@@ -10,6 +10,7 @@ mod random;
 mod targets;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 pub use random::Random;
@@ -44,6 +45,17 @@ pub fn folder() -> std::io::Result<tempfile::TempDir> {
 /// The input of a case.
 pub fn input(target: &Target, seeds: &[Vec<u8>], seed: u64, case: u64) -> Vec<u8> {
     mutate::changed(seeds, target.form, &mut random::Random::of(seed, case))
+}
+
+/// Feeds one input to the parser of that name, for libFuzzer: it ends the process on a panic that nothing catches.
+///
+/// # Panics
+/// If the parser cannot take the input, or there is no such parser.
+pub fn feed(name: &str, input: &[u8]) {
+    // The hook of libFuzzer's crate also ends the process on panics that a parser contains.
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| std::panic::set_hook(Box::new(|panic| eprintln!("{panic}"))));
+    (find(name).expect("a parser of that name").run)(input);
 }
 
 /// Feeds one input to a target.

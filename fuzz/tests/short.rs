@@ -41,3 +41,18 @@ short! {
     gguf 300;
     npy 300;
 }
+
+#[test]
+fn libfuzzer_has_every_parser() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("libfuzzer");
+    let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+    for target in mlx_fuzz::TARGETS {
+        let path = format!("targets/{}.rs", target.name);
+        assert!(manifest.contains(&path), "{path}");
+        let text = std::fs::read_to_string(folder.join(&path)).unwrap();
+        assert!(
+            text.contains(&format!("feed({:?}, input)", target.name)),
+            "{path}"
+        );
+    }
+}

@@ -6,9 +6,10 @@
 use std::time::Instant;
 
 use mlx_runtime::device::{set_default_device, Device};
+use mlx_runtime::kernels::cpu as fused;
 use mlx_runtime::ops::fast::{self, Mask};
 use mlx_runtime::transforms::{eval, value_and_grad};
-use mlx_runtime::{fused, ops, random, Array, Dtype, Result};
+use mlx_runtime::{ops, random, Array, Dtype, Result};
 
 const TOKENS: i32 = 128;
 const HIDDEN: i32 = 576;
@@ -16,7 +17,6 @@ const INNER: i32 = 1536;
 const HEADS: [i32; 2] = [9, 3];
 const HEAD_DIM: i32 = 64;
 const VOCABULARY: i32 = 49152;
-const RANK: i32 = 8;
 
 fn normal(shape: &[i32]) -> Result<Array> {
     let a = random::normal(shape, Dtype::Float32, 0.0, 0.05, None)?;
@@ -82,29 +82,6 @@ fn main() -> Result<()> {
             |x| ops::multiply(&ops::multiply(&x[0], &ops::sigmoid(&x[0])?)?, &x[1]),
             &inputs,
             2,
-        )?,
-    );
-
-    let inputs = [
-        x.clone(),
-        normal(&[HIDDEN, RANK])?,
-        normal(&[RANK, HIDDEN])?,
-        normal(&[HIDDEN, HIDDEN])?,
-    ];
-    report(
-        "lora_linear",
-        time(
-            |x| fused::lora_linear(&x[0], &x[3], &x[1], &x[2], 20.0),
-            &inputs,
-            3,
-        )?,
-        time(
-            |x| {
-                let y = ops::matmul(&x[0], &ops::transpose(&x[3], &[])?)?;
-                ops::addmm(&y, &ops::matmul(&x[0], &x[1])?, &x[2], 20.0, 1.0)
-            },
-            &inputs,
-            3,
         )?,
     );
 

@@ -1,9 +1,9 @@
 //! The processor's effect on numbers: the versions of loops and matrix products that run on it.
 //!
-//! [`crate::fused`] has a version of its loops for each level of x86-64, which all give the same bits. Matrix products
+//! [`crate::kernels::cpu`] has a version of its loops for each level of x86-64, which all give the same bits. Matrix products
 //! are the BLAS's, and the order of its additions depends on the kernel.
 //!
-//! Tests: `tests/fused.rs`.
+//! Tests: `tests/fused_kernels.rs`.
 
 use std::ffi::CStr;
 
@@ -28,7 +28,7 @@ pub fn levels() -> Vec<&'static str> {
 }
 
 /// The level in use: the newest of [`levels`], or the one that `MLX_SYS_CPU_LEVEL` names. `None` if that names
-/// none of them: operations of [`crate::fused`] then fail with an error that lists them.
+/// none of them: operations of [`crate::kernels::cpu`] then fail with an error that lists them.
 pub fn level() -> Option<&'static str> {
     // SAFETY: null, or a version that lives as long as the program.
     unsafe { sys::mlxrs_kernels_used().as_ref() }.map(level_of)

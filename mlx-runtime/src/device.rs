@@ -15,8 +15,9 @@ use mlx_sys as sys;
 use serde::{Serialize, Serializer};
 
 use crate::containers::MlxString;
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
 use crate::handles::{c_string, VectorString};
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::{Error, ErrorKind, Result};
 
@@ -94,9 +95,9 @@ impl Device {
             return Ok(());
         }
         Err(
-            Error::new(ErrorKind::Device, format!("there is no device {self}"))
+            Error::new(ErrorKind::Device, format!("device {self} not found"))
                 .with_op(op)
-                .with_hint("`device::device_count` says how many devices of a type there are"),
+                .with_hint("`device::device_count` returns the number of devices of a type"),
         )
     }
 }
@@ -123,10 +124,11 @@ impl FromStr for Device {
         };
         match (kind, index.parse::<u16>()) {
             (Some(kind), Ok(index)) => Ok(Self::new(kind, index.into())),
-            _ => Err(
-                Error::new(ErrorKind::InvalidArgument, format!("{text:?} is no device"))
-                    .with_hint("write cpu, gpu, or a number of one such as gpu:1"),
-            ),
+            _ => Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("unknown device {text:?}"),
+            )
+            .with_hint("write cpu, gpu, or one with a number, such as gpu:1")),
         }
     }
 }

@@ -18,8 +18,9 @@ use std::ptr::null_mut;
 
 use mlx_sys as sys;
 
-use crate::error::{from_c, init as ready};
+use crate::error::from_c;
 use crate::handles::c_string;
+use crate::init::init as ready;
 use crate::live::{live, Live};
 use crate::{Error, Result};
 
@@ -98,7 +99,11 @@ impl Group {
             return Err(from_c(op, &[]));
         }
         if self.0.ctx.is_null() {
-            return Err(Error::new(crate::ErrorKind::Device, "there is no such group").with_op(op));
+            return Err(Error::new(
+                crate::ErrorKind::Device,
+                "no group with this backend: expected one that MLX was built with",
+            )
+            .with_op(op));
         }
         Ok(self)
     }

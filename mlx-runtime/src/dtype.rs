@@ -118,8 +118,8 @@ impl std::str::FromStr for Dtype {
             .copied()
             .find(|d| d.name() == name)
             .ok_or_else(|| {
-                Error::new(ErrorKind::Dtype, format!("no dtype is called {s:?}"))
-                    .with_hint("one of: bool, uint8..uint64, int8..int64, float16, bfloat16, float32, float64, complex64")
+                Error::new(ErrorKind::Dtype, format!("unknown dtype {s:?}"))
+                    .with_hint("use one of bool, uint8..uint64, int8..int64, float16, bfloat16, float32, float64, complex64")
             })
     }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ffi::{c_char, c_void, CStr};
 use std::fmt;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use crate::Array;
 
@@ -215,24 +215,11 @@ unsafe extern "C" fn on_error(message: *const c_char, _data: *mut c_void) {
     });
 }
 
-/// Installs the handler before the first call of this crate into MLX C, whose default one exits
-/// the process, and gives the thread its streams. An atomic load and one of the thread's once that is
-/// done.
-#[inline]
-pub(crate) fn init() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: `on_error` is a function for the life of the program and uses no data. MLX C
-        // keeps it in an unguarded global; `Once` orders this write before every later call.
-        unsafe { mlx_sys::mlx_set_error_handler(Some(on_error), std::ptr::null_mut(), None) };
-        crate::backend::cuda::prefer_launches();
-        crate::memory::raise_cpu_cache();
-        // SAFETY: takes nothing.
-        unsafe { mlx_sys::mlxrs_device_watch() };
-        // SAFETY: nothing was evaluated yet.
-        unsafe { mlx_sys::mlxrs_sums_in_blocks() };
-    });
-    crate::stream::settle();
+/// Installs [`on_error`], once, before any other call into MLX C, whose default handler exits the process.
+pub(crate) fn install_handler() {
+    // SAFETY: `on_error` is a function for the life of the program and uses no data. MLX C
+    // keeps it in an unguarded global; the caller orders this write before every later call.
+    unsafe { mlx_sys::mlx_set_error_handler(Some(on_error), std::ptr::null_mut(), None) };
 }
 
 /// Takes the message of the call that just failed on this thread.

@@ -33,14 +33,17 @@ use std::path::Path;
 use mlx_sys as sys;
 
 use crate::containers::{MapStringToArray, VectorArray};
-use crate::error::{check, from_c, init};
+use crate::context::Scope;
+use crate::error::{check, from_c};
+use crate::init::init;
 use crate::io::{c_path, Replacement};
+use crate::kernels::without;
 use crate::live::{live, Live};
 use crate::lock::{graph_lock, reading};
 use crate::stack::deep;
 use crate::transforms::closure::{failure, Handle};
-use crate::transforms::{NamedClosure, Shapeless};
-use crate::{fused, Array, Result};
+use crate::transforms::NamedClosure;
+use crate::{Array, Result};
 
 fn named(entries: &HashMap<String, Array>) -> Result<MapStringToArray> {
     MapStringToArray::from_entries(entries.iter().map(|(k, v)| (k.as_str(), v)))
@@ -84,9 +87,9 @@ where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
 {
     const OP: &str = "export_function";
-    let f = Handle::new(move |x: &[Array]| fused::without(|| f(x)))?;
+    let f = Handle::new(move |x: &[Array]| without(|| f(x)))?;
     let list = VectorArray::new(OP, inputs)?;
-    let _shapeless = Shapeless::enter(shapeless);
+    let _shapeless = Scope::shapeless(shapeless);
     write(OP, path.as_ref(), inputs, |path| {
         // SAFETY: path, function and list are valid.
         unsafe { sys::mlx_export_function(path.as_ptr(), f.as_raw(), list.as_raw(), shapeless) }
@@ -109,11 +112,11 @@ where
 {
     const OP: &str = "export_function";
     let f = NamedClosure::new(move |x: &[Array], names: &HashMap<String, Array>| {
-        fused::without(|| f(x, names))
+        without(|| f(x, names))
     })?;
     let list = VectorArray::new(OP, inputs)?;
     let map = named(by_name)?;
-    let _shapeless = Shapeless::enter(shapeless);
+    let _shapeless = Scope::shapeless(shapeless);
     write(OP, path.as_ref(), inputs, |path| {
         // SAFETY: path, function, list and map are valid.
         unsafe {
@@ -148,7 +151,7 @@ where
 {
     const OP: &str = "exporter";
     init();
-    let f = Handle::new(move |x: &[Array]| fused::without(|| f(x)))?;
+    let f = Handle::new(move |x: &[Array]| without(|| f(x)))?;
     let new = Replacement::new(path.as_ref(), "tmp").map_err(|e| e.with_op(OP))?;
     let path = c_path(OP, new.path())?;
     // SAFETY: path and function are valid; the function is copied.
@@ -173,7 +176,7 @@ impl Exporter {
         const OP: &str = "exporter";
         let list = VectorArray::new(OP, inputs)?;
         let _lock = graph_lock();
-        let _shapeless = Shapeless::enter(self.shapeless);
+        let _shapeless = Scope::shapeless(self.shapeless);
         // SAFETY: exporter and list are valid.
         let status = deep(|| unsafe { sys::mlx_function_exporter_apply(self.raw, list.as_raw()) });
         match status {
@@ -196,7 +199,7 @@ impl Exporter {
         let list = VectorArray::new(OP, inputs)?;
         let map = named(by_name)?;
         let _lock = graph_lock();
-        let _shapeless = Shapeless::enter(self.shapeless);
+        let _shapeless = Scope::shapeless(self.shapeless);
         // SAFETY: exporter, list and map are valid.
         let status = deep(|| unsafe {
             sys::mlx_function_exporter_apply_kwargs(self.raw, list.as_raw(), map.as_raw())

@@ -45,7 +45,10 @@ impl Norm {
 /// MLX divides by the sizes.
 pub(crate) fn check_sizes(op: &'static str, sizes: &[i32]) -> Result<()> {
     if sizes.iter().any(|&n| n < 1) {
-        return Err(Error::shape(op, format!("a transform of sizes {sizes:?}")));
+        return Err(Error::shape(
+            op,
+            format!("expected sizes of 1 or more, found {sizes:?}"),
+        ));
     }
     crate::ops::check_new_shape(op, sizes)
 }

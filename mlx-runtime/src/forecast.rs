@@ -4,15 +4,15 @@
 
 use mlx_sys as sys;
 
-use crate::device::{self, DeviceType};
 use crate::error::check;
 use crate::handles::VectorArray;
+use crate::kernels::select;
 use crate::{backend, Array, Result};
 
 /// The queue of MLX: how much work it holds before MLX waits (mlx/transforms.cpp, mlx/backend/cpu/encoder.h and
 /// mlx/backend/cuda/device.cpp).
 fn queue() -> Result<sys::mlxrs_queue> {
-    let gpu = device::default_device()?.kind() == DeviceType::Gpu;
+    let gpu = select::is_on_gpu()?;
     Ok(sys::mlxrs_queue {
         tasks: 10,
         pieces: if gpu {

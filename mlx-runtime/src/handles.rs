@@ -11,7 +11,8 @@ use std::ptr::{null, null_mut};
 use mlx_sys as sys;
 
 use crate::array::failed::check_inputs;
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::{Array, Error, Result};
 

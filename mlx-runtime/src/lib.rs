@@ -79,8 +79,8 @@
 //! ```
 
 mod array;
+mod context;
 pub mod cpu;
-mod cuda;
 pub mod device;
 pub mod distributed;
 mod dtype;
@@ -89,12 +89,12 @@ pub mod explain;
 pub mod export;
 pub mod fft;
 mod forecast;
-#[doc(hidden)]
-pub mod fused;
 mod generated;
 mod handles;
+mod init;
 pub mod io;
-mod kernels;
+#[doc(hidden)]
+pub mod kernels;
 pub mod linalg;
 mod lock;
 pub mod low_level;

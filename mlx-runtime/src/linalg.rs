@@ -26,7 +26,10 @@ pub use crate::generated::linalg::*;
 pub(crate) fn check_some(op: &'static str, a: &Array) -> Result<()> {
     crate::array::check_inputs([a])?;
     if a.size() == 0 {
-        return Err(Error::shape(op, format!("{a:?} has no elements")));
+        return Err(Error::shape(
+            op,
+            format!("expected an array with elements, found {a:?}"),
+        ));
     }
     Ok(())
 }
@@ -36,7 +39,7 @@ pub(crate) fn check_some(op: &'static str, a: &Array) -> Result<()> {
 pub(crate) fn finite(op: &'static str, a: &Array) -> Result<(Array, Array)> {
     check_some(op, a)?;
     if a.ndim() < 2 {
-        return Err(Error::shape(op, format!("{a:?} is no matrix")));
+        return Err(Error::shape(op, format!("expected a matrix, found {a:?}")));
     }
     let finite = ops::isfinite(a)?;
     let safe = ops::where_(&finite, a, &ops::zeros_like(a)?)?;

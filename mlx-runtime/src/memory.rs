@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use mlx_sys as sys;
 
 use crate::device::{self, default_device, DeviceType, Info};
-use crate::error::{check, init};
+use crate::error::check;
 pub use crate::forecast::{forecast, forecast_within, Forecast};
+use crate::init::init;
 use crate::Result;
 
 macro_rules! readings {

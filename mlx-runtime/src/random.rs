@@ -9,7 +9,8 @@
 use mlx_sys as sys;
 
 use crate::array::{build, optional};
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
+use crate::init::init;
 use crate::ops::check_new_shape;
 use crate::{Array, Dtype, Error, Result};
 
@@ -20,7 +21,10 @@ pub(crate) fn check_width(op: &'static str, width: i32) -> Result<()> {
     if matches!(width, 1 | 2 | 4 | 8) {
         return Ok(());
     }
-    Err(Error::invalid(op, format!("no integer has {width} bytes")))
+    Err(Error::invalid(
+        op,
+        format!("invalid width {width}: expected 1, 2, 4 or 8 bytes"),
+    ))
 }
 
 /// The state of the generator: a uint32 array of shape `[2]`.
@@ -51,7 +55,7 @@ impl Key {
         if array.dtype() != Dtype::Uint32 || array.shape() != [2] {
             return Err(Error::shape(
                 "key",
-                format!("a key is uint32[2], not {array:?}"),
+                format!("expected a key, uint32[2], found {array:?}"),
             ));
         }
         Ok(Self(array))

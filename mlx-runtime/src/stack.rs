@@ -1,7 +1,7 @@
 //! A stack as deep as any graph. MLX's transforms call themselves for each node on the way down a graph: a chain of a
 //! hundred thousand operations needs more than a thread has.
 //!
-//! Tests: `tests/deep.rs`.
+//! Tests: `tests/deep_graphs.rs`.
 
 use std::cell::{Cell, OnceCell};
 use std::panic::AssertUnwindSafe;

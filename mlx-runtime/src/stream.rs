@@ -23,7 +23,8 @@ use mlx_sys as sys;
 
 use crate::containers::{MlxString, VectorStream};
 use crate::device::{self, Device};
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::lock::graph_lock;
 use crate::{Error, ErrorKind, Result};
@@ -314,7 +315,7 @@ pub fn clear() -> Result<()> {
     if chosen.unwrap_or(true) {
         return Err(Error::invalid(
             "clear_streams",
-            "called within `stream::with`",
+            "expected a call outside of `stream::with`",
         ));
     }
     synchronize()?;
@@ -425,7 +426,7 @@ fn refresh(c: &Current) -> Result<sys::mlx_stream> {
 fn thread_is_ending() -> Error {
     Error::new(
         ErrorKind::Device,
-        "this thread is ending and has no stream any more",
+        "the thread is ending and its streams are gone",
     )
 }
 

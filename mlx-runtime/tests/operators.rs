@@ -247,6 +247,47 @@ fn expressions_need_no_question_mark() -> Result<()> {
     Ok(())
 }
 
+/// The dtypes and values are those of `mx.where`, `mx.less` and so on with the same numbers.
+#[test]
+fn functions_of_two_arrays_take_numbers() -> Result<()> {
+    let c = Array::from_slice(&[true, false], &[2])?;
+    let b = ops::astype(&Array::from_slice(&[1f32, 2.0], &[2])?, Dtype::Bfloat16)?;
+    let (i, u) = (
+        Array::from_slice(&[1i32, 2], &[2])?,
+        Array::from_slice(&[1u8, 2], &[2])?,
+    );
+    for (found, dtype, values) in [
+        (ops::where_(&c, 1.0, 0)?, Dtype::Float32, [1.0, 0.0]),
+        (ops::where_(&c, 1, 0)?, Dtype::Int32, [1.0, 0.0]),
+        (ops::where_(&c, true, false)?, Dtype::Bool, [1.0, 0.0]),
+        (ops::where_(&c, &b, 0.0)?, Dtype::Bfloat16, [1.0, 0.0]),
+        (ops::where_(&c, 0.0, &b)?, Dtype::Bfloat16, [0.0, 2.0]),
+        (ops::where_(&c, &i, 0.5)?, Dtype::Float32, [1.0, 0.5]),
+        (ops::where_(&c, 2, &u)?, Dtype::Uint8, [2.0, 2.0]),
+        (ops::where_(&c, true, &u)?, Dtype::Uint8, [1.0, 2.0]),
+        (ops::equal(&u, 2)?, Dtype::Bool, [0.0, 1.0]),
+        (ops::less(&b, 1.5)?, Dtype::Bool, [1.0, 0.0]),
+        (
+            ops::isclose(&b, 2, 1e-5, 1e-8, false)?,
+            Dtype::Bool,
+            [0.0, 1.0],
+        ),
+        (ops::floor_divide(&u, 2)?, Dtype::Uint8, [0.0, 1.0]),
+        (ops::remainder(&b, 2)?, Dtype::Bfloat16, [1.0, 0.0]),
+        (ops::divmod(&i, 2)?.0, Dtype::Int32, [0.0, 1.0]),
+        (ops::divmod(&i, 0)?.1, Dtype::Int32, [0.0, 0.0]),
+    ] {
+        assert_eq!(found.dtype(), dtype);
+        let found = ops::astype(&found, Dtype::Float32)?.to_vec::<f32>()?;
+        assert_eq!(found, values);
+    }
+    let error = ops::where_(&c, &u, 300).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Dtype, "{error}");
+    is_first(ops::where_(&c, 1.0, failed()));
+    is_first(ops::less(&failed(), 1));
+    Ok(())
+}
+
 /// `add` of shapes that do not fit.
 fn failed() -> Array {
     let a = Array::from_slice(&[1f32, 2.0], &[2]).unwrap();

@@ -67,26 +67,12 @@ type Binary = fn(&Array, &Array) -> Result<Array>;
 type Reduce = fn(&Array, &[i32], bool) -> Result<Array>;
 type Scan = fn(&Array, i32, bool, bool) -> Result<Array>;
 
-/// Functions of two arrays, where `ops` takes a number as well.
-mod plain {
-    pub use mlx_runtime::ops::*;
-    use mlx_runtime::{ops, Array, Result};
-
-    pub fn maximum(a: &Array, b: &Array) -> Result<Array> {
-        ops::maximum(a, b)
-    }
-
-    pub fn minimum(a: &Array, b: &Array) -> Result<Array> {
-        ops::minimum(a, b)
-    }
-
-    pub fn power(a: &Array, b: &Array) -> Result<Array> {
-        ops::power(a, b)
-    }
-}
-
 macro_rules! named {
-    ($t:ty: $($name:ident)*) => { &[$((stringify!($name), plain::$name as $t),)*] };
+    // Some operations of two arrays take a number as well.
+    (Binary: $($name:ident)*) => {
+        &[$((stringify!($name), (|a: &Array, b: &Array| ops::$name(a, b)) as Binary),)*]
+    };
+    ($t:ty: $($name:ident)*) => { &[$((stringify!($name), ops::$name as $t),)*] };
 }
 
 const UNARY: &[(&str, Unary)] = named!(Unary: abs arccos arcsin arcsinh arctan arctanh ceil cos cosh

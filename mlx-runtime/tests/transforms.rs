@@ -188,7 +188,11 @@ fn no_outputs_and_wrong_gradients_are_errors() {
     let e = grad(move |x| few.call(x), &[0])
         .call(&[f32s(&[1.0])])
         .unwrap_err();
-    assert!(e.to_string().contains("0 gradients for 1 inputs"), "{e}");
+    assert!(
+        e.to_string()
+            .contains("expected 1 gradients, one for each input, found 0"),
+        "{e}"
+    );
     let wrong = custom_vjp(energy, |_, c, _| Ok(vec![c[0].clone()]));
     let e = grad(move |x| wrong.call(x), &[0])
         .call(&[f32s(&[1.0, 2.0])])

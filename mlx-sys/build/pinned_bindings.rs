@@ -5752,18 +5752,6 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /// x [.., in], w [out, in], a [in, r], b [r, out] -> [.., out]
-    pub fn mlxrs_lora_linear(
-        res: *mut mlx_array,
-        x: mlx_array,
-        w: mlx_array,
-        a: mlx_array,
-        b: mlx_array,
-        scale: f32,
-        s: mlx_stream,
-    ) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
     /// arrays of one type, any shapes -> [their number of elements], one after the other
     pub fn mlxrs_gather(
         res: *mut mlx_array,
@@ -5777,8 +5765,6 @@ unsafe extern "C" {
 pub struct mlxrs_kernels_ {
     /// `default`, `x86-64-v3` (AVX2) or `x86-64-v4` (AVX-512).
     pub level: *const ::std::os::raw::c_char,
-    /** h = x + r (h = x and not written if r is null); rstd[i] = 1 / sqrt(mean(h[i]^2) + eps);
- y = h * rstd * w. Rows of d.*/
     pub rms_norm: ::std::option::Option<
         unsafe extern "C" fn(
             x: *const f32,
@@ -5792,7 +5778,6 @@ pub struct mlxrs_kernels_ {
             eps: f32,
         ),
     >,
-    /// dx = rstd * (w * dy - x * rstd^2 * mean(x * w * dy)), plus dh unless that is null.
     pub rms_norm_grad: ::std::option::Option<
         unsafe extern "C" fn(
             x: *const f32,
@@ -5805,7 +5790,6 @@ pub struct mlxrs_kernels_ {
             d: i64,
         ),
     >,
-    /// y = silu(g) * u
     pub swiglu: ::std::option::Option<
         unsafe extern "C" fn(g: *const f32, u: *const f32, y: *mut f32, n: i64),
     >,
@@ -5819,8 +5803,6 @@ pub struct mlxrs_kernels_ {
             n: i64,
         ),
     >,
-    /** Rotates the pairs of one head: row i of `in` by the angles of row i of cos and sin [rows, half]. `back` rotates
- the other way.*/
     pub rope: ::std::option::Option<
         unsafe extern "C" fn(
             in_: *const f32,
@@ -5835,8 +5817,6 @@ pub struct mlxrs_kernels_ {
             back: bool,
         ),
     >,
-    /** Causal softmax in place. Row i of s [rows, n] sees the first `first + i / group + 1` columns; the
- rest becomes 0. stats [rows, 2] keeps each row's maximum and the inverse of its sum.*/
     pub causal_softmax: ::std::option::Option<
         unsafe extern "C" fn(
             s: *mut f32,
@@ -5847,7 +5827,6 @@ pub struct mlxrs_kernels_ {
             group: i64,
         ),
     >,
-    /// The same values again, from the scores and the statistics of the first call.
     pub causal_softmax_again: ::std::option::Option<
         unsafe extern "C" fn(
             s: *mut f32,
@@ -5858,7 +5837,6 @@ pub struct mlxrs_kernels_ {
             group: i64,
         ),
     >,
-    /// dp <- scale * p * (dp - sum(p * dp)), rows as above.
     pub causal_softmax_grad: ::std::option::Option<
         unsafe extern "C" fn(
             p: *const f32,
@@ -5870,19 +5848,14 @@ pub struct mlxrs_kernels_ {
             scale: f32,
         ),
     >,
-    /// sum(x)
     pub sum: ::std::option::Option<unsafe extern "C" fn(x: *const f32, n: i64) -> f32>,
-    /// max(x); a NaN may be passed over.
     pub max: ::std::option::Option<unsafe extern "C" fn(x: *const f32, n: i64) -> f32>,
-    /// sum(exp(x - m)); NaN if any x is.
     pub sum_exp: ::std::option::Option<
         unsafe extern "C" fn(x: *const f32, n: i64, m: f32) -> f32,
     >,
-    /// The same, and x <- exp(x - m).
     pub exp_and_sum: ::std::option::Option<
         unsafe extern "C" fn(x: *mut f32, n: i64, m: f32) -> f32,
     >,
-    /// x <- c * x
     pub scale: ::std::option::Option<unsafe extern "C" fn(x: *mut f32, n: i64, c: f32)>,
 }
 /// One version of the loops.
@@ -6032,6 +6005,47 @@ unsafe extern "C" {
 unsafe extern "C" {
     /// Stops counting the calling thread.
     pub fn mlxrs_thread_leaves();
+}
+/// A kernel for one call: its outputs, and the work in parts.
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct mlxrs_rows_ {
+    pub name: *const ::std::os::raw::c_char,
+    /// Given away, also if the call fails.
+    pub payload: *mut ::std::os::raw::c_void,
+    pub free: ::std::option::Option<
+        unsafe extern "C" fn(payload: *mut ::std::os::raw::c_void),
+    >,
+    /// Computes one part, on any thread; not 0 is a failure. The arrays are row-contiguous.
+    pub run: ::std::option::Option<
+        unsafe extern "C" fn(
+            payload: *mut ::std::os::raw::c_void,
+            inputs: *const *const ::std::os::raw::c_void,
+            outputs: *const *mut ::std::os::raw::c_void,
+            part: ::std::os::raw::c_int,
+        ) -> ::std::os::raw::c_int,
+    >,
+    pub parts: i32,
+    /// The sizes of all outputs, one output after the other.
+    pub sizes: *const i32,
+    /// The dimensions of each output.
+    pub dimensions: *const usize,
+    pub dtypes: *const mlx_dtype,
+    pub outputs: usize,
+}
+/// A kernel for one call: its outputs, and the work in parts.
+pub type mlxrs_rows = mlxrs_rows_;
+unsafe extern "C" {
+    /** Returns the outputs of a kernel on a CPU stream. `composed` computes them from the inputs by MLX's operations,
+ `backward` the gradients of all inputs from the inputs and the cotangents.*/
+    pub fn mlxrs_rows_apply(
+        res: *mut mlx_vector_array,
+        inputs: mlx_vector_array,
+        call: *const mlxrs_rows,
+        composed: mlx_closure,
+        backward: mlx_closure,
+        s: mlx_stream,
+    ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
     /** Returns the array itself, or a contiguous copy if one of its strides can be negative, for which MLX's `split` reads

@@ -1,5 +1,5 @@
 //! A process after a CUDA device failed: how it goes on, and how it ends. `device_lost/process.cpp` has its own driver,
-//! and destructors that throw as MLX's do. (`mlx-runtime/tests/lost.rs` makes a real GPU fail.)
+//! and destructors that throw as MLX's do. (`mlx-runtime/tests/device_lost.rs` makes a real GPU fail.)
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use std::ffi::CStr;

@@ -171,7 +171,13 @@ fn the_page_is_well_formed() {
     };
     assert_eq!(named("svg"), 1);
     assert!(named("tr") > 20 && named("path") > 8 && named("script") == 0);
-    for text in ["swiglu", "mlxrs_rows_apply", "every(3)", "layers.0, 2", "soft_cap"] {
+    for text in [
+        "swiglu",
+        "mlxrs_rows_apply",
+        "every(3)",
+        "layers.0, 2",
+        "soft_cap",
+    ] {
         assert!(page.contains(text), "{text}");
     }
     // Four layers, of which the first and the fourth begin a span.

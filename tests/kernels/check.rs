@@ -1,6 +1,6 @@
 //! Compares a kernel with MLX's operations.
 
-use mlx_runtime::{fused, ops, transforms, Array, Dtype, Result};
+use mlx_runtime::{kernels, ops, transforms, Array, Dtype, Result};
 
 /// Random numbers of a normal distribution, the same ones at every run.
 pub fn normal(shape: &[i32], seed: u64, dtype: Dtype) -> Array {
@@ -55,29 +55,33 @@ where
     Ok((values, grads))
 }
 
-/// The kernel against its composed form: values within `value`, gradients within `grad`.
-pub fn same<F>(name: &str, f: F, x: &[Array], value: f32, grad: f32)
+/// Where a kernel differs from its composed form: values by more than `value`, gradients by more than `grad`.
+pub fn differences<F>(name: &str, f: F, x: &[Array], value: f32, grad: f32) -> Vec<String>
 where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Clone + Send + 'static,
 {
     let (values, grads) = both(f.clone(), x).unwrap();
-    let (want, want_grads) = fused::without(|| both(f, x)).unwrap();
-    for (i, (a, b)) in values.iter().zip(&want).enumerate() {
-        let found = apart(a, b);
-        assert!(found <= value, "{name}: value {i} differs by {found}");
-    }
-    for (i, (a, b)) in grads.iter().zip(&want_grads).enumerate() {
-        let found = apart(a, b);
-        assert!(found <= grad, "{name}: gradient {i} differs by {found}");
-    }
+    let (want, want_grads) = kernels::without(|| both(f, x)).unwrap();
+    let mut found = Vec::new();
+    let mut compare = |what: &str, a: &[Array], b: &[Array], most: f32| {
+        assert_eq!(a.len(), b.len(), "{name}");
+        for (i, (a, b)) in a.iter().zip(b).enumerate() {
+            let by = apart(a, b);
+            if by > most {
+                found.push(format!("{name}: {what} {i} differs by {by}"));
+            }
+        }
+    };
+    compare("value", &values, &want, value);
+    compare("gradient", &grads, &want_grads, grad);
+    found
 }
 
-/// Equal elements: within `most` of each other's size, and the same NaN and infinities.
-pub fn values_alike(name: &str, a: &Array, b: &Array, most: f32) {
-    assert_eq!((a.shape(), a.dtype()), (b.shape(), b.dtype()), "{name}");
-    for (i, (x, y)) in numbers(a).iter().zip(numbers(b)).enumerate() {
-        let close =
-            *x == y || x.is_nan() && y.is_nan() || (x - y).abs() <= most * y.abs().max(1e-3);
-        assert!(close, "{name}: element {i} is {x}, MLX gives {y}");
-    }
+/// Fails with every difference of [`differences`].
+pub fn same<F>(name: &str, f: F, x: &[Array], value: f32, grad: f32)
+where
+    F: Fn(&[Array]) -> Result<Vec<Array>> + Clone + Send + 'static,
+{
+    let found = differences(name, f, x, value, grad);
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }

@@ -139,16 +139,16 @@ fn call_each42(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each42(&x[0])?]) }
 fn each43(x: Tensor![B, D]) -> Tensor![B, D] { arccosh(square(x) + 1.25) }
 fn call_each43(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each43(&x[0])?]) }
 #[mlx_kernel]
-fn each44(x: Tensor![B, D]) -> Tensor![B, D] { arcsin(x * 0.5) }
+fn each44(x: Tensor![B, D]) -> Tensor![B, D] { arcsin(tanh(x) * 0.75) }
 fn call_each44(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each44(&x[0])?]) }
 #[mlx_kernel]
-fn each45(x: Tensor![B, D]) -> Tensor![B, D] { arccos(x * 0.5) }
+fn each45(x: Tensor![B, D]) -> Tensor![B, D] { arccos(tanh(x) * 0.75) }
 fn call_each45(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each45(&x[0])?]) }
 #[mlx_kernel]
-fn each46(x: Tensor![B, D]) -> Tensor![B, D] { arctanh(x * 0.5) }
+fn each46(x: Tensor![B, D]) -> Tensor![B, D] { arctanh(tanh(x) * 0.75) }
 fn call_each46(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each46(&x[0])?]) }
 #[mlx_kernel]
-fn each47(x: Tensor![B, D]) -> Tensor![B, D] { erfinv(x * 0.5) }
+fn each47(x: Tensor![B, D]) -> Tensor![B, D] { erfinv(tanh(x) * 0.75) }
 fn call_each47(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each47(&x[0])?]) }
 #[mlx_kernel]
 fn each48(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { add(x, y) }
@@ -297,6 +297,60 @@ fn call_each95(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each95(&x[0])?]) }
 #[mlx_kernel]
 fn each96(x: Tensor![B, 1], y: Tensor![D]) -> Tensor![B, D] { x * y + broadcast_to(x, [B, D]) * sum(broadcast_to(x, [B, D]), -1, keepdims) }
 fn call_each96(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each96(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each97(x: Tensor![B, D]) -> Tensor![B, D] { x * sign(x * 3.0) }
+fn call_each97(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each97(&x[0])?]) }
+#[mlx_kernel]
+fn each98(x: Tensor![B, D]) -> Tensor![B, D] { x * floor(x * 3.0) }
+fn call_each98(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each98(&x[0])?]) }
+#[mlx_kernel]
+fn each99(x: Tensor![B, D]) -> Tensor![B, D] { x * ceil(x * 3.0) }
+fn call_each99(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each99(&x[0])?]) }
+#[mlx_kernel]
+fn each100(x: Tensor![B, D]) -> Tensor![B, D] { x * trunc(x * 3.0) }
+fn call_each100(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each100(&x[0])?]) }
+#[mlx_kernel]
+fn each101(x: Tensor![B, D]) -> Tensor![B, D] { x * round(x * 3.0) }
+fn call_each101(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each101(&x[0])?]) }
+#[mlx_kernel]
+fn each102(x: Tensor![B, D]) -> Tensor![B, D] { x * round(x, 1) + contiguous(x) }
+fn call_each102(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each102(&x[0])?]) }
+#[mlx_kernel]
+fn each103(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { x * floor_divide(x * 4.0, square(y) + 0.5) }
+fn call_each103(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each103(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each104(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { where_(logical_or(isnan(x), logical_xor(isinf(x), logical_not(less_equal(x, y)))), x * 2.0, y) }
+fn call_each104(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each104(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each105(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { where_(logical_and(greater_equal(x, y), not_equal(x, y)), x * y, where_(logical_or(isposinf(x), isneginf(y)), y, x)) }
+fn call_each105(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each105(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each106(x: Tensor![B, D]) -> Tensor![B, D] { nan_to_num(x, 0.5, 100.0, -100.0) * x * astype(equal(x, x), float) }
+fn call_each106(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each106(&x[0])?]) }
+#[mlx_kernel]
+fn each107(x: Tensor![B, D]) -> Tensor![B] { astype(argmax(x, -1), float) * sum(x, -1) + astype(argmin(x, -1), float) }
+fn call_each107(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each107(&x[0])?]) }
+#[mlx_kernel]
+fn each108(x: Tensor![B, D]) -> Tensor![B, D] { x * astype(any(greater(x, zeros_like(x)), -1, keepdims), float) + x * astype(all(less(x, ones_like(x)), -1, keepdims), float) }
+fn call_each108(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each108(&x[0])?]) }
+#[mlx_kernel]
+fn each109(x: Tensor![B, D], n: Tensor![B, D; i32]) -> Tensor![B, D] { x * astype(bitwise_or(bitwise_and(n, n + 1), bitwise_xor(n, bitwise_invert(n))) + left_shift(n, 2) - right_shift(n, 1), float) }
+fn call_each109(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each109(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each110(x: Tensor![D, D2]) -> Tensor![D, D2] { x * (eye(D, D2) + tri(D, D2, 1) + zeros([D, D2]) + ones([D, D2])) }
+fn call_each110(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each110(&x[0])?]) }
+#[mlx_kernel]
+fn each111(x: Tensor![B, L, K]) -> Tensor![B, K, L] { square(swapaxes(moveaxis(x, 0, 1), 0, 1)).swapaxes(1, 2) }
+fn call_each111(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each111(&x[0])?]) }
+#[mlx_kernel]
+fn each112(x: Tensor![B, L, K]) -> Tensor![B, L*K] { flatten(unflatten(flatten(x * x, 0, 1), 0, [B, L]), 1, 2) }
+fn call_each112(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each112(&x[0])?]) }
+#[mlx_kernel]
+fn each113(x: Tensor![B, 1, K]) -> Tensor![B, K] { squeeze(stop_gradient(sign(x)) * x, 1) + squeeze(x, 1) }
+fn call_each113(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each113(&x[0])?]) }
+#[mlx_kernel]
+fn each114(table: Tensor![K], at: Tensor![B; i32], x: Tensor![B, L]) -> Tensor![B, L] { expand_dims(take(table * table, at, 0), -1) * x }
+fn call_each114(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each114(&x[0], &x[1], &x[2])?]) }
 #[mlx_kernel]
 fn random0(y: Tensor![B, L, D], z: Tensor![B, L, E], s: Tensor![B, L, 1]) -> (Tensor![B, L, 1], Tensor![B, L, 1], Tensor![B, L, E]) {
     let v0 = softplus(s);
@@ -1128,6 +1182,24 @@ pub const CASES: &[Case] = &[
     Case { name: "each94", call: call_each94, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each95", call: call_each95, arguments: &[(&["B", "H", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each96", call: call_each96, arguments: &[(&["B", "1"], "float"), (&["D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each97", call: call_each97, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each98", call: call_each98, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each99", call: call_each99, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each100", call: call_each100, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each101", call: call_each101, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each102", call: call_each102, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each103", call: call_each103, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each104", call: call_each104, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each105", call: call_each105, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each106", call: call_each106, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each107", call: call_each107, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each108", call: call_each108, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each109", call: call_each109, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "i32")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each110", call: call_each110, arguments: &[(&["D", "D2"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each111", call: call_each111, arguments: &[(&["B", "L", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each112", call: call_each112, arguments: &[(&["B", "L", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each113", call: call_each113, arguments: &[(&["B", "1", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each114", call: call_each114, arguments: &[(&["K"], "float"), (&["B"], "i32"), (&["B", "L"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "random0", call: call_random0, arguments: &[(&["B", "L", "D"], "float"), (&["B", "L", "E"], "float"), (&["B", "L", "1"], "float")], sizes: &[("B", 2), ("L", 3), ("D", 19), ("E", 33)] },
     Case { name: "random1", call: call_random1, arguments: &[(&["B", "L", "D"], "float"), (&["E"], "float"), (&["B", "L", "1"], "float"), (&["B", "L", "1"], "float")], sizes: &[("B", 2), ("L", 3), ("D", 19), ("E", 33)] },
     Case { name: "random2", call: call_random2, arguments: &[(&["B", "L", "D"], "float"), (&["B", "L", "D"], "float"), (&["B", "L", "E"], "float"), (&["D"], "float"), (&["B", "L", "1"], "float"), (&["B", "L", "1"], "float"), (&["B", "L", "1"], "i32")], sizes: &[("B", 2), ("L", 3), ("D", 19), ("E", 33)] },

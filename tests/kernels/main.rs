@@ -1,9 +1,12 @@
-//! Kernels of the row tier on the device: values and gradients against the same composed of MLX's operations, in every
-//! dtype, with NaN and infinity, and inside of transforms.
+//! Kernels of the row tier: values and gradients in every dtype and size, one node each, inside of transforms and models,
+//! with frozen arguments and gradients by hand, and on arrays that no backend holds.
 
 #![forbid(unsafe_code)]
 
 mod basic;
 mod check;
-mod committed;
+mod gradients;
+mod layouts;
+mod models;
 mod regions;
+mod transforms;

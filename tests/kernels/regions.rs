@@ -8,7 +8,7 @@ use mlx_runtime::low_level::graph;
 use mlx_runtime::model::{init, Model};
 use mlx_runtime::nn::{Linear, Param};
 use mlx_runtime::random::Key;
-use mlx_runtime::{fused, ops, transforms, Array, Dtype, Result};
+use mlx_runtime::{kernels, ops, transforms, Array, Dtype, Result};
 
 use mlx_tests::Config;
 
@@ -82,7 +82,7 @@ fn all(
                 .map(|x| ops::astype(x, Dtype::Float32).unwrap())
                 .collect();
             let (values, grads) = both(f.clone(), &x).unwrap();
-            let (want, want_grads) = fused::without(|| both(f.clone(), &wide)).unwrap();
+            let (want, want_grads) = kernels::without(|| both(f.clone(), &wide)).unwrap();
             for (of, found, want, most) in [
                 ("value", values, want, value),
                 ("gradient", grads, want_grads, grad),
@@ -103,7 +103,7 @@ fn soft_caps_are_those_of_mlx() {
     all("soft cap", f, |d, t| vec![normal(&[2, 3, d], 1, t)]);
     let x = normal(&[2, 3, 8], 1, Dtype::Float32);
     assert_eq!(nodes(|| soft_cap(&x, 5.0)), 1);
-    assert!(nodes(|| fused::without(|| soft_cap(&x, 5.0))) > 3);
+    assert!(nodes(|| kernels::without(|| soft_cap(&x, 5.0))) > 3);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn second_derivatives_and_vectorised_calls_are_composed() {
         Ok(transforms::jvp(f, x, &by)?.1)
     };
     let tangents = g(&x).unwrap();
-    let composed = fused::without(|| g(&x)).unwrap();
+    let composed = kernels::without(|| g(&x)).unwrap();
     assert!(apart(&tangents[0], &composed[0]) < 1e-5);
 }
 

@@ -4,7 +4,7 @@ use mlx_models::llama::Llama;
 use mlx_runtime::device::{default_device, DeviceType};
 use mlx_runtime::model::Model;
 use mlx_runtime::stream::{self, Stream};
-use mlx_runtime::{fused, transforms, Array, Result};
+use mlx_runtime::{kernels, transforms, Array, Result};
 
 use crate::dump::{close, Dump};
 use crate::tiny::{self, adapt, batch, config, llama, logits, lora_of};
@@ -45,7 +45,7 @@ fn the_default_device_agrees_with_the_cpu() {
     let cpu = Stream::default_cpu().unwrap();
     for name in tiny::ALL {
         let theirs = stream::with(&cpu, || values(name)).unwrap();
-        let mut ways = vec![("composed", fused::without(|| values(name)).unwrap())];
+        let mut ways = vec![("composed", kernels::without(|| values(name)).unwrap())];
         if device.kind() == DeviceType::Gpu {
             ways.push(("fused", values(name).unwrap()));
         }

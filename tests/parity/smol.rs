@@ -10,7 +10,7 @@ use mlx_models::llama::Llama;
 use mlx_runtime::model::{LoraConfig, Model, TrainOptions, TrainStep};
 use mlx_runtime::nn::KvCache;
 use mlx_runtime::optim::AdamW;
-use mlx_runtime::{fused, ops, Array, Dtype};
+use mlx_runtime::{kernels, ops, Array, Dtype};
 
 use crate::dump::{close, near, on_device, Dump};
 use crate::tiny::adapt;
@@ -107,7 +107,7 @@ fn logits_and_perplexity_of_a_sentence() {
     // near the sum in float64, at every level of the CPU.
     for (way, found) in [
         ("fused", perplexity()),
-        ("composed", fused::without(perplexity)),
+        ("composed", kernels::without(perplexity)),
     ] {
         let name = format!("perplexity, {way}");
         close(&name, &[found], &dump.floats("exact_perplexity"), 1e-5);
@@ -223,5 +223,5 @@ fn ten_steps_on_the_last_four_layers() {
 /// Composed of MLX's own operations the losses are mlx-lm's but for its sums of exponentials in float32.
 #[test]
 fn three_steps_on_all_layers() {
-    fused::without(|| steps(30, &[("", 1e-4)]));
+    kernels::without(|| steps(30, &[("", 1e-4)]));
 }

@@ -8,7 +8,7 @@ use mlx_runtime::model::{
 };
 use mlx_runtime::nn::KvCache;
 use mlx_runtime::optim::AdamW;
-use mlx_runtime::{fused, ops, random, Array, Dtype};
+use mlx_runtime::{kernels, ops, random, Array, Dtype};
 use serde_json::Value;
 
 use crate::dump::{close, Dump};
@@ -26,7 +26,7 @@ pub const ALL: [&str; 5] = [
 /// Both ways to compute: the device's own operations, and compositions of MLX's.
 fn both_ways(check: impl Fn(&str)) {
     check("fused");
-    fused::without(|| check("composed"));
+    kernels::without(|| check("composed"));
 }
 
 /// The sizes as mlx-lm had them.

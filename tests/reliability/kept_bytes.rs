@@ -13,7 +13,7 @@ use mlx_runtime::nn::{
     Conv1d, Conv2d, KvCache, LayerNorm, Linear, Param, RmsNorm, Rope, SwitchLinear,
 };
 use mlx_runtime::random::{self, Key};
-use mlx_runtime::{fused, memory, ops, transforms, Array, Dtype, Result};
+use mlx_runtime::{kernels, memory, ops, transforms, Array, Dtype, Result};
 use mlx_tests::Config;
 
 const N: i32 = 256;
@@ -350,7 +350,7 @@ fn kept(
 fn on<T>(fused: bool, f: impl FnOnce() -> T) -> T {
     match fused {
         true => f(),
-        false => fused::without(f),
+        false => kernels::without(f),
     }
 }
 

@@ -13,7 +13,7 @@ use mlx_runtime::nn::{Embedding, Linear, RmsNorm};
 use mlx_runtime::optim::AdamW;
 use mlx_runtime::random::Key;
 use mlx_runtime::{
-    fused, memory, ops, random, transforms, Array, Dtype, ErrorKind, Result, Runtime,
+    kernels, memory, ops, random, transforms, Array, Dtype, ErrorKind, Result, Runtime,
 };
 use mlx_tests::{Attention, Config};
 
@@ -322,7 +322,7 @@ fn predictions() {
         ..half
     }
     .check::<Net>("net");
-    fused::without(|| {
+    kernels::without(|| {
         CASE.check::<Llama>("composed llama");
         Case {
             policy: Every(2),

@@ -9,7 +9,7 @@ pub fn file() -> File {
         "# Errors\n\n\
          Every error that the macros report, by kind, with the hint of each kind. Braces mark the parts that an error\n\
          fills in. [Read an error](how-to/read-an-error.md) explains the form of a message. `cargo xtask generate`\n\
-         writes this page from the table in `mlx-macros/core/src/diag/errors.rs`.\n",
+         writes this page from the table in `mlx-macros/core/src/diag/errors`.\n",
     );
     for code in Code::ALL {
         let (first, rest) = code.label().split_at(1);

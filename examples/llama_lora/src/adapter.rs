@@ -3,7 +3,7 @@
 //! The weights carry their configuration in their own metadata as well, and that copy is the one that counts:
 //! a crash between the two writes cannot leave weights that no configuration fits.
 //!
-//! Tests: `tests/as_found.rs`.
+//! Tests: `tests/foreign_checkpoints.rs`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,11 @@ impl Adapter {
     /// Reads the adapter at `path`: the file of its weights, or a folder with [`WEIGHTS`]. A file without metadata is
     /// described by the [`CONFIG`] beside it.
     pub fn read(path: &Path) -> Result<Adapter> {
-        ensure!(path.exists(), "there is no adapter {}", path.display());
+        ensure!(
+            path.exists(),
+            "expected an adapter at {}, found none",
+            path.display()
+        );
         let file = match path.is_dir() {
             true => path.join(WEIGHTS),
             false => path.to_owned(),
@@ -105,7 +109,7 @@ impl Adapter {
         let (weights, metadata) = io::load_safetensors(&file)?;
         let config: AdapterConfig = match metadata.get(METADATA_KEY) {
             Some(text) => serde_json::from_str(text)
-                .with_context(|| format!("the metadata of {} is broken", file.display()))?,
+                .with_context(|| format!("invalid metadata in {}", file.display()))?,
             None => read_json(&file.with_file_name(CONFIG))?,
         };
         let LoraParameters { rank, scale, .. } = config.lora_parameters;
@@ -113,13 +117,13 @@ impl Adapter {
             .with_context(|| format!("the configuration of the adapter in {}", file.display()))?;
         ensure!(
             config.fine_tune_type == "lora",
-            "{} holds an adapter of the kind {:?}; only lora is supported",
+            "unsupported adapter in {}: expected lora, found {:?}",
             file.display(),
             config.fine_tune_type
         );
         if let Some(order) = config.row_order.as_ref().filter(|o| *o != ROW_ORDER) {
             bail!(
-                "{} has its rows in the order {order:?}; only {ROW_ORDER} is known",
+                "unsupported row order in {}: expected {ROW_ORDER}, found {order:?}",
                 file.display()
             );
         }
@@ -142,7 +146,7 @@ impl Adapter {
         if !there(peft::WEIGHTS) {
             ensure!(
                 !there(peft::PICKLE),
-                "{} holds an adapter of PEFT as a pickle ({}), which is not read; save it as safetensors",
+                "unsupported pickle of PEFT in {} ({}): save the adapter as safetensors",
                 folder.display(),
                 peft::PICKLE
             );
@@ -223,7 +227,7 @@ pub fn match_up(
         match weights.remove(name) {
             Some(found) if found.shape() == array.shape() => arrays.push(found),
             Some(found) => wrong.push(format!(
-                "{name} has the shape {:?}, the model needs {:?}",
+                "{name}: expected shape {1:?}, found {0:?}",
                 found.shape(),
                 array.shape()
             )),
@@ -235,7 +239,7 @@ pub fn match_up(
     wrong.extend(
         unknown
             .iter()
-            .map(|name| format!("the model has no {name}")),
+            .map(|name| format!("{name} is unknown to the model")),
     );
     if wrong.is_empty() {
         return Ok(arrays);

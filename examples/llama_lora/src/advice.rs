@@ -74,11 +74,11 @@ fn now<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<String> {
     if usable < limit - limit / 16 {
         let (usable, limit) = (size(usable), size(limit));
         text += &format!(
-            "\n{usable} of the limit of {limit} is there now: other programs may use the GPU"
+            "\nonly {usable} of the limit of {limit} is free now, because other programs use the device"
         );
     }
     if !lines.is_empty() {
-        text += &format!("\nwith other flags:\n  {}", lines.join("\n  "));
+        text += &format!("\nhint: try one of these flags:\n  {}", lines.join("\n  "));
     }
     Ok(text)
 }
@@ -114,7 +114,7 @@ fn lines<M: Model>(step: &mut TrainStep<M>, flags: Flags) -> Result<Vec<String>>
     if saved > now.weights / 10 {
         // Only the graph of the packed model tells how many weights are unpacked at one time.
         lines.push(format!(
-            "--bits 4 takes about {} off the weights, less what a step unpacks for a while",
+            "--bits 4 saves about {} of weights, less what a step unpacks",
             size(saved)
         ));
     }
@@ -199,7 +199,7 @@ pub fn check_weights<'a>(
     let error = mlx_runtime::Error::new(ErrorKind::OutOfMemory, text);
     Err(error
         .with_hint(format!(
-            "a --memory-limit above {}, or a smaller model",
+            "set --memory-limit above {}, or use a smaller model",
             size(takes)
         ))
         .into())

@@ -1,6 +1,6 @@
 //! Exact match: tests if a model would write the answer of a row by itself.
 //!
-//! Tests: `tests/exact.rs`.
+//! Tests: `tests/exact_match.rs`.
 
 use anyhow::{Context, Result};
 use mlx_models::CausalLm;
@@ -87,7 +87,10 @@ impl Asked {
                 let logits = model.logits(&ids(&tokens)?, &mut KvCache::off())?;
                 let best = ops::argmax(&ops::astype(&logits, Dtype::Float32)?, -1, false)?;
                 let best = best.to_vec::<u32>()?;
-                let from = prompt.len().checked_sub(1).context("the prompt is empty")?;
+                let from = prompt
+                    .len()
+                    .checked_sub(1)
+                    .context("expected a prompt, found an empty one")?;
                 writes(model, text, prompt, answer, &best[from..]).map(Some)
             }
         }

@@ -299,7 +299,7 @@ impl Visitor for Generate<'_> {
         let left = places.saturating_sub(ids.len());
         ensure!(
             left > 0,
-            "the prompt has {} tokens, which leaves no place for an answer: the model was made for {places}",
+            "the prompt has {} tokens, expected fewer than {places}, the positions of the model",
             ids.len()
         );
         let limits = (args.seed, args.max_tokens.min(left));
@@ -311,7 +311,7 @@ impl Visitor for Generate<'_> {
         let done = session.origin.explain(done, model)?;
         if done.tokens.len() == left && args.max_tokens > left {
             note(format_args!(
-                "stopped at the last of the {places} places that the model was made for"
+                "stopped after {places} tokens, the positions of the model"
             ));
         }
         // The time of the first token is the prompt's.

@@ -126,7 +126,7 @@ fn sample(test: &Split, session: &Session<Llama>) -> Result<(String, Vec<u32>, S
         .context("the test split is empty")?;
     let (prompt, answer) = example
         .question(&session.text)?
-        .context("the test split has no questions")?;
+        .context("expected questions in the test split, found none")?;
     Ok((example.shown().to_owned(), prompt, answer))
 }
 

@@ -1,6 +1,6 @@
 //! Measures loss and exact match on held-out rows.
 //!
-//! Tests: `tests/exact.rs`.
+//! Tests: `tests/exact_match.rs`.
 
 use anyhow::{Context, Result};
 use mlx_runtime::nn::KvCache;
@@ -93,7 +93,7 @@ pub fn measure(
     score.targets = usize::try_from(mean.targets())?;
     score.loss = mean
         .value()
-        .context("no row has a target: nothing was measured")?;
+        .context("nothing to measure, because no row has a target")?;
     Ok(score)
 }
 

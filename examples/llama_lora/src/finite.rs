@@ -1,6 +1,6 @@
 //! Finds the source of NaN and infinity.
 //!
-//! Tests: `tests/nothing.rs`.
+//! Tests: `tests/missing_values.rs`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -35,7 +35,9 @@ pub fn generate(
     (seed, most): (u64, usize),
     mut each: impl FnMut(u32) -> Result<()>,
 ) -> Result<Generated> {
-    let (&last, earlier) = prompt.split_last().context("the prompt is empty")?;
+    let (&last, earlier) = prompt
+        .split_last()
+        .context("expected a prompt, found an empty one")?;
     let mut random = Shuffle::new(seed);
     let mut cache = KvCache::new();
     let start = Instant::now();
@@ -143,6 +145,6 @@ pub fn prompt_ids(
         messages.push(serde_json::json!({"role": "user", "content": prompt}));
         text.chat(&messages, None, true)?
     };
-    ensure!(!ids.is_empty(), "the prompt is empty");
+    ensure!(!ids.is_empty(), "expected a prompt, found an empty one");
     Ok(ids)
 }

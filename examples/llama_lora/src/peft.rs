@@ -2,7 +2,7 @@
 //! `adapter_config.json` with other keys. There, A is `[rank, in]`, B is `[out, rank]`, and each adapted matrix may have
 //! a rank and a scale of its own.
 //!
-//! Tests: `tests/as_found.rs`.
+//! Tests: `tests/foreign_checkpoints.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -74,7 +74,7 @@ pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<Stri
         };
         ensure!(
             array.ndim() == 2,
-            "{name:?} has the shape {:?}",
+            "expected a matrix {name:?}, found shape {:?}",
             array.shape()
         );
         let pair = pairs.entry(path.to_owned()).or_default();
@@ -84,17 +84,20 @@ pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<Stri
             _ => pair.b = Some(array),
         }
     }
-    ensure!(!pairs.is_empty(), "{WEIGHTS} holds nothing");
+    ensure!(
+        !pairs.is_empty(),
+        "expected tensors in {WEIGHTS}, found none"
+    );
 
     let mut whole = Vec::new();
     for (path, pair) in pairs {
         let (Some(a), Some(b)) = (pair.a, pair.b) else {
-            bail!("{path} has one half of its adapter alone");
+            bail!("{path}: expected lora_A and lora_B, found one of them");
         };
         let rank = a.dim(1)?;
         ensure!(
             rank > 0 && b.dim(0)? == rank,
-            "{path} has halves of different ranks: {:?} and {:?}",
+            "{path}: expected lora_A and lora_B of one rank, found shapes {:?} and {:?}",
             a.shape(),
             b.shape()
         );
@@ -162,12 +165,12 @@ impl Config {
     fn check(&self) -> Result<()> {
         ensure!(
             self.peft_type == "LORA",
-            "it is an adapter of PEFT's kind {:?}; only LORA is supported",
+            "unsupported kind of PEFT adapter: expected \"LORA\", found {:?}",
             self.peft_type
         );
         ensure!(
             self.r > 0 && self.lora_alpha.is_finite() && self.lora_alpha != 0.0,
-            "r is {} and lora_alpha {}; expected a rank above 0 and a number other than 0",
+            "expected r above 0 and lora_alpha other than 0, found {} and {}",
             self.r,
             self.lora_alpha
         );
@@ -179,17 +182,14 @@ impl Config {
         };
         for key in REFUSED {
             let value = self.others.get(key).unwrap_or(&Value::Null);
-            ensure!(off(value), "{key} is {value}, which is not supported");
+            ensure!(off(value), "unsupported {key} {value}");
         }
         let bias = self.others.get("bias").unwrap_or(&Value::Null);
-        ensure!(
-            bias.is_null() || bias == "none",
-            "bias is {bias}, which is not supported"
-        );
+        ensure!(bias.is_null() || bias == "none", "unsupported bias {bias}");
         // These change the model's own weights as well.
         let start = self.others.get("init_lora_weights").and_then(Value::as_str);
         if let Some(start) = start.filter(|s| !matches!(*s, "gaussian" | "eva" | "orthogonal")) {
-            bail!("init_lora_weights is {start:?}, which is not supported; PEFT can convert it to plain LoRA when it saves");
+            bail!("unsupported init_lora_weights {start:?}: convert the adapter to plain LoRA when PEFT saves it");
         }
         Ok(())
     }
@@ -200,7 +200,7 @@ impl Config {
         for (pattern, own) in &self.alpha_pattern {
             // As `get_pattern_key` of PEFT.
             let whole = regex::Regex::new(&format!(r"^(.*\.)?({pattern})$"))
-                .with_context(|| format!("alpha_pattern has {pattern:?}"))?;
+                .with_context(|| format!("unsupported alpha_pattern {pattern:?}"))?;
             if whole.is_match(path) {
                 alpha = *own;
                 break;
@@ -246,9 +246,11 @@ fn stacked(experts: &[(usize, [Array; 2])], half: usize) -> Result<Array> {
     // No model has so many; the numbers come from names.
     ensure!(
         count <= 10_000,
-        "{count} experts are more than the 10000 allowed"
+        "expected at most 10000 experts, found {count}"
     );
-    let first = experts.first().context("there are no experts")?;
+    let first = experts
+        .first()
+        .context("expected one expert or more, found none")?;
     let none = ops::zeros(first.1[half].shape(), Dtype::Float32)?;
     let mut all = vec![&none; count];
     for (number, halves) in experts {

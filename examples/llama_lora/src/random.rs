@@ -92,10 +92,17 @@ impl TryFrom<MtState> for Mt19937 {
     type Error = String;
 
     fn try_from(state: MtState) -> Result<Self, String> {
-        let key = <[u32; N]>::try_from(state.key)
-            .map_err(|k| format!("the generator's key has {} words, not {N}", k.len()))?;
+        let key = <[u32; N]>::try_from(state.key).map_err(|k| {
+            format!(
+                "expected {N} words in the generator's key, found {}",
+                k.len()
+            )
+        })?;
         if state.position > N {
-            return Err(format!("position {} is past {N}", state.position));
+            return Err(format!(
+                "expected a position of at most {N}, found {}",
+                state.position
+            ));
         }
         Ok(Mt19937 {
             key,

@@ -68,7 +68,7 @@ impl Schedule {
         let (n, name) = (self.arguments.len(), self.name.name());
         ensure!(
             (needed..=kinds.len()).contains(&n),
-            "lr_schedule {name} takes {needed} to {} arguments, not {n}",
+            "lr_schedule {name} takes {needed} to {} arguments, found {n}",
             kinds.len()
         );
         for (i, (kind, x)) in kinds.iter().zip(&self.arguments).enumerate() {

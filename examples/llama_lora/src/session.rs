@@ -99,7 +99,9 @@ impl<M: CausalLm> Session<M> {
                 ErrorKind::Io => format!("cannot read {name}"),
                 _ => {
                     let family = config.family.model_type();
-                    format!("{name} is not the {family} model that its configuration describes")
+                    format!(
+                        "{name} does not hold the {family} model that its configuration describes"
+                    )
                 }
             };
             anyhow::Error::from(error).context(what)

@@ -51,7 +51,10 @@ fn a_command_line_that_makes_no_sense() {
         ("train --memory-limit=-0", "24GB"),
         ("train --memory-limit 1e999GB", "24GB"),
         ("train --memory-limit nan%", "24GB"),
-        ("train --memory-limit 0", "holds nothing"),
+        (
+            "train --memory-limit 0",
+            "invalid memory limit of 0 B: expected at least",
+        ),
         ("eval --batch-size 1000000000", "--batch-size"),
         (
             "eval --max-seq-length 18446744073709551615",
@@ -81,10 +84,10 @@ fn a_command_line_that_makes_no_sense() {
         ("generate --prompt x --temp nan", "--temp"),
         ("train --memory-limit much", "24GB"),
         ("train --memory-limit 24", "without a unit is bytes"),
-        ("train --memory-limit 9000TB", "more than"),
+        ("train --memory-limit 9000TB", "expected at most"),
         ("train --device tpu", "gpu:1"),
-        ("train --device gpu:99", "no gpu:99"),
-        ("eval --device gpu:99", "no gpu:99"),
+        ("train --device gpu:99", "gpu:99 not found"),
+        ("eval --device gpu:99", "gpu:99 not found"),
         ("generate --prompt x --top-p 0", "--top-p"),
         ("generate --prompt x --temp -1", "--temp"),
         ("train -c nothing.yaml", "nothing.yaml"),
@@ -415,14 +418,14 @@ fn steps_that_are_left_out_are_counted_and_the_last_checkpoint_stays() {
     says(
         &common::text(&out.stderr),
         &[
-            "step 20 is left out",
+            "step 20 is skipped",
             "its gradient",
             "steps left out in all: 20",
         ],
     );
     says(
         &message(&out, 1),
-        &["nothing was learnt and nothing is saved", "in all 20 steps"],
+        &["nothing was trained or saved", "in all 20 steps"],
     );
     assert!(file(adapter) == good);
     // A run did not end well if its last validation loss is NaN.

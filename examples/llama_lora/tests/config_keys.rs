@@ -69,7 +69,7 @@ fn no_key_is_ignored_without_a_word() {
                 refused += 1;
             }
             Ok((_, notes)) if !notes.is_empty() => {
-                assert!(notes[0].contains(&format!("{key} means nothing here, because")));
+                assert!(notes[0].contains(&format!("{key} has no effect, because")));
                 noted += 1;
             }
             Ok((settings, _)) if settings != Settings::default() => honoured += 1,

@@ -247,9 +247,9 @@ fn a_model_is_packed_while_it_trains_and_afterwards() {
         ("-q --q-group-size 48", "--q-group-size"),
         (
             "--q-mode mxfp4 --q-bits 8",
-            "mxfp4 has groups of 32 with 4 bits",
+            "expected groups of 32 with 4 bits for mxfp4",
         ),
-        ("--q-mode int4", "one of: affine, mxfp4, mxfp8, nvfp4"),
+        ("--q-mode int4", "use one of affine, mxfp4, mxfp8, nvfp4"),
     ] {
         let error = place.fails(&format!("{TRAIN} {flags}"));
         assert!(error.contains(said), "{error}");
@@ -397,7 +397,7 @@ fn exact_match_is_what_generate_writes_up_to_the_last_position() {
             "generate --model model --adapter-path adapters --temp 0 --prompt {prompt}"
         ));
         let (written, notes) = (common::text(&out.stdout), common::text(&out.stderr));
-        let ended = out.status.success() && !notes.contains("stopped at the last");
+        let ended = out.status.success() && !notes.contains("stopped after");
         assert_eq!(
             exact,
             ended && written == "okay\n",

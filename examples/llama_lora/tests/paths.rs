@@ -398,7 +398,7 @@ fn a_prompt_from_anything() {
     for (from, words) in [
         ("/dev/zero", "larger than 64 MB"),
         ("model", "cannot read the prompt"),
-        ("/dev/null", "the prompt is empty"),
+        ("/dev/null", "expected a prompt"),
     ] {
         let mut command = place.command("generate --model model --ignore-chat-template --prompt -");
         command.stdin(fs::File::open(place.path(from)).unwrap());

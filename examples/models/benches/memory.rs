@@ -9,7 +9,7 @@ use mlx_models::{llama::Llama, Config};
 use mlx_runtime::model::{add_lora, init, Checkpoint, LoraConfig, Model, TrainOptions, TrainStep};
 use mlx_runtime::optim::AdamW;
 use mlx_runtime::random::Key;
-use mlx_runtime::{fused, memory, ops, random, transforms, Array, Dtype, Result};
+use mlx_runtime::{kernels, memory, ops, random, transforms, Array, Dtype, Result};
 
 const VOCAB: i32 = 2048;
 
@@ -120,7 +120,7 @@ fn main() -> Result<()> {
     println!("|---|---|---|---|---|---|---|");
     for case in CASES {
         match case.5 {
-            true => fused::without(|| rows(case))?,
+            true => kernels::without(|| rows(case))?,
             false => rows(case)?,
         }
     }

@@ -245,7 +245,7 @@ fn values_outside_their_range_or_of_another_type() {
             json!([0, "false"]),
             "true or false",
         ),
-        (Llama, "hidden_act", json!([1, null]), "a text"),
+        (Llama, "hidden_act", json!([1, null]), "a string"),
         (
             Llama,
             "layer_types",
@@ -402,7 +402,7 @@ fn numbers_that_do_not_fit_together() {
             json!({"type": "linear", "factor": "8"}),
             ["factor is \"8\"", "above 0"],
         ),
-        (json!({"type": 3}), ["type is 3", "a text"]),
+        (json!({"type": 3}), ["kind is 3", "a string"]),
         (json!("linear"), ["rope_scaling", "an object"]),
         (
             json!({"type": "longrope", "long_factor": [1, -1]}),

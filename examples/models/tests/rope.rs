@@ -10,7 +10,7 @@ use common::{close, on_gpu, Dump};
 use mlx_models::{dispatch, CausalLm, Config, Family, Visitor};
 use mlx_runtime::model::{self, LoadOptions};
 use mlx_runtime::nn::{KvCache, Rope, RopeScaling};
-use mlx_runtime::{fused, ops, transforms, Array, Dtype, ErrorKind};
+use mlx_runtime::{kernels, ops, transforms, Array, Dtype, ErrorKind};
 use serde_json::{json, Value};
 
 type Cases = BTreeMap<String, (Value, Vec<i32>)>;
@@ -133,7 +133,7 @@ fn models_with_scaled_rotations_compute_what_mlx_lm_computes() {
             };
             check("fused");
             if !on_gpu() {
-                fused::without(|| check("composed"));
+                kernels::without(|| check("composed"));
             }
         }
     }
@@ -184,7 +184,7 @@ fn kinds_and_numbers_that_are_none_are_refused_by_name() {
         ),
         (json!({"rope_type": "proportional"}), "\"proportional\""),
         (json!({"rope_type": "Yarn", "factor": 2.0}), "\"Yarn\""),
-        (json!({"rope_type": 3, "factor": 2.0}), "expected a text"),
+        (json!({"rope_type": 3, "factor": 2.0}), "expected a string"),
         (json!({"rope_type": "linear"}), "factor is missing"),
         (
             json!({"rope_type": "yarn", "factor": "4"}),

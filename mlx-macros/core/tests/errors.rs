@@ -73,3 +73,15 @@ fn texts_have_a_fixed_part_and_one_name() {
         );
     }
 }
+
+#[test]
+fn texts_are_one_sentence_in_lower_case() {
+    let wrong = |text: &str| {
+        let text = text.replace("..", "");
+        text.starts_with(char::is_uppercase) || text.ends_with('.') || text.contains(". ")
+    };
+    let texts = ENTRIES.iter().map(|e| e.text);
+    let hints = Code::ALL.iter().map(|c| c.hint());
+    let all: Vec<&str> = texts.chain(hints).filter(|t| wrong(t)).collect();
+    assert!(all.is_empty(), "{all:#?}");
+}

@@ -232,7 +232,7 @@ pub unsafe fn transformer(i: &Inputs) -> Handle {
 
 /// With the norm that the macros choose: on the CPU one operation instead of MLX's ten.
 pub unsafe fn generated(i: &Inputs) -> Handle {
-    let own = mlx_runtime::fused::available(&i.x);
+    let own = mlx_runtime::kernels::cpu::available(&i.x);
     // SAFETY: the caller's promise.
     unsafe {
         if own {

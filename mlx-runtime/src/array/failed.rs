@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use mlx_sys as sys;
 use serde::{Deserialize, Serialize};
 
-use crate::error::init;
+use crate::init::init;
 use crate::{Array, Error, ErrorKind, Result};
 
 /// Stands around an error in the text of a node.

@@ -1,7 +1,6 @@
 //! Between arrays and host memory.
 
 use std::ffi::c_void;
-use std::sync::OnceLock;
 
 use half::{bf16, f16};
 use mlx_sys as sys;
@@ -28,7 +27,7 @@ fn check_shape(op: &'static str, len: usize, shape: &[i32]) -> Result<()> {
     if size != len {
         return Err(Error::shape(
             op,
-            format!("{len} elements do not fill shape {shape:?}, which needs {size}"),
+            format!("expected {size} elements for shape {shape:?}, found {len}"),
         ));
     }
     Ok(())
@@ -188,9 +187,12 @@ impl Array {
         if self.size() != 1 {
             return Err(Error::shape(
                 "item",
-                format!("an array of shape {:?} is not one value", self.shape()),
+                format!(
+                    "expected an array of one value, found shape {:?}",
+                    self.shape()
+                ),
             )
-            .with_hint("reduce or index it first, or use to_vec"));
+            .with_hint("reduce or index the array first, or use `to_vec`"));
         }
         let elements = self.data::<T>("item")?;
         // SAFETY: evaluated, of this dtype, its bytes valid; one element.
@@ -236,10 +238,10 @@ impl Array {
         }
         Err(Error::new(
             ErrorKind::Dtype,
-            format!("the array is {dtype}, not {}", T::DTYPE),
+            format!("expected an array of {}, found {dtype}", T::DTYPE),
         )
         .with_op(op)
-        .with_hint("convert it with `ops::astype` first"))
+        .with_hint("convert the array with `ops::astype` first"))
     }
 
     /// The elements' bytes; evaluated already.
@@ -252,7 +254,10 @@ impl Array {
         if size > 1 && !self.is_row_contiguous()? {
             return Err(Error::invalid(
                 op,
-                format!("an array of shape {:?} is a strided view", self.shape()),
+                format!(
+                    "expected a row-major array, found a strided view of shape {:?}",
+                    self.shape()
+                ),
             )
             .with_hint("use `to_vec`, or `ops::contiguous` first"));
         }
@@ -285,15 +290,17 @@ impl Array {
             return Err(from_c(op, &[self]));
         }
         if !elements.is_aligned() {
-            return Err(Error::new(ErrorKind::Mlx, "the data is not aligned").with_op(op));
+            return Err(
+                Error::new(ErrorKind::Mlx, "the data is not aligned to its dtype").with_op(op),
+            );
         }
         if !T::valid(bytes) {
             return Err(Error::new(
                 ErrorKind::Dtype,
-                "the array holds bytes other than 0 and 1 and cannot be read as bool",
+                "expected bytes of 0 or 1 in an array of bool, found others",
             )
             .with_op(op)
-            .with_hint("compare it with zero first, or view it as uint8"));
+            .with_hint("compare the array with 0 first, or view it as uint8"));
         }
         // SAFETY: the dtype is `T`'s, so these are `size` aligned and valid elements.
         Ok(unsafe { std::slice::from_raw_parts(elements, self.size()) })
@@ -307,8 +314,7 @@ const ON_BOTH_SIDES: usize = 8;
 /// does (`Buffer::raw_ptr`, mlx/backend/cuda/allocator.cpp) without a lock of its own: another reader, or
 /// an evaluation that starts meanwhile, would have the address from before.
 fn moved_by_readers() -> bool {
-    static YES: OnceLock<bool> = OnceLock::new();
-    *YES.get_or_init(|| crate::backend::cuda::is_available().unwrap_or(false))
+    crate::kernels::select::moves_arrays_to_readers()
 }
 
 /// # Safety

@@ -196,9 +196,7 @@ impl<'a> Plan<'a> {
                     if !(0..i64::from(n)).contains(&at) {
                         return Err(Error::shape(
                             op,
-                            format!(
-                                "no element {i} along axis {axis} of an array of shape {shape:?}"
-                            ),
+                            format!("index {i} is out of range for axis {axis} of shape {shape:?}"),
                         ));
                     }
                     plan.start[axis] = at as i32;
@@ -206,7 +204,7 @@ impl<'a> Plan<'a> {
                     plan.gone.push(axis as i32);
                 }
                 Index::Slice { step: 0, .. } => {
-                    return Err(Error::invalid(op, "a step is zero"));
+                    return Err(Error::invalid(op, "expected a step other than 0"));
                 }
                 Index::Slice { start, stop, step } => {
                     let n = shape[axis];
@@ -215,8 +213,11 @@ impl<'a> Plan<'a> {
                     out += 1;
                 }
                 Index::Take(_) if plan.take.is_some() => {
-                    return Err(Error::invalid(op, "more than one array in an index")
-                        .with_hint("index in two steps, or use `ops::gather`"));
+                    return Err(Error::invalid(
+                        op,
+                        "expected at most one array in an index, found more",
+                    )
+                    .with_hint("index in two steps, or use `ops::gather`"));
                 }
                 Index::Take(places) => {
                     plan.take = Some((axis as i32, places));
@@ -227,8 +228,10 @@ impl<'a> Plan<'a> {
         }
         if plan.take.is_some() && !plan.gone.is_empty() {
             // Python broadcasts the numbers with the array, and may move the axis to the front.
-            return Err(Error::invalid(op, "a number and an array in one index")
-                .with_hint("index in two steps"));
+            return Err(
+                Error::invalid(op, "an index cannot hold both a number and an array")
+                    .with_hint("index in two steps"),
+            );
         }
         Ok(plan)
     }
@@ -276,8 +279,10 @@ impl Array {
         const OP: &str = "index_update";
         let plan = Plan::new(OP, self.shape(), index.as_ref())?;
         if plan.take.is_some() {
-            return Err(Error::invalid(OP, "an array in the index of an update")
-                .with_hint("use `ops::put_along_axis` or `ops::scatter`"));
+            return Err(
+                Error::invalid(OP, "the index of an update cannot hold an array")
+                    .with_hint("use `ops::put_along_axis` or `ops::scatter`"),
+            );
         }
         // The part tells the shapes, with and without the axes that go and come.
         let part = ops::slice(self, &plan.start, &plan.stop, &plan.steps)?;

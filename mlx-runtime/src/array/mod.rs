@@ -25,8 +25,9 @@ use std::ptr::NonNull;
 
 use mlx_sys as sys;
 
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
 use crate::handles::{MlxString, VectorArray};
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::runtime::enforce;
 use crate::{Dtype, Error, Result};
@@ -169,7 +170,7 @@ impl Array {
             .ok_or_else(|| {
                 Error::shape(
                     "dim",
-                    format!("no axis {axis} in an array of shape {shape:?}"),
+                    format!("axis {axis} is out of range for shape {shape:?}"),
                 )
             })
     }
@@ -228,7 +229,7 @@ impl Array {
     #[inline]
     pub(crate) fn settled(self) -> Result<Array> {
         match self.size() {
-            0 if !crate::transforms::is_shapeless() => Self::empty(self.shape(), self.dtype()),
+            0 if !crate::context::is_shapeless() => Self::empty(self.shape(), self.dtype()),
             _ => Ok(self),
         }
     }

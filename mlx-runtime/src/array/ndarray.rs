@@ -15,7 +15,15 @@ use crate::{Array, Element, Error, ErrorKind, Result};
 fn sizes(op: &'static str, a: &Array) -> Result<Vec<usize>> {
     let size = |n: &i32| usize::try_from(*n);
     let sizes: std::result::Result<Vec<usize>, _> = a.shape().iter().map(size).collect();
-    sizes.map_err(|_| Error::shape(op, format!("a dimension of {:?} is negative", a.shape())))
+    sizes.map_err(|_| {
+        Error::shape(
+            op,
+            format!(
+                "invalid array {:?}: expected strides that are not negative",
+                a.shape()
+            ),
+        )
+    })
 }
 
 fn misfit(op: &'static str, a: &Array, e: &ndarray::ShapeError) -> Error {

@@ -24,6 +24,11 @@ pub(crate) mod sealed {
     pub trait Operand {
         /// Calls `f` with the operand as an array; a number takes its dtype from `like`.
         fn with<T>(self, like: Dtype, f: impl FnOnce(&Array) -> Result<T>) -> Result<T>;
+
+        /// The dtype of an array; a number has none of its own.
+        fn dtype(&self) -> Option<Dtype> {
+            None
+        }
     }
 }
 
@@ -31,17 +36,29 @@ impl sealed::Operand for &Array {
     fn with<T>(self, _like: Dtype, f: impl FnOnce(&Array) -> Result<T>) -> Result<T> {
         f(self)
     }
+
+    fn dtype(&self) -> Option<Dtype> {
+        Some(Array::dtype(self))
+    }
 }
 
 impl sealed::Operand for Array {
     fn with<T>(self, _like: Dtype, f: impl FnOnce(&Array) -> Result<T>) -> Result<T> {
         f(&self)
     }
+
+    fn dtype(&self) -> Option<Dtype> {
+        Some(Array::dtype(self))
+    }
 }
 
 impl sealed::Operand for Result<Array> {
     fn with<T>(self, _like: Dtype, f: impl FnOnce(&Array) -> Result<T>) -> Result<T> {
         f(&self?)
+    }
+
+    fn dtype(&self) -> Option<Dtype> {
+        self.as_ref().ok().map(Array::dtype)
     }
 }
 
@@ -98,7 +115,11 @@ fn whole(n: i128, like: Dtype) -> Result<Array> {
                 Ok(n) => Array::scalar(n),
                 Err(_) => Err(Error::new(
                     ErrorKind::Dtype,
-                    format!("{} is not a value of {}", $n, <$t as crate::Element>::DTYPE),
+                    format!(
+                        "number {} is out of range for {}",
+                        $n,
+                        <$t as crate::Element>::DTYPE
+                    ),
                 )
                 .with_op("scalar")
                 .with_hint("convert the array with `ops::astype` first")),

@@ -51,7 +51,6 @@ pub(super) struct State {
     pub packed: bool,
     pub adapted: bool,
     bias: bool,
-    trained: bool,
     pub joined: bool,
     /// True if it has no weight.
     pub bare: bool,
@@ -63,20 +62,15 @@ impl State {
             bare: true,
             ..State::default()
         };
-        leaf.each(&mut |name, _, trained| match name {
+        leaf.each(&mut |name, _, _| match name {
             "scales" => state.packed = true,
             "lora_a" => state.adapted = true,
             "bias" => state.bias = true,
-            "weight" => (state.trained, state.bare) = (trained, false),
+            "weight" => state.bare = false,
             _ => {}
         });
         state.joined = matches!(leaf, Leaf::Linear(l) if l.is_joined());
         state
-    }
-
-    /// Returns true if one of our kernels computes product and adapter.
-    pub(super) fn is_native(self, fused: bool) -> bool {
-        fused && self.adapted && !self.packed && !self.bias && !self.trained
     }
 }
 
@@ -85,7 +79,6 @@ pub(super) fn layer(used: &Used<'_>) -> Vec<Call> {
     let state = State::of(used.leaf);
     let operation = |name| operation(name, used.fused);
     let mut calls = match used.leaf {
-        Leaf::Linear(_) if state.is_native(used.fused) => return operation("layer lora_linear"),
         Leaf::Linear(_) if used.group.is_some_and(|g| g.joined && !g.first) => Vec::new(),
         Leaf::Linear(_) if used.group.is_some_and(|g| g.joined) => operation("layer joined_linear"),
         Leaf::Linear(_) if used.dequantized => operation("layer dequantized_linear"),

@@ -10,10 +10,10 @@ use super::sizes::{dtype, Sizes};
 use super::source::{Method, Node, Saved, What, Why};
 use super::stack::{Class, Stack};
 use super::tree::{classes, key, list};
+use crate::kernels::select;
 use crate::model::cuts;
 use crate::model::layers::Computed;
 use crate::model::{Checkpoint, Leaf};
-use crate::nn::packed;
 use crate::{Dtype, Result};
 
 /// One run of a method.
@@ -245,7 +245,7 @@ impl Walk {
             What::Param(field) => step.text = format!("self.{field}"),
             What::Op(name) => step.calls = calls::operation(name, self.fused),
             What::Kernel { operations, spared } => {
-                let kernels = crate::kernels::rows::available(self.dtype);
+                let kernels = crate::kernels::select::takes_rows(self.dtype);
                 step.calls = match kernels {
                     true => vec![&["mlxrs_rows_apply"]],
                     false => {
@@ -333,7 +333,7 @@ impl Walk {
             let (_, rows) = shape.split_last().unwrap_or((&1, &[]));
             rows.iter().product::<i64>()
         });
-        let threshold = i64::try_from(packed::threshold(self.dtype)?).unwrap_or(i64::MAX);
+        let threshold = i64::try_from(select::unpacks_from(self.dtype)?).unwrap_or(i64::MAX);
         let marked = step.passes.contains(&"dequantize");
         let mut used = Used {
             leaf: *leaf,
@@ -357,10 +357,9 @@ impl Walk {
                 })
                 .collect();
             let joined = !self.fused && all.iter().all(|(_, s)| s.joined);
-            let apart = |s: &State| s.adapted && !s.is_native(self.fused);
             let adapted: Vec<usize> = all
                 .iter()
-                .filter(|(_, s)| apart(s))
+                .filter(|(_, s)| s.adapted)
                 .map(|(i, _)| *i)
                 .collect();
             used.group = Some(calls::Group {
@@ -510,7 +509,7 @@ impl Walk {
             let shapes: Vec<&[i64]> = shapes.iter().map(Vec::as_slice).collect();
             let on = Computed {
                 fused: self.fused,
-                kernels: crate::kernels::rows::available(self.dtype),
+                kernels: crate::kernels::select::takes_rows(self.dtype),
                 gpu: self.gpu,
             };
             let width = self.dtype.size();

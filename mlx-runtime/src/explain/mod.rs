@@ -30,8 +30,9 @@ use sizes::Sizes;
 use source::{Method, Report, What};
 use tree::{Branch, Held};
 
+use crate::kernels::select;
 use crate::model::{Checkpoint, Model, ParamGroups};
-use crate::{device, fused, memory, ops, Dtype, Error, ErrorKind, Result};
+use crate::{memory, ops, Dtype, Error, ErrorKind, Result};
 
 /// The explanation of a model: print it with `{}`, or write [`Explanation::html`] to a file.
 #[derive(Clone, Debug)]
@@ -91,16 +92,16 @@ pub fn explain<M: Model>(model: &M, options: &ExplainOptions) -> Result<Explanat
         ));
     };
     known(report, &options.sizes)?;
-    let gpu = device::default_device()?.kind() == device::DeviceType::Gpu;
+    let computed = select::computed(&ops::zeros(&[1], dtype)?)?;
     let tree = tree::branches(&outline);
     let held = tree::total(&tree);
     // Weights that nothing has read yet will be in use as well.
     let used = memory::active()?.max(usize::try_from(held.bytes).unwrap_or(usize::MAX));
     let mut walk = Walk {
         room: memory::limit()?.saturating_sub(used),
-        gpu,
+        gpu: computed.gpu,
         dtype,
-        fused: fused::available(&ops::zeros(&[1], dtype)?),
+        fused: computed.fused,
         checkpoint: options.checkpoint,
         told: BTreeMap::new(),
     };
@@ -121,7 +122,7 @@ pub fn explain<M: Model>(model: &M, options: &ExplainOptions) -> Result<Explanat
         file: report.file,
         line: report.line,
         dtype,
-        device: if gpu { "GPU" } else { "CPU" },
+        device: if computed.gpu { "GPU" } else { "CPU" },
         config: all_sizes(&outline),
         held,
         tree,
@@ -187,7 +188,7 @@ fn known(report: &'static Report, sizes: &[(String, i64)]) -> Result<()> {
     match sizes.iter().find(|(n, _)| !free.contains(&n.as_str())) {
         None => Ok(()),
         Some((n, _)) => {
-            let text = format!("{} has no dim `{n}` that a call decides", report.name);
+            let text = format!("{} has no free dim `{n}`", report.name);
             let hint = format!("there are {}", free.join(", "));
             Err(Error::new(ErrorKind::InvalidArgument, text).with_hint(hint))
         }

@@ -77,6 +77,7 @@ table! {
     "full" => [mlx_full] or [];
     "gather_mm" => [mlx_clip, mlx_add, mlx_less, mlx_where, mlx_gather_mm] or [];
     "gaussian_nll_loss" => [mlx_maximum, mlx_subtract, mlx_square, mlx_divide, mlx_log, mlx_add, mlx_multiply] or [];
+    "geglu" => [mlx_square, mlx_multiply, mlx_multiply, mlx_add, mlx_multiply, mlx_multiply, mlx_tanh, mlx_add, mlx_multiply, mlx_multiply] or [];
     "gelu" => [mlx_multiply, mlx_erf, mlx_add, mlx_multiply, mlx_multiply] or [];
     "gelu_approx" => [mlx_square, mlx_multiply, mlx_multiply, mlx_add, mlx_multiply, mlx_multiply, mlx_tanh, mlx_add, mlx_multiply] or [];
     "gelu_fast_approx" => [mlx_multiply, mlx_sigmoid, mlx_multiply] or [];
@@ -105,7 +106,6 @@ table! {
     "layer linear" => [mlx_transpose_axes, mlx_matmul] or [];
     "layer lora" => [mlx_astype, mlx_matmul, mlx_astype, mlx_multiply, mlx_astype, mlx_addmm] or [];
     "layer lora_after" => [mlx_astype, mlx_addmm] or [];
-    "layer lora_linear" => [mlxrs_lora_linear] or [];
     "layer quantized_embedding" => [mlx_clip, mlx_take_axis, mlx_clip, mlx_take_axis, mlx_clip, mlx_take_axis, mlx_dequantize, mlx_astype] or [];
     "layer quantized_linear" => [mlx_quantized_matmul] or [];
     "layer rope" => [mlx_fast_rope] or [];

@@ -61,10 +61,10 @@ pub(super) fn check(op: &'static str, path: &Path) -> Result<()> {
         return Ok(());
     }
     let text = format!(
-        "{} is not as this crate wrote it: no checksum, or another one",
+        "{}: missing or wrong checksum: the file was changed, or not written by this crate",
         path.display()
     );
     Err(Error::new(ErrorKind::Format, text).with_op(op).with_hint(
-        "export it again, or use `import_function_unchecked` for a file of MLX's own that you trust",
+        "export the function again, or use `import_function_unchecked` for a file of MLX's own that you trust",
     ))
 }

@@ -154,7 +154,7 @@ fn not_plain(path: &Path, kind: &str) -> Error {
     );
     Error::new(ErrorKind::Io, text)
         .with_op(OP)
-        .with_hint("give the name of a file, or of one that is not there yet")
+        .with_hint("give the name of a plain file or of a new one")
 }
 
 fn kind(of: &Metadata) -> &'static str {
@@ -217,7 +217,10 @@ fn folder(target: &Path) -> Option<&Path> {
 /// open, so that one that is not locked was left by a process that was killed.
 fn create_beside(given: &Path, target: &Path, extension: &str) -> Result<(File, PathBuf)> {
     let (Some(name), Some(folder)) = (target.file_name(), folder(target)) else {
-        return Err(Error::invalid(OP, format!("{given:?} names no file")));
+        return Err(Error::invalid(
+            OP,
+            format!("expected the name of a file, found {given:?}"),
+        ));
     };
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -53,7 +53,7 @@ pub fn load_safetensors_folder(path: impl AsRef<Path>) -> Result<HashMap<String,
             None => String::new(),
         };
         let text = format!(
-            "{}: there is no .safetensors file of a model{missing}",
+            "{}: expected the .safetensors files of a model, found none{missing}",
             folder.display()
         );
         return Err(Error::new(ErrorKind::Io, text).with_op(OP));
@@ -80,7 +80,7 @@ pub fn load_safetensors_folder(path: impl AsRef<Path>) -> Result<HashMap<String,
     };
     if let Some((name, file)) = index.iter().find(lost) {
         let text = format!(
-            "{}: there is no {file}, which {INDEX} names for {name:?}",
+            "{}: {file} is missing; {INDEX} names it for {name:?}",
             folder.display()
         );
         return Err(Error::new(ErrorKind::Io, text)
@@ -113,7 +113,7 @@ fn read_index(folder: &Path) -> Result<BTreeMap<String, String>> {
         open_file(&path).and_then(|file| file.take(LONGEST_INDEX + 1).read_to_end(&mut text));
     match read {
         Ok(_) if text.len() as u64 <= LONGEST_INDEX => {}
-        Ok(_) => return Err(bad_file(OP, &path, "it is too large for an index")),
+        Ok(_) => return Err(bad_file(OP, &path, "the file is too large for an index")),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(e) => return Err(io_error(OP, &path, e)),
     }
@@ -129,7 +129,7 @@ fn read_index(folder: &Path) -> Result<BTreeMap<String, String>> {
         return Err(bad_file(
             OP,
             &path,
-            format!("{file:?} is not a file's name"),
+            format!("expected the name of a file, found {file:?}"),
         ));
     }
     Ok(index.weight_map)
@@ -142,7 +142,7 @@ fn same(folder: &Path, name: &str, [(a, x), (b, y)]: [(&String, &Array); 2]) -> 
         return Ok(());
     }
     let text = format!(
-        "{}: {a} and {b} hold different tensors {name:?}",
+        "{}: {a} and {b} hold different values of the tensor {name:?}",
         folder.display()
     );
     Err(Error::new(ErrorKind::Format, text)

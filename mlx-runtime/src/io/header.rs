@@ -6,9 +6,10 @@
 //! Tests: `tests/io.rs`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::io::{ErrorKind, Read};
 
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::float8::Float8;
 use crate::{Array, Dtype, Result as MlxResult};
@@ -47,11 +48,46 @@ impl Header {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Entry {
     dtype: String,
     shape: Vec<u64>,
     data_offsets: (u64, u64),
+}
+
+/// The entries of a header, without its metadata. A header may have a hundred megabytes, so that it is not held as JSON.
+struct Entries(BTreeMap<String, Entry>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Entries(BTreeMap::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            if name == "__metadata__" {
+                // Strings by name, or nothing: MLX writes null for an empty map.
+                map.next_value::<Option<HashMap<String, String>>>()
+                    .map_err(|e| {
+                        A::Error::custom(format!("expected strings by name as metadata: {e}"))
+                    })?;
+                continue;
+            }
+            let entry = map
+                .next_value()
+                .map_err(|e| A::Error::custom(format!("invalid entry for {name:?}: {e}")))?;
+            self.0.insert(name, entry);
+        }
+        Ok(self)
+    }
 }
 
 /// The dtype that MLX gives a tensor. It reads floats of eight bits as their bytes.
@@ -99,18 +135,20 @@ pub(super) fn name_of(dtype: Dtype) -> Option<&'static str> {
 pub(super) fn read(file: &mut impl Read, len: u64) -> Result<Header, String> {
     let mut first = [0u8; 8];
     file.read_exact(&mut first).map_err(|e| match e.kind() {
-        ErrorKind::UnexpectedEof => format!("{len} bytes are too few for a safetensors file"),
+        ErrorKind::UnexpectedEof => {
+            format!("not a safetensors file: expected at least 8 bytes, found {len}")
+        }
         _ => format!("cannot read the header: {e}"),
     })?;
     let header_len = u64::from_le_bytes(first);
     if header_len == 0 || header_len >= MAX_HEADER {
         return Err(format!(
-            "no safetensors file: its header would have {header_len} bytes"
+            "not a safetensors file: its header would have {header_len} bytes"
         ));
     }
     if header_len > len.saturating_sub(8) {
         return Err(format!(
-            "the header has {header_len} bytes and the file {len}"
+            "the header needs {header_len} bytes, but the file has {len}"
         ));
     }
     let mut json = vec![0u8; header_len as usize];
@@ -120,22 +158,17 @@ pub(super) fn read(file: &mut impl Read, len: u64) -> Result<Header, String> {
 }
 
 fn parse(json: &[u8], data_len: u64) -> Result<Header, String> {
-    let raw: BTreeMap<String, serde_json::Value> =
-        serde_json::from_slice(json).map_err(|e| format!("the header is no JSON object: {e}"))?;
-    let relabelled = relabelled(&raw)?;
+    let Entries(entries) = serde_json::from_slice(json)
+        .map_err(|e| format!("expected a JSON object of tensors as header: {e}"))?;
     let mut tensors = BTreeMap::new();
-    let mut spans = Vec::with_capacity(raw.len());
-    for (name, value) in raw {
-        if name == "__metadata__" {
-            check_metadata(&value)?;
-            continue;
-        }
+    let mut spans = Vec::with_capacity(entries.len());
+    let mut unknown = false;
+    for (name, entry) in entries {
         // Names go through C strings.
         if name.contains('\0') {
             return Err(format!("the name {name:?} contains a NUL byte"));
         }
-        let entry: Entry = serde_json::from_value(value)
-            .map_err(|e| format!("the header's entry for {name:?} is broken: {e}"))?;
+        unknown |= entry.dtype == UNKNOWN;
         let (begin, end) = entry.data_offsets;
         let tensor = check_entry(&name, entry)?;
         spans.push((begin, end, name.clone()));
@@ -145,42 +178,28 @@ fn parse(json: &[u8], data_len: u64) -> Result<Header, String> {
     Ok(Header {
         tensors,
         data: 8 + json.len() as u64,
-        relabelled,
+        relabelled: unknown.then(|| relabelled(json)).transpose()?,
     })
 }
 
-/// The header with bytes in place of the one coding that MLX does not know, if the file has it.
-fn relabelled(raw: &BTreeMap<String, serde_json::Value>) -> Result<Option<Vec<u8>>, String> {
-    let unknown = |entry: &serde_json::Value| entry["dtype"] == "F8_E5M2";
-    if !raw.values().any(unknown) {
-        return Ok(None);
-    }
-    let mut changed = raw.clone();
-    for entry in changed.values_mut().filter(|e| unknown(e)) {
+/// The coding that MLX does not know.
+const UNKNOWN: &str = "F8_E5M2";
+
+/// The header with bytes in place of that coding.
+fn relabelled(json: &[u8]) -> Result<Vec<u8>, String> {
+    let mut header: BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(json).map_err(|e| e.to_string())?;
+    for entry in header.values_mut().filter(|e| e["dtype"] == UNKNOWN) {
         entry["dtype"] = "U8".into();
     }
-    let text = serde_json::to_vec(&changed).map_err(|e| e.to_string())?;
-    Ok(Some(text))
-}
-
-/// Strings by name, or nothing: MLX writes null for an empty map.
-fn check_metadata(value: &serde_json::Value) -> Result<(), String> {
-    match value {
-        serde_json::Value::Null => Ok(()),
-        serde_json::Value::Object(map) if map.values().all(serde_json::Value::is_string) => Ok(()),
-        _ => Err("the header's metadata are not strings by name".to_owned()),
-    }
+    serde_json::to_vec(&header).map_err(|e| e.to_string())
 }
 
 fn check_entry(name: &str, entry: Entry) -> Result<Tensor, String> {
-    let dtype = dtype_of(&entry.dtype).ok_or_else(|| {
-        format!(
-            "{name:?} has dtype {:?}, which MLX does not read",
-            entry.dtype
-        )
-    })?;
+    let dtype = dtype_of(&entry.dtype)
+        .ok_or_else(|| format!("unsupported dtype of {name:?}: {:?}", entry.dtype))?;
     let float8 = Float8::of(&entry.dtype);
-    let too_large = || format!("{name:?} has shape {:?}, which is too large", entry.shape);
+    let too_large = || format!("shape of {name:?} is too large: {:?}", entry.shape);
     let mut bytes = dtype.size() as u64;
     let mut shape = Vec::with_capacity(entry.shape.len());
     for &d in &entry.shape {
@@ -190,7 +209,7 @@ fn check_entry(name: &str, entry: Entry) -> Result<Tensor, String> {
     let (begin, end) = entry.data_offsets;
     if end.checked_sub(begin) != Some(bytes) {
         return Err(format!(
-            "{name:?} needs {bytes} bytes and has the offsets {begin} and {end}"
+            "expected {bytes} bytes for {name:?}, found the offsets {begin} and {end}"
         ));
     }
     Ok(Tensor {
@@ -207,15 +226,13 @@ fn check_tiling(mut spans: Vec<(u64, u64, String)>, data_len: u64) -> Result<(),
     for (begin, end, name) in &spans {
         if *begin != at {
             return Err(format!(
-                "the data of {name:?} begins at {begin} instead of {at}"
+                "expected the data of {name:?} at offset {at}, found {begin}"
             ));
         }
         at = *end;
     }
     if at != data_len {
-        return Err(format!(
-            "the header describes {at} bytes of data and the file has {data_len}"
-        ));
+        return Err(format!("expected {at} bytes of data, found {data_len}"));
     }
     Ok(())
 }
@@ -252,24 +269,24 @@ mod tests {
     fn bad_files_say_what_is_wrong() {
         let entry = |e: &str| file(&format!(r#"{{"x":{e}}}"#), 4);
         let cases: Vec<(Vec<u8>, &str)> = vec![
-            (vec![], "too few"),
+            (vec![], "at least 8 bytes"),
             (file("", 0), "0 bytes"),
             (u64::MAX.to_le_bytes().to_vec(), "would have"),
-            (file(GOOD, 17), "the file has 17"),
-            (file(GOOD, 19), "the file has 19"),
-            (file(GOOD, 18)[..60].to_vec(), "the file 60"),
-            (file("[]", 0), "no JSON object"),
-            (file("{", 0), "no JSON object"),
+            (file(GOOD, 17), "found 17"),
+            (file(GOOD, 19), "found 19"),
+            (file(GOOD, 18)[..60].to_vec(), "the file has 60"),
+            (file("[]", 0), "a JSON object of tensors as header"),
+            (file("{", 0), "a JSON object of tensors as header"),
             (file(r#"{"__metadata__":{"a":1}}"#, 0), "metadata"),
-            (entry("3"), "broken"),
-            (entry(r#"{"dtype":"F32","shape":[1]}"#), "broken"),
+            (entry("3"), "invalid entry"),
+            (entry(r#"{"dtype":"F32","shape":[1]}"#), "invalid entry"),
             (
                 entry(r#"{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}"#),
-                "broken",
+                "invalid entry",
             ),
             (
                 entry(r#"{"dtype":"F32","shape":[1],"data_offsets":[0]}"#),
-                "broken",
+                "invalid entry",
             ),
             (
                 entry(r#"{"dtype":"F64","shape":[1],"data_offsets":[0,8]}"#),
@@ -277,7 +294,7 @@ mod tests {
             ),
             (
                 entry(r#"{"dtype":"F32","shape":[2],"data_offsets":[0,4]}"#),
-                "needs 8",
+                "expected 8 bytes",
             ),
             (
                 entry(r#"{"dtype":"F32","shape":[1],"data_offsets":[4,0]}"#),
@@ -285,7 +302,7 @@ mod tests {
             ),
             (
                 entry(r#"{"dtype":"F32","shape":[1],"data_offsets":[4,8]}"#),
-                "instead of 0",
+                "at offset 0, found",
             ),
             (
                 entry(r#"{"dtype":"U8","shape":[4294967296],"data_offsets":[0,4294967296]}"#),

@@ -48,7 +48,7 @@ pub(crate) fn c_path(op: &'static str, path: &Path) -> Result<CString> {
     #[cfg(not(unix))]
     let bytes = path
         .to_str()
-        .ok_or_else(|| Error::invalid(op, format!("{path:?} is not Unicode")))?
+        .ok_or_else(|| Error::invalid(op, format!("expected a path in Unicode, found {path:?}")))?
         .as_bytes();
     CString::new(bytes)
         .map_err(|e| Error::invalid(op, format!("{path:?} contains a NUL byte")).with_source(e))
@@ -60,7 +60,7 @@ fn open(op: &'static str, path: &Path) -> Result<(std::fs::File, u64)> {
     let failed = |e| io_error(op, path, e);
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if !metadata.is_file() {
-        let text = format!("{} is not a file", path.display());
+        let text = format!("{}: expected a file", path.display());
         return Err(Error::new(ErrorKind::Io, text).with_op(op));
     }
     let file = std::fs::File::open(path).map_err(failed)?;
@@ -81,5 +81,5 @@ pub(crate) fn io_error(op: &'static str, path: &Path, e: std::io::Error) -> Erro
 fn bad_file(op: &'static str, path: &Path, what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Format, format!("{}: {what}", path.display()))
         .with_op(op)
-        .with_hint("the file is incomplete or corrupt: fetch or write it again")
+        .with_hint("fetch or write the file again, because it is incomplete or corrupt")
 }

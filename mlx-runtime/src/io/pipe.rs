@@ -14,8 +14,9 @@ use std::time::SystemTime;
 use mlx_sys as sys;
 
 use crate::containers::MlxString;
-use crate::error::{check, from_c, init, take_message};
+use crate::error::{check, from_c, take_message};
 use crate::handles::c_string;
+use crate::init::init;
 use crate::live::{live, Kept, Live};
 use crate::transforms::closure::discard;
 use crate::{Error, ErrorKind, Result};
@@ -419,7 +420,7 @@ macro_rules! pipe {
                 if let Some(e) = inner.failed.clone() {
                     return Err(e.with_op(op));
                 }
-                let gone = || Error::new(ErrorKind::Io, "the writer is gone").with_op(op);
+                let gone = || Error::new(ErrorKind::Io, "the writer has ended").with_op(op);
                 inner.medium.take().ok_or_else(gone)
             }
         }

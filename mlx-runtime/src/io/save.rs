@@ -30,14 +30,17 @@ pub fn save_safetensors(
     for (name, array) in arrays {
         if !names.insert(name) || name == "__metadata__" || name.contains('\0') {
             return Err(
-                Error::invalid(OP, format!("cannot save under the name {name:?}"))
-                    .with_hint("names must differ, and not be `__metadata__`"),
+                Error::invalid(OP, format!("duplicate or reserved name {name:?}"))
+                    .with_hint("give each array a name of its own, other than `__metadata__`"),
             );
         }
         let dtype = header::name_of(array.dtype()).ok_or_else(|| {
-            Error::new(ErrorKind::Dtype, format!("{name:?} is {}", array.dtype()))
-                .with_op(OP)
-                .with_hint("convert it to float32 with `ops::astype`")
+            Error::new(
+                ErrorKind::Dtype,
+                format!("unsupported dtype of {name:?}: {}", array.dtype()),
+            )
+            .with_op(OP)
+            .with_hint("convert the array to float32 with `ops::astype`")
         })?;
         rows.push((name, dtype, ops::contiguous(array, false)?));
     }

@@ -49,8 +49,11 @@ pub(crate) fn ready(op: &'static str) -> Result<()> {
 }
 
 fn no_thread(op: &'static str, e: std::io::Error) -> Error {
-    Error::new(ErrorKind::Io, format!("no thread to read with: {e}"))
-        .with_op(op)
-        .with_hint(MORE_THREADS)
-        .with_source(e)
+    Error::new(
+        ErrorKind::Io,
+        format!("cannot start a thread to read with: {e}"),
+    )
+    .with_op(op)
+    .with_hint(MORE_THREADS)
+    .with_source(e)
 }

@@ -13,7 +13,8 @@ use super::relabelled::Relabelled;
 use super::{c_path, header, io_error, open, Replacement};
 use crate::containers::{MapStringToArray, MapStringToString};
 use crate::device::Device;
-use crate::error::{check, init};
+use crate::error::check;
+use crate::init::init;
 use crate::lock::graph_lock;
 use crate::ops::check_new_shape;
 use crate::stream::{self, Stream};
@@ -86,7 +87,7 @@ fn npy<M: Medium>(reader: Reader<M>, len: u64) -> Result<Array> {
     let array = checked(OP, Array::from_handle(out, OP)?)?;
     if array.nbytes() as u64 > len {
         let (shape, needed) = (array.shape(), array.nbytes());
-        let text = format!("the data of an array of shape {shape:?} would be {needed} bytes, and the file has {len}");
+        let text = format!("expected {needed} bytes of data for shape {shape:?}, found {len}");
         return Err(Error::new(ErrorKind::Format, text).with_op(OP));
     }
     Ok(array)

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use mlx_sys as sys;
 
 use crate::containers::MlxString;
-use crate::error::{check, init};
+use crate::error::check;
+use crate::init::init;
 use crate::io::c_path;
 use crate::Result;
 

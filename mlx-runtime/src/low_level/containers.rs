@@ -22,8 +22,9 @@ use std::ptr::null_mut;
 
 use mlx_sys as sys;
 
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
 use crate::handles::{c_string, text};
+use crate::init::init;
 use crate::stream::Stream;
 use crate::{Array, Error, Result};
 
@@ -169,7 +170,7 @@ macro_rules! list {
                 if index >= self.len() {
                     return Err(Error::invalid(
                         stringify!($name),
-                        format!("no item {index} in a list of {}", self.len()),
+                        format!("index {index} is out of range for a list of {}", self.len()),
                     ));
                 }
                 let mut slot = $slot;

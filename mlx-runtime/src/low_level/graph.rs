@@ -20,8 +20,9 @@ use std::ptr::{null, null_mut};
 use mlx_sys as sys;
 
 use crate::containers::VectorArray;
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
 use crate::handles::c_string;
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::lock::{graph_lock, reading};
 use crate::stack::deep;

@@ -2,9 +2,10 @@
 //!
 //! Tests: `mlx-tests --test training`.
 
-use super::layers::{with_cuts, Cuts};
+use super::layers::Cuts;
 use super::train::{Body, Carried, Next};
-use super::{Model, Started, TrainStep};
+use super::{Started, TrainStep, Trainable};
+use crate::context::with_cuts;
 use crate::{ops, transforms, Array, Dtype, Error, ErrorKind, Result};
 
 /// Sums over the batches so far: arrays only, so that adding a batch is a pure function.
@@ -41,7 +42,7 @@ impl Sums {
     }
 }
 
-impl<M: Model> TrainStep<M> {
+impl<M: Trainable> TrainStep<M> {
     /// Takes one step on several batches, as if they were one: the gradient is the mean over all
     /// their targets, however they are spread over the batches. Only one batch at a time is in
     /// memory, besides the sum of the gradients in float32.
@@ -80,7 +81,7 @@ impl<M: Model> TrainStep<M> {
     /// The step on the sums of all batches, which are evaluated.
     fn accumulated<B: AsRef<[Array]>>(&mut self, batches: &[B], lr: f32) -> Result<Next> {
         if batches.is_empty() {
-            let text = "no batches to accumulate over".to_owned();
+            let text = "expected one batch or more to accumulate over, found none".to_owned();
             return Err(Error::invalid("run_accumulated", text));
         }
         let mut sums = Sums::zero(&self.at.buffers)?;
@@ -108,10 +109,9 @@ impl Body {
     fn add(&self, buffers: &[Array], sums: Sums, batch: &[Array]) -> Result<Sums> {
         let (values, grads) = self.gradients(buffers, batch)?;
         let [loss, weight, others @ ..] = &values[..] else {
-            let text = "the loss function returns no number of targets";
-            return Err(Error::new(ErrorKind::InvalidArgument, text).with_hint(
-                "return the mean loss first and the number of targets it is over second",
-            ));
+            let text = "expected the loss function to return a loss and a number of targets";
+            return Err(Error::new(ErrorKind::InvalidArgument, text)
+                .with_hint("return the mean loss first and the number of its targets second"));
         };
         let scalar = |a: &Array| ops::astype(&ops::reshape(a, &[])?, Dtype::Float32);
         let weight = scalar(weight)?;

@@ -107,7 +107,7 @@ fn refuse(what: &str, float: Dtype, arg: &Arg<'_>, names: &[&str], bound: &[i64]
     Error::new(
         ErrorKind::Shape,
         format!(
-            "{what}: argument `{}` must be [{}] of {class:?}, found {:?} of {:?}",
+            "{what}: expected argument `{}` to be [{}] of {class:?}, found {:?} of {:?}",
             arg.name,
             sizes.join(", "),
             arg.array.shape(),
@@ -121,7 +121,7 @@ pub fn size(n: i64) -> Result<i32> {
     i32::try_from(n).map_err(|_| {
         Error::new(
             ErrorKind::Shape,
-            format!("a dim of {n} is more than MLX can count (2^31 - 1)"),
+            format!("size {n} is too large: expected at most 2147483647"),
         )
     })
 }

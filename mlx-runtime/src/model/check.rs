@@ -67,7 +67,7 @@ const fn missing(digest: &Digest, name: &str) -> ! {
         .push(digest.file)
         .push(" has no `config.")
         .push(name)
-        .push("`; write it again")
+        .push("`: write the digest again")
         .fail()
 }
 

@@ -4,15 +4,16 @@
 //! Per group an update queues one copy of all gradients into a buffer (on CUDA one for each 128
 //! tensors, on Metal one for each tensor), the optimiser's arithmetic on whole buffers, and views of the result for each tensor.
 //!
-//! Tests: `mlx-tests --test groups`.
+//! Tests: `mlx-tests --test optimizer_groups`.
 
 use std::collections::HashMap;
 
 use mlx_sys as sys;
 
 use crate::array::build_many;
+use crate::kernels::gather::gather;
 use crate::optim::Shapes;
-use crate::{cuda, fused, Array, Dtype, Error, ErrorKind, Result};
+use crate::{Array, Dtype, Error, ErrorKind, Result};
 
 /// Tensors of one dtype (and of one part of an optimiser that has several) share a buffer, with tensors of one shape
 /// side by side. A group is the unit of the optimiser's step, of clipping and of saving its state.
@@ -71,7 +72,7 @@ impl ParamGroups {
                 end += shape.iter().map(|n| i64::from(*n)).product::<i64>();
             }
             if i32::try_from(end).is_err() {
-                let text = "more than 2^31 trainable values of one dtype";
+                let text = "too many trainable values of one dtype: expected at most 2147483647";
                 return Err(Error::new(ErrorKind::Shape, text));
             }
         }
@@ -123,17 +124,18 @@ impl ParamGroups {
     /// If the tensors are not those that the groups were made for.
     pub fn gather(&self, tensors: &[Array]) -> Result<Vec<Array>> {
         if tensors.len() != self.len {
-            let text = format!("{} tensors for groups of {}", tensors.len(), self.len);
+            let text = format!(
+                "expected {1} tensors for the groups, found {0}",
+                tensors.len(),
+                self.len
+            );
             return Err(Error::new(ErrorKind::InvalidArgument, text));
         }
         self.groups
             .iter()
             .map(|g| {
                 let members: Vec<&Array> = g.members.iter().map(|(i, _)| &tensors[*i]).collect();
-                match members.first().is_some_and(|a| cuda::available(a)) {
-                    true => cuda::gather(&members),
-                    false => fused::gather(&members),
-                }
+                gather(&members)
             })
             .collect()
     }
@@ -149,7 +151,12 @@ impl ParamGroups {
                 out[*i] = Some(part);
             }
         }
-        let missing = || Error::new(ErrorKind::InvalidArgument, "fewer buffers than groups");
+        let missing = || {
+            Error::new(
+                ErrorKind::InvalidArgument,
+                "expected one buffer for each group, found fewer",
+            )
+        };
         out.into_iter().map(|a| a.ok_or_else(missing)).collect()
     }
 }

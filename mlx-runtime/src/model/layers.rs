@@ -3,13 +3,11 @@
 //!
 //! Tests: `mlx-tests --test memory`.
 
-use std::cell::RefCell;
-
 use super::cuts::{self, Cut, Stack};
 use super::Model;
-use crate::kernels::rows;
+use crate::kernels::select;
 use crate::nn::KvCache;
-use crate::{device, fused, memory, transforms, Array, Dtype, Result};
+use crate::{context, memory, transforms, Array, Dtype, Result};
 
 /// The gradient checkpoint policy of a stack of layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -39,24 +37,15 @@ pub struct Cuts {
     pub depth: usize,
 }
 
-thread_local! {
-    static CUTS: RefCell<Cuts> = RefCell::new(Cuts::default());
-}
-
-/// Runs `f` with every stack of layers cut as `cuts` says, and returns the stacks that ran.
-pub fn with_cuts<T>(cuts: Cuts, f: impl FnOnce() -> T) -> (T, Vec<Stack>) {
-    struct Restore(Option<Cuts>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            if let Some(before) = self.0.take() {
-                CUTS.replace(before);
-            }
-        }
-    }
-    let mut restore = Restore(Some(CUTS.replace(cuts)));
-    let result = f();
-    let before = restore.0.take().unwrap_or_default();
-    (result, CUTS.replace(before).seen)
+impl Cuts {
+    /// No decision.
+    pub const NONE: Cuts = Cuts {
+        policy: None,
+        decided: None,
+        nested: false,
+        seen: Vec::new(),
+        depth: 0,
+    };
 }
 
 /// One layer deeper, until dropped.
@@ -64,14 +53,14 @@ struct Inside;
 
 impl Inside {
     fn enter() -> Self {
-        CUTS.with_borrow_mut(|c| c.depth += 1);
+        context::cuts(|c| c.depth += 1);
         Inside
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        CUTS.with_borrow_mut(|c| c.depth = c.depth.saturating_sub(1));
+        context::cuts(|c| c.depth = c.depth.saturating_sub(1));
     }
 }
 
@@ -130,16 +119,6 @@ pub struct Computed {
     pub gpu: bool,
 }
 
-impl Computed {
-    fn of(x: &Array) -> Result<Computed> {
-        Ok(Computed {
-            fused: fused::available(x),
-            kernels: rows::available(x.dtype()),
-            gpu: device::default_device()?.kind() == device::DeviceType::Gpu,
-        })
-    }
-}
-
 type Run<M> = fn(&M, &[Array], &mut KvCache) -> Result<Array>;
 
 /// Feeds `x[0]` through the layers; the rest of `x` goes to each of them.
@@ -151,7 +130,7 @@ pub fn run_layers<M: Model>(
     run: Run<M>,
 ) -> Result<Array> {
     let mut args: Vec<Array> = x.iter().map(|a| (*a).clone()).collect();
-    let policy = CUTS.with_borrow(|c| c.policy).unwrap_or(declared);
+    let policy = context::cuts(|c| c.policy).unwrap_or(declared);
     let n = layers.len();
     let cut = match policy {
         _ if !transforms::is_differentiating() || cache.is_on() => Cut::default(),
@@ -168,12 +147,12 @@ pub fn run_layers<M: Model>(
 
 /// The cut that was decided for this stack, or the one that runs the fewest layers again and leaves enough memory.
 fn auto<M: Model>(layers: &[M], x: &[&Array]) -> Result<Cut> {
-    let inside = CUTS.with_borrow(|c| (c.depth > 0).then_some(c.nested));
+    let inside = context::cuts(|c| (c.depth > 0).then_some(c.nested));
     if let Some(nested) = inside {
         return Ok(Cut::every(layers.len(), usize::from(nested)));
     }
     let stack = stack(layers, x)?;
-    let decided = CUTS.with_borrow_mut(|c| {
+    let decided = context::cuts(|c| {
         let at = c.seen.len();
         c.seen.push(stack.clone());
         Some(c.decided.as_ref()?.get(at).copied().unwrap_or_default())
@@ -193,7 +172,7 @@ fn stack<M: Model>(layers: &[M], x: &[&Array]) -> Result<Stack> {
         .map(|a| a.shape().iter().map(|n| i64::from(*n)).collect())
         .collect();
     let shapes: Vec<&[i64]> = shapes.iter().map(Vec::as_slice).collect();
-    let on = Computed::of(x[0])?;
+    let on = select::computed(x[0])?;
     let saved: Vec<Saved> = layers.iter().map(|l| l.saved(&shapes, &on)).collect();
     Ok(Stack {
         boundary: x[0].nbytes(),

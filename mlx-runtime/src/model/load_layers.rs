@@ -129,7 +129,7 @@ impl Loader {
         let by = groups.size().max(1);
         if input.size() % by != 0 || out.size() % by != 0 {
             self.error(format!(
-                "{path}: the config gives {} groups for {} inputs and {} outputs",
+                "{path}: expected groups that divide inputs and outputs, found {} for {} inputs and {} outputs",
                 groups.size(),
                 input.size(),
                 out.size()
@@ -184,7 +184,7 @@ impl Loader {
     fn eps(&mut self, path: &str, eps: f32) {
         if !(eps.is_finite() && eps >= 0.0) {
             self.error(format!(
-                "{path}: eps is {eps}, expected a finite number of at least 0"
+                "{path}: invalid eps {eps}: expected a finite number of at least 0"
             ));
         }
     }

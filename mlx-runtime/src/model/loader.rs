@@ -57,10 +57,10 @@ fn all_read(tensors: &Tensors) -> Result<()> {
         shown += &format!("\n  and {} more", unread.len() - SHOWN);
     }
     let text = format!(
-        "the checkpoint has {} tensors that the model has no place for:\n  {shown}",
+        "the checkpoint has {} tensors that the model does not use:\n  {shown}",
         unread.len()
     );
-    let hint = "the config does not mention them: does it belong to these weights?";
+    let hint = "load a config that belongs to these weights";
     Err(Error::new(ErrorKind::Format, text).with_hint(hint))
 }
 
@@ -148,7 +148,7 @@ impl Loader {
             Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16
         ) {
             let text = format!(
-                "a model computes in float32, float16 or bfloat16, not {:?}",
+                "expected a model dtype of float32, float16 or bfloat16, found {:?}",
                 options.dtype
             );
             return Err(Error::new(ErrorKind::Dtype, text));
@@ -257,7 +257,7 @@ impl Loader {
             error
         } else {
             error.with_hint(format!(
-                "the checkpoint has {have} tensors: is it complete, and of the architecture that its config says?"
+                "the checkpoint has {have} tensors: see that it is complete and has the architecture that its config says"
             ))
         })
     }
@@ -344,13 +344,13 @@ impl Loader {
         let (dtype, unpack) = (self.options.dtype, self.options.unpack);
         let weight = parts
             .and_then(|(w, s, b)| match (w, s) {
-                _ if global => Err("it has a global scale, which no layer here takes".to_owned()),
+                _ if global => Err("unsupported global scale".to_owned()),
                 // The values that a packed matrix stands for are rounded to the dtype of its scales.
                 (Some(w), Some(s)) => {
                     let kept = if unpack { s.dtype() } else { dtype };
                     packed(&w, &s, b.as_ref(), dims.map(|d| d.size), kept)
                 }
-                _ => Err("a part of it is missing".to_owned()),
+                _ => Err("expected a weight with scales, but one of the two is missing".to_owned()),
             })
             .and_then(|w| match unpack {
                 true => w.into_dense(dtype).map_err(|e| e.to_string()),
@@ -444,7 +444,7 @@ impl Loader {
         };
         if sizes[1] > sizes[0] {
             self.error(format!(
-                "{path}: {} = {} of {} = {} values rotate",
+                "{path}: expected at most {2} = {3} rotated values, found {0} = {1}",
                 rotated.text, sizes[1], dims.text, sizes[0]
             ));
             return Rope::default();
@@ -482,7 +482,7 @@ impl Loader {
         let count = self.sizes(path, &[count]).map_or(0, |s| s[0]);
         if count > 10_000 {
             self.error(format!(
-                "{path}: {count} layers are more than the 10000 allowed"
+                "{path}: expected at most 10000 layers, found {count}"
             ));
             return Vec::new();
         }

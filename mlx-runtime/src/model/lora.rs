@@ -29,7 +29,7 @@ pub struct LoraConfig {
 pub fn add_lora<M: Model>(model: &mut M, config: &LoraConfig, key: &Key) -> Result<usize> {
     if config.rank == 0 || !config.scale.is_finite() {
         let text = format!(
-            "LoRA needs a rank of 1 or more and a finite scale, found {} and {}",
+            "expected a LoRA rank of 1 or more and a finite scale, found {} and {}",
             config.rank, config.scale
         );
         return Err(Error::new(ErrorKind::InvalidArgument, text));
@@ -77,7 +77,7 @@ pub fn add_lora<M: Model>(model: &mut M, config: &LoraConfig, key: &Key) -> Resu
         None if adapted == 0 => Err(Error::new(
             ErrorKind::InvalidArgument,
             format!(
-                "no layer is adapted: {} layers of {layers}",
+                "LoRA adapts no layer: expected 1 to {layers} layers, found {}",
                 config.num_layers
             ),
         )),
@@ -175,10 +175,10 @@ fn check_keys<M: Model>(
     }
     let text = match lost.is_empty() {
         true => "no layer is named".to_string(),
-        false => format!("no layer that LoRA may adapt is called {}", lost.join(", ")),
+        false => format!("no layer for LoRA is called {}", lost.join(", ")),
     };
     Err(Error::new(ErrorKind::InvalidArgument, text)
-        .with_hint(format!("layers that may be adapted: {}", known.join(", "))))
+        .with_hint(format!("name one of these layers: {}", known.join(", "))))
 }
 
 /// The number of layers in the model's stack.

@@ -100,19 +100,19 @@ impl MemoryPlan {
         let state = 3 * self.trained + self.optimizer;
         let running = self.activations + self.working().saturating_sub(2 * self.trained);
         if self.policy.is_some_and(|p| p != Checkpoint::Auto) && running > self.weights.max(state) {
-            help.push("checkpoint = auto, which runs as many layers again as it must");
+            help.push("`checkpoint = auto`, which runs as many layers again as the limit needs");
         }
         if running >= self.weights.max(state) / 2 {
             help.push("a smaller batch or shorter rows");
         }
         if state >= self.weights.max(running) / 2 {
-            help.push("training fewer values (LoRA, or fewer layers of it)");
+            help.push("fewer trained values (LoRA, or fewer layers of it)");
         }
         if self.weights >= state.max(running) / 2 {
             help.push("quantised weights");
         }
         format!(
-            "what helps: {}; or a limit of at least {}",
+            "use {}, or set a limit of at least {}",
             help.join(", "),
             size(self.predicted_peak)
         )

@@ -1,8 +1,9 @@
 //! The data that the macros add to each model: its config, the dtype of its activations, joined weights.
 
+use std::fmt;
 use std::sync::Arc;
 
-use super::Loader;
+use super::{Loader, Model};
 use crate::nn::linear::join;
 use crate::nn::{Linear, Weight};
 use crate::Dtype;
@@ -27,11 +28,28 @@ impl<C> Clone for Meta<C> {
     }
 }
 
-// Not derived: the config itself need not be `Debug`.
-impl<C> std::fmt::Debug for Meta<C> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+// Not derived: the config itself need not be `Debug`. For a `derive` that stands above the macro's attribute.
+impl<C> fmt::Debug for Meta<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.dtype)
     }
+}
+
+/// Writes a model as `{:?}` shows it: its dtype, each tensor, and the number of values.
+pub fn describe<M: Model>(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    dtype: Dtype,
+    model: &M,
+) -> fmt::Result {
+    let mut out = f.debug_struct(name);
+    out.field("dtype", &format_args!("{dtype}"));
+    let mut count = 0;
+    for (name, a) in model.parameters() {
+        count += a.size();
+        out.field(&name, &format_args!("{}{:?}", a.dtype(), a.shape()));
+    }
+    out.field("parameters", &count).finish()
 }
 
 impl<C> Meta<C> {

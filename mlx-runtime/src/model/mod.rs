@@ -24,6 +24,7 @@ mod scales;
 pub(crate) mod sig;
 mod start;
 mod train;
+pub(crate) mod trainable;
 mod walk;
 
 pub use digest::digest;
@@ -36,6 +37,7 @@ pub use memory_plan::{MemoryPlan, Spans};
 pub use quantise::Quantization;
 pub use start::Started;
 pub use train::{TrainOptions, TrainStep};
+pub use trainable::Trainable;
 
 use layout::Layout;
 use loader::join;
@@ -80,7 +82,7 @@ pub trait Model: Clone + Send + Sized + 'static {
     fn call(&self, _arrays: &[&Array], _cache: &mut crate::nn::KvCache) -> Result<Vec<Array>> {
         Err(Error::new(
             ErrorKind::InvalidArgument,
-            "this model has no `forward` that another model can call",
+            "the model has no `forward` that another model can call",
         ))
     }
     /// Calls `f` with every layer that holds weights and its path in the checkpoint.
@@ -133,7 +135,7 @@ pub trait Model: Clone + Send + Sized + 'static {
             (missing, extra) => Err(Error::new(
                 ErrorKind::InvalidArgument,
                 format!(
-                    "the model has {} trainable tensors, {} were given",
+                    "expected {} trainable tensors, found {}",
                     arrays.len() + missing - extra,
                     arrays.len()
                 ),

@@ -96,7 +96,7 @@ impl Tensors {
         }
         let known: Vec<&str> = self.known.iter().copied().collect();
         let known = match known.is_empty() {
-            true => "it has only the default one".to_string(),
+            true => "expected no scheme".to_string(),
             false => format!("known are {}", known.join(", ")),
         };
         Some(format!(
@@ -218,7 +218,7 @@ impl Tensors {
         }
         match assemble(rows, stacked) {
             Ok(a) => Found::Array(a),
-            Err(e) => Found::Broken(format!("{name}: cannot put its parts together: {e}")),
+            Err(e) => Found::Broken(format!("{name}: cannot join its parts: {e}")),
         }
     }
 

@@ -8,10 +8,10 @@ use std::hash::{Hash, Hasher};
 use super::cuts::{self, Cut, Stack};
 use super::layers::Cuts;
 use super::train::Next;
-use super::{Checkpoint, MemoryPlan, Model, TrainStep};
-use crate::device::{self, DeviceType};
+use super::{Checkpoint, MemoryPlan, TrainStep, Trainable};
 use crate::forecast::forecast_in_turn;
-use crate::runtime::enforce;
+use crate::kernels::select;
+use crate::runtime::enforce::{self, Check};
 use crate::{memory, transforms, Array, Dtype, Result};
 
 /// The checkpoints and memory limits of steps on batches of one shape.
@@ -73,14 +73,14 @@ impl Decision {
     /// Evaluates the arrays of a step.
     pub fn evaluate(&self, arrays: &[&Array]) -> Result<()> {
         let limit = self.limit.unwrap_or(self.queue.min(memory::limit()?));
-        within(limit, || transforms::eval(arrays))
+        within(limit, || transforms::eval_as(arrays, Check::Planned))
     }
 
     /// Starts to evaluate the arrays of a step while the step before it may still run. MLX waits if the two would take
     /// more than one does.
     pub fn start(&self, arrays: &[&Array]) -> Result<()> {
         let limit = self.queue.min(memory::limit()?);
-        within(limit, || transforms::async_eval(arrays))
+        within(limit, || transforms::async_eval_as(arrays, Check::Planned))
     }
 }
 
@@ -94,8 +94,7 @@ fn within<T>(limit: usize, f: impl FnOnce() -> Result<T>) -> Result<T> {
         }
     }
     let _restore = Restore(memory::set_limit(limit)?);
-    // The step's memory is known, and the limit may be another one just now.
-    enforce::trusted(f)
+    f()
 }
 
 /// Bytes above a step's least need at which MLX waits for a GPU's queue. They are only waiting to be freed. This is
@@ -114,7 +113,7 @@ struct Measured {
     kernels: usize,
 }
 
-impl<M: Model> TrainStep<M> {
+impl<M: Trainable> TrainStep<M> {
     /// Predicts the memory of a step on a batch, and decides how to take it. No step is taken. Weights that are not yet
     /// read from their file are read.
     ///
@@ -126,17 +125,12 @@ impl<M: Model> TrainStep<M> {
     /// Returns the error of the loss function or of MLX. A batch that does not fit in the memory limit is no error
     /// here: [`MemoryPlan::check`] makes it one.
     pub fn plan(&self, batch: &[Array]) -> Result<MemoryPlan> {
-        let weights = self.model.parameters();
-        transforms::eval(&weights.iter().map(|(_, a)| a).collect::<Vec<_>>())?;
+        let weights = self.model.frozen();
+        transforms::eval(&weights.iter().collect::<Vec<_>>())?;
         let (base, limit) = (memory::active()?, memory::limit()?);
         let found = self.search(batch, 0.0, base, limit)?;
         let bytes = |arrays: &[Array]| arrays.iter().map(Array::nbytes).sum();
-        let mut frozen = 0;
-        self.model.visit("", &mut |_, leaf| {
-            leaf.each(&mut |_, array, trained| {
-                frozen += if trained { 0 } else { array.nbytes() };
-            });
-        });
+        let frozen = bytes(&weights);
         let trained = bytes(&self.at.buffers);
         let optimizer = bytes(self.at.state.arrays());
         Ok(MemoryPlan {
@@ -269,7 +263,7 @@ impl<M: Model> TrainStep<M> {
         let early = (limit - limit / 128).saturating_sub(in_turn.largest);
         let within = |limit: usize| memory::forecast_within(&arrays, limit.saturating_sub(base));
         let (free, mut peak);
-        if device::default_device()?.kind() == DeviceType::Gpu {
+        if select::is_on_gpu()? {
             // MLX looks after it has queued, and a task is done before its memory is free.
             let early = early.saturating_sub(limit / 128);
             decision.queue = base.saturating_add(in_turn.peak + QUEUED).min(early);

@@ -19,9 +19,9 @@ impl Quantization {
         }
         Err(Error::new(
             ErrorKind::InvalidArgument,
-            format!("MLX does not quantise to {bits} bits in groups of {group_size}"),
+            format!("unsupported quantisation: {bits} bits in groups of {group_size}"),
         )
-        .with_hint("bits are 2, 3, 4, 5, 6 or 8, groups 32, 64 or 128"))
+        .with_hint("use 2, 3, 4, 5, 6 or 8 bits and groups of 32, 64 or 128"))
     }
 
     /// Packs a matrix and waits for it, so that its source can be freed.
@@ -147,12 +147,13 @@ pub(super) fn packed(
     let (scales, biases) = match (how, biases) {
         (Quantization::Affine { .. }, Some(b)) if b.shape() == s => (cast(scales)?, Some(cast(b)?)),
         (Quantization::Affine { .. }, Some(b)) => {
-            return Err(format!("biases are {:?}, scales {s:?}", b.shape()));
+            return Err(format!(
+                "expected biases of the shape of the scales, {s:?}, found {:?}",
+                b.shape()
+            ));
         }
-        (Quantization::Affine { .. }, None) => return Err("its biases are missing".to_owned()),
-        (_, Some(_)) => {
-            return Err("its scales are those of floats, which have no biases".to_owned())
-        }
+        (Quantization::Affine { .. }, None) => return Err("the biases are missing".to_owned()),
+        (_, Some(_)) => return Err("expected no biases beside scales of floats".to_owned()),
         (_, None) => (scales.clone(), None),
     };
     Ok(Weight::Quantized {

@@ -1,6 +1,6 @@
 //! Records steps once for each shape of batch, so that a GPU does not wait for their graph.
 //!
-//! Tests: `mlx-models --test native`.
+//! Tests: `mlx-models --test native_kernels`.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::plan::Decision;
 use super::train::Body;
-use crate::device::{self, DeviceType};
+use crate::kernels::select;
 use crate::transforms::{self, CompileCache};
 use crate::{graph, Array, Result};
 
@@ -41,7 +41,7 @@ impl Recorded {
         static NEXT: AtomicUsize = AtomicUsize::new(1 << 62);
         let on = match asked {
             Some(on) => on,
-            None => device::default_device()?.kind() == DeviceType::Gpu,
+            None => select::is_on_gpu()?,
         };
         Ok(on.then(|| Recorded {
             id: NEXT.fetch_add(1, Ordering::Relaxed),

@@ -32,7 +32,7 @@ pub(super) fn apply(
             .find(|u| all.contains_key(&format!("{stem}{u}")))
         {
             return Err(format!(
-                "{stem}{other} stands beside {name}, and this scheme of quantisation is not supported"
+                "unsupported quantisation: {stem}{other} beside {name}"
             ));
         }
         for scale in SCALES {
@@ -44,13 +44,13 @@ pub(super) fn apply(
             };
             if !is_float(weight.dtype()) {
                 return Err(format!(
-                    "{name} is {:?} and has scales ({stem}{scale}); only floats of eight bits may have them",
+                    "expected 8-bit floats beside the scales {stem}{scale}, found {name} of {:?}",
                     weight.dtype()
                 ));
             }
             let grid = expanded_by(weight.shape(), scales.shape(), block).ok_or_else(|| {
                 format!(
-                    "{stem}{scale} has shape {:?}, which does not divide {name} of shape {:?} into blocks of {} x {}",
+                    "expected {stem}{scale} with one value for each block of {2} x {3} of {name} {1:?}, found shape {0:?}",
                     scales.shape(),
                     weight.shape(),
                     block[0],

@@ -248,7 +248,7 @@ pub const fn check_argument(sig: &Sig, args: &[SigType], i: usize, found: &str) 
                 .push(sig.args[i].0)
                 .push("` of ")
                 .push(sig.callee)
-                .push(" is ")
+                .push(" expects ")
                 .shape(&sig.args[i].1, &bound)
                 .push(", but ")
                 .push(found)
@@ -287,7 +287,7 @@ pub const fn check_result(sig: &Sig, what: &str, args: &[SigType], ret: &SigType
     match place {
         Place::Declared => text.push(", but is declared ").shape(ret, &EMPTY),
         Place::Assumed => text
-            .push(", but was taken to return ")
+            .push(", but was assumed to return ")
             .shape(ret, &EMPTY)
             .push(" like its first argument\nhelp: declare it: `let y: Tensor!")
             .shape(&sig.ret, &bound)
@@ -295,7 +295,7 @@ pub const fn check_result(sig: &Sig, what: &str, args: &[SigType], ret: &SigType
             .push(what)
             .push("(..)`"),
         Place::Stack => text
-            .push(", but the next layer of the stack takes ")
+            .push(", but the next layer of the stack expects ")
             .shape(ret, &EMPTY),
     }
     .fail();
@@ -431,12 +431,12 @@ mod tests {
                 0,
                 "`y` is [N, T, q] (line 3)"
             )),
-            "argument `x` of Attention::forward is [N, T, hidden], but `y` is [N, T, q] (line 3)"
+            "argument `x` of Attention::forward expects [N, T, hidden], but `y` is [N, T, q] (line 3)"
         );
         let args = || check_result(&SIG, "attn", &[X, SigType::Cache], &WRONG, Place::Assumed);
         assert_eq!(
             text(args),
-            "Attention::forward returns [N, T, hidden], but was taken to return [N, T, q] like its \
+            "Attention::forward returns [N, T, hidden], but was assumed to return [N, T, q] like its \
              first argument\nhelp: declare it: `let y: Tensor![N, T, hidden] = attn(..)`"
         );
         let count = text(|| check_count(&SIG, "Block", "self.attn", 1));

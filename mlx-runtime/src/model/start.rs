@@ -4,9 +4,9 @@
 
 use super::plan::Decision;
 use super::train::Next;
-use super::{Model, TrainStep};
+use super::{TrainStep, Trainable};
 use crate::optim::Skipped;
-use crate::runtime::enforce;
+use crate::runtime::enforce::Check;
 use crate::{ops, transforms, Array, Result};
 
 /// A step that [`TrainStep::start`] started. Dropped, it is waited for as well: nothing runs on.
@@ -55,7 +55,7 @@ impl Drop for Started {
     }
 }
 
-impl<M: Model> TrainStep<M> {
+impl<M: Trainable> TrainStep<M> {
     /// As [`TrainStep::run`], but returns as soon as the step is queued: the next one can be started
     /// before its result is there, so that the device does not wait for its graph.
     ///
@@ -92,7 +92,7 @@ impl<M: Model> TrainStep<M> {
         arrays.push(&skipped);
         match decision {
             Some(decision) => decision.start(&arrays)?,
-            None => enforce::trusted(|| transforms::async_eval(&arrays))?,
+            None => transforms::async_eval_as(&arrays, Check::Planned)?,
         }
         let Next { values, at } = next;
         self.at = at;

@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use super::cuts::Stack;
-use super::layers::{with_cuts, Cuts};
+use super::layers::Cuts;
 use super::plan::{Decision, Decisions};
 use super::recorded::{Recorded, Shared};
-use super::{Checkpoint, Model, ParamGroups};
+use super::{Checkpoint, ParamGroups, Trainable};
+use crate::context::with_cuts;
 use crate::optim::{self, matching, OptimState, Optimizer, Shapes, Skipped};
 use crate::transforms::{self, ValueAndGrad};
 use crate::{Array, Error, ErrorKind, Result};
@@ -76,10 +77,10 @@ impl Default for TrainOptions {
     }
 }
 
-/// Trains the tensors that a model calls trainable.
+/// Trains the trainable tensors of a model of `#[mlx_model]`, or of layers ([`Trainable`]).
 ///
 /// `loss` gets the model and the batch and returns the loss (a scalar) first; further outputs are passed through.
-pub struct TrainStep<M: Model> {
+pub struct TrainStep<M: Trainable> {
     pub(super) model: M,
     names: Vec<String>,
     /// A checksum of names and shapes: buffers alone tell only the number of values.
@@ -92,11 +93,11 @@ pub struct TrainStep<M: Model> {
     pub(super) decisions: Decisions,
 }
 
-impl<M: Model> TrainStep<M> {
+impl<M: Trainable> TrainStep<M> {
     /// A trainer of `model`.
     ///
     /// # Errors
-    /// If nothing in the model is trainable.
+    /// If nothing in the model is trainable, or its layers change while they run (see [`Trainable`]).
     pub fn new<F>(
         model: M,
         loss: F,
@@ -106,14 +107,15 @@ impl<M: Model> TrainStep<M> {
     where
         F: Fn(&M, &[Array]) -> Result<Vec<Array>> + Send + 'static,
     {
-        let (names, tensors): (Vec<String>, Vec<Array>) = model.trainable().into_iter().unzip();
+        model.check_state()?;
+        let (names, tensors): (Vec<String>, Vec<Array>) = model.trained().into_iter().unzip();
         if tensors.is_empty() {
             let error = Error::new(
                 ErrorKind::InvalidArgument,
                 "the model has no trainable tensors",
             );
             return Err(error.with_hint(
-                "add LoRA adapters with `add_lora`, or make weights trainable with `unfreeze`",
+                "add LoRA adapters with `add_lora`, or make weights trainable with `unfreeze` or `set_frozen(false)`",
             ));
         }
         let part = |i: usize| optimizer.part(&names[i], tensors[i].shape());
@@ -128,7 +130,7 @@ impl<M: Model> TrainStep<M> {
         transforms::eval(&at.arrays())?;
         // The buffers hold the values from here on: the model would keep the first ones alive.
         let mut model = model;
-        model.set_trainable(&vec![Array::scalar(0f32)?; tensors.len()])?;
+        model.set_trained(&vec![Array::scalar(0f32)?; tensors.len()])?;
         let body = Body {
             gradient: gradient(&model, loss, groups.tensors())?,
             groups,
@@ -212,7 +214,7 @@ impl<M: Model> TrainStep<M> {
     /// Returns the error that MLX reports.
     pub fn model(&self) -> Result<M> {
         let mut model = self.model.clone();
-        model.set_trainable(&self.body.get().groups.scatter(&self.at.buffers)?)?;
+        model.set_trained(&self.body.get().groups.scatter(&self.at.buffers)?)?;
         Ok(model)
     }
 
@@ -236,7 +238,7 @@ impl<M: Model> TrainStep<M> {
     /// If an array is missing, or the state belongs to other trainable tensors than this model's or
     /// to another optimiser; nothing is then changed.
     pub fn restore(&mut self, mut get: impl FnMut(&str) -> Option<Array>) -> Result<()> {
-        let hint = "the state belongs to another model, other LoRA settings or another optimiser";
+        let hint = "restore with the model, LoRA settings and optimiser that saved the state";
         let found = self
             .state()
             .iter()
@@ -245,7 +247,7 @@ impl<M: Model> TrainStep<M> {
             .map_err(|e| e.with_hint(hint))?;
         transforms::eval(&found.iter().collect::<Vec<_>>())?;
         if found[0].to_vec::<u32>()? != self.layout.to_vec::<u32>()? {
-            let text = "the saved state is of other trainable tensors";
+            let text = "the saved state belongs to other trainable tensors";
             return Err(Error::new(ErrorKind::Format, text).with_hint(hint));
         }
         self.at = self.at.with_arrays(found.into_iter().skip(1))?;
@@ -280,7 +282,10 @@ impl Carried {
     pub fn with_arrays(&self, arrays: impl IntoIterator<Item = Array>) -> Result<Self> {
         let mut arrays = arrays.into_iter();
         let Some(skipped) = arrays.next() else {
-            return Err(Error::new(ErrorKind::InvalidArgument, "no arrays"));
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "expected the carried arrays, found none",
+            ));
         };
         Ok(Carried {
             skipped,
@@ -371,7 +376,7 @@ impl Body {
 
 /// The gradient of the loss with respect to each trainable tensor. The tensors come in one by one
 /// and not as buffers: the gradient of a slice of a buffer is as large as the buffer.
-fn gradient<M: Model, F>(model: &M, loss: F, count: usize) -> Result<ValueAndGrad>
+fn gradient<M: Trainable, F>(model: &M, loss: F, count: usize) -> Result<ValueAndGrad>
 where
     F: Fn(&M, &[Array]) -> Result<Vec<Array>> + Send + 'static,
 {
@@ -379,7 +384,7 @@ where
     let body = move |inputs: &[Array]| {
         let (params, batch) = inputs.split_at(count);
         let mut model = model.clone();
-        model.set_trainable(params)?;
+        model.set_trained(params)?;
         loss(&model, batch)
     };
     let argnums: Vec<i32> = (0..i32::try_from(count).unwrap_or(i32::MAX)).collect();

@@ -41,7 +41,7 @@ impl Tracing {
         let thread = Periodic::start(interval, move || {
             tracing::dispatcher::with_default(&dispatch, || {
                 if let Err(e) = monitor.trace() {
-                    tracing::warn!(target: "mlx_runtime::monitor", "no sample: {e}");
+                    tracing::warn!(target: "mlx_runtime::monitor", "cannot take a sample: {e}");
                 }
             });
         })?;

@@ -126,7 +126,7 @@ impl Monitor {
         let letters = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let first = |c: char| !c.is_ascii_digit();
         if !name.chars().all(letters) || !name.starts_with(first) || name.starts_with("mlx_") {
-            let text = format!("{name:?} is no name for a metric of the program");
+            let text = format!("invalid name of a metric: {name:?}");
             return Err(Error::invalid("Monitor::set", text)
                 .with_hint("use letters, digits and `_`, no digit first, and not `mlx_`"));
         }

@@ -29,7 +29,11 @@ impl Periodic {
                 }
             })
             .map_err(|e| {
-                Error::new(ErrorKind::Io, format!("no thread for the monitor: {e}")).with_source(e)
+                Error::new(
+                    ErrorKind::Io,
+                    format!("cannot start a thread for the monitor: {e}"),
+                )
+                .with_source(e)
             })?;
         Ok(Periodic {
             stop,

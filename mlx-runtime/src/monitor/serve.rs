@@ -36,7 +36,7 @@ impl Server {
         let failed = |e: std::io::Error| {
             let text = format!("cannot serve metrics at {address}: {e}");
             Error::new(ErrorKind::Io, text).with_hint(
-                "another program may use the port (`ss -ltnp` lists them): choose another one, or 0 for any that is free",
+                "choose another port, or 0 for any that is free; `ss -ltnp` lists the programs that use one",
             )
         };
         let listener = TcpListener::bind(address).map_err(failed)?;

@@ -207,6 +207,10 @@ impl Parameters for BatchNorm {
             .iter_mut()
             .for_each(|pair| pair.set_frozen(frozen));
     }
+
+    fn changes(&self) -> bool {
+        self.training && self.running.is_some()
+    }
 }
 
 impl Module for BatchNorm {

@@ -84,7 +84,7 @@ impl KvCache {
             Some((k, v)) => {
                 if k.shape().first() != keys.shape().first() {
                     let text = format!(
-                        "the cache holds a batch of {:?}, the new keys are {:?}",
+                        "expected new keys for a cache of {:?}, found {:?}",
                         k.shape(),
                         keys.shape()
                     );

@@ -67,6 +67,10 @@ impl Parameters for Dropout {
     }
 
     fn set_frozen(&mut self, _frozen: bool) {}
+
+    fn changes(&self) -> bool {
+        self.training && self.p > 0.0
+    }
 }
 
 impl Module for Dropout {

@@ -2,9 +2,10 @@
 
 use super::packed::Packed;
 use super::{init, Weight};
+use crate::kernels::take_rows::take_rows;
 use crate::ops::packed;
 use crate::random::{self, Key};
-use crate::{cuda, ops, transforms, Array, Dtype, Error, ErrorKind, Result};
+use crate::{Array, Dtype, Error, ErrorKind, Result};
 
 /// `[..] of int -> [.., dim]`: row `i` of the table for each index. `mlx.nn.Embedding`.
 #[derive(Clone)]
@@ -47,10 +48,7 @@ impl Embedding {
     /// # Errors
     /// If the indices are not whole numbers.
     pub fn forward(&self, indices: &Array) -> Result<Array> {
-        // The kernel has no gradient for the table.
-        let plain = self.frozen || !transforms::is_differentiating();
-        let kernel = |a: &Array| plain.then(|| cuda::take_rows(a, indices)).flatten();
-        let pick = |a: &Array| kernel(a).unwrap_or_else(|| ops::take(a, indices, 0));
+        let pick = |table: &Array| take_rows(table, indices, self.frozen);
         match &self.weight {
             Weight::Dense(w) => pick(w),
             Weight::Quantized {
@@ -72,7 +70,7 @@ impl Embedding {
             }
             Weight::Tied => Err(Error::new(
                 ErrorKind::InvalidArgument,
-                "a table has a weight of its own",
+                "an embedding cannot be tied: expected a weight of its own",
             )),
         }
     }

@@ -44,7 +44,7 @@ pub(crate) fn load(path: &Path, wanted: &[(String, Array)]) -> Result<Vec<Array>
     problems.extend(
         unknown
             .iter()
-            .map(|name| format!("{name}: the model has no such tensor")),
+            .map(|name| format!("{name}: unknown to the model")),
     );
     if problems.is_empty() {
         // The file may change afterwards.

@@ -32,7 +32,7 @@ pub(super) fn check_parts(op: &'static str, what: &str, size: i32, parts: i32) -
     if size % parts == 0 {
         return Ok(());
     }
-    let text = format!("{size} {what} cannot be divided into {parts} equal parts");
+    let text = format!("cannot divide {size} {what} into {parts} equal parts");
     Err(Error::invalid(op, text))
 }
 

@@ -10,7 +10,7 @@ use super::init;
 use super::packed::Packed;
 use crate::ops::packed::{self, Quantization};
 use crate::random::Key;
-use crate::{fused, ops, Array, Dtype, Result};
+use crate::{ops, Array, Dtype, Result};
 
 /// The matrix of a layer, `[out, in]`.
 #[derive(Clone, Debug)]
@@ -186,23 +186,12 @@ impl Linear {
     /// # Errors
     /// If the last dim of `x` is not `in`.
     pub fn forward(&self, x: &Array) -> Result<Array> {
-        if let (Weight::Dense(w), Some(lora), true) = (&self.weight, &self.lora, self.is_native(x))
-        {
-            return fused::lora_linear(x, w, &lora.a, &lora.b, lora.scale);
-        }
         if self.lora.is_some() {
             if let Some(y) = adapted::adapted(&self.weight, &[self], x) {
                 return y;
             }
         }
         self.finish(self.weight.product(x)?, x, None)
-    }
-
-    /// True if one operation computes the product and the adapter. It has no gradient for the
-    /// weight.
-    fn is_native(&self, x: &Array) -> bool {
-        let plain = self.frozen && self.bias.is_none() && self.lora.is_some();
-        plain && matches!(self.weight, Weight::Dense(_)) && fused::available(x)
     }
 
     /// Adds bias and adapter to `x W^T`; `z` is `scale * (x a)`, if it is there already.

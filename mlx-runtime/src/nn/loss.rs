@@ -1,8 +1,9 @@
 //! Losses.
 
 use super::Linear;
-use crate::device::{self, DeviceType};
-use crate::{cuda, fused, ops, transforms, Array, Dtype, Result};
+use crate::kernels::cross_entropy::{self, capped, losses, losses_and_slope};
+use crate::kernels::select;
+use crate::{ops, transforms, Array, Dtype, Result};
 
 /// `x [.., D]`, a layer `[V, D]`, `targets [..] of i32`, `weights [..] of f32` -> `[..] of f32`:
 /// `weights * (logsumexp(x W^T) - (x W^T)[target])`, the weighted negative log-likelihood.
@@ -33,11 +34,12 @@ pub fn projected(
     cap: Option<f32>,
 ) -> Result<Array> {
     let plain = layer.is_frozen() && !layer.has_extras() && cap.is_none();
-    if plain && fused::available(x) {
-        let w = layer.dense(Dtype::Float32)?;
-        let weights = &each(weights, targets)?;
-        let with_grad = transforms::is_differentiating();
-        return fused::linear_cross_entropy(x, &w, targets, weights, with_grad);
+    if plain {
+        let w = || layer.dense(Dtype::Float32);
+        let weights = || each(weights, targets);
+        if let Some(losses) = cross_entropy::projected(x, w, targets, weights) {
+            return losses;
+        }
     }
     let flat = Rows::new(x, layer, targets, cap)?;
     let losses = if !transforms::is_differentiating() {
@@ -81,11 +83,7 @@ impl Rows {
         // The shapes are checked where the model is compiled; `reshape` reports what is left.
         let x = ops::reshape(x, &[-1, x.dim(-1)?])?;
         let (n, vocabulary) = (x.dim(0)?, layer.sizes().1);
-        // Bytes of float32 logits: enough rows for a good product, and little beside a model.
-        let budget = match device::default_device()?.kind() {
-            DeviceType::Cpu => 16 << 20,
-            _ => 256 << 20,
-        };
+        let budget = select::logits_at_once()?;
         let most = (budget / 4 / i64::from(vocabulary.max(1))).max(1);
         let parts = (i64::from(n) + most - 1) / most;
         let bound = |i: i64| i32::try_from(i64::from(n) * i / parts.max(1)).unwrap_or(n);
@@ -137,13 +135,7 @@ impl Rows {
             },
             |x, cotangents, outputs| {
                 let (by, weights) = (&cotangents[0], &x[1]);
-                let dx = match cuda::scale_rows(&outputs[2], by, weights) {
-                    Some(dx) => dx?,
-                    None => {
-                        let by = ops::expand_dims(&ops::multiply(by, weights)?, &[-1])?;
-                        ops::multiply(&outputs[2], &ops::astype(&by, x[0].dtype())?)?
-                    }
-                };
+                let dx = cross_entropy::scale_rows(&outputs[2], by, weights, x[0].dtype())?;
                 Ok(vec![dx, ops::multiply(&outputs[1], by)?])
             },
         );
@@ -229,56 +221,4 @@ fn with(layer: &Linear, params: &[Array]) -> Linear {
 /// `[n, D] -> [n, V]`, float32.
 fn logits(x: &Array, layer: &Linear, cap: Option<f32>) -> Result<Array> {
     capped(&layer.forward(x)?, cap)
-}
-
-/// In float32, and no larger than the cap.
-fn capped(z: &Array, cap: Option<f32>) -> Result<Array> {
-    let z = ops::astype(z, Dtype::Float32)?;
-    match cap {
-        None => Ok(z),
-        Some(cap) => {
-            let cap = Array::scalar(cap)?;
-            ops::multiply(&ops::tanh(&ops::divide(&z, &cap)?)?, &cap)
-        }
-    }
-}
-
-/// `logits [n, V]`, `targets [n]` -> `[n]`.
-fn losses(logits: &Array, targets: &Array) -> Result<Array> {
-    let picked = ops::take_along_axis(logits, &ops::expand_dims(targets, &[-1])?, -1)?;
-    ops::subtract(
-        &ops::logsumexp(logits, &[-1], false)?,
-        &ops::squeeze(&picked, &[-1])?,
-    )
-}
-
-/// The losses of logits before the cap, and their gradients with respect to them.
-fn losses_and_slope(z: &Array, targets: &Array, cap: Option<f32>) -> Result<(Array, Array)> {
-    if cap.is_none() && cuda::available(z) {
-        if let (nll, Some(dz)) = cuda::cross_entropy(z, targets, true)? {
-            return Ok((nll, dz));
-        }
-    }
-    let z = capped(z, cap)?;
-    let nll = losses(&z, targets)?;
-    let dz = slope(&z, targets, &nll, cap)?;
-    Ok((nll, dz))
-}
-
-/// The losses' gradients with respect to the logits before the cap: softmax, less 1 at the target,
-/// times the slope of the cap.
-fn slope(logits: &Array, targets: &Array, losses: &Array, cap: Option<f32>) -> Result<Array> {
-    let at = ops::expand_dims(targets, &[-1])?;
-    let p = ops::softmax(logits, &[-1], false)?;
-    // exp(-loss) - 1, exact where it is near 0.
-    let there = ops::expm1(&ops::negative(&ops::expand_dims(losses, &[-1])?)?)?;
-    let dz = ops::put_along_axis(&p, &at, &there, -1)?;
-    match cap {
-        None => Ok(dz),
-        Some(cap) => {
-            let tanh = ops::divide(logits, &Array::scalar(cap)?)?;
-            let slope = ops::subtract(&Array::scalar(1f32)?, &ops::square(&tanh)?)?;
-            ops::multiply(&dz, &slope)
-        }
-    }
 }

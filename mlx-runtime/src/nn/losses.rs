@@ -85,7 +85,9 @@ pub fn cross_entropy(
     reduction: Reduction,
 ) -> Result<Array> {
     if !(0.0..1.0).contains(&label_smoothing) {
-        let text = format!("label smoothing is in [0, 1), found {label_smoothing}");
+        let text = format!(
+            "invalid label smoothing {label_smoothing}: expected 0 or more and less than 1"
+        );
         return Err(Error::invalid("cross_entropy", text));
     }
     let mut logits = astype(logits, Dtype::Float32)?;

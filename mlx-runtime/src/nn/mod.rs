@@ -39,7 +39,6 @@ pub use activations::{
 #[doc(hidden)]
 pub use attention::joined_attention;
 pub use attention::rope_attention;
-pub(crate) use attention::{causal, whole};
 pub use batch_norm::{BatchNorm, BatchNormBuilder};
 pub use cache::KvCache;
 pub use conv::{Conv1d, Conv2d, ConvBuilder};

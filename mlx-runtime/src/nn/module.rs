@@ -52,6 +52,12 @@ pub trait Parameters {
     /// Takes every tensor out of training, or puts it into it.
     fn set_frozen(&mut self, frozen: bool);
 
+    /// True if `forward` changes a tensor of the layer, as [`BatchNorm`](super::BatchNorm) and
+    /// [`Dropout`](super::Dropout) do in train mode.
+    fn changes(&self) -> bool {
+        false
+    }
+
     /// The tensors that are saved, with their names.
     fn parameters(&self) -> Vec<(String, Array)> {
         let mut all = Vec::new();
@@ -244,7 +250,10 @@ where
         model.set_trainable(trained)?;
         let mut out = loss(&model, inputs)?;
         if out.is_empty() {
-            return Err(Error::invalid(OP, "the loss function returned nothing"));
+            return Err(Error::invalid(
+                OP,
+                "expected the loss function to return at least the loss, found nothing",
+            ));
         }
         model.visit("", &mut |_, a, kind| {
             out.extend(kind.is_state().then(|| a.clone()));
@@ -339,6 +348,10 @@ impl<T: Parameters + ?Sized> Parameters for Box<T> {
     fn set_frozen(&mut self, frozen: bool) {
         (**self).set_frozen(frozen);
     }
+
+    fn changes(&self) -> bool {
+        (**self).changes()
+    }
 }
 
 /// Names are `0.weight`, `1.weight`, ..
@@ -360,6 +373,10 @@ impl<T: Parameters> Parameters for Vec<T> {
     fn set_frozen(&mut self, frozen: bool) {
         self.iter_mut().for_each(|layer| layer.set_frozen(frozen));
     }
+
+    fn changes(&self) -> bool {
+        self.iter().any(Parameters::changes)
+    }
 }
 
 impl<T: Parameters> Parameters for Option<T> {
@@ -378,6 +395,10 @@ impl<T: Parameters> Parameters for Option<T> {
     fn set_frozen(&mut self, frozen: bool) {
         self.iter_mut().for_each(|layer| layer.set_frozen(frozen));
     }
+
+    fn changes(&self) -> bool {
+        self.iter().any(Parameters::changes)
+    }
 }
 
 /// The path of a field, for [`parameters!`](crate::parameters).
@@ -386,7 +407,8 @@ pub fn path_of(path: &str, name: &str) -> String {
     join(path, name)
 }
 
-/// Implements [`nn::Parameters`](crate::nn::Parameters) for a struct of layers; tensors are named after the fields.
+/// Implements [`nn::Parameters`](crate::nn::Parameters) and [`Trainable`](crate::model::Trainable) for a struct of layers
+/// that is [`Clone`]; tensors are named after the fields.
 ///
 /// ```
 /// use mlx_runtime::nn::{self, Linear, Parameters};
@@ -434,6 +456,12 @@ macro_rules! parameters {
             fn set_frozen(&mut self, frozen: bool) {
                 $($crate::nn::Parameters::set_frozen(&mut self.$field, frozen);)*
             }
+
+            fn changes(&self) -> bool {
+                false $(|| $crate::nn::Parameters::changes(&self.$field))*
+            }
         }
+
+        $crate::__trainable!($model);
     };
 }

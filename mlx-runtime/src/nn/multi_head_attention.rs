@@ -1,7 +1,8 @@
 //! Attention with projections.
 
 use super::module::Module;
-use super::{causal, init, whole, Linear};
+use super::{init, Linear};
+use crate::kernels::attention::{causal, whole};
 use crate::ops::{self, fast};
 use crate::random::Key;
 use crate::{Array, Result};

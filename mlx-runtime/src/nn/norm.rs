@@ -1,7 +1,8 @@
 //! Normalisation.
 
 use super::init;
-use crate::{cuda, fused, ops, Array, Dtype, Result};
+use crate::kernels::norm;
+use crate::{ops, Array, Dtype, Result};
 
 /// `y = x / sqrt(mean(x^2) + eps) * (offset + w)` over the last axis (Zhang & Sennrich 2019).
 /// `mlx.nn.RMSNorm`, where the offset is 0.
@@ -43,14 +44,7 @@ impl RmsNorm {
     /// # Errors
     /// If the last dim of `x` is not `dim`.
     pub fn forward(&self, x: &Array) -> Result<Array> {
-        let factor = self.factor()?;
-        let native = self
-            .is_native(x)
-            .then(|| cuda::rms_norm(x, &factor, self.eps));
-        match native.flatten() {
-            Some(y) => y,
-            None => rms_norm(x, &factor, self.eps),
-        }
+        norm::rms_norm(x, &self.factor()?, self.eps, self.frozen)
     }
 
     /// The sum of two arrays `[.., dim]` and the norm of the sum.
@@ -58,24 +52,7 @@ impl RmsNorm {
     /// # Errors
     /// As [`RmsNorm::forward`].
     pub fn forward_sum(&self, a: &Array, b: &Array) -> Result<(Array, Array)> {
-        if fused::available(a) {
-            return fused::add_rms_norm(a, b, &self.factor()?, self.eps);
-        }
-        let factor = self.factor()?;
-        let native = self
-            .is_native(a)
-            .then(|| cuda::add_rms_norm(a, b, &factor, self.eps));
-        if let Some(both) = native.flatten() {
-            return both;
-        }
-        let sum = ops::add(a, b)?;
-        let y = self.forward(&sum)?;
-        Ok((sum, y))
-    }
-
-    /// True if one kernel on a GPU computes it, which has no gradient for the weight.
-    fn is_native(&self, x: &Array) -> bool {
-        self.frozen && cuda::available(x)
+        norm::add_rms_norm(a, b, &self.factor()?, self.eps, self.frozen)
     }
 
     /// The factor of the normalised values.
@@ -104,12 +81,4 @@ impl RmsNorm {
     pub(crate) fn each_mut(&mut self, f: &mut dyn FnMut(&mut Array, bool)) {
         f(&mut self.weight, !self.frozen);
     }
-}
-
-/// `x [.., D]`, `weight [D]` -> `[.., D]`. `mlx.core.fast.rms_norm`.
-pub(crate) fn rms_norm(x: &Array, weight: &Array, eps: f32) -> Result<Array> {
-    if fused::available(x) {
-        return fused::rms_norm(x, weight, eps);
-    }
-    ops::fast::rms_norm(x, Some(weight), eps)
 }

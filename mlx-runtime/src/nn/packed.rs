@@ -1,10 +1,10 @@
 //! Products with packed weights.
 
-use std::cell::Cell;
-
-use crate::device::{self, DeviceType};
+use crate::context::{self, Scope};
+use crate::kernels::dequantize::dequantize;
+use crate::kernels::select;
 use crate::ops::packed::{self, Quantization};
-use crate::{cuda, ops, transforms, Array, Dtype, Result};
+use crate::{ops, transforms, Array, Dtype, Result};
 
 /// A packed matrix `[out, in]`.
 #[derive(Clone)]
@@ -13,32 +13,17 @@ pub(super) struct Packed {
     pub how: Quantization,
 }
 
-thread_local! {
-    static KEEP: Cell<bool> = const { Cell::new(false) };
-}
-
 /// Runs `f` with every product of packed weights computed from the packed values.
 pub fn keep_quantized<T>(f: impl FnOnce() -> T) -> T {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            KEEP.set(self.0);
-        }
-    }
-    let _restore = Restore(KEEP.replace(true));
+    let _scope = Scope::packed();
     f()
-}
-
-/// True if products are inside of [`keep_quantized`].
-pub(super) fn kept() -> bool {
-    KEEP.get()
 }
 
 impl Packed {
     /// `x W^T`, or, not `turned`, `x W`, without a gradient: from the packed values if they are to be
     /// `kept` or there are few rows.
     pub fn times(&self, x: &Array, turned: bool, kept: bool) -> Result<Array> {
-        if kept || rows(x) < threshold(x.dtype())? {
+        if kept || rows(x) < select::unpacks_from(x.dtype())? {
             return packed::packed_matmul(x, &self.parts, turned, self.how);
         }
         match turned {
@@ -67,7 +52,7 @@ impl Packed {
         if let (Quantization::Affine { group_size, bits }, Some(biases)) = (self.how, &parts.biases)
         {
             let all = [&parts.weight, &parts.scales, biases];
-            if let Some(w) = cuda::dequantize(all, group_size, bits, dtype, round) {
+            if let Some(w) = dequantize(all, group_size, bits, dtype, round) {
                 return w;
             }
         }
@@ -83,7 +68,7 @@ impl Packed {
     /// `x W^T`. With many rows the matrix is dequantised first, and once more in the backward
     /// pass: what was dequantised is not kept.
     pub fn matmul(&self, x: &Array) -> Result<Array> {
-        if KEEP.get() || rows(x) < threshold(x.dtype())? {
+        if context::is_packed() || rows(x) < select::unpacks_from(x.dtype())? {
             return packed::packed_matmul(x, &self.parts, true, self.how);
         }
         if !transforms::is_differentiating() {
@@ -111,11 +96,12 @@ impl Packed {
     }
 }
 
-/// On a CPU only float32 has a fast product.
+/// A product in the dtype in which it is fast.
 fn in_fast_dtype(x: &Array, f: impl FnOnce(&Array) -> Result<Array>) -> Result<Array> {
-    match device::default_device()?.kind() {
-        DeviceType::Cpu => ops::astype(&f(&ops::astype(x, Dtype::Float32)?)?, x.dtype()),
-        _ => f(x),
+    let dtype = x.dtype();
+    match select::product_dtype(dtype)? {
+        same if same == dtype => f(x),
+        fast => ops::astype(&f(&ops::astype(x, fast)?)?, dtype),
     }
 }
 
@@ -125,18 +111,4 @@ fn rows(x: &Array) -> usize {
         .last()
         .map_or(1, |n| usize::try_from(*n).unwrap_or(1));
     x.size() / width.max(1)
-}
-
-/// The number of rows from which on a product with a dequantised matrix is faster.
-pub(crate) fn threshold(dtype: Dtype) -> Result<usize> {
-    Ok(match (device::default_device()?.kind(), dtype) {
-        // Measured: `cargo bench -p mlx-runtime --bench packed`.
-        (DeviceType::Cpu, Dtype::Float32) => 2,
-        (DeviceType::Cpu, _) => 1,
-        // Not measured; MLX's packed product is made for many rows there.
-        _ if cfg!(target_os = "macos") => usize::MAX,
-        // CUDA: as fast from 8 rows on, where a packed product would compile for 35 s first, and
-        // faster from 64 on.
-        _ => 8,
-    })
 }

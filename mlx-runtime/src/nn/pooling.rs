@@ -82,7 +82,7 @@ fn windows(
     let below = |all: &[i32], least: i32| all.iter().any(|v| *v < least);
     if x.ndim() != n + 2 || below(kernel, 1) || below(stride, 1) || below(padding, 0) {
         let text = format!(
-            "windows {kernel:?} with stride {stride:?} and padding {padding:?} over {:?}",
+            "expected windows and strides of 1 or more, padding of 0 or more and [batch, sizes.., channels], found windows {kernel:?}, stride {stride:?} and padding {padding:?} for {:?}",
             x.shape()
         );
         return Err(Error::shape(op, text));
@@ -101,7 +101,7 @@ fn windows(
     if sizes.iter().zip(kernel).any(|(s, k)| s < k) {
         return Err(Error::shape(
             op,
-            format!("windows {kernel:?} over {shape:?}"),
+            format!("expected windows that fit into the input, found {kernel:?} for {shape:?}"),
         ));
     }
     let axes: Vec<i32> = (n as i32 + 1..=2 * n as i32).collect();

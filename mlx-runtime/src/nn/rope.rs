@@ -60,19 +60,23 @@ impl Rope {
         scaling: Option<&RopeScaling>,
     ) -> Result<Self> {
         if dims < 2 || dims % 2 != 0 || !(base.is_finite() && base > 1.0) {
-            return Err(bad(format!("rotary positions need an even head size and a base above 1, found {dims} and {base}")));
+            return Err(bad(format!(
+                "expected an even head size and a base above 1, found {dims} and {base}"
+            )));
         }
         let magnitude = scaling.map_or(1.0, RopeScaling::magnitude);
         if !(magnitude.is_finite() && magnitude > 0.0) {
             return Err(bad(format!(
-                "rope scaling multiplies rotated values by {magnitude}"
+                "expected rope scaling with a finite factor above 0, found {magnitude}"
             )));
         }
         let of = |length| Angles::new(&periods(dims, base, scaling, length)?);
         let longer = match scaling.and_then(|s| Some((s, s.changes_at()?))) {
             None => None,
             Some((_, at)) if at < 1 || at == i32::MAX => {
-                return Err(bad(format!("rope scaling begins after {at} tokens")));
+                return Err(bad(format!(
+                    "expected rope scaling that begins after 1 token or more, found {at}"
+                )));
             }
             Some((scaling, at)) => {
                 let angles = of(at + 1)?;
@@ -111,14 +115,14 @@ impl Rope {
             cache.set_changes_at(*at);
             if before > 0 && before <= *at && before.saturating_add(length) > *at {
                 return Err(bad(format!(
-                    "a text of more than {at} tokens has other rotary factors than the {before} tokens that the cache holds"
+                    "a text of more than {at} tokens needs other rotary factors than the {before} tokens in the cache"
                 ))
-                .with_hint("give the whole text to the model again, with an empty cache"));
+                .with_hint("pass the whole text to the model again, with an empty cache"));
             }
         }
         let angles = self.angles(before.saturating_add(length))?;
         let y = ops::fast::rope(
-            &super::whole(x)?,
+            &crate::kernels::attention::whole(x)?,
             self.dims,
             self.traditional,
             None,

@@ -146,7 +146,7 @@ pub(super) fn periods(
     match scaled.iter().find(|p| !(p.is_finite() && **p > 0.0)) {
         None => Ok(scaled.into_iter().map(|p| p as f32).collect()),
         Some(period) => Err(bad(format!(
-            "rope scaling {scaling:?} gives a period of {period}"
+            "expected rope scaling with finite periods above 0, found {period} of {scaling:?}"
         ))),
     }
 }
@@ -158,7 +158,7 @@ pub(super) fn bad(text: String) -> Error {
 fn by(periods: impl Iterator<Item = f64>, factors: &[f32], pairs: usize) -> Result<Vec<f64>> {
     if factors.len() != pairs {
         return Err(bad(format!(
-            "{pairs} rotated pairs need as many factors, found {}",
+            "expected {pairs} factors, one for each rotated pair, found {}",
             factors.len()
         )));
     }

@@ -74,6 +74,10 @@ impl Parameters for Sequential {
     fn set_frozen(&mut self, frozen: bool) {
         self.layers.set_frozen(frozen);
     }
+
+    fn changes(&self) -> bool {
+        self.layers.changes()
+    }
 }
 
 /// A function in place of a layer.

@@ -1,6 +1,7 @@
 //! Linear maps of which each token has its own choice, with or without low-rank adapters.
 
-use crate::{cuda, ops, Array, Result};
+use crate::kernels::select::{self, Fault};
+use crate::{ops, Array, Result};
 
 /// A stack of linear maps `[experts, out, in]`, of which indices choose one for each row; plus
 /// `scale * (x a^T) b^T` of the chosen expert where adapters are set (Hu et al. 2021). `SwitchLinear` and
@@ -109,12 +110,10 @@ impl SwitchLinear {
     }
 }
 
-/// `w` with zeros behind `axis`, its rank, up to a multiple of eight. MLX's CUDA kernel for chosen matrices reads eight
-/// numbers at once where the dim that it sums over is a multiple of eight, whatever the length of the rows that it reads, and
-/// a gradient reads rows of the rank's length.
+/// `w` with zeros behind `axis`, its rank, up to a multiple of eight where MLX reads that many numbers at once.
 fn filled_up(w: &Array, axis: usize) -> Result<Array> {
     let rank = w.dim(axis as i32)?;
-    if !cuda::is_here() || rank % 8 == 0 {
+    if rank % 8 == 0 || !select::has(Fault::ShortRows) {
         return Ok(w.clone());
     }
     let mut widths = [(0, 0); 3];

@@ -3,13 +3,11 @@
 use mlx_sys as sys;
 
 use crate::array::{build, build_many};
-use crate::{Array, Operand, Result};
+use crate::{Array, Dtype, Operand, Result};
 
 binary_ops! {
     /// a + b; the inputs broadcast. MLX: `add`.
     add => mlx_add;
-    /// The angle of the point (b, a) in radians; the inputs broadcast. MLX: `arctan2`.
-    arctan2 => mlx_arctan2;
     /// Bitwise and of integers or bools; the inputs broadcast. MLX: `bitwise_and`.
     bitwise_and => mlx_bitwise_and;
     /// Bitwise or of integers or bools; the inputs broadcast. MLX: `bitwise_or`.
@@ -18,20 +16,8 @@ binary_ops! {
     bitwise_xor => mlx_bitwise_xor;
     /// a / b; integers become float32; the inputs broadcast. MLX: `divide`.
     divide => mlx_divide;
-    /// a == b, as bool; the inputs broadcast. MLX: `equal`.
-    equal => mlx_equal;
-    /// a > b, as bool; the inputs broadcast. MLX: `greater`.
-    greater => mlx_greater;
-    /// a >= b, as bool; the inputs broadcast. MLX: `greater_equal`.
-    greater_equal => mlx_greater_equal;
     /// a shifted left by b bits; the inputs broadcast. MLX: `left_shift`.
     left_shift => mlx_left_shift;
-    /// a < b, as bool; the inputs broadcast. MLX: `less`.
-    less => mlx_less;
-    /// a <= b, as bool; the inputs broadcast. MLX: `less_equal`.
-    less_equal => mlx_less_equal;
-    /// log(exp(a) + exp(b)) without overflow; the inputs broadcast. MLX: `logaddexp`.
-    logaddexp => mlx_logaddexp;
     /// True where both are not zero, as bool; the inputs broadcast. MLX: `logical_and`.
     logical_and => mlx_logical_and;
     /// True where one is not zero, as bool; the inputs broadcast. MLX: `logical_or`.
@@ -40,8 +26,6 @@ binary_ops! {
     logical_xor => mlx_logical_xor;
     /// a * b; the inputs broadcast. MLX: `multiply`.
     multiply => mlx_multiply;
-    /// a != b, as bool; the inputs broadcast. MLX: `not_equal`.
-    not_equal => mlx_not_equal;
     /// a shifted right by b bits; the inputs broadcast. MLX: `right_shift`.
     right_shift => mlx_right_shift;
     /// a - b; the inputs broadcast. MLX: `subtract`.
@@ -49,10 +33,26 @@ binary_ops! {
 }
 
 operand_ops! {
+    /// The angle of the point (b, a) in radians; the inputs broadcast. MLX: `arctan2`.
+    arctan2 => mlx_arctan2;
+    /// a == b, as bool; the inputs broadcast. MLX: `equal`.
+    equal => mlx_equal;
+    /// a > b, as bool; the inputs broadcast. MLX: `greater`.
+    greater => mlx_greater;
+    /// a >= b, as bool; the inputs broadcast. MLX: `greater_equal`.
+    greater_equal => mlx_greater_equal;
+    /// a < b, as bool; the inputs broadcast. MLX: `less`.
+    less => mlx_less;
+    /// a <= b, as bool; the inputs broadcast. MLX: `less_equal`.
+    less_equal => mlx_less_equal;
+    /// log(exp(a) + exp(b)) without overflow; the inputs broadcast. MLX: `logaddexp`.
+    logaddexp => mlx_logaddexp;
     /// The larger one, NaN if either is; the inputs broadcast. MLX: `maximum`.
     maximum => mlx_maximum;
     /// The smaller one, NaN if either is; the inputs broadcast. MLX: `minimum`.
     minimum => mlx_minimum;
+    /// a != b, as bool; the inputs broadcast. MLX: `not_equal`.
+    not_equal => mlx_not_equal;
     /// a to the power b; the inputs broadcast. MLX: `power`.
     power => mlx_power;
 }
@@ -78,11 +78,16 @@ fn integers(a: &Array, b: &Array) -> bool {
 }
 
 /// The integer below a / b, or towards zero if both are integers; the inputs broadcast. An integer
-/// divided by 0 is 0, where MLX itself would end the process. MLX: `floor_divide`.
+/// divided by 0 is 0, where MLX itself would end the process. `b` is an array or a number, see [`Operand`].
+/// MLX: `floor_divide`.
 ///
 /// # Errors
 /// If the shapes do not fit together, or MLX refuses the dtypes.
-pub fn floor_divide(a: &Array, b: &Array) -> Result<Array> {
+pub fn floor_divide(a: &Array, b: impl Operand) -> Result<Array> {
+    b.with(a.dtype(), |b| floor_of(a, b))
+}
+
+fn floor_of(a: &Array, b: &Array) -> Result<Array> {
     let divide = |b: &Array| {
         build("floor_divide", &[a, b], |out, s| {
             // SAFETY: both inputs and the stream are valid; `out` is a null destination.
@@ -101,11 +106,15 @@ pub fn floor_divide(a: &Array, b: &Array) -> Result<Array> {
 }
 
 /// a - b * floor(a / b); the inputs broadcast. The remainder of an integer divided by 0 is 0,
-/// where MLX itself would end the process. MLX: `remainder`.
+/// where MLX itself would end the process. `b` is an array or a number, see [`Operand`]. MLX: `remainder`.
 ///
 /// # Errors
 /// If the shapes do not fit together, or MLX refuses the dtypes.
-pub fn remainder(a: &Array, b: &Array) -> Result<Array> {
+pub fn remainder(a: &Array, b: impl Operand) -> Result<Array> {
+    b.with(a.dtype(), |b| remainder_of(a, b))
+}
+
+fn remainder_of(a: &Array, b: &Array) -> Result<Array> {
     // The remainder by 1 is the 0 that is wanted for 0 and -1, too.
     let safe = if integers(a, b) {
         Some(safe_divisor(b)?.0)
@@ -121,11 +130,15 @@ pub fn remainder(a: &Array, b: &Array) -> Result<Array> {
 
 /// The integer below a / b, also if both are integers, and [`remainder`]; the inputs broadcast. An
 /// integer divided by 0 is 0, and so is its remainder, where MLX itself would end the process.
-/// MLX: `divmod`.
+/// `b` is an array or a number, see [`Operand`]. MLX: `divmod`.
 ///
 /// # Errors
 /// If the shapes do not fit together, or MLX refuses the dtypes.
-pub fn divmod(a: &Array, b: &Array) -> Result<(Array, Array)> {
+pub fn divmod(a: &Array, b: impl Operand) -> Result<(Array, Array)> {
+    b.with(a.dtype(), |b| both_of(a, b))
+}
+
+fn both_of(a: &Array, b: &Array) -> Result<(Array, Array)> {
     let both = |b: &Array| {
         let parts = build_many("divmod", &[a, b], |out, s| {
             // SAFETY: both inputs and the stream are valid; `out` is a null destination.
@@ -136,7 +149,7 @@ pub fn divmod(a: &Array, b: &Array) -> Result<(Array, Array)> {
     if !integers(a, b) {
         if crate::transforms::is_differentiating() {
             // To MLX the gradient of both is zero.
-            return Ok((floor_divide(a, b)?, remainder(a, b)?));
+            return Ok((floor_of(a, b)?, remainder_of(a, b)?));
         }
         let [quotient, remainder] = both(b)?;
         return Ok((quotient, remainder));
@@ -151,39 +164,56 @@ pub fn divmod(a: &Array, b: &Array) -> Result<(Array, Array)> {
     Ok((where_(&zero, &nothing, &quotient)?, remainder))
 }
 
-/// `x` where `condition` holds, else `y`; all three broadcast. MLX: `where`.
+/// `x` where `condition` holds, else `y`; all three broadcast. `x` and `y` are arrays or numbers, see [`Operand`]; a
+/// number takes its dtype from the other one. MLX: `where`.
 ///
 /// # Errors
 /// If the shapes do not fit together.
 #[inline]
-pub fn where_(condition: &Array, x: &Array, y: &Array) -> Result<Array> {
-    build("where_", &[condition, x, y], |out, s| {
-        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
-        unsafe { sys::mlx_where(out, condition.as_raw(), x.as_raw(), y.as_raw(), s) }
+pub fn where_(condition: &Array, x: impl Operand, y: impl Operand) -> Result<Array> {
+    // Beside bool, a number has the dtype of its own kind.
+    let like = x.dtype().or(y.dtype()).unwrap_or(Dtype::Bool);
+    x.with(like, |x| {
+        y.with(like, |y| {
+            build("where_", &[condition, x, y], |out, s| {
+                // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+                unsafe { sys::mlx_where(out, condition.as_raw(), x.as_raw(), y.as_raw(), s) }
+            })
+        })
     })
 }
 
 /// True where |a - b| <= atol + rtol * |b|, elementwise as bool; the inputs broadcast.
-/// MLX: `isclose`.
+/// `b` is an array or a number, see [`Operand`]. MLX: `isclose`.
 ///
 /// # Errors
 /// If the shapes do not fit together.
-pub fn isclose(a: &Array, b: &Array, rtol: f64, atol: f64, equal_nan: bool) -> Result<Array> {
-    build("isclose", &[a, b], |out, s| {
-        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
-        unsafe { sys::mlx_isclose(out, a.as_raw(), b.as_raw(), rtol, atol, equal_nan, s) }
+pub fn isclose(a: &Array, b: impl Operand, rtol: f64, atol: f64, equal_nan: bool) -> Result<Array> {
+    b.with(a.dtype(), |b| {
+        build("isclose", &[a, b], |out, s| {
+            // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+            unsafe { sys::mlx_isclose(out, a.as_raw(), b.as_raw(), rtol, atol, equal_nan, s) }
+        })
     })
 }
 
 /// True if all elements are close, as a bool scalar; the inputs broadcast. See [`isclose`].
-/// MLX: `allclose`.
+/// `b` is an array or a number, see [`Operand`]. MLX: `allclose`.
 ///
 /// # Errors
 /// If the shapes do not fit together.
-pub fn allclose(a: &Array, b: &Array, rtol: f64, atol: f64, equal_nan: bool) -> Result<Array> {
-    build("allclose", &[a, b], |out, s| {
-        // SAFETY: the inputs and the stream are valid; `out` is a null destination.
-        unsafe { sys::mlx_allclose(out, a.as_raw(), b.as_raw(), rtol, atol, equal_nan, s) }
+pub fn allclose(
+    a: &Array,
+    b: impl Operand,
+    rtol: f64,
+    atol: f64,
+    equal_nan: bool,
+) -> Result<Array> {
+    b.with(a.dtype(), |b| {
+        build("allclose", &[a, b], |out, s| {
+            // SAFETY: the inputs and the stream are valid; `out` is a null destination.
+            unsafe { sys::mlx_allclose(out, a.as_raw(), b.as_raw(), rtol, atol, equal_nan, s) }
+        })
     })
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn check_conv_inputs(op: &'static str, input: &Array, weight: &Array)
     if input.size() == 0 || weight.size() == 0 {
         return Err(Error::shape(
             op,
-            format!("{input:?} or {weight:?} has no elements"),
+            format!("expected arrays with elements, found {input:?} and {weight:?}"),
         ));
     }
     Ok(())
@@ -46,7 +46,7 @@ pub(crate) fn check_conv_reach(
             return Err(Error::shape(
                 op,
                 format!(
-                    "a kernel {kernel} long for an input {padded} long along axis {}, padding and dilation included: {input:?} and {weight:?}",
+                    "expected a kernel that fits into the input along axis {}, found {kernel} for {padded} (padding and dilation included): {input:?} and {weight:?}",
                     axis + 1
                 ),
             ));
@@ -68,7 +68,7 @@ pub(crate) fn check_conv_general(
         if list.len() > 1 && list.len() != axes {
             return Err(Error::shape(
                 op,
-                format!("{list:?} is not one number for each of {axes} axes"),
+                format!("expected one number for each of {axes} axes, found {list:?}"),
             ));
         }
     }
@@ -105,7 +105,7 @@ pub(crate) fn even_padding(
 /// At least one array.
 pub(crate) fn check_some(op: &'static str, arrays: &[&Array]) -> Result<()> {
     if arrays.is_empty() {
-        return Err(Error::invalid(op, "there are no arrays"));
+        return Err(Error::invalid(op, "expected one array or more, found none"));
     }
     Ok(())
 }
@@ -126,7 +126,7 @@ pub(crate) fn check_hadamard(op: &'static str, a: &Array) -> Result<()> {
     if ![1, 12, 20, 28].into_iter().any(fits) {
         return Err(Error::shape(
             op,
-            format!("the last axis has {n} elements: expected m * 2^k with m of 1, 12, 20 or 28"),
+            format!("expected m * 2^k elements along the last axis, with m of 1, 12, 20 or 28, found {n}"),
         ));
     }
     if matches!(a.dtype(), Dtype::Float64 | Dtype::Complex64) {
@@ -143,7 +143,7 @@ pub(crate) fn check_diff(op: &'static str, a: &Array, n: i32, axis: i32) -> Resu
     if !(0..=size).contains(&n) {
         return Err(Error::shape(
             op,
-            format!("{n} differences of an axis of size {size}"),
+            format!("expected 0 to {size} differences, the size of the axis, found {n}"),
         ));
     }
     Ok(())
@@ -159,12 +159,18 @@ pub(crate) fn check_pad(op: &'static str, a: &Array, width: i32, value: &Array) 
             .and_then(|w| w.checked_add(largest))
             .is_none()
     {
-        return Err(Error::invalid(op, format!("cannot pad by {width}")));
+        return Err(Error::invalid(
+            op,
+            format!("invalid padding {width}: expected 0 or more"),
+        ));
     }
     if value.size() != 1 {
         return Err(Error::shape(
             op,
-            format!("the value is one number, found shape {:?}", value.shape()),
+            format!(
+                "expected a scalar as value, found shape {:?}",
+                value.shape()
+            ),
         ));
     }
     Ok(())
@@ -177,7 +183,7 @@ pub(crate) fn check_inner(op: &'static str, a: &Array, b: &Array) -> Result<()> 
         ([_, k], [l, _]) if k == l && a.size() > 0 && b.size() > 0 => Ok(()),
         (a, b) => Err(Error::shape(
             op,
-            format!("shapes {a:?} and {b:?} are not [m, k] and [k, n]"),
+            format!("expected shapes [m, k] and [k, n], found {a:?} and {b:?}"),
         )),
     }
 }
@@ -189,7 +195,7 @@ pub(crate) fn check_count(op: &'static str, n: i32, a: &Array, b: &Array) -> Res
         Ok(n) if n <= most => Ok(()),
         _ => Err(Error::shape(
             op,
-            format!("{n} axes, of which there are {most}"),
+            format!("expected at most {most} axes, found {n}"),
         )),
     }
 }
@@ -233,7 +239,7 @@ pub(crate) fn within(op: &'static str, numbers: &Array, n: i32) -> Result<Array>
     if !numbers.dtype().is_integer() {
         let e = Error::new(
             ErrorKind::Dtype,
-            format!("{} where integers are needed", numbers.dtype()),
+            format!("expected integers, found {}", numbers.dtype()),
         );
         return Err(e.with_op(op));
     }

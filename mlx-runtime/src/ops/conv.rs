@@ -10,7 +10,7 @@ pub(super) fn check(op: &'static str, steps: &[i32], padding: &[i32], groups: i3
     if steps.iter().any(|&s| s < 1) || padding.iter().any(|&p| p < 0) || groups < 1 {
         return Err(Error::invalid(
             op,
-            format!("strides and dilations {steps:?}, padding {padding:?}, {groups} groups"),
+            format!("expected strides, dilations and groups of 1 or more and padding of 0 or more, found strides and dilations {steps:?}, padding {padding:?} and {groups} groups"),
         ));
     }
     Ok(())

@@ -4,7 +4,8 @@ use mlx_sys as sys;
 
 use super::index::in_bounds;
 use crate::array::{build, optional};
-use crate::{cuda, transforms, Array, Error, Result};
+use crate::kernels::select::{self, Fault};
+use crate::{transforms, Array, Error, Result};
 
 pub use super::options::RopeOptions;
 
@@ -164,7 +165,8 @@ pub fn scaled_dot_product_attention(
             )
         }
     })?;
-    match transforms::is_differentiating() && y.dtype().size() == 2 && cuda::is_on() {
+    let half = y.dtype().size() == 2;
+    match half && transforms::is_differentiating() && select::has(Fault::AttentionLayouts) {
         true => gradient_in_one_layout(y),
         false => Ok(y),
     }
@@ -187,15 +189,13 @@ fn empty_attention(q: &Array, k: &Array, v: &Array) -> Result<Option<Array>> {
     }
     Err(Error::shape(
         "scaled_dot_product_attention",
-        format!("queries {q:?}, keys {k:?} and values {v:?} do not fit together"),
+        format!("shapes of queries {q:?}, keys {k:?} and values {v:?} do not match"),
     ))
 }
 
 /// `y [B, heads, L, d]`, whose gradient comes back with the heads of a position side by side.
 ///
-/// MLX keeps cuDNN's plan for the gradient of attention by the layouts of queries, keys and values,
-/// but not by that of what comes back (`sdpa_backward_cudnn` of
-/// mlx/backend/cuda/scaled_dot_product_attention.cpp): with another one the gradient would be wrong.
+/// With another layout the gradient would be wrong, see [`Fault::AttentionLayouts`].
 fn gradient_in_one_layout(y: Array) -> Result<Array> {
     const SWAPPED: [i32; 4] = [0, 2, 1, 3];
     let op = transforms::custom_vjp(
@@ -218,7 +218,10 @@ fn gradient_in_one_layout(y: Array) -> Result<Array> {
 pub fn cross_entropy(logits: &Array, targets: &Array) -> Result<Array> {
     crate::array::check_inputs([logits, targets])?;
     let Some(&classes) = logits.shape().last() else {
-        return Err(Error::shape("cross_entropy", "the logits are a scalar"));
+        return Err(Error::shape(
+            "cross_entropy",
+            "expected logits of one axis or more, found a scalar",
+        ));
     };
     let targets = &in_bounds("cross_entropy", targets, classes)?;
     build("cross_entropy", &[logits, targets], |out, s| {

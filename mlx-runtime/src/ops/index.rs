@@ -52,13 +52,13 @@ pub(crate) fn slice_bounds<'a>(
         return Err(Error::shape(
             op,
             format!(
-                "start, stop and strides have {start}, {stop} and {strides} entries for an array of shape {:?}",
+                "expected one start, stop and stride for each axis of shape {:?}, found {start}, {stop} and {strides}",
                 a.shape()
             ),
         ));
     }
     if strides.contains(&0) {
-        return Err(Error::invalid(op, "a stride is zero"));
+        return Err(Error::invalid(op, "expected a stride other than 0"));
     }
     if strides.iter().all(|&step| step == 1) {
         return Ok(Bounds {
@@ -159,12 +159,14 @@ pub(crate) fn in_bounds(op: &'static str, indices: &Array, n: i32) -> Result<Arr
     if !dtype.is_integer() {
         let e = Error::new(
             ErrorKind::Dtype,
-            format!("indices are {dtype}, not integers"),
+            format!("expected integers as indices, found {dtype}"),
         );
-        return Err(e.with_op(op).with_hint("convert them with `ops::astype`"));
+        return Err(e
+            .with_op(op)
+            .with_hint("convert the indices with `ops::astype`"));
     }
     if n == 0 && indices.size() > 0 {
-        return Err(Error::shape(op, "no index is valid for an axis of size 0"));
+        return Err(Error::shape(op, "cannot index an axis of size 0"));
     }
     let last = Array::scalar_as(f64::from(n) - 1.0, dtype)?;
     let first = Array::scalar_as(-f64::from(n), dtype)?;

@@ -24,8 +24,9 @@ use mlx_sys as sys;
 
 use crate::array::build_many;
 use crate::containers::{VectorArray, VectorString};
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
 use crate::handles::c_string;
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::{Array, Dtype, Error, Result};
 
@@ -132,7 +133,7 @@ impl KernelCall {
         if [g.0, g.1, g.2, t.0, t.1, t.2].iter().any(|&n| n < 1) {
             return Err(Error::invalid(
                 op,
-                format!("a grid of {g:?} in groups of {t:?}"),
+                format!("expected a grid and groups of 1 or more threads, found {g:?} and {t:?}"),
             ));
         }
         Ok(())

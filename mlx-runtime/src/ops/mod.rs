@@ -58,7 +58,10 @@ fn same_lengths(op: &'static str, lists: &[(&str, usize)]) -> Result<()> {
         None => Ok(()),
         Some((name, n)) => Err(Error::shape(
             op,
-            format!("{} has {} entries, {name} has {n}", lists[0].0, lists[0].1),
+            format!(
+                "expected {name} to be as long as {}, {}, found {n}",
+                lists[0].0, lists[0].1
+            ),
         )),
     }
 }

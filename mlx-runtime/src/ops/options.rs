@@ -126,7 +126,7 @@ impl Conv {
         const OP: &str = "conv_transpose";
         let even = self.padding.0 == self.padding.1;
         if !even || self.flip || self.input_dilation.iter().any(|&d| d != 1) {
-            let text = "a transposed convolution has no uneven padding, dilated input or flip";
+            let text = "a transposed convolution takes no uneven padding, input dilation or flip";
             return Err(Error::invalid(OP, text));
         }
         let axes = input.ndim().saturating_sub(2);
@@ -136,7 +136,7 @@ impl Conv {
             [a, b, c] if axes == 3 => Ok([*a, *b, *c]),
             _ => Err(Error::shape(
                 OP,
-                format!("{list:?} is not one number for each of {axes} axes"),
+                format!("expected one number for each of {axes} axes, found {list:?}"),
             )),
         };
         let [stride, padding, dilation, more] = [
@@ -163,7 +163,7 @@ impl Conv {
             _ => Err(Error::shape(
                 OP,
                 format!(
-                    "the input has 1, 2 or 3 spatial axes, not the shape {:?}",
+                    "expected an input with 1, 2 or 3 spatial axes, found shape {:?}",
                     input.shape()
                 ),
             )),

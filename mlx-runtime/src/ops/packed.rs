@@ -11,7 +11,8 @@ use super::shape::swapaxes;
 use super::unary::astype;
 use super::{optional_dtype, optional_int};
 use crate::array::{build, build_many, optional};
-use crate::{cuda, Array, Dtype, Error, ErrorKind, Result};
+use crate::kernels::select::{self, Fault};
+use crate::{Array, Dtype, Error, ErrorKind, Result};
 
 /// How weights are packed: MLX's mode, and how many weights share a scale in how many bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,15 +68,15 @@ impl Quantization {
             "mxfp8" => Self::Mxfp8,
             "nvfp4" => Self::Nvfp4,
             _ => {
-                return Err(Error::invalid(OP, format!("no mode is called {mode:?}"))
-                    .with_hint("one of: affine, mxfp4, mxfp8, nvfp4"))
+                return Err(Error::invalid(OP, format!("unknown mode {mode:?}"))
+                    .with_hint("use one of affine, mxfp4, mxfp8, nvfp4"))
             }
         };
         let (groups, width) = how.group_size_and_bits();
         if group_size.is_some_and(|g| g != groups) || bits.is_some_and(|b| b != width) {
             return Err(Error::invalid(
                 OP,
-                format!("{mode} has groups of {groups} with {width} bits, no others"),
+                format!("expected groups of {groups} with {width} bits for {mode}"),
             ));
         }
         Ok(how)
@@ -116,7 +117,7 @@ impl Quantization {
         if group_size < 1 || !(1..=32).contains(&bits) {
             return Err(Error::invalid(
                 op,
-                format!("groups of {group_size} with {bits} bits"),
+                format!("expected groups of 1 or more with 1 to 32 bits, found groups of {group_size} with {bits} bits"),
             ));
         }
         Ok((optional_int(Some(group_size)), optional_int(Some(bits))))
@@ -170,7 +171,7 @@ pub fn pack(w: &Array, how: Quantization, global_scale: Option<&Array>) -> Resul
             scales,
             biases: parts.next(),
         }),
-        _ => Err(Error::new(ErrorKind::Mlx, "MLX gave fewer than two arrays").with_op(OP)),
+        _ => Err(Error::new(ErrorKind::Mlx, "expected two arrays of MLX, found fewer").with_op(OP)),
     }
 }
 
@@ -240,7 +241,7 @@ pub fn packed_matmul(x: &Array, w: &Packed, transpose: bool, how: Quantization) 
     })?;
     // MLX has checked the inputs, and computes nothing of a product that is dropped.
     let product = or_zeros(x, product)?;
-    if transpose && has_one_group(x, how) && cuda::is_here() {
+    if transpose && has_one_group(x, how) && select::has(Fault::OneGroup) {
         let like = |a: &Array| astype(a, product.dtype());
         let w = Packed {
             weight: w.weight.clone(),
@@ -252,9 +253,7 @@ pub fn packed_matmul(x: &Array, w: &Packed, transpose: bool, how: Quantization) 
     Ok(product)
 }
 
-/// True if a row of the matrix is one group, for which MLX's CUDA backend takes a kernel of its own on a
-/// Hopper GPU: in TF32, whatever the environment says, and for two batches of rows in float32 it gave
-/// other numbers altogether. Rows so short are unpacked in no time.
+/// True if a row of the matrix is one group, see [`Fault::OneGroup`]. Rows so short are unpacked in no time.
 fn has_one_group(x: &Array, how: Quantization) -> bool {
     match how {
         Quantization::Affine { group_size, bits } => {
@@ -340,11 +339,17 @@ impl RightSide<'_> {
         let given = [x, self.weight].into_iter().chain(self.scales);
         crate::array::check_inputs(given.chain(globals))?;
         if matches!(how, Quantization::Affine { .. }) {
-            return Err(Error::invalid(op, "the affine mode packs one side only"));
+            return Err(Error::invalid(
+                op,
+                "unsupported mode: expected mxfp4, mxfp8 or nvfp4, found affine",
+            ));
         }
         let (group_size, bits) = how.group_size_and_bits();
         let bad = || {
-            let text = format!("{x:?} by {:?} with scales {:?}", self.weight, self.scales);
+            let text = format!(
+                "expected weights that match the input and its scales, found {x:?}, {:?} and {:?}",
+                self.weight, self.scales
+            );
             Err(Error::shape(op, text))
         };
         let (Some(&k), [.., n, packed]) = (x.shape().last(), self.weight.shape()) else {

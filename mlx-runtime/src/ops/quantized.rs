@@ -24,7 +24,7 @@ pub fn quantize(w: &Array, group_size: i32, bits: i32) -> Result<(Array, Array, 
     if group_size < 1 || bits < 1 {
         return Err(Error::invalid(
             "quantize",
-            format!("groups of {group_size} with {bits} bits"),
+            format!("expected groups of 1 or more with 1 or more bits, found groups of {group_size} with {bits} bits"),
         ));
     }
     let stream = crate::stream::current()?;
@@ -47,9 +47,10 @@ pub fn quantize(w: &Array, group_size: i32, bits: i32) -> Result<(Array, Array, 
     let mut parts = out.to_vec("quantize")?.into_iter();
     match (parts.next(), parts.next(), parts.next()) {
         (Some(w), Some(scales), Some(biases)) => Ok((w, scales, biases)),
-        _ => {
-            Err(Error::new(ErrorKind::Mlx, "MLX gave fewer than three arrays").with_op("quantize"))
-        }
+        _ => Err(
+            Error::new(ErrorKind::Mlx, "expected three arrays of MLX, found fewer")
+                .with_op("quantize"),
+        ),
     }
 }
 

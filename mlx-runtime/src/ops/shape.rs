@@ -26,7 +26,7 @@ pub fn reshape(a: &Array, shape: &[i32]) -> Result<Array> {
     })
     .map_err(|e| {
         e.with_hint(format!(
-            "{:?} has {} elements; asked for {shape:?}",
+            "{:?} has {} elements, which the sizes of {shape:?} must give; one size may be -1",
             a.shape(),
             a.size()
         ))
@@ -188,7 +188,7 @@ pub fn unflatten(a: &Array, axis: i32, shape: &[i32]) -> Result<Array> {
     {
         return Err(Error::shape(
             "unflatten",
-            format!("cannot split an axis into {shape:?}"),
+            format!("cannot split the axis into {shape:?}"),
         ));
     }
     build("unflatten", &[a], |out, s| {
@@ -279,7 +279,10 @@ pub fn pad(a: &Array, pad_width: &[(i32, i32)], value: &Array) -> Result<Array> 
     if n != a.ndim() || n > MAX {
         return Err(Error::shape(
             "pad",
-            format!("{n} widths for an array of shape {:?}", a.shape()),
+            format!(
+                "expected one width for each axis of shape {:?}, found {n}",
+                a.shape()
+            ),
         ));
     }
     if pad_width.iter().any(|&(low, high)| low < 0 || high < 0) {
@@ -292,7 +295,10 @@ pub fn pad(a: &Array, pad_width: &[(i32, i32)], value: &Array) -> Result<Array> 
     if value.size() != 1 {
         return Err(Error::shape(
             "pad",
-            format!("the value is one number, found shape {:?}", value.shape()),
+            format!(
+                "expected a scalar as value, found shape {:?}",
+                value.shape()
+            ),
         ));
     }
     let value = &super::stop_gradient(value)?;
@@ -344,7 +350,7 @@ pub fn as_strided(a: &Array, shape: &[i32], strides: &[i64], offset: usize) -> R
         return Err(Error::shape(
             "as_strided",
             format!(
-                "shape {shape:?} with strides {strides:?} from {offset} leaves {:?}",
+                "shape {shape:?} with strides {strides:?} from {offset} reads beyond an array of shape {:?}",
                 a.shape()
             ),
         ));
@@ -420,7 +426,7 @@ pub fn diag(a: &Array, k: i32) -> Result<Array> {
     if k.unsigned_abs() > 1 << 20 {
         return Err(Error::shape(
             "diag",
-            format!("no diagonal {k} in {:?}", a.shape()),
+            format!("diagonal {k} is out of range for {:?}", a.shape()),
         ));
     }
     build("diag", &[a], |out, s| {
@@ -480,7 +486,7 @@ pub fn split(a: &Array, num_splits: i32, axis: i32) -> Result<Vec<Array>> {
     if num_splits < 1 {
         return Err(Error::invalid(
             "split",
-            format!("cannot make {num_splits} parts"),
+            format!("expected 1 part or more, found {num_splits}"),
         ));
     }
     let a = &forwards("split", a)?;
@@ -506,7 +512,7 @@ pub fn split_at(a: &Array, indices: &[i32], axis: i32) -> Result<Vec<Array>> {
     {
         return Err(Error::shape(
             "split_at",
-            format!("indices {indices:?} do not ascend from 0 to {n}"),
+            format!("expected ascending indices from 0 to {n}, found {indices:?}"),
         ));
     }
     let a = &forwards("split_at", a)?;

@@ -9,9 +9,11 @@ fn inside(op: &'static str, starts: &Array, n: i32, size: i32) -> Result<Array> 
     if !dtype.is_integer() {
         let e = Error::new(
             ErrorKind::Dtype,
-            format!("indices are {dtype}, not integers"),
+            format!("expected integers as indices, found {dtype}"),
         );
-        return Err(e.with_op(op).with_hint("convert them with `ops::astype`"));
+        return Err(e
+            .with_op(op)
+            .with_hint("convert the indices with `ops::astype`"));
     }
     // One that int32 cannot hold becomes some other number, which is moved like any other.
     let starts = super::astype(starts, Dtype::Int32)?;
@@ -31,13 +33,13 @@ fn fits(op: &'static str, a: &Array, axis: i32, size: i32) -> Result<i32> {
         Some(n) => Err(Error::shape(
             op,
             format!(
-                "a slice of {size} from an axis of size {n} of shape {:?}",
+                "expected a slice of 0 to {n} elements for shape {:?}, found {size}",
                 a.shape()
             ),
         )),
         None => Err(Error::shape(
             op,
-            format!("no axis {axis} in shape {:?}", a.shape()),
+            format!("axis {axis} is out of range for shape {:?}", a.shape()),
         )),
     }
 }
@@ -55,7 +57,7 @@ pub(crate) fn starts_of_slices(
         return Err(Error::shape(
             op,
             format!(
-                "{} index arrays for axes {axes:?}, and slices of {sizes:?}, of an array of shape {:?}",
+                "expected one index array for each of the axes {axes:?} and one size for each axis of shape {1:?}, found {0} and {sizes:?}",
                 indices.len(),
                 a.shape()
             ),
@@ -85,7 +87,8 @@ pub(crate) fn single_start(
     sizes: &[i32],
 ) -> Result<Array> {
     let mut all = starts_of_slices(op, a, &[indices], &[axis], sizes)?;
-    all.pop().ok_or_else(|| Error::shape(op, "no indices"))
+    all.pop()
+        .ok_or_else(|| Error::shape(op, "expected one index array or more, found none"))
 }
 
 /// As [`starts_of_slices`], for slices of the shape of `updates`' last axes.
@@ -102,7 +105,7 @@ pub(crate) fn starts_of_updates(
         return Err(Error::shape(
             op,
             format!(
-                "updates of shape {shape:?} to an array of shape {:?}",
+                "expected updates with at least as many axes as shape {:?}, found shape {shape:?}",
                 a.shape()
             ),
         ));
@@ -119,7 +122,8 @@ pub(crate) fn start_of_updates(
     axis: i32,
 ) -> Result<Array> {
     let mut all = starts_of_updates(op, a, &[indices], updates, &[axis])?;
-    all.pop().ok_or_else(|| Error::shape(op, "no indices"))
+    all.pop()
+        .ok_or_else(|| Error::shape(op, "expected one index array or more, found none"))
 }
 
 /// One beginning for each of `axes`, in one array.
@@ -135,7 +139,7 @@ pub(crate) fn start_of_slice(
         return Err(Error::shape(
             op,
             format!(
-                "{} beginnings for axes {axes:?}, and slices of {sizes:?}, of an array of shape {:?}",
+                "expected one start for each of the axes {axes:?} and one size for each axis of shape {1:?}, found {0} and {sizes:?}",
                 start.size(),
                 a.shape()
             ),
@@ -145,8 +149,13 @@ pub(crate) fn start_of_slice(
         fits(op, a, axis as i32, size)?;
     }
     if !start.dtype().is_integer() {
-        let e = Error::new(ErrorKind::Dtype, format!("indices are {}", start.dtype()));
-        return Err(e.with_op(op).with_hint("convert them with `ops::astype`"));
+        let e = Error::new(
+            ErrorKind::Dtype,
+            format!("expected integers as indices, found {}", start.dtype()),
+        );
+        return Err(e
+            .with_op(op)
+            .with_hint("convert the indices with `ops::astype`"));
     }
     let mut last = Vec::with_capacity(axes.len());
     let mut whole = Vec::with_capacity(axes.len());

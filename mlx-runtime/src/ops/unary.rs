@@ -3,7 +3,8 @@
 use mlx_sys as sys;
 
 use crate::array::build;
-use crate::{cuda, Array, Dtype, Result};
+use crate::kernels::select::{self, Fault};
+use crate::{Array, Dtype, Result};
 
 unary_ops! {
     /// Absolute value, `[..] -> [..]`. MLX: `abs`.
@@ -114,8 +115,7 @@ pub fn round(a: &Array, decimals: i32) -> Result<Array> {
 /// # Errors
 /// If MLX refuses the conversion.
 pub fn astype(a: &Array, dtype: Dtype) -> Result<Array> {
-    // MLX's CUDA backend makes 1 + 1i of true, and asks for both parts of a number that is to be true.
-    if cuda::is_here() {
+    if select::has(Fault::ComplexCasts) {
         match (a.dtype(), dtype) {
             (Dtype::Bool, Dtype::Complex64) => return cast(&cast(a, Dtype::Float32)?, dtype),
             (Dtype::Complex64, Dtype::Bool) => return super::not_equal(a, &Array::scalar(0f32)?),

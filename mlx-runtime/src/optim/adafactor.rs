@@ -182,7 +182,7 @@ impl Optimizer for Adafactor {
         // Written so that NaN is refused, too.
         if !(self.clip_threshold > 0.0 && self.decay_rate.is_finite()) {
             let text = format!(
-                "a clip threshold of {} and a decay rate of {} make no step",
+                "expected a clip threshold above 0 and a finite decay rate, found {} and {}",
                 self.clip_threshold, self.decay_rate
             );
             return Err(Error::invalid(OP, text));

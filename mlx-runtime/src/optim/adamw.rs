@@ -2,9 +2,10 @@
 //!
 //! Tests: `mlx-tests --test parity_optim`.
 
-use super::optimizer::{check_betas, check_init, check_positive, check_step, decimal, scale};
-use super::{OptimState, Optimizer, Shapes};
-use crate::{cuda, ops, Array, Dtype, Result};
+use super::averages::{optimizer, Averages, Buffer};
+use super::optimizer::{check_betas, check_positive, decimal, scale};
+use crate::kernels::adam;
+use crate::{ops, Array, Dtype, Result};
 
 /// AdamW (Loshchilov and Hutter, ICLR 2019); Adam (Kingma and Ba, ICLR 2015) with a
 /// `weight_decay` of 0. The same arithmetic, in the same order, as MLX's `optimizers.AdamW`.
@@ -17,7 +18,7 @@ use crate::{cuda, ops, Array, Dtype, Result};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdamW {
-    /// The step size if [`AdamW::step`] is given none.
+    /// The step size if [`step`](super::Optimizer::step) is given none.
     pub learning_rate: f32,
     /// The decay rates of the running averages of gradient and squared gradient.
     pub betas: (f32, f32),
@@ -43,63 +44,27 @@ impl Default for AdamW {
 }
 
 /// `lr` and the values that depend only on it and the step, in the dtype of one gradient.
-struct Rates {
+pub(super) struct Rates {
     dtype: Dtype,
     lr: Array,
     /// With bias correction: lr / (1 - b1^t), and 1 / sqrt(1 - b2^t).
     corrected: Option<(Array, Array)>,
 }
 
-impl Optimizer for AdamW {
-    fn name(&self) -> &'static str {
-        "adamw"
-    }
+impl Averages for AdamW {
+    type Rates = Rates;
 
-    fn learning_rate(&self) -> f32 {
-        self.learning_rate
+    fn check(&self, op: &'static str, _: &[Array]) -> Result<()> {
+        check_betas(op, &[self.betas.0, self.betas.1])?;
+        check_positive(op, "eps", self.eps)?;
+        check_positive(op, "weight decay", self.weight_decay)
     }
 
     /// Averages of zero in each parameter's dtype.
-    fn init_buffers(&self, shapes: &Shapes, buffers: &[Array]) -> Result<OptimState> {
-        const OP: &str = "AdamW::init";
-        check_betas(OP, &[self.betas.0, self.betas.1])?;
-        check_positive(OP, "eps", self.eps)?;
-        check_positive(OP, "weight decay", self.weight_decay)?;
-        check_init(OP, shapes, buffers)?;
-        OptimState::zeros(&["m", "v"], buffers)
+    fn slots(&self) -> &'static [&'static str] {
+        &["m", "v"]
     }
 
-    fn step_buffers(
-        &self,
-        shapes: &Shapes,
-        buffers: &[Array],
-        grads: &[Array],
-        state: &OptimState,
-        lr: &Array,
-    ) -> Result<(Vec<Array>, OptimState)> {
-        let n = buffers.len();
-        check_step("AdamW::step", shapes, buffers, grads, state, 1 + 2 * n)?;
-        let step = ops::add(&state.arrays()[0], &Array::scalar(1u64)?)?;
-        let (old_m, old_v) = state.arrays()[1..].split_at(n);
-        let mut rates: Option<Rates> = None;
-        let (mut new, mut all_m, mut all_v) = (Vec::new(), Vec::new(), Vec::new());
-        for (i, (w, g)) in buffers.iter().zip(grads).enumerate() {
-            // Made again only if the dtype changes: groups of one dtype share them.
-            let rates = match rates.take().filter(|r| r.dtype == g.dtype()) {
-                Some(r) => rates.insert(r),
-                None => rates.insert(self.rates(lr, &step, g.dtype())?),
-            };
-            let (w, m, v) = self.one(w, g, &old_m[i], &old_v[i], rates)?;
-            new.push(w);
-            all_m.push(m);
-            all_v.push(v);
-        }
-        let arrays = std::iter::once(step).chain(all_m).chain(all_v).collect();
-        Ok((new, state.with_arrays(arrays)?))
-    }
-}
-
-impl AdamW {
     fn rates(&self, lr: &Array, step: &Array, dtype: Dtype) -> Result<Rates> {
         let lr = ops::astype(lr, dtype)?;
         let corrected = if self.bias_correction {
@@ -118,26 +83,19 @@ impl AdamW {
         })
     }
 
-    fn one(
-        &self,
-        w: &Array,
-        g: &Array,
-        m: &Array,
-        v: &Array,
-        rates: &Rates,
-    ) -> Result<(Array, Array, Array)> {
+    fn one(&self, buffer: Buffer<'_>, rates: &Rates) -> Result<Vec<Array>> {
+        let (w, g, m, v) = (buffer.w, buffer.g, buffer.old[0], buffer.old[1]);
         // The betas in double precision, as in Python: 1 - 0.999 is not exact in float32.
         let (b1, b2) = (decimal(self.betas.0), decimal(self.betas.1));
-        let on_cuda = cuda::Rates {
+        let shared = adam::Rates {
             betas: (b1, b2),
             eps: decimal(self.eps),
             decay: decimal(self.weight_decay),
             lr: &rates.lr,
             corrected: rates.corrected.as_ref().map(|(a, b)| (a, b)),
         };
-        if let Some(next) = cuda::adam([w, m, v, g], &on_cuda) {
-            let [w, m, v] = next?;
-            return Ok((w, m, v));
+        if let Some(next) = adam::adam([w, m, v, g], &shared) {
+            return next.map(Vec::from);
         }
         let m = ops::add(&scale(m, b1)?, &scale(g, 1.0 - b1)?)?;
         let v = ops::add(&scale(v, b2)?, &scale(&ops::square(g)?, 1.0 - b2)?)?;
@@ -154,13 +112,16 @@ impl AdamW {
             None => (ops::multiply(&rates.lr, &m)?, root),
         };
         let update = ops::divide(&numerator, &ops::add(&root, &eps)?)?;
-        Ok((ops::subtract(&w, &update)?, m, v))
+        Ok(vec![ops::subtract(&w, &update)?, m, v])
     }
 }
+
+optimizer!(AdamW, "adamw");
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optim::Optimizer;
     use crate::ErrorKind;
 
     fn params() -> Vec<Array> {

@@ -17,7 +17,7 @@ pub fn clip_grad_norm(grads: &[Array], max_norm: f32) -> Result<(Vec<Array>, Arr
     if max_norm.is_nan() || max_norm < 0.0 {
         return Err(Error::invalid(
             "clip_grad_norm",
-            format!("the largest norm is {max_norm}"),
+            format!("invalid max_norm {max_norm}: expected 0 or more"),
         ));
     }
     let norm = grad_norm(grads)?;
@@ -42,7 +42,7 @@ pub fn clip_grad_value(grads: &[Array], bound: f32) -> Result<Vec<Array>> {
     if bound.is_nan() || bound < 0.0 {
         return Err(Error::invalid(
             "clip_grad_value",
-            format!("the bound is {bound}"),
+            format!("invalid bound {bound}: expected 0 or more"),
         ));
     }
     grads

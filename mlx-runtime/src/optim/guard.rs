@@ -23,7 +23,7 @@ impl Skipped {
             [total, in_a_row] => Ok(Skipped { total, in_a_row }),
             _ => Err(Error::invalid(
                 "Skipped::read",
-                format!("the counters are two numbers, not {counters:?}"),
+                format!("expected two counters, found {counters:?}"),
             )),
         }
     }
@@ -51,7 +51,7 @@ impl Skipped {
             self.in_a_row, self.total
         );
         Err(Error::new(ErrorKind::NotFinite, text)
-            .with_hint("a smaller learning rate, clipping (`max_grad_norm`) or float32 usually helps; so does a look at the data"))
+            .with_hint("try a smaller learning rate, clipping (`max_grad_norm`) or float32, and look at the data"))
     }
 }
 

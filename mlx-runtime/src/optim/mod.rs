@@ -20,6 +20,7 @@
 mod adafactor;
 mod adam;
 mod adamw;
+mod averages;
 mod clip;
 mod guard;
 mod lion;

@@ -2,8 +2,9 @@
 //!
 //! Tests: `mlx-tests --test parity_optim`.
 
-use super::optimizer::{check_init, check_positive, check_step, decimal, scale};
-use super::{OptimState, Optimizer, Rate, Shapes};
+use super::averages::{optimizer, Averages, Buffer};
+use super::optimizer::{check_positive, decimal, scale};
+use super::Shapes;
 use crate::ops;
 use crate::{Array, Dtype, Error, Result};
 
@@ -27,7 +28,7 @@ use crate::{Array, Dtype, Error, Result};
 /// how many different shapes are trained and on `ns_steps`, not on how many layers there are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Muon {
-    /// The step size if [`Optimizer::step`] is given none.
+    /// The step size if [`step`](super::Optimizer::step) is given none.
     pub learning_rate: f32,
     /// The decay rate of the running average of gradients.
     pub momentum: f32,
@@ -114,65 +115,57 @@ impl Muon {
     }
 }
 
-impl Optimizer for Muon {
-    fn name(&self) -> &'static str {
-        "muon"
-    }
+impl Averages for Muon {
+    type Rates = Array;
 
-    fn learning_rate(&self) -> f32 {
-        self.learning_rate
-    }
-
-    fn init_buffers(&self, shapes: &Shapes, buffers: &[Array]) -> Result<OptimState> {
-        const OP: &str = "Muon::init";
-        check_positive(OP, "momentum", self.momentum)?;
-        check_positive(OP, "weight decay", self.weight_decay)?;
-        check_init(OP, shapes, buffers)?;
+    fn check(&self, op: &'static str, buffers: &[Array]) -> Result<()> {
+        check_positive(op, "momentum", self.momentum)?;
+        check_positive(op, "weight decay", self.weight_decay)?;
         // Each is three products in the graph of every step.
         if self.ns_steps > MOST_STEPS {
             let text = format!(
-                "ns_steps is {}, expected at most {MOST_STEPS}",
+                "invalid ns_steps {}: expected at most {MOST_STEPS}",
                 self.ns_steps
             );
-            return Err(Error::invalid(OP, text));
+            return Err(Error::invalid(op, text));
         }
         // MLX's products take no float64.
         if buffers.iter().any(|b| b.dtype() == Dtype::Float64) {
-            return Err(Error::invalid(OP, "a parameter is float64".to_owned()));
+            return Err(Error::invalid(
+                op,
+                "expected parameters of at most 32 bits, found float64".to_owned(),
+            ));
         }
-        OptimState::zeros(&["v"], buffers)
+        Ok(())
     }
 
-    fn step_buffers(
-        &self,
-        shapes: &Shapes,
-        buffers: &[Array],
-        grads: &[Array],
-        state: &OptimState,
-        lr: &Array,
-    ) -> Result<(Vec<Array>, OptimState)> {
-        let arrays = 1 + buffers.len();
-        check_step("Muon::step", shapes, buffers, grads, state, arrays)?;
-        let mut next = vec![ops::add(&state.arrays()[0], &Array::scalar(1u64)?)?];
-        let (mut rate, mut new) = (Rate::new(lr), Vec::new());
-        for (i, (w, g)) in buffers.iter().zip(grads).enumerate() {
-            let [update, v] = self.direction(w, g, &state.arrays()[1 + i])?;
-            let lr = rate.of(g.dtype())?;
-            let parts = shapes
-                .split(i, &update)?
-                .iter()
-                .map(|part| self.run(part, lr))
-                .collect::<Result<Vec<_>>>()?;
-            new.push(ops::subtract(w, &Shapes::join(&parts, w.shape())?)?);
-            next.push(v);
-        }
-        Ok((new, state.with_arrays(next)?))
+    fn slots(&self) -> &'static [&'static str] {
+        &["v"]
+    }
+
+    fn rates(&self, lr: &Array, _: &Array, dtype: Dtype) -> Result<Array> {
+        ops::astype(lr, dtype)
+    }
+
+    fn one(&self, buffer: Buffer<'_>, lr: &Array) -> Result<Vec<Array>> {
+        let Buffer { w, at, shapes, .. } = buffer;
+        let [update, v] = self.direction(w, buffer.g, buffer.old[0])?;
+        let parts = shapes
+            .split(at, &update)?
+            .iter()
+            .map(|part| self.run(part, lr))
+            .collect::<Result<Vec<_>>>()?;
+        let w = ops::subtract(w, &Shapes::join(&parts, w.shape())?)?;
+        Ok(vec![w, v])
     }
 }
+
+optimizer!(Muon, "muon");
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optim::Optimizer;
     use crate::random::{self, Key};
 
     #[test]
@@ -183,7 +176,7 @@ mod tests {
         };
         let weights = [ops::zeros(&[2, 2], Dtype::Float32).unwrap()];
         let error = muon.init(&weights).unwrap_err().to_string();
-        assert!(error.contains("ns_steps is 1000000000"), "{error}");
+        assert!(error.contains("invalid ns_steps 1000000000"), "{error}");
     }
 
     #[test]

@@ -119,13 +119,7 @@ pub(super) struct Rate<F, T> {
     last: Option<(Dtype, T)>,
 }
 
-impl<'a> Rate<(), ()> {
-    /// The learning rate.
-    #[allow(clippy::new_ret_no_self)]
-    pub fn new(lr: &'a Array) -> Rate<impl FnMut(Dtype) -> Result<Array> + 'a, Array> {
-        Rate::with(|dtype| ops::astype(lr, dtype))
-    }
-
+impl Rate<(), ()> {
     /// A rate that `make` computes.
     pub fn with<T, F: FnMut(Dtype) -> Result<T>>(make: F) -> Rate<F, T> {
         Rate { make, last: None }
@@ -149,7 +143,7 @@ pub(super) fn check_init(op: &'static str, shapes: &Shapes, buffers: &[Array]) -
         None => Ok(()),
         Some(p) => Err(Error::new(
             ErrorKind::Dtype,
-            format!("a parameter is {}, not floating point", p.dtype()),
+            format!("expected floating-point parameters, found {}", p.dtype()),
         )
         .with_op(op)),
     }
@@ -167,7 +161,7 @@ pub(super) fn check_step(
     shapes.check(op, buffers)?;
     if grads.len() != buffers.len() || state.arrays().len() != arrays {
         let text = format!(
-            "{} parameters, {} gradients and a state of {} arrays, not {arrays}",
+            "expected as many gradients as parameters and a state of {arrays} arrays, found {} parameters, {} gradients and {} arrays",
             buffers.len(),
             grads.len(),
             state.arrays().len()
@@ -177,7 +171,7 @@ pub(super) fn check_step(
     for (i, (w, g)) in buffers.iter().zip(grads).enumerate() {
         if w.shape() != g.shape() {
             let text = format!(
-                "gradient {i} has shape {:?}, its parameter {:?}",
+                "expected gradient {i} in the shape of its parameter, {1:?}, found {0:?}",
                 g.shape(),
                 w.shape()
             );
@@ -191,7 +185,10 @@ pub(super) fn check_step(
 pub(super) fn check_betas(op: &'static str, betas: &[f32]) -> Result<()> {
     match betas.iter().find(|b| !(0.0..1.0).contains(*b)) {
         None => Ok(()),
-        Some(beta) => Err(Error::invalid(op, format!("beta {beta} is not in 0..1"))),
+        Some(beta) => Err(Error::invalid(
+            op,
+            format!("invalid beta {beta}: expected 0 or more and less than 1"),
+        )),
     }
 }
 
@@ -201,7 +198,10 @@ pub(super) fn check_positive(op: &'static str, what: &str, value: f32) -> Result
     if value >= 0.0 {
         return Ok(());
     }
-    Err(Error::invalid(op, format!("{what} {value} is negative")))
+    Err(Error::invalid(
+        op,
+        format!("invalid {what} {value}: expected 0 or more"),
+    ))
 }
 
 /// `a * by`. The constant takes the array's dtype, as Python's numbers do.

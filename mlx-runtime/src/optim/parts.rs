@@ -93,7 +93,7 @@ impl Optimizer for Parts {
         const OP: &str = "Parts::init";
         check_init(OP, shapes, buffers)?;
         if let Some(p) = shapes.parts().iter().find(|p| **p >= self.parts.len()) {
-            return Err(Error::invalid(OP, format!("there is no part {p}")));
+            return Err(Error::invalid(OP, format!("part {p} is out of range")));
         }
         let mut named = Vec::new();
         for (i, part) in self.parts.iter().enumerate() {
@@ -120,7 +120,11 @@ impl Optimizer for Parts {
         const OP: &str = "Parts::step";
         shapes.check(OP, buffers)?;
         if grads.len() != buffers.len() {
-            let text = format!("{} parameters, {} gradients", buffers.len(), grads.len());
+            let text = format!(
+                "expected {} gradients, one for each parameter, found {}",
+                buffers.len(),
+                grads.len()
+            );
             return Err(Error::invalid(OP, text));
         }
         let mut new: Vec<Option<Array>> = vec![None; buffers.len()];

@@ -46,7 +46,7 @@ enum Kind {
 
 fn positive(op: &'static str, steps: u64) -> Result<()> {
     if steps == 0 {
-        return Err(Error::invalid(op, "the number of steps is 0"));
+        return Err(Error::invalid(op, "expected 1 step or more, found 0"));
     }
     Ok(())
 }
@@ -103,7 +103,7 @@ impl Schedule {
             return Err(Error::invalid(
                 "join_schedules",
                 format!(
-                    "{} schedules and {} boundaries",
+                    "expected one boundary between each two schedules, found {} schedules and {} boundaries",
                     schedules.len(),
                     boundaries.len()
                 ),
@@ -112,7 +112,7 @@ impl Schedule {
         if boundaries.windows(2).any(|w| w[0] >= w[1]) {
             return Err(Error::invalid(
                 "join_schedules",
-                format!("boundaries {boundaries:?} do not ascend"),
+                format!("expected ascending boundaries, found {boundaries:?}"),
             ));
         }
         let starts = std::iter::once(0).chain(boundaries.iter().copied());
@@ -136,7 +136,7 @@ impl Schedule {
             .ok_or_else(|| {
                 Error::invalid(
                     "warmup_cosine",
-                    format!("{warmup} steps of warm-up leave none of {total}"),
+                    format!("expected fewer steps of warm-up than the {total} of training, found {warmup}"),
                 )
             })?;
         let cosine = Self::cosine(learning_rate, decay, end)?;

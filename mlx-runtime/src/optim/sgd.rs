@@ -2,10 +2,10 @@
 //!
 //! Tests: `mlx-tests --test parity_optim`.
 
-use super::optimizer::{check_init, check_positive, check_step, decimal, scale};
-use super::{OptimState, Optimizer, Rate, Shapes};
+use super::averages::{optimizer, Averages, Buffer};
+use super::optimizer::{check_positive, decimal, scale};
 use crate::ops;
-use crate::{Array, Error, Result};
+use crate::{Array, Dtype, Error, Result};
 
 /// Stochastic gradient descent with momentum (Sutskever, Martens, Dahl and Hinton, "On the importance
 /// of initialization and momentum in deep learning", ICML 2013). The same arithmetic, in the same
@@ -20,7 +20,7 @@ use crate::{Array, Error, Result};
 /// Without momentum the step is `w - lr g` and the state is the number of steps alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sgd {
-    /// The step size if [`Optimizer::step`] is given none.
+    /// The step size if [`step`](super::Optimizer::step) is given none.
     pub learning_rate: f32,
     /// The decay rate of the running sum of gradients.
     pub momentum: f32,
@@ -45,7 +45,20 @@ impl Default for Sgd {
     }
 }
 
-impl Sgd {
+impl Averages for Sgd {
+    type Rates = Array;
+
+    fn check(&self, op: &'static str, _: &[Array]) -> Result<()> {
+        check_positive(op, "momentum", self.momentum)?;
+        check_positive(op, "weight decay", self.weight_decay)?;
+        check_positive(op, "dampening", self.dampening)?;
+        if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
+            let text = "nesterov needs a momentum and a dampening of 0".to_owned();
+            return Err(Error::invalid(op, text));
+        }
+        Ok(())
+    }
+
     fn slots(&self) -> &'static [&'static str] {
         match self.momentum > 0.0 {
             true => &["v"],
@@ -53,15 +66,18 @@ impl Sgd {
         }
     }
 
-    /// The new parameters, and the new running sum if there is one.
-    fn one(&self, w: &Array, g: &Array, v: Option<&Array>, lr: &Array) -> Result<[Array; 2]> {
-        let mut g = g.clone();
+    fn rates(&self, lr: &Array, _: &Array, dtype: Dtype) -> Result<Array> {
+        ops::astype(lr, dtype)
+    }
+
+    fn one(&self, buffer: Buffer<'_>, lr: &Array) -> Result<Vec<Array>> {
+        let (w, mut g) = (buffer.w, buffer.g.clone());
         if self.weight_decay != 0.0 {
             g = ops::add(&g, &scale(w, decimal(self.weight_decay))?)?;
         }
         let momentum = decimal(self.momentum);
-        let (update, v) = match v {
-            None => (g.clone(), g),
+        let (update, v) = match buffer.old.first() {
+            None => (g, None),
             Some(v) => {
                 let part = match self.dampening > 0.0 {
                     true => scale(&g, 1.0 - decimal(self.dampening))?,
@@ -72,61 +88,20 @@ impl Sgd {
                     true => ops::add(&g, &scale(&v, momentum)?)?,
                     false => v.clone(),
                 };
-                (update, v)
+                (update, Some(v))
             }
         };
-        Ok([ops::subtract(w, &ops::multiply(lr, &update)?)?, v])
+        let w = ops::subtract(w, &ops::multiply(lr, &update)?)?;
+        Ok([w].into_iter().chain(v).collect())
     }
 }
 
-impl Optimizer for Sgd {
-    fn name(&self) -> &'static str {
-        "sgd"
-    }
-
-    fn learning_rate(&self) -> f32 {
-        self.learning_rate
-    }
-
-    fn init_buffers(&self, shapes: &Shapes, buffers: &[Array]) -> Result<OptimState> {
-        const OP: &str = "Sgd::init";
-        check_positive(OP, "momentum", self.momentum)?;
-        check_positive(OP, "weight decay", self.weight_decay)?;
-        check_positive(OP, "dampening", self.dampening)?;
-        if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
-            let text = "nesterov needs a momentum and a dampening of 0".to_owned();
-            return Err(Error::invalid(OP, text));
-        }
-        check_init(OP, shapes, buffers)?;
-        OptimState::zeros(self.slots(), buffers)
-    }
-
-    fn step_buffers(
-        &self,
-        shapes: &Shapes,
-        buffers: &[Array],
-        grads: &[Array],
-        state: &OptimState,
-        lr: &Array,
-    ) -> Result<(Vec<Array>, OptimState)> {
-        let slots = self.slots().len();
-        let arrays = 1 + slots * buffers.len();
-        check_step("Sgd::step", shapes, buffers, grads, state, arrays)?;
-        let mut next = vec![ops::add(&state.arrays()[0], &Array::scalar(1u64)?)?];
-        let (mut rate, mut new) = (Rate::new(lr), Vec::new());
-        for (i, (w, g)) in buffers.iter().zip(grads).enumerate() {
-            let old = state.arrays().get(1 + i);
-            let [w, v] = self.one(w, g, old, rate.of(g.dtype())?)?;
-            new.push(w);
-            next.extend((slots > 0).then_some(v));
-        }
-        Ok((new, state.with_arrays(next)?))
-    }
-}
+optimizer!(Sgd, "sgd");
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optim::Optimizer;
 
     #[test]
     fn nesterov_needs_momentum_alone() {

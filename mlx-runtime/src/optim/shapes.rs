@@ -66,7 +66,11 @@ impl Shapes {
     /// If there are not as many numbers as buffers.
     pub fn with_parts(self, parts: Vec<usize>) -> Result<Self> {
         if parts.len() != self.buffers.len() {
-            let text = format!("{} parts for {} buffers", parts.len(), self.buffers.len());
+            let text = format!(
+                "expected one part for each buffer, found {} for {}",
+                parts.len(),
+                self.buffers.len()
+            );
             return Err(Error::invalid("Shapes::with_parts", text));
         }
         Ok(self.of_parts(parts))
@@ -110,7 +114,10 @@ impl Shapes {
     /// Each run of buffer `i` as one array `[count, shape..]`, views of the buffer.
     pub(super) fn split(&self, i: usize, buffer: &Array) -> Result<Vec<Array>> {
         let Some(runs) = self.buffers.get(i) else {
-            return Err(Error::invalid("Shapes::split", format!("no buffer {i}")));
+            return Err(Error::invalid(
+                "Shapes::split",
+                format!("buffer {i} is out of range"),
+            ));
         };
         let whole = |run: &Run| [&[run.count], run.shape.as_slice()].concat();
         if let [run] = &runs[..] {
@@ -147,13 +154,15 @@ impl Shapes {
     pub(super) fn check(&self, op: &'static str, buffers: &[Array]) -> Result<()> {
         if self.buffers.len() != buffers.len() {
             let of = self.buffers.len();
-            let text = format!("{} buffers and shapes of {of}", buffers.len());
+            let text = format!("expected {of} buffers, found {}", buffers.len());
             return Err(Error::invalid(op, text));
         }
         for (i, (runs, buffer)) in self.buffers.iter().zip(buffers).enumerate() {
             let all: i64 = runs.iter().map(Run::elements).sum();
             if usize::try_from(all) != Ok(buffer.size()) {
-                let text = format!("buffer {i} is {buffer:?}, its tensors have {all} elements");
+                let text = format!(
+                    "expected buffer {i} with the {all} elements of its tensors, found {buffer:?}"
+                );
                 return Err(Error::shape(op, text));
             }
         }

@@ -61,7 +61,11 @@ impl OptimState {
     /// If there are not as many arrays as names.
     pub fn with_arrays(&self, arrays: Vec<Array>) -> Result<Self> {
         if arrays.len() != self.names.len() {
-            let text = format!("{} arrays for {} names", arrays.len(), self.names.len());
+            let text = format!(
+                "expected {1} arrays, one for each name, found {0}",
+                arrays.len(),
+                self.names.len()
+            );
             return Err(Error::invalid("OptimState::with_arrays", text));
         }
         Ok(OptimState {

@@ -10,12 +10,13 @@ pub use crate::model::layout::{
     TensorLayout,
 };
 pub use crate::model::loader::{index, join, LoadDim};
-pub use crate::model::meta::Meta;
+pub use crate::model::meta::{describe, Meta};
 pub use crate::model::names::{NamePart, Names};
 pub use crate::model::quantise::Quantise;
 pub use crate::model::sig::{
     check_argument, check_count, check_gradient, check_result, Place, Sig, SigType,
 };
+pub use crate::model::trainable::{check_state, frozen, set_trained};
 pub use crate::nn::joined_attention;
 pub use crate::nn::linear::{tied, together};
 pub use crate::nn::loss::projected;
@@ -51,7 +52,7 @@ pub fn item(all: &[Array], i: usize) -> Result<Array> {
         Error::new(
             ErrorKind::Mlx,
             format!(
-                "an operation gave {} results, {} were expected",
+                "expected {1} results of an operation, found {0}",
                 all.len(),
                 i + 1
             ),
@@ -63,7 +64,7 @@ pub fn item(all: &[Array], i: usize) -> Result<Array> {
 pub fn first(mut all: Vec<Array>) -> Result<Array> {
     match all.len() {
         1 => Ok(all.swap_remove(0)),
-        n => item(&[], 0).map_err(|e| e.with_hint(format!("one result was expected, not {n}"))),
+        n => item(&[], 0).map_err(|e| e.with_hint(format!("expected one result, found {n}"))),
     }
 }
 
@@ -75,7 +76,7 @@ pub fn arguments<'a, 'b, const N: usize>(
     arrays.try_into().map_err(|_| {
         Error::new(
             ErrorKind::InvalidArgument,
-            format!("{what} takes {N} arrays, found {}", arrays.len()),
+            format!("{what}: expected {N} arrays, found {}", arrays.len()),
         )
     })
 }
@@ -85,7 +86,7 @@ pub fn present<'a, T>(layer: &'a Option<T>, name: &str) -> Result<&'a T> {
     layer.as_ref().ok_or_else(|| {
         Error::new(
             ErrorKind::InvalidArgument,
-            format!("the model was loaded without `{name}`"),
+            format!("`{name}` is absent: the model was loaded without it"),
         )
     })
 }
@@ -133,6 +134,6 @@ pub fn show(value: &impl std::fmt::Debug) -> String {
 pub fn never<T>() -> Result<T> {
     Err(Error::new(
         ErrorKind::InvalidArgument,
-        "the model's definition has mistakes",
+        "the model's definition has errors",
     ))
 }

@@ -60,7 +60,7 @@ pub(super) fn device(
         DeviceType::Cpu if device.index() == 0 => Ok(()),
         DeviceType::Cpu => Err(Error::new(
             ErrorKind::Device,
-            format!("there is no {device}: the CPU is one device, cpu"),
+            format!("device {device} not found: the CPU is one device, cpu"),
         )),
     };
     if let Some(device) = code {
@@ -164,19 +164,19 @@ fn memory_of_system(machine: &Machine, asked: Option<Limit>) -> Result<Chosen> {
 fn asked_for(limit: Limit, whole: usize, text: &str) -> Result<Chosen> {
     let bytes = limit.of(whole)?;
     let refuse = |why: String, hint: String| {
-        let message = format!("a memory limit of {}, {why}", size(bytes));
+        let message = format!("invalid memory limit of {}: {why}", size(bytes));
         Err(Error::new(ErrorKind::InvalidArgument, message).with_hint(hint))
     };
     if bytes < LEAST {
         return refuse(
-            "holds nothing".to_owned(),
-            "a number without a unit is bytes: write 24GB, or a share such as 0.8".to_owned(),
+            format!("expected at least {}", size(LEAST)),
+            "write 24GB, or a share such as 0.8; a number without a unit is bytes".to_owned(),
         );
     }
     if bytes > whole {
         return refuse(
-            format!("is more than {text}"),
-            format!("at most {whole}; a share such as 0.8 fits every machine"),
+            format!("expected at most {text}"),
+            format!("use at most {whole}, or a share such as 0.8, which fits every machine"),
         );
     }
     let reason = match limit {
@@ -229,8 +229,9 @@ fn wired(machine: &Machine, asked: Option<Limit>) -> Result<Option<Chosen>> {
     let bytes = limit.of(most)?;
     if bytes > most {
         let (bytes, most) = (size(bytes), size(most));
-        let text =
-            format!("a wired limit of {bytes} is more than the {most} that Metal recommends");
+        let text = format!(
+            "invalid wired limit of {bytes}: expected at most the {most} that Metal recommends"
+        );
         return Err(Error::new(ErrorKind::InvalidArgument, text)
             .with_hint("use at most that, or a share such as 1.0"));
     }
@@ -363,10 +364,11 @@ mod tests {
         assert_eq!((l.memory.bytes, l.enforced), (68 * GB, false));
         assert!(l.memory.reason.contains("80 % of the GPU's 85.00 GB"));
 
-        assert!(refused(&m, Device::gpu(), Limit::Bytes(90 * GB)).contains("more than the GPU's"));
+        assert!(refused(&m, Device::gpu(), Limit::Bytes(90 * GB))
+            .contains("expected at most the GPU's"));
         // A size without its unit.
         assert!(refused(&m, Device::gpu(), Limit::Bytes(24)).contains("24GB"));
-        assert!(refused(&m, Device::gpu(), Limit::Share(0.0)).contains("holds nothing"));
+        assert!(refused(&m, Device::gpu(), Limit::Share(0.0)).contains("expected at least"));
         refused(&m, Device::cpu(), Limit::Share(f64::INFINITY));
     }
 
@@ -409,7 +411,7 @@ mod tests {
         let text = e.to_string();
         assert_eq!(e.kind(), ErrorKind::Device);
         assert!(
-            text.starts_with("MLX_DEVICE=gpu: there is no gpu:0"),
+            text.starts_with("MLX_DEVICE=gpu: device gpu:0 not found"),
             "{text}"
         );
         assert!(

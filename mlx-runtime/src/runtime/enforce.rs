@@ -6,7 +6,6 @@
 //!
 //! Tests: `tests/runtime.rs`.
 
-use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::sync::OnceLock;
 
@@ -16,26 +15,20 @@ use crate::forecast::{forecast_list, Forecast};
 use crate::handles::VectorArray;
 use crate::{backend, memory, Array, Error, ErrorKind, Result};
 
-thread_local! {
-    static TRUSTED: Cell<bool> = const { Cell::new(false) };
+/// How much of an evaluation is checked before it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// The memory limit, if a runtime asks for it.
+    Limit,
+    /// That each array fits in the machine: the caller has planned the rest, and may have set another limit for the time
+    /// being.
+    Planned,
 }
 
-/// Returns true if evaluations of this thread are checked: a runtime asks for it, and [`trusted`] is not running.
+/// Returns true if a runtime asks that evaluations be checked.
 #[inline]
 pub(crate) fn is_on() -> bool {
-    ENFORCED.load(Ordering::Relaxed) && !TRUSTED.get()
-}
-
-/// Runs `f` without checks of its evaluations, because its caller has checked them.
-pub(crate) fn trusted<T>(f: impl FnOnce() -> T) -> T {
-    struct Back(bool);
-    impl Drop for Back {
-        fn drop(&mut self) {
-            TRUSTED.set(self.0);
-        }
-    }
-    let _back = Back(TRUSTED.replace(true));
-    f()
+    ENFORCED.load(Ordering::Relaxed)
 }
 
 /// MLX's limit while one evaluation runs that has to wait for its own results; puts the one before
@@ -57,8 +50,9 @@ pub(crate) fn admit(
     op: &'static str,
     arrays: &[&Array],
     list: &VectorArray,
+    how: Check,
 ) -> Result<Option<ShortQueue>> {
-    if !is_on() {
+    if !is_on() || how == Check::Planned {
         if arrays.iter().any(|a| a.nbytes() > host()) {
             refuse_impossible(op, list)?;
         }
@@ -101,7 +95,7 @@ fn refuse_impossible(op: &'static str, list: &VectorArray) -> Result<()> {
     let what = forecast_list(list, None)?;
     if what.largest > host() {
         let (one, all) = (size(what.largest), size(host()));
-        let text = format!("one array of {one} is more than the machine's {all}");
+        let text = format!("one array needs {one}, but the machine has {all}");
         return Err(Error::new(ErrorKind::OutOfMemory, text)
             .with_op(op)
             .with_hint("work in smaller parts"));
@@ -136,9 +130,8 @@ fn refusal(op: &'static str, what: &Forecast, active: usize, limit: usize) -> Er
     } else {
         String::new()
     };
-    let text = format!(
-        "this needs {needs}{one}, {active} is in use already, and the memory limit is {limit}"
-    );
+    let text =
+        format!("this needs {needs}{one}, but {active} of the memory limit of {limit} is in use");
     Error::new(ErrorKind::OutOfMemory, text)
         .with_op(op)
         .with_hint(

@@ -66,17 +66,17 @@ impl FromStr for Limit {
         let digits = digits.replace('_', "");
         let unit = unit.trim().to_ascii_lowercase();
         if digits.is_empty() {
-            return Err(refused(text, "it does not begin with a number"));
+            return Err(refused(text, "expected a number first"));
         }
         if unit.is_empty() && !digits.contains('.') {
             let bytes = digits.parse();
             return bytes
                 .map(Limit::Bytes)
-                .map_err(|_| refused(text, "it is too large"));
+                .map_err(|_| refused(text, "too large"));
         }
         let number: f64 = digits
             .parse()
-            .map_err(|_| refused(text, "it does not begin with a number"))?;
+            .map_err(|_| refused(text, "expected a number first"))?;
         let share = match unit.as_str() {
             "" => Some(number),
             "%" => Some(number / 100.0),
@@ -85,30 +85,37 @@ impl FromStr for Limit {
         if let Some(share) = share {
             return match share {
                 0.0..=1.0 => Ok(Limit::Share(share)),
-                _ if unit.is_empty() => Err(refused(
-                    text,
-                    "without a unit it is a share, which is from 0 to 1",
-                )),
-                _ => Err(refused(text, "a share is from 0 to 100 %")),
+                _ if unit.is_empty() => {
+                    Err(refused(text, "expected a share from 0 to 1, or a unit"))
+                }
+                _ => Err(refused(text, "expected a share from 0 to 100 %")),
             };
         }
-        let factor = match unit.strip_suffix('b').unwrap_or(&unit) {
-            "" => 1.0,
-            "k" => 1e3,
-            "m" => 1e6,
-            "g" => 1e9,
-            "t" => 1e12,
-            "ki" => 1024.0,
-            "mi" => 1024f64.powi(2),
-            "gi" => 1024f64.powi(3),
-            "ti" => 1024f64.powi(4),
+        let factor: u64 = match unit.strip_suffix('b').unwrap_or(&unit) {
+            "" => 1,
+            "k" => 1000,
+            "m" => 1000u64.pow(2),
+            "g" => 1000u64.pow(3),
+            "t" => 1000u64.pow(4),
+            "ki" => 1 << 10,
+            "mi" => 1 << 20,
+            "gi" => 1 << 30,
+            "ti" => 1 << 40,
             _ => return Err(refused(text, &format!("unknown unit {unit:?}"))),
         };
-        let bytes = (number * factor).round();
-        if bytes >= usize::MAX as f64 {
-            return Err(refused(text, "it is too large"));
-        }
-        Ok(Limit::Bytes(bytes as usize))
+        // A double holds the part behind the point to less than a byte, but not every whole number of bytes.
+        let (whole, part) = digits.split_once('.').unwrap_or((&digits, ""));
+        let whole = match whole {
+            "" => Some(0),
+            whole => whole.parse::<u128>().ok(),
+        };
+        let part: f64 = format!("0.{part}").parse().unwrap_or(0.0);
+        let part = (part * factor as f64).round() as u128;
+        let bytes = whole
+            .and_then(|n| n.checked_mul(factor.into())?.checked_add(part))
+            .and_then(|n| usize::try_from(n).ok())
+            .ok_or_else(|| refused(text, "too large"))?;
+        Ok(Limit::Bytes(bytes))
     }
 }
 
@@ -203,6 +210,13 @@ mod tests {
         assert_eq!(bytes("100KB"), 100_000);
         assert_eq!(bytes("0"), 0);
         assert_eq!(bytes("17b"), 17);
+        // Numbers that no double holds.
+        assert_eq!(bytes("9999999999GB"), 9_999_999_999_000_000_000);
+        assert_eq!(bytes("10000004001GB"), 10_000_004_001_000_000_000);
+        assert_eq!(bytes("9007199254740993b"), 9_007_199_254_740_993);
+        assert_eq!(bytes("10000004.123456789GB"), 10_000_004_123_456_789);
+        assert_eq!(bytes(".5k"), 500);
+        assert_eq!(bytes("2.k"), 2000);
         for (text, share) in [("80%", 0.8), ("0.8", 0.8), ("1.0", 1.0), ("12.5 %", 0.125)] {
             assert_eq!(
                 text.parse::<Limit>().unwrap(),

@@ -161,7 +161,11 @@ impl Machine {
                 "use one of those".to_owned(),
             ),
         };
-        Error::new(ErrorKind::Device, format!("there is no {device}: {why}")).with_hint(hint)
+        Error::new(
+            ErrorKind::Device,
+            format!("device {device} not found: {why}"),
+        )
+        .with_hint(hint)
     }
 }
 
@@ -272,7 +276,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            text.contains("no gpu:3") && text.contains("use gpu:0"),
+            text.contains("gpu:3 not found") && text.contains("use gpu:0"),
             "{text}"
         );
         assert!(m.gpu(Device::new(DeviceType::Gpu, -1)).is_err());

@@ -20,7 +20,8 @@ use mlx_sys as sys;
 
 use super::Stream;
 use crate::device::{Device, DeviceType};
-use crate::error::{check, init};
+use crate::error::check;
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::lock::graph_lock;
 use crate::Result;

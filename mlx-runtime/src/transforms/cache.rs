@@ -1,6 +1,6 @@
 //! MLX's cache of compiled graphs.
 //!
-//! Tests: `tests/functions.rs`.
+//! Tests: `tests/custom_functions.rs`.
 
 use std::marker::PhantomData;
 use std::ptr::null_mut;
@@ -9,7 +9,8 @@ use mlx_sys as sys;
 
 use super::closure::Handle;
 use super::compile::{counted, Compiled};
-use crate::error::{check, init};
+use crate::error::check;
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::{Array, Result};
 

@@ -11,8 +11,10 @@ use mlx_sys as sys;
 
 use super::stateless::{callbacks, is_stateless, keep, taken_back};
 use crate::array::settled;
-use crate::error::{from_c, init, take_message};
+use crate::context::Scope;
+use crate::error::{from_c, take_message};
 use crate::handles::VectorArray;
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::lock;
 use crate::{Array, Error, ErrorKind, Result};
@@ -28,15 +30,17 @@ const FAILURE: c_int = 1;
 /// Runs a closure's body for C++: whatever happens in it becomes a status.
 pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> c_int {
     // A function that calls itself would end the process with the stack.
-    let body = || match crate::stack::is_enough() {
+    let body = || {
+        match crate::stack::is_enough() {
         true => body(),
         false => Err(Error::invalid(
             "closure",
-            "closures within closures have used up the thread's stack",
+            "nested closures have used up the thread's stack",
         )
         .with_hint(
-            "does the function call itself? If not, run it on a thread with a larger stack",
+            "end the recursion if the function calls itself, or run it on a thread with a larger stack",
         )),
+    }
     };
     let error = match lock::released(|| catch_unwind(AssertUnwindSafe(body))) {
         Ok(Ok(())) => return 0,
@@ -94,10 +98,11 @@ pub(crate) fn failure(op: &'static str, inputs: &[Array]) -> Error {
 pub(super) unsafe fn write(out: *mut sys::mlx_vector_array, arrays: &[Array]) -> Result<()> {
     // MLX looks at the first output without counting them.
     if arrays.is_empty() {
-        return Err(
-            Error::new(ErrorKind::InvalidArgument, "a closure returned no arrays")
-                .with_hint("return at least one, the first being the value to differentiate"),
-        );
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "expected a closure to return one array or more, found none",
+        )
+        .with_hint("return the value to differentiate first"));
     }
     crate::array::failed::check_inputs(arrays)?;
     // SAFETY: the caller's promise; `Array` is transparent over `mlx_array`.
@@ -233,7 +238,7 @@ impl Closure {
     /// Returns the error of the function or of MLX, and an error if the function panics.
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let handle = self.handle.as_ref().map_err(Clone::clone)?;
-        let _suspended = self.outputs_only.then(super::Differentiating::suspend);
+        let _suspended = self.outputs_only.then(Scope::no_gradient);
         handle.apply(self.op, inputs)
     }
 

@@ -9,7 +9,9 @@ use mlx_sys as sys;
 
 use super::closure::Handle;
 use crate::array::settled;
-use crate::error::{check, init};
+use crate::context::Scope;
+use crate::error::check;
+use crate::init::init;
 use crate::stack::deep;
 use crate::{Array, Result};
 
@@ -79,7 +81,7 @@ impl Compiled {
         let handle = self.handle.as_ref().map_err(Clone::clone)?;
         // MLX changes the graph that it records, down to arrays that the function captured.
         let _lock = crate::lock::graph_lock();
-        let _shapeless = super::Shapeless::enter(self.shapeless);
+        let _shapeless = Scope::shapeless(self.shapeless);
         settled(deep(|| handle.apply("compile", inputs))?)
     }
 }

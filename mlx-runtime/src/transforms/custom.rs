@@ -95,16 +95,20 @@ pub(super) fn check_grads(primals: &[Array], grads: &[Array]) -> Result<()> {
     if grads.len() != primals.len() {
         return Err(Error::invalid(
             OP,
-            format!("{} gradients for {} inputs", grads.len(), primals.len()),
+            format!(
+                "expected {1} gradients, one for each input, found {0}",
+                grads.len(),
+                primals.len()
+            ),
         )
-        .with_hint("return one for each input; `ops::zeros_like` where there is none"));
+        .with_hint("return one gradient for each input, `ops::zeros_like` where there is none"));
     }
     for (i, (p, g)) in primals.iter().zip(grads).enumerate() {
         if p.shape() != g.shape() {
             return Err(Error::shape(
                 OP,
                 format!(
-                    "gradient {i} has shape {:?}, its input {:?}",
+                    "expected gradient {i} in the shape of its input, {1:?}, found {0:?}",
                     g.shape(),
                     p.shape()
                 ),

@@ -1,6 +1,6 @@
 //! Functions with custom rules for every transform.
 //!
-//! Tests: `tests/functions.rs`.
+//! Tests: `tests/custom_functions.rs`.
 
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
@@ -11,7 +11,8 @@ use mlx_sys as sys;
 use super::closure::{failure, free, guard, write, Closure, Handle};
 use super::stateless::{callbacks, is_stateless, keep};
 use crate::containers::{MapStringToArray, VectorArray, VectorInt};
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::{Array, Error, Result};
 
@@ -168,7 +169,7 @@ callbacks! {
         let axes = unsafe { ints(at, n) };
         let (made, of) = f(&read(inputs)?, axes)?;
         if made.len() != of.len() {
-            let text = format!("{} outputs with {} axes", made.len(), of.len());
+            let text = format!("expected one axis for each of {} outputs, found {}", made.len(), of.len());
             return Err(Error::invalid("vmap", text));
         }
         // SAFETY: MLX C passes two destinations.
@@ -388,7 +389,8 @@ impl Outputs {
         if n == known {
             return Ok(());
         }
-        let text = format!("{n} arrays from a function or its rule, {known} before");
+        let text =
+            format!("expected {known} arrays from the function or its rule, as before, found {n}");
         Err(Error::invalid("custom_function", text))
     }
 }
@@ -476,7 +478,7 @@ impl CustomFunction {
             outputs.check(made.0.len())?;
             for (array, &axis) in made.0.iter().zip(&made.1) {
                 if axis < -1 || usize::try_from(axis).is_ok_and(|a| a >= array.ndim()) {
-                    let text = format!("no axis {axis} in {array:?}");
+                    let text = format!("axis {axis} is out of range for {array:?}");
                     return Err(Error::shape("custom_function", text));
                 }
             }
@@ -546,7 +548,7 @@ where
             [one] => Ok(vec![f(one)?]),
             _ => Err(Error::invalid(
                 op,
-                format!("{} inputs instead of one", inputs.len()),
+                format!("expected one input, found {}", inputs.len()),
             )),
         })
     };

@@ -5,8 +5,8 @@
 use mlx_sys as sys;
 
 use super::closure::{failure, Handle};
-use super::Differentiating;
 use crate::array::settled;
+use crate::context::Scope;
 use crate::handles::VectorArray;
 use crate::lock::reading;
 use crate::stack::deep;
@@ -40,10 +40,11 @@ where
     let ascending = argnums.windows(2).all(|w| w[0] < w[1]);
     let function = if argnums.is_empty() || argnums[0] < 0 || !ascending {
         // MLX would sort them, and return the gradients in that order.
-        Err(
-            Error::invalid("value_and_grad", format!("argument numbers {argnums:?}"))
-                .with_hint("give at least one, from 0 up, ascending and without repeats"),
+        Err(Error::invalid(
+            "value_and_grad",
+            format!("invalid argument numbers {argnums:?}"),
         )
+        .with_hint("give at least one, from 0 up, ascending and without repeats"))
     } else {
         Handle::new(f)
     };
@@ -64,7 +65,7 @@ impl ValueAndGrad {
         let function = self.function.as_ref().map_err(Clone::clone)?;
         let list = VectorArray::new(OP, inputs)?;
         let (mut values, mut grads) = (VectorArray::null(), VectorArray::null());
-        let _depth = Differentiating::enter();
+        let _depth = Scope::gradient();
         let _reading = reading();
         // SAFETY: function and lists are valid, both destinations null.
         let status = deep(|| unsafe {
@@ -134,7 +135,7 @@ where
     let primals_list = VectorArray::new(op, primals)?;
     let other = VectorArray::new(op, other)?;
     let (mut values, mut products) = (VectorArray::null(), VectorArray::null());
-    let _depth = Differentiating::enter();
+    let _depth = Scope::gradient();
     let _reading = reading();
     // SAFETY: closure and lists are valid, both destinations null.
     let status = deep(|| unsafe {
@@ -173,6 +174,6 @@ pub fn jvp<F>(f: F, primals: &[Array], tangents: &[Array]) -> Result<(Vec<Array>
 where
     F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
 {
-    let _within = super::Vectorising::enter();
+    let _within = Scope::vectorising();
     product("jvp", sys::mlxrs_jvp, f, primals, tangents)
 }

@@ -21,14 +21,12 @@ mod stateless;
 mod turns;
 mod vmap;
 
-use std::cell::Cell;
-
 use mlx_sys as sys;
 
 use crate::error::check;
 use crate::handles::VectorArray;
-use crate::runtime::enforce;
-use crate::{Array, Result};
+use crate::runtime::enforce::{self, Check};
+use crate::{context, Array, Result};
 
 pub use cache::{compile_as, CompileCache};
 pub use closure::Closure;
@@ -49,9 +47,14 @@ pub use vmap::{vmap, Vmap};
 /// Returns the error that any operation of the graphs reports when it runs, and `OutOfMemory` if they would pass the
 /// memory limit of a [`crate::runtime::Runtime`].
 pub fn eval(arrays: &[&Array]) -> Result<()> {
+    eval_as(arrays, Check::Limit)
+}
+
+/// [`eval`] with a check of the caller's choice.
+pub(crate) fn eval_as(arrays: &[&Array], how: Check) -> Result<()> {
     let list = VectorArray::from_refs("eval", arrays)?;
     let _lock = crate::lock::graph_lock();
-    let _admitted = enforce::admit("eval", arrays, &list)?;
+    let _admitted = enforce::admit("eval", arrays, &list, how)?;
     // SAFETY: the list is valid.
     check("eval", unsafe { sys::mlxrs_eval(list.as_raw()) })
 }
@@ -64,60 +67,18 @@ pub fn eval(arrays: &[&Array]) -> Result<()> {
 /// Returns the error that any operation of the graphs reports when it is started. A later error is returned by the call
 /// that waits.
 pub fn async_eval(arrays: &[&Array]) -> Result<()> {
+    async_eval_as(arrays, Check::Limit)
+}
+
+/// [`async_eval`] with a check of the caller's choice.
+pub(crate) fn async_eval_as(arrays: &[&Array], how: Check) -> Result<()> {
     let list = VectorArray::from_refs("async_eval", arrays)?;
     let _lock = crate::lock::graph_lock();
-    let _admitted = enforce::admit("async_eval", arrays, &list)?;
+    let _admitted = enforce::admit("async_eval", arrays, &list, how)?;
     // SAFETY: the list is valid.
     check("async_eval", unsafe {
         sys::mlxrs_async_eval(list.as_raw())
     })
-}
-
-thread_local! {
-    static DIFFERENTIATING: Cell<u32> = const { Cell::new(0) };
-    static VECTORISING: Cell<bool> = const { Cell::new(false) };
-    static SHAPELESS: Cell<bool> = const { Cell::new(false) };
-}
-
-/// True if a function is recorded for any shape now, by [`compile`] or [`crate::export`].
-pub(crate) fn is_shapeless() -> bool {
-    SHAPELESS.get()
-}
-
-/// Sets the value of [`is_shapeless`], until dropped.
-pub(crate) struct Shapeless(bool);
-
-impl Shapeless {
-    pub(crate) fn enter(yes: bool) -> Self {
-        Self(SHAPELESS.replace(yes || SHAPELESS.get()))
-    }
-}
-
-impl Drop for Shapeless {
-    fn drop(&mut self) {
-        SHAPELESS.set(self.0);
-    }
-}
-
-/// Returns true if [`vmap`] or [`jvp`] records the graph that this thread builds now: the kernels of [`crate::cuda`]
-/// have no rule for them.
-pub(crate) fn is_vectorising() -> bool {
-    VECTORISING.get()
-}
-
-/// Sets the value of [`is_vectorising`], until dropped.
-struct Vectorising(bool);
-
-impl Vectorising {
-    fn enter() -> Self {
-        Self(VECTORISING.replace(true))
-    }
-}
-
-impl Drop for Vectorising {
-    fn drop(&mut self) {
-        VECTORISING.set(self.0);
-    }
 }
 
 /// Returns true if MLX will differentiate the graph that this thread records now.
@@ -138,26 +99,5 @@ impl Drop for Vectorising {
 /// # Ok::<(), mlx_runtime::Error>(())
 /// ```
 pub fn is_differentiating() -> bool {
-    DIFFERENTIATING.get() > 0
-}
-
-/// Sets the depth that [`is_differentiating`] reads, until dropped.
-struct Differentiating(u32);
-
-impl Differentiating {
-    /// One level deeper.
-    fn enter() -> Self {
-        Self(DIFFERENTIATING.replace(DIFFERENTIATING.get() + 1))
-    }
-
-    /// Differentiates nothing until dropped.
-    fn suspend() -> Self {
-        Self(DIFFERENTIATING.replace(0))
-    }
-}
-
-impl Drop for Differentiating {
-    fn drop(&mut self) {
-        DIFFERENTIATING.set(self.0);
-    }
+    context::is_differentiating()
 }

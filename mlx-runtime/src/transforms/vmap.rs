@@ -6,6 +6,7 @@ use mlx_sys as sys;
 
 use super::closure::{failure, Handle};
 use crate::array::settled;
+use crate::context::Scope;
 use crate::handles::VectorArray;
 use crate::stack::deep;
 use crate::{Array, Error, Result};
@@ -55,7 +56,10 @@ fn from_first(axis: i32, ndim: usize) -> Result<i32> {
     if (0..n).contains(&counted) {
         return Ok(counted);
     }
-    Err(Error::shape(OP, format!("no axis {axis} among {ndim}")))
+    Err(Error::shape(
+        OP,
+        format!("axis {axis} is out of range for {ndim} axes"),
+    ))
 }
 
 impl Vmap {
@@ -67,8 +71,14 @@ impl Vmap {
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let function = self.function.as_ref().map_err(Clone::clone)?;
         if self.in_axes.len() != inputs.len() || self.in_axes.iter().all(Option::is_none) {
-            let text = format!("axes {:?} for {} inputs", self.in_axes, inputs.len());
-            return Err(Error::shape(OP, text).with_hint("give one for each, not all of them None"));
+            let text = format!(
+                "expected one axis for each of {1} inputs, found {0:?}",
+                self.in_axes,
+                inputs.len()
+            );
+            return Err(
+                Error::shape(OP, text).with_hint("give one axis for each, not all of them `None`")
+            );
         }
         let mut in_axes = Vec::with_capacity(inputs.len());
         for (input, axis) in inputs.iter().zip(&self.in_axes) {
@@ -76,7 +86,7 @@ impl Vmap {
             in_axes.push(axis.map_or(Ok(-1), |axis| from_first(axis, input.ndim()))?);
         }
         let list = VectorArray::new(OP, inputs)?;
-        let _within = super::Vectorising::enter();
+        let _within = Scope::vectorising();
         let _reading = crate::lock::reading();
         let (mut traced, mut outputs) = (VectorArray::null(), VectorArray::null());
         let (at, n) = (in_axes.as_ptr(), in_axes.len());
@@ -96,7 +106,11 @@ impl Vmap {
         }
         let recorded = outputs.to_vec(OP)?;
         if recorded.len() != self.out_axes.len() {
-            let text = format!("axes {:?} for {} outputs", self.out_axes, recorded.len());
+            let text = format!(
+                "expected one axis for each of {1} outputs, found {0:?}",
+                self.out_axes,
+                recorded.len()
+            );
             return Err(Error::shape(OP, text));
         }
         let pairs = recorded.iter().zip(&self.out_axes);

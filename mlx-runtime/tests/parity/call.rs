@@ -15,27 +15,13 @@ type Binary = fn(&Array, &Array) -> Result<Array>;
 type Reduce = fn(&Array, &[i32], bool) -> Result<Array>;
 type Update = fn(&Array, &Array, &[i32], &[i32], &[i32]) -> Result<Array>;
 
-/// Functions of two arrays, where `ops` takes a number as well.
-mod plain {
-    pub use mlx_runtime::ops::*;
-    use mlx_runtime::{ops, Array, Result};
-
-    pub fn maximum(a: &Array, b: &Array) -> Result<Array> {
-        ops::maximum(a, b)
-    }
-
-    pub fn minimum(a: &Array, b: &Array) -> Result<Array> {
-        ops::minimum(a, b)
-    }
-
-    pub fn power(a: &Array, b: &Array) -> Result<Array> {
-        ops::power(a, b)
-    }
-}
-
 macro_rules! find {
+    // Some operations of two arrays take a number as well.
+    ($op:expr, Binary: $($name:ident)*) => {
+        match $op { $(stringify!($name) => Some((|a: &Array, b: &Array| ops::$name(a, b)) as Binary),)* _ => None }
+    };
     ($op:expr, $t:ty: $($name:ident)*) => {
-        match $op { $(stringify!($name) => Some(plain::$name as $t),)* _ => None }
+        match $op { $(stringify!($name) => Some(ops::$name as $t),)* _ => None }
     };
 }
 

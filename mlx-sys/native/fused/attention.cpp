@@ -21,21 +21,14 @@ std::vector<mx::Shape> forward_shapes(const array& q, const array& k, int head_d
 }
 
 // turned queries, turned keys, v, statistics, freqs, d_out -> the wanted ones of dq, dk, dv
-class RopeAttentionGrad : public CpuPrimitive {
+class RopeAttentionGrad : public Fused<RopeAttentionGrad, std::pair<AttentionOptions, Wanted>> {
  public:
-  RopeAttentionGrad(mx::Stream stream, AttentionOptions options, Wanted wanted)
-      : CpuPrimitive(stream), options_(options), wanted_(std::move(wanted)) {}
+  static constexpr const char* NAME = "FusedRopeAttentionGrad";
+  using Fused::Fused;
 
-  const char* name() const override {
-    return "FusedRopeAttentionGrad";
-  }
-  bool is_equivalent(const mx::Primitive& other) const override {
-    auto& o = static_cast<const RopeAttentionGrad&>(other);
-    return options_ == o.options_ && wanted_ == o.wanted_;
-  }
   std::vector<mx::Shape> output_shapes(const std::vector<array>& in) override {
     std::vector<mx::Shape> shapes;
-    for (int i : wanted_.inputs()) {
+    for (int i : options_.second.inputs()) {
       shapes.push_back(i == 0 ? in[5].shape() : in[2].shape());
     }
     return shapes;
@@ -43,11 +36,12 @@ class RopeAttentionGrad : public CpuPrimitive {
 
   void eval_cpu(const std::vector<array>& in, std::vector<array>& out) override {
     Evaluation e(stream());
-    const AttentionSizes n = sizes_of(in[5], in[2], options_.head_dim);
-    auto output = [&](int i) { return wanted_.has(i) ? e.output(out[wanted_.index(i)]) : nullptr; };
+    const auto& [options, wanted] = options_;
+    const AttentionSizes n = sizes_of(in[5], in[2], options.head_dim);
+    auto output = [&](int i) { return wanted.has(i) ? e.output(out[wanted.index(i)]) : nullptr; };
     AttentionBackward work;
     work.n = n;
-    work.options = options_;
+    work.options = options;
     work.queries = e.input(in[0]);
     work.keys = e.input(in[1]);
     work.v = e.input(in[2]);
@@ -63,24 +57,14 @@ class RopeAttentionGrad : public CpuPrimitive {
     work.turned = e.scratch(n.T, n.D);
     e.run([work] { work.run(); });
   }
-
- private:
-  AttentionOptions options_;
-  Wanted wanted_;
 };
 
 // q, k, v, freqs -> out, turned queries, turned keys, statistics
-class RopeAttention : public CpuPrimitive {
+class RopeAttention : public Fused<RopeAttention, AttentionOptions> {
  public:
-  RopeAttention(mx::Stream stream, AttentionOptions options)
-      : CpuPrimitive(stream), options_(options) {}
+  static constexpr const char* NAME = "FusedRopeAttention";
+  using Fused::Fused;
 
-  const char* name() const override {
-    return "FusedRopeAttention";
-  }
-  bool is_equivalent(const mx::Primitive& other) const override {
-    return options_ == static_cast<const RopeAttention&>(other).options_;
-  }
   std::vector<mx::Shape> output_shapes(const std::vector<array>& in) override {
     return forward_shapes(in[0], in[1], options_.head_dim);
   }
@@ -117,7 +101,7 @@ class RopeAttention : public CpuPrimitive {
     if (!shapes.empty()) {
       each = array::make_arrays(shapes,
                                 std::vector<mx::Dtype>(shapes.size(), mx::float32),
-                                std::make_shared<RopeAttentionGrad>(stream(), options_, wanted),
+                                std::make_shared<RopeAttentionGrad>(stream(), std::pair(options_, wanted)),
                                 {out[1], out[2], in[2], out[3], in[3], cotangents[0]});
     }
     std::vector<array> grads;
@@ -126,9 +110,6 @@ class RopeAttention : public CpuPrimitive {
     }
     return grads;
   }
-
- private:
-  AttentionOptions options_;
 };
 
 } // namespace

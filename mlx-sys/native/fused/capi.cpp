@@ -100,17 +100,6 @@ extern "C" int mlxrs_linear_cross_entropy(mlx_array* res,
   });
 }
 
-extern "C" int mlxrs_lora_linear(mlx_array* res,
-                                 const mlx_array x,
-                                 const mlx_array w,
-                                 const mlx_array a,
-                                 const mlx_array b,
-                                 float scale,
-                                 const mlx_stream s) {
-  return mlxrs::guarded(
-      file, [&] { set(res, mlxrs::lora_linear(get(x), get(w), get(a), get(b), scale, get(s))); });
-}
-
 extern "C" int mlxrs_gather(mlx_array* res, const mlx_vector_array arrays, const mlx_stream s) {
   return mlxrs::guarded(file, [&] {
     if (!arrays.ctx) {

@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,24 @@ class CpuPrimitive : public mx::Primitive {
  public:
   using mx::Primitive::Primitive;
   void eval_gpu(const std::vector<array>&, std::vector<array>&) override;
+};
+
+// A fused primitive with the name `Self::NAME`. MLX takes two of them for one if their options are equal.
+template <typename Self, typename Options = std::tuple<>>
+class Fused : public CpuPrimitive {
+ public:
+  explicit Fused(mx::Stream stream, Options options = {})
+      : CpuPrimitive(stream), options_(std::move(options)) {}
+
+  const char* name() const override {
+    return Self::NAME;
+  }
+  bool is_equivalent(const mx::Primitive& other) const override {
+    return options_ == static_cast<const Fused&>(other).options_;
+  }
+
+ protected:
+  const Options options_;
 };
 
 // One evaluation of a primitive: its memory, and the work for the stream's thread.

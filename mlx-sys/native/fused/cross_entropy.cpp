@@ -89,21 +89,15 @@ struct CrossEntropyWork {
   }
 };
 
-// x, w, targets, weights -> losses[, dx]
-class LinearCrossEntropy : public CpuPrimitive {
+// x, w, targets, weights -> losses, and with the option dx
+class LinearCrossEntropy : public Fused<LinearCrossEntropy, bool> {
  public:
-  LinearCrossEntropy(mx::Stream stream, bool with_grad)
-      : CpuPrimitive(stream), with_grad_(with_grad) {}
+  static constexpr const char* NAME = "FusedLinearCrossEntropy";
+  using Fused::Fused;
 
-  const char* name() const override {
-    return "FusedLinearCrossEntropy";
-  }
-  bool is_equivalent(const mx::Primitive& other) const override {
-    return with_grad_ == static_cast<const LinearCrossEntropy&>(other).with_grad_;
-  }
   std::vector<mx::Shape> output_shapes(const std::vector<array>& in) override {
     std::vector<mx::Shape> shapes{leading(in[0].shape())};
-    if (with_grad_) {
+    if (options_) {
       shapes.push_back(in[0].shape());
     }
     return shapes;
@@ -121,10 +115,10 @@ class LinearCrossEntropy : public CpuPrimitive {
     work.targets = e.input<int32_t>(in[2]);
     work.weights = e.input(in[3]);
     work.loss = e.output(out[0]);
-    work.dx = with_grad_ ? e.output(out[1]) : nullptr;
+    work.dx = options_ ? e.output(out[1]) : nullptr;
     work.logits = e.scratch(work.chunk, work.vocabulary);
     work.packed = e.scratch(work.chunk, work.d);
-    work.packed_dx = with_grad_ ? e.scratch(work.chunk, work.d) : nullptr;
+    work.packed_dx = options_ ? e.scratch(work.chunk, work.d) : nullptr;
     static_assert(sizeof(int) == sizeof(float));
     work.counted = reinterpret_cast<int*>(e.scratch(1, work.rows));
     e.run([work] { work.run(); });
@@ -140,16 +134,13 @@ class LinearCrossEntropy : public CpuPrimitive {
             "[linear_cross_entropy] Only x has a gradient: w, targets and weights are constants.");
       }
     }
-    if (!with_grad_) {
+    if (!options_) {
       throw std::invalid_argument(
           "[linear_cross_entropy] This value was computed without its gradient.");
     }
     auto rows = mx::expand_dims(cotangents[0], -1, stream());
     return {mx::multiply(out[1], rows, stream())};
   }
-
- private:
-  bool with_grad_;
 };
 
 } // namespace

@@ -70,15 +70,6 @@ array linear_cross_entropy(const array& x,
                            bool with_grad,
                            mx::Stream stream);
 
-// x @ w.T + scale * (x @ a) @ b: x [.., in], w [out, in] (frozen), a [in, r], b [r, out]
-// -> [.., out]. Differentiable with respect to x, a and b.
-array lora_linear(const array& x,
-                  const array& w,
-                  const array& a,
-                  const array& b,
-                  float scale,
-                  mx::Stream stream);
-
 // The elements of arrays of one type, each in row-major order, one array after the other. On a CPU stream there is no
 // gradient; on others this is a concatenation.
 array gather(const std::vector<array>& arrays, mx::Stream stream);

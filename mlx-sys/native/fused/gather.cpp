@@ -42,16 +42,11 @@ char* copy_part(const Part& p, const char* from, char* to, size_t axis, size_t s
 }
 
 // a, b, .. -> their elements in row-major order, one array after the other
-class Gather : public CpuPrimitive {
+class Gather : public Fused<Gather> {
  public:
-  using CpuPrimitive::CpuPrimitive;
+  static constexpr const char* NAME = "FusedGather";
+  using Fused::Fused;
 
-  const char* name() const override {
-    return "FusedGather";
-  }
-  bool is_equivalent(const mx::Primitive&) const override {
-    return true;
-  }
 
   void eval_cpu(const std::vector<array>& in, std::vector<array>& out) override {
     Evaluation e(stream());

@@ -107,7 +107,7 @@ INLINE T larger(T a, T b) {
   return a > b ? a : b;
 }
 
-float sum_of(const float* x, int64_t n) {
+MLXRS_LOOP_sum(sum_of) {
   return sum(n, [=](auto at) { return at.load(x); });
 }
 
@@ -149,15 +149,7 @@ INLINE int64_t seen(int64_t i, int64_t first, int64_t group) {
   return first + i / group + 1;
 }
 
-void rms_norm(const float* x,
-              const float* r,
-              const float* w,
-              float* h,
-              float* y,
-              float* rstd,
-              int64_t rows,
-              int64_t d,
-              float eps) {
+MLXRS_LOOP_rms_norm(rms_norm) {
   for (int64_t i = 0; i < rows; i++) {
     const float* xi = x + i * d;
     float* yi = y + i * d;
@@ -180,14 +172,7 @@ void rms_norm(const float* x,
   }
 }
 
-void rms_norm_grad(const float* x,
-                   const float* w,
-                   const float* rstd,
-                   const float* dy,
-                   const float* dh,
-                   float* dx,
-                   int64_t rows,
-                   int64_t d) {
+MLXRS_LOOP_rms_norm_grad(rms_norm_grad) {
   for (int64_t i = 0; i < rows; i++) {
     const float *xi = x + i * d, *gi = dy + i * d;
     float* oi = dx + i * d;
@@ -205,19 +190,14 @@ void rms_norm_grad(const float* x,
   }
 }
 
-void swiglu(const float* g, const float* u, float* y, int64_t n) {
+MLXRS_LOOP_swiglu(swiglu) {
   each(n, [=](auto at) {
     auto x = at.load(g);
     at.store(y, x * at.load(u) / (1.0f + fast_exp(-x)));
   });
 }
 
-void swiglu_grad(const float* g,
-                 const float* u,
-                 const float* dy,
-                 float* dg,
-                 float* du,
-                 int64_t n) {
+MLXRS_LOOP_swiglu_grad(swiglu_grad) {
   each(n, [=](auto at) {
     auto x = at.load(g), grad = at.load(dy);
     auto sigmoid = 1.0f / (1.0f + fast_exp(-x));
@@ -227,16 +207,7 @@ void swiglu_grad(const float* g,
   });
 }
 
-void rope(const float* in,
-          int64_t in_stride,
-          float* out,
-          int64_t out_stride,
-          const float* cos,
-          const float* sin,
-          int64_t rows,
-          int half,
-          bool traditional,
-          bool back) {
+MLXRS_LOOP_rope(rope) {
   const float sign = back ? -1.0f : 1.0f;
   for (int64_t i = 0; i < rows; i++) {
     const float *x = in + i * in_stride, *c = cos + i * half, *s = sin + i * half;
@@ -258,12 +229,7 @@ void rope(const float* in,
   }
 }
 
-void causal_softmax(float* s,
-                    float* stats,
-                    int64_t rows,
-                    int64_t n,
-                    int64_t first,
-                    int64_t group) {
+MLXRS_LOOP_causal_softmax(causal_softmax) {
   for (int64_t i = 0; i < rows; i++) {
     float* row = s + i * n;
     int64_t k = seen(i, first, group);
@@ -276,12 +242,7 @@ void causal_softmax(float* s,
   }
 }
 
-void causal_softmax_again(float* s,
-                          const float* stats,
-                          int64_t rows,
-                          int64_t n,
-                          int64_t first,
-                          int64_t group) {
+MLXRS_LOOP_causal_softmax_again(causal_softmax_again) {
   for (int64_t i = 0; i < rows; i++) {
     float* row = s + i * n;
     int64_t k = seen(i, first, group);
@@ -291,13 +252,7 @@ void causal_softmax_again(float* s,
   }
 }
 
-void causal_softmax_grad(const float* p,
-                         float* dp,
-                         int64_t rows,
-                         int64_t n,
-                         int64_t first,
-                         int64_t group,
-                         float scale) {
+MLXRS_LOOP_causal_softmax_grad(causal_softmax_grad) {
   for (int64_t i = 0; i < rows; i++) {
     const float* a = p + i * n;
     float* b = dp + i * n;
@@ -308,19 +263,19 @@ void causal_softmax_grad(const float* p,
   }
 }
 
-float max(const float* x, int64_t n) {
+MLXRS_LOOP_max(max) {
   return max_of(x, n);
 }
 
-float sum_exp(const float* x, int64_t n, float m) {
+MLXRS_LOOP_sum_exp(sum_exp) {
   return sum(n, [=](auto at) { return fast_exp(at.load(x) - m); });
 }
 
-float exp_and_sum(float* x, int64_t n, float m) {
+MLXRS_LOOP_exp_and_sum(exp_and_sum) {
   return exp_and_sum_of(x, n, m);
 }
 
-void scale(float* x, int64_t n, float c) {
+MLXRS_LOOP_scale(scale) {
   each(n, [=](auto at) { at.store(x, at.load(x) * c); });
 }
 

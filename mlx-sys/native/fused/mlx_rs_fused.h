@@ -56,15 +56,6 @@ int mlxrs_linear_cross_entropy(mlx_array* res,
                                bool with_grad,
                                const mlx_stream s);
 
-/** x [.., in], w [out, in], a [in, r], b [r, out] -> [.., out] */
-int mlxrs_lora_linear(mlx_array* res,
-                      const mlx_array x,
-                      const mlx_array w,
-                      const mlx_array a,
-                      const mlx_array b,
-                      float scale,
-                      const mlx_stream s);
-
 /** arrays of one type, any shapes -> [their number of elements], one after the other */
 int mlxrs_gather(mlx_array* res, const mlx_vector_array arrays, const mlx_stream s);
 

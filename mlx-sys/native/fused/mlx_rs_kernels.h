@@ -16,95 +16,83 @@
 extern "C" {
 #endif
 
+// Each loop has one signature, MLXRS_LOOP_<name>(f): `f` is a pointer in the table below, and the function in loops.h.
+
+/**
+ * h = x + r (h = x and not written if r is null); rstd[i] = 1 / sqrt(mean(h[i]^2) + eps);
+ * y = h * rstd * w. Rows of d.
+ */
+#define MLXRS_LOOP_rms_norm(f) \
+  void f(const float* x, const float* r, const float* w, float* h, float* y, float* rstd, \
+         int64_t rows, int64_t d, float eps)
+
+/** dx = rstd * (w * dy - x * rstd^2 * mean(x * w * dy)), plus dh unless that is null. */
+#define MLXRS_LOOP_rms_norm_grad(f) \
+  void f(const float* x, const float* w, const float* rstd, const float* dy, const float* dh, \
+         float* dx, int64_t rows, int64_t d)
+
+/** y = silu(g) * u */
+#define MLXRS_LOOP_swiglu(f) void f(const float* g, const float* u, float* y, int64_t n)
+
+#define MLXRS_LOOP_swiglu_grad(f) \
+  void f(const float* g, const float* u, const float* dy, float* dg, float* du, int64_t n)
+
+/**
+ * Rotates the pairs of one head: row i of `in` by the angles of row i of cos and sin [rows, half]. `back` rotates
+ * the other way.
+ */
+#define MLXRS_LOOP_rope(f) \
+  void f(const float* in, int64_t in_stride, float* out, int64_t out_stride, const float* cos, \
+         const float* sin, int64_t rows, int half, bool traditional, bool back)
+
+/**
+ * Causal softmax in place. Row i of s [rows, n] sees the first `first + i / group + 1` columns; the
+ * rest becomes 0. stats [rows, 2] keeps each row's maximum and the inverse of its sum.
+ */
+#define MLXRS_LOOP_causal_softmax(f) \
+  void f(float* s, float* stats, int64_t rows, int64_t n, int64_t first, int64_t group)
+
+/** The same values again, from the scores and the statistics of the first call. */
+#define MLXRS_LOOP_causal_softmax_again(f) \
+  void f(float* s, const float* stats, int64_t rows, int64_t n, int64_t first, int64_t group)
+
+/** dp <- scale * p * (dp - sum(p * dp)), rows as above. */
+#define MLXRS_LOOP_causal_softmax_grad(f) \
+  void f(const float* p, float* dp, int64_t rows, int64_t n, int64_t first, int64_t group, \
+         float scale)
+
+/** sum(x) */
+#define MLXRS_LOOP_sum(f) float f(const float* x, int64_t n)
+
+/** max(x); a NaN may be passed over. */
+#define MLXRS_LOOP_max(f) float f(const float* x, int64_t n)
+
+/** sum(exp(x - m)); NaN if any x is. */
+#define MLXRS_LOOP_sum_exp(f) float f(const float* x, int64_t n, float m)
+
+/** The same, and x <- exp(x - m). */
+#define MLXRS_LOOP_exp_and_sum(f) float f(float* x, int64_t n, float m)
+
+/** x <- c * x */
+#define MLXRS_LOOP_scale(f) void f(float* x, int64_t n, float c)
+
 /** One version of the loops. */
 typedef struct mlxrs_kernels_ {
   /** `default`, `x86-64-v3` (AVX2) or `x86-64-v4` (AVX-512). */
   const char* level;
-
-  /**
-   * h = x + r (h = x and not written if r is null); rstd[i] = 1 / sqrt(mean(h[i]^2) + eps);
-   * y = h * rstd * w. Rows of d.
-   */
-  void (*rms_norm)(const float* x,
-                   const float* r,
-                   const float* w,
-                   float* h,
-                   float* y,
-                   float* rstd,
-                   int64_t rows,
-                   int64_t d,
-                   float eps);
-
-  /** dx = rstd * (w * dy - x * rstd^2 * mean(x * w * dy)), plus dh unless that is null. */
-  void (*rms_norm_grad)(const float* x,
-                        const float* w,
-                        const float* rstd,
-                        const float* dy,
-                        const float* dh,
-                        float* dx,
-                        int64_t rows,
-                        int64_t d);
-
-  /** y = silu(g) * u */
-  void (*swiglu)(const float* g, const float* u, float* y, int64_t n);
-  void (*swiglu_grad)(const float* g,
-                      const float* u,
-                      const float* dy,
-                      float* dg,
-                      float* du,
-                      int64_t n);
-
-  /**
-   * Rotates the pairs of one head: row i of `in` by the angles of row i of cos and sin [rows, half]. `back` rotates
-   * the other way.
-   */
-  void (*rope)(const float* in,
-               int64_t in_stride,
-               float* out,
-               int64_t out_stride,
-               const float* cos,
-               const float* sin,
-               int64_t rows,
-               int half,
-               bool traditional,
-               bool back);
-
-  /**
-   * Causal softmax in place. Row i of s [rows, n] sees the first `first + i / group + 1` columns; the
-   * rest becomes 0. stats [rows, 2] keeps each row's maximum and the inverse of its sum.
-   */
-  void (*causal_softmax)(float* s,
-                         float* stats,
-                         int64_t rows,
-                         int64_t n,
-                         int64_t first,
-                         int64_t group);
-  /** The same values again, from the scores and the statistics of the first call. */
-  void (*causal_softmax_again)(float* s,
-                               const float* stats,
-                               int64_t rows,
-                               int64_t n,
-                               int64_t first,
-                               int64_t group);
-  /** dp <- scale * p * (dp - sum(p * dp)), rows as above. */
-  void (*causal_softmax_grad)(const float* p,
-                              float* dp,
-                              int64_t rows,
-                              int64_t n,
-                              int64_t first,
-                              int64_t group,
-                              float scale);
-
-  /** sum(x) */
-  float (*sum)(const float* x, int64_t n);
-  /** max(x); a NaN may be passed over. */
-  float (*max)(const float* x, int64_t n);
-  /** sum(exp(x - m)); NaN if any x is. */
-  float (*sum_exp)(const float* x, int64_t n, float m);
-  /** The same, and x <- exp(x - m). */
-  float (*exp_and_sum)(float* x, int64_t n, float m);
-  /** x <- c * x */
-  void (*scale)(float* x, int64_t n, float c);
+  MLXRS_LOOP_rms_norm((*rms_norm));
+  MLXRS_LOOP_rms_norm_grad((*rms_norm_grad));
+  MLXRS_LOOP_swiglu((*swiglu));
+  MLXRS_LOOP_swiglu_grad((*swiglu_grad));
+  MLXRS_LOOP_rope((*rope));
+  MLXRS_LOOP_causal_softmax((*causal_softmax));
+  MLXRS_LOOP_causal_softmax_again((*causal_softmax_again));
+  MLXRS_LOOP_causal_softmax_grad((*causal_softmax_grad));
+  MLXRS_LOOP_sum((*sum));
+  MLXRS_LOOP_max((*max));
+  MLXRS_LOOP_sum_exp((*sum_exp));
+  MLXRS_LOOP_exp_and_sum((*exp_and_sum));
+  MLXRS_LOOP_scale((*scale));
 } mlxrs_kernels;
 
 /** Returns the versions that this processor runs, the oldest first; their number in `count`. */

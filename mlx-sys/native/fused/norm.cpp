@@ -10,16 +10,11 @@ namespace mlxrs {
 namespace {
 
 // x, w, rstd, dy[, dh] -> dx
-class RmsNormGrad : public CpuPrimitive {
+class RmsNormGrad : public Fused<RmsNormGrad> {
  public:
-  using CpuPrimitive::CpuPrimitive;
+  static constexpr const char* NAME = "FusedRmsNormGrad";
+  using Fused::Fused;
 
-  const char* name() const override {
-    return "FusedRmsNormGrad";
-  }
-  bool is_equivalent(const mx::Primitive&) const override {
-    return true;
-  }
   std::vector<mx::Shape> output_shapes(const std::vector<array>& in) override {
     return {in[0].shape()};
   }
@@ -56,16 +51,11 @@ array weight_grad(const array& x, const array& rstd, const array& dy, mx::Stream
 }
 
 // x, w -> y, rstd  or, with the addition,  x, r, w -> y, rstd, h
-class RmsNorm : public CpuPrimitive {
+class RmsNorm : public Fused<RmsNorm, float> {
  public:
-  RmsNorm(mx::Stream stream, float eps) : CpuPrimitive(stream), eps_(eps) {}
+  static constexpr const char* NAME = "FusedRmsNorm";
+  using Fused::Fused;
 
-  const char* name() const override {
-    return "FusedRmsNorm";
-  }
-  bool is_equivalent(const mx::Primitive& other) const override {
-    return eps_ == static_cast<const RmsNorm&>(other).eps_;
-  }
   std::vector<mx::Shape> output_shapes(const std::vector<array>& in) override {
     std::vector<mx::Shape> shapes{in[0].shape(), leading(in[0].shape())};
     if (in.size() == 3) {
@@ -85,7 +75,7 @@ class RmsNorm : public CpuPrimitive {
            h = adds ? e.output(out[2]) : nullptr,
            rows = row_count(in[0]),
            d = in[0].shape(-1),
-           eps = eps_] { kernels().rms_norm(x, r, w, h, y, rstd, rows, d, eps); });
+           eps = options_] { kernels().rms_norm(x, r, w, h, y, rstd, rows, d, eps); });
   }
 
   std::vector<array> vjp(const std::vector<array>& in,
@@ -107,9 +97,6 @@ class RmsNorm : public CpuPrimitive {
     }
     return grads;
   }
-
- private:
-  float eps_;
 };
 
 std::vector<array> build(const char* op, std::vector<array> inputs, float eps, mx::Stream s) {

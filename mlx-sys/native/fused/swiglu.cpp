@@ -10,16 +10,11 @@ namespace mlxrs {
 namespace {
 
 // g, u, dy -> dg, du. Always both, because they share nearly all of the work.
-class SwigluGrad : public CpuPrimitive {
+class SwigluGrad : public Fused<SwigluGrad> {
  public:
-  using CpuPrimitive::CpuPrimitive;
+  static constexpr const char* NAME = "FusedSwigluGrad";
+  using Fused::Fused;
 
-  const char* name() const override {
-    return "FusedSwigluGrad";
-  }
-  bool is_equivalent(const mx::Primitive&) const override {
-    return true;
-  }
   std::vector<mx::Shape> output_shapes(const std::vector<array>& in) override {
     return {in[0].shape(), in[0].shape()};
   }
@@ -36,16 +31,11 @@ class SwigluGrad : public CpuPrimitive {
 };
 
 // g, u -> silu(g) * u
-class Swiglu : public CpuPrimitive {
+class Swiglu : public Fused<Swiglu> {
  public:
-  using CpuPrimitive::CpuPrimitive;
+  static constexpr const char* NAME = "FusedSwiglu";
+  using Fused::Fused;
 
-  const char* name() const override {
-    return "FusedSwiglu";
-  }
-  bool is_equivalent(const mx::Primitive&) const override {
-    return true;
-  }
   std::vector<mx::Shape> output_shapes(const std::vector<array>& in) override {
     return {in[0].shape()};
   }

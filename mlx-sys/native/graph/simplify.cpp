@@ -74,16 +74,16 @@ class Simplify {
       changed |= inputs.back().id() != in.id();
     }
     const auto kind = name(a);
-    if (kind == "Copy" || kind == "StopGradient") {
+    if (kind == MLXRS_NAME(Copy) || kind == MLXRS_NAME(StopGradient)) {
       done_.emplace(a.id(), inputs[0]);
-    } else if (kind == "CustomTransforms") {
+    } else if (kind == MLXRS_NAME(CustomTransforms)) {
       // Its outputs are its last inputs.
       const auto outputs = a.outputs();
       const size_t first = inputs.size() - outputs.size();
       for (size_t i = 0; i < outputs.size(); i++) {
         done_.emplace(outputs[i].id(), inputs[first + i]);
       }
-    } else if (kind == "Transpose") {
+    } else if (kind == MLXRS_NAME(Transpose)) {
       done_.emplace(a.id(), transposed(a, inputs[0], changed));
     } else if (reshapes(kind)) {
       done_.emplace(a.id(), reshaped(a, inputs[0], changed));
@@ -105,7 +105,7 @@ class Simplify {
   }
 
   array transposed(const array& a, const array& in, bool changed) {
-    if (name(in) == "Transpose") {
+    if (name(in) == MLXRS_NAME(Transpose)) {
       auto all = axes(in);
       std::vector<int> both;
       for (int axis : axes(a)) {

@@ -19,6 +19,7 @@
 
 #include "compat/capi.h"
 #include "graph/graph_guard.h"
+#include "graph/primitive_names.h"
 #include "mlx/mlx.h"
 #include "mlx/primitives.h"
 #include "memory/planner.h"
@@ -339,17 +340,17 @@ class Replay : public Planner {
       return;
     }
     array& a = out[0];
-    if (name == "Reshape" || name == "Flatten" || name == "Unflatten") {
+    if (name == MLXRS_NAME(Reshape) || name == MLXRS_NAME(Flatten) || name == MLXRS_NAME(Unflatten)) {
       return reshape(in[0], a);
     }
-    if (name == "Concatenate") {
+    if (name == MLXRS_NAME(Concatenate)) {
       output(a);
       for (size_t i = 0; i < in.size(); i++) {
         dispatch();
       }
       return;
     }
-    if (name == "Contiguous") {
+    if (name == MLXRS_NAME(Contiguous)) {
       if (in[0].flags().row_contiguous && size_of(in[0]) <= a.nbytes() + donation_extra) {
         a.copy_shared_buffer(in[0]);
         return;
@@ -359,20 +360,20 @@ class Replay : public Planner {
       like_or_new(in[0], a);
     } else if (binary().count(name) && in.size() == 2) {
       combine(in[0], in[1], a);
-    } else if (name == "Select") {
+    } else if (name == MLXRS_NAME(Select)) {
       select(in, a);
-    } else if (name == "Softmax" || begins(name, "Cum")) {
+    } else if (name == MLXRS_NAME(Softmax) || begins(name, named<mx::Scan>("Cum"))) {
       rows(in[0], a);
-    } else if (name == "Matmul" || name == "AddMM") {
+    } else if (name == MLXRS_NAME(Matmul) || name == MLXRS_NAME(AddMM)) {
       output(a);
       for (int i = 0; i < 2; i++) {
         product_input(in[i]);
       }
-      if (name == "AddMM") {
+      if (name == MLXRS_NAME(AddMM)) {
         dispatch();
       }
-    } else if (begins(name, "Scatter") || begins(name, "SliceUpdate") ||
-               begins(name, "DynamicSliceUpdate")) {
+    } else if (begins(name, MLXRS_NAME(Scatter)) || begins(name, MLXRS_NAME(SliceUpdate)) ||
+               begins(name, MLXRS_NAME(DynamicSliceUpdate))) {
       if (in[0].flags().contiguous && in[0].size() == in[0].data_size() && donatable(in[0], a)) {
         a.copy_shared_buffer(in[0]);
       } else {
@@ -383,7 +384,8 @@ class Replay : public Planner {
       for (auto& o : out) {
         output(o);
       }
-      if (begins(name, "Quantized") || begins(name, "GatherQMM") || name == "LogSumExp") {
+      if (name == MLXRS_NAME(QuantizedMatmul) || name == MLXRS_NAME(GatherQMM) ||
+          name == MLXRS_NAME(LogSumExp)) {
         for (const auto& i : in) {
           if (!i.flags().row_contiguous) {
             temporary(i.nbytes());

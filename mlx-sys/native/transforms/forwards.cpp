@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "compat/capi.h"
+#include "graph/primitive_names.h"
 #include "mlx/mlx.h"
 #include "mlx/primitives.h"
 #include "transforms/mlx_rs_forwards.h"
@@ -23,8 +24,10 @@ bool negative(const auto& strides) {
 
 // Operations with a result that is a view of their first input.
 bool is_view(std::string_view name) {
-  constexpr std::string_view views[] = {"Broadcast", "BroadcastAxes", "Copy", "DynamicSlice", "ExpandDims", "Flatten", "Reshape", "Split", "Squeeze",
-                                        "StopGradient", "Transpose", "Unflatten"};
+  constexpr std::string_view views[] = {
+      MLXRS_NAME(Broadcast), MLXRS_NAME(BroadcastAxes), MLXRS_NAME(Copy), MLXRS_NAME(DynamicSlice),
+      MLXRS_NAME(ExpandDims), MLXRS_NAME(Flatten), MLXRS_NAME(Reshape), MLXRS_NAME(Split), MLXRS_NAME(Squeeze),
+      MLXRS_NAME(StopGradient), MLXRS_NAME(Transpose), MLXRS_NAME(Unflatten)};
   return std::find(std::begin(views), std::end(views), name) != std::end(views) || name.starts_with("View ");
 }
 
@@ -39,13 +42,13 @@ bool can_run_backwards(const array& given) {
     }
     auto& p = a.primitive();
     const std::string_view name = p.name();
-    if (name == "Slice") {
+    if (name == MLXRS_NAME(Slice)) {
       if (negative(std::get<2>(static_cast<mx::Slice&>(p).state()))) {
         return true;
       }
-    } else if (name == "AsStrided") {
+    } else if (name == MLXRS_NAME(AsStrided)) {
       return negative(std::get<1>(static_cast<mx::AsStrided&>(p).state()));
-    } else if (name == "CustomTransforms" || name == "Depends") {
+    } else if (name == MLXRS_NAME(CustomTransforms) || name == MLXRS_NAME(Depends)) {
       // Each output is a view of another input.
       return true;
     } else if (!is_view(name)) {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "compat/capi.h"
+#include "graph/primitive_names.h"
 #include "mlx/mlx.h"
 #include "mlx/primitives.h"
 #include "transforms/rules.h"
@@ -79,7 +80,7 @@ const Function& function(const mlx_closure handle) {
 array make_tracer(const array& p) {
   auto source = p;
   if (!p.is_tracer() && p.has_primitive() && !p.inputs().empty()) {
-    if (std::string_view(p.primitive().name()) == "Copy") {
+    if (std::string_view(p.primitive().name()) == MLXRS_NAME(Copy)) {
       source = p.inputs()[0];
     }
   }
@@ -93,7 +94,7 @@ mx::Stream stream_of(const array& a) {
 }
 
 bool stops(const array& a) {
-  return a.has_primitive() && std::string_view(a.primitive().name()) == "StopGradient";
+  return a.has_primitive() && std::string_view(a.primitive().name()) == MLXRS_NAME(StopGradient);
 }
 
 // Calls `enter` on each node below `roots` that `seen` lacks, and `leave` after its inputs.

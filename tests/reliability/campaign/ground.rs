@@ -228,7 +228,7 @@ impl Place<'_> {
             assert!(state.is_ok_and(|m| m.len() > 0), "it went on from nothing");
         } else {
             assert!(
-                state.is_err() && ended.error().contains("nothing to resume"),
+                state.is_err() && ended.error().contains("no saved run"),
                 "{ended}"
             );
             ended = self.run(TRAIN);

@@ -3,6 +3,7 @@
 //! The calls are read off the runtime's functions that generated code calls, through all functions
 //! that these call in turn.
 
+mod names;
 mod scan;
 
 use std::path::Path;
@@ -11,6 +12,7 @@ use anyhow::{ensure, Context, Result};
 
 use crate::File;
 
+use names::Asked;
 use scan::{Calls, Sources};
 
 /// The line after which the rows begin.
@@ -29,7 +31,6 @@ const LAYERS: &[(&str, &str, &str)] = &[
     ("layer linear", "mlx_transpose_axes mlx_matmul", ""),
     ("layer lora", "mlx_astype mlx_matmul mlx_astype mlx_multiply mlx_astype mlx_addmm", ""),
     ("layer lora_after", "mlx_astype mlx_addmm", ""),
-    ("layer lora_linear", "mlxrs_lora_linear", ""),
     ("layer quantized_embedding", "mlx_clip mlx_take_axis mlx_clip mlx_take_axis mlx_clip mlx_take_axis mlx_dequantize mlx_astype", ""),
     ("layer quantized_linear", "mlx_quantized_matmul", ""),
     ("layer rope", "mlx_fast_rope", ""),
@@ -59,10 +60,14 @@ fn row(name: &str, plain: &Calls, ours: &Calls) -> String {
     format!("    {name:?} => [{}] or [{}];\n", list(plain), list(ours))
 }
 
-/// The table, after a check that every operation of the language has a row.
+/// The table, after a check that every name that is asked for has a row, and every row is asked for.
 pub fn file(root: &Path) -> Result<File> {
     let sources = Sources::read(&root.join("mlx-runtime/src"))?;
-    let language: Vec<&str> = mlx_macros_core::ops::OPS.iter().map(|op| op.name).collect();
+    let asked = Asked::read(root)?;
+    let language = mlx_macros_core::ops::OPS.iter().map(|op| op.name);
+    let language: Vec<&str> = language
+        .chain(asked.made.iter().map(String::as_str))
+        .collect();
     let mut rows = Vec::new();
     for name in sources.operations() {
         if !language.contains(&name.as_str()) {
@@ -73,20 +78,27 @@ pub fn file(root: &Path) -> Result<File> {
         let ours = if ours == plain { Calls::new() } else { ours };
         rows.push((name.clone(), row(&name, &plain, &ours)));
     }
-    let known = sources.reachable("nn");
+    let known = &sources.reachable("nn") | &sources.reachable("kernels");
     for (name, plain, ours) in LAYERS {
         let split =
             |s: &str| -> Calls { s.split_whitespace().map(|c| vec![c.to_string()]).collect() };
         for c in split(plain).concat().iter().chain(&split(ours).concat()) {
-            ensure!(known.contains(c), "{name}: nothing in nn/ calls {c}");
+            ensure!(known.contains(c), "{name}: no layer or kernel calls {c}");
         }
         rows.push((name.to_string(), row(name, &split(plain), &split(ours))));
     }
-    for name in language {
+    for name in language
+        .iter()
+        .copied()
+        .chain(asked.all.iter().map(String::as_str))
+    {
         ensure!(
             rows.iter().any(|(n, _)| n == name),
-            "{name} has no function in the runtime"
+            "{name} has no function in the runtime, and no row here"
         );
+    }
+    for (name, ..) in LAYERS {
+        ensure!(asked.all.contains(*name), "nothing asks for the row {name}");
     }
     rows.sort();
     let path = "mlx-runtime/src/explain/table.rs";

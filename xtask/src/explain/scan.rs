@@ -126,9 +126,11 @@ impl Sources {
         let text = mac.tokens.to_string();
         for row in text.split(';') {
             let Some((head, calls)) = row.split_once("=>") else {
-                // `name(arguments)`: the function of that name elsewhere.
+                // `name(arguments)` or `name`: the function of that name elsewhere.
                 let elsewhere: &[&str] = match () {
-                    () if mac.path.is_ident("along_axis") => &["crate", "ops"],
+                    () if mac.path.is_ident("along_axis") || mac.path.is_ident("of_arrays") => {
+                        &["crate", "ops"]
+                    }
                     () if mac.path.is_ident("by_name") => &["crate", "nn", "losses"],
                     () => continue,
                 };
@@ -231,12 +233,23 @@ impl Sources {
 
     /// The function that a path means in a module.
     fn find(&self, name: &str, module: &[String]) -> Option<&Function> {
-        let here = |f: &&Function| f.name == name && f.module.starts_with(module);
-        if let Some(f) = self.functions.iter().find(here) {
+        if let Some(f) = self.nearest(name, module, |_| true) {
             return Some(f);
         }
         let import = self.imports.get(&(module.to_vec(), name.to_string()))?;
         self.resolve(import, module)
+    }
+
+    /// The function of that name in a module, or else in one inside it.
+    fn nearest(
+        &self,
+        name: &str,
+        module: &[String],
+        fits: impl Fn(&Function) -> bool,
+    ) -> Option<&Function> {
+        let inside = |f: &&Function| f.name == name && f.module.starts_with(module) && fits(f);
+        let found = self.functions.iter().filter(inside);
+        found.min_by_key(|f| f.module.len())
     }
 
     fn resolve(&self, path: &[String], module: &[String]) -> Option<&Function> {
@@ -263,12 +276,8 @@ impl Sources {
             }
         }
         // `ops::x` may come from any file below `ops`, but what is in `fast` has its own path.
-        let below = |f: &&Function| {
-            f.name == *name
-                && f.module.starts_with(&at)
-                && (f.module.get(1).is_none_or(|m| m != "fast") || at.len() > 1)
-        };
-        let found = self.functions.iter().find(below);
+        let below = |f: &Function| f.module.get(1).is_none_or(|m| m != "fast") || at.len() > 1;
+        let found = self.nearest(name, &at, below);
         found.or_else(|| {
             self.imports
                 .get(&(at.clone(), name.clone()))
@@ -349,7 +358,7 @@ impl Walk<'_> {
 fn asks(e: &Expr) -> bool {
     quote::ToTokens::to_token_stream(e)
         .to_string()
-        .contains("available")
+        .contains("select :: on_cpu")
 }
 
 fn names(p: &ExprPath) -> Vec<String> {
@@ -360,7 +369,7 @@ fn names(p: &ExprPath) -> Vec<String> {
 /// True if an expression asks for the backend.
 fn goes_round(e: &Expr) -> bool {
     let text = quote::ToTokens::to_token_stream(e).to_string();
-    text.contains("cuda :: is_here")
+    text.contains("select :: has")
 }
 
 fn forward_only(e: &Expr) -> bool {
@@ -371,10 +380,11 @@ fn forward_only(e: &Expr) -> bool {
 /// Functions that make no operations.
 fn is_plumbing(f: &Function) -> bool {
     let plumbing = [
-        "array", "device", "error", "handles", "lock", "memory", "stream",
+        "array", "context", "device", "error", "handles", "init", "lock", "memory", "stream",
     ];
     let module = f.module.first();
-    module.is_some_and(|m| plumbing.contains(&m.as_str()))
+    let asks = f.module.len() > 1 && f.module[1] == "select";
+    asks || module.is_some_and(|m| plumbing.contains(&m.as_str()))
 }
 
 /// Functions that make no operation.

@@ -36,7 +36,7 @@ pub fn peak(bandwidth: Option<f64>, tflops: Option<f64>) -> Result<Option<Peak>>
     for (flag, value) in [("--bandwidth", bandwidth), ("--tflops", tflops)] {
         ensure!(
             value.is_none_or(|v| v.is_finite() && v > 0.0),
-            "{flag} must be a positive number"
+            "{flag} must be a number above 0"
         );
     }
     let name = device_name()?;

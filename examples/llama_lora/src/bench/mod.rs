@@ -73,7 +73,7 @@ impl Visitor for Bench<'_> {
         let places = session.config.max_position_embeddings;
         ensure!(
             session.config.family != Family::Gpt2 || args.tokens <= places,
-            "--tokens is {}, but the model has {places} positions",
+            "--tokens is {}, expected at most {places}, the positions of the model",
             args.tokens
         );
         let weights = weigh(&session)?;

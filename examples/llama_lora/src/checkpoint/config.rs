@@ -60,7 +60,7 @@ fn float8(packed: &Value) -> Result<Option<[i32; 2]>> {
             other => format!(" ({other})"),
         };
         bail!(
-            "its weights are quantised by {method}{detail}; only MLX's own scheme and weights in eight-bit floats \
+            "unsupported quantisation {method}{detail}: only MLX's own scheme and weights in eight-bit floats \
              (fp8, fbgemm_fp8, compressed-tensors' float-quantized, modelopt's FP8) are supported"
         );
     }
@@ -74,6 +74,6 @@ fn float8(packed: &Value) -> Result<Option<[i32; 2]>> {
     };
     match (size(0), size(1), block[2].is_null()) {
         (Some(rows), Some(columns), true) => Ok(Some([rows, columns])),
-        _ => bail!("weight_block_size is {block}; expected two numbers above 0"),
+        _ => bail!("weight_block_size is {block}, expected two numbers above 0"),
     }
 }

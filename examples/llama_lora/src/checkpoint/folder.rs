@@ -1,6 +1,6 @@
 //! Opens a Hugging Face folder, or one that mlx-lm converted.
 //!
-//! Tests: `tests/as_found.rs`.
+//! Tests: `tests/foreign_checkpoints.rs`.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
     let config_path = path.join("config.json");
     let described = config::parse(&read_text(&config_path)?).with_context(|| {
         format!(
-            "{} describes no model that fits here",
+            "{} does not describe a supported model",
             config_path.display()
         )
     })?;

@@ -18,7 +18,7 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
         let architecture = text_of(&file, "general.architecture").unwrap_or_default();
         ensure!(
             architecture == "llama",
-            "the architecture is {architecture:?}; only llama is supported"
+            "unsupported architecture {architecture:?}: expected llama"
         );
         let mut text = text::from_gguf(vocab(&file)?)?;
         let config = config(&file)?;
@@ -50,27 +50,29 @@ fn config(file: &Gguf) -> Result<Config> {
             Some(value) => {
                 bail!("{key} of the metadata is {value}, expected a whole number of at least 1")
             }
-            None => bail!("{key} of the metadata is not one number, which is not supported"),
+            None => bail!("{key} of the metadata is a list, expected one number"),
         }
     };
-    let int = |key: &str| optional(key)?.with_context(|| format!("the metadata lacks llama.{key}"));
+    let int = |key: &str| {
+        optional(key)?.with_context(|| format!("llama.{key} is missing from the metadata"))
+    };
     let heads = int("attention.head_count")?;
     let hidden = int("embedding_length")?;
     let kv_heads = optional("attention.head_count_kv")?.unwrap_or(heads);
     ensure!(
         hidden % heads == 0 && heads % kv_heads == 0,
-        "{hidden} features, {heads} heads and {kv_heads} key-value heads do not divide"
+        "expected heads that divide {hidden} features and key-value heads that divide the heads, found {heads} heads and {kv_heads} key-value heads"
     );
     let embedding = file
         .arrays
         .get("token_embd.weight")
-        .context("there is no token_embd.weight")?;
+        .context("token_embd.weight is missing")?;
     let number = |key: &str| number_of(file, &format!("llama.{key}"));
     let head_dim = optional("attention.key_length")?.unwrap_or(hidden / heads);
     let rotated = optional("rope.dimension_count")?.unwrap_or(head_dim);
     ensure!(
         rotated == head_dim,
-        "{rotated} of the {head_dim} values of a head rotate, which is not supported"
+        "unsupported rotation of {rotated} of the {head_dim} values of a head: expected all"
     );
     Ok(Config {
         hidden_size: hidden,
@@ -110,7 +112,7 @@ fn vocab(file: &Gguf) -> Result<GgufVocab> {
     let texts = |key: &str| {
         let list = file.metadata.get(key).and_then(GgufValue::as_texts);
         list.map(<[String]>::to_vec)
-            .with_context(|| format!("the metadata lacks {key}"))
+            .with_context(|| format!("{key} is missing from the metadata"))
     };
     let id = |key: &str| {
         let value = file.metadata.get(key).and_then(GgufValue::as_u64);
@@ -121,7 +123,8 @@ fn vocab(file: &Gguf) -> Result<GgufVocab> {
         .get("tokenizer.ggml.token_type")
         .and_then(GgufValue::as_ints);
     Ok(GgufVocab {
-        model: text_of(file, "tokenizer.ggml.model").context("the file holds no tokenizer")?,
+        model: text_of(file, "tokenizer.ggml.model")
+            .context("expected a tokenizer in the file, found none")?,
         pre: text_of(file, "tokenizer.ggml.pre"),
         tokens: texts("tokenizer.ggml.tokens")?,
         types: types

@@ -1,6 +1,6 @@
 //! Opens a model on disk: a Hugging Face folder, or a GGUF file.
 //!
-//! Tests: `tests/as_found.rs`.
+//! Tests: `tests/foreign_checkpoints.rs`.
 
 mod config;
 mod folder;
@@ -57,7 +57,7 @@ pub fn open(model: &str) -> Result<Checkpoint> {
         gguf::open(path)
     } else {
         bail!(
-            "there is no model at {model}; --model takes a Hugging Face folder, a .gguf file, synth:CONFIG, or {DEFAULT_MODEL}. \
+            "no model at {model}: --model takes a Hugging Face folder, a .gguf file, synth:CONFIG, or {DEFAULT_MODEL}. \
              A model of the Hugging Face hub must be downloaded first: hf download NAME --local-dir FOLDER"
         )
     }

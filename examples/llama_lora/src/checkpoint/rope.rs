@@ -20,7 +20,9 @@ pub fn scaling(file: &Gguf) -> Result<Option<RopeScaling>> {
         "linear" => linear(number("scaling.factor")),
         "yarn" => Some(yarn(file)?),
         "longrope" => return longrope(file).map(Some),
-        other => bail!("its rotation is scaled by {other:?} (known: none, linear, yarn, longrope)"),
+        other => {
+            bail!("unsupported rope scaling {other:?}: expected none, linear, yarn or longrope")
+        }
     };
     // Older files say nothing else.
     let by_keys = by_keys.or(linear(number("scale_linear").filter(|_| kind.is_none())));
@@ -29,7 +31,7 @@ pub fn scaling(file: &Gguf) -> Result<Option<RopeScaling>> {
     }
     ensure!(
         by_keys.is_none(),
-        "its rotation is scaled both by {FACTORS} and by its metadata, which is not supported"
+        "unsupported rope scaling by both {FACTORS} and the metadata: expected one of them"
     );
     let factors = table(file, FACTORS)?;
     Ok(Some(RopeScaling::Factors { factors }))
@@ -43,11 +45,12 @@ fn linear(factor: Option<f64>) -> Option<RopeScaling> {
 /// The numbers have llama.cpp's defaults.
 fn yarn(file: &Gguf) -> Result<RopeScaling> {
     let number = |key: &str| number_of(file, &format!("llama.rope.scaling.{key}"));
-    let factor = number("factor").context("the metadata lacks llama.rope.scaling.factor")?;
+    let factor =
+        number("factor").context("llama.rope.scaling.factor is missing from the metadata")?;
     let extrapolated = number("yarn_ext_factor").unwrap_or(1.0);
     ensure!(
         extrapolated == 1.0,
-        "llama.rope.scaling.yarn_ext_factor is {extrapolated}, which is not supported"
+        "unsupported llama.rope.scaling.yarn_ext_factor {extrapolated}"
     );
     let scale = number("attn_factor")
         .or(number("yarn_attn_factor"))
@@ -81,12 +84,12 @@ fn first(file: &Gguf) -> Result<f64> {
     let of = |key: &str| number_of(file, &format!("llama.{key}"));
     of("rope.scaling.original_context_length")
         .or(of("context_length"))
-        .context("the metadata lacks llama.rope.scaling.original_context_length")
+        .context("llama.rope.scaling.original_context_length is missing from the metadata")
 }
 
 fn table(file: &Gguf, name: &str) -> Result<Vec<f32>> {
     let table = file.arrays.get(name);
-    let table = table.with_context(|| format!("there is no {name}"))?;
+    let table = table.with_context(|| format!("{name} is missing"))?;
     Ok(ops::astype(table, Dtype::Float32)?.to_vec()?)
 }
 

@@ -44,7 +44,7 @@ impl Format {
                 Format::Text
             } else {
                 bail!(
-                "has none of the known forms: {{\"prompt\", \"completion\"}}, {{\"messages\"}} or {{\"text\"}}; its keys are {:?}",
+                "expected {{\"prompt\", \"completion\"}}, {{\"messages\"}} or {{\"text\"}}, found the keys {:?}",
                 line.keys().collect::<Vec<_>>()
             )
             },
@@ -80,10 +80,10 @@ impl Example {
         let text = |key: &str| -> Result<String> {
             let value = line
                 .get(key)
-                .with_context(|| format!("has no key {key:?}"))?;
+                .with_context(|| format!("expected the key {key:?}, found none"))?;
             let text = value
                 .as_str()
-                .with_context(|| format!("{key:?} is {}, expected a text", shown(value)))?;
+                .with_context(|| format!("{key:?} is {}, expected a string", shown(value)))?;
             Ok(text.to_owned())
         };
         let tools = line.get("tools").filter(|t| !t.is_null()).cloned();
@@ -101,7 +101,9 @@ impl Example {
                 keys,
             },
             Format::Chat => {
-                let list = line.get("messages").context("has no key \"messages\"")?;
+                let list = line
+                    .get("messages")
+                    .context("expected the key \"messages\", found none")?;
                 let list = list.as_array().context("\"messages\" is not a list")?;
                 ensure!(!list.is_empty(), "\"messages\" is empty");
                 for (i, message) in list.iter().enumerate() {
@@ -156,7 +158,7 @@ impl Example {
                     _ => (None, None),
                 };
                 let (Some(prompt), Some(completion)) = (prompt, completion) else {
-                    bail!("is a conversation, but the model has no chat template; give {{\"prompt\", \"completion\"}} or {{\"text\"}}");
+                    bail!("found a conversation, but the model has no chat template: give {{\"prompt\", \"completion\"}} or {{\"text\"}}");
                 };
                 let mut tokens = text.encode(prompt, true)?;
                 let offset = tokens.len();

@@ -51,7 +51,7 @@ impl<R: BufRead> Lines<R> {
             }
             ensure!(
                 bytes.len() as u64 <= TEXT_LIMIT,
-                "it is longer than {} MB",
+                "expected at most {} MB in a line, found more",
                 TEXT_LIMIT >> 20
             );
             let line = decode(bytes)?;
@@ -85,6 +85,6 @@ mod tests {
     fn a_line_without_end_is_refused() {
         let mut lines = Lines::new(BufReader::new(std::io::repeat(b'x')));
         let error = lines.next_line().unwrap_err().to_string();
-        assert_eq!(error, "it is longer than 64 MB");
+        assert_eq!(error, "expected at most 64 MB in a line, found more");
     }
 }

@@ -88,7 +88,7 @@ impl<'a> Batches<'a> {
         let learnt = |group: &Vec<usize>| make(rows, group, options, &batches.widths).real > 0;
         ensure!(
             !options.compat || batches.order.iter().any(learnt),
-            "no batch has anything to learn: the rows' answers are empty, or cut off; raise --max-seq-length"
+            "no batch has a target, because the answers of its rows are empty or cut off: raise --max-seq-length"
         );
         Ok(batches)
     }
@@ -101,7 +101,7 @@ impl<'a> Batches<'a> {
         let order = order(rows, options, &widths, &mut replay)?;
         ensure!(
             cursor.position <= order.len(),
-            "the saved run stands at batch {} of a pass that has {}; is the data the same?",
+            "the saved run stopped at batch {} of a pass, but the data has {}: use the data of the saved run",
             cursor.position,
             order.len()
         );
@@ -177,7 +177,7 @@ fn order(
     let groups: Vec<Vec<usize>> = if o.compat {
         ensure!(
             rows.len() >= o.batch_size,
-            "mlx-lm needs at least as many rows as --batch-size {}; there are {}",
+            "expected at least as many rows as --batch-size {} because of --compat, found {}",
             o.batch_size,
             rows.len()
         );

@@ -89,7 +89,7 @@ impl Split {
     ) -> Result<Option<Split>> {
         if data == DEFAULT_DATA {
             let Some((_, content)) = SHIPPED.iter().find(|(n, _)| *n == name) else {
-                bail!("the data set {DEFAULT_DATA} has no split {name:?}");
+                bail!("unknown split {name:?} of the data set {DEFAULT_DATA}");
             };
             let origin = format!("{DEFAULT_DATA}/{name}.jsonl");
             return Split::parse(origin, content, text, limit, mask_prompt).map(Some);
@@ -97,7 +97,7 @@ impl Split {
         let folder = Path::new(data);
         ensure!(
             folder.is_dir(),
-            "the data folder {data} does not exist; --data names a folder with train.jsonl, valid.jsonl and test.jsonl"
+            "data folder {data} not found: --data names a folder with train.jsonl, valid.jsonl and test.jsonl"
         );
         let path = folder.join(format!("{name}.jsonl"));
         if !files::is_named(&path) {
@@ -117,7 +117,7 @@ impl Split {
         mask_prompt: bool,
     ) -> Result<Split> {
         Split::open(data, name, text, limit, mask_prompt)?
-            .with_context(|| format!("{data} has no {name}.jsonl"))
+            .with_context(|| format!("{data}: {name}.jsonl is missing"))
     }
 
     /// Reads the lines of `content`; an error names `origin` and the line.
@@ -197,7 +197,7 @@ impl Split {
             let (tokens, places) = (row.tokens.len(), text.places());
             ensure!(
                 tokens <= places,
-                "{}, line {line}: the row has {tokens} tokens, the model was made for at most {places}",
+                "{}, line {line}: the row has {tokens} tokens, expected at most {places}, the positions of the model",
                 self.origin
             );
         }
@@ -215,7 +215,7 @@ impl Split {
         let origin = &self.origin;
         ensure!(
             kept > 0,
-            "none of the {all} rows of {origin} has anything to learn: their answers are empty, or cut off; raise --max-seq-length"
+            "none of the {all} rows of {origin} has a target, because their answers are empty or cut off: raise --max-seq-length"
         );
         if kept < all {
             output::note(format_args!(
@@ -242,8 +242,8 @@ fn read_line(
     limit: Limit,
     mask_prompt: bool,
 ) -> Result<(Example, Row, bool)> {
-    let Value::Object(map) = json::parse(line).context("not a JSON object")? else {
-        bail!("not a JSON object");
+    let Value::Object(map) = json::parse(line).context("expected a JSON object")? else {
+        bail!("expected a JSON object");
     };
     let format = match *format {
         Some(format) => format,
@@ -251,11 +251,11 @@ fn read_line(
     };
     ensure!(
         !(mask_prompt && format == Format::Text),
-        "has no prompt to mask; leave --mask-prompt out for {{\"text\"}}"
+        "expected a prompt to mask, found {{\"text\"}}: leave --mask-prompt out"
     );
     for column in format.columns().iter().chain(&["tools"]) {
         if let Some(number) = map.get(*column).and_then(json::first_not_finite) {
-            bail!("{column:?} holds {number}, which is not valid JSON");
+            bail!("{column:?} holds {number}, which JSON does not allow");
         }
     }
     let example = Example::read(&map, format)?;
@@ -264,7 +264,7 @@ fn read_line(
     if cut {
         ensure!(
             limit.cut,
-            "has {} tokens, more than the limit of {}; shorten it, raise --max-seq-length, or cut long rows with --truncate",
+            "the row has {} tokens, expected at most {}: shorten it, raise --max-seq-length, or cut long rows with --truncate",
             row.tokens.len(),
             limit.tokens
         );
@@ -273,7 +273,7 @@ fn read_line(
     // A row that was cut may lose its whole answer; it is kept and counts for nothing.
     ensure!(
         limit.cut || !row.targets(mask_prompt).is_empty(),
-        "has nothing to learn: its answer is empty"
+        "the row has no target, because its answer is empty"
     );
     Ok((example, row, cut))
 }

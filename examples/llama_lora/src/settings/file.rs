@@ -118,9 +118,9 @@ const SCHEDULE_KEYS: [&str; 4] = ["name", "arguments", "warmup", "warmup_init"];
 const FOREIGN: &[(&str, Foreign)] = &[
     (
         "fine_tune_type",
-        Foreign::Only("lora", "an adapter is LoRA here"),
+        Foreign::Only("lora", "only LoRA adapters are supported"),
     ),
-    ("hf_dataset", Foreign::Only("null", "data is a folder here")),
+    ("hf_dataset", Foreign::Only("null", "data is a folder")),
     (
         "report_to",
         Foreign::Only("null", "reports go to metrics.jsonl, and to --metrics-port"),
@@ -131,7 +131,7 @@ const FOREIGN: &[(&str, Foreign)] = &[
     ),
     (
         "config",
-        Foreign::Nothing("a configuration leads to no other one"),
+        Foreign::Nothing("a configuration cannot name another one"),
     ),
     (
         "clear_cache_threshold",
@@ -179,11 +179,11 @@ impl FileSettings {
         let map = match &value {
             Value::Null => return Ok(FileSettings::default()),
             Value::Mapping(map) => map,
-            _ => bail!("the file must hold `key: value` lines"),
+            _ => bail!("expected `key: value` lines"),
         };
         let (mut kept, mut notes) = (Mapping::new(), Vec::new());
         for (key, value) in map {
-            let name = key.as_str().context("a key is not a text")?;
+            let name = key.as_str().context("expected strings as keys")?;
             match FOREIGN.iter().find(|(k, _)| *k == name) {
                 // The key counts as missing, as in mlx-lm.
                 _ if value.is_null() && name != "lora_parameters" => {
@@ -197,7 +197,7 @@ impl FileSettings {
                     );
                 }
                 Some((_, Foreign::Nothing(why))) => {
-                    notes.push(format!("{name} means nothing here, because {why}"));
+                    notes.push(format!("{name} has no effect, because {why}"));
                 }
                 None => {
                     check_key(name, &known())?;
@@ -211,7 +211,7 @@ impl FileSettings {
             }
         }
         if kept.contains_key("lr_schedule") && kept.contains_key("learning_rate") {
-            notes.push("learning_rate means nothing here, because lr_schedule decides".to_owned());
+            notes.push("learning_rate has no effect, because lr_schedule decides".to_owned());
         }
         let settings: FileSettings = serde_yaml_ng::from_value(Value::Mapping(kept))?;
         Ok(FileSettings { notes, ..settings })
@@ -231,7 +231,7 @@ fn inside(name: &str, value: &Value) -> Result<()> {
     for key in map.keys() {
         let key = key.as_str().unwrap_or_default();
         if key == "alpha" || key == "lora_alpha" {
-            bail!("{name}.{key} is unknown; give scale, which is alpha / rank");
+            bail!("unknown key {name}.{key}: give scale, which is alpha / rank");
         }
         check_key(key, known).with_context(|| format!("in {name}"))?;
     }

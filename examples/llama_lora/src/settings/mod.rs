@@ -163,7 +163,7 @@ impl Settings {
             ($($field:ident)*) => {$(
                 ensure!(
                     new.$field == saved.$field,
-                    "the saved run has another {}: {:?}, not {:?}; leave it out to go on, or start over without --resume",
+                    "the saved run has another {}: expected {:?}, found {:?}: leave it out to go on, or start over without --resume",
                     stringify!($field), saved.$field, new.$field
                 );
             )*};
@@ -176,7 +176,7 @@ impl Settings {
     fn merge(args: &TrainArgs, file: FileSettings, base: Settings) -> Result<Settings> {
         if file.train == Some(false) {
             bail!(
-                "the configuration says train: false; the eval command measures without training"
+                "expected train: true, found false: use the eval command to measure without training"
             );
         }
         // 0 stands for the default, so a user must not pass it: mlx-lm takes it for all layers.
@@ -197,7 +197,7 @@ impl Settings {
         if args.learning_rate.is_some()
             && (file.lr_schedule.is_some() || base.lr_schedule.is_some())
         {
-            output::note("--learning-rate means nothing here, because lr_schedule decides");
+            output::note("--learning-rate has no effect, because lr_schedule decides");
         }
         let device = args.runtime.device.clone();
         let resume_adapter_file = args
@@ -226,7 +226,9 @@ impl Settings {
                 scale: pick(&args.lora_scale, lora.scale, base.lora.scale),
                 dropout: pick(&args.lora_dropout, lora.dropout, base.lora.dropout),
                 keys: match args.lora_keys.clone().or(lora.keys) {
-                    Some(keys) if keys.is_empty() => bail!("--lora-keys names nothing to adapt"),
+                    Some(keys) if keys.is_empty() => {
+                        bail!("expected at least one name for --lora-keys")
+                    }
                     keys => keys.unwrap_or(base.lora.keys),
                 },
             },
@@ -290,7 +292,7 @@ impl Settings {
         bounds::all(&serde_yaml_ng::to_value(self)?)?;
         ensure!(
             self.lora.dropout == 0.0,
-            "--lora-dropout is not supported yet; leave it at 0"
+            "unsupported --lora-dropout: leave it at 0"
         );
         ensure!(
             self.lora.scale as f32 != 0.0,
@@ -305,8 +307,9 @@ impl Settings {
             schedule.check()?;
         }
         if self.compat {
-            u32::try_from(self.seed)
-                .context("--compat draws from NumPy, whose seeds are below 2^32")?;
+            u32::try_from(self.seed).context(
+                "expected a --seed below 2^32 because of --compat, which draws as NumPy does",
+            )?;
         }
         Ok(())
     }
@@ -316,9 +319,9 @@ impl Settings {
         match self.num_layers {
             DEFAULT_LAYERS => Ok(16.min(total)),
             -1 => Ok(total),
-            n if n < 0 => bail!("--num-layers must be at least 1, or -1 for all, not {n}"),
+            n if n < 0 => bail!("--num-layers is {n}, expected at least 1, or -1 for all"),
             n if n > total => {
-                bail!("--num-layers is {n} but the model has {total} layers; use -1 for all")
+                bail!("--num-layers is {n}, expected at most {total}, the layers of the model, or -1 for all")
             }
             n => Ok(n),
         }

@@ -58,9 +58,7 @@ impl Measured {
             (Some(data), _) => data.clone(),
             (None, None) => DEFAULT_DATA.to_owned(),
             (None, Some(run)) => run.data.clone().ok_or_else(|| {
-                anyhow::anyhow!(
-                    "the adapter does not say which data it was trained on; give --data FOLDER"
-                )
+                anyhow::anyhow!("the adapter does not name its data: give --data FOLDER")
             })?,
         };
         // mlx-lm cuts without a flag.

@@ -241,7 +241,7 @@ impl OptimizerConfig {
         for (name, given) in &file.0 {
             let name = name
                 .as_str()
-                .context("a key of optimizer_config is not a text")?;
+                .context("expected strings as keys of optimizer_config")?;
             check_key(name, &NAMES.map(|(name, _)| name)).context("in optimizer_config")?;
             let optimizer: Optimizer = name.parse().map_err(|e: String| anyhow!(e))?;
             let here = || format!("in optimizer_config.{name}");

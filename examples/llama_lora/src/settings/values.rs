@@ -92,7 +92,7 @@ impl<'de> Deserialize<'de> for GradCheckpoint {
 pub fn parse_size(text: &str) -> Result<u64> {
     match text.parse::<Limit>()? {
         Limit::Bytes(n) if n > 0 => Ok(n as u64),
-        _ => bail!("{text:?} is not a size; write 8GB, 512MiB or a number of bytes"),
+        _ => bail!("invalid size {text:?}: expected 8GB, 512MiB or a number of bytes"),
     }
 }
 
@@ -143,15 +143,15 @@ impl Packing {
         }
         let mode = args.q_mode.as_deref().unwrap_or("affine");
         let how = Quantization::new(mode, group_size, bits)
-            .with_context(|| format!("--q-mode {mode} does not go with the other flags"))?;
+            .with_context(|| format!("--q-mode {mode} contradicts the other flags"))?;
         if let Quantization::Affine { group_size, bits } = how {
             ensure!(
                 matches!(bits, 2 | 3 | 4 | 5 | 6 | 8),
-                "--q-bits must be 2, 3, 4, 5, 6 or 8, or 16 not to pack, not {bits}"
+                "--q-bits is {bits}, expected 2, 3, 4, 5, 6 or 8, or 16 not to pack"
             );
             ensure!(
                 matches!(group_size, 32 | 64 | 128),
-                "--q-group-size must be 32, 64 or 128, not {group_size}"
+                "--q-group-size is {group_size}, expected 32, 64 or 128"
             );
         }
         Ok(Some(Packing(how)))

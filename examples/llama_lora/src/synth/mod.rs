@@ -74,23 +74,23 @@ impl Recipe {
             None => {
                 let known: Vec<&str> = CONFIGS.iter().map(|(name, _)| *name).collect();
                 bail!(
-                    "there is no configuration {config:?}; give a config.json, or one of {}",
+                    "unknown configuration {config:?}: expected a config.json, or one of {}",
                     known.join(", ")
                 )
             }
         };
         let parsed = Config::parse(&json)
-            .with_context(|| format!("{config} describes no model that fits here"))?;
+            .with_context(|| format!("{config} does not describe a supported model"))?;
         ensure!(
             parsed.vocab_size >= bytes::TOKENS,
-            "{config} has a vocabulary of {}; a drawn model reads bytes and needs at least {}",
+            "{config}: expected a vocabulary of at least {1}, because a drawn model reads bytes, found {0}",
             parsed.vocab_size,
             bytes::TOKENS
         );
         if let Some(d) = dtype {
             ensure!(
                 matches!(d, Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16),
-                "weights are drawn in float32, float16 or bfloat16, not {d}"
+                "expected a dtype of float32, float16 or bfloat16, found {d}"
             );
         }
         Ok(Recipe {
@@ -111,12 +111,14 @@ impl Recipe {
         for option in options.split('&').filter(|o| !o.is_empty()) {
             match option.split_once('=') {
                 Some(("seed", n)) => {
-                    seed = n
-                        .parse()
-                        .with_context(|| format!("seed={n} in {model} is not a number"))?;
+                    seed = n.parse().with_context(|| {
+                        format!("invalid seed={n} in {model}: expected a whole number")
+                    })?;
                 }
                 Some(("dtype", d)) => dtype = Some(d.parse()?),
-                _ => bail!("{option:?} in {model} is neither seed=NUMBER nor dtype=NAME"),
+                _ => bail!(
+                    "unknown option {option:?} in {model}: expected seed=NUMBER or dtype=NAME"
+                ),
             }
         }
         Recipe::new(config, seed, dtype).map(Some)

@@ -15,7 +15,7 @@ use super::{draw, Recipe};
 pub(super) fn of(recipe: &Recipe) -> Result<Vec<(String, Array)>> {
     let config = Arc::new(recipe.config.clone());
     let defined = dispatch(config.family, Defined(&config))
-        .context("the configuration's sizes do not fit together")?;
+        .context("the sizes of the configuration contradict each other")?;
     let mut all = Vec::with_capacity(defined.len());
     for (name, like) in defined {
         stored(&config, name, like, recipe, &mut all)?;

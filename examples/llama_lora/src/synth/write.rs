@@ -39,7 +39,7 @@ pub fn write(
     ensure_writable(folder)?;
     ensure!(
         fs::read_dir(folder)?.next().is_none(),
-        "{} is not empty; --out names a new folder",
+        "folder {} is not empty: --out names a new folder",
         folder.display()
     );
     let mut config: Value = serde_json::from_str(&recipe.json)?;

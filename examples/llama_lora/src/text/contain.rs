@@ -30,7 +30,7 @@ pub fn contained<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     CONTAINED.set(outer);
     out.unwrap_or_else(|panic| {
         Err(anyhow!(
-            "cannot {what}: it fails inside with {:?}",
+            "cannot {what}: internal error {:?}",
             message(&*panic)
         ))
     })
@@ -56,10 +56,7 @@ mod tests {
     #[test]
     fn a_panic_is_an_error_and_the_stack_is_large() {
         let error = contained("count", || -> Result<()> { panic!("at {}", 3) }).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "cannot count: it fails inside with \"at 3\""
-        );
+        assert_eq!(error.to_string(), "cannot count: internal error \"at 3\"");
         fn deep(n: usize) -> Result<usize> {
             let room = std::hint::black_box([n; 64]);
             Ok(if n == 0 {

@@ -20,7 +20,7 @@ pub fn from_folder(folder: &Path) -> Result<Text> {
     let tokenizer = contained_deep(&format!("read {}", path.display()), || {
         let mut tokenizer: Tokenizer = source
             .parse()
-            .map_err(|e| anyhow!("{} is not a tokenizer: {e}", path.display()))?;
+            .map_err(|e| anyhow!("invalid tokenizer {}: {e}", path.display()))?;
         // Padding and truncation are the batches' business.
         tokenizer.with_padding(None);
         tokenizer
@@ -53,7 +53,7 @@ pub fn from_folder(folder: &Path) -> Result<Text> {
         None => match stops.first() {
             Some(&id) => id,
             None => bail!(
-                "neither tokenizer_config.json nor config.json of {} says which token ends a text (eos_token, eos_token_id)",
+                "eos_token or eos_token_id is missing from tokenizer_config.json and config.json of {}",
                 folder.display()
             ),
         },
@@ -120,7 +120,7 @@ fn chat_templates(folder: &Path, config: &Value) -> Result<(Option<String>, Opti
             let usual = find("default");
             ensure!(
                 usual.is_some() || named.is_empty(),
-                "tokenizer_config.json has several chat templates and none is named \"default\""
+                "expected a chat template named \"default\" among those of tokenizer_config.json, found none"
             );
             (usual, find("tool_use"))
         }

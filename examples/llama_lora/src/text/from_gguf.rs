@@ -49,8 +49,8 @@ pub fn from_gguf(vocab: GgufVocab) -> Result<Text> {
 fn build(vocab: GgufVocab) -> Result<Text> {
     if vocab.model != "gpt2" {
         bail!(
-            "the GGUF file's tokenizer is of the kind {:?}; only byte-level BPE (gpt2) is supported. \
-             Use the model's Hugging Face folder instead",
+            "unsupported tokenizer {:?} of the GGUF file: only byte-level BPE (gpt2) is supported; \
+             use the model's Hugging Face folder instead",
             vocab.model
         );
     }
@@ -58,12 +58,12 @@ fn build(vocab: GgufVocab) -> Result<Text> {
         let text = vocab.tokens.get(id as usize).cloned();
         text.with_context(|| {
             let tokens = vocab.tokens.len();
-            format!("tokenizer.ggml.{name} {id} is past the {tokens} tokens")
+            format!("tokenizer.ggml.{name} is {id}, expected less than the {tokens} tokens")
         })
     };
     let eos = vocab
         .eos
-        .context("the GGUF file has no tokenizer.ggml.eos_token_id")?;
+        .context("tokenizer.ggml.eos_token_id is missing from the GGUF file")?;
     let eos_text = token("eos_token_id", eos)?;
     let bos_text = vocab.bos.map(|id| token("bos_token_id", id)).transpose()?;
 
@@ -105,13 +105,13 @@ fn bpe(vocab: &GgufVocab, pre: &str) -> Result<BPE> {
         .iter()
         .map(|line| {
             // A token may begin with a space's stand-in but never holds a space itself.
-            let (a, b) = line
-                .split_once(' ')
-                .with_context(|| format!("the GGUF file's merge {line:?} is not a pair"))?;
+            let (a, b) = line.split_once(' ').with_context(|| {
+                format!("invalid merge {line:?} in the GGUF file: expected a pair")
+            })?;
             for part in [a, b] {
                 ensure!(
                     ids.contains_key(part),
-                    "the GGUF file merges {part:?}, which is no token"
+                    "invalid merge of {part:?} in the GGUF file: expected a token"
                 );
             }
             Ok((a.to_owned(), b.to_owned()))
@@ -139,8 +139,8 @@ fn pre_tokenizer(pre: &str) -> Result<PreTokenizerWrapper> {
             Sequence::new(vec![split.into(), bytes(false).into()]).into()
         }
         other => bail!(
-            "the GGUF file cuts text by the rules {other:?}, which are unknown here \
-             (known: smollm, gpt-2, llama-bpe). Use the model's Hugging Face folder instead"
+            "unsupported pre-tokenizer {other:?} of the GGUF file \
+             (known: smollm, gpt-2, llama-bpe): use the model's Hugging Face folder instead"
         ),
     })
 }
@@ -156,7 +156,7 @@ fn added(vocab: &GgufVocab, kind: i32, special: bool) -> Vec<AddedToken> {
 }
 
 fn broken(error: tokenizers::Error) -> anyhow::Error {
-    anyhow!("the GGUF file's tokenizer is broken: {error}")
+    anyhow!("invalid tokenizer in the GGUF file: {error}")
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl Text {
     pub fn limit(&mut self, known: usize, places: usize) -> Result<()> {
         ensure!(
             (self.eos as usize) < known,
-            "the token that ends a text is {}, but the model knows only {known} tokens; do the files belong together?",
+            "the end token is {}, expected less than {known}, the vocabulary of the model: use a tokenizer and a model that belong together",
             self.shown(self.eos)
         );
         self.known = known;
@@ -117,7 +117,7 @@ impl Text {
         // MLX would read past the last row of an embedding.
         if let Some(&id) = ids.iter().find(|id| **id as usize >= self.known) {
             bail!(
-                "the text has the token {}, but the model knows only {} tokens",
+                "the text has the token {}, expected less than {}, the vocabulary of the model",
                 self.shown(id),
                 self.known
             );

@@ -40,7 +40,7 @@ impl Template {
     ) -> Result<Self> {
         let parse = |source: &str| {
             contained_deep("read the model's chat template", || Jinja::parse(source))
-                .context("the model's chat template does not compile")
+                .context("invalid chat template of the model")
         };
         Ok(Template {
             usual: parse(source)?,
@@ -71,7 +71,7 @@ impl Template {
         contained_deep("render the model's chat template", || {
             template.render(&names, messages.len())
         })
-        .context("the model's chat template refuses the conversation")
+        .context("the model's chat template does not accept the conversation")
     }
 }
 

@@ -57,9 +57,9 @@ impl Ahead {
                 }
             }
         };
-        Builder::new()
-            .spawn_scoped(scope, work)
-            .context("no thread to make batches on; raise the limit on threads (`ulimit -u`)")?;
+        Builder::new().spawn_scoped(scope, work).context(
+            "cannot start a thread to make batches on: raise the limit on threads (`ulimit -u`)",
+        )?;
         Ok(Ahead {
             ask,
             ready,

@@ -41,7 +41,7 @@ impl Base {
     pub fn check(&self, now: &Base, model: &str) -> Result<()> {
         ensure!(
             self.device != now.device || self.sha256 == now.sha256,
-            "the weights of {model} are not those that the saved run was trained on; put them back, name the model \
+            "the weights of {model} differ from those of the saved run: put them back, name the model \
              with --model, or start over without --resume"
         );
         Ok(())

@@ -82,15 +82,12 @@ impl Claim {
             claim.lock = lock(folder)?;
         }
         match length(&state) {
-            None => bail!(
-                "there is nothing to resume in {}: it has no {STATE}",
-                folder.display()
-            ),
+            None => bail!("no saved run in {}: {STATE} is missing", folder.display()),
             Some(0) => {
                 let there = |name: &str| fs::canonicalize(folder.join(name));
                 let (state, metrics) = (there(STATE)?, there(METRICS)?);
                 bail!(
-                    "there is nothing to resume in {}: the last run there ended before its first save; to go on with \
+                    "no saved run in {}: the last run ended before its first save; to go on with \
                      the run before it:\n  mv {} {}\n  mv {} {}",
                     folder.display(),
                     old_name(&state).display(),
@@ -216,7 +213,7 @@ fn lock(folder: &Path) -> Result<Option<File>> {
             }
             Err(TryLockError::Error(e)) => {
                 output::note(format_args!(
-                    "{} cannot be locked ({e}): see to it that no other run uses it",
+                    "cannot lock {} ({e}): make sure that no other run uses it",
                     folder.display()
                 ));
                 return Ok(None);

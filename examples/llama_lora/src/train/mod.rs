@@ -72,7 +72,7 @@ pub fn prepare<M: CausalLm>(
     let mut valid = Split::open(data, "valid", &session.text, limit, settings.mask_prompt)?;
     if valid.is_none() {
         output::note(format_args!(
-            "{data} has no valid.jsonl: training goes on without a look at held-out rows"
+            "{data} has no valid.jsonl: training goes on without a validation loss"
         ));
     }
     for split in [Some(&mut train), valid.as_mut()].into_iter().flatten() {

@@ -344,11 +344,11 @@ impl Run<'_> {
         }
         ensure!(
             step.skipped()?.total > 0,
-            "nothing was learnt and nothing is saved: none of the {} batches had a target",
+            "nothing was trained or saved, because none of the {} batches had a target",
             self.iteration
         );
         let what = format!(
-            "nothing was learnt and nothing is saved: the loss or its gradient was NaN or infinite in all {} steps",
+            "nothing was trained or saved, because the loss or its gradient was NaN or infinite in all {} steps",
             step.skipped()?.total
         );
         Err(self.origin.error(what, &step.model()?))
@@ -384,7 +384,7 @@ impl Run<'_> {
                 false => format!("its loss is {loss}"),
             };
             self.progress.line(&format!(
-                "step {iteration} is left out: {what} ({} so far); a smaller --learning-rate (now {lr}) usually helps",
+                "step {iteration} is skipped, because {what} ({} so far): try a smaller --learning-rate (now {lr})",
                 skipped.total
             ));
             self.window.left_out(skipped.total)?;

@@ -80,7 +80,7 @@ impl Saved {
         let (arrays, metadata) = io::load_safetensors(&path)?;
         let text = metadata
             .get(METADATA_KEY)
-            .with_context(|| format!("{} is not the state of a run", path.display()))?;
+            .with_context(|| format!("{}: expected the state of a run", path.display()))?;
         let progressed: Progressed = serde_json::from_str(text)
             .with_context(|| format!("{} was written by another version", path.display()))?;
         ensure!(
@@ -105,7 +105,7 @@ impl Saved {
         }
         ensure!(
             self.progressed.data == fingerprint(&train.rows),
-            "{} differs from the data of the saved run; start over without --resume",
+            "{} differs from the data of the saved run: start over without --resume",
             train.origin
         );
         Ok(())

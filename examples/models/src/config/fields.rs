@@ -77,8 +77,8 @@ impl Kind {
             Between(low, high) => format!("a number above {low} and below {high}"),
             UpTo(low, high) => format!("a number above {low} and at most {high}"),
             Flag => "true or false".to_owned(),
-            Text => "a text".to_owned(),
-            Texts => "a list of texts".to_owned(),
+            Text => "a string".to_owned(),
+            Texts => "a list of strings".to_owned(),
             Wholes => "a list of whole numbers".to_owned(),
         }
     }
@@ -248,7 +248,7 @@ pub(super) fn renamed(family: Family, file: Map<String, Value>) -> Result<Map<St
         if let Some(other) = out.get(name) {
             ensure!(
                 *other == value,
-                "{} say the same thing in two ways: {} and {}",
+                "{} contradict each other: {} and {}",
                 field.names.join(" and "),
                 json::shown(other),
                 json::shown(&value)
@@ -284,7 +284,7 @@ pub(super) fn check(family: Family, fields: &Map<String, Value>) -> Result<()> {
 /// Checks the numbers of a rotation, and of the nested rotations for each kind of layer.
 fn rotation(value: &Value) -> Result<()> {
     let Value::Object(map) = value else {
-        bail!("it is {}, expected an object", json::shown(value));
+        bail!("the value is {}, expected an object", json::shown(value));
     };
     for (key, value) in map.iter().filter(|(_, v)| !v.is_null()) {
         if let Some((_, kind)) = ROTATION.iter().find(|(name, _)| name == key) {
@@ -342,12 +342,12 @@ impl Config {
         let (heads, kv_heads) = (self.num_attention_heads, self.num_key_value_heads);
         ensure!(
             heads.is_multiple_of(kv_heads),
-            "num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}",
+            "num_attention_heads is {heads}, expected a multiple of num_key_value_heads, {kv_heads}",
         );
         let width = heads as u64 * self.head_dim as u64;
         ensure!(
             width <= 1 << 24,
-            "num_attention_heads {heads} of head_dim {} are {width} values, expected at most {}",
+            "num_attention_heads * head_dim is {heads} * {} = {width}, expected at most {}",
             self.head_dim,
             1 << 24
         );
@@ -355,7 +355,7 @@ impl Config {
             let hidden = self.hidden_size;
             ensure!(
                 width == hidden as u64,
-                "hidden_size {hidden} is no multiple of num_attention_heads {heads}"
+                "hidden_size is {hidden}, expected a multiple of num_attention_heads, {heads}"
             );
         } else {
             ensure!(

@@ -76,7 +76,7 @@ impl Family {
         found.copied().with_context(|| {
             let known: Vec<_> = Family::ALL.iter().map(|f| f.model_type()).collect();
             format!(
-                "model_type is {model_type:?}; only {} models are supported",
+                "unsupported model_type {model_type:?}: expected {}",
                 known.join(", ")
             )
         })

@@ -123,7 +123,7 @@ impl Config {
     /// for something that the model here does not do.
     pub fn parse(text: &str) -> Result<Config> {
         let Value::Object(file) = crate::json::parse(text)? else {
-            bail!("a config is a JSON object");
+            bail!("expected a JSON object as config");
         };
         let model_type = file.get("model_type").and_then(Value::as_str);
         let family = Family::of(model_type.context("model_type is missing")?)?;
@@ -135,7 +135,7 @@ impl Config {
             None => {
                 ensure!(
                     hidden.is_multiple_of(heads),
-                    "hidden_size {hidden} is no multiple of num_attention_heads {heads}, and there is no head_dim",
+                    "hidden_size is {hidden}, expected a multiple of num_attention_heads, {heads}, or a head_dim",
                 );
                 hidden / heads
             }
@@ -143,7 +143,7 @@ impl Config {
         let kv_heads = raw.num_key_value_heads.unwrap_or(heads);
         ensure!(
             heads.is_multiple_of(kv_heads),
-            "num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}",
+            "num_attention_heads is {heads}, expected a multiple of num_key_value_heads, {kv_heads}",
         );
         let rope = rope::parse(family, &raw, head_dim)?;
         let unset = Config::default();
@@ -188,7 +188,7 @@ impl Config {
         config.check()?;
         ensure!(
             family == Family::Gpt2 || config.rotary_dim.is_multiple_of(2) && config.rotary_dim > 0,
-            "partial_rotary_factor makes {} of head_dim {head_dim} rotate, expected an even number of values",
+            "partial_rotary_factor rotates {} values of head_dim {head_dim}, expected an even number",
             config.rotary_dim
         );
         Ok(config)
@@ -226,7 +226,7 @@ fn check_unread(family: Family, file: &Map<String, Value>) -> Result<()> {
     for (name, only) in neutral {
         if let Some(value) = file.get(*name).filter(|v| *v != only) {
             bail!(
-                "{name} is {}, which is not supported for {}; expected {only}",
+                "{name} is {}, expected {only}, because only that is supported for {}",
                 crate::json::shown(value),
                 family.model_type()
             );
@@ -241,17 +241,17 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
     let act = raw.hidden_activation.as_ref().or(raw.hidden_act.as_ref());
     if let Some(act) = act.filter(|a| !known.contains(&a.as_str())) {
         bail!(
-            "hidden_act is {act:?}; only {} is supported",
+            "unsupported hidden_act {act:?}: expected {}",
             known.first().unwrap_or(&"")
         );
     }
     ensure!(
         !raw.scale_attn_by_inverse_layer_idx,
-        "scale_attn_by_inverse_layer_idx is set, which is not supported"
+        "unsupported scale_attn_by_inverse_layer_idx: expected false"
     );
     ensure!(
         raw.mlp_only_layers.as_ref().is_none_or(Vec::is_empty),
-        "mlp_only_layers is not supported"
+        "unsupported mlp_only_layers: expected an empty list"
     );
     let types: &[String] = raw.layer_types.as_deref().unwrap_or_default();
     if let Some(other) = types.iter().find(|t| !LAYERS.contains(&t.as_str())) {
@@ -263,12 +263,12 @@ fn check(family: Family, raw: &Raw) -> Result<()> {
     let listed = types.iter().any(|t| t == LAYERS[1]);
     ensure!(
         super::fields::slides(family) || !(raw.use_sliding_window || listed),
-        "it has layers with a sliding window, which is not supported for {}",
+        "layers with a sliding window are not supported for {}",
         family.model_type()
     );
     ensure!(
         raw.layer_types.is_none() || types.len() == raw.num_hidden_layers,
-        "layer_types lists {} layers, expected num_hidden_layers, which is {}",
+        "layer_types lists {} layers, expected num_hidden_layers, {}",
         types.len(),
         raw.num_hidden_layers
     );
@@ -292,7 +292,7 @@ fn pattern(raw: &Raw) -> Result<usize> {
         .all(|(i, f)| *f == ((i + 1) % every == 0));
     ensure!(
         regular,
-        "layer_types follows no pattern of sliding layers with a full one after each {every}"
+        "unsupported layer_types: expected one full layer in each {every}"
     );
     Ok(every)
 }

@@ -48,7 +48,7 @@ pub(super) fn parse(family: Family, raw: &Raw, head_dim: usize) -> Result<Rotati
     for numbers in [&full, &by_layer(SLIDING)] {
         ensure!(
             numbers.is_null() || numbers.is_object(),
-            "rope_scaling is {numbers}; expected an object"
+            "rope_scaling is {numbers}, expected an object"
         );
     }
     let own = family == Family::Gemma3;
@@ -56,7 +56,7 @@ pub(super) fn parse(family: Family, raw: &Raw, head_dim: usize) -> Result<Rotati
         let sliding = by_layer(SLIDING);
         ensure!(
             sliding.is_null() || sliding == full,
-            "rope_parameters has other numbers for sliding layers, which is not supported for {}",
+            "rope_parameters of their own for sliding layers are not supported for {}",
             family.model_type()
         );
     }
@@ -104,7 +104,7 @@ fn default_theta(family: Family) -> f64 {
 fn base(name: &str, theta: f64) -> Result<f32> {
     ensure!(
         theta.is_finite() && theta > 0.0,
-        "{name} must be above 0, not {theta}"
+        "{name} is {theta}, expected a number above 0"
     );
     Ok(theta as f32)
 }
@@ -116,7 +116,7 @@ fn number(numbers: &Value, key: &str) -> Result<Option<f64>> {
         value => {
             let n = value.as_f64();
             n.map(Some)
-                .with_context(|| format!("{key} is {value}; expected a number"))
+                .with_context(|| format!("{key} is {value}, expected a number"))
         }
     }
 }
@@ -128,7 +128,7 @@ fn scaling(family: Family, raw: &Raw, numbers: &Value) -> Result<Option<RopeScal
     };
     let kind = kind
         .as_str()
-        .with_context(|| format!("the kind is {kind}; expected text"))?;
+        .with_context(|| format!("the kind is {kind}, expected a string"))?;
     let needed = |key: &str| number(numbers, key)?.with_context(|| format!("{key} is missing"));
     let most = raw.max_position_embeddings.map(|n| n as f64);
     // The value beside the numbers takes precedence here, as in `transformers`.
@@ -140,7 +140,7 @@ fn scaling(family: Family, raw: &Raw, numbers: &Value) -> Result<Option<RopeScal
         let first = first.context("original_max_position_embeddings is missing")?;
         ensure!(
             first > 1.0,
-            "original_max_position_embeddings is {first}; expected more than 1"
+            "original_max_position_embeddings is {first}, expected more than 1"
         );
         Ok(first)
     };
@@ -171,7 +171,7 @@ fn scaling(family: Family, raw: &Raw, numbers: &Value) -> Result<Option<RopeScal
         "yarn" => Some(yarn(numbers, first()?, most)?),
         "longrope" => Some(long_rope(numbers, first()?, most)?),
         other => bail!(
-            "the kind {other:?} is not supported (known: default, linear, dynamic, yarn, longrope, llama3)"
+            "unsupported kind {other:?}: expected default, linear, dynamic, yarn, longrope or llama3"
         ),
     })
 }
@@ -197,7 +197,7 @@ fn yarn(numbers: &Value, first: f64, most: Option<f64>) -> Result<RopeScaling> {
         Value::Null => true,
         value => value
             .as_bool()
-            .with_context(|| format!("truncate is {value}; expected true or false"))?,
+            .with_context(|| format!("truncate is {value}, expected true or false"))?,
     };
     Ok(RopeScaling::Yarn {
         factor: factor as f32,
@@ -214,7 +214,7 @@ fn long_rope(numbers: &Value, first: f64, most: Option<f64>) -> Result<RopeScali
         let list = numbers[key].as_array();
         let list = list.with_context(|| format!("{key} is missing"))?.iter();
         let list: Option<Vec<f32>> = list.map(|f| Some(f.as_f64()? as f32)).collect();
-        list.with_context(|| format!("{key} holds something else than numbers"))
+        list.with_context(|| format!("expected {key} to be a list of numbers"))
     };
     let stretch = number(numbers, "factor")?.or(most.map(|m| m / first));
     let stretch = stretch.unwrap_or(1.0);

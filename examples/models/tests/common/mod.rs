@@ -11,7 +11,7 @@ use mlx_runtime::model::{
     self, Checkpoint, LoadOptions, Model, ParamGroups, TrainOptions, TrainStep,
 };
 use mlx_runtime::optim::AdamW;
-use mlx_runtime::{fused, io, transforms, Array, Dtype, Result};
+use mlx_runtime::{io, kernels, transforms, Array, Dtype, Result};
 
 /// A file of `data`.
 pub struct Dump {
@@ -81,7 +81,7 @@ impl Dump {
 /// Both ways to compute: the CPU's own operations, and compositions of MLX's.
 pub fn both_ways(check: impl Fn(&str)) {
     check("fused");
-    fused::without(|| check("composed"));
+    kernels::without(|| check("composed"));
 }
 
 /// Returns true if operations run on a GPU.

@@ -2,7 +2,7 @@
 //!
 //! Tests: `tests/right.rs`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::ItemFn;
 
@@ -25,14 +25,17 @@ use crate::syntax::switches::Switches;
 /// The output for a function with `#[mlx_fn]`: the function, and beside it a module of the same
 /// name with its signature, which one `use` brings along.
 pub fn expand(item: TokenStream) -> TokenStream {
-    match parsed(item) {
+    match parsed(item, Diag::fn_on_other) {
         Ok(f) => write(&f, None),
         Err(tokens) => tokens,
     }
 }
 
-/// The function, or the tokens of the mistake.
-pub(super) fn parsed(item: TokenStream) -> std::result::Result<ItemFn, TokenStream> {
+/// The function, or the tokens of the mistake that it is none.
+pub(super) fn parsed(
+    item: TokenStream,
+    none: fn(Span) -> Diag,
+) -> std::result::Result<ItemFn, TokenStream> {
     if let Err(e) = nesting::check(&item) {
         return Err(e.to_tokens());
     }
@@ -42,7 +45,7 @@ pub(super) fn parsed(item: TokenStream) -> std::result::Result<ItemFn, TokenStre
             Ok(f)
         }
         Err(e) => {
-            let error = Diag::fn_on_other(e.span()).to_tokens();
+            let error = none(e.span()).to_tokens();
             Err(quote! { #error #item })
         }
     }
@@ -64,7 +67,8 @@ pub(super) fn write(f: &ItemFn, kernel: Option<&Options>) -> TokenStream {
         &method.vis,
         sig(&method.name.to_string(), &method),
     );
-    if let Ok(graph) = &mut graph {
+    // Other operations than MLX's own would be no reference for a kernel.
+    if let (Ok(graph), None) = (&mut graph, &parts) {
         fuse::run(&model, graph);
         if kernel.is_none() {
             regions::run(&model, &method, graph);

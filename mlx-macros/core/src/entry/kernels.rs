@@ -21,7 +21,7 @@ use crate::syntax::signature::{Dt, Method, Ty};
 
 /// The output for a function with `#[mlx_kernel]`.
 pub fn expand(attr: TokenStream, item: TokenStream) -> TokenStream {
-    let mut f = match functions::parsed(item) {
+    let mut f = match functions::parsed(item, Diag::kernel_on_other) {
         Ok(f) => f,
         Err(tokens) => return tokens,
     };

@@ -33,7 +33,7 @@ pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
         return structure(attr, s);
     }
     let Ok(i) = syn::parse2::<ItemImpl>(item.clone()) else {
-        let error = Diag::not_a_model(Span::call_site(), "this item").to_tokens();
+        let error = Diag::not_a_model(Span::call_site(), "another item").to_tokens();
         return quote! { #error #item };
     };
     match (&*i.self_ty, &i.trait_) {
@@ -43,7 +43,7 @@ pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
             quote! { #hidden! { #i } }
         }
         _ => {
-            let error = Diag::not_a_model(i.impl_token.span, "this `impl`").to_tokens();
+            let error = Diag::not_a_model(i.impl_token.span, "another `impl`").to_tokens();
             quote! { #error }
         }
     }
@@ -60,9 +60,13 @@ fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
                 macro_rules! #hidden { ($($t:tt)*) => { ::mlx_macros::__mlx_impl! { { #attr } { #item } $($t)* } }; }
             }
         }
-        (_, errors) => {
+        (model, errors) => {
             let errors = errors.iter().map(Diag::to_tokens);
-            let stripped = model::stripped(item.clone());
+            let mut stripped = model::stripped(item.clone());
+            // The stand-in for the impl implements it.
+            if model.is_some() {
+                stripped = define::without_debug(stripped);
+            }
             quote! {
                 #(#errors)*
                 #[derive(Clone)]

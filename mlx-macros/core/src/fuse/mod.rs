@@ -2,7 +2,7 @@
 //!
 //! Each pass leaves a graph that computes the same values, and can be switched off by its name.
 //!
-//! Tests: `tests/passes.rs`; `mlx-tests --test fuse`.
+//! Tests: `tests/passes.rs`; `mlx-tests --test fusion_passes`.
 
 use crate::ir::{Arg, Graph, Id, Kind};
 use crate::ops;

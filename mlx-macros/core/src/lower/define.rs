@@ -4,6 +4,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, ToTokens};
+use syn::ext::IdentExt;
 
 use crate::lower::{config, config_expr, config_size, dim, join_key, layers, sig_type, weights};
 use crate::syntax::condition;
@@ -27,7 +28,13 @@ pub fn model_impl(
     let layout = crate::lower::layout::items(model);
     let visits = model.fields.iter().map(|f| visit(f, false));
     let visits_mut = model.fields.iter().map(|f| visit(f, true));
+    let text = name.unraw().to_string();
+    let debug = debug(
+        model,
+        quote! { ::mlx_runtime::__private::describe(__f, #text, self.__mlx.dtype(), self) },
+    );
     quote! {
+        #debug
         #[automatically_derived]
         #[allow(unused_variables, unused_mut, clippy::all)]
         impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
@@ -49,7 +56,9 @@ pub fn stand_in(model: &ModelDef, methods: &[Method]) -> TokenStream {
     let (name, config) = (&model.item.ident, &model.config);
     let (impl_generics, ty_generics, where_clause) = model.item.generics.split_for_impl();
     let sig = signature(model, methods);
+    let debug = debug(model, quote! { ::core::unreachable!() });
     quote! {
+        #debug
         #[allow(unused_variables, clippy::all)]
         impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
             type Config = #config;
@@ -72,9 +81,43 @@ pub fn sizes(model: &ModelDef) -> TokenStream {
     quote! { let _ = |__c: &#config| { #(let _ = &__c.#fields;)* }; }
 }
 
+/// `impl Debug for ..` where the struct derives it: the tensors of a model, which no field shows at once.
+fn debug(model: &ModelDef, body: TokenStream) -> TokenStream {
+    if !derives(&model.item, "Debug") {
+        return TokenStream::new();
+    }
+    let name = &model.item.ident;
+    let (impl_generics, ty_generics, where_clause) = model.item.generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        #[allow(unused_variables, clippy::all)]
+        impl #impl_generics ::core::fmt::Debug for #name #ty_generics #where_clause {
+            fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result { #body }
+        }
+    }
+}
+
+/// The struct without its derived `Debug`, which would show the macros' own field.
+pub fn without_debug(mut item: syn::ItemStruct) -> syn::ItemStruct {
+    type Traits = syn::punctuated::Punctuated<syn::Path, syn::Token![,]>;
+    let is_debug = |p: &syn::Path| p.segments.last().is_some_and(|s| s.ident == "Debug");
+    for attribute in item
+        .attrs
+        .iter_mut()
+        .filter(|a| a.path().is_ident("derive"))
+    {
+        // rustc reports everything but a list of traits.
+        if let Ok(traits) = attribute.parse_args_with(Traits::parse_terminated) {
+            let rest = traits.iter().filter(|t| !is_debug(t));
+            *attribute = syn::parse_quote! { #[derive(#(#rest),*)] };
+        }
+    }
+    item
+}
+
 /// The struct itself, with the field that the macros need.
 pub fn item(model: &ModelDef) -> TokenStream {
-    let mut item = model.item.clone();
+    let mut item = without_debug(model.item.clone());
     let config = &model.config;
     if let syn::Fields::Named(fields) = &mut item.fields {
         // A private field: a model is made by loading, which is where it is checked.

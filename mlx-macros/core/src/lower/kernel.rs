@@ -97,13 +97,7 @@ pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) ->
             });
             let floats = super::kernel_trained(m, frozen);
             let value = quote! { #path(#(#args,)* #(#cotangents),*) };
-            let grads = match floats.len() {
-                1 => quote! { ::core::result::Result::Ok(::std::vec![#value?]) },
-                n => {
-                    let places = (0..n).map(syn::Index::from);
-                    quote! { let __y = #value?; ::core::result::Result::Ok(::std::vec![#(__y.#places),*]) }
-                }
-            };
+            let grads = quote! { ::core::result::Result::Ok(__r::Gradients::list(#value?)) };
             let places = floats.iter();
             quote! {
                 __r::call_with(

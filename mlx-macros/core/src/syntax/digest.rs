@@ -112,7 +112,7 @@ fn text(path: &Path) -> std::io::Result<String> {
 fn reason(e: &std::io::Error) -> String {
     match e.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".into(),
-        std::io::ErrorKind::InvalidData => "it is no text".into(),
+        std::io::ErrorKind::InvalidData => "it is not text in UTF-8".into(),
         std::io::ErrorKind::IsADirectory => "it is a folder".into(),
         _ => e.to_string(),
     }

@@ -82,7 +82,7 @@ pub(crate) enum Refused {
 pub static LAYERS: &[Layer] = &[
     Layer {
         name: "RmsNorm",
-        form: "a `RmsNorm` is `#[param(dim)]`",
+        form: "`#[param(dim)]` of a `RmsNorm`",
         load: "rms_norm",
         dims: 1,
         indexed: false,
@@ -92,7 +92,7 @@ pub static LAYERS: &[Layer] = &[
     },
     Layer {
         name: "LayerNorm",
-        form: "a `LayerNorm` is `#[param(dim)]`",
+        form: "`#[param(dim)]` of a `LayerNorm`",
         load: "layer_norm",
         dims: 1,
         indexed: false,
@@ -102,7 +102,7 @@ pub static LAYERS: &[Layer] = &[
     },
     Layer {
         name: "Conv1d",
-        form: "a `Conv1d` is `#[param(out, kernel, in)]`",
+        form: "`#[param(out, kernel, in)]` of a `Conv1d`",
         load: "conv1d",
         dims: 3,
         indexed: false,
@@ -118,7 +118,7 @@ pub static LAYERS: &[Layer] = &[
     },
     Layer {
         name: "Conv2d",
-        form: "a `Conv2d` is `#[param(out, height, width, in)]`",
+        form: "`#[param(out, height, width, in)]` of a `Conv2d`",
         load: "conv2d",
         dims: 4,
         indexed: false,
@@ -134,7 +134,7 @@ pub static LAYERS: &[Layer] = &[
     },
     Layer {
         name: "SwitchLinear",
-        form: "a `SwitchLinear` is `#[param(experts, out, in)]`",
+        form: "`#[param(experts, out, in)]` of a `SwitchLinear`",
         load: "switch_linear",
         dims: 3,
         indexed: true,
@@ -152,7 +152,7 @@ pub fn find(name: &str) -> Option<&'static Layer> {
 impl Layer {
     /// Reads `#[param(..)]`.
     pub(crate) fn parse(&'static self, args: &mut Args, names: &Names) -> Result<Held> {
-        let dims = args.dims(names, self.dims, &format!("{} and", self.form))?;
+        let dims = args.dims(names, self.dims, self.form)?;
         let options = self.options.iter().map(|(name, kind)| {
             let given = match kind {
                 Opt::Flag(_) => args.take_flag(name)?,

@@ -300,7 +300,7 @@ fn read(
 pub fn not_reserved(name: &Ident) -> Result<()> {
     let meaning = match name.to_string().as_str() {
         "config" => "the config",
-        "layer" => "the place of this model in its stack",
+        "layer" => "the index of this model in its stack",
         _ => return Ok(()),
     };
     Err(Diag::name_reserved(name.span(), name, meaning))

@@ -147,3 +147,17 @@ fn what_scatters_has_no_gradient_of_one_launch() {
         assert_eq!(gradient.is_err(), text.contains("take"), "{text}");
     }
 }
+
+/// Every operation of the tier is shown by a kernel.
+#[test]
+fn every_operation_is_among_the_kernels() {
+    let shown = |name: &str| {
+        crate::each::KERNELS
+            .iter()
+            .any(|(text, _)| text.contains(&format!("{name}(")))
+    };
+    let missing: Vec<&str> = mlx_macros_core::kernel::operations()
+        .filter(|name| !shown(name))
+        .collect();
+    assert!(missing.is_empty(), "no kernel shows {missing:?}");
+}

@@ -22,7 +22,8 @@ pub(super) fn arrays(file: &Opened, header: &Header) -> Result<HashMap<String, A
             .map_err(|e| Error::from(e).with_op(OP))?;
         for (name, array) in of(tensor, &bytes)? {
             if arrays.contains_key(&name) {
-                let text = format!("the file has two tensors that are named {name:?} here");
+                let text =
+                    format!("duplicate tensor {name:?}: the file has two that get this name");
                 return Err(Error::new(ErrorKind::Format, text).with_op(OP));
             }
             arrays.insert(name, array);

@@ -122,14 +122,17 @@ impl<R: Read> Source<R> {
         String::from_utf8(bytes)
             .ok()
             .filter(|s| !s.contains('\0'))
-            .ok_or_else(|| format!("a name before byte {} is no text", self.at))
+            .ok_or_else(|| format!("expected UTF-8 text before byte {}", self.at))
     }
 
     fn bool(&mut self) -> Text<bool> {
         match self.array::<1>()?[0] {
             0 => Ok(false),
             1 => Ok(true),
-            n => Err(format!("a truth value before byte {} is {n}", self.at)),
+            n => Err(format!(
+                "expected a bool, 0 or 1, before byte {}, found {n}",
+                self.at
+            )),
         }
     }
 
@@ -169,7 +172,7 @@ impl<R: Read> Source<R> {
         let (kind, n) = (self.u32()?, self.u64()?);
         // MLX counts in C ints.
         if i32::try_from(n).is_err() {
-            return Err(format!("a list has {n} entries"));
+            return Err(format!("a list of {n} entries is too long"));
         }
         let smallest = match kind {
             0 | 1 | 7 => 1,
@@ -195,7 +198,7 @@ impl<R: Read> Source<R> {
             _ => (0..n)
                 .map(|_| {
                     let v = self.int(kind)?.ok_or_else(|| unknown(kind))?;
-                    i64::try_from(v).map_err(|_| format!("{v} in a list is too large"))
+                    i64::try_from(v).map_err(|_| format!("number {v} in a list is too large"))
                 })
                 .collect::<Text<_>>()
                 .map(GgufValue::Ints),
@@ -206,9 +209,9 @@ impl<R: Read> Source<R> {
 fn unknown(kind: u32) -> String {
     match kind {
         // MLX's reader goes on in the middle of them.
-        12 => "metadata of 64-bit floats, which MLX does not read".to_owned(),
-        9 => "a list of lists in the metadata, which MLX does not read".to_owned(),
-        _ => format!("metadata of unknown type {kind}"),
+        12 => "unsupported metadata: 64-bit floats".to_owned(),
+        9 => "unsupported metadata: a list of lists".to_owned(),
+        _ => format!("unknown type {kind} of metadata"),
     }
 }
 
@@ -216,12 +219,12 @@ fn unknown(kind: u32) -> String {
 pub(super) fn read(inner: impl Read, len: u64) -> Text<Header> {
     let mut source = Source { inner, at: 0, len };
     if &source.array::<4>()? != b"GGUF" {
-        return Err("no GGUF file".to_owned());
+        return Err("not a GGUF file: expected the magic number `GGUF`".to_owned());
     }
     let version = source.u32()?;
     if !(2..=3).contains(&version) {
         return Err(format!(
-            "GGUF version {version}; only 2 and 3, little-endian, are read"
+            "unsupported GGUF version {version}: expected 2 or 3, little-endian"
         ));
     }
     let (tensor_count, key_count) = (source.u64()?, source.u64()?);
@@ -240,11 +243,15 @@ pub(super) fn read(inner: impl Read, len: u64) -> Text<Header> {
             // MLX's reader heeds it only as a uint32, and divides by it.
             alignment = match value.as_u64() {
                 Some(a) if kind == 4 && a.is_power_of_two() => a,
-                _ => return Err(format!("{ALIGNMENT_KEY} is {value:?}")),
+                _ => {
+                    return Err(format!(
+                        "expected a power of two for {ALIGNMENT_KEY}, found {value:?}"
+                    ))
+                }
             };
         }
         if metadata.insert(key.clone(), value).is_some() {
-            return Err(format!("{key:?} is there twice"));
+            return Err(format!("duplicate key {key:?}"));
         }
     }
 
@@ -255,7 +262,7 @@ pub(super) fn read(inner: impl Read, len: u64) -> Text<Header> {
     for _ in 0..tensor_count {
         let tensor = tensor(&mut source)?;
         if !names.insert(tensor.name.clone()) {
-            return Err(format!("the tensor {:?} is there twice", tensor.name));
+            return Err(format!("duplicate tensor {:?}", tensor.name));
         }
         tensors.push(tensor);
     }
@@ -274,7 +281,7 @@ pub(super) fn read(inner: impl Read, len: u64) -> Text<Header> {
         }
         if offset % alignment != 0 {
             return Err(format!(
-                "the data of {:?} begins unaligned, at {offset}",
+                "expected the data of {:?} at a multiple of {alignment}, found offset {offset}",
                 t.name
             ));
         }
@@ -291,13 +298,18 @@ fn tensor<R: Read>(source: &mut Source<R>) -> Text<Tensor> {
     let name = source.name()?;
     let n = source.u32()?;
     if n > MAX_DIMS {
-        return Err(format!("{name:?} has {n} dimensions"));
+        return Err(format!(
+            "expected at most {MAX_DIMS} dimensions of {name:?}, found {n}"
+        ));
     }
     let dims = (0..n).map(|_| source.u64()).collect::<Text<Vec<_>>>()?;
     let kind = source.u32()?;
     let Type(_, _, block, block_bytes) = TYPES.iter().find(|t| t.0 == kind).ok_or_else(|| {
         let known: Vec<_> = TYPES.iter().map(|t| t.1).collect();
-        format!("{name:?} has type {kind}; MLX reads {}", known.join(", "))
+        format!(
+            "unsupported type {kind} of {name:?}: expected {}",
+            known.join(", ")
+        )
     })?;
     let offset = source.u64()?;
     let mut elements = 1u64;
@@ -305,18 +317,18 @@ fn tensor<R: Read>(source: &mut Source<R>) -> Text<Tensor> {
         elements = elements
             .checked_mul(d)
             .filter(|_| i32::try_from(d).is_ok())
-            .ok_or_else(|| format!("{name:?} has shape {dims:?}, which is too large"))?;
+            .ok_or_else(|| format!("shape {dims:?} of {name:?} is too large"))?;
     }
     // GGUF's first dimension is the innermost one, along which blocks lie.
     if dims.first().copied().unwrap_or(1) % block != 0 {
         return Err(format!(
-            "{name:?} has rows of {dims:?}, no multiple of {block}"
+            "expected rows of a multiple of {block} for {name:?}, found shape {dims:?}"
         ));
     }
     let bytes = (elements / block)
         .checked_mul(*block_bytes)
         .and_then(|bytes| usize::try_from(bytes).ok())
-        .ok_or_else(|| format!("{name:?} has shape {dims:?}, which is too large"))?;
+        .ok_or_else(|| format!("shape {dims:?} of {name:?} is too large"))?;
     Ok(Tensor {
         name,
         shape: dims.iter().rev().map(|&d| d as i32).collect(),
@@ -441,18 +453,18 @@ mod tests {
         info(&mut same, "x", &[1], 0, 0);
         info(&mut same, "x", &[1], 0, 0);
         let cases: Vec<(Vec<u8>, &str)> = vec![
-            (b"GGML0000".to_vec(), "no GGUF"),
+            (b"GGML0000".to_vec(), "not a GGUF file"),
             (head(1, 0, 0), "version 1"),
             (head(3u32.swap_bytes(), 0, 0), "version"),
             (head(3, u64::MAX, 0), "ends within"),
             (head(3, 0, u64::MAX), "ends within"),
-            (one(&[1; 9], 0, 0), "9 dimensions"),
+            (one(&[1; 9], 0, 0), "found 9"),
             (one(&[1], 4, 0), "type 4"),
             (one(&[1], 99, 0), "type 99"),
             (one(&[17], 0, 0), "beyond"),
             (one(&[1], 0, 96), "beyond"),
             (one(&[1], 0, u64::MAX - 31), "beyond"),
-            (one(&[1], 0, 4), "unaligned"),
+            (one(&[1], 0, 4), "at a multiple of 32"),
             (one(&[31], 2, 0), "multiple of 32"),
             (one(&[], 2, 0), "multiple of 32"),
             (one(&[1 << 31, 1 << 31, 1 << 31], 0, 0), "too large"),
@@ -468,16 +480,16 @@ mod tests {
                 key("general.alignment", 10, &32u64.to_le_bytes()),
                 "alignment",
             ),
-            (key("k", 7, &[2]), "truth value"),
+            (key("k", 7, &[2]), "a bool"),
             (key("k", 12, &[0; 8]), "64-bit floats"),
             (key("k", 13, &[0; 8]), "type 13"),
             (key("k", 9, &list(9, 1, &[0; 12])), "list of lists"),
             (key("k", 9, &list(12, 1, &[0; 8])), "64-bit floats"),
             (key("k", 9, &list(0, u64::MAX, &[])), "entries"),
             (key("k", 9, &list(0, 1 << 30, &[])), "ends within"),
-            (key("a\0", 0, &[1]), "no text"),
-            (twice, "twice"),
-            (same, "twice"),
+            (key("a\0", 0, &[1]), "UTF-8 text"),
+            (twice, "duplicate key"),
+            (same, "duplicate tensor"),
         ];
         for (bytes, expected) in cases {
             let e = read_all(&bytes).unwrap_err();

@@ -8,8 +8,9 @@ use mlx_sys as sys;
 
 use super::super::{c_path, Replacement};
 use crate::containers::{MlxString, VectorString};
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
 use crate::handles::c_string;
+use crate::init::init;
 use crate::live::{live, Live};
 use crate::lock::graph_lock;
 use crate::{Array, Error, ErrorKind, Result};
@@ -62,8 +63,8 @@ impl GgufFile {
     pub fn set_array(&mut self, name: &str, array: &Array) -> Result<()> {
         use crate::Dtype::{Float16, Float32, Int16, Int32, Int8};
         if !matches!(array.dtype(), Float32 | Float16 | Int8 | Int16 | Int32) || array.ndim() > 8 {
-            let text = format!("{name:?} is {array:?}");
-            let hint = "a tensor is float32, float16, int8, int16 or int32, of at most 8 axes";
+            let text = format!("cannot write {name:?}, {array:?}");
+            let hint = "convert it with `ops::astype` to float32, float16, int8, int16 or int32, of at most 8 axes";
             return Err(Error::new(ErrorKind::Dtype, text)
                 .with_op(OP)
                 .with_hint(hint));
@@ -83,7 +84,7 @@ impl GgufFile {
         if numbers.ndim() > 1 || numbers.size() == 0 {
             return Err(Error::shape(
                 OP,
-                format!("{key:?} is {numbers:?}, not a list of numbers"),
+                format!("expected a list of numbers for {key:?}, found {numbers:?}"),
             ));
         }
         let key = c_string(OP, key)?;
@@ -189,7 +190,7 @@ impl GgufFile {
         if !named.is_some_and(|n| n.ends_with(".gguf")) {
             return Err(Error::invalid(
                 OP,
-                format!("{path:?} does not end with .gguf"),
+                format!("expected a name that ends with .gguf, found {path:?}"),
             ));
         }
         let new = Replacement::new(path, "tmp.gguf").map_err(|e| e.with_op(OP))?;

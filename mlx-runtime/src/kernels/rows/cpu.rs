@@ -47,7 +47,7 @@ pub trait Body {
 /// A body, compiled for each level.
 #[derive(Clone, Copy)]
 pub struct Cpu {
-    levels: [unsafe fn(&Part<'_>); 3],
+    levels: [unsafe fn(Row<'_, '_>); 3],
 }
 
 impl Cpu {
@@ -58,39 +58,41 @@ impl Cpu {
         }
     }
 
-    /// The version for this processor, which `MLX_SYS_CPU_LEVEL` may name.
+    /// The versions for this processor, which `MLX_SYS_CPU_LEVEL` may name: of the body and of the loop over its rows.
     fn run(self, part: &Part<'_>) {
-        let level = match crate::cpu::level() {
-            Some("x86-64-v4") => 2,
-            Some("x86-64-v3") => 1,
-            _ => 0,
-        };
+        let (level, host): (usize, unsafe fn(&Part<'_>, unsafe fn(Row<'_, '_>))) =
+            match crate::cpu::level() {
+                Some("x86-64-v4") => (2, host_v4),
+                Some("x86-64-v3") => (1, host_v3),
+                _ => (0, rows),
+            };
         // SAFETY: the processor runs the level that the native library found.
-        unsafe { self.levels[level](part) }
+        unsafe { host(part, self.levels[level]) }
     }
 }
 
-unsafe fn by_default<B: Body>(part: &Part<'_>) {
-    rows::<B>(part);
+unsafe fn by_default<B: Body>(row: Row<'_, '_>) {
+    B::row(row);
 }
 
-#[cfg_attr(
-    target_arch = "x86_64",
-    target_feature(enable = "avx,avx2,bmi1,bmi2,lzcnt,movbe,popcnt")
-)]
-unsafe fn v3<B: Body>(part: &Part<'_>) {
-    rows::<B>(part);
+/// A function for each level above the default.
+macro_rules! level {
+    ($features:literal: $body:ident, $host:ident) => {
+        #[cfg_attr(target_arch = "x86_64", target_feature(enable = $features))]
+        unsafe fn $body<B: Body>(row: Row<'_, '_>) {
+            B::row(row);
+        }
+
+        #[cfg_attr(target_arch = "x86_64", target_feature(enable = $features))]
+        unsafe fn $host(part: &Part<'_>, body: unsafe fn(Row<'_, '_>)) {
+            // SAFETY: the caller's promise.
+            unsafe { rows(part, body) };
+        }
+    };
 }
 
-#[cfg_attr(
-    target_arch = "x86_64",
-    target_feature(
-        enable = "avx,avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
-    )
-)]
-unsafe fn v4<B: Body>(part: &Part<'_>) {
-    rows::<B>(part);
-}
+level!("avx,avx2,bmi1,bmi2,lzcnt,movbe,popcnt": v3, host_v3);
+level!("avx,avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl": v4, host_v4);
 
 /// The elements of a flat program that are computed at once.
 const PIECE: usize = 2048;
@@ -159,6 +161,16 @@ impl Job {
     /// The number of parts.
     pub(super) fn parts(&self) -> usize {
         self.rows.div_ceil(self.each)
+    }
+
+    /// The sizes of each output as it is stored: a sum has a row for each part.
+    pub(super) fn shapes(&self) -> Vec<Vec<i64>> {
+        let parts = i64::try_from(self.parts()).unwrap_or(i64::MAX);
+        let outputs = self.program.outputs.iter().map(|o| match o.at {
+            Some(_) => o.shape.iter().map(|i| self.sizes[*i]).collect(),
+            None => vec![parts, self.sizes[o.width]],
+        });
+        outputs.collect()
     }
 
     /// Computes a part; for C++, which calls it with the payload that is this job.
@@ -282,8 +294,11 @@ impl<T: Copy + Default> Memory<T> {
 }
 
 /// Computes the rows of a part.
+///
+/// # Safety
+/// The processor runs the level of `body`.
 #[inline(always)]
-fn rows<B: Body>(part: &Part<'_>) {
+unsafe fn rows(part: &Part<'_>, body: unsafe fn(Row<'_, '_>)) {
     let job = part.job;
     let program = job.program;
     let mut sizes = job.sizes.clone();
@@ -483,7 +498,7 @@ fn rows<B: Body>(part: &Part<'_>) {
                 }
             }
         }
-        B::row(Row {
+        let row = Row {
             sizes: &sizes,
             numbers: &job.numbers,
             at: &at,
@@ -495,7 +510,9 @@ fn rows<B: Body>(part: &Part<'_>) {
             out_i32s: &mut out_i32s,
             out_u32s: &mut out_u32s,
             out_bools: &mut out_bools,
-        });
+        };
+        // SAFETY: the caller's promise.
+        unsafe { body(row) };
         for (o, place, kind, _, slot, to) in &outputs {
             let n = width(o.width);
             let Some(p) = place else {

@@ -18,8 +18,8 @@ pub use cpu::{place, Body, Cpu, Row};
 pub use program::{At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
 pub use region::region;
 
-use crate::device::DeviceType;
-use crate::{fused, ops, stream, transforms, Array, Dtype, Result};
+use crate::kernels::select;
+use crate::{ops, transforms, Array, Dtype, Result};
 use cpu::Job;
 
 /// A kernel's body as MLX's operations.
@@ -41,13 +41,48 @@ pub fn call<F: Composed>(
 ) -> Result<Vec<Array>> {
     let composed = held(kernel.frozen, composed);
     let inputs: Vec<Array> = inputs.iter().map(|x| (*x).clone()).collect();
-    let Some(job) = select(&kernel.forward, sizes, numbers, float) else {
+    let Some(job) = chosen(&kernel.forward, sizes, numbers, float) else {
         return composed(&inputs);
     };
     let (sizes, numbers) = (sizes.to_vec(), numbers.to_vec());
     let again = composed.clone();
     let backward = move |x: &[Array]| gradients(kernel, x, &sizes, &numbers, float, again.clone());
     native::apply(job, &inputs, composed, backward)
+}
+
+/// What a function returns that computes gradients: one array or a tuple of them.
+pub trait Gradients {
+    /// The arrays.
+    fn list(self) -> Vec<Array>;
+}
+
+impl Gradients for Array {
+    fn list(self) -> Vec<Array> {
+        vec![self]
+    }
+}
+
+/// Tuples with the place of the last array in each.
+macro_rules! tuples {
+    ($(($($array:ident),*))*) => {$(
+        impl Gradients for ($($array,)*) {
+            fn list(self) -> Vec<Array> {
+                <[Array; 0 $(+ tuples!(@ $array))*]>::from(self).into()
+            }
+        }
+    )*};
+    (@ $array:ident) => { 1 };
+}
+
+tuples! {
+    (Array)
+    (Array, Array)
+    (Array, Array, Array)
+    (Array, Array, Array, Array)
+    (Array, Array, Array, Array, Array)
+    (Array, Array, Array, Array, Array, Array)
+    (Array, Array, Array, Array, Array, Array, Array)
+    (Array, Array, Array, Array, Array, Array, Array, Array)
 }
 
 /// As [`call`], where `vjp` computes the gradients of the inputs in `places` from the inputs and the cotangents.
@@ -77,7 +112,7 @@ pub fn call_with<F: Composed, V: Composed>(
         }
         Ok(grads)
     };
-    match select(&kernel.forward, sizes, numbers, float) {
+    match chosen(&kernel.forward, sizes, numbers, float) {
         Some(job) => native::apply(job, &inputs, composed, backward),
         None if !transforms::is_differentiating() => composed(&inputs),
         None => {
@@ -90,7 +125,8 @@ pub fn call_with<F: Composed, V: Composed>(
 /// A kernel's operations, where some inputs have no gradient.
 fn held<F: Composed>(frozen: &'static [bool], composed: F) -> impl Composed {
     move |x: &[Array]| {
-        let held = |(x, frozen): (&Array, &bool)| match frozen {
+        // MLX refuses to differentiate indices.
+        let held = |(x, frozen): (&Array, &bool)| match *frozen || !x.dtype().is_float() {
             true => ops::stop_gradient(x),
             false => Ok(x.clone()),
         };
@@ -99,17 +135,9 @@ fn held<F: Composed>(frozen: &'static [bool], composed: F) -> impl Composed {
     }
 }
 
-/// True if kernels run where the floats are of this dtype, in this thread as it is now.
-pub fn available(float: Dtype) -> bool {
-    let recorded = fused::is_off() || transforms::is_shapeless() || transforms::is_vectorising();
-    let cpu = stream::kind().is_ok_and(|kind| kind == DeviceType::Cpu);
-    let held = matches!(float, Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
-    !recorded && cpu && held && crate::cpu::level().is_some()
-}
-
 /// The way a program runs for a call: a job for the CPU, or `None` for MLX's operations.
-fn select(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Job> {
-    if !available(float) || program.cpu.is_none() {
+fn chosen(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Job> {
+    if !select::takes_rows(float) || program.cpu.is_none() {
         return None;
     }
     Job::new(
@@ -135,7 +163,7 @@ fn gradients<F: Composed>(
         Ok(transforms::vjp(composed.clone(), primals, cotangents)?.1)
     };
     let derived = kernel.gradient.as_ref();
-    let job = derived.and_then(|g| Some((g, select(&g.program, sizes, numbers, float)?)));
+    let job = derived.and_then(|g| Some((g, chosen(&g.program, sizes, numbers, float)?)));
     let Some((gradient, job)) = job else {
         return whole(x);
     };
@@ -147,9 +175,9 @@ fn gradients<F: Composed>(
             Source::Cotangent(i) => x[count + i].clone(),
         })
         .collect();
-    let forms = job.forms();
     // A derivative of the gradient is composed: of all inputs, and in the form of the program's outputs.
     let all = x.to_vec();
+    let shapes = job.shapes();
     let again = whole.clone();
     let same = move |given: &[Array]| {
         let mut x = all.clone();
@@ -160,11 +188,9 @@ fn gradients<F: Composed>(
             }
         }
         let grads = again(&x)?;
-        gradient
-            .outputs
-            .iter()
-            .zip(&forms)
-            .map(|((i, axes), form)| in_form(&grads[*i], axes, form))
+        let outputs = gradient.outputs.iter().zip(&shapes);
+        outputs
+            .map(|((i, axes), shape)| first_term(&grads[*i], shape, axes))
             .collect::<Result<Vec<Array>>>()
     };
     let backward = {
@@ -195,28 +221,23 @@ fn gradients<F: Composed>(
         .collect()
 }
 
-/// A gradient as the array that a program writes, of which the host adds up the elements along `axes`: all but the first
-/// are zero.
-fn in_form(grad: &Array, axes: &[i32], (shape, dtype): &(Vec<i32>, Dtype)) -> Result<Array> {
-    let whole = usize::try_from(shape.iter().product::<i32>()).unwrap_or(0);
-    let axes: &[i32] = match axes {
-        [] if grad.size() != whole => &[0],
-        other => other,
-    };
-    let summed = |i: usize| axes.contains(&i32::try_from(i).unwrap_or(-1));
-    let one: Vec<i32> = shape
+/// A gradient as an output of the gradient's program, whose terms it is the sum of: the first term, and zeros.
+fn first_term(g: &Array, shape: &[i64], axes: &[i32]) -> Result<Array> {
+    let shape: Vec<i32> = shape
         .iter()
-        .enumerate()
-        .map(|(i, n)| if summed(i) { 1 } else { *n })
+        .map(|n| i32::try_from(*n).unwrap_or(i32::MAX))
         .collect();
-    let mut all = ops::astype(&ops::reshape(grad, &one)?, *dtype)?;
-    for axis in axes {
-        let mut rest = all.shape().to_vec();
-        let at = usize::try_from(*axis).unwrap_or(0);
-        rest[at] = shape[at] - 1;
-        if rest[at] > 0 {
-            all = ops::concatenate(&[&all, &ops::zeros(&rest, *dtype)?], *axis)?;
-        }
+    if axes.is_empty() && g.shape() == shape {
+        return Ok(g.clone());
     }
-    Ok(all)
+    let axes = if axes.is_empty() { &[0] } else { axes };
+    let one = |(i, n): (usize, &i32)| if axes.contains(&(i as i32)) { 1 } else { *n };
+    let alone: Vec<i32> = shape.iter().enumerate().map(one).collect();
+    let g = ops::astype(&ops::reshape(g, &alone)?, Dtype::Float32)?;
+    let after: Vec<(i32, i32)> = shape
+        .iter()
+        .zip(&alone)
+        .map(|(n, one)| (0, n - one))
+        .collect();
+    ops::pad(&g, &after, &Array::scalar(0f32)?)
 }

@@ -7,27 +7,11 @@ use std::ffi::CString;
 use mlx_sys as sys;
 
 use super::cpu::Job;
-use super::program::{dtype, Output};
+use super::program::dtype;
 use crate::array::build_many;
 use crate::handles::VectorArray;
 use crate::transforms::closure::Handle;
-use crate::{Array, Dtype, Result};
-
-impl Job {
-    /// The shape and the dtype of each array that a job writes.
-    pub(super) fn forms(&self) -> Vec<(Vec<i32>, Dtype)> {
-        let size = |i: &usize| i32::try_from(self.sizes[*i]).unwrap_or(i32::MAX);
-        let blocks = i32::try_from(self.parts()).unwrap_or(i32::MAX);
-        let form = |o: &Output| match o.at {
-            Some(_) => (
-                o.shape.iter().map(size).collect(),
-                dtype(o.dtype, self.float),
-            ),
-            None => (vec![blocks, size(&o.width)], Dtype::Float32),
-        };
-        self.program.outputs.iter().map(form).collect()
-    }
-}
+use crate::{Array, Error, Result};
 
 /// The outputs of a job. `composed` computes them by MLX's operations, `backward` the gradients of all inputs from the
 /// inputs and the cotangents.
@@ -45,10 +29,21 @@ where
     let (composed, backward) = (Handle::new(composed)?, Handle::new(backward)?);
     let list = VectorArray::new(OP, inputs)?;
     let program = job.program;
-    let forms = job.forms();
-    let dimensions: Vec<usize> = forms.iter().map(|f| f.0.len()).collect();
-    let flat: Vec<i32> = forms.iter().flat_map(|f| f.0.iter().copied()).collect();
-    let dtypes: Vec<sys::mlx_dtype> = forms.iter().map(|f| f.1.as_raw()).collect();
+    let shapes = job.shapes();
+    let dimensions: Vec<usize> = shapes.iter().map(Vec::len).collect();
+    let shape = |n: &i64| {
+        i32::try_from(*n)
+            .map_err(|_| Error::invalid(OP, format!("a size of {n} is more than MLX can count")))
+    };
+    let flat: Vec<i32> = shapes.iter().flatten().map(shape).collect::<Result<_>>()?;
+    let dtypes: Vec<sys::mlx_dtype> = program
+        .outputs
+        .iter()
+        .map(|o| match o.at {
+            Some(_) => dtype(o.dtype, job.float).as_raw(),
+            None => crate::Dtype::Float32.as_raw(),
+        })
+        .collect();
     let name = CString::new(program.name).unwrap_or_default();
     let parts = i32::try_from(job.parts()).unwrap_or(i32::MAX);
     let references: Vec<&Array> = inputs.iter().collect();

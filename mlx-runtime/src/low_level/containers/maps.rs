@@ -9,8 +9,9 @@ use std::ptr::null;
 use mlx_sys as sys;
 
 use super::no_array;
-use crate::error::{check, from_c, init};
+use crate::error::{check, from_c};
 use crate::handles::{c_string, text};
+use crate::init::init;
 use crate::{Array, Result};
 
 use super::{MapStringToArray, MapStringToString};

@@ -3,8 +3,8 @@
 //! own.
 
 use super::{Linear, Weight};
-use crate::nn::packed::kept;
-use crate::{cuda, ops, transforms, Array, Result};
+use crate::kernels::adapters::{self, Adapter, SideBySide};
+use crate::{context, ops, transforms, Array, Result};
 
 /// `x [.., in]` times the layers' joined `weight`, plus their adapters: `[.., sum of out]`. `None`
 /// where that is not what their definition says: something but adapters trains, or there is a bias.
@@ -16,7 +16,7 @@ pub(super) fn adapted(weight: &Weight, layers: &[&Linear], x: &Array) -> Option<
         Weight::Quantized { .. } => true,
         Weight::Tied => false,
     };
-    if !cuda::available(x) || !layers.iter().all(plain) || !fits || x.size() == 0 {
+    if !adapters::can_join(x) || !layers.iter().all(plain) || !fits || x.size() == 0 {
         return None;
     }
     let (mut all, mut tensors, mut out) = (Vec::new(), Vec::new(), 0);
@@ -27,7 +27,7 @@ pub(super) fn adapted(weight: &Weight, layers: &[&Linear], x: &Array) -> Option<
             if lora.b.dtype() != dtype || lora.a.shape() != [*rows, rank] {
                 return None;
             }
-            all.push(cuda::Adapter {
+            all.push(Adapter {
                 rank,
                 start: out,
                 width,
@@ -41,10 +41,10 @@ pub(super) fn adapted(weight: &Weight, layers: &[&Linear], x: &Array) -> Option<
     if all.is_empty() {
         return Some(weight.product(x));
     }
-    let sides = cuda::side_by_side(&all, *rows, out, x.dtype());
+    let sides = adapters::side_by_side(&all, *rows, out, x.dtype());
     let product = Product {
         weight: weight.clone(),
-        keep: kept(),
+        keep: context::is_packed(),
         sides,
     };
     Some(product.of(x, tensors, batch, out))
@@ -55,7 +55,7 @@ struct Product {
     weight: Weight,
     /// True if packed values are multiplied as they are.
     keep: bool,
-    sides: cuda::SideBySide,
+    sides: SideBySide,
 }
 
 impl Product {

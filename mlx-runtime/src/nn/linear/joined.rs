@@ -2,7 +2,8 @@
 
 use super::adapted::adapted;
 use super::{scaled, unbound, Linear, Lora, Weight};
-use crate::{fused, ops, transforms, Array, Result};
+use crate::kernels::select;
+use crate::{ops, transforms, Array, Result};
 
 /// Joins the weights of layers that share an input, one above the other. The layers get views of
 /// the joined weight, so that it is held once. `None` where they train or are kept differently.
@@ -128,8 +129,7 @@ fn joined<const N: usize>(
     x: &Array,
     adapters: bool,
 ) -> Result<[Array; N]> {
-    // On the CPU one matmul for each writes its result where the next operation wants it.
-    let whole = layers.iter().all(|l| l.joined) && !fused::available(x);
+    let whole = layers.iter().all(|l| l.joined) && !select::splits_products(x);
     let mut bases: [Option<Array>; N] = [const { None }; N];
     if let (Some(w), true) = (weight, whole) {
         let y = w.product(x)?;
@@ -160,12 +160,7 @@ fn joined<const N: usize>(
 /// `scale * (x a)` of each adapted layer, from one matmul; nothing where that would save none.
 fn inner_products<const N: usize>(layers: [&Linear; N], x: &Array) -> Result<[Option<Array>; N]> {
     let mut out = [const { None }; N];
-    let adapter = |i: &usize| {
-        layers[*i]
-            .lora
-            .as_ref()
-            .filter(|_| !layers[*i].is_native(x))
-    };
+    let adapter = |i: &usize| layers[*i].lora.as_ref();
     let at: Vec<usize> = (0..N).filter(|i| adapter(i).is_some()).collect();
     let loras: Vec<&Lora> = at.iter().filter_map(adapter).collect();
     if loras.len() < 2 {

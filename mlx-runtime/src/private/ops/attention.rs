@@ -1,7 +1,8 @@
 //! Attention, its masks, and positions.
 
+use crate::kernels::attention::{causal, whole};
 use crate::nn::scalar::number;
-use crate::nn::{causal, whole, KvCache};
+use crate::nn::KvCache;
 use crate::ops::{self, fast, greater, greater_equal, logical_and, reshape, subtract, where_};
 use crate::{Array, Dtype, Error, Result};
 

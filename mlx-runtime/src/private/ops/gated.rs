@@ -1,23 +1,12 @@
-//! Gated linear units (Shazeer 2020), each with a gradient of its own: of what MLX would keep for
-//! the backward pass, several arrays as wide as the gate, two are kept.
+//! Gated linear units of a joined product.
+//!
+//! Tests: `mlx-tests --test fuse`, `mlx-models --test native_kernels`.
 
+use super::{geglu, swiglu};
+use crate::kernels::gated;
 use crate::nn::linear::Joined;
-use crate::nn::scalar::{scaled, shifted};
-use crate::ops::{add, multiply, negative, sigmoid, split, square, tanh};
-use crate::{cuda, fused, nn, transforms, Array, Result};
-
-/// `silu(gate) * up`.
-pub fn swiglu(gate: &Array, up: &Array) -> Result<Array> {
-    match fused::available(gate) {
-        true => fused::swiglu(gate, up),
-        false => gated(gate, up, nn::silu, silu_and_slope),
-    }
-}
-
-/// `gelu_approx(gate) * up`.
-pub fn geglu(gate: &Array, up: &Array) -> Result<Array> {
-    gated(gate, up, nn::gelu_approx, gelu_and_slope)
-}
+use crate::ops::split;
+use crate::{Array, Result};
 
 /// `silu(gate) * up` of a joined product.
 pub fn joined_swiglu(product: &Joined<'_, 2>) -> Result<Array> {
@@ -45,53 +34,10 @@ fn halves(product: &Joined<'_, 2>, gelu: bool) -> Option<Result<Array>> {
         Ok(both) => both,
         Err(e) => return Some(Err(e)),
     };
-    if let Some(y) = cuda::gated(&both, gelu) {
+    if let Some(y) = gated::of_joined(&both, gelu) {
         return Some(y);
     }
     let unit = if gelu { geglu } else { swiglu };
     let cut = split(&both, 2, -1);
     Some(cut.and_then(|parts| unit(&parts[0], &parts[1])))
-}
-
-type Activation = fn(&Array) -> Result<Array>;
-type WithSlope = fn(&Array) -> Result<(Array, Array)>;
-
-fn gated(gate: &Array, up: &Array, activation: Activation, both: WithSlope) -> Result<Array> {
-    if !transforms::is_differentiating() {
-        return multiply(&activation(gate)?, up);
-    }
-    let unit = transforms::custom_vjp(
-        move |p| Ok(vec![multiply(&activation(&p[0])?, &p[1])?]),
-        move |p, by, _| {
-            // Nothing else says that this is not to be computed before the backward pass.
-            let gate = transforms::depends(&[&p[0]], &[&by[0]])?.swap_remove(0);
-            let (value, slope) = both(&gate)?;
-            let through = multiply(&by[0], &p[1])?;
-            Ok(vec![multiply(&through, &slope)?, multiply(&by[0], &value)?])
-        },
-    );
-    Ok(unit.call(&[gate.clone(), up.clone()])?.swap_remove(0))
-}
-
-/// `x s` and `s + x s (1 - s)`, where s is `sigmoid(x)`.
-fn silu_and_slope(x: &Array) -> Result<(Array, Array)> {
-    let s = sigmoid(x)?;
-    let value = multiply(x, &s)?;
-    let rest = shifted(&negative(&s)?, 1.0)?;
-    let slope = add(&s, &multiply(&value, &rest)?)?;
-    Ok((value, slope))
-}
-
-/// `x (1 + t) / 2` and `(1 + t) / 2 + x (1 - t^2) u' / 2`, where t is `tanh(u)` and u is
-/// `sqrt(2 / pi) (x + 0.044715 x^3)`.
-fn gelu_and_slope(x: &Array) -> Result<(Array, Array)> {
-    let factor = (2.0 / std::f64::consts::PI).sqrt();
-    let squared = square(x)?;
-    let inner = multiply(x, &shifted(&scaled(0.044715, &squared)?, 1.0)?)?;
-    let t = tanh(&scaled(factor, &inner)?)?;
-    let half = scaled(0.5, &shifted(&t, 1.0)?)?;
-    let inner_slope = shifted(&scaled(3.0 * 0.044715 * factor, &squared)?, factor)?;
-    let tanh_slope = shifted(&negative(&square(&t)?)?, 1.0)?;
-    let bend = scaled(0.5, &multiply(x, &multiply(&tanh_slope, &inner_slope)?)?)?;
-    Ok((multiply(x, &half)?, add(&half, &bend)?))
 }

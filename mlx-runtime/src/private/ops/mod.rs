@@ -11,10 +11,11 @@ mod shape;
 pub use attention::*;
 pub use axis::*;
 pub use create::*;
-pub use gated::*;
+pub use gated::{joined_geglu, joined_swiglu};
 pub use losses::*;
 pub use shape::*;
 
+pub use crate::kernels::gated::{geglu, swiglu};
 pub use crate::nn::{
     avg_pool1d, avg_pool2d, celu, elu, gelu, gelu_approx, gelu_fast_approx, glu, hard_shrink,
     hard_tanh, hardswish, leaky_relu, log_sigmoid, log_softmax, max_pool1d, max_pool2d, mish,
@@ -22,34 +23,36 @@ pub use crate::nn::{
 };
 pub use crate::ops::fast::layer_norm;
 pub use crate::ops::{
-    abs, add, addmm, all, any, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, astype,
+    abs, add, addmm, all, any, arccos, arccosh, arcsin, arcsinh, arctan, arctanh, astype,
     bitwise_and, bitwise_invert, bitwise_or, bitwise_xor, broadcast_to, ceil, clip, conv1d, cos,
-    cosh, degrees, dequantize, divide, einsum, equal, erf, erfinv, exp, expm1, flatten, floor,
-    floor_divide, gather_mm, greater, greater_equal, inner, isfinite, isinf, isnan, isneginf,
-    isposinf, left_shift, less, less_equal, log, log10, log1p, log2, logaddexp, logical_and,
-    logical_not, logical_or, logical_xor, logsumexp, matmul, max, mean, median, min, moveaxis,
-    multiply, nan_to_num, negative, not_equal, ones, ones_like, outer, prod, put_along_axis,
-    quantized_matmul, radians, reciprocal, remainder, reshape, right_shift, roll, round, rsqrt,
-    sigmoid, sign, sin, sinh, softmax, sqrt, square, std, stop_gradient, subtract, sum, swapaxes,
-    take_along_axis, tan, tanh, tile, transpose, tril, triu, trunc, unflatten, var, vecdot, where_,
-    zeros, zeros_like,
+    cosh, degrees, dequantize, divide, einsum, erf, erfinv, exp, expm1, flatten, floor, gather_mm,
+    inner, isfinite, isinf, isnan, isneginf, isposinf, left_shift, log, log10, log1p, log2,
+    logical_and, logical_not, logical_or, logical_xor, logsumexp, matmul, max, mean, median, min,
+    moveaxis, multiply, nan_to_num, negative, ones, ones_like, outer, prod, put_along_axis,
+    quantized_matmul, radians, reciprocal, reshape, right_shift, roll, round, rsqrt, sigmoid, sign,
+    sin, sinh, softmax, sqrt, square, std, stop_gradient, subtract, sum, swapaxes, take_along_axis,
+    tan, tanh, tile, transpose, tril, triu, trunc, unflatten, var, vecdot, zeros, zeros_like,
 };
 
 use crate::{ops, Array, Result};
 
-/// The larger of two elements.
-pub fn maximum(a: &Array, b: &Array) -> Result<Array> {
-    ops::maximum(a, b)
+/// Operations that take numbers as well, of arrays alone.
+macro_rules! of_arrays {
+    ($($name:ident;)*) => {$(
+        #[doc = concat!("[`ops::", stringify!($name), "`].")]
+        pub fn $name(a: &Array, b: &Array) -> Result<Array> {
+            ops::$name(a, b)
+        }
+    )*};
 }
 
-/// The smaller of two elements.
-pub fn minimum(a: &Array, b: &Array) -> Result<Array> {
-    ops::minimum(a, b)
+of_arrays! {
+    arctan2; equal; floor_divide; greater; greater_equal; less; less_equal; logaddexp; maximum; minimum; not_equal; power; remainder;
 }
 
-/// Elements to the power of others.
-pub fn power(a: &Array, b: &Array) -> Result<Array> {
-    ops::power(a, b)
+/// [`ops::where_`].
+pub fn where_(condition: &Array, x: &Array, y: &Array) -> Result<Array> {
+    ops::where_(condition, x, y)
 }
 
 /// Rows made whole in memory.
@@ -64,7 +67,7 @@ pub fn isclose(a: &Array, b: &Array, rtol: f32, atol: f32, equal_nan: bool) -> R
 
 /// `x [.., D]`, `weight [D]`.
 pub fn rms_norm(x: &Array, weight: &Array, eps: f32) -> Result<Array> {
-    crate::nn::norm::rms_norm(x, weight, eps)
+    crate::kernels::norm::rms_norm(x, weight, eps, false)
 }
 
 /// The axes of `a`, then as many of `b`.

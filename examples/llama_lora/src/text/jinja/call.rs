@@ -31,7 +31,7 @@ impl Given {
     ) -> Result<[Option<Value>; N]> {
         ensure!(
             self.pos.len() <= N,
-            "{what} takes no more than {N} arguments, not {}",
+            "{what} takes at most {N} arguments, found {}",
             self.pos.len()
         );
         let mut out = [const { None }; N];
@@ -40,13 +40,13 @@ impl Given {
         }
         for (name, value) in self.named {
             let Some(at) = names.iter().position(|n| **n == *name) else {
-                bail!("{what} takes no argument {name:?}");
+                bail!("{what}: unknown argument {name:?}");
             };
-            ensure!(out[at].is_none(), "{what} gets its argument {name:?} twice");
+            ensure!(out[at].is_none(), "{what}: duplicate argument {name:?}");
             out[at] = Some(value);
         }
         for (name, slot) in names.iter().zip(&out).take(required) {
-            ensure!(slot.is_some(), "{what} lacks its argument {name:?}");
+            ensure!(slot.is_some(), "{what}: missing argument {name:?}");
         }
         Ok(out)
     }
@@ -66,7 +66,7 @@ impl<'t> Run<'t> {
         let changes = |names: &[&str]| {
             let why = || {
                 format!(
-                    "{name:?} would change the {}, which a chat template cannot",
+                    "cannot change the {} with {name:?}: a chat template changes no values",
                     of.type_name()
                 )
             };
@@ -76,7 +76,7 @@ impl<'t> Run<'t> {
         };
         if name.starts_with("__") && name.ends_with("__") {
             return Ok(Some(Value::Undefined(
-                format!("the attribute {name:?} is not for templates").into(),
+                format!("the attribute {name:?} is private").into(),
             )));
         }
         Ok(match of {
@@ -157,7 +157,8 @@ impl<'t> Run<'t> {
     fn loop_attribute(&self, id: usize, name: &str) -> Result<Option<Value>> {
         let state = &self.loops[id];
         let number = |n: usize| Some(Value::len_of(n));
-        let missing = |which: &str| Value::Undefined(format!("there is no {which} item").into());
+        let missing =
+            |which: &str| Value::Undefined(format!("expected a {which} item, found none").into());
         Ok(match name {
             "index" => number(state.index + 1),
             "index0" => number(state.index),
@@ -208,7 +209,7 @@ impl<'t> Run<'t> {
                     _ => self.method(of, name, given),
                 }
             }
-            other => bail!("a {} cannot be called", other.type_name()),
+            other => bail!("cannot call a {}", other.type_name()),
         }
     }
 
@@ -218,7 +219,7 @@ impl<'t> Run<'t> {
             Function::Dict => self.dict(given),
             Function::Cycler => {
                 ensure!(given.named.is_empty(), "cycler takes no named arguments");
-                ensure!(!given.pos.is_empty(), "cycler needs at least one item");
+                ensure!(!given.pos.is_empty(), "cycler expects at least one item");
                 self.cyclers.push((given.pos, 0));
                 Ok(Value::Cycler(self.cyclers.len() - 1))
             }
@@ -230,7 +231,7 @@ impl<'t> Run<'t> {
             }
             Function::Namespace => {
                 let Value::Dict(dict) = self.dict(given)? else {
-                    bail!("namespace takes names and values");
+                    bail!("namespace expects names and values");
                 };
                 self.spend(20)?;
                 self.namespaces.push(Dict::default());
@@ -253,7 +254,7 @@ impl<'t> Run<'t> {
                 let [format] = given.bind("strftime_now", ["format"], 1)?;
                 match format.as_ref().and_then(Value::as_str) {
                     Some(format) => Ok(Value::str(strftime::now(format)?)),
-                    None => bail!("strftime_now takes a text"),
+                    None => bail!("strftime_now expects a string"),
                 }
             }
         }
@@ -267,7 +268,7 @@ impl<'t> Run<'t> {
                 let n = bound.as_int().filter(|n| n.unsigned_abs() < 1 << 100);
                 ensure!(
                     n.is_some(),
-                    "range takes whole numbers, not a {}",
+                    "range expects whole numbers, found a {}",
                     describe(bound)
                 );
                 *number = n;
@@ -293,7 +294,7 @@ impl<'t> Run<'t> {
         let mut dict = Dict::default();
         ensure!(
             given.pos.len() <= 1,
-            "dict takes one dictionary or list of pairs"
+            "dict expects one dictionary or list of pairs"
         );
         match given.pos.pop() {
             None => {}
@@ -308,7 +309,7 @@ impl<'t> Run<'t> {
                     let mut pair = self.items(&pair)?.into_iter();
                     match (pair.next(), pair.next(), pair.next()) {
                         (Some(key), Some(value), None) => dict.set(key, value)?,
-                        _ => bail!("dict takes pairs of a key and a value"),
+                        _ => bail!("dict expects pairs of a key and a value"),
                     }
                 }
             }
@@ -322,7 +323,7 @@ impl<'t> Run<'t> {
     fn method(&mut self, of: &Value, name: &str, given: Given) -> Result<Value> {
         let position = |found: Option<usize>| match found {
             Some(i) => Ok(Value::len_of(i)),
-            None => bail!("the value is not in the {}", of.type_name()),
+            None => bail!("value not found in the {}", of.type_name()),
         };
         match (of, name) {
             (Value::Dict(d), "get") => {
@@ -394,7 +395,10 @@ impl<'t> Run<'t> {
                     given.named.is_empty(),
                     "loop.cycle takes no named arguments"
                 );
-                ensure!(!given.pos.is_empty(), "loop.cycle needs at least one value");
+                ensure!(
+                    !given.pos.is_empty(),
+                    "loop.cycle expects at least one value"
+                );
                 let at = self.loops[*id].index % given.pos.len();
                 Ok(given.pos[at].clone())
             }

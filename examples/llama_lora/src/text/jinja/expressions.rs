@@ -427,27 +427,27 @@ impl Parser {
             if self.skip_op("*") {
                 ensure!(
                     args.star.is_none() && args.stars.is_none(),
-                    "line {line}: a second *"
+                    "line {line}: duplicate *"
                 );
                 args.star = Some(Box::new(self.expression()?));
             } else if self.skip_op("**") {
-                ensure!(args.stars.is_none(), "line {line}: a second **");
+                ensure!(args.stars.is_none(), "line {line}: duplicate **");
                 args.stars = Some(Box::new(self.expression()?));
             } else if named {
                 ensure!(
                     args.stars.is_none(),
-                    "line {line}: a named argument after **"
+                    "line {line}: unexpected named argument after **"
                 );
                 let name = self.name()?;
                 self.at += 1;
                 let twice = args.named.iter().any(|(n, _)| *n == name);
-                ensure!(!twice, "line {line}: the argument {name:?} is there twice");
+                ensure!(!twice, "line {line}: duplicate argument {name:?}");
                 args.named.push((name, self.expression()?));
             } else {
                 let last = args.star.is_none() && args.stars.is_none() && args.named.is_empty();
                 ensure!(
                     last,
-                    "line {line}: an argument without a name after one with it"
+                    "line {line}: unexpected positional argument after a named one"
                 );
                 args.pos.push(self.expression()?);
             }

@@ -127,7 +127,10 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
             };
             match len {
                 Some(n) => Ok(Value::len_of(n)),
-                None => bail!("a {} has no length", describe(&value)),
+                None => bail!(
+                    "expected a value with a length, found a {}",
+                    describe(&value)
+                ),
             }
         }
         "trim" => {
@@ -138,7 +141,7 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
                 Some(Value::Str(set) | Value::Markup(set)) => {
                     value.alike(s.trim_matches(|c| set.contains(c)))
                 }
-                Some(other) => bail!("trim takes a text, not a {}", describe(&other)),
+                Some(other) => bail!("trim expects a string, found a {}", describe(&other)),
             })
         }
         "default" | "d" => {
@@ -187,7 +190,8 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
                 Value::Once(once) => once.next()?,
                 other => run.items(other)?.into_iter().next(),
             };
-            Ok(first.unwrap_or_else(|| Value::Undefined("there is no first item".into())))
+            Ok(first
+                .unwrap_or_else(|| Value::Undefined("expected a first item, found none".into())))
         }
         "last" => {
             let [] = given.bind(name, [], 0)?;
@@ -201,7 +205,7 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
                 Value::Str(s) if value.is_markup() => Value::Markup(s),
                 other => other,
             });
-            Ok(last.unwrap_or_else(|| Value::Undefined("there is no last item".into())))
+            Ok(last.unwrap_or_else(|| Value::Undefined("expected a last item, found none".into())))
         }
         "list" => {
             let [] = given.bind(name, [], 0)?;
@@ -225,13 +229,13 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
             match &value {
                 Value::Undefined(_) => Value::once(Vec::new()),
                 Value::Dict(d) => Value::once(d.view(View::Items)?),
-                other => bail!("items takes a dictionary, not a {}", describe(other)),
+                other => bail!("items expects a dictionary, found a {}", describe(other)),
             }
         }
         "attr" => {
             let [attribute] = given.bind(name, ["name"], 1)?;
             let Some(Value::Str(attribute) | Value::Markup(attribute)) = attribute else {
-                bail!("attr takes the name of an attribute");
+                bail!("attr expects the name of an attribute");
             };
             if let Value::Undefined(why) = &value {
                 bail!("{why}");
@@ -269,14 +273,14 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
                 (Value::Float(f), _) => Ok(Value::Float(f.abs())),
                 (_, Some(n)) if n < 0 => ops::negative(&Value::Int(n)),
                 (_, Some(n)) => Ok(Value::Int(n)),
-                _ => bail!("abs takes a number, not a {}", describe(&value)),
+                _ => bail!("abs expects a number, found a {}", describe(&value)),
             }
         }
         "round" => round(&value, given),
         "sum" => {
             let [attribute, start] = given.bind(name, ["attribute", "start"], 0)?;
             let mut sum = start.unwrap_or(Value::Int(0));
-            ensure!(sum.as_str().is_none(), "sum cannot add texts; use join");
+            ensure!(sum.as_str().is_none(), "sum cannot add strings; use join");
             for mut item in run.items(&value)? {
                 if let Some(attribute) = attribute.as_ref().filter(|a| !matches!(a, Value::None)) {
                     item = get(run, &item, attribute, None)?;
@@ -299,7 +303,10 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
                     best = Some((key, item));
                 }
             }
-            Ok(best.map_or_else(|| Value::Undefined("there are no items".into()), |b| b.1))
+            Ok(best.map_or_else(
+                || Value::Undefined("expected one item or more, found none".into()),
+                |b| b.1,
+            ))
         }
         "sort" => {
             let [reverse, sensitive, attribute] =
@@ -335,16 +342,19 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
             let [sensitive, by, reverse] =
                 given.bind(name, ["case_sensitive", "by", "reverse"], 0)?;
             let Value::Dict(d) = &value else {
-                bail!("dictsort takes a dictionary, not a {}", describe(&value));
+                bail!(
+                    "dictsort expects a dictionary, found a {}",
+                    describe(&value)
+                );
             };
             let by = match by.as_ref().map(|b| b.as_str()) {
                 None | Some(Some("key")) => 0,
                 Some(Some("value")) => 1,
-                _ => bail!("dictsort sorts by \"key\" or by \"value\""),
+                _ => bail!("dictsort expects \"key\" or \"value\" to sort by"),
             };
             let keyed = keyed(run, d.view(View::Items)?, |run, item| {
                 let Value::Tuple(pair) = item else {
-                    bail!("the entry is no pair");
+                    bail!("expected a pair");
                 };
                 sort_key(run, &pair[by], None, sensitive.as_ref())
             })?;
@@ -358,7 +368,7 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
             let size = usize::try_from(size)
                 .ok()
                 .filter(|&n| n > 0)
-                .context("batch takes a size of 1 or more")?;
+                .context("batch expects a size of 1 or more")?;
             let items = run.items(&value)?;
             let mut rows: Vec<Vec<Value>> = items.chunks(size).map(<[Value]>::to_vec).collect();
             if let (Some(fill), Some(last)) =
@@ -375,7 +385,7 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
             let parts = usize::try_from(parts)
                 .ok()
                 .filter(|&n| n > 0)
-                .context("slice takes a number of 1 or more")?;
+                .context("slice expects a number of 1 or more")?;
             let items = run.items(&value)?;
             run.spend(parts)?;
             let (each, longer) = (items.len() / parts, items.len() % parts);
@@ -407,7 +417,7 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
                 }
             };
             let Some(s) = value.as_str() else {
-                bail!("indent takes a text, not a {}", describe(&value));
+                bail!("indent expects a string, found a {}", describe(&value));
             };
             let s = format!("{s}\n");
             let (first, blank) = (yes(first), yes(blank));
@@ -432,7 +442,7 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
         "truncate" => {
             ensure!(
                 value.as_str().is_some() || value.is_undefined(),
-                "truncate takes a text, not a {}",
+                "truncate expects a string, found a {}",
                 describe(&value)
             );
             truncate(run, &value, given)
@@ -441,7 +451,7 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
             let s = text(run)?;
             ensure!(
                 given.pos.is_empty() || given.named.is_empty(),
-                "format takes values by place or by name, not both"
+                "format expects values by place or by name, not both"
             );
             let args = if given.named.is_empty() {
                 Value::tuple(given.pos)?
@@ -457,8 +467,8 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
         }
         "filesizeformat" => {
             let [binary] = given.bind(name, ["binary"], 0)?;
-            let bytes =
-                to_float(&value).with_context(|| format!("{} is no size", describe(&value)))?;
+            let bytes = to_float(&value)
+                .with_context(|| format!("expected a size, found {}", describe(&value)))?;
             Ok(Value::str(file_size(
                 bytes,
                 binary.is_some_and(|b| b.is_true()),
@@ -536,7 +546,10 @@ fn truncate(run: &Run, value: &Value, given: Given) -> Result<Value> {
     let length = length.map_or(Ok(255), |n| number("truncate", &n))?;
     let end = end.unwrap_or_else(|| Value::str("..."));
     let Some(end_text) = end.as_str() else {
-        bail!("truncate ends with a text, not a {}", describe(&end));
+        bail!(
+            "truncate expects a string as end, found a {}",
+            describe(&end)
+        );
     };
     let leeway = match leeway {
         None | Some(Value::None) => 5,
@@ -545,9 +558,9 @@ fn truncate(run: &Run, value: &Value, given: Given) -> Result<Value> {
     let short = length - end_text.chars().count() as i128;
     ensure!(
         short >= 0,
-        "truncate cannot make a text shorter than its end, {end_text:?}"
+        "truncate cannot make a string shorter than its end, {end_text:?}"
     );
-    ensure!(leeway >= 0, "truncate takes a leeway of 0 or more");
+    ensure!(leeway >= 0, "truncate expects a leeway of 0 or more");
     if text.chars().count() as i128 <= length + leeway {
         return Ok(value.alike(text));
     }
@@ -587,7 +600,7 @@ fn url_encode(run: &Run, value: &Value) -> Result<Value> {
     for pair in pairs {
         match run.items(&pair)?.as_slice() {
             [key, value] => out.push(format!("{}={}", quote(key, true)?, quote(value, true)?)),
-            _ => bail!("urlencode takes a text or pairs"),
+            _ => bail!("urlencode expects a string or pairs"),
         }
     }
     Ok(Value::str(out.join("&")))

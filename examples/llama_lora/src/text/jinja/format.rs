@@ -46,7 +46,7 @@ pub fn percent(run: &Run, format: &str, args: &Value, escapes: bool) -> Result<S
         let at = used.replace(used.get().saturating_add(1));
         list.get(at)
             .cloned()
-            .context("there are not enough values for the format")
+            .context("expected more values for the format")
     };
     let mut out = String::new();
     let mut chars = format.chars().peekable();
@@ -67,7 +67,7 @@ pub fn percent(run: &Run, format: &str, args: &Value, escapes: bool) -> Result<S
             loop {
                 let c = chars
                     .next()
-                    .context("a key in the format is not closed by \")\"")?;
+                    .context("expected the key in the format to end with \")\"")?;
                 depth += i32::from(c == '(') - i32::from(c == ')');
                 if depth == 0 {
                     break;
@@ -75,7 +75,10 @@ pub fn percent(run: &Run, format: &str, args: &Value, escapes: bool) -> Result<S
                 key.push(c);
             }
             let Value::Dict(dict) = args else {
-                bail!("the format needs a dictionary, not a {}", describe(args));
+                bail!(
+                    "the format expects a dictionary, found a {}",
+                    describe(args)
+                );
             };
             // From here on, every value without a key is one too many.
             used.set(usize::MAX);
@@ -83,7 +86,7 @@ pub fn percent(run: &Run, format: &str, args: &Value, escapes: bool) -> Result<S
             value = Some(
                 dict.get_str(&key)
                     .cloned()
-                    .with_context(|| format!("there is no {key:?}"))?,
+                    .with_context(|| format!("unknown key {key:?} in the format"))?,
             );
         }
         let mut spec = Spec::default();
@@ -101,11 +104,11 @@ pub fn percent(run: &Run, format: &str, args: &Value, escapes: bool) -> Result<S
             if chars.next_if_eq(&'*').is_some() {
                 ensure!(
                     !escapes,
-                    "* is not possible in a text that is marked as safe"
+                    "* is not supported in a string that is marked as safe"
                 );
                 return match next()?.as_int() {
                     Some(n) => Ok(Some(n)),
-                    None => bail!("* in a format takes a whole number"),
+                    None => bail!("* in a format expects a whole number"),
                 };
             }
             let mut n = None;
@@ -129,7 +132,7 @@ pub fn percent(run: &Run, format: &str, args: &Value, escapes: bool) -> Result<S
             spec.precision = Some(usize::try_from(precision).unwrap_or(0));
         }
         while chars.next_if(|c| "hlL".contains(*c)).is_some() {}
-        let kind = chars.next().context("the format ends in the middle")?;
+        let kind = chars.next().context("incomplete format")?;
         let value = match value {
             Some(value) => value,
             None => next()?,
@@ -149,7 +152,7 @@ pub fn percent(run: &Run, format: &str, args: &Value, escapes: bool) -> Result<S
     let mapping = named || matches!(args, Value::Dict(_) | Value::List(_) | Value::Range(_));
     ensure!(
         mapping || used.get() >= list.len(),
-        "not all values are used by the format"
+        "expected fewer values for the format"
     );
     Ok(out)
 }
@@ -164,15 +167,16 @@ fn percent_escaped(run: &Run, kind: char, spec: &mut Spec, value: &Value) -> Res
                 Value::Str(s) | Value::Markup(s) => parse_int(s, 10),
                 other => to_int(other, 10)?,
             };
-            let whole = whole.with_context(|| format!("{} is no number", describe(value)))?;
+            let whole =
+                whole.with_context(|| format!("expected a number, found {}", describe(value)))?;
             return percent_one(run, kind, spec, &Value::Int(whole));
         }
         'e' | 'E' | 'f' | 'F' | 'g' | 'G' => {
-            let real =
-                to_float(value).with_context(|| format!("{} is no number", describe(value)))?;
+            let real = to_float(value)
+                .with_context(|| format!("expected a number, found {}", describe(value)))?;
             return percent_one(run, kind, spec, &Value::Float(real));
         }
-        _ => bail!("%{kind} is not possible in a text that is marked as safe"),
+        _ => bail!("%{kind} is not supported in a string that is marked as safe"),
     };
     percent_one(run, 's', spec, &Value::str(text))
 }
@@ -208,32 +212,35 @@ fn percent_one(run: &Run, kind: char, spec: &mut Spec, value: &Value) -> Result<
         'c' => match (value.as_str(), value.as_int()) {
             (Some(s), _) if s.chars().count() == 1 => s.to_owned(),
             (_, Some(n)) => character(n)?,
-            _ => bail!("%c takes one character"),
+            _ => bail!("%c expects one character"),
         },
         'd' | 'i' | 'u' => match (value, value.as_int()) {
             (Value::Float(f), _) if f.is_finite() && f.abs() < 1e37 => whole(*f as i128, spec)?,
             (_, Some(n)) => whole(n, spec)?,
-            _ => bail!("%{kind} takes a number, not a {}", describe(value)),
+            _ => bail!("%{kind} expects a number, found a {}", describe(value)),
         },
         'x' | 'X' | 'o' => match value.as_int() {
             Some(n) => whole(n, spec)?,
-            None => bail!("%{kind} takes a whole number, not a {}", describe(value)),
+            None => bail!(
+                "%{kind} expects a whole number, found a {}",
+                describe(value)
+            ),
         },
         'e' | 'E' | 'f' | 'F' | 'g' | 'G' => match value.as_number() {
             Some(f) => {
                 spec.kind = Some(kind);
                 real(f, spec)?
             }
-            None => bail!("%{kind} takes a number, not a {}", describe(value)),
+            None => bail!("%{kind} expects a number, found a {}", describe(value)),
         },
-        other => bail!("the format has an unknown letter {other:?}"),
+        other => bail!("unknown letter in the format: {other:?}"),
     })
 }
 
 fn character(n: i128) -> Result<String> {
     match u32::try_from(n).ok().and_then(char::from_u32) {
         Some(c) => Ok(c.into()),
-        None => bail!("{n} is the code of no character"),
+        None => bail!("no character has the code {n}"),
     }
 }
 
@@ -295,7 +302,7 @@ fn real(value: f64, spec: &Spec) -> Result<String> {
     let precision = spec.precision.unwrap_or(6);
     ensure!(
         precision <= MOST_DIGITS,
-        "a number cannot be written with {precision} digits"
+        "cannot write a number with {precision} digits"
     );
     let negative = value.is_sign_negative() && !value.is_nan();
     let magnitude = value.abs();
@@ -396,10 +403,7 @@ fn braces_in(
     depth: usize,
     escapes: bool,
 ) -> Result<String> {
-    ensure!(
-        depth > 0,
-        "the format has too many braces inside one another"
-    );
+    ensure!(depth > 0, "too many nested braces in the format");
     run.spend_text(format.len())?;
     let mut out = String::new();
     let mut rest = format;
@@ -412,13 +416,13 @@ fn braces_in(
             rest = after;
             continue;
         }
-        ensure!(brace == "{", "a single }} is in the format");
+        ensure!(brace == "{", "unmatched }} in the format");
         let mut open = 1;
         let end = rest.char_indices().find(|&(_, c)| {
             open += i32::from(c == '{') - i32::from(c == '}');
             open == 0
         });
-        let (end, _) = end.context("a { of the format is not closed")?;
+        let (end, _) = end.context("unmatched { in the format")?;
         let field = &rest[..end];
         rest = &rest[end + 1..];
         // A bracket may hold the signs that end a name.
@@ -432,15 +436,12 @@ fn braces_in(
             Some(tail) => {
                 let mut chars = tail.chars();
                 let letter = chars.next();
-                ensure!(
-                    letter.is_some(),
-                    "a field of the format is broken: {field:?}"
-                );
+                ensure!(letter.is_some(), "invalid field of the format: {field:?}");
                 let after = chars.as_str();
                 let spec = after.strip_prefix(':');
                 ensure!(
                     after.is_empty() || spec.is_some(),
-                    "a field of the format is broken: {field:?}"
+                    "invalid field of the format: {field:?}"
                 );
                 (letter, spec.unwrap_or(""))
             }
@@ -452,12 +453,12 @@ fn braces_in(
             Some('s') => Value::Str(run.to_text(&value)?),
             Some('r') => Value::str(run.repr(&value, false)?),
             Some('a') => Value::str(run.repr(&value, true)?),
-            Some(other) => bail!("the format has an unknown conversion {other:?}"),
+            Some(other) => bail!("unknown conversion in the format: {other:?}"),
         };
         let spec = braces_in(run, spec, given, auto, depth - 1, escapes)?;
         ensure!(
             !escapes || !value.is_markup() || spec.is_empty(),
-            "a text that is marked as safe takes no format {spec:?}"
+            "a string that is marked as safe takes no format {spec:?}"
         );
         let mut text = formatted(run, &value, &spec)?;
         if escapes && !value.is_markup() {
@@ -496,7 +497,7 @@ fn field_value(run: &mut Run, field: &str, given: &Given, auto: &mut usize) -> R
             .pos
             .get(index)
             .cloned()
-            .context("there are not enough values for the format")?
+            .context("expected more values for the format")?
     } else {
         let found = given.named.iter().find(|(n, _)| **n == *first);
         found
@@ -511,10 +512,8 @@ fn field_value(run: &mut Run, field: &str, given: &Given, auto: &mut usize) -> R
         } else {
             let after = rest
                 .strip_prefix('[')
-                .context("a field of the format is broken")?;
-            let (key, tail) = after
-                .split_once(']')
-                .context("a [ of the format is not closed")?;
+                .context("invalid field of the format")?;
+            let (key, tail) = after.split_once(']').context("unmatched [ in the format")?;
             let key = match key.parse::<u32>() {
                 Ok(n) => Value::Int(n.into()),
                 Err(_) => Value::str(key),
@@ -569,10 +568,10 @@ fn parse(text: &str) -> Result<Spec> {
     }
     if flag(&mut chars, '.') {
         spec.precision =
-            Some(number(&mut chars)?.context("the format lacks a number after the dot")?);
+            Some(number(&mut chars)?.context("expected a number after the dot of the format")?);
     }
     spec.kind = chars.pop();
-    ensure!(chars.is_empty(), "the format {text:?} is not understood");
+    ensure!(chars.is_empty(), "invalid format {text:?}");
     Ok(spec)
 }
 
@@ -593,7 +592,7 @@ fn formatted(run: &Run, value: &Value, spec: &str) -> Result<Arc<str>> {
             && spec.group.is_none();
         ensure!(
             ok && spec.align != Some('='),
-            "the format does not fit a text"
+            "the format does not fit a string"
         );
         let text: String = match spec.precision {
             Some(n) => s.chars().take(n).collect(),
@@ -636,7 +635,7 @@ fn formatted(run: &Run, value: &Value, spec: &str) -> Result<Arc<str>> {
         }
         (_, _, None | Some('e' | 'E' | 'f' | 'F' | 'g' | 'G' | '%')) => match value.as_number() {
             Some(f) => real(f, &spec)?,
-            None => bail!("a {} takes no format", describe(value)),
+            None => bail!("a {} does not support a format", describe(value)),
         },
         _ => bail!("the format does not fit a {}", describe(value)),
     };

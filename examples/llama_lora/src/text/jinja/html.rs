@@ -17,7 +17,7 @@ use super::value::Value;
 pub fn attributes(run: &Run, value: &Value, given: Given) -> Result<Value> {
     let [space] = given.bind("xmlattr", ["autospace"], 0)?;
     let Value::Dict(dict) = value else {
-        bail!("xmlattr takes a dictionary, not a {}", describe(value));
+        bail!("xmlattr expects a dictionary, found a {}", describe(value));
     };
     let mut out = Vec::new();
     for (key, value) in &dict.entries {
@@ -25,11 +25,11 @@ pub fn attributes(run: &Run, value: &Value, given: Given) -> Result<Value> {
             continue;
         }
         let Some(name) = key.as_str() else {
-            bail!("xmlattr takes names, not a {}", describe(key));
+            bail!("xmlattr expects names, found a {}", describe(key));
         };
         ensure!(
             !name.contains(|c: char| c.is_ascii_whitespace() || "\x0b/>=".contains(c)),
-            "{name:?} is no name of an attribute"
+            "invalid name of an attribute: {name:?}"
         );
         let (name, value) = (escaped(run, key)?, escaped(run, value)?);
         out.push(format!("{name}=\"{value}\""));
@@ -95,7 +95,7 @@ pub fn urlize(run: &Run, value: &Value, given: Given) -> Result<Value> {
     let mut known = Vec::new();
     for scheme in there(schemes).map_or(Ok(Vec::new()), |s| run.items(&s))? {
         let Some(scheme) = scheme.as_text().filter(|s| SCHEME.is_match(s)) else {
-            bail!("{} is no scheme of an address", describe(&scheme));
+            bail!("invalid scheme of an address: {}", describe(&scheme));
         };
         known.push(scheme.clone());
     }

@@ -37,7 +37,7 @@ pub fn dumps(
                 Some(" ".repeat(n))
             }
             None => bail!(
-                "tojson takes a number or a text as indent, not a {}",
+                "tojson expects a number or a string as indent, found a {}",
                 describe(&n)
             ),
         },
@@ -52,7 +52,7 @@ pub fn dumps(
                 run.to_text(item)?.to_string(),
                 run.to_text(key)?.to_string(),
             ),
-            _ => bail!("tojson takes two texts as separators"),
+            _ => bail!("tojson expects two strings as separators"),
         },
     };
     let mut writer = Writer {
@@ -146,7 +146,7 @@ impl Writer<'_, '_> {
         let Some(indent) = &self.indent else {
             return Ok(());
         };
-        ensure!(depth < 1_000, "the value is too deep");
+        ensure!(depth < 1_000, "the value is nested too deeply");
         self.run.spend_text(indent.len().saturating_mul(depth))?;
         self.out.push('\n');
         self.out.push_str(&indent.repeat(depth));

@@ -127,7 +127,7 @@ impl<'s> Lexer<'s> {
     fn comment(&mut self, opening: usize) -> Result<()> {
         let rest = self.rest();
         let Some(end) = rest[opening..].find("#}").map(|i| i + opening) else {
-            bail!("line {}: the end of a comment is missing", self.line);
+            bail!("line {}: unterminated comment", self.line);
         };
         let sign = rest.as_bytes()[opening..end].last().copied();
         self.end_of_tag(end, 2, sign, true);
@@ -180,7 +180,7 @@ impl<'s> Lexer<'s> {
             self.end_of_tag(end, 2, closing, true);
             return Ok(());
         }
-        bail!("line {begun}: {{% raw %}} has no {{% endraw %}}")
+        bail!("line {begun}: expected {{% endraw %}} after {{% raw %}}")
     }
 
     /// The tokens inside a tag, up to its end.
@@ -190,7 +190,7 @@ impl<'s> Lexer<'s> {
         loop {
             let rest = self.rest();
             let Some(first) = rest.chars().next() else {
-                bail!("line {}: the tag is not closed by {close:?}", self.line);
+                bail!("line {}: expected the tag to end with {close:?}", self.line);
             };
             if open.is_empty() {
                 let sign = rest
@@ -327,7 +327,7 @@ impl<'s> Lexer<'s> {
             closes
         });
         let Some((end, _)) = end else {
-            bail!("line {}: a text is not closed by {quote}", self.line);
+            bail!("line {}: a string is not closed by {quote}", self.line);
         };
         let text = unescape(&rest[1..=end], self.line)?;
         self.push(Token::Str(text));
@@ -359,7 +359,7 @@ fn unescape(text: &str, line: usize) -> Result<String> {
             continue;
         }
         let Some(e) = chars.next() else {
-            bail!("line {line}: a text ends with a backslash");
+            bail!("line {line}: a string ends with a backslash");
         };
         let mut code = |digits: usize, radix: u32, first: Option<char>| -> Option<u32> {
             let mut value = first.map_or(Some(0), |c| c.to_digit(radix))?;
@@ -402,7 +402,7 @@ fn unescape(text: &str, line: usize) -> Result<String> {
         };
         match value.and_then(char::from_u32) {
             Some(c) => out.push(c),
-            None => bail!("line {line}: the escape \\{e} of a text names no character"),
+            None => bail!("line {line}: invalid escape \\{e} in a string"),
         }
     }
     Ok(out)

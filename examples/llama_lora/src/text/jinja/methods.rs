@@ -156,7 +156,10 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given, safe: bool
             };
             let parts = match optional_text(name, sep)? {
                 Some(sep) => {
-                    ensure!(!sep.is_empty(), "{name} takes no empty separator");
+                    ensure!(
+                        !sep.is_empty(),
+                        "{name} expects a separator that is not empty"
+                    );
                     let limit = most.saturating_add(1);
                     match name {
                         "split" => s.splitn(limit, &*sep).collect(),
@@ -175,7 +178,10 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given, safe: bool
         "partition" | "rpartition" => {
             let [sep] = given.bind(name, ["<sep>"], 1)?;
             let sep = required_text(name, sep)?;
-            ensure!(!sep.is_empty(), "{name} takes no empty separator");
+            ensure!(
+                !sep.is_empty(),
+                "{name} expects a separator that is not empty"
+            );
             let parts = match name {
                 "partition" => match s.split_once(&*sep) {
                     Some((a, b)) => [a, &sep, b],
@@ -200,7 +206,7 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given, safe: bool
             let mut out = String::new();
             for (i, item) in items.iter().enumerate() {
                 let Some(item) = item.as_str() else {
-                    bail!("join takes texts, not a {}", describe(item));
+                    bail!("join expects strings, found a {}", describe(item));
                 };
                 run.spend_text(item.len() + s.len())?;
                 if i > 0 {
@@ -216,7 +222,7 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given, safe: bool
             let hit = |what: &Value| match what.as_str() {
                 Some(what) if name == "startswith" => Ok(within && part.starts_with(what)),
                 Some(what) => Ok(within && part.ends_with(what)),
-                None => bail!("{name} takes a text or a tuple of texts"),
+                None => bail!("{name} expects a string or a tuple of strings"),
             };
             match what.unwrap_or(Value::None) {
                 Value::Tuple(all) => {
@@ -284,7 +290,7 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given, safe: bool
             let fill = optional_text(name, fill)?.unwrap_or(" ".into());
             ensure!(
                 fill.chars().count() == 1,
-                "{name} fills with one character, not {fill:?}"
+                "{name} expects one character to fill with, found {fill:?}"
             );
             Ok(Value::str(justify(run, s, name, width, &fill)?))
         }
@@ -326,7 +332,7 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given, safe: bool
         "format_map" => {
             let [map] = given.bind(name, ["<mapping>"], 1)?;
             let Some(Value::Dict(map)) = map else {
-                bail!("format_map takes a dictionary");
+                bail!("format_map expects a dictionary");
             };
             let named = map.entries.iter().filter_map(|(k, v)| match k {
                 Value::Str(k) | Value::Markup(k) => Some((k.clone(), v.clone())),
@@ -342,7 +348,7 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given, safe: bool
         "translate" => {
             let [table] = given.bind(name, ["<table>"], 1)?;
             let Some(Value::Dict(table)) = table else {
-                bail!("translate takes a dictionary");
+                bail!("translate expects a dictionary");
             };
             let mut out = String::new();
             for c in s.chars() {
@@ -359,7 +365,7 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given, safe: bool
                     {
                         Some(to) => out.push(to),
                         None => bail!(
-                            "translate needs texts or characters, not a {}",
+                            "translate expects strings or characters, found a {}",
                             describe(other)
                         ),
                     },
@@ -367,7 +373,7 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given, safe: bool
             }
             Ok(Value::str(out))
         }
-        _ => bail!("the method {name:?} of texts is not supported"),
+        _ => bail!("the method {name:?} of strings is not supported"),
     }
 }
 
@@ -380,7 +386,7 @@ fn maketrans(run: &Run, given: Given) -> Result<Value> {
             for (key, value) in &dict.entries {
                 let key = match key.as_str().map(|k| (k.chars().next(), k.chars().count())) {
                     Some((Some(c), 1)) => code(c),
-                    Some(_) => bail!("maketrans takes single characters"),
+                    Some(_) => bail!("maketrans expects single characters"),
                     None => key.clone(),
                 };
                 entries.push((key, value.clone()));
@@ -393,7 +399,7 @@ fn maketrans(run: &Run, given: Given) -> Result<Value> {
             );
             ensure!(
                 from.chars().count() == to.chars().count(),
-                "maketrans takes two texts of the same length"
+                "maketrans expects two strings of the same length"
             );
             run.spend(from.len())?;
             entries.extend(from.chars().map(code).zip(to.chars().map(code)));
@@ -445,7 +451,7 @@ pub fn justify(run: &Run, text: &str, how: &str, width: i128, fill: &str) -> Res
 pub fn number(what: &str, value: &Value) -> Result<i128> {
     match value.as_int() {
         Some(n) => Ok(n.clamp(i64::MIN.into(), i64::MAX.into())),
-        None => bail!("{what} takes a whole number, not a {}", describe(value)),
+        None => bail!("{what} expects a whole number, found a {}", describe(value)),
     }
 }
 
@@ -453,15 +459,15 @@ fn optional_text(what: &str, value: Option<Value>) -> Result<Option<Arc<str>>> {
     match value {
         None | Some(Value::None) => Ok(None),
         Some(Value::Str(s) | Value::Markup(s)) => Ok(Some(s)),
-        Some(other) => bail!("{what} takes a text, not a {}", describe(&other)),
+        Some(other) => bail!("{what} expects a string, found a {}", describe(&other)),
     }
 }
 
 fn required_text(what: &str, value: Option<Value>) -> Result<Arc<str>> {
     match value {
         Some(Value::Str(s) | Value::Markup(s)) => Ok(s),
-        Some(other) => bail!("{what} takes a text, not a {}", describe(&other)),
-        None => bail!("{what} takes a text"),
+        Some(other) => bail!("{what} expects a string, found a {}", describe(&other)),
+        None => bail!("{what} expects a string"),
     }
 }
 

@@ -48,7 +48,7 @@ impl Jinja {
     pub fn parse(source: &str) -> Result<Jinja> {
         ensure!(
             source.len() <= LONGEST,
-            "it is {} bytes long; no more than {LONGEST} are read",
+            "it is {} bytes long, expected at most {LONGEST}",
             source.len()
         );
         Ok(Jinja(parser::parse(source)?))

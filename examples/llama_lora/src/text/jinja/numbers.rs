@@ -81,14 +81,14 @@ pub fn round(value: &Value, given: Given) -> Result<Value> {
     let precision = precision.map_or(Ok(0), |p| number("round", &p))?;
     let method = method.unwrap_or_else(|| Value::str("common"));
     let Some(f) = value.as_number() else {
-        bail!("round takes a number, not a {}", describe(value));
+        bail!("round expects a number, found a {}", describe(value));
     };
     match method.as_str() {
         Some("common") => {}
         Some(method @ ("ceil" | "floor")) => {
             ensure!(
                 precision.abs() <= 300,
-                "round has no precision of {precision}"
+                "unsupported precision {precision} of round"
             );
             let scale = 10f64.powi(precision as i32);
             let scaled = f * scale;
@@ -100,7 +100,7 @@ pub fn round(value: &Value, given: Given) -> Result<Value> {
             // Python's floor and ceil give whole numbers, which know no -0.
             return Ok(Value::Float((whole + 0.0) / scale));
         }
-        _ => bail!("round knows the methods \"common\", \"ceil\" and \"floor\""),
+        _ => bail!("round expects the method \"common\", \"ceil\" or \"floor\""),
     }
     if let Some(n) = value.as_int() {
         // Whole numbers are rounded to tens and so on, halves to the even one.

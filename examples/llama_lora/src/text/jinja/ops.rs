@@ -14,7 +14,7 @@ pub fn negative(value: &Value) -> Result<Value> {
     Ok(match (value, value.as_int()) {
         (Value::Float(f), _) => Value::Float(-f),
         (_, Some(n)) => integers(Op::Sub, 0, n)?,
-        _ => bail!("a {} has no negative", describe(value)),
+        _ => bail!("cannot negate a {}", describe(value)),
     })
 }
 
@@ -22,14 +22,14 @@ pub fn positive(value: &Value) -> Result<Value> {
     Ok(match (value, value.as_int()) {
         (Value::Float(f), _) => Value::Float(*f),
         (_, Some(n)) => Value::Int(n),
-        _ => bail!("a {} is no number", describe(value)),
+        _ => bail!("expected a number, found a {}", describe(value)),
     })
 }
 
 /// The type of a value, for messages.
 pub fn describe(value: &Value) -> String {
     match value {
-        Value::Undefined(why) => format!("value that is not there ({why})"),
+        Value::Undefined(why) => format!("undefined value ({why})"),
         other => other.type_name().to_owned(),
     }
 }
@@ -68,7 +68,7 @@ pub fn binary(run: &Run, op: Op, left: &Value, right: &Value) -> Result<Value> {
                 Op::Pow => "**",
             };
             bail!(
-                "{sign:?} is not possible between a {} and a {}",
+                "unsupported {sign:?} between a {} and a {}",
                 describe(left),
                 describe(right)
             )
@@ -94,7 +94,7 @@ fn repeated(run: &Run, of: &Value, times: &Value) -> Result<Value> {
         }
         Value::List(items) => Value::list(copies(items)?),
         Value::Tuple(items) => Value::tuple(copies(items)?),
-        other => bail!("a {} cannot be multiplied", describe(other)),
+        other => bail!("cannot multiply a {}", describe(other)),
     }
 }
 
@@ -129,7 +129,7 @@ fn integers(op: Op, a: i128, b: i128) -> Result<Value> {
     };
     match out {
         Some(n) => Ok(Value::Int(n)),
-        None => bail!("a number is too large: whole numbers have 127 bits here"),
+        None => bail!("number is too large: whole numbers have at most 127 bits"),
     }
 }
 
@@ -211,10 +211,7 @@ fn floats(op: Op, a: f64, b: f64) -> Result<Value> {
             }
         }
         Op::Pow => {
-            ensure!(
-                !(a == 0.0 && b < 0.0),
-                "0 cannot be raised to a negative power"
-            );
+            ensure!(!(a == 0.0 && b < 0.0), "cannot raise 0 to a negative power");
             ensure!(
                 !(a < 0.0 && b.fract() != 0.0),
                 "a root of a negative number is not supported"
@@ -237,7 +234,7 @@ fn indices(len: usize, bounds: [Option<Value>; 3]) -> Result<(i128, i128, i128)>
             None | Some(Value::None) => None,
             Some(value) => match value.as_int() {
                 Some(n) => Some(n),
-                None => bail!("a {} cannot bound a slice", describe(&value)),
+                None => bail!("cannot bound a slice with a {}", describe(&value)),
             },
         };
     }
@@ -260,7 +257,7 @@ impl<'t> Run<'t> {
     pub fn slice(&self, of: &Value, bounds: [Option<Value>; 3]) -> Result<Value> {
         self.spend(of.weight())?;
         let Some(len) = of.len().filter(|_| !of.is_undefined()) else {
-            bail!("a {} cannot be sliced", describe(of));
+            bail!("cannot slice a {}", describe(of));
         };
         let (start, stop, step) = indices(len, bounds)?;
         let taken = Range { start, stop, step };
@@ -282,13 +279,13 @@ impl<'t> Run<'t> {
                 stop: r.start.saturating_add(r.step.saturating_mul(stop)),
                 step: r.step.saturating_mul(step),
             }),
-            other => bail!("a {} cannot be sliced", describe(other)),
+            other => bail!("cannot slice a {}", describe(other)),
         })
     }
 
     /// `of[key]`; a missing item is undefined.
     pub fn item(&self, of: &Value, key: &Value) -> Result<Value> {
-        let missing = || Value::Undefined(format!("a {} has no such item", of.type_name()).into());
+        let missing = || Value::Undefined(format!("item not found in a {}", of.type_name()).into());
         if let Value::Undefined(why) = of {
             bail!("{why}");
         }
@@ -379,7 +376,7 @@ impl<'t> Run<'t> {
             }
             // Python hands out the items of the loop that runs, which then ends.
             Value::Loop(_) => bail!("a loop over \"loop\" is not supported"),
-            other => bail!("a {} has no items to go through", other.type_name()),
+            other => bail!("cannot loop over a {}", other.type_name()),
         })
     }
 
@@ -432,7 +429,7 @@ impl<'t> Run<'t> {
             | (Value::Joiner(a), Value::Joiner(b)) => a == b,
             (Value::Function(a), Value::Function(b)) => a == b,
             (Value::View(..), Value::View(..)) | (Value::Method(_), Value::Method(_)) => {
-                bail!("two {}s cannot be compared here", left.type_name())
+                bail!("cannot compare two {}s", left.type_name())
             }
             _ => false,
         })
@@ -461,7 +458,7 @@ impl<'t> Run<'t> {
                 Ok(Some(a.len().cmp(&b.len())))
             }
             _ => bail!(
-                "{sign:?} is not possible between a {} and a {}",
+                "unsupported {sign:?} between a {} and a {}",
                 describe(left),
                 describe(right)
             ),
@@ -475,7 +472,7 @@ impl<'t> Run<'t> {
                 Ok(all.contains(&**part))
             }
             (Value::Str(_) | Value::Markup(_), other) => {
-                bail!("a {} cannot be in a text", describe(other))
+                bail!("cannot look for a {} in a string", describe(other))
             }
             (Value::Once(once), item) => {
                 // The items after the found one stay.
@@ -515,10 +512,7 @@ impl<'t> Run<'t> {
     }
 
     fn write_repr(&self, value: &Value, ascii: bool, depth: usize, out: &mut String) -> Result<()> {
-        ensure!(
-            depth < 300,
-            "values are too deep inside one another to be written"
-        );
+        ensure!(depth < 300, "values are nested too deeply to be written");
         let before = out.len();
         let list = |items: &[Value], out: &mut String| -> Result<()> {
             for (i, item) in items.iter().enumerate() {
@@ -588,7 +582,7 @@ impl<'t> Run<'t> {
             }
             Value::Template => out.push_str("<TemplateReference None>"),
             other => bail!(
-                "a {} has no text of its own; was it meant to be called or listed?",
+                "cannot write a {}: call or list it first",
                 other.type_name()
             ),
         }

@@ -128,7 +128,7 @@ impl Parser {
             Some(Token::Text(_) | Token::PrintBegin | Token::BlockBegin) => "text".to_owned(),
             Some(Token::PrintEnd | Token::BlockEnd) => "the end of the tag".to_owned(),
             Some(Token::Name(n)) => format!("{n:?}"),
-            Some(Token::Str(_)) => "a text".to_owned(),
+            Some(Token::Str(_)) => "a string".to_owned(),
             Some(Token::Int(n)) => n.to_string(),
             Some(Token::Float(n)) => n.to_string(),
             Some(Token::Op(o)) => format!("{o:?}"),
@@ -140,7 +140,7 @@ impl Parser {
         self.depth += 1;
         ensure!(
             self.depth <= MOST_NESTED,
-            "line {}: more than {MOST_NESTED} levels inside one another",
+            "line {}: more than {MOST_NESTED} nested levels",
             self.line()
         );
         let out = read(self)?;
@@ -181,7 +181,7 @@ impl Parser {
             let kind = match self.next() {
                 None if ends.is_empty() => return Ok((out, String::new())),
                 None => bail!(
-                    "line {line}: the template ends where {:?} is expected",
+                    "line {line}: expected {:?}, found the end of the template",
                     ends[ends.len() - 1]
                 ),
                 Some(Token::Text(text)) => StmtKind::Text(text),
@@ -267,7 +267,7 @@ impl Parser {
                 let name = self.name()?;
                 ensure!(
                     self.blocks.insert(name.clone()),
-                    "line {line}: the block {name:?} is there twice"
+                    "line {line}: duplicate block {name:?}"
                 );
                 let body = self.inner("endblock")?;
                 if !matches!(self.peek(), Some(Token::BlockEnd)) {
@@ -388,7 +388,7 @@ impl Parser {
                 let before = params.last().is_some_and(|p| p.1.is_some());
                 ensure!(
                     !before,
-                    "line {}: a parameter without a default follows one with it",
+                    "line {}: unexpected parameter without a default after one with it",
                     self.line()
                 );
                 None

@@ -109,7 +109,9 @@ impl<'t> Run<'t> {
             }
             None => {
                 self.fuel.set(0);
-                bail!("it does more work or makes more text than a conversation of this length can need")
+                bail!(
+                    "it does more work or makes more text than a conversation of this length needs"
+                )
             }
         }
     }
@@ -126,7 +128,7 @@ impl<'t> Run<'t> {
     }
 
     fn deeper<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        ensure!(self.depth < DEEPEST, "it calls itself without end");
+        ensure!(self.depth < DEEPEST, "infinite recursion");
         self.depth += 1;
         let out = f(self);
         self.depth -= 1;
@@ -185,7 +187,7 @@ impl<'t> Run<'t> {
             Target::Name(name) => self.store(name, value, scope)?,
             Target::Attr(name, attr) => {
                 let Value::Namespace(id) = self.look_up(name, scope)? else {
-                    bail!("{name:?} is no namespace: its attributes cannot be set");
+                    bail!("cannot set attributes of {name:?}: expected a namespace");
                 };
                 self.set_in_namespace(id, attr, value)?;
             }
@@ -193,7 +195,7 @@ impl<'t> Run<'t> {
                 let values = self.items(&value)?;
                 ensure!(
                     values.len() == targets.len(),
-                    "{} values cannot be assigned to {} names",
+                    "cannot assign {} values to {} names",
                     values.len(),
                     targets.len()
                 );
@@ -267,7 +269,10 @@ impl<'t> Run<'t> {
                     }
                     match self.filter_chain(chain, text, scope)? {
                         Value::Str(text) | Value::Markup(text) => self.write(&text)?,
-                        other => bail!("a filter block needs a text, not a {}", other.type_name()),
+                        other => bail!(
+                            "a filter block expects a string, found a {}",
+                            other.type_name()
+                        ),
                     }
                 }
                 StmtKind::With(values, body) => {
@@ -299,7 +304,7 @@ impl<'t> Run<'t> {
                     self.macros.push(MacroState { source, scope });
                     let caller = Value::Macro(self.macros.len() - 1);
                     let Expr::Call(callee, args) = call else {
-                        bail!("{{% call %}} needs a call");
+                        bail!("{{% call %}} expects a call");
                     };
                     let callee = self.eval(callee, scope)?;
                     let mut given = self.given(args, scope)?;
@@ -419,7 +424,7 @@ impl<'t> Run<'t> {
             .split_off(given.pos.len().min(source.params.len()));
         ensure!(
             extra.is_empty() || source.varargs,
-            "macro {name:?} takes no more than {} arguments",
+            "macro {name:?} takes at most {} arguments",
             source.params.len()
         );
         let before = std::mem::take(&mut self.out);
@@ -429,7 +434,7 @@ impl<'t> Run<'t> {
                 let named = given.named.iter().position(|(n, _)| **n == **param);
                 let value = match (pos.next(), named) {
                     (Some(value), None) => value,
-                    (Some(_), Some(_)) => bail!("macro {name:?} gets {param:?} twice"),
+                    (Some(_), Some(_)) => bail!("macro {name:?}: duplicate argument {param:?}"),
                     (None, Some(at)) => given.named.remove(at).1,
                     (None, None) => match default {
                         Some(default) => run.eval(default, inner)?,
@@ -450,7 +455,7 @@ impl<'t> Run<'t> {
                 let named = given.named.drain(..).map(|(n, v)| (Value::Str(n), v));
                 run.store("kwargs", Value::dict(named)?, inner)?;
             } else if let Some((other, _)) = given.named.first() {
-                bail!("macro {name:?} takes no argument {other:?}");
+                bail!("macro {name:?}: unknown argument {other:?}");
             }
             if source.varargs {
                 run.store("varargs", Value::tuple(extra)?, inner)?;
@@ -477,15 +482,15 @@ impl<'t> Run<'t> {
         }
         if let Some(dict) = &args.stars {
             let Value::Dict(dict) = self.eval(dict, scope)? else {
-                bail!("the value after ** is no dictionary");
+                bail!("expected a dictionary after **");
             };
             for (key, value) in &dict.entries {
                 let Value::Str(key) = key else {
-                    bail!("the names after ** are no texts");
+                    bail!("expected strings as names after **");
                 };
                 ensure!(
                     !given.named.iter().any(|(n, _)| n == key),
-                    "the argument {key:?} is given twice"
+                    "duplicate argument {key:?}"
                 );
                 given.named.push((key.clone(), value.clone()));
             }
@@ -559,7 +564,7 @@ impl<'t> Run<'t> {
             Expr::If { test, yes, no } => match (self.eval(test, scope)?.is_true(), no) {
                 (true, _) => self.eval(yes, scope)?,
                 (false, Some(no)) => self.eval(no, scope)?,
-                (false, None) => Value::Undefined("the condition has no \"else\"".into()),
+                (false, None) => Value::Undefined("expected \"else\" in the condition".into()),
             },
             Expr::Attr(of, name) => {
                 let of = self.eval(of, scope)?;

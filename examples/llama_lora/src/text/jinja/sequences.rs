@@ -134,7 +134,7 @@ pub fn map(run: &mut Run, value: &Value, mut given: Given) -> Result<Value> {
     }
     let filter = given.pos.remove(0);
     let Some(filter) = filter.as_str() else {
-        bail!("map takes the name of a filter");
+        bail!("map expects the name of a filter");
     };
     for item in items {
         let given = Given {
@@ -152,7 +152,7 @@ pub fn select(run: &mut Run, name: &str, value: &Value, mut given: Given) -> Res
         true => {
             ensure!(
                 !given.pos.is_empty(),
-                "{name} takes the name of an attribute"
+                "{name} expects the name of an attribute"
             );
             Some(given.pos.remove(0))
         }
@@ -173,7 +173,7 @@ pub fn select(run: &mut Run, name: &str, value: &Value, mut given: Given) -> Res
             None => of.is_true(),
             Some(test) => {
                 let Some(test) = test.as_str() else {
-                    bail!("{name} takes the name of a test");
+                    bail!("{name} expects the name of a test");
                 };
                 let given = Given {
                     pos: given.pos.clone(),

@@ -44,10 +44,10 @@ fn strftime(format: &str, time: NaiveDateTime, stamp: i64) -> Result<String> {
                 out.push_str(&time.format(&format!("%{pad}{code}")).to_string());
             }
             Some(code) => bail!(
-                "strftime_now does not know the code %{}{code}",
+                "strftime_now: unknown code %{}{code}",
                 pad.map(String::from).unwrap_or_default()
             ),
-            None => bail!("strftime_now: the format {format:?} ends in the middle of a code"),
+            None => bail!("strftime_now: the format {format:?} ends inside a code"),
         }
     }
     Ok(out)

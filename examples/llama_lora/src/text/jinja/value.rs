@@ -207,7 +207,7 @@ fn deeper<'v>(least: usize, values: impl Iterator<Item = &'v Value>) -> Result<u
     let depth = 1 + values.map(Value::depth).fold(least, usize::max);
     ensure!(
         depth <= DEEPEST,
-        "more than {DEEPEST} lists or dictionaries inside one another"
+        "more than {DEEPEST} nested lists or dictionaries"
     );
     Ok(depth)
 }

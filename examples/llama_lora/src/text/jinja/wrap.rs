@@ -36,7 +36,7 @@ pub fn wrap(run: &Run, value: &Value, given: Given) -> Result<Value> {
     ];
     let [width, long, between, hyphens] = given.bind("wordwrap", names, 0)?;
     let Some(text) = value.as_str() else {
-        bail!("wordwrap takes a text, not a {}", describe(value));
+        bail!("wordwrap expects a string, found a {}", describe(value));
     };
     let width = width.map_or(Ok(79), |w| number("wordwrap", &w))?;
     let yes = |v: Option<Value>| v.is_none_or(|v| v.is_true());
@@ -45,14 +45,14 @@ pub fn wrap(run: &Run, value: &Value, given: Given) -> Result<Value> {
         None | Some(Value::None) => Value::str("\n"),
         Some(text) if text.as_str().is_some() => text,
         Some(other) => bail!(
-            "wordwrap puts a text in between, not a {}",
+            "wordwrap puts a string in between, not a {}",
             describe(&other)
         ),
     };
     let mut out = Vec::new();
     for line in lines(text, false) {
         run.spend(line.len())?;
-        ensure!(width > 0, "wordwrap takes a width of 1 or more");
+        ensure!(width > 0, "wordwrap expects a width of 1 or more");
         let wrapped = wrapped(run, line, width as usize, long, hyphens)?;
         let parts: Vec<Value> = wrapped.into_iter().map(Value::str).collect();
         out.push(markup::join(run, &between, &parts)?);

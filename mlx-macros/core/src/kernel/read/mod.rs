@@ -186,9 +186,14 @@ impl Reader<'_> {
                     Some(i) if columns[i] == own => {}
                     Some(i) => {
                         let (a, b) = (self.axes.volume(&own), self.axes.volume(&columns[i]));
-                        let (a, b) = (self.names.dim(&a), self.names.dim(&b));
                         let found = noun(self.graph, id, self.names);
-                        let error = Diag::kernel_two_rows(self.span(id), found, a, b);
+                        let error = match a == b {
+                            true => Diag::kernel_strided(self.span(id), found),
+                            false => {
+                                let (a, b) = (self.names.dim(&a), self.names.dim(&b));
+                                Diag::kernel_two_rows(self.span(id), found, a, b)
+                            }
+                        };
                         self.errors.push(error);
                         return None;
                     }

@@ -232,7 +232,7 @@ fn kind<'a>(
     let kind = match ty.as_str() {
         "Linear" => {
             let args = param.as_mut().ok_or_else(need)?;
-            let d = args.dims(names, 2, "a `Linear` is `#[param(out, in)]` and")?;
+            let d = args.dims(names, 2, "`#[param(out, in)]` of a `Linear`")?;
             FieldKind::Linear {
                 out: d[0].clone(),
                 input: d[1].clone(),
@@ -241,7 +241,7 @@ fn kind<'a>(
         }
         "Embedding" => {
             let args = param.as_ref().ok_or_else(need)?;
-            let d = args.dims(names, 2, "an `Embedding` is `#[param(rows, dim)]` and")?;
+            let d = args.dims(names, 2, "`#[param(rows, dim)]` of an `Embedding`")?;
             FieldKind::Embedding {
                 rows: d[0].clone(),
                 dim: d[1].clone(),

@@ -1,0 +1,8 @@
+use mlx_macros::mlx_kernel;
+
+#[mlx_kernel(fast)]
+pub fn f(x: Tensor![B, D]) -> Tensor![B, D] {
+    exp(x)
+}
+
+fn main() {}

@@ -4,7 +4,8 @@ use mlx_macros::mlx_kernel;
 use mlx_runtime::low_level::graph;
 use mlx_runtime::{kernels, transforms, Array, Dtype, Result};
 
-use crate::check::{normal, same};
+use crate::check::normal;
+use crate::same;
 
 #[mlx_kernel]
 fn gated(a: Tensor![B, L, F], b: Tensor![B, L, F]) -> Tensor![B, L, F] {

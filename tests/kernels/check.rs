@@ -76,12 +76,3 @@ where
     compare("gradient", &grads, &want_grads, grad);
     found
 }
-
-/// Fails with every difference of [`differences`].
-pub fn same<F>(name: &str, f: F, x: &[Array], value: f32, grad: f32)
-where
-    F: Fn(&[Array]) -> Result<Vec<Array>> + Clone + Send + 'static,
-{
-    let found = differences(name, f, x, value, grad);
-    assert!(found.is_empty(), "{}", found.join("\n"));
-}

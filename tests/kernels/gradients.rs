@@ -3,7 +3,8 @@
 use mlx_macros::{mlx_fn, mlx_kernel};
 use mlx_runtime::{kernels, ops, transforms, Array, Dtype, Result};
 
-use crate::check::{both, normal, numbers, same};
+use crate::check::{both, normal, numbers};
+use crate::same;
 
 #[mlx_kernel]
 fn frozen_norm(x: Tensor![B, D], #[frozen] w: Tensor![D]) -> Tensor![B, D] {

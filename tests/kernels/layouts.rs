@@ -3,7 +3,8 @@
 use mlx_macros::mlx_kernel;
 use mlx_runtime::{kernels, ops, Array, Dtype, Result};
 
-use crate::check::{apart, normal, same};
+use crate::check::{apart, normal};
+use crate::same;
 
 #[mlx_kernel]
 fn gated(a: Tensor![B, F], b: Tensor![B, F]) -> Tensor![B, F] {
@@ -157,4 +158,30 @@ fn sizes_that_do_not_fit_are_errors() -> Result<()> {
         "{other}"
     );
     Ok(())
+}
+
+/// The two halves of each head turned by its position; half of a row is as long as a row of the table.
+#[mlx_kernel]
+fn turned(
+    x: Tensor![B, L, N, D],
+    cos: Tensor![L, H],
+    sin: Tensor![L, H],
+) -> Tensor![B, N, L, H + H] {
+    let x = transpose(x, [0, 2, 1, 3]);
+    let a = slice(x, [0], [H], axes = [-1]);
+    let b = slice(x, [H], [H + H], axes = [-1]);
+    concatenate([a * cos - b * sin, a * sin + b * cos], -1)
+}
+
+#[test]
+fn heads_are_moved_and_turned_in_one_launch() {
+    for half in [1, 4, 33] {
+        let x = [
+            normal(&[2, 5, 3, 2 * half], 1, Dtype::Float32),
+            normal(&[5, half], 2, Dtype::Float32),
+            normal(&[5, half], 3, Dtype::Float32),
+        ];
+        let f = |x: &[Array]| Ok(vec![turned(&x[0], &x[1], &x[2])?]);
+        same("turned", f, &x, 1e-6, 1e-5);
+    }
 }

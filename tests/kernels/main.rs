@@ -10,3 +10,14 @@ mod layouts;
 mod models;
 mod regions;
 mod transforms;
+
+use mlx_runtime::{Array, Result};
+
+/// Fails with every difference of [`check::differences`].
+fn same<F>(name: &str, f: F, x: &[Array], value: f32, grad: f32)
+where
+    F: Fn(&[Array]) -> Result<Vec<Array>> + Clone + Send + 'static,
+{
+    let found = check::differences(name, f, x, value, grad);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}

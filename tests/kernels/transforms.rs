@@ -3,7 +3,8 @@
 use mlx_macros::mlx_kernel;
 use mlx_runtime::{export, kernels, ops, transforms, Array, Dtype, Result};
 
-use crate::check::{apart, normal, same};
+use crate::check::{apart, normal};
+use crate::same;
 
 #[mlx_kernel]
 fn scaled(x: Tensor![B, D], w: Tensor![D], by: f32) -> Tensor![B, D] {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mlx_macros::mlx_model;
+use mlx_macros::{mlx_kernel, mlx_model};
 use mlx_models::llama::Block;
 use mlx_runtime::__private::{Computed, Saved};
 use mlx_runtime::model::{add_lora, init, LoraConfig, Model};
@@ -66,7 +66,14 @@ macro_rules! forms {
     };
 }
 
+/// Five operations that would keep several arrays; a kernel keeps its input.
+#[mlx_kernel]
+fn bent(x: Tensor![A, B]) -> Tensor![A, B] {
+    tanh(x) * softmax(x, -1) * sigmoid(x)
+}
+
 forms! {
+    f_kernel __saved_f_kernel(x) { bent(x) }
     f_abs __saved_f_abs(x) { abs(x) }
     f_square __saved_f_square(x) { square(x) }
     f_sign __saved_f_sign(x) { sign(x) }

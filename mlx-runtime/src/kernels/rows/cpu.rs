@@ -406,6 +406,15 @@ unsafe fn rows(part: &Part<'_>, body: unsafe fn(Row<'_, '_>)) {
                 piece = PIECE.min(all - start);
                 sizes[i] = piece as i64;
             }
+            None if row > part.first => {
+                for (a, size) in at.iter_mut().zip(&row_sizes).rev() {
+                    *a += 1;
+                    if (*a as usize) < *size {
+                        break;
+                    }
+                    *a = 0;
+                }
+            }
             None => {
                 let mut rest = row;
                 for (a, size) in at.iter_mut().zip(&row_sizes).rev() {

@@ -19,7 +19,7 @@ pub use program::{At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scal
 pub use region::region;
 
 use crate::kernels::select;
-use crate::{ops, transforms, Array, Dtype, Result};
+use crate::{context, ops, transforms, Array, Dtype, Result};
 use cpu::Job;
 
 /// A kernel's body as MLX's operations.
@@ -42,7 +42,7 @@ pub fn call<F: Composed>(
     let composed = held(kernel.frozen, composed);
     let inputs: Vec<Array> = inputs.iter().map(|x| (*x).clone()).collect();
     let Some(job) = chosen(&kernel.forward, sizes, numbers, float) else {
-        return composed(&inputs);
+        return recomputed(composed, &inputs);
     };
     let (sizes, numbers) = (sizes.to_vec(), numbers.to_vec());
     let again = composed.clone();
@@ -120,6 +120,21 @@ pub fn call_with<F: Composed, V: Composed>(
             transforms::custom_vjp(composed, whole).call(&inputs)
         }
     }
+}
+
+/// A kernel's operations: as a launch, they keep their inputs alone and are computed again for the gradient.
+fn recomputed<F: Composed>(composed: F, inputs: &[Array]) -> Result<Vec<Array>> {
+    // MLX has no batches of what makes them wait.
+    if !transforms::is_differentiating() || context::is_vectorising() {
+        return composed(inputs);
+    }
+    let again = composed.clone();
+    let backward = move |x: &[Array], by: &[Array], _: &[Array]| {
+        // Nothing else says that they are not to be computed before the backward pass.
+        let x = transforms::depends(&x.iter().collect::<Vec<_>>(), &[&by[0]])?;
+        Ok(transforms::vjp(again.clone(), &x, by)?.1)
+    };
+    transforms::custom_vjp(composed, backward).call(inputs)
 }
 
 /// A kernel's operations, where some inputs have no gradient.

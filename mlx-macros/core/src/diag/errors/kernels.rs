@@ -6,7 +6,7 @@ macro_rules! kernels {
     ([$next:ident $($then:ident)*] $($before:tt)*) => { $next! { [$($then)*] $($before)*
         /// The body of a kernel needs more than one launch.
         Kernel: "kernel",
-            help "a kernel is one launch over rows: each element is computed from its own row. Split the body into kernels, or write `#[mlx_fn]`, which has no such limit"
+            help "a kernel is one launch, in which each element is computed from its own row: split the body into several kernels, or write `#[mlx_fn]`"
         {
             kernel_operation(op) = "`{op}` needs a launch of its own";
             kernel_call(name) = "`{name}` is another function, and its body is not known here: write it in this kernel";
@@ -14,12 +14,10 @@ macro_rules! kernels {
             kernel_crossed(op, found) = "{op}: the elements of one row come from several rows: {found}";
             kernel_two_rows(found, left, right) = "{found} has `{left}` columns in its row, other operations need `{right}` in one row";
             kernel_shared_result(found, dims) = "{found} is the same for each of `{dims}`, and other results have a row for each";
-            kernel_stray_axis(found, dims) = "{found} has an axis `{dims}` that neither a result nor a reduction has";
             kernel_strided(found) = "{found}: the elements of one row do not lie at one distance in memory";
-            kernel_repeated(left, right) = "a row of `{left}` meets a row of `{right}` whose elements are repeated";
-            kernel_index() = "the place in a row that stands for several axes";
-            kernel_index_per_column(found) = "{found} chooses a row for each column";
-            kernel_largest_number(op) = "{op}: a kernel does not know the largest number of the stored dtype: give `posinf` and `neginf`";
+            kernel_index(op) = "{op}: expected a row of one axis, found one of several";
+            kernel_index_per_column(found) = "expected one index for each row, but {found} has one for each column";
+            kernel_largest_number(op) = "{op}: missing `posinf` or `neginf`, whose defaults a kernel does not know";
         }
         /// An attribute of a kernel is not understood.
         KernelAttribute: "attribute of a kernel",

@@ -215,8 +215,7 @@ impl<'r, 'a> Emit<'r, 'a> {
     fn both(&mut self, a: V, b: V) -> Result<Option<Dim>, Failed> {
         match (&self.program.values[a].width, &self.program.values[b].width) {
             (Some(x), Some(y)) if x != y => {
-                let error =
-                    Diag::kernel_repeated(self.span(), self.r.names.dim(x), self.r.names.dim(y));
+                let error = Diag::kernel_strided(self.span(), self.noun(self.at));
                 self.fail(error)
             }
             (Some(x), _) | (_, Some(x)) => Ok(Some(x.clone())),
@@ -384,7 +383,7 @@ impl<'r, 'a> Emit<'r, 'a> {
     }
 
     /// The place along an axis, as int32.
-    fn index(&mut self, axis: &Axis) -> Emitted {
+    fn index(&mut self, name: &str, axis: &Axis) -> Emitted {
         let leaves = self.r.axes.leaves(axis);
         let mut sum = self.whole(0, Scalar::I32);
         for leaf in leaves {
@@ -395,7 +394,7 @@ impl<'r, 'a> Emit<'r, 'a> {
                     Some(c) if c.len() == 1 => {
                         self.push(Op::Column, Scalar::I32, Some(size.clone()))
                     }
-                    _ => return self.fail(Diag::kernel_index(self.span())),
+                    _ => return self.fail(Diag::kernel_index(self.span(), name)),
                 },
             };
             let by = self.size(&size, Scalar::I32);
@@ -408,7 +407,10 @@ impl<'r, 'a> Emit<'r, 'a> {
     fn triangle(&mut self, name: &str, args: &[Arg]) -> Emitted {
         let axes = self.own_axes();
         let n = axes.len();
-        let (i, j) = (self.index(&axes[n - 2])?, self.index(&axes[n - 1])?);
+        let (i, j) = (
+            self.index(name, &axes[n - 2])?,
+            self.index(name, &axes[n - 1])?,
+        );
         let scalar = self.result();
         let x = self.operand(&args[0], scalar)?;
         let k = self.operand(&args[1], Scalar::I32)?;
@@ -438,7 +440,7 @@ impl<'r, 'a> Emit<'r, 'a> {
                     _ => dim(&args[0]).ok_or(Failed)?,
                 };
                 let step = dim(&args[2]).ok_or(Failed)?;
-                let index = self.index(&axes[0])?;
+                let index = self.index(name, &axes[0])?;
                 let (start, step) = (
                     self.size(&start, Scalar::I32),
                     self.size(&step, Scalar::I32),
@@ -448,7 +450,7 @@ impl<'r, 'a> Emit<'r, 'a> {
                 self.to(at, scalar)
             }
             _ => {
-                let (i, j) = (self.index(&axes[0])?, self.index(&axes[1])?);
+                let (i, j) = (self.index(name, &axes[0])?, self.index(name, &axes[1])?);
                 let k = self.operand(&args[2], Scalar::I32)?;
                 let i = self.binary(Binary::Add, i, k)?;
                 let op = if name == "eye" {

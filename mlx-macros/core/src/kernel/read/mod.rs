@@ -233,11 +233,10 @@ impl Reader<'_> {
                 let stray = row(self, self.leaves(&part))
                     .into_iter()
                     .find(|l| !rows.contains(l));
-                if let (Some(leaf), true) = (stray, self.errors.is_empty()) {
-                    let of = self.names.dim(self.axes.size(leaf));
+                if let (Some(_), true) = (stray, self.errors.is_empty()) {
                     let found = noun(self.graph, id, self.names);
-                    self.errors
-                        .push(Diag::kernel_stray_axis(self.span(id), found, of));
+                    let error = Diag::kernel_crossed(self.span(id), "kernel", found);
+                    self.errors.push(error);
                 }
             }
         }

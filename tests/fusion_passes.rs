@@ -134,6 +134,7 @@ block!(NoResidualNorm, except(residual_norm));
 block!(NoLora, except(lora));
 block!(NoDequantize, except(dequantize));
 block!(NoKernels, except(kernels));
+block!(NoUnits, except(swiglu, kernels));
 block!(CrossEntropyAlone, only(cross_entropy));
 block!(LoraAlone, only(projections, lora));
 
@@ -248,13 +249,18 @@ fn passes_change_what_runs() -> Result<()> {
     // The CPU's own kernels, each for several of MLX's.
     let all = kernels::<All>(Setup::Whole)?;
     for (name, without) in [
-        ("swiglu", kernels::<NoSwiglu>(Setup::Whole)?),
         ("attention", kernels::<NoAttention>(Setup::Whole)?),
         ("residual_norm", kernels::<NoResidualNorm>(Setup::Whole)?),
         ("kernels", kernels::<NoKernels>(Setup::Whole)?),
     ] {
         assert!(all < without, "{name}: {all} with it, {without} without");
     }
+    // A gated unit that no pass knows is a kernel, too.
+    let (with, without) = (
+        kernels::<NoKernels>(Setup::Whole)?,
+        kernels::<NoUnits>(Setup::Whole)?,
+    );
+    assert!(with < without, "swiglu: {with} and {without}");
     kernels::without(|| {
         for setup in [Setup::Adapters, Setup::Packed, Setup::Frozen] {
             let (with, without) = (kernels::<All>(setup)?, kernels::<NoProjections>(setup)?);

@@ -12,7 +12,8 @@ use mlx_runtime::{kernels, ops, transforms, Array, Dtype, Result};
 
 use mlx_tests::Config;
 
-use crate::check::{apart, both, differences, normal};
+use crate::check::{apart, both, normal};
+use crate::same;
 
 #[mlx_fn]
 fn soft_cap(x: Tensor![B, L, D], cap: f32) -> Tensor![B, L, D] {
@@ -56,18 +57,6 @@ fn masked(
     let top = maximum(max(x, -1, keepdims), sink);
     let e = exp(x - top);
     e / (sum(e, -1, keepdims) + exp(sink - top))
-}
-
-/// The kernel against the same composed of MLX's operations.
-fn same(
-    name: &str,
-    f: impl Fn(&[Array]) -> Result<Vec<Array>> + Clone + Send + 'static,
-    x: &[Array],
-    value: f32,
-    grad: f32,
-) {
-    let found = differences(name, f, x, value, grad);
-    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 fn nodes(f: impl FnOnce() -> Result<Array>) -> usize {

@@ -190,6 +190,13 @@ impl Pass<'_> {
 
     /// The largest region from a seed that saves something.
     fn grown(&self, seed: Id) -> Option<Found> {
+        let beside = |id: &Id| {
+            let reads = |a: Id, b: Id| self.graph.nodes[a].inputs().contains(&b);
+            (reads(seed, *id) || reads(*id, seed)) && self.takes(*id)
+        };
+        if !self.live.iter().any(beside) {
+            return None;
+        }
         let mut found = self.region(BTreeSet::from([seed]))?;
         let mut refused: BTreeSet<Id> = BTreeSet::new();
         loop {

@@ -71,9 +71,10 @@ fn models_call_kernels() -> Result<()> {
         }
     };
     let grad = transforms::grad(loss(init(&config, Key::new(0)?, Dtype::Float32)?), &[0])
-        .call(&[x.clone()])?;
+        .call(std::slice::from_ref(&x))?;
     let block: Block = init(&config, Key::new(0)?, Dtype::Float32)?;
-    let want = kernels::without(|| transforms::grad(loss(block), &[0]).call(&[x.clone()]))?;
+    let want =
+        kernels::without(|| transforms::grad(loss(block), &[0]).call(std::slice::from_ref(&x)))?;
     assert!(apart(&grad[0], &want[0]) < 1e-5);
     Ok(())
 }

@@ -387,7 +387,7 @@ impl At {
             .filter(|r| !rows[r.0].is_one())
             .cloned()
             .collect();
-        found.sort_by(|a, b| b.0.cmp(&a.0));
+        found.sort_by_key(|r| std::cmp::Reverse(r.0));
         let side = self.column.is_one() || width.is_one();
         side && self.computed.is_empty() && self.offset == Dim::constant(0) && found == want
     }

@@ -44,6 +44,9 @@ pub trait Body {
     fn row(row: Row<'_, '_>);
 }
 
+/// The loop over the rows of a part, which calls a body.
+type Host = unsafe fn(&Part<'_>, unsafe fn(Row<'_, '_>));
+
 /// A body, compiled for each level.
 #[derive(Clone, Copy)]
 pub struct Cpu {
@@ -60,12 +63,11 @@ impl Cpu {
 
     /// The versions for this processor, which `MLX_SYS_CPU_LEVEL` may name: of the body and of the loop over its rows.
     fn run(self, part: &Part<'_>) {
-        let (level, host): (usize, unsafe fn(&Part<'_>, unsafe fn(Row<'_, '_>))) =
-            match crate::cpu::level() {
-                Some("x86-64-v4") => (2, host_v4),
-                Some("x86-64-v3") => (1, host_v3),
-                _ => (0, rows),
-            };
+        let (level, host): (usize, Host) = match crate::cpu::level() {
+            Some("x86-64-v4") => (2, host_v4),
+            Some("x86-64-v3") => (1, host_v3),
+            _ => (0, rows),
+        };
         // SAFETY: the processor runs the level that the native library found.
         unsafe { host(part, self.levels[level]) }
     }

@@ -6,6 +6,8 @@
 //!
 //! Tests: unit tests below.
 
+#![allow(clippy::excessive_precision)] // coefficients as they are published
+
 /// 1.5 * 2^23: adding it rounds to a whole number, which is then in the low bits of the sum.
 const ROUNDS: f32 = 12_582_912.0;
 

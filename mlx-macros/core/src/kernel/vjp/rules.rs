@@ -56,8 +56,8 @@ impl Back {
         self.multiply(a, by)
     }
 
-    /// `a + sign * b`, where `a` is a number.
-    fn from_number(&mut self, a: f32, op: Binary, b: V) -> V {
+    /// An operation of a number and a value.
+    fn number_and(&mut self, a: f32, op: Binary, b: V) -> V {
         let a = self.float(a);
         self.binary(op, a, b)
     }
@@ -90,7 +90,7 @@ impl Back {
                 self.binary(Divide, g, by)
             }
             Unary::Log1p => {
-                let by = self.from_number(1.0, Add, a);
+                let by = self.number_and(1.0, Add, a);
                 self.binary(Divide, g, by)
             }
             Unary::Sqrt => {
@@ -127,12 +127,12 @@ impl Back {
             }
             Unary::Tanh => {
                 let square = self.multiply(y, y);
-                let slope = self.from_number(1.0, Subtract, square);
+                let slope = self.number_and(1.0, Subtract, square);
                 self.multiply(g, slope)
             }
             Unary::Arcsin | Unary::Arccos => {
                 let square = self.multiply(a, a);
-                let rest = self.from_number(1.0, Subtract, square);
+                let rest = self.number_and(1.0, Subtract, square);
                 let slope = self.unary(Unary::Rsqrt, rest);
                 let g = self.multiply(g, slope);
                 match op {
@@ -142,24 +142,24 @@ impl Back {
             }
             Unary::Arctan => {
                 let square = self.multiply(a, a);
-                let by = self.from_number(1.0, Add, square);
+                let by = self.number_and(1.0, Add, square);
                 self.binary(Divide, g, by)
             }
             Unary::Arcsinh => {
                 let square = self.multiply(a, a);
-                let by = self.from_number(1.0, Add, square);
+                let by = self.number_and(1.0, Add, square);
                 let slope = self.unary(Unary::Rsqrt, by);
                 self.multiply(g, slope)
             }
             Unary::Arccosh => {
                 let square = self.multiply(a, a);
-                let by = self.from_number(-1.0, Add, square);
+                let by = self.number_and(-1.0, Add, square);
                 let slope = self.unary(Unary::Rsqrt, by);
                 self.multiply(g, slope)
             }
             Unary::Arctanh => {
                 let square = self.multiply(a, a);
-                let by = self.from_number(1.0, Subtract, square);
+                let by = self.number_and(1.0, Subtract, square);
                 self.binary(Divide, g, by)
             }
             Unary::Erf => {
@@ -176,7 +176,7 @@ impl Back {
                 self.multiply(g, slope)
             }
             Unary::Sigmoid => {
-                let rest = self.from_number(1.0, Subtract, y);
+                let rest = self.number_and(1.0, Subtract, y);
                 let slope = self.multiply(y, rest);
                 self.multiply(g, slope)
             }

@@ -114,7 +114,7 @@ pub fn call_with<F: Composed, V: Composed>(
     };
     match chosen(&kernel.forward, sizes, numbers, float) {
         Some(job) => native::apply(job, &inputs, composed, backward),
-        None if !transforms::is_differentiating() => composed(&inputs),
+        None if !context::is_differentiating() => composed(&inputs),
         None => {
             let whole = move |x: &[Array], by: &[Array], _: &[Array]| backward(&[x, by].concat());
             transforms::custom_vjp(composed, whole).call(&inputs)

@@ -4,10 +4,11 @@
 
 use super::program::dtype;
 use super::{call, held, Class, Composed, Kernel};
+use crate::kernels::select;
 use crate::{Array, Dtype, Result};
 
 /// As [`call`], where arrays of other sizes or types than `shapes` says, such as weights of another dtype, are left to MLX's
-/// operations.
+/// operations. These are then what the body says: their values are kept for the backward pass, not computed again.
 ///
 /// # Errors
 /// If MLX refuses an input.
@@ -24,7 +25,8 @@ pub fn region<F: Composed>(
         let sizes = x.shape().iter().map(|n| i64::from(*n));
         x.dtype() == dtype(*class, float) && sizes.eq(shape.iter().copied())
     };
-    if inputs.len() == shapes.len() && inputs.iter().zip(shapes).all(fits) {
+    let launched = select::takes_rows(float) && inputs.len() == shapes.len();
+    if launched && inputs.iter().zip(shapes).all(fits) {
         return call(kernel, inputs, sizes, numbers, float, composed);
     }
     let inputs: Vec<Array> = inputs.iter().map(|x| (*x).clone()).collect();

@@ -219,7 +219,7 @@ impl Pass<'_> {
             match self.joined(&found, id) {
                 Some(larger) => {
                     found = larger;
-                    // What was not convex may be now.
+                    // A node that was in the way before may be inside now.
                     refused.clear();
                 }
                 None => _ = refused.insert(id),

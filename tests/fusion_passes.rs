@@ -133,6 +133,8 @@ block!(NoProjections, except(projections));
 block!(NoResidualNorm, except(residual_norm));
 block!(NoLora, except(lora));
 block!(NoDequantize, except(dequantize));
+block!(NoKernels, except(kernels));
+block!(NoUnits, except(swiglu, kernels));
 block!(CrossEntropyAlone, only(cross_entropy));
 block!(LoraAlone, only(projections, lora));
 
@@ -247,13 +249,18 @@ fn passes_change_what_runs() -> Result<()> {
     // The CPU's own kernels, each for several of MLX's.
     let all = kernels::<All>(Setup::Whole)?;
     for (name, without) in [
-        ("common_subexpressions", kernels::<NoCommon>(Setup::Whole)?),
-        ("swiglu", kernels::<NoSwiglu>(Setup::Whole)?),
         ("attention", kernels::<NoAttention>(Setup::Whole)?),
         ("residual_norm", kernels::<NoResidualNorm>(Setup::Whole)?),
+        ("kernels", kernels::<NoKernels>(Setup::Whole)?),
     ] {
         assert!(all < without, "{name}: {all} with it, {without} without");
     }
+    // A gated unit that no pass knows is a kernel, too.
+    let (with, without) = (
+        kernels::<NoKernels>(Setup::Whole)?,
+        kernels::<NoUnits>(Setup::Whole)?,
+    );
+    assert!(with < without, "swiglu: {with} and {without}");
     kernels::without(|| {
         for setup in [Setup::Adapters, Setup::Packed, Setup::Frozen] {
             let (with, without) = (kernels::<All>(setup)?, kernels::<NoProjections>(setup)?);
@@ -262,6 +269,15 @@ fn passes_change_what_runs() -> Result<()> {
                 "projections, {setup:?}: {with} and {without}"
             );
         }
+        // A kernel computes the same value once, too.
+        let (with, without) = (
+            kernels::<All>(Setup::Whole)?,
+            kernels::<NoCommon>(Setup::Whole)?,
+        );
+        assert!(
+            with < without,
+            "common_subexpressions: {with} and {without}"
+        );
         // One product instead of three, and of two; their results are views of one.
         let operations = |all: &[(String, Array)]| {
             let arrays: Vec<&Array> = all.iter().map(|(_, a)| a).collect();
@@ -329,6 +345,7 @@ tests! {
     residual_norm: NoResidualNorm,
     lora: NoLora,
     dequantize: NoDequantize,
+    kernels_of_regions: NoKernels,
     cross_entropy_alone: CrossEntropyAlone,
     lora_alone: LoraAlone,
 }

@@ -121,7 +121,7 @@ fn each_line_is_that_of_the_expression() {
         ("for layer in self.layers", "h = layer(h)"),
         ("self.head(", "let y = self.head(h)"),
         ("soft_cap(%", "soft_cap(y, 30.0)"),
-        ("tanh(", "tanh(x / cap) * cap"),
+        ("kernel divide_tanh_multiply(", "tanh(x / cap) * cap"),
     ] {
         let told = text();
         let found = told.lines().find(|l| l.contains('%') && l.contains(node));
@@ -171,7 +171,13 @@ fn the_page_is_well_formed() {
     };
     assert_eq!(named("svg"), 1);
     assert!(named("tr") > 20 && named("path") > 8 && named("script") == 0);
-    for text in ["swiglu", "mlx_tanh", "every(3)", "layers.0, 2", "soft_cap"] {
+    for text in [
+        "swiglu",
+        "mlxrs_rows_apply",
+        "every(3)",
+        "layers.0, 2",
+        "soft_cap",
+    ] {
         assert!(page.contains(text), "{text}");
     }
     // Four layers, of which the first and the fourth begin a span.

@@ -8,6 +8,7 @@ mod check;
 mod gradients;
 mod layouts;
 mod models;
+mod regions;
 mod transforms;
 
 use mlx_runtime::{Array, Result};

@@ -22,7 +22,7 @@ const N: i32 = 256;
 /// nothing, so that what is kept is the operation's.
 macro_rules! forms {
     ($($name:ident $saved:ident($x:ident) { $($form:tt)* })*) => {
-        #[mlx_model(config = Config)]
+        #[mlx_model(config = Config, fuse(except(kernels)))]
         #[require(hidden % 64 == 0)]
         struct Forms {
             #[param(hidden)]
@@ -280,6 +280,55 @@ forms! {
     f_rope_layer __saved_f_rope_layer(x) { reshape(self.rope(reshape(x, [hidden, 1, 1, hidden]), KvCache::off()), [hidden, hidden]) }
 }
 
+/// Bodies of which parts become kernels: a kernel keeps what its gradient reads, and what MLX's operations keep where they
+/// compute it.
+#[mlx_model(config = Config)]
+struct Regions {
+    #[param(hidden)]
+    gain: Param,
+}
+
+#[mlx_model]
+impl Regions {
+    fn r_cap(&self, x: Tensor![hidden, hidden]) -> Tensor![hidden, hidden] {
+        negative(tanh(x / 3.0) * 3.0)
+    }
+
+    fn r_norm(&self, x: Tensor![hidden, hidden]) -> Tensor![hidden, hidden] {
+        x * rsqrt(mean(square(x), -1, keepdims) + config.eps) * (self.gain + 1.0)
+    }
+
+    fn r_gate(&self, x: Tensor![hidden, hidden]) -> Tensor![hidden, hidden] {
+        let y = minimum(transpose(x, [1, 0]), 0.7);
+        clip(x, -0.7, 0.7) * (y * sigmoid(y * 1.702))
+    }
+
+    fn r_two(&self, x: Tensor![hidden, hidden]) -> Tensor![hidden, hidden] {
+        let h = exp(x * 0.1);
+        let y = h / (abs(h) + 1.0);
+        matmul(y, h)
+    }
+
+    fn r_arms(&self, x: Tensor![hidden, hidden]) -> Tensor![hidden, hidden] {
+        if config.heads == 1 {
+            sin(x * 2.0) * 0.5
+        } else {
+            x + 1.0
+        }
+    }
+}
+
+type RegionMethod = fn(&Regions, &Array) -> Result<Array>;
+type RegionCharge = fn(&Regions, &[&[i64]], &Computed) -> Saved;
+
+const REGIONS: &[(&str, RegionMethod, RegionCharge)] = &[
+    ("cap", Regions::r_cap, Regions::__saved_r_cap),
+    ("norm", Regions::r_norm, Regions::__saved_r_norm),
+    ("gate", Regions::r_gate, Regions::__saved_r_gate),
+    ("two", Regions::r_two, Regions::__saved_r_two),
+    ("arms", Regions::r_arms, Regions::__saved_r_arms),
+];
+
 /// Arrays of `size` bytes that one of `f`'s steps adds to the peak of a gradient with respect to its inputs, each
 /// operation at an end before the next one begins.
 fn kept(
@@ -309,6 +358,15 @@ fn on<T>(fused: bool, f: impl FnOnce() -> T) -> T {
     match fused {
         true => f(),
         false => kernels::without(f),
+    }
+}
+
+/// A CPU, as [`on`] leaves it.
+fn computed(fused: bool) -> Computed {
+    Computed {
+        fused,
+        kernels: fused,
+        gpu: false,
     }
 }
 
@@ -350,11 +408,34 @@ fn charged_is_kept() -> Result<()> {
             let (m, method) = (model.clone(), *method);
             let kept = on(fused, || kept(&x, 4.0 * array, move |x, _| method(&m, x)));
             let kept = kept.unwrap_or_else(|e| panic!("{name}: {e}"));
-            let charged =
-                charge(&model, sizes, &Computed { fused, gpu: false }).values as f64 / array;
+            let charged = charge(&model, sizes, &computed(fused)).values as f64 / array;
             // Masks of bool, a quarter of an array each, and whole numbers are not charged.
             if (charged - kept).abs() > 0.3 {
                 let way = if fused { "fused" } else { "composed" };
+                wrong += &format!("{name}, {way}: {charged:.2} charged, {kept:.2} kept\n");
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "in arrays:\n{wrong}");
+    Ok(())
+}
+
+#[test]
+fn kernels_of_regions_keep_what_they_are_charged() -> Result<()> {
+    let mut model: Regions = init(&config(), Key::new(3)?, Dtype::Float32)?;
+    model.freeze();
+    evaluated(&model)?;
+    let x = [normal(&[N, N], 1)?];
+    let sizes: &[&[i64]] = &[&[i64::from(N); 2]];
+    let array = f64::from(N * N);
+    let mut wrong = String::new();
+    for (name, method, charge) in REGIONS {
+        for kernels in [true, false] {
+            let (m, method) = (model.clone(), *method);
+            let kept = on(kernels, || kept(&x, 4.0 * array, move |x, _| method(&m, x)))?;
+            let charged = charge(&model, sizes, &computed(kernels)).values as f64 / array;
+            if (charged - kept).abs() > 0.3 {
+                let way = if kernels { "kernels" } else { "composed" };
                 wrong += &format!("{name}, {way}: {charged:.2} charged, {kept:.2} kept\n");
             }
         }
@@ -383,13 +464,8 @@ fn what_meets_trained_weights_is_kept() -> Result<()> {
             method(&model, x)
         };
         let kept = kept(&inputs, 4.0 * array, step)?;
-        let charged = |m: &Forms| {
-            let on = Computed {
-                fused: true,
-                gpu: false,
-            };
-            charge(m, &[&[i64::from(N); 2]], &on).values as f64 / array
-        };
+        let charged =
+            |m: &Forms| charge(m, &[&[i64::from(N); 2]], &computed(true)).values as f64 / array;
         // The gradients of weights, as they are summed, come on top.
         assert!(kept > 0.7, "{name}: {kept:.2} kept");
         assert!((charged(&model) - 1.0).abs() < 0.3, "{name}");
@@ -461,9 +537,8 @@ fn a_layer_keeps_what_it_is_charged() -> Result<()> {
             };
             let array = f64::from(ROWS * 128);
             let kept = on(fused, || kept(&inputs, 4.0 * array, step))?;
-            let computed = Computed { fused, gpu: false };
             let sizes: &[&[i64]] = &[&[1, i64::from(ROWS), 128]];
-            let charged = layer.saved(sizes, &computed).values as f64 / array;
+            let charged = layer.saved(sizes, &computed(fused)).values as f64 / array;
             assert!(
                 (charged - kept).abs() < 0.1 * kept,
                 "adapted: {adapted}, fused: {fused}: {charged:.2} charged, {kept:.2} kept"

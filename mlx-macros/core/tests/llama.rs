@@ -78,7 +78,13 @@ fn fusions_fire() {
 #[test]
 fn saved_values_are_polynomials() {
     let all = models();
-    let saved = |name: &str| checkpoint::saved(&all[name].model, &all[name].graphs[0]);
+    let saved = |name: &str| {
+        checkpoint::saved(
+            &all[name].model,
+            &all[name].graphs[0],
+            checkpoint::Form::Kernels,
+        )
+    };
     let inputs = |name: &str| -> Vec<String> {
         let of = |(fields, size): &(std::collections::BTreeSet<String>, _)| {
             let fields: Vec<&str> = fields.iter().map(String::as_str).collect();

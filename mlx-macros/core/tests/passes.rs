@@ -1,6 +1,7 @@
 //! Each pass alone on a small model: that it fires, that its switch holds it back, and that it
 //! leaves alone what only looks alike.
 
+use mlx_macros_core::kernel::regions;
 use mlx_macros_core::{analyse, fuse::PASSES, report};
 
 /// The report of a model with the sizes `hidden`, `ffn` and `vocab`.
@@ -225,8 +226,9 @@ fn projections_are_marked_for_packed_weights() {
 #[test]
 fn the_reference_lists_every_pass() {
     let reference = include_str!("../../../docs/language.md");
-    for pass in PASSES {
-        let row = format!("| `{}` | {}", pass.name, pass.doc);
+    let passes = PASSES.iter().map(|p| (p.name, p.doc));
+    for (name, doc) in passes.chain([(regions::NAME, regions::DOC)]) {
+        let row = format!("| `{name}` | {doc}");
         assert!(reference.contains(&row), "docs/language.md lacks {row}");
     }
 }

@@ -52,6 +52,8 @@ pub(super) struct Step {
     pub calls: Vec<Call>,
     /// The part of a pass that does not apply here, and the reason.
     pub note: &'static str,
+    /// The bytes of values that a kernel neither writes nor reads again.
+    pub spared: Option<u64>,
     /// The role of the step in the picture.
     pub role: Role,
     pub inner: Inner,
@@ -221,6 +223,7 @@ impl Walk {
             absorbed: node.fused.map_or(Vec::new(), |f| f.absorbed.to_vec()),
             calls: Vec::new(),
             note: "",
+            spared: None,
             role: Role::Work,
             inner: Inner::None,
             arms,
@@ -241,6 +244,21 @@ impl Walk {
             }
             What::Param(field) => step.text = format!("self.{field}"),
             What::Op(name) => step.calls = calls::operation(name, self.fused),
+            What::Kernel { operations, spared } => {
+                let kernels = crate::kernels::select::takes_rows(self.dtype);
+                step.calls = match kernels {
+                    true => vec![&["mlxrs_rows_apply"]],
+                    false => {
+                        let each = operations.iter();
+                        each.flat_map(|o| calls::operation(o, self.fused)).collect()
+                    }
+                };
+                let elements = sizes.get(spared).filter(|_| kernels);
+                let width = self.dtype.size() as u64;
+                step.spared = elements
+                    .and_then(|n| u64::try_from(n).ok())
+                    .map(|n| n.saturating_mul(width));
+            }
             What::With(name, _) => step.calls = calls::operation(name, self.fused),
             What::Leaf(field) => self.leaf(outline, method, node, field, sizes, &mut step)?,
             What::Joined(field, group) => {
@@ -491,6 +509,7 @@ impl Walk {
             let shapes: Vec<&[i64]> = shapes.iter().map(Vec::as_slice).collect();
             let on = Computed {
                 fused: self.fused,
+                kernels: crate::kernels::select::takes_rows(self.dtype),
                 gpu: self.gpu,
             };
             let width = self.dtype.size();

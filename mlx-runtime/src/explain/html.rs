@@ -251,6 +251,9 @@ fn step(out: &mut String, s: &Step, flow: &Flow) {
     if !s.note.is_empty() {
         let _ = write!(fused, " <span class=\"dim\">({})</span>", escape(s.note));
     }
+    if let Some(n) = s.spared {
+        let _ = write!(fused, " <span class=\"dim\">(spares {})</span>", bytes(n));
+    }
     let calls: Vec<String> = match s.runs() {
         true => s
             .calls

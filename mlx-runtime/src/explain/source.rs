@@ -116,6 +116,13 @@ pub enum What {
     Param(&'static str),
     /// An operation or a function of the runtime.
     Op(&'static str),
+    /// A kernel of these operations, and the number of elements that it neither writes nor reads again.
+    Kernel {
+        /// The operations.
+        operations: &'static [&'static str],
+        /// A sum of sizes.
+        spared: &'static str,
+    },
     /// A layer with weights, or `Rope`.
     Leaf(&'static str),
     /// A member of a group of layers that share a matmul.

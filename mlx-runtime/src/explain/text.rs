@@ -188,10 +188,10 @@ fn step(f: &mut Formatter<'_>, s: &Step, depth: usize) -> fmt::Result {
         } else {
             format!(" of {}", from.join(" "))
         };
-        let note = if s.note.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", s.note)
+        let note = match (s.note, s.spared) {
+            ("", None) => String::new(),
+            ("", Some(n)) => format!(" (spares {})", bytes(n)),
+            (note, _) => format!(" ({note})"),
         };
         writeln!(f, "{pad}   fused by {}{from}{note}", s.passes.join(", "))?;
     }

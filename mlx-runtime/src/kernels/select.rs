@@ -65,6 +65,11 @@ pub(super) fn rows_on(float: Dtype) -> Option<Rows> {
     metal.then_some(Rows::Metal)
 }
 
+/// Returns true if a device computes the rows of generated kernels with floats of this dtype here.
+pub(crate) fn takes_rows(float: Dtype) -> bool {
+    rows_on(float).is_some()
+}
+
 /// Returns true for the types that the CUDA kernels compute with.
 pub(super) fn is_float(dtype: Dtype) -> bool {
     matches!(dtype, Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16)
@@ -131,6 +136,7 @@ pub(crate) fn is_on_gpu() -> Result<bool> {
 pub(crate) fn computed(x: &Array) -> Result<Computed> {
     Ok(Computed {
         fused: on_cpu(x),
+        kernels: takes_rows(x.dtype()),
         gpu: is_on_gpu()?,
     })
 }

@@ -113,6 +113,8 @@ impl Saved {
 pub struct Computed {
     /// True on the fused operations of the CPU, where attention with its rotation never has all scores at once.
     pub fused: bool,
+    /// True where the kernels that the macros write run, rather than MLX's operations in their place.
+    pub kernels: bool,
     /// True on a GPU, because MLX computes attention in tiles there.
     pub gpu: bool,
 }

@@ -11,6 +11,7 @@ use crate::check::{build, recursion};
 use crate::diag::{Diag, Result};
 use crate::fuse;
 use crate::ir::Graph;
+use crate::kernel::regions;
 use crate::lower::define::sig;
 use crate::lower::{self, checkpoint};
 use crate::report::explain;
@@ -69,6 +70,9 @@ pub(super) fn write(f: &ItemFn, kernel: Option<&Options>) -> TokenStream {
     // Other operations than MLX's own would be no reference for a kernel.
     if let (Ok(graph), None) = (&mut graph, &parts) {
         fuse::run(&model, graph);
+        if kernel.is_none() {
+            regions::run(&model, &method, graph);
+        }
     }
     let saved = match &graph {
         Ok(_) if parts.is_some() => {

@@ -12,6 +12,7 @@ use crate::check::{build, recursion};
 use crate::diag::Diag;
 use crate::fuse;
 use crate::ir::Graph;
+use crate::kernel::regions;
 use crate::lower::{self, checkpoint, define};
 use crate::report::explain;
 use crate::syntax::kind::FieldKind;
@@ -50,7 +51,7 @@ pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
 
 fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
     let hidden = format_ident!("__mlx_model_{}", item.ident);
-    match model::read(attr.clone(), item.clone(), &fuse::names()) {
+    match model::read(attr.clone(), item.clone(), &passes()) {
         (Some(model), errors) if errors.is_empty() => {
             let out = define::item(&model);
             quote! {
@@ -75,6 +76,11 @@ fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
             }
         }
     }
+}
+
+/// The names of all passes.
+fn passes() -> Vec<&'static str> {
+    [&fuse::names()[..], &[regions::NAME]].concat()
 }
 
 /// A whole model: the struct's attribute and tokens, and the impl.
@@ -111,7 +117,7 @@ struct Mistaken {
 }
 
 fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole, Box<Mistaken>> {
-    let (model, of_struct) = model::read(attr, item, &fuse::names());
+    let (model, of_struct) = model::read(attr, item, &passes());
     let Some(model) = model else {
         let (methods, _) = signature::methods(methods, &Names::default());
         return Err(Box::new(Mistaken {
@@ -154,8 +160,9 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
             methods: found,
         }));
     }
-    for g in &mut graphs {
+    for (m, g) in found.iter().zip(&mut graphs) {
         fuse::run(&model, g);
+        regions::run(&model, m, g);
     }
     Ok(Whole {
         model,

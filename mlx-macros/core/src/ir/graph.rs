@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proc_macro2::Span;
 use syn::{Expr, Ident, Path, Type};
 
-use crate::ir::Op;
+use crate::ir::{Op, Region};
 use crate::syntax::dims::Dim;
 use crate::syntax::signature::{Dt, Ty};
 
@@ -88,6 +88,8 @@ pub enum Kind {
         right: Id,
         norm: Id,
     },
+    /// Operations that one kernel computes.
+    Kernel(Box<Region>),
     /// A value that comes with another node.
     With(Id),
     /// One of several values.
@@ -361,6 +363,7 @@ impl Node {
             } => [*input, *targets].into_iter().chain(*weights).collect(),
             Kind::Attention(a) => vec![a.q, a.k, a.v, a.cache],
             Kind::ResidualNorm { left, right, .. } => vec![*left, *right],
+            Kind::Kernel(r) => r.inputs.clone(),
             Kind::Item(id, _) | Kind::With(id) => vec![*id],
             Kind::Tuple(ids) => ids.clone(),
         }
@@ -402,6 +405,7 @@ impl Node {
             } => [input, targets].into_iter().chain(weights).collect(),
             Kind::Attention(a) => vec![&mut a.q, &mut a.k, &mut a.v, &mut a.cache],
             Kind::ResidualNorm { left, right, .. } => vec![left, right],
+            Kind::Kernel(r) => r.inputs.iter_mut().collect(),
             Kind::Item(id, _) | Kind::With(id) => vec![id],
             Kind::Tuple(ids) => ids.iter_mut().collect(),
         }

@@ -6,8 +6,10 @@ mod ctx;
 mod describe;
 mod graph;
 mod op;
+mod region;
 
 pub use ctx::*;
 pub use describe::*;
 pub use graph::*;
 pub use op::*;
+pub use region::*;

@@ -4,6 +4,7 @@
 
 pub mod ir;
 pub mod read;
+pub mod regions;
 pub mod rust;
 mod schedule;
 pub mod text;

@@ -8,7 +8,7 @@ use syn::Ident;
 
 use crate::ir::Graph;
 use crate::lower::{config, dim, estimated_size, layer};
-use crate::plan::checkpoint::{saved, Keeper, Saved};
+use crate::plan::checkpoint::{has_kernels, saved, Form, Keeper, Saved};
 use crate::syntax::dims::{is_free, Dim};
 use crate::syntax::model::ModelDef;
 use crate::syntax::signature::{Method, Ty};
@@ -25,7 +25,7 @@ pub fn functions(
     graphs: &[Graph],
 ) -> (TokenStream, TokenStream) {
     let each = methods.iter().zip(graphs).map(|(m, g)| {
-        let (name, body) = (hidden(&m.name), Emit { model, method: m }.body(&saved(model, g)));
+        let (name, body) = (hidden(&m.name), Emit { model, method: m }.body(g));
         quote! {
             #[doc(hidden)]
             #[allow(unused_variables, non_snake_case, missing_docs, clippy::all)]
@@ -46,7 +46,7 @@ pub fn functions(
 
 /// Values that a helper function keeps, for the module beside it.
 pub fn of_function(model: &ModelDef, method: &Method, graph: &Graph) -> TokenStream {
-    function(Emit { model, method }.body(&saved(model, graph)))
+    function(Emit { model, method }.body(graph))
 }
 
 /// In place of it where the function has mistakes: its callers get none of their own.
@@ -68,9 +68,16 @@ struct Emit<'a> {
 }
 
 impl Emit<'_> {
-    fn body(&self, saved: &Saved) -> TokenStream {
+    fn body(&self, graph: &Graph) -> TokenStream {
         let config = (!self.model.function).then(|| quote! { let __c = self.__mlx.config(); });
-        let sum = self.sum(saved);
+        let of = |form| self.sum(&saved(self.model, graph, form));
+        let sum = match has_kernels(graph) {
+            true => {
+                let (kernels, composed) = (of(Form::Kernels), of(Form::Composed));
+                quote! { if __on.kernels { #kernels } else { #composed } }
+            }
+            false => of(Form::Kernels),
+        };
         quote! {
             #config
             let __at = |i: usize, j: usize| __x.get(i).and_then(|s| s.get(j)).copied().unwrap_or(1);

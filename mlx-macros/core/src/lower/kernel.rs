@@ -39,27 +39,7 @@ pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) ->
         .flatten()
         .collect();
     let names = names(&all);
-    let bodies = all
-        .iter()
-        .zip(["Forward", "Backward"])
-        .map(|(p, name)| body(p, name, &names));
-    let bodies: Vec<TokenStream> = bodies.collect();
-    let forward = program(parts.program, "Forward", &names);
-    let gradient = match parts.gradient {
-        None => quote! { None },
-        Some(g) => {
-            let program = program(&g.program, "Backward", &names);
-            let inputs = g.inputs.iter().map(|s| match s {
-                Source::Input(i) => quote! { __r::Source::Input(#i) },
-                Source::Cotangent(i) => quote! { __r::Source::Cotangent(#i) },
-            });
-            let outputs = g.outputs.iter().map(|d| {
-                let (i, axes) = (d.input, d.sum.iter().map(|a| *a as i32));
-                quote! { (#i, &[#(#axes),*]) }
-            });
-            quote! { Some(__r::Gradient { program: #program, inputs: &[#(#inputs),*], outputs: &[#(#outputs),*] }) }
-        }
-    };
+    let statics = statics(parts.program, parts.gradient, parts.frozen, &names);
     let frozen = parts.frozen;
     let sizes = names.iter().map(|n| {
         dim(&Dim::name(n), |n| {
@@ -154,8 +134,7 @@ pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) ->
     let body = quote! {
         use ::mlx_runtime::__private::rows as __r;
         #composed
-        #(#bodies)*
-        static __KERNEL: __r::Kernel = __r::Kernel { forward: #forward, gradient: #gradient, frozen: &[#(#frozen),*] };
+        #statics
         #prologue
         let (__sizes, __numbers) = ([#(#sizes),*], [#(#numbers),*]);
         let __by_mlx = move |__x: &[::mlx_runtime::Array]| { #composed_call };
@@ -163,6 +142,40 @@ pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) ->
         ::core::result::Result::Ok(#result)
     };
     super::wrap(m, false, body)
+}
+
+/// A kernel with its gradient as a constant, and the bodies for the CPU. `names` are the sizes that a call gives.
+pub(super) fn statics(
+    forward: &Program,
+    gradient: Option<&Gradient>,
+    frozen: &[bool],
+    names: &[String],
+) -> TokenStream {
+    let all = [Some(forward), gradient.map(|g| &g.program)];
+    let all = all.into_iter().flatten();
+    let bodies = all
+        .zip(["Forward", "Backward"])
+        .map(|(p, name)| body(p, name, names));
+    let forward = program(forward, "Forward", names);
+    let gradient = match gradient {
+        None => quote! { None },
+        Some(g) => {
+            let program = program(&g.program, "Backward", names);
+            let inputs = g.inputs.iter().map(|s| match s {
+                Source::Input(i) => quote! { __r::Source::Input(#i) },
+                Source::Cotangent(i) => quote! { __r::Source::Cotangent(#i) },
+            });
+            let outputs = g.outputs.iter().map(|d| {
+                let (i, axes) = (d.input, d.sum.iter().map(|a| *a as i32));
+                quote! { (#i, &[#(#axes),*]) }
+            });
+            quote! { Some(__r::Gradient { program: #program, inputs: &[#(#inputs),*], outputs: &[#(#outputs),*] }) }
+        }
+    };
+    quote! {
+        #(#bodies)*
+        static __KERNEL: __r::Kernel = __r::Kernel { forward: #forward, gradient: #gradient, frozen: &[#(#frozen),*] };
+    }
 }
 
 /// The type that holds a program's work on a row.

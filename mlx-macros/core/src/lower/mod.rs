@@ -11,6 +11,7 @@ pub(crate) mod digest;
 pub mod kernel;
 pub(crate) mod layers;
 mod layout;
+mod region;
 mod weights;
 
 pub use args::dim;
@@ -224,8 +225,16 @@ impl Lower<'_> {
                     .map(String::from),
             );
         }
-        for id in &self.live {
-            if let Kind::Op { args, .. } = &self.graph.nodes[*id].kind {
+        // Those of regions, too, which are written by MLX's operations as well.
+        let inner = self
+            .live
+            .iter()
+            .flat_map(|id| match &self.graph.nodes[*id].kind {
+                Kind::Kernel(r) => r.graph.nodes.iter().collect(),
+                _ => vec![&self.graph.nodes[*id]],
+            });
+        for node in inner {
+            if let Kind::Op { args, .. } = &node.kind {
                 for a in args {
                     if let Arg::Dims(d) = a {
                         used.extend(
@@ -472,6 +481,13 @@ impl Lower<'_> {
                 let (a, b, n) = (self.read(*left), self.read(*right), variable(*norm));
                 let field = self.field(field);
                 return quote! { let (#v, #n) = #field.forward_sum(#a, #b)?; };
+            }
+            Kind::Kernel(r) => {
+                let values = self.region(r);
+                match node.ty {
+                    Ty::Tuple(_) => values,
+                    _ => quote! { ::mlx_runtime::__private::first(#values)? },
+                }
             }
             Kind::Item(of, i) => {
                 let of_var = variable(*of);

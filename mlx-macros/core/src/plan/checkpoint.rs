@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use syn::{Expr, Ident, Path};
 
 use crate::ir::{Arg, Between, Callee, Graph, Id, Inputs, Kind};
+use crate::kernel::regions;
 use crate::syntax::dims::{volume, Dim, Shape};
 use crate::syntax::kind::FieldKind;
 use crate::syntax::model::ModelDef;
@@ -43,14 +44,55 @@ pub enum Keeper {
     Function(Path),
 }
 
+/// The form in which regions run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As kernels.
+    Kernels,
+    /// Composed of MLX's operations.
+    Composed,
+}
+
+/// True if a method keeps other values where its kernels are composed.
+pub fn has_kernels(graph: &Graph) -> bool {
+    let kernel = |id: Id| matches!(graph.nodes[id].kind, Kind::Kernel(_));
+    graph.live().into_iter().any(kernel)
+}
+
+/// A graph in one of its forms.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    model: &'a ModelDef,
+    graph: &'a Graph,
+    form: Form,
+}
+
+impl View<'_> {
+    fn live(self) -> BTreeSet<Id> {
+        match self.form {
+            Form::Kernels => self.graph.live(),
+            Form::Composed => self.graph.live_composed(),
+        }
+    }
+
+    /// The node that computes a value.
+    fn source(self, id: Id) -> Id {
+        match self.form {
+            Form::Kernels => id,
+            Form::Composed => self.graph.composed(id),
+        }
+    }
+}
+
 /// The value that a view shares memory with.
-fn root(graph: &Graph, id: Id) -> Id {
+fn root(view: View<'_>, id: Id) -> Id {
+    let (graph, id) = (view.graph, view.source(id));
     match &graph.nodes[id].kind {
         Kind::Op { op, args } => match args.first() {
-            Some(Arg::Value(x)) if op.keeps.view => root(graph, *x),
+            Some(Arg::Value(x)) if op.keeps.view => root(view, *x),
             _ => id,
         },
-        Kind::Item(x, _) if matches!(graph.nodes[*x].kind, Kind::Op { .. }) => root(graph, *x),
+        Kind::Item(x, _) if matches!(graph.nodes[*x].kind, Kind::Op { .. }) => root(view, *x),
         _ => id,
     }
 }
@@ -76,8 +118,9 @@ impl Need {
 
 /// The condition for a value to have a gradient: none has one that is made of numbers; some
 /// fields, if it is made of parameters.
-fn trains(model: &ModelDef, graph: &Graph, id: Id) -> Need {
-    let node = &graph.nodes[id];
+fn trains(view: View<'_>, id: Id) -> Need {
+    let View { model, graph, .. } = view;
+    let node = &graph.nodes[view.source(id)];
     let float = matches!(node.ty, Ty::Tensor(_, Dt::Float | Dt::F32));
     match &node.kind {
         _ if !float => Need::default(),
@@ -93,7 +136,7 @@ fn trains(model: &ModelDef, graph: &Graph, id: Id) -> Need {
         Kind::Op { op, .. } if op.keeps.stops => Need::default(),
         Kind::Op { args, .. } => {
             let inputs = args.iter().flat_map(Arg::values);
-            let inputs = inputs.map(|v| trains(model, graph, v));
+            let inputs = inputs.map(|v| trains(view, v));
             inputs.fold(Need::default(), Need::or)
         }
         _ => Need {
@@ -106,7 +149,8 @@ fn trains(model: &ModelDef, graph: &Graph, id: Id) -> Need {
 /// The values that are kept, and the linear maps of which one must be trained or adapted for that;
 /// none if they are kept in any case.
 pub fn kept(model: &ModelDef, graph: &Graph) -> BTreeMap<Id, BTreeSet<String>> {
-    let needs = needs(model, graph, &graph.live());
+    let form = Form::Kernels;
+    let needs = needs(View { model, graph, form }, &graph.live());
     let float = |id: &Id| {
         let node = &graph.nodes[*id];
         matches!(node.ty, Ty::Tensor(_, Dt::Float | Dt::F32))
@@ -121,17 +165,19 @@ pub fn kept(model: &ModelDef, graph: &Graph) -> BTreeMap<Id, BTreeSet<String>> {
 }
 
 /// A value is kept if the gradient of an operation that reads it needs it.
-pub fn saved(model: &ModelDef, graph: &Graph) -> Saved {
-    let live = graph.live();
-    let needs = needs(model, graph, &live);
+pub fn saved(model: &ModelDef, graph: &Graph, form: Form) -> Saved {
+    let view = View { model, graph, form };
+    let live = view.live();
+    let needs = needs(view, &live);
     region(graph, &live, &needs, 0, graph.nodes.len())
 }
 
-fn needs(model: &ModelDef, graph: &Graph, live: &BTreeSet<Id>) -> BTreeMap<Id, Need> {
+fn needs(view: View<'_>, live: &BTreeSet<Id>) -> BTreeMap<Id, Need> {
+    let View { model, graph, .. } = view;
     let mut needs: BTreeMap<Id, Need> = BTreeMap::new();
     for id in live {
         let node = &graph.nodes[*id];
-        let mut need = |v: Id| needs.entry(root(graph, v)).or_default().always = true;
+        let mut need = |v: Id| needs.entry(root(view, v)).or_default().always = true;
         match &node.kind {
             Kind::Op { op, args } => {
                 let keeps = op.kept(args);
@@ -147,10 +193,10 @@ fn needs(model: &ModelDef, graph: &Graph, live: &BTreeSet<Id>) -> BTreeMap<Id, N
                         let tensors: Vec<Id> = tensors.flat_map(Arg::values).collect();
                         for (i, v) in tensors.iter().enumerate() {
                             let others = tensors.iter().enumerate().filter(|(j, _)| *j != i);
-                            let by = others.map(|(_, o)| trains(model, graph, *o));
+                            let by = others.map(|(_, o)| trains(view, *o));
                             let by = by.fold(Need::default(), Need::or);
                             if by.always || !by.fields.is_empty() {
-                                needs.entry(root(graph, *v)).or_default().add(by);
+                                needs.entry(root(view, *v)).or_default().add(by);
                             }
                         }
                     }
@@ -159,7 +205,7 @@ fn needs(model: &ModelDef, graph: &Graph, live: &BTreeSet<Id>) -> BTreeMap<Id, N
             Kind::Leaf { field, args, .. } => match kind_of(model, field) {
                 Some(kind) if kind.is_linear() => {
                     for v in args.iter().flat_map(Arg::values) {
-                        let need = needs.entry(root(graph, v)).or_default();
+                        let need = needs.entry(root(view, v)).or_default();
                         need.fields.insert(field.to_string());
                     }
                 }
@@ -167,10 +213,11 @@ fn needs(model: &ModelDef, graph: &Graph, live: &BTreeSet<Id>) -> BTreeMap<Id, N
                 _ => args.iter().flat_map(Arg::values).for_each(need),
             },
             Kind::Joined { field, input, .. } => {
-                let need = needs.entry(root(graph, *input)).or_default();
+                let need = needs.entry(root(view, *input)).or_default();
                 need.fields.insert(field.to_string());
             }
             Kind::ResidualNorm { .. } => need(*id),
+            Kind::Kernel(r) => regions::kept(&model.names, r).into_iter().for_each(need),
             Kind::Attention(a) => need(a.v),
             _ => {}
         }

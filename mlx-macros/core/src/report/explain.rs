@@ -161,7 +161,13 @@ fn method(model: &ModelDef, m: &Method, graph: &Graph, said: &mut Said) -> Token
         .map(|id| node(model, graph, *id, kept.get(id), said));
     let nodes: Vec<TokenStream> = nodes.collect();
     let mut all = Vec::new();
-    saved(&checkpoint::saved(model, graph), &[], model, said, &mut all);
+    saved(
+        &checkpoint::saved(model, graph, checkpoint::Form::Kernels),
+        &[],
+        model,
+        said,
+        &mut all,
+    );
     let (name, line) = (m.name.to_string(), line(m.name.span()));
     let ret = ty(&m.ret, &model.names);
     quote! {
@@ -333,6 +339,16 @@ fn what(model: &ModelDef, kind: &Kind, said: &mut Said) -> TokenStream {
             _ => quote! { #w::Nothing },
         },
         Kind::CacheUpdate { .. } => quote! { #w::Op("cache.update") },
+        Kind::Kernel(r) => {
+            let operations = r.graph.nodes.iter().filter_map(|n| match &n.kind {
+                Kind::Op { op, .. } if !op.keeps.view => Some(op.name),
+                _ => None,
+            });
+            let spared = r.spared();
+            said.size(&spared);
+            let spared = dim(&spared, &model.names);
+            quote! { #w::Kernel { operations: &[#(#operations),*], spared: #spared } }
+        }
         Kind::LinearCrossEntropy { field, .. } => {
             let field = s(field);
             quote! { #w::With("linear_cross_entropy", #field) }

@@ -24,6 +24,11 @@ pub fn text(name: &str, graph: &Graph, names: &Names) -> String {
         };
         let what = what(graph, id);
         let _ = writeln!(out, "  %{id} = {what}{mark} : {}", ty(&node.ty, names));
+        if let Kind::Kernel(r) = &node.kind {
+            for line in text("", &r.graph, names).lines().skip(1) {
+                let _ = writeln!(out, "    {line}");
+            }
+        }
     }
     if let Some(r) = graph.result {
         let _ = writeln!(out, "  return %{r}");
@@ -83,6 +88,10 @@ pub fn what(graph: &Graph, id: Id) -> String {
             right,
             norm,
         } => format!("add(%{left}, %{right}) with %{norm} = self.{field}"),
+        Kind::Kernel(r) => {
+            let args: Vec<String> = r.inputs.iter().map(|i| format!("%{i}")).collect();
+            format!("kernel {}({})", r.method.name, args.join(", "))
+        }
         Kind::Number(_) => "number".to_string(),
         Kind::Function { args, call } => format!("{}({})", call.what, list(args)),
         Kind::If {

@@ -15,11 +15,13 @@ pub mod metal;
 mod native;
 mod program;
 pub mod reduce;
+mod region;
 pub mod text;
 
 pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
 pub use program::{At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
+pub use region::region;
 pub use text::{Argument, Text};
 
 use crate::kernels::select;

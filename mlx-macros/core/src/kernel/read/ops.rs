@@ -6,7 +6,7 @@ use crate::ir::Arg;
 
 /// How an operation treats its axes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// Values that broadcast, element by element.
     Elementwise,
     /// A new value of given sizes.
@@ -154,7 +154,7 @@ const REDUCED: &[&str] = &[
 ];
 
 /// The kind of an operation, if the row tier has it.
-pub(super) fn shape(name: &str) -> Option<Shape> {
+pub(crate) fn shape(name: &str) -> Option<Shape> {
     Some(match name {
         _ if ELEMENTWISE.contains(&name) => Shape::Elementwise,
         _ if VIEWS.contains(&name) => Shape::View,

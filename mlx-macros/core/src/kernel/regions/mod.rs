@@ -1,0 +1,359 @@
+//! The pass `kernels`: operations of any body that one kernel can compute become one.
+//!
+//! From each operation, the last one first, a region grows over producers and readers as long as [`read`] finds one
+//! launch for it, its gradient is one too, and it keeps no more for the backward pass than its operations keep.
+//!
+//! Tests: `tests/regions.rs`; `mlx-tests --test kernels`.
+
+mod cost;
+mod function;
+
+use std::collections::BTreeSet;
+
+use syn::Expr;
+
+use crate::ir::{Arg, Graph, Id, Kind, Region, P};
+use crate::kernel::ir::{Gradient, Op, Place, Program, Source};
+use crate::kernel::read::ops::{shape, Shape as Form};
+use crate::kernel::{read, rust, vjp};
+use crate::syntax::dims::{is_free, Dim};
+use crate::syntax::literals::literal;
+use crate::syntax::model::ModelDef;
+use crate::syntax::names::Names;
+use crate::syntax::signature::{Dt, Method, Ty};
+
+/// The name by which the pass is switched.
+pub const NAME: &str = "kernels";
+/// A sentence that says its effect.
+pub const DOC: &str =
+    "operations on rows that one kernel can compute are one, with a gradient of its own";
+
+/// The most values of a kernel.
+const MOST_OUTPUTS: usize = 4;
+/// The most arrays that a kernel reads.
+const MOST_INPUTS: usize = 12;
+/// The most operations of a kernel.
+const MOST_MEMBERS: usize = 48;
+/// Operations that MLX computes as fast as memory is read.
+const CHEAP: &[&str] = &["add", "subtract", "multiply", "negative"];
+/// The most operations that join together.
+const MOST_AT_ONCE: usize = 6;
+/// Operations of the row tier that stay as they are: other passes make them, and they have kernels of their own.
+const OWN: &[&str] = &["swiglu", "contiguous"];
+
+/// A kernel with its gradient.
+pub struct Programs {
+    /// The kernel.
+    pub forward: Program,
+    /// Its gradient; `None` where no input has one.
+    pub gradient: Option<Gradient>,
+}
+
+/// The programs of a region; `None` if it is none that one kernel computes.
+pub fn programs(names: &Names, region: &Region) -> Option<Programs> {
+    let forward = read::read(names, &region.method, &region.graph).ok()?;
+    let gradient = vjp::gradient(&forward, &region.frozen).ok()?;
+    Some(Programs { forward, gradient })
+}
+
+/// The inputs of a region that its gradient reads.
+pub fn kept(names: &Names, region: &Region) -> Vec<Id> {
+    let programs = programs(names, region);
+    let sources = programs.iter().filter_map(|p| p.gradient.as_ref());
+    let read = sources.flat_map(|g| &g.inputs).filter_map(|s| match s {
+        Source::Input(i) => Some(region.inputs[*i]),
+        Source::Cotangent(_) => None,
+    });
+    read.collect()
+}
+
+/// Makes kernels of the regions of a method's graph.
+pub fn run(model: &ModelDef, method: &Method, graph: &mut Graph) {
+    if !model.fuse.is_on(NAME) {
+        return;
+    }
+    let mut tried: BTreeSet<Id> = BTreeSet::new();
+    loop {
+        let pass = Pass {
+            model,
+            free: method.free_dims(),
+            graph,
+            live: graph.live(),
+        };
+        let seed = (0..graph.nodes.len())
+            .rev()
+            .find(|id| !tried.contains(id) && pass.works(*id));
+        let Some(seed) = seed else { return };
+        tried.insert(seed);
+        let Some(found) = pass.grown(seed) else {
+            continue;
+        };
+        let moved = graph.absorb(NAME, &found.members, found.region);
+        tried = tried.into_iter().map(|id| moved[id]).collect();
+    }
+}
+
+/// A region with what is known of it.
+struct Found {
+    members: BTreeSet<Id>,
+    region: Region,
+    programs: Programs,
+    /// The nodes outside that its gradient reads.
+    kept: BTreeSet<Id>,
+}
+
+struct Pass<'a> {
+    model: &'a ModelDef,
+    free: Vec<String>,
+    graph: &'a Graph,
+    live: BTreeSet<Id>,
+}
+
+impl Pass<'_> {
+    /// True if a node may be in a region.
+    fn takes(&self, id: Id) -> bool {
+        let node = &self.graph.nodes[id];
+        let tensor = |id: &Id| matches!(self.graph.nodes[*id].ty, Ty::Tensor(..));
+        self.live.contains(&id)
+            && match &node.kind {
+                Kind::Op { op, args } => {
+                    let plain = op.params.iter().zip(args).all(|(p, a)| self.plain(p.1, a));
+                    shape(op.name).is_some()
+                        && !OWN.contains(&op.name)
+                        && args.len() <= op.params.len()
+                        && node.inputs().iter().all(tensor)
+                        && plain
+                }
+                Kind::Item(of, _) => {
+                    matches!(self.graph.nodes[*of].kind, Kind::Op { .. }) && self.takes(*of)
+                }
+                _ => false,
+            }
+    }
+
+    /// True if an argument is one that [`read`] knows.
+    fn plain(&self, kind: P, arg: &Arg) -> bool {
+        match arg {
+            Arg::Value(_)
+            | Arg::Values(_)
+            | Arg::Int(_)
+            | Arg::Ints(_)
+            | Arg::Dtype(_)
+            | Arg::Absent => true,
+            Arg::Dims(all) => all.iter().all(|d| self.bound(d)),
+            Arg::Scalar(_) => kind != P::Count,
+            Arg::Weak { expr, like } => {
+                let float = matches!(
+                    self.graph.nodes[*like].ty,
+                    Ty::Tensor(_, Dt::Float | Dt::F32)
+                );
+                float || literal(expr).is_some()
+            }
+            Arg::Bool(e) => matches!(e, Expr::Lit(_)),
+            Arg::Whole(_) | Arg::Causal | Arg::Sliding(_) | Arg::Text(_) => false,
+        }
+    }
+
+    /// True if a size is known where the method begins.
+    fn bound(&self, d: &Dim) -> bool {
+        let known = |n: &&str| !is_free(n) || self.free.iter().any(|f| f == n);
+        !d.is_hidden() && d.names().iter().all(known)
+    }
+
+    /// True if a node computes something: views, casts and constants do not.
+    fn works(&self, id: Id) -> bool {
+        let Kind::Op { op, .. } = &self.graph.nodes[id].kind else {
+            return false;
+        };
+        let idle = matches!(shape(op.name), Some(Form::View | Form::Created));
+        let renamed = matches!(op.name, "astype" | "stop_gradient");
+        self.takes(id) && !idle && !renamed && !op.keeps.view
+    }
+
+    fn is_cheap(&self, id: Id) -> bool {
+        matches!(&self.graph.nodes[id].kind, Kind::Op { op, .. } if CHEAP.contains(&op.name))
+    }
+
+    /// The value that a view shares memory with.
+    fn root(&self, id: Id) -> Id {
+        match &self.graph.nodes[id].kind {
+            Kind::Op { op, args } => match args.first() {
+                Some(Arg::Value(x)) if op.keeps.view => self.root(*x),
+                _ => id,
+            },
+            Kind::Item(x, _) if matches!(self.graph.nodes[*x].kind, Kind::Op { .. }) => {
+                self.root(*x)
+            }
+            _ => id,
+        }
+    }
+
+    /// The largest region from a seed that saves something.
+    fn grown(&self, seed: Id) -> Option<Found> {
+        let beside = |id: &Id| {
+            let reads = |a: Id, b: Id| self.graph.nodes[a].inputs().contains(&b);
+            (reads(seed, *id) || reads(*id, seed)) && self.takes(*id)
+        };
+        if !self.live.iter().any(beside) {
+            return None;
+        }
+        let mut found = self.region(BTreeSet::from([seed]))?;
+        let mut refused: BTreeSet<Id> = BTreeSet::new();
+        loop {
+            let mut next: Vec<Id> = Vec::new();
+            // Producers, and then other readers of what is inside.
+            for m in found.members.iter().rev() {
+                next.extend(self.graph.nodes[*m].inputs());
+            }
+            for id in &self.live {
+                let inputs = self.graph.nodes[*id].inputs();
+                if inputs.iter().any(|i| found.members.contains(i)) {
+                    next.push(*id);
+                }
+            }
+            let fits =
+                |id: &&Id| !found.members.contains(id) && !refused.contains(id) && self.takes(**id);
+            let Some(id) = next.iter().find(fits).copied() else {
+                break;
+            };
+            match self.joined(&found, id) {
+                Some(larger) => {
+                    found = larger;
+                    // A node that was in the way before may be inside now.
+                    refused.clear();
+                }
+                None => _ = refused.insert(id),
+            }
+        }
+        self.saves(&found).then_some(found)
+    }
+
+    /// A region with one node more, or with that and producers of it, if that keeps no more than its operations do.
+    fn joined(&self, found: &Found, id: Id) -> Option<Found> {
+        let mut members = found.members.clone();
+        self.add(&mut members, id);
+        for _ in 0..MOST_AT_ONCE {
+            if members.len() > MOST_MEMBERS {
+                return None;
+            }
+            let added: Vec<Id> = members.difference(&found.members).copied().collect();
+            let larger = self.region(members.clone())?;
+            if self.keeps_less(found, &added, &larger) {
+                return Some(larger);
+            }
+            // A mean of squares is computed again from the squares, and these from what is kept anyway.
+            let producer = |m: &Id| self.graph.nodes[*m].inputs();
+            let mut producers = added.iter().rev().flat_map(producer);
+            let next = producers.find(|p| !members.contains(p) && self.takes(*p))?;
+            self.add(&mut members, next);
+        }
+        None
+    }
+
+    /// Adds a node, and with an operation of several values these.
+    fn add(&self, members: &mut BTreeSet<Id>, id: Id) {
+        let of = match &self.graph.nodes[id].kind {
+            Kind::Item(of, _) => *of,
+            _ => id,
+        };
+        members.extend([id, of]);
+        if matches!(self.graph.nodes[of].ty, Ty::Tuple(_)) {
+            let item = |id: &Id| matches!(self.graph.nodes[*id].kind, Kind::Item(o, _) if o == of);
+            members.extend(self.live.iter().copied().filter(item));
+        }
+    }
+
+    /// The region of these nodes, if it is one.
+    fn region(&self, members: BTreeSet<Id>) -> Option<Found> {
+        let (first, last) = (*members.first()?, *members.last()?);
+        let arm = self.graph.region(first);
+        let apart = |id: Id| {
+            let inner = self.graph.region(id) != arm;
+            inner || matches!(self.graph.nodes[id].kind, Kind::If { .. })
+        };
+        if (first..=last).any(apart) {
+            return None;
+        }
+        let after = self.graph.between(&members);
+        let convex = |m: &Id| {
+            !self.graph.nodes[*m]
+                .inputs()
+                .iter()
+                .any(|i| after.contains(i))
+        };
+        if !members.iter().all(convex) || !self.keeps_order(&members, &after) {
+            return None;
+        }
+        let outputs = self.outputs(&members)?;
+        let region = self.function(&members, outputs)?;
+        let programs = programs(&self.model.names, &region)?;
+        let all = [
+            Some(&programs.forward),
+            programs.gradient.as_ref().map(|g| &g.program),
+        ];
+        if !all.into_iter().flatten().all(is_launched) {
+            return None;
+        }
+        let read = programs.gradient.iter().flat_map(|g| &g.inputs);
+        let read = read.filter_map(|s| match s {
+            Source::Input(i) => Some(self.root(region.inputs[*i])),
+            Source::Cotangent(_) => None,
+        });
+        Some(Found {
+            kept: read.collect(),
+            members,
+            region,
+            programs,
+        })
+    }
+
+    /// True if what touches a cache does so in the same order once the region is one node.
+    fn keeps_order(&self, members: &BTreeSet<Id>, after: &BTreeSet<Id>) -> bool {
+        let (Some(first), Some(last)) = (members.first(), members.last()) else {
+            return true;
+        };
+        let touches = |id: &Id| {
+            let inputs = self.graph.nodes[*id].inputs();
+            inputs.iter().any(|i| self.graph.nodes[*i].ty == Ty::Cache)
+        };
+        let mut later = false;
+        (*first..=*last).filter(touches).all(|id| {
+            later |= after.contains(&id);
+            after.contains(&id) || !later
+        })
+    }
+
+    /// The values that are read outside; `None` if a kernel should not write one of them.
+    fn outputs(&self, members: &BTreeSet<Id>) -> Option<Vec<Id>> {
+        let outside = |id: &Id| {
+            let read = |r: &Id| !members.contains(r) && self.graph.nodes[*r].inputs().contains(id);
+            self.graph.result == Some(*id) || self.live.iter().any(read)
+        };
+        let outputs: Vec<Id> = members.iter().copied().filter(outside).collect();
+        let written = |id: &Id| match (&self.graph.nodes[*id].kind, &self.graph.nodes[*id].ty) {
+            // A view costs nothing as it is.
+            (Kind::Op { op, .. }, Ty::Tensor(..)) => {
+                !op.keeps.view
+                    && shape(op.name).is_some_and(|s| s != Form::View && s != Form::Created)
+            }
+            _ => false,
+        };
+        let fits =
+            !outputs.is_empty() && outputs.len() <= MOST_OUTPUTS && outputs.iter().all(written);
+        fits.then_some(outputs)
+    }
+}
+
+/// True if hosts launch a program well: they find each element, and the columns of a row lie side by side.
+fn is_launched(p: &Program) -> bool {
+    let beside = |at: &crate::kernel::ir::At, wide: bool| !wide || at.column.is_one();
+    let loads = p.values.iter().all(|v| match &v.op {
+        Op::Load { at, .. } => beside(at, v.width.is_some()),
+        _ => true,
+    });
+    let stores = p.outputs.iter().all(|o| match &o.place {
+        Place::At(at) => beside(at, p.values[o.value].width.is_some()),
+        Place::Sum => true,
+    });
+    loads && stores && rust::is_written(p)
+}

@@ -1,0 +1,104 @@
+//! Writes a region of a body as a kernel: its constants and the same operations by MLX, where the node stands.
+//!
+//! Tests: `mlx-tests --test kernels`.
+
+use std::collections::BTreeSet;
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use super::args::dim_var;
+use super::{dim, estimated_size, kernel, Lower};
+use crate::ir::{Id, Kind, Region};
+use crate::kernel::{regions, rust};
+use crate::syntax::dims::{is_free, Dim};
+use crate::syntax::signature::Ty;
+
+impl Lower<'_> {
+    /// A size: what the shapes of all arrays are compared with before a kernel takes them.
+    fn region_size(&self, d: &Dim) -> TokenStream {
+        dim(d, |n| match is_free(n) {
+            true => {
+                let v = dim_var(n);
+                quote! { #v }
+            }
+            false => estimated_size(&self.model.names, n),
+        })
+    }
+
+    /// The values of a region, as a list.
+    pub(super) fn region(&self, r: &Region) -> TokenStream {
+        let composed = self.composed(r);
+        let inputs: Vec<TokenStream> = r.inputs.iter().map(|id| self.read(*id)).collect();
+        let numbers = r.numbers.iter().map(|(name, e)| {
+            let e = self.number(e);
+            quote! { let #name: f64 = #e; }
+        });
+        let Some(found) = regions::programs(&self.model.names, r) else {
+            // Lowered as it was grown; a program that is lost costs speed alone.
+            return quote! { { #(#numbers)* (#composed)(&[#((#inputs).clone()),*])? } };
+        };
+        let gradient = found.gradient.as_ref();
+        let all = [Some(&found.forward), gradient.map(|g| &g.program)];
+        let names = rust::names(&all.into_iter().flatten().collect::<Vec<_>>());
+        let statics = kernel::statics(&found.forward, gradient, &r.frozen, &names);
+        let sizes = names.iter().map(|n| self.region_size(&Dim::name(n)));
+        let shapes = r.inputs.iter().map(|id| match &self.graph.nodes[*id].ty {
+            Ty::Tensor(shape, d) => {
+                let dims = shape.iter().map(|d| self.region_size(d));
+                let class = format_ident!("{}", format!("{d:?}"));
+                quote! { (__r::Class::#class, &[#(#dims),*]) }
+            }
+            _ => quote! {},
+        });
+        let inner = Lower {
+            model: self.model,
+            graph: &r.graph,
+            live: BTreeSet::new(),
+        };
+        let given = found.forward.numbers.iter().map(|n| {
+            let e = inner.number(&n.expr);
+            quote! { (#e) as f32 }
+        });
+        quote! { {
+            use ::mlx_runtime::__private::rows as __r;
+            #statics
+            #(#numbers)*
+            __r::region(
+                &__KERNEL, &[#(#inputs),*], &[#(#shapes),*], &[#(#sizes),*], &[#(#given),*], __float, #composed,
+            )?
+        } }
+    }
+
+    /// The operations of a region by MLX.
+    fn composed(&self, r: &Region) -> TokenStream {
+        let inner = Lower {
+            model: self.model,
+            graph: &r.graph,
+            live: r.graph.live(),
+        };
+        let names = r
+            .method
+            .args
+            .iter()
+            .filter(|a| matches!(a.ty, Ty::Tensor(..)));
+        let args = names.enumerate().map(|(i, a)| {
+            let name = &a.name;
+            quote! { let #name = &__x[#i]; }
+        });
+        let body = inner.nodes(0, r.graph.nodes.len());
+        let results: Vec<Id> = match r.graph.result.map(|id| (id, &r.graph.nodes[id].kind)) {
+            Some((_, Kind::Tuple(ids))) => ids.clone(),
+            Some((id, _)) => vec![id],
+            None => vec![],
+        };
+        let results = results.into_iter().map(|id| inner.result(id));
+        quote! {
+            move |__x: &[::mlx_runtime::Array]| -> ::mlx_runtime::Result<::std::vec::Vec<::mlx_runtime::Array>> {
+                #(#args)*
+                #body
+                ::core::result::Result::Ok(::std::vec![#(#results),*])
+            }
+        }
+    }
+}

@@ -244,7 +244,7 @@ fn a_model_as_type_parameter_is_called_through_the_trait() {
     assert!(
         error
             .to_string()
-            .contains("Inner::forward takes 1 arrays, found 2"),
+            .contains("Inner::forward: expected 1 arrays, found 2"),
         "{error}"
     );
 }

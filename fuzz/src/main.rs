@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     let named: Option<Vec<&Target>> = args.targets.iter().map(|t| find(t)).collect();
     let Some(mut targets) = named else {
         let all: Vec<&str> = TARGETS.iter().map(|t| t.name).collect();
-        eprintln!("no such parser; there are {}", all.join(", "));
+        eprintln!("unknown parser: expected one of {}", all.join(", "));
         return ExitCode::FAILURE;
     };
     if targets.is_empty() {

@@ -45,7 +45,7 @@ thread_local! {
 #[must_use]
 pub(crate) struct Scope {
     before: Flags,
-    /// Puts back what this scope changed, and nothing else, so that scopes may end in any order.
+    /// Puts back what this scope changed, and nothing else, so that scopes of different kinds may end in any order.
     restore: fn(&mut Flags, Flags),
     /// It belongs to the thread.
     thread: PhantomData<*const ()>,

@@ -161,13 +161,14 @@ pub fn uniform<'k>(
     dtype: Dtype,
     key: impl Into<Option<&'k Key>>,
 ) -> Result<Array> {
-    let key = key.into();
-    check_new_shape("uniform", shape)?;
-    build("uniform", &[low, high], |out, s| {
-        let (p, n, d) = (shape.as_ptr(), shape.len(), dtype.as_raw());
-        // SAFETY: inputs, shape, key and stream are valid; a null key stands for "absent".
-        unsafe { sys::mlx_random_uniform(out, low.as_raw(), high.as_raw(), p, n, d, raw(key), s) }
-    })
+    between(
+        "uniform",
+        [low, high],
+        shape,
+        dtype,
+        key.into(),
+        sys::mlx_random_uniform,
+    )
 }
 
 /// Integers in `[low, high)`, which broadcast to `shape`. MLX: `random.randint`.
@@ -181,12 +182,41 @@ pub fn randint<'k>(
     dtype: Dtype,
     key: impl Into<Option<&'k Key>>,
 ) -> Result<Array> {
-    let key = key.into();
-    check_new_shape("randint", shape)?;
-    build("randint", &[low, high], |out, s| {
+    between(
+        "randint",
+        [low, high],
+        shape,
+        dtype,
+        key.into(),
+        sys::mlx_random_randint,
+    )
+}
+
+/// A function of MLX that draws between two arrays.
+type Draw = unsafe extern "C" fn(
+    *mut sys::mlx_array,
+    sys::mlx_array,
+    sys::mlx_array,
+    *const i32,
+    usize,
+    sys::mlx_dtype,
+    sys::mlx_array,
+    sys::mlx_stream,
+) -> i32;
+
+fn between(
+    op: &'static str,
+    [low, high]: [&Array; 2],
+    shape: &[i32],
+    dtype: Dtype,
+    key: Option<&Key>,
+    draw: Draw,
+) -> Result<Array> {
+    check_new_shape(op, shape)?;
+    build(op, &[low, high], |out, s| {
         let (p, n, d) = (shape.as_ptr(), shape.len(), dtype.as_raw());
         // SAFETY: inputs, shape, key and stream are valid; a null key stands for "absent".
-        unsafe { sys::mlx_random_randint(out, low.as_raw(), high.as_raw(), p, n, d, raw(key), s) }
+        unsafe { draw(out, low.as_raw(), high.as_raw(), p, n, d, raw(key), s) }
     })
 }
 

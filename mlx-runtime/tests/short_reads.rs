@@ -203,7 +203,7 @@ fn what_is_not_there_takes_no_memory() {
     }
 }
 
-/// Whatever is no file is refused, and not waited for.
+/// Anything other than a file is refused at once.
 #[test]
 fn what_is_no_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -220,7 +220,7 @@ fn other_shapes_and_names() {
     asked.sizes = vec![("N".into(), 7)];
     let error = explain(&net(), &asked).unwrap_err().to_string();
     assert!(
-        error.contains("no dim `N`") && error.contains("B, L"),
+        error.contains("no free dim `N`") && error.contains("B, L"),
         "{error}"
     );
 }

@@ -20,7 +20,7 @@ from mlx_lm.tuner.trainer import default_loss
 
 KEYS = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"]
 RANK, SCALE, RATE, LONGEST = 8, 20.0, 1e-4, 64
-# What the rows are cut from, and how long they are: 32 or 64 wide, padded or full, and two that are too long.
+# The text that the rows are cut from, and their lengths: 32 or 64 wide, padded or full, and two that are too long.
 TEXT = (
     "A glacier is a body of ice that moves under its own weight. It forms where more snow falls in a year than "
     "melts, so that 200 winters later the lowest layers have become clear blue ice. The first metres of a glacier "

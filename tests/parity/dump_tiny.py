@@ -19,30 +19,19 @@ from mlx_lm.tuner.trainer import TrainingArgs, default_loss, train
 from mlx_lm.utils import save_config
 
 BASE = dict(
+    ref.SIZES,
     hidden_size=64,
-    num_hidden_layers=2,
     intermediate_size=96,
     num_attention_heads=4,
-    num_key_value_heads=2,
     head_dim=16,
     rms_norm_eps=1e-5,
     vocab_size=128,
     max_position_embeddings=1024,
-    rope_theta=10000.0,
-    tie_word_embeddings=False,
 )
-# Head size 16 at base 500000 with this context: one period is short, one between, the rest long.
-LLAMA3 = {
-    "rope_type": "llama3",
-    "factor": 8.0,
-    "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 64,
-}
 CASES = {
     "plain": {},
     "traditional_tied": dict(rope_traditional=True, tie_word_embeddings=True),
-    "llama3": dict(rope_theta=500000.0, rope_scaling=LLAMA3, tie_word_embeddings=True),
+    "llama3": dict(rope_theta=500000.0, rope_scaling=ref.LLAMA3, tie_word_embeddings=True),
     "attention_bias": dict(attention_bias=True),
     # Heads wider together than the stream, one key head for all, everything else that may differ.
     "odd": dict(

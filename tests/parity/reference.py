@@ -1,4 +1,4 @@
-"""What the dump scripts share: formula weights, the batch layout and SmolLM2 in mlx-lm's own Llama.
+"""Shared by the dump scripts: formula weights, the batch layout and SmolLM2 in mlx-lm's own Llama.
 
 Versions: mlx 0.32.2, mlx-lm 0.32.2 (with transformers and tokenizers as it wants them), numpy.
 Every script sets MLX_DISABLE_COMPILE, so that no C++ compiler runs, and stays on the CPU in float32.
@@ -24,6 +24,18 @@ SENTENCE = (
     "sunlight to make food from carbon dioxide and water. The capital of France is Paris, and the capital of "
     "Germany is Berlin."
 )
+
+
+# Rotations of Llama 3: with this context one period is short, one between, the rest are long.
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+# The sizes that the tiny models share.
+SIZES = dict(num_hidden_layers=2, num_key_value_heads=2, rope_theta=10000.0, tie_word_embeddings=False)
 
 
 def hashed(name, n):

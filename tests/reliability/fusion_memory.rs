@@ -204,7 +204,7 @@ fn batch(dtype: Dtype) -> Result<[Array; 2]> {
     ])
 }
 
-/// Whatever is trained: no full logits with the pass, full ones without it, the same gradients.
+/// The pass never makes full logits, whichever weights train; without it they are made, with the same gradients.
 fn heads<F, W>(what: &str, dtype: Dtype, train: fn(&mut dyn Train) -> Result<()>) -> Result<()>
 where
     F: Loss + Send + 'static,

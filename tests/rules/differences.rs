@@ -36,10 +36,10 @@ pub fn stricter(op: &str, read: &Read, node: Id, result: &[Array]) -> Option<&'s
         if dtypes.contains(&Dt::Bool) {
             return Some("bools are conditions: there is no arithmetic of them");
         }
-        if read.errors[0].message.contains("would be cut") {
+        if read.errors[0].message.contains("would be truncated") {
             return Some("only a literal is known to be whole");
         }
-        if read.errors[0].message.contains("beyond the range of") {
+        if read.errors[0].message.contains("out of range for") {
             return Some("MLX wraps a number that the dtype does not hold");
         }
         if changed {

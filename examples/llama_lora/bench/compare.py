@@ -169,7 +169,7 @@ def main():
     known = [r[0] for r in ROWS]
     unknown = [r for r in a.rows or [] if r not in known]
     if unknown:
-        p.error(f"there is no row {unknown[0]}; rows are {', '.join(known)}")
+        p.error(f"unknown row {unknown[0]!r}: expected one of {', '.join(known)}")
     rows = [r for r in ROWS if not a.rows or r[0] in a.rows]
     if a.list:
         for name, bits, batch, tokens, again in rows:

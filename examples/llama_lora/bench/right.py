@@ -1,4 +1,4 @@
-"""Whether everything computes on this machine's device what MLX's CPU and mlx-lm computed: the tests that must hold on a GPU.
+"""Runs the tests that must pass on a GPU: this machine's device compared with MLX's CPU and mlx-lm.
 
     python examples/llama_lora/bench/right.py --device gpu
 
@@ -52,7 +52,7 @@ SUITES = [
     ("mlx-runtime", "mlx-runtime", "errors"),
     ("mlx-runtime", "mlx-runtime", "panics"),
 ]
-# What tests read while they run.
+# Files that tests read while they run.
 DATA = ["tests/parity/data", "tests/parity/optim.safetensors", "examples/models/tests/data", "mlx-runtime/tests/data"]
 # Without TF32, which has 10 bits of precision; a twentieth of the rounds, since a GPU takes longer for small things.
 ENV = {"MLX_ENABLE_TF32": "0", "LEAKS_DIVISOR": "20"}
@@ -127,7 +127,7 @@ def collected(folder, suites):
 
 
 def failures(text, failed):
-    """What the harness kept of each failed test."""
+    """The output of each failed test that the harness kept."""
     parts = re.split(r"^---- (\S+) stdout ----$", text, flags=re.MULTILINE)
     said = {}
     for test, body in zip(parts[1::2], parts[2::2]):
@@ -221,7 +221,7 @@ def main():
     known = [name(s) for s in SUITES]
     unknown = [s for s in a.suites or [] if s not in known and s not in {k.split(":")[1] for k in known}]
     if unknown:
-        p.error(f"there is no suite {unknown[0]}; suites are {', '.join(known)}")
+        p.error(f"unknown suite {unknown[0]!r}: expected one of {', '.join(known)}")
     suites = [s for s in SUITES if not a.suites or name(s) in asked]
     if a.list:
         print("\n".join(name(s) for s in suites))
@@ -229,7 +229,7 @@ def main():
     env = {}
     if a.smol:
         if not (a.smol / SMOL).is_file():
-            p.error(f"there is no {a.smol / SMOL}")
+            p.error(f"{a.smol / SMOL} not found: --smol names the folder of this file")
         env["LLAMA_LORA_CACHE"] = str(a.smol.resolve())
     if a.binaries:
         root = a.binaries.resolve()

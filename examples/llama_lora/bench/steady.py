@@ -1,4 +1,4 @@
-"""Whether a long run on rows of mixed lengths holds its memory: `llama_lora train` on a model of random weights.
+"""Checks that a long run on rows of mixed lengths uses constant memory: `llama_lora train` on a model of random weights.
 
     cargo build --release -p llama_lora
     python examples/llama_lora/bench/steady.py --model llama-3.2-1b
@@ -78,7 +78,7 @@ def main():
         print(f"the run ended with exit code {code} after {len(reports)} reports")
         return 1
     if not all(math.isfinite(r["train_loss"]) for r in reports):
-        print("a loss is no number")
+        print("a loss is not a number")
         return 1
     wrong = False
     for title, what, of in (("in use", "active_memory", statistics.median), ("most", "peak_memory", max)):

@@ -1,4 +1,4 @@
-"""What the measurements of a peer's step share: the arguments that say which step, and the figures of its times."""
+"""Shared by the scripts that measure a peer's step: the arguments that describe the step, and the figures of its times."""
 import json
 import pathlib
 import statistics

@@ -118,7 +118,7 @@ pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>, stop: &Stop) -> Resul
     if outcome.finished {
         let left_out = match outcome.left_out {
             0 => String::new(),
-            n => format!(", of which {n} were left out,"),
+            n => format!(", of which {n} were skipped,"),
         };
         say(format_args!(
             "trained {} steps{left_out} in {took}; the adapter is in {folder}",

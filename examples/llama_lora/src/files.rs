@@ -148,7 +148,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("`Runtime::builder().memory_limit(..)`", "`--memory-limit`"),
     (
         "try a smaller learning rate, clipping (`max_grad_norm`) or float32",
-        "try a smaller `--learning-rate` or `--dtype float32`",
+        "try a smaller `--learning-rate`",
     ),
     ("`checkpoint = auto`", "`--grad-checkpoint auto`"),
     (

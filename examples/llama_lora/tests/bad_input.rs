@@ -378,11 +378,11 @@ fn a_broken_adapter_is_reported_and_training_replaces_it_only_when_it_saves() {
 fn a_loss_that_is_no_number_stops_the_run() {
     let place = Place::new();
     let text = place.fails(&format!("{TRAIN} --learning-rate 1e30 --iters 50"));
-    // Ten steps in a row may be left out; the first one was good.
+    // Ten steps in a row may be skipped; the first one was good.
     says(&text, &["step 12 failed", "adapters is intact"]);
     says(
         &text,
-        &["NaN or infinite in 11 steps", "a smaller learning rate"],
+        &["NaN or infinite in 11 steps", "a smaller `--learning-rate`"],
     );
     assert!(!place.path("adapters/adapters.safetensors").exists());
 }
@@ -420,7 +420,7 @@ fn steps_that_are_left_out_are_counted_and_the_last_checkpoint_stays() {
         &[
             "step 20 is skipped",
             "its gradient",
-            "steps left out in all: 20",
+            "steps skipped in all: 20",
         ],
     );
     says(
@@ -436,7 +436,7 @@ fn steps_that_are_left_out_are_counted_and_the_last_checkpoint_stays() {
     let out = place.ok(&format!(
         "{TRAIN} --learning-rate 1e30 --iters 8 --val-batches 0"
     ));
-    says(&out, &["trained 8 steps, of which 7 were left out"]);
+    says(&out, &["trained 8 steps, of which 7 were skipped"]);
 }
 
 #[test]

@@ -325,7 +325,7 @@ mod mutated {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Whatever the file holds, there are settings or an error, and settings are in their ranges.
+        /// Every file gives settings within their ranges, or an error.
         #[test]
         fn no_file_panics(cuts in cuts()) {
             let text = mutated(EXAMPLE, cuts);

@@ -31,6 +31,25 @@ fn config(family: Family) -> Value {
             c["moe_intermediate_size"] = json!(32);
             c["decoder_sparse_step"] = json!(2);
         }
+        Family::GptOss => {
+            c["num_local_experts"] = json!(4);
+            c["num_experts_per_tok"] = json!(2);
+        }
+        Family::DeepseekV2 => {
+            for (name, n) in [
+                ("n_routed_experts", 4),
+                ("num_experts_per_tok", 2),
+                ("moe_intermediate_size", 32),
+                ("first_k_dense_replace", 1),
+                ("q_lora_rank", 32),
+                ("kv_lora_rank", 32),
+                ("qk_nope_head_dim", 8),
+                ("qk_rope_head_dim", 8),
+                ("v_head_dim", 8),
+            ] {
+                c[name] = json!(n);
+            }
+        }
         Family::Gemma2 | Family::Gemma3 => c["query_pre_attn_scalar"] = json!(8),
         Family::Gpt2 => {
             c = json!({
@@ -112,6 +131,22 @@ fn keys(family: Family) -> Vec<&'static str> {
             "mlp.gate_up_proj",
             "mlp.down_proj",
         ],
+        Family::DeepseekV2 => vec![
+            "self_attn.q_a_proj",
+            "self_attn.q_b_proj",
+            "self_attn.kv_a_proj_with_mqa",
+            "self_attn.kv_b_proj",
+            "self_attn.o_proj",
+            "mlp.gate_proj",
+            "mlp.up_proj",
+            "mlp.down_proj",
+            "mlp.switch_mlp.gate_proj",
+            "mlp.switch_mlp.up_proj",
+            "mlp.switch_mlp.down_proj",
+            "mlp.shared_experts.gate_proj",
+            "mlp.shared_experts.up_proj",
+            "mlp.shared_experts.down_proj",
+        ],
         family => {
             let mut keys = vec![
                 "self_attn.q_proj",
@@ -125,6 +160,12 @@ fn keys(family: Family) -> Vec<&'static str> {
                     "block_sparse_moe.switch_mlp.gate_proj",
                     "block_sparse_moe.switch_mlp.up_proj",
                     "block_sparse_moe.switch_mlp.down_proj",
+                ]),
+                Family::GptOss => keys.extend([
+                    "mlp.router",
+                    "mlp.experts.gate_proj",
+                    "mlp.experts.up_proj",
+                    "mlp.experts.down_proj",
                 ]),
                 _ => keys.extend(["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"]),
             }
@@ -204,6 +245,9 @@ families! {
     gemma2 Gemma2,
     gemma3 Gemma3,
     gpt2 Gpt2,
+    olmo2 Olmo2,
+    gpt_oss GptOss,
+    deepseek_v2 DeepseekV2,
 }
 
 #[test]

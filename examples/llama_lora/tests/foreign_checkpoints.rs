@@ -336,7 +336,7 @@ fn a_folder_of_peft_is_the_model_into_which_it_is_merged() {
         ("modules_to_save", json!(["lm_head"]), "modules_to_save"),
         ("bias", json!("all"), "bias"),
         ("init_lora_weights", json!("pissa"), "pissa"),
-        ("r", json!(0), "r is 0"),
+        ("r", json!(0), "r above 0"),
     ] {
         let mut other = config.clone();
         other[key] = value;

@@ -67,7 +67,7 @@ fn a_thousand_steps_of_mixed_lengths_take_no_more_memory() {
 
     let mut shapes = HashSet::new();
     let mut pending = None;
-    // Whatever is in use after a step that nothing runs beside.
+    // The memory in use after a step, while nothing else runs.
     let mut at = |steps: usize| {
         for _ in 0..steps {
             let batch = batches.next_batch().unwrap();

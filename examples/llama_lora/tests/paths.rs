@@ -12,10 +12,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use clap::CommandFactory;
-use common::{text, Place, TRAIN};
+use common::{ends, text, Place, TRAIN};
 use llama_lora::cli::Cli;
 
 /// A path of a command: a command line that works, in which `{}` stands for the path.
@@ -222,24 +221,6 @@ const ODD: [&str; 13] = [
     "forbidden",
 ];
 
-/// Waits for the end of a run; fails if it hangs.
-fn ends(command: &mut Command, what: &str) -> Output {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if start.elapsed() > Duration::from_secs(60) {
-            child.kill().unwrap();
-            panic!("{what} hangs");
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.wait_with_output().unwrap()
-}
-
 /// One error and no panic, or the output of the command.
 #[track_caller]
 fn settled(out: &Output, takes: bool, what: &str) -> String {
@@ -396,7 +377,7 @@ fn remove(path: &Path) {
 fn a_prompt_from_anything() {
     let place = Place::new();
     for (from, words) in [
-        ("/dev/zero", "larger than 64 MB"),
+        ("/dev/zero", "at most 64 MB"),
         ("model", "cannot read the prompt"),
         ("/dev/null", "expected a prompt"),
     ] {

@@ -175,7 +175,7 @@ fn another_model_is_noticed() {
         fs::write(&file, bytes).unwrap();
         let said = place.fails("train --resume --iters 8");
         assert!(
-            said.contains("the weights of model are not those"),
+            said.contains("the weights of model differ from those"),
             "{said}"
         );
         changed += 1;

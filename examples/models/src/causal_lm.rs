@@ -51,6 +51,9 @@ pub fn dispatch<V: Visitor>(family: Family, visitor: V) -> V::Output {
         Family::Gemma2 => visitor.visit::<crate::gemma2::Gemma2>(),
         Family::Gemma3 => visitor.visit::<crate::gemma3::Gemma3>(),
         Family::Gpt2 => visitor.visit::<crate::gpt2::Gpt2>(),
+        Family::Olmo2 => visitor.visit::<crate::olmo2::Olmo2>(),
+        Family::GptOss => visitor.visit::<crate::gpt_oss::GptOss>(),
+        Family::DeepseekV2 => visitor.visit::<crate::deepseek_v2::DeepseekV2>(),
     }
 }
 

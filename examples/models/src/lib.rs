@@ -5,22 +5,30 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bert;
 mod causal_lm;
 pub mod config;
 pub mod convnext;
 pub mod decoder;
+pub mod deepseek_v2;
+pub mod dit;
 pub mod gemma;
 pub mod gemma2;
 pub mod gemma3;
 pub mod gpt2;
+pub mod gpt_oss;
 pub mod json;
 pub mod llama;
+pub mod mamba2;
 pub mod mistral;
 pub mod mixtral;
+pub mod olmo2;
 pub mod phi3;
 pub mod qwen2;
 pub mod qwen3;
 pub mod qwen3_moe;
+pub mod t5;
+pub mod t5_blocks;
 pub mod vit;
 
 pub use causal_lm::{dispatch, CausalLm, Visitor};

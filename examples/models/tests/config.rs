@@ -48,6 +48,7 @@ fn what_a_file_leaves_out_is_as_in_transformers() {
         "n_head",
         "intermediate_size",
         "vocab_size",
+        "num_experts_per_tok",
     ];
     let written = written();
     assert_eq!(written.len(), Family::ALL.len());
@@ -78,6 +79,21 @@ fn constants_of_the_families() {
     assert_eq!(default(Family::Gemma2).final_logit_softcapping, Some(30.0));
     assert_eq!(default(Family::Gemma2).sliding_window_pattern, 2);
     assert_eq!(default(Family::Gpt2).intermediate_size, 4 * 768);
+    let oss = default(Family::GptOss);
+    assert_eq!(
+        (oss.sliding_window, oss.sliding_window_pattern),
+        (Some(128), 2)
+    );
+    assert!(oss.rope_theta == 1.5e5 && oss.attention_bias);
+    let scaled = json!({"rope_scaling": {"type": "yarn", "factor": 40.0, "mscale_all_dim": 0.707}});
+    let deepseek = parse(&with(Family::DeepseekV2, scaled));
+    assert_eq!((deepseek.head_dim, deepseek.num_local_experts), (64, 64));
+    let none =
+        json!({"rope_scaling": {"type": "default", "factor": 40.0, "mscale_all_dim": 0.707}});
+    let plain = parse(&with(Family::DeepseekV2, none)).attention_scale;
+    assert!((plain - 192f32.powf(-0.5)).abs() < 1e-7);
+    // 0.1 * 0.707 * ln(40) + 1, squared, over the root of 192.
+    assert!((deepseek.attention_scale - 0.114_721_4).abs() < 1e-6);
     assert_eq!(default(Family::Mixtral).head_dim, 128);
     // A window that a family never uses counts as none.
     assert_eq!(
@@ -179,6 +195,16 @@ fn what_the_models_would_do_differently_is_refused() {
         &["mlp_only_layers"],
     );
     refused(Family::Mixtral, json!({"vocab_size": null}), &["null"]);
+    refused(
+        Family::DeepseekV2,
+        json!({"topk_method": "group_limited_greedy"}),
+        &["topk_method", "group_limited_greedy", "greedy"],
+    );
+    refused(
+        Family::DeepseekV2,
+        json!({"n_routed_experts": 4}),
+        &["num_experts_per_tok is 6", "4"],
+    );
 }
 
 #[test]
@@ -188,14 +214,19 @@ fn no_more_of_a_head_rotates_than_there_is() {
     let key = Key::new(0).unwrap();
     let loaded = init::<Phi3>(&Arc::new(config), key, Dtype::Float32);
     let text = loaded.err().unwrap().to_string();
-    assert!(text.contains("rotary_dim = 98 of head_dim = 96"), "{text}");
+    assert!(
+        text.contains("at most head_dim = 96 rotated values, found rotary_dim = 98"),
+        "{text}"
+    );
 }
 
 /// Values that no model can have are refused when the file is read. The message names field, value and the expected
 /// values.
 #[test]
 fn values_outside_their_range_or_of_another_type() {
-    use Family::{Gemma2, Gemma3, Gpt2, Llama, Mistral, Mixtral, Phi3, Qwen3Moe};
+    use Family::{
+        DeepseekV2, Gemma2, Gemma3, Gpt2, GptOss, Llama, Mistral, Mixtral, Phi3, Qwen3Moe,
+    };
     let size = "a whole number from 1 to 16777216";
     for (family, field, values, expected) in [
         (
@@ -314,6 +345,21 @@ fn values_outside_their_range_or_of_another_type() {
             "a whole number from 1 to 10000",
         ),
         (Qwen3Moe, "norm_topk_prob", json!([1]), "true or false"),
+        (GptOss, "swiglu_limit", json!([0, -7, null]), "above 0"),
+        (DeepseekV2, "kv_lora_rank", json!([0, -1, null]), size),
+        (DeepseekV2, "q_lora_rank", json!([0, "1536"]), size),
+        (
+            DeepseekV2,
+            "n_shared_experts",
+            json!([0, null]),
+            "a whole number from 1 to 4096",
+        ),
+        (
+            DeepseekV2,
+            "first_k_dense_replace",
+            json!([-1, 0.5]),
+            "a whole number from 0 to 10000",
+        ),
         (Gpt2, "n_head", json!([0, -12]), size),
         (
             Gpt2,
@@ -346,12 +392,12 @@ fn numbers_that_do_not_fit_together() {
         (
             Llama,
             json!({"hidden_size": 4095, "head_dim": null}),
-            ["hidden_size 4095", "num_attention_heads 32"],
+            ["hidden_size is 4095", "num_attention_heads, 32"],
         ),
         (
             Llama,
             json!({"num_key_value_heads": 5}),
-            ["num_attention_heads 32", "num_key_value_heads 5"],
+            ["num_attention_heads is 32", "num_key_value_heads, 5"],
         ),
         (Llama, json!({"head_dim": 127}), ["head_dim is 127", "even"]),
         (Llama, json!({"head_dim": 16777216}), ["32", "16777216"]),
@@ -363,7 +409,7 @@ fn numbers_that_do_not_fit_together() {
         (
             Gpt2,
             json!({"n_embd": 770}),
-            ["hidden_size 770", "num_attention_heads 12"],
+            ["hidden_size is 770", "num_attention_heads, 12"],
         ),
         (
             Mixtral,
@@ -402,7 +448,7 @@ fn numbers_that_do_not_fit_together() {
             json!({"type": "linear", "factor": "8"}),
             ["factor is \"8\"", "above 0"],
         ),
-        (json!({"type": 3}), ["kind is 3", "a string"]),
+        (json!({"type": 3}), ["type is 3", "a string"]),
         (json!("linear"), ["rope_scaling", "an object"]),
         (
             json!({"type": "longrope", "long_factor": [1, -1]}),

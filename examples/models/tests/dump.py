@@ -10,12 +10,12 @@ are odd where they may be, sequences are longer than a window, norms are not one
 
 import importlib
 import json
-import os
 import sys
 from pathlib import Path
 
-os.environ["MLX_DISABLE_COMPILE"] = "1"
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests" / "parity"))
 
+import reference as ref  # first: it sets MLX's environment, and the CPU
 import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
@@ -23,34 +23,21 @@ from mlx_lm.models.base import create_attention_mask, create_causal_mask
 from mlx_lm.models.switch_layers import SwitchLinear
 from mlx_lm.tuner.utils import linear_to_lora_layers
 
-mx.set_default_device(mx.cpu)
-
 ROWS, WIDTH = 2, 13
 
 BASE = dict(
+    ref.SIZES,
     hidden_size=20,
-    num_hidden_layers=2,
     intermediate_size=28,
     num_attention_heads=6,
-    num_key_value_heads=2,
     head_dim=8,
     vocab_size=53,
     rms_norm_eps=1e-5,
-    rope_theta=10000.0,
     max_position_embeddings=256,
-    tie_word_embeddings=False,
 )
 # Where the head size is hidden_size / num_attention_heads.
 EVEN = {**BASE, "hidden_size": 48}
 EVEN.pop("head_dim")
-# One period is short, one between, the rest are long.
-LLAMA3 = {
-    "rope_type": "llama3",
-    "factor": 8.0,
-    "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 64,
-}
 GEMMA2 = dict(
     model_type="gemma2",
     num_hidden_layers=4,
@@ -80,13 +67,65 @@ QWEN3_MOE = dict(
     decoder_sparse_step=2,
     mlp_only_layers=[],
 )
+GPT_OSS = dict(
+    model_type="gpt_oss",
+    rope_theta=150000.0,
+    sliding_window=5,
+    num_local_experts=5,
+    num_experts_per_tok=2,
+    intermediate_size=12,
+    swiglu_alpha=1.702,
+    # About as large as the numbers are.
+    swiglu_limit=0.75,
+    rope_scaling={
+        "rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 32, "beta_fast": 32.0, "beta_slow": 1.0
+    },
+)
+DEEPSEEK = dict(
+    model_type="deepseek_v2",
+    q_lora_rank=14,
+    kv_lora_rank=10,
+    qk_nope_head_dim=6,
+    qk_rope_head_dim=8,
+    v_head_dim=5,
+    n_routed_experts=5,
+    n_shared_experts=2,
+    num_experts_per_tok=2,
+    moe_intermediate_size=7,
+    first_k_dense_replace=1,
+    routed_scaling_factor=1.5,
+    attention_bias=True,
+    rope_scaling={
+        "type": "yarn", "factor": 8.0, "original_max_position_embeddings": 32, "beta_fast": 32.0, "beta_slow": 1.0,
+        "mscale": 0.7, "mscale_all_dim": 1.3,
+    },
+)
+MAMBA2 = dict(
+    model_type="mamba2",
+    hidden_size=20,
+    num_hidden_layers=2,
+    num_heads=6,
+    head_dim=4,
+    n_groups=2,
+    state_size=7,
+    conv_kernel=4,
+    vocab_size=53,
+    layer_norm_epsilon=1e-5,
+    # Some tokens take less time, some more.
+    time_step_limit=(0.4, 1.1),
+    time_step_least=0.4,
+    time_step_most=1.1,
+    # Sizes that mlx-lm asks for and does not read.
+    intermediate_size=24,
+    time_step_rank="auto",
+)
 CASES = {
     "llama": {
         **BASE,
         "model_type": "llama",
         "head_dim": 16,
         "rope_theta": 500000.0,
-        "rope_scaling": LLAMA3,
+        "rope_scaling": ref.LLAMA3,
         "attention_bias": True,
         "mlp_bias": True,
     },
@@ -121,6 +160,16 @@ CASES = {
         layer_norm_epsilon=1e-5,
         vocab_size=53,
     ),
+    "olmo2": {**BASE, "model_type": "olmo2", "attention_bias": True, "rope_theta": 500000.0},
+    "olmo2_tied": {**BASE, "model_type": "olmo2", "tie_word_embeddings": True},
+    "gptoss": {**BASE, **GPT_OSS},
+    "deepseek": {**BASE, **DEEPSEEK},
+    # Without the factor, mlx-lm builds no model; 1 stretches nothing.
+    "deepseek_plain": {
+        **BASE, **DEEPSEEK, "q_lora_rank": None, "attention_bias": False, "rope_scaling": {"type": "yarn", "factor": 1.0}
+    },
+    "mamba2_biases": {**MAMBA2, "use_bias": True, "use_conv_bias": True, "tie_word_embeddings": False},
+    "mamba2_tied": {**MAMBA2, "use_bias": False, "use_conv_bias": False, "tie_word_embeddings": True},
     "mixtral": {
         **EVEN,
         "model_type": "mixtral",
@@ -159,6 +208,11 @@ def build(config):
         # Published with a window, which mlx-lm leaves out.
         window = config.get("sliding_window")
         module.create_attention_mask = lambda h, cache: create_attention_mask(h, cache, window_size=window)
+    if config["model_type"] == "gpt_oss":
+        # mlx-lm has the published numbers as constants.
+        for layer in model.layers:
+            activation = layer.mlp.experts.activation
+            activation._alpha, activation._limit = config["swiglu_alpha"], config["swiglu_limit"]
     if config["model_type"] == "gemma2":
         type(model.model).__call__ = gemma2_windows
     if config["model_type"] == "gemma3_text" and config["tie_word_embeddings"]:

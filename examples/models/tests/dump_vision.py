@@ -2,9 +2,10 @@
 
     python examples/models/tests/dump_vision.py examples/models/tests/data
 
-Writes vit.safetensors and convnext.safetensors as `dump.py` does. mlx-lm has no such models: the layers here are those
-of mlx.nn, put together as in the papers (Dosovitskiy et al. 2020; Liu et al. 2022, the isotropic form), with the names
-of Hugging Face's and of the authors' checkpoints. Convolutions have MLX's layout, [out, height, width, in].
+Writes vit.safetensors, convnext.safetensors and dit.safetensors as `dump.py` does. mlx-lm has no such models: the
+layers here are those of mlx.nn, put together as in the papers (Dosovitskiy et al. 2020; Liu et al. 2022, the isotropic
+form; Peebles and Xie 2023, as in the authors' code), with the names of Hugging Face's and of the authors' checkpoints.
+Convolutions have MLX's layout, [out, height, width, in].
 """
 
 import json
@@ -32,6 +33,16 @@ VIT = dict(
     layer_norm_eps=1e-6,
 )
 CONVNEXT = dict(dim=10, depth=2, image_size=12, patch_size=3, num_channels=3, num_labels=7)
+DIT = dict(
+    input_size=6,
+    patch_size=2,
+    in_channels=3,
+    hidden_size=16,
+    depth=2,
+    num_heads=4,
+    num_classes=5,
+    frequency_embedding_size=10,
+)
 
 
 class VitBlock(nn.Module):
@@ -115,6 +126,90 @@ class ConvNext(nn.Module):
         return self.head(self.norm(x.mean((1, 2))))
 
 
+def modulate(x, shift, scale):
+    return x * (1 + scale[:, None]) + shift[:, None]
+
+
+class DitBlock(nn.Module):
+    def __init__(self, dims, heads):
+        super().__init__()
+        self.norm1, self.norm2 = (nn.LayerNorm(dims, affine=False, eps=1e-6) for _ in range(2))
+        self.attn = nn.MultiHeadAttention(dims, heads, bias=True)
+        self.fc1, self.fc2 = nn.Linear(dims, 4 * dims), nn.Linear(4 * dims, dims)
+        self.modulation = nn.Linear(dims, 6 * dims)
+
+    def __call__(self, x, c):
+        shift_msa, scale_msa, gate_msa, shift_mlp, scale_mlp, gate_mlp = mx.split(self.modulation(nn.silu(c)), 6, axis=1)
+        y = modulate(self.norm1(x), shift_msa, scale_msa)
+        x = x + gate_msa[:, None] * self.attn(y, y, y)
+        y = modulate(self.norm2(x), shift_mlp, scale_mlp)
+        return x + gate_mlp[:, None] * self.fc2(nn.gelu_approx(self.fc1(y)))
+
+
+class Dit(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.config = c
+        dims, patch, frequencies = c["hidden_size"], c["patch_size"], c["frequency_embedding_size"]
+        self.patches = nn.Conv2d(c["in_channels"], dims, patch, stride=patch)
+        self.pos_embed = mx.zeros((1, (c["input_size"] // patch) ** 2, dims))
+        self.time_in, self.time_out = nn.Linear(frequencies, dims), nn.Linear(dims, dims)
+        self.classes = nn.Embedding(c["num_classes"] + 1, dims)
+        self.blocks = [DitBlock(dims, c["num_heads"]) for _ in range(c["depth"])]
+        self.norm = nn.LayerNorm(dims, affine=False, eps=1e-6)
+        self.linear = nn.Linear(dims, patch * patch * 2 * c["in_channels"])
+        self.modulation = nn.Linear(dims, 2 * dims)
+        # Fixed in the paper.
+        self.freeze(keys="pos_embed", recurse=False)
+
+    def __call__(self, x, times, classes):
+        c = self.config
+        # MLX's encoding, with the periods of the paper: from 1 to a step before 10000.
+        half = c["frequency_embedding_size"] // 2
+        encode = nn.SinusoidalPositionalEncoding(
+            2 * half, min_freq=10000 ** (1 / half - 1), max_freq=1, scale=1.0, cos_first=True
+        )
+        condition = self.time_out(nn.silu(self.time_in(encode(times)))) + self.classes(classes)
+        x = self.patches(x).flatten(1, 2) + self.pos_embed
+        for block in self.blocks:
+            x = block(x, condition)
+        shift, scale = mx.split(self.modulation(nn.silu(condition)), 2, axis=1)
+        x = self.linear(modulate(self.norm(x), shift, scale))
+        side, patch = c["input_size"] // c["patch_size"], c["patch_size"]
+        x = mx.einsum("nhwpqc->nhpwqc", x.reshape(-1, side, side, patch, patch, 2 * c["in_channels"]))
+        return x.reshape(-1, side * patch, side * patch, 2 * c["in_channels"])
+
+
+DIT_NAMES = {
+    "patches": "x_embedder.proj",
+    "time_in": "t_embedder.mlp.0",
+    "time_out": "t_embedder.mlp.2",
+    "classes": "y_embedder.embedding_table",
+    "linear": "final_layer.linear",
+    "modulation": "final_layer.adaLN_modulation.1",
+}
+DIT_BLOCK_NAMES = {"fc1": "mlp.fc1", "fc2": "mlp.fc2", "attn.out_proj": "attn.proj", "modulation": "adaLN_modulation.1"}
+QKV = ("query", "key", "value")
+
+
+def dit_tensors(tensors):
+    """Tensors of `Dit` as the authors' checkpoints hold them: queries, keys and values are joined."""
+    out = {}
+    for name, a in tensors.items():
+        names, folder = DIT_NAMES, ""
+        if name.startswith("blocks."):
+            blocks, i, name = name.split(".", 2)
+            names, folder = DIT_BLOCK_NAMES, f"{blocks}.{i}."
+        if name.startswith("attn.query"):
+            parts = [tensors[folder + name.replace("query", part)] for part in QKV]
+            a, name = mx.concatenate(parts), name.replace("query_proj", "qkv")
+        if name.startswith(("attn.key", "attn.value")):
+            continue
+        path, _, kind = name.rpartition(".")
+        out[folder + (f"{names[path]}.{kind}" if path in names else name)] = a
+    return out
+
+
 def vit_name(name):
     layer = ""
     if name.startswith("layers."):
@@ -134,25 +229,48 @@ def random_weight(name, shape):
     return mx.random.uniform(-0.4, 0.4, shape) + (1.0 if scale else 0.0)
 
 
-def dump(folder, case, model, config, rename):
-    mx.random.seed(sum(case.encode()))
-    ours = [(n, random_weight(n, a.shape)) for n, a in tree_flatten(model.parameters())]
-    model.update(tree_unflatten(ours))
+def classified(config):
+    """Pictures with labels, and the loss of a classifier."""
     images = mx.random.normal((3, config["image_size"], config["image_size"], config["num_channels"]))
     labels = mx.random.randint(0, config["num_labels"], (3,)).astype(mx.int32)
 
-    def loss(model):
-        return nn.losses.cross_entropy(model(images), labels, reduction="mean")
+    def run(model):
+        logits = model(images)
+        return nn.losses.cross_entropy(logits, labels, reduction="mean"), logits
 
-    value, grads = nn.value_and_grad(model, loss)(model)
-    out = {"images": images, "labels": labels, "loss": value, "logits": model(images)}
-    out |= {"weight." + rename(n): a for n, a in ours}
-    out |= {"grad." + rename(n): g for n, g in tree_flatten(grads)}
+    return {"images": images, "labels": labels}, "logits", run
+
+
+def noised(config):
+    """Pictures with noise, and the loss of a model that guesses it."""
+    shape = (3, config["input_size"], config["input_size"], config["in_channels"])
+    images, noise = mx.random.normal(shape), mx.random.normal(shape)
+    times = mx.array([0.0, 3.0, 999.0])
+    classes = mx.array([0, config["num_classes"], 2])
+
+    def run(model):
+        guess = model(images, times, classes)
+        return nn.losses.mse_loss(mx.split(guess, 2, axis=-1)[0], noise), guess
+
+    return {"images": images, "times": times, "classes": classes, "noise": noise}, "guess", run
+
+
+def dump(folder, case, model, config, rename, batch):
+    mx.random.seed(sum(case.encode()))
+    ours = {n: random_weight(n, a.shape) for n, a in tree_flatten(model.parameters())}
+    model.update(tree_unflatten(list(ours.items())))
+    out, name, run = batch(config)
+    value, grads = nn.value_and_grad(model, lambda model: run(model)[0])(model)
+    out |= {"loss": value, name: run(model)[1]}
+    out |= {"weight." + n: a for n, a in rename(ours).items()}
+    out |= {"grad." + n: g for n, g in rename(dict(tree_flatten(grads))).items()}
     out = {n: mx.contiguous(a) for n, a in out.items()}
     mx.save_safetensors(str(folder / f"{case}.safetensors"), out, {"config": json.dumps(config)})
 
 
 if __name__ == "__main__":
     to = Path(sys.argv[1])
-    dump(to, "vit", Vit(VIT), VIT, vit_name)
-    dump(to, "convnext", ConvNext(CONVNEXT), CONVNEXT, lambda name: name)
+    vit_tensors = lambda tensors: {vit_name(n): a for n, a in tensors.items()}
+    dump(to, "vit", Vit(VIT), VIT, vit_tensors, classified)
+    dump(to, "convnext", ConvNext(CONVNEXT), CONVNEXT, dict, classified)
+    dump(to, "dit", Dit(DIT), DIT, dit_tensors, noised)

@@ -6,12 +6,11 @@ mod common;
 #[path = "../../../tests/levels.rs"]
 mod levels;
 
-use common::{both_ways, close, gradients, trains, Dump};
-use mlx_models::{dispatch, CausalLm, Config, Family, Visitor};
-use mlx_runtime::model::{add_lora, Checkpoint, LoraConfig};
+use common::{adapt, both_ways, close, gradients, trains, Dump};
+use mlx_models::{dispatch, CausalLm, Config, Visitor};
+use mlx_runtime::model::Checkpoint;
 use mlx_runtime::nn::KvCache;
-use mlx_runtime::random::Key;
-use mlx_runtime::{ops, Array, Dtype};
+use mlx_runtime::{ops, Dtype};
 
 /// One dumped case.
 struct Case<'a>(&'a str);
@@ -60,7 +59,7 @@ impl Visitor for Case<'_> {
         // Frozen, projections that share an input are joined.
         adapters(self.0, &dump, dump.load::<M>(config(), Dtype::Float32));
         // MLX gathers matmuls on the CPU in float32 alone.
-        if matches!(config().family, Family::Mixtral | Family::Qwen3Moe) {
+        if config().num_local_experts > 0 {
             return;
         }
         // Half precision: 8 bits of each number, after all layers a tenth of the largest.
@@ -82,19 +81,7 @@ fn adapters<M: CausalLm>(case: &str, dump: &Dump, mut model: M) {
     if dump.keys.is_empty() {
         return;
     }
-    let lora = LoraConfig {
-        rank: 3,
-        scale: 2.0,
-        keys: dump.keys.clone(),
-        num_layers: -1,
-    };
-    add_lora(&mut model, &lora, &Key::new(0).unwrap()).unwrap();
-    let start: Vec<Array> = model
-        .trainable()
-        .iter()
-        .map(|(name, _)| dump.array(&format!("adapter.{name}")).clone())
-        .collect();
-    model.set_trainable(&start).unwrap();
+    adapt(&mut model, dump, 3);
     both_ways(|way| {
         let what = format!("{case}, {way}: adapters");
         let batch = ["tokens", "targets", "weights"].map(|name| dump.array(name).clone());
@@ -188,6 +175,27 @@ fn gemma3_tied() {
 #[test]
 fn gpt2_learns_positions() {
     check("gpt2");
+}
+
+#[test]
+fn olmo2_normalises_after_its_sub_layers() {
+    check("olmo2");
+}
+
+#[test]
+fn olmo2_tied() {
+    check("olmo2_tied");
+}
+
+#[test]
+fn gpt_oss_has_sinks_and_clamped_experts() {
+    check("gptoss");
+}
+
+#[test]
+fn deepseek_attends_through_latent_vectors() {
+    check("deepseek");
+    check("deepseek_plain");
 }
 
 #[test]

@@ -6,42 +6,41 @@ mod common;
 use common::{both_ways, close, gradients, trains, Dump};
 use mlx_models::convnext::ConvNext;
 use mlx_models::vit::Vit;
-use mlx_runtime::model::Checkpoint;
+use mlx_runtime::model::{Checkpoint, Model};
+use mlx_runtime::{Array, Result};
+use serde::de::DeserializeOwned;
 
-#[test]
-fn vit() {
-    let dump = Dump::open("vit");
-    let model: Vit = dump.trainable(serde_json::from_str(&dump.config).unwrap());
+/// A model, and its methods of images.
+fn check<M: Model>(
+    case: &str,
+    forward: fn(&M, &Array) -> Result<Array>,
+    loss: fn(&M, &Array, &Array) -> Result<Array>,
+) where
+    M::Config: DeserializeOwned,
+{
+    let dump = Dump::open(case);
+    let model: M = dump.trainable(serde_json::from_str(&dump.config).unwrap());
     both_ways(|way| {
         let (images, labels) = (dump.array("images").clone(), dump.array("labels").clone());
-        let logits = model.forward(&images).unwrap();
+        let logits = forward(&model, &images).unwrap();
         close(
             &format!("{way}: logits"),
             &logits,
             dump.array("logits"),
             1e-4,
         );
-        let loss = move |m: &Vit| m.loss(&images, &labels);
+        let loss = move |m: &M| loss(m, &images, &labels);
         gradients(way, &model, &dump, "", loss.clone());
         trains(way, &model, &dump, "", Checkpoint::Every(1), loss);
     });
 }
 
 #[test]
+fn vit() {
+    check("vit", Vit::forward, Vit::loss);
+}
+
+#[test]
 fn convnext() {
-    let dump = Dump::open("convnext");
-    let model: ConvNext = dump.trainable(serde_json::from_str(&dump.config).unwrap());
-    both_ways(|way| {
-        let (images, labels) = (dump.array("images").clone(), dump.array("labels").clone());
-        let logits = model.forward(&images).unwrap();
-        close(
-            &format!("{way}: logits"),
-            &logits,
-            dump.array("logits"),
-            1e-4,
-        );
-        let loss = move |m: &ConvNext| m.loss(&images, &labels);
-        gradients(way, &model, &dump, "", loss.clone());
-        trains(way, &model, &dump, "", Checkpoint::Every(1), loss);
-    });
+    check("convnext", ConvNext::forward, ConvNext::loss);
 }

@@ -347,7 +347,7 @@ impl Walk {
             used.group = Some(calls::Group {
                 joined,
                 first: all.first().is_some_and(|(id, _)| *id == node.id),
-                adapters: step.passes.contains(&"lora") && adapted.len() > 1,
+                adapters: step.passes.contains(&"lora") && !self.fused && adapted.len() > 1,
                 first_adapter: adapted.first() == Some(&node.id),
             });
             step.note = match (joined, self.fused) {

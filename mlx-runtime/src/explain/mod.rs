@@ -189,7 +189,7 @@ fn known(report: &'static Report, sizes: &[(String, i64)]) -> Result<()> {
         None => Ok(()),
         Some((n, _)) => {
             let text = format!("{} has no free dim `{n}`", report.name);
-            let hint = format!("there are {}", free.join(", "));
+            let hint = format!("name one of {}", free.join(", "));
             Err(Error::new(ErrorKind::InvalidArgument, text).with_hint(hint))
         }
     }

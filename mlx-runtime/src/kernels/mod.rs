@@ -14,6 +14,8 @@
 //! the conditions on sizes. They are compiled at first use in a tenth of a second to three tenths, have first derivatives only,
 //! and no `vmap` or `jvp`. A NaN in an input is a NaN in the outputs that depend on it.
 //!
+//! - `rows`: the host of the kernels that `#[mlx_kernel]` generates.
+//!
 //! A new kernel: a folder here with these files, and its `mod` line below.
 //!
 //! Tests: `tests/fused_kernels.rs` (the CPU's against the composed ones), `mlx-models --test native_kernels` (CUDA's),

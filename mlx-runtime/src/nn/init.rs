@@ -10,7 +10,7 @@ pub(crate) fn uniform(shape: &[i32], inputs: i64, dtype: Dtype, key: &Key) -> Re
     random::uniform(&low, &high, shape, dtype, Some(key))
 }
 
-/// Zeros, float32 `[n]`, if there is to be a bias.
+/// Zeros, float32 `[n]`, for a layer with a bias.
 pub(super) fn zeros_if(bias: bool, n: i32) -> Result<Option<Array>> {
     bias.then(|| ops::zeros(&[n], Dtype::Float32)).transpose()
 }

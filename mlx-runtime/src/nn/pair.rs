@@ -23,7 +23,7 @@ impl Pair {
         }
     }
 
-    /// Ones `[n]`, and zeros `[n]` if there is to be a bias; both train.
+    /// Ones `[n]`, and zeros `[n]` for a layer with a bias; both train.
     pub(super) fn ones(n: i32, bias: bool) -> Result<Self> {
         let weight = ops::ones(&[n], Dtype::Float32)?;
         Ok(Pair::new(weight, init::zeros_if(bias, n)?, false))

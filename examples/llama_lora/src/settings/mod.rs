@@ -158,7 +158,7 @@ impl Settings {
     /// The settings of a resumed run: the `saved` ones, except for those that may change on the way.
     pub fn resumed(args: &TrainArgs, saved: Settings) -> Result<Settings> {
         let new = Self::merge(args, FileSettings::of(args)?, saved.clone())?;
-        // Whatever decides the next step must be as it was.
+        // Everything that decides the next step must be unchanged.
         macro_rules! same {
             ($($field:ident)*) => {$(
                 ensure!(

@@ -317,7 +317,7 @@ impl Run<'_> {
         self.ended(step, pending.take())?;
         match step.skipped()?.total {
             0 => {}
-            n => self.progress.line(&format!("steps left out in all: {n}")),
+            n => self.progress.line(&format!("steps skipped in all: {n}")),
         }
         self.learnt(step)?;
         if unsaved {

@@ -5,7 +5,8 @@
 pub mod gguf;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{json, Value};
 use tokenizers::models::bpe::{Vocab, BPE};
@@ -225,4 +226,23 @@ pub fn strip_metadata(path: &Path) {
     out.extend(text.as_bytes());
     out.extend(&bytes[8 + header..]);
     std::fs::write(path, out).unwrap();
+}
+
+/// Waits for the end of a run; fails if it hangs.
+#[track_caller]
+pub fn ends(command: &mut Command, what: &str) -> Output {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > Duration::from_secs(120) {
+            child.kill().unwrap();
+            panic!("{what} hangs");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().unwrap()
 }

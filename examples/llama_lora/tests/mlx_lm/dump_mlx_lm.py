@@ -1,4 +1,4 @@
-"""What mlx-lm does with SmolLM2 and the shipped data set, dumped for tests/mlx_lm.rs.
+"""Dumps mlx-lm's results with SmolLM2 and the shipped data set for tests/mlx_lm.rs.
 
 python dump_mlx_lm.py FILE.gguf      (mlx 0.32.2, mlx-lm 0.32.2, CPU, float32, MLX_DISABLE_COMPILE=1)
 
@@ -10,85 +10,33 @@ import json
 import sys
 from pathlib import Path
 
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[3] / "tests" / "parity"))
+
+import reference as ref  # first: it sets MLX's environment, and the CPU
 import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
-from mlx_lm.models.llama import Model, ModelArgs
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 from mlx_lm.tuner.callbacks import TrainingCallback
 from mlx_lm.tuner.datasets import CacheDataset, CompletionsDataset
 from mlx_lm.tuner.trainer import TrainingArgs, train
 from mlx_lm.tuner.utils import linear_to_lora_layers
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 import mlx.optimizers as optim
 
-HERE = Path(__file__).parent
 DATA = HERE.parent.parent / "data"
-SENTENCE = (
-    "The quick brown fox jumps over the lazy dog. Photosynthesis is the process by which green plants use "
-    "sunlight to make food from carbon dioxide and water. The capital of France is Paris, and the capital of "
-    "Germany is Berlin."
-)
 LORA = {"rank": 4, "scale": 20.0, "dropout": 0.0, "keys": ["self_attn.q_proj", "self_attn.v_proj", "mlp.down_proj"]}
 LAYERS, BATCH, STEPS, LR, ROWS = 2, 4, 10, 1e-4, (60, 10)
 
 
 def load(path):
-    w, meta = mx.load(path, return_metadata=True)
-    tokens = meta["tokenizer.ggml.tokens"]
-    merges = [tuple(m.split(" ")) for m in meta["tokenizer.ggml.merges"]]
-    tk = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=merges))
-    digits = pre_tokenizers.Digits(individual_digits=True)
-    tk.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)])
-    tk.decoder = decoders.ByteLevel()
-    kinds = meta["tokenizer.ggml.token_type"].tolist()
-    tk.add_special_tokens([AddedToken(t, special=True) for t, k in zip(tokens, kinds) if k == 3])
-    m = lambda key: meta["llama." + key].item()
-    args = ModelArgs(
-        model_type="llama",
-        hidden_size=m("embedding_length"),
-        num_hidden_layers=m("block_count"),
-        intermediate_size=m("feed_forward_length"),
-        num_attention_heads=m("attention.head_count"),
-        num_key_value_heads=m("attention.head_count_kv"),
-        rms_norm_eps=m("attention.layer_norm_rms_epsilon"),
-        vocab_size=len(tokens),
-        rope_theta=m("rope.freq_base"),
-        rope_traditional=True,
-        tie_word_embeddings=True,
-    )
-    names = {
-        "attn_q": "self_attn.q_proj",
-        "attn_k": "self_attn.k_proj",
-        "attn_v": "self_attn.v_proj",
-        "attn_output": "self_attn.o_proj",
-        "ffn_gate": "mlp.gate_proj",
-        "ffn_up": "mlp.up_proj",
-        "ffn_down": "mlp.down_proj",
-        "attn_norm": "input_layernorm",
-        "ffn_norm": "post_attention_layernorm",
-    }
-    out = []
-    for key in [k for k in w if k.endswith(".weight")]:
-        base, x = key[:-7], w[key]
-        if base + ".scales" in w:
-            scales = w[base + ".scales"]
-            x = mx.dequantize(x, scales, w[base + ".biases"], group_size=32, bits=x.shape[-1] // scales.shape[-1])
-        if base == "token_embd":
-            name = "model.embed_tokens"
-        elif base == "output_norm":
-            name = "model.norm"
-        else:
-            _, i, part = base.split(".")
-            name = f"model.layers.{i}.{names[part]}"
-        out.append((name + ".weight", x.astype(mx.float32)))
-    model = Model(args)
-    model.load_weights(out)
-    mx.eval(model.parameters())
-    eos = tokens[meta["tokenizer.ggml.eos_token_id"].item()]
-    fast = PreTrainedTokenizerFast(tokenizer_object=tk, eos_token=eos, chat_template=meta["tokenizer.chat_template"])
+    model, tokenizer = ref.smol(path)
+    _, meta = mx.load(path, return_metadata=True)
+    eos = meta["tokenizer.ggml.tokens"][meta["tokenizer.ggml.eos_token_id"].item()]
+    template = meta["tokenizer.chat_template"]
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=eos, chat_template=template)
     return model, TokenizerWrapper(fast)
 
 
@@ -108,10 +56,9 @@ def rows(name, n):
 
 
 def main():
-    mx.set_default_device(mx.cpu)
     model, tok = load(sys.argv[1])
 
-    ids = tok.encode(SENTENCE)
+    ids = tok.encode(ref.SENTENCE)
     x = mx.array([ids])
     logits = model(x)[0]
     nll = mx.logsumexp(logits[:-1], axis=-1) - mx.take_along_axis(logits[:-1], x[0, 1:, None], axis=-1)[:, 0]
@@ -127,7 +74,7 @@ def main():
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
 
     result = {
-        "sentence": SENTENCE,
+        "sentence": ref.SENTENCE,
         "sentence_ids": ids,
         "perplexity": mx.exp(nll.mean()).item(),
         "batch_size": BATCH,

@@ -576,7 +576,7 @@ b" }}
 {{ '{:+.1e}'.format(12345.678) }} {{ '{:g}'.format(1e-7) }} {{ '{:_}'.format(1000000) }} {{ '{:#x}'.format(255) }} {{ '{:c}'.format(65) }} {{ '{:.3}'.format('abcdef') }} {{ '{:010.3f}'.format(-3.14159) }}
 """.strip("\n").split("\n")
 
-# What Jinja renders and this program refuses, because the text holds an address, is random, needs numbers of more
+# Templates that Jinja renders and this program refuses, because the text holds an address, is random, needs numbers of more
 # than 127 bits, or no template has asked for it. An error is the right answer here; other text is not.
 REFUSED = r"""
 {{ 'a b'.encode() }}

@@ -135,8 +135,8 @@ fn rotates(f: Family) -> bool {
 }
 /// Layers may slide.
 pub(super) fn slides(f: Family) -> bool {
-    use Family::{Gemma2, Gemma3, Mistral, Mixtral, Phi3};
-    matches!(f, Mistral | Mixtral | Phi3 | Gemma2 | Gemma3)
+    use Family::{Gemma2, Gemma3, GptOss, Mistral, Mixtral, Phi3};
+    matches!(f, Mistral | Mixtral | Phi3 | Gemma2 | Gemma3 | GptOss)
 }
 fn gemma2(f: Family) -> bool {
     f == Family::Gemma2
@@ -144,11 +144,26 @@ fn gemma2(f: Family) -> bool {
 fn gemma(f: Family) -> bool {
     matches!(f, Family::Gemma2 | Family::Gemma3)
 }
+fn alternates(f: Family) -> bool {
+    gemma(f) || gpt_oss(f)
+}
+fn gpt_oss(f: Family) -> bool {
+    f == Family::GptOss
+}
+fn deepseek(f: Family) -> bool {
+    f == Family::DeepseekV2
+}
 fn qwen_moe(f: Family) -> bool {
     f == Family::Qwen3Moe
 }
+fn narrow_experts(f: Family) -> bool {
+    qwen_moe(f) || deepseek(f)
+}
+fn listed_experts(f: Family) -> bool {
+    matches!(f, Family::Mixtral | Family::Qwen3Moe | Family::GptOss)
+}
 fn experts(f: Family) -> bool {
-    matches!(f, Family::Mixtral | Family::Qwen3Moe)
+    listed_experts(f) || deepseek(f)
 }
 
 const FIELDS: &[Field] = &[
@@ -195,7 +210,12 @@ const FIELDS: &[Field] = &[
     field(&["scale_attn_by_inverse_layer_idx"], Flag, May, all),
     field(&["use_sliding_window"], Flag, May, all),
     field(&["sliding_window"], POSITIONS, Null, slides),
-    field(&["sliding_window_pattern"], Whole(1, 10_000), May, gemma),
+    field(
+        &["sliding_window_pattern"],
+        Whole(1, 10_000),
+        May,
+        alternates,
+    ),
     field(&["layer_types"], Texts, Null, all),
     field(&["query_pre_attn_scalar"], POSITIVE, Must, gemma),
     field(&["attn_logit_softcapping"], POSITIVE, Must, gemma2),
@@ -204,13 +224,29 @@ const FIELDS: &[Field] = &[
         &["num_local_experts", "num_experts"],
         Whole(1, 4096),
         Must,
-        experts,
+        listed_experts,
+    ),
+    field(
+        &["num_local_experts", "n_routed_experts"],
+        Whole(1, 4096),
+        Must,
+        deepseek,
     ),
     field(&["num_experts_per_tok"], Whole(1, 4096), Must, experts),
-    field(&["moe_intermediate_size"], SIZE, Must, qwen_moe),
+    field(&["moe_intermediate_size"], SIZE, Must, narrow_experts),
     field(&["decoder_sparse_step"], Whole(1, 10_000), May, qwen_moe),
     field(&["mlp_only_layers"], Wholes, Null, qwen_moe),
     field(&["norm_topk_prob"], Flag, May, qwen_moe),
+    field(&["swiglu_alpha"], POSITIVE, Must, gpt_oss),
+    field(&["swiglu_limit"], POSITIVE, Must, gpt_oss),
+    field(&["q_lora_rank"], SIZE, Null, deepseek),
+    field(&["kv_lora_rank"], SIZE, Must, deepseek),
+    field(&["qk_nope_head_dim"], SIZE, Must, deepseek),
+    field(&["qk_rope_head_dim"], SIZE, Must, deepseek),
+    field(&["v_head_dim"], SIZE, Must, deepseek),
+    field(&["n_shared_experts"], Whole(1, 4096), Must, deepseek),
+    field(&["first_k_dense_replace"], Whole(0, 10_000), Must, deepseek),
+    field(&["routed_scaling_factor"], POSITIVE, Must, deepseek),
 ];
 
 /// The numbers inside `rope_scaling` and `rope_parameters`, whatever kind of scaling reads them.

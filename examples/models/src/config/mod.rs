@@ -34,6 +34,12 @@ pub enum Family {
     Gemma3,
     /// GPT-2.
     Gpt2,
+    /// OLMo 2.
+    Olmo2,
+    /// GPT-OSS.
+    GptOss,
+    /// DeepSeek V2.
+    DeepseekV2,
 }
 
 impl Family {
@@ -49,6 +55,9 @@ impl Family {
         Family::Gemma2,
         Family::Gemma3,
         Family::Gpt2,
+        Family::Olmo2,
+        Family::GptOss,
+        Family::DeepseekV2,
     ];
 
     /// The `model_type` of its configs.
@@ -64,6 +73,9 @@ impl Family {
             Family::Gemma2 => "gemma2",
             Family::Gemma3 => "gemma3_text",
             Family::Gpt2 => "gpt2",
+            Family::Olmo2 => "olmo2",
+            Family::GptOss => "gpt_oss",
+            Family::DeepseekV2 => "deepseek_v2",
         }
     }
 
@@ -148,6 +160,26 @@ pub struct Config {
     pub decoder_sparse_step: usize,
     /// True if the weights of a token's experts are normalised to sum to one (Qwen 3).
     pub norm_topk_prob: bool,
+    /// Factor of the gate inside its sigmoid (GPT-OSS).
+    pub swiglu_alpha: f32,
+    /// The bound of the gated unit's inputs (GPT-OSS).
+    pub swiglu_limit: f32,
+    /// Width of the latent vector of queries, if there is one (DeepSeek).
+    pub q_lora_rank: Option<usize>,
+    /// Width of the latent vector of keys and values (DeepSeek).
+    pub kv_lora_rank: usize,
+    /// Size of a head's part without position (DeepSeek).
+    pub qk_nope_head_dim: usize,
+    /// Size of a head's part that rotates (DeepSeek).
+    pub qk_rope_head_dim: usize,
+    /// Size of a head's values (DeepSeek).
+    pub v_head_dim: usize,
+    /// Experts that work on every token (DeepSeek).
+    pub n_shared_experts: usize,
+    /// The number of first layers without experts (DeepSeek).
+    pub first_k_dense_replace: usize,
+    /// Factor of the weights of a token's experts (DeepSeek).
+    pub routed_scaling_factor: f32,
 }
 
 impl Default for Config {
@@ -184,6 +216,16 @@ impl Default for Config {
             moe_intermediate_size: 0,
             decoder_sparse_step: 1,
             norm_topk_prob: false,
+            swiglu_alpha: 1.702,
+            swiglu_limit: 7.0,
+            q_lora_rank: None,
+            kv_lora_rank: 0,
+            qk_nope_head_dim: 0,
+            qk_rope_head_dim: 0,
+            v_head_dim: 0,
+            n_shared_experts: 0,
+            first_k_dense_replace: 0,
+            routed_scaling_factor: 1.0,
         }
     }
 }

@@ -59,6 +59,16 @@ pub(super) struct Raw {
     mlp_only_layers: Option<Vec<usize>>,
     #[serde(default)]
     norm_topk_prob: bool,
+    swiglu_alpha: Option<f64>,
+    swiglu_limit: Option<f64>,
+    q_lora_rank: Option<usize>,
+    kv_lora_rank: Option<usize>,
+    qk_nope_head_dim: Option<usize>,
+    qk_rope_head_dim: Option<usize>,
+    v_head_dim: Option<usize>,
+    n_shared_experts: Option<usize>,
+    first_k_dense_replace: Option<usize>,
+    routed_scaling_factor: Option<f64>,
 }
 
 /// The defaults of `transformers` for keys that the file lacks. Sizes have no defaults.
@@ -99,6 +109,23 @@ fn defaults(family: Family) -> Value {
         Family::Gpt2 => json!({
             "layer_norm_epsilon": 1e-5, "n_positions": 1024, "tie_word_embeddings": true,
         }),
+        Family::Olmo2 => json!({"rms_norm_eps": 1e-5, "max_position_embeddings": 2048}),
+        Family::GptOss => json!({
+            "rms_norm_eps": 1e-5, "max_position_embeddings": 131072, "num_key_value_heads": 8,
+            "head_dim": 64, "attention_bias": true, "num_local_experts": 128,
+            "num_experts_per_tok": 4, "sliding_window": 128, "sliding_window_pattern": 2,
+            "swiglu_alpha": 1.702, "swiglu_limit": 7.0,
+            "rope_parameters": {
+                "rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0, "beta_slow": 1.0,
+                "truncate": false, "original_max_position_embeddings": 4096, "rope_theta": 150000.0,
+            },
+        }),
+        Family::DeepseekV2 => json!({
+            "rms_norm_eps": 1e-6, "max_position_embeddings": 2048, "n_routed_experts": 64,
+            "moe_intermediate_size": 1407, "q_lora_rank": 1536, "kv_lora_rank": 512,
+            "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128,
+            "n_shared_experts": 2, "first_k_dense_replace": 0, "routed_scaling_factor": 1.0,
+        }),
     }
 }
 
@@ -130,7 +157,7 @@ impl Config {
         let raw = raw(family, file)?;
         check(family, &raw)?;
         let (heads, hidden) = (raw.num_attention_heads, raw.hidden_size);
-        let head_dim = match raw.head_dim {
+        let head_dim = match raw.qk_rope_head_dim.or(raw.head_dim) {
             Some(dim) => dim,
             None => {
                 ensure!(
@@ -173,10 +200,7 @@ impl Config {
             rope_local_base_freq: rope.local_theta,
             rope_local_scaling: rope.local_scaling,
             embedding_scale: embedding_scale(family, hidden),
-            attention_scale: number(
-                raw.query_pre_attn_scalar.map(|n| n.powf(-0.5)),
-                (head_dim as f32).powf(-0.5),
-            ),
+            attention_scale: attention_scale(&raw, head_dim, rope.raised),
             attn_logit_softcapping: number(raw.attn_logit_softcapping, 1.0),
             final_logit_softcapping: raw.final_logit_softcapping.map(|n| n as f32),
             num_local_experts: raw.num_local_experts.unwrap_or(0),
@@ -184,6 +208,16 @@ impl Config {
             moe_intermediate_size: raw.moe_intermediate_size.unwrap_or(0),
             decoder_sparse_step: raw.decoder_sparse_step.unwrap_or(1),
             norm_topk_prob: raw.norm_topk_prob,
+            swiglu_alpha: number(raw.swiglu_alpha, unset.swiglu_alpha),
+            swiglu_limit: number(raw.swiglu_limit, unset.swiglu_limit),
+            q_lora_rank: raw.q_lora_rank,
+            kv_lora_rank: raw.kv_lora_rank.unwrap_or(0),
+            qk_nope_head_dim: raw.qk_nope_head_dim.unwrap_or(0),
+            qk_rope_head_dim: raw.qk_rope_head_dim.unwrap_or(0),
+            v_head_dim: raw.v_head_dim.unwrap_or(0),
+            n_shared_experts: raw.n_shared_experts.unwrap_or(0),
+            first_k_dense_replace: raw.first_k_dense_replace.unwrap_or(0),
+            routed_scaling_factor: number(raw.routed_scaling_factor, 1.0),
         };
         config.check()?;
         ensure!(
@@ -221,6 +255,12 @@ fn check_unread(family: Family, file: &Map<String, Value>) -> Result<()> {
             ("attn_logit_softcapping", Value::Null),
         ],
         Family::Gpt2 => &[("scale_attn_weights", json!(true))],
+        Family::DeepseekV2 => &[
+            ("topk_method", json!("greedy")),
+            ("scoring_func", json!("softmax")),
+            ("norm_topk_prob", json!(false)),
+            ("moe_layer_freq", json!(1)),
+        ],
         _ => &[],
     };
     for (name, only) in neutral {
@@ -295,6 +335,16 @@ fn pattern(raw: &Raw) -> Result<usize> {
         "unsupported layer_types: expected one full layer in each {every}"
     );
     Ok(every)
+}
+
+/// The factor of the attention's scores: Gemma names its own, DeepSeek has heads of two parts, both `raised`.
+fn attention_scale(raw: &Raw, head_dim: usize, raised: f64) -> f32 {
+    let scale = match (raw.query_pre_attn_scalar, raw.qk_nope_head_dim) {
+        (Some(width), _) => width.powf(-0.5),
+        (None, Some(nope)) => ((nope + head_dim) as f64).powf(-0.5) * raised * raised,
+        (None, None) => (head_dim as f64).powf(-0.5),
+    };
+    scale as f32
 }
 
 /// Gemma multiplies its embedding by the root of its width, Gemma 3 by the bfloat16 next to it.

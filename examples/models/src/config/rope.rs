@@ -22,6 +22,8 @@ pub(super) struct Rotation {
     pub theta: f32,
     /// The scaling of the periods.
     pub scaling: Option<RopeScaling>,
+    /// The factor of queries and of keys (DeepSeek).
+    pub raised: f64,
     /// Base of the periods of sliding layers.
     pub local_theta: f32,
     /// The scaling of the periods of sliding layers.
@@ -72,11 +74,16 @@ pub(super) fn parse(family: Family, raw: &Raw, head_dim: usize) -> Result<Rotati
         true => by_layer(SLIDING),
         false => Value::Null,
     };
+    let stretched = scaling(family, raw, &full).context("rope_scaling")?;
     let local = number(&sliding, "rope_theta")?.or(raw.rope_local_base_freq);
     Ok(Rotation {
         dims: (head_dim as f64 * part) as usize,
         theta: base("rope_theta", theta.unwrap_or(default_theta(family)))?,
-        scaling: scaling(family, raw, &full).context("rope_scaling")?,
+        raised: match stretched {
+            Some(_) => raised(&full).context("rope_scaling")?,
+            None => 1.0,
+        },
+        scaling: stretched,
         local_theta: base("rope_local_base_freq", local.unwrap_or(1e4))?,
         local_scaling: scaling(family, raw, &sliding).context("rope_scaling of sliding layers")?,
     })
@@ -97,6 +104,7 @@ fn merged(under: Value, over: Value) -> Value {
 fn default_theta(family: Family) -> f64 {
     match family {
         Family::Mixtral | Family::Gemma3 => 1e6,
+        Family::GptOss => 1.5e5,
         _ => 1e4,
     }
 }
@@ -176,15 +184,26 @@ fn scaling(family: Family, raw: &Raw, numbers: &Value) -> Result<Option<RopeScal
     })
 }
 
+/// The factor by which DeepSeek raises queries and keys where positions are stretched.
+fn raised(numbers: &Value) -> Result<f64> {
+    let by = number(numbers, "mscale_all_dim")?.unwrap_or(0.0);
+    let factor = number(numbers, "factor")?.unwrap_or(1.0);
+    Ok(yarn_magnitude(factor, by))
+}
+
+fn yarn_magnitude(factor: f64, by: f64) -> f64 {
+    match factor > 1.0 {
+        true => 0.1 * by * factor.ln() + 1.0,
+        false => 1.0,
+    }
+}
+
 fn yarn(numbers: &Value, first: f64, most: Option<f64>) -> Result<RopeScaling> {
     let factor = match number(numbers, "factor")? {
         Some(factor) => factor,
         None => most.context("factor is missing")? / first,
     };
-    let of_scale = |by: f64| match factor > 1.0 {
-        true => 0.1 * by * factor.ln() + 1.0,
-        false => 1.0,
-    };
+    let of_scale = |by: f64| yarn_magnitude(factor, by);
     let set = |key: &str| Ok::<_, anyhow::Error>(number(numbers, key)?.filter(|n| *n != 0.0));
     let magnitude = match number(numbers, "attention_factor")? {
         Some(magnitude) => magnitude,

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use mlx_runtime::device::{default_device, DeviceType};
 use mlx_runtime::model::{
-    self, Checkpoint, LoadOptions, Model, ParamGroups, TrainOptions, TrainStep,
+    self, add_lora, Checkpoint, LoadOptions, LoraConfig, Model, ParamGroups, TrainOptions,
+    TrainStep,
 };
 use mlx_runtime::optim::AdamW;
+use mlx_runtime::random::Key;
 use mlx_runtime::{io, kernels, transforms, Array, Dtype, Result};
 
 /// A file of `data`.
@@ -76,6 +78,23 @@ impl Dump {
         model.unfreeze();
         model
     }
+}
+
+/// Adds adapters at the linear maps of the dump, with the dumped values.
+pub fn adapt<M: Model>(model: &mut M, dump: &Dump, rank: usize) {
+    let lora = LoraConfig {
+        rank,
+        scale: 2.0,
+        keys: dump.keys.clone(),
+        num_layers: -1,
+    };
+    add_lora(model, &lora, &Key::new(0).unwrap()).unwrap();
+    let start: Vec<Array> = model
+        .trainable()
+        .iter()
+        .map(|(name, _)| dump.array(&format!("adapter.{name}")).clone())
+        .collect();
+    model.set_trainable(&start).unwrap();
 }
 
 /// Both ways to compute: the CPU's own operations, and compositions of MLX's.

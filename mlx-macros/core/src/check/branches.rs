@@ -95,7 +95,7 @@ impl Builder<'_> {
         Ok(shape.map(|ty| self.rebuilt(&ty, &mut leaves, e.span())))
     }
 
-    /// An `if` that changes nothing, or whose arms are one.
+    /// An `if` that changes nothing, or has equal arms.
     fn without_effect(&mut self, e: &ExprIf, id: Id, assigned: usize) {
         let Kind::If {
             then, otherwise, ..

@@ -218,7 +218,7 @@ impl Builder<'_> {
         }
     }
 
-    /// The last expression, whose type must be the declared one.
+    /// The last expression, which must have the declared type.
     fn finish(&mut self, e: &Expr, method: &Method) {
         let id = match self.value(e, Some(&method.ret)) {
             Ok(id) => id,

@@ -172,7 +172,7 @@ impl Builder<'_> {
             _ => return Err(Diag::expected_tensor(args[0].span(), self.describe(x))),
         };
         let at = args[0].span();
-        match rank_in {
+        let dtype = match rank_in {
             Some(input) => {
                 if !matches!(dtype, Dt::Float) {
                     return Err(Diag::layer_dtype(at, name, self.describe(x)));
@@ -186,37 +186,25 @@ impl Builder<'_> {
                 if let (Some(out), Some(last)) = (out, shape.last_mut()) {
                     *last = out;
                 }
-                let ty = Ty::Tensor(shape, dtype);
-                Ok(self.push(
-                    Kind::Leaf {
-                        field: name.clone(),
-                        args: list,
-                        dequantize: false,
-                    },
-                    ty,
-                    span,
-                ))
+                dtype
             }
             None => {
                 if !matches!(dtype, Dt::I32 | Dt::U32) {
                     return Err(Diag::index_dtype(at, name, self.describe(x)));
                 }
                 shape.extend(out);
-                let ty = Ty::Tensor(shape, Dt::Float);
-                Ok(self.push(
-                    Kind::Leaf {
-                        field: name.clone(),
-                        args: list,
-                        dequantize: false,
-                    },
-                    ty,
-                    span,
-                ))
+                Dt::Float
             }
-        }
+        };
+        let leaf = Kind::Leaf {
+            field: name.clone(),
+            args: list,
+            dequantize: false,
+        };
+        Ok(self.push(leaf, Ty::Tensor(shape, dtype), span))
     }
 
-    /// A value whose last dim is not the one that a layer takes.
+    /// The error for a value with another last dim than the layer expects.
     fn layer_input(&self, at: Span, name: &Ident, want: &Dim, x: Id) -> Diag {
         let field = self.model.fields.iter().find(|f| f.name == *name);
         let line = field.map_or(0, |f| f.name.span().start().line);

@@ -143,7 +143,7 @@ pub struct Attention {
     pub whole: bool,
 }
 
-/// Whose signature a call is compared with.
+/// The callee that a call is compared with.
 #[derive(Clone)]
 pub enum Callee {
     /// A model's `forward`.

@@ -101,17 +101,18 @@ fn debug(model: &ModelDef, body: TokenStream) -> TokenStream {
 pub fn without_debug(mut item: syn::ItemStruct) -> syn::ItemStruct {
     type Traits = syn::punctuated::Punctuated<syn::Path, syn::Token![,]>;
     let is_debug = |p: &syn::Path| p.segments.last().is_some_and(|s| s.ident == "Debug");
-    for attribute in item
-        .attrs
-        .iter_mut()
-        .filter(|a| a.path().is_ident("derive"))
-    {
+    item.attrs.retain_mut(|attribute| {
         // rustc reports everything but a list of traits.
-        if let Ok(traits) = attribute.parse_args_with(Traits::parse_terminated) {
-            let rest = traits.iter().filter(|t| !is_debug(t));
-            *attribute = syn::parse_quote! { #[derive(#(#rest),*)] };
-        }
-    }
+        let traits = match attribute.path().is_ident("derive") {
+            true => attribute.parse_args_with(Traits::parse_terminated),
+            false => return true,
+        };
+        let Ok(traits) = traits else { return true };
+        let rest: Vec<&syn::Path> = traits.iter().filter(|t| !is_debug(t)).collect();
+        *attribute = syn::parse_quote! { #[derive(#(#rest),*)] };
+        // rustc warns of an empty list.
+        !rest.is_empty()
+    });
     item
 }
 

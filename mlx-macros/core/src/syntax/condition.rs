@@ -173,8 +173,30 @@ pub fn facts(e: &Expr) -> Vec<String> {
         Expr::Binary(b) if matches!(b.op, BinOp::And(_)) => {
             [facts(&b.left), facts(&b.right)].concat()
         }
-        other => vec![text(other)],
+        Expr::Unary(u) if matches!(u.op, UnOp::Not(_)) => match denied(&u.expr) {
+            none if none.is_empty() => vec![text(e)],
+            all => all,
+        },
+        other => there(other, true),
     }
+}
+
+/// A condition that holds or does not, in each spelling: `x.is_none()` is `!x.is_some()`.
+fn there(e: &Expr, holds: bool) -> Vec<String> {
+    let spelled = |text: String, holds: bool| match holds {
+        true => text,
+        false => format!("!{text}"),
+    };
+    let mut all = vec![spelled(text(e), holds)];
+    if let Expr::MethodCall(m) = e {
+        let other = if m.method == "is_some" {
+            "is_none"
+        } else {
+            "is_some"
+        };
+        all.push(spelled(format!("{}.{other}()", text(&m.receiver)), !holds));
+    }
+    all
 }
 
 /// Conditions that hold where this one does not.
@@ -199,7 +221,7 @@ pub fn denied(e: &Expr) -> Vec<String> {
             };
             vec![text(&Expr::Binary(opposite))]
         }
-        other => vec![format!("!{}", text(other))],
+        other => there(other, false),
     }
 }
 
@@ -279,6 +301,10 @@ mod tests {
         assert_eq!(denied(&e("!config.flag")), ["flag"]);
         assert_eq!(denied(&e("config.flag")), ["!flag"]);
         assert_eq!(denied(&e("config.n == 2")), ["n != 2"]);
+        let none = facts(&e("x.is_none()"));
+        assert_eq!(denied(&e("config.x.is_some()")).len(), 2);
+        assert!(none.iter().all(|f| denied(&e("x.is_some()")).contains(f)));
+        assert!(none.iter().all(|f| facts(&e("!x.is_some()")).contains(f)));
     }
 
     #[test]

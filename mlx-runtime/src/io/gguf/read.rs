@@ -504,7 +504,7 @@ mod tests {
             let n = file.len();
             file[at % n] ^= bits;
             file.truncate(n - more);
-            // Whatever passes lies within the file.
+            // All data of a file that passes lies within the file.
             let _ = read_all(&file);
         }
 

@@ -54,7 +54,7 @@ pub fn call<F: Composed>(
     way.apply(&inputs, composed, backward)
 }
 
-/// What a function returns that computes gradients: one array or a tuple of them.
+/// The result of a function that computes gradients: one array or a tuple of them.
 pub trait Gradients {
     /// The arrays.
     fn list(self) -> Vec<Array>;
@@ -118,7 +118,7 @@ pub fn call_with<F: Composed, V: Composed>(
     };
     match chosen(&kernel.forward, sizes, numbers, float) {
         Some(way) => way.apply(&inputs, composed, backward),
-        None if !transforms::is_differentiating() => composed(&inputs),
+        None if !context::is_differentiating() => composed(&inputs),
         None => {
             let whole = move |x: &[Array], by: &[Array], _: &[Array]| backward(&[x, by].concat());
             transforms::custom_vjp(composed, whole).call(&inputs)

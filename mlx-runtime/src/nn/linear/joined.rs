@@ -129,7 +129,8 @@ fn joined<const N: usize>(
     x: &Array,
     adapters: bool,
 ) -> Result<[Array; N]> {
-    let whole = layers.iter().all(|l| l.joined) && !select::splits_products(x);
+    let apart = select::splits_products(x);
+    let whole = layers.iter().all(|l| l.joined) && !apart;
     let mut bases: [Option<Array>; N] = [const { None }; N];
     if let (Some(w), true) = (weight, whole) {
         let y = w.product(x)?;
@@ -138,7 +139,7 @@ fn joined<const N: usize>(
             *base = Some(part);
         }
     }
-    let mut inner = match adapters {
+    let mut inner = match adapters && !apart {
         true => inner_products(layers, x)?,
         false => [const { None }; N],
     };

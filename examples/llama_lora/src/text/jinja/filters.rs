@@ -9,12 +9,13 @@ use super::call::Given;
 use super::methods::{justify, number, replace};
 use super::numbers::{file_size, round, to_float, to_int};
 use super::ops::{self, describe};
+use super::percent::percent;
 use super::run::Run;
 use super::sequences::{get, group_by, keyed, map, select, sort_key, sorted};
 use super::syntax::{Cmp, Op};
 use super::text::{capitalize, char_range, is_space, lines};
 use super::value::{Dict, Value, View};
-use super::{format, html, json, markup, wrap};
+use super::{html, json, markup, wrap};
 
 /// Filters that there are; `random` is refused when it is reached.
 const NAMES: [&str; 54] = [
@@ -458,7 +459,7 @@ pub fn apply(run: &mut Run, name: &str, value: Value, given: Given) -> Result<Va
             } else {
                 Value::dict(given.named.into_iter().map(|(n, v)| (Value::Str(n), v)))?
             };
-            let text = format::percent(run, &s, &args, value.is_markup())?;
+            let text = percent(run, &s, &args, value.is_markup())?;
             Ok(value.alike(text))
         }
         "urlencode" => {

@@ -6,12 +6,13 @@ use anyhow::{bail, ensure, Result};
 use regex::Regex;
 use unicase::UniCase;
 
+use super::braces::braces;
 use super::call::Given;
 use super::ops::describe;
 use super::run::Run;
+use super::text;
 use super::text::{capitalize, char_range, is_cased, is_printable, is_space, lines, title, words};
 use super::value::Value;
-use super::{format, text};
 
 /// The methods of Python's `str`.
 pub const NAMES: [&str; 47] = [
@@ -328,7 +329,7 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given, safe: bool
         "islower" => test(given, cased(false)),
         "isupper" => test(given, cased(true)),
         "istitle" => test(given, s.chars().any(is_cased) && text::title(s) == s),
-        "format" => format::braces(run, s, given, safe).map(Value::str),
+        "format" => braces(run, s, given, safe).map(Value::str),
         "format_map" => {
             let [map] = given.bind(name, ["<mapping>"], 1)?;
             let Some(Value::Dict(map)) = map else {
@@ -342,7 +343,7 @@ pub fn call(run: &mut Run, text: &Arc<str>, name: &str, given: Given, safe: bool
                 named: named.collect(),
                 ..Given::default()
             };
-            format::braces(run, s, given, safe).map(Value::str)
+            braces(run, s, given, safe).map(Value::str)
         }
         "maketrans" => maketrans(run, given),
         "translate" => {

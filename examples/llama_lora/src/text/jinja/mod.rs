@@ -5,6 +5,7 @@
 //! Templates are untrusted, so their resources are limited: each step of work and each piece of text is charged to a
 //! budget, and nesting has a largest depth.
 
+mod braces;
 mod call;
 mod expressions;
 mod filters;
@@ -17,6 +18,7 @@ mod methods;
 mod numbers;
 mod ops;
 mod parser;
+mod percent;
 mod run;
 mod sequences;
 mod strftime;

@@ -173,7 +173,7 @@ macro_rules! operations {
             window_steps(op, found) = "{op}: expected kernel, stride and dilation of 1 or more and padding of 0 or more: {found}";
             window_too_large(op, kernel, size, found) = "{op}: a window of `{kernel}` does not fit into `{size}`: {found}";
         }
-        /// Steps whose number is not known.
+        /// A stride that cannot be proved to divide its length.
         Stride: "stride",
             help "write the size so that the stride divides it: as a number, as a product, or with `#[require(size % stride == 0)]`"
         {

@@ -27,13 +27,7 @@ pub fn take_along_axis(c: &Ctx<'_>) -> Result<Ty> {
     let fits =
         s.len() == ix.len() && (0..s.len()).all(|i| i == at || s[i] == ix[i] || ix[i].is_one());
     if !fits {
-        return Err(Diag::indices_shape(
-            c.at(1),
-            c.op.name,
-            at,
-            c.describe(0),
-            c.describe(1),
-        ));
+        return Err(differ(c, at));
     }
     inside(c, &s[at])?;
     let mut out = s.clone();
@@ -49,13 +43,7 @@ pub fn put_along_axis(c: &Ctx<'_>) -> Result<Ty> {
     let at = c.axis(3, s.len())?;
     let fits = s.len() == ix.len() && (0..s.len()).all(|i| i == at || s[i] == ix[i]);
     if !fits {
-        return Err(Diag::indices_shape(
-            c.at(1),
-            c.op.name,
-            at,
-            c.describe(0),
-            c.describe(1),
-        ));
+        return Err(differ(c, at));
     }
     inside(c, &s[at])?;
     if broadcast(v, ix).as_ref() != Some(ix) {
@@ -160,4 +148,10 @@ pub fn topk(c: &Ctx<'_>) -> Result<Ty> {
     let mut s = s.clone();
     s[at] = k.clone();
     Ok(Ty::Tensor(s, d))
+}
+
+/// The shapes of argument 0 and of the indices differ beside axis `at`.
+fn differ(c: &Ctx<'_>, at: usize) -> Diag {
+    let (left, right) = (c.describe(0), c.describe(1));
+    Diag::indices_shape(c.at(1), c.op.name, at, left, right)
 }

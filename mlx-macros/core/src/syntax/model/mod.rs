@@ -278,7 +278,7 @@ fn names_shared(fields: &[Field], facts: &Facts) -> Vec<Diag> {
     found
 }
 
-/// A field whose type is the model itself would need another one without end.
+/// A model cannot contain itself, because it would be infinitely large.
 fn not_itself(field: Field, model: &Ident) -> Result<Field> {
     let ty = match &field.kind {
         FieldKind::Model => &field.ty,

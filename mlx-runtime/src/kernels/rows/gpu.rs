@@ -7,7 +7,7 @@ use super::program::{self, dtype, Program};
 use super::text::{Call, Output};
 use super::{cuda, metal};
 use crate::kernels::select::Rows;
-use crate::{ops, transforms, Array, Dtype, Result};
+use crate::{context, ops, transforms, Array, Dtype, Result};
 
 /// A launch of a program.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ impl Launch {
     where
         B: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
     {
-        if !transforms::is_differentiating() {
+        if !context::is_differentiating() {
             return self.run(inputs);
         }
         let whole = move |x: &[Array], by: &[Array], _: &[Array]| backward(&[x, by].concat());

@@ -37,6 +37,9 @@ SUITES = [
     ("examples/llama_lora", "llama_lora", "parity"),
     ("tests", "mlx-tests", "fusion_passes"),
     ("examples/models", "mlx-models", "native_kernels"),
+    ("tests", "mlx-tests", "kernels"),
+    ("tests", "mlx-tests", "every_kernel"),
+    ("tests", "mlx-tests", "metal-text"),
     ("tests", "mlx-tests", "training"),
     ("mlx-runtime", "mlx-runtime", "threads"),
     ("mlx-runtime", "mlx-runtime", "operators"),
@@ -213,11 +216,13 @@ def main():
     p.add_argument("--jobs", type=int, default=max(1, min(8, (os.cpu_count() or 1) // 2)), help="suites that run at once; a GPU's kernels are compiled at first use, by the CPU (half of its cores, 8 at most)")
     p.add_argument("--lines", type=int, default=40, help="lines to show of a failure")
     a = p.parse_args()
+    # A suite by its whole name, or by that of its file.
+    asked = {name(s) for s in SUITES if a.suites and {name(s), s[2]} & set(a.suites)}
     known = [name(s) for s in SUITES]
-    unknown = [s for s in a.suites or [] if s not in known]
+    unknown = [s for s in a.suites or [] if s not in known and s not in {k.split(":")[1] for k in known}]
     if unknown:
         p.error(f"unknown suite {unknown[0]!r}: expected one of {', '.join(known)}")
-    suites = [s for s in SUITES if not a.suites or name(s) in a.suites]
+    suites = [s for s in SUITES if not a.suites or name(s) in asked]
     if a.list:
         print("\n".join(name(s) for s in suites))
         return 0

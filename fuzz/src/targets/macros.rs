@@ -1,4 +1,4 @@
-//! The macros: `{ attribute } { struct } impl`, an item with an attribute, and a helper function.
+//! The macros: `{ attribute } { struct } impl`, an item with an attribute, a helper function, and a kernel.
 
 use std::path::Path;
 
@@ -45,7 +45,14 @@ pub fn run(input: &[u8]) {
         is_rust("attribute", mlx_macros_core::attribute(attr, item));
     }
     is_rust("expand", mlx_macros_core::expand(tokens.clone()));
-    is_rust("function", mlx_macros_core::functions::expand(tokens));
+    is_rust(
+        "function",
+        mlx_macros_core::functions::expand(tokens.clone()),
+    );
+    is_rust(
+        "kernel",
+        mlx_macros_core::kernels::expand(TokenStream::new(), tokens),
+    );
     proc_macro2::extra::invalidate_current_thread_spans();
 }
 

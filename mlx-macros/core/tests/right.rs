@@ -33,6 +33,7 @@ fn models_that_compile_have_no_mistakes() {
     for folder in [
         "examples/models/src",
         "tests",
+        "tests/kernels",
         "tests/parity",
         "tests/reliability",
         "tests/src",

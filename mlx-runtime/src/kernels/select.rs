@@ -40,15 +40,34 @@ pub(super) fn on_cuda_in_any_dtype(x: &Array) -> bool {
         && is_on_cuda()
 }
 
-/// Returns true if the CPU computes the rows of generated kernels with floats of this dtype: the current stream is on a CPU, and
-/// nothing that MLX records asks for its own operations.
+/// A device that computes the rows of generated kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    Cpu,
+    Cuda,
+    Metal,
+}
+
+/// The device that computes the rows of generated kernels with floats of this dtype, which is that of the current stream.
+/// `None` if MLX has another backend there, or if what is recorded needs its own operations.
+pub(super) fn rows_on(float: Dtype) -> Option<Rows> {
+    let recorded = context::is_composed() || context::is_vectorising() || context::is_shapeless();
+    if recorded || !is_float(float) {
+        return None;
+    }
+    if stream::kind().ok()? == DeviceType::Cpu {
+        return crate::cpu::level().map(|_| Rows::Cpu);
+    }
+    if is_cuda() {
+        return launch::is_possible().then_some(Rows::Cuda);
+    }
+    let metal = backend::metal::is_available().unwrap_or(false);
+    metal.then_some(Rows::Metal)
+}
+
+/// Returns true if a device computes the rows of generated kernels with floats of this dtype here.
 pub(crate) fn takes_rows(float: Dtype) -> bool {
-    is_float(float)
-        && !context::is_composed()
-        && !context::is_vectorising()
-        && !context::is_shapeless()
-        && stream::kind().is_ok_and(|kind| kind == DeviceType::Cpu)
-        && crate::cpu::level().is_some()
+    rows_on(float).is_some()
 }
 
 /// Returns true for the types that the CUDA kernels compute with.

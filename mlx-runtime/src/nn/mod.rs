@@ -4,7 +4,7 @@
 //! constructor, such as [`Linear::new`]; [`Sequential`] and [`parameters!`](crate::parameters) put layers together,
 //! [`value_and_grad`] differentiates them, and [`Parameters`] saves and loads them.
 
-mod activations;
+pub(crate) mod activations;
 mod attention;
 mod batch_norm;
 mod cache;
@@ -24,18 +24,14 @@ pub(crate) mod norm;
 pub(crate) mod packed;
 pub(crate) mod pair;
 mod param;
-mod pooling;
+pub(crate) mod pooling;
 mod rope;
 mod rope_scaling;
 pub(crate) mod scalar;
 mod sequential;
 mod switch_linear;
 
-pub use activations::{
-    celu, elu, gelu, gelu_approx, gelu_fast_approx, glu, hard_shrink, hard_tanh, hardswish,
-    leaky_relu, log_sigmoid, log_softmax, mish, prelu, relu, relu2, relu6, selu, silu, softmin,
-    softplus, softshrink, softsign,
-};
+pub use activations::*;
 #[doc(hidden)]
 pub use attention::joined_attention;
 pub use attention::rope_attention;
@@ -54,7 +50,7 @@ pub use module::{value_and_grad, Module, Parameters, TensorKind};
 pub use multi_head_attention::{MultiHeadAttention, MultiHeadAttentionBuilder};
 pub use norm::RmsNorm;
 pub use param::Param;
-pub use pooling::{avg_pool1d, avg_pool2d, max_pool1d, max_pool2d};
+pub use pooling::*;
 pub use rope::Rope;
 pub use rope_scaling::RopeScaling;
 pub use sequential::Sequential;

@@ -1,6 +1,5 @@
 //! Linear maps of which each token has its own choice, with or without low-rank adapters.
 
-use crate::kernels::select::{self, Fault};
 use crate::{ops, Array, Result};
 
 /// A stack of linear maps `[experts, out, in]`, of which indices choose one for each row; plus
@@ -55,9 +54,9 @@ impl SwitchLinear {
             return Ok(y);
         };
         // The adapters are float32; the activations keep their dtype.
-        let cast = |w: &Array, rank| filled_up(&ops::astype(w, x.dtype())?, rank);
-        let z = super::linear::scaled(&chosen(x, &cast(a, 1)?, indices)?, *scale)?;
-        ops::add(&y, &chosen(&z, &cast(b, 2)?, indices)?)
+        let cast = |w: &Array| ops::astype(w, x.dtype());
+        let z = super::linear::scaled(&chosen(x, &cast(a)?, indices)?, *scale)?;
+        ops::add(&y, &chosen(&z, &cast(b)?, indices)?)
     }
 
     /// True if the backward pass reads the input.
@@ -108,17 +107,6 @@ impl SwitchLinear {
             f(&mut l.b, true);
         }
     }
-}
-
-/// `w` with zeros behind `axis`, its rank, up to a multiple of eight where MLX reads that many numbers at once.
-fn filled_up(w: &Array, axis: usize) -> Result<Array> {
-    let rank = w.dim(axis as i32)?;
-    if rank % 8 == 0 || !select::has(Fault::ShortRows) {
-        return Ok(w.clone());
-    }
-    let mut widths = [(0, 0); 3];
-    widths[axis].1 = 8 - rank % 8;
-    ops::pad(w, &widths, &ops::zeros(&[], w.dtype())?)
 }
 
 /// `x w^T` of the chosen matrices.

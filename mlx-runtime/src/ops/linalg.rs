@@ -5,6 +5,7 @@ use mlx_sys as sys;
 use super::index::from_first;
 use crate::array::{build, optional, ready};
 use crate::handles::{c_string, VectorArray};
+use crate::kernels::select::{self, Fault};
 use crate::{Array, Result};
 
 binary_ops! {
@@ -83,7 +84,11 @@ pub fn gather_mm(
         }
     };
     let ((left, lhs), (right, rhs)) = (one(a, lhs)?, one(b, rhs)?);
-    build("gather_mm", &[a, b], |out, s| {
+    let ([left, right], columns) = match select::has(Fault::ShortRows) {
+        true => whole_eights(left, right)?,
+        false => ([left, right], None),
+    };
+    let product = build("gather_mm", &[a, b], |out, s| {
         let (lhs, rhs) = (optional(lhs.as_ref()), optional(rhs.as_ref()));
         // SAFETY: the inputs and the stream are valid; null indices stand for "absent".
         unsafe {
@@ -97,6 +102,37 @@ pub fn gather_mm(
                 s,
             )
         }
+    })?;
+    match columns {
+        None => Ok(product),
+        Some(n) => Ok(super::split_at(&product, &[n], -1)?.swap_remove(0)),
+    }
+}
+
+/// The operands of [`gather_mm`], with zeros where MLX would read beyond a row, and the number of columns if the product has
+/// more for it.
+///
+/// The product reads rows of one of these sizes in steps of eight if the other size is a multiple of eight, or its gradient
+/// does.
+fn whole_eights(a: Array, b: Array) -> Result<([Array; 2], Option<i32>)> {
+    let (Some([k, n]), Some([.., inner])) =
+        (b.shape().last_chunk::<2>(), a.shape().last_chunk::<1>())
+    else {
+        return Ok(([a, b], None));
+    };
+    let (k, n) = (*k, *n);
+    if k != *inner || (k % 8 == 0) == (n % 8 == 0) {
+        return Ok(([a, b], None));
+    }
+    let wider = |x: &Array, axis: usize, by: i32| {
+        let mut widths = vec![(0, 0); x.ndim()];
+        let at = widths.len() - axis;
+        widths[at].1 = by;
+        super::pad(x, &widths, &super::zeros(&[], x.dtype())?)
+    };
+    Ok(match k % 8 {
+        0 => ([a, wider(&b, 1, 8 - n % 8)?], Some(n)),
+        odd => ([wider(&a, 1, 8 - odd)?, wider(&b, 2, 8 - odd)?], None),
     })
 }
 
@@ -132,4 +168,31 @@ pub fn tensordot(a: &Array, b: &Array, axes_a: &[i32], axes_b: &[i32]) -> Result
         // SAFETY: the inputs, both lists and the stream are valid.
         unsafe { sys::mlx_tensordot(out, a.as_raw(), b.as_raw(), p, n, q, m, s) }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ops, random};
+
+    #[test]
+    fn products_of_whole_eights_are_the_same() -> Result<()> {
+        for (k, n, widened) in [(8, 12, true), (12, 8, true), (8, 16, false), (3, 5, false)] {
+            let key = random::Key::new(k as u64)?;
+            let a = random::normal(&[2, 3, k], crate::Dtype::Float32, 0.0, 1.0, Some(&key))?;
+            let b = random::normal(&[4, k, n], crate::Dtype::Float32, 0.0, 1.0, Some(&key))?;
+            let chosen = Array::from_slice(&[3i32, 1], &[2])?;
+            let want = gather_mm(&a, &b, None, Some(&chosen), false)?;
+            let ([a, b], columns) = whole_eights(a, b)?;
+            assert_eq!(widened, a.dim(-1)? != k || b.dim(-1)? != n);
+            assert_eq!(columns, (widened && k % 8 == 0).then_some(n));
+            if widened {
+                assert_eq!((b.dim(-1)? % 8, b.dim(-2)? % 8), (0, 0));
+            }
+            let got = gather_mm(&a, &b, None, Some(&chosen), false)?;
+            let got = ops::split_at(&got, &[n], -1)?.swap_remove(0);
+            assert!(ops::allclose(&got, &want, 1e-5, 1e-5, false)?.item::<bool>()?);
+        }
+        Ok(())
+    }
 }

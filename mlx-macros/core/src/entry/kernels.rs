@@ -66,7 +66,7 @@ pub fn programs(
     Some((program, gradient))
 }
 
-/// What the attributes of a kernel say.
+/// The attributes of a kernel.
 pub(super) struct Options {
     /// A function that computes the gradient.
     vjp: Option<Path>,
@@ -110,8 +110,10 @@ impl Options {
             };
             for attr in std::mem::take(&mut a.attrs) {
                 if !attr.path().is_ident("frozen") || !matches!(attr.meta, syn::Meta::Path(_)) {
-                    wrong
-                        .get_or_insert(Diag::kernel_attribute(attr.span(), attr.to_token_stream()));
+                    wrong.get_or_insert(Diag::kernel_attribute(
+                        attr.span(),
+                        attr.path().to_token_stream(),
+                    ));
                 } else if !float {
                     wrong.get_or_insert(Diag::kernel_frozen(attr.span(), a.pat.to_token_stream()));
                 }
@@ -147,7 +149,7 @@ impl Options {
                 return Err(vec![Diag::kernel_vjp_of_nothing(path.span())]);
             }
             Some(_) => None,
-            // What one launch cannot do is composed of MLX's operations.
+            // A gradient that one launch cannot compute is composed of MLX's operations.
             None => vjp::gradient(&program, &frozen).unwrap_or_default(),
         };
         Ok(Parts {

@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, ToTokens};
 use syn::{File, Ident, Item, ItemFn, ItemImpl, ItemStruct, Meta, Type};
 
-use super::{functions, model};
+use super::{functions, kernels, model};
 use crate::diag::Diag;
 
 /// One expansion.
@@ -22,10 +22,17 @@ pub enum Source {
     },
     /// A function with `#[mlx_fn]`, without that attribute.
     Function(ItemFn),
+    /// A function with `#[mlx_kernel]`, without that attribute.
+    Kernel {
+        /// The attribute's arguments.
+        attr: TokenStream,
+        /// The function.
+        item: ItemFn,
+    },
 }
 
 impl Source {
-    /// The input of [`crate::expand`] or [`crate::entry::functions::expand`].
+    /// The input of [`crate::expand`] or [`crate::entry::functions::expand`]; of a kernel, the function.
     pub fn tokens(&self) -> TokenStream {
         match self {
             Source::Model {
@@ -33,7 +40,7 @@ impl Source {
                 item,
                 methods,
             } => quote! { { #attr } { #item } #methods },
-            Source::Function(f) => f.to_token_stream(),
+            Source::Function(f) | Source::Kernel { item: f, .. } => f.to_token_stream(),
         }
     }
 
@@ -48,6 +55,7 @@ impl Source {
                 .err()
                 .map_or(vec![], |(found, _)| found),
             Source::Function(f) => functions::mistakes(f),
+            Source::Kernel { attr, item } => kernels::mistakes(attr.clone(), item.clone()),
         }
     }
 }
@@ -84,9 +92,16 @@ fn source(item: &Item, file: &File) -> Option<Source> {
         }
         Item::Fn(f) => {
             let mut item = f.clone();
-            let at = f.attrs.iter().position(|a| a.path().is_ident("mlx_fn"))?;
-            item.attrs.remove(at);
-            Some(Source::Function(item))
+            let named = |name: &str| f.attrs.iter().position(|a| a.path().is_ident(name));
+            if let Some(at) = named("mlx_fn") {
+                item.attrs.remove(at);
+                return Some(Source::Function(item));
+            }
+            let attr = match item.attrs.remove(named("mlx_kernel")?).meta {
+                Meta::List(list) => list.tokens,
+                _ => TokenStream::new(),
+            };
+            Some(Source::Kernel { attr, item })
         }
         _ => None,
     }

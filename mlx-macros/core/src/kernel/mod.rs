@@ -7,6 +7,7 @@ pub mod read;
 pub mod regions;
 pub mod rust;
 mod schedule;
+pub mod text;
 pub mod vjp;
 
 pub use read::ops::names as operations;

@@ -13,6 +13,7 @@ use syn::Ident;
 
 use crate::kernel::ir::{At, Binary, Constant, Op, Place, Program, Reduce, Scalar, Unary, V};
 use crate::kernel::schedule::{is_flat, Home, Loop, Schedule, Target};
+use crate::kernel::text;
 use crate::syntax::dims::Dim;
 use crate::syntax::signature::Dt;
 
@@ -565,6 +566,8 @@ impl Writer<'_> {
             }
             None => quote! { None },
         };
+        let cuda = text::emit(self.p, text::Target::Cuda, names);
+        let metal = text::emit(self.p, text::Target::Metal, names);
         quote! {
             __r::Program {
                 name: #name,
@@ -577,8 +580,8 @@ impl Writer<'_> {
                 cuts: &[#(#cuts),*],
                 flat: #flat,
                 cpu,
-                cuda: None,
-                metal: None,
+                cuda: #cuda,
+                metal: #metal,
             }
         }
     }

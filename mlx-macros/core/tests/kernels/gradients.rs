@@ -161,3 +161,46 @@ fn every_operation_is_among_the_kernels() {
         .collect();
     assert!(missing.is_empty(), "no kernel shows {missing:?}");
 }
+
+/// Kernels with words left out, doubled or taken from others are expanded without a panic.
+#[test]
+fn changed_kernels_are_expanded_or_refused() {
+    let mut random = Random(5);
+    let words: Vec<Vec<String>> = crate::each::KERNELS
+        .iter()
+        .map(|(text, _)| {
+            let spaced = text
+                .chars()
+                .flat_map(|c| match c.is_alphanumeric() || "_.".contains(c) {
+                    true => vec![c],
+                    false => vec![' ', c, ' '],
+                });
+            let spaced: String = spaced.collect();
+            spaced.split_whitespace().map(String::from).collect()
+        })
+        .collect();
+    let mut expanded = 0;
+    for _ in 0..3000 {
+        let mut text = words[random.below(words.len())].clone();
+        for _ in 0..1 + random.below(3) {
+            let at = random.below(text.len());
+            let other = &words[random.below(words.len())];
+            match random.below(4) {
+                0 => _ = text.remove(at),
+                1 => text.insert(at, text[at].clone()),
+                2 => text[at] = other[random.below(other.len())].clone(),
+                _ => {
+                    text[at] =
+                        ["0", "-1", "1", "D", "B", "1e30", "keepdims"][random.below(7)].to_string()
+                }
+            }
+        }
+        let text = text.join(" ").replace(" - >", " ->");
+        let Ok(tokens) = text.parse::<proc_macro2::TokenStream>() else {
+            continue;
+        };
+        let out = mlx_macros_core::kernels::expand(Default::default(), tokens).to_string();
+        expanded += usize::from(!out.contains("compile_error"));
+    }
+    assert!(expanded > 20, "{expanded} were kernels");
+}

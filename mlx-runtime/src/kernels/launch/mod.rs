@@ -19,7 +19,7 @@ const OP: &str = "cuda_kernel";
 const COMMON: &str = include_str!("common.cuh");
 
 /// A kernel's source: the body of a function. Each variant of a source has its own name.
-pub(super) struct Kernel<'a> {
+pub(crate) struct Kernel<'a> {
     pub name: &'a str,
     pub inputs: &'a [&'a str],
     pub outputs: &'a [&'a str],
@@ -30,7 +30,7 @@ pub(super) struct Kernel<'a> {
 
 /// The outputs, scalar arguments and grid of a launch.
 #[derive(Clone, Debug)]
-pub(super) struct Launch {
+pub(crate) struct Launch {
     outputs: Vec<(Vec<i32>, Dtype)>,
     /// Declarations at the beginning of the body; other ones are another kernel.
     constants: String,
@@ -41,7 +41,7 @@ pub(super) struct Launch {
 }
 
 /// One block of `threads` for each row.
-pub(super) fn rows(n: i32, threads: i32) -> Launch {
+pub(crate) fn rows(n: i32, threads: i32) -> Launch {
     Launch {
         outputs: Vec::new(),
         constants: String::new(),

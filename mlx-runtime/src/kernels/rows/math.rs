@@ -258,7 +258,7 @@ pub fn minimum_f32(a: f32, b: f32) -> f32 {
     }
 }
 
-/// What is left of `a` divided by `b`, with the sign of `b`.
+/// The remainder of `a` divided by `b`, with the sign of `b`.
 #[inline(always)]
 pub fn remainder_f32(a: f32, b: f32) -> f32 {
     let r = a % b;
@@ -301,7 +301,7 @@ macro_rules! of_whole_numbers {
             if b == 0 { 0 } else { a.wrapping_div(b) }
         }
 
-        /// What is left, with the sign of the divisor; 0 where the divisor is 0.
+        /// The remainder, with the sign of the divisor; 0 where the divisor is 0.
         #[inline(always)]
         #[allow(unused_comparisons)] // unsigned numbers have no sign
         pub fn $remainder(a: $ty, b: $ty) -> $ty {

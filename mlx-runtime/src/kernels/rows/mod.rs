@@ -6,17 +6,23 @@
 //! Tests: `mlx-tests --test kernels`.
 
 mod cpu;
+pub mod cuda;
+mod gpu;
 mod half;
+pub mod layout;
 pub mod math;
+pub mod metal;
 mod native;
 mod program;
 pub mod reduce;
 mod region;
+pub mod text;
 
 pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
 pub use program::{At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
 pub use region::region;
+pub use text::{Argument, Text};
 
 use crate::kernels::select;
 use crate::{context, ops, transforms, Array, Dtype, Result};
@@ -41,16 +47,16 @@ pub fn call<F: Composed>(
 ) -> Result<Vec<Array>> {
     let composed = held(kernel.frozen, composed);
     let inputs: Vec<Array> = inputs.iter().map(|x| (*x).clone()).collect();
-    let Some(job) = chosen(&kernel.forward, sizes, numbers, float) else {
+    let Some(way) = chosen(&kernel.forward, sizes, numbers, float) else {
         return recomputed(composed, &inputs);
     };
     let (sizes, numbers) = (sizes.to_vec(), numbers.to_vec());
     let again = composed.clone();
     let backward = move |x: &[Array]| gradients(kernel, x, &sizes, &numbers, float, again.clone());
-    native::apply(job, &inputs, composed, backward)
+    way.apply(&inputs, composed, backward)
 }
 
-/// What a function returns that computes gradients: one array or a tuple of them.
+/// The result of a function that computes gradients: one array or a tuple of them.
 pub trait Gradients {
     /// The arrays.
     fn list(self) -> Vec<Array>;
@@ -113,7 +119,7 @@ pub fn call_with<F: Composed, V: Composed>(
         Ok(grads)
     };
     match chosen(&kernel.forward, sizes, numbers, float) {
-        Some(job) => native::apply(job, &inputs, composed, backward),
+        Some(way) => way.apply(&inputs, composed, backward),
         None if !context::is_differentiating() => composed(&inputs),
         None => {
             let whole = move |x: &[Array], by: &[Array], _: &[Array]| backward(&[x, by].concat());
@@ -150,17 +156,44 @@ fn held<F: Composed>(frozen: &'static [bool], composed: F) -> impl Composed {
     }
 }
 
-/// The way a program runs for a call: a job for the CPU, or `None` for MLX's operations.
-fn chosen(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Job> {
-    if !select::takes_rows(float) || program.cpu.is_none() {
-        return None;
+/// The way a program runs for a call, other than by MLX's operations.
+enum Way {
+    Cpu(Job),
+    Gpu(gpu::Launch),
+}
+
+impl Way {
+    /// The shapes that the program writes: a row of each block for sums over rows.
+    fn shapes(&self) -> Vec<Vec<i64>> {
+        match self {
+            Way::Cpu(job) => job.shapes(),
+            Way::Gpu(launch) => launch.shapes(),
+        }
     }
-    Job::new(
-        program,
-        program::sizes(program, sizes)?,
-        numbers.to_vec(),
-        float,
-    )
+
+    /// The outputs. `composed` computes them by MLX's operations, `backward` the gradients of all inputs from the inputs
+    /// and the cotangents.
+    fn apply<C, B>(self, inputs: &[Array], composed: C, backward: B) -> Result<Vec<Array>>
+    where
+        C: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
+        B: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
+    {
+        match self {
+            Way::Cpu(job) => native::apply(job, inputs, composed, backward),
+            Way::Gpu(launch) => launch.apply(inputs, backward),
+        }
+    }
+}
+
+/// The way a program runs for a call: on the device of the current stream, or `None` for MLX's operations.
+fn chosen(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtype) -> Option<Way> {
+    let device = select::rows_on(float)?;
+    if device != select::Rows::Cpu {
+        return gpu::Launch::new(program, device, sizes, numbers, float).map(Way::Gpu);
+    }
+    program.cpu.as_ref()?;
+    let sizes = program::sizes(program, sizes)?;
+    Job::new(program, sizes, numbers.to_vec(), float).map(Way::Cpu)
 }
 
 /// The gradients of all inputs, where `x` are the inputs and then the cotangents.
@@ -178,8 +211,8 @@ fn gradients<F: Composed>(
         Ok(transforms::vjp(composed.clone(), primals, cotangents)?.1)
     };
     let derived = kernel.gradient.as_ref();
-    let job = derived.and_then(|g| Some((g, chosen(&g.program, sizes, numbers, float)?)));
-    let Some((gradient, job)) = job else {
+    let way = derived.and_then(|g| Some((g, chosen(&g.program, sizes, numbers, float)?)));
+    let Some((gradient, way)) = way else {
         return whole(x);
     };
     let inputs: Vec<Array> = gradient
@@ -192,7 +225,7 @@ fn gradients<F: Composed>(
         .collect();
     // A derivative of the gradient is composed: of all inputs, and in the form of the program's outputs.
     let all = x.to_vec();
-    let shapes = job.shapes();
+    let shapes = way.shapes();
     let again = whole.clone();
     let same = move |given: &[Array]| {
         let mut x = all.clone();
@@ -215,7 +248,7 @@ fn gradients<F: Composed>(
             Ok(transforms::vjp(same.clone(), primals, cotangents)?.1)
         }
     };
-    let parts = native::apply(job, &inputs, same, backward)?;
+    let parts = way.apply(&inputs, same, backward)?;
     let mut grads: Vec<Option<Array>> = vec![None; count];
     for ((i, axes), part) in gradient.outputs.iter().zip(parts) {
         let like = &x[*i];

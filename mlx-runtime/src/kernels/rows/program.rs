@@ -6,6 +6,7 @@
 //! Tests: `mlx-tests --test kernels`.
 
 use super::cpu::Cpu;
+use super::text::Text;
 use crate::model::bind::Class;
 use crate::Dtype;
 
@@ -34,10 +35,10 @@ pub struct Program {
     pub flat: Option<usize>,
     /// The body for the CPU.
     pub cpu: Option<Cpu>,
-    /// The body for CUDA.
-    pub cuda: Option<&'static str>,
-    /// The body for Metal.
-    pub metal: Option<&'static str>,
+    /// The text for CUDA.
+    pub cuda: Option<Text>,
+    /// The text for Metal.
+    pub metal: Option<Text>,
 }
 
 /// The type in which elements are computed.
@@ -160,14 +161,11 @@ pub enum Source {
 
 /// The sizes of a call; `None` if one is beyond what can be counted, or no array has an element.
 pub(super) fn sizes(program: &Program, call: &[i64]) -> Option<Vec<i64>> {
-    let size = |terms: &Size| {
-        terms.iter().try_fold(0i64, |sum, (c, factors)| {
-            let mut of = factors.iter();
-            let term = of.try_fold(*c, |t, i| t.checked_mul(*call.get(*i)?))?;
-            sum.checked_add(term)
-        })
-    };
-    let sizes: Vec<i64> = program.sizes.iter().map(size).collect::<Option<_>>()?;
+    let sizes: Vec<i64> = program
+        .sizes
+        .iter()
+        .map(|s| size(s, call))
+        .collect::<Option<_>>()?;
     let fits = |at: &usize| i32::try_from(sizes[*at]).is_ok_and(|n| n > 0);
     let counted = program.rows.iter().all(fits)
         && program.loads.iter().all(|l| fits(&l.width))
@@ -184,4 +182,13 @@ pub(super) fn sizes(program: &Program, call: &[i64]) -> Option<Vec<i64>> {
             step > 0 && count > 0 && last.is_some_and(|last| last < whole)
         });
     counted.then_some(sizes)
+}
+
+/// A size of a call; `None` if it is beyond what can be counted.
+pub(super) fn size(terms: Size, call: &[i64]) -> Option<i64> {
+    terms.iter().try_fold(0i64, |sum, (c, factors)| {
+        let mut of = factors.iter();
+        let term = of.try_fold(*c, |t, i| t.checked_mul(*call.get(*i)?))?;
+        sum.checked_add(term)
+    })
 }

@@ -16,11 +16,8 @@ pub use losses::*;
 pub use shape::*;
 
 pub use crate::kernels::gated::{geglu, swiglu};
-pub use crate::nn::{
-    avg_pool1d, avg_pool2d, celu, elu, gelu, gelu_approx, gelu_fast_approx, glu, hard_shrink,
-    hard_tanh, hardswish, leaky_relu, log_sigmoid, log_softmax, max_pool1d, max_pool2d, mish,
-    prelu, relu, relu2, relu6, selu, silu, softmin, softplus, softshrink, softsign,
-};
+pub use crate::nn::activations::*;
+pub use crate::nn::pooling::*;
 pub use crate::ops::fast::layer_norm;
 pub use crate::ops::{
     abs, add, addmm, all, any, arccos, arccosh, arcsin, arcsinh, arctan, arctanh, astype,

@@ -25,7 +25,7 @@ macro_rules! kernels {
         {
             kernel_on_other() = "`#[mlx_kernel]` expects a free function";
             kernel_argument(found) = "unknown argument `{found}` of `#[mlx_kernel]`";
-            kernel_attribute(found) = "unknown attribute `{found}` of an argument of a kernel";
+            kernel_attribute(found) = "unknown attribute `#[{found}]` of an argument of a kernel";
             kernel_frozen(name) = "`{name}` has no gradient that `#[frozen]` could take away";
             kernel_vjp_of_nothing() = "no argument of this kernel has a gradient that `vjp` could compute";
         }

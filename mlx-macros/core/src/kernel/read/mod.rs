@@ -28,7 +28,7 @@ use emit::Emit;
 /// The axes of a value, or of each value of a tuple.
 type Parts = Vec<Vec<Axis>>;
 
-/// What is known of the axes of a kernel.
+/// The axes of a kernel, as far as they are followed.
 struct Reader<'a> {
     graph: &'a Graph,
     names: &'a Names,

@@ -1,0 +1,73 @@
+//! Kernel text for CUDA and Metal, from a row program: one generator, two dialects.
+//!
+//! `LANES` threads compute a row: a whole block of more than 32, or a part of a simdgroup (a warp), so that a block has
+//! several short rows. A thread owns `PACK` columns at a time. Every sum has one order, which depends on the width and
+//! on `LANES` alone. The host declares `LANES`, `PACK`, `THREADS`, the type `T` and the sizes in [`Text::constants`]
+//! before the body; what may change from call to call is in [`Text::numbers`].
+//!
+//! Tests: `tests/text.rs`; `mlx-tests --test metal` runs Metal's text.
+
+mod columns;
+mod cuda;
+mod dialect;
+mod emit;
+mod lines;
+mod metal;
+mod names;
+mod reduce;
+mod scalars;
+mod writer;
+
+pub use emit::emit;
+pub use writer::write;
+
+use super::ir::Program;
+use crate::syntax::dims::Dim;
+
+/// A program's text in one dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// Functions that the body calls.
+    pub header: String,
+    /// The body of the kernel.
+    pub body: String,
+    /// The names of the arrays that are read.
+    pub inputs: Vec<String>,
+    /// The names of the arrays that are written.
+    pub outputs: Vec<String>,
+    /// The sizes that the host declares as `constexpr int`: the name of each in the program, and in the text.
+    pub constants: Vec<(String, String)>,
+    /// The numbers of a launch, each 32 bits.
+    pub numbers: Vec<Argument>,
+    /// The widths of the loops over columns. `PACK` divides each of them.
+    pub widths: Vec<Dim>,
+    /// True if blocks add up rows; see [`super::ir::Place::Sum`].
+    pub sums: bool,
+}
+
+/// A number of a launch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// The number of rows.
+    Rows,
+    /// The number of rows that a worker adds up.
+    RowsEach,
+    /// A size, by its name in the program.
+    Size(String),
+    /// A number of [`Program::numbers`], as the bits of a float32.
+    Number(usize),
+}
+
+/// A dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// For NVRTC. The numbers are arguments after the arrays, named as in [`argument_names`].
+    Cuda,
+    /// For `mx.fast.metal_kernel`. The numbers are one more input, the int32 array `numbers`.
+    Metal,
+}
+
+/// The names of the scalar arguments of CUDA's text.
+pub fn argument_names(program: &Program, text: &Text) -> Vec<String> {
+    writer::argument_names(program, text)
+}

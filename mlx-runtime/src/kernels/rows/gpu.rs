@@ -1,0 +1,119 @@
+//! Launches of generated kernels on the GPU that the current stream is on.
+//!
+//! Tests: `mlx-tests --test kernels` on a GPU, see `examples/llama_lora/bench/right.py`.
+
+use super::layout::Layout;
+use super::program::{self, dtype, Program};
+use super::text::{Call, Output};
+use super::{cuda, metal};
+use crate::kernels::select::Rows;
+use crate::{context, ops, transforms, Array, Dtype, Result};
+
+/// A launch of a program.
+#[derive(Clone)]
+pub(super) struct Launch {
+    program: &'static Program,
+    device: Rows,
+    sizes: Vec<i64>,
+    numbers: Vec<f32>,
+    float: Dtype,
+}
+
+impl Launch {
+    /// `None` if the program has no text for the device, or the launch would be too large.
+    pub fn new(
+        program: &'static Program,
+        device: Rows,
+        sizes: &[i64],
+        numbers: &[f32],
+        float: Dtype,
+    ) -> Option<Launch> {
+        let launch = Launch {
+            program,
+            device,
+            sizes: sizes.to_vec(),
+            numbers: numbers.to_vec(),
+            float,
+        };
+        // No array is empty.
+        program::sizes(program, sizes)?;
+        launch.with_call(&[], |call| launch.layout(call))??;
+        Some(launch)
+    }
+
+    /// The outputs; `backward` computes the gradients of all inputs from the inputs and the cotangents.
+    pub fn apply<B>(self, inputs: &[Array], backward: B) -> Result<Vec<Array>>
+    where
+        B: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
+    {
+        if !context::is_differentiating() {
+            return self.run(inputs);
+        }
+        let whole = move |x: &[Array], by: &[Array], _: &[Array]| backward(&[x, by].concat());
+        transforms::custom_vjp(move |x| self.run(x), whole).call(inputs)
+    }
+
+    /// The shapes that the kernel writes: a row of each worker for sums over rows.
+    pub fn shapes(&self) -> Vec<Vec<i64>> {
+        let written = self.with_call(&[], |call| Some(call.written(&self.layout(call)?)));
+        let wide = |(shape, _): (Vec<i32>, Dtype)| shape.into_iter().map(i64::from).collect();
+        let written = written.flatten().unwrap_or_default();
+        written.into_iter().map(wide).collect()
+    }
+
+    fn layout(&self, call: &Call) -> Option<Layout> {
+        match self.device {
+            Rows::Cuda => call.layout(self.program.cuda.as_ref()?, cuda::LANES),
+            Rows::Metal => call.layout(self.program.metal.as_ref()?, metal::LANES),
+            Rows::Cpu => None,
+        }
+    }
+
+    fn run(&self, inputs: &[Array]) -> Result<Vec<Array>> {
+        let classes = self.program.inputs.iter();
+        // Cotangents can have another dtype.
+        let inputs = inputs
+            .iter()
+            .zip(classes)
+            .map(|(x, class)| ops::astype(x, dtype(*class, self.float)));
+        let inputs: Vec<Array> = inputs.collect::<Result<_>>()?;
+        let inputs: Vec<&Array> = inputs.iter().collect();
+        let made = self.with_call(&inputs, |call| match self.device {
+            Rows::Cuda => cuda::launch(self.program.cuda.as_ref()?, call),
+            Rows::Metal => metal::launch(self.program.metal.as_ref()?, call),
+            Rows::Cpu => None,
+        });
+        made.flatten().unwrap_or_else(|| {
+            let text = format!("{}: the launch is too large", self.program.name);
+            Err(crate::Error::invalid("mlx_kernel", text))
+        })
+    }
+
+    /// `None` if a size is no int32.
+    fn with_call<R>(&self, inputs: &[&Array], work: impl FnOnce(&Call) -> R) -> Option<R> {
+        let sizes = program::sizes(self.program, &self.sizes)?;
+        let size = |at: &usize| i32::try_from(sizes[*at]).ok();
+        let mut rows = 1i32;
+        for at in self.program.rows {
+            rows = rows.checked_mul(size(at)?)?;
+        }
+        let mut outputs = Vec::new();
+        for o in self.program.outputs {
+            outputs.push(match &o.at {
+                Some(_) => {
+                    let shape = o.shape.iter().map(size).collect::<Option<_>>()?;
+                    Output::Array(shape, dtype(o.dtype, self.float))
+                }
+                None => Output::Sum(size(&o.width)?),
+            });
+        }
+        Some(work(&Call {
+            inputs,
+            outputs: &outputs,
+            float: self.float,
+            rows,
+            sizes: &self.sizes,
+            numbers: &self.numbers,
+        }))
+    }
+}

@@ -1,0 +1,636 @@
+//! Runs a program's Metal text with the shim, and compares it with MLX's own operations.
+
+use std::cell::RefCell;
+
+use mlx_macros_core::kernel::ir::{Derived, Gradient, Place, Program, Scalar, Source};
+use mlx_macros_core::kernel::text::{self, Target};
+use mlx_macros_core::syntax::dims::Dim;
+use mlx_macros_core::syntax::signature::Dt;
+use mlx_runtime::kernels::rows::layout::Layout;
+use mlx_runtime::kernels::rows::text::{Argument, Call, Output, Text};
+use mlx_runtime::{bf16, f16, ops, transforms, Array, Dtype, Result};
+
+use crate::compile::{Job, Outcome};
+use crate::composed::{Composed, Sizes};
+use crate::random::Random;
+use crate::wrap;
+
+/// A program with everything that a launch of it needs.
+pub struct Launch {
+    pub program: Program,
+    pub sizes: Sizes,
+    pub float: Dtype,
+    pub layout: Layout,
+    target: Target,
+    pub inputs: Vec<Array>,
+    pub numbers: Vec<f32>,
+    pub text: Text,
+    pub kernel: wrap::Kernel,
+    /// The program that this one is the gradient of.
+    gradient: Option<Forward>,
+}
+
+/// A program, and what its gradient computes.
+struct Forward {
+    program: Program,
+    inputs: Vec<Source>,
+    outputs: Vec<Derived>,
+}
+
+thread_local! {
+    /// Programs that closures of MLX's transforms run. A program holds tokens, which stay in their thread.
+    static PROGRAMS: RefCell<Vec<(Program, Sizes, Vec<f32>)>> = RefCell::default();
+}
+
+fn leaked(list: Vec<String>) -> &'static [&'static str] {
+    let list: Vec<&'static str> = list.into_iter().map(|s| &*s.leak()).collect();
+    list.leak()
+}
+
+/// A size as the macros emit it, for sizes of these names.
+fn size(dim: &Dim, names: &[String]) -> &'static [(i64, &'static [usize])] {
+    let place = |name: &String| {
+        names
+            .iter()
+            .position(|n| n == name)
+            .expect("the call has every size")
+    };
+    let terms = dim.terms().map(|(factors, c)| {
+        let places: Vec<usize> = factors.iter().map(place).collect();
+        (c, &*places.leak())
+    });
+    let terms: Vec<(i64, &'static [usize])> = terms.collect();
+    terms.leak()
+}
+
+/// The text as the macros emit it.
+pub fn emitted(program: &Program, target: Target, names: &[String]) -> Option<Text> {
+    let made = text::write(program, target)?;
+    let arguments = text::argument_names(program, &made);
+    let argument = |a: &text::Argument| match a {
+        text::Argument::Rows => Argument::Rows,
+        text::Argument::RowsEach => Argument::RowsEach,
+        text::Argument::Size(name) => Argument::Size(size(&Dim::name(name), names)),
+        text::Argument::Number(i) => Argument::Number(*i),
+    };
+    let numbers = made.numbers.iter().map(argument);
+    let numbers: Vec<_> = numbers.zip(leaked(arguments).iter().copied()).collect();
+    let constants = made.constants.into_iter();
+    let constants = constants.map(|(name, word)| (&*word.leak(), size(&Dim::name(&name), names)));
+    let constants: Vec<(&'static str, _)> = constants.collect();
+    let widths: Vec<_> = made.widths.iter().map(|w| size(w, names)).collect();
+    Some(Text {
+        name: program.name.clone().leak(),
+        header: made.header.leak(),
+        body: made.body.leak(),
+        inputs: leaked(made.inputs),
+        outputs: leaked(made.outputs),
+        constants: constants.leak(),
+        numbers: numbers.leak(),
+        widths: widths.leak(),
+        sums: made.sums,
+    })
+}
+
+/// The dtype of an array's elements.
+fn stored(dt: Dt, float: Dtype) -> Dtype {
+    match dt {
+        Dt::Float => float,
+        Dt::F32 => Dtype::Float32,
+        Dt::I32 => Dtype::Int32,
+        Dt::U32 => Dtype::Uint32,
+        Dt::Bool => Dtype::Bool,
+    }
+}
+
+/// MLX's name of a dtype in kernels.
+fn type_name(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::Float16 => "float16_t",
+        Dtype::Bfloat16 => "bfloat16_t",
+        Dtype::Int32 => "int32_t",
+        Dtype::Uint32 => "uint32_t",
+        Dtype::Bool => "bool",
+        _ => "float",
+    }
+}
+
+/// An array of random numbers; `wild` ones have NaN and infinities, too.
+fn array(random: &mut Random, shape: &[i32], dtype: Dtype, wild: bool) -> Array {
+    let count = shape.iter().product::<i32>();
+    let float = |random: &mut Random| match wild && random.one_in(9) {
+        true => *random.pick(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 3e38]),
+        false => random.unit() * 2.0,
+    };
+    let made = match dtype {
+        Dtype::Int32 => {
+            let all: Vec<i32> = (0..count).map(|_| random.below(17) as i32 - 8).collect();
+            Array::from_slice(&all, shape)
+        }
+        Dtype::Uint32 => {
+            let all: Vec<u32> = (0..count).map(|_| random.below(9) as u32).collect();
+            Array::from_slice(&all, shape)
+        }
+        Dtype::Bool => {
+            let all: Vec<bool> = (0..count).map(|_| random.one_in(2)).collect();
+            Array::from_slice(&all, shape)
+        }
+        _ => {
+            let all: Vec<f32> = (0..count).map(|_| float(random)).collect();
+            Array::from_slice(&all, shape).and_then(|a| ops::astype(&a, dtype))
+        }
+    };
+    made.expect("the array is made")
+}
+
+/// The elements in memory.
+pub fn bytes(a: &Array) -> Vec<u8> {
+    let whole = |list: Vec<u16>| list.iter().flat_map(|n| n.to_le_bytes()).collect();
+    let made: Result<Vec<u8>> = (|| {
+        Ok(match a.dtype() {
+            Dtype::Float16 => whole(a.to_vec::<f16>()?.iter().map(|x| x.to_bits()).collect()),
+            Dtype::Bfloat16 => whole(a.to_vec::<bf16>()?.iter().map(|x| x.to_bits()).collect()),
+            Dtype::Int32 => a
+                .to_vec::<i32>()?
+                .iter()
+                .flat_map(|n| n.to_le_bytes())
+                .collect(),
+            Dtype::Uint32 => a
+                .to_vec::<u32>()?
+                .iter()
+                .flat_map(|n| n.to_le_bytes())
+                .collect(),
+            Dtype::Bool => a.to_vec::<bool>()?.iter().map(|b| u8::from(*b)).collect(),
+            _ => a
+                .to_vec::<f32>()?
+                .iter()
+                .flat_map(|n| n.to_le_bytes())
+                .collect(),
+        })
+    })();
+    made.expect("the array has values")
+}
+
+/// Elements in memory as numbers.
+pub fn numbers(bytes: &[u8], dtype: Dtype) -> Vec<f64> {
+    let four = |f: fn([u8; 4]) -> f64| bytes.chunks(4).map(|b| f(b.try_into().unwrap())).collect();
+    let two = |f: fn(u16) -> f64| {
+        bytes
+            .chunks(2)
+            .map(|b| f(u16::from_le_bytes(b.try_into().unwrap())))
+            .collect()
+    };
+    match dtype {
+        Dtype::Float16 => two(|b| f16::from_bits(b).to_f64()),
+        Dtype::Bfloat16 => two(|b| bf16::from_bits(b).to_f64()),
+        Dtype::Int32 => four(|b| f64::from(i32::from_le_bytes(b))),
+        Dtype::Uint32 => four(|b| f64::from(u32::from_le_bytes(b))),
+        Dtype::Bool => bytes.iter().map(|b| f64::from(*b)).collect(),
+        _ => four(|b| f64::from(f32::from_le_bytes(b))),
+    }
+}
+
+/// A layout that suits the widths: not only the one that the host would choose.
+fn layout(random: &mut Random, rows: i32, widths: &[i32], sums: bool) -> Layout {
+    let mut pack = *random.pick(&[1, 2, 4, 8]);
+    while widths.iter().any(|w| w % pack != 0) {
+        pack /= 2;
+    }
+    let lanes = *random.pick(&[1, 2, 4, 8, 16, 32, 32, 64, 64, 128]);
+    let threads = if lanes > 32 {
+        lanes
+    } else {
+        *random.pick(&[32, 64])
+    };
+    let rows_each = if sums { 1 + random.below(4) as i32 } else { 1 };
+    let workers = (rows - 1) / rows_each + 1;
+    Layout {
+        lanes,
+        pack,
+        threads,
+        groups: (workers - 1) / (threads / lanes) + 1,
+        workers,
+        rows_each,
+    }
+}
+
+fn value(size: &[(i64, &[usize])], sizes: &[i64]) -> i32 {
+    let terms = size
+        .iter()
+        .map(|(c, at)| c * at.iter().map(|i| sizes[*i]).product::<i64>());
+    terms.sum::<i64>() as i32
+}
+
+impl Launch {
+    /// A launch of a program, with inputs and a layout of the seed. `None` if the text would be too long.
+    pub fn new(program: Program, sizes: Sizes, seed: u64) -> Option<Launch> {
+        Launch::of(program, sizes, seed, None)
+    }
+
+    /// The same launch of the other dialect's text.
+    pub fn for_cuda(mut self) -> Option<Launch> {
+        let names: Vec<String> = self.sizes.0.iter().map(|s| s.0.clone()).collect();
+        self.text = emitted(&self.program, Target::Cuda, &names)?;
+        self.target = Target::Cuda;
+        self.kernel.header = self.text.header.to_string();
+        self.wrap();
+        Some(self)
+    }
+
+    /// A launch of the gradient of a program.
+    pub fn gradient(
+        forward: &Program,
+        gradient: Gradient,
+        sizes: Sizes,
+        seed: u64,
+    ) -> Option<Launch> {
+        let Gradient {
+            program,
+            inputs,
+            outputs,
+        } = gradient;
+        let forward = Forward {
+            program: forward.clone(),
+            inputs,
+            outputs,
+        };
+        Launch::of(program, sizes, seed, Some(forward))
+    }
+
+    fn of(program: Program, sizes: Sizes, seed: u64, gradient: Option<Forward>) -> Option<Launch> {
+        let mut random = Random::new(seed ^ 0x1234_5678);
+        let float = *random.pick(&[Dtype::Float32, Dtype::Float16, Dtype::Bfloat16]);
+        // The rules for infinities are those of each operation, and a gradient is of many.
+        let wild = random.one_in(6) && gradient.is_none();
+        let names: Vec<String> = sizes.0.iter().map(|s| s.0.clone()).collect();
+        let text = emitted(&program, Target::Metal, &names)?;
+        let shape = |dims: &[_]| -> Vec<i32> { dims.iter().map(|d| sizes.of(d) as i32).collect() };
+        let inputs: Vec<Array> = program
+            .inputs
+            .iter()
+            .map(|i| array(&mut random, &shape(&i.shape), stored(i.dtype, float), wild))
+            .collect();
+        let numbers: Vec<f32> = program
+            .numbers
+            .iter()
+            .map(|_| 0.1 + random.unit().abs())
+            .collect();
+        let rows = sizes.volume(&program.rows) as i32;
+        let values: Vec<i64> = sizes.0.iter().map(|s| s.1).collect();
+        let widths: Vec<i32> = text.widths.iter().map(|w| value(w, &values)).collect();
+        let layout = layout(&mut random, rows, &widths, text.sums);
+        let mut launch = Launch {
+            target: Target::Metal,
+            kernel: wrap::Kernel {
+                name: program.name.clone(),
+                numbers: None,
+                inputs: vec![],
+                outputs: vec![],
+                header: text.header.to_string(),
+                body: String::new(),
+            },
+            program,
+            sizes,
+            float,
+            layout,
+            inputs,
+            numbers,
+            text,
+            gradient,
+        };
+        launch.wrap();
+        Some(launch)
+    }
+
+    /// The shape and dtype of each output.
+    fn outputs(&self) -> Vec<Output> {
+        let shape =
+            |dims: &[_]| -> Vec<i32> { dims.iter().map(|d| self.sizes.of(d) as i32).collect() };
+        let all = self.program.outputs.iter().map(|o| match o.place {
+            Place::At(_) => Output::Array(shape(&o.shape), stored(o.dtype, self.float)),
+            Place::Sum => Output::Sum(shape(&o.shape).iter().product()),
+        });
+        all.collect()
+    }
+
+    /// The number of elements and the dtype of each array that the kernel writes.
+    fn written(&self) -> Vec<(usize, Dtype)> {
+        let all = self.with_call(|call| call.written(&self.layout));
+        let count =
+            |(shape, dtype): (Vec<i32>, Dtype)| (shape.iter().product::<i32>() as usize, dtype);
+        all.into_iter().map(count).collect()
+    }
+
+    /// Calls `work` with the call that the host would make.
+    pub fn with_call<R>(&self, work: impl FnOnce(&Call) -> R) -> R {
+        let inputs: Vec<&Array> = self.inputs.iter().collect();
+        let outputs = self.outputs();
+        let sizes: Vec<i64> = self.sizes.0.iter().map(|s| s.1).collect();
+        work(&Call {
+            inputs: &inputs,
+            outputs: &outputs,
+            float: self.float,
+            rows: self.sizes.volume(&self.program.rows) as i32,
+            sizes: &sizes,
+            numbers: &self.numbers,
+        })
+    }
+
+    fn wrap(&mut self) {
+        let cuda = self.target == Target::Cuda;
+        self.kernel.body = self.with_call(|call| match self.target {
+            Target::Cuda => call.cuda_body(&self.text, &self.layout),
+            Target::Metal => call.metal_body(&self.text, &self.layout),
+        });
+        let numbers = self.text.numbers.iter().map(|n| n.1.to_string());
+        self.kernel.numbers = cuda.then(|| numbers.collect());
+        let mut arguments: Vec<wrap::Argument> = Vec::new();
+        for (name, array) in self.text.inputs.iter().zip(&self.inputs) {
+            arguments.push(wrap::Argument {
+                name: (*name).to_string(),
+                dtype: type_name(array.dtype()),
+                size: array.size(),
+                // The host gives every array a dimension.
+                dimensions: array.ndim().max(1),
+            });
+        }
+        if !cuda {
+            arguments.push(wrap::Argument {
+                name: "numbers".to_string(),
+                dtype: "int32_t",
+                size: self.text.numbers.len(),
+                dimensions: 1,
+            });
+        }
+        self.kernel.inputs = arguments;
+        let outputs = self.text.outputs.iter().zip(self.written());
+        let outputs = outputs.map(|(name, (size, dtype))| wrap::Argument {
+            name: (*name).to_string(),
+            dtype: type_name(dtype),
+            size,
+            dimensions: 1,
+        });
+        self.kernel.outputs = outputs.collect();
+    }
+
+    /// The launch as a job of the runner.
+    pub fn job(&self, kernel: usize, seed: u32) -> Job {
+        let numbers = self.with_call(|call| call.arguments(&self.text, &self.layout));
+        let mut inputs: Vec<Vec<u8>> = self.inputs.iter().map(bytes).collect();
+        inputs.push(numbers.iter().flat_map(|n| n.to_le_bytes()).collect());
+        let size = |(count, dtype): (usize, Dtype)| count * dtype.size();
+        Job {
+            kernel,
+            groups: self.layout.groups as u32,
+            threads: self.layout.threads as u32,
+            seed,
+            inputs,
+            outputs: self.written().into_iter().map(size).collect(),
+        }
+    }
+
+    fn composed(&self, float: Dtype, inputs: &[Array]) -> Result<Vec<Array>> {
+        if let Some(forward) = &self.gradient {
+            return self.differentiated(forward, float, inputs);
+        }
+        let composed = Composed {
+            program: &self.program,
+            sizes: &self.sizes,
+            float,
+            numbers: &self.numbers,
+        };
+        composed.outputs(inputs)
+    }
+
+    /// MLX's gradients of the composed program, one for each output.
+    fn differentiated(
+        &self,
+        forward: &Forward,
+        float: Dtype,
+        inputs: &[Array],
+    ) -> Result<Vec<Array>> {
+        let place = PROGRAMS.with_borrow_mut(|all| {
+            all.push((
+                forward.program.clone(),
+                self.sizes.clone(),
+                self.numbers.clone(),
+            ));
+            all.len() - 1
+        });
+        let mut primals: Vec<Option<Array>> = vec![None; forward.program.inputs.len()];
+        let mut cotangents: Vec<Option<Array>> = vec![None; forward.program.outputs.len()];
+        for (source, array) in forward.inputs.iter().zip(inputs) {
+            match source {
+                Source::Input(i) => primals[*i] = Some(array.clone()),
+                Source::Cotangent(i) => cotangents[*i] = Some(array.clone()),
+            }
+        }
+        let composed = Composed {
+            program: &forward.program,
+            sizes: &self.sizes,
+            float,
+            numbers: &self.numbers,
+        };
+        // The cotangents of rows and columns, from where the outputs are stored.
+        let mut by = Vec::new();
+        for (output, cotangent) in forward.program.outputs.iter().zip(cotangents) {
+            let width = forward.program.values[output.value].width.as_ref();
+            let width = width.map_or(1, |w| self.sizes.of(w));
+            let rows = self.sizes.volume(&forward.program.rows) as i32;
+            by.push(match (&output.place, cotangent) {
+                (Place::At(at), Some(all)) => {
+                    let places =
+                        Array::from_slice(&composed.places(at, width), &[rows, width as i32])?;
+                    Some(ops::take(&ops::reshape(&all, &[-1])?, &places, 0)?)
+                }
+                _ => None,
+            });
+        }
+        // Inputs that the gradient does not read have no effect on it.
+        let missing = |i: usize| {
+            let input = &forward.program.inputs[i];
+            let shape: Vec<i32> = input
+                .shape
+                .iter()
+                .map(|d| self.sizes.of(d) as i32)
+                .collect();
+            ops::zeros(&shape, stored(input.dtype, float))
+        };
+        let mut all = Vec::new();
+        for (i, primal) in primals.into_iter().enumerate() {
+            all.push(primal.map_or_else(|| missing(i), Ok)?);
+        }
+        let wanted: Vec<usize> = forward.outputs.iter().map(|d| d.input).collect();
+        let given: Vec<Array> = wanted.iter().map(|i| all[*i].clone()).collect();
+        let seen: Vec<usize> = by
+            .iter()
+            .enumerate()
+            .filter(|b| b.1.is_some())
+            .map(|b| b.0)
+            .collect();
+        let by: Vec<Array> = by.into_iter().flatten().collect();
+        let f = move |x: &[Array]| {
+            let mut inputs = all.clone();
+            for (i, x) in wanted.iter().zip(x) {
+                inputs[*i] = x.clone();
+            }
+            PROGRAMS.with_borrow(|programs| {
+                let (program, sizes, numbers) = &programs[place];
+                let composed = Composed {
+                    program,
+                    sizes,
+                    float,
+                    numbers,
+                };
+                let outputs = composed.outputs(&inputs)?;
+                // MLX takes one cotangent for an array that is returned twice.
+                seen.iter().map(|o| ops::copy(&outputs[*o])).collect()
+            })
+        };
+        Ok(transforms::vjp(f, &given, &by)?.1)
+    }
+
+    /// What the launch should give: for each output what MLX computes in float32, in float64, and in float64 of inputs
+    /// that differ a little.
+    fn expected(&self) -> Result<Vec<[Vec<f64>; 3]>> {
+        let wide = |a: &Array| match a.dtype() {
+            Dtype::Float16 | Dtype::Bfloat16 | Dtype::Float32 => ops::astype(a, Dtype::Float64),
+            _ => Ok(a.clone()),
+        };
+        let single = |a: &Array| match a.dtype() {
+            Dtype::Float16 | Dtype::Bfloat16 => ops::astype(a, Dtype::Float32),
+            _ => Ok(a.clone()),
+        };
+        let narrow: Result<Vec<Array>> = self.inputs.iter().map(single).collect();
+        let exact: Result<Vec<Array>> = self.inputs.iter().map(wide).collect();
+        let exact = exact?;
+        let moved = exact.iter().enumerate().map(|(i, a)| match a.dtype() {
+            Dtype::Float64 => {
+                let factor = Array::scalar(1.0 + 1e-6 * (i as f64 - 0.7))?;
+                ops::multiply(a, &factor)
+            }
+            _ => Ok(a.clone()),
+        });
+        let moved: Result<Vec<Array>> = moved.collect();
+        let runs = [
+            self.composed(Dtype::Float32, &narrow?)?,
+            self.composed(Dtype::Float64, &exact)?,
+            self.composed(Dtype::Float64, &moved?)?,
+        ];
+        let list = |a: &Array| ops::astype(a, Dtype::Float64)?.to_vec::<f64>();
+        let all = (0..self.program.outputs.len())
+            .map(|o| Ok([list(&runs[0][o])?, list(&runs[1][o])?, list(&runs[2][o])?]));
+        all.collect()
+    }
+
+    /// What is wrong with an outcome. `counts` gets the numbers of elements that were compared, and of those where MLX's
+    /// own results depend on rounding.
+    pub fn wrong(&self, outcome: &Outcome, counts: &mut [usize; 2]) -> Option<String> {
+        let outputs = match outcome {
+            Ok(outputs) => outputs,
+            Err(said) => return Some(said.clone()),
+        };
+        let expected = match self.expected() {
+            Ok(expected) => expected,
+            Err(e) => return Some(format!("the reference: {e}")),
+        };
+        for (o, expected) in expected.iter().enumerate() {
+            let (count, dtype) = self.written()[o];
+            let got = numbers(&outputs[o], dtype);
+            assert_eq!(got.len(), count);
+            let output = &self.program.outputs[o];
+            let value = &self.program.values[output.value];
+            let width = value.width.as_ref().map_or(1, |w| self.sizes.of(w)) as usize;
+            let got: Vec<f64> = match &output.place {
+                Place::At(_) if self.gradient.is_some() => self.summed(o, &got),
+                Place::At(at) => {
+                    let composed = Composed {
+                        program: &self.program,
+                        sizes: &self.sizes,
+                        float: self.float,
+                        numbers: &self.numbers,
+                    };
+                    let places = composed.places(at, width as i64);
+                    places.iter().map(|p| got[*p as usize]).collect()
+                }
+                Place::Sum => (0..width)
+                    .map(|c| got.iter().skip(c).step_by(width).sum())
+                    .collect(),
+            };
+            let whole = value.scalar != Scalar::F32;
+            for (i, x) in got.iter().enumerate() {
+                let references = [expected[0][i], expected[1][i], expected[2][i]];
+                counts[0] += 1;
+                match same(*x, references, dtype, whole) {
+                    Some(true) => {}
+                    Some(false) => {
+                        return Some(format!(
+                            "output {o}, element {i}: {x}, expected {} ({references:?})",
+                            references[1]
+                        ))
+                    }
+                    None => counts[1] += 1,
+                }
+            }
+        }
+        None
+    }
+}
+
+impl Launch {
+    /// A gradient without the axes that the host adds up.
+    fn summed(&self, o: usize, got: &[f64]) -> Vec<f64> {
+        let axes = self
+            .gradient
+            .as_ref()
+            .map_or(&[][..], |f| &f.outputs[o].sum);
+        let shape: Vec<i64> = self.program.outputs[o]
+            .shape
+            .iter()
+            .map(|d| self.sizes.of(d))
+            .collect();
+        let kept = |a: &usize| !axes.contains(a);
+        let count = (0..shape.len())
+            .filter(kept)
+            .map(|a| shape[a])
+            .product::<i64>();
+        let mut sums = vec![0.0; count as usize];
+        for (place, x) in got.iter().enumerate() {
+            let mut to = 0;
+            for a in (0..shape.len()).filter(kept) {
+                let inner = shape[a + 1..].iter().product::<i64>();
+                to = to * shape[a] + place as i64 / inner % shape[a];
+            }
+            sums[to as usize] += x;
+        }
+        sums
+    }
+}
+
+/// True if a result is right; `None` if the references disagree.
+fn same(x: f64, [single, exact, moved]: [f64; 3], dtype: Dtype, whole: bool) -> Option<bool> {
+    let class = |x: f64| (x.is_nan(), x == f64::INFINITY, x == f64::NEG_INFINITY);
+    if class(single) != class(exact) || class(moved) != class(exact) {
+        return None;
+    }
+    if whole {
+        return (single == exact && moved == exact).then_some(x == exact);
+    }
+    if !exact.is_finite() {
+        return Some(class(x) == class(exact));
+    }
+    let size = exact.abs().max(1.0);
+    let spread = (single - exact).abs().max((moved - exact).abs());
+    if spread > 1e-3 * size {
+        return None;
+    }
+    let (rounding, largest) = match dtype {
+        Dtype::Float16 => (1.0 / 1024.0, 65504.0),
+        Dtype::Bfloat16 => (1.0 / 128.0, 3.38e38),
+        _ => (0.0, 3.4e38),
+    };
+    if exact.abs() >= largest {
+        return Some(x.abs() >= largest * 0.999);
+    }
+    Some((x - exact).abs() <= 2e-5 * size + 4.0 * spread + rounding * exact.abs() + rounding * 1e-3)
+}

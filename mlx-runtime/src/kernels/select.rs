@@ -115,6 +115,14 @@ pub(crate) fn has(fault: Fault) -> bool {
     }
 }
 
+/// Returns true if the gradient of MLX's `layer_norm` of `x` is wrong here: its CUDA kernel reads the end of a row that is no
+/// multiple of a pack at other places than it loaded (`layer_norm_vjp`, mlx/backend/cuda/layer_norm.cu).
+pub(crate) fn has_wrong_layer_norms(x: &Array) -> bool {
+    is_on_cuda()
+        && is_float(x.dtype())
+        && x.shape().last().is_some_and(|n| !is_packs(*n, x.dtype()))
+}
+
 /// Returns true if the first reader of an array moves it to memory that the host reaches, as MLX's CUDA backend does
 /// (`Buffer::raw_ptr`, mlx/backend/cuda/allocator.cpp).
 pub(crate) fn moves_arrays_to_readers() -> bool {

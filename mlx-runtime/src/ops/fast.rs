@@ -5,7 +5,7 @@ use mlx_sys as sys;
 use super::index::in_bounds;
 use crate::array::{build, optional};
 use crate::kernels::select::{self, Fault};
-use crate::{transforms, Array, Error, Result};
+use crate::{transforms, Array, Dtype, Error, Result};
 
 pub use super::options::RopeOptions;
 
@@ -51,11 +51,37 @@ pub fn layer_norm(
     eps: f32,
 ) -> Result<Array> {
     let inputs = [x, weight.unwrap_or(x), bias.unwrap_or(x)];
-    build("layer_norm", &inputs, |out, s| {
+    // Also where it is not used, because it checks the inputs.
+    let fast = build("layer_norm", &inputs, |out, s| {
         let (weight, bias) = (optional(weight), optional(bias));
         // SAFETY: the inputs and the stream are valid; null stands for "absent".
         unsafe { sys::mlx_fast_layer_norm(out, x.as_raw(), weight, bias, eps, s) }
-    })
+    })?;
+    match select::has_wrong_layer_norms(x) {
+        true => composed_layer_norm(x, weight, bias, eps),
+        false => Ok(fast),
+    }
+}
+
+/// [`layer_norm`] of other operations, as MLX composes it where it has no kernel.
+fn composed_layer_norm(
+    x: &Array,
+    weight: Option<&Array>,
+    bias: Option<&Array>,
+    eps: f32,
+) -> Result<Array> {
+    let wide = super::astype(x, Dtype::Float32)?;
+    let centred = super::subtract(&wide, &super::mean(&wide, &[-1], true)?)?;
+    let variance = super::mean(&super::square(&centred)?, &[-1], true)?;
+    let scale = super::rsqrt(&super::add(&variance, &Array::scalar(eps)?)?)?;
+    let mut y = super::astype(&super::multiply(&centred, &scale)?, x.dtype())?;
+    if let Some(weight) = weight {
+        y = super::multiply(&y, weight)?;
+    }
+    match bias {
+        Some(bias) => super::add(&y, bias),
+        None => Ok(y),
+    }
 }
 
 /// Rotary position encoding of the first `dims` features, `[B, .., L, n] -> [B, .., L, n]`.
@@ -228,4 +254,30 @@ pub fn cross_entropy(logits: &Array, targets: &Array) -> Result<Array> {
         // SAFETY: the inputs and the stream are valid; `out` is a null destination.
         unsafe { sys::mlx_fast_cross_entropy(out, logits.as_raw(), targets.as_raw(), s) }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random;
+
+    #[test]
+    fn composed_layer_norms_are_those_of_mlx() -> Result<()> {
+        let normal = |shape: &[i32], seed| {
+            random::normal(
+                shape,
+                Dtype::Float32,
+                0.5,
+                2.0,
+                Some(&random::Key::new(seed)?),
+            )
+        };
+        let (x, w, b) = (normal(&[3, 5], 0)?, normal(&[5], 1)?, normal(&[5], 2)?);
+        for (weight, bias) in [(None, None), (Some(&w), None), (Some(&w), Some(&b))] {
+            let same = layer_norm(&x, weight, bias, 1e-5)?;
+            let made = composed_layer_norm(&x, weight, bias, 1e-5)?;
+            assert!(crate::ops::allclose(&made, &same, 1e-5, 1e-6, false)?.item::<bool>()?);
+        }
+        Ok(())
+    }
 }

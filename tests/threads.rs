@@ -151,6 +151,7 @@ const OTHERS: &[&str] = &[
     "Optimizer",
     "Parameters",
     "Result",
+    "Trainable",
 ];
 
 #[test]

@@ -184,11 +184,11 @@ fn choices(d: &mut Dump) {
     d.check("view/int", got);
     d.check(
         "isclose/a",
-        ops::isclose(&a, &plus(1e-6), 1e-5, 1e-8, false),
+        ops::isclose(&a, plus(1e-6), 1e-5, 1e-8, false),
     );
     d.check(
         "allclose/a",
-        ops::allclose(&a, &plus(0.1), 1e-5, 1e-8, false),
+        ops::allclose(&a, plus(0.1), 1e-5, 1e-8, false),
     );
     d.check("array_equal/a", ops::array_equal(&odd, &odd, true));
 }

@@ -365,7 +365,9 @@ mod tests {
 
     #[test]
     fn functions_are_close_to_exact_ones() {
-        let all: &[(&str, fn(f32) -> f32, fn(f64) -> f64, f32, f64)] = &[
+        /// Name, function, the exact one, the largest argument, and units in the last place.
+        type Function = (&'static str, fn(f32) -> f32, fn(f64) -> f64, f32, f64);
+        let all: &[Function] = &[
             ("exp", exp, f64::exp, f32::MAX, 2.0),
             ("expm1", expm1, f64::exp_m1, f32::MAX, 4.0),
             ("log", log, f64::ln, f32::MAX, 2.0),

@@ -182,10 +182,7 @@ fn choices(d: &mut Dump) {
     d.check("astype/bf", got);
     let got = ops::view(&d.input("int"), Dtype::Uint8);
     d.check("view/int", got);
-    d.check(
-        "isclose/a",
-        ops::isclose(&a, plus(1e-6), 1e-5, 1e-8, false),
-    );
+    d.check("isclose/a", ops::isclose(&a, plus(1e-6), 1e-5, 1e-8, false));
     d.check(
         "allclose/a",
         ops::allclose(&a, plus(0.1), 1e-5, 1e-8, false),

@@ -43,12 +43,26 @@ pub struct Sources {
     functions: Vec<Function>,
     /// The paths that names in a module stand for.
     imports: BTreeMap<(Vec<String>, String), Vec<String>>,
+    /// Modules that are imported whole, by the module that does.
+    whole: Vec<(Vec<String>, Vec<String>)>,
 }
 
 impl Sources {
     pub fn read(root: &Path) -> Result<Self> {
         let mut sources = Sources::default();
         sources.folder(root, &[])?;
+        for (module, path) in std::mem::take(&mut sources.whole) {
+            let [start, of @ ..] = &path[..] else {
+                continue;
+            };
+            let public = |f: &&Function| f.public && start == "crate" && f.module == of;
+            for f in sources.functions.iter().filter(public) {
+                let full = [&path[..], std::slice::from_ref(&f.name)].concat();
+                sources
+                    .imports
+                    .insert((module.clone(), f.name.clone()), full);
+            }
+        }
         Ok(sources)
     }
 
@@ -117,7 +131,8 @@ impl Sources {
                 let full = [path, std::slice::from_ref(&name)].concat();
                 self.imports.insert((module.to_vec(), name), full);
             }
-            UseTree::Rename(_) | UseTree::Glob(_) => {}
+            UseTree::Glob(_) => self.whole.push((module.to_vec(), path.to_vec())),
+            UseTree::Rename(_) => {}
         }
     }
 

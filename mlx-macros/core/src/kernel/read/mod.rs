@@ -1,7 +1,7 @@
 //! Reads a graph as a row program, or says at each operation why one launch cannot do it.
 //!
-//! First every axis is followed through the graph ([`axes`]): axes along which elements meet are columns, all others
-//! count rows. Then each operation becomes instructions ([`emit`]).
+//! First every axis is followed through the graph (`axes`): axes along which elements meet are columns, all others
+//! count rows. Then each operation becomes instructions (`emit`).
 //!
 //! Tests: `tests/kernels.rs`; `mlx-tests --test ui`.
 

@@ -188,7 +188,7 @@ pub fn mlx_fn(_attr: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Defines a kernel: a function whose body is one launch over rows, with its gradient.
 ///
-/// What lies between its arguments and its results never reaches memory. On a CPU the body is Rust, compiled with this
+/// Values between its arguments and its results never reach memory. On a CPU the body is Rust, compiled with this
 /// crate for each level of the processor, and it takes float32, float16 and bfloat16. Elsewhere, and under `vmap`, `jvp`, a
 /// second derivative and export, it is composed of MLX's operations.
 ///

@@ -3,7 +3,7 @@
 //! MLX differentiates, maps, compiles and exports a function by calling it: through C, with arrays and nothing else. The
 //! function is the user's closure, it calls the user's model, and neither takes a context. So the state belongs to the
 //! thread, in this file alone. A change is a scope ([`Scope`], [`with_cuts`]) and ends where the scope ends, also by a panic.
-//! What the runtime itself calls gets its settings as arguments instead, as [`crate::runtime::enforce::Check`] shows.
+//! Functions that the runtime calls itself get their settings as arguments instead, as [`crate::runtime::enforce::Check`] shows.
 //!
 //! Tests: `tests/transforms.rs`, `tests/select.rs` (no other file keeps such a state).
 

@@ -92,7 +92,7 @@ fn is_in(file: &str, places: &[&str]) -> bool {
     })
 }
 
-/// What a file asks although another file answers.
+/// The questions that a file asks although another file answers them.
 fn faults(file: &str, text: &str) -> Vec<String> {
     let code = without_comments(text);
     let asks = |words: &[&str], places: &[&str]| -> Vec<String> {

@@ -48,7 +48,7 @@ pub struct Job {
     pub outputs: Vec<usize>,
 }
 
-/// What a launch gave: its outputs, or the fault that was found.
+/// The result of a launch: its outputs, or the fault that was found.
 pub type Outcome = Result<Vec<Vec<u8>>, String>;
 
 /// Compiled kernels.

@@ -224,7 +224,7 @@ fn every_planted_fault_is_found_and_the_right_kernel_passes() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// What is wrong with an outcome.
+/// The fault of an outcome.
 fn wrong(job: &Job, outcome: &Outcome) -> Option<String> {
     if job.kernel == 0 {
         let outputs = outcome

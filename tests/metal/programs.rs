@@ -490,7 +490,7 @@ impl Launch {
         Ok(transforms::vjp(f, &given, &by)?.1)
     }
 
-    /// What the launch should give: for each output what MLX computes in float32, in float64, and in float64 of inputs
+    /// The expected outputs: for each of them what MLX computes in float32, in float64, and in float64 of inputs
     /// that differ a little.
     fn expected(&self) -> Result<Vec<[Vec<f64>; 3]>> {
         let wide = |a: &Array| match a.dtype() {
@@ -523,7 +523,7 @@ impl Launch {
         all.collect()
     }
 
-    /// What is wrong with an outcome. `counts` gets the numbers of elements that were compared, and of those where MLX's
+    /// The fault of an outcome. `counts` gets the numbers of elements that were compared, and of those where MLX's
     /// own results depend on rounding.
     pub fn wrong(&self, outcome: &Outcome, counts: &mut [usize; 2]) -> Option<String> {
         let outputs = match outcome {

@@ -263,7 +263,7 @@ impl Writer<'_> {
         for t in &l.targets {
             values.extend(self.s.inside(self.p, t.value, t.part.is_none()));
         }
-        // What the loop reads: slices of its own width, slices to choose from, and numbers.
+        // The values that the loop reads: slices of its own width, slices to choose from, and numbers.
         let (mut along, mut whole, mut numbers) =
             (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut read = |v: V| match self.s.home[v] {

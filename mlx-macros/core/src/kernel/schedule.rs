@@ -39,7 +39,7 @@ pub(super) struct Buffer {
 #[derive(Clone, Debug)]
 pub(super) struct Loop {
     pub width: Dim,
-    /// What it writes.
+    /// The value that it writes.
     pub targets: Vec<Target>,
 }
 
@@ -155,7 +155,7 @@ impl Schedule {
         level
     }
 
-    /// What the loops write, each with its level and width.
+    /// The values that the loops write, each with its level and width.
     fn targets(&self, p: &Program, live: &[bool]) -> Vec<(usize, Dim, Target)> {
         let level = self.levels(p);
         let mut out = Vec::new();

@@ -1,6 +1,6 @@
 //! Gated linear units of a joined product.
 //!
-//! Tests: `mlx-tests --test fuse`, `mlx-models --test native_kernels`.
+//! Tests: `mlx-tests --test fusion_passes`, `mlx-models --test native_kernels`.
 
 use super::{geglu, swiglu};
 use crate::kernels::gated;

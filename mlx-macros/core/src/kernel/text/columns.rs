@@ -48,7 +48,7 @@ impl Col {
         self.offset == Dim::constant(0)
     }
 
-    /// What tells columns apart.
+    /// The properties that tell columns apart.
     pub fn key(&self) -> String {
         format!("{} {}", self.base, self.offset)
     }

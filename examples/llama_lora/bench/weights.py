@@ -54,13 +54,16 @@ def batch(rows, tokens, vocabulary, seed):
     return mx.random.randint(0, vocabulary, [rows, tokens + 1], key=mx.random.key(seed_of(seed, "batch.0")))
 
 
-def stored(name, shape, dtype, seed):
-    """A tensor of mlx-lm's model: biases are zeros, norms ones, and a checkpoint stores experts one by one."""
+def stored(name, shape, dtype, seed, less_one):
+    """A tensor of mlx-lm's model: biases are zeros, norms ones (stored less one or not), and a checkpoint stores experts
+    one by one."""
     if len(shape) < 2:
-        return (mx.zeros if name.endswith(".bias") else mx.ones)(shape, dtype)
+        return (mx.zeros if less_one or name.endswith(".bias") else mx.ones)(shape, dtype)
     path, _, part = name.partition(".switch_mlp.")
     if not part:
         return normal(name, shape, dtype, seed)
+    if path.endswith("block_sparse_moe"):
+        part = part.replace("gate_proj", "w1").replace("down_proj", "w2").replace("up_proj", "w3")
     return mx.stack([normal(f"{path}.experts.{e}.{part}", shape[1:], dtype, seed) for e in range(shape[0])])
 
 
@@ -68,8 +71,13 @@ def build(config, dtype, bits=16, group_size=64, seed=0):
     """mlx-lm's model with these weights, each tensor drawn (and packed) on its own."""
     kind, arguments = _get_classes(config)
     model = kind(arguments.from_dict(config))
-    weights = [(n, stored(n, v.shape, dtype, seed)) for n, v in tree_flatten(model.parameters())]
-    model.load_weights(weights)
+    less_one = config["model_type"].startswith("gemma")
+    names = tree_flatten(model.parameters())
+    if config.get("tie_word_embeddings"):
+        names = [(n, v) for n, v in names if n != "lm_head.weight"]
+    weights = {n: stored(n, v.shape, dtype, seed, less_one) for n, v in names}
+    sanitize = getattr(model, "sanitize", dict)
+    model.load_weights(list(sanitize(weights).items()))
     del weights
     if bits != 16:
         nn.quantize(model, group_size=group_size, bits=bits)

@@ -158,9 +158,17 @@ fn the_first_losses_are_mlx_lms() {
 fn the_first_losses_of_other_families_are_mlx_lms() {
     let (place, dump) = (Place::new(), dumped());
     let families = dump["families"].as_array().unwrap();
-    assert_eq!(families.len(), 7);
+    assert_eq!(families.len(), 8);
     for case in families {
         place.write("config.json", &case["config"].to_string());
+        if case["config"]["model_type"] == "qwen3_moe" {
+            // The names of a Hugging Face checkpoint.
+            place.ok("synth --config config.json --out folder");
+            let file = std::fs::read(place.path("folder/model.safetensors")).unwrap();
+            let text = String::from_utf8_lossy(&file);
+            assert!(text.contains("\"model.layers.2.mlp.experts.3.down_proj.weight\""));
+            assert!(!text.contains("switch_mlp"));
+        }
         let line = place.ok(&format!(
             "bench --model synth:config.json?seed={} --seed {} --batch-size {} --tokens {} --learning-rate {} \
              --dtype float32 --steps 5 --warmup 0 --json",

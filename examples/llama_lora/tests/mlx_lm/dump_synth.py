@@ -31,16 +31,21 @@ SMALL = {
     "head_dim": 32,
     "query_pre_attn_scalar": 32,
     "vocab_size": 320,
-    "sliding_window": 16,
+    # mlx-lm ignores it in most families; no row here is as long.
+    "sliding_window": 64,
     "sliding_window_pattern": 2,
     "num_experts": 4,
     "num_experts_per_tok": 2,
 }
-FAMILIES = ["mistral-7b-v0.1", "qwen2.5-7b", "qwen3-8b", "qwen3-30b-a3b", "gemma2-9b", "gemma3-4b", "phi3-mini"]
+FAMILIES = ["mistral-7b-v0.1", "mixtral", "qwen2.5-7b", "qwen3-8b", "qwen3-30b-a3b", "gemma2-9b", "gemma3-4b", "phi3-mini"]
+
+
+# Mixtral differs from Mistral by its experts.
+MIXTRAL = {"model_type": "mixtral", "architectures": ["MixtralForCausalLM"], "num_local_experts": 4, "num_experts_per_tok": 2}
 
 
 def small(name):
-    config = peer.read_config(name)
+    config = peer.read_config(name.replace("mixtral", "mistral-7b-v0.1")) | (MIXTRAL if name == "mixtral" else {})
     return {k: SMALL[k] if k in SMALL and v is not None else v for k, v in config.items()}
 
 

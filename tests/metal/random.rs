@@ -3,8 +3,7 @@
 //! Bounds on the size of values keep most of them finite, so that what is compared is more than infinities.
 
 use mlx_macros_core::kernel::ir::{
-    At, Binary, Computed, Constant, Input, Op, Output, Place, Program, Reduce, Scalar, Unary,
-    Value, V,
+    At, Binary, Computed, Constant, Input, Op, Output, Place, Program, Scalar, Unary, Value, V,
 };
 use mlx_macros_core::syntax::dims::Dim;
 use mlx_macros_core::syntax::signature::Dt;

@@ -1,7 +1,6 @@
 //! The instructions that random programs choose from.
 
 use mlx_macros_core::kernel::ir::{Binary, Constant, Op, Reduce, Scalar, Unary, V};
-use mlx_macros_core::syntax::dims::Dim;
 
 use crate::random::{dim, number, Maker};
 

@@ -11,7 +11,7 @@ use syn::{Expr, FnArg, ItemFn, Path, Token};
 
 use super::functions;
 use crate::diag::{Diag, Result};
-use crate::ir::{Arg, Graph, Kind, Node, Op, P};
+use crate::ir::{Arg, Graph, Kind, Node, Op, Tier, P};
 use crate::kernel::ir::{Gradient, Program, Source};
 use crate::kernel::{read, vjp};
 use crate::lower;
@@ -165,6 +165,7 @@ impl Options {
 static KERNEL: Op = Op {
     name: "kernel",
     params: &[("inputs", P::Tensors)],
+    tier: Tier::Launch,
     rule: crate::ops::rules::same,
     keeps: INPUTS,
 };

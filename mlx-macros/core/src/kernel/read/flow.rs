@@ -3,10 +3,10 @@
 //! Tests: `tests/kernels.rs`; `mlx-tests --test ui`.
 
 use super::axes::{Axis, Crossed};
-use super::ops::{self, Shape as Form};
+use super::ops;
 use super::{Parts, Reader};
 use crate::diag::Diag;
-use crate::ir::{noun, Arg, Id, Kind};
+use crate::ir::{noun, Arg, Id, Kind, Tier};
 use crate::syntax::dims::Dim;
 use crate::syntax::signature::Ty;
 
@@ -27,14 +27,14 @@ impl Reader<'_> {
                 Kind::Tuple(ids) => self.of[ids[*i]].clone(),
                 _ => self.of[*of].get(*i).cloned().into_iter().collect(),
             },
-            (Kind::Op { op, args }, _) => match ops::shape(op.name) {
-                None => {
+            (Kind::Op { op, args }, _) => match op.tier {
+                Tier::Launch => {
                     let error = Diag::kernel_operation(node.span, op.name);
                     self.refuse(id, error)
                 }
-                Some(form) => {
+                tier => {
                     let args: &[Arg] = args;
-                    let followed = self.operation(id, op.name, form, args);
+                    let followed = self.operation(id, op.name, tier, args);
                     let checked =
                         followed.and_then(|parts| self.distinct(id, &parts).map(|()| parts));
                     checked.unwrap_or_else(|Crossed| {
@@ -92,7 +92,7 @@ impl Reader<'_> {
         &mut self,
         id: Id,
         name: &str,
-        form: Form,
+        tier: Tier,
         args: &[Arg],
     ) -> Result<Parts, Crossed> {
         let out = self.shape(id);
@@ -101,11 +101,11 @@ impl Reader<'_> {
             .and_then(|a| self.operand(a))
             .unwrap_or_default();
         let rank = first.len();
-        Ok(vec![match form {
-            Form::Elementwise => self.together(args, out.len())?,
-            Form::Created => out.iter().map(|d| self.axes.axis(d)).collect(),
-            Form::View => self.view(name, args, first, &out)?,
-            Form::Reduced => {
+        Ok(vec![match tier {
+            Tier::Each => self.together(args, out.len())?,
+            Tier::Created => out.iter().map(|d| self.axes.axis(d)).collect(),
+            Tier::View => self.view(name, args, first, &out)?,
+            Tier::Reduced => {
                 let at = ops::axes(args.get(1), rank);
                 for a in &at {
                     self.axes.mark(&first[*a], false)?;
@@ -126,13 +126,13 @@ impl Reader<'_> {
                         .collect(),
                 }
             }
-            Form::Along(i) => {
-                for a in ops::axes(args.get(i), rank) {
+            Tier::Along => {
+                for a in ops::axes(args.get(1), rank) {
                     self.axes.mark(&first[a], false)?;
                 }
                 first
             }
-            Form::LastAxis => {
+            Tier::LastAxis => {
                 self.axes.mark(&first[rank - 1], false)?;
                 for arg in &args[1..] {
                     if let Some(w) = self.operand(arg) {
@@ -141,8 +141,10 @@ impl Reader<'_> {
                 }
                 first
             }
-            Form::Moved => return self.moved(id, name, args, first),
-            Form::Taken => self.taken_axes(id, name, args, first)?,
+            Tier::Moved => return self.moved(id, name, args, first),
+            Tier::Taken => self.taken_axes(id, name, args, first)?,
+            // Refused before.
+            Tier::Launch => return Err(Crossed),
         }])
     }
 

@@ -352,6 +352,12 @@ fn call_each113(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each113(&x[0])?]) }
 fn each114(table: Tensor![K], at: Tensor![B; i32], x: Tensor![B, L]) -> Tensor![B, L] { expand_dims(take(table * table, at, 0), -1) * x }
 fn call_each114(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each114(&x[0], &x[1], &x[2])?]) }
 #[mlx_kernel]
+fn each115(x: Tensor![B, D], key: Tensor![2; u32]) -> Tensor![B, D] { where_(random::bernoulli(0.75, [B, D], key), x * x / 0.75, zeros_like(x)) }
+fn call_each115(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each115(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each116(x: Tensor![B, L, D], key: Tensor![2; u32]) -> Tensor![L, B, D] { transpose(x * astype(random::uniform(0.5, 2.0, [B, L, D], key), float) * astype(right_shift(random::bits([L, 1], key), 28), float), [1, 0, 2]) }
+fn call_each116(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each116(&x[0], &x[1])?]) }
+#[mlx_kernel]
 fn random0(y: Tensor![B, L, D], z: Tensor![B, L, E], s: Tensor![B, L, 1]) -> (Tensor![B, L, 1], Tensor![B, L, 1], Tensor![B, L, E]) {
     let v0 = softplus(s);
     let v1 = concatenate([y, z], -1);
@@ -1200,6 +1206,8 @@ pub const CASES: &[Case] = &[
     Case { name: "each112", call: call_each112, arguments: &[(&["B", "L", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each113", call: call_each113, arguments: &[(&["B", "1", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each114", call: call_each114, arguments: &[(&["K"], "float"), (&["B"], "i32"), (&["B", "L"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each115", call: call_each115, arguments: &[(&["B", "D"], "float"), (&["2"], "u32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each116", call: call_each116, arguments: &[(&["B", "L", "D"], "float"), (&["2"], "u32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "random0", call: call_random0, arguments: &[(&["B", "L", "D"], "float"), (&["B", "L", "E"], "float"), (&["B", "L", "1"], "float")], sizes: &[("B", 2), ("L", 3), ("D", 19), ("E", 33)] },
     Case { name: "random1", call: call_random1, arguments: &[(&["B", "L", "D"], "float"), (&["E"], "float"), (&["B", "L", "1"], "float"), (&["B", "L", "1"], "float")], sizes: &[("B", 2), ("L", 3), ("D", 19), ("E", 33)] },
     Case { name: "random2", call: call_random2, arguments: &[(&["B", "L", "D"], "float"), (&["B", "L", "D"], "float"), (&["B", "L", "E"], "float"), (&["D"], "float"), (&["B", "L", "1"], "float"), (&["B", "L", "1"], "float"), (&["B", "L", "1"], "i32")], sizes: &[("B", 2), ("L", 3), ("D", 19), ("E", 33)] },

@@ -162,6 +162,9 @@ table! {
     "put_along_axis" => [mlx_put_along_axis] or [];
     "quantized_matmul" => [mlx_quantized_matmul] or [];
     "radians" => [mlx_radians] or [];
+    "random::bernoulli" => [mlx_random_bernoulli] or [];
+    "random::bits" => [mlx_random_bits] or [];
+    "random::uniform" => [mlx_random_uniform] or [];
     "reciprocal" => [mlx_reciprocal] or [];
     "relu" => [mlx_maximum] or [];
     "relu2" => [mlx_maximum, mlx_square] or [];

@@ -172,6 +172,11 @@ impl Tier {
 }
 
 impl Op {
+    /// The name of the runtime's function for it.
+    pub fn function(&self) -> String {
+        self.name.replace("::", "_")
+    }
+
     /// The values that the gradient of a call with these arguments reads.
     pub fn kept(&self, args: &[Arg]) -> Keeps {
         let number = |i: usize| matches!(args.get(i), Some(Arg::Weak { .. }));

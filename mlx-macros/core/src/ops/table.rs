@@ -19,6 +19,7 @@ const AXES: (&str, P) = ("axes", P::Axes);
 const KEEP: (&str, P) = ("keepdims", P::Bool);
 const INDICES: (&str, P) = ("indices", P::Tensor);
 const SHAPE: (&str, P) = ("shape", P::Dims);
+const RANDOM_KEY: (&str, P) = ("key", P::Tensor);
 const DTYPE: (&str, P) = ("dtype", P::DtypeOr(Dt::Float));
 const REVERSE: (&str, P) = ("reverse", P::Bool);
 const INCLUSIVE: (&str, P) = ("inclusive", P::True);
@@ -213,6 +214,10 @@ ops! {
     "linspace"(("start", P::Scalar), ("stop", P::Scalar), ("num", P::SizeOr(50)), DTYPE) = Launch, rules::linspace;
     "eye"(("n", P::Size), ("m", P::OptSize), ("k", P::IntOr(0)), DTYPE) = Created, rules::eye;
     "tri"(("n", P::Size), ("m", P::OptSize), ("k", P::IntOr(0)), DTYPE) = Created, rules::eye;
+    // Random numbers from a key, as in mlx.core.random.
+    "random::bits"(SHAPE, RANDOM_KEY) = Created, rules::random_bits, keeps::NOTHING;
+    "random::bernoulli"(("p", P::Scalar), SHAPE, RANDOM_KEY) = Created, rules::bernoulli, keeps::NOTHING;
+    "random::uniform"(("low", P::Scalar), ("high", P::Scalar), SHAPE, RANDOM_KEY) = Created, rules::uniform, keeps::NOTHING;
     "positions"(("cache", P::Cache), ("tokens", P::Tensor)) = Launch, rules::positions, keeps::NOTHING;
     // Layers of networks.
     "rms_norm"(X, ("weight", P::Tensor), ("eps", P::Scalar)) = LastAxis, rules::norm;

@@ -117,4 +117,6 @@ pub const KERNELS: &[(&str, &[(&str, i64)])] = &[
     ("fn f(x: Tensor![B, L, K]) -> Tensor![B, L*K] { flatten(unflatten(flatten(x * x, 0, 1), 0, [B, L]), 1, 2) }", &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
     ("fn f(x: Tensor![B, 1, K]) -> Tensor![B, K] { squeeze(stop_gradient(sign(x)) * x, 1) + squeeze(x, 1) }", &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
     ("fn f(table: Tensor![K], at: Tensor![B; i32], x: Tensor![B, L]) -> Tensor![B, L] { expand_dims(take(table * table, at, 0), -1) * x }", &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
+    ("fn f(x: Tensor![B, D], key: Tensor![2; u32]) -> Tensor![B, D] { where_(random::bernoulli(0.75, [B, D], key), x * x / 0.75, zeros_like(x)) }", &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
+    ("fn f(x: Tensor![B, L, D], key: Tensor![2; u32]) -> Tensor![L, B, D] { transpose(x * astype(random::uniform(0.5, 2.0, [B, L, D], key), float) * astype(right_shift(random::bits([L, 1], key), 28), float), [1, 0, 2]) }", &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
 ];

@@ -114,6 +114,11 @@ pub fn run(p: &Program, sizes: &Sizes, inputs: &[Vec<f64>], numbers: &[f64]) -> 
                     assert_eq!(all.len(), n);
                     all
                 }
+                // Any numbers that hang on the key and the place will do for a gradient.
+                Op::Bits { key, place, .. } => each(&|i| {
+                    let seed = get(key[0], 0) + 2.0 * get(key[1], 0);
+                    ((get(*place, i) + 1.0) * (seed + 1.0) * 2_654_435_761.0) % 4_294_967_296.0
+                }),
                 Op::Take { of, index } => each(&|i| {
                     let n = values[*of].len() as i64;
                     let at = get(*index, i) as i64;

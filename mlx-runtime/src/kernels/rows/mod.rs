@@ -14,6 +14,7 @@ pub mod math;
 pub mod metal;
 mod native;
 mod program;
+mod random;
 pub mod reduce;
 mod region;
 pub mod text;
@@ -21,6 +22,7 @@ pub mod text;
 pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
 pub use program::{At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
+pub use random::random_bits;
 pub use region::region;
 pub use text::{Argument, Text};
 

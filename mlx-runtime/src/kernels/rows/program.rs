@@ -29,6 +29,8 @@ pub struct Program {
     pub outputs: &'static [Output],
     /// Rows of memory that the body needs, with their widths.
     pub scratch: &'static [(Scalar, usize)],
+    /// Sizes that the body counts with, as int32.
+    pub counts: &'static [usize],
     /// Parts of rows, which must be inside of them.
     pub cuts: &'static [Cut],
     /// The width of a row, where every element is computed alike, so that rows may be cut anywhere.
@@ -168,6 +170,10 @@ pub(super) fn sizes(program: &Program, call: &[i64]) -> Option<Vec<i64>> {
         .collect::<Option<_>>()?;
     let fits = |at: &usize| i32::try_from(sizes[*at]).is_ok_and(|n| n > 0);
     let counted = program.rows.iter().all(fits)
+        && program
+            .counts
+            .iter()
+            .all(|at| i32::try_from(sizes[*at]).is_ok())
         && program.loads.iter().all(|l| fits(&l.width))
         && program
             .outputs

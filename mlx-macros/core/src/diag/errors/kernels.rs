@@ -15,7 +15,7 @@ macro_rules! kernels {
             kernel_two_rows(found, left, right) = "{found} has `{left}` columns in its row, other operations need `{right}` in one row";
             kernel_shared_result(found, dims) = "{found} is the same for each of `{dims}`, and other results have a row for each";
             kernel_strided(found) = "{found}: the elements of one row do not lie at one distance in memory";
-            kernel_index(op) = "{op}: expected a row of one axis, found one of several";
+            kernel_key(op) = "{op}: expected an argument of the kernel as the key, found a computed one";
             kernel_index_per_column(found) = "expected one index for each row, but {found} has one for each column";
             kernel_largest_number(op) = "{op}: missing `posinf` or `neginf`, whose defaults a kernel does not know";
         }

@@ -321,6 +321,7 @@ impl<'r, 'a> Emit<'r, 'a> {
                 let scalar = self.result();
                 self.operand(&args[0], scalar).map(one)
             }
+            Tier::Created if super::random::key(op).is_some() => self.random(op, args).map(one),
             Tier::Created => self.created(name, args).map(one),
             Tier::Reduced | Tier::Along | Tier::LastAxis => self.along_the_row(name, args).map(one),
             Tier::Moved => self.moved(name, args),

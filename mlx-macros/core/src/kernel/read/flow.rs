@@ -3,10 +3,10 @@
 //! Tests: `tests/kernels.rs`; `mlx-tests --test ui`.
 
 use super::axes::{Axis, Crossed};
-use super::ops;
+use super::{ops, random};
 use super::{Parts, Reader};
 use crate::diag::Diag;
-use crate::ir::{noun, Arg, Id, Kind, Tier};
+use crate::ir::{self, noun, Arg, Id, Kind, Tier};
 use crate::syntax::dims::Dim;
 use crate::syntax::signature::Ty;
 
@@ -28,6 +28,9 @@ impl Reader<'_> {
                 _ => self.of[*of].get(*i).cloned().into_iter().collect(),
             },
             (Kind::Op { op, args }, _) => match op.tier {
+                Tier::Created if !self.has_its_key(op, args) => {
+                    self.refuse(id, Diag::kernel_key(node.span, op.name))
+                }
                 Tier::Launch => {
                     let error = Diag::kernel_operation(node.span, op.name);
                     self.refuse(id, error)
@@ -57,6 +60,15 @@ impl Reader<'_> {
                 self.refuse(id, error)
             }
         }
+    }
+
+    /// True unless an operation draws random numbers from a key that is no argument of the kernel.
+    fn has_its_key(&self, op: &ir::Op, args: &[Arg]) -> bool {
+        let key = random::key(op).and_then(|at| args.get(at));
+        key.is_none_or(|key| match key {
+            Arg::Value(id) => matches!(self.graph.nodes[*id].kind, Kind::Input(_)),
+            _ => false,
+        })
     }
 
     /// No run of elements stands for two axes of one value, of these or of the operands.

@@ -426,6 +426,11 @@ impl Writer<'_> {
                 let (c, a, b) = (read(*c), read(*a), read(*b));
                 quote! { if #c { #a } else { #b } }
             }
+            Op::Bits { key, place, count } => {
+                let [a, b] = key.map(&read);
+                let (place, count) = (read(*place), read(*count));
+                quote! { __r::random_bits(#a, #b, #place, #count) }
+            }
             Op::Cast(a) => cast(self.p.values[*a].scalar, to, read(*a)),
             _ => quote! { Default::default() },
         }

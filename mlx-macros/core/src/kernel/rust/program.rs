@@ -82,6 +82,14 @@ impl Writer<'_> {
             }
             _ => None,
         });
+        let counts = self
+            .p
+            .values
+            .iter()
+            .filter_map(|v| match (&v.op, v.scalar) {
+                (Op::Size(d), Scalar::I32) => Some(place(d)),
+                _ => None,
+            });
         let flat = match is_flat(self.p) {
             Some(d) => {
                 let d = place(&d);
@@ -100,6 +108,7 @@ impl Writer<'_> {
                 loads: &[#(#loads),*],
                 outputs: &[#(#outputs),*],
                 scratch: &[#(#scratch),*],
+                counts: &[#(#counts),*],
                 cuts: &[#(#cuts),*],
                 flat: #flat,
                 cpu,

@@ -156,7 +156,7 @@ impl Composed<'_> {
             }
             Op::Bits { key, place, count } => {
                 // The key and the count are the same in every row.
-                let word = |v: usize| Ok(values[v].to_vec::<u32>()?[0]);
+                let word = |v: usize| values[v].to_vec::<u32>().map(|all| all[0]);
                 let key = Array::from_slice(&[word(key[0])?, word(key[1])?], &[2])?;
                 let count = word(*count)? as i32;
                 let all = random::bits(&[count], 4, &Key::from_array(key)?)?;

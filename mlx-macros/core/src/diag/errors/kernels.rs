@@ -23,6 +23,10 @@ macro_rules! kernels {
         KernelAttribute: "attribute of a kernel",
             help "write `#[mlx_kernel]` or `#[mlx_kernel(vjp = function)]`, and `#[frozen]` before a float tensor that has no gradient"
         {
+            kernel_options(most, found) = "a kernel can have {most} arguments that may be absent, found {found}: each doubles the number of its variants";
+            kernel_option_type() = "expected a tensor that may be absent, `Option<Tensor![D]>`";
+            kernel_option_absent(name) = "`{name}` may be absent here: read it inside of `if {name}.is_some() {{ .. }}`";
+            kernel_options_by_hand() = "a kernel with arguments that may be absent derives its gradient: `vjp` has one signature";
             kernel_on_other() = "`#[mlx_kernel]` expects a free function";
             kernel_argument(found) = "unknown argument `{found}` of `#[mlx_kernel]`";
             kernel_attribute(found) = "unknown attribute `#[{found}]` of an argument of a kernel";

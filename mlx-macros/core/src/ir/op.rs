@@ -151,6 +151,8 @@ pub enum Tier {
     Reduced,
     /// Elements along the axis or axes in argument 1 meet; the shape stays.
     Along,
+    /// Elements along the axis in the argument `axis` meet, with those of the other tensors, and the axis goes.
+    Folded,
     /// As `Along`, always along the last axis.
     LastAxis,
     /// The axis is cut, joined or moved.

@@ -135,7 +135,7 @@ ops! {
     "less_equal"(OA, OB) = Each, rules::compare, keeps::NOTHING;
     "greater"(OA, OB) = Each, rules::compare, keeps::NOTHING;
     "greater_equal"(OA, OB) = Each, rules::compare, keeps::NOTHING;
-    "isclose"(OA, OB, ("rtol", P::ScalarOr(1e-5)), ("atol", P::ScalarOr(1e-8)), ("equal_nan", P::Bool)) = Launch, rules::compare, keeps::NOTHING.and(Results(2));
+    "isclose"(OA, OB, ("rtol", P::ScalarOr(1e-5)), ("atol", P::ScalarOr(1e-8)), ("equal_nan", P::Bool)) = Each, rules::compare, keeps::NOTHING.and(Results(2));
     "logical_and"(A, B) = Each, rules::logical;
     "logical_or"(A, B) = Each, rules::logical;
     "logical_xor"(A, B) = Each, rules::logical;
@@ -151,7 +151,7 @@ ops! {
     "addmm"(("c", P::Tensor), A, B, ("alpha", P::ScalarOr(1.0)), ("beta", P::ScalarOr(1.0))) = Launch, rules::addmm;
     "inner"(A, B) = Launch, rules::inner, keeps::PRODUCT;
     "outer"(A, B) = Launch, rules::outer, keeps::PRODUCT;
-    "vecdot"(A, B, LAST) = Launch, rules::vecdot, keeps::PRODUCT;
+    "vecdot"(A, B, LAST) = Folded, rules::vecdot, keeps::PRODUCT;
     "tensordot"(A, B, ("axes", P::Contract(2))) = Launch, rules::tensordot, keeps::PRODUCT;
     "einsum"(("subscripts", P::Text), ("operands", P::Tensors)) = Launch, rules::einsum, keeps::PRODUCT;
     "gather_mm"(A, B, ("lhs_indices", P::OptTensor), ("rhs_indices", P::OptTensor), ("sorted_indices", P::Bool)) = Launch, rules::gather_mm, keeps::PRODUCT;
@@ -168,10 +168,10 @@ ops! {
     "expand_dims"(A, ("axis", P::Int)) = View, rules::expand_dims, keeps::VIEW;
     "squeeze"(A, AXIS) = View, rules::squeeze, keeps::VIEW;
     "concatenate"(("arrays", P::Tensors), AXIS) = Moved, rules::concatenate, keeps::NOTHING;
-    "stack"(("arrays", P::Tensors), ("axis", P::Int)) = Launch, rules::stack, keeps::NOTHING;
+    "stack"(("arrays", P::Tensors), ("axis", P::Int)) = Moved, rules::stack, keeps::NOTHING;
     "split"(A, ("parts", P::Parts), AXIS) = Moved, rules::split, keeps::VIEW;
     "slice"(A, ("start", P::Dims), ("stop", P::Dims), ("strides", P::DimsOr(1)), AXES) = Moved, rules::slice, keeps::NOTHING;
-    "tile"(A, ("reps", P::Dims)) = Launch, rules::tile, keeps::NOTHING;
+    "tile"(A, ("reps", P::Dims)) = View, rules::tile, keeps::NOTHING;
     "repeat"(A, ("repeats", P::Size), AXIS) = View, rules::repeat, keeps::NOTHING;
     "pad"(A, ("pad_width", P::Pairs), ("constant_values", P::ScalarOr(0.0))) = Moved, rules::pad, keeps::NOTHING;
     "roll"(A, ("shift", P::Int), AXIS) = Moved, rules::along_any, keeps::NOTHING;
@@ -232,19 +232,19 @@ ops! {
     "max_pool2d"(X, ("kernel_size", P::Pair), ("stride", P::OptPair), ("padding", P::PairOr(0))) = Launch, rules::pool, keeps::OUTPUT.and(Windows);
     "avg_pool2d"(X, ("kernel_size", P::Pair), ("stride", P::OptPair), ("padding", P::PairOr(0))) = Launch, rules::pool, keeps::NOTHING;
     // Losses, as in mlx.nn.losses.
-    "cross_entropy"(("logits", P::Tensor), TARGETS, WEIGHTS, LAST, ("label_smoothing", P::ScalarOr(0.0)), NONE) = Launch, rules::cross_entropy;
-    "binary_cross_entropy"(INPUTS, TARGETS, WEIGHTS, ("with_logits", P::True), MEAN) = Launch, rules::loss;
-    "mse_loss"(PREDICTIONS, TARGETS, MEAN) = Launch, rules::loss, keeps::NOTHING.and(Firsts(1));
-    "l1_loss"(PREDICTIONS, TARGETS, MEAN) = Launch, rules::loss, keeps::NOTHING.and(Firsts(1));
-    "smooth_l1_loss"(PREDICTIONS, TARGETS, ("beta", P::ScalarOr(1.0)), MEAN) = Launch, rules::loss, keeps::NOTHING.and(Firsts(2));
-    "huber_loss"(INPUTS, TARGETS, ("delta", P::ScalarOr(1.0)), NONE) = Launch, rules::loss, keeps::NOTHING.and(Firsts(3));
-    "log_cosh_loss"(INPUTS, TARGETS, NONE) = Launch, rules::loss, keeps::NOTHING.and(Firsts(2));
-    "hinge_loss"(INPUTS, TARGETS, NONE) = Launch, rules::loss, keeps::INPUTS.and(Firsts(1));
-    "gaussian_nll_loss"(INPUTS, TARGETS, ("vars", P::Tensor), ("full", P::Bool), ("eps", P::ScalarOr(1e-6)), MEAN) = Launch, rules::loss, keeps::INPUTS.and(Firsts(1));
-    "margin_ranking_loss"(("inputs1", P::Tensor), ("inputs2", P::Tensor), TARGETS, ("margin", P::ScalarOr(0.0)), NONE) = Launch, rules::loss;
-    "kl_div_loss"(INPUTS, TARGETS, LAST, NONE) = Launch, rules::axis_loss;
-    "cosine_similarity_loss"(("x1", P::Tensor), ("x2", P::Tensor), ("axis", P::AxisOr(1)), ("eps", P::ScalarOr(1e-8)), NONE) = Launch, rules::axis_loss;
-    "nll_loss"(INPUTS, TARGETS, LAST, NONE) = Launch, rules::nll_loss, keeps::NOTHING;
+    "cross_entropy"(("logits", P::Tensor), TARGETS, WEIGHTS, LAST, ("label_smoothing", P::ScalarOr(0.0)), NONE) = Folded, rules::cross_entropy;
+    "binary_cross_entropy"(INPUTS, TARGETS, WEIGHTS, ("with_logits", P::True), MEAN) = Each, rules::loss;
+    "mse_loss"(PREDICTIONS, TARGETS, MEAN) = Each, rules::loss, keeps::NOTHING.and(Firsts(1));
+    "l1_loss"(PREDICTIONS, TARGETS, MEAN) = Each, rules::loss, keeps::NOTHING.and(Firsts(1));
+    "smooth_l1_loss"(PREDICTIONS, TARGETS, ("beta", P::ScalarOr(1.0)), MEAN) = Each, rules::loss, keeps::NOTHING.and(Firsts(2));
+    "huber_loss"(INPUTS, TARGETS, ("delta", P::ScalarOr(1.0)), NONE) = Each, rules::loss, keeps::NOTHING.and(Firsts(3));
+    "log_cosh_loss"(INPUTS, TARGETS, NONE) = Each, rules::loss, keeps::NOTHING.and(Firsts(2));
+    "hinge_loss"(INPUTS, TARGETS, NONE) = Each, rules::loss, keeps::INPUTS.and(Firsts(1));
+    "gaussian_nll_loss"(INPUTS, TARGETS, ("vars", P::Tensor), ("full", P::Bool), ("eps", P::ScalarOr(1e-6)), MEAN) = Each, rules::loss, keeps::INPUTS.and(Firsts(1));
+    "margin_ranking_loss"(("inputs1", P::Tensor), ("inputs2", P::Tensor), TARGETS, ("margin", P::ScalarOr(0.0)), NONE) = Each, rules::loss;
+    "kl_div_loss"(INPUTS, TARGETS, LAST, NONE) = Folded, rules::axis_loss;
+    "cosine_similarity_loss"(("x1", P::Tensor), ("x2", P::Tensor), ("axis", P::AxisOr(1)), ("eps", P::ScalarOr(1e-8)), NONE) = Folded, rules::axis_loss;
+    "nll_loss"(INPUTS, TARGETS, LAST, NONE) = Folded, rules::nll_loss, keeps::NOTHING;
 }
 
 /// The operation of that name.

@@ -324,6 +324,7 @@ impl<'r, 'a> Emit<'r, 'a> {
             Tier::Created if super::random::key(op).is_some() => self.random(op, args).map(one),
             Tier::Created => self.created(name, args).map(one),
             Tier::Reduced | Tier::Along | Tier::LastAxis => self.along_the_row(name, args).map(one),
+            Tier::Folded => self.folded(op, args).map(one),
             Tier::Moved => self.moved(name, args),
             Tier::Taken => self.taken(name, args).map(one),
             Tier::Launch => Err(Failed),

@@ -31,13 +31,16 @@ impl Reader<'_> {
                 Tier::Created if !self.has_its_key(op, args) => {
                     self.refuse(id, Diag::kernel_key(node.span, op.name))
                 }
+                _ if !ops::is_for_each(op, args) => {
+                    self.refuse(id, Diag::kernel_reduction(node.span, op.name))
+                }
                 Tier::Launch => {
                     let error = Diag::kernel_operation(node.span, op.name);
                     self.refuse(id, error)
                 }
-                tier => {
+                _ => {
                     let args: &[Arg] = args;
-                    let followed = self.operation(id, op.name, tier, args);
+                    let followed = self.operation(id, op, args);
                     let checked =
                         followed.and_then(|parts| self.distinct(id, &parts).map(|()| parts));
                     checked.unwrap_or_else(|Crossed| {
@@ -100,20 +103,15 @@ impl Reader<'_> {
         }
     }
 
-    fn operation(
-        &mut self,
-        id: Id,
-        name: &str,
-        tier: Tier,
-        args: &[Arg],
-    ) -> Result<Parts, Crossed> {
+    fn operation(&mut self, id: Id, op: &ir::Op, args: &[Arg]) -> Result<Parts, Crossed> {
+        let name = op.name;
         let out = self.shape(id);
         let first = args
             .first()
             .and_then(|a| self.operand(a))
             .unwrap_or_default();
         let rank = first.len();
-        Ok(vec![match tier {
+        Ok(vec![match op.tier {
             Tier::Each => self.together(args, out.len())?,
             Tier::Created => out.iter().map(|d| self.axes.axis(d)).collect(),
             Tier::View => self.view(name, args, first, &out)?,
@@ -152,6 +150,22 @@ impl Reader<'_> {
                     }
                 }
                 first
+            }
+            Tier::Folded => {
+                let at = ops::axis_of(op, args, rank);
+                self.axes.mark(&first[at], false)?;
+                let mut out = first.clone();
+                out.remove(at);
+                for arg in &args[1..] {
+                    let Some(axes) = self.operand(arg) else {
+                        continue;
+                    };
+                    let like = if axes.len() == rank { &first } else { &out };
+                    for (own, other) in like.iter().zip(&axes) {
+                        self.axes.unify(own, other)?;
+                    }
+                }
+                out
             }
             Tier::Moved => return self.moved(id, name, args, first),
             Tier::Taken => self.taken_axes(id, name, args, first)?,
@@ -229,6 +243,23 @@ impl Reader<'_> {
                 };
                 (0..out.len()).map(|i| axis(self, i)).collect()
             }
+            "tile" => {
+                let reps = match args.get(1) {
+                    Some(Arg::Dims(reps)) => &reps[..],
+                    _ => &[],
+                };
+                let from = out.len() - rank;
+                let mut axes = vec![vec![]; from];
+                axes.extend(first);
+                // Whole copies lie one behind the other.
+                let missing = axes.len() - reps.len();
+                for (axis, times) in axes[missing..].iter_mut().zip(reps) {
+                    let mut copies = self.axes.axis(times);
+                    copies.append(axis);
+                    *axis = copies;
+                }
+                axes
+            }
             "repeat" => {
                 let mut axes = first;
                 let at = one(2, rank);
@@ -257,6 +288,17 @@ impl Reader<'_> {
         let ty = &self.graph.nodes[id].ty;
         let rank = first.len();
         let at = match name {
+            "stack" => {
+                let Some(Arg::Values(ids)) = args.first() else {
+                    return Err(Crossed);
+                };
+                let parts: Vec<Arg> = ids.iter().map(|id| Arg::Value(*id)).collect();
+                let shape = self.shape(id);
+                let mut out = self.together(&parts, shape.len() - 1)?;
+                let at = ops::axes(args.get(1), shape.len())[0];
+                out.insert(at, self.axes.axis(&shape[at]));
+                return Ok(vec![out]);
+            }
             "concatenate" => {
                 let Some(Arg::Values(ids)) = args.first() else {
                     return Err(Crossed);

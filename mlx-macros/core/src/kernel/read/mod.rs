@@ -10,6 +10,7 @@ mod axes;
 mod elementwise;
 mod emit;
 mod flow;
+mod losses;
 pub(crate) mod ops;
 mod places;
 mod random;

@@ -133,6 +133,9 @@ impl Emit<'_, '_> {
             let width = self.columns_of(&[&out[at]])?.ok_or(Failed)?;
             return Ok(vec![self.push(Op::Join(parts), scalar, Some(width))]);
         }
+        if name == "stack" {
+            return self.stacked(args).map(|v| vec![v]);
+        }
         let x = self.operand(&args[0], scalar)?;
         let axes = self.operand_axes(&args[0]);
         let shape: Vec<Dim> = axes
@@ -238,6 +241,28 @@ impl Emit<'_, '_> {
                 Ok(vec![self.push(Op::Join(parts), scalar, Some(width))])
             }
         }
+    }
+
+    /// The value whose place along the new axis it is.
+    fn stacked(&mut self, args: &[Arg]) -> Emitted {
+        let Arg::Values(ids) = &args[0] else {
+            return Err(Failed);
+        };
+        let (scalar, axes) = (self.result(), self.own_axes());
+        let at = ops::axes(args.get(1), axes.len())[0];
+        let place = self.index(&axes[at])?;
+        let mut parts = Vec::new();
+        for id in ids {
+            let v = self.value(*id, 0)?;
+            parts.push(self.to(v, scalar));
+        }
+        let mut value = parts.pop().ok_or(Failed)?;
+        while let Some(part) = parts.pop() {
+            let own = self.whole(parts.len() as i64, Scalar::I32);
+            let here = self.binary(Binary::Equal, place, own)?;
+            value = self.select(here, part, value)?;
+        }
+        Ok(value)
     }
 
     /// Elements chosen by an index.

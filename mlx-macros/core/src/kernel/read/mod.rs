@@ -11,6 +11,7 @@ mod elementwise;
 mod emit;
 mod flow;
 pub(crate) mod ops;
+mod places;
 
 use std::collections::BTreeSet;
 

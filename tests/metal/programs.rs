@@ -312,7 +312,7 @@ impl Launch {
         for (i, primal) in primals.into_iter().enumerate() {
             all.push(primal.map_or_else(|| missing(i), Ok)?);
         }
-        let wanted: Vec<usize> = forward.outputs.iter().map(|d| d.input).collect();
+        let wanted: Vec<usize> = forward.outputs.iter().map(|d| d.inputs[0]).collect();
         let given: Vec<Array> = wanted.iter().map(|i| all[*i].clone()).collect();
         let seen: Vec<usize> = by
             .iter()

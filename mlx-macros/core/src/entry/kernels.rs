@@ -15,7 +15,7 @@ use crate::ir::{Arg, Graph, Kind, Node, Op, Tier, P};
 use crate::kernel::ir::{Gradient, Program, Source};
 use crate::kernel::{read, vjp};
 use crate::lower;
-use crate::ops::keeps::INPUTS;
+use crate::ops::keeps::{INPUTS, NOTHING};
 use crate::syntax::model::ModelDef;
 use crate::syntax::signature::{Dt, Method, Ty};
 
@@ -173,7 +173,7 @@ impl Options {
             }
             Some(_) => None,
             // A gradient that one launch cannot compute is composed of MLX's operations.
-            None => vjp::gradient(&program, &frozen).unwrap_or_default(),
+            None => vjp::gradient_from_outputs(&program, &frozen).unwrap_or_default(),
         };
         Ok(Parts {
             program,
@@ -184,13 +184,21 @@ impl Options {
     }
 }
 
-/// A kernel as a node of a graph: it keeps the inputs that its gradient reads.
+/// A kernel as a node of a graph: it keeps what its gradient reads.
 static KERNEL: Op = Op {
     name: "kernel",
-    params: &[("inputs", P::Tensors)],
+    params: &[("read", P::Tensors)],
     tier: Tier::Launch,
     rule: crate::ops::rules::same,
     keeps: INPUTS,
+};
+
+/// A result of a kernel.
+static RESULT: Op = Op {
+    name: "result",
+    params: &[],
+    rule: crate::ops::rules::same,
+    keeps: NOTHING,
 };
 
 impl Parts {
@@ -225,10 +233,27 @@ impl Parts {
             Some(g) => g.inputs.contains(&Source::Input(i)),
             None => matches!(all[i], Dt::Float | Dt::F32),
         };
-        let read: Vec<usize> = (0..tensors.len())
+        let mut read: Vec<usize> = (0..tensors.len())
             .filter(|i| reads(*i))
             .map(|i| tensors[i])
             .collect();
+        for source in self.gradient.iter().flat_map(|g| &g.inputs) {
+            let Source::Output(i) = source else { continue };
+            let ty = match &m.ret {
+                Ty::Tuple(all) => all.get(*i).unwrap_or(&m.ret),
+                one => one,
+            };
+            read.push(graph.nodes.len());
+            graph.nodes.push(Node {
+                kind: Kind::Op {
+                    op: &RESULT,
+                    args: vec![],
+                },
+                ty: ty.clone(),
+                span: m.ret_span,
+                name: None,
+            });
+        }
         graph.nodes.push(Node {
             kind: Kind::Op {
                 op: &KERNEL,

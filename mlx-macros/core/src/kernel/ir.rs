@@ -70,7 +70,7 @@ pub struct Output {
 }
 
 /// The place of an output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Each row writes its own elements. Together the rows write each element of the array once.
     At(At),
@@ -348,8 +348,8 @@ pub struct Gradient {
 /// An output of a gradient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Derived {
-    /// The kernel's input that it is the gradient of.
-    pub input: usize,
+    /// The kernel's inputs that it is the gradient of: the terms of a sum share theirs.
+    pub inputs: Vec<usize>,
     /// Axes of the output that the host adds up, because rows share elements of the input but not all of them. The
     /// output then is float32, and has the input's shape once they are gone.
     pub sum: Vec<usize>,
@@ -362,6 +362,8 @@ pub enum Source {
     Input(usize),
     /// The cotangent of an output of the kernel.
     Cotangent(usize),
+    /// An output of the kernel.
+    Output(usize),
 }
 
 impl Op {

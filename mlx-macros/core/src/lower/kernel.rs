@@ -164,10 +164,11 @@ pub(super) fn statics(
             let inputs = g.inputs.iter().map(|s| match s {
                 Source::Input(i) => quote! { __r::Source::Input(#i) },
                 Source::Cotangent(i) => quote! { __r::Source::Cotangent(#i) },
+                Source::Output(i) => quote! { __r::Source::Output(#i) },
             });
             let outputs = g.outputs.iter().map(|d| {
-                let (i, axes) = (d.input, d.sum.iter().map(|a| *a as i32));
-                quote! { (#i, &[#(#axes),*]) }
+                let (inputs, axes) = (&d.inputs, d.sum.iter().map(|a| *a as i32));
+                quote! { (&[#(#inputs),*], &[#(#axes),*]) }
             });
             quote! { Some(__r::Gradient { program: #program, inputs: &[#(#inputs),*], outputs: &[#(#outputs),*] }) }
         }

@@ -165,7 +165,7 @@ pub fn gradients(
     let mut out: Vec<Vec<f64>> = inputs.iter().map(|x| vec![0.0; x.len()]).collect();
     for ((d, o), x) in g.outputs.iter().zip(&g.program.outputs).zip(found) {
         let shape: Vec<usize> = o.shape.iter().map(|d| size(d, sizes) as usize).collect();
-        let mut sum = vec![0.0; inputs[d.input].len()];
+        let mut sum = vec![0.0; inputs[d.inputs[0]].len()];
         for (i, x) in x.iter().enumerate() {
             // The place among the axes that stay.
             let (mut rest, mut at, mut stride) = (i, 0, 1);
@@ -178,7 +178,9 @@ pub fn gradients(
             }
             sum[at] += x;
         }
-        out[d.input] = sum;
+        for i in &d.inputs {
+            out[*i] = sum.clone();
+        }
     }
     out
 }

@@ -149,8 +149,8 @@ pub struct Gradient {
     pub program: Program,
     /// The source of each of its inputs.
     pub inputs: &'static [Source],
-    /// For each output, the input that it is the gradient of, and axes of the output to add up.
-    pub outputs: &'static [(usize, &'static [i32])],
+    /// For each output, the inputs that it is the gradient of, and axes of the output to add up.
+    pub outputs: &'static [(&'static [usize], &'static [i32])],
 }
 
 /// The source of a gradient's input.
@@ -159,6 +159,8 @@ pub enum Source {
     Input(usize),
     /// The cotangent of an output of the kernel.
     Cotangent(usize),
+    /// An output of the kernel.
+    Output(usize),
 }
 
 /// The sizes of a call; `None` if one is beyond what can be counted, or no array has an element.

@@ -61,7 +61,7 @@ pub fn kept(names: &Names, region: &Region) -> Vec<Id> {
     let sources = programs.iter().filter_map(|p| p.gradient.as_ref());
     let read = sources.flat_map(|g| &g.inputs).filter_map(|s| match s {
         Source::Input(i) => Some(region.inputs[*i]),
-        Source::Cotangent(_) => None,
+        Source::Cotangent(_) | Source::Output(_) => None,
     });
     read.collect()
 }
@@ -296,7 +296,7 @@ impl Pass<'_> {
         let read = programs.gradient.iter().flat_map(|g| &g.inputs);
         let read = read.filter_map(|s| match s {
             Source::Input(i) => Some(self.root(region.inputs[*i])),
-            Source::Cotangent(_) => None,
+            Source::Cotangent(_) | Source::Output(_) => None,
         });
         Some(Found {
             kept: read.collect(),

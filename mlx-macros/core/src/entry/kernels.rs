@@ -197,6 +197,7 @@ static KERNEL: Op = Op {
 static RESULT: Op = Op {
     name: "result",
     params: &[],
+    tier: Tier::Launch,
     rule: crate::ops::rules::same,
     keeps: NOTHING,
 };

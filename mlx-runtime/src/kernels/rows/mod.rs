@@ -5,6 +5,7 @@
 //!
 //! Tests: `mlx-tests --test kernels`.
 
+mod asked;
 mod cpu;
 pub mod cuda;
 mod gpu;
@@ -55,7 +56,8 @@ pub fn call<F: Composed>(
     };
     let (sizes, numbers) = (sizes.to_vec(), numbers.to_vec());
     let again = composed.clone();
-    let backward = move |x: &[Array]| gradients(kernel, x, &sizes, &numbers, float, again.clone());
+    let backward =
+        move |x: &[Array]| asked::gradients(kernel, x, &sizes, &numbers, float, again.clone());
     way.apply(&inputs, composed, backward)
 }
 
@@ -201,9 +203,11 @@ fn chosen(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtyp
     Job::new(program, sizes, numbers.to_vec(), float).map(Way::Cpu)
 }
 
-/// The gradients of all inputs, where `x` are the inputs, the cotangents and the outputs.
-fn gradients<F: Composed>(
+/// The gradients of all inputs that `gradient` computes, and zeros for the others; where it cannot, those of all inputs by
+/// MLX's operations. `x` are the inputs, the cotangents and the outputs.
+fn derived<F: Composed>(
     kernel: &'static Kernel,
+    gradient: Option<&'static Gradient>,
     x: &[Array],
     sizes: &[i64],
     numbers: &[f32],
@@ -220,7 +224,7 @@ fn gradients<F: Composed>(
     // What reads an output is no function of the inputs, which a second derivative needs.
     let reads =
         |g: &&Gradient| !context::is_differentiating_twice() || !g.inputs.iter().any(is_output);
-    let derived = kernel.gradient.as_ref().filter(reads);
+    let derived = gradient.filter(reads);
     let way = derived.and_then(|g| Some((g, chosen(&g.program, sizes, numbers, float)?)));
     let Some((gradient, way)) = way else {
         return whole(&x[..given]);

@@ -139,6 +139,8 @@ pub struct Kernel {
     pub forward: Program,
     /// Its gradient, if one launch can compute it.
     pub gradient: Option<Gradient>,
+    /// The same without the gradients that sum over rows, if it has both.
+    pub narrow: Option<Gradient>,
     /// True for each input without a gradient.
     pub frozen: &'static [bool],
 }

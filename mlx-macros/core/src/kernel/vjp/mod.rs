@@ -41,10 +41,7 @@ pub fn gradient(p: &Program, frozen: &[bool]) -> Result<Option<Gradient>, NoGrad
 }
 
 /// [`gradient`], which reads outputs of the kernel where that spares it inputs: the sum of two arrays in place of both.
-pub fn gradient_from_outputs(
-    p: &Program,
-    frozen: &[bool],
-) -> Result<Option<Gradient>, NoGradient> {
+pub fn gradient_from_outputs(p: &Program, frozen: &[bool]) -> Result<Option<Gradient>, NoGradient> {
     derived(p, frozen, true)
 }
 
@@ -395,6 +392,34 @@ impl Back {
             }
             None => outputs.push(found),
         }
+    }
+}
+
+impl Gradient {
+    /// The same without the gradients that sum over rows, of inputs that rows share; `None` if it has none of them, or no
+    /// others.
+    pub fn narrow(&self) -> Option<Gradient> {
+        let own = |i: &usize| {
+            let sums = matches!(self.program.outputs[*i].place, Place::Sum);
+            !sums && self.outputs[*i].sum.is_empty()
+        };
+        let kept: Vec<usize> = (0..self.outputs.len()).filter(own).collect();
+        if kept.is_empty() || kept.len() == self.outputs.len() {
+            return None;
+        }
+        let mut program = self.program.clone();
+        program.outputs = kept
+            .iter()
+            .map(|i| self.program.outputs[*i].clone())
+            .collect();
+        let mut program = program.pruned();
+        program.name.push_str("_narrow");
+        let inputs = program.drop_unread_inputs();
+        Some(Gradient {
+            inputs: inputs.into_iter().map(|i| self.inputs[i]).collect(),
+            program,
+            outputs: kept.iter().map(|i| self.outputs[*i].clone()).collect(),
+        })
     }
 }
 

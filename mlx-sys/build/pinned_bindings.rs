@@ -5725,15 +5725,6 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /// silu(g) * u
-    pub fn mlxrs_swiglu(
-        res: *mut mlx_array,
-        g: mlx_array,
-        u: mlx_array,
-        s: mlx_stream,
-    ) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
     /// q [B, L, H*D], k and v [B, L, K*D], freqs [D/2] -> [B, L, H*D], causal
     pub fn mlxrs_rope_attention(
         res: *mut mlx_array,
@@ -5797,19 +5788,6 @@ pub struct mlxrs_kernels_ {
             dx: *mut f32,
             rows: i64,
             d: i64,
-        ),
-    >,
-    pub swiglu: ::std::option::Option<
-        unsafe extern "C" fn(g: *const f32, u: *const f32, y: *mut f32, n: i64),
-    >,
-    pub swiglu_grad: ::std::option::Option<
-        unsafe extern "C" fn(
-            g: *const f32,
-            u: *const f32,
-            dy: *const f32,
-            dg: *mut f32,
-            du: *mut f32,
-            n: i64,
         ),
     >,
     pub rope: ::std::option::Option<
@@ -6046,7 +6024,7 @@ pub struct mlxrs_rows_ {
 pub type mlxrs_rows = mlxrs_rows_;
 unsafe extern "C" {
     /** Returns the outputs of a kernel on a CPU stream. `composed` computes them from the inputs by MLX's operations,
- `backward` the gradients of all inputs from the inputs and the cotangents.*/
+ `backward` the gradients of all inputs from the inputs, the cotangents and the outputs.*/
     pub fn mlxrs_rows_apply(
         res: *mut mlx_vector_array,
         inputs: mlx_vector_array,

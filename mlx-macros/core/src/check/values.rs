@@ -68,7 +68,10 @@ impl<'a> Builder<'a> {
                     let args: Vec<&Expr> = c.args.iter().collect();
                     match p.path.get_ident() {
                         Some(name) => self.call(name, &args, e.span(), wanted),
-                        None => self.function(&p.path, &args, e.span(), wanted),
+                        None => match ops::find(&path_text(&p.path)) {
+                            Some(op) => self.op(op, &args, e.span()),
+                            None => self.function(&p.path, &args, e.span(), wanted),
+                        },
                     }
                 }
                 other => Err(Diag::not_a_callee(other.span())),

@@ -347,7 +347,7 @@ impl Lower<'_> {
                     let value = self.unpacked(joined, call);
                     return quote! { let #v = #value; };
                 }
-                let name = Ident::new(op.name, Span::call_site());
+                let name = Ident::new(&op.function(), Span::call_site());
                 let args = args
                     .iter()
                     .enumerate()

@@ -9,7 +9,7 @@ use syn::{Expr, Lit, UnOp};
 use crate::check::build::Builder;
 use crate::diag::{Diag, Result};
 use crate::ir::{Arg, Id, Kind, P};
-use crate::syntax::args::dim_expr;
+use crate::syntax::args::dim_where;
 use crate::syntax::condition;
 use crate::syntax::dims::Dim;
 use crate::syntax::literals::{integer, never_a_count, small};
@@ -19,6 +19,10 @@ impl Builder<'_> {
     /// One argument of an operation by its kind.
     pub fn argument(&mut self, e: &Expr, kind: P) -> Result<Arg> {
         let at = e.span();
+        let e = match e {
+            Expr::Reference(r) => &r.expr,
+            e => e,
+        };
         match kind {
             P::Tensor | P::OptTensor => Ok(Arg::Value(self.value(e, None)?)),
             P::Operand | P::OptOperand if self.is_number(e) => Ok(Arg::Scalar(self.number(e))),
@@ -80,7 +84,7 @@ impl Builder<'_> {
         if let Some(i) = integer(e).filter(|i| *i < 0) {
             return Ok(Dim::constant(i));
         }
-        let dim = dim_expr(e, &self.model.names)?;
+        let dim = dim_where(e, &self.model.names, &self.known)?;
         if let (true, Some(name)) = (
             self.model.function,
             dim.names()
@@ -92,8 +96,7 @@ impl Builder<'_> {
         let ty = Ty::Tensor(vec![dim.clone()], signature::Dt::Float);
         signature::check_free(&ty, &self.free, e.span())?;
         for name in dim.names() {
-            self.sizes
-                .note(name, condition::is_there(name, &self.facts));
+            self.sizes.note(name, self.known.is_there(name));
         }
         Ok(dim)
     }
@@ -119,7 +122,7 @@ impl Builder<'_> {
         }
         let mut e = e.clone();
         Resolve(self).visit_expr_mut(&mut e);
-        condition::guarded(&e, &self.facts)
+        condition::guarded(&e, &self.known)
     }
 
     /// True if an expression is a number of the call: literals, `config.field`, an argument that is

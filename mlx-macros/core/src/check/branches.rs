@@ -24,16 +24,13 @@ impl Builder<'_> {
         self.idle
             .extend(crate::syntax::model::decided(&e.cond, &self.known));
         let before = self.variables.scopes();
-        let (known, around) = (self.facts.len(), self.known.clone());
-        let cond = condition::guarded(&e.cond, &self.facts);
-        self.facts.extend(condition::facts(&e.cond));
+        let around = self.known.clone();
+        let cond = condition::guarded(&e.cond, &self.known);
         self.known = around.and(&e.cond, true);
         let then = self.arm(value, wanted, e.then_branch.span(), |b| {
             b.statements(&e.then_branch.stmts)
         });
-        self.facts.truncate(known);
         let scopes = self.variables.replace(before.clone());
-        self.facts.extend(condition::denied(&e.cond));
         self.known = around.and(&e.cond, false);
         let otherwise = match e.else_branch.as_ref().map(|(_, e)| &**e) {
             Some(Expr::Block(b)) => {
@@ -47,7 +44,6 @@ impl Builder<'_> {
             _ if value => Err(Diag::if_without_else(e.span())),
             _ => Ok((self.graph.nodes.len(), None)),
         };
-        self.facts.truncate(known);
         self.known = around;
         let others = self.variables.replace(before);
         let ((start, then), (middle, otherwise)) = match (then, otherwise) {

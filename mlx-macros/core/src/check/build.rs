@@ -38,7 +38,6 @@ pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph,
         free: method.free_dims(),
         graph: Graph::default(),
         variables: Variables::default(),
-        facts: model.known.clone(),
         known: model.names.facts.clone(),
         sizes: Sizes::default(),
         idle: Vec::new(),
@@ -95,8 +94,6 @@ pub(crate) struct Builder<'a> {
     pub graph: Graph,
     pub variables: Variables,
     /// Conditions that hold here, since the model requires them or the `if`s around say so.
-    pub facts: Vec<String>,
-    /// The same, for what follows from them.
     pub known: Facts,
     /// The sizes that the body names.
     pub sizes: Sizes,
@@ -255,6 +252,16 @@ impl Builder<'_> {
                 let id = self.value(&a.right, Some(&self.ty(old).clone()))?;
                 self.assign(&name, id)
             }
+            // `h += e;` is `h = h + e;`.
+            Stmt::Expr(Expr::Binary(b), _) if compound(b).is_some() => {
+                let Expr::Path(p) = &*b.left else {
+                    return Err(Diag::assigned_expression(b.left.span()));
+                };
+                let name = p.path.require_ident()?.clone();
+                let op = compound(b).unwrap_or_default();
+                let id = self.named(op, &[&b.left, &b.right], b.span())?;
+                self.assign(&name, id)
+            }
             Stmt::Expr(Expr::ForLoop(f), _) => self.layers(f),
             Stmt::Expr(Expr::If(e), _) => self.branch(e, None, false).map(|_| ()),
             Stmt::Expr(e @ (Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_)), _) => {
@@ -350,6 +357,17 @@ impl Builder<'_> {
             let near = suggest(&name.to_string(), self.variables.names());
             Diag::unknown_variable(name.span(), name, near)
         })
+    }
+}
+
+/// The operation of `+=` and its like.
+fn compound(b: &syn::ExprBinary) -> Option<&'static str> {
+    match b.op {
+        syn::BinOp::AddAssign(_) => Some("add"),
+        syn::BinOp::SubAssign(_) => Some("subtract"),
+        syn::BinOp::MulAssign(_) => Some("multiply"),
+        syn::BinOp::DivAssign(_) => Some("divide"),
+        _ => None,
     }
 }
 

@@ -12,7 +12,7 @@ use syn::{Expr, ExprForLoop, Ident, Pat, Stmt};
 use crate::check::build::Builder;
 use crate::check::values::type_text;
 use crate::diag::{suggest, Diag, Result};
-use crate::ir::{Arg, Call, Callee, Ctx, Id, Kind, Op, Place};
+use crate::ir::{Arg, Call, Callee, Ctx, Id, Kind, Op, Place, P};
 use crate::ops::rules;
 use crate::syntax::dims::{is_free, Dim, Shape};
 use crate::syntax::kind::FieldKind;
@@ -39,7 +39,7 @@ impl Builder<'_> {
             }
             // `sum(x, -1, keepdims)`: the flag's name alone sets it.
             let named = |e: &Expr| matches!(e, Expr::Path(p) if p.path.is_ident(op.params[at].0));
-            if *kind == crate::ir::P::Bool && named(e) && self.find(op.params[at].0).is_none() {
+            if *kind == P::Bool && named(e) && self.find(op.params[at].0).is_none() {
                 found[at] = Some((Arg::Bool(syn::parse_quote!(true)), e.span()));
                 continue;
             }
@@ -108,7 +108,7 @@ impl Builder<'_> {
         };
         op.params
             .iter()
-            .position(|(n, _)| *n == name)
+            .position(|(n, kind)| *n == name || other_name(*kind) == Some(&name))
             .ok_or_else(|| {
                 let near = suggest(&name, op.params.iter().map(|p| p.0));
                 Diag::unknown_argument(key.span(), op.name, name, near, signature(op))
@@ -297,8 +297,40 @@ impl Builder<'_> {
         }
     }
 
+    /// The arguments of a method, of which the last may be given by name.
+    fn in_order<'e>(&self, m: &Method, args: &[&'e Expr]) -> Result<Vec<&'e Expr>> {
+        let plain = args.iter().take_while(|e| !matches!(e, Expr::Assign(_)));
+        let mut found: Vec<Option<&Expr>> = plain.map(|e| Some(*e)).collect();
+        let names: Vec<String> = m.args.iter().map(|a| a.name.to_string()).collect();
+        for e in &args[found.len()..] {
+            let Expr::Assign(a) = e else {
+                return Err(Diag::value_after_keys(e.span()));
+            };
+            let key = a.left.to_token_stream().to_string();
+            let Some(at) = names.iter().position(|n| *n == key) else {
+                let near = suggest(&key, names.iter().map(String::as_str));
+                let takes = format!("({})", names.join(", "));
+                return Err(Diag::unknown_argument(a.left.span(), &m.name, key, near, takes));
+            };
+            if found.len() <= at {
+                found.resize(at + 1, None);
+            }
+            if found[at].replace(&a.right).is_some() {
+                return Err(Diag::argument_twice(e.span(), &m.name, key));
+            }
+        }
+        match found.iter().position(Option::is_none) {
+            Some(i) => {
+                let takes = format!("({})", names.join(", "));
+                Err(Diag::argument_missing(m.name.span(), &m.name, takes, &names[i]))
+            }
+            None => Ok(found.into_iter().flatten().collect()),
+        }
+    }
+
     /// Another method of the same model: its free dims take the arguments' sizes.
     fn method(&mut self, m: &Method, args: &[&Expr], span: Span) -> Result<Id> {
+        let args = &self.in_order(m, args)?;
         if !m.broken && args.len() != m.args.len() {
             let names: Vec<String> = m.args.iter().map(|a| a.name.to_string()).collect();
             let names = names.join(", ");
@@ -464,6 +496,15 @@ fn flat(t: proc_macro2::TokenTree) -> Vec<String> {
     }
 }
 
+/// MLX's name of an argument, where the language has another.
+fn other_name(kind: P) -> Option<&'static str> {
+    match kind {
+        P::Axes => Some("axis"),
+        P::Parts => Some("indices_or_sections"),
+        _ => None,
+    }
+}
+
 /// The form of an operation, for messages.
 fn signature(op: &Op) -> String {
     let args: Vec<&str> = op.params.iter().map(|p| p.0).collect();
@@ -472,7 +513,6 @@ fn signature(op: &Op) -> String {
 
 /// A number beside a tensor takes the tensor's dtype, so that it never widens it.
 fn weak_operands(op: &'static Op, list: &mut [Arg], spans: &[Span]) -> Result<()> {
-    use crate::ir::P;
     let operand = |i: usize| matches!(op.params[i].1, P::Operand | P::OptOperand);
     let like = list.iter().enumerate().find_map(|(i, a)| match a {
         Arg::Value(id) if operand(i) => Some(*id),

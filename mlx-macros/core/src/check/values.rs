@@ -101,7 +101,7 @@ impl<'a> Builder<'a> {
     }
 
     /// An operation that an operator stands for.
-    fn named(&mut self, name: &str, args: &[&Expr], span: Span) -> Result<Id> {
+    pub fn named(&mut self, name: &str, args: &[&Expr], span: Span) -> Result<Id> {
         match ops::find(name) {
             Some(op) => self.op(op, args, span),
             None => Err(Diag::unknown_operation(span, name, "")),
@@ -129,12 +129,9 @@ impl<'a> Builder<'a> {
         let Some(when) = &field.when else {
             return Ok(());
         };
-        let missing = condition::facts(when)
-            .into_iter()
-            .find(|f| !self.facts.contains(f));
-        match missing {
-            None => Ok(()),
-            Some(_) => {
+        match self.known.imply(when) {
+            true => Ok(()),
+            false => {
                 let when = condition::text(when);
                 Err(Diag::optional_outside(span, &field.name, when))
             }

@@ -10,6 +10,7 @@ use syn::{Expr, Ident};
 use super::{config, config_size, layer, Lower};
 use crate::ir::{Arg, Graph, Kind};
 use crate::syntax::dims::{is_free, Dim, Quotient};
+use crate::syntax::logic::Facts;
 use crate::syntax::names::Names;
 use crate::syntax::signature::{Dt, Ty};
 
@@ -140,12 +141,10 @@ pub(super) fn dim_var(name: &str) -> Ident {
 
 /// A size as an `i64` expression; config values saturate rather than overflow.
 pub fn dim(d: &Dim, var: impl Fn(&str) -> TokenStream) -> TokenStream {
-    let product = |start: i64, names: &[String]| {
-        names.iter().fold(quote! { #start }, |product, n| {
-            let v = var(n);
-            quote! { (#product).saturating_mul(#v) }
-        })
-    };
+    computed(d, &var)
+}
+
+fn computed(d: &Dim, var: &dyn Fn(&str) -> TokenStream) -> TokenStream {
     let terms = d.terms().map(|(names, c)| {
         names
             .iter()
@@ -155,7 +154,7 @@ pub fn dim(d: &Dim, var: impl Fn(&str) -> TokenStream) -> TokenStream {
                     quote! { (#all).saturating_mul(#v) }
                 }
                 Some(q) => {
-                    let (of, by) = (product(1, &q.of), product(q.number, &q.by));
+                    let (of, by) = (computed(&q.of, var), computed(&q.divisor(), var));
                     quote! { (#all).saturating_mul(::mlx_runtime::__private::quotient(#of, #by)) }
                 }
             })
@@ -169,7 +168,7 @@ pub(super) fn size_pattern(
     d: &Dim,
     free: &[String],
     names: &Names,
-    facts: &[String],
+    facts: &Facts,
 ) -> TokenStream {
     let p = quote! { ::mlx_runtime::__private::Size };
     if let Some(i) = d.as_name().and_then(|n| free.iter().position(|f| f == n)) {

@@ -9,6 +9,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{BinOp, Expr, Lit, UnOp};
 
 use crate::syntax::condition::{self, bare, is_guarded, strength};
+use crate::syntax::logic::Facts;
 use crate::syntax::names::Names;
 
 /// The condition as Rust, true or false, where `__c` is the config and `layer` the number of the
@@ -150,10 +151,10 @@ fn of_config(n: &Ident) -> Expr {
 }
 
 /// A field of the config as a size, where `facts` say which optional ones are there.
-pub fn config_size(names: &Names, name: &str, facts: &[String]) -> TokenStream {
+pub fn config_size(names: &Names, name: &str, facts: &Facts) -> TokenStream {
     let field = names.config_field(name);
     let at = located(field.span());
-    let there = condition::is_there(&field.to_string(), facts);
+    let there = facts.is_there(&field.to_string());
     size_of_field(&quote_spanned! { at => __c.#field }, at, there)
 }
 

@@ -10,6 +10,7 @@ use crate::lower::{config, config_expr, config_size, dim, join_key, layers, sig_
 use crate::syntax::condition;
 use crate::syntax::dims::is_free;
 use crate::syntax::kind::FieldKind;
+use crate::syntax::logic::Facts;
 use crate::syntax::model::{Field, ModelDef};
 use crate::syntax::signature::{Method, Ty};
 
@@ -227,13 +228,13 @@ fn path(f: &Field) -> TokenStream {
 
 fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
     let what = model.item.ident.to_string();
-    let size = |d: &crate::syntax::dims::Dim, facts: &[String]| {
+    let size = |d: &crate::syntax::dims::Dim, facts: &Facts| {
         let e = dim(d, |n| config_size(&model.names, n, facts));
         let text = model.names.dim(d);
         quote! { ::mlx_runtime::__private::LoadDim::new(#text, #e) }
     };
     let requires = model.requires.iter().map(|e| {
-        let cond = condition::guarded(e, &model.known);
+        let cond = condition::guarded(e, &model.names.facts);
         let (text, cond) = (
             config::pretty(e),
             config::tokens(&cond, &quote! { __loader.layer() }),
@@ -297,7 +298,7 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
         match &f.when {
             None => quote! { #at let mut #name: #ty = #value; },
             Some(when) => {
-                let when = condition::guarded(when, &model.known);
+                let when = condition::guarded(when, &model.names.facts);
                 let when = config::tokens(&when, &quote! { __loader.layer() });
                 quote! { let mut #name: ::core::option::Option<#ty> = if #when { #at ::core::option::Option::Some(#value) } else { ::core::option::Option::None }; }
             }

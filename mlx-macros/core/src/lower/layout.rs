@@ -185,28 +185,20 @@ fn size(d: &Dim, names: &mut Vec<Ident>) -> TokenStream {
         let n = n as f64;
         quote! { #p::Fact::Number(#n) }
     };
-    let mut config = |name: &str| {
-        let field = config_field(name);
-        let text = field.to_string();
-        remember(field, names);
-        quote! { #p::Fact::Config(#text) }
-    };
     let mut sum: Option<TokenStream> = None;
     for (factors, c) in d.terms() {
         let mut product: Option<TokenStream> = (c != 1 || factors.is_empty()).then(|| number(c));
         for n in factors {
             let factor = match Quotient::of(n) {
-                None => config(n),
+                None => {
+                    let field = config_field(n);
+                    let text = field.to_string();
+                    remember(field, names);
+                    quote! { #p::Fact::Config(#text) }
+                }
                 Some(q) => {
-                    let of =
-                        q.of.iter()
-                            .map(|n| config(n))
-                            .reduce(|a, b| binary(quote! { Mul }, a, b));
-                    let by =
-                        q.by.iter()
-                            .map(|n| config(n))
-                            .fold(number(q.number), |a, b| binary(quote! { Mul }, a, b));
-                    binary(quote! { Div }, of.unwrap_or_else(|| number(1)), by)
+                    let (of, by) = (size(&q.of, names), size(&q.divisor(), names));
+                    binary(quote! { Div }, of, by)
                 }
             };
             product = Some(match product {

@@ -204,7 +204,7 @@ impl Lower<'_> {
         let args = m.args.iter().filter_map(|a| match &a.ty {
             Ty::Tensor(shape, d) => {
                 let (name, text) = (&a.name, a.name.to_string());
-                let dims = shape.iter().map(|d| size_pattern(d, &free, &self.model.names, &self.model.known));
+                let dims = shape.iter().map(|d| size_pattern(d, &free, &self.model.names, &self.model.names.facts));
                 let class = format_ident!("{}", format!("{d:?}"));
                 Some(quote! {
                     ::mlx_runtime::__private::Arg::new(#text, #name, ::mlx_runtime::__private::Class::#class, &[#(#dims),*])
@@ -248,9 +248,12 @@ impl Lower<'_> {
             }
         }
         let config = used.iter().map(|n| {
-            let mut facts = self.model.known.clone();
+            let facts = &self.model.names.facts;
             // Each use is inside of an `if` that says that the field is there.
-            facts.extend(self.graph.guarded.get(n).map(|n| format!("{n}.is_some()")));
+            let facts = match self.graph.guarded.contains(n) {
+                true => facts.with(n),
+                false => facts.clone(),
+            };
             let (var, size) = (dim_var(n), config_size(&self.model.names, n, &facts));
             quote! { let #var = #size; }
         });
@@ -451,7 +454,7 @@ impl Lower<'_> {
                 let rope = self.field(&a.rope);
                 let (q, k, v) = (self.read(a.q), self.read(a.k), self.read(a.v));
                 let head_dim = dim(&a.head_dim, |n| {
-                    config_size(&self.model.names, n, &self.model.known)
+                    config_size(&self.model.names, n, &self.model.names.facts)
                 });
                 let scale = self.arg(&a.scale, crate::ir::P::OptScalar);
                 let cache = self.read(a.cache);

@@ -488,11 +488,15 @@ fn dim(d: &Dim, names: &Names) -> String {
             all.push(match Quotient::of(f) {
                 None => f.clone(),
                 Some(q) => named(&Dim::name(f)).unwrap_or_else(|| {
-                    let number = (q.number != 1).then(|| q.number.to_string());
-                    let by: Vec<String> = number.into_iter().chain(q.by).collect();
-                    match by.len() {
-                        1 => format!("({}/{})", q.of.join("*"), by[0]),
-                        _ => format!("({}/({}))", q.of.join("*"), by.join("*")),
+                    let side = |d: &Dim| match d.terms().count() > 1 {
+                        true => format!("({d})"),
+                        false => d.to_string(),
+                    };
+                    match q.divisor() {
+                        by if by.as_constant().is_some() || by.as_name().is_some() => {
+                            format!("({}/{by})", side(&q.of))
+                        }
+                        by => format!("({}/({by}))", side(&q.of)),
                     }
                 }),
             });

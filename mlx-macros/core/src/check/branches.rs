@@ -17,6 +17,7 @@ impl Builder<'_> {
     /// `if condition { .. } else { .. }`: both arms are built; what they give and what they assign
     /// must agree. Gives back the value, where the `if` has one.
     pub fn branch(&mut self, e: &ExprIf, wanted: Option<&Ty>, value: bool) -> Result<Option<Id>> {
+        let e = &self.with_index(e)?;
         condition::check(&e.cond, condition::Names::Config)?;
         if self.model.function {
             return Err(Diag::condition_in_function(e.cond.span()));
@@ -91,6 +92,18 @@ impl Builder<'_> {
         Ok(shape.map(|ty| self.rebuilt(&ty, &mut leaves, e.span())))
     }
 
+    /// An `if` with the variable that counts layers marked as such.
+    fn with_index(&self, e: &ExprIf) -> Result<ExprIf> {
+        let mut e = e.clone();
+        if self.looped.is_some() {
+            *e.cond = condition::indexed(&e.cond, self.index.as_ref());
+            if let Some(at) = condition::own_layer(&e.cond) {
+                return Err(Diag::loop_layer_number(at));
+            }
+        }
+        Ok(e)
+    }
+
     /// An `if` that changes nothing, or has equal arms.
     fn without_effect(&mut self, e: &ExprIf, id: Id, assigned: usize) {
         let Kind::If {
@@ -153,7 +166,14 @@ impl Builder<'_> {
     ) -> Result<Built> {
         let start = self.graph.nodes.len();
         self.variables.enter();
+        let deeper = |b: &mut Self, n: isize| {
+            if let Some(l) = &mut b.looped {
+                l.arms = l.arms.saturating_add_signed(n);
+            }
+        };
+        deeper(self, 1);
         let last = run(self);
+        deeper(self, -1);
         let out = match (last, value) {
             (Some(e), true) => self
                 .value(e, wanted)

@@ -178,7 +178,7 @@ ops! {
     // Indices and orders.
     "take"(A, INDICES, AXIS) = rules::take, keeps::NOTHING;
     "take_along_axis"(A, INDICES, AXIS) = rules::take_along_axis, keeps::NOTHING;
-    "put_along_axis"(A, INDICES, ("values", P::Tensor), AXIS) = rules::put_along_axis, keeps::NOTHING;
+    "put_along_axis"(OA, INDICES, ("values", P::Operand), AXIS) = rules::put_along_axis, keeps::NOTHING;
     "sort"(A, LAST) = rules::along_any;
     "argsort"(A, LAST) = rules::order, keeps::NOTHING;
     "partition"(A, ("kth", P::Int), LAST) = rules::along_any;

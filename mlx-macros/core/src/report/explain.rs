@@ -261,7 +261,7 @@ fn text(graph: &Graph, id: Id) -> String {
         Kind::Joined { field, input, .. } => format!("self.{field}(%{input})"),
         Kind::Sub { field, .. } => format!("self.{field}({})", inputs(graph, id)),
         Kind::Method { name, .. } => format!("self.{name}({})", inputs(graph, id)),
-        Kind::Layers { field, .. } => {
+        Kind::Layers { field, .. } | Kind::Loop { field, .. } => {
             format!("for layer in self.{field} ({})", inputs(graph, id))
         }
         Kind::Attention(a) => format!(
@@ -321,11 +321,14 @@ fn what(model: &ModelDef, kind: &Kind, said: &mut Said) -> TokenStream {
             let field = s(field);
             quote! { #w::Joined(#field, #group) }
         }
+        Kind::Sub { call, .. } if matches!(call.callee, Callee::Method(..)) => {
+            quote! { #w::Nothing }
+        }
         Kind::Sub { field, .. } => {
             let field = s(field);
             quote! { #w::Model(#field) }
         }
-        Kind::Layers { field, .. } => {
+        Kind::Layers { field, .. } | Kind::Loop { field, .. } => {
             let policy = policy(model, field);
             let field = s(field);
             quote! { #w::Layers(#field, #policy) }
@@ -433,7 +436,7 @@ fn ty(t: &Ty, names: &Names) -> String {
             all.join("; ")
         }
         Ty::Cache => "cache".to_string(),
-        Ty::Number => "number".to_string(),
+        Ty::Number | Ty::Whole => "number".to_string(),
         Ty::Unknown => String::new(),
     }
 }

@@ -146,6 +146,12 @@ pub fn dim_where(e: &Expr, names: &Names, facts: &Facts) -> Result<Dim> {
                 .cloned()
                 .unwrap_or_else(|| Dim::name(&name)))
         }
+        // A size of a config inside of the config.
+        Expr::Field(_) if condition::is_place(e, condition::Names::Bare) && !condition::has_element(e) => {
+            let name = condition::text(e);
+            names.seen_inside(&name, at);
+            Ok(Dim::name(&name))
+        }
         Expr::Lit(l) => match &l.lit {
             Lit::Int(i) => match i.base10_parse::<i32>() {
                 Ok(n) => Ok(Dim::constant(n.into())),

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
 
 use crate::syntax::rational::{whole, Fraction, Product, Sum};
 
@@ -376,9 +377,15 @@ impl Dim {
     }
 }
 
-/// The config's field for a dim; a keyword becomes a raw identifier.
-pub fn config_field(name: &str) -> Ident {
-    syn::parse_str(name).unwrap_or_else(|_| Ident::new_raw(name, Span::call_site()))
+/// The config's field for a dim, or that of a config inside of it; a keyword becomes a raw identifier.
+pub fn config_field(name: &str, at: Span) -> TokenStream {
+    let parts = name.split('.').map(|part| {
+        let mut part =
+            syn::parse_str(part).unwrap_or_else(|_| Ident::new_raw(part, Span::call_site()));
+        part.set_span(at);
+        part
+    });
+    quote! { #(#parts).* }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quote::ToTokens;
 use syn::{BinOp, Expr, Lit, UnOp};
 
-use crate::syntax::condition::{bare, text};
+use crate::syntax::condition::{bare, chosen, text};
 use crate::syntax::dims::{is_free, Dim};
 use crate::syntax::linear::{empty, of_sum, Linear, Row};
 use crate::syntax::rational::{whole, Fraction, Product, Sum};
@@ -37,6 +37,8 @@ enum Literal {
     Multiple(Linear),
     /// A flag is set or not.
     Flag(String, bool),
+    /// A text or enum has this value, or not.
+    Choice(String, String, bool),
 }
 
 /// Conditions that hold together.
@@ -48,6 +50,8 @@ pub struct Facts {
     sizes: BTreeSet<String>,
     /// The names that are whole numbers.
     integers: BTreeSet<String>,
+    /// Whole numbers of 0 or more.
+    naturals: BTreeSet<String>,
     /// Quotients that are whole.
     quotients: Vec<Sum>,
 }
@@ -65,6 +69,7 @@ impl Facts {
             branches: vec![vec![]],
             sizes,
             integers,
+            naturals: BTreeSet::from(["layer".to_string()]),
             quotients: vec![],
         }
     }
@@ -188,6 +193,13 @@ impl Facts {
         all
     }
 
+    /// These facts, where a name counts from 0.
+    pub fn counted(&self, name: &str) -> Self {
+        let mut all = self.clone();
+        all.naturals.insert(name.to_string());
+        all
+    }
+
     /// True if an optional field is known to be there.
     pub fn is_there(&self, field: &str) -> bool {
         let flag = format!("{field}.is_some()");
@@ -260,13 +272,15 @@ impl Facts {
 
     /// True if a name is a whole number.
     fn is_whole(&self, name: &str) -> bool {
-        name == "layer" || self.sizes.contains(name) || self.integers.contains(name)
+        [&self.sizes, &self.integers, &self.naturals]
+            .iter()
+            .any(|s| s.contains(name))
     }
 
     /// True if each name is a whole number of 0 or more, and so is the sum.
     fn counts(&self, l: &Linear) -> bool {
         let of_counts = |(name, c): (&String, &f64)| {
-            let count = |n: &str| self.sizes.contains(n) || n == "layer";
+            let count = |n: &str| self.sizes.contains(n) || self.naturals.contains(n);
             *c >= 0.0 && name.split('*').all(count)
         };
         self.whole(l) && l.constant >= 0.0 && l.terms.iter().all(of_counts)
@@ -338,7 +352,7 @@ impl Facts {
     /// What is known of a product of names by its form.
     fn bounds(&self, name: &str) -> Vec<Row> {
         let own = || Linear::name(name);
-        if name == "layer" {
+        if self.naturals.contains(name) && !self.sizes.contains(name) {
             return vec![(own(), false)];
         }
         if !self.of_sizes(name) {
@@ -407,13 +421,26 @@ impl Facts {
     }
 }
 
-/// True if a flag is both set and not.
+/// True if a flag is both set and not, or a choice two values.
 fn flags(all: &[Literal]) -> bool {
     let mut seen: BTreeMap<&str, bool> = BTreeMap::new();
-    all.iter().any(|l| match l {
-        Literal::Flag(name, set) => *seen.entry(name).or_insert(*set) != *set,
-        _ => false,
-    })
+    let mut is: BTreeMap<&str, &str> = BTreeMap::new();
+    let choices = all.iter().filter_map(|l| match l {
+        Literal::Choice(name, value, equal) => Some((name, value, *equal)),
+        _ => None,
+    });
+    let two = choices
+        .clone()
+        .filter(|(.., equal)| *equal)
+        .any(|(name, value, _)| is.insert(name, value).is_some_and(|v| v != value));
+    let denied = choices
+        .filter(|(.., equal)| !equal)
+        .any(|(name, value, _)| is.get(name.as_str()) == Some(&value.as_str()));
+    two || denied
+        || all.iter().any(|l| match l {
+            Literal::Flag(name, set) => *seen.entry(name).or_insert(*set) != *set,
+            _ => false,
+        })
 }
 
 fn gcd(a: i64, b: i64) -> i64 {
@@ -442,7 +469,7 @@ fn linear(e: &Expr) -> Linear {
             BinOp::Mul(_) => linear(&b.left).product(&linear(&b.right)),
             _ => own(e),
         },
-        Expr::Path(_) | Expr::Field(_) => Linear::name(&text(e)),
+        Expr::Path(_) | Expr::Field(_) | Expr::Index(_) => Linear::name(&text(e)),
         other => own(other),
     }
 }
@@ -493,6 +520,9 @@ fn comparison(b: &syn::ExprBinary, holds: bool) -> Vec<Vec<Literal>> {
         _ => None,
     };
     let equal = matches!(b.op, BinOp::Eq(_)) == holds;
+    if let Some((place, value)) = chosen(b) {
+        return vec![vec![Literal::Choice(text(place), text(value), equal)]];
+    }
     if matches!(b.op, BinOp::Eq(_) | BinOp::Ne(_)) {
         match (flag(&b.left), flag(&b.right)) {
             (Some(set), _) => return branches(&b.right, equal == set),

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream};
 use syn::ext::IdentExt;
 
 use crate::syntax::dims::{config_field, Dim, Quotient};
@@ -39,12 +39,16 @@ impl Names {
     }
 
     /// The config's field for a dim, where the dim was first written.
-    pub fn config_field(&self, name: &str) -> Ident {
-        let mut field = config_field(name);
-        if let Some(at) = self.places.borrow().get(name) {
-            field.set_span(*at);
-        }
-        field
+    pub fn config_field(&self, name: &str) -> (TokenStream, Span) {
+        let at = self.places.borrow().get(name).copied();
+        let at = at.unwrap_or_else(Span::call_site);
+        (config_field(name, at), at)
+    }
+
+    /// Keeps the place of a size in a config inside of the config.
+    pub fn seen_inside(&self, name: &str, at: Span) {
+        let mut places = self.places.borrow_mut();
+        places.entry(name.to_string()).or_insert(at);
     }
 
     /// A size in the user's words.

@@ -76,8 +76,42 @@ pub struct Field {
     pub tied: Option<Tied>,
     /// The condition under which it exists at all; its type is then `Option<..>`.
     pub when: Option<Expr>,
+    /// The config of a sub-model, where that is not this model's.
+    pub config: Option<Inner>,
     /// Its attributes have a mistake: nothing is said of how it is used.
     pub broken: bool,
+}
+
+/// `#[config(vision)]`, or `#[config(width = 2 * width)]`.
+pub enum Inner {
+    /// A config inside of this model's.
+    Field(Expr),
+    /// This model's config with other values.
+    With(Vec<(Ident, Value)>),
+}
+
+/// The value of a field of a sub-model's config.
+pub enum Value {
+    /// A size.
+    Size(Dim),
+    /// A literal.
+    Literal(Expr),
+}
+
+impl Inner {
+    /// The names of the sub-model's sizes in this model: what stands before each, and those that have another value.
+    pub fn renamed(&self) -> (String, Vec<(String, Dim)>) {
+        match self {
+            Inner::Field(e) => (format!("{}.", condition::text(e)), vec![]),
+            Inner::With(all) => {
+                let sizes = all.iter().filter_map(|(name, v)| match v {
+                    Value::Size(d) => Some((name.unraw().to_string(), d.clone())),
+                    Value::Literal(_) => None,
+                });
+                (String::new(), sizes.collect())
+            }
+        }
+    }
 }
 
 /// `#[tied(field, when = flag)]`.
@@ -91,6 +125,7 @@ pub struct Tied {
 /// The attributes on fields and structs that only the macros read.
 const HELPERS: &[&str] = &[
     "param", "rope", "layers", "lora", "frozen", "tied", "weights", "quantize", "require", "when",
+    "config",
 ];
 
 /// Reads `#[mlx_model(config = .., dims(..))] struct ..`; mistakes are gathered.
@@ -161,13 +196,14 @@ pub fn read(
     errors.extend(hidden_fields(names, &fields, config, item.ident.span()));
     errors.extend(free_dims(names, &requires, &fields));
     // Sizes of weights are 1 or more, or the model does not load.
+    let unsigned = unsigned(config, item.ident.span());
     let sizes = fields.iter().flat_map(Field::sizes);
     let sizes = sizes
         .filter_map(|d| d.as_name().map(String::from))
         .collect();
     let integers = integers(names, config, item.ident.span());
     let (requires, facts) = match errors.is_empty() {
-        true => consistent(requires, Facts::new(sizes, integers), &mut errors),
+        true => consistent(requires, unsigned.iter().fold(Facts::new(sizes, integers), |f, n| f.counted(n)), &mut errors),
         false => (requires, Facts::default()),
     };
     for when in fields.iter().filter_map(|f| f.when.as_ref()) {
@@ -233,6 +269,14 @@ fn integers(names: &Names, config: Option<&Path>, at: Span) -> BTreeSet<String> 
     let fields = source.into_iter().filter(|(_, ty)| whole(ty));
     let sizes = names.places.borrow();
     sizes.keys().cloned().chain(fields.map(|(name, _)| name)).collect()
+}
+
+/// The unsigned integers of a config in the same crate.
+fn unsigned(config: Option<&Path>, at: Span) -> Vec<String> {
+    let source = config.map_or(vec![], |c| crate::syntax::config_source::fields(c, at));
+    let unsigned = |ty: &Type| matches!(ty, Type::Path(p) if ["usize", "u8", "u16", "u32", "u64"].iter().any(|i| p.path.is_ident(i)));
+    let fields = source.into_iter().filter(|(_, ty)| unsigned(ty));
+    fields.map(|(name, _)| name).collect()
 }
 
 /// Fields of the config that have the name of a size: those that the struct reads, and all of a
@@ -342,7 +386,7 @@ impl Field {
     }
 
     /// The numbers and flags of the config that its attributes name.
-    fn numbers(&self) -> Vec<&Expr> {
+    pub fn numbers(&self) -> Vec<&Expr> {
         let mut all: Vec<&Expr> = Vec::new();
         match &self.kind {
             FieldKind::Linear { bias, .. } => all.extend(bias),
@@ -372,6 +416,7 @@ fn broken(name: Ident, ty: &Type) -> Field {
         frozen: false,
         tied: None,
         when: None,
+        config: None,
         broken: true,
     }
 }

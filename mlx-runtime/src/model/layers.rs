@@ -345,7 +345,11 @@ fn segment<M: Model>(
         };
         plain(&layers, first, &mut state, &mut KvCache::off(), &run)?;
         state.carried.append(&mut state.collected);
-        Ok(state.carried)
+        match &state.carried[..] {
+            [_] => Ok(state.carried),
+            // MLX adds up the cotangents of an array that is several results only if each is an array of its own.
+            several => several.iter().map(ops::copy).collect(),
+        }
     };
     let mut out = transforms::checkpoint(body).call(&inputs)?;
     state.collected.extend(out.drain(carried.min(out.len())..));

@@ -188,6 +188,34 @@ pub fn run_loop<M: Model>(
     carried.into_iter().map(Ok).chain(stacked).collect()
 }
 
+/// Runs a loop over positions. The first `width` of `x` are carried from each to the next; the rest of what `run` gives
+/// is collected, and stacked along a new first axis.
+pub fn run_steps(
+    count: i64,
+    width: usize,
+    x: &[&Array],
+    run: impl Fn(usize, &[Array]) -> Result<Vec<Array>>,
+) -> Result<Vec<Array>> {
+    let mut x: Vec<Array> = x.iter().map(|a| (*a).clone()).collect();
+    let mut collected: Vec<Vec<Array>> = Vec::new();
+    for i in 0..usize::try_from(count).unwrap_or_default() {
+        let mut out = run(i, &x)?;
+        let more = out.split_off(width.min(out.len()));
+        collected.resize_with(more.len(), Vec::new);
+        for (list, a) in collected.iter_mut().zip(more) {
+            list.push(a);
+        }
+        for (old, new) in x.iter_mut().zip(out) {
+            *old = new;
+        }
+    }
+    x.truncate(width);
+    for list in &collected {
+        x.push(ops::stack(&list.iter().collect::<Vec<_>>(), 0)?);
+    }
+    Ok(x)
+}
+
 /// The values of a loop between two layers.
 struct State {
     /// Those that each layer changes.

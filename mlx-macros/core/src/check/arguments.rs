@@ -182,7 +182,7 @@ impl Builder<'_> {
                     Some(id) => self.ty(id).is_number(),
                     None if self.size_of(n).is_some() => true,
                     None if self.index.as_ref() == Some(n) => true,
-                    None => n == "layer" && !self.model.function && self.looped.is_none(),
+                    None => n == "layer" && !self.model.function && !self.in_stack(),
                 }),
             _ => false,
         }

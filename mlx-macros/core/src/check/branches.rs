@@ -97,7 +97,7 @@ impl Builder<'_> {
         let mut e = e.clone();
         if self.looped.is_some() {
             *e.cond = condition::indexed(&e.cond, self.index.as_ref());
-            if let Some(at) = condition::own_layer(&e.cond) {
+            if let Some(at) = condition::own_layer(&e.cond).filter(|_| self.in_stack()) {
                 return Err(Diag::loop_layer_number(at));
             }
         }

@@ -140,7 +140,7 @@ impl Builder<'_> {
         span: Span,
         wanted: Option<&Ty>,
     ) -> Result<Id> {
-        if self.looped.is_some() {
+        if self.in_stack() {
             return Err(Diag::loop_member(span, name));
         }
         if !self.model.fields.iter().any(|f| f.name == *name) {
@@ -269,7 +269,8 @@ impl Builder<'_> {
 
     /// The names that the sizes of a sub-model have here.
     pub(crate) fn renamed(&self, name: &Ident) -> (String, Vec<(String, Dim)>) {
-        let of_loop = self.looped.as_ref().map(|l| &l.field);
+        let stack = self.looped.as_ref().and_then(|l| l.stack.as_ref());
+        let of_loop = stack.map(|s| &s.field);
         let name = of_loop.filter(|_| name == LAYER).unwrap_or(name);
         let field = self.model.fields.iter().find(|f| f.name == *name);
         let config = field.and_then(|f| f.config.as_ref());
@@ -403,7 +404,7 @@ impl Builder<'_> {
 
     /// `linear_cross_entropy(x, self.head, targets, weights)`.
     pub(crate) fn linear_cross_entropy(&mut self, args: &[&Expr], span: Span) -> Result<Id> {
-        if self.looped.is_some() {
+        if self.in_stack() {
             return Err(Diag::loop_member(span, "linear_cross_entropy"));
         }
         let [x, head, targets, weights] = args else {

@@ -23,24 +23,48 @@ use crate::syntax::signature::Ty;
 
 /// The loop whose body is built.
 pub(crate) struct Looped {
-    /// The variable that stands for a layer.
-    pub layer: Ident,
-    /// The field of the stack.
-    pub field: Ident,
-    /// The layer's type.
-    pub model: Type,
+    /// The stack that it runs over; none of a loop over positions.
+    pub stack: Option<Stack>,
+    /// How often it runs.
+    pub count: Dim,
     /// The values that are collected, and the lists that collect them.
     pub pushed: Vec<(String, Id)>,
     /// The number of `if`s around the statement.
     pub arms: usize,
 }
 
+/// The stack that a loop runs over.
+#[derive(Clone)]
+pub(crate) struct Stack {
+    /// The variable that stands for a layer.
+    pub layer: Ident,
+    /// The field of the stack.
+    pub field: Ident,
+    /// The layer's type.
+    pub model: Type,
+}
+
 impl Builder<'_> {
-    /// `for layer in self.layers { h = layer(h, ..); }`.
+    /// True in the body of a loop over a stack, which runs again in the backward pass.
+    pub(crate) fn in_stack(&self) -> bool {
+        self.looped.as_ref().is_some_and(|l| l.stack.is_some())
+    }
+
+    /// `for layer in self.layers { h = layer(h, ..); }`, or `for t in 0..L { .. }`.
     pub(crate) fn layers(&mut self, f: &ExprForLoop) -> Result<()> {
         let form = Diag::loop_form;
         if self.looped.is_some() {
             return Err(form(f.span()));
+        }
+        if let Expr::Range(r) = &*f.expr {
+            let zero = |e: &Expr| crate::syntax::literals::integer(e) == Some(0);
+            return match (&*f.pat, r.start.as_deref(), r.end.as_deref(), r.limits) {
+                (Pat::Ident(t), Some(start), Some(end), syn::RangeLimits::HalfOpen(_)) if zero(start) => {
+                    let count = self.dim(end)?;
+                    self.with_body(f, None, count, Some(&t.ident))
+                }
+                _ => Err(Diag::steps_form(f.expr.span())),
+            };
         }
         let (stack, counted) = stack_of(&f.expr);
         let (index, var) = match (&*f.pat, counted) {
@@ -65,7 +89,14 @@ impl Builder<'_> {
         let (model, count) = (model.clone(), count.clone());
         match (simple(f, var), index) {
             (Some((target, args)), None) => self.stack(name, model, target, &args, var),
-            _ => self.with_body(f, (name, model, count), index, var),
+            _ => {
+                let stack = Stack {
+                    layer: var.clone(),
+                    field: name,
+                    model,
+                };
+                self.with_body(f, Some(stack), count, index)
+            }
         }
     }
 
@@ -108,14 +139,16 @@ impl Builder<'_> {
     fn with_body(
         &mut self,
         f: &ExprForLoop,
-        (field, model, count): (Ident, Type, Dim),
+        stack: Option<Stack>,
+        count: Dim,
         index: Option<&Ident>,
-        var: &Ident,
     ) -> Result<()> {
         let mut written = Written::default();
         written.visit_block(&f.body);
         let tokens = f.body.to_token_stream().into_iter().flat_map(flat);
-        let mut used: Vec<String> = tokens.filter(|n| *var != n.as_str()).collect();
+        let var = stack.as_ref().map(|s| s.layer.clone());
+        let own = |n: &String| var.as_ref().is_some_and(|v| *v == n.as_str());
+        let mut used: Vec<String> = tokens.filter(|n| !own(n)).collect();
         used.retain(|n| index.is_none_or(|i| *i != n.as_str()) && self.find(n).is_some());
         used.sort();
         used.dedup();
@@ -155,7 +188,7 @@ impl Builder<'_> {
                 continue;
             };
             let kind = match (&node.kind, &node.ty) {
-                (Kind::Input(_), Ty::Cache) => Kind::Input(format_ident!("__cache")),
+                (Kind::Input(_), Ty::Cache) if stack.is_some() => Kind::Input(format_ident!("__cache")),
                 (Kind::NoCache, _) => Kind::NoCache,
                 (Kind::Number(e), _) => Kind::Number(e.clone()),
                 (Kind::Input(n), ty) if ty.is_number() => Kind::Input(n.clone()),
@@ -171,9 +204,8 @@ impl Builder<'_> {
             self.variables.place(name, inner);
         }
         self.looped = Some(Looped {
-            layer: var.clone(),
-            field: field.clone(),
-            model: model.clone(),
+            stack: stack.clone(),
+            count: count.clone(),
             pushed: vec![],
             arms: 0,
         });
@@ -216,7 +248,7 @@ impl Builder<'_> {
             _ => None,
         });
         let calls: Vec<&Vec<Arg>> = calls.collect();
-        if calls.is_empty() && self.errors.len() == mistakes {
+        if let (true, Some(var), true) = (calls.is_empty(), &var, self.errors.len() == mistakes) {
             self.errors.push(Diag::loop_without_layer(f.body.span(), var));
         }
         let shapes: Vec<Shape> = calls.first().map_or(vec![], |args| {
@@ -239,7 +271,7 @@ impl Builder<'_> {
             graph,
             inputs,
             index: index.cloned(),
-            model,
+            model: stack.as_ref().map(|s| s.model.clone()),
             shapes,
         });
         let stacked = |(i, ty): (usize, &Ty)| match ty {
@@ -249,12 +281,21 @@ impl Builder<'_> {
             other => other.clone(),
         };
         let outs: Vec<Ty> = types.iter().enumerate().map(stacked).collect();
-        let kind = Kind::Loop {
-            field,
-            carried: first.to_vec(),
-            extra: more.to_vec(),
-            cache: cache.map(|(_, id)| id),
-            body,
+        let (carried_ids, extra_ids) = (first.to_vec(), more.to_vec());
+        let kind = match stack {
+            Some(Stack { field, .. }) => Kind::Loop {
+                field,
+                carried: carried_ids,
+                extra: extra_ids,
+                cache: cache.map(|(_, id)| id),
+                body,
+            },
+            None => Kind::Steps {
+                count: count.clone(),
+                carried: carried_ids,
+                extra: extra_ids,
+                body,
+            },
         };
         let at = f.for_token.span;
         let whole = self.push(kind, Ty::Tuple(outs.clone()), at);
@@ -280,12 +321,40 @@ impl Builder<'_> {
         span: Span,
         wanted: Option<&Ty>,
     ) -> Result<Id> {
-        let Some(l) = &self.looped else {
+        let Some(l) = self.looped.as_ref().and_then(|l| l.stack.as_ref()) else {
             return Ok(self.unknown(span));
         };
         let (model, what) = (l.model.clone(), l.layer.to_string());
         let field = Ident::new(LAYER, Span::call_site());
         self.sub_model((&field, what), model, args, span, wanted)
+    }
+
+    /// `states[i]`, the part for this layer or position, and `x[0]`: one place of the first axis.
+    pub(crate) fn place_of(&mut self, e: &syn::ExprIndex) -> Result<Id> {
+        let (id, at) = (self.value(&e.expr, None)?, e.index.span());
+        let first = match self.ty(id) {
+            Ty::Tensor(s, _) => s.first().cloned(),
+            Ty::Unknown => return Ok(self.unknown(e.span())),
+            _ => None,
+        };
+        let Some(first) = first else {
+            return Err(Diag::expected_tensor(e.expr.span(), self.describe(id)));
+        };
+        let number = crate::syntax::literals::small(&e.index).is_some_and(|n| n >= 0);
+        let counts = matches!(&*e.index, Expr::Path(p) if self.index.as_ref().is_some_and(|i| p.path.is_ident(i)));
+        match self.looped.as_ref().map(|l| l.count.clone()).filter(|_| counts) {
+            Some(count) if count != first => {
+                let count = self.model.names.dim(&count);
+                return Err(Diag::place_of_others(at, count, self.describe(id)));
+            }
+            None if !number => return Err(Diag::place_form(at)),
+            _ => {}
+        }
+        let index = Arg::Scalar(self.number(&e.index));
+        let dtype = Arg::Dtype(crate::syntax::signature::Dt::I32);
+        let index = self.apply("full", vec![Arg::Dims(vec![]), index, dtype], at)?;
+        let chosen = vec![Arg::Value(id), Arg::Value(index), Arg::Int(0)];
+        self.apply("take", chosen, e.span())
     }
 
     /// `let mut all = vec![];`, or with values in it.

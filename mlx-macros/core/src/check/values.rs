@@ -104,6 +104,7 @@ impl<'a> Builder<'a> {
                 }
                 _ => Err(Diag::not_a_param(f.span())),
             },
+            Expr::Index(i) => self.place_of(i),
             Expr::Lit(l) if self.is_number(e) => Err(Diag::number_alone(l.span())),
             other => Err(Diag::unknown_expression(other.span())),
         }
@@ -130,7 +131,7 @@ impl<'a> Builder<'a> {
             return Ok(self.unknown(span));
         };
         let name = &field.name;
-        if self.looped.is_some() {
+        if self.in_stack() {
             return Err(Diag::loop_member(span, name));
         }
         if field.broken {
@@ -159,7 +160,7 @@ impl<'a> Builder<'a> {
 
     /// `self.scale`, a bare parameter.
     fn bare(&mut self, name: &Ident) -> Result<Id> {
-        if self.looped.is_some() {
+        if self.in_stack() {
             return Err(Diag::loop_member(name.span(), name));
         }
         let field = self.field(name)?;
@@ -225,7 +226,7 @@ impl<'a> Builder<'a> {
                 return self.cache_update(cache, &args[1..], span);
             }
         }
-        if self.looped.as_ref().is_some_and(|l| l.layer == *name) {
+        if self.looped.iter().filter_map(|l| l.stack.as_ref()).any(|s| s.layer == *name) {
             return self.call_layer(args, span, wanted);
         }
         if let ("stack" | "concatenate", Some(list)) =

@@ -195,7 +195,7 @@ fn unused(model: &ModelDef, graphs: &[Graph]) -> Vec<Diag> {
             .any(|t| t.source == *name);
         tied || graphs
             .iter()
-            .flat_map(|g| &g.nodes)
+            .flat_map(Graph::all_nodes)
             .any(|n| n.field() == Some(name))
     };
     let unused = model.fields.iter().filter(|f| !used(&f.name));

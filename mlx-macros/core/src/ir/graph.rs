@@ -76,6 +76,13 @@ pub enum Kind {
         cache: Option<Id>,
         body: Box<Body>,
     },
+    /// A loop over positions, `for t in 0..L`.
+    Steps {
+        count: Dim,
+        carried: Vec<Id>,
+        extra: Vec<Id>,
+        body: Box<Body>,
+    },
     /// Keys and values with those of the tokens before in front.
     CacheUpdate { cache: Id, keys: Id, values: Id },
     /// Cross entropy of a projection, weighted or not, without keeping the logits.
@@ -124,8 +131,8 @@ pub struct Body {
     pub inputs: Vec<Ident>,
     /// The variable that counts the layers.
     pub index: Option<Ident>,
-    /// The type of the layer.
-    pub model: Type,
+    /// The type of the layer, of a loop over a stack.
+    pub model: Option<Type>,
     /// The shapes of the layer's arguments.
     pub shapes: Vec<Shape>,
 }
@@ -312,6 +319,15 @@ pub struct Fused {
 }
 
 impl Graph {
+    /// The nodes, those in the bodies of loops too.
+    pub fn all_nodes(&self) -> Vec<&Node> {
+        let inner = self.nodes.iter().flat_map(|n| match &n.kind {
+            Kind::Loop { body, .. } | Kind::Steps { body, .. } => body.graph.all_nodes(),
+            _ => vec![],
+        });
+        self.nodes.iter().chain(inner).collect()
+    }
+
     /// The nodes of a group of joined layers.
     pub fn members(&self, group: usize) -> Vec<Id> {
         let of = |n: &Node| matches!(n.kind, Kind::Joined { group: g, .. } if g == group);
@@ -385,6 +401,7 @@ impl Node {
                 cache,
                 ..
             } => carried.iter().chain(extra).chain(cache).copied().collect(),
+            Kind::Steps { carried, extra, .. } => carried.iter().chain(extra).copied().collect(),
             Kind::CacheUpdate {
                 cache,
                 keys,
@@ -433,6 +450,7 @@ impl Node {
                 cache,
                 ..
             } => carried.iter_mut().chain(extra).chain(cache).collect(),
+            Kind::Steps { carried, extra, .. } => carried.iter_mut().chain(extra).collect(),
             Kind::CacheUpdate {
                 cache,
                 keys,

@@ -69,10 +69,52 @@ impl Lower<'_> {
         } }
     }
 
+    /// A loop over positions, as a list of values.
+    pub(super) fn steps(&self, node: &Node) -> TokenStream {
+        let Kind::Steps {
+            count,
+            carried,
+            extra,
+            body,
+        } = &node.kind
+        else {
+            return quote! {};
+        };
+        let inner = Lower {
+            model: self.model,
+            graph: &body.graph,
+            live: body.graph.live(),
+        };
+        let statements = inner.nodes(0, body.graph.nodes.len());
+        let results: Vec<Id> = match body.graph.result.map(|id| &body.graph.nodes[id].kind) {
+            Some(Kind::Tuple(ids)) => ids.clone(),
+            _ => vec![],
+        };
+        let results = results.iter().map(|id| inner.result(*id));
+        let count = dim(count, |n| {
+            let v = dim_var(n);
+            quote! { #v }
+        });
+        let all = carried.iter().chain(extra).map(|id| self.read(*id));
+        let (inputs, width) = (&body.inputs, carried.len());
+        let at = 0..inputs.len();
+        quote! {
+            ::mlx_runtime::__private::run_steps(#count, #width, &[#(#all),*], |__index: usize, __x: &[::mlx_runtime::Array]| {
+                #(let #inputs = &__x[#at];)*
+                #statements
+                ::core::result::Result::Ok(::std::vec![#(#results),*])
+            })?
+        }
+    }
+
     /// The sizes of the config with which loops estimate what their layers keep.
     pub(super) fn loop_sizes(&self) -> Vec<String> {
         let mut all = Vec::new();
         for id in &self.live {
+            if let Kind::Steps { count, .. } = &self.graph.nodes[*id].kind {
+                let names = count.names().into_iter().filter(|n| !is_free(n));
+                all.extend(names.map(String::from));
+            }
             if let Kind::Loop { body, .. } = &self.graph.nodes[*id].kind {
                 let dims = body.shapes.iter().flatten().filter(|d| !d.is_hidden());
                 let names = dims.flat_map(|d| d.names()).filter(|n| !is_free(n));

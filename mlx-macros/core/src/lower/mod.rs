@@ -147,7 +147,9 @@ impl Lower<'_> {
             Kind::Sub { call, .. } | Kind::Layers { call, .. } | Kind::Function { call, .. } => {
                 Some(self.check(call, n.span, true))
             }
-            Kind::Loop { body, .. } => Some(checks(self.model, &body.graph)),
+            Kind::Loop { body, .. } | Kind::Steps { body, .. } => {
+                Some(checks(self.model, &body.graph))
+            }
             _ => None,
         }
     }
@@ -238,7 +240,7 @@ impl Lower<'_> {
             .iter()
             .flat_map(|id| match &self.graph.nodes[*id].kind {
                 Kind::Kernel(r) => r.graph.nodes.iter().collect(),
-                Kind::Loop { body, .. } => body.graph.nodes.iter().collect(),
+                Kind::Loop { body, .. } | Kind::Steps { body, .. } => body.graph.all_nodes(),
                 _ => vec![&self.graph.nodes[*id]],
             });
         for node in inner {
@@ -422,6 +424,7 @@ impl Lower<'_> {
                 } }
             }
             Kind::Loop { .. } => self.looped(node),
+            Kind::Steps { .. } => self.steps(node),
             Kind::CacheUpdate {
                 cache,
                 keys,

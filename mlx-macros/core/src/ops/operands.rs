@@ -132,6 +132,7 @@ pub(crate) fn not_cut(c: &Ctx<'_>, i: usize, d: Dt) -> Result<()> {
     match d {
         Dt::Float | Dt::F32 => Ok(()),
         _ if whole_literal(e) => in_range(c, i, e, d, since),
+        _ if condition::is_index(e) => Ok(()),
         // The default of `pad`.
         _ if zero => Ok(()),
         _ => Err(Diag::number_cut(c.at(i), c.op.name, d.name(), since)),

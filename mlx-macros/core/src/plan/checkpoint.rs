@@ -173,21 +173,25 @@ pub fn saved(model: &ModelDef, graph: &Graph, form: Form) -> Saved {
     let needs = needs(view, &live);
     let mut out = region(graph, &live, &needs, 0, graph.nodes.len());
     for id in live {
-        let Kind::Loop { field, body, .. } = &graph.nodes[id].kind else {
-            continue;
-        };
-        let count = match kind_of(model, field) {
-            Some(FieldKind::Layers { count, .. }) => count.clone(),
-            _ => Dim::constant(1),
+        let (field, body, count) = match &graph.nodes[id].kind {
+            Kind::Loop { field, body, .. } => match kind_of(model, field) {
+                Some(FieldKind::Layers { count, .. }) => (Some(field), body, count.clone()),
+                _ => continue,
+            },
+            Kind::Steps { count, body, .. } => (None, body, count.clone()),
+            _ => continue,
         };
         let inner = whichever(saved(model, &body.graph, form));
         out.values = out.values.plus(&inner.values.times(&count));
         out.scores = out.scores.plus(&inner.scores.times(&count));
         out.plain = out.plain.plus(&inner.plain.times(&count));
+        let inputs = inner.inputs.into_iter();
+        out.inputs
+            .extend(inputs.map(|(fields, d)| (fields, d.times(&count))));
         let calls = inner.calls.into_iter();
-        out.calls.extend(calls.map(|(keeper, shapes)| match keeper {
-            Keeper::Model(f) if f == LAYER => (Keeper::Layers(field.clone()), shapes),
-            other => (other, shapes),
+        out.calls.extend(calls.map(|(keeper, shapes)| match (keeper, field) {
+            (Keeper::Model(f), Some(field)) if f == LAYER => (Keeper::Layers(field.clone()), shapes),
+            (other, _) => (other, shapes),
         }));
     }
     out

@@ -273,6 +273,7 @@ fn text(graph: &Graph, id: Id) -> String {
         } => {
             format!("self.{field}(%{left} + %{right})")
         }
+        Kind::Steps { count, .. } => format!("for _ in 0..{count} ({})", inputs(graph, id)),
         _ => report::what(graph, id),
     }
 }
@@ -321,6 +322,7 @@ fn what(model: &ModelDef, kind: &Kind, said: &mut Said) -> TokenStream {
             let field = s(field);
             quote! { #w::Joined(#field, #group) }
         }
+        Kind::Steps { .. } => quote! { #w::Nothing },
         Kind::Sub { call, .. } if matches!(call.callee, Callee::Method(..)) => {
             quote! { #w::Nothing }
         }

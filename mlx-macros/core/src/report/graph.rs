@@ -60,6 +60,7 @@ pub fn what(graph: &Graph, id: Id) -> String {
         Kind::Sub { field, args, .. } => format!("model {field}({})", list(args)),
         Kind::Method { name, args } => format!("method {name}({})", list(args)),
         Kind::Layers { field, carried, .. } => format!("layers {field}(%{carried})"),
+        Kind::Steps { count, .. } => format!("steps {count}"),
         Kind::Loop { field, carried, .. } => {
             let carried: Vec<String> = carried.iter().map(|id| format!("%{id}")).collect();
             format!("loop {field}({})", carried.join(", "))

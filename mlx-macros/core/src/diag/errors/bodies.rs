@@ -21,6 +21,9 @@ macro_rules! bodies {
             help "a loop runs a stack of layers: `for layer in self.layers { h = layer(h, cache); }`, or `for (i, layer) in self.layers.iter().enumerate() { .. }`"
         {
             loop_member(name) = "`{name}` is not known inside of a loop, which runs its layer and operations: use it in the layer's own model, or bind its value before the loop";
+            steps_form() = "expected `0..L`, the positions of a length";
+            place_form() = "expected a number from 0, or the variable that counts this loop";
+            place_of_others(count, found) = "this loop runs {count} times, but {found}";
             loop_without_layer(layer) = "this loop never calls `{layer}`";
             loop_changes(name, was, found) = "a loop gives `{name}` to the next layer as {was}, but {found}";
             loop_tuple(name) = "`{name}` is a tuple: a loop reads single tensors, so bind its parts before the loop";

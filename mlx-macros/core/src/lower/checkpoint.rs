@@ -122,6 +122,10 @@ impl Emit<'_> {
                     f,
                     quote! { |m| ::mlx_runtime::model::Model::saved(m, #args) },
                 ),
+                Keeper::Other(f, method) => {
+                    let name = hidden(method);
+                    self.each(f, quote! { |m| m.#name(#args) })
+                }
                 Keeper::Layers(f) => self.each(
                     f,
                     quote! { |m| ::mlx_runtime::__private::saved_layers(m, #args) },

@@ -8,9 +8,11 @@ pub mod checkpoint;
 pub(crate) mod config;
 pub mod define;
 pub(crate) mod digest;
+mod elements;
 pub mod kernel;
 pub(crate) mod layers;
 mod layout;
+mod loops;
 mod region;
 mod weights;
 
@@ -27,7 +29,7 @@ use quote::{format_ident, quote, quote_spanned, ToTokens};
 use syn::Ident;
 
 use crate::check::build::variable;
-use crate::ir::{Arg, Arm, Call, Callee, Graph, Id, Kind, Node};
+use crate::ir::{Arg, Arm, Call, Callee, Graph, Id, Kind, Node, LAYER};
 use crate::syntax::dims::is_free;
 use crate::syntax::kind::{FieldKind, Policy};
 use crate::syntax::model::ModelDef;
@@ -108,6 +110,7 @@ fn wrap(m: &Method, of_model: bool, body: TokenStream) -> TokenStream {
         match a.ty {
             Ty::Cache => quote! { #n: &mut ::mlx_runtime::nn::KvCache },
             Ty::Number => quote! { #n: f32 },
+            Ty::Whole => quote! { #n: i32 },
             _ => quote! { #n: &::mlx_runtime::Array },
         }
     });
@@ -144,6 +147,9 @@ impl Lower<'_> {
             Kind::Sub { call, .. } | Kind::Layers { call, .. } | Kind::Function { call, .. } => {
                 Some(self.check(call, n.span, true))
             }
+            Kind::Loop { body, .. } | Kind::Steps { body, .. } => {
+                Some(checks(self.model, &body.graph))
+            }
             _ => None,
         }
     }
@@ -175,6 +181,9 @@ impl Lower<'_> {
 
     /// A reference to a field; one that may be absent is there by the `if` around its use.
     fn field(&self, name: &Ident) -> TokenStream {
+        if name == LAYER {
+            return quote! { __layer };
+        }
         let optional = self
             .model
             .fields
@@ -204,7 +213,7 @@ impl Lower<'_> {
         let args = m.args.iter().filter_map(|a| match &a.ty {
             Ty::Tensor(shape, d) => {
                 let (name, text) = (&a.name, a.name.to_string());
-                let dims = shape.iter().map(|d| size_pattern(d, &free, &self.model.names, &self.model.known));
+                let dims = shape.iter().map(|d| size_pattern(d, &free, &self.model.names, &self.model.names.facts));
                 let class = format_ident!("{}", format!("{d:?}"));
                 Some(quote! {
                     ::mlx_runtime::__private::Arg::new(#text, #name, ::mlx_runtime::__private::Class::#class, &[#(#dims),*])
@@ -231,6 +240,7 @@ impl Lower<'_> {
             .iter()
             .flat_map(|id| match &self.graph.nodes[*id].kind {
                 Kind::Kernel(r) => r.graph.nodes.iter().collect(),
+                Kind::Loop { body, .. } | Kind::Steps { body, .. } => body.graph.all_nodes(),
                 _ => vec![&self.graph.nodes[*id]],
             });
         for node in inner {
@@ -247,10 +257,14 @@ impl Lower<'_> {
                 }
             }
         }
+        used.extend(self.loop_sizes());
         let config = used.iter().map(|n| {
-            let mut facts = self.model.known.clone();
+            let facts = &self.model.names.facts;
             // Each use is inside of an `if` that says that the field is there.
-            facts.extend(self.graph.guarded.get(n).map(|n| format!("{n}.is_some()")));
+            let facts = match self.graph.guarded.contains(n) {
+                true => facts.with(n),
+                false => facts.clone(),
+            };
             let (var, size) = (dim_var(n), config_size(&self.model.names, n, &facts));
             quote! { let #var = #size; }
         });
@@ -286,7 +300,7 @@ impl Lower<'_> {
             Kind::Input(n) => n.to_token_stream(),
             Kind::Number(e) => {
                 let e = self.number(e);
-                quote! { (#e) as f32 }
+                quote! { ::mlx_runtime::__private::Given::given(#e)? }
             }
             _ => {
                 let v = variable(id);
@@ -409,6 +423,8 @@ impl Lower<'_> {
                     )?
                 } }
             }
+            Kind::Loop { .. } => self.looped(node),
+            Kind::Steps { .. } => self.steps(node),
             Kind::CacheUpdate {
                 cache,
                 keys,
@@ -451,7 +467,7 @@ impl Lower<'_> {
                 let rope = self.field(&a.rope);
                 let (q, k, v) = (self.read(a.q), self.read(a.k), self.read(a.v));
                 let head_dim = dim(&a.head_dim, |n| {
-                    config_size(&self.model.names, n, &self.model.known)
+                    config_size(&self.model.names, n, &self.model.names.facts)
                 });
                 let scale = self.arg(&a.scale, crate::ir::P::OptScalar);
                 let cache = self.read(a.cache);
@@ -573,7 +589,10 @@ impl Lower<'_> {
         let ids: Vec<Id> = args.iter().flat_map(Arg::values).collect();
         if !matches!(call.callee, Callee::Generic(_)) {
             let args = ids.iter().map(|id| self.read(*id));
-            let forward = forward(node.span);
+            let forward = match &call.callee {
+                Callee::Method(_, name) => quote! { .#name },
+                _ => forward(node.span),
+            };
             return quote! { { #check #f #forward(#(#args),*)? } };
         }
         let arrays = ids.iter().filter(|id| !self.is_cache(**id));

@@ -67,7 +67,7 @@ use proc_macro::TokenStream;
 ///
 /// fn main() -> mlx_runtime::Result<()> {
 ///     let config = Arc::new(Config { hidden: 8, ffn: 16, depth: 2, eps: 1e-5 });
-///     let net: Net = init(&config, Key::new(0)?, Dtype::Float32)?;
+///     let net: Net = init(&config, &Key::new(0)?, Dtype::Float32)?;
 ///     let y = net.forward(&ops::ones(&[2, 5, 8], Dtype::Float32)?)?;
 ///     assert_eq!(y.shape(), [2, 5, 8]);
 ///     assert_eq!(net.parameters()[1].0, "layers.0.up.weight");

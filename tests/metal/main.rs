@@ -6,6 +6,7 @@
 mod compile;
 mod composed;
 mod generated;
+mod inputs;
 mod kernels;
 mod mutated;
 mod planted;
@@ -14,6 +15,7 @@ mod random;
 #[allow(dead_code)] // what its own tests need
 #[path = "../../mlx-macros/core/tests/kernels/generate.rs"]
 mod source;
+mod steps;
 mod wrap;
 mod wrapped;
 

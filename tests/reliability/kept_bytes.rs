@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use mlx_macros::{mlx_kernel, mlx_model};
 use mlx_models::llama::Block;
-use mlx_runtime::__private::{Computed, Saved};
+use mlx_runtime::__private::{Computed, Definition, Saved};
 use mlx_runtime::model::{add_lora, init, LoraConfig, Model};
 use mlx_runtime::nn::{
     Conv1d, Conv2d, KvCache, LayerNorm, Linear, Param, RmsNorm, Rope, SwitchLinear,
@@ -538,7 +538,7 @@ fn a_layer_keeps_what_it_is_charged() -> Result<()> {
             let array = f64::from(ROWS * 128);
             let kept = on(fused, || kept(&inputs, 4.0 * array, step))?;
             let sizes: &[&[i64]] = &[&[1, i64::from(ROWS), 128]];
-            let charged = layer.saved(sizes, &computed(fused)).values as f64 / array;
+            let charged = layer.saved("forward", sizes, &computed(fused)).values as f64 / array;
             assert!(
                 (charged - kept).abs() < 0.1 * kept,
                 "adapted: {adapted}, fused: {fused}: {charged:.2} charged, {kept:.2} kept"

@@ -173,7 +173,10 @@ fn stack<M: Model>(layers: &[M], x: &[&Array]) -> Result<Stack> {
         .collect();
     let shapes: Vec<&[i64]> = shapes.iter().map(Vec::as_slice).collect();
     let on = select::computed(x[0])?;
-    let saved: Vec<Saved> = layers.iter().map(|l| l.saved(&shapes, &on)).collect();
+    let saved: Vec<Saved> = layers
+        .iter()
+        .map(|l| l.saved("forward", &shapes, &on))
+        .collect();
     Ok(Stack {
         boundary: x[0].nbytes(),
         nested: saved.iter().any(|s| s.stacks > 0),
@@ -276,6 +279,6 @@ pub fn saved_layers<M: Model>(layers: &[M], shapes: &[&[i64]], on: &Computed) ->
         stacks: 1,
         ..Saved::default()
     };
-    let each = layers.iter().map(|l| l.saved(shapes, on));
+    let each = layers.iter().map(|l| l.saved("forward", shapes, on));
     each.fold(stack, Saved::plus)
 }

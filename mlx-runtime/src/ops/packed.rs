@@ -16,6 +16,11 @@ use crate::{Array, Dtype, Error, ErrorKind, Result};
 
 /// How weights are packed: MLX's mode, and how many weights share a scale in how many bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "mode", rename_all = "lowercase")
+)]
 #[non_exhaustive]
 pub enum Quantization {
     /// Integers with a scale and a bias for each group.
@@ -263,7 +268,7 @@ fn has_one_group(x: &Array, how: Quantization) -> bool {
     }
 }
 
-/// Which matrices of a batch are multiplied, see [`crate::ops::gather_mm`]. Indices beyond the
+/// The matrices of a batch that are multiplied, see [`crate::ops::gather_mm`]. Indices beyond the
 /// batches are clamped.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Chosen<'a> {

@@ -57,7 +57,10 @@ fn configurations_are_written_and_read() {
         keys: vec!["self_attn.q_proj".into()],
         num_layers: -1,
     };
-    assert_eq!(from_value::<LoraConfig>(to_value(&lora).unwrap()).unwrap(), lora);
+    assert_eq!(
+        from_value::<LoraConfig>(to_value(&lora).unwrap()).unwrap(),
+        lora
+    );
     // As MLX writes it into a config.
     let how = Quantization::Affine {
         group_size: 64,
@@ -67,5 +70,8 @@ fn configurations_are_written_and_read() {
     assert_eq!(to_value(how).unwrap(), value);
     assert_eq!(from_value::<Quantization>(value).unwrap(), how);
     let value = json!({"mode": "mxfp4"});
-    assert_eq!(from_value::<Quantization>(value).unwrap(), Quantization::Mxfp4);
+    assert_eq!(
+        from_value::<Quantization>(value).unwrap(),
+        Quantization::Mxfp4
+    );
 }

@@ -1,7 +1,6 @@
 //! Operations of random programs.
 
 use mlx_macros_core::kernel::ir::{Binary, Constant, Op, Reduce, Scalar, Unary, V};
-use mlx_macros_core::syntax::dims::Dim;
 
 use crate::random::{dim, number, Maker};
 

@@ -69,14 +69,23 @@ fn a_model_packed_at_load_computes_what_mlx_lm_computes() {
                 return;
             };
             let (weight, biases) = (parts["weight"].clone(), parts.remove("biases"));
-            let parts = packed::Packed { weight, scales, biases };
+            let parts = packed::Packed {
+                weight,
+                scales,
+                biases,
+            };
             let dense = packed::unpack(&parts, how, None, Some(Dtype::Float32)).unwrap();
             let shape = [rows, dense.dim(1).unwrap()];
             let key = random::key(7).unwrap();
             let x = random::normal(&shape, Dtype::Float32, 0.0, 1.0, Some(&key)).unwrap();
             let theirs = ops::matmul(&x, &ops::transpose(&dense, &[1, 0]).unwrap()).unwrap();
             let kept = forward_packed(layer, &x).unwrap();
-            close(&format!("{name}: {path}, kept packed"), &kept, &theirs, 1e-5);
+            close(
+                &format!("{name}: {path}, kept packed"),
+                &kept,
+                &theirs,
+                1e-5,
+            );
         });
     }
 }

@@ -70,11 +70,7 @@ fn all_read(tensors: &Tensors) -> Result<()> {
 ///
 /// # Errors
 /// If a condition on the config fails.
-pub fn init<M: Model>(
-    config: &Arc<M::Config>,
-    key: impl Borrow<Key>,
-    dtype: Dtype,
-) -> Result<M> {
+pub fn init<M: Model>(config: &Arc<M::Config>, key: impl Borrow<Key>, dtype: Dtype) -> Result<M> {
     let mut options = LoadOptions::new(dtype);
     options.join = false;
     let mut loader = Loader::new(Source::Random(key.borrow().clone()), options)?;

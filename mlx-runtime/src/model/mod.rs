@@ -8,6 +8,7 @@ pub(crate) mod check;
 pub(crate) mod cuts;
 pub(crate) mod definition;
 mod digest;
+pub(crate) mod gradient;
 mod groups;
 pub(crate) mod layers;
 pub(crate) mod layout;
@@ -29,6 +30,7 @@ pub(crate) mod trainable;
 mod walk;
 
 pub use digest::digest;
+pub use gradient::value_and_grad;
 pub use groups::ParamGroups;
 pub use layers::Checkpoint;
 pub use load_options::{LoadOptions, Weights};

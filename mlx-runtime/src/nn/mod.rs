@@ -12,6 +12,7 @@ pub(crate) mod conv;
 mod dropout;
 mod embedding;
 pub(crate) mod files;
+mod frozen;
 mod group_norm;
 pub(crate) mod init;
 pub(crate) mod layer_norm;

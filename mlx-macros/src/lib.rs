@@ -83,6 +83,7 @@ use proc_macro::TokenStream;
 /// | `dims(q = heads * head_dim)`, in the same | struct | names for derived sizes |
 /// | `digest = "file"`, in the same | struct | names and shapes are compared with a checkpoint's digest |
 /// | `fuse(off)`, `fuse(only(..))`, `fuse(except(..))`, in the same | struct | the passes that run |
+/// | `#[derive(Debug)]`, below `#[mlx_model]` | struct | shows dtype, tensors and the number of parameters; every model is `Clone` |
 /// | `#[require(heads % kv_heads == 0)]` | struct | a condition on the config, checked once at load |
 /// | `#[param(..)]` | `Linear`, `Embedding`, `RmsNorm`, `LayerNorm`, `Conv1d`, `Conv2d`, `SwitchLinear`, `Param` | the sizes of a layer, outputs first, and its options (`bias`, `eps`, `stride`, ..) |
 /// | `#[rope(head_dim, base = theta)]` | `Rope` | rotary positions |

@@ -32,6 +32,7 @@ pub(crate) mod scalar;
 mod sequential;
 mod switch_linear;
 
+pub use crate::ops::{sigmoid, softmax, tanh};
 pub use activations::*;
 #[doc(hidden)]
 pub use attention::joined_attention;

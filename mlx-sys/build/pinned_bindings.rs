@@ -5629,14 +5629,23 @@ unsafe extern "C" {
     pub fn mlxrs_cuda_compiles() -> bool;
 }
 unsafe extern "C" {
-    /** Compiles `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture such as `sm_90`,
- by the NVRTC that MLX's library has loaded. An empty architecture compiles nothing: the kernel can be used in a
- graph that is only inspected.*/
+    /** Begins to compile `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture such as
+ `sm_90`, by the NVRTC that MLX's library has loaded. Kernels compile in threads, as many at once as the machine has
+ cores; a launch waits for its kernel when it is evaluated, and the compiler's error is an error of that evaluation.
+ Compiled code is kept in the folder where MLX keeps its own (MLX_PTX_CACHE_DIR), for later processes. An empty
+ architecture compiles nothing: the kernel can be used in a graph that is only inspected.*/
     pub fn mlxrs_cuda_kernel_new(
         res: *mut mlxrs_cuda_kernel,
         name: *const ::std::os::raw::c_char,
         source: *const ::std::os::raw::c_char,
         architecture: *const ::std::os::raw::c_char,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /// Waits until the kernel is compiled, and returns the size of its code in bytes.
+    pub fn mlxrs_cuda_kernel_size(
+        res: *mut usize,
+        kernel: mlxrs_cuda_kernel,
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {

@@ -154,7 +154,7 @@ fn layers_and_losses_need_no_macro() -> Result<()> {
         .push(GroupNorm::new(2, 8)?)
         .push(Dropout::new(0.5, k)?);
     assert!(!model.forward(&x)?.allclose(&model.forward(&x)?)?);
-    model.train(false);
+    model.eval();
     assert!(model.forward(&x)?.allclose(&model.forward(&x)?)?);
     assert!(format!("{model:?}").contains("parameters: "), "{model:?}");
     let tokens = Array::try_from([[0i32, 2]])?;

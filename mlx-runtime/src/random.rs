@@ -335,15 +335,15 @@ mod tests {
         let n = normal(&[10_000], Dtype::Float32, 1.0, 2.0, Some(&k)).unwrap();
         assert!((mean(&n) - 1.0).abs() < 0.1);
         let u = uniform(
-            &scalar(0.0f32),
-            &scalar(1.0),
+            scalar(0.0f32),
+            scalar(1.0),
             &[10_000],
             Dtype::Float32,
             Some(&k),
         )
         .unwrap();
         assert!((mean(&u) - 0.5).abs() < 0.02);
-        let b = bernoulli(&scalar(0.25f32), &[10_000], Some(&k)).unwrap();
+        let b = bernoulli(scalar(0.25f32), &[10_000], Some(&k)).unwrap();
         assert!((mean(&b) - 0.25).abs() < 0.02);
         let logits = Array::from_slice(&[0.0f32, f32::NEG_INFINITY], &[1, 2]).unwrap();
         assert_eq!(

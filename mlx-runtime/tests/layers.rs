@@ -8,7 +8,7 @@ use std::path::Path;
 use mlx_runtime::nn::losses::{self, Reduction};
 use mlx_runtime::nn::{
     self, BatchNorm, Conv1d, Conv2d, Embedding, GroupNorm, LayerNorm, Linear, Module,
-    MultiHeadAttention, Parameters, RmsNorm, Sequential, TensorKind,
+    MultiHeadAttention, Parameters, RmsNorm, Sequential,
 };
 use mlx_runtime::ops::fast::Mask;
 use mlx_runtime::random::Key;

@@ -5,10 +5,9 @@ use std::cell::RefCell;
 use mlx_macros_core::kernel::ir::{Derived, Gradient, Place, Program, Scalar, Source};
 use mlx_macros_core::kernel::text::{self, Target};
 use mlx_macros_core::syntax::dims::Dim;
-use mlx_macros_core::syntax::signature::Dt;
 use mlx_runtime::kernels::rows::layout::Layout;
 use mlx_runtime::kernels::rows::text::{Argument, Call, Output, Text};
-use mlx_runtime::{bf16, f16, ops, transforms, Array, Dtype, Result};
+use mlx_runtime::{ops, transforms, Array, Dtype, Result};
 
 use crate::compile::{Job, Outcome};
 use crate::composed::{Composed, Sizes};

@@ -57,9 +57,8 @@ macro_rules! forms {
         /// The text of each form.
         const TEXTS: &[&str] = &[$(concat!("negative ", stringify!($($form)*))),*];
 
-        type Method = fn(&Forms, &Array) -> Result<Array>;
 
-        const FORMS: &[(&str, Method)] = &[
+        const FORMS: &[(&str, Method<Forms>)] = &[
             $((stringify!($name), Forms::$name)),*
         ];
     };
@@ -317,9 +316,7 @@ impl Regions {
     }
 }
 
-type RegionMethod = fn(&Regions, &Array) -> Result<Array>;
-
-const REGIONS: &[(&str, RegionMethod)] = &[
+const REGIONS: &[(&str, Method<Regions>)] = &[
     ("r_cap", Regions::r_cap),
     ("r_norm", Regions::r_norm),
     ("r_gate", Regions::r_gate),
@@ -392,10 +389,10 @@ fn config() -> Arc<Config> {
     })
 }
 
+type Method<M> = fn(&M, &Array) -> Result<Array>;
+
 /// Fails unless each method of a model with frozen weights keeps what it is charged, with kernels and composed.
-fn check_charges<M: Model<Config = Config>>(
-    methods: &[(&'static str, fn(&M, &Array) -> Result<Array>)],
-) -> Result<()> {
+fn check_charges<M: Model<Config = Config>>(methods: &[(&'static str, Method<M>)]) -> Result<()> {
     let mut model: M = init(&config(), &Key::new(3)?, Dtype::Float32)?;
     model.freeze();
     evaluated(&model)?;

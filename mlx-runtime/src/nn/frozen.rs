@@ -7,7 +7,7 @@ use super::{Embedding, Param, RmsNorm, SwitchLinear};
 macro_rules! freezes {
     ($($layer:ident),*) => {$(
         impl $layer {
-            /// Keeps the layer out of training for good, as `#[frozen]` in its definition says.
+            /// Keeps the layer out of training, also after `set_frozen(false)`, as `#[frozen]` in its definition says.
             pub(crate) fn pin(&mut self) {
                 self.pinned = true;
                 self.frozen = true;

@@ -50,6 +50,11 @@ pub trait Parameters {
     /// [`BatchNorm`](super::BatchNorm)). New layers are in train mode.
     fn train(&mut self, _on: bool) {}
 
+    /// Turns train mode off: `train(false)`. MLX: `Module.eval`.
+    fn eval(&mut self) {
+        self.train(false);
+    }
+
     /// Takes every tensor out of training, or puts it into it.
     fn set_frozen(&mut self, frozen: bool);
 

@@ -329,7 +329,7 @@ pub fn gather_qmm(
 /// The right side of a product that packs its left side, too.
 #[derive(Clone, Copy, Debug)]
 pub struct RightSide<'a> {
-    /// The weights: packed, or `[n, k]` as they are, which are packed on the way.
+    /// The weights: packed, or `[n, k]` as they are, which are packed first.
     pub weight: &'a Array,
     /// Their scales, if they are packed.
     pub scales: Option<&'a Array>,

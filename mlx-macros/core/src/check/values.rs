@@ -197,7 +197,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// `let (k, v) = cache.update(k, v);`: the third axis grows by what was there before.
+    /// `let (k, v) = cache.update(k, v);`: the third axis grows by the cached positions.
     fn cache_update(&mut self, cache: Id, args: &[&Expr], span: Span) -> Result<Id> {
         let [k, v] = args else {
             return Err(Diag::cache_update_arguments(span));

@@ -197,7 +197,10 @@ fn close(a: &Array, b: &Array) {
     let (a, b) = (a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap());
     let worst = a.iter().zip(&b).map(|(x, y)| (x - y).abs());
     let worst = worst.fold(0.0, f32::max);
-    assert!(worst < 1e-5 && a.iter().all(|x| x.is_finite()), "differ by {worst}");
+    assert!(
+        worst < 1e-5 && a.iter().all(|x| x.is_finite()),
+        "differ by {worst}"
+    );
 }
 
 type Net = Plain<Layer>;
@@ -336,7 +339,10 @@ macro_rules! same {
         for (a, b) in want.iter().zip(&found) {
             assert_eq!(a.shape(), b.shape(), $name);
             let (a, b) = (a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap());
-            let worst = a.iter().zip(&b).map(|(x, y)| (x - y).abs() / (1.0 + y.abs()));
+            let worst = a
+                .iter()
+                .zip(&b)
+                .map(|(x, y)| (x - y).abs() / (1.0 + y.abs()));
             let worst = worst.fold(0.0, f32::max);
             assert!(worst < 1e-5, "{}: differ by {worst}", $name);
         }
@@ -345,7 +351,11 @@ macro_rules! same {
 
 #[test]
 fn gradients_are_those_without_checkpoints() {
-    same!("residual", |m, x| Ok(vec![m.residual(x, &ops::mean(x, &[0], false)?, 0.5)?]));
+    same!("residual", |m, x| Ok(vec![m.residual(
+        x,
+        &ops::mean(x, &[0], false)?,
+        0.5
+    )?]));
     same!("before", |m, x| m.before(x).map(|(a, b)| vec![a, b]));
     same!("losses", |m, x| m.losses(x).map(|(a, b, c)| vec![a, b, c]));
     same!("pair", |m, x| m.pair(x).map(|(a, b)| vec![a, b]));

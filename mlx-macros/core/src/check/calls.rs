@@ -348,7 +348,13 @@ impl Builder<'_> {
             let Some(at) = names.iter().position(|n| *n == key) else {
                 let near = suggest(&key, names.iter().map(String::as_str));
                 let takes = format!("({})", names.join(", "));
-                return Err(Diag::unknown_argument(a.left.span(), &m.name, key, near, takes));
+                return Err(Diag::unknown_argument(
+                    a.left.span(),
+                    &m.name,
+                    key,
+                    near,
+                    takes,
+                ));
             };
             if found.len() <= at {
                 found.resize(at + 1, None);
@@ -360,7 +366,12 @@ impl Builder<'_> {
         match found.iter().position(Option::is_none) {
             Some(i) => {
                 let takes = format!("({})", names.join(", "));
-                Err(Diag::argument_missing(m.name.span(), &m.name, takes, &names[i]))
+                Err(Diag::argument_missing(
+                    m.name.span(),
+                    &m.name,
+                    takes,
+                    &names[i],
+                ))
             }
             None => Ok(found.into_iter().flatten().collect()),
         }
@@ -521,7 +532,7 @@ fn weak_operands(op: &'static Op, list: &mut [Arg], spans: &[Span]) -> Result<()
     Ok(())
 }
 
-/// True if `s` is an instance of `pattern`, whose free dims are bound on the way.
+/// True if `s` is an instance of `pattern`, and binds the pattern's free dims.
 fn unify(s: &Shape, pattern: &Shape, bound: &mut BTreeMap<String, Dim>) -> bool {
     s.len() == pattern.len()
         && s.iter()

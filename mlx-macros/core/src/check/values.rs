@@ -145,7 +145,10 @@ impl<'a> Builder<'a> {
         if method == "forward" {
             return self.member(name, args, span, wanted);
         }
-        let (callee, what) = (self.callee(field.ty.clone()), format!("self.{name}.{method}"));
+        let (callee, what) = (
+            self.callee(field.ty.clone()),
+            format!("self.{name}.{method}"),
+        );
         let callee = match callee {
             Callee::Generic(_) => return Err(Diag::method_of_parameter(method.span(), method)),
             _ => Callee::Method(field.ty.clone(), method.clone()),
@@ -229,7 +232,12 @@ impl<'a> Builder<'a> {
                 return self.cache_update(cache, &args[1..], span);
             }
         }
-        if self.looped.iter().filter_map(|l| l.stack.as_ref()).any(|s| s.layer == *name) {
+        if self
+            .looped
+            .iter()
+            .filter_map(|l| l.stack.as_ref())
+            .any(|s| s.layer == *name)
+        {
             return self.call_layer(args, span, wanted);
         }
         if let ("stack" | "concatenate", Some(list)) =
@@ -258,7 +266,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// `let (k, v) = cache.update(k, v);`: the third axis grows by what was there before.
+    /// `let (k, v) = cache.update(k, v);`: the third axis grows by the cached positions.
     fn cache_update(&mut self, cache: Id, args: &[&Expr], span: Span) -> Result<Id> {
         let [k, v] = args else {
             return Err(Diag::cache_update_arguments(span));

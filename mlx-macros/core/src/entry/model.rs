@@ -262,7 +262,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
                     joins.push(j.clone());
                 }
             }
-            let (mut hidden, each) = checkpoint::functions(&w.model, &w.methods, &w.graphs);
+            let mut hidden = checkpoint::saved_by_method(&w.model, &w.methods, &w.graphs);
             hidden.extend(explain::outline(&w.model, &w.methods, &w.graphs));
             let model = define::model_impl(&w.model, &w.methods, &joins, &hidden);
             let bodies = w
@@ -281,7 +281,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
                 #model
                 #checks
                 #(#attrs)*
-                impl #impl_generics #self_ty #where_clause { #signatures #(#bodies)* #each }
+                impl #impl_generics #self_ty #where_clause { #signatures #(#bodies)* }
             }
         }
         Err(m) => {

@@ -18,7 +18,7 @@ use crate::syntax::model::{Field, ModelDef};
 use crate::syntax::names::Names;
 use crate::syntax::signature::{Method, Ty};
 
-/// `Model::outline` of a whole model.
+/// `Definition::outline` of a whole model.
 pub fn outline(model: &ModelDef, all: &[Method], graphs: &[Graph]) -> TokenStream {
     let names = &model.names;
     let mut said = Said::default();

@@ -17,7 +17,7 @@ mod compile;
 mod custom;
 mod function;
 mod grad;
-mod stateless;
+mod payload;
 mod turns;
 mod vmap;
 

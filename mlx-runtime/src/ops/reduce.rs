@@ -3,17 +3,17 @@
 use mlx_sys as sys;
 
 use crate::array::build;
-use crate::{Array, Result};
+use crate::{Array, Dtype, Result};
 
 /// Reductions over a list of axes.
 macro_rules! reduce {
-    ($($(#[$doc:meta])* $name:ident => $all:ident, $axes:ident, $axis:ident;)*) => {$(
+    ($($(#[$doc:meta])* $vis:vis $name:ident => $all:ident, $axes:ident, $axis:ident;)*) => {$(
         $(#[$doc])*
         /// Over all axes if `axes` is empty; `keepdims` keeps them with size 1.
         ///
         /// # Errors
         /// If an axis does not exist or is there twice.
-        pub fn $name(a: &Array, axes: &[i32], keepdims: bool) -> Result<Array> {
+        $vis fn $name(a: &Array, axes: &[i32], keepdims: bool) -> Result<Array> {
             build(stringify!($name), &[a], |out, s| {
                 // SAFETY: the input, the axes and the stream are valid; `out` is a null
                 // destination.
@@ -31,25 +31,48 @@ macro_rules! reduce {
 
 reduce! {
     /// The sum of the elements; bool and small integers add up in int32. MLX: `sum`.
-    sum => mlx_sum, mlx_sum_axes, mlx_sum_axis;
-    /// The mean of the elements, floating point. MLX: `mean`.
-    mean => mlx_mean, mlx_mean_axes, mlx_mean_axis;
+    pub sum => mlx_sum, mlx_sum_axes, mlx_sum_axis;
     /// The largest element; an error if there is none. MLX: `max`.
-    max => mlx_max, mlx_max_axes, mlx_max_axis;
+    pub max => mlx_max, mlx_max_axes, mlx_max_axis;
     /// The smallest element; an error if there is none. MLX: `min`.
-    min => mlx_min, mlx_min_axes, mlx_min_axis;
+    pub min => mlx_min, mlx_min_axes, mlx_min_axis;
     /// The product of the elements. MLX: `prod`.
-    prod => mlx_prod, mlx_prod_axes, mlx_prod_axis;
+    pub prod => mlx_prod, mlx_prod_axes, mlx_prod_axis;
     /// True where all elements are not zero, as bool. MLX: `all`.
-    all => mlx_all, mlx_all_axes, mlx_all_axis;
+    pub all => mlx_all, mlx_all_axes, mlx_all_axis;
     /// True where any element is not zero, as bool. MLX: `any`.
-    any => mlx_any, mlx_any_axes, mlx_any_axis;
+    pub any => mlx_any, mlx_any_axes, mlx_any_axis;
     /// log(sum(exp(x))) without overflow. MLX: `logsumexp`.
-    logsumexp => mlx_logsumexp, mlx_logsumexp_axes, mlx_logsumexp_axis;
+    pub logsumexp => mlx_logsumexp, mlx_logsumexp_axes, mlx_logsumexp_axis;
     /// How many elements are not zero. MLX: `count_nonzero`.
-    count_nonzero => mlx_count_nonzero, mlx_count_nonzero_axes, mlx_count_nonzero_axis;
+    pub count_nonzero => mlx_count_nonzero, mlx_count_nonzero_axes, mlx_count_nonzero_axis;
     /// The median. MLX: `median`.
-    median => mlx_median, mlx_median_axes, mlx_median_axis;
+    pub median => mlx_median, mlx_median_axes, mlx_median_axis;
+}
+
+/// `of` in float32 where MLX rounds a sum or a mean on the way to the result: half precision overflows or loses all its
+/// digits, and 32-bit integers wrap around.
+fn in_float32(a: &Array, of: impl FnOnce(&Array) -> Result<Array>) -> Result<Array> {
+    match a.dtype() {
+        dtype @ (Dtype::Float16 | Dtype::Bfloat16) => {
+            super::astype(&of(&super::astype(a, Dtype::Float32)?)?, dtype)
+        }
+        Dtype::Float32 | Dtype::Float64 | Dtype::Complex64 => of(a),
+        _ => of(&super::astype(a, Dtype::Float32)?),
+    }
+}
+
+/// The mean of the elements, floating point. Over all axes if `axes` is empty; `keepdims` keeps them with size 1. Half
+/// precision and integers add up in float32. MLX: `mean`.
+///
+/// # Errors
+/// If an axis does not exist or is there twice.
+pub fn mean(a: &Array, axes: &[i32], keepdims: bool) -> Result<Array> {
+    reduce! {
+        /// [`mean`] in `a`'s own dtype.
+        mean => mlx_mean, mlx_mean_axes, mlx_mean_axis;
+    }
+    in_float32(a, |a| mean(a, axes, keepdims))
 }
 
 /// Reductions with a correction of the count.
@@ -57,12 +80,12 @@ macro_rules! spread {
     ($($(#[$doc:meta])* $name:ident => $all:ident, $axes:ident, $axis:ident;)*) => {$(
         $(#[$doc])*
         /// Over all axes if `axes` is empty; `keepdims` keeps them with size 1; the divisor is
-        /// the count less `ddof`.
+        /// the count less `ddof`. Half precision and integers are computed in float32.
         ///
         /// # Errors
         /// If an axis does not exist or is there twice.
         pub fn $name(a: &Array, axes: &[i32], keepdims: bool, ddof: i32) -> Result<Array> {
-            build(stringify!($name), &[a], |out, s| {
+            let of = |a: &Array| build(stringify!($name), &[a], |out, s| {
                 // SAFETY: the input, the axes and the stream are valid; `out` is a null
                 // destination.
                 unsafe {
@@ -75,7 +98,8 @@ macro_rules! spread {
                         }
                     }
                 }
-            })
+            });
+            in_float32(a, of)
         }
     )*};
 }

@@ -7,13 +7,13 @@ use crate::{Array, Dtype, Result};
 
 /// Reductions over a list of axes.
 macro_rules! reduce {
-    ($($(#[$doc:meta])* $vis:vis $name:ident => $all:ident, $axes:ident, $axis:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident => $all:ident, $axes:ident, $axis:ident;)*) => {$(
         $(#[$doc])*
         /// Over all axes if `axes` is empty; `keepdims` keeps them with size 1.
         ///
         /// # Errors
         /// If an axis does not exist or is there twice.
-        $vis fn $name(a: &Array, axes: &[i32], keepdims: bool) -> Result<Array> {
+        pub fn $name(a: &Array, axes: &[i32], keepdims: bool) -> Result<Array> {
             build(stringify!($name), &[a], |out, s| {
                 // SAFETY: the input, the axes and the stream are valid; `out` is a null
                 // destination.
@@ -31,23 +31,23 @@ macro_rules! reduce {
 
 reduce! {
     /// The sum of the elements; bool and small integers add up in int32. MLX: `sum`.
-    pub sum => mlx_sum, mlx_sum_axes, mlx_sum_axis;
+    sum => mlx_sum, mlx_sum_axes, mlx_sum_axis;
     /// The largest element; an error if there is none. MLX: `max`.
-    pub max => mlx_max, mlx_max_axes, mlx_max_axis;
+    max => mlx_max, mlx_max_axes, mlx_max_axis;
     /// The smallest element; an error if there is none. MLX: `min`.
-    pub min => mlx_min, mlx_min_axes, mlx_min_axis;
+    min => mlx_min, mlx_min_axes, mlx_min_axis;
     /// The product of the elements. MLX: `prod`.
-    pub prod => mlx_prod, mlx_prod_axes, mlx_prod_axis;
+    prod => mlx_prod, mlx_prod_axes, mlx_prod_axis;
     /// True where all elements are not zero, as bool. MLX: `all`.
-    pub all => mlx_all, mlx_all_axes, mlx_all_axis;
+    all => mlx_all, mlx_all_axes, mlx_all_axis;
     /// True where any element is not zero, as bool. MLX: `any`.
-    pub any => mlx_any, mlx_any_axes, mlx_any_axis;
+    any => mlx_any, mlx_any_axes, mlx_any_axis;
     /// log(sum(exp(x))) without overflow. MLX: `logsumexp`.
-    pub logsumexp => mlx_logsumexp, mlx_logsumexp_axes, mlx_logsumexp_axis;
+    logsumexp => mlx_logsumexp, mlx_logsumexp_axes, mlx_logsumexp_axis;
     /// How many elements are not zero. MLX: `count_nonzero`.
-    pub count_nonzero => mlx_count_nonzero, mlx_count_nonzero_axes, mlx_count_nonzero_axis;
+    count_nonzero => mlx_count_nonzero, mlx_count_nonzero_axes, mlx_count_nonzero_axis;
     /// The median. MLX: `median`.
-    pub median => mlx_median, mlx_median_axes, mlx_median_axis;
+    median => mlx_median, mlx_median_axes, mlx_median_axis;
 }
 
 /// `of` in float32 where MLX rounds a sum or a mean on the way to the result: half precision overflows or loses all its
@@ -68,11 +68,20 @@ fn in_float32(a: &Array, of: impl FnOnce(&Array) -> Result<Array>) -> Result<Arr
 /// # Errors
 /// If an axis does not exist or is there twice.
 pub fn mean(a: &Array, axes: &[i32], keepdims: bool) -> Result<Array> {
-    reduce! {
-        /// [`mean`] in `a`'s own dtype.
-        mean => mlx_mean, mlx_mean_axes, mlx_mean_axis;
-    }
-    in_float32(a, |a| mean(a, axes, keepdims))
+    let of = |a: &Array| {
+        build("mean", &[a], |out, s| {
+            let a = a.as_raw();
+            // SAFETY: the input, the axes and the stream are valid; `out` is a null destination.
+            unsafe {
+                match axes {
+                    [] => sys::mlx_mean(out, a, keepdims, s),
+                    [axis] => sys::mlx_mean_axis(out, a, *axis, keepdims, s),
+                    _ => sys::mlx_mean_axes(out, a, axes.as_ptr(), axes.len(), keepdims, s),
+                }
+            }
+        })
+    };
+    in_float32(a, of)
 }
 
 /// Reductions with a correction of the count.

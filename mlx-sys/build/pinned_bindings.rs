@@ -5603,7 +5603,7 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     /** Returns the BLAS that matrix products on the CPU use: OpenBLAS's configuration and kernel (`OpenBLAS 0.3.34 ...
- Haswell`), or `system` for the one that MLX was linked with. The text lives as long as the program.*/
+ Haswell`), `none (REASON)` if it cannot be loaded, or `system` for the one that MLX was linked with. The text lives as long as the program.*/
     pub fn mlxrs_blas_name() -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
@@ -5938,6 +5938,21 @@ unsafe extern "C" {
         res: *mut mlx_vector_array,
         outputs: mlx_vector_array,
     ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /** Moves the graph between `inputs` and `outputs` to `stream`, which belongs to this thread: operations on its device
+ run there, operations on another device on this thread's default stream of that device. No other thread may read or
+ evaluate the graph meanwhile.*/
+    pub fn mlxrs_run_on(
+        outputs: mlx_vector_array,
+        inputs: mlx_vector_array,
+        stream: mlx_stream,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /** Makes the arrays that MLX would read on a CPU's stream, among these and those that they are made of, ones that this
+ library reads. No thread may evaluate them meanwhile.*/
+    pub fn mlxrs_own_reads(arrays: mlx_vector_array) -> ::std::os::raw::c_int;
 }
 /// The cost of an evaluation. Bytes are those that it allocates, without those allocated before.
 #[repr(C)]

@@ -18,7 +18,7 @@ mod compile_mode;
 mod custom;
 mod function;
 mod grad;
-mod stateless;
+mod payload;
 mod turns;
 mod vmap;
 

@@ -316,6 +316,17 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
     }
     return grads;
   }
+  const auto dtype = in.empty() ? mx::float32 : in[0].dtype();
+  if ((name == MLXRS_NAME(Gather) || name == MLXRS_NAME(GatherAxis)) && (dtype == mx::bfloat16 || dtype == mx::float16)) {
+    // An element that is taken often has a sum as its gradient, and a sum in so few bits soon ends to grow.
+    List wide = in;
+    wide[0] = mx::astype(in[0], mx::float32, s);
+    auto grads = p.vjp(wide, {mx::astype(cotangents[0], mx::float32, s)}, argnums, {node});
+    for (auto& grad : grads) {
+      grad = mx::astype(grad, dtype, s);
+    }
+    return grads;
+  }
   if (name == MLXRS_NAME(Hadamard)) {
     const auto grad = hadamard_grad(node, cotangents[0], s);
     return grad ? std::optional<List>({*grad}) : std::nullopt;

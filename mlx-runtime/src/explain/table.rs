@@ -17,7 +17,7 @@ macro_rules! table {
 table! {
     "abs" => [mlx_abs] or [];
     "add" => [mlx_add] or [];
-    "add_rms_norm" => [mlx_add, mlx_fast_rms_norm] or [mlxrs_add_rms_norm];
+    "add_rms_norm" => [mlx_add, mlx_fast_rms_norm] or [mlxrs_rows_apply];
     "addmm" => [mlx_addmm] or [];
     "all" => [mlx_all | mlx_all_axes | mlx_all_axis] or [];
     "any" => [mlx_any | mlx_any_axes | mlx_any_axis] or [];
@@ -170,7 +170,7 @@ table! {
     "repeat" => [mlx_repeat | mlx_repeat_axis] or [];
     "reshape" => [mlx_reshape] or [];
     "right_shift" => [mlx_right_shift] or [];
-    "rms_norm" => [mlx_fast_rms_norm] or [];
+    "rms_norm" => [mlx_fast_rms_norm] or [mlxrs_rows_apply];
     "roll" => [mlxrs_forwards, mlx_roll_axis] or [];
     "rope" => [mlx_fast_rope] or [];
     "rope_attention" => [mlx_contiguous, mlx_reshape, mlx_transpose_axes, mlx_fast_rope, mlx_contiguous, mlx_reshape, mlx_transpose_axes, mlx_fast_rope, mlx_contiguous, mlx_reshape, mlx_transpose_axes, mlx_fast_scaled_dot_product_attention, mlx_transpose_axes, mlx_reshape] or [mlxrs_rope_attention];

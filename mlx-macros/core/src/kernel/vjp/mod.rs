@@ -41,10 +41,7 @@ pub fn gradient(p: &Program, frozen: &[bool]) -> Result<Option<Gradient>, NoGrad
 }
 
 /// [`gradient`], which reads outputs of the kernel where that spares it inputs: the sum of two arrays in place of both.
-pub fn gradient_from_outputs(
-    p: &Program,
-    frozen: &[bool],
-) -> Result<Option<Gradient>, NoGradient> {
+pub fn gradient_from_outputs(p: &Program, frozen: &[bool]) -> Result<Option<Gradient>, NoGradient> {
     derived(p, frozen, true)
 }
 

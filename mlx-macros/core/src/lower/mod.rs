@@ -11,7 +11,7 @@ pub(crate) mod digest;
 pub mod kernel;
 pub(crate) mod layers;
 mod layout;
-mod region;
+pub mod region;
 mod weights;
 
 pub use args::dim;

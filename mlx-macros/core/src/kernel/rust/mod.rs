@@ -67,10 +67,9 @@ pub fn write(p: &Program, names: &[String]) -> Written {
         sizes,
         loads: loads.collect(),
     };
-    Written {
-        body: w.body(),
-        program: w.program(names),
-    }
+    let body = w.body();
+    let program = w.program(names, &body.to_string());
+    Written { body, program }
 }
 
 /// True if the CPU's host finds every element: rows are chosen only by indices that are loaded.

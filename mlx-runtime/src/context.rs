@@ -96,6 +96,11 @@ pub(crate) fn is_differentiating() -> bool {
     FLAGS.get().gradients > 0
 }
 
+/// Returns true inside two scopes of [`Scope::gradient`].
+pub(crate) fn is_differentiating_twice() -> bool {
+    FLAGS.get().gradients > 1
+}
+
 /// Returns true inside [`Scope::vectorising`].
 pub(crate) fn is_vectorising() -> bool {
     FLAGS.get().vectorising

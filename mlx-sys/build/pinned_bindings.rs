@@ -5603,7 +5603,7 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     /** Returns the BLAS that matrix products on the CPU use: OpenBLAS's configuration and kernel (`OpenBLAS 0.3.34 ...
- Haswell`), or `system` for the one that MLX was linked with. The text lives as long as the program.*/
+ Haswell`), `none (REASON)` if it cannot be loaded, or `system` for the one that MLX was linked with. The text lives as long as the program.*/
     pub fn mlxrs_blas_name() -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
@@ -5725,15 +5725,6 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /// silu(g) * u
-    pub fn mlxrs_swiglu(
-        res: *mut mlx_array,
-        g: mlx_array,
-        u: mlx_array,
-        s: mlx_stream,
-    ) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
     /// q [B, L, H*D], k and v [B, L, K*D], freqs [D/2] -> [B, L, H*D], causal
     pub fn mlxrs_rope_attention(
         res: *mut mlx_array,
@@ -5797,19 +5788,6 @@ pub struct mlxrs_kernels_ {
             dx: *mut f32,
             rows: i64,
             d: i64,
-        ),
-    >,
-    pub swiglu: ::std::option::Option<
-        unsafe extern "C" fn(g: *const f32, u: *const f32, y: *mut f32, n: i64),
-    >,
-    pub swiglu_grad: ::std::option::Option<
-        unsafe extern "C" fn(
-            g: *const f32,
-            u: *const f32,
-            dy: *const f32,
-            dg: *mut f32,
-            du: *mut f32,
-            n: i64,
         ),
     >,
     pub rope: ::std::option::Option<
@@ -5961,6 +5939,21 @@ unsafe extern "C" {
         outputs: mlx_vector_array,
     ) -> ::std::os::raw::c_int;
 }
+unsafe extern "C" {
+    /** Moves the graph between `inputs` and `outputs` to `stream`, which belongs to this thread: operations on its device
+ run there, operations on another device on this thread's default stream of that device. No other thread may read or
+ evaluate the graph meanwhile.*/
+    pub fn mlxrs_run_on(
+        outputs: mlx_vector_array,
+        inputs: mlx_vector_array,
+        stream: mlx_stream,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /** Makes the arrays that MLX would read on a CPU's stream, among these and those that they are made of, ones that this
+ library reads. No thread may evaluate them meanwhile.*/
+    pub fn mlxrs_own_reads(arrays: mlx_vector_array) -> ::std::os::raw::c_int;
+}
 /// The cost of an evaluation. Bytes are those that it allocates, without those allocated before.
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -6046,7 +6039,7 @@ pub struct mlxrs_rows_ {
 pub type mlxrs_rows = mlxrs_rows_;
 unsafe extern "C" {
     /** Returns the outputs of a kernel on a CPU stream. `composed` computes them from the inputs by MLX's operations,
- `backward` the gradients of all inputs from the inputs and the cotangents.*/
+ `backward` the gradients of all inputs from the inputs, the cotangents and the outputs.*/
     pub fn mlxrs_rows_apply(
         res: *mut mlx_vector_array,
         inputs: mlx_vector_array,

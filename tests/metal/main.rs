@@ -3,10 +3,11 @@
 //!
 //! `planted` shows that the shim finds faults, `wrapped` that the text around a body is MLX's.
 
+mod arrays;
 mod compile;
 mod composed;
+mod emitted;
 mod generated;
-mod inputs;
 mod kernels;
 mod mutated;
 mod planted;

@@ -3,15 +3,15 @@
 use std::cell::RefCell;
 
 use mlx_macros_core::kernel::ir::{Derived, Gradient, Place, Program, Scalar, Source};
-use mlx_macros_core::kernel::text::{self, Target};
-use mlx_macros_core::syntax::dims::Dim;
+use mlx_macros_core::kernel::text::Target;
 use mlx_runtime::kernels::rows::layout::Layout;
-use mlx_runtime::kernels::rows::text::{Argument, Call, Output, Text};
+use mlx_runtime::kernels::rows::text::{Call, Output, Text};
 use mlx_runtime::{ops, transforms, Array, Dtype, Result};
 
+use crate::arrays::{array, bytes, numbers, stored, type_name};
 use crate::compile::{Job, Outcome};
 use crate::composed::{Composed, Sizes};
-use crate::inputs::{array, bytes, layout, numbers, stored, type_name};
+use crate::emitted::emitted;
 use crate::random::Random;
 use crate::wrap;
 
@@ -42,54 +42,28 @@ thread_local! {
     static PROGRAMS: RefCell<Vec<(Program, Sizes, Vec<f32>)>> = RefCell::default();
 }
 
-fn leaked(list: Vec<String>) -> &'static [&'static str] {
-    let list: Vec<&'static str> = list.into_iter().map(|s| &*s.leak()).collect();
-    list.leak()
-}
-
-/// A size as the macros emit it, for sizes of these names.
-fn size(dim: &Dim, names: &[String]) -> &'static [(i64, &'static [usize])] {
-    let place = |name: &String| {
-        names
-            .iter()
-            .position(|n| n == name)
-            .expect("the call has every size")
+/// A layout that suits the widths: not only the one that the host would choose.
+fn layout(random: &mut Random, rows: i32, widths: &[i32], sums: bool) -> Layout {
+    let mut pack = *random.pick(&[1, 2, 4, 8]);
+    while widths.iter().any(|w| w % pack != 0) {
+        pack /= 2;
+    }
+    let lanes = *random.pick(&[1, 2, 4, 8, 16, 32, 32, 64, 64, 128]);
+    let threads = if lanes > 32 {
+        lanes
+    } else {
+        *random.pick(&[32, 64])
     };
-    let terms = dim.terms().map(|(factors, c)| {
-        let places: Vec<usize> = factors.iter().map(place).collect();
-        (c, &*places.leak())
-    });
-    let terms: Vec<(i64, &'static [usize])> = terms.collect();
-    terms.leak()
-}
-
-/// The text as the macros emit it.
-pub fn emitted(program: &Program, target: Target, names: &[String]) -> Option<Text> {
-    let made = text::write(program, target)?;
-    let arguments = text::argument_names(program, &made);
-    let argument = |a: &text::Argument| match a {
-        text::Argument::Rows => Argument::Rows,
-        text::Argument::RowsEach => Argument::RowsEach,
-        text::Argument::Size(name) => Argument::Size(size(&Dim::name(name), names)),
-        text::Argument::Number(i) => Argument::Number(*i),
-    };
-    let numbers = made.numbers.iter().map(argument);
-    let numbers: Vec<_> = numbers.zip(leaked(arguments).iter().copied()).collect();
-    let constants = made.constants.into_iter();
-    let constants = constants.map(|(name, word)| (&*word.leak(), size(&Dim::name(&name), names)));
-    let constants: Vec<(&'static str, _)> = constants.collect();
-    let widths: Vec<_> = made.widths.iter().map(|w| size(w, names)).collect();
-    Some(Text {
-        name: program.name.clone().leak(),
-        header: made.header.leak(),
-        body: made.body.leak(),
-        inputs: leaked(made.inputs),
-        outputs: leaked(made.outputs),
-        constants: constants.leak(),
-        numbers: numbers.leak(),
-        widths: widths.leak(),
-        sums: made.sums,
-    })
+    let rows_each = if sums { 1 + random.below(4) as i32 } else { 1 };
+    let workers = (rows - 1) / rows_each + 1;
+    Layout {
+        lanes,
+        pack,
+        threads,
+        groups: (workers - 1) / (threads / lanes) + 1,
+        workers,
+        rows_each,
+    }
 }
 
 fn value(size: &[(i64, &[usize])], sizes: &[i64]) -> i32 {
@@ -338,7 +312,7 @@ impl Launch {
         for (i, primal) in primals.into_iter().enumerate() {
             all.push(primal.map_or_else(|| missing(i), Ok)?);
         }
-        let wanted: Vec<usize> = forward.outputs.iter().map(|d| d.input).collect();
+        let wanted: Vec<usize> = forward.outputs.iter().map(|d| d.inputs[0]).collect();
         let given: Vec<Array> = wanted.iter().map(|i| all[*i].clone()).collect();
         let seen: Vec<usize> = by
             .iter()

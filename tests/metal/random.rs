@@ -250,7 +250,7 @@ impl Maker {
         }
     }
 
-    pub(super) fn constant(&mut self, scalar: Scalar) -> V {
+    fn constant(&mut self, scalar: Scalar) -> V {
         let x = self.random.unit() * 2.0;
         let (constant, bound) = match scalar {
             Scalar::F32 => (Constant::Float(x), 2.0),

@@ -1,11 +1,10 @@
-//! Operations of random programs.
+//! The instructions that random programs choose from.
 
 use mlx_macros_core::kernel::ir::{Binary, Constant, Op, Reduce, Scalar, Unary, V};
 
 use crate::random::{dim, number, Maker};
 
 impl Maker {
-    /// One more value, of a random operation.
     pub(super) fn step(&mut self) -> V {
         match self.random.below(12) {
             0..=2 => self.unary_step(),

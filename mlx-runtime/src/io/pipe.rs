@@ -225,6 +225,12 @@ fn panicked(payload: Box<dyn Any + Send>) -> Error {
     )
 }
 
+/// Reads from a user's reader; a panic becomes an error.
+pub(super) fn caught<T>(op: &'static str, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|payload| Err(panicked(payload).with_op(op)))
+}
+
 /// # Safety
 /// `state` leads to a live `State<M>`.
 unsafe fn state<'a, M>(state: *mut c_void) -> &'a State<M> {

@@ -5,7 +5,7 @@ pub use crate::kernels::rows;
 pub use crate::model::bind::{bind, size, Arg, Class, Size};
 pub use crate::model::check::{check_field, check_require};
 pub use crate::model::definition::Definition;
-pub use crate::model::layers::{run_layers, saved_layers, Computed, Saved};
+pub use crate::model::layers::{run_layers, run_loop, run_steps, saved_layers, Computed, Saved};
 pub use crate::model::layout::{
     Digest, DigestPart, DigestTensor, Fact, FactOp, FieldLayout, Holds, Layout, RequireLayout,
     TensorLayout,
@@ -27,7 +27,10 @@ use crate::{Array, Dtype, Error, ErrorKind, Result};
 mod config;
 pub mod ops;
 
-pub use config::{estimated_whole, GuardedNumber, GuardedWhole, Number, Whole};
+pub use config::{
+    element_number, element_whole, estimated_whole, Given, GuardedNumber, GuardedWhole, Number,
+    Text, Whole,
+};
 
 /// Types with which generated code describes its model.
 pub mod explain {

@@ -5,12 +5,14 @@
 
 #![allow(dead_code)] // what the tests on a CPU need
 
+#[path = "../arrays.rs"]
+mod arrays;
 #[path = "../compile.rs"]
 mod compile;
 #[path = "../composed.rs"]
 mod composed;
-#[path = "../inputs.rs"]
-mod inputs;
+#[path = "../emitted.rs"]
+mod emitted;
 #[path = "../programs.rs"]
 mod programs;
 #[path = "../random.rs"]
@@ -86,7 +88,7 @@ fn wrong(launch: &mut Launch, of_metal: bool, counts: &mut [usize; 2]) -> Option
     };
     let made = launch.with_call(|call| run(&text, call));
     let outcome = match made {
-        Some(Ok(arrays)) => Ok(arrays.iter().map(inputs::bytes).collect()),
+        Some(Ok(arrays)) => Ok(arrays.iter().map(arrays::bytes).collect()),
         Some(Err(e)) => Err(e.to_string()),
         None => Err("the launch is too large".to_string()),
     };

@@ -18,7 +18,10 @@ impl Lower<'_> {
         let ids: Vec<Id> = args.iter().flat_map(Arg::values).collect();
         if !matches!(call.callee, Callee::Generic(_)) {
             let args = ids.iter().map(|id| self.read(*id));
-            let forward = forward(node.span);
+            let forward = match &call.callee {
+                Callee::Method(_, name) => quote! { .#name },
+                _ => forward(node.span),
+            };
             return quote! { { #check #f #forward(#(#args),*)? } };
         }
         let arrays = ids.iter().filter(|id| !self.is_cache(**id));
@@ -39,7 +42,7 @@ impl Lower<'_> {
         } }
     }
 
-    fn policy(&self, field: &Ident) -> TokenStream {
+    pub(super) fn policy(&self, field: &Ident) -> TokenStream {
         let declared = self
             .model
             .fields

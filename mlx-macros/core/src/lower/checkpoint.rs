@@ -107,6 +107,13 @@ impl Emit<'_> {
                     f,
                     quote! { |m| ::mlx_runtime::__private::Definition::saved(m, "forward", #args) },
                 ),
+                Keeper::Other(f, method) => {
+                    let name = method.to_string();
+                    self.each(
+                        f,
+                        quote! { |m| ::mlx_runtime::__private::Definition::saved(m, #name, #args) },
+                    )
+                }
                 Keeper::Layers(f) => self.each(
                     f,
                     quote! { |m| ::mlx_runtime::__private::saved_layers(m, #args) },

@@ -6,11 +6,14 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, ToTokens};
 use syn::ext::IdentExt;
 
-use crate::lower::{config, config_expr, config_size, dim, join_key, layers, sig_type, weights};
+use crate::lower::{
+    config, config_expr, config_size, dim, elements, join_key, layers, sig_type, weights,
+};
 use crate::syntax::condition;
 use crate::syntax::dims::is_free;
 use crate::syntax::kind::FieldKind;
-use crate::syntax::model::{Field, ModelDef};
+use crate::syntax::logic::Facts;
+use crate::syntax::model::{Field, Inner, ModelDef, Value};
 use crate::syntax::signature::{Method, Ty};
 
 /// `impl Definition for ..`, with the items `hidden` besides, and `impl Model for ..`.
@@ -23,7 +26,7 @@ pub fn model_impl(
     let (name, config) = (&model.item.ident, &model.config);
     let (impl_generics, ty_generics, where_clause) = model.item.generics.split_for_impl();
     let sig = signature(model, methods);
-    let build = build(model, joins);
+    let build = build(model, methods, joins);
     let call = call(model, methods);
     let layout = crate::lower::layout::items(model);
     let visits = model.fields.iter().map(|f| visit(f, false));
@@ -84,7 +87,7 @@ pub fn sizes(model: &ModelDef) -> TokenStream {
     let sizes = places
         .keys()
         .filter(|n| !is_free(n) && !names.short.contains_key(*n));
-    let fields = sizes.map(|n| names.config_field(n));
+    let fields = sizes.map(|n| names.config_field(n).0);
     quote! { let _ = |__c: &#config| { #(let _ = &__c.#fields;)* }; }
 }
 
@@ -159,10 +162,29 @@ fn signature(model: &ModelDef, methods: &[Method]) -> TokenStream {
     let what = format!("{}::forward", model.item.ident);
     match methods.iter().find(|m| m.name == "forward") {
         None => {
-            quote! { #s { callee: #what, args: &[], ret: ::mlx_runtime::__private::SigType::Cache } }
+            quote! { #s { callee: #what, args: &[], ret: ::mlx_runtime::__private::SigType::Cache, prefix: "", other: &[] } }
         }
         Some(m) => sig(&what, m),
     }
+}
+
+/// The name of the constant that holds a method's signature.
+pub fn signature_of(method: &Ident) -> Ident {
+    quote::format_ident!("__SIG_{}", method, span = proc_macro2::Span::mixed_site())
+}
+
+/// The signatures of methods, with which calls from other models are compared.
+pub fn signatures(model: &ModelDef, methods: &[Method]) -> TokenStream {
+    let each = methods.iter().filter(|m| m.name != "forward").map(|m| {
+        let name = signature_of(&m.name);
+        let sig = sig(&format!("{}::{}", model.item.ident, m.name), m);
+        quote! {
+            #[doc(hidden)]
+            #[allow(non_upper_case_globals)]
+            pub const #name: ::mlx_runtime::__private::Sig = #sig;
+        }
+    });
+    quote! { #(#each)* }
 }
 
 /// The signature of a method or function as a constant.
@@ -172,7 +194,7 @@ pub fn sig(callee: &str, m: &Method) -> TokenStream {
         quote! { (#n, #t) }
     });
     let ret = sig_type(&m.ret);
-    quote! { ::mlx_runtime::__private::Sig { callee: #callee, args: &[#(#args),*], ret: #ret } }
+    quote! { ::mlx_runtime::__private::Sig { callee: #callee, args: &[#(#args),*], ret: #ret, prefix: "", other: &[] } }
 }
 
 /// `forward` with its arrays in a list, for models that take this one as a type parameter.
@@ -180,7 +202,7 @@ fn call(model: &ModelDef, methods: &[Method]) -> TokenStream {
     let Some(m) = methods.iter().find(|m| m.name == "forward") else {
         return quote! {};
     };
-    if m.args.iter().any(|a| a.ty == Ty::Number) {
+    if m.args.iter().any(|a| a.ty.is_number()) {
         return quote! {};
     }
     let what = format!("{}::forward", model.item.ident);
@@ -232,15 +254,15 @@ fn path(f: &Field) -> TokenStream {
     quote! { &::mlx_runtime::__private::join(__path, #name) }
 }
 
-fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
+fn build(model: &ModelDef, methods: &[Method], joins: &[Vec<Ident>]) -> TokenStream {
     let what = model.item.ident.to_string();
-    let size = |d: &crate::syntax::dims::Dim, facts: &[String]| {
+    let size = |d: &crate::syntax::dims::Dim, facts: &Facts| {
         let e = dim(d, |n| config_size(&model.names, n, facts));
         let text = model.names.dim(d);
         quote! { ::mlx_runtime::__private::LoadDim::new(#text, #e) }
     };
     let requires = model.requires.iter().map(|e| {
-        let cond = condition::guarded(e, &model.known);
+        let cond = condition::guarded(e, &model.names.facts);
         let (text, cond) = (
             config::pretty(e),
             config::tokens(&cond, &quote! { __loader.layer() }),
@@ -251,6 +273,7 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
         });
         quote! { __loader.require(#what, #text, #cond, &[#(#values),*]); }
     });
+    let elements = elements::requirements(model, methods);
     let fields = model.fields.iter().map(|f| {
         let (name, path, frozen, lora) = (&f.name, quote! { __at }, f.frozen, f.lora);
         let facts = model.facts_of(f);
@@ -301,12 +324,19 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
             }
             FieldKind::Model => quote! { <#ty as ::mlx_runtime::__private::Definition<_>>::build(__config, #path, __loader) },
         };
+        let value = match &f.config {
+            None => value,
+            Some(inner) => {
+                let config = inner_config(model, inner, &facts);
+                quote! { { let __config = &#config; #value } }
+            }
+        };
         match &f.when {
             None => quote! { #at let mut #name: #ty = #value; },
             Some(when) => {
-                let when = condition::guarded(when, &model.known);
+                let when = condition::guarded(when, &model.names.facts);
                 let when = config::tokens(&when, &quote! { __loader.layer() });
-                quote! { let mut #name: ::core::option::Option<#ty> = if #when { #at ::core::option::Option::Some(#value) } else { ::core::option::Option::None }; }
+                quote! { let mut #name: ::core::option::Option<#ty> = if #when { #at (|| ::core::option::Option::Some(#value))() } else { ::core::option::Option::None }; }
             }
         }
     });
@@ -323,10 +353,45 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
     quote! {
         let __c = &**__config;
         #(#requires)*
+        #elements
         #(#fields)*
         let mut __mlx = ::mlx_runtime::__private::Meta::new(__config, __loader);
         #(#joined)*
         Self { #(#names,)* __mlx }
+    }
+}
+
+/// The config of a sub-model that has another.
+fn inner_config(model: &ModelDef, inner: &Inner, facts: &Facts) -> TokenStream {
+    let arc = quote! { ::std::sync::Arc::new };
+    match inner {
+        Inner::Field(e) => {
+            let place = config_expr(e);
+            match facts.is_there(&condition::text(e)) {
+                false => quote! { #arc(::core::clone::Clone::clone(&#place)) },
+                // The closure around ends where it is absent.
+                true => quote! { #arc(::core::clone::Clone::clone(#place.as_ref()?)) },
+            }
+        }
+        Inner::With(all) => {
+            let set = all.iter().map(|(name, value)| match value {
+                Value::Size(d) => {
+                    let size = dim(d, |n| config_size(&model.names, n, facts));
+                    quote! { __k.#name = ::core::convert::TryFrom::try_from(#size).unwrap_or_default(); }
+                }
+                Value::Literal(e) => match e {
+                    syn::Expr::Lit(l) if matches!(l.lit, syn::Lit::Str(_)) => {
+                        quote! { __k.#name = ::core::convert::Into::into(#e); }
+                    }
+                    e => quote! { __k.#name = #e; },
+                },
+            });
+            quote! { {
+                let mut __k = ::core::clone::Clone::clone(__c);
+                #(#set)*
+                #arc(__k)
+            } }
+        }
     }
 }
 

@@ -9,9 +9,11 @@ pub mod checkpoint;
 pub(crate) mod config;
 pub mod define;
 pub(crate) mod digest;
+mod elements;
 pub mod kernel;
 pub(crate) mod layers;
 mod layout;
+mod loops;
 mod nodes;
 mod projections;
 mod prologue;
@@ -107,6 +109,7 @@ fn wrap(m: &Method, of_model: bool, body: TokenStream) -> TokenStream {
         match a.ty {
             Ty::Cache => quote! { #n: &mut ::mlx_runtime::nn::KvCache },
             Ty::Number => quote! { #n: f32 },
+            Ty::Whole => quote! { #n: i32 },
             _ => quote! { #n: &::mlx_runtime::Array },
         }
     });

@@ -6,7 +6,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, ToTokens};
 use syn::Ident;
 
-use super::{config, layer, Lower};
+use super::{checks, config, layer, Lower};
 use crate::check::build::variable;
 use crate::ir::{Arg, Arm, Callee, Id, Kind};
 use crate::syntax::signature::Ty;
@@ -18,6 +18,9 @@ impl Lower<'_> {
         match &n.kind {
             Kind::Sub { call, .. } | Kind::Layers { call, .. } | Kind::Function { call, .. } => {
                 Some(self.check(call, n.span, true))
+            }
+            Kind::Loop { body, .. } | Kind::Steps { body, .. } => {
+                Some(checks(self.model, &body.graph))
             }
             _ => None,
         }
@@ -60,7 +63,7 @@ impl Lower<'_> {
             Kind::Input(n) => n.to_token_stream(),
             Kind::Number(e) => {
                 let e = self.number(e);
-                quote! { (#e) as f32 }
+                quote! { ::mlx_runtime::__private::Given::given(#e)? }
             }
             _ => {
                 let v = variable(id);
@@ -119,7 +122,7 @@ impl Lower<'_> {
                     let input = variable(joined);
                     return quote! { let #v = ::mlx_runtime::__private::ops::#name(&#input)?; };
                 }
-                let name = Ident::new(op.name, Span::call_site());
+                let name = Ident::new(&op.function(), Span::call_site());
                 let args = args
                     .iter()
                     .enumerate()
@@ -151,6 +154,8 @@ impl Lower<'_> {
                 cache,
                 call,
             } => self.stack(field, (*carried, extra, *cache), call, node),
+            Kind::Loop { .. } => self.looped(node),
+            Kind::Steps { .. } => self.steps(node),
             Kind::CacheUpdate {
                 cache,
                 keys,

@@ -8,12 +8,15 @@ use syn::{Expr, Ident};
 
 use super::{config_size, dim, join_key, Lower};
 use crate::check::build::variable;
-use crate::ir::{Attention, Id, P};
+use crate::ir::{Attention, Id, LAYER, P};
 use crate::syntax::kind::FieldKind;
 
 impl Lower<'_> {
     /// A reference to a field; one that may be absent is there by the `if` around its use.
     pub(super) fn field(&self, name: &Ident) -> TokenStream {
+        if name == LAYER {
+            return quote! { __layer };
+        }
         let optional = self
             .model
             .fields
@@ -85,7 +88,7 @@ impl Lower<'_> {
         let (attended, rope) = (variable(id), self.field(&a.rope));
         let (q, k, v) = (self.read(a.q), self.read(a.k), self.read(a.v));
         let head_dim = dim(&a.head_dim, |n| {
-            config_size(&self.model.names, n, &self.model.known)
+            config_size(&self.model.names, n, &self.model.names.facts)
         });
         let scale = self.arg(&a.scale, P::OptScalar);
         let cache = self.read(a.cache);

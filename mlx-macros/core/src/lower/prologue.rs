@@ -29,7 +29,7 @@ impl Lower<'_> {
         let args = m.args.iter().filter_map(|a| match &a.ty {
             Ty::Tensor(shape, d) => {
                 let (name, text) = (&a.name, a.name.to_string());
-                let dims = shape.iter().map(|d| size_pattern(d, &free, &self.model.names, &self.model.known));
+                let dims = shape.iter().map(|d| size_pattern(d, &free, &self.model.names, &self.model.names.facts));
                 let class = format_ident!("{}", format!("{d:?}"));
                 Some(quote! {
                     ::mlx_runtime::__private::Arg::new(#text, #name, ::mlx_runtime::__private::Class::#class, &[#(#dims),*])
@@ -56,6 +56,7 @@ impl Lower<'_> {
             .iter()
             .flat_map(|id| match &self.graph.nodes[*id].kind {
                 Kind::Kernel(r) => r.graph.nodes.iter().collect(),
+                Kind::Loop { body, .. } | Kind::Steps { body, .. } => body.graph.all_nodes(),
                 _ => vec![&self.graph.nodes[*id]],
             });
         for node in inner {
@@ -72,10 +73,14 @@ impl Lower<'_> {
                 }
             }
         }
+        used.extend(self.loop_sizes());
         let config = used.iter().map(|n| {
-            let mut facts = self.model.known.clone();
+            let facts = &self.model.names.facts;
             // Each use is inside of an `if` that says that the field is there.
-            facts.extend(self.graph.guarded.get(n).map(|n| format!("{n}.is_some()")));
+            let facts = match self.graph.guarded.contains(n) {
+                true => facts.with(n),
+                false => facts.clone(),
+            };
             let (var, size) = (dim_var(n), config_size(&self.model.names, n, &facts));
             quote! { let #var = #size; }
         });

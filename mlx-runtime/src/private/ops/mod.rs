@@ -6,6 +6,7 @@ mod axis;
 mod create;
 mod gated;
 mod losses;
+mod random;
 mod shape;
 
 pub use attention::*;
@@ -13,6 +14,7 @@ pub use axis::*;
 pub use create::*;
 pub use gated::{joined_geglu, joined_swiglu};
 pub use losses::*;
+pub use random::*;
 pub use shape::*;
 
 pub use crate::kernels::gated::{geglu, swiglu};

@@ -1,7 +1,6 @@
-//! Arrays and layouts for a launch, and their elements as bytes and as numbers.
+//! Arrays of random numbers, and their elements in memory.
 
 use mlx_macros_core::syntax::signature::Dt;
-use mlx_runtime::kernels::rows::layout::Layout;
 use mlx_runtime::{bf16, f16, ops, Array, Dtype, Result};
 
 use crate::random::Random;
@@ -101,29 +100,5 @@ pub fn numbers(bytes: &[u8], dtype: Dtype) -> Vec<f64> {
         Dtype::Uint32 => four(|b| f64::from(u32::from_le_bytes(b))),
         Dtype::Bool => bytes.iter().map(|b| f64::from(*b)).collect(),
         _ => four(|b| f64::from(f32::from_le_bytes(b))),
-    }
-}
-
-/// A layout that suits the widths: not only the one that the host would choose.
-pub fn layout(random: &mut Random, rows: i32, widths: &[i32], sums: bool) -> Layout {
-    let mut pack = *random.pick(&[1, 2, 4, 8]);
-    while widths.iter().any(|w| w % pack != 0) {
-        pack /= 2;
-    }
-    let lanes = *random.pick(&[1, 2, 4, 8, 16, 32, 32, 64, 64, 128]);
-    let threads = if lanes > 32 {
-        lanes
-    } else {
-        *random.pick(&[32, 64])
-    };
-    let rows_each = if sums { 1 + random.below(4) as i32 } else { 1 };
-    let workers = (rows - 1) / rows_each + 1;
-    Layout {
-        lanes,
-        pack,
-        threads,
-        groups: (workers - 1) / (threads / lanes) + 1,
-        workers,
-        rows_each,
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use mlx_macros::{mlx_fn, mlx_model};
+use mlx_runtime::__private::Definition;
 use mlx_runtime::model::{init, load, LoadOptions, Model};
 use mlx_runtime::nn::{KvCache, Linear, RmsNorm};
 use mlx_runtime::{ops, random, Array, Dtype, Result};

@@ -338,7 +338,7 @@ fn arrays_that_are_evaluated_while_graphs_are_read_keep_their_inputs() {
         reads.recv().unwrap();
         // A new buffer, which no graph could fill again, and which only `w` holds.
         let ones = f32s(&[1.0; 4]).unwrap();
-        let w = ops::multiply(&ones, &Array::scalar(3.0f32).unwrap()).unwrap();
+        let w = ops::multiply(&ones, Array::scalar(3.0f32).unwrap()).unwrap();
         drop(ones);
         w.eval().unwrap();
         let product = transforms::compile(move |x| Ok(vec![ops::matmul(&x[0], &w)?]), false);

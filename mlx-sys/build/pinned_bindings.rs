@@ -5629,14 +5629,23 @@ unsafe extern "C" {
     pub fn mlxrs_cuda_compiles() -> bool;
 }
 unsafe extern "C" {
-    /** Compiles `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture such as `sm_90`,
- by the NVRTC that MLX's library has loaded. An empty architecture compiles nothing: the kernel can be used in a
- graph that is only inspected.*/
+    /** Begins to compile `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture such as
+ `sm_90`, by the NVRTC that MLX's library has loaded. Kernels compile in threads, as many at once as the machine has
+ cores; a launch waits for its kernel when it is evaluated, and the compiler's error is an error of that evaluation.
+ Compiled code is kept in the folder where MLX keeps its own (MLX_PTX_CACHE_DIR), for later processes. An empty
+ architecture compiles nothing: the kernel can be used in a graph that is only inspected.*/
     pub fn mlxrs_cuda_kernel_new(
         res: *mut mlxrs_cuda_kernel,
         name: *const ::std::os::raw::c_char,
         source: *const ::std::os::raw::c_char,
         architecture: *const ::std::os::raw::c_char,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /// Waits until the kernel is compiled, and returns the size of its code in bytes.
+    pub fn mlxrs_cuda_kernel_size(
+        res: *mut usize,
+        kernel: mlxrs_cuda_kernel,
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
@@ -5716,15 +5725,6 @@ unsafe extern "C" {
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
-    /// silu(g) * u
-    pub fn mlxrs_swiglu(
-        res: *mut mlx_array,
-        g: mlx_array,
-        u: mlx_array,
-        s: mlx_stream,
-    ) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
     /// q [B, L, H*D], k and v [B, L, K*D], freqs [D/2] -> [B, L, H*D], causal
     pub fn mlxrs_rope_attention(
         res: *mut mlx_array,
@@ -5788,19 +5788,6 @@ pub struct mlxrs_kernels_ {
             dx: *mut f32,
             rows: i64,
             d: i64,
-        ),
-    >,
-    pub swiglu: ::std::option::Option<
-        unsafe extern "C" fn(g: *const f32, u: *const f32, y: *mut f32, n: i64),
-    >,
-    pub swiglu_grad: ::std::option::Option<
-        unsafe extern "C" fn(
-            g: *const f32,
-            u: *const f32,
-            dy: *const f32,
-            dg: *mut f32,
-            du: *mut f32,
-            n: i64,
         ),
     >,
     pub rope: ::std::option::Option<
@@ -6052,7 +6039,7 @@ pub struct mlxrs_rows_ {
 pub type mlxrs_rows = mlxrs_rows_;
 unsafe extern "C" {
     /** Returns the outputs of a kernel on a CPU stream. `composed` computes them from the inputs by MLX's operations,
- `backward` the gradients of all inputs from the inputs and the cotangents.*/
+ `backward` the gradients of all inputs from the inputs, the cotangents and the outputs.*/
     pub fn mlxrs_rows_apply(
         res: *mut mlx_vector_array,
         inputs: mlx_vector_array,

@@ -163,7 +163,7 @@ pub enum Switch {
 /// Flags of `synth`.
 #[derive(Args, Clone, Debug)]
 pub struct SynthArgs {
-    /// tiny, smollm2-135m, llama-3.2-1b, llama-3.2-3b, llama-3.1-8b, llama-3.1-70b, or a config.json
+    /// A published model's sizes, such as llama-3.1-8b or qwen3-8b (folder configs/), or a config.json
     #[arg(long)]
     pub config: String,
     /// New folder to write

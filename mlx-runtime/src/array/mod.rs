@@ -10,6 +10,8 @@ mod methods;
 mod ndarray;
 mod operand;
 mod operators;
+#[cfg(feature = "serde")]
+mod serde;
 
 pub use convert::Nested;
 pub(crate) use failed::check_inputs;

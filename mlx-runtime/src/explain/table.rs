@@ -1,5 +1,5 @@
 //! Written by `cargo xtask generate`, which reads the calls off the sources of the runtime: the calls of
-//! MLX's operations, then those of our own kernels where they can take the input. Calls that only some
+//! MLX's operations, then those of this project's kernels where they can take the input. Calls that only some
 //! arguments need, or only a dtype other than float32, are left out.
 
 use super::calls::Row;
@@ -17,7 +17,7 @@ macro_rules! table {
 table! {
     "abs" => [mlx_abs] or [];
     "add" => [mlx_add] or [];
-    "add_rms_norm" => [mlx_add, mlx_fast_rms_norm] or [mlxrs_add_rms_norm];
+    "add_rms_norm" => [mlx_add, mlx_fast_rms_norm] or [mlxrs_rows_apply];
     "addmm" => [mlx_addmm] or [];
     "all" => [mlx_all | mlx_all_axes | mlx_all_axis] or [];
     "any" => [mlx_any | mlx_any_axes | mlx_any_axis] or [];
@@ -77,7 +77,7 @@ table! {
     "full" => [mlx_full] or [];
     "gather_mm" => [mlx_clip, mlx_add, mlx_less, mlx_where, mlx_gather_mm] or [];
     "gaussian_nll_loss" => [mlx_maximum, mlx_subtract, mlx_square, mlx_divide, mlx_log, mlx_add, mlx_multiply] or [];
-    "geglu" => [mlx_square, mlx_multiply, mlx_multiply, mlx_add, mlx_multiply, mlx_multiply, mlx_tanh, mlx_add, mlx_multiply, mlx_multiply] or [];
+    "geglu" => [mlx_square, mlx_multiply, mlx_multiply, mlx_add, mlx_multiply, mlx_multiply, mlx_tanh, mlx_add, mlx_multiply, mlx_multiply] or [mlxrs_rows_apply];
     "gelu" => [mlx_multiply, mlx_erf, mlx_add, mlx_multiply, mlx_multiply] or [];
     "gelu_approx" => [mlx_square, mlx_multiply, mlx_multiply, mlx_add, mlx_multiply, mlx_multiply, mlx_tanh, mlx_add, mlx_multiply] or [];
     "gelu_fast_approx" => [mlx_multiply, mlx_sigmoid, mlx_multiply] or [];
@@ -162,6 +162,9 @@ table! {
     "put_along_axis" => [mlx_put_along_axis] or [];
     "quantized_matmul" => [mlx_quantized_matmul] or [];
     "radians" => [mlx_radians] or [];
+    "random::bernoulli" => [mlx_random_bernoulli] or [];
+    "random::bits" => [mlx_random_bits] or [];
+    "random::uniform" => [mlx_random_uniform] or [];
     "reciprocal" => [mlx_reciprocal] or [];
     "relu" => [mlx_maximum] or [];
     "relu2" => [mlx_maximum, mlx_square] or [];
@@ -170,7 +173,7 @@ table! {
     "repeat" => [mlx_repeat | mlx_repeat_axis] or [];
     "reshape" => [mlx_reshape] or [];
     "right_shift" => [mlx_right_shift] or [];
-    "rms_norm" => [mlx_fast_rms_norm] or [mlxrs_rms_norm];
+    "rms_norm" => [mlx_fast_rms_norm] or [];
     "roll" => [mlxrs_forwards, mlx_roll_axis] or [];
     "rope" => [mlx_fast_rope] or [];
     "rope_attention" => [mlx_contiguous, mlx_reshape, mlx_transpose_axes, mlx_fast_rope, mlx_contiguous, mlx_reshape, mlx_transpose_axes, mlx_fast_rope, mlx_contiguous, mlx_reshape, mlx_transpose_axes, mlx_fast_scaled_dot_product_attention, mlx_transpose_axes, mlx_reshape] or [mlxrs_rope_attention];
@@ -201,7 +204,7 @@ table! {
     "subtract" => [mlx_subtract] or [];
     "sum" => [mlx_sum | mlx_sum_axes | mlx_sum_axis] or [];
     "swapaxes" => [mlx_swapaxes] or [];
-    "swiglu" => [mlx_sigmoid, mlx_multiply, mlx_multiply] or [mlxrs_swiglu];
+    "swiglu" => [mlx_sigmoid, mlx_multiply, mlx_multiply] or [mlxrs_rows_apply];
     "take" => [mlx_clip, mlx_take | mlx_take_axis] or [];
     "take_along_axis" => [mlx_take_along_axis] or [];
     "tan" => [mlx_tan] or [];

@@ -24,6 +24,7 @@
 pub(crate) mod adam;
 pub(crate) mod adapters;
 pub(crate) mod attention;
+mod axes;
 pub(crate) mod cross_entropy;
 pub(crate) mod dequantize;
 pub(crate) mod gated;
@@ -40,8 +41,8 @@ use crate::context::Scope;
 pub mod cpu {
     pub use super::attention::cpu::rope_attention;
     pub use super::cross_entropy::cpu::linear_cross_entropy;
-    pub use super::gated::cpu::swiglu;
-    pub use super::norm::cpu::{add_rms_norm, rms_norm};
+    pub use super::gated::{geglu, swiglu};
+    pub use super::norm::{add_rms_norm, layer_norm, rms_norm};
     pub use super::select::on_cpu as available;
 }
 

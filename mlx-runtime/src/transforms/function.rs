@@ -476,7 +476,7 @@ impl CustomFunction {
         self
     }
 
-    /// The function. An error on the way is the error of its calls.
+    /// The function. If building it fails, its calls return the error.
     pub fn build(self) -> Closure {
         let op = "custom_function";
         let made = || {

@@ -22,19 +22,6 @@ using mx::array;
 // Returns true if the operations below can take `x` on the stream: float32, a CPU, and a BLAS to call.
 bool fused_available(const array& x, const mx::Stream& stream);
 
-// y = x / sqrt(mean(x^2) + eps) * w over the last axis: x [.., d], w [d] -> [.., d].
-array rms_norm(const array& x, const array& w, float eps, mx::Stream stream);
-
-// h = x + r and y = rms_norm(h, w): x and r [.., d], w [d] -> {h, y}, both [.., d].
-std::vector<array> add_rms_norm(const array& x,
-                                const array& r,
-                                const array& w,
-                                float eps,
-                                mx::Stream stream);
-
-// silu(g) * u, both of one shape.
-array swiglu(const array& g, const array& u, mx::Stream stream);
-
 // The layout and rotation of heads, and the scale of scores.
 struct AttentionOptions {
   int head_dim; // even

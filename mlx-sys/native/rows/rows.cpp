@@ -13,6 +13,7 @@
 #include "blas/cpu_pool.h"
 #include "compat/capi.h"
 #include "fused/common.h"
+#include "fused/kernels.h"
 #include "mlx/mlx.h"
 #include "mlx/transforms.h"
 
@@ -87,15 +88,16 @@ class Rows : public CpuPrimitive {
     e.run([work = work_, inputs = std::move(inputs), outputs = std::move(outputs)] { work->all(inputs, outputs); });
   }
 
-  List vjp(const List& in, const List& cotangents, const std::vector<int>& argnums, const List&) override {
+  List vjp(const List& in, const List& cotangents, const std::vector<int>& argnums, const List& out) override {
     List all = in;
     all.insert(all.end(), cotangents.begin(), cotangents.end());
+    all.insert(all.end(), out.begin(), out.end());
     const List grads = backward_(all);
-    List out;
+    List asked;
     for (int i : argnums) {
-      out.push_back(grads.at(i));
+      asked.push_back(grads.at(i));
     }
-    return out;
+    return asked;
   }
 
   List jvp(const List& in, const List& tangents, const std::vector<int>& argnums) override {
@@ -137,6 +139,11 @@ extern "C" int mlxrs_rows_apply(mlx_vector_array* res,
                                 const mlx_stream s) {
   return mlxrs::guarded("rows.cpp", [&] {
     auto work = std::make_shared<mlxrs::Work>(*call);
+    // Wrong variables are errors here, not on the stream's thread.
+    mlxrs::kernels();
+#ifdef MLXRS_OPENBLAS
+    mlxrs::check_pool_threads();
+#endif
     if (!s.ctx) {
       throw std::runtime_error("expected a stream");
     }

@@ -293,6 +293,18 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
     }
     return grads;
   }
+  if (name == MLXRS_NAME(Select)) {
+    // MLX multiplies by the condition as a number: two operations, and NaN where what is not taken is infinite.
+    const auto& by = cotangents[0];
+    const auto zero = array(0, by.dtype());
+    List grads;
+    for (int n : argnums) {
+      grads.push_back(n == 0   ? mx::zeros_like(in[0], s)
+                      : n == 1 ? mx::where(in[0], by, zero, s)
+                               : mx::where(in[0], zero, by, s));
+    }
+    return grads;
+  }
   if (name == MLXRS_NAME(Sign) && node.dtype() == mx::complex64) {
     return List{turned(in[0], cotangents[0], s)};
   }

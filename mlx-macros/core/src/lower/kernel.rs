@@ -151,31 +151,42 @@ pub(super) fn statics(
     frozen: &[bool],
     names: &[String],
 ) -> TokenStream {
-    let all = [Some(forward), gradient.map(|g| &g.program)];
-    let all = all.into_iter().flatten();
+    let narrow = gradient.and_then(Gradient::narrow);
+    let all = [
+        (Some(forward), "Forward"),
+        (gradient.map(|g| &g.program), "Backward"),
+        (narrow.as_ref().map(|g| &g.program), "Narrow"),
+    ];
     let bodies = all
-        .zip(["Forward", "Backward"])
-        .map(|(p, name)| body(p, name, names));
+        .into_iter()
+        .filter_map(|(p, name)| Some(body(p?, name, names)));
     let forward = program(forward, "Forward", names);
-    let gradient = match gradient {
-        None => quote! { None },
-        Some(g) => {
-            let program = program(&g.program, "Backward", names);
-            let inputs = g.inputs.iter().map(|s| match s {
-                Source::Input(i) => quote! { __r::Source::Input(#i) },
-                Source::Cotangent(i) => quote! { __r::Source::Cotangent(#i) },
-            });
-            let outputs = g.outputs.iter().map(|d| {
-                let (i, axes) = (d.input, d.sum.iter().map(|a| *a as i32));
-                quote! { (#i, &[#(#axes),*]) }
-            });
-            quote! { Some(__r::Gradient { program: #program, inputs: &[#(#inputs),*], outputs: &[#(#outputs),*] }) }
-        }
-    };
+    let gradient = derived(gradient, "Backward", names);
+    let narrow = derived(narrow.as_ref(), "Narrow", names);
     quote! {
         #(#bodies)*
-        static __KERNEL: __r::Kernel = __r::Kernel { forward: #forward, gradient: #gradient, frozen: &[#(#frozen),*] };
+        static __KERNEL: __r::Kernel = __r::Kernel {
+            forward: #forward, gradient: #gradient, narrow: #narrow, frozen: &[#(#frozen),*],
+        };
     }
+}
+
+/// A gradient as a constant, if there is one.
+fn derived(gradient: Option<&Gradient>, name: &str, names: &[String]) -> TokenStream {
+    let Some(g) = gradient else {
+        return quote! { None };
+    };
+    let program = program(&g.program, name, names);
+    let inputs = g.inputs.iter().map(|s| match s {
+        Source::Input(i) => quote! { __r::Source::Input(#i) },
+        Source::Cotangent(i) => quote! { __r::Source::Cotangent(#i) },
+        Source::Output(i) => quote! { __r::Source::Output(#i) },
+    });
+    let outputs = g.outputs.iter().map(|d| {
+        let (inputs, axes) = (&d.inputs, d.sum.iter().map(|a| *a as i32));
+        quote! { (&[#(#inputs),*], &[#(#axes),*]) }
+    });
+    quote! { Some(__r::Gradient { program: #program, inputs: &[#(#inputs),*], outputs: &[#(#outputs),*] }) }
 }
 
 /// The type that holds a program's work on a row.

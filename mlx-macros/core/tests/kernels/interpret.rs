@@ -25,10 +25,7 @@ pub fn read(text: &str) -> (Program, Result<Option<Gradient>, NoGradient>) {
 pub fn size(d: &Dim, sizes: &Sizes) -> i64 {
     let of = |n: &String| match Quotient::of(n) {
         None => sizes[n],
-        Some(q) => {
-            let product = |names: &[String]| names.iter().map(|n| sizes[n]).product::<i64>();
-            product(&q.of) / (product(&q.by) * q.number)
-        }
+        Some(q) => size(&q.of, sizes) / size(&q.divisor(), sizes),
     };
     d.terms()
         .map(|(names, c)| c * names.iter().map(of).product::<i64>())
@@ -114,6 +111,11 @@ pub fn run(p: &Program, sizes: &Sizes, inputs: &[Vec<f64>], numbers: &[f64]) -> 
                     assert_eq!(all.len(), n);
                     all
                 }
+                // Any numbers that hang on the key and the place will do for a gradient.
+                Op::Bits { key, place, .. } => each(&|i| {
+                    let seed = get(key[0], 0) + 2.0 * get(key[1], 0);
+                    ((get(*place, i) + 1.0) * (seed + 1.0) * 2_654_435_761.0) % 4_294_967_296.0
+                }),
                 Op::Take { of, index } => each(&|i| {
                     let n = values[*of].len() as i64;
                     let at = get(*index, i) as i64;
@@ -160,7 +162,7 @@ pub fn gradients(
     let mut out: Vec<Vec<f64>> = inputs.iter().map(|x| vec![0.0; x.len()]).collect();
     for ((d, o), x) in g.outputs.iter().zip(&g.program.outputs).zip(found) {
         let shape: Vec<usize> = o.shape.iter().map(|d| size(d, sizes) as usize).collect();
-        let mut sum = vec![0.0; inputs[d.input].len()];
+        let mut sum = vec![0.0; inputs[d.inputs[0]].len()];
         for (i, x) in x.iter().enumerate() {
             // The place among the axes that stay.
             let (mut rest, mut at, mut stride) = (i, 0, 1);
@@ -173,7 +175,9 @@ pub fn gradients(
             }
             sum[at] += x;
         }
-        out[d.input] = sum;
+        for i in &d.inputs {
+            out[*i] = sum.clone();
+        }
     }
     out
 }

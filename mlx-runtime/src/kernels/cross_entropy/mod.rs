@@ -64,8 +64,8 @@ pub(crate) fn losses_and_slope(
     targets: &Array,
     cap: Option<f32>,
 ) -> Result<(Array, Array)> {
-    if cap.is_none() && select::on_cuda(z) {
-        return cuda::cross_entropy(z, targets);
+    if select::on_cuda(z) {
+        return cuda::cross_entropy(z, targets, cap);
     }
     let z = capped(z, cap)?;
     let nll = losses(&z, targets)?;

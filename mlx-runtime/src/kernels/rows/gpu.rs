@@ -41,7 +41,7 @@ impl Launch {
         Some(launch)
     }
 
-    /// The outputs; `backward` computes the gradients of all inputs from the inputs and the cotangents.
+    /// The outputs; `backward` computes the gradients of all inputs from the inputs, the cotangents and the outputs.
     pub fn apply<B>(self, inputs: &[Array], backward: B) -> Result<Vec<Array>>
     where
         B: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
@@ -49,7 +49,7 @@ impl Launch {
         if !context::is_differentiating() {
             return self.run(inputs);
         }
-        let whole = move |x: &[Array], by: &[Array], _: &[Array]| backward(&[x, by].concat());
+        let whole = move |x: &[Array], by: &[Array], y: &[Array]| backward(&[x, by, y].concat());
         transforms::custom_vjp(move |x| self.run(x), whole).call(inputs)
     }
 

@@ -5,6 +5,7 @@
 //!
 //! Tests: `mlx-tests --test kernels`.
 
+mod asked;
 mod cpu;
 pub mod cuda;
 mod gpu;
@@ -14,6 +15,7 @@ pub mod math;
 pub mod metal;
 mod native;
 mod program;
+mod random;
 pub mod reduce;
 mod region;
 pub mod text;
@@ -21,12 +23,14 @@ pub mod text;
 pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
 pub use program::{At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
+pub use random::random_bits;
 pub use region::region;
 pub use text::{Argument, Text};
 
 use crate::kernels::select;
 use crate::{context, ops, transforms, Array, Dtype, Result};
 use cpu::Job;
+use program::dtype;
 
 /// A kernel's body as MLX's operations.
 pub trait Composed: Fn(&[Array]) -> Result<Vec<Array>> + Clone + Send + 'static {}
@@ -52,7 +56,8 @@ pub fn call<F: Composed>(
     };
     let (sizes, numbers) = (sizes.to_vec(), numbers.to_vec());
     let again = composed.clone();
-    let backward = move |x: &[Array]| gradients(kernel, x, &sizes, &numbers, float, again.clone());
+    let backward =
+        move |x: &[Array]| asked::gradients(kernel, x, &sizes, &numbers, float, again.clone());
     way.apply(&inputs, composed, backward)
 }
 
@@ -109,11 +114,13 @@ pub fn call_with<F: Composed, V: Composed>(
     let composed = held(kernel.frozen, composed);
     let inputs: Vec<Array> = inputs.iter().map(|x| (*x).clone()).collect();
     let backward = move |x: &[Array]| {
-        let mut grads: Vec<Array> = x[..kernel.frozen.len()]
+        let inputs = kernel.frozen.len();
+        let mut grads: Vec<Array> = x[..inputs]
             .iter()
             .map(ops::zeros_like)
             .collect::<Result<_>>()?;
-        for (i, g) in places.iter().zip(vjp(x)?) {
+        let given = inputs + kernel.forward.outputs.len();
+        for (i, g) in places.iter().zip(vjp(&x[..given])?) {
             grads[*i] = g;
         }
         Ok(grads)
@@ -171,8 +178,8 @@ impl Way {
         }
     }
 
-    /// The outputs. `composed` computes them by MLX's operations, `backward` the gradients of all inputs from the inputs
-    /// and the cotangents.
+    /// The outputs. `composed` computes them by MLX's operations, `backward` the gradients of all inputs from the inputs,
+    /// the cotangents and the outputs.
     fn apply<C, B>(self, inputs: &[Array], composed: C, backward: B) -> Result<Vec<Array>>
     where
         C: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
@@ -196,9 +203,11 @@ fn chosen(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtyp
     Job::new(program, sizes, numbers.to_vec(), float).map(Way::Cpu)
 }
 
-/// The gradients of all inputs, where `x` are the inputs and then the cotangents.
-fn gradients<F: Composed>(
+/// The gradients of all inputs that `gradient` computes, and zeros for the others; where it cannot, those of all inputs by
+/// MLX's operations. `x` are the inputs, the cotangents and the outputs.
+fn derived<F: Composed>(
     kernel: &'static Kernel,
+    gradient: Option<&'static Gradient>,
     x: &[Array],
     sizes: &[i64],
     numbers: &[f32],
@@ -206,52 +215,68 @@ fn gradients<F: Composed>(
     composed: F,
 ) -> Result<Vec<Array>> {
     let count = kernel.forward.inputs.len();
+    let given = count + kernel.forward.outputs.len();
     let whole = move |x: &[Array]| {
         let (primals, cotangents) = x.split_at(count);
         Ok(transforms::vjp(composed.clone(), primals, cotangents)?.1)
     };
-    let derived = kernel.gradient.as_ref();
+    let is_output = |s: &Source| matches!(s, Source::Output(_));
+    // What reads an output is no function of the inputs, which a second derivative needs.
+    let reads =
+        |g: &&Gradient| !context::is_differentiating_twice() || !g.inputs.iter().any(is_output);
+    let derived = gradient.filter(reads);
     let way = derived.and_then(|g| Some((g, chosen(&g.program, sizes, numbers, float)?)));
     let Some((gradient, way)) = way else {
-        return whole(x);
+        return whole(&x[..given]);
     };
-    let inputs: Vec<Array> = gradient
-        .inputs
+    let place = move |s: &Source| match s {
+        Source::Input(i) => *i,
+        Source::Cotangent(i) => count + i,
+        Source::Output(i) => given + i,
+    };
+    // Cotangents may have another dtype.
+    let inputs = gradient.inputs.iter().zip(gradient.program.inputs);
+    let inputs: Vec<Array> = inputs
+        .map(|(s, class)| ops::astype(&x[place(s)], dtype(*class, float)))
+        .collect::<Result<_>>()?;
+    // A derivative of the gradient is composed: of all inputs, and in the form of the program's outputs. What the program
+    // does not read has no effect, and is not kept for that.
+    let all: Vec<(Vec<i32>, Dtype)> = x[..given]
         .iter()
-        .map(|s| match s {
-            Source::Input(i) => x[*i].clone(),
-            Source::Cotangent(i) => x[count + i].clone(),
-        })
+        .map(|x| (x.shape().to_vec(), x.dtype()))
         .collect();
-    // A derivative of the gradient is composed: of all inputs, and in the form of the program's outputs.
-    let all = x.to_vec();
     let shapes = way.shapes();
     let again = whole.clone();
-    let same = move |given: &[Array]| {
-        let mut x = all.clone();
-        for (s, a) in gradient.inputs.iter().zip(given) {
-            match s {
-                Source::Input(i) => x[*i] = a.clone(),
-                Source::Cotangent(i) => x[count + i] = a.clone(),
+    let same = move |by: &[Array]| {
+        let mut x: Vec<Array> = all
+            .iter()
+            .map(|(shape, dtype)| ops::zeros(shape, *dtype))
+            .collect::<Result<_>>()?;
+        for (s, a) in gradient.inputs.iter().zip(by) {
+            if is_output(s) {
+                let text = "no transform of a gradient outside of the function that it is taken in";
+                return Err(crate::Error::invalid("mlx_kernel", text));
             }
+            x[place(s)] = a.clone();
         }
         let grads = again(&x)?;
         let outputs = gradient.outputs.iter().zip(&shapes);
         outputs
-            .map(|((i, axes), shape)| first_term(&grads[*i], shape, axes))
+            .map(|((of, axes), shape)| first_term(&grads[of[0]], shape, axes))
             .collect::<Result<Vec<Array>>>()
     };
     let backward = {
         let same = same.clone();
         move |x: &[Array]| {
-            let (primals, cotangents) = x.split_at(gradient.inputs.len());
+            let (primals, rest) = x.split_at(gradient.inputs.len());
+            let cotangents = &rest[..gradient.outputs.len()];
             Ok(transforms::vjp(same.clone(), primals, cotangents)?.1)
         }
     };
     let parts = way.apply(&inputs, same, backward)?;
     let mut grads: Vec<Option<Array>> = vec![None; count];
-    for ((i, axes), part) in gradient.outputs.iter().zip(parts) {
-        let like = &x[*i];
+    for ((of, axes), part) in gradient.outputs.iter().zip(parts) {
+        let like = &x[of[0]];
         let mut g = part;
         if !axes.is_empty() {
             g = ops::sum(&g, axes, false)?;
@@ -261,7 +286,10 @@ fn gradients<F: Composed>(
         if g.shape() != like.shape() {
             g = ops::reshape(&g, like.shape())?;
         }
-        grads[*i] = Some(ops::astype(&g, like.dtype())?);
+        let g = ops::astype(&g, like.dtype())?;
+        for i in *of {
+            grads[*i] = Some(g.clone());
+        }
     }
     let filled = grads.into_iter().zip(x);
     filled

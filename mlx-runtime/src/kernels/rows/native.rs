@@ -14,7 +14,7 @@ use crate::transforms::closure::Handle;
 use crate::{Array, Error, Result};
 
 /// The outputs of a job. `composed` computes them by MLX's operations, `backward` the gradients of all inputs from the
-/// inputs and the cotangents.
+/// inputs, the cotangents and the outputs.
 pub(super) fn apply<C, B>(
     job: Job,
     inputs: &[Array],

@@ -7,25 +7,20 @@
 //! Tests: unit tests below.
 
 const PARTS: usize = 16;
-const TERMS: usize = 16;
+/// Elements that are added in float32.
+const BLOCK: usize = PARTS * 16;
 
 /// The sum of float32.
 #[inline(always)]
 pub fn sum_f32(x: &[f32]) -> f32 {
     let mut total = [0f64; PARTS];
-    let whole = x.len() - x.len() % PARTS;
-    for block in x[..whole].chunks(PARTS * TERMS) {
-        let mut part = [0f32; PARTS];
-        for term in block.as_chunks::<PARTS>().0 {
-            for (p, t) in part.iter_mut().zip(term) {
-                *p += t;
-            }
-        }
-        for (t, p) in total.iter_mut().zip(part) {
-            *t += f64::from(p);
-        }
+    let (blocks, last) = x.as_chunks::<BLOCK>();
+    for block in blocks {
+        add(&mut total, block.as_chunks::<PARTS>().0);
     }
-    for (t, rest) in total.iter_mut().zip(&x[whole..]) {
+    let (terms, rest) = last.as_chunks::<PARTS>();
+    add(&mut total, terms);
+    for (t, rest) in total.iter_mut().zip(rest) {
         *t += f64::from(*rest);
     }
     let mut width = PARTS / 2;
@@ -36,6 +31,21 @@ pub fn sum_f32(x: &[f32]) -> f32 {
         width /= 2;
     }
     total[0] as f32
+}
+
+/// Adds terms to their parts: as float32 among themselves, as float64 to what is there.
+#[inline(always)]
+fn add(total: &mut [f64; PARTS], terms: &[[f32; PARTS]]) {
+    let mut part = [0f32; PARTS];
+    for term in terms {
+        for (p, t) in part.iter_mut().zip(term) {
+            *p += t;
+        }
+    }
+    // In memory in between, or the compiler pairs the numbers as float64 needs them, also in the loop above.
+    for (t, p) in total.iter_mut().zip(std::hint::black_box(part)) {
+        *t += f64::from(p);
+    }
 }
 
 /// The product of float32, in parts as the sum.

@@ -5,17 +5,21 @@
 //!
 //! Tests: `tests/kernels.rs`; `mlx-tests --test kernels`.
 
+mod program;
+mod scalars;
+mod sizes;
+
 use std::collections::BTreeSet;
 
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 use syn::Ident;
 
-use crate::kernel::ir::{At, Binary, Constant, Op, Place, Program, Reduce, Scalar, Unary, V};
-use crate::kernel::schedule::{is_flat, Home, Loop, Schedule, Target};
-use crate::kernel::text;
+use crate::kernel::ir::{Op, Program, Reduce, Scalar, V};
+use crate::kernel::schedule::{Home, Loop, Schedule, Target};
 use crate::syntax::dims::Dim;
-use crate::syntax::signature::Dt;
+use scalars::{binary, cast, constant, ty, unary};
+use sizes::Sizes;
 
 /// A program for the runtime.
 pub struct Written {
@@ -36,57 +40,6 @@ pub fn names(programs: &[&Program]) -> Vec<String> {
         }
     }
     names.into_iter().collect()
-}
-
-/// The sizes that the runtime computes for a call.
-#[derive(Default)]
-struct Sizes {
-    all: Vec<Dim>,
-}
-
-impl Sizes {
-    fn place(&mut self, d: &Dim) -> usize {
-        if let Some(i) = self.all.iter().position(|o| o == d) {
-            return i;
-        }
-        self.all.push(d.clone());
-        self.all.len() - 1
-    }
-
-    /// All sizes of a program.
-    fn of_program(&mut self, p: &Program) {
-        p.rows.iter().for_each(|d| _ = self.place(d));
-        for v in &p.values {
-            v.width.iter().for_each(|d| _ = self.place(d));
-            match &v.op {
-                Op::Load { at, .. } => self.of_place(at),
-                Op::Size(d) => _ = self.place(d),
-                Op::Cut { start, step, .. } => {
-                    self.place(start);
-                    self.place(step);
-                }
-                Op::Join(parts) => parts.iter().for_each(|p| _ = self.place(&p.1)),
-                _ => {}
-            }
-        }
-        for o in &p.outputs {
-            o.shape.iter().for_each(|d| _ = self.place(d));
-            if let Place::At(at) = &o.place {
-                self.of_place(at);
-            }
-        }
-        self.place(&Dim::constant(1));
-    }
-
-    fn of_place(&mut self, at: &At) {
-        at.rows.iter().for_each(|r| _ = self.place(&r.1));
-        for c in &at.computed {
-            self.place(&c.size);
-            self.place(&c.stride);
-        }
-        self.place(&at.column);
-        self.place(&at.offset);
-    }
 }
 
 struct Writer<'a> {
@@ -131,18 +84,6 @@ pub fn is_written(p: &Program) -> bool {
 }
 
 const KINDS: [Scalar; 4] = [Scalar::F32, Scalar::I32, Scalar::U32, Scalar::Bool];
-
-fn ty(s: Scalar) -> Ident {
-    format_ident!(
-        "{}",
-        match s {
-            Scalar::F32 => "f32",
-            Scalar::I32 => "i32",
-            Scalar::U32 => "u32",
-            Scalar::Bool => "bool",
-        }
-    )
-}
 
 fn fields(s: Scalar) -> (Ident, Ident) {
     let name = ty(s);
@@ -485,229 +426,13 @@ impl Writer<'_> {
                 let (c, a, b) = (read(*c), read(*a), read(*b));
                 quote! { if #c { #a } else { #b } }
             }
+            Op::Bits { key, place, count } => {
+                let [a, b] = key.map(&read);
+                let (place, count) = (read(*place), read(*count));
+                quote! { __r::random_bits(#a, #b, #place, #count) }
+            }
             Op::Cast(a) => cast(self.p.values[*a].scalar, to, read(*a)),
             _ => quote! { Default::default() },
-        }
-    }
-
-    fn program(&self, names: &[String]) -> TokenStream {
-        let name = &self.p.name;
-        let poly = |d: &Dim| {
-            let terms = d.terms().map(|(factors, c)| {
-                let at = factors
-                    .iter()
-                    .map(|f| names.iter().position(|n| n == f).unwrap_or(0));
-                quote! { (#c, &[#(#at),*]) }
-            });
-            quote! { &[#(#terms),*] }
-        };
-        let sizes = self.sizes.all.iter().map(poly);
-        let place = |d: &Dim| self.sizes.all.iter().position(|o| o == d).unwrap_or(0);
-        let rows = self.p.rows.iter().map(place);
-        let inputs = self.p.inputs.iter().map(|i| storage(i.dtype));
-        let at = |at: &At| {
-            let rows = at.rows.iter().map(|(i, stride)| {
-                let stride = place(stride);
-                quote! { (#i, #stride) }
-            });
-            let computed = at.computed.iter().map(|c| {
-                let load = self.loads.iter().position(|l| *l == c.value).unwrap_or(0);
-                let (size, stride) = (place(&c.size), place(&c.stride));
-                quote! { __r::Chosen { load: #load, size: #size, stride: #stride } }
-            });
-            let (column, offset) = (place(&at.column), place(&at.offset));
-            quote! { __r::At { rows: &[#(#rows),*], chosen: &[#(#computed),*], column: #column, offset: #offset } }
-        };
-        let one = Dim::constant(1);
-        let loads = self.loads.iter().map(|v| {
-            let value = &self.p.values[*v];
-            let Op::Load { input, at: found } = &value.op else {
-                return quote! {};
-            };
-            let (at, width) = (at(found), place(value.width.as_ref().unwrap_or(&one)));
-            quote! { __r::Load { input: #input, at: #at, width: #width } }
-        });
-        let outputs = self.p.outputs.iter().map(|o| {
-            let (shape, dtype) = (o.shape.iter().map(place), storage(o.dtype));
-            let width = place(self.p.values[o.value].width.as_ref().unwrap_or(&one));
-            let place = match &o.place {
-                Place::At(found) => {
-                    let at = at(found);
-                    quote! { Some(#at) }
-                }
-                Place::Sum => quote! { None },
-            };
-            quote! { __r::Output { shape: &[#(#shape),*], dtype: #dtype, width: #width, at: #place } }
-        });
-        let scratch = KINDS
-            .iter()
-            .flat_map(|k| self.buffers(*k))
-            .filter(|b| self.s.buffers[*b].output.is_none());
-        let scratch = scratch.map(|b| {
-            let (kind, width) = (
-                scalar(self.s.buffers[b].scalar),
-                place(&self.s.buffers[b].width),
-            );
-            quote! { (#kind, #width) }
-        });
-        let cuts = self.p.values.iter().filter_map(|v| match &v.op {
-            Op::Cut { of, start, step } => {
-                let count = place(v.width.as_ref().unwrap_or(&one));
-                let whole = place(self.p.values[*of].width.as_ref().unwrap_or(&one));
-                let (start, step) = (place(start), place(step));
-                Some(quote! { __r::Cut { start: #start, step: #step, count: #count, whole: #whole } })
-            }
-            _ => None,
-        });
-        let flat = match is_flat(self.p) {
-            Some(d) => {
-                let d = place(&d);
-                quote! { Some(#d) }
-            }
-            None => quote! { None },
-        };
-        let cuda = text::emit(self.p, text::Target::Cuda, names);
-        let metal = text::emit(self.p, text::Target::Metal, names);
-        quote! {
-            __r::Program {
-                name: #name,
-                sizes: &[#(#sizes),*],
-                rows: &[#(#rows),*],
-                inputs: &[#(#inputs),*],
-                loads: &[#(#loads),*],
-                outputs: &[#(#outputs),*],
-                scratch: &[#(#scratch),*],
-                cuts: &[#(#cuts),*],
-                flat: #flat,
-                cpu,
-                cuda: #cuda,
-                metal: #metal,
-            }
-        }
-    }
-}
-
-fn storage(d: Dt) -> TokenStream {
-    let name = format_ident!("{}", format!("{d:?}"));
-    quote! { __r::Class::#name }
-}
-
-fn scalar(s: Scalar) -> TokenStream {
-    let name = format_ident!("{}", format!("{s:?}"));
-    quote! { __r::Scalar::#name }
-}
-
-fn constant(c: Constant, to: Scalar) -> TokenStream {
-    match (c, to) {
-        (Constant::Float(x), _) if x.is_finite() && (x != 0.0 || x.is_sign_positive()) => {
-            let digits = Literal::f32_suffixed(x.abs());
-            match x < 0.0 {
-                true => quote! { -#digits },
-                false => quote! { #digits },
-            }
-        }
-        (Constant::Float(x), _) => {
-            let bits = Literal::u32_suffixed(x.to_bits());
-            quote! { f32::from_bits(#bits) }
-        }
-        (Constant::Whole(n), Scalar::Bool) => {
-            let set = n != 0;
-            quote! { #set }
-        }
-        (Constant::Whole(n), Scalar::U32) => {
-            let n = Literal::u32_suffixed(n as u32);
-            quote! { #n }
-        }
-        (Constant::Whole(n), _) => {
-            let n = n as i32;
-            quote! { #n }
-        }
-    }
-}
-
-fn unary(op: Unary, s: Scalar, a: TokenStream) -> TokenStream {
-    let math = |name: &str| {
-        let name = format_ident!("{name}");
-        quote! { __r::math::#name(#a) }
-    };
-    match (op, s) {
-        (Unary::Not, _) => quote! { !#a },
-        (Unary::Abs, Scalar::F32) => quote! { #a.abs() },
-        (Unary::Abs, Scalar::I32) => quote! { #a.wrapping_abs() },
-        (Unary::Negative, Scalar::F32) => quote! { -#a },
-        (Unary::Negative, Scalar::I32 | Scalar::U32) => quote! { #a.wrapping_neg() },
-        (Unary::Sign, Scalar::F32) => math("sign"),
-        (Unary::Sign, Scalar::I32) => quote! { #a.signum() },
-        (Unary::Sign, Scalar::U32) => quote! { #a.min(1) },
-        // Whole numbers are whole already.
-        (_, Scalar::I32 | Scalar::U32 | Scalar::Bool) => a,
-        (Unary::Floor, _) => quote! { #a.floor() },
-        (Unary::Ceil, _) => quote! { #a.ceil() },
-        (Unary::Trunc, _) => quote! { #a.trunc() },
-        (Unary::Round, _) => quote! { #a.round_ties_even() },
-        (Unary::Sqrt, _) => quote! { #a.sqrt() },
-        (Unary::Rsqrt, _) => quote! { 1.0f32 / #a.sqrt() },
-        (Unary::IsNan, _) => quote! { #a.is_nan() },
-        (Unary::IsInf, _) => quote! { #a.is_infinite() },
-        (op, _) => math(&format!("{op:?}").to_lowercase()),
-    }
-}
-
-fn binary(op: Binary, s: Scalar, a: TokenStream, b: TokenStream) -> TokenStream {
-    use Binary::*;
-    let kind = ty(s);
-    let math = |name: &str| {
-        let name = format_ident!("{name}_{kind}");
-        quote! { __r::math::#name(#a, #b) }
-    };
-    match (op, s) {
-        (Equal, _) => quote! { #a == #b },
-        (NotEqual, _) => quote! { #a != #b },
-        (Less, _) => quote! { #a < #b },
-        (LessEqual, _) => quote! { #a <= #b },
-        (Greater, _) => quote! { #a > #b },
-        (GreaterEqual, _) => quote! { #a >= #b },
-        (And, _) => quote! { #a & #b },
-        (Or, _) => quote! { #a | #b },
-        (Xor, _) => quote! { #a ^ #b },
-        (LeftShift, _) => quote! { #a.wrapping_shl(#b as u32) },
-        (RightShift, _) => quote! { #a.wrapping_shr(#b as u32) },
-        (Add | Maximum, Scalar::Bool) => quote! { #a | #b },
-        (Multiply | Minimum, Scalar::Bool) => quote! { #a & #b },
-        (_, Scalar::Bool) => quote! { #a ^ #b },
-        (Add, Scalar::F32) => quote! { #a + #b },
-        (Subtract, Scalar::F32) => quote! { #a - #b },
-        (Multiply, Scalar::F32) => quote! { #a * #b },
-        (Divide, Scalar::F32) => quote! { #a / #b },
-        (FloorDivide, Scalar::F32) => quote! { (#a / #b).floor() },
-        (Add, _) => quote! { #a.wrapping_add(#b) },
-        (Subtract, _) => quote! { #a.wrapping_sub(#b) },
-        (Multiply, _) => quote! { #a.wrapping_mul(#b) },
-        (Maximum, Scalar::I32 | Scalar::U32) => quote! { #a.max(#b) },
-        (Minimum, Scalar::I32 | Scalar::U32) => quote! { #a.min(#b) },
-        (Divide | FloorDivide, _) => math("floor_divide"),
-        (Remainder, _) => math("remainder"),
-        (Maximum, _) => math("maximum"),
-        (Minimum, _) => math("minimum"),
-        (Power, _) => math("power"),
-        (Arctan2, _) => math("arctan2"),
-        (Logaddexp, _) => math("logaddexp"),
-    }
-}
-
-fn cast(from: Scalar, to: Scalar, a: TokenStream) -> TokenStream {
-    match (from, to) {
-        _ if from == to => a,
-        (Scalar::F32, Scalar::Bool) => quote! { #a != 0.0 },
-        (_, Scalar::Bool) => quote! { #a != 0 },
-        (Scalar::Bool, Scalar::F32) => quote! { f32::from(u8::from(#a)) },
-        (Scalar::Bool, to) => {
-            let to = ty(to);
-            quote! { #to::from(#a) }
-        }
-        (_, to) => {
-            let to = ty(to);
-            quote! { (#a as #to) }
         }
     }
 }

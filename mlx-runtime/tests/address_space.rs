@@ -31,7 +31,7 @@ fn product(n: i32, dtype: Dtype) -> Result<()> {
 fn products() -> Result<()> {
     let work = |dtype| {
         move || {
-            [4, 100, 300, 600]
+            [4, 100, 300, 600, 1200, 1200, 1200]
                 .into_iter()
                 .try_for_each(|n| product(n, dtype))
         }

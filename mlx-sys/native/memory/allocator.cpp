@@ -11,9 +11,10 @@
 #include <stdexcept>
 #include <string>
 
+#include "memory/address_space.h"
 #include "mlx/allocator.h"
 #include "mlx/device.h"
-#include "memory/address_space.h"
+#include "mlx/memory.h"
 
 namespace {
 
@@ -23,18 +24,16 @@ using mx::allocator::Buffer;
 
 // Smaller blocks are there as a rule, unless the process is limited.
 constexpr size_t LARGE = size_t(16) << 20;
-// Smaller blocks of a limited process come from the heap, as a rule.
-constexpr size_t MAPPED = size_t(1) << 20;
 
 class Checked : public Allocator {
  public:
   explicit Checked(Allocator& inner) : inner_(inner), limited_(mlxrs::is_limited()) {}
 
   Buffer malloc(size_t size) override {
-    // Asked first, because MLX counts a block that it does not get.
-    const bool is_there = limited_ && size >= MAPPED ? mlxrs::has_room(size + mlxrs::SMALL_BLOCKS)
-        : limited_ || size >= LARGE                    ? there_is(size)
-                                                       : true;
+    // Asked first, because MLX counts a block that it does not get. Its cache may have one.
+    const bool may_be_cached = mx::get_cache_memory() >= size;
+    const bool is_there = limited_ ? leaves_room(may_be_cached ? 0 : size)
+                                   : size < LARGE || may_be_cached || leaves_room(size);
     if (!is_there) {
       throw no_memory(size);
     }
@@ -58,10 +57,13 @@ class Checked : public Allocator {
   }
 
  private:
-  static bool there_is(size_t size) {
-    void* const block = std::malloc(size + sizeof(size_t));
+  // True if there is a block of `size`, and room for small blocks beside it where the process is limited.
+  bool leaves_room(size_t size) const {
+    // Volatile, because compilers leave out a block that is freed at once.
+    void* volatile block = std::malloc(size + sizeof(size_t));
+    const bool is_there = block && (!limited_ || mlxrs::has_room(mlxrs::SMALL_BLOCKS));
     std::free(block);
-    return block;
+    return is_there;
   }
 
   static std::runtime_error no_memory(size_t size) {

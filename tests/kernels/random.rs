@@ -2,6 +2,7 @@
 
 use mlx_macros::mlx_kernel;
 use mlx_runtime::low_level::graph;
+use mlx_runtime::nn::Dropout;
 use mlx_runtime::random::{self, Key};
 use mlx_runtime::{kernels, ops, transforms, Array, Dtype, Result};
 
@@ -179,5 +180,28 @@ fn a_dropout_is_one_node_and_so_is_its_gradient() -> Result<()> {
     let (_, grads) = transforms::vjp(f, &[array()?], &[array()?])?;
     let grads = graph::simplify(&[&grads[0]])?;
     assert_eq!(graph::count_nodes(&[&grads[0]])?, 1);
+    Ok(())
+}
+
+/// `mlx.nn.Dropout`, which takes the next key at each call.
+#[test]
+fn the_layer_drops_what_mlx_drops() -> Result<()> {
+    for shape in [&[7][..], &[5, 9], &[2, 3, 8], &[2, 2, 3, 5]] {
+        for dtype in [Dtype::Float32, Dtype::Bfloat16] {
+            let layer = Dropout::new(0.3, &Key::new(4)?)?;
+            let x = normal(shape, 6, dtype);
+            for now in [Key::new(4)?.split()?.0, Key::new(4)?.split()?.1.split()?.0] {
+                let kept = random::bernoulli(&Array::scalar(0.7f32)?, shape, &now)?;
+                let wide = ops::astype(&ops::multiply(&kept, &x)?, Dtype::Float32)?;
+                let want = ops::multiply(&wide, &Array::scalar(1.0f32 / 0.7)?)?;
+                let want = ops::astype(&want, dtype)?;
+                assert_eq!(
+                    numbers(&layer.forward(&x)?),
+                    numbers(&want),
+                    "{shape:?} {dtype:?}"
+                );
+            }
+        }
+    }
     Ok(())
 }

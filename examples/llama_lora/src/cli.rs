@@ -66,6 +66,9 @@ pub struct ExplainArgs {
     /// Write a page, that needs nothing else, instead of text
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Print the text of this kernel for the CPU, CUDA and Metal, instead of the whole
+    #[arg(long, value_name = "NAME", conflicts_with = "html")]
+    pub kernel: Option<String>,
     /// Rows in a batch
     #[arg(long, default_value_t = 4)]
     pub batch_size: i64,

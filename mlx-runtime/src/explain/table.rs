@@ -173,7 +173,7 @@ table! {
     "repeat" => [mlx_repeat | mlx_repeat_axis] or [];
     "reshape" => [mlx_reshape] or [];
     "right_shift" => [mlx_right_shift] or [];
-    "rms_norm" => [mlx_fast_rms_norm] or [];
+    "rms_norm" => [mlx_fast_rms_norm] or [mlxrs_rows_apply];
     "roll" => [mlxrs_forwards, mlx_roll_axis] or [];
     "rope" => [mlx_fast_rope] or [];
     "rope_attention" => [mlx_contiguous, mlx_reshape, mlx_transpose_axes, mlx_fast_rope, mlx_contiguous, mlx_reshape, mlx_transpose_axes, mlx_fast_rope, mlx_contiguous, mlx_reshape, mlx_transpose_axes, mlx_fast_scaled_dot_product_attention, mlx_transpose_axes, mlx_reshape] or [mlxrs_rope_attention];

@@ -14,8 +14,8 @@ use crate::{Array, Error, ErrorKind, Result};
 
 /// The items that the macros write for a model with the config `C`.
 ///
-/// It is a trait of its own so that an editor does not offer these items for a model, and so that a model's own methods
-/// may have the same names.
+/// A separate trait keeps these items out of the list of methods that an editor offers, and lets a model have methods
+/// of the same names.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a model",
     label = "expected a model",

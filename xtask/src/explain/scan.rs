@@ -400,7 +400,8 @@ fn is_plumbing(f: &Function) -> bool {
         "array", "context", "device", "error", "handles", "init", "lock", "memory", "stream",
     ];
     let module = f.module.first();
-    let asks = f.module.len() > 1 && ["axes", "select"].contains(&f.module[1].as_str());
+    let asks = f.module.len() > 1 && f.module[1] == "select";
+    let asks = asks || f.module.last().is_some_and(|m| m == "axes");
     asks || module.is_some_and(|m| plumbing.contains(&m.as_str()))
 }
 

@@ -103,12 +103,18 @@ pub(super) fn write(
         }
         const _: bool = #name::Explained::CALLS_END;
     };
-    let report = explain::function(&model, &method, graph.as_ref().ok());
+    let report = explain::function(&model, &method, graph.as_ref().ok(), parts.is_some());
     let check = parts.as_ref().map(|p| p.check(&method));
     let function = match graph {
         Ok(graph) => match &parts {
             Some(parts) => parts.function(&model, &method, &graph),
-            None => lower::function(&model, &method, &graph),
+            None => {
+                let (function, kernels) = (
+                    lower::function(&model, &method, &graph),
+                    lower::region::kernels(&model, &graph),
+                );
+                quote! { #function #kernels }
+            }
         },
         Err(wrong) => {
             let (errors, graph) = *wrong;

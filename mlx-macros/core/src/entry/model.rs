@@ -277,9 +277,11 @@ pub fn expand(input: TokenStream) -> TokenStream {
                 .digest
                 .as_ref()
                 .map(|d| lower::digest::checks(d, &w.model));
+            let kernels = w.graphs.iter().map(|g| lower::region::kernels(&w.model, g));
             quote! {
                 #model
                 #checks
+                #(#kernels)*
                 #(#attrs)*
                 impl #impl_generics #self_ty #where_clause { #signatures #(#bodies)* }
             }

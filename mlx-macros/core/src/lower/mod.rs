@@ -17,7 +17,7 @@ mod loops;
 mod nodes;
 mod projections;
 mod prologue;
-mod region;
+pub mod region;
 mod weights;
 
 pub use args::dim;

@@ -17,6 +17,12 @@ pub type Size = &'static [(i64, &'static [usize])];
 pub struct Program {
     /// The function's name.
     pub name: &'static str,
+    /// The body for the CPU, as Rust's tokens.
+    pub rust: &'static str,
+    /// The arrays that it reads, each with its sizes and its type.
+    pub reads: &'static [&'static str],
+    /// The arrays that it writes.
+    pub writes: &'static [&'static str],
     /// All sizes in it.
     pub sizes: &'static [Size],
     /// The sizes of the row space, outermost first.

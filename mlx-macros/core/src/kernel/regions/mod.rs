@@ -84,9 +84,10 @@ pub fn run(model: &ModelDef, method: &Method, graph: &mut Graph) {
             .find(|id| !tried.contains(id) && pass.works(*id));
         let Some(seed) = seed else { return };
         tried.insert(seed);
-        let Some(found) = pass.grown(seed) else {
+        let Some(mut found) = pass.grown(seed) else {
             continue;
         };
+        found.region.name = format!("{}_{}", method.name, tried.len());
         let moved = graph.absorb(NAME, &found.members, found.region);
         tried = tried.into_iter().map(|id| moved[id]).collect();
     }

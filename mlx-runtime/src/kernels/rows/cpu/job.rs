@@ -14,6 +14,8 @@ use crate::Dtype;
 const WORTH: usize = 32 * 1024;
 /// The elements of a flat program that are computed at once, where they are copied on the way.
 const PIECE: usize = 2048;
+/// The rows that a block of a sum has, unless there were too many blocks.
+const ADDED: usize = 16;
 /// The most parts that threads share.
 const MOST_PARTS: usize = 64;
 
@@ -60,7 +62,7 @@ impl Job {
         let sums = program.outputs.iter().any(|o| o.at.is_none());
         // The blocks of a sum hang on the number of rows alone.
         let parts = match sums {
-            true => MOST_PARTS,
+            true => (rows / ADDED).clamp(1, MOST_PARTS),
             false => (rows.saturating_mul(width) / WORTH).clamp(1, MOST_PARTS),
         };
         Some(Job {

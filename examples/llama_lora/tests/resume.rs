@@ -12,6 +12,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::process::{Child, Stdio};
 
+use serde_json::{json, Value};
+
 use common::{Place, TRAIN};
 
 /// A run that has taken a step and saved nothing.
@@ -181,6 +183,20 @@ fn another_model_is_noticed() {
         changed += 1;
     }
     fs::write(&file, whole).unwrap();
+    // Constants are part of the model, too.
+    let file = place.path("model/config.json");
+    let config: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    for (name, value) in [("rms_norm_eps", json!(1e-4)), ("rope_theta", json!(2e4))] {
+        let mut other = config.clone();
+        other[name] = value;
+        fs::write(&file, other.to_string()).unwrap();
+        let said = place.fails("train --resume --iters 8");
+        assert!(
+            said.contains("the configuration of model differs"),
+            "{said}"
+        );
+    }
+    fs::write(&file, config.to_string()).unwrap();
     place.ok("train --resume --iters 8");
     println!("{changed} of {changed} changed bits were noticed");
 }

@@ -203,6 +203,33 @@ fn resource_limit() -> Option<usize> {
     limits.into_iter().flatten().min()
 }
 
+/// The room that a process with a limit needs to begin with. Allocations of Rust and C++ end the process where there is
+/// none.
+const ROOM: usize = 128 << 20;
+
+/// Checks that the limits of the process leave room for more than its libraries.
+pub(super) fn check_room() -> Result<()> {
+    if resource_limit().is_none() || can_map(ROOM) {
+        return Ok(());
+    }
+    let text = format!(
+        "the limits of the process leave less than {} MB of memory",
+        ROOM >> 20
+    );
+    let hint = "raise the limit on the address space (`ulimit -v`) or on data (`ulimit -d`)";
+    Err(Error::new(ErrorKind::OutOfMemory, text).with_hint(hint))
+}
+
+fn can_map(bytes: usize) -> bool {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE;
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a new mapping that nothing uses, which is removed at once.
+    unsafe {
+        let at = libc::mmap(std::ptr::null_mut(), bytes, access, flags, -1, 0);
+        at != libc::MAP_FAILED && libc::munmap(at, bytes) == 0
+    }
+}
+
 /// Bytes that Linux estimates programs can take without swapping.
 fn available_memory() -> Option<usize> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;

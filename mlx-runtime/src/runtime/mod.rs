@@ -173,6 +173,7 @@ impl Builder {
             wired: self.wired.transpose()?,
             enforce: self.enforce,
         };
+        machine::check_room()?;
         let machine = Machine::detect()?;
         let environment = std::env::var(choose::VARIABLE).ok();
         let code = self.device.transpose()?;

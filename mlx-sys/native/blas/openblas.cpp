@@ -5,8 +5,6 @@
 #include "blas/openblas.h"
 
 #include <dlfcn.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 
 #include <array>
 #include <condition_variable>
@@ -17,34 +15,22 @@
 #include <string>
 #include <vector>
 
+#include "memory/address_space.h"
+
 namespace mlxrs {
 
 namespace {
 
 constexpr const char* variable = "OPENBLAS_NUM_THREADS";
-// The library, and each buffer (BUFFER_SIZE in its param.h), with some room.
-constexpr std::size_t LIBRARY = std::size_t(64) << 20, BUFFER = std::size_t(160) << 20;
+// The library, and each buffer (BUFFER_SIZE in its param.h), with room for the rest of the process.
+constexpr std::size_t LIBRARY = std::size_t(128) << 20, BUFFER = std::size_t(160) << 20;
 // The number of threads that may have buffers where the address space is limited, and of times that a thread found room
 // before it is taken for granted that OpenBLAS has as many buffers.
 constexpr int MOST = 64, TIMES = 16;
 
-bool is_limited() {
-  rlimit limit;
-  return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
-}
-
-bool has_room(std::size_t bytes) {
-  void* const at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (at == MAP_FAILED) {
-    return false;
-  }
-  munmap(at, bytes);
-  return true;
-}
-
 std::runtime_error no_room() {
   return std::runtime_error(
-      "[openblas::malloc] no address space for OpenBLAS and its buffers: raise the limit (`ulimit -v`)");
+      "[openblas::malloc] no address space for OpenBLAS and its buffers: raise the limit (`ulimit -v` or `-d`)");
 }
 
 struct Library {

@@ -155,8 +155,7 @@ impl Ended {
     }
 
     fn errors(&self) -> usize {
-        // OpenBLAS ends the process itself where it has no memory to multiply in.
-        let ours = |l: &&str| l.starts_with("error: ") || l.starts_with("OpenBLAS error: Memory");
+        let ours = |l: &&str| l.starts_with("error: ");
         self.stderr.lines().filter(ours).count()
     }
 

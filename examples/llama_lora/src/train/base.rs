@@ -1,9 +1,9 @@
-//! The base of a run: a checksum of the model without its adapter.
+//! The base of a run: checksums of the model without its adapter, and of its configuration.
 //!
 //! Tests: `tests/resume.rs`.
 
 use anyhow::{ensure, Result};
-use mlx_models::CausalLm;
+use mlx_models::{CausalLm, Config};
 use mlx_runtime::device::default_device;
 use mlx_runtime::{memory, ops, Array, Dtype};
 use serde::{Deserialize, Serialize};
@@ -11,17 +11,20 @@ use sha2::{Digest, Sha256};
 
 use crate::fetch::hex;
 
-/// A checksum of a model's tensors: names, dtypes, shapes and values.
+/// A checksum of a model's tensors (names, dtypes, shapes and values) and one of its configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
     /// The device that the model computes on. Weights that a checkpoint holds packed may be unpacked on another device.
     device: String,
     sha256: String,
+    /// Checksum of the sizes and constants; earlier versions did not save it.
+    #[serde(default)]
+    config: Option<String>,
 }
 
 impl Base {
-    /// The checksum of a model without an adapter. MLX reads every value once, on the model's device.
-    pub fn of(model: &impl CausalLm) -> Result<Base> {
+    /// The checksums of a model without an adapter. MLX reads every value once, on the model's device.
+    pub fn of(model: &impl CausalLm, config: &Config) -> Result<Base> {
         let mut hash = Sha256::new();
         for (name, tensor) in model.parameters() {
             let about = format!("{name} {} {:?}\n", tensor.dtype(), tensor.shape());
@@ -34,11 +37,17 @@ impl Base {
         Ok(Base {
             device: format!("{:?}", default_device()?.kind()),
             sha256: hex(&hash.finalize()),
+            config: Some(hex(&Sha256::digest(format!("{config:?}")))),
         })
     }
 
     /// Refuses `now`, which `model` names, if it is another model than this one.
     pub fn check(&self, now: &Base, model: &str) -> Result<()> {
+        ensure!(
+            self.config.is_none() || self.config == now.config,
+            "the configuration of {model} differs from that of the saved run: put it back, name the model \
+             with --model, or start over without --resume"
+        );
         ensure!(
             self.device != now.device || self.sha256 == now.sha256,
             "the weights of {model} differ from those of the saved run: put them back, name the model \

@@ -98,7 +98,7 @@ pub fn prepare<M: CausalLm>(
     }
 
     let total = session.layers()?;
-    let base = Base::of(&session.model)?;
+    let base = Base::of(&session.model, &session.config)?;
     // A saved run holds the adapter that it started from in a later form, and the settings that it took from it.
     match settings
         .resume_adapter_file

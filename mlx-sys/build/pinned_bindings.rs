@@ -5603,7 +5603,7 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     /** Returns the BLAS that matrix products on the CPU use: OpenBLAS's configuration and kernel (`OpenBLAS 0.3.34 ...
- Haswell`), or `system` for the one that MLX was linked with. The text lives as long as the program.*/
+ Haswell`), `none (REASON)` if it cannot be loaded, or `system` for the one that MLX was linked with. The text lives as long as the program.*/
     pub fn mlxrs_blas_name() -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
@@ -5629,14 +5629,23 @@ unsafe extern "C" {
     pub fn mlxrs_cuda_compiles() -> bool;
 }
 unsafe extern "C" {
-    /** Compiles `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture such as `sm_90`,
- by the NVRTC that MLX's library has loaded. An empty architecture compiles nothing: the kernel can be used in a
- graph that is only inspected.*/
+    /** Begins to compile `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture such as
+ `sm_90`, by the NVRTC that MLX's library has loaded. Kernels compile in threads, as many at once as the machine has
+ cores; a launch waits for its kernel when it is evaluated, and the compiler's error is an error of that evaluation.
+ Compiled code is kept in the folder where MLX keeps its own (MLX_PTX_CACHE_DIR), for later processes. An empty
+ architecture compiles nothing: the kernel can be used in a graph that is only inspected.*/
     pub fn mlxrs_cuda_kernel_new(
         res: *mut mlxrs_cuda_kernel,
         name: *const ::std::os::raw::c_char,
         source: *const ::std::os::raw::c_char,
         architecture: *const ::std::os::raw::c_char,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /// Waits until the kernel is compiled, and returns the size of its code in bytes.
+    pub fn mlxrs_cuda_kernel_size(
+        res: *mut usize,
+        kernel: mlxrs_cuda_kernel,
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
@@ -5882,6 +5891,21 @@ unsafe extern "C" {
         res: *mut mlx_vector_array,
         outputs: mlx_vector_array,
     ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /** Moves the graph between `inputs` and `outputs` to `stream`, which belongs to this thread: operations on its device
+ run there, operations on another device on this thread's default stream of that device. No other thread may read or
+ evaluate the graph meanwhile.*/
+    pub fn mlxrs_run_on(
+        outputs: mlx_vector_array,
+        inputs: mlx_vector_array,
+        stream: mlx_stream,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /** Makes the arrays that MLX would read on a CPU's stream, among these and those that they are made of, ones that this
+ library reads. No thread may evaluate them meanwhile.*/
+    pub fn mlxrs_own_reads(arrays: mlx_vector_array) -> ::std::os::raw::c_int;
 }
 /// The cost of an evaluation. Bytes are those that it allocates, without those allocated before.
 #[repr(C)]

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mlx_macros_core::entry::kernels::programs;
+use mlx_macros_core::entry::optional::variants;
 use mlx_macros_core::kernel::ir::{Op, Program};
 use mlx_macros_core::syntax::dims::{Dim, Quotient};
 use syn::visit::Visit;
@@ -110,8 +111,12 @@ fn some_sizes(program: &Program, random: &mut Random) -> Sizes {
     Sizes(all)
 }
 
-/// Adds a function's kernel and its gradient.
+/// Adds a function's kernel and its gradient, or those of each combination of arguments that may be absent.
 fn add(f: &ItemFn, seed: u64, to: &mut Vec<Launch>) -> bool {
+    let variants = variants(f).unwrap_or_default();
+    if !variants.is_empty() {
+        return variants.iter().all(|v| add(&v.function, seed, to));
+    }
     let Some((program, gradient)) = programs(f) else {
         return false;
     };

@@ -3,7 +3,7 @@
 //!
 //! - `select` alone knows devices, dtypes and the sizes of packs.
 //! - `launch` compiles CUDA text and launches it.
-//! - `norm`, `gated`, `attention`, `cross_entropy`, `take_rows`, `dequantize`, `gather`, `adapters`, `adam`: a kernel each. Its
+//! - `norm`, `gated`, `attention`, `cross_entropy`, `take_rows`, `dequantize`, `gather`, `adapters`, `adam`, `dropout`: a kernel each. Its
 //!   functions choose the way, and compose the operation where there is no kernel. Where the composed form needs a layer, they
 //!   return `None` instead and the layer composes it.
 //!
@@ -24,6 +24,7 @@ pub(crate) mod adapters;
 pub(crate) mod attention;
 pub(crate) mod cross_entropy;
 pub(crate) mod dequantize;
+pub(crate) mod dropout;
 pub(crate) mod gated;
 pub(crate) mod gather;
 mod launch;

@@ -69,14 +69,18 @@ pub fn file(root: &Path) -> Result<File> {
         .chain(asked.made.iter().map(String::as_str))
         .collect();
     let mut rows = Vec::new();
-    for name in sources.operations() {
-        if !language.contains(&name.as_str()) {
+    for function in sources.operations() {
+        let of = |name: &&&str| name.replace("::", "_") == function;
+        let Some(name) = language.iter().find(of) else {
             continue;
-        }
-        let (plain, ours) = (sources.calls(&name, false), sources.calls(&name, true));
+        };
+        let (plain, ours) = (
+            sources.calls(&function, false),
+            sources.calls(&function, true),
+        );
         ensure!(!plain.is_empty(), "{name} calls nothing");
         let ours = if ours == plain { Calls::new() } else { ours };
-        rows.push((name.clone(), row(&name, &plain, &ours)));
+        rows.push((name.to_string(), row(name, &plain, &ours)));
     }
     let known = &sources.reachable("nn") | &sources.reachable("kernels");
     for (name, plain, ours) in LAYERS {

@@ -31,7 +31,7 @@ struct Function {
 enum Way {
     /// That of MLX's operations.
     Plain,
-    /// That of our own kernels.
+    /// The function of this project's kernels.
     Ours,
     /// All of them, in no order.
     Every,

@@ -9,9 +9,9 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Expr, FnArg, ItemFn, Path, Token};
 
-use super::functions;
+use super::{functions, optional};
 use crate::diag::{Diag, Result};
-use crate::ir::{Arg, Graph, Kind, Node, Op, P};
+use crate::ir::{Arg, Graph, Kind, Node, Op, Tier, P};
 use crate::kernel::ir::{Gradient, Program, Source};
 use crate::kernel::{read, vjp};
 use crate::lower;
@@ -21,14 +21,27 @@ use crate::syntax::signature::{Dt, Method, Ty};
 
 /// The output for a function with `#[mlx_kernel]`.
 pub fn expand(attr: TokenStream, item: TokenStream) -> TokenStream {
-    let mut f = match functions::parsed(item, Diag::kernel_on_other) {
+    let f = match functions::parsed(item, Diag::kernel_on_other) {
         Ok(f) => f,
         Err(tokens) => return tokens,
     };
+    match optional::expand(&attr, &f) {
+        Some(variants) => variants,
+        None => expand_one(attr, f, &mut |_| true),
+    }
+}
+
+/// The output for a kernel all of whose arguments are there, with the mistakes that `says` lets through.
+pub(super) fn expand_one(
+    attr: TokenStream,
+    mut f: ItemFn,
+    says: &mut dyn FnMut(&Diag) -> bool,
+) -> TokenStream {
     match Options::of(attr, &mut f) {
-        Ok(options) => functions::write(&f, Some(&options)),
+        Ok(options) => functions::write(&f, Some(&options), says),
         Err(e) => {
-            let (error, function) = (e.to_tokens(), functions::write(&f, None));
+            let error = says(&e).then(|| e.to_tokens());
+            let function = functions::write(&f, None, says);
             quote! { #error #function }
         }
     }
@@ -36,6 +49,16 @@ pub fn expand(attr: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Every mistake in a kernel.
 pub fn mistakes(attr: TokenStream, mut f: ItemFn) -> Vec<Diag> {
+    match optional::variants(&f) {
+        Ok(all) if all.is_empty() => {}
+        Ok(all) => {
+            let mut says = optional::once();
+            let each = all.into_iter();
+            let all = each.flat_map(|v| mistakes(attr.clone(), v.function));
+            return all.filter(|e| says(e)).collect();
+        }
+        Err(wrong) => return wrong,
+    }
     let options = match Options::of(attr, &mut f) {
         Ok(options) => options,
         Err(e) => return vec![e],
@@ -165,6 +188,7 @@ impl Options {
 static KERNEL: Op = Op {
     name: "kernel",
     params: &[("read", P::Tensors)],
+    tier: Tier::Launch,
     rule: crate::ops::rules::same,
     keeps: INPUTS,
 };
@@ -173,6 +197,7 @@ static KERNEL: Op = Op {
 static RESULT: Op = Op {
     name: "result",
     params: &[],
+    tier: Tier::Launch,
     rule: crate::ops::rules::same,
     keeps: NOTHING,
 };

@@ -196,6 +196,16 @@ pub enum Op {
         /// The columns to take.
         index: V,
     },
+    /// The number at a place of `count` random ones that a key determines, all of them uint32: those of MLX's
+    /// `random.bits`.
+    Bits {
+        /// The two words of the key.
+        key: [V; 2],
+        /// The place, which has the result's width.
+        place: V,
+        /// The count, one number per row.
+        count: V,
+    },
 }
 
 /// A constant.
@@ -368,6 +378,7 @@ impl Op {
             Op::Binary(_, a, b) | Op::Take { of: a, index: b } => vec![*a, *b],
             Op::Select(a, b, c) => vec![*a, *b, *c],
             Op::Join(parts) => parts.iter().map(|p| p.0).collect(),
+            Op::Bits { key, place, count } => vec![key[0], key[1], *place, *count],
         }
     }
 }
@@ -498,6 +509,10 @@ impl Op {
             Op::Binary(_, a, b) | Op::Take { of: a, index: b } => (*a, *b) = (by(*a), by(*b)),
             Op::Select(a, b, c) => (*a, *b, *c) = (by(*a), by(*b), by(*c)),
             Op::Join(parts) => parts.iter_mut().for_each(|p| p.0 = by(p.0)),
+            Op::Bits { key, place, count } => {
+                *key = key.map(&by);
+                (*place, *count) = (by(*place), by(*count));
+            }
         }
     }
 }

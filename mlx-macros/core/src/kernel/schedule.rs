@@ -321,6 +321,7 @@ fn is_costly(op: &Op, scalar: Scalar) -> bool {
                 )
         }
         Op::Binary(op, ..) => matches!(op, Binary::Power | Binary::Arctan2 | Binary::Logaddexp),
+        Op::Bits { .. } => true,
         _ => false,
     }
 }

@@ -25,10 +25,7 @@ pub fn read(text: &str) -> (Program, Result<Option<Gradient>, NoGradient>) {
 pub fn size(d: &Dim, sizes: &Sizes) -> i64 {
     let of = |n: &String| match Quotient::of(n) {
         None => sizes[n],
-        Some(q) => {
-            let product = |names: &[String]| names.iter().map(|n| sizes[n]).product::<i64>();
-            product(&q.of) / (product(&q.by) * q.number)
-        }
+        Some(q) => size(&q.of, sizes) / size(&q.divisor(), sizes),
     };
     d.terms()
         .map(|(names, c)| c * names.iter().map(of).product::<i64>())
@@ -114,6 +111,11 @@ pub fn run(p: &Program, sizes: &Sizes, inputs: &[Vec<f64>], numbers: &[f64]) -> 
                     assert_eq!(all.len(), n);
                     all
                 }
+                // Any numbers that hang on the key and the place will do for a gradient.
+                Op::Bits { key, place, .. } => each(&|i| {
+                    let seed = get(key[0], 0) + 2.0 * get(key[1], 0);
+                    ((get(*place, i) + 1.0) * (seed + 1.0) * 2_654_435_761.0) % 4_294_967_296.0
+                }),
                 Op::Take { of, index } => each(&|i| {
                     let n = values[*of].len() as i64;
                     let at = get(*index, i) as i64;

@@ -65,8 +65,8 @@ pub(crate) fn losses_and_slope(
     targets: &Array,
     cap: Option<f32>,
 ) -> Result<(Array, Array)> {
-    if cap.is_none() && select::on_cuda(z) {
-        return cuda::cross_entropy(z, targets);
+    if select::on_cuda(z) {
+        return cuda::cross_entropy(z, targets, cap);
     }
     if select::rows_on_cpu(&[z]) {
         return rows::losses_and_slope(z, targets, cap);

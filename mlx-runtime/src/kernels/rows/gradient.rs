@@ -6,9 +6,11 @@ use super::program::dtype;
 use super::{chosen, Composed, Gradient, Kernel, Source, Way};
 use crate::{context, ops, transforms, Array, Dtype, Error, Result};
 
-/// The gradients of all inputs, where `x` are the inputs, the cotangents and the outputs.
-pub(super) fn gradients<F: Composed>(
+/// The gradients of all inputs that `gradient` computes, and zeros for the others; where it cannot, those of all inputs by
+/// MLX's operations. `x` are the inputs, the cotangents and the outputs.
+pub(super) fn derived<F: Composed>(
     kernel: &'static Kernel,
+    gradient: Option<&'static Gradient>,
     x: &[Array],
     sizes: &[i64],
     numbers: &[f32],
@@ -25,7 +27,7 @@ pub(super) fn gradients<F: Composed>(
     let is_output = |s: &Source| matches!(s, Source::Output(_));
     // What reads an output is no function of the inputs, which a second derivative needs.
     let fits = |g: &&Gradient| !twice || !g.inputs.iter().any(is_output);
-    let derived = kernel.gradient.as_ref().filter(fits);
+    let derived = gradient.filter(fits);
     let way = derived.and_then(|g| Some((g, chosen(&g.program, sizes, numbers, float)?)));
     let Some((gradient, way)) = way else {
         return whole(&x[..given]);

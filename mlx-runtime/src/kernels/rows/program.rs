@@ -17,6 +17,12 @@ pub type Size = &'static [(i64, &'static [usize])];
 pub struct Program {
     /// The function's name.
     pub name: &'static str,
+    /// The body for the CPU, as Rust's tokens.
+    pub rust: &'static str,
+    /// The arrays that it reads, each with its sizes and its type.
+    pub reads: &'static [&'static str],
+    /// The arrays that it writes.
+    pub writes: &'static [&'static str],
     /// All sizes in it.
     pub sizes: &'static [Size],
     /// The sizes of the row space, outermost first.
@@ -29,6 +35,8 @@ pub struct Program {
     pub outputs: &'static [Output],
     /// Rows of memory that the body needs, with their widths.
     pub scratch: &'static [(Scalar, usize)],
+    /// Sizes that the body counts with, as int32.
+    pub counts: &'static [usize],
     /// Parts of rows, which must be inside of them.
     pub cuts: &'static [Cut],
     /// The width of a row, where every element is computed alike, so that rows may be cut anywhere.
@@ -137,6 +145,8 @@ pub struct Kernel {
     pub forward: Program,
     /// Its gradient, if one launch can compute it.
     pub gradient: Option<Gradient>,
+    /// The same without the gradients that sum over rows, if it has both.
+    pub narrow: Option<Gradient>,
     /// True for each input without a gradient.
     pub frozen: &'static [bool],
 }
@@ -170,6 +180,10 @@ pub(super) fn sizes(program: &Program, call: &[i64]) -> Option<Vec<i64>> {
         .collect::<Option<_>>()?;
     let fits = |at: &usize| i32::try_from(sizes[*at]).is_ok_and(|n| n > 0);
     let counted = program.rows.iter().all(fits)
+        && program
+            .counts
+            .iter()
+            .all(|at| i32::try_from(sizes[*at]).is_ok())
         && program.loads.iter().all(|l| fits(&l.width))
         && program
             .outputs

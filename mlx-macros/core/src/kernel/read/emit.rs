@@ -6,10 +6,9 @@ use proc_macro2::Span;
 use syn::Expr;
 
 use super::axes::{Atom, Axis};
-use super::ops::{self, Shape as Form};
 use super::{stored, Reader, Space};
 use crate::diag::Diag;
-use crate::ir::{noun, Arg, Id, Kind};
+use crate::ir::{self, noun, Arg, Id, Kind, Tier};
 use crate::kernel::ir::{Binary, Constant, Op, Program, Reduce, Scalar, Unary, V};
 use crate::syntax::dims::{Dim, Shape};
 use crate::syntax::literals::{integer, literal};
@@ -55,7 +54,7 @@ impl<'r, 'a> Emit<'r, 'a> {
             let values = match &self.r.graph.nodes[id].kind {
                 Kind::Op { op, args } if !self.r.of[id].is_empty() => {
                     let before = self.program.values.len();
-                    let made = self.operation(op.name, args).unwrap_or_default();
+                    let made = self.operation(op, args).unwrap_or_default();
                     let name = self.r.graph.nodes[id].name.clone();
                     if let ([one], Some(name)) = (&made[..], name) {
                         if *one >= before {
@@ -312,24 +311,23 @@ impl<'r, 'a> Emit<'r, 'a> {
         }
     }
 
-    fn operation(&mut self, name: &'static str, args: &[Arg]) -> Result<Vec<V>, Failed> {
+    fn operation(&mut self, op: &ir::Op, args: &[Arg]) -> Result<Vec<V>, Failed> {
         let one = |v: V| vec![v];
-        match ops::shape(name) {
-            Some(Form::Elementwise) if matches!(name, "tril" | "triu") => {
-                self.triangle(name, args).map(one)
-            }
-            Some(Form::Elementwise) => self.elementwise(name, args).map(one),
-            Some(Form::View) => {
+        let name = op.name;
+        match op.tier {
+            Tier::Each if matches!(name, "tril" | "triu") => self.triangle(name, args).map(one),
+            Tier::Each => self.elementwise(name, args).map(one),
+            Tier::View => {
                 let scalar = self.result();
                 self.operand(&args[0], scalar).map(one)
             }
-            Some(Form::Created) => self.created(name, args).map(one),
-            Some(Form::Reduced | Form::Along(_) | Form::LastAxis) => {
-                self.along_the_row(name, args).map(one)
-            }
-            Some(Form::Moved) => self.moved(name, args),
-            Some(Form::Taken) => self.taken(name, args).map(one),
-            None => Err(Failed),
+            Tier::Created if super::random::key(op).is_some() => self.random(op, args).map(one),
+            Tier::Created => self.created(name, args).map(one),
+            Tier::Reduced | Tier::Along | Tier::LastAxis => self.along_the_row(name, args).map(one),
+            Tier::Folded => self.folded(op, args).map(one),
+            Tier::Moved => self.moved(name, args),
+            Tier::Taken => self.taken(name, args).map(one),
+            Tier::Launch => Err(Failed),
         }
     }
 

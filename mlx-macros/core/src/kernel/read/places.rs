@@ -2,44 +2,64 @@
 //!
 //! Tests: `tests/kernels.rs`.
 
-use super::axes::Axis;
+use super::axes::{Atom, Axis};
 use super::emit::{Emit, Emitted, Failed};
 use super::ops;
 use crate::diag::Diag;
 use crate::ir::{Arg, Kind};
-use crate::kernel::ir::{Binary, Computed, Op, Scalar, Unary, V};
+use crate::kernel::ir::{Binary, Computed, Constant, Op, Scalar, Unary, V};
 use crate::syntax::dims::Dim;
 
 impl Emit<'_, '_> {
     /// The place along an axis, as int32.
-    fn index(&mut self, name: &str, axis: &Axis) -> Emitted {
+    pub(super) fn index(&mut self, axis: &Axis) -> Emitted {
         let leaves = self.r.axes.leaves(axis);
         let mut sum = self.whole(0, Scalar::I32);
         for leaf in leaves {
             let size = self.r.axes.size(leaf).clone();
             let own = match self.space.rows.iter().position(|r| *r == leaf) {
                 Some(i) => self.push(Op::Coordinate(i), Scalar::I32, None),
-                None => match self.space.columns.iter().find(|c| c.contains(&leaf)) {
-                    Some(c) if c.len() == 1 => {
-                        self.push(Op::Column, Scalar::I32, Some(size.clone()))
-                    }
-                    _ => return self.fail(Diag::kernel_index(self.span(), name)),
-                },
+                None => self.along_columns(leaf)?,
             };
-            let by = self.size(&size, Scalar::I32);
-            sum = self.binary(Binary::Multiply, sum, by)?;
-            sum = self.binary(Binary::Add, sum, own)?;
+            sum = match self.is_zero(sum) {
+                true => own,
+                false => {
+                    let by = self.size(&size, Scalar::I32);
+                    let outer = self.binary(Binary::Multiply, sum, by)?;
+                    self.binary(Binary::Add, outer, own)?
+                }
+            };
         }
         Ok(sum)
+    }
+
+    /// The place along one of the axes that together are the row.
+    fn along_columns(&mut self, leaf: Atom) -> Emitted {
+        let columns = self.space.columns(&[leaf]).ok_or(Failed)?.clone();
+        let at = columns.iter().position(|l| *l == leaf).ok_or(Failed)?;
+        let width = self.r.axes.volume(&columns);
+        let mut place = self.push(Op::Column, Scalar::I32, Some(width));
+        if at + 1 < columns.len() {
+            let inner = self.r.axes.volume(&columns[at + 1..]);
+            let by = self.size(&inner, Scalar::I32);
+            place = self.binary(Binary::FloorDivide, place, by)?;
+        }
+        if at > 0 {
+            let by = self.size(&self.r.axes.size(leaf).clone(), Scalar::I32);
+            place = self.binary(Binary::Remainder, place, by)?;
+        }
+        Ok(place)
+    }
+
+    /// True for the whole number 0.
+    pub(super) fn is_zero(&self, v: V) -> bool {
+        self.program.values[v].op == Op::Constant(Constant::Whole(0))
     }
 
     pub(super) fn triangle(&mut self, name: &str, args: &[Arg]) -> Emitted {
         let axes = self.own_axes();
         let n = axes.len();
-        let (i, j) = (
-            self.index(name, &axes[n - 2])?,
-            self.index(name, &axes[n - 1])?,
-        );
+        let (i, j) = (self.index(&axes[n - 2])?, self.index(&axes[n - 1])?);
         let scalar = self.result();
         let x = self.operand(&args[0], scalar)?;
         let k = self.operand(&args[1], Scalar::I32)?;
@@ -69,7 +89,7 @@ impl Emit<'_, '_> {
                     _ => dim(&args[0]).ok_or(Failed)?,
                 };
                 let step = dim(&args[2]).ok_or(Failed)?;
-                let index = self.index(name, &axes[0])?;
+                let index = self.index(&axes[0])?;
                 let (start, step) = (
                     self.size(&start, Scalar::I32),
                     self.size(&step, Scalar::I32),
@@ -79,7 +99,7 @@ impl Emit<'_, '_> {
                 self.to(at, scalar)
             }
             _ => {
-                let (i, j) = (self.index(name, &axes[0])?, self.index(name, &axes[1])?);
+                let (i, j) = (self.index(&axes[0])?, self.index(&axes[1])?);
                 let k = self.operand(&args[2], Scalar::I32)?;
                 let i = self.binary(Binary::Add, i, k)?;
                 let op = if name == "eye" {
@@ -112,6 +132,9 @@ impl Emit<'_, '_> {
             }
             let width = self.columns_of(&[&out[at]])?.ok_or(Failed)?;
             return Ok(vec![self.push(Op::Join(parts), scalar, Some(width))]);
+        }
+        if name == "stack" {
+            return self.stacked(args).map(|v| vec![v]);
         }
         let x = self.operand(&args[0], scalar)?;
         let axes = self.operand_axes(&args[0]);
@@ -218,6 +241,28 @@ impl Emit<'_, '_> {
                 Ok(vec![self.push(Op::Join(parts), scalar, Some(width))])
             }
         }
+    }
+
+    /// The value whose place along the new axis it is.
+    fn stacked(&mut self, args: &[Arg]) -> Emitted {
+        let Arg::Values(ids) = &args[0] else {
+            return Err(Failed);
+        };
+        let (scalar, axes) = (self.result(), self.own_axes());
+        let at = ops::axes(args.get(1), axes.len())[0];
+        let place = self.index(&axes[at])?;
+        let mut parts = Vec::new();
+        for id in ids {
+            let v = self.value(*id, 0)?;
+            parts.push(self.to(v, scalar));
+        }
+        let mut value = parts.pop().ok_or(Failed)?;
+        while let Some(part) = parts.pop() {
+            let own = self.whole(parts.len() as i64, Scalar::I32);
+            let here = self.binary(Binary::Equal, place, own)?;
+            value = self.select(here, part, value)?;
+        }
+        Ok(value)
     }
 
     /// Elements chosen by an index.

@@ -67,10 +67,9 @@ pub fn write(p: &Program, names: &[String]) -> Written {
         sizes,
         loads: loads.collect(),
     };
-    Written {
-        body: w.body(),
-        program: w.program(names),
-    }
+    let body = w.body();
+    let program = w.program(names, &body.to_string());
+    Written { body, program }
 }
 
 /// True if the CPU's host finds every element: rows are chosen only by indices that are loaded.
@@ -477,6 +476,11 @@ impl Writer<'_> {
             Op::Select(c, a, b) => {
                 let (c, a, b) = (read(*c), read(*a), read(*b));
                 quote! { if #c { #a } else { #b } }
+            }
+            Op::Bits { key, place, count } => {
+                let [a, b] = key.map(&read);
+                let (place, count) = (read(*place), read(*count));
+                quote! { __r::random_bits(#a, #b, #place, #count) }
             }
             Op::Cast(a) => cast(self.p.values[*a].scalar, to, read(*a)),
             _ => quote! { Default::default() },

@@ -13,7 +13,7 @@ use crate::syntax::dims::Dim;
 use crate::syntax::signature::Dt;
 
 impl Writer<'_> {
-    pub(super) fn program(&self, names: &[String]) -> TokenStream {
+    pub(super) fn program(&self, names: &[String], body: &str) -> TokenStream {
         let name = &self.p.name;
         let poly = |d: &Dim| {
             let terms = d.terms().map(|(factors, c)| {
@@ -24,6 +24,14 @@ impl Writer<'_> {
             });
             quote! { &[#(#terms),*] }
         };
+        let shown = |name: &str, shape: &[Dim], dtype: Dt| {
+            let dims: Vec<String> = shape.iter().map(ToString::to_string).collect();
+            format!("{name} [{}] {}", dims.join(", "), dtype.name())
+        };
+        let all = self.p.inputs.iter();
+        let reads = all.map(|i| shown(&i.name, &i.shape, i.dtype));
+        let all = self.p.outputs.iter();
+        let writes = all.map(|o| shown(&o.name, &o.shape, o.dtype));
         let sizes = self.sizes.all.iter().map(poly);
         let place = |d: &Dim| self.sizes.all.iter().position(|o| o == d).unwrap_or(0);
         let rows = self.p.rows.iter().map(place);
@@ -82,6 +90,14 @@ impl Writer<'_> {
             }
             _ => None,
         });
+        let counts = self
+            .p
+            .values
+            .iter()
+            .filter_map(|v| match (&v.op, v.scalar) {
+                (Op::Size(d), Scalar::I32) => Some(place(d)),
+                _ => None,
+            });
         let flat = match is_flat(self.p) {
             Some(d) => {
                 let d = place(&d);
@@ -94,12 +110,16 @@ impl Writer<'_> {
         quote! {
             __r::Program {
                 name: #name,
+                rust: #body,
+                reads: &[#(#reads),*],
+                writes: &[#(#writes),*],
                 sizes: &[#(#sizes),*],
                 rows: &[#(#rows),*],
                 inputs: &[#(#inputs),*],
                 loads: &[#(#loads),*],
                 outputs: &[#(#outputs),*],
                 scratch: &[#(#scratch),*],
+                counts: &[#(#counts),*],
                 cuts: &[#(#cuts),*],
                 flat: #flat,
                 cpu,

@@ -331,6 +331,11 @@ impl<'a> Writer<'a> {
             Op::Reduce(..) => self.row(v),
             Op::Cut { of, start, step } => self.cut(*of, start, step, col),
             Op::Join(parts) => self.join(v, parts, col),
+            Op::Bits { key, place, count } => {
+                let all = [key[0], key[1], *place, *count].map(|o| self.operand(o, col));
+                self.call("random_bits");
+                Expr::call("random_bits", &all.each_ref())
+            }
             Op::Take { of, index } => {
                 let index = self.operand(*index, col);
                 let Some(width) = program.values[*of].width.clone() else {

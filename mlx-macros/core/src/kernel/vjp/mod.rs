@@ -395,6 +395,34 @@ impl Back {
     }
 }
 
+impl Gradient {
+    /// The same without the gradients that sum over rows, of inputs that rows share; `None` if it has none of them, or no
+    /// others.
+    pub fn narrow(&self) -> Option<Gradient> {
+        let own = |i: &usize| {
+            let sums = matches!(self.program.outputs[*i].place, Place::Sum);
+            !sums && self.outputs[*i].sum.is_empty()
+        };
+        let kept: Vec<usize> = (0..self.outputs.len()).filter(own).collect();
+        if kept.is_empty() || kept.len() == self.outputs.len() {
+            return None;
+        }
+        let mut program = self.program.clone();
+        program.outputs = kept
+            .iter()
+            .map(|i| self.program.outputs[*i].clone())
+            .collect();
+        let mut program = program.pruned();
+        program.name.push_str("_narrow");
+        let inputs = program.drop_unread_inputs();
+        Some(Gradient {
+            inputs: inputs.into_iter().map(|i| self.inputs[i]).collect(),
+            program,
+            outputs: kept.iter().map(|i| self.outputs[*i].clone()).collect(),
+        })
+    }
+}
+
 impl Program {
     /// Takes out the inputs that nothing loads, and gives the places of those that stay.
     fn drop_unread_inputs(&mut self) -> Vec<usize> {

@@ -55,6 +55,10 @@ pub fn call<F: Composed>(
     let Some(way) = chosen(&kernel.forward, sizes, numbers, float) else {
         return recomputed(composed, &inputs);
     };
+    // Only what is recorded for a gradient is differentiated; `vmap` and `jvp` get MLX's operations.
+    if !transforms::is_differentiating() {
+        return way.run(&inputs);
+    }
     let (sizes, numbers) = (sizes.to_vec(), numbers.to_vec());
     let again = composed.clone();
     let backward =
@@ -174,7 +178,10 @@ impl Way {
     /// The shapes that the program writes: a row of each block for sums over rows.
     fn shapes(&self) -> Vec<Vec<i64>> {
         match self {
-            Way::Cpu(job) => job.shapes(),
+            Way::Cpu(job) => {
+                let outputs = job.program.outputs.iter();
+                outputs.map(|o| job.shape(o).collect()).collect()
+            }
             Way::Gpu(launch) => launch.shapes(),
         }
     }

@@ -50,13 +50,18 @@ fn recorded(
 ) -> Result<Vec<Array>> {
     let list = VectorArray::new(OP, inputs)?;
     let program = job.program;
-    let shapes = job.shapes();
-    let dimensions: Vec<usize> = shapes.iter().map(Vec::len).collect();
-    let shape = |n: &i64| {
-        i32::try_from(*n)
+    let shape = |n: i64| {
+        i32::try_from(n)
             .map_err(|_| Error::invalid(OP, format!("a size of {n} is more than MLX can count")))
     };
-    let flat: Vec<i32> = shapes.iter().flatten().map(shape).collect::<Result<_>>()?;
+    let (mut flat, mut dimensions) = (Vec::with_capacity(16), Vec::with_capacity(4));
+    for o in program.outputs {
+        let before = flat.len();
+        for n in job.shape(o) {
+            flat.push(shape(n)?);
+        }
+        dimensions.push(flat.len() - before);
+    }
     let dtypes: Vec<sys::mlx_dtype> = program
         .outputs
         .iter()

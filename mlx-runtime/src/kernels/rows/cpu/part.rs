@@ -11,6 +11,8 @@ use crate::Dtype;
 
 /// The elements of an array that are copied for the body at once.
 const COPIED: usize = 2048;
+/// The most elements of a row that cost less to copy than to compute the row alone.
+const SHORT: usize = 512;
 
 /// Some rows of a job.
 pub(super) struct Part<'a> {
@@ -33,6 +35,8 @@ struct Elements {
     is_piece: bool,
     /// True if they are added to those of other rows.
     is_sum: bool,
+    /// True if the body reads or writes a copy in memory of this part.
+    is_copied: bool,
     /// The distance of two elements.
     step: usize,
     /// Memory of this part, where the row is not taken from the array itself.
@@ -42,9 +46,9 @@ struct Elements {
 }
 
 impl Elements {
-    /// False if the array's own elements are what the body reads or writes. Truth values are copied because a byte may hold
+    /// False if the array's own elements can be what the body reads or writes. Truth values cannot, because a byte may hold
     /// another number.
-    fn is_copied(&self) -> bool {
+    fn is_converted(&self) -> bool {
         let whole = self.step == 1 || self.n == 1;
         match self.kind {
             _ if self.is_sum => true,
@@ -78,6 +82,8 @@ struct Finder<'a> {
     slots: [usize; 4],
     /// The longest row that is copied.
     widest: usize,
+    /// True if the body gets one row at a time.
+    alone: bool,
 }
 
 impl Finder<'_> {
@@ -89,7 +95,7 @@ impl Finder<'_> {
             Some(at) => self.walk.add(at, sizes),
             None => self.walk.add_pieces(0),
         }
-        let elements = Elements {
+        let mut elements = Elements {
             kind,
             stored: match at {
                 Some(_) => dtype(class, self.job.float),
@@ -102,15 +108,40 @@ impl Finder<'_> {
             },
             is_piece,
             is_sum: at.is_none(),
+            is_copied: false,
             step: at.map_or(1, |at| sizes[at.column] as usize),
             own: std::ptr::null_mut(),
             slot: self.slots[kind as usize],
         };
         self.slots[kind as usize] += 1;
-        if elements.is_copied() {
+        elements.is_copied = elements.is_converted();
+        elements
+    }
+
+    /// Elements that the body reads.
+    fn load(&mut self, class: Class, width: usize, at: &At) -> Elements {
+        let elements = self.find(class, width, Some(at));
+        self.count(&elements);
+        elements
+    }
+
+    /// Elements that the body writes. Rows with those of other parts between them are no slice: short ones are copied.
+    fn output(&mut self, class: Class, width: usize, at: Option<&At>) -> Elements {
+        let mut elements = self.find(class, width, at);
+        let away = self.walk.step(self.walk.places().len() - 1);
+        let apart = !elements.is_piece && self.walk.has_neighbours() && away != elements.n;
+        if apart && !elements.is_copied {
+            elements.is_copied = elements.n <= SHORT;
+            self.alone |= !elements.is_copied;
+        }
+        self.count(&elements);
+        elements
+    }
+
+    fn count(&mut self, elements: &Elements) {
+        if elements.is_copied {
             self.widest = self.widest.max(elements.n);
         }
-        elements
     }
 }
 
@@ -182,10 +213,11 @@ pub(super) unsafe fn rows(part: &Part<'_>, body: unsafe fn(Row<'_, '_>)) {
         walk: Walk::new(row_sizes, part.first),
         slots: [0; 4],
         widest: 0,
+        alone: program.loads.iter().any(|l| !l.at.chosen.is_empty()) || flat.is_some(),
     };
     let mut loads: Vec<Load> = Vec::with_capacity(program.loads.len());
     for l in program.loads {
-        let elements = finder.find(program.inputs[l.input], l.width, Some(&l.at));
+        let elements = finder.load(program.inputs[l.input], l.width, &l.at);
         loads.push(Load {
             base: part.inputs[l.input],
             varies: elements.is_piece || !l.at.rows.is_empty() || !l.at.chosen.is_empty(),
@@ -197,14 +229,13 @@ pub(super) unsafe fn rows(part: &Part<'_>, body: unsafe fn(Row<'_, '_>)) {
     let mut outputs: Vec<Output> = Vec::with_capacity(program.outputs.len());
     for (o, base) in program.outputs.iter().zip(part.outputs) {
         outputs.push(Output {
-            elements: finder.find(o.dtype, o.width, o.at.as_ref()),
+            elements: finder.output(o.dtype, o.width, o.at.as_ref()),
             base: *base,
             is_sum: o.at.is_none(),
         });
     }
     // The rows that the body computes at once: those in memory of this part should stay in a cache.
-    let chosen = loads.iter().any(|l| !l.chosen.is_empty());
-    let most = match flat.is_some() || chosen {
+    let most = match finder.alone {
         true => 1,
         false => (COPIED / finder.widest.max(1)).max(1),
     };
@@ -217,7 +248,7 @@ pub(super) unsafe fn rows(part: &Part<'_>, body: unsafe fn(Row<'_, '_>)) {
     }
     let elements = loads.iter().map(|l| &l.elements);
     for e in elements.chain(outputs.iter().map(|o| &o.elements)) {
-        need[e.kind as usize] += if e.is_copied() { most * e.n } else { 0 };
+        need[e.kind as usize] += if e.is_copied { most * e.n } else { 0 };
     }
     let mut memory = Memories::of(need);
     let mut f32s: Vec<Rows<'_, f32>> = vec![Rows { all: &[], step: 0 }; read[0]];
@@ -229,13 +260,13 @@ pub(super) unsafe fn rows(part: &Part<'_>, body: unsafe fn(Row<'_, '_>)) {
     let mut out_u32s: Vec<RowsMut<'_, u32>> = empty(slots[2]);
     let mut out_bools: Vec<RowsMut<'_, bool>> = empty(slots[3]);
     for l in &mut loads {
-        if l.elements.is_copied() {
+        if l.elements.is_copied {
             l.elements.own = memory.take(l.elements.kind, most * l.elements.n);
         }
     }
     for o in &mut outputs {
         let e = &mut o.elements;
-        if e.is_copied() {
+        if e.is_copied {
             e.own = memory.take(e.kind, most * e.n);
         }
         if o.is_sum {

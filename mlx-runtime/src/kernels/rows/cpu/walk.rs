@@ -81,6 +81,11 @@ impl Walk {
         }
     }
 
+    /// True if the last axis has more than one row.
+    pub fn has_neighbours(&self) -> bool {
+        self.sizes.last().is_some_and(|size| *size > 1)
+    }
+
     /// The number of rows from this one to the last on the last axis.
     pub fn left(&self) -> usize {
         let last = self.sizes.last().zip(self.at.last());

@@ -146,7 +146,7 @@ fn swiglu() {
         ops::multiply(&silu, &x[1])
     };
     for (shape, size) in [(&[3, 33][..], 1.0f32), (&[2, 1, 7], 30.0), (&[5], 100.0)] {
-        let g = ops::multiply(&noise(shape, 1), &Array::scalar(size).unwrap()).unwrap();
+        let g = ops::multiply(&noise(shape, 1), Array::scalar(size).unwrap()).unwrap();
         assert_same(
             |x| fused::swiglu(&x[0], &x[1]),
             composed,
@@ -319,7 +319,7 @@ fn linear_cross_entropy() {
         let weights: Vec<f32> = (0..n).map(|i| (i % 3) as f32 * 0.7).collect();
         let weights = Array::from_slice(&weights, &[n]).unwrap();
         let (t, w) = (targets(n, vocabulary), noise(&[vocabulary, d], 2));
-        let x = ops::multiply(&noise(&[n, d], 1), &Array::scalar(4.0f32).unwrap()).unwrap();
+        let x = ops::multiply(&noise(&[n, d], 1), Array::scalar(4.0f32).unwrap()).unwrap();
         let constants = [w, t, weights];
         let [w, t, weights] = constants.clone();
         let fused_of =

@@ -5603,7 +5603,7 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     /** Returns the BLAS that matrix products on the CPU use: OpenBLAS's configuration and kernel (`OpenBLAS 0.3.34 ...
- Haswell`), or `system` for the one that MLX was linked with. The text lives as long as the program.*/
+ Haswell`), `none (REASON)` if it cannot be loaded, or `system` for the one that MLX was linked with. The text lives as long as the program.*/
     pub fn mlxrs_blas_name() -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
@@ -5703,28 +5703,6 @@ unsafe extern "C" {
     pub fn mlxrs_fused_available(x: mlx_array, s: mlx_stream) -> bool;
 }
 unsafe extern "C" {
-    /// x [.., d], w [d] -> [.., d]
-    pub fn mlxrs_rms_norm(
-        res: *mut mlx_array,
-        x: mlx_array,
-        w: mlx_array,
-        eps: f32,
-        s: mlx_stream,
-    ) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
-    /// x and r [.., d], w [d] -> x + r and its norm
-    pub fn mlxrs_add_rms_norm(
-        sum: *mut mlx_array,
-        normed: *mut mlx_array,
-        x: mlx_array,
-        r: mlx_array,
-        w: mlx_array,
-        eps: f32,
-        s: mlx_stream,
-    ) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
     /// q [B, L, H*D], k and v [B, L, K*D], freqs [D/2] -> [B, L, H*D], causal
     pub fn mlxrs_rope_attention(
         res: *mut mlx_array,
@@ -5765,31 +5743,6 @@ unsafe extern "C" {
 pub struct mlxrs_kernels_ {
     /// `default`, `x86-64-v3` (AVX2) or `x86-64-v4` (AVX-512).
     pub level: *const ::std::os::raw::c_char,
-    pub rms_norm: ::std::option::Option<
-        unsafe extern "C" fn(
-            x: *const f32,
-            r: *const f32,
-            w: *const f32,
-            h: *mut f32,
-            y: *mut f32,
-            rstd: *mut f32,
-            rows: i64,
-            d: i64,
-            eps: f32,
-        ),
-    >,
-    pub rms_norm_grad: ::std::option::Option<
-        unsafe extern "C" fn(
-            x: *const f32,
-            w: *const f32,
-            rstd: *const f32,
-            dy: *const f32,
-            dh: *const f32,
-            dx: *mut f32,
-            rows: i64,
-            d: i64,
-        ),
-    >,
     pub rope: ::std::option::Option<
         unsafe extern "C" fn(
             in_: *const f32,
@@ -5938,6 +5891,21 @@ unsafe extern "C" {
         res: *mut mlx_vector_array,
         outputs: mlx_vector_array,
     ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /** Moves the graph between `inputs` and `outputs` to `stream`, which belongs to this thread: operations on its device
+ run there, operations on another device on this thread's default stream of that device. No other thread may read or
+ evaluate the graph meanwhile.*/
+    pub fn mlxrs_run_on(
+        outputs: mlx_vector_array,
+        inputs: mlx_vector_array,
+        stream: mlx_stream,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /** Makes the arrays that MLX would read on a CPU's stream, among these and those that they are made of, ones that this
+ library reads. No thread may evaluate them meanwhile.*/
+    pub fn mlxrs_own_reads(arrays: mlx_vector_array) -> ::std::os::raw::c_int;
 }
 /// The cost of an evaluation. Bytes are those that it allocates, without those allocated before.
 #[repr(C)]

@@ -275,6 +275,7 @@ impl Launch {
             match source {
                 Source::Input(i) => primals[*i] = Some(array.clone()),
                 Source::Cotangent(i) => cotangents[*i] = Some(array.clone()),
+                Source::Output(_) => panic!("this gradient reads no results"),
             }
         }
         let composed = Composed {

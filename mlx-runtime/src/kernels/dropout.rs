@@ -4,7 +4,7 @@
 
 use mlx_macros::mlx_kernel;
 
-use super::axes::{as_before, three};
+use super::rows::axes::{as_before, three};
 use super::select;
 use crate::random::{self, Key};
 use crate::{ops, Array, Result};

@@ -1,5 +1,5 @@
-//! The kernels of this project, a folder each: the operation composed of MLX's (its reference), its call of the CPU, its CUDA
-//! text and launch, and the shapes that each can take.
+//! The kernels of this project, a folder each: the operation composed of MLX's (its reference), the kernel of the CPU, the
+//! CUDA text and its launch, and the shapes that each can take.
 //!
 //! - `select` alone knows devices, dtypes and the sizes of packs.
 //! - `launch` compiles CUDA text and launches it.
@@ -7,14 +7,12 @@
 //!   functions choose the way, and compose the operation where there is no kernel. Where the composed form needs a layer, they
 //!   return `None` instead and the layer composes it.
 //!
-//! - `rows` hosts the kernels that `#[mlx_kernel]` generates.
+//! - `rows` hosts the kernels that `#[mlx_kernel]` generates. On the CPU, `norm`, `gated` and `adam` are such kernels.
 //!
-//! The CPU's kernels take float32 first inputs, promote others from half types, take any strides, work inside every transform
-//! but `jvp`, and have first derivatives only (source: `mlx-sys/native/fused`). CUDA's split rows into packs of 16 bytes, hence
+//! The CPU's C++ kernels (attention and cross entropy, `mlx-sys/native/fused`) take float32 first inputs, promote others from
+//! half types, take any strides, work inside every transform but `jvp`, and have first derivatives only. CUDA's split rows into packs of 16 bytes, hence
 //! the conditions on sizes. They are compiled at first use in a tenth of a second to three tenths, have first derivatives only,
 //! and no `vmap` or `jvp`. A NaN in an input is a NaN in the outputs that depend on it.
-//!
-//! - `rows`: the host of the kernels that `#[mlx_kernel]` generates.
 //!
 //! A new kernel: a folder here with these files, and its `mod` line below.
 //!
@@ -24,7 +22,6 @@
 pub(crate) mod adam;
 pub(crate) mod adapters;
 pub(crate) mod attention;
-mod axes;
 pub(crate) mod cross_entropy;
 pub(crate) mod dequantize;
 pub(crate) mod dropout;

@@ -137,6 +137,12 @@ pub(crate) fn moves_arrays_to_readers() -> bool {
     is_cuda()
 }
 
+/// Returns true where MLX's compiler takes seconds for each chain of operations that it fuses: its CUDA headers are large. The
+/// chains that are worth it are generated kernels.
+pub(crate) fn compiles_for_seconds() -> bool {
+    is_cuda()
+}
+
 /// Returns true if the default device is a GPU.
 ///
 /// # Errors

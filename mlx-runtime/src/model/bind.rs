@@ -16,7 +16,7 @@ pub enum Size<'a> {
     Any,
 }
 
-/// Which dtypes an argument may have.
+/// The dtypes that an argument may have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// The dtype of the model's activations.

@@ -7,7 +7,7 @@ use super::cuts::{self, Cut, Stack};
 use super::Model;
 use crate::kernels::select;
 use crate::nn::KvCache;
-use crate::{context, memory, transforms, Array, Dtype, Result};
+use crate::{context, memory, ops, transforms, Array, Dtype, Result};
 
 /// The gradient checkpoint policy of a stack of layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -119,7 +119,17 @@ pub struct Computed {
     pub gpu: bool,
 }
 
-type Run<M> = fn(&M, &[Array], &mut KvCache) -> Result<Array>;
+/// What a loop does with one layer: of its number, the layer, the values and the cache, the carried values and those
+/// that are collected.
+trait Run<M>:
+    Fn(usize, &M, &[Array], &mut KvCache) -> Result<Vec<Array>> + Clone + Send + 'static
+{
+}
+
+impl<M, F> Run<M> for F where
+    F: Fn(usize, &M, &[Array], &mut KvCache) -> Result<Vec<Array>> + Clone + Send + 'static
+{
+}
 
 /// Feeds `x[0]` through the layers; the rest of `x` goes to each of them.
 pub fn run_layers<M: Model>(
@@ -127,31 +137,111 @@ pub fn run_layers<M: Model>(
     declared: Checkpoint,
     x: &[&Array],
     cache: &mut KvCache,
-    run: Run<M>,
+    run: fn(&M, &[Array], &mut KvCache) -> Result<Array>,
 ) -> Result<Array> {
-    let mut args: Vec<Array> = x.iter().map(|a| (*a).clone()).collect();
-    let policy = context::cuts(|c| c.policy).unwrap_or(declared);
+    let shapes = shapes(x);
+    let shapes: Vec<&[i64]> = shapes.iter().map(Vec::as_slice).collect();
+    let each =
+        move |_, layer: &M, x: &[Array], cache: &mut KvCache| Ok(vec![run(layer, x, cache)?]);
+    let (carried, extra) = x.split_at(1.min(x.len()));
+    let mut out = run_loop(layers, declared, carried, extra, &shapes, cache, each)?;
+    Ok(out.swap_remove(0))
+}
+
+/// Runs a loop over the layers. Each gives the `carried` values for the next; the rest of what it gives is collected,
+/// and stacked along a new first axis. `shapes` are those of the layer's own arguments.
+pub fn run_loop<M: Model>(
+    layers: &[M],
+    declared: Checkpoint,
+    carried: &[&Array],
+    extra: &[&Array],
+    shapes: &[&[i64]],
+    cache: &mut KvCache,
+    run: impl Fn(usize, &M, &[Array], &mut KvCache) -> Result<Vec<Array>> + Clone + Send + 'static,
+) -> Result<Vec<Array>> {
     let n = layers.len();
+    let mut state = State {
+        carried: carried.iter().map(|a| (*a).clone()).collect(),
+        extra: extra.iter().map(|a| (*a).clone()).collect(),
+        collected: Vec::new(),
+    };
+    let policy = context::cuts(|c| c.policy).unwrap_or(declared);
     let cut = match policy {
         _ if !transforms::is_differentiating() || cache.is_on() => Cut::default(),
         Checkpoint::Never => Cut::default(),
         Checkpoint::Every(span) => Cut::every(n, span),
-        Checkpoint::Auto => auto(layers, x)?,
+        Checkpoint::Auto => auto(layers, carried, shapes)?,
     };
     for span in cut.spans() {
-        args[0] = segment(layers.get(span).unwrap_or_default(), &args, run)?;
+        let (first, layers) = (span.start, layers.get(span).unwrap_or_default());
+        segment(layers, first, &mut state, &run)?;
     }
     let whole = layers.get(cut.again..).unwrap_or_default();
-    plain(whole, cut.again, args, cache, run)
+    plain(whole, cut.again, &mut state, cache, &run)?;
+    let State {
+        carried, collected, ..
+    } = state;
+    let width = match n {
+        0 => 0,
+        n => collected.len() / n,
+    };
+    let stacked = (0..width).map(|i| {
+        let each: Vec<&Array> = collected.iter().skip(i).step_by(width).collect();
+        ops::stack(&each, 0)
+    });
+    carried.into_iter().map(Ok).chain(stacked).collect()
+}
+
+/// Runs a loop over positions. The first `width` of `x` are carried from each to the next; the rest of what `run` gives
+/// is collected, and stacked along a new first axis.
+pub fn run_steps(
+    count: i64,
+    width: usize,
+    x: &[&Array],
+    run: impl Fn(usize, &[Array]) -> Result<Vec<Array>>,
+) -> Result<Vec<Array>> {
+    let mut x: Vec<Array> = x.iter().map(|a| (*a).clone()).collect();
+    let mut collected: Vec<Vec<Array>> = Vec::new();
+    for i in 0..usize::try_from(count).unwrap_or_default() {
+        let mut out = run(i, &x)?;
+        let more = out.split_off(width.min(out.len()));
+        collected.resize_with(more.len(), Vec::new);
+        for (list, a) in collected.iter_mut().zip(more) {
+            list.push(a);
+        }
+        for (old, new) in x.iter_mut().zip(out) {
+            *old = new;
+        }
+    }
+    x.truncate(width);
+    for list in &collected {
+        x.push(ops::stack(&list.iter().collect::<Vec<_>>(), 0)?);
+    }
+    Ok(x)
+}
+
+/// The values of a loop between two layers.
+struct State {
+    /// Those that each layer changes.
+    carried: Vec<Array>,
+    /// Those that no layer changes.
+    extra: Vec<Array>,
+    /// Those that the layers so far gave to be collected, one layer's after the other's.
+    collected: Vec<Array>,
+}
+
+fn shapes(x: &[&Array]) -> Vec<Vec<i64>> {
+    let shape = |a: &&Array| a.shape().iter().map(|n| i64::from(*n)).collect();
+    x.iter().map(shape).collect()
 }
 
 /// The cut that was decided for this stack, or the one that runs the fewest layers again and leaves enough memory.
-fn auto<M: Model>(layers: &[M], x: &[&Array]) -> Result<Cut> {
+fn auto<M: Model>(layers: &[M], carried: &[&Array], shapes: &[&[i64]]) -> Result<Cut> {
     let inside = context::cuts(|c| (c.depth > 0).then_some(c.nested));
     if let Some(nested) = inside {
         return Ok(Cut::every(layers.len(), usize::from(nested)));
     }
-    let stack = stack(layers, x)?;
+    let stack = stack(layers, carried, shapes)?;
     let decided = context::cuts(|c| {
         let at = c.seen.len();
         c.seen.push(stack.clone());
@@ -166,38 +256,48 @@ fn auto<M: Model>(layers: &[M], x: &[&Array]) -> Result<Cut> {
 }
 
 /// The bytes that the layers of a stack keep, from the polynomials of their definition.
-fn stack<M: Model>(layers: &[M], x: &[&Array]) -> Result<Stack> {
-    let shapes: Vec<Vec<i64>> = x
+fn stack<M: Model>(layers: &[M], carried: &[&Array], shapes: &[&[i64]]) -> Result<Stack> {
+    let Some(first) = carried.iter().find(|a| is_float(a)).or(carried.first()) else {
+        return Ok(Stack::default());
+    };
+    let on = select::computed(first)?;
+    let saved: Vec<Saved> = layers
         .iter()
-        .map(|a| a.shape().iter().map(|n| i64::from(*n)).collect())
+        .map(|l| l.saved("forward", shapes, &on))
         .collect();
-    let shapes: Vec<&[i64]> = shapes.iter().map(Vec::as_slice).collect();
-    let on = select::computed(x[0])?;
-    let saved: Vec<Saved> = layers.iter().map(|l| l.saved(&shapes, &on)).collect();
     Ok(Stack {
-        boundary: x[0].nbytes(),
+        boundary: carried.iter().map(|a| a.nbytes()).sum(),
         nested: saved.iter().any(|s| s.stacks > 0),
-        layers: saved.iter().map(|s| s.bytes(x[0].dtype())).collect(),
+        layers: saved.iter().map(|s| s.bytes(first.dtype())).collect(),
     })
+}
+
+fn is_float(a: &Array) -> bool {
+    matches!(a.dtype(), Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16)
 }
 
 fn plain<M: Model>(
     layers: &[M],
     first: usize,
-    mut args: Vec<Array>,
+    state: &mut State,
     cache: &mut KvCache,
-    run: Run<M>,
-) -> Result<Array> {
+    run: &impl Run<M>,
+) -> Result<()> {
+    let width = state.carried.len();
     for (i, layer) in layers.iter().enumerate() {
         cache.enter(first + i);
         let _inside = Inside::enter();
-        let waiting = match transforms::is_differentiating() {
-            true => gradients_in_turn(layer, &mut args[0])?,
-            false => None,
+        let chained = state.carried.iter_mut().find(|a| is_float(a));
+        let waiting = match (transforms::is_differentiating(), chained) {
+            (true, Some(x)) => gradients_in_turn(layer, x)?,
+            _ => None,
         };
-        args[0] = run(waiting.as_ref().unwrap_or(layer), &args, cache)?;
+        let x = [state.carried.as_slice(), &state.extra].concat();
+        let mut out = run(first + i, waiting.as_ref().unwrap_or(layer), &x, cache)?;
+        state.collected.extend(out.drain(width.min(out.len())..));
+        state.carried = out;
     }
-    Ok(args.swap_remove(0))
+    Ok(())
 }
 
 /// The same layer and input, with a backward pass that finishes the gradients of this layer's trained values before it
@@ -230,16 +330,24 @@ fn gradients_in_turn<M: Model>(layer: &M, x: &mut Array) -> Result<Option<M>> {
     Ok(Some(layer))
 }
 
-/// Runs one span between two boundaries. Trained values are inputs, because MLX differentiates a checkpoint with
-/// respect to its inputs only. Frozen values are captured, so that MLX builds no gradients for them, and so are whole
-/// numbers, which have none.
-fn segment<M: Model>(layers: &[M], args: &[Array], run: Run<M>) -> Result<Array> {
-    let float = |a: &Array| matches!(a.dtype(), Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
-    let mut inputs: Vec<Array> = args.iter().filter(|a| float(a)).cloned().collect();
+/// Runs one span between two boundaries, of which the first layer is number `first`. Trained values are inputs, because
+/// MLX differentiates a checkpoint with respect to its inputs only. Frozen values are captured, so that MLX builds no
+/// gradients for them, and so are whole numbers, which have none.
+fn segment<M: Model>(
+    layers: &[M],
+    first: usize,
+    state: &mut State,
+    run: &impl Run<M>,
+) -> Result<()> {
+    let (carried, args) = (
+        state.carried.len(),
+        [state.carried.as_slice(), &state.extra].concat(),
+    );
+    let mut inputs: Vec<Array> = args.iter().filter(|a| is_float(a)).cloned().collect();
     let width = inputs.len();
     let fixed: Vec<Option<Array>> = args
         .iter()
-        .map(|a| (!float(a)).then(|| a.clone()))
+        .map(|a| (!is_float(a)).then(|| a.clone()))
         .collect();
     let counts: Vec<usize> = layers
         .iter()
@@ -250,24 +358,38 @@ fn segment<M: Model>(layers: &[M], args: &[Array], run: Run<M>) -> Result<Array>
             n
         })
         .collect();
-    let layers = layers.to_vec();
+    let (layers, run) = (layers.to_vec(), run.clone());
     let body = move |inputs: &[Array]| {
         let (floats, mut params) = inputs.split_at(width);
         let mut floats = floats.iter();
         let args = fixed
             .iter()
             .filter_map(|a| a.as_ref().or_else(|| floats.next()).cloned());
-        let args: Vec<Array> = args.collect();
+        let mut args: Vec<Array> = args.collect();
         let mut layers = layers.clone();
         for (layer, n) in layers.iter_mut().zip(&counts) {
             let (own, rest) = params.split_at(*n);
             layer.set_trainable(own)?;
             params = rest;
         }
-        Ok(vec![plain(&layers, 0, args, &mut KvCache::off(), run)?])
+        let extra = args.split_off(carried);
+        let mut state = State {
+            carried: args,
+            extra,
+            collected: Vec::new(),
+        };
+        plain(&layers, first, &mut state, &mut KvCache::off(), &run)?;
+        state.carried.append(&mut state.collected);
+        match &state.carried[..] {
+            [_] => Ok(state.carried),
+            // MLX adds up the cotangents of an array that is several results only if each is an array of its own.
+            several => several.iter().map(ops::copy).collect(),
+        }
     };
     let mut out = transforms::checkpoint(body).call(&inputs)?;
-    Ok(out.swap_remove(0))
+    state.collected.extend(out.drain(carried.min(out.len())..));
+    state.carried = out;
+    Ok(())
 }
 
 /// The values that a stack inside a layer keeps.
@@ -276,6 +398,6 @@ pub fn saved_layers<M: Model>(layers: &[M], shapes: &[&[i64]], on: &Computed) ->
         stacks: 1,
         ..Saved::default()
     };
-    let each = layers.iter().map(|l| l.saved(shapes, on));
+    let each = layers.iter().map(|l| l.saved("forward", shapes, on));
     each.fold(stack, Saved::plus)
 }

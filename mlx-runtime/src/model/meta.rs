@@ -68,6 +68,11 @@ impl<C> Meta<C> {
         &self.config
     }
 
+    /// The config, for a closure that outlives a call.
+    pub fn shared_config(&self) -> Arc<C> {
+        Arc::clone(&self.config)
+    }
+
     /// The dtype of the activations.
     pub fn dtype(&self) -> Dtype {
         self.dtype

@@ -12,6 +12,35 @@ pub struct Sig {
     pub args: &'static [(&'static str, SigType)],
     /// The result's type.
     pub ret: SigType,
+    /// The text before each size of the config in a caller whose config holds the callee's: `vision.`.
+    pub prefix: &'static str,
+    /// The sizes of the config that have another value in the caller's words.
+    pub other: &'static [(&'static str, &'static str)],
+}
+
+impl Sig {
+    /// The signature in the words of a caller with another config.
+    pub const fn renamed(
+        &self,
+        prefix: &'static str,
+        other: &'static [(&'static str, &'static str)],
+    ) -> Sig {
+        Sig {
+            callee: self.callee,
+            args: self.args,
+            ret: self.ret,
+            prefix,
+            other,
+        }
+    }
+
+    const fn bound(&self) -> Bound<'static> {
+        Bound {
+            prefix: self.prefix,
+            other: self.other,
+            ..EMPTY
+        }
+    }
 }
 
 /// A type in a signature.
@@ -37,6 +66,8 @@ struct Bound<'a> {
     names: [&'a str; MAX_FREE],
     sizes: [&'a str; MAX_FREE],
     len: usize,
+    prefix: &'a str,
+    other: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Bound<'a> {
@@ -50,6 +81,82 @@ impl<'a> Bound<'a> {
         }
         None
     }
+
+    /// The value that a size of the config has in the caller.
+    const fn other(&self, name: &str) -> Option<&'a str> {
+        let mut i = 0;
+        while i < self.other.len() {
+            if same(self.other[i].0, name) {
+                return Some(self.other[i].1);
+            }
+            i += 1;
+        }
+        None
+    }
+
+    /// True if a size of the config is `found` in the caller. A product with a size that has another value is left to
+    /// the call.
+    const fn is(&self, want: &str, found: &str) -> bool {
+        if let Some(other) = self.other(want) {
+            return same(other, found);
+        }
+        let mut i = 0;
+        while i < self.other.len() {
+            if names(want, self.other[i].0) {
+                return true;
+            }
+            i += 1;
+        }
+        same_inside(self.prefix, want, found)
+    }
+}
+
+const fn is_word(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'_' || b == b'.'
+}
+
+/// True if a size is made with a name.
+const fn names(size: &str, name: &str) -> bool {
+    let (size, name) = (size.as_bytes(), name.as_bytes());
+    let mut i = 0;
+    while i + name.len() <= size.len() {
+        let mut j = 0;
+        while j < name.len() && size[i + j] == name[j] {
+            j += 1;
+        }
+        let end = i + name.len();
+        let before = i > 0 && is_word(size[i - 1]);
+        if j == name.len() && !before && (end == size.len() || !is_word(size[end])) {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// True if `found` is `want` with `prefix` before each name.
+const fn same_inside(prefix: &str, want: &str, found: &str) -> bool {
+    let (prefix, want, found) = (prefix.as_bytes(), want.as_bytes(), found.as_bytes());
+    let (mut i, mut j) = (0, 0);
+    while i < want.len() {
+        let starts = want[i].is_ascii_lowercase() || want[i] == b'_';
+        if starts && (i == 0 || !is_word(want[i - 1])) {
+            let mut k = 0;
+            while k < prefix.len() {
+                if j >= found.len() || found[j] != prefix[k] {
+                    return false;
+                }
+                j += 1;
+                k += 1;
+            }
+        }
+        if j >= found.len() || found[j] != want[i] {
+            return false;
+        }
+        i += 1;
+        j += 1;
+    }
+    j == found.len()
 }
 
 /// Text built in a constant, for the message of a failed comparison.
@@ -77,6 +184,24 @@ impl Text {
         self
     }
 
+    /// A size of the config with `prefix` before each name.
+    const fn push_inside(mut self, prefix: &str, s: &str) -> Self {
+        let bytes = s.as_bytes();
+        let mut i = 0;
+        while i < bytes.len() {
+            let starts = bytes[i].is_ascii_lowercase() || bytes[i] == b'_';
+            if starts && (i == 0 || !is_word(bytes[i - 1])) {
+                self = self.push(prefix);
+            }
+            if self.len < self.bytes.len() {
+                self.bytes[self.len] = bytes[i];
+                self.len += 1;
+            }
+            i += 1;
+        }
+        self
+    }
+
     const fn shape(self, ty: &SigType, bound: &Bound<'_>) -> Self {
         match ty {
             SigType::Cache => self.push("a cache"),
@@ -92,7 +217,10 @@ impl Text {
                     }
                     text = match bound.get(dims[i]) {
                         Some(size) if is_free(dims[i]) => text.push(size),
-                        _ => text.push(dims[i]),
+                        _ => match bound.other(dims[i]) {
+                            Some(other) => text.push(other),
+                            None => text.push_inside(bound.prefix, dims[i]),
+                        },
                     };
                     i += 1;
                 }
@@ -257,7 +385,9 @@ where
             let mut all = true;
             while i < want.len() {
                 let ok = match (is_free(want[i]), bound.get(want[i])) {
-                    (false, _) => same(want[i], found[i]) || is_product(want[i], found[i], &bound),
+                    (false, _) => {
+                        bound.is(want[i], found[i]) || is_product(want[i], found[i], &bound)
+                    }
                     (true, Some(size)) => same(size, found[i]),
                     (true, None) => {
                         if bound.len < MAX_FREE {
@@ -281,6 +411,8 @@ const EMPTY: Bound<'static> = Bound {
     names: [""; MAX_FREE],
     sizes: [""; MAX_FREE],
     len: 0,
+    prefix: "",
+    other: &[],
 };
 
 /// The source of the result's type in a caller.
@@ -294,7 +426,7 @@ pub enum Place {
     Stack,
 }
 
-/// Compares the number of arguments of a call through [`Model::call`](super::Model::call), which rustc does not check.
+/// Compares the number of arguments of a call through [`Definition::call`](super::definition::Definition::call), which rustc does not check.
 #[track_caller]
 pub const fn check_count(sig: &Sig, caller: &str, what: &str, count: usize) {
     let text = Text::new().push(caller).push(" calls ").push(what);
@@ -337,7 +469,7 @@ pub const fn check_argument(sig: &Sig, args: &[SigType], i: usize, found: &str) 
 
 /// The caller's sizes for the free dims, each by the first argument that has it alone.
 const fn bound(sig: &Sig, args: &[SigType]) -> Bound<'static> {
-    let mut bound = EMPTY;
+    let mut bound = sig.bound();
     let mut i = 0;
     while i < args.len() {
         bound = matches(&sig.args[i].1, &args[i], bound).1;
@@ -490,6 +622,8 @@ mod tests {
             ("cache", SigType::Cache),
         ],
         ret: SigType::Tensor(&["B", "L", "hidden"], "float"),
+        prefix: "",
+        other: &[],
     };
 
     const X: SigType = SigType::Tensor(&["N", "T", "hidden"], "float");
@@ -501,6 +635,30 @@ mod tests {
         const _: () = check_argument(&SIG, ARGS, 0, "");
         const _: () = check_argument(&SIG, ARGS, 1, "");
         const _: () = check_result(&SIG, "self.attn", ARGS, &X, Place::Assumed);
+    }
+
+    #[test]
+    fn sizes_have_the_callers_names() {
+        const INNER: Sig = SIG.renamed("vision.", &[]);
+        const HELD: SigType = SigType::Tensor(&["N", "T", "vision.hidden"], "float");
+        const _: () = check_argument(&INNER, &[HELD, SigType::Cache], 0, "");
+        const _: () = check_result(
+            &INNER,
+            "vision",
+            &[HELD, SigType::Cache],
+            &HELD,
+            Place::Assumed,
+        );
+        const WIDE: Sig = SIG.renamed("", &[("hidden", "2*hidden")]);
+        const TWICE: SigType = SigType::Tensor(&["N", "T", "2*hidden"], "float");
+        const _: () = check_argument(&WIDE, &[TWICE, SigType::Cache], 0, "");
+        assert!(same_inside("v.", "4*a_b*c + L", "4*v.a_b*v.c + L"));
+        assert!(!same_inside("v.", "a*c", "v.a*c") && !same_inside("v.", "a", "v.a2"));
+        assert!(names("2*hidden", "hidden") && !names("2*hidden_2", "hidden"));
+        let text =
+            std::panic::catch_unwind(|| check_argument(&INNER, &[X, SigType::Cache], 0, "x"));
+        let text = *text.unwrap_err().downcast::<String>().unwrap();
+        assert!(text.contains("[N, T, vision.hidden]"), "{text}");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use std::any::Any;
 
+use crate::{Error, ErrorKind, Result};
+
 /// A number of the config: an integer or floating-point field.
 #[diagnostic::on_unimplemented(
     message = "a number of the config is an integer or a float, but this field is `{Self}`",
@@ -43,6 +45,75 @@ pub trait GuardedNumber {
 pub trait GuardedWhole {
     /// The value; -1 where it is absent.
     fn guarded_whole(&self) -> i64;
+}
+
+/// A text of the config.
+#[diagnostic::on_unimplemented(
+    message = "this field of the config is compared with a text, but it is `{Self}`",
+    label = "not a text",
+    note = "make the field a `String`, or compare an enum with a variant: `config.act == Activation::Gelu`"
+)]
+pub trait Text {
+    /// True if it is this text; an absent one is none.
+    fn is(&self, text: &str) -> bool;
+}
+
+impl Text for String {
+    fn is(&self, text: &str) -> bool {
+        self == text
+    }
+}
+
+impl Text for &str {
+    fn is(&self, text: &str) -> bool {
+        *self == text
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Text> Text for Option<T> {
+    fn is(&self, text: &str) -> bool {
+        self.as_ref().is_some_and(|t| t.is(text))
+    }
+}
+
+/// The number that an element is; not a number where the list is too short, which the load refuses.
+pub fn element_number<T: Number>(element: Option<&T>) -> f64 {
+    element.map_or(f64::NAN, Number::number)
+}
+
+/// The size that an element is; -1 where the list is too short, which the load refuses.
+pub fn element_whole<T: Whole>(element: Option<&T>) -> i64 {
+    element.map_or(-1, Whole::whole)
+}
+
+/// A number that a call gives to a function.
+pub trait Given: Sized {
+    /// The number.
+    ///
+    /// # Errors
+    /// If a whole number is asked for and this is none.
+    fn given(value: f64) -> Result<Self>;
+}
+
+impl Given for f32 {
+    fn given(value: f64) -> Result<Self> {
+        Ok(value as f32)
+    }
+}
+
+impl Given for i32 {
+    fn given(value: f64) -> Result<Self> {
+        let fits =
+            value.fract() == 0.0 && value >= f64::from(i32::MIN) && value <= f64::from(i32::MAX);
+        if fits {
+            return Ok(value as i32);
+        }
+        Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!("expected a whole number of 32 bits, found {value}"),
+        ))
+    }
 }
 
 macro_rules! numbers {

@@ -1,9 +1,8 @@
 // Fused float32 operations for the CPU, with their own gradients.
 //
 // MLX's CPU backend makes one pass per operation, and its published builds are compiled for the
-// oldest x86-64: no wide vectors, an exp that calls libm for every term. Each operation here does
-// a block of a transformer in one or two vectorised passes and hands all products to the BLAS on
-// strided views, without copies.
+// oldest x86-64: no wide vectors, an exp that calls libm for every term. Each operation here is one or
+// two vectorised passes and hands all products to the BLAS on strided views, without copies.
 //
 // Every function checks its arguments and throws std::invalid_argument; the primitives that it builds trust their
 // inputs. Inputs may have any strides. The first one must be float32; others are promoted from half types. Only reverse

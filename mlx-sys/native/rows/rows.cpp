@@ -23,11 +23,16 @@ namespace {
 
 using Function = std::function<List(const List&)>;
 
-const Function& function(const mlx_closure handle) {
-  if (!handle.ctx) {
-    throw std::runtime_error("expected a non-empty mlx_closure");
+// An empty function for an empty handle.
+Function function(const mlx_closure handle) {
+  return handle.ctx ? *static_cast<const Function*>(handle.ctx) : Function();
+}
+
+const Function& recorded(const Function& f) {
+  if (!f) {
+    throw std::runtime_error("[mlx_kernel] This value was recorded outside of the transform.");
   }
-  return *static_cast<const Function*>(handle.ctx);
+  return f;
 }
 
 // The Rust side of a call.
@@ -92,7 +97,7 @@ class Rows : public CpuPrimitive {
     List all = in;
     all.insert(all.end(), cotangents.begin(), cotangents.end());
     all.insert(all.end(), out.begin(), out.end());
-    const List grads = backward_(all);
+    const List grads = recorded(backward_)(all);
     List asked;
     for (int i : argnums) {
       asked.push_back(grads.at(i));
@@ -110,13 +115,13 @@ class Rows : public CpuPrimitive {
       for (size_t i = 0; i < argnums.size(); i++) {
         all[argnums[i]] = given[i];
       }
-      return composed_(all);
+      return recorded(composed_)(all);
     };
     return mx::jvp(Function(f), moved, tangents).second;
   }
 
   std::pair<List, std::vector<int>> vmap(const List& in, const std::vector<int>& axes) override {
-    auto out = mx::vmap(composed_, axes)(in);
+    auto out = mx::vmap(recorded(composed_), axes)(in);
     std::vector<int> zeros(out.size(), 0);
     return {std::move(out), std::move(zeros)};
   }

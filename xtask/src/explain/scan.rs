@@ -31,7 +31,7 @@ struct Function {
 enum Way {
     /// That of MLX's operations.
     Plain,
-    /// That of our own kernels.
+    /// The function of this project's kernels.
     Ours,
     /// All of them, in no order.
     Every,
@@ -400,7 +400,8 @@ fn is_plumbing(f: &Function) -> bool {
         "array", "context", "device", "error", "handles", "init", "lock", "memory", "stream",
     ];
     let module = f.module.first();
-    let asks = f.module.len() > 1 && ["axes", "select"].contains(&f.module[1].as_str());
+    let asks = f.module.len() > 1 && f.module[1] == "select";
+    let asks = asks || f.module.last().is_some_and(|m| m == "axes");
     asks || module.is_some_and(|m| plumbing.contains(&m.as_str()))
 }
 

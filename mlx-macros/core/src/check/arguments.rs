@@ -2,6 +2,7 @@
 //!
 //! Tests: `tests/planted.rs`.
 
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Lit, UnOp};
@@ -9,9 +10,9 @@ use syn::{Expr, Lit, UnOp};
 use crate::check::build::Builder;
 use crate::diag::{Diag, Result};
 use crate::ir::{Arg, Id, Kind, P};
-use crate::syntax::args::dim_expr;
+use crate::syntax::args::dim_where;
 use crate::syntax::condition;
-use crate::syntax::dims::Dim;
+use crate::syntax::dims::{is_free, Dim};
 use crate::syntax::literals::{integer, never_a_count, small};
 use crate::syntax::signature::{self, Ty};
 
@@ -19,6 +20,10 @@ impl Builder<'_> {
     /// One argument of an operation by its kind.
     pub fn argument(&mut self, e: &Expr, kind: P) -> Result<Arg> {
         let at = e.span();
+        let e = match e {
+            Expr::Reference(r) => &r.expr,
+            e => e,
+        };
         match kind {
             P::Tensor | P::OptTensor => Ok(Arg::Value(self.value(e, None)?)),
             P::Operand | P::OptOperand if self.is_number(e) => Ok(Arg::Scalar(self.number(e))),
@@ -80,7 +85,7 @@ impl Builder<'_> {
         if let Some(i) = integer(e).filter(|i| *i < 0) {
             return Ok(Dim::constant(i));
         }
-        let dim = dim_expr(e, &self.model.names)?;
+        let dim = dim_where(e, &self.model.names, &self.known)?;
         if let (true, Some(name)) = (
             self.model.function,
             dim.names()
@@ -92,8 +97,7 @@ impl Builder<'_> {
         let ty = Ty::Tensor(vec![dim.clone()], signature::Dt::Float);
         signature::check_free(&ty, &self.free, e.span())?;
         for name in dim.names() {
-            self.sizes
-                .note(name, condition::is_there(name, &self.facts));
+            self.sizes.note(name, self.known.is_there(name));
         }
         Ok(dim)
     }
@@ -104,10 +108,24 @@ impl Builder<'_> {
         struct Resolve<'b, 'a>(&'b Builder<'a>);
         impl VisitMut for Resolve<'_, '_> {
             fn visit_expr_mut(&mut self, e: &mut Expr) {
+                *e = condition::indexed(e, self.0.index.as_ref());
+                if condition::is_index(e) {
+                    return;
+                }
                 let Expr::Path(p) = e else {
                     return visit_mut::visit_expr_mut(self, e);
                 };
                 let name = p.path.get_ident().map(ToString::to_string);
+                let unbound = |n: &&syn::Ident| self.0.find(&n.to_string()).is_none();
+                let size = p
+                    .path
+                    .get_ident()
+                    .filter(unbound)
+                    .filter(|_| p.attrs.is_empty());
+                if let Some(size) = size.and_then(|n| self.0.size_of(n)) {
+                    *e = condition::size_as_number(&size);
+                    return;
+                }
                 let id = name.as_ref().and_then(|n| self.0.find(n));
                 name.iter().for_each(|n| self.0.variables.read(n));
                 match id.map(|id| &self.0.graph.nodes[id].kind) {
@@ -119,7 +137,26 @@ impl Builder<'_> {
         }
         let mut e = e.clone();
         Resolve(self).visit_expr_mut(&mut e);
-        condition::guarded(&e, &self.facts)
+        condition::guarded(&e, &self.known)
+    }
+
+    /// The size that a name stands for where no variable has it: a free dim, a name of `dims(..)`, or a field of the
+    /// config that the struct has as a size.
+    fn size_of(&self, name: &syn::Ident) -> Option<Dim> {
+        let text = name.unraw().to_string();
+        let names = &self.model.names;
+        if let Some(d) = names.short.get(&text) {
+            names.seen(name);
+            return Some(d.clone());
+        }
+        let known = match is_free(&text) {
+            true => self.free.contains(&text),
+            false => !self.model.function && names.places.borrow().contains_key(&text),
+        };
+        known.then(|| {
+            self.sizes.note(&text, self.known.is_there(&text));
+            Dim::name(&text)
+        })
     }
 
     /// True if an expression is a number of the call: literals, `config.field`, an argument that is
@@ -131,18 +168,32 @@ impl Builder<'_> {
             Expr::Paren(p) => self.is_number(&p.expr),
             Expr::Group(g) => self.is_number(&g.expr),
             Expr::Binary(b) => self.is_number(&b.left) && self.is_number(&b.right),
-            Expr::Field(f) => {
-                matches!(&*f.base, Expr::Path(p) if p.path.is_ident("config"))
-                    && !self.model.function
+            Expr::Field(_) | Expr::Index(_) => {
+                let e = condition::indexed(e, self.index.as_ref());
+                condition::is_place(&e, condition::Names::Config) && !self.model.function
             }
+            Expr::Call(_) | Expr::MethodCall(_) => match condition::function(e) {
+                Some((_, args)) => args.iter().all(|e| self.is_number(e)),
+                None => false,
+            },
             // Numbers are floats already; any other type would cut them.
             Expr::Cast(c) => float_type(&c.ty) && self.is_number(&c.expr),
+            Expr::Path(p)
+                if condition::is_constant(&p.path)
+                    && p.path
+                        .get_ident()
+                        .is_none_or(|n| self.find(&n.to_string()).is_none()) =>
+            {
+                true
+            }
             Expr::Path(p) => p
                 .path
                 .get_ident()
                 .is_some_and(|n| match self.find(&n.to_string()) {
-                    Some(id) => *self.ty(id) == Ty::Number,
-                    None => n == "layer" && !self.model.function,
+                    Some(id) => self.ty(id).is_number(),
+                    None if self.size_of(n).is_some() => true,
+                    None if self.index.as_ref() == Some(n) => true,
+                    None => n == "layer" && !self.model.function && !self.in_stack(),
                 }),
             _ => false,
         }

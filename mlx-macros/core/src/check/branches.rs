@@ -17,6 +17,7 @@ impl Builder<'_> {
     /// `if condition { .. } else { .. }`: both arms are built; what they give and what they assign
     /// must agree. Gives back the value, where the `if` has one.
     pub fn branch(&mut self, e: &ExprIf, wanted: Option<&Ty>, value: bool) -> Result<Option<Id>> {
+        let e = &self.with_index(e)?;
         condition::check(&e.cond, condition::Names::Config)?;
         if self.model.function {
             return Err(Diag::condition_in_function(e.cond.span()));
@@ -24,16 +25,13 @@ impl Builder<'_> {
         self.idle
             .extend(crate::syntax::model::decided(&e.cond, &self.known));
         let before = self.variables.scopes();
-        let (known, around) = (self.facts.len(), self.known.clone());
-        let cond = condition::guarded(&e.cond, &self.facts);
-        self.facts.extend(condition::facts(&e.cond));
+        let around = self.known.clone();
+        let cond = condition::guarded(&e.cond, &self.known);
         self.known = around.and(&e.cond, true);
         let then = self.arm(value, wanted, e.then_branch.span(), |b| {
             b.statements(&e.then_branch.stmts)
         });
-        self.facts.truncate(known);
         let scopes = self.variables.replace(before.clone());
-        self.facts.extend(condition::denied(&e.cond));
         self.known = around.and(&e.cond, false);
         let otherwise = match e.else_branch.as_ref().map(|(_, e)| &**e) {
             Some(Expr::Block(b)) => {
@@ -47,7 +45,6 @@ impl Builder<'_> {
             _ if value => Err(Diag::if_without_else(e.span())),
             _ => Ok((self.graph.nodes.len(), None)),
         };
-        self.facts.truncate(known);
         self.known = around;
         let others = self.variables.replace(before);
         let ((start, then), (middle, otherwise)) = match (then, otherwise) {
@@ -93,6 +90,18 @@ impl Builder<'_> {
         self.without_effect(e, whole, changed.len());
         let mut leaves = parts[..given].iter().copied();
         Ok(shape.map(|ty| self.rebuilt(&ty, &mut leaves, e.span())))
+    }
+
+    /// An `if` with the variable that counts layers marked as such.
+    fn with_index(&self, e: &ExprIf) -> Result<ExprIf> {
+        let mut e = e.clone();
+        if self.looped.is_some() {
+            *e.cond = condition::indexed(&e.cond, self.index.as_ref());
+            if let Some(at) = condition::own_layer(&e.cond).filter(|_| self.in_stack()) {
+                return Err(Diag::loop_layer_number(at));
+            }
+        }
+        Ok(e)
     }
 
     /// An `if` that changes nothing, or has equal arms.
@@ -157,7 +166,14 @@ impl Builder<'_> {
     ) -> Result<Built> {
         let start = self.graph.nodes.len();
         self.variables.enter();
+        let deeper = |b: &mut Self, n: isize| {
+            if let Some(l) = &mut b.looped {
+                l.arms = l.arms.saturating_add_signed(n);
+            }
+        };
+        deeper(self, 1);
         let last = run(self);
+        deeper(self, -1);
         let out = match (last, value) {
             (Some(e), true) => self
                 .value(e, wanted)

@@ -4,12 +4,15 @@
 //!
 //! Tests: `tests/planted.rs`, `tests/right.rs`.
 
+use std::collections::BTreeMap;
+
 use proc_macro2::Span;
 use quote::format_ident;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::{Block, Expr, Ident, Pat, Stmt};
 
+use crate::check::loops::Looped;
 use crate::check::variables::{Sizes, Variables};
 use crate::diag::{suggest, Diag, Result};
 use crate::ir::{describe, noun, show, Graph, Id, Kind, Node};
@@ -38,9 +41,11 @@ pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph,
         free: method.free_dims(),
         graph: Graph::default(),
         variables: Variables::default(),
-        facts: model.known.clone(),
         known: model.names.facts.clone(),
         sizes: Sizes::default(),
+        looped: None,
+        index: None,
+        lists: BTreeMap::new(),
         idle: Vec::new(),
         errors: Vec::new(),
     };
@@ -95,11 +100,15 @@ pub(crate) struct Builder<'a> {
     pub graph: Graph,
     pub variables: Variables,
     /// Conditions that hold here, since the model requires them or the `if`s around say so.
-    pub facts: Vec<String>,
-    /// The same, for what follows from them.
     pub known: Facts,
     /// The sizes that the body names.
     pub sizes: Sizes,
+    /// The loop around.
+    pub looped: Option<Looped>,
+    /// The variable that counts its layers.
+    pub index: Option<Ident>,
+    /// The lists of values, and the type of their elements.
+    pub lists: BTreeMap<Id, Ty>,
     /// Writings without effect, which are mistakes if there is no other.
     pub idle: Vec<Diag>,
     pub errors: Vec<Diag>,
@@ -237,7 +246,7 @@ impl Builder<'_> {
         show(ty, &self.model.names)
     }
 
-    fn statement(&mut self, s: &Stmt) -> Result<()> {
+    pub fn statement(&mut self, s: &Stmt) -> Result<()> {
         match s {
             Stmt::Local(l) => {
                 let init = l.init.as_ref().filter(|i| i.diverge.is_none());
@@ -245,6 +254,16 @@ impl Builder<'_> {
                     return Err(Diag::let_without_value(l.span()));
                 };
                 self.bind_let(&l.pat, &init.expr)
+            }
+            Stmt::Expr(Expr::Assign(a), _) if matches!(&*a.left, Expr::Tuple(_)) => {
+                self.assign_all(&a.left, &a.right)
+            }
+            Stmt::Expr(Expr::MethodCall(m), _) if m.method == "push" => {
+                let Expr::Path(p) = &*m.receiver else {
+                    return Err(Diag::push_form(m.span()));
+                };
+                let args: Vec<&Expr> = m.args.iter().collect();
+                self.push_value(p.path.require_ident()?, &args, m.span())
             }
             Stmt::Expr(Expr::Assign(a), _) => {
                 let Expr::Path(p) = &*a.left else {
@@ -255,6 +274,16 @@ impl Builder<'_> {
                 let id = self.value(&a.right, Some(&self.ty(old).clone()))?;
                 self.assign(&name, id)
             }
+            // `h += e;` is `h = h + e;`.
+            Stmt::Expr(Expr::Binary(b), _) if compound(b).is_some() => {
+                let Expr::Path(p) = &*b.left else {
+                    return Err(Diag::assigned_expression(b.left.span()));
+                };
+                let name = p.path.require_ident()?.clone();
+                let op = compound(b).unwrap_or_default();
+                let id = self.named(op, &[&b.left, &b.right], b.span())?;
+                self.assign(&name, id)
+            }
             Stmt::Expr(Expr::ForLoop(f), _) => self.layers(f),
             Stmt::Expr(Expr::If(e), _) => self.branch(e, None, false).map(|_| ()),
             Stmt::Expr(e @ (Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_)), _) => {
@@ -263,6 +292,35 @@ impl Builder<'_> {
             }
             other => Err(Diag::unknown_statement(other.span())),
         }
+    }
+
+    /// `(h, r) = e;`
+    fn assign_all(&mut self, left: &Expr, right: &Expr) -> Result<()> {
+        let Expr::Tuple(names) = left else {
+            return Err(Diag::assigned_expression(left.span()));
+        };
+        let (mut targets, mut types) = (Vec::new(), Vec::new());
+        for e in &names.elems {
+            let Expr::Path(p) = e else {
+                return Err(Diag::assigned_expression(e.span()));
+            };
+            let name = p.path.require_ident()?.clone();
+            types.push(self.ty(self.known_variable(&name)?).clone());
+            targets.push(name);
+        }
+        let wanted = Ty::Tuple(types);
+        let id = self.value(right, Some(&wanted))?;
+        let parts = match self.ty(id) {
+            Ty::Unknown => vec![id; targets.len()],
+            Ty::Tuple(_) => self.parts(id),
+            _ => vec![],
+        };
+        if parts.len() != targets.len() {
+            let found = self.describe(id);
+            return Err(Diag::names_for_value(left.span(), targets.len(), found));
+        }
+        let mut each = targets.iter().zip(parts);
+        each.try_for_each(|(name, id)| self.assign(name, id))
     }
 
     fn bind_let(&mut self, pat: &Pat, init: &Expr) -> Result<()> {
@@ -291,8 +349,15 @@ impl Builder<'_> {
     fn declared(&mut self, init: &Expr, declared: Option<&syn::Type>) -> Result<Id> {
         let Some(t) = declared else {
             // `let window = config.sliding_window;` is a name for a number.
-            let field = matches!(init, Expr::Lit(_) | Expr::Path(_));
-            return match self.is_number(init) && !field {
+            let known = match init {
+                Expr::Lit(_) => true,
+                Expr::Path(p) => p
+                    .path
+                    .get_ident()
+                    .is_none_or(|n| self.find(&n.to_string()).is_some()),
+                _ => false,
+            };
+            return match self.is_number(init) && !known {
                 true => Ok(self.push(Kind::Number(self.number(init)), Ty::Number, init.span())),
                 false => self.value(init, None),
             };
@@ -350,6 +415,17 @@ impl Builder<'_> {
             let near = suggest(&name.to_string(), self.variables.names());
             Diag::unknown_variable(name.span(), name, near)
         })
+    }
+}
+
+/// The operation of `+=` and its like.
+pub(crate) fn compound(b: &syn::ExprBinary) -> Option<&'static str> {
+    match b.op {
+        syn::BinOp::AddAssign(_) => Some("add"),
+        syn::BinOp::SubAssign(_) => Some("subtract"),
+        syn::BinOp::MulAssign(_) => Some("multiply"),
+        syn::BinOp::DivAssign(_) => Some("divide"),
+        _ => None,
     }
 }
 

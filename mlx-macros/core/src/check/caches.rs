@@ -66,6 +66,7 @@ impl Builder<'_> {
                     | Kind::Method { .. }
                     | Kind::Function { .. }
                     | Kind::Layers { .. }
+                    | Kind::Loop { .. }
             );
             for cache in node.inputs().into_iter().filter(|id| uses && reads(id)) {
                 let before = users.entry(cache).or_default();

@@ -1,4 +1,4 @@
-//! Checks calls of operations, layers, sub-models and methods, and the loop over a stack of layers.
+//! Checks calls of operations, layers, sub-models and methods.
 //!
 //! Tests: `tests/planted.rs`; `mlx-tests --test language`.
 
@@ -7,15 +7,16 @@ use std::collections::BTreeMap;
 use proc_macro2::Span;
 use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprForLoop, Ident, Pat, Stmt};
+use syn::{Expr, Ident};
 
 use crate::check::build::Builder;
 use crate::check::values::type_text;
 use crate::diag::{suggest, Diag, Result};
-use crate::ir::{Arg, Call, Callee, Ctx, Id, Kind, Op, Place};
+use crate::ir::{Arg, Call, Callee, Ctx, Id, Kind, Op, Place, LAYER, P};
 use crate::ops::rules;
 use crate::syntax::dims::{is_free, Dim, Shape};
 use crate::syntax::kind::FieldKind;
+use crate::syntax::model::Inner;
 use crate::syntax::signature::{Dt, Method, Ty};
 
 impl Builder<'_> {
@@ -39,7 +40,7 @@ impl Builder<'_> {
             }
             // `sum(x, -1, keepdims)`: the flag's name alone sets it.
             let named = |e: &Expr| matches!(e, Expr::Path(p) if p.path.is_ident(op.params[at].0));
-            if *kind == crate::ir::P::Bool && named(e) && self.find(op.params[at].0).is_none() {
+            if *kind == P::Bool && named(e) && self.find(op.params[at].0).is_none() {
                 found[at] = Some((Arg::Bool(syn::parse_quote!(true)), e.span()));
                 continue;
             }
@@ -78,11 +79,27 @@ impl Builder<'_> {
         if unknown {
             return Ok(self.push(Kind::Tuple(vec![]), Ty::Unknown, span));
         }
+        if let ("where_", [_, x @ Arg::Scalar(_), Arg::Scalar(_)]) = (op.name, &list[..]) {
+            // Two numbers have the dtype of the activations.
+            let number = vec![Arg::Dims(vec![]), x.clone(), Arg::Dtype(Dt::Float)];
+            list[1] = Arg::Value(self.apply("full", number, span)?);
+        }
         weak_operands(op, &mut list, &spans)?;
+        Ok(self.ruled(op, list, &spans, span))
+    }
+
+    /// An operation with its arguments, whose type its rule gives.
+    pub(crate) fn ruled(
+        &mut self,
+        op: &'static Op,
+        list: Vec<Arg>,
+        spans: &[Span],
+        span: Span,
+    ) -> Id {
         let ctx = Ctx {
             op,
             args: &list,
-            spans: &spans,
+            spans,
             span,
             graph: &self.graph,
             names: &self.model.names,
@@ -94,7 +111,7 @@ impl Builder<'_> {
             self.errors.push(e);
             Ty::Unknown
         });
-        Ok(self.push(Kind::Op { op, args: list }, ty, span))
+        self.push(Kind::Op { op, args: list }, ty, span)
     }
 
     fn keyword(&self, op: &'static Op, key: &Expr) -> Result<usize> {
@@ -108,7 +125,7 @@ impl Builder<'_> {
         };
         op.params
             .iter()
-            .position(|(n, _)| *n == name)
+            .position(|(n, kind)| *n == name || other_name(*kind) == Some(&name))
             .ok_or_else(|| {
                 let near = suggest(&name, op.params.iter().map(|p| p.0));
                 Diag::unknown_argument(key.span(), op.name, name, near, signature(op))
@@ -123,6 +140,9 @@ impl Builder<'_> {
         span: Span,
         wanted: Option<&Ty>,
     ) -> Result<Id> {
+        if self.in_stack() {
+            return Err(Diag::loop_member(span, name));
+        }
         if !self.model.fields.iter().any(|f| f.name == *name) {
             if let Some(m) = self.methods.iter().find(|m| m.name == *name) {
                 return self.method(m, args, span);
@@ -140,8 +160,8 @@ impl Builder<'_> {
             FieldKind::Rope { dims, .. } => (Some(dims.clone()), None),
             FieldKind::Embedding { dim, .. } => (None, Some(dim.clone())),
             FieldKind::Model => {
-                let model = field.ty.clone();
-                return self.sub_model(name, model, args, span, wanted);
+                let (model, what) = (field.ty.clone(), format!("self.{name}"));
+                return self.sub_model((name, what), model, args, span, wanted);
             }
             FieldKind::Param { .. } | FieldKind::Layers { .. } => {
                 return Err(Diag::not_callable(name.span(), name, type_text(field)));
@@ -217,8 +237,7 @@ impl Builder<'_> {
         args.iter()
             .map(|e| {
                 // A name for a number of the config is read here, where the config's conditions hold.
-                let argument = matches!(e, Expr::Path(p) if self.is_argument(&p.path));
-                let id = match self.is_number(e) && !argument {
+                let id = match self.is_number(e) {
                     true => {
                         let id = self.push(Kind::Number(self.number(e)), Ty::Number, e.span());
                         if let Expr::Path(p) = e {
@@ -234,29 +253,47 @@ impl Builder<'_> {
             .collect()
     }
 
-    /// True if a path names a variable that holds no number of the config.
-    fn is_argument(&self, path: &syn::Path) -> bool {
-        let id = path.get_ident().and_then(|n| self.find(&n.to_string()));
-        id.is_some_and(|id| !matches!(self.graph.nodes[id].kind, Kind::Number(_)))
-    }
-
     /// A sub-model, of which only the type is known here: its result is what the place declares,
     /// else the shape of its first argument. rustc compares both with its signature.
-    fn sub_model(
+    pub(crate) fn sub_model(
         &mut self,
-        name: &Ident,
+        (name, what): (&Ident, String),
         model: syn::Type,
+        args: &[&Expr],
+        span: Span,
+        wanted: Option<&Ty>,
+    ) -> Result<Id> {
+        let callee = self.callee(model);
+        self.sub_call((name, what), callee, args, span, wanted)
+    }
+
+    /// The names that the sizes of a sub-model have here.
+    pub(crate) fn renamed(&self, name: &Ident) -> (String, Vec<(String, Dim)>) {
+        let stack = self.looped.as_ref().and_then(|l| l.stack.as_ref());
+        let of_loop = stack.map(|s| &s.field);
+        let name = of_loop.filter(|_| name == LAYER).unwrap_or(name);
+        let field = self.model.fields.iter().find(|f| f.name == *name);
+        let config = field.and_then(|f| f.config.as_ref());
+        config.map(Inner::renamed).unwrap_or_default()
+    }
+
+    /// A call of a method of a sub-model.
+    pub(crate) fn sub_call(
+        &mut self,
+        (name, what): (&Ident, String),
+        callee: Callee,
         args: &[&Expr],
         span: Span,
         wanted: Option<&Ty>,
     ) -> Result<Id> {
         let values = self.values(args)?;
         let Some((first, _)) = values.first() else {
-            return Err(Diag::no_tensor(span, name));
+            return Err(Diag::no_tensor(span, what));
         };
         let ret = result(wanted, self.ty(*first));
-        let callee = (self.callee(model), format!("self.{name}"));
-        let call = self.expect(callee, &values, (ret.clone(), place(wanted)));
+        let callee = (callee, what);
+        let mut call = self.expect(callee, &values, (ret.clone(), place(wanted)));
+        call.renamed = self.renamed(name);
         let list = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
         Ok(self.push(
             Kind::Sub {
@@ -270,7 +307,7 @@ impl Builder<'_> {
     }
 
     /// A type parameter of this model is known only where the model is used.
-    fn callee(&self, model: syn::Type) -> Callee {
+    pub(crate) fn callee(&self, model: syn::Type) -> Callee {
         let params = self.model.item.generics.type_params();
         let named: Vec<String> = params.map(|p| p.ident.to_string()).collect();
         let text = model.to_token_stream().into_iter();
@@ -294,11 +331,55 @@ impl Builder<'_> {
             args: values.iter().map(arg).collect(),
             ret,
             place,
+            renamed: Default::default(),
+        }
+    }
+
+    /// The arguments of a method, of which the last may be given by name.
+    fn in_order<'e>(&self, m: &Method, args: &[&'e Expr]) -> Result<Vec<&'e Expr>> {
+        let plain = args.iter().take_while(|e| !matches!(e, Expr::Assign(_)));
+        let mut found: Vec<Option<&Expr>> = plain.map(|e| Some(*e)).collect();
+        let names: Vec<String> = m.args.iter().map(|a| a.name.to_string()).collect();
+        for e in &args[found.len()..] {
+            let Expr::Assign(a) = e else {
+                return Err(Diag::value_after_keys(e.span()));
+            };
+            let key = a.left.to_token_stream().to_string();
+            let Some(at) = names.iter().position(|n| *n == key) else {
+                let near = suggest(&key, names.iter().map(String::as_str));
+                let takes = format!("({})", names.join(", "));
+                return Err(Diag::unknown_argument(
+                    a.left.span(),
+                    &m.name,
+                    key,
+                    near,
+                    takes,
+                ));
+            };
+            if found.len() <= at {
+                found.resize(at + 1, None);
+            }
+            if found[at].replace(&a.right).is_some() {
+                return Err(Diag::argument_twice(e.span(), &m.name, key));
+            }
+        }
+        match found.iter().position(Option::is_none) {
+            Some(i) => {
+                let takes = format!("({})", names.join(", "));
+                Err(Diag::argument_missing(
+                    m.name.span(),
+                    &m.name,
+                    takes,
+                    &names[i],
+                ))
+            }
+            None => Ok(found.into_iter().flatten().collect()),
         }
     }
 
     /// Another method of the same model: its free dims take the arguments' sizes.
     fn method(&mut self, m: &Method, args: &[&Expr], span: Span) -> Result<Id> {
+        let args = &self.in_order(m, args)?;
         if !m.broken && args.len() != m.args.len() {
             let names: Vec<String> = m.args.iter().map(|a| a.name.to_string()).collect();
             let names = names.join(", ");
@@ -324,7 +405,7 @@ impl Builder<'_> {
             let fits = match (self.ty(*id), &a.ty) {
                 (Ty::Unknown, _) => true,
                 (Ty::Tensor(s, d), Ty::Tensor(want, dt)) => d == dt && unify(s, want, &mut bound),
-                (x, y) => x == y,
+                (x, y) => x == y || (x.is_number() && y.is_number()),
             };
             if !fits {
                 let (want, found) = (self.show(&a.ty), self.describe(*id));
@@ -345,6 +426,9 @@ impl Builder<'_> {
 
     /// `linear_cross_entropy(x, self.head, targets, weights)`.
     pub(crate) fn linear_cross_entropy(&mut self, args: &[&Expr], span: Span) -> Result<Id> {
+        if self.in_stack() {
+            return Err(Diag::loop_member(span, "linear_cross_entropy"));
+        }
         let [x, head, targets, weights] = args else {
             return Err(Diag::loss_arguments(span));
         };
@@ -387,58 +471,6 @@ impl Builder<'_> {
         };
         Ok(self.push(kind, Ty::Tensor(rows, Dt::F32), span))
     }
-
-    /// `for layer in self.layers { h = layer(h, ..); }`.
-    pub(crate) fn layers(&mut self, f: &ExprForLoop) -> Result<()> {
-        let form = Diag::loop_form;
-        let Pat::Ident(var) = &*f.pat else {
-            return Err(form(f.pat.span()));
-        };
-        let name = self.field_name(&f.expr)?;
-        let field = self.field(&name)?;
-        if field.broken {
-            return Ok(());
-        }
-        self.present(field, name.span())?;
-        let FieldKind::Layers { model, .. } = &field.kind else {
-            return Err(Diag::not_a_stack(f.expr.span(), name, type_text(field)));
-        };
-        let model = model.clone();
-        let [Stmt::Expr(Expr::Assign(a), _)] = &f.body.stmts[..] else {
-            return Err(form(f.body.span()));
-        };
-        let (Expr::Path(target), Expr::Call(call)) = (&*a.left, &*a.right) else {
-            return Err(form(a.span()));
-        };
-        let target = target.path.require_ident()?;
-        let calls_var = matches!(&*call.func, Expr::Path(p) if p.path.is_ident(&var.ident));
-        let args: Vec<&Expr> = call.args.iter().collect();
-        let feeds_back = matches!(args.first(), Some(Expr::Path(p)) if p.path.is_ident(target));
-        if !calls_var || !feeds_back {
-            return Err(form(a.span()));
-        }
-        let values = self.values(&args)?;
-        let ret = self.ty(values[0].0).clone();
-        let callee = (self.callee(model), var.ident.to_string());
-        let call = self.expect(callee, &values, (ret.clone(), Place::Stack));
-        let (mut cache, mut extra) = (None, Vec::new());
-        for (i, (id, at)) in values.iter().enumerate().skip(1) {
-            match self.ty(*id) {
-                Ty::Cache if cache.is_none() && i + 1 == values.len() => cache = Some(*id),
-                Ty::Cache => return Err(Diag::cache_not_last(*at)),
-                _ => extra.push(*id),
-            }
-        }
-        let kind = Kind::Layers {
-            field: name,
-            carried: values[0].0,
-            extra,
-            cache,
-            call,
-        };
-        let id = self.push(kind, ret, a.span());
-        self.assign(target, id)
-    }
 }
 
 /// The result of a call whose callee is known by name only: as its place declares it (a `let`, or the
@@ -467,11 +499,20 @@ pub(crate) fn place(wanted: Option<&Ty>) -> Place {
 }
 
 /// The names in a token, those in its groups too.
-fn flat(t: proc_macro2::TokenTree) -> Vec<String> {
+pub(crate) fn flat(t: proc_macro2::TokenTree) -> Vec<String> {
     match t {
         proc_macro2::TokenTree::Ident(i) => vec![i.to_string()],
         proc_macro2::TokenTree::Group(g) => g.stream().into_iter().flat_map(flat).collect(),
         _ => vec![],
+    }
+}
+
+/// MLX's name of an argument, where the language has another.
+fn other_name(kind: P) -> Option<&'static str> {
+    match kind {
+        P::Axes => Some("axis"),
+        P::Parts => Some("indices_or_sections"),
+        _ => None,
     }
 }
 
@@ -483,7 +524,6 @@ fn signature(op: &Op) -> String {
 
 /// A number beside a tensor takes the tensor's dtype, so that it never widens it.
 fn weak_operands(op: &'static Op, list: &mut [Arg], spans: &[Span]) -> Result<()> {
-    use crate::ir::P;
     let operand = |i: usize| matches!(op.params[i].1, P::Operand | P::OptOperand);
     let like = list.iter().enumerate().find_map(|(i, a)| match a {
         Arg::Value(id) if operand(i) => Some(*id),
@@ -503,7 +543,7 @@ fn weak_operands(op: &'static Op, list: &mut [Arg], spans: &[Span]) -> Result<()
     Ok(())
 }
 
-/// True if `s` is an instance of `pattern`, whose free dims are bound on the way.
+/// True if `s` is an instance of `pattern`, and binds the pattern's free dims.
 fn unify(s: &Shape, pattern: &Shape, bound: &mut BTreeMap<String, Dim>) -> bool {
     s.len() == pattern.len()
         && s.iter()

@@ -201,7 +201,7 @@ impl Builder<'_> {
         match open[..] {
             [] if product == *size => Ok(vec![]),
             [] => Err(Diag::group_size(at, group, by, whole, self.describe(x))),
-            [one] => match names.divide(size, &product) {
+            [one] => match self.known.divide(size, &product) {
                 Some(rest) => Ok(vec![(one.clone(), rest)]),
                 None => Err(Diag::group_not_divided(at, by, whole, self.describe(x))),
             },

@@ -10,7 +10,7 @@ use syn::{BinOp, Expr, Ident, UnOp};
 use crate::check::arguments::by_position;
 use crate::check::build::Builder;
 use crate::diag::{slip, suggest, Diag, Result};
-use crate::ir::{Id, Kind};
+use crate::ir::{Callee, Id, Kind};
 use crate::ops;
 use crate::syntax::condition;
 use crate::syntax::dims::Dim;
@@ -42,6 +42,7 @@ impl<'a> Builder<'a> {
                 Some(id) => Ok(id),
                 None => Ok(self.unknown(e.span())),
             },
+            Expr::Macro(m) if m.mac.path.is_ident("vec") => self.list(m),
             Expr::Macro(m) if m.mac.path.is_ident("rearrange") => self.rearrange(&m.mac),
             Expr::Binary(b) => {
                 let name = match b.op {
@@ -59,6 +60,11 @@ impl<'a> Builder<'a> {
             Expr::Unary(u) if matches!(u.op, UnOp::Not(_)) => {
                 let at = u.op.span();
                 Err(Diag::unknown_operator(at, "!", "logical_not(a)"))
+            }
+            Expr::Field(_) | Expr::Index(_) | Expr::Call(_) | Expr::MethodCall(_)
+                if self.is_number(e) =>
+            {
+                Err(Diag::number_alone(e.span()))
             }
             Expr::Call(c) => match &*c.func {
                 Expr::Path(p) if cache_off(p) && c.args.is_empty() => {
@@ -82,6 +88,9 @@ impl<'a> Builder<'a> {
                     Expr::Path(p) if p.path.is_ident("self") => {
                         self.member(&m.method, &args, e.span(), wanted)
                     }
+                    receiver if self.sub_model_in(receiver).is_some() => {
+                        self.sub_method(receiver, &m.method, &args, e.span(), wanted)
+                    }
                     receiver => {
                         let mut all = vec![receiver];
                         all.extend(args);
@@ -98,13 +107,57 @@ impl<'a> Builder<'a> {
                 }
                 _ => Err(Diag::not_a_param(f.span())),
             },
+            Expr::Index(i) => self.place_of(i),
             Expr::Lit(l) if self.is_number(e) => Err(Diag::number_alone(l.span())),
             other => Err(Diag::unknown_expression(other.span())),
         }
     }
 
+    /// The field of a sub-model that an expression reads.
+    fn sub_model_in(&self, e: &Expr) -> Option<&'a Field> {
+        let name = self.field_name(e).ok()?;
+        let model: &'a ModelDef = self.model;
+        let field = model.fields.iter().find(|f| f.name == name)?;
+        matches!(field.kind, FieldKind::Model).then_some(field)
+    }
+
+    /// `self.vision.encode(x)`, a method of a sub-model besides its `forward`.
+    fn sub_method(
+        &mut self,
+        field: &Expr,
+        method: &Ident,
+        args: &[&Expr],
+        span: Span,
+        wanted: Option<&Ty>,
+    ) -> Result<Id> {
+        let Some(field) = self.sub_model_in(field) else {
+            return Ok(self.unknown(span));
+        };
+        let name = &field.name;
+        if self.in_stack() {
+            return Err(Diag::loop_member(span, name));
+        }
+        if field.broken {
+            self.values(args)?;
+            return Ok(self.unknown(span));
+        }
+        self.present(field, name.span())?;
+        if method == "forward" {
+            return self.member(name, args, span, wanted);
+        }
+        let (callee, what) = (
+            self.callee(field.ty.clone()),
+            format!("self.{name}.{method}"),
+        );
+        let callee = match callee {
+            Callee::Generic(_) => return Err(Diag::method_of_parameter(method.span(), method)),
+            _ => Callee::Method(field.ty.clone(), method.clone()),
+        };
+        self.sub_call((name, what), callee, args, span, wanted)
+    }
+
     /// An operation that an operator stands for.
-    fn named(&mut self, name: &str, args: &[&Expr], span: Span) -> Result<Id> {
+    pub fn named(&mut self, name: &str, args: &[&Expr], span: Span) -> Result<Id> {
         match ops::find(name) {
             Some(op) => self.op(op, args, span),
             None => Err(Diag::unknown_operation(span, name, "")),
@@ -113,6 +166,9 @@ impl<'a> Builder<'a> {
 
     /// `self.scale`, a bare parameter.
     fn bare(&mut self, name: &Ident) -> Result<Id> {
+        if self.in_stack() {
+            return Err(Diag::loop_member(name.span(), name));
+        }
         let field = self.field(name)?;
         if field.broken {
             return Ok(self.unknown(name.span()));
@@ -132,12 +188,9 @@ impl<'a> Builder<'a> {
         let Some(when) = &field.when else {
             return Ok(());
         };
-        let missing = condition::facts(when)
-            .into_iter()
-            .find(|f| !self.facts.contains(f));
-        match missing {
-            None => Ok(()),
-            Some(_) => {
+        match self.known.imply(when) {
+            true => Ok(()),
+            false => {
                 let when = condition::text(when);
                 Err(Diag::optional_outside(span, &field.name, when))
             }
@@ -179,6 +232,19 @@ impl<'a> Builder<'a> {
                 return self.cache_update(cache, &args[1..], span);
             }
         }
+        if self
+            .looped
+            .iter()
+            .filter_map(|l| l.stack.as_ref())
+            .any(|s| s.layer == *name)
+        {
+            return self.call_layer(args, span, wanted);
+        }
+        if let ("stack" | "concatenate", Some(list)) =
+            (text.as_str(), args.first().and_then(|e| self.list_of(e)))
+        {
+            return self.join_list(&text, list, args, span);
+        }
         if text == "linear_cross_entropy" {
             return self.linear_cross_entropy(args, span);
         }
@@ -200,7 +266,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// `let (k, v) = cache.update(k, v);`: the third axis grows by what was there before.
+    /// `let (k, v) = cache.update(k, v);`: the third axis grows by the cached positions.
     fn cache_update(&mut self, cache: Id, args: &[&Expr], span: Span) -> Result<Id> {
         let [k, v] = args else {
             return Err(Diag::cache_update_arguments(span));

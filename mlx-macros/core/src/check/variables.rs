@@ -19,7 +19,7 @@ pub(crate) type Scope = BTreeMap<String, Variable>;
 pub(crate) struct Variable {
     /// Its value.
     pub id: Id,
-    /// Which of its values that is.
+    /// The index of this value in it.
     version: usize,
     /// The `let` or argument that it comes from.
     binding: usize,
@@ -59,6 +59,8 @@ pub(crate) struct Variables {
     scopes: Vec<Scope>,
     bindings: Vec<Binding>,
     versions: Vec<Version>,
+    /// The variables that the loop around carries, and their values at its begin.
+    begun: Vec<(String, usize)>,
 }
 
 impl Default for Variables {
@@ -67,6 +69,7 @@ impl Default for Variables {
             scopes: vec![Scope::new()],
             bindings: Vec::new(),
             versions: Vec::new(),
+            begun: Vec::new(),
         }
     }
 }
@@ -161,6 +164,65 @@ impl Variables {
         self.bindings[binding].mutable
     }
 
+    /// Notes that a list grows.
+    pub fn grown(&mut self, name: &str) {
+        if let Some(v) = self.variable(name) {
+            self.bindings[v.binding].assigned = true;
+        }
+    }
+
+    /// Gives a variable another node, which stands for the same value.
+    pub fn place(&mut self, name: &str, id: Id) {
+        let found = self.scopes.iter_mut().rev();
+        if let Some(v) = found.filter_map(|s| s.get_mut(name)).next() {
+            v.id = id;
+        }
+    }
+
+    /// Begins a loop that carries a variable: its value there is that from before, or that of the layer before.
+    pub fn carry(&mut self, name: &str, id: Id) {
+        let Some(old) = self.variable(name) else {
+            return;
+        };
+        let at = self.versions[old.version].at;
+        let arms = Some([old.version; 2]);
+        let version = self.version(old.binding, at, false, arms);
+        self.renew(name, id, version);
+        self.begun.push((name.to_string(), version));
+    }
+
+    /// Ends a loop that carries variables.
+    pub fn carried(&mut self) {
+        for (name, begun) in std::mem::take(&mut self.begun) {
+            let Some(last) = self.variable(&name) else {
+                continue;
+            };
+            // The next layer reads what this one assigns.
+            if self.versions[begun].read.get() {
+                self.read_version(last.version);
+            }
+            let at = self.versions[last.version].at;
+            let version = self.version(last.binding, at, false, Some([begun, last.version]));
+            self.renew(&name, last.id, version);
+        }
+    }
+
+    fn renew(&mut self, name: &str, id: Id, version: usize) {
+        let found = self.scopes.iter_mut().rev();
+        if let Some(v) = found.filter_map(|s| s.get_mut(name)).next() {
+            (v.id, v.version) = (id, version);
+        }
+    }
+
+    /// Gives every variable the node that it had.
+    pub fn restore(&mut self, before: &[Scope]) {
+        for (scope, old) in self.scopes.iter_mut().zip(before) {
+            for (name, v) in scope {
+                v.id = old.get(name).map_or(v.id, |o| o.id);
+            }
+        }
+    }
+
     /// The value after an `if`, of which each arm has its own.
     pub fn merge(&mut self, c: &Changed, id: Id) {
         let (binding, arms) = (c.then.binding, [c.then.version, c.otherwise.version]);
@@ -208,7 +270,11 @@ impl Variables {
             return;
         };
         self.bindings[v.binding].read.set(true);
-        let mut todo = vec![v.version];
+        self.read_version(v.version);
+    }
+
+    fn read_version(&self, version: usize) {
+        let mut todo = vec![version];
         while let Some(version) = todo.pop() {
             let version = &self.versions[version];
             if !version.read.replace(true) {

@@ -179,7 +179,6 @@ pub(super) fn no_model(f: &ItemFn) -> ModelDef {
         fuse: Switches::All,
         digest: None,
         function: true,
-        known: vec![],
     }
 }
 

@@ -195,7 +195,7 @@ fn unused(model: &ModelDef, graphs: &[Graph]) -> Vec<Diag> {
             .any(|t| t.source == *name);
         tied || graphs
             .iter()
-            .flat_map(|g| &g.nodes)
+            .flat_map(Graph::all_nodes)
             .any(|n| n.field() == Some(name))
     };
     let unused = model.fields.iter().filter(|f| !used(&f.name));
@@ -262,7 +262,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
                     joins.push(j.clone());
                 }
             }
-            let (mut hidden, each) = checkpoint::functions(&w.model, &w.methods, &w.graphs);
+            let mut hidden = checkpoint::saved_by_method(&w.model, &w.methods, &w.graphs);
             hidden.extend(explain::outline(&w.model, &w.methods, &w.graphs));
             let model = define::model_impl(&w.model, &w.methods, &joins, &hidden);
             let bodies = w
@@ -270,6 +270,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
                 .iter()
                 .zip(&w.graphs)
                 .map(|(m, g)| lower::method(&w.model, m, g));
+            let signatures = define::signatures(&w.model, &w.methods);
             let attrs = &methods.attrs;
             let checks = w
                 .model
@@ -282,7 +283,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
                 #checks
                 #(#kernels)*
                 #(#attrs)*
-                impl #impl_generics #self_ty #where_clause { #(#bodies)* #each }
+                impl #impl_generics #self_ty #where_clause { #signatures #(#bodies)* }
             }
         }
         Err(m) => {
@@ -295,6 +296,8 @@ pub fn expand(input: TokenStream) -> TokenStream {
             let checks = m.checks;
             let sizes = m.model.as_ref().map(define::sizes);
             let calls = quote! { #[allow(dead_code)] fn __calls() { #sizes #checks } };
+            let known = m.model.as_ref();
+            let signatures = known.map(|model| define::signatures(model, &m.methods));
             // The items stay, so that the editor and other models still see them.
             let model = m.model.map(|model| match m.of_struct.is_empty() {
                 true => define::model_impl(&model, &m.methods, &[], &TokenStream::new()),
@@ -303,7 +306,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
             quote! {
                 #(#errors)*
                 #model
-                impl #impl_generics #self_ty #where_clause { #(#bodies)* #calls }
+                impl #impl_generics #self_ty #where_clause { #signatures #(#bodies)* #calls }
             }
         }
     }

@@ -16,6 +16,7 @@ pub(super) fn run(_: &ModelDef, graph: &mut Graph) {
                 | Kind::Sub { .. }
                 | Kind::Method { .. }
                 | Kind::Layers { .. }
+                | Kind::Loop { .. }
                 | Kind::Function { .. }
                 | Kind::Attention(_)
         ) && node.inputs().iter().any(|i| {

@@ -98,7 +98,7 @@ impl Ctx<'_> {
 
     /// The exact quotient of two sizes, where it is known to be one.
     pub fn divide(&self, a: &Dim, b: &Dim) -> Option<Dim> {
-        self.names.divide(a, b)
+        self.facts.divide(a, b)
     }
 
     /// True if a size is known to be below 0.
@@ -145,7 +145,7 @@ impl Ctx<'_> {
 
     /// The quotient rounded down, where it is known.
     pub fn floor_div(&self, a: &Dim, b: &Dim) -> Option<Dim> {
-        self.names.floor_div(a, b)
+        self.facts.floor_div(a, b)
     }
 
     /// True if a condition (argument `i`) is set.

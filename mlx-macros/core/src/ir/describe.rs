@@ -17,6 +17,7 @@ pub fn show(ty: &Ty, names: &Names) -> String {
         }
         Ty::Cache => "a cache".to_string(),
         Ty::Number => "a number".to_string(),
+        Ty::Whole => "a whole number".to_string(),
         Ty::Unknown => "unknown".to_string(),
     }
 }

@@ -8,7 +8,7 @@ use proc_macro2::Span;
 use syn::{Expr, Ident, Path, Type};
 
 use crate::ir::{Op, Region};
-use crate::syntax::dims::Dim;
+use crate::syntax::dims::{Dim, Shape};
 use crate::syntax::signature::{Dt, Ty};
 
 /// The index of a node.
@@ -68,6 +68,21 @@ pub enum Kind {
         cache: Option<Id>,
         call: Call,
     },
+    /// A stack of sub-models in a loop with a body of its own.
+    Loop {
+        field: Ident,
+        carried: Vec<Id>,
+        extra: Vec<Id>,
+        cache: Option<Id>,
+        body: Box<Body>,
+    },
+    /// A loop over positions, `for t in 0..L`.
+    Steps {
+        count: Dim,
+        carried: Vec<Id>,
+        extra: Vec<Id>,
+        body: Box<Body>,
+    },
     /// Keys and values with those of the tokens before in front.
     CacheUpdate { cache: Id, keys: Id, values: Id },
     /// Cross entropy of a projection, weighted or not, without keeping the logits.
@@ -107,6 +122,23 @@ pub enum Kind {
         otherwise: Arm,
     },
 }
+
+/// The body of a loop over a stack: one layer's share, as a graph of its own.
+pub struct Body {
+    /// The operations. The result is a tuple: the carried values, then those that are collected.
+    pub graph: Graph,
+    /// The names of the carried values, then of the others from outside.
+    pub inputs: Vec<Ident>,
+    /// The variable that counts the layers.
+    pub index: Option<Ident>,
+    /// The type of the layer, of a loop over a stack.
+    pub model: Option<Type>,
+    /// The shapes of the layer's arguments.
+    pub shapes: Vec<Shape>,
+}
+
+/// The field that the layer of a loop stands in for inside of the loop's body.
+pub const LAYER: &str = "__layer";
 
 /// One arm of an `if`: its own nodes are those from `start` up to `end`.
 pub struct Arm {
@@ -150,6 +182,8 @@ pub struct Attention {
 pub enum Callee {
     /// A model's `forward`.
     Model(Type),
+    /// Another method of a model.
+    Method(Type, Ident),
     /// The `forward` of a model that is a type parameter: known when it is chosen.
     Generic(Type),
     /// A helper function.
@@ -180,13 +214,15 @@ pub struct Call {
     pub ret: Ty,
     /// The source of that type.
     pub place: Place,
+    /// The names of the callee's sizes here: what stands before each, and those that have another value.
+    pub renamed: (String, Vec<(String, Dim)>),
 }
 
 impl Call {
     /// The type of the model that is called.
     pub fn model(&self) -> Option<&Type> {
         match &self.callee {
-            Callee::Model(t) | Callee::Generic(t) => Some(t),
+            Callee::Model(t) | Callee::Generic(t) | Callee::Method(t, _) => Some(t),
             Callee::Function(_) => None,
         }
     }
@@ -283,6 +319,15 @@ pub struct Fused {
 }
 
 impl Graph {
+    /// The nodes, those in the bodies of loops too.
+    pub fn all_nodes(&self) -> Vec<&Node> {
+        let inner = self.nodes.iter().flat_map(|n| match &n.kind {
+            Kind::Loop { body, .. } | Kind::Steps { body, .. } => body.graph.all_nodes(),
+            _ => vec![],
+        });
+        self.nodes.iter().chain(inner).collect()
+    }
+
     /// The nodes of a group of joined layers.
     pub fn members(&self, group: usize) -> Vec<Id> {
         let of = |n: &Node| matches!(n.kind, Kind::Joined { group: g, .. } if g == group);
@@ -350,6 +395,13 @@ impl Node {
                 .chain(extra.iter().copied())
                 .chain(*cache)
                 .collect(),
+            Kind::Loop {
+                carried,
+                extra,
+                cache,
+                ..
+            } => carried.iter().chain(extra).chain(cache).copied().collect(),
+            Kind::Steps { carried, extra, .. } => carried.iter().chain(extra).copied().collect(),
             Kind::CacheUpdate {
                 cache,
                 keys,
@@ -392,6 +444,13 @@ impl Node {
                 cache,
                 ..
             } => [carried].into_iter().chain(extra).chain(cache).collect(),
+            Kind::Loop {
+                carried,
+                extra,
+                cache,
+                ..
+            } => carried.iter_mut().chain(extra).chain(cache).collect(),
+            Kind::Steps { carried, extra, .. } => carried.iter_mut().chain(extra).collect(),
             Kind::CacheUpdate {
                 cache,
                 keys,
@@ -433,6 +492,7 @@ impl Node {
             | Kind::Joined { field: f, .. }
             | Kind::Sub { field: f, .. }
             | Kind::Layers { field: f, .. }
+            | Kind::Loop { field: f, .. }
             | Kind::LinearCrossEntropy { field: f, .. } => Some(f),
             _ => None,
         }

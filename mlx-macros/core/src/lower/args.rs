@@ -9,7 +9,9 @@ use syn::{Expr, Ident};
 
 use super::{config, config_size, layer, Lower};
 use crate::ir::{Arg, Graph, Kind};
+use crate::syntax::condition;
 use crate::syntax::dims::{is_free, Dim, Quotient};
+use crate::syntax::logic::Facts;
 use crate::syntax::names::Names;
 use crate::syntax::signature::{Dt, Ty};
 
@@ -26,9 +28,13 @@ impl Lower<'_> {
         impl VisitMut for Arguments<'_> {
             fn visit_expr_mut(&mut self, e: &mut Expr) {
                 let argument = |p: &syn::ExprPath| {
-                    self.0.nodes.iter().any(|n| matches!((&n.kind, &n.ty), (Kind::Input(i), Ty::Number) if p.path.is_ident(i)))
+                    self.0.nodes.iter().any(|n| matches!(&n.kind, Kind::Input(i) if n.ty.is_number() && p.path.is_ident(i)))
                 };
                 match e {
+                    Expr::Path(p) if condition::is_size(p) => {
+                        let size = p.path.get_ident().map(|n| dim_var(&n.to_string()));
+                        *e = Expr::Verbatim(quote! { (#size as f64) });
+                    }
                     Expr::Path(p) if argument(p) => *e = Expr::Verbatim(quote! { (#p as f64) }),
                     _ => visit_mut::visit_expr_mut(self, e),
                 }
@@ -76,7 +82,16 @@ impl Lower<'_> {
             (Arg::Text(t), _) => t.to_token_stream(),
             (Arg::Value(id), _) => self.read(*id),
             (Arg::Weak { expr, like }, _) => {
-                let (e, like) = (self.number(expr), self.read(*like));
+                // Whole numbers are read as such, so that nothing is cut.
+                let whole = matches!(
+                    &self.graph.nodes[*like].ty,
+                    Ty::Tensor(_, Dt::I32 | Dt::U32)
+                );
+                let e = match whole {
+                    true => config::whole(&self.with_arguments(expr), &layer()),
+                    false => self.number(expr),
+                };
+                let like = self.read(*like);
                 quote! { &::mlx_runtime::__private::weak(#e, #like)? }
             }
             (Arg::Values(ids) | Arg::Whole(ids), _) => {
@@ -135,17 +150,16 @@ impl Lower<'_> {
 
 /// The variable of a size in generated code.
 pub(super) fn dim_var(name: &str) -> Ident {
+    let name = name.replace('.', "__");
     format_ident!("__d_{}", name, span = Span::mixed_site())
 }
 
 /// A size as an `i64` expression; config values saturate rather than overflow.
 pub fn dim(d: &Dim, var: impl Fn(&str) -> TokenStream) -> TokenStream {
-    let product = |start: i64, names: &[String]| {
-        names.iter().fold(quote! { #start }, |product, n| {
-            let v = var(n);
-            quote! { (#product).saturating_mul(#v) }
-        })
-    };
+    computed(d, &var)
+}
+
+fn computed(d: &Dim, var: &dyn Fn(&str) -> TokenStream) -> TokenStream {
     let terms = d.terms().map(|(names, c)| {
         names
             .iter()
@@ -155,7 +169,7 @@ pub fn dim(d: &Dim, var: impl Fn(&str) -> TokenStream) -> TokenStream {
                     quote! { (#all).saturating_mul(#v) }
                 }
                 Some(q) => {
-                    let (of, by) = (product(1, &q.of), product(q.number, &q.by));
+                    let (of, by) = (computed(&q.of, var), computed(&q.divisor(), var));
                     quote! { (#all).saturating_mul(::mlx_runtime::__private::quotient(#of, #by)) }
                 }
             })
@@ -165,12 +179,7 @@ pub fn dim(d: &Dim, var: impl Fn(&str) -> TokenStream) -> TokenStream {
         .unwrap_or_else(|| quote! { 0i64 })
 }
 
-pub(super) fn size_pattern(
-    d: &Dim,
-    free: &[String],
-    names: &Names,
-    facts: &[String],
-) -> TokenStream {
+pub(super) fn size_pattern(d: &Dim, free: &[String], names: &Names, facts: &Facts) -> TokenStream {
     let p = quote! { ::mlx_runtime::__private::Size };
     if let Some(i) = d.as_name().and_then(|n| free.iter().position(|f| f == n)) {
         return quote! { #p::Free(#i) };

@@ -5,7 +5,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
-use super::Lower;
+use super::{define, Lower};
 use crate::ir::{Call, Callee};
 use crate::syntax::signature::Ty;
 
@@ -21,9 +21,24 @@ impl Lower<'_> {
         let all = quote! { &[#(#types),*] };
         let sig = match &call.callee {
             Callee::Model(t) | Callee::Generic(t) => {
-                quote! { &<#t as ::mlx_runtime::model::Model>::SIG }
+                quote! { &<#t as ::mlx_runtime::__private::Definition<_>>::SIG }
+            }
+            Callee::Method(t, name) => {
+                let sig = define::signature_of(name);
+                quote_spanned! { name.span() => &<#t>::#sig }
             }
             Callee::Function(path) => quote! { &#path::SIG },
+        };
+        let (prefix, other) = &call.renamed;
+        let sig = match prefix.is_empty() && other.is_empty() {
+            true => sig,
+            false => {
+                let other = other.iter().map(|(name, d)| {
+                    let d = d.to_string();
+                    quote! { (#name, #d) }
+                });
+                quote! { &(#sig).renamed(#prefix, &[#(#other),*]) }
+            }
         };
         let generic = matches!(call.callee, Callee::Generic(_));
         let constant = |at: Span, check: TokenStream| match generic {
@@ -65,7 +80,7 @@ pub fn sig_type(t: &Ty) -> TokenStream {
             let all = all.iter().map(sig_type);
             quote! { #s::Tuple(&[#(#all),*]) }
         }
-        Ty::Number => quote! { #s::Number },
+        Ty::Number | Ty::Whole => quote! { #s::Number },
         Ty::Cache => quote! { #s::Cache },
         Ty::Unknown => quote! { #s::Unknown },
     }

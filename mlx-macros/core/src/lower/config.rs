@@ -9,12 +9,22 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{BinOp, Expr, Lit, UnOp};
 
 use crate::syntax::condition::{self, bare, is_guarded, strength};
+use crate::syntax::logic::Facts;
 use crate::syntax::names::Names;
 
 /// The condition as Rust, true or false, where `__c` is the config and `layer` the number of the
 /// layer.
 pub fn tokens(e: &Expr, layer: &TokenStream) -> TokenStream {
     match e {
+        Expr::Binary(b) if condition::chosen(b).is_some() => choice(b, layer),
+        Expr::MethodCall(m) if condition::has_element(&m.receiver) => {
+            let (place, method) = (element(&m.receiver, layer), &m.method);
+            quote! { #place.is_some_and(|__p| __p.#method()) }
+        }
+        other if condition::has_element(other) => {
+            let place = element(other, layer);
+            quote! { #place.is_some_and(|__p| *__p) }
+        }
         Expr::Paren(p) => {
             let inner = tokens(&p.expr, layer);
             quote! { (#inner) }
@@ -39,6 +49,58 @@ pub fn tokens(e: &Expr, layer: &TokenStream) -> TokenStream {
             }
         },
         other => config_expr(other),
+    }
+}
+
+/// A comparison with a text, or with a variant of an enum.
+fn choice(b: &syn::ExprBinary, layer: &TokenStream) -> TokenStream {
+    let Some((place, value)) = condition::chosen(b) else {
+        return quote! { false };
+    };
+    let place = match condition::has_element(place) {
+        true => element(place, layer),
+        false => {
+            let (place, at) = (config_expr(place), located(place.span()));
+            quote_spanned! { at => ::core::option::Option::Some(&#place) }
+        }
+    };
+    let at = located(value.span());
+    let is = match value {
+        Expr::Path(p) => quote_spanned! { at => ::core::matches!(__p, #p) },
+        text => quote_spanned! { at => ::mlx_runtime::__private::Text::is(__p, #text) },
+    };
+    match b.op {
+        BinOp::Ne(_) => quote! { (!#place.is_some_and(|__p| #is)) },
+        _ => quote! { #place.is_some_and(|__p| #is) },
+    }
+}
+
+/// A field of the config or an element of it, as an `Option`: an element may be beyond the end.
+pub fn element(e: &Expr, layer: &TokenStream) -> TokenStream {
+    let inner = |base: &Expr| match condition::has_element(base) {
+        true => element(base, layer),
+        false => {
+            let base = config_expr(base);
+            quote! { ::core::option::Option::Some(&#base) }
+        }
+    };
+    match e {
+        Expr::Paren(p) => element(&p.expr, layer),
+        Expr::Group(g) => element(&g.expr, layer),
+        Expr::Index(i) => {
+            let base = inner(&i.expr);
+            let at = match bare(&i.index) {
+                Expr::Path(_) if condition::is_index(bare(&i.index)) => quote! { __index },
+                Expr::Path(_) => quote! { #layer },
+                number => number.to_token_stream(),
+            };
+            quote! { #base.and_then(|__p| __p.get(#at)) }
+        }
+        Expr::Field(f) => {
+            let (base, member) = (inner(&f.base), &f.member);
+            quote! { #base.map(|__p| &__p.#member) }
+        }
+        other => inner(other),
     }
 }
 
@@ -117,12 +179,31 @@ fn computed(e: &Expr, layer: &TokenStream, read: &Read) -> TokenStream {
                 computed(&b.right, layer, read),
             );
             let op = &b.op;
-            quote! { (#l #op #r) }
+            // Whole numbers divide without a rest, as in Rust.
+            match op {
+                BinOp::Div(_) if read[0].0 == "Whole" => {
+                    quote! { ::mlx_runtime::__private::divide(#l, #r) }
+                }
+                _ => quote! { (#l #op #r) },
+            }
+        }
+        other if condition::has_element(other) => {
+            let place = element(other, layer);
+            let at = located(other.span());
+            let read = Ident::new(&format!("element_{}", read[0].1), at);
+            quote_spanned! { at => (::mlx_runtime::__private::#read(#place) as f64) }
+        }
+        Expr::Call(_) | Expr::MethodCall(_) if condition::function(e).is_some() => {
+            let (function, args) = condition::function(e).unwrap_or(("abs", vec![]));
+            let mut args = args.into_iter().map(|a| computed(a, layer, read));
+            let (x, function) = (args.next(), Ident::new(function, Span::call_site()));
+            quote! { ::core::primitive::f64::#function(#x, #(#args),*) }
         }
         Expr::Paren(p) => computed(&p.expr, layer, read),
         Expr::Group(g) => computed(&g.expr, layer, read),
         Expr::Cast(c) => computed(&c.expr, layer, read),
         Expr::Verbatim(_) => e.to_token_stream(),
+        Expr::Path(_) if condition::is_index(e) => quote! { (__index as f64) },
         Expr::Path(p) if p.path.is_ident("layer") => quote! { (#layer as f64) },
         other => {
             let (field, at) = (config_expr(other), located(other.span()));
@@ -150,17 +231,16 @@ fn of_config(n: &Ident) -> Expr {
 }
 
 /// A field of the config as a size, where `facts` say which optional ones are there.
-pub fn config_size(names: &Names, name: &str, facts: &[String]) -> TokenStream {
-    let field = names.config_field(name);
-    let at = located(field.span());
-    let there = condition::is_there(&field.to_string(), facts);
+pub fn config_size(names: &Names, name: &str, facts: &Facts) -> TokenStream {
+    let (field, at) = names.config_field(name);
+    let (at, there) = (located(at), facts.is_there(name));
     size_of_field(&quote_spanned! { at => __c.#field }, at, there)
 }
 
 /// A field of the config as a size in an estimate, which nothing computes with.
 pub fn estimated_size(names: &Names, name: &str) -> TokenStream {
-    let field = names.config_field(name);
-    let at = located(field.span());
+    let (field, at) = names.config_field(name);
+    let at = located(at);
     quote_spanned! { at => ::mlx_runtime::__private::estimated_whole(&__c.#field) }
 }
 
@@ -180,7 +260,9 @@ pub fn config_expr(e: &Expr) -> TokenStream {
                     visit_mut::visit_expr_mut(self, e);
                 }
                 Expr::Path(p) => {
-                    if let Some(n) = p.path.get_ident().filter(|_| condition::is_field(&p.path)) {
+                    if let Some(n) = p.path.get_ident().filter(|_| {
+                        condition::is_field(&p.path) && !condition::is_constant(&p.path)
+                    }) {
                         *e = of_config(n);
                     }
                 }

@@ -1,4 +1,4 @@
-//! Writes `impl Model`: loading with every check, and visiting the layers.
+//! Writes `impl Definition` and `impl Model`: loading with every check, and visiting the layers.
 //!
 //! Tests: `mlx-tests --test models`, `--test weights`.
 
@@ -6,24 +6,27 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, ToTokens};
 use syn::ext::IdentExt;
 
-use crate::lower::{config, config_expr, config_size, dim, join_key, layers, sig_type, weights};
+use crate::lower::{
+    config, config_expr, config_size, dim, elements, join_key, layers, sig_type, weights,
+};
 use crate::syntax::condition;
 use crate::syntax::dims::is_free;
 use crate::syntax::kind::FieldKind;
-use crate::syntax::model::{Field, ModelDef};
+use crate::syntax::logic::Facts;
+use crate::syntax::model::{Field, Inner, ModelDef, Value};
 use crate::syntax::signature::{Method, Ty};
 
-/// `impl Model for ..`.
+/// `impl Definition for ..`, with the items `hidden` besides, and `impl Model for ..`.
 pub fn model_impl(
     model: &ModelDef,
     methods: &[Method],
     joins: &[Vec<Ident>],
-    saved: &TokenStream,
+    hidden: &TokenStream,
 ) -> TokenStream {
     let (name, config) = (&model.item.ident, &model.config);
     let (impl_generics, ty_generics, where_clause) = model.item.generics.split_for_impl();
     let sig = signature(model, methods);
-    let build = build(model, joins);
+    let build = build(model, methods, joins);
     let call = call(model, methods);
     let layout = crate::lower::layout::items(model);
     let visits = model.fields.iter().map(|f| visit(f, false));
@@ -37,20 +40,24 @@ pub fn model_impl(
         #debug
         #[automatically_derived]
         #[allow(unused_variables, unused_mut, clippy::all)]
-        impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
-            type Config = #config;
+        impl #impl_generics ::mlx_runtime::__private::Definition<#config> for #name #ty_generics #where_clause {
             const SIG: ::mlx_runtime::__private::Sig = #sig;
             #layout
-            #saved
+            #hidden
             #call
             fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self { #build }
+        }
+        #[automatically_derived]
+        #[allow(unused_variables, unused_mut, clippy::all)]
+        impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
+            type Config = #config;
             fn visit<'__a>(&'__a self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::Leaf<'__a>)) { #(#visits)* }
             fn visit_mut(&mut self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::LeafMut<'_>)) { #(#visits_mut)* }
         }
     }
 }
 
-/// In place of `impl Model for ..` where the struct has mistakes: it keeps other models, and the
+/// In place of both where the struct has mistakes: it keeps other models, and the
 /// editor, from having more. It is never run, since such a crate does not compile.
 pub fn stand_in(model: &ModelDef, methods: &[Method]) -> TokenStream {
     let (name, config) = (&model.item.ident, &model.config);
@@ -60,10 +67,13 @@ pub fn stand_in(model: &ModelDef, methods: &[Method]) -> TokenStream {
     quote! {
         #debug
         #[allow(unused_variables, clippy::all)]
-        impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
-            type Config = #config;
+        impl #impl_generics ::mlx_runtime::__private::Definition<#config> for #name #ty_generics #where_clause {
             const SIG: ::mlx_runtime::__private::Sig = #sig;
             fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self { ::core::unreachable!() }
+        }
+        #[allow(unused_variables, clippy::all)]
+        impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
+            type Config = #config;
             fn visit<'__a>(&'__a self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::Leaf<'__a>)) {}
             fn visit_mut(&mut self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::LeafMut<'_>)) {}
         }
@@ -77,7 +87,7 @@ pub fn sizes(model: &ModelDef) -> TokenStream {
     let sizes = places
         .keys()
         .filter(|n| !is_free(n) && !names.short.contains_key(*n));
-    let fields = sizes.map(|n| names.config_field(n));
+    let fields = sizes.map(|n| names.config_field(n).0);
     quote! { let _ = |__c: &#config| { #(let _ = &__c.#fields;)* }; }
 }
 
@@ -152,10 +162,29 @@ fn signature(model: &ModelDef, methods: &[Method]) -> TokenStream {
     let what = format!("{}::forward", model.item.ident);
     match methods.iter().find(|m| m.name == "forward") {
         None => {
-            quote! { #s { callee: #what, args: &[], ret: ::mlx_runtime::__private::SigType::Cache } }
+            quote! { #s { callee: #what, args: &[], ret: ::mlx_runtime::__private::SigType::Cache, prefix: "", other: &[] } }
         }
         Some(m) => sig(&what, m),
     }
+}
+
+/// The name of the constant that holds a method's signature.
+pub fn signature_of(method: &Ident) -> Ident {
+    quote::format_ident!("__SIG_{}", method, span = proc_macro2::Span::mixed_site())
+}
+
+/// The signatures of methods, with which calls from other models are compared.
+pub fn signatures(model: &ModelDef, methods: &[Method]) -> TokenStream {
+    let each = methods.iter().filter(|m| m.name != "forward").map(|m| {
+        let name = signature_of(&m.name);
+        let sig = sig(&format!("{}::{}", model.item.ident, m.name), m);
+        quote! {
+            #[doc(hidden)]
+            #[allow(non_upper_case_globals)]
+            pub const #name: ::mlx_runtime::__private::Sig = #sig;
+        }
+    });
+    quote! { #(#each)* }
 }
 
 /// The signature of a method or function as a constant.
@@ -165,7 +194,7 @@ pub fn sig(callee: &str, m: &Method) -> TokenStream {
         quote! { (#n, #t) }
     });
     let ret = sig_type(&m.ret);
-    quote! { ::mlx_runtime::__private::Sig { callee: #callee, args: &[#(#args),*], ret: #ret } }
+    quote! { ::mlx_runtime::__private::Sig { callee: #callee, args: &[#(#args),*], ret: #ret, prefix: "", other: &[] } }
 }
 
 /// `forward` with its arrays in a list, for models that take this one as a type parameter.
@@ -173,7 +202,7 @@ fn call(model: &ModelDef, methods: &[Method]) -> TokenStream {
     let Some(m) = methods.iter().find(|m| m.name == "forward") else {
         return quote! {};
     };
-    if m.args.iter().any(|a| a.ty == Ty::Number) {
+    if m.args.iter().any(|a| a.ty.is_number()) {
         return quote! {};
     }
     let what = format!("{}::forward", model.item.ident);
@@ -225,15 +254,15 @@ fn path(f: &Field) -> TokenStream {
     quote! { &::mlx_runtime::__private::join(__path, #name) }
 }
 
-fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
+fn build(model: &ModelDef, methods: &[Method], joins: &[Vec<Ident>]) -> TokenStream {
     let what = model.item.ident.to_string();
-    let size = |d: &crate::syntax::dims::Dim, facts: &[String]| {
+    let size = |d: &crate::syntax::dims::Dim, facts: &Facts| {
         let e = dim(d, |n| config_size(&model.names, n, facts));
         let text = model.names.dim(d);
         quote! { ::mlx_runtime::__private::LoadDim::new(#text, #e) }
     };
     let requires = model.requires.iter().map(|e| {
-        let cond = condition::guarded(e, &model.known);
+        let cond = condition::guarded(e, &model.names.facts);
         let (text, cond) = (
             config::pretty(e),
             config::tokens(&cond, &quote! { __loader.layer() }),
@@ -244,6 +273,7 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
         });
         quote! { __loader.require(#what, #text, #cond, &[#(#values),*]); }
     });
+    let elements = elements::requirements(model, methods);
     let fields = model.fields.iter().map(|f| {
         let (name, path, frozen, lora) = (&f.name, quote! { __at }, f.frozen, f.lora);
         let facts = model.facts_of(f);
@@ -290,16 +320,23 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
             }
             FieldKind::Layers { count, model, .. } => {
                 let count = size(count);
-                quote! { __loader.layers(#path, #count, |__p, __l| <#model as ::mlx_runtime::model::Model>::build(__config, __p, __l)) }
+                quote! { __loader.layers(#path, #count, |__p, __l| <#model as ::mlx_runtime::__private::Definition<_>>::build(__config, __p, __l)) }
             }
-            FieldKind::Model => quote! { <#ty as ::mlx_runtime::model::Model>::build(__config, #path, __loader) },
+            FieldKind::Model => quote! { <#ty as ::mlx_runtime::__private::Definition<_>>::build(__config, #path, __loader) },
+        };
+        let value = match &f.config {
+            None => value,
+            Some(inner) => {
+                let config = inner_config(model, inner, &facts);
+                quote! { { let __config = &#config; #value } }
+            }
         };
         match &f.when {
             None => quote! { #at let mut #name: #ty = #value; },
             Some(when) => {
-                let when = condition::guarded(when, &model.known);
+                let when = condition::guarded(when, &model.names.facts);
                 let when = config::tokens(&when, &quote! { __loader.layer() });
-                quote! { let mut #name: ::core::option::Option<#ty> = if #when { #at ::core::option::Option::Some(#value) } else { ::core::option::Option::None }; }
+                quote! { let mut #name: ::core::option::Option<#ty> = if #when { #at (|| ::core::option::Option::Some(#value))() } else { ::core::option::Option::None }; }
             }
         }
     });
@@ -316,10 +353,45 @@ fn build(model: &ModelDef, joins: &[Vec<Ident>]) -> TokenStream {
     quote! {
         let __c = &**__config;
         #(#requires)*
+        #elements
         #(#fields)*
         let mut __mlx = ::mlx_runtime::__private::Meta::new(__config, __loader);
         #(#joined)*
         Self { #(#names,)* __mlx }
+    }
+}
+
+/// The config of a sub-model that has another.
+fn inner_config(model: &ModelDef, inner: &Inner, facts: &Facts) -> TokenStream {
+    let arc = quote! { ::std::sync::Arc::new };
+    match inner {
+        Inner::Field(e) => {
+            let place = config_expr(e);
+            match facts.is_there(&condition::text(e)) {
+                false => quote! { #arc(::core::clone::Clone::clone(&#place)) },
+                // The closure around ends where it is absent.
+                true => quote! { #arc(::core::clone::Clone::clone(#place.as_ref()?)) },
+            }
+        }
+        Inner::With(all) => {
+            let set = all.iter().map(|(name, value)| match value {
+                Value::Size(d) => {
+                    let size = dim(d, |n| config_size(&model.names, n, facts));
+                    quote! { __k.#name = ::core::convert::TryFrom::try_from(#size).unwrap_or_default(); }
+                }
+                Value::Literal(e) => match e {
+                    syn::Expr::Lit(l) if matches!(l.lit, syn::Lit::Str(_)) => {
+                        quote! { __k.#name = ::core::convert::Into::into(#e); }
+                    }
+                    e => quote! { __k.#name = #e; },
+                },
+            });
+            quote! { {
+                let mut __k = ::core::clone::Clone::clone(__c);
+                #(#set)*
+                #arc(__k)
+            } }
+        }
     }
 }
 

@@ -1,9 +1,9 @@
-//! Writes the tensors that a model reads from a checkpoint as constant data (`Model::LAYOUT`), and the numbers of the
-//! config that they depend on (`Model::facts`).
+//! Writes the tensors that a model reads from a checkpoint as constant data (`Definition::LAYOUT`), and the numbers of the
+//! config that they depend on (`Definition::facts`).
 //!
 //! Tests: `mlx-tests --test weights`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::{BinOp, Expr, Ident, Lit, Member, UnOp};
@@ -15,10 +15,10 @@ use crate::syntax::kind::FieldKind;
 use crate::syntax::layers::Setting;
 use crate::syntax::model::{Field, ModelDef};
 
-/// Both, for the `impl Model`.
+/// Both, for the `impl Definition`.
 pub fn items(model: &ModelDef) -> TokenStream {
     let p = quote! { ::mlx_runtime::__private };
-    let what = model.item.ident.to_string();
+    let (what, config) = (model.item.ident.to_string(), &model.config);
     let mut names: Vec<Ident> = Vec::new();
     let requires: Vec<TokenStream> = model
         .requires
@@ -43,16 +43,17 @@ pub fn items(model: &ModelDef) -> TokenStream {
         }
         quote! { __f(#text, #p::show(&__config.#n)); }
     });
-    let inner = model.fields.iter().filter_map(|f| match &f.kind {
+    let own = model.fields.iter().filter(|f| f.config.is_none());
+    let inner = own.filter_map(|f| match &f.kind {
         FieldKind::Model => Some(&f.ty),
         FieldKind::Layers { model, .. } => Some(model),
         _ => None,
     });
     quote! {
         const LAYOUT: #p::Layout = #p::Layout { model: #what, file: ::core::file!(), requires: &[#(#requires),*], fields: &[#(#fields),*] };
-        fn facts(__config: &Self::Config, __f: &mut dyn FnMut(&'static str, ::std::string::String)) {
+        fn facts(__config: &#config, __f: &mut dyn FnMut(&'static str, ::std::string::String)) {
             #(#facts)*
-            #(<#inner as ::mlx_runtime::model::Model>::facts(__config, __f);)*
+            #(<#inner as ::mlx_runtime::__private::Definition<_>>::facts(__config, __f);)*
         }
     }
 }
@@ -110,6 +111,7 @@ fn field(model: &ModelDef, f: &Field, names: &mut Vec<Ident>) -> TokenStream {
             vec![tensor(model, "", &shape, always(), false, names)]
         }
         FieldKind::Rope { .. } => vec![],
+        FieldKind::Layers { .. } | FieldKind::Model if f.config.is_some() => vec![],
         FieldKind::Layers {
             count,
             model: inner,
@@ -117,12 +119,12 @@ fn field(model: &ModelDef, f: &Field, names: &mut Vec<Ident>) -> TokenStream {
         } => {
             let count = size(count, names);
             return quote! { #p::FieldLayout { name: #name, line: #line, names: #places, when: #when,
-            holds: #p::Holds::Layers(#count, &<#inner as ::mlx_runtime::model::Model>::LAYOUT) } };
+            holds: #p::Holds::Layers(#count, &<#inner as ::mlx_runtime::__private::Definition<_>>::LAYOUT) } };
         }
         FieldKind::Model => {
             let ty = &f.ty;
             return quote! { #p::FieldLayout { name: #name, line: #line, names: #places, when: #when,
-            holds: #p::Holds::Model(&<#ty as ::mlx_runtime::model::Model>::LAYOUT) } };
+            holds: #p::Holds::Model(&<#ty as ::mlx_runtime::__private::Definition<_>>::LAYOUT) } };
         }
     };
     quote! { #p::FieldLayout { name: #name, line: #line, names: #places, when: #when, holds: #p::Holds::Tensors(&[#(#tensors),*]) } }
@@ -185,28 +187,26 @@ fn size(d: &Dim, names: &mut Vec<Ident>) -> TokenStream {
         let n = n as f64;
         quote! { #p::Fact::Number(#n) }
     };
-    let mut config = |name: &str| {
-        let field = config_field(name);
-        let text = field.to_string();
-        remember(field, names);
-        quote! { #p::Fact::Config(#text) }
-    };
     let mut sum: Option<TokenStream> = None;
     for (factors, c) in d.terms() {
         let mut product: Option<TokenStream> = (c != 1 || factors.is_empty()).then(|| number(c));
         for n in factors {
             let factor = match Quotient::of(n) {
-                None => config(n),
+                None => {
+                    let field: Option<Ident> = syn::parse2(config_field(n, Span::call_site())).ok();
+                    match field {
+                        Some(field) => {
+                            let text = field.to_string();
+                            remember(field, names);
+                            quote! { #p::Fact::Config(#text) }
+                        }
+                        // A digest knows the config's own numbers alone.
+                        None => quote! { #p::Fact::Unknown },
+                    }
+                }
                 Some(q) => {
-                    let of =
-                        q.of.iter()
-                            .map(|n| config(n))
-                            .reduce(|a, b| binary(quote! { Mul }, a, b));
-                    let by =
-                        q.by.iter()
-                            .map(|n| config(n))
-                            .fold(number(q.number), |a, b| binary(quote! { Mul }, a, b));
-                    binary(quote! { Div }, of.unwrap_or_else(|| number(1)), by)
+                    let (of, by) = (size(&q.of, names), size(&q.divisor(), names));
+                    binary(quote! { Div }, of, by)
                 }
             };
             product = Some(match product {

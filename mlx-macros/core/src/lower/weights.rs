@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Ident};
 
 use crate::lower::config::{self, config_expr};
-use crate::syntax::condition;
+use crate::syntax::logic::Facts;
 use crate::syntax::quantize::Quantize;
 use crate::syntax::weights::{Pattern, Weights};
 
@@ -37,7 +37,7 @@ fn pattern(pattern: &Pattern) -> TokenStream {
 }
 
 /// The argument of the loader.
-pub fn quantize(quantize: Option<&Quantize>, facts: &[String]) -> TokenStream {
+pub fn quantize(quantize: Option<&Quantize>, facts: &Facts) -> TokenStream {
     let q = quote! { ::mlx_runtime::__private::Quantise };
     match quantize {
         None => quote! { #q::AsAsked },
@@ -54,11 +54,11 @@ pub fn quantize(quantize: Option<&Quantize>, facts: &[String]) -> TokenStream {
 }
 
 /// A whole number: a literal or a field of the config.
-fn whole(e: &Expr, facts: &[String]) -> TokenStream {
+fn whole(e: &Expr, facts: &Facts) -> TokenStream {
     let Expr::Path(p) = e else {
         return e.to_token_stream();
     };
     let (field, at) = (config_expr(e), config::located(e.span()));
     let name = p.path.to_token_stream().to_string();
-    config::size_of_field(&field, at, condition::is_there(&name, facts))
+    config::size_of_field(&field, at, facts.is_there(&name))
 }

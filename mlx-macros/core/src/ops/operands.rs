@@ -5,11 +5,12 @@
 use syn::Expr;
 
 use crate::diag::{Diag, Result};
-use crate::ir::{Arg, Ctx};
+use crate::ir::{Arg, Ctx, Kind};
+use crate::syntax::condition;
 use crate::syntax::dims::{Dim, Shape};
 use crate::syntax::literals::{integer, whole_literal};
 use crate::syntax::shapes::broadcast;
-use crate::syntax::signature::Dt;
+use crate::syntax::signature::{Dt, Ty};
 
 /// Refuses whole numbers.
 pub(crate) fn need_float(c: &Ctx<'_>, i: usize, d: Dt) -> Result<()> {
@@ -131,9 +132,35 @@ pub(crate) fn not_cut(c: &Ctx<'_>, i: usize, d: Dt) -> Result<()> {
     match d {
         Dt::Float | Dt::F32 => Ok(()),
         _ if whole_literal(e) => in_range(c, i, e, d, since),
+        _ if condition::is_index(e) => Ok(()),
         // The default of `pad`.
         _ if zero => Ok(()),
         _ => Err(Diag::number_cut(c.at(i), c.op.name, d.name(), since)),
+    }
+}
+
+/// True if a number is made of whole ones: literals, arguments, sizes, and fields of the config, which rustc then reads
+/// as integers.
+fn is_whole(c: &Ctx<'_>, e: &Expr) -> bool {
+    match e {
+        Expr::Paren(p) => is_whole(c, &p.expr),
+        Expr::Group(g) => is_whole(c, &g.expr),
+        Expr::Unary(u) => is_whole(c, &u.expr),
+        Expr::Binary(b) => is_whole(c, &b.left) && is_whole(c, &b.right),
+        Expr::Path(p)
+            if condition::is_size(p)
+                || condition::is_index(e)
+                || condition::is_constant(&p.path) =>
+        {
+            true
+        }
+        Expr::Path(p) => {
+            c.graph.nodes.iter().any(
+                |n| matches!(&n.kind, Kind::Input(i) if n.ty == Ty::Whole && p.path.is_ident(i)),
+            )
+        }
+        place if condition::is_place(place, condition::Names::Config) => true,
+        other => crate::syntax::literals::whole(other),
     }
 }
 
@@ -146,7 +173,7 @@ pub(crate) fn operands(c: &Ctx<'_>, i: usize, j: usize) -> Result<(Shape, Dt)> {
         if let Arg::Weak { expr, .. } = &c.args[number] {
             in_range(c, number, expr, d, c.describe(tensor))?;
         }
-        let whole = matches!(&c.args[number], Arg::Weak { expr, .. } if crate::syntax::literals::whole(expr));
+        let whole = matches!(&c.args[number], Arg::Weak { expr, .. } if is_whole(c, expr));
         if d == Dt::Bool || (matches!(d, Dt::I32 | Dt::U32) && !whole) {
             return Err(Diag::number_cut(
                 c.at(number),

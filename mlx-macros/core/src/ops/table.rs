@@ -180,7 +180,7 @@ ops! {
     // Indices and orders.
     "take"(A, INDICES, AXIS) = Taken, rules::take, keeps::NOTHING;
     "take_along_axis"(A, INDICES, AXIS) = Taken, rules::take_along_axis, keeps::NOTHING;
-    "put_along_axis"(A, INDICES, ("values", P::Tensor), AXIS) = Launch, rules::put_along_axis, keeps::NOTHING;
+    "put_along_axis"(OA, INDICES, ("values", P::Operand), AXIS) = Launch, rules::put_along_axis, keeps::NOTHING;
     "sort"(A, LAST) = Launch, rules::along_any;
     "argsort"(A, LAST) = Launch, rules::order, keeps::NOTHING;
     "partition"(A, ("kth", P::Int), LAST) = Launch, rules::along_any;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use syn::{Expr, Ident, Path};
 
-use crate::ir::{Arg, Between, Callee, Graph, Id, Inputs, Kind};
+use crate::ir::{Arg, Between, Callee, Graph, Id, Inputs, Kind, LAYER};
 use crate::kernel::regions;
 use crate::syntax::dims::{volume, Dim, Shape};
 use crate::syntax::kind::FieldKind;
@@ -36,6 +36,8 @@ pub struct Saved {
 pub enum Keeper {
     /// A sub-model.
     Model(Ident),
+    /// Another method of a sub-model.
+    Other(Ident, Ident),
     /// A stack of layers.
     Layers(Ident),
     /// Another method of this model.
@@ -169,7 +171,52 @@ pub fn saved(model: &ModelDef, graph: &Graph, form: Form) -> Saved {
     let view = View { model, graph, form };
     let live = view.live();
     let needs = needs(view, &live);
-    region(graph, &live, &needs, 0, graph.nodes.len())
+    let mut out = region(graph, &live, &needs, 0, graph.nodes.len());
+    for id in live {
+        let (field, body, count) = match &graph.nodes[id].kind {
+            Kind::Loop { field, body, .. } => match kind_of(model, field) {
+                Some(FieldKind::Layers { count, .. }) => (Some(field), body, count.clone()),
+                _ => continue,
+            },
+            Kind::Steps { count, body, .. } => (None, body, count.clone()),
+            _ => continue,
+        };
+        let inner = whichever(saved(model, &body.graph, form));
+        out.values = out.values.plus(&inner.values.times(&count));
+        out.scores = out.scores.plus(&inner.scores.times(&count));
+        out.plain = out.plain.plus(&inner.plain.times(&count));
+        let inputs = inner.inputs.into_iter();
+        out.inputs
+            .extend(inputs.map(|(fields, d)| (fields, d.times(&count))));
+        let calls = inner.calls.into_iter();
+        out.calls
+            .extend(calls.map(|(keeper, shapes)| match (keeper, field) {
+                (Keeper::Model(f), Some(field)) if f == LAYER => {
+                    (Keeper::Layers(field.clone()), shapes)
+                }
+                (other, _) => (other, shapes),
+            }));
+    }
+    out
+}
+
+/// An estimate that holds whichever arms run: the values of both, and the calls of the one that has more.
+fn whichever(mut saved: Saved) -> Saved {
+    for (_, then, otherwise) in std::mem::take(&mut saved.arms) {
+        let (mut a, mut b) = (whichever(then), whichever(otherwise));
+        for arm in [&a, &b] {
+            saved.values = saved.values.plus(&arm.values);
+            saved.scores = saved.scores.plus(&arm.scores);
+            saved.plain = saved.plain.plus(&arm.plain);
+        }
+        let calls = if a.calls.len() >= b.calls.len() {
+            &mut a.calls
+        } else {
+            &mut b.calls
+        };
+        saved.calls.append(calls);
+    }
+    saved
 }
 
 fn needs(view: View<'_>, live: &BTreeSet<Id>) -> BTreeMap<Id, Need> {
@@ -334,7 +381,12 @@ fn one(graph: &Graph, id: Id, out: &mut Saved) {
         }
         // The gradient, which is computed along with the value, or the input: no logits.
         Kind::LinearCrossEntropy { input, .. } => out.values = out.values.plus(&size(*input)),
-        Kind::Sub { field, args, .. } => {
+        Kind::Sub { field, args, call } => {
+            if let Callee::Method(_, name) = &call.callee {
+                let keeper = Keeper::Other(field.clone(), name.clone());
+                out.calls.push((keeper, shapes(args)));
+                return;
+            }
             out.calls.push((Keeper::Model(field.clone()), shapes(args)));
         }
         Kind::Method { name, args } => {

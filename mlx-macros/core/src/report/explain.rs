@@ -19,7 +19,7 @@ use crate::syntax::model::{Field, ModelDef};
 use crate::syntax::names::Names;
 use crate::syntax::signature::{Method, Ty};
 
-/// `Model::outline` of a whole model.
+/// `Definition::outline` of a whole model.
 pub fn outline(model: &ModelDef, all: &[Method], graphs: &[Graph]) -> TokenStream {
     let names = &model.names;
     let mut said = Said::default();
@@ -291,7 +291,7 @@ fn text(graph: &Graph, id: Id) -> String {
         Kind::Joined { field, input, .. } => format!("self.{field}(%{input})"),
         Kind::Sub { field, .. } => format!("self.{field}({})", inputs(graph, id)),
         Kind::Method { name, .. } => format!("self.{name}({})", inputs(graph, id)),
-        Kind::Layers { field, .. } => {
+        Kind::Layers { field, .. } | Kind::Loop { field, .. } => {
             format!("for layer in self.{field} ({})", inputs(graph, id))
         }
         Kind::Attention(a) => format!(
@@ -303,6 +303,7 @@ fn text(graph: &Graph, id: Id) -> String {
         } => {
             format!("self.{field}(%{left} + %{right})")
         }
+        Kind::Steps { count, .. } => format!("for _ in 0..{count} ({})", inputs(graph, id)),
         _ => report::what(graph, id),
     }
 }
@@ -351,11 +352,15 @@ fn what(model: &ModelDef, kind: &Kind, said: &mut Said) -> TokenStream {
             let field = s(field);
             quote! { #w::Joined(#field, #group) }
         }
+        Kind::Steps { .. } => quote! { #w::Nothing },
+        Kind::Sub { call, .. } if matches!(call.callee, Callee::Method(..)) => {
+            quote! { #w::Nothing }
+        }
         Kind::Sub { field, .. } => {
             let field = s(field);
             quote! { #w::Model(#field) }
         }
-        Kind::Layers { field, .. } => {
+        Kind::Layers { field, .. } | Kind::Loop { field, .. } => {
             let policy = policy(model, field);
             let field = s(field);
             quote! { #w::Layers(#field, #policy) }
@@ -465,7 +470,7 @@ fn ty(t: &Ty, names: &Names) -> String {
             all.join("; ")
         }
         Ty::Cache => "cache".to_string(),
-        Ty::Number => "number".to_string(),
+        Ty::Number | Ty::Whole => "number".to_string(),
         Ty::Unknown => String::new(),
     }
 }
@@ -520,11 +525,15 @@ fn dim(d: &Dim, names: &Names) -> String {
             all.push(match Quotient::of(f) {
                 None => f.clone(),
                 Some(q) => named(&Dim::name(f)).unwrap_or_else(|| {
-                    let number = (q.number != 1).then(|| q.number.to_string());
-                    let by: Vec<String> = number.into_iter().chain(q.by).collect();
-                    match by.len() {
-                        1 => format!("({}/{})", q.of.join("*"), by[0]),
-                        _ => format!("({}/({}))", q.of.join("*"), by.join("*")),
+                    let side = |d: &Dim| match d.terms().count() > 1 {
+                        true => format!("({d})"),
+                        false => d.to_string(),
+                    };
+                    match q.divisor() {
+                        by if by.as_constant().is_some() || by.as_name().is_some() => {
+                            format!("({}/{by})", side(&q.of))
+                        }
+                        by => format!("({}/({by}))", side(&q.of)),
                     }
                 }),
             });

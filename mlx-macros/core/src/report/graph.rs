@@ -60,6 +60,11 @@ pub fn what(graph: &Graph, id: Id) -> String {
         Kind::Sub { field, args, .. } => format!("model {field}({})", list(args)),
         Kind::Method { name, args } => format!("method {name}({})", list(args)),
         Kind::Layers { field, carried, .. } => format!("layers {field}(%{carried})"),
+        Kind::Steps { count, .. } => format!("steps {count}"),
+        Kind::Loop { field, carried, .. } => {
+            let carried: Vec<String> = carried.iter().map(|id| format!("%{id}")).collect();
+            format!("loop {field}({})", carried.join(", "))
+        }
         Kind::CacheUpdate { keys, values, .. } => format!("cache.update(%{keys}, %{values})"),
         Kind::LinearCrossEntropy {
             field,
@@ -129,7 +134,7 @@ fn ty(t: &Ty, names: &Names) -> String {
             .collect::<Vec<_>>()
             .join(", "),
         Ty::Cache => "cache".to_string(),
-        Ty::Number => "number".to_string(),
+        Ty::Number | Ty::Whole => "number".to_string(),
         Ty::Unknown => "unknown".to_string(),
     }
 }

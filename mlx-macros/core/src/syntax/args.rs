@@ -13,6 +13,7 @@ use crate::diag::{suggest, Diag, Result};
 use crate::syntax::condition::{self, is_field};
 use crate::syntax::dims::Dim;
 use crate::syntax::literals::finite;
+use crate::syntax::logic::Facts;
 use crate::syntax::names::Names;
 
 /// The terms of a size.
@@ -125,6 +126,11 @@ pub fn positive(e: &Expr, names: &Names) -> Result<Dim> {
 
 /// A dim from an expression, with named sizes expanded.
 pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
+    dim_where(e, names, &names.facts)
+}
+
+/// As [`dim_expr`], where these facts hold.
+pub fn dim_where(e: &Expr, names: &Names, facts: &Facts) -> Result<Dim> {
     let at = e.span();
     match e {
         Expr::Path(p) if p.path.get_ident().is_some() => {
@@ -140,6 +146,14 @@ pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
                 .cloned()
                 .unwrap_or_else(|| Dim::name(&name)))
         }
+        // A size of a config inside of the config.
+        Expr::Field(_)
+            if condition::is_place(e, condition::Names::Bare) && !condition::has_element(e) =>
+        {
+            let name = condition::text(e);
+            names.seen_inside(&name, at);
+            Ok(Dim::name(&name))
+        }
         Expr::Lit(l) => match &l.lit {
             Lit::Int(i) => match i.base10_parse::<i32>() {
                 Ok(n) => Ok(Dim::constant(n.into())),
@@ -147,13 +161,16 @@ pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
             },
             _ => Err(Diag::size_not_whole(at)),
         },
-        Expr::Paren(p) => dim_expr(&p.expr, names),
-        Expr::Group(g) => dim_expr(&g.expr, names),
+        Expr::Paren(p) => dim_where(&p.expr, names, facts),
+        Expr::Group(g) => dim_where(&g.expr, names, facts),
         Expr::Unary(u) if matches!((&u.op, &*u.expr), (UnOp::Neg(_), Expr::Lit(_))) => Err(
             Diag::size_below_one(at, names.dim(&dim_expr(&u.expr, names)?.negated())),
         ),
         Expr::Binary(b) => {
-            let (l, r) = (dim_expr(&b.left, names)?, dim_expr(&b.right, names)?);
+            let (l, r) = (
+                dim_where(&b.left, names, facts)?,
+                dim_where(&b.right, names, facts)?,
+            );
             // Products of sums multiply their terms.
             if l.terms().count() * r.terms().count() > MOST_TERMS {
                 return Err(Diag::too_deep(at));
@@ -162,13 +179,12 @@ pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
                 syn::BinOp::Add(_) => l.plus(&r),
                 syn::BinOp::Sub(_) => l.plus(&r.negated()),
                 syn::BinOp::Mul(_) => l.times(&r),
-                syn::BinOp::Div(_) => names
+                syn::BinOp::Div(_) => facts
                     .divide(&l, &r)
                     .ok_or_else(|| Diag::not_divided(at, names.dim(&r), names.dim(&l)))?,
                 op => return Err(Diag::size_operator(op.span(), op.to_token_stream())),
             };
-            let too_large = dim.terms().any(|(_, c)| i32::try_from(c).is_err());
-            match too_large {
+            match dim.is_too_large() {
                 true => Err(Diag::size_too_large(at)),
                 false => Ok(dim),
             }

@@ -8,15 +8,15 @@ use std::path::{Path as File, PathBuf};
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
-use syn::{Item, ItemStruct, Path, UseTree};
+use syn::{Item, ItemStruct, Path, Type, UseTree};
 
-/// The fields of the struct that `config` names, if it is in the crate of the model at `at`.
-pub fn fields(config: &Path, at: Span) -> Vec<String> {
+/// The fields of the struct that `config` names and their types, if it is in the crate of the model at `at`.
+pub fn fields(config: &Path, at: Span) -> Vec<(String, Type)> {
     at.local_file()
         .map_or(vec![], |file| fields_for(config, &file))
 }
 
-fn fields_for(config: &Path, file: &File) -> Vec<String> {
+fn fields_for(config: &Path, file: &File) -> Vec<(String, Type)> {
     let items = items(file);
     let path = whole(config, &items);
     let Some(name) = path.last().filter(|_| !is_foreign(&path, &items)) else {
@@ -25,8 +25,8 @@ fn fields_for(config: &Path, file: &File) -> Vec<String> {
     let own = struct_of(&items, name).filter(|_| path.len() == 1);
     let found = own.or_else(|| of_crate(file, name));
     let fields = found.iter().flat_map(|s| &s.fields);
-    let names = fields.filter_map(|f| f.ident.as_ref());
-    names.map(|n| n.unraw().to_string()).collect()
+    let named = fields.filter_map(|f| Some((f.ident.as_ref()?.unraw().to_string(), f.ty.clone())));
+    named.collect()
 }
 
 fn items(file: &File) -> Vec<Item> {
@@ -109,7 +109,8 @@ mod tests {
         let of = |path: &str, file: &str| {
             let file = root.join(file);
             assert!(file.exists());
-            fields_for(&syn::parse_str(path).unwrap(), &file)
+            let found = fields_for(&syn::parse_str(path).unwrap(), &file);
+            found.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
         };
         let llama = of("Config", "examples/models/src/llama.rs");
         assert!(llama.iter().any(|f| f == "hidden_size"), "{llama:?}");

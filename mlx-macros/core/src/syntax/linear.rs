@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::syntax::dims::Dim;
+use crate::syntax::rational::{Fraction, Product, Sum};
 
 /// Inequalities beyond this number are not looked at.
 const MOST_ROWS: usize = 256;
@@ -67,20 +67,32 @@ impl Linear {
     }
 }
 
-pub(super) fn of_dim(d: &Dim) -> Linear {
-    let mut sum = Linear::default();
-    for (names, c) in d.terms() {
-        let term = match names.is_empty() {
-            true => Linear::number(1.0),
-            false => {
-                let mut names = names.to_vec();
-                names.sort();
-                Linear::name(&names.join("*"))
-            }
+/// A sum times the smallest number that makes its coefficients whole.
+pub(super) fn of_sum(sum: &Sum) -> Linear {
+    let scale = sum.0.values().fold(1i64, |all, c| {
+        all.saturating_mul(c.under / Fraction::common_whole(all, c.under))
+    });
+    let mut all = Linear::default();
+    for (names, c) in &sum.0 {
+        let c = c.times(Fraction::whole(scale));
+        let of = product_name(names, 1);
+        let by = product_name(names, -1);
+        let term = match (of.is_empty(), by.is_empty()) {
+            (true, true) => Linear::number(1.0),
+            (false, true) => Linear::name(&of),
+            (true, false) => Linear::name(&format!("1/{by}")),
+            (false, false) => Linear::name(&format!("{of}/{by}")),
         };
-        sum = sum.plus(&term.times(c as f64));
+        all = all.plus(&term.times(c.over as f64 / c.under as f64));
     }
-    sum
+    all
+}
+
+/// The names with powers of that sign, each as often as its power says.
+fn product_name(names: &Product, sign: i32) -> String {
+    let powers = names.iter().map(|(n, power)| (n, power * sign));
+    let all = powers.flat_map(|(n, power)| vec![n.as_str(); power.max(0) as usize]);
+    all.collect::<Vec<_>>().join("*")
 }
 
 /// A sum that is at least zero, or above it.

@@ -10,12 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use quote::ToTokens;
 use syn::{BinOp, Expr, Lit, UnOp};
 
-use crate::syntax::condition::{bare, text};
+use crate::syntax::condition::{bare, chosen, text};
 use crate::syntax::dims::{is_free, Dim};
-use crate::syntax::linear::{empty, of_dim, Linear, Row};
+use crate::syntax::linear::{empty, of_sum, Linear, Row};
+use crate::syntax::rational::{whole, Fraction, Product, Sum};
 
 /// Alternatives beyond this number are not looked at.
 const MOST_BRANCHES: usize = 64;
+
+/// Remainders of larger divisors are not tried one by one.
+const MOST_RESTS: i64 = 64;
 
 /// A part of a condition, without `&&`, `||` and `!`.
 #[derive(Clone, Debug)]
@@ -33,6 +37,8 @@ enum Literal {
     Multiple(Linear),
     /// A flag is set or not.
     Flag(String, bool),
+    /// A text or enum has this value, or not.
+    Choice(String, String, bool),
 }
 
 /// Conditions that hold together.
@@ -42,20 +48,29 @@ pub struct Facts {
     branches: Vec<Vec<Literal>>,
     /// The names that are whole numbers of 1 or more.
     sizes: BTreeSet<String>,
+    /// The names that are whole numbers.
+    integers: BTreeSet<String>,
+    /// Whole numbers of 0 or more.
+    naturals: BTreeSet<String>,
+    /// Quotients that are whole.
+    quotients: Vec<Sum>,
 }
 
 impl Default for Facts {
     fn default() -> Self {
-        Facts::new(BTreeSet::new())
+        Facts::new(BTreeSet::new(), BTreeSet::new())
     }
 }
 
 impl Facts {
-    /// No condition yet; `sizes` are names of whole numbers of 1 or more.
-    pub fn new(sizes: BTreeSet<String>) -> Self {
+    /// No condition yet; `sizes` are names of whole numbers of 1 or more, `integers` of any.
+    pub fn new(sizes: BTreeSet<String>, integers: BTreeSet<String>) -> Self {
         Facts {
             branches: vec![vec![]],
             sizes,
+            integers,
+            naturals: BTreeSet::from(["layer".to_string()]),
+            quotients: vec![],
         }
     }
 
@@ -63,12 +78,146 @@ impl Facts {
     pub fn and(&self, condition: &Expr, holds: bool) -> Self {
         let more = branches(condition, holds);
         let both = self.branches.len() * more.len();
-        let branches = match both > MOST_BRANCHES {
-            true => self.branches.clone(),
-            false => product(&self.branches, &more),
+        let mut all = self.clone();
+        if both <= MOST_BRANCHES {
+            all.branches = product(&self.branches, &more);
+        }
+        all.learn(condition, holds);
+        all
+    }
+
+    /// Keeps the quotients that a condition says to be whole: `a % b == 0`.
+    pub fn learn(&mut self, e: &Expr, holds: bool) {
+        match bare(e) {
+            Expr::Unary(u) if matches!(u.op, UnOp::Not(_)) => self.learn(&u.expr, !holds),
+            Expr::Binary(b) => match (b.op, holds) {
+                (BinOp::And(_), true) | (BinOp::Or(_), false) => {
+                    self.learn(&b.left, holds);
+                    self.learn(&b.right, holds);
+                }
+                (BinOp::Eq(_), true) | (BinOp::Ne(_), false) => {
+                    let found = self.quotient(&b.left, &b.right);
+                    let found = found.or_else(|| self.quotient(&b.right, &b.left));
+                    if let Some(q) = found.filter(|q| !whole(q, &self.quotients)) {
+                        self.quotients.push(q);
+                    }
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    /// The quotient that is whole because `remainder` is `rest`.
+    fn quotient(&self, remainder: &Expr, rest: &Expr) -> Option<Sum> {
+        let rest = self.size(rest)?;
+        let number = rest.number();
+        if Sum::constant(number) != rest || number.over < 0 || number.under != 1 {
+            return None;
+        }
+        match bare(remainder) {
+            Expr::Binary(b) if matches!(b.op, BinOp::Rem(_)) => {
+                let (of, by) = (self.size(&b.left)?, self.size(&b.right)?);
+                of.minus(&rest).divided_by(&by)
+            }
+            _ => None,
+        }
+    }
+
+    /// A number of the config that is made of whole ones.
+    fn size(&self, e: &Expr) -> Option<Sum> {
+        match bare(e) {
+            Expr::Lit(l) => match &l.lit {
+                Lit::Int(i) => {
+                    let n = i.base10_parse::<i32>().ok()?;
+                    Some(Sum::constant(Fraction::whole(n.into())))
+                }
+                _ => None,
+            },
+            name @ (Expr::Path(_) | Expr::Field(_)) => {
+                Some(Sum::term(Product::from([(text(name), 1)]), Fraction::ONE))
+            }
+            Expr::Binary(b) => {
+                let (l, r) = (self.size(&b.left)?, self.size(&b.right)?);
+                match b.op {
+                    BinOp::Add(_) => Some(l.plus(&r)),
+                    BinOp::Sub(_) => Some(l.minus(&r)),
+                    BinOp::Mul(_) => Some(l.times(&r)),
+                    BinOp::Div(_) => l.divided_by(&r).filter(|q| whole(q, &self.quotients)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// The whole quotient of two sizes, if it is one by its form or by what is known.
+    pub fn divide(&self, a: &Dim, b: &Dim) -> Option<Dim> {
+        a.divided_by(b).or_else(|| {
+            let quotient = a.sum().divided_by(&b.sum())?;
+            whole(&quotient, &self.quotients).then(|| Dim::of_sum(&quotient))
+        })
+    }
+
+    /// The quotient of two sizes rounded down, where it is known.
+    pub fn floor_div(&self, a: &Dim, b: &Dim) -> Option<Dim> {
+        if let Some(exact) = self.divide(a, b) {
+            return Some(exact);
+        }
+        // A number is cut off; all else must divide.
+        let by = b.as_constant().filter(|n| (1..=MOST_RESTS).contains(n))?;
+        let quotient = a.sum().divided_by(&b.sum())?;
+        let number = quotient.number();
+        let rest = quotient.minus(&Sum::constant(number));
+        if whole(&rest, &self.quotients) {
+            return Some(Dim::of_sum(&rest).plus(&Dim::constant(number.floor())));
+        }
+        // A remainder that is known: (d - 1)/2 where d is odd.
+        let each = (1..by).map(|n| Sum::constant(Fraction::of_numbers(n, by)));
+        let mut floors = each.map(|part| quotient.minus(&part));
+        let floor = floors.find(|f| whole(f, &self.quotients))?;
+        Some(Dim::of_sum(&floor))
+    }
+
+    /// True if a condition holds wherever these facts do.
+    pub fn imply(&self, condition: &Expr) -> bool {
+        self.and(condition, false).contradict()
+    }
+
+    /// These facts, where an optional field is there.
+    pub fn with(&self, field: &str) -> Self {
+        let mut all = self.clone();
+        for branch in &mut all.branches {
+            branch.push(Literal::Flag(format!("{field}.is_some()"), true));
+        }
+        all
+    }
+
+    /// These facts, where a name counts from 0.
+    pub fn counted(&self, name: &str) -> Self {
+        let mut all = self.clone();
+        all.naturals.insert(name.to_string());
+        all
+    }
+
+    /// True if an optional field is known to be there.
+    pub fn is_there(&self, field: &str) -> bool {
+        let flag = format!("{field}.is_some()");
+        let mentioned = |b: &Vec<Literal>| {
+            b.iter()
+                .any(|l| matches!(l, Literal::Flag(f, _) if *f == flag))
         };
-        let sizes = self.sizes.clone();
-        Facts { branches, sizes }
+        self.branches.iter().all(|branch| {
+            let absent = || {
+                let mut with = branch.clone();
+                with.push(Literal::Flag(flag.clone(), false));
+                with
+            };
+            match mentioned(branch) {
+                true => self.impossible(&absent()),
+                false => self.impossible(branch),
+            }
+        })
     }
 
     /// True if they contradict each other.
@@ -100,9 +249,11 @@ impl Facts {
     /// True if a size is known to be no more than another. All names in both are whole numbers of 1
     /// or more.
     pub fn at_most(&self, a: &Dim, b: &Dim) -> bool {
-        let over = of_dim(&a.plus(&b.negated()).plus(&Dim::constant(-1)));
+        let over = a.plus(&b.negated()).plus(&Dim::constant(-1)).sum();
         let mut with = self.clone();
-        with.sizes.extend(over.terms.keys().cloned());
+        let names = over.0.keys().flat_map(|product| product.keys().cloned());
+        with.sizes.extend(names);
+        let over = of_sum(&over);
         // Anything would follow.
         if with.contradict() {
             return false;
@@ -117,15 +268,24 @@ impl Facts {
         flags(all) || self.rests(all) || self.sums(all)
     }
 
-    /// True if a name, or a product of names, is a whole number of 1 or more.
-    fn is_size(&self, name: &str) -> bool {
-        self.sizes.contains(name) || name.split('*').all(|f| self.sizes.contains(f))
+    /// True if all names of a product are whole numbers of 1 or more.
+    fn of_sizes(&self, product: &str) -> bool {
+        product
+            .split(['*', '/'])
+            .all(|f| f == "1" || self.sizes.contains(f))
+    }
+
+    /// True if a name is a whole number.
+    fn is_whole(&self, name: &str) -> bool {
+        [&self.sizes, &self.integers, &self.naturals]
+            .iter()
+            .any(|s| s.contains(name))
     }
 
     /// True if each name is a whole number of 0 or more, and so is the sum.
     fn counts(&self, l: &Linear) -> bool {
         let of_counts = |(name, c): (&String, &f64)| {
-            let count = |n: &str| self.sizes.contains(n) || n == "layer";
+            let count = |n: &str| self.sizes.contains(n) || self.naturals.contains(n);
             *c >= 0.0 && name.split('*').all(count)
         };
         self.whole(l) && l.constant >= 0.0 && l.terms.iter().all(of_counts)
@@ -133,10 +293,9 @@ impl Facts {
 
     fn whole(&self, l: &Linear) -> bool {
         l.constant.fract() == 0.0
-            && l.terms.iter().all(|(name, c)| {
-                let whole = |n: &str| self.sizes.contains(n) || n == "layer";
-                c.fract() == 0.0 && name.split('*').all(whole)
-            })
+            && l.terms
+                .iter()
+                .all(|(name, c)| c.fract() == 0.0 && name.split('*').all(|n| self.is_whole(n)))
     }
 
     /// A sum above zero; of whole numbers it is 1 or more.
@@ -157,33 +316,26 @@ impl Facts {
                     rows.push((l.clone(), false));
                     rows.push((l.times(-1.0), false));
                 }
-                Literal::Multiple(l) if l.terms.keys().all(|n| self.is_size(n)) => {
+                Literal::Multiple(l) if l.terms.keys().all(|n| self.of_sizes(n)) => {
                     rows.push((l.clone(), false));
                 }
                 _ => {}
             }
         }
-        for name in rows
+        // A quotient of sizes that is whole is 1 or more.
+        let positive = |q: &&Sum| q.0.values().all(|c| c.over > 0);
+        for quotient in self.quotients.iter().filter(positive) {
+            let one = of_sum(&quotient.minus(&Sum::constant(Fraction::ONE)));
+            if one.terms.keys().all(|n| self.of_sizes(n)) {
+                rows.push((one, false));
+            }
+        }
+        let names: BTreeSet<String> = rows
             .iter()
-            .flat_map(|(l, _)| l.terms.keys())
-            .cloned()
-            .collect::<BTreeSet<_>>()
-        {
-            let factors: Vec<&str> = name.split('*').collect();
-            if name == "layer" {
-                rows.push((Linear::name(&name), false));
-            }
-            if !self.is_size(&name) {
-                continue;
-            }
-            let one = Linear::name(&name).plus(&Linear::number(-1.0));
-            rows.push((one, false));
-            for factor in factors.iter().filter(|f| **f != name) {
-                rows.push((
-                    Linear::name(&name).plus(&Linear::name(factor).times(-1.0)),
-                    false,
-                ));
-            }
+            .flat_map(|(l, _)| l.terms.keys().cloned())
+            .collect();
+        for name in &names {
+            rows.extend(self.bounds(name));
         }
         if empty(rows.clone()) {
             return true;
@@ -202,7 +354,33 @@ impl Facts {
         })
     }
 
-    /// True if remainders of one sum differ, or differ from what it is.
+    /// What is known of a product of names by its form.
+    fn bounds(&self, name: &str) -> Vec<Row> {
+        let own = || Linear::name(name);
+        if self.naturals.contains(name) && !self.sizes.contains(name) {
+            return vec![(own(), false)];
+        }
+        if !self.of_sizes(name) {
+            return vec![];
+        }
+        let less = |of: &str| (Linear::name(of).plus(&own().times(-1.0)), false);
+        match name.split_once('/') {
+            // A quotient is no more than its dividend.
+            Some(("1", _)) => vec![
+                (own(), true),
+                (Linear::number(1.0).plus(&own().times(-1.0)), false),
+            ],
+            Some((of, _)) => vec![(own(), true), less(of)],
+            None => {
+                let factors = name.split('*').filter(|f| *f != name);
+                let more = factors.map(|f| (own().plus(&Linear::name(f).times(-1.0)), false));
+                let one = own().plus(&Linear::number(-1.0));
+                std::iter::once((one, false)).chain(more).collect()
+            }
+        }
+    }
+
+    /// True if two remainders of one sum differ, or one differs from the sum's value.
     fn rests(&self, all: &[Literal]) -> bool {
         let of = |l: &Literal| match l {
             Literal::Rest(l, m, r, equal) => Some((l.clone(), *m, *r, *equal)),
@@ -222,34 +400,58 @@ impl Facts {
                     .map(|r| r.constant)
             })
         };
-        rests.iter().enumerate().any(|(i, (a, m, r, equal))| {
-            if !(0..*m).contains(r) {
-                return *equal && self.counts(a);
-            }
-            let differs = value(a).is_some_and(|v| {
-                v.fract() == 0.0 && (v.rem_euclid(*m as f64) == *r as f64) != *equal
-            });
-            differs
-                || rests[..i].iter().any(|(b, n, s, other)| {
-                    a == b
-                        && match (equal, other) {
-                            (true, true) => (r - s).rem_euclid(gcd(*m, *n)) != 0,
-                            (true, false) => m % n == 0 && r.rem_euclid(*n) == *s,
-                            (false, true) => n % m == 0 && s.rem_euclid(*m) == *r,
-                            (false, false) => false,
-                        }
-                })
-        })
+        // Some remainder is left.
+        let none_left = rests.iter().any(|(a, m, _, _)| {
+            let no = |r: i64| {
+                let is = |(b, n, s, equal): &(Linear, i64, i64, bool)| {
+                    b == a && n == m && *s == r && !equal
+                };
+                rests.iter().any(is)
+            };
+            *m <= MOST_RESTS && self.counts(a) && (0..*m).all(no)
+        });
+        none_left
+            || rests.iter().enumerate().any(|(i, (a, m, r, equal))| {
+                if !(0..*m).contains(r) {
+                    return *equal && self.counts(a);
+                }
+                let differs = value(a).is_some_and(|v| {
+                    v.fract() == 0.0 && (v.rem_euclid(*m as f64) == *r as f64) != *equal
+                });
+                differs
+                    || rests[..i].iter().any(|(b, n, s, other)| {
+                        a == b
+                            && match (equal, other) {
+                                (true, true) => (r - s).rem_euclid(gcd(*m, *n)) != 0,
+                                (true, false) => m % n == 0 && r.rem_euclid(*n) == *s,
+                                (false, true) => n % m == 0 && s.rem_euclid(*m) == *r,
+                                (false, false) => false,
+                            }
+                    })
+            })
     }
 }
 
-/// True if a flag is both set and not.
+/// True if a flag is both set and not, or a choice two values.
 fn flags(all: &[Literal]) -> bool {
     let mut seen: BTreeMap<&str, bool> = BTreeMap::new();
-    all.iter().any(|l| match l {
-        Literal::Flag(name, set) => *seen.entry(name).or_insert(*set) != *set,
-        _ => false,
-    })
+    let mut is: BTreeMap<&str, &str> = BTreeMap::new();
+    let choices = all.iter().filter_map(|l| match l {
+        Literal::Choice(name, value, equal) => Some((name, value, *equal)),
+        _ => None,
+    });
+    let two = choices
+        .clone()
+        .filter(|(.., equal)| *equal)
+        .any(|(name, value, _)| is.insert(name, value).is_some_and(|v| v != value));
+    let denied = choices
+        .filter(|(.., equal)| !equal)
+        .any(|(name, value, _)| is.get(name.as_str()) == Some(&value.as_str()));
+    two || denied
+        || all.iter().any(|l| match l {
+            Literal::Flag(name, set) => *seen.entry(name).or_insert(*set) != *set,
+            _ => false,
+        })
 }
 
 fn gcd(a: i64, b: i64) -> i64 {
@@ -278,7 +480,7 @@ fn linear(e: &Expr) -> Linear {
             BinOp::Mul(_) => linear(&b.left).product(&linear(&b.right)),
             _ => own(e),
         },
-        Expr::Path(_) | Expr::Field(_) => Linear::name(&text(e)),
+        Expr::Path(_) | Expr::Field(_) | Expr::Index(_) => Linear::name(&text(e)),
         other => own(other),
     }
 }
@@ -329,6 +531,9 @@ fn comparison(b: &syn::ExprBinary, holds: bool) -> Vec<Vec<Literal>> {
         _ => None,
     };
     let equal = matches!(b.op, BinOp::Eq(_)) == holds;
+    if let Some((place, value)) = chosen(b) {
+        return vec![vec![Literal::Choice(text(place), text(value), equal)]];
+    }
     if matches!(b.op, BinOp::Eq(_) | BinOp::Ne(_)) {
         match (flag(&b.left), flag(&b.right)) {
             (Some(set), _) => return branches(&b.right, equal == set),
@@ -411,7 +616,8 @@ mod tests {
 
     fn facts(all: &[&str]) -> Facts {
         let sizes = ["a", "b", "c", "heads", "kv"].map(String::from);
-        let none = Facts::new(sizes.into_iter().collect());
+        let integers = BTreeSet::from(["n".to_string()]);
+        let none = Facts::new(sizes.into_iter().collect(), integers);
         all.iter()
             .fold(none, |f, s| f.and(&syn::parse_str(s).unwrap(), true))
     }

@@ -16,6 +16,7 @@ pub mod model;
 pub mod names;
 pub(crate) mod nesting;
 pub mod quantize;
+mod rational;
 pub(crate) mod shapes;
 pub mod signature;
 pub mod switches;

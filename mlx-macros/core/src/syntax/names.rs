@@ -5,10 +5,10 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream};
 use syn::ext::IdentExt;
 
-use crate::syntax::dims::{config_field, product, without, Dim, Quotient};
+use crate::syntax::dims::{config_field, Dim, Quotient};
 use crate::syntax::logic::Facts;
 
 /// The sizes of a model, their names, and the requirements on them.
@@ -16,8 +16,6 @@ use crate::syntax::logic::Facts;
 pub struct Names {
     /// Short names for sizes (`q` for `heads*head_dim`).
     pub short: BTreeMap<String, Dim>,
-    /// Sizes that the model requires to be multiples of others.
-    pub multiples: Vec<(Dim, Dim)>,
     /// The requirements of the model.
     pub facts: Facts,
     /// The place of each short name's definition.
@@ -41,12 +39,16 @@ impl Names {
     }
 
     /// The config's field for a dim, where the dim was first written.
-    pub fn config_field(&self, name: &str) -> Ident {
-        let mut field = config_field(name);
-        if let Some(at) = self.places.borrow().get(name) {
-            field.set_span(*at);
-        }
-        field
+    pub fn config_field(&self, name: &str) -> (TokenStream, Span) {
+        let at = self.places.borrow().get(name).copied();
+        let at = at.unwrap_or_else(Span::call_site);
+        (config_field(name, at), at)
+    }
+
+    /// Keeps the place of a size in a config inside of the config.
+    pub fn seen_inside(&self, name: &str, at: Span) {
+        let mut places = self.places.borrow_mut();
+        places.entry(name.to_string()).or_insert(at);
     }
 
     /// A size in the user's words.
@@ -67,74 +69,7 @@ impl Names {
 
     /// The whole quotient of two sizes, if it is one by its form or by what the model requires.
     pub fn divide(&self, a: &Dim, b: &Dim) -> Option<Dim> {
-        if let Some(exact) = a.divided_by(b) {
-            return Some(exact);
-        }
-        let (mut divisors, mut sum) = (b.terms(), Dim::default());
-        let (Some((by, number)), None) = (divisors.next(), divisors.next()) else {
-            return None;
-        };
-        for (names, c) in a.terms() {
-            sum = sum.plus(&self.divide_term(names, c, by, number)?);
-        }
-        Some(sum)
-    }
-
-    /// The quotient of two sizes rounded down, where it is known.
-    pub fn floor_div(&self, a: &Dim, b: &Dim) -> Option<Dim> {
-        if let Some(exact) = self.divide(a, b) {
-            return Some(exact);
-        }
-        // A number is cut off; all else must divide.
-        let by = b.as_constant().filter(|n| *n > 0)?;
-        let numbers = a.terms().filter(|(n, _)| n.is_empty());
-        let number: i64 = numbers.map(|(_, c)| c).sum();
-        let whole = self.divide(&a.plus(&Dim::constant(-number)), b)?;
-        Some(whole.plus(&Dim::constant(number.div_euclid(by))))
-    }
-
-    /// One term divided by one term, a factor of the divisor after the other.
-    fn divide_term(&self, names: &[String], c: i64, by: &[String], number: i64) -> Option<Dim> {
-        if by.is_empty() && number != 0 && c % number == 0 {
-            return Some(product(c / number, names));
-        }
-        for (i, factor) in by.iter().enumerate() {
-            let others = [&by[..i], &by[i + 1..]].concat();
-            let rest = match (
-                without(names, std::slice::from_ref(factor)),
-                Quotient::of(factor),
-            ) {
-                (Some(rest), _) => Some((rest, c)),
-                // A size by a quotient of its own: heads / (heads/kv_heads) is kv_heads.
-                (None, Some(q)) => without(names, &q.of)
-                    .and_then(|rest| Some(([rest, q.by].concat(), c.checked_mul(q.number)?))),
-                (None, None) => None,
-            };
-            let found = rest.and_then(|(n, c)| self.divide_term(&n, c, &others, number));
-            if found.is_some() {
-                return found;
-            }
-        }
-        self.multiples.iter().find_map(|(of, divisor)| {
-            let (mut x, mut y) = (of.terms(), divisor.terms());
-            let ((x, 1), None, (y, k), None) = (x.next()?, x.next(), y.next()?, y.next()) else {
-                return None;
-            };
-            let rest = without(names, x)?;
-            let others = without(by, y)?;
-            if k < 1 || number < 1 || (y.is_empty() && k == 1) {
-                return None;
-            }
-            let whole = Quotient::of_terms(x, y, k);
-            // A multiple of 64 is one of 32, and half of it twice a 64th.
-            let (number, times) = match (number % k, k % number) {
-                (0, _) => (number / k, 1),
-                (_, 0) => (1, k / number),
-                _ => return None,
-            };
-            let rest = self.divide_term(&rest, c, &others, number)?;
-            Some(rest.times(&whole).times(&Dim::constant(times)))
-        })
+        self.facts.divide(a, b)
     }
 
     /// A shape in the user's words: `[B, L, q]`.
@@ -160,47 +95,5 @@ mod tests {
             ..Names::default()
         };
         assert_eq!(names.shape(&[n("B"), q]), "[B, q]");
-    }
-
-    #[test]
-    fn required_quotients_are_names_that_reduce() {
-        let names = Names {
-            multiples: vec![(n("heads"), n("kv")), (n("image"), Dim::constant(2))],
-            ..Names::default()
-        };
-        let group = names.divide(&n("heads"), &n("kv")).unwrap();
-        assert_eq!(group.to_string(), "heads/kv");
-        assert_eq!(
-            group.times(&n("kv")).times(&n("d")),
-            n("heads").times(&n("d"))
-        );
-        assert_eq!(names.divide(&n("heads"), &group), Some(n("kv")));
-        let wide = n("heads").times(&n("d")).times(&n("B"));
-        let part = names.divide(&wide, &n("kv")).unwrap();
-        assert_eq!(part.to_string(), "B*d*heads/kv");
-        assert_eq!(part.names(), ["B", "d", "heads", "kv"]);
-        assert_eq!(names.divide(&n("kv"), &n("heads")), None);
-        let wide = Names {
-            multiples: vec![(n("h"), Dim::constant(64))],
-            ..Names::default()
-        };
-        let by = |k| {
-            wide.divide(&n("h"), &Dim::constant(k))
-                .map(|d| d.to_string())
-        };
-        assert_eq!(by(32).as_deref(), Some("2*h/64"));
-        assert_eq!([by(128), by(48), by(0)], [None, None, None]);
-        let third = names.divide(&n("heads").times(&n("d")), &group.times(&n("d")));
-        assert_eq!(third, Some(n("kv")));
-        let half = names.divide(&n("image"), &Dim::constant(2)).unwrap();
-        assert_eq!(
-            half.times(&Dim::constant(4)),
-            n("image").times(&Dim::constant(2))
-        );
-        assert_eq!(half.times(&Dim::constant(3)).to_string(), "3*image/2");
-        assert_eq!(half.plus(&half), n("image"));
-        assert_eq!(half.plus(&half).plus(&half).to_string(), "image + image/2");
-        let bound = BTreeMap::from([("heads".to_string(), n("kv").times(&n("g")))]);
-        assert_eq!(group.substitute(&bound), n("g"));
     }
 }

@@ -75,7 +75,7 @@ impl Window<'_> {
         let padded = self.size.plus(&self.padding.times(&Dim::constant(2)));
         let free = padded.plus(&reach.negated());
         // As one quotient: the last summand is as much as one stride more.
-        let places = names
+        let places = facts
             .floor_div(&free.plus(self.stride), self.stride)
             .ok_or_else(|| NoPlace::Stride(names.dim(self.stride), names.dim(&free)))?;
         if below(&free, 0) || below(&places, 1) {

@@ -73,11 +73,18 @@ pub enum Ty {
     Cache,
     /// A number, an `f32` of the call.
     Number,
+    /// A whole number, an `i32` of the call.
+    Whole,
     /// Something that has an error already, which silences those that would follow.
     Unknown,
 }
 
 impl Ty {
+    /// True for a number that a call gives.
+    pub fn is_number(&self) -> bool {
+        matches!(self, Ty::Number | Ty::Whole)
+    }
+
     /// True if this is the other type, as far as it is known.
     pub fn fits(&self, other: &Ty) -> bool {
         match (self, other) {
@@ -276,7 +283,7 @@ fn read(
                 }
             }
             Ty::Tuple(_) => return Err(Diag::tuple_argument(a.span)),
-            Ty::Cache | Ty::Number | Ty::Unknown => {}
+            Ty::Cache | Ty::Number | Ty::Whole | Ty::Unknown => {}
         }
         check_free(&a.ty, &free, a.span)?;
     }
@@ -320,7 +327,7 @@ pub fn check_free(ty: &Ty, free: &[String], span: Span) -> Result<()> {
             Ok(())
         }
         Ty::Tuple(all) => all.iter().try_for_each(|t| check_free(t, free, span)),
-        Ty::Cache | Ty::Number | Ty::Unknown => Ok(()),
+        Ty::Cache | Ty::Number | Ty::Whole | Ty::Unknown => Ok(()),
     }
 }
 
@@ -337,6 +344,7 @@ pub fn ty(t: &Type, names: &Names) -> Result<Ty> {
         Type::Paren(p) => ty(&p.elem, names),
         Type::Group(g) => ty(&g.elem, names),
         Type::Path(p) if p.path.is_ident("f32") => Ok(Ty::Number),
+        Type::Path(p) if p.path.is_ident("i32") => Ok(Ty::Whole),
         Type::Reference(r) => match &*r.elem {
             Type::Path(p)
                 if p.path.segments.last().is_some_and(|s| s.ident == "KvCache")

@@ -25,10 +25,7 @@ pub fn read(text: &str) -> (Program, Result<Option<Gradient>, NoGradient>) {
 pub fn size(d: &Dim, sizes: &Sizes) -> i64 {
     let of = |n: &String| match Quotient::of(n) {
         None => sizes[n],
-        Some(q) => {
-            let product = |names: &[String]| names.iter().map(|n| sizes[n]).product::<i64>();
-            product(&q.of) / (product(&q.by) * q.number)
-        }
+        Some(q) => size(&q.of, sizes) / size(&q.divisor(), sizes),
     };
     d.terms()
         .map(|(names, c)| c * names.iter().map(of).product::<i64>())
@@ -159,6 +156,7 @@ pub fn gradients(
         .map(|s| match s {
             Source::Input(i) => inputs[*i].clone(),
             Source::Cotangent(i) => cotangents[*i].clone(),
+            Source::Output(_) => panic!("this gradient reads no results"),
         })
         .collect();
     let found = run(&g.program, sizes, &given, numbers);

@@ -7,7 +7,7 @@ mod cuda;
 
 use mlx_macros::mlx_kernel;
 
-use super::axes::{as_before, three};
+use super::rows::axes::{as_before, three};
 use super::select;
 use crate::nn::scalar::{scaled, shifted};
 use crate::ops::{add, multiply, negative, sigmoid, square, tanh};

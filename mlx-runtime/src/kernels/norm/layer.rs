@@ -5,7 +5,7 @@
 use mlx_macros::mlx_kernel;
 
 use super::weight;
-use crate::kernels::axes::{as_before, three};
+use crate::kernels::rows::axes::{as_before, three};
 use crate::kernels::select;
 use crate::{ops, Array, Result};
 

@@ -9,7 +9,7 @@ pub use layer::layer_norm;
 
 use mlx_macros::mlx_kernel;
 
-use super::axes::{as_before, three};
+use super::rows::axes::{as_before, three};
 use super::select;
 use crate::{ops, Array, Dtype, Error, Result};
 

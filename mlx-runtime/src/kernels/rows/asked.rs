@@ -4,7 +4,8 @@
 
 use mlx_sys as sys;
 
-use super::{derived, Composed, Gradient, Kernel};
+use super::gradient::derived;
+use super::{Composed, Gradient, Kernel};
 use crate::{Array, Dtype, Result};
 
 /// For each of the inputs, true if its gradient is asked for; `None` where that is not known.

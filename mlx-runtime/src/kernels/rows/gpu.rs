@@ -69,7 +69,8 @@ impl Launch {
         }
     }
 
-    fn run(&self, inputs: &[Array]) -> Result<Vec<Array>> {
+    /// The outputs, where nothing transforms the call.
+    pub fn run(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let classes = self.program.inputs.iter();
         // Cotangents can have another dtype.
         let inputs = inputs

@@ -6,9 +6,11 @@
 //! Tests: `mlx-tests --test kernels`.
 
 mod asked;
+pub(crate) mod axes;
 mod cpu;
 pub mod cuda;
 mod gpu;
+mod gradient;
 mod half;
 pub mod layout;
 pub mod math;
@@ -30,7 +32,6 @@ pub use text::{Argument, Text};
 use crate::kernels::select;
 use crate::{context, ops, transforms, Array, Dtype, Result};
 use cpu::Job;
-use program::dtype;
 
 /// A kernel's body as MLX's operations.
 pub trait Composed: Fn(&[Array]) -> Result<Vec<Array>> + Clone + Send + 'static {}
@@ -54,6 +55,10 @@ pub fn call<F: Composed>(
     let Some(way) = chosen(&kernel.forward, sizes, numbers, float) else {
         return recomputed(composed, &inputs);
     };
+    // Only what is recorded for a gradient is differentiated; `vmap` and `jvp` get MLX's operations.
+    if !transforms::is_differentiating() {
+        return way.run(&inputs);
+    }
     let (sizes, numbers) = (sizes.to_vec(), numbers.to_vec());
     let again = composed.clone();
     let backward =
@@ -173,7 +178,10 @@ impl Way {
     /// The shapes that the program writes: a row of each block for sums over rows.
     fn shapes(&self) -> Vec<Vec<i64>> {
         match self {
-            Way::Cpu(job) => job.shapes(),
+            Way::Cpu(job) => {
+                let outputs = job.program.outputs.iter();
+                outputs.map(|o| job.shape(o).collect()).collect()
+            }
             Way::Gpu(launch) => launch.shapes(),
         }
     }
@@ -190,6 +198,14 @@ impl Way {
             Way::Gpu(launch) => launch.apply(inputs, backward),
         }
     }
+
+    /// The outputs, where nothing transforms the call.
+    fn run(self, inputs: &[Array]) -> Result<Vec<Array>> {
+        match self {
+            Way::Cpu(job) => native::run(job, inputs),
+            Way::Gpu(launch) => launch.run(inputs),
+        }
+    }
 }
 
 /// The way a program runs for a call: on the device of the current stream, or `None` for MLX's operations.
@@ -201,119 +217,4 @@ fn chosen(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtyp
     program.cpu.as_ref()?;
     let sizes = program::sizes(program, sizes)?;
     Job::new(program, sizes, numbers.to_vec(), float).map(Way::Cpu)
-}
-
-/// The gradients of all inputs that `gradient` computes, and zeros for the others; where it cannot, those of all inputs by
-/// MLX's operations. `x` are the inputs, the cotangents and the outputs.
-fn derived<F: Composed>(
-    kernel: &'static Kernel,
-    gradient: Option<&'static Gradient>,
-    x: &[Array],
-    sizes: &[i64],
-    numbers: &[f32],
-    float: Dtype,
-    composed: F,
-) -> Result<Vec<Array>> {
-    let count = kernel.forward.inputs.len();
-    let given = count + kernel.forward.outputs.len();
-    let whole = move |x: &[Array]| {
-        let (primals, cotangents) = x.split_at(count);
-        Ok(transforms::vjp(composed.clone(), primals, cotangents)?.1)
-    };
-    let is_output = |s: &Source| matches!(s, Source::Output(_));
-    // What reads an output is no function of the inputs, which a second derivative needs.
-    let reads =
-        |g: &&Gradient| !context::is_differentiating_twice() || !g.inputs.iter().any(is_output);
-    let derived = gradient.filter(reads);
-    let way = derived.and_then(|g| Some((g, chosen(&g.program, sizes, numbers, float)?)));
-    let Some((gradient, way)) = way else {
-        return whole(&x[..given]);
-    };
-    let place = move |s: &Source| match s {
-        Source::Input(i) => *i,
-        Source::Cotangent(i) => count + i,
-        Source::Output(i) => given + i,
-    };
-    // Cotangents may have another dtype.
-    let inputs = gradient.inputs.iter().zip(gradient.program.inputs);
-    let inputs: Vec<Array> = inputs
-        .map(|(s, class)| ops::astype(&x[place(s)], dtype(*class, float)))
-        .collect::<Result<_>>()?;
-    // A derivative of the gradient is composed: of all inputs, and in the form of the program's outputs. What the program
-    // does not read has no effect, and is not kept for that.
-    let all: Vec<(Vec<i32>, Dtype)> = x[..given]
-        .iter()
-        .map(|x| (x.shape().to_vec(), x.dtype()))
-        .collect();
-    let shapes = way.shapes();
-    let again = whole.clone();
-    let same = move |by: &[Array]| {
-        let mut x: Vec<Array> = all
-            .iter()
-            .map(|(shape, dtype)| ops::zeros(shape, *dtype))
-            .collect::<Result<_>>()?;
-        for (s, a) in gradient.inputs.iter().zip(by) {
-            if is_output(s) {
-                let text = "no transform of a gradient outside of the function that it is taken in";
-                return Err(crate::Error::invalid("mlx_kernel", text));
-            }
-            x[place(s)] = a.clone();
-        }
-        let grads = again(&x)?;
-        let outputs = gradient.outputs.iter().zip(&shapes);
-        outputs
-            .map(|((of, axes), shape)| first_term(&grads[of[0]], shape, axes))
-            .collect::<Result<Vec<Array>>>()
-    };
-    let backward = {
-        let same = same.clone();
-        move |x: &[Array]| {
-            let (primals, rest) = x.split_at(gradient.inputs.len());
-            let cotangents = &rest[..gradient.outputs.len()];
-            Ok(transforms::vjp(same.clone(), primals, cotangents)?.1)
-        }
-    };
-    let parts = way.apply(&inputs, same, backward)?;
-    let mut grads: Vec<Option<Array>> = vec![None; count];
-    for ((of, axes), part) in gradient.outputs.iter().zip(parts) {
-        let like = &x[of[0]];
-        let mut g = part;
-        if !axes.is_empty() {
-            g = ops::sum(&g, axes, false)?;
-        } else if g.shape() != like.shape() {
-            g = ops::sum(&g, &[0], false)?;
-        }
-        if g.shape() != like.shape() {
-            g = ops::reshape(&g, like.shape())?;
-        }
-        let g = ops::astype(&g, like.dtype())?;
-        for i in *of {
-            grads[*i] = Some(g.clone());
-        }
-    }
-    let filled = grads.into_iter().zip(x);
-    filled
-        .map(|(g, like)| g.map_or_else(|| ops::zeros_like(like), Ok))
-        .collect()
-}
-
-/// A gradient as an output of the gradient's program, whose terms it is the sum of: the first term, and zeros.
-fn first_term(g: &Array, shape: &[i64], axes: &[i32]) -> Result<Array> {
-    let shape: Vec<i32> = shape
-        .iter()
-        .map(|n| i32::try_from(*n).unwrap_or(i32::MAX))
-        .collect();
-    if axes.is_empty() && g.shape() == shape {
-        return Ok(g.clone());
-    }
-    let axes = if axes.is_empty() { &[0] } else { axes };
-    let one = |(i, n): (usize, &i32)| if axes.contains(&(i as i32)) { 1 } else { *n };
-    let alone: Vec<i32> = shape.iter().enumerate().map(one).collect();
-    let g = ops::astype(&ops::reshape(g, &alone)?, Dtype::Float32)?;
-    let after: Vec<(i32, i32)> = shape
-        .iter()
-        .zip(&alone)
-        .map(|(n, one)| (0, n - one))
-        .collect();
-    ops::pad(&g, &after, &Array::scalar(0f32)?)
 }

@@ -3,6 +3,7 @@
 //! Tests: `mlx-tests --test kernels`.
 
 use std::ffi::CString;
+use std::ptr::null_mut;
 
 use mlx_sys as sys;
 
@@ -11,7 +12,9 @@ use super::program::dtype;
 use crate::array::build_many;
 use crate::handles::VectorArray;
 use crate::transforms::closure::Handle;
-use crate::{Array, Error, Result};
+use crate::{transforms, Array, Error, Result};
+
+const OP: &str = "mlx_kernel";
 
 /// The outputs of a job. `composed` computes them by MLX's operations, `backward` the gradients of all inputs from the
 /// inputs, the cotangents and the outputs.
@@ -25,17 +28,40 @@ where
     C: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
     B: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
 {
-    const OP: &str = "mlx_kernel";
+    // Only what is recorded for a gradient is differentiated; `vmap` and `jvp` get MLX's operations.
+    if !transforms::is_differentiating() {
+        return run(job, inputs);
+    }
     let (composed, backward) = (Handle::new(composed)?, Handle::new(backward)?);
+    recorded(job, inputs, composed.as_raw(), backward.as_raw())
+}
+
+/// The outputs of a job, where nothing transforms the call.
+pub(super) fn run(job: Job, inputs: &[Array]) -> Result<Vec<Array>> {
+    let none = sys::mlx_closure { ctx: null_mut() };
+    recorded(job, inputs, none, none)
+}
+
+fn recorded(
+    job: Job,
+    inputs: &[Array],
+    composed: sys::mlx_closure,
+    backward: sys::mlx_closure,
+) -> Result<Vec<Array>> {
     let list = VectorArray::new(OP, inputs)?;
     let program = job.program;
-    let shapes = job.shapes();
-    let dimensions: Vec<usize> = shapes.iter().map(Vec::len).collect();
-    let shape = |n: &i64| {
-        i32::try_from(*n)
+    let shape = |n: i64| {
+        i32::try_from(n)
             .map_err(|_| Error::invalid(OP, format!("a size of {n} is more than MLX can count")))
     };
-    let flat: Vec<i32> = shapes.iter().flatten().map(shape).collect::<Result<_>>()?;
+    let (mut flat, mut dimensions) = (Vec::with_capacity(16), Vec::with_capacity(4));
+    for o in program.outputs {
+        let before = flat.len();
+        for n in job.shape(o) {
+            flat.push(shape(n)?);
+        }
+        dimensions.push(flat.len() - before);
+    }
     let dtypes: Vec<sys::mlx_dtype> = program
         .outputs
         .iter()
@@ -59,17 +85,8 @@ where
             dtypes: dtypes.as_ptr(),
             outputs: dtypes.len(),
         };
-        // SAFETY: list, closures and stream are valid, the lists of sizes are as long as they say, `out` is null, and
-        // the payload is given away.
-        unsafe {
-            sys::mlxrs_rows_apply(
-                out,
-                list.as_raw(),
-                &call,
-                composed.as_raw(),
-                backward.as_raw(),
-                s,
-            )
-        }
+        // SAFETY: list and stream are valid, closures valid or empty, the lists of sizes as long as they say, `out` is null,
+        // and the payload is given away.
+        unsafe { sys::mlxrs_rows_apply(out, list.as_raw(), &call, composed, backward, s) }
     })
 }

@@ -18,8 +18,20 @@ macro_rules! bodies {
         }
         /// A loop that is not over a stack of layers.
         Loop: "loop",
-            help "a loop runs a stack of layers: `for layer in self.layers { h = layer(h, cache); }`"
+            help "a loop runs a stack of layers: `for layer in self.layers { h = layer(h, cache); }`, or `for (i, layer) in self.layers.iter().enumerate() { .. }`"
         {
+            loop_member(name) = "`{name}` is not known inside of a loop, which runs its layer and operations: use it in the layer's own model, or bind its value before the loop";
+            steps_form() = "expected `0..L`, the positions of a length";
+            place_form() = "expected a number from 0, or the variable that counts this loop";
+            place_of_others(count, found) = "this loop runs {count} times, but {found}";
+            loop_without_layer(layer) = "this loop never calls `{layer}`";
+            loop_changes(name, was, found) = "a loop gives `{name}` to the next layer as {was}, but {found}";
+            loop_tuple(name) = "`{name}` is a tuple: a loop reads single tensors, so bind its parts before the loop";
+            loop_layer_number() = "`layer` is the layer of this loop: count the layers with `enumerate`";
+            push_form() = "expected `all.push(value)` of a variable that is bound with `let mut all = vec![];`";
+            push_in_if() = "a loop pushes one value for each layer: push it outside of the `if`";
+            list_of_others(want, found) = "the list holds {want}, but {found}";
+            list_empty() = "this list is empty";
             loop_form() = "this loop is not part of the language";
             not_a_stack(field, kind) = "expected a stack of layers (`Vec<..>`), found `{field}`, a `{kind}`";
             cache_not_last() = "expected the cache as the last argument of the layer";
@@ -41,6 +53,7 @@ macro_rules! bodies {
             not_a_param() = "expected `self.field` of a `Param`";
             layer_as_value(field, kind) = "cannot use `{field}` as a value: expected a `Param`, found a `{kind}`";
             not_callable(field, kind) = "cannot call `{field}`: expected a layer or a sub-model, found a `{kind}`";
+            method_of_parameter(method) = "`{method}` is not known of a type parameter, of which only `forward` is called";
             not_a_field() = "expected a field, `self.name`";
             not_a_linear(field, kind) = "expected a `Linear`, found `{field}`, a `{kind}`";
         }

@@ -138,6 +138,8 @@ macro_rules! structure {
             not_a_condition() = "expected a condition on fields of the config";
             condition_variable(name) = "`{name}` is unknown when the model is loaded: write `config.{name}` for a field of the config";
             condition_of_short_name(name, size) = "expected fields of the config, found the name `{name}` of `dims(..)`: write `{size}`";
+            config_form() = "expected `#[config(field)]`, a config inside of this model's, or `#[config(width = 2 * width)]`, other values for the sub-model";
+            choice_of_place() = "expected a field of the config beside this text or variant";
             condition_divisor() = "division by zero in a condition";
             condition_assigned(name) = "`{name} = ..` is an assignment: write `{name} == ..`";
             condition_field() = "expected a field of the config, because nothing else is known when the model is loaded";

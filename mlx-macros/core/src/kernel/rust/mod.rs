@@ -5,6 +5,7 @@
 //!
 //! Tests: `tests/kernels.rs`; `mlx-tests --test kernels`.
 
+mod lanes;
 mod program;
 mod scalars;
 mod sizes;
@@ -97,6 +98,10 @@ fn variable(v: V) -> Ident {
     format_ident!("v{v}")
 }
 
+fn sum(v: V) -> Ident {
+    format_ident!("sum{v}")
+}
+
 fn buffer(b: usize) -> Ident {
     format_ident!("b{b}")
 }
@@ -119,7 +124,7 @@ impl Writer<'_> {
 
     /// The buffers of a type, outputs first, as the runtime passes them.
     fn buffers(&self, kind: Scalar) -> Vec<usize> {
-        let own = |b: &usize| self.s.buffers[*b].scalar == kind;
+        let own = |b: &usize| self.s.buffers[*b].scalar == kind && self.s.buffers[*b].written;
         let all = 0..self.s.buffers.len();
         let (outputs, others): (Vec<usize>, Vec<usize>) = all
             .filter(own)
@@ -149,6 +154,27 @@ impl Writer<'_> {
                 out.extend(quote! { let [#(#buffers),*] = __row.#written else { return }; });
             }
         }
+        let mut rows = TokenStream::new();
+        for kind in KINDS {
+            let of_kind = self.loads.iter();
+            let of_kind = of_kind.filter(|v| self.p.values[**v].scalar == kind);
+            let loads: Vec<Ident> = of_kind.map(|v| slice(*v)).collect();
+            let buffers: Vec<Ident> = self.buffers(kind).into_iter().map(buffer).collect();
+            rows.extend(quote! {
+                #(let #loads = #loads.row(__i);)*
+                #(let #buffers = #buffers.row(__i);)*
+            });
+        }
+        let each = self.row();
+        quote! {
+            #out
+            for __i in 0..__row.count { #rows #each }
+        }
+    }
+
+    /// The statements for one row.
+    fn row(&self) -> TokenStream {
+        let mut out = TokenStream::new();
         let mut count = 0;
         for level in &self.s.levels {
             for v in &level.variables {
@@ -266,7 +292,7 @@ impl Writer<'_> {
         }
         let (mut splits, mut split) = (TokenStream::new(), BTreeSet::new());
         let mut stores = Vec::new();
-        for (i, t) in l.targets.iter().enumerate() {
+        for (i, t) in l.targets.iter().enumerate().filter(|(_, t)| t.stored) {
             let (o, kind) = (format_ident!("o{i}"), ty(self.s.buffers[t.buffer].scalar));
             params.push(quote! { #o: &mut [#kind] });
             heads.extend(quote! { let #o = &mut #o[..n]; });
@@ -288,6 +314,19 @@ impl Writer<'_> {
             let (name, value) = (variable(*v), self.in_loop(*v, &values));
             quote! { let #name = #value; }
         });
+        if l.targets.iter().any(|t| t.summed) {
+            let slices = along.iter().map(|v| slice(*v));
+            let slices: Vec<Ident> = slices
+                .chain(cuts.iter().map(|(v, _)| format_ident!("c{v}")))
+                .collect();
+            let columns = quote! { #(#lets)* #(#stores)* };
+            let function = self.with_sums(l, &name, &params, &slices, &values, &columns);
+            let sums = l.targets.iter().filter(|t| t.summed).map(|t| sum(t.value));
+            return quote! {
+                #function
+                let [#(#sums),*] = { #splits #name(#n as usize, #(#args),*) };
+            };
+        }
         quote! {
             #[inline(always)]
             fn #name(n: usize, #(#params),*) {
@@ -374,8 +413,11 @@ impl Writer<'_> {
                 quote! { #x.first().copied().unwrap_or_default() }
             }
             Op::Coordinate(i) => {
+                // Rows that are computed at once are neighbours on the last axis.
+                let last = i + 1 == self.p.rows.len();
+                let more = last.then(|| quote! { + __i as i32 });
                 let i = Literal::usize_unsuffixed(*i);
-                quote! { __row.at.get(#i).copied().unwrap_or_default() }
+                quote! { (__row.at.get(#i).copied().unwrap_or_default() #more) }
             }
             Op::Reduce(op, of) => self.reduced(*op, *of),
             Op::Cut { of, start, .. } => {
@@ -392,6 +434,16 @@ impl Writer<'_> {
     }
 
     fn reduced(&self, op: Reduce, of: V) -> TokenStream {
+        let mut targets = self
+            .s
+            .levels
+            .iter()
+            .flat_map(|l| &l.loops)
+            .flat_map(|l| &l.targets);
+        if op == Reduce::Sum && targets.any(|t| t.summed && t.value == of) {
+            let sum = sum(of);
+            return quote! { #sum };
+        }
         let x = self.memory(of);
         let kind = ty(self.p.values[of].scalar);
         let name = match op {

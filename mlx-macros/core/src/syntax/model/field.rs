@@ -6,9 +6,10 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit, Type};
 
-use super::{is_helper, Field, Tied};
+use super::{is_helper, Field, Inner, Tied, Value};
 use crate::diag::{suggest, Diag, Result};
 use crate::syntax::args::{dim_expr, Args};
+use crate::syntax::condition::{self, is_place};
 use crate::syntax::dims::Dim;
 use crate::syntax::kind::{FieldKind, Policy};
 use crate::syntax::layers;
@@ -124,6 +125,13 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
     if let (Some(a), true) = (find("lora"), frozen) {
         return Err(Diag::lora_of_frozen(a.span(), name));
     }
+    let config = find("config").map(|a| inner(a, names)).transpose()?;
+    if let (Some(a), false) = (
+        find("config"),
+        matches!(kind, FieldKind::Model | FieldKind::Layers { .. }),
+    ) {
+        return Err(Diag::helper_kind(a.span(), "config", name, what));
+    }
     let biased = matches!(&kind, FieldKind::Linear { bias: Some(_), .. });
     for helper in ["frozen", "weights"] {
         if let (Some(a), true, false) = (find(helper), always_tied, biased) {
@@ -140,8 +148,33 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
         frozen,
         tied,
         when,
+        config,
         broken: false,
     })
+}
+
+/// `#[config(vision)]` or `#[config(width = 2 * width)]`.
+fn inner(a: &Attribute, names: &Names) -> Result<Inner> {
+    let args = Args::of(a)?;
+    match (&args.positional[..], &args.keyed[..]) {
+        ([place], [])
+            if is_place(place, condition::Names::Bare) && !condition::has_element(place) =>
+        {
+            Ok(Inner::Field(place.clone()))
+        }
+        ([], [_, ..]) => {
+            let value = |e: &Expr| match e {
+                Expr::Lit(l) if !matches!(l.lit, Lit::Int(_)) => Ok(Value::Literal(e.clone())),
+                e => dim_expr(e, names).map(Value::Size),
+            };
+            let all = args
+                .keyed
+                .iter()
+                .map(|(name, e)| Ok((name.clone(), value(e)?)));
+            Ok(Inner::With(all.collect::<Result<_>>()?))
+        }
+        _ => Err(Diag::config_form(a.span())),
+    }
 }
 
 /// Groups of a known number divide a last dim that is a known number; the loader compares others.
@@ -177,7 +210,7 @@ fn condition_of(name: &Ident, a: Option<&Attribute>, optional: bool) -> Result<O
             let (Some(when), true) = (args.positional.pop(), args.positional.is_empty()) else {
                 return Err(Diag::when_form(a.span()));
             };
-            crate::syntax::condition::check(&when, crate::syntax::condition::Names::Bare)?;
+            condition::check(&when, condition::Names::Bare)?;
             args.finish(&[])?;
             Ok(Some(when))
         }
@@ -280,7 +313,7 @@ fn kind<'a>(
                     x,
                 ));
             }
-            crate::syntax::condition::check_number(&base)?;
+            condition::check_number(&base)?;
             FieldKind::Rope {
                 dims,
                 rotated,

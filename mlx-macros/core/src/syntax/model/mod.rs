@@ -2,6 +2,8 @@
 //!
 //! Tests: `tests/planted.rs`, `tests/right.rs`.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -11,7 +13,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, ItemStruct, Lit, LitStr, Meta, Path, Token, Type};
 
 use crate::diag::{suggest, Diag, Result};
-use crate::syntax::args::{dim_expr, positive, Args};
+use crate::syntax::args::{positive, Args};
 use crate::syntax::condition;
 use crate::syntax::digest::Digest;
 use crate::syntax::dims::{is_free, Dim};
@@ -38,21 +40,19 @@ pub struct ModelDef {
     pub requires: Vec<Expr>,
     /// The fields, in order.
     pub fields: Vec<Field>,
-    /// Which passes rewrite its graphs.
+    /// The passes that rewrite its graphs.
     pub fuse: Switches,
     /// The checkpoint that it is compared with while the crate compiles.
     pub digest: Option<Digest>,
     /// True if this stands for a function, which has neither fields nor a config.
     pub function: bool,
-    /// The requirements, as text.
-    pub known: Vec<String>,
 }
 
 impl ModelDef {
-    /// Conditions that hold wherever a field exists, as text.
-    pub fn facts_of(&self, field: &Field) -> Vec<String> {
-        let own = field.when.iter().flat_map(condition::facts);
-        self.known.iter().cloned().chain(own).collect()
+    /// Conditions that hold wherever a field exists.
+    pub fn facts_of(&self, field: &Field) -> Facts {
+        let when = field.when.iter();
+        when.fold(self.names.facts.clone(), |all, w| all.and(w, true))
     }
 }
 
@@ -76,8 +76,42 @@ pub struct Field {
     pub tied: Option<Tied>,
     /// The condition under which it exists at all; its type is then `Option<..>`.
     pub when: Option<Expr>,
+    /// The config of a sub-model, where that is not this model's.
+    pub config: Option<Inner>,
     /// Its attributes have a mistake: nothing is said of how it is used.
     pub broken: bool,
+}
+
+/// `#[config(vision)]`, or `#[config(width = 2 * width)]`.
+pub enum Inner {
+    /// A config inside of this model's.
+    Field(Expr),
+    /// This model's config with other values.
+    With(Vec<(Ident, Value)>),
+}
+
+/// The value of a field of a sub-model's config.
+pub enum Value {
+    /// A size.
+    Size(Dim),
+    /// A literal.
+    Literal(Expr),
+}
+
+impl Inner {
+    /// The names of the sub-model's sizes in this model: what stands before each, and those that have another value.
+    pub fn renamed(&self) -> (String, Vec<(String, Dim)>) {
+        match self {
+            Inner::Field(e) => (format!("{}.", condition::text(e)), vec![]),
+            Inner::With(all) => {
+                let sizes = all.iter().filter_map(|(name, v)| match v {
+                    Value::Size(d) => Some((name.unraw().to_string(), d.clone())),
+                    Value::Literal(_) => None,
+                });
+                (String::new(), sizes.collect())
+            }
+        }
+    }
 }
 
 /// `#[tied(field, when = flag)]`.
@@ -91,6 +125,7 @@ pub struct Tied {
 /// The attributes on fields and structs that only the macros read.
 const HELPERS: &[&str] = &[
     "param", "rope", "layers", "lora", "frozen", "tied", "weights", "quantize", "require", "when",
+    "config",
 ];
 
 /// Reads `#[mlx_model(config = .., dims(..))] struct ..`; mistakes are gathered.
@@ -107,7 +142,6 @@ pub fn read(
     let requires = collect(&mut errors, requires(&item)).unwrap_or_default();
     let (requires, facts) = consistent(requires, Facts::default(), &mut errors);
     let names = Names {
-        multiples: requires.iter().filter_map(multiple).collect(),
         facts,
         ..Names::default()
     };
@@ -162,19 +196,26 @@ pub fn read(
     errors.extend(hidden_fields(names, &fields, config, item.ident.span()));
     errors.extend(free_dims(names, &requires, &fields));
     // Sizes of weights are 1 or more, or the model does not load.
+    let unsigned = unsigned(config, item.ident.span());
     let sizes = fields.iter().flat_map(Field::sizes);
     let sizes = sizes
         .filter_map(|d| d.as_name().map(String::from))
         .collect();
+    let integers = integers(names, config, item.ident.span());
     let (requires, facts) = match errors.is_empty() {
-        true => consistent(requires, Facts::new(sizes), &mut errors),
+        true => consistent(
+            requires,
+            unsigned
+                .iter()
+                .fold(Facts::new(sizes, integers), |f, n| f.counted(n)),
+            &mut errors,
+        ),
         false => (requires, Facts::default()),
     };
     for when in fields.iter().filter_map(|f| f.when.as_ref()) {
         errors.extend(decided(when, &facts));
     }
     errors.extend(names_shared(&fields, &facts));
-    let known = requires.iter().flat_map(condition::facts).collect();
     let model = header.map(|(config, names, fuse, _)| ModelDef {
         item,
         config,
@@ -184,7 +225,6 @@ pub fn read(
         fuse,
         digest,
         function: false,
-        known,
     });
     (model, errors)
 }
@@ -211,6 +251,8 @@ fn consistent(all: Vec<Expr>, sizes: Facts, errors: &mut Vec<Diag>) -> (Vec<Expr
             }
         }
     }
+    // A quotient may be read before the requirement that makes it whole.
+    kept.iter().for_each(|e| facts.learn(e, true));
     (kept, facts)
 }
 
@@ -223,6 +265,31 @@ pub(crate) fn decided(condition: &Expr, facts: &Facts) -> Option<Diag> {
     })
 }
 
+/// Names that are whole numbers: sizes, and the integers of a config in the same crate.
+fn integers(names: &Names, config: Option<&Path>, at: Span) -> BTreeSet<String> {
+    const INTEGERS: [&str; 10] = [
+        "usize", "isize", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64",
+    ];
+    let source = config.map_or(vec![], |c| crate::syntax::config_source::fields(c, at));
+    let whole =
+        |ty: &Type| matches!(ty, Type::Path(p) if INTEGERS.iter().any(|i| p.path.is_ident(i)));
+    let fields = source.into_iter().filter(|(_, ty)| whole(ty));
+    let sizes = names.places.borrow();
+    sizes
+        .keys()
+        .cloned()
+        .chain(fields.map(|(name, _)| name))
+        .collect()
+}
+
+/// The unsigned integers of a config in the same crate.
+fn unsigned(config: Option<&Path>, at: Span) -> Vec<String> {
+    let source = config.map_or(vec![], |c| crate::syntax::config_source::fields(c, at));
+    let unsigned = |ty: &Type| matches!(ty, Type::Path(p) if ["usize", "u8", "u16", "u32", "u64"].iter().any(|i| p.path.is_ident(i)));
+    let fields = source.into_iter().filter(|(_, ty)| unsigned(ty));
+    fields.map(|(name, _)| name).collect()
+}
+
 /// Fields of the config that have the name of a size: those that the struct reads, and all of a
 /// config that stands in the same file.
 fn hidden_fields(names: &Names, fields: &[Field], config: Option<&Path>, at: Span) -> Vec<Diag> {
@@ -230,7 +297,8 @@ fn hidden_fields(names: &Names, fields: &[Field], config: Option<&Path>, at: Spa
         return vec![];
     }
     let mut read: Vec<String> = names.places.borrow().keys().cloned().collect();
-    read.extend(config.map_or(vec![], |c| crate::syntax::config_source::fields(c, at)));
+    let source = config.map_or(vec![], |c| crate::syntax::config_source::fields(c, at));
+    read.extend(source.into_iter().map(|(name, _)| name));
     for e in fields.iter().flat_map(Field::numbers) {
         read.extend(condition::fields(e).iter().map(|n| n.unraw().to_string()));
     }
@@ -329,7 +397,7 @@ impl Field {
     }
 
     /// The numbers and flags of the config that its attributes name.
-    fn numbers(&self) -> Vec<&Expr> {
+    pub fn numbers(&self) -> Vec<&Expr> {
         let mut all: Vec<&Expr> = Vec::new();
         match &self.kind {
             FieldKind::Linear { bias, .. } => all.extend(bias),
@@ -359,6 +427,7 @@ fn broken(name: Ident, ty: &Type) -> Field {
         frozen: false,
         tied: None,
         when: None,
+        config: None,
         broken: true,
     }
 }
@@ -478,26 +547,6 @@ fn short_names(list: &syn::MetaList, names: &mut Names) -> Result<()> {
         names.short.insert(text, dim);
     }
     Ok(())
-}
-
-/// The sizes in a condition `a % b == 0`.
-fn multiple(e: &Expr) -> Option<(Dim, Dim)> {
-    let Expr::Binary(eq) = e else { return None };
-    let zero = matches!(&*eq.right, Expr::Lit(l) if matches!(&l.lit, Lit::Int(i) if i.base10_digits() == "0"));
-    let mut left = &*eq.left;
-    while let Expr::Paren(p) = left {
-        left = &p.expr;
-    }
-    match (eq.op, left) {
-        (syn::BinOp::Eq(_), Expr::Binary(b)) if zero && matches!(b.op, syn::BinOp::Rem(_)) => {
-            let none = Names::default();
-            Some((
-                dim_expr(&b.left, &none).ok()?,
-                dim_expr(&b.right, &none).ok()?,
-            ))
-        }
-        _ => None,
-    }
 }
 
 fn requires(item: &ItemStruct) -> Result<Vec<Expr>> {

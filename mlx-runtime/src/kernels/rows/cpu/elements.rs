@@ -5,81 +5,69 @@
 use super::super::half;
 use crate::Dtype;
 
-/// `n` elements as float32: the array's own, or copies in `own`.
+/// Reads `n` elements as float32.
 ///
 /// # Safety
-/// The elements are inside of the array, and `own` has room for `n`.
+/// The elements from `from` on, at a distance of `step`, are inside of the array, and `own` has room for `n`.
 #[inline(always)]
-pub(super) unsafe fn floats_at<'a>(
+pub(super) unsafe fn read_floats(
     base: *const u8,
     dtype: Dtype,
     from: usize,
     step: usize,
     n: usize,
     own: *mut f32,
-) -> &'a [f32] {
+) {
     // SAFETY: the caller's promise.
     unsafe {
+        let halves = base.cast::<u16>();
         match dtype {
-            Dtype::Float16 => {
-                converted(base.cast::<u16>().add(from), step, n, own, half::of_float16)
-            }
-            Dtype::Bfloat16 => converted(
-                base.cast::<u16>().add(from),
-                step,
-                n,
-                own,
-                half::of_bfloat16,
-            ),
-            _ => words_at(base.cast::<f32>(), from, step, n, own),
+            Dtype::Float16 => converted(halves.add(from), step, n, own, half::of_float16),
+            Dtype::Bfloat16 => converted(halves.add(from), step, n, own, half::of_bfloat16),
+            _ => converted(base.cast::<f32>().add(from), step, n, own, |x| x),
         }
     }
 }
 
 /// # Safety
-/// As [`floats_at`].
+/// As [`read_floats`].
 #[inline(always)]
-pub(super) unsafe fn words_at<'a, T: Copy>(
-    base: *const T,
+pub(super) unsafe fn read_words(
+    base: *const u32,
     from: usize,
     step: usize,
     n: usize,
-    own: *mut T,
-) -> &'a [T] {
+    own: *mut u32,
+) {
     // SAFETY: the caller's promise.
-    unsafe {
-        match step == 1 || n == 1 {
-            true => std::slice::from_raw_parts(base.add(from), n),
-            false => converted(base.add(from), step, n, own, |x| x),
-        }
-    }
+    unsafe { converted(base.add(from), step, n, own, |x| x) }
 }
 
 /// # Safety
-/// As [`floats_at`].
+/// As [`read_floats`].
 #[inline(always)]
-pub(super) unsafe fn truths_at<'a>(
+pub(super) unsafe fn read_truths(
     base: *const u8,
     from: usize,
     step: usize,
     n: usize,
     own: *mut bool,
-) -> &'a [bool] {
+) {
     // SAFETY: the caller's promise.
     unsafe { converted(base.add(from), step, n, own, |x| x != 0) }
 }
 
 /// # Safety
-/// `first` leads to `n` elements at a distance of `step`, `own` to room for `n`.
+/// `first` leads to `n` elements at a distance of `step`, `own` to room for `n`. The two do not overlap.
 #[inline(always)]
-unsafe fn converted<'a, S: Copy, T>(
+unsafe fn converted<S: Copy, T>(
     first: *const S,
     step: usize,
     n: usize,
     own: *mut T,
     f: impl Fn(S) -> T,
-) -> &'a [T] {
-    // SAFETY: the caller's promise. The two do not overlap: `own` is memory of this part.
+) {
+    // SAFETY: the caller's promise.
     unsafe {
         if step == 1 {
             let from = std::slice::from_raw_parts(first, n);
@@ -92,7 +80,19 @@ unsafe fn converted<'a, S: Copy, T>(
                 own.add(i).write(f(*first.add(i * step)));
             }
         }
-        std::slice::from_raw_parts(own, n)
+    }
+}
+
+/// Adds to as many elements.
+///
+/// # Safety
+/// `to` leads to them, and nothing else refers to them.
+#[inline(always)]
+pub(super) unsafe fn add_floats(x: &[f32], to: *mut f32) {
+    // SAFETY: the caller's promise.
+    let sum = unsafe { std::slice::from_raw_parts_mut(to, x.len()) };
+    for (s, x) in sum.iter_mut().zip(x) {
+        *s += x;
     }
 }
 

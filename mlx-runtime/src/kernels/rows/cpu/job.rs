@@ -5,7 +5,7 @@
 use std::ffi::{c_int, c_void};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-use super::super::program::Program;
+use super::super::program::{Output, Program};
 use super::part::Part;
 use crate::model::bind::Class;
 use crate::Dtype;
@@ -14,6 +14,8 @@ use crate::Dtype;
 const WORTH: usize = 32 * 1024;
 /// The elements of a flat program that are computed at once, where they are copied on the way.
 const PIECE: usize = 2048;
+/// The rows that a block of a sum has, unless there were too many blocks.
+const ADDED: usize = 16;
 /// The most parts that threads share.
 const MOST_PARTS: usize = 64;
 
@@ -60,7 +62,7 @@ impl Job {
         let sums = program.outputs.iter().any(|o| o.at.is_none());
         // The blocks of a sum hang on the number of rows alone.
         let parts = match sums {
-            true => MOST_PARTS,
+            true => (rows / ADDED).clamp(1, MOST_PARTS),
             false => (rows.saturating_mul(width) / WORTH).clamp(1, MOST_PARTS),
         };
         Some(Job {
@@ -79,14 +81,15 @@ impl Job {
         self.rows.div_ceil(self.each)
     }
 
-    /// The sizes of each output as it is stored: a sum has a row for each part.
-    pub fn shapes(&self) -> Vec<Vec<i64>> {
+    /// The sizes of an output as it is stored: a sum has a row for each part.
+    pub fn shape<'a>(&'a self, o: &'a Output) -> impl Iterator<Item = i64> + 'a {
         let parts = i64::try_from(self.parts()).unwrap_or(i64::MAX);
-        let outputs = self.program.outputs.iter().map(|o| match o.at {
-            Some(_) => o.shape.iter().map(|i| self.sizes[*i]).collect(),
-            None => vec![parts, self.sizes[o.width]],
-        });
-        outputs.collect()
+        let (rows, sum): (&[usize], _) = match o.at {
+            Some(_) => (o.shape, None),
+            None => (&[], Some([parts, self.sizes[o.width]])),
+        };
+        let rows = rows.iter().map(|i| self.sizes[*i]);
+        rows.chain(sum.into_iter().flatten())
     }
 
     /// Computes a part; for C++, which calls it with the payload that is this job.

@@ -20,35 +20,67 @@ pub use walk::place;
 
 use part::{rows, Part};
 
-/// The elements of one row. Outputs come before scratch memory.
+/// Slices of several rows.
+#[derive(Clone, Copy)]
+pub struct Rows<'a, T> {
+    all: &'a [T],
+    /// The distance of two rows.
+    step: usize,
+}
+
+impl<'a, T> Rows<'a, T> {
+    /// The slice of row `i`, and what follows.
+    #[inline(always)]
+    pub fn row(&self, i: usize) -> &'a [T] {
+        &self.all[i * self.step..]
+    }
+}
+
+/// Slices of several rows that a body writes.
+pub struct RowsMut<'a, T> {
+    all: &'a mut [T],
+    step: usize,
+}
+
+impl<T> RowsMut<'_, T> {
+    /// The slice of row `i`, and what follows.
+    #[inline(always)]
+    pub fn row(&mut self, i: usize) -> &mut [T] {
+        &mut self.all[i * self.step..]
+    }
+}
+
+/// The elements of rows that are neighbours on the last axis. Outputs come before scratch memory.
 pub struct Row<'a, 'b> {
+    /// The number of rows.
+    pub count: usize,
     /// The program's sizes.
     pub sizes: &'a [i64],
     /// The numbers of the call.
     pub numbers: &'a [f32],
-    /// The coordinates of the row.
+    /// The coordinates of the first row.
     pub at: &'a [i32],
     /// Loads of float32.
-    pub f32s: &'a [&'b [f32]],
+    pub f32s: &'a [Rows<'b, f32>],
     /// Loads of int32.
-    pub i32s: &'a [&'b [i32]],
+    pub i32s: &'a [Rows<'b, i32>],
     /// Loads of uint32.
-    pub u32s: &'a [&'b [u32]],
+    pub u32s: &'a [Rows<'b, u32>],
     /// Loads of truth values.
-    pub bools: &'a [&'b [bool]],
+    pub bools: &'a [Rows<'b, bool>],
     /// Outputs of float32.
-    pub out_f32s: &'a mut [&'b mut [f32]],
+    pub out_f32s: &'a mut [RowsMut<'b, f32>],
     /// Outputs of int32.
-    pub out_i32s: &'a mut [&'b mut [i32]],
+    pub out_i32s: &'a mut [RowsMut<'b, i32>],
     /// Outputs of uint32.
-    pub out_u32s: &'a mut [&'b mut [u32]],
+    pub out_u32s: &'a mut [RowsMut<'b, u32>],
     /// Outputs of truth values.
-    pub out_bools: &'a mut [&'b mut [bool]],
+    pub out_bools: &'a mut [RowsMut<'b, bool>],
 }
 
-/// The work of one row.
+/// The work of rows.
 pub trait Body {
-    /// Writes the outputs of a row. It is inlined into a version of the host for each level of the processor.
+    /// Writes the outputs of some rows. It is inlined into a version of the host for each level of the processor.
     fn row(row: Row<'_, '_>);
 }
 

@@ -72,9 +72,41 @@ impl Walk {
         &self.places
     }
 
+    /// The distance of place `i` from one row to its neighbour on the last axis.
+    pub fn step(&self, i: usize) -> usize {
+        let axes = self.sizes.len();
+        match axes {
+            0 => 0,
+            _ => self.steps[i * axes + axes - 1] as usize,
+        }
+    }
+
+    /// True if the last axis has more than one row.
+    pub fn has_neighbours(&self) -> bool {
+        self.sizes.last().is_some_and(|size| *size > 1)
+    }
+
+    /// The number of rows from this one to the last on the last axis.
+    pub fn left(&self) -> usize {
+        let last = self.sizes.last().zip(self.at.last());
+        last.map_or(1, |(size, at)| size - *at as usize)
+    }
+
+    /// Goes on by `count` rows, which are no more than [`Walk::left`].
+    pub fn advance(&mut self, count: usize) {
+        let axes = self.sizes.len();
+        if let Some(last) = self.at.last_mut() {
+            *last += count as i32 - 1;
+            let steps = self.steps.iter().skip(axes - 1).step_by(axes);
+            for (place, step) in self.places.iter_mut().zip(steps) {
+                *place += (count - 1) * *step as usize;
+            }
+        }
+        self.next();
+    }
+
     /// Goes on to the next row.
-    #[inline(always)]
-    pub fn next(&mut self) {
+    fn next(&mut self) {
         let axes = self.sizes.len();
         for axis in (0..axes).rev() {
             self.at[axis] += 1;
@@ -104,14 +136,19 @@ mod tests {
             column: 5,
             offset: 6,
         };
-        for first in [0, 5, 23] {
+        for (first, most) in [(0, 1), (5, 1), (23, 1), (0, 3), (1, 4)] {
             let mut walk = Walk::new(vec![2, 3, 4], first);
             walk.add(&at, &sizes);
-            for row in first..24 {
+            assert_eq!(walk.step(0), 7);
+            let mut row = first;
+            while row < 24 {
                 let (a, c) = (row / 12, row % 4);
                 assert_eq!(walk.at, [a as i32, (row / 4 % 3) as i32, c as i32]);
                 assert_eq!(walk.places(), [3 + 100 * a + 7 * c], "{row}");
-                walk.next();
+                assert_eq!(walk.left(), 4 - c);
+                let count = most.min(walk.left());
+                walk.advance(count);
+                row += count;
             }
         }
     }

@@ -5,7 +5,7 @@
 use crate::{ops, Array, Result};
 
 /// `[.., D]` as `[B, L, D]`.
-pub(super) fn three(x: &Array) -> Result<Array> {
+pub(crate) fn three(x: &Array) -> Result<Array> {
     match x.shape() {
         [_, _, _] => Ok(x.clone()),
         shape => ops::reshape(x, &[1, -1, shape.last().copied().unwrap_or(1)]),
@@ -13,7 +13,7 @@ pub(super) fn three(x: &Array) -> Result<Array> {
 }
 
 /// An array of [`three`] axes with those of another array again.
-pub(super) fn as_before(y: Array, like: &Array) -> Result<Array> {
+pub(crate) fn as_before(y: Array, like: &Array) -> Result<Array> {
     match like.ndim() {
         3 => Ok(y),
         _ => ops::reshape(&y, like.shape()),

@@ -1,0 +1,126 @@
+//! Writes a loop over a stack of layers: its body is a closure that the runtime calls for each layer.
+//!
+//! The closure owns what it reads, because a checkpoint calls it again in the backward pass.
+//!
+//! Tests: `mlx-tests --test loops`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::args::dim_var;
+use super::{dim, Lower};
+use crate::ir::{Id, Kind, Node};
+use crate::syntax::dims::is_free;
+
+impl Lower<'_> {
+    /// A loop with a body of its own, as a list of values.
+    pub(super) fn looped(&self, node: &Node) -> TokenStream {
+        let Kind::Loop {
+            field,
+            carried,
+            extra,
+            cache,
+            body,
+        } = &node.kind
+        else {
+            return quote! {};
+        };
+        let inner = Lower {
+            model: self.model,
+            graph: &body.graph,
+            live: body.graph.live(),
+        };
+        let statements = inner.nodes(0, body.graph.nodes.len());
+        let results: Vec<Id> = match body.graph.result.map(|id| &body.graph.nodes[id].kind) {
+            Some(Kind::Tuple(ids)) => ids.clone(),
+            _ => vec![],
+        };
+        let results = results.iter().map(|id| inner.result(*id));
+        let shapes = body.shapes.iter().map(|shape| {
+            let sizes = shape.iter().map(|d| match d.is_hidden() {
+                true => quote! { 1 },
+                false => dim(d, |n| {
+                    let v = dim_var(n);
+                    quote! { #v }
+                }),
+            });
+            quote! { &[#(#sizes),*] }
+        });
+        let (layers, policy) = (self.field(field), self.policy(field));
+        let carried = carried.iter().map(|id| self.read(*id));
+        let extra = extra.iter().map(|id| self.read(*id));
+        let cache = match cache {
+            Some(id) => self.read(*id),
+            None => quote! { &mut ::mlx_runtime::nn::KvCache::off() },
+        };
+        let (inputs, model) = (&body.inputs, &body.model);
+        let at = 0..inputs.len();
+        quote! { {
+            let __config = self.__mlx.shared_config();
+            ::mlx_runtime::__private::run_loop(
+                #layers, #policy, &[#(#carried),*], &[#(#extra),*], &[#(#shapes),*], #cache,
+                move |__index: usize, __layer: &#model, __x: &[::mlx_runtime::Array], __cache: &mut ::mlx_runtime::nn::KvCache| {
+                    let __c = &*__config;
+                    #(let #inputs = &__x[#at];)*
+                    #statements
+                    ::core::result::Result::Ok(::std::vec![#(#results),*])
+                },
+            )?
+        } }
+    }
+
+    /// A loop over positions, as a list of values.
+    pub(super) fn steps(&self, node: &Node) -> TokenStream {
+        let Kind::Steps {
+            count,
+            carried,
+            extra,
+            body,
+        } = &node.kind
+        else {
+            return quote! {};
+        };
+        let inner = Lower {
+            model: self.model,
+            graph: &body.graph,
+            live: body.graph.live(),
+        };
+        let statements = inner.nodes(0, body.graph.nodes.len());
+        let results: Vec<Id> = match body.graph.result.map(|id| &body.graph.nodes[id].kind) {
+            Some(Kind::Tuple(ids)) => ids.clone(),
+            _ => vec![],
+        };
+        let results = results.iter().map(|id| inner.result(*id));
+        let count = dim(count, |n| {
+            let v = dim_var(n);
+            quote! { #v }
+        });
+        let all = carried.iter().chain(extra).map(|id| self.read(*id));
+        let (inputs, width) = (&body.inputs, carried.len());
+        let at = 0..inputs.len();
+        quote! {
+            ::mlx_runtime::__private::run_steps(#count, #width, &[#(#all),*], |__index: usize, __x: &[::mlx_runtime::Array]| {
+                #(let #inputs = &__x[#at];)*
+                #statements
+                ::core::result::Result::Ok(::std::vec![#(#results),*])
+            })?
+        }
+    }
+
+    /// The sizes of the config with which loops estimate what their layers keep.
+    pub(super) fn loop_sizes(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for id in &self.live {
+            if let Kind::Steps { count, .. } = &self.graph.nodes[*id].kind {
+                let names = count.names().into_iter().filter(|n| !is_free(n));
+                all.extend(names.map(String::from));
+            }
+            if let Kind::Loop { body, .. } = &self.graph.nodes[*id].kind {
+                let dims = body.shapes.iter().flatten().filter(|d| !d.is_hidden());
+                let names = dims.flat_map(|d| d.names()).filter(|n| !is_free(n));
+                all.extend(names.map(String::from));
+            }
+        }
+        all
+    }
+}

@@ -1,0 +1,364 @@
+//! Loops over a stack of layers with bodies of their own: values, gradients with and without checkpoints, and caches,
+//! each beside the same loop written with the runtime.
+
+use std::sync::Arc;
+
+use mlx_macros::mlx_model;
+use mlx_runtime::model::{init, Model};
+use mlx_runtime::nn::{KvCache, Linear};
+use mlx_runtime::{ops, random, transforms, Array, Dtype, Result};
+
+/// Sizes and switches.
+#[derive(Clone, Debug)]
+pub struct Config {
+    hidden: usize,
+    depth: usize,
+    factor: f32,
+    every: usize,
+    layer_types: Vec<String>,
+}
+
+fn config() -> Arc<Config> {
+    let kinds = ["full", "sliding", "full", "sliding"];
+    Arc::new(Config {
+        hidden: 6,
+        depth: 4,
+        factor: 0.5,
+        every: 2,
+        layer_types: kinds.map(String::from).to_vec(),
+    })
+}
+
+/// A layer of one tensor.
+#[mlx_model(config = Config)]
+pub struct Layer {
+    #[param(hidden, hidden)]
+    map: Linear,
+}
+
+#[mlx_model]
+impl Layer {
+    /// A map that is bounded.
+    pub fn forward(&self, x: Tensor![B, L, hidden]) -> Tensor![B, L, hidden] {
+        tanh(self.map(x))
+    }
+}
+
+/// A layer of two tensors.
+#[mlx_model(config = Config)]
+pub struct Two {
+    #[param(hidden, hidden)]
+    map: Linear,
+}
+
+#[mlx_model]
+impl Two {
+    /// The new value and a loss.
+    pub fn forward(
+        &self,
+        x: Tensor![B, L, hidden],
+        by: Tensor![B, L, hidden],
+    ) -> (Tensor![B, L, hidden], Tensor![]) {
+        let y = tanh(self.map(x * by));
+        (y, mean(square(y)))
+    }
+}
+
+/// A layer with a cache.
+#[mlx_model(config = Config)]
+pub struct Cached {
+    #[param(hidden, hidden)]
+    map: Linear,
+}
+
+#[mlx_model]
+impl Cached {
+    /// Attention of one head.
+    pub fn forward(&self, x: Tensor![B, L, hidden], cache: &mut KvCache) -> Tensor![B, L, hidden] {
+        let q = self.map(x).expand_dims(1);
+        let (k, v) = cache.update(q, q);
+        scaled_dot_product_attention(q, k, v, causal).squeeze(1)
+    }
+}
+
+macro_rules! nets {
+    ($($name:ident, $policy:ident);*) => {$(
+        /// Loops of every kind.
+        #[mlx_model(config = Config)]
+        pub struct $name<M: Model<Config = Config>> {
+            #[layers(depth, checkpoint = $policy)]
+            layers: Vec<Layer>,
+            #[layers(depth, checkpoint = $policy)]
+            twos: Vec<Two>,
+            #[layers(depth, checkpoint = $policy)]
+            cached: Vec<Cached>,
+            #[layers(depth, checkpoint = $policy)]
+            chosen: Vec<M>,
+        }
+
+        #[mlx_model]
+        impl<M: Model<Config = Config>> $name<M> {
+            /// A residual around each layer, with a value from outside and a number.
+            pub fn residual(&self, x: Tensor![B, L, hidden], by: Tensor![L, hidden], scale: f32) -> Tensor![B, L, hidden] {
+                let mut h = x;
+                for layer in self.layers {
+                    let y = layer(h * by);
+                    h = h + y * scale * config.factor;
+                }
+                h
+            }
+
+            /// The values of the last two layers.
+            pub fn before(&self, x: Tensor![B, L, hidden]) -> (Tensor![B, L, hidden], Tensor![B, L, hidden]) {
+                let mut h = x;
+                let mut g = x;
+                for layer in self.layers {
+                    g = h;
+                    h = layer(h);
+                }
+                (g, h)
+            }
+
+            /// A loss summed over the layers, and what each of them gave, with the input in front.
+            pub fn losses(&self, x: Tensor![B, L, hidden]) -> (Tensor![B, L, hidden], Tensor![], Tensor![B, depth + 1, L, hidden]) {
+                let mut h = x;
+                let mut loss = zeros([]);
+                let mut all = vec![x];
+                for layer in self.twos {
+                    let (y, l): (Tensor![B, L, hidden], Tensor![]) = layer(h, x);
+                    h = y;
+                    loss += l;
+                    all.push(y);
+                }
+                (h, loss, stack(all, axis = 1))
+            }
+
+            /// Two values carried, and one that is not.
+            pub fn pair(&self, x: Tensor![B, L, hidden]) -> (Tensor![B, L, hidden], Tensor![]) {
+                let mut h = x;
+                let mut last = zeros([]);
+                for layer in self.twos {
+                    (h, last) = layer(h, x);
+                }
+                (h, last)
+            }
+
+            /// Layers that are counted, and chosen by the config.
+            pub fn counted(&self, x: Tensor![B, L, hidden]) -> Tensor![B, L, depth * hidden] {
+                let mut h = x;
+                let mut all = vec![];
+                for (i, layer) in self.layers.iter().enumerate() {
+                    if i % config.every == 0 {
+                        h = layer(h);
+                    } else if config.layer_types[i] == "sliding" {
+                        h = layer(h) + x;
+                    } else {
+                        h = -layer(h);
+                    }
+                    all.push(h * i);
+                }
+                concatenate(all, -1)
+            }
+
+            /// Layers with a cache.
+            pub fn caches(&self, x: Tensor![B, L, hidden], cache: &mut KvCache) -> Tensor![B, L, hidden] {
+                let mut h = x;
+                for layer in self.cached {
+                    h += layer(h, cache);
+                }
+                h
+            }
+
+            /// A layer that is a type parameter.
+            pub fn generic(&self, x: Tensor![B, L, hidden]) -> Tensor![B, L, hidden] {
+                let mut h = x;
+                for layer in self.chosen {
+                    h = x + layer(h);
+                }
+                h
+            }
+        }
+    )*};
+}
+
+nets!(Plain, never; Again, always);
+
+fn input() -> Array {
+    let key = random::key(1).unwrap();
+    random::normal(&[2, 3, 6], Dtype::Float32, 0.0, 1.0, Some(&key)).unwrap()
+}
+
+fn number(x: f32) -> Array {
+    Array::scalar(x).unwrap()
+}
+
+fn close(a: &Array, b: &Array) {
+    assert_eq!(a.shape(), b.shape());
+    let (a, b) = (a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap());
+    let worst = a.iter().zip(&b).map(|(x, y)| (x - y).abs());
+    let worst = worst.fold(0.0, f32::max);
+    assert!(
+        worst < 1e-5 && a.iter().all(|x| x.is_finite()),
+        "differ by {worst}"
+    );
+}
+
+type Net = Plain<Layer>;
+
+fn net() -> Net {
+    init(&config(), random::key(0).unwrap(), Dtype::Float32).unwrap()
+}
+
+#[test]
+fn a_body_reads_values_from_outside() {
+    let (m, x) = (net(), input());
+    let by = ops::slice(&x, &[1, 0, 0], &[2, 3, 6], &[1, 1, 1]).unwrap();
+    let by = ops::squeeze(&by, &[0]).unwrap();
+    let mut h = x.clone();
+    for layer in &m.layers {
+        let y = layer.forward(&ops::multiply(&h, &by).unwrap()).unwrap();
+        h = ops::add(&h, &ops::multiply(&y, &number(0.75 * 0.5)).unwrap()).unwrap();
+    }
+    close(&m.residual(&x, &by, 0.75).unwrap(), &h);
+}
+
+#[test]
+fn values_are_carried_from_layer_to_layer() {
+    let (m, x) = (net(), input());
+    let mut all = vec![x.clone()];
+    for layer in &m.layers {
+        all.push(layer.forward(all.last().unwrap()).unwrap());
+    }
+    let (g, h) = m.before(&x).unwrap();
+    close(&g, &all[3]);
+    close(&h, &all[4]);
+    let (mut h, mut last) = (x.clone(), number(0.0));
+    for layer in &m.twos {
+        (h, last) = layer.forward(&h, &x).unwrap();
+    }
+    let found = m.pair(&x).unwrap();
+    close(&found.0, &h);
+    close(&found.1, &last);
+}
+
+#[test]
+fn values_are_collected_and_summed() {
+    let (m, x) = (net(), input());
+    let (mut all, mut loss) = (vec![x.clone()], number(0.0));
+    for layer in &m.twos {
+        let (y, l) = layer.forward(all.last().unwrap(), &x).unwrap();
+        loss = ops::add(&loss, &l).unwrap();
+        all.push(y);
+    }
+    let (h, sum, stacked) = m.losses(&x).unwrap();
+    close(&h, &all[4]);
+    close(&sum, &loss);
+    let all: Vec<&Array> = all.iter().collect();
+    close(&stacked, &ops::stack(&all, 1).unwrap());
+}
+
+/// Layers 0 and 2 are even, 1 and 3 slide.
+fn counted(layers: &[Layer], x: &Array) -> Result<Array> {
+    let (mut h, mut all) = (x.clone(), Vec::new());
+    for (i, layer) in layers.iter().enumerate() {
+        h = layer.forward(&h)?;
+        if i % 2 == 1 {
+            h = ops::add(&h, x)?;
+        }
+        all.push(ops::multiply(&h, &number(i as f32))?);
+    }
+    ops::concatenate(&all.iter().collect::<Vec<_>>(), -1)
+}
+
+#[test]
+fn layers_are_counted_and_chosen() {
+    let (m, x) = (net(), input());
+    close(&m.counted(&x).unwrap(), &counted(&m.layers, &x).unwrap());
+}
+
+#[test]
+fn each_layer_has_its_own_place_in_the_cache() {
+    let (m, x) = (net(), input());
+    let whole = m.caches(&x, &mut KvCache::new()).unwrap();
+    let mut h = x.clone();
+    for layer in &m.cached {
+        let y = layer.forward(&h, &mut KvCache::off()).unwrap();
+        h = ops::add(&h, &y).unwrap();
+    }
+    close(&whole, &h);
+    // Token by token it is the same.
+    let mut cache = KvCache::new();
+    for i in 0..3 {
+        let token = ops::slice(&x, &[0, i, 0], &[2, i + 1, 6], &[1, 1, 1]).unwrap();
+        let want = ops::slice(&whole, &[0, i, 0], &[2, i + 1, 6], &[1, 1, 1]).unwrap();
+        close(&m.caches(&token, &mut cache).unwrap(), &want);
+    }
+}
+
+#[test]
+fn a_layer_may_be_chosen_later() {
+    let (m, x) = (net(), input());
+    let mut h = x.clone();
+    for layer in &m.chosen {
+        h = ops::add(&x, &layer.forward(&h).unwrap()).unwrap();
+    }
+    close(&m.generic(&x).unwrap(), &h);
+}
+
+/// The gradients of a sum of squares of all that the loops give, for the input and for all weights.
+fn gradients<M: Model>(model: &M, run: fn(&M, &Array) -> Result<Vec<Array>>) -> Vec<Array> {
+    let own = model.trainable();
+    let mut inputs = vec![input()];
+    inputs.extend(own.into_iter().map(|(_, a)| a));
+    let all: Vec<i32> = (0..inputs.len() as i32).collect();
+    let model = model.clone();
+    let slope = transforms::grad(
+        move |x: &[Array]| {
+            let mut model = model.clone();
+            model.set_trainable(&x[1..])?;
+            let mut sum = number(0.0);
+            for y in run(&model, &x[0])? {
+                sum = ops::add(&sum, &ops::sum(&ops::square(&y)?, &[], false)?)?;
+            }
+            Ok(vec![sum])
+        },
+        &all,
+    );
+    slope.call(&inputs).unwrap()
+}
+
+macro_rules! same {
+    ($name:literal, |$m:ident, $x:ident| $run:expr) => {{
+        let plain = net();
+        let again: Again<Layer> = init(&config(), random::key(0).unwrap(), Dtype::Float32).unwrap();
+        let want = gradients(&plain, |$m: &Net, $x: &Array| $run);
+        let found = gradients(&again, |$m: &Again<Layer>, $x: &Array| $run);
+        let used = |a: &Array| a.to_vec::<f32>().unwrap().iter().any(|x| *x != 0.0);
+        // The input and the weights of one stack.
+        assert_eq!(want.iter().filter(|a| used(a)).count(), 5, $name);
+        for (a, b) in want.iter().zip(&found) {
+            assert_eq!(a.shape(), b.shape(), $name);
+            let (a, b) = (a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap());
+            let worst = a
+                .iter()
+                .zip(&b)
+                .map(|(x, y)| (x - y).abs() / (1.0 + y.abs()));
+            let worst = worst.fold(0.0, f32::max);
+            assert!(worst < 1e-5, "{}: differ by {worst}", $name);
+        }
+    }};
+}
+
+#[test]
+fn gradients_are_those_without_checkpoints() {
+    same!("residual", |m, x| Ok(vec![m.residual(
+        x,
+        &ops::mean(x, &[0], false)?,
+        0.5
+    )?]));
+    same!("before", |m, x| m.before(x).map(|(a, b)| vec![a, b]));
+    same!("losses", |m, x| m.losses(x).map(|(a, b, c)| vec![a, b, c]));
+    same!("pair", |m, x| m.pair(x).map(|(a, b)| vec![a, b]));
+    same!("counted", |m, x| Ok(vec![m.counted(x)?]));
+    same!("generic", |m, x| Ok(vec![m.generic(x)?]));
+}

@@ -5992,7 +5992,8 @@ pub struct mlxrs_rows_ {
 pub type mlxrs_rows = mlxrs_rows_;
 unsafe extern "C" {
     /** Returns the outputs of a kernel on a CPU stream. `composed` computes them from the inputs by MLX's operations,
- `backward` the gradients of all inputs from the inputs, the cotangents and the outputs.*/
+ `backward` the gradients of all inputs from the inputs, the cotangents and the outputs. Where nothing transforms the
+ call, both may be empty.*/
     pub fn mlxrs_rows_apply(
         res: *mut mlx_vector_array,
         inputs: mlx_vector_array,
@@ -6053,6 +6054,14 @@ unsafe extern "C" {
         outputs: mlx_vector_array,
         in_axes: *const ::std::os::raw::c_int,
         out_axes: *const ::std::os::raw::c_int,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /** For each of the first `count` inputs of the node whose gradient this thread computes, writes 1 if the gradient of that
+ input is asked for. Returns 0 where no such node is known.*/
+    pub fn mlxrs_asked(
+        res: *mut ::std::os::raw::c_int,
+        count: usize,
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {

@@ -19,7 +19,7 @@ impl Sizes {
         }
         if let Some(q) = Quotient::of(name) {
             let product = |names: &[String]| names.iter().map(|n| self.name(n)).product::<i64>();
-            return product(&q.of) / (product(&q.by) * q.number);
+            return self.of(&q.of) / (product(&q.by) * q.number);
         }
         panic!("no size {name}")
     }

@@ -85,7 +85,10 @@ fn some_sizes(program: &Program, random: &mut Random) -> Sizes {
     for dim in program.rows.iter().chain(inputs).chain(outputs) {
         for name in dim.terms().flat_map(|t| t.0) {
             let parts = match Quotient::of(name) {
-                Some(q) => [q.of, q.by].concat(),
+                Some(q) => {
+                    let of = q.of.names().into_iter().map(String::from);
+                    of.chain(q.by).collect()
+                }
                 None => vec![],
             };
             names.extend(parts);

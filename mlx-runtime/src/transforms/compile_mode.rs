@@ -42,14 +42,18 @@ fn asked() -> MutexGuard<'static, Asked> {
 
 fn set(mode: CompileMode) -> Result<()> {
     init();
-    let raw = match mode {
-        CompileMode::Disabled => sys::mlx_compile_mode__MLX_COMPILE_MODE_DISABLED,
+    let other = match mode {
+        // SAFETY: takes nothing.
+        CompileMode::Disabled => {
+            return check("compile_mode", unsafe { sys::mlx_disable_compile() })
+        }
+        // SAFETY: takes nothing.
+        CompileMode::Enabled => return check("compile_mode", unsafe { sys::mlx_enable_compile() }),
         CompileMode::NoSimplify => sys::mlx_compile_mode__MLX_COMPILE_MODE_NO_SIMPLIFY,
         CompileMode::NoFuse => sys::mlx_compile_mode__MLX_COMPILE_MODE_NO_FUSE,
-        CompileMode::Enabled => sys::mlx_compile_mode__MLX_COMPILE_MODE_ENABLED,
     };
     // SAFETY: one of MLX C's own values.
-    check("compile_mode", unsafe { sys::mlx_set_compile_mode(raw) })
+    check("compile_mode", unsafe { sys::mlx_set_compile_mode(other) })
 }
 
 /// Sets the extent of [`super::compile`]'s work, for the whole process and functions compiled from now on. MLX:

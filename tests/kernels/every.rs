@@ -10,7 +10,7 @@ use mlx_runtime::device::Device;
 use mlx_runtime::stream::{self, Stream};
 use mlx_runtime::{kernels, ops, Array, Dtype, Result};
 
-use check::{differences, normal, numbers};
+use check::{both, differences, normal, numbers};
 use generated::CASES;
 
 /// A kernel with its arguments.
@@ -85,8 +85,8 @@ fn half_types_are_rounded_once() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-#[test]
-fn nan_and_infinity_are_those_of_mlx() {
+/// The inputs of a case, of which every third number is an odd one.
+fn odd_inputs(case: &Case) -> Vec<Array> {
     let odd = [
         f32::NAN,
         f32::INFINITY,
@@ -97,24 +97,59 @@ fn nan_and_infinity_are_those_of_mlx() {
         -1e30,
         1e-30,
     ];
+    let inputs = case.inputs(Dtype::Float32);
+    let each = inputs.iter().map(|a| match a.dtype() {
+        Dtype::Float32 => {
+            let mut x = a.to_vec::<f32>().unwrap();
+            for (i, v) in x.iter_mut().enumerate() {
+                if i % 3 == 1 {
+                    *v = odd[i / 3 % odd.len()];
+                }
+            }
+            Array::from_slice(&x, a.shape()).unwrap()
+        }
+        _ => a.clone(),
+    });
+    each.collect()
+}
+
+/// A gradient that is a number for MLX is that number here, also in a row with NaN or infinity; one that is none for MLX may be
+/// a number, where a formula has fewer steps.
+#[test]
+fn gradients_beside_nan_and_infinity_are_those_of_mlx() {
+    let (mut wrong, mut compared) = (Vec::new(), 0);
+    for case in CASES {
+        let x = odd_inputs(case);
+        let (_, found) = both(case.call, &x).unwrap();
+        let cpu = Stream::default_on(Device::cpu()).unwrap();
+        let composed = || kernels::without(|| both(case.call, &x));
+        let (_, want) = stream::with(&cpu, composed).unwrap();
+        for (i, (a, b)) in found.iter().zip(&want).enumerate() {
+            let (a, b) = (numbers(a), numbers(b));
+            let largest = |x: f32| x.abs() > 1e12;
+            for (j, (a, b)) in a.iter().zip(&b).enumerate() {
+                if !b.is_finite() || largest(*b) {
+                    continue;
+                }
+                compared += 1;
+                if !a.is_finite() || (a - b).abs() > 1e-3 * b.abs().max(1.0) {
+                    wrong.push(format!(
+                        "{}: gradient {i} at {j} is {a}, MLX gives {b}",
+                        case.name
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(compared > 1000, "{compared} numbers");
+}
+
+#[test]
+fn nan_and_infinity_are_those_of_mlx() {
     let mut wrong = Vec::new();
     for case in CASES.iter().filter(|c| c.name.starts_with("each")) {
-        let x: Vec<Array> = case
-            .inputs(Dtype::Float32)
-            .iter()
-            .map(|a| match a.dtype() {
-                Dtype::Float32 => {
-                    let mut x = a.to_vec::<f32>().unwrap();
-                    for (i, v) in x.iter_mut().enumerate() {
-                        if i % 3 == 1 {
-                            *v = odd[i / 3 % odd.len()];
-                        }
-                    }
-                    Array::from_slice(&x, a.shape()).unwrap()
-                }
-                _ => a.clone(),
-            })
-            .collect();
+        let x = odd_inputs(case);
         let found = (case.call)(&x).unwrap();
         // On the CPU: MLX's CUDA backend makes an infinity of the `logsumexp` of a row with both.
         let cpu = Stream::default_on(Device::cpu()).unwrap();

@@ -1,6 +1,6 @@
 //! Arrays with strides, without elements, on many threads' worth of rows, and integers and truth values.
 
-use mlx_macros::mlx_kernel;
+use mlx_macros::{mlx_fn, mlx_kernel};
 use mlx_runtime::{kernels, ops, Array, Dtype, Result};
 
 use crate::check::{apart, normal};
@@ -140,6 +140,41 @@ fn whole_numbers_are_exact() -> Result<()> {
 #[mlx_kernel]
 fn middle(x: Tensor![B, D]) -> Tensor![B, 4] {
     slice(x, [1], [5], axes = [-1]) * 2.0
+}
+
+/// A rotation of heads whose halves are the argument's own size.
+#[mlx_kernel]
+fn rotated(
+    x: Tensor![B, L, 2 * H],
+    cos: Tensor![L, H],
+    sin: Tensor![L, H],
+) -> Tensor![B, L, 2 * H] {
+    let (a, b) = split(x, 2, -1);
+    concatenate([a * cos - b * sin, a * sin + b * cos], -1)
+}
+
+#[mlx_fn]
+fn rotated_twice(
+    x: Tensor![B, L, 2 * K],
+    cos: Tensor![L, K],
+    sin: Tensor![L, K],
+) -> Tensor![B, L, 2 * K] {
+    rotated(rotated(x, cos, sin), cos, sin)
+}
+
+#[test]
+fn sizes_of_several_others_are_compared_with_them() {
+    let f = |x: &[Array]| Ok(vec![rotated_twice(&x[0], &x[1], &x[2])?]);
+    let t = Dtype::Float32;
+    let x = [
+        normal(&[2, 3, 10], 1, t),
+        normal(&[3, 5], 2, t),
+        normal(&[3, 5], 3, t),
+    ];
+    same("rotated", f, &x, 2e-6, 2e-5);
+    let wrong = rotated(&normal(&[2, 3, 9], 1, t), &x[1], &x[2]).unwrap_err();
+    let text = wrong.to_string();
+    assert!(text.contains("`x` to be [B=2, L=3, 2*H=10]"), "{text}");
 }
 
 #[test]

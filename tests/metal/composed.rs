@@ -203,10 +203,6 @@ impl Composed<'_> {
         match op {
             Unary::Abs => ops::abs(a),
             Unary::Negative => ops::negative(a),
-            // MLX's is 0 for NaN.
-            Unary::Sign if a.dtype() == self.float => {
-                ops::where_(&ops::isnan(a)?, a, &ops::sign(a)?)
-            }
             Unary::Sign => ops::sign(a),
             Unary::Floor => ops::floor(a),
             Unary::Ceil => ops::ceil(a),

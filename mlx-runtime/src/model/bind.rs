@@ -5,11 +5,13 @@
 use crate::{Array, Dtype, Error, ErrorKind, Result};
 
 /// A size in a signature.
-pub enum Size {
+pub enum Size<'a> {
     /// A free dim, by its place in the list of names.
     Free(usize),
     /// A size that the config gives, and how the model names it.
     Fixed(i64, &'static str),
+    /// A sum of terms, each a number times free dims, and how the model names it.
+    Sum(&'a [(i64, &'a [usize])], &'static str),
     /// A size that is checked elsewhere.
     Any,
 }
@@ -34,12 +36,12 @@ pub struct Arg<'a> {
     name: &'static str,
     array: &'a Array,
     class: Class,
-    sizes: &'a [Size],
+    sizes: &'a [Size<'a>],
 }
 
 impl<'a> Arg<'a> {
     /// The argument `name`.
-    pub fn new(name: &'static str, array: &'a Array, class: Class, sizes: &'a [Size]) -> Self {
+    pub fn new(name: &'static str, array: &'a Array, class: Class, sizes: &'a [Size<'a>]) -> Self {
         Arg {
             name,
             array,
@@ -61,7 +63,7 @@ pub fn bind<const N: usize>(
         let shape = arg.array.shape();
         let fits = shape.len() == arg.sizes.len()
             && shape.iter().zip(arg.sizes).all(|(n, size)| match size {
-                Size::Any => true,
+                Size::Any | Size::Sum(..) => true,
                 Size::Fixed(m, _) => i64::from(*n) == *m,
                 Size::Free(i) if bound[*i] < 0 => {
                     bound[*i] = i64::from(*n);
@@ -81,7 +83,26 @@ pub fn bind<const N: usize>(
             return Err(refuse(what, float, arg, &names, &bound));
         }
     }
+    // Sums are known once all dims are.
+    for arg in args {
+        let mut each = arg.array.shape().iter().zip(arg.sizes);
+        let fits = each.all(|(n, size)| match size {
+            Size::Sum(terms, _) => sum(terms, &bound) == Some(i64::from(*n)),
+            _ => true,
+        });
+        if !fits {
+            return Err(refuse(what, float, arg, &names, &bound));
+        }
+    }
     Ok(bound)
+}
+
+/// A sum of products of bound dims; `None` if it is beyond what can be counted.
+fn sum(terms: &[(i64, &[usize])], bound: &[i64]) -> Option<i64> {
+    terms.iter().try_fold(0i64, |sum, (c, at)| {
+        let term = at.iter().try_fold(*c, |t, i| t.checked_mul(bound[*i]))?;
+        sum.checked_add(term)
+    })
 }
 
 #[cold]
@@ -91,6 +112,10 @@ fn refuse(what: &str, float: Dtype, arg: &Arg<'_>, names: &[&str], bound: &[i64]
         .iter()
         .map(|s| match s {
             Size::Any => "_".to_string(),
+            Size::Sum(terms, name) => match sum(terms, bound) {
+                Some(n) if bound.iter().all(|b| *b >= 0) => format!("{name}={n}"),
+                _ => name.to_string(),
+            },
             Size::Fixed(n, name) if *name == n.to_string() => n.to_string(),
             Size::Fixed(n, name) => format!("{name}={n}"),
             Size::Free(i) if bound[*i] < 0 => names[*i].to_string(),

@@ -61,6 +61,7 @@ pub enum SigType {
 const MAX_FREE: usize = 16;
 
 /// The caller's sizes for the free dims of a signature.
+#[derive(Clone, Copy)]
 struct Bound<'a> {
     names: [&'a str; MAX_FREE],
     sizes: [&'a str; MAX_FREE],
@@ -244,7 +245,10 @@ impl Text {
 }
 
 pub(super) const fn same(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
+    same_bytes(a.as_bytes(), b.as_bytes())
+}
+
+const fn same_bytes(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
@@ -274,6 +278,86 @@ const fn is_free(dim: &str) -> bool {
     true
 }
 
+/// True if `found` is `want`, a product, with the caller's sizes for its free ones. A sum is no product.
+const fn is_product(want: &str, found: &str, bound: &Bound<'_>) -> bool {
+    let (want, found) = (want.as_bytes(), found.as_bytes());
+    if is_sum(want) || is_sum(found) {
+        return false;
+    }
+    let (number, names) = factors(want, bound, &[]);
+    let (other, others) = factors(found, &EMPTY, &[]);
+    if number != other || names != others {
+        return false;
+    }
+    // Each name of `found` is there as often.
+    let mut start = 0;
+    while start < found.len() {
+        let (name, next) = factor(found, start);
+        if !is_digit(name[0]) && factors(want, bound, name).1 != factors(found, &EMPTY, name).1 {
+            return false;
+        }
+        start = next;
+    }
+    true
+}
+
+const fn is_sum(dim: &[u8]) -> bool {
+    let mut i = 0;
+    while i < dim.len() {
+        if matches!(dim[i], b' ' | b'/' | b'(') {
+            return true;
+        }
+        i += 1;
+    }
+    dim.is_empty()
+}
+
+const fn is_digit(c: u8) -> bool {
+    c.is_ascii_digit() || c == b'-'
+}
+
+/// The factor that begins at `start`, and the start of the next one.
+const fn factor(dim: &[u8], start: usize) -> (&[u8], usize) {
+    let (_, rest) = dim.split_at(start);
+    let mut n = 0;
+    while n < rest.len() && rest[n] != b'*' {
+        n += 1;
+    }
+    (rest.split_at(n).0, start + n + 1)
+}
+
+/// The product of a product's numbers, and how often it has the name `of`, or any if that is empty. Bound names stand for
+/// their sizes.
+const fn factors(dim: &[u8], bound: &Bound<'_>, of: &[u8]) -> (i64, usize) {
+    let (mut number, mut names, mut start) = (1i64, 0, 0);
+    while start < dim.len() {
+        let (text, next) = factor(dim, start);
+        start = next;
+        let name = match core::str::from_utf8(text) {
+            Ok(name) if !name.is_empty() => name,
+            _ => return (0, usize::MAX),
+        };
+        if is_digit(text[0]) {
+            match i64::from_str_radix(name, 10) {
+                Ok(n) => number = number.wrapping_mul(n),
+                Err(_) => return (0, usize::MAX),
+            }
+            continue;
+        }
+        match bound.get(name) {
+            Some(size) if is_sum(size.as_bytes()) => return (0, usize::MAX),
+            Some(size) => {
+                let (n, more) = factors(size.as_bytes(), &EMPTY, of);
+                number = number.wrapping_mul(n);
+                names += more;
+            }
+            None if of.is_empty() || same_bytes(text, of) => names += 1,
+            None => {}
+        }
+    }
+    (number, names)
+}
+
 /// Returns true if `found` is an instance of `want`, and binds the free dims of `want`.
 const fn matches<'a>(want: &SigType, found: &SigType, mut bound: Bound<'a>) -> (bool, Bound<'a>)
 where
@@ -298,9 +382,12 @@ where
                 return (false, bound);
             }
             let mut i = 0;
+            let mut all = true;
             while i < want.len() {
                 let ok = match (is_free(want[i]), bound.get(want[i])) {
-                    (false, _) => bound.is(want[i], found[i]),
+                    (false, _) => {
+                        bound.is(want[i], found[i]) || is_product(want[i], found[i], &bound)
+                    }
                     (true, Some(size)) => same(size, found[i]),
                     (true, None) => {
                         if bound.len < MAX_FREE {
@@ -311,12 +398,10 @@ where
                         true
                     }
                 };
-                if !ok {
-                    return (false, bound);
-                }
+                all = all && ok;
                 i += 1;
             }
-            (true, bound)
+            (all, bound)
         }
         _ => (false, bound),
     }
@@ -366,26 +451,31 @@ pub const fn check_argument(sig: &Sig, args: &[SigType], i: usize, found: &str) 
     if args.len() != sig.args.len() {
         return;
     }
-    let mut bound = sig.bound();
-    let mut j = 0;
-    while j <= i {
-        // Arguments before this one report their own mistakes.
-        let (ok, next) = matches(&sig.args[j].1, &args[j], bound);
-        bound = next;
-        if j == i && !ok {
-            Text::new()
-                .push("argument `")
-                .push(sig.args[i].0)
-                .push("` of ")
-                .push(sig.callee)
-                .push(" expects ")
-                .shape(&sig.args[i].1, &bound)
-                .push(", but ")
-                .push(found)
-                .fail();
-        }
-        j += 1;
+    // Other arguments report their own mistakes.
+    let (ok, bound) = matches(&sig.args[i].1, &args[i], bound(sig, args));
+    if !ok {
+        Text::new()
+            .push("argument `")
+            .push(sig.args[i].0)
+            .push("` of ")
+            .push(sig.callee)
+            .push(" expects ")
+            .shape(&sig.args[i].1, &bound)
+            .push(", but ")
+            .push(found)
+            .fail();
     }
+}
+
+/// The caller's sizes for the free dims, each by the first argument that has it alone.
+const fn bound(sig: &Sig, args: &[SigType]) -> Bound<'static> {
+    let mut bound = sig.bound();
+    let mut i = 0;
+    while i < args.len() {
+        bound = matches(&sig.args[i].1, &args[i], bound).1;
+        i += 1;
+    }
+    bound
 }
 
 /// Compares the result of a call with the signature.
@@ -394,15 +484,13 @@ pub const fn check_result(sig: &Sig, what: &str, args: &[SigType], ret: &SigType
     if args.len() != sig.args.len() {
         return;
     }
-    let mut bound = sig.bound();
+    let bound = bound(sig, args);
     let mut j = 0;
     while j < args.len() {
-        let (ok, next) = matches(&sig.args[j].1, &args[j], bound);
-        if !ok {
+        if !matches(&sig.args[j].1, &args[j], bound).0 {
             // The argument is reported; errors that follow from it are not.
             return;
         }
-        bound = next;
         j += 1;
     }
     let known = bound.len;

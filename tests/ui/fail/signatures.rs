@@ -20,7 +20,7 @@ impl Net {
 
     pub fn nothing(&self, x: Tensor![B]) {}
 
-    pub fn mixed(&self, x: Tensor![B], y: Tensor![2 * B]) -> Tensor![B] {
+    pub fn mixed(&self, x: Tensor![B], y: Tensor![2 * N]) -> Tensor![B] {
         x
     }
 

@@ -390,6 +390,17 @@ impl Builder<'_> {
             return Ok(self.unknown(span));
         }
         let mut bound: BTreeMap<String, Dim> = BTreeMap::new();
+        // Sizes of several others are compared once these are known.
+        for ((id, _), a) in values.iter().zip(&m.args) {
+            if let (Ty::Tensor(s, _), Ty::Tensor(want, _)) = (self.ty(*id), &a.ty) {
+                let alone = |p: &Dim| p.as_name().filter(|n| is_free(n)).map(String::from);
+                for (d, p) in s.iter().zip(want) {
+                    if let Some(name) = alone(p) {
+                        bound.entry(name).or_insert_with(|| d.clone());
+                    }
+                }
+            }
+        }
         for ((id, at), a) in values.iter().zip(&m.args) {
             let fits = match (self.ty(*id), &a.ty) {
                 (Ty::Unknown, _) => true,

@@ -223,7 +223,7 @@ pub enum Constant {
 pub enum Unary {
     Abs,
     Negative,
-    /// -1, 0 or 1; NaN stays NaN.
+    /// -1, 0 or 1; 0 for NaN, as MLX has it.
     Sign,
     Floor,
     Ceil,

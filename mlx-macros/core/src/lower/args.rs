@@ -184,10 +184,23 @@ pub(super) fn size_pattern(d: &Dim, free: &[String], names: &Names, facts: &Fact
     if let Some(i) = d.as_name().and_then(|n| free.iter().position(|f| f == n)) {
         return quote! { #p::Free(#i) };
     }
+    let name = names.dim(d);
     if d.names().iter().any(|n| is_free(n)) {
-        return quote! { #p::Any };
+        let known = |n: &String| !is_free(n) || free.contains(n);
+        let plain = |n: &String| Quotient::of(n).is_none() && known(n);
+        if !d.terms().all(|t| t.0.iter().all(plain)) {
+            return quote! { #p::Any };
+        }
+        let terms = d.terms().map(|(factors, c)| {
+            let bound = factors
+                .iter()
+                .filter_map(|n| free.iter().position(|f| f == n));
+            let fixed = factors.iter().filter(|n| !is_free(n));
+            let fixed = fixed.map(|n| config_size(names, n, facts));
+            quote! { (#c #(* #fixed)*, &[#(#bound),*]) }
+        });
+        return quote! { #p::Sum(&[#(#terms),*], #name) };
     }
     let e = dim(d, |n| config_size(names, n, facts));
-    let name = names.dim(d);
     quote! { #p::Fixed(#e, #name) }
 }

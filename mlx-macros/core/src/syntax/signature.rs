@@ -13,7 +13,7 @@ use syn::{
 
 use crate::diag::{suggest, Diag, Result};
 use crate::syntax::args::positive;
-use crate::syntax::dims::Shape;
+use crate::syntax::dims::{is_free, Shape};
 use crate::syntax::names::Names;
 
 /// Element types as the language tells them apart.
@@ -273,9 +273,10 @@ fn read(
     for a in &method.args {
         match &a.ty {
             Ty::Tensor(shape, _) => {
+                // A size of several is checked once the call has bound its names.
+                let known = |n: &&str| !is_free(n) || free.iter().any(|f| f == n);
                 let mixed = |d: &&crate::syntax::dims::Dim| {
-                    d.as_name().is_none()
-                        && d.names().iter().any(|n| crate::syntax::dims::is_free(n))
+                    d.as_name().is_none() && !d.names().iter().all(known)
                 };
                 if let Some(d) = shape.iter().find(mixed) {
                     return Err(Diag::mixed_dim(a.span, d));

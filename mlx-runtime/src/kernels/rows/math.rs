@@ -207,15 +207,10 @@ pub fn erfinv(x: f32) -> f32 {
     }
 }
 
-/// -1, 0 or 1; NaN stays NaN.
+/// -1, 0 or 1; 0 for NaN.
 #[inline(always)]
 pub fn sign(x: f32) -> f32 {
-    let one = if x < 0.0 { -1.0 } else { 1.0 };
-    if x == 0.0 || x.is_nan() {
-        x
-    } else {
-        one
-    }
+    f32::from(u8::from(x > 0.0)) - f32::from(u8::from(x < 0.0))
 }
 
 macro_rules! of_the_standard_library {

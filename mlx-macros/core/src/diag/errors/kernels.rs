@@ -32,7 +32,7 @@ macro_rules! kernels {
         }
         /// An argument of a kernel that may be absent is not understood.
         KernelOption: "absent argument of a kernel",
-            help "an argument that may be absent is a tensor, `bias: Option<Tensor![D]>`, asked by `if bias.is_some() {{ .. }} else {{ .. }}`"
+            help "an argument that may be absent is a tensor, `bias: Option<Tensor![D]>`, asked by `if bias.is_some() { .. } else { .. }`"
         {
             kernel_options(most, found) = "a kernel can have {most} arguments that may be absent, found {found}: each doubles the number of its variants";
             kernel_option_type() = "expected a tensor that may be absent, `Option<Tensor![D]>`";

@@ -85,7 +85,7 @@ unsigned random_bits(unsigned key_a, unsigned key_b, unsigned place, unsigned n)
     (
         "sign_of",
         "float sign_of(float x) {
-  return isnan(x) ? x : float(x > 0.0f) - float(x < 0.0f);
+  return float(x > 0.0f) - float(x < 0.0f);
 }",
     ),
     (

@@ -245,6 +245,12 @@ impl Back {
         self.contribute(y, b, right);
     }
 
+    /// A truth value of a float.
+    fn test(&mut self, op: Unary, a: V) -> V {
+        let width = self.width(a);
+        self.push(Op::Unary(op, a), Scalar::Bool, width)
+    }
+
     fn masked(&mut self, op: Binary, a: V, b: V, g: V) -> V {
         let mask = self.binary(op, a, b);
         let mask = self.cast(mask, Scalar::F32);
@@ -271,9 +277,20 @@ impl Back {
                 let rest = self.select(is_zero, one, a);
                 let rest = self.push(Op::Reduce(Reduce::Prod, rest), Scalar::F32, None);
                 let lone = self.binary(Binary::Equal, zeros, one);
-                let at_zero = self.select(lone, rest, zero);
+                let none = self.multiply(zero, rest);
+                let at_zero = self.select(lone, rest, none);
+                // Beside a lone NaN or infinity the others are finite.
+                let (nan, inf) = (self.test(Unary::IsNan, a), self.test(Unary::IsInf, a));
+                let odd = self.binary(Binary::Or, nan, inf);
+                let flag = self.cast(odd, Scalar::F32);
+                let odds = self.sum(flag);
+                let lone = self.binary(Binary::Equal, odds, one);
+                let finite = self.select(odd, one, a);
+                let finite = self.push(Op::Reduce(Reduce::Prod, finite), Scalar::F32, None);
                 let others = self.binary(Binary::Divide, y, a);
-                let slope = self.select(is_zero, at_zero, others);
+                let at_odd = self.select(lone, finite, others);
+                let slope = self.select(odd, at_odd, others);
+                let slope = self.select(is_zero, at_zero, slope);
                 self.multiply(g, slope)
             }
             _ => return,

@@ -3,9 +3,9 @@
 //!
 //! Tests: `mlx-tests --test ui`.
 
+use super::const_text::{same, Text};
 use super::layout::{Digest, DigestTensor, Fact, FieldLayout, Holds, Layout, TensorLayout, Value};
 use super::names::{NamePart, Pattern};
-use super::sig::{same, Text};
 use super::walk::{Walk, MAX_LEVELS, MAX_WHENS};
 
 const MAX_RANK: usize = 8;

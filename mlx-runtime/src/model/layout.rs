@@ -218,7 +218,7 @@ impl Digest {
     const fn number(&self, name: &'static str) -> Value {
         let mut i = 0;
         while i < self.config.len() {
-            if super::sig::same(self.config[i].0, name) {
+            if super::const_text::same(self.config[i].0, name) {
                 return Value::Known(self.config[i].1);
             }
             i += 1;

@@ -5,6 +5,7 @@
 mod accumulate;
 pub(crate) mod bind;
 pub(crate) mod check;
+mod const_text;
 pub(crate) mod cuts;
 pub(crate) mod definition;
 mod digest;

@@ -4,6 +4,8 @@
 //! Sizes are compared as text: the macros write every size in one normal form, with the names of
 //! the config's fields. A name that begins with a capital is free, and stands for the caller's size.
 
+use super::const_text::{is_free, names, same, same_bytes, same_inside, Text};
+
 /// The arguments and the result of a model's `forward` or of a helper function.
 pub struct Sig {
     /// Its name, such as `Attention::forward`.
@@ -109,173 +111,6 @@ impl<'a> Bound<'a> {
         }
         same_inside(self.prefix, want, found)
     }
-}
-
-const fn is_word(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b == b'_' || b == b'.'
-}
-
-/// True if a size is made with a name.
-const fn names(size: &str, name: &str) -> bool {
-    let (size, name) = (size.as_bytes(), name.as_bytes());
-    let mut i = 0;
-    while i + name.len() <= size.len() {
-        let mut j = 0;
-        while j < name.len() && size[i + j] == name[j] {
-            j += 1;
-        }
-        let end = i + name.len();
-        let before = i > 0 && is_word(size[i - 1]);
-        if j == name.len() && !before && (end == size.len() || !is_word(size[end])) {
-            return true;
-        }
-        i += 1;
-    }
-    false
-}
-
-/// True if `found` is `want` with `prefix` before each name.
-const fn same_inside(prefix: &str, want: &str, found: &str) -> bool {
-    let (prefix, want, found) = (prefix.as_bytes(), want.as_bytes(), found.as_bytes());
-    let (mut i, mut j) = (0, 0);
-    while i < want.len() {
-        let starts = want[i].is_ascii_lowercase() || want[i] == b'_';
-        if starts && (i == 0 || !is_word(want[i - 1])) {
-            let mut k = 0;
-            while k < prefix.len() {
-                if j >= found.len() || found[j] != prefix[k] {
-                    return false;
-                }
-                j += 1;
-                k += 1;
-            }
-        }
-        if j >= found.len() || found[j] != want[i] {
-            return false;
-        }
-        i += 1;
-        j += 1;
-    }
-    j == found.len()
-}
-
-/// Text built in a constant, for the message of a failed comparison.
-pub(super) struct Text {
-    bytes: [u8; 600],
-    len: usize,
-}
-
-impl Text {
-    pub(super) const fn new() -> Self {
-        Text {
-            bytes: [0; 600],
-            len: 0,
-        }
-    }
-
-    pub(super) const fn push(mut self, s: &str) -> Self {
-        let s = s.as_bytes();
-        let mut i = 0;
-        while i < s.len() && self.len < self.bytes.len() {
-            self.bytes[self.len] = s[i];
-            self.len += 1;
-            i += 1;
-        }
-        self
-    }
-
-    /// A size of the config with `prefix` before each name.
-    const fn push_inside(mut self, prefix: &str, s: &str) -> Self {
-        let bytes = s.as_bytes();
-        let mut i = 0;
-        while i < bytes.len() {
-            let starts = bytes[i].is_ascii_lowercase() || bytes[i] == b'_';
-            if starts && (i == 0 || !is_word(bytes[i - 1])) {
-                self = self.push(prefix);
-            }
-            if self.len < self.bytes.len() {
-                self.bytes[self.len] = bytes[i];
-                self.len += 1;
-            }
-            i += 1;
-        }
-        self
-    }
-
-    const fn shape(self, ty: &SigType, bound: &Bound<'_>) -> Self {
-        match ty {
-            SigType::Cache => self.push("a cache"),
-            SigType::Number => self.push("a number"),
-            SigType::Unknown => self.push("unknown"),
-            SigType::Tuple(_) => self.push("a tuple"),
-            SigType::Tensor(dims, dtype) => {
-                let mut text = self.push("[");
-                let mut i = 0;
-                while i < dims.len() {
-                    if i > 0 {
-                        text = text.push(", ");
-                    }
-                    text = match bound.get(dims[i]) {
-                        Some(size) if is_free(dims[i]) => text.push(size),
-                        _ => match bound.other(dims[i]) {
-                            Some(other) => text.push(other),
-                            None => text.push_inside(bound.prefix, dims[i]),
-                        },
-                    };
-                    i += 1;
-                }
-                text = text.push("]");
-                if same(dtype, "float") {
-                    text
-                } else {
-                    text.push(" of ").push(dtype)
-                }
-            }
-        }
-    }
-
-    #[track_caller]
-    pub(super) const fn fail(&self) -> ! {
-        let (text, _) = self.bytes.split_at(self.len);
-        match core::str::from_utf8(text) {
-            Ok(s) => panic!("{}", s),
-            Err(_) => panic!("shapes differ"),
-        }
-    }
-}
-
-pub(super) const fn same(a: &str, b: &str) -> bool {
-    same_bytes(a.as_bytes(), b.as_bytes())
-}
-
-const fn same_bytes(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let mut i = 0;
-    while i < a.len() {
-        if a[i] != b[i] {
-            return false;
-        }
-        i += 1;
-    }
-    true
-}
-
-/// A dim that the call binds: one name that begins with a capital.
-const fn is_free(dim: &str) -> bool {
-    let b = dim.as_bytes();
-    if b.is_empty() || !b[0].is_ascii_uppercase() {
-        return false;
-    }
-    let mut i = 0;
-    while i < b.len() {
-        if matches!(b[i], b'*' | b'/' | b' ') {
-            return false;
-        }
-        i += 1;
-    }
-    true
 }
 
 /// True if `found` is `want`, a product, with the caller's sizes for its free ones. A sum is no product.
@@ -404,6 +239,41 @@ where
             (all, bound)
         }
         _ => (false, bound),
+    }
+}
+
+impl Text {
+    /// A type with the caller's sizes where they are bound.
+    const fn shape(self, ty: &SigType, bound: &Bound<'_>) -> Self {
+        match ty {
+            SigType::Cache => self.push("a cache"),
+            SigType::Number => self.push("a number"),
+            SigType::Unknown => self.push("unknown"),
+            SigType::Tuple(_) => self.push("a tuple"),
+            SigType::Tensor(dims, dtype) => {
+                let mut text = self.push("[");
+                let mut i = 0;
+                while i < dims.len() {
+                    if i > 0 {
+                        text = text.push(", ");
+                    }
+                    text = match bound.get(dims[i]) {
+                        Some(size) if is_free(dims[i]) => text.push(size),
+                        _ => match bound.other(dims[i]) {
+                            Some(other) => text.push(other),
+                            None => text.push_inside(bound.prefix, dims[i]),
+                        },
+                    };
+                    i += 1;
+                }
+                text = text.push("]");
+                if same(dtype, "float") {
+                    text
+                } else {
+                    text.push(" of ").push(dtype)
+                }
+            }
+        }
     }
 }
 

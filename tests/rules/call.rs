@@ -254,7 +254,7 @@ functions! {
         hard_tanh where_ clip vecdot tensordot flatten unflatten swapaxes moveaxis split repeat
         pad roll take take_along_axis partition argpartition topk sum mean max min prod logsumexp
         median all any argmax argmin softmax full rms_norm mse_loss l1_loss log_cosh_loss
-        hinge_loss;
+        hinge_loss visible_keys;
     (a b c d):
         nan_to_num put_along_axis var std cumsum cumprod cummax cummin logcumsumexp arange
         linspace eye tri layer_norm max_pool1d avg_pool1d max_pool2d avg_pool2d smooth_l1_loss
@@ -264,5 +264,5 @@ functions! {
         cosine_similarity_loss;
     (a b c d e f):
         rope scaled_dot_product_attention conv1d conv2d cross_entropy gaussian_nll_loss;
-    (a b c d e f g): quantized_matmul;
+    (a b c d e f g): quantized_matmul conv_transpose1d conv_transpose2d;
 }

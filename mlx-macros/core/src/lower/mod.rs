@@ -14,6 +14,7 @@ pub(crate) mod layers;
 mod layout;
 mod loops;
 mod region;
+mod sizes;
 mod weights;
 
 pub use args::dim;
@@ -268,6 +269,7 @@ impl Lower<'_> {
             let (var, size) = (dim_var(n), config_size(&self.model.names, n, &facts));
             quote! { let #var = #size; }
         });
+        let sizes = self.sizes(&what, &free);
         let start = match self.model.function {
             true => {
                 let float = |a: &&crate::syntax::signature::Argument| {
@@ -285,6 +287,7 @@ impl Lower<'_> {
             #start
             let [#(#vars),*] = ::mlx_runtime::__private::bind(#what, __float, &[#(#args),*], [#(#free),*])?;
             #(#config)*
+            #sizes
         }
     }
 

@@ -159,6 +159,16 @@ impl Facts {
         })
     }
 
+    /// As [`Facts::divide`]; sizes that a call binds are left to the call.
+    pub fn divide_open(&self, a: &Dim, b: &Dim) -> Option<Dim> {
+        self.divide(a, b).or_else(|| {
+            let quotient = a.sum().divided_by(&b.sum())?;
+            let mut known = quotient.clone();
+            known.0.retain(|names, _| !names.keys().any(|n| is_free(n)));
+            whole(&known, &self.quotients).then(|| Dim::of_sum(&quotient))
+        })
+    }
+
     /// The quotient of two sizes rounded down, where it is known.
     pub fn floor_div(&self, a: &Dim, b: &Dim) -> Option<Dim> {
         if let Some(exact) = self.divide(a, b) {

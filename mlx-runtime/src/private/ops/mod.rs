@@ -21,8 +21,8 @@ pub use crate::nn::pooling::*;
 pub use crate::ops::fast::layer_norm;
 pub use crate::ops::{
     abs, add, addmm, all, any, arccos, arccosh, arcsin, arcsinh, arctan, arctanh, astype,
-    bitwise_and, bitwise_invert, bitwise_or, bitwise_xor, broadcast_to, ceil, clip, conv1d, cos,
-    cosh, degrees, dequantize, divide, einsum, erf, erfinv, exp, expm1, flatten, floor, gather_mm,
+    bitwise_and, bitwise_invert, bitwise_or, bitwise_xor, broadcast_to, ceil, clip, conv1d, conv_transpose1d,
+    cos, cosh, degrees, dequantize, divide, einsum, erf, erfinv, exp, expm1, flatten, floor, gather_mm,
     inner, isfinite, isinf, isnan, isneginf, isposinf, left_shift, log, log10, log1p, log2,
     logical_and, logical_not, logical_or, logical_xor, logsumexp, matmul, max, mean, median, min,
     moveaxis, multiply, nan_to_num, negative, ones, ones_like, outer, prod, put_along_axis,
@@ -71,6 +71,28 @@ pub fn rms_norm(x: &Array, weight: &Array, eps: f32) -> Result<Array> {
 pub fn tensordot(a: &Array, b: &Array, axes: &[i32]) -> Result<Array> {
     let (left, right) = axes.split_at(axes.len() / 2);
     ops::tensordot(a, b, left, right)
+}
+
+/// The transpose of [`conv2d`].
+pub fn conv_transpose2d(
+    input: &Array,
+    weight: &Array,
+    stride: &[i32; 2],
+    padding: &[i32; 2],
+    dilation: &[i32; 2],
+    output_padding: &[i32; 2],
+    groups: i32,
+) -> Result<Array> {
+    let pair = |p: &[i32; 2]| (p[0], p[1]);
+    ops::conv_transpose2d(
+        input,
+        weight,
+        pair(stride),
+        pair(padding),
+        pair(dilation),
+        pair(output_padding),
+        groups,
+    )
 }
 
 /// `[B, H, W, in], [out, kh, kw, in / groups] -> [B, H', W', out]`.

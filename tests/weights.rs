@@ -187,10 +187,10 @@ struct Stored {
     #[weights(part("rows", 1, 2))]
     #[param(ffn, dim)]
     low: Param,
-    #[weights("conv", channels_first)]
+    #[weights("features.conv", channels_first)]
     #[param(ffn, 3, 2, dim)]
     conv: Conv2d,
-    #[weights("line", channels_first)]
+    #[weights("features.line", channels_first)]
     #[param(ffn, 3, dim)]
     line: Conv1d,
 }
@@ -211,14 +211,14 @@ fn parts_of_tensors_and_the_layouts_of_pytorch_are_read() -> Result<()> {
         ("c_attn.weight", &[4, 12]),
         ("c_attn.bias", &[12]),
         ("rows", &[12, 4]),
-        ("conv.weight", &[6, 4, 3, 2]),
-        ("conv.bias", &[6]),
-        ("line.weight", &[6, 4, 3]),
-        ("line.bias", &[6]),
+        ("features.conv.weight", &[6, 4, 3, 2]),
+        ("features.conv.bias", &[6]),
+        ("features.line.weight", &[6, 4, 3]),
+        ("features.line.bias", &[6]),
     ]);
     let all = stored.clone();
     let options = LoadOptions::new(Dtype::Float32);
-    let m: Stored = load(&Arc::new(SIZES), stored, &options)?;
+    let m: Stored = load(&Arc::new(SIZES), stored.into(), &options)?;
     let columns = |from: i32| -> Result<Vec<f32>> {
         let part = ops::slice(&all["c_attn.weight"], &[0, from], &[4, from + 4], &[1, 1])?;
         Ok(values(&ops::contiguous(&ops::transpose(&part, &[1, 0])?, false)?))
@@ -230,17 +230,17 @@ fn parts_of_tensors_and_the_layouts_of_pytorch_are_read() -> Result<()> {
     let moved = |name: &str, axes: &[i32]| -> Result<Vec<f32>> {
         Ok(values(&ops::contiguous(&ops::transpose(&all[name], axes)?, false)?))
     };
-    assert_eq!(of(&m, "conv.weight"), moved("conv.weight", &[0, 2, 3, 1])?);
-    assert_eq!(of(&m, "line.weight"), moved("line.weight", &[0, 2, 1])?);
+    assert_eq!(of(&m, "conv.weight"), moved("features.conv.weight", &[0, 2, 3, 1])?);
+    assert_eq!(of(&m, "line.weight"), moved("features.line.weight", &[0, 2, 1])?);
     // What `parameters()` names can be loaded again.
     let own: HashMap<String, Array> = m.parameters().into_iter().collect();
-    let again: Stored = load(&Arc::new(SIZES), own, &options)?;
+    let again: Stored = load(&Arc::new(SIZES), own.into(), &options)?;
     let x = ops::ones(&[2, 4], Dtype::Float32)?;
     assert_eq!(values(&again.forward(&x)?), values(&m.forward(&x)?));
     // Rows that cannot be cut in three.
     let mut uneven = all.clone();
     uneven.insert("c_attn.weight".into(), ops::ones(&[4, 11], Dtype::Float32)?);
-    let error = load::<Stored>(&Arc::new(SIZES), uneven, &options).err().map(|e| e.to_string());
+    let error = load::<Stored>(&Arc::new(SIZES), uneven.into(), &options).err().map(|e| e.to_string());
     let error = error.unwrap_or_default();
     assert!(error.contains("expected rows in 3 equal parts, found 11"), "{error}");
     Ok(())

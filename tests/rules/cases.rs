@@ -458,7 +458,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("x: Tensor![A, 8, 8, c], w: Tensor![d, 3, 3, c]", "conv2d(x, w, stride = 0)"),
     ("x: Tensor![A, 8, c], w: Tensor![d, 3, 5]", "conv_transpose1d(x, w)"),
     ("x: Tensor![A, 8, 8, c], w: Tensor![d, 3, 3, c]", "conv_transpose2d(x, w, stride = 0)"),
-    ("q: Tensor![A, 4, a], k: Tensor![A, 4, B, a]", "visible_keys(q, k)"),
     ("x: Tensor![A, 8, 8, c], w: Tensor![d, 3, 3, c]", "conv2d(x, w, padding = [-1, 0])"),
     ("x: Tensor![A, B, c], w: Tensor![d, 3, c]", "conv1d(x, w, stride = 2)"),
     ("x: Tensor![A, 2, C]", "max_pool1d(x, 3)"),

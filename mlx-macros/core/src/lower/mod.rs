@@ -263,7 +263,10 @@ impl Lower<'_> {
             let facts = &self.model.names.facts;
             // Each use is inside of an `if` that says that the field is there.
             let facts = match self.graph.guarded.contains(n) {
-                true => facts.with(n),
+                true => match n.rsplit_once('.') {
+                    Some((holder, _)) => facts.with(holder),
+                    None => facts.with(n),
+                },
                 false => facts.clone(),
             };
             let (var, size) = (dim_var(n), config_size(&self.model.names, n, &facts));

@@ -203,6 +203,12 @@ impl Facts {
         all
     }
 
+    /// The config that holds a size, if that config is optional and known to be there.
+    pub fn holder<'n>(&self, size: &'n str) -> Option<(&'n str, &'n str)> {
+        let (holder, field) = size.rsplit_once('.')?;
+        self.is_there(holder).then_some((holder, field))
+    }
+
     /// These facts, where a name counts from 0.
     pub fn counted(&self, name: &str) -> Self {
         let mut all = self.clone();

@@ -120,7 +120,12 @@ impl Weights {
     pub fn plain(&self) -> Option<&str> {
         let first = self.default.as_ref()?.alternatives.first()?;
         match first.as_slice() {
-            [part] if !part.absolute && !part.name.contains('{') && part.part.1 == 1 => {
+            [part]
+                if !part.absolute
+                    && !part.name.contains('{')
+                    && !part.channels_first
+                    && part.part.1 == 1 =>
+            {
                 Some(&part.name)
             }
             _ => None,

@@ -197,7 +197,10 @@ fn close(a: &Array, b: &Array) {
     let (a, b) = (a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap());
     let worst = a.iter().zip(&b).map(|(x, y)| (x - y).abs());
     let worst = worst.fold(0.0, f32::max);
-    assert!(worst < 1e-5 && a.iter().all(|x| x.is_finite()), "differ by {worst}");
+    assert!(
+        worst < 1e-5 && a.iter().all(|x| x.is_finite()),
+        "differ by {worst}"
+    );
 }
 
 type Net = Plain<Layer>;
@@ -336,7 +339,10 @@ macro_rules! same {
         for (a, b) in want.iter().zip(&found) {
             assert_eq!(a.shape(), b.shape(), $name);
             let (a, b) = (a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap());
-            let worst = a.iter().zip(&b).map(|(x, y)| (x - y).abs() / (1.0 + y.abs()));
+            let worst = a
+                .iter()
+                .zip(&b)
+                .map(|(x, y)| (x - y).abs() / (1.0 + y.abs()));
             let worst = worst.fold(0.0, f32::max);
             assert!(worst < 1e-5, "{}: differ by {worst}", $name);
         }
@@ -345,7 +351,11 @@ macro_rules! same {
 
 #[test]
 fn gradients_are_those_without_checkpoints() {
-    same!("residual", |m, x| Ok(vec![m.residual(x, &ops::mean(x, &[0], false)?, 0.5)?]));
+    same!("residual", |m, x| Ok(vec![m.residual(
+        x,
+        &ops::mean(x, &[0], false)?,
+        0.5
+    )?]));
     same!("before", |m, x| m.before(x).map(|(a, b)| vec![a, b]));
     same!("losses", |m, x| m.losses(x).map(|(a, b, c)| vec![a, b, c]));
     same!("pair", |m, x| m.pair(x).map(|(a, b)| vec![a, b]));
@@ -383,7 +393,11 @@ impl Recurrent {
         &self,
         x: Tensor![B, L, hidden],
         start: Tensor![B, hidden],
-    ) -> (Tensor![B, L, hidden], Tensor![B, hidden], Tensor![B, hidden]) {
+    ) -> (
+        Tensor![B, L, hidden],
+        Tensor![B, hidden],
+        Tensor![B, hidden],
+    ) {
         let y = self.wx(x).transpose([1, 0, 2]);
         let mut h = start;
         let mut c = zeros([B, hidden]);
@@ -414,15 +428,30 @@ impl Recurrent {
 
 /// The LSTM by hand, from `x W^T` on.
 fn lstm(m: &Recurrent, x: &Array, start: &Array) -> Result<Vec<Array>> {
-    let w = |name: &str| m.parameters().into_iter().find(|(n, _)| n == name).unwrap().1;
+    let w = |name: &str| {
+        m.parameters()
+            .into_iter()
+            .find(|(n, _)| n == name)
+            .unwrap()
+            .1
+    };
     let map = |x: &Array, name: &str| ops::matmul(x, &ops::transpose(&w(name), &[1, 0])?);
     let (mut h, mut c, mut all) = (start.clone(), ops::zeros_like(start)?, Vec::new());
     for t in 0..x.dim(1)? {
-        let x = ops::squeeze(&ops::slice(x, &[0, t, 0], &[2, t + 1, 6], &[1, 1, 1])?, &[1])?;
-        let sum = ops::add(&ops::add(&map(&x, "wx.weight")?, &map(&h, "wh.weight")?)?, &w("wh.bias"))?;
+        let x = ops::squeeze(
+            &ops::slice(x, &[0, t, 0], &[2, t + 1, 6], &[1, 1, 1])?,
+            &[1],
+        )?;
+        let sum = ops::add(
+            &ops::add(&map(&x, "wx.weight")?, &map(&h, "wh.weight")?)?,
+            &w("wh.bias"),
+        )?;
         let parts = ops::split(&sum, 4, -1)?;
         let kept = ops::multiply(&ops::sigmoid(&parts[1])?, &c)?;
-        c = ops::add(&kept, &ops::multiply(&ops::sigmoid(&parts[0])?, &ops::tanh(&parts[2])?)?)?;
+        c = ops::add(
+            &kept,
+            &ops::multiply(&ops::sigmoid(&parts[0])?, &ops::tanh(&parts[2])?)?,
+        )?;
         h = ops::multiply(&ops::sigmoid(&parts[3])?, &ops::tanh(&c)?)?;
         all.push(h.clone());
     }
@@ -441,8 +470,15 @@ fn positions_are_looped_over_with_their_gradient() {
         close(a, b);
     }
     let sum = |y: &[Array]| -> Result<Vec<Array>> {
-        let sums: Result<Vec<Array>> = y.iter().map(|y| ops::sum(&ops::square(y)?, &[], false)).collect();
-        sums?.into_iter().map(Ok).reduce(|a, b| ops::add(&a?, &b?)).map_or(Ok(vec![]), |a| Ok(vec![a?]))
+        let sums: Result<Vec<Array>> = y
+            .iter()
+            .map(|y| ops::sum(&ops::square(y)?, &[], false))
+            .collect();
+        sums?
+            .into_iter()
+            .map(Ok)
+            .reduce(|a, b| ops::add(&a?, &b?))
+            .map_or(Ok(vec![]), |a| Ok(vec![a?]))
     };
     let (one, two) = (m.clone(), m.clone());
     let found = transforms::grad(
@@ -454,7 +490,12 @@ fn positions_are_looped_over_with_their_gradient() {
     );
     let want = transforms::grad(move |x: &[Array]| sum(&lstm(&two, &x[0], &x[1])?), &[0, 1]);
     let inputs = [x, start];
-    for (a, b) in found.call(&inputs).unwrap().iter().zip(&want.call(&inputs).unwrap()) {
+    for (a, b) in found
+        .call(&inputs)
+        .unwrap()
+        .iter()
+        .zip(&want.call(&inputs).unwrap())
+    {
         close(a, b);
     }
 }
@@ -470,11 +511,17 @@ fn each_layer_has_a_state_of_its_own() {
     let (mut h, mut seen) = (x.clone(), Vec::new());
     for (layer, state) in m.twos.iter().zip(&rows) {
         seen.push(h.clone());
-        h = layer.forward(&h, &ops::multiply(state, &rows[0]).unwrap()).unwrap().0;
+        h = layer
+            .forward(&h, &ops::multiply(state, &rows[0]).unwrap())
+            .unwrap()
+            .0;
     }
     let (found, kept) = m.states(&x, &states).unwrap();
     close(&found, &h);
-    close(&kept, &ops::stack(&seen.iter().collect::<Vec<_>>(), 0).unwrap());
+    close(
+        &kept,
+        &ops::stack(&seen.iter().collect::<Vec<_>>(), 0).unwrap(),
+    );
 }
 
 #[test]

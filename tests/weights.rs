@@ -221,17 +221,29 @@ fn parts_of_tensors_and_the_layouts_of_pytorch_are_read() -> Result<()> {
     let m: Stored = load(&Arc::new(SIZES), stored.into(), &options)?;
     let columns = |from: i32| -> Result<Vec<f32>> {
         let part = ops::slice(&all["c_attn.weight"], &[0, from], &[4, from + 4], &[1, 1])?;
-        Ok(values(&ops::contiguous(&ops::transpose(&part, &[1, 0])?, false)?))
+        Ok(values(&ops::contiguous(
+            &ops::transpose(&part, &[1, 0])?,
+            false,
+        )?))
     };
     assert_eq!(of(&m, "q.weight"), columns(0)?);
     assert_eq!(of(&m, "k.weight"), columns(4)?);
     assert_eq!(of(&m, "k.bias"), values(&all["c_attn.bias"])[4..8]);
     assert_eq!(of(&m, "low"), values(&all["rows"])[24..]);
     let moved = |name: &str, axes: &[i32]| -> Result<Vec<f32>> {
-        Ok(values(&ops::contiguous(&ops::transpose(&all[name], axes)?, false)?))
+        Ok(values(&ops::contiguous(
+            &ops::transpose(&all[name], axes)?,
+            false,
+        )?))
     };
-    assert_eq!(of(&m, "conv.weight"), moved("features.conv.weight", &[0, 2, 3, 1])?);
-    assert_eq!(of(&m, "line.weight"), moved("features.line.weight", &[0, 2, 1])?);
+    assert_eq!(
+        of(&m, "conv.weight"),
+        moved("features.conv.weight", &[0, 2, 3, 1])?
+    );
+    assert_eq!(
+        of(&m, "line.weight"),
+        moved("features.line.weight", &[0, 2, 1])?
+    );
     // What `parameters()` names can be loaded again.
     let own: HashMap<String, Array> = m.parameters().into_iter().collect();
     let again: Stored = load(&Arc::new(SIZES), own.into(), &options)?;
@@ -240,9 +252,14 @@ fn parts_of_tensors_and_the_layouts_of_pytorch_are_read() -> Result<()> {
     // Rows that cannot be cut in three.
     let mut uneven = all.clone();
     uneven.insert("c_attn.weight".into(), ops::ones(&[4, 11], Dtype::Float32)?);
-    let error = load::<Stored>(&Arc::new(SIZES), uneven.into(), &options).err().map(|e| e.to_string());
+    let error = load::<Stored>(&Arc::new(SIZES), uneven.into(), &options)
+        .err()
+        .map(|e| e.to_string());
     let error = error.unwrap_or_default();
-    assert!(error.contains("expected rows in 3 equal parts, found 11"), "{error}");
+    assert!(
+        error.contains("expected rows in 3 equal parts, found 11"),
+        "{error}"
+    );
     Ok(())
 }
 

@@ -90,6 +90,11 @@ const STRICTER: &[(&[&str], Code, &str)] = &[
         "activations are floating point",
     ),
     (
+        &["visible_keys"],
+        Code::Rank,
+        "queries and keys are those of attention",
+    ),
+    (
         &["linspace"],
         Code::Dtype,
         "values at equal distances are no whole numbers",

@@ -23,7 +23,8 @@ enum Size {
 }
 
 fn size() -> impl Strategy<Value = Size> {
-    let leaf = prop_oneof![4 => (0..4usize).prop_map(Size::Name), 3 => (1..7i64).prop_map(Size::Number)];
+    let leaf =
+        prop_oneof![4 => (0..4usize).prop_map(Size::Name), 3 => (1..7i64).prop_map(Size::Number)];
     leaf.prop_recursive(4, 12, 2, |inner| {
         let two = (inner.clone(), inner);
         let two = two.prop_map(|(a, b)| (Box::new(a), Box::new(b)));
@@ -40,7 +41,9 @@ fn size() -> impl Strategy<Value = Size> {
 fn requirement() -> impl Strategy<Value = String> {
     let x = (1..3i64, 0..4usize, 0..3i64, 0..4usize);
     (x, 1..6i64, 0..8usize, 0..2i64).prop_map(|((i, x, j, y), k, z, r)| {
-        let by = NAMES.get(z).map_or(k.to_string(), |z| format!("({k} * {z})"));
+        let by = NAMES
+            .get(z)
+            .map_or(k.to_string(), |z| format!("({k} * {z})"));
         let r = if k > r && z >= 4 { r } else { 0 };
         format!("({i} * {} + {j} * {}) % {by} == {r}", NAMES[x], NAMES[y])
     })
@@ -118,7 +121,9 @@ fn bindings(requires: &[String], most: i64) -> Vec<Binding> {
         let each = (0..4u32).map(|n| (NAMES[n as usize].to_string(), i / most.pow(n) % most + 1));
         each.collect::<Binding>()
     });
-    let all: Vec<Binding> = all.filter(|b| requires.iter().all(|r| holds(r, b))).collect();
+    let all: Vec<Binding> = all
+        .filter(|b| requires.iter().all(|r| holds(r, b)))
+        .collect();
     let step = all.len().div_ceil(1000).max(1);
     all.into_iter().step_by(step).collect()
 }
@@ -188,7 +193,9 @@ fn has_difference(s: &Size) -> bool {
     match s {
         Size::Name(_) | Size::Number(_) => false,
         Size::Minus(..) => true,
-        Size::Plus(a, b) | Size::Times(a, b) | Size::Over(a, b) => has_difference(a) || has_difference(b),
+        Size::Plus(a, b) | Size::Times(a, b) | Size::Over(a, b) => {
+            has_difference(a) || has_difference(b)
+        }
     }
 }
 
@@ -210,6 +217,10 @@ fn quotients_that_are_required_are_whole() {
     ] {
         let facts = facts(&requires.iter().map(ToString::to_string).collect::<Vec<_>>());
         let found = facts.divide(&Dim::name(of), &Dim::constant(by));
-        assert_eq!(found.map(|d| d.to_string()).as_deref(), want, "{requires:?}: {of} / {by}");
+        assert_eq!(
+            found.map(|d| d.to_string()).as_deref(),
+            want,
+            "{requires:?}: {of} / {by}"
+        );
     }
 }

@@ -121,7 +121,10 @@ pub struct Computed {
 
 /// What a loop does with one layer: of its number, the layer, the values and the cache, the carried values and those
 /// that are collected.
-trait Run<M>: Fn(usize, &M, &[Array], &mut KvCache) -> Result<Vec<Array>> + Clone + Send + 'static {}
+trait Run<M>:
+    Fn(usize, &M, &[Array], &mut KvCache) -> Result<Vec<Array>> + Clone + Send + 'static
+{
+}
 
 impl<M, F> Run<M> for F where
     F: Fn(usize, &M, &[Array], &mut KvCache) -> Result<Vec<Array>> + Clone + Send + 'static
@@ -138,7 +141,8 @@ pub fn run_layers<M: Model>(
 ) -> Result<Array> {
     let shapes = shapes(x);
     let shapes: Vec<&[i64]> = shapes.iter().map(Vec::as_slice).collect();
-    let each = move |_, layer: &M, x: &[Array], cache: &mut KvCache| Ok(vec![run(layer, x, cache)?]);
+    let each =
+        move |_, layer: &M, x: &[Array], cache: &mut KvCache| Ok(vec![run(layer, x, cache)?]);
     let (carried, extra) = x.split_at(1.min(x.len()));
     let mut out = run_loop(layers, declared, carried, extra, &shapes, cache, each)?;
     Ok(out.swap_remove(0))

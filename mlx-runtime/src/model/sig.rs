@@ -554,14 +554,21 @@ mod tests {
         const INNER: Sig = SIG.renamed("vision.", &[]);
         const HELD: SigType = SigType::Tensor(&["N", "T", "vision.hidden"], "float");
         const _: () = check_argument(&INNER, &[HELD, SigType::Cache], 0, "");
-        const _: () = check_result(&INNER, "vision", &[HELD, SigType::Cache], &HELD, Place::Assumed);
+        const _: () = check_result(
+            &INNER,
+            "vision",
+            &[HELD, SigType::Cache],
+            &HELD,
+            Place::Assumed,
+        );
         const WIDE: Sig = SIG.renamed("", &[("hidden", "2*hidden")]);
         const TWICE: SigType = SigType::Tensor(&["N", "T", "2*hidden"], "float");
         const _: () = check_argument(&WIDE, &[TWICE, SigType::Cache], 0, "");
         assert!(same_inside("v.", "4*a_b*c + L", "4*v.a_b*v.c + L"));
         assert!(!same_inside("v.", "a*c", "v.a*c") && !same_inside("v.", "a", "v.a2"));
         assert!(names("2*hidden", "hidden") && !names("2*hidden_2", "hidden"));
-        let text = std::panic::catch_unwind(|| check_argument(&INNER, &[X, SigType::Cache], 0, "x"));
+        let text =
+            std::panic::catch_unwind(|| check_argument(&INNER, &[X, SigType::Cache], 0, "x"));
         let text = *text.unwrap_err().downcast::<String>().unwrap();
         assert!(text.contains("[N, T, vision.hidden]"), "{text}");
     }

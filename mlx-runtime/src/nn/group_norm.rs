@@ -114,7 +114,9 @@ impl GroupNorm {
     }
 
     pub(crate) fn freeze(&mut self, frozen: bool) {
-        self.affine.iter_mut().for_each(|pair| pair.set_frozen(frozen));
+        self.affine
+            .iter_mut()
+            .for_each(|pair| pair.set_frozen(frozen));
     }
 
     pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {

@@ -104,7 +104,8 @@ impl Given for f32 {
 
 impl Given for i32 {
     fn given(value: f64) -> Result<Self> {
-        let fits = value.fract() == 0.0 && value >= f64::from(i32::MIN) && value <= f64::from(i32::MAX);
+        let fits =
+            value.fract() == 0.0 && value >= f64::from(i32::MIN) && value <= f64::from(i32::MAX);
         if fits {
             return Ok(value as i32);
         }

@@ -28,8 +28,8 @@ mod config;
 pub mod ops;
 
 pub use config::{
-    element_number, element_whole, estimated_whole, Given, GuardedNumber, GuardedWhole, Number, Text,
-    Whole,
+    element_number, element_whole, estimated_whole, Given, GuardedNumber, GuardedWhole, Number,
+    Text, Whole,
 };
 
 /// Types with which generated code describes its model.

@@ -100,7 +100,9 @@ impl Builder<'_> {
             let holder = self.known.holder(name);
             let there = self.known.is_there(name) || holder.is_some();
             let holders = &self.model.names.holders;
-            holders.borrow_mut().extend(holder.map(|(h, _)| h.to_string()));
+            holders
+                .borrow_mut()
+                .extend(holder.map(|(h, _)| h.to_string()));
             self.sizes.note(name, there);
         }
         Ok(dim)
@@ -121,7 +123,11 @@ impl Builder<'_> {
                 };
                 let name = p.path.get_ident().map(ToString::to_string);
                 let unbound = |n: &&syn::Ident| self.0.find(&n.to_string()).is_none();
-                let size = p.path.get_ident().filter(unbound).filter(|_| p.attrs.is_empty());
+                let size = p
+                    .path
+                    .get_ident()
+                    .filter(unbound)
+                    .filter(|_| p.attrs.is_empty());
                 if let Some(size) = size.and_then(|n| self.0.size_of(n)) {
                     *e = condition::size_as_number(&size);
                     return;
@@ -178,7 +184,14 @@ impl Builder<'_> {
             },
             // Numbers are floats already; any other type would cut them.
             Expr::Cast(c) => float_type(&c.ty) && self.is_number(&c.expr),
-            Expr::Path(p) if condition::is_constant(&p.path) && p.path.get_ident().is_none_or(|n| self.find(&n.to_string()).is_none()) => true,
+            Expr::Path(p)
+                if condition::is_constant(&p.path)
+                    && p.path
+                        .get_ident()
+                        .is_none_or(|n| self.find(&n.to_string()).is_none()) =>
+            {
+                true
+            }
             Expr::Path(p) => p
                 .path
                 .get_ident()

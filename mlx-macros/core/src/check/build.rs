@@ -354,7 +354,10 @@ impl Builder<'_> {
             // `let window = config.sliding_window;` is a name for a number.
             let known = match init {
                 Expr::Lit(_) => true,
-                Expr::Path(p) => p.path.get_ident().is_none_or(|n| self.find(&n.to_string()).is_some()),
+                Expr::Path(p) => p
+                    .path
+                    .get_ident()
+                    .is_none_or(|n| self.find(&n.to_string()).is_some()),
                 _ => false,
             };
             if self.is_mask(init) {

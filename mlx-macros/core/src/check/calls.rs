@@ -369,7 +369,13 @@ impl Builder<'_> {
             let Some(at) = names.iter().position(|n| *n == key) else {
                 let near = suggest(&key, names.iter().map(String::as_str));
                 let takes = format!("({})", names.join(", "));
-                return Err(Diag::unknown_argument(a.left.span(), &m.name, key, near, takes));
+                return Err(Diag::unknown_argument(
+                    a.left.span(),
+                    &m.name,
+                    key,
+                    near,
+                    takes,
+                ));
             };
             if found.len() <= at {
                 found.resize(at + 1, None);
@@ -381,7 +387,12 @@ impl Builder<'_> {
         match found.iter().position(Option::is_none) {
             Some(i) => {
                 let takes = format!("({})", names.join(", "));
-                Err(Diag::argument_missing(m.name.span(), &m.name, takes, &names[i]))
+                Err(Diag::argument_missing(
+                    m.name.span(),
+                    &m.name,
+                    takes,
+                    &names[i],
+                ))
             }
             None => Ok(found.into_iter().flatten().collect()),
         }

@@ -59,7 +59,9 @@ impl Builder<'_> {
         if let Expr::Range(r) = &*f.expr {
             let zero = |e: &Expr| crate::syntax::literals::integer(e) == Some(0);
             return match (&*f.pat, r.start.as_deref(), r.end.as_deref(), r.limits) {
-                (Pat::Ident(t), Some(start), Some(end), syn::RangeLimits::HalfOpen(_)) if zero(start) => {
+                (Pat::Ident(t), Some(start), Some(end), syn::RangeLimits::HalfOpen(_))
+                    if zero(start) =>
+                {
                     let count = self.dim(end)?;
                     self.with_body(f, None, count, Some(&t.ident))
                 }
@@ -156,19 +158,31 @@ impl Builder<'_> {
         used.retain(|n| !lists(n));
         let (carried, extra): (Vec<String>, Vec<String>) = used
             .into_iter()
-            .filter(|n| self.find(n).is_some_and(|id| matches!(self.ty(id), Ty::Tensor(..) | Ty::Tuple(_))))
+            .filter(|n| {
+                self.find(n)
+                    .is_some_and(|id| matches!(self.ty(id), Ty::Tensor(..) | Ty::Tuple(_)))
+            })
             .partition(|n| written.assigned.contains(n));
         let tensors: Vec<&String> = carried.iter().chain(&extra).collect();
-        if let Some(n) = tensors.iter().find(|n| self.find(n).is_some_and(|id| matches!(self.ty(id), Ty::Tuple(_)))) {
+        if let Some(n) = tensors.iter().find(|n| {
+            self.find(n)
+                .is_some_and(|id| matches!(self.ty(id), Ty::Tuple(_)))
+        }) {
             return Err(Diag::loop_tuple(f.body.span(), n));
         }
         let outer: Vec<Id> = tensors.iter().filter_map(|n| self.find(n)).collect();
         let cache = self.variables.names().map(String::from).collect::<Vec<_>>();
-        let cache = cache.iter().filter_map(|n| Some((n.clone(), self.find(n)?)));
-        let caches: Vec<(String, Id)> = cache.filter(|(_, id)| *self.ty(*id) == Ty::Cache).collect();
+        let cache = cache
+            .iter()
+            .filter_map(|n| Some((n.clone(), self.find(n)?)));
+        let caches: Vec<(String, Id)> =
+            cache.filter(|(_, id)| *self.ty(*id) == Ty::Cache).collect();
         let before = self.variables.scopes();
         let around = std::mem::take(&mut self.graph);
-        let (lists, masks) = (std::mem::take(&mut self.lists), std::mem::take(&mut self.masks));
+        let (lists, masks) = (
+            std::mem::take(&mut self.lists),
+            std::mem::take(&mut self.masks),
+        );
         // The values from outside, as the body knows them.
         let mut inputs = Vec::new();
         for (name, id) in tensors.iter().zip(&outer) {
@@ -188,7 +202,9 @@ impl Builder<'_> {
                 continue;
             };
             let kind = match (&node.kind, &node.ty) {
-                (Kind::Input(_), Ty::Cache) if stack.is_some() => Kind::Input(format_ident!("__cache")),
+                (Kind::Input(_), Ty::Cache) if stack.is_some() => {
+                    Kind::Input(format_ident!("__cache"))
+                }
                 (Kind::NoCache, _) => Kind::NoCache,
                 (Kind::Number(e), _) => Kind::Number(e.clone()),
                 (Kind::Input(n), ty) if ty.is_number() => Kind::Input(n.clone()),
@@ -236,7 +252,12 @@ impl Builder<'_> {
             let first = &around.nodes[*at].ty;
             if !self.ty(*id).fits(first) {
                 let (was, found) = (self.show(first), self.describe(*id));
-                wrong.push(Diag::loop_changes(self.graph.nodes[*id].span, name, was, found));
+                wrong.push(Diag::loop_changes(
+                    self.graph.nodes[*id].span,
+                    name,
+                    was,
+                    found,
+                ));
             }
         }
         self.errors.extend(wrong);
@@ -249,7 +270,8 @@ impl Builder<'_> {
         });
         let calls: Vec<&Vec<Arg>> = calls.collect();
         if let (true, Some(var), true) = (calls.is_empty(), &var, self.errors.len() == mistakes) {
-            self.errors.push(Diag::loop_without_layer(f.body.span(), var));
+            self.errors
+                .push(Diag::loop_without_layer(f.body.span(), var));
         }
         let shapes: Vec<Shape> = calls.first().map_or(vec![], |args| {
             let values = args.iter().flat_map(Arg::values);
@@ -261,9 +283,16 @@ impl Builder<'_> {
         });
         let graph = std::mem::replace(&mut self.graph, around);
         let reads_cache = graph.nodes.iter().any(|n| {
-            n.inputs().iter().any(|i| matches!((&graph.nodes[*i].kind, &graph.nodes[*i].ty), (Kind::Input(_), Ty::Cache)))
+            n.inputs().iter().any(|i| {
+                matches!(
+                    (&graph.nodes[*i].kind, &graph.nodes[*i].ty),
+                    (Kind::Input(_), Ty::Cache)
+                )
+            })
         });
-        let cache = caches.into_iter().find(|(_, id)| reads_cache && matches!(self.graph.nodes[*id].kind, Kind::Input(_)));
+        let cache = caches
+            .into_iter()
+            .find(|(_, id)| reads_cache && matches!(self.graph.nodes[*id].kind, Kind::Input(_)));
         (self.lists, self.masks) = (lists, masks);
         self.variables.restore(&before);
         let (first, more) = outer.split_at(carried.len());
@@ -308,7 +337,11 @@ impl Builder<'_> {
             self.graph.nodes[*id].name = Some(name.clone());
             self.variables.place(name, *id);
         }
-        for (((list, _), ty), id) in pushed.iter().zip(&types[carried.len()..]).zip(&parts[carried.len()..]) {
+        for (((list, _), ty), id) in pushed
+            .iter()
+            .zip(&types[carried.len()..])
+            .zip(&parts[carried.len()..])
+        {
             self.grow(list, *id, ty, at)?;
         }
         Ok(())
@@ -361,7 +394,12 @@ impl Builder<'_> {
             return self.apply("squeeze", whole, e.span());
         }
         let counts = matches!(&*e.index, Expr::Path(p) if self.index.as_ref().is_some_and(|i| p.path.is_ident(i)));
-        match self.looped.as_ref().map(|l| l.count.clone()).filter(|_| counts) {
+        match self
+            .looped
+            .as_ref()
+            .map(|l| l.count.clone())
+            .filter(|_| counts)
+        {
             Some(count) if count != first => {
                 let count = self.model.names.dim(&count);
                 return Err(Diag::place_of_others(at, count, self.describe(id)));
@@ -452,7 +490,10 @@ impl Builder<'_> {
         span: Span,
     ) -> Result<Id> {
         if let Some(Expr::Path(p)) = args.first() {
-            p.path.get_ident().iter().for_each(|n| self.variables.read(&n.to_string()));
+            p.path
+                .get_ident()
+                .iter()
+                .for_each(|n| self.variables.read(&n.to_string()));
         }
         let axis = match args {
             [_] => 0,
@@ -565,7 +606,9 @@ impl Visit<'_> for Written {
 impl Written {
     fn target(&mut self, e: &Expr) {
         match e {
-            Expr::Path(p) => self.assigned.extend(p.path.get_ident().map(ToString::to_string)),
+            Expr::Path(p) => self
+                .assigned
+                .extend(p.path.get_ident().map(ToString::to_string)),
             Expr::Tuple(t) => t.elems.iter().for_each(|e| self.target(e)),
             _ => {}
         }

@@ -142,7 +142,10 @@ impl<'a> Builder<'a> {
         if method == "forward" {
             return self.member(name, args, span, wanted);
         }
-        let (callee, what) = (self.callee(field.ty.clone()), format!("self.{name}.{method}"));
+        let (callee, what) = (
+            self.callee(field.ty.clone()),
+            format!("self.{name}.{method}"),
+        );
         let callee = match callee {
             Callee::Generic(_) => return Err(Diag::method_of_parameter(method.span(), method)),
             _ => Callee::Method(field.ty.clone(), method.clone()),
@@ -226,7 +229,12 @@ impl<'a> Builder<'a> {
                 return self.cache_update(cache, &args[1..], span);
             }
         }
-        if self.looped.iter().filter_map(|l| l.stack.as_ref()).any(|s| s.layer == *name) {
+        if self
+            .looped
+            .iter()
+            .filter_map(|l| l.stack.as_ref())
+            .any(|s| s.layer == *name)
+        {
             return self.call_layer(args, span, wanted);
         }
         if let ("stack" | "concatenate", Some(list)) =

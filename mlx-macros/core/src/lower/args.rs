@@ -83,7 +83,10 @@ impl Lower<'_> {
             (Arg::Value(id), _) => self.read(*id),
             (Arg::Weak { expr, like }, _) => {
                 // Whole numbers are read as such, so that nothing is cut.
-                let whole = matches!(&self.graph.nodes[*like].ty, Ty::Tensor(_, Dt::I32 | Dt::U32));
+                let whole = matches!(
+                    &self.graph.nodes[*like].ty,
+                    Ty::Tensor(_, Dt::I32 | Dt::U32)
+                );
                 let e = match whole {
                     true => config::whole(&self.with_arguments(expr), &layer()),
                     false => self.number(expr),
@@ -176,12 +179,7 @@ fn computed(d: &Dim, var: &dyn Fn(&str) -> TokenStream) -> TokenStream {
         .unwrap_or_else(|| quote! { 0i64 })
 }
 
-pub(super) fn size_pattern(
-    d: &Dim,
-    free: &[String],
-    names: &Names,
-    facts: &Facts,
-) -> TokenStream {
+pub(super) fn size_pattern(d: &Dim, free: &[String], names: &Names, facts: &Facts) -> TokenStream {
     let p = quote! { ::mlx_runtime::__private::Size };
     if let Some(i) = d.as_name().and_then(|n| free.iter().position(|f| f == n)) {
         return quote! { #p::Free(#i) };

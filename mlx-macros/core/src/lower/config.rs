@@ -271,7 +271,9 @@ pub fn config_expr(e: &Expr) -> TokenStream {
                     visit_mut::visit_expr_mut(self, e);
                 }
                 Expr::Path(p) => {
-                    if let Some(n) = p.path.get_ident().filter(|_| condition::is_field(&p.path) && !condition::is_constant(&p.path)) {
+                    if let Some(n) = p.path.get_ident().filter(|_| {
+                        condition::is_field(&p.path) && !condition::is_constant(&p.path)
+                    }) {
                         *e = of_config(n);
                     }
                 }

@@ -6,7 +6,9 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, ToTokens};
 use syn::ext::IdentExt;
 
-use crate::lower::{config, config_expr, elements, config_size, dim, join_key, layers, sig_type, weights};
+use crate::lower::{
+    config, config_expr, config_size, dim, elements, join_key, layers, sig_type, weights,
+};
 use crate::syntax::condition;
 use crate::syntax::dims::is_free;
 use crate::syntax::kind::FieldKind;

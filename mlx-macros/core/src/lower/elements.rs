@@ -74,7 +74,11 @@ impl Visit<'_> for Elements<'_> {
         let known = self.loops.len();
         if let Pat::Tuple(t) = &*f.pat {
             let counted = Fields::of(&f.expr);
-            let field = self.model.fields.iter().find(|m| counted.iter().any(|n| m.name == n));
+            let field = self
+                .model
+                .fields
+                .iter()
+                .find(|m| counted.iter().any(|n| m.name == n));
             if let (Some(Pat::Ident(i)), Some(FieldKind::Layers { count, .. })) =
                 (t.elems.first(), field.map(|m| &m.kind))
             {

@@ -197,8 +197,7 @@ fn size(d: &Dim, names: &mut Vec<Ident>) -> TokenStream {
         for n in factors {
             let factor = match Quotient::of(n) {
                 None => {
-                    let field: Option<Ident> =
-                        syn::parse2(config_field(n, Span::call_site())).ok();
+                    let field: Option<Ident> = syn::parse2(config_field(n, Span::call_site())).ok();
                     match field {
                         Some(field) => {
                             let text = field.to_string();

@@ -148,13 +148,17 @@ fn is_whole(c: &Ctx<'_>, e: &Expr) -> bool {
         Expr::Unary(u) => is_whole(c, &u.expr),
         Expr::Binary(b) => is_whole(c, &b.left) && is_whole(c, &b.right),
         Expr::Path(p)
-            if condition::is_size(p) || condition::is_index(e) || condition::is_constant(&p.path) =>
+            if condition::is_size(p)
+                || condition::is_index(e)
+                || condition::is_constant(&p.path) =>
         {
             true
         }
-        Expr::Path(p) => c.graph.nodes.iter().any(|n| {
-            matches!(&n.kind, Kind::Input(i) if n.ty == Ty::Whole && p.path.is_ident(i))
-        }),
+        Expr::Path(p) => {
+            c.graph.nodes.iter().any(
+                |n| matches!(&n.kind, Kind::Input(i) if n.ty == Ty::Whole && p.path.is_ident(i)),
+            )
+        }
         place if condition::is_place(place, condition::Names::Config) => true,
         other => crate::syntax::literals::whole(other),
     }

@@ -189,10 +189,13 @@ pub fn saved(model: &ModelDef, graph: &Graph, form: Form) -> Saved {
         out.inputs
             .extend(inputs.map(|(fields, d)| (fields, d.times(&count))));
         let calls = inner.calls.into_iter();
-        out.calls.extend(calls.map(|(keeper, shapes)| match (keeper, field) {
-            (Keeper::Model(f), Some(field)) if f == LAYER => (Keeper::Layers(field.clone()), shapes),
-            (other, _) => (other, shapes),
-        }));
+        out.calls
+            .extend(calls.map(|(keeper, shapes)| match (keeper, field) {
+                (Keeper::Model(f), Some(field)) if f == LAYER => {
+                    (Keeper::Layers(field.clone()), shapes)
+                }
+                (other, _) => (other, shapes),
+            }));
     }
     out
 }
@@ -206,7 +209,11 @@ fn whichever(mut saved: Saved) -> Saved {
             saved.scores = saved.scores.plus(&arm.scores);
             saved.plain = saved.plain.plus(&arm.plain);
         }
-        let calls = if a.calls.len() >= b.calls.len() { &mut a.calls } else { &mut b.calls };
+        let calls = if a.calls.len() >= b.calls.len() {
+            &mut a.calls
+        } else {
+            &mut b.calls
+        };
         saved.calls.append(calls);
     }
     saved

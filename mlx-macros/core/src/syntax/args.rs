@@ -147,7 +147,9 @@ pub fn dim_where(e: &Expr, names: &Names, facts: &Facts) -> Result<Dim> {
                 .unwrap_or_else(|| Dim::name(&name)))
         }
         // A size of a config inside of the config.
-        Expr::Field(_) if condition::is_place(e, condition::Names::Bare) && !condition::has_element(e) => {
+        Expr::Field(_)
+            if condition::is_place(e, condition::Names::Bare) && !condition::has_element(e) =>
+        {
             let name = condition::text(e);
             names.seen_inside(&name, at);
             Ok(Dim::name(&name))

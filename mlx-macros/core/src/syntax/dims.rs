@@ -217,7 +217,9 @@ impl Dim {
         let beyond = |n: i64| i32::try_from(n).is_err();
         let quotients = self.0.keys().flatten().filter_map(|n| Quotient::of(n));
         self.0.values().any(|c| beyond(*c))
-            || quotients.into_iter().any(|q| beyond(q.number) || q.of.is_too_large())
+            || quotients
+                .into_iter()
+                .any(|q| beyond(q.number) || q.of.is_too_large())
     }
 
     /// The terms: the names multiplied in each, and its coefficient.
@@ -247,12 +249,14 @@ impl Quotient {
                 "+" => sign = 1,
                 "-" => sign = -1,
                 term => {
-                    let term = term.split('*').fold(Dim::constant(sign), |product, factor| {
-                        product.times(&match factor.parse() {
-                            Ok(n) => Dim::constant(n),
-                            Err(_) => Dim::name(factor),
-                        })
-                    });
+                    let term = term
+                        .split('*')
+                        .fold(Dim::constant(sign), |product, factor| {
+                            product.times(&match factor.parse() {
+                                Ok(n) => Dim::constant(n),
+                                Err(_) => Dim::name(factor),
+                            })
+                        });
                     dividend = dividend.plus(&term);
                 }
             }
@@ -306,7 +310,11 @@ impl Quotient {
         let number = (self.number != 1).then(|| self.number.to_string());
         let by: Vec<&str> = number.iter().chain(&self.by).map(String::as_str).collect();
         let (of, sides) = (self.of.to_string(), by.join("*"));
-        let of = if self.of.0.len() > 1 { format!("({of})") } else { of };
+        let of = if self.of.0.len() > 1 {
+            format!("({of})")
+        } else {
+            of
+        };
         match by.len() {
             1 => format!("{of}/{sides}"),
             _ => format!("{of}/({sides})"),
@@ -316,7 +324,9 @@ impl Quotient {
     /// The divisor as a size.
     pub fn divisor(&self) -> Dim {
         let start = Dim::constant(self.number);
-        self.by.iter().fold(start, |all, n| all.times(&Dim::name(n)))
+        self.by
+            .iter()
+            .fold(start, |all, n| all.times(&Dim::name(n)))
     }
 
     /// The same quotient of other sizes, if the divisor stays a product.
@@ -365,7 +375,8 @@ impl Dim {
                 (_, true) => " - ",
             };
             // A quotient comes last, where what divides it cannot be taken to divide all.
-            let (last, first): (Vec<&String>, Vec<&String>) = m.iter().partition(|n| n.contains('/'));
+            let (last, first): (Vec<&String>, Vec<&String>) =
+                m.iter().partition(|n| n.contains('/'));
             let factors: Vec<String> = first.into_iter().chain(last).map(|n| name(n)).collect();
             out += &match (m.is_empty(), c.abs()) {
                 (true, n) => n.to_string(),
@@ -428,9 +439,15 @@ mod tests {
         assert_eq!(half.plus(&half), n("d"));
         assert_eq!(half.times(&Dim::constant(3)).to_string(), "3*d/2");
         assert_eq!(n("d").plus(&half.negated()), half);
-        assert_eq!(half.times(&half).times(&Dim::constant(4)), n("d").times(&n("d")));
+        assert_eq!(
+            half.times(&half).times(&Dim::constant(4)),
+            n("d").times(&n("d"))
+        );
         let group = of("heads/kv");
-        assert_eq!(group.times(&n("kv")).times(&n("d")), n("heads").times(&n("d")));
+        assert_eq!(
+            group.times(&n("kv")).times(&n("d")),
+            n("heads").times(&n("d"))
+        );
         assert_eq!(n("heads").divided_by(&group), Some(n("kv")));
         let sum = of("(k + w)/(2*heads)");
         assert_eq!(sum.names(), ["heads", "k", "w"]);

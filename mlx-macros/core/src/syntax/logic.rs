@@ -219,7 +219,10 @@ impl Facts {
     /// True if an optional field is known to be there.
     pub fn is_there(&self, field: &str) -> bool {
         let flag = format!("{field}.is_some()");
-        let mentioned = |b: &Vec<Literal>| b.iter().any(|l| matches!(l, Literal::Flag(f, _) if *f == flag));
+        let mentioned = |b: &Vec<Literal>| {
+            b.iter()
+                .any(|l| matches!(l, Literal::Flag(f, _) if *f == flag))
+        };
         self.branches.iter().all(|branch| {
             let absent = || {
                 let mut with = branch.clone();
@@ -283,7 +286,9 @@ impl Facts {
 
     /// True if all names of a product are whole numbers of 1 or more.
     fn of_sizes(&self, product: &str) -> bool {
-        product.split(['*', '/']).all(|f| f == "1" || self.sizes.contains(f))
+        product
+            .split(['*', '/'])
+            .all(|f| f == "1" || self.sizes.contains(f))
     }
 
     /// True if a name is a whole number.
@@ -377,7 +382,10 @@ impl Facts {
         let less = |of: &str| (Linear::name(of).plus(&own().times(-1.0)), false);
         match name.split_once('/') {
             // A quotient is no more than its dividend.
-            Some(("1", _)) => vec![(own(), true), (Linear::number(1.0).plus(&own().times(-1.0)), false)],
+            Some(("1", _)) => vec![
+                (own(), true),
+                (Linear::number(1.0).plus(&own().times(-1.0)), false),
+            ],
             Some((of, _)) => vec![(own(), true), less(of)],
             None => {
                 let factors = name.split('*').filter(|f| *f != name);
@@ -411,29 +419,32 @@ impl Facts {
         // Some remainder is left.
         let none_left = rests.iter().any(|(a, m, _, _)| {
             let no = |r: i64| {
-                let is = |(b, n, s, equal): &(Linear, i64, i64, bool)| b == a && n == m && *s == r && !equal;
+                let is = |(b, n, s, equal): &(Linear, i64, i64, bool)| {
+                    b == a && n == m && *s == r && !equal
+                };
                 rests.iter().any(is)
             };
             *m <= MOST_RESTS && self.counts(a) && (0..*m).all(no)
         });
-        none_left || rests.iter().enumerate().any(|(i, (a, m, r, equal))| {
-            if !(0..*m).contains(r) {
-                return *equal && self.counts(a);
-            }
-            let differs = value(a).is_some_and(|v| {
-                v.fract() == 0.0 && (v.rem_euclid(*m as f64) == *r as f64) != *equal
-            });
-            differs
-                || rests[..i].iter().any(|(b, n, s, other)| {
-                    a == b
-                        && match (equal, other) {
-                            (true, true) => (r - s).rem_euclid(gcd(*m, *n)) != 0,
-                            (true, false) => m % n == 0 && r.rem_euclid(*n) == *s,
-                            (false, true) => n % m == 0 && s.rem_euclid(*m) == *r,
-                            (false, false) => false,
-                        }
-                })
-        })
+        none_left
+            || rests.iter().enumerate().any(|(i, (a, m, r, equal))| {
+                if !(0..*m).contains(r) {
+                    return *equal && self.counts(a);
+                }
+                let differs = value(a).is_some_and(|v| {
+                    v.fract() == 0.0 && (v.rem_euclid(*m as f64) == *r as f64) != *equal
+                });
+                differs
+                    || rests[..i].iter().any(|(b, n, s, other)| {
+                        a == b
+                            && match (equal, other) {
+                                (true, true) => (r - s).rem_euclid(gcd(*m, *n)) != 0,
+                                (true, false) => m % n == 0 && r.rem_euclid(*n) == *s,
+                                (false, true) => n % m == 0 && s.rem_euclid(*m) == *r,
+                                (false, false) => false,
+                            }
+                    })
+            })
     }
 }
 

@@ -34,7 +34,8 @@ impl Fraction {
     /// `over / under`; `under` is not 0.
     fn of(over: i128, under: i128) -> Self {
         let common = gcd(over, under).max(1) * under.signum();
-        let saturated = |n: i128| i64::try_from(n).unwrap_or(if n < 0 { i64::MIN } else { i64::MAX });
+        let saturated =
+            |n: i128| i64::try_from(n).unwrap_or(if n < 0 { i64::MIN } else { i64::MAX });
         Fraction {
             over: saturated(over / common),
             under: saturated(under / common),
@@ -97,7 +98,6 @@ fn multiplied(a: &Product, b: &Product, power: i32) -> Product {
 /// A sum of products.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sum(pub BTreeMap<Product, Fraction>);
-
 
 impl Sum {
     pub fn constant(c: Fraction) -> Self {
@@ -171,7 +171,10 @@ pub(super) fn whole(sum: &Sum, known: &[Sum]) -> bool {
 }
 
 fn reduced(sum: &Sum, known: &[Sum], steps: usize) -> bool {
-    let open = sum.0.iter().filter(|(names, c)| !whole_term(names, **c, known));
+    let open = sum
+        .0
+        .iter()
+        .filter(|(names, c)| !whole_term(names, **c, known));
     let open = Sum(open.map(|(names, c)| (names.clone(), *c)).collect());
     let Some((names, c)) = open.0.iter().next() else {
         return true;
@@ -182,7 +185,11 @@ fn reduced(sum: &Sum, known: &[Sum], steps: usize) -> bool {
             k.0.iter().any(|(own, d)| {
                 let (factor, times) = (multiplied(names, own, -1), c.times(d.inverse()));
                 whole_term(&factor, times, known)
-                    && reduced(&open.minus(&k.times(&Sum::term(factor, times))), known, steps - 1)
+                    && reduced(
+                        &open.minus(&k.times(&Sum::term(factor, times))),
+                        known,
+                        steps - 1,
+                    )
             })
         })
 }

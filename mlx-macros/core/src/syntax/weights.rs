@@ -166,7 +166,8 @@ impl Pattern {
                 if part.transposed && !matrix {
                     return Err(Diag::transposed_kind(span, field, what));
                 }
-                let convolution = matches!(kind, FieldKind::Layer(held) if held.layer.name.starts_with("Conv"));
+                let convolution =
+                    matches!(kind, FieldKind::Layer(held) if held.layer.name.starts_with("Conv"));
                 if part.channels_first && !convolution {
                     return Err(Diag::channels_kind(span, field, what));
                 }
@@ -231,7 +232,10 @@ fn sum(e: &Expr, parts: &mut Vec<Part>) -> Result<()> {
             Lit::Str(s) => {
                 let text = s.value();
                 let name = text.strip_prefix('/');
-                parts.push(Part::named(name.unwrap_or(&text).to_string(), name.is_some()));
+                parts.push(Part::named(
+                    name.unwrap_or(&text).to_string(),
+                    name.is_some(),
+                ));
                 Ok(())
             }
             _ => Err(Diag::name_not_text(e.span())),
@@ -243,10 +247,14 @@ fn sum(e: &Expr, parts: &mut Vec<Part>) -> Result<()> {
                 parts[from..].iter_mut().for_each(|p| p.transposed = true);
                 Ok(())
             }
-            (Expr::Path(p), Some(inner)) if p.path.is_ident("channels_first") && c.args.len() == 1 => {
+            (Expr::Path(p), Some(inner))
+                if p.path.is_ident("channels_first") && c.args.len() == 1 =>
+            {
                 let from = parts.len();
                 sum(inner, parts)?;
-                parts[from..].iter_mut().for_each(|p| p.channels_first = true);
+                parts[from..]
+                    .iter_mut()
+                    .for_each(|p| p.channels_first = true);
                 Ok(())
             }
             // `part("qkv", 1, 3)`: the second of three.

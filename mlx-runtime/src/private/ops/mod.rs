@@ -21,14 +21,15 @@ pub use crate::nn::pooling::*;
 pub use crate::ops::fast::layer_norm;
 pub use crate::ops::{
     abs, add, addmm, all, any, arccos, arccosh, arcsin, arcsinh, arctan, arctanh, astype,
-    bitwise_and, bitwise_invert, bitwise_or, bitwise_xor, broadcast_to, ceil, clip, conv1d, conv_transpose1d,
-    cos, cosh, degrees, dequantize, divide, einsum, erf, erfinv, exp, expm1, flatten, floor, gather_mm,
-    inner, isfinite, isinf, isnan, isneginf, isposinf, left_shift, log, log10, log1p, log2,
-    logical_and, logical_not, logical_or, logical_xor, logsumexp, matmul, max, mean, median, min,
-    moveaxis, multiply, nan_to_num, negative, ones, ones_like, outer, prod, put_along_axis,
-    quantized_matmul, radians, reciprocal, reshape, right_shift, roll, round, rsqrt, sigmoid, sign,
-    sin, sinh, softmax, sqrt, square, std, stop_gradient, subtract, sum, swapaxes, take_along_axis,
-    tan, tanh, tile, transpose, tril, triu, trunc, unflatten, var, vecdot, zeros, zeros_like,
+    bitwise_and, bitwise_invert, bitwise_or, bitwise_xor, broadcast_to, ceil, clip, conv1d,
+    conv_transpose1d, cos, cosh, degrees, dequantize, divide, einsum, erf, erfinv, exp, expm1,
+    flatten, floor, gather_mm, inner, isfinite, isinf, isnan, isneginf, isposinf, left_shift, log,
+    log10, log1p, log2, logical_and, logical_not, logical_or, logical_xor, logsumexp, matmul, max,
+    mean, median, min, moveaxis, multiply, nan_to_num, negative, ones, ones_like, outer, prod,
+    put_along_axis, quantized_matmul, radians, reciprocal, reshape, right_shift, roll, round,
+    rsqrt, sigmoid, sign, sin, sinh, softmax, sqrt, square, std, stop_gradient, subtract, sum,
+    swapaxes, take_along_axis, tan, tanh, tile, transpose, tril, triu, trunc, unflatten, var,
+    vecdot, zeros, zeros_like,
 };
 
 use crate::{ops, Array, Result};

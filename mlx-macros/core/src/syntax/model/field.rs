@@ -157,7 +157,9 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
 fn inner(a: &Attribute, names: &Names) -> Result<Inner> {
     let args = Args::of(a)?;
     match (&args.positional[..], &args.keyed[..]) {
-        ([place], []) if is_place(place, condition::Names::Bare) && !condition::has_element(place) => {
+        ([place], [])
+            if is_place(place, condition::Names::Bare) && !condition::has_element(place) =>
+        {
             Ok(Inner::Field(place.clone()))
         }
         ([], [_, ..]) => {
@@ -165,7 +167,10 @@ fn inner(a: &Attribute, names: &Names) -> Result<Inner> {
                 Expr::Lit(l) if !matches!(l.lit, Lit::Int(_)) => Ok(Value::Literal(e.clone())),
                 e => dim_expr(e, names).map(Value::Size),
             };
-            let all = args.keyed.iter().map(|(name, e)| Ok((name.clone(), value(e)?)));
+            let all = args
+                .keyed
+                .iter()
+                .map(|(name, e)| Ok((name.clone(), value(e)?)));
             Ok(Inner::With(all.collect::<Result<_>>()?))
         }
         _ => Err(Diag::config_form(a.span())),

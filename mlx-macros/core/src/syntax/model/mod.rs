@@ -203,7 +203,13 @@ pub fn read(
         .collect();
     let integers = integers(names, config, item.ident.span());
     let (requires, facts) = match errors.is_empty() {
-        true => consistent(requires, unsigned.iter().fold(Facts::new(sizes, integers), |f, n| f.counted(n)), &mut errors),
+        true => consistent(
+            requires,
+            unsigned
+                .iter()
+                .fold(Facts::new(sizes, integers), |f, n| f.counted(n)),
+            &mut errors,
+        ),
         false => (requires, Facts::default()),
     };
     for when in fields.iter().filter_map(|f| f.when.as_ref()) {
@@ -265,10 +271,15 @@ fn integers(names: &Names, config: Option<&Path>, at: Span) -> BTreeSet<String> 
         "usize", "isize", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64",
     ];
     let source = config.map_or(vec![], |c| crate::syntax::config_source::fields(c, at));
-    let whole = |ty: &Type| matches!(ty, Type::Path(p) if INTEGERS.iter().any(|i| p.path.is_ident(i)));
+    let whole =
+        |ty: &Type| matches!(ty, Type::Path(p) if INTEGERS.iter().any(|i| p.path.is_ident(i)));
     let fields = source.into_iter().filter(|(_, ty)| whole(ty));
     let sizes = names.places.borrow();
-    sizes.keys().cloned().chain(fields.map(|(name, _)| name)).collect()
+    sizes
+        .keys()
+        .cloned()
+        .chain(fields.map(|(name, _)| name))
+        .collect()
 }
 
 /// The unsigned integers of a config in the same crate.

@@ -1,12 +1,13 @@
 //! Loops over a stack of layers with bodies of their own, and over positions: values, gradients with and without
 //! checkpoints, states and caches, each beside the same loop written with the runtime.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use mlx_macros::mlx_model;
-use mlx_runtime::model::{init, Model};
+use mlx_runtime::model::{init, load, LoadOptions, Model};
 use mlx_runtime::nn::{KvCache, Linear};
-use mlx_runtime::{ops, random, transforms, Array, Dtype, Result};
+use mlx_runtime::{io, ops, random, transforms, Array, Dtype, Result};
 
 /// Sizes and switches.
 #[derive(Clone, Debug)]
@@ -497,6 +498,67 @@ fn positions_are_looped_over_with_their_gradient() {
         .zip(&want.call(&inputs).unwrap())
     {
         close(a, b);
+    }
+}
+
+/// `tests/parity/dump_lstm.py` writes the dump.
+#[test]
+fn a_recurrence_has_the_numbers_of_mlx() {
+    let folder = std::env::var("CARGO_MANIFEST_DIR");
+    let folder = folder.as_deref().unwrap_or(env!("CARGO_MANIFEST_DIR"));
+    let file = std::path::Path::new(folder).join("parity/data/lstm.safetensors");
+    let dump = io::load_safetensors(file).unwrap().0;
+    let config = config();
+    let fresh: Recurrent = init(&config, random::key(5).unwrap(), Dtype::Float32).unwrap();
+    let mut weights: HashMap<String, Array> = fresh.parameters().into_iter().collect();
+    for (name, a) in weights.iter_mut() {
+        *a = dump.get(name).unwrap_or(a).clone();
+    }
+    let options = LoadOptions::new(Dtype::Float32);
+    let mut m: Recurrent = load(&config, weights.into(), &options).unwrap();
+    m.unfreeze();
+    let (all, last, cell) = m.forward(&dump["x"], &dump["start"]).unwrap();
+    close(&all, &dump["hidden"]);
+    let end = |name: &str| {
+        let last = ops::slice(&dump[name], &[0, 6, 0], &[2, 7, 6], &[1, 1, 1]).unwrap();
+        ops::squeeze(&last, &[1]).unwrap()
+    };
+    close(&last, &end("hidden"));
+    close(&cell, &end("cell"));
+    // The gradients of the same sum as in the script.
+    let names = ["wx.weight", "wh.weight", "wh.bias"];
+    let inputs: Vec<Array> = ["x"]
+        .iter()
+        .chain(&names)
+        .map(|n| dump[*n].clone())
+        .collect();
+    let count = all.size() as f64;
+    let factors = ops::cos(&ops::arange(0.0, count, 1.0, Dtype::Float32).unwrap()).unwrap();
+    let factors = ops::reshape(&factors, all.shape()).unwrap();
+    let order: Vec<String> = m.trainable().into_iter().map(|(n, _)| n).collect();
+    let start = dump["start"].clone();
+    let slope = transforms::grad(
+        move |x: &[Array]| {
+            let mut model = m.clone();
+            let given = |(name, old): (String, Array)| match names.iter().position(|n| *n == name) {
+                Some(i) => x[i + 1].clone(),
+                None => old,
+            };
+            let own: Vec<Array> = model.trainable().into_iter().map(given).collect();
+            model.set_trainable(&own)?;
+            let (all, ..) = model.forward(&x[0], &start)?;
+            Ok(vec![ops::sum(&ops::multiply(&all, &factors)?, &[], false)?])
+        },
+        &[0, 1, 2, 3],
+    );
+    assert!(names.iter().all(|n| order.iter().any(|o| o == n)));
+    for (found, name) in slope
+        .call(&inputs)
+        .unwrap()
+        .iter()
+        .zip(["x"].iter().chain(&names))
+    {
+        close(found, &dump[&format!("d.{name}")]);
     }
 }
 

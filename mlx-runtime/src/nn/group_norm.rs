@@ -108,6 +108,12 @@ impl GroupNorm {
         }
     }
 
+    /// True if the backward pass reads the values before the weight.
+    #[doc(hidden)]
+    pub fn keeps_input(&self) -> bool {
+        self.affine.as_ref().is_some_and(Pair::trains)
+    }
+
     /// Never trains, as the definition says.
     pub(crate) fn pin(&mut self) {
         self.affine.iter_mut().for_each(Pair::pin);

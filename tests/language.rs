@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use mlx_macros::{mlx_fn, mlx_model};
+use mlx_runtime::__private::Definition;
 use mlx_runtime::model::{init, load, LoadOptions, Model};
 use mlx_runtime::nn::{KvCache, Linear, RmsNorm};
 use mlx_runtime::{ops, random, Array, Dtype, Result};
@@ -189,7 +190,7 @@ fn inner(
     x: &Array,
 ) -> Result<Array> {
     let weight = ops::transpose(&w[&format!("{path}map.weight")], &[1, 0])?;
-    let mut h = ops::multiply(&ops::matmul(x, &weight)?, &number(2.0))?;
+    let mut h = ops::multiply(&ops::matmul(x, &weight)?, number(2.0))?;
     if config.norm && layer.is_multiple_of(config.pattern) {
         h = ops::fast::rms_norm(&h, Some(&w[&format!("{path}norm.weight")]), 1e-5)?;
     } else if layer == 3 {
@@ -200,7 +201,7 @@ fn inner(
         Some(cap) => {
             let cap = number(cap);
             let y = ops::multiply(&ops::tanh(&ops::divide(&h, &cap)?)?, &cap)?;
-            ops::add(&y, &ops::multiply(&h, &number(0.5))?)
+            ops::add(&y, &ops::multiply(&h, number(0.5))?)
         }
     }
 }
@@ -345,14 +346,14 @@ impl Choices {
 fn a_number_is_what_its_name_stands_for_here() {
     let x = input();
     let (y, whole) = renamed(&x, 3.0, 5.0).unwrap();
-    close(&y, &ops::multiply(&x, &number(2.0)).unwrap());
+    close(&y, &ops::multiply(&x, number(2.0)).unwrap());
     assert_eq!(whole.to_vec::<i32>().unwrap(), [16777217; 2]);
     let config = Arc::new(config());
     let m: Choices = init(&config, random::key(0).unwrap(), Dtype::Float32).unwrap();
     // 12 / 5 is 2.
     close(
         &m.named(&x).unwrap(),
-        &ops::multiply(&x, &number(12.0)).unwrap(),
+        &ops::multiply(&x, number(12.0)).unwrap(),
     );
 }
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use mlx_macros::mlx_model;
 use mlx_runtime::model::{
-    add_lora, init, load, Checkpoint, LoadOptions, LoraConfig, Model, TrainOptions, TrainStep,
+    self, add_lora, init, load, Checkpoint, LoadOptions, LoraConfig, Model, TrainOptions, TrainStep,
 };
 use mlx_runtime::nn::{Embedding, KvCache, Linear, RmsNorm, Rope};
 use mlx_runtime::optim::AdamW;
 use mlx_runtime::random::{self, Key};
-use mlx_runtime::{Array, Dtype, Result};
+use mlx_runtime::{ops, Array, Dtype, Result};
 use mlx_tests::Config;
 
 fn config() -> Arc<Config> {
@@ -98,6 +98,41 @@ fn a_model_prints_its_tensors() -> Result<()> {
     assert!(
         text.starts_with("Open { dtype: float32, wq.weight: float32[16, 16], "),
         "{text}"
+    );
+    Ok(())
+}
+
+#[test]
+fn gradients_of_a_loss_are_its_slopes() -> Result<()> {
+    let mut model: Gated = init(&config(), &Key::new(1)?, Dtype::Float32)?;
+    let x = [normal(&[2, 3, 16], Dtype::Float32)?];
+    let loss = |m: &Gated, x: &[Array]| Ok(vec![ops::sum(&m.forward(&x[0])?, &[], false)?]);
+    let (value, grads) = model::value_and_grad(&model, &x, loss)?;
+    let at = |m: &Gated| loss(m, &x)?[0].item::<f32>();
+    assert!((value[0].item::<f32>()? - at(&model)?).abs() < 1e-5);
+    let before: Vec<Array> = model.trainable().into_iter().map(|(_, a)| a).collect();
+    assert_eq!((before.len(), grads.len()), (3, 3));
+    for (i, grad) in grads.iter().enumerate() {
+        // Along the gradient the slope is its squared length.
+        let squared = ops::sum(&ops::square(grad)?, &[], false)?.item::<f32>()?;
+        let mut beside = |step: f32| -> Result<f32> {
+            let mut moved = before.clone();
+            moved[i] = (&before[i] + grad * step).check()?;
+            model.set_trainable(&moved)?;
+            at(&model)
+        };
+        let h = 1e-2 / squared.sqrt();
+        let slope = (beside(h)? - beside(-h)?) / (2.0 * h);
+        assert!(
+            (slope - squared).abs() < 1e-2 * squared,
+            "{slope} {squared}"
+        );
+    }
+    model.freeze();
+    let error = model::value_and_grad(&model, &x, loss).unwrap_err();
+    assert_eq!(
+        error.hint(),
+        Some("make weights trainable with `unfreeze()`")
     );
     Ok(())
 }

@@ -67,7 +67,7 @@ use proc_macro::TokenStream;
 ///
 /// fn main() -> mlx_runtime::Result<()> {
 ///     let config = Arc::new(Config { hidden: 8, ffn: 16, depth: 2, eps: 1e-5 });
-///     let net: Net = init(&config, Key::new(0)?, Dtype::Float32)?;
+///     let net: Net = init(&config, &Key::new(0)?, Dtype::Float32)?;
 ///     let y = net.forward(&ops::ones(&[2, 5, 8], Dtype::Float32)?)?;
 ///     assert_eq!(y.shape(), [2, 5, 8]);
 ///     assert_eq!(net.parameters()[1].0, "layers.0.up.weight");
@@ -83,6 +83,7 @@ use proc_macro::TokenStream;
 /// | `dims(q = heads * head_dim)`, in the same | struct | names for derived sizes |
 /// | `digest = "file"`, in the same | struct | names and shapes are compared with a checkpoint's digest |
 /// | `fuse(off)`, `fuse(only(..))`, `fuse(except(..))`, in the same | struct | the passes that run |
+/// | `#[derive(Debug)]`, below `#[mlx_model]` | struct | shows dtype, tensors and the number of parameters; every model is `Clone` |
 /// | `#[require(heads % kv_heads == 0)]` | struct | a condition on the config, checked once at load |
 /// | `#[param(..)]` | `Linear`, `Embedding`, `RmsNorm`, `LayerNorm`, `GroupNorm`, `Conv1d`, `Conv2d`, `SwitchLinear`, `Param` | the sizes of a layer, outputs first, and its options (`bias`, `eps`, `stride`, ..) |
 /// | `#[rope(head_dim, base = theta)]` | `Rope` | rotary positions |

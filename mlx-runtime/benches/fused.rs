@@ -58,7 +58,7 @@ fn main() -> Result<()> {
         "add_rms_norm",
         time(
             move |x| {
-                let (h, y) = fused::add_rms_norm(&x[0], &x[1], &x[2], 1e-5)?;
+                let (h, y) = fused::add_rms_norm(&x[0], &x[1], &x[2], 1e-5, false)?;
                 both(&h, &y)
             },
             &inputs,

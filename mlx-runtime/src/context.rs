@@ -17,8 +17,6 @@ use crate::model::layers::Cuts;
 struct Flags {
     /// Operations are composed of MLX's.
     composed: bool,
-    /// Products use packed weights as they are.
-    packed: bool,
     /// MLX records a graph for `vmap` or `jvp`.
     vectorising: bool,
     /// MLX records a function for any shape.
@@ -29,7 +27,6 @@ struct Flags {
 
 const NONE: Flags = Flags {
     composed: false,
-    packed: false,
     vectorising: false,
     shapeless: false,
     gradients: 0,
@@ -71,8 +68,6 @@ macro_rules! scopes {
 scopes! {
     /// Composes every operation of MLX's.
     composed(): composed = |_before| true;
-    /// Multiplies packed weights as they are.
-    packed(): packed = |_before| true;
     /// Records one gradient more.
     gradient(): gradients = |before| before + 1;
     /// Records no gradient.
@@ -96,14 +91,14 @@ pub(crate) fn is_composed() -> bool {
     FLAGS.get().composed
 }
 
-/// Returns true inside [`Scope::packed`].
-pub(crate) fn is_packed() -> bool {
-    FLAGS.get().packed
-}
-
 /// Returns true inside [`Scope::gradient`], see [`crate::transforms::is_differentiating`].
 pub(crate) fn is_differentiating() -> bool {
     FLAGS.get().gradients > 0
+}
+
+/// Returns true inside two scopes of [`Scope::gradient`].
+pub(crate) fn is_differentiating_twice() -> bool {
+    FLAGS.get().gradients > 1
 }
 
 /// Returns true inside [`Scope::vectorising`].
@@ -150,17 +145,13 @@ mod tests {
         }
         assert!(is_differentiating() && !is_composed());
         let panicked = std::panic::catch_unwind(|| {
-            let _inner = (
-                Scope::vectorising(),
-                Scope::packed(),
-                Scope::shapeless(true),
-            );
+            let _inner = (Scope::vectorising(), Scope::shapeless(true));
             let _same = Scope::shapeless(false);
-            assert!(is_vectorising() && is_packed() && is_shapeless());
+            assert!(is_vectorising() && is_shapeless());
             std::panic::resume_unwind(Box::new(()));
         });
         assert!(panicked.is_err());
-        assert!(!is_vectorising() && !is_packed() && !is_shapeless());
+        assert!(!is_vectorising() && !is_shapeless());
     }
 
     #[test]

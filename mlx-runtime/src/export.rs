@@ -6,8 +6,8 @@
 //! one may end the process: [`import_function`] accepts files that this crate wrote, which end with a checksum that MLX
 //! ignores.
 //!
-//! MLX runs an imported function on the first stream that the process made on the function's
-//! device: call it on the thread that used this crate first.
+//! The operations of an imported function run on the stream that is current where it is called. Those that were exported
+//! on another device run on the thread's default stream on that device.
 //!
 //! ```
 //! use mlx_runtime::{export, ops, Array};
@@ -233,6 +233,7 @@ pub struct ImportedFunction {
 }
 
 const IMPORT: &str = "import_function";
+const OP: &str = "imported_function";
 
 /// The function in the file at `path`, which this crate wrote. MLX: `import_function`.
 ///
@@ -258,7 +259,6 @@ pub unsafe fn import_function_unchecked(path: impl AsRef<Path>) -> Result<Import
 
 fn import(path: &Path) -> Result<ImportedFunction> {
     init();
-    crate::io::threads::ready(IMPORT)?;
     let path = c_path(IMPORT, path)?;
     let _lock = graph_lock();
     // SAFETY: the path is valid.
@@ -272,21 +272,36 @@ fn import(path: &Path) -> Result<ImportedFunction> {
     })
 }
 
+/// The outputs of an imported function, moved to this thread's current stream: MLX records them on the first stream
+/// that the process made, which may belong to another thread. The function's own nodes stay with this thread.
+fn here(
+    inputs: &VectorArray,
+    apply: impl FnOnce(*mut sys::mlx_vector_array) -> c_int,
+) -> Result<Vec<Array>> {
+    let mut out = VectorArray::null();
+    let _lock = graph_lock();
+    let _reading = reading();
+    check(OP, deep(|| apply(out.as_out())))?;
+    let made = out.to_vec(OP)?;
+    crate::io::reads::own(OP, &made)?;
+    // SAFETY: lists and stream are valid; no other thread reads or evaluates graphs.
+    check(OP, unsafe {
+        sys::mlxrs_run_on(out.as_raw(), inputs.as_raw(), crate::stream::current()?)
+    })?;
+    Ok(made)
+}
+
 impl ImportedFunction {
     /// The outputs for these inputs.
     ///
     /// # Errors
     /// If the function was not exported for inputs like these.
     pub fn call(&self, inputs: &[Array]) -> Result<Vec<Array>> {
-        const OP: &str = "imported_function";
         let list = VectorArray::new(OP, inputs)?;
-        let mut out = VectorArray::null();
-        let _reading = reading();
         // SAFETY: function and list are valid, the destination null.
-        check(OP, unsafe {
-            sys::mlx_imported_function_apply(out.as_out(), self.raw, list.as_raw())
-        })?;
-        out.to_vec(OP)
+        here(&list, |out| unsafe {
+            sys::mlx_imported_function_apply(out, self.raw, list.as_raw())
+        })
     }
 
     /// As [`ImportedFunction::call`], with arrays by name.
@@ -298,21 +313,16 @@ impl ImportedFunction {
         inputs: &[Array],
         by_name: &HashMap<String, Array>,
     ) -> Result<Vec<Array>> {
-        const OP: &str = "imported_function";
         let list = VectorArray::new(OP, inputs)?;
         let map = named(by_name)?;
-        let mut out = VectorArray::null();
-        let _reading = reading();
+        let all = VectorArray::from_refs(
+            OP,
+            &inputs.iter().chain(by_name.values()).collect::<Vec<_>>(),
+        )?;
         // SAFETY: function, list and map are valid, the destination null.
-        check(OP, unsafe {
-            sys::mlx_imported_function_apply_kwargs(
-                out.as_out(),
-                self.raw,
-                list.as_raw(),
-                map.as_raw(),
-            )
-        })?;
-        out.to_vec(OP)
+        here(&all, |out| unsafe {
+            sys::mlx_imported_function_apply_kwargs(out, self.raw, list.as_raw(), map.as_raw())
+        })
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{Error, Result};
 
 pub use crate::generated::fft::*;
 
-/// Which direction of a transform is divided by the number of elements.
+/// The direction of a transform that is divided by the number of elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Norm {

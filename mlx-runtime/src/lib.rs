@@ -78,6 +78,9 @@
 //! # Ok::<(), mlx_runtime::Error>(())
 //! ```
 
+// Generated code names this crate by its path from outside.
+extern crate self as mlx_runtime;
+
 mod array;
 mod context;
 pub mod cpu;

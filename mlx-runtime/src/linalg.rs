@@ -90,7 +90,7 @@ pub fn eigvals(a: &Array) -> Result<Array> {
     or_nan(&ops::squeeze(&finite, &[-1])?, &values)
 }
 
-/// Which triangle of a symmetric matrix is read.
+/// The triangle of a symmetric matrix that is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Triangle {

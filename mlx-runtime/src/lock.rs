@@ -13,8 +13,9 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, Once, PoisonError};
 use std::thread::LocalKey;
+use std::time::{Duration, Instant};
 
 use mlx_sys as sys;
 
@@ -69,6 +70,17 @@ impl Lock {
             self.depth.set(1);
         }
         free
+    }
+
+    /// Takes the lock for good, unless another thread keeps it for longer than `patience`.
+    fn keep(&self, patience: Duration) {
+        let end = Instant::now() + patience;
+        while self.depth.get() == 0 && !self.try_take() {
+            if Instant::now() > end {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn give(&self) {
@@ -126,6 +138,27 @@ impl Drop for GraphLock {
     }
 }
 
+/// The time that the end of a process waits for an evaluation.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Has the end of the process wait for the evaluation that runs, and lets no other one begin, because static objects of
+/// MLX that evaluations use are destroyed then. Functions run in reverse order at the end, so this comes after the
+/// first stream, which makes those objects. With glibc the process ends at once instead
+/// (`mlx-sys/native/process/exit_guard.cpp`).
+pub(crate) fn keep_at_exit() {
+    extern "C" fn keep() {
+        // Fails only if the thread's locals are gone: then it evaluates no more.
+        let _ = std::panic::catch_unwind(|| EVALUATION.keep(PATIENCE));
+    }
+    static ONCE: Once = Once::new();
+    if cfg!(not(target_env = "gnu")) {
+        ONCE.call_once(|| {
+            // SAFETY: the function unwinds into no caller. Without memory for it the process has no guard.
+            unsafe { libc::atexit(keep) };
+        });
+    }
+}
+
 /// Held while something walks over a graph. Stays with its thread.
 pub(crate) struct Reading(PhantomData<*const ()>);
 
@@ -166,4 +199,29 @@ pub(crate) fn released<T>(closure: impl FnOnce() -> T) -> T {
 pub(crate) fn dropped<T>(value: T) {
     let _readers = READERS.suspend();
     drop(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_process_waits_for_an_evaluation_and_lets_no_other_one_begin() {
+        thread_local! {
+            static DEPTH: Cell<u32> = const { Cell::new(0) };
+        }
+        static LOCK: Lock = Lock::new(&DEPTH);
+        let second = Duration::from_secs(1);
+        LOCK.enter();
+        let end = std::thread::spawn(move || {
+            LOCK.keep(60 * second);
+            DEPTH.get()
+        });
+        LOCK.leave();
+        assert_eq!(end.join().unwrap(), 1);
+        assert!(!LOCK.try_take());
+        // A thread that holds it for ever does not keep the process.
+        LOCK.keep(second / 100);
+        assert_eq!(DEPTH.get(), 0);
+    }
 }

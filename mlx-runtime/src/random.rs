@@ -12,7 +12,7 @@ use crate::array::{build, optional};
 use crate::error::{check, from_c};
 use crate::init::init;
 use crate::ops::check_new_shape;
-use crate::{Array, Dtype, Error, Result};
+use crate::{Array, Dtype, Error, Operand, Result};
 
 pub use crate::generated::random::*;
 
@@ -150,46 +150,34 @@ pub fn normal<'k>(
     })
 }
 
-/// Equally distributed in `[low, high)`, which broadcast to `shape`. MLX: `random.uniform`.
+/// Equally distributed in `[low, high)`, arrays or numbers that broadcast to `shape`. MLX: `random.uniform`.
 ///
 /// # Errors
 /// If a dimension is negative, or the dtype is not floating point.
 pub fn uniform<'k>(
-    low: &Array,
-    high: &Array,
+    low: impl Operand,
+    high: impl Operand,
     shape: &[i32],
     dtype: Dtype,
     key: impl Into<Option<&'k Key>>,
 ) -> Result<Array> {
-    between(
-        "uniform",
-        [low, high],
-        shape,
-        dtype,
-        key.into(),
-        sys::mlx_random_uniform,
-    )
+    let (key, draw) = (key.into(), sys::mlx_random_uniform);
+    between("uniform", (low, high), shape, dtype, key, draw)
 }
 
-/// Integers in `[low, high)`, which broadcast to `shape`. MLX: `random.randint`.
+/// Integers in `[low, high)`, arrays or numbers that broadcast to `shape`. MLX: `random.randint`.
 ///
 /// # Errors
 /// If a dimension is negative, or the dtype is no integer.
 pub fn randint<'k>(
-    low: &Array,
-    high: &Array,
+    low: impl Operand,
+    high: impl Operand,
     shape: &[i32],
     dtype: Dtype,
     key: impl Into<Option<&'k Key>>,
 ) -> Result<Array> {
-    between(
-        "randint",
-        [low, high],
-        shape,
-        dtype,
-        key.into(),
-        sys::mlx_random_randint,
-    )
+    let (key, draw) = (key.into(), sys::mlx_random_randint);
+    between("randint", (low, high), shape, dtype, key, draw)
 }
 
 /// A function of MLX that draws between two arrays.
@@ -206,32 +194,42 @@ type Draw = unsafe extern "C" fn(
 
 fn between(
     op: &'static str,
-    [low, high]: [&Array; 2],
+    (low, high): (impl Operand, impl Operand),
     shape: &[i32],
     dtype: Dtype,
     key: Option<&Key>,
     draw: Draw,
 ) -> Result<Array> {
     check_new_shape(op, shape)?;
-    build(op, &[low, high], |out, s| {
-        let (p, n, d) = (shape.as_ptr(), shape.len(), dtype.as_raw());
-        // SAFETY: inputs, shape, key and stream are valid; a null key stands for "absent".
-        unsafe { draw(out, low.as_raw(), high.as_raw(), p, n, d, raw(key), s) }
-    })
+    let drawn = |low: &Array, high: &Array| {
+        build(op, &[low, high], |out, s| {
+            let (p, n, d) = (shape.as_ptr(), shape.len(), dtype.as_raw());
+            // SAFETY: inputs, shape, key and stream are valid; a null key stands for "absent".
+            unsafe { draw(out, low.as_raw(), high.as_raw(), p, n, d, raw(key), s) }
+        })
+    };
+    low.with(dtype, |low| high.with(dtype, |high| drawn(low, high)))
 }
 
-/// True with probability `p`, which broadcasts to `shape`; bool. MLX: `random.bernoulli`.
+/// True with probability `p`, an array or a number that broadcasts to `shape`; bool. MLX: `random.bernoulli`.
 ///
 /// # Errors
 /// If a dimension is negative, or `p` does not broadcast to `shape`.
-pub fn bernoulli<'k>(p: &Array, shape: &[i32], key: impl Into<Option<&'k Key>>) -> Result<Array> {
+pub fn bernoulli<'k>(
+    p: impl Operand,
+    shape: &[i32],
+    key: impl Into<Option<&'k Key>>,
+) -> Result<Array> {
     let key = key.into();
     check_new_shape("bernoulli", shape)?;
-    build("bernoulli", &[p], |out, s| {
-        let (at, n) = (shape.as_ptr(), shape.len());
-        // SAFETY: inputs, shape, key and stream are valid; a null key stands for "absent".
-        unsafe { sys::mlx_random_bernoulli(out, p.as_raw(), at, n, raw(key), s) }
-    })
+    let drawn = |p: &Array| {
+        build("bernoulli", &[p], |out, s| {
+            let (at, n) = (shape.as_ptr(), shape.len());
+            // SAFETY: inputs, shape, key and stream are valid; a null key stands for "absent".
+            unsafe { sys::mlx_random_bernoulli(out, p.as_raw(), at, n, raw(key), s) }
+        })
+    };
+    p.with(Dtype::Float32, drawn)
 }
 
 /// Class indices drawn with probabilities `softmax(logits)` along `axis`, which goes away;
@@ -337,15 +335,15 @@ mod tests {
         let n = normal(&[10_000], Dtype::Float32, 1.0, 2.0, Some(&k)).unwrap();
         assert!((mean(&n) - 1.0).abs() < 0.1);
         let u = uniform(
-            &scalar(0.0f32),
-            &scalar(1.0),
+            scalar(0.0f32),
+            scalar(1.0),
             &[10_000],
             Dtype::Float32,
             Some(&k),
         )
         .unwrap();
         assert!((mean(&u) - 0.5).abs() < 0.02);
-        let b = bernoulli(&scalar(0.25f32), &[10_000], Some(&k)).unwrap();
+        let b = bernoulli(scalar(0.25f32), &[10_000], Some(&k)).unwrap();
         assert!((mean(&b) - 0.25).abs() < 0.02);
         let logits = Array::from_slice(&[0.0f32, f32::NEG_INFINITY], &[1, 2]).unwrap();
         assert_eq!(

@@ -28,7 +28,7 @@ fn each_rule_of_a_custom_function_is_used() {
             .vjp(|_, cotangents, outputs| Ok(vec![ops::multiply(&cotangents[0], &outputs[0])?]))
             .jvp(|_, tangents, at| {
                 assert_eq!(at, [0]);
-                Ok(vec![ops::multiply(&tangents[0], &scalar(7.0))?])
+                Ok(vec![ops::multiply(&tangents[0], scalar(7.0))?])
             })
             .vmap(|x, axes| Ok((vec![ops::negative(&x[0])?], axes.to_vec())))
             .build()

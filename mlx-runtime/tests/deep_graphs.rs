@@ -127,10 +127,7 @@ fn functions_that_call_themselves_are_errors() {
         assert!(e.hint().is_some(), "{name}");
     }
     // The thread goes on.
-    assert_eq!(
-        ops::add(&one(), &one()).unwrap().item::<f32>().unwrap(),
-        2.0
-    );
+    assert_eq!(ops::add(&one(), one()).unwrap().item::<f32>().unwrap(), 2.0);
 }
 
 /// A million nodes.

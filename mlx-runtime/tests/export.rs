@@ -1,8 +1,9 @@
-//! Functions as files. One test alone: MLX runs an imported function on the process' first stream,
-//! which belongs to the thread that made it.
+//! Functions as files, and the streams that they run on.
 
 use std::collections::HashMap;
 
+use mlx_runtime::device::Device;
+use mlx_runtime::stream::{self, ThreadLocalStream};
 use mlx_runtime::{export, ops, Array, ErrorKind};
 
 fn list(values: &[f32]) -> Array {
@@ -74,6 +75,36 @@ fn exported_functions_come_back() {
     assert!(e.to_string().contains("99%s"), "{e}");
     let e = export::export_function(&path, |_| panic!("oh"), &x, false).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Panic);
+}
+
+/// MLX would record the operations on the process' first stream, whichever thread it belongs to.
+#[test]
+fn imported_functions_run_on_the_current_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("add.mlxfn");
+    let w = list(&[10.0, 20.0]);
+    let x = [list(&[1.0, 2.0])];
+    let f = move |x: &[Array]| Ok(vec![ops::add(&ops::square(&x[0])?, &w)?]);
+    export::export_function(&path, f, &x, false).unwrap();
+    let streams = ThreadLocalStream::new(Device::cpu()).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let x = [list(&[1.0, 2.0])];
+            let add = export::import_function(&path).unwrap();
+            let here = streams.here().unwrap();
+            let call = || add.call(&x).map(|mut made| made.swap_remove(0));
+            let made = stream::with(&here, call).unwrap();
+            assert_eq!(made.to_vec::<f32>().unwrap(), [11.0, 24.0]);
+            // Another thread cannot evaluate what is on a stream of this one.
+            let lazy = stream::with(&here, call).unwrap();
+            let elsewhere = std::thread::spawn(move || lazy.eval().map_err(|e| e.kind()));
+            assert_eq!(elsewhere.join().unwrap().unwrap_err(), ErrorKind::Device);
+            // On the default stream it can.
+            let lazy = call().unwrap();
+            let elsewhere = std::thread::spawn(move || lazy.to_vec::<f32>());
+            assert_eq!(elsewhere.join().unwrap().unwrap(), [11.0, 24.0]);
+        });
+    });
 }
 
 /// MLX itself would go wherever a changed size or number leads it.

@@ -168,7 +168,7 @@ fn reductions(d: &mut Dump) {
 
 fn choices(d: &mut Dump) {
     let [a, b, row, flag, odd] = ["a", "b", "row", "flag", "odd"].map(|n| d.input(n));
-    let plus = |x: f32| ops::add(&a, &Array::scalar(x).unwrap()).unwrap();
+    let plus = |x: f32| ops::add(&a, Array::scalar(x).unwrap()).unwrap();
     d.check("where_/flag", ops::where_(&flag, &a, &row));
     let low = Array::scalar(-0.5f32).unwrap();
     d.check("clip/b", ops::clip(&b, Some(&low), Some(&row)));

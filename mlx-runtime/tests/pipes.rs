@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{Cursor, Error, ErrorKind as Io, Read, Result, Seek, SeekFrom, Write};
 
-use mlx_runtime::{io, Array, Dtype, ErrorKind};
+use mlx_runtime::{io, ops, Array, Dtype, ErrorKind};
 
 fn sample() -> Array {
     Array::from_slice(&[1.0f32, -2.0, 3.5, 0.0, 7.0, 9.0], &[2, 3]).unwrap()
@@ -97,6 +97,119 @@ fn arrays_come_back() {
     assert_eq!(io::load_safetensors(&path).unwrap().0["a"].shape(), [2, 3]);
 }
 
+/// A file in NumPy's format with a header in other words than NumPy's own.
+fn npy(version: u8, header: &str, data: &[u8]) -> Vec<u8> {
+    let mut bytes = b"\x93NUMPY".to_vec();
+    bytes.extend([version, 0]);
+    match version {
+        1 => bytes.extend((header.len() as u16).to_le_bytes()),
+        _ => bytes.extend((header.len() as u32).to_le_bytes()),
+    }
+    bytes.extend(header.bytes());
+    bytes.extend(data);
+    bytes
+}
+
+/// The values are what `numpy.load` gives for these bytes. MLX looks at fixed places of the header.
+#[test]
+fn headers_of_numpy_are_read_by_their_meaning() {
+    let six = [1f32, 2.0, 3.0, 4.0, 5.0, 6.0];
+    let little: Vec<u8> = six.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let big: Vec<u8> = six.iter().flat_map(|v| v.to_be_bytes()).collect();
+    let (rows, columns) = (
+        [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+        [1.0, 3.0, 5.0, 2.0, 4.0, 6.0],
+    );
+    for (header, values) in [
+        (
+            "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }",
+            columns,
+        ),
+        (
+            "{'descr': '<f4',  'fortran_order': True, 'shape': (2, 3), }",
+            columns,
+        ),
+        (
+            "{'descr': '<f4', 'shape': (2, 3), 'fortran_order': True}",
+            columns,
+        ),
+        (
+            "{'fortran_order': True, 'descr': '<f4', 'shape': (2, 3), }",
+            columns,
+        ),
+        (
+            "{\"descr\": \"f4\", \"fortran_order\":\nTrue, \"shape\": (2,3)}",
+            columns,
+        ),
+        ("{'descr':'=f4','fortran_order':False,'shape':(2,3)}", rows),
+        (
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 3L), }  \n",
+            rows,
+        ),
+    ] {
+        for version in 1..4 {
+            let a = io::load_npy_from(Cursor::new(npy(version, header, &little))).unwrap();
+            assert_eq!(a.shape(), [2, 3], "{header}");
+            assert_eq!(a.to_vec::<f32>().unwrap(), values, "{header}");
+        }
+    }
+    // The parts of a complex number keep their order when their bytes are swapped.
+    let header = "{'descr': '>c8', 'fortran_order': False, 'shape': (3,), }";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.npy");
+    std::fs::write(&path, npy(1, header, &big)).unwrap();
+    let a = io::load_npy(&path).unwrap();
+    let parts = [ops::real(&a).unwrap(), ops::imag(&a).unwrap()];
+    assert_eq!(parts[0].to_vec::<f32>().unwrap(), [1.0, 3.0, 5.0]);
+    assert_eq!(parts[1].to_vec::<f32>().unwrap(), [2.0, 4.0, 6.0]);
+    for (header, what) in [
+        (
+            "{'descr': '<c16', 'fortran_order': False, 'shape': (1,), }",
+            "<c16",
+        ),
+        (
+            "{'descr': '<U3', 'fortran_order': False, 'shape': (1,), }",
+            "<U3",
+        ),
+        (
+            "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }",
+            "records",
+        ),
+        (
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4), }",
+            "32 bytes",
+        ),
+        (
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (-2, 3), }",
+            "size",
+        ),
+        (
+            "{'descr': '<f4', 'fortran_order': 1, 'shape': (2, 3), }",
+            "True or False",
+        ),
+        ("{'descr': '<f4', 'fortran_order': False}", "shape"),
+        (
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (6,), 'x': 1}",
+            "\"x\"",
+        ),
+        (
+            "{'descr': '<f4', 'descr': '<i4', 'fortran_order': False, 'shape': (6,)}",
+            "twice",
+        ),
+        (
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (6,)} 1",
+            "goes on",
+        ),
+    ] {
+        std::fs::write(&path, npy(1, header, &little)).unwrap();
+        let from_reader = io::load_npy_from(Cursor::new(npy(1, header, &little)));
+        for e in [io::load_npy(&path).unwrap_err(), from_reader.unwrap_err()] {
+            assert_eq!(e.kind(), ErrorKind::Format, "{header}: {e}");
+            assert!(e.to_string().contains(what), "{header}: {e}");
+        }
+    }
+}
+
 #[test]
 fn whatever_the_bytes_are_nothing_ends_the_process() {
     let npy = io::save_npy_to(Cursor::new(Vec::new()), &sample())
@@ -148,8 +261,9 @@ fn errors_and_panics_of_readers_and_writers_come_back() {
         let e = io::load_npy_from(fails).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Panic, "{e}");
     }
-    // The data is read when the array is evaluated, on a thread of MLX.
-    let left = whole.get_ref().len() - 4;
+    // The data is read when the array is evaluated, on another thread. The header is read twice.
+    let whole_len = whole.get_ref().len();
+    let left = 2 * whole_len - sample().nbytes() - 4;
     let fails = Fails {
         inner: whole,
         left,

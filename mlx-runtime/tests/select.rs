@@ -32,7 +32,14 @@ const DEVICES: &[&str] = &[
 ];
 
 /// Answers for kernels alone: another module calls the kernel, or asks a question with a name of its own.
-const ANSWERS: &[&str] = &["on_cpu", "on_cuda", "is_cuda", "is_packs", "cpu::available"];
+const ANSWERS: &[&str] = &[
+    "on_cpu",
+    "rows_on_cpu",
+    "on_cuda",
+    "is_cuda",
+    "is_packs",
+    "cpu::available",
+];
 
 /// Files with a value for each thread, besides `context.rs`. None of them says what is recorded.
 const THREADS: &[&str] = &[

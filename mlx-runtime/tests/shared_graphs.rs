@@ -5,6 +5,7 @@
 mod children;
 
 use std::slice::from_ref;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{mpsc, Barrier};
 use std::thread;
 
@@ -224,17 +225,65 @@ fn a_closure_waits_for_another_thread() {
     other.join().unwrap();
 }
 
-/// A closure that is `Send` and not `Sync`, in a gradient of one thread while another one calls it.
+/// A closure that is `Send` and not `Sync`.
 #[test]
 fn two_threads_are_not_in_a_closure_at_once() {
     let inside = std::cell::Cell::new(false);
-    let f = transforms::checkpoint(move |x| {
+    called_by_two_threads(transforms::checkpoint(move |x| {
         assert!(!inside.replace(true), "two threads at once");
         thread::sleep(std::time::Duration::from_millis(5));
         let made = ops::square(&x[0]);
         inside.set(false);
         Ok(vec![made?])
+    }));
+}
+
+/// A value without data that is `Send` and not `Sync`, such as a right to use something global.
+#[derive(Clone, Copy)]
+struct Token(std::marker::PhantomData<std::cell::Cell<()>>);
+
+impl Token {
+    fn alone<T>(&self, f: impl FnOnce() -> T) -> T {
+        static INSIDE: AtomicBool = AtomicBool::new(false);
+        assert!(!INSIDE.swap(true, Ordering::SeqCst), "two threads at once");
+        thread::sleep(std::time::Duration::from_millis(5));
+        let made = f();
+        INSIDE.store(false, Ordering::SeqCst);
+        made
+    }
+}
+
+#[test]
+fn two_threads_are_not_in_a_closure_without_data_at_once() {
+    let token = Token(std::marker::PhantomData);
+    called_by_two_threads(transforms::checkpoint(move |x| {
+        token.alone(|| Ok(vec![ops::square(&x[0])?]))
+    }));
+    let token = Token(std::marker::PhantomData);
+    called_by_two_threads(transforms::unary(move |x| token.alone(|| ops::square(x))));
+}
+
+/// Two values of one closure's type, each in a thread of its own, may wait for each other.
+#[test]
+fn closures_without_data_run_beside_each_other() {
+    static BOTH: std::sync::Barrier = std::sync::Barrier::new(2);
+    let f = |x: &[Array]| {
+        BOTH.wait();
+        Ok(vec![ops::square(&x[0])?])
+    };
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(move || {
+                let three = [f32s(&[3.0]).unwrap()];
+                let nine = transforms::checkpoint(f).call(&three).unwrap();
+                assert_eq!(nine[0].item::<f32>().unwrap(), 9.0);
+            });
+        }
     });
+}
+
+/// Takes the gradient of a square in one thread while another one calls it.
+fn called_by_two_threads(f: transforms::Closure) {
     let (to_other, closures) = mpsc::channel::<transforms::Closure>();
     let other = thread::spawn(move || {
         for f in closures {
@@ -289,7 +338,7 @@ fn arrays_that_are_evaluated_while_graphs_are_read_keep_their_inputs() {
         reads.recv().unwrap();
         // A new buffer, which no graph could fill again, and which only `w` holds.
         let ones = f32s(&[1.0; 4]).unwrap();
-        let w = ops::multiply(&ones, &Array::scalar(3.0f32).unwrap()).unwrap();
+        let w = ops::multiply(&ones, Array::scalar(3.0f32).unwrap()).unwrap();
         drop(ones);
         w.eval().unwrap();
         let product = transforms::compile(move |x| Ok(vec![ops::matmul(&x[0], &w)?]), false);

@@ -240,6 +240,61 @@ fn gradients_of_broadcasts_in_half_precision() -> Result<()> {
     Ok(())
 }
 
+/// `numpy.mean` and `numpy.var` of these arrays, in dtypes in which their sums or means do not fit.
+#[test]
+fn means_of_integers_and_half_precision() -> Result<()> {
+    on_cpu();
+    let most = [4_294_967_295u32; 2];
+    let most = ops::mean(&Array::from_slice(&most, &[2])?, &[], false)?;
+    near("uint32", most.item::<f32>()?.into(), 4_294_967_295.0, 1e-7);
+    let large = Array::from_slice(&[2_147_483_647i32, 2_147_483_645], &[2])?;
+    let mean = ops::mean(&large, &[0], true)?;
+    near("int32", mean.item::<f32>()?.into(), 2_147_483_646.0, 1e-7);
+    let wide = Array::from_slice(&[0i32, 200_000], &[2])?;
+    near(
+        "var",
+        ops::var(&wide, &[], false, 0)?.item::<f32>()?.into(),
+        1e10,
+        1e-7,
+    );
+    let high = ops::full(&[3], &Array::scalar(60_000f32)?, Dtype::Float16)?;
+    assert_eq!(float32(&ops::mean(&high, &[], false)?), [60_000.0]);
+    for dtype in [Dtype::Float16, Dtype::Bfloat16] {
+        let same = ops::full(&[3], &Array::scalar(1000f32)?, dtype)?;
+        for spread in [
+            ops::var(&same, &[], false, 0)?,
+            ops::std(&same, &[0], false, 0)?,
+        ] {
+            assert_eq!((spread.dtype(), float32(&spread)), (dtype, vec![0.0]));
+        }
+    }
+    Ok(())
+}
+
+/// The gradient of a row that is taken often, such as the embedding of a frequent token, is a sum of rows.
+#[test]
+fn gradients_of_gathers_in_half_precision() -> Result<()> {
+    on_cpu();
+    for dtype in [Dtype::Float16, Dtype::Bfloat16] {
+        let often = ops::zeros(&[5000], Dtype::Int32)?;
+        let along = ops::zeros(&[5000, 1], Dtype::Int32)?;
+        let loss = move |x: &[Array]| {
+            let rows = ops::take(&x[0], &often, 0)?;
+            let elements = ops::take_along_axis(&x[0], &along, 0)?;
+            let wide =
+                [rows, elements].map(|a| ops::sum(&ops::astype(&a, Dtype::Float32)?, &[], false));
+            let [rows, elements] = wide;
+            Ok(vec![ops::add(&rows?, &elements?)?])
+        };
+        let grad = transforms::grad(loss, &[0]).call(&[ops::zeros(&[2, 1], dtype)?])?;
+        assert_eq!(grad[0].dtype(), dtype);
+        let grad = float32(&grad[0]);
+        near("embedding", grad[0], 10_000.0, 2f64.powi(-7));
+        assert_eq!(grad[1], 0.0);
+    }
+    Ok(())
+}
+
 /// Functions that MLX composes and transforms go through the same loops.
 #[test]
 fn transformed_functions_sum_alike() -> Result<()> {

@@ -347,7 +347,7 @@ fn async_work_is_awaited_by_reading() {
     eval(&[]).unwrap();
     async_eval(&[]).unwrap();
     let all: Vec<Array> = (0..100)
-        .map(|i| ops::add(&x, &scalar(i as f32)).unwrap())
+        .map(|i| ops::add(&x, scalar(i as f32)).unwrap())
         .collect();
     eval(&all.iter().collect::<Vec<_>>()).unwrap();
     assert_eq!(all[99].to_vec::<f32>().unwrap(), [100.0, 101.0]);

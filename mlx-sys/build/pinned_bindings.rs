@@ -5603,7 +5603,7 @@ unsafe extern "C" {
 }
 unsafe extern "C" {
     /** Returns the BLAS that matrix products on the CPU use: OpenBLAS's configuration and kernel (`OpenBLAS 0.3.34 ...
- Haswell`), or `system` for the one that MLX was linked with. The text lives as long as the program.*/
+ Haswell`), `none (REASON)` if it cannot be loaded, or `system` for the one that MLX was linked with. The text lives as long as the program.*/
     pub fn mlxrs_blas_name() -> *const ::std::os::raw::c_char;
 }
 unsafe extern "C" {
@@ -5629,14 +5629,23 @@ unsafe extern "C" {
     pub fn mlxrs_cuda_compiles() -> bool;
 }
 unsafe extern "C" {
-    /** Compiles `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture such as `sm_90`,
- by the NVRTC that MLX's library has loaded. An empty architecture compiles nothing: the kernel can be used in a
- graph that is only inspected.*/
+    /** Begins to compile `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture such as
+ `sm_90`, by the NVRTC that MLX's library has loaded. Kernels compile in threads, as many at once as the machine has
+ cores; a launch waits for its kernel when it is evaluated, and the compiler's error is an error of that evaluation.
+ Compiled code is kept in the folder where MLX keeps its own (MLX_PTX_CACHE_DIR), for later processes. An empty
+ architecture compiles nothing: the kernel can be used in a graph that is only inspected.*/
     pub fn mlxrs_cuda_kernel_new(
         res: *mut mlxrs_cuda_kernel,
         name: *const ::std::os::raw::c_char,
         source: *const ::std::os::raw::c_char,
         architecture: *const ::std::os::raw::c_char,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /// Waits until the kernel is compiled, and returns the size of its code in bytes.
+    pub fn mlxrs_cuda_kernel_size(
+        res: *mut usize,
+        kernel: mlxrs_cuda_kernel,
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {
@@ -5694,37 +5703,6 @@ unsafe extern "C" {
     pub fn mlxrs_fused_available(x: mlx_array, s: mlx_stream) -> bool;
 }
 unsafe extern "C" {
-    /// x [.., d], w [d] -> [.., d]
-    pub fn mlxrs_rms_norm(
-        res: *mut mlx_array,
-        x: mlx_array,
-        w: mlx_array,
-        eps: f32,
-        s: mlx_stream,
-    ) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
-    /// x and r [.., d], w [d] -> x + r and its norm
-    pub fn mlxrs_add_rms_norm(
-        sum: *mut mlx_array,
-        normed: *mut mlx_array,
-        x: mlx_array,
-        r: mlx_array,
-        w: mlx_array,
-        eps: f32,
-        s: mlx_stream,
-    ) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
-    /// silu(g) * u
-    pub fn mlxrs_swiglu(
-        res: *mut mlx_array,
-        g: mlx_array,
-        u: mlx_array,
-        s: mlx_stream,
-    ) -> ::std::os::raw::c_int;
-}
-unsafe extern "C" {
     /// q [B, L, H*D], k and v [B, L, K*D], freqs [D/2] -> [B, L, H*D], causal
     pub fn mlxrs_rope_attention(
         res: *mut mlx_array,
@@ -5765,44 +5743,6 @@ unsafe extern "C" {
 pub struct mlxrs_kernels_ {
     /// `default`, `x86-64-v3` (AVX2) or `x86-64-v4` (AVX-512).
     pub level: *const ::std::os::raw::c_char,
-    pub rms_norm: ::std::option::Option<
-        unsafe extern "C" fn(
-            x: *const f32,
-            r: *const f32,
-            w: *const f32,
-            h: *mut f32,
-            y: *mut f32,
-            rstd: *mut f32,
-            rows: i64,
-            d: i64,
-            eps: f32,
-        ),
-    >,
-    pub rms_norm_grad: ::std::option::Option<
-        unsafe extern "C" fn(
-            x: *const f32,
-            w: *const f32,
-            rstd: *const f32,
-            dy: *const f32,
-            dh: *const f32,
-            dx: *mut f32,
-            rows: i64,
-            d: i64,
-        ),
-    >,
-    pub swiglu: ::std::option::Option<
-        unsafe extern "C" fn(g: *const f32, u: *const f32, y: *mut f32, n: i64),
-    >,
-    pub swiglu_grad: ::std::option::Option<
-        unsafe extern "C" fn(
-            g: *const f32,
-            u: *const f32,
-            dy: *const f32,
-            dg: *mut f32,
-            du: *mut f32,
-            n: i64,
-        ),
-    >,
     pub rope: ::std::option::Option<
         unsafe extern "C" fn(
             in_: *const f32,
@@ -5952,6 +5892,21 @@ unsafe extern "C" {
         outputs: mlx_vector_array,
     ) -> ::std::os::raw::c_int;
 }
+unsafe extern "C" {
+    /** Moves the graph between `inputs` and `outputs` to `stream`, which belongs to this thread: operations on its device
+ run there, operations on another device on this thread's default stream of that device. No other thread may read or
+ evaluate the graph meanwhile.*/
+    pub fn mlxrs_run_on(
+        outputs: mlx_vector_array,
+        inputs: mlx_vector_array,
+        stream: mlx_stream,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /** Makes the arrays that MLX would read on a CPU's stream, among these and those that they are made of, ones that this
+ library reads. No thread may evaluate them meanwhile.*/
+    pub fn mlxrs_own_reads(arrays: mlx_vector_array) -> ::std::os::raw::c_int;
+}
 /// The cost of an evaluation. Bytes are those that it allocates, without those allocated before.
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -6037,7 +5992,8 @@ pub struct mlxrs_rows_ {
 pub type mlxrs_rows = mlxrs_rows_;
 unsafe extern "C" {
     /** Returns the outputs of a kernel on a CPU stream. `composed` computes them from the inputs by MLX's operations,
- `backward` the gradients of all inputs from the inputs and the cotangents.*/
+ `backward` the gradients of all inputs from the inputs, the cotangents and the outputs. Where nothing transforms the
+ call, both may be empty.*/
     pub fn mlxrs_rows_apply(
         res: *mut mlx_vector_array,
         inputs: mlx_vector_array,
@@ -6098,6 +6054,14 @@ unsafe extern "C" {
         outputs: mlx_vector_array,
         in_axes: *const ::std::os::raw::c_int,
         out_axes: *const ::std::os::raw::c_int,
+    ) -> ::std::os::raw::c_int;
+}
+unsafe extern "C" {
+    /** For each of the first `count` inputs of the node whose gradient this thread computes, writes 1 if the gradient of that
+ input is asked for. Returns 0 where no such node is known.*/
+    pub fn mlxrs_asked(
+        res: *mut ::std::os::raw::c_int,
+        count: usize,
     ) -> ::std::os::raw::c_int;
 }
 unsafe extern "C" {

@@ -12,6 +12,8 @@
 #include "graph/mlx_rs_failed.h"
 #include "graph/mlx_rs_graph.h"
 #include "graph/mlx_rs_simplify.h"
+#include "graph/mlx_rs_streams.h"
+#include "io/mlx_rs_io.h"
 #include "memory/mlx_rs_simulator.h"
 #include "process/mlx_rs_exit.h"
 #include "rows/mlx_rs_rows.h"

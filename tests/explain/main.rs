@@ -1,6 +1,8 @@
 //! `explain` on a small model: the text, the page, and that each line of the source is the right
 //! one.
 
+mod kernels;
+
 use std::sync::Arc;
 
 use mlx_macros::{mlx_fn, mlx_model};

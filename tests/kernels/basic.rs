@@ -1,8 +1,8 @@
 //! Gated units and norms, in every dtype and many sizes; each is one node, and so is its gradient.
 
 use mlx_macros::mlx_kernel;
-use mlx_runtime::low_level::graph;
-use mlx_runtime::{kernels, transforms, Array, Dtype, Result};
+use mlx_runtime::low_level::graph::{self, NodeNamer};
+use mlx_runtime::{kernels, ops, transforms, Array, Dtype, Result};
 
 use crate::check::normal;
 use crate::same;
@@ -74,6 +74,35 @@ fn sums_with_norms_are_those_of_mlx() {
             normal(&[d], 3, t),
         ]
     });
+}
+
+/// The outputs of the launch that gives the first of these gradients.
+fn outputs_of_the_gradient(argnums: &[i32]) -> usize {
+    let array = |shape: &[i32]| {
+        let n = shape.iter().product::<i32>() as usize;
+        Array::from_slice(&vec![0.5f32; n], shape).unwrap()
+    };
+    let f = |x: &[Array]| {
+        let (h, y) = add_rms_norm(&x[0], &x[1], &x[2], 1e-5)?;
+        Ok(vec![ops::sum(&(h * y), &[], false)?])
+    };
+    let x = [array(&[2, 3, 8]), array(&[2, 3, 8]), array(&[8])];
+    let grads = transforms::grad(f, argnums).call(&x).unwrap();
+    let first = graph::simplify(&[&grads[0]]).unwrap();
+    let text = graph::print_graph(&NodeNamer::new().unwrap(), &[&first[0]]).unwrap();
+    let launches: Vec<&str> = text.lines().filter(|l| l.contains("Rows")).collect();
+    // The kernel itself, and its gradient.
+    assert_eq!(launches.len(), 2, "{text}");
+    let (_, outputs) = launches[1].split_once("->").unwrap();
+    outputs.matches('(').count()
+}
+
+#[test]
+fn a_weight_that_nobody_trains_has_no_sum_over_rows() {
+    assert_eq!(outputs_of_the_gradient(&[0]), 1);
+    assert_eq!(outputs_of_the_gradient(&[0, 1]), 1);
+    assert_eq!(outputs_of_the_gradient(&[0, 2]), 2);
+    assert_eq!(outputs_of_the_gradient(&[2]), 2);
 }
 
 #[test]

@@ -38,6 +38,12 @@ impl Case {
                 let x: Vec<i32> = (0..n).map(|j| j * 7 % 2).collect();
                 Array::from_slice(&x, &self.shape(i)).unwrap()
             }
+            "f32" => normal(&self.shape(i), 40 + i as u64, Dtype::Float32),
+            "u32" => {
+                let n: u32 = self.shape(i).iter().product::<i32>() as u32;
+                let x: Vec<u32> = (0..n).map(|j| j * 7 + 3).collect();
+                Array::from_slice(&x, &self.shape(i)).unwrap()
+            }
             _ => normal(&self.shape(i), 40 + i as u64, dtype),
         })
         .collect()

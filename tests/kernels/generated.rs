@@ -352,6 +352,54 @@ fn call_each113(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each113(&x[0])?]) }
 fn each114(table: Tensor![K], at: Tensor![B; i32], x: Tensor![B, L]) -> Tensor![B, L] { expand_dims(take(table * table, at, 0), -1) * x }
 fn call_each114(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each114(&x[0], &x[1], &x[2])?]) }
 #[mlx_kernel]
+fn each115(x: Tensor![B, D], key: Tensor![2; u32]) -> Tensor![B, D] { where_(random::bernoulli(0.75, [B, D], key), x * x / 0.75, zeros_like(x)) }
+fn call_each115(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each115(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each116(x: Tensor![B, L, D], key: Tensor![2; u32]) -> Tensor![L, B, D] { transpose(x * astype(random::uniform(0.5, 2.0, [B, L, D], key), float) * astype(right_shift(random::bits([L, 1], key), 28), float), [1, 0, 2]) }
+fn call_each116(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each116(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each117(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { mse_loss(x, y, reduction = "none") + l1_loss(x, y, reduction = "none") * x }
+fn call_each117(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each117(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each118(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { smooth_l1_loss(x, y, 0.7, reduction = "none") + huber_loss(x * 2.0, y, 0.8) + log_cosh_loss(x, y) }
+fn call_each118(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each118(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each119(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { hinge_loss(x, y) + margin_ranking_loss(x, y, sin(y), 0.1) }
+fn call_each119(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each119(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each120(x: Tensor![B, D], y: Tensor![B, D], v: Tensor![B, D]) -> Tensor![B, D] { gaussian_nll_loss(x, y, square(v) + 0.5, full = true, reduction = "none") + gaussian_nll_loss(x, y, square(v) + 0.1, reduction = "none") }
+fn call_each120(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each120(&x[0], &x[1], &x[2])?]) }
+#[mlx_kernel]
+fn each121(x: Tensor![B, D], y: Tensor![B, D], w: Tensor![B, D]) -> Tensor![B, D] { binary_cross_entropy(x, sigmoid(y), w, reduction = "none") + binary_cross_entropy(sigmoid(x), sigmoid(y), with_logits = false, reduction = "none") }
+fn call_each121(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each121(&x[0], &x[1], &x[2])?]) }
+#[mlx_kernel]
+fn each122(x: Tensor![B, D], t: Tensor![B; i32], w: Tensor![B; f32]) -> Tensor![B; f32] { cross_entropy(x, t, w) + cross_entropy(x * 0.5, t, label_smoothing = 0.1) }
+fn call_each122(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each122(&x[0], &x[1], &x[2])?]) }
+#[mlx_kernel]
+fn each123(x: Tensor![B, D], t: Tensor![B, D]) -> Tensor![B; f32] { cross_entropy(x, softmax(t, -1)) }
+fn call_each123(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each123(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each124(x: Tensor![B, D], t: Tensor![B; i32]) -> Tensor![B] { nll_loss(log_softmax(x, -1), t) }
+fn call_each124(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each124(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each125(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B] { kl_div_loss(log_softmax(x, -1), log_softmax(y, -1)) + cosine_similarity_loss(x, y, 1) * vecdot(x, y) }
+fn call_each125(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each125(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each126(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { x * astype(isclose(x, y * 0.5 + x * 0.5, 0.1, 0.2), float) + y * astype(isclose(x, y, equal_nan = true), float) }
+fn call_each126(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each126(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each127(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, 3, D] { stack([x * y, tanh(x), y], 1) }
+fn call_each127(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each127(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each128(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D, 2] { softmax(stack([x * y, tanh(x)], -1), -1) }
+fn call_each128(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each128(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each129(x: Tensor![B, D], y: Tensor![D]) -> Tensor![3, B, 2 * D] { tile(x * y, [3, 1, 2]) }
+fn call_each129(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each129(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each130(x: Tensor![B, L, D]) -> Tensor![B * 2, L, D] { tile(softmax(x, -1), [2, 1, 1]) }
+fn call_each130(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each130(&x[0])?]) }
+#[mlx_kernel]
 fn random0(y: Tensor![B, L, D], z: Tensor![B, L, E], s: Tensor![B, L, 1]) -> (Tensor![B, L, 1], Tensor![B, L, 1], Tensor![B, L, E]) {
     let v0 = softplus(s);
     let v1 = concatenate([y, z], -1);
@@ -1200,6 +1248,22 @@ pub const CASES: &[Case] = &[
     Case { name: "each112", call: call_each112, arguments: &[(&["B", "L", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each113", call: call_each113, arguments: &[(&["B", "1", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each114", call: call_each114, arguments: &[(&["K"], "float"), (&["B"], "i32"), (&["B", "L"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each115", call: call_each115, arguments: &[(&["B", "D"], "float"), (&["2"], "u32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each116", call: call_each116, arguments: &[(&["B", "L", "D"], "float"), (&["2"], "u32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each117", call: call_each117, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each118", call: call_each118, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each119", call: call_each119, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each120", call: call_each120, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each121", call: call_each121, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each122", call: call_each122, arguments: &[(&["B", "D"], "float"), (&["B"], "i32"), (&["B"], "f32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each123", call: call_each123, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each124", call: call_each124, arguments: &[(&["B", "D"], "float"), (&["B"], "i32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each125", call: call_each125, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each126", call: call_each126, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each127", call: call_each127, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each128", call: call_each128, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each129", call: call_each129, arguments: &[(&["B", "D"], "float"), (&["D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each130", call: call_each130, arguments: &[(&["B", "L", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "random0", call: call_random0, arguments: &[(&["B", "L", "D"], "float"), (&["B", "L", "E"], "float"), (&["B", "L", "1"], "float")], sizes: &[("B", 2), ("L", 3), ("D", 19), ("E", 33)] },
     Case { name: "random1", call: call_random1, arguments: &[(&["B", "L", "D"], "float"), (&["E"], "float"), (&["B", "L", "1"], "float"), (&["B", "L", "1"], "float")], sizes: &[("B", 2), ("L", 3), ("D", 19), ("E", 33)] },
     Case { name: "random2", call: call_random2, arguments: &[(&["B", "L", "D"], "float"), (&["B", "L", "D"], "float"), (&["B", "L", "E"], "float"), (&["D"], "float"), (&["B", "L", "1"], "float"), (&["B", "L", "1"], "float"), (&["B", "L", "1"], "i32")], sizes: &[("B", 2), ("L", 3), ("D", 19), ("E", 33)] },

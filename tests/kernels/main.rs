@@ -1,5 +1,5 @@
 //! Kernels of the row tier: values and gradients in every dtype and size, one node each, inside of transforms and models,
-//! with frozen arguments and gradients by hand, and on arrays that no backend holds.
+//! random numbers from a key, with arguments that may be absent, with frozen arguments and gradients by hand, and on arrays that no backend holds.
 
 #![forbid(unsafe_code)]
 
@@ -8,6 +8,8 @@ mod check;
 mod gradients;
 mod layouts;
 mod models;
+mod optional;
+mod random;
 mod regions;
 mod transforms;
 

@@ -89,6 +89,31 @@ fn second_derivatives_are_composed() {
     same("second derivative", first, &inputs(), 1e-5, 5e-5);
 }
 
+/// A sum and its norm: the gradient reads the sum, not its terms.
+#[mlx_kernel]
+fn summed(x: Tensor![B, D], r: Tensor![B, D], w: Tensor![D]) -> (Tensor![B, D], Tensor![B, D]) {
+    let h = x + r;
+    (h, h * rsqrt(mean(square(h), -1, keepdims) + 1e-5) * w)
+}
+
+#[test]
+fn second_derivatives_of_gradients_that_read_results_are_composed() {
+    let first = |x: &[Array]| {
+        let loss = |x: &[Array]| {
+            let (h, y) = summed(&x[0], &x[1], &x[2])?;
+            let both = ops::square(&(h * y))?;
+            Ok(vec![ops::sum(&both, &[], false)?])
+        };
+        transforms::grad(loss, &[0, 1, 2]).call(x)
+    };
+    let x = [
+        normal(&[3, 10], 1, Dtype::Float32),
+        normal(&[3, 10], 2, Dtype::Float32),
+        normal(&[10], 3, Dtype::Float32),
+    ];
+    same("second derivative of sums", first, &x, 1e-5, 5e-5);
+}
+
 #[test]
 fn checkpoints_and_compiled_functions_hold_kernels() -> Result<()> {
     let x = inputs();

@@ -5,6 +5,7 @@ use mlx_macros_core::kernel::ir::{
     At, Binary, Constant, Op, Place, Program, Reduce, Scalar, Unary,
 };
 use mlx_macros_core::syntax::dims::{Dim, Quotient};
+use mlx_runtime::random::{self, Key};
 use mlx_runtime::{ops, Array, Dtype, Result};
 
 /// Sizes of a call by their names.
@@ -18,7 +19,7 @@ impl Sizes {
         }
         if let Some(q) = Quotient::of(name) {
             let product = |names: &[String]| names.iter().map(|n| self.name(n)).product::<i64>();
-            return product(&q.of) / (product(&q.by) * q.number);
+            return self.of(&q.of) / (product(&q.by) * q.number);
         }
         panic!("no size {name}")
     }
@@ -152,6 +153,14 @@ impl Composed<'_> {
                     .map(|(v, w)| self.full(&values[*v], Some(self.sizes.of(w))))
                     .collect();
                 ops::concatenate(&parts?.iter().collect::<Vec<_>>(), 1)
+            }
+            Op::Bits { key, place, count } => {
+                // The key and the count are the same in every row.
+                let word = |v: usize| values[v].to_vec::<u32>().map(|all| all[0]);
+                let key = Array::from_slice(&[word(key[0])?, word(key[1])?], &[2])?;
+                let count = word(*count)? as i32;
+                let all = random::bits(&[count], 4, &Key::from_array(key)?)?;
+                ops::take(&all, &values[*place], 0)
             }
             Op::Take { of, index } => {
                 let size = i64::from(values[*of].shape()[1]);

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mlx_macros_core::entry::kernels::programs;
+use mlx_macros_core::entry::optional::variants;
 use mlx_macros_core::kernel::ir::{Op, Program};
 use mlx_macros_core::syntax::dims::{Dim, Quotient};
 use syn::visit::Visit;
@@ -84,7 +85,10 @@ fn some_sizes(program: &Program, random: &mut Random) -> Sizes {
     for dim in program.rows.iter().chain(inputs).chain(outputs) {
         for name in dim.terms().flat_map(|t| t.0) {
             let parts = match Quotient::of(name) {
-                Some(q) => [q.of, q.by].concat(),
+                Some(q) => {
+                    let of = q.of.names().into_iter().map(String::from);
+                    of.chain(q.by).collect()
+                }
                 None => vec![],
             };
             names.extend(parts);
@@ -110,8 +114,12 @@ fn some_sizes(program: &Program, random: &mut Random) -> Sizes {
     Sizes(all)
 }
 
-/// Adds a function's kernel and its gradient.
+/// Adds a function's kernel and its gradient, or those of each combination of arguments that may be absent.
 fn add(f: &ItemFn, seed: u64, to: &mut Vec<Launch>) -> bool {
+    let variants = variants(f).unwrap_or_default();
+    if !variants.is_empty() {
+        return variants.iter().all(|v| add(&v.function, seed, to));
+    }
     let Some((program, gradient)) = programs(f) else {
         return false;
     };

@@ -3,8 +3,10 @@
 //!
 //! `planted` shows that the shim finds faults, `wrapped` that the text around a body is MLX's.
 
+mod arrays;
 mod compile;
 mod composed;
+mod emitted;
 mod generated;
 mod kernels;
 mod mutated;
@@ -14,6 +16,7 @@ mod random;
 #[allow(dead_code)] // what its own tests need
 #[path = "../../mlx-macros/core/tests/kernels/generate.rs"]
 mod source;
+mod steps;
 mod wrap;
 mod wrapped;
 

@@ -3,15 +3,15 @@
 use std::cell::RefCell;
 
 use mlx_macros_core::kernel::ir::{Derived, Gradient, Place, Program, Scalar, Source};
-use mlx_macros_core::kernel::text::{self, Target};
-use mlx_macros_core::syntax::dims::Dim;
-use mlx_macros_core::syntax::signature::Dt;
+use mlx_macros_core::kernel::text::Target;
 use mlx_runtime::kernels::rows::layout::Layout;
-use mlx_runtime::kernels::rows::text::{Argument, Call, Output, Text};
-use mlx_runtime::{bf16, f16, ops, transforms, Array, Dtype, Result};
+use mlx_runtime::kernels::rows::text::{Call, Output, Text};
+use mlx_runtime::{ops, transforms, Array, Dtype, Result};
 
+use crate::arrays::{array, bytes, numbers, stored, type_name};
 use crate::compile::{Job, Outcome};
 use crate::composed::{Composed, Sizes};
+use crate::emitted::emitted;
 use crate::random::Random;
 use crate::wrap;
 
@@ -40,154 +40,6 @@ struct Forward {
 thread_local! {
     /// Programs that closures of MLX's transforms run. A program holds tokens, which stay in their thread.
     static PROGRAMS: RefCell<Vec<(Program, Sizes, Vec<f32>)>> = RefCell::default();
-}
-
-fn leaked(list: Vec<String>) -> &'static [&'static str] {
-    let list: Vec<&'static str> = list.into_iter().map(|s| &*s.leak()).collect();
-    list.leak()
-}
-
-/// A size as the macros emit it, for sizes of these names.
-fn size(dim: &Dim, names: &[String]) -> &'static [(i64, &'static [usize])] {
-    let place = |name: &String| {
-        names
-            .iter()
-            .position(|n| n == name)
-            .expect("the call has every size")
-    };
-    let terms = dim.terms().map(|(factors, c)| {
-        let places: Vec<usize> = factors.iter().map(place).collect();
-        (c, &*places.leak())
-    });
-    let terms: Vec<(i64, &'static [usize])> = terms.collect();
-    terms.leak()
-}
-
-/// The text as the macros emit it.
-pub fn emitted(program: &Program, target: Target, names: &[String]) -> Option<Text> {
-    let made = text::write(program, target)?;
-    let arguments = text::argument_names(program, &made);
-    let argument = |a: &text::Argument| match a {
-        text::Argument::Rows => Argument::Rows,
-        text::Argument::RowsEach => Argument::RowsEach,
-        text::Argument::Size(name) => Argument::Size(size(&Dim::name(name), names)),
-        text::Argument::Number(i) => Argument::Number(*i),
-    };
-    let numbers = made.numbers.iter().map(argument);
-    let numbers: Vec<_> = numbers.zip(leaked(arguments).iter().copied()).collect();
-    let constants = made.constants.into_iter();
-    let constants = constants.map(|(name, word)| (&*word.leak(), size(&Dim::name(&name), names)));
-    let constants: Vec<(&'static str, _)> = constants.collect();
-    let widths: Vec<_> = made.widths.iter().map(|w| size(w, names)).collect();
-    Some(Text {
-        name: program.name.clone().leak(),
-        header: made.header.leak(),
-        body: made.body.leak(),
-        inputs: leaked(made.inputs),
-        outputs: leaked(made.outputs),
-        constants: constants.leak(),
-        numbers: numbers.leak(),
-        widths: widths.leak(),
-        sums: made.sums,
-    })
-}
-
-/// The dtype of an array's elements.
-fn stored(dt: Dt, float: Dtype) -> Dtype {
-    match dt {
-        Dt::Float => float,
-        Dt::F32 => Dtype::Float32,
-        Dt::I32 => Dtype::Int32,
-        Dt::U32 => Dtype::Uint32,
-        Dt::Bool => Dtype::Bool,
-    }
-}
-
-/// MLX's name of a dtype in kernels.
-fn type_name(dtype: Dtype) -> &'static str {
-    match dtype {
-        Dtype::Float16 => "float16_t",
-        Dtype::Bfloat16 => "bfloat16_t",
-        Dtype::Int32 => "int32_t",
-        Dtype::Uint32 => "uint32_t",
-        Dtype::Bool => "bool",
-        _ => "float",
-    }
-}
-
-/// An array of random numbers; `wild` ones have NaN and infinities, too.
-fn array(random: &mut Random, shape: &[i32], dtype: Dtype, wild: bool) -> Array {
-    let count = shape.iter().product::<i32>();
-    let float = |random: &mut Random| match wild && random.one_in(9) {
-        true => *random.pick(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 3e38]),
-        false => random.unit() * 2.0,
-    };
-    let made = match dtype {
-        Dtype::Int32 => {
-            let all: Vec<i32> = (0..count).map(|_| random.below(17) as i32 - 8).collect();
-            Array::from_slice(&all, shape)
-        }
-        Dtype::Uint32 => {
-            let all: Vec<u32> = (0..count).map(|_| random.below(9) as u32).collect();
-            Array::from_slice(&all, shape)
-        }
-        Dtype::Bool => {
-            let all: Vec<bool> = (0..count).map(|_| random.one_in(2)).collect();
-            Array::from_slice(&all, shape)
-        }
-        _ => {
-            let all: Vec<f32> = (0..count).map(|_| float(random)).collect();
-            Array::from_slice(&all, shape).and_then(|a| ops::astype(&a, dtype))
-        }
-    };
-    made.expect("the array is made")
-}
-
-/// The elements in memory.
-pub fn bytes(a: &Array) -> Vec<u8> {
-    let whole = |list: Vec<u16>| list.iter().flat_map(|n| n.to_le_bytes()).collect();
-    let made: Result<Vec<u8>> = (|| {
-        Ok(match a.dtype() {
-            Dtype::Float16 => whole(a.to_vec::<f16>()?.iter().map(|x| x.to_bits()).collect()),
-            Dtype::Bfloat16 => whole(a.to_vec::<bf16>()?.iter().map(|x| x.to_bits()).collect()),
-            Dtype::Int32 => a
-                .to_vec::<i32>()?
-                .iter()
-                .flat_map(|n| n.to_le_bytes())
-                .collect(),
-            Dtype::Uint32 => a
-                .to_vec::<u32>()?
-                .iter()
-                .flat_map(|n| n.to_le_bytes())
-                .collect(),
-            Dtype::Bool => a.to_vec::<bool>()?.iter().map(|b| u8::from(*b)).collect(),
-            _ => a
-                .to_vec::<f32>()?
-                .iter()
-                .flat_map(|n| n.to_le_bytes())
-                .collect(),
-        })
-    })();
-    made.expect("the array has values")
-}
-
-/// Elements in memory as numbers.
-pub fn numbers(bytes: &[u8], dtype: Dtype) -> Vec<f64> {
-    let four = |f: fn([u8; 4]) -> f64| bytes.chunks(4).map(|b| f(b.try_into().unwrap())).collect();
-    let two = |f: fn(u16) -> f64| {
-        bytes
-            .chunks(2)
-            .map(|b| f(u16::from_le_bytes(b.try_into().unwrap())))
-            .collect()
-    };
-    match dtype {
-        Dtype::Float16 => two(|b| f16::from_bits(b).to_f64()),
-        Dtype::Bfloat16 => two(|b| bf16::from_bits(b).to_f64()),
-        Dtype::Int32 => four(|b| f64::from(i32::from_le_bytes(b))),
-        Dtype::Uint32 => four(|b| f64::from(u32::from_le_bytes(b))),
-        Dtype::Bool => bytes.iter().map(|b| f64::from(*b)).collect(),
-        _ => four(|b| f64::from(f32::from_le_bytes(b))),
-    }
 }
 
 /// A layout that suits the widths: not only the one that the host would choose.
@@ -423,6 +275,7 @@ impl Launch {
             match source {
                 Source::Input(i) => primals[*i] = Some(array.clone()),
                 Source::Cotangent(i) => cotangents[*i] = Some(array.clone()),
+                Source::Output(_) => panic!("this gradient reads no results"),
             }
         }
         let composed = Composed {
@@ -460,7 +313,7 @@ impl Launch {
         for (i, primal) in primals.into_iter().enumerate() {
             all.push(primal.map_or_else(|| missing(i), Ok)?);
         }
-        let wanted: Vec<usize> = forward.outputs.iter().map(|d| d.input).collect();
+        let wanted: Vec<usize> = forward.outputs.iter().map(|d| d.inputs[0]).collect();
         let given: Vec<Array> = wanted.iter().map(|i| all[*i].clone()).collect();
         let seen: Vec<usize> = by
             .iter()

@@ -188,7 +188,7 @@ fn call(inputs: &Inputs, graph: &Graph, op: &'static Op, args: &[Arg]) -> Result
             (Arg::Text(t), _) => Given::Text(t),
         });
     }
-    by_name(op.name, &given)
+    by_name(&op.function(), &given)
 }
 
 /// An argument as the type that a function of the runtime takes.
@@ -285,15 +285,15 @@ functions! {
         arctan2 equal not_equal less less_equal greater greater_equal logical_and logical_or
         logical_xor bitwise_and bitwise_or bitwise_xor left_shift right_shift matmul inner outer
         einsum reshape broadcast_to transpose expand_dims squeeze concatenate stack tile tril triu
-        sort argsort zeros ones positions causal_mask;
+        sort argsort zeros ones positions causal_mask random_bits;
     (a b c):
         hard_tanh where_ clip vecdot tensordot flatten unflatten swapaxes moveaxis split repeat
         pad roll take take_along_axis partition argpartition topk sum mean max min prod logsumexp
-        median all any argmax argmin softmax full rms_norm mse_loss l1_loss log_cosh_loss
+        median all any argmax argmin softmax full random_bernoulli rms_norm mse_loss l1_loss log_cosh_loss
         hinge_loss visible_keys;
     (a b c d):
         nan_to_num put_along_axis var std cumsum cumprod cummax cummin logcumsumexp arange
-        linspace eye tri layer_norm max_pool1d avg_pool1d max_pool2d avg_pool2d smooth_l1_loss
+        linspace eye tri random_uniform layer_norm max_pool1d avg_pool1d max_pool2d avg_pool2d smooth_l1_loss
         huber_loss kl_div_loss nll_loss;
     (a b c d e):
         isclose addmm gather_mm dequantize slice binary_cross_entropy margin_ranking_loss

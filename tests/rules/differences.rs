@@ -189,6 +189,11 @@ const STRICTER: &[(&[&str], Code, &str)] = &[
         "only the values broadcast",
     ),
     (
+        &["put_along_axis"],
+        Code::Broadcast,
+        "the values broadcast to the indices",
+    ),
+    (
         &["quantized_matmul", "dequantize"],
         Code::DimMismatch,
         "MLX looks at fewer of the scales' sizes before it computes",

@@ -8,6 +8,7 @@ mod bindings;
 mod coverage;
 mod errors;
 mod explain;
+mod language;
 mod wrappers;
 
 /// A file that is generated and committed.
@@ -34,6 +35,7 @@ pub fn files() -> Result<Vec<File>> {
     files.push(coverage::file(&root)?);
     files.push(errors::file());
     files.push(explain::file(&root)?);
+    files.push(language::file(&root)?);
     Ok(files)
 }
 

@@ -8,6 +8,10 @@ Both draw the same random weights, adapter and batch (`weights.py`), so nothing 
 its own, with a time limit. `--out` takes results.json and speed.svg. `--rows` picks rows by name, `--list` shows
 them. The exit code is 1 if a row failed or its losses do not agree.
 
+`--family` measures other models in turn (names of configs/, `all` for the published ones of 4 to 9 billion parameters), in the row
+4x512 unless `--rows` says another. "first s" is the time of the first step in seconds, which compiles what is not on disk: with
+`--cold` each process of ours finds nothing there.
+
 `--torch` measures PyTorch's and PEFT's step too, in the rows of 16 bits (its own random weights: time and memory only); it needs
 torch, transformers and peft in the same Python.
 
@@ -21,6 +25,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 import plot
@@ -36,6 +41,7 @@ ROWS = [
     ("4bit-4x512", 4, 4, 512, "never"),
     ("4bit-4x512-again", 4, 4, 512, "always"),
 ]
+FAMILIES = ["mistral-7b-v0.1", "qwen2.5-7b", "qwen3-8b", "gemma2-9b", "gemma3-4b", "phi3-mini"]
 
 
 def run(command, env, limit):
@@ -64,14 +70,14 @@ def agree(ours, peer, tolerance):
     return worst, None if worst <= tolerance else f"losses differ by {worst:.2%}: {ours['losses']} {peer['losses']}"
 
 
-def commands(a, row):
+def commands(a, model, row):
     _, bits, batch, tokens, again = row
     shape = ["--batch-size", batch, "--tokens", tokens, "--bits", bits, "--steps", a.steps, "--warmup", a.warmup]
     shape += ["--dtype", a.dtype, "--learning-rate", a.learning_rate, "--seed", a.seed]
-    ours = [a.binary, "bench", "--json", "--model", f"synth:{a.model}", *shape]
+    ours = [a.binary, "bench", "--json", "--model", f"synth:{model}", *shape]
     ours += ["--grad-checkpoint", a.policy or again, *a.bench]
-    peer = [sys.executable, HERE / "peer.py", "--model", a.model, *shape, "--grad-checkpoint", again]
-    torch = [sys.executable, HERE / "peer_torch.py", "--model", a.model, "--batch-size", batch, "--tokens", tokens]
+    peer = [sys.executable, HERE / "peer.py", "--model", model, *shape, "--grad-checkpoint", again]
+    torch = [sys.executable, HERE / "peer_torch.py", "--model", model, "--batch-size", batch, "--tokens", tokens]
     torch += ["--steps", a.steps, "--warmup", a.warmup, "--dtype", a.dtype, "--grad-checkpoint", again]
     torch += ["--compile"] if a.torch == "compiled" else []
     return [[str(x) for x in c] for c in (ours, peer, torch)]
@@ -81,16 +87,23 @@ def pairs(texts):
     return dict(t.split("=", 1) for t in texts)
 
 
-def measure(a, row):
+def run_ours(a, command):
+    if not a.cold:
+        return run(command, pairs(a.env), a.timeout)
+    with tempfile.TemporaryDirectory() as empty:
+        return run(command, {**pairs(a.env), "MLX_PTX_CACHE_DIR": empty}, a.timeout)
+
+
+def measure(a, model, row):
     name, bits, batch, tokens, again = row
-    ours_command, peer_command, torch_command = commands(a, row)
+    ours_command, peer_command, torch_command = commands(a, model, row)
     rounds = []
     for _ in range(a.rounds):
-        ours = run(ours_command, pairs(a.env), a.timeout)
+        ours = run_ours(a, ours_command)
         peer = {} if a.no_peer else run(peer_command, pairs(a.peer_env), a.timeout)
         rounds.append((ours, peer))
     failed = [(who, r[i]["failed"]) for r in rounds for i, who in enumerate(("ours", "mlx-lm")) if "failed" in r[i]]
-    result = {"row": name, "bits": bits, "batch_size": batch, "tokens": tokens, "grad_checkpoint": again}
+    result = {"row": f"{model} {name}" if a.family else name, "model": model, "bits": bits, "batch_size": batch, "tokens": tokens, "grad_checkpoint": again}
     result |= {"commands": {"ours": ours_command, "peer": peer_command}}
     result["errors"] = [f"{who}: {text}" for who, text in failed]
     best = [min((r[i] for r in rounds if "median_ms" in r[i]), key=lambda x: x["median_ms"], default={}) for i in (0, 1)]
@@ -112,7 +125,7 @@ def measure(a, row):
 
 
 HEAD = ["row", "losses", "ms", "mlx-lm ms", "speed-up", "GB", "mlx-lm GB", "memory", "predicted", "of floor", "busy"]
-HEAD += ["torch ms", "torch GB"]
+HEAD += ["first s", "mlx-lm first", "torch ms", "torch GB"]
 
 
 def cells(r):
@@ -135,20 +148,22 @@ def cells(r):
         show("{:.2f}", predicted),
         show("{:.0%}", ours.get("share_of_floor")),
         show("{:.0%}", ours.get("gpu_utilization")),
+        *(show("{:.2f}", (side or {}).get("first_step_ms") and side["first_step_ms"] / 1e3) for side in (ours, peer)),
         show("{:.2f}", torch.get("median_ms")),
         show("{:.2f}", (torch.get("peak_bytes") or 0) / 2**30 or None),
     ]
 
 
 def line(texts):
-    return f"| {texts[0]:<16} | " + " | ".join(f"{t:>9}" for t in texts[1:]) + " |"
+    return f"| {texts[0]:<21} | " + " | ".join(f"{t:>9}" for t in texts[1:]) + " |"
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--binary", default=HERE.parents[2] / "target/release/llama_lora")
     p.add_argument("--model", default="llama-3.1-8b", help="a name of configs/, or a config.json")
-    p.add_argument("--rows", nargs="+", metavar="ROW", help="names of rows (all)")
+    p.add_argument("--family", nargs="+", metavar="MODEL", help="several models in turn: names as --model takes, or all")
+    p.add_argument("--rows", nargs="+", metavar="ROW", help="names of rows (all; 4x512 with --family)")
     p.add_argument("--list", action="store_true", help="show the rows and end")
     p.add_argument("--steps", type=int, default=10)
     p.add_argument("--warmup", type=int, default=3)
@@ -162,10 +177,14 @@ def main():
     p.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="for ours; may be repeated")
     p.add_argument("--peer-env", action="append", default=[], metavar="NAME=VALUE", help="for mlx-lm; may be repeated")
     p.add_argument("--bench", action="append", default=[], metavar="ARGUMENT", help="one more argument of llama_lora bench, as --bench=--pipeline; may be repeated")
+    p.add_argument("--cold", action="store_true", help="nothing is compiled before ours begins")
     p.add_argument("--no-peer", action="store_true", help="ours alone")
     p.add_argument("--torch", choices=["eager", "compiled"], help="PyTorch and PEFT too")
     p.add_argument("--out", type=pathlib.Path, help="folder for results.json and speed.svg")
     a = p.parse_args()
+    models = FAMILIES if a.family == ["all"] else a.family or [a.model]
+    if a.family and not a.rows:
+        a.rows = ["4x512"]
     known = [r[0] for r in ROWS]
     unknown = [r for r in a.rows or [] if r not in known]
     if unknown:
@@ -178,17 +197,17 @@ def main():
     print(line(HEAD))
     print("|" + "|".join(["---"] + ["---:"] * (len(HEAD) - 1)) + "|", flush=True)
     results = []
-    for row in rows:
-        results.append(measure(a, row))
+    for model, row in ((m, r) for m in models for r in rows):
+        results.append(measure(a, model, row))
         print(line(cells(results[-1])), flush=True)
         for error in results[-1]["errors"]:
             print(f"    {error}", file=sys.stderr, flush=True)
         if a.out:
             a.out.mkdir(parents=True, exist_ok=True)
             (a.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-            (a.out / "speed.svg").write_text(plot.svg(results, a.model))
+            (a.out / "speed.svg").write_text(plot.svg(results, ", ".join(models)))
     first = next((r["ours"] for r in results if r["ours"]), {})
-    print(f"{a.model}, {a.dtype}, {first.get('device', 'unknown device')}, MLX {first.get('mlx', '?')}; GB are 2^30 bytes")
+    print(f"{', '.join(models)}, {a.dtype}, {first.get('device', 'unknown device')}, MLX {first.get('mlx', '?')}; GB are 2^30 bytes")
     return 1 if any(r["errors"] for r in results) else 0
 
 

@@ -1,4 +1,4 @@
-"""The weights, adapter and batch of `synth:CONFIG`, drawn by MLX's Python package into mlx-lm's model.
+"""The weights, adapter and batch of `synth:CONFIG`, drawn by MLX's Python package into mlx-lm's model of that type.
 
 The rule is the one at the head of `src/synth/draw.rs`; `tests/synth.rs` holds the two to each other.
 
@@ -9,13 +9,12 @@ import argparse
 import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten
-from mlx_lm.models.llama import Model, ModelArgs
 from mlx_lm.tuner.utils import linear_to_lora_layers
+from mlx_lm.utils import _get_classes
 
 from step import read_config
 
 BLOCK = 1 << 25
-KEYS = ["self_attn." + k for k in ("q_proj", "k_proj", "v_proj", "o_proj")]
 
 
 def seed_of(seed, name):
@@ -55,17 +54,30 @@ def batch(rows, tokens, vocabulary, seed):
     return mx.random.randint(0, vocabulary, [rows, tokens + 1], key=mx.random.key(seed_of(seed, "batch.0")))
 
 
+def stored(name, shape, dtype, seed, less_one):
+    """A tensor of mlx-lm's model: biases are zeros, norms ones (stored less one or not), and a checkpoint stores experts
+    one by one."""
+    if len(shape) < 2:
+        return (mx.zeros if less_one or name.endswith(".bias") else mx.ones)(shape, dtype)
+    path, _, part = name.partition(".switch_mlp.")
+    if not part:
+        return normal(name, shape, dtype, seed)
+    if path.endswith("block_sparse_moe"):
+        part = part.replace("gate_proj", "w1").replace("down_proj", "w2").replace("up_proj", "w3")
+    return mx.stack([normal(f"{path}.experts.{e}.{part}", shape[1:], dtype, seed) for e in range(shape[0])])
+
+
 def build(config, dtype, bits=16, group_size=64, seed=0):
-    """mlx-lm's Llama with these weights, each tensor drawn (and packed) on its own."""
-    known = ModelArgs.from_dict(config)
-    model = Model(known)
-    weights = []
-    for name, value in tree_flatten(model.parameters()):
-        if value.ndim > 1:
-            weights.append((name, normal(name, value.shape, dtype, seed)))
-        else:
-            weights.append((name, mx.ones(value.shape, dtype)))
-    model.load_weights(weights)
+    """mlx-lm's model with these weights, each tensor drawn (and packed) on its own."""
+    kind, arguments = _get_classes(config)
+    model = kind(arguments.from_dict(config))
+    less_one = config["model_type"].startswith("gemma")
+    names = tree_flatten(model.parameters())
+    if config.get("tie_word_embeddings"):
+        names = [(n, v) for n, v in names if n != "lm_head.weight"]
+    weights = {n: stored(n, v.shape, dtype, seed, less_one) for n, v in names}
+    sanitize = getattr(model, "sanitize", dict)
+    model.load_weights(list(sanitize(weights).items()))
     del weights
     if bits != 16:
         nn.quantize(model, group_size=group_size, bits=bits)
@@ -78,7 +90,9 @@ def build(config, dtype, bits=16, group_size=64, seed=0):
 def adapt(model, rank=8, scale=20.0, seed=0):
     """mlx-lm's adapters on the attention of all layers, with the first values of the rule."""
     model.freeze()
-    parameters = {"rank": rank, "scale": scale, "dropout": 0.0, "keys": KEYS}
+    inside = {n for n, m in model.layers[0].named_modules() if isinstance(m, (nn.Linear, nn.QuantizedLinear))}
+    keys = sorted(n for n in inside if n.startswith("self_attn."))
+    parameters = {"rank": rank, "scale": scale, "dropout": 0.0, "keys": keys}
     linear_to_lora_layers(model, len(model.layers), parameters)
     first = [(n, adapter(n, v.shape, seed)) for n, v in tree_flatten(model.trainable_parameters())]
     model.load_weights(first, strict=False)

@@ -66,6 +66,9 @@ pub struct ExplainArgs {
     /// Write a page, that needs nothing else, instead of text
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Print the text of this kernel for the CPU, CUDA and Metal, instead of the whole
+    #[arg(long, value_name = "NAME", conflicts_with = "html")]
+    pub kernel: Option<String>,
     /// Rows in a batch
     #[arg(long, default_value_t = 4)]
     pub batch_size: i64,
@@ -163,7 +166,7 @@ pub enum Switch {
 /// Flags of `synth`.
 #[derive(Args, Clone, Debug)]
 pub struct SynthArgs {
-    /// tiny, smollm2-135m, llama-3.2-1b, llama-3.2-3b, llama-3.1-8b, llama-3.1-70b, or a config.json
+    /// A published model's sizes, such as llama-3.1-8b or qwen3-8b (folder configs/), or a config.json
     #[arg(long)]
     pub config: String,
     /// New folder to write

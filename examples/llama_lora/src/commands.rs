@@ -147,7 +147,7 @@ fn options(settings: &Settings) -> BatchOptions {
     }
 }
 
-/// Measures a split, or at most so many batches of it.
+/// Measures a split, or its first batches if their number is limited.
 pub fn score<M: CausalLm>(
     session: &Session<M>,
     data: &str,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use mlx_models::{CausalLm, Visitor};
-use mlx_runtime::explain::{explain, ExplainOptions};
+use mlx_runtime::explain::{explain, ExplainOptions, Explanation};
 use mlx_runtime::model::add_lora;
 use mlx_runtime::runtime::Limit;
 use mlx_runtime::{memory, random};
@@ -50,9 +50,29 @@ impl Visitor for Explain<'_> {
         let mut options = ExplainOptions::of_shape(&[self.args.batch_size, self.args.tokens]);
         options.checkpoint = self.args.grad_checkpoint.map(Into::into);
         let told = explain(&session.model, &options)?;
+        if let Some(name) = &self.args.kernel {
+            return one_kernel(&told, name);
+        }
         match &self.args.html {
             Some(file) => write_atomic(file, told.html().as_bytes()),
             None => output::result(told),
+        }
+    }
+}
+
+/// Prints the kernel of that name.
+fn one_kernel(told: &Explanation, name: &str) -> Result<()> {
+    let all = told.kernels();
+    match all.iter().find(|k| k.name == name) {
+        Some(kernel) => output::result(kernel),
+        None => {
+            let names: Vec<&str> = all.iter().map(|k| k.name.as_str()).collect();
+            match names.is_empty() {
+                true => anyhow::bail!("no kernel {name:?}: the model has none"),
+                false => {
+                    anyhow::bail!("no kernel {name:?}; hint: --kernel {}", names.join(", or "))
+                }
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ pub struct Mean {
 }
 
 impl Mean {
-    /// Adds so many targets with this mean loss. Without targets nothing is added, not even NaN.
+    /// Adds `targets` targets with the mean loss `mean`. Without targets nothing is added, not even NaN.
     pub fn add(&mut self, mean: f64, targets: usize) {
         if targets > 0 {
             self.sum += mean * targets as f64;

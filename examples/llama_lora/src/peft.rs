@@ -31,8 +31,9 @@ struct Config {
     lora_dropout: f64,
     #[serde(default)]
     use_rslora: bool,
+    /// In the file's order: the first pattern that fits counts.
     #[serde(default)]
-    alpha_pattern: BTreeMap<String, f64>,
+    alpha_pattern: Map<String, Value>,
     #[serde(flatten)]
     others: Map<String, Value>,
 }
@@ -202,7 +203,9 @@ impl Config {
             let whole = regex::Regex::new(&format!(r"^(.*\.)?({pattern})$"))
                 .with_context(|| format!("unsupported alpha_pattern {pattern:?}"))?;
             if whole.is_match(path) {
-                alpha = *own;
+                alpha = own
+                    .as_f64()
+                    .with_context(|| format!("expected numbers in alpha_pattern, found {own}"))?;
                 break;
             }
         }

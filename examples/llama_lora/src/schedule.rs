@@ -19,7 +19,7 @@ pub struct Schedule {
     pub warmup_init: f64,
 }
 
-/// Which schedule.
+/// The kind of schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {

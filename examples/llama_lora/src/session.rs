@@ -171,7 +171,7 @@ impl Opened {
         self.adapter.as_ref().map(|a| &a.config.run)
     }
 
-    /// Which family it is.
+    /// Its family.
     pub fn family(&self) -> Family {
         self.checkpoint.config.family
     }

@@ -376,7 +376,7 @@ fn write_gpt2(place: &Place, positions: i32) {
         }
         if name.ends_with("wte.weight") {
             // Wide enough apart for an adapter to choose between tokens.
-            *a = ops::multiply(a, &Array::scalar(20f32).unwrap()).unwrap();
+            *a = ops::multiply(a, 20f32).unwrap();
         }
         a.eval().unwrap();
     }

@@ -298,7 +298,8 @@ fn a_folder_of_peft_is_the_model_into_which_it_is_merged() {
         "peft_type": "LORA", "base_model_name_or_path": "model", "r": 4, "lora_alpha": 30, "use_rslora": true,
         "lora_dropout": 0.1, "bias": "none", "target_modules": ["q_proj", "down_proj"], "fan_in_fan_out": false,
         "modules_to_save": null, "use_dora": false, "init_lora_weights": true, "task_type": "CAUSAL_LM",
-        "rank_pattern": {"down_proj": 2}, "alpha_pattern": {"layers\\.1\\.mlp\\.down_proj": 15},
+        // The first pattern that fits counts.
+        "rank_pattern": {"down_proj": 2}, "alpha_pattern": {"layers\\.1\\.mlp\\.down_proj": 15, "down_proj": 99},
         "inference_mode": true, "revision": null, "layers_to_transform": null,
     });
     let put = |config: &Value| place.write("peft/adapter_config.json", &config.to_string());

@@ -155,6 +155,39 @@ fn the_first_losses_are_mlx_lms() {
 }
 
 #[test]
+fn the_first_losses_of_other_families_are_mlx_lms() {
+    let (place, dump) = (Place::new(), dumped());
+    let families = dump["families"].as_array().unwrap();
+    assert_eq!(families.len(), 8);
+    for case in families {
+        place.write("config.json", &case["config"].to_string());
+        if case["config"]["model_type"] == "qwen3_moe" {
+            // The names of a Hugging Face checkpoint.
+            place.ok("synth --config config.json --out folder");
+            let file = std::fs::read(place.path("folder/model.safetensors")).unwrap();
+            let text = String::from_utf8_lossy(&file);
+            assert!(text.contains("\"model.layers.2.mlp.experts.3.down_proj.weight\""));
+            assert!(!text.contains("switch_mlp"));
+        }
+        let line = place.ok(&format!(
+            "bench --model synth:config.json?seed={} --seed {} --batch-size {} --tokens {} --learning-rate {} \
+             --dtype float32 --steps 5 --warmup 0 --json",
+            dump["weights_seed"],
+            dump["seed"],
+            dump["batch_size"],
+            dump["tokens"],
+            dump["learning_rate"],
+        ));
+        let found: Value = serde_json::from_str(&line).unwrap();
+        let (ours, theirs) = (numbers(&found["losses"]), numbers(&case["losses"]));
+        assert_eq!((ours.len(), theirs.len()), (5, 5));
+        for (a, b) in ours.iter().zip(&theirs) {
+            assert!((a - b).abs() <= 5e-6 * b, "{case}: {ours:?}");
+        }
+    }
+}
+
+#[test]
 fn large_matrices_are_drawn_in_the_same_blocks() {
     use llama_lora::synth::draw;
     let dump = dumped();

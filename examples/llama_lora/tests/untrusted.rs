@@ -102,6 +102,36 @@ fn hostile() -> Vec<String> {
     all
 }
 
+/// Ids as transformers 5.24 gives them. Of the tokens that are named, `tokenizer.json` marks none.
+#[test]
+fn tokens_that_only_the_configuration_names_are_whole() {
+    let place = Place::new();
+    let file = place.path("model/tokenizer.json");
+    let mut tokenizer: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    tokenizer["added_tokens"] = json!([]);
+    std::fs::write(&file, tokenizer.to_string()).unwrap();
+    let token = json!({"content": "there", "lstrip": true, "rstrip": false, "normalized": false, "single_word": false, "special": true});
+    let mut config = json!({
+        "bos_token": "<s>", "eos_token": {"content": "</s>"}, "added_tokens_decoder": {"300": token},
+        "additional_special_tokens": ["<tool>"]
+    });
+    let read = |config: &Value| {
+        place.write("model/tokenizer_config.json", &config.to_string());
+        from_folder(&place.path("model"))
+    };
+    let text = read(&config).unwrap();
+    let ids = |t: &str| text.encode(t, false).unwrap();
+    assert_eq!(
+        ids("Hi there</s><s> x<tool>"),
+        [39, 72, 258, 257, 256, 220, 87, 259]
+    );
+    // Special tokens are left out of text.
+    assert_eq!(text.decode(&ids("a</s>b there")).unwrap(), "ab");
+    config["split_special_tokens"] = json!(true);
+    let error = read(&config).err().unwrap().to_string();
+    assert!(error.contains("split_special_tokens"), "{error}");
+}
+
 #[test]
 fn templates_that_loop_swell_or_nest_are_errors() {
     for source in hostile() {

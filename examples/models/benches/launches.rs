@@ -16,7 +16,7 @@ use mlx_models::mamba2::Mamba2;
 use mlx_models::t5::T5;
 use mlx_models::{dispatch, CausalLm, Config, Visitor};
 use mlx_runtime::low_level::graph::{export_to_dot, simplify, NodeNamer};
-use mlx_runtime::model::{init, Model};
+use mlx_runtime::model::{init, value_and_grad, Model};
 use mlx_runtime::random::Key;
 use mlx_runtime::{kernels, transforms, Array, Dtype, Result};
 use serde_json::Value;
@@ -63,16 +63,7 @@ fn counts<M: Model>(
     let all: Vec<Array> = model.trainable().into_iter().map(|(_, a)| a).collect();
     transforms::eval(&all.iter().collect::<Vec<_>>())?;
     let forward = count(&[values(&model)?])?;
-    let wanted: Vec<i32> = (0..all.len() as i32).collect();
-    let both = transforms::value_and_grad(
-        move |arrays| {
-            let mut model = model.clone();
-            model.set_trainable(arrays)?;
-            Ok(vec![loss(&model)?])
-        },
-        &wanted,
-    );
-    let (value, grads) = both.call(&all)?;
+    let (value, grads) = value_and_grad(&model, &[], move |m, _| Ok(vec![loss(m)?]))?;
     Ok([forward, count(&[value, grads].concat())?])
 }
 

@@ -4,7 +4,7 @@
 
 use mlx_runtime::model::Model;
 use mlx_runtime::nn::KvCache;
-use mlx_runtime::{Array, Result};
+use mlx_runtime::{ops, Array, Result};
 
 use crate::config::{Config, Family};
 
@@ -68,6 +68,18 @@ macro_rules! causal_lm {
             }
             fn loss(&self, tokens: &Array, targets: &Array, weights: &Array) -> Result<Array> {
                 <$model>::loss(self, tokens, targets, weights)
+            }
+        }
+
+        impl<$($generics)*> $model {
+            /// The mean over the targets that count: `sum(weights * nll) / sum(weights)`, a scalar.
+            ///
+            /// # Errors
+            /// As [`CausalLm::logits`].
+            pub fn loss(&self, tokens: &Array, targets: &Array, weights: &Array) -> Result<Array> {
+                let losses = self.losses(tokens, targets, weights)?;
+                let (sum, count) = (ops::sum(&losses, &[], false)?, ops::sum(weights, &[], false)?);
+                ops::divide(&sum, &count)
             }
         }
     };

@@ -78,14 +78,4 @@ impl<B: Model<Config = Config>> Decoder<B> {
             weights,
         )
     }
-
-    /// The mean over the targets that count: `sum(weights * nll) / sum(weights)`.
-    pub fn loss(
-        &self,
-        tokens: Tensor![N, L; i32],
-        targets: Tensor![N, L; i32],
-        weights: Tensor![N, L; f32],
-    ) -> Tensor![; f32] {
-        self.losses(tokens, targets, weights).sum() / weights.sum()
-    }
 }

@@ -146,14 +146,4 @@ impl Llama {
             weights,
         )
     }
-
-    /// The mean over the targets that count: `sum(weights * nll) / sum(weights)`.
-    pub fn loss(
-        &self,
-        tokens: Tensor![B, L; i32],
-        targets: Tensor![B, L; i32],
-        weights: Tensor![B, L; f32],
-    ) -> Tensor![; f32] {
-        self.losses(tokens, targets, weights).sum() / weights.sum()
-    }
 }

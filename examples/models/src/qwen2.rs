@@ -12,7 +12,7 @@ use crate::Config;
 /// A whole Qwen 2.
 pub type Qwen2 = Decoder<Block<Attention, Mlp>>;
 
-/// Grouped-query attention with rotary positions and biases on the way in.
+/// Grouped-query attention with rotary positions, and biases on queries, keys and values.
 #[mlx_model(config = Config, dims(hidden = hidden_size, heads = num_attention_heads,
     kv_heads = num_key_value_heads, q = heads * head_dim, kv = kv_heads * head_dim))]
 #[require(num_attention_heads % num_key_value_heads == 0)]

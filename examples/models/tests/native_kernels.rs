@@ -101,25 +101,16 @@ fn loaded(case: Case, dtype: Dtype) -> Result<Llama> {
 
 /// The loss, then the gradient of each adapter.
 fn gradients(model: &Llama, case: Case) -> Result<Vec<(String, Array)>> {
-    let (names, start): (Vec<String>, Vec<Array>) = model.trainable().into_iter().unzip();
+    let names = model.trainable().into_iter().map(|(name, _)| name);
     let ids = |seed: u64| {
         let key = random::key(seed)?;
-        let (low, high) = (Array::scalar(0i32)?, Array::scalar(case.vocabulary as i32)?);
-        random::randint(&low, &high, &[2, case.length], Dtype::Int32, Some(&key))
+        let high = case.vocabulary as i32;
+        random::randint(0, high, &[2, case.length], Dtype::Int32, &key)
     };
     let (tokens, targets) = (ids(1)?, ids(2)?);
     let weights = ops::ones(&[2, case.length], Dtype::Float32)?;
-    let wanted: Vec<i32> = (0..start.len() as i32).collect();
-    let model = model.clone();
-    let both = transforms::value_and_grad(
-        move |arrays| {
-            let mut model = model.clone();
-            model.set_trainable(arrays)?;
-            Ok(vec![model.loss(&tokens, &targets, &weights)?])
-        },
-        &wanted,
-    );
-    let (loss, grads) = both.call(&start)?;
+    let loss = |m: &Llama, b: &[Array]| Ok(vec![m.loss(&b[0], &b[1], &b[2])?]);
+    let (loss, grads) = model::value_and_grad(model, &[tokens, targets, weights], loss)?;
     let named = std::iter::once("loss".to_owned()).chain(names);
     let all: Vec<(String, Array)> = named.zip(loss.into_iter().chain(grads)).collect();
     transforms::eval(&all.iter().map(|(_, a)| a).collect::<Vec<_>>())?;

@@ -1,4 +1,4 @@
-//! The phases behind `#[mlx_model]` and `#[mlx_fn]`, as an ordinary library, so that each can be tested.
+//! The phases behind `#[mlx_model]`, `#[mlx_fn]` and `#[mlx_kernel]`, as an ordinary library, so that each can be tested.
 //!
 //! Each phase is a module that imports only the modules declared before it.
 //!

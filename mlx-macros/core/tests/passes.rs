@@ -1,22 +1,11 @@
 //! Each pass alone on a small model: that it fires, that its switch holds it back, and that it
 //! leaves alone what only looks alike.
 
-use mlx_macros_core::kernel::regions;
-use mlx_macros_core::{analyse, fuse::PASSES, report};
+mod reports;
 
-/// The report of a model with the sizes `hidden`, `ffn` and `vocab`.
-fn graphs(attr: &str, fields: &str, methods: &str) -> String {
-    let attr = syn::parse_str(&format!("config = C, {attr}")).unwrap();
-    let item = syn::parse_str(&format!("struct Net {{ {fields} }}")).unwrap();
-    let methods = syn::parse_str(&format!("impl Net {{ {methods} }}")).unwrap();
-    let whole = analyse(attr, item, &methods).unwrap_or_else(|(errors, _)| {
-        let texts: Vec<String> = errors.iter().map(|e| e.text()).collect();
-        panic!("{}", texts.join("\n"))
-    });
-    let both = whole.methods.iter().zip(&whole.graphs);
-    both.map(|(m, g)| report::text(&m.name.to_string(), g, &whole.model.names))
-        .collect()
-}
+use mlx_macros_core::fuse::PASSES;
+use mlx_macros_core::kernel::regions;
+use reports::graphs;
 
 const GATED: (&str, &str) = (
     "#[param(ffn, hidden)] gate: Linear, #[param(ffn, hidden)] up: Linear,",

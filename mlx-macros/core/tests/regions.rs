@@ -1,21 +1,9 @@
 //! Regions of bodies that become kernels: which operations join, which stay out, and that what touches a cache stays in
 //! its order.
 
-use mlx_macros_core::{analyse, report};
+mod reports;
 
-/// The report of a model with the sizes `hidden` and `ffn`.
-fn graphs(attr: &str, fields: &str, methods: &str) -> String {
-    let attr = syn::parse_str(&format!("config = C, {attr}")).unwrap();
-    let item = syn::parse_str(&format!("struct Net {{ {fields} }}")).unwrap();
-    let methods = syn::parse_str(&format!("impl Net {{ {methods} }}")).unwrap();
-    let whole = analyse(attr, item, &methods).unwrap_or_else(|(errors, _)| {
-        let texts: Vec<String> = errors.iter().map(|e| e.text()).collect();
-        panic!("{}", texts.join("\n"))
-    });
-    let both = whole.methods.iter().zip(&whole.graphs);
-    both.map(|(m, g)| report::text(&m.name.to_string(), g, &whole.model.names))
-        .collect()
-}
+use reports::graphs;
 
 /// The report of `forward` with these arguments and that body.
 fn forward(args: &str, ret: &str, body: &str) -> String {

@@ -82,7 +82,7 @@ const MIXES: &[Mix] = &[
     Mix {
         name: "transformer, generated",
         safe: dsl::transformer,
-        raw: raw::generated,
+        raw: raw::transformer,
         python: "transformer",
     },
 ];

@@ -163,33 +163,16 @@ unsafe fn rotated(x: sys::mlx_array, s: &Stream) -> sys::mlx_array {
     out
 }
 
-/// The function of MLX C that normalises in a block.
-type Norm = unsafe extern "C" fn(
-    *mut sys::mlx_array,
-    sys::mlx_array,
-    sys::mlx_array,
-    f32,
-    sys::mlx_stream,
-) -> c_int;
-
-unsafe fn norm(norm: Norm, x: sys::mlx_array, gain: &Array, s: &Stream) -> sys::mlx_array {
-    let mut out = NONE;
+unsafe fn norm(x: sys::mlx_array, gain: &Array, s: &Stream) -> sys::mlx_array {
     // SAFETY: as in `transformer`.
-    ok(unsafe { norm(&mut out, x, gain.as_raw(), 1e-5, s.0) });
-    out
+    unsafe { call!(mlx_fast_rms_norm(x, gain.as_raw(), 1e-5, s.0)) }
 }
 
-unsafe fn block(
-    normalise: Norm,
-    x: sys::mlx_array,
-    w: &[Array],
-    gain: &Array,
-    s: &Stream,
-) -> sys::mlx_array {
+unsafe fn block(x: sys::mlx_array, w: &[Array], gain: &Array, s: &Stream) -> sys::mlx_array {
     let (axes, shape) = ([0, 2, 1, 3], [1, 8, 16]);
     // SAFETY: as in `transformer`.
     unsafe {
-        let mut n = norm(normalise, x, gain, s);
+        let mut n = norm(x, gain, s);
         let (q, k, v) = (heads(n, &w[0], s), heads(n, &w[1], s), heads(n, &w[2], s));
         let (q, k) = (rotated(q, s), rotated(k, s));
         let mut y = call!(mlx_fast_scaled_dot_product_attention(
@@ -211,7 +194,7 @@ unsafe fn block(
         next!(y = mlx_matmul(y, w[3].as_raw(), s.0));
         let x = call!(mlx_add(x, y, s.0));
         ok(sys::mlx_array_free(n));
-        n = norm(normalise, x, gain, s);
+        n = norm(x, gain, s);
         let mut g = call!(mlx_matmul(n, w[4].as_raw(), s.0));
         let u = call!(mlx_matmul(n, w[5].as_raw(), s.0));
         next!(g = mlx_tanh(g, s.0));
@@ -226,30 +209,12 @@ unsafe fn block(
 }
 
 pub unsafe fn transformer(i: &Inputs) -> Handle {
-    // SAFETY: the caller's promise.
-    unsafe { blocks(sys::mlx_fast_rms_norm, i) }
-}
-
-/// With the norm that the macros choose: on the CPU one operation instead of MLX's ten.
-pub unsafe fn generated(i: &Inputs) -> Handle {
-    let own = mlx_runtime::kernels::cpu::available(&i.x);
-    // SAFETY: the caller's promise.
-    unsafe {
-        if own {
-            blocks(sys::mlxrs_rms_norm, i)
-        } else {
-            blocks(sys::mlx_fast_rms_norm, i)
-        }
-    }
-}
-
-unsafe fn blocks(normalise: Norm, i: &Inputs) -> Handle {
     let s = Stream::new();
     // SAFETY: every handle is valid, every list has its length, every destination is null.
     unsafe {
         let mut h = copy(&i.x);
         for _ in 0..42 {
-            let next = block(normalise, h, &i.w, &i.gain, &s);
+            let next = block(h, &i.w, &i.gain, &s);
             ok(sys::mlx_array_free(h));
             h = next;
         }

@@ -123,7 +123,7 @@ impl Array {
         })
     }
 
-    /// An array over memory that is given away for good, in row-major order: nothing is copied
+    /// An array over memory that is never freed, in row-major order: nothing is copied
     /// where MLX can use the memory as it is (see [`Array::from_vec`]), and nothing is freed.
     ///
     /// # Errors
@@ -133,7 +133,7 @@ impl Array {
         unsafe extern "C" fn keep(_data: *mut c_void) {}
         check_shape("from_static", data.len(), shape)?;
         ready();
-        // SAFETY: as many elements as `shape` says, valid for ever, and nobody else's: MLX may
+        // SAFETY: as many elements as `shape` says, valid for ever and borrowed by this array alone: MLX may
         // write results over an input that nothing else needs.
         let raw = unsafe {
             sys::mlx_array_new_data_managed(

@@ -10,6 +10,8 @@ mod methods;
 mod ndarray;
 mod operand;
 mod operators;
+#[cfg(feature = "serde")]
+mod serde;
 
 pub use convert::Nested;
 pub(crate) use failed::check_inputs;
@@ -20,7 +22,6 @@ pub use operand::Operand;
 use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use mlx_sys as sys;
@@ -98,17 +99,6 @@ impl Array {
             }),
             None => Err(from_c(op, &[])),
         }
-    }
-
-    /// The array of a handle that something else owns; `None` for a null one.
-    #[inline]
-    pub(crate) fn borrowed(raw: sys::mlx_array) -> Option<ManuallyDrop<Self>> {
-        let handle = NonNull::new(raw.ctx)?;
-        Some(ManuallyDrop::new(Self {
-            handle,
-            not_sync: PhantomData,
-            live: Live::uncounted(),
-        }))
     }
 
     /// Takes over a handle from a call that said it succeeded.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::calls::{self, Call, State, Used};
 use super::outline::{Outline, Part};
 use super::sizes::{dtype, Sizes};
-use super::source::{Method, Node, Saved, What, Why};
+use super::source::{Held, Method, Node, Saved, What, Why};
 use super::stack::{Class, Stack};
 use super::tree::{classes, key, list};
 use crate::kernels::select;
@@ -33,6 +33,10 @@ pub(super) struct Flow {
     pub kept: Option<u64>,
     /// C calls of one run, including those of sub-models.
     pub calls: usize,
+    /// The kernel that the method is.
+    pub kernel: Option<Held>,
+    /// The bytes of values that the kernel neither writes nor reads again.
+    pub spared: Option<u64>,
 }
 
 /// One node.
@@ -54,6 +58,8 @@ pub(super) struct Step {
     pub note: &'static str,
     /// The bytes of values that a kernel neither writes nor reads again.
     pub spared: Option<u64>,
+    /// The kernel of the step.
+    pub kernel: Option<Held>,
     /// The role of the step in the picture.
     pub role: Role,
     pub inner: Inner,
@@ -159,11 +165,20 @@ impl Walk {
             .collect();
         let counted = flow.saved.iter().filter(|k| k.holds);
         flow.kept = counted.map(|k| k.bytes).sum();
+        if let Some((kernel, spared)) = method.kernel {
+            (flow.kernel, flow.spared) = (Some(kernel), self.elements(spared, &sizes));
+        }
         for node in method.nodes {
             let step = self.step(outline, method, node, &sizes, &mut flow)?;
             flow.steps.push(step);
         }
         Ok(flow)
+    }
+
+    /// The bytes of so many values.
+    fn elements(&self, size: &str, sizes: &Sizes) -> Option<u64> {
+        let n = u64::try_from(sizes.get(size)?).ok()?;
+        Some(n.saturating_mul(self.dtype.size() as u64))
     }
 
     /// Resolves the size and the condition of kept values.
@@ -224,6 +239,7 @@ impl Walk {
             calls: Vec::new(),
             note: "",
             spared: None,
+            kernel: None,
             role: Role::Work,
             inner: Inner::None,
             arms,
@@ -244,7 +260,12 @@ impl Walk {
             }
             What::Param(field) => step.text = format!("self.{field}"),
             What::Op(name) => step.calls = calls::operation(name, self.fused),
-            What::Kernel { operations, spared } => {
+            What::Kernel {
+                operations,
+                spared,
+                kernel,
+            } => {
+                step.kernel = kernel;
                 let kernels = crate::kernels::select::takes_rows(self.dtype);
                 step.calls = match kernels {
                     true => vec![&["mlxrs_rows_apply"]],
@@ -253,11 +274,7 @@ impl Walk {
                         each.flat_map(|o| calls::operation(o, self.fused)).collect()
                     }
                 };
-                let elements = sizes.get(spared).filter(|_| kernels);
-                let width = self.dtype.size() as u64;
-                step.spared = elements
-                    .and_then(|n| u64::try_from(n).ok())
-                    .map(|n| n.saturating_mul(width));
+                step.spared = self.elements(spared, sizes).filter(|_| kernels);
             }
             What::With(name, _) => step.calls = calls::operation(name, self.fused),
             What::Leaf(field) => self.leaf(outline, method, node, field, sizes, &mut step)?,

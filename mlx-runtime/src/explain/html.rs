@@ -11,7 +11,7 @@ use super::svg::svg;
 use super::text::totals;
 use super::tree::Branch;
 use super::units::{bytes, count};
-use super::Explanation;
+use super::{ExplainedKernel, Explanation};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -49,6 +49,9 @@ impl Explanation {
             let title = escape(&flow.title);
             let _ = writeln!(out, "<a href=\"#{}\">{title}</a>", anchor(&flow.title));
         }
+        if !self.kernels().is_empty() {
+            out.push_str("<a href=\"#kernels\">Kernels</a>\n");
+        }
         out.push_str("</nav>\n</header>\n<section id=\"layers\">\n<h2>Layers</h2>\n<div class=\"wide\"><table>\n<thead><tr><th>field</th><th>type</th><th>sizes</th><th>state</th><th class=\"n\">memory</th><th class=\"n\">line</th></tr></thead>\n<tbody>\n");
         branches(&mut out, &self.tree, 0);
         out.push_str("</tbody></table></div>\n</section>\n<section id=\"groups\">\n<h2>Parameter groups</h2>\n");
@@ -73,8 +76,40 @@ impl Explanation {
         for flow in &self.flows {
             section(&mut out, flow);
         }
+        kernels(&mut out, &self.kernels());
         out + "</body>\n</html>\n"
     }
+}
+
+/// Each kernel, with its text behind a click.
+fn kernels(out: &mut String, all: &[ExplainedKernel]) {
+    if all.is_empty() {
+        return;
+    }
+    out.push_str("<section id=\"kernels\">\n<h2>Kernels</h2>\n");
+    for kernel in all {
+        let (name, place) = (escape(&kernel.name), escape(&kernel.place));
+        let _ = writeln!(
+            out,
+            "<h3><code>{name}</code> <span class=\"dim\">{place}</span></h3>\n<ul class=\"facts\">"
+        );
+        for fact in kernel.facts() {
+            let _ = writeln!(out, "<li>{}</li>", escape(&fact));
+        }
+        out.push_str("</ul>\n");
+        for launch in &kernel.launches {
+            for (dialect, text) in &launch.texts {
+                let text = text.as_deref().unwrap_or("MLX's operations");
+                let _ = writeln!(
+                    out,
+                    "<details><summary>{}, {dialect}</summary>\n<div class=\"wide\"><pre><code>{}</code></pre></div></details>",
+                    launch.what,
+                    escape(text)
+                );
+            }
+        }
+    }
+    out.push_str("</section>\n");
 }
 
 /// A title as the target of a link.

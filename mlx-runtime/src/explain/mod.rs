@@ -9,6 +9,7 @@
 mod calls;
 mod flow;
 mod html;
+mod kernels;
 mod outline;
 mod picture;
 mod sizes;
@@ -22,6 +23,8 @@ mod units;
 
 #[doc(hidden)]
 pub use outline::Outline;
+
+pub use kernels::{ExplainedKernel, Launch};
 
 use std::collections::BTreeMap;
 

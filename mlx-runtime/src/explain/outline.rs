@@ -39,7 +39,7 @@ impl<'a> Outline<'a> {
     pub(super) fn of<M: Model>(model: &'a M) -> Self {
         let mut outline = Outline::default();
         model.outline(&mut outline);
-        outline.keeps = Some(Box::new(|shapes, on| model.saved(shapes, on)));
+        outline.keeps = Some(Box::new(|shapes, on| model.saved("forward", shapes, on)));
         outline
     }
 

@@ -2,6 +2,11 @@
 //!
 //! Tests: `mlx-tests --test explain`.
 
+use crate::kernels::rows::Kernel;
+
+/// Gives a kernel.
+pub type Held = fn() -> &'static Kernel;
+
 /// A model, as its source has it.
 #[derive(Debug)]
 pub struct Report {
@@ -49,6 +54,8 @@ pub struct Method {
     pub nodes: &'static [Node],
     /// The values that this method keeps for the backward pass, without its sub-models.
     pub saved: &'static [Saved],
+    /// Of a kernel, what it is, and the number of elements that it neither writes nor reads again.
+    pub kernel: Option<(Held, &'static str)>,
 }
 
 /// Values that are kept for the backward pass.
@@ -122,6 +129,8 @@ pub enum What {
         operations: &'static [&'static str],
         /// A sum of sizes.
         spared: &'static str,
+        /// The kernel itself.
+        kernel: Option<Held>,
     },
     /// A layer with weights, or `Rope`.
     Leaf(&'static str),

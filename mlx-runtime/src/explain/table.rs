@@ -1,5 +1,5 @@
 //! Written by `cargo xtask generate`, which reads the calls off the sources of the runtime: the calls of
-//! MLX's operations, then those of our own kernels where they can take the input. Calls that only some
+//! MLX's operations, then those of this project's kernels where they can take the input. Calls that only some
 //! arguments need, or only a dtype other than float32, are left out.
 
 use super::calls::Row;
@@ -17,7 +17,7 @@ macro_rules! table {
 table! {
     "abs" => [mlx_abs] or [];
     "add" => [mlx_add] or [];
-    "add_rms_norm" => [mlx_add, mlx_fast_rms_norm] or [mlxrs_add_rms_norm];
+    "add_rms_norm" => [mlx_add, mlx_fast_rms_norm] or [mlxrs_rows_apply];
     "addmm" => [mlx_addmm] or [];
     "all" => [mlx_all | mlx_all_axes | mlx_all_axis] or [];
     "any" => [mlx_any | mlx_any_axes | mlx_any_axis] or [];
@@ -34,8 +34,8 @@ table! {
     "argpartition" => [mlx_argpartition_axis | mlx_argpartition] or [];
     "argsort" => [mlx_argsort_axis | mlx_argsort] or [];
     "astype" => [mlx_astype] or [];
-    "avg_pool1d" => [mlx_as_strided, mlx_mean | mlx_mean_axes | mlx_mean_axis] or [];
-    "avg_pool2d" => [mlx_as_strided, mlx_mean | mlx_mean_axes | mlx_mean_axis] or [];
+    "avg_pool1d" => [mlx_as_strided, mlx_mean | mlx_mean_axis | mlx_mean_axes] or [];
+    "avg_pool2d" => [mlx_as_strided, mlx_mean | mlx_mean_axis | mlx_mean_axes] or [];
     "binary_cross_entropy" => [mlx_log, mlx_clip, mlx_subtract, mlx_log, mlx_clip, mlx_multiply, mlx_subtract, mlx_multiply, mlx_add, mlx_negative] or [];
     "bitwise_and" => [mlx_bitwise_and] or [];
     "bitwise_invert" => [mlx_bitwise_invert] or [];
@@ -56,7 +56,7 @@ table! {
     "cos" => [mlx_cos] or [];
     "cosh" => [mlx_cosh] or [];
     "cosine_similarity_loss" => [mlx_square, mlx_sum | mlx_sum_axes | mlx_sum_axis, mlx_sqrt, mlx_multiply, mlx_maximum, mlx_multiply, mlx_sum | mlx_sum_axes | mlx_sum_axis, mlx_divide] or [];
-    "cross_entropy" => [mlx_astype, mlx_max | mlx_max_axes | mlx_max_axis, mlx_stop_gradient, mlx_subtract, mlx_multiply, mlx_sum | mlx_sum_axes | mlx_sum_axis, mlx_logsumexp | mlx_logsumexp_axes | mlx_logsumexp_axis, mlx_multiply, mlx_subtract, mlx_mean | mlx_mean_axes | mlx_mean_axis, mlx_multiply, mlx_subtract] or [];
+    "cross_entropy" => [mlx_astype, mlx_max | mlx_max_axes | mlx_max_axis, mlx_stop_gradient, mlx_subtract, mlx_multiply, mlx_sum | mlx_sum_axes | mlx_sum_axis, mlx_logsumexp | mlx_logsumexp_axes | mlx_logsumexp_axis, mlx_multiply, mlx_subtract, mlx_mean | mlx_mean_axis | mlx_mean_axes, mlx_multiply, mlx_subtract] or [];
     "cummax" => [mlx_cummax_axis | mlx_cummax] or [];
     "cummin" => [mlx_cummin_axis | mlx_cummin] or [];
     "cumprod" => [mlx_cumprod_axis | mlx_cumprod] or [];
@@ -79,7 +79,7 @@ table! {
     "full" => [mlx_full] or [];
     "gather_mm" => [mlx_clip, mlx_add, mlx_less, mlx_where, mlx_gather_mm] or [];
     "gaussian_nll_loss" => [mlx_maximum, mlx_subtract, mlx_square, mlx_divide, mlx_log, mlx_add, mlx_multiply] or [];
-    "geglu" => [mlx_square, mlx_multiply, mlx_multiply, mlx_add, mlx_multiply, mlx_multiply, mlx_tanh, mlx_add, mlx_multiply, mlx_multiply] or [];
+    "geglu" => [mlx_square, mlx_multiply, mlx_multiply, mlx_add, mlx_multiply, mlx_multiply, mlx_tanh, mlx_add, mlx_multiply, mlx_multiply] or [mlxrs_rows_apply];
     "gelu" => [mlx_multiply, mlx_erf, mlx_add, mlx_multiply, mlx_multiply] or [];
     "gelu_approx" => [mlx_square, mlx_multiply, mlx_multiply, mlx_add, mlx_multiply, mlx_multiply, mlx_tanh, mlx_add, mlx_multiply] or [];
     "gelu_fast_approx" => [mlx_multiply, mlx_sigmoid, mlx_multiply] or [];
@@ -141,7 +141,7 @@ table! {
     "max_pool1d" => [mlx_as_strided, mlx_max | mlx_max_axes | mlx_max_axis] or [];
     "max_pool2d" => [mlx_as_strided, mlx_max | mlx_max_axes | mlx_max_axis] or [];
     "maximum" => [mlx_maximum] or [];
-    "mean" => [mlx_mean | mlx_mean_axes | mlx_mean_axis] or [];
+    "mean" => [mlx_mean | mlx_mean_axis | mlx_mean_axes] or [];
     "median" => [mlx_median | mlx_median_axes | mlx_median_axis] or [];
     "min" => [mlx_min | mlx_min_axes | mlx_min_axis] or [];
     "minimum" => [mlx_minimum] or [];
@@ -165,6 +165,9 @@ table! {
     "put_along_axis" => [mlx_put_along_axis] or [];
     "quantized_matmul" => [mlx_quantized_matmul] or [];
     "radians" => [mlx_radians] or [];
+    "random::bernoulli" => [mlx_random_bernoulli] or [];
+    "random::bits" => [mlx_random_bits] or [];
+    "random::uniform" => [mlx_random_uniform] or [];
     "reciprocal" => [mlx_reciprocal] or [];
     "relu" => [mlx_maximum] or [];
     "relu2" => [mlx_maximum, mlx_square] or [];
@@ -173,7 +176,7 @@ table! {
     "repeat" => [mlx_repeat | mlx_repeat_axis] or [];
     "reshape" => [mlx_reshape] or [];
     "right_shift" => [mlx_right_shift] or [];
-    "rms_norm" => [mlx_fast_rms_norm] or [mlxrs_rms_norm];
+    "rms_norm" => [mlx_fast_rms_norm] or [mlxrs_rows_apply];
     "roll" => [mlxrs_forwards, mlx_roll_axis] or [];
     "rope" => [mlx_fast_rope] or [];
     "rope_attention" => [mlx_contiguous, mlx_reshape, mlx_transpose_axes, mlx_fast_rope, mlx_contiguous, mlx_reshape, mlx_transpose_axes, mlx_fast_rope, mlx_contiguous, mlx_reshape, mlx_transpose_axes, mlx_fast_scaled_dot_product_attention, mlx_transpose_axes, mlx_reshape] or [mlxrs_rope_attention];
@@ -204,7 +207,7 @@ table! {
     "subtract" => [mlx_subtract] or [];
     "sum" => [mlx_sum | mlx_sum_axes | mlx_sum_axis] or [];
     "swapaxes" => [mlx_swapaxes] or [];
-    "swiglu" => [mlx_sigmoid, mlx_multiply, mlx_multiply] or [mlxrs_swiglu];
+    "swiglu" => [mlx_sigmoid, mlx_multiply, mlx_multiply] or [mlxrs_rows_apply];
     "take" => [mlx_clip, mlx_take | mlx_take_axis] or [];
     "take_along_axis" => [mlx_take_along_axis] or [];
     "tan" => [mlx_tan] or [];

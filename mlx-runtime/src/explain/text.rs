@@ -29,6 +29,16 @@ impl Display for Explanation {
             writeln!(f)?;
             self::flow(f, flow, 0)?;
         }
+        let kernels = self.kernels();
+        if !kernels.is_empty() {
+            writeln!(f, "\nkernels")?;
+        }
+        for kernel in &kernels {
+            writeln!(f, "  {} ({})", kernel.name, kernel.place)?;
+            for fact in kernel.facts() {
+                writeln!(f, "    {fact}")?;
+            }
+        }
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ const OP: &str = "write_atomic";
 /// the old file or the new one, whenever this process or the machine stops; a full disk leaves the old one. A symbolic
 /// link stays one: its target is replaced, or made. A file keeps its mode, and its owner if that is allowed; a new one
 /// has the mode that the umask leaves. A file that may not be written, and anything but a regular file, such as a
-/// device, is refused. A process that is killed on the way leaves `.<name>.<n>.tmp` behind, which the next write of
+/// device, is refused. A process that is killed while it writes leaves `.<name>.<n>.tmp` behind, which the next write of
 /// that file removes.
 ///
 /// # Errors
@@ -450,7 +450,7 @@ mod tests {
         }
         let e = put(&missing, "x").unwrap_err().to_string();
         assert!(e.contains("no/such/folder/x: "), "{e}");
-        // The longest name that there may be.
+        // The longest name that file systems allow.
         put(&dir.path().join("x".repeat(255)), "x").unwrap();
     }
 }

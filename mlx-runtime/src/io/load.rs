@@ -39,7 +39,6 @@ pub fn load_safetensors(
         return super::load_safetensors_from(file);
     }
 
-    super::threads::ready(OP)?;
     let file = FileMedium::new(file).map_err(|e| io_error(OP, path, e))?;
     let reader = Reader::new(file, &path.to_string_lossy())?;
     let cpu;
@@ -74,6 +73,7 @@ pub fn load_safetensors(
     if arrays.len() != header.tensors.len() || !header.tensors.iter().all(same) {
         return Err(bad_file(OP, path, "the file changed while it was read"));
     }
+    super::reads::own(OP, arrays.values())?;
     header.values(&mut arrays)?;
     Ok((arrays, metadata.to_map(OP)?))
 }

@@ -12,11 +12,12 @@ mod folder;
 mod gguf;
 mod header;
 mod load;
+mod npy_header;
 mod open;
 mod pipe;
+pub(crate) mod reads;
 mod relabelled;
 mod save;
-pub(crate) mod threads;
 mod through;
 
 use std::ffi::CString;

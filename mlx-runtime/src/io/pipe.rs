@@ -225,6 +225,12 @@ fn panicked(payload: Box<dyn Any + Send>) -> Error {
     )
 }
 
+/// Reads from a user's reader; a panic becomes an error.
+pub(super) fn caught<T>(op: &'static str, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|payload| Err(panicked(payload).with_op(op)))
+}
+
 /// # Safety
 /// `state` leads to a live `State<M>`.
 unsafe fn state<'a, M>(state: *mut c_void) -> &'a State<M> {
@@ -260,19 +266,24 @@ unsafe extern "C" fn seek<M: Medium>(at: *mut c_void, offset: i64, whence: c_int
     }
 }
 
+/// The bytes that a read fills.
+///
+/// # Safety
+/// `data` has `n` bytes, which nothing else uses for `'a`.
+unsafe fn target<'a>(data: *mut c_char, n: usize) -> &'a mut [u8] {
+    // SAFETY: as the caller says. MLX C has not written them: they are set before a Rust reader sees them.
+    unsafe {
+        std::ptr::write_bytes(data, 0, n);
+        std::slice::from_raw_parts_mut(data.cast::<u8>(), n)
+    }
+}
+
 unsafe extern "C" fn read<M: Medium>(at: *mut c_void, data: *mut c_char, n: usize) -> usize {
     if n == 0 {
         return 0;
     }
-    // SAFETY: as in `good`; MLX C passes `n` bytes of its own, which it has not written: they are
-    // set before a Rust reader sees them.
-    let (state, to) = unsafe {
-        std::ptr::write_bytes(data, 0, n);
-        (
-            state::<M>(at),
-            std::slice::from_raw_parts_mut(data.cast::<u8>(), n),
-        )
-    };
+    // SAFETY: as in `good`; MLX C passes `n` bytes of its own.
+    let (state, to) = unsafe { (state::<M>(at), target(data, n)) };
     state.run(|m| m.read(to)).unwrap_or(0)
 }
 
@@ -286,13 +297,7 @@ unsafe extern "C" fn read_at<M: Medium>(
         return 0;
     }
     // SAFETY: as in `read`.
-    let (state, to) = unsafe {
-        std::ptr::write_bytes(data, 0, n);
-        (
-            state::<M>(at),
-            std::slice::from_raw_parts_mut(data.cast::<u8>(), n),
-        )
-    };
+    let (state, to) = unsafe { (state::<M>(at), target(data, n)) };
     let offset = offset as u64;
     if let Some(file) = state.opened() {
         // Reads without the lock, because MLX reads several arrays at a time.

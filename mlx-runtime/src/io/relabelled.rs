@@ -1,12 +1,11 @@
-//! A safetensors file with a rewritten header, in which dtypes that MLX does not know are replaced.
+//! A file with a rewritten header, so that MLX reads it by value.
 //!
-//! Tests: `tests/dtypes.rs`.
+//! Tests: `tests/dtypes.rs`, `tests/pipes.rs`.
 
 use std::io::{Read, Result, Seek, SeekFrom};
 
 /// The file with another header before the same data.
 pub(super) struct Relabelled<R> {
-    /// The eight bytes of the length and the new header.
     header: Vec<u8>,
     /// Offset of the data in the file.
     data: u64,
@@ -15,9 +14,15 @@ pub(super) struct Relabelled<R> {
 }
 
 impl<R: Read + Seek> Relabelled<R> {
-    pub(super) fn new(json: &[u8], data: u64, inner: R) -> Self {
+    /// A safetensors file with another header.
+    pub(super) fn safetensors(json: &[u8], data: u64, inner: R) -> Self {
         let mut header = (json.len() as u64).to_le_bytes().to_vec();
         header.extend(json);
+        Self::new(header, data, inner)
+    }
+
+    /// The file with `header` in place of the bytes before `data`.
+    pub(super) fn new(header: Vec<u8>, data: u64, inner: R) -> Self {
         Relabelled {
             header,
             data,

@@ -8,9 +8,10 @@ use std::path::Path;
 
 use mlx_sys as sys;
 
-use super::pipe::{FileMedium, Medium, Reader, Reading, Writer, Writing};
+use super::npy_header::NpyHeader;
+use super::pipe::{caught, FileMedium, Medium, Reader, Reading, Writer, Writing};
 use super::relabelled::Relabelled;
-use super::{c_path, header, io_error, open, Replacement};
+use super::{bad_file, c_path, header, io_error, open, Replacement};
 use crate::containers::{MapStringToArray, MapStringToString};
 use crate::device::Device;
 use crate::error::check;
@@ -21,8 +22,7 @@ use crate::stream::{self, Stream};
 use crate::{Array, Error, ErrorKind, Result};
 
 /// The stream that MLX loads on: Metal does not load, and MLX moves to the CPU by itself only if it gets no stream.
-fn loading_stream(op: &'static str) -> Result<Stream> {
-    super::threads::ready(op)?;
+fn loading_stream() -> Result<Stream> {
     if cfg!(target_os = "macos") {
         return Stream::default_on(Device::cpu());
     }
@@ -37,7 +37,7 @@ fn checked(op: &'static str, array: Array) -> Result<Array> {
 }
 
 /// The array in NumPy's format (`.npy`) that a reader gives from its beginning. It is read when the array is
-/// evaluated, from a thread of MLX; the reader must not use this crate. MLX: `load`.
+/// evaluated, on another thread; the reader must not use this crate. MLX: `load`.
 ///
 /// # Errors
 /// [`ErrorKind::Format`] if it is not of that format, [`ErrorKind::Io`] if reading fails,
@@ -55,9 +55,19 @@ fn checked(op: &'static str, array: Array) -> Result<Array> {
 pub fn load_npy_from<R: Read + Seek + Send + 'static>(mut reader: R) -> Result<Array> {
     const OP: &str = "load_npy";
     let failed = |e: std::io::Error| Error::from(e).with_op(OP);
-    let len = reader.seek(SeekFrom::End(0)).map_err(failed)?;
-    reader.rewind().map_err(failed)?;
-    npy(Reader::new(Reading(reader), "a reader")?, len)
+    let header = caught(OP, || {
+        let len = reader.seek(SeekFrom::End(0)).map_err(failed)?;
+        reader.rewind().map_err(failed)?;
+        let bad = |what: String| Error::new(ErrorKind::Format, what).with_op(OP);
+        let header = npy_header(&mut reader, len).map_err(failed)?.map_err(bad)?;
+        reader.rewind().map_err(failed)?;
+        Ok(header)
+    })?;
+    if header.is_plain {
+        return npy(Reader::new(Reading(reader), "a reader")?);
+    }
+    let plain = Relabelled::new(header.plain(), header.data, reader);
+    npy(Reader::new(Reading(plain), "a reader")?)
 }
 
 /// The array in NumPy's format in the file at `path`, which is read when the array is evaluated.
@@ -69,14 +79,41 @@ pub fn load_npy(path: impl AsRef<Path>) -> Result<Array> {
     const OP: &str = "load_npy";
     let path = path.as_ref();
     let (file, len) = open(OP, path)?;
+    let header = npy_header(&mut &file, len)
+        .map_err(|e| io_error(OP, path, e))?
+        .map_err(|what| bad_file(OP, path, what))?;
+    if !header.is_plain {
+        return load_npy_from(file);
+    }
+    (&file).rewind().map_err(|e| io_error(OP, path, e))?;
     let file = FileMedium::new(file).map_err(|e| io_error(OP, path, e))?;
-    npy(Reader::new(file, &path.to_string_lossy())?, len)
+    npy(Reader::new(file, &path.to_string_lossy())?)
 }
 
-/// The array of a file of `len` bytes. MLX takes memory for it before it finds that its data is not there.
-fn npy<M: Medium>(reader: Reader<M>, len: u64) -> Result<Array> {
+/// The header of a file of `len` bytes, or the fault that it has. MLX takes memory for an array before it finds that its
+/// data is not there.
+fn npy_header(
+    reader: &mut impl Read,
+    len: u64,
+) -> std::io::Result<std::result::Result<NpyHeader, String>> {
+    let header = match NpyHeader::read(reader)? {
+        Ok(header) => header,
+        bad => return Ok(bad),
+    };
+    let (needed, shape) = (header.bytes(), header.shape());
+    let found = len.saturating_sub(header.data);
+    if needed > found {
+        return Ok(Err(format!(
+            "expected {needed} bytes of data for shape {shape:?}, found {found}"
+        )));
+    }
+    Ok(Ok(header))
+}
+
+/// Lets MLX read a file that was checked.
+fn npy<M: Medium>(reader: Reader<M>) -> Result<Array> {
     const OP: &str = "load_npy";
-    let stream = loading_stream(OP)?;
+    let stream = loading_stream()?;
     // SAFETY: makes a handle without a value.
     let mut out = unsafe { sys::mlx_array_new() };
     // SAFETY: reader and stream are valid, the destination null.
@@ -85,11 +122,7 @@ fn npy<M: Medium>(reader: Reader<M>, len: u64) -> Result<Array> {
         return Err(as_format(reader.failure(OP)));
     }
     let array = checked(OP, Array::from_handle(out, OP)?)?;
-    if array.nbytes() as u64 > len {
-        let (shape, needed) = (array.shape(), array.nbytes());
-        let text = format!("expected {needed} bytes of data for shape {shape:?}, found {len}");
-        return Err(Error::new(ErrorKind::Format, text).with_op(OP));
-    }
+    super::reads::own(OP, [&array])?;
     Ok(array)
 }
 
@@ -157,21 +190,23 @@ fn finish<W: Write + Seek + Send + 'static>(
 /// [`super::load_safetensors`], which see.
 ///
 /// # Errors
-/// As [`super::load_safetensors`], and [`ErrorKind::Panic`] if the reader panics while its arrays
-/// are set up.
+/// As [`super::load_safetensors`], and [`ErrorKind::Panic`] if the reader panics.
 pub fn load_safetensors_from<R: Read + Seek + Send + 'static>(
     mut reader: R,
 ) -> Result<(HashMap<String, Array>, HashMap<String, String>)> {
     const OP: &str = "load_safetensors";
     let failed = |e: std::io::Error| Error::from(e).with_op(OP);
-    let len = reader.seek(SeekFrom::End(0)).map_err(failed)?;
-    reader.rewind().map_err(failed)?;
-    let bad = |what: String| Error::new(ErrorKind::Format, what).with_op(OP);
-    let header = header::read(&mut BufReader::new(&mut reader), len).map_err(bad)?;
-    reader.rewind().map_err(failed)?;
+    let header = caught(OP, || {
+        let len = reader.seek(SeekFrom::End(0)).map_err(failed)?;
+        reader.rewind().map_err(failed)?;
+        let bad = |what: String| Error::new(ErrorKind::Format, what).with_op(OP);
+        let header = header::read(&mut BufReader::new(&mut reader), len).map_err(bad)?;
+        reader.rewind().map_err(failed)?;
+        Ok(header)
+    })?;
     let (mut arrays, metadata) = match &header.relabelled {
         None => read(reader)?,
-        Some(json) => read(Relabelled::new(json, header.data, reader))?,
+        Some(json) => read(Relabelled::safetensors(json, header.data, reader))?,
     };
     header.values(&mut arrays)?;
     Ok((arrays, metadata))
@@ -183,7 +218,7 @@ fn read<R: Read + Seek + Send + 'static>(
 ) -> Result<(HashMap<String, Array>, HashMap<String, String>)> {
     const OP: &str = "load_safetensors";
     let reader = Reader::new(Reading(reader), "a reader")?;
-    let stream = loading_stream(OP)?;
+    let stream = loading_stream()?;
     let (mut arrays, mut metadata) = (MapStringToArray::null(), MapStringToString::null());
     // SAFETY: reader and stream are valid, both destinations null.
     let status = unsafe {
@@ -201,6 +236,7 @@ fn read<R: Read + Seek + Send + 'static>(
     for array in arrays.values() {
         checked(OP, array.clone())?;
     }
+    super::reads::own(OP, arrays.values())?;
     Ok((arrays, metadata.entries()?))
 }
 

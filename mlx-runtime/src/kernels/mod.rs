@@ -1,20 +1,18 @@
-//! The kernels of this project, a folder each: the operation composed of MLX's (its reference), its call of the CPU, its CUDA
-//! text and launch, and the shapes that each can take.
+//! The kernels of this project, a folder each: the operation composed of MLX's (its reference), the kernel of the CPU, the
+//! CUDA text and its launch, and the shapes that each can take.
 //!
 //! - `select` alone knows devices, dtypes and the sizes of packs.
 //! - `launch` compiles CUDA text and launches it.
-//! - `norm`, `gated`, `attention`, `cross_entropy`, `take_rows`, `dequantize`, `gather`, `adapters`, `adam`: a kernel each. Its
+//! - `norm`, `gated`, `attention`, `cross_entropy`, `take_rows`, `dequantize`, `gather`, `adapters`, `adam`, `dropout`: a kernel each. Its
 //!   functions choose the way, and compose the operation where there is no kernel. Where the composed form needs a layer, they
 //!   return `None` instead and the layer composes it.
 //!
-//! - `rows` hosts the kernels that `#[mlx_kernel]` generates.
+//! - `rows` hosts the kernels that `#[mlx_kernel]` generates. On the CPU, `norm`, `gated` and `adam` are such kernels.
 //!
-//! The CPU's kernels take float32 first inputs, promote others from half types, take any strides, work inside every transform
-//! but `jvp`, and have first derivatives only (source: `mlx-sys/native/fused`). CUDA's split rows into packs of 16 bytes, hence
+//! The CPU's C++ kernels (attention and cross entropy, `mlx-sys/native/fused`) take float32 first inputs, promote others from
+//! half types, take any strides, work inside every transform but `jvp`, and have first derivatives only. CUDA's split rows into packs of 16 bytes, hence
 //! the conditions on sizes. They are compiled at first use in a tenth of a second to three tenths, have first derivatives only,
 //! and no `vmap` or `jvp`. A NaN in an input is a NaN in the outputs that depend on it.
-//!
-//! - `rows`: the host of the kernels that `#[mlx_kernel]` generates.
 //!
 //! A new kernel: a folder here with these files, and its `mod` line below.
 //!
@@ -26,6 +24,7 @@ pub(crate) mod adapters;
 pub(crate) mod attention;
 pub(crate) mod cross_entropy;
 pub(crate) mod dequantize;
+pub(crate) mod dropout;
 pub(crate) mod gated;
 pub(crate) mod gather;
 mod launch;
@@ -40,8 +39,8 @@ use crate::context::Scope;
 pub mod cpu {
     pub use super::attention::cpu::rope_attention;
     pub use super::cross_entropy::cpu::linear_cross_entropy;
-    pub use super::gated::cpu::swiglu;
-    pub use super::norm::cpu::{add_rms_norm, rms_norm};
+    pub use super::gated::{geglu, swiglu};
+    pub use super::norm::{add_rms_norm, layer_norm, rms_norm};
     pub use super::select::on_cpu as available;
 }
 

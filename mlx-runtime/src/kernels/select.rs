@@ -56,13 +56,21 @@ pub(super) fn rows_on(float: Dtype) -> Option<Rows> {
         return None;
     }
     if stream::kind().ok()? == DeviceType::Cpu {
-        return crate::cpu::level().map(|_| Rows::Cpu);
+        return Some(Rows::Cpu);
     }
     if is_cuda() {
         return launch::is_possible().then_some(Rows::Cuda);
     }
     let metal = backend::metal::is_available().unwrap_or(false);
     metal.then_some(Rows::Metal)
+}
+
+/// Returns true if the current stream is on a CPU, and generated kernels there can take the inputs: of one floating-point
+/// type, and not empty.
+pub(super) fn rows_on_cpu(inputs: &[&Array]) -> bool {
+    let [first, ..] = inputs else { return false };
+    let alike = |x: &&Array| x.dtype() == first.dtype() && x.size() > 0;
+    inputs.iter().all(alike) && rows_on(first.dtype()) == Some(Rows::Cpu)
 }
 
 /// Returns true if a device computes the rows of generated kernels with floats of this dtype here.
@@ -126,6 +134,12 @@ pub(crate) fn has_wrong_layer_norms(x: &Array) -> bool {
 /// Returns true if the first reader of an array moves it to memory that the host reaches, as MLX's CUDA backend does
 /// (`Buffer::raw_ptr`, mlx/backend/cuda/allocator.cpp).
 pub(crate) fn moves_arrays_to_readers() -> bool {
+    is_cuda()
+}
+
+/// Returns true where MLX's compiler takes seconds for each chain of operations that it fuses: its CUDA headers are large. The
+/// chains that are worth it are generated kernels.
+pub(crate) fn compiles_for_seconds() -> bool {
     is_cuda()
 }
 

@@ -15,8 +15,6 @@
 //!
 //! Tests: `tests/leaks/handles.rs`.
 
-mod maps;
-
 use std::ffi::{c_char, c_int, CString};
 use std::ptr::null_mut;
 
@@ -56,6 +54,24 @@ fn texts(items: &[String]) -> Result<Lowered<*const c_char>> {
         _kept: kept,
     })
 }
+
+/// `Clone` of a list or a map; one that is null stays null.
+macro_rules! copied {
+    ($name:ident, $set:ident) => {
+        impl Clone for $name {
+            fn clone(&self) -> Self {
+                let mut copy = Self::null();
+                if !self.as_raw().ctx.is_null() {
+                    // SAFETY: both handles are ours.
+                    unsafe { sys::$set(copy.as_out(), self.as_raw()) };
+                }
+                copy
+            }
+        }
+    };
+}
+
+mod maps;
 
 /// The methods of every list. `$lower` gives the handles of items, `$slot` an empty place for an item, and `$read` the
 /// item that a getter wrote there.
@@ -194,17 +210,7 @@ macro_rules! list {
             }
         }
 
-        impl Clone for $name {
-            fn clone(&self) -> Self {
-                let mut copy = Self::null();
-                // A null list stays null.
-                if !self.as_raw().ctx.is_null() {
-                    // SAFETY: both handles are ours.
-                    unsafe { sys::$set(copy.as_out(), self.as_raw()) };
-                }
-                copy
-            }
-        }
+        copied!($name, $set);
 
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

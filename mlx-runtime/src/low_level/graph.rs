@@ -112,7 +112,7 @@ fn printed(op: &'static str, names: &NodeNamer, arrays: &[&Array], print: Print)
         // SAFETY: the C library's own text, which ends with a NUL byte.
         unsafe { CStr::from_ptr(at) }.to_string_lossy().into_owned()
     };
-    // SAFETY: allocated by the C library for whoever opened the stream; null is ignored.
+    // SAFETY: allocated by the C library for the caller that opened the stream; null is ignored.
     unsafe { libc::free(at.cast()) };
     check(op, status)?;
     Ok(text)

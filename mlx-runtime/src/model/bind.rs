@@ -14,7 +14,7 @@ pub enum Size {
     Any,
 }
 
-/// Which dtypes an argument may have.
+/// The dtypes that an argument may have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// The dtype of the model's activations.

@@ -92,7 +92,7 @@ impl ParamGroups {
         self.len
     }
 
-    /// Which tensors lie in each buffer.
+    /// The tensors in each buffer.
     pub fn shapes<'a>(&'a self) -> Shapes {
         let group = |g: &'a Group| g.members.iter().map(|(_, shape)| shape.as_slice());
         let parts = self.groups.iter().map(|g| g.part).collect();

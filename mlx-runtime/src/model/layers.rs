@@ -261,7 +261,10 @@ fn stack<M: Model>(layers: &[M], carried: &[&Array], shapes: &[&[i64]]) -> Resul
         return Ok(Stack::default());
     };
     let on = select::computed(first)?;
-    let saved: Vec<Saved> = layers.iter().map(|l| l.saved(shapes, &on)).collect();
+    let saved: Vec<Saved> = layers
+        .iter()
+        .map(|l| l.saved("forward", shapes, &on))
+        .collect();
     Ok(Stack {
         boundary: carried.iter().map(|a| a.nbytes()).sum(),
         nested: saved.iter().any(|s| s.stacks > 0),
@@ -395,6 +398,6 @@ pub fn saved_layers<M: Model>(layers: &[M], shapes: &[&[i64]], on: &Computed) ->
         stacks: 1,
         ..Saved::default()
     };
-    let each = layers.iter().map(|l| l.saved(shapes, on));
+    let each = layers.iter().map(|l| l.saved("forward", shapes, on));
     each.fold(stack, Saved::plus)
 }

@@ -57,7 +57,7 @@ pub enum Holds {
     Tensors(&'static [TensorLayout]),
     /// A sub-model.
     Model(&'static Layout),
-    /// A stack of so many.
+    /// A stack: the number of its sub-models, and one of them.
     Layers(Fact, &'static Layout),
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Tests: `mlx-tests --test weights`.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -65,14 +66,14 @@ fn all_read(tensors: &Tensors) -> Result<()> {
 }
 
 /// A model with fresh random weights, all of them trainable: linear maps uniform in
-/// +-1/sqrt(inputs), embeddings normal with deviation 0.02, norms one, biases zero.
+/// +-1/sqrt(inputs), embeddings normal with deviation 0.02, norms one, biases zero. `key` is a [`Key`] or a reference to one.
 ///
 /// # Errors
 /// If a condition on the config fails.
-pub fn init<M: Model>(config: &Arc<M::Config>, key: Key, dtype: Dtype) -> Result<M> {
+pub fn init<M: Model>(config: &Arc<M::Config>, key: impl Borrow<Key>, dtype: Dtype) -> Result<M> {
     let mut options = LoadOptions::new(dtype);
     options.join = false;
-    let mut loader = Loader::new(Source::Random(key), options)?;
+    let mut loader = Loader::new(Source::Random(key.borrow().clone()), options)?;
     let model = M::build(config, "", &mut loader);
     loader.finish()?;
     Ok(model)

@@ -7,8 +7,9 @@ use crate::nn::{Linear, SwitchLinear};
 use crate::random::Key;
 use crate::{ops, random, Array, Dtype, Error, ErrorKind, Result};
 
-/// Which layers are adapted, and how; the fields are mlx-lm's.
+/// The layers to adapt, and the size and scale of their adapters; the fields are mlx-lm's.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LoraConfig {
     /// The inner dim r.
     pub rank: usize,

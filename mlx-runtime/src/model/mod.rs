@@ -6,7 +6,9 @@ mod accumulate;
 pub(crate) mod bind;
 pub(crate) mod check;
 pub(crate) mod cuts;
+pub(crate) mod definition;
 mod digest;
+pub(crate) mod gradient;
 mod groups;
 pub(crate) mod layers;
 pub(crate) mod layout;
@@ -28,6 +30,7 @@ pub(crate) mod trainable;
 mod walk;
 
 pub use digest::digest;
+pub use gradient::value_and_grad;
 pub use groups::ParamGroups;
 pub use layers::Checkpoint;
 pub use load_options::{LoadOptions, Weights};
@@ -39,12 +42,10 @@ pub use start::Started;
 pub use train::{TrainOptions, TrainStep};
 pub use trainable::Trainable;
 
-use layout::Layout;
+use definition::Definition;
 use loader::join;
-use sig::Sig;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::nn::{
     files, Conv1d, Conv2d, Embedding, GroupNorm, LayerNorm, Linear, Param, RmsNorm, SwitchLinear,
@@ -54,37 +55,14 @@ use crate::{Array, Error, ErrorKind, Result};
 /// A model: layers with weights, defined by `#[mlx_model]`.
 ///
 /// Cloning copies handles, not weights. Users call the methods with a body; the macros write the others.
-pub trait Model: Clone + Send + Sized + 'static {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a model",
+    label = "expected a model",
+    note = "a model is a struct with `#[mlx_model]` on it and on one `impl`"
+)]
+pub trait Model: Definition<<Self as Model>::Config> + Clone + Send + Sized + 'static {
     /// The config, which the sizes come from.
     type Config: Send + Sync + 'static;
-    /// The signature of `forward`, which callers are checked against.
-    #[doc(hidden)]
-    const SIG: Sig;
-    /// Names and shapes of its tensors, which a digest is compared with.
-    #[doc(hidden)]
-    const LAYOUT: Layout = Layout::EMPTY;
-    /// Calls `f` with the name and value of every field of the config that the layout depends on.
-    #[doc(hidden)]
-    fn facts(_config: &Self::Config, _f: &mut dyn FnMut(&'static str, String)) {}
-    /// Makes the model from the tensors of `loader` under `path`; mistakes are left in the loader.
-    #[doc(hidden)]
-    fn build(config: &Arc<Self::Config>, path: &str, loader: &mut Loader) -> Self;
-    /// The values that `forward` keeps for the backward pass, given the shapes of its arguments.
-    #[doc(hidden)]
-    fn saved(&self, _shapes: &[&[i64]], _on: &layers::Computed) -> layers::Saved {
-        layers::Saved::default()
-    }
-    /// Writes the model's fields and methods into `outline`, for [`explain`](crate::explain).
-    #[doc(hidden)]
-    fn outline<'a>(&'a self, _outline: &mut crate::explain::Outline<'a>) {}
-    /// `forward` with its arrays in a list, for models that have this one as a type parameter.
-    #[doc(hidden)]
-    fn call(&self, _arrays: &[&Array], _cache: &mut crate::nn::KvCache) -> Result<Vec<Array>> {
-        Err(Error::new(
-            ErrorKind::InvalidArgument,
-            "the model has no `forward` that another model can call",
-        ))
-    }
     /// Calls `f` with every layer that holds weights and its path in the checkpoint.
     fn visit<'a>(&'a self, path: &str, f: &mut dyn FnMut(&str, Leaf<'a>));
     /// As [`Model::visit`], to change the layers.

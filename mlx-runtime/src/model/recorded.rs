@@ -49,8 +49,7 @@ impl Recorded {
     }
 
     /// The outputs of the loss function and a gradient for each buffer, from its recording if there is one. The update
-    /// is not recorded: MLX would fuse its few operations into kernels that take seconds each to compile, and run as
-    /// fast without.
+    /// is not recorded: a few operations need no recording.
     pub fn gradients(
         &self,
         body: &Shared,
@@ -71,7 +70,11 @@ impl Recorded {
         let mut hash = DefaultHasher::new();
         decision.hash_cuts(&mut hash);
         let compiled = transforms::compile_as(both, self.id, false, &[hash.finish()]);
-        let mut values = compiled.call(&inputs)?;
+        let call = || compiled.call(&inputs);
+        let mut values = match select::compiles_for_seconds() {
+            true => transforms::without_fusing(call)?,
+            false => call()?,
+        };
         let grads = values.split_off(values.len() - count);
         Ok((values, grads))
     }

@@ -341,7 +341,7 @@ pub enum Place {
     Stack,
 }
 
-/// Compares the number of arguments of a call through [`Model::call`](super::Model::call), which rustc does not check.
+/// Compares the number of arguments of a call through [`Definition::call`](super::definition::Definition::call), which rustc does not check.
 #[track_caller]
 pub const fn check_count(sig: &Sig, caller: &str, what: &str, count: usize) {
     let text = Text::new().push(caller).push(" calls ").push(what);

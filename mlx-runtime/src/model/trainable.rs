@@ -1,6 +1,6 @@
 //! Models that a training step can train: those of the macros, and layers of [`nn`](crate::nn).
 //!
-//! Tests: `tests/layers.rs`; `mlx-tests --test training`.
+//! Tests: `tests/models_of_layers.rs`; `mlx-tests --test training`.
 
 use super::Model;
 use crate::nn::{Parameters, TensorKind};

@@ -100,7 +100,7 @@ impl Monitor {
         })))
     }
 
-    /// Counts a step on so many tokens.
+    /// Counts a step on `tokens` tokens.
     #[inline]
     pub fn step(&self, tokens: u64) {
         self.0.counters.step(tokens);

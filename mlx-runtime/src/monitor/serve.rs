@@ -120,7 +120,7 @@ fn wait(watched: &mut [libc::pollfd], until: Option<Instant>) {
     let left = until.map(|u| u.saturating_duration_since(Instant::now()));
     // Rounded up, so that the time has come when it returns.
     let millis = left.map_or(-1, |l| l.as_millis() as libc::c_int + 1);
-    // SAFETY: the pointer leads to so many entries, whose descriptors are open. An interrupted call changes nothing.
+    // SAFETY: the pointer and the length are of one list, and its descriptors are open. An interrupted call changes nothing.
     let n = unsafe { libc::poll(watched.as_mut_ptr(), watched.len() as libc::nfds_t, millis) };
     if n < 0 {
         std::thread::sleep(Duration::from_millis(50));

@@ -67,7 +67,7 @@ impl KvCache {
         self.at = layer;
     }
 
-    /// Puts what was there before in front of the new keys and values.
+    /// Puts the cached keys and values in front of the new ones.
     ///
     /// # Errors
     /// If the batch differs from that of the tokens before.

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 
 use super::module::{Module, Parameters, TensorKind};
-use super::scalar::scaled;
-use crate::random::{self, Key};
-use crate::{ops, Array, Error, Result};
+use crate::kernels::dropout::dropout;
+use crate::random::Key;
+use crate::{Array, Error, Result};
 
 /// In train mode zero with probability `p`, else `x / (1 - p)`; in eval mode `x` (Srivastava et al. 2014).
 /// `mlx.nn.Dropout`.
@@ -46,9 +46,7 @@ impl Dropout {
         }
         let (now, next) = self.key.borrow().split()?;
         *self.key.borrow_mut() = next;
-        let keep = 1.0 - self.p;
-        let kept = random::bernoulli(&Array::scalar(keep)?, x.shape(), Some(&now))?;
-        scaled(1.0 / f64::from(keep), &ops::multiply(&kept, x)?)
+        dropout(x, 1.0 - self.p, &now)
     }
 }
 

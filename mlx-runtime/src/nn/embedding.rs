@@ -12,9 +12,9 @@ use crate::{Array, Dtype, Error, ErrorKind, Result};
 pub struct Embedding {
     weight: Weight,
     dtype: Dtype,
-    frozen: bool,
+    pub(super) frozen: bool,
     /// The definition says `#[frozen]`.
-    pinned: bool,
+    pub(super) pinned: bool,
 }
 
 impl Embedding {
@@ -81,16 +81,6 @@ impl Embedding {
 
     pub(crate) fn table(&self) -> &Weight {
         &self.weight
-    }
-
-    /// Never trains, as the definition says.
-    pub(crate) fn pin(&mut self) {
-        self.pinned = true;
-        self.frozen = true;
-    }
-
-    pub(crate) fn set_frozen(&mut self, frozen: bool) {
-        self.frozen = frozen || self.pinned;
     }
 
     pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {

@@ -2,7 +2,8 @@
 
 use super::init;
 use super::pair::{of_pair, Pair};
-use crate::{ops, Array, Result};
+use crate::kernels::norm;
+use crate::{Array, Result};
 
 /// `y = (x - mean) / sqrt(var + eps) * w + b` over the last axis (Ba et al. 2016).
 /// `mlx.nn.LayerNorm`.
@@ -36,6 +37,6 @@ impl LayerNorm {
     /// If the last dim of `x` is not `dim`.
     pub fn forward(&self, x: &Array) -> Result<Array> {
         let (weight, bias) = (&self.tensors.weight, self.tensors.bias.as_ref());
-        ops::fast::layer_norm(x, Some(weight), bias, self.eps)
+        norm::layer_norm(x, weight, bias, self.eps)
     }
 }

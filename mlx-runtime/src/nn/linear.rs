@@ -60,11 +60,11 @@ impl Weight {
         }
     }
 
-    /// `x W^T`.
-    fn product(&self, x: &Array) -> Result<Array> {
+    /// `x W^T`; packed values are multiplied as they are if they are to be `kept`.
+    fn product(&self, x: &Array, kept: bool) -> Result<Array> {
         match (self, self.packed()) {
             (Weight::Dense(w), _) => ops::matmul(x, &ops::transpose(w, &[1, 0])?),
-            (_, Some(p)) => p.matmul(x),
+            (_, Some(p)) => p.matmul(x, kept),
             (_, None) => Err(unbound()),
         }
     }
@@ -186,12 +186,17 @@ impl Linear {
     /// # Errors
     /// If the last dim of `x` is not `in`.
     pub fn forward(&self, x: &Array) -> Result<Array> {
+        self.project(x, false)
+    }
+
+    /// [`Linear::forward`], with packed values multiplied as they are if they are to be `kept`.
+    fn project(&self, x: &Array, kept: bool) -> Result<Array> {
         if self.lora.is_some() {
-            if let Some(y) = adapted::adapted(&self.weight, &[self], x) {
+            if let Some(y) = adapted::adapted(&self.weight, &[self], x, kept) {
                 return y;
             }
         }
-        self.finish(self.weight.product(x)?, x, None)
+        self.finish(self.weight.product(x, kept)?, x, None)
     }
 
     /// Adds bias and adapter to `x W^T`; `z` is `scale * (x a)`, if it is there already.
@@ -257,7 +262,7 @@ impl Linear {
         self.frozen.then_some(&self.weight)
     }
 
-    /// Which array the weight is, if it does not train.
+    /// The address of the weight's array, if it does not train.
     fn identity(&self) -> Option<*mut std::ffi::c_void> {
         match self.frozen_weight()? {
             Weight::Dense(w) | Weight::Quantized { weight: w, .. } => Some(w.as_raw().ctx),
@@ -305,6 +310,14 @@ impl Linear {
             f(&mut l.b, true);
         }
     }
+}
+
+/// [`Linear::forward`] with packed values multiplied as they are, however many rows there are.
+///
+/// # Errors
+/// As [`Linear::forward`].
+pub fn forward_packed(layer: &Linear, x: &Array) -> Result<Array> {
+    layer.project(x, true)
 }
 
 /// `scale * z`, which costs less on the side of the rank than on the result's: the gradient of a

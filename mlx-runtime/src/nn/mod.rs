@@ -12,6 +12,7 @@ pub(crate) mod conv;
 mod dropout;
 mod embedding;
 pub(crate) mod files;
+mod frozen;
 mod group_norm;
 pub(crate) mod init;
 pub(crate) mod layer_norm;
@@ -31,6 +32,7 @@ pub(crate) mod scalar;
 mod sequential;
 mod switch_linear;
 
+pub use crate::ops::{sigmoid, softmax, tanh};
 pub use activations::*;
 #[doc(hidden)]
 pub use attention::joined_attention;

@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::Path;
 
 use super::{files, Conv1d, Conv2d, Embedding, LayerNorm, Linear, Param, RmsNorm, SwitchLinear};
+use crate::model::gradient;
 use crate::model::loader::join;
-use crate::{ops, transforms, Array, Dtype, Error, ErrorKind, Result};
+use crate::{ops, Array, Dtype, Error, ErrorKind, Result};
 
 /// The part that a tensor plays in a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +49,11 @@ pub trait Parameters {
     /// Turns train mode on or off, for layers that differ in it ([`Dropout`](super::Dropout),
     /// [`BatchNorm`](super::BatchNorm)). New layers are in train mode.
     fn train(&mut self, _on: bool) {}
+
+    /// Turns train mode off: `train(false)`. MLX: `Module.eval`.
+    fn eval(&mut self) {
+        self.train(false);
+    }
 
     /// Takes every tensor out of training, or puts it into it.
     fn set_frozen(&mut self, frozen: bool);
@@ -234,35 +240,20 @@ where
     M: Parameters + Clone + Send + 'static,
     F: Fn(&M, &[Array]) -> Result<Vec<Array>> + Send + 'static,
 {
-    const OP: &str = "value_and_grad";
-    let mut all: Vec<Array> = model.trainable().into_iter().map(|(_, a)| a).collect();
-    let count = all.len();
-    if count == 0 {
-        let error = Error::invalid(OP, "the model has no trainable tensors");
-        return Err(error.with_hint("make weights trainable with `set_frozen(false)`"));
-    }
+    let trained = model.trainable().into_iter().map(|(_, a)| a).collect();
     let mut states = 0;
     model.visit("", &mut |_, _, kind| states += usize::from(kind.is_state()));
     let skeleton = model.clone();
-    let body = move |all: &[Array]| {
-        let (trained, inputs) = all.split_at(count);
+    let body = move |trained: &[Array], inputs: &[Array]| {
         let mut model = skeleton.clone();
         model.set_trainable(trained)?;
-        let mut out = loss(&model, inputs)?;
-        if out.is_empty() {
-            return Err(Error::invalid(
-                OP,
-                "expected the loss function to return at least the loss, found nothing",
-            ));
-        }
+        let mut out = gradient::check_loss(loss(&model, inputs)?)?;
         model.visit("", &mut |_, a, kind| {
             out.extend(kind.is_state().then(|| a.clone()));
         });
         Ok(out)
     };
-    all.extend_from_slice(inputs);
-    let argnums: Vec<i32> = (0..i32::try_from(count).unwrap_or(i32::MAX)).collect();
-    let (mut values, grads) = transforms::value_and_grad(body, &argnums).call(&all)?;
+    let (mut values, grads) = gradient::of_trained(trained, inputs, "set_frozen(false)", body)?;
     let mut next = values
         .split_off(values.len().saturating_sub(states))
         .into_iter();

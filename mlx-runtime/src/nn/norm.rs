@@ -12,9 +12,9 @@ pub struct RmsNorm {
     eps: f32,
     /// Added to the weight; some checkpoints hold the weight's distance from one.
     offset: f32,
-    frozen: bool,
+    pub(super) frozen: bool,
     /// The definition says `#[frozen]`.
-    pinned: bool,
+    pub(super) pinned: bool,
 }
 
 impl RmsNorm {
@@ -62,16 +62,6 @@ impl RmsNorm {
         }
         let offset = crate::__private::weak(f64::from(self.offset), &self.weight)?;
         ops::add(&offset, &self.weight)
-    }
-
-    /// Never trains, as the definition says.
-    pub(crate) fn pin(&mut self) {
-        self.pinned = true;
-        self.frozen = true;
-    }
-
-    pub(crate) fn set_frozen(&mut self, frozen: bool) {
-        self.frozen = frozen || self.pinned;
     }
 
     pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {

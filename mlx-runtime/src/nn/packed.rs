@@ -1,6 +1,5 @@
 //! Products with packed weights.
 
-use crate::context::{self, Scope};
 use crate::kernels::dequantize::dequantize;
 use crate::kernels::select;
 use crate::ops::packed::{self, Quantization};
@@ -11,12 +10,6 @@ use crate::{ops, transforms, Array, Dtype, Result};
 pub(super) struct Packed {
     pub parts: packed::Packed,
     pub how: Quantization,
-}
-
-/// Runs `f` with every product of packed weights computed from the packed values.
-pub fn keep_quantized<T>(f: impl FnOnce() -> T) -> T {
-    let _scope = Scope::packed();
-    f()
 }
 
 impl Packed {
@@ -65,10 +58,10 @@ impl Packed {
         ops::astype(&packed::unpack(parts, self.how, None, dtype_of)?, dtype)
     }
 
-    /// `x W^T`. With many rows the matrix is dequantised first, and once more in the backward
-    /// pass: what was dequantised is not kept.
-    pub fn matmul(&self, x: &Array) -> Result<Array> {
-        if context::is_packed() || rows(x) < select::unpacks_from(x.dtype())? {
+    /// `x W^T`. With many rows the matrix is dequantised first unless it is to be `kept`, and once more in the backward
+    /// pass: what was dequantised is not in memory between them.
+    pub fn matmul(&self, x: &Array, kept: bool) -> Result<Array> {
+        if kept || rows(x) < select::unpacks_from(x.dtype())? {
             return packed::packed_matmul(x, &self.parts, true, self.how);
         }
         if !transforms::is_differentiating() {

@@ -8,9 +8,9 @@ use crate::{ops, Array, Dtype, Result};
 pub(crate) struct Pair {
     pub weight: Array,
     pub bias: Option<Array>,
-    frozen: bool,
+    pub(super) frozen: bool,
     /// The definition says `#[frozen]`.
-    pinned: bool,
+    pub(super) pinned: bool,
 }
 
 impl Pair {
@@ -27,16 +27,6 @@ impl Pair {
     pub(super) fn ones(n: i32, bias: bool) -> Result<Self> {
         let weight = ops::ones(&[n], Dtype::Float32)?;
         Ok(Pair::new(weight, init::zeros_if(bias, n)?, false))
-    }
-
-    /// Never trains, as the definition says.
-    pub(crate) fn pin(&mut self) {
-        self.pinned = true;
-        self.frozen = true;
-    }
-
-    pub(crate) fn set_frozen(&mut self, frozen: bool) {
-        self.frozen = frozen || self.pinned;
     }
 
     pub(crate) fn trains(&self) -> bool {

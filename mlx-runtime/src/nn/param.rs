@@ -6,9 +6,9 @@ use crate::Array;
 #[derive(Clone)]
 pub struct Param {
     value: Array,
-    frozen: bool,
+    pub(super) frozen: bool,
     /// The definition says `#[frozen]`.
-    pinned: bool,
+    pub(super) pinned: bool,
 }
 
 impl Param {
@@ -34,16 +34,6 @@ impl Param {
     #[doc(hidden)]
     pub fn keeps_input(&self) -> bool {
         !self.frozen
-    }
-
-    /// Never trains, as the definition says.
-    pub(crate) fn pin(&mut self) {
-        self.pinned = true;
-        self.frozen = true;
-    }
-
-    pub(crate) fn set_frozen(&mut self, frozen: bool) {
-        self.frozen = frozen || self.pinned;
     }
 
     pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {

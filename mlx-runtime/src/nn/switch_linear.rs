@@ -14,9 +14,9 @@ pub struct SwitchLinear {
     /// (experts, out, in).
     sizes: [i32; 3],
     lora_allowed: bool,
-    frozen: bool,
+    pub(super) frozen: bool,
     /// The definition says `#[frozen]`.
-    pinned: bool,
+    pub(super) pinned: bool,
 }
 
 #[derive(Clone)]
@@ -88,16 +88,6 @@ impl SwitchLinear {
 
     pub(crate) fn clear_lora(&mut self) {
         self.lora = None;
-    }
-
-    /// Never trains, as the definition says.
-    pub(crate) fn pin(&mut self) {
-        self.pinned = true;
-        self.frozen = true;
-    }
-
-    pub(crate) fn set_frozen(&mut self, frozen: bool) {
-        self.frozen = frozen || self.pinned;
     }
 
     pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {

@@ -5,7 +5,7 @@ use mlx_sys as sys;
 use crate::array::{build, build_many};
 use crate::{Array, Dtype, Operand, Result};
 
-binary_ops! {
+operand_ops! {
     /// a + b; the inputs broadcast. MLX: `add`.
     add => mlx_add;
     /// Bitwise and of integers or bools; the inputs broadcast. MLX: `bitwise_and`.
@@ -30,9 +30,6 @@ binary_ops! {
     right_shift => mlx_right_shift;
     /// a - b; the inputs broadcast. MLX: `subtract`.
     subtract => mlx_subtract;
-}
-
-operand_ops! {
     /// The angle of the point (b, a) in radians; the inputs broadcast. MLX: `arctan2`.
     arctan2 => mlx_arctan2;
     /// a == b, as bool; the inputs broadcast. MLX: `equal`.

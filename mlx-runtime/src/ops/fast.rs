@@ -3,7 +3,7 @@
 use mlx_sys as sys;
 
 use super::index::in_bounds;
-use crate::array::{build, optional};
+use crate::array::{build, check_inputs, optional};
 use crate::kernels::select::{self, Fault};
 use crate::{transforms, Array, Dtype, Error, Result};
 
@@ -13,7 +13,7 @@ pub use super::kernels::{
     CudaKernel, CudaKernelBuilder, KernelCall, MetalKernel, MetalKernelBuilder,
 };
 
-/// Which keys a query may see.
+/// The keys that a query may see.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub enum Mask<'a> {
@@ -51,16 +51,19 @@ pub fn layer_norm(
     eps: f32,
 ) -> Result<Array> {
     let inputs = [x, weight.unwrap_or(x), bias.unwrap_or(x)];
-    // Also where it is not used, because it checks the inputs.
-    let fast = build("layer_norm", &inputs, |out, s| {
+    check_inputs(inputs)?;
+    // MLX says what is wrong with other inputs.
+    let real = |a: &Array| a.dtype() != Dtype::Complex64;
+    let fits = |a: &Array| a.ndim() == 1 && x.shape().ends_with(a.shape()) && real(a);
+    let all_fit = weight.is_none_or(fits) && bias.is_none_or(fits);
+    if all_fit && select::has_wrong_layer_norms(x) {
+        return composed_layer_norm(x, weight, bias, eps);
+    }
+    build("layer_norm", &inputs, |out, s| {
         let (weight, bias) = (optional(weight), optional(bias));
         // SAFETY: the inputs and the stream are valid; null stands for "absent".
         unsafe { sys::mlx_fast_layer_norm(out, x.as_raw(), weight, bias, eps, s) }
-    })?;
-    match select::has_wrong_layer_norms(x) {
-        true => composed_layer_norm(x, weight, bias, eps),
-        false => Ok(fast),
-    }
+    })
 }
 
 /// [`layer_norm`] of other operations, as MLX composes it where it has no kernel.

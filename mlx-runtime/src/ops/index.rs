@@ -152,19 +152,23 @@ pub fn slice_update(
     })
 }
 
+/// An error unless the indices are whole numbers.
+pub(super) fn check_whole(op: &'static str, indices: &Array) -> Result<()> {
+    let dtype = indices.dtype();
+    if dtype.is_integer() {
+        return Ok(());
+    }
+    let text = format!("expected integers as indices, found {dtype}");
+    Err(Error::new(ErrorKind::Dtype, text)
+        .with_op(op)
+        .with_hint("convert the indices with `ops::astype`"))
+}
+
 /// Clamps `indices` to `-n..n`, where MLX would read or write memory beyond the array.
 pub(crate) fn in_bounds(op: &'static str, indices: &Array, n: i32) -> Result<Array> {
     crate::array::check_inputs([indices])?;
+    check_whole(op, indices)?;
     let dtype = indices.dtype();
-    if !dtype.is_integer() {
-        let e = Error::new(
-            ErrorKind::Dtype,
-            format!("expected integers as indices, found {dtype}"),
-        );
-        return Err(e
-            .with_op(op)
-            .with_hint("convert the indices with `ops::astype`"));
-    }
     if n == 0 && indices.size() > 0 {
         return Err(Error::shape(op, "cannot index an axis of size 0"));
     }

@@ -1,5 +1,5 @@
 //! Options by name, with MLX's defaults, for operations that take more than six arguments. The
-//! functions with all arguments in a row stay, for generated code and for whoever has them all.
+//! functions with all arguments in a row stay, for generated code and for callers that have them all.
 
 use super::fast;
 use crate::{Array, Error, Result};

@@ -16,6 +16,11 @@ use crate::{Array, Dtype, Error, ErrorKind, Result};
 
 /// How weights are packed: MLX's mode, and how many weights share a scale in how many bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(tag = "mode", rename_all = "lowercase")
+)]
 #[non_exhaustive]
 pub enum Quantization {
     /// Integers with a scale and a bias for each group.
@@ -263,7 +268,7 @@ fn has_one_group(x: &Array, how: Quantization) -> bool {
     }
 }
 
-/// Which matrices of a batch are multiplied, see [`crate::ops::gather_mm`]. Indices beyond the
+/// The matrices of a batch that are multiplied, see [`crate::ops::gather_mm`]. Indices beyond the
 /// batches are clamped.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Chosen<'a> {
@@ -324,7 +329,7 @@ pub fn gather_qmm(
 /// The right side of a product that packs its left side, too.
 #[derive(Clone, Copy, Debug)]
 pub struct RightSide<'a> {
-    /// The weights: packed, or `[n, k]` as they are, which are packed on the way.
+    /// The weights: packed, or `[n, k]` as they are, which are packed first.
     pub weight: &'a Array,
     /// Their scales, if they are packed.
     pub scales: Option<&'a Array>,

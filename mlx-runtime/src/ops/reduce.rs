@@ -3,7 +3,7 @@
 use mlx_sys as sys;
 
 use crate::array::build;
-use crate::{Array, Result};
+use crate::{Array, Dtype, Result};
 
 /// Reductions over a list of axes.
 macro_rules! reduce {
@@ -32,8 +32,6 @@ macro_rules! reduce {
 reduce! {
     /// The sum of the elements; bool and small integers add up in int32. MLX: `sum`.
     sum => mlx_sum, mlx_sum_axes, mlx_sum_axis;
-    /// The mean of the elements, floating point. MLX: `mean`.
-    mean => mlx_mean, mlx_mean_axes, mlx_mean_axis;
     /// The largest element; an error if there is none. MLX: `max`.
     max => mlx_max, mlx_max_axes, mlx_max_axis;
     /// The smallest element; an error if there is none. MLX: `min`.
@@ -52,17 +50,51 @@ reduce! {
     median => mlx_median, mlx_median_axes, mlx_median_axis;
 }
 
+/// `of` in float32 where MLX rounds a sum or a mean on the way to the result: half precision overflows or loses all its
+/// digits, and 32-bit integers wrap around.
+fn in_float32(a: &Array, of: impl FnOnce(&Array) -> Result<Array>) -> Result<Array> {
+    match a.dtype() {
+        dtype @ (Dtype::Float16 | Dtype::Bfloat16) => {
+            super::astype(&of(&super::astype(a, Dtype::Float32)?)?, dtype)
+        }
+        Dtype::Float32 | Dtype::Float64 | Dtype::Complex64 => of(a),
+        _ => of(&super::astype(a, Dtype::Float32)?),
+    }
+}
+
+/// The mean of the elements, floating point. Over all axes if `axes` is empty; `keepdims` keeps them with size 1. Half
+/// precision and integers add up in float32. MLX: `mean`.
+///
+/// # Errors
+/// If an axis does not exist or is there twice.
+pub fn mean(a: &Array, axes: &[i32], keepdims: bool) -> Result<Array> {
+    let of = |a: &Array| {
+        build("mean", &[a], |out, s| {
+            let a = a.as_raw();
+            // SAFETY: the input, the axes and the stream are valid; `out` is a null destination.
+            unsafe {
+                match axes {
+                    [] => sys::mlx_mean(out, a, keepdims, s),
+                    [axis] => sys::mlx_mean_axis(out, a, *axis, keepdims, s),
+                    _ => sys::mlx_mean_axes(out, a, axes.as_ptr(), axes.len(), keepdims, s),
+                }
+            }
+        })
+    };
+    in_float32(a, of)
+}
+
 /// Reductions with a correction of the count.
 macro_rules! spread {
     ($($(#[$doc:meta])* $name:ident => $all:ident, $axes:ident, $axis:ident;)*) => {$(
         $(#[$doc])*
         /// Over all axes if `axes` is empty; `keepdims` keeps them with size 1; the divisor is
-        /// the count less `ddof`.
+        /// the count less `ddof`. Half precision and integers are computed in float32.
         ///
         /// # Errors
         /// If an axis does not exist or is there twice.
         pub fn $name(a: &Array, axes: &[i32], keepdims: bool, ddof: i32) -> Result<Array> {
-            build(stringify!($name), &[a], |out, s| {
+            let of = |a: &Array| build(stringify!($name), &[a], |out, s| {
                 // SAFETY: the input, the axes and the stream are valid; `out` is a null
                 // destination.
                 unsafe {
@@ -75,7 +107,8 @@ macro_rules! spread {
                         }
                     }
                 }
-            })
+            });
+            in_float32(a, of)
         }
     )*};
 }

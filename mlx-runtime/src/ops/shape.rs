@@ -266,7 +266,7 @@ pub fn roll_axes(a: &Array, shift: &[i32], axes: &[i32]) -> Result<Array> {
 /// `value` added around the array: `pad_width` gives, for each axis, how many before and after.
 /// MLX: `pad` with mode "constant".
 ///
-/// The value has no gradient: MLX counts on nobody asking for one, and would read beyond a list.
+/// The value has no gradient, because MLX would read beyond a list to compute it.
 ///
 /// # Errors
 /// If there is not one pair for each axis (at most 16), a width is negative, or `value` is not one

@@ -5,16 +5,7 @@ use crate::{Array, Dtype, Error, ErrorKind, Result};
 
 /// Beginnings along an axis of `n` for slices of `size`; negative ones count from the end.
 fn inside(op: &'static str, starts: &Array, n: i32, size: i32) -> Result<Array> {
-    let dtype = starts.dtype();
-    if !dtype.is_integer() {
-        let e = Error::new(
-            ErrorKind::Dtype,
-            format!("expected integers as indices, found {dtype}"),
-        );
-        return Err(e
-            .with_op(op)
-            .with_hint("convert the indices with `ops::astype`"));
-    }
+    super::index::check_whole(op, starts)?;
     // One that int32 cannot hold becomes some other number, which is moved like any other.
     let starts = super::astype(starts, Dtype::Int32)?;
     let zero = Array::scalar(0i32)?;

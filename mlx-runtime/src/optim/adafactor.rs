@@ -26,6 +26,11 @@ use crate::{Array, Dtype, Error, Result};
 /// `[count, shape..]`, so the number of kernels depends on how many different shapes are trained, not
 /// on how many layers there are.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Adafactor {
     /// The step size if `relative_step` is off and [`Optimizer::step`] is given none.
     pub learning_rate: f32,

@@ -14,6 +14,11 @@ use crate::{Array, Result};
 /// w = w - (lr / (1 - b1^t)) m / (sqrt(v) / sqrt(1 - b2^t) + eps)   with it
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Adam {
     /// The step size if [`Optimizer::step`] is given none.
     pub learning_rate: f32,

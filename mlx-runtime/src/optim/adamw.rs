@@ -17,6 +17,11 @@ use crate::{ops, Array, Dtype, Result};
 /// w = w - (lr / (1 - b1^t)) m / (sqrt(v) / sqrt(1 - b2^t) + eps)   with it
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct AdamW {
     /// The step size if [`step`](super::Optimizer::step) is given none.
     pub learning_rate: f32,

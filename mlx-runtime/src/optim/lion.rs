@@ -18,6 +18,11 @@ use crate::{Array, Dtype, Result};
 /// A step changes each parameter by the learning rate: the paper takes a learning rate 3 to 10 times
 /// smaller, and a weight decay as much larger, than with [`super::AdamW`].
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Lion {
     /// The step size if [`step`](super::Optimizer::step) is given none.
     pub learning_rate: f32,

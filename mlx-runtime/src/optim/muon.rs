@@ -27,6 +27,11 @@ use crate::{Array, Dtype, Error, Result};
 /// that lie side by side as one product of `[count, rows, columns]`, so the number of kernels depends on
 /// how many different shapes are trained and on `ns_steps`, not on how many layers there are.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Muon {
     /// The step size if [`step`](super::Optimizer::step) is given none.
     pub learning_rate: f32,

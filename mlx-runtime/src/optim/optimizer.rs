@@ -21,7 +21,7 @@ pub trait Optimizer: Debug + Send + Sync {
     /// The step size if none is given.
     fn learning_rate(&self) -> f32;
 
-    /// Which of its parts steps the tensor of that name and shape: tensors of one dtype and one part
+    /// The part that steps the tensor of that name and shape: tensors of one dtype and one part
     /// make a group. Only [`super::Parts`] has more than part 0.
     fn part(&self, _name: &str, _shape: &[i32]) -> usize {
         0

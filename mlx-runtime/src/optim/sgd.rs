@@ -19,6 +19,11 @@ use crate::{Array, Dtype, Error, Result};
 ///
 /// Without momentum the step is `w - lr g` and the state is the number of steps alone.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Sgd {
     /// The step size if [`step`](super::Optimizer::step) is given none.
     pub learning_rate: f32,

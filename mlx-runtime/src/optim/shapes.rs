@@ -11,7 +11,7 @@ use crate::{Array, Error, Result};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shapes {
     buffers: Vec<Vec<Run>>,
-    /// Which part of a [`super::Parts`] steps each buffer.
+    /// The part of a [`super::Parts`] that steps each buffer.
     parts: Vec<usize>,
 }
 

@@ -4,6 +4,7 @@ pub use crate::array::indexing::step;
 pub use crate::kernels::rows;
 pub use crate::model::bind::{bind, size, Arg, Class, Size};
 pub use crate::model::check::{check_field, check_require};
+pub use crate::model::definition::Definition;
 pub use crate::model::layers::{run_layers, run_loop, run_steps, saved_layers, Computed, Saved};
 pub use crate::model::layout::{
     Digest, DigestPart, DigestTensor, Fact, FactOp, FieldLayout, Holds, Layout, RequireLayout,
@@ -18,9 +19,8 @@ pub use crate::model::sig::{
 };
 pub use crate::model::trainable::{check_state, frozen, set_trained};
 pub use crate::nn::joined_attention;
-pub use crate::nn::linear::{tied, together};
+pub use crate::nn::linear::{forward_packed, tied, together};
 pub use crate::nn::loss::projected;
-pub use crate::nn::packed::keep_quantized;
 
 use crate::{Array, Dtype, Error, ErrorKind, Result};
 
@@ -71,7 +71,7 @@ pub fn first(mut all: Vec<Array>) -> Result<Array> {
     }
 }
 
-/// The arrays of a call through [`Model::call`](crate::model::Model::call), exactly `N` of them.
+/// The arrays of a call through [`Definition::call`], exactly `N` of them.
 pub fn arguments<'a, 'b, const N: usize>(
     what: &str,
     arrays: &'a [&'b Array],

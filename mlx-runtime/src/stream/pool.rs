@@ -195,6 +195,7 @@ fn settle_now() {
     init();
     // If this fails MLX makes the stream, which is no error.
     let _ = lease_default();
+    crate::lock::keep_at_exit();
 }
 
 /// Forgets this thread's loans, which MLX has ended, and gives it a new default stream on the CPU.

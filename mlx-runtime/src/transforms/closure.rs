@@ -9,7 +9,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use mlx_sys as sys;
 
-use super::stateless::{callbacks, is_stateless, keep, taken_back};
+use super::payload::{callback, keep, taken_back};
 use crate::array::settled;
 use crate::context::Scope;
 use crate::error::{from_c, take_message};
@@ -125,9 +125,8 @@ pub(super) unsafe extern "C" fn free<F>(payload: *mut c_void) {
 trait Callable: Fn(&[Array]) -> Result<Vec<Array>> {}
 impl<F: Fn(&[Array]) -> Result<Vec<Array>>> Callable for F {}
 
-callbacks! {
-    F: Callable => with, without,
-    (out: *mut sys::mlx_vector_array, input: sys::mlx_vector_array),
+callback! {
+    F: Callable => call, (out: *mut sys::mlx_vector_array, input: sys::mlx_vector_array),
     |f| {
         // SAFETY: MLX C passes a valid list.
         let input = settled(unsafe { VectorArray::read("closure", input) }?)?;
@@ -154,15 +153,10 @@ impl Handle {
         F: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
     {
         init();
-        if is_stateless::<F>() {
-            std::mem::forget(f);
-            // SAFETY: the callback takes the value just forgotten.
-            return Self::checked(unsafe { sys::mlx_closure_new_func(Some(without::<F>)) });
-        }
         let payload = keep(f);
-        // SAFETY: `with` and `free` match the payload's type, which is `Send` and `'static`.
+        // SAFETY: `call` and `free` match the payload's type, which is `Send` and `'static`.
         Self::checked(unsafe {
-            sys::mlx_closure_new_func_payload(Some(with::<F>), payload, Some(free::<F>))
+            sys::mlx_closure_new_func_payload(Some(call::<F>), payload, Some(free::<F>))
         })
     }
 

@@ -10,8 +10,6 @@ use mlx_sys as sys;
 use super::closure::Handle;
 use crate::array::settled;
 use crate::context::Scope;
-use crate::error::check;
-use crate::init::init;
 use crate::stack::deep;
 use crate::{Array, Result};
 
@@ -90,56 +88,4 @@ impl std::fmt::Debug for Compiled {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Compiled")
     }
-}
-
-/// The extent of [`compile`]'s work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CompileMode {
-    /// Nothing: functions run as they are.
-    Disabled,
-    /// Record only.
-    NoSimplify,
-    /// Record, and merge duplicate nodes.
-    NoFuse,
-    /// Everything; the default.
-    Enabled,
-}
-
-/// Sets the extent of [`compile`]'s work, for the whole process and functions compiled from now on. MLX:
-/// `set_compile_mode`.
-///
-/// # Errors
-/// If MLX cannot.
-pub fn compile_mode(mode: CompileMode) -> Result<()> {
-    init();
-    let raw = match mode {
-        CompileMode::Disabled => sys::mlx_compile_mode__MLX_COMPILE_MODE_DISABLED,
-        CompileMode::NoSimplify => sys::mlx_compile_mode__MLX_COMPILE_MODE_NO_SIMPLIFY,
-        CompileMode::NoFuse => sys::mlx_compile_mode__MLX_COMPILE_MODE_NO_FUSE,
-        CompileMode::Enabled => sys::mlx_compile_mode__MLX_COMPILE_MODE_ENABLED,
-    };
-    // SAFETY: one of MLX C's own values.
-    check("compile_mode", unsafe { sys::mlx_set_compile_mode(raw) })
-}
-
-/// [`compile`] returns functions as they are from now on, in the whole process.
-/// MLX: `disable_compile`.
-///
-/// # Errors
-/// If MLX cannot.
-pub fn disable_compile() -> Result<()> {
-    init();
-    // SAFETY: takes nothing.
-    check("disable_compile", unsafe { sys::mlx_disable_compile() })
-}
-
-/// Undoes [`disable_compile`], and the environment's `MLX_DISABLE_COMPILE`. MLX: `enable_compile`.
-///
-/// # Errors
-/// If MLX cannot.
-pub fn enable_compile() -> Result<()> {
-    init();
-    // SAFETY: takes nothing.
-    check("enable_compile", unsafe { sys::mlx_enable_compile() })
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use mlx_sys as sys;
 
 use super::closure::{failure, free, guard, write, Closure, Handle};
-use super::stateless::{callbacks, is_stateless, keep};
+use super::payload::{callback, keep};
 use crate::containers::{MapStringToArray, VectorArray, VectorInt};
 use crate::error::{check, from_c};
 use crate::init::init;
@@ -37,8 +37,8 @@ fn read(list: sys::mlx_vector_array) -> Result<Vec<Array>> {
 /// One owning type for a kind of closure.
 macro_rules! kind {
     ($(#[$doc:meta])* $name:ident($raw:ident), $op:literal, Fn($($arg:ty),*) -> $out:ty,
-     callbacks $with:ident $without:ident,
-     $new:ident $new_func:ident $new_func_payload:ident $set:ident $free:ident) => {
+     callback $call:ident,
+     $new:ident $new_func_payload:ident $set:ident $free:ident) => {
         $(#[$doc])*
         ///
         /// `Send`, so that another closure can capture it; not `Sync`.
@@ -59,15 +59,9 @@ macro_rules! kind {
                 F: Fn($($arg),*) -> $out + Send + 'static,
             {
                 init();
-                let raw = if is_stateless::<F>() {
-                    std::mem::forget(f);
-                    // SAFETY: the callback takes the value just forgotten.
-                    unsafe { sys::$new_func(Some($without::<F>)) }
-                } else {
-                    let payload = keep(f);
-                    // SAFETY: callback and destructor match the payload's type.
-                    unsafe { sys::$new_func_payload(Some($with::<F>), payload, Some(free::<F>)) }
-                };
+                let payload = keep(f);
+                // SAFETY: callback and destructor match the payload's type.
+                let raw = unsafe { sys::$new_func_payload(Some($call::<F>), payload, Some(free::<F>)) };
                 if raw.ctx.is_null() {
                     return Err(from_c($op, &[]));
                 }
@@ -125,9 +119,8 @@ bound! {
     Both: Fn(&[Array]) -> Result<Pair>;
 }
 
-callbacks! {
-    F: WithNames => named_with, named_without,
-    (out: *mut sys::mlx_vector_array, inputs: sys::mlx_vector_array, names: sys::mlx_map_string_to_array),
+callback! {
+    F: WithNames => call_named, (out: *mut sys::mlx_vector_array, inputs: sys::mlx_vector_array, names: sys::mlx_map_string_to_array),
     |f| {
         // Borrowed for the call.
         let names = MapStringToArray::borrowed(names);
@@ -136,9 +129,8 @@ callbacks! {
         unsafe { write(out, &made) }
     }
 }
-callbacks! {
-    F: Vjp => vjp_with, vjp_without,
-    (out: *mut sys::mlx_vector_array, primals: sys::mlx_vector_array,
+callback! {
+    F: Vjp => call_vjp, (out: *mut sys::mlx_vector_array, primals: sys::mlx_vector_array,
      cotangents: sys::mlx_vector_array, outputs: sys::mlx_vector_array),
     |f| {
         let primals = read(primals)?;
@@ -148,9 +140,8 @@ callbacks! {
         unsafe { write(out, &made) }
     }
 }
-callbacks! {
-    F: Jvp => jvp_with, jvp_without,
-    (out: *mut sys::mlx_vector_array, primals: sys::mlx_vector_array,
+callback! {
+    F: Jvp => call_jvp, (out: *mut sys::mlx_vector_array, primals: sys::mlx_vector_array,
      tangents: sys::mlx_vector_array, at: *const c_int, n: usize),
     |f| {
         // SAFETY: MLX C passes a list and its length.
@@ -160,9 +151,8 @@ callbacks! {
         unsafe { write(out, &made) }
     }
 }
-callbacks! {
-    F: Vmap => vmap_with, vmap_without,
-    (out: *mut sys::mlx_vector_array, out_axes: *mut sys::mlx_vector_int,
+callback! {
+    F: Vmap => call_vmap, (out: *mut sys::mlx_vector_array, out_axes: *mut sys::mlx_vector_int,
      inputs: sys::mlx_vector_array, at: *const c_int, n: usize),
     |f| {
         // SAFETY: MLX C passes a list and its length.
@@ -179,9 +169,8 @@ callbacks! {
         }
     }
 }
-callbacks! {
-    F: Both => both_with, both_without,
-    (values: *mut sys::mlx_vector_array, grads: *mut sys::mlx_vector_array,
+callback! {
+    F: Both => call_both, (values: *mut sys::mlx_vector_array, grads: *mut sys::mlx_vector_array,
      inputs: sys::mlx_vector_array),
     |f| {
         let (of_values, of_grads) = f(&read(inputs)?)?;
@@ -197,16 +186,16 @@ kind! {
     /// A function of arrays and of arrays by name, for [`crate::export`].
     NamedClosure(mlx_closure_kwargs), "closure_kwargs",
     Fn(&[Array], &HashMap<String, Array>) -> Result<Vec<Array>>,
-    callbacks named_with named_without,
-    mlx_closure_kwargs_new mlx_closure_kwargs_new_func mlx_closure_kwargs_new_func_payload
+    callback call_named,
+    mlx_closure_kwargs_new mlx_closure_kwargs_new_func_payload
     mlx_closure_kwargs_set mlx_closure_kwargs_free
 }
 kind! {
     /// A gradient: of inputs, cotangents and outputs it makes one array for each input.
     CustomVjp(mlx_closure_custom), "custom_vjp",
     Fn(&[Array], &[Array], &[Array]) -> Result<Vec<Array>>,
-    callbacks vjp_with vjp_without,
-    mlx_closure_custom_new mlx_closure_custom_new_func mlx_closure_custom_new_func_payload
+    callback call_vjp,
+    mlx_closure_custom_new mlx_closure_custom_new_func_payload
     mlx_closure_custom_set mlx_closure_custom_free
 }
 kind! {
@@ -214,8 +203,8 @@ kind! {
     /// to it makes one array for each output.
     CustomJvp(mlx_closure_custom_jvp), "custom_jvp",
     Fn(&[Array], &[Array], &[i32]) -> Result<Vec<Array>>,
-    callbacks jvp_with jvp_without,
-    mlx_closure_custom_jvp_new mlx_closure_custom_jvp_new_func
+    callback call_jvp,
+    mlx_closure_custom_jvp_new
     mlx_closure_custom_jvp_new_func_payload mlx_closure_custom_jvp_set mlx_closure_custom_jvp_free
 }
 kind! {
@@ -223,8 +212,8 @@ kind! {
     /// the outputs and the axis of each.
     CustomVmap(mlx_closure_custom_vmap), "custom_vmap",
     Fn(&[Array], &[i32]) -> Result<(Vec<Array>, Vec<i32>)>,
-    callbacks vmap_with vmap_without,
-    mlx_closure_custom_vmap_new mlx_closure_custom_vmap_new_func
+    callback call_vmap,
+    mlx_closure_custom_vmap_new
     mlx_closure_custom_vmap_new_func_payload mlx_closure_custom_vmap_set
     mlx_closure_custom_vmap_free
 }
@@ -232,8 +221,8 @@ kind! {
     /// A function that gives values and gradients, whichever way it finds them.
     GradientClosure(mlx_closure_value_and_grad), "closure_value_and_grad",
     Fn(&[Array]) -> Result<(Vec<Array>, Vec<Array>)>,
-    callbacks both_with both_without,
-    mlx_closure_value_and_grad_new mlx_closure_value_and_grad_new_func
+    callback call_both,
+    mlx_closure_value_and_grad_new
     mlx_closure_value_and_grad_new_func_payload mlx_closure_value_and_grad_set
     mlx_closure_value_and_grad_free
 }
@@ -487,7 +476,7 @@ impl CustomFunction {
         self
     }
 
-    /// The function. An error on the way is the error of its calls.
+    /// The function. If building it fails, its calls return the error.
     pub fn build(self) -> Closure {
         let op = "custom_function";
         let made = || {
@@ -506,7 +495,7 @@ impl CustomFunction {
     }
 }
 
-/// A function of one array, which needs no lists. MLX C: `mlx_closure_new_unary`.
+/// A function of one array.
 ///
 /// ```
 /// use mlx_runtime::{ops, transforms, Array};
@@ -518,40 +507,14 @@ pub fn unary<F>(f: F) -> Closure
 where
     F: Fn(&Array) -> Result<Array> + Send + 'static,
 {
-    unsafe extern "C" fn call<F>(out: *mut sys::mlx_array, input: sys::mlx_array) -> c_int
-    where
-        F: Fn(&Array) -> Result<Array> + 'static,
-    {
-        let status = guard(|| {
-            // SAFETY: only handed over where the closure captures nothing, and was forgotten.
-            let f: &F = unsafe { super::stateless::value() };
-            // Borrowed for the call.
-            let input = Array::borrowed(input).ok_or_else(|| from_c("closure", &[]))?;
-            let made = f(&input)?;
-            // SAFETY: MLX C passes a destination; the array is copied into it.
-            check("closure", unsafe { sys::mlx_array_set(out, made.as_raw()) })
-        });
-        if status != 0 {
-            // SAFETY: where a callback fails MLX C 0.7.0 does not free the input that it made.
-            unsafe { sys::mlx_array_free(input) };
-        }
-        status
-    }
     let op = "closure";
-    let handle = if is_stateless::<F>() {
-        std::mem::forget(f);
-        init();
-        // SAFETY: the callback takes the value just forgotten.
-        Handle::checked(unsafe { sys::mlx_closure_new_unary(Some(call::<F>)) })
-    } else {
-        Handle::new(move |inputs: &[Array]| match inputs {
-            [one] => Ok(vec![f(one)?]),
-            _ => Err(Error::invalid(
-                op,
-                format!("expected one input, found {}", inputs.len()),
-            )),
-        })
-    };
+    let handle = Handle::new(move |inputs: &[Array]| match inputs {
+        [one] => Ok(vec![f(one)?]),
+        _ => Err(Error::invalid(
+            op,
+            format!("expected one input, found {}", inputs.len()),
+        )),
+    });
     Closure {
         op,
         handle,

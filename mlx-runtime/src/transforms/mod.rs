@@ -14,10 +14,11 @@
 mod cache;
 pub(crate) mod closure;
 mod compile;
+mod compile_mode;
 mod custom;
 mod function;
 mod grad;
-mod stateless;
+mod payload;
 mod turns;
 mod vmap;
 
@@ -30,9 +31,9 @@ use crate::{context, Array, Result};
 
 pub use cache::{compile_as, CompileCache};
 pub use closure::Closure;
-pub use compile::{
-    compile, compile_mode, disable_compile, enable_compile, recordings, CompileMode, Compiled,
-};
+pub use compile::{compile, recordings, Compiled};
+pub(crate) use compile_mode::without_fusing;
+pub use compile_mode::{compile_mode, disable_compile, enable_compile, CompileMode};
 pub use custom::{checkpoint, custom_vjp, depends};
 pub use function::{
     custom_function, unary, CustomFunction, CustomJvp, CustomVjp, CustomVmap, GradientClosure,

@@ -72,7 +72,7 @@ fn run_all(what: &str, result: impl FnOnce() -> Result<Vec<Array>>) {
     }
 }
 
-/// False if the case is to be left out.
+/// False if the case is left out.
 fn begin(what: &str) -> bool {
     static CASE: AtomicUsize = AtomicUsize::new(0);
     let case = CASE.fetch_add(1, Ordering::Relaxed);

@@ -19,8 +19,12 @@ namespace {
 using Sgemm = void (*)(
     int, int, int, int, int, int, float, const float*, int, const float*, int, float, float*, int);
 
-// While libraries are loaded: one thread runs.
-const auto openblas_sgemm = reinterpret_cast<Sgemm>(mlxrs::openblas("scipy_cblas_sgemm"));
+template <typename... Args>
+void openblas_sgemm(Args... args) {
+  static const auto sgemm = reinterpret_cast<Sgemm>(mlxrs::openblas("scipy_cblas_sgemm"));
+  const mlxrs::InOpenblas inside;
+  sgemm(args...);
+}
 
 constexpr int ROW_MAJOR = 101, AS_IS = 111;
 constexpr double SMALL = 5e5; // multiplications: below, handing out takes longer than computing
@@ -68,6 +72,7 @@ extern "C" void cblas_sgemm(
         const void*, int, scalar, void*, int);                             \
     static const auto gemm = reinterpret_cast<Gemm>(                       \
         mlxrs::openblas("scipy_cblas_" #letter "gemm"));                   \
+    const mlxrs::InOpenblas inside;                                        \
     gemm(order, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, \
          ldc);                                                             \
   }

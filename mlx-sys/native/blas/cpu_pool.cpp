@@ -17,11 +17,13 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <mutex>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 namespace mlxrs {
 namespace {
@@ -34,6 +36,9 @@ std::atomic<uint64_t> ticket{0};
 std::atomic<uint32_t> number{0}, done{0}, sleepers{0}, waiting{0};
 void (*item)(void*, int);
 void* context;
+// The first exception of an item. The others still run, because other threads may be in them.
+std::atomic<bool> failed{false};
+std::exception_ptr failure;
 
 std::mutex busy;
 std::once_flag once;
@@ -59,7 +64,11 @@ void work() {
     if (i >= n) return;
     if (!ticket.compare_exchange_weak(t, t + 1)) continue;
     // The loop can't end while this item is open: item and context are this loop's.
-    item(context, int(i));
+    try {
+      item(context, int(i));
+    } catch (...) {
+      if (!failed.exchange(true)) failure = std::current_exception();
+    }
     if (done.fetch_add(1) + 1 == n && waiting.load()) futex(done, FUTEX_WAKE, 1);
   }
 }
@@ -154,7 +163,9 @@ void pool_run(int n, void (*f)(void*, int), void* with) {
     for (uint32_t d; (d = done.load()) < all;) futex(done, FUTEX_WAIT, d);
     waiting = 0;
   }
+  const auto thrown = failed.exchange(false) ? std::exchange(failure, nullptr) : nullptr;
   busy.unlock();
+  if (thrown) std::rethrow_exception(thrown);
 }
 
 } // namespace mlxrs

@@ -16,7 +16,7 @@ void set_pool_threads(int threads);
 void check_pool_threads();
 
 // Calls item(context, i) for i in 0..n, in any order and on any thread, and returns when all are done. A loop inside a
-// loop, or beside another one, runs on its own thread alone. n < 65536.
+// loop, or beside another one, runs on its own thread alone. Throws the first exception of an item. n < 65536.
 void pool_run(int n, void (*item)(void* context, int i), void* context);
 
 // f(i) for i in 0..n.

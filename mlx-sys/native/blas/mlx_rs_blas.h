@@ -8,7 +8,7 @@ extern "C" {
 
 /**
  * Returns the BLAS that matrix products on the CPU use: OpenBLAS's configuration and kernel (`OpenBLAS 0.3.34 ...
- * Haswell`), or `system` for the one that MLX was linked with. The text lives as long as the program.
+ * Haswell`), `none (REASON)` if it cannot be loaded, or `system` for the one that MLX was linked with. The text lives as long as the program.
  */
 const char* mlxrs_blas_name(void);
 

@@ -2,6 +2,7 @@
 
 #include "blas/mlx_rs_blas.h"
 
+#include <exception>
 #include <string>
 
 #include "blas/cpu_pool.h"
@@ -11,11 +12,16 @@
 
 extern "C" const char* mlxrs_blas_name(void) {
   using Text = const char* (*)();
-  static const auto text = [](const char* function) {
-    return std::string(reinterpret_cast<Text>(mlxrs::openblas(function))());
-  };
-  static const std::string name =
-      text("scipy_openblas_get_config") + " " + text("scipy_openblas_get_corename");
+  static const std::string name = []() -> std::string {
+    try {
+      const auto text = [](const char* function) {
+        return std::string(reinterpret_cast<Text>(mlxrs::openblas(function))());
+      };
+      return text("scipy_openblas_get_config") + " " + text("scipy_openblas_get_corename");
+    } catch (const std::exception& e) {
+      return std::string("none (") + e.what() + ")";
+    }
+  }();
   return name.c_str();
 }
 

@@ -1,4 +1,4 @@
-// Compiling kernels with NVRTC, and handing them to MLX.
+// Compiled kernels as objects behind handles, and their launches as nodes of MLX's graph.
 
 #include "cuda/mlx_rs_cuda.h"
 
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "compat/capi.h"
+#include "cuda/compile.h"
 #include "cuda/launch.h"
 #include "mlx/mlx.h"
 
@@ -22,60 +23,6 @@ namespace {
 
 // The object behind a handle. Launches hold the kernel too.
 using Kernel = std::shared_ptr<CudaKernel>;
-
-// A function of a library that MLX is linked with, and this one is not: MLX for a CPU has none.
-template <typename F>
-F* found(const char* name) {
-  void* symbol = dlsym(RTLD_DEFAULT, name);
-  if (!symbol) {
-    throw std::runtime_error(std::string("MLX was built without CUDA: no ") + name);
-  }
-  return reinterpret_cast<F*>(symbol);
-}
-
-// nvrtc.h
-using Program = void*;
-using Create = int(Program*, const char*, const char*, int, const char* const*, const char* const*);
-using Compile = int(Program, int, const char* const*);
-using Size = int(Program, size_t*);
-using Text = int(Program, char*);
-using Destroy = int(Program*);
-
-void check(int code, const char* what) {
-  if (code != 0) {
-    auto* text = found<const char*(int)>("nvrtcGetErrorString");
-    throw std::runtime_error(std::string(what) + ": " + text(code));
-  }
-}
-
-std::string text(Program program, const char* size, const char* get) {
-  size_t bytes = 0;
-  check(found<Size>(size)(program, &bytes), size);
-  std::string out(bytes, '\0');
-  check(found<Text>(get)(program, out.data()), get);
-  return out;
-}
-
-std::string compile(const std::string& name, const char* source, const std::string& architecture) {
-  Program program = nullptr;
-  const std::string file = name + ".cu";
-  check(found<Create>("nvrtcCreateProgram")(&program, source, file.c_str(), 0, nullptr, nullptr),
-        "nvrtcCreateProgram");
-  struct Free {
-    Program program;
-    Destroy* destroy;
-    ~Free() {
-      destroy(&program);
-    }
-  } free{program, found<Destroy>("nvrtcDestroyProgram")};
-  const std::string target = "--gpu-architecture=" + architecture;
-  const char* options[] = {target.c_str(), "--std=c++17"};
-  if (found<Compile>("nvrtcCompileProgram")(program, 2, options) != 0) {
-    throw std::runtime_error("kernel " + name + " for " + architecture + ": " +
-                             text(program, "nvrtcGetProgramLogSize", "nvrtcGetProgramLog"));
-  }
-  return text(program, "nvrtcGetCUBINSize", "nvrtcGetCUBIN");
-}
 
 std::vector<mx::array> apply(const Kernel& kernel,
                              const std::vector<mx::array>& inputs,
@@ -113,9 +60,14 @@ extern "C" int mlxrs_cuda_kernel_new(mlxrs_cuda_kernel* res,
                                      const char* source,
                                      const char* architecture) {
   return mlxrs::guarded("cuda_kernel.cpp", [&] {
-    // Without an architecture there is no code: its graph can be inspected, not run.
-    auto binary = *architecture ? mlxrs::compile(name, source, architecture) : std::string();
-    res->ctx = new mlxrs::Kernel(std::make_shared<mlxrs::CudaKernel>(name, std::move(binary)));
+    res->ctx = new mlxrs::Kernel(
+        std::make_shared<mlxrs::CudaKernel>(name, mlxrs::compile(name, source, architecture)));
+  });
+}
+
+extern "C" int mlxrs_cuda_kernel_size(size_t* res, mlxrs_cuda_kernel kernel) {
+  return mlxrs::guarded("cuda_kernel.cpp", [&] {
+    *res = (*static_cast<const mlxrs::Kernel*>(kernel.ctx))->code.get().binary.size();
   });
 }
 

@@ -12,22 +12,17 @@
 #include "mlx/array.h"
 #include "mlx/fast.h"
 #include "mlx/primitives.h"
-#include "cuda/hash_preimage.h"
+#include "cuda/compile.h"
 
 namespace mlxrs {
 
 struct CudaKernel {
-  CudaKernel(std::string name, std::string binary)
-      : name(std::move(name)), binary(std::move(binary)), stand_in(hash_preimage(this->binary)) {}
-
   const std::string name;
-  // The cubin that the driver loads.
-  const std::string binary;
-  // MLX tells kernels apart by name and a hash of the binary, which it computes at each launch
-  // (mlx/backend/cuda/custom_kernel.cpp): a fifteenth of the host's time in a step of an 8B on 128 tokens. Once a
-  // kernel is loaded, an 8-byte string with the same hash finds it as well. Empty if there is none.
-  const std::string stand_in;
+  // Waits for the compiler, and throws what it says.
+  const std::shared_future<Code> code;
   std::atomic<bool> loaded{false};
+
+  CudaKernel(std::string name, std::shared_future<Code> code) : name(std::move(name)), code(std::move(code)) {}
 };
 
 // A launch ignores shapes: its buffers are flat and row-major, and the grid is fixed at construction.
@@ -50,8 +45,9 @@ class CudaLaunch : public mlx::core::Primitive {
     if (light_) {
       return light_->eval_gpu(inputs, outputs);
     }
-    const bool loaded = kernel_->loaded && !kernel_->stand_in.empty();
-    auto launch = made_by_mlx(loaded ? kernel_->stand_in : kernel_->binary, inputs, outputs);
+    const Code& code = kernel_->code.get();
+    const bool loaded = kernel_->loaded && !code.stand_in.empty();
+    auto launch = made_by_mlx(loaded ? code.stand_in : code.binary, inputs, outputs);
     launch->eval_gpu(inputs, outputs);
     kernel_->loaded = true;
     if (loaded) {

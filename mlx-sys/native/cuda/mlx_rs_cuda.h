@@ -24,14 +24,19 @@ typedef struct mlxrs_cuda_kernel_ {
 bool mlxrs_cuda_compiles(void);
 
 /**
- * Compiles `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture such as `sm_90`,
- * by the NVRTC that MLX's library has loaded. An empty architecture compiles nothing: the kernel can be used in a
- * graph that is only inspected.
+ * Begins to compile `source`, which defines `extern "C" __global__ void NAME(..)`, for GPUs of an architecture such as
+ * `sm_90`, by the NVRTC that MLX's library has loaded. Kernels compile in threads, as many at once as the machine has
+ * cores; a launch waits for its kernel when it is evaluated, and the compiler's error is an error of that evaluation.
+ * Compiled code is kept in the folder where MLX keeps its own (MLX_PTX_CACHE_DIR), for later processes. An empty
+ * architecture compiles nothing: the kernel can be used in a graph that is only inspected.
  */
 int mlxrs_cuda_kernel_new(mlxrs_cuda_kernel* res,
                           const char* name,
                           const char* source,
                           const char* architecture);
+
+/** Waits until the kernel is compiled, and returns the size of its code in bytes. */
+int mlxrs_cuda_kernel_size(size_t* res, mlxrs_cuda_kernel kernel);
 
 int mlxrs_cuda_kernel_free(mlxrs_cuda_kernel kernel);
 

@@ -42,35 +42,6 @@ extern "C" bool mlxrs_fused_available(const mlx_array x, const mlx_stream s) {
   return x.ctx && s.ctx && mlxrs::fused_available(get(x), get(s));
 }
 
-extern "C" int mlxrs_rms_norm(mlx_array* res,
-                              const mlx_array x,
-                              const mlx_array w,
-                              float eps,
-                              const mlx_stream s) {
-  return mlxrs::guarded(file, [&] { set(res, mlxrs::rms_norm(get(x), get(w), eps, get(s))); });
-}
-
-extern "C" int mlxrs_add_rms_norm(mlx_array* sum,
-                                  mlx_array* normed,
-                                  const mlx_array x,
-                                  const mlx_array r,
-                                  const mlx_array w,
-                                  float eps,
-                                  const mlx_stream s) {
-  return mlxrs::guarded(file, [&] {
-    auto both = mlxrs::add_rms_norm(get(x), get(r), get(w), eps, get(s));
-    set(sum, std::move(both[0]));
-    set(normed, std::move(both[1]));
-  });
-}
-
-extern "C" int mlxrs_swiglu(mlx_array* res,
-                            const mlx_array g,
-                            const mlx_array u,
-                            const mlx_stream s) {
-  return mlxrs::guarded(file, [&] { set(res, mlxrs::swiglu(get(g), get(u), get(s))); });
-}
-
 extern "C" int mlxrs_rope_attention(mlx_array* res,
                                     const mlx_array q,
                                     const mlx_array k,

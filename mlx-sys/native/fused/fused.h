@@ -1,9 +1,8 @@
 // Fused float32 operations for the CPU, with their own gradients.
 //
 // MLX's CPU backend makes one pass per operation, and its published builds are compiled for the
-// oldest x86-64: no wide vectors, an exp that calls libm for every term. Each operation here does
-// a block of a transformer in one or two vectorised passes and hands all products to the BLAS on
-// strided views, without copies.
+// oldest x86-64: no wide vectors, an exp that calls libm for every term. Each operation here is one or
+// two vectorised passes and hands all products to the BLAS on strided views, without copies.
 //
 // Every function checks its arguments and throws std::invalid_argument; the primitives that it builds trust their
 // inputs. Inputs may have any strides. The first one must be float32; others are promoted from half types. Only reverse
@@ -21,19 +20,6 @@ using mx::array;
 
 // Returns true if the operations below can take `x` on the stream: float32, a CPU, and a BLAS to call.
 bool fused_available(const array& x, const mx::Stream& stream);
-
-// y = x / sqrt(mean(x^2) + eps) * w over the last axis: x [.., d], w [d] -> [.., d].
-array rms_norm(const array& x, const array& w, float eps, mx::Stream stream);
-
-// h = x + r and y = rms_norm(h, w): x and r [.., d], w [d] -> {h, y}, both [.., d].
-std::vector<array> add_rms_norm(const array& x,
-                                const array& r,
-                                const array& w,
-                                float eps,
-                                mx::Stream stream);
-
-// silu(g) * u, both of one shape.
-array swiglu(const array& g, const array& u, mx::Stream stream);
 
 // The layout and rotation of heads, and the scale of scores.
 struct AttentionOptions {

@@ -149,64 +149,6 @@ INLINE int64_t seen(int64_t i, int64_t first, int64_t group) {
   return first + i / group + 1;
 }
 
-MLXRS_LOOP_rms_norm(rms_norm) {
-  for (int64_t i = 0; i < rows; i++) {
-    const float* xi = x + i * d;
-    float* yi = y + i * d;
-    float squares;
-    if (r) {
-      const float* ri = r + i * d;
-      float* hi = h + i * d;
-      squares = sum(d, [=](auto at) {
-        auto t = at.load(xi) + at.load(ri);
-        at.store(hi, t);
-        return t * t;
-      });
-      xi = hi;
-    } else {
-      squares = sum(d, [=](auto at) { return at.load(xi) * at.load(xi); });
-    }
-    float q = 1.0f / std::sqrt(squares / d + eps);
-    rstd[i] = q;
-    each(d, [=](auto at) { at.store(yi, at.load(xi) * q * at.load(w)); });
-  }
-}
-
-MLXRS_LOOP_rms_norm_grad(rms_norm_grad) {
-  for (int64_t i = 0; i < rows; i++) {
-    const float *xi = x + i * d, *gi = dy + i * d;
-    float* oi = dx + i * d;
-    float dot = sum(d, [=](auto at) { return at.load(xi) * at.load(gi) * at.load(w); });
-    float q = rstd[i], c = dot * q / d * q;
-    auto grad = [=](auto at) {
-      return q * (at.load(w) * at.load(gi) - c * at.load(xi));
-    };
-    if (dh) {
-      const float* hi = dh + i * d;
-      each(d, [=](auto at) { at.store(oi, at.load(hi) + grad(at)); });
-    } else {
-      each(d, [=](auto at) { at.store(oi, grad(at)); });
-    }
-  }
-}
-
-MLXRS_LOOP_swiglu(swiglu) {
-  each(n, [=](auto at) {
-    auto x = at.load(g);
-    at.store(y, x * at.load(u) / (1.0f + fast_exp(-x)));
-  });
-}
-
-MLXRS_LOOP_swiglu_grad(swiglu_grad) {
-  each(n, [=](auto at) {
-    auto x = at.load(g), grad = at.load(dy);
-    auto sigmoid = 1.0f / (1.0f + fast_exp(-x));
-    auto silu = x * sigmoid;
-    at.store(du, grad * silu);
-    at.store(dg, grad * at.load(u) * (sigmoid + silu * (1.0f - sigmoid)));
-  });
-}
-
 MLXRS_LOOP_rope(rope) {
   const float sign = back ? -1.0f : 1.0f;
   for (int64_t i = 0; i < rows; i++) {
@@ -281,10 +223,6 @@ MLXRS_LOOP_scale(scale) {
 
 constexpr mlxrs_kernels version(const char* level) {
   return {level,
-          rms_norm,
-          rms_norm_grad,
-          swiglu,
-          swiglu_grad,
           rope,
           causal_softmax,
           causal_softmax_again,

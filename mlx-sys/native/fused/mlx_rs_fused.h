@@ -16,25 +16,6 @@ extern "C" {
 /** Returns true if these operations can take `x` on the stream: float32, a CPU, and a BLAS to call. */
 bool mlxrs_fused_available(const mlx_array x, const mlx_stream s);
 
-/** x [.., d], w [d] -> [.., d] */
-int mlxrs_rms_norm(mlx_array* res,
-                   const mlx_array x,
-                   const mlx_array w,
-                   float eps,
-                   const mlx_stream s);
-
-/** x and r [.., d], w [d] -> x + r and its norm */
-int mlxrs_add_rms_norm(mlx_array* sum,
-                       mlx_array* normed,
-                       const mlx_array x,
-                       const mlx_array r,
-                       const mlx_array w,
-                       float eps,
-                       const mlx_stream s);
-
-/** silu(g) * u */
-int mlxrs_swiglu(mlx_array* res, const mlx_array g, const mlx_array u, const mlx_stream s);
-
 /** q [B, L, H*D], k and v [B, L, K*D], freqs [D/2] -> [B, L, H*D], causal */
 int mlxrs_rope_attention(mlx_array* res,
                          const mlx_array q,

@@ -19,25 +19,6 @@ extern "C" {
 // Each loop has one signature, MLXRS_LOOP_<name>(f): `f` is a pointer in the table below, and the function in loops.h.
 
 /**
- * h = x + r (h = x and not written if r is null); rstd[i] = 1 / sqrt(mean(h[i]^2) + eps);
- * y = h * rstd * w. Rows of d.
- */
-#define MLXRS_LOOP_rms_norm(f) \
-  void f(const float* x, const float* r, const float* w, float* h, float* y, float* rstd, \
-         int64_t rows, int64_t d, float eps)
-
-/** dx = rstd * (w * dy - x * rstd^2 * mean(x * w * dy)), plus dh unless that is null. */
-#define MLXRS_LOOP_rms_norm_grad(f) \
-  void f(const float* x, const float* w, const float* rstd, const float* dy, const float* dh, \
-         float* dx, int64_t rows, int64_t d)
-
-/** y = silu(g) * u */
-#define MLXRS_LOOP_swiglu(f) void f(const float* g, const float* u, float* y, int64_t n)
-
-#define MLXRS_LOOP_swiglu_grad(f) \
-  void f(const float* g, const float* u, const float* dy, float* dg, float* du, int64_t n)
-
-/**
  * Rotates the pairs of one head: row i of `in` by the angles of row i of cos and sin [rows, half]. `back` rotates
  * the other way.
  */
@@ -80,10 +61,6 @@ extern "C" {
 typedef struct mlxrs_kernels_ {
   /** `default`, `x86-64-v3` (AVX2) or `x86-64-v4` (AVX-512). */
   const char* level;
-  MLXRS_LOOP_rms_norm((*rms_norm));
-  MLXRS_LOOP_rms_norm_grad((*rms_norm_grad));
-  MLXRS_LOOP_swiglu((*swiglu));
-  MLXRS_LOOP_swiglu_grad((*swiglu_grad));
   MLXRS_LOOP_rope((*rope));
   MLXRS_LOOP_causal_softmax((*causal_softmax));
   MLXRS_LOOP_causal_softmax_again((*causal_softmax_again));

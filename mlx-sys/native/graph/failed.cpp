@@ -14,7 +14,6 @@
 #include <set>
 #include <stdexcept>
 #include <string>
-#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -25,6 +24,7 @@
 
 #include "compat/capi.h"
 #include "graph/graph_guard.h"
+#include "graph/node.h"
 #include "mlx/mlx.h"
 #include "mlx/primitives.h"
 #include "mlx/scheduler.h"
@@ -84,18 +84,6 @@ class NeverBuilt : public Failed {
   }
   std::uintptr_t node = 0;
 };
-
-// The handle's node, which is private: an explicit instantiation may name it.
-template <auto node>
-struct Reach {
-  friend auto& node_of(array& a) {
-    return a.*node;
-  }
-};
-auto& node_of(array& a);
-template struct Reach<&array::array_desc_>;
-
-using Node = std::remove_reference_t<decltype(node_of(std::declval<array&>()))>::element_type;
 
 // The nodes and streams of one evaluation, without keeping the nodes alive.
 struct Evaluation {

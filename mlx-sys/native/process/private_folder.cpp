@@ -5,17 +5,14 @@
 // that only this user can write to. MLX calls this through the dynamic linker, which finds this library first
 // (cblas_shim.cpp).
 
-#include <cstdlib>
+#include "process/private_folder.h"
 
-#ifdef __GLIBC__
-
-#include <dlfcn.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <stdexcept>
 #include <string>
 
@@ -24,12 +21,6 @@
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_mlx(void* caller) {
-  Dl_info here, mlx;
-  return dladdr(caller, &here) && dladdr(reinterpret_cast<void*>(&mlx::core::version), &mlx) &&
-      here.dli_fbase == mlx.dli_fbase;
-}
 
 fs::path own(const fs::path& below) {
   const auto folder = below / ("mlx-" + std::to_string(geteuid()));
@@ -47,6 +38,24 @@ fs::path own(const fs::path& below) {
     throw refused("others can write to it; set TMPDIR to a folder of your own");
   }
   return folder;
+}
+
+} // namespace
+
+fs::path mlxrs::private_folder() {
+  return own(fs::temp_directory_path());
+}
+
+#ifdef __GLIBC__
+
+#include <dlfcn.h>
+
+namespace {
+
+bool is_mlx(void* caller) {
+  Dl_info here, mlx;
+  return dladdr(caller, &here) && dladdr(reinterpret_cast<void*>(&mlx::core::version), &mlx) &&
+      here.dli_fbase == mlx.dli_fbase;
 }
 
 } // namespace

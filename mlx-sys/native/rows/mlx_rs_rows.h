@@ -33,7 +33,8 @@ typedef struct mlxrs_rows_ {
 
 /**
  * Returns the outputs of a kernel on a CPU stream. `composed` computes them from the inputs by MLX's operations,
- * `backward` the gradients of all inputs from the inputs and the cotangents.
+ * `backward` the gradients of all inputs from the inputs, the cotangents and the outputs. Where nothing transforms the
+ * call, both may be empty.
  */
 int mlxrs_rows_apply(mlx_vector_array* res,
                      const mlx_vector_array inputs,

@@ -13,6 +13,7 @@
 #include "blas/cpu_pool.h"
 #include "compat/capi.h"
 #include "fused/common.h"
+#include "fused/kernels.h"
 #include "mlx/mlx.h"
 #include "mlx/transforms.h"
 
@@ -22,11 +23,16 @@ namespace {
 
 using Function = std::function<List(const List&)>;
 
-const Function& function(const mlx_closure handle) {
-  if (!handle.ctx) {
-    throw std::runtime_error("expected a non-empty mlx_closure");
+// An empty function for an empty handle.
+Function function(const mlx_closure handle) {
+  return handle.ctx ? *static_cast<const Function*>(handle.ctx) : Function();
+}
+
+const Function& recorded(const Function& f) {
+  if (!f) {
+    throw std::runtime_error("[mlx_kernel] This value was recorded outside of the transform.");
   }
-  return *static_cast<const Function*>(handle.ctx);
+  return f;
 }
 
 // The Rust side of a call.
@@ -87,15 +93,16 @@ class Rows : public CpuPrimitive {
     e.run([work = work_, inputs = std::move(inputs), outputs = std::move(outputs)] { work->all(inputs, outputs); });
   }
 
-  List vjp(const List& in, const List& cotangents, const std::vector<int>& argnums, const List&) override {
+  List vjp(const List& in, const List& cotangents, const std::vector<int>& argnums, const List& out) override {
     List all = in;
     all.insert(all.end(), cotangents.begin(), cotangents.end());
-    const List grads = backward_(all);
-    List out;
+    all.insert(all.end(), out.begin(), out.end());
+    const List grads = recorded(backward_)(all);
+    List asked;
     for (int i : argnums) {
-      out.push_back(grads.at(i));
+      asked.push_back(grads.at(i));
     }
-    return out;
+    return asked;
   }
 
   List jvp(const List& in, const List& tangents, const std::vector<int>& argnums) override {
@@ -108,13 +115,13 @@ class Rows : public CpuPrimitive {
       for (size_t i = 0; i < argnums.size(); i++) {
         all[argnums[i]] = given[i];
       }
-      return composed_(all);
+      return recorded(composed_)(all);
     };
     return mx::jvp(Function(f), moved, tangents).second;
   }
 
   std::pair<List, std::vector<int>> vmap(const List& in, const std::vector<int>& axes) override {
-    auto out = mx::vmap(composed_, axes)(in);
+    auto out = mx::vmap(recorded(composed_), axes)(in);
     std::vector<int> zeros(out.size(), 0);
     return {std::move(out), std::move(zeros)};
   }
@@ -137,6 +144,11 @@ extern "C" int mlxrs_rows_apply(mlx_vector_array* res,
                                 const mlx_stream s) {
   return mlxrs::guarded("rows.cpp", [&] {
     auto work = std::make_shared<mlxrs::Work>(*call);
+    // Wrong variables are errors here, not on the stream's thread.
+    mlxrs::kernels();
+#ifdef MLXRS_OPENBLAS
+    mlxrs::check_pool_threads();
+#endif
     if (!s.ctx) {
       throw std::runtime_error("expected a stream");
     }

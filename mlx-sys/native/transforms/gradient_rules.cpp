@@ -293,6 +293,18 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
     }
     return grads;
   }
+  if (name == MLXRS_NAME(Select)) {
+    // MLX multiplies by the condition as a number: two operations, and NaN where what is not taken is infinite.
+    const auto& by = cotangents[0];
+    const auto zero = array(0, by.dtype());
+    List grads;
+    for (int n : argnums) {
+      grads.push_back(n == 0   ? mx::zeros_like(in[0], s)
+                      : n == 1 ? mx::where(in[0], by, zero, s)
+                               : mx::where(in[0], zero, by, s));
+    }
+    return grads;
+  }
   if (name == MLXRS_NAME(Sign) && node.dtype() == mx::complex64) {
     return List{turned(in[0], cotangents[0], s)};
   }
@@ -301,6 +313,17 @@ std::optional<List> vjp_rule(const array& node, const List& cotangents, const st
     for (int n : argnums) {
       grads.push_back(n == static_cast<int>(in.size()) - 1 ? scatter_updates_grad(node, cotangents[0], s)
                                                            : p.vjp(in, cotangents, {n}, {node})[0]);
+    }
+    return grads;
+  }
+  const auto dtype = in.empty() ? mx::float32 : in[0].dtype();
+  if ((name == MLXRS_NAME(Gather) || name == MLXRS_NAME(GatherAxis)) && (dtype == mx::bfloat16 || dtype == mx::float16)) {
+    // An element that is taken often has a sum as its gradient, and a sum in so few bits soon ends to grow.
+    List wide = in;
+    wide[0] = mx::astype(in[0], mx::float32, s);
+    auto grads = p.vjp(wide, {mx::astype(cotangents[0], mx::float32, s)}, argnums, {node});
+    for (auto& grad : grads) {
+      grad = mx::astype(grad, dtype, s);
     }
     return grads;
   }

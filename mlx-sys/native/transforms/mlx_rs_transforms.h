@@ -47,6 +47,12 @@ int mlxrs_vmap_replace(mlx_vector_array* res,
                        const int* in_axes,
                        const int* out_axes);
 
+/**
+ * For each of the first `count` inputs of the node whose gradient this thread computes, writes 1 if the gradient of that
+ * input is asked for. Returns 0 where no such node is known.
+ */
+int mlxrs_asked(int* res, size_t count);
+
 /** Returns `f` with a gradient that runs `f` again. MLX's `checkpoint`. */
 int mlxrs_checkpoint(mlx_closure* res, const mlx_closure f);
 

@@ -20,6 +20,7 @@
 #include "graph/primitive_names.h"
 #include "mlx/mlx.h"
 #include "mlx/primitives.h"
+#include "transforms/asked.h"
 #include "transforms/rules.h"
 
 namespace mlxrs {
@@ -245,6 +246,7 @@ List backward(List& primals, const List& outputs, const List& cotangents, const 
         by.push_back(mx::zeros_like(r, s));
       }
     }
+    const Asked asked(numbers);
     auto ours = vjp_rule(a, by, numbers);
     const auto grads = ours ? std::move(*ours) : a.primitive().vjp(a.inputs(), by, numbers, results);
     for (size_t i = 0; i < numbers.size(); i++) {

@@ -5,16 +5,22 @@
 
 #![allow(dead_code)] // what the tests on a CPU need
 
+#[path = "../arrays.rs"]
+mod arrays;
 #[path = "../compile.rs"]
 mod compile;
 #[path = "../composed.rs"]
 mod composed;
+#[path = "../emitted.rs"]
+mod emitted;
 #[path = "../programs.rs"]
 mod programs;
 #[path = "../random.rs"]
 mod random;
 #[path = "../../../mlx-macros/core/tests/kernels/generate.rs"]
 mod source;
+#[path = "../steps.rs"]
+mod steps;
 #[path = "../wrap.rs"]
 mod wrap;
 
@@ -82,7 +88,7 @@ fn wrong(launch: &mut Launch, of_metal: bool, counts: &mut [usize; 2]) -> Option
     };
     let made = launch.with_call(|call| run(&text, call));
     let outcome = match made {
-        Some(Ok(arrays)) => Ok(arrays.iter().map(programs::bytes).collect()),
+        Some(Ok(arrays)) => Ok(arrays.iter().map(arrays::bytes).collect()),
         Some(Err(e)) => Err(e.to_string()),
         None => Err("the launch is too large".to_string()),
     };

@@ -116,7 +116,7 @@ fn besieged(ground: &Ground, client: Client) -> End {
     End::Stopped
 }
 
-/// True if the connection is to be kept. What cannot be sent is what the server cut off.
+/// True if the connection stays open. The server cut it if nothing can be sent.
 fn play(stream: &mut TcpStream, client: Client, seed: u64) -> bool {
     match client {
         Client::Idle => {}

@@ -21,7 +21,7 @@ const START: &str = "table! {\n";
 /// Rows besides operations: a layer in one of its states, or an operation that a pass makes.
 /// The states are chosen in `explain/calls.rs`.
 const LAYERS: &[(&str, &str, &str)] = &[
-    ("add_rms_norm", "mlx_add mlx_fast_rms_norm", "mlxrs_add_rms_norm"),
+    ("add_rms_norm", "mlx_add mlx_fast_rms_norm", "mlxrs_rows_apply"),
     ("cache.update", "mlx_concatenate_axis mlx_concatenate_axis", ""),
     ("layer bias", "mlx_add", ""),
     ("layer dequantized_linear", "mlx_dequantize mlx_astype mlx_transpose_axes mlx_matmul", ""),
@@ -70,14 +70,18 @@ pub fn file(root: &Path) -> Result<File> {
         .chain(asked.made.iter().map(String::as_str))
         .collect();
     let mut rows = Vec::new();
-    for name in sources.operations() {
-        if !language.contains(&name.as_str()) {
+    for function in sources.operations() {
+        let of = |name: &&&str| name.replace("::", "_") == function;
+        let Some(name) = language.iter().find(of) else {
             continue;
-        }
-        let (plain, ours) = (sources.calls(&name, false), sources.calls(&name, true));
+        };
+        let (plain, ours) = (
+            sources.calls(&function, false),
+            sources.calls(&function, true),
+        );
         ensure!(!plain.is_empty(), "{name} calls nothing");
         let ours = if ours == plain { Calls::new() } else { ours };
-        rows.push((name.clone(), row(&name, &plain, &ours)));
+        rows.push((name.to_string(), row(name, &plain, &ours)));
     }
     let known = &sources.reachable("nn") | &sources.reachable("kernels");
     for (name, plain, ours) in LAYERS {

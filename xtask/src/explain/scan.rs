@@ -31,7 +31,7 @@ struct Function {
 enum Way {
     /// That of MLX's operations.
     Plain,
-    /// That of our own kernels.
+    /// The function of this project's kernels.
     Ours,
     /// All of them, in no order.
     Every,
@@ -96,7 +96,10 @@ impl Sources {
                 module: module.to_vec(),
                 name: f.sig.ident.to_string(),
                 public: matches!(f.vis, syn::Visibility::Public(_)),
-                body: Body::Block(f.block),
+                body: match f.attrs.iter().any(|a| a.path().is_ident("mlx_kernel")) {
+                    true => Body::Row(vec!["mlxrs_rows_apply".to_string()]),
+                    false => Body::Block(f.block),
+                },
             }),
             Item::Impl(i) => {
                 for item in i.items {
@@ -371,9 +374,8 @@ impl Walk<'_> {
 
 /// True if an expression asks if our own kernels can take the input.
 fn asks(e: &Expr) -> bool {
-    quote::ToTokens::to_token_stream(e)
-        .to_string()
-        .contains("select :: on_cpu")
+    let text = quote::ToTokens::to_token_stream(e).to_string();
+    text.contains("select :: on_cpu") || text.contains("select :: rows_on_cpu")
 }
 
 fn names(p: &ExprPath) -> Vec<String> {
@@ -399,6 +401,7 @@ fn is_plumbing(f: &Function) -> bool {
     ];
     let module = f.module.first();
     let asks = f.module.len() > 1 && f.module[1] == "select";
+    let asks = asks || f.module.last().is_some_and(|m| m == "axes");
     asks || module.is_some_and(|m| plumbing.contains(&m.as_str()))
 }
 

@@ -220,13 +220,13 @@ fn adapt<M: CausalLm>(model: &mut M, args: &BenchArgs) -> Result<()> {
     Ok(model.set_trainable(&first)?)
 }
 
-/// The projections of the attention, if they have these names; else all matrices that may be adapted.
+/// The projections of the attention, or all matrices that may be adapted if it has another name.
 fn attention_keys(model: &impl CausalLm) -> Vec<String> {
     let all = lora_keys(model);
-    let wanted = ["q_proj", "k_proj", "v_proj", "o_proj"].map(|k| format!("self_attn.{k}"));
-    match wanted.iter().all(|k| all.contains(k)) {
-        true => wanted.to_vec(),
-        false => all,
+    let in_attention = |key: &&String| key.starts_with("self_attn.");
+    match all.iter().filter(in_attention).cloned().collect::<Vec<_>>() {
+        none if none.is_empty() => all,
+        keys => keys,
     }
 }
 

@@ -23,7 +23,7 @@ impl<R: BufRead> Lines<R> {
         self.number
     }
 
-    /// At most so many lines, each with its number, and the error that ended them.
+    /// At most `most` lines, each with its number, and the error that ended them.
     pub fn next_lines(&mut self, most: usize) -> (Vec<(usize, String)>, Result<()>) {
         let (mut some, mut bytes) = (Vec::new(), 0);
         // Lines of any length fit into memory together.

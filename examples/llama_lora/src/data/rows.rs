@@ -74,7 +74,7 @@ const SHIPPED: [(&str, &str); 3] = [
 
 /// Lines that are read before they become rows together, on all processors.
 const TOGETHER: usize = 4096;
-/// A line is shown after every so many rows.
+/// The number of rows between two lines of progress.
 const NOTED: usize = 50_000;
 
 impl Split {

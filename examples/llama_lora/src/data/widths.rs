@@ -11,7 +11,7 @@ pub fn width(inputs: usize, longest: usize) -> usize {
     inputs.next_multiple_of(step).min(longest).max(inputs)
 }
 
-/// The widths of all batches of some rows, at most so many as the options say.
+/// The widths of all batches of some rows; the options limit their number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Widths(Vec<usize>);
 

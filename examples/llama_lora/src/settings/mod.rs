@@ -155,7 +155,7 @@ impl Settings {
         Self::merge(args, file, base)
     }
 
-    /// The settings of a resumed run: the `saved` ones, except for those that may change on the way.
+    /// The settings of a resumed run: the `saved` ones, except for those that may change between runs.
     pub fn resumed(args: &TrainArgs, saved: Settings) -> Result<Settings> {
         let new = Self::merge(args, FileSettings::of(args)?, saved.clone())?;
         // Everything that decides the next step must be unchanged.

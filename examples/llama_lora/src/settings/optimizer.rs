@@ -222,7 +222,7 @@ impl OptimizerConfig {
         }
     }
 
-    /// Which optimiser's they are.
+    /// The optimiser that they belong to.
     pub fn optimizer(&self) -> Optimizer {
         match self {
             Self::Adam(_) => Optimizer::Adam,

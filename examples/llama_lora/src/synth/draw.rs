@@ -1,4 +1,4 @@
-//! Which values a tensor gets. The rule is in terms of MLX's own generator, so that its Python package makes the same:
+//! The values of a tensor of random weights. The rule is in terms of MLX's own generator, so that its Python package makes the same:
 //!
 //! - the seed of a tensor is the run's seed plus the FNV-1a hash (64 bits) of its name, modulo 2^64;
 //! - a matrix is `mx.random.normal(shape, dtype, scale=0.02, key=mx.random.key(seed))`; one of more than 2^25 values is

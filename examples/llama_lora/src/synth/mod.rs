@@ -24,29 +24,27 @@ use crate::text::bytes;
 pub use run::run;
 pub use write::write;
 
+macro_rules! configs {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../configs/", $name, ".json")))),*]
+    };
+}
+
 /// The sizes that come with the program: the published configs of these models.
-pub const CONFIGS: &[(&str, &str)] = &[
-    ("tiny", include_str!("../../configs/tiny.json")),
-    (
-        "smollm2-135m",
-        include_str!("../../configs/smollm2-135m.json"),
-    ),
-    (
-        "llama-3.2-1b",
-        include_str!("../../configs/llama-3.2-1b.json"),
-    ),
-    (
-        "llama-3.2-3b",
-        include_str!("../../configs/llama-3.2-3b.json"),
-    ),
-    (
-        "llama-3.1-8b",
-        include_str!("../../configs/llama-3.1-8b.json"),
-    ),
-    (
-        "llama-3.1-70b",
-        include_str!("../../configs/llama-3.1-70b.json"),
-    ),
+pub const CONFIGS: &[(&str, &str)] = configs![
+    "tiny",
+    "smollm2-135m",
+    "llama-3.2-1b",
+    "llama-3.2-3b",
+    "llama-3.1-8b",
+    "llama-3.1-70b",
+    "mistral-7b-v0.1",
+    "qwen2.5-7b",
+    "qwen3-8b",
+    "qwen3-30b-a3b",
+    "gemma2-9b",
+    "gemma3-4b",
+    "phi3-mini",
 ];
 
 /// The prefix of the name of a model that is drawn.

@@ -59,10 +59,16 @@ fn stored(
             draw(name, &[shape[1], shape[0]])
         }
         // Experts are stored one by one.
-        (Family::Mixtral, Some((path, part @ ("w1" | "w2" | "w3"))))
-        | (Family::Qwen3Moe, Some((path, part @ ("gate_proj" | "up_proj" | "down_proj")))) => {
+        (family, Some((path, "weight"))) if path.contains(".switch_mlp.") => {
+            let (block, part) = path.split_once(".switch_mlp.").unwrap_or_default();
+            let part = match (family, part) {
+                (Family::Mixtral, "gate_proj") => "w1",
+                (Family::Mixtral, "down_proj") => "w2",
+                (Family::Mixtral, "up_proj") => "w3",
+                _ => part,
+            };
             for e in 0..shape[0] {
-                draw(format!("{path}.experts.{e}.{part}.weight"), &shape[1..])?;
+                draw(format!("{block}.experts.{e}.{part}.weight"), &shape[1..])?;
             }
             Ok(())
         }

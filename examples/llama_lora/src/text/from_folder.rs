@@ -2,13 +2,14 @@
 //!
 //! Tests: `tests/untrusted.rs`.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use serde_json::Value;
-use tokenizers::Tokenizer;
+use tokenizers::{AddedToken, Tokenizer};
 
-use super::contain::contained_deep;
+use super::contain::{contained, contained_deep};
 use super::template::SPECIAL;
 use super::{Template, Text};
 use crate::files::{is_named, read_json, read_text, read_text_within, TOKENIZER_LIMIT};
@@ -17,7 +18,7 @@ use crate::files::{is_named, read_json, read_text, read_text_within, TOKENIZER_L
 pub fn from_folder(folder: &Path) -> Result<Text> {
     let path = folder.join("tokenizer.json");
     let source = read_text_within(&path, TOKENIZER_LIMIT)?;
-    let tokenizer = contained_deep(&format!("read {}", path.display()), || {
+    let mut tokenizer = contained_deep(&format!("read {}", path.display()), || {
         let mut tokenizer: Tokenizer = source
             .parse()
             .map_err(|e| anyhow!("invalid tokenizer {}: {e}", path.display()))?;
@@ -39,6 +40,13 @@ pub fn from_folder(folder: &Path) -> Result<Text> {
     };
     let config = optional("tokenizer_config.json")?;
     let map = optional("special_tokens_map.json")?;
+    ensure!(
+        config["split_special_tokens"] != true,
+        "unsupported split_special_tokens of tokenizer_config.json: expected false, found true"
+    );
+    contained("add the tokens of tokenizer_config.json", || {
+        add_missing(&mut tokenizer, &config, &map)
+    })?;
     let named = |name: &str| token_text(&config[name]).or_else(|| token_text(&map[name]));
     let eos = named("eos_token");
 
@@ -72,6 +80,53 @@ pub fn from_folder(folder: &Path) -> Result<Text> {
         .map(|source| Template::new(&source, tools.as_deref(), special.collect()))
         .transpose()?;
     Ok(Text::new(tokenizer, template, eos_id, stops))
+}
+
+/// Adds tokens that `tokenizer_config.json` and `special_tokens_map.json` name and `tokenizer.json` does not mark, as
+/// transformers does: they are found in a text before it is split. One that the vocabulary has keeps its id, and a new
+/// one gets an id past the vocabulary.
+fn add_missing(tokenizer: &mut Tokenizer, config: &Value, map: &Value) -> Result<()> {
+    let known = tokenizer.get_added_tokens_decoder();
+    let mut seen: HashSet<String> = known.into_values().map(|t| t.content).collect();
+    let listed = config["added_tokens_decoder"].as_object();
+    let mut listed: Vec<(u64, &Value)> = listed
+        .into_iter()
+        .flatten()
+        .filter_map(|(id, token)| Some((id.parse().ok()?, token)))
+        .collect();
+    listed.sort_by_key(|(id, _)| *id);
+    let listed = listed.into_iter().map(|(_, token)| added(token, false));
+    let named = SPECIAL.iter().map(|&name| {
+        Some(&config[name])
+            .filter(|t| !t.is_null())
+            .unwrap_or(&map[name])
+    });
+    let more = ["additional_special_tokens", "extra_special_tokens"]
+        .into_iter()
+        .filter_map(|name| config[name].as_array().or_else(|| map[name].as_array()))
+        .flatten();
+    let named = named.chain(more).map(|token| added(token, true));
+    let missing: Vec<AddedToken> = listed
+        .chain(named)
+        .flatten()
+        .filter(|token| !token.content.is_empty() && seen.insert(token.content.clone()))
+        .collect();
+    let added = tokenizer.add_tokens(missing);
+    added.map_err(|e| anyhow!("cannot add the tokens of tokenizer_config.json: {e}"))?;
+    Ok(())
+}
+
+/// A token with its settings, or with those of a special one where there is its text alone.
+fn added(token: &Value, special: bool) -> Option<AddedToken> {
+    let is = |key: &str, otherwise: bool| token[key].as_bool().unwrap_or(otherwise);
+    let special = special || is("special", false);
+    Some(
+        AddedToken::from(token_text(token)?, special)
+            .normalized(is("normalized", !special))
+            .single_word(is("single_word", false))
+            .lstrip(is("lstrip", false))
+            .rstrip(is("rstrip", false)),
+    )
 }
 
 /// A token is written as its text, or as an object that holds it.

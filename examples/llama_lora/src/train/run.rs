@@ -450,7 +450,7 @@ impl Run<'_> {
         format!("step {iteration} failed; the last save in {folder} is intact")
     }
 
-    /// Loss on the valid split, after so many batches.
+    /// Measures the loss on the valid split after a number of batches.
     fn measure(
         &mut self,
         model: &impl CausalLm,

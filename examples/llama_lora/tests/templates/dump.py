@@ -15,7 +15,8 @@ from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
 sys.path.insert(0, str(Path(__file__).parent))
-from constructs import BLOCKS, LINES, REFUSED
+from blocks import BLOCKS, REFUSED
+from constructs import LINES
 from markup import MARKUP
 from semantics import SEMANTICS, SEMANTICS_BLOCKS
 

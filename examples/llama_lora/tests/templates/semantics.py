@@ -360,4 +360,9 @@ SEMANTICS_BLOCKS = [
     "{% if true %}a\n{% elif false %}\nb\n{% else %}\nc\n{% endif %}\nd",
     "-{%- if true -%} - {%- endif -%} -",
     "{{- 'x' }}\r\n{%- if true %}\r\n y\r\n{%- endif %}\r\n",
+    "{% for x in [1, 2] %}{% if x %}{% break %}{% endif %}{% else %}none{% endfor %}",
+    "{% for x in [1, 2] %}{{ x }}{% if x == 2 %}{% break %}{% endif %}{% else %}none{% endfor %}",
+    "{% for x in [1, 2] %}{% if x %}{% continue %}{% endif %}{{ x }}{% else %}none{% endfor %}",
+    "{% for x in [1, 2] %}{% if x == 1 %}{% continue %}{% endif %}{{ x }}{% else %}none{% endfor %}",
+    "{% for x in [1] %}{% for y in [2] %}{% break %}{% else %}a{% endfor %}{% else %}b{% endfor %}",
 ]

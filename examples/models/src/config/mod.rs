@@ -9,7 +9,7 @@ mod rope;
 use anyhow::{Context, Result};
 use mlx_runtime::nn::RopeScaling;
 
-/// Which model a config describes: its `model_type`.
+/// The model that a config describes: its `model_type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Family {
@@ -99,7 +99,7 @@ impl Family {
 /// the others keep their defaults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Which model this is.
+    /// The model's family.
     pub family: Family,
     /// Width of the residual stream.
     pub hidden_size: usize,

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use mlx_runtime::device::{default_device, DeviceType};
 use mlx_runtime::model::{
-    self, add_lora, Checkpoint, LoadOptions, LoraConfig, Model, ParamGroups, TrainOptions,
-    TrainStep,
+    self, add_lora, value_and_grad, Checkpoint, LoadOptions, LoraConfig, Model, ParamGroups,
+    TrainOptions, TrainStep,
 };
 use mlx_runtime::optim::AdamW;
 use mlx_runtime::random::Key;
-use mlx_runtime::{io, kernels, transforms, Array, Dtype, Result};
+use mlx_runtime::{io, kernels, Array, Dtype, Result};
 
 /// A file of `data`.
 pub struct Dump {
@@ -141,18 +141,7 @@ pub fn gradients<M: Model>(
     loss: impl Fn(&M) -> Result<Array> + Send + 'static,
 ) {
     let names: Vec<String> = model.trainable().into_iter().map(|(n, _)| n).collect();
-    let start: Vec<Array> = model.trainable().into_iter().map(|(_, a)| a).collect();
-    let wanted: Vec<i32> = (0..start.len() as i32).collect();
-    let model = model.clone();
-    let both = transforms::value_and_grad(
-        move |arrays| {
-            let mut model = model.clone();
-            model.set_trainable(arrays)?;
-            Ok(vec![loss(&model)?])
-        },
-        &wanted,
-    );
-    let (value, grads) = both.call(&start).unwrap();
+    let (value, grads) = value_and_grad(model, &[], move |m, _| Ok(vec![loss(m)?])).unwrap();
     compare(what, &value[0], names.iter().zip(&grads), dump, part);
 }
 

@@ -553,7 +553,7 @@ fn weak_operands(op: &'static Op, list: &mut [Arg], spans: &[Span]) -> Result<()
     Ok(())
 }
 
-/// True if `s` is an instance of `pattern`, whose free dims are bound on the way.
+/// True if `s` is an instance of `pattern`, and binds the pattern's free dims.
 fn unify(s: &Shape, pattern: &Shape, bound: &mut BTreeMap<String, Dim>) -> bool {
     s.len() == pattern.len()
         && s.iter()

@@ -4,7 +4,7 @@
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;
-use syn::{Expr, Path};
+use syn::{Expr, Ident, Path};
 
 use crate::check::build::Builder;
 use crate::check::calls::{place, result};
@@ -28,6 +28,11 @@ impl Builder<'_> {
             let near = String::new();
             return Err(Diag::unknown_operation(last.span(), &last.ident, near));
         }
+        let variant = chosen(path, args)?;
+        let (path, args) = match &variant {
+            Some((path, args)) => (path, &args[..]),
+            None => (path, args),
+        };
         let values = self.values(args)?;
         let first = values
             .iter()
@@ -45,4 +50,31 @@ impl Builder<'_> {
         let args = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
         Ok(self.push(Kind::Function { args, call }, ret, span))
     }
+}
+
+/// A call whose arguments say which of them are there: the path of the variant, and what is left. `None` if no argument
+/// says it.
+fn chosen<'a>(path: &Path, args: &[&'a Expr]) -> Result<Option<(Path, Vec<&'a Expr>)>> {
+    let (mut words, mut left, mut at) = (Vec::new(), Vec::new(), None::<Span>);
+    for e in args {
+        match e {
+            Expr::Path(p) if p.path.is_ident("None") => {
+                words.push("none");
+                at.get_or_insert(p.span());
+            }
+            Expr::Call(c) if matches!(&*c.func, Expr::Path(p) if p.path.is_ident("Some")) => {
+                let Some(inner) = c.args.first().filter(|_| c.args.len() == 1) else {
+                    return Err(Diag::kernel_option_type(c.span()));
+                };
+                words.push("some");
+                left.push(inner);
+                at.get_or_insert(c.span());
+            }
+            other => left.push(other),
+        }
+    }
+    let Some(at) = at else { return Ok(None) };
+    let mut path = path.clone();
+    path.segments.push(Ident::new(&words.join("_"), at).into());
+    Ok(Some((path, left)))
 }

@@ -74,7 +74,10 @@ impl<'a> Builder<'a> {
                     let args: Vec<&Expr> = c.args.iter().collect();
                     match p.path.get_ident() {
                         Some(name) => self.call(name, &args, e.span(), wanted),
-                        None => self.function(&p.path, &args, e.span(), wanted),
+                        None => match ops::find(&path_text(&p.path)) {
+                            Some(op) => self.op(op, &args, e.span()),
+                            None => self.function(&p.path, &args, e.span(), wanted),
+                        },
                     }
                 }
                 other => Err(Diag::not_a_callee(other.span())),
@@ -263,7 +266,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// `let (k, v) = cache.update(k, v);`: the third axis grows by what was there before.
+    /// `let (k, v) = cache.update(k, v);`: the third axis grows by the cached positions.
     fn cache_update(&mut self, cache: Id, args: &[&Expr], span: Span) -> Result<Id> {
         let [k, v] = args else {
             return Err(Diag::cache_update_arguments(span));

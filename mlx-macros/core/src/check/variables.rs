@@ -19,7 +19,7 @@ pub(crate) type Scope = BTreeMap<String, Variable>;
 pub(crate) struct Variable {
     /// Its value.
     pub id: Id,
-    /// Which of its values that is.
+    /// The index of this value in it.
     version: usize,
     /// The `let` or argument that it comes from.
     binding: usize,

@@ -28,7 +28,7 @@ use crate::syntax::switches::Switches;
 /// name with its signature, which one `use` brings along.
 pub fn expand(item: TokenStream) -> TokenStream {
     match parsed(item, Diag::fn_on_other) {
-        Ok(f) => write(&f, None),
+        Ok(f) => write(&f, None, &mut |_| true),
         Err(tokens) => tokens,
     }
 }
@@ -53,8 +53,12 @@ pub(super) fn parsed(
     }
 }
 
-/// A function, as a kernel if it is one.
-pub(super) fn write(f: &ItemFn, kernel: Option<&Options>) -> TokenStream {
+/// A function, as a kernel if it is one, with the mistakes that `says` lets through.
+pub(super) fn write(
+    f: &ItemFn,
+    kernel: Option<&Options>,
+    says: &mut dyn FnMut(&Diag) -> bool,
+) -> TokenStream {
     let model = no_model(f);
     let (method, mut graph) = read(&model, f);
     let mut parts = None;
@@ -101,16 +105,23 @@ pub(super) fn write(f: &ItemFn, kernel: Option<&Options>) -> TokenStream {
         }
         const _: bool = #name::Explained::CALLS_END;
     };
-    let report = explain::function(&model, &method, graph.as_ref().ok());
+    let report = explain::function(&model, &method, graph.as_ref().ok(), parts.is_some());
     let check = parts.as_ref().map(|p| p.check(&method));
     let function = match graph {
         Ok(graph) => match &parts {
             Some(parts) => parts.function(&model, &method, &graph),
-            None => lower::function(&model, &method, &graph),
+            None => {
+                let (function, kernels) = (
+                    lower::function(&model, &method, &graph),
+                    lower::region::kernels(&model, &graph),
+                );
+                quote! { #function #kernels }
+            }
         },
         Err(wrong) => {
             let (errors, graph) = *wrong;
-            let errors = errors.iter().map(Diag::to_tokens);
+            let errors = errors.iter().filter(|e| says(e)).map(Diag::to_tokens);
+            let errors: Vec<TokenStream> = errors.collect();
             let checks = lower::checks(&model, &graph);
             let placeholder = lower::placeholder(&method, false);
             quote! { #(#errors)* #placeholder const _: fn() = || { #checks }; }

@@ -9,26 +9,39 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Expr, FnArg, ItemFn, Path, Token};
 
-use super::functions;
+use super::{functions, optional};
 use crate::diag::{Diag, Result};
-use crate::ir::{Arg, Graph, Kind, Node, Op, P};
+use crate::ir::{Arg, Graph, Kind, Node, Op, Tier, P};
 use crate::kernel::ir::{Gradient, Program, Source};
 use crate::kernel::{read, vjp};
 use crate::lower;
-use crate::ops::keeps::INPUTS;
+use crate::ops::keeps::{INPUTS, NOTHING};
 use crate::syntax::model::ModelDef;
 use crate::syntax::signature::{Dt, Method, Ty};
 
 /// The output for a function with `#[mlx_kernel]`.
 pub fn expand(attr: TokenStream, item: TokenStream) -> TokenStream {
-    let mut f = match functions::parsed(item, Diag::kernel_on_other) {
+    let f = match functions::parsed(item, Diag::kernel_on_other) {
         Ok(f) => f,
         Err(tokens) => return tokens,
     };
+    match optional::expand(&attr, &f) {
+        Some(variants) => variants,
+        None => expand_one(attr, f, &mut |_| true),
+    }
+}
+
+/// The output for a kernel all of whose arguments are there, with the mistakes that `says` lets through.
+pub(super) fn expand_one(
+    attr: TokenStream,
+    mut f: ItemFn,
+    says: &mut dyn FnMut(&Diag) -> bool,
+) -> TokenStream {
     match Options::of(attr, &mut f) {
-        Ok(options) => functions::write(&f, Some(&options)),
+        Ok(options) => functions::write(&f, Some(&options), says),
         Err(e) => {
-            let (error, function) = (e.to_tokens(), functions::write(&f, None));
+            let error = says(&e).then(|| e.to_tokens());
+            let function = functions::write(&f, None, says);
             quote! { #error #function }
         }
     }
@@ -36,6 +49,16 @@ pub fn expand(attr: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Every mistake in a kernel.
 pub fn mistakes(attr: TokenStream, mut f: ItemFn) -> Vec<Diag> {
+    match optional::variants(&f) {
+        Ok(all) if all.is_empty() => {}
+        Ok(all) => {
+            let mut says = optional::once();
+            let each = all.into_iter();
+            let all = each.flat_map(|v| mistakes(attr.clone(), v.function));
+            return all.filter(|e| says(e)).collect();
+        }
+        Err(wrong) => return wrong,
+    }
     let options = match Options::of(attr, &mut f) {
         Ok(options) => options,
         Err(e) => return vec![e],
@@ -150,7 +173,7 @@ impl Options {
             }
             Some(_) => None,
             // A gradient that one launch cannot compute is composed of MLX's operations.
-            None => vjp::gradient(&program, &frozen).unwrap_or_default(),
+            None => vjp::gradient_from_outputs(&program, &frozen).unwrap_or_default(),
         };
         Ok(Parts {
             program,
@@ -161,12 +184,22 @@ impl Options {
     }
 }
 
-/// A kernel as a node of a graph: it keeps the inputs that its gradient reads.
+/// A kernel as a node of a graph: it keeps what its gradient reads.
 static KERNEL: Op = Op {
     name: "kernel",
-    params: &[("inputs", P::Tensors)],
+    params: &[("read", P::Tensors)],
+    tier: Tier::Launch,
     rule: crate::ops::rules::same,
     keeps: INPUTS,
+};
+
+/// A result of a kernel.
+static RESULT: Op = Op {
+    name: "result",
+    params: &[],
+    tier: Tier::Launch,
+    rule: crate::ops::rules::same,
+    keeps: NOTHING,
 };
 
 impl Parts {
@@ -201,10 +234,27 @@ impl Parts {
             Some(g) => g.inputs.contains(&Source::Input(i)),
             None => matches!(all[i], Dt::Float | Dt::F32),
         };
-        let read: Vec<usize> = (0..tensors.len())
+        let mut read: Vec<usize> = (0..tensors.len())
             .filter(|i| reads(*i))
             .map(|i| tensors[i])
             .collect();
+        for source in self.gradient.iter().flat_map(|g| &g.inputs) {
+            let Source::Output(i) = source else { continue };
+            let ty = match &m.ret {
+                Ty::Tuple(all) => all.get(*i).unwrap_or(&m.ret),
+                one => one,
+            };
+            read.push(graph.nodes.len());
+            graph.nodes.push(Node {
+                kind: Kind::Op {
+                    op: &RESULT,
+                    args: vec![],
+                },
+                ty: ty.clone(),
+                span: m.ret_span,
+                name: None,
+            });
+        }
         graph.nodes.push(Node {
             kind: Kind::Op {
                 op: &KERNEL,

@@ -2,7 +2,9 @@
 //!
 //! Tests: `tests/right.rs`.
 
+mod arms;
 pub mod functions;
 pub mod kernels;
 pub mod model;
+pub mod optional;
 pub mod source;

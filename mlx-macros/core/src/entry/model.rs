@@ -262,7 +262,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
                     joins.push(j.clone());
                 }
             }
-            let (mut hidden, each) = checkpoint::functions(&w.model, &w.methods, &w.graphs);
+            let mut hidden = checkpoint::saved_by_method(&w.model, &w.methods, &w.graphs);
             hidden.extend(explain::outline(&w.model, &w.methods, &w.graphs));
             let model = define::model_impl(&w.model, &w.methods, &joins, &hidden);
             let bodies = w
@@ -277,11 +277,13 @@ pub fn expand(input: TokenStream) -> TokenStream {
                 .digest
                 .as_ref()
                 .map(|d| lower::digest::checks(d, &w.model));
+            let kernels = w.graphs.iter().map(|g| lower::region::kernels(&w.model, g));
             quote! {
                 #model
                 #checks
+                #(#kernels)*
                 #(#attrs)*
-                impl #impl_generics #self_ty #where_clause { #signatures #(#bodies)* #each }
+                impl #impl_generics #self_ty #where_clause { #signatures #(#bodies)* }
             }
         }
         Err(m) => {

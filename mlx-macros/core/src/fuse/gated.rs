@@ -3,7 +3,7 @@
 //! Tests: `tests/passes.rs`.
 
 use super::op_of;
-use crate::ir::{Arg, Graph, Id, Kind, Op, P};
+use crate::ir::{Arg, Graph, Id, Kind, Op, Tier, P};
 use crate::ops::keeps::INPUTS;
 use crate::ops::{self, rules};
 use crate::syntax::model::ModelDef;
@@ -12,6 +12,7 @@ use crate::syntax::model::ModelDef;
 static GEGLU: Op = Op {
     name: "geglu",
     params: &[("gate", P::Tensor), ("up", P::Tensor)],
+    tier: Tier::Launch,
     rule: rules::swiglu,
     keeps: INPUTS,
 };

@@ -129,13 +129,56 @@ pub struct Op {
     pub name: &'static str,
     /// The arguments, in MLX's order.
     pub params: &'static [(&'static str, P)],
+    /// How a kernel holds it.
+    pub tier: Tier,
     /// The result's type.
     pub rule: fn(&Ctx<'_>) -> Result<Ty>,
     /// The values that its gradient reads.
     pub keeps: Keeps,
 }
 
+/// How a kernel holds an operation. In all tiers but [`Tier::Launch`] it belongs to the row tier, and the variant says
+/// how it treats axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// Values that broadcast, element by element.
+    Each,
+    /// A new value of given sizes.
+    Created,
+    /// The axes of the first argument in another form.
+    View,
+    /// One value for all elements along axes, in argument 1.
+    Reduced,
+    /// Elements along the axis or axes in argument 1 meet; the shape stays.
+    Along,
+    /// Elements along the axis in the argument `axis` meet, with those of the other tensors, and the axis goes.
+    Folded,
+    /// As `Along`, always along the last axis.
+    LastAxis,
+    /// The axis is cut, joined or moved.
+    Moved,
+    /// Elements are chosen by an index.
+    Taken,
+    /// It is a launch of its own, and no part of a kernel.
+    Launch,
+}
+
+impl Tier {
+    /// The name in the language's reference.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tier::Launch => "own launch",
+            _ => "row",
+        }
+    }
+}
+
 impl Op {
+    /// The name of the runtime's function for it.
+    pub fn function(&self) -> String {
+        self.name.replace("::", "_")
+    }
+
     /// The values that the gradient of a call with these arguments reads.
     pub fn kept(&self, args: &[Arg]) -> Keeps {
         let number = |i: usize| matches!(args.get(i), Some(Arg::Weak { .. }));

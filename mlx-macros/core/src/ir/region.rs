@@ -12,6 +12,8 @@ use crate::syntax::signature::{Method, Ty};
 
 /// Operations that one kernel computes.
 pub struct Region {
+    /// A name that no other region of the same model has.
+    pub name: String,
     /// The signature: tensors and then numbers.
     pub method: Method,
     /// The operations on those arguments.
@@ -26,29 +28,23 @@ pub struct Region {
     pub outputs: Vec<Id>,
 }
 
-impl Region {
-    /// The elements of the values that are neither written nor read again.
+impl Graph {
+    /// As a kernel, the elements of the values that are neither written nor read again.
     pub fn spared(&self) -> Dim {
-        let results: Vec<Id> = match self.graph.result.map(|id| (id, &self.graph.nodes[id].kind)) {
+        let results: Vec<Id> = match self.result.map(|id| (id, &self.nodes[id].kind)) {
             Some((_, Kind::Tuple(ids))) => ids.clone(),
             Some((id, _)) => vec![id],
             None => vec![],
         };
-        let inner = self
-            .graph
-            .nodes
-            .iter()
-            .enumerate()
-            .filter(|(id, _)| !results.contains(id));
+        let inner = self.nodes.iter().enumerate();
+        let inner = inner.filter(|(id, _)| !results.contains(id));
         let sizes = inner.filter_map(|(_, n)| match (&n.kind, &n.ty) {
             (Kind::Op { op, .. }, Ty::Tensor(shape, _)) if !op.keeps.view => Some(volume(shape)),
             _ => None,
         });
         sizes.fold(Dim::default(), |sum, d| sum.plus(&d))
     }
-}
 
-impl Graph {
     /// The nodes up to the last member that read one, directly or not, and are none themselves.
     pub fn between(&self, members: &BTreeSet<Id>) -> BTreeSet<Id> {
         let (Some(first), Some(last)) = (members.first(), members.last()) else {

@@ -70,7 +70,7 @@ pub struct Output {
 }
 
 /// The place of an output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Each row writes its own elements. Together the rows write each element of the array once.
     At(At),
@@ -195,6 +195,16 @@ pub enum Op {
         of: V,
         /// The columns to take.
         index: V,
+    },
+    /// The number at a place of `count` random ones that a key determines, all of them uint32: those of MLX's
+    /// `random.bits`.
+    Bits {
+        /// The two words of the key.
+        key: [V; 2],
+        /// The place, which has the result's width.
+        place: V,
+        /// The count, one number per row.
+        count: V,
     },
 }
 
@@ -338,8 +348,8 @@ pub struct Gradient {
 /// An output of a gradient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Derived {
-    /// The kernel's input that it is the gradient of.
-    pub input: usize,
+    /// The kernel's inputs that it is the gradient of: the terms of a sum share theirs.
+    pub inputs: Vec<usize>,
     /// Axes of the output that the host adds up, because rows share elements of the input but not all of them. The
     /// output then is float32, and has the input's shape once they are gone.
     pub sum: Vec<usize>,
@@ -352,6 +362,8 @@ pub enum Source {
     Input(usize),
     /// The cotangent of an output of the kernel.
     Cotangent(usize),
+    /// An output of the kernel.
+    Output(usize),
 }
 
 impl Op {
@@ -366,6 +378,7 @@ impl Op {
             Op::Binary(_, a, b) | Op::Take { of: a, index: b } => vec![*a, *b],
             Op::Select(a, b, c) => vec![*a, *b, *c],
             Op::Join(parts) => parts.iter().map(|p| p.0).collect(),
+            Op::Bits { key, place, count } => vec![key[0], key[1], *place, *count],
         }
     }
 }
@@ -496,6 +509,10 @@ impl Op {
             Op::Binary(_, a, b) | Op::Take { of: a, index: b } => (*a, *b) = (by(*a), by(*b)),
             Op::Select(a, b, c) => (*a, *b, *c) = (by(*a), by(*b), by(*c)),
             Op::Join(parts) => parts.iter_mut().for_each(|p| p.0 = by(p.0)),
+            Op::Bits { key, place, count } => {
+                *key = key.map(&by);
+                (*place, *count) = (by(*place), by(*count));
+            }
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::kernel::ir::{Binary, Op, Place, Program, Scalar, Unary, V};
+use crate::kernel::ir::{Binary, Op, Place, Program, Reduce, Scalar, Unary, V};
 use crate::syntax::dims::Dim;
 
 /// Where a value is.
@@ -33,6 +33,8 @@ pub(super) struct Buffer {
     pub width: Dim,
     /// The output that it is, if it is one.
     pub output: Option<usize>,
+    /// True if a loop writes it.
+    pub written: bool,
 }
 
 /// A loop over columns.
@@ -50,6 +52,10 @@ pub(super) struct Target {
     pub buffer: usize,
     /// The part of the joint that the buffer holds, if it holds one.
     pub part: Option<(V, usize)>,
+    /// True if the loop adds it up for a reduction.
+    pub summed: bool,
+    /// False if it is nothing but added up.
+    pub stored: bool,
 }
 
 /// The work of one level.
@@ -93,6 +99,7 @@ impl Schedule {
                 scalar: value.scalar,
                 width,
                 output: Some(i),
+                written: true,
             });
             match own {
                 true => s.home[o.value] = Home::Buffer(i),
@@ -129,6 +136,7 @@ impl Schedule {
                     .clone()
                     .unwrap_or_else(|| Dim::constant(1)),
                 output: None,
+                written: true,
             });
         }
     }
@@ -171,6 +179,8 @@ impl Schedule {
                             value: *value,
                             buffer,
                             part,
+                            summed: false,
+                            stored: true,
                         };
                         out.push((level[v], width.clone(), target));
                     }
@@ -181,6 +191,8 @@ impl Schedule {
                         value: v,
                         buffer,
                         part: None,
+                        summed: false,
+                        stored: true,
                     };
                     out.push((level[v], width, target));
                 }
@@ -250,7 +262,42 @@ impl Schedule {
                 }),
             }
         }
+        for found in levels.iter_mut().flat_map(|l| &mut l.loops) {
+            self.sum(p, live, found);
+        }
         self.levels = levels;
+    }
+
+    /// Adds values up in the loop that computes them, where a reduction needs that. A store costs more than what a loop of
+    /// plain operations computes; functions that cost much are faster without sums between them.
+    fn sum(&mut self, p: &Program, live: &[bool], found: &mut Loop) {
+        let mut inside: BTreeSet<V> = BTreeSet::new();
+        for t in &found.targets {
+            inside.extend(self.inside(p, t.value, t.part.is_none()));
+        }
+        let plain = |v: &V| match &p.values[*v].op {
+            Op::Cut { step, .. } => step.is_one(),
+            Op::Take { .. } | Op::Column => false,
+            op => !is_costly(op, p.values[*v].scalar),
+        };
+        if !inside.iter().all(plain) {
+            return;
+        }
+        for t in &mut found.targets {
+            let readers = || (0..p.values.len()).filter(|v| live[*v]);
+            let is_sum = |v: usize| p.values[v].op == Op::Reduce(Reduce::Sum, t.value);
+            let float = p.values[t.value].scalar == Scalar::F32;
+            if t.part.is_some() || !float || !readers().any(is_sum) {
+                continue;
+            }
+            let reads = |v: &usize| p.values[*v].op.operands().contains(&t.value);
+            t.summed = true;
+            t.stored = self.buffers[t.buffer].output.is_some()
+                || !readers()
+                    .filter(reads)
+                    .all(|v| is_sum(v) || inside.contains(&v));
+            self.buffers[t.buffer].written = t.stored;
+        }
     }
 }
 
@@ -274,6 +321,7 @@ fn is_costly(op: &Op, scalar: Scalar) -> bool {
                 )
         }
         Op::Binary(op, ..) => matches!(op, Binary::Power | Binary::Arctan2 | Binary::Logaddexp),
+        Op::Bits { .. } => true,
         _ => false,
     }
 }

@@ -21,7 +21,7 @@ impl Lower<'_> {
         let all = quote! { &[#(#types),*] };
         let sig = match &call.callee {
             Callee::Model(t) | Callee::Generic(t) => {
-                quote! { &<#t as ::mlx_runtime::model::Model>::SIG }
+                quote! { &<#t as ::mlx_runtime::__private::Definition<_>>::SIG }
             }
             Callee::Method(t, name) => {
                 let sig = define::signature_of(name);

@@ -3,7 +3,7 @@
 //! Tests: `mlx-tests --test kept_bytes`.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::quote;
 use syn::Ident;
 
 use crate::ir::Graph;
@@ -13,35 +13,20 @@ use crate::syntax::dims::{is_free, Dim};
 use crate::syntax::model::ModelDef;
 use crate::syntax::signature::{Method, Ty};
 
-/// The name of the hidden function that says what a method keeps.
-fn hidden(method: &Ident) -> Ident {
-    format_ident!("__saved_{}", method)
-}
-
-/// `Model::saved`, and a hidden function for each method.
-pub fn functions(
-    model: &ModelDef,
-    methods: &[Method],
-    graphs: &[Graph],
-) -> (TokenStream, TokenStream) {
-    let each = methods.iter().zip(graphs).map(|(m, g)| {
-        let (name, body) = (hidden(&m.name), Emit { model, method: m }.body(g));
-        quote! {
-            #[doc(hidden)]
-            #[allow(unused_variables, non_snake_case, missing_docs, clippy::all)]
-            pub fn #name(&self, __x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved { #body }
-        }
+/// `Definition::saved`, with an arm for each method.
+pub fn saved_by_method(model: &ModelDef, methods: &[Method], graphs: &[Graph]) -> TokenStream {
+    let arms = methods.iter().zip(graphs).map(|(m, g)| {
+        let (name, body) = (m.name.to_string(), Emit { model, method: m }.body(g));
+        quote! { #name => { #body } }
     });
-    let each = quote! { #(#each)* };
-    let forward = methods.iter().find(|m| m.name == "forward").map(|m| {
-        let name = hidden(&m.name);
-        quote! {
-            fn saved(&self, __x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved {
-                self.#name(__x, __on)
+    quote! {
+        fn saved(&self, __method: &str, __x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved {
+            match __method {
+                #(#arms)*
+                _ => ::core::default::Default::default(),
             }
         }
-    });
-    (quote! { #forward }, each)
+    }
 }
 
 /// Values that a helper function keeps, for the module beside it.
@@ -120,19 +105,22 @@ impl Emit<'_> {
             let call = match keeper {
                 Keeper::Model(f) => self.each(
                     f,
-                    quote! { |m| ::mlx_runtime::model::Model::saved(m, #args) },
+                    quote! { |m| ::mlx_runtime::__private::Definition::saved(m, "forward", #args) },
                 ),
                 Keeper::Other(f, method) => {
-                    let name = hidden(method);
-                    self.each(f, quote! { |m| m.#name(#args) })
+                    let name = method.to_string();
+                    self.each(
+                        f,
+                        quote! { |m| ::mlx_runtime::__private::Definition::saved(m, #name, #args) },
+                    )
                 }
                 Keeper::Layers(f) => self.each(
                     f,
                     quote! { |m| ::mlx_runtime::__private::saved_layers(m, #args) },
                 ),
                 Keeper::Method(m) => {
-                    let name = hidden(m);
-                    quote! { self.#name(#args) }
+                    let name = m.to_string();
+                    quote! { ::mlx_runtime::__private::Definition::saved(self, #name, #args) }
                 }
                 Keeper::Function(path) => quote! { #path::Explained::saved(#args) },
             };

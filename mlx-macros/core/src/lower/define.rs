@@ -1,4 +1,4 @@
-//! Writes `impl Model`: loading with every check, and visiting the layers.
+//! Writes `impl Definition` and `impl Model`: loading with every check, and visiting the layers.
 //!
 //! Tests: `mlx-tests --test models`, `--test weights`.
 
@@ -16,12 +16,12 @@ use crate::syntax::logic::Facts;
 use crate::syntax::model::{Field, Inner, ModelDef, Value};
 use crate::syntax::signature::{Method, Ty};
 
-/// `impl Model for ..`.
+/// `impl Definition for ..`, with the items `hidden` besides, and `impl Model for ..`.
 pub fn model_impl(
     model: &ModelDef,
     methods: &[Method],
     joins: &[Vec<Ident>],
-    saved: &TokenStream,
+    hidden: &TokenStream,
 ) -> TokenStream {
     let (name, config) = (&model.item.ident, &model.config);
     let (impl_generics, ty_generics, where_clause) = model.item.generics.split_for_impl();
@@ -40,20 +40,24 @@ pub fn model_impl(
         #debug
         #[automatically_derived]
         #[allow(unused_variables, unused_mut, clippy::all)]
-        impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
-            type Config = #config;
+        impl #impl_generics ::mlx_runtime::__private::Definition<#config> for #name #ty_generics #where_clause {
             const SIG: ::mlx_runtime::__private::Sig = #sig;
             #layout
-            #saved
+            #hidden
             #call
             fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self { #build }
+        }
+        #[automatically_derived]
+        #[allow(unused_variables, unused_mut, clippy::all)]
+        impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
+            type Config = #config;
             fn visit<'__a>(&'__a self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::Leaf<'__a>)) { #(#visits)* }
             fn visit_mut(&mut self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::LeafMut<'_>)) { #(#visits_mut)* }
         }
     }
 }
 
-/// In place of `impl Model for ..` where the struct has mistakes: it keeps other models, and the
+/// In place of both where the struct has mistakes: it keeps other models, and the
 /// editor, from having more. It is never run, since such a crate does not compile.
 pub fn stand_in(model: &ModelDef, methods: &[Method]) -> TokenStream {
     let (name, config) = (&model.item.ident, &model.config);
@@ -63,10 +67,13 @@ pub fn stand_in(model: &ModelDef, methods: &[Method]) -> TokenStream {
     quote! {
         #debug
         #[allow(unused_variables, clippy::all)]
-        impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
-            type Config = #config;
+        impl #impl_generics ::mlx_runtime::__private::Definition<#config> for #name #ty_generics #where_clause {
             const SIG: ::mlx_runtime::__private::Sig = #sig;
             fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self { ::core::unreachable!() }
+        }
+        #[allow(unused_variables, clippy::all)]
+        impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
+            type Config = #config;
             fn visit<'__a>(&'__a self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::Leaf<'__a>)) {}
             fn visit_mut(&mut self, __path: &str, __f: &mut dyn FnMut(&str, ::mlx_runtime::model::LeafMut<'_>)) {}
         }
@@ -313,9 +320,9 @@ fn build(model: &ModelDef, methods: &[Method], joins: &[Vec<Ident>]) -> TokenStr
             }
             FieldKind::Layers { count, model, .. } => {
                 let count = size(count);
-                quote! { __loader.layers(#path, #count, |__p, __l| <#model as ::mlx_runtime::model::Model>::build(__config, __p, __l)) }
+                quote! { __loader.layers(#path, #count, |__p, __l| <#model as ::mlx_runtime::__private::Definition<_>>::build(__config, __p, __l)) }
             }
-            FieldKind::Model => quote! { <#ty as ::mlx_runtime::model::Model>::build(__config, #path, __loader) },
+            FieldKind::Model => quote! { <#ty as ::mlx_runtime::__private::Definition<_>>::build(__config, #path, __loader) },
         };
         let value = match &f.config {
             None => value,

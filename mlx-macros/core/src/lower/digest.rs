@@ -32,7 +32,7 @@ pub fn checks(digest: &Digest, model: &ModelDef) -> TokenStream {
         });
         quote! { #p::DigestTensor { text: #text, parts: &[#(#parts),*], shape: &[#(#shape),*], dtype: #dtype } }
     });
-    let layout = quote! { &<#name as ::mlx_runtime::model::Model>::LAYOUT };
+    let layout = quote! { &<#name as ::mlx_runtime::__private::Definition<_>>::LAYOUT };
     let holding = model
         .fields
         .iter()

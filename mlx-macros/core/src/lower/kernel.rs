@@ -3,7 +3,8 @@
 //! Tests: `mlx-tests --test kernels`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{format_ident, quote};
+use syn::ext::IdentExt;
 use syn::Path;
 
 use super::args::dim_var;
@@ -39,7 +40,8 @@ pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) ->
         .flatten()
         .collect();
     let names = names(&all);
-    let statics = statics(parts.program, parts.gradient, parts.frozen, &names);
+    let held = of_function(&m.name);
+    let statics = item(&held, parts.program, parts.gradient, parts.frozen, &names);
     let frozen = parts.frozen;
     let sizes = names.iter().map(|n| {
         dim(&Dim::name(n), |n| {
@@ -83,7 +85,7 @@ pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) ->
     let composed_call = list(quote! { __composed(#(#args),*) });
     let run = match parts.vjp {
         None => {
-            quote! { __r::call(&__KERNEL, &[#(#tensors),*], &__sizes, &__numbers, __float, __by_mlx)? }
+            quote! { __r::call(#held(), &[#(#tensors),*], &__sizes, &__numbers, __float, __by_mlx)? }
         }
         Some(path) => {
             let results = match &m.ret {
@@ -101,7 +103,7 @@ pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) ->
             let places = floats.iter();
             quote! {
                 __r::call_with(
-                    &__KERNEL, &[#(#tensors),*], &__sizes, &__numbers, __float, __by_mlx, &[#(#places),*],
+                    #held(), &[#(#tensors),*], &__sizes, &__numbers, __float, __by_mlx, &[#(#places),*],
                     move |__x: &[::mlx_runtime::Array]| { #grads },
                 )?
             }
@@ -134,48 +136,85 @@ pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) ->
     let body = quote! {
         use ::mlx_runtime::__private::rows as __r;
         #composed
-        #statics
         #prologue
         let (__sizes, __numbers) = ([#(#sizes),*], [#(#numbers),*]);
         let __by_mlx = move |__x: &[::mlx_runtime::Array]| { #composed_call };
         let __out = #run;
         ::core::result::Result::Ok(#result)
     };
-    super::wrap(m, false, body)
+    let function = super::wrap(m, false, body);
+    quote! { #function #statics }
 }
 
-/// A kernel with its gradient as a constant, and the bodies for the CPU. `names` are the sizes that a call gives.
-pub(super) fn statics(
+/// The function that holds the kernel of a function with `#[mlx_kernel]`.
+pub fn of_function(name: &syn::Ident) -> syn::Ident {
+    format_ident!("__mlx_kernel_{}", name.unraw())
+}
+
+/// A function that gives a kernel with its gradient, and holds the bodies for the CPU. `names` are the sizes that a call
+/// gives.
+pub(super) fn item(
+    name: &syn::Ident,
     forward: &Program,
     gradient: Option<&Gradient>,
     frozen: &[bool],
     names: &[String],
 ) -> TokenStream {
-    let all = [Some(forward), gradient.map(|g| &g.program)];
-    let all = all.into_iter().flatten();
-    let bodies = all
-        .zip(["Forward", "Backward"])
-        .map(|(p, name)| body(p, name, names));
-    let forward = program(forward, "Forward", names);
-    let gradient = match gradient {
-        None => quote! { None },
-        Some(g) => {
-            let program = program(&g.program, "Backward", names);
-            let inputs = g.inputs.iter().map(|s| match s {
-                Source::Input(i) => quote! { __r::Source::Input(#i) },
-                Source::Cotangent(i) => quote! { __r::Source::Cotangent(#i) },
-            });
-            let outputs = g.outputs.iter().map(|d| {
-                let (i, axes) = (d.input, d.sum.iter().map(|a| *a as i32));
-                quote! { (#i, &[#(#axes),*]) }
-            });
-            quote! { Some(__r::Gradient { program: #program, inputs: &[#(#inputs),*], outputs: &[#(#outputs),*] }) }
+    let statics = statics(forward, gradient, frozen, names);
+    quote! {
+        #[doc(hidden)]
+        #[allow(non_snake_case)]
+        fn #name() -> &'static ::mlx_runtime::__private::rows::Kernel {
+            use ::mlx_runtime::__private::rows as __r;
+            #statics
+            &__KERNEL
         }
-    };
+    }
+}
+
+/// A kernel with its gradient as a constant, and the bodies for the CPU. `names` are the sizes that a call gives.
+fn statics(
+    forward: &Program,
+    gradient: Option<&Gradient>,
+    frozen: &[bool],
+    names: &[String],
+) -> TokenStream {
+    let narrow = gradient.and_then(Gradient::narrow);
+    let all = [
+        (Some(forward), "Forward"),
+        (gradient.map(|g| &g.program), "Backward"),
+        (narrow.as_ref().map(|g| &g.program), "Narrow"),
+    ];
+    let bodies = all
+        .into_iter()
+        .filter_map(|(p, name)| Some(body(p?, name, names)));
+    let forward = program(forward, "Forward", names);
+    let gradient = derived(gradient, "Backward", names);
+    let narrow = derived(narrow.as_ref(), "Narrow", names);
     quote! {
         #(#bodies)*
-        static __KERNEL: __r::Kernel = __r::Kernel { forward: #forward, gradient: #gradient, frozen: &[#(#frozen),*] };
+        static __KERNEL: __r::Kernel = __r::Kernel {
+            forward: #forward, gradient: #gradient, narrow: #narrow, frozen: &[#(#frozen),*],
+        };
     }
+}
+
+/// A gradient as a constant, if there is one.
+fn derived(gradient: Option<&Gradient>, name: &str, names: &[String]) -> TokenStream {
+    let Some(g) = gradient else {
+        return quote! { None };
+    };
+    let program = program(&g.program, name, names);
+    let inputs = g.inputs.iter().map(|s| match s {
+        Source::Input(i) => quote! { __r::Source::Input(#i) },
+        Source::Cotangent(i) => quote! { __r::Source::Cotangent(#i) },
+        Source::Output(i) => quote! { __r::Source::Output(#i) },
+    });
+    let outputs = g.outputs.iter().map(|d| {
+        let (inputs, axes) = (&d.inputs, d.sum.iter().map(|a| *a as i32));
+        quote! { (&[#(#inputs),*], &[#(#axes),*]) }
+    });
+    quote! { Some(__r::Gradient { program: #program, inputs: &[#(#inputs),*], outputs: &[#(#outputs),*] }) }
 }
 
 /// The type that holds a program's work on a row.
@@ -183,7 +222,7 @@ fn body(p: &Program, name: &str, names: &[String]) -> TokenStream {
     if !is_written(p) {
         return quote! {};
     }
-    let name = quote::format_ident!("__{name}");
+    let name = format_ident!("__{name}");
     let body = write(p, names).body;
     quote! {
         struct #name;
@@ -200,7 +239,7 @@ fn program(p: &Program, name: &str, names: &[String]) -> TokenStream {
     let program = write(p, names).program;
     let cpu = match is_written(p) {
         true => {
-            let name = quote::format_ident!("__{name}");
+            let name = format_ident!("__{name}");
             quote! { Some(__r::Cpu::of::<#name>()) }
         }
         false => quote! { None },

@@ -1,5 +1,5 @@
-//! Writes the tensors that a model reads from a checkpoint as constant data (`Model::LAYOUT`), and the numbers of the
-//! config that they depend on (`Model::facts`).
+//! Writes the tensors that a model reads from a checkpoint as constant data (`Definition::LAYOUT`), and the numbers of the
+//! config that they depend on (`Definition::facts`).
 //!
 //! Tests: `mlx-tests --test weights`.
 
@@ -15,10 +15,10 @@ use crate::syntax::kind::FieldKind;
 use crate::syntax::layers::Setting;
 use crate::syntax::model::{Field, ModelDef};
 
-/// Both, for the `impl Model`.
+/// Both, for the `impl Definition`.
 pub fn items(model: &ModelDef) -> TokenStream {
     let p = quote! { ::mlx_runtime::__private };
-    let what = model.item.ident.to_string();
+    let (what, config) = (model.item.ident.to_string(), &model.config);
     let mut names: Vec<Ident> = Vec::new();
     let requires: Vec<TokenStream> = model
         .requires
@@ -51,9 +51,9 @@ pub fn items(model: &ModelDef) -> TokenStream {
     });
     quote! {
         const LAYOUT: #p::Layout = #p::Layout { model: #what, file: ::core::file!(), requires: &[#(#requires),*], fields: &[#(#fields),*] };
-        fn facts(__config: &Self::Config, __f: &mut dyn FnMut(&'static str, ::std::string::String)) {
+        fn facts(__config: &#config, __f: &mut dyn FnMut(&'static str, ::std::string::String)) {
             #(#facts)*
-            #(<#inner as ::mlx_runtime::model::Model>::facts(__config, __f);)*
+            #(<#inner as ::mlx_runtime::__private::Definition<_>>::facts(__config, __f);)*
         }
     }
 }
@@ -123,12 +123,12 @@ fn field(model: &ModelDef, f: &Field, names: &mut Vec<Ident>) -> TokenStream {
         } => {
             let count = size(count, names);
             return quote! { #p::FieldLayout { name: #name, line: #line, names: #places, when: #when,
-            holds: #p::Holds::Layers(#count, &<#inner as ::mlx_runtime::model::Model>::LAYOUT) } };
+            holds: #p::Holds::Layers(#count, &<#inner as ::mlx_runtime::__private::Definition<_>>::LAYOUT) } };
         }
         FieldKind::Model => {
             let ty = &f.ty;
             return quote! { #p::FieldLayout { name: #name, line: #line, names: #places, when: #when,
-            holds: #p::Holds::Model(&<#ty as ::mlx_runtime::model::Model>::LAYOUT) } };
+            holds: #p::Holds::Model(&<#ty as ::mlx_runtime::__private::Definition<_>>::LAYOUT) } };
         }
     };
     quote! { #p::FieldLayout { name: #name, line: #line, names: #places, when: #when, holds: #p::Holds::Tensors(&[#(#tensors),*]) } }

@@ -6,13 +6,44 @@ use std::collections::BTreeSet;
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
+use syn::ext::IdentExt;
+use syn::Ident;
 
 use super::args::dim_var;
 use super::{dim, estimated_size, kernel, Lower};
-use crate::ir::{Id, Kind, Region};
+use crate::ir::{Graph, Id, Kind, Region};
 use crate::kernel::{regions, rust};
 use crate::syntax::dims::{is_free, Dim};
+use crate::syntax::model::ModelDef;
 use crate::syntax::signature::Ty;
+
+/// The function that holds the kernel of a region.
+pub fn held(model: &ModelDef, r: &Region) -> Ident {
+    format_ident!("__mlx_kernel_{}_{}", model.item.ident.unraw(), r.name)
+}
+
+/// The functions that hold the kernels of a graph's regions, beside the model or the function.
+pub fn kernels(model: &ModelDef, graph: &Graph) -> TokenStream {
+    let regions = graph.nodes.iter().filter_map(|n| match &n.kind {
+        Kind::Kernel(r) => Some(r),
+        _ => None,
+    });
+    let each = regions.filter_map(|r| {
+        let found = regions::programs(&model.names, r)?;
+        let gradient = found.gradient.as_ref();
+        let all = [Some(&found.forward), gradient.map(|g| &g.program)];
+        let names = rust::names(&all.into_iter().flatten().collect::<Vec<_>>());
+        let held = held(model, r);
+        Some(kernel::item(
+            &held,
+            &found.forward,
+            gradient,
+            &r.frozen,
+            &names,
+        ))
+    });
+    each.collect()
+}
 
 impl Lower<'_> {
     /// A size: what the shapes of all arrays are compared with before a kernel takes them.
@@ -41,7 +72,7 @@ impl Lower<'_> {
         let gradient = found.gradient.as_ref();
         let all = [Some(&found.forward), gradient.map(|g| &g.program)];
         let names = rust::names(&all.into_iter().flatten().collect::<Vec<_>>());
-        let statics = kernel::statics(&found.forward, gradient, &r.frozen, &names);
+        let held = held(self.model, r);
         let sizes = names.iter().map(|n| self.region_size(&Dim::name(n)));
         let shapes = r.inputs.iter().map(|id| match &self.graph.nodes[*id].ty {
             Ty::Tensor(shape, d) => {
@@ -62,10 +93,9 @@ impl Lower<'_> {
         });
         quote! { {
             use ::mlx_runtime::__private::rows as __r;
-            #statics
             #(#numbers)*
             __r::region(
-                &__KERNEL, &[#(#inputs),*], &[#(#shapes),*], &[#(#sizes),*], &[#(#given),*], __float, #composed,
+                #held(), &[#(#inputs),*], &[#(#shapes),*], &[#(#sizes),*], &[#(#given),*], __float, #composed,
             )?
         } }
     }

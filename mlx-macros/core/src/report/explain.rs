@@ -8,6 +8,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, ToTokens};
 
 use crate::ir::{Callee, Graph, Id, Kind};
+use crate::kernel::regions;
 use crate::lower::{self, estimated_size};
 use crate::plan::checkpoint;
 use crate::report;
@@ -18,7 +19,7 @@ use crate::syntax::model::{Field, ModelDef};
 use crate::syntax::names::Names;
 use crate::syntax::signature::{Method, Ty};
 
-/// `Model::outline` of a whole model.
+/// `Definition::outline` of a whole model.
 pub fn outline(model: &ModelDef, all: &[Method], graphs: &[Graph]) -> TokenStream {
     let names = &model.names;
     let mut said = Said::default();
@@ -29,7 +30,9 @@ pub fn outline(model: &ModelDef, all: &[Method], graphs: &[Graph]) -> TokenStrea
         .map(|f| field(f, names, &mut said))
         .collect();
     let both = all.iter().zip(graphs);
-    let methods: Vec<TokenStream> = both.map(|(m, g)| method(model, m, g, &mut said)).collect();
+    let methods: Vec<TokenStream> = both
+        .map(|(m, g)| method(model, m, g, None, &mut said))
+        .collect();
     let shorts = names.short.iter().map(|(short, d)| {
         said.size(d);
         let text = dim(d, &Names::default());
@@ -62,9 +65,21 @@ pub fn outline(model: &ModelDef, all: &[Method], graphs: &[Graph]) -> TokenStrea
 
 /// The report of a helper function, as a constant of the type `Explained` in its module, but
 /// written outside of that, where the paths in its body mean something.
-pub fn function(model: &ModelDef, m: &Method, graph: Option<&Graph>) -> TokenStream {
+/// `is_kernel`, if it is one launch.
+pub fn function(
+    model: &ModelDef,
+    m: &Method,
+    graph: Option<&Graph>,
+    is_kernel: bool,
+) -> TokenStream {
     let nothing = Graph::default();
-    let report = method(model, m, graph.unwrap_or(&nothing), &mut Said::default());
+    let graph = graph.unwrap_or(&nothing);
+    let kernel = is_kernel.then(|| {
+        let held = lower::kernel::of_function(&m.name);
+        let spared = dim(&graph.spared(), &model.names);
+        quote! { (#held, #spared) }
+    });
+    let report = method(model, m, graph, kernel, &mut Said::default());
     let name = &m.name;
     quote! {
         #[allow(missing_docs)]
@@ -154,7 +169,14 @@ fn spaceless(ty: &impl ToTokens) -> String {
         .replace(" ,", ",")
 }
 
-fn method(model: &ModelDef, m: &Method, graph: &Graph, said: &mut Said) -> TokenStream {
+fn method(
+    model: &ModelDef,
+    m: &Method,
+    graph: &Graph,
+    kernel: Option<TokenStream>,
+    said: &mut Said,
+) -> TokenStream {
+    let kernel = option(kernel);
     let (live, kept) = (graph.live(), checkpoint::kept(model, graph));
     let nodes = live
         .iter()
@@ -173,8 +195,16 @@ fn method(model: &ModelDef, m: &Method, graph: &Graph, said: &mut Said) -> Token
     quote! {
         __e::Method {
             name: #name, file: ::core::file!(), line: #line, ret: #ret,
-            nodes: &[#(#nodes),*], saved: &[#(#all),*],
+            nodes: &[#(#nodes),*], saved: &[#(#all),*], kernel: #kernel,
         }
+    }
+}
+
+/// An optional value as Rust.
+fn option(value: Option<TokenStream>) -> TokenStream {
+    match value {
+        Some(value) => quote! { ::core::option::Option::Some(#value) },
+        None => quote! { ::core::option::Option::None },
     }
 }
 
@@ -349,10 +379,12 @@ fn what(model: &ModelDef, kind: &Kind, said: &mut Said) -> TokenStream {
                 Kind::Op { op, .. } if !op.keeps.view => Some(op.name),
                 _ => None,
             });
-            let spared = r.spared();
+            let spared = r.graph.spared();
             said.size(&spared);
             let spared = dim(&spared, &model.names);
-            quote! { #w::Kernel { operations: &[#(#operations),*], spared: #spared } }
+            let held = regions::programs(&model.names, r).map(|_| lower::region::held(model, r));
+            let held = option(held.map(|h| h.to_token_stream()));
+            quote! { #w::Kernel { operations: &[#(#operations),*], spared: #spared, kernel: #held } }
         }
         Kind::LinearCrossEntropy { field, .. } => {
             let field = s(field);

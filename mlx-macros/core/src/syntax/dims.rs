@@ -355,8 +355,7 @@ impl fmt::Display for Dim {
 }
 
 impl Dim {
-    /// The size as people write it, with each name as `name` gives it; if asked, with what is
-    /// subtracted behind what it is subtracted from.
+    /// The size as people write it, with each name as `name` gives it. `ordered` puts subtracted terms last.
     pub(super) fn text(&self, ordered: bool, name: impl Fn(&str) -> String) -> String {
         if self.0.is_empty() {
             return "0".to_string();

@@ -396,7 +396,7 @@ impl Facts {
         }
     }
 
-    /// True if remainders of one sum differ, or differ from what it is.
+    /// True if two remainders of one sum differ, or one differs from the sum's value.
     fn rests(&self, all: &[Literal]) -> bool {
         let of = |l: &Literal| match l {
             Literal::Rest(l, m, r, equal) => Some((l.clone(), *m, *r, *equal)),

@@ -11,7 +11,7 @@ use syn::{Meta, MetaList, Path, Token};
 
 use crate::diag::{suggest, Diag, Result};
 
-/// Which passes run.
+/// The passes that run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Switches {
     /// All of them.

@@ -111,6 +111,11 @@ pub fn run(p: &Program, sizes: &Sizes, inputs: &[Vec<f64>], numbers: &[f64]) -> 
                     assert_eq!(all.len(), n);
                     all
                 }
+                // Any numbers that hang on the key and the place will do for a gradient.
+                Op::Bits { key, place, .. } => each(&|i| {
+                    let seed = get(key[0], 0) + 2.0 * get(key[1], 0);
+                    ((get(*place, i) + 1.0) * (seed + 1.0) * 2_654_435_761.0) % 4_294_967_296.0
+                }),
                 Op::Take { of, index } => each(&|i| {
                     let n = values[*of].len() as i64;
                     let at = get(*index, i) as i64;
@@ -151,13 +156,14 @@ pub fn gradients(
         .map(|s| match s {
             Source::Input(i) => inputs[*i].clone(),
             Source::Cotangent(i) => cotangents[*i].clone(),
+            Source::Output(_) => panic!("this gradient reads no results"),
         })
         .collect();
     let found = run(&g.program, sizes, &given, numbers);
     let mut out: Vec<Vec<f64>> = inputs.iter().map(|x| vec![0.0; x.len()]).collect();
     for ((d, o), x) in g.outputs.iter().zip(&g.program.outputs).zip(found) {
         let shape: Vec<usize> = o.shape.iter().map(|d| size(d, sizes) as usize).collect();
-        let mut sum = vec![0.0; inputs[d.input].len()];
+        let mut sum = vec![0.0; inputs[d.inputs[0]].len()];
         for (i, x) in x.iter().enumerate() {
             // The place among the axes that stay.
             let (mut rest, mut at, mut stride) = (i, 0, 1);
@@ -170,7 +176,9 @@ pub fn gradients(
             }
             sum[at] += x;
         }
-        out[d.input] = sum;
+        for i in &d.inputs {
+            out[*i] = sum.clone();
+        }
     }
     out
 }

@@ -2,9 +2,34 @@
 //!
 //! Tests: `mlx-models --test native_kernels`.
 
+use mlx_macros::mlx_kernel;
+
 use super::launch::{pieces, Kernel};
 use super::select;
-use crate::{transforms, Array, Dtype, Result};
+use crate::{ops, transforms, Array, Dtype, Result};
+
+/// `step` is the learning rate with bias correction, `by` the factor of the root.
+#[mlx_kernel]
+fn adam_rows(
+    #[frozen] w: Tensor![N; f32],
+    #[frozen] m: Tensor![N; f32],
+    #[frozen] v: Tensor![N; f32],
+    #[frozen] g: Tensor![N; f32],
+    #[frozen] lr: Tensor![1; f32],
+    #[frozen] step: Tensor![1; f32],
+    #[frozen] by: Tensor![1; f32],
+    keep_m: f32,
+    take_m: f32,
+    keep_v: f32,
+    take_v: f32,
+    eps: f32,
+    decay: f32,
+) -> (Tensor![N; f32], Tensor![N; f32], Tensor![N; f32]) {
+    let mean_ = m * keep_m + g * take_m;
+    let squares = v * keep_v + square(g) * take_v;
+    let root = sqrt(squares) * by + eps;
+    (w * (1.0 - lr * decay) - step * mean_ / root, mean_, squares)
+}
 
 const PLAIN: Kernel = Kernel {
     name: "adam",
@@ -44,8 +69,29 @@ pub(crate) fn adam([w, m, v, g]: [&Array; 4], rates: &Rates<'_>) -> Option<Resul
         && one(rates.lr)
         && rates.corrected.is_none_or(|(a, b)| one(a) && one(b))
         && w.size() > 0;
-    (fits && select::on_cuda(w) && !transforms::is_differentiating())
-        .then(|| update([w, m, v, g], rates))
+    if !fits || transforms::is_differentiating() {
+        return None;
+    }
+    if w.ndim() == 1 && select::rows_on_cpu(&[w]) {
+        return Some(by_rows([w, m, v, g], rates));
+    }
+    select::on_cuda(w).then(|| update([w, m, v, g], rates))
+}
+
+fn by_rows([w, m, v, g]: [&Array; 4], rates: &Rates<'_>) -> Result<[Array; 3]> {
+    let flat = |a: &Array| ops::reshape(a, &[-1]);
+    let lr = flat(rates.lr)?;
+    let (step, by) = match rates.corrected {
+        None => (lr.clone(), ops::ones(&[1], Dtype::Float32)?),
+        Some((step, by)) => (flat(step)?, flat(by)?),
+    };
+    let (b1, b2) = rates.betas;
+    let numbers = [b1, 1.0 - b1, b2, 1.0 - b2, rates.eps, rates.decay].map(|x| x as f32);
+    let [keep_m, take_m, keep_v, take_v, eps, decay] = numbers;
+    let (w, m, v) = adam_rows(
+        w, m, v, g, &lr, &step, &by, keep_m, take_m, keep_v, take_v, eps, decay,
+    )?;
+    Ok([w, m, v])
 }
 
 fn update([w, m, v, g]: [&Array; 4], rates: &Rates<'_>) -> Result<[Array; 3]> {

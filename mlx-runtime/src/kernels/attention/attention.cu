@@ -3,23 +3,15 @@
 __shared__ Tile<T, D> tile;
 __shared__ alignas(16) float rows[ROWS * D];
 __shared__ alignas(16) float scores[ROWS * MOST];
-const int parts = (length + ROWS - 1) / ROWS;
-const int first = blockIdx.x % parts * ROWS;
-const int head = blockIdx.x / parts % H;
-const int batch = blockIdx.x / parts / H;
-const int last = min(first + ROWS, length);
-const int warp = threadIdx.x / 32 * EACH;
-const int lane = threadIdx.x % 32;
-const long start = long(batch) * length;
-const T* keys = k + (start * K + head / (H / K)) * D;
-const T* values = v + (start * K + head / (H / K)) * D;
+const Place<H, K, D> at(length);
+const int first = at.first, last = at.last, warp = at.warp, lane = at.lane;
 
-rows_of<T, D>(rows, q + (start * H + head) * D, first, length, H * D);
+rows_of<T, D>(rows, q + at.queries, first, length, H * D);
 for (int from = 0; from < MOST; from += TILE) {
   float s[EACH][2] = {};
   if (from < last) {
     __syncthreads();
-    tile.fill(keys, from, last, K * D);
+    tile.fill(k + at.keys, from, last, K * D);
     __syncthreads();
     dots<T, D>(rows, tile, s);
   }
@@ -51,23 +43,21 @@ for (int r = 0; r < EACH; ++r) {
   }
   sums[r] = warp_sum(sum);
   if (lane == 0 && first + warp + r < length) {
-    logs[(long(batch) * H + head) * length + first + warp + r] = most + __logf(sums[r]);
+    logs[at.sums + first + warp + r] = most + __logf(sums[r]);
   }
 }
 float out[EACH][D / 32] = {};
 for (int from = 0; from < last; from += TILE) {
   __syncthreads();
-  tile.fill(values, from, last, K * D);
+  tile.fill(v + at.keys, from, last, K * D);
   __syncthreads();
   weighted<T, D>(scores, from, tile, out);
 }
 #pragma unroll
 for (int r = 0; r < EACH; ++r) {
-  const int row = first + warp + r;
-  if (row < length) {
 #pragma unroll
-    for (int j = 0; j < D / 32; ++j) {
-      y[((start + row) * H + head) * D + lane * (D / 32) + j] = T(out[r][j] / sums[r]);
-    }
+  for (int j = 0; j < D / 32; ++j) {
+    out[r][j] /= sums[r];
   }
 }
+put<T, D>(y + at.queries, first + warp, length, H * D, out);

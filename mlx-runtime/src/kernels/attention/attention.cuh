@@ -6,6 +6,28 @@ constexpr int EACH = 2;
 constexpr int TILE = 64;
 constexpr int MOST = 128;
 
+// The block's rows, and where its head begins in queries [B, L, H, D], in keys and values [B, L, K, D], and in numbers of
+// each row [B, H, L]. A head's rows are H * D, or K * D, elements apart.
+template <int H, int K, int D>
+struct Place {
+  int first, last, warp, lane;
+  long queries, keys, sums;
+
+  __device__ __forceinline__ explicit Place(int length) {
+    const int parts = (length + ROWS - 1) / ROWS;
+    const int head = blockIdx.x / parts % H;
+    const int batch = blockIdx.x / parts / H;
+    first = blockIdx.x % parts * ROWS;
+    last = min(first + ROWS, length);
+    warp = threadIdx.x / 32 * EACH;
+    lane = threadIdx.x % 32;
+    const long start = long(batch) * length;
+    queries = (start * H + head) * D;
+    keys = (start * K + head / (H / K)) * D;
+    sums = (long(batch) * H + head) * length;
+  }
+};
+
 // A row more than a row's packs apart, so that lanes that read different rows meet no common bank.
 template <typename T, int D>
 struct Tile {
@@ -100,6 +122,22 @@ __device__ __forceinline__ void weighted(
         for (int j = 0; j < D / 32; ++j) {
           out[r][j] += w.v[n] * f32(x[n].v[j]);
         }
+      }
+    }
+  }
+}
+
+// Writes this warp's rows, of which the first is `row`, each `stride` elements after the one before.
+template <typename T, int D>
+__device__ __forceinline__ void put(
+    T* to, int row, int length, long stride, const float (&out)[EACH][D / 32]) {
+  const int lane = threadIdx.x % 32;
+#pragma unroll
+  for (int r = 0; r < EACH; ++r) {
+    if (row + r < length) {
+#pragma unroll
+      for (int j = 0; j < D / 32; ++j) {
+        to[(row + r) * stride + lane * (D / 32) + j] = T(out[r][j]);
       }
     }
   }

@@ -3,22 +3,15 @@
 __shared__ Tile<T, D> tile;
 __shared__ alignas(16) float rows[ROWS * D];
 __shared__ alignas(16) float scores[ROWS * MOST];
-const int parts = (length + ROWS - 1) / ROWS;
-const int first = blockIdx.x % parts * ROWS;
-const int head = blockIdx.x / parts % H;
-const int batch = blockIdx.x / parts / H;
-const int warp = threadIdx.x / 32 * EACH;
-const int lane = threadIdx.x % 32;
-const long start = long(batch) * length;
-const long sums = (long(batch) * H + head) * length;
-const long from_head = (start * H + head) * D;
+const Place<H, K, D> at(length);
+const int first = at.first, warp = at.warp, lane = at.lane;
 // Queries before the first key do not see it.
 const int begin = first / TILE * TILE;
 
-rows_of<T, D>(rows, k + (start * K + head / (H / K)) * D, first, length, K * D);
+rows_of<T, D>(rows, k + at.keys, first, length, K * D);
 for (int from = begin; from < length; from += TILE) {
   __syncthreads();
-  tile.fill(q + from_head, from, length, H * D);
+  tile.fill(q + at.queries, from, length, H * D);
   __syncthreads();
   float s[EACH][2];
   dots<T, D>(rows, tile, s);
@@ -28,17 +21,17 @@ for (int from = begin; from < length; from += TILE) {
     for (int half = 0; half < 2; ++half) {
       const int query = from + lane + 32 * half;
       scores[(warp + r) * MOST + query] = query >= first + warp + r && query < length
-          ? __expf(s[r][half] * __int_as_float(SCALE) - logs[sums + query])
+          ? __expf(s[r][half] * __int_as_float(SCALE) - logs[at.sums + query])
           : 0.0f;
     }
   }
 }
 __syncthreads();
-rows_of<T, D>(rows, v + (start * K + head / (H / K)) * D, first, length, K * D);
+rows_of<T, D>(rows, v + at.keys, first, length, K * D);
 float out[EACH][D / 32] = {};
 for (int from = begin; from < length; from += TILE) {
   __syncthreads();
-  tile.fill(dy + from_head, from, length, H * D);
+  tile.fill(dy + at.queries, from, length, H * D);
   __syncthreads();
   weighted<T, D>(scores, from, tile, out);
   // A warp's lanes have read the weights that they are about to change.
@@ -50,35 +43,23 @@ for (int from = begin; from < length; from += TILE) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int query = from + lane + 32 * half;
-      const float share = query < length ? shares[sums + query] : 0.0f;
+      const float share = query < length ? shares[at.sums + query] : 0.0f;
       scores[(warp + r) * MOST + query] *= (s[r][half] - share) * __int_as_float(SCALE);
     }
   }
 }
+put<float, D>(dv + at.queries, first + warp, length, H * D, out);
 #pragma unroll
 for (int r = 0; r < EACH; ++r) {
-  const int row = first + warp + r;
 #pragma unroll
   for (int j = 0; j < D / 32; ++j) {
-    if (row < length) {
-      dv[from_head + long(row) * H * D + lane * (D / 32) + j] = out[r][j];
-    }
     out[r][j] = 0;
   }
 }
 for (int from = begin; from < length; from += TILE) {
   __syncthreads();
-  tile.fill(q + from_head, from, length, H * D);
+  tile.fill(q + at.queries, from, length, H * D);
   __syncthreads();
   weighted<T, D>(scores, from, tile, out);
 }
-#pragma unroll
-for (int r = 0; r < EACH; ++r) {
-  const int row = first + warp + r;
-  if (row < length) {
-#pragma unroll
-    for (int j = 0; j < D / 32; ++j) {
-      dk[from_head + long(row) * H * D + lane * (D / 32) + j] = out[r][j];
-    }
-  }
-}
+put<float, D>(dk + at.queries, first + warp, length, H * D, out);

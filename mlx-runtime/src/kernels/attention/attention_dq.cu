@@ -3,31 +3,21 @@
 __shared__ Tile<T, D> tile;
 __shared__ alignas(16) float rows[ROWS * D];
 __shared__ alignas(16) float scores[ROWS * MOST];
-const int parts = (length + ROWS - 1) / ROWS;
-const int first = blockIdx.x % parts * ROWS;
-const int head = blockIdx.x / parts % H;
-const int batch = blockIdx.x / parts / H;
-const int last = min(first + ROWS, length);
-const int warp = threadIdx.x / 32 * EACH;
-const int lane = threadIdx.x % 32;
-const long start = long(batch) * length;
-const long sums = (long(batch) * H + head) * length;
-const long from_head = (start * H + head) * D;
-const T* keys = k + (start * K + head / (H / K)) * D;
-const T* values = v + (start * K + head / (H / K)) * D;
+const Place<H, K, D> at(length);
+const int first = at.first, last = at.last, warp = at.warp, lane = at.lane;
 
 float log_sum[EACH];
 #pragma unroll
 for (int r = 0; r < EACH; ++r) {
   const int row = first + warp + r;
-  log_sum[r] = row < length ? logs[sums + row] : INFINITY;
+  log_sum[r] = row < length ? logs[at.sums + row] : INFINITY;
 }
-rows_of<T, D>(rows, q + from_head, first, length, H * D);
+rows_of<T, D>(rows, q + at.queries, first, length, H * D);
 for (int from = 0; from < MOST; from += TILE) {
   float s[EACH][2] = {};
   if (from < last) {
     __syncthreads();
-    tile.fill(keys, from, last, K * D);
+    tile.fill(k + at.keys, from, last, K * D);
     __syncthreads();
     dots<T, D>(rows, tile, s);
   }
@@ -43,13 +33,13 @@ for (int from = 0; from < MOST; from += TILE) {
   }
 }
 __syncthreads();
-rows_of<T, D>(rows, dy + from_head, first, length, H * D);
+rows_of<T, D>(rows, dy + at.queries, first, length, H * D);
 float by[MOST / TILE][EACH][2] = {};
 #pragma unroll
 for (int part = 0; part < MOST / TILE; ++part) {
   if (part * TILE < last) {
     __syncthreads();
-    tile.fill(values, part * TILE, last, K * D);
+    tile.fill(v + at.keys, part * TILE, last, K * D);
     __syncthreads();
     dots<T, D>(rows, tile, by[part]);
   }
@@ -69,23 +59,14 @@ for (int r = 0; r < EACH; ++r) {
     own[32 * i] *= (by[i / 2][r][i % 2] - common) * __int_as_float(SCALE);
   }
   if (lane == 0 && first + warp + r < length) {
-    shares[sums + first + warp + r] = common;
+    shares[at.sums + first + warp + r] = common;
   }
 }
 float out[EACH][D / 32] = {};
 for (int from = 0; from < last; from += TILE) {
   __syncthreads();
-  tile.fill(keys, from, last, K * D);
+  tile.fill(k + at.keys, from, last, K * D);
   __syncthreads();
   weighted<T, D>(scores, from, tile, out);
 }
-#pragma unroll
-for (int r = 0; r < EACH; ++r) {
-  const int row = first + warp + r;
-  if (row < length) {
-#pragma unroll
-    for (int j = 0; j < D / 32; ++j) {
-      dq[from_head + long(row) * H * D + lane * (D / 32) + j] = T(out[r][j]);
-    }
-  }
-}
+put<T, D>(dq + at.queries, first + warp, length, H * D, out);

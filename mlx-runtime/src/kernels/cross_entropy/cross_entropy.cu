@@ -1,5 +1,9 @@
-// One row of logits a block: losses = logsumexp(z) - z[target], and dz = softmax(z), less 1 at the target.
+// One row of logits a block: losses = logsumexp(x) - x[target], and dz = softmax(x), less 1 at the target, where x is z, or
+// cap * tanh(z / cap), whose slope is 1 - (x / cap)^2.
 constexpr int N = Pack<T>::N;
+const float cap = __int_as_float(cap_bits);
+const auto capped = [=](T z) { return CAPPED ? cap * tanhf(f32(z) / cap) : f32(z); };
+const auto slope = [=](float x) { return CAPPED ? 1 - x / cap * (x / cap) : 1.0f; };
 const long row = long(blockIdx.x) * V;
 const bool aligned = whole(z) && V % N == 0;
 const int target = targets[blockIdx.x];
@@ -17,11 +21,11 @@ for (int at = threadIdx.x * N; at < V; at += THREADS * N) {
     const Pack<T> pack = load(z + row + at, true);
 #pragma unroll
     for (int j = 0; j < N; ++j) {
-      x[j] = f32(pack.v[j]);
+      x[j] = capped(pack.v[j]);
     }
   } else {
     for (int j = 0; j < N && at + j < V; ++j) {
-      x[j] = f32(z[row + at + j]);
+      x[j] = capped(z[row + at + j]);
     }
   }
 #pragma unroll
@@ -65,21 +69,21 @@ const float part = most > -INFINITY ? sum * __expf(most - all) : isnan(sum) ? su
 const float lse = all + __logf(block_sum<THREADS>(part));
 const bool known = target >= 0 && target < V;
 if (threadIdx.x == 0) {
-  losses[blockIdx.x] = known ? lse - f32(z[row + target]) : NAN;
+  losses[blockIdx.x] = known ? lse - capped(z[row + target]) : NAN;
 }
 for (int at = threadIdx.x * N; at < V; at += THREADS * N) {
   if (aligned) {
     Pack<T> pack = load(z + row + at, true);
 #pragma unroll
     for (int j = 0; j < N; ++j) {
-      const float x = f32(pack.v[j]) - lse;
-      pack.v[j] = T(at + j == target ? expm1f(x) : __expf(x));
+      const float x = capped(pack.v[j]);
+      pack.v[j] = T((at + j == target ? expm1f(x - lse) : __expf(x - lse)) * slope(x));
     }
     store(dz + row + at, pack);
   } else {
     for (int j = 0; j < N && at + j < V; ++j) {
-      const float x = f32(z[row + at + j]) - lse;
-      dz[row + at + j] = T(at + j == target ? expm1f(x) : __expf(x));
+      const float x = capped(z[row + at + j]);
+      dz[row + at + j] = T((at + j == target ? expm1f(x - lse) : __expf(x - lse)) * slope(x));
     }
   }
 }

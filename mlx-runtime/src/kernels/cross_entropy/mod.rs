@@ -4,6 +4,7 @@
 
 pub mod cpu;
 mod cuda;
+mod rows;
 
 use super::select;
 use crate::{ops, transforms, Array, Dtype, Result};
@@ -64,8 +65,11 @@ pub(crate) fn losses_and_slope(
     targets: &Array,
     cap: Option<f32>,
 ) -> Result<(Array, Array)> {
-    if cap.is_none() && select::on_cuda(z) {
-        return cuda::cross_entropy(z, targets);
+    if select::on_cuda(z) {
+        return cuda::cross_entropy(z, targets, cap);
+    }
+    if select::rows_on_cpu(&[z]) {
+        return rows::losses_and_slope(z, targets, cap);
     }
     let z = capped(z, cap)?;
     let nll = losses(&z, targets)?;

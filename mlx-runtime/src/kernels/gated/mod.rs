@@ -3,25 +3,57 @@
 //!
 //! Tests: `tests/fused_kernels.rs`, `mlx-tests --test kept_bytes`, `mlx-models --test native_kernels`.
 
-pub mod cpu;
 mod cuda;
 
+use mlx_macros::mlx_kernel;
+
+use super::rows::axes::{as_before, three};
 use super::select;
 use crate::nn::scalar::{scaled, shifted};
 use crate::ops::{add, multiply, negative, sigmoid, square, tanh};
-use crate::{nn, transforms, Array, Result};
+use crate::{nn, transforms, Array, Error, Result};
 
-/// `silu(gate) * up`.
+#[mlx_kernel]
+fn silu_gated(gate: Tensor![B, L, F], up: Tensor![B, L, F]) -> Tensor![B, L, F] {
+    silu(gate) * up
+}
+
+#[mlx_kernel]
+fn gelu_gated(gate: Tensor![B, L, F], up: Tensor![B, L, F]) -> Tensor![B, L, F] {
+    gelu_approx(gate) * up
+}
+
+/// `silu(gate) * up`, `[..], [..] -> [..]`: the gate of a feed-forward block (Shazeer, arXiv:2002.05202).
+///
+/// # Errors
+/// If the shapes differ.
 pub fn swiglu(gate: &Array, up: &Array) -> Result<Array> {
-    if select::on_cpu(gate) {
-        return cpu::swiglu(gate, up);
+    check(gate, up)?;
+    if select::rows_on_cpu(&[gate, up]) {
+        return as_before(silu_gated(&three(gate)?, &three(up)?)?, gate);
     }
     gated(gate, up, nn::silu, silu_and_slope)
 }
 
-/// `gelu_approx(gate) * up`.
+/// `gelu_approx(gate) * up`, `[..], [..] -> [..]`.
+///
+/// # Errors
+/// If the shapes differ.
 pub fn geglu(gate: &Array, up: &Array) -> Result<Array> {
+    check(gate, up)?;
+    if select::rows_on_cpu(&[gate, up]) {
+        return as_before(gelu_gated(&three(gate)?, &three(up)?)?, gate);
+    }
     gated(gate, up, nn::gelu_approx, gelu_and_slope)
+}
+
+fn check(gate: &Array, up: &Array) -> Result<()> {
+    if gate.shape() == up.shape() {
+        return Ok(());
+    }
+    let (a, b) = (gate.shape(), up.shape());
+    let text = format!("`gate` has shape {a:?}, expected that of `up`, {b:?}");
+    Err(Error::shape("gated", text))
 }
 
 /// `silu(g) * u`, or with `gelu` `gelu_approx(g) * u`, of `gates [.., 2 F]` that hold `g` and `u` side by side -> `[.., F]`.

@@ -41,7 +41,7 @@ impl Launch {
         Some(launch)
     }
 
-    /// The outputs; `backward` computes the gradients of all inputs from the inputs and the cotangents.
+    /// The outputs; `backward` computes the gradients of all inputs from the inputs, the cotangents and the outputs.
     pub fn apply<B>(self, inputs: &[Array], backward: B) -> Result<Vec<Array>>
     where
         B: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
@@ -49,7 +49,7 @@ impl Launch {
         if !context::is_differentiating() {
             return self.run(inputs);
         }
-        let whole = move |x: &[Array], by: &[Array], _: &[Array]| backward(&[x, by].concat());
+        let whole = move |x: &[Array], by: &[Array], y: &[Array]| backward(&[x, by, y].concat());
         transforms::custom_vjp(move |x| self.run(x), whole).call(inputs)
     }
 
@@ -69,7 +69,8 @@ impl Launch {
         }
     }
 
-    fn run(&self, inputs: &[Array]) -> Result<Vec<Array>> {
+    /// The outputs, where nothing transforms the call.
+    pub fn run(&self, inputs: &[Array]) -> Result<Vec<Array>> {
         let classes = self.program.inputs.iter();
         // Cotangents can have another dtype.
         let inputs = inputs

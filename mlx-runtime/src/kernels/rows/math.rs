@@ -11,12 +11,20 @@
 /// 1.5 * 2^23: adding it rounds to a whole number, which is then in the low bits of the sum.
 const ROUNDS: f32 = 12_582_912.0;
 
-/// e^x: n = round(x / ln 2), a polynomial for e^(x - n ln 2), and n added to the exponent in two steps, so that results
-/// below the normal numbers and infinity come out right.
+/// e^x: n added to the exponent of [`reduced`] in two steps, so that results below the normal numbers and infinity come out
+/// right.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
     let x = if x < -104.0 { -104.0 } else { x };
     let x = if x > 89.0 { 89.0 } else { x };
+    let (p, n) = reduced(x);
+    let half = n >> 1;
+    p * power_of_two(half) * power_of_two(n.wrapping_sub(half))
+}
+
+/// e^x as `p * 2^n`, where n = round(x / ln 2) and p is a polynomial for e^(x - n ln 2).
+#[inline(always)]
+fn reduced(x: f32) -> (f32, i32) {
     let shifted = x * std::f32::consts::LOG2_E + ROUNDS;
     let n = shifted - ROUNDS;
     let f = (x - n * 0.693_359_4) - n * -2.121_944_4e-4;
@@ -26,9 +34,10 @@ pub fn exp(x: f32) -> f32 {
     let p = p * f + 1.666_666_5e-1;
     let p = p * f + 5e-1;
     let p = p * f * f + f + 1.0;
-    let n = (shifted.to_bits() as i32).wrapping_sub(ROUNDS.to_bits() as i32);
-    let half = n >> 1;
-    p * power_of_two(half) * power_of_two(n.wrapping_sub(half))
+    (
+        p,
+        (shifted.to_bits() as i32).wrapping_sub(ROUNDS.to_bits() as i32),
+    )
 }
 
 /// 2^n of a small n. NaN has any other n here, and times any number it stays NaN.
@@ -133,16 +142,13 @@ pub fn tanh(x: f32) -> f32 {
     }
 }
 
-/// `1 / (1 + e^-x)`, as MLX computes it.
+/// `1 / (1 + e^-x)`. Below -88.4 it is 0, as for MLX, so that one step is enough for the exponent.
 #[inline(always)]
 pub fn sigmoid(x: f32) -> f32 {
-    let e = exp(-x.abs());
-    let s = 1.0 / (1.0 + e);
-    if x < 0.0 {
-        e * s
-    } else {
-        s
-    }
+    let x = if x < -89.0 { -89.0 } else { x };
+    let x = if x > 87.0 { 87.0 } else { x };
+    let (p, n) = reduced(-x);
+    1.0 / (1.0 + p * power_of_two(n))
 }
 
 /// The error function.

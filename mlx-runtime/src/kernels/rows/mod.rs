@@ -5,15 +5,19 @@
 //!
 //! Tests: `mlx-tests --test kernels`.
 
+mod asked;
+pub(crate) mod axes;
 mod cpu;
 pub mod cuda;
 mod gpu;
+mod gradient;
 mod half;
 pub mod layout;
 pub mod math;
 pub mod metal;
 mod native;
 mod program;
+mod random;
 pub mod reduce;
 mod region;
 pub mod text;
@@ -21,6 +25,7 @@ pub mod text;
 pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
 pub use program::{At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
+pub use random::random_bits;
 pub use region::region;
 pub use text::{Argument, Text};
 
@@ -52,7 +57,8 @@ pub fn call<F: Composed>(
     };
     let (sizes, numbers) = (sizes.to_vec(), numbers.to_vec());
     let again = composed.clone();
-    let backward = move |x: &[Array]| gradients(kernel, x, &sizes, &numbers, float, again.clone());
+    let backward =
+        move |x: &[Array]| asked::gradients(kernel, x, &sizes, &numbers, float, again.clone());
     way.apply(&inputs, composed, backward)
 }
 
@@ -109,11 +115,13 @@ pub fn call_with<F: Composed, V: Composed>(
     let composed = held(kernel.frozen, composed);
     let inputs: Vec<Array> = inputs.iter().map(|x| (*x).clone()).collect();
     let backward = move |x: &[Array]| {
-        let mut grads: Vec<Array> = x[..kernel.frozen.len()]
+        let inputs = kernel.frozen.len();
+        let mut grads: Vec<Array> = x[..inputs]
             .iter()
             .map(ops::zeros_like)
             .collect::<Result<_>>()?;
-        for (i, g) in places.iter().zip(vjp(x)?) {
+        let given = inputs + kernel.forward.outputs.len();
+        for (i, g) in places.iter().zip(vjp(&x[..given])?) {
             grads[*i] = g;
         }
         Ok(grads)
@@ -171,8 +179,8 @@ impl Way {
         }
     }
 
-    /// The outputs. `composed` computes them by MLX's operations, `backward` the gradients of all inputs from the inputs
-    /// and the cotangents.
+    /// The outputs. `composed` computes them by MLX's operations, `backward` the gradients of all inputs from the inputs,
+    /// the cotangents and the outputs.
     fn apply<C, B>(self, inputs: &[Array], composed: C, backward: B) -> Result<Vec<Array>>
     where
         C: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
@@ -181,6 +189,14 @@ impl Way {
         match self {
             Way::Cpu(job) => native::apply(job, inputs, composed, backward),
             Way::Gpu(launch) => launch.apply(inputs, backward),
+        }
+    }
+
+    /// The outputs, where nothing transforms the call.
+    fn run(self, inputs: &[Array]) -> Result<Vec<Array>> {
+        match self {
+            Way::Cpu(job) => native::run(job, inputs),
+            Way::Gpu(launch) => launch.run(inputs),
         }
     }
 }
@@ -194,98 +210,4 @@ fn chosen(program: &'static Program, sizes: &[i64], numbers: &[f32], float: Dtyp
     program.cpu.as_ref()?;
     let sizes = program::sizes(program, sizes)?;
     Job::new(program, sizes, numbers.to_vec(), float).map(Way::Cpu)
-}
-
-/// The gradients of all inputs, where `x` are the inputs and then the cotangents.
-fn gradients<F: Composed>(
-    kernel: &'static Kernel,
-    x: &[Array],
-    sizes: &[i64],
-    numbers: &[f32],
-    float: Dtype,
-    composed: F,
-) -> Result<Vec<Array>> {
-    let count = kernel.forward.inputs.len();
-    let whole = move |x: &[Array]| {
-        let (primals, cotangents) = x.split_at(count);
-        Ok(transforms::vjp(composed.clone(), primals, cotangents)?.1)
-    };
-    let derived = kernel.gradient.as_ref();
-    let way = derived.and_then(|g| Some((g, chosen(&g.program, sizes, numbers, float)?)));
-    let Some((gradient, way)) = way else {
-        return whole(x);
-    };
-    let inputs: Vec<Array> = gradient
-        .inputs
-        .iter()
-        .map(|s| match s {
-            Source::Input(i) => x[*i].clone(),
-            Source::Cotangent(i) => x[count + i].clone(),
-        })
-        .collect();
-    // A derivative of the gradient is composed: of all inputs, and in the form of the program's outputs.
-    let all = x.to_vec();
-    let shapes = way.shapes();
-    let again = whole.clone();
-    let same = move |given: &[Array]| {
-        let mut x = all.clone();
-        for (s, a) in gradient.inputs.iter().zip(given) {
-            match s {
-                Source::Input(i) => x[*i] = a.clone(),
-                Source::Cotangent(i) => x[count + i] = a.clone(),
-            }
-        }
-        let grads = again(&x)?;
-        let outputs = gradient.outputs.iter().zip(&shapes);
-        outputs
-            .map(|((i, axes), shape)| first_term(&grads[*i], shape, axes))
-            .collect::<Result<Vec<Array>>>()
-    };
-    let backward = {
-        let same = same.clone();
-        move |x: &[Array]| {
-            let (primals, cotangents) = x.split_at(gradient.inputs.len());
-            Ok(transforms::vjp(same.clone(), primals, cotangents)?.1)
-        }
-    };
-    let parts = way.apply(&inputs, same, backward)?;
-    let mut grads: Vec<Option<Array>> = vec![None; count];
-    for ((i, axes), part) in gradient.outputs.iter().zip(parts) {
-        let like = &x[*i];
-        let mut g = part;
-        if !axes.is_empty() {
-            g = ops::sum(&g, axes, false)?;
-        } else if g.shape() != like.shape() {
-            g = ops::sum(&g, &[0], false)?;
-        }
-        if g.shape() != like.shape() {
-            g = ops::reshape(&g, like.shape())?;
-        }
-        grads[*i] = Some(ops::astype(&g, like.dtype())?);
-    }
-    let filled = grads.into_iter().zip(x);
-    filled
-        .map(|(g, like)| g.map_or_else(|| ops::zeros_like(like), Ok))
-        .collect()
-}
-
-/// A gradient as an output of the gradient's program, whose terms it is the sum of: the first term, and zeros.
-fn first_term(g: &Array, shape: &[i64], axes: &[i32]) -> Result<Array> {
-    let shape: Vec<i32> = shape
-        .iter()
-        .map(|n| i32::try_from(*n).unwrap_or(i32::MAX))
-        .collect();
-    if axes.is_empty() && g.shape() == shape {
-        return Ok(g.clone());
-    }
-    let axes = if axes.is_empty() { &[0] } else { axes };
-    let one = |(i, n): (usize, &i32)| if axes.contains(&(i as i32)) { 1 } else { *n };
-    let alone: Vec<i32> = shape.iter().enumerate().map(one).collect();
-    let g = ops::astype(&ops::reshape(g, &alone)?, Dtype::Float32)?;
-    let after: Vec<(i32, i32)> = shape
-        .iter()
-        .zip(&alone)
-        .map(|(n, one)| (0, n - one))
-        .collect();
-    ops::pad(&g, &after, &Array::scalar(0f32)?)
 }

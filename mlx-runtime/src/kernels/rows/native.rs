@@ -3,6 +3,7 @@
 //! Tests: `mlx-tests --test kernels`.
 
 use std::ffi::CString;
+use std::ptr::null_mut;
 
 use mlx_sys as sys;
 
@@ -11,10 +12,12 @@ use super::program::dtype;
 use crate::array::build_many;
 use crate::handles::VectorArray;
 use crate::transforms::closure::Handle;
-use crate::{Array, Error, Result};
+use crate::{transforms, Array, Error, Result};
+
+const OP: &str = "mlx_kernel";
 
 /// The outputs of a job. `composed` computes them by MLX's operations, `backward` the gradients of all inputs from the
-/// inputs and the cotangents.
+/// inputs, the cotangents and the outputs.
 pub(super) fn apply<C, B>(
     job: Job,
     inputs: &[Array],
@@ -25,8 +28,26 @@ where
     C: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
     B: Fn(&[Array]) -> Result<Vec<Array>> + Send + 'static,
 {
-    const OP: &str = "mlx_kernel";
+    // Only what is recorded for a gradient is differentiated; `vmap` and `jvp` get MLX's operations.
+    if !transforms::is_differentiating() {
+        return run(job, inputs);
+    }
     let (composed, backward) = (Handle::new(composed)?, Handle::new(backward)?);
+    recorded(job, inputs, composed.as_raw(), backward.as_raw())
+}
+
+/// The outputs of a job, where nothing transforms the call.
+pub(super) fn run(job: Job, inputs: &[Array]) -> Result<Vec<Array>> {
+    let none = sys::mlx_closure { ctx: null_mut() };
+    recorded(job, inputs, none, none)
+}
+
+fn recorded(
+    job: Job,
+    inputs: &[Array],
+    composed: sys::mlx_closure,
+    backward: sys::mlx_closure,
+) -> Result<Vec<Array>> {
     let list = VectorArray::new(OP, inputs)?;
     let program = job.program;
     let shapes = job.shapes();
@@ -59,17 +80,8 @@ where
             dtypes: dtypes.as_ptr(),
             outputs: dtypes.len(),
         };
-        // SAFETY: list, closures and stream are valid, the lists of sizes are as long as they say, `out` is null, and
-        // the payload is given away.
-        unsafe {
-            sys::mlxrs_rows_apply(
-                out,
-                list.as_raw(),
-                &call,
-                composed.as_raw(),
-                backward.as_raw(),
-                s,
-            )
-        }
+        // SAFETY: list and stream are valid, closures valid or empty, the lists of sizes as long as they say, `out` is null,
+        // and the payload is given away.
+        unsafe { sys::mlxrs_rows_apply(out, list.as_raw(), &call, composed, backward, s) }
     })
 }

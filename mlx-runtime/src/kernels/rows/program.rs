@@ -17,6 +17,12 @@ pub type Size = &'static [(i64, &'static [usize])];
 pub struct Program {
     /// The function's name.
     pub name: &'static str,
+    /// The body for the CPU, as Rust's tokens.
+    pub rust: &'static str,
+    /// The arrays that it reads, each with its sizes and its type.
+    pub reads: &'static [&'static str],
+    /// The arrays that it writes.
+    pub writes: &'static [&'static str],
     /// All sizes in it.
     pub sizes: &'static [Size],
     /// The sizes of the row space, outermost first.
@@ -29,6 +35,8 @@ pub struct Program {
     pub outputs: &'static [Output],
     /// Rows of memory that the body needs, with their widths.
     pub scratch: &'static [(Scalar, usize)],
+    /// Sizes that the body counts with, as int32.
+    pub counts: &'static [usize],
     /// Parts of rows, which must be inside of them.
     pub cuts: &'static [Cut],
     /// The width of a row, where every element is computed alike, so that rows may be cut anywhere.
@@ -137,6 +145,8 @@ pub struct Kernel {
     pub forward: Program,
     /// Its gradient, if one launch can compute it.
     pub gradient: Option<Gradient>,
+    /// The same without the gradients that sum over rows, if it has both.
+    pub narrow: Option<Gradient>,
     /// True for each input without a gradient.
     pub frozen: &'static [bool],
 }
@@ -147,8 +157,8 @@ pub struct Gradient {
     pub program: Program,
     /// The source of each of its inputs.
     pub inputs: &'static [Source],
-    /// For each output, the input that it is the gradient of, and axes of the output to add up.
-    pub outputs: &'static [(usize, &'static [i32])],
+    /// For each output, the inputs that it is the gradient of, and axes of the output to add up.
+    pub outputs: &'static [(&'static [usize], &'static [i32])],
 }
 
 /// The source of a gradient's input.
@@ -157,6 +167,8 @@ pub enum Source {
     Input(usize),
     /// The cotangent of an output of the kernel.
     Cotangent(usize),
+    /// An output of the kernel.
+    Output(usize),
 }
 
 /// The sizes of a call; `None` if one is beyond what can be counted, or no array has an element.
@@ -168,6 +180,10 @@ pub(super) fn sizes(program: &Program, call: &[i64]) -> Option<Vec<i64>> {
         .collect::<Option<_>>()?;
     let fits = |at: &usize| i32::try_from(sizes[*at]).is_ok_and(|n| n > 0);
     let counted = program.rows.iter().all(fits)
+        && program
+            .counts
+            .iter()
+            .all(|at| i32::try_from(sizes[*at]).is_ok())
         && program.loads.iter().all(|l| fits(&l.width))
         && program
             .outputs

@@ -6,36 +6,73 @@
 //!
 //! Tests: unit tests below.
 
-const PARTS: usize = 16;
-const TERMS: usize = 16;
+/// The parts of a sum.
+pub const LANES: usize = 16;
+/// The terms of a part that are added in float32.
+pub const TERMS: usize = 16;
+const PARTS: usize = LANES;
+
+/// A sum, part by part.
+#[derive(Default)]
+pub struct Sum {
+    parts: [f64; LANES],
+}
+
+impl Sum {
+    /// Adds the sums of at most [`TERMS`] terms of each part.
+    #[inline(always)]
+    pub fn add(&mut self, terms: [f32; LANES]) {
+        // In memory in between, or the compiler pairs the numbers as float64 needs them, also in the loop that added them.
+        for (t, p) in self.parts.iter_mut().zip(std::hint::black_box(terms)) {
+            *t += f64::from(p);
+        }
+    }
+
+    /// Adds a term to part `i`.
+    #[inline(always)]
+    pub fn add_one(&mut self, i: usize, term: f32) {
+        self.parts[i] += f64::from(term);
+    }
+
+    /// The sum of all parts.
+    #[inline(always)]
+    pub fn total(mut self) -> f32 {
+        let mut width = LANES / 2;
+        while width > 0 {
+            for i in 0..width {
+                self.parts[i] += self.parts[i + width];
+            }
+            width /= 2;
+        }
+        self.parts[0] as f32
+    }
+}
 
 /// The sum of float32.
 #[inline(always)]
 pub fn sum_f32(x: &[f32]) -> f32 {
-    let mut total = [0f64; PARTS];
-    let whole = x.len() - x.len() % PARTS;
-    for block in x[..whole].chunks(PARTS * TERMS) {
-        let mut part = [0f32; PARTS];
-        for term in block.as_chunks::<PARTS>().0 {
-            for (p, t) in part.iter_mut().zip(term) {
-                *p += t;
-            }
-        }
-        for (t, p) in total.iter_mut().zip(part) {
-            *t += f64::from(p);
+    let mut total = Sum::default();
+    let (blocks, last) = x.as_chunks::<{ LANES * TERMS }>();
+    for block in blocks {
+        total.add(added(block.as_chunks().0));
+    }
+    let (terms, rest) = last.as_chunks();
+    total.add(added(terms));
+    for (i, rest) in rest.iter().enumerate() {
+        total.add_one(i, *rest);
+    }
+    total.total()
+}
+
+#[inline(always)]
+fn added(terms: &[[f32; LANES]]) -> [f32; LANES] {
+    let mut part = [0f32; LANES];
+    for term in terms {
+        for (p, t) in part.iter_mut().zip(term) {
+            *p += t;
         }
     }
-    for (t, rest) in total.iter_mut().zip(&x[whole..]) {
-        *t += f64::from(*rest);
-    }
-    let mut width = PARTS / 2;
-    while width > 0 {
-        for i in 0..width {
-            total[i] += total[i + width];
-        }
-        width /= 2;
-    }
-    total[0] as f32
+    part
 }
 
 /// The product of float32, in parts as the sum.

@@ -92,17 +92,7 @@ macro_rules! map {
             }
         }
 
-        impl Clone for $name {
-            fn clone(&self) -> Self {
-                let mut copy = Self::null();
-                // A null map stays null.
-                if !self.as_raw().ctx.is_null() {
-                    // SAFETY: both handles are ours.
-                    unsafe { sys::$set(copy.as_out(), self.as_raw()) };
-                }
-                copy
-            }
-        }
+        copied!($name, $set);
 
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -4,11 +4,17 @@
 
 use super::{Linear, Weight};
 use crate::kernels::adapters::{self, Adapter, SideBySide};
-use crate::{context, ops, transforms, Array, Result};
+use crate::{ops, transforms, Array, Result};
 
 /// `x [.., in]` times the layers' joined `weight`, plus their adapters: `[.., sum of out]`. `None`
-/// where that is not what their definition says: something but adapters trains, or there is a bias.
-pub(super) fn adapted(weight: &Weight, layers: &[&Linear], x: &Array) -> Option<Result<Array>> {
+/// where that is not what their definition says: something but adapters trains, or there is a bias. Packed values are
+/// multiplied as they are if they are to be `kept`.
+pub(super) fn adapted(
+    weight: &Weight,
+    layers: &[&Linear],
+    x: &Array,
+    kept: bool,
+) -> Option<Result<Array>> {
     let plain = |l: &&Linear| l.frozen && l.bias.is_none();
     let (rows, batch) = x.shape().split_last()?;
     let fits = match weight {
@@ -39,12 +45,12 @@ pub(super) fn adapted(weight: &Weight, layers: &[&Linear], x: &Array) -> Option<
         out += width;
     }
     if all.is_empty() {
-        return Some(weight.product(x));
+        return Some(weight.product(x, kept));
     }
     let sides = adapters::side_by_side(&all, *rows, out, x.dtype());
     let product = Product {
         weight: weight.clone(),
-        keep: context::is_packed(),
+        kept,
         sides,
     };
     Some(product.of(x, tensors, batch, out))
@@ -54,7 +60,7 @@ pub(super) fn adapted(weight: &Weight, layers: &[&Linear], x: &Array) -> Option<
 struct Product {
     weight: Weight,
     /// True if packed values are multiplied as they are.
-    keep: bool,
+    kept: bool,
     sides: SideBySide,
 }
 
@@ -82,7 +88,7 @@ impl Product {
         let x = &p[0];
         let [a, b] = self.sides.join(&p[1..])?;
         let z = ops::matmul(x, &a)?;
-        let base = self.weight.times(x, true, self.keep)?;
+        let base = self.weight.times(x, true, self.kept)?;
         let y = ops::addmm(&base, &z, &b, 1.0, 1.0)?;
         Ok(vec![y, z, a, b])
     }
@@ -98,7 +104,7 @@ impl Product {
             ops::matmul(&turned(x)?, &dz)?,
             ops::matmul(&turned(z)?, &dy)?,
         );
-        let base = self.weight.times(&dy, false, self.keep)?;
+        let base = self.weight.times(&dy, false, self.kept)?;
         let mut out = vec![ops::addmm(&base, &dz, &turned(a)?, 1.0, 1.0)?];
         out.extend(self.sides.part(&da, &db)?);
         Ok(out)

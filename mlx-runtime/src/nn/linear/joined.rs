@@ -79,21 +79,24 @@ pub struct Joined<'a, const N: usize> {
     layers: [&'a Linear; N],
     x: &'a Array,
     adapters: bool,
+    kept: bool,
 }
 
 /// Layers of one input, with their joined weight where there is one. With `adapters` their A
-/// matrices share a product as well.
+/// matrices share a product as well. Packed values are multiplied as they are if they are to be `kept`.
 pub fn together<'a, const N: usize>(
     weight: Option<&'a Weight>,
     layers: [&'a Linear; N],
     x: &'a Array,
     adapters: bool,
+    kept: bool,
 ) -> Joined<'a, N> {
     Joined {
         weight,
         layers,
         x,
         adapters,
+        kept,
     }
 }
 
@@ -107,55 +110,55 @@ impl<const N: usize> Joined<'_, N> {
             let all = parts(&y?, &self.layers.map(|l| l.sizes().1))?;
             return all.try_into().map_err(|_| unbound());
         }
-        joined(self.weight, self.layers, self.x, self.adapters)
+        self.each()
     }
 
     /// The layers' results side by side, `[.., sum of out]`, where that is how they are computed.
     pub(crate) fn whole(&self) -> Option<Result<Array>> {
         let joined = self.layers.iter().all(|l| l.joined);
-        adapted(self.weight.filter(|_| joined)?, &self.layers, self.x)
+        adapted(
+            self.weight.filter(|_| joined)?,
+            &self.layers,
+            self.x,
+            self.kept,
+        )
     }
 
     /// Each layer's columns.
     pub(crate) fn widths(&self) -> [i32; N] {
         self.layers.map(|l| l.sizes().1)
     }
-}
 
-/// The layers' results for one input, from one matmul where a joined weight is there and helps.
-fn joined<const N: usize>(
-    weight: Option<&Weight>,
-    layers: [&Linear; N],
-    x: &Array,
-    adapters: bool,
-) -> Result<[Array; N]> {
-    let apart = select::splits_products(x);
-    let whole = layers.iter().all(|l| l.joined) && !apart;
-    let mut bases: [Option<Array>; N] = [const { None }; N];
-    if let (Some(w), true) = (weight, whole) {
-        let y = w.product(x)?;
-        let widths = layers.map(|l| l.sizes().1);
-        for (base, part) in bases.iter_mut().zip(parts(&y, &widths)?) {
-            *base = Some(part);
+    /// The layers' results, from one matmul where a joined weight is there and helps.
+    fn each(&self) -> Result<[Array; N]> {
+        let (layers, x, kept) = (self.layers, self.x, self.kept);
+        let apart = select::splits_products(x);
+        let whole = layers.iter().all(|l| l.joined) && !apart;
+        let mut bases: [Option<Array>; N] = [const { None }; N];
+        if let (Some(w), true) = (self.weight, whole) {
+            let y = w.product(x, kept)?;
+            for (base, part) in bases.iter_mut().zip(parts(&y, &self.widths())?) {
+                *base = Some(part);
+            }
         }
+        let mut inner = match self.adapters && !apart {
+            true => inner_products(layers, x)?,
+            false => [const { None }; N],
+        };
+        // In place of the bases, so that no list is allocated.
+        for (i, layer) in layers.into_iter().enumerate() {
+            bases[i] = Some(match (bases[i].take(), inner[i].take()) {
+                (None, None) => layer.project(x, kept)?,
+                (Some(base), z) => layer.finish(base, x, z)?,
+                (None, z) => layer.finish(layer.weight.product(x, kept)?, x, z)?,
+            });
+        }
+        if bases.iter().any(Option::is_none) {
+            return Err(unbound());
+        }
+        // All are there: nothing stands in.
+        Ok(bases.map(|a| a.unwrap_or_else(|| x.clone())))
     }
-    let mut inner = match adapters && !apart {
-        true => inner_products(layers, x)?,
-        false => [const { None }; N],
-    };
-    // In place of the bases, so that no list is allocated.
-    for (i, layer) in layers.into_iter().enumerate() {
-        bases[i] = Some(match (bases[i].take(), inner[i].take()) {
-            (None, None) => layer.forward(x)?,
-            (Some(base), z) => layer.finish(base, x, z)?,
-            (None, z) => layer.finish(layer.weight.product(x)?, x, z)?,
-        });
-    }
-    if bases.iter().any(Option::is_none) {
-        return Err(unbound());
-    }
-    // All are there: nothing stands in.
-    Ok(bases.map(|a| a.unwrap_or_else(|| x.clone())))
 }
 
 /// `scale * (x a)` of each adapted layer, from one matmul; nothing where that would save none.

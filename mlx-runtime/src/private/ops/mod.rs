@@ -6,6 +6,7 @@ mod axis;
 mod create;
 mod gated;
 mod losses;
+mod random;
 mod shape;
 
 pub use attention::*;
@@ -13,6 +14,7 @@ pub use axis::*;
 pub use create::*;
 pub use gated::{joined_geglu, joined_swiglu};
 pub use losses::*;
+pub use random::*;
 pub use shape::*;
 
 pub use crate::kernels::gated::{geglu, swiglu};
@@ -20,16 +22,14 @@ pub use crate::nn::activations::*;
 pub use crate::nn::pooling::*;
 pub use crate::ops::fast::layer_norm;
 pub use crate::ops::{
-    abs, add, addmm, all, any, arccos, arccosh, arcsin, arcsinh, arctan, arctanh, astype,
-    bitwise_and, bitwise_invert, bitwise_or, bitwise_xor, broadcast_to, ceil, clip, conv1d,
-    conv_transpose1d, cos, cosh, degrees, dequantize, divide, einsum, erf, erfinv, exp, expm1,
-    flatten, floor, gather_mm, inner, isfinite, isinf, isnan, isneginf, isposinf, left_shift, log,
-    log10, log1p, log2, logical_and, logical_not, logical_or, logical_xor, logsumexp, matmul, max,
-    mean, median, min, moveaxis, multiply, nan_to_num, negative, ones, ones_like, outer, prod,
-    put_along_axis, quantized_matmul, radians, reciprocal, reshape, right_shift, roll, round,
-    rsqrt, sigmoid, sign, sin, sinh, softmax, sqrt, square, std, stop_gradient, subtract, sum,
-    swapaxes, take_along_axis, tan, tanh, tile, transpose, tril, triu, trunc, unflatten, var,
-    vecdot, zeros, zeros_like,
+    abs, addmm, all, any, arccos, arccosh, arcsin, arcsinh, arctan, arctanh, astype,
+    bitwise_invert, broadcast_to, ceil, clip, conv1d, conv_transpose1d, cos, cosh, degrees,
+    dequantize, einsum, erf, erfinv, exp, expm1, flatten, floor, gather_mm, inner, isfinite, isinf,
+    isnan, isneginf, isposinf, log, log10, log1p, log2, logical_not, logsumexp, matmul, max, mean,
+    median, min, moveaxis, nan_to_num, negative, ones, ones_like, outer, prod, put_along_axis,
+    quantized_matmul, radians, reciprocal, reshape, roll, round, rsqrt, sigmoid, sign, sin, sinh,
+    softmax, sqrt, square, std, stop_gradient, sum, swapaxes, take_along_axis, tan, tanh, tile,
+    transpose, tril, triu, trunc, unflatten, var, vecdot, zeros, zeros_like,
 };
 
 use crate::{ops, Array, Result};
@@ -45,7 +45,9 @@ macro_rules! of_arrays {
 }
 
 of_arrays! {
-    arctan2; equal; floor_divide; greater; greater_equal; less; less_equal; logaddexp; maximum; minimum; not_equal; power; remainder;
+    add; arctan2; bitwise_and; bitwise_or; bitwise_xor; divide; equal; floor_divide; greater; greater_equal; left_shift; less;
+    less_equal; logaddexp; logical_and; logical_or; logical_xor; maximum; minimum; multiply; not_equal; power; remainder;
+    right_shift; subtract;
 }
 
 /// [`ops::where_`].

@@ -15,7 +15,7 @@ pub fn squeeze(a: &Array, axis: i32) -> Result<Array> {
 /// How an axis is split.
 #[derive(Clone, Copy, Debug)]
 pub enum Parts<'a> {
-    /// In so many equal parts.
+    /// In this number of equal parts.
     Equal(i32),
     /// In parts of these sizes, which add up to the axis'.
     Sizes(&'a [i32]),

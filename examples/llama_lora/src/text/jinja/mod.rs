@@ -25,6 +25,7 @@ mod strftime;
 mod syntax;
 mod tests;
 mod text;
+mod text_filters;
 mod value;
 mod wrap;
 

@@ -381,7 +381,7 @@ impl<'t> Run<'t> {
             changed: None,
             recursive: node.recursive.then_some((node, scope)),
         });
-        let mut broken = false;
+        let (mut broken, mut reached_end) = (false, false);
         for (index, item) in items.iter().enumerate() {
             self.loops[id].index = index;
             let flow = self.scoped(scope, |run, inner| {
@@ -389,9 +389,13 @@ impl<'t> Run<'t> {
                 run.assign(&node.target, item.clone(), inner)?;
                 run.exec(&node.body, inner)
             })?;
-            if matches!(flow, Flow::Break) {
-                broken = true;
-                break;
+            match flow {
+                Flow::Next => reached_end = true,
+                Flow::Continue => {}
+                Flow::Break => {
+                    broken = true;
+                    break;
+                }
             }
         }
         if let (Value::Once(once), false) = (&iterable, broken) {
@@ -399,10 +403,11 @@ impl<'t> Run<'t> {
         }
         self.loops[id].items = Rc::default();
         self.loops[id].recursive = None;
-        match items.is_empty() {
+        // Jinja runs "else" unless a turn came to the end of the body, also after `break` or `continue` in all of them.
+        match reached_end {
             // The body of "else" belongs to the loop around this one.
-            true => self.scoped(scope, |run, inner| run.exec(&node.otherwise, inner)),
-            false => Ok(Flow::Next),
+            false => self.scoped(scope, |run, inner| run.exec(&node.otherwise, inner)),
+            true => Ok(Flow::Next),
         }
     }
 

@@ -15,7 +15,8 @@ macro_rules! kernels {
             kernel_two_rows(found, left, right) = "{found} has `{left}` columns in its row, other operations need `{right}` in one row";
             kernel_shared_result(found, dims) = "{found} is the same for each of `{dims}`, and other results have a row for each";
             kernel_strided(found) = "{found}: the elements of one row do not lie at one distance in memory";
-            kernel_index(op) = "{op}: expected a row of one axis, found one of several";
+            kernel_key(op) = "{op}: expected an argument of the kernel as the key, found a computed one";
+            kernel_reduction(op) = "`{op}` of all rows is one number: a kernel gives one for each row or element, with `reduction = \"none\"`";
             kernel_index_per_column(found) = "expected one index for each row, but {found} has one for each column";
             kernel_largest_number(op) = "{op}: missing `posinf` or `neginf`, whose defaults a kernel does not know";
         }
@@ -28,6 +29,15 @@ macro_rules! kernels {
             kernel_attribute(found) = "unknown attribute `#[{found}]` of an argument of a kernel";
             kernel_frozen(name) = "`{name}` has no gradient that `#[frozen]` could take away";
             kernel_vjp_of_nothing() = "no argument of this kernel has a gradient that `vjp` could compute";
+        }
+        /// An argument of a kernel that may be absent is not understood.
+        KernelOption: "absent argument of a kernel",
+            help "an argument that may be absent is a tensor, `bias: Option<Tensor![D]>`, asked by `if bias.is_some() {{ .. }} else {{ .. }}`"
+        {
+            kernel_options(most, found) = "a kernel can have {most} arguments that may be absent, found {found}: each doubles the number of its variants";
+            kernel_option_type() = "expected a tensor that may be absent, `Option<Tensor![D]>`";
+            kernel_option_absent(name) = "`{name}` may be absent here: read it inside of `if {name}.is_some() {{ .. }}`";
+            kernel_options_by_hand() = "a kernel with arguments that may be absent derives its gradient: `vjp` has one signature";
         }
     } };
 }

@@ -111,6 +111,7 @@ macro_rules! operations {
             needs_float(op, found) = "{op}: expected floating point, but {found}";
             needs_packed(op, found) = "{op}: expected packed weights, [.., out, words] of u32, but {found}";
             needs_bits(op, found) = "{op}: expected whole numbers or bool, but {found}";
+            random_key(op, found) = "{op}: expected a key, [2] of u32, but {found}";
             indices_dtype(op, found) = "{op}: expected whole numbers as indices, but {found}";
             dtypes_of_list(op, found) = "{op}: dtypes differ: {found}";
             dtypes_meet(op, a, b, why, left, right) = "{op}: dtypes {a} and {b} do not mix{why}: {left}, {right}";

@@ -110,7 +110,7 @@ impl Emit<'_, '_> {
         }
     }
 
-    fn mean(&mut self, x: V, width: &Dim) -> Emitted {
+    pub(super) fn mean(&mut self, x: V, width: &Dim) -> Emitted {
         let sum = self.over(Reduce::Sum, x);
         let (one, n) = (self.float(1.0), self.size(width, Scalar::F32));
         let by = self.binary(Binary::Divide, one, n)?;
@@ -133,7 +133,7 @@ impl Emit<'_, '_> {
     }
 
     /// MLX gives the maximum itself where it is infinite.
-    fn logsumexp(&mut self, x: V) -> Emitted {
+    pub(super) fn logsumexp(&mut self, x: V) -> Emitted {
         let max = self.over(Reduce::Max, x);
         let max = self.stopped(max);
         let apart = self.binary(Binary::Subtract, x, max)?;

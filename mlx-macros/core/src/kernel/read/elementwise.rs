@@ -43,6 +43,8 @@ impl Emit<'_, '_> {
                 }
                 Ok(x)
             }
+            "isclose" => self.isclose(args),
+            _ if name.ends_with("_loss") || name == "binary_cross_entropy" => self.loss(name, args),
             "swiglu" => {
                 let (g, u) = (
                     self.operand(&args[0], Scalar::F32)?,
@@ -80,14 +82,51 @@ impl Emit<'_, '_> {
         self.binary(Binary::Multiply, a, b)
     }
 
-    fn scaled(&mut self, by: f64, x: V) -> Emitted {
+    pub(super) fn scaled(&mut self, by: f64, x: V) -> Emitted {
         let by = self.float(by);
         self.multiply(x, by)
     }
 
-    fn shifted(&mut self, x: V, by: f64) -> Emitted {
+    pub(super) fn shifted(&mut self, x: V, by: f64) -> Emitted {
         let by = self.float(by);
         self.add(x, by)
+    }
+
+    /// `|a - b| <= atol + rtol * |b|`; infinities are close to themselves alone.
+    fn isclose(&mut self, args: &[Arg]) -> Emitted {
+        let scalar = self.meeting(&args[..2]);
+        let (a, b) = (
+            self.operand(&args[0], scalar)?,
+            self.operand(&args[1], scalar)?,
+        );
+        let distance = |e: &mut Self, v: V| {
+            let size = e.unary(Unary::Abs, v);
+            e.to(size, Scalar::F32)
+        };
+        let apart = self.binary(Binary::Subtract, a, b)?;
+        let (apart, size) = (distance(self, apart), distance(self, b));
+        let (rtol, atol) = (
+            self.operand(&args[2], Scalar::F32)?,
+            self.operand(&args[3], Scalar::F32)?,
+        );
+        let limit = self.multiply(rtol, size)?;
+        let limit = self.add(atol, limit)?;
+        let mut close = self.binary(Binary::LessEqual, apart, limit)?;
+        if scalar != Scalar::F32 {
+            return Ok(close);
+        }
+        let either = |e: &mut Self, op: Unary, and: Binary| {
+            let (x, y) = (e.unary(op, a), e.unary(op, b));
+            e.binary(and, x, y)
+        };
+        let infinite = either(self, Unary::IsInf, Binary::Or)?;
+        let equal = self.binary(Binary::Equal, a, b)?;
+        close = self.select(infinite, equal, close)?;
+        if super::ops::flag(args.get(4)) {
+            let nan = either(self, Unary::IsNan, Binary::And)?;
+            close = self.binary(Binary::Or, close, nan)?;
+        }
+        Ok(close)
     }
 
     fn relu(&mut self, x: V) -> Emitted {
@@ -95,7 +134,7 @@ impl Emit<'_, '_> {
         self.binary(Binary::Maximum, x, zero)
     }
 
-    fn softplus(&mut self, x: V) -> Emitted {
+    pub(super) fn softplus(&mut self, x: V) -> Emitted {
         let zero = self.float(0.0);
         self.binary(Binary::Logaddexp, x, zero)
     }

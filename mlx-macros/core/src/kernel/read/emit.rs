@@ -6,11 +6,10 @@ use proc_macro2::Span;
 use syn::Expr;
 
 use super::axes::{Atom, Axis};
-use super::ops::{self, Shape as Form};
 use super::{stored, Reader, Space};
 use crate::diag::Diag;
-use crate::ir::{noun, Arg, Id, Kind};
-use crate::kernel::ir::{Binary, Computed, Constant, Op, Program, Reduce, Scalar, Unary, V};
+use crate::ir::{self, noun, Arg, Id, Kind, Tier};
+use crate::kernel::ir::{Binary, Constant, Op, Program, Reduce, Scalar, Unary, V};
 use crate::syntax::dims::{Dim, Shape};
 use crate::syntax::literals::{integer, literal};
 use crate::syntax::signature::{Dt, Ty};
@@ -18,13 +17,13 @@ use crate::syntax::signature::{Dt, Ty};
 /// The program so far.
 pub(super) struct Emit<'r, 'a> {
     pub(super) r: &'r Reader<'a>,
-    space: &'r Space,
-    program: Program,
+    pub(super) space: &'r Space,
+    pub(super) program: Program,
     /// For each node, its values; those of arguments are loaded when they are read.
     values: Vec<Vec<V>>,
     errors: Vec<Diag>,
     /// The node whose instructions are written.
-    at: Id,
+    pub(super) at: Id,
 }
 
 /// An instruction cannot be written; the reason is among the errors.
@@ -55,7 +54,7 @@ impl<'r, 'a> Emit<'r, 'a> {
             let values = match &self.r.graph.nodes[id].kind {
                 Kind::Op { op, args } if !self.r.of[id].is_empty() => {
                     let before = self.program.values.len();
-                    let made = self.operation(op.name, args).unwrap_or_default();
+                    let made = self.operation(op, args).unwrap_or_default();
                     let name = self.r.graph.nodes[id].name.clone();
                     if let ([one], Some(name)) = (&made[..], name) {
                         if *one >= before {
@@ -71,7 +70,7 @@ impl<'r, 'a> Emit<'r, 'a> {
     }
 
     /// The value of a node, or of a part of it.
-    fn value(&mut self, id: Id, part: usize) -> Emitted {
+    pub(super) fn value(&mut self, id: Id, part: usize) -> Emitted {
         match &self.r.graph.nodes[id].kind {
             Kind::Item(of, i) => match &self.r.graph.nodes[*of].kind {
                 Kind::Tuple(ids) => self.value(ids[*i], 0),
@@ -147,7 +146,7 @@ impl<'r, 'a> Emit<'r, 'a> {
         self.r.graph.nodes[self.at].span
     }
 
-    fn noun(&self, id: Id) -> String {
+    pub(super) fn noun(&self, id: Id) -> String {
         noun(self.r.graph, id, self.r.names)
     }
 
@@ -169,7 +168,7 @@ impl<'r, 'a> Emit<'r, 'a> {
     }
 
     /// The columns of a value with these axes.
-    fn width(&self, axes: &[Axis]) -> Option<Dim> {
+    pub(super) fn width(&self, axes: &[Axis]) -> Option<Dim> {
         let leaves = self.r.leaves(axes);
         let columns = self.space.columns(&leaves)?;
         Some(self.r.axes.volume(columns))
@@ -312,24 +311,23 @@ impl<'r, 'a> Emit<'r, 'a> {
         }
     }
 
-    fn operation(&mut self, name: &'static str, args: &[Arg]) -> Result<Vec<V>, Failed> {
+    fn operation(&mut self, op: &ir::Op, args: &[Arg]) -> Result<Vec<V>, Failed> {
         let one = |v: V| vec![v];
-        match ops::shape(name) {
-            Some(Form::Elementwise) if matches!(name, "tril" | "triu") => {
-                self.triangle(name, args).map(one)
-            }
-            Some(Form::Elementwise) => self.elementwise(name, args).map(one),
-            Some(Form::View) => {
+        let name = op.name;
+        match op.tier {
+            Tier::Each if matches!(name, "tril" | "triu") => self.triangle(name, args).map(one),
+            Tier::Each => self.elementwise(name, args).map(one),
+            Tier::View => {
                 let scalar = self.result();
                 self.operand(&args[0], scalar).map(one)
             }
-            Some(Form::Created) => self.created(name, args).map(one),
-            Some(Form::Reduced | Form::Along(_) | Form::LastAxis) => {
-                self.along_the_row(name, args).map(one)
-            }
-            Some(Form::Moved) => self.moved(name, args),
-            Some(Form::Taken) => self.taken(name, args).map(one),
-            None => Err(Failed),
+            Tier::Created if super::random::key(op).is_some() => self.random(op, args).map(one),
+            Tier::Created => self.created(name, args).map(one),
+            Tier::Reduced | Tier::Along | Tier::LastAxis => self.along_the_row(name, args).map(one),
+            Tier::Folded => self.folded(op, args).map(one),
+            Tier::Moved => self.moved(name, args),
+            Tier::Taken => self.taken(name, args).map(one),
+            Tier::Launch => Err(Failed),
         }
     }
 
@@ -340,7 +338,7 @@ impl<'r, 'a> Emit<'r, 'a> {
         }
     }
 
-    fn own_axes(&self) -> Vec<Axis> {
+    pub(super) fn own_axes(&self) -> Vec<Axis> {
         self.r.of[self.at].first().cloned().unwrap_or_default()
     }
 
@@ -380,271 +378,5 @@ impl<'r, 'a> Emit<'r, 'a> {
                 )
             }
         }
-    }
-
-    /// The place along an axis, as int32.
-    fn index(&mut self, name: &str, axis: &Axis) -> Emitted {
-        let leaves = self.r.axes.leaves(axis);
-        let mut sum = self.whole(0, Scalar::I32);
-        for leaf in leaves {
-            let size = self.r.axes.size(leaf).clone();
-            let own = match self.space.rows.iter().position(|r| *r == leaf) {
-                Some(i) => self.push(Op::Coordinate(i), Scalar::I32, None),
-                None => match self.space.columns.iter().find(|c| c.contains(&leaf)) {
-                    Some(c) if c.len() == 1 => {
-                        self.push(Op::Column, Scalar::I32, Some(size.clone()))
-                    }
-                    _ => return self.fail(Diag::kernel_index(self.span(), name)),
-                },
-            };
-            let by = self.size(&size, Scalar::I32);
-            sum = self.binary(Binary::Multiply, sum, by)?;
-            sum = self.binary(Binary::Add, sum, own)?;
-        }
-        Ok(sum)
-    }
-
-    fn triangle(&mut self, name: &str, args: &[Arg]) -> Emitted {
-        let axes = self.own_axes();
-        let n = axes.len();
-        let (i, j) = (
-            self.index(name, &axes[n - 2])?,
-            self.index(name, &axes[n - 1])?,
-        );
-        let scalar = self.result();
-        let x = self.operand(&args[0], scalar)?;
-        let k = self.operand(&args[1], Scalar::I32)?;
-        let i = self.binary(Binary::Add, i, k)?;
-        let kept = match name {
-            "tril" => self.binary(Binary::LessEqual, j, i)?,
-            _ => self.binary(Binary::GreaterEqual, j, i)?,
-        };
-        let zero = self.whole(0, scalar);
-        self.select(kept, x, zero)
-    }
-
-    fn created(&mut self, name: &str, args: &[Arg]) -> Emitted {
-        let scalar = self.result();
-        let axes = self.own_axes();
-        Ok(match name {
-            "zeros" => self.whole(0, scalar),
-            "ones" => self.whole(1, scalar),
-            "full" => self.operand(&args[1], scalar)?,
-            "arange" => {
-                let dim = |a: &Arg| match a {
-                    Arg::Dims(d) => d.first().cloned(),
-                    _ => None,
-                };
-                let start = match &args[1] {
-                    Arg::Absent => Dim::constant(0),
-                    _ => dim(&args[0]).ok_or(Failed)?,
-                };
-                let step = dim(&args[2]).ok_or(Failed)?;
-                let index = self.index(name, &axes[0])?;
-                let (start, step) = (
-                    self.size(&start, Scalar::I32),
-                    self.size(&step, Scalar::I32),
-                );
-                let at = self.binary(Binary::Multiply, index, step)?;
-                let at = self.binary(Binary::Add, at, start)?;
-                self.to(at, scalar)
-            }
-            _ => {
-                let (i, j) = (self.index(name, &axes[0])?, self.index(name, &axes[1])?);
-                let k = self.operand(&args[2], Scalar::I32)?;
-                let i = self.binary(Binary::Add, i, k)?;
-                let op = if name == "eye" {
-                    Binary::Equal
-                } else {
-                    Binary::LessEqual
-                };
-                let set = self.binary(op, j, i)?;
-                self.to(set, scalar)
-            }
-        })
-    }
-
-    /// Parts, joints and borders of the row.
-    fn moved(&mut self, name: &str, args: &[Arg]) -> Result<Vec<V>, Failed> {
-        let scalar = self.result();
-        let out = self.own_axes();
-        let rank = out.len();
-        if name == "concatenate" {
-            let Arg::Values(ids) = &args[0] else {
-                return Err(Failed);
-            };
-            let at = ops::axes(args.get(1), rank)[0];
-            let (mut parts, ids) = (Vec::new(), ids.clone());
-            for id in ids {
-                let v = self.value(id, 0)?;
-                let axes = self.r.of[id][0].clone();
-                let size = self.r.axes.volume(&self.r.axes.leaves(&axes[at]));
-                parts.push((v, size));
-            }
-            let width = self.columns_of(&[&out[at]])?.ok_or(Failed)?;
-            return Ok(vec![self.push(Op::Join(parts), scalar, Some(width))]);
-        }
-        let x = self.operand(&args[0], scalar)?;
-        let axes = self.operand_axes(&args[0]);
-        let shape: Vec<Dim> = axes
-            .iter()
-            .map(|a| self.r.axes.volume(&self.r.axes.leaves(a)))
-            .collect();
-        let cut = |e: &mut Self, x: V, at: usize, start: Dim, step: Dim, part: &Axis| -> Emitted {
-            let Some(from) = e.columns_of(&[&axes[at]])? else {
-                return Ok(x);
-            };
-            let x = e.spread(x, &from);
-            let width = e.columns_of(&[part])?;
-            Ok(e.push(Op::Cut { of: x, start, step }, scalar, width))
-        };
-        match name {
-            "split" => {
-                let at = ops::axes(args.get(2), rank)[0];
-                let (mut start, mut parts) = (Dim::constant(0), Vec::new());
-                for part in self.r.of[self.at].clone() {
-                    let size = self.r.axes.volume(&self.r.axes.leaves(&part[at]));
-                    parts.push(cut(
-                        self,
-                        x,
-                        at,
-                        start.clone(),
-                        Dim::constant(1),
-                        &part[at],
-                    )?);
-                    start = start.plus(&size);
-                }
-                Ok(parts)
-            }
-            "glu" => {
-                let at = ops::axes(args.get(1), rank)[0];
-                let half = self.r.axes.volume(&self.r.axes.leaves(&out[at]));
-                let one = Dim::constant(1);
-                let a = cut(self, x, at, Dim::constant(0), one.clone(), &out[at])?;
-                let b = cut(self, x, at, half, one, &out[at])?;
-                let s = self.unary(Unary::Sigmoid, b);
-                Ok(vec![self.binary(Binary::Multiply, a, s)?])
-            }
-            "roll" => {
-                let at = ops::axes(args.get(2), rank)[0];
-                let Some(width) = self.columns_of(&[&axes[at]])? else {
-                    return Ok(vec![x]);
-                };
-                let x = self.spread(x, &width);
-                let column = self.push(Op::Column, Scalar::I32, Some(width.clone()));
-                let (shift, n) = (
-                    self.operand(&args[1], Scalar::I32)?,
-                    self.size(&width, Scalar::I32),
-                );
-                let from = self.binary(Binary::Subtract, column, shift)?;
-                let index = self.binary(Binary::Remainder, from, n)?;
-                Ok(vec![self.push(
-                    Op::Take { of: x, index },
-                    scalar,
-                    Some(width),
-                )])
-            }
-            "slice" => {
-                let chosen = ops::axes(args.get(4), rank);
-                let list = |i: usize| match &args[i] {
-                    Arg::Dims(d) => d.clone(),
-                    _ => vec![],
-                };
-                let (starts, steps) = (list(1), list(3));
-                let own: Vec<Dim> = out
-                    .iter()
-                    .map(|a| self.r.axes.volume(&self.r.axes.leaves(a)))
-                    .collect();
-                let Some(at) = (0..rank).find(|i| own[*i] != shape[*i]) else {
-                    return Ok(vec![x]);
-                };
-                let i = chosen.iter().position(|a| *a == at).ok_or(Failed)?;
-                let start = match starts[i].as_constant() {
-                    Some(n) if n < 0 => shape[at].plus(&starts[i]),
-                    _ => starts[i].clone(),
-                };
-                let step = if steps.len() == 1 {
-                    steps[0].clone()
-                } else {
-                    steps[i].clone()
-                };
-                Ok(vec![cut(self, x, at, start, step, &out[at])?])
-            }
-            // `pad`
-            _ => {
-                let Arg::Dims(widths) = &args[1] else {
-                    return Err(Failed);
-                };
-                let zero = Dim::constant(0);
-                let Some(at) =
-                    (0..rank).find(|i| widths[2 * i] != zero || widths[2 * i + 1] != zero)
-                else {
-                    return Ok(vec![x]);
-                };
-                let fill = self.operand(&args[2], scalar)?;
-                let (before, after) = (widths[2 * at].clone(), widths[2 * at + 1].clone());
-                let parts = vec![(fill, before), (x, shape[at].clone()), (fill, after)];
-                let parts = parts.into_iter().filter(|p| p.1 != zero).collect();
-                let width = self.columns_of(&[&out[at]])?.ok_or(Failed)?;
-                Ok(vec![self.push(Op::Join(parts), scalar, Some(width))])
-            }
-        }
-    }
-
-    /// Elements chosen by an index.
-    fn taken(&mut self, name: &str, args: &[Arg]) -> Emitted {
-        let scalar = self.result();
-        let Arg::Value(indices) = args[1] else {
-            return Err(Failed);
-        };
-        let index = self.value(indices, 0)?;
-        if let Some((_, kept)) = self.r.taken.iter().find(|t| t.0 == self.at) {
-            let Arg::Value(x) = args[0] else {
-                return Err(Failed);
-            };
-            let Kind::Input(argument) = &self.r.graph.nodes[x].kind else {
-                return Err(Failed);
-            };
-            let argument = argument.to_string();
-            let input = self
-                .program
-                .inputs
-                .iter()
-                .position(|i| i.name == argument)
-                .ok_or(Failed)?;
-            let shape = self.program.inputs[input].shape.clone();
-            let at = ops::axes(args.get(2), shape.len())[0];
-            if self.program.values[index].width.is_some() {
-                return self.fail(Diag::kernel_index_per_column(
-                    self.span(),
-                    self.noun(indices),
-                ));
-            }
-            let mut axes = kept.clone();
-            axes.insert(at, vec![]);
-            let Some(mut place) = self.r.at(self.space, &axes, &shape) else {
-                return self.fail(Diag::kernel_strided(self.span(), self.noun(x)));
-            };
-            let stride = super::strides(&shape)[at].clone();
-            if !shape[at].is_one() {
-                place.computed.push(Computed {
-                    value: index,
-                    size: shape[at].clone(),
-                    stride,
-                });
-            }
-            let width = self.width(&axes);
-            return Ok(self.push(Op::Load { input, at: place }, scalar, width));
-        }
-        let x = self.operand(&args[0], scalar)?;
-        let axes = self.operand_axes(&args[0]);
-        let at = ops::axes(args.get(2), axes.len())[0];
-        let Some(from) = self.columns_of(&[&axes[at]])? else {
-            return Ok(x);
-        };
-        let x = self.spread(x, &from);
-        let width = self.program.values[index].width.clone();
-        let _ = name;
-        Ok(self.push(Op::Take { of: x, index }, scalar, width))
     }
 }

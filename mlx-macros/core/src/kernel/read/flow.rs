@@ -3,10 +3,10 @@
 //! Tests: `tests/kernels.rs`; `mlx-tests --test ui`.
 
 use super::axes::{Axis, Crossed};
-use super::ops::{self, Shape as Form};
+use super::{ops, random};
 use super::{Parts, Reader};
 use crate::diag::Diag;
-use crate::ir::{noun, Arg, Id, Kind};
+use crate::ir::{self, noun, Arg, Id, Kind, Tier};
 use crate::syntax::dims::Dim;
 use crate::syntax::signature::Ty;
 
@@ -27,14 +27,20 @@ impl Reader<'_> {
                 Kind::Tuple(ids) => self.of[ids[*i]].clone(),
                 _ => self.of[*of].get(*i).cloned().into_iter().collect(),
             },
-            (Kind::Op { op, args }, _) => match ops::shape(op.name) {
-                None => {
+            (Kind::Op { op, args }, _) => match op.tier {
+                Tier::Created if !self.has_its_key(op, args) => {
+                    self.refuse(id, Diag::kernel_key(node.span, op.name))
+                }
+                _ if !ops::is_for_each(op, args) => {
+                    self.refuse(id, Diag::kernel_reduction(node.span, op.name))
+                }
+                Tier::Launch => {
                     let error = Diag::kernel_operation(node.span, op.name);
                     self.refuse(id, error)
                 }
-                Some(form) => {
+                _ => {
                     let args: &[Arg] = args;
-                    let followed = self.operation(id, op.name, form, args);
+                    let followed = self.operation(id, op, args);
                     let checked =
                         followed.and_then(|parts| self.distinct(id, &parts).map(|()| parts));
                     checked.unwrap_or_else(|Crossed| {
@@ -57,6 +63,15 @@ impl Reader<'_> {
                 self.refuse(id, error)
             }
         }
+    }
+
+    /// True unless an operation draws random numbers from a key that is no argument of the kernel.
+    fn has_its_key(&self, op: &ir::Op, args: &[Arg]) -> bool {
+        let key = random::key(op).and_then(|at| args.get(at));
+        key.is_none_or(|key| match key {
+            Arg::Value(id) => matches!(self.graph.nodes[*id].kind, Kind::Input(_)),
+            _ => false,
+        })
     }
 
     /// No run of elements stands for two axes of one value, of these or of the operands.
@@ -88,24 +103,19 @@ impl Reader<'_> {
         }
     }
 
-    fn operation(
-        &mut self,
-        id: Id,
-        name: &str,
-        form: Form,
-        args: &[Arg],
-    ) -> Result<Parts, Crossed> {
+    fn operation(&mut self, id: Id, op: &ir::Op, args: &[Arg]) -> Result<Parts, Crossed> {
+        let name = op.name;
         let out = self.shape(id);
         let first = args
             .first()
             .and_then(|a| self.operand(a))
             .unwrap_or_default();
         let rank = first.len();
-        Ok(vec![match form {
-            Form::Elementwise => self.together(args, out.len())?,
-            Form::Created => out.iter().map(|d| self.axes.axis(d)).collect(),
-            Form::View => self.view(name, args, first, &out)?,
-            Form::Reduced => {
+        Ok(vec![match op.tier {
+            Tier::Each => self.together(args, out.len())?,
+            Tier::Created => out.iter().map(|d| self.axes.axis(d)).collect(),
+            Tier::View => self.view(name, args, first, &out)?,
+            Tier::Reduced => {
                 let at = ops::axes(args.get(1), rank);
                 for a in &at {
                     self.axes.mark(&first[*a], false)?;
@@ -126,13 +136,13 @@ impl Reader<'_> {
                         .collect(),
                 }
             }
-            Form::Along(i) => {
-                for a in ops::axes(args.get(i), rank) {
+            Tier::Along => {
+                for a in ops::axes(args.get(1), rank) {
                     self.axes.mark(&first[a], false)?;
                 }
                 first
             }
-            Form::LastAxis => {
+            Tier::LastAxis => {
                 self.axes.mark(&first[rank - 1], false)?;
                 for arg in &args[1..] {
                     if let Some(w) = self.operand(arg) {
@@ -141,8 +151,26 @@ impl Reader<'_> {
                 }
                 first
             }
-            Form::Moved => return self.moved(id, name, args, first),
-            Form::Taken => self.taken_axes(id, name, args, first)?,
+            Tier::Folded => {
+                let at = ops::axis_of(op, args, rank);
+                self.axes.mark(&first[at], false)?;
+                let mut out = first.clone();
+                out.remove(at);
+                for arg in &args[1..] {
+                    let Some(axes) = self.operand(arg) else {
+                        continue;
+                    };
+                    let like = if axes.len() == rank { &first } else { &out };
+                    for (own, other) in like.iter().zip(&axes) {
+                        self.axes.unify(own, other)?;
+                    }
+                }
+                out
+            }
+            Tier::Moved => return self.moved(id, name, args, first),
+            Tier::Taken => self.taken_axes(id, name, args, first)?,
+            // Refused before.
+            Tier::Launch => return Err(Crossed),
         }])
     }
 
@@ -215,6 +243,23 @@ impl Reader<'_> {
                 };
                 (0..out.len()).map(|i| axis(self, i)).collect()
             }
+            "tile" => {
+                let reps = match args.get(1) {
+                    Some(Arg::Dims(reps)) => &reps[..],
+                    _ => &[],
+                };
+                let from = out.len() - rank;
+                let mut axes = vec![vec![]; from];
+                axes.extend(first);
+                // Whole copies lie one behind the other.
+                let missing = axes.len() - reps.len();
+                for (axis, times) in axes[missing..].iter_mut().zip(reps) {
+                    let mut copies = self.axes.axis(times);
+                    copies.append(axis);
+                    *axis = copies;
+                }
+                axes
+            }
             "repeat" => {
                 let mut axes = first;
                 let at = one(2, rank);
@@ -243,6 +288,17 @@ impl Reader<'_> {
         let ty = &self.graph.nodes[id].ty;
         let rank = first.len();
         let at = match name {
+            "stack" => {
+                let Some(Arg::Values(ids)) = args.first() else {
+                    return Err(Crossed);
+                };
+                let parts: Vec<Arg> = ids.iter().map(|id| Arg::Value(*id)).collect();
+                let shape = self.shape(id);
+                let mut out = self.together(&parts, shape.len() - 1)?;
+                let at = ops::axes(args.get(1), shape.len())[0];
+                out.insert(at, self.axes.axis(&shape[at]));
+                return Ok(vec![out]);
+            }
             "concatenate" => {
                 let Some(Arg::Values(ids)) = args.first() else {
                     return Err(Crossed);

@@ -10,7 +10,10 @@ mod axes;
 mod elementwise;
 mod emit;
 mod flow;
+mod losses;
 pub(crate) mod ops;
+mod places;
+mod random;
 
 use std::collections::BTreeSet;
 
@@ -116,13 +119,14 @@ impl Reader<'_> {
         }
     }
 
-    /// True if a node is an argument that only `take` reads, whose axes mean nothing else.
+    /// True if a node is an argument whose axes mean nothing: only `take` reads it, or random numbers have it as their key.
     fn is_only_taken_from(&self, id: Id) -> bool {
         let input = matches!(self.graph.nodes[id].kind, Kind::Input(_));
         let reads = |n: &crate::ir::Node| n.inputs().contains(&id);
         let mut readers = (0..self.graph.nodes.len())
             .filter(|r| !self.of[*r].is_empty() && reads(&self.graph.nodes[*r]));
         let taken = |r: usize| match &self.graph.nodes[r].kind {
+            Kind::Op { op, .. } if random::key(op).is_some() => true,
             Kind::Op { op, args } => {
                 op.name == "take" && args[1..].iter().all(|a| !a.values().contains(&id))
             }

@@ -125,6 +125,7 @@ impl Pass<'_> {
             broken: false,
         };
         Some(Region {
+            name: String::new(),
             method,
             graph,
             inputs,

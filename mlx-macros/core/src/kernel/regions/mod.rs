@@ -12,9 +12,8 @@ use std::collections::BTreeSet;
 
 use syn::Expr;
 
-use crate::ir::{Arg, Graph, Id, Kind, Region, P};
+use crate::ir::{Arg, Graph, Id, Kind, Region, Tier, P};
 use crate::kernel::ir::{Gradient, Op, Place, Program, Source};
-use crate::kernel::read::ops::{shape, Shape as Form};
 use crate::kernel::{read, rust, vjp};
 use crate::syntax::dims::{is_free, Dim};
 use crate::syntax::literals::literal;
@@ -62,7 +61,7 @@ pub fn kept(names: &Names, region: &Region) -> Vec<Id> {
     let sources = programs.iter().filter_map(|p| p.gradient.as_ref());
     let read = sources.flat_map(|g| &g.inputs).filter_map(|s| match s {
         Source::Input(i) => Some(region.inputs[*i]),
-        Source::Cotangent(_) => None,
+        Source::Cotangent(_) | Source::Output(_) => None,
     });
     read.collect()
 }
@@ -85,9 +84,10 @@ pub fn run(model: &ModelDef, method: &Method, graph: &mut Graph) {
             .find(|id| !tried.contains(id) && pass.works(*id));
         let Some(seed) = seed else { return };
         tried.insert(seed);
-        let Some(found) = pass.grown(seed) else {
+        let Some(mut found) = pass.grown(seed) else {
             continue;
         };
+        found.region.name = format!("{}_{}", method.name, tried.len());
         let moved = graph.absorb(NAME, &found.members, found.region);
         tried = tried.into_iter().map(|id| moved[id]).collect();
     }
@@ -118,7 +118,7 @@ impl Pass<'_> {
             && match &node.kind {
                 Kind::Op { op, args } => {
                     let plain = op.params.iter().zip(args).all(|(p, a)| self.plain(p.1, a));
-                    shape(op.name).is_some()
+                    op.tier != Tier::Launch
                         && !OWN.contains(&op.name)
                         && args.len() <= op.params.len()
                         && node.inputs().iter().all(tensor)
@@ -165,7 +165,7 @@ impl Pass<'_> {
         let Kind::Op { op, .. } = &self.graph.nodes[id].kind else {
             return false;
         };
-        let idle = matches!(shape(op.name), Some(Form::View | Form::Created));
+        let idle = matches!(op.tier, Tier::View | Tier::Created);
         let renamed = matches!(op.name, "astype" | "stop_gradient");
         self.takes(id) && !idle && !renamed && !op.keeps.view
     }
@@ -297,7 +297,7 @@ impl Pass<'_> {
         let read = programs.gradient.iter().flat_map(|g| &g.inputs);
         let read = read.filter_map(|s| match s {
             Source::Input(i) => Some(self.root(region.inputs[*i])),
-            Source::Cotangent(_) => None,
+            Source::Cotangent(_) | Source::Output(_) => None,
         });
         Some(Found {
             kept: read.collect(),
@@ -333,8 +333,8 @@ impl Pass<'_> {
         let written = |id: &Id| match (&self.graph.nodes[*id].kind, &self.graph.nodes[*id].ty) {
             // A view costs nothing as it is.
             (Kind::Op { op, .. }, Ty::Tensor(..)) => {
-                !op.keeps.view
-                    && shape(op.name).is_some_and(|s| s != Form::View && s != Form::Created)
+                let idle = matches!(op.tier, Tier::View | Tier::Created | Tier::Launch);
+                !op.keeps.view && !idle
             }
             _ => false,
         };

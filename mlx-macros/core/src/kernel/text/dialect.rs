@@ -49,6 +49,34 @@ int place_of(unsigned i, int n) {
 }",
     ),
     (
+        "random_bits",
+        "// The number at a place of n random ones, as MLX's random.bits: Threefry 2x32 gives two of them at a time.
+unsigned random_bits(unsigned key_a, unsigned key_b, unsigned place, unsigned n) {
+  const unsigned low = n / 2u;
+  const unsigned high = n - low;
+  const bool is_first = place < high;
+  unsigned a = is_first ? place : place - high;
+  unsigned b = is_first ? (place < low ? place + high : 0u) : place;
+  const unsigned keys[3] = {key_a, key_b, key_a ^ key_b ^ 0x1BD11BDAu};
+  a += key_a;
+  b += key_b;
+#pragma unroll
+  for (unsigned i = 0u; i < 5u; ++i) {
+    const bool even = i % 2u == 0u;
+    const unsigned turns[4] = {even ? 13u : 17u, even ? 15u : 29u, even ? 26u : 16u, even ? 6u : 24u};
+#pragma unroll
+    for (unsigned j = 0u; j < 4u; ++j) {
+      a += b;
+      b = (b << turns[j]) | (b >> (32u - turns[j]));
+      b ^= a;
+    }
+    a += keys[(i + 1u) % 3u];
+    b += keys[(i + 2u) % 3u] + i + 1u;
+  }
+  return is_first ? a : b;
+}",
+    ),
+    (
         "absolute",
         "int absolute(int x) {
   return x < 0 ? int(0u - unsigned(x)) : x;

@@ -11,6 +11,7 @@ mod columns;
 mod cuda;
 mod dialect;
 mod emit;
+mod frame;
 mod lines;
 mod metal;
 mod names;

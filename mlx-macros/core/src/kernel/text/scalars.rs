@@ -56,7 +56,7 @@ impl Expr {
         Expr::loose(format!("{} {sign} {}", a.at(Binds::Sum), b.at(Binds::Sum)))
     }
 
-    fn call(name: &str, arguments: &[&Expr]) -> Expr {
+    pub fn call(name: &str, arguments: &[&Expr]) -> Expr {
         let list: Vec<&str> = arguments.iter().map(|a| a.text.as_str()).collect();
         Expr::atom(format!("{name}({})", list.join(", ")))
     }

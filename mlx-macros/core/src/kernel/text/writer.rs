@@ -5,9 +5,10 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::columns::{Col, Tile};
-use super::dialect::{Dialect, SHARED};
-use super::lines::{indented, mentions, without_repeated_conditions, without_unused};
-use super::names::{expression, names_of, Names};
+use super::dialect::Dialect;
+use super::frame::{constants, sizes};
+use super::lines::without_unused;
+use super::names::{expression, Names};
 use super::scalars::{self, c_type, Binds, Expr};
 use super::{cuda, metal, Argument, Target, Text};
 use crate::kernel::ir::{At, Op, Place, Program, Scalar, V};
@@ -34,12 +35,12 @@ pub(super) struct Writer<'a> {
     pub names: Names,
     pub inputs: Vec<String>,
     pub outputs: Vec<String>,
-    numbers: Vec<String>,
+    pub numbers: Vec<String>,
     pub uses: Vec<usize>,
     pub live: Vec<bool>,
-    constants: BTreeSet<String>,
-    sizes: Vec<String>,
-    calls: HashSet<&'static str>,
+    pub constants: BTreeSet<String>,
+    pub sizes: Vec<String>,
+    pub calls: HashSet<&'static str>,
     /// The row's scope, then the loop over its columns, then branches of it.
     pub scopes: Vec<Scope>,
     pub tile: Option<Tile>,
@@ -49,7 +50,7 @@ pub(super) struct Writer<'a> {
     pub seen: HashMap<V, Vec<(usize, Dim)>>,
     pub loops: usize,
     pub widths: Vec<(Dim, String)>,
-    keeps: BTreeSet<String>,
+    pub keeps: BTreeSet<String>,
     places: HashMap<String, String>,
     coordinates: HashMap<usize, String>,
     pub shared: Vec<String>,
@@ -330,6 +331,11 @@ impl<'a> Writer<'a> {
             Op::Reduce(..) => self.row(v),
             Op::Cut { of, start, step } => self.cut(*of, start, step, col),
             Op::Join(parts) => self.join(v, parts, col),
+            Op::Bits { key, place, count } => {
+                let all = [key[0], key[1], *place, *count].map(|o| self.operand(o, col));
+                self.call("random_bits");
+                Expr::call("random_bits", &all.each_ref())
+            }
             Op::Take { of, index } => {
                 let index = self.operand(*index, col);
                 let Some(width) = program.values[*of].width.clone() else {
@@ -495,139 +501,6 @@ impl<'a> Writer<'a> {
         self.keeps.insert(each.to_string());
         each.replacen("EACH", "KEEP", 1)
     }
-
-    fn rows(mut self, target: Target) -> Option<Text> {
-        let program = self.program;
-        let sums = program
-            .outputs
-            .iter()
-            .any(|o| matches!(o.place, Place::Sum));
-        self.outputs(sums);
-        if self.is_full() {
-            return None;
-        }
-        let after = self.after();
-        let mut numbers = vec![Argument::Rows];
-        if sums {
-            numbers.push(Argument::RowsEach);
-        }
-        numbers.extend(self.sizes.iter().cloned().map(Argument::Size));
-        numbers.extend((0..program.numbers.len()).map(Argument::Number));
-
-        let mut lines = self.declarations(target, &numbers);
-        lines.extend(self.constants_of_widths());
-        lines.append(&mut self.shared);
-        lines.append(&mut self.before);
-        if sums {
-            lines.push("for (int step = 0; step < rows_each; ++step) {".into());
-            lines.push("const int row = min(worker * rows_each + step, rows - 1);".into());
-            lines.push("const bool mine = worker * rows_each + step < rows;".into());
-        } else {
-            lines.push("const int row = min(worker, rows - 1);".into());
-            lines.push("const bool mine = worker < rows;".into());
-        }
-        lines.append(&mut self.scopes[0].lines);
-        if sums {
-            if self.has_barrier {
-                lines.push("if (LANES > 32) {".into());
-                lines.push(self.dialect.barrier.into());
-                lines.push("}".into());
-            }
-            lines.push("}".into());
-        }
-        lines.extend(after);
-        let constants = self.constants.iter().cloned();
-        let constants: Vec<_> = constants.map(|n| (n.clone(), self.names.dim(&n))).collect();
-        let lines = without_repeated_conditions(without_unused(lines));
-        let read = constants
-            .into_iter()
-            .filter(|(_, word)| mentions(&lines, word));
-        let constants = read.collect();
-        Some(Text {
-            header: self.header(),
-            body: indented(&lines),
-            inputs: self.inputs,
-            outputs: self.outputs,
-            constants,
-            numbers,
-            widths: self.widths.into_iter().map(|w| w.0).collect(),
-            sums,
-        })
-    }
-
-    fn declarations(&mut self, target: Target, numbers: &[Argument]) -> Vec<String> {
-        let mut lines = Vec::new();
-        for (place, number) in numbers.iter().enumerate() {
-            let (name, kind) = match number {
-                Argument::Rows => ("rows".to_string(), "int"),
-                Argument::RowsEach => ("rows_each".to_string(), "int"),
-                Argument::Size(name) => (self.names.dim(name), "int"),
-                Argument::Number(i) => (self.numbers[*i].clone(), "float"),
-            };
-            match (target, kind) {
-                (Target::Metal, "int") => {
-                    lines.push(format!("const int {name} = numbers[{place}];"))
-                }
-                (Target::Metal, _) => {
-                    lines.push(format!(
-                        "const float {name} = as_type<float>(numbers[{place}]);"
-                    ));
-                }
-                (Target::Cuda, "int") => {}
-                (Target::Cuda, _) => {
-                    lines.push(format!("const float {name} = __int_as_float({name}_bits);"));
-                }
-            }
-        }
-        let (thread, block) = (self.dialect.thread, self.dialect.block);
-        lines.push(format!("const int lane = {thread} % LANES;"));
-        lines.push(format!(
-            "const int worker = {block} * (THREADS / LANES) + {thread} / LANES;"
-        ));
-        lines
-    }
-
-    fn constants_of_widths(&mut self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for (width, each) in self.widths.clone() {
-            let size = self.size(&width, false);
-            lines.push(format!(
-                "constexpr int {each} = ({size} + LANES * PACK - 1) / (LANES * PACK);"
-            ));
-            if self.keeps.contains(&each) {
-                let keep = self.keep(&each);
-                lines.push(format!("constexpr bool {keep} = {each} * PACK <= 32;"));
-            }
-        }
-        lines
-    }
-
-    /// The functions that the body calls, each with those that it calls before it.
-    fn header(&self) -> String {
-        let own = self.dialect.own.iter().chain(SHARED);
-        let mut wanted = self.calls.clone();
-        let texts: Vec<_> = own.collect();
-        for (name, text) in texts.iter().rev() {
-            if wanted.contains(name) {
-                let others = texts.iter().map(|t| t.0);
-                wanted.extend(others.filter(|o| *o != *name && text.contains(&format!("{o}("))));
-            }
-        }
-        let mut out = String::new();
-        for (name, text) in texts.iter().filter(|t| wanted.contains(t.0)) {
-            for line in text.lines() {
-                // A function begins at the margin with the type of its result.
-                let starts = ["float ", "int ", "unsigned ", "bool "];
-                if *name != "columns" && starts.iter().any(|s| line.starts_with(s)) {
-                    out += self.dialect.function;
-                }
-                out += line;
-                out.push('\n');
-            }
-            out.push('\n');
-        }
-        out
-    }
 }
 
 /// The type of an array's elements.
@@ -649,33 +522,4 @@ pub(super) fn stored(expr: &Expr, scalar: Scalar, dtype: Dt) -> String {
         (s, d) if Scalar::of(d) == s => expr.text.clone(),
         (_, d) => format!("{}({})", storage(d), expr.at(Binds::Loose)),
     }
-}
-
-/// Names of sizes that the text needs as constants: a loop's or an array's length depends on them.
-fn constants(program: &Program, live: &[bool]) -> BTreeSet<String> {
-    let mut dims: Vec<&Dim> = Vec::new();
-    for (v, value) in program.values.iter().enumerate().filter(|v| live[v.0]) {
-        dims.extend(&value.width);
-        match &value.op {
-            Op::Load { at, .. } => dims.push(&at.column),
-            Op::Cut { start, step, .. } => dims.extend([start, step]),
-            Op::Join(parts) => dims.extend(parts.iter().map(|p| &p.1)),
-            _ => {}
-        }
-        debug_assert!(value.op.operands().iter().all(|o| *o < v));
-    }
-    for output in &program.outputs {
-        if let Place::At(at) = &output.place {
-            dims.push(&at.column);
-        }
-    }
-    dims.into_iter().flat_map(names_of).collect()
-}
-
-/// Every name of a size in the program.
-fn sizes(program: &Program) -> Vec<String> {
-    let inputs = program.inputs.iter().flat_map(|i| &i.shape);
-    let outputs = program.outputs.iter().flat_map(|o| &o.shape);
-    let all = program.rows.iter().chain(inputs).chain(outputs);
-    all.flat_map(names_of).collect()
 }

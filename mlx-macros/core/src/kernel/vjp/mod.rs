@@ -37,6 +37,19 @@ pub enum Why {
 
 /// The gradient of a program with respect to every float input that is not frozen; `None` if there is none.
 pub fn gradient(p: &Program, frozen: &[bool]) -> Result<Option<Gradient>, NoGradient> {
+    derived(p, frozen, false)
+}
+
+/// [`gradient`], which reads outputs of the kernel where that spares it inputs: the sum of two arrays in place of both.
+pub fn gradient_from_outputs(p: &Program, frozen: &[bool]) -> Result<Option<Gradient>, NoGradient> {
+    derived(p, frozen, true)
+}
+
+fn derived(
+    p: &Program,
+    frozen: &[bool],
+    from_outputs: bool,
+) -> Result<Option<Gradient>, NoGradient> {
     let mut back = Back {
         forward: p.values.len(),
         program: p.clone(),
@@ -77,20 +90,37 @@ pub fn gradient(p: &Program, frozen: &[bool]) -> Result<Option<Gradient>, NoGrad
                 .map_err(|why| NoGradient { value: v, why })?;
         }
     }
-    let mut outputs = Vec::new();
+    let mut outputs: Vec<Derived> = Vec::new();
     for (i, input) in p.inputs.iter().enumerate() {
         let wanted =
             matches!(input.dtype, Dt::Float | Dt::F32) && !frozen.get(i).copied().unwrap_or(false);
         if wanted {
-            outputs.extend(back.output(i, input)?);
+            if let Some(found) = back.output(i, input)? {
+                back.share_last(&mut outputs, found);
+            }
         }
     }
     if outputs.is_empty() {
         return Ok(None);
     }
-    let mut program = back.program.pruned();
+    let mut program = back.program.clone().pruned();
+    let mut inputs = program.drop_unread_inputs();
+    for i in (0..p.outputs.len()).filter(|_| from_outputs) {
+        let before = back.program.clone();
+        if !back.read_output(p, i) {
+            continue;
+        }
+        sources.push(Source::Output(i));
+        let mut other = back.program.clone().pruned();
+        let read = other.drop_unread_inputs();
+        if read.len() < inputs.len() {
+            (program, inputs) = (other, read);
+        } else {
+            sources.pop();
+            back.program = before;
+        }
+    }
     program.name.push_str("_vjp");
-    let inputs = program.drop_unread_inputs();
     Ok(Some(Gradient {
         inputs: inputs.into_iter().map(|i| sources[i]).collect(),
         program,
@@ -317,7 +347,79 @@ impl Back {
             value: g,
             place,
         });
-        Ok(Some(Derived { input, sum }))
+        let inputs = vec![input];
+        Ok(Some(Derived { inputs, sum }))
+    }
+
+    /// Reads an output of the kernel in place of computing it again. False if it is an input, or an element for many rows.
+    fn read_output(&mut self, p: &Program, i: usize) -> bool {
+        let o = &p.outputs[i];
+        let Place::At(at) = &o.place else {
+            return false;
+        };
+        let loaded = matches!(p.values[o.value].op, Op::Load { .. });
+        if loaded || p.values[o.value].scalar != Scalar::F32 {
+            return false;
+        }
+        let mut name = o.name.clone();
+        while self.program.is_named(&name) {
+            name.push('_');
+        }
+        self.program.inputs.push(Input {
+            name,
+            shape: o.shape.clone(),
+            dtype: o.dtype,
+        });
+        let input = self.program.inputs.len() - 1;
+        let at = at.clone();
+        self.program.values[o.value].op = Op::Load { input, at };
+        true
+    }
+
+    /// Adds the meaning of the last output, or takes the output back if another one is the same array.
+    fn share_last(&mut self, outputs: &mut Vec<Derived>, found: Derived) {
+        let Some((last, before)) = self.program.outputs.split_last() else {
+            return;
+        };
+        let same = before.iter().zip(&*outputs).position(|(o, d)| {
+            let stored = |o: &Output| (o.shape.clone(), o.dtype, o.value);
+            stored(o) == stored(last) && o.place == last.place && d.sum == found.sum
+        });
+        match same {
+            Some(i) => {
+                outputs[i].inputs.extend(found.inputs);
+                self.program.outputs.pop();
+            }
+            None => outputs.push(found),
+        }
+    }
+}
+
+impl Gradient {
+    /// The same without the gradients that sum over rows, of inputs that rows share; `None` if it has none of them, or no
+    /// others.
+    pub fn narrow(&self) -> Option<Gradient> {
+        let own = |i: &usize| {
+            let sums = matches!(self.program.outputs[*i].place, Place::Sum);
+            !sums && self.outputs[*i].sum.is_empty()
+        };
+        let kept: Vec<usize> = (0..self.outputs.len()).filter(own).collect();
+        if kept.is_empty() || kept.len() == self.outputs.len() {
+            return None;
+        }
+        let mut program = self.program.clone();
+        program.outputs = kept
+            .iter()
+            .map(|i| self.program.outputs[*i].clone())
+            .collect();
+        let mut program = program.pruned();
+        program.name.push_str("_narrow");
+        let inputs = program.drop_unread_inputs();
+        Some(Gradient {
+            inputs: inputs.into_iter().map(|i| self.inputs[i]).collect(),
+            program,
+            outputs: kept.iter().map(|i| self.outputs[*i].clone()).collect(),
+        })
     }
 }
 

@@ -22,7 +22,8 @@ impl Back {
             | Op::Constant(_)
             | Op::Size(_)
             | Op::Coordinate(_)
-            | Op::Column => {}
+            | Op::Column
+            | Op::Bits { .. } => {}
             // Of whole numbers, or a gradient that ends here.
             Op::Cast(_) => {}
             Op::Unary(op, a) => {

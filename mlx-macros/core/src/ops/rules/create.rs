@@ -65,6 +65,30 @@ pub fn linspace(c: &Ctx<'_>) -> Result<Ty> {
     }
 }
 
+/// Shape and dtype of random numbers; the shape is argument `i`, and the key the one after it.
+fn random(c: &Ctx<'_>, i: usize, d: Dt) -> Result<Ty> {
+    let (key, kd) = c.tensor(i + 1)?;
+    match (&key[..], kd) {
+        ([two], Dt::U32) if two.as_constant() == Some(2) => sized(c, i, c.dims(i).to_vec(), d),
+        _ => Err(Diag::random_key(c.at(i + 1), c.op.name, c.describe(i + 1))),
+    }
+}
+
+/// The sizes given, uint32.
+pub fn random_bits(c: &Ctx<'_>) -> Result<Ty> {
+    random(c, 0, Dt::U32)
+}
+
+/// The sizes given, bool.
+pub fn bernoulli(c: &Ctx<'_>) -> Result<Ty> {
+    random(c, 1, Dt::Bool)
+}
+
+/// The sizes given, float32.
+pub fn uniform(c: &Ctx<'_>) -> Result<Ty> {
+    random(c, 2, Dt::F32)
+}
+
 /// `[n, m]`, or `[n, n]`.
 pub fn eye(c: &Ctx<'_>) -> Result<Ty> {
     let n = c.size(0)?;

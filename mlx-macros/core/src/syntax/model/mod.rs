@@ -40,7 +40,7 @@ pub struct ModelDef {
     pub requires: Vec<Expr>,
     /// The fields, in order.
     pub fields: Vec<Field>,
-    /// Which passes rewrite its graphs.
+    /// The passes that rewrite its graphs.
     pub fuse: Switches,
     /// The checkpoint that it is compared with while the crate compiles.
     pub digest: Option<Digest>,

@@ -1,12 +1,13 @@
-//! Loops over a stack of layers with bodies of their own: values, gradients with and without checkpoints, and caches,
-//! each beside the same loop written with the runtime.
+//! Loops over a stack of layers with bodies of their own, and over positions: values, gradients with and without
+//! checkpoints, states and caches, each beside the same loop written with the runtime.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use mlx_macros::mlx_model;
-use mlx_runtime::model::{init, Model};
+use mlx_runtime::model::{init, load, LoadOptions, Model};
 use mlx_runtime::nn::{KvCache, Linear};
-use mlx_runtime::{ops, random, transforms, Array, Dtype, Result};
+use mlx_runtime::{io, ops, random, transforms, Array, Dtype, Result};
 
 /// Sizes and switches.
 #[derive(Clone, Debug)]
@@ -361,4 +362,235 @@ fn gradients_are_those_without_checkpoints() {
     same!("pair", |m, x| m.pair(x).map(|(a, b)| vec![a, b]));
     same!("counted", |m, x| Ok(vec![m.counted(x)?]));
     same!("generic", |m, x| Ok(vec![m.generic(x)?]));
+}
+
+/// A recurrent network (Hochreiter & Schmidhuber 1997) as `mlx.nn.LSTM` computes it, and a stack of layers with states.
+#[mlx_model(config = Config)]
+pub struct Recurrent {
+    #[param(4 * hidden, hidden)]
+    wx: Linear,
+    #[param(4 * hidden, hidden, bias = true)]
+    wh: Linear,
+    #[layers(depth)]
+    twos: Vec<Two>,
+}
+
+#[mlx_model]
+impl Recurrent {
+    /// One step: the hidden value and the cell.
+    fn step(
+        &self,
+        x: Tensor![B, 4 * hidden],
+        h: Tensor![B, hidden],
+        c: Tensor![B, hidden],
+    ) -> (Tensor![B, hidden], Tensor![B, hidden]) {
+        let (i, f, g, o) = split(x + self.wh(h), 4, -1);
+        let c = sigmoid(f) * c + sigmoid(i) * tanh(g);
+        (sigmoid(o) * tanh(c), c)
+    }
+
+    /// All steps, and the last state.
+    pub fn forward(
+        &self,
+        x: Tensor![B, L, hidden],
+        start: Tensor![B, hidden],
+    ) -> (
+        Tensor![B, L, hidden],
+        Tensor![B, hidden],
+        Tensor![B, hidden],
+    ) {
+        let y = self.wx(x).transpose([1, 0, 2]);
+        let mut h = start;
+        let mut c = zeros([B, hidden]);
+        let mut all = vec![];
+        for t in 0..L {
+            (h, c) = self.step(y[t], h, c);
+            all.push(h);
+        }
+        (stack(all, 1), h, c)
+    }
+
+    /// A state for each layer, replaced by what the layer saw.
+    pub fn states(
+        &self,
+        x: Tensor![B, L, hidden],
+        states: Tensor![depth, B, L, hidden],
+    ) -> (Tensor![B, L, hidden], Tensor![depth, B, L, hidden]) {
+        let mut h = x;
+        let mut all = vec![];
+        for (i, layer) in self.twos.iter().enumerate() {
+            all.push(h);
+            let (y, _l): (Tensor![B, L, hidden], Tensor![]) = layer(h, states[i] * states[0]);
+            h = y;
+        }
+        (h, stack(all, 0))
+    }
+}
+
+/// The LSTM by hand, from `x W^T` on.
+fn lstm(m: &Recurrent, x: &Array, start: &Array) -> Result<Vec<Array>> {
+    let w = |name: &str| {
+        m.parameters()
+            .into_iter()
+            .find(|(n, _)| n == name)
+            .unwrap()
+            .1
+    };
+    let map = |x: &Array, name: &str| ops::matmul(x, &ops::transpose(&w(name), &[1, 0])?);
+    let (mut h, mut c, mut all) = (start.clone(), ops::zeros_like(start)?, Vec::new());
+    for t in 0..x.dim(1)? {
+        let x = ops::squeeze(
+            &ops::slice(x, &[0, t, 0], &[2, t + 1, 6], &[1, 1, 1])?,
+            &[1],
+        )?;
+        let sum = ops::add(
+            &ops::add(&map(&x, "wx.weight")?, &map(&h, "wh.weight")?)?,
+            &w("wh.bias"),
+        )?;
+        let parts = ops::split(&sum, 4, -1)?;
+        let kept = ops::multiply(&ops::sigmoid(&parts[1])?, &c)?;
+        c = ops::add(
+            &kept,
+            &ops::multiply(&ops::sigmoid(&parts[0])?, &ops::tanh(&parts[2])?)?,
+        )?;
+        h = ops::multiply(&ops::sigmoid(&parts[3])?, &ops::tanh(&c)?)?;
+        all.push(h.clone());
+    }
+    let all: Vec<&Array> = all.iter().collect();
+    Ok(vec![ops::stack(&all, 1)?, h, c])
+}
+
+#[test]
+fn positions_are_looped_over_with_their_gradient() {
+    let m: Recurrent = init(&config(), random::key(3).unwrap(), Dtype::Float32).unwrap();
+    let x = input();
+    let start = ops::mean(&x, &[1], false).unwrap();
+    let (all, h, c) = m.forward(&x, &start).unwrap();
+    let want = lstm(&m, &x, &start).unwrap();
+    for (a, b) in [all, h, c].iter().zip(&want) {
+        close(a, b);
+    }
+    let sum = |y: &[Array]| -> Result<Vec<Array>> {
+        let sums: Result<Vec<Array>> = y
+            .iter()
+            .map(|y| ops::sum(&ops::square(y)?, &[], false))
+            .collect();
+        sums?
+            .into_iter()
+            .map(Ok)
+            .reduce(|a, b| ops::add(&a?, &b?))
+            .map_or(Ok(vec![]), |a| Ok(vec![a?]))
+    };
+    let (one, two) = (m.clone(), m.clone());
+    let found = transforms::grad(
+        move |x: &[Array]| {
+            let (a, h, c) = one.forward(&x[0], &x[1])?;
+            sum(&[a, h, c])
+        },
+        &[0, 1],
+    );
+    let want = transforms::grad(move |x: &[Array]| sum(&lstm(&two, &x[0], &x[1])?), &[0, 1]);
+    let inputs = [x, start];
+    for (a, b) in found
+        .call(&inputs)
+        .unwrap()
+        .iter()
+        .zip(&want.call(&inputs).unwrap())
+    {
+        close(a, b);
+    }
+}
+
+/// `tests/parity/dump_lstm.py` writes the dump.
+#[test]
+fn a_recurrence_has_the_numbers_of_mlx() {
+    let folder = std::env::var("CARGO_MANIFEST_DIR");
+    let folder = folder.as_deref().unwrap_or(env!("CARGO_MANIFEST_DIR"));
+    let file = std::path::Path::new(folder).join("parity/data/lstm.safetensors");
+    let dump = io::load_safetensors(file).unwrap().0;
+    let config = config();
+    let fresh: Recurrent = init(&config, random::key(5).unwrap(), Dtype::Float32).unwrap();
+    let mut weights: HashMap<String, Array> = fresh.parameters().into_iter().collect();
+    for (name, a) in weights.iter_mut() {
+        *a = dump.get(name).unwrap_or(a).clone();
+    }
+    let options = LoadOptions::new(Dtype::Float32);
+    let mut m: Recurrent = load(&config, weights.into(), &options).unwrap();
+    m.unfreeze();
+    let (all, last, cell) = m.forward(&dump["x"], &dump["start"]).unwrap();
+    close(&all, &dump["hidden"]);
+    let end = |name: &str| {
+        let last = ops::slice(&dump[name], &[0, 6, 0], &[2, 7, 6], &[1, 1, 1]).unwrap();
+        ops::squeeze(&last, &[1]).unwrap()
+    };
+    close(&last, &end("hidden"));
+    close(&cell, &end("cell"));
+    // The gradients of the same sum as in the script.
+    let names = ["wx.weight", "wh.weight", "wh.bias"];
+    let inputs: Vec<Array> = ["x"]
+        .iter()
+        .chain(&names)
+        .map(|n| dump[*n].clone())
+        .collect();
+    let count = all.size() as f64;
+    let factors = ops::cos(&ops::arange(0.0, count, 1.0, Dtype::Float32).unwrap()).unwrap();
+    let factors = ops::reshape(&factors, all.shape()).unwrap();
+    let order: Vec<String> = m.trainable().into_iter().map(|(n, _)| n).collect();
+    let start = dump["start"].clone();
+    let slope = transforms::grad(
+        move |x: &[Array]| {
+            let mut model = m.clone();
+            let given = |(name, old): (String, Array)| match names.iter().position(|n| *n == name) {
+                Some(i) => x[i + 1].clone(),
+                None => old,
+            };
+            let own: Vec<Array> = model.trainable().into_iter().map(given).collect();
+            model.set_trainable(&own)?;
+            let (all, ..) = model.forward(&x[0], &start)?;
+            Ok(vec![ops::sum(&ops::multiply(&all, &factors)?, &[], false)?])
+        },
+        &[0, 1, 2, 3],
+    );
+    assert!(names.iter().all(|n| order.iter().any(|o| o == n)));
+    for (found, name) in slope
+        .call(&inputs)
+        .unwrap()
+        .iter()
+        .zip(["x"].iter().chain(&names))
+    {
+        close(found, &dump[&format!("d.{name}")]);
+    }
+}
+
+#[test]
+fn each_layer_has_a_state_of_its_own() {
+    let m: Recurrent = init(&config(), random::key(4).unwrap(), Dtype::Float32).unwrap();
+    let x = input();
+    let rows: Vec<Array> = (1..5)
+        .map(|i| ops::multiply(&x, &number(i as f32)).unwrap())
+        .collect();
+    let states = ops::stack(&rows.iter().collect::<Vec<_>>(), 0).unwrap();
+    let (mut h, mut seen) = (x.clone(), Vec::new());
+    for (layer, state) in m.twos.iter().zip(&rows) {
+        seen.push(h.clone());
+        h = layer
+            .forward(&h, &ops::multiply(state, &rows[0]).unwrap())
+            .unwrap()
+            .0;
+    }
+    let (found, kept) = m.states(&x, &states).unwrap();
+    close(&found, &h);
+    close(
+        &kept,
+        &ops::stack(&seen.iter().collect::<Vec<_>>(), 0).unwrap(),
+    );
+}
+
+#[test]
+fn a_list_that_is_too_short_for_the_layers_does_not_load() {
+    let mut short = (*config()).clone();
+    short.layer_types.pop();
+    let error = init::<Net>(&Arc::new(short), random::key(0).unwrap(), Dtype::Float32);
+    let error = error.err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(error.contains("layer_types[i] for i < depth"), "{error}");
 }

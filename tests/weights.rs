@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use mlx_macros::mlx_model;
 use mlx_runtime::model::{digest, init, load, LoadOptions, Model, Quantization};
-use mlx_runtime::nn::{Embedding, Linear, Param, RmsNorm};
+use mlx_runtime::nn::{Conv1d, Conv2d, Embedding, Linear, Param, RmsNorm};
 use mlx_runtime::random::Key;
 use mlx_runtime::{ops, Array, Dtype, Result};
 
@@ -172,6 +172,94 @@ fn parts_are_joined_stacked_and_turned() -> Result<()> {
     assert_eq!(down, values(&ops::transpose(at("down.weight"), &[1, 0])?));
     let shared = of(&model, "model.layers.0.shared");
     assert_eq!(shared, values(&all["shared.bias"]));
+    Ok(())
+}
+
+/// Tensors as GPT-2 and PyTorch store them.
+#[mlx_model(config = Sizes)]
+struct Stored {
+    #[weights(transposed(part("c_attn", 0, 3)))]
+    #[param(dim, dim, bias = true)]
+    q: Linear,
+    #[weights(transposed(part("c_attn", 1, 3)))]
+    #[param(dim, dim, bias = true)]
+    k: Linear,
+    #[weights(part("rows", 1, 2))]
+    #[param(ffn, dim)]
+    low: Param,
+    #[weights("features.conv", channels_first)]
+    #[param(ffn, 3, 2, dim)]
+    conv: Conv2d,
+    #[weights("features.line", channels_first)]
+    #[param(ffn, 3, dim)]
+    line: Conv1d,
+}
+
+#[mlx_model]
+impl Stored {
+    fn forward(&self, x: Tensor![B, dim]) -> Tensor![B, ffn] {
+        let y = self.q(x) + self.k(x);
+        let image = self.conv(ones([1, 3, 2, dim])).reshape([1, ffn]);
+        let line = self.line(ones([1, 3, dim])).reshape([1, ffn]);
+        matmul(y, self.low.transpose([1, 0])) + image + line
+    }
+}
+
+#[test]
+fn parts_of_tensors_and_the_layouts_of_pytorch_are_read() -> Result<()> {
+    let stored = tensors(&[
+        ("c_attn.weight", &[4, 12]),
+        ("c_attn.bias", &[12]),
+        ("rows", &[12, 4]),
+        ("features.conv.weight", &[6, 4, 3, 2]),
+        ("features.conv.bias", &[6]),
+        ("features.line.weight", &[6, 4, 3]),
+        ("features.line.bias", &[6]),
+    ]);
+    let all = stored.clone();
+    let options = LoadOptions::new(Dtype::Float32);
+    let m: Stored = load(&Arc::new(SIZES), stored.into(), &options)?;
+    let columns = |from: i32| -> Result<Vec<f32>> {
+        let part = ops::slice(&all["c_attn.weight"], &[0, from], &[4, from + 4], &[1, 1])?;
+        Ok(values(&ops::contiguous(
+            &ops::transpose(&part, &[1, 0])?,
+            false,
+        )?))
+    };
+    assert_eq!(of(&m, "q.weight"), columns(0)?);
+    assert_eq!(of(&m, "k.weight"), columns(4)?);
+    assert_eq!(of(&m, "k.bias"), values(&all["c_attn.bias"])[4..8]);
+    assert_eq!(of(&m, "low"), values(&all["rows"])[24..]);
+    let moved = |name: &str, axes: &[i32]| -> Result<Vec<f32>> {
+        Ok(values(&ops::contiguous(
+            &ops::transpose(&all[name], axes)?,
+            false,
+        )?))
+    };
+    assert_eq!(
+        of(&m, "conv.weight"),
+        moved("features.conv.weight", &[0, 2, 3, 1])?
+    );
+    assert_eq!(
+        of(&m, "line.weight"),
+        moved("features.line.weight", &[0, 2, 1])?
+    );
+    // What `parameters()` names can be loaded again.
+    let own: HashMap<String, Array> = m.parameters().into_iter().collect();
+    let again: Stored = load(&Arc::new(SIZES), own.into(), &options)?;
+    let x = ops::ones(&[2, 4], Dtype::Float32)?;
+    assert_eq!(values(&again.forward(&x)?), values(&m.forward(&x)?));
+    // Rows that cannot be cut in three.
+    let mut uneven = all.clone();
+    uneven.insert("c_attn.weight".into(), ops::ones(&[4, 11], Dtype::Float32)?);
+    let error = load::<Stored>(&Arc::new(SIZES), uneven.into(), &options)
+        .err()
+        .map(|e| e.to_string());
+    let error = error.unwrap_or_default();
+    assert!(
+        error.contains("expected rows in 3 equal parts, found 11"),
+        "{error}"
+    );
     Ok(())
 }
 

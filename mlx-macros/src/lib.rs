@@ -85,9 +85,10 @@ use proc_macro::TokenStream;
 /// | `fuse(off)`, `fuse(only(..))`, `fuse(except(..))`, in the same | struct | the passes that run |
 /// | `#[derive(Debug)]`, below `#[mlx_model]` | struct | shows dtype, tensors and the number of parameters; every model is `Clone` |
 /// | `#[require(heads % kv_heads == 0)]` | struct | a condition on the config, checked once at load |
-/// | `#[param(..)]` | `Linear`, `Embedding`, `RmsNorm`, `LayerNorm`, `Conv1d`, `Conv2d`, `SwitchLinear`, `Param` | the sizes of a layer, outputs first, and its options (`bias`, `eps`, `stride`, ..) |
+/// | `#[param(..)]` | `Linear`, `Embedding`, `RmsNorm`, `LayerNorm`, `GroupNorm`, `Conv1d`, `Conv2d`, `SwitchLinear`, `Param` | the sizes of a layer, outputs first, and its options (`bias`, `eps`, `stride`, ..) |
 /// | `#[rope(head_dim, base = theta)]` | `Rope` | rotary positions |
 /// | `#[layers(n, checkpoint = auto)]` | `Vec<Model>` | a stack of layers, with gradient checkpoints |
+/// | `#[config(vision)]`, `#[config(width = 2 * width)]` | a sub-model or stack | its config is a field of this model's, or this model's with other values |
 /// | none | another type | a sub-model |
 /// | `#[lora]` | `Linear`, `SwitchLinear` | `add_lora` may adapt the layer |
 /// | `#[when(condition)]` | `Option<..>` | the layer exists only where the condition holds |
@@ -107,7 +108,8 @@ use proc_macro::TokenStream;
 /// |---|---|
 /// | `let y = e;`, `let (a, b) = e;`, `let y: Tensor![B, ffn] = e;` | binds; a declared shape is checked |
 /// | `h = e;` | assigns a `let mut` |
-/// | `for layer in self.layers { h = layer(h, ..); }` | runs a stack |
+/// | `for layer in self.layers { h = layer(h, ..); }` | runs a stack; a body may carry and collect more values |
+/// | `for t in 0..L { h = .. x[t] ..; }` | runs its body for each position |
 /// | `if config.flag { h = e; } else { .. }` | both arms are checked, one is built |
 /// | last expression | the result |
 ///

@@ -10,7 +10,7 @@ use mlx_models::llama::Block;
 use mlx_runtime::__private::{Computed, Definition};
 use mlx_runtime::model::{add_lora, init, LoraConfig, Model};
 use mlx_runtime::nn::{
-    Conv1d, Conv2d, KvCache, LayerNorm, Linear, Param, RmsNorm, Rope, SwitchLinear,
+    Conv1d, Conv2d, GroupNorm, KvCache, LayerNorm, Linear, Param, RmsNorm, Rope, SwitchLinear,
 };
 use mlx_runtime::random::{self, Key};
 use mlx_runtime::{kernels, memory, ops, transforms, Array, Dtype, Result};
@@ -33,6 +33,8 @@ macro_rules! forms {
             map: Linear,
             #[param(2, hidden, hidden)]
             experts: SwitchLinear,
+            #[param(hidden)]
+            group_norm: GroupNorm,
             #[param(hidden, 3, hidden, padding = 1)]
             conv1: Conv1d,
             #[param(1, 3, 3, 1, padding = 1)]
@@ -261,6 +263,9 @@ forms! {
     f_rms_norm(x) { rms_norm(x, self.gain, 1e-5) }
     f_conv1d(x) { squeeze(conv1d(expand_dims(x, 0), reshape(x + 1.0, [hidden, 1, hidden])), 0) }
     f_conv2d(x) { reshape(conv2d(reshape(x, [1, hidden, 1, hidden]), reshape(x + 1.0, [hidden, 1, 1, hidden])), [hidden, hidden]) }
+    f_conv_transpose1d(x) { squeeze(conv_transpose1d(expand_dims(x, 0), reshape(x + 1.0, [hidden, 1, hidden])), 0) }
+    f_conv_transpose2d(x) { reshape(conv_transpose2d(reshape(x, [1, hidden, 1, hidden]), reshape(x + 1.0, [hidden, 1, 1, hidden])), [hidden, hidden]) }
+    f_visible_keys(x) { where_(visible_keys(reshape(x, [1, 1, hidden, hidden]), reshape(x, [1, 1, hidden, hidden])), x, 0.0) }
     f_max_pool1d(x) { squeeze(max_pool1d(expand_dims(x, 0), 3, 1, padding = 1), 0) }
     f_max_pool1d_apart(x) { repeat(squeeze(max_pool1d(expand_dims(x, 0), 2), 0), 2, 0) }
     f_max_pool2d(x) { reshape(max_pool2d(reshape(x, [1, hidden, hidden, 1]), 3, 1, padding = 1), [hidden, hidden]) }
@@ -275,6 +280,7 @@ forms! {
     f_linear_cross_entropy(x) { x + expand_dims(linear_cross_entropy(x, self.map, stop_gradient(argmax(x, -1)).astype(i32), ones([hidden], dtype = f32)).astype(float), 1) }
     f_layer_norm_of_weights(x) { self.layer_norm(x) }
     f_switch_linear(x) { squeeze(self.experts(reshape(x, [hidden, 1, hidden]), zeros([hidden], dtype = i32)), 1) }
+    f_group_norm_layer(x) { self.group_norm(x + 1.0) }
     f_conv1_layer(x) { squeeze(self.conv1(expand_dims(x, 0)), 0) }
     f_conv2_layer(x) { reshape(self.conv2(reshape(x, [1, hidden, hidden, 1])), [hidden, hidden]) }
     f_rope_layer(x) { reshape(self.rope(reshape(x, [hidden, 1, 1, hidden]), KvCache::off()), [hidden, hidden]) }
@@ -477,6 +483,7 @@ fn every_operation_has_a_form() {
     let layers = [
         ("RmsNorm", "norm"),
         ("LayerNorm", "layer_norm"),
+        ("GroupNorm", "group_norm"),
         ("Conv1d", "conv1"),
         ("Conv2d", "conv2"),
         ("SwitchLinear", "experts"),

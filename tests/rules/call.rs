@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use mlx_macros_core::ir::{Arg, Graph, Id, Kind, Op, P};
+use mlx_macros_core::syntax::condition;
+use mlx_macros_core::syntax::dims::Dim;
 use mlx_macros_core::syntax::signature::{Dt, Method, Ty};
 use mlx_runtime::__private::ops::{Mask, Parts};
 use mlx_runtime::__private::{ops, weak};
@@ -85,6 +87,40 @@ fn literal(e: &syn::Expr) -> f64 {
         },
         syn::Expr::Unary(u) => -literal(&u.expr),
         syn::Expr::Paren(p) => literal(&p.expr),
+        // A size as a number.
+        syn::Expr::Path(p) => {
+            let name = p.path.require_ident().unwrap().to_string();
+            crate::symbols::number(&Dim::name(&name)) as f64
+        }
+        syn::Expr::Field(f) => {
+            let syn::Member::Named(name) = &f.member else {
+                panic!("not a number");
+            };
+            crate::symbols::number(&Dim::name(&name.to_string())) as f64
+        }
+        e if condition::function(e).is_some() => {
+            let (name, args) = condition::function(e).unwrap();
+            let args: Vec<f64> = args.into_iter().map(literal).collect();
+            match (name, &args[..]) {
+                ("abs", [x]) => x.abs(),
+                ("ceil", [x]) => x.ceil(),
+                ("cos", [x]) => x.cos(),
+                ("exp", [x]) => x.exp(),
+                ("floor", [x]) => x.floor(),
+                ("ln", [x]) => x.ln(),
+                ("log10", [x]) => x.log10(),
+                ("log2", [x]) => x.log2(),
+                ("max", [x, y]) => x.max(*y),
+                ("min", [x, y]) => x.min(*y),
+                ("powf", [x, y]) => x.powf(*y),
+                ("recip", [x]) => x.recip(),
+                ("sin", [x]) => x.sin(),
+                ("sqrt", [x]) => x.sqrt(),
+                ("tan", [x]) => x.tan(),
+                ("tanh", [x]) => x.tanh(),
+                other => panic!("unknown function {other:?}"),
+            }
+        }
         syn::Expr::Binary(b) => {
             let (l, r) = (literal(&b.left), literal(&b.right));
             match b.op {
@@ -254,7 +290,7 @@ functions! {
         hard_tanh where_ clip vecdot tensordot flatten unflatten swapaxes moveaxis split repeat
         pad roll take take_along_axis partition argpartition topk sum mean max min prod logsumexp
         median all any argmax argmin softmax full random_bernoulli rms_norm mse_loss l1_loss log_cosh_loss
-        hinge_loss;
+        hinge_loss visible_keys;
     (a b c d):
         nan_to_num put_along_axis var std cumsum cumprod cummax cummin logcumsumexp arange
         linspace eye tri random_uniform layer_norm max_pool1d avg_pool1d max_pool2d avg_pool2d smooth_l1_loss
@@ -264,5 +300,5 @@ functions! {
         cosine_similarity_loss;
     (a b c d e f):
         rope scaled_dot_product_attention conv1d conv2d cross_entropy gaussian_nll_loss;
-    (a b c d e f g): quantized_matmul;
+    (a b c d e f g): quantized_matmul conv_transpose1d conv_transpose2d;
 }

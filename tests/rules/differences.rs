@@ -90,6 +90,11 @@ const STRICTER: &[(&[&str], Code, &str)] = &[
         "activations are floating point",
     ),
     (
+        &["visible_keys"],
+        Code::Rank,
+        "queries and keys are those of attention",
+    ),
+    (
         &["linspace"],
         Code::Dtype,
         "values at equal distances are no whole numbers",
@@ -232,6 +237,10 @@ const LESS_KNOWN: &[(&[&str], &str)] = &[
     (
         &["topk", "partition", "argpartition"],
         "whether an axis has so many elements",
+    ),
+    (
+        &["reshape", "unflatten"],
+        "whether a size that a call binds divides into the others",
     ),
     (
         &["rope"],

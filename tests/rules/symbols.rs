@@ -3,7 +3,7 @@
 use mlx_macros_core::check::build;
 use mlx_macros_core::diag::Diag;
 use mlx_macros_core::ir::{Graph, Id, Kind};
-use mlx_macros_core::syntax::dims::Dim;
+use mlx_macros_core::syntax::dims::{Dim, Quotient};
 use mlx_macros_core::syntax::signature::Method;
 use mlx_macros_core::syntax::{model, signature};
 
@@ -24,6 +24,9 @@ pub const SIZES: &[(&str, i64)] = &[
 pub fn number(d: &Dim) -> i64 {
     // Any name without a capital is a field of the config.
     let of = |name: &String| {
+        if let Some(q) = Quotient::of(name) {
+            return number(&q.of) / number(&q.divisor());
+        }
         let found = SIZES.iter().find(|(n, _)| n == name);
         found.map_or(31, |(_, n)| *n)
     };

@@ -88,6 +88,7 @@ pub(super) fn layer(used: &Used<'_>) -> Vec<Call> {
         Leaf::Embedding(_) => operation("layer embedding"),
         Leaf::RmsNorm(_) => return operation("rms_norm"),
         Leaf::LayerNorm(_) => return operation("layer_norm"),
+        Leaf::GroupNorm(_) => return operation("layer group_norm"),
         Leaf::Conv1d(_) => operation("conv1d"),
         Leaf::Conv2d(_) => operation("conv2d"),
         Leaf::SwitchLinear(_) if state.adapted => {

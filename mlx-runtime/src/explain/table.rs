@@ -51,6 +51,8 @@ table! {
     "contiguous" => [mlx_contiguous] or [];
     "conv1d" => [mlx_conv1d] or [];
     "conv2d" => [mlx_conv2d] or [];
+    "conv_transpose1d" => [mlx_conv_transpose1d] or [];
+    "conv_transpose2d" => [mlx_conv_transpose2d] or [];
     "cos" => [mlx_cos] or [];
     "cosh" => [mlx_cosh] or [];
     "cosine_similarity_loss" => [mlx_square, mlx_sum | mlx_sum_axes | mlx_sum_axis, mlx_sqrt, mlx_multiply, mlx_maximum, mlx_multiply, mlx_sum | mlx_sum_axes | mlx_sum_axis, mlx_divide] or [];
@@ -101,6 +103,7 @@ table! {
     "layer bias" => [mlx_add] or [];
     "layer dequantized_linear" => [mlx_dequantize, mlx_astype, mlx_transpose_axes, mlx_matmul] or [];
     "layer embedding" => [mlx_clip, mlx_take_axis] or [];
+    "layer group_norm" => [mlx_reshape, mlx_var_axes, mlx_add, mlx_rsqrt, mlx_mean_axes, mlx_subtract, mlx_multiply, mlx_reshape, mlx_multiply, mlx_add] or [];
     "layer joined_adapters" => [mlx_concatenate_axis, mlx_astype, mlx_matmul, mlx_astype, mlx_multiply, mlx_split_sections] or [];
     "layer joined_linear" => [mlx_transpose_axes, mlx_matmul, mlx_split_sections] or [];
     "layer linear" => [mlx_transpose_axes, mlx_matmul] or [];
@@ -220,6 +223,7 @@ table! {
     "unflatten" => [mlx_unflatten] or [];
     "var" => [mlx_var | mlx_var_axes | mlx_var_axis] or [];
     "vecdot" => [mlx_vecdot] or [];
+    "visible_keys" => [mlx_arange, mlx_reshape, mlx_reshape, mlx_greater_equal] or [];
     "where_" => [mlx_where] or [];
     "zeros" => [mlx_zeros] or [];
     "zeros_like" => [mlx_zeros_like] or [];

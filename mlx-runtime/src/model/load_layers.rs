@@ -6,7 +6,7 @@ use super::loader::{join, Fill, LoadDim};
 use super::Loader;
 use crate::nn::conv::Steps;
 use crate::nn::pair::Pair;
-use crate::nn::{Conv1d, Conv2d, LayerNorm, RmsNorm, SwitchLinear};
+use crate::nn::{Conv1d, Conv2d, GroupNorm, LayerNorm, RmsNorm, SwitchLinear};
 
 impl Loader {
     /// A normalisation over `dim` with a weight that lacks `offset`.
@@ -47,20 +47,52 @@ impl Loader {
         layer
     }
 
+    /// A normalisation over groups of `dim` features.
+    #[allow(clippy::too_many_arguments)] // one argument for each attribute of the definition
+    pub fn group_norm(
+        &mut self,
+        path: &str,
+        dim: LoadDim,
+        groups: LoadDim,
+        eps: f32,
+        pytorch_compatible: bool,
+        frozen: bool,
+    ) -> GroupNorm {
+        self.eps(path, eps);
+        let (features, by) = (dim.size(), groups.size());
+        if by < 1 || features % by.max(1) != 0 {
+            self.error(format!(
+                "{path}: expected groups that divide {features} features, found {by}"
+            ));
+        }
+        let weight = self.tensor(&join(path, "weight"), &[dim], Fill::Value(1.0));
+        let bias = self.tensor(&join(path, "bias"), &[dim], Fill::Zeros);
+        let sizes = [by.max(1), features].map(|n| i32::try_from(n).unwrap_or(i32::MAX));
+        let tensors = Pair::new(weight, Some(bias), self.frozen());
+        let mut layer = GroupNorm::from_parts(tensors, sizes, eps, pytorch_compatible);
+        if frozen {
+            layer.pin();
+        }
+        layer
+    }
+
     /// A stack of linear maps `[experts, out, in]`.
+    #[allow(clippy::too_many_arguments)] // one argument for each attribute of the definition
     pub fn switch_linear(
         &mut self,
         path: &str,
         experts: LoadDim,
         out: LoadDim,
         input: LoadDim,
+        bias: bool,
         lora: bool,
         frozen: bool,
     ) -> SwitchLinear {
         let dims = [experts, out, input];
         let weight = self.tensor(&join(path, "weight"), &dims, Fill::Uniform(input.size()));
         let sizes = dims.map(|d| i32::try_from(d.size()).unwrap_or(i32::MAX));
-        let mut layer = SwitchLinear::from_parts(weight, sizes, lora, self.frozen());
+        let bias = bias.then(|| self.tensor(&join(path, "bias"), &[experts, out], Fill::Zeros));
+        let mut layer = SwitchLinear::from_parts(weight, bias, sizes, lora, self.frozen());
         if frozen {
             layer.pin();
         }

@@ -49,7 +49,7 @@ use loader::join;
 use std::path::Path;
 
 use crate::nn::{
-    files, Conv1d, Conv2d, Embedding, LayerNorm, Linear, Param, RmsNorm, SwitchLinear,
+    files, Conv1d, Conv2d, Embedding, GroupNorm, LayerNorm, Linear, Param, RmsNorm, SwitchLinear,
 };
 use crate::{Array, Error, ErrorKind, Result};
 
@@ -167,6 +167,8 @@ pub enum Leaf<'a> {
     RmsNorm(&'a RmsNorm),
     /// A normalisation with a mean.
     LayerNorm(&'a LayerNorm),
+    /// A normalisation over groups of features.
+    GroupNorm(&'a GroupNorm),
     /// A convolution along one axis.
     Conv1d(&'a Conv1d),
     /// A convolution along two axes.
@@ -188,6 +190,8 @@ pub enum LeafMut<'a> {
     RmsNorm(&'a mut RmsNorm),
     /// A normalisation with a mean.
     LayerNorm(&'a mut LayerNorm),
+    /// A normalisation over groups of features.
+    GroupNorm(&'a mut GroupNorm),
     /// A convolution along one axis.
     Conv1d(&'a mut Conv1d),
     /// A convolution along two axes.
@@ -206,6 +210,7 @@ impl<'a> Leaf<'a> {
             Leaf::Embedding(l) => l.each(f),
             Leaf::RmsNorm(l) => l.each(f),
             Leaf::LayerNorm(l) => l.each(f),
+            Leaf::GroupNorm(l) => l.each(f),
             Leaf::Conv1d(l) => l.each(f),
             Leaf::Conv2d(l) => l.each(f),
             Leaf::SwitchLinear(l) => l.each(f),
@@ -222,6 +227,7 @@ impl LeafMut<'_> {
             LeafMut::Embedding(l) => l.each_mut(f),
             LeafMut::RmsNorm(l) => l.each_mut(f),
             LeafMut::LayerNorm(l) => l.each_mut(f),
+            LeafMut::GroupNorm(l) => l.each_mut(f),
             LeafMut::Conv1d(l) => l.each_mut(f),
             LeafMut::Conv2d(l) => l.each_mut(f),
             LeafMut::SwitchLinear(l) => l.each_mut(f),
@@ -235,6 +241,7 @@ impl LeafMut<'_> {
             LeafMut::Embedding(l) => l.set_frozen(frozen),
             LeafMut::RmsNorm(l) => l.set_frozen(frozen),
             LeafMut::LayerNorm(l) => l.set_frozen(frozen),
+            LeafMut::GroupNorm(l) => l.freeze(frozen),
             LeafMut::Conv1d(l) => l.set_frozen(frozen),
             LeafMut::Conv2d(l) => l.set_frozen(frozen),
             LeafMut::SwitchLinear(l) => l.set_frozen(frozen),

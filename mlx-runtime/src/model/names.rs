@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::loader::join;
-use crate::{ops, Array, Result};
+use crate::{ops, Array, Error, Result};
 
 /// The names of a field's tensors, in each naming scheme.
 pub struct Names {
@@ -28,6 +28,62 @@ pub struct NamePart {
     pub absolute: bool,
     /// Stored `[in, out]`.
     pub transposed: bool,
+    /// Stored `[out, in, kernel..]`, as PyTorch.
+    pub channels_first: bool,
+    /// This one of so many equal parts of the rows.
+    pub part: (i32, i32),
+}
+
+impl NamePart {
+    /// True if another shape is stored than is used, beside a transposed matrix.
+    pub(super) const fn is_other(&self) -> bool {
+        self.channels_first || self.part.1 > 1
+    }
+
+    fn form(&self) -> Form {
+        Form {
+            transposed: self.transposed,
+            channels_first: self.channels_first,
+            part: self.part,
+        }
+    }
+}
+
+/// The form in which a tensor is stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Form {
+    transposed: bool,
+    channels_first: bool,
+    part: (i32, i32),
+}
+
+impl Form {
+    const AS_USED: Form = Form {
+        transposed: false,
+        channels_first: false,
+        part: (0, 1),
+    };
+
+    /// The tensor as the layer uses it.
+    fn used(self, a: Array) -> Result<Array> {
+        let a = match (self.transposed, self.channels_first && a.ndim() > 2) {
+            (true, _) => ops::swapaxes(&a, -1, -2)?,
+            (_, true) => ops::moveaxis(&a, 1, -1)?,
+            _ => a,
+        };
+        match self.part {
+            (_, 1) => Ok(a),
+            (i, n) => {
+                let rows = a.dim(0)?;
+                if rows % n != 0 {
+                    let text = format!("expected rows in {n} equal parts, found {rows}");
+                    return Err(Error::shape("part", text));
+                }
+                let mut parts = ops::split(&a, n, 0)?;
+                Ok(parts.swap_remove(i as usize))
+            }
+        }
+    }
 }
 
 /// The tensors of a checkpoint, and the places of fields with names in the scheme.
@@ -47,8 +103,8 @@ pub(super) struct Tensors {
 
 /// The place of a field's tensors, if it is not the field's own path.
 struct Place {
-    /// Path, and true if it is stored transposed.
-    parts: Vec<(String, bool)>,
+    /// Path, and the form in which it is stored.
+    parts: Vec<(String, Form)>,
     /// The other paths that were tried.
     others: Vec<String>,
 }
@@ -125,10 +181,10 @@ impl Tensors {
             true => part.name.to_string(),
             false => join(path, part.name),
         };
-        let own = vec![(join(path, names.own), false)];
-        let mut alternatives: Vec<Vec<(String, bool)>> = pattern
+        let own = vec![(join(path, names.own), Form::AS_USED)];
+        let mut alternatives: Vec<Vec<(String, Form)>> = pattern
             .iter()
-            .map(|parts| parts.iter().map(|p| (at(p), p.transposed)).collect())
+            .map(|parts| parts.iter().map(|p| (at(p), p.form())).collect())
             .collect();
         // A field's own name is always an alternative, so that tensors from `parameters()` can be loaded.
         if !alternatives
@@ -137,15 +193,20 @@ impl Tensors {
         {
             alternatives.push(own);
         }
-        let there = |parts: &Vec<(String, bool)>| {
+        let there = |parts: &Vec<(String, Form)>| {
             parts
                 .iter()
                 .any(|(p, _)| self.holds(&p.replacen("{}", "0", 1)))
         };
         let chosen = alternatives.iter().position(there).unwrap_or(0);
         let parts = alternatives.remove(chosen);
-        let special = parts.len() > 1 || parts.iter().any(|(p, t)| *t || p.contains("{}"));
-        let key = parts.first().map(|p| p.0.clone()).unwrap_or_default();
+        let other = |(p, form): &(String, Form)| *form != Form::AS_USED || p.contains("{}");
+        let special = parts.len() > 1 || parts.iter().any(other);
+        let key = match &parts[..] {
+            // Several fields may be parts of one tensor.
+            [(_, form)] if form.part.1 > 1 => join(path, names.own),
+            parts => parts.first().map(|p| p.0.clone()).unwrap_or_default(),
+        };
         let others: Vec<String> = alternatives
             .into_iter()
             .map(|a| a.into_iter().map(|p| p.0).collect::<Vec<_>>().join(" + "))
@@ -183,16 +244,19 @@ impl Tensors {
                 None => Found::Missing(vec![name.to_string()]),
             };
         };
-        let parts: Vec<(String, bool)> = place
+        let parts: Vec<(String, Form)> = place
             .parts
             .iter()
-            .map(|(p, t)| {
+            .map(|(p, form)| {
                 // Matrices that MLX packed are stored as they are used.
                 let packed = self.names.contains(&join(p, "scales"));
-                (
-                    join(p, leaf),
-                    *t && !packed && matches!(leaf, "" | "weight"),
-                )
+                let turns = !packed && matches!(leaf, "" | "weight");
+                let form = Form {
+                    transposed: form.transposed && turns,
+                    channels_first: form.channels_first && turns,
+                    ..*form
+                };
+                (join(p, leaf), form)
             })
             .collect();
         let others: Vec<String> = place.others.iter().map(|p| join(p, leaf)).collect();
@@ -201,10 +265,10 @@ impl Tensors {
         let (mut missing, mut rows) = (Vec::new(), Vec::new());
         for i in 0..count {
             let mut row = Vec::new();
-            for (part, transposed) in &parts {
+            for (part, form) in &parts {
                 let part = part.replacen("{}", &i.to_string(), 1);
                 match self.read(&part) {
-                    Some(a) => row.push((a, *transposed)),
+                    Some(a) => row.push((a, *form)),
                     None => missing.push(part),
                 }
             }
@@ -238,15 +302,12 @@ impl Tensors {
 }
 
 /// Rows of parts, joined along their first axis, stacked along a new one.
-fn assemble(rows: Vec<Vec<(Array, bool)>>, stacked: bool) -> Result<Array> {
+fn assemble(rows: Vec<Vec<(Array, Form)>>, stacked: bool) -> Result<Array> {
     let mut whole = Vec::new();
     for row in rows {
         let mut parts = Vec::new();
-        for (a, transposed) in row {
-            parts.push(match transposed {
-                false => a,
-                true => ops::swapaxes(&a, -1, -2)?,
-            });
+        for (a, form) in row {
+            parts.push(form.used(a)?);
         }
         whole.push(match parts.len() {
             1 => parts.remove(0),

@@ -93,6 +93,50 @@ impl GroupNorm {
         }
     }
 
+    pub(crate) fn from_parts(
+        tensors: Pair,
+        [groups, features]: [i32; 2],
+        eps: f32,
+        pytorch_compatible: bool,
+    ) -> Self {
+        GroupNorm {
+            groups,
+            features,
+            eps,
+            affine: Some(tensors),
+            pytorch_compatible,
+        }
+    }
+
+    /// True if the backward pass reads the values before the weight.
+    #[doc(hidden)]
+    pub fn keeps_input(&self) -> bool {
+        self.affine.as_ref().is_some_and(Pair::trains)
+    }
+
+    /// Never trains, as the definition says.
+    pub(crate) fn pin(&mut self) {
+        self.affine.iter_mut().for_each(Pair::pin);
+    }
+
+    pub(crate) fn freeze(&mut self, frozen: bool) {
+        self.affine
+            .iter_mut()
+            .for_each(|pair| pair.set_frozen(frozen));
+    }
+
+    pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {
+        if let Some(pair) = &self.affine {
+            pair.each(f);
+        }
+    }
+
+    pub(crate) fn each_mut(&mut self, f: &mut dyn FnMut(&mut Array, bool)) {
+        if let Some(pair) = &mut self.affine {
+            pair.each_mut(f);
+        }
+    }
+
     /// `[B, .., C]` of C features -> the same.
     ///
     /// # Errors
@@ -136,21 +180,15 @@ impl GroupNorm {
 
 impl Parameters for GroupNorm {
     fn visit(&self, path: &str, f: &mut dyn FnMut(&str, &Array, TensorKind)) {
-        if let Some(pair) = &self.affine {
-            pair.each(&mut |name, a, trained| f(&join(path, name), a, TensorKind::of(trained)));
-        }
+        self.each(&mut |name, a, trained| f(&join(path, name), a, TensorKind::of(trained)));
     }
 
     fn visit_mut(&mut self, f: &mut dyn FnMut(&mut Array, TensorKind)) {
-        if let Some(pair) = &mut self.affine {
-            pair.each_mut(&mut |a, trained| f(a, TensorKind::of(trained)));
-        }
+        self.each_mut(&mut |a, trained| f(a, TensorKind::of(trained)));
     }
 
     fn set_frozen(&mut self, frozen: bool) {
-        self.affine
-            .iter_mut()
-            .for_each(|pair| pair.set_frozen(frozen));
+        self.freeze(frozen);
     }
 }
 

@@ -8,6 +8,8 @@ use crate::{ops, Array, Result};
 #[derive(Clone)]
 pub struct SwitchLinear {
     weight: Array,
+    /// `[experts, out]`.
+    bias: Option<Array>,
     lora: Option<Lora>,
     /// (experts, out, in).
     sizes: [i32; 3],
@@ -29,12 +31,14 @@ struct Lora {
 impl SwitchLinear {
     pub(crate) fn from_parts(
         weight: Array,
+        bias: Option<Array>,
         sizes: [i32; 3],
         lora_allowed: bool,
         frozen: bool,
     ) -> Self {
         SwitchLinear {
             weight,
+            bias,
             lora: None,
             sizes,
             lora_allowed,
@@ -49,7 +53,11 @@ impl SwitchLinear {
     /// # Errors
     /// If the last dim of `x` is not `in`, or the leading axes do not broadcast.
     pub fn forward(&self, x: &Array, indices: &Array) -> Result<Array> {
-        let y = chosen(x, &self.weight, indices)?;
+        let mut y = chosen(x, &self.weight, indices)?;
+        if let Some(bias) = &self.bias {
+            let bias = ops::take(bias, indices, 0)?;
+            y = ops::add(&y, &ops::expand_dims(&bias, &[-2])?)?;
+        }
         let Some(Lora { a, b, scale }) = &self.lora else {
             return Ok(y);
         };
@@ -84,6 +92,9 @@ impl SwitchLinear {
 
     pub(crate) fn each<'a>(&'a self, f: &mut dyn FnMut(&str, &'a Array, bool)) {
         f("weight", &self.weight, !self.frozen);
+        if let Some(b) = &self.bias {
+            f("bias", b, !self.frozen);
+        }
         if let Some(l) = &self.lora {
             f("lora_a", &l.a, true);
             f("lora_b", &l.b, true);
@@ -92,6 +103,9 @@ impl SwitchLinear {
 
     pub(crate) fn each_mut(&mut self, f: &mut dyn FnMut(&mut Array, bool)) {
         f(&mut self.weight, !self.frozen);
+        if let Some(b) = &mut self.bias {
+            f(b, !self.frozen);
+        }
         if let Some(l) = &mut self.lora {
             f(&mut l.a, true);
             f(&mut l.b, true);

@@ -128,6 +128,29 @@ pub fn quotient(a: i64, b: i64) -> i64 {
     a.checked_div(b).unwrap_or(-1)
 }
 
+/// Refuses a call of a function that requires other sizes.
+pub fn require(what: &str, text: &str, holds: bool, sizes: &[(&str, i64)]) -> Result<()> {
+    if holds {
+        return Ok(());
+    }
+    let sizes: Vec<String> = sizes.iter().map(|(n, v)| format!("{n} = {v}")).collect();
+    Err(Error::new(
+        ErrorKind::Shape,
+        format!("{what} requires {text}, but {}", sizes.join(", ")),
+    ))
+}
+
+/// Refuses sizes of a call of which a quotient is not whole.
+pub fn whole_quotient(what: &str, text: &str, of: i64, by: i64) -> Result<()> {
+    if of.checked_rem(by) == Some(0) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Shape,
+        format!("{what}: expected a whole number {text}, found {of} / {by}"),
+    ))
+}
+
 /// A config's value for a message.
 pub fn show(value: &impl std::fmt::Debug) -> String {
     format!("{value:?}")

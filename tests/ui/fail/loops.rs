@@ -20,7 +20,7 @@ impl Net {
             h = layer(h);
         }
         for layer in self.layers {
-            let y = layer(h);
+            let y = h * 2.0;
             h = y;
         }
         for layer in self.layers {

@@ -26,6 +26,7 @@ const LAYERS: &[(&str, &str, &str)] = &[
     ("layer bias", "mlx_add", ""),
     ("layer dequantized_linear", "mlx_dequantize mlx_astype mlx_transpose_axes mlx_matmul", ""),
     ("layer embedding", "mlx_clip mlx_take_axis", ""),
+    ("layer group_norm", "mlx_reshape mlx_var_axes mlx_add mlx_rsqrt mlx_mean_axes mlx_subtract mlx_multiply mlx_reshape mlx_multiply mlx_add", ""),
     ("layer joined_adapters", "mlx_concatenate_axis mlx_astype mlx_matmul mlx_astype mlx_multiply mlx_split_sections", ""),
     ("layer joined_linear", "mlx_transpose_axes mlx_matmul mlx_split_sections", ""),
     ("layer linear", "mlx_transpose_axes mlx_matmul", ""),

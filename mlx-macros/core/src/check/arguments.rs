@@ -97,7 +97,13 @@ impl Builder<'_> {
         let ty = Ty::Tensor(vec![dim.clone()], signature::Dt::Float);
         signature::check_free(&ty, &self.free, e.span())?;
         for name in dim.names() {
-            self.sizes.note(name, self.known.is_there(name));
+            let holder = self.known.holder(name);
+            let there = self.known.is_there(name) || holder.is_some();
+            let holders = &self.model.names.holders;
+            holders
+                .borrow_mut()
+                .extend(holder.map(|(h, _)| h.to_string()));
+            self.sizes.note(name, there);
         }
         Ok(dim)
     }

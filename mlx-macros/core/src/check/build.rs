@@ -46,6 +46,7 @@ pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph,
         looped: None,
         index: None,
         lists: BTreeMap::new(),
+        masks: BTreeMap::new(),
         idle: Vec::new(),
         errors: Vec::new(),
     };
@@ -109,6 +110,8 @@ pub(crate) struct Builder<'a> {
     pub index: Option<Ident>,
     /// The lists of values, and the type of their elements.
     pub lists: BTreeMap<Id, Ty>,
+    /// The masks that variables name.
+    pub masks: BTreeMap<Id, Expr>,
     /// Writings without effect, which are mistakes if there is no other.
     pub idle: Vec<Diag>,
     pub errors: Vec<Diag>,
@@ -357,6 +360,18 @@ impl Builder<'_> {
                     .is_none_or(|n| self.find(&n.to_string()).is_some()),
                 _ => false,
             };
+            if self.is_mask(init) {
+                let id = self.push(Kind::Tuple(vec![]), Ty::Tuple(vec![]), init.span());
+                let mask = match init {
+                    Expr::Call(c) if c.args.len() == 1 && self.is_number(&c.args[0]) => {
+                        let n = self.number(&c.args[0]);
+                        syn::parse_quote!(sliding(#n))
+                    }
+                    other => other.clone(),
+                };
+                self.masks.insert(id, mask);
+                return Ok(id);
+            }
             return match self.is_number(init) && !known {
                 true => Ok(self.push(Kind::Number(self.number(init)), Ty::Number, init.span())),
                 false => self.value(init, None),

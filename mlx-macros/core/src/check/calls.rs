@@ -44,6 +44,27 @@ impl Builder<'_> {
                 found[at] = Some((Arg::Bool(syn::parse_quote!(true)), e.span()));
                 continue;
             }
+            if *kind == P::Mask {
+                let other = |i: usize| match found.get(i) {
+                    Some(Some((Arg::Value(id), _))) => Some(*id),
+                    _ => None,
+                };
+                let others = [other(0), other(1)];
+                match self.masked(e, others) {
+                    Ok(None) => {}
+                    Ok(Some(id)) => {
+                        unknown |= *self.ty(id) == Ty::Unknown;
+                        found[at] = Some((Arg::Value(id), e.span()));
+                        continue;
+                    }
+                    Err(d) => {
+                        self.errors.push(d);
+                        unknown = true;
+                        found[at] = Some((Arg::Absent, span));
+                        continue;
+                    }
+                }
+            }
             match self.argument(e, *kind) {
                 Ok(a) => {
                     unknown |= a.values().iter().any(|id| *self.ty(*id) == Ty::Unknown);

@@ -7,7 +7,7 @@ use syn::{Expr, Lit};
 
 use crate::check::build::Builder;
 use crate::diag::{suggest, Diag, Result};
-use crate::ir::{contract, Arg, P};
+use crate::ir::{contract, Arg, Id, P};
 use crate::syntax::dims::Dim;
 use crate::syntax::literals::{integer, never_a_count};
 use crate::syntax::signature::Ty;
@@ -74,8 +74,62 @@ impl Builder<'_> {
                 },
                 _ => Ok(Arg::Value(self.value(e, None)?)),
             },
+            // `let m = causal;` and its like name a mask.
+            (P::Mask, Expr::Path(p)) => match self.mask_named(p) {
+                Some(mask) => self.argument(&mask, P::Mask),
+                None => Ok(Arg::Value(self.value(e, None)?)),
+            },
             _ => Ok(Arg::Value(self.value(e, None)?)),
         }
+    }
+
+    /// True for `causal` and `sliding(n)`, which no tensor is.
+    pub(crate) fn is_mask(&self, e: &Expr) -> bool {
+        match e {
+            Expr::Path(p) => p.path.is_ident("causal") && self.find("causal").is_none(),
+            Expr::Call(c) => matches!(&*c.func, Expr::Path(p) if p.path.is_ident("sliding")),
+            Expr::Paren(p) => self.is_mask(&p.expr),
+            _ => false,
+        }
+    }
+
+    /// The mask that a variable names.
+    fn mask_named(&self, p: &syn::ExprPath) -> Option<Expr> {
+        let name = p.path.get_ident()?.to_string();
+        let mask = self.masks.get(&self.find(&name)?)?;
+        self.variables.read(&name);
+        Some(mask.clone())
+    }
+
+    /// `causal & m`: a mask and a bool tensor, both of which must show a key. `q` and `k` are the other arguments.
+    pub(crate) fn masked(&mut self, e: &Expr, others: [Option<Id>; 2]) -> Result<Option<Id>> {
+        let (left, right) = match e {
+            Expr::Paren(p) => return self.masked(&p.expr, others),
+            Expr::Binary(b) if matches!(b.op, syn::BinOp::BitAnd(_)) => (&*b.left, &*b.right),
+            _ => return Ok(None),
+        };
+        let named = |b: &Self, e: &Expr| match e {
+            Expr::Path(p) => b.mask_named(p).unwrap_or_else(|| e.clone()),
+            e => e.clone(),
+        };
+        let (left, right) = (named(self, left), named(self, right));
+        let (mask, tensor) = match (self.is_mask(&left), self.is_mask(&right)) {
+            (true, false) => (left, right),
+            (false, true) => (right, left),
+            _ => return Err(Diag::masks_both(e.span())),
+        };
+        let tensor = self.value(&tensor, None)?;
+        let window = match self.argument(&mask, P::Mask)? {
+            Arg::Sliding(n) => Arg::Scalar(n),
+            _ => Arg::Absent,
+        };
+        let [Some(q), Some(k)] = others else {
+            return Ok(Some(self.unknown(e.span())));
+        };
+        let seen = vec![Arg::Value(q), Arg::Value(k), window];
+        let seen = self.apply("visible_keys", seen, mask.span())?;
+        let both = vec![Arg::Value(seen), Arg::Value(tensor)];
+        self.apply("logical_and", both, e.span()).map(Some)
     }
 
     fn size_list<'e>(&self, all: impl IntoIterator<Item = &'e Expr>) -> Result<Arg> {

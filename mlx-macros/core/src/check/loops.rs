@@ -179,7 +179,10 @@ impl Builder<'_> {
             cache.filter(|(_, id)| *self.ty(*id) == Ty::Cache).collect();
         let before = self.variables.scopes();
         let around = std::mem::take(&mut self.graph);
-        let lists = std::mem::take(&mut self.lists);
+        let (lists, masks) = (
+            std::mem::take(&mut self.lists),
+            std::mem::take(&mut self.masks),
+        );
         // The values from outside, as the body knows them.
         let mut inputs = Vec::new();
         for (name, id) in tensors.iter().zip(&outer) {
@@ -290,7 +293,7 @@ impl Builder<'_> {
         let cache = caches
             .into_iter()
             .find(|(_, id)| reads_cache && matches!(self.graph.nodes[*id].kind, Kind::Input(_)));
-        self.lists = lists;
+        (self.lists, self.masks) = (lists, masks);
         self.variables.restore(&before);
         let (first, more) = outer.split_at(carried.len());
         let body = Box::new(Body {
@@ -355,6 +358,17 @@ impl Builder<'_> {
             return Ok(self.unknown(span));
         };
         let (model, what) = (l.model.clone(), l.layer.to_string());
+        // As everywhere, a cache comes last.
+        let cache = |e: &&Expr| match e {
+            Expr::Path(p) => {
+                let id = p.path.get_ident().and_then(|n| self.find(&n.to_string()));
+                id.is_some_and(|id| *self.ty(id) == Ty::Cache)
+            }
+            _ => false,
+        };
+        if let Some(e) = args.iter().rev().skip(1).find(|e| cache(e)) {
+            return Err(Diag::cache_not_last(e.span()));
+        }
         let field = Ident::new(LAYER, Span::call_site());
         self.sub_model((&field, what), model, args, span, wanted)
     }
@@ -370,7 +384,15 @@ impl Builder<'_> {
         let Some(first) = first else {
             return Err(Diag::expected_tensor(e.expr.span(), self.describe(id)));
         };
-        let number = crate::syntax::literals::small(&e.index).is_some_and(|n| n >= 0);
+        let number = crate::syntax::literals::small(&e.index).filter(|n| *n >= 0);
+        if let Some(n) = number {
+            let dims = |n: i64| Arg::Dims(vec![Dim::constant(n)]);
+            let axis = Arg::Ints(vec![0]);
+            let part = vec![Arg::Value(id), dims(n), dims(n + 1), dims(1), axis];
+            let part = self.apply("slice", part, e.span())?;
+            let whole = vec![Arg::Value(part), Arg::Int(0)];
+            return self.apply("squeeze", whole, e.span());
+        }
         let counts = matches!(&*e.index, Expr::Path(p) if self.index.as_ref().is_some_and(|i| p.path.is_ident(i)));
         match self
             .looped
@@ -382,8 +404,8 @@ impl Builder<'_> {
                 let count = self.model.names.dim(&count);
                 return Err(Diag::place_of_others(at, count, self.describe(id)));
             }
-            None if !number => return Err(Diag::place_form(at)),
-            _ => {}
+            None => return Err(Diag::place_form(at)),
+            Some(_) => {}
         }
         let index = Arg::Scalar(self.number(&e.index));
         let dtype = Arg::Dtype(crate::syntax::signature::Dt::I32);

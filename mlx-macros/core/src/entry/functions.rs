@@ -8,15 +8,17 @@ use syn::ItemFn;
 
 use super::kernels::Options;
 use crate::check::{build, recursion};
-use crate::diag::{Diag, Result};
+use crate::diag::{suggest, Diag, Result};
 use crate::fuse;
 use crate::ir::Graph;
 use crate::kernel::regions;
 use crate::lower::define::sig;
 use crate::lower::{self, checkpoint};
 use crate::report::explain;
+use crate::syntax::condition;
 use crate::syntax::dims::is_free;
-use crate::syntax::model::ModelDef;
+use crate::syntax::logic::Facts;
+use crate::syntax::model::{self, ModelDef};
 use crate::syntax::names::Names;
 use crate::syntax::nesting;
 use crate::syntax::signature::{self, Method, Ty};
@@ -150,7 +152,9 @@ pub fn mistakes(f: &ItemFn) -> Vec<Diag> {
 pub(super) type Read = std::result::Result<Graph, Box<(Vec<Diag>, Graph)>>;
 
 pub(super) fn read(model: &ModelDef, f: &ItemFn) -> (Method, Read) {
-    let method = match signature::function(f).and_then(|m| without_config(&m).map(|()| m)) {
+    let requires = model::requires(&f.attrs).and_then(|r| of_sizes(f, &r));
+    let found = requires.and_then(|()| signature::function(f, &model.names));
+    let method = match found.and_then(|m| without_config(&m).map(|()| m)) {
         Ok(m) => m,
         Err(e) => {
             let names = Names::default();
@@ -170,15 +174,38 @@ pub(super) fn read(model: &ModelDef, f: &ItemFn) -> (Method, Read) {
 /// The model of a function: no fields and no config.
 pub(super) fn no_model(f: &ItemFn) -> ModelDef {
     let name = &f.sig.ident;
+    // Mistakes in them are reported with those of the signature.
+    let requires = model::requires(&f.attrs).unwrap_or_default();
+    let facts = Facts::default();
+    let facts = requires.iter().fold(facts, |all, r| all.and(r, true));
     ModelDef {
         item: syn::parse_quote! { struct #name; },
         config: syn::parse_quote!(core::convert::Infallible),
-        names: Names::default(),
-        requires: vec![],
+        names: Names {
+            facts,
+            ..Names::default()
+        },
+        requires,
         fields: vec![],
         fuse: Switches::All,
         digest: None,
         function: true,
+    }
+}
+
+/// A function knows its own sizes alone.
+fn of_sizes(f: &ItemFn, requires: &[syn::Expr]) -> Result<()> {
+    let Ok(m) = signature::function(f, &Names::default()) else {
+        return Ok(());
+    };
+    let free = m.free_dims();
+    let names = requires.iter().flat_map(condition::fields);
+    match names.into_iter().find(|n| !free.contains(&n.to_string())) {
+        Some(n) => {
+            let near = suggest(&n.to_string(), free.iter().map(String::as_str));
+            Err(Diag::free_dim_unbound(n.span(), &n, near))
+        }
+        None => Ok(()),
     }
 }
 

@@ -330,8 +330,50 @@ impl syn::parse::Parse for Input {
         }
         let user = methods.impl_token.span;
         let item = syn::parse2(as_written(item, user))?;
+        let item = syn::parse2(renamed(&item, &methods.self_ty))?;
         Ok(Input(as_written(attr, user), item, methods))
     }
+}
+
+/// The struct with its type parameters called as the impl calls them: `impl<B: ..> Block<B>`.
+fn renamed(item: &ItemStruct, own: &syn::Type) -> TokenStream {
+    let syn::Type::Path(p) = own else {
+        return quote! { #item };
+    };
+    let args = match p.path.segments.last().map(|s| &s.arguments) {
+        Some(syn::PathArguments::AngleBracketed(a)) => a.args.iter().collect(),
+        _ => vec![],
+    };
+    let named = item.generics.params.iter().zip(args);
+    let pairs: Vec<(String, syn::Ident)> = named
+        .filter_map(|(param, arg)| match (param, arg) {
+            (syn::GenericParam::Type(t), syn::GenericArgument::Type(syn::Type::Path(p))) => {
+                Some((t.ident.to_string(), p.path.get_ident()?.clone()))
+            }
+            _ => None,
+        })
+        .filter(|(old, new)| *new != old.as_str())
+        .collect();
+    fn replace(tokens: TokenStream, pairs: &[(String, syn::Ident)]) -> TokenStream {
+        let token = |t: TokenTree| match t {
+            TokenTree::Group(g) => {
+                let mut new = Group::new(g.delimiter(), replace(g.stream(), pairs));
+                new.set_span(g.span());
+                TokenTree::Group(new)
+            }
+            TokenTree::Ident(i) => match pairs.iter().find(|(old, _)| i == old.as_str()) {
+                Some((_, new)) => {
+                    let mut new = new.clone();
+                    new.set_span(i.span());
+                    TokenTree::Ident(new)
+                }
+                None => TokenTree::Ident(i),
+            },
+            other => other,
+        };
+        tokens.into_iter().map(token).collect()
+    }
+    replace(quote! { #item }, &pairs)
 }
 
 /// Turns `#![..]` into `#[..]`, because attributes are written before their item.

@@ -23,7 +23,7 @@ impl Lower<'_> {
     }
 
     /// The number with the method's own numbers as they are called in generated code.
-    fn with_arguments(&self, e: &Expr) -> Expr {
+    pub(super) fn with_arguments(&self, e: &Expr) -> Expr {
         struct Arguments<'g>(&'g Graph);
         impl VisitMut for Arguments<'_> {
             fn visit_expr_mut(&mut self, e: &mut Expr) {

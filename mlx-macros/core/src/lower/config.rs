@@ -9,6 +9,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{BinOp, Expr, Lit, UnOp};
 
 use crate::syntax::condition::{self, bare, is_guarded, strength};
+use crate::syntax::dims::config_field;
 use crate::syntax::logic::Facts;
 use crate::syntax::names::Names;
 
@@ -233,6 +234,11 @@ fn of_config(n: &Ident) -> Expr {
 /// A field of the config as a size, where `facts` say which optional ones are there.
 pub fn config_size(names: &Names, name: &str, facts: &Facts) -> TokenStream {
     let (field, at) = names.config_field(name);
+    if let Some((holder, field)) = facts.holder(name) {
+        let at = located(at);
+        let (holder, field) = (config_field(holder, at), config_field(field, at));
+        return quote_spanned! { at => ::mlx_runtime::__private::element_whole(__c.#holder.as_ref().map(|__k| &__k.#field)) };
+    }
     let (at, there) = (located(at), facts.is_there(name));
     size_of_field(&quote_spanned! { at => __c.#field }, at, there)
 }
@@ -241,6 +247,11 @@ pub fn config_size(names: &Names, name: &str, facts: &Facts) -> TokenStream {
 pub fn estimated_size(names: &Names, name: &str) -> TokenStream {
     let (field, at) = names.config_field(name);
     let at = located(at);
+    let holder = name.rsplit_once('.');
+    if let Some((holder, field)) = holder.filter(|(h, _)| names.holders.borrow().contains(*h)) {
+        let (holder, field) = (config_field(holder, at), config_field(field, at));
+        return quote_spanned! { at => __c.#holder.as_ref().map_or(0, |__k| ::mlx_runtime::__private::estimated_whole(&__k.#field)) };
+    }
     quote_spanned! { at => ::mlx_runtime::__private::estimated_whole(&__c.#field) }
 }
 

@@ -102,7 +102,11 @@ fn field(model: &ModelDef, f: &Field, names: &mut Vec<Ident>) -> TokenStream {
             };
             let mut tensors = vec![layer_weight(model, &dims, groups, names)];
             if let (Some(when), Some(out)) = (bias, dims.first()) {
-                tensors.push(tensor(model, "bias", &[out], when, false, names));
+                let shape = match (held.layer.indexed, &dims[..]) {
+                    (true, [experts, out, _]) => vec![*experts, *out],
+                    _ => vec![*out],
+                };
+                tensors.push(tensor(model, "bias", &shape, when, false, names));
             }
             tensors
         }

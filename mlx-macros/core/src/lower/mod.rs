@@ -18,6 +18,7 @@ mod nodes;
 mod projections;
 mod prologue;
 pub mod region;
+mod sizes;
 mod weights;
 
 pub use args::dim;

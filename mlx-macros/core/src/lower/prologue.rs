@@ -78,12 +78,16 @@ impl Lower<'_> {
             let facts = &self.model.names.facts;
             // Each use is inside of an `if` that says that the field is there.
             let facts = match self.graph.guarded.contains(n) {
-                true => facts.with(n),
+                true => match n.rsplit_once('.') {
+                    Some((holder, _)) => facts.with(holder),
+                    None => facts.with(n),
+                },
                 false => facts.clone(),
             };
             let (var, size) = (dim_var(n), config_size(&self.model.names, n, &facts));
             quote! { let #var = #size; }
         });
+        let sizes = self.sizes(&what, &free);
         let start = match self.model.function {
             true => {
                 let float = |a: &&Argument| matches!(a.ty, Ty::Tensor(_, Dt::Float));
@@ -99,6 +103,7 @@ impl Lower<'_> {
             #start
             let [#(#vars),*] = ::mlx_runtime::__private::bind(#what, __float, &[#(#args),*], [#(#free),*])?;
             #(#config)*
+            #sizes
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::syntax::weights::{Pattern, Weights};
 
 /// A field's names as constant data for the runtime. `parameters()` calls the field `own`.
 pub fn names(weights: Option<&Weights>, own: &str) -> TokenStream {
-    let plain = quote! { &[&[::mlx_runtime::__private::NamePart { name: #own, absolute: false, transposed: false }]] };
+    let plain = quote! { &[&[::mlx_runtime::__private::NamePart { name: #own, absolute: false, transposed: false, channels_first: false, part: (0, 1) }]] };
     let default = weights
         .and_then(|w| w.default.as_ref())
         .map_or(plain, pattern);
@@ -29,7 +29,8 @@ fn pattern(pattern: &Pattern) -> TokenStream {
     let alternatives = pattern.alternatives.iter().map(|parts| {
         let parts = parts.iter().map(|p| {
             let (name, absolute, transposed) = (&p.name, p.absolute, p.transposed);
-            quote! { ::mlx_runtime::__private::NamePart { name: #name, absolute: #absolute, transposed: #transposed } }
+            let (channels_first, (i, n)) = (p.channels_first, p.part);
+            quote! { ::mlx_runtime::__private::NamePart { name: #name, absolute: #absolute, transposed: #transposed, channels_first: #channels_first, part: (#i, #n) } }
         });
         quote! { &[#(#parts),*] }
     });

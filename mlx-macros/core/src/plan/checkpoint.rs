@@ -173,6 +173,17 @@ pub fn saved(model: &ModelDef, graph: &Graph, form: Form) -> Saved {
     let needs = needs(view, &live);
     let mut out = region(graph, &live, &needs, 0, graph.nodes.len());
     for id in live {
+        // Composed of MLX's operations: the values without their mean and, for the weight's gradient, those before it.
+        if let (Kind::Leaf { field, .. }, Ty::Tensor(shape, _)) =
+            (&graph.nodes[id].kind, &graph.nodes[id].ty)
+        {
+            let group_norm = matches!(kind_of(model, field), Some(FieldKind::Layer(held)) if held.layer.name == "GroupNorm");
+            if group_norm {
+                let size = volume(shape);
+                out.values = out.values.plus(&size);
+                out.inputs.push(([field.to_string()].into(), size));
+            }
+        }
         let (field, body, count) = match &graph.nodes[id].kind {
             Kind::Loop { field, body, .. } => match kind_of(model, field) {
                 Some(FieldKind::Layers { count, .. }) => (Some(field), body, count.clone()),

@@ -180,7 +180,7 @@ pub fn dim_where(e: &Expr, names: &Names, facts: &Facts) -> Result<Dim> {
                 syn::BinOp::Sub(_) => l.plus(&r.negated()),
                 syn::BinOp::Mul(_) => l.times(&r),
                 syn::BinOp::Div(_) => facts
-                    .divide(&l, &r)
+                    .divide_open(&l, &r)
                     .ok_or_else(|| Diag::not_divided(at, names.dim(&r), names.dim(&l)))?,
                 op => return Err(Diag::size_operator(op.span(), op.to_token_stream())),
             };

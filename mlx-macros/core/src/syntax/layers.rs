@@ -101,6 +101,20 @@ pub static LAYERS: &[Layer] = &[
         rule: norm,
     },
     Layer {
+        name: "GroupNorm",
+        form: "`#[param(dim)]` of a `GroupNorm`",
+        load: "group_norm",
+        dims: 1,
+        indexed: false,
+        linear: false,
+        options: &[
+            ("groups", Opt::Size(1)),
+            ("eps", Opt::Number(1e-5)),
+            ("pytorch_compatible", Opt::Flag(false)),
+        ],
+        rule: group_norm,
+    },
+    Layer {
         name: "Conv1d",
         form: "`#[param(out, kernel, in)]` of a `Conv1d`",
         load: "conv1d",
@@ -139,7 +153,7 @@ pub static LAYERS: &[Layer] = &[
         dims: 3,
         indexed: true,
         linear: true,
-        options: &[],
+        options: &[("bias", Opt::Flag(false))],
         rule: rows,
     },
 ];
@@ -243,6 +257,17 @@ fn norm(held: &Held, x: &Shape, names: &Names) -> std::result::Result<Shape, Ref
         true => Ok(x.clone()),
         false => {
             let takes = format!("[.., {}]", names.dim(&held.dims[0]));
+            Err(Refused::Takes(takes))
+        }
+    }
+}
+
+/// `[B, .., dim] -> [B, .., dim]`.
+fn group_norm(held: &Held, x: &Shape, names: &Names) -> std::result::Result<Shape, Refused> {
+    match x.len() >= 2 && x.last() == held.dims.first() {
+        true => Ok(x.clone()),
+        false => {
+            let takes = format!("[batch, .., {}]", names.dim(&held.dims[0]));
             Err(Refused::Takes(takes))
         }
     }

@@ -159,6 +159,16 @@ impl Facts {
         })
     }
 
+    /// As [`Facts::divide`]; sizes that a call binds are left to the call.
+    pub fn divide_open(&self, a: &Dim, b: &Dim) -> Option<Dim> {
+        self.divide(a, b).or_else(|| {
+            let quotient = a.sum().divided_by(&b.sum())?;
+            let mut known = quotient.clone();
+            known.0.retain(|names, _| !names.keys().any(|n| is_free(n)));
+            whole(&known, &self.quotients).then(|| Dim::of_sum(&quotient))
+        })
+    }
+
     /// The quotient of two sizes rounded down, where it is known.
     pub fn floor_div(&self, a: &Dim, b: &Dim) -> Option<Dim> {
         if let Some(exact) = self.divide(a, b) {
@@ -191,6 +201,12 @@ impl Facts {
             branch.push(Literal::Flag(format!("{field}.is_some()"), true));
         }
         all
+    }
+
+    /// The config that holds a size, if that config is optional and known to be there.
+    pub fn holder<'n>(&self, size: &'n str) -> Option<(&'n str, &'n str)> {
+        let (holder, field) = size.rsplit_once('.')?;
+        self.is_there(holder).then_some((holder, field))
     }
 
     /// These facts, where a name counts from 0.

@@ -22,6 +22,8 @@ pub struct Names {
     pub defined: BTreeMap<String, Span>,
     /// Short names that some size uses.
     pub used: RefCell<BTreeSet<String>>,
+    /// Optional configs inside of the config, of which a body reads sizes.
+    pub holders: RefCell<BTreeSet<String>>,
     /// The place where each name was first written: rustc reports there that the config has no such field.
     pub places: RefCell<BTreeMap<String, Span>>,
 }

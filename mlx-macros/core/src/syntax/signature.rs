@@ -223,11 +223,13 @@ fn method(f: &syn::ImplItemFn, names: &Names) -> Result<Method> {
 }
 
 /// Reads a function with `#[mlx_fn]`.
-pub fn function(f: &syn::ItemFn) -> Result<Method> {
+pub fn function(f: &syn::ItemFn, names: &Names) -> Result<Method> {
     if let Some(r) = f.sig.receiver() {
         return Err(Diag::function_receiver(r.span()));
     }
-    read(&f.attrs, &f.vis, &f.sig, &f.block, &Names::default())
+    let attrs = f.attrs.iter().filter(|a| !a.path().is_ident("require"));
+    let attrs: Vec<Attribute> = attrs.cloned().collect();
+    read(&attrs, &f.vis, &f.sig, &f.block, names)
 }
 
 fn read(

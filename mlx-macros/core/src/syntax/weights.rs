@@ -9,6 +9,7 @@ use syn::{Attribute, Expr, Ident, Lit};
 use crate::diag::{suggest, Diag, Result};
 use crate::syntax::args::Args;
 use crate::syntax::kind::FieldKind;
+use crate::syntax::literals::small;
 
 /// The names of a field's tensors, in each naming scheme.
 pub struct Weights {
@@ -34,6 +35,27 @@ pub struct Part {
     pub absolute: bool,
     /// The checkpoint stores `[in, out]`.
     pub transposed: bool,
+    /// The checkpoint stores `[out, in, kernel..]`, as PyTorch.
+    pub channels_first: bool,
+    /// This one of so many equal parts of the rows.
+    pub part: (i32, i32),
+}
+
+impl Part {
+    fn named(name: String, absolute: bool) -> Part {
+        Part {
+            name,
+            absolute,
+            transposed: false,
+            channels_first: false,
+            part: (0, 1),
+        }
+    }
+
+    /// True if the checkpoint stores what the layer uses.
+    fn is_as_used(&self) -> bool {
+        !self.transposed && !self.channels_first && self.part.1 == 1
+    }
 }
 
 impl Weights {
@@ -43,13 +65,14 @@ impl Weights {
         if matches!(kind, FieldKind::Rope { .. }) {
             return Err(Diag::holds_no_tensors(args.span, field, what));
         }
-        let (mut default, mut transposed) = (None::<Pattern>, None);
+        let (mut default, mut transposed, mut channels) = (None::<Pattern>, None, None);
         for e in &args.positional {
             match e {
                 Expr::Path(p) if p.path.is_ident("transposed") => transposed = Some(p.span()),
+                Expr::Path(p) if p.path.is_ident("channels_first") => channels = Some(p.span()),
                 Expr::Path(p) => {
                     let word = p.path.get_ident().map(Ident::to_string).unwrap_or_default();
-                    let near = suggest(&word, ["transposed"]);
+                    let near = suggest(&word, ["transposed", "channels_first"]);
                     return Err(Diag::unknown_weights_word(p.span(), word, near));
                 }
                 e if default.is_some() => {
@@ -58,18 +81,15 @@ impl Weights {
                 e => default = Some(Pattern::of(e)?),
             }
         }
-        if let Some(at) = transposed {
+        if let Some(at) = transposed.or(channels) {
             let own = |_| Pattern {
-                alternatives: vec![vec![Part {
-                    name: field.to_string(),
-                    absolute: false,
-                    transposed: false,
-                }]],
+                alternatives: vec![vec![Part::named(field.to_string(), false)]],
                 span: at,
             };
             let mut pattern = default.unwrap_or_else(|| own(()));
             for part in pattern.alternatives.iter_mut().flatten() {
-                part.transposed = true;
+                part.transposed |= transposed.is_some();
+                part.channels_first |= channels.is_some();
             }
             default = Some(pattern);
         }
@@ -100,14 +120,21 @@ impl Weights {
     pub fn plain(&self) -> Option<&str> {
         let first = self.default.as_ref()?.alternatives.first()?;
         match first.as_slice() {
-            [part] if !part.absolute && !part.name.contains('{') => Some(&part.name),
+            [part]
+                if !part.absolute
+                    && !part.name.contains('{')
+                    && !part.channels_first
+                    && part.part.1 == 1 =>
+            {
+                Some(&part.name)
+            }
             _ => None,
         }
     }
 
     /// True if nothing is said but that plain name.
     pub fn is_plain(&self) -> bool {
-        let one = |p: &Pattern| p.alternatives.len() == 1 && !p.alternatives[0][0].transposed;
+        let one = |p: &Pattern| p.alternatives.len() == 1 && p.alternatives[0][0].is_as_used();
         self.plain().is_some() && self.schemes.is_empty() && self.default.as_ref().is_some_and(one)
     }
 }
@@ -138,6 +165,14 @@ impl Pattern {
             for part in parts {
                 if part.transposed && !matrix {
                     return Err(Diag::transposed_kind(span, field, what));
+                }
+                let convolution =
+                    matches!(kind, FieldKind::Layer(held) if held.layer.name.starts_with("Conv"));
+                if part.channels_first && !convolution {
+                    return Err(Diag::channels_kind(span, field, what));
+                }
+                if part.part.1 > 1 && !rows {
+                    return Err(Diag::part_kind(span, field, what));
                 }
                 let holes = part.name.matches("{}").count();
                 let stacked = match kind {
@@ -197,11 +232,10 @@ fn sum(e: &Expr, parts: &mut Vec<Part>) -> Result<()> {
             Lit::Str(s) => {
                 let text = s.value();
                 let name = text.strip_prefix('/');
-                parts.push(Part {
-                    absolute: name.is_some(),
-                    name: name.unwrap_or(&text).to_string(),
-                    transposed: false,
-                });
+                parts.push(Part::named(
+                    name.unwrap_or(&text).to_string(),
+                    name.is_some(),
+                ));
                 Ok(())
             }
             _ => Err(Diag::name_not_text(e.span())),
@@ -211,6 +245,31 @@ fn sum(e: &Expr, parts: &mut Vec<Part>) -> Result<()> {
                 let from = parts.len();
                 sum(inner, parts)?;
                 parts[from..].iter_mut().for_each(|p| p.transposed = true);
+                Ok(())
+            }
+            (Expr::Path(p), Some(inner))
+                if p.path.is_ident("channels_first") && c.args.len() == 1 =>
+            {
+                let from = parts.len();
+                sum(inner, parts)?;
+                parts[from..]
+                    .iter_mut()
+                    .for_each(|p| p.channels_first = true);
+                Ok(())
+            }
+            // `part("qkv", 1, 3)`: the second of three.
+            (Expr::Path(p), Some(inner)) if p.path.is_ident("part") && c.args.len() == 3 => {
+                let number = |e: &Expr| small(e).and_then(|n| i32::try_from(n).ok());
+                let (i, n) = (number(&c.args[1]), number(&c.args[2]));
+                let (Some(i), Some(n @ 2..=64)) = (i, n) else {
+                    return Err(Diag::part_form(e.span()));
+                };
+                if !(0..n).contains(&i) {
+                    return Err(Diag::part_form(e.span()));
+                }
+                let from = parts.len();
+                sum(inner, parts)?;
+                parts[from..].iter_mut().for_each(|p| p.part = (i, n));
                 Ok(())
             }
             _ => Err(Diag::not_a_name(e.span())),

@@ -52,6 +52,11 @@ pub fn scaled_dot_product_attention(
     fast::scaled_dot_product_attention(&q, &k, &v, scale, mask, sinks)
 }
 
+/// `[L, S]`, true where a query of `q [B, H, L, D]` sees a key of `k [B, G, S, D]`, as [`causal_mask`].
+pub fn visible_keys(q: &Array, k: &Array, window: Option<i32>) -> Result<Array> {
+    seen(q.dim(2)?, k.dim(2)?, window)
+}
+
 /// `scores [.., L, S]` with those of keys that a query must not see replaced by the lowest finite
 /// number: query `i` sits at position `S - L + i`, and sees itself and those before, `window` in
 /// all if it is given.

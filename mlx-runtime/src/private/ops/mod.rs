@@ -23,13 +23,13 @@ pub use crate::nn::pooling::*;
 pub use crate::ops::fast::layer_norm;
 pub use crate::ops::{
     abs, addmm, all, any, arccos, arccosh, arcsin, arcsinh, arctan, arctanh, astype,
-    bitwise_invert, broadcast_to, ceil, clip, conv1d, cos, cosh, degrees, dequantize, einsum, erf,
-    erfinv, exp, expm1, flatten, floor, gather_mm, inner, isfinite, isinf, isnan, isneginf,
-    isposinf, log, log10, log1p, log2, logical_not, logsumexp, matmul, max, mean, median, min,
-    moveaxis, nan_to_num, negative, ones, ones_like, outer, prod, put_along_axis, quantized_matmul,
-    radians, reciprocal, reshape, roll, round, rsqrt, sigmoid, sign, sin, sinh, softmax, sqrt,
-    square, std, stop_gradient, sum, swapaxes, take_along_axis, tan, tanh, tile, transpose, tril,
-    triu, trunc, unflatten, var, vecdot, zeros, zeros_like,
+    bitwise_invert, broadcast_to, ceil, clip, conv1d, conv_transpose1d, cos, cosh, degrees,
+    dequantize, einsum, erf, erfinv, exp, expm1, flatten, floor, gather_mm, inner, isfinite, isinf,
+    isnan, isneginf, isposinf, log, log10, log1p, log2, logical_not, logsumexp, matmul, max, mean,
+    median, min, moveaxis, nan_to_num, negative, ones, ones_like, outer, prod, put_along_axis,
+    quantized_matmul, radians, reciprocal, reshape, roll, round, rsqrt, sigmoid, sign, sin, sinh,
+    softmax, sqrt, square, std, stop_gradient, sum, swapaxes, take_along_axis, tan, tanh, tile,
+    transpose, tril, triu, trunc, unflatten, var, vecdot, zeros, zeros_like,
 };
 
 use crate::{ops, Array, Result};
@@ -74,6 +74,28 @@ pub fn rms_norm(x: &Array, weight: &Array, eps: f32) -> Result<Array> {
 pub fn tensordot(a: &Array, b: &Array, axes: &[i32]) -> Result<Array> {
     let (left, right) = axes.split_at(axes.len() / 2);
     ops::tensordot(a, b, left, right)
+}
+
+/// The transpose of [`conv2d`].
+pub fn conv_transpose2d(
+    input: &Array,
+    weight: &Array,
+    stride: &[i32; 2],
+    padding: &[i32; 2],
+    dilation: &[i32; 2],
+    output_padding: &[i32; 2],
+    groups: i32,
+) -> Result<Array> {
+    let pair = |p: &[i32; 2]| (p[0], p[1]);
+    ops::conv_transpose2d(
+        input,
+        weight,
+        pair(stride),
+        pair(padding),
+        pair(dilation),
+        pair(output_padding),
+        groups,
+    )
 }
 
 /// `[B, H, W, in], [out, kh, kw, in / groups] -> [B, H', W', out]`.

@@ -7,6 +7,7 @@ macro_rules! operations {
         /// Too few, too many or misnamed arguments.
         Arguments: "arguments" {
             too_many_arguments(op, signature, found) = "`{op}` takes {signature}, found {found} arguments";
+            masks_both() = "expected `causal` or `sliding(n)` on one side of `&`, and a bool tensor on the other";
             argument_missing(op, signature, name) = "missing argument `{name}`: `{op}` takes {signature}";
             argument_twice(op, name) = "duplicate argument `{name}` of `{op}`";
             unknown_argument(op, name, near, signature) = "unknown argument `{name}`{near}: `{op}` takes {signature}";

@@ -165,6 +165,9 @@ macro_rules! structure {
             not_a_name() = "`#[weights]`: expected the name of a tensor";
             broken_name(name) = "invalid name {name}: expected words with dots between them";
             joined_kind(field, kind) = "expected a `Linear` or `Param` for joined rows, found `{field}`, a `{kind}`";
+            channels_kind(field, kind) = "expected a convolution for `channels_first`, found `{field}`, a `{kind}`";
+            part_kind(field, kind) = "expected a `Linear` or `Param` for a part of rows, found `{field}`, a `{kind}`";
+            part_form() = "`#[weights]`: expected `part(\"qkv\", 1, 3)`, the second of three equal parts";
             transposed_kind(field, kind) = "expected a matrix for `transposed`, found `{field}`, a `{kind}`";
             index_kind(field, kind) = "expected a `Param` or `SwitchLinear` for `{{}}`, the index of the first axis, found `{field}`, a `{kind}`";
             index_twice(name) = "invalid name {name}: expected `{{}}` once at most, and no other braces";

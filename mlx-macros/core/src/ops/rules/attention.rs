@@ -95,6 +95,17 @@ fn heads_shared(c: &Ctx<'_>, q: &Dim, k: &Dim) -> Result<()> {
     }
 }
 
+/// `q [B, H, L, D]`, `k [B, G, S, D] -> [L, S] of bool`: the keys that each query sees.
+pub fn visible_keys(c: &Ctx<'_>) -> Result<Ty> {
+    let ((q, _), (k, _)) = (c.tensor(0)?, c.tensor(1)?);
+    for (i, s) in [(0, q), (1, k)] {
+        if s.len() != 4 {
+            return Err(Diag::needs_heads(c.at(i), c.op.name, c.describe(i)));
+        }
+    }
+    Ok(Ty::Tensor(vec![q[2].clone(), k[2].clone()], Dt::Bool))
+}
+
 /// `scores [.., L, S] -> [.., L, S]`, floating point.
 pub fn causal_mask(c: &Ctx<'_>) -> Result<Ty> {
     let (s, d) = c.tensor(0)?;

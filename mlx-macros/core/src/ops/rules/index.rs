@@ -4,8 +4,8 @@
 
 use crate::diag::{Diag, Result};
 use crate::ir::{Arg, Ctx, Graph, Id, Kind};
-use crate::ops::operands::{need_index, promote};
-use crate::syntax::dims::Dim;
+use crate::ops::operands::{need_index, operands, promote};
+use crate::syntax::dims::{Dim, Shape};
 use crate::syntax::literals::integer;
 use crate::syntax::shapes::broadcast;
 use crate::syntax::signature::{Dt, Ty};
@@ -37,9 +37,20 @@ pub fn take_along_axis(c: &Ctx<'_>) -> Result<Ty> {
 
 /// Elements along an axis replaced by values that broadcast to the indices.
 pub fn put_along_axis(c: &Ctx<'_>) -> Result<Ty> {
-    let ((s, d), (ix, di), (v, dv)) = (c.tensor(0)?, c.tensor(1)?, c.tensor(2)?);
+    let ((s, d), (ix, di)) = (c.tensor(0)?, c.tensor(1)?);
     need_index(c, 1, di)?;
-    promote(c, 0, 2, d, dv)?;
+    let number = Shape::new();
+    let v = match &c.args[2] {
+        Arg::Weak { .. } => {
+            operands(c, 0, 2)?;
+            &number
+        }
+        _ => {
+            let (v, dv) = c.tensor(2)?;
+            promote(c, 0, 2, d, dv)?;
+            v
+        }
+    };
     let at = c.axis(3, s.len())?;
     let fits = s.len() == ix.len() && (0..s.len()).all(|i| i == at || s[i] == ix[i]);
     if !fits {

@@ -26,7 +26,7 @@ fn sizes_of(c: &Ctx<'_>, at: usize, s: &[Dim]) -> Result<Shape> {
         [] => {}
         [i] if to[i].as_constant() == Some(-1) => {
             to[i] = Dim::constant(1);
-            to[i] = c.divide(&from, &volume(&to)).ok_or_else(|| {
+            to[i] = c.facts.divide_open(&from, &volume(&to)).ok_or_else(|| {
                 Diag::reshape_open(c.at(at), c.op.name, c.names.dim(&volume(&to)), c.noun(0))
             })?;
         }

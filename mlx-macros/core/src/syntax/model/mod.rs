@@ -139,7 +139,7 @@ pub fn read(
 ) -> (Option<ModelDef>, Vec<Diag>) {
     let mut errors = Vec::new();
     // Quotients in sizes lean on what is required.
-    let requires = collect(&mut errors, requires(&item)).unwrap_or_default();
+    let requires = collect(&mut errors, requires(&item.attrs)).unwrap_or_default();
     let (requires, facts) = consistent(requires, Facts::default(), &mut errors);
     let names = Names {
         facts,
@@ -549,9 +549,9 @@ fn short_names(list: &syn::MetaList, names: &mut Names) -> Result<()> {
     Ok(())
 }
 
-fn requires(item: &ItemStruct) -> Result<Vec<Expr>> {
+pub(crate) fn requires(attrs: &[Attribute]) -> Result<Vec<Expr>> {
     let mut all = Vec::new();
-    for a in item.attrs.iter().filter(|a| a.path().is_ident("require")) {
+    for a in attrs.iter().filter(|a| a.path().is_ident("require")) {
         let mut args = Args::of(a)?;
         if args.positional.is_empty() && args.keyed.is_empty() {
             return Err(Diag::not_a_condition(a.span()));

@@ -201,7 +201,7 @@ case("scaled_dot_product_attention(q, k, v, causal & m)", lambda q, k, v, m: sdp
 case("scaled_dot_product_attention(q, k, v, m & sliding(4))", lambda q, k, v, m: sdpa(q, k, v, mask=mx.logical_and(window(5, 7, 4), m)), **qkv, m=b(2, 1, 1, 7))
 case("conv_transpose1d(x, w, stride = 2, padding = 1, output_padding = 1)", lambda x, w: mx.conv_transpose1d(x, w, 2, 1, 1, 1), x=f(2, 5, 3), w=f(4, 3, 3))
 case("conv_transpose2d(x, w, stride = [2, 1], padding = [0, 1])", lambda x, w: mx.conv_transpose2d(x, w, (2, 1), (0, 1)), x=f(2, 4, 5, 3), w=f(2, 2, 3, 3))
-case("where_(m, 1.0, 0.25) * x", lambda m, x: mx.where(m, 1.0, 0.25) * x, m=b(3, 4), x=f(3, 4))
+case("where_(m, 1.0, 0.25).astype(f32) * x", lambda m, x: mx.where(m, 1.0, 0.25) * x, m=b(3, 4), x=f(3, 4))
 case("put_along_axis(x, i, 0.5, -1)", lambda x, i: mx.put_along_axis(x, i, mx.array(0.5), -1), x=f(3, 4), i=mx.array([[0, 2], [1, 3], [3, 0]]))
 case("x * sqrt(12) / 3.powf(2.0)", lambda x: x * math.sqrt(12) / 9, x=f(3, 4))
 

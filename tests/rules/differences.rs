@@ -90,6 +90,16 @@ const STRICTER: &[(&[&str], Code, &str)] = &[
         "activations are floating point",
     ),
     (
+        &["conv_transpose1d", "conv_transpose2d"],
+        Code::Size,
+        "MLX cuts the input where the padding is larger than the window reaches",
+    ),
+    (
+        &["conv_transpose1d", "conv_transpose2d"],
+        Code::Bound,
+        "MLX cuts the input where the padding is larger than the window reaches",
+    ),
+    (
         &["visible_keys"],
         Code::Rank,
         "queries and keys are those of attention",
@@ -254,6 +264,8 @@ const LESS_KNOWN: &[(&[&str], &str)] = &[
         &[
             "conv1d",
             "conv2d",
+            "conv_transpose1d",
+            "conv_transpose2d",
             "max_pool1d",
             "avg_pool1d",
             "max_pool2d",

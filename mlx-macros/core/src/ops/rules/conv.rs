@@ -94,6 +94,8 @@ pub fn conv_transpose(c: &Ctx<'_>) -> Result<Ty> {
         let size = less(&x[i + 1]).times(stride).plus(more).plus(&one);
         let size = size.plus(&less(&w[i + 1]).times(dilation));
         let size = size.plus(&padding.times(&Dim::constant(-2)));
+        // MLX cuts the input where the padding is larger than the window reaches.
+        c.need_at_most(3, padding, &less(&w[i + 1]).times(dilation))?;
         c.need_at_most(3, &one, &size)?;
         out.push(size);
     }

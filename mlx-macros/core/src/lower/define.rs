@@ -379,7 +379,7 @@ fn inner_config(model: &ModelDef, inner: &Inner, facts: &Facts) -> TokenStream {
                     let size = dim(d, |n| config_size(&model.names, n, facts));
                     quote! { __k.#name = ::core::convert::TryFrom::try_from(#size).unwrap_or_default(); }
                 }
-                Value::Literal(e) => match e {
+                Value::Literal(e) => match &**e {
                     syn::Expr::Lit(l) if matches!(l.lit, syn::Lit::Str(_)) => {
                         quote! { __k.#name = ::core::convert::Into::into(#e); }
                     }

@@ -160,11 +160,11 @@ fn inner(a: &Attribute, names: &Names) -> Result<Inner> {
         ([place], [])
             if is_place(place, condition::Names::Bare) && !condition::has_element(place) =>
         {
-            Ok(Inner::Field(place.clone()))
+            Ok(Inner::Field(Box::new(place.clone())))
         }
         ([], [_, ..]) => {
             let value = |e: &Expr| match e {
-                Expr::Lit(l) if !matches!(l.lit, Lit::Int(_)) => Ok(Value::Literal(e.clone())),
+                Expr::Lit(l) if !matches!(l.lit, Lit::Int(_)) => Ok(Value::Literal(Box::new(e.clone()))),
                 e => dim_expr(e, names).map(Value::Size),
             };
             let all = args

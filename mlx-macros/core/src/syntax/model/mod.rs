@@ -85,7 +85,7 @@ pub struct Field {
 /// `#[config(vision)]`, or `#[config(width = 2 * width)]`.
 pub enum Inner {
     /// A config inside of this model's.
-    Field(Expr),
+    Field(Box<Expr>),
     /// This model's config with other values.
     With(Vec<(Ident, Value)>),
 }
@@ -95,7 +95,7 @@ pub enum Value {
     /// A size.
     Size(Dim),
     /// A literal.
-    Literal(Expr),
+    Literal(Box<Expr>),
 }
 
 impl Inner {

@@ -83,6 +83,7 @@ pub struct Field {
 }
 
 /// `#[config(vision)]`, or `#[config(width = 2 * width)]`.
+#[allow(clippy::large_enum_variant)] // a model has a few of them
 pub enum Inner {
     /// A config inside of this model's.
     Field(Box<Expr>),
@@ -91,6 +92,7 @@ pub enum Inner {
 }
 
 /// The value of a field of a sub-model's config.
+#[allow(clippy::large_enum_variant)] // a model has a few of them
 pub enum Value {
     /// A size.
     Size(Dim),

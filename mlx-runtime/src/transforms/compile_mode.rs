@@ -42,18 +42,23 @@ fn asked() -> MutexGuard<'static, Asked> {
 
 fn set(mode: CompileMode) -> Result<()> {
     init();
-    let other = match mode {
-        // SAFETY: takes nothing.
-        CompileMode::Disabled => {
-            return check("compile_mode", unsafe { sys::mlx_disable_compile() })
-        }
-        // SAFETY: takes nothing.
-        CompileMode::Enabled => return check("compile_mode", unsafe { sys::mlx_enable_compile() }),
-        CompileMode::NoSimplify => sys::mlx_compile_mode__MLX_COMPILE_MODE_NO_SIMPLIFY,
-        CompileMode::NoFuse => sys::mlx_compile_mode__MLX_COMPILE_MODE_NO_FUSE,
+    let set = |raw| {
+        // SAFETY: one of MLX C's own values.
+        unsafe { sys::mlx_set_compile_mode(raw) }
     };
-    // SAFETY: one of MLX C's own values.
-    check("compile_mode", unsafe { sys::mlx_set_compile_mode(other) })
+    let code = match mode {
+        CompileMode::Disabled => {
+            // SAFETY: takes nothing.
+            unsafe { sys::mlx_disable_compile() }
+        }
+        CompileMode::NoSimplify => set(sys::mlx_compile_mode__MLX_COMPILE_MODE_NO_SIMPLIFY),
+        CompileMode::NoFuse => set(sys::mlx_compile_mode__MLX_COMPILE_MODE_NO_FUSE),
+        CompileMode::Enabled => {
+            // SAFETY: takes nothing.
+            unsafe { sys::mlx_enable_compile() }
+        }
+    };
+    check("compile_mode", code)
 }
 
 /// Sets the extent of [`super::compile`]'s work, for the whole process and functions compiled from now on. MLX:

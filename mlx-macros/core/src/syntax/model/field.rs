@@ -164,7 +164,9 @@ fn inner(a: &Attribute, names: &Names) -> Result<Inner> {
         }
         ([], [_, ..]) => {
             let value = |e: &Expr| match e {
-                Expr::Lit(l) if !matches!(l.lit, Lit::Int(_)) => Ok(Value::Literal(Box::new(e.clone()))),
+                Expr::Lit(l) if !matches!(l.lit, Lit::Int(_)) => {
+                    Ok(Value::Literal(Box::new(e.clone())))
+                }
                 e => dim_expr(e, names).map(Value::Size),
             };
             let all = args

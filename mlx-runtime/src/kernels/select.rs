@@ -68,9 +68,18 @@ pub(super) fn rows_on(float: Dtype) -> Option<Rows> {
 /// Returns true if the current stream is on a CPU, and generated kernels there can take the inputs: of one floating-point
 /// type, and not empty.
 pub(super) fn rows_on_cpu(inputs: &[&Array]) -> bool {
-    let [first, ..] = inputs else { return false };
+    rows_of(inputs) == Some(Rows::Cpu)
+}
+
+/// As [`rows_on_cpu`], on any device that has such kernels.
+pub(super) fn rows_anywhere(inputs: &[&Array]) -> bool {
+    rows_of(inputs).is_some()
+}
+
+fn rows_of(inputs: &[&Array]) -> Option<Rows> {
+    let [first, ..] = inputs else { return None };
     let alike = |x: &&Array| x.dtype() == first.dtype() && x.size() > 0;
-    inputs.iter().all(alike) && rows_on(first.dtype()) == Some(Rows::Cpu)
+    inputs.iter().all(alike).then(|| rows_on(first.dtype()))?
 }
 
 /// Returns true if a device computes the rows of generated kernels with floats of this dtype here.

@@ -29,7 +29,7 @@ fn gelu_gated(gate: Tensor![B, L, F], up: Tensor![B, L, F]) -> Tensor![B, L, F] 
 /// If the shapes differ.
 pub fn swiglu(gate: &Array, up: &Array) -> Result<Array> {
     check(gate, up)?;
-    if select::rows_on_cpu(&[gate, up]) {
+    if select::rows_anywhere(&[gate, up]) {
         return as_before(silu_gated(&three(gate)?, &three(up)?)?, gate);
     }
     gated(gate, up, nn::silu, silu_and_slope)
@@ -41,7 +41,7 @@ pub fn swiglu(gate: &Array, up: &Array) -> Result<Array> {
 /// If the shapes differ.
 pub fn geglu(gate: &Array, up: &Array) -> Result<Array> {
     check(gate, up)?;
-    if select::rows_on_cpu(&[gate, up]) {
+    if select::rows_anywhere(&[gate, up]) {
         return as_before(gelu_gated(&three(gate)?, &three(up)?)?, gate);
     }
     gated(gate, up, nn::gelu_approx, gelu_and_slope)

@@ -129,6 +129,7 @@ const NO_PATHS: &[&str] = &[
     "in_memory",
     "iters",
     "json",
+    "kernel",
     "learning_rate",
     "length_buckets",
     "lora_dropout",

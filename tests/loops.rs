@@ -218,7 +218,7 @@ fn a_body_reads_values_from_outside() {
     let mut h = x.clone();
     for layer in &m.layers {
         let y = layer.forward(&ops::multiply(&h, &by).unwrap()).unwrap();
-        h = ops::add(&h, &ops::multiply(&y, &number(0.75 * 0.5)).unwrap()).unwrap();
+        h = ops::add(&h, ops::multiply(&y, number(0.75 * 0.5)).unwrap()).unwrap();
     }
     close(&m.residual(&x, &by, 0.75).unwrap(), &h);
 }
@@ -266,7 +266,7 @@ fn counted(layers: &[Layer], x: &Array) -> Result<Array> {
         if i % 2 == 1 {
             h = ops::add(&h, x)?;
         }
-        all.push(ops::multiply(&h, &number(i as f32))?);
+        all.push(ops::multiply(&h, number(i as f32))?);
     }
     ops::concatenate(&all.iter().collect::<Vec<_>>(), -1)
 }
@@ -301,7 +301,7 @@ fn a_layer_may_be_chosen_later() {
     let (m, x) = (net(), input());
     let mut h = x.clone();
     for layer in &m.chosen {
-        h = ops::add(&x, &layer.forward(&h).unwrap()).unwrap();
+        h = ops::add(&x, layer.forward(&h).unwrap()).unwrap();
     }
     close(&m.generic(&x).unwrap(), &h);
 }
@@ -445,7 +445,7 @@ fn lstm(m: &Recurrent, x: &Array, start: &Array) -> Result<Vec<Array>> {
         )?;
         let sum = ops::add(
             &ops::add(&map(&x, "wx.weight")?, &map(&h, "wh.weight")?)?,
-            &w("wh.bias"),
+            w("wh.bias"),
         )?;
         let parts = ops::split(&sum, 4, -1)?;
         let kept = ops::multiply(&ops::sigmoid(&parts[1])?, &c)?;
@@ -567,7 +567,7 @@ fn each_layer_has_a_state_of_its_own() {
     let m: Recurrent = init(&config(), random::key(4).unwrap(), Dtype::Float32).unwrap();
     let x = input();
     let rows: Vec<Array> = (1..5)
-        .map(|i| ops::multiply(&x, &number(i as f32)).unwrap())
+        .map(|i| ops::multiply(&x, number(i as f32)).unwrap())
         .collect();
     let states = ops::stack(&rows.iter().collect::<Vec<_>>(), 0).unwrap();
     let (mut h, mut seen) = (x.clone(), Vec::new());

@@ -34,6 +34,7 @@ const DEVICES: &[&str] = &[
 /// Answers for kernels alone: another module calls the kernel, or asks a question with a name of its own.
 const ANSWERS: &[&str] = &[
     "on_cpu",
+    "rows_anywhere",
     "rows_on_cpu",
     "on_cuda",
     "is_cuda",

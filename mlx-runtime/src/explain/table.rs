@@ -79,7 +79,7 @@ table! {
     "full" => [mlx_full] or [];
     "gather_mm" => [mlx_clip, mlx_add, mlx_less, mlx_where, mlx_gather_mm] or [];
     "gaussian_nll_loss" => [mlx_maximum, mlx_subtract, mlx_square, mlx_divide, mlx_log, mlx_add, mlx_multiply] or [];
-    "geglu" => [mlx_square, mlx_multiply, mlx_multiply, mlx_add, mlx_multiply, mlx_multiply, mlx_tanh, mlx_add, mlx_multiply, mlx_multiply] or [];
+    "geglu" => [mlx_square, mlx_multiply, mlx_multiply, mlx_add, mlx_multiply, mlx_multiply, mlx_tanh, mlx_add, mlx_multiply, mlx_multiply] or [mlxrs_rows_apply];
     "gelu" => [mlx_multiply, mlx_erf, mlx_add, mlx_multiply, mlx_multiply] or [];
     "gelu_approx" => [mlx_square, mlx_multiply, mlx_multiply, mlx_add, mlx_multiply, mlx_multiply, mlx_tanh, mlx_add, mlx_multiply] or [];
     "gelu_fast_approx" => [mlx_multiply, mlx_sigmoid, mlx_multiply] or [];
@@ -207,7 +207,7 @@ table! {
     "subtract" => [mlx_subtract] or [];
     "sum" => [mlx_sum | mlx_sum_axes | mlx_sum_axis] or [];
     "swapaxes" => [mlx_swapaxes] or [];
-    "swiglu" => [mlx_sigmoid, mlx_multiply, mlx_multiply] or [];
+    "swiglu" => [mlx_sigmoid, mlx_multiply, mlx_multiply] or [mlxrs_rows_apply];
     "take" => [mlx_clip, mlx_take | mlx_take_axis] or [];
     "take_along_axis" => [mlx_take_along_axis] or [];
     "tan" => [mlx_tan] or [];

@@ -375,7 +375,10 @@ impl Walk<'_> {
 /// True if an expression asks if our own kernels can take the input.
 fn asks(e: &Expr) -> bool {
     let text = quote::ToTokens::to_token_stream(e).to_string();
-    text.contains("select :: on_cpu") || text.contains("select :: rows_on_cpu")
+    let questions = ["on_cpu", "rows_on_cpu", "rows_anywhere"];
+    questions
+        .iter()
+        .any(|q| text.contains(&format!("select :: {q}")))
 }
 
 fn names(p: &ExprPath) -> Vec<String> {

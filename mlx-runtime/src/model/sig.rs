@@ -113,8 +113,12 @@ impl<'a> Bound<'a> {
     }
 }
 
-/// True if `found` is `want`, a product, with the caller's sizes for its free ones. A sum is no product.
+/// True if `found` is `want`, a product, with the caller's sizes for its free ones. A sum is no product, and sizes of another
+/// config are compared by [`Bound::is`] alone.
 const fn is_product(want: &str, found: &str, bound: &Bound<'_>) -> bool {
+    if !bound.prefix.is_empty() || !bound.other.is_empty() {
+        return false;
+    }
     let (want, found) = (want.as_bytes(), found.as_bytes());
     if is_sum(want) || is_sum(found) {
         return false;

@@ -40,7 +40,7 @@ macro_rules! neither {
 both! {
     Dtype, Error, ErrorKind, Runtime,
     device::Device, device::DeviceType, device::Info,
-    explain::ExplainOptions, explain::Explanation,
+    explain::ExplainOptions, explain::ExplainedKernel, explain::Explanation, explain::Launch,
     fft::Norm, linalg::Triangle, memory::Forecast,
     io::GgufValue,
     live::Handles, live::Kind,

@@ -11,8 +11,8 @@
 /// 1.5 * 2^23: adding it rounds to a whole number, which is then in the low bits of the sum.
 const ROUNDS: f32 = 12_582_912.0;
 
-/// e^x: n added to the exponent of [`reduced`] in two steps, so that results below the normal numbers and infinity come out
-/// right.
+/// e^x: n added to the exponent of the reduced argument in two steps, so that results below the normal numbers and infinity
+/// come out right.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
     let x = if x < -104.0 { -104.0 } else { x };

@@ -352,3 +352,15 @@ fn async_work_is_awaited_by_reading() {
     eval(&all.iter().collect::<Vec<_>>()).unwrap();
     assert_eq!(all[99].to_vec::<f32>().unwrap(), [100.0, 101.0]);
 }
+
+/// MLX multiplies by the condition, which makes NaN of infinity times 0.
+#[test]
+fn gradients_of_where_take_nothing_from_the_other_side() {
+    let c = Array::from_slice(&[true, false], &[2]).unwrap();
+    let x = Array::from_slice(&[1f32, 2.0], &[2]).unwrap();
+    let by = Array::from_slice(&[f32::INFINITY; 2], &[2]).unwrap();
+    let choose = move |p: &[Array]| Ok(vec![ops::where_(&c, &p[0], &p[1])?]);
+    let (_, grads) = vjp(choose, &[x.clone(), x], &[by]).unwrap();
+    let grads: Vec<Vec<f32>> = grads.iter().map(|g| g.to_vec().unwrap()).collect();
+    assert_eq!(grads, [[f32::INFINITY, 0.0], [0.0, f32::INFINITY]]);
+}

@@ -14,7 +14,7 @@ impl Net {
         let a = sum(x, -1, axes = 0);
         let b = sum(x, axis = -1);
         let c = softmax();
-        let d = maximum(1.0, 2.0);
+        let d = logaddexp(1.0, 2.0);
         let e = self.w(x, x);
         let f = self.other(x, x);
         self.w(x)

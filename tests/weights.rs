@@ -244,7 +244,7 @@ fn parts_of_tensors_and_the_layouts_of_pytorch_are_read() -> Result<()> {
         of(&m, "line.weight"),
         moved("features.line.weight", &[0, 2, 1])?
     );
-    // What `parameters()` names can be loaded again.
+    // The tensors of `parameters()` can be loaded again.
     let own: HashMap<String, Array> = m.parameters().into_iter().collect();
     let again: Stored = load(&Arc::new(SIZES), own.into(), &options)?;
     let x = ops::ones(&[2, 4], Dtype::Float32)?;

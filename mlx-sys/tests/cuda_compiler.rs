@@ -79,20 +79,15 @@ fn the_child() {
         .map(String::as_str)
         .zip(texts.iter().map(String::as_str))
         .collect();
-    let first: Vec<usize> = sizes(&sources).into_iter().map(Result::unwrap).collect();
+    let all = || -> Vec<usize> { sizes(&sources).into_iter().map(Result::unwrap).collect() };
+    let first = all();
     assert!(first.iter().all(|n| *n > 500), "{first:?}");
     let kept = files(below);
     assert_eq!(kept.len(), names.len());
     let written = |f: &PathBuf| fs::metadata(f).unwrap().modified().unwrap();
     let before: Vec<_> = kept.iter().map(written).collect();
     // Read, not compiled.
-    assert_eq!(
-        sizes(&sources)
-            .into_iter()
-            .collect::<Result<Vec<_>, _>>()
-            .unwrap(),
-        first
-    );
+    assert_eq!(all(), first);
     assert_eq!(kept.iter().map(written).collect::<Vec<_>>(), before);
     // Files that were cut, changed or emptied are compiled anew.
     for (i, file) in kept.iter().enumerate() {
@@ -104,15 +99,9 @@ fn the_child() {
         }
         fs::write(file, bytes).unwrap();
     }
-    assert_eq!(
-        sizes(&sources)
-            .into_iter()
-            .collect::<Result<Vec<_>, _>>()
-            .unwrap(),
-        first
-    );
+    assert_eq!(all(), first);
     assert!(kept.iter().all(|f| fs::metadata(f).unwrap().len() > 500));
-    // What does not compile is not kept.
+    // A kernel that does not compile is not kept.
     let wrong = sizes(&[("wrong", "extern \"C\" __global__ void wrong() { nothing; }")]).remove(0);
     let text = wrong.unwrap_err();
     assert!(

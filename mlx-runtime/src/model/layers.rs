@@ -119,8 +119,8 @@ pub struct Computed {
     pub gpu: bool,
 }
 
-/// What a loop does with one layer: of its number, the layer, the values and the cache, the carried values and those
-/// that are collected.
+/// The body of a loop for one layer. From the layer's number, the layer, the values and the cache it makes the carried
+/// values and those that are collected.
 trait Run<M>:
     Fn(usize, &M, &[Array], &mut KvCache) -> Result<Vec<Array>> + Clone + Send + 'static
 {

@@ -122,7 +122,9 @@ pub trait Model: Definition<<Self as Model>::Config> + Clone + Send + Sized + 's
         }
     }
 
-    /// Writes every tensor of [`Model::parameters`] to a safetensors file, which is replaced whole or left as it was.
+    /// Writes every tensor of [`Model::parameters`] to a safetensors file, which is replaced whole or left as it was. The
+    /// tensors are written as the model uses them: where a definition says that a matrix is stored `transposed`, read the
+    /// file by [`Model::load`], because [`load`](load()) would transpose it once more.
     ///
     /// # Errors
     /// As [`save_safetensors`](crate::io::save_safetensors).

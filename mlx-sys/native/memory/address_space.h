@@ -9,7 +9,7 @@
 
 namespace mlxrs {
 
-// What operations leave for small blocks, which no one can do without.
+// The room that operations leave for small blocks, which every part of the process needs.
 constexpr std::size_t SMALL_BLOCKS = std::size_t(16) << 20;
 
 inline bool is_limited() {

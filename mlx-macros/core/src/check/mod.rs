@@ -11,6 +11,7 @@ pub mod calls;
 mod functions;
 mod kinds;
 mod layers;
+mod lists;
 mod loops;
 mod rearrange;
 pub(crate) mod recursion;

@@ -45,7 +45,7 @@ impl Decide<'_> {
         }
     }
 
-    /// What stands for an expression, if it is such an `if`; nothing for an arm that is not written.
+    /// The expression that takes the place of such an `if`; the inner `None` stands for an arm that is not written.
     fn chosen(&self, e: &Expr) -> Option<Option<Expr>> {
         let Expr::If(i) = e else { return None };
         let arm = match self.holds(&i.cond)? {

@@ -9,7 +9,7 @@ use quote::quote;
 
 use super::args::dim_var;
 use super::{dim, Lower};
-use crate::ir::{Id, Kind, Node};
+use crate::ir::{Graph, Id, Kind, Node};
 use crate::syntax::dims::is_free;
 
 impl Lower<'_> {
@@ -25,17 +25,7 @@ impl Lower<'_> {
         else {
             return quote! {};
         };
-        let inner = Lower {
-            model: self.model,
-            graph: &body.graph,
-            live: body.graph.live(),
-        };
-        let statements = inner.nodes(0, body.graph.nodes.len());
-        let results: Vec<Id> = match body.graph.result.map(|id| &body.graph.nodes[id].kind) {
-            Some(Kind::Tuple(ids)) => ids.clone(),
-            _ => vec![],
-        };
-        let results = results.iter().map(|id| inner.result(*id));
+        let statements = self.statements(&body.graph);
         let shapes = body.shapes.iter().map(|shape| {
             let sizes = shape.iter().map(|d| match d.is_hidden() {
                 true => quote! { 1 },
@@ -63,7 +53,6 @@ impl Lower<'_> {
                     let __c = &*__config;
                     #(let #inputs = &__x[#at];)*
                     #statements
-                    ::core::result::Result::Ok(::std::vec![#(#results),*])
                 },
             )?
         } }
@@ -80,17 +69,7 @@ impl Lower<'_> {
         else {
             return quote! {};
         };
-        let inner = Lower {
-            model: self.model,
-            graph: &body.graph,
-            live: body.graph.live(),
-        };
-        let statements = inner.nodes(0, body.graph.nodes.len());
-        let results: Vec<Id> = match body.graph.result.map(|id| &body.graph.nodes[id].kind) {
-            Some(Kind::Tuple(ids)) => ids.clone(),
-            _ => vec![],
-        };
-        let results = results.iter().map(|id| inner.result(*id));
+        let statements = self.statements(&body.graph);
         let count = dim(count, |n| {
             let v = dim_var(n);
             quote! { #v }
@@ -102,9 +81,24 @@ impl Lower<'_> {
             ::mlx_runtime::__private::run_steps(#count, #width, &[#(#all),*], |__index: usize, __x: &[::mlx_runtime::Array]| {
                 #(let #inputs = &__x[#at];)*
                 #statements
-                ::core::result::Result::Ok(::std::vec![#(#results),*])
             })?
         }
+    }
+
+    /// The statements of a body, which end with the list of its results.
+    fn statements(&self, graph: &Graph) -> TokenStream {
+        let inner = Lower {
+            model: self.model,
+            graph,
+            live: graph.live(),
+        };
+        let statements = inner.nodes(0, graph.nodes.len());
+        let results: &[Id] = match graph.result.map(|id| &graph.nodes[id].kind) {
+            Some(Kind::Tuple(ids)) => ids,
+            _ => &[],
+        };
+        let results = results.iter().map(|id| inner.result(*id));
+        quote! { #statements ::core::result::Result::Ok(::std::vec![#(#results),*]) }
     }
 
     /// The sizes of the config with which loops estimate what their layers keep.

@@ -2,6 +2,7 @@
 //!
 //! Tests: `tests/right.rs`, `tests/planted.rs`.
 
+mod alternatives;
 pub(crate) mod args;
 pub mod condition;
 mod config_source;

@@ -25,7 +25,7 @@ pub(super) fn derived<F: Composed>(
     };
     let twice = context::is_differentiating_twice();
     let is_output = |s: &Source| matches!(s, Source::Output(_));
-    // What reads an output is no function of the inputs, which a second derivative needs.
+    // A gradient that reads an output is no function of the inputs, which a second derivative needs.
     let fits = |g: &&Gradient| !twice || !g.inputs.iter().any(is_output);
     let derived = gradient.filter(fits);
     let way = derived.and_then(|g| Some((g, chosen(&g.program, sizes, numbers, float)?)));

@@ -314,7 +314,7 @@ pub(super) unsafe fn rows(part: &Part<'_>, body: unsafe fn(Row<'_, '_>)) {
                 };
                 from += place(index, job.sizes[c.size] as usize) * job.sizes[c.stride] as usize;
             }
-            // What does not vary is there once.
+            // A value that does not vary is there once.
             let (count, step) = match l.varies {
                 true if e.own.is_null() => (count, away),
                 true => (count, n),

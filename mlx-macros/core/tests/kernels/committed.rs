@@ -8,23 +8,18 @@ use mlx_macros_core::kernel::ir::Program;
 
 use crate::each::KERNELS;
 use crate::generate::{kernel, Random};
-use crate::interpret::read;
+use crate::interpret::{read, results};
 
 /// The number of random kernels in it.
 const RANDOM: usize = 40;
 
 fn case(out: &mut String, text: &str) {
     let (p, _) = read(text);
-    let Program {
-        name,
-        inputs,
-        outputs,
-        ..
-    } = &p;
+    let Program { name, inputs, .. } = &p;
     writeln!(out, "#[mlx_kernel]\n{text}").unwrap();
     let args: Vec<String> = (0..inputs.len()).map(|i| format!("&x[{i}]")).collect();
     let call = format!("{name}({})?", args.join(", "));
-    let list = match outputs.len() {
+    let list = match results(text) {
         1 => format!("Ok(vec![{call}])"),
         n => {
             let places: Vec<String> = (0..n).map(|i| format!("y.{i}")).collect();

@@ -19,6 +19,8 @@ pub(super) fn derived<F: Composed>(
 ) -> Result<Vec<Array>> {
     let count = kernel.forward.inputs.len();
     let given = count + kernel.forward.outputs.len();
+    // What is composed has no numbers that are kept.
+    let of_results = &x[..count + kernel.results];
     let whole = move |x: &[Array]| {
         let (primals, cotangents) = x.split_at(count);
         Ok(transforms::vjp(composed.clone(), primals, cotangents)?.1)
@@ -30,7 +32,7 @@ pub(super) fn derived<F: Composed>(
     let derived = gradient.filter(fits);
     let way = derived.and_then(|g| Some((g, chosen(&g.program, sizes, numbers, float)?)));
     let Some((gradient, way)) = way else {
-        return whole(&x[..given]);
+        return whole(of_results);
     };
     // Cotangents may have another dtype.
     let inputs = gradient.inputs.iter().zip(gradient.program.inputs);
@@ -42,7 +44,7 @@ pub(super) fn derived<F: Composed>(
         })
         .collect::<Result<_>>()?;
     let parts = match twice {
-        true => recorded(gradient, way, &inputs, &x[..given], count, whole)?,
+        true => recorded(gradient, way, &inputs, of_results, count, whole)?,
         false => way.run(&inputs)?,
     };
     let mut grads: Vec<Option<Array>> = vec![None; count];

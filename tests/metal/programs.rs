@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use mlx_macros_core::kernel::is_flat;
 use mlx_macros_core::kernel::ir::{Derived, Gradient, Input, Place, Program, Scalar, Source};
 use mlx_macros_core::kernel::text::Target;
 use mlx_macros_core::syntax::signature::Dt;
@@ -22,6 +23,8 @@ pub struct Launch {
     pub sizes: Sizes,
     pub float: Dtype,
     pub layout: Layout,
+    /// The sizes and the rows of the call: those of the program, or with its elements cut into rows elsewhere.
+    called: (Vec<i64>, i32),
     target: Target,
     pub inputs: Vec<Array>,
     pub numbers: Vec<f32>,
@@ -195,8 +198,16 @@ impl Launch {
             f.run(&sizes, float, &numbers, &mut inputs)
                 .expect("MLX computes the kernel");
         }
-        let rows = sizes.volume(&program.rows) as i32;
-        let values: Vec<i64> = sizes.0.iter().map(|s| s.1).collect();
+        let mut rows = sizes.volume(&program.rows) as i32;
+        let mut values: Vec<i64> = sizes.0.iter().map(|s| s.1).collect();
+        // As the host does where all elements are computed alike.
+        let flat = is_flat(&program);
+        let width = flat.and_then(|w| names.iter().position(|n| w.as_name() == Some(n)));
+        if let Some(width) = width.filter(|_| random.one_in(2)) {
+            let all = i64::from(rows) * values[width];
+            values[width] = 1 << all.trailing_zeros().min(2);
+            rows = (all / values[width]) as i32;
+        }
         let widths: Vec<i32> = text.widths.iter().map(|w| value(w, &values)).collect();
         let layout = layout(&mut random, rows, &widths, text.sums);
         let mut launch = Launch {
@@ -213,6 +224,7 @@ impl Launch {
             sizes,
             float,
             layout,
+            called: (values, rows),
             inputs,
             numbers,
             text,
@@ -245,13 +257,13 @@ impl Launch {
     pub fn with_call<R>(&self, work: impl FnOnce(&Call) -> R) -> R {
         let inputs: Vec<&Array> = self.inputs.iter().collect();
         let outputs = self.outputs();
-        let sizes: Vec<i64> = self.sizes.0.iter().map(|s| s.1).collect();
+        let (sizes, rows) = &self.called;
         work(&Call {
             inputs: &inputs,
             outputs: &outputs,
             float: self.float,
-            rows: self.sizes.volume(&self.program.rows) as i32,
-            sizes: &sizes,
+            rows: *rows,
+            sizes,
             numbers: &self.numbers,
         })
     }

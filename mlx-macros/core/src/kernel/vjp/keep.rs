@@ -2,6 +2,7 @@
 //!
 //! A value is computed again where that takes nothing but the row; one behind a reduction (1/rms, the logarithm of a sum)
 //! would take a pass over the row, and is as small as a number.
+//! A number that others are compared with is computed again all the same.
 //!
 //! Tests: `tests/kernels.rs`; `mlx-tests --test kernels`.
 
@@ -23,10 +24,11 @@ impl Back {
             };
             reduced.push(own || value.op.operands().iter().any(|o| reduced[*o]));
         }
+        let compared = self.compared(&live);
         let number = |v: V| {
             let value = &p.values[v];
             let float = value.width.is_none() && value.scalar == Scalar::F32;
-            v < self.forward && float && varies[v] && reduced[v]
+            v < self.forward && float && varies[v] && reduced[v] && !compared[v]
         };
         let mut read = vec![false; self.forward];
         for (u, value) in p.values.iter().enumerate().filter(|u| live[u.0]) {
@@ -40,6 +42,27 @@ impl Back {
             read[o.value] = true;
         }
         (0..self.forward).filter(|v| read[*v] && number(*v)).collect()
+    }
+
+    /// True for each value that a comparison with another one depends on: an element is the largest where both are equal bit by
+    /// bit, which only holds if one kernel computes both.
+    fn compared(&self, live: &[bool]) -> Vec<bool> {
+        let p = &self.program;
+        let fixed = |v: &V| {
+            let op = &p.values[*v].op;
+            matches!(op, Op::Constant(_) | Op::Number(_) | Op::Size(_))
+        };
+        let mut compared = vec![false; p.values.len()];
+        for (u, value) in p.values.iter().enumerate().rev().filter(|u| live[u.0]) {
+            let own = match &value.op {
+                Op::Binary(op, a, b) => op.compares() && !fixed(a) && !fixed(b),
+                _ => false,
+            };
+            for o in value.op.operands() {
+                compared[o] |= own || compared[u];
+            }
+        }
+        compared
     }
 
     /// Reads an output of the kernel in place of computing it again.

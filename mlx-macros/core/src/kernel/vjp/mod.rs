@@ -15,8 +15,11 @@ use crate::kernel::ir::{
     At, Binary, Constant, Derived, Gradient, Input, Op, Output, Place, Program, Reduce, Scalar,
     Source, Unary, V,
 };
-use crate::syntax::dims::Dim;
+use crate::syntax::dims::{volume, Dim};
 use crate::syntax::signature::Dt;
+
+/// The most parts of an array that one row reads.
+const MOST_PARTS: i64 = 16;
 
 /// A value whose gradient one launch cannot give, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -285,7 +288,7 @@ impl Back {
 
     /// The output that is the gradient of an input; none if nothing depends on the input.
     fn output(&mut self, input: usize, array: &Input) -> Result<Option<Derived>, NoGradient> {
-        let mut found: Option<(V, At)> = None;
+        let mut found: Vec<(V, At)> = Vec::new();
         for v in 0..self.forward {
             let Op::Load { input: i, at } = &self.program.values[v].op else {
                 continue;
@@ -297,20 +300,25 @@ impl Back {
                 let why = Why::ScatteredRows;
                 return Err(NoGradient { value: v, why });
             }
-            if found.is_some() {
-                let why = Why::Orders;
-                return Err(NoGradient { value: v, why });
+            found.push((v, at.clone()));
+        }
+        let (load, at, width, g) = match &found[..] {
+            [] => return Ok(None),
+            [(load, at)] => {
+                let (width, mut g) = (self.width(*load), self.adjoints[*load].unwrap_or(*load));
+                if let Some(w) = &width {
+                    g = self.spread(g, w);
+                }
+                (*load, at.clone(), width, g)
             }
-            found = Some((v, at.clone()));
-        }
-        let Some((load, at)) = found else {
-            return Ok(None);
+            [.., (load, _)] => match self.side_by_side(&found, array) {
+                Some((at, whole, g)) => (*load, at, Some(whole), g),
+                None => {
+                    let (value, why) = (*load, Why::Orders);
+                    return Err(NoGradient { value, why });
+                }
+            },
         };
-        let width = self.width(load);
-        let mut g = self.adjoints[load].unwrap_or(load);
-        if let Some(w) = &width {
-            g = self.spread(g, w);
-        }
         let mut name = format!("d{}", array.name);
         while self.program.is_named(&name) {
             name.push('_');
@@ -356,6 +364,39 @@ impl Back {
         });
         let inputs = vec![input];
         Ok(Some(Derived { inputs, sum }))
+    }
+
+    /// The gradient of an array that each row reads in several parts of one length, as one row of them all.
+    fn side_by_side(&mut self, loads: &[(V, At)], array: &Input) -> Option<(At, Dim, V)> {
+        let (load, first) = loads.first()?;
+        let width = self.width(*load)?;
+        let rows = self.program.rows.clone();
+        let whole = volume(&array.shape).divided_by(&volume(&rows))?;
+        let at = At {
+            offset: Dim::constant(0),
+            ..first.clone()
+        };
+        let alike = |(load, at): &(V, At)| {
+            let columns = self.width(*load).as_ref() == Some(&width) && at.column.is_one();
+            columns && at.rows == first.rows && at.computed.is_empty()
+        };
+        if !loads.iter().all(alike) || !at.is_row(&rows, &whole) {
+            return None;
+        }
+        let count = whole.divided_by(&width)?.as_constant()?;
+        let (mut parts, mut start, mut used) = (Vec::new(), Dim::constant(0), 0);
+        for _ in 0..count.min(MOST_PARTS) {
+            let here = loads.iter().find(|(_, at)| at.offset == start);
+            used += usize::from(here.is_some());
+            let g = here.and_then(|(load, _)| self.adjoints[*load]);
+            parts.push((g.unwrap_or_else(|| self.float(0.0)), width.clone()));
+            start = start.plus(&width);
+        }
+        if used != loads.len() || count > MOST_PARTS {
+            return None;
+        }
+        let g = self.push(Op::Join(parts), Scalar::F32, Some(whole.clone()));
+        Some((at, whole, g))
     }
 
     /// Reads an output of the kernel in place of computing it again. False if it is an input, or an element for many rows.

@@ -89,8 +89,11 @@ fn load_libclang(config: &Config, cache: &Cache) -> Result<Vec<OsString>> {
             "install it (Debian: libclang-dev; macOS: xcode-select --install), or set LIBCLANG_PATH to its folder",
         )
     };
-    let library = format!("clang/native/{}", config.shared("clang"));
-    let folder = fetch::wheel(config, cache, &LIBCLANG, &[], &library)
+    let library = match config.host.starts_with("macos") {
+        true => "clang/native/libclang.dylib",
+        false => "clang/native/libclang.so",
+    };
+    let folder = fetch::wheel(&config.host, cache, &LIBCLANG, &[], library)
         .map_err(|e| unavailable(&format!("none is installed, and {}", e.what())))?;
     std::env::set_var("LIBCLANG_PATH", folder.join("clang/native"));
     clang_sys::load().map_err(|e| unavailable(&e))?;

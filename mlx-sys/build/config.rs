@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::error::{Error, Result};
 use super::pins::{Wheel, MLX_CPU, MLX_CUDA_12, MLX_CUDA_13, MLX_METAL};
 use super::pins_cuda::{CUDA_12_LIBRARIES, CUDA_13_LIBRARIES};
+use super::system;
 
 /// Every variable that changes the build.
 pub const VARIABLES: &[&str] = &[
@@ -14,6 +15,7 @@ pub const VARIABLES: &[&str] = &[
     "MLX_SYS_CACHE",
     "MLX_SYS_SYSTEM_CUDA",
     "MLX_SYS_RELOCATABLE",
+    "MLX_SYS_CROSS_MACOS",
     "XDG_CACHE_HOME",
     "HOME",
     "CXX",
@@ -26,8 +28,10 @@ pub const VARIABLES: &[&str] = &[
 pub struct Config {
     /// `linux` or `macos`.
     pub os: String,
-    /// `linux-x86_64`, `linux-aarch64`, `macos-aarch64`, ...
+    /// `linux-x86_64`, `linux-aarch64`, `macos-15-aarch64`, ...: of MLX, with the version that its file has for macOS.
     pub platform: String,
+    /// `linux-x86_64`, `macos-aarch64`, ...: of the machine that builds.
+    pub host: String,
     /// The wheel that holds MLX for the chosen backend.
     pub mlx_wheel: Wheel,
     /// The wheels that MLX needs beside its own: NVIDIA's libraries, unless `MLX_SYS_SYSTEM_CUDA` is set.
@@ -52,7 +56,9 @@ impl Config {
         let arch = cargo_var("CARGO_CFG_TARGET_ARCH")?;
         let target = cargo_var("TARGET")?;
         let libc = var("CARGO_CFG_TARGET_ENV").unwrap_or_default();
-        if target != cargo_var("HOST")? {
+        // For checks of macOS's build on Linux (`.ci/mac`). The program needs that platform's linker and system libraries.
+        let cross = os == "macos" && var("MLX_SYS_CROSS_MACOS").is_some();
+        if target != cargo_var("HOST")? && !cross {
             return Err(Error::new(
                 format!("cannot build MLX C for {target} on another platform"),
                 "build on the platform that the program is to run on",
@@ -76,7 +82,11 @@ impl Config {
             _ => (MLX_CPU, [].as_slice()),
         };
         Ok(Config {
-            platform: format!("{os}-{arch}"),
+            platform: match os.as_str() {
+                "macos" => format!("macos-{}-{arch}", system::newest_file()?),
+                _ => format!("{os}-{arch}"),
+            },
+            host: format!("{}-{}", env::consts::OS, env::consts::ARCH),
             os,
             mlx_wheel,
             companions: match var("MLX_SYS_SYSTEM_CUDA") {

@@ -15,6 +15,7 @@ mod pins;
 mod pins_cuda;
 mod source;
 mod stub;
+mod system;
 
 pub use error::{report, Result};
 

@@ -38,7 +38,7 @@ pub struct Config {
     pub companions: &'static [Wheel],
     pub prefix: Option<PathBuf>,
     pub mlx: Option<PathBuf>,
-    /// The C++ compiler: `CXX`, else the first of the usual names that is on the PATH.
+    /// The C++ compiler: `CXX_TARGET` (with underscores, as cc's), `CXX`, else the first of the usual names that is on the PATH.
     pub cxx: Option<String>,
     pub cxxflags: Vec<String>,
     /// Libraries find each other relative to their own files: `MLX_SYS_RELOCATABLE`.
@@ -95,7 +95,9 @@ impl Config {
             },
             prefix: var("MLX_SYS_PREFIX").map(PathBuf::from),
             mlx: var("MLX_SYS_MLX").map(PathBuf::from),
-            cxx: var("CXX").or_else(|| first_on_path(&["c++", "g++", "clang++"])),
+            cxx: var(&format!("CXX_{}", target.replace('-', "_")))
+                .or_else(|| var("CXX"))
+                .or_else(|| first_on_path(&["c++", "g++", "clang++"])),
             cxxflags: var("CXXFLAGS")
                 .map(|flags| flags.split_whitespace().map(str::to_owned).collect())
                 .unwrap_or_default(),

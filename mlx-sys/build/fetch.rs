@@ -106,10 +106,7 @@ impl Installer {
     }
 }
 
-fn with_pip(
-    python: &str,
-    platform: &str,
-    wheel: &Wheel, list: &Path, folder: &Path) -> Result<()> {
+fn with_pip(python: &str, platform: &str, wheel: &Wheel, list: &Path, folder: &Path) -> Result<()> {
     let download = folder.join("download");
     let mut pip = Command::new(python);
     pip.args(["-I", "-m", "pip", "download", "--no-deps"])

@@ -369,7 +369,7 @@ fn computed(fused: bool) -> Computed {
     Computed {
         fused,
         kernels: fused,
-        gpu: false,
+        tiled: false,
     }
 }
 

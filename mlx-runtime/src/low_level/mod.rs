@@ -4,3 +4,4 @@ pub mod backend;
 pub mod containers;
 pub mod graph;
 pub mod live;
+pub(crate) mod switches;

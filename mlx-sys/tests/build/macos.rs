@@ -31,7 +31,7 @@ fn each_system_gets_the_newest_file_that_it_loads() {
         ("26.2", 26, "e6abeac9"),
         ("27.0", 26, "e6abeac9"),
     ] {
-        let mut build = mac(&format!("macos-{version}"), version);
+        let build = mac(&format!("macos-{version}"), version);
         let asked = build
             .folder
             .join("home/Library/Application Support/pip.txt");
@@ -87,7 +87,7 @@ fn uv_is_asked_for_the_same_file() {
 
 #[test]
 fn the_folder_of_an_earlier_version_is_used_on() {
-    let mut build = mac("macos-cache", "15.0");
+    let build = mac("macos-cache", "15.0");
     let caches = build.folder.join("home/Library/Caches/mlx-sys");
     fs::create_dir_all(&caches).unwrap();
     build.run();

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::harness::{Build, CACHE};
 
@@ -170,7 +169,10 @@ fn a_program_finds_an_installed_mlx_c() {
     )
     .unwrap();
     let cxx = |args: &[&str]| {
-        let status = Command::new("c++").args(args).status().unwrap();
+        let status = std::process::Command::new("c++")
+            .args(args)
+            .status()
+            .unwrap();
         assert!(status.success());
     };
     let (source, lib) = (source.to_str().unwrap(), lib.to_str().unwrap());
@@ -207,7 +209,7 @@ fn a_program_finds_an_installed_mlx_c() {
         folder,
         "-lmlxc",
     ]);
-    let status = Command::new(program)
+    let status = std::process::Command::new(program)
         .env_clear()
         .current_dir("/")
         .status()

@@ -95,9 +95,9 @@ fn installed(config: &Config, prefix: &Path) -> Result<Mlx> {
             .find(|file| file.is_file())
             .ok_or_else(|| wrong(format!("there is no lib/{}", names[0])))
     };
-    check_version(&include, &|message| wrong(message))?;
     let mlx = find(&[config.shared("mlx")])?;
     let mlxc = find(&[config.shared("mlxc"), "libmlxc.a".into()])?;
+    check_version(&include, &|message| wrong(message))?;
     Ok(Mlx {
         c_include: include.clone(),
         include,

@@ -15,7 +15,7 @@ fn mac(name: &str, version: &str) -> Build {
         .env("CARGO_CFG_TARGET_ENV", "")
         .remove("MLX_SYS_CACHE")
         .script("sw_vers", &format!("test \"$SYSTEM_VERSION_COMPAT\" = 0 && echo {version}"))
-        .script("python3", "case \"$*\" in *--version*) exit 0;; esac; echo \"$@\" >> ../../pip.txt\ncat requirements.txt >> ../../pip.txt; exit 1");
+        .script("python3", "case \"$*\" in *--version*) exit 0;; esac; echo \"$@\" >> ../../pip.txt\nwhile read -r line; do echo \"$line\"; done < requirements.txt >> ../../pip.txt; exit 1");
     build
 }
 

@@ -8,6 +8,7 @@ mod bindings;
 mod coverage;
 mod errors;
 mod explain;
+mod kernels;
 mod language;
 mod wrappers;
 
@@ -35,6 +36,7 @@ pub fn files() -> Result<Vec<File>> {
     files.push(coverage::file(&root)?);
     files.push(errors::file());
     files.push(explain::file(&root)?);
+    files.push(kernels::file()?);
     files.push(language::file(&root)?);
     Ok(files)
 }

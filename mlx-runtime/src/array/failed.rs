@@ -132,7 +132,7 @@ fn encode(error: &Error) -> CString {
     CString::new(format!("{MARK}{json}{MARK}")).unwrap_or_default()
 }
 
-/// The error in a message of MLX, if it is that of a failed array.
+/// The error in a message of MLX, if a failed array caused it.
 pub(crate) fn decode(message: &str) -> Option<Error> {
     let json = message.split(MARK).nth(1)?;
     let parts: Parts = serde_json::from_str(json).ok()?;

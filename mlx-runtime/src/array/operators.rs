@@ -17,7 +17,7 @@ macro_rules! operators {
             type Output = Array;
             #[doc = concat!("[`ops::", stringify!($op), "`].")]
             fn $method(self, right: R) -> Array {
-                // The first error is that of the left side.
+                // The left side's error comes first.
                 let both = failed::check_inputs([self])
                     .and_then(|()| right.with(self.dtype(), |right| ops::$op(self, right)));
                 Array::or_failed(both)

@@ -137,8 +137,8 @@ pub trait Model: Definition<<Self as Model>::Config> + Clone + Send + Sized + 's
         files::save(path.as_ref(), &stored::Stored::of(self)?.tensors()?)
     }
 
-    /// Replaces every tensor by that of a file that [`Model::save`] wrote, in the dtypes of this model. [`load`](load())
-    /// makes a model of a checkpoint.
+    /// Replaces every tensor by the one in a file that [`Model::save`] wrote, in the dtypes of this model.
+    /// [`load`](load()) makes a model of a checkpoint.
     ///
     /// # Errors
     /// One error that lists each tensor that is missing, unknown, or of another shape; nothing is then changed. As

@@ -70,7 +70,7 @@ impl KvCache {
     /// Puts the cached keys and values in front of the new ones.
     ///
     /// # Errors
-    /// If the batch differs from that of the tokens before.
+    /// If the tokens before had another batch size.
     pub fn update(&mut self, keys: &Array, values: &Array) -> Result<[Array; 2]> {
         if !self.on {
             return Ok([keys.clone(), values.clone()]);

@@ -56,7 +56,7 @@ impl MultiHeadAttentionBuilder {
         query_input_dims: i32 => query_input_dims;
         /// The size of the keys; `dims` unless given.
         key_input_dims: i32 => key_input_dims;
-        /// The size of the values; that of the keys unless given.
+        /// The size of the values; the size of the keys unless given.
         value_input_dims: i32 => Some(value_input_dims);
         /// The size of the projected values; `dims` unless given.
         value_dims: i32 => value_dims;

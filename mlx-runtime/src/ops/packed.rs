@@ -180,7 +180,7 @@ pub fn pack(w: &Array, how: Quantization, global_scale: Option<&Array>) -> Resul
     }
 }
 
-/// The weights that [`pack`] packed, as `dtype` (that of the scales or bfloat16 if `None`).
+/// The weights that [`pack`] packed, as `dtype` (if `None`, the scales' dtype or bfloat16).
 /// MLX: `dequantize`.
 ///
 /// # Errors

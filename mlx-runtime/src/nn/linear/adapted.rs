@@ -8,7 +8,7 @@ use crate::{ops, transforms, Array, Result};
 
 /// `x [.., in]` times the layers' joined `weight`, plus their adapters: `[.., sum of out]`. `None`
 /// where that is not what their definition says: something but adapters trains, or there is a bias. Packed values are
-/// multiplied as they are if they are to be `kept`.
+/// multiplied as they are if `kept`.
 pub(super) fn adapted(
     weight: &Weight,
     layers: &[&Linear],

@@ -1,5 +1,7 @@
 //! `tests/kernels/generated.rs`: kernels of every operation and random ones, which `mlx-tests --test kernels` compares with
 //! MLX's operations. The texts are those that the tests of mlx-macros-core differentiate.
+//!
+//! Tests: `tests/current.rs`.
 
 use std::fmt::Write;
 

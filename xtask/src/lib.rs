@@ -1,4 +1,6 @@
 //! The generated files of the workspace, each as its path and text.
+//!
+//! Tests: `tests/current.rs`.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,6 @@
 //! `cargo xtask generate` writes the generated files, `cargo xtask dist` a folder that runs anywhere.
+//!
+//! Tests: `tests/current.rs`.
 
 mod dist;
 

@@ -1,4 +1,6 @@
 //! Files: written whole or not at all, and read with errors that name them. The size of an untrusted text is limited.
+//!
+//! Tests: unit tests below.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};

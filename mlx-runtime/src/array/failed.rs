@@ -3,6 +3,8 @@
 //! Operators cannot return a `Result`, because a result cannot stand beside a number. A failed array holds the error instead,
 //! as the text of a graph node that cannot be computed. So the error also comes out where nothing looks for it: by
 //! evaluation.
+//!
+//! Tests: unit tests below.
 
 use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -2,6 +2,8 @@
 //!
 //! All of them return an [`Array`], so that the result may stand beside a number. Where the operation is refused it is a
 //! failed array ([`Array::check`]). Rust allows `Result<Array>` on either side as long as the other side is an array.
+//!
+//! Tests: `tests/operators.rs`.
 
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Rem, Shl, Shr, Sub};
 

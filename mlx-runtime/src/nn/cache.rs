@@ -1,4 +1,6 @@
 //! The keys and values of tokens that a model has seen.
+//!
+//! Tests: `mlx-tests --test models`.
 
 use crate::{ops, Array, Error, ErrorKind, Result};
 

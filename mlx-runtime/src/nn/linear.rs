@@ -1,4 +1,6 @@
 //! Linear maps: dense or quantised, with or without a low-rank adapter.
+//!
+//! Tests: `tests/layers.rs`, `mlx-tests --test models`.
 
 mod adapted;
 mod joined;

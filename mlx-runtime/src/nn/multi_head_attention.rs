@@ -1,4 +1,6 @@
 //! Attention with projections.
+//!
+//! Tests: `tests/layers.rs`.
 
 use super::module::Module;
 use super::{init, Linear};

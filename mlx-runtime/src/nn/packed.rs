@@ -1,4 +1,6 @@
 //! Products with packed weights.
+//!
+//! Tests: `mlx-models --test quantised`.
 
 use crate::kernels::dequantize::dequantize;
 use crate::kernels::select;

@@ -1,5 +1,7 @@
 //! Quantisation in every mode that MLX has. The affine functions of [`crate::ops`] are the usual
 //! case of these.
+//!
+//! Tests: `mlx-models --test quantised`.
 
 use std::ffi::CStr;
 

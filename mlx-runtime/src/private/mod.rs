@@ -1,4 +1,6 @@
 //! Functions that generated code calls. Not part of the API: it changes with the macros.
+//!
+//! Tests: `mlx-tests --test language`, `--test rules`.
 
 pub use crate::array::indexing::step;
 pub use crate::kernels::rows;

@@ -1,6 +1,8 @@
 //! Frozen layers with adapters on a GPU: the adapters of layers that share an input are laid side
 //! by side, so that all of them take two small products, and the backward pass has no sums of its
 //! own.
+//!
+//! Tests: `mlx-tests --test models`.
 
 use super::{Linear, Weight};
 use crate::kernels::adapters::{self, Adapter, SideBySide};

@@ -1,4 +1,6 @@
 //! Linear layers of one input, computed together.
+//!
+//! Tests: `mlx-tests --test models`.
 
 use super::adapted::adapted;
 use super::{scaled, unbound, Linear, Lora, Weight};

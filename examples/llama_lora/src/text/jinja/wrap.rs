@@ -1,4 +1,6 @@
 //! The filter `wordwrap`, by Python's `textwrap`.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::sync::LazyLock;
 

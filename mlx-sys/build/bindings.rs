@@ -1,4 +1,6 @@
 //! Runs bindgen over all of MLX C's headers and ours, once per user and set of headers.
+//!
+//! Tests: `tests/build`.
 
 use std::ffi::OsString;
 use std::fs;

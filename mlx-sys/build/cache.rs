@@ -1,4 +1,6 @@
 //! The per-user cache: each entry is a folder that is filled once, by one process, and never changed.
+//!
+//! Tests: `tests/build`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

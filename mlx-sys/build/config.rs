@@ -1,4 +1,6 @@
 //! Reads the build's configuration from the environment: target, backend, variables.
+//!
+//! Tests: `tests/build`.
 
 use std::env;
 use std::path::PathBuf;

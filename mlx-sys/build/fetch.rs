@@ -2,6 +2,8 @@
 //!
 //! Python runs isolated (`-I`), and all tools run in the folder of the new cache entry, so that they load no module or
 //! setting from the folder in which the build runs.
+//!
+//! Tests: `tests/build`.
 
 use std::ffi::OsStr;
 use std::fs;

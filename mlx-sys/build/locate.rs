@@ -1,4 +1,6 @@
 //! Chooses the source of MLX and MLX C: a prefix, a folder, or the pinned files.
+//!
+//! Tests: `tests/build`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

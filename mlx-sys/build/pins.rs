@@ -1,4 +1,6 @@
 //! Versions and checksums of everything that is fetched.
+//!
+//! Tests: `tests/build`.
 
 /// MLX's version; MLX C below is written against it.
 pub const MLX_VERSION: &str = "0.32.2";

@@ -1,5 +1,5 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
-//! Kernels of every operation, and random ones; `mlx-macros/core/tests/kernels/committed.rs` writes this file.
+//! Kernels of every operation, and random ones; `cargo xtask generate` writes this file.
 
 use mlx_macros::mlx_kernel;
 use mlx_runtime::{Array, Result};

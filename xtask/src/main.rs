@@ -1,5 +1,7 @@
 //! `cargo xtask generate` writes the generated files, `cargo xtask dist` a folder that runs anywhere, `macho` looks into
 //! what was linked for macOS.
+//!
+//! Tests: `tests/current.rs`.
 
 mod dist;
 mod macho;

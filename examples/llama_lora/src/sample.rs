@@ -1,4 +1,6 @@
 //! Chooses the next token.
+//!
+//! Tests: unit tests below.
 
 /// Sampling options for the next token.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -49,7 +49,7 @@ pub(super) enum Rows {
     Metal,
 }
 
-/// The device that computes the rows of generated kernels with floats of this dtype, which is that of the current stream.
+/// The device that computes the rows of generated kernels with floats of this dtype: the current stream's.
 /// `None` if MLX has another backend there, or if what is recorded needs its own operations.
 pub(super) fn rows_on(float: Dtype) -> Option<Rows> {
     let recorded = switches::no_kernels()
@@ -113,7 +113,7 @@ pub(super) fn is_packs(size: i32, dtype: Dtype) -> bool {
 /// Faults of MLX's CUDA backend that the caller goes around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// `astype` makes 1 + 1i of true, and asks for both parts of a number that is to be true.
+    /// `astype` makes 1 + 1i of true, and asks for both parts of a number before it counts as true.
     ComplexCasts,
     /// `quantized_matmul` with one group in a row has a kernel of its own on a Hopper GPU: in TF32, whatever the environment
     /// says, and for two batches of rows in float32 it gave other numbers altogether.
@@ -121,8 +121,8 @@ pub(crate) enum Fault {
     /// `gather_mm` reads eight numbers at once if the dim that it sums over is a multiple of eight, whatever the length of the
     /// rows that it reads; a gradient reads rows of the rank's length.
     ShortRows,
-    /// The plan of cuDNN's attention gradient is kept by the layouts of queries, keys and values, but not by that of what comes
-    /// back (`sdpa_backward_cudnn` of mlx/backend/cuda/scaled_dot_product_attention.cpp).
+    /// The plan of cuDNN's attention gradient is kept by the layouts of queries, keys and values, but not by the layout of
+    /// the cotangent (`sdpa_backward_cudnn` of mlx/backend/cuda/scaled_dot_product_attention.cpp).
     AttentionLayouts,
 }
 

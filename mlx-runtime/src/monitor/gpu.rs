@@ -1,4 +1,6 @@
 //! Reads the state of a GPU, from NVIDIA's management library, Apple's driver and MLX.
+//!
+//! Tests: unit tests below.
 
 use super::GpuSample;
 use crate::device::{self, Device, DeviceType, Info};

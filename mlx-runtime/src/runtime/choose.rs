@@ -1,4 +1,6 @@
 //! Chooses the device and the limits for a machine. All functions depend on the machine's description alone.
+//!
+//! Tests: unit tests below.
 
 use serde::Serialize;
 

@@ -1,4 +1,6 @@
 //! A description of the machine: its backend, memory and GPUs.
+//!
+//! Tests: unit tests below.
 
 use serde::Serialize;
 

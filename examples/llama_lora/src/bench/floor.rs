@@ -1,4 +1,6 @@
 //! Computes the least time of a step on a device: its weights must be read, its products computed.
+//!
+//! Tests: unit tests below.
 
 use anyhow::{ensure, Result};
 use mlx_runtime::device::{default_device, info_of, Info};

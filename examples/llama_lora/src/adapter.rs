@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 use crate::checkpoint;
+use crate::cli::AdapterFormat;
 use crate::files::{is_named, read_json, write_atomic};
 use crate::peft;
 use crate::settings::{LoraSettings, Packing, Settings};
@@ -34,7 +35,7 @@ pub(crate) const ROW_ORDER: &str = "hugging_face";
 /// The keys of `adapter_config.json` that the adapter needs. The file may have more.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AdapterConfig {
-    /// `lora`; nothing else is supported.
+    /// `lora`, `dora` or `full`.
     #[serde(default = "lora")]
     pub fine_tune_type: String,
     /// The model that the adapter was trained on, as it was named then.
@@ -42,7 +43,8 @@ pub struct AdapterConfig {
     pub model: Option<String>,
     /// Adapted layers, counted from the last; -1 and 0 stand for all.
     pub num_layers: i32,
-    /// Rank, scale, dropout and keys.
+    /// Rank, scale, dropout and keys; null after full fine-tuning.
+    #[serde(default = "no_lora", deserialize_with = "or_no_lora")]
     pub lora_parameters: LoraParameters,
     /// The model and data that it was trained on, and the settings.
     #[serde(flatten)]
@@ -73,6 +75,25 @@ pub struct LoraParameters {
 fn lora() -> String {
     "lora".into()
 }
+
+/// Stands for the parameters of an adapter that has none.
+fn no_lora() -> LoraParameters {
+    LoraParameters {
+        rank: 1,
+        scale: 1.0,
+        dropout: 0.0,
+        keys: None,
+    }
+}
+
+fn or_no_lora<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<LoraParameters, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_else(no_lora))
+}
+
+/// The kinds of fine-tuning that an adapter may come from.
+const KINDS: [&str; 3] = ["lora", "dora", "full"];
 
 /// The number of an adapter's mistakes that are listed.
 const LISTED: usize = 8;
@@ -116,8 +137,8 @@ impl Adapter {
         crate::settings::bounds::lora(rank, scale)
             .with_context(|| format!("the configuration of the adapter in {}", file.display()))?;
         ensure!(
-            config.fine_tune_type == "lora",
-            "unsupported adapter in {}: expected lora, found {:?}",
+            KINDS.contains(&config.fine_tune_type.as_str()),
+            "unsupported adapter in {}: expected lora, dora or full, found {:?}",
             file.display(),
             config.fine_tune_type
         );
@@ -138,6 +159,29 @@ impl Adapter {
     /// The file that its weights were read from.
     pub fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// Its tensors by name.
+    pub fn tensors(&self) -> &HashMap<String, Array> {
+        &self.weights
+    }
+
+    /// The program that writes adapters of its format.
+    pub fn format(&self) -> AdapterFormat {
+        match self
+            .file
+            .file_name()
+            .is_some_and(|name| name == peft::WEIGHTS)
+        {
+            true => AdapterFormat::Peft,
+            false => AdapterFormat::Mlx,
+        }
+    }
+
+    /// The GGUF file in whose row order the adapter is, if it is in one.
+    pub fn needs_sizes(&self) -> Option<String> {
+        let model = self.config.model.clone().filter(|m| checkpoint::is_gguf(m));
+        model.filter(|_| self.config.row_order.is_none())
     }
 
     /// Reads an adapter that PEFT saved, if `folder` holds one.
@@ -165,6 +209,14 @@ impl Adapter {
 
     /// Adds the adapter to `model`, which must be the model it was trained on, or one of the same shape.
     pub fn apply(mut self, model: &mut impl CausalLm, sizes: &Config) -> Result<()> {
+        ensure!(
+            self.config.fine_tune_type == "lora",
+            "unsupported adapter in {}: expected lora, found {:?}: merge it into the model first, with\n  \
+             llama_lora fuse --adapter-path {}",
+            self.file.display(),
+            self.config.fine_tune_type,
+            self.file.parent().unwrap_or(Path::new(".")).display()
+        );
         self.reorder(sizes)?;
         let n = self.config.num_layers;
         let layers = i32::try_from(sizes.num_hidden_layers)?;
@@ -198,10 +250,15 @@ impl Adapter {
         Ok(())
     }
 
+    /// Its tensors by name, with the rows of queries and keys in Hugging Face's order.
+    pub fn into_arrays(mut self, sizes: &Config) -> Result<HashMap<String, Array>> {
+        self.reorder(sizes)?;
+        Ok(self.weights)
+    }
+
     /// Brings rows in the order of a GGUF into Hugging Face's.
     fn reorder(&mut self, sizes: &Config) -> Result<()> {
-        let model = self.config.model.as_deref();
-        if self.config.row_order.is_some() || !model.is_some_and(checkpoint::is_gguf) {
+        if self.needs_sizes().is_none() {
             return Ok(());
         }
         for (name, array) in &mut self.weights {
@@ -244,16 +301,18 @@ pub fn match_up(
     if wrong.is_empty() {
         return Ok(arrays);
     }
+    Err(listed(wrong))
+}
+
+/// The first of some mistakes, a line each.
+pub(crate) fn listed(mut wrong: Vec<String>) -> String {
     let more = wrong.len().saturating_sub(LISTED);
     wrong.truncate(LISTED);
     if more > 0 {
         wrong.push(format!("and {more} more"));
     }
-    Err(wrong
-        .iter()
-        .map(|w| format!("  {w}"))
-        .collect::<Vec<_>>()
-        .join("\n"))
+    let lines: Vec<String> = wrong.iter().map(|w| format!("  {w}")).collect();
+    lines.join("\n")
 }
 
 impl From<LoraParameters> for LoraSettings {

@@ -2,22 +2,20 @@
 //!
 //! Tests: `tests/runs.rs`.
 
-use anyhow::{ensure, Context, Result};
+use anyhow::Result;
 use mlx_models::{CausalLm, Visitor};
 
 use crate::ask::Asked;
 use crate::checkpoint::{self, Checkpoint};
-use crate::cli::{BenchArgs, Cli, Command, DigestArgs, EvalArgs, GenerateArgs, TrainArgs};
-use crate::data::{held_out, BatchOptions, Format, Limit, Split};
+use crate::cli::{BenchArgs, Cli, Command, DigestArgs, EvalArgs, TrainArgs};
+use crate::data::{held_out, BatchOptions, Limit, Split};
 use crate::demo;
 use crate::eval::{self, Score};
-use crate::files::{text_of, write_atomic, TEXT_LIMIT};
-use crate::generate::{prompt_ids, stream};
+use crate::files::write_atomic;
 use crate::output::{self, note, say, Quiet};
 use crate::plot;
 use crate::progress::{clock, Counter};
 use crate::random::Shuffle;
-use crate::sample::Sampling;
 use crate::session::{Opened, Session};
 use crate::settings::{bounds, Measured, Packing, Settings, DEFAULT_BUCKETS};
 use crate::train::{self, Claim, Outcome, Saved, Stop};
@@ -29,7 +27,10 @@ pub fn execute(cli: Cli) -> Result<()> {
         None => demo::run(),
         Some(Command::Train(args)) => train(&args),
         Some(Command::Eval(args)) => eval(&args),
-        Some(Command::Generate(args)) => generate(&args),
+        Some(Command::Generate(args)) => crate::answering::generate(&args),
+        Some(Command::Chat(args)) => crate::chat::run(&args),
+        Some(Command::Fuse(args)) => crate::fuse::run(&args),
+        Some(Command::Adapter(args)) => crate::adapter_files::run(&args),
         Some(Command::Bench(args)) => bench(&args),
         Some(Command::Synth(args)) => crate::synth::run(&args),
         Some(Command::Digest(args)) => digest(&args),
@@ -242,93 +243,6 @@ impl Visitor for Eval<'_> {
         let Measured { data, truncate, .. } = &measured;
         let score = score(&session, data, &args.split, options, *truncate, None)?;
         report(&args.split, &score)
-    }
-}
-
-fn generate(args: &GenerateArgs) -> Result<()> {
-    bounds::flag("temp", args.temp)?;
-    bounds::flag("top_p", args.top_p)?;
-    bounds::flag("max_tokens", args.max_tokens)?;
-    let sampling = Sampling {
-        temperature: args.temp,
-        top_p: args.top_p,
-    };
-    let _runtime = args.runtime.set_up()?;
-    let prompt = match args.prompt.as_str() {
-        "-" => text_of(std::io::stdin().lock(), TEXT_LIMIT)
-            .context("cannot read the prompt from stdin")?,
-        text => text.to_owned(),
-    };
-    let opened = Opened::new(
-        args.model.as_deref(),
-        args.adapter_path.as_deref(),
-        Packing::of(&args.packing)?,
-    )?;
-    let generate = Generate {
-        opened,
-        args,
-        prompt,
-        sampling,
-    };
-    mlx_models::dispatch(generate.opened.family(), generate)
-}
-
-struct Generate<'a> {
-    opened: Opened,
-    args: &'a GenerateArgs,
-    prompt: String,
-    sampling: Sampling,
-}
-
-impl Visitor for Generate<'_> {
-    type Output = Result<()>;
-
-    fn visit<M: CausalLm>(self) -> Result<()> {
-        let learnt_text = self.opened.run().and_then(|r| r.data_format) == Some(Format::Text);
-        let session = self.opened.load::<M>()?;
-        let (args, prompt, sampling) = (self.args, self.prompt, self.sampling);
-        let system = args.system_prompt.as_deref();
-        let plain = args
-            .ignore_chat_template
-            .unwrap_or(learnt_text && system.is_none());
-        if plain && args.ignore_chat_template.is_none() && session.text.has_template() {
-            note("as in the adapter's run: --ignore-chat-template, because it learnt {\"text\"} rows");
-        }
-        let ids = prompt_ids(&session.text, &prompt, system, plain)?;
-        let places = session.text.places();
-        let left = places.saturating_sub(ids.len());
-        ensure!(
-            left > 0,
-            "the prompt has {} tokens, expected fewer than {places}, the positions of the model",
-            ids.len()
-        );
-        let limits = (args.seed, args.max_tokens.min(left));
-        let (model, text) = (&session.model, &session.text);
-        let done = stream(model, text, &ids, sampling, limits, |piece| {
-            output::result(piece)
-        });
-        output::result("\n")?;
-        let done = session.origin.explain(done, model)?;
-        if done.tokens.len() == left && args.max_tokens > left {
-            note(format_args!(
-                "stopped after {places} tokens, the positions of the model"
-            ));
-        }
-        // The time of the first token is the prompt's.
-        let rate = match done.later {
-            0 => String::new(),
-            n => format!(
-                " at {:.1} tokens/s",
-                n as f64 / done.answer_seconds.max(1e-9)
-            ),
-        };
-        note(format_args!(
-            "{} tokens of prompt in {:.2} s; {} tokens{rate}",
-            ids.len(),
-            done.prompt_seconds,
-            done.tokens.len(),
-        ));
-        Ok(())
     }
 }
 

@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{bail, ensure, Context, Result};
-use mlx_runtime::model::{add_lora, lora_keys, LoraConfig};
+use anyhow::{anyhow, bail, ensure, Context, Result};
+use mlx_runtime::model::{add_lora, lora_keys, unfreeze_layers, LoraConfig};
 use mlx_runtime::{io, ops, random, Array};
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
@@ -18,7 +18,7 @@ use crate::checkpoint;
 use crate::cli::AdapterFormat;
 use crate::files::{is_named, read_json, write_atomic};
 use crate::peft;
-use crate::settings::{LoraSettings, Packing, Settings};
+use crate::settings::{FineTune, LoraSettings, Packing, Settings};
 use mlx_models::{CausalLm, Config};
 
 /// The weights' file in an adapter's folder.
@@ -55,6 +55,9 @@ pub struct AdapterConfig {
     /// The order of the rows that make queries and keys.
     #[serde(default)]
     pub row_order: Option<String>,
+    /// True if it may leave out layers that the configuration names: PEFT's may, and what was made of one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 /// `lora_parameters` as mlx-lm writes it.
@@ -104,8 +107,6 @@ pub struct Adapter {
     /// Its configuration.
     pub config: AdapterConfig,
     weights: HashMap<String, Array>,
-    /// True if it may leave out layers that the configuration names.
-    partial: bool,
 }
 
 impl Adapter {
@@ -152,7 +153,6 @@ impl Adapter {
             file,
             config,
             weights,
-            partial: false,
         })
     }
 
@@ -203,15 +203,17 @@ impl Adapter {
             file: folder.join(peft::WEIGHTS),
             config,
             weights,
-            partial: true,
         }))
     }
 
     /// Adds the adapter to `model`, which must be the model it was trained on, or one of the same shape.
     pub fn apply(mut self, model: &mut impl CausalLm, sizes: &Config) -> Result<()> {
+        if self.config.fine_tune_type == FineTune::Full.name() {
+            return self.replace(model, sizes);
+        }
         ensure!(
-            self.config.fine_tune_type == "lora",
-            "unsupported adapter in {}: expected lora, found {:?}: merge it into the model first, with\n  \
+            self.config.fine_tune_type == FineTune::Lora.name(),
+            "unsupported adapter in {}: expected lora or full, found {:?}: merge it into the model first, with\n  \
              llama_lora fuse --adapter-path {}",
             self.file.display(),
             self.config.fine_tune_type,
@@ -227,15 +229,9 @@ impl Adapter {
         );
         // The initial values do not matter because every one is replaced.
         add_lora(model, &config, &random::key(0)?)?;
-        let named = |what: String| {
-            let trained_on = self.config.model.as_deref().unwrap_or("an unnamed model");
-            format!(
-                "the adapter {} does not fit this model (it was trained on {trained_on}):\n{what}",
-                self.file.display()
-            )
-        };
         let wanted = model.trainable();
-        if self.partial {
+        let misfit = self.misfit();
+        if self.config.partial {
             // Both halves are zero: nothing is added there, and nothing is learnt.
             for (name, array) in &wanted {
                 if !self.weights.contains_key(name) {
@@ -245,9 +241,34 @@ impl Adapter {
             }
         }
         let arrays =
-            match_up(&wanted, self.weights).map_err(|what| anyhow::anyhow!(named(what)))?;
+            match_up(&wanted, self.weights).map_err(|what| anyhow!("{misfit}\n{what}"))?;
         model.set_trainable(&arrays)?;
         Ok(())
+    }
+
+    /// Puts its tensors in the place of the model's: full fine-tuning.
+    fn replace(mut self, model: &mut impl CausalLm, sizes: &Config) -> Result<()> {
+        self.reorder(sizes)?;
+        let layers = match self.config.num_layers {
+            n if n <= 0 => -1,
+            n => n,
+        };
+        unfreeze_layers(model, layers)?;
+        let (wanted, misfit) = (model.trainable(), self.misfit());
+        let found = match_up(&wanted, self.weights).map_err(|what| anyhow!("{misfit}\n{what}"))?;
+        let arrays = wanted.iter().zip(&found).map(|((_, like), a)| ops::astype(a, like.dtype()));
+        let arrays = arrays.collect::<mlx_runtime::Result<Vec<_>>>()?;
+        model.set_trainable(&arrays)?;
+        Ok(())
+    }
+
+    /// The first line of an error about tensors.
+    fn misfit(&self) -> String {
+        let trained_on = self.config.model.as_deref().unwrap_or("an unnamed model");
+        format!(
+            "the adapter {} does not fit this model (it was trained on {trained_on}):",
+            self.file.display()
+        )
     }
 
     /// Its tensors by name, with the rows of queries and keys in Hugging Face's order.
@@ -365,8 +386,8 @@ pub fn config_json(settings: &Settings, num_layers: i32) -> Result<Value> {
     let lora = all["lora"].take();
     if let Value::Object(map) = &mut all {
         map.remove("lora");
-        map.insert("fine_tune_type".into(), json!("lora"));
-        map.insert("lora_parameters".into(), lora);
+        let full = settings.fine_tune_type == FineTune::Full;
+        map.insert("lora_parameters".into(), if full { Value::Null } else { lora });
         map.insert("num_layers".into(), json!(num_layers));
         map.insert("row_order".into(), json!(ROW_ORDER));
         map.sort_keys();
@@ -374,13 +395,49 @@ pub fn config_json(settings: &Settings, num_layers: i32) -> Result<Value> {
     Ok(all)
 }
 
-/// Saves the adapter of a model to `folder`. Each file is replaced at once or not at all.
-pub fn save(folder: &Path, trainable: &[(String, Array)], config: &Value) -> Result<()> {
-    let metadata = HashMap::from([
+/// Saves a copy of the adapter of a model to `folder` under the number of its step, as mlx-lm names it, and removes all
+/// but the last `keep` of the copies up to that one; -1 keeps all.
+pub fn save_numbered(
+    folder: &Path,
+    trainable: &[(String, Array)],
+    config: &Value,
+    (step, keep): (u64, i64),
+) -> Result<()> {
+    let number = |name: &str| -> Option<u64> {
+        let digits = name.strip_suffix(&format!("_{WEIGHTS}"))?;
+        digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
+    };
+    let path = folder.join(format!("{step:07}_{WEIGHTS}"));
+    io::save_safetensors(&path, trainable, &metadata(config))?;
+    let Ok(keep) = usize::try_from(keep) else {
+        return Ok(());
+    };
+    let mut copies: Vec<(u64, PathBuf)> = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let found = path.file_name().and_then(|n| n.to_str()).and_then(number);
+        copies.extend(found.filter(|n| *n <= step).map(|n| (n, path)));
+    }
+    copies.sort_unstable();
+    let old = copies.len().saturating_sub(keep);
+    for (_, path) in &copies[..old] {
+        // A copy that cannot be removed costs its room alone.
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
+}
+
+/// The configuration in the metadata of the weights.
+fn metadata(config: &Value) -> HashMap<String, String> {
+    HashMap::from([
         ("format".to_owned(), "mlx".to_owned()),
         (METADATA_KEY.to_owned(), config.to_string()),
-    ]);
-    io::save_safetensors(folder.join(WEIGHTS), trainable, &metadata)?;
+    ])
+}
+
+/// Saves the adapter of a model to `folder`. Each file is replaced at once or not at all.
+pub fn save(folder: &Path, trainable: &[(String, Array)], config: &Value) -> Result<()> {
+    io::save_safetensors(folder.join(WEIGHTS), trainable, &metadata(config))?;
     let text = serde_json::to_string_pretty(config)? + "\n";
     write_atomic(&folder.join(CONFIG), text.as_bytes())
 }

@@ -295,7 +295,7 @@ fn merged(
         .filter_map(|n| n.strip_suffix(".lora_a"))
         .collect();
     let mut out = HashMap::new();
-    let (mut keys, mut layers) = (BTreeSet::new(), BTreeSet::new());
+    let mut keys = BTreeSet::new();
     for path in paths {
         let pair = |arrays: &HashMap<String, Array>| {
             let part = |half: &str| arrays.get(&format!("{path}.{half}")).cloned();
@@ -330,17 +330,14 @@ fn merged(
         };
         out.insert(format!("{path}.lora_a"), joined(&left, axis_a, "lora_a")?);
         out.insert(format!("{path}.lora_b"), joined(&right, axis_b, "lora_b")?);
-        let (layer, key) = layer_of(path);
-        keys.insert(key.to_owned());
-        layers.extend(layer);
+        keys.insert(layer_of(path).1.to_owned());
     }
     config.lora_parameters.rank = rank;
     config.lora_parameters.scale = 1.0;
     config.lora_parameters.dropout = 0.0;
     config.lora_parameters.keys = Some(keys.into_iter().collect());
-    let whole = all.iter().all(|(c, _)| c.num_layers == config.num_layers);
-    if !whole {
-        config.num_layers = -1;
+    if all.iter().any(|(c, _)| c.num_layers != config.num_layers || c.partial) {
+        (config.num_layers, config.partial) = (-1, true);
     }
     config.run = Default::default();
     Ok((config, out))

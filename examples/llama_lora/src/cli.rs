@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mlx_runtime::Dtype;
 
-use crate::settings::{GradCheckpoint, Optimizer};
+use crate::settings::{FineTune, GradCheckpoint, Optimizer};
 
 /// Fine-tunes language models with LoRA through MLX.
 ///
@@ -27,6 +27,9 @@ pub enum Command {
     /// Train a LoRA adapter
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Train(Box<TrainArgs>),
+    /// mlx-lm's spelling: with --train as train, with --test alone as eval of the test split
+    #[command(args_override_self = true, allow_negative_numbers = true)]
+    Lora(Box<TrainArgs>),
     /// Measure held-out loss and exact match
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Eval(EvalArgs),
@@ -360,6 +363,12 @@ pub struct TrainArgs {
     /// Folder with train.jsonl, valid.jsonl and test.jsonl, or fetch-language (comes with the program) [default: fetch-language]
     #[arg(long)]
     pub data: Option<String>,
+    /// Tensors to train: lora, an adapter, or full, every tensor of the last layers [default: lora]
+    #[arg(long, value_name = "KIND")]
+    pub fine_tune_type: Option<FineTune>,
+    /// Passes over the training rows, in place of --iters
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u64>,
     /// Batches to train on, each one step of the optimiser unless gradients accumulate [default: 1000]
     #[arg(long)]
     pub iters: Option<u64>,
@@ -379,6 +388,15 @@ pub struct TrainArgs {
     /// Batches to accumulate gradients over for one step of the optimiser, weighted by targets [default: 1]
     #[arg(long, value_name = "N")]
     pub grad_accumulation_steps: Option<u64>,
+    /// Scale gradients down so that the norm of all together is at most this
+    #[arg(long, value_name = "NORM")]
+    pub max_grad_norm: Option<f64>,
+    /// Cut elements of gradients at this size
+    #[arg(long, value_name = "BOUND")]
+    pub max_grad_value: Option<f64>,
+    /// Steps over which the learning rate rises from 0; schedules of the file have a warm-up of their own
+    #[arg(long, value_name = "N")]
+    pub warmup_steps: Option<u64>,
     /// Steps in a row that may be left out because their loss or gradient is NaN or infinite [default: 10]
     #[arg(long, value_name = "N")]
     pub max_skipped_steps: Option<u32>,
@@ -430,6 +448,15 @@ pub struct TrainArgs {
     /// Steps between saves [default: 100]
     #[arg(long)]
     pub save_every: Option<u64>,
+    /// Numbered copies of the adapter to keep, one for each save; -1 for all [default: 0]
+    #[arg(long, value_name = "N")]
+    pub save_total_limit: Option<i64>,
+    /// Keep the adapter with the lowest valid loss in the folder best of --adapter-path
+    #[arg(long)]
+    pub keep_best: bool,
+    /// End after this many evaluations in a row without a lower valid loss
+    #[arg(long, value_name = "N")]
+    pub early_stopping: Option<u64>,
     /// Continue exactly at the point at which the run in --adapter-path stopped
     #[arg(long)]
     pub resume: bool,
@@ -448,6 +475,21 @@ pub struct TrainArgs {
     /// Follow mlx-lm exactly: its order of batches, its padding, its Adam without bias correction
     #[arg(long)]
     pub compat: bool,
+    /// mlx-lm's flag; `train` trains anyway
+    #[arg(long = "train", hide = true)]
+    pub do_train: bool,
+    /// mlx-lm's flag; refused
+    #[arg(long, hide = true)]
+    pub report_to: Option<String>,
+    /// mlx-lm's flag; has no effect
+    #[arg(long, hide = true)]
+    pub project_name: Option<String>,
+    /// mlx-lm's flag; has no effect
+    #[arg(long, hide = true)]
+    pub clear_cache_threshold: Option<String>,
+    /// mlx-lm's flag; has no effect
+    #[arg(long, hide = true)]
+    pub trust_remote_code: bool,
 }
 
 /// Flags of `eval`.

@@ -2,7 +2,7 @@
 //!
 //! Tests: `tests/runs.rs`.
 
-use anyhow::Result;
+use anyhow::{ensure, Result};
 use mlx_models::{CausalLm, Visitor};
 
 use crate::ask::Asked;
@@ -17,7 +17,7 @@ use crate::plot;
 use crate::progress::{clock, Counter};
 use crate::random::Shuffle;
 use crate::session::{Opened, Session};
-use crate::settings::{bounds, Measured, Packing, Settings, DEFAULT_BUCKETS};
+use crate::settings::{bounds, FileSettings, Measured, Packing, Settings, DEFAULT_BUCKETS};
 use crate::train::{self, Claim, Outcome, Saved, Stop};
 
 /// Runs the command of the command line.
@@ -26,6 +26,7 @@ pub fn execute(cli: Cli) -> Result<()> {
     match cli.command {
         None => demo::run(),
         Some(Command::Train(args)) => train(&args),
+        Some(Command::Lora(args)) => lora(&args),
         Some(Command::Eval(args)) => eval(&args),
         Some(Command::Generate(args)) => crate::answering::generate(&args),
         Some(Command::Chat(args)) => crate::chat::run(&args),
@@ -36,6 +37,38 @@ pub fn execute(cli: Cli) -> Result<()> {
         Some(Command::Digest(args)) => digest(&args),
         Some(Command::Explain(args)) => crate::explain::run(&args),
     }
+}
+
+/// `mlx_lm.lora`: trains, tests, or both.
+fn lora(args: &TrainArgs) -> Result<()> {
+    let file = args.config.as_deref().map(FileSettings::read).transpose()?;
+    let file = file.unwrap_or_default();
+    if args.do_train || file.train == Some(true) || args.resume {
+        return train(args);
+    }
+    ensure!(
+        args.test || file.test == Some(true),
+        "nothing to do: give --train, --test, or both"
+    );
+    let folder = args.adapter_path.clone().or(file.adapter_path);
+    let folder = folder.unwrap_or(Settings::default().adapter_path);
+    let most = args.test_batches.or(file.test_batches);
+    if most.is_some_and(|n| n != -1) {
+        note("--test-batches has no effect, because every row of the test split is measured");
+    }
+    eval(&EvalArgs {
+        model: args.model.clone().or(file.model),
+        packing: args.packing.clone(),
+        data: args.data.clone().or(file.data),
+        // As for mlx-lm, the bare model is measured if there is no adapter.
+        adapter_path: folder.exists().then_some(folder),
+        split: "test".into(),
+        batch_size: args.batch_size.or(file.batch_size).unwrap_or(4),
+        max_seq_length: args.max_seq_length.or(file.max_seq_length),
+        truncate: None,
+        mask_prompt: args.mask_prompt.then_some(true).or(file.mask_prompt),
+        runtime: args.runtime.clone(),
+    })
 }
 
 fn train(args: &TrainArgs) -> Result<()> {
@@ -115,6 +148,16 @@ pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>, stop: &Stop) -> Resul
     if outcome.iteration == 0 {
         say("stopped before the first step; nothing was saved");
         return Err(Quiet(stop.code()).into());
+    }
+    if let Some((at, loss)) = outcome.best {
+        let best = settings.adapter_path.join(train::BEST);
+        say(format_args!(
+            "the lowest valid loss was {loss:.3} after step {at}{}",
+            match settings.keep_best {
+                true => format!("; that adapter is in {}", best.display()),
+                false => String::new(),
+            }
+        ));
     }
     if outcome.finished {
         let left_out = match outcome.left_out {

@@ -175,6 +175,7 @@ pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<Stri
         quantize: None,
         run: OfRun::default(),
         row_order: Some(ROW_ORDER.into()),
+        partial: true,
     };
     Ok((config, weights))
 }

@@ -37,7 +37,7 @@ pub use groups::ParamGroups;
 pub use layers::Checkpoint;
 pub use load_options::{LoadOptions, Weights};
 pub use loader::{init, load, Loader};
-pub use lora::{add_lora, lora_keys, LoraConfig};
+pub use lora::{add_lora, lora_keys, unfreeze_layers, LoraConfig};
 pub use memory_plan::{MemoryPlan, Spans};
 pub use quantise::Quantization;
 pub use start::Started;

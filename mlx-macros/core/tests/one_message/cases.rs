@@ -25,17 +25,38 @@ const BASES: [(&str, &str); 11] = [
     ("gemma2", "Gemma2"),
 ];
 
-/// The name and the source of each base.
+/// The name and the source of each base: a crate as a user has it, where the config is beside the model. That of some bases
+/// stays in another crate.
 pub fn bases() -> Vec<(&'static str, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/models/src");
+    let read = |file: String| {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        let code = text.lines().filter(|l| !l.trim_start().starts_with("//"));
+        code.collect::<Vec<_>>().join("\n")
+    };
+    let all = read("config/mod.rs".to_string());
+    let config = structure(
+        &all,
+        "#[derive(Clone, Debug, PartialEq)]\npub struct Config {",
+    );
+    let config = format!("use mlx_models::Family;\nuse mlx_runtime::nn::RopeScaling;\n\n{config}");
+    let t5 = structure(&read("t5.rs".to_string()), "pub struct T5Config {");
     let base = |(name, model): &(&'static str, &str)| {
-        let text = std::fs::read_to_string(folder.join(format!("{name}.rs"))).unwrap();
-        let text = text
-            .replace("use crate::", "use mlx_models::")
-            .replace("//! ", "// ");
-        (*name, format!("{text}\n{}", user(model)))
+        let mut text = read(format!("{name}.rs"));
+        if ["llama", "gpt2", "t5_blocks"].contains(name) {
+            text = text.replace("use crate::Config;", &config);
+            text = text.replace("use crate::t5::T5Config;", &t5);
+        }
+        let text = text.replace("use crate::", "use mlx_models::");
+        (*name, format!("{text}\n\n{}", user(model)))
     };
     BASES.iter().map(base).collect()
+}
+
+/// A struct of a file.
+fn structure(text: &str, head: &str) -> String {
+    let rest = &text[text.find(head).unwrap()..];
+    rest[..rest.find("\n}").unwrap() + 2].to_string()
 }
 
 /// What a program does with a model.

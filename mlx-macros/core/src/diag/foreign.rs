@@ -175,7 +175,6 @@ names! {
         "item": "x * y.item()" => "x * y";
         "eval": "x.eval()" => "x";
         "shape": "zeros([x.shape(0), 2])" => "zeros([B, 2])";
-        "dtype": "y.astype(x.dtype())" => "y.astype(float)";
         "to_dtype": "x.to_dtype(DType::F32)" => "x.astype(f32)";
         "broadcast_add": "x.broadcast_add(y)" => "x + y";
         "broadcast_mul": "x.broadcast_mul(y)" => "x * y";
@@ -242,7 +241,7 @@ const ARGUMENTS: &[(&str, &str)] = &[
 ];
 
 /// dtypes by the names of other libraries.
-const DTYPES: &[(&str, &str)] = &[
+pub const DTYPES: &[(&str, &str)] = &[
     ("float32", "f32"),
     ("float16", "float"),
     ("bfloat16", "float"),

@@ -363,8 +363,9 @@ pub const fn check_result(sig: &Sig, what: &str, args: &[SigType], ret: &SigType
     let bound = bound(sig, args);
     let mut j = 0;
     while j < args.len() {
-        if !matches(&sig.args[j].1, &args[j], bound).0 {
-            // The argument is reported; errors that follow from it are not.
+        // An argument with a mistake is reported; errors that follow from it are not.
+        let unknown = matches!(sig.args[j].1, SigType::Unknown);
+        if unknown || !matches(&sig.args[j].1, &args[j], bound).0 {
             return;
         }
         j += 1;

@@ -182,14 +182,72 @@ fn arms_have_kernels_of_their_own() {
     let text = graphs("", "", &method);
     let found = operations(&text);
     assert_eq!(
-        found[..3],
+        found[..2],
         [
-            "multiply",
-            "kernel: multiply tanh add",
-            "kernel: divide exp multiply"
+            "kernel: multiply multiply tanh add",
+            "kernel: multiply divide exp multiply"
         ],
         "{text}"
     );
+}
+
+#[test]
+fn what_stands_around_an_if_joins_each_arm() {
+    // The soft cap before and the softmax behind go into the arms, which then are one kernel each.
+    let method = "fn forward(&self, q: Tensor![B, H, L, head_dim], cache: &mut KvCache) -> Tensor![B, H, L, head_dim] {
+        let (k, v) = cache.update(q, q);
+        let scores = q.matmul(k.transpose([0, 1, 3, 2]));
+        let scores = tanh(scores / config.cap) * config.cap;
+        let scores = if config.flag { causal_mask(scores, window = config.window) } else { causal_mask(scores) };
+        softmax(scores, -1, precise = true).matmul(v)
+    }";
+    let text = graphs("", "", method);
+    let found = operations(&text);
+    let kernel = "kernel: divide tanh multiply causal_mask softmax";
+    let whole = ["cache.update", "transpose", "matmul", kernel, kernel, "if config", "matmul"];
+    let found: Vec<&str> = found.iter().map(|f| if f.starts_with("if") { "if config" } else { f }).collect();
+    assert_eq!(found, whole, "{text}");
+    // Rows of a length that a cache decides.
+    assert!(text.contains("= kernel multiply_causal_mask_softmax(%6) : [B, H, L, L + Past'] float"), "{text}");
+}
+
+#[test]
+fn an_if_in_an_if_takes_them_further() {
+    let method = format!(
+        "fn forward(&self, {X}, y: {ROWS}) -> {ROWS} {{
+            let a = exp(x);
+            let b = if config.flag {{ if config.other {{ tanh(a) }} else {{ a * y }} }} else {{ sin(a) + y }};
+            sigmoid(b) * y
+        }}"
+    );
+    let text = graphs("", "", &method);
+    let found = operations(&text);
+    assert_eq!(
+        [&found[0], &found[1], &found[3]],
+        [
+            "kernel: exp tanh sigmoid multiply",
+            "kernel: exp multiply sigmoid multiply",
+            "kernel: exp sin add sigmoid multiply"
+        ],
+        "{text}"
+    );
+    assert_eq!(found.len(), 5, "{text}");
+}
+
+#[test]
+fn what_an_arm_does_not_read_stays_outside() {
+    // Without a kernel to join, nothing is written twice.
+    let field = "#[param(hidden, hidden)] map: Linear,";
+    let method = format!(
+        "fn forward(&self, {X}) -> {ROWS} {{
+            let a = exp(x) * 2.0;
+            let b = if config.flag {{ self.map(a) }} else {{ a }};
+            b.matmul(eye(hidden)) + tanh(a)
+        }}"
+    );
+    let text = graphs("", field, &method);
+    let found = operations(&text);
+    assert_eq!(found[0], "kernel: exp multiply", "{text}");
 }
 
 #[test]

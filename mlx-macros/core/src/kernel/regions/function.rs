@@ -10,6 +10,7 @@ use syn::{Expr, Ident, Visibility};
 
 use super::{Pass, MOST_INPUTS};
 use crate::ir::{Arg, Graph, Id, Kind, Node, Region};
+use crate::syntax::dims::{is_free, Dim};
 use crate::syntax::literals::literal;
 use crate::syntax::signature::{Argument, Method, Ty};
 
@@ -114,6 +115,17 @@ impl Pass<'_> {
                 Some(graph.nodes.len() - 1)
             }
         };
+        let sizes = args.iter().filter_map(|a| match &a.ty {
+            Ty::Tensor(shape, _) => Some(shape.iter().flat_map(Dim::names)),
+            _ => None,
+        });
+        // Each size of a function's arguments is the call's, also those that never change.
+        let varies = |n: &&str| n.ends_with('\'') || (is_free(n) && !self.model.function);
+        let varying: BTreeSet<String> = sizes
+            .flatten()
+            .filter(varies)
+            .map(String::from)
+            .collect();
         let method = Method {
             attrs: vec![],
             vis: Visibility::Inherited,
@@ -130,6 +142,7 @@ impl Pass<'_> {
             graph,
             inputs,
             frozen,
+            varying: varying.into_iter().collect(),
             numbers,
             outputs,
         })

@@ -5,6 +5,7 @@
 //!
 //! Tests: `tests/regions.rs`; `mlx-tests --test kernels`.
 
+mod arms;
 mod cost;
 mod function;
 
@@ -12,7 +13,7 @@ use std::collections::BTreeSet;
 
 use syn::Expr;
 
-use crate::ir::{Arg, Graph, Id, Kind, Region, Tier, P};
+use crate::ir::{Arg, Graph, Id, Kind, Region, Tier};
 use crate::kernel::ir::{Gradient, Op, Place, Program, Source};
 use crate::kernel::{read, rust, vjp};
 use crate::syntax::dims::{is_free, Dim};
@@ -50,7 +51,8 @@ pub struct Programs {
 
 /// The programs of a region; `None` if it is none that one kernel computes.
 pub fn programs(names: &Names, region: &Region) -> Option<Programs> {
-    let forward = read::read(names, &region.method, &region.graph).ok()?;
+    let mut forward = read::read(names, &region.method, &region.graph).ok()?;
+    forward.varying.clone_from(&region.varying);
     let gradient = vjp::gradient(&forward, &region.frozen).ok()?;
     Some(Programs { forward, gradient })
 }
@@ -71,14 +73,10 @@ pub fn run(model: &ModelDef, method: &Method, graph: &mut Graph) {
     if !model.fuse.is_on(NAME) {
         return;
     }
+    arms::run(model, method, graph);
     let mut tried: BTreeSet<Id> = BTreeSet::new();
     loop {
-        let pass = Pass {
-            model,
-            free: method.free_dims(),
-            graph,
-            live: graph.live(),
-        };
+        let pass = Pass::new(model, method, graph);
         let seed = (0..graph.nodes.len())
             .rev()
             .find(|id| !tried.contains(id) && pass.works(*id));
@@ -109,6 +107,17 @@ struct Pass<'a> {
     live: BTreeSet<Id>,
 }
 
+impl<'a> Pass<'a> {
+    fn new(model: &'a ModelDef, method: &Method, graph: &'a Graph) -> Self {
+        Pass {
+            model,
+            free: method.free_dims(),
+            graph,
+            live: graph.live(),
+        }
+    }
+}
+
 impl Pass<'_> {
     /// True if a node may be in a region.
     fn takes(&self, id: Id) -> bool {
@@ -117,7 +126,7 @@ impl Pass<'_> {
         self.live.contains(&id)
             && match &node.kind {
                 Kind::Op { op, args } => {
-                    let plain = op.params.iter().zip(args).all(|(p, a)| self.plain(p.1, a));
+                    let plain = args.iter().all(|a| self.plain(a));
                     op.tier != Tier::Launch
                         && !OWN.contains(&op.name)
                         && args.len() <= op.params.len()
@@ -132,16 +141,16 @@ impl Pass<'_> {
     }
 
     /// True if an argument is one that [`read`] knows.
-    fn plain(&self, kind: P, arg: &Arg) -> bool {
+    fn plain(&self, arg: &Arg) -> bool {
         match arg {
             Arg::Value(_)
             | Arg::Values(_)
             | Arg::Int(_)
             | Arg::Ints(_)
             | Arg::Dtype(_)
+            | Arg::Scalar(_)
             | Arg::Absent => true,
             Arg::Dims(all) => all.iter().all(|d| self.bound(d)),
-            Arg::Scalar(_) => kind != P::Count,
             Arg::Weak { expr, like } => {
                 let float = matches!(
                     self.graph.nodes[*like].ty,
@@ -154,10 +163,11 @@ impl Pass<'_> {
         }
     }
 
-    /// True if a size is known where the method begins.
+    /// True if a size is known where the method begins, or by the shape of an array.
     fn bound(&self, d: &Dim) -> bool {
-        let known = |n: &&str| !is_free(n) || self.free.iter().any(|f| f == n);
-        !d.is_hidden() && d.names().iter().all(known)
+        let known =
+            |n: &&str| n.ends_with('\'') || !is_free(n) || self.free.iter().any(|f| f == n);
+        d.names().iter().all(known)
     }
 
     /// True if a node computes something: views, casts and constants do not.
@@ -291,6 +301,12 @@ impl Pass<'_> {
             Some(&programs.forward),
             programs.gradient.as_ref().map(|g| &g.program),
         ];
+        let hidden = |n: &&String| n.ends_with('\'');
+        let named = rust::names(&all.into_iter().flatten().collect::<Vec<_>>());
+        let mut hidden = named.iter().filter(hidden);
+        if hidden.any(|n| region.shown(n).is_none()) {
+            return None;
+        }
         if !all.into_iter().flatten().all(is_launched) {
             return None;
         }

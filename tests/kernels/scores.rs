@@ -34,7 +34,9 @@ fn doubled(x: Tensor![L, S]) -> Tensor![L, S] {
 #[test]
 fn masks_are_those_of_mlx() {
     let f = |x: &[Array]| Ok(vec![attended(&x[0])?]);
-    all("attended", f, |d, t| vec![normal(&[2, 2, d.min(7), d], 1, t)]);
+    all("attended", f, |d, t| {
+        vec![normal(&[2, 2, d.min(7), d], 1, t)]
+    });
     for window in [1.0, 2.0, 5.0, 1000.0, 2e9] {
         let f = move |x: &[Array]| Ok(vec![capped(&x[0], 3.0, window)?]);
         for (l, s) in [(1, 1), (1, 9), (4, 4), (3, 8), (7, 7)] {
@@ -65,7 +67,10 @@ fn a_window_without_a_key_is_an_error() {
         let found = capped(&x, 3.0, window).unwrap_err().to_string();
         let composed = kernels::without(|| capped(&x, 3.0, window)).unwrap_err();
         assert_eq!(found, composed.to_string());
-        assert!(found.contains("expected a whole number of 1 or more"), "{found}");
+        assert!(
+            found.contains("expected a whole number of 1 or more"),
+            "{found}"
+        );
     }
 }
 
@@ -127,7 +132,10 @@ fn model<M: Scores>(depth: usize, dtype: Dtype) -> M {
 /// A prompt and then tokens one by one, beside the whole text at once.
 fn decoded<M: Scores>(depth: usize, dtype: Dtype) -> [Array; 2] {
     let model: M = model(depth, dtype);
-    let (q, k) = (normal(&[2, 3, 11, 6], 1, dtype), normal(&[2, 3, 11, 6], 2, dtype));
+    let (q, k) = (
+        normal(&[2, 3, 11, 6], 1, dtype),
+        normal(&[2, 3, 11, 6], 2, dtype),
+    );
     let mut cache = KvCache::new();
     let mut all = Vec::new();
     for (from, to) in [(0, 5), (5, 6), (6, 7), (7, 10), (10, 11)] {
@@ -141,7 +149,11 @@ fn decoded<M: Scores>(depth: usize, dtype: Dtype) -> [Array; 2] {
 #[test]
 fn lengths_that_a_cache_decides_are_those_of_mlx() {
     for depth in [1, 4] {
-        for (dtype, most) in [(Dtype::Float32, 2e-6), (Dtype::Float16, 5e-3), (Dtype::Bfloat16, 4e-2)] {
+        for (dtype, most) in [
+            (Dtype::Float32, 2e-6),
+            (Dtype::Float16, 5e-3),
+            (Dtype::Bfloat16, 4e-2),
+        ] {
             let want = decoded::<Composed>(depth, Dtype::Float32);
             let found = decoded::<Kernels>(depth, dtype);
             for (a, b) in found.iter().zip(&want) {
@@ -155,8 +167,14 @@ fn lengths_that_a_cache_decides_are_those_of_mlx() {
 #[test]
 fn scores_are_one_kernel_forward_and_one_backward() {
     for depth in [1, 4] {
-        let x = [normal(&[2, 3, 11, 6], 1, Dtype::Float32), normal(&[2, 3, 11, 6], 2, Dtype::Float32)];
-        let (kernels, composed) = (model::<Kernels>(depth, Dtype::Float32), model::<Composed>(depth, Dtype::Float32));
+        let x = [
+            normal(&[2, 3, 11, 6], 1, Dtype::Float32),
+            normal(&[2, 3, 11, 6], 2, Dtype::Float32),
+        ];
+        let (kernels, composed) = (
+            model::<Kernels>(depth, Dtype::Float32),
+            model::<Composed>(depth, Dtype::Float32),
+        );
         let f = move |x: &[Array]| Ok(vec![kernels.run(&x[0], &x[1], &mut KvCache::off())?]);
         let g = move |x: &[Array]| Ok(vec![composed.run(&x[0], &x[1], &mut KvCache::off())?]);
         let ((a, da), (b, db)) = (both(f.clone(), &x).unwrap(), both(g.clone(), &x).unwrap());

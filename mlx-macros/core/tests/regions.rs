@@ -204,11 +204,25 @@ fn what_stands_around_an_if_joins_each_arm() {
     let text = graphs("", "", method);
     let found = operations(&text);
     let kernel = "kernel: divide tanh multiply causal_mask softmax";
-    let whole = ["cache.update", "transpose", "matmul", kernel, kernel, "if config", "matmul"];
-    let found: Vec<&str> = found.iter().map(|f| if f.starts_with("if") { "if config" } else { f }).collect();
+    let whole = [
+        "cache.update",
+        "transpose",
+        "matmul",
+        kernel,
+        kernel,
+        "if config",
+        "matmul",
+    ];
+    let found: Vec<&str> = found
+        .iter()
+        .map(|f| if f.starts_with("if") { "if config" } else { f })
+        .collect();
     assert_eq!(found, whole, "{text}");
     // Rows of a length that a cache decides.
-    assert!(text.contains("= kernel multiply_causal_mask_softmax(%6) : [B, H, L, L + Past'] float"), "{text}");
+    assert!(
+        text.contains("= kernel multiply_causal_mask_softmax(%6) : [B, H, L, L + Past'] float"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -34,9 +34,9 @@ mod switch_linear;
 
 pub use crate::ops::{sigmoid, softmax, tanh};
 pub use activations::*;
-#[doc(hidden)]
-pub use attention::joined_attention;
 pub use attention::rope_attention;
+#[doc(hidden)]
+pub use attention::{attention, joined_attention};
 pub use batch_norm::{BatchNorm, BatchNormBuilder};
 pub use cache::KvCache;
 pub use conv::{Conv1d, Conv2d, ConvBuilder};

@@ -2,11 +2,14 @@
 //!
 //! Tests: `tests/passes.rs`.
 
+use syn::Expr;
+
 use super::{op_of, shape_of, together};
-use crate::ir::{Arg, Attention, Graph, Id, Kind};
+use crate::ir::{Arg, Attention, Graph, Id, Kind, Window};
 use crate::syntax::dims::{is_free, Dim};
 use crate::syntax::kind::FieldKind;
 use crate::syntax::model::ModelDef;
+use crate::syntax::signature::Ty;
 
 /// Heads split off, rotated, cached, attended and joined again become one operation, which the
 /// runtime computes in the layout that suits the device.
@@ -59,15 +62,87 @@ fn rotated<'g>(model: &ModelDef, graph: &'g Graph, id: Id) -> Option<(&'g syn::I
     }
 }
 
+/// The arguments of causal attention, and its window: one operation, or two that differ in the window, in the arms of an `if`.
+fn masked(graph: &Graph, id: Id) -> Option<(&[Arg], Option<Window>)> {
+    let Kind::If {
+        condition,
+        then,
+        otherwise,
+    } = &graph.nodes[id].kind
+    else {
+        return attended(graph, id).map(|(args, count)| {
+            let window = count.map(|count| Window { count, only: None });
+            (args, window)
+        });
+    };
+    let ([a], [b]) = (&then.values[..], &otherwise.values[..]) else {
+        return None;
+    };
+    let ((args, window), (others, other)) = (attended(graph, *a)?, attended(graph, *b)?);
+    let alike = args.iter().zip(others).enumerate();
+    let mut alike = alike.filter(|(i, _)| *i != MASK);
+    if !then.holds(*a) || !otherwise.holds(*b) || !alike.all(|(_, (a, b))| same(a, b)) {
+        return None;
+    }
+    let (count, holds) = match (window, other) {
+        (Some(count), None) => (count, true),
+        (None, Some(count)) => (count, false),
+        _ => return None,
+    };
+    let only = Some((condition.clone(), holds));
+    Some((args, Some(Window { count, only })))
+}
+
+/// The place of the mask among attention's arguments.
+const MASK: usize = 3;
+
+/// The arguments of causal attention without sinks, and the count of its window if it has one.
+fn attended(graph: &Graph, id: Id) -> Option<(&[Arg], Option<Expr>)> {
+    let args = op_of(graph, id, "scaled_dot_product_attention")?;
+    match args {
+        [_, _, _, Arg::Causal, _, Arg::Absent] => Some((args, None)),
+        [_, _, _, Arg::Sliding(count), _, Arg::Absent] => Some((args, Some(count.clone()))),
+        _ => None,
+    }
+}
+
+fn same(a: &Arg, b: &Arg) -> bool {
+    match (a, b) {
+        (Arg::Value(a), Arg::Value(b)) => a == b,
+        (Arg::Scalar(a), Arg::Scalar(b)) => a == b,
+        (Arg::Absent, Arg::Absent) => true,
+        _ => false,
+    }
+}
+
+/// The value that queries, keys and values are all parts of.
+fn parts_of(graph: &Graph, a: &Attention) -> Option<Id> {
+    let part = |id: Id| match graph.nodes[id].kind {
+        Kind::Item(of, i) => Some((of, i)),
+        _ => None,
+    };
+    let (split, first) = part(a.q)?;
+    let others = [part(a.k)?, part(a.v)?];
+    let [Arg::Value(whole), _, axis] = op_of(graph, split, "split")? else {
+        return None;
+    };
+    let Ty::Tuple(parts) = &graph.nodes[split].ty else {
+        return None;
+    };
+    let last = matches!(axis, Arg::Int(-1 | 2));
+    (last && parts.len() == 3 && first == 0 && others == [(split, 1), (split, 2)]).then_some(*whole)
+}
+
 /// The pattern that ends in node `id`, and the update of the cache inside of it.
 fn match_attention(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Attention, Id)> {
     let [Arg::Value(joined), _] = op_of(graph, id, "reshape")? else {
         return None;
     };
     let attended = swapped(op_of(graph, *joined, "transpose")?)?;
-    let [Arg::Value(q), Arg::Value(k), Arg::Value(v), Arg::Causal, scale, Arg::Absent] =
-        op_of(graph, attended, "scaled_dot_product_attention")?
-    else {
+    let ([q, k, v, _, scale, _], window) = masked(graph, attended)? else {
+        return None;
+    };
+    let (Arg::Value(q), Arg::Value(k), Arg::Value(v)) = (q, k, v) else {
         return None;
     };
     let (update, k, v) = match (&graph.nodes[*k].kind, &graph.nodes[*v].kind) {
@@ -107,7 +182,10 @@ fn match_attention(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Attention
         cache,
         head_dim,
         scale: scale.clone(),
+        window,
         whole: false,
+        parts_of: None,
     };
-    Some((found, update.0))
+    let parts_of = parts_of(graph, &found);
+    Some((Attention { parts_of, ..found }, update.0))
 }

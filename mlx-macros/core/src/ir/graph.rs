@@ -173,8 +173,20 @@ pub struct Attention {
     pub head_dim: Dim,
     /// The factor of the scores.
     pub scale: Arg,
+    /// The keys that a query sees at most.
+    pub window: Option<Window>,
     /// True if queries, keys and values are a joined product, which is read whole.
     pub whole: bool,
+    /// The value that queries, keys and values are parts of, in this order.
+    pub parts_of: Option<Id>,
+}
+
+/// The number of keys that a query of attention sees at most.
+pub struct Window {
+    /// The number.
+    pub count: Expr,
+    /// The condition under which there is one, and whether it must hold or fail.
+    pub only: Option<(Expr, bool)>,
 }
 
 /// The callee that a call is compared with.
@@ -413,7 +425,10 @@ impl Node {
                 weights,
                 ..
             } => [*input, *targets].into_iter().chain(*weights).collect(),
-            Kind::Attention(a) => vec![a.q, a.k, a.v, a.cache],
+            Kind::Attention(a) => [a.q, a.k, a.v, a.cache]
+                .into_iter()
+                .chain(a.parts_of)
+                .collect(),
             Kind::ResidualNorm { left, right, .. } => vec![*left, *right],
             Kind::Kernel(r) => r.inputs.clone(),
             Kind::Item(id, _) | Kind::With(id) => vec![*id],
@@ -462,7 +477,10 @@ impl Node {
                 weights,
                 ..
             } => [input, targets].into_iter().chain(weights).collect(),
-            Kind::Attention(a) => vec![&mut a.q, &mut a.k, &mut a.v, &mut a.cache],
+            Kind::Attention(a) => [&mut a.q, &mut a.k, &mut a.v, &mut a.cache]
+                .into_iter()
+                .chain(&mut a.parts_of)
+                .collect(),
             Kind::ResidualNorm { left, right, .. } => vec![left, right],
             Kind::Kernel(r) => r.inputs.iter_mut().collect(),
             Kind::Item(id, _) | Kind::With(id) => vec![id],

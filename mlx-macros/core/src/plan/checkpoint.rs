@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use syn::{Expr, Ident, Path};
 
-use crate::ir::{Arg, Between, Callee, Graph, Id, Inputs, Kind, LAYER};
+use crate::ir::{Arg, Between, Callee, Graph, Id, Inputs, Kind, Window, LAYER};
 use crate::kernel::regions;
 use crate::syntax::dims::{volume, Dim, Shape};
 use crate::syntax::kind::FieldKind;
@@ -386,7 +386,27 @@ fn one(graph: &Graph, id: Id, out: &mut Saved) {
             out.values = out.values.plus(&size(a.q)).plus(&size(a.k));
             if let Some(shape) = shape_of(id) {
                 if let Some(rows) = volume(shape).divided_by(&a.head_dim) {
-                    out.scores = out.scores.plus(&rows.times(&shape[1]));
+                    let scores = rows.times(&shape[1]);
+                    // Attention to a window may need a mask, which our operation has not.
+                    let [mut masked, mut causal] = [Saved::default(), Saved::default()];
+                    masked.plain.clone_from(&scores);
+                    causal.scores = scores;
+                    match &a.window {
+                        None => out.scores = out.scores.plus(&causal.scores),
+                        Some(Window { only: None, .. }) => {
+                            out.plain = out.plain.plus(&masked.plain)
+                        }
+                        Some(Window {
+                            only: Some((condition, holds)),
+                            ..
+                        }) => {
+                            let (then, otherwise) = match holds {
+                                true => (masked, causal),
+                                false => (causal, masked),
+                            };
+                            out.arms.push((condition.clone(), then, otherwise));
+                        }
+                    }
                 }
             }
         }

@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn packs_divide_every_width() {
-        let of = |widths: &[i32]| Layout::new(10, widths, &[], 2, false, 256).map(|l| (l.lanes, l.pack));
+        let of =
+            |widths: &[i32]| Layout::new(10, widths, &[], 2, false, 256).map(|l| (l.lanes, l.pack));
         assert_eq!(of(&[4096]), Some((256, 8)));
         assert_eq!(of(&[128]), Some((16, 8)));
         assert_eq!(of(&[128, 4]), Some((32, 4)));

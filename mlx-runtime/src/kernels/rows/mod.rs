@@ -24,7 +24,9 @@ pub mod text;
 
 pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
-pub use program::{lowest, At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
+pub use program::{
+    lowest, At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source,
+};
 pub use random::random_bits;
 pub use region::{length, region};
 pub use text::{Argument, Text};

@@ -198,7 +198,10 @@ pub(super) fn sizes(program: &Program, call: &[i64]) -> Option<Vec<i64>> {
             .counts
             .iter()
             .all(|at| i32::try_from(sizes[*at]).is_ok())
-        && program.loads.iter().all(|l| fits(&l.width) && (flat || sizes[l.width] <= EXACT))
+        && program
+            .loads
+            .iter()
+            .all(|l| fits(&l.width) && (flat || sizes[l.width] <= EXACT))
         && program
             .outputs
             .iter()

@@ -60,7 +60,10 @@ impl Pass<'_> {
                 && self.is_alone(*id)
                 && self.graph.region(*id) == region
                 && self.readers(*id).iter().all(|r| inside(*r) || *r == branch)
-                && self.readers(*id).iter().any(|r| inside(*r) && self.works(*r))
+                && self
+                    .readers(*id)
+                    .iter()
+                    .any(|r| inside(*r) && self.works(*r))
         };
         if let Some(id) = inputs.chain(ends).find(down) {
             return Some(Move::Down(id));
@@ -73,7 +76,9 @@ impl Pass<'_> {
             && self.is_alone(reader)
             && self.graph.region(reader) == region
             && arms.iter().all(|a| a.values.len() == 1)
-            && arms.iter().any(|a| a.holds(a.values[0]) && self.works(a.values[0]))
+            && arms
+                .iter()
+                .any(|a| a.holds(a.values[0]) && self.works(a.values[0]))
             && self.graph.nodes[reader]
                 .inputs()
                 .iter()

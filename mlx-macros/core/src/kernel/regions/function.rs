@@ -121,11 +121,7 @@ impl Pass<'_> {
         });
         // Each size of a function's arguments is the call's, also those that never change.
         let varies = |n: &&str| n.ends_with('\'') || (is_free(n) && !self.model.function);
-        let varying: BTreeSet<String> = sizes
-            .flatten()
-            .filter(varies)
-            .map(String::from)
-            .collect();
+        let varying: BTreeSet<String> = sizes.flatten().filter(varies).map(String::from).collect();
         let method = Method {
             attrs: vec![],
             vis: Visibility::Inherited,

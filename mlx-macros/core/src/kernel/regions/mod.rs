@@ -165,8 +165,7 @@ impl Pass<'_> {
 
     /// True if a size is known where the method begins, or by the shape of an array.
     fn bound(&self, d: &Dim) -> bool {
-        let known =
-            |n: &&str| n.ends_with('\'') || !is_free(n) || self.free.iter().any(|f| f == n);
+        let known = |n: &&str| n.ends_with('\'') || !is_free(n) || self.free.iter().any(|f| f == n);
         d.names().iter().all(known)
     }
 

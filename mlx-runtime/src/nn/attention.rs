@@ -2,8 +2,8 @@
 
 use super::linear::Joined;
 use super::{KvCache, Rope};
+use crate::__private::ops::{scaled_dot_product_attention, Mask};
 use crate::kernels::attention::{self, causal, joined_heads, Heads, Turn};
-use crate::private::ops::{scaled_dot_product_attention, Mask};
 use crate::{ops, Array, Error, ErrorKind, Result};
 
 /// `q [B, L, heads * D]`, `k` and `v` `[B, L, kv_heads * D]` -> `[B, L, heads * D]`: heads are split

@@ -50,6 +50,8 @@ pub use loss::linear_cross_entropy;
 pub use module::path_of;
 pub use module::{value_and_grad, Module, Parameters, TensorKind};
 pub use multi_head_attention::{MultiHeadAttention, MultiHeadAttentionBuilder};
+#[doc(hidden)]
+pub use norm::Norm;
 pub use norm::RmsNorm;
 pub use param::Param;
 pub use pooling::*;

@@ -106,6 +106,16 @@ pub fn run(model: &ModelDef, graph: &mut Graph) {
     }
 }
 
+/// Runs a pass once more, if it is switched on.
+pub fn again(model: &ModelDef, graph: &mut Graph, name: &str) {
+    let found = PASSES.iter().find(|p| p.name == name);
+    if let Some(pass) = found.filter(|p| model.fuse.is_on(p.name)) {
+        let before = record::Before::of(graph);
+        (pass.run)(model, graph);
+        before.record(pass.name, graph);
+    }
+}
+
 /// The arguments of the operation called `name`, if the node is one.
 fn op_of<'g>(graph: &'g Graph, id: Id, name: &str) -> Option<&'g [Arg]> {
     debug_assert!(ops::find(name).is_some(), "no operation is called {name}");

@@ -33,6 +33,8 @@ pub enum Kind {
     Input(Ident),
     /// A bare parameter of the model.
     Param(Ident),
+    /// A tensor of a norm, its weight or its bias.
+    Weight { field: Ident, bias: bool },
     /// `KvCache::off()`, a cache that keeps nothing.
     NoCache,
     /// An operation of MLX.
@@ -387,7 +389,11 @@ impl Node {
     /// The nodes it reads.
     pub fn inputs(&self) -> Vec<Id> {
         match &self.kind {
-            Kind::Input(_) | Kind::Param(_) | Kind::NoCache | Kind::Number(_) => vec![],
+            Kind::Input(_)
+            | Kind::Param(_)
+            | Kind::Weight { .. }
+            | Kind::NoCache
+            | Kind::Number(_) => vec![],
             Kind::If {
                 then, otherwise, ..
             } => [&then.values[..], &otherwise.values[..]].concat(),
@@ -439,7 +445,11 @@ impl Node {
     /// As [`Node::inputs`], to put other nodes in their place.
     pub fn inputs_mut(&mut self) -> Vec<&mut Id> {
         match &mut self.kind {
-            Kind::Input(_) | Kind::Param(_) | Kind::NoCache | Kind::Number(_) => vec![],
+            Kind::Input(_)
+            | Kind::Param(_)
+            | Kind::Weight { .. }
+            | Kind::NoCache
+            | Kind::Number(_) => vec![],
             Kind::If {
                 then, otherwise, ..
             } => then
@@ -506,6 +516,7 @@ impl Node {
     pub fn field(&self) -> Option<&Ident> {
         match &self.kind {
             Kind::Param(f)
+            | Kind::Weight { field: f, .. }
             | Kind::Leaf { field: f, .. }
             | Kind::Joined { field: f, .. }
             | Kind::Sub { field: f, .. }

@@ -195,6 +195,19 @@ impl Graph {
         arms.flatten()
     }
 
+    /// Puts nodes before another, in the same arm. Their ids, as others name them, follow those of all nodes.
+    pub fn put_before(&mut self, id: Id, added: Vec<Node>) {
+        let (old, count) = (self.nodes.len(), added.len());
+        let mut order: Vec<Id> = (0..id).collect();
+        order.extend(old..old + count);
+        order.extend(id..old);
+        self.arranged(added, &order);
+        for arm in self.arms_mut() {
+            arm.start += if arm.start > id { count } else { 0 };
+            arm.end += if arm.end > id { count } else { 0 };
+        }
+    }
+
     /// Puts a node at the start or the end of each arm of an `if`. Returns their places, and that of each node before.
     pub fn inserted(
         &mut self,

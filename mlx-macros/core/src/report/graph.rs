@@ -41,6 +41,10 @@ pub fn what(graph: &Graph, id: Id) -> String {
     match &graph.nodes[id].kind {
         Kind::Input(n) => format!("input {n}"),
         Kind::Param(n) => format!("param {n}"),
+        Kind::Weight { field, bias } => match bias {
+            true => format!("param {field}.bias"),
+            false => format!("param {field}.weight"),
+        },
         Kind::NoCache => "KvCache::off()".to_string(),
         Kind::Op { op, args } => format!("{}({})", op.name, list(args)),
         Kind::Leaf { field, args, .. } => format!("self.{field}({})", list(args)),

@@ -49,7 +49,7 @@ impl Pass<'_> {
             });
             args.push(argument(name, node.ty.clone(), node.span));
             frozen.push(match &node.kind {
-                Kind::Param(field) => {
+                Kind::Param(field) | Kind::Weight { field, .. } => {
                     let mut fields = self.model.fields.iter();
                     fields.any(|f| f.name == *field && f.frozen)
                 }
@@ -163,6 +163,10 @@ impl Pass<'_> {
 fn named(node: &Node, i: usize, taken: &mut BTreeSet<String>) -> Ident {
     let of = match &node.kind {
         Kind::Param(field) => Some(field.to_string()),
+        Kind::Weight { field, bias } => Some(match bias {
+            true => format!("{field}_bias"),
+            false => format!("{field}_weight"),
+        }),
         _ => node.name.clone(),
     };
     let own = of

@@ -8,6 +8,7 @@
 mod arms;
 mod cost;
 mod function;
+mod norms;
 
 use std::collections::BTreeSet;
 
@@ -38,8 +39,8 @@ const MOST_MEMBERS: usize = 48;
 const CHEAP: &[&str] = &["add", "subtract", "multiply", "negative"];
 /// The most operations that join together.
 const MOST_AT_ONCE: usize = 6;
-/// Operations of the row tier that stay as they are: other passes make them, and they have kernels of their own.
-const OWN: &[&str] = &["swiglu", "contiguous"];
+/// Operations of the row tier that stay as they are.
+const OWN: &[&str] = &["contiguous"];
 
 /// A kernel with its gradient.
 pub struct Programs {
@@ -53,17 +54,26 @@ pub struct Programs {
 pub fn programs(names: &Names, region: &Region) -> Option<Programs> {
     let mut forward = read::read(names, &region.method, &region.graph).ok()?;
     forward.varying.clone_from(&region.varying);
-    let gradient = vjp::gradient(&forward, &region.frozen).ok()?;
+    let gradient = vjp::gradient_from_outputs(&forward, &region.frozen).ok()?;
     Some(Programs { forward, gradient })
 }
 
-/// The inputs of a region that its gradient reads.
-pub fn kept(names: &Names, region: &Region) -> Vec<Id> {
+/// What a gradient reads of a region.
+pub enum Read {
+    /// The value of a node outside.
+    Input(Id),
+    /// One of the region's values.
+    Output(usize),
+}
+
+/// The inputs and values of a region that its gradient reads.
+pub fn kept(names: &Names, region: &Region) -> Vec<Read> {
     let programs = programs(names, region);
     let sources = programs.iter().filter_map(|p| p.gradient.as_ref());
     let read = sources.flat_map(|g| &g.inputs).filter_map(|s| match s {
-        Source::Input(i) => Some(region.inputs[*i]),
-        Source::Cotangent(_) | Source::Output(_) => None,
+        Source::Input(i) => Some(Read::Input(region.inputs[*i])),
+        Source::Output(i) => Some(Read::Output(*i)),
+        Source::Cotangent(_) => None,
     });
     read.collect()
 }
@@ -73,6 +83,7 @@ pub fn run(model: &ModelDef, method: &Method, graph: &mut Graph) {
     if !model.fuse.is_on(NAME) {
         return;
     }
+    norms::expand(model, graph);
     arms::run(model, method, graph);
     let mut tried: BTreeSet<Id> = BTreeSet::new();
     loop {
@@ -80,7 +91,7 @@ pub fn run(model: &ModelDef, method: &Method, graph: &mut Graph) {
         let seed = (0..graph.nodes.len())
             .rev()
             .find(|id| !tried.contains(id) && pass.works(*id));
-        let Some(seed) = seed else { return };
+        let Some(seed) = seed else { break };
         tried.insert(seed);
         let Some(mut found) = pass.grown(seed) else {
             continue;
@@ -89,6 +100,7 @@ pub fn run(model: &ModelDef, method: &Method, graph: &mut Graph) {
         let moved = graph.absorb(NAME, &found.members, found.region);
         tried = tried.into_iter().map(|id| moved[id]).collect();
     }
+    norms::collapse(model, graph);
 }
 
 /// A region with what is known of it.
@@ -96,8 +108,10 @@ struct Found {
     members: BTreeSet<Id>,
     region: Region,
     programs: Programs,
-    /// The nodes outside that its gradient reads.
+    /// The nodes whose values its gradient reads.
     kept: BTreeSet<Id>,
+    /// Members whose values it gives for its gradient.
+    given: BTreeSet<Id>,
 }
 
 struct Pass<'a> {
@@ -206,7 +220,7 @@ impl Pass<'_> {
         if !self.live.iter().any(beside) {
             return None;
         }
-        let mut found = self.region(BTreeSet::from([seed]))?;
+        let mut found = self.region(BTreeSet::from([seed]), &BTreeSet::new())?;
         let mut refused: BTreeSet<Id> = BTreeSet::new();
         loop {
             let mut next: Vec<Id> = Vec::new();
@@ -246,8 +260,16 @@ impl Pass<'_> {
                 return None;
             }
             let added: Vec<Id> = members.difference(&found.members).copied().collect();
-            let larger = self.region(members.clone())?;
+            let larger = self.region(members.clone(), &found.given)?;
             if self.keeps_less(found, &added, &larger) {
+                return Some(larger);
+            }
+            // The sum that a norm reads is one array; its terms are two.
+            let mut given = found.given.clone();
+            given.insert(id);
+            let giving = self.region(members.clone(), &given);
+            let giving = giving.filter(|g| self.keeps_less(found, &added, g));
+            if let Some(larger) = giving {
                 return Some(larger);
             }
             // A mean of squares is computed again from the squares, and these from what is kept anyway.
@@ -272,8 +294,8 @@ impl Pass<'_> {
         }
     }
 
-    /// The region of these nodes, if it is one.
-    fn region(&self, members: BTreeSet<Id>) -> Option<Found> {
+    /// The region of these nodes, if it is one, which gives some values besides.
+    fn region(&self, members: BTreeSet<Id>, given: &BTreeSet<Id>) -> Option<Found> {
         let (first, last) = (*members.first()?, *members.last()?);
         let arm = self.graph.region(first);
         let apart = |id: Id| {
@@ -293,7 +315,7 @@ impl Pass<'_> {
         if !members.iter().all(convex) || !self.keeps_order(&members, &after) {
             return None;
         }
-        let outputs = self.outputs(&members)?;
+        let outputs = self.outputs(&members, given)?;
         let region = self.function(&members, outputs)?;
         let programs = programs(&self.model.names, &region)?;
         let all = [
@@ -312,9 +334,11 @@ impl Pass<'_> {
         let read = programs.gradient.iter().flat_map(|g| &g.inputs);
         let read = read.filter_map(|s| match s {
             Source::Input(i) => Some(self.root(region.inputs[*i])),
-            Source::Cotangent(_) | Source::Output(_) => None,
+            Source::Output(i) => Some(self.root(region.outputs[*i])),
+            Source::Cotangent(_) => None,
         });
         Some(Found {
+            given: given.clone(),
             kept: read.collect(),
             members,
             region,
@@ -338,11 +362,11 @@ impl Pass<'_> {
         })
     }
 
-    /// The values that are read outside; `None` if a kernel should not write one of them.
-    fn outputs(&self, members: &BTreeSet<Id>) -> Option<Vec<Id>> {
+    /// The values that are read outside or given; `None` if a kernel should not write one of them.
+    fn outputs(&self, members: &BTreeSet<Id>, given: &BTreeSet<Id>) -> Option<Vec<Id>> {
         let outside = |id: &Id| {
             let read = |r: &Id| !members.contains(r) && self.graph.nodes[*r].inputs().contains(id);
-            self.graph.result == Some(*id) || self.live.iter().any(read)
+            given.contains(id) || self.graph.result == Some(*id) || self.live.iter().any(read)
         };
         let outputs: Vec<Id> = members.iter().copied().filter(outside).collect();
         let written = |id: &Id| match (&self.graph.nodes[*id].kind, &self.graph.nodes[*id].ty) {

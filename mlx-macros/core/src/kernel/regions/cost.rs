@@ -29,7 +29,10 @@ impl Pass<'_> {
             sizes.fold(Dim::default(), |s, d| s.plus(&d))
         };
         let kept = sum(&before.values).plus(&before.between);
-        covers(&kept.plus(&sum(&larger.kept).negated()))
+        // What all rows share, or many, is little beside what the kernel writes.
+        let outputs = larger.region.outputs.iter();
+        let written: Vec<Dim> = outputs.map(|o| self.size(*o)).collect();
+        covers(&kept.plus(&sum(&larger.kept).negated()), &written)
     }
 
     /// The elements of a float value that is no parameter.
@@ -128,7 +131,11 @@ impl Pass<'_> {
         let work = work.filter(|m| self.works(**m) && !self.is_of_weights(**m));
         let worth: usize = work
             .clone()
-            .map(|m| 2 - usize::from(self.is_cheap(*m)))
+            .map(|m| match (self.is_cheap(*m), self.is_compound(*m)) {
+                (true, _) => 1,
+                (_, false) => 2,
+                (_, true) => 3,
+            })
             .sum();
         let float =
             |id: &Id| matches!(self.graph.nodes[*id].ty, Ty::Tensor(_, Dt::Float | Dt::F32));
@@ -144,11 +151,10 @@ impl Pass<'_> {
         };
         let rows = found.programs.forward.rows.iter();
         let many = rows.flat_map(|d| d.names()).any(is_free);
-        work.count() > 1
-            && worth > 2
+        worth > 2
             && !self.is_residual_norm(found)
             && outputs.iter().any(float)
-            && found.members.iter().any(spared)
+            && (work.clone().any(|m| self.is_compound(*m)) || found.members.iter().any(spared))
             && (many || is_flat(&found.programs.forward).is_some())
     }
 }
@@ -168,9 +174,12 @@ impl Kept {
     }
 }
 
-/// True if a sum of sizes is 0 or more as far as its names show: each negative term is part of a positive one.
-fn covers(d: &Dim) -> bool {
-    let positive: Vec<&[String]> = d.terms().filter(|t| t.1 > 0).map(|t| t.0).collect();
+/// True if a sum of sizes is 0 or more as far as its names show, or little beside others: each negative term is part of a
+/// positive one, or of one of those.
+fn covers(d: &Dim, beside: &[Dim]) -> bool {
+    let positive = d.terms().filter(|t| t.1 > 0).map(|t| t.0);
+    let beside = beside.iter().flat_map(Dim::terms).map(|t| t.0);
+    let positive: Vec<&[String]> = positive.chain(beside).collect();
     let part = |names: &[String], of: &[String]| {
         let mut rest = of.to_vec();
         names.len() < of.len()

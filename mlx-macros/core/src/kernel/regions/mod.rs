@@ -37,6 +37,34 @@ const MOST_INPUTS: usize = 12;
 const MOST_MEMBERS: usize = 48;
 /// Operations that MLX computes as fast as memory is read.
 const CHEAP: &[&str] = &["add", "subtract", "multiply", "negative"];
+/// Operations of which MLX makes several: one of them is worth a kernel.
+const COMPOUND: &[&str] = &[
+    "binary_cross_entropy",
+    "celu",
+    "cosine_similarity_loss",
+    "elu",
+    "gaussian_nll_loss",
+    "gelu",
+    "gelu_approx",
+    "gelu_fast_approx",
+    "glu",
+    "hard_shrink",
+    "hardswish",
+    "huber_loss",
+    "kl_div_loss",
+    "log_cosh_loss",
+    "log_sigmoid",
+    "log_softmax",
+    "margin_ranking_loss",
+    "mish",
+    "prelu",
+    "selu",
+    "silu",
+    "smooth_l1_loss",
+    "softmin",
+    "softshrink",
+    "softsign",
+];
 /// The most operations that join together.
 const MOST_AT_ONCE: usize = 6;
 /// Operations of the row tier that stay as they are.
@@ -193,6 +221,10 @@ impl Pass<'_> {
         self.takes(id) && !idle && !renamed && !op.keeps.view
     }
 
+    fn is_compound(&self, id: Id) -> bool {
+        matches!(&self.graph.nodes[id].kind, Kind::Op { op, .. } if COMPOUND.contains(&op.name))
+    }
+
     fn is_cheap(&self, id: Id) -> bool {
         matches!(&self.graph.nodes[id].kind, Kind::Op { op, .. } if CHEAP.contains(&op.name))
     }
@@ -217,7 +249,7 @@ impl Pass<'_> {
             let reads = |a: Id, b: Id| self.graph.nodes[a].inputs().contains(&b);
             (reads(seed, *id) || reads(*id, seed)) && self.takes(*id)
         };
-        if !self.live.iter().any(beside) {
+        if !self.is_compound(seed) && !self.live.iter().any(beside) {
             return None;
         }
         let mut found = self.region(BTreeSet::from([seed]), &BTreeSet::new())?;

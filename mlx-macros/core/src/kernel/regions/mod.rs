@@ -254,6 +254,7 @@ impl Pass<'_> {
         }
         let mut found = self.region(BTreeSet::from([seed]), &BTreeSet::new())?;
         let mut refused: BTreeSet<Id> = BTreeSet::new();
+        let mut grew = false;
         loop {
             let mut next: Vec<Id> = Vec::new();
             // Producers, and then other readers of what is inside.
@@ -268,16 +269,17 @@ impl Pass<'_> {
             }
             let fits =
                 |id: &&Id| !found.members.contains(id) && !refused.contains(id) && self.takes(**id);
-            let Some(id) = next.iter().find(fits).copied() else {
-                break;
-            };
-            match self.joined(&found, id) {
-                Some(larger) => {
-                    found = larger;
-                    // A node that was in the way before may be inside now.
+            match next.iter().find(fits).copied() {
+                Some(id) => match self.joined(&found, id) {
+                    Some(larger) => (found, grew) = (larger, true),
+                    None => _ = refused.insert(id),
+                },
+                // A node that was in the way before may be inside now.
+                None if grew && !refused.is_empty() => {
+                    grew = false;
                     refused.clear();
                 }
-                None => _ = refused.insert(id),
+                None => break,
             }
         }
         self.saves(&found).then_some(found)

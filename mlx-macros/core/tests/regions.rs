@@ -265,6 +265,61 @@ fn what_an_arm_does_not_read_stays_outside() {
 }
 
 #[test]
+fn norms_in_fields_join_what_stands_around_them() {
+    let fields = [
+        ("post", "#[param(hidden, eps = eps, offset = 1.0)] RmsNorm"),
+        ("pre", "#[param(hidden)] RmsNorm"),
+        ("mean", "#[param(hidden)] LayerNorm"),
+        ("map", "#[param(hidden, hidden)] Linear"),
+    ];
+    let two = "(Tensor![B, L, hidden], Tensor![B, L, hidden])";
+    let of = |ret: &str, body: &str| {
+        let method = format!("fn forward(&self, {X}, y: {ROWS}) -> {ret} {{ {body} }}");
+        operations(&graphs("", &reports::read(&fields, body), &method))
+    };
+    // A norm, the residual sum, and the norm of that.
+    let found = of(two, "let h = x + self.post(y); (h, self.map(self.pre(h)))");
+    assert_eq!(found, ["kernel: add rms_norm add rms_norm", "self.map"]);
+    // A sum that only a norm reads is given to the gradient.
+    let found = of(ROWS, "self.mean(x + y)");
+    assert_eq!(found, ["kernel: add layer_norm"]);
+    // These have kernels of their own.
+    let found = of(two, "let h = x + y; (h, self.map(self.pre(h)))");
+    assert!(!found.concat().contains("kernel"), "{found:?}");
+    assert_eq!(
+        of(ROWS, "self.map(self.post(x)) + y"),
+        ["self.post", "self.map", "add"]
+    );
+}
+
+#[test]
+fn one_operation_of_which_mlx_makes_many_is_a_kernel() {
+    for name in ["gelu", "gelu_approx", "silu", "mish", "log_softmax"] {
+        let axis = if name == "log_softmax" { ", -1" } else { "" };
+        let text = forward(X, ROWS, &format!("{name}(x{axis})"));
+        assert_eq!(operations(&text), [format!("kernel: {name}")], "{text}");
+    }
+    for body in ["relu(x)", "sigmoid(x)", "softmax(x, -1)", "layer_norm(x)"] {
+        let text = forward(X, ROWS, body);
+        assert!(!text.contains("kernel"), "{text}");
+    }
+}
+
+#[test]
+fn parts_of_a_product_are_read_where_they_lie() {
+    let ret = "Tensor![B, L, ffn]";
+    for body in [
+        "let (g, u) = x.split(2, -1); silu(g) * u",
+        "let (u, g) = x.split(2, -1); u * gelu_approx(g)",
+    ] {
+        let text = forward("x: Tensor![B, L, 2 * ffn]", ret, body);
+        let found = operations(&text);
+        assert_eq!(found.len(), 1, "{text}");
+        assert!(found[0].starts_with("kernel: split"), "{text}");
+    }
+}
+
+#[test]
 fn what_touches_a_cache_stays_in_its_order() {
     let field = "#[rope(head_dim)] rope: Rope,";
     let method = "fn forward(&self, q: Tensor![B, H, L, head_dim]) -> Tensor![B, H, L, head_dim] {

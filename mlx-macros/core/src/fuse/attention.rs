@@ -2,29 +2,151 @@
 //!
 //! Tests: `tests/passes.rs`.
 
+use std::collections::BTreeSet;
+
 use syn::Expr;
 
-use super::{op_of, shape_of, together};
-use crate::ir::{Arg, Attention, Graph, Id, Kind, Window};
+use super::{op_of, readers, shape_of, together};
+use crate::ir::{Arg, Attention, Graph, Id, Kind, Node, Window};
+use crate::ops;
 use crate::syntax::dims::{is_free, Dim};
 use crate::syntax::kind::FieldKind;
-use crate::syntax::model::ModelDef;
-use crate::syntax::signature::Ty;
+use crate::syntax::model::{Field, ModelDef};
+use crate::syntax::signature::{Dt, Ty};
 
-/// Heads split off, rotated, cached, attended and joined again become one operation, which the
-/// runtime computes in the layout that suits the device.
+/// Heads split off, normalised, rotated, cached, attended and joined again become one operation, which the
+/// runtime computes in the layout that suits the device. Norms of heads come before it.
 pub(super) fn run(model: &ModelDef, graph: &mut Graph) {
     for id in 0..graph.nodes.len() {
-        let Some((found, update)) = match_attention(model, graph, id) else {
+        let Some(found) = matched(model, graph, id) else {
             continue;
         };
-        let fused = Kind::Attention(Box::new(found));
-        let old = std::mem::replace(&mut graph.nodes[id].kind, fused);
+        let joined = graph.nodes[id].ty.clone();
+        let places: Vec<Id> = found.iter().map(|f| f.place).collect();
+        let updates: Vec<Id> = found.iter().map(|f| f.update).collect();
+        let norms: BTreeSet<Id> = found.iter().flat_map(|f| f.norms.clone()).collect();
+        let old: Vec<(Kind, Ty)> = found
+            .into_iter()
+            .map(|f| {
+                let node = &mut graph.nodes[f.place];
+                let kind =
+                    std::mem::replace(&mut node.kind, Kind::Attention(Box::new(f.attention)));
+                (kind, std::mem::replace(&mut node.ty, joined.clone()))
+            })
+            .collect();
+        let branch = match places[..] {
+            [one] if one == id => None,
+            _ => branch(graph, id),
+        };
+        let before = branch.map(|b| {
+            let ty = std::mem::replace(&mut graph.nodes[b].ty, joined.clone());
+            (b, ty, replaced(&mut graph.nodes[id], b))
+        });
+        let live = graph.live();
+        let only = |n: &Id, by: &[Id]| {
+            let mut readers = live
+                .iter()
+                .filter(|r| graph.nodes[**r].inputs().contains(n));
+            readers.all(|r| by.contains(r)) && graph.result != Some(*n)
+        };
         // If something else reads the grown keys or values, the cache would be updated twice.
-        if graph.live().contains(&update) {
-            graph.nodes[id].kind = old;
+        let fits = updates.iter().all(|u| !live.contains(u))
+            && norms.iter().all(|n| only(n, &places))
+            && norms
+                .iter()
+                .all(|n| only(&graph.nodes[*n].inputs()[0], &[*n]));
+        if fits {
+            norms.iter().for_each(|n| of_rows(graph, *n));
+            continue;
+        }
+        if let Some((b, ty, x)) = before {
+            graph.nodes[b].ty = ty;
+            replaced(&mut graph.nodes[id], x);
+        }
+        for (place, (kind, ty)) in places.into_iter().zip(old) {
+            (graph.nodes[place].kind, graph.nodes[place].ty) = (kind, ty);
         }
     }
+}
+
+/// Attention that was found.
+struct Found {
+    attention: Attention,
+    /// The node that it replaces.
+    place: Id,
+    /// The update of the cache inside of it.
+    update: Id,
+    /// Norms of heads in front of it.
+    norms: Vec<Id>,
+}
+
+/// The `if` whose values are joined in node `id`.
+fn branch(graph: &Graph, id: Id) -> Option<Id> {
+    let [Arg::Value(joined), _] = op_of(graph, id, "reshape")? else {
+        return None;
+    };
+    let attended = swapped(op_of(graph, *joined, "transpose")?)?;
+    matches!(graph.nodes[attended].kind, Kind::If { .. }).then_some(attended)
+}
+
+/// Puts another value in the place of an operation's first.
+fn replaced(node: &mut Node, by: Id) -> Id {
+    let mut inputs = node.inputs_mut().into_iter();
+    inputs.next().map_or(by, |x| std::mem::replace(x, by))
+}
+
+/// Normalises rows of joined heads before these are split off: the norm of heads takes the place of their transpose.
+fn of_rows(graph: &mut Graph, norm: Id) {
+    let heads = graph.nodes[norm].inputs()[0];
+    let Some(split) = op_of(graph, heads, "transpose").and_then(swapped) else {
+        return;
+    };
+    let Some([b, l, h, d]) = shape_of(graph, split).map(Vec::as_slice) else {
+        return;
+    };
+    let joined = vec![b.clone(), l.clone(), h.times(d)];
+    let ty = graph.nodes[split].ty.clone();
+    let Some(reshape) = ops::find("reshape") else {
+        return;
+    };
+    let dims = Arg::Dims(joined.clone());
+    let args = vec![Arg::Value(heads), dims];
+    let kind = Kind::Op { op: reshape, args };
+    let mut layer = std::mem::replace(&mut graph.nodes[norm].kind, kind);
+    if let Kind::Leaf { args, .. } = &mut layer {
+        *args = vec![Arg::Value(split)];
+    }
+    graph.nodes[norm].ty = Ty::Tensor(joined, Dt::Float);
+    graph.nodes[heads].kind = layer;
+    graph.nodes[heads].ty = ty;
+    graph.nodes[heads].name = None;
+}
+
+/// The attention that ends in node `id`: one, or one in each arm of an `if`.
+fn matched(model: &ModelDef, graph: &Graph, id: Id) -> Option<Vec<Found>> {
+    let [Arg::Value(joined), _] = op_of(graph, id, "reshape")? else {
+        return None;
+    };
+    let attended = swapped(op_of(graph, *joined, "transpose")?)?;
+    if let Some(one) = match_attention(model, graph, id, id, attended) {
+        return Some(vec![one]);
+    }
+    let Kind::If {
+        then, otherwise, ..
+    } = &graph.nodes[attended].kind
+    else {
+        return None;
+    };
+    let ([a], [b]) = (&then.values[..], &otherwise.values[..]) else {
+        return None;
+    };
+    // Nothing else reads the heads of either.
+    let alone = readers(graph, attended) == [*joined] && readers(graph, *joined) == [id];
+    let each = [(then, *a), (otherwise, *b)].map(|(arm, value)| {
+        let own = arm.holds(value) && alone;
+        own.then(|| match_attention(model, graph, id, value, value))?
+    });
+    each.into_iter().collect()
 }
 
 fn swapped(args: &[Arg]) -> Option<Id> {
@@ -51,9 +173,7 @@ fn rotated<'g>(model: &ModelDef, graph: &'g Graph, id: Id) -> Option<(&'g syn::I
     let Kind::Leaf { field, args, .. } = &graph.nodes[id].kind else {
         return None;
     };
-    let rope = |f: &crate::syntax::model::Field| {
-        f.name == *field && matches!(f.kind, FieldKind::Rope { .. })
-    };
+    let rope = |f: &Field| f.name == *field && matches!(f.kind, FieldKind::Rope { .. });
     match args[..] {
         [Arg::Value(x), Arg::Value(cache)] if model.fields.iter().any(rope) => {
             Some((field, x, cache))
@@ -133,12 +253,28 @@ fn parts_of(graph: &Graph, a: &Attention) -> Option<Id> {
     (last && parts.len() == 3 && first == 0 && others == [(split, 1), (split, 2)]).then_some(*whole)
 }
 
-/// The pattern that ends in node `id`, and the update of the cache inside of it.
-fn match_attention(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Attention, Id)> {
-    let [Arg::Value(joined), _] = op_of(graph, id, "reshape")? else {
+/// The heads before their norm, if they have one.
+fn before_norm(model: &ModelDef, graph: &Graph, id: Id) -> Option<Id> {
+    let Kind::Leaf { field, args, .. } = &graph.nodes[id].kind else {
         return None;
     };
-    let attended = swapped(op_of(graph, *joined, "transpose")?)?;
+    let norm = |f: &Field| {
+        f.name == *field && matches!(&f.kind, FieldKind::Layer(l) if l.layer.name == "RmsNorm")
+    };
+    match args[..] {
+        [Arg::Value(x)] if model.fields.iter().any(norm) => Some(x),
+        _ => None,
+    }
+}
+
+/// The attention of the value `attended`, whose heads are joined in node `id`, and which is to be computed in `place`.
+fn match_attention(
+    model: &ModelDef,
+    graph: &Graph,
+    id: Id,
+    place: Id,
+    attended: Id,
+) -> Option<Found> {
     let ([q, k, v, _, scale, _], window) = masked(graph, attended)? else {
         return None;
     };
@@ -159,7 +295,10 @@ fn match_attention(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Attention
     let (rope, q, cache) = rotated(model, graph, *q)?;
     let (other, k, other_cache) = rotated(model, graph, k)?;
     // One layer of positions and one cache, the one that is updated whenever this is computed.
-    if !together(graph, update.0, id) || rope != other || cache != other_cache || cache != update.1
+    if !together(graph, update.0, place)
+        || rope != other
+        || cache != other_cache
+        || cache != update.1
     {
         return None;
     }
@@ -174,10 +313,20 @@ fn match_attention(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Attention
     if out[..] != joined || head_dim.names().iter().any(|n| is_free(n)) {
         return None;
     }
+    let mut norms = Vec::new();
+    let mut source = |id: Id| match before_norm(model, graph, id) {
+        Some(heads) => {
+            before_heads(graph, heads, &head_dim)?;
+            norms.push(id);
+            Some(id)
+        }
+        None => before_heads(graph, id, &head_dim),
+    };
+    let (q, k) = (source(q)?, source(k)?);
     let found = Attention {
         rope: rope.clone(),
-        q: before_heads(graph, q, &head_dim)?,
-        k: before_heads(graph, k, &head_dim)?,
+        q,
+        k,
         v: before_heads(graph, v, &head_dim)?,
         cache,
         head_dim,
@@ -187,5 +336,10 @@ fn match_attention(model: &ModelDef, graph: &Graph, id: Id) -> Option<(Attention
         parts_of: None,
     };
     let parts_of = parts_of(graph, &found);
-    Some((Attention { parts_of, ..found }, update.0))
+    Some(Found {
+        attention: Attention { parts_of, ..found },
+        place,
+        update: update.0,
+        norms,
+    })
 }

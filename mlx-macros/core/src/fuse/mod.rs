@@ -61,7 +61,7 @@ pub static PASSES: &[Pass] = &[
     },
     Pass {
         name: "attention",
-        doc: "heads split off, `rope`, `cache.update`, causal attention and heads joined are one operation",
+        doc: "heads split off, their norms, `rope`, `cache.update`, causal attention and heads joined are one operation; so are two that differ in the window or the rotation, in the arms of an `if`",
         run: attention::run,
     },
     Pass {

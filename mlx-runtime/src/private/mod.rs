@@ -20,9 +20,9 @@ pub use crate::model::sig::{
     check_argument, check_count, check_gradient, check_result, Place, Sig, SigType,
 };
 pub use crate::model::trainable::{check_state, frozen, set_trained};
-pub use crate::nn::joined_attention;
 pub use crate::nn::linear::{forward_packed, tied, together};
 pub use crate::nn::loss::projected;
+pub use crate::nn::{attention, joined_attention, Norm};
 
 use crate::{Array, Dtype, Error, ErrorKind, Result};
 

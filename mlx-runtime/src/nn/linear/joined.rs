@@ -126,6 +126,11 @@ impl<const N: usize> Joined<'_, N> {
         )
     }
 
+    /// The input of all layers.
+    pub(crate) fn input(&self) -> &Array {
+        self.x
+    }
+
     /// Each layer's columns.
     pub(crate) fn widths(&self) -> [i32; N] {
         self.layers.map(|l| l.sizes().1)

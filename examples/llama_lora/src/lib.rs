@@ -5,14 +5,19 @@
 //! [`adapter`] saves the adapter in mlx-lm's format.
 //!
 //! Every user mistake comes back as one [`anyhow::Error`]; nothing here panics on input.
+//!
+//! Tests: `tests/runs.rs`.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod adapter;
+pub mod adapter_files;
 pub mod advice;
+pub mod answering;
 pub mod ask;
 pub mod bench;
+pub mod chat;
 pub mod checkpoint;
 pub mod cli;
 pub mod commands;
@@ -20,9 +25,11 @@ pub mod data;
 pub mod demo;
 pub mod eval;
 pub mod explain;
+pub mod export;
 pub mod fetch;
 pub mod files;
 pub mod finite;
+pub mod fuse;
 pub mod generate;
 pub mod mean;
 pub mod metrics;
@@ -35,6 +42,7 @@ pub mod sample;
 pub mod schedule;
 pub mod session;
 pub mod settings;
+pub mod shards;
 pub mod synth;
 pub mod text;
 pub mod train;

@@ -2,6 +2,7 @@
 //!
 //! Tests: `tests/foreign_checkpoints.rs`.
 
+mod beside;
 mod config;
 mod folder;
 mod gguf;
@@ -22,7 +23,9 @@ use crate::synth::Recipe;
 use crate::text::Text;
 use mlx_models::Config;
 
-pub use row_order::halves;
+pub use beside::Beside;
+pub use gguf::hugging_face_name;
+pub use row_order::{halves, neighbours};
 
 /// The contents of a checkpoint. The weights' data may not be read yet.
 pub struct Checkpoint {
@@ -36,6 +39,8 @@ pub struct Checkpoint {
     pub names: &'static str,
     /// Tokenizer and chat template.
     pub text: Text,
+    /// The other files that a Hugging Face folder of the model has.
+    pub beside: Beside,
 }
 
 /// Opens `model`: the name of the model that is fetched automatically, a `.gguf` file, a Hugging Face folder, or

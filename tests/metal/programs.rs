@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-use mlx_macros_core::kernel::is_flat;
 use mlx_macros_core::kernel::ir::{Derived, Gradient, Input, Place, Program, Scalar, Source};
+use mlx_macros_core::kernel::is_flat;
 use mlx_macros_core::kernel::text::Target;
 use mlx_macros_core::syntax::signature::Dt;
 use mlx_runtime::kernels::rows::layout::Layout;
@@ -188,7 +188,8 @@ impl Launch {
         let names: Vec<String> = sizes.0.iter().map(|s| s.0.clone()).collect();
         let text = emitted(&program, Target::Metal, &names)?;
         let shape = |dims: &[_]| -> Vec<i32> { dims.iter().map(|d| sizes.of(d) as i32).collect() };
-        let mut drawn = |i: &Input| array(&mut random, &shape(&i.shape), stored(i.dtype, float), wild);
+        let mut drawn =
+            |i: &Input| array(&mut random, &shape(&i.shape), stored(i.dtype, float), wild);
         let mut inputs: Vec<Array> = program.inputs.iter().map(&mut drawn).collect();
         if let Some(f) = &mut gradient {
             f.primals = f.program.inputs.iter().map(&mut drawn).collect();

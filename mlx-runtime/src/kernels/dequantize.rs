@@ -14,7 +14,10 @@ fn unpacked_2(
     #[frozen] scale: Tensor![G, 1, 1],
     #[frozen] bias: Tensor![G, 1, 1],
 ) -> Tensor![G, W, 16] {
-    let bits = bitwise_and(right_shift(words, arange(16, dtype = u32) * 2), full([1], 3, u32));
+    let bits = bitwise_and(
+        right_shift(words, arange(16, dtype = u32) * 2),
+        full([1], 3, u32),
+    );
     astype(bits, float) * scale + bias
 }
 
@@ -24,7 +27,10 @@ fn unpacked_4(
     #[frozen] scale: Tensor![G, 1, 1],
     #[frozen] bias: Tensor![G, 1, 1],
 ) -> Tensor![G, W, 8] {
-    let bits = bitwise_and(right_shift(words, arange(8, dtype = u32) * 4), full([1], 15, u32));
+    let bits = bitwise_and(
+        right_shift(words, arange(8, dtype = u32) * 4),
+        full([1], 15, u32),
+    );
     astype(bits, float) * scale + bias
 }
 
@@ -34,7 +40,10 @@ fn unpacked_8(
     #[frozen] scale: Tensor![G, 1, 1],
     #[frozen] bias: Tensor![G, 1, 1],
 ) -> Tensor![G, W, 4] {
-    let bits = bitwise_and(right_shift(words, arange(4, dtype = u32) * 8), full([1], 255, u32));
+    let bits = bitwise_and(
+        right_shift(words, arange(4, dtype = u32) * 8),
+        full([1], 255, u32),
+    );
     astype(bits, float) * scale + bias
 }
 

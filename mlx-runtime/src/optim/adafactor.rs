@@ -121,12 +121,7 @@ impl Adafactor {
     }
 
     /// The direction of the update with its mean square, and the new averages.
-    fn direction(
-        &self,
-        g: &Array,
-        old: Averages,
-        rates: &Rates,
-    ) -> Result<([Array; 2], Averages)> {
+    fn direction(&self, g: &Array, old: Averages, rates: &Rates) -> Result<([Array; 2], Averages)> {
         let shared = adafactor::Rates {
             keep: &rates.b2,
             take: &rates.rest,

@@ -87,9 +87,7 @@ fn update([w, m, v, g]: [&Array; 4], rates: &Rates<'_>) -> Result<[Array; 3]> {
         None => adam_rows(&w, &m, &v, &g, &lr, k1, t1, k2, t2, eps, decay)?,
         Some((step, by)) => {
             let (step, by) = (flat(step)?, flat(by)?);
-            corrected_adam_rows(
-                &w, &m, &v, &g, &lr, &step, &by, k1, t1, k2, t2, eps, decay,
-            )?
+            corrected_adam_rows(&w, &m, &v, &g, &lr, &step, &by, k1, t1, k2, t2, eps, decay)?
         }
     };
     Ok([shaped(w, like)?, shaped(m, like)?, shaped(v, like)?])

@@ -73,8 +73,7 @@ pub(crate) fn sgd(
 fn update(w: &Array, g: &Array, v: Option<&Array>, rates: &Rates<'_>) -> Result<Vec<Array>> {
     let (like, lr) = (w, flat(rates.lr)?);
     let (w, g) = (flat(w)?, flat(g)?);
-    let [decay, keep, take] =
-        [rates.decay, rates.momentum.0, rates.momentum.1].map(|x| x as f32);
+    let [decay, keep, take] = [rates.decay, rates.momentum.0, rates.momentum.1].map(|x| x as f32);
     let Some(v) = v else {
         return Ok(vec![shaped(descent_rows(&w, &g, &lr, decay)?, like)?]);
     };

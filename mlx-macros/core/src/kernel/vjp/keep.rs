@@ -41,7 +41,9 @@ impl Back {
         for o in p.outputs.iter().filter(|o| o.value < self.forward) {
             read[o.value] = true;
         }
-        (0..self.forward).filter(|v| read[*v] && number(*v)).collect()
+        (0..self.forward)
+            .filter(|v| read[*v] && number(*v))
+            .collect()
     }
 
     /// True for each value that a comparison with another one depends on: an element is the largest where both are equal bit by

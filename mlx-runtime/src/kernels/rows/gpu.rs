@@ -101,8 +101,8 @@ impl Launch {
     fn with_call<R>(&self, inputs: &[&Array], work: impl FnOnce(&Call) -> R) -> Option<R> {
         let sizes = program::sizes(self.program, &self.sizes)?;
         let size = |at: &usize| i32::try_from(sizes[*at]).ok();
-        let of_rows = self.program.rows.iter().map(|at| sizes[*at]);
-        let mut rows = of_rows.fold(Some(1i64), |n, size| n?.checked_mul(size))?;
+        let mut of_rows = self.program.rows.iter();
+        let mut rows = of_rows.try_fold(1i64, |n, at| n.checked_mul(sizes[*at]))?;
         let mut named = self.sizes.clone();
         if let Some((name, width)) = self.width() {
             let all = rows.checked_mul(width)?;

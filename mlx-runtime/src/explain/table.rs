@@ -42,6 +42,8 @@ table! {
     "bitwise_or" => [mlx_bitwise_or] or [];
     "bitwise_xor" => [mlx_bitwise_xor] or [];
     "broadcast_to" => [mlx_broadcast_to] or [];
+    "cache.keep" => [] or [];
+    "cache.state" => [mlx_zeros] or [];
     "cache.update" => [mlx_concatenate_axis, mlx_concatenate_axis] or [];
     "causal_mask" => [mlx_arange, mlx_reshape, mlx_reshape, mlx_greater_equal, mlx_where] or [];
     "ceil" => [mlx_ceil] or [];

@@ -59,6 +59,7 @@ pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph,
         b.bind(&arg.name, arg.mutable, id);
     }
     let arguments = b.variables.len();
+    method.args.iter().for_each(|a| b.states(a));
     b.errors.extend(infinite_numbers(&method.body));
     b.body(method);
     b.one_reader_of_each_cache();
@@ -143,13 +144,14 @@ impl Builder<'_> {
     /// A variable's name for a value; the first name a value gets is the one messages use.
     fn bind(&mut self, name: &Ident, mutable: bool, id: Id) {
         self.graph.nodes[id].name.get_or_insert(name.to_string());
-        self.variables.bind(name, mutable, id);
+        self.variables
+            .bind(name.to_string(), name.span(), mutable, id);
     }
 
     /// Gives a variable of this block or one around it a new value.
     pub fn assign(&mut self, name: &Ident, id: Id) -> Result<()> {
         self.graph.nodes[id].name.get_or_insert(name.to_string());
-        match self.variables.assign(name, id) {
+        match self.variables.assign(&name.to_string(), name.span(), id) {
             true => Ok(()),
             false => Err(Diag::not_mutable(name.span(), name)),
         }
@@ -180,7 +182,10 @@ impl Builder<'_> {
 
     fn body(&mut self, method: &Method) {
         match self.statements(&method.body.stmts) {
-            Some(e) => self.finish(e, method),
+            Some(e) => {
+                self.finish(e, method);
+                self.states_after(method);
+            }
             None => {
                 let want = self.show(&method.ret);
                 let at = method.name.span();
@@ -269,23 +274,16 @@ impl Builder<'_> {
                 self.push_value(p.path.require_ident()?, &args, m.span())
             }
             Stmt::Expr(Expr::Assign(a), _) => {
-                let Expr::Path(p) = &*a.left else {
-                    return Err(Diag::assigned_expression(a.left.span()));
-                };
-                let name = p.path.require_ident()?.clone();
-                let old = self.known_variable(&name)?;
-                let id = self.value(&a.right, Some(&self.ty(old).clone()))?;
-                self.assign(&name, id)
+                let target = self.target(&a.left)?;
+                let id = self.value(&a.right, Some(&self.wanted(&target)?))?;
+                self.assign_target(&target, id)
             }
             // `h += e;` is `h = h + e;`.
             Stmt::Expr(Expr::Binary(b), _) if compound(b).is_some() => {
-                let Expr::Path(p) = &*b.left else {
-                    return Err(Diag::assigned_expression(b.left.span()));
-                };
-                let name = p.path.require_ident()?.clone();
+                let target = self.target(&b.left)?;
                 let op = compound(b).unwrap_or_default();
                 let id = self.named(op, &[&b.left, &b.right], b.span())?;
-                self.assign(&name, id)
+                self.assign_target(&target, id)
             }
             Stmt::Expr(Expr::ForLoop(f), _) => self.layers(f),
             Stmt::Expr(Expr::If(e), _) => self.branch(e, None, false).map(|_| ()),
@@ -304,12 +302,9 @@ impl Builder<'_> {
         };
         let (mut targets, mut types) = (Vec::new(), Vec::new());
         for e in &names.elems {
-            let Expr::Path(p) = e else {
-                return Err(Diag::assigned_expression(e.span()));
-            };
-            let name = p.path.require_ident()?.clone();
-            types.push(self.ty(self.known_variable(&name)?).clone());
-            targets.push(name);
+            let target = self.target(e)?;
+            types.push(self.wanted(&target)?);
+            targets.push(target);
         }
         let wanted = Ty::Tuple(types);
         let id = self.value(right, Some(&wanted))?;
@@ -323,7 +318,35 @@ impl Builder<'_> {
             return Err(Diag::names_for_value(left.span(), targets.len(), found));
         }
         let mut each = targets.iter().zip(parts);
-        each.try_for_each(|(name, id)| self.assign(name, id))
+        each.try_for_each(|(target, id)| self.assign_target(target, id))
+    }
+
+    /// The variable or state on the left of an assignment.
+    fn target(&self, e: &Expr) -> Result<Target> {
+        match e {
+            Expr::Path(p) => Ok(Target::Variable(p.path.require_ident()?.clone())),
+            Expr::Field(f) => self.state(f)?.map_or_else(
+                || Err(Diag::assigned_expression(e.span())),
+                |name| Ok(Target::State(name, e.span())),
+            ),
+            _ => Err(Diag::assigned_expression(e.span())),
+        }
+    }
+
+    /// The type of a variable or state before an assignment.
+    fn wanted(&self, target: &Target) -> Result<Ty> {
+        let id = match target {
+            Target::Variable(name) => Some(self.known_variable(name)?),
+            Target::State(name, _) => self.find(name),
+        };
+        Ok(id.map_or(Ty::Unknown, |id| self.ty(id).clone()))
+    }
+
+    fn assign_target(&mut self, target: &Target, id: Id) -> Result<()> {
+        match target {
+            Target::Variable(name) => self.assign(name, id),
+            Target::State(name, at) => self.set_state(name, *at, id),
+        }
     }
 
     fn bind_let(&mut self, pat: &Pat, init: &Expr) -> Result<()> {
@@ -431,6 +454,14 @@ impl Builder<'_> {
             Diag::unknown_variable(name.span(), name, near)
         })
     }
+}
+
+/// The left of an assignment.
+enum Target {
+    /// A variable.
+    Variable(Ident),
+    /// A state, by the names of its cache and itself.
+    State(String, Span),
 }
 
 /// The operation of `+=` and its like.

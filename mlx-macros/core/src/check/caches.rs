@@ -44,6 +44,7 @@ impl Builder<'_> {
             };
             let readers = self.graph.nodes.iter().filter(|n| n.inputs().contains(&at));
             let counts = |n: &&Node| matches!(n.kind, Kind::Leaf { .. } | Kind::Op { .. });
+            let readers = readers.filter(|n| !matches!(n.kind, Kind::Held { .. }));
             let (counted, updated): (Vec<&Node>, Vec<&Node>) = readers.partition(counts);
             if let (Some(first), true) = (counted.first(), updated.is_empty()) {
                 self.idle.push(Diag::never_updated(first.span, name));
@@ -57,7 +58,7 @@ impl Builder<'_> {
         let mut again = Vec::new();
         for (at, node) in self.graph.nodes.iter().enumerate() {
             let reads = |id: &Id| {
-                matches!(self.graph.nodes[*id].kind, Kind::Input(_)) && *self.ty(*id) == Ty::Cache
+                *self.ty(*id) == Ty::Cache && self.graph.cache_argument(*id).is_some()
             };
             let uses = matches!(
                 node.kind,

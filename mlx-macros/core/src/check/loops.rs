@@ -286,7 +286,7 @@ impl Builder<'_> {
             n.inputs().iter().any(|i| {
                 matches!(
                     (&graph.nodes[*i].kind, &graph.nodes[*i].ty),
-                    (Kind::Input(_), Ty::Cache)
+                    (Kind::Input(_) | Kind::Held { .. }, Ty::Cache)
                 )
             })
         });

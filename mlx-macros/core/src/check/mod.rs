@@ -15,5 +15,6 @@ mod lists;
 mod loops;
 mod rearrange;
 pub(crate) mod recursion;
+mod states;
 pub(crate) mod values;
 mod variables;

@@ -105,7 +105,14 @@ impl<'a> Builder<'a> {
                 (Expr::Path(p), _) if p.path.is_ident("config") && self.model.function => {
                     Err(Diag::config_in_function(f.span()))
                 }
-                _ => Err(Diag::not_a_param(f.span())),
+                _ => match self.state(f)? {
+                    Some(name) => {
+                        self.variables.read(&name);
+                        self.find(&name)
+                            .ok_or_else(|| Diag::not_a_param(f.span()))
+                    }
+                    None => self.cache_in(e).ok_or_else(|| Diag::not_a_param(f.span())),
+                },
             },
             Expr::Index(i) => self.place_of(i),
             Expr::Lit(l) if self.is_number(e) => Err(Diag::number_alone(l.span())),
@@ -222,14 +229,12 @@ impl<'a> Builder<'a> {
     ) -> Result<Id> {
         let text = name.to_string();
         // A method of the cache rather than an operation.
-        if let (Some(Expr::Path(p)), "update") = (args.first().copied(), text.as_str()) {
-            let receiver = p.path.get_ident().and_then(|i| self.find(&i.to_string()));
-            if let Some(cache) = receiver.filter(|id| *self.ty(*id) == Ty::Cache) {
-                p.path
-                    .get_ident()
-                    .iter()
-                    .for_each(|n| self.variables.read(&n.to_string()));
-                return self.cache_update(cache, &args[1..], span);
+        if let (Some(receiver), "update" | "keep") = (args.first(), text.as_str()) {
+            if let Some(cache) = self.cache_in(receiver) {
+                return match text.as_str() {
+                    "keep" => self.cache_keep(cache, &args[1..], span),
+                    _ => self.cache_update(cache, &args[1..], span),
+                };
             }
         }
         if self

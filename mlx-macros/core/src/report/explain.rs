@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, ToTokens};
 
-use crate::ir::{Callee, Graph, Id, Kind};
+use crate::ir::{Callee, Graph, Held, Id, Kind};
 use crate::kernel::regions;
 use crate::lower::{self, estimated_size};
 use crate::plan::checkpoint;
@@ -322,6 +322,10 @@ fn short(graph: &Graph, id: Id) -> Option<String> {
     Some(match &graph.nodes[id].kind {
         Kind::Op { op, .. } => op.name.to_string(),
         Kind::CacheUpdate { .. } => "cache.update".to_string(),
+        Kind::Held {
+            what: Held::Part(_),
+            ..
+        } => return None,
         Kind::Item(..) | Kind::Tuple(_) | Kind::With(_) | Kind::Number(_) => return None,
         Kind::Leaf { field, .. } | Kind::Joined { field, .. } => format!("self.{field}"),
         _ => report::what(graph, id),
@@ -374,6 +378,14 @@ fn what(model: &ModelDef, kind: &Kind, said: &mut Said) -> TokenStream {
             _ => quote! { #w::Nothing },
         },
         Kind::CacheUpdate { .. } => quote! { #w::Op("cache.update") },
+        Kind::Held {
+            what: Held::Once, ..
+        } => quote! { #w::Op("cache.keep") },
+        Kind::Held {
+            what: Held::State(_),
+            ..
+        } => quote! { #w::Op("cache.state") },
+        Kind::Held { .. } => quote! { #w::Nothing },
         Kind::Kernel(r) => {
             let operations = r.graph.nodes.iter().filter_map(|n| match &n.kind {
                 Kind::Op { op, .. } if !op.keeps.view => Some(op.name),

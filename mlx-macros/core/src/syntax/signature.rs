@@ -107,6 +107,8 @@ pub struct Argument {
     pub span: Span,
     /// True if it is `mut`.
     pub mutable: bool,
+    /// The states of a `State![..]`.
+    pub states: Vec<(Ident, Ty)>,
 }
 
 /// A method of a model.
@@ -192,6 +194,7 @@ pub fn stand_in(
                 ty,
                 span,
                 mutable: true,
+                states: vec![],
             })
         }
         FnArg::Receiver(_) => None,
@@ -255,6 +258,7 @@ fn read(
             ty: ty(&a.ty, names)?,
             span: a.ty.span(),
             mutable: p.mutability.is_some(),
+            states: states(&a.ty, names)?,
         });
     }
     let (ret, ret_span) = match &sig.output {
@@ -288,6 +292,9 @@ fn read(
             Ty::Cache | Ty::Number | Ty::Whole | Ty::Unknown => {}
         }
         check_free(&a.ty, &free, a.span)?;
+        a.states
+            .iter()
+            .try_for_each(|(name, ty)| check_free(ty, &free, name.span()))?;
     }
     if method.args.iter().filter(|a| a.ty == Ty::Cache).count() > 1 {
         return Err(Diag::two_caches(sig.ident.span()));
@@ -348,6 +355,9 @@ pub fn ty(t: &Type, names: &Names) -> Result<Ty> {
         Type::Path(p) if p.path.is_ident("f32") => Ok(Ty::Number),
         Type::Path(p) if p.path.is_ident("i32") => Ok(Ty::Whole),
         Type::Reference(r) => match &*r.elem {
+            Type::Macro(m) if m.mac.path.is_ident("State") && r.mutability.is_some() => {
+                Ok(Ty::Cache)
+            }
             Type::Path(p)
                 if p.path.segments.last().is_some_and(|s| s.ident == "KvCache")
                     && r.mutability.is_some() =>
@@ -358,6 +368,45 @@ pub fn ty(t: &Type, names: &Names) -> Result<Ty> {
         },
         other => Err(unknown_type(other)),
     }
+}
+
+/// The states of `&mut State![h: [B, hidden], s: [B, n; f32]]`.
+fn states(t: &Type, names: &Names) -> Result<Vec<(Ident, Ty)>> {
+    let Type::Reference(r) = t else {
+        return Ok(vec![]);
+    };
+    let Type::Macro(m) = &*r.elem else {
+        return Ok(vec![]);
+    };
+    let parse = |input: ParseStream<'_>| -> syn::Result<Vec<(Ident, TokenStream)>> {
+        let mut all = Vec::new();
+        while !input.is_empty() {
+            let name = input.parse::<Ident>()?;
+            input.parse::<Token![:]>()?;
+            let sizes;
+            syn::bracketed!(sizes in input);
+            all.push((name, sizes.parse::<TokenStream>()?));
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(all)
+    };
+    let all = parse
+        .parse2(m.mac.tokens.clone())
+        .map_err(|e| Diag::state_form(e.span()))?;
+    if all.is_empty() {
+        return Err(Diag::state_form(m.span()));
+    }
+    let mut found: Vec<(Ident, Ty)> = Vec::new();
+    for (name, sizes) in all {
+        if found.iter().any(|(n, _)| *n == name) {
+            return Err(Diag::arguments_alike(name.span(), &name));
+        }
+        let ty = tensor(sizes, names)?;
+        found.push((name, ty));
+    }
+    Ok(found)
 }
 
 fn unknown_type(t: &Type) -> Diag {

@@ -117,3 +117,13 @@ pub fn positions(cache: &KvCache, tokens: &Array) -> Result<Array> {
     let from = f64::from(cache.offset());
     ops::arange(from, from + f64::from(tokens.dim(1)?), 1.0, Dtype::Int32)
 }
+
+/// A state of the cache; zeros before the first token.
+pub fn state(cache: &KvCache, name: &'static str, shape: &[i32], dtype: Dtype) -> Result<Array> {
+    cache.state(name, shape, dtype)
+}
+
+/// Sets a state of the cache.
+pub fn set_state(cache: &mut KvCache, name: &'static str, value: &Array) {
+    cache.set_state(name, value);
+}

@@ -82,11 +82,21 @@ macro_rules! bodies {
         }
         /// A cache that two layers would share.
         Cache: "cache",
-            help "use a cache for one attention, one sub-model or one stack of layers of a method"
+            help "use a cache for one attention, one sub-model or one stack of layers of a method, and parts of it for others: `cache.own`, `cache.cross`"
         {
             positions_late(line) = "positions are counted after `cache.update` (line {line}) has moved the end of the cache: rotate queries and keys before it";
             never_updated(name) = "`{name}` is never updated in this method, so positions would start at 0 in each call: call `{name}.update(k, v)`, or write `KvCache::off()`";
             cache_shared(line) = "the cache is used twice in this method, first in line {line}";
+        }
+        /// A state that is not carried.
+        State: "state",
+            help "`cache: &mut State![h: [B, hidden]]` declares a state; `cache.h` is its value after the tokens before, and `cache.h = h;` sets the value for those that follow"
+        {
+            unknown_state(cache, name, near) = "`{cache}` has no state `{name}`{near}";
+            state_changes(name, want, found) = "expected {want} for `{name}`, but {found}";
+            state_in_loop(name) = "a state is not known inside of a loop: write `let mut {name} = ..` before it, and set the state after it";
+            state_never_read(name) = "nothing reads the state `{name}`";
+            state_never_set(name) = "nothing sets the state `{name}`, so that it is always zero";
         }
         /// The two arms of an `if` differ.
         Arms: "arms of an `if`",

@@ -14,6 +14,7 @@ macro_rules! operations {
             layer_arguments(layer, what, found) = "`{layer}` takes {what}, found {found} arguments";
             method_arguments(method, names, found) = "`{method}` takes ({names}), found {found} arguments";
             no_tensor(callee) = "`{callee}` expects at least one tensor";
+            cache_keep_arguments() = "`cache.keep` takes (keys, values)";
             cache_update_arguments() = "`cache.update` takes (keys, values)";
             loss_arguments() = "`linear_cross_entropy` takes (x, self.head, targets, weights)";
             no_limit(op) = "{op}: expected a lower limit, an upper limit, or both";

@@ -113,13 +113,14 @@ macro_rules! structure {
         }
         /// A method's signature is not understood.
         Signature: "signature",
-            help "tensors are `x: Tensor![B, L, hidden]` or `tokens: Tensor![B, L; i32]`, numbers `cap: f32`, a cache is `cache: &mut KvCache`"
+            help "tensors are `x: Tensor![B, L, hidden]` or `tokens: Tensor![B, L; i32]`, numbers `cap: f32`, a cache is `cache: &mut KvCache` or `cache: &mut State![h: [B, hidden]]`"
         {
             no_receiver() = "expected `&self` as the first argument of a method";
             argument_pattern() = "expected a plain name as argument";
             no_result() = "missing result: write `-> Tensor![..]`";
             mixed_dim(dim) = "expected a free dim alone, found `{dim}`: give the whole a name of its own, such as `N`";
             tuple_argument() = "expected a tensor, a number or the cache as argument, found a tuple";
+            state_form() = "expected states as `State![h: [B, hidden], s: [B, n; f32]]`";
             two_caches() = "expected one cache at most";
             result_kind() = "expected a tensor or a tuple of tensors as result";
             async_or_generic() = "a method is neither async nor generic";

@@ -192,5 +192,6 @@ fn argument(name: Ident, ty: Ty, span: Span) -> Argument {
         ty,
         span,
         mutable: false,
+        states: vec![],
     }
 }

@@ -27,6 +27,7 @@ pub mod phi3;
 pub mod qwen2;
 pub mod qwen3;
 pub mod qwen3_moe;
+pub mod qwen3_next;
 pub mod t5;
 pub mod t5_blocks;
 pub mod vit;

@@ -2,7 +2,7 @@
 //! tensor, loss within 1e-5, float32 on the CPU, fused and composed, with and without gradient checkpoints; values in
 //! bfloat16 within a tenth.
 //! `dump_flax.py` writes the dumps of BERT and T5, `dump_vision.py` that of DiT,
-//! `dump.py` those of Mamba 2.
+//! `dump.py` those of Mamba 2 and Qwen 3 Next.
 
 mod common;
 
@@ -10,14 +10,44 @@ use common::{both_ways, close, gradients, trains, Dump};
 use mlx_models::bert::Bert;
 use mlx_models::dit::Dit;
 use mlx_models::mamba2::Mamba2;
+use mlx_models::qwen3_next::Qwen3Next;
 use mlx_models::t5::{self, T5};
 use mlx_runtime::model::{Checkpoint, Model};
 use mlx_runtime::nn::KvCache;
 use mlx_runtime::{ops, Array, Dtype, Result};
 use serde::de::DeserializeOwned;
 
-/// Compares a model with the dump of `case`: `values` with the array of that name, and `loss`. Both get `inputs`.
+/// Compares a model with the dump of `case` in float32 and half precision: `values` with the array of that name, and
+/// `loss`. Both get `inputs`.
 fn check<M, const N: usize>(
+    case: &str,
+    inputs: [&str; N],
+    (name, values): (&str, impl Fn(&M, &[Array; N]) -> Result<Array>),
+    loss: impl Fn(&M, &[Array; N]) -> Result<Array> + Clone + Send + 'static,
+) where
+    M: Model,
+    M::Config: DeserializeOwned,
+{
+    exact(case, inputs, (name, &values), loss.clone());
+    let dump = Dump::open(case);
+    // Half precision: 8 bits of each number, after all layers a tenth of the largest.
+    let half = |a: &Array| ops::astype(a, Dtype::Bfloat16).unwrap();
+    let inputs = inputs.map(|input| match input {
+        "images" | "noise" => half(dump.array(input)),
+        _ => dump.array(input).clone(),
+    });
+    let model: M = dump.load(config(&dump), Dtype::Bfloat16);
+    let found = values(&model, &inputs).unwrap();
+    assert_eq!(found.dtype(), Dtype::Bfloat16, "{case}");
+    let found = ops::astype(&found, Dtype::Float32).unwrap();
+    close(case, &found, dump.array(name), 1e-1);
+    let found = loss(&model, &inputs).unwrap();
+    assert_eq!(found.dtype(), Dtype::Float32, "{case}");
+    close(case, &found, dump.array("loss"), 2e-2);
+}
+
+/// The comparison in float32; MLX's CPU multiplies with chosen matrices in no other dtype.
+fn exact<M, const N: usize>(
     case: &str,
     inputs: [&str; N],
     (name, values): (&str, impl Fn(&M, &[Array; N]) -> Result<Array>),
@@ -41,20 +71,6 @@ fn check<M, const N: usize>(
             trains(&what("steps"), &model, &dump, "", cut, loss.clone());
         }
     });
-    // Half precision: 8 bits of each number, after all layers a tenth of the largest.
-    let half = |a: &Array| ops::astype(a, Dtype::Bfloat16).unwrap();
-    let inputs = inputs.map(|input| match input {
-        "images" | "noise" => half(dump.array(input)),
-        _ => dump.array(input).clone(),
-    });
-    let model: M = dump.load(config(&dump), Dtype::Bfloat16);
-    let found = values(&model, &inputs).unwrap();
-    assert_eq!(found.dtype(), Dtype::Bfloat16, "{case}");
-    let found = ops::astype(&found, Dtype::Float32).unwrap();
-    close(case, &found, dump.array(name), 1e-1);
-    let found = loss(&model, &inputs).unwrap();
-    assert_eq!(found.dtype(), Dtype::Float32, "{case}");
-    close(case, &found, dump.array("loss"), 2e-2);
 }
 
 /// A text in parts, most of them of one token, has the logits of the whole text.
@@ -145,6 +161,26 @@ fn mamba2_is_an_attention_that_fades() {
         );
         let dump = Dump::open(case);
         let model: Mamba2 = dump.load(config(&dump), Dtype::Float32);
+        let mut cache = KvCache::new();
+        decodes(case, &dump, "tokens", |tokens| {
+            model.forward(tokens, &mut cache)
+        });
+    }
+}
+
+#[test]
+fn qwen3_next_writes_what_its_state_lacks() {
+    for case in ["qwen3next_plain", "qwen3next_tied"] {
+        exact(
+            case,
+            ["tokens", "targets", "weights"],
+            ("logits", |m: &Qwen3Next, [tokens, ..]| {
+                m.forward(tokens, &mut KvCache::off())
+            }),
+            |m, [tokens, targets, weights]| m.loss(tokens, targets, weights),
+        );
+        let dump = Dump::open(case);
+        let model: Qwen3Next = dump.load(config(&dump), Dtype::Float32);
         let mut cache = KvCache::new();
         decodes(case, &dump, "tokens", |tokens| {
             model.forward(tokens, &mut cache)

@@ -22,6 +22,9 @@ use crate::syntax::signature::{Dt, Method, Ty};
 impl Builder<'_> {
     /// An operation: arguments in order or by name, then its rule.
     pub(crate) fn op(&mut self, op: &'static Op, args: &[&Expr], span: Span) -> Result<Id> {
+        if let Some(id) = self.several_axes(op.name, args, span)? {
+            return Ok(id);
+        }
         let mut found: Vec<Option<(Arg, Span)>> = op.params.iter().map(|_| None).collect();
         let mut unknown = false;
         for (i, e) in args.iter().enumerate() {

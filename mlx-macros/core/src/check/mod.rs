@@ -4,6 +4,7 @@
 //! Tests: `tests/planted.rs`, `tests/right.rs`; `mlx-tests --test ui` shows the messages.
 
 pub mod arguments;
+mod axes;
 mod branches;
 pub mod build;
 mod caches;

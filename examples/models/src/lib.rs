@@ -7,6 +7,7 @@
 
 pub mod bert;
 mod causal_lm;
+pub mod clip;
 pub mod config;
 pub mod convnext;
 pub mod decoder;
@@ -31,6 +32,7 @@ pub mod qwen3_next;
 pub mod t5;
 pub mod t5_blocks;
 pub mod vit;
+pub mod whisper;
 
 pub use causal_lm::{dispatch, CausalLm, Visitor};
 pub use config::{Config, Family};

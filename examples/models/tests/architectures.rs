@@ -1,17 +1,19 @@
 //! Models that are no stack of causal attention: values and every gradient within 1e-4 of the largest number of the
 //! tensor, loss within 1e-5, float32 on the CPU, fused and composed, with and without gradient checkpoints; values in
 //! bfloat16 within a tenth.
-//! `dump_flax.py` writes the dumps of BERT and T5, `dump_vision.py` that of DiT,
+//! `dump_flax.py` writes the dumps of BERT, CLIP, T5 and Whisper, `dump_vision.py` that of DiT,
 //! `dump.py` those of Mamba 2 and Qwen 3 Next.
 
 mod common;
 
 use common::{both_ways, close, gradients, trains, Dump};
 use mlx_models::bert::Bert;
+use mlx_models::clip::Clip;
 use mlx_models::dit::Dit;
 use mlx_models::mamba2::Mamba2;
 use mlx_models::qwen3_next::Qwen3Next;
 use mlx_models::t5::{self, T5};
+use mlx_models::whisper::Whisper;
 use mlx_runtime::model::{Checkpoint, Model};
 use mlx_runtime::nn::KvCache;
 use mlx_runtime::{ops, Array, Dtype, Result};
@@ -33,7 +35,7 @@ fn check<M, const N: usize>(
     // Half precision: 8 bits of each number, after all layers a tenth of the largest.
     let half = |a: &Array| ops::astype(a, Dtype::Bfloat16).unwrap();
     let inputs = inputs.map(|input| match input {
-        "images" | "noise" => half(dump.array(input)),
+        "images" | "noise" | "sounds" => half(dump.array(input)),
         _ => dump.array(input).clone(),
     });
     let model: M = dump.load(config(&dump), Dtype::Bfloat16);
@@ -186,4 +188,41 @@ fn qwen3_next_writes_what_its_state_lacks() {
             model.forward(tokens, &mut cache)
         });
     }
+}
+
+#[test]
+fn clip_has_a_block_at_two_configs() {
+    check(
+        "clip",
+        ["tokens", "images"],
+        ("logits", |m: &Clip, [tokens, images]| {
+            m.forward(tokens, images)
+        }),
+        |m, [tokens, images]| m.loss(tokens, images),
+    );
+}
+
+#[test]
+fn whisper_keeps_what_it_heard() {
+    let turned = |sounds: &Array| ops::transpose(sounds, &[0, 2, 1]);
+    check(
+        "whisper",
+        ["sounds", "answers", "targets", "weights"],
+        ("logits", move |m: &Whisper, [sounds, answers, ..]| {
+            let heard = m.encode(&turned(sounds)?)?;
+            m.forward(&heard, answers, &mut KvCache::off())
+        }),
+        move |m, [sounds, answers, targets, weights]| {
+            m.loss(&turned(sounds)?, answers, targets, weights)
+        },
+    );
+    let dump = Dump::open("whisper");
+    let model: Whisper = dump.load(config(&dump), Dtype::Float32);
+    let heard = model
+        .encode(&turned(dump.array("sounds")).unwrap())
+        .unwrap();
+    let mut cache = KvCache::new();
+    decodes("whisper", &dump, "answers", |tokens| {
+        model.forward(&heard, tokens, &mut cache)
+    });
 }

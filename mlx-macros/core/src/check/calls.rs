@@ -88,7 +88,7 @@ impl Builder<'_> {
                     list.push(a);
                     spans.push(s);
                 }
-                None => match kind.default() {
+                None => match kind.default().or_else(|| self.turned(op, &list)) {
                     Some(a) => {
                         list.push(a);
                         spans.push(span);
@@ -136,6 +136,17 @@ impl Builder<'_> {
             Ty::Unknown
         });
         self.push(Kind::Op { op, args: list }, ty, span)
+    }
+
+    /// `transpose(a)` turns all axes.
+    fn turned(&self, op: &Op, list: &[Arg]) -> Option<Arg> {
+        let ("transpose", [Arg::Value(a)]) = (op.name, list) else {
+            return None;
+        };
+        match self.ty(*a) {
+            Ty::Tensor(shape, _) => Some(Arg::Ints((0..shape.len() as i64).rev().collect())),
+            _ => Some(Arg::Ints(vec![])),
+        }
     }
 
     fn keyword(&self, op: &'static Op, key: &Expr) -> Result<usize> {

@@ -86,8 +86,11 @@ impl KvCache {
 
     /// The number of tokens before, in the layer that runs now.
     pub fn offset(&self) -> i32 {
-        let keys = self.layers.get(self.at).and_then(|s| s.keys.as_ref());
-        keys.map_or(0, Keys::seen)
+        let Some(slot) = self.layers.get(self.at) else {
+            return 0;
+        };
+        let parts = slot.parts.iter().map(|(_, c)| c.offset());
+        slot.keys.iter().map(Keys::seen).chain(parts).max().unwrap_or(0)
     }
 
     /// The arrays it holds, to evaluate them with a step's result.

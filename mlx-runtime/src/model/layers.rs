@@ -4,7 +4,7 @@
 //! Tests: `mlx-tests --test memory`.
 
 use super::cuts::{self, Cut, Stack};
-use super::Model;
+use super::stacked::Stacked;
 use crate::kernels::select;
 use crate::nn::KvCache;
 use crate::{context, memory, ops, transforms, Array, Dtype, Result};
@@ -132,7 +132,7 @@ impl<M, F> Run<M> for F where
 }
 
 /// Feeds `x[0]` through the layers; the rest of `x` goes to each of them.
-pub fn run_layers<M: Model>(
+pub fn run_layers<M: Stacked>(
     layers: &[M],
     declared: Checkpoint,
     x: &[&Array],
@@ -150,7 +150,7 @@ pub fn run_layers<M: Model>(
 
 /// Runs a loop over the layers. Each gives the `carried` values for the next; the rest of what it gives is collected,
 /// and stacked along a new first axis. `shapes` are those of the layer's own arguments.
-pub fn run_loop<M: Model>(
+pub fn run_loop<M: Stacked>(
     layers: &[M],
     declared: Checkpoint,
     carried: &[&Array],
@@ -236,7 +236,7 @@ fn shapes(x: &[&Array]) -> Vec<Vec<i64>> {
 }
 
 /// The cut that was decided for this stack, or the one that runs the fewest layers again and leaves enough memory.
-fn auto<M: Model>(layers: &[M], carried: &[&Array], shapes: &[&[i64]]) -> Result<Cut> {
+fn auto<M: Stacked>(layers: &[M], carried: &[&Array], shapes: &[&[i64]]) -> Result<Cut> {
     let inside = context::cuts(|c| (c.depth > 0).then_some(c.nested));
     if let Some(nested) = inside {
         return Ok(Cut::every(layers.len(), usize::from(nested)));
@@ -256,14 +256,14 @@ fn auto<M: Model>(layers: &[M], carried: &[&Array], shapes: &[&[i64]]) -> Result
 }
 
 /// The bytes that the layers of a stack keep, from the polynomials of their definition.
-fn stack<M: Model>(layers: &[M], carried: &[&Array], shapes: &[&[i64]]) -> Result<Stack> {
+fn stack<M: Stacked>(layers: &[M], carried: &[&Array], shapes: &[&[i64]]) -> Result<Stack> {
     let Some(first) = carried.iter().find(|a| is_float(a)).or(carried.first()) else {
         return Ok(Stack::default());
     };
     let on = select::computed(first)?;
     let saved: Vec<Saved> = layers
         .iter()
-        .map(|l| l.saved("forward", shapes, &on))
+        .map(|l| l.keeps(shapes, &on))
         .collect();
     Ok(Stack {
         boundary: carried.iter().map(|a| a.nbytes()).sum(),
@@ -276,7 +276,7 @@ fn is_float(a: &Array) -> bool {
     matches!(a.dtype(), Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16)
 }
 
-fn plain<M: Model>(
+fn plain<M: Stacked>(
     layers: &[M],
     first: usize,
     state: &mut State,
@@ -305,14 +305,12 @@ fn plain<M: Model>(
 ///
 /// MLX evaluates values last that nothing else depends on. Without this it would keep the inputs of all layers'
 /// gradients until the end.
-fn gradients_in_turn<M: Model>(layer: &M, x: &mut Array) -> Result<Option<M>> {
-    let own = layer.trainable();
+fn gradients_in_turn<M: Stacked>(layer: &M, x: &mut Array) -> Result<Option<M>> {
+    let own = layer.trained();
     if own.is_empty() {
         return Ok(None);
     }
-    let inputs: Vec<Array> = std::iter::once(x.clone())
-        .chain(own.into_iter().map(|(_, a)| a))
-        .collect();
+    let inputs: Vec<Array> = std::iter::once(x.clone()).chain(own).collect();
     let same = transforms::custom_vjp(
         |all| Ok(all.to_vec()),
         |_, by, _| {
@@ -326,14 +324,14 @@ fn gradients_in_turn<M: Model>(layer: &M, x: &mut Array) -> Result<Option<M>> {
         *x = same;
     }
     let mut layer = layer.clone();
-    layer.set_trainable(&outputs.collect::<Vec<_>>())?;
+    layer.set_trained(&outputs.collect::<Vec<_>>())?;
     Ok(Some(layer))
 }
 
 /// Runs one span between two boundaries, of which the first layer is number `first`. Trained values are inputs, because
 /// MLX differentiates a checkpoint with respect to its inputs only. Frozen values are captured, so that MLX builds no
 /// gradients for them, and so are whole numbers, which have none.
-fn segment<M: Model>(
+fn segment<M: Stacked>(
     layers: &[M],
     first: usize,
     state: &mut State,
@@ -352,9 +350,9 @@ fn segment<M: Model>(
     let counts: Vec<usize> = layers
         .iter()
         .map(|l| {
-            let own = l.trainable();
+            let own = l.trained();
             let n = own.len();
-            inputs.extend(own.into_iter().map(|(_, a)| a));
+            inputs.extend(own);
             n
         })
         .collect();
@@ -369,7 +367,7 @@ fn segment<M: Model>(
         let mut layers = layers.clone();
         for (layer, n) in layers.iter_mut().zip(&counts) {
             let (own, rest) = params.split_at(*n);
-            layer.set_trainable(own)?;
+            layer.set_trained(own)?;
             params = rest;
         }
         let extra = args.split_off(carried);
@@ -393,11 +391,11 @@ fn segment<M: Model>(
 }
 
 /// The values that a stack inside a layer keeps.
-pub fn saved_layers<M: Model>(layers: &[M], shapes: &[&[i64]], on: &Computed) -> Saved {
+pub fn saved_layers<M: Stacked>(layers: &[M], shapes: &[&[i64]], on: &Computed) -> Saved {
     let stack = Saved {
         stacks: 1,
         ..Saved::default()
     };
-    let each = layers.iter().map(|l| l.saved("forward", shapes, on));
+    let each = layers.iter().map(|l| l.keeps(shapes, on));
     each.fold(stack, Saved::plus)
 }

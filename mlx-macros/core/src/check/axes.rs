@@ -1,6 +1,6 @@
 //! Checks `expand_dims(a, [i, j])` and `squeeze(a, [i, j])`, which become one operation for each axis.
 //!
-//! Tests: `mlx-tests --test states`.
+//! Tests: `mlx-tests --test parts`.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;

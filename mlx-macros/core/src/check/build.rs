@@ -286,6 +286,18 @@ impl Builder<'_> {
                 self.assign_target(&target, id)
             }
             Stmt::Expr(Expr::ForLoop(f), _) => self.layers(f),
+            // `{ .. }`: its variables end with it.
+            Stmt::Expr(Expr::Block(b), _) if b.label.is_none() => {
+                self.variables.enter();
+                let last = self.statements(&b.block.stmts);
+                let done = match last {
+                    None => Ok(()),
+                    Some(Expr::If(e)) => self.branch(e, None, false).map(|_| ()),
+                    Some(e) => Err(Diag::value_unused(e.span())),
+                };
+                self.variables.leave();
+                done
+            }
             Stmt::Expr(Expr::If(e), _) => self.branch(e, None, false).map(|_| ()),
             Stmt::Expr(e @ (Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_)), _) => {
                 self.value(e, None)?;

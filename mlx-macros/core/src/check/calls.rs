@@ -189,20 +189,43 @@ impl Builder<'_> {
             return Ok(self.unknown(span));
         }
         self.present(field, name.span())?;
-        let (rank_in, out) = match &field.kind {
+        self.single_or_model(name, &field.kind, args, span, wanted)
+    }
+
+    /// A layer of a stack of single layers.
+    pub(crate) fn single(
+        &mut self,
+        name: &Ident,
+        kind: &FieldKind,
+        args: &[&Expr],
+        span: Span,
+    ) -> Result<Id> {
+        self.single_or_model(name, kind, args, span, None)
+    }
+
+    fn single_or_model(
+        &mut self,
+        name: &Ident,
+        kind: &FieldKind,
+        args: &[&Expr],
+        span: Span,
+        wanted: Option<&Ty>,
+    ) -> Result<Id> {
+        let (rank_in, out) = match kind {
             FieldKind::Linear { out, input, .. } => (Some(input.clone()), Some(out.clone())),
             FieldKind::Layer(held) => return self.layer(name, held, args, span),
             FieldKind::Rope { dims, .. } => (Some(dims.clone()), None),
             FieldKind::Embedding { dim, .. } => (None, Some(dim.clone())),
             FieldKind::Model => {
-                let (model, what) = (field.ty.clone(), format!("self.{name}"));
+                let (model, what) = (self.field(name)?.ty.clone(), format!("self.{name}"));
                 return self.sub_model((name, what), model, args, span, wanted);
             }
             FieldKind::Param { .. } | FieldKind::Layers { .. } => {
-                return Err(Diag::not_callable(name.span(), name, type_text(field)));
+                let text = type_text(self.field(name)?);
+                return Err(Diag::not_callable(name.span(), name, text));
             }
         };
-        let rope = matches!(field.kind, FieldKind::Rope { .. });
+        let rope = matches!(kind, FieldKind::Rope { .. });
         let (want, what) = if rope {
             (2, "a tensor and a cache")
         } else {

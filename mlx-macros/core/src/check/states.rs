@@ -2,7 +2,7 @@
 //!
 //! A state is a variable that begins with the value of the tokens before. Its last value is kept for those that follow.
 //!
-//! Tests: `mlx-tests --test states`.
+//! Tests: `mlx-tests --test parts`.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;
@@ -21,14 +21,22 @@ impl Builder<'_> {
         };
         for (name, ty) in &a.states {
             let text = format!("{}.{name}", a.name);
+            let what = match ty {
+                Ty::Cache => Held::Part(name.to_string()),
+                _ => Held::State(name.to_string()),
+            };
             let kind = Kind::Held {
                 cache,
-                what: Held::State(name.to_string()),
+                what,
                 values: vec![],
             };
             let id = self.push(kind, ty.clone(), name.span());
             self.graph.nodes[id].name = Some(text.clone());
-            self.variables.bind(text, name.span(), true, id);
+            self.variables.bind(text.clone(), name.span(), true, id);
+            if *ty == Ty::Cache {
+                // Its layers change it.
+                self.variables.grown(&text);
+            }
         }
         if !a.states.is_empty() {
             self.variables.read(&a.name.to_string());
@@ -38,7 +46,7 @@ impl Builder<'_> {
     /// Keeps the last values of the states.
     pub(super) fn states_after(&mut self, method: &Method) {
         for a in &method.args {
-            for (name, _) in &a.states {
+            for (name, _) in a.states.iter().filter(|(_, ty)| *ty != Ty::Cache) {
                 let text = format!("{}.{name}", a.name);
                 let found = (self.find(&a.name.to_string()), self.find(&text));
                 let (Some(cache), Some(value)) = found else {
@@ -88,6 +96,9 @@ impl Builder<'_> {
     /// `state.h = e;`
     pub(super) fn set_state(&mut self, name: &str, at: Span, id: Id) -> Result<()> {
         if let Some(old) = self.find(name) {
+            if *self.ty(old) == Ty::Cache {
+                return Err(Diag::assigned_expression(at));
+            }
             if !self.ty(id).fits(self.ty(old)) {
                 let (want, found) = (self.show(self.ty(old)), self.describe(id));
                 return Err(Diag::state_changes(at, name, want, found));
@@ -111,8 +122,15 @@ impl Builder<'_> {
             Expr::Field(f) => match &f.member {
                 Member::Named(name) => {
                     let cache = self.cache_in(&f.base)?;
-                    let stated = matches!(self.state(f), Ok(None));
-                    stated.then(|| self.part(cache, name))
+                    match self.state(f) {
+                        Ok(None) => Some(self.part(cache, name)),
+                        Ok(Some(text)) => {
+                            let id = self.find(&text)?;
+                            self.variables.read(&text);
+                            (*self.ty(id) == Ty::Cache).then_some(id)
+                        }
+                        Err(_) => None,
+                    }
                 }
                 Member::Unnamed(_) => None,
             },

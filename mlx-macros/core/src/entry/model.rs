@@ -15,6 +15,7 @@ use crate::ir::Graph;
 use crate::kernel::regions;
 use crate::lower::{self, checkpoint, define};
 use crate::report::explain;
+use crate::syntax::arrays;
 use crate::syntax::kind::FieldKind;
 use crate::syntax::model::{self, ModelDef};
 use crate::syntax::names::Names;
@@ -117,6 +118,7 @@ struct Mistaken {
 }
 
 fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole, Box<Mistaken>> {
+    let written = item.clone();
     let (model, of_struct) = model::read(attr, item, &passes());
     let Some(model) = model else {
         let (methods, _) = signature::methods(methods, &Names::default());
@@ -128,7 +130,12 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
             methods,
         }));
     };
+    let arrays = arrays::of(&written);
+    let mut methods = methods.clone();
+    let elements = arrays::rewrite(&mut methods, &arrays);
+    let methods = &methods;
     let (found, mut errors) = signature::methods(methods, &model.names);
+    errors.extend(elements);
     errors.extend(names_twice(&model, &found));
     let (mut graphs, mut checks) = (Vec::new(), Vec::new());
     for m in found.iter().filter(|m| !m.broken) {

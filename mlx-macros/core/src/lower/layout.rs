@@ -45,6 +45,7 @@ pub fn items(model: &ModelDef) -> TokenStream {
     });
     let own = model.fields.iter().filter(|f| f.config.is_none());
     let inner = own.filter_map(|f| match &f.kind {
+        FieldKind::Layers { leaf: Some(_), .. } => None,
         FieldKind::Model => Some(&f.ty),
         FieldKind::Layers { model, .. } => Some(model),
         _ => None,
@@ -116,6 +117,8 @@ fn field(model: &ModelDef, f: &Field, names: &mut Vec<Ident>) -> TokenStream {
         }
         FieldKind::Rope { .. } => vec![],
         FieldKind::Layers { .. } | FieldKind::Model if f.config.is_some() => vec![],
+        // A digest knows stacks of models alone; the load compares these.
+        FieldKind::Layers { leaf: Some(_), .. } => vec![],
         FieldKind::Layers {
             count,
             model: inner,

@@ -364,6 +364,9 @@ fn what(model: &ModelDef, kind: &Kind, said: &mut Said) -> TokenStream {
             let field = s(field);
             quote! { #w::Model(#field) }
         }
+        Kind::Layers { field, .. } | Kind::Loop { field, .. } if of_leaves(model, field) => {
+            quote! { #w::Nothing }
+        }
         Kind::Layers { field, .. } | Kind::Loop { field, .. } => {
             let policy = policy(model, field);
             let field = s(field);
@@ -444,6 +447,12 @@ fn policy(model: &ModelDef, field: &syn::Ident) -> String {
     }
 }
 
+/// True of a stack of single layers.
+fn of_leaves(model: &ModelDef, field: &syn::Ident) -> bool {
+    let leaves = |k: &FieldKind| matches!(k, FieldKind::Layers { leaf: Some(_), .. });
+    model.fields.iter().any(|f| f.name == *field && leaves(&f.kind))
+}
+
 /// A field of the loaded model.
 fn part(f: &Field) -> TokenStream {
     let (name, text) = (&f.name, f.name.to_string());
@@ -461,12 +470,14 @@ fn part(f: &Field) -> TokenStream {
         FieldKind::Param { .. } => leaf("Param"),
         FieldKind::Rope { .. } => quote! { __o.plain(#text); },
         FieldKind::Model => quote! { __o.child(#text, __field); },
+        FieldKind::Layers { leaf: Some(_), .. } => quote! { let _ = __field; __o.plain(#text); },
         FieldKind::Layers { .. } => quote! { __o.layers(#text, __field); },
     };
+    let unboxed = f.boxed.then(|| quote! { let __field = &**__field; });
     match f.when {
-        None => quote! { { let __field = &self.#name; #inner } },
+        None => quote! { { let __field = &self.#name; #unboxed #inner } },
         Some(_) => {
-            quote! { if let ::core::option::Option::Some(__field) = &self.#name { #inner } }
+            quote! { if let ::core::option::Option::Some(__field) = &self.#name { #unboxed #inner } }
         }
     }
 }

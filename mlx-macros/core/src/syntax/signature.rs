@@ -378,14 +378,25 @@ fn states(t: &Type, names: &Names) -> Result<Vec<(Ident, Ty)>> {
     let Type::Macro(m) = &*r.elem else {
         return Ok(vec![]);
     };
-    let parse = |input: ParseStream<'_>| -> syn::Result<Vec<(Ident, TokenStream)>> {
+    let parse = |input: ParseStream<'_>| -> syn::Result<Vec<(Ident, Option<TokenStream>)>> {
         let mut all = Vec::new();
         while !input.is_empty() {
             let name = input.parse::<Ident>()?;
             input.parse::<Token![:]>()?;
-            let sizes;
-            syn::bracketed!(sizes in input);
-            all.push((name, sizes.parse::<TokenStream>()?));
+            all.push(match input.peek(Ident) {
+                true => {
+                    let kind = input.parse::<Ident>()?;
+                    if kind != "KvCache" {
+                        return Err(syn::Error::new(kind.span(), "expected `KvCache`"));
+                    }
+                    (name, None)
+                }
+                false => {
+                    let sizes;
+                    syn::bracketed!(sizes in input);
+                    (name, Some(sizes.parse::<TokenStream>()?))
+                }
+            });
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
             }
@@ -403,7 +414,7 @@ fn states(t: &Type, names: &Names) -> Result<Vec<(Ident, Ty)>> {
         if found.iter().any(|(n, _)| *n == name) {
             return Err(Diag::arguments_alike(name.span(), &name));
         }
-        let ty = tensor(sizes, names)?;
+        let ty = sizes.map_or(Ok(Ty::Cache), |sizes| tensor(sizes, names))?;
         found.push((name, ty));
     }
     Ok(found)

@@ -1,6 +1,6 @@
 //! The memory of a text that a model has seen: keys and values, states, and caches inside of caches.
 //!
-//! Tests: `mlx-tests --test states`, `--test language`.
+//! Tests: `mlx-tests --test parts`, `--test language`.
 
 mod keys;
 

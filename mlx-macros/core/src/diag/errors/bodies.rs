@@ -64,6 +64,7 @@ macro_rules! bodies {
         /// No such field.
         UnknownField: "unknown field" {
             tied_to_nothing(source, near) = "expected an Embedding or Linear of this struct with a weight of its own, found `{source}`{near}";
+            array_element(field, last) = "`{field}` has elements 0 to {last}: expected one of these numbers";
             unknown_field(model, name, near) = "`{model}` has no field or method `{name}`{near}";
         }
         /// No such operation.

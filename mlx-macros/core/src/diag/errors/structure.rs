@@ -25,6 +25,7 @@ macro_rules! structure {
             dtype_form() = "invalid `dtype`: expected float, f32, i32, u32 or bool";
             fuse_form() = "expected `fuse(off)`, `fuse(only(pass, ..))` or `fuse(except(pass, ..))`";
             unknown_pass(name, near, known) = "unknown pass `{name}`{near}: expected one of {known}";
+            array_length(most) = "expected a number of layers from 1 to {most}";
             layers_without_count(field) = "`{field}` is a stack of layers without a count: write `#[layers(num_hidden_layers)]`";
             rope_without_size(field) = "`{field}` has no head size: write `#[rope(head_dim, base = rope_theta)]`";
             config_not_a_type() = "expected the name of a type after `config =`";
@@ -120,7 +121,7 @@ macro_rules! structure {
             no_result() = "missing result: write `-> Tensor![..]`";
             mixed_dim(dim) = "expected a free dim alone, found `{dim}`: give the whole a name of its own, such as `N`";
             tuple_argument() = "expected a tensor, a number or the cache as argument, found a tuple";
-            state_form() = "expected states as `State![h: [B, hidden], s: [B, n; f32]]`";
+            state_form() = "expected states and caches as `State![h: [B, hidden], s: [B, n; f32], own: KvCache]`";
             two_caches() = "expected one cache at most";
             result_kind() = "expected a tensor or a tuple of tensors as result";
             async_or_generic() = "a method is neither async nor generic";

@@ -68,11 +68,11 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
     let optional = element(&f.ty, "Option");
     let when = condition_of(&name, find("when"), optional.is_some())?;
     let ty = optional.unwrap_or_else(|| f.ty.clone());
+    let inside = element(&ty, "Box");
+    let boxed = inside.is_some();
+    let ty = inside.unwrap_or(ty);
     let kind = kind(&ty, &name, find, names)?;
-    let holds_weights = !matches!(
-        kind,
-        FieldKind::Model | FieldKind::Layers { .. } | FieldKind::Rope { .. }
-    );
+    let holds_weights = kind.holds_weights();
     if let (Some(a), false) = (find("frozen"), holds_weights) {
         return Err(Diag::frozen_kind(a.span(), name, last_segment(&ty)));
     }
@@ -149,6 +149,7 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
         tied,
         when,
         config,
+        boxed,
         broken: false,
     })
 }
@@ -219,6 +220,16 @@ fn condition_of(name: &Ident, a: Option<&Attribute>, optional: bool) -> Result<O
     }
 }
 
+/// The kind of each layer of a stack.
+fn single_layer<'a>(
+    ty: &Type,
+    name: &Ident,
+    find: &dyn Fn(&str) -> Option<&'a Attribute>,
+    names: &Names,
+) -> Result<FieldKind> {
+    kind(ty, name, find, names)
+}
+
 fn kind<'a>(
     whole: &Type,
     name: &Ident,
@@ -242,10 +253,19 @@ fn kind<'a>(
             .take("checkpoint")
             .map_or(Ok(Policy::Auto), |e| policy(&e))?;
         args.finish(&["checkpoint"])?;
+        let single = last_segment(&model);
+        let leaf = match single == "Linear" || layers::find(&single).is_some_and(|l| !l.indexed) {
+            true => {
+                let of_one = |n: &str| find(n).filter(|_| n != "layers");
+                Some(Box::new(single_layer(&model, name, &of_one, names)?))
+            }
+            false => None,
+        };
         return Ok(FieldKind::Layers {
             count,
             model,
             checkpoint,
+            leaf,
         });
     }
     let mut param = find("param").map(Args::of).transpose()?;

@@ -78,6 +78,8 @@ pub struct Field {
     pub when: Option<Expr>,
     /// The config of a sub-model, where that is not this model's.
     pub config: Option<Inner>,
+    /// True if it stands in a `Box`.
+    pub boxed: bool,
     /// Its attributes have a mistake: nothing is said of how it is used.
     pub broken: bool,
 }
@@ -139,7 +141,7 @@ pub fn read(
     mut item: ItemStruct,
     passes: &[&str],
 ) -> (Option<ModelDef>, Vec<Diag>) {
-    let mut errors = Vec::new();
+    let mut errors = crate::syntax::arrays::expand(&mut item);
     // Quotients in sizes lean on what is required.
     let requires = collect(&mut errors, requires(&item.attrs)).unwrap_or_default();
     let (requires, facts) = consistent(requires, Facts::default(), &mut errors);
@@ -376,11 +378,7 @@ impl Field {
 
     /// True if it has tensors of its own, apart from those of sub-models.
     fn holds_weights(&self) -> bool {
-        let none = matches!(
-            self.kind,
-            FieldKind::Model | FieldKind::Layers { .. } | FieldKind::Rope { .. }
-        );
-        !self.broken && !none
+        !self.broken && self.kind.holds_weights()
     }
 
     /// The sizes of its weights, and how many layers it has.
@@ -430,6 +428,7 @@ fn broken(name: Ident, ty: &Type) -> Field {
         tied: None,
         when: None,
         config: None,
+        boxed: false,
         broken: true,
     }
 }

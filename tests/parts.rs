@@ -171,6 +171,43 @@ fn stacks_of_single_layers_have_checkpoints() {
     }
 }
 
+/// Sizes that no config has.
+mod sizes {
+    pub const HEADS: usize = 3;
+}
+const PART: usize = 4;
+
+/// Sizes that are constants, and a sub-model's arguments by name.
+#[mlx_model(config = Config, dims(inner = sizes::HEADS * PART))]
+pub struct Constants {
+    #[param(inner, hidden)]
+    up: Linear,
+    #[param(hidden, PART)]
+    down: Linear,
+    block: Block,
+}
+
+#[mlx_model]
+impl Constants {
+    /// The sum over heads.
+    pub fn forward(&self, x: Tensor![B, hidden]) -> Tensor![B, hidden] {
+        let h: Tensor![B, inner] = self.up(x);
+        let h: Tensor![B, PART] = h.reshape([B, sizes::HEADS, PART]).sum(1);
+        self.block.scaled(self.down(h) / PART, by = 0.5)
+    }
+}
+
+#[test]
+fn constants_are_sizes() {
+    let model: Constants = fresh();
+    let (x, m) = (numbers(&[3, 6], 9), named(&model));
+    let h = ops::reshape(&linear(&x, &m["up.weight"]), &[3, 3, 4]).unwrap();
+    let h = linear(&ops::sum(&h, &[1], false).unwrap(), &m["down.weight"]);
+    let eighth = Array::scalar(0.125f32).unwrap();
+    let h = ops::multiply(&linear(&h, &m["block.map.weight"]), &eighth).unwrap();
+    close(&model.forward(&x).unwrap(), &h);
+}
+
 /// A recurrent network with states (Hochreiter & Schmidhuber 1997).
 #[mlx_model(config = Config)]
 pub struct Lstm {

@@ -12,6 +12,7 @@ pub mod config;
 pub mod convnext;
 pub mod decoder;
 pub mod deepseek_v2;
+pub mod deepseek_v3;
 pub mod dit;
 pub mod gemma;
 pub mod gemma2;
@@ -31,6 +32,7 @@ pub mod qwen3_moe;
 pub mod qwen3_next;
 pub mod t5;
 pub mod t5_blocks;
+pub mod unet;
 pub mod vit;
 pub mod whisper;
 

@@ -2,13 +2,14 @@
 //! tensor, loss within 1e-5, float32 on the CPU, fused and composed, with and without gradient checkpoints; values in
 //! bfloat16 within a tenth.
 //! `dump_flax.py` writes the dumps of BERT, CLIP, T5 and Whisper, `dump_vision.py` that of DiT,
-//! `dump.py` those of Mamba 2 and Qwen 3 Next.
+//! `dump.py` those of DeepSeek V3, Mamba 2 and Qwen 3 Next.
 
 mod common;
 
 use common::{both_ways, close, gradients, trains, Dump};
 use mlx_models::bert::Bert;
 use mlx_models::clip::Clip;
+use mlx_models::deepseek_v3::DeepseekV3;
 use mlx_models::dit::Dit;
 use mlx_models::mamba2::Mamba2;
 use mlx_models::qwen3_next::Qwen3Next;
@@ -147,6 +148,14 @@ fn t5_has_biases_of_distances() {
                 m.loss(tokens, mask, answers, targets, weights)
             },
         );
+        let dump = Dump::open(case);
+        let model: T5 = dump.load(config(&dump), Dtype::Float32);
+        let mask = dump.array("mask");
+        let memory = model.encode(dump.array("tokens"), mask).unwrap();
+        let mut cache = KvCache::new();
+        decodes(case, &dump, "answers", |answers| {
+            model.decode(&memory, mask, answers, &mut cache)
+        });
     }
 }
 
@@ -224,5 +233,24 @@ fn whisper_keeps_what_it_heard() {
     let mut cache = KvCache::new();
     decodes("whisper", &dump, "answers", |tokens| {
         model.forward(&heard, tokens, &mut cache)
+    });
+}
+
+#[test]
+fn deepseek_v3_caches_latent_vectors() {
+    let case = "deepseekv3_groups";
+    exact(
+        case,
+        ["tokens", "targets", "weights"],
+        ("logits", |m: &DeepseekV3, [tokens, ..]| {
+            m.forward(tokens, &mut KvCache::off())
+        }),
+        |m, [tokens, targets, weights]| m.loss(tokens, targets, weights),
+    );
+    let dump = Dump::open(case);
+    let model: DeepseekV3 = dump.load(config(&dump), Dtype::Float32);
+    let mut cache = KvCache::new();
+    decodes(case, &dump, "tokens", |tokens| {
+        model.forward(tokens, &mut cache)
     });
 }

@@ -140,6 +140,25 @@ QWEN3_NEXT = dict(
     rope_theta=10000.0,
     tie_word_embeddings=False,
 )
+DEEPSEEK_V3 = dict(
+    model_type="deepseek_v3",
+    num_hidden_layers=3,
+    q_lora_rank=11,
+    kv_lora_rank=9,
+    qk_rope_head_dim=4,
+    qk_nope_head_dim=5,
+    v_head_dim=7,
+    moe_intermediate_size=9,
+    n_shared_experts=2,
+    n_routed_experts=8,
+    n_group=4,
+    topk_group=2,
+    num_experts_per_tok=3,
+    routed_scaling_factor=1.7,
+    first_k_dense_replace=1,
+    norm_topk_prob=True,
+    rope_theta=10000.0,
+)
 # Qwen 3 Next's checkpoints hold these less one.
 FROM_ONE = ("layernorm.weight", "model.norm.weight", "q_norm.weight", "k_norm.weight")
 CASES = {
@@ -193,6 +212,7 @@ CASES = {
     },
     "mamba2_biases": {**MAMBA2, "use_bias": True, "use_conv_bias": True, "tie_word_embeddings": False},
     "mamba2_tied": {**MAMBA2, "use_bias": False, "use_conv_bias": False, "tie_word_embeddings": True},
+    "deepseekv3_groups": {**BASE, **DEEPSEEK_V3},
     "qwen3next_plain": {**BASE, **QWEN3_NEXT},
     "qwen3next_tied": {**BASE, **QWEN3_NEXT, "tie_word_embeddings": True, "norm_topk_prob": False},
     "mixtral": {
@@ -301,7 +321,9 @@ def dump(folder, case, config):
     weights = mx.maximum(mx.random.uniform(-0.5, 1.0, tokens.shape), 0)
     value, grads = nn.value_and_grad(model, loss)(model, tokens, targets, weights)
     out = {"weight." + n: a for n, a in stored.items()}
-    out |= {"grad." + n.removeprefix(prefix): g for n, g in tree_flatten(grads)}
+    # The bias that balances experts is no part of the loss's graph.
+    grads = [(n, g) for n, g in tree_flatten(grads) if not n.endswith("e_score_correction_bias")]
+    out |= {"grad." + n.removeprefix(prefix): g for n, g in grads}
     out |= {"tokens": tokens, "targets": targets, "weights": weights, "loss": value, "logits": model(tokens)}
     facts = {"config": json.dumps(config)}
     if "_" not in case:

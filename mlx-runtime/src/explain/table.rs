@@ -65,6 +65,7 @@ table! {
     "cumsum" => [mlx_cumsum_axis | mlx_cumsum] or [];
     "degrees" => [mlx_degrees] or [];
     "dequantize" => [mlx_dequantize] or [];
+    "distances" => [mlx_arange, mlx_arange, mlx_expand_dims_axes | mlx_expand_dims, mlx_subtract] or [];
     "divide" => [mlx_divide] or [];
     "einsum" => [mlx_einsum] or [];
     "elu" => [mlx_exp, mlx_add, mlx_multiply, mlx_greater, mlx_where] or [];

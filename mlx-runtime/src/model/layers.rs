@@ -220,6 +220,61 @@ pub fn run_steps(
     Ok(x)
 }
 
+/// Loops over fewer positions keep the values of all.
+const SHORT: usize = 64;
+
+/// As [`run_steps`], of a body that reads `x` and numbers alone. Where gradients are taken, only what it carries is kept
+/// between spans of the square root of `count`, and the backward pass runs each span again.
+pub fn run_scan(
+    count: i64,
+    width: usize,
+    x: &[&Array],
+    run: impl Fn(usize, &[Array]) -> Result<Vec<Array>> + Clone + Send + 'static,
+) -> Result<Vec<Array>> {
+    let n = usize::try_from(count).unwrap_or_default();
+    if !transforms::is_differentiating() || n < SHORT {
+        return run_steps(count, width, x, run);
+    }
+    let span = (n as f64).sqrt().ceil() as usize;
+    let mut args: Vec<Array> = x.iter().map(|a| (*a).clone()).collect();
+    let mut collected: Vec<Array> = Vec::new();
+    for first in (0..n).step_by(span) {
+        let steps = first..n.min(first + span);
+        let floats: Vec<Array> = args.iter().filter(|a| is_float(a)).cloned().collect();
+        let fixed: Vec<Option<Array>> = args
+            .iter()
+            .map(|a| (!is_float(a)).then(|| a.clone()))
+            .collect();
+        let (run, steps) = (run.clone(), steps.clone());
+        let body = move |floats: &[Array]| {
+            let mut floats = floats.iter();
+            let args = fixed
+                .iter()
+                .filter_map(|a| a.as_ref().or_else(|| floats.next()).cloned());
+            let (mut args, mut pushed): (Vec<Array>, Vec<Array>) = (args.collect(), Vec::new());
+            for i in steps.clone() {
+                let mut out = run(i, &args)?;
+                pushed.extend(out.drain(width.min(out.len())..));
+                args.splice(..out.len(), out);
+            }
+            args.truncate(width);
+            args.append(&mut pushed);
+            // MLX adds up the cotangents of an array that is several results only if each is an array of its own.
+            args.iter().map(ops::copy).collect()
+        };
+        let mut out = transforms::checkpoint(body).call(&floats)?;
+        collected.extend(out.drain(width.min(out.len())..));
+        args.splice(..out.len(), out);
+    }
+    args.truncate(width);
+    let each = collected.len() / n.max(1);
+    for i in 0..each {
+        let list: Vec<&Array> = collected.iter().skip(i).step_by(each).collect();
+        args.push(ops::stack(&list, 0)?);
+    }
+    Ok(args)
+}
+
 /// The values of a loop between two layers.
 struct State {
     /// Those that each layer changes.

@@ -341,6 +341,32 @@ pub const fn check_argument(sig: &Sig, args: &[SigType], i: usize, found: &str) 
     }
 }
 
+/// Compares the name that a caller gives argument `i` with the signature's.
+#[track_caller] // the error shows the name
+pub const fn check_name(sig: &Sig, i: usize, name: &str) {
+    let mut at = 0;
+    while at < sig.args.len() {
+        if same(sig.args[at].0, name) {
+            break;
+        }
+        at += 1;
+    }
+    let text = Text::new().push(sig.callee);
+    if at == sig.args.len() {
+        text.push(" has no argument `").push(name).push("`").fail();
+    }
+    if at != i {
+        text.push(": argument `")
+            .push(name)
+            .push("` is number ")
+            .number(at as i64 + 1)
+            .push(", found it as number ")
+            .number(i as i64 + 1)
+            .push(": write the arguments of a sub-model in the order of its signature")
+            .fail();
+    }
+}
+
 /// The caller's sizes for the free dims, each by the first argument that has it alone.
 const fn bound(sig: &Sig, args: &[SigType]) -> Bound<'static> {
     let mut bound = sig.bound();

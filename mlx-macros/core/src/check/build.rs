@@ -413,6 +413,8 @@ impl Builder<'_> {
             };
         };
         let ty = signature::ty(t, &self.model.names)?;
+        let cached = self.graph.nodes.iter().any(|n| n.ty == Ty::Cache);
+        let ty = if cached { signature::with_past(ty) } else { ty };
         signature::check_free(&ty, &self.free, t.span())?;
         let id = self.value(init, Some(&ty))?;
         if !self.ty(id).fits(&ty) {

@@ -21,7 +21,7 @@ impl Builder<'_> {
             }
             let counts = match &node.kind {
                 Kind::Leaf { .. } => true,
-                Kind::Op { op, .. } => op.name == "positions",
+                Kind::Op { op, .. } => matches!(op.name, "positions" | "distances"),
                 _ => false,
             };
             let reads = node.inputs();

@@ -344,7 +344,8 @@ impl Builder<'_> {
         span: Span,
         wanted: Option<&Ty>,
     ) -> Result<Id> {
-        let values = self.values(args)?;
+        let (args, named) = by_name(args)?;
+        let values = self.values(&args)?;
         let Some((first, _)) = values.first() else {
             return Err(Diag::no_tensor(span, what));
         };
@@ -352,6 +353,7 @@ impl Builder<'_> {
         let callee = (callee, what);
         let mut call = self.expect(callee, &values, (ret.clone(), place(wanted)));
         call.renamed = self.renamed(name);
+        call.named = named;
         let list = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
         Ok(self.push(
             Kind::Sub {
@@ -387,6 +389,7 @@ impl Builder<'_> {
             callee,
             what,
             args: values.iter().map(arg).collect(),
+            named: vec![],
             ret,
             place,
             renamed: Default::default(),
@@ -545,6 +548,26 @@ pub(crate) fn result(wanted: Option<&Ty>, first: &Ty) -> Ty {
         Some(w @ Ty::Tensor(..)) => w.clone(),
         _ => first.clone(),
     }
+}
+
+/// The arguments of a sub-model, and the names of those that have one. Their order is the signature's, which rustc
+/// compares.
+fn by_name<'e>(args: &[&'e Expr]) -> Result<(Vec<&'e Expr>, Vec<(usize, Ident)>)> {
+    let (mut values, mut named) = (Vec::new(), Vec::new());
+    for (i, e) in args.iter().enumerate() {
+        match e {
+            Expr::Assign(a) => {
+                let Expr::Path(p) = &*a.left else {
+                    return Err(Diag::assigned_expression(a.left.span()));
+                };
+                named.push((i, p.path.require_ident()?.clone()));
+                values.push(&*a.right);
+            }
+            e if !named.is_empty() => return Err(Diag::value_after_keys(e.span())),
+            e => values.push(*e),
+        }
+    }
+    Ok((values, named))
 }
 
 /// The source of that type.

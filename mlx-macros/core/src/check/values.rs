@@ -16,7 +16,7 @@ use crate::syntax::condition;
 use crate::syntax::dims::Dim;
 use crate::syntax::kind::FieldKind;
 use crate::syntax::model::{Field, ModelDef};
-use crate::syntax::signature::Ty;
+use crate::syntax::signature::{Ty, PAST};
 
 impl<'a> Builder<'a> {
     /// The value of an expression. `wanted` is the type that its place declares, if any.
@@ -282,7 +282,7 @@ impl<'a> Builder<'a> {
             match self.ty(id) {
                 Ty::Tensor(s, d) if s.len() == 4 && by_position(s) => {
                     let mut s = s.clone();
-                    s[2] = s[2].plus(&Dim::name("Past'"));
+                    s[2] = s[2].plus(&Dim::name(PAST));
                     grown.push(Ty::Tensor(s, *d));
                 }
                 Ty::Unknown => grown.push(Ty::Unknown),

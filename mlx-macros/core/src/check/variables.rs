@@ -301,7 +301,9 @@ impl Variables {
             }
             // The name of a state has a dot.
             let state = b.name.contains('.');
-            match (state, b.read.get(), b.assigned) {
+            let mut own = self.versions.iter().filter(|v| v.binding == i);
+            let carried = own.next().is_some_and(|v| v.read.get());
+            match (state, b.read.get() && carried, b.assigned) {
                 (true, false, _) => {
                     all.push(Diag::state_never_read(b.at, &b.name));
                     continue;

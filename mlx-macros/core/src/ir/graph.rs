@@ -229,6 +229,8 @@ pub struct Call {
     pub what: String,
     /// The arguments' types, where each is, and how messages name it.
     pub args: Vec<(Ty, Span, String)>,
+    /// The names that the caller gives to arguments, by their places.
+    pub named: Vec<(usize, Ident)>,
     /// The result's type as the caller uses it.
     pub ret: Ty,
     /// The source of that type.

@@ -150,7 +150,7 @@ impl Lower<'_> {
 
 /// The variable of a size in generated code.
 pub(super) fn dim_var(name: &str) -> Ident {
-    let name = name.replace('.', "__");
+    let name = name.replace(['.', ':'], "__");
     format_ident!("__d_{}", name, span = Span::mixed_site())
 }
 

@@ -86,7 +86,7 @@ pub fn sizes(model: &ModelDef) -> TokenStream {
     let places = names.places.borrow();
     let sizes = places
         .keys()
-        .filter(|n| !is_free(n) && !names.short.contains_key(*n));
+        .filter(|n| !is_free(n) && !names.short.contains_key(*n) && !n.contains("::"));
     let fields = sizes.map(|n| names.config_field(n).0);
     quote! { let _ = |__c: &#config| { #(let _ = &__c.#fields;)* }; }
 }

@@ -200,7 +200,9 @@ fn size(d: &Dim, names: &mut Vec<Ident>) -> TokenStream {
         for n in factors {
             let factor = match Quotient::of(n) {
                 None => {
-                    let field: Option<Ident> = syn::parse2(config_field(n, Span::call_site())).ok();
+                    let constant = n.contains("::");
+                    let field = (!constant).then(|| config_field(n, Span::call_site()));
+                    let field: Option<Ident> = field.and_then(|f| syn::parse2(f).ok());
                     match field {
                         Some(field) => {
                             let text = field.to_string();

@@ -13,7 +13,7 @@ use syn::{
 
 use crate::diag::{suggest, Diag, Result};
 use crate::syntax::args::positive;
-use crate::syntax::dims::{is_free, Shape};
+use crate::syntax::dims::{is_free, Dim, Shape};
 use crate::syntax::names::Names;
 
 /// Element types as the language tells them apart.
@@ -141,7 +141,7 @@ impl Method {
             };
             // Only a dim that stands alone can be read off an array.
             for name in shape.iter().filter_map(|d| d.as_name()) {
-                if crate::syntax::dims::is_free(name) && !free.iter().any(|f| f == name) {
+                if name != PAST && is_free(name) && !free.iter().any(|f| f == name) {
                     free.push(name.to_string());
                 }
             }
@@ -265,6 +265,12 @@ fn read(
         ReturnType::Type(_, t) => (ty(t, names)?, t.span()),
         ReturnType::Default => return Err(Diag::no_result(sig.ident.span())),
     };
+    // Beside a cache, `Past` is the number of positions that it puts in front.
+    let cached = args.iter().any(|a| a.ty == Ty::Cache);
+    let ret = if cached { with_past(ret) } else { ret };
+    for a in args.iter_mut().filter(|_| cached) {
+        a.ty = with_past(std::mem::replace(&mut a.ty, Ty::Unknown));
+    }
     let method = Method {
         attrs: attrs.to_vec(),
         vis: vis.clone(),
@@ -280,7 +286,9 @@ fn read(
         match &a.ty {
             Ty::Tensor(shape, _) => {
                 // A size of several is checked once the call has bound its names.
-                let known = |n: &&str| !is_free(n) || free.iter().any(|f| f == n);
+                let known = |n: &&str| {
+                    *n == PAST || !is_free(n) || free.iter().any(|f| f == n)
+                };
                 let mixed = |d: &&crate::syntax::dims::Dim| {
                     d.as_name().is_none() && !d.names().iter().all(known)
                 };
@@ -313,6 +321,21 @@ fn read(
     Ok(method)
 }
 
+/// A type with the size `Past` as that which a cache alone knows.
+pub fn with_past(ty: Ty) -> Ty {
+    match ty {
+        Ty::Tensor(shape, dtype) => {
+            let past = std::collections::BTreeMap::from([("Past".to_string(), Dim::name(PAST))]);
+            Ty::Tensor(shape.iter().map(|d| d.substitute(&past)).collect(), dtype)
+        }
+        Ty::Tuple(all) => Ty::Tuple(all.into_iter().map(with_past).collect()),
+        other => other,
+    }
+}
+
+/// The name of the number of positions that a cache puts in front.
+pub const PAST: &str = "Past'";
+
 /// Refuses names of variables that have a meaning of their own.
 pub fn not_reserved(name: &Ident) -> Result<()> {
     let meaning = match name.to_string().as_str() {
@@ -328,7 +351,7 @@ pub fn check_free(ty: &Ty, free: &[String], span: Span) -> Result<()> {
     match ty {
         Ty::Tensor(shape, _) => {
             for name in shape.iter().flat_map(|d| d.names()) {
-                if crate::syntax::dims::is_free(name) && !free.iter().any(|f| f == name) {
+                if name != PAST && is_free(name) && !free.iter().any(|f| f == name) {
                     let near = suggest(name, free.iter().map(String::as_str));
                     return Err(Diag::free_dim_unbound(span, name, near));
                 }

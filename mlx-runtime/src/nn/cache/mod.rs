@@ -93,6 +93,14 @@ impl KvCache {
         slot.keys.iter().map(Keys::seen).chain(parts).max().unwrap_or(0)
     }
 
+    /// The number of positions that an update puts in front, in the layer that runs now.
+    pub(crate) fn kept(&self) -> i32 {
+        match self.form {
+            Form::Rotating { size, .. } => self.offset().min(size - 1),
+            _ => self.offset(),
+        }
+    }
+
     /// The arrays it holds, to evaluate them with a step's result.
     pub fn arrays(&self) -> Vec<&Array> {
         let mut all = Vec::new();

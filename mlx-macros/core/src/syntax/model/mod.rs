@@ -175,6 +175,7 @@ pub fn read(
             }
         }
     }
+    names.closed.set(true);
     item.attrs.retain(|a| !is_helper(a));
     for f in &fields {
         if let Err(e) = check_tied(f, &fields, names) {

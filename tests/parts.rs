@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mlx_macros::mlx_model;
 use mlx_runtime::model::{init, load, value_and_grad, LoadOptions, Model};
-use mlx_runtime::nn::{KvCache, Linear, RmsNorm};
+use mlx_runtime::nn::{KvCache, Linear, Param, RmsNorm};
 use mlx_runtime::{ops, random, transforms, Array, Dtype, Result};
 
 /// Sizes.
@@ -34,11 +34,23 @@ fn close(a: &Array, b: &Array) {
 }
 
 fn fresh<M: Model<Config = Config>>() -> M {
-    init(&Arc::new(config()), &random::Key::new(7).unwrap(), Dtype::Float32).unwrap()
+    init(
+        &Arc::new(config()),
+        &random::Key::new(7).unwrap(),
+        Dtype::Float32,
+    )
+    .unwrap()
 }
 
 fn numbers(shape: &[i32], seed: u64) -> Array {
-    random::normal(shape, Dtype::Float32, 0.0, 1.0, Some(&random::Key::new(seed).unwrap())).unwrap()
+    random::normal(
+        shape,
+        Dtype::Float32,
+        0.0,
+        1.0,
+        Some(&random::Key::new(seed).unwrap()),
+    )
+    .unwrap()
 }
 
 fn named<M: Model>(m: &M) -> HashMap<String, Array> {
@@ -118,13 +130,24 @@ impl Parts {
 fn by_hand(m: &HashMap<String, Array>, x: &Array) -> Array {
     let w = |name: String| &m[&name];
     let one = |a: &Array, b: &Array| ops::add(a, b).unwrap();
-    let block = |x: &Array, name: &str| ops::tanh(&linear(x, w(format!("{name}.map.weight")))).unwrap();
-    let mut h = one(&linear(x, w("pair.0.weight".into())), &linear(x, w("pair.1.weight".into())));
+    let block =
+        |x: &Array, name: &str| ops::tanh(&linear(x, w(format!("{name}.map.weight")))).unwrap();
+    let mut h = one(
+        &linear(x, w("pair.0.weight".into())),
+        &linear(x, w("pair.1.weight".into())),
+    );
     for i in 0..3 {
         let y = block(&h, &format!("blocks.{i}"));
-        h = one(&h, &ops::multiply(&y, &Array::scalar(i as f32).unwrap()).unwrap());
+        h = one(
+            &h,
+            &ops::multiply(&y, &Array::scalar(i as f32).unwrap()).unwrap(),
+        );
     }
-    h = ops::multiply(&linear(&h, w("blocks.1.map.weight".into())), &Array::scalar(2.0f32).unwrap()).unwrap();
+    h = ops::multiply(
+        &linear(&h, w("blocks.1.map.weight".into())),
+        &Array::scalar(2.0f32).unwrap(),
+    )
+    .unwrap();
     for i in 0..4 {
         h = linear(&h, w(format!("maps.{i}.weight")));
     }
@@ -239,6 +262,55 @@ impl Lstm {
     }
 }
 
+/// A leaky sum.
+#[mlx_model(config = Config)]
+pub struct Leaky {
+    #[param(hidden)]
+    leak: Param,
+}
+
+#[mlx_model]
+impl Leaky {
+    /// `h_t = tanh(a h_(t-1) + x_t)` at each place, and the last.
+    pub fn forward(
+        &self,
+        x: Tensor![L, B, hidden],
+        start: Tensor![B, hidden],
+    ) -> (Tensor![L, B, hidden], Tensor![B, hidden]) {
+        let (a, mut h, mut all) = (self.leak, start, vec![]);
+        for t in 0..L {
+            h = tanh(h * a + x[t]);
+            all.push(h);
+        }
+        (stack(all, 0), h)
+    }
+}
+
+#[test]
+fn a_long_loop_has_the_gradient_of_short_ones() {
+    let model: Leaky = fresh();
+    let (x, start) = (numbers(&[100, 2, 6], 10), numbers(&[2, 6], 11));
+    let weights = numbers(&[100, 2, 6], 12);
+    let run = move |parts: &'static [i32]| {
+        let (x, start, weights) = (x.clone(), start.clone(), weights.clone());
+        let loss = move |m: &Leaky, _: &[Array]| {
+            let (mut h, mut at, mut all) = (start.clone(), 0, Vec::new());
+            for n in parts {
+                let part = ops::slice(&x, &[at, 0, 0], &[at + n, 2, 6], &[1, 1, 1])?;
+                let (y, last) = m.forward(&part, &h)?;
+                all.push(y);
+                (h, at) = (last, at + n);
+            }
+            let y = ops::concatenate(&all.iter().collect::<Vec<_>>(), 0)?;
+            Ok(vec![ops::sum(&ops::multiply(&y, &weights)?, &[], false)?])
+        };
+        value_and_grad(&model, &[], loss).unwrap()
+    };
+    let (whole, short) = (run(&[100]), run(&[50, 50]));
+    close(&whole.0[0], &short.0[0]);
+    close(&whole.1[0], &short.1[0]);
+}
+
 /// A layer with two caches and a state of its own.
 #[mlx_model(config = Config)]
 pub struct Both {
@@ -345,5 +417,65 @@ fn a_layer_has_caches_of_its_own() {
     close(&same, &model.forward(&x, &memory, b).unwrap());
     let longer = numbers(&[2, 6, 6], 8);
     let error = model.forward(&x, &longer, a).unwrap_err().to_string();
-    assert!(error.contains("expected [2, 1, 5, 6], found [2, 1, 6, 6]"), "{error}");
+    assert!(
+        error.contains("expected [2, 1, 5, 6], found [2, 1, 6, 6]"),
+        "{error}"
+    );
+}
+
+/// Attention alone.
+#[mlx_model(config = Config)]
+pub struct Attend {
+    #[param()]
+    scale: Param,
+}
+
+#[mlx_model]
+impl Attend {
+    /// To what the cache has kept.
+    pub fn forward(
+        &self,
+        q: Tensor![B, H, L, D],
+        k: Tensor![B, H, L, D],
+        v: Tensor![B, H, L, D],
+        cache: &mut KvCache,
+    ) -> Tensor![B, H, L, D] {
+        let (k, v) = cache.update(k, v);
+        scaled_dot_product_attention(q * self.scale, k, v, causal)
+    }
+}
+
+/// `tests/parity/dump_caches.py` writes the dump.
+#[test]
+fn caches_keep_what_those_of_mlx_lm_keep() {
+    let folder = std::env::var("CARGO_MANIFEST_DIR");
+    let folder = folder.as_deref().unwrap_or(env!("CARGO_MANIFEST_DIR"));
+    let file = std::path::Path::new(folder).join("parity/data/caches.safetensors");
+    let (dump, _) = mlx_runtime::io::load_safetensors(file).unwrap();
+    let one = HashMap::from([("scale".to_string(), Array::scalar(1f32).unwrap())]);
+    let model: Attend = load(
+        &Arc::new(config()),
+        one.into(),
+        &LoadOptions::new(Dtype::Float32),
+    )
+    .unwrap();
+    let caches = [
+        ("last", KvCache::rotating(4, 0).unwrap()),
+        ("first", KvCache::rotating(5, 2).unwrap()),
+        ("packed", KvCache::quantized(32, 4).unwrap()),
+    ];
+    for (name, mut cache) in caches {
+        let (mut parts, mut at) = (Vec::new(), 0);
+        for stop in [3, 4, 5, 6, 7, 8, 9] {
+            let [q, k, v] = ["q", "k", "v"].map(|n| {
+                ops::slice(&dump[n], &[0, 0, at, 0], &[2, 2, stop, 32], &[1, 1, 1, 1]).unwrap()
+            });
+            parts.push(model.forward(&q, &k, &v, &mut cache).unwrap());
+            at = stop;
+            assert_eq!(cache.offset(), stop, "{name}");
+        }
+        let found = ops::concatenate(&parts.iter().collect::<Vec<_>>(), 2).unwrap();
+        close(&found, &dump[name]);
+    }
+    assert!(KvCache::rotating(2, 2).is_err() && KvCache::quantized(8, 4).is_err());
 }

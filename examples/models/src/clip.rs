@@ -136,8 +136,13 @@ pub struct VisionTower {
 #[mlx_model]
 impl VisionTower {
     /// The stream at the place of no patch.
-    pub fn forward(&self, images: Tensor![B, image_size, image_size, 3]) -> Tensor![B, hidden_size] {
-        let patches = self.patch_embedding(images).reshape([B, side * side, hidden_size]);
+    pub fn forward(
+        &self,
+        images: Tensor![B, image_size, image_size, 3],
+    ) -> Tensor![B, hidden_size] {
+        let patches = self
+            .patch_embedding(images)
+            .reshape([B, side * side, hidden_size]);
         let class = broadcast_to(self.class_embedding, [B, 1, hidden_size]);
         let h = concatenate([class, patches], 1) + self.position_embedding;
         let mut h = self.pre_layrnorm(h);

@@ -147,7 +147,9 @@ impl Experts {
         if config.norm_topk_prob {
             weights = weights / weights.sum(-1, keepdims);
         }
-        let weights = (weights * config.routed_scaling_factor).astype(float).expand_dims(3);
+        let weights = (weights * config.routed_scaling_factor)
+            .astype(float)
+            .expand_dims(3);
         let one = x.reshape([B, L, 1, 1, hidden]);
         let y = silu(self.gate_proj(one, best)) * self.up_proj(one, best);
         (self.down_proj(y, best).squeeze(3) * weights).sum(2) + self.shared_experts(x)

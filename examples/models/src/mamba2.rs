@@ -100,10 +100,7 @@ impl Mixer {
         let y = y + x * self.d.astype(f32).reshape([n_groups, group, 1, 1]);
         let left = matmul(b, given * exp(whole - total).expand_dims(-1));
         let h = h * exp(whole).expand_dims(-1) + left;
-        (
-            rearrange!("b g r l p -> b l (g r p)", y).astype(float),
-            h,
-        )
+        (rearrange!("b g r l p -> b l (g r p)", y).astype(float), h)
     }
 
     /// `W_out norm(scan(silu(conv(W_in x))) * silu(gate))`.
@@ -111,9 +108,9 @@ impl Mixer {
         &self,
         x: Tensor![B, L, hidden_size],
         cache: &mut State![
-            x: [B, before, conv],
-            h: [B, n_groups, group, state_size, head_dim; f32],
-        ],
+                 x: [B, before, conv],
+                 h: [B, n_groups, group, state_size, head_dim; f32],
+             ],
     ) -> Tensor![B, L, hidden_size] {
         let (gate, x, dt) = self.in_proj(x).split([inner, conv, num_heads], -1);
         let x = concatenate([cache.x, x], 1);

@@ -25,11 +25,7 @@ pub struct UnetConfig {
 
 /// Elements are dropped with probability `p`, and the others grow.
 #[mlx_fn]
-pub fn dropout(
-    x: Tensor![B, H, W, C],
-    key: Tensor![2; u32],
-    p: f32,
-) -> Tensor![B, H, W, C] {
+pub fn dropout(x: Tensor![B, H, W, C], key: Tensor![2; u32], p: f32) -> Tensor![B, H, W, C] {
     let keep = random::bernoulli(1.0 - p, [B, H, W, C], key);
     where_(keep, x / (1.0 - p), 0.0)
 }

@@ -130,7 +130,9 @@ impl DecoderBlock {
         heard: Tensor![B, S, d_model],
         cache: &mut KvCache,
     ) -> Tensor![B, L, d_model] {
-        let g = x + self.self_attn.causal(self.self_attn_layer_norm(x), cache.own);
+        let g = x + self
+            .self_attn
+            .causal(self.self_attn_layer_norm(x), cache.own);
         let y = self.encoder_attn_layer_norm(g);
         let h = g + self.encoder_attn.cross(y, heard, cache.cross);
         h + self.fc2(gelu(self.fc1(self.final_layer_norm(h))))

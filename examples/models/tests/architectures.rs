@@ -77,12 +77,7 @@ fn exact<M, const N: usize>(
 }
 
 /// A text in parts, most of them of one token, has the logits of the whole text.
-fn decodes(
-    case: &str,
-    dump: &Dump,
-    tokens: &str,
-    mut part: impl FnMut(&Array) -> Result<Array>,
-) {
+fn decodes(case: &str, dump: &Dump, tokens: &str, mut part: impl FnMut(&Array) -> Result<Array>) {
     let tokens = dump.array(tokens);
     let (batch, length) = (tokens.shape()[0], tokens.shape()[1]);
     let mut all = Vec::new();
@@ -94,7 +89,12 @@ fn decodes(
         at = stop;
     }
     let found = ops::concatenate(&all.iter().collect::<Vec<_>>(), 1).unwrap();
-    close(&format!("{case} in parts"), &found, dump.array("logits"), 1e-4);
+    close(
+        &format!("{case} in parts"),
+        &found,
+        dump.array("logits"),
+        1e-4,
+    );
 }
 
 fn config<C: DeserializeOwned>(dump: &Dump) -> C {

@@ -54,8 +54,7 @@ fn unet() {
     let config = || -> UnetConfig { serde_json::from_str(&dump.config).unwrap() };
     let model: Unet = dump.trainable(config());
     both_ways(|way| {
-        let [images, noise, key] =
-            ["images", "noise", "key"].map(|name| dump.array(name).clone());
+        let [images, noise, key] = ["images", "noise", "key"].map(|name| dump.array(name).clone());
         let guess = model.forward(&images, &key).unwrap();
         close(&format!("{way}: guess"), &guess, dump.array("guess"), 1e-4);
         let loss = move |m: &Unet| m.loss(&images, &noise, &key);

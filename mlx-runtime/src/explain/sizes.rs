@@ -123,7 +123,10 @@ pub(super) fn dtype(ty: &str) -> &str {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ':')
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || c == '_' || c == ':')
 }
 
 fn eat(rest: &mut &str, c: char) -> bool {

@@ -316,10 +316,7 @@ fn stack<M: Stacked>(layers: &[M], carried: &[&Array], shapes: &[&[i64]]) -> Res
         return Ok(Stack::default());
     };
     let on = select::computed(first)?;
-    let saved: Vec<Saved> = layers
-        .iter()
-        .map(|l| l.keeps(shapes, &on))
-        .collect();
+    let saved: Vec<Saved> = layers.iter().map(|l| l.keeps(shapes, &on)).collect();
     Ok(Stack {
         boundary: carried.iter().map(|a| a.nbytes()).sum(),
         nested: saved.iter().any(|s| s.stacks > 0),

@@ -5,7 +5,9 @@ pub use crate::kernels::rows;
 pub use crate::model::bind::{bind, size, Arg, Class, Size};
 pub use crate::model::check::{check_field, check_require};
 pub use crate::model::definition::Definition;
-pub use crate::model::layers::{run_layers, run_loop, run_scan, run_steps, saved_layers, Computed, Saved};
+pub use crate::model::layers::{
+    run_layers, run_loop, run_scan, run_steps, saved_layers, Computed, Saved,
+};
 pub use crate::model::layout::{
     Digest, DigestPart, DigestTensor, Fact, FactOp, FieldLayout, Holds, Layout, RequireLayout,
     TensorLayout,

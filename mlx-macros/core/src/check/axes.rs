@@ -45,7 +45,12 @@ impl Builder<'_> {
         let rank = if grows { rank + all.len() as i64 } else { rank };
         for axis in &mut all {
             if !(-rank..rank).contains(axis) {
-                return Err(Diag::axis_outside(axes.span(), name, *axis, self.describe(id)));
+                return Err(Diag::axis_outside(
+                    axes.span(),
+                    name,
+                    *axis,
+                    self.describe(id),
+                ));
             }
             *axis = axis.rem_euclid(rank);
         }

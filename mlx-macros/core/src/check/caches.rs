@@ -57,9 +57,8 @@ impl Builder<'_> {
         let mut users: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
         let mut again = Vec::new();
         for (at, node) in self.graph.nodes.iter().enumerate() {
-            let reads = |id: &Id| {
-                *self.ty(*id) == Ty::Cache && self.graph.cache_argument(*id).is_some()
-            };
+            let reads =
+                |id: &Id| *self.ty(*id) == Ty::Cache && self.graph.cache_argument(*id).is_some();
             let uses = matches!(
                 node.kind,
                 Kind::CacheUpdate { .. }

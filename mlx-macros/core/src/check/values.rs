@@ -108,8 +108,7 @@ impl<'a> Builder<'a> {
                 _ => match self.state(f)? {
                     Some(name) => {
                         self.variables.read(&name);
-                        self.find(&name)
-                            .ok_or_else(|| Diag::not_a_param(f.span()))
+                        self.find(&name).ok_or_else(|| Diag::not_a_param(f.span()))
                     }
                     None => self.cache_in(e).ok_or_else(|| Diag::not_a_param(f.span())),
                 },

@@ -5,9 +5,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use proc_macro2::Span;
 use crate::diag::Diag;
 use crate::ir::Id;
+use proc_macro2::Span;
 
 /// The variables of one block, by name.
 pub(crate) type Scope = BTreeMap<String, Variable>;

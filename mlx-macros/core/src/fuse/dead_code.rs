@@ -24,9 +24,10 @@ pub(super) fn run(_: &ModelDef, graph: &mut Graph) {
                     what: Held::NewState(_) | Held::Once,
                     ..
                 }
-        ) && node.inputs().iter().any(|i| {
-            graph.nodes[*i].ty == Ty::Cache && graph.cache_argument(*i).is_some()
-        })
+        ) && node
+            .inputs()
+            .iter()
+            .any(|i| graph.nodes[*i].ty == Ty::Cache && graph.cache_argument(*i).is_some())
     });
     graph.kept = kept;
     // A change of a cache in an arm of an `if` needs the `if`.

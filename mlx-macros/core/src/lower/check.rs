@@ -58,7 +58,8 @@ impl Lower<'_> {
         });
         let names = call.named.iter().map(|(i, name)| {
             let (at, text) = (name.span(), name.to_string());
-            let check = quote_spanned! { at => ::mlx_runtime::__private::check_name(#sig, #i, #text) };
+            let check =
+                quote_spanned! { at => ::mlx_runtime::__private::check_name(#sig, #i, #text) };
             constant(at, check)
         });
         let (ret, place) = (

@@ -329,53 +329,62 @@ fn load(model: &ModelDef, f: &Field, kind: &FieldKind, path: &TokenStream) -> To
         quote! { ::mlx_runtime::__private::LoadDim::new(#text, #e) }
     };
     let number = |e: &syn::Expr| {
-        config::number(
-            &condition::guarded(e, &facts),
-            &quote! { __loader.layer() },
-        )
+        config::number(&condition::guarded(e, &facts), &quote! { __loader.layer() })
     };
     match kind {
-            FieldKind::Linear { out, input, bias } => {
-                let (out, input) = (size(out), size(input));
-                let bias = bias.as_ref().map_or_else(|| quote! { false }, config_expr);
-                let tied = match &f.tied {
-                    None => quote! { false },
-                    Some(t) => t.when.as_ref().map_or_else(|| quote! { true }, config_expr),
-                };
-                quote! { __loader.linear(#path, #out, #input, #bias, #tied, #lora, #frozen) }
-            }
-            FieldKind::Embedding { rows, dim } => {
-                let (rows, dim) = (size(rows), size(dim));
-                quote! { __loader.embedding(#path, #rows, #dim, #frozen) }
-            }
-            FieldKind::Layer(held) => layers::load(held, &size, &number, path, lora, frozen),
-            FieldKind::Rope { dims, rotated, base, traditional, scaling } => {
-                let rotated = size(rotated);
-                let (dims, base, traditional) = (size(dims), number(base), config_expr(traditional));
-                let scaling = scaling.as_ref().map_or_else(
-                    || quote! { ::core::option::Option::None },
-                    |s| {
-                        let s = config_expr(s);
-                        quote! { #s.as_ref() }
-                    },
-                );
-                quote! { __loader.rope(#path, #dims, #rotated, (#base) as f32, #traditional, #scaling) }
-            }
-            FieldKind::Param { shape, dtype } => {
-                let shape = shape.iter().map(size);
-                let dtype = dtype.name();
-                quote! { __loader.param(#path, &[#(#shape),*], #dtype, #frozen) }
-            }
-            FieldKind::Layers { count, leaf: Some(leaf), .. } => {
-                let (count, layer) = (size(count), load(model, f, leaf, path));
-                quote! { __loader.layers(#path, #count, |__at: &str, __loader: &mut ::mlx_runtime::model::Loader| #layer) }
-            }
-            FieldKind::Layers { count, model, .. } => {
-                let count = size(count);
-                quote! { __loader.layers(#path, #count, |__p, __l| <#model as ::mlx_runtime::__private::Definition<_>>::build(__config, __p, __l)) }
-            }
-            FieldKind::Model => quote! { <#ty as ::mlx_runtime::__private::Definition<_>>::build(__config, #path, __loader) },
+        FieldKind::Linear { out, input, bias } => {
+            let (out, input) = (size(out), size(input));
+            let bias = bias.as_ref().map_or_else(|| quote! { false }, config_expr);
+            let tied = match &f.tied {
+                None => quote! { false },
+                Some(t) => t.when.as_ref().map_or_else(|| quote! { true }, config_expr),
+            };
+            quote! { __loader.linear(#path, #out, #input, #bias, #tied, #lora, #frozen) }
         }
+        FieldKind::Embedding { rows, dim } => {
+            let (rows, dim) = (size(rows), size(dim));
+            quote! { __loader.embedding(#path, #rows, #dim, #frozen) }
+        }
+        FieldKind::Layer(held) => layers::load(held, &size, &number, path, lora, frozen),
+        FieldKind::Rope {
+            dims,
+            rotated,
+            base,
+            traditional,
+            scaling,
+        } => {
+            let rotated = size(rotated);
+            let (dims, base, traditional) = (size(dims), number(base), config_expr(traditional));
+            let scaling = scaling.as_ref().map_or_else(
+                || quote! { ::core::option::Option::None },
+                |s| {
+                    let s = config_expr(s);
+                    quote! { #s.as_ref() }
+                },
+            );
+            quote! { __loader.rope(#path, #dims, #rotated, (#base) as f32, #traditional, #scaling) }
+        }
+        FieldKind::Param { shape, dtype } => {
+            let shape = shape.iter().map(size);
+            let dtype = dtype.name();
+            quote! { __loader.param(#path, &[#(#shape),*], #dtype, #frozen) }
+        }
+        FieldKind::Layers {
+            count,
+            leaf: Some(leaf),
+            ..
+        } => {
+            let (count, layer) = (size(count), load(model, f, leaf, path));
+            quote! { __loader.layers(#path, #count, |__at: &str, __loader: &mut ::mlx_runtime::model::Loader| #layer) }
+        }
+        FieldKind::Layers { count, model, .. } => {
+            let count = size(count);
+            quote! { __loader.layers(#path, #count, |__p, __l| <#model as ::mlx_runtime::__private::Definition<_>>::build(__config, __p, __l)) }
+        }
+        FieldKind::Model => {
+            quote! { <#ty as ::mlx_runtime::__private::Definition<_>>::build(__config, #path, __loader) }
+        }
+    }
 }
 
 /// The config of a sub-model that has another.

@@ -127,7 +127,9 @@ impl Lower<'_> {
                 let values: Vec<TokenStream> = values.iter().map(|id| self.read(*id)).collect();
                 match what {
                     Held::Part(_) => return quote! {},
-                    Held::Once => quote! { ::mlx_runtime::nn::KvCache::keep(#cache, #(#values),*)? },
+                    Held::Once => {
+                        quote! { ::mlx_runtime::nn::KvCache::keep(#cache, #(#values),*)? }
+                    }
                     Held::NewState(name) => {
                         let key = self.key(name);
                         return quote! { #ops::set_state(#cache, #key, #(#values),*); };

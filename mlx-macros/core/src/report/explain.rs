@@ -450,7 +450,10 @@ fn policy(model: &ModelDef, field: &syn::Ident) -> String {
 /// True of a stack of single layers.
 fn of_leaves(model: &ModelDef, field: &syn::Ident) -> bool {
     let leaves = |k: &FieldKind| matches!(k, FieldKind::Layers { leaf: Some(_), .. });
-    model.fields.iter().any(|f| f.name == *field && leaves(&f.kind))
+    model
+        .fields
+        .iter()
+        .any(|f| f.name == *field && leaves(&f.kind))
 }
 
 /// A field of the loaded model.

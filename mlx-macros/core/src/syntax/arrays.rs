@@ -9,9 +9,7 @@ use proc_macro2::{Group, Literal, Span, TokenStream, TokenTree};
 use quote::format_ident;
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{
-    Block, Expr, ExprForLoop, Ident, ImplItem, ItemImpl, ItemStruct, Lit, Pat, Stmt, Type,
-};
+use syn::{Block, Expr, ExprForLoop, Ident, ImplItem, ItemImpl, ItemStruct, Lit, Pat, Stmt, Type};
 
 use crate::diag::{Diag, Result};
 use crate::syntax::literals::integer;
@@ -63,7 +61,11 @@ pub fn expand(item: &mut ItemStruct) -> Vec<Diag> {
             one.ident = Some(element(name, i));
             one.ty = (*a.elem).clone();
             let mut named = false;
-            for attr in one.attrs.iter_mut().filter(|a| a.path().is_ident("weights")) {
+            for attr in one
+                .attrs
+                .iter_mut()
+                .filter(|a| a.path().is_ident("weights"))
+            {
                 if let syn::Meta::List(list) = &mut attr.meta {
                     list.tokens = numbered(list.tokens.clone(), i);
                     named = true;
@@ -230,11 +232,7 @@ impl VisitMut for Rewrite<'_> {
 }
 
 /// `self.maps__1(..)`.
-fn call(
-    field: &Ident,
-    args: &syn::punctuated::Punctuated<Expr, syn::Token![,]>,
-    at: Span,
-) -> Expr {
+fn call(field: &Ident, args: &syn::punctuated::Punctuated<Expr, syn::Token![,]>, at: Span) -> Expr {
     let this = Ident::new("self", at);
     syn::parse_quote!(#this.#field(#args))
 }
@@ -253,8 +251,7 @@ impl VisitMut for One<'_> {
             Expr::Call(c) if matches!(&*c.func, Expr::Path(p) if p.path.is_ident(self.layer)) => {
                 *e = call(&self.field, &c.args, c.func.span());
             }
-            Expr::MethodCall(m)
-                if matches!(&*m.receiver, Expr::Path(p) if p.path.is_ident(self.layer)) =>
+            Expr::MethodCall(m) if matches!(&*m.receiver, Expr::Path(p) if p.path.is_ident(self.layer)) =>
             {
                 let field = &self.field;
                 *m.receiver = syn::parse_quote!(self.#field);

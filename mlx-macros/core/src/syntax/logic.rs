@@ -329,9 +329,9 @@ impl Facts {
             .collect();
         // A quotient obeys what its dividend does: `2 * g <= e` is `2 <= e / g`.
         for (_, by) in names.iter().filter_map(|n| n.split_once('/')) {
-            let divided = rows.iter().filter_map(|(l, strict)| {
-                Some((self.divided(l, by)?, *strict))
-            });
+            let divided = rows
+                .iter()
+                .filter_map(|(l, strict)| Some((self.divided(l, by)?, *strict)));
             let divided: Vec<Row> = divided.collect();
             rows.extend(divided);
         }

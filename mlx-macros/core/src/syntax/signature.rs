@@ -286,9 +286,7 @@ fn read(
         match &a.ty {
             Ty::Tensor(shape, _) => {
                 // A size of several is checked once the call has bound its names.
-                let known = |n: &&str| {
-                    *n == PAST || !is_free(n) || free.iter().any(|f| f == n)
-                };
+                let known = |n: &&str| *n == PAST || !is_free(n) || free.iter().any(|f| f == n);
                 let mixed = |d: &&crate::syntax::dims::Dim| {
                     d.as_name().is_none() && !d.names().iter().all(known)
                 };

@@ -72,7 +72,10 @@ impl Form {
                 ops::dequantize(v, c, d, group_size, bits)?,
             ]),
             (_, [k, v, ..]) => Ok([k.clone(), v.clone()]),
-            _ => Err(Error::new(ErrorKind::Shape, "expected keys and values in the cache")),
+            _ => Err(Error::new(
+                ErrorKind::Shape,
+                "expected keys and values in the cache",
+            )),
         }
     }
 

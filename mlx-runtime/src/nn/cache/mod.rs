@@ -51,7 +51,8 @@ impl KvCache {
     /// If `keep` is not less than `size`.
     pub fn rotating(size: usize, keep: usize) -> Result<Self> {
         if keep >= size {
-            let text = format!("expected fewer kept positions than the {size} of the cache, found {keep}");
+            let text =
+                format!("expected fewer kept positions than the {size} of the cache, found {keep}");
             return Err(Error::new(ErrorKind::InvalidArgument, text));
         }
         let [size, keep] = [size, keep].map(|n| i32::try_from(n).unwrap_or(i32::MAX));
@@ -90,7 +91,12 @@ impl KvCache {
             return 0;
         };
         let parts = slot.parts.iter().map(|(_, c)| c.offset());
-        slot.keys.iter().map(Keys::seen).chain(parts).max().unwrap_or(0)
+        slot.keys
+            .iter()
+            .map(Keys::seen)
+            .chain(parts)
+            .max()
+            .unwrap_or(0)
     }
 
     /// The number of positions that an update puts in front, in the layer that runs now.

@@ -3,15 +3,13 @@
 //!
 //! Tests: `tests/fused_kernels.rs`, `mlx-tests --test kept_bytes`, `mlx-models --test native_kernels`.
 
-mod cuda;
-
 use mlx_macros::mlx_kernel;
 
 use super::rows::axes::{as_before, three};
 use super::select;
 use crate::nn::scalar::{scaled, shifted};
 use crate::ops::{add, multiply, negative, sigmoid, square, tanh};
-use crate::{nn, transforms, Array, Error, Result};
+use crate::{nn, ops, transforms, Array, Error, Result};
 
 #[mlx_kernel]
 fn silu_gated(gate: Tensor![B, L, F], up: Tensor![B, L, F]) -> Tensor![B, L, F] {
@@ -21,6 +19,17 @@ fn silu_gated(gate: Tensor![B, L, F], up: Tensor![B, L, F]) -> Tensor![B, L, F] 
 #[mlx_kernel]
 fn gelu_gated(gate: Tensor![B, L, F], up: Tensor![B, L, F]) -> Tensor![B, L, F] {
     gelu_approx(gate) * up
+}
+
+/// Of an array that holds both, so that one array is the gradient.
+#[mlx_kernel]
+fn silu_joined(gates: Tensor![N, 2, F]) -> Tensor![N, F] {
+    silu(take(gates, full([], 0, i32), 1)) * take(gates, full([], 1, i32), 1)
+}
+
+#[mlx_kernel]
+fn gelu_joined(gates: Tensor![N, 2, F]) -> Tensor![N, F] {
+    gelu_approx(take(gates, full([], 0, i32), 1)) * take(gates, full([], 1, i32), 1)
 }
 
 /// `silu(gate) * up`, `[..], [..] -> [..]`: the gate of a feed-forward block (Shazeer, arXiv:2002.05202).
@@ -59,9 +68,22 @@ fn check(gate: &Array, up: &Array) -> Result<()> {
 /// `silu(g) * u`, or with `gelu` `gelu_approx(g) * u`, of `gates [.., 2 F]` that hold `g` and `u` side by side -> `[.., F]`.
 /// `None` unless one kernel computes it.
 pub(crate) fn of_joined(gates: &Array, gelu: bool) -> Option<Result<Array>> {
-    select::on_cuda(gates)
-        .then(|| cuda::gated(gates, gelu))
-        .flatten()
+    let width = *gates.shape().last()?;
+    let fits = width % 2 == 0 && select::rows_anywhere(&[gates]);
+    fits.then(|| joined(gates, width / 2, gelu))
+}
+
+fn joined(gates: &Array, size: i32, gelu: bool) -> Result<Array> {
+    let flat = ops::reshape(gates, &[-1, 2, size])?;
+    let y = match gelu {
+        true => gelu_joined(&flat)?,
+        false => silu_joined(&flat)?,
+    };
+    let mut shape = gates.shape().to_vec();
+    if let Some(last) = shape.last_mut() {
+        *last = size;
+    }
+    ops::reshape(&y, &shape)
 }
 
 type Activation = fn(&Array) -> Result<Array>;

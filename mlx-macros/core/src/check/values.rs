@@ -316,23 +316,19 @@ impl<'a> Builder<'a> {
             .iter()
             .map(|o| o.name)
             .chain(["linear_cross_entropy"]);
-        if ops::find(&text).is_none() {
-            if let Some(e) = self.unknown_call(name, &text) {
-                return Err(e);
-            }
+        if let Some(op) = ops::find(&text) {
+            return self.op(op, args, span);
         }
-        match (ops::find(&text), slip(&text, known)) {
-            (Some(op), _) => self.op(op, args, span),
-            // A function takes tensors and numbers alone.
-            (None, near) if near.is_empty() && args.iter().any(|a| never_passed(a)) => {
-                Err(Diag::unknown_operation(name.span(), text, near))
-            }
-            // Not an operation, and not like one: rustc knows whether there is such a function.
-            (None, near) if near.is_empty() => {
-                self.function(&syn::Path::from(name.clone()), args, span, wanted)
-            }
-            (None, near) => Err(Diag::unknown_operation(name.span(), text, near)),
+        if let Some(e) = self.unknown_call(name, &text) {
+            return Err(e);
         }
+        let near = slip(&text, known);
+        // A function takes tensors and numbers alone.
+        if !near.is_empty() || args.iter().any(|a| never_passed(a)) {
+            return Err(Diag::unknown_operation(name.span(), text, near));
+        }
+        // Not an operation, and not like one: rustc knows whether there is such a function.
+        self.function(&syn::Path::from(name.clone()), args, span, wanted)
     }
 
     /// `let (k, v) = cache.update(k, v);`: the third axis grows by the cached positions.

@@ -141,6 +141,7 @@ impl Pass<'_> {
             varying: varying.into_iter().collect(),
             numbers,
             outputs,
+            known: None,
         })
     }
 

@@ -29,6 +29,7 @@ pub mod files;
 pub mod finite;
 pub mod fuse;
 pub mod generate;
+pub mod hub;
 pub mod mean;
 pub mod metrics;
 pub mod output;

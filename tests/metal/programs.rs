@@ -109,7 +109,16 @@ impl Launch {
         Launch::of(program, sizes, seed, Some(forward))
     }
 
-    fn of(program: Program, sizes: Sizes, seed: u64, gradient: Option<Forward>) -> Option<Launch> {
+    fn of(
+        mut program: Program,
+        sizes: Sizes,
+        seed: u64,
+        gradient: Option<Forward>,
+    ) -> Option<Launch> {
+        // Sizes as arguments of the text, as for lengths that differ from call to call.
+        if seed % 3 == 0 {
+            program.varying = sizes.0.iter().map(|s| s.0.clone()).collect();
+        }
         let mut random = Random::new(seed ^ 0x1234_5678);
         let float = *random.pick(&[Dtype::Float32, Dtype::Float16, Dtype::Bfloat16]);
         // The rules for infinities are those of each operation, and a gradient is of many.

@@ -5,6 +5,8 @@
 //! [`adapter`] saves the adapter in mlx-lm's format.
 //!
 //! Every user mistake comes back as one [`anyhow::Error`]; nothing here panics on input.
+//!
+//! Tests: `tests/runs.rs`.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]

@@ -1,4 +1,6 @@
 //! Chooses the next token.
+//!
+//! Tests: unit tests below.
 
 /// Sampling options for the next token, with mlx-lm's meaning: the filters look at the probabilities without
 /// temperature, one after the other, and the draw among what is left uses it.

@@ -1,4 +1,6 @@
 //! Learning rates that change with the step: mlx-lm's `lr_schedule`.
+//!
+//! Tests: unit tests below.
 
 use anyhow::{ensure, Result};
 use serde::{Deserialize, Serialize};

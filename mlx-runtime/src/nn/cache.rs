@@ -1,4 +1,6 @@
 //! The keys and values of tokens that a model has seen.
+//!
+//! Tests: `mlx-tests --test models`.
 
 use crate::{ops, Array, Error, ErrorKind, Result};
 
@@ -119,7 +121,7 @@ impl KvCache {
     /// Puts the cached keys and values in front of the new ones.
     ///
     /// # Errors
-    /// If the batch differs from that of the tokens before.
+    /// If the tokens before had another batch size.
     pub fn update(&mut self, keys: &Array, values: &Array) -> Result<[Array; 2]> {
         if !self.on {
             return Ok([keys.clone(), values.clone()]);

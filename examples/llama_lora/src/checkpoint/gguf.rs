@@ -1,4 +1,6 @@
 //! Opens a GGUF file of the llama architecture. The model knows its tensors by GGUF's names too.
+//!
+//! Tests: unit tests below.
 
 use std::collections::HashMap;
 use std::path::Path;

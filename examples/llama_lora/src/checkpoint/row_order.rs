@@ -1,6 +1,8 @@
 //! The order of the rows that make queries and keys. A pair of values that rotates together lies in the two halves of a
 //! head in Hugging Face's files, and side by side in a GGUF of the llama architecture. Everything here is in Hugging
 //! Face's order, adapters included, so that one fits both.
+//!
+//! Tests: unit tests below.
 
 use mlx_runtime::{ops, Array, Result};
 

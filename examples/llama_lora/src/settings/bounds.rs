@@ -1,4 +1,6 @@
 //! The range of every number that a flag or a file sets, in one table.
+//!
+//! Tests: unit tests below.
 
 use anyhow::{bail, ensure, Result};
 use serde_yaml_ng::Value;

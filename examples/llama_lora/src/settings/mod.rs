@@ -1,4 +1,6 @@
 //! Settings of a training run: the command line overrides a YAML file, which overrides mlx-lm's defaults.
+//!
+//! Tests: unit tests below.
 
 pub mod bounds;
 mod file;

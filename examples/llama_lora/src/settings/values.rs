@@ -1,4 +1,6 @@
 //! Values of settings that are more than a number or a text.
+//!
+//! Tests: unit tests below.
 
 use std::fmt;
 use std::str::FromStr;

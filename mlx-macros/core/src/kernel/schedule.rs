@@ -141,7 +141,7 @@ impl Schedule {
         }
     }
 
-    /// The level of each value: that of the loop that computes it, or of the variable.
+    /// The level of each value: the level of its loop, or of its variable.
     fn levels(&self, p: &Program) -> Vec<usize> {
         let mut level: Vec<usize> = Vec::with_capacity(p.values.len());
         for value in &p.values {

@@ -10,7 +10,7 @@ use syn::Path;
 use super::args::dim_var;
 use super::{dim, Lower};
 use crate::ir::Graph;
-use crate::kernel::ir::{Gradient, Program, Source};
+use crate::kernel::ir::{Given, Gradient, Program, Source};
 use crate::kernel::rust::{is_written, names, write};
 use crate::syntax::dims::Dim;
 use crate::syntax::model::ModelDef;
@@ -26,6 +26,23 @@ pub struct Parts<'a> {
     pub frozen: &'a [bool],
     /// A function that computes the gradient instead.
     pub vjp: Option<&'a Path>,
+}
+
+impl Lower<'_> {
+    /// A number of a kernel, as a float32.
+    pub(super) fn given(&self, g: &Given) -> TokenStream {
+        match g {
+            Given::Float(e) => {
+                let e = self.number(e);
+                quote! { (#e) as f32 }
+            }
+            Given::Count(e) => {
+                let e = self.count(e);
+                quote! { (#e) as f32 }
+            }
+            Given::Lowest => quote! { __r::lowest(__float) },
+        }
+    }
 }
 
 /// A kernel as a function.
@@ -49,10 +66,7 @@ pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) ->
             quote! { #v }
         })
     });
-    let numbers = parts.program.numbers.iter().map(|n| {
-        let e = l.number(&n.expr);
-        quote! { (#e) as f32 }
-    });
+    let numbers = parts.program.numbers.iter().map(|n| l.given(&n.given));
     let tensors: Vec<_> = m
         .args
         .iter()

@@ -52,7 +52,7 @@ fn check(gate: &Array, up: &Array) -> Result<()> {
         return Ok(());
     }
     let (a, b) = (gate.shape(), up.shape());
-    let text = format!("`gate` has shape {a:?}, expected that of `up`, {b:?}");
+    let text = format!("expected `gate` in the shape of `up`, {b:?}, found {a:?}");
     Err(Error::shape("gated", text))
 }
 

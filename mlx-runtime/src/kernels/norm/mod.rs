@@ -79,7 +79,7 @@ pub fn add_rms_norm(
 ) -> Result<(Array, Array)> {
     if x.shape() != r.shape() {
         let (a, b) = (x.shape(), r.shape());
-        let text = format!("`r` has shape {b:?}, expected that of `x`, {a:?}");
+        let text = format!("expected `r` in the shape of `x`, {a:?}, found {b:?}");
         return Err(Error::shape("add_rms_norm", text));
     }
     let weight = weight("add_rms_norm", x, w)?;

@@ -24,9 +24,11 @@ pub mod text;
 
 pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
-pub use program::{At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
+pub use program::{
+    lowest, At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source,
+};
 pub use random::random_bits;
-pub use region::region;
+pub use region::{length, region};
 pub use text::{Argument, Text};
 
 use crate::kernels::select;

@@ -83,6 +83,16 @@ pub(super) fn dtype(class: Class, float: Dtype) -> Dtype {
     }
 }
 
+/// The lowest finite number of a floating-point type.
+pub fn lowest(float: Dtype) -> f32 {
+    match float {
+        Dtype::Float16 => -65504.0,
+        // 255/128 * 2^127.
+        Dtype::Bfloat16 => -f32::from_bits(0x7f7f_0000),
+        _ => f32::MIN,
+    }
+}
+
 /// Elements of an input that one row reads.
 pub struct Load {
     /// The input.
@@ -171,6 +181,9 @@ pub enum Source {
     Output(usize),
 }
 
+/// The largest whole number that every float32 below it is told from: windows of masks are numbers of a call.
+const EXACT: i64 = 1 << 24;
+
 /// The sizes of a call; `None` if one is beyond what can be counted, or no array has an element.
 pub(super) fn sizes(program: &Program, call: &[i64]) -> Option<Vec<i64>> {
     let sizes: Vec<i64> = program
@@ -178,13 +191,17 @@ pub(super) fn sizes(program: &Program, call: &[i64]) -> Option<Vec<i64>> {
         .iter()
         .map(|s| size(s, call))
         .collect::<Option<_>>()?;
+    let flat = program.flat.is_some();
     let fits = |at: &usize| i32::try_from(sizes[*at]).is_ok_and(|n| n > 0);
     let counted = program.rows.iter().all(fits)
         && program
             .counts
             .iter()
             .all(|at| i32::try_from(sizes[*at]).is_ok())
-        && program.loads.iter().all(|l| fits(&l.width))
+        && program
+            .loads
+            .iter()
+            .all(|l| fits(&l.width) && (flat || sizes[l.width] <= EXACT))
         && program
             .outputs
             .iter()

@@ -28,6 +28,9 @@ pub struct Text {
     pub numbers: &'static [(Argument, &'static str)],
     /// The widths of the loops over columns.
     pub widths: &'static [Size],
+    /// Widths that differ from call to call, with the name of the turns of a thread over its columns: the text has as many
+    /// for all widths up to a power of two, so that it is compiled seldom.
+    pub turns: &'static [(&'static str, Size)],
     /// True if workers add up rows: each output of [`Output::Sum`] gets a row per worker.
     pub sums: bool,
 }
@@ -92,7 +95,21 @@ impl Call<'_> {
             .iter()
             .map(|w| self.size(w))
             .collect::<Option<_>>()?;
-        Layout::new(self.rows, &widths, self.float.size(), text.sums, lanes)
+        let varying = |w: &Size| text.turns.iter().any(|t| t.1 == *w);
+        let varying: Vec<i32> = text
+            .widths
+            .iter()
+            .filter(|w| varying(w))
+            .map(|w| self.size(w))
+            .collect::<Option<_>>()?;
+        Layout::new(
+            self.rows,
+            &widths,
+            &varying,
+            self.float.size(),
+            text.sums,
+            lanes,
+        )
     }
 
     /// The numbers of the launch.
@@ -127,6 +144,11 @@ impl Call<'_> {
             .iter()
             .map(|(word, size)| (*word, self.size(size).unwrap_or(0)));
         all.extend(sizes);
+        let turns = text.turns.iter().map(|(word, width)| {
+            let width = self.size(width).unwrap_or(1);
+            (*word, layout.turns(width))
+        });
+        all.extend(turns);
         all
     }
 

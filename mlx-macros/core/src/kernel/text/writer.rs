@@ -6,8 +6,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::columns::{Col, Tile};
 use super::dialect::Dialect;
-use super::frame::{constants, sizes};
+use super::frame::{constants, sizes, varies};
 use super::lines::without_unused;
+use super::names::names_of;
 use super::names::{expression, Names};
 use super::scalars::{self, c_type, Binds, Expr};
 use super::{cuda, metal, Argument, Target, Text};
@@ -50,6 +51,8 @@ pub(super) struct Writer<'a> {
     pub seen: HashMap<V, Vec<(usize, Dim)>>,
     pub loops: usize,
     pub widths: Vec<(Dim, String)>,
+    /// The widths that differ from call to call, as [`super::Text::turns`] has them.
+    pub turns: Vec<(Dim, String)>,
     pub keeps: BTreeSet<String>,
     places: HashMap<String, String>,
     coordinates: HashMap<usize, String>,
@@ -155,6 +158,7 @@ impl<'a> Writer<'a> {
             seen: HashMap::new(),
             loops: 0,
             widths: Vec::new(),
+            turns: Vec::new(),
             keeps: BTreeSet::new(),
             places: HashMap::new(),
             coordinates: HashMap::new(),
@@ -205,6 +209,11 @@ impl<'a> Writer<'a> {
         self.scopes.extend(inner);
         self.tile = tile;
         out
+    }
+
+    /// True if a width differs from call to call.
+    pub fn varies(&self, width: &Dim) -> bool {
+        names_of(width).iter().any(|n| varies(self.program, n))
     }
 
     /// A size as an expression.

@@ -1,12 +1,10 @@
-//! Operations that a layer adds to the graph of a forward pass, and to that of a loss with the gradients of all weights:
-//! each is a launch of a kernel, or several. Views are not counted. T5's layer is one of the encoder with
-//! one of the decoder. Prints a Markdown table.
-//!
-//! `cargo bench -p mlx-models --bench launches`
+//! Operations that a layer adds to the graph of a forward pass, and to the graph of a loss with the gradients of all weights,
+//! as kernels and composed of MLX's: the table in `docs/performance.md`, which `LAUNCHES_WRITE=1` writes. Each operation is a
+//! launch of a kernel, or several; views are not counted. T5's layer is one of the encoder with one of the decoder.
 
-#[path = "../tests/common/mod.rs"]
 mod common;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::Dump;
@@ -15,6 +13,7 @@ use mlx_models::dit::Dit;
 use mlx_models::mamba2::Mamba2;
 use mlx_models::t5::T5;
 use mlx_models::{dispatch, CausalLm, Config, Visitor};
+use mlx_runtime::device::DeviceType;
 use mlx_runtime::low_level::graph::{export_to_dot, simplify, NodeNamer};
 use mlx_runtime::model::{init, value_and_grad, Model};
 use mlx_runtime::random::Key;
@@ -166,23 +165,52 @@ fn a_layer(case: &str, fields: &[&str]) -> Result<[f64; 2]> {
     Ok([0, 1].map(|i| (more[i] - few[i]) as f64 / 2.0))
 }
 
-fn main() -> Result<()> {
-    println!("| model | forward | with gradients | composed: forward | with gradients |");
-    println!("|---|---|---|---|---|");
-    let plain: &[&str] = &["num_hidden_layers"];
-    for (case, fields) in [
-        ("llama", plain),
-        ("olmo2", plain),
-        ("gptoss", plain),
-        ("deepseek", plain),
-        ("bert", plain),
-        ("t5", &["num_layers", "num_decoder_layers"]),
-        ("dit", &["depth"]),
-        ("mamba2_biases", plain),
-    ] {
-        let [a, b] = a_layer(case, fields)?;
-        let [c, d] = kernels::without(|| a_layer(case, fields))?;
-        println!("| {case} | {a} | {b} | {c} | {d} |");
+/// The models, by their dumps, with the fields of the config that count layers.
+const CASES: &[(&str, &str, &[&str])] = &[
+    ("Llama", "llama", &["num_hidden_layers"]),
+    ("Qwen 2", "qwen2", &["num_hidden_layers"]),
+    ("Qwen 3", "qwen3", &["num_hidden_layers"]),
+    ("Mistral", "mistral", &["num_hidden_layers"]),
+    ("Phi 3", "phi3", &["num_hidden_layers"]),
+    ("Gemma 2", "gemma2", &["num_hidden_layers"]),
+    ("Gemma 3", "gemma3", &["num_hidden_layers"]),
+    ("GPT-2", "gpt2", &["n_layer"]),
+    ("OLMo 2", "olmo2", &["num_hidden_layers"]),
+    ("GPT-OSS", "gptoss", &["num_hidden_layers"]),
+    ("DeepSeek V2", "deepseek", &["num_hidden_layers"]),
+    ("BERT", "bert", &["num_hidden_layers"]),
+    ("T5", "t5", &["num_layers", "num_decoder_layers"]),
+    ("DiT", "dit", &["depth"]),
+    ("Mamba 2", "mamba2_biases", &["num_hidden_layers"]),
+];
+
+const HEAD: &str = "\
+| | forward | composed | loss and gradients | composed |
+|---|---|---|---|---|
+";
+
+#[test]
+fn the_table_of_launches_is_current() {
+    if mlx_runtime::device::default_device().is_ok_and(|d| d.kind() != DeviceType::Cpu) {
+        println!("on a GPU, other kernels take part: the table is the CPU's");
+        return;
     }
-    Ok(())
+    let mut table = HEAD.to_string();
+    for (name, case, fields) in CASES {
+        let [forward, both] = a_layer(case, fields).unwrap();
+        let [before, both_before] = kernels::without(|| a_layer(case, fields)).unwrap();
+        assert!(forward < before && both < both_before, "{name}: no kernels");
+        table += &format!("| {name} | {forward} | {before} | {both} | {both_before} |\n");
+    }
+    println!("{table}");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/performance.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let start = text.find(HEAD).expect("the page has no such table");
+    let end = start + text[start..].find("\n\n").unwrap() + 1;
+    if std::env::var_os("LAUNCHES_WRITE").is_some() {
+        std::fs::write(&path, [&text[..start], &table, &text[end..]].concat()).unwrap();
+        return;
+    }
+    let found = &text[start..end];
+    assert_eq!(found, table, "write the page with LAUNCHES_WRITE=1");
 }

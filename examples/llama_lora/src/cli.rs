@@ -208,7 +208,7 @@ pub struct SynthArgs {
 /// Flags of `fuse`, under mlx-lm's names.
 #[derive(Args, Clone, Debug)]
 pub struct FuseArgs {
-    /// A Hugging Face folder, a .gguf file, smollm2-135m-instruct or synth:CONFIG [default: the adapter's]
+    /// A Hugging Face folder or a name of its hub (ORG/NAME), a .gguf file, smollm2-135m-instruct or synth:CONFIG [default: the adapter's]
     #[arg(long)]
     pub model: Option<String>,
     /// Folder of the adapter, this program's, mlx-lm's or PEFT's
@@ -354,7 +354,7 @@ pub struct TrainArgs {
     /// YAML file with any of these settings; the command line overrides it
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// A Hugging Face folder, a .gguf file, smollm2-135m-instruct (fetched once), or synth:CONFIG (random weights) [default: smollm2-135m-instruct]
+    /// A Hugging Face folder or a name of its hub (ORG/NAME), a .gguf file, smollm2-135m-instruct, or synth:CONFIG (random weights) [default: smollm2-135m-instruct]
     #[arg(long)]
     pub model: Option<String>,
     #[command(flatten)]
@@ -569,6 +569,9 @@ pub struct WritingArgs {
     /// More names for the chat template as JSON, such as '{"enable_thinking": false}'
     #[arg(long, value_name = "JSON")]
     pub chat_template_config: Option<String>,
+    /// mlx-lm's flag; has no effect
+    #[arg(long, hide = true)]
+    pub trust_remote_code: bool,
 }
 
 /// Flags of `chat`.

@@ -148,10 +148,10 @@ pub fn prepare<M: CausalLm>(
             if settings.fine_tune_type == FineTune::Full {
                 model::unfreeze_layers(&mut session.model, layers)?;
             } else {
-            let lora = adapter::lora_config(&session.model, &settings.lora, layers);
-            model::add_lora(&mut session.model, &lora, &random::key(settings.seed)?)?;
-            // From here on they are said, whatever the model is.
-            settings.lora.keys = lora.keys;
+                let lora = adapter::lora_config(&session.model, &settings.lora, layers);
+                model::add_lora(&mut session.model, &lora, &random::key(settings.seed)?)?;
+                // From here on they are said, whatever the model is.
+                settings.lora.keys = lora.keys;
             }
         }
     }

@@ -110,7 +110,10 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         broken: None,
         searched: false,
         saved_at: saved.as_ref().map(|s| s.progressed.iteration),
-        watch: saved.as_ref().map(|s| s.progressed.watch).unwrap_or_default(),
+        watch: saved
+            .as_ref()
+            .map(|s| s.progressed.watch)
+            .unwrap_or_default(),
         early: false,
     };
     if let Some(server) = &server {
@@ -348,8 +351,7 @@ impl Run<'_> {
         }
         self.learnt(step)?;
         if unsaved {
-            self.save(step, &reached)
-                .with_context(|| self.lost())?;
+            self.save(step, &reached).with_context(|| self.lost())?;
         }
         Ok(())
     }
@@ -522,7 +524,9 @@ impl Run<'_> {
                 .and_then(|()| adapter::save(&folder, &model.trainable(), &self.adapter_config));
             if let Err(error) = saved {
                 let text = message(&error);
-                self.progress.line(&format!("step {iteration}: the best adapter is not saved: {text}"));
+                self.progress.line(&format!(
+                    "step {iteration}: the best adapter is not saved: {text}"
+                ));
             }
         }
         let patience = self.settings.early_stopping.unwrap_or(u64::MAX);

@@ -460,8 +460,8 @@ fn caches_keep_what_those_of_mlx_lm_keep() {
     )
     .unwrap();
     let caches = [
-        ("last", KvCache::rotating(4, 0).unwrap()),
-        ("first", KvCache::rotating(5, 2).unwrap()),
+        ("last", KvCache::with_limit(4, 0).unwrap()),
+        ("first", KvCache::with_limit(5, 2).unwrap()),
         ("packed", KvCache::quantized(32, 4).unwrap()),
     ];
     for (name, mut cache) in caches {
@@ -477,5 +477,5 @@ fn caches_keep_what_those_of_mlx_lm_keep() {
         let found = ops::concatenate(&parts.iter().collect::<Vec<_>>(), 2).unwrap();
         close(&found, &dump[name]);
     }
-    assert!(KvCache::rotating(2, 2).is_err() && KvCache::quantized(8, 4).is_err());
+    assert!(KvCache::with_limit(2, 2).is_err() && KvCache::quantized(8, 4).is_err());
 }

@@ -71,7 +71,7 @@ impl Attention {
         let (c, k_r) = self.kv_a_proj_with_mqa(x).split([rank, rotary], -1);
         let c = self.kv_a_layernorm(c).expand_dims(1);
         let (q_r, k_r) = (self.rope(q_r, cache), self.rope(k_r.expand_dims(1), cache));
-        let (c, k_r) = cache.update(c, k_r);
+        let (k_r, c) = cache.update(k_r, c);
         let q = matmul(q, self.embed_q.swapaxes(-1, -2));
         let q = concatenate([q, q_r], -1);
         let k = concatenate([c, k_r], -1);

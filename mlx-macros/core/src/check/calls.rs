@@ -11,7 +11,7 @@ use syn::{Expr, Ident};
 
 use crate::check::build::Builder;
 use crate::check::values::type_text;
-use crate::diag::{suggest, Diag, Result};
+use crate::diag::{foreign, suggest, Diag, Result};
 use crate::ir::{Arg, Call, Callee, Ctx, Id, Kind, Op, Place, LAYER, P};
 use crate::ops::rules;
 use crate::syntax::dims::{is_free, Dim, Shape};
@@ -162,7 +162,18 @@ impl Builder<'_> {
             .iter()
             .position(|(n, kind)| *n == name || other_name(*kind) == Some(&name))
             .ok_or_else(|| {
-                let near = suggest(&name, op.params.iter().map(|p| p.0));
+                let takes = |n: &&str| {
+                    op.params
+                        .iter()
+                        .any(|p| p.0 == *n || other_name(p.1) == Some(n))
+                };
+                let near = match foreign::argument(&name).filter(takes) {
+                    Some("mask") if name == "is_causal" => {
+                        " (write `causal` as the mask)".to_string()
+                    }
+                    Some(ours) => format!(" (did you mean `{ours}`?)"),
+                    None => suggest(&name, op.params.iter().map(|p| p.0)),
+                };
                 Diag::unknown_argument(key.span(), op.name, name, near, signature(op))
             })
     }

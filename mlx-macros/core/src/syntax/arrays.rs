@@ -1,4 +1,4 @@
-//! Arrays of layers, `maps: [Linear; 2]`: a field for each element, named `maps__0` and so on, and bodies that name the
+//! Arrays of layers, `maps: [Linear; 2]`: a field for each element, named `maps_at_0` and so on, and bodies that name the
 //! fields.
 //!
 //! A loop over an array is written once for each element, so that elements may have other graphs than each other.
@@ -33,7 +33,7 @@ fn count(len: &Expr) -> Result<usize> {
 }
 
 fn element(name: &Ident, i: usize) -> Ident {
-    format_ident!("{name}__{i}", span = name.span())
+    format_ident!("{name}_at_{i}", span = name.span())
 }
 
 /// The struct with a field for each element.
@@ -231,7 +231,7 @@ impl VisitMut for Rewrite<'_> {
     }
 }
 
-/// `self.maps__1(..)`.
+/// `self.maps_at_1(..)`.
 fn call(field: &Ident, args: &syn::punctuated::Punctuated<Expr, syn::Token![,]>, at: Span) -> Expr {
     let this = Ident::new("self", at);
     syn::parse_quote!(#this.#field(#args))

@@ -22,11 +22,56 @@ fn fields_for(config: &Path, file: &File) -> Vec<(String, Type)> {
     let Some(name) = path.last().filter(|_| !is_foreign(&path, &items)) else {
         return vec![];
     };
+    if lends(file, name) {
+        return vec![];
+    }
     let own = struct_of(&items, name).filter(|_| path.len() == 1);
     let found = own.or_else(|| of_crate(file, name));
     let fields = found.iter().flat_map(|s| &s.fields);
     let named = fields.filter_map(|f| Some((f.ident.as_ref()?.unraw().to_string(), f.ty.clone())));
     named.collect()
+}
+
+/// True if a model before the one at `at`, in the same file and with the same config, reads the field too.
+pub fn read_before(config: &Path, field: &str, at: Span) -> bool {
+    let text = at
+        .local_file()
+        .map(|f| std::fs::read_to_string(f).unwrap_or_default());
+    let text = text.unwrap_or_default();
+    let before: Vec<&str> = text
+        .lines()
+        .take(at.start().line.saturating_sub(1))
+        .collect();
+    let before = before.join("\n");
+    let config = config
+        .segments
+        .iter()
+        .map(|s| s.ident.to_string())
+        .collect::<Vec<_>>()
+        .join("::");
+    let models = before.split("mlx_model(").skip(1);
+    let same = |m: &&str| {
+        let rest = m.trim_start().strip_prefix("config").map(str::trim_start);
+        let rest = rest.and_then(|r| r.strip_prefix('=')).map(str::trim_start);
+        rest.and_then(|r| r.strip_prefix(config.as_str()))
+            .is_some_and(|r| !r.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    };
+    let word = |c: char| !(c.is_alphanumeric() || c == '_');
+    // The last one is the model's own.
+    let all: Vec<&str> = models.collect();
+    let others = all
+        .len()
+        .saturating_sub(usize::from(!before.trim_end().ends_with('}')));
+    all[..others]
+        .iter()
+        .filter(|m| same(m))
+        .any(|m| m.split(word).any(|w| w == field))
+}
+
+/// True if the crate says that a config lends the fields of another type.
+fn lends(file: &File, name: &syn::Ident) -> bool {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.contains(&format!("Deref for {name}"))
 }
 
 fn items(file: &File) -> Vec<Item> {

@@ -27,6 +27,27 @@ impl Keys {
         self.seen
     }
 
+    /// True if no token was dropped.
+    pub fn is_whole(&self) -> bool {
+        self.arrays
+            .iter()
+            .all(|a| a.shape().get(2) == Some(&self.seen))
+    }
+
+    /// Keeps the first `length` tokens of them all.
+    pub fn truncate(&mut self, length: i32) -> Result<()> {
+        if self.seen <= length {
+            return Ok(());
+        }
+        for a in &mut self.arrays {
+            let mut stop = a.shape().to_vec();
+            stop[2] = length;
+            *a = ops::slice(a, &vec![0; a.ndim()], &stop, &vec![1; a.ndim()])?;
+        }
+        self.seen = length;
+        Ok(())
+    }
+
     pub fn arrays(&self) -> &[Array] {
         &self.arrays
     }

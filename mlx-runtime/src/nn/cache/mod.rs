@@ -1,6 +1,6 @@
 //! The memory of a text that a model has seen: keys and values, states, and caches inside of caches.
 //!
-//! Tests: `mlx-tests --test parts`, `--test language`.
+//! Tests: `mlx-tests --test parts`, `--test models`.
 
 mod keys;
 
@@ -44,18 +44,17 @@ impl KvCache {
         Self::default()
     }
 
-    /// An empty cache of the last `size` positions, of which the first `keep` of the text are never dropped
-    /// (`RotatingKVCache` of mlx-lm). States are kept as ever.
+    /// As [`KvCache::new`], with room for `size` tokens: of a longer text, the first `keep` tokens and the last ones stay,
+    /// as in mlx-lm's `RotatingKVCache`. Tokens that are given together see up to `size - 1` tokens before them. States
+    /// are kept as ever.
     ///
     /// # Errors
-    /// If `keep` is not less than `size`.
-    pub fn rotating(size: usize, keep: usize) -> Result<Self> {
-        if keep >= size {
-            let text =
-                format!("expected fewer kept positions than the {size} of the cache, found {keep}");
+    /// If `size` is not above `keep`.
+    pub fn with_limit(size: i32, keep: i32) -> Result<Self> {
+        if keep < 0 || size <= keep {
+            let text = format!("expected room for more than {keep} tokens, found {size}");
             return Err(Error::new(ErrorKind::InvalidArgument, text));
         }
-        let [size, keep] = [size, keep].map(|n| i32::try_from(n).unwrap_or(i32::MAX));
         Ok(KvCache {
             form: Form::Rotating { size, keep },
             ..Self::new()
@@ -107,6 +106,35 @@ impl KvCache {
         }
     }
 
+    /// Forgets all tokens but the first `length`. False, and nothing is changed, if tokens among those were dropped, or if
+    /// the cache has states, which cannot go back.
+    ///
+    /// # Errors
+    /// If MLX fails.
+    pub fn truncate(&mut self, length: i32) -> Result<bool> {
+        if length < 0 || !self.goes_back() {
+            return Ok(false);
+        }
+        for slot in &mut self.layers {
+            if let Some(keys) = &mut slot.keys {
+                keys.truncate(length)?;
+            }
+            for (_, part) in &mut slot.parts {
+                part.truncate(length)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// True if it holds every token, and nothing that depends on the last ones.
+    fn goes_back(&self) -> bool {
+        self.layers.iter().all(|slot| {
+            slot.states.is_empty()
+                && slot.keys.iter().all(Keys::is_whole)
+                && slot.parts.iter().all(|(_, c)| c.goes_back())
+        })
+    }
+
     /// The arrays it holds, to evaluate them with a step's result.
     pub fn arrays(&self) -> Vec<&Array> {
         let mut all = Vec::new();
@@ -148,7 +176,7 @@ impl KvCache {
     /// Puts the cached keys and values in front of the new ones.
     ///
     /// # Errors
-    /// If the batch differs from that of the tokens before.
+    /// If the tokens before had another batch size.
     pub fn update(&mut self, keys: &Array, values: &Array) -> Result<[Array; 2]> {
         if !self.on {
             return Ok([keys.clone(), values.clone()]);

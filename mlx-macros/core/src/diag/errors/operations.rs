@@ -30,7 +30,7 @@ macro_rules! operations {
             expected_sizes() = "expected sizes, `[B, L, heads, head_dim]`";
             expected_number() = "expected a number or a field of the config, `config.rms_norm_eps`";
             expected_bool() = "expected true or false";
-            expected_dtype() = "expected a dtype: float, f32, i32, u32 or bool";
+            expected_dtype(near) = "expected a dtype: float, f32, i32, u32 or bool{near}";
             expected_cache(found) = "expected the cache, but {found}";
             expected_tensor(found) = "expected one tensor, but {found}";
             numbers_alone(op) = "`{op}` expects at least one tensor, found numbers alone";
@@ -124,6 +124,7 @@ macro_rules! operations {
             help "dtypes are float (that of the activations, chosen when the model is loaded), f32, i32, u32 and bool"
         {
             unknown_dtype(name, near) = "unknown dtype `{name}`{near}";
+            dtype_as_dim(name) = "`{name}` is a dtype: write `;` before it, as in `Tensor![B, L; {name}]`";
         }
         /// A number that cannot be proved to be within a size.
         Bound: "bound of a size",

@@ -15,7 +15,10 @@ macro_rules! structure {
         /// An attribute's argument is not understood.
         Attribute: "attribute" {
             unknown_key(key, near, known) = "unknown argument `{key}`{near}{known}";
+            unknown_attribute(name, near) = "unknown attribute `#[{name}]`{near}";
             unknown_model_key(key, near) = "unknown argument `{key}`{near}; `#[mlx_model]` takes `config = Type`, `dims(name = size, ..)`, `fuse(..)` and `digest = \"file\"`";
+            unknown_lint(name, near) = "unknown lint `{name}`{near}";
+            impl_argument(found) = "`#[mlx_model]` of an `impl` takes `allow(lint)` alone, found `{found}`: write it on the struct";
             frozen_kind(field, kind) = "`#[frozen]` expects a layer that holds weights, found `{field}`, a `{kind}`";
             helper_kind(helper, field, kind) = "`#[{helper}]` does not apply to `{field}`, a `{kind}`";
             linear_only(helper, kinds, field, kind) = "`#[{helper}]` expects a {kinds}, found `{field}`, a `{kind}`";
@@ -83,6 +86,11 @@ macro_rules! structure {
             free_dim_unbound(dim, near) = "no argument of this method has the dim `{dim}` on its own{near}";
             free_dim_of_struct(dim) = "a struct cannot have the free dim `{dim}`: expected a field of the config, which begins with a lower-case letter";
             config_dim_in_function(dim) = "a function has no config and no field `{dim}`: expected a free dim, which begins with a capital";
+        }
+        /// The config has no such field, or one of another type.
+        ConfigField: "field of the config" {
+            config_without_field(config, name, near) = "`{config}` has no field `{name}`{near}";
+            config_size_type(name, ty) = "a size of the config is an integer, but `{name}` is `{ty}`";
         }
         /// A dim's expression is not a polynomial.
         DimExpr: "size",

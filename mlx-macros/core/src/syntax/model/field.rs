@@ -6,7 +6,7 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit, Type};
 
-use super::{is_helper, Field, Inner, Tied, Value};
+use super::{is_helper, misspelt, Field, Inner, Tied, Value};
 use crate::diag::{suggest, Diag, Result};
 use crate::syntax::args::{dim_expr, Args};
 use crate::syntax::condition::{self, is_place};
@@ -51,6 +51,9 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
         .ok_or_else(|| Diag::fields_without_names(f.span()))?;
     let attrs: Vec<Attribute> = f.attrs.iter().filter(|a| is_helper(a)).cloned().collect();
     f.attrs.retain(|a| !is_helper(a));
+    if let Some(e) = misspelt(&mut f.attrs) {
+        return Err(e);
+    }
     for (i, a) in attrs.iter().enumerate() {
         if attrs[..i].iter().any(|b| b.path() == a.path()) {
             let helper = a.path().to_token_stream();

@@ -327,8 +327,16 @@ pub const fn check_argument(sig: &Sig, args: &[SigType], i: usize, found: &str) 
     if args.len() != sig.args.len() {
         return;
     }
-    // Other arguments report their own mistakes.
-    let (ok, bound) = matches(&sig.args[i].1, &args[i], bound(sig, args));
+    let bound = bound(sig, args);
+    // Of swapped arguments, the first is reported.
+    let mut j = 0;
+    while j < i {
+        if !matches(&sig.args[j].1, &args[j], bound).0 {
+            return;
+        }
+        j += 1;
+    }
+    let (ok, bound) = matches(&sig.args[i].1, &args[i], bound);
     if !ok {
         Text::new()
             .push("argument `")

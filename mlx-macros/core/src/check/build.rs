@@ -66,20 +66,43 @@ pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph,
     b.positions_before_updates();
     b.updates_behind_positions();
     // A field with a mistake may read anything.
-    if b.errors.is_empty() && !model.fields.iter().any(|f| f.broken) {
+    let broken = model.fields.iter().any(|f| f.broken) || methods.iter().any(|m| m.broken);
+    if b.errors.is_empty() && !broken {
         let unread = b.variables.unread(arguments, |i| b.binds_a_size(method, i));
         b.errors.extend(unread);
         b.errors.append(&mut b.idle);
     }
-    // A function without its attribute is one mistake, however often it is called.
-    let mut plain: Vec<String> = Vec::new();
-    b.errors.retain(|e| {
-        let again = e.code == Code::UnknownOp && plain.contains(&e.message);
-        plain.push(e.message.clone());
-        !again
-    });
+    b.errors = once(std::mem::take(&mut b.errors));
     b.graph.guarded = b.sizes.guarded_alone();
     (b.graph, b.errors)
+}
+
+/// The mistakes of a body without those that only follow from another: of errors that blame one value in the same words, the
+/// first stays, and so it does of uses of layers that may be absent, and of calls of a function without its attribute.
+/// Names that a wrong pattern leaves out are not unknown.
+fn once(errors: Vec<Diag>) -> Vec<Diag> {
+    let mut said: Vec<String> = Vec::new();
+    let mut patterns = false;
+    let mut kept = Vec::new();
+    for e in errors {
+        let what = match e.code {
+            Code::UnknownOp => e.message.clone(),
+            Code::Optional => "optional".to_string(),
+            Code::UnknownName if patterns => continue,
+            _ => {
+                let blamed = e.message.rsplit_once(", but ").map(|(_, b)| b);
+                let blamed = blamed.filter(|b| b.starts_with('`') && b.contains(" is ["));
+                blamed.unwrap_or_default().to_string()
+            }
+        };
+        patterns |= e.code == Code::Declared || e.code == Code::Statement;
+        if !what.is_empty() && said.contains(&what) {
+            continue;
+        }
+        said.push(what);
+        kept.push(e);
+    }
+    kept
 }
 
 /// Numbers of a body that are beyond the range of a float.
@@ -481,7 +504,15 @@ impl Builder<'_> {
                 each.into_iter()
                     .try_for_each(|(p, id)| self.bind_pattern(p, id))
             }
-            other => Err(Diag::unknown_pattern(other.span())),
+            other => {
+                let unknown = self.unknown(pat.span());
+                if let Pat::Slice(s) = other {
+                    for p in &s.elems {
+                        self.bind_pattern(p, unknown)?;
+                    }
+                }
+                Err(Diag::unknown_pattern(other.span()))
+            }
         }
     }
 

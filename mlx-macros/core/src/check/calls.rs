@@ -25,6 +25,9 @@ impl Builder<'_> {
         if let Some(id) = self.several_axes(op.name, args, span)? {
             return Ok(id);
         }
+        if let Some(d) = without_brackets(op, args) {
+            return Err(d);
+        }
         let mut found: Vec<Option<(Arg, Span)>> = op.params.iter().map(|_| None).collect();
         let mut unknown = false;
         for (i, e) in args.iter().enumerate() {
@@ -597,6 +600,37 @@ pub(crate) fn flat(t: proc_macro2::TokenTree) -> Vec<String> {
         proc_macro2::TokenTree::Group(g) => g.stream().into_iter().flat_map(flat).collect(),
         _ => vec![],
     }
+}
+
+/// The mistake of a list whose values are arguments: `x.reshape(B, L, q)`.
+fn without_brackets(op: &Op, args: &[&Expr]) -> Option<Diag> {
+    let given = args
+        .iter()
+        .take_while(|e| !matches!(e, Expr::Assign(_)))
+        .count();
+    let list = |k: P| matches!(k, P::Dims | P::DimsOr(_) | P::Order | P::Axes | P::Tensors);
+    let at = op.params.iter().position(|p| list(p.1))?;
+    let needed = op.params[at + 1..]
+        .iter()
+        .filter(|p| p.1.default().is_none())
+        .count();
+    let end = given.checked_sub(needed)?;
+    let bare = !matches!(args.get(at)?, Expr::Array(_) | Expr::Tuple(_));
+    // One value is an axis, or a mistake of its own.
+    if !bare || end < at + 2 || given <= op.params.len() && op.params[at].1 != P::Order {
+        return None;
+    }
+    let items: Vec<String> = args[at..end]
+        .iter()
+        .map(|e| e.to_token_stream().to_string())
+        .collect();
+    let list = format!("[{}]", items.join(", "));
+    Some(Diag::list_without_brackets(
+        args[at].span(),
+        op.name,
+        op.params[at].0,
+        list,
+    ))
 }
 
 /// MLX's name of an argument, where the language has another.

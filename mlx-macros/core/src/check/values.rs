@@ -58,7 +58,6 @@ impl<'a> Builder<'a> {
             Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => {
                 self.named("negative", &[&u.expr], e.span())
             }
-            Expr::Unary(u) if matches!(u.op, UnOp::Deref(_)) => self.value(&u.expr, wanted),
             Expr::Unary(u) if matches!(u.op, UnOp::Not(_)) => {
                 let at = u.op.span();
                 Err(Diag::unknown_operator(at, "!", "logical_not(a)"))
@@ -316,23 +315,27 @@ impl<'a> Builder<'a> {
         if text == "linear_cross_entropy" {
             return self.linear_cross_entropy(args, span);
         }
-        let known = ops::OPS
-            .iter()
-            .map(|o| o.name)
-            .chain(["linear_cross_entropy"]);
         if let Some(op) = ops::find(&text) {
             return self.op(op, args, span);
         }
         if let Some(e) = self.unknown_call(name, &text) {
             return Err(e);
         }
-        let near = slip(&text, known);
-        // A function takes tensors and numbers alone.
-        if !near.is_empty() || args.iter().any(|a| never_passed(a)) {
-            return Err(Diag::unknown_operation(name.span(), text, near));
+        let known = ops::OPS
+            .iter()
+            .map(|o| o.name)
+            .chain(["linear_cross_entropy"]);
+        match slip(&text, known) {
+            // A function takes tensors and numbers alone.
+            near if near.is_empty() && args.iter().any(|a| never_passed(a)) => {
+                Err(Diag::unknown_operation(name.span(), text, near))
+            }
+            // Not an operation, and not like one: rustc knows whether there is such a function.
+            near if near.is_empty() => {
+                self.function(&syn::Path::from(name.clone()), args, span, wanted)
+            }
+            near => Err(Diag::unknown_operation(name.span(), text, near)),
         }
-        // Not an operation, and not like one: rustc knows whether there is such a function.
-        self.function(&syn::Path::from(name.clone()), args, span, wanted)
     }
 
     /// `let (k, v) = cache.update(k, v);`: the third axis grows by the cached positions.
@@ -464,6 +467,7 @@ fn foreign_expression(e: &Expr) -> (String, &'static str) {
             "the last expression, without `;`, is the result",
         ),
         Expr::Await(_) => ("`.await`", "remove it"),
+        Expr::Unary(_) => ("`*` before a value", "write `power(a, b)` for `a ** b`"),
         Expr::Macro(m) => return crate::check::build::foreign_macro(&m.mac),
         Expr::Lit(l) => match &l.lit {
             syn::Lit::Str(s) if s.value() == "causal" => {

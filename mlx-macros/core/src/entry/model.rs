@@ -21,6 +21,7 @@ use crate::kernel::regions;
 use crate::lower::{self, checkpoint, define};
 use crate::report::explain;
 use crate::syntax::arrays;
+use crate::syntax::function_source;
 use crate::syntax::kind::FieldKind;
 use crate::syntax::model::{self, ModelDef};
 use crate::syntax::nesting;
@@ -94,8 +95,26 @@ fn implementation(attr: TokenStream, mut i: ItemImpl) -> TokenStream {
     match (&*i.self_ty, &i.trait_) {
         (syn::Type::Path(p), None) if p.path.segments.last().is_some() => {
             let name = p.path.segments.last().map(|s| s.ident.clone());
+            // An impl of a misspelt name is the impl of the struct that it means.
+            let meant = name
+                .as_ref()
+                .and_then(|n| function_source::model_like(&n.to_string(), n.span()));
+            let (name, misspelt) = match (name, meant) {
+                (Some(name), Some(meant)) => {
+                    let near = format!(" (did you mean `{meant}`?)");
+                    let error = Diag::impl_of_nothing(name.span(), &name, near).to_tokens();
+                    let meant = syn::Ident::new(&meant, name.span());
+                    (Some(meant), Some(error))
+                }
+                (name, _) => (name, None),
+            };
+            if let (syn::Type::Path(p), Some(name)) = (&mut *i.self_ty, &name) {
+                if let Some(last) = p.path.segments.last_mut() {
+                    last.ident = name.clone();
+                }
+            }
             let hidden = name.map(|n| format_ident!("__mlx_model_{}", n));
-            quote! { #error #hidden! { #i } }
+            quote! { #error #misspelt #hidden! { #i } }
         }
         _ => {
             let error = Diag::not_a_model(i.impl_token.span, "another `impl`").to_tokens();
@@ -115,10 +134,10 @@ fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
                 macro_rules! #hidden { ($($t:tt)*) => { ::mlx_macros::__mlx_impl! { { #attr } { #item } $($t)* } }; }
             }
         }
-        (_, errors) => {
+        (model, errors) => {
             let errors = errors.iter().map(Diag::to_tokens);
             // The stand-in for the impl implements it.
-            let stripped = define::without_debug(model::stripped(item.clone()));
+            let stripped = define::without_debug(model::stripped(item.clone(), &model));
             quote! {
                 #(#errors)*
                 #[derive(Clone)]
@@ -444,10 +463,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
             let calls = quote! { #[allow(dead_code)] fn __calls() { #sizes #checks } };
             let signatures = define::signatures(&m.model, &m.methods);
             // The items stay, so that the editor and other models still see them.
-            let model = match m.of_struct.is_empty() && !m.model.broken {
-                true => define::model_impl(&m.model, &m.methods, &[], &TokenStream::new()),
-                false => define::stand_in(&m.model, &m.methods),
-            };
+            let model = define::stand_in(&m.model, &m.methods);
             quote! {
                 #(#errors)*
                 #model

@@ -226,7 +226,7 @@ pub fn stand_in(
         ReturnType::Type(_, t) => (known(t), t.span()),
         ReturnType::Default => (Ty::Unknown, sig.ident.span()),
     };
-    Method {
+    let mut method = Method {
         attrs: attrs.to_vec(),
         vis: vis.clone(),
         name: sig.ident.clone(),
@@ -235,7 +235,14 @@ pub fn stand_in(
         ret_span,
         body: body.clone(),
         broken: true,
+    };
+    if check_free(&method.ret, &method.free_dims(), ret_span).is_err() {
+        method.ret = match method.ret {
+            Ty::Tuple(all) => Ty::Tuple(vec![Ty::Unknown; all.len()]),
+            _ => Ty::Unknown,
+        };
     }
+    method
 }
 
 fn method(f: &syn::ImplItemFn, names: &Names) -> Result<Method> {

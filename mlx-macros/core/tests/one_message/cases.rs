@@ -11,7 +11,7 @@ pub struct Case {
 }
 
 /// The models that mistakes are planted in: those of the examples, each with a function that uses it.
-const BASES: [(&str, &str); 11] = [
+const BASES: [(&str, &str); 12] = [
     ("llama", "Llama"),
     ("gpt2", "Gpt2"),
     ("bert", "Bert"),
@@ -23,6 +23,10 @@ const BASES: [(&str, &str); 11] = [
     ("qwen3_moe", "Qwen3Moe"),
     ("olmo2", "Olmo2"),
     ("gemma2", "Gemma2"),
+    (
+        "decoder",
+        "Decoder<Block<mlx_models::llama::Attention, mlx_models::llama::Mlp>>",
+    ),
 ];
 
 /// The name and the source of each base: a crate as a user has it, where the config is beside the model. That of some bases

@@ -8,6 +8,7 @@ macro_rules! operations {
         Arguments: "arguments" {
             too_many_arguments(op, signature, found) = "`{op}` takes {signature}, found {found} arguments";
             masks_both() = "expected `causal` or `sliding(n)` on one side of `&`, and a bool tensor on the other";
+            list_without_brackets(op, name, list) = "`{op}` takes `{name}` as one list: write `{list}`";
             argument_missing(op, signature, name) = "missing argument `{name}`: `{op}` takes {signature}";
             argument_twice(op, name) = "duplicate argument `{name}` of `{op}`";
             unknown_argument(op, name, near, signature) = "unknown argument `{name}`{near}: `{op}` takes {signature}";

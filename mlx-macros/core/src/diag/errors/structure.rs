@@ -17,6 +17,10 @@ macro_rules! structure {
             unknown_key(key, near, known) = "unknown argument `{key}`{near}{known}";
             unknown_attribute(name, near) = "unknown attribute `#[{name}]`{near}";
             unknown_model_key(key, near) = "unknown argument `{key}`{near}; `#[mlx_model]` takes `config = Type`, `dims(name = size, ..)`, `fuse(..)` and `digest = \"file\"`";
+            unknown_type_name(name, near) = "unknown type `{name}`{near}: nothing else in this file has the name";
+            model_lifetime() = "a model has no lifetimes: its layers own their tensors";
+            type_parameter_unused(name) = "no field has the type parameter `{name}`: remove it";
+            layer_parameters(kind) = "`{kind}` takes no type parameters: write `{kind}`";
             unknown_lint(name, near) = "unknown lint `{name}`{near}";
             impl_argument(found) = "`#[mlx_model]` of an `impl` takes `allow(lint)` alone, found `{found}`: write it on the struct";
             frozen_kind(field, kind) = "`#[frozen]` expects a layer that holds weights, found `{field}`, a `{kind}`";
@@ -67,6 +71,7 @@ macro_rules! structure {
         {
             not_a_model(what) = "expected a struct or an inherent `impl` block, found {what}";
             fields_without_names() = "expected a struct with named fields";
+            impl_of_nothing(name, near) = "no struct `{name}` with `#[mlx_model]` in this file{near}";
             not_a_method() = "expected a method: put other items into a plain `impl` block";
         }
         /// A parameter has the wrong number of dims.
@@ -90,7 +95,7 @@ macro_rules! structure {
         /// The config has no such field, or one of another type.
         ConfigField: "field of the config" {
             config_without_field(config, name, near) = "`{config}` has no field `{name}`{near}";
-            config_size_type(name, ty) = "a size of the config is an integer, but `{name}` is `{ty}`";
+            config_type(want, name, ty) = "{want}, but `{name}` is `{ty}`";
         }
         /// A dim's expression is not a polynomial.
         DimExpr: "size",

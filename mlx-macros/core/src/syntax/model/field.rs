@@ -241,6 +241,11 @@ fn kind<'a>(
 ) -> Result<FieldKind> {
     let ty = last_segment(whole);
     if let Some(model) = element(whole, "Vec") {
+        if let Type::Path(p) = &model {
+            if let Some(e) = p.path.get_ident().and_then(super::unknown_type) {
+                return Err(e);
+            }
+        }
         let Some(a) = find("layers") else {
             return Err(Diag::layers_without_count(whole.span(), name));
         };
@@ -270,6 +275,24 @@ fn kind<'a>(
             checkpoint,
             leaf,
         });
+    }
+    let layer = layers::find(&ty).is_some()
+        || ["Linear", "Embedding", "Param", "Rope"].contains(&ty.as_str());
+    if let Type::Path(p) = whole {
+        if let (true, Some(last)) = (
+            layer,
+            p.path.segments.last().filter(|s| !s.arguments.is_none()),
+        ) {
+            return Err(Diag::layer_parameters(last.span(), &last.ident));
+        }
+        if let Some(e) = p
+            .path
+            .get_ident()
+            .filter(|_| !layer)
+            .and_then(super::unknown_type)
+        {
+            return Err(e);
+        }
     }
     let mut param = find("param").map(Args::of).transpose()?;
     let need = || Diag::param_without_shape(name.span(), name, &ty);

@@ -18,7 +18,9 @@ use crate::syntax::args::{positive, Args};
 use crate::syntax::condition;
 use crate::syntax::digest::Digest;
 use crate::syntax::dims::{is_free, Dim};
+use crate::syntax::function_source;
 use crate::syntax::kind::FieldKind;
+use crate::syntax::layers::Setting;
 use crate::syntax::logic::Facts;
 use crate::syntax::names::Names;
 use crate::syntax::quantize::Quantize;
@@ -163,6 +165,7 @@ pub fn read(attr: TokenStream, mut item: ItemStruct, passes: &[&str]) -> (ModelD
     if !named {
         errors.push(Diag::fields_without_names(item.ident.span()));
     }
+    errors.extend(generics(&mut item));
     // What follows leans on what is wrong here.
     let frame = errors.len();
     let mut unclear = frame > 0 || syntax;
@@ -359,20 +362,44 @@ pub(crate) fn absent(model: &ModelDef, bodies: &[Ident]) -> Vec<Absent> {
         return vec![];
     }
     let names = &model.names;
-    let mut read: Vec<(String, Span, bool)> = Vec::new();
+    let mut read: Vec<(String, Span, Want)> = Vec::new();
     let places = names.places.borrow();
     let sizes = places
         .iter()
         .filter(|(n, _)| !is_free(n) && !n.contains('.'));
-    read.extend(sizes.map(|(n, at)| (n.clone(), *at, true)));
+    read.extend(sizes.map(|(n, at)| (n.clone(), *at, Want::Size)));
     let conditions = model
         .requires
         .iter()
         .chain(model.fields.iter().filter_map(|f| f.when.as_ref()));
-    let numbers = conditions.chain(model.fields.iter().flat_map(Field::numbers));
-    let of_struct = numbers.flat_map(condition::fields);
-    let others = of_struct.chain(bodies.iter().cloned());
-    read.extend(others.map(|n| (n.unraw().to_string(), n.span(), false)));
+    let conditions: Vec<&Expr> = conditions.collect();
+    let guards = conditions.iter().map(|e| e.to_token_stream().to_string());
+    let guards: Vec<String> = guards.collect();
+    let conditions = conditions.into_iter();
+    let asked: Vec<Ident> = conditions
+        .flat_map(condition::fields)
+        .chain(bodies.iter().cloned())
+        .collect();
+    for f in &model.fields {
+        let flags = f.flags();
+        for e in f.numbers() {
+            let want = match e {
+                _ if matches!(&f.kind, FieldKind::Rope { scaling: Some(s), .. } if std::ptr::eq(s, e)) => {
+                    Want::Any
+                }
+                Expr::Path(_) if flags.iter().any(|x| std::ptr::eq(*x, e)) => Want::Flag,
+                Expr::Path(_) => Want::Number,
+                _ => Want::Any,
+            };
+            let of_field = condition::fields(e).into_iter();
+            read.extend(of_field.map(|n| (n.unraw().to_string(), n.span(), want)));
+        }
+    }
+    read.extend(
+        asked
+            .iter()
+            .map(|n| (n.unraw().to_string(), n.span(), Want::Any)),
+    );
     read.retain(|(n, ..)| !names.short.contains_key(n) && !n.is_empty());
     read.sort_by_key(|(n, at, _)| (n.clone(), at.start().line, at.start().column));
     let known = || source.iter().map(|(n, _)| n.as_str());
@@ -383,13 +410,16 @@ pub(crate) fn absent(model: &ModelDef, bodies: &[Ident]) -> Vec<Absent> {
         .map(|s| s.ident.to_string())
         .unwrap_or_default();
     let mut found: Vec<(String, Absent)> = Vec::new();
-    for (name, span, size) in read {
+    for (name, span, want) in read {
+        let guarded = guards.iter().any(|g| {
+            g.contains(&format!("{name} . is_some")) || g.contains(&format!("{name} . is_none"))
+        }) || bodies.iter().any(|n| n.unraw() == name.as_str());
         let error = match source.iter().find(|(n, _)| *n == name) {
             None => Diag::config_without_field(span, &config, &name, suggest(&name, known())),
-            Some((_, ty)) if size && never_a_size(ty) => {
-                Diag::config_size_type(span, &name, ty.to_token_stream())
-            }
-            Some(_) => continue,
+            Some((_, ty)) => match want.refuses(ty, guarded) {
+                Some(what) => Diag::config_type(span, what, &name, ty.to_token_stream()),
+                None => continue,
+            },
         };
         if !found.iter().any(|(n, _)| *n == name) {
             let reported = crate::syntax::config_source::read_before(&model.config, &name, at);
@@ -399,10 +429,39 @@ pub(crate) fn absent(model: &ModelDef, bodies: &[Ident]) -> Vec<Absent> {
     found.into_iter().map(|(_, a)| a).collect()
 }
 
-/// True for types that hold no integer.
-fn never_a_size(ty: &Type) -> bool {
-    const OTHERS: [&str; 4] = ["f32", "f64", "bool", "String"];
-    matches!(ty, Type::Path(p) if p.path.segments.last().is_some_and(|s| OTHERS.iter().any(|o| s.ident == o)))
+/// What a field of the config is read as.
+#[derive(Clone, Copy)]
+enum Want {
+    Size,
+    Number,
+    Flag,
+    Any,
+}
+
+impl Want {
+    /// The words for what is wanted, if a type is known to be something else. A field that a condition asks for may be absent.
+    fn refuses(self, ty: &Type, guarded: bool) -> Option<&'static str> {
+        let Type::Path(p) = ty else { return None };
+        let name = p.path.segments.last()?.ident.to_string();
+        let absent = name == "Option" && !guarded;
+        let integer = [
+            "usize", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "isize",
+        ]
+        .contains(&name.as_str());
+        let float = ["f32", "f64"].contains(&name.as_str());
+        match self {
+            Want::Size if absent || float || ["bool", "String"].contains(&name.as_str()) => {
+                Some("a size of the config is an integer")
+            }
+            Want::Number if absent || ["bool", "String"].contains(&name.as_str()) => {
+                Some("a number of the config is an integer or a float")
+            }
+            Want::Flag if integer || float || name == "String" => {
+                Some("a flag of the config is a `bool`")
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A mistake for each of these fields of the config that a size has the name of.
@@ -492,6 +551,21 @@ impl Field {
         }
     }
 
+    /// Those of its numbers that are flags.
+    fn flags(&self) -> Vec<&Expr> {
+        let mut all: Vec<&Expr> = self.tied.iter().filter_map(|t| t.when.as_ref()).collect();
+        match &self.kind {
+            FieldKind::Linear { bias, .. } => all.extend(bias),
+            FieldKind::Layer(held) => all.extend(held.options.iter().filter_map(|o| match o {
+                Setting::Flag(e) => Some(e),
+                _ => None,
+            })),
+            FieldKind::Rope { traditional, .. } => all.push(traditional),
+            _ => {}
+        }
+        all
+    }
+
     /// The numbers and flags of the config that its attributes name.
     pub fn numbers(&self) -> Vec<&Expr> {
         let mut all: Vec<&Expr> = Vec::new();
@@ -562,7 +636,18 @@ fn check_tied(f: &Field, fields: &[Field], names: &Names) -> Result<()> {
 }
 
 /// The struct without the attributes that only the macros read, for when the model is wrong.
-pub fn stripped(mut item: ItemStruct) -> ItemStruct {
+pub fn stripped(mut item: ItemStruct, model: &ModelDef) -> ItemStruct {
+    item.generics = model.item.generics.clone();
+    // The type of a field with a mistake may have more.
+    for f in item.fields.iter_mut() {
+        let broken = model
+            .fields
+            .iter()
+            .any(|o| o.broken && Some(&o.name) == f.ident.as_ref());
+        if broken && model.item.generics.params.is_empty() {
+            f.ty = syn::parse_quote!(());
+        }
+    }
     take_mark(&mut item.attrs);
     misspelt(&mut item.attrs);
     item.attrs.retain(|a| !is_helper(a));
@@ -575,6 +660,44 @@ pub fn stripped(mut item: ItemStruct) -> ItemStruct {
 
 fn collect<T>(errors: &mut Vec<Diag>, r: Result<T>) -> Option<T> {
     r.map_err(|e| errors.push(e)).ok()
+}
+
+/// Lifetimes, and type parameters that no field has, which are taken away.
+fn generics(item: &mut ItemStruct) -> Vec<Diag> {
+    let fields = item.fields.to_token_stream().to_string();
+    let used = |name: &Ident| {
+        fields
+            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .any(|w| name == w)
+    };
+    let wrong = |p: &syn::GenericParam| match p {
+        syn::GenericParam::Lifetime(l) => Some(Diag::model_lifetime(l.span())),
+        syn::GenericParam::Type(t) if !used(&t.ident) => {
+            Some(Diag::type_parameter_unused(t.ident.span(), &t.ident))
+        }
+        _ => None,
+    };
+    let found: Vec<Diag> = item.generics.params.iter().filter_map(wrong).collect();
+    if !found.is_empty() {
+        let kept = item
+            .generics
+            .params
+            .iter()
+            .filter(|p| wrong(p).is_none())
+            .cloned();
+        item.generics.params = kept.collect();
+    }
+    found
+}
+
+/// The mistake of a type that is nowhere else in the file.
+fn unknown_type(name: &Ident) -> Option<Diag> {
+    let text = name.to_string();
+    function_source::once(&text, name.span()).then(|| {
+        let others = function_source::types(name.span());
+        let others = others.iter().map(String::as_str).filter(|o| *o != text);
+        Diag::unknown_type_name(name.span(), name, suggest(&text, others))
+    })
 }
 
 /// Attributes with almost the name of one of the macros', which are taken away.
@@ -605,6 +728,7 @@ fn header(
     errors: &mut Vec<Diag>,
 ) -> Result<Header> {
     let (mut config, mut digest, mut allowed) = (None, None, Vec::new());
+    let mut unknown = false;
     let mut fuse = Switches::All;
     let mut seen: Vec<Path> = Vec::new();
     for meta in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(attr)? {
@@ -618,7 +742,13 @@ fn header(
             Meta::NameValue(nv) if nv.path.is_ident("config") => match &nv.value {
                 Expr::Path(p) => {
                     config = Some(p.path.clone());
-                    Ok(())
+                    match p.path.get_ident().and_then(unknown_type) {
+                        Some(e) => {
+                            unknown = true;
+                            Err(e)
+                        }
+                        None => Ok(()),
+                    }
                 }
                 e => return Err(Diag::config_not_a_type(e.span())),
             },
@@ -651,7 +781,11 @@ fn header(
         };
         errors.extend(read.err());
     }
-    let config = config.ok_or_else(|| Diag::no_config(at))?;
+    let mut config: Path = config.ok_or_else(|| Diag::no_config(at))?;
+    if unknown {
+        // A type that is not there would be reported once more.
+        config = syn::parse_quote!(::core::convert::Infallible);
+    }
     Ok((config, names, fuse, digest, allowed))
 }
 

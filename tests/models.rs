@@ -284,6 +284,8 @@ struct Stack {
 }
 
 #[mlx_model]
+// The values are what is compared, not what a model would learn.
+#[allow(deprecated)]
 impl Stack {
     fn forward(&self, tokens: Tensor![B, L; i32]) -> Tensor![B, L, vocab] {
         let mut h = self.embed(tokens);

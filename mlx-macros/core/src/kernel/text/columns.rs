@@ -230,8 +230,10 @@ impl Writer<'_> {
     }
 
     /// Writes the outputs, and adds up those that are sums over rows.
-    pub fn outputs(&mut self, sums: bool) {
+    pub fn outputs(&mut self) {
         let program = self.program;
+        let all = program.outputs.iter();
+        let sums = all.clone().any(|o| matches!(o.place, Place::Sum));
         let mut widths: Vec<&Dim> = Vec::new();
         for output in &program.outputs {
             match &program.values[output.value].width {

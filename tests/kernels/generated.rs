@@ -1,5 +1,5 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
-//! Kernels of every operation, and random ones; `mlx-macros/core/tests/kernels/committed.rs` writes this file.
+//! Kernels of every operation, and random ones; `cargo xtask generate` writes this file.
 
 use mlx_macros::mlx_kernel;
 use mlx_runtime::{Array, Result};
@@ -402,6 +402,12 @@ fn call_each130(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each130(&x[0], &x[1
 #[mlx_kernel]
 fn each131(x: Tensor![B, L, D]) -> Tensor![B * 2, L, D] { tile(softmax(x, -1), [2, 1, 1]) }
 fn call_each131(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each131(&x[0])?]) }
+#[mlx_kernel]
+fn each132(x: Tensor![B, 2, D]) -> Tensor![B, D] { silu(take(x, full([], 0, i32), 1)) * take(x, full([], 1, i32), 1) }
+fn call_each132(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each132(&x[0])?]) }
+#[mlx_kernel]
+fn each133(x: Tensor![B, 3, D]) -> Tensor![B, D] { exp(take(x, full([], 2, i32), 1)) * take(x, full([], 0, i32), 1) }
+fn call_each133(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each133(&x[0])?]) }
 #[mlx_kernel]
 fn random0(y: Tensor![B, L, D], z: Tensor![B, L, E], s: Tensor![B, L, 1]) -> (Tensor![B, L, 1], Tensor![B, L, 1], Tensor![B, L, E]) {
     let v0 = softplus(s);
@@ -1268,6 +1274,8 @@ pub const CASES: &[Case] = &[
     Case { name: "each129", call: call_each129, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each130", call: call_each130, arguments: &[(&["B", "D"], "float"), (&["D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each131", call: call_each131, arguments: &[(&["B", "L", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each132", call: call_each132, arguments: &[(&["B", "2", "D"], "float")], sizes: &[("B", 3), ("D", 5)] },
+    Case { name: "each133", call: call_each133, arguments: &[(&["B", "3", "D"], "float")], sizes: &[("B", 3), ("D", 16)] },
     Case { name: "random0", call: call_random0, arguments: &[(&["B", "L", "D"], "float"), (&["B", "L", "E"], "float"), (&["B", "L", "1"], "float")], sizes: &[("B", 2), ("L", 3), ("D", 19), ("E", 33)] },
     Case { name: "random1", call: call_random1, arguments: &[(&["B", "L", "D"], "float"), (&["E"], "float"), (&["B", "L", "1"], "float"), (&["B", "L", "1"], "float")], sizes: &[("B", 2), ("L", 3), ("D", 19), ("E", 33)] },
     Case { name: "random2", call: call_random2, arguments: &[(&["B", "L", "D"], "float"), (&["B", "L", "D"], "float"), (&["B", "L", "E"], "float"), (&["D"], "float"), (&["B", "L", "1"], "float"), (&["B", "L", "1"], "float"), (&["B", "L", "1"], "i32")], sizes: &[("B", 2), ("L", 3), ("D", 19), ("E", 33)] },

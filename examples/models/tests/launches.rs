@@ -1,4 +1,4 @@
-//! Operations that a layer adds to the graph of a forward pass, and to that of a loss with the gradients of all weights,
+//! Operations that a layer adds to the graph of a forward pass, and to the graph of a loss with the gradients of all weights,
 //! as kernels and composed of MLX's: the table in `docs/performance.md`, which `LAUNCHES_WRITE=1` writes. Each operation is a
 //! launch of a kernel, or several; views are not counted. T5's layer is one of the encoder with one of the decoder.
 

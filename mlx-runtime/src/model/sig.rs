@@ -3,6 +3,8 @@
 //!
 //! Sizes are compared as text: the macros write every size in one normal form, with the names of
 //! the config's fields. A name that begins with a capital is free, and stands for the caller's size.
+//!
+//! Tests: unit tests below.
 
 use super::const_text::{is_free, names, same, same_bytes, same_inside, Text};
 
@@ -325,8 +327,16 @@ pub const fn check_argument(sig: &Sig, args: &[SigType], i: usize, found: &str) 
     if args.len() != sig.args.len() {
         return;
     }
-    // Other arguments report their own mistakes.
-    let (ok, bound) = matches(&sig.args[i].1, &args[i], bound(sig, args));
+    let bound = bound(sig, args);
+    // Of swapped arguments, the first is reported.
+    let mut j = 0;
+    while j < i {
+        if !matches(&sig.args[j].1, &args[j], bound).0 {
+            return;
+        }
+        j += 1;
+    }
+    let (ok, bound) = matches(&sig.args[i].1, &args[i], bound);
     if !ok {
         Text::new()
             .push("argument `")
@@ -361,8 +371,9 @@ pub const fn check_result(sig: &Sig, what: &str, args: &[SigType], ret: &SigType
     let bound = bound(sig, args);
     let mut j = 0;
     while j < args.len() {
-        if !matches(&sig.args[j].1, &args[j], bound).0 {
-            // The argument is reported; errors that follow from it are not.
+        // An argument with a mistake is reported; errors that follow from it are not.
+        let unknown = matches!(sig.args[j].1, SigType::Unknown);
+        if unknown || !matches(&sig.args[j].1, &args[j], bound).0 {
             return;
         }
         j += 1;

@@ -1,4 +1,6 @@
 //! Causal attention from joined heads to joined heads.
+//!
+//! Tests: `mlx-models --test language`.
 
 use super::linear::Joined;
 use super::{KvCache, Rope};

@@ -1,4 +1,6 @@
 //! Normalisation with a mean.
+//!
+//! Tests: `tests/layers.rs`.
 
 use super::init;
 use super::norm::{absent, Norm};

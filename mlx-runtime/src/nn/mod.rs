@@ -3,6 +3,8 @@
 //! A body of `#[mlx_model]` calls the layers, whose tensors loading sets. Without the macros a layer is made by its
 //! constructor, such as [`Linear::new`]; [`Sequential`] and [`parameters!`](crate::parameters) put layers together,
 //! [`value_and_grad`] differentiates them, and [`Parameters`] saves and loads them.
+//!
+//! Tests: `tests/layers.rs`.
 
 pub(crate) mod activations;
 mod attention;

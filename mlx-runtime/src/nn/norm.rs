@@ -1,4 +1,6 @@
 //! Normalisation.
+//!
+//! Tests: `tests/layers.rs`.
 
 use super::init;
 use crate::kernels::norm;

@@ -74,7 +74,7 @@ impl Builder<'_> {
                 Expr::Path(p) if p.path.get_ident().is_some() => {
                     Ok(Arg::Dtype(signature::Dt::parse(p.path.require_ident()?)?))
                 }
-                _ => Err(Diag::expected_dtype(at)),
+                other => Err(Diag::expected_dtype(at, dtype_meant(other))),
             },
             _ => self.other_argument(e, kind),
         }
@@ -215,4 +215,25 @@ pub(crate) fn by_position(shape: &[Dim]) -> bool {
 
 fn float_type(ty: &syn::Type) -> bool {
     matches!(ty, syn::Type::Path(p) if p.path.is_ident("f32") || p.path.is_ident("f64"))
+}
+
+/// The dtype that `torch.float32` or `"float32"` stands for, as words of a message.
+fn dtype_meant(e: &Expr) -> String {
+    let name = match e {
+        Expr::Field(f) => quote::ToTokens::to_token_stream(&f.member).to_string(),
+        Expr::Path(p) => p
+            .path
+            .segments
+            .last()
+            .map(|s| s.ident.to_string())
+            .unwrap_or_default(),
+        Expr::Lit(l) => match &l.lit {
+            Lit::Str(s) => s.value(),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    };
+    let ours = crate::diag::foreign::dtype(&name);
+    let ours = ours.or_else(|| signature::Dt::NAMES.into_iter().find(|n| **n == name));
+    ours.map_or_else(String::new, |d| format!(": write `{d}`"))
 }

@@ -14,7 +14,7 @@ use syn::{Block, Expr, Ident, Pat, Stmt};
 
 use crate::check::loops::Looped;
 use crate::check::variables::{Sizes, Variables};
-use crate::diag::{suggest, Diag, Result};
+use crate::diag::{suggest, Code, Diag, Result};
 use crate::ir::{describe, noun, show, Graph, Id, Kind, Node};
 use crate::syntax::logic::Facts;
 use crate::syntax::model::ModelDef;
@@ -65,13 +65,43 @@ pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph,
     b.positions_before_updates();
     b.updates_behind_positions();
     // A field with a mistake may read anything.
-    if b.errors.is_empty() && !model.fields.iter().any(|f| f.broken) {
+    let broken = model.fields.iter().any(|f| f.broken) || methods.iter().any(|m| m.broken);
+    if b.errors.is_empty() && !broken {
         let unread = b.variables.unread(arguments, |i| b.binds_a_size(method, i));
         b.errors.extend(unread);
         b.errors.append(&mut b.idle);
     }
+    b.errors = once(std::mem::take(&mut b.errors));
     b.graph.guarded = b.sizes.guarded_alone();
     (b.graph, b.errors)
+}
+
+/// The mistakes of a body without those that only follow from another: of errors that blame one value in the same words, the
+/// first stays, and so it does of uses of layers that may be absent, and of calls of a function without its attribute.
+/// Names that a wrong pattern leaves out are not unknown.
+fn once(errors: Vec<Diag>) -> Vec<Diag> {
+    let mut said: Vec<String> = Vec::new();
+    let mut patterns = false;
+    let mut kept = Vec::new();
+    for e in errors {
+        let what = match e.code {
+            Code::UnknownOp => e.message.clone(),
+            Code::Optional => "optional".to_string(),
+            Code::UnknownName if patterns => continue,
+            _ => {
+                let blamed = e.message.rsplit_once(", but ").map(|(_, b)| b);
+                let blamed = blamed.filter(|b| b.starts_with('`') && b.contains(" is ["));
+                blamed.unwrap_or_default().to_string()
+            }
+        };
+        patterns |= e.code == Code::Declared || e.code == Code::Statement;
+        if !what.is_empty() && said.contains(&what) {
+            continue;
+        }
+        said.push(what);
+        kept.push(e);
+    }
+    kept
 }
 
 /// Numbers of a body that are beyond the range of a float.
@@ -179,7 +209,25 @@ impl Builder<'_> {
     }
 
     fn body(&mut self, method: &Method) {
-        match self.statements(&method.body.stmts) {
+        let stmts = &method.body.stmts;
+        // A result that is given in Rust's other ways is one mistake, and what it computes is looked at all the same.
+        let last = match stmts.last() {
+            Some(Stmt::Expr(Expr::Return(r), _)) => r.expr.as_deref().map(|e| {
+                let (what, instead) = foreign_statement(&stmts[stmts.len() - 1]);
+                (Diag::unknown_statement(r.span(), what, instead), e)
+            }),
+            Some(Stmt::Expr(e, Some(semi))) if is_value(e) => {
+                let want = self.show(&method.ret);
+                Some((Diag::result_dropped(semi.span(), &method.name, want), e))
+            }
+            _ => None,
+        };
+        if let Some((error, e)) = last {
+            self.errors.push(error);
+            self.statements(&stmts[..stmts.len() - 1]);
+            return self.finish(e, method);
+        }
+        match self.statements(stmts) {
             Some(e) => self.finish(e, method),
             None => {
                 let want = self.show(&method.ret);
@@ -293,7 +341,10 @@ impl Builder<'_> {
                 self.value(e, None)?;
                 Err(Diag::value_unused(e.span()))
             }
-            other => Err(Diag::unknown_statement(other.span())),
+            other => {
+                let (what, instead) = foreign_statement(other);
+                Err(Diag::unknown_statement(other.span(), what, instead))
+            }
         }
     }
 
@@ -415,7 +466,15 @@ impl Builder<'_> {
                 each.into_iter()
                     .try_for_each(|(p, id)| self.bind_pattern(p, id))
             }
-            other => Err(Diag::unknown_pattern(other.span())),
+            other => {
+                let unknown = self.unknown(pat.span());
+                if let Pat::Slice(s) = other {
+                    for p in &s.elems {
+                        self.bind_pattern(p, unknown)?;
+                    }
+                }
+                Err(Diag::unknown_pattern(other.span()))
+            }
         }
     }
 
@@ -431,6 +490,79 @@ impl Builder<'_> {
             Diag::unknown_variable(name.span(), name, near)
         })
     }
+}
+
+/// True for an expression that gives a value.
+fn is_value(e: &Expr) -> bool {
+    let push = |m: &syn::ExprMethodCall| m.method == "push";
+    match e {
+        Expr::MethodCall(m) => !push(m),
+        Expr::Binary(b) => compound(b).is_none(),
+        Expr::Call(_) | Expr::Path(_) | Expr::Paren(_) | Expr::Tuple(_) | Expr::Unary(_) => true,
+        Expr::Macro(m) => m.mac.path.is_ident("rearrange"),
+        _ => false,
+    }
+}
+
+/// A statement that the language lacks, and what to write.
+fn foreign_statement(s: &Stmt) -> (String, &'static str) {
+    let loops = "write `for layer in self.layers { .. }` or `for t in 0..L { .. }`";
+    let (what, instead) = match s {
+        Stmt::Expr(Expr::Return(_), _) => (
+            "`return`",
+            "the last expression, without `;`, is the result",
+        ),
+        Stmt::Expr(Expr::While(_), _) => ("`while`", loops),
+        Stmt::Expr(Expr::Loop(_), _) => ("`loop`", loops),
+        Stmt::Expr(Expr::Break(_), _) => ("`break`", "a loop runs all of its layers or positions"),
+        Stmt::Expr(Expr::Continue(_), _) => (
+            "`continue`",
+            "write `if config.flag { .. }` around the rest of the loop",
+        ),
+        Stmt::Expr(Expr::Match(_), _) => (
+            "`match`",
+            "write `if config.field == .. { .. } else { .. }`",
+        ),
+        Stmt::Item(syn::Item::Fn(_)) => (
+            "a function in a body",
+            "write it beside the model, with `#[mlx_fn]`",
+        ),
+        Stmt::Item(_) => ("an item in a body", "write it outside of the model"),
+        Stmt::Macro(m) => return foreign_macro(&m.mac),
+        Stmt::Expr(Expr::Macro(m), _) => return foreign_macro(&m.mac),
+        Stmt::Expr(Expr::Index(_), _) => (
+            "an assignment to a part",
+            "write `put_along_axis(x, indices, values, axis)` or `where_(mask, y, x)`",
+        ),
+        _ => (
+            "this statement",
+            "write `let y = ..;`, `h = ..;`, a loop over layers, or an `if` on the config",
+        ),
+    };
+    (what.to_string(), instead)
+}
+
+/// A macro of Rust, and what to write.
+pub(crate) fn foreign_macro(m: &syn::Macro) -> (String, &'static str) {
+    let name = m
+        .path
+        .segments
+        .last()
+        .map(|s| s.ident.to_string())
+        .unwrap_or_default();
+    let instead = match name.as_str() {
+        "assert" | "assert_eq" | "assert_ne" | "debug_assert" | "debug_assert_eq" | "ensure" => {
+            "write `#[require(condition)]` on the struct"
+        }
+        "println" | "eprintln" | "print" | "dbg" | "trace" | "debug" | "info" => {
+            "remove it, and look at the values where the model is called"
+        }
+        "panic" | "todo" | "unimplemented" | "unreachable" | "bail" => {
+            "remove it: a body computes its result in every case"
+        }
+        _ => "write `rearrange!(..)` or operations",
+    };
+    (format!("`{name}!`"), instead)
 }
 
 /// The operation of `+=` and its like.

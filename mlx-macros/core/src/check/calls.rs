@@ -11,7 +11,7 @@ use syn::{Expr, Ident};
 
 use crate::check::build::Builder;
 use crate::check::values::type_text;
-use crate::diag::{suggest, Diag, Result};
+use crate::diag::{foreign, suggest, Diag, Result};
 use crate::ir::{Arg, Call, Callee, Ctx, Id, Kind, Op, Place, LAYER, P};
 use crate::ops::rules;
 use crate::syntax::dims::{is_free, Dim, Shape};
@@ -22,6 +22,9 @@ use crate::syntax::signature::{Dt, Method, Ty};
 impl Builder<'_> {
     /// An operation: arguments in order or by name, then its rule.
     pub(crate) fn op(&mut self, op: &'static Op, args: &[&Expr], span: Span) -> Result<Id> {
+        if let Some(d) = without_brackets(op, args) {
+            return Err(d);
+        }
         let mut found: Vec<Option<(Arg, Span)>> = op.params.iter().map(|_| None).collect();
         let mut unknown = false;
         for (i, e) in args.iter().enumerate() {
@@ -148,7 +151,18 @@ impl Builder<'_> {
             .iter()
             .position(|(n, kind)| *n == name || other_name(*kind) == Some(&name))
             .ok_or_else(|| {
-                let near = suggest(&name, op.params.iter().map(|p| p.0));
+                let takes = |n: &&str| {
+                    op.params
+                        .iter()
+                        .any(|p| p.0 == *n || other_name(p.1) == Some(n))
+                };
+                let near = match foreign::argument(&name).filter(takes) {
+                    Some("mask") if name == "is_causal" => {
+                        " (write `causal` as the mask)".to_string()
+                    }
+                    Some(ours) => format!(" (did you mean `{ours}`?)"),
+                    None => suggest(&name, op.params.iter().map(|p| p.0)),
+                };
                 Diag::unknown_argument(key.span(), op.name, name, near, signature(op))
             })
     }
@@ -526,6 +540,37 @@ pub(crate) fn flat(t: proc_macro2::TokenTree) -> Vec<String> {
         proc_macro2::TokenTree::Group(g) => g.stream().into_iter().flat_map(flat).collect(),
         _ => vec![],
     }
+}
+
+/// The mistake of a list whose values are arguments: `x.reshape(B, L, q)`.
+fn without_brackets(op: &Op, args: &[&Expr]) -> Option<Diag> {
+    let given = args
+        .iter()
+        .take_while(|e| !matches!(e, Expr::Assign(_)))
+        .count();
+    let list = |k: P| matches!(k, P::Dims | P::DimsOr(_) | P::Order | P::Axes | P::Tensors);
+    let at = op.params.iter().position(|p| list(p.1))?;
+    let needed = op.params[at + 1..]
+        .iter()
+        .filter(|p| p.1.default().is_none())
+        .count();
+    let end = given.checked_sub(needed)?;
+    let bare = !matches!(args.get(at)?, Expr::Array(_) | Expr::Tuple(_));
+    // One value is an axis, or a mistake of its own.
+    if !bare || end < at + 2 || given <= op.params.len() && op.params[at].1 != P::Order {
+        return None;
+    }
+    let items: Vec<String> = args[at..end]
+        .iter()
+        .map(|e| e.to_token_stream().to_string())
+        .collect();
+    let list = format!("[{}]", items.join(", "));
+    Some(Diag::list_without_brackets(
+        args[at].span(),
+        op.name,
+        op.params[at].0,
+        list,
+    ))
 }
 
 /// MLX's name of an argument, where the language has another.

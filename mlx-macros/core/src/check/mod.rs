@@ -11,6 +11,7 @@ pub mod calls;
 mod functions;
 mod kinds;
 mod layers;
+pub mod lints;
 mod lists;
 mod loops;
 mod rearrange;

@@ -9,11 +9,12 @@ use syn::{BinOp, Expr, Ident, UnOp};
 
 use crate::check::arguments::by_position;
 use crate::check::build::Builder;
-use crate::diag::{slip, suggest, Diag, Result};
+use crate::diag::{foreign, slip, suggest, Diag, Result};
 use crate::ir::{Callee, Id, Kind};
 use crate::ops;
 use crate::syntax::condition;
 use crate::syntax::dims::Dim;
+use crate::syntax::function_source::{self, Known};
 use crate::syntax::kind::FieldKind;
 use crate::syntax::model::{Field, ModelDef};
 use crate::syntax::signature::Ty;
@@ -74,9 +75,18 @@ impl<'a> Builder<'a> {
                     let args: Vec<&Expr> = c.args.iter().collect();
                     match p.path.get_ident() {
                         Some(name) => self.call(name, &args, e.span(), wanted),
-                        None => match ops::find(&path_text(&p.path)) {
-                            Some(op) => self.op(op, &args, e.span()),
-                            None => self.function(&p.path, &args, e.span(), wanted),
+                        None => match (ops::find(&path_text(&p.path)), module_of(&p.path)) {
+                            (Some(op), _) => self.op(op, &args, e.span()),
+                            (None, Some((module, of))) => {
+                                let last = p.path.segments.last().map(|s| s.ident.to_string());
+                                Err(foreign_module(
+                                    p.span(),
+                                    module,
+                                    of,
+                                    &last.unwrap_or_default(),
+                                ))
+                            }
+                            (None, None) => self.function(&p.path, &args, e.span(), wanted),
                         },
                     }
                 }
@@ -84,6 +94,9 @@ impl<'a> Builder<'a> {
             },
             Expr::MethodCall(m) => {
                 let args: Vec<&Expr> = m.args.iter().collect();
+                if let Some((module, of)) = self.module_in(&m.receiver) {
+                    return Err(foreign_module(e.span(), &module, of, &m.method.to_string()));
+                }
                 match &*m.receiver {
                     Expr::Path(p) if p.path.is_ident("self") => {
                         self.member(&m.method, &args, e.span(), wanted)
@@ -102,6 +115,12 @@ impl<'a> Builder<'a> {
                 (Expr::Path(p), syn::Member::Named(name)) if p.path.is_ident("self") => {
                     self.bare(name)
                 }
+                _ if self.module_in(&f.base).is_some() => {
+                    let (module, of) = self.module_in(&f.base).unwrap_or_default();
+                    let name = f.member.to_token_stream().to_string();
+                    let instead = foreign::dtype(&name).map_or(name.clone(), String::from);
+                    Err(Diag::foreign_module(f.span(), module, of, instead))
+                }
                 (Expr::Path(p), _) if p.path.is_ident("config") && self.model.function => {
                     Err(Diag::config_in_function(f.span()))
                 }
@@ -109,7 +128,10 @@ impl<'a> Builder<'a> {
             },
             Expr::Index(i) => self.place_of(i),
             Expr::Lit(l) if self.is_number(e) => Err(Diag::number_alone(l.span())),
-            other => Err(Diag::unknown_expression(other.span())),
+            other => {
+                let (what, instead) = foreign_expression(other);
+                Err(Diag::unknown_expression(other.span(), what, instead))
+            }
         }
     }
 
@@ -154,6 +176,47 @@ impl<'a> Builder<'a> {
             _ => Callee::Method(field.ty.clone(), method.clone()),
         };
         self.sub_call((name, what), callee, args, span, wanted)
+    }
+
+    /// The mistake of a call that the file of the body explains: a name of another library, a plain function, or no function
+    /// at all. `None` if rustc is to say whether there is one.
+    fn unknown_call(&self, name: &Ident, text: &str) -> Option<Diag> {
+        let at = name.span();
+        let own = self.model.fields.iter().map(|f| &f.name);
+        let own = own
+            .chain(self.methods.iter().map(|m| &m.name))
+            .any(|n| n == name);
+        match (function_source::of(text, at), foreign::call(text)) {
+            (Known::Maybe, _) => None,
+            (Known::Plain, _) => Some(Diag::plain_function(at, text)),
+            (Known::Nowhere, _) if own => Some(Diag::unknown_operation(
+                at,
+                text,
+                format!(" (did you mean `self.{text}`?)"),
+            )),
+            (Known::Nowhere, Some(f)) => Some(Diag::foreign_call(at, text, f.of, f.theirs, f.ours)),
+            // Without a file, as in tests.
+            (Known::Nowhere, None) if at.local_file().is_none() => None,
+            (Known::Nowhere, None) => {
+                let functions = function_source::marked(at);
+                let ops = ops::OPS.iter().map(|o| o.name);
+                let known = functions.iter().map(String::as_str).chain(ops);
+                Some(Diag::unknown_operation(at, text, suggest(text, known)))
+            }
+        }
+    }
+
+    /// The module of another library that an expression begins with, unless a variable has its name.
+    fn module_in(&self, e: &Expr) -> Option<(String, &'static str)> {
+        match e {
+            Expr::Field(f) => self.module_in(&f.base),
+            Expr::Path(p) => {
+                let name = p.path.get_ident()?.to_string();
+                let (name, of) = foreign::module(&name)?;
+                self.find(name).is_none().then(|| (name.to_string(), of))
+            }
+            _ => None,
+        }
     }
 
     /// An operation that an operator stands for.
@@ -248,20 +311,27 @@ impl<'a> Builder<'a> {
         if text == "linear_cross_entropy" {
             return self.linear_cross_entropy(args, span);
         }
+        if let Some(op) = ops::find(&text) {
+            return self.op(op, args, span);
+        }
+        if let Some(e) = self.unknown_call(name, &text) {
+            return Err(e);
+        }
         let known = ops::OPS
             .iter()
             .map(|o| o.name)
             .chain(["linear_cross_entropy"]);
-        if let Some(op) = ops::find(&text) {
-            return self.op(op, args, span);
+        match slip(&text, known) {
+            // A function takes tensors and numbers alone.
+            near if near.is_empty() && args.iter().any(|a| never_passed(a)) => {
+                Err(Diag::unknown_operation(name.span(), text, near))
+            }
+            // Not an operation, and not like one: rustc knows whether there is such a function.
+            near if near.is_empty() => {
+                self.function(&syn::Path::from(name.clone()), args, span, wanted)
+            }
+            near => Err(Diag::unknown_operation(name.span(), text, near)),
         }
-        let near = slip(&text, known);
-        // A function takes tensors and numbers alone.
-        if !near.is_empty() || args.iter().any(|a| never_passed(a)) {
-            return Err(Diag::unknown_operation(name.span(), text, near));
-        }
-        // Not an operation, and not like one: rustc knows whether there is such a function.
-        self.function(&syn::Path::from(name.clone()), args, span, wanted)
     }
 
     /// `let (k, v) = cache.update(k, v);`: the third axis grows by the cached positions.
@@ -342,6 +412,76 @@ fn unknown_operator(op: BinOp) -> Diag {
         _ => "h = h + x",
     };
     Diag::unknown_operator(op.span(), op.to_token_stream(), instead)
+}
+
+/// A module of another library at the start of a path.
+fn module_of(path: &syn::Path) -> Option<(&'static str, &'static str)> {
+    let first = path.segments.first()?.ident.to_string();
+    foreign::module(&first)
+}
+
+/// The mistake of `torch.name(..)`, with what to write.
+fn foreign_module(at: Span, module: &str, of: &str, name: &str) -> Diag {
+    let instead = match (foreign::call(name), ops::find(name)) {
+        (Some(f), _) => f.ours.to_string(),
+        (None, Some(op)) => {
+            let args: Vec<&str> = op.params.iter().map(|p| p.0).collect();
+            format!("{name}({})", args.join(", "))
+        }
+        (None, None) => format!("{name}(..)"),
+    };
+    Diag::foreign_module(at, module, of, instead)
+}
+
+/// An expression that the language lacks, and what to write.
+fn foreign_expression(e: &Expr) -> (String, &'static str) {
+    let (what, instead) = match e {
+        Expr::Try(_) => (
+            "`?`",
+            "remove it, because operations of a body do not return `Result`",
+        ),
+        Expr::Cast(_) => (
+            "`as`",
+            "write `x.astype(f32)`, `x.astype(i32)` or `x.astype(float)`",
+        ),
+        Expr::Closure(_) => (
+            "a closure",
+            "write a function with `#[mlx_fn]`, or a method of the model",
+        ),
+        Expr::Match(_) => (
+            "`match`",
+            "write `if config.field == .. { .. } else { .. }`",
+        ),
+        Expr::Range(_) => ("a range", "write `arange(start, stop)`"),
+        Expr::Array(_) => (
+            "a list as a value",
+            "write `stack([a, b], axis)` or `concatenate([a, b], axis)`",
+        ),
+        Expr::Repeat(_) => ("a list as a value", "write `full([n], value)`"),
+        Expr::Return(_) => (
+            "`return`",
+            "the last expression, without `;`, is the result",
+        ),
+        Expr::Await(_) => ("`.await`", "remove it"),
+        Expr::Unary(_) => ("`*` before a value", "write `power(a, b)` for `a ** b`"),
+        Expr::Macro(m) => return crate::check::build::foreign_macro(&m.mac),
+        Expr::Lit(l) => match &l.lit {
+            syn::Lit::Str(s) if s.value() == "causal" => {
+                ("a text as a mask", "write `causal` without quotes")
+            }
+            syn::Lit::Str(_) => ("a text as a value", "write a tensor or a number"),
+            syn::Lit::Bool(_) => (
+                "a bool as a value",
+                "write `causal` for a mask, or `full([1], 1.0)` for a tensor",
+            ),
+            _ => ("this literal", "write a number, `1.0`"),
+        },
+        _ => (
+            "this expression",
+            "write operations, calls of fields, and + - * /",
+        ),
+    };
+    (what.to_string(), instead)
 }
 
 /// `KvCache::off`.

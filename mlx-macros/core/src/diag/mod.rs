@@ -3,6 +3,8 @@
 //! Tests: unit tests below; `tests/planted.rs`.
 
 pub mod errors;
+pub mod foreign;
+pub mod lints;
 
 pub use errors::{Code, Diag};
 

@@ -190,6 +190,10 @@ pub(super) fn no_model(f: &ItemFn) -> ModelDef {
         fuse: Switches::All,
         digest: None,
         function: true,
+        config_unknown: false,
+        broken: false,
+        allowed: vec![],
+        source: vec![],
     }
 }
 

@@ -3,6 +3,7 @@
 //! Tests: `tests/right.rs`.
 
 mod arms;
+mod broken;
 pub mod functions;
 pub mod kernels;
 pub mod model;

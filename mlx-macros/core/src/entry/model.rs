@@ -3,23 +3,28 @@
 //! Tests: `tests/llama.rs`, `tests/right.rs`.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, ToTokens};
 use syn::ext::IdentExt;
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
 use syn::visit::Visit;
-use syn::{ItemImpl, ItemStruct};
+use syn::{ItemImpl, ItemStruct, Meta};
 
-use crate::check::{build, recursion};
-use crate::diag::Diag;
+use super::broken;
+use crate::check::{build, lints, recursion};
+use crate::diag::lints::Warning;
+use crate::diag::{Code, Diag};
 use crate::fuse;
 use crate::ir::Graph;
 use crate::kernel::regions;
 use crate::lower::{self, checkpoint, define};
 use crate::report::explain;
+use crate::syntax::function_source;
 use crate::syntax::kind::FieldKind;
 use crate::syntax::model::{self, ModelDef};
-use crate::syntax::names::Names;
 use crate::syntax::nesting;
-use crate::syntax::signature::{self, Method};
+use crate::syntax::signature::{self, Method, Ty};
 
 /// `#[mlx_model]` on a struct or an impl.
 ///
@@ -32,15 +37,83 @@ pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
     if let Ok(s) = syn::parse2::<ItemStruct>(item.clone()) {
         return structure(attr, s);
     }
-    let Ok(i) = syn::parse2::<ItemImpl>(item.clone()) else {
-        let error = Diag::not_a_model(Span::call_site(), "another item").to_tokens();
-        return quote! { #error #item };
+    let i = match syn::parse2::<ItemImpl>(item.clone()) {
+        Ok(i) => i,
+        Err(e) => {
+            let guard = broken::guard(
+                e.span(),
+                "the macros do not know this syntax: write it in another form",
+            );
+            match broken::left(&item) {
+                Some(broken::Left::Struct(s)) => {
+                    let out = structure(attr, s);
+                    return quote! { #guard #out };
+                }
+                Some(broken::Left::Impl(i)) => {
+                    let out = implementation(attr, i);
+                    return quote! { #guard #out };
+                }
+                None => {
+                    let error = Diag::not_a_model(Span::call_site(), "another item").to_tokens();
+                    return quote! { #error #item };
+                }
+            }
+        }
     };
+    implementation(attr, i)
+}
+
+/// The attribute by which an impl hands on the lints that it allows.
+const ALLOW: &str = "__mlx_allow";
+
+/// The lints that the arguments of an impl's attribute allow.
+fn allowed(attr: TokenStream) -> Result<Vec<String>, Diag> {
+    let all = Punctuated::<Meta, syn::Token![,]>::parse_terminated.parse2(attr)?;
+    let lists = all.iter().map(|m| match m {
+        Meta::List(list) if list.path.is_ident("allow") => model::lints(list),
+        other => Err(Diag::impl_argument(
+            other.span(),
+            other.path().to_token_stream(),
+        )),
+    });
+    Ok(lists.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// Hands an impl to the hidden macro of its struct.
+fn implementation(attr: TokenStream, mut i: ItemImpl) -> TokenStream {
+    let mut error = None;
+    match allowed(attr) {
+        Ok(all) if all.is_empty() => {}
+        Ok(all) => {
+            let all = all.iter().map(|n| format_ident!("{n}"));
+            let allow = format_ident!("{ALLOW}");
+            i.attrs.push(syn::parse_quote!(#[#allow(#(#all),*)]));
+        }
+        Err(e) => error = Some(e.to_tokens()),
+    }
     match (&*i.self_ty, &i.trait_) {
         (syn::Type::Path(p), None) if p.path.segments.last().is_some() => {
             let name = p.path.segments.last().map(|s| s.ident.clone());
+            // An impl of a misspelt name is the impl of the struct that it means.
+            let meant = name
+                .as_ref()
+                .and_then(|n| function_source::model_like(&n.to_string(), n.span()));
+            let (name, misspelt) = match (name, meant) {
+                (Some(name), Some(meant)) => {
+                    let near = format!(" (did you mean `{meant}`?)");
+                    let error = Diag::impl_of_nothing(name.span(), &name, near).to_tokens();
+                    let meant = syn::Ident::new(&meant, name.span());
+                    (Some(meant), Some(error))
+                }
+                (name, _) => (name, None),
+            };
+            if let (syn::Type::Path(p), Some(name)) = (&mut *i.self_ty, &name) {
+                if let Some(last) = p.path.segments.last_mut() {
+                    last.ident = name.clone();
+                }
+            }
             let hidden = name.map(|n| format_ident!("__mlx_model_{}", n));
-            quote! { #hidden! { #i } }
+            quote! { #error #misspelt #hidden! { #i } }
         }
         _ => {
             let error = Diag::not_a_model(i.impl_token.span, "another `impl`").to_tokens();
@@ -52,7 +125,7 @@ pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
 fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
     let hidden = format_ident!("__mlx_model_{}", item.ident);
     match model::read(attr.clone(), item.clone(), &passes()) {
-        (Some(model), errors) if errors.is_empty() => {
+        (model, errors) if errors.is_empty() && !model.broken => {
             let out = define::item(&model);
             quote! {
                 #out
@@ -62,11 +135,8 @@ fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
         }
         (model, errors) => {
             let errors = errors.iter().map(Diag::to_tokens);
-            let mut stripped = model::stripped(item.clone());
             // The stand-in for the impl implements it.
-            if model.is_some() {
-                stripped = define::without_debug(stripped);
-            }
+            let stripped = define::without_debug(model::stripped(item.clone(), &model));
             quote! {
                 #(#errors)*
                 #[derive(Clone)]
@@ -91,6 +161,8 @@ pub struct Whole {
     pub methods: Vec<Method>,
     /// The graph of each method, fused.
     pub graphs: Vec<Graph>,
+    /// Mistakes that shapes do not show.
+    pub warnings: Vec<Warning>,
 }
 
 /// Analyses a model: its definition, methods and graphs, or all of its errors.
@@ -102,14 +174,23 @@ pub fn analyse(
     read(attr, item, methods).map_err(|m| ([m.of_struct, m.of_impl].concat(), m.methods))
 }
 
+/// The lints of a model, as far as its bodies are right.
+pub fn warnings(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Vec<Warning> {
+    let (model, _) = model::read(attr, item, &passes());
+    let (found, _) = signature::methods(methods, &model.names);
+    let graphs = found.iter().filter(|m| !m.broken);
+    let graphs = graphs.filter_map(|m| build::graph(&model, &found, m).ok());
+    lints::of_model(&model, &graphs.collect::<Vec<_>>(), &[])
+}
+
 /// A model with errors, as far as it is understood.
 struct Mistaken {
     /// Errors of the struct, which its own expansion reports.
     of_struct: Vec<Diag>,
     /// Errors of the impl.
     of_impl: Vec<Diag>,
-    /// The struct, if its config is known.
-    model: Option<ModelDef>,
+    /// The struct.
+    model: ModelDef,
     /// The methods, as far as their signatures are understood.
     methods: Vec<Method>,
     /// The checks of calls of other models, for rustc.
@@ -117,18 +198,25 @@ struct Mistaken {
 }
 
 fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole, Box<Mistaken>> {
-    let (model, of_struct) = model::read(attr, item, &passes());
-    let Some(model) = model else {
-        let (methods, _) = signature::methods(methods, &Names::default());
+    let (mut model, of_struct) = model::read(attr, item, &passes());
+    let (mut found, mut errors) = signature::methods(methods, &model.names);
+    let of_impl = methods.attrs.iter().filter(|a| a.path().is_ident(ALLOW));
+    let of_impl = of_impl.filter_map(|a| {
+        a.meta
+            .require_list()
+            .ok()
+            .and_then(|l| model::lints(l).ok())
+    });
+    model.allowed.extend(of_impl.flatten());
+    if model.broken {
         return Err(Box::new(Mistaken {
             of_struct,
             of_impl: vec![],
             checks: TokenStream::new(),
             model,
-            methods,
+            methods: found,
         }));
-    };
-    let (found, mut errors) = signature::methods(methods, &model.names);
+    }
     errors.extend(names_twice(&model, &found));
     let (mut graphs, mut checks) = (Vec::new(), Vec::new());
     for m in found.iter().filter(|m| !m.broken) {
@@ -141,14 +229,41 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
             }
         }
     }
-    if errors.is_empty() && of_struct.is_empty() {
+    // The sizes of a config without a field are not what they say, here and where this model is used.
+    let absent = model::absent(&model, &config_fields(methods));
+    if !absent.is_empty() {
+        let guards = absent
+            .iter()
+            .filter(|a| a.reported)
+            .map(|a| broken::guard(a.error.span, &a.error.message));
+        let own = absent
+            .iter()
+            .filter(|a| !a.reported)
+            .map(|a| a.error.clone());
+        return Err(Box::new(Mistaken {
+            of_struct,
+            of_impl: own.collect(),
+            checks: guards.collect(),
+            model: ModelDef {
+                broken: true,
+                ..model
+            },
+            methods: found,
+        }));
+    }
+    // Of a body that does not parse, rustc has reported it.
+    let whole = !found.iter().any(|m| m.broken);
+    if errors.is_empty() && of_struct.is_empty() && whole {
         errors.extend(unused(&model, &graphs));
         errors.extend(unused_sizes(&model));
         let both: Vec<(&Method, &Graph)> = found.iter().zip(&graphs).collect();
         errors.extend(recursion::of_methods(&both));
-        errors.extend(model::hidden(&model.names, &config_fields(methods)));
+        let read = config_fields(methods);
+        let read: Vec<String> = read.iter().map(|i| i.unraw().to_string()).collect();
+        errors.extend(model::hidden(&model.names, &read));
     }
-    if !errors.is_empty() || !of_struct.is_empty() {
+    if !errors.is_empty() || !of_struct.is_empty() || !whole {
+        doubt(&mut found, &mut errors);
         return Err(Box::new(Mistaken {
             of_struct,
             of_impl: errors,
@@ -156,10 +271,12 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
                 let right = graphs.iter().map(|g| lower::checks(&model, g));
                 checks.into_iter().chain(right).collect()
             },
-            model: Some(model),
+            model,
             methods: found,
         }));
     }
+    let config: Vec<String> = model.source.iter().map(|(name, _)| name.clone()).collect();
+    let warnings = lints::of_model(&model, &graphs, &config);
     for (m, g) in found.iter().zip(&mut graphs) {
         fuse::run(&model, g);
         regions::run(&model, m, g);
@@ -168,7 +285,47 @@ fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole
         model,
         methods: found,
         graphs,
+        warnings,
     })
+}
+
+/// Signatures that a mistake of the body names are in doubt: nothing is said of calls that do not fit them.
+fn doubt(methods: &mut [Method], errors: &mut Vec<Diag>) {
+    let mut unsure = Vec::new();
+    for m in methods {
+        let lines = m.lines();
+        for a in &mut m.args {
+            let (name, method) = (&a.name, &m.name);
+            let read = [format!("`{name}` is ["), format!("`{name}` [")];
+            let named = |e: &Diag| read.iter().any(|r| e.message.contains(r));
+            // A call of it names the caller's variables, too.
+            let own = |e: &Diag| lines.contains(&e.span.start().line);
+            if errors
+                .iter()
+                .any(|e| e.code != Code::Arguments && own(e) && named(e))
+            {
+                a.ty = doubtful(&a.ty);
+                unsure.push(format!("`{name}` of `{method}` expects "));
+            }
+        }
+        let result = format!("`{}` returns ", m.name);
+        if errors
+            .iter()
+            .any(|e| e.code == Code::Return && e.message.starts_with(&result))
+        {
+            m.ret = doubtful(&m.ret);
+        }
+    }
+    errors.retain(|e| !unsure.iter().any(|u| e.message.starts_with(u)));
+}
+
+/// The type without its shape.
+fn doubtful(ty: &Ty) -> Ty {
+    match ty {
+        Ty::Tensor(..) => Ty::Unknown,
+        Ty::Tuple(all) => Ty::Tuple(all.iter().map(doubtful).collect()),
+        other => other.clone(),
+    }
 }
 
 /// Methods that have the name of a field or of another method: a call could mean either.
@@ -225,13 +382,13 @@ fn unused_sizes(model: &ModelDef) -> Vec<Diag> {
 }
 
 /// The fields of the config that bodies read.
-fn config_fields(methods: &ItemImpl) -> Vec<String> {
-    struct Fields(Vec<String>);
+fn config_fields(methods: &ItemImpl) -> Vec<syn::Ident> {
+    struct Fields(Vec<syn::Ident>);
     impl Visit<'_> for Fields {
         fn visit_expr_field(&mut self, f: &syn::ExprField) {
             match (&*f.base, &f.member) {
                 (syn::Expr::Path(p), syn::Member::Named(name)) if p.path.is_ident("config") => {
-                    self.0.push(name.unraw().to_string());
+                    self.0.push(name.clone());
                 }
                 _ => syn::visit::visit_expr_field(self, f),
             }
@@ -271,16 +428,18 @@ pub fn expand(input: TokenStream) -> TokenStream {
                 .zip(&w.graphs)
                 .map(|(m, g)| lower::method(&w.model, m, g));
             let signatures = define::signatures(&w.model, &w.methods);
-            let attrs = &methods.attrs;
+            let attrs = methods.attrs.iter().filter(|a| !a.path().is_ident(ALLOW));
             let checks = w
                 .model
                 .digest
                 .as_ref()
                 .map(|d| lower::digest::checks(d, &w.model));
+            let warnings = w.warnings.iter().map(Warning::to_tokens);
             let kernels = w.graphs.iter().map(|g| lower::region::kernels(&w.model, g));
             quote! {
                 #model
                 #checks
+                #(#warnings)*
                 #(#kernels)*
                 #(#attrs)*
                 impl #impl_generics #self_ty #where_clause { #signatures #(#bodies)* }
@@ -294,15 +453,11 @@ pub fn expand(input: TokenStream) -> TokenStream {
             let each = each.filter(|(i, m)| !before(*i).any(|n| *n == m.name));
             let bodies = each.map(|(_, m)| lower::placeholder(m, true));
             let checks = m.checks;
-            let sizes = m.model.as_ref().map(define::sizes);
+            let sizes = (!m.model.broken).then(|| define::sizes(&m.model));
             let calls = quote! { #[allow(dead_code)] fn __calls() { #sizes #checks } };
-            let known = m.model.as_ref();
-            let signatures = known.map(|model| define::signatures(model, &m.methods));
+            let signatures = define::signatures(&m.model, &m.methods);
             // The items stay, so that the editor and other models still see them.
-            let model = m.model.map(|model| match m.of_struct.is_empty() {
-                true => define::model_impl(&model, &m.methods, &[], &TokenStream::new()),
-                false => define::stand_in(&model, &m.methods),
-            });
+            let model = define::stand_in(&m.model, &m.methods);
             quote! {
                 #(#errors)*
                 #model

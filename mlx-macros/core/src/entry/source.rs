@@ -7,6 +7,7 @@ use quote::{quote, ToTokens};
 use syn::{File, Ident, Item, ItemFn, ItemImpl, ItemStruct, Meta, Type};
 
 use super::{functions, kernels, model};
+use crate::diag::lints::Warning;
 use crate::diag::Diag;
 
 /// One expansion.
@@ -41,6 +42,18 @@ impl Source {
                 methods,
             } => quote! { { #attr } { #item } #methods },
             Source::Function(f) | Source::Kernel { item: f, .. } => f.to_token_stream(),
+        }
+    }
+
+    /// The lints that it does not allow. A model whose only mistakes are fields that nothing reads has them, too.
+    pub fn warnings(&self) -> Vec<Warning> {
+        match self {
+            Source::Model {
+                attr,
+                item,
+                methods,
+            } => model::warnings(attr.clone(), item.clone(), methods),
+            Source::Function(_) | Source::Kernel { .. } => vec![],
         }
     }
 

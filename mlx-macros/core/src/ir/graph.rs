@@ -209,7 +209,7 @@ pub enum Callee {
 pub enum Place {
     /// A `let` or a method's end declares it.
     Declared,
-    /// It is that of the first tensor, for want of a declaration.
+    /// The first tensor's, because nothing is declared.
     Assumed,
     /// The next layer of a stack takes it.
     Stack,

@@ -87,7 +87,7 @@ pub struct Output {
 pub enum Place {
     /// Each row writes its own elements. Together the rows write each element of the array once.
     At(At),
-    /// The sum over all rows: the shape is that of one row's value. The rows are cut in blocks, whose number hangs on
+    /// The sum over all rows, in the shape of one row's value. The rows are cut in blocks, whose number hangs on
     /// the number of rows alone; a block adds its rows in order, as float32, and writes one row of `[blocks, width]`,
     /// which the host adds up.
     Sum,

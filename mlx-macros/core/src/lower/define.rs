@@ -64,12 +64,21 @@ pub fn stand_in(model: &ModelDef, methods: &[Method]) -> TokenStream {
     let (impl_generics, ty_generics, where_clause) = model.item.generics.split_for_impl();
     let sig = signature(model, methods);
     let debug = debug(model, quote! { ::core::unreachable!() });
+    let mut any = model.item.generics.clone();
+    let of = match model.config_unknown {
+        true => {
+            any.params.push(syn::parse_quote!(__C));
+            quote! { __C }
+        }
+        false => quote! { #config },
+    };
+    let (any, ..) = any.split_for_impl();
     quote! {
         #debug
         #[allow(unused_variables, clippy::all)]
-        impl #impl_generics ::mlx_runtime::__private::Definition<#config> for #name #ty_generics #where_clause {
+        impl #any ::mlx_runtime::__private::Definition<#of> for #name #ty_generics #where_clause {
             const SIG: ::mlx_runtime::__private::Sig = #sig;
-            fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self { ::core::unreachable!() }
+            fn build(__config: &::std::sync::Arc<#of>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self { ::core::unreachable!() }
         }
         #[allow(unused_variables, clippy::all)]
         impl #impl_generics ::mlx_runtime::model::Model for #name #ty_generics #where_clause {
@@ -164,7 +173,22 @@ fn signature(model: &ModelDef, methods: &[Method]) -> TokenStream {
         None => {
             quote! { #s { callee: #what, args: &[], ret: ::mlx_runtime::__private::SigType::Cache, prefix: "", other: &[] } }
         }
-        Some(m) => sig(&what, m),
+        Some(m) => sig_of(model, &what, m),
+    }
+}
+
+/// The signature of a method. Nothing is compared with that of a model with a mistake in its sizes.
+fn sig_of(model: &ModelDef, what: &str, m: &Method) -> TokenStream {
+    let tokens = sig(what, m);
+    match model.broken {
+        true => {
+            let unknown = m
+                .args
+                .iter()
+                .map(|_| quote! { ("", ::mlx_runtime::__private::SigType::Unknown) });
+            quote! { ::mlx_runtime::__private::Sig { callee: #what, args: &[#(#unknown),*], ret: ::mlx_runtime::__private::SigType::Unknown, prefix: "", other: &[] } }
+        }
+        false => tokens,
     }
 }
 
@@ -177,7 +201,7 @@ pub fn signature_of(method: &Ident) -> Ident {
 pub fn signatures(model: &ModelDef, methods: &[Method]) -> TokenStream {
     let each = methods.iter().filter(|m| m.name != "forward").map(|m| {
         let name = signature_of(&m.name);
-        let sig = sig(&format!("{}::{}", model.item.ident, m.name), m);
+        let sig = sig_of(model, &format!("{}::{}", model.item.ident, m.name), m);
         quote! {
             #[doc(hidden)]
             #[allow(non_upper_case_globals)]

@@ -58,7 +58,17 @@ pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) ->
         .collect();
     let names = names(&all);
     let held = of_function(&m.name);
-    let statics = item(&held, parts.program, parts.gradient, parts.frozen, &names);
+    let results = match &m.ret {
+        Ty::Tuple(all) => all.len(),
+        _ => 1,
+    };
+    let statics = item(
+        &held,
+        (parts.program, results),
+        parts.gradient,
+        parts.frozen,
+        &names,
+    );
     let frozen = parts.frozen;
     let sizes = names.iter().map(|n| {
         dim(&Dim::name(n), |n| {
@@ -102,10 +112,6 @@ pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) ->
             quote! { __r::call(#held(), &[#(#tensors),*], &__sizes, &__numbers, __float, __by_mlx)? }
         }
         Some(path) => {
-            let results = match &m.ret {
-                Ty::Tuple(all) => all.len(),
-                _ => 1,
-            };
             let count = tensors.len();
             let cotangents = (0..results).map(|i| {
                 let at = count + i;
@@ -165,11 +171,11 @@ pub fn of_function(name: &syn::Ident) -> syn::Ident {
     format_ident!("__mlx_kernel_{}", name.unraw())
 }
 
-/// A function that gives a kernel with its gradient, and holds the bodies for the CPU. `names` are the sizes that a call
-/// gives.
+/// A function that gives a kernel, whose results are so many outputs, with its gradient, and holds the bodies for the CPU.
+/// `names` are the sizes that a call gives.
 pub(super) fn item(
     name: &syn::Ident,
-    forward: &Program,
+    forward: (&Program, usize),
     gradient: Option<&Gradient>,
     frozen: &[bool],
     names: &[String],
@@ -188,7 +194,7 @@ pub(super) fn item(
 
 /// A kernel with its gradient as a constant, and the bodies for the CPU. `names` are the sizes that a call gives.
 fn statics(
-    forward: &Program,
+    (forward, results): (&Program, usize),
     gradient: Option<&Gradient>,
     frozen: &[bool],
     names: &[String],
@@ -200,7 +206,7 @@ fn statics(
     quote! {
         #forward_body #gradient_body #narrow_body
         static __KERNEL: __r::Kernel = __r::Kernel {
-            forward: #forward, gradient: #gradient, narrow: #narrow, frozen: &[#(#frozen),*],
+            forward: #forward, results: #results, gradient: #gradient, narrow: #narrow, frozen: &[#(#frozen),*],
         };
     }
 }

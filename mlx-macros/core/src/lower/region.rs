@@ -36,7 +36,7 @@ pub fn kernels(model: &ModelDef, graph: &Graph) -> TokenStream {
         let held = held(model, r);
         Some(kernel::item(
             &held,
-            &found.forward,
+            (&found.forward, r.outputs.len()),
             gradient,
             &r.frozen,
             &names,

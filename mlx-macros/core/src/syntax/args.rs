@@ -9,7 +9,7 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit, Meta, MetaList, Token, UnOp};
 
-use crate::diag::{suggest, Diag, Result};
+use crate::diag::{foreign, suggest, Diag, Result};
 use crate::syntax::condition::{self, is_field};
 use crate::syntax::dims::Dim;
 use crate::syntax::literals::finite;
@@ -189,6 +189,25 @@ pub fn dim_where(e: &Expr, names: &Names, facts: &Facts) -> Result<Dim> {
                 false => Ok(dim),
             }
         }
+        other if shape_of(other).is_some() => {
+            let name = shape_of(other).unwrap_or_default();
+            let f = foreign::call(&name);
+            let (of, theirs, ours) = f.map_or(("", "", ""), |f| (f.of, f.theirs, f.ours));
+            Err(Diag::foreign_call(at, name, of, theirs, ours))
+        }
         _ => Err(Diag::not_a_size(at)),
     }
+}
+
+/// `shape` of `x.shape[0]` and `x.shape(0)`, and `size` of `x.size(0)`.
+fn shape_of(e: &Expr) -> Option<String> {
+    let name = match e {
+        Expr::MethodCall(m) => m.method.to_string(),
+        Expr::Index(i) => match &*i.expr {
+            Expr::Field(f) => f.member.to_token_stream().to_string(),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    ["size", "shape"].contains(&name.as_str()).then_some(name)
 }

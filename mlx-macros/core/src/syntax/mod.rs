@@ -8,6 +8,7 @@ pub mod condition;
 mod config_source;
 pub mod digest;
 pub mod dims;
+pub(crate) mod function_source;
 pub mod kind;
 pub mod layers;
 mod linear;

@@ -11,7 +11,7 @@ use syn::{
     Visibility,
 };
 
-use crate::diag::{suggest, Diag, Result};
+use crate::diag::{foreign, suggest, Diag, Result};
 use crate::syntax::args::positive;
 use crate::syntax::dims::{is_free, Shape};
 use crate::syntax::names::Names;
@@ -44,7 +44,10 @@ impl Dt {
             "u32" => Dt::U32,
             "bool" => Dt::Bool,
             other => {
-                let near = suggest(other, Dt::NAMES);
+                let near = match foreign::dtype(other) {
+                    Some(ours) => format!(": write `{ours}`"),
+                    None => suggest(other, Dt::NAMES),
+                };
                 return Err(Diag::unknown_dtype(name.span(), other, near));
             }
         })
@@ -130,6 +133,11 @@ pub struct Method {
 }
 
 impl Method {
+    /// The lines of the source that it is in.
+    pub fn lines(&self) -> std::ops::RangeInclusive<usize> {
+        self.name.span().start().line..=self.body.brace_token.span.close().end().line
+    }
+
     /// The free dims, in the order in which the arguments first name them.
     pub fn free_dims(&self) -> Vec<String> {
         let mut free: Vec<String> = Vec::new();
@@ -148,11 +156,26 @@ impl Method {
     }
 }
 
+/// The attribute of what is left of an item or method that does not parse.
+pub const BROKEN: &str = "__mlx_broken";
+
+/// Takes the mark off an item or method that does not parse. True if there was one.
+pub fn take_mark(attrs: &mut Vec<Attribute>) -> bool {
+    let before = attrs.len();
+    attrs.retain(|a| !a.path().is_ident(BROKEN));
+    attrs.len() < before
+}
+
 /// Reads the methods of an impl; mistakes are gathered.
 pub fn methods(item: &ItemImpl, names: &Names) -> (Vec<Method>, Vec<Diag>) {
     let (mut found, mut errors) = (Vec::new(), Vec::new());
     for i in &item.items {
         match i {
+            ImplItem::Fn(f) if f.attrs.iter().any(|a| a.path().is_ident(BROKEN)) => {
+                let mut attrs = f.attrs.clone();
+                take_mark(&mut attrs);
+                found.push(stand_in(&attrs, &f.vis, &f.sig, &f.block, names));
+            }
             ImplItem::Fn(f) => match method(f, names) {
                 Ok(m) => found.push(m),
                 Err(e) => {
@@ -176,7 +199,7 @@ pub fn stand_in(
     body: &Block,
     names: &Names,
 ) -> Method {
-    let known = |t: &Type| ty(t, names).unwrap_or(Ty::Unknown);
+    let known = |t: &Type| ty(t, names).unwrap_or_else(|_| meant(t));
     let mut before: Vec<Ident> = Vec::new();
     let args = sig.inputs.iter().filter_map(|a| match a {
         FnArg::Typed(a) => {
@@ -200,7 +223,7 @@ pub fn stand_in(
         ReturnType::Type(_, t) => (known(t), t.span()),
         ReturnType::Default => (Ty::Unknown, sig.ident.span()),
     };
-    Method {
+    let mut method = Method {
         attrs: attrs.to_vec(),
         vis: vis.clone(),
         name: sig.ident.clone(),
@@ -209,7 +232,14 @@ pub fn stand_in(
         ret_span,
         body: body.clone(),
         broken: true,
+    };
+    if check_free(&method.ret, &method.free_dims(), ret_span).is_err() {
+        method.ret = match method.ret {
+            Ty::Tuple(all) => Ty::Tuple(vec![Ty::Unknown; all.len()]),
+            _ => Ty::Unknown,
+        };
     }
+    method
 }
 
 fn method(f: &syn::ImplItemFn, names: &Names) -> Result<Method> {
@@ -360,6 +390,15 @@ pub fn ty(t: &Type, names: &Names) -> Result<Ty> {
     }
 }
 
+/// The type that one with a mistake stands for, as far as Rust's types tell them apart.
+fn meant(t: &Type) -> Ty {
+    let text = t.to_token_stream().to_string();
+    match text.to_lowercase().contains("cache") {
+        true => Ty::Cache,
+        false => Ty::Unknown,
+    }
+}
+
 fn unknown_type(t: &Type) -> Diag {
     Diag::unknown_type(t.span(), t.to_token_stream())
 }
@@ -386,5 +425,16 @@ fn tensor(tokens: TokenStream, names: &Names) -> Result<Ty> {
         .map(|e| positive(e, names))
         .collect::<Result<Shape>>()?;
     let dtype = dtype.map_or(Ok(Dt::Float), |d| Dt::parse(&d))?;
+    // `Tensor![B, L, i32]`: no size has the name of a dtype.
+    if let Some(Expr::Path(last)) = dims.last().filter(|_| dims.len() > 1) {
+        let name = last
+            .path
+            .get_ident()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        if Dt::NAMES.contains(&name.as_str()) {
+            return Err(Diag::dtype_as_dim(last.span(), name));
+        }
+    }
     Ok(Ty::Tensor(shape, dtype))
 }

@@ -134,4 +134,6 @@ pub const KERNELS: &[(&str, &[(&str, i64)])] = &[
     ("fn f(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D, 2] { softmax(stack([x * y, tanh(x)], -1), -1) }", &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
     ("fn f(x: Tensor![B, D], y: Tensor![D]) -> Tensor![3, B, 2 * D] { tile(x * y, [3, 1, 2]) }", &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
     ("fn f(x: Tensor![B, L, D]) -> Tensor![B * 2, L, D] { tile(softmax(x, -1), [2, 1, 1]) }", &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
+    ("fn f(x: Tensor![B, 2, D]) -> Tensor![B, D] { silu(take(x, full([], 0, i32), 1)) * take(x, full([], 1, i32), 1) }", &[("B", 3), ("D", 5)]),
+    ("fn f(x: Tensor![B, 3, D]) -> Tensor![B, D] { exp(take(x, full([], 2, i32), 1)) * take(x, full([], 0, i32), 1) }", &[("B", 3), ("D", 16)]),
 ];

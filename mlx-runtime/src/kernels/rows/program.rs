@@ -153,6 +153,8 @@ pub struct Cut {
 pub struct Kernel {
     /// The kernel.
     pub forward: Program,
+    /// Its first outputs are so many results; numbers per row follow, which it keeps for the gradient.
+    pub results: usize,
     /// Its gradient, if one launch can compute it.
     pub gradient: Option<Gradient>,
     /// The same without the gradients that sum over rows, if it has both.

@@ -1,4 +1,6 @@
 //! Attention, its masks, and positions.
+//!
+//! Tests: `mlx-tests --test language`, `--test rules`.
 
 use crate::kernels::attention::{causal, whole};
 use crate::kernels::rows;

@@ -8,7 +8,8 @@ macro_rules! bodies {
         Statement: "statement",
             help "a body holds `let`, assignments, `for layer in self.layers { .. }`, `if config.flag { .. }` and a last expression"
         {
-            unknown_statement() = "this statement is not part of the language";
+            unknown_statement(what, instead) = "{what} is not part of the language: {instead}";
+            result_dropped(method, want) = "`{method}` returns {want}, but its last expression ends with `;`: remove the `;`";
             value_unused() = "unused value: bind it with `let`";
             let_without_value() = "expected a value: write `let x = ..;`";
             assigned_expression() = "cannot assign to this expression: expected a variable";
@@ -40,7 +41,7 @@ macro_rules! bodies {
         Expression: "expression",
             help "write operations of MLX (`x.reshape([..])`, `softmax(x, -1)`), calls of fields (`self.q_proj(x)`) and + - * /"
         {
-            unknown_expression() = "this expression is not part of the language";
+            unknown_expression(what, instead) = "{what} is not part of the language: {instead}";
             unknown_operator(op, instead) = "`{op}` is not part of the language: write `{instead}`";
             not_a_variable(path) = "expected a variable, found the path `{path}`";
             not_a_callee() = "cannot call this expression: expected a function, an operation or `self.field`";
@@ -69,6 +70,9 @@ macro_rules! bodies {
         /// No such operation.
         UnknownOp: "unknown operation" {
             unknown_operation(name, near) = "unknown operation `{name}`{near}";
+            foreign_call(name, of, theirs, ours) = "unknown operation `{name}`: {of}'s `{theirs}` is `{ours}` here";
+            foreign_module(name, of, instead) = "`{name}` is a module of {of}, which bodies do not have: write `{instead}`";
+            plain_function(name) = "`{name}` is a plain function: write `#[mlx_fn]` before it";
         }
         /// The value's shape is not the declared one.
         Declared: "declared shape" {

@@ -8,6 +8,7 @@ macro_rules! operations {
         Arguments: "arguments" {
             too_many_arguments(op, signature, found) = "`{op}` takes {signature}, found {found} arguments";
             masks_both() = "expected `causal` or `sliding(n)` on one side of `&`, and a bool tensor on the other";
+            list_without_brackets(op, name, list) = "`{op}` takes `{name}` as one list: write `{list}`";
             argument_missing(op, signature, name) = "missing argument `{name}`: `{op}` takes {signature}";
             argument_twice(op, name) = "duplicate argument `{name}` of `{op}`";
             unknown_argument(op, name, near, signature) = "unknown argument `{name}`{near}: `{op}` takes {signature}";
@@ -29,7 +30,7 @@ macro_rules! operations {
             expected_sizes() = "expected sizes, `[B, L, heads, head_dim]`";
             expected_number() = "expected a number or a field of the config, `config.rms_norm_eps`";
             expected_bool() = "expected true or false";
-            expected_dtype() = "expected a dtype: float, f32, i32, u32 or bool";
+            expected_dtype(near) = "expected a dtype: float, f32, i32, u32 or bool{near}";
             expected_cache(found) = "expected the cache, but {found}";
             expected_tensor(found) = "expected one tensor, but {found}";
             numbers_alone(op) = "`{op}` expects at least one tensor, found numbers alone";
@@ -123,6 +124,7 @@ macro_rules! operations {
             help "dtypes are float (that of the activations, chosen when the model is loaded), f32, i32, u32 and bool"
         {
             unknown_dtype(name, near) = "unknown dtype `{name}`{near}";
+            dtype_as_dim(name) = "`{name}` is a dtype: write `;` before it, as in `Tensor![B, L; {name}]`";
         }
         /// A number that cannot be proved to be within a size.
         Bound: "bound of a size",

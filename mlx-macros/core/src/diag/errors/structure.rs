@@ -15,7 +15,14 @@ macro_rules! structure {
         /// An attribute's argument is not understood.
         Attribute: "attribute" {
             unknown_key(key, near, known) = "unknown argument `{key}`{near}{known}";
+            unknown_attribute(name, near) = "unknown attribute `#[{name}]`{near}";
             unknown_model_key(key, near) = "unknown argument `{key}`{near}; `#[mlx_model]` takes `config = Type`, `dims(name = size, ..)`, `fuse(..)` and `digest = \"file\"`";
+            unknown_type_name(name, near) = "unknown type `{name}`{near}: nothing else in this file has the name";
+            model_lifetime() = "a model has no lifetimes: its layers own their tensors";
+            type_parameter_unused(name) = "no field has the type parameter `{name}`: remove it";
+            layer_parameters(kind) = "`{kind}` takes no type parameters: write `{kind}`";
+            unknown_lint(name, near) = "unknown lint `{name}`{near}";
+            impl_argument(found) = "`#[mlx_model]` of an `impl` takes `allow(lint)` alone, found `{found}`: write it on the struct";
             frozen_kind(field, kind) = "`#[frozen]` expects a layer that holds weights, found `{field}`, a `{kind}`";
             helper_kind(helper, field, kind) = "`#[{helper}]` does not apply to `{field}`, a `{kind}`";
             linear_only(helper, kinds, field, kind) = "`#[{helper}]` expects a {kinds}, found `{field}`, a `{kind}`";
@@ -63,6 +70,7 @@ macro_rules! structure {
         {
             not_a_model(what) = "expected a struct or an inherent `impl` block, found {what}";
             fields_without_names() = "expected a struct with named fields";
+            impl_of_nothing(name, near) = "no struct `{name}` with `#[mlx_model]` in this file{near}";
             not_a_method() = "expected a method: put other items into a plain `impl` block";
         }
         /// A parameter has the wrong number of dims.
@@ -82,6 +90,11 @@ macro_rules! structure {
             free_dim_unbound(dim, near) = "no argument of this method has the dim `{dim}` on its own{near}";
             free_dim_of_struct(dim) = "a struct cannot have the free dim `{dim}`: expected a field of the config, which begins with a lower-case letter";
             config_dim_in_function(dim) = "a function has no config and no field `{dim}`: expected a free dim, which begins with a capital";
+        }
+        /// The config has no such field, or one of another type.
+        ConfigField: "field of the config" {
+            config_without_field(config, name, near) = "`{config}` has no field `{name}`{near}";
+            config_type(want, name, ty) = "{want}, but `{name}` is `{ty}`";
         }
         /// A dim's expression is not a polynomial.
         DimExpr: "size",

@@ -342,7 +342,17 @@ impl Emit<'_, '_> {
                 return self.fail(Diag::kernel_strided(self.span(), self.noun(x)));
             };
             let stride = super::strides(&shape)[at].clone();
-            if !shape[at].is_one() {
+            let fixed = match self.program.values[index].op {
+                // What is outside is clamped, which needs a size that is known.
+                Op::Constant(Constant::Whole(n)) => {
+                    let last = shape[at].as_constant().map(|size| size - 1);
+                    last.filter(|last| (0..=*last).contains(&n)).map(|_| n)
+                }
+                _ => None,
+            };
+            if let Some(n) = fixed {
+                place.offset = place.offset.plus(&stride.times(&Dim::constant(n)));
+            } else if !shape[at].is_one() {
                 place.computed.push(Computed {
                     value: index,
                     size: shape[at].clone(),

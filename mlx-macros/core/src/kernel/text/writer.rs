@@ -13,6 +13,7 @@ use super::names::{expression, Names};
 use super::scalars::{self, c_type, Binds, Expr};
 use super::{cuda, metal, Argument, Target, Text};
 use crate::kernel::ir::{At, Op, Program, Scalar, V};
+use crate::kernel::schedule::is_flat;
 use crate::syntax::dims::Dim;
 use crate::syntax::signature::Dt;
 
@@ -60,6 +61,8 @@ pub(super) struct Writer<'a> {
     /// Declarations before the loop over rows.
     pub before: Vec<String>,
     pub has_barrier: bool,
+    /// The host may cut the rows anywhere.
+    flat: bool,
     lines: usize,
 }
 
@@ -165,6 +168,7 @@ impl<'a> Writer<'a> {
             shared: Vec::new(),
             before: Vec::new(),
             has_barrier: false,
+            flat: is_flat(program).is_some(),
             lines: 0,
         }
     }
@@ -443,8 +447,6 @@ impl<'a> Writer<'a> {
         if let Some(known) = self.places.get(&key) {
             return (!known.is_empty()).then(|| known.clone());
         }
-        let one = Dim::constant(1);
-        let width = width.unwrap_or(&one);
         let text = self.in_row(|w| w.base_text(at, width));
         let name = match text {
             None => String::new(),
@@ -458,8 +460,10 @@ impl<'a> Writer<'a> {
         (!name.is_empty()).then_some(name)
     }
 
-    fn base_text(&mut self, at: &At, width: &Dim) -> Option<String> {
-        if at.is_row(&self.program.rows, width) && !at.rows.is_empty() {
+    fn base_text(&mut self, at: &At, width: Option<&Dim>) -> Option<String> {
+        let one = Dim::constant(1);
+        let (cut, width) = (self.flat && width.is_some(), width.unwrap_or(&one));
+        if at.is_row(&self.program.rows, width) && (cut || !at.rows.is_empty()) {
             let width = self.size(width, false);
             return Some(match width.as_str() {
                 "1" => "row".to_string(),

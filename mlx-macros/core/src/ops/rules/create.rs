@@ -11,7 +11,7 @@ use crate::syntax::signature::{Dt, Ty};
 fn dtype(c: &Ctx<'_>, i: usize) -> Result<Dt> {
     match c.args[i] {
         Arg::Dtype(d) => Ok(d),
-        _ => Err(Diag::expected_dtype(c.at(i))),
+        _ => Err(Diag::expected_dtype(c.at(i), "")),
     }
 }
 

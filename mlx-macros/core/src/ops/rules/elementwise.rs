@@ -186,6 +186,6 @@ pub fn astype(c: &Ctx<'_>) -> Result<Ty> {
     let (s, _) = c.tensor(0)?;
     match c.args[1] {
         Arg::Dtype(d) => Ok(Ty::Tensor(s.clone(), d)),
-        _ => Err(Diag::expected_dtype(c.at(1))),
+        _ => Err(Diag::expected_dtype(c.at(1), "")),
     }
 }

@@ -6,7 +6,7 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, Lit, Type};
 
-use super::{is_helper, Field, Inner, Tied, Value};
+use super::{is_helper, misspelt, Field, Inner, Tied, Value};
 use crate::diag::{suggest, Diag, Result};
 use crate::syntax::args::{dim_expr, Args};
 use crate::syntax::condition::{self, is_place};
@@ -51,6 +51,9 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
         .ok_or_else(|| Diag::fields_without_names(f.span()))?;
     let attrs: Vec<Attribute> = f.attrs.iter().filter(|a| is_helper(a)).cloned().collect();
     f.attrs.retain(|a| !is_helper(a));
+    if let Some(e) = misspelt(&mut f.attrs) {
+        return Err(e);
+    }
     for (i, a) in attrs.iter().enumerate() {
         if attrs[..i].iter().any(|b| b.path() == a.path()) {
             let helper = a.path().to_token_stream();
@@ -227,6 +230,11 @@ fn kind<'a>(
 ) -> Result<FieldKind> {
     let ty = last_segment(whole);
     if let Some(model) = element(whole, "Vec") {
+        if let Type::Path(p) = &model {
+            if let Some(e) = p.path.get_ident().and_then(super::unknown_type) {
+                return Err(e);
+            }
+        }
         let Some(a) = find("layers") else {
             return Err(Diag::layers_without_count(whole.span(), name));
         };
@@ -247,6 +255,24 @@ fn kind<'a>(
             model,
             checkpoint,
         });
+    }
+    let layer = layers::find(&ty).is_some()
+        || ["Linear", "Embedding", "Param", "Rope"].contains(&ty.as_str());
+    if let Type::Path(p) = whole {
+        if let (true, Some(last)) = (
+            layer,
+            p.path.segments.last().filter(|s| !s.arguments.is_none()),
+        ) {
+            return Err(Diag::layer_parameters(last.span(), &last.ident));
+        }
+        if let Some(e) = p
+            .path
+            .get_ident()
+            .filter(|_| !layer)
+            .and_then(super::unknown_type)
+        {
+            return Err(e);
+        }
     }
     let mut param = find("param").map(Args::of).transpose()?;
     let need = || Diag::param_without_shape(name.span(), name, &ty);

@@ -12,15 +12,19 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, ItemStruct, Lit, LitStr, Meta, Path, Token, Type};
 
-use crate::diag::{suggest, Diag, Result};
+use crate::diag::lints::LINTS;
+use crate::diag::{suggest, Code, Diag, Result};
 use crate::syntax::args::{positive, Args};
 use crate::syntax::condition;
 use crate::syntax::digest::Digest;
 use crate::syntax::dims::{is_free, Dim};
+use crate::syntax::function_source;
 use crate::syntax::kind::FieldKind;
+use crate::syntax::layers::Setting;
 use crate::syntax::logic::Facts;
 use crate::syntax::names::Names;
 use crate::syntax::quantize::Quantize;
+use crate::syntax::signature::take_mark;
 use crate::syntax::switches::Switches;
 use crate::syntax::weights::Weights;
 
@@ -46,6 +50,14 @@ pub struct ModelDef {
     pub digest: Option<Digest>,
     /// True if this stands for a function, which has neither fields nor a config.
     pub function: bool,
+    /// True if its config is not known.
+    pub config_unknown: bool,
+    /// The lints that it allows.
+    pub allowed: Vec<String>,
+    /// The fields of the config, if it is in the same crate.
+    pub source: Vec<(String, Type)>,
+    /// True if its tokens do not parse, or its arguments have a mistake: nothing is said of its methods.
+    pub broken: bool,
 }
 
 impl ModelDef {
@@ -132,14 +144,12 @@ const HELPERS: &[&str] = &[
 
 /// Reads `#[mlx_model(config = .., dims(..))] struct ..`; mistakes are gathered.
 ///
-/// The model is there if the config's type is known, whatever else is wrong. `passes` are the names that `fuse(..)` may
+/// The model is there whatever is wrong. `passes` are the names that `fuse(..)` may
 /// switch.
-pub fn read(
-    attr: TokenStream,
-    mut item: ItemStruct,
-    passes: &[&str],
-) -> (Option<ModelDef>, Vec<Diag>) {
+pub fn read(attr: TokenStream, mut item: ItemStruct, passes: &[&str]) -> (ModelDef, Vec<Diag>) {
     let mut errors = Vec::new();
+    let syntax = take_mark(&mut item.attrs);
+    errors.extend(misspelt(&mut item.attrs));
     // Quotients in sizes lean on what is required.
     let requires = collect(&mut errors, requires(&item.attrs)).unwrap_or_default();
     let (requires, facts) = consistent(requires, Facts::default(), &mut errors);
@@ -149,7 +159,15 @@ pub fn read(
     };
     let header = header(attr, names, passes, item.ident.span(), &mut errors);
     let header = collect(&mut errors, header);
-    let digest = header.as_ref().and_then(|(.., digest)| digest.clone());
+    let named = matches!(item.fields, syn::Fields::Named(_));
+    if !named {
+        errors.push(Diag::fields_without_names(item.ident.span()));
+    }
+    errors.extend(generics(&mut item));
+    // What follows leans on what is wrong here.
+    let frame = errors.len();
+    let mut unclear = frame > 0 || syntax;
+    let digest = header.as_ref().and_then(|(.., digest, _)| digest.clone());
     let digest = digest.and_then(|file| match item.generics.params.is_empty() {
         true => collect(&mut errors, Digest::read(&file)),
         false => {
@@ -158,10 +176,6 @@ pub fn read(
         }
     });
     let mut fields = Vec::new();
-    let named = matches!(item.fields, syn::Fields::Named(_));
-    if !named {
-        errors.push(Diag::fields_without_names(item.ident.span()));
-    }
     let unknown = Names::default();
     let names = header.as_ref().map_or(&unknown, |(_, names, ..)| names);
     for f in item.fields.iter_mut().filter(|_| named) {
@@ -174,7 +188,16 @@ pub fn read(
         }
     }
     item.attrs.retain(|a| !is_helper(a));
-    for f in &fields {
+    if unclear {
+        // Sizes that nothing defines are no second mistake.
+        let mut at = 0;
+        errors.retain(|e| {
+            at += 1;
+            at <= frame || !matches!(e.code, Code::DimExpr | Code::Quotient)
+        });
+    }
+    let free = free_dims(names, &requires, &fields);
+    for f in fields.iter().filter(|_| free.is_empty() && !unclear) {
         if let Err(e) = check_tied(f, &fields, names) {
             errors.push(e);
         }
@@ -188,37 +211,45 @@ pub fn read(
             Err(Diag::condition_of_short_name(n.span(), &n, size))
         })
     };
-    let mut requires = requires;
+    let (mut requires, before) = (requires, errors.len());
     requires.retain(|r| collect(&mut errors, of_config(r)).is_some());
+    unclear |= errors.len() > before || !free.is_empty();
     for f in &mut fields {
         let when = f.when.take();
         f.when = when.filter(|w| collect(&mut errors, of_config(w)).is_some());
     }
     let config = header.as_ref().map(|(config, ..)| config);
-    errors.extend(hidden_fields(names, &fields, config, item.ident.span()));
-    errors.extend(free_dims(names, &requires, &fields));
+    let at = item.ident.span();
+    let source = config.map_or(vec![], |c| crate::syntax::config_source::fields(c, at));
+    errors.extend(hidden_fields(names, &fields, &source));
+    errors.extend(free);
     // Sizes of weights are 1 or more, or the model does not load.
-    let unsigned = unsigned(config, item.ident.span());
+    let unsigned = unsigned(&source);
     let sizes = fields.iter().flat_map(Field::sizes);
     let sizes = sizes
         .filter_map(|d| d.as_name().map(String::from))
         .collect();
-    let integers = integers(names, config, item.ident.span());
-    let (requires, facts) = match errors.is_empty() {
-        true => consistent(
-            requires,
-            unsigned
-                .iter()
-                .fold(Facts::new(sizes, integers), |f, n| f.counted(n)),
-            &mut errors,
-        ),
-        false => (requires, Facts::default()),
-    };
+    let integers = integers(names, &source);
+    let found = errors.len();
+    let sizes = unsigned
+        .iter()
+        .fold(Facts::new(sizes, integers), |f, n| f.counted(n));
+    let right = errors.is_empty();
+    let (requires, facts) = consistent(requires, sizes, &mut errors);
     for when in fields.iter().filter_map(|f| f.when.as_ref()) {
         errors.extend(decided(when, &facts));
     }
     errors.extend(names_shared(&fields, &facts));
-    let model = header.map(|(config, names, fuse, _)| ModelDef {
+    if !right {
+        // They may follow from the mistakes before.
+        errors.truncate(found);
+    }
+    let config_unknown = header.is_none();
+    let (config, names, fuse, _, allowed) = header.unwrap_or_else(|| {
+        let none = syn::parse_quote!(::core::convert::Infallible);
+        (none, Names::default(), Switches::All, None, vec![])
+    });
+    let model = ModelDef {
         item,
         config,
         names: Names { facts, ..names },
@@ -227,7 +258,14 @@ pub fn read(
         fuse,
         digest,
         function: false,
-    });
+        config_unknown,
+        broken: unclear,
+        allowed,
+        source,
+    };
+    if syntax {
+        errors.clear();
+    }
     (model, errors)
 }
 
@@ -268,43 +306,159 @@ pub(crate) fn decided(condition: &Expr, facts: &Facts) -> Option<Diag> {
 }
 
 /// Names that are whole numbers: sizes, and the integers of a config in the same crate.
-fn integers(names: &Names, config: Option<&Path>, at: Span) -> BTreeSet<String> {
+fn integers(names: &Names, source: &[(String, Type)]) -> BTreeSet<String> {
     const INTEGERS: [&str; 10] = [
         "usize", "isize", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64",
     ];
-    let source = config.map_or(vec![], |c| crate::syntax::config_source::fields(c, at));
     let whole =
         |ty: &Type| matches!(ty, Type::Path(p) if INTEGERS.iter().any(|i| p.path.is_ident(i)));
-    let fields = source.into_iter().filter(|(_, ty)| whole(ty));
+    let fields = source.iter().filter(|(_, ty)| whole(ty));
     let sizes = names.places.borrow();
     sizes
         .keys()
         .cloned()
-        .chain(fields.map(|(name, _)| name))
+        .chain(fields.map(|(name, _)| name.clone()))
         .collect()
 }
 
 /// The unsigned integers of a config in the same crate.
-fn unsigned(config: Option<&Path>, at: Span) -> Vec<String> {
-    let source = config.map_or(vec![], |c| crate::syntax::config_source::fields(c, at));
+fn unsigned(source: &[(String, Type)]) -> Vec<String> {
     let unsigned = |ty: &Type| matches!(ty, Type::Path(p) if ["usize", "u8", "u16", "u32", "u64"].iter().any(|i| p.path.is_ident(i)));
-    let fields = source.into_iter().filter(|(_, ty)| unsigned(ty));
-    fields.map(|(name, _)| name).collect()
+    let fields = source.iter().filter(|(_, ty)| unsigned(ty));
+    fields.map(|(name, _)| name.clone()).collect()
 }
 
 /// Fields of the config that have the name of a size: those that the struct reads, and all of a
 /// config that stands in the same file.
-fn hidden_fields(names: &Names, fields: &[Field], config: Option<&Path>, at: Span) -> Vec<Diag> {
+fn hidden_fields(names: &Names, fields: &[Field], source: &[(String, Type)]) -> Vec<Diag> {
     if names.defined.is_empty() {
         return vec![];
     }
     let mut read: Vec<String> = names.places.borrow().keys().cloned().collect();
-    let source = config.map_or(vec![], |c| crate::syntax::config_source::fields(c, at));
-    read.extend(source.into_iter().map(|(name, _)| name));
+    read.extend(source.iter().map(|(name, _)| name.clone()));
     for e in fields.iter().flat_map(Field::numbers) {
         read.extend(condition::fields(e).iter().map(|n| n.unraw().to_string()));
     }
     hidden(names, &read)
+}
+
+/// A field of the config that a model reads and the config does not have, or has with a type that it cannot be read as.
+pub(crate) struct Absent {
+    /// The mistake.
+    pub error: Diag,
+    /// True if another model before this one has it too, and reports it.
+    pub reported: bool,
+}
+
+/// The fields of the config that are not as the model reads them, if the config is in the same crate. `bodies` are those
+/// that the methods read.
+pub(crate) fn absent(model: &ModelDef, bodies: &[Ident]) -> Vec<Absent> {
+    let at = model.item.ident.span();
+    let source = &model.source;
+    if source.is_empty() || model.function {
+        return vec![];
+    }
+    let names = &model.names;
+    let mut read: Vec<(String, Span, Want)> = Vec::new();
+    let places = names.places.borrow();
+    let sizes = places
+        .iter()
+        .filter(|(n, _)| !is_free(n) && !n.contains('.'));
+    read.extend(sizes.map(|(n, at)| (n.clone(), *at, Want::Size)));
+    let conditions = model
+        .requires
+        .iter()
+        .chain(model.fields.iter().filter_map(|f| f.when.as_ref()));
+    let conditions: Vec<&Expr> = conditions.collect();
+    let guards = conditions.iter().map(|e| e.to_token_stream().to_string());
+    let guards: Vec<String> = guards.collect();
+    let conditions = conditions.into_iter();
+    let asked: Vec<Ident> = conditions
+        .flat_map(condition::fields)
+        .chain(bodies.iter().cloned())
+        .collect();
+    for f in &model.fields {
+        let flags = f.flags();
+        for e in f.numbers() {
+            let want = match e {
+                _ if matches!(&f.kind, FieldKind::Rope { scaling: Some(s), .. } if std::ptr::eq(s, e)) => {
+                    Want::Any
+                }
+                Expr::Path(_) if flags.iter().any(|x| std::ptr::eq(*x, e)) => Want::Flag,
+                Expr::Path(_) => Want::Number,
+                _ => Want::Any,
+            };
+            let of_field = condition::fields(e).into_iter();
+            read.extend(of_field.map(|n| (n.unraw().to_string(), n.span(), want)));
+        }
+    }
+    read.extend(
+        asked
+            .iter()
+            .map(|n| (n.unraw().to_string(), n.span(), Want::Any)),
+    );
+    read.retain(|(n, ..)| !names.short.contains_key(n) && !n.is_empty());
+    read.sort_by_key(|(n, at, _)| (n.clone(), at.start().line, at.start().column));
+    let known = || source.iter().map(|(n, _)| n.as_str());
+    let config = model
+        .config
+        .segments
+        .last()
+        .map(|s| s.ident.to_string())
+        .unwrap_or_default();
+    let mut found: Vec<(String, Absent)> = Vec::new();
+    for (name, span, want) in read {
+        let guarded = guards.iter().any(|g| {
+            g.contains(&format!("{name} . is_some")) || g.contains(&format!("{name} . is_none"))
+        }) || bodies.iter().any(|n| n.unraw() == name.as_str());
+        let error = match source.iter().find(|(n, _)| *n == name) {
+            None => Diag::config_without_field(span, &config, &name, suggest(&name, known())),
+            Some((_, ty)) => match want.refuses(ty, guarded) {
+                Some(what) => Diag::config_type(span, what, &name, ty.to_token_stream()),
+                None => continue,
+            },
+        };
+        if !found.iter().any(|(n, _)| *n == name) {
+            let reported = crate::syntax::config_source::read_before(&model.config, &name, at);
+            found.push((name, Absent { error, reported }));
+        }
+    }
+    found.into_iter().map(|(_, a)| a).collect()
+}
+
+/// What a field of the config is read as.
+#[derive(Clone, Copy)]
+enum Want {
+    Size,
+    Number,
+    Flag,
+    Any,
+}
+
+impl Want {
+    /// The words for what is wanted, if a type is known to be something else. A field that a condition asks for may be absent.
+    fn refuses(self, ty: &Type, guarded: bool) -> Option<&'static str> {
+        let Type::Path(p) = ty else { return None };
+        let name = p.path.segments.last()?.ident.to_string();
+        let absent = name == "Option" && !guarded;
+        let integer = [
+            "usize", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "isize",
+        ]
+        .contains(&name.as_str());
+        let float = ["f32", "f64"].contains(&name.as_str());
+        match self {
+            Want::Size if absent || float || ["bool", "String"].contains(&name.as_str()) => {
+                Some("a size of the config is an integer")
+            }
+            Want::Number if absent || ["bool", "String"].contains(&name.as_str()) => {
+                Some("a number of the config is an integer or a float")
+            }
+            Want::Flag if integer || float || name == "String" => {
+                Some("a flag of the config is a `bool`")
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A mistake for each of these fields of the config that a size has the name of.
@@ -398,6 +552,21 @@ impl Field {
         }
     }
 
+    /// Those of its numbers that are flags.
+    fn flags(&self) -> Vec<&Expr> {
+        let mut all: Vec<&Expr> = self.tied.iter().filter_map(|t| t.when.as_ref()).collect();
+        match &self.kind {
+            FieldKind::Linear { bias, .. } => all.extend(bias),
+            FieldKind::Layer(held) => all.extend(held.options.iter().filter_map(|o| match o {
+                Setting::Flag(e) => Some(e),
+                _ => None,
+            })),
+            FieldKind::Rope { traditional, .. } => all.push(traditional),
+            _ => {}
+        }
+        all
+    }
+
     /// The numbers and flags of the config that its attributes name.
     pub fn numbers(&self) -> Vec<&Expr> {
         let mut all: Vec<&Expr> = Vec::new();
@@ -445,6 +614,9 @@ fn check_tied(f: &Field, fields: &[Field], names: &Names) -> Result<()> {
     let owner = fields
         .iter()
         .find(|o| o.name == t.source && o.name != f.name && o.tied.is_none());
+    if fields.iter().any(|o| o.name == t.source && o.broken) {
+        return Ok(());
+    }
     let Some(source) = owner.and_then(|o| shape(&o.kind)) else {
         let known: Vec<String> = fields
             .iter()
@@ -464,10 +636,24 @@ fn check_tied(f: &Field, fields: &[Field], names: &Names) -> Result<()> {
 }
 
 /// The struct without the attributes that only the macros read, for when the model is wrong.
-pub fn stripped(mut item: ItemStruct) -> ItemStruct {
+pub fn stripped(mut item: ItemStruct, model: &ModelDef) -> ItemStruct {
+    item.generics = model.item.generics.clone();
+    // The type of a field with a mistake may have more.
+    for f in item.fields.iter_mut() {
+        let broken = model
+            .fields
+            .iter()
+            .any(|o| o.broken && Some(&o.name) == f.ident.as_ref());
+        if broken && model.item.generics.params.is_empty() {
+            f.ty = syn::parse_quote!(());
+        }
+    }
+    take_mark(&mut item.attrs);
+    misspelt(&mut item.attrs);
     item.attrs.retain(|a| !is_helper(a));
     for f in item.fields.iter_mut() {
         f.attrs.retain(|a| !is_helper(a));
+        misspelt(&mut f.attrs);
     }
     item
 }
@@ -476,12 +662,62 @@ fn collect<T>(errors: &mut Vec<Diag>, r: Result<T>) -> Option<T> {
     r.map_err(|e| errors.push(e)).ok()
 }
 
+/// Lifetimes, and type parameters that no field has, which are taken away.
+fn generics(item: &mut ItemStruct) -> Vec<Diag> {
+    let fields = item.fields.to_token_stream().to_string();
+    let used = |name: &Ident| {
+        fields
+            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .any(|w| name == w)
+    };
+    let wrong = |p: &syn::GenericParam| match p {
+        syn::GenericParam::Lifetime(l) => Some(Diag::model_lifetime(l.span())),
+        syn::GenericParam::Type(t) if !used(&t.ident) => {
+            Some(Diag::type_parameter_unused(t.ident.span(), &t.ident))
+        }
+        _ => None,
+    };
+    let found: Vec<Diag> = item.generics.params.iter().filter_map(wrong).collect();
+    if !found.is_empty() {
+        let kept = item
+            .generics
+            .params
+            .iter()
+            .filter(|p| wrong(p).is_none())
+            .cloned();
+        item.generics.params = kept.collect();
+    }
+    found
+}
+
+/// The mistake of a type that is nowhere else in the file.
+fn unknown_type(name: &Ident) -> Option<Diag> {
+    let text = name.to_string();
+    function_source::once(&text, name.span()).then(|| {
+        let others = function_source::types(name.span());
+        let others = others.iter().map(String::as_str).filter(|o| *o != text);
+        Diag::unknown_type_name(name.span(), name, suggest(&text, others))
+    })
+}
+
+/// Attributes with almost the name of one of the macros', which are taken away.
+fn misspelt(attrs: &mut Vec<Attribute>) -> Option<Diag> {
+    let near = |a: &Attribute| {
+        let name = a.path().get_ident()?.to_string();
+        let near = suggest(&name, HELPERS.iter().copied());
+        (!is_helper(a) && !near.is_empty()).then(|| Diag::unknown_attribute(a.span(), name, near))
+    };
+    let found = attrs.iter().find_map(near);
+    attrs.retain(|a| near(a).is_none());
+    found
+}
+
 fn is_helper(a: &Attribute) -> bool {
     HELPERS.iter().any(|h| a.path().is_ident(h))
 }
 
-/// The config's type, named sizes, passes, and the file of a digest.
-type Header = (Path, Names, Switches, Option<LitStr>);
+/// The config's type, named sizes, passes, the file of a digest, and allowed lints.
+type Header = (Path, Names, Switches, Option<LitStr>, Vec<String>);
 
 /// Mistakes in one argument do not hide those in others; only the config is needed.
 fn header(
@@ -491,7 +727,8 @@ fn header(
     at: Span,
     errors: &mut Vec<Diag>,
 ) -> Result<Header> {
-    let (mut config, mut digest) = (None, None);
+    let (mut config, mut digest, mut allowed) = (None, None, Vec::new());
+    let mut unknown = false;
     let mut fuse = Switches::All;
     let mut seen: Vec<Path> = Vec::new();
     for meta in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(attr)? {
@@ -505,7 +742,13 @@ fn header(
             Meta::NameValue(nv) if nv.path.is_ident("config") => match &nv.value {
                 Expr::Path(p) => {
                     config = Some(p.path.clone());
-                    Ok(())
+                    match p.path.get_ident().and_then(unknown_type) {
+                        Some(e) => {
+                            unknown = true;
+                            Err(e)
+                        }
+                        None => Ok(()),
+                    }
                 }
                 e => return Err(Diag::config_not_a_type(e.span())),
             },
@@ -519,19 +762,45 @@ fn header(
                 e => Err(Diag::digest_form(e.span())),
             },
             Meta::List(list) if list.path.is_ident("dims") => short_names(list, &mut names),
+            Meta::List(list) if list.path.is_ident("allow") => lints(list).map(|all| allowed = all),
             Meta::List(list) if list.path.is_ident("fuse") => {
                 Switches::parse(list, passes).map(|s| fuse = s)
             }
             other => {
                 let name = other.path().to_token_stream().to_string();
-                let near = suggest(&name, ["config", "dims", "fuse", "digest"]);
-                Err(Diag::unknown_model_key(other.span(), name, near))
+                let near = suggest(&name, ["config", "dims", "fuse", "digest", "allow"]);
+                if let Meta::NameValue(syn::MetaNameValue {
+                    value: Expr::Path(p),
+                    ..
+                }) = other
+                {
+                    config.get_or_insert_with(|| p.path.clone());
+                }
+                Err(Diag::unknown_model_key(other.path().span(), name, near))
             }
         };
         errors.extend(read.err());
     }
-    let config = config.ok_or_else(|| Diag::no_config(at))?;
-    Ok((config, names, fuse, digest))
+    let mut config: Path = config.ok_or_else(|| Diag::no_config(at))?;
+    if unknown {
+        // A type that is not there would be reported once more.
+        config = syn::parse_quote!(::core::convert::Infallible);
+    }
+    Ok((config, names, fuse, digest, allowed))
+}
+
+/// `allow(softmax_axis, ..)`.
+pub(crate) fn lints(list: &syn::MetaList) -> Result<Vec<String>> {
+    let names = list.parse_args_with(Punctuated::<Ident, Token![,]>::parse_terminated)?;
+    let known = || LINTS.iter().map(|l| l.name);
+    let name = |i: Ident| match known().any(|k| i == k) {
+        true => Ok(i.to_string()),
+        false => {
+            let near = suggest(&i.to_string(), known());
+            Err(Diag::unknown_lint(i.span(), &i, near))
+        }
+    };
+    names.into_iter().map(name).collect()
 }
 
 /// `dims(q = heads * head_dim, ..)`.

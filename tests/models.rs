@@ -272,7 +272,7 @@ impl Layer {
     }
 }
 
-#[mlx_model(config = Config)]
+#[mlx_model(allow(unshifted_targets), config = Config)]
 struct Stack {
     #[param(vocab, hidden)]
     embed: Embedding,
@@ -284,8 +284,6 @@ struct Stack {
 }
 
 #[mlx_model]
-// The values are what is compared, not what a model would learn.
-#[allow(deprecated)]
 impl Stack {
     fn forward(&self, tokens: Tensor![B, L; i32]) -> Tensor![B, L, vocab] {
         let mut h = self.embed(tokens);

@@ -294,10 +294,20 @@ fn text(graph: &Graph, id: Id) -> String {
         Kind::Layers { field, .. } | Kind::Loop { field, .. } => {
             format!("for layer in self.{field} ({})", inputs(graph, id))
         }
-        Kind::Attention(a) => format!(
-            "rope_attention(self.{}, %{}, %{}, %{})",
-            a.rope, a.q, a.k, a.v
-        ),
+        Kind::Attention(a) => {
+            let window = a.window.as_ref().map_or(String::new(), |w| {
+                let only = match &w.only {
+                    None => String::new(),
+                    Some((e, true)) => format!(" if {}", condition::text(e)),
+                    Some((e, false)) => format!(" unless {}", condition::text(e)),
+                };
+                format!(", sliding({}){only}", condition::text(&w.count))
+            });
+            format!(
+                "rope_attention(self.{}, %{}, %{}, %{}{window})",
+                a.rope, a.q, a.k, a.v
+            )
+        }
         Kind::ResidualNorm {
             field, left, right, ..
         } => {
@@ -322,6 +332,7 @@ fn short(graph: &Graph, id: Id) -> Option<String> {
     Some(match &graph.nodes[id].kind {
         Kind::Op { op, .. } => op.name.to_string(),
         Kind::CacheUpdate { .. } => "cache.update".to_string(),
+        Kind::If { condition, .. } => format!("if {}", condition::text(condition)),
         Kind::Held {
             what: Held::Part(_),
             ..

@@ -45,7 +45,10 @@ pub fn model_impl(
             #layout
             #hidden
             #call
-            fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self { #build }
+            fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self {
+                use ::mlx_runtime::__private as __rt;
+                #build
+            }
         }
         #[automatically_derived]
         #[allow(unused_variables, unused_mut, clippy::all)]
@@ -283,7 +286,7 @@ fn build(model: &ModelDef, methods: &[Method], joins: &[Vec<Ident>]) -> TokenStr
     let size = |d: &crate::syntax::dims::Dim, facts: &Facts| {
         let e = dim(d, |n| config_size(&model.names, n, facts));
         let text = model.names.dim(d);
-        quote! { ::mlx_runtime::__private::LoadDim::new(#text, #e) }
+        quote! { __rt::LoadDim::new(#text, #e) }
     };
     let requires = model.requires.iter().map(|e| {
         let cond = condition::guarded(e, &model.names.facts);
@@ -293,7 +296,7 @@ fn build(model: &ModelDef, methods: &[Method], joins: &[Vec<Ident>]) -> TokenStr
         );
         let values = condition::fields(e).into_iter().map(|n| {
             let text = n.to_string();
-            quote! { (#text, ::mlx_runtime::__private::show(&__c.#n)) }
+            quote! { (#text, __rt::show(&__c.#n)) }
         });
         quote! { __loader.require(#what, #text, #cond, &[#(#values),*]); }
     });
@@ -344,9 +347,9 @@ fn build(model: &ModelDef, methods: &[Method], joins: &[Vec<Ident>]) -> TokenStr
             }
             FieldKind::Layers { count, model, .. } => {
                 let count = size(count);
-                quote! { __loader.layers(#path, #count, |__p, __l| <#model as ::mlx_runtime::__private::Definition<_>>::build(__config, __p, __l)) }
+                quote! { __loader.layers(#path, #count, |__p, __l| <#model as __rt::Definition<_>>::build(__config, __p, __l)) }
             }
-            FieldKind::Model => quote! { <#ty as ::mlx_runtime::__private::Definition<_>>::build(__config, #path, __loader) },
+            FieldKind::Model => quote! { <#ty as __rt::Definition<_>>::build(__config, #path, __loader) },
         };
         let value = match &f.config {
             None => value,
@@ -379,7 +382,7 @@ fn build(model: &ModelDef, methods: &[Method], joins: &[Vec<Ident>]) -> TokenStr
         #(#requires)*
         #elements
         #(#fields)*
-        let mut __mlx = ::mlx_runtime::__private::Meta::new(__config, __loader);
+        let mut __mlx = __rt::Meta::new(__config, __loader);
         #(#joined)*
         Self { #(#names,)* __mlx }
     }

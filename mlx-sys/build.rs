@@ -1,4 +1,6 @@
 //! Finds or fetches MLX, compiles MLX C, generates the bindings and links; see `build/mod.rs`.
+//!
+//! Tests: `tests/build`.
 
 #[path = "build/mod.rs"]
 mod build;

@@ -290,7 +290,7 @@ fn helper_functions_are_plain_functions_too() {
             .contains("soft_cap: expected argument `x` to be [B, L, D]"),
         "{error}"
     );
-    // The dtype of the activations is that of the argument.
+    // The activations have the argument's dtype.
     let half = ops::astype(&x, Dtype::Bfloat16).unwrap();
     assert_eq!(soft_cap(&half, 2.0).unwrap().dtype(), Dtype::Bfloat16);
 }

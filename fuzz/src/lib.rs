@@ -2,6 +2,8 @@
 //!
 //! Each case is made of a seed and its number alone, so that any of them can be run again:
 //! `cargo run -p mlx-fuzz -- macros --seed 1 --from 4711 --cases 1`.
+//!
+//! Tests: `tests/short.rs`.
 
 #![forbid(unsafe_code)]
 

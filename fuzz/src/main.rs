@@ -1,4 +1,6 @@
 //! `mlx-fuzz TARGET --cases N --seed S`: prints the cases that it finds, and keeps them in `fuzz/found`.
+//!
+//! Tests: `tests/short.rs`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

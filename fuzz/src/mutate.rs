@@ -1,4 +1,6 @@
 //! Changed copies of a seed: of bytes, of text, and of the tokens of Rust.
+//!
+//! Tests: `tests/short.rs`.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 

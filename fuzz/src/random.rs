@@ -1,5 +1,7 @@
 //! Numbers that depend on a seed and the number of the case alone, so that any case can be made
 //! again.
+//!
+//! Tests: `tests/short.rs`.
 
 /// SplitMix64 (Steele, Lea and Flood 2014).
 pub struct Random(u64);

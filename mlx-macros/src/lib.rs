@@ -2,6 +2,8 @@
 //!
 //! Depend on this crate together with `mlx-runtime`, which the generated code calls. The phases of the macros are in
 //! `mlx-macros-core`; this crate only hands them to rustc.
+//!
+//! Tests: `mlx-tests --test ui`.
 
 #![forbid(unsafe_code)]
 

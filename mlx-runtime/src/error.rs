@@ -1,4 +1,6 @@
 //! The one error type of this crate, and the C error handler that feeds it.
+//!
+//! Tests: unit tests below.
 
 pub(crate) mod known;
 

@@ -12,17 +12,25 @@ use crate::{backend, Array, Result};
 /// The queue of MLX: how much work it holds before MLX waits (mlx/transforms.cpp, mlx/backend/cpu/encoder.h and
 /// mlx/backend/cuda/device.cpp).
 fn queue() -> Result<sys::mlxrs_queue> {
-    let gpu = select::is_on_gpu()?;
+    if !select::is_on_gpu()? {
+        return Ok(CPU);
+    }
+    let batch = backend::batch()?;
     Ok(sys::mlxrs_queue {
         tasks: 10,
-        pieces: if gpu {
-            backend::kernels_in_a_batch() + 1
-        } else {
-            10
-        },
-        releases: !gpu,
+        pieces: batch.kernels.saturating_add(1),
+        elements: batch.elements,
+        releases: false,
     })
 }
+
+/// The queue of a CPU.
+const CPU: sys::mlxrs_queue = sys::mlxrs_queue {
+    tasks: 10,
+    pieces: 10,
+    elements: u64::MAX,
+    releases: true,
+};
 
 /// The forecast of [`crate::transforms::eval`] of some arrays. Bytes are those that it allocates, without those
 /// allocated before.
@@ -119,6 +127,34 @@ mod tests {
     use crate::{ops, transforms};
 
     const MB: usize = 1_000_000;
+
+    /// Batches end early on Metal where arrays are large, so that fewer operations wait.
+    #[test]
+    fn a_task_of_large_arrays_is_short() {
+        let ops = |elements: u64| {
+            let mut x = ones();
+            for _ in 0..200 {
+                // A product is not written over its input.
+                x = ops::matmul(&x, &x).unwrap();
+            }
+            let list = VectorArray::from_refs("forecast", &[&x]).unwrap();
+            let queue = sys::mlxrs_queue {
+                tasks: 2,
+                pieces: 41,
+                elements,
+                releases: false,
+            };
+            replay(&list, queue, u64::MAX).unwrap().peak / MB
+        };
+        // Two tasks, one that has ended, one that fills: nearly 4 times 41 products of 1 MB.
+        let whole = ops(u64::MAX);
+        assert!((150..=170).contains(&whole), "{whole}");
+        // Each product reads and writes half a million elements.
+        assert!((5..=10).contains(&ops(250_000)), "{}", ops(250_000));
+        let some = ops(2_000_000);
+        assert!((20..=50).contains(&some), "{some}");
+        assert_eq!(ops(100_000_000), whole);
+    }
 
     fn ones() -> Array {
         let a = Array::from_slice(&[1f32; 250_000], &[500, 500]).unwrap();

@@ -1,5 +1,7 @@
 //! The safe Rust API over MLX C: arrays, operations, transforms, files and optimisers.
 //!
+//! Tests: `mlx-tests --test api`.
+//!
 //! Depend on this crate, and on `mlx-macros` for the model DSL. This crate and `mlx-sys` hold all `unsafe` code of the
 //! project.
 //!

@@ -94,7 +94,7 @@ fn gguf() {
     let path = folder.path().join("test.gguf");
     examples::gguf::make(&path).unwrap();
     let (c, ours) = texts("example-gguf.txt", &|out| examples::gguf::run(out, &path));
-    // C's order is that of a hash table.
+    // C has the order of a hash table.
     let mut c: Vec<&str> = c.lines().collect();
     c.sort_unstable();
     assert_eq!(ours.lines().collect::<Vec<_>>(), c);
@@ -131,7 +131,7 @@ fn safe_tensors_through_memory() {
     let path = file("arrays.safetensors");
     let run = |out: &mut dyn Write| examples::safe_tensors::run(out, &path);
     let (c, ours) = both("example-safe-tensors.txt", &run);
-    // The C program prints each call of its stream; the order of the arrays is that of a hash table.
+    // The C program prints each call of its stream; the arrays have the order of a hash table.
     const CALLS: [&str; 9] = [
         "GOOD", "ISOPEN", "WRITE ", "SEEK", "TELL", "READ", "LABEL", "FREE", "READ@",
     ];

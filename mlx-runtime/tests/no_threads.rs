@@ -1,4 +1,5 @@
 //! A limit on threads is an error, whichever thread cannot be started: never a hang or the end of the process.
+#![cfg(target_os = "linux")]
 
 mod children;
 
@@ -112,7 +113,6 @@ fn shim(folder: &Path) -> PathBuf {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_limit_on_threads_is_an_error() {
     if child(NAME).is_some() {
         // Twice, because a failed call may be tried again.

@@ -1,4 +1,6 @@
 //! Runs bindgen over all of MLX C's headers and ours, once per user and set of headers.
+//!
+//! Tests: `tests/build`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -89,8 +91,11 @@ fn load_libclang(config: &Config, cache: &Cache) -> Result<Vec<OsString>> {
             "install it (Debian: libclang-dev; macOS: xcode-select --install), or set LIBCLANG_PATH to its folder",
         )
     };
-    let library = format!("clang/native/{}", config.shared("clang"));
-    let folder = fetch::wheel(config, cache, &LIBCLANG, &[], &library)
+    let library = match config.host.starts_with("macos") {
+        true => "clang/native/libclang.dylib",
+        false => "clang/native/libclang.so",
+    };
+    let folder = fetch::wheel(&config.host, cache, &LIBCLANG, &[], library)
         .map_err(|e| unavailable(&format!("none is installed, and {}", e.what())))?;
     std::env::set_var("LIBCLANG_PATH", folder.join("clang/native"));
     clang_sys::load().map_err(|e| unavailable(&e))?;

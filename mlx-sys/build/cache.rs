@@ -1,4 +1,6 @@
 //! The per-user cache: each entry is a folder that is filled once, by one process, and never changed.
+//!
+//! Tests: `tests/build`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,12 +16,20 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// `MLX_SYS_CACHE`, else `mlx-sys` in the platform's folder for caches.
+    /// `MLX_SYS_CACHE`, else `mlx-sys` in the platform's folder for such files. On macOS that is not the folder for caches,
+    /// which cleaners empty: built programs look for their libraries there. An earlier version's folder is used on.
     pub fn open(config: &Config) -> Result<Self> {
         let home = || var("HOME").map(PathBuf::from);
         let folder = match (var("MLX_SYS_CACHE"), config.os.as_str()) {
             (Some(folder), _) => Some(PathBuf::from(folder)),
-            (None, "macos") => home().map(|h| h.join("Library/Caches/mlx-sys")),
+            (None, "macos") => home().map(|home| {
+                let now = home.join("Library/Application Support/mlx-sys");
+                let before = home.join("Library/Caches/mlx-sys");
+                match before.is_dir() && !now.exists() {
+                    true => before,
+                    false => now,
+                }
+            }),
             (None, _) => var("XDG_CACHE_HOME")
                 .map(PathBuf::from)
                 .or_else(|| home().map(|h| h.join(".cache")))

@@ -1,4 +1,6 @@
 //! Reads the build's configuration from the environment: target, backend, variables.
+//!
+//! Tests: `tests/build`.
 
 use std::env;
 use std::path::PathBuf;
@@ -6,6 +8,7 @@ use std::path::PathBuf;
 use super::error::{Error, Result};
 use super::pins::{Wheel, MLX_CPU, MLX_CUDA_12, MLX_CUDA_13, MLX_METAL};
 use super::pins_cuda::{CUDA_12_LIBRARIES, CUDA_13_LIBRARIES};
+use super::system;
 
 /// Every variable that changes the build.
 pub const VARIABLES: &[&str] = &[
@@ -14,6 +17,7 @@ pub const VARIABLES: &[&str] = &[
     "MLX_SYS_CACHE",
     "MLX_SYS_SYSTEM_CUDA",
     "MLX_SYS_RELOCATABLE",
+    "MLX_SYS_CROSS_MACOS",
     "XDG_CACHE_HOME",
     "HOME",
     "CXX",
@@ -26,15 +30,17 @@ pub const VARIABLES: &[&str] = &[
 pub struct Config {
     /// `linux` or `macos`.
     pub os: String,
-    /// `linux-x86_64`, `linux-aarch64`, `macos-aarch64`, ...
+    /// `linux-x86_64`, `linux-aarch64`, `macos-15-aarch64`, ...: of MLX, with the version that its file has for macOS.
     pub platform: String,
+    /// `linux-x86_64`, `macos-aarch64`, ...: of the machine that builds.
+    pub host: String,
     /// The wheel that holds MLX for the chosen backend.
     pub mlx_wheel: Wheel,
     /// The wheels that MLX needs beside its own: NVIDIA's libraries, unless `MLX_SYS_SYSTEM_CUDA` is set.
     pub companions: &'static [Wheel],
     pub prefix: Option<PathBuf>,
     pub mlx: Option<PathBuf>,
-    /// The C++ compiler: `CXX`, else the first of the usual names that is on the PATH.
+    /// The C++ compiler: `CXX_TARGET` (with underscores, as cc's), `CXX`, else the first of the usual names that is on the PATH.
     pub cxx: Option<String>,
     pub cxxflags: Vec<String>,
     /// Libraries find each other relative to their own files: `MLX_SYS_RELOCATABLE`.
@@ -52,7 +58,9 @@ impl Config {
         let arch = cargo_var("CARGO_CFG_TARGET_ARCH")?;
         let target = cargo_var("TARGET")?;
         let libc = var("CARGO_CFG_TARGET_ENV").unwrap_or_default();
-        if target != cargo_var("HOST")? {
+        // For checks of macOS's build on Linux (`.ci/mac`). The program needs that platform's linker and system libraries.
+        let cross = os == "macos" && var("MLX_SYS_CROSS_MACOS").is_some();
+        if target != cargo_var("HOST")? && !cross {
             return Err(Error::new(
                 format!("cannot build MLX C for {target} on another platform"),
                 "build on the platform that the program is to run on",
@@ -76,7 +84,11 @@ impl Config {
             _ => (MLX_CPU, [].as_slice()),
         };
         Ok(Config {
-            platform: format!("{os}-{arch}"),
+            platform: match os.as_str() {
+                "macos" => format!("macos-{}-{arch}", system::newest_file()?),
+                _ => format!("{os}-{arch}"),
+            },
+            host: format!("{}-{}", env::consts::OS, env::consts::ARCH),
             os,
             mlx_wheel,
             companions: match var("MLX_SYS_SYSTEM_CUDA") {
@@ -85,7 +97,9 @@ impl Config {
             },
             prefix: var("MLX_SYS_PREFIX").map(PathBuf::from),
             mlx: var("MLX_SYS_MLX").map(PathBuf::from),
-            cxx: var("CXX").or_else(|| first_on_path(&["c++", "g++", "clang++"])),
+            cxx: var(&format!("CXX_{}", target.replace('-', "_")))
+                .or_else(|| var("CXX"))
+                .or_else(|| first_on_path(&["c++", "g++", "clang++"])),
             cxxflags: var("CXXFLAGS")
                 .map(|flags| flags.split_whitespace().map(str::to_owned).collect())
                 .unwrap_or_default(),

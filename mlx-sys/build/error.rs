@@ -1,4 +1,6 @@
 //! The build's error type: the failure, and what to install or set.
+//!
+//! Tests: `tests/build`.
 
 use std::fmt;
 

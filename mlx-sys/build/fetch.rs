@@ -2,6 +2,8 @@
 //!
 //! Python runs isolated (`-I`), and all tools run in the folder of the new cache entry, so that they load no module or
 //! setting from the folder in which the build runs.
+//!
+//! Tests: `tests/build`.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use super::cache::Cache;
-use super::config::{first_on_path, Config};
+use super::config::first_on_path;
 use super::error::{Error, Result};
 use super::pins::Wheel;
 
@@ -23,47 +25,52 @@ fn other_ways(wheel: &Wheel) -> &'static str {
     }
 }
 
-/// Fetches a wheel and others that must lie beside it, and unpacks them into one entry of the cache;
+/// The Python for which files are asked. The files hold no Python, but their metadata asks for a newer one than the
+/// one that macOS comes with.
+const PYTHON: &str = "3.12";
+
+/// Fetches a wheel for a platform and others that must lie beside it, and unpacks them into one entry of the cache;
 /// `witness` is a file that the first one holds.
 pub fn wheel(
-    config: &Config,
+    platform: &str,
     cache: &Cache,
     wheel: &Wheel,
     beside: &[Wheel],
     witness: &str,
 ) -> Result<PathBuf> {
-    let mut key = format!("{}-{}-{}", wheel.name, wheel.version, config.platform);
+    let mut key = format!("{}-{}-{}", wheel.name, wheel.version, platform);
     if !beside.is_empty() {
         key += "-complete";
     }
     cache.entry(&key, witness, |folder| {
         let mut requirements = String::new();
         for wheel in std::iter::once(wheel).chain(beside) {
-            requirements += &requirement(config, wheel)?;
+            requirements += &requirement(platform, wheel)?;
         }
         let list = folder.join("requirements.txt");
         fs::write(&list, requirements).map_err(|e| Error::io("write", &list, &e))?;
         match Installer::find(wheel)? {
-            Installer::Pip(python) => with_pip(&python, wheel, &list, folder),
-            Installer::Uv => with_uv(wheel, &list, folder),
+            Installer::Pip(python) => with_pip(&python, platform, wheel, &list, folder),
+            Installer::Uv => with_uv(platform, wheel, &list, folder),
         }
     })
 }
 
-/// A line of a requirements file: the version and the checksums that are right.
-fn requirement(config: &Config, wheel: &Wheel) -> Result<String> {
-    let mut line = format!("{}=={}", wheel.name, wheel.version);
-    let mut hashes = wheel.hashes_for(&config.platform).peekable();
-    if hashes.peek().is_none() {
-        return Err(Error::new(
-            format!("{} is not published for {}", wheel.name, config.platform),
+/// A line of a requirements file: the version and the checksum of the right file.
+fn requirement(platform: &str, wheel: &Wheel) -> Result<String> {
+    let (name, version) = (wheel.name, wheel.version);
+    let hash = wheel.hash_for(platform).ok_or_else(|| {
+        Error::new(
+            format!("{name} is not published for {platform}"),
             "install MLX C and set MLX_SYS_PREFIX to its prefix",
-        ));
-    }
-    for hash in hashes {
-        line += &format!(" --hash=sha256:{hash}");
-    }
-    Ok(line + "\n")
+        )
+    })?;
+    Ok(format!("{name}=={version} --hash=sha256:{hash}\n"))
+}
+
+/// The version in the name of MLX's file for macOS.
+fn macos(platform: &str) -> Option<&str> {
+    platform.strip_prefix("macos-")?.strip_suffix("-aarch64")
 }
 
 /// The tool that downloads wheels on this machine.
@@ -101,7 +108,7 @@ impl Installer {
     }
 }
 
-fn with_pip(python: &str, wheel: &Wheel, list: &Path, folder: &Path) -> Result<()> {
+fn with_pip(python: &str, platform: &str, wheel: &Wheel, list: &Path, folder: &Path) -> Result<()> {
     let download = folder.join("download");
     let mut pip = Command::new(python);
     pip.args(["-I", "-m", "pip", "download", "--no-deps"])
@@ -113,7 +120,10 @@ fn with_pip(python: &str, wheel: &Wheel, list: &Path, folder: &Path) -> Result<(
             "2",
             "--progress-bar",
             "off",
+            "--python-version",
+            PYTHON,
         ])
+        .args(macos(platform).map(|version| format!("--platform=macosx_{version}_0_arm64")))
         .args([OsStr::new("--dest"), download.as_os_str()])
         .args([OsStr::new("--requirement"), list.as_os_str()]);
     let output = run(pip.current_dir(folder), wheel, "pip")?;
@@ -165,7 +175,7 @@ fn data_folders(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn with_uv(wheel: &Wheel, list: &Path, folder: &Path) -> Result<()> {
+fn with_uv(platform: &str, wheel: &Wheel, list: &Path, folder: &Path) -> Result<()> {
     let mut uv = Command::new("uv");
     uv.args([
         "pip",
@@ -175,8 +185,13 @@ fn with_uv(wheel: &Wheel, list: &Path, folder: &Path) -> Result<()> {
         "--require-hashes",
     ])
     .args(["--no-progress", "--link-mode=copy"])
+    .args(["--python-version", PYTHON])
     .args([OsStr::new("--target"), folder.as_os_str()])
     .args([OsStr::new("--requirement"), list.as_os_str()]);
+    if let Some(version) = macos(platform) {
+        uv.args(["--python-platform", "aarch64-apple-darwin"])
+            .env("MACOSX_DEPLOYMENT_TARGET", format!("{version}.0"));
+    }
     let output = run(uv.current_dir(folder), wheel, "uv")?;
     if !output.status.success() {
         return Err(explain(wheel, "uv", &output));
@@ -234,7 +249,8 @@ fn explain(wheel: &Wheel, tool: &str, output: &Output) -> Error {
         return Error::new(
             format!("{tool} found no file of {name} for this system"),
             format!(
-                "the files need glibc 2.35 or macOS 14, and an index to come from (is PIP_NO_INDEX set?); {other_ways}"
+                "the index must carry it (is PIP_NO_INDEX set? does PIP_INDEX_URL lead to a full mirror?), and on Linux \
+                 the files need glibc 2.35; {other_ways}"
             ),
         );
     }

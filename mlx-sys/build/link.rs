@@ -1,4 +1,6 @@
 //! Prints the instructions for cargo: when to rebuild, and what to link.
+//!
+//! Tests: `tests/build`.
 
 use std::path::Path;
 

@@ -1,4 +1,6 @@
 //! Chooses the source of MLX and MLX C: a prefix, a folder, or the pinned files.
+//!
+//! Tests: `tests/build`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +44,7 @@ pub fn locate(config: &Config, cache: &Cache) -> Result<Mlx> {
         None => {
             let witness = format!("mlx/lib/{}", config.shared("mlx"));
             let (wheel, beside) = (&config.mlx_wheel, config.companions);
-            fetch::wheel(config, cache, wheel, beside, &witness)?.join("mlx")
+            fetch::wheel(&config.platform, cache, wheel, beside, &witness)?.join("mlx")
         }
     };
     let openblas = match config.os.as_str() {
@@ -65,7 +67,7 @@ fn openblas(config: &Config, cache: &Cache, mlx: &Path) -> Result<PathBuf> {
     let file = if beside.is_file() {
         beside
     } else {
-        fetch::wheel(config, cache, &OPENBLAS, &[], witness)?.join(witness)
+        fetch::wheel(&config.platform, cache, &OPENBLAS, &[], witness)?.join(witness)
     };
     Ok(folder_of(&file))
 }
@@ -97,6 +99,7 @@ fn installed(config: &Config, prefix: &Path) -> Result<Mlx> {
     };
     let mlx = find(&[config.shared("mlx")])?;
     let mlxc = find(&[config.shared("mlxc"), "libmlxc.a".into()])?;
+    check_version(&include, &|message| wrong(message))?;
     Ok(Mlx {
         c_include: include.clone(),
         include,
@@ -126,29 +129,30 @@ fn given(config: &Config, folder: &Path) -> Result<PathBuf> {
         .into_iter()
         .find(|root| root.join(&library).is_file())
         .ok_or_else(|| wrong(format!("it holds no mlx/{library}")))?;
-    let version_header = root.join("include/mlx/version.h");
-    let version = fs::read_to_string(&version_header)
-        .map_err(|_| wrong(format!("there is no {}", version_header.display())))?;
-    let number = |name: &str| {
-        let rest = version.split(&format!("{name} ")).nth(1)?;
-        rest.split_whitespace().next().map(str::to_owned)
-    };
-    let version = [
-        "MLX_VERSION_MAJOR",
-        "MLX_VERSION_MINOR",
-        "MLX_VERSION_PATCH",
-    ]
-    .map(|name| number(name).unwrap_or_else(|| "?".into()))
-    .join(".");
-    if version != MLX_VERSION {
-        println!(
-            "cargo::warning=MLX {version} in {} is not the {MLX_VERSION} that MLX C is written against",
-            root.display()
-        );
-    }
+    check_version(&root.join("include"), &|message| wrong(message))?;
     Ok(root)
 }
 
 fn folder_of(file: &Path) -> PathBuf {
     file.parent().unwrap_or(Path::new("/")).to_path_buf()
+}
+
+/// Warns if the headers are of another version than the one that MLX C is written against.
+fn check_version(include: &Path, wrong: &dyn Fn(String) -> Error) -> Result<()> {
+    let header = include.join("mlx/version.h");
+    let text = fs::read_to_string(&header)
+        .map_err(|_| wrong(format!("there is no {}", header.display())))?;
+    let number = |name: &str| {
+        let rest = text.split(&format!("MLX_VERSION_{name} ")).nth(1)?;
+        rest.split_whitespace().next()
+    };
+    let version = ["MAJOR", "MINOR", "PATCH"].map(|name| number(name).unwrap_or("?"));
+    let version = version.join(".");
+    if version != MLX_VERSION {
+        println!(
+            "cargo::warning=MLX {version} in {} is not the {MLX_VERSION} that MLX C is written against",
+            include.display()
+        );
+    }
+    Ok(())
 }

@@ -4,6 +4,8 @@
 //! whatever links it runs from any folder, with no variables and no linker flags in any dependent.
 //! A runpath, not an rpath: LD_LIBRARY_PATH can still put another build of MLX first. With
 //! `MLX_SYS_RELOCATABLE`, for `cargo xtask dist`, both are relative to the library's own folder.
+//!
+//! Tests: `tests/build`.
 
 use std::ffi::OsString;
 use std::fs;

@@ -2,6 +2,8 @@
 //!
 //! `config` reads the environment, `locate` finds or fetches MLX, `mlxc` compiles MLX C against it, `bindings` runs
 //! bindgen, `link` tells cargo. Everything that is fetched or compiled goes through `cache`.
+//!
+//! Tests: `tests/build`.
 
 mod bindings;
 mod cache;
@@ -15,6 +17,7 @@ mod pins;
 mod pins_cuda;
 mod source;
 mod stub;
+mod system;
 
 pub use error::{report, Result};
 

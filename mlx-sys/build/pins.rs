@@ -1,4 +1,6 @@
 //! Versions and checksums of everything that is fetched.
+//!
+//! Tests: `tests/build`.
 
 /// MLX's version; MLX C below is written against it.
 pub const MLX_VERSION: &str = "0.32.2";
@@ -15,17 +17,15 @@ pub const MLXC_SOURCE_LOCK: &str = include_str!("mlxc-source.lock");
 pub struct Wheel {
     pub name: &'static str,
     pub version: &'static str,
-    /// (platform as `Config::platform` names it, sha256). macOS has one file per system version.
+    /// (platform as `Config` names it, sha256)
     pub hashes: &'static [(&'static str, &'static str)],
 }
 
 impl Wheel {
-    /// The checksums that are right for `platform`.
-    pub fn hashes_for<'a>(&'a self, platform: &'a str) -> impl Iterator<Item = &'static str> + 'a {
-        self.hashes
-            .iter()
-            .filter(move |(p, _)| *p == platform)
-            .map(|(_, hash)| *hash)
+    /// The checksum of the file for `platform`.
+    pub fn hash_for(&self, platform: &str) -> Option<&'static str> {
+        let (_, hash) = self.hashes.iter().find(|(p, _)| *p == platform)?;
+        Some(hash)
     }
 }
 
@@ -74,21 +74,21 @@ pub const MLX_CUDA_13: Wheel = Wheel {
     ],
 };
 
-/// One file each for macOS 14, 15 and 26; pip picks the newest that the system can run.
+/// One file each for macOS 14, 15 and 26; `system` picks the newest that the system loads.
 pub const MLX_METAL: Wheel = Wheel {
     name: "mlx-metal",
     version: MLX_VERSION,
     hashes: &[
         (
-            "macos-aarch64",
+            "macos-14-aarch64",
             "3825fff379dbc107dd3413e564a06caeaa24819910ec49c0439e454c06a1b9b8",
         ),
         (
-            "macos-aarch64",
+            "macos-15-aarch64",
             "55a369250d220b2cf10213a87a2ac1b1a420608c5b35b1df4e7147ac8e32f121",
         ),
         (
-            "macos-aarch64",
+            "macos-26-aarch64",
             "e6abeac9ac5265830c9c1541b6f96e9be37a85c2446763a46ad466c63a3837ab",
         ),
     ],

@@ -1,5 +1,7 @@
 //! NVIDIA's libraries that MLX's CUDA builds load, as MLX's packages name them. Versions are the oldest
 //! that those packages allow or near it: a newer NVRTC makes code that older drivers refuse.
+//!
+//! Tests: `tests/build`.
 
 use super::pins::Wheel;
 

@@ -1,5 +1,7 @@
 //! Fetches MLX C's source through cargo: a crates.io package carries it, and a throw-away package with a
 //! committed lock file, which holds the checksum, depends on that one. Nothing of it is built.
+//!
+//! Tests: `tests/build`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

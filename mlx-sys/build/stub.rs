@@ -3,6 +3,8 @@
 //! A linker that is given the library itself follows it to MLX and on to the libraries of MLX. GNU ld stops if one of
 //! those is absent, as the GPU's driver is on most build machines. A stub leads to no other library, and leaves only
 //! the soname in a binary, an absolute path.
+//!
+//! Tests: `tests/build`.
 
 use std::fs;
 use std::path::Path;

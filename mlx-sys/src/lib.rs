@@ -3,6 +3,8 @@
 //! Every function of `mlx/c/mlx.h` has its own name here, with bindgen's types, and is documented by MLX C. The functions
 //! that start with `mlxrs_` are defined by this crate. The README lists the places where the build script looks for MLX,
 //! and the variables that it reads.
+//!
+//! Tests: `tests/api.rs`, `tests/smoke.rs`.
 
 // Generated, with C's names and the C headers' comments.
 #[allow(

@@ -1,7 +1,7 @@
 //! The bindings hold the whole C API, and the linked library defines all of it.
 
 use std::collections::BTreeSet;
-use std::ffi::{c_char, c_int, c_void, CString};
+use std::ffi::{c_char, c_void, CString};
 use std::fs;
 
 const BINDINGS: &str = include_str!(concat!(env!("OUT_DIR"), "/bindings.rs"));
@@ -83,44 +83,47 @@ fn the_library_defines_every_function() {
     }
 }
 
-/// MLX looks its BLAS up by name: the first definition that the program has loaded must be ours.
-#[test]
+/// Only there MLX looks functions up by name.
 #[cfg(target_os = "linux")]
-fn matrix_products_resolve_to_this_library() {
-    #[repr(C)]
-    struct Info {
-        file: *const c_char,
-        base: *mut c_void,
-        name: *const c_char,
-        address: *mut c_void,
-    }
-    extern "C" {
-        fn dladdr(address: *const c_void, info: *mut Info) -> c_int;
-    }
-    if mlx_sys_prefix() {
-        return;
-    }
-    for name in [c"cblas_sgemm", c"cblas_dgemm", c"cblas_cgemm"] {
-        let mut info = Info {
-            file: std::ptr::null(),
-            base: std::ptr::null_mut(),
-            name: std::ptr::null(),
-            address: std::ptr::null_mut(),
-        };
-        // SAFETY: the name ends with a null; `info` is valid for writes; what it is filled with
-        // lives as long as the library is loaded.
-        let file = unsafe {
-            let address = dlsym(EVERYWHERE, name.as_ptr());
-            assert_ne!(dladdr(address, &mut info), 0, "{name:?}");
-            std::ffi::CStr::from_ptr(info.file).to_string_lossy()
-        };
-        assert!(file.contains("libmlxc"), "{name:?} is in {file}");
-    }
-}
+mod linux {
+    use std::ffi::c_int;
 
-/// An installed MLX C keeps the BLAS that its MLX was linked with.
-fn mlx_sys_prefix() -> bool {
-    // SAFETY: the text is static.
-    let name = unsafe { std::ffi::CStr::from_ptr(mlx_sys::mlxrs_blas_name()) };
-    name == c"system"
+    use super::*;
+
+    /// MLX looks its BLAS up by name: the first definition that the program has loaded must be ours.
+    #[test]
+    fn matrix_products_resolve_to_this_library() {
+        #[repr(C)]
+        struct Info {
+            file: *const c_char,
+            base: *mut c_void,
+            name: *const c_char,
+            address: *mut c_void,
+        }
+        extern "C" {
+            fn dladdr(address: *const c_void, info: *mut Info) -> c_int;
+        }
+        // An installed MLX C keeps the BLAS that its MLX was linked with.
+        // SAFETY: the text is static.
+        let name = unsafe { std::ffi::CStr::from_ptr(mlx_sys::mlxrs_blas_name()) };
+        if name == c"system" {
+            return;
+        }
+        for name in [c"cblas_sgemm", c"cblas_dgemm", c"cblas_cgemm"] {
+            let mut info = Info {
+                file: std::ptr::null(),
+                base: std::ptr::null_mut(),
+                name: std::ptr::null(),
+                address: std::ptr::null_mut(),
+            };
+            // SAFETY: the name ends with a null; `info` is valid for writes; what it is filled with
+            // lives as long as the library is loaded.
+            let file = unsafe {
+                let address = dlsym(EVERYWHERE, name.as_ptr());
+                assert_ne!(dladdr(address, &mut info), 0, "{name:?}");
+                std::ffi::CStr::from_ptr(info.file).to_string_lossy()
+            };
+            assert!(file.contains("libmlxc"), "{name:?} is in {file}");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 mod links;
 mod mistakes;
 mod pages;
+mod sources;
 
 use std::env;
 use std::fmt::Debug;

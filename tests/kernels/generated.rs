@@ -1,5 +1,5 @@
 #![cfg_attr(rustfmt, rustfmt_skip)]
-//! Kernels of every operation, and random ones; `mlx-macros/core/tests/kernels/committed.rs` writes this file.
+//! Kernels of every operation, and random ones; `cargo xtask generate` writes this file.
 
 use mlx_macros::mlx_kernel;
 use mlx_runtime::{Array, Result};
@@ -274,131 +274,140 @@ fn call_each87(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each87(&x[0], &x[1])
 fn each88(x: Tensor![D, K]) -> Tensor![D, K] { tril(x * x) + triu(x, 1) * 0.5 }
 fn call_each88(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each88(&x[0])?]) }
 #[mlx_kernel]
-fn each89(x: Tensor![B, D], y: Tensor![B, K]) -> Tensor![B, D, K] { expand_dims(sin(x), -1) * expand_dims(y, 1) }
-fn call_each89(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each89(&x[0], &x[1])?]) }
+fn each89(x: Tensor![B, L, K; f32]) -> Tensor![B, L, K; f32] { softmax(causal_mask(x * x, window = 2), -1) * x + softmax(causal_mask(x), -1) }
+fn call_each89(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each89(&x[0])?]) }
 #[mlx_kernel]
-fn each90(x: Tensor![B, D], s: Tensor![B]) -> (Tensor![B, D], Tensor![B]) { (x * expand_dims(s, -1), s * sum(x, -1)) }
-fn call_each90(x: &[Array]) -> Result<Vec<Array>> { let y = each90(&x[0], &x[1])?; Ok(vec![y.0, y.1]) }
+fn each90(x: Tensor![B, D], y: Tensor![B, K]) -> Tensor![B, D, K] { expand_dims(sin(x), -1) * expand_dims(y, 1) }
+fn call_each90(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each90(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each91(x: Tensor![B, L], y: Tensor![]) -> Tensor![B, L] { x * y }
-fn call_each91(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each91(&x[0], &x[1])?]) }
+fn each91(x: Tensor![B, D], s: Tensor![B]) -> (Tensor![B, D], Tensor![B]) { (x * expand_dims(s, -1), s * sum(x, -1)) }
+fn call_each91(x: &[Array]) -> Result<Vec<Array>> { let y = each91(&x[0], &x[1])?; Ok(vec![y.0, y.1]) }
 #[mlx_kernel]
-fn each92(x: Tensor![B, D]) -> Tensor![B, D] { x * astype(arange(D), float) + astype(isfinite(x), float) }
-fn call_each92(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each92(&x[0])?]) }
+fn each92(x: Tensor![B, L], y: Tensor![]) -> Tensor![B, L] { x * y }
+fn call_each92(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each92(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each93(x: Tensor![B, D]) -> Tensor![B, D] { x + zeros_like(x) + ones_like(x) * x + full([B, D], 2.0) }
+fn each93(x: Tensor![B, D]) -> Tensor![B, D] { x * astype(arange(D), float) + astype(isfinite(x), float) }
 fn call_each93(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each93(&x[0])?]) }
 #[mlx_kernel]
-fn each94(x: Tensor![B, D]) -> Tensor![B, D, 2] { repeat(expand_dims(x * x, -1), 2, -1) }
+fn each94(x: Tensor![B, D]) -> Tensor![B, D] { x + zeros_like(x) + ones_like(x) * x + full([B, D], 2.0) }
 fn call_each94(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each94(&x[0])?]) }
 #[mlx_kernel]
-fn each95(x: Tensor![B, H, K]) -> Tensor![B, H, 2, K] { repeat(expand_dims(x * softmax(x, -1), 2), 2, 2) }
+fn each95(x: Tensor![B, D]) -> Tensor![B, D, 2] { repeat(expand_dims(x * x, -1), 2, -1) }
 fn call_each95(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each95(&x[0])?]) }
 #[mlx_kernel]
-fn each96(x: Tensor![B, 1], y: Tensor![D]) -> Tensor![B, D] { x * y + broadcast_to(x, [B, D]) * sum(broadcast_to(x, [B, D]), -1, keepdims) }
-fn call_each96(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each96(&x[0], &x[1])?]) }
+fn each96(x: Tensor![B, H, K]) -> Tensor![B, H, 2, K] { repeat(expand_dims(x * softmax(x, -1), 2), 2, 2) }
+fn call_each96(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each96(&x[0])?]) }
 #[mlx_kernel]
-fn each97(x: Tensor![B, D]) -> Tensor![B, D] { x * sign(x * 3.0) }
-fn call_each97(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each97(&x[0])?]) }
+fn each97(x: Tensor![B, 1], y: Tensor![D]) -> Tensor![B, D] { x * y + broadcast_to(x, [B, D]) * sum(broadcast_to(x, [B, D]), -1, keepdims) }
+fn call_each97(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each97(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each98(x: Tensor![B, D]) -> Tensor![B, D] { x * floor(x * 3.0) }
+fn each98(x: Tensor![B, D]) -> Tensor![B, D] { x * sign(x * 3.0) }
 fn call_each98(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each98(&x[0])?]) }
 #[mlx_kernel]
-fn each99(x: Tensor![B, D]) -> Tensor![B, D] { x * ceil(x * 3.0) }
+fn each99(x: Tensor![B, D]) -> Tensor![B, D] { x * floor(x * 3.0) }
 fn call_each99(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each99(&x[0])?]) }
 #[mlx_kernel]
-fn each100(x: Tensor![B, D]) -> Tensor![B, D] { x * trunc(x * 3.0) }
+fn each100(x: Tensor![B, D]) -> Tensor![B, D] { x * ceil(x * 3.0) }
 fn call_each100(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each100(&x[0])?]) }
 #[mlx_kernel]
-fn each101(x: Tensor![B, D]) -> Tensor![B, D] { x * round(x * 3.0) }
+fn each101(x: Tensor![B, D]) -> Tensor![B, D] { x * trunc(x * 3.0) }
 fn call_each101(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each101(&x[0])?]) }
 #[mlx_kernel]
-fn each102(x: Tensor![B, D]) -> Tensor![B, D] { x * round(x, 1) + contiguous(x) }
+fn each102(x: Tensor![B, D]) -> Tensor![B, D] { x * round(x * 3.0) }
 fn call_each102(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each102(&x[0])?]) }
 #[mlx_kernel]
-fn each103(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { x * floor_divide(x * 4.0, square(y) + 0.5) }
-fn call_each103(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each103(&x[0], &x[1])?]) }
+fn each103(x: Tensor![B, D]) -> Tensor![B, D] { x * round(x, 1) + contiguous(x) }
+fn call_each103(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each103(&x[0])?]) }
 #[mlx_kernel]
-fn each104(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { where_(logical_or(isnan(x), logical_xor(isinf(x), logical_not(less_equal(x, y)))), x * 2.0, y) }
+fn each104(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { x * floor_divide(x * 4.0, square(y) + 0.5) }
 fn call_each104(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each104(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each105(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { where_(logical_and(greater_equal(x, y), not_equal(x, y)), x * y, where_(logical_or(isposinf(x), isneginf(y)), y, x)) }
+fn each105(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { where_(logical_or(isnan(x), logical_xor(isinf(x), logical_not(less_equal(x, y)))), x * 2.0, y) }
 fn call_each105(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each105(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each106(x: Tensor![B, D]) -> Tensor![B, D] { nan_to_num(x, 0.5, 100.0, -100.0) * x * astype(equal(x, x), float) }
-fn call_each106(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each106(&x[0])?]) }
+fn each106(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { where_(logical_and(greater_equal(x, y), not_equal(x, y)), x * y, where_(logical_or(isposinf(x), isneginf(y)), y, x)) }
+fn call_each106(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each106(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each107(x: Tensor![B, D]) -> Tensor![B] { astype(argmax(x, -1), float) * sum(x, -1) + astype(argmin(x, -1), float) }
+fn each107(x: Tensor![B, D]) -> Tensor![B, D] { nan_to_num(x, 0.5, 100.0, -100.0) * x * astype(equal(x, x), float) }
 fn call_each107(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each107(&x[0])?]) }
 #[mlx_kernel]
-fn each108(x: Tensor![B, D]) -> Tensor![B, D] { x * astype(any(greater(x, zeros_like(x)), -1, keepdims), float) + x * astype(all(less(x, ones_like(x)), -1, keepdims), float) }
+fn each108(x: Tensor![B, D]) -> Tensor![B] { astype(argmax(x, -1), float) * sum(x, -1) + astype(argmin(x, -1), float) }
 fn call_each108(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each108(&x[0])?]) }
 #[mlx_kernel]
-fn each109(x: Tensor![B, D], n: Tensor![B, D; i32]) -> Tensor![B, D] { x * astype(bitwise_or(bitwise_and(n, n + 1), bitwise_xor(n, bitwise_invert(n))) + left_shift(n, 2) - right_shift(n, 1), float) }
-fn call_each109(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each109(&x[0], &x[1])?]) }
+fn each109(x: Tensor![B, D]) -> Tensor![B, D] { x * astype(any(greater(x, zeros_like(x)), -1, keepdims), float) + x * astype(all(less(x, ones_like(x)), -1, keepdims), float) }
+fn call_each109(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each109(&x[0])?]) }
 #[mlx_kernel]
-fn each110(x: Tensor![D, D2]) -> Tensor![D, D2] { x * (eye(D, D2) + tri(D, D2, 1) + zeros([D, D2]) + ones([D, D2])) }
-fn call_each110(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each110(&x[0])?]) }
+fn each110(x: Tensor![B, D], n: Tensor![B, D; i32]) -> Tensor![B, D] { x * astype(bitwise_or(bitwise_and(n, n + 1), bitwise_xor(n, bitwise_invert(n))) + left_shift(n, 2) - right_shift(n, 1), float) }
+fn call_each110(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each110(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each111(x: Tensor![B, L, K]) -> Tensor![B, K, L] { square(swapaxes(moveaxis(x, 0, 1), 0, 1)).swapaxes(1, 2) }
+fn each111(x: Tensor![D, D2]) -> Tensor![D, D2] { x * (eye(D, D2) + tri(D, D2, 1) + zeros([D, D2]) + ones([D, D2])) }
 fn call_each111(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each111(&x[0])?]) }
 #[mlx_kernel]
-fn each112(x: Tensor![B, L, K]) -> Tensor![B, L*K] { flatten(unflatten(flatten(x * x, 0, 1), 0, [B, L]), 1, 2) }
+fn each112(x: Tensor![B, L, K]) -> Tensor![B, K, L] { square(swapaxes(moveaxis(x, 0, 1), 0, 1)).swapaxes(1, 2) }
 fn call_each112(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each112(&x[0])?]) }
 #[mlx_kernel]
-fn each113(x: Tensor![B, 1, K]) -> Tensor![B, K] { squeeze(stop_gradient(sign(x)) * x, 1) + squeeze(x, 1) }
+fn each113(x: Tensor![B, L, K]) -> Tensor![B, L*K] { flatten(unflatten(flatten(x * x, 0, 1), 0, [B, L]), 1, 2) }
 fn call_each113(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each113(&x[0])?]) }
 #[mlx_kernel]
-fn each114(table: Tensor![K], at: Tensor![B; i32], x: Tensor![B, L]) -> Tensor![B, L] { expand_dims(take(table * table, at, 0), -1) * x }
-fn call_each114(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each114(&x[0], &x[1], &x[2])?]) }
+fn each114(x: Tensor![B, 1, K]) -> Tensor![B, K] { squeeze(stop_gradient(sign(x)) * x, 1) + squeeze(x, 1) }
+fn call_each114(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each114(&x[0])?]) }
 #[mlx_kernel]
-fn each115(x: Tensor![B, D], key: Tensor![2; u32]) -> Tensor![B, D] { where_(random::bernoulli(0.75, [B, D], key), x * x / 0.75, zeros_like(x)) }
-fn call_each115(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each115(&x[0], &x[1])?]) }
+fn each115(table: Tensor![K], at: Tensor![B; i32], x: Tensor![B, L]) -> Tensor![B, L] { expand_dims(take(table * table, at, 0), -1) * x }
+fn call_each115(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each115(&x[0], &x[1], &x[2])?]) }
 #[mlx_kernel]
-fn each116(x: Tensor![B, L, D], key: Tensor![2; u32]) -> Tensor![L, B, D] { transpose(x * astype(random::uniform(0.5, 2.0, [B, L, D], key), float) * astype(right_shift(random::bits([L, 1], key), 28), float), [1, 0, 2]) }
+fn each116(x: Tensor![B, D], key: Tensor![2; u32]) -> Tensor![B, D] { where_(random::bernoulli(0.75, [B, D], key), x * x / 0.75, zeros_like(x)) }
 fn call_each116(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each116(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each117(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { mse_loss(x, y, reduction = "none") + l1_loss(x, y, reduction = "none") * x }
+fn each117(x: Tensor![B, L, D], key: Tensor![2; u32]) -> Tensor![L, B, D] { transpose(x * astype(random::uniform(0.5, 2.0, [B, L, D], key), float) * astype(right_shift(random::bits([L, 1], key), 28), float), [1, 0, 2]) }
 fn call_each117(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each117(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each118(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { smooth_l1_loss(x, y, 0.7, reduction = "none") + huber_loss(x * 2.0, y, 0.8) + log_cosh_loss(x, y) }
+fn each118(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { mse_loss(x, y, reduction = "none") + l1_loss(x, y, reduction = "none") * x }
 fn call_each118(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each118(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each119(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { hinge_loss(x, y) + margin_ranking_loss(x, y, sin(y), 0.1) }
+fn each119(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { smooth_l1_loss(x, y, 0.7, reduction = "none") + huber_loss(x * 2.0, y, 0.8) + log_cosh_loss(x, y) }
 fn call_each119(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each119(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each120(x: Tensor![B, D], y: Tensor![B, D], v: Tensor![B, D]) -> Tensor![B, D] { gaussian_nll_loss(x, y, square(v) + 0.5, full = true, reduction = "none") + gaussian_nll_loss(x, y, square(v) + 0.1, reduction = "none") }
-fn call_each120(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each120(&x[0], &x[1], &x[2])?]) }
+fn each120(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { hinge_loss(x, y) + margin_ranking_loss(x, y, sin(y), 0.1) }
+fn call_each120(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each120(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each121(x: Tensor![B, D], y: Tensor![B, D], w: Tensor![B, D]) -> Tensor![B, D] { binary_cross_entropy(x, sigmoid(y), w, reduction = "none") + binary_cross_entropy(sigmoid(x), sigmoid(y), with_logits = false, reduction = "none") }
+fn each121(x: Tensor![B, D], y: Tensor![B, D], v: Tensor![B, D]) -> Tensor![B, D] { gaussian_nll_loss(x, y, square(v) + 0.5, full = true, reduction = "none") + gaussian_nll_loss(x, y, square(v) + 0.1, reduction = "none") }
 fn call_each121(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each121(&x[0], &x[1], &x[2])?]) }
 #[mlx_kernel]
-fn each122(x: Tensor![B, D], t: Tensor![B; i32], w: Tensor![B; f32]) -> Tensor![B; f32] { cross_entropy(x, t, w) + cross_entropy(x * 0.5, t, label_smoothing = 0.1) }
+fn each122(x: Tensor![B, D], y: Tensor![B, D], w: Tensor![B, D]) -> Tensor![B, D] { binary_cross_entropy(x, sigmoid(y), w, reduction = "none") + binary_cross_entropy(sigmoid(x), sigmoid(y), with_logits = false, reduction = "none") }
 fn call_each122(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each122(&x[0], &x[1], &x[2])?]) }
 #[mlx_kernel]
-fn each123(x: Tensor![B, D], t: Tensor![B, D]) -> Tensor![B; f32] { cross_entropy(x, softmax(t, -1)) }
-fn call_each123(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each123(&x[0], &x[1])?]) }
+fn each123(x: Tensor![B, D], t: Tensor![B; i32], w: Tensor![B; f32]) -> Tensor![B; f32] { cross_entropy(x, t, w) + cross_entropy(x * 0.5, t, label_smoothing = 0.1) }
+fn call_each123(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each123(&x[0], &x[1], &x[2])?]) }
 #[mlx_kernel]
-fn each124(x: Tensor![B, D], t: Tensor![B; i32]) -> Tensor![B] { nll_loss(log_softmax(x, -1), t) }
+fn each124(x: Tensor![B, D], t: Tensor![B, D]) -> Tensor![B; f32] { cross_entropy(x, softmax(t, -1)) }
 fn call_each124(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each124(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each125(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B] { kl_div_loss(log_softmax(x, -1), log_softmax(y, -1)) + cosine_similarity_loss(x, y, 1) * vecdot(x, y) }
+fn each125(x: Tensor![B, D], t: Tensor![B; i32]) -> Tensor![B] { nll_loss(log_softmax(x, -1), t) }
 fn call_each125(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each125(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each126(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { x * astype(isclose(x, y * 0.5 + x * 0.5, 0.1, 0.2), float) + y * astype(isclose(x, y, equal_nan = true), float) }
+fn each126(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B] { kl_div_loss(log_softmax(x, -1), log_softmax(y, -1)) + cosine_similarity_loss(x, y, 1) * vecdot(x, y) }
 fn call_each126(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each126(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each127(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, 3, D] { stack([x * y, tanh(x), y], 1) }
+fn each127(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D] { x * astype(isclose(x, y * 0.5 + x * 0.5, 0.1, 0.2), float) + y * astype(isclose(x, y, equal_nan = true), float) }
 fn call_each127(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each127(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each128(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D, 2] { softmax(stack([x * y, tanh(x)], -1), -1) }
+fn each128(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, 3, D] { stack([x * y, tanh(x), y], 1) }
 fn call_each128(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each128(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each129(x: Tensor![B, D], y: Tensor![D]) -> Tensor![3, B, 2 * D] { tile(x * y, [3, 1, 2]) }
+fn each129(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D, 2] { softmax(stack([x * y, tanh(x)], -1), -1) }
 fn call_each129(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each129(&x[0], &x[1])?]) }
 #[mlx_kernel]
-fn each130(x: Tensor![B, L, D]) -> Tensor![B * 2, L, D] { tile(softmax(x, -1), [2, 1, 1]) }
-fn call_each130(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each130(&x[0])?]) }
+fn each130(x: Tensor![B, D], y: Tensor![D]) -> Tensor![3, B, 2 * D] { tile(x * y, [3, 1, 2]) }
+fn call_each130(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each130(&x[0], &x[1])?]) }
+#[mlx_kernel]
+fn each131(x: Tensor![B, L, D]) -> Tensor![B * 2, L, D] { tile(softmax(x, -1), [2, 1, 1]) }
+fn call_each131(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each131(&x[0])?]) }
+#[mlx_kernel]
+fn each132(x: Tensor![B, 2, D]) -> Tensor![B, D] { silu(take(x, full([], 0, i32), 1)) * take(x, full([], 1, i32), 1) }
+fn call_each132(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each132(&x[0])?]) }
+#[mlx_kernel]
+fn each133(x: Tensor![B, 3, D]) -> Tensor![B, D] { exp(take(x, full([], 2, i32), 1)) * take(x, full([], 0, i32), 1) }
+fn call_each133(x: &[Array]) -> Result<Vec<Array>> { Ok(vec![each133(&x[0])?]) }
 #[mlx_kernel]
 fn random0(y: Tensor![B, L, D], z: Tensor![B, L, E], s: Tensor![B, L, 1]) -> (Tensor![B, L, 1], Tensor![B, L, 1], Tensor![B, L, E]) {
     let v0 = softplus(s);
@@ -1222,48 +1231,51 @@ pub const CASES: &[Case] = &[
     Case { name: "each86", call: call_each86, arguments: &[(&["B", "D"], "float"), (&["B", "1"], "i32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each87", call: call_each87, arguments: &[(&["B", "D"], "float"), (&["B", "3"], "i32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each88", call: call_each88, arguments: &[(&["D", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each89", call: call_each89, arguments: &[(&["B", "D"], "float"), (&["B", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each90", call: call_each90, arguments: &[(&["B", "D"], "float"), (&["B"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each91", call: call_each91, arguments: &[(&["B", "L"], "float"), (&[], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each92", call: call_each92, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each89", call: call_each89, arguments: &[(&["B", "L", "K"], "f32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each90", call: call_each90, arguments: &[(&["B", "D"], "float"), (&["B", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each91", call: call_each91, arguments: &[(&["B", "D"], "float"), (&["B"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each92", call: call_each92, arguments: &[(&["B", "L"], "float"), (&[], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each93", call: call_each93, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each94", call: call_each94, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each95", call: call_each95, arguments: &[(&["B", "H", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each96", call: call_each96, arguments: &[(&["B", "1"], "float"), (&["D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each97", call: call_each97, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each95", call: call_each95, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each96", call: call_each96, arguments: &[(&["B", "H", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each97", call: call_each97, arguments: &[(&["B", "1"], "float"), (&["D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each98", call: call_each98, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each99", call: call_each99, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each100", call: call_each100, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each101", call: call_each101, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each102", call: call_each102, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each103", call: call_each103, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each103", call: call_each103, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each104", call: call_each104, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each105", call: call_each105, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each106", call: call_each106, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each106", call: call_each106, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each107", call: call_each107, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each108", call: call_each108, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each109", call: call_each109, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "i32")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each110", call: call_each110, arguments: &[(&["D", "D2"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each111", call: call_each111, arguments: &[(&["B", "L", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each109", call: call_each109, arguments: &[(&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each110", call: call_each110, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "i32")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each111", call: call_each111, arguments: &[(&["D", "D2"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each112", call: call_each112, arguments: &[(&["B", "L", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each113", call: call_each113, arguments: &[(&["B", "1", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each114", call: call_each114, arguments: &[(&["K"], "float"), (&["B"], "i32"), (&["B", "L"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each115", call: call_each115, arguments: &[(&["B", "D"], "float"), (&["2"], "u32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each116", call: call_each116, arguments: &[(&["B", "L", "D"], "float"), (&["2"], "u32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each117", call: call_each117, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each113", call: call_each113, arguments: &[(&["B", "L", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each114", call: call_each114, arguments: &[(&["B", "1", "K"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each115", call: call_each115, arguments: &[(&["K"], "float"), (&["B"], "i32"), (&["B", "L"], "float")], sizes: &[("B", 2), ("D", 5), ("D2", 4), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each116", call: call_each116, arguments: &[(&["B", "D"], "float"), (&["2"], "u32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each117", call: call_each117, arguments: &[(&["B", "L", "D"], "float"), (&["2"], "u32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each118", call: call_each118, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each119", call: call_each119, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each120", call: call_each120, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each120", call: call_each120, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each121", call: call_each121, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each122", call: call_each122, arguments: &[(&["B", "D"], "float"), (&["B"], "i32"), (&["B"], "f32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each123", call: call_each123, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each124", call: call_each124, arguments: &[(&["B", "D"], "float"), (&["B"], "i32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each125", call: call_each125, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each122", call: call_each122, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each123", call: call_each123, arguments: &[(&["B", "D"], "float"), (&["B"], "i32"), (&["B"], "f32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each124", call: call_each124, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each125", call: call_each125, arguments: &[(&["B", "D"], "float"), (&["B"], "i32")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each126", call: call_each126, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each127", call: call_each127, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
     Case { name: "each128", call: call_each128, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each129", call: call_each129, arguments: &[(&["B", "D"], "float"), (&["D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
-    Case { name: "each130", call: call_each130, arguments: &[(&["B", "L", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each129", call: call_each129, arguments: &[(&["B", "D"], "float"), (&["B", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each130", call: call_each130, arguments: &[(&["B", "D"], "float"), (&["D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each131", call: call_each131, arguments: &[(&["B", "L", "D"], "float")], sizes: &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)] },
+    Case { name: "each132", call: call_each132, arguments: &[(&["B", "2", "D"], "float")], sizes: &[("B", 3), ("D", 5)] },
+    Case { name: "each133", call: call_each133, arguments: &[(&["B", "3", "D"], "float")], sizes: &[("B", 3), ("D", 16)] },
     Case { name: "random0", call: call_random0, arguments: &[(&["B", "L", "D"], "float"), (&["B", "L", "E"], "float"), (&["B", "L", "1"], "float")], sizes: &[("B", 2), ("L", 3), ("D", 19), ("E", 33)] },
     Case { name: "random1", call: call_random1, arguments: &[(&["B", "L", "D"], "float"), (&["E"], "float"), (&["B", "L", "1"], "float"), (&["B", "L", "1"], "float")], sizes: &[("B", 2), ("L", 3), ("D", 19), ("E", 33)] },
     Case { name: "random2", call: call_random2, arguments: &[(&["B", "L", "D"], "float"), (&["B", "L", "D"], "float"), (&["B", "L", "E"], "float"), (&["D"], "float"), (&["B", "L", "1"], "float"), (&["B", "L", "1"], "float"), (&["B", "L", "1"], "i32")], sizes: &[("B", 2), ("L", 3), ("D", 19), ("E", 33)] },

@@ -11,6 +11,7 @@ mod models;
 mod optional;
 mod random;
 mod regions;
+mod scores;
 mod transforms;
 
 use mlx_runtime::{Array, Result};

@@ -73,7 +73,7 @@ fn nodes(f: impl FnOnce() -> Result<Array>) -> usize {
 
 /// Kernels of float32 against the same operations of MLX, and those of half types against float32 on the same numbers: a
 /// kernel rounds its results alone.
-fn all(
+pub(super) fn all(
     name: &str,
     f: impl Fn(&[Array]) -> Result<Vec<Array>> + Clone + Send + 'static,
     inputs: impl Fn(i32, Dtype) -> Vec<Array>,

@@ -42,6 +42,9 @@ pub fn emitted(program: &Program, target: Target, names: &[String]) -> Option<Te
     let constants = constants.map(|(name, word)| (&*word.leak(), size(&Dim::name(&name), names)));
     let constants: Vec<(&'static str, _)> = constants.collect();
     let widths: Vec<_> = made.widths.iter().map(|w| size(w, names)).collect();
+    let turns = made.turns.into_iter();
+    let turns = turns.map(|(width, word)| (&*word.leak(), size(&width, names)));
+    let turns: Vec<(&'static str, _)> = turns.collect();
     Some(Text {
         name: program.name.clone().leak(),
         header: made.header.leak(),
@@ -51,6 +54,7 @@ pub fn emitted(program: &Program, target: Target, names: &[String]) -> Option<Te
         constants: constants.leak(),
         numbers: numbers.leak(),
         widths: widths.leak(),
+        turns: turns.leak(),
         sums: made.sums,
     })
 }

@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 
-use mlx_macros_core::kernel::ir::{Derived, Gradient, Place, Program, Scalar, Source};
+use mlx_macros_core::kernel::is_flat;
+use mlx_macros_core::kernel::ir::{Derived, Gradient, Input, Place, Program, Scalar, Source};
 use mlx_macros_core::kernel::text::Target;
+use mlx_macros_core::syntax::signature::Dt;
 use mlx_runtime::kernels::rows::layout::Layout;
 use mlx_runtime::kernels::rows::text::{Call, Output, Text};
 use mlx_runtime::{ops, transforms, Array, Dtype, Result};
@@ -21,6 +23,8 @@ pub struct Launch {
     pub sizes: Sizes,
     pub float: Dtype,
     pub layout: Layout,
+    /// The sizes and the rows of the call: those of the program, or with its elements cut into rows elsewhere.
+    called: (Vec<i64>, i32),
     target: Target,
     pub inputs: Vec<Array>,
     pub numbers: Vec<f32>,
@@ -35,6 +39,52 @@ struct Forward {
     program: Program,
     inputs: Vec<Source>,
     outputs: Vec<Derived>,
+    /// The program's inputs.
+    primals: Vec<Array>,
+}
+
+impl Forward {
+    /// Puts the program's outputs, and the inputs that they are computed from, where the gradient reads them.
+    fn run(
+        &mut self,
+        sizes: &Sizes,
+        float: Dtype,
+        numbers: &[f32],
+        read: &mut [Array],
+    ) -> Result<()> {
+        for (source, x) in self.inputs.iter().zip(&*read) {
+            if let Source::Input(i) = source {
+                self.primals[*i] = x.clone();
+            }
+        }
+        let composed = Composed {
+            program: &self.program,
+            sizes,
+            float: Dtype::Float32,
+            numbers,
+        };
+        let outputs = composed.outputs(&self.primals)?;
+        for (source, x) in self.inputs.iter().zip(read) {
+            let Source::Output(i) = source else { continue };
+            let output = &self.program.outputs[*i];
+            let width = &self.program.values[output.value].width;
+            let Place::At(at) = &output.place else {
+                continue;
+            };
+            let width = width.as_ref().map_or(1, |w| sizes.of(w));
+            let shape: Vec<i32> = output.shape.iter().map(|d| sizes.of(d) as i32).collect();
+            let mut all = vec![0f32; shape.iter().product::<i32>() as usize];
+            let values = ops::astype(&outputs[*i], Dtype::Float32)?.to_vec::<f32>()?;
+            for (place, value) in composed.places(at, width).iter().zip(values) {
+                all[*place as usize] = value;
+            }
+            *x = ops::astype(
+                &Array::from_slice(&all, &shape)?,
+                stored(output.dtype, float),
+            )?;
+        }
+        Ok(())
+    }
 }
 
 thread_local! {
@@ -105,30 +155,63 @@ impl Launch {
             program: forward.clone(),
             inputs,
             outputs,
+            primals: vec![],
         };
         Launch::of(program, sizes, seed, Some(forward))
     }
 
-    fn of(program: Program, sizes: Sizes, seed: u64, gradient: Option<Forward>) -> Option<Launch> {
+    fn of(
+        mut program: Program,
+        sizes: Sizes,
+        seed: u64,
+        mut gradient: Option<Forward>,
+    ) -> Option<Launch> {
+        // Sizes as arguments of the text, as for lengths that differ from call to call.
+        if seed % 3 == 0 {
+            program.varying = sizes.0.iter().map(|s| s.0.clone()).collect();
+        }
         let mut random = Random::new(seed ^ 0x1234_5678);
-        let float = *random.pick(&[Dtype::Float32, Dtype::Float16, Dtype::Bfloat16]);
+        let mut float = *random.pick(&[Dtype::Float32, Dtype::Float16, Dtype::Bfloat16]);
+        // The reference computes results again, which the kernel reads as they are rounded.
+        let rounded = |f: &Forward| {
+            let read = f.inputs.iter().filter_map(|s| match s {
+                Source::Output(i) => Some(f.program.outputs[*i].dtype),
+                _ => None,
+            });
+            read.into_iter().any(|dtype| dtype == Dt::Float)
+        };
+        if gradient.as_ref().is_some_and(rounded) {
+            float = Dtype::Float32;
+        }
         // The rules for infinities are those of each operation, and a gradient is of many.
         let wild = random.one_in(6) && gradient.is_none();
         let names: Vec<String> = sizes.0.iter().map(|s| s.0.clone()).collect();
         let text = emitted(&program, Target::Metal, &names)?;
         let shape = |dims: &[_]| -> Vec<i32> { dims.iter().map(|d| sizes.of(d) as i32).collect() };
-        let inputs: Vec<Array> = program
-            .inputs
-            .iter()
-            .map(|i| array(&mut random, &shape(&i.shape), stored(i.dtype, float), wild))
-            .collect();
+        let mut drawn = |i: &Input| array(&mut random, &shape(&i.shape), stored(i.dtype, float), wild);
+        let mut inputs: Vec<Array> = program.inputs.iter().map(&mut drawn).collect();
+        if let Some(f) = &mut gradient {
+            f.primals = f.program.inputs.iter().map(&mut drawn).collect();
+        }
         let numbers: Vec<f32> = program
             .numbers
             .iter()
             .map(|_| 0.1 + random.unit().abs())
             .collect();
-        let rows = sizes.volume(&program.rows) as i32;
-        let values: Vec<i64> = sizes.0.iter().map(|s| s.1).collect();
+        if let Some(f) = &mut gradient {
+            f.run(&sizes, float, &numbers, &mut inputs)
+                .expect("MLX computes the kernel");
+        }
+        let mut rows = sizes.volume(&program.rows) as i32;
+        let mut values: Vec<i64> = sizes.0.iter().map(|s| s.1).collect();
+        // As the host does where all elements are computed alike.
+        let flat = is_flat(&program);
+        let width = flat.and_then(|w| names.iter().position(|n| w.as_name() == Some(n)));
+        if let Some(width) = width.filter(|_| random.one_in(2)) {
+            let all = i64::from(rows) * values[width];
+            values[width] = 1 << all.trailing_zeros().min(2);
+            rows = (all / values[width]) as i32;
+        }
         let widths: Vec<i32> = text.widths.iter().map(|w| value(w, &values)).collect();
         let layout = layout(&mut random, rows, &widths, text.sums);
         let mut launch = Launch {
@@ -145,6 +228,7 @@ impl Launch {
             sizes,
             float,
             layout,
+            called: (values, rows),
             inputs,
             numbers,
             text,
@@ -177,13 +261,13 @@ impl Launch {
     pub fn with_call<R>(&self, work: impl FnOnce(&Call) -> R) -> R {
         let inputs: Vec<&Array> = self.inputs.iter().collect();
         let outputs = self.outputs();
-        let sizes: Vec<i64> = self.sizes.0.iter().map(|s| s.1).collect();
+        let (sizes, rows) = &self.called;
         work(&Call {
             inputs: &inputs,
             outputs: &outputs,
             float: self.float,
-            rows: self.sizes.volume(&self.program.rows) as i32,
-            sizes: &sizes,
+            rows: *rows,
+            sizes,
             numbers: &self.numbers,
         })
     }
@@ -275,7 +359,8 @@ impl Launch {
             match source {
                 Source::Input(i) => primals[*i] = Some(array.clone()),
                 Source::Cotangent(i) => cotangents[*i] = Some(array.clone()),
-                Source::Output(_) => panic!("this gradient reads no results"),
+                // The reference computes it.
+                Source::Output(_) => {}
             }
         }
         let composed = Composed {
@@ -299,15 +384,10 @@ impl Launch {
                 _ => None,
             });
         }
-        // Inputs that the gradient does not read have no effect on it.
+        // Inputs that the gradient does not read are behind the results that it reads.
         let missing = |i: usize| {
             let input = &forward.program.inputs[i];
-            let shape: Vec<i32> = input
-                .shape
-                .iter()
-                .map(|d| self.sizes.of(d) as i32)
-                .collect();
-            ops::zeros(&shape, stored(input.dtype, float))
+            ops::astype(&forward.primals[i], stored(input.dtype, float))
         };
         let mut all = Vec::new();
         for (i, primal) in primals.into_iter().enumerate() {

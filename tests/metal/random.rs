@@ -84,6 +84,7 @@ pub fn program(seed: u64) -> Case {
         ("N".to_string(), 5),
     ];
     let program = Program {
+        varying: vec![],
         name: format!("random_{seed}"),
         rows: vec![dim("B"), dim("L")],
         inputs: vec![],

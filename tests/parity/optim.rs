@@ -370,7 +370,7 @@ fn parts_are_mlxs_optimisers_for_some_tensors() {
             learning_rate: 5e-3,
             ..adamw()
         };
-        // A learning rate twice that of the others.
+        // Twice the others' learning rate.
         Parts::new(adamw).with(|_, shape| shape.len() == 2, muon(), 2.0)
     };
     plain("parts", both());

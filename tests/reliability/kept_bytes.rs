@@ -6,15 +6,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mlx_macros::{mlx_kernel, mlx_model};
-use mlx_models::llama::Block;
-use mlx_runtime::__private::{Computed, Definition};
-use mlx_runtime::model::{add_lora, init, LoraConfig, Model};
+use mlx_runtime::__private::Computed;
+use mlx_runtime::model::{init, Model};
 use mlx_runtime::nn::{
-    Conv1d, Conv2d, GroupNorm, KvCache, LayerNorm, Linear, Param, RmsNorm, Rope, SwitchLinear,
+    Conv1d, Conv2d, GroupNorm, LayerNorm, Linear, Param, RmsNorm, Rope, SwitchLinear,
 };
 use mlx_runtime::random::{self, Key};
 use mlx_runtime::{kernels, memory, ops, transforms, Array, Dtype, Result};
 use mlx_tests::Config;
+
+#[path = "kept_bytes/passes.rs"]
+mod passes;
 
 const N: i32 = 256;
 
@@ -58,7 +60,6 @@ macro_rules! forms {
 
         /// The text of each form.
         const TEXTS: &[&str] = &[$(concat!("negative ", stringify!($($form)*))),*];
-
 
         const FORMS: &[(&str, Method<Forms>)] = &[
             $((stringify!($name), Forms::$name)),*
@@ -369,7 +370,7 @@ fn computed(fused: bool) -> Computed {
     Computed {
         fused,
         kernels: fused,
-        gpu: false,
+        tiled: false,
     }
 }
 
@@ -496,50 +497,4 @@ fn every_operation_has_a_form() {
         .filter(|l| !of_layer(l).is_some_and(|field| said.contains(field)))
         .collect();
     assert!(missing.is_empty(), "`forms!` has no form of {missing:?}");
-}
-
-/// A layer of a Llama has every fused form but the loss: norms with the sum before them, joined projections, attention
-/// with its rotation, the gated unit, adapters.
-#[test]
-fn a_layer_keeps_what_it_is_charged() -> Result<()> {
-    const ROWS: i32 = 256;
-    let config = mlx_models::Config::parse(
-        r#"{"model_type": "llama", "hidden_size": 128, "intermediate_size": 384, "num_attention_heads": 4,
-            "num_key_value_heads": 2, "num_hidden_layers": 1, "vocab_size": 8, "rms_norm_eps": 1e-5}"#,
-    )
-    .unwrap();
-    for adapted in [false, true] {
-        let mut layer: Block = init(&Arc::new(config.clone()), Key::new(3)?, Dtype::Float32)?;
-        layer.freeze();
-        if adapted {
-            let lora = LoraConfig {
-                rank: 2,
-                scale: 1.5,
-                keys: vec!["self_attn.q_proj".to_string(), "mlp.down_proj".to_string()],
-                num_layers: -1,
-            };
-            add_lora(&mut layer, &lora, &Key::new(5)?)?;
-        }
-        evaluated(&layer)?;
-        let mut inputs = vec![normal(&[1, ROWS, 128], 1)?];
-        inputs.extend(layer.trainable().into_iter().map(|(_, a)| a));
-        assert_eq!(inputs.len() > 1, adapted);
-        for fused in [true, false] {
-            let model = layer.clone();
-            let step = move |x: &Array, trained: &[Array]| {
-                let mut model = model.clone();
-                model.set_trainable(trained)?;
-                model.forward(x, &mut KvCache::off())
-            };
-            let array = f64::from(ROWS * 128);
-            let kept = on(fused, || kept(&inputs, 4.0 * array, step))?;
-            let sizes: &[&[i64]] = &[&[1, i64::from(ROWS), 128]];
-            let charged = layer.saved("forward", sizes, &computed(fused)).values as f64 / array;
-            assert!(
-                (charged - kept).abs() < 0.1 * kept,
-                "adapted: {adapted}, fused: {fused}: {charged:.2} charged, {kept:.2} kept"
-            );
-        }
-    }
-    Ok(())
 }

@@ -1,4 +1,6 @@
 //! `mlx-sys/build/pinned_bindings.rs`: bindgen's output for the pinned MLX C on Linux, for documentation builds.
+//!
+//! Tests: `tests/current.rs`.
 
 use crate::File;
 

@@ -1,4 +1,6 @@
 //! `docs/errors.md`: every error of the macros, by kind.
+//!
+//! Tests: `tests/current.rs`.
 
 use mlx_macros_core::errors::{Code, ENTRIES};
 

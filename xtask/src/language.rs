@@ -1,4 +1,6 @@
 //! The column `tier` of the tables in `docs/language.md`, from the table of operations.
+//!
+//! Tests: `tests/current.rs`.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,6 @@
 //! The generated files of the workspace, each as its path and text.
+//!
+//! Tests: `tests/current.rs`.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +10,7 @@ mod bindings;
 mod coverage;
 mod errors;
 mod explain;
+mod kernels;
 mod language;
 mod wrappers;
 
@@ -35,6 +38,7 @@ pub fn files() -> Result<Vec<File>> {
     files.push(coverage::file(&root)?);
     files.push(errors::file());
     files.push(explain::file(&root)?);
+    files.push(kernels::file()?);
     files.push(language::file(&root)?);
     Ok(files)
 }

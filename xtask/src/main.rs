@@ -1,6 +1,10 @@
-//! `cargo xtask generate` writes the generated files, `cargo xtask dist` a folder that runs anywhere.
+//! `cargo xtask generate` writes the generated files, `cargo xtask dist` a folder that runs anywhere, `macho` looks into
+//! what was linked for macOS.
+//!
+//! Tests: `tests/current.rs`.
 
 mod dist;
+mod macho;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,6 +39,17 @@ enum Task {
         #[arg(long, default_value = "")]
         features: String,
     },
+    /// Looks into files that were linked for macOS: libraries, symbols, least version. `.ci/mac` calls it.
+    Macho {
+        /// The oldest macOS that programs must run on.
+        #[arg(long, default_value = "14.0")]
+        minimum: String,
+        /// Messages of cargo, in which programs and tests are named.
+        #[arg(long)]
+        cargo: Option<PathBuf>,
+        /// More files.
+        files: Vec<PathBuf>,
+    },
 }
 
 fn run(task: Task) -> Result<bool> {
@@ -48,6 +63,17 @@ fn run(task: Task) -> Result<bool> {
         }
         Task::Dist { out, features } => {
             dist::make(&out, &features)?;
+            Ok(true)
+        }
+        Task::Macho {
+            minimum,
+            cargo,
+            mut files,
+        } => {
+            if let Some(messages) = cargo {
+                files.extend(macho::linked(&messages)?);
+            }
+            macho::look(&files, &minimum)?;
             Ok(true)
         }
     }

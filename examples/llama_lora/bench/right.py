@@ -216,7 +216,7 @@ def main():
     p.add_argument("--jobs", type=int, default=max(1, min(8, (os.cpu_count() or 1) // 2)), help="suites that run at once; a GPU's kernels are compiled at first use, by the CPU (half of its cores, 8 at most)")
     p.add_argument("--lines", type=int, default=40, help="lines to show of a failure")
     a = p.parse_args()
-    # A suite by its whole name, or by that of its file.
+    # A suite by its whole name, or by its file's name.
     asked = {name(s) for s in SUITES if a.suites and {name(s), s[2]} & set(a.suites)}
     known = [name(s) for s in SUITES]
     unknown = [s for s in a.suites or [] if s not in known and s not in {k.split(":")[1] for k in known}]

@@ -8,16 +8,17 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{bail, ensure, Context, Result};
-use mlx_runtime::model::{add_lora, lora_keys, LoraConfig};
+use anyhow::{anyhow, bail, ensure, Context, Result};
+use mlx_runtime::model::{add_lora, lora_keys, unfreeze_layers, LoraConfig};
 use mlx_runtime::{io, ops, random, Array};
 use serde::{Deserialize, Serialize};
 use serde_json::{json, Value};
 
 use crate::checkpoint;
+use crate::cli::AdapterFormat;
 use crate::files::{is_named, read_json, write_atomic};
 use crate::peft;
-use crate::settings::{LoraSettings, Packing, Settings};
+use crate::settings::{FineTune, LoraSettings, Packing, Settings};
 use mlx_models::{CausalLm, Config};
 
 /// The weights' file in an adapter's folder.
@@ -34,7 +35,7 @@ pub(crate) const ROW_ORDER: &str = "hugging_face";
 /// The keys of `adapter_config.json` that the adapter needs. The file may have more.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AdapterConfig {
-    /// `lora`; nothing else is supported.
+    /// `lora`, `dora` or `full`.
     #[serde(default = "lora")]
     pub fine_tune_type: String,
     /// The model that the adapter was trained on, as it was named then.
@@ -42,7 +43,8 @@ pub struct AdapterConfig {
     pub model: Option<String>,
     /// Adapted layers, counted from the last; -1 and 0 stand for all.
     pub num_layers: i32,
-    /// Rank, scale, dropout and keys.
+    /// Rank, scale, dropout and keys; null after full fine-tuning.
+    #[serde(default = "no_lora", deserialize_with = "or_no_lora")]
     pub lora_parameters: LoraParameters,
     /// The model and data that it was trained on, and the settings.
     #[serde(flatten)]
@@ -53,6 +55,9 @@ pub struct AdapterConfig {
     /// The order of the rows that make queries and keys.
     #[serde(default)]
     pub row_order: Option<String>,
+    /// True if it may leave out layers that the configuration names: PEFT's may, and what was made of one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 /// `lora_parameters` as mlx-lm writes it.
@@ -74,6 +79,25 @@ fn lora() -> String {
     "lora".into()
 }
 
+/// Stands for the parameters of an adapter that has none.
+fn no_lora() -> LoraParameters {
+    LoraParameters {
+        rank: 1,
+        scale: 1.0,
+        dropout: 0.0,
+        keys: None,
+    }
+}
+
+fn or_no_lora<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<LoraParameters, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_else(no_lora))
+}
+
+/// The kinds of fine-tuning that an adapter may come from.
+const KINDS: [&str; 3] = ["lora", "dora", "full"];
+
 /// The number of an adapter's mistakes that are listed.
 const LISTED: usize = 8;
 
@@ -83,8 +107,6 @@ pub struct Adapter {
     /// Its configuration.
     pub config: AdapterConfig,
     weights: HashMap<String, Array>,
-    /// True if it may leave out layers that the configuration names.
-    partial: bool,
 }
 
 impl Adapter {
@@ -116,8 +138,8 @@ impl Adapter {
         crate::settings::bounds::lora(rank, scale)
             .with_context(|| format!("the configuration of the adapter in {}", file.display()))?;
         ensure!(
-            config.fine_tune_type == "lora",
-            "unsupported adapter in {}: expected lora, found {:?}",
+            KINDS.contains(&config.fine_tune_type.as_str()),
+            "unsupported adapter in {}: expected lora, dora or full, found {:?}",
             file.display(),
             config.fine_tune_type
         );
@@ -131,13 +153,35 @@ impl Adapter {
             file,
             config,
             weights,
-            partial: false,
         })
     }
 
     /// The file that its weights were read from.
     pub fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// Its tensors by name.
+    pub fn tensors(&self) -> &HashMap<String, Array> {
+        &self.weights
+    }
+
+    /// The program that writes adapters of its format.
+    pub fn format(&self) -> AdapterFormat {
+        match self
+            .file
+            .file_name()
+            .is_some_and(|name| name == peft::WEIGHTS)
+        {
+            true => AdapterFormat::Peft,
+            false => AdapterFormat::Mlx,
+        }
+    }
+
+    /// The GGUF file in whose row order the adapter is, if it is in one.
+    pub fn needs_sizes(&self) -> Option<String> {
+        let model = self.config.model.clone().filter(|m| checkpoint::is_gguf(m));
+        model.filter(|_| self.config.row_order.is_none())
     }
 
     /// Reads an adapter that PEFT saved, if `folder` holds one.
@@ -159,12 +203,22 @@ impl Adapter {
             file: folder.join(peft::WEIGHTS),
             config,
             weights,
-            partial: true,
         }))
     }
 
     /// Adds the adapter to `model`, which must be the model it was trained on, or one of the same shape.
     pub fn apply(mut self, model: &mut impl CausalLm, sizes: &Config) -> Result<()> {
+        if self.config.fine_tune_type == FineTune::Full.name() {
+            return self.replace(model, sizes);
+        }
+        ensure!(
+            self.config.fine_tune_type == FineTune::Lora.name(),
+            "unsupported adapter in {}: expected lora or full, found {:?}: merge it into the model first, with\n  \
+             llama_lora fuse --adapter-path {}",
+            self.file.display(),
+            self.config.fine_tune_type,
+            self.file.parent().unwrap_or(Path::new(".")).display()
+        );
         self.reorder(sizes)?;
         let n = self.config.num_layers;
         let layers = i32::try_from(sizes.num_hidden_layers)?;
@@ -175,15 +229,9 @@ impl Adapter {
         );
         // The initial values do not matter because every one is replaced.
         add_lora(model, &config, &random::key(0)?)?;
-        let named = |what: String| {
-            let trained_on = self.config.model.as_deref().unwrap_or("an unnamed model");
-            format!(
-                "the adapter {} does not fit this model (it was trained on {trained_on}):\n{what}",
-                self.file.display()
-            )
-        };
         let wanted = model.trainable();
-        if self.partial {
+        let misfit = self.misfit();
+        if self.config.partial {
             // Both halves are zero: nothing is added there, and nothing is learnt.
             for (name, array) in &wanted {
                 if !self.weights.contains_key(name) {
@@ -192,16 +240,48 @@ impl Adapter {
                 }
             }
         }
-        let arrays =
-            match_up(&wanted, self.weights).map_err(|what| anyhow::anyhow!(named(what)))?;
+        let arrays = match_up(&wanted, self.weights).map_err(|what| anyhow!("{misfit}\n{what}"))?;
         model.set_trainable(&arrays)?;
         Ok(())
     }
 
+    /// Puts its tensors in the place of the model's: full fine-tuning.
+    fn replace(mut self, model: &mut impl CausalLm, sizes: &Config) -> Result<()> {
+        self.reorder(sizes)?;
+        let layers = match self.config.num_layers {
+            n if n <= 0 => -1,
+            n => n,
+        };
+        unfreeze_layers(model, layers)?;
+        let (wanted, misfit) = (model.trainable(), self.misfit());
+        let found = match_up(&wanted, self.weights).map_err(|what| anyhow!("{misfit}\n{what}"))?;
+        let arrays = wanted
+            .iter()
+            .zip(&found)
+            .map(|((_, like), a)| ops::astype(a, like.dtype()));
+        let arrays = arrays.collect::<mlx_runtime::Result<Vec<_>>>()?;
+        model.set_trainable(&arrays)?;
+        Ok(())
+    }
+
+    /// The first line of an error about tensors.
+    fn misfit(&self) -> String {
+        let trained_on = self.config.model.as_deref().unwrap_or("an unnamed model");
+        format!(
+            "the adapter {} does not fit this model (it was trained on {trained_on}):",
+            self.file.display()
+        )
+    }
+
+    /// Its tensors by name, with the rows of queries and keys in Hugging Face's order.
+    pub fn into_arrays(mut self, sizes: &Config) -> Result<HashMap<String, Array>> {
+        self.reorder(sizes)?;
+        Ok(self.weights)
+    }
+
     /// Brings rows in the order of a GGUF into Hugging Face's.
     fn reorder(&mut self, sizes: &Config) -> Result<()> {
-        let model = self.config.model.as_deref();
-        if self.config.row_order.is_some() || !model.is_some_and(checkpoint::is_gguf) {
+        if self.needs_sizes().is_none() {
             return Ok(());
         }
         for (name, array) in &mut self.weights {
@@ -244,16 +324,18 @@ pub fn match_up(
     if wrong.is_empty() {
         return Ok(arrays);
     }
+    Err(listed(wrong))
+}
+
+/// The first of some mistakes, a line each.
+pub(crate) fn listed(mut wrong: Vec<String>) -> String {
     let more = wrong.len().saturating_sub(LISTED);
     wrong.truncate(LISTED);
     if more > 0 {
         wrong.push(format!("and {more} more"));
     }
-    Err(wrong
-        .iter()
-        .map(|w| format!("  {w}"))
-        .collect::<Vec<_>>()
-        .join("\n"))
+    let lines: Vec<String> = wrong.iter().map(|w| format!("  {w}")).collect();
+    lines.join("\n")
 }
 
 impl From<LoraParameters> for LoraSettings {
@@ -306,8 +388,11 @@ pub fn config_json(settings: &Settings, num_layers: i32) -> Result<Value> {
     let lora = all["lora"].take();
     if let Value::Object(map) = &mut all {
         map.remove("lora");
-        map.insert("fine_tune_type".into(), json!("lora"));
-        map.insert("lora_parameters".into(), lora);
+        let full = settings.fine_tune_type == FineTune::Full;
+        map.insert(
+            "lora_parameters".into(),
+            if full { Value::Null } else { lora },
+        );
         map.insert("num_layers".into(), json!(num_layers));
         map.insert("row_order".into(), json!(ROW_ORDER));
         map.sort_keys();
@@ -315,13 +400,52 @@ pub fn config_json(settings: &Settings, num_layers: i32) -> Result<Value> {
     Ok(all)
 }
 
-/// Saves the adapter of a model to `folder`. Each file is replaced at once or not at all.
-pub fn save(folder: &Path, trainable: &[(String, Array)], config: &Value) -> Result<()> {
-    let metadata = HashMap::from([
+/// Saves a copy of the adapter of a model to `folder` under the number of its step, as mlx-lm names it, and removes all
+/// but the last `keep` of the copies up to that one; -1 keeps all.
+pub fn save_numbered(
+    folder: &Path,
+    trainable: &[(String, Array)],
+    config: &Value,
+    (step, keep): (u64, i64),
+) -> Result<()> {
+    let number = |name: &str| -> Option<u64> {
+        let digits = name.strip_suffix(&format!("_{WEIGHTS}"))?;
+        digits
+            .bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| digits.parse().ok())?
+    };
+    let path = folder.join(format!("{step:07}_{WEIGHTS}"));
+    io::save_safetensors(&path, trainable, &metadata(config))?;
+    let Ok(keep) = usize::try_from(keep) else {
+        return Ok(());
+    };
+    let mut copies: Vec<(u64, PathBuf)> = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let found = path.file_name().and_then(|n| n.to_str()).and_then(number);
+        copies.extend(found.filter(|n| *n <= step).map(|n| (n, path)));
+    }
+    copies.sort_unstable();
+    let old = copies.len().saturating_sub(keep);
+    for (_, path) in &copies[..old] {
+        // A copy that cannot be removed costs its room alone.
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
+}
+
+/// The configuration in the metadata of the weights.
+fn metadata(config: &Value) -> HashMap<String, String> {
+    HashMap::from([
         ("format".to_owned(), "mlx".to_owned()),
         (METADATA_KEY.to_owned(), config.to_string()),
-    ]);
-    io::save_safetensors(folder.join(WEIGHTS), trainable, &metadata)?;
+    ])
+}
+
+/// Saves the adapter of a model to `folder`. Each file is replaced at once or not at all.
+pub fn save(folder: &Path, trainable: &[(String, Array)], config: &Value) -> Result<()> {
+    io::save_safetensors(folder.join(WEIGHTS), trainable, &metadata(config))?;
     let text = serde_json::to_string_pretty(config)? + "\n";
     write_atomic(&folder.join(CONFIG), text.as_bytes())
 }

@@ -9,7 +9,6 @@ use mlx_runtime::{ops, Dtype};
 
 use crate::data::{Example, Row};
 use crate::generate::{generate, ids};
-use crate::sample::Sampling;
 use crate::text::Text;
 
 /// Tokens that an answer may have more than the expected one, if both are the same text.
@@ -167,6 +166,6 @@ fn decodes(
     if most == 0 {
         return Ok(false);
     }
-    let out = generate(model, text, prompt, Sampling::GREEDY, (0, most), |_| Ok(()))?;
+    let out = generate(model, text, prompt, most)?;
     Ok(out.tokens.len() < most && text.decode(&out.tokens)? == expected)
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mlx_runtime::Dtype;
 
-use crate::settings::{GradCheckpoint, Optimizer};
+use crate::settings::{FineTune, GradCheckpoint, Optimizer};
 
 /// Fine-tunes language models with LoRA through MLX.
 ///
@@ -27,12 +27,23 @@ pub enum Command {
     /// Train a LoRA adapter
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Train(Box<TrainArgs>),
+    /// mlx-lm's spelling: with --train as train, with --test alone as eval of the test split
+    #[command(args_override_self = true, allow_negative_numbers = true)]
+    Lora(Box<TrainArgs>),
     /// Measure held-out loss and exact match
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Eval(EvalArgs),
     /// Write text
+    #[command(allow_negative_numbers = true)]
+    Generate(Box<GenerateArgs>),
+    /// Talk with a model: turn after turn, on a terminal or from a file
+    #[command(allow_negative_numbers = true)]
+    Chat(Box<ChatArgs>),
+    /// Write the model with an adapter merged into it: a Hugging Face folder, and a GGUF file
     #[command(args_override_self = true, allow_negative_numbers = true)]
-    Generate(GenerateArgs),
+    Fuse(Box<FuseArgs>),
+    /// Show, convert and merge adapters, this program's, mlx-lm's and PEFT's
+    Adapter(AdapterArgs),
     /// Measure speed and memory of a training step on random tokens
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Bench(Box<BenchArgs>),
@@ -194,6 +205,121 @@ pub struct SynthArgs {
     pub shard_size: String,
 }
 
+/// Flags of `fuse`, under mlx-lm's names.
+#[derive(Args, Clone, Debug)]
+pub struct FuseArgs {
+    /// A Hugging Face folder or a name of its hub (ORG/NAME), a .gguf file, smollm2-135m-instruct or synth:CONFIG [default: the adapter's]
+    #[arg(long)]
+    pub model: Option<String>,
+    /// Folder of the adapter, this program's, mlx-lm's or PEFT's
+    #[arg(long, default_value = "adapters")]
+    pub adapter_path: PathBuf,
+    /// Write the model as it is, to pack it or to turn it into another format
+    #[arg(long, conflicts_with = "adapter_path", requires = "model")]
+    pub no_adapter: bool,
+    /// Folder to write; it appears whole or not at all
+    #[arg(long, default_value = "fused_model")]
+    pub save_path: PathBuf,
+    /// Replace the folder at --save-path
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Unpack packed matrices; without it they are packed again as they were
+    #[arg(long)]
+    pub dequantize: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub packing: PackArgs,
+    /// Also write a GGUF file for llama.cpp
+    #[arg(long)]
+    pub export_gguf: bool,
+    /// Name of the GGUF file, in the folder at --save-path unless the path is absolute
+    #[arg(long, value_name = "FILE", default_value = "ggml-model-f16.gguf")]
+    pub gguf_path: PathBuf,
+    /// Type of the matrices in the GGUF file
+    #[arg(long, value_name = "TYPE", default_value = "f16")]
+    pub gguf_type: crate::export::Type,
+    /// Size of a file of weights
+    #[arg(long, value_name = "SIZE", default_value = "5GB")]
+    pub shard_size: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub runtime: RuntimeArgs,
+    /// mlx-lm's flag for uploads; refused
+    #[arg(long, hide = true)]
+    pub upload_repo: Option<String>,
+    /// mlx-lm's flag; has no effect
+    #[arg(long, hide = true)]
+    pub trust_remote_code: bool,
+}
+
+/// Flags of `adapter`.
+#[derive(Args, Clone, Debug)]
+pub struct AdapterArgs {
+    /// What to do with adapters
+    #[command(subcommand)]
+    pub command: AdapterCommand,
+}
+
+/// What `adapter` does.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AdapterCommand {
+    /// Show kind, rank, scale, layers, matrices and size
+    Info {
+        /// Folder of the adapter, or its file of weights
+        adapter: PathBuf,
+    },
+    /// Write an adapter in another format
+    Convert {
+        /// Folder of the adapter, or its file of weights
+        adapter: PathBuf,
+        /// Format to write
+        #[arg(long, value_name = "FORMAT")]
+        to: AdapterFormat,
+        /// Folder to write
+        #[arg(long, value_name = "FOLDER")]
+        save_path: PathBuf,
+        /// Replace an adapter in that folder
+        #[arg(long)]
+        overwrite: bool,
+    },
+    /// Write one adapter that adds the weighted sum of what others add
+    Merge {
+        /// Folders of adapters of one model
+        #[arg(required = true, num_args = 2..)]
+        adapters: Vec<PathBuf>,
+        /// A factor for each adapter [default: 1 for each]
+        #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+        weights: Option<Vec<f64>>,
+        /// Format to write
+        #[arg(long, value_name = "FORMAT", default_value = "mlx")]
+        to: AdapterFormat,
+        /// Folder to write
+        #[arg(long, value_name = "FOLDER")]
+        save_path: PathBuf,
+        /// Replace an adapter in that folder
+        #[arg(long)]
+        overwrite: bool,
+    },
+}
+
+/// The format of an adapter's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AdapterFormat {
+    /// mlx-lm's, which this program writes: adapters.safetensors
+    Mlx,
+    /// Hugging Face's PEFT: adapter_model.safetensors
+    Peft,
+}
+
+impl std::fmt::Display for AdapterFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            AdapterFormat::Mlx => "mlx-lm",
+            AdapterFormat::Peft => "PEFT",
+        })
+    }
+}
+
 /// Flags of `digest`.
 #[derive(Args, Clone, Debug)]
 pub struct DigestArgs {
@@ -228,7 +354,7 @@ pub struct TrainArgs {
     /// YAML file with any of these settings; the command line overrides it
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// A Hugging Face folder, a .gguf file, smollm2-135m-instruct (fetched once), or synth:CONFIG (random weights) [default: smollm2-135m-instruct]
+    /// A Hugging Face folder or a name of its hub (ORG/NAME), a .gguf file, smollm2-135m-instruct, or synth:CONFIG (random weights) [default: smollm2-135m-instruct]
     #[arg(long)]
     pub model: Option<String>,
     #[command(flatten)]
@@ -237,6 +363,12 @@ pub struct TrainArgs {
     /// Folder with train.jsonl, valid.jsonl and test.jsonl, or fetch-language (comes with the program) [default: fetch-language]
     #[arg(long)]
     pub data: Option<String>,
+    /// Tensors to train: lora, an adapter, or full, every tensor of the last layers [default: lora]
+    #[arg(long, value_name = "KIND")]
+    pub fine_tune_type: Option<FineTune>,
+    /// Passes over the training rows, in place of --iters
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u64>,
     /// Batches to train on, each one step of the optimiser unless gradients accumulate [default: 1000]
     #[arg(long)]
     pub iters: Option<u64>,
@@ -256,6 +388,15 @@ pub struct TrainArgs {
     /// Batches to accumulate gradients over for one step of the optimiser, weighted by targets [default: 1]
     #[arg(long, value_name = "N")]
     pub grad_accumulation_steps: Option<u64>,
+    /// Scale gradients down so that the norm of all together is at most this
+    #[arg(long, value_name = "NORM")]
+    pub max_grad_norm: Option<f64>,
+    /// Cut elements of gradients at this size
+    #[arg(long, value_name = "BOUND")]
+    pub max_grad_value: Option<f64>,
+    /// Steps over which the learning rate rises from 0; schedules of the file have a warm-up of their own
+    #[arg(long, value_name = "N")]
+    pub warmup_steps: Option<u64>,
     /// Steps in a row that may be left out because their loss or gradient is NaN or infinite [default: 10]
     #[arg(long, value_name = "N")]
     pub max_skipped_steps: Option<u32>,
@@ -307,6 +448,15 @@ pub struct TrainArgs {
     /// Steps between saves [default: 100]
     #[arg(long)]
     pub save_every: Option<u64>,
+    /// Numbered copies of the adapter to keep, one for each save; -1 for all [default: 0]
+    #[arg(long, value_name = "N")]
+    pub save_total_limit: Option<i64>,
+    /// Keep the adapter with the lowest valid loss in the folder best of --adapter-path
+    #[arg(long)]
+    pub keep_best: bool,
+    /// End after this many evaluations in a row without a lower valid loss
+    #[arg(long, value_name = "N")]
+    pub early_stopping: Option<u64>,
     /// Continue exactly at the point at which the run in --adapter-path stopped
     #[arg(long)]
     pub resume: bool,
@@ -325,6 +475,21 @@ pub struct TrainArgs {
     /// Follow mlx-lm exactly: its order of batches, its padding, its Adam without bias correction
     #[arg(long)]
     pub compat: bool,
+    /// mlx-lm's flag; `train` trains anyway
+    #[arg(long = "train", hide = true)]
+    pub do_train: bool,
+    /// mlx-lm's flag; refused
+    #[arg(long, hide = true)]
+    pub report_to: Option<String>,
+    /// mlx-lm's flag; has no effect
+    #[arg(long, hide = true)]
+    pub project_name: Option<String>,
+    /// mlx-lm's flag; has no effect
+    #[arg(long, hide = true)]
+    pub clear_cache_threshold: Option<String>,
+    /// mlx-lm's flag; has no effect
+    #[arg(long, hide = true)]
+    pub trust_remote_code: bool,
 }
 
 /// Flags of `eval`.
@@ -362,6 +527,79 @@ pub struct EvalArgs {
     pub runtime: RuntimeArgs,
 }
 
+/// Flags of `generate` and `chat` that say how an answer is written.
+#[derive(Args, Clone, Debug)]
+pub struct WritingArgs {
+    /// Most tokens to write
+    #[arg(short, long, default_value_t = 256)]
+    pub max_tokens: usize,
+    /// 0 takes the likeliest token every time; higher is more varied
+    #[arg(long, visible_alias = "temperature", default_value_t = 0.0)]
+    pub temp: f32,
+    /// Draw from the likeliest tokens that make up this probability
+    #[arg(long, default_value_t = 1.0)]
+    pub top_p: f32,
+    /// Draw from tokens with at least this share of the likeliest one's probability
+    #[arg(long, default_value_t = 0.0)]
+    pub min_p: f32,
+    /// Tokens that --min-p keeps in any case
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub min_tokens_to_keep: usize,
+    /// Draw from this many of the likeliest tokens; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub top_k: usize,
+    /// Make tokens that were there lately less likely; 1 changes nothing
+    #[arg(long, default_value_t = 1.0)]
+    pub repetition_penalty: f32,
+    /// Tokens that the penalty looks back at
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub repetition_context_size: usize,
+    /// Text that ends the answer and is not part of it; may be given more than once
+    #[arg(long, value_name = "TEXT")]
+    pub stop: Vec<String>,
+    /// Seed of the draw [default: another one each time]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Tokens that attention looks back at: the first 4 and the last ones [default: all]
+    #[arg(long, value_name = "N")]
+    pub max_kv_size: Option<i32>,
+    /// Tokens of the prompt that are read at a time
+    #[arg(long, value_name = "N", default_value_t = crate::generate::PREFILL_STEP)]
+    pub prefill_step_size: usize,
+    /// More names for the chat template as JSON, such as '{"enable_thinking": false}'
+    #[arg(long, value_name = "JSON")]
+    pub chat_template_config: Option<String>,
+    /// mlx-lm's flag; has no effect
+    #[arg(long, hide = true)]
+    pub trust_remote_code: bool,
+}
+
+/// Flags of `chat`.
+#[derive(Args, Clone, Debug)]
+pub struct ChatArgs {
+    /// Model [default: the adapter's, else smollm2-135m-instruct]
+    #[arg(long)]
+    pub model: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub packing: PackArgs,
+    /// Adapter to use
+    #[arg(long)]
+    pub adapter_path: Option<PathBuf>,
+    /// Text that sets the scene
+    #[arg(long)]
+    pub system_prompt: Option<String>,
+    /// Begin with the conversation that /save wrote
+    #[arg(long, value_name = "FILE")]
+    pub load: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub writing: WritingArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub runtime: RuntimeArgs,
+}
+
 /// Flags of `generate`.
 #[derive(Args, Clone, Debug)]
 pub struct GenerateArgs {
@@ -383,18 +621,9 @@ pub struct GenerateArgs {
     /// Continue the prompt as it stands, without the chat template [default: true if the adapter learnt {"text"} rows]
     #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub ignore_chat_template: Option<bool>,
-    /// Most tokens to write
-    #[arg(short, long, default_value_t = 256)]
-    pub max_tokens: usize,
-    /// 0 takes the likeliest token every time; higher is more varied
-    #[arg(long, visible_alias = "temperature", default_value_t = 0.0)]
-    pub temp: f32,
-    /// Draw from the likeliest tokens that make up this probability
-    #[arg(long, default_value_t = 1.0)]
-    pub top_p: f32,
-    /// Seed of the draw
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub writing: WritingArgs,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub runtime: RuntimeArgs,

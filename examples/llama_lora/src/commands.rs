@@ -2,24 +2,22 @@
 //!
 //! Tests: `tests/runs.rs`.
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{ensure, Result};
 use mlx_models::{CausalLm, Visitor};
 
 use crate::ask::Asked;
 use crate::checkpoint::{self, Checkpoint};
-use crate::cli::{BenchArgs, Cli, Command, DigestArgs, EvalArgs, GenerateArgs, TrainArgs};
-use crate::data::{held_out, BatchOptions, Format, Limit, Split};
+use crate::cli::{BenchArgs, Cli, Command, DigestArgs, EvalArgs, TrainArgs};
+use crate::data::{held_out, BatchOptions, Limit, Split};
 use crate::demo;
 use crate::eval::{self, Score};
-use crate::files::{text_of, write_atomic, TEXT_LIMIT};
-use crate::generate::{prompt_ids, stream};
+use crate::files::write_atomic;
 use crate::output::{self, note, say, Quiet};
 use crate::plot;
 use crate::progress::{clock, Counter};
 use crate::random::Shuffle;
-use crate::sample::Sampling;
 use crate::session::{Opened, Session};
-use crate::settings::{bounds, Measured, Packing, Settings, DEFAULT_BUCKETS};
+use crate::settings::{bounds, FileSettings, Measured, Packing, Settings, DEFAULT_BUCKETS};
 use crate::train::{self, Claim, Outcome, Saved, Stop};
 
 /// Runs the command of the command line.
@@ -28,13 +26,49 @@ pub fn execute(cli: Cli) -> Result<()> {
     match cli.command {
         None => demo::run(),
         Some(Command::Train(args)) => train(&args),
+        Some(Command::Lora(args)) => lora(&args),
         Some(Command::Eval(args)) => eval(&args),
-        Some(Command::Generate(args)) => generate(&args),
+        Some(Command::Generate(args)) => crate::answering::generate(&args),
+        Some(Command::Chat(args)) => crate::chat::run(&args),
+        Some(Command::Fuse(args)) => crate::fuse::run(&args),
+        Some(Command::Adapter(args)) => crate::adapter_files::run(&args),
         Some(Command::Bench(args)) => bench(&args),
         Some(Command::Synth(args)) => crate::synth::run(&args),
         Some(Command::Digest(args)) => digest(&args),
         Some(Command::Explain(args)) => crate::explain::run(&args),
     }
+}
+
+/// `mlx_lm.lora`: trains, tests, or both.
+fn lora(args: &TrainArgs) -> Result<()> {
+    let file = args.config.as_deref().map(FileSettings::read).transpose()?;
+    let file = file.unwrap_or_default();
+    if args.do_train || file.train == Some(true) || args.resume {
+        return train(args);
+    }
+    ensure!(
+        args.test || file.test == Some(true),
+        "nothing to do: give --train, --test, or both"
+    );
+    let folder = args.adapter_path.clone().or(file.adapter_path);
+    let folder = folder.unwrap_or(Settings::default().adapter_path);
+    let most = args.test_batches.or(file.test_batches);
+    if most.is_some_and(|n| n != -1) {
+        note("--test-batches has no effect, because every row of the test split is measured");
+    }
+    eval(&EvalArgs {
+        model: args.model.clone().or(file.model),
+        packing: args.packing.clone(),
+        data: args.data.clone().or(file.data),
+        // As for mlx-lm, the bare model is measured if there is no adapter.
+        adapter_path: folder.exists().then_some(folder),
+        split: "test".into(),
+        batch_size: args.batch_size.or(file.batch_size).unwrap_or(4),
+        max_seq_length: args.max_seq_length.or(file.max_seq_length),
+        truncate: None,
+        mask_prompt: args.mask_prompt.then_some(true).or(file.mask_prompt),
+        runtime: args.runtime.clone(),
+    })
 }
 
 fn train(args: &TrainArgs) -> Result<()> {
@@ -114,6 +148,16 @@ pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>, stop: &Stop) -> Resul
     if outcome.iteration == 0 {
         say("stopped before the first step; nothing was saved");
         return Err(Quiet(stop.code()).into());
+    }
+    if let Some((at, loss)) = outcome.best {
+        let best = settings.adapter_path.join(train::BEST);
+        say(format_args!(
+            "the lowest valid loss was {loss:.3} after step {at}{}",
+            match settings.keep_best {
+                true => format!("; that adapter is in {}", best.display()),
+                false => String::new(),
+            }
+        ));
     }
     if outcome.finished {
         let left_out = match outcome.left_out {
@@ -242,93 +286,6 @@ impl Visitor for Eval<'_> {
         let Measured { data, truncate, .. } = &measured;
         let score = score(&session, data, &args.split, options, *truncate, None)?;
         report(&args.split, &score)
-    }
-}
-
-fn generate(args: &GenerateArgs) -> Result<()> {
-    bounds::flag("temp", args.temp)?;
-    bounds::flag("top_p", args.top_p)?;
-    bounds::flag("max_tokens", args.max_tokens)?;
-    let sampling = Sampling {
-        temperature: args.temp,
-        top_p: args.top_p,
-    };
-    let _runtime = args.runtime.set_up()?;
-    let prompt = match args.prompt.as_str() {
-        "-" => text_of(std::io::stdin().lock(), TEXT_LIMIT)
-            .context("cannot read the prompt from stdin")?,
-        text => text.to_owned(),
-    };
-    let opened = Opened::new(
-        args.model.as_deref(),
-        args.adapter_path.as_deref(),
-        Packing::of(&args.packing)?,
-    )?;
-    let generate = Generate {
-        opened,
-        args,
-        prompt,
-        sampling,
-    };
-    mlx_models::dispatch(generate.opened.family(), generate)
-}
-
-struct Generate<'a> {
-    opened: Opened,
-    args: &'a GenerateArgs,
-    prompt: String,
-    sampling: Sampling,
-}
-
-impl Visitor for Generate<'_> {
-    type Output = Result<()>;
-
-    fn visit<M: CausalLm>(self) -> Result<()> {
-        let learnt_text = self.opened.run().and_then(|r| r.data_format) == Some(Format::Text);
-        let session = self.opened.load::<M>()?;
-        let (args, prompt, sampling) = (self.args, self.prompt, self.sampling);
-        let system = args.system_prompt.as_deref();
-        let plain = args
-            .ignore_chat_template
-            .unwrap_or(learnt_text && system.is_none());
-        if plain && args.ignore_chat_template.is_none() && session.text.has_template() {
-            note("as in the adapter's run: --ignore-chat-template, because it learnt {\"text\"} rows");
-        }
-        let ids = prompt_ids(&session.text, &prompt, system, plain)?;
-        let places = session.text.places();
-        let left = places.saturating_sub(ids.len());
-        ensure!(
-            left > 0,
-            "the prompt has {} tokens, expected fewer than {places}, the positions of the model",
-            ids.len()
-        );
-        let limits = (args.seed, args.max_tokens.min(left));
-        let (model, text) = (&session.model, &session.text);
-        let done = stream(model, text, &ids, sampling, limits, |piece| {
-            output::result(piece)
-        });
-        output::result("\n")?;
-        let done = session.origin.explain(done, model)?;
-        if done.tokens.len() == left && args.max_tokens > left {
-            note(format_args!(
-                "stopped after {places} tokens, the positions of the model"
-            ));
-        }
-        // The time of the first token is the prompt's.
-        let rate = match done.later {
-            0 => String::new(),
-            n => format!(
-                " at {:.1} tokens/s",
-                n as f64 / done.answer_seconds.max(1e-9)
-            ),
-        };
-        note(format_args!(
-            "{} tokens of prompt in {:.2} s; {} tokens{rate}",
-            ids.len(),
-            done.prompt_seconds,
-            done.tokens.len(),
-        ));
-        Ok(())
     }
 }
 

@@ -1,4 +1,6 @@
 //! `explain`: the computation of a model in training, as text and as a page.
+//!
+//! Tests: `tests/paths.rs`, `tests/interruptions.rs`.
 
 use anyhow::Result;
 use mlx_models::{CausalLm, Visitor};

@@ -41,7 +41,8 @@ pub const SMOLLM2: Pinned = Pinned {
     bytes: 98_362_432,
 };
 
-/// The folder that fetched models are kept in: `LLAMA_LORA_CACHE`, else the user's cache folder.
+/// The folder that fetched models are kept in: `LLAMA_LORA_CACHE`, else the user's cache folder; on macOS the folder for
+/// programs' files, because cleaners empty `~/Library/Caches`, unless an earlier version keeps files there.
 pub fn cache_folder() -> Result<PathBuf> {
     let var = |name| {
         std::env::var_os(name)
@@ -51,12 +52,13 @@ pub fn cache_folder() -> Result<PathBuf> {
     var("LLAMA_LORA_CACHE")
         .or_else(|| var("XDG_CACHE_HOME").map(|c| c.join("llama_lora")))
         .or_else(|| {
-            let folder = if cfg!(target_os = "macos") {
-                "Library/Caches"
-            } else {
-                ".cache"
-            };
-            var("HOME").map(|h| h.join(folder).join("llama_lora"))
+            let home = var("HOME")?;
+            let folder = |parent: &str| home.join(parent).join("llama_lora");
+            if cfg!(target_os = "macos") {
+                let (now, before) = (folder("Library/Application Support"), folder("Library/Caches"));
+                return Some(if before.is_dir() && !now.exists() { before } else { now });
+            }
+            Some(folder(".cache"))
         })
         .ok_or_else(|| {
             anyhow!(

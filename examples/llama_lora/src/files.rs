@@ -1,4 +1,6 @@
 //! Files: written whole or not at all, and read with errors that name them. The size of an untrusted text is limited.
+//!
+//! Tests: unit tests below.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -169,6 +171,30 @@ const FLAGS: &[(&str, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A hint that the library words differently would come out as it is, and name a function.
+    #[test]
+    fn hints_that_are_replaced_are_those_of_the_library() {
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../mlx-runtime/src")];
+        let mut texts = String::new();
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false => texts += &fs::read_to_string(path).unwrap(),
+                }
+            }
+        }
+        // A text goes on in the next line after a backslash.
+        let words: Vec<&str> = texts.split_whitespace().filter(|w| *w != "\\").collect();
+        let texts = words.join(" ");
+        for (function, flag) in FLAGS {
+            assert!(texts.contains(function), "no hint has {function:?}");
+            let error = anyhow::anyhow!("hint: {function}");
+            assert_eq!(message(&error), format!("hint: {flag}"));
+        }
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_no_litter() {

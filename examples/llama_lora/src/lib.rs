@@ -5,14 +5,19 @@
 //! [`adapter`] saves the adapter in mlx-lm's format.
 //!
 //! Every user mistake comes back as one [`anyhow::Error`]; nothing here panics on input.
+//!
+//! Tests: `tests/runs.rs`.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod adapter;
+pub mod adapter_files;
 pub mod advice;
+pub mod answering;
 pub mod ask;
 pub mod bench;
+pub mod chat;
 pub mod checkpoint;
 pub mod cli;
 pub mod commands;
@@ -20,10 +25,13 @@ pub mod data;
 pub mod demo;
 pub mod eval;
 pub mod explain;
+pub mod export;
 pub mod fetch;
 pub mod files;
 pub mod finite;
+pub mod fuse;
 pub mod generate;
+pub mod hub;
 pub mod mean;
 pub mod metrics;
 pub mod output;
@@ -35,6 +43,7 @@ pub mod sample;
 pub mod schedule;
 pub mod session;
 pub mod settings;
+pub mod shards;
 pub mod synth;
 pub mod text;
 pub mod train;

@@ -1,4 +1,6 @@
 //! The binary: one message on stderr and exit code 1 for an error, 2 for a mistyped command line.
+//!
+//! Tests: `tests/bad_input.rs`.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]

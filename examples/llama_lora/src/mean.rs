@@ -1,4 +1,6 @@
 //! Means over targets.
+//!
+//! Tests: unit tests below.
 
 /// The sum of the losses of targets, and the number of targets. Batches without a target do not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

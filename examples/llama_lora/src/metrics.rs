@@ -1,4 +1,6 @@
 //! Writes `metrics.jsonl`: one JSON object for each report, under the names that mlx-lm's callbacks use.
+//!
+//! Tests: unit tests below.
 
 use std::fs::File;
 use std::io::Write;

@@ -31,6 +31,9 @@ struct Config {
     lora_dropout: f64,
     #[serde(default)]
     use_rslora: bool,
+    /// PEFT writes null in old files.
+    #[serde(default)]
+    use_dora: Option<bool>,
     /// In the file's order: the first pattern that fits counts.
     #[serde(default)]
     alpha_pattern: Map<String, Value>,
@@ -39,8 +42,7 @@ struct Config {
 }
 
 /// Settings that change the computation of an adapter, or hold weights of another kind.
-const REFUSED: [&str; 10] = [
-    "use_dora",
+const REFUSED: [&str; 9] = [
     "use_qalora",
     "lora_bias",
     "modules_to_save",
@@ -52,11 +54,12 @@ const REFUSED: [&str; 10] = [
     "use_bdlora",
 ];
 
-/// The two halves of one adapted matrix.
+/// The two halves of one adapted matrix, and the norms of its rows (DoRA).
 #[derive(Default)]
 struct Pair {
     a: Option<Array>,
     b: Option<Array>,
+    m: Option<Array>,
 }
 
 /// Reads an adapter with the configuration `text`: its configuration and tensors as mlx-lm names them.
@@ -73,6 +76,12 @@ pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<Stri
         let Some((path, half)) = place else {
             bail!("unexpected tensor {name:?}: expected lora_A and lora_B of a LoRA adapter");
         };
+        if half == MAGNITUDE {
+            // Older files have a column.
+            let flat = ops::reshape(&ops::astype(&array, Dtype::Float32)?, &[-1])?;
+            pairs.entry(path.to_owned()).or_default().m = Some(flat);
+            continue;
+        }
         ensure!(
             array.ndim() == 2,
             "expected a matrix {name:?}, found shape {:?}",
@@ -90,8 +99,17 @@ pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<Stri
         "expected tensors in {WEIGHTS}, found none"
     );
 
+    let dora = config.use_dora.unwrap_or(false);
+    let mut weights = HashMap::new();
     let mut whole = Vec::new();
     for (path, pair) in pairs {
+        ensure!(
+            pair.m.is_some() == dora,
+            "{path}: expected {MAGNITUDE} with use_dora, and none without it"
+        );
+        if let Some(m) = pair.m {
+            weights.insert(format!("{path}.m"), m);
+        }
         let (Some(a), Some(b)) = (pair.a, pair.b) else {
             bail!("{path}: expected lora_A and lora_B, found one of them");
         };
@@ -111,7 +129,6 @@ pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<Stri
         .unwrap_or(1);
     let common = config.scale("", i32::try_from(config.r)?)?;
     let zero = Array::scalar(0f32)?;
-    let mut weights = HashMap::new();
     let mut stacks: BTreeMap<String, Vec<(usize, [Array; 2])>> = BTreeMap::new();
     for (scale, path, a, b) in whole {
         let more = rank - a.dim(1)?;
@@ -146,7 +163,7 @@ pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<Stri
     }
     keys.sort_unstable();
     let config = AdapterConfig {
-        fine_tune_type: "lora".into(),
+        fine_tune_type: if dora { "dora" } else { "lora" }.into(),
         model: config.base_model_name_or_path,
         num_layers: -1,
         lora_parameters: LoraParameters {
@@ -158,6 +175,7 @@ pub fn read(folder: &Path, config: Value) -> Result<(AdapterConfig, HashMap<Stri
         quantize: None,
         run: OfRun::default(),
         row_order: Some(ROW_ORDER.into()),
+        partial: true,
     };
     Ok((config, weights))
 }
@@ -217,17 +235,21 @@ impl Config {
     }
 }
 
+/// The end of the name of a tensor with norms.
+pub const MAGNITUDE: &str = "lora_magnitude_vector";
+
 /// The path of the matrix and the half, of a name such as `base_model.model.lm_head.lora_A.weight`; PEFT once put its
 /// own name of the adapter before the last word.
 fn place(name: &str) -> Option<(&str, &str)> {
     let name = name.strip_prefix("base_model.model.").unwrap_or(name);
-    let (rest, _) = name
-        .rsplit_once(".weight")
-        .filter(|(_, end)| end.is_empty())?;
+    // The norms were a bare tensor once.
+    let rest = name
+        .strip_suffix(".weight")
+        .or(Some(name).filter(|n| n.contains(MAGNITUDE)))?;
     let rest = rest.strip_suffix(".default").unwrap_or(rest);
     let (path, half) = rest.rsplit_once('.')?;
     let path = path.strip_prefix("transformer.").unwrap_or(path);
-    matches!(half, "lora_A" | "lora_B").then_some((path, half))
+    matches!(half, "lora_A" | "lora_B" | MAGNITUDE).then_some((path, half))
 }
 
 /// The stack that holds an expert's matrix here, and the number of the expert.
@@ -263,7 +285,7 @@ fn stacked(experts: &[(usize, [Array; 2])], half: usize) -> Result<Array> {
 }
 
 /// Returns the part of `path` that follows the number of the layer.
-fn in_layer(path: &str) -> &str {
+pub fn in_layer(path: &str) -> &str {
     let mut at = 0;
     for word in path.split('.') {
         at += word.len() + 1;

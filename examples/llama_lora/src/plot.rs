@@ -1,4 +1,6 @@
 //! Draws the loss curve: an SVG for the adapter's folder, and a small one for the terminal.
+//!
+//! Tests: unit tests below.
 
 use anyhow::{anyhow, Result};
 use plotters::prelude::*;

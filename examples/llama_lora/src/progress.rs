@@ -1,4 +1,6 @@
 //! Progress output of a run: a bar on a terminal, plain lines elsewhere. Everything goes to stderr.
+//!
+//! Tests: unit tests below.
 
 use std::io::IsTerminal;
 use std::time::Duration;

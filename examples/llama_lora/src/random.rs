@@ -1,4 +1,6 @@
 //! Random numbers for the order of the rows. Their state is small, is saved, and means the same everywhere.
+//!
+//! Tests: unit tests below.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,12 +1,25 @@
 //! Chooses the next token.
+//!
+//! Tests: unit tests below.
 
-/// Sampling options for the next token.
+/// Sampling options for the next token, with mlx-lm's meaning: the filters look at the probabilities without
+/// temperature, one after the other, and the draw among what is left uses it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
     /// 0 takes the likeliest token; otherwise logits are divided by it.
     pub temperature: f32,
     /// Sum of probabilities: choose among the likeliest tokens that reach it.
     pub top_p: f32,
+    /// Least probability, as a share of the likeliest token's.
+    pub min_p: f32,
+    /// Tokens that `min_p` keeps in any case.
+    pub min_tokens_to_keep: usize,
+    /// Choose among this many tokens at most; 0 for all.
+    pub top_k: usize,
+    /// Logits of tokens that were there lately are divided by it, or multiplied if they are negative; 1 changes nothing.
+    pub repetition_penalty: f32,
+    /// The number of last tokens that the penalty looks at.
+    pub repetition_context_size: usize,
 }
 
 impl Sampling {
@@ -14,50 +27,110 @@ impl Sampling {
     pub const GREEDY: Sampling = Sampling {
         temperature: 0.0,
         top_p: 1.0,
+        min_p: 0.0,
+        min_tokens_to_keep: 1,
+        top_k: 0,
+        repetition_penalty: 1.0,
+        repetition_context_size: 20,
     };
+
+    /// True if the likeliest token is taken as it comes from the model.
+    pub fn is_plain(&self) -> bool {
+        self.temperature == 0.0 && self.repetition_penalty == 1.0
+    }
+
+    /// Lowers the logits of the tokens that end `before` (Keskar et al. 2019).
+    pub fn penalise(&self, logits: &mut [f32], before: &[u32]) {
+        if self.repetition_penalty == 1.0 {
+            return;
+        }
+        let from = before.len().saturating_sub(self.repetition_context_size);
+        let mut tokens = before[from..].to_vec();
+        tokens.sort_unstable();
+        tokens.dedup();
+        for token in tokens {
+            if let Some(logit) = logits.get_mut(token as usize) {
+                match *logit < 0.0 {
+                    true => *logit *= self.repetition_penalty,
+                    false => *logit /= self.repetition_penalty,
+                }
+            }
+        }
+    }
 
     /// The token for the logits of one position; `uniform` is a random number in `[0, 1)`.
     /// `None` if a logit is NaN, or the largest is infinite.
-    pub fn choose(self, logits: &[f32], uniform: f64) -> Option<u32> {
+    pub fn choose(&self, logits: &[f32], uniform: f64) -> Option<u32> {
         if logits.iter().any(|l| l.is_nan()) {
             return None;
         }
-        let mut order: Vec<u32> = (0..logits.len() as u32).collect();
         // Equal logits: the lower id first, as an argmax would have it.
         let by_logit = |a: &u32, b: &u32| {
             logits[*b as usize]
                 .total_cmp(&logits[*a as usize])
                 .then(a.cmp(b))
         };
-        let best = *order.iter().min_by(|a, b| by_logit(a, b))?;
-        if !logits[best as usize].is_finite() {
+        let best = (0..logits.len() as u32).min_by(|a, b| by_logit(a, b))?;
+        let top = f64::from(logits[best as usize]);
+        if !top.is_finite() {
             return None;
         }
         if self.temperature == 0.0 {
             return Some(best);
         }
-        let top = f64::from(logits[best as usize]);
-        let weight =
-            |i: u32| ((f64::from(logits[i as usize]) - top) / f64::from(self.temperature)).exp();
-        let total: f64 = order.iter().map(|&i| weight(i)).sum();
-        if self.top_p < 1.0 {
-            order.sort_unstable_by(by_logit);
-            let mut sum = 0.0;
-            let kept = order.iter().position(|&i| {
-                sum += weight(i);
-                sum >= f64::from(self.top_p) * total
-            });
-            order.truncate(kept.map_or(order.len(), |k| k + 1));
-        }
-        let kept: f64 = order.iter().map(|&i| weight(i)).sum();
-        let mut left = uniform * kept;
-        for &i in &order {
+        let kept = self.kept(logits, top, by_logit);
+        let temperature = f64::from(self.temperature);
+        let weight = |i: u32| ((f64::from(logits[i as usize]) - top) / temperature).exp();
+        let mut left = uniform * kept.iter().map(|&i| weight(i)).sum::<f64>();
+        for &i in &kept {
             left -= weight(i);
             if left < 0.0 {
                 return Some(i);
             }
         }
         Some(best)
+    }
+
+    /// The tokens that the filters leave.
+    fn kept(
+        &self,
+        logits: &[f32],
+        top: f64,
+        by_logit: impl Fn(&u32, &u32) -> std::cmp::Ordering,
+    ) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..logits.len() as u32).collect();
+        let share = |i: u32| (f64::from(logits[i as usize]) - top).exp();
+        if self.top_p >= 1.0 && self.min_p == 0.0 && self.top_k == 0 {
+            return order;
+        }
+        order.sort_unstable_by(by_logit);
+        let mut most = order.len();
+        if self.top_p < 1.0 {
+            let total: f64 = order.iter().map(|&i| share(i)).sum();
+            let mut sum = 0.0;
+            let last = order.iter().position(|&i| {
+                sum += share(i);
+                sum >= f64::from(self.top_p) * total
+            });
+            let least = last.map(|at| logits[order[at] as usize]);
+            // Equals of the last one are as likely.
+            most = order
+                .iter()
+                .take_while(|i| Some(logits[**i as usize]) >= least)
+                .count();
+        }
+        if self.min_p > 0.0 {
+            let likely = order
+                .iter()
+                .take_while(|&&i| share(i) >= f64::from(self.min_p))
+                .count();
+            most = most.min(likely.max(self.min_tokens_to_keep));
+        }
+        if self.top_k > 0 {
+            most = most.min(self.top_k);
+        }
+        order.truncate(most);
+        order
     }
 }
 
@@ -79,7 +152,7 @@ mod tests {
     fn draws_follow_the_softmax() {
         let sampling = Sampling {
             temperature: 2.0,
-            top_p: 1.0,
+            ..Sampling::GREEDY
         };
         // exp(l / 2) = 1, 2, 5
         let logits = [0.0, 2.0 * 2f32.ln(), 2.0 * 5f32.ln()];
@@ -98,11 +171,56 @@ mod tests {
         let sampling = Sampling {
             temperature: 1.0,
             top_p: 0.8,
+            ..Sampling::GREEDY
         };
         let logits = [0.0, 2f32.ln(), 5f32.ln()];
         let drawn: std::collections::BTreeSet<_> = (0..1000)
             .filter_map(|i| sampling.choose(&logits, i as f64 / 1000.0))
             .collect();
         assert_eq!(drawn.into_iter().collect::<Vec<_>>(), [1, 2]);
+    }
+
+    /// mlx-lm's filters and penalty on the same logits; `tests/sampling/dump.py` dumped them.
+    #[test]
+    fn filters_and_penalty_are_mlx_lms() {
+        let dump: serde_json::Value =
+            serde_json::from_str(include_str!("../tests/sampling/dump.json")).unwrap();
+        for case in dump.as_array().unwrap() {
+            let floats = |key: &str| -> Vec<f32> {
+                let list = case[key].as_array().unwrap();
+                list.iter().map(|x| x.as_f64().unwrap() as f32).collect()
+            };
+            let ids = |key: &str| -> Vec<u32> {
+                let list = case[key].as_array().unwrap();
+                list.iter().map(|x| x.as_u64().unwrap() as u32).collect()
+            };
+            let number = |key: &str| case[key].as_f64().unwrap();
+            let sampling = Sampling {
+                temperature: 0.7,
+                top_p: number("top_p") as f32,
+                min_p: number("min_p") as f32,
+                min_tokens_to_keep: number("min_tokens_to_keep") as usize,
+                top_k: number("top_k") as usize,
+                repetition_penalty: number("penalty") as f32,
+                repetition_context_size: 4,
+            };
+            let mut logits = floats("logits");
+            sampling.penalise(&mut logits, &ids("before"));
+            for (found, wanted) in logits.iter().zip(floats("penalised")) {
+                assert!((found - wanted).abs() < 1e-6, "{case}");
+            }
+            let n = 4000;
+            let mut counts = vec![0.0; logits.len()];
+            for i in 0..n {
+                let uniform = (f64::from(i) + 0.5) / f64::from(n);
+                counts[sampling.choose(&logits, uniform).unwrap() as usize] += 1.0 / f64::from(n);
+            }
+            for (found, wanted) in counts.iter().zip(floats("probabilities")) {
+                assert!(
+                    (found - f64::from(wanted)).abs() < 1e-3,
+                    "{case}: {counts:?}"
+                );
+            }
+        }
     }
 }

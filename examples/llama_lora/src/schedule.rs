@@ -1,4 +1,6 @@
 //! Learning rates that change with the step: mlx-lm's `lr_schedule`.
+//!
+//! Tests: unit tests below.
 
 use anyhow::{ensure, Result};
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,10 @@ pub enum Kind {
     LinearSchedule,
     /// `init, decay_rate, step_size`
     StepDecay,
+    /// `rate`: the same at every step; for a warm-up alone.
+    Constant,
+    /// `peak, stable_steps, decay_steps, end = 0`: stays at the peak, then falls in equal parts (Hu et al. 2024).
+    Wsd,
 }
 
 /// The kind of an argument of a schedule.
@@ -51,6 +57,8 @@ impl Kind {
             Kind::ExponentialDecay => "exponential_decay",
             Kind::LinearSchedule => "linear_schedule",
             Kind::StepDecay => "step_decay",
+            Kind::Constant => "constant",
+            Kind::Wsd => "wsd",
         }
     }
 }
@@ -64,6 +72,8 @@ impl Schedule {
             Kind::ExponentialDecay => (&[Rate, Factor], 2),
             Kind::LinearSchedule => (&[Rate, Rate, Steps], 3),
             Kind::StepDecay => (&[Rate, Factor, Steps], 3),
+            Kind::Constant => (&[Rate], 1),
+            Kind::Wsd => (&[Rate, Steps, Steps, Rate], 3),
         };
         let (n, name) = (self.arguments.len(), self.name.name());
         ensure!(
@@ -113,6 +123,11 @@ impl Schedule {
             Kind::ExponentialDecay => Function::exponential(init, a),
             Kind::LinearSchedule => Function::linear(init, a, b as u64)?,
             Kind::StepDecay => Function::step(init, a, b as u64)?,
+            Kind::Constant => Function::constant(init),
+            Kind::Wsd => {
+                let falls = Function::linear(init, argument(3), b as u64)?;
+                Function::join(vec![Function::constant(init), falls], &[a as u64])?
+            }
         };
         if self.warmup == 0 {
             return Ok(function);
@@ -158,6 +173,21 @@ mod tests {
             schedule(Kind::StepDecay, &[0.1, 0.9, 10.0], 0).at(20),
             0.081,
         );
+        // Stable for 10 steps after 5 of warm-up, then down to 0.02 in 4.
+        let wsd = schedule(Kind::Wsd, &[0.1, 10.0, 4.0, 0.02], 5);
+        for (step, rate) in [
+            (0, 0.0),
+            (1, 0.02),
+            (5, 0.1),
+            (15, 0.1),
+            (16, 0.1),
+            (18, 0.06),
+            (20, 0.02),
+            (99, 0.02),
+        ] {
+            close(wsd.at(step), rate);
+        }
+        close(schedule(Kind::Constant, &[0.1], 0).at(7), 0.1);
         let warm = schedule(Kind::CosineDecay, &[0.1, 1000.0], 10);
         close(warm.at(0), 0.0);
         close(warm.at(10), 0.1);
@@ -178,6 +208,9 @@ mod tests {
             (Kind::CosineDecay, vec![1e-5, 1e300]),
             (Kind::ExponentialDecay, vec![1e-5, 0.0]),
             (Kind::LinearSchedule, vec![f64::NAN, 1.0, 5.0]),
+            (Kind::Wsd, vec![1e-5, 10.0]),
+            (Kind::Wsd, vec![1e-5, 10.0, 0.0]),
+            (Kind::Constant, vec![]),
         ] {
             assert!(
                 schedule(kind, &arguments, 0).check().is_err(),

@@ -69,6 +69,7 @@ impl<M: CausalLm> Session<M> {
             block_size,
             names,
             text,
+            ..
         } = checkpoint;
         let config = Arc::new(config);
         // On a CPU only float32 has a fast matmul; a GPU computes in the checkpoint's dtype.
@@ -169,6 +170,21 @@ impl Opened {
     /// The settings of the adapter's run, if there is an adapter.
     pub fn run(&self) -> Option<&OfRun> {
         self.adapter.as_ref().map(|a| &a.config.run)
+    }
+
+    /// The model as it is named.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How its matrices are packed when it is loaded, if they are.
+    pub fn packing(&self) -> Option<Packing> {
+        self.packing
+    }
+
+    /// The checkpoint and the adapter.
+    pub fn into_parts(self) -> (Checkpoint, Option<Adapter>) {
+        (self.checkpoint, self.adapter)
     }
 
     /// Its family.

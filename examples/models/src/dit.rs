@@ -6,7 +6,7 @@
 //!
 //! Tests: `tests/architectures.rs`.
 
-use mlx_macros::{mlx_fn, mlx_model};
+use mlx_macros::mlx_model;
 use mlx_runtime::nn::{Conv2d, Embedding, Linear, Param};
 use serde::Deserialize;
 
@@ -29,16 +29,6 @@ pub struct DitConfig {
     pub num_classes: usize,
     /// Sines and cosines that encode a time.
     pub frequency_embedding_size: usize,
-}
-
-/// `x * (1 + scale) + shift`, the same for all places of a picture.
-#[mlx_fn]
-pub fn modulate(
-    x: Tensor![B, N, D],
-    shift: Tensor![B, D],
-    scale: Tensor![B, D],
-) -> Tensor![B, N, D] {
-    x * (scale.expand_dims(1) + 1.0) + shift.expand_dims(1)
 }
 
 /// One block, which its condition modulates and gates (adaLN-Zero).
@@ -82,9 +72,9 @@ impl Block {
     ) -> Tensor![B, N, hidden] {
         let (shift_1, scale_1, gate_1, shift_2, scale_2, gate_2) =
             self.modulation(silu(c)).split(6, -1);
-        let y = modulate(layer_norm(x, eps = 1e-6), shift_1, scale_1);
+        let y = layer_norm(x, eps = 1e-6) * (scale_1.expand_dims(1) + 1.0) + shift_1.expand_dims(1);
         let h = x + gate_1.expand_dims(1) * self.attention(y);
-        let y = modulate(layer_norm(h, eps = 1e-6), shift_2, scale_2);
+        let y = layer_norm(h, eps = 1e-6) * (scale_2.expand_dims(1) + 1.0) + shift_2.expand_dims(1);
         h + gate_2.expand_dims(1) * self.fc2(gelu_approx(self.fc1(y)))
     }
 }
@@ -144,7 +134,8 @@ impl Dit {
             h = block(h, c);
         }
         let (shift, scale) = self.modulation(silu(c)).split(2, -1);
-        let y = self.linear(modulate(layer_norm(h, eps = 1e-6), shift, scale));
+        let y = layer_norm(h, eps = 1e-6) * (scale.expand_dims(1) + 1.0) + shift.expand_dims(1);
+        let y = self.linear(y);
         rearrange!(
             "b (h w) (p q c) -> b (h p) (w q) c",
             y,

@@ -1,5 +1,7 @@
 //! JSON as Python's `json` writes it, read strictly: `NaN`, `Infinity` and numbers beyond float64 are allowed in values
 //! that nothing reads, and a duplicate key is an error.
+//!
+//! Tests: unit tests below.
 
 use std::borrow::Cow;
 use std::fmt;

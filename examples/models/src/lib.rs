@@ -2,6 +2,8 @@
 //!
 //! All language models share one [`Config`] (a Hugging Face `config.json`), so that they share sub-models too, and one
 //! trait, [`CausalLm`]. [`dispatch`] chooses the model that a config names.
+//!
+//! Tests: `tests/language.rs`, `tests/architectures.rs`.
 
 #![forbid(unsafe_code)]
 

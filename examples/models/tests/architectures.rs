@@ -1,7 +1,7 @@
 //! Models that are no stack of causal attention: values and every gradient within 1e-4 of the largest number of the
 //! tensor, loss within 1e-5, float32 on the CPU, fused and composed, with and without gradient checkpoints; values in
 //! bfloat16 within a tenth.
-//! `dump_flax.py` writes the dumps of BERT and T5, `dump_vision.py` that of DiT,
+//! `dump_flax.py` writes the dumps of BERT and T5, `dump_vision.py` the one of DiT,
 //! `dump.py` those of Mamba 2.
 
 mod common;

@@ -1,4 +1,6 @@
 //! Files with arrays: headers that say more than there is, and arrays that are read.
+//!
+//! Tests: `tests/short.rs`.
 
 use std::cell::RefCell;
 use std::io::Cursor;

@@ -1,4 +1,6 @@
 //! The macros: `{ attribute } { struct } impl`, an item with an attribute, a helper function, and a kernel.
+//!
+//! Tests: `tests/short.rs`.
 
 use std::path::Path;
 

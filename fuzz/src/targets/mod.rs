@@ -1,4 +1,6 @@
 //! One function for each parser: it takes any bytes, and may refuse them, but nothing else.
+//!
+//! Tests: `tests/short.rs`.
 
 mod files;
 pub mod macros;

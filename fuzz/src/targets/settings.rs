@@ -1,4 +1,6 @@
 //! Text that users write by hand: settings, sizes, an adapter's configuration.
+//!
+//! Tests: `tests/short.rs`.
 
 use clap::Parser;
 use llama_lora::cli::{Cli, Command};

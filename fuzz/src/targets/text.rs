@@ -1,4 +1,6 @@
 //! Vocabularies, chat templates and rows of data.
+//!
+//! Tests: `tests/short.rs`.
 
 use llama_lora::data::{Limit, Split};
 use llama_lora::text::{bytes, from_gguf, GgufVocab, Template};

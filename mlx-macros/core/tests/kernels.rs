@@ -1,9 +1,7 @@
 //! Row programs: what the macro reads from a function, and the gradients that it derives, by an interpreter in float64 and
-//! finite differences. Random kernels are composed by a generator; some of them are committed, and `mlx-tests --test kernels`
-//! compares these with MLX's operations.
+//! finite differences. Random kernels are composed by a generator; some of them are committed by
+//! `cargo xtask generate`, and `mlx-tests --test kernels` compares these with MLX's operations.
 
-#[path = "kernels/committed.rs"]
-mod committed;
 #[path = "kernels/each.rs"]
 mod each;
 #[path = "kernels/generate.rs"]

@@ -221,3 +221,127 @@ fn the_reference_lists_every_pass() {
         assert!(reference.contains(&row), "docs/language.md lacks {row}");
     }
 }
+
+/// The report of attention between these statements, of `qkv [B, L, 3 * width]` and a cache.
+fn attended(heads: &str, scores: &str) -> String {
+    let fields = [
+        ("rope", "#[rope(head_dim)] Rope"),
+        ("q_norm", "#[param(head_dim)] RmsNorm"),
+        ("k_norm", "#[param(head_dim)] RmsNorm"),
+    ];
+    let args = "&self, qkv: Tensor![B, L, 3 * width], cache: &mut KvCache";
+    let method = format!(
+        "fn forward({args}) -> Tensor![B, L, width] {{
+            let (q, k, v) = qkv.split(3, -1);
+            let q = rearrange!(\"b l (h d) -> b h l d\", q, h = heads);
+            let k = rearrange!(\"b l (h d) -> b h l d\", k, h = heads);
+            let v = rearrange!(\"b l (h d) -> b h l d\", v, h = heads);
+            {heads}
+            let (k, v) = cache.update(k, v);
+            {scores}
+            rearrange!(\"b h l d -> b l (h d)\", y)
+        }}"
+    );
+    let fields = reports::read(&fields, &method);
+    graphs("dims(width = heads * head_dim)", &fields, &method)
+}
+
+const ROTATED: &str = "let (q, k) = (self.rope(q, cache), self.rope(k, cache));";
+const CAUSAL: &str = "let y = scaled_dot_product_attention(q, k, v, causal);";
+const WINDOW: &str = "let y = if config.window.is_some() {
+    scaled_dot_product_attention(q, k, v, sliding(config.window))
+} else {
+    scaled_dot_product_attention(q, k, v, causal)
+};";
+
+#[test]
+fn attention_of_a_split_product_is_one_operation() {
+    for (scores, window) in [
+        (CAUSAL, ""),
+        (
+            "let y = scaled_dot_product_attention(q, k, v, sliding(4));",
+            " in a window",
+        ),
+        (WINDOW, " in a window, if there is one"),
+    ] {
+        let text = attended(ROTATED, scores);
+        let found =
+            format!("rope_attention(%3, %4, %5) of %0 by self.rope{window} : [B, L, width] float");
+        assert!(text.contains(&found), "{text}");
+        assert!(
+            !text.contains("cache.update") && !text.contains("scaled_dot"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn heads_are_normalised_where_they_lie_joined() {
+    let heads =
+        "let (q, k) = (self.rope(self.q_norm(q), cache), self.rope(self.k_norm(k), cache));";
+    let text = attended(heads, CAUSAL);
+    assert!(
+        text.contains("self.q_norm(%6) : [B, L, heads, head_dim] float"),
+        "{text}"
+    );
+    assert!(
+        text.contains("rope_attention(%12, %14, %5) by self.rope"),
+        "{text}"
+    );
+    // Queries alone are normalised.
+    let text = attended(
+        "let (q, k) = (self.rope(self.q_norm(q), cache), self.rope(k, cache));",
+        WINDOW,
+    );
+    assert!(
+        text.contains("rope_attention(%12, %4, %5) by self.rope in a window"),
+        "{text}"
+    );
+    // Each arm may rotate in a way of its own.
+    let arms = "let y = if config.flag {
+        let (q, k) = (self.rope(q, cache), self.rope(k, cache));
+        let (k, v) = cache.update(k, v);
+        scaled_dot_product_attention(q, k, v, sliding(4))
+    } else {
+        let (q, k) = (self.other(q, cache), self.other(k, cache));
+        let (k, v) = cache.update(k, v);
+        scaled_dot_product_attention(q, k, v, causal)
+    };";
+    let fields = "#[rope(head_dim)] rope: Rope, #[rope(head_dim)] other: Rope, #[param(head_dim)] norm: RmsNorm,";
+    let method = format!(
+        "fn forward(&self, x: Tensor![B, L, width], cache: &mut KvCache) -> Tensor![B, L, width] {{
+            let x = rearrange!(\"b l (h d) -> b h l d\", x, h = heads);
+            let q = self.norm(x);
+            let (k, v) = (self.norm(x), x);
+            {arms}
+            rearrange!(\"b h l d -> b l (h d)\", y)
+        }}"
+    );
+    let text = graphs("dims(width = heads * head_dim)", fields, &method);
+    assert!(
+        text.contains("by self.rope in a window") && text.contains("by self.other"),
+        "{text}"
+    );
+    assert!(!text.contains("cache.update"), "{text}");
+}
+
+#[test]
+fn what_only_looks_like_attention_stays() {
+    let other_scale = "let y = if config.flag {
+        scaled_dot_product_attention(q, k, v, sliding(4), 0.5)
+    } else {
+        scaled_dot_product_attention(q, k, v, causal, 0.25)
+    };";
+    let both_slide = other_scale.replace("causal, 0.25", "sliding(8), 0.5");
+    let read = "let n = self.q_norm(q); let (q, k) = (self.rope(n, cache), self.rope(k, cache));";
+    let read_scores = "let y = scaled_dot_product_attention(q, k, v, causal) + n;";
+    for (heads, scores) in [
+        (ROTATED, other_scale),
+        (ROTATED, &both_slide),
+        (read, read_scores),
+    ] {
+        let text = attended(heads, scores);
+        assert!(!text.contains("rope_attention"), "{text}");
+        assert!(text.contains("cache.update"), "{text}");
+    }
+}

@@ -101,8 +101,8 @@ fn what_saves_nothing_stays_what_it_is() {
 }
 
 #[test]
-fn a_sum_that_the_gradient_would_read_apart_stays_outside() {
-    // Of `x + y` a norm keeps the sum, one array; a kernel of both would keep two.
+fn a_sum_that_the_gradient_reads_is_a_value_besides() {
+    // Of `x + y` a norm keeps the sum, one array; the terms would be two.
     let args = "x: Tensor![B, L, hidden], y: Tensor![B, L, hidden]";
     let text = forward(
         args,
@@ -112,7 +112,7 @@ fn a_sum_that_the_gradient_would_read_apart_stays_outside() {
     let found = operations(&text);
     assert_eq!(
         found,
-        ["add", "kernel: square mean add rsqrt multiply"],
+        ["kernel: add square mean add rsqrt multiply"],
         "{text}"
     );
 }
@@ -182,14 +182,141 @@ fn arms_have_kernels_of_their_own() {
     let text = graphs("", "", &method);
     let found = operations(&text);
     assert_eq!(
-        found[..3],
+        found[..2],
         [
-            "multiply",
-            "kernel: multiply tanh add",
-            "kernel: divide exp multiply"
+            "kernel: multiply multiply tanh add",
+            "kernel: multiply divide exp multiply"
         ],
         "{text}"
     );
+}
+
+#[test]
+fn what_stands_around_an_if_joins_each_arm() {
+    // The soft cap before and the softmax behind go into the arms, which then are one kernel each.
+    let method = "fn forward(&self, q: Tensor![B, H, L, head_dim], cache: &mut KvCache) -> Tensor![B, H, L, head_dim] {
+        let (k, v) = cache.update(q, q);
+        let scores = q.matmul(k.transpose([0, 1, 3, 2]));
+        let scores = tanh(scores / config.cap) * config.cap;
+        let scores = if config.flag { causal_mask(scores, window = config.window) } else { causal_mask(scores) };
+        softmax(scores, -1, precise = true).matmul(v)
+    }";
+    let text = graphs("", "", method);
+    let found = operations(&text);
+    let kernel = "kernel: divide tanh multiply causal_mask softmax";
+    let whole = [
+        "cache.update",
+        "transpose",
+        "matmul",
+        kernel,
+        kernel,
+        "if config",
+        "matmul",
+    ];
+    let found: Vec<&str> = found
+        .iter()
+        .map(|f| if f.starts_with("if") { "if config" } else { f })
+        .collect();
+    assert_eq!(found, whole, "{text}");
+    // Rows of a length that a cache decides.
+    assert!(
+        text.contains("= kernel multiply_causal_mask_softmax(%6) : [B, H, L, L + Past'] float"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_if_in_an_if_takes_them_further() {
+    let method = format!(
+        "fn forward(&self, {X}, y: {ROWS}) -> {ROWS} {{
+            let a = exp(x);
+            let b = if config.flag {{ if config.other {{ tanh(a) }} else {{ a * y }} }} else {{ sin(a) + y }};
+            sigmoid(b) * y
+        }}"
+    );
+    let text = graphs("", "", &method);
+    let found = operations(&text);
+    assert_eq!(
+        [&found[0], &found[1], &found[3]],
+        [
+            "kernel: exp tanh sigmoid multiply",
+            "kernel: exp multiply sigmoid multiply",
+            "kernel: exp sin add sigmoid multiply"
+        ],
+        "{text}"
+    );
+    assert_eq!(found.len(), 5, "{text}");
+}
+
+#[test]
+fn what_an_arm_does_not_read_stays_outside() {
+    // Without a kernel to join, nothing is written twice.
+    let field = "#[param(hidden, hidden)] map: Linear,";
+    let method = format!(
+        "fn forward(&self, {X}) -> {ROWS} {{
+            let a = exp(x) * 2.0;
+            let b = if config.flag {{ self.map(a) }} else {{ a }};
+            b.matmul(eye(hidden)) + tanh(a)
+        }}"
+    );
+    let text = graphs("", field, &method);
+    let found = operations(&text);
+    assert_eq!(found[0], "kernel: exp multiply", "{text}");
+}
+
+#[test]
+fn norms_in_fields_join_what_stands_around_them() {
+    let fields = [
+        ("post", "#[param(hidden, eps = eps, offset = 1.0)] RmsNorm"),
+        ("pre", "#[param(hidden)] RmsNorm"),
+        ("mean", "#[param(hidden)] LayerNorm"),
+        ("map", "#[param(hidden, hidden)] Linear"),
+    ];
+    let two = "(Tensor![B, L, hidden], Tensor![B, L, hidden])";
+    let of = |ret: &str, body: &str| {
+        let method = format!("fn forward(&self, {X}, y: {ROWS}) -> {ret} {{ {body} }}");
+        operations(&graphs("", &reports::read(&fields, body), &method))
+    };
+    // A norm, the residual sum, and the norm of that.
+    let found = of(two, "let h = x + self.post(y); (h, self.map(self.pre(h)))");
+    assert_eq!(found, ["kernel: add rms_norm add rms_norm", "self.map"]);
+    // A sum that only a norm reads is given to the gradient.
+    let found = of(ROWS, "self.mean(x + y)");
+    assert_eq!(found, ["kernel: add layer_norm"]);
+    // These have kernels of their own.
+    let found = of(two, "let h = x + y; (h, self.map(self.pre(h)))");
+    assert!(!found.concat().contains("kernel"), "{found:?}");
+    assert_eq!(
+        of(ROWS, "self.map(self.post(x)) + y"),
+        ["self.post", "self.map", "add"]
+    );
+}
+
+#[test]
+fn one_operation_of_which_mlx_makes_many_is_a_kernel() {
+    for name in ["gelu", "gelu_approx", "silu", "mish", "log_softmax"] {
+        let axis = if name == "log_softmax" { ", -1" } else { "" };
+        let text = forward(X, ROWS, &format!("{name}(x{axis})"));
+        assert_eq!(operations(&text), [format!("kernel: {name}")], "{text}");
+    }
+    for body in ["relu(x)", "sigmoid(x)", "softmax(x, -1)", "layer_norm(x)"] {
+        let text = forward(X, ROWS, body);
+        assert!(!text.contains("kernel"), "{text}");
+    }
+}
+
+#[test]
+fn parts_of_a_product_are_read_where_they_lie() {
+    let ret = "Tensor![B, L, ffn]";
+    for body in [
+        "let (g, u) = x.split(2, -1); silu(g) * u",
+        "let (u, g) = x.split(2, -1); u * gelu_approx(g)",
+    ] {
+        let text = forward("x: Tensor![B, L, 2 * ffn]", ret, body);
+        let found = operations(&text);
+        assert_eq!(found.len(), 1, "{text}");
+        assert!(found[0].starts_with("kernel: split"), "{text}");
+    }
 }
 
 #[test]

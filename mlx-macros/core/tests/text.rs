@@ -2,14 +2,18 @@
 //!
 //! `mlx-tests --test metal` runs the text.
 
-use mlx_macros_core::entry::kernels::programs;
+use mlx_macros_core::entry::kernels::{mistakes, programs};
 use mlx_macros_core::kernel::ir::Program;
 use mlx_macros_core::kernel::text::{write, Target};
 
 /// A kernel and its gradient.
 fn read(text: &str) -> (Program, Option<Program>) {
-    let f = syn::parse_str(text).expect("the kernel is a function");
-    let (program, gradient) = programs(&f).expect("the kernel has no mistake");
+    let f: syn::ItemFn = syn::parse_str(text).expect("the kernel is a function");
+    let (program, gradient) = programs(&f).unwrap_or_else(|| {
+        let found = mistakes(Default::default(), f);
+        let found: Vec<String> = found.iter().map(|d| d.text()).collect();
+        panic!("{}\n{text}", found.join("\n"))
+    });
     (program, gradient.ok().flatten().map(|g| g.program))
 }
 
@@ -70,4 +74,18 @@ fn a_rotation_of_heads() {
 fn an_extreme_and_an_element_at_an_index() {
     let (program, _) = read(PICK);
     insta::assert_snapshot!("pick_metal", text(&program, Target::Metal));
+}
+
+const JOINED: &str = "
+pub fn joined(gates: Tensor![N, 2, F]) -> Tensor![N, F] {
+    silu(take(gates, full([], 0, i32), 1)) * take(gates, full([], 1, i32), 1)
+}";
+
+/// Parts of an array are read and written side by side, each by as few instructions as a whole one.
+#[test]
+fn a_gated_unit_of_one_array() {
+    let (program, gradient) = read(JOINED);
+    insta::assert_snapshot!("joined_cuda", text(&program, Target::Cuda));
+    let gradient = gradient.expect("a gated unit has a gradient");
+    insta::assert_snapshot!("joined_vjp_cuda", text(&gradient, Target::Cuda));
 }

@@ -7,6 +7,8 @@
 //! | a number | scalar | one |
 //! | an iterator of `T` | array of one dimension | as of `Vec<T>` |
 //! | `Array`, `&Array` | `Vec<T>`, row by row | one, and one more if the array is strided |
+//!
+//! Tests: `mlx-tests --test api`.
 
 use num_complex::Complex32;
 

@@ -3,6 +3,8 @@
 //! Operators cannot return a `Result`, because a result cannot stand beside a number. A failed array holds the error instead,
 //! as the text of a graph node that cannot be computed. So the error also comes out where nothing looks for it: by
 //! evaluation.
+//!
+//! Tests: unit tests below.
 
 use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -132,7 +134,7 @@ fn encode(error: &Error) -> CString {
     CString::new(format!("{MARK}{json}{MARK}")).unwrap_or_default()
 }
 
-/// The error in a message of MLX, if it is that of a failed array.
+/// The error in a message of MLX, if a failed array caused it.
 pub(crate) fn decode(message: &str) -> Option<Error> {
     let json = message.split(MARK).nth(1)?;
     let parts: Parts = serde_json::from_str(json).ok()?;

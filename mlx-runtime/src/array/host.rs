@@ -1,4 +1,6 @@
 //! Between arrays and host memory.
+//!
+//! Tests: unit tests below.
 
 use std::ffi::c_void;
 

@@ -1,4 +1,6 @@
 //! Parts of arrays by Python's indices: [`crate::s`], [`Array::index`].
+//!
+//! Tests: `tests/operations`.
 
 use std::convert::Infallible;
 use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};

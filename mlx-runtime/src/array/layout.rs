@@ -1,4 +1,6 @@
 //! How an array lies in memory, and whether it is computed.
+//!
+//! Tests: `tests/operations`.
 
 use mlx_sys as sys;
 

@@ -1,5 +1,7 @@
 //! Operations as methods, named as those of `mlx.core.array`; each is the function of [`ops`] of
 //! that name with the array as its first argument.
+//!
+//! Tests: `tests/operators.rs`, `mlx-tests --test api`.
 
 use super::operand::Operand;
 use crate::{ops, Array, Dtype, Result};

@@ -1,4 +1,6 @@
 //! [`Array`]: one owned handle of MLX C.
+//!
+//! Tests: `tests/operators.rs`, `tests/display.rs`.
 
 mod convert;
 pub(crate) mod failed;

@@ -6,6 +6,8 @@
 //! | `&Array` in any order | [`ndarray::Array`] | one, and one more if the array is strided |
 //! | [`ndarray::Array`] in standard layout | `Array` | none of its own, see [`Array::from_vec`] |
 //! | any other of `ndarray`'s arrays, or a reference to one | `Array` | one |
+//!
+//! Tests: `mlx-tests --test ndarray`.
 
 use ndarray::{ArrayBase, ArrayView, ArrayViewD, Data, Dimension, IxDyn, OwnedRepr, RawData};
 

@@ -1,4 +1,6 @@
 //! Operands beside an array in an expression: arrays, results and numbers.
+//!
+//! Tests: `tests/operators.rs`.
 
 use num_complex::Complex32;
 

@@ -2,6 +2,8 @@
 //!
 //! All of them return an [`Array`], so that the result may stand beside a number. Where the operation is refused it is a
 //! failed array ([`Array::check`]). Rust allows `Result<Array>` on either side as long as the other side is an array.
+//!
+//! Tests: `tests/operators.rs`.
 
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Neg, Not, Rem, Shl, Shr, Sub};
 
@@ -17,7 +19,7 @@ macro_rules! operators {
             type Output = Array;
             #[doc = concat!("[`ops::", stringify!($op), "`].")]
             fn $method(self, right: R) -> Array {
-                // The first error is that of the left side.
+                // The left side's error comes first.
                 let both = failed::check_inputs([self])
                     .and_then(|()| right.with(self.dtype(), |right| ops::$op(self, right)));
                 Array::or_failed(both)

@@ -108,6 +108,10 @@ fn find(rows: &[Row], text: &str) -> Option<(ErrorKind, Option<&'static str>)> {
         .map(|(_, kind, hint)| (*kind, Some(*hint).filter(|h| !h.is_empty())))
 }
 
+/// macOS ends long work of programs while the screen waits for the GPU.
+const INTERACTIVITY: &str = "the screen waited for the GPU: start the process again, from the last checkpoint, with smaller \
+     batches, more gradient checkpoints (`--grad-checkpoint`), or fewer kernels at once (MLX_MAX_OPS_PER_BUFFER=10)";
+
 const SMALLER: &str = "use a smaller batch, more gradient checkpoints or quantised weights, or a memory limit that leaves room for other programs (`Runtime::builder().memory_limit(..)`)";
 const LOST: &str = "nothing more can run on the GPU in this process: start it again, from the last checkpoint; `nvidia-smi` and the system's log (`dmesg`) say what happened to the GPU";
 const ABSENT: &str = "see that `nvidia-smi` lists the GPU and that CUDA_VISIBLE_DEVICES does not hide it; install the driver, or build without the feature `cuda12` or `cuda13` to run on the CPU";
@@ -200,6 +204,8 @@ const DEVICE: &[Row] = &[
     ("GPU Timeout", ErrorKind::DeviceLost, "one command took the GPU too long: use smaller arrays, and start the process again"),
     ("Address Fault", ErrorKind::DeviceLost, "the GPU was reset: start the process again, from the last checkpoint"),
     ("victim of GPU error", ErrorKind::DeviceLost, "another program made the GPU fail: start the process again, from the last checkpoint"),
+    ("Impacting Interactivity", ErrorKind::DeviceLost, INTERACTIVITY),
+    ("Ignored (for causing prior/excessive GPU errors)", ErrorKind::DeviceLost, "the system gives this process no more of the GPU after earlier errors: start it again, from the last checkpoint"),
     ("Innocent Victim", ErrorKind::DeviceLost, "another program made the GPU fail: start the process again, from the last checkpoint"),
     ("no CUDA-capable device", ErrorKind::Device, ABSENT),
     ("invalid device ordinal", ErrorKind::Device, "`device::device_count` says how many GPUs there are; CUDA_VISIBLE_DEVICES may hide some"),
@@ -316,6 +322,8 @@ mod tests {
             "Caused GPU Hang Error (00000003:kIOGPUCommandBufferCallbackErrorHang)",
             "Caused GPU Timeout Error (00000002:kIOGPUCommandBufferCallbackErrorTimeout)",
             "Caused GPU Address Fault Error (0000000b:kIOGPUCommandBufferCallbackErrorPageFault)",
+            "Impacting Interactivity (0000000e:kIOGPUCommandBufferCallbackErrorImpactingInteractivity)",
+            "Ignored (for causing prior/excessive GPU errors) (00000004:kIOGPUCommandBufferCallbackErrorSubmissionsIgnored)",
             "Discarded (victim of GPU error/recovery) (00000005:kIOGPUCommandBufferCallbackErrorInnocentVictim)",
         ] {
             let (kind, hint) = classify(&format!("[METAL] Command buffer execution failed: {text}."));

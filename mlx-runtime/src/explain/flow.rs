@@ -109,13 +109,16 @@ pub(super) struct Kept {
     pub bytes: Option<u64>,
 }
 
+/// The condition under which attention keeps its scores.
+const NO_TILES: &str = "attention is not in tiles";
+
 /// The state of the whole explanation.
 pub(super) struct Walk {
     /// The activations' dtype. `fused` is true if the fused operations can take it.
     pub dtype: Dtype,
     pub fused: bool,
-    /// True on a GPU, which computes attention in tiles.
-    pub gpu: bool,
+    /// True where attention is computed in tiles while it trains.
+    pub tiled: bool,
     pub checkpoint: Option<Checkpoint>,
     /// Bytes below the memory limit, once all weights are read.
     pub room: usize,
@@ -185,11 +188,8 @@ impl Walk {
     fn kept(&self, outline: &Outline<'_>, k: &Saved, sizes: &Sizes) -> Kept {
         let (mut when, mut holds) = match k.why {
             Why::Always => (Vec::new(), true),
-            Why::Plain => (vec!["not on a GPU".to_string()], !self.gpu),
-            Why::Scores => {
-                let tiled = self.fused || self.gpu;
-                (vec!["attention is not in tiles".to_string()], !tiled)
-            }
+            Why::Plain => (vec![NO_TILES.to_string()], !self.tiled),
+            Why::Scores => (vec![NO_TILES.to_string()], !self.tiled && !self.fused),
             Why::Trained(fields) => (
                 vec![format!("{} trained or adapted", fields.join(" or "))],
                 trained(outline, fields),
@@ -527,7 +527,7 @@ impl Walk {
             let on = Computed {
                 fused: self.fused,
                 kernels: crate::kernels::select::takes_rows(self.dtype),
-                gpu: self.gpu,
+                tiled: self.tiled,
             };
             let width = self.dtype.size();
             let elements = |n: i64| usize::try_from(n).unwrap_or(0).saturating_mul(width);

@@ -117,7 +117,7 @@ fn add(
         name,
         place,
         reads: forward.reads.to_vec(),
-        writes: forward.writes.to_vec(),
+        writes: forward.writes[..kernel.results].to_vec(),
         spared,
         launches: launches.collect(),
     });

@@ -102,7 +102,7 @@ pub fn explain<M: Model>(model: &M, options: &ExplainOptions) -> Result<Explanat
     let used = memory::active()?.max(usize::try_from(held.bytes).unwrap_or(usize::MAX));
     let mut walk = Walk {
         room: memory::limit()?.saturating_sub(used),
-        gpu: computed.gpu,
+        tiled: computed.tiled,
         dtype,
         fused: computed.fused,
         checkpoint: options.checkpoint,
@@ -125,7 +125,7 @@ pub fn explain<M: Model>(model: &M, options: &ExplainOptions) -> Result<Explanat
         file: report.file,
         line: report.line,
         dtype,
-        device: if computed.gpu { "GPU" } else { "CPU" },
+        device: if select::is_on_gpu()? { "GPU" } else { "CPU" },
         config: all_sizes(&outline),
         held,
         tree,

@@ -1,4 +1,6 @@
 //! Resolves the names of sizes in reports to numbers.
+//!
+//! Tests: unit tests below.
 
 use std::collections::BTreeMap;
 

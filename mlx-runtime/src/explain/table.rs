@@ -1,6 +1,8 @@
 //! Written by `cargo xtask generate`, which reads the calls off the sources of the runtime: the calls of
 //! MLX's operations, then those of this project's kernels where they can take the input. Calls that only some
 //! arguments need, or only a dtype other than float32, are left out.
+//!
+//! Tests: `mlx-tests --test explain`.
 
 use super::calls::Row;
 

@@ -1,4 +1,6 @@
 //! Formats numbers for people.
+//!
+//! Tests: unit tests below.
 
 /// Bytes with a unit, three digits.
 pub(super) fn bytes(n: u64) -> String {

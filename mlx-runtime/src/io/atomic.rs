@@ -1,4 +1,6 @@
 //! Replaces a file whole or not at all.
+//!
+//! Tests: unit tests below.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};

@@ -1,4 +1,6 @@
 //! Opens files with untrusted names.
+//!
+//! Tests: `tests/io.rs`.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Result};

@@ -3,11 +3,13 @@
 //!
 //! - `select` alone knows devices, dtypes and the sizes of packs.
 //! - `launch` compiles CUDA text and launches it.
-//! - `norm`, `gated`, `attention`, `cross_entropy`, `take_rows`, `dequantize`, `gather`, `adapters`, `adam`, `dropout`: a kernel each. Its
-//!   functions choose the way, and compose the operation where there is no kernel. Where the composed form needs a layer, they
-//!   return `None` instead and the layer composes it.
+//! - `norm`, `gated`, `attention`, `cross_entropy`, `take_rows`, `dequantize`, `gather`, `adapters`, `updates`, `dropout`: kernels of
+//!   an operation each. Its functions choose the way, and compose the operation where there is no kernel. Where the composed
+//!   form needs a layer, they return `None` instead and the layer composes it.
 //!
-//! - `rows` hosts the kernels that `#[mlx_kernel]` generates. On the CPU, `norm`, `gated` and `adam` are such kernels.
+//! - `rows` hosts the kernels that `#[mlx_kernel]` generates. `norm`, `gated`, `take_rows`, `dequantize`, `updates` and `dropout`
+//!   have no others, and `cross_entropy` has none on the CPU beside the products. The others have several products, outputs with
+//!   rows of their own, or any number of arrays.
 //!
 //! The CPU's C++ kernels (attention and cross entropy, `mlx-sys/native/fused`) take float32 first inputs, promote others from
 //! half types, take any strides, work inside every transform but `jvp`, and have first derivatives only. CUDA's split rows into packs of 16 bytes, hence
@@ -19,7 +21,6 @@
 //! Tests: `tests/fused_kernels.rs` (the CPU's against the composed ones), `mlx-models --test native_kernels` (CUDA's),
 //! `examples/llama_lora/bench/right.py`.
 
-pub(crate) mod adam;
 pub(crate) mod adapters;
 pub(crate) mod attention;
 pub(crate) mod cross_entropy;
@@ -32,6 +33,7 @@ pub(crate) mod norm;
 pub mod rows;
 pub(crate) mod select;
 pub(crate) mod take_rows;
+pub(crate) mod updates;
 
 use crate::context::Scope;
 

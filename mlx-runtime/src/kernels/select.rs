@@ -12,6 +12,7 @@ use mlx_sys as sys;
 
 use super::launch;
 use crate::device::{self, DeviceType};
+use crate::low_level::switches;
 use crate::model::layers::Computed;
 use crate::{backend, context, stream, Array, Dtype, Result};
 
@@ -48,10 +49,13 @@ pub(super) enum Rows {
     Metal,
 }
 
-/// The device that computes the rows of generated kernels with floats of this dtype, which is that of the current stream.
+/// The device that computes the rows of generated kernels with floats of this dtype: the current stream's.
 /// `None` if MLX has another backend there, or if what is recorded needs its own operations.
 pub(super) fn rows_on(float: Dtype) -> Option<Rows> {
-    let recorded = context::is_composed() || context::is_vectorising() || context::is_shapeless();
+    let recorded = switches::no_kernels()
+        || context::is_composed()
+        || context::is_vectorising()
+        || context::is_shapeless();
     if recorded || !is_float(float) {
         return None;
     }
@@ -61,8 +65,7 @@ pub(super) fn rows_on(float: Dtype) -> Option<Rows> {
     if is_cuda() {
         return launch::is_possible().then_some(Rows::Cuda);
     }
-    let metal = backend::metal::is_available().unwrap_or(false);
-    metal.then_some(Rows::Metal)
+    is_metal().then_some(Rows::Metal)
 }
 
 /// Returns true if the current stream is on a CPU, and generated kernels there can take the inputs: of one floating-point
@@ -110,7 +113,7 @@ pub(super) fn is_packs(size: i32, dtype: Dtype) -> bool {
 /// Faults of MLX's CUDA backend that the caller goes around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// `astype` makes 1 + 1i of true, and asks for both parts of a number that is to be true.
+    /// `astype` makes 1 + 1i of true, and asks for both parts of a number before it counts as true.
     ComplexCasts,
     /// `quantized_matmul` with one group in a row has a kernel of its own on a Hopper GPU: in TF32, whatever the environment
     /// says, and for two batches of rows in float32 it gave other numbers altogether.
@@ -118,8 +121,8 @@ pub(crate) enum Fault {
     /// `gather_mm` reads eight numbers at once if the dim that it sums over is a multiple of eight, whatever the length of the
     /// rows that it reads; a gradient reads rows of the rank's length.
     ShortRows,
-    /// The plan of cuDNN's attention gradient is kept by the layouts of queries, keys and values, but not by that of what comes
-    /// back (`sdpa_backward_cudnn` of mlx/backend/cuda/scaled_dot_product_attention.cpp).
+    /// The plan of cuDNN's attention gradient is kept by the layouts of queries, keys and values, but not by the layout of
+    /// the cotangent (`sdpa_backward_cudnn` of mlx/backend/cuda/scaled_dot_product_attention.cpp).
     AttentionLayouts,
 }
 
@@ -168,8 +171,18 @@ pub(crate) fn computed(x: &Array) -> Result<Computed> {
     Ok(Computed {
         fused: on_cpu(x),
         kernels: takes_rows(x.dtype()),
-        gpu: is_on_gpu()?,
+        tiled: trains_in_tiles()?,
     })
+}
+
+/// Returns true if MLX computes attention in tiles also while it trains, so that nothing has all scores at once: with CUDA. On
+/// Metal MLX composes it of other operations then (`ScaledDotProductAttention::use_fallback`,
+/// mlx/backend/metal/scaled_dot_product_attention.cpp).
+///
+/// # Errors
+/// As [`is_on_gpu`].
+pub(crate) fn trains_in_tiles() -> Result<bool> {
+    Ok(is_cuda() && is_on_gpu()?)
 }
 
 /// Returns true if layers that share the input `x` are faster with one product each: on the CPU each then writes its result
@@ -184,7 +197,17 @@ pub(crate) fn splits_products(x: &Array) -> bool {
 /// # Errors
 /// As [`is_on_gpu`].
 pub(crate) fn copies_heads() -> Result<bool> {
-    is_on_gpu()
+    Ok(is_cuda() && is_on_gpu()?)
+}
+
+/// Returns true if MLX frees cached buffers from its memory limit on, rather than from the machine's memory on: a limit that
+/// only shortens the queue would empty the cache. So it is on Metal (`MetalAllocator::set_memory_limit`,
+/// mlx/backend/metal/allocator.cpp).
+///
+/// # Errors
+/// As [`is_on_gpu`].
+pub(crate) fn limits_cache_by_memory() -> Result<bool> {
+    Ok(is_metal() && is_on_gpu()? && !switches::short_queue())
 }
 
 /// The dtype in which a dense product of `dtype` is fast.
@@ -200,16 +223,32 @@ pub(crate) fn product_dtype(dtype: Dtype) -> Result<Dtype> {
 /// # Errors
 /// As [`is_on_gpu`].
 pub(crate) fn unpacks_from(dtype: Dtype) -> Result<usize> {
+    if let Some(rows) = switches::unpack_from() {
+        return Ok(rows);
+    }
     Ok(match (is_on_gpu()?, dtype) {
         // Measured: `cargo bench -p mlx-runtime --bench packed`.
         (false, Dtype::Float32) => 2,
         (false, _) => 1,
-        // Not measured; MLX's packed product is made for many rows there.
-        _ if cfg!(target_os = "macos") => usize::MAX,
+        _ if is_metal() => metal_unpacks_from(&backend::metal::architecture()?),
         // CUDA: as fast from 8 rows on, where a packed product would compile for 35 s first, and
         // faster from 64 on.
         _ => 8,
     })
+}
+
+/// Metal's answer to [`unpacks_from`], by the architecture's name. Not measured.
+///
+/// MLX's packed product unpacks each weight once for every 32 rows (`qmm_t`, mlx/backend/metal/kernels/quantized.h). With 32
+/// such tiles, that is about the time in which memory takes an unpacked weight and gives it back. Chips of generation 17 (M5)
+/// and later have matrix units with packed products of their own.
+fn metal_unpacks_from(architecture: &str) -> usize {
+    let digits = architecture.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let generation = digits.trim_end_matches(|c: char| !c.is_ascii_digit());
+    match generation.parse::<u32>() {
+        Ok(generation) if generation < 17 => 1024,
+        _ => usize::MAX,
+    }
 }
 
 /// Bytes of float32 logits that a loss has at one time: enough rows for a good product, and little beside a model.
@@ -226,7 +265,32 @@ pub(super) fn is_cuda() -> bool {
     *YES.get_or_init(|| backend::cuda::is_available().unwrap_or(false))
 }
 
+/// Returns true if MLX is built for Metal and finds a GPU.
+fn is_metal() -> bool {
+    static YES: OnceLock<bool> = OnceLock::new();
+    *YES.get_or_init(|| backend::metal::is_available().unwrap_or(false))
+}
+
 /// Returns true if the current stream is on an NVIDIA GPU.
 fn is_on_cuda() -> bool {
     is_cuda() && stream::kind().is_ok_and(|kind| kind == DeviceType::Gpu)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Generation 16 is the M4; later ones multiply packed values with their matrix units.
+    #[test]
+    fn metal_unpacks_where_it_has_no_matrix_units() {
+        for (architecture, rows) in [
+            ("applegpu_g13g", 1024),
+            ("applegpu_g15d", 1024),
+            ("applegpu_g16s", 1024),
+            ("applegpu_g17s", usize::MAX),
+            ("", usize::MAX),
+        ] {
+            assert_eq!(metal_unpacks_from(architecture), rows, "{architecture}");
+        }
+    }
 }

@@ -24,10 +24,31 @@ pub fn version() -> Result<String> {
     Ok(text.as_text().into_owned())
 }
 
-/// The number of kernels that MLX queues on a GPU before it ends a batch of them.
-pub(crate) fn kernels_in_a_batch() -> u32 {
-    let text = std::env::var("MLX_MAX_OPS_PER_BUFFER");
-    text.ok().and_then(|t| t.parse().ok()).unwrap_or(100)
+/// The work that MLX queues on a GPU before it hands a batch of it over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Batch {
+    /// Kernels.
+    pub kernels: u32,
+    /// Elements of all arrays that they read and write.
+    pub elements: u64,
+}
+
+/// The largest batch. With CUDA, arrays do not count.
+pub(crate) fn batch() -> Result<Batch> {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
+    let kernels = number("MLX_MAX_OPS_PER_BUFFER");
+    if !metal::is_available()? {
+        return Ok(Batch {
+            kernels: kernels.unwrap_or(100),
+            elements: u64::MAX,
+        });
+    }
+    let usual = metal::batch(&metal::architecture()?);
+    let millions = number("MLX_MAX_MB_PER_BUFFER").map(|n| u64::from(n) << 20);
+    Ok(Batch {
+        kernels: kernels.unwrap_or(usual.kernels),
+        elements: millions.unwrap_or(usual.elements),
+    })
 }
 
 /// CUDA. MLX: `mlx.core.cuda`.
@@ -69,6 +90,29 @@ pub mod cuda {
 /// Metal. MLX: `mlx.core.metal`. Without Metal, setters do nothing.
 pub mod metal {
     use super::*;
+    use crate::device::{self, Device, Info};
+
+    /// The name of the GPU's architecture, such as `applegpu_g15d`; empty if MLX does not say it.
+    pub(crate) fn architecture() -> Result<String> {
+        Ok(match device::info_of(Device::gpu(), "architecture")? {
+            Some(Info::Text(name)) => name,
+            _ => String::new(),
+        })
+    }
+
+    /// The largest batch of an architecture, whose last letter is its size (`Device::Device`, mlx/backend/metal/device.cpp).
+    /// MLX calls the second limit megabytes and counts elements.
+    pub(super) fn batch(architecture: &str) -> Batch {
+        let (kernels, millions) = match architecture.chars().last() {
+            Some('p') => (20, 40),
+            Some('s' | 'd') => (50, 50),
+            _ => (40, 40),
+        };
+        Batch {
+            kernels,
+            elements: millions << 20,
+        }
+    }
 
     /// Returns true if MLX was built for Metal and finds a device.
     ///
@@ -140,6 +184,20 @@ pub mod metal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn batches_of_metal_follow_the_size_of_the_chip() {
+        for (name, kernels, millions) in [
+            ("applegpu_g13g", 40, 40),
+            ("applegpu_g15s", 50, 50),
+            ("applegpu_g15d", 50, 50),
+            ("applegpu_g16p", 20, 40),
+            ("", 40, 40),
+        ] {
+            let elements = millions << 20;
+            assert_eq!(metal::batch(name), Batch { kernels, elements }, "{name}");
+        }
+    }
 
     #[test]
     fn what_is_not_there_is_said() {

@@ -129,6 +129,7 @@ const fn field(
         None => pattern[0],
     };
     match &f.holds {
+        Holds::ModelApart(_) | Holds::LayersApart(_) => {}
         Holds::Model(inner) => model(digest, inner, first(&at, parts, f)),
         Holds::Layers(count, inner) => match count.value(digest, f64::NAN) {
             Value::Known(n) => {

@@ -4,6 +4,8 @@
 //! The backward pass goes from the last layer to the first. When the first layers run a second time, the bytes of the
 //! last ones are free again. So the cheapest choice runs the first layers again, in spans, and keeps the last ones
 //! whole.
+//!
+//! Tests: unit tests below.
 
 /// A stack of layers, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

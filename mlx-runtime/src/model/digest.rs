@@ -1,5 +1,7 @@
 //! Writes a digest: the names, shapes and dtypes of a checkpoint and the numbers of its config, small enough to be
 //! committed. `#[mlx_model(digest = "..")]` compares a model with it.
+//!
+//! Tests: unit tests below.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -88,8 +88,8 @@ impl Saved {
         let unless = |there: bool, n: i64| if there { 0 } else { n };
         Saved {
             values: values
-                .saturating_add(unless(on.fused || on.gpu, scores))
-                .saturating_add(unless(on.gpu, plain)),
+                .saturating_add(unless(on.fused || on.tiled, scores))
+                .saturating_add(unless(on.tiled, plain)),
             stacks: 0,
         }
     }
@@ -115,8 +115,8 @@ pub struct Computed {
     pub fused: bool,
     /// True where the kernels that the macros write run, rather than MLX's operations in their place.
     pub kernels: bool,
-    /// True on a GPU, because MLX computes attention in tiles there.
-    pub gpu: bool,
+    /// True where MLX computes attention in tiles while it trains.
+    pub tiled: bool,
 }
 
 /// The body of a loop for one layer. From the layer's number, the layer, the values and the cache it makes the carried
@@ -400,4 +400,25 @@ pub fn saved_layers<M: Model>(layers: &[M], shapes: &[&[i64]], on: &Computed) ->
     };
     let each = layers.iter().map(|l| l.saved("forward", shapes, on));
     each.fold(stack, Saved::plus)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As on Metal, where attention that trains has all scores.
+    #[test]
+    fn a_gpu_that_does_not_train_in_tiles_keeps_the_scores() {
+        let kept = |fused, tiled| {
+            let on = Computed {
+                fused,
+                kernels: true,
+                tiled,
+            };
+            Saved::kept(1, 10, 100, &on).values
+        };
+        assert_eq!(kept(false, false), 111);
+        assert_eq!(kept(true, false), 101);
+        assert_eq!(kept(false, true), 1);
+    }
 }

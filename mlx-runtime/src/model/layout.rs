@@ -59,6 +59,10 @@ pub enum Holds {
     Model(&'static Layout),
     /// A stack: the number of its sub-models, and one of them.
     Layers(Fact, &'static Layout),
+    /// A sub-model with a config of its own, which a digest does not have.
+    ModelApart(&'static Layout),
+    /// A stack of them.
+    LayersApart(&'static Layout),
 }
 
 /// A tensor of a field.

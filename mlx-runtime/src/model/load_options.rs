@@ -41,8 +41,11 @@ impl Weights {
         self.arrays.iter()
     }
 
-    /// The tensors as a model reads them.
-    pub(super) fn scaled(mut self) -> Result<HashMap<String, Array>> {
+    /// The tensors as a model reads them, with the scales of eight-bit floats multiplied in, in float32.
+    ///
+    /// # Errors
+    /// If scales and weights do not fit together.
+    pub fn scaled(mut self) -> Result<HashMap<String, Array>> {
         let block = self.block.unwrap_or([128, 128]).map(|n| n.max(1));
         let bad = |text| Error::new(ErrorKind::Format, text);
         scales::apply(&mut self.arrays, block).map_err(bad)?;

@@ -86,6 +86,33 @@ pub fn add_lora<M: Model>(model: &mut M, config: &LoraConfig, key: &Key) -> Resu
     }
 }
 
+/// Freezes the model but for the last `num_layers` layers of its stack, -1 for all of them: what mlx-lm trains as `full`.
+/// Matrices that are packed stay frozen. Returns the number of tensors to train.
+///
+/// # Errors
+/// If there is none.
+pub fn unfreeze_layers<M: Model>(model: &mut M, num_layers: i32) -> Result<usize> {
+    let layers = depth(model);
+    let first = match usize::try_from(num_layers) {
+        Ok(n) => layers.saturating_sub(n),
+        Err(_) => 0,
+    };
+    model.freeze();
+    model.visit_mut("", &mut |path, leaf| {
+        if layer_of(path).0.is_some_and(|i| i >= first) {
+            leaf.freeze(false);
+        }
+    });
+    match model.trainable().len() {
+        0 => Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!("no tensor of the last {num_layers} layers can be trained"),
+        )
+        .with_hint("load the model without packing its matrices")),
+        count => Ok(count),
+    }
+}
+
 /// A layer that may be adapted.
 enum Adapted<'a> {
     One(&'a mut Linear),

@@ -1,4 +1,6 @@
 //! The data that the macros add to each model: its config, the dtype of its activations, joined weights.
+//!
+//! Tests: `mlx-tests --test models`.
 
 use std::fmt;
 use std::sync::Arc;

@@ -26,6 +26,7 @@ mod recorded;
 mod scales;
 pub(crate) mod sig;
 mod start;
+mod stored;
 mod train;
 pub(crate) mod trainable;
 mod walk;
@@ -36,7 +37,7 @@ pub use groups::ParamGroups;
 pub use layers::Checkpoint;
 pub use load_options::{LoadOptions, Weights};
 pub use loader::{init, load, Loader};
-pub use lora::{add_lora, lora_keys, LoraConfig};
+pub use lora::{add_lora, lora_keys, unfreeze_layers, LoraConfig};
 pub use memory_plan::{MemoryPlan, Spans};
 pub use quantise::Quantization;
 pub use start::Started;
@@ -69,7 +70,8 @@ pub trait Model: Definition<<Self as Model>::Config> + Clone + Send + Sized + 's
     /// As [`Model::visit`], to change the layers.
     fn visit_mut(&mut self, path: &str, f: &mut dyn FnMut(&str, LeafMut<'_>));
 
-    /// Every tensor with its name in a checkpoint, in the order of the definition.
+    /// Every tensor as the model uses it, with its name, in the order of the definition. [`Model::save`] writes them in the
+    /// form in which a checkpoint stores them.
     fn parameters(&self) -> Vec<(String, Array)> {
         let mut all = Vec::new();
         self.visit("", &mut |path, leaf| {
@@ -122,24 +124,29 @@ pub trait Model: Definition<<Self as Model>::Config> + Clone + Send + Sized + 's
         }
     }
 
-    /// Writes every tensor of [`Model::parameters`] to a safetensors file, which is replaced whole or left as it was. The
-    /// tensors are written as the model uses them: where a definition says that a matrix is stored `transposed`, read the
-    /// file by [`Model::load`], because [`load`](load()) would transpose it once more.
+    /// Writes every tensor to a safetensors file, which is replaced whole or left as it was. [`load`](load()) and
+    /// [`Model::load`] read it.
+    ///
+    /// The file holds the first name of each field in `#[weights(..)]` that stands for one tensor, in the form that it says:
+    /// `transposed`, `channels_first`, parts in one tensor, one tensor for each `{}`. A field without such a name is
+    /// written under its own, and so are parts of a tensor whose other parts the model does not have.
     ///
     /// # Errors
-    /// As [`save_safetensors`](crate::io::save_safetensors).
+    /// If two fields have the same name in a checkpoint. As [`save_safetensors`](crate::io::save_safetensors) besides.
     fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        files::save(path.as_ref(), &self.parameters())
+        files::save(path.as_ref(), &stored::Stored::of(self)?.tensors()?)
     }
 
-    /// Replaces every tensor of [`Model::parameters`] by that of a file that [`Model::save`] wrote, in the dtypes of this
-    /// model. [`load`](load()) makes a model of a checkpoint.
+    /// Replaces every tensor by the one in a file that [`Model::save`] wrote, in the dtypes of this model.
+    /// [`load`](load()) makes a model of a checkpoint.
     ///
     /// # Errors
     /// One error that lists each tensor that is missing, unknown, or of another shape; nothing is then changed. As
     /// [`load_safetensors`](crate::io::load_safetensors) besides.
     fn load(&mut self, path: impl AsRef<Path>) -> Result<()> {
-        let mut next = files::load(path.as_ref(), &self.parameters())?.into_iter();
+        let stored = stored::Stored::of(self)?;
+        let tensors = files::load(path.as_ref(), &stored.tensors()?)?;
+        let mut next = stored.used(tensors)?.into_iter();
         self.visit_mut("", &mut |_, leaf| {
             leaf.each(&mut |array, _| next.next().into_iter().for_each(|new| *array = new));
         });

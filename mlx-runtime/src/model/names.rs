@@ -56,30 +56,71 @@ impl NamePart {
             part: self.part,
         }
     }
+
+    /// Its path for a field of the model at `path`, and the form of the tensor there.
+    pub(super) fn at(&self, path: &str) -> (String, Form) {
+        let at = match self.absolute {
+            true => self.name.to_string(),
+            false => join(path, self.name),
+        };
+        (at, self.form())
+    }
 }
 
 /// The form in which a tensor is stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Form {
+pub(super) struct Form {
     transposed: bool,
     channels_first: bool,
-    part: (i32, i32),
+    pub part: (i32, i32),
 }
 
 impl Form {
-    const AS_USED: Form = Form {
+    pub const AS_USED: Form = Form {
         transposed: false,
         channels_first: false,
         part: (0, 1),
     };
 
+    /// The form of the tensor `leaf` of a field. Vectors, and matrices that MLX packed, are stored as they are used.
+    pub fn of_leaf(self, leaf: &str, packed: bool) -> Form {
+        let turns = !packed && matches!(leaf, "" | "weight");
+        Form {
+            transposed: self.transposed && turns,
+            channels_first: self.channels_first && turns,
+            ..self
+        }
+    }
+
+    /// The same form for part `i` of `n`.
+    pub fn part_of(self, i: usize, n: usize) -> Form {
+        Form {
+            part: (i as i32, n as i32),
+            ..self
+        }
+    }
+
+    /// The tensor with its axes as the layer uses them.
+    pub fn turned(self, a: Array) -> Result<Array> {
+        match (self.transposed, self.channels_first && a.ndim() > 2) {
+            (true, _) => ops::swapaxes(&a, -1, -2),
+            (_, true) => ops::moveaxis(&a, 1, -1),
+            _ => Ok(a),
+        }
+    }
+
+    /// The inverse of [`Form::turned`].
+    pub fn stored(self, a: Array) -> Result<Array> {
+        match (self.transposed, self.channels_first && a.ndim() > 2) {
+            (true, _) => ops::swapaxes(&a, -1, -2),
+            (_, true) => ops::moveaxis(&a, -1, 1),
+            _ => Ok(a),
+        }
+    }
+
     /// The tensor as the layer uses it.
     fn used(self, a: Array) -> Result<Array> {
-        let a = match (self.transposed, self.channels_first && a.ndim() > 2) {
-            (true, _) => ops::swapaxes(&a, -1, -2)?,
-            (_, true) => ops::moveaxis(&a, 1, -1)?,
-            _ => a,
-        };
+        let a = self.turned(a)?;
         match self.part {
             (_, 1) => Ok(a),
             (i, n) => {
@@ -110,10 +151,12 @@ pub(super) struct Tensors {
     taking: bool,
 }
 
+/// The paths of the parts of a field, each with the form in which it is stored.
+pub(super) type Parts = Vec<(String, Form)>;
+
 /// The place of a field's tensors, if it is not the field's own path.
 struct Place {
-    /// Path, and the form in which it is stored.
-    parts: Vec<(String, Form)>,
+    parts: Parts,
     /// The other paths that were tried.
     others: Vec<String>,
 }
@@ -181,19 +224,22 @@ impl Tensors {
                 .is_some_and(|n| n.starts_with(&inside))
     }
 
-    /// The path of a field of the model at `path`. Records its parts and alternatives.
-    pub fn enter(&mut self, path: &str, names: &'static Names) -> String {
-        self.known.extend(names.schemes.iter().map(|(s, _)| *s));
+    /// A file with tensors of these names, for [`Tensors::choose`].
+    pub fn named(names: BTreeSet<String>) -> Self {
+        Tensors {
+            names,
+            ..Tensors::default()
+        }
+    }
+
+    /// The paths of the parts of a field of the model at `path`, and those of the other alternatives.
+    pub fn choose(&self, path: &str, names: &Names) -> (Parts, Vec<Parts>) {
         let pattern = names.schemes.iter().find(|(s, _)| *s == self.scheme);
         let pattern = pattern.map_or(names.default, |(_, p)| *p);
-        let at = |part: &NamePart| match part.absolute {
-            true => part.name.to_string(),
-            false => join(path, part.name),
-        };
         let own = vec![(join(path, names.own), Form::AS_USED)];
-        let mut alternatives: Vec<Vec<(String, Form)>> = pattern
+        let mut alternatives: Vec<Parts> = pattern
             .iter()
-            .map(|parts| parts.iter().map(|p| (at(p), p.form())).collect())
+            .map(|parts| parts.iter().map(|p| p.at(path)).collect())
             .collect();
         // A field's own name is always an alternative, so that tensors from `parameters()` can be loaded.
         if !alternatives
@@ -202,13 +248,20 @@ impl Tensors {
         {
             alternatives.push(own);
         }
-        let there = |parts: &Vec<(String, Form)>| {
+        let there = |parts: &Parts| {
             parts
                 .iter()
                 .any(|(p, _)| self.holds(&p.replacen("{}", "0", 1)))
         };
         let chosen = alternatives.iter().position(there).unwrap_or(0);
         let parts = alternatives.remove(chosen);
+        (parts, alternatives)
+    }
+
+    /// The path of a field of the model at `path`. Records its parts and alternatives.
+    pub fn enter(&mut self, path: &str, names: &'static Names) -> String {
+        self.known.extend(names.schemes.iter().map(|(s, _)| *s));
+        let (parts, alternatives) = self.choose(path, names);
         let other = |(p, form): &(String, Form)| *form != Form::AS_USED || p.contains("{}");
         let special = parts.len() > 1 || parts.iter().any(other);
         let key = match &parts[..] {
@@ -253,19 +306,12 @@ impl Tensors {
                 None => Found::Missing(vec![name.to_string()]),
             };
         };
-        let parts: Vec<(String, Form)> = place
+        let parts: Parts = place
             .parts
             .iter()
             .map(|(p, form)| {
-                // Matrices that MLX packed are stored as they are used.
                 let packed = self.names.contains(&join(p, "scales"));
-                let turns = !packed && matches!(leaf, "" | "weight");
-                let form = Form {
-                    transposed: form.transposed && turns,
-                    channels_first: form.channels_first && turns,
-                    ..*form
-                };
-                (join(p, leaf), form)
+                (join(p, leaf), form.of_leaf(leaf, packed))
             })
             .collect();
         let others: Vec<String> = place.others.iter().map(|p| join(p, leaf)).collect();

@@ -102,6 +102,16 @@ fn within<T>(limit: usize, f: impl FnOnce() -> Result<T>) -> Result<T> {
 /// holds microseconds of work.
 const QUEUED: usize = 1 << 30;
 
+/// MLX's memory limit while a GPU computes a step that needs `least` bytes: above it, MLX waits for the queue. `full` is what
+/// the step takes with a full queue, if a lower limit costs more than the queue's memory is worth; `early` is the most that
+/// MLX may have when it looks.
+fn queue_limit(least: usize, full: Option<usize>, early: usize, limit: usize) -> usize {
+    match full {
+        Some(full) if full <= early => limit,
+        _ => least.saturating_add(QUEUED).min(early),
+    }
+}
+
 /// The predicted cost of a step with some decision.
 struct Measured {
     decision: Decision,
@@ -266,7 +276,11 @@ impl<M: Trainable> TrainStep<M> {
         if select::is_on_gpu()? {
             // MLX looks after it has queued, and a task is done before its memory is free.
             let early = early.saturating_sub(limit / 128);
-            decision.queue = base.saturating_add(in_turn.peak + QUEUED).min(early);
+            let full = match select::limits_cache_by_memory()? {
+                true => Some(base.saturating_add(memory::forecast(&arrays)?.peak)),
+                false => None,
+            };
+            decision.queue = queue_limit(base.saturating_add(in_turn.peak), full, early, limit);
             free = within(decision.queue)?;
             peak = base.saturating_add(free.peak);
         } else {
@@ -288,5 +302,21 @@ impl<M: Trainable> TrainStep<M> {
             operations: free.operations,
             kernels: free.kernels,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GB: usize = 1 << 30;
+
+    #[test]
+    fn a_queue_is_shortened_where_that_empties_no_cache_or_memory_is_short() {
+        let (early, limit) = (98 * GB, 100 * GB);
+        assert_eq!(queue_limit(20 * GB, None, early, limit), 21 * GB);
+        assert_eq!(queue_limit(98 * GB, None, early, limit), early);
+        assert_eq!(queue_limit(20 * GB, Some(40 * GB), early, limit), limit);
+        assert_eq!(queue_limit(60 * GB, Some(120 * GB), early, limit), 61 * GB);
     }
 }

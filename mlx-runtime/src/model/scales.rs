@@ -1,6 +1,8 @@
 //! Weights in eight-bit floats that share scales, as DeepSeek, Qwen and compressed-tensors write them: beside
 //! `x.weight` lies `x.weight_scale_inv` or `x.weight_scale`, one number for the tensor, for each of its rows, or for
 //! each block of it. Both names mean a factor of the weights.
+//!
+//! Tests: unit tests below.
 
 use std::collections::HashMap;
 

@@ -3,6 +3,8 @@
 //!
 //! Sizes are compared as text: the macros write every size in one normal form, with the names of
 //! the config's fields. A name that begins with a capital is free, and stands for the caller's size.
+//!
+//! Tests: unit tests below.
 
 use super::const_text::{is_free, names, same, same_bytes, same_inside, Text};
 

@@ -22,6 +22,8 @@ pub struct TrainOptions {
     pub checkpoint: Option<Checkpoint>,
     /// The largest norm of all gradients together; above it they are scaled down.
     pub max_grad_norm: Option<f32>,
+    /// The largest size of an element of a gradient; beyond it elements are cut. Before `max_grad_norm` is applied.
+    pub max_grad_value: Option<f32>,
     /// The most steps in a row that may be left out. A step with a NaN or infinite loss or gradient changes nothing and
     /// is counted; one more in a row is an error. `None` takes every step as it comes.
     pub max_skipped_steps: Option<u32>,
@@ -50,6 +52,13 @@ impl TrainOptions {
         self
     }
 
+    /// Sets [`TrainOptions::max_grad_value`].
+    #[must_use]
+    pub fn max_grad_value(mut self, bound: impl Into<Option<f32>>) -> Self {
+        self.max_grad_value = bound.into();
+        self
+    }
+
     /// Sets [`TrainOptions::max_skipped_steps`].
     #[must_use]
     pub fn max_skipped_steps(mut self, steps: impl Into<Option<u32>>) -> Self {
@@ -71,6 +80,7 @@ impl Default for TrainOptions {
         TrainOptions {
             checkpoint: None,
             max_grad_norm: None,
+            max_grad_value: None,
             max_skipped_steps: Some(10),
             compile: None,
         }
@@ -137,6 +147,7 @@ impl<M: Trainable> TrainStep<M> {
             shapes,
             optimizer: Arc::new(optimizer),
             max_grad_norm: options.max_grad_norm,
+            max_grad_value: options.max_grad_value,
             guarded: options.max_skipped_steps.is_some(),
         };
         let recorded = Recorded::new(options.compile)?;
@@ -314,6 +325,7 @@ pub(super) struct Body {
     shapes: Shapes,
     optimizer: Arc<dyn Optimizer>,
     max_grad_norm: Option<f32>,
+    max_grad_value: Option<f32>,
     guarded: bool,
 }
 
@@ -345,9 +357,14 @@ impl Body {
         mut grads: Vec<Array>,
     ) -> Result<Carried> {
         let mut norm = None;
+        if let Some(bound) = self.max_grad_value {
+            // The norm before tells whether all are finite, which cut ones are.
+            norm = Some(optim::grad_norm(&grads)?);
+            grads = optim::clip_grad_value(&grads, bound)?;
+        }
         if let Some(limit) = self.max_grad_norm {
             let (clipped, before) = optim::clip_grad_norm(&grads, limit)?;
-            (grads, norm) = (clipped, Some(before));
+            (grads, norm) = (clipped, norm.or(Some(before)));
         }
         let (buffers, state) =
             self.optimizer

@@ -1,4 +1,6 @@
 //! Measures the mean utilisation of a GPU.
+//!
+//! Tests: unit tests below.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

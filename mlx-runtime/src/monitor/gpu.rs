@@ -1,4 +1,6 @@
-//! Reads the state of a GPU, from NVIDIA's management library and from MLX.
+//! Reads the state of a GPU, from NVIDIA's management library, Apple's driver and MLX.
+//!
+//! Tests: unit tests below.
 
 use super::GpuSample;
 use crate::device::{self, Device, DeviceType, Info};
@@ -10,24 +12,23 @@ pub(super) struct Reader {
     device: Device,
     #[cfg(feature = "nvml")]
     nvml: Option<nvml_wrapper::Device<'static>>,
+    #[cfg(target_os = "macos")]
+    apple: Option<super::apple::Driver>,
 }
 
 impl Reader {
-    /// `None` if the device is no GPU with memory separate from the machine's.
+    /// `None` if the device is no GPU.
     pub fn new(device: Device) -> Result<Option<Self>> {
         if device.kind() != DeviceType::Gpu || !device::is_available(device)? {
             return Ok(None);
         }
-        // Metal has no such property: its GPU's memory is the machine's.
-        let Some(uuid) = device::info_of(device, "uuid")? else {
-            return Ok(None);
-        };
-        #[cfg(not(feature = "nvml"))]
-        let _ = uuid;
         Ok(Some(Reader {
             device,
             #[cfg(feature = "nvml")]
-            nvml: library::find(&uuid.to_string()),
+            nvml: device::info_of(device, "uuid")?
+                .and_then(|uuid| library::find(&uuid.to_string())),
+            #[cfg(target_os = "macos")]
+            apple: super::apple::Driver::find(),
         }))
     }
 
@@ -37,17 +38,35 @@ impl Reader {
         if let Some(sample) = self.nvml.as_ref().and_then(library::read) {
             return Some(sample);
         }
+        #[cfg(target_os = "macos")]
+        if let Some(driver) = &self.apple {
+            return self.shared(driver.utilization());
+        }
         // MLX asks the same library, or CUDA, for the memory.
-        let size = |key| match device::info_of(self.device, key) {
-            Ok(Some(Info::Size(n))) => Some(n),
-            _ => None,
-        };
-        let (total, free) = (size("total_memory")?, size("free_memory")?);
+        let (total, free) = (self.size("total_memory")?, self.size("free_memory")?);
         Some(GpuSample {
             utilization: None,
             memory_used: total.saturating_sub(free),
             memory_total: total,
         })
+    }
+
+    /// A GPU whose memory is the machine's: what MLX holds of it.
+    #[cfg(target_os = "macos")]
+    fn shared(&self, utilization: Option<f64>) -> Option<GpuSample> {
+        let held = crate::memory::active().ok()? + crate::memory::cache().ok()?;
+        Some(GpuSample {
+            utilization,
+            memory_used: held,
+            memory_total: self.size("memory_size")?,
+        })
+    }
+
+    fn size(&self, key: &str) -> Option<usize> {
+        match device::info_of(self.device, key) {
+            Ok(Some(Info::Size(n))) => Some(n),
+            _ => None,
+        }
     }
 }
 

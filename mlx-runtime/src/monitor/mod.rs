@@ -27,6 +27,8 @@
 //!
 //! Tests: `tests/monitor.rs`.
 
+#[cfg(target_os = "macos")]
+mod apple;
 mod busy;
 mod counters;
 mod events;

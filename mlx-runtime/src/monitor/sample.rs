@@ -48,9 +48,9 @@ pub struct Sample {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct GpuSample {
-    /// The share of the last moments in which a kernel ran, from 0 to 1; NVML's figure.
+    /// The share of the last moments in which a kernel ran, from 0 to 1: NVML's figure, or that of Apple's driver.
     pub utilization: Option<f64>,
-    /// Memory in use, in bytes.
+    /// Memory in use, in bytes; on Apple's chips, which share it with the machine, the part that MLX holds.
     pub memory_used: usize,
     /// Bytes of all of its memory.
     pub memory_total: usize,

@@ -1,6 +1,8 @@
 //! Activations, as `mlx.nn` defines them: elementwise functions `[..] -> [..]`, unless an axis is named.
 //!
 //! A floating-point array keeps its dtype; whole numbers become float32 where the function is not whole.
+//!
+//! Tests: `tests/layers.rs`.
 
 use super::scalar::{number, scaled, shifted};
 use crate::ops::{

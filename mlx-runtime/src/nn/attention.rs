@@ -1,7 +1,10 @@
 //! Causal attention from joined heads to joined heads.
+//!
+//! Tests: `mlx-models --test language`.
 
 use super::linear::Joined;
 use super::{KvCache, Rope};
+use crate::__private::ops::{scaled_dot_product_attention, Mask};
 use crate::kernels::attention::{self, causal, joined_heads, Heads, Turn};
 use crate::{ops, Array, Error, ErrorKind, Result};
 
@@ -21,16 +24,43 @@ pub fn rope_attention(
     scale: Option<f32>,
     cache: &mut KvCache,
 ) -> Result<Array> {
+    attention(rope, [q, k, v], None, head_dim, scale, None, cache)
+}
+
+/// [`rope_attention`], where each query sees no more keys than the `window` has. `whole` holds queries, keys and values side
+/// by side, if they are its parts.
+///
+/// # Errors
+/// As [`rope_attention`].
+pub fn attention(
+    rope: &Rope,
+    [q, k, v]: [&Array; 3],
+    whole: Option<&Array>,
+    head_dim: i32,
+    scale: Option<f32>,
+    window: Option<i32>,
+    cache: &mut KvCache,
+) -> Result<Array> {
     let scale = scale.unwrap_or_else(|| 1.0 / (head_dim.max(1) as f32).sqrt());
-    // The kernel rotates whole heads.
-    if rope.only_rotates(head_dim) && !cache.is_on() {
+    let length = q.dim(-2)?;
+    // A window that holds every key hides nothing.
+    let keys = length.saturating_add(cache.offset());
+    let window = window.filter(|n| *n < keys);
+    // The kernels rotate whole heads.
+    if rope.only_rotates(head_dim) && !cache.is_on() && window.is_none() {
         let turn = Turn {
             head_dim,
             traditional: rope.traditional(),
         };
-        let freqs = || rope.frequencies(q.dim(-2)?);
-        if let Some(y) = attention::rotated([q, k, v], freqs, turn, scale)? {
+        if let Some(y) = attention::rotated([q, k, v], || rope.frequencies(length), turn, scale)? {
             return Ok(y);
+        }
+        if let Some(whole) = whole {
+            let widths = [q.dim(-1)?, k.dim(-1)?, v.dim(-1)?];
+            let whole = || Some(Ok(whole.clone()));
+            if let Some(y) = by_one_kernel(whole, widths, rope, head_dim, scale) {
+                return y;
+            }
         }
     }
     // Attention on views of one joined matmul gives NaN gradients on CUDA: heads are copied so that
@@ -38,10 +68,14 @@ pub fn rope_attention(
     let q = rope.forward(&heads(q, head_dim)?, cache)?;
     let k = rope.forward(&heads(k, head_dim)?, cache)?;
     let [k, v] = cache.update(&k, &heads(v, head_dim)?)?;
-    joined_heads(&causal(&q, &k, &v, scale)?)
+    let y = match window {
+        None => causal(&q, &k, &v, scale)?,
+        Some(n) => scaled_dot_product_attention(&q, &k, &v, Mask::Sliding(n), Some(scale), None)?,
+    };
+    joined_heads(&y)
 }
 
-/// [`rope_attention`] of joined projections.
+/// [`attention`] of joined projections.
 ///
 /// # Errors
 /// As [`rope_attention`].
@@ -50,32 +84,36 @@ pub fn joined_attention(
     rope: &Rope,
     head_dim: i32,
     scale: Option<f32>,
+    window: Option<i32>,
     cache: &mut KvCache,
 ) -> Result<Array> {
-    if let Some(y) = by_one_kernel(joined, rope, head_dim, scale, cache) {
-        return y;
+    let seen = |x: &Array| {
+        x.dim(-2)
+            .is_ok_and(|length| window.is_none_or(|n| n >= length))
+    };
+    if rope.only_rotates(head_dim) && !cache.is_on() && seen(joined.input()) {
+        let own = scale.unwrap_or_else(|| 1.0 / (head_dim.max(1) as f32).sqrt());
+        if let Some(y) = by_one_kernel(|| joined.whole(), joined.widths(), rope, head_dim, own) {
+            return y;
+        }
     }
     let [q, k, v] = joined.parts()?;
-    rope_attention(rope, &q, &k, &v, head_dim, scale, cache)
+    attention(rope, [&q, &k, &v], None, head_dim, scale, window, cache)
 }
 
-/// Heads cut and rotated by one kernel, without a cache; `None` where there is no such kernel.
+/// Heads cut and rotated by one kernel, of queries, keys and values side by side; `None` where there is no such kernel.
 fn by_one_kernel(
-    joined: &Joined<'_, 3>,
+    whole: impl FnOnce() -> Option<Result<Array>>,
+    [q, k, v]: [i32; 3],
     rope: &Rope,
     head_dim: i32,
-    scale: Option<f32>,
-    cache: &KvCache,
+    scale: f32,
 ) -> Option<Result<Array>> {
-    if !rope.only_rotates(head_dim) || cache.is_on() {
-        return None;
-    }
-    let [q, k, v] = joined.widths();
     let fits = [q, k, v].iter().all(|n| n % head_dim.max(1) == 0) && k == v && head_dim > 0;
     if !fits {
         return None;
     }
-    let y = match joined.whole()? {
+    let y = match whole()? {
         Ok(y) => y,
         Err(e) => return Some(Err(e)),
     };
@@ -91,7 +129,6 @@ fn by_one_kernel(
         traditional: rope.traditional(),
         padded: length,
     };
-    let scale = scale.unwrap_or_else(|| 1.0 / (head_dim as f32).sqrt());
     attention::of_joined(&y, freqs, split, scale)
 }
 

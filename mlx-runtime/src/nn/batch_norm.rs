@@ -1,4 +1,6 @@
 //! Normalisation over a batch.
+//!
+//! Tests: `tests/layers.rs`.
 
 use std::cell::RefCell;
 use std::fmt;

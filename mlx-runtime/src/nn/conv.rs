@@ -1,4 +1,6 @@
 //! Convolutions with weights, channels last.
+//!
+//! Tests: `tests/layers.rs`.
 
 use super::init;
 use super::pair::{of_pair, Pair};

@@ -1,4 +1,6 @@
 //! Random zeros.
+//!
+//! Tests: `tests/layers.rs`.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,6 @@
 //! Tables of rows picked by index.
+//!
+//! Tests: `tests/layers.rs`.
 
 use super::packed::Packed;
 use super::{init, Weight};

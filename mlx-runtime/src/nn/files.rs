@@ -1,4 +1,6 @@
 //! Saving and loading the tensors of a model.
+//!
+//! Tests: `tests/models_of_layers.rs`, `mlx-tests --test models`.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,4 +1,6 @@
 //! Layers that may be kept out of training.
+//!
+//! Tests: `tests/layers.rs`.
 
 use super::pair::Pair;
 use super::{Embedding, Param, RmsNorm, SwitchLinear};

@@ -1,4 +1,6 @@
 //! Normalisation over groups of features.
+//!
+//! Tests: `tests/layers.rs`.
 
 use std::fmt;
 

@@ -1,4 +1,6 @@
 //! Fresh tensors, drawn as `mlx.nn` draws them.
+//!
+//! Tests: `tests/layers.rs`.
 
 use crate::random::{self, Key};
 use crate::{ops, Array, Dtype, Error, Result};

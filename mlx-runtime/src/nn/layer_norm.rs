@@ -1,6 +1,9 @@
 //! Normalisation with a mean.
+//!
+//! Tests: `tests/layers.rs`.
 
 use super::init;
+use super::norm::{absent, Norm};
 use super::pair::{of_pair, Pair};
 use crate::kernels::norm;
 use crate::{Array, Result};
@@ -38,5 +41,14 @@ impl LayerNorm {
     pub fn forward(&self, x: &Array) -> Result<Array> {
         let (weight, bias) = (&self.tensors.weight, self.tensors.bias.as_ref());
         norm::layer_norm(x, weight, bias, self.eps)
+    }
+}
+
+impl Norm for LayerNorm {
+    fn tensor(&self, bias: bool) -> Result<Array> {
+        match bias {
+            true => self.tensors.bias.clone().ok_or_else(absent),
+            false => Ok(self.tensors.weight.clone()),
+        }
     }
 }

@@ -1,4 +1,6 @@
 //! Linear maps: dense or quantised, with or without a low-rank adapter.
+//!
+//! Tests: `tests/layers.rs`, `mlx-tests --test models`.
 
 mod adapted;
 mod joined;
@@ -60,7 +62,7 @@ impl Weight {
         }
     }
 
-    /// `x W^T`; packed values are multiplied as they are if they are to be `kept`.
+    /// `x W^T`; packed values are multiplied as they are if `kept`.
     fn product(&self, x: &Array, kept: bool) -> Result<Array> {
         match (self, self.packed()) {
             (Weight::Dense(w), _) => ops::matmul(x, &ops::transpose(w, &[1, 0])?),
@@ -70,7 +72,7 @@ impl Weight {
     }
 
     /// `x W^T`, or, not `turned`, `x W`, without a gradient; packed values are multiplied as they
-    /// are if they are to be `kept`.
+    /// are if `kept`.
     fn times(&self, x: &Array, turned: bool, kept: bool) -> Result<Array> {
         match (self, self.packed()) {
             (Weight::Dense(w), _) if turned => ops::matmul(x, &ops::transpose(w, &[1, 0])?),
@@ -189,7 +191,7 @@ impl Linear {
         self.project(x, false)
     }
 
-    /// [`Linear::forward`], with packed values multiplied as they are if they are to be `kept`.
+    /// [`Linear::forward`], with packed values multiplied as they are if `kept`.
     fn project(&self, x: &Array, kept: bool) -> Result<Array> {
         if self.lora.is_some() {
             if let Some(y) = adapted::adapted(&self.weight, &[self], x, kept) {

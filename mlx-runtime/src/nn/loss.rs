@@ -1,4 +1,6 @@
 //! Losses.
+//!
+//! Tests: `mlx-tests --test fusion_passes`, `mlx-models --test native_kernels`.
 
 use super::Linear;
 use crate::kernels::cross_entropy::{self, capped, losses, losses_and_slope};

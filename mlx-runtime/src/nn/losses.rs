@@ -1,5 +1,7 @@
 //! Losses, as `mlx.nn.losses` defines them.
 //!
+//! Tests: `tests/layers.rs`.
+//!
 //! [`Reduction`] says what becomes of the losses of single elements or rows. See
 //! [`linear_cross_entropy`](super::linear_cross_entropy) for a loss that never holds all logits.
 //!

@@ -3,6 +3,8 @@
 //! A body of `#[mlx_model]` calls the layers, whose tensors loading sets. Without the macros a layer is made by its
 //! constructor, such as [`Linear::new`]; [`Sequential`] and [`parameters!`](crate::parameters) put layers together,
 //! [`value_and_grad`] differentiates them, and [`Parameters`] saves and loads them.
+//!
+//! Tests: `tests/layers.rs`.
 
 pub(crate) mod activations;
 mod attention;
@@ -34,9 +36,9 @@ mod switch_linear;
 
 pub use crate::ops::{sigmoid, softmax, tanh};
 pub use activations::*;
-#[doc(hidden)]
-pub use attention::joined_attention;
 pub use attention::rope_attention;
+#[doc(hidden)]
+pub use attention::{attention, joined_attention};
 pub use batch_norm::{BatchNorm, BatchNormBuilder};
 pub use cache::KvCache;
 pub use conv::{Conv1d, Conv2d, ConvBuilder};
@@ -50,6 +52,8 @@ pub use loss::linear_cross_entropy;
 pub use module::path_of;
 pub use module::{value_and_grad, Module, Parameters, TensorKind};
 pub use multi_head_attention::{MultiHeadAttention, MultiHeadAttentionBuilder};
+#[doc(hidden)]
+pub use norm::Norm;
 pub use norm::RmsNorm;
 pub use param::Param;
 pub use pooling::*;

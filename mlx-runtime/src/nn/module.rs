@@ -1,4 +1,6 @@
 //! Models put together without macros: named tensors, modes, composition.
+//!
+//! Tests: `tests/models_of_layers.rs`.
 
 use std::fmt;
 use std::path::Path;

@@ -1,4 +1,6 @@
 //! Attention with projections.
+//!
+//! Tests: `tests/layers.rs`.
 
 use super::module::Module;
 use super::{init, Linear};
@@ -56,7 +58,7 @@ impl MultiHeadAttentionBuilder {
         query_input_dims: i32 => query_input_dims;
         /// The size of the keys; `dims` unless given.
         key_input_dims: i32 => key_input_dims;
-        /// The size of the values; that of the keys unless given.
+        /// The size of the values; the size of the keys unless given.
         value_input_dims: i32 => Some(value_input_dims);
         /// The size of the projected values; `dims` unless given.
         value_dims: i32 => value_dims;

@@ -1,8 +1,33 @@
 //! Normalisation.
+//!
+//! Tests: `tests/layers.rs`.
 
 use super::init;
 use crate::kernels::norm;
-use crate::{ops, Array, Dtype, Result};
+use crate::{ops, Array, Dtype, Error, Result};
+
+/// The tensors of a norm, for kernels that compute it with what stands around it.
+#[doc(hidden)]
+pub trait Norm {
+    /// The bias or the weight, as it is stored.
+    ///
+    /// # Errors
+    /// If there is none.
+    fn tensor(&self, bias: bool) -> Result<Array>;
+}
+
+impl Norm for RmsNorm {
+    fn tensor(&self, bias: bool) -> Result<Array> {
+        match bias {
+            true => Err(absent()),
+            false => Ok(self.weight.clone()),
+        }
+    }
+}
+
+pub(super) fn absent() -> Error {
+    Error::invalid("norm", "this layer has no bias")
+}
 
 /// `y = x / sqrt(mean(x^2) + eps) * (offset + w)` over the last axis (Zhang & Sennrich 2019).
 /// `mlx.nn.RMSNorm`, where the offset is 0.

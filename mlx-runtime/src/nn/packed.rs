@@ -1,4 +1,6 @@
 //! Products with packed weights.
+//!
+//! Tests: `mlx-models --test quantised`.
 
 use crate::kernels::dequantize::dequantize;
 use crate::kernels::select;
@@ -13,8 +15,8 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// `x W^T`, or, not `turned`, `x W`, without a gradient: from the packed values if they are to be
-    /// `kept` or there are few rows.
+    /// `x W^T`, or, not `turned`, `x W`, without a gradient: from the packed values if `kept`
+    /// or if there are few rows.
     pub fn times(&self, x: &Array, turned: bool, kept: bool) -> Result<Array> {
         if kept || rows(x) < select::unpacks_from(x.dtype())? {
             return packed::packed_matmul(x, &self.parts, turned, self.how);
@@ -58,7 +60,7 @@ impl Packed {
         ops::astype(&packed::unpack(parts, self.how, None, dtype_of)?, dtype)
     }
 
-    /// `x W^T`. With many rows the matrix is dequantised first unless it is to be `kept`, and once more in the backward
+    /// `x W^T`. With many rows the matrix is dequantised first unless `kept`, and once more in the backward
     /// pass: what was dequantised is not in memory between them.
     pub fn matmul(&self, x: &Array, kept: bool) -> Result<Array> {
         if kept || rows(x) < select::unpacks_from(x.dtype())? {

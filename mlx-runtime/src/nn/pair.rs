@@ -1,4 +1,6 @@
 //! A weight and perhaps a bias, as several layers hold them.
+//!
+//! Tests: `tests/layers.rs`.
 
 use super::init;
 use crate::{ops, Array, Dtype, Result};

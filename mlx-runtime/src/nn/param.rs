@@ -1,4 +1,6 @@
 //! Bare tensors.
+//!
+//! Tests: `tests/layers.rs`.
 
 use crate::Array;
 

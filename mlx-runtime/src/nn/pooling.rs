@@ -1,4 +1,6 @@
 //! Pooling: windows over the middle axes, channels last, as `mlx.nn` pools.
+//!
+//! Tests: `tests/layers.rs`.
 
 use crate::ops::{self, as_strided, max, mean, reshape, transpose};
 use crate::{Array, Error, Result};

@@ -1,4 +1,6 @@
 //! Rotary positions (Su et al. 2021).
+//!
+//! Tests: unit tests below.
 
 use super::rope_scaling::{bad, periods};
 use super::{KvCache, RopeScaling};

@@ -1,4 +1,6 @@
 //! How rotary periods are changed for longer texts than a model was trained on.
+//!
+//! Tests: `mlx-models --test rope`.
 
 use std::f64::consts::PI;
 

@@ -1,4 +1,6 @@
 //! Numbers beside arrays, typed weakly.
+//!
+//! Tests: `tests/layers.rs`.
 
 use crate::ops::{add, multiply};
 use crate::{Array, Dtype, Result};

@@ -1,4 +1,6 @@
 //! Layers one after the other.
+//!
+//! Tests: `tests/models_of_layers.rs`.
 
 use super::module::{Module, Parameters, TensorKind};
 use crate::model::loader::join;

@@ -1,4 +1,6 @@
 //! Linear maps of which each token has its own choice, with or without low-rank adapters.
+//!
+//! Tests: `mlx-models --test language`.
 
 use crate::{ops, Array, Result};
 

@@ -1,4 +1,6 @@
 //! Elementwise operations on two or three arrays that broadcast.
+//!
+//! Tests: `tests/ops.rs`, `tests/parity.rs`, `tests/operations`.
 
 use mlx_sys as sys;
 

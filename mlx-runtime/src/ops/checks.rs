@@ -1,4 +1,6 @@
 //! Checks of arguments that MLX does not make.
+//!
+//! Tests: `tests/invalid_arguments`.
 
 use super::conv;
 use crate::{Array, Dtype, Error, ErrorKind, Result};

@@ -1,4 +1,6 @@
 //! Convolutions. Channels are last; the weight is `[out, kernel.., in / groups]`.
+//!
+//! Tests: `tests/ops.rs`, `tests/parity.rs`, `tests/operations`.
 
 use mlx_sys as sys;
 

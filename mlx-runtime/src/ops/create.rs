@@ -1,4 +1,6 @@
 //! Arrays from nothing, and triangles.
+//!
+//! Tests: `tests/ops.rs`, `tests/parity.rs`, `tests/operations`.
 
 use mlx_sys as sys;
 

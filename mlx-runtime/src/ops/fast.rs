@@ -1,4 +1,6 @@
 //! Operations that MLX runs as one kernel each, with their gradients. MLX: `mlx.core.fast`.
+//!
+//! Tests: unit tests below.
 
 use mlx_sys as sys;
 

@@ -1,4 +1,6 @@
 //! Reading and writing parts of arrays.
+//!
+//! Tests: `tests/ops.rs`, `tests/parity.rs`, `tests/operations`.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,7 @@
 //! Kernels in Metal's and CUDA's own languages.
 //!
+//! Tests: `tests/invalid_arguments`, `mlx-tests --test metal-text`.
+//!
 //! A kernel is the body of a function; MLX writes the signature from the names of inputs and
 //! outputs. It runs on a GPU, has no gradient of its own (see
 //! [`crate::transforms::custom_function`]), and can do whatever its language can: MLX checks

@@ -1,4 +1,6 @@
 //! Products.
+//!
+//! Tests: unit tests below.
 
 use mlx_sys as sys;
 

@@ -1,4 +1,6 @@
 //! The two most regular shapes of operations; textually in scope in every file below `ops`.
+//!
+//! Tests: `tests/ops.rs`, `tests/parity.rs`, `tests/operations`.
 
 /// One input, no options.
 macro_rules! unary_ops {

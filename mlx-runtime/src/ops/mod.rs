@@ -9,6 +9,8 @@
 //! the last dimension, sizes equal or 1. Two inputs of different dtypes are promoted to a common
 //! one. Negative axes count from the last. Where a function takes a list of axes, the empty list
 //! stands for all of them, unless its docs say otherwise.
+//!
+//! Tests: `tests/ops.rs`, `tests/parity.rs`, `tests/operations`.
 
 #[macro_use]
 mod macros;

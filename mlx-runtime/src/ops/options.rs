@@ -1,5 +1,7 @@
 //! Options by name, with MLX's defaults, for operations that take more than six arguments. The
 //! functions with all arguments in a row stay, for generated code and for callers that have them all.
+//!
+//! Tests: `tests/options.rs`.
 
 use super::fast;
 use crate::{Array, Error, Result};

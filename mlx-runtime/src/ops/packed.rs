@@ -1,5 +1,7 @@
 //! Quantisation in every mode that MLX has. The affine functions of [`crate::ops`] are the usual
 //! case of these.
+//!
+//! Tests: `mlx-models --test quantised`.
 
 use std::ffi::CStr;
 
@@ -180,7 +182,7 @@ pub fn pack(w: &Array, how: Quantization, global_scale: Option<&Array>) -> Resul
     }
 }
 
-/// The weights that [`pack`] packed, as `dtype` (that of the scales or bfloat16 if `None`).
+/// The weights that [`pack`] packed, as `dtype` (if `None`, the scales' dtype or bfloat16).
 /// MLX: `dequantize`.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! Affine quantisation: groups of `group_size` weights share a scale and a bias, and
 //! `w ~ scale * q + bias` with `q` of `bits` bits, packed into uint32.
+//!
+//! Tests: `tests/parity.rs`.
 
 use mlx_sys as sys;
 

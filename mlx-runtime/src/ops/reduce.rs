@@ -1,4 +1,6 @@
 //! Reductions and scans.
+//!
+//! Tests: `tests/ops.rs`, `tests/parity.rs`, `tests/operations`.
 
 use mlx_sys as sys;
 

@@ -1,4 +1,6 @@
 //! Shapes, joins and splits: no arithmetic.
+//!
+//! Tests: `tests/ops.rs`, `tests/parity.rs`, `tests/operations`.
 
 use mlx_sys as sys;
 

@@ -1,5 +1,7 @@
 //! Where slices begin that arrays place: moved into the array, since MLX reads and writes
 //! whatever memory is there.
+//!
+//! Tests: `tests/operations`.
 
 use crate::{Array, Dtype, Error, ErrorKind, Result};
 

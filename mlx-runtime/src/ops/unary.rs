@@ -1,4 +1,6 @@
 //! Elementwise operations on one array.
+//!
+//! Tests: `tests/ops.rs`, `tests/parity.rs`, `tests/operations`.
 
 use mlx_sys as sys;
 

@@ -1,4 +1,6 @@
 //! Options that MLX takes as words.
+//!
+//! Tests: `tests/ops.rs`, `tests/parity.rs`, `tests/operations`.
 
 use std::ffi::CStr;
 

@@ -4,6 +4,7 @@
 
 use super::optimizer::{check_init, check_positive, check_step, decimal, scale};
 use super::{OptimState, Optimizer, Rate, Shapes};
+use crate::kernels::updates::adafactor;
 use crate::ops;
 use crate::{Array, Dtype, Error, Result};
 
@@ -86,14 +87,14 @@ enum Averages {
     Whole(Array),
 }
 
-/// `sqrt(mean(a^2))` of each tensor, `[count, shape..] -> [count, 1..]`.
-fn rms(a: &Array) -> Result<Array> {
+/// `mean(a^2)` of each tensor, `[count, shape..] -> [count, 1..]`.
+fn mean_square(a: &Array) -> Result<Array> {
     let square = ops::square(a)?;
     let axes: Vec<i32> = (1..a.ndim() as i32).collect();
-    ops::sqrt(&match axes.is_empty() {
-        true => square,
-        false => ops::mean(&square, &axes, true)?,
-    })
+    match axes.is_empty() {
+        true => Ok(square),
+        false => ops::mean(&square, &axes, true),
+    }
 }
 
 impl Adafactor {
@@ -119,8 +120,24 @@ impl Adafactor {
         })
     }
 
-    /// The direction of the update and the new averages.
-    fn direction(&self, g: &Array, old: Averages, rates: &Rates) -> Result<(Array, Averages)> {
+    /// The direction of the update with its mean square, and the new averages.
+    fn direction(
+        &self,
+        g: &Array,
+        old: Averages,
+        rates: &Rates,
+    ) -> Result<([Array; 2], Averages)> {
+        let shared = adafactor::Rates {
+            keep: &rates.b2,
+            take: &rates.rest,
+            eps: decimal(self.eps.0),
+        };
+        if let Averages::Whole(v) = &old {
+            if let Some(found) = adafactor::vectors(g, v, &shared) {
+                let [u, square, v] = found?;
+                return Ok(([u, square], Averages::Whole(v)));
+            }
+        }
         let eps = Array::scalar_as(decimal(self.eps.0), g.dtype())?;
         let square = ops::add(&ops::square(g)?, &eps)?;
         let average = |old: &Array, new: &Array| {
@@ -133,16 +150,28 @@ impl Adafactor {
             Averages::Whole(v) => {
                 let v = average(&v, &square)?;
                 let u = ops::multiply(&ops::rsqrt(&v)?, g)?;
-                Ok((u, Averages::Whole(v)))
+                let square = mean_square(&u)?;
+                Ok(([u, square], Averages::Whole(v)))
             }
             Averages::Factored(row, col) => {
-                let row = average(&row, &ops::mean(&square, &[-1], false)?)?;
+                let row = match adafactor::rows(g, &row, &shared) {
+                    Some(row) => row?,
+                    None => average(&row, &ops::mean(&square, &[-1], false)?)?,
+                };
                 let col = average(&col, &ops::mean(&square, &[-2], false)?)?;
                 let share = ops::divide(&row, &ops::mean(&row, &[-1], true)?)?;
-                let r = ops::expand_dims(&ops::rsqrt(&share)?, &[-1])?;
-                let c = ops::expand_dims(&ops::rsqrt(&col)?, &[-2])?;
-                let u = ops::multiply(&ops::multiply(&r, &c)?, g)?;
-                Ok((u, Averages::Factored(row, col)))
+                let share = ops::expand_dims(&share, &[-1])?;
+                let column = ops::expand_dims(&col, &[-2])?;
+                let both = match adafactor::matrices(g, &share, &column) {
+                    Some(both) => both?,
+                    None => {
+                        let (r, c) = (ops::rsqrt(&share)?, ops::rsqrt(&column)?);
+                        let u = ops::multiply(&ops::multiply(&r, &c)?, g)?;
+                        let square = mean_square(&u)?;
+                        [u, square]
+                    }
+                };
+                Ok((both, Averages::Factored(row, col)))
             }
         }
     }
@@ -153,13 +182,14 @@ impl Adafactor {
             return Ok(rates.size.clone());
         }
         let least = Array::scalar_as(decimal(self.eps.1), w.dtype())?;
-        ops::multiply(&ops::maximum(&least, &rms(w)?)?, &rates.size)
+        let rms = ops::sqrt(&mean_square(w)?)?;
+        ops::multiply(&ops::maximum(&least, &rms)?, &rates.size)
     }
 
     /// `size` times the direction, no longer than allowed.
-    fn clipped(&self, u: &Array, size: &Array) -> Result<Array> {
+    fn clipped(&self, [u, square]: &[Array; 2], size: &Array) -> Result<Array> {
         let threshold = Array::scalar_as(decimal(self.clip_threshold), u.dtype())?;
-        let long = ops::divide(&rms(u)?, &threshold)?;
+        let long = ops::divide(&ops::sqrt(square)?, &threshold)?;
         let u = ops::divide(u, &ops::maximum(&Array::scalar_as(1.0, u.dtype())?, &long)?)?;
         ops::multiply(size, &u)
     }

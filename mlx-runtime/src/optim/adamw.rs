@@ -4,7 +4,7 @@
 
 use super::averages::{optimizer, Averages, Buffer};
 use super::optimizer::{check_betas, check_positive, decimal, scale};
-use crate::kernels::adam;
+use crate::kernels::updates::adam;
 use crate::{ops, Array, Dtype, Result};
 
 /// AdamW (Loshchilov and Hutter, ICLR 2019); Adam (Kingma and Ba, ICLR 2015) with a

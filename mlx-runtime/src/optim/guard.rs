@@ -1,4 +1,6 @@
 //! Skips steps with a loss or gradient that is not finite.
+//!
+//! Tests: unit tests below.
 
 use super::OptimState;
 use crate::ops;

@@ -4,6 +4,7 @@
 
 use super::averages::{optimizer, Averages, Buffer};
 use super::optimizer::{check_betas, check_positive, decimal, scale};
+use crate::kernels::updates::lion::lion;
 use crate::ops;
 use crate::{Array, Dtype, Result};
 
@@ -60,17 +61,21 @@ impl Averages for Lion {
     }
 
     fn one(&self, buffer: Buffer<'_>, lr: &Array) -> Result<Vec<Array>> {
-        let (g, m) = (buffer.g, buffer.old[0]);
+        let (w, g, m) = (buffer.w, buffer.g, buffer.old[0]);
+        let betas = (decimal(self.betas.0), decimal(self.betas.1));
+        if let Some(next) = lion([w, m, g], lr, betas, decimal(self.weight_decay)) {
+            return next.map(Vec::from);
+        }
         let mix = |beta: f64| ops::add(&scale(m, beta)?, &scale(g, 1.0 - beta)?);
-        let c = mix(decimal(self.betas.0))?;
-        let mut w = buffer.w.clone();
+        let c = mix(betas.0)?;
+        let mut w = w.clone();
         if self.weight_decay > 0.0 {
             let one = Array::scalar_as(1.0, lr.dtype())?;
             let kept = ops::subtract(&one, &scale(lr, decimal(self.weight_decay))?)?;
             w = ops::multiply(&kept, &w)?;
         }
         let w = ops::subtract(&w, &ops::multiply(lr, &ops::sign(&c)?)?)?;
-        Ok(vec![w, mix(decimal(self.betas.1))?])
+        Ok(vec![w, mix(betas.1)?])
     }
 }
 

@@ -5,6 +5,7 @@
 use super::averages::{optimizer, Averages, Buffer};
 use super::optimizer::{check_positive, decimal, scale};
 use super::Shapes;
+use crate::kernels::updates::muon;
 use crate::ops;
 use crate::{Array, Dtype, Error, Result};
 
@@ -64,11 +65,14 @@ impl Default for Muon {
 impl Muon {
     /// The direction before the iteration, and the new average.
     fn direction(&self, w: &Array, g: &Array, v: &Array) -> Result<[Array; 2]> {
+        let (decay, momentum) = (decimal(self.weight_decay), decimal(self.momentum));
+        if let Some(next) = muon::direction([w, g, v], decay, momentum, self.nesterov) {
+            return next;
+        }
         let mut g = g.clone();
         if self.weight_decay != 0.0 {
-            g = ops::add(&g, &scale(w, decimal(self.weight_decay))?)?;
+            g = ops::add(&g, &scale(w, decay)?)?;
         }
-        let momentum = decimal(self.momentum);
         let part = scale(&g, 1.0 - momentum)?;
         let v = ops::add(&scale(v, momentum)?, &part)?;
         let update = match self.nesterov {

@@ -1,4 +1,6 @@
 //! The trait of all optimisers.
+//!
+//! Tests: unit tests below.
 
 use std::fmt::Debug;
 use std::sync::Arc;

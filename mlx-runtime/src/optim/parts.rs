@@ -1,4 +1,6 @@
 //! Several optimisers, each for some of the tensors.
+//!
+//! Tests: unit tests below.
 
 use std::fmt;
 

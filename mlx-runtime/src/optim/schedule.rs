@@ -1,5 +1,7 @@
 //! Learning rates by step, computed on the host. Names and values are as in MLX's `optimizers` (`linear_schedule`,
 //! `cosine_decay`, `exponential_decay`, `step_decay`, `join_schedules`).
+//!
+//! Tests: unit tests below.
 
 use std::f64::consts::PI;
 

@@ -4,6 +4,7 @@
 
 use super::averages::{optimizer, Averages, Buffer};
 use super::optimizer::{check_positive, decimal, scale};
+use crate::kernels::updates::sgd;
 use crate::ops;
 use crate::{Array, Dtype, Error, Result};
 
@@ -76,11 +77,20 @@ impl Averages for Sgd {
     }
 
     fn one(&self, buffer: Buffer<'_>, lr: &Array) -> Result<Vec<Array>> {
-        let (w, mut g) = (buffer.w, buffer.g.clone());
+        let (w, momentum) = (buffer.w, decimal(self.momentum));
+        let rates = sgd::Rates {
+            lr,
+            decay: decimal(self.weight_decay),
+            momentum: (momentum, 1.0 - decimal(self.dampening)),
+            nesterov: self.nesterov,
+        };
+        if let Some(next) = sgd::sgd(w, buffer.g, buffer.old.first().copied(), &rates) {
+            return next;
+        }
+        let mut g = buffer.g.clone();
         if self.weight_decay != 0.0 {
             g = ops::add(&g, &scale(w, decimal(self.weight_decay))?)?;
         }
-        let momentum = decimal(self.momentum);
         let (update, v) = match buffer.old.first() {
             None => (g, None),
             Some(v) => {

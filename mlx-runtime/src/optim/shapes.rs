@@ -1,4 +1,6 @@
 //! Maps each buffer to the tensors in it.
+//!
+//! Tests: unit tests below.
 
 use crate::ops;
 use crate::{Array, Error, Result};

@@ -1,4 +1,6 @@
 //! The state that an optimiser carries from step to step.
+//!
+//! Tests: unit tests below.
 
 use std::sync::Arc;
 

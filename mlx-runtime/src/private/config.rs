@@ -1,5 +1,7 @@
 //! Fields of a config as generated code reads them: each by its type, so that rustc refuses a flag
 //! that multiplies, a size with a fraction, or a number that may be absent.
+//!
+//! Tests: unit tests below.
 
 use std::any::Any;
 

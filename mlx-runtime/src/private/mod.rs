@@ -1,4 +1,6 @@
 //! Functions that generated code calls. Not part of the API: it changes with the macros.
+//!
+//! Tests: `mlx-tests --test language`, `--test rules`.
 
 pub use crate::array::indexing::step;
 pub use crate::kernels::rows;
@@ -18,9 +20,9 @@ pub use crate::model::sig::{
     check_argument, check_count, check_gradient, check_result, Place, Sig, SigType,
 };
 pub use crate::model::trainable::{check_state, frozen, set_trained};
-pub use crate::nn::joined_attention;
 pub use crate::nn::linear::{forward_packed, tied, together};
 pub use crate::nn::loss::projected;
+pub use crate::nn::{attention, joined_attention, Norm};
 
 use crate::{Array, Dtype, Error, ErrorKind, Result};
 
@@ -94,7 +96,7 @@ pub fn present<'a, T>(layer: &'a Option<T>, name: &str) -> Result<&'a T> {
     })
 }
 
-/// The dtype of a helper function's activations: that of the first array that may have any.
+/// The dtype of a helper function's activations: the dtype of its first array that may have any.
 pub fn float_of(arrays: &[&Array]) -> Dtype {
     let float = |d: &Dtype| matches!(d, Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16);
     let mut dtypes = arrays.iter().map(|a| a.dtype());

@@ -1,4 +1,6 @@
 //! The memory that Linux lets a control group of processes use, such as a container's.
+//!
+//! Tests: unit tests below.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,6 @@
 //! Chooses the device and the limits for a machine. All functions depend on the machine's description alone.
+//!
+//! Tests: unit tests below.
 
 use serde::Serialize;
 
@@ -148,7 +150,8 @@ fn memory_of_system(machine: &Machine, asked: Option<Limit>) -> Result<Chosen> {
     // On Apple's chips the system makes room; elsewhere memory that other programs use is not available.
     let left = machine
         .available
-        .map(|a| part(a.saturating_add(machine.held), 0.95));
+        .filter(|_| machine.backend != Backend::Metal);
+    let left = left.map(|a| part(a.saturating_add(machine.held), 0.95));
     Ok(match left {
         Some(left) if left < most => Chosen {
             bytes: left,
@@ -233,7 +236,10 @@ fn wired(machine: &Machine, asked: Option<Limit>) -> Result<Option<Chosen>> {
             "invalid wired limit of {bytes}: expected at most the {most} that Metal recommends"
         );
         return Err(Error::new(ErrorKind::InvalidArgument, text)
-            .with_hint("use at most that, or a share such as 1.0"));
+            .with_hint(
+                "use at most that, or a share such as 1.0; `sudo sysctl iogpu.wired_limit_mb=MEGABYTES` lets Metal recommend \
+                 more until the system restarts",
+            ));
     }
     Ok(Some(Chosen {
         bytes,
@@ -299,6 +305,47 @@ mod tests {
         let mut m = Machine::new(Backend::Cuda, 128 * GB);
         m.gpus.push(Gpu::new("NVIDIA GB10", 128 * GB));
         assert!(chosen(&m, Device::gpu(), Asked::default()).memory.bytes >= 100 * GB);
+    }
+
+    /// Machines as Apple sells them: GiB, the GiB that their systems recommend, and GiB of the limit.
+    #[test]
+    fn the_defaults_of_apples_machines() {
+        const GIB: f64 = (1u64 << 30) as f64;
+        for (memory, recommended, limit) in [
+            (16.0, 10.67, 12.8),
+            (64.0, 48.0, 51.2),
+            (96.0, 72.0, 76.8),
+            (128.0, 96.0, 102.4),
+            (128.0, 107.5, 107.5),
+            (256.0, 192.0, 204.8),
+            (512.0, 464.0, 464.0),
+        ] {
+            let bytes = |gib: f64| (gib * GIB) as usize;
+            let l = chosen(
+                &mac(bytes(memory), bytes(recommended)),
+                Device::gpu(),
+                Asked::default(),
+            );
+            assert!(
+                l.memory.bytes.abs_diff(bytes(limit)) < 2,
+                "{memory} GiB: {l:?}"
+            );
+            assert_eq!(l.wired.unwrap().bytes, bytes(recommended));
+            assert_eq!(l.cache.bytes, l.memory.bytes);
+            assert!(memory < 128.0 || l.memory.bytes >= 100 * GB);
+        }
+    }
+
+    /// macOS compresses and writes out what other programs use.
+    #[test]
+    fn other_programs_do_not_count_on_apples_chips() {
+        let mut m = mac(128 << 30, 96 << 30);
+        let idle = chosen(&m, Device::gpu(), Asked::default()).memory.bytes;
+        m.available = Some(40 << 30);
+        assert_eq!(
+            chosen(&m, Device::gpu(), Asked::default()).memory.bytes,
+            idle
+        );
     }
 
     #[test]
@@ -382,7 +429,9 @@ mod tests {
             ..Asked::default()
         };
         let e = limits(&m, Device::gpu(), &asked).unwrap_err();
-        assert!(e.to_string().contains("48.00 GB that Metal recommends"));
+        let e = e.to_string();
+        assert!(e.contains("48.00 GB that Metal recommends"), "{e}");
+        assert!(e.contains("sysctl iogpu.wired_limit_mb="), "{e}");
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! Parses amounts of memory as people write them.
+//!
+//! Tests: unit tests below.
 
 use std::fmt;
 use std::str::FromStr;

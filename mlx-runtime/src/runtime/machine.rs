@@ -1,4 +1,6 @@
 //! A description of the machine: its backend, memory and GPUs.
+//!
+//! Tests: unit tests below.
 
 use serde::Serialize;
 
@@ -97,6 +99,8 @@ impl Machine {
             .into_iter()
             .flatten()
             .min();
+        #[cfg(target_os = "macos")]
+        use super::macos::available_memory;
         machine.available = available_memory();
         for index in 0..device::device_count(DeviceType::Gpu)? {
             let device = Device::new(DeviceType::Gpu, index);
@@ -230,6 +234,7 @@ fn can_map(bytes: usize) -> bool {
     }
 }
 
+#[cfg(not(target_os = "macos"))]
 /// Bytes that Linux estimates programs can take without swapping.
 fn available_memory() -> Option<usize> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
@@ -253,7 +258,7 @@ mod tests {
         for g in &m.gpus {
             assert!(!g.name.is_empty() && g.total > 0, "{g:?}");
         }
-        if cfg!(target_os = "linux") {
+        if cfg!(any(target_os = "linux", target_os = "macos")) {
             assert!(m.available.unwrap() <= m.memory);
         }
     }

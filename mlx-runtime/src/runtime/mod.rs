@@ -22,6 +22,8 @@ pub(crate) mod enforce;
 mod guards;
 mod limit;
 mod machine;
+#[cfg(target_os = "macos")]
+mod macos;
 mod report;
 
 pub use choose::Chosen;
@@ -31,6 +33,7 @@ pub use machine::{Backend, Gpu, Machine};
 pub use report::Report;
 
 use crate::device::Device;
+use crate::low_level::switches;
 use crate::{Error, Result};
 
 /// Systems without cgroups limit nothing.
@@ -173,6 +176,7 @@ impl Builder {
             wired: self.wired.transpose()?,
             enforce: self.enforce,
         };
+        switches::check()?;
         machine::check_room()?;
         let machine = Machine::detect()?;
         let environment = std::env::var(choose::VARIABLE).ok();

@@ -31,6 +31,8 @@ typedef struct mlxrs_queue_ {
   uint32_t tasks;
   /** Pieces of work in a task: 10 on a CPU, `MLX_MAX_OPS_PER_BUFFER` on a GPU. */
   uint32_t pieces;
+  /** Elements of the arrays of a task, above which it ends with fewer pieces, as on Metal. */
+  uint64_t elements;
   /** True if releasing an operation's inputs is a piece of work, as it is on a CPU. */
   bool releases;
 } mlxrs_queue;

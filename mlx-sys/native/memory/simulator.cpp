@@ -297,6 +297,7 @@ class Replay : public Planner {
     held.erase(arr.data_shared_ptr());
     // The work's own pieces, and on a CPU the one that releases its inputs.
     dispatched_ += may_queue_.releases ? 1 : 0;
+    end_large_task(arr);
     queue_.push_back({dispatched_, {held.begin(), held.end()}, std::move(temporaries_)});
     temporaries_.clear();
     held.clear();
@@ -311,6 +312,33 @@ class Replay : public Planner {
     // Above the limit MLX waits for one task after the other until memory is free or none is left.
     for (size_t task = may_queue_.tasks; active_ > limit_ && task > 0; task--) {
       finish(dispatched_ - std::min(dispatched_, (task - 1) * each + rest));
+    }
+  }
+
+  // A task whose arrays are large ends early: its missing pieces count as queued with it.
+  void end_large_task(const array& arr) {
+    const size_t each = may_queue_.pieces;
+    if (each == 0 || may_queue_.elements == UINT64_MAX) {
+      return;
+    }
+    if (dispatched_ / each != task_) {
+      task_ = dispatched_ / each;
+      task_arrays_.clear();
+      task_elements_ = 0;
+    }
+    auto add = [&](const array& a) {
+      if (task_arrays_.insert(a.data_shared_ptr().get()).second) {
+        task_elements_ += a.data_size();
+      }
+    };
+    for (const auto& in : arr.inputs()) {
+      add(in);
+    }
+    for (const auto& out : arr.outputs()) {
+      add(out);
+    }
+    if (task_elements_ > may_queue_.elements) {
+      dispatched_ += each - dispatched_ % each;
     }
   }
 
@@ -534,6 +562,9 @@ class Replay : public Planner {
   size_t active_ = 0;
   size_t now_ = 0;
   size_t dispatched_ = 0;
+  size_t task_ = 0;
+  uint64_t task_elements_ = 0;
+  std::unordered_set<const array::Data*> task_arrays_;
   std::unordered_map<const array::Data*, size_t> sizes_;
   std::vector<Block> temporaries_;
   std::deque<Work> queue_;

@@ -106,7 +106,7 @@ fn the_cache_is_where_the_platform_keeps_caches() {
     build.remove("MLX_SYS_CACHE").run();
     let home = build.folder.join("home");
     let usual = match cfg!(target_os = "macos") {
-        true => home.join("Library/Caches/mlx-sys"),
+        true => home.join("Library/Application Support/mlx-sys"),
         false => home.join(".cache/mlx-sys"),
     };
     assert!(usual.is_dir());

@@ -3,4 +3,5 @@
 mod cache;
 mod failures;
 mod harness;
+mod macos;
 mod sources;

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::harness::{Build, CACHE};
 
@@ -46,18 +45,24 @@ fn another_version_of_mlx_is_named() {
     let mlx = build.folder.join("mlx");
     fs::create_dir_all(mlx.join("lib")).unwrap();
     fs::create_dir_all(mlx.join("include/mlx")).unwrap();
-    for name in ["libmlx.so", "libmlx.dylib"] {
+    for name in ["libmlx.so", "libmlx.dylib", "libmlxc.a"] {
         fs::write(mlx.join("lib").join(name), "").unwrap();
     }
     let version =
         "#define MLX_VERSION_MAJOR 0\n#define MLX_VERSION_MINOR 31\n#define MLX_VERSION_PATCH 1\n";
     fs::write(mlx.join("include/mlx/version.h"), version).unwrap();
-    let outcome = build.env_path("MLX_SYS_MLX", "mlx").succeed();
-    let warning = outcome.value("warning").unwrap();
-    assert!(
-        warning.contains("MLX 0.31.1") && warning.contains("0.32.2"),
-        "{warning}"
-    );
+    fs::create_dir_all(mlx.join("include/mlx/c")).unwrap();
+    for name in ["mlx.h", "c/mlx.h"] {
+        fs::write(mlx.join("include/mlx").join(name), "").unwrap();
+    }
+    for variable in ["MLX_SYS_MLX", "MLX_SYS_PREFIX"] {
+        let outcome = build.env_path(variable, "mlx").run();
+        let warning = outcome.value("warning").unwrap();
+        assert!(
+            warning.contains("MLX 0.31.1") && warning.contains("0.32.2"),
+            "{variable}: {warning}"
+        );
+    }
 }
 
 /// A uv that unpacks only the expected file, and records its arguments.
@@ -170,7 +175,10 @@ fn a_program_finds_an_installed_mlx_c() {
     )
     .unwrap();
     let cxx = |args: &[&str]| {
-        let status = Command::new("c++").args(args).status().unwrap();
+        let status = std::process::Command::new("c++")
+            .args(args)
+            .status()
+            .unwrap();
         assert!(status.success());
     };
     let (source, lib) = (source.to_str().unwrap(), lib.to_str().unwrap());
@@ -207,7 +215,7 @@ fn a_program_finds_an_installed_mlx_c() {
         folder,
         "-lmlxc",
     ]);
-    let status = Command::new(program)
+    let status = std::process::Command::new(program)
         .env_clear()
         .current_dir("/")
         .status()

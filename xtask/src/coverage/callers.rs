@@ -1,4 +1,6 @@
 //! Which items of a crate's sources name which functions.
+//!
+//! Tests: `tests/current.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

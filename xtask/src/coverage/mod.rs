@@ -2,6 +2,8 @@
 //!
 //! The functions come from the bindings, their headers from MLX C's folder, the callers from
 //! mlx-runtime's sources, which syn reads.
+//!
+//! Tests: `tests/current.rs`.
 
 mod callers;
 

@@ -2,6 +2,8 @@
 //!
 //! The calls are read off the runtime's functions that generated code calls, through all functions
 //! that these call in turn.
+//!
+//! Tests: `tests/current.rs`.
 
 mod names;
 mod scan;

@@ -1,4 +1,6 @@
 //! The names by which the sources ask for a row of the table: those of `explain`, and of operations that a pass makes.
+//!
+//! Tests: `tests/current.rs`.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,6 @@
 //! Reads the runtime's sources: which functions of the C API does a function call, in what order?
+//!
+//! Tests: `tests/current.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

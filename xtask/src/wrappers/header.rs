@@ -1,4 +1,6 @@
 //! The declarations in MLX C's headers.
+//!
+//! Tests: `tests/current.rs`.
 
 use std::collections::BTreeMap;
 use std::path::Path;

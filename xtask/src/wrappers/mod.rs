@@ -2,6 +2,8 @@
 //!
 //! The files in `rows` list the functions, their documentation, and the checks before each call;
 //! MLX C's headers give the rest.
+//!
+//! Tests: `tests/current.rs`.
 
 mod header;
 mod rows;

@@ -1,4 +1,6 @@
 //! The functions to wrap, and everything about them that MLX C's headers do not say.
+//!
+//! Tests: `tests/current.rs`.
 
 use std::collections::BTreeMap;
 

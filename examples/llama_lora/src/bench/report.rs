@@ -1,4 +1,6 @@
 //! The report of `bench`, as text and as JSON.
+//!
+//! Tests: `tests/synth.rs`.
 
 use std::fmt;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use mlx_runtime::io;
 
-use super::{config, Checkpoint};
+use super::{config, Beside, Checkpoint};
 use crate::files::read_text;
 use crate::text;
 
@@ -47,5 +47,6 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
         block_size: described.block_size,
         names: "",
         text,
+        beside: Beside::Folder(path.to_owned()),
     })
 }

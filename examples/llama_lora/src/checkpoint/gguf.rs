@@ -1,4 +1,6 @@
 //! Opens a GGUF file of the llama architecture. The model knows its tensors by GGUF's names too.
+//!
+//! Tests: unit tests below.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,8 +8,9 @@ use std::path::Path;
 use anyhow::{bail, ensure, Context, Result};
 use mlx_runtime::io::{self, Gguf, GgufValue};
 use mlx_runtime::Array;
+use serde_json::{json, Value};
 
-use super::{halves, rope, Checkpoint};
+use super::{halves, rope, Beside, Checkpoint};
 use crate::text::{self, GgufVocab};
 use mlx_models::Config;
 
@@ -20,7 +23,9 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
             architecture == "llama",
             "unsupported architecture {architecture:?}: expected llama"
         );
-        let mut text = text::from_gguf(vocab(&file)?)?;
+        let vocab = vocab(&file)?;
+        let tokenizer_config = tokenizer_config(&vocab);
+        let mut text = text::from_gguf(vocab)?;
         let config = config(&file)?;
         config.check()?;
         text.limit(config.vocab_size, config.max_position_embeddings)?;
@@ -32,6 +37,10 @@ pub fn open(path: &Path) -> Result<Checkpoint> {
             block_size: None,
             names: "gguf",
             text,
+            beside: Beside::Made {
+                config: None,
+                tokenizer_config,
+            },
         })
     };
     read().with_context(|| format!("in {}", path.display()))
@@ -92,6 +101,46 @@ fn config(file: &Gguf) -> Result<Config> {
         max_position_embeddings: optional("context_length")?.unwrap_or(2048),
         ..Config::default()
     })
+}
+
+/// Names of a llama's layers: Hugging Face's and GGUF's.
+const NAMES: &[(&str, &str)] = &[
+    ("self_attn.q_proj", "attn_q"),
+    ("self_attn.k_proj", "attn_k"),
+    ("self_attn.v_proj", "attn_v"),
+    ("self_attn.o_proj", "attn_output"),
+    ("mlp.gate_proj", "ffn_gate"),
+    ("mlp.up_proj", "ffn_up"),
+    ("mlp.down_proj", "ffn_down"),
+    ("input_layernorm", "attn_norm"),
+    ("post_attention_layernorm", "ffn_norm"),
+    ("model.embed_tokens", "token_embd"),
+    ("model.norm", "output_norm"),
+    ("lm_head", "output"),
+];
+
+/// Hugging Face's name of a tensor of a GGUF of the llama architecture; `None` for a table of the rotation.
+pub fn hugging_face_name(name: &str) -> Option<String> {
+    let (layer, rest) = match name.strip_prefix("blk.").and_then(|r| r.split_once('.')) {
+        Some((layer, rest)) => (format!("model.layers.{layer}."), rest),
+        None => (String::new(), name),
+    };
+    let (stem, leaf) = rest.rsplit_once('.')?;
+    let (theirs, _) = NAMES.iter().find(|(_, own)| *own == stem)?;
+    Some(format!("{layer}{theirs}.{leaf}"))
+}
+
+/// The `tokenizer_config.json` that says what the metadata says.
+fn tokenizer_config(vocab: &GgufVocab) -> Value {
+    let token = |id: Option<u32>| id.and_then(|id| vocab.tokens.get(id as usize));
+    let mut all = json!({
+        "bos_token": token(vocab.bos), "eos_token": token(vocab.eos), "chat_template": vocab.template,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+    });
+    if let Value::Object(map) = &mut all {
+        map.retain(|_, value| !value.is_null());
+    }
+    all
 }
 
 /// Brings the rows of queries and keys into Hugging Face's order.

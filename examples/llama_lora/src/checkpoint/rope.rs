@@ -1,4 +1,6 @@
 //! Reads the rotary scaling of a GGUF of the llama architecture: keys of its metadata, a table of factors, or both.
+//!
+//! Tests: unit tests below.
 
 use anyhow::{bail, ensure, Context, Result};
 use mlx_runtime::io::Gguf;

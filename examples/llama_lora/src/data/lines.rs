@@ -1,4 +1,6 @@
 //! Reads the lines of a JSONL file, one at a time, with a limit on their length.
+//!
+//! Tests: unit tests below.
 
 use std::io::{BufRead, Read};
 

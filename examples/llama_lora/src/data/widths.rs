@@ -1,4 +1,6 @@
 //! Chooses the widths that rows are padded to: few, so that there are few shapes of batch.
+//!
+//! Tests: unit tests below.
 
 use std::collections::BTreeMap;
 

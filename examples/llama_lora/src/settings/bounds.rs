@@ -1,4 +1,6 @@
 //! The range of every number that a flag or a file sets, in one table.
+//!
+//! Tests: unit tests below.
 
 use anyhow::{bail, ensure, Result};
 use serde_yaml_ng::Value;
@@ -34,6 +36,11 @@ const TABLE: &[(&str, Range)] = &[
     ("batch_size", ROWS),
     ("num_layers", Whole(-1, 10_000)),
     ("learning_rate", RATE),
+    ("epochs", Whole(1, 1_000_000)),
+    ("max_grad_norm", POSITIVE),
+    ("max_grad_value", POSITIVE),
+    ("save_total_limit", Whole(-1, 1_000_000)),
+    ("early_stopping", Whole(1, 1_000_000)),
     ("grad_accumulation_steps", ROWS),
     ("max_skipped_steps", Whole(0, u32::MAX as i128)),
     ("max_seq_length", Whole(2, 1 << 24)),
@@ -68,6 +75,13 @@ const TABLE: &[(&str, Range)] = &[
     ("max_tokens", Whole(1, i32::MAX as i128)),
     ("temp", From(0.0, MOST)),
     ("top_p", Above(0.0, 1.0)),
+    ("min_p", From(0.0, 1.0)),
+    ("min_tokens_to_keep", Whole(1, 1 << 20)),
+    ("top_k", Whole(0, 1 << 24)),
+    ("repetition_penalty", POSITIVE),
+    ("repetition_context_size", Whole(1, 1 << 24)),
+    ("max_kv_size", Whole(8, 1 << 24)),
+    ("prefill_step_size", Whole(1, 1 << 24)),
     ("tokens", Whole(1, 1 << 20)),
     ("steps", Whole(1, 1_000_000)),
     ("warmup", Whole(0, 1_000_000)),
@@ -190,6 +204,10 @@ mod tests {
                 optimizer_config: OptimizerConfig::of(optimizer, true),
                 grad_checkpoint: GradCheckpoint::Every(3),
                 metrics_port: Some(3),
+                epochs: Some(2),
+                max_grad_norm: Some(1.0),
+                max_grad_value: Some(1.0),
+                early_stopping: Some(3),
                 lr_schedule: Some(Schedule {
                     name: Kind::CosineDecay,
                     arguments: vec![1.0, 2.0],

@@ -10,7 +10,7 @@ use mlx_runtime::runtime::Limit;
 use serde::Deserialize;
 use serde_yaml_ng::{Mapping, Value};
 
-use super::{GradCheckpoint, Optimizer, OptimizerFile};
+use super::{FineTune, GradCheckpoint, Optimizer, OptimizerFile};
 use crate::cli::TrainArgs;
 use crate::files::read_text;
 use crate::output;
@@ -29,6 +29,13 @@ pub struct FileSettings {
     pub num_layers: Option<i32>,
     pub batch_size: Option<usize>,
     pub iters: Option<u64>,
+    pub fine_tune_type: Option<FineTune>,
+    pub epochs: Option<u64>,
+    pub max_grad_norm: Option<f64>,
+    pub max_grad_value: Option<f64>,
+    pub save_total_limit: Option<i64>,
+    pub keep_best: Option<bool>,
+    pub early_stopping: Option<u64>,
     pub val_batches: Option<i64>,
     pub test_batches: Option<i64>,
     pub learning_rate: Option<f64>,
@@ -72,7 +79,7 @@ pub struct LoraFile {
     pub keys: Option<Vec<String>>,
 }
 
-const KEYS: [&str; 35] = [
+const KEYS: [&str; 42] = [
     "model",
     "train",
     "test",
@@ -81,6 +88,13 @@ const KEYS: [&str; 35] = [
     "num_layers",
     "batch_size",
     "iters",
+    "fine_tune_type",
+    "epochs",
+    "max_grad_norm",
+    "max_grad_value",
+    "save_total_limit",
+    "keep_best",
+    "early_stopping",
     "val_batches",
     "test_batches",
     "learning_rate",
@@ -116,10 +130,6 @@ const SCHEDULE_KEYS: [&str; 4] = ["name", "arguments", "warmup", "warmup_init"];
 
 /// mlx-lm's keys without a counterpart here.
 const FOREIGN: &[(&str, Foreign)] = &[
-    (
-        "fine_tune_type",
-        Foreign::Only("lora", "only LoRA adapters are supported"),
-    ),
     ("hf_dataset", Foreign::Only("null", "data is a folder")),
     (
         "report_to",
@@ -158,6 +168,34 @@ impl FileSettings {
         let file = file.unwrap_or_default();
         for note in &file.notes {
             output::note(note);
+        }
+        // The flags have the keys' meaning.
+        for (key, value) in [
+            ("report_to", args.report_to.clone().map(Value::from)),
+            ("project_name", args.project_name.clone().map(Value::from)),
+            (
+                "clear_cache_threshold",
+                args.clear_cache_threshold.clone().map(Value::from),
+            ),
+            (
+                "trust_remote_code",
+                args.trust_remote_code.then(|| Value::from(true)),
+            ),
+        ] {
+            let Some(value) = value else { continue };
+            let flag = format!("--{}", key.replace('_', "-"));
+            match FOREIGN.iter().find(|(k, _)| *k == key) {
+                Some((_, Foreign::Only(only, why))) => {
+                    bail!(
+                        "{flag} is {}, expected {only}, because {why}",
+                        shown(&value)
+                    )
+                }
+                Some((_, Foreign::Nothing(why))) => {
+                    output::note(format_args!("{flag} has no effect, because {why}"));
+                }
+                None => {}
+            }
         }
         Ok(file)
     }

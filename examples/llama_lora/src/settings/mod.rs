@@ -1,4 +1,6 @@
 //! Settings of a training run: the command line overrides a YAML file, which overrides mlx-lm's defaults.
+//!
+//! Tests: unit tests below.
 
 pub mod bounds;
 mod file;
@@ -15,14 +17,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::{PackArgs, TrainArgs};
 use crate::output;
-use crate::schedule::Schedule;
+use crate::schedule::{Kind, Schedule};
 pub use file::FileSettings;
 pub use of_run::{Measured, OfRun};
 pub use optimizer::{
     AdafactorConfig, AdamConfig, AdamwConfig, LionConfig, MuonConfig, Optimizer, OptimizerConfig,
     OptimizerFile, SgdConfig,
 };
-pub use values::{parse_size, GradCheckpoint, Packing};
+pub use values::{parse_size, FineTune, GradCheckpoint, Packing};
 
 /// Every setting of a training run, decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,7 +34,12 @@ pub struct Settings {
     #[serde(default)]
     pub quantize: Option<Packing>,
     pub data: String,
+    #[serde(default)]
+    pub fine_tune_type: FineTune,
     pub iters: u64,
+    /// Passes over the rows, which decide `iters` once the rows are known.
+    #[serde(default)]
+    pub epochs: Option<u64>,
     pub batch_size: usize,
     pub num_layers: i32,
     pub learning_rate: f64,
@@ -43,6 +50,10 @@ pub struct Settings {
     pub grad_checkpoint: GradCheckpoint,
     pub grad_accumulation_steps: u64,
     pub max_skipped_steps: u32,
+    #[serde(default)]
+    pub max_grad_norm: Option<f64>,
+    #[serde(default)]
+    pub max_grad_value: Option<f64>,
     pub max_seq_length: usize,
     #[serde(default = "default_buckets")]
     pub length_buckets: usize,
@@ -58,6 +69,14 @@ pub struct Settings {
     #[serde(default = "all_batches")]
     pub test_batches: i64,
     pub save_every: u64,
+    /// Numbered copies of the adapter that stay; -1 for all.
+    #[serde(default)]
+    pub save_total_limit: i64,
+    #[serde(default)]
+    pub keep_best: bool,
+    /// Evaluations in a row without a better loss that end the run.
+    #[serde(default)]
+    pub early_stopping: Option<u64>,
     #[serde(default)]
     pub device: Option<String>,
     pub memory_limit: Option<Limit>,
@@ -107,7 +126,9 @@ impl Default for Settings {
             model: DEFAULT_MODEL.into(),
             quantize: None,
             data: DEFAULT_DATA.into(),
+            fine_tune_type: FineTune::Lora,
             iters: 1000,
+            epochs: None,
             batch_size: 4,
             num_layers: DEFAULT_LAYERS,
             learning_rate: 1e-5,
@@ -123,6 +144,8 @@ impl Default for Settings {
             grad_checkpoint: GradCheckpoint::Auto,
             grad_accumulation_steps: 1,
             max_skipped_steps: 10,
+            max_grad_norm: None,
+            max_grad_value: None,
             max_seq_length: 2048,
             length_buckets: DEFAULT_BUCKETS,
             truncate: false,
@@ -134,6 +157,9 @@ impl Default for Settings {
             val_batches: 25,
             test_batches: all_batches(),
             save_every: 100,
+            save_total_limit: 0,
+            keep_best: false,
+            early_stopping: None,
             device: None,
             memory_limit: None,
             metrics_port: None,
@@ -169,7 +195,7 @@ impl Settings {
             )*};
         }
         same!(quantize batch_size grad_accumulation_steps num_layers learning_rate lr_schedule optimizer optimizer_config lora max_seq_length length_buckets
-              truncate seed mask_prompt compat resume_adapter_file);
+              truncate seed mask_prompt compat resume_adapter_file fine_tune_type max_grad_norm max_grad_value);
         Ok(new)
     }
 
@@ -195,10 +221,32 @@ impl Settings {
             None => file.memory_limit.or(base.memory_limit),
         };
         if args.learning_rate.is_some()
+            && args.warmup_steps.is_none()
             && (file.lr_schedule.is_some() || base.lr_schedule.is_some())
         {
             output::note("--learning-rate has no effect, because lr_schedule decides");
         }
+        let lr_schedule = match args.warmup_steps {
+            None => file.lr_schedule.or(base.lr_schedule.clone()),
+            Some(warmup) => {
+                ensure!(
+                    file.lr_schedule.is_none(),
+                    "--warmup-steps contradicts lr_schedule of the configuration: set its warmup instead"
+                );
+                let rate = pick(&args.learning_rate, file.learning_rate, base.learning_rate);
+                Some(Schedule {
+                    name: Kind::Constant,
+                    arguments: vec![rate],
+                    warmup,
+                    warmup_init: 0.0,
+                })
+            }
+        };
+        let epochs = args.epochs.or(file.epochs);
+        ensure!(
+            epochs.is_none() || args.iters.or(file.iters).is_none(),
+            "expected --epochs or --iters, found both"
+        );
         let device = args.runtime.device.clone();
         let resume_adapter_file = args
             .resume_adapter_file
@@ -214,11 +262,18 @@ impl Settings {
             model: pick(&args.model, file.model, base.model),
             quantize: Packing::of(&packing)?.or(base.quantize),
             data: pick(&args.data, file.data, base.data),
+            fine_tune_type: pick(
+                &args.fine_tune_type,
+                file.fine_tune_type,
+                base.fine_tune_type,
+            ),
             iters: pick(&args.iters, file.iters, base.iters),
+            // A number of steps takes the place of the saved run's passes.
+            epochs: epochs.or(base.epochs.filter(|_| args.iters.or(file.iters).is_none())),
             batch_size: pick(&args.batch_size, file.batch_size, base.batch_size),
             num_layers: pick(&args.num_layers, file.num_layers, base.num_layers),
             learning_rate: pick(&args.learning_rate, file.learning_rate, base.learning_rate),
-            lr_schedule: file.lr_schedule.or(base.lr_schedule),
+            lr_schedule,
             optimizer,
             optimizer_config,
             lora: LoraSettings {
@@ -247,6 +302,14 @@ impl Settings {
                 file.max_skipped_steps,
                 base.max_skipped_steps,
             ),
+            max_grad_norm: args
+                .max_grad_norm
+                .or(file.max_grad_norm)
+                .or(base.max_grad_norm),
+            max_grad_value: args
+                .max_grad_value
+                .or(file.max_grad_value)
+                .or(base.max_grad_value),
             max_seq_length: pick(
                 &args.max_seq_length,
                 file.max_seq_length,
@@ -274,6 +337,16 @@ impl Settings {
             val_batches: pick(&args.val_batches, file.val_batches, base.val_batches),
             test_batches: pick(&args.test_batches, file.test_batches, base.test_batches),
             save_every: pick(&args.save_every, file.save_every, base.save_every),
+            save_total_limit: pick(
+                &args.save_total_limit,
+                file.save_total_limit,
+                base.save_total_limit,
+            ),
+            keep_best: args.keep_best || file.keep_best.unwrap_or(base.keep_best),
+            early_stopping: args
+                .early_stopping
+                .or(file.early_stopping)
+                .or(base.early_stopping),
             device: device.or(file.device).or(base.device),
             memory_limit,
             metrics_port: args
@@ -302,6 +375,14 @@ impl Settings {
         ensure!(
             self.test_batches != 0,
             "--test-batches is 0, expected -1 (all) or at least 1; leave --test out to measure nothing"
+        );
+        ensure!(
+            self.fine_tune_type == FineTune::Lora || self.quantize.is_none(),
+            "--fine-tune-type full contradicts --quantize: packed matrices cannot be trained"
+        );
+        ensure!(
+            self.early_stopping.is_none() && !self.keep_best || self.val_batches != 0,
+            "--val-batches is 0, expected another number, because --keep-best and --early-stopping look at the valid loss"
         );
         if let Some(schedule) = &self.lr_schedule {
             schedule.check()?;
@@ -410,7 +491,7 @@ mod tests {
     #[test]
     fn what_is_not_supported_is_refused_and_not_ignored() {
         for yaml in [
-            "fine_tune_type: dora",
+            "fine_tune_type: lokr",
             "grad_accumulation_steps: 0",
             "report_to: wandb",
             "optimizer: rmsprop",
@@ -424,6 +505,9 @@ mod tests {
         for yaml in [
             "",
             "fine_tune_type: lora",
+            "fine_tune_type: full",
+            "{epochs: 3, max_grad_norm: 1.0, keep_best: true, early_stopping: 2, save_total_limit: 3}",
+            "lr_schedule: {name: wsd, arguments: [1e-4, 100, 20]}",
             "grad_accumulation_steps: 4",
             "report_to: null",
             "optimizer: muon",

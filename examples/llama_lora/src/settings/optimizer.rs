@@ -1,4 +1,6 @@
 //! Chooses the optimiser and its numbers: mlx-lm's `optimizer` and `optimizer_config`.
+//!
+//! Tests: unit tests below.
 
 use std::str::FromStr;
 

@@ -1,4 +1,6 @@
 //! Paths in JSON: text, or bytes if a path is not UTF-8.
+//!
+//! Tests: `tests/paths.rs`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

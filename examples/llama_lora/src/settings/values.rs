@@ -1,4 +1,6 @@
 //! Values of settings that are more than a number or a text.
+//!
+//! Tests: unit tests below.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,6 +23,48 @@ pub enum GradCheckpoint {
     Always,
     /// At every n-th layer.
     Every(u32),
+}
+
+/// The tensors that are trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "String")]
+pub enum FineTune {
+    /// A low-rank adapter.
+    #[default]
+    Lora,
+    /// Every tensor of the last layers.
+    Full,
+}
+
+impl FineTune {
+    /// Its name in flags and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            FineTune::Lora => "lora",
+            FineTune::Full => "full",
+        }
+    }
+}
+
+impl FromStr for FineTune {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "lora" => Ok(FineTune::Lora),
+            "full" => Ok(FineTune::Full),
+            "dora" => Err("unsupported kind \"dora\": expected lora or full; adapters that mlx-lm or PEFT trained with DoRA can be fused".into()),
+            other => Err(format!("unknown kind {other:?}: expected lora or full")),
+        }
+    }
+}
+
+impl TryFrom<String> for FineTune {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
 }
 
 impl FromStr for GradCheckpoint {

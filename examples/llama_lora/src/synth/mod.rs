@@ -18,7 +18,7 @@ use anyhow::{bail, ensure, Context, Result};
 use mlx_models::Config;
 use mlx_runtime::{Array, Dtype};
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Beside, Checkpoint};
 use crate::files::read_text;
 use crate::text::bytes;
 pub use run::run;
@@ -135,12 +135,17 @@ impl Recipe {
     /// The model as an open checkpoint; its text is bytes.
     pub fn open(self) -> Result<Checkpoint> {
         let weights: HashMap<String, Array> = self.tensors()?.into_iter().collect();
+        let beside = Beside::Made {
+            config: Some(write::config(&self)?),
+            tokenizer_config: write::tokenizer_config(),
+        };
         Ok(Checkpoint {
             config: self.config,
             weights,
             block_size: None,
             names: "",
             text: bytes::text()?,
+            beside,
         })
     }
 }

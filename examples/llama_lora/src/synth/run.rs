@@ -1,4 +1,6 @@
 //! The command `synth`.
+//!
+//! Tests: `tests/synth.rs`.
 
 use std::time::Instant;
 

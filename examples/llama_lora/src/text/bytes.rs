@@ -1,4 +1,6 @@
 //! A tokenizer that needs no training: each byte is a token.
+//!
+//! Tests: `tests/synth.rs`.
 
 use anyhow::{anyhow, Result};
 use tokenizers::models::bpe::{Vocab, BPE};

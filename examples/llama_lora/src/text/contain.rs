@@ -1,4 +1,6 @@
 //! Work on untrusted files: a panic becomes an error, and deep recursion gets a larger stack.
+//!
+//! Tests: unit tests below.
 
 use std::any::Any;
 use std::cell::Cell;

@@ -150,7 +150,7 @@ fn ids(value: &Value) -> Vec<u32> {
 }
 
 /// The template, and the one for conversations with tools: separate files, or entries of `tokenizer_config.json`.
-fn chat_templates(folder: &Path, config: &Value) -> Result<(Option<String>, Option<String>)> {
+pub fn chat_templates(folder: &Path, config: &Value) -> Result<(Option<String>, Option<String>)> {
     let file = |name: &str| -> Result<Option<String>> {
         let path = folder.join(name);
         Ok(if is_named(&path) {

@@ -1,4 +1,6 @@
 //! Builds the tokenizer of a GGUF file from its metadata.
+//!
+//! Tests: unit tests below.
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use tokenizers::models::bpe::{Vocab, BPE};

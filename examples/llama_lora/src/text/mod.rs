@@ -11,12 +11,12 @@ mod stream;
 mod template;
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokenizers::Tokenizer;
 
 use contain::contained;
 
-pub use from_folder::from_folder;
+pub use from_folder::{chat_templates, from_folder};
 pub use from_gguf::{from_gguf, GgufVocab};
 pub use stream::Stream;
 pub use template::Template;
@@ -97,6 +97,22 @@ impl Text {
         self.template.is_some()
     }
 
+    /// All tokens that end an answer.
+    pub fn stops(&self) -> &[u32] {
+        &self.stops
+    }
+
+    /// The tokenizer as a `tokenizer.json`.
+    pub fn tokenizer_json(&self) -> Result<String> {
+        let text = self.tokenizer.to_string(true);
+        text.map_err(|e| anyhow!("cannot write the tokenizer: {e}"))
+    }
+
+    /// The id of a token.
+    pub fn id_of(&self, token: &str) -> Option<u32> {
+        self.tokenizer.token_to_id(token)
+    }
+
     /// The number of ids: one more than the largest.
     pub fn vocab_size(&self) -> usize {
         self.tokenizer
@@ -167,10 +183,21 @@ impl Text {
         tools: Option<&Value>,
         answer: bool,
     ) -> Result<Vec<u32>> {
+        self.chat_with(messages, tools, answer, &Map::new())
+    }
+
+    /// As [`Text::chat`], with more names for the template, such as `enable_thinking`.
+    pub fn chat_with(
+        &self,
+        messages: &[Value],
+        tools: Option<&Value>,
+        answer: bool,
+        more: &Map<String, Value>,
+    ) -> Result<Vec<u32>> {
         let template = self
             .template
             .as_ref()
             .context("the model has no chat template")?;
-        self.encode(&template.render(messages, tools, answer)?, false)
+        self.encode(&template.render_with(messages, tools, answer, more)?, false)
     }
 }

@@ -59,11 +59,26 @@ impl Template {
         tools: Option<&Value>,
         answer: bool,
     ) -> Result<String> {
-        let mut names = self.special.clone();
+        self.render_with(messages, tools, answer, &Map::new())
+    }
+
+    /// As [`Template::render`], with more names for the template, such as `enable_thinking`.
+    pub fn render_with(
+        &self,
+        messages: &[Value],
+        tools: Option<&Value>,
+        answer: bool,
+        more: &Map<String, Value>,
+    ) -> Result<String> {
+        let mut names: Vec<(&str, Value)> = self.special.clone();
         names.push(("messages", messages.iter().map(plain).collect()));
         names.push(("tools", tools.cloned().unwrap_or_default()));
         names.push(("documents", Value::Null));
         names.push(("add_generation_prompt", json!(answer)));
+        for (name, value) in more {
+            names.retain(|(own, _)| own != name);
+            names.push((name, value.clone()));
+        }
         let template = match (&self.tools, tools) {
             (Some(template), Some(_)) => template,
             _ => &self.usual,

@@ -1,5 +1,7 @@
 //! Time and tokens: since the last report, and smoothed for the bar. The monitor counts them, and `--metrics-port`
 //! serves them.
+//!
+//! Tests: `tests/runs.rs`.
 
 use anyhow::Result;
 use mlx_runtime::monitor::{self, Monitor};

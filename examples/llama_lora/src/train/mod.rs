@@ -12,22 +12,22 @@ mod stop;
 
 pub use base::Base;
 pub use claim::Claim;
-pub use run::{run, Outcome};
+pub use run::{run, Outcome, BEST};
 pub use saved::{Progressed, Saved, STATE};
 pub use stop::{ignore_file_size_signal, Stop};
 
-use anyhow::Result;
+use anyhow::{ensure, Result};
 use mlx_models::CausalLm;
 use mlx_runtime::model;
 use mlx_runtime::{random, Runtime};
 
 use crate::adapter::{self, Adapter};
 use crate::checkpoint::{self, Checkpoint};
-use crate::data::{Limit, Split};
+use crate::data::{Batches, Limit, Split};
 use crate::files::ensure_writable;
 use crate::output;
 use crate::session::{self, Session};
-use crate::settings::Settings;
+use crate::settings::{FineTune, Settings};
 
 /// A run that is ready to start: everything that can be wrong with its inputs has been looked at.
 pub struct Prepared<M> {
@@ -97,6 +97,22 @@ pub fn prepare<M: CausalLm>(
         test.keep_rows_with_targets(settings.mask_prompt)?;
     }
 
+    let watched = settings.keep_best || settings.early_stopping.is_some();
+    ensure!(
+        !watched || valid.is_some(),
+        "--keep-best and --early-stopping need a valid split: {data} has no valid.jsonl"
+    );
+    if let Some(epochs) = settings.epochs {
+        let options = run::batch_options(&settings, session.text.places());
+        let batches = Batches::new(&train.rows, options, run::shuffle(&settings)?)?;
+        settings.iters = epochs.saturating_mul(batches.per_pass() as u64);
+        output::note(format_args!(
+            "--epochs {epochs}: {} batches a pass, {} in all",
+            batches.per_pass(),
+            settings.iters
+        ));
+    }
+
     let total = session.layers()?;
     let base = Base::of(&session.model, &session.config)?;
     // A saved run holds the adapter that it started from in a later form, and the settings that it took from it.
@@ -116,6 +132,7 @@ pub fn prepare<M: CausalLm>(
                 there.num_layers.min(total)
             };
             settings.lora = there.lora_parameters.clone().into();
+            settings.fine_tune_type = there.fine_tune_type.parse().map_err(anyhow::Error::msg)?;
             output::note(format_args!(
                 "as in {}: --lora-rank {} --lora-scale {} --num-layers {}, and its --lora-keys",
                 path.display(),
@@ -128,10 +145,14 @@ pub fn prepare<M: CausalLm>(
         }
         None => {
             let layers = settings.layers_of(total)?;
-            let lora = adapter::lora_config(&session.model, &settings.lora, layers);
-            model::add_lora(&mut session.model, &lora, &random::key(settings.seed)?)?;
-            // From here on they are said, whatever the model is.
-            settings.lora.keys = lora.keys;
+            if settings.fine_tune_type == FineTune::Full {
+                model::unfreeze_layers(&mut session.model, layers)?;
+            } else {
+                let lora = adapter::lora_config(&session.model, &settings.lora, layers);
+                model::add_lora(&mut session.model, &lora, &random::key(settings.seed)?)?;
+                // From here on they are said, whatever the model is.
+                settings.lora.keys = lora.keys;
+            }
         }
     }
     if let Some(saved) = &saved {

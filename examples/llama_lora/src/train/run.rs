@@ -12,12 +12,13 @@ use mlx_runtime::{memory, ops, Array};
 
 use super::ahead::{Ahead, Ready};
 use super::clock::Window;
+use super::saved::Watch;
 use super::{claim, saved, Base, Prepared, Progressed, Stop};
 use crate::adapter;
 use crate::advice::{self, Flags};
 use crate::data::{held_out, BatchOptions, Batches, Cursor, Row};
 use crate::eval;
-use crate::files::{is_io, message, write_atomic};
+use crate::files::{ensure_writable, is_io, message, write_atomic};
 use crate::finite::Origin;
 use crate::metrics::{Metrics, Record, TrainReport, ValidReport, METRICS};
 use crate::plot;
@@ -27,6 +28,8 @@ use crate::session::Session;
 use crate::settings::Settings;
 use mlx_models::CausalLm;
 
+/// The folder of the best adapter, in the adapter's folder.
+pub const BEST: &str = "best";
 /// The picture of the losses, in the adapter's folder.
 pub(super) const CURVE: &str = "loss.svg";
 
@@ -38,6 +41,8 @@ pub struct Outcome<M> {
     pub iteration: u64,
     /// True if all of them are done. False if the user asked to stop.
     pub finished: bool,
+    /// Step and valid loss of the best adapter, if the run looks for one.
+    pub best: Option<(u64, f64)>,
     /// Steps that changed nothing because their loss or gradient was not finite.
     pub left_out: u32,
     /// Every report.
@@ -57,14 +62,7 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         saved,
         base,
     } = prepared;
-    let options = BatchOptions {
-        batch_size: settings.batch_size,
-        // Padding must not reach past the last position that the model has.
-        longest: settings.max_seq_length.min(session.text.places()),
-        buckets: settings.length_buckets,
-        mask_prompt: settings.mask_prompt,
-        compat: settings.compat,
-    };
+    let options = batch_options(&settings, session.text.places());
     let mut step = training_step(&session.model, &settings)?;
     let layers = settings.layers_of(session.layers()?)?;
     let batches = match &saved {
@@ -112,6 +110,11 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         broken: None,
         searched: false,
         saved_at: saved.as_ref().map(|s| s.progressed.iteration),
+        watch: saved
+            .as_ref()
+            .map(|s| s.progressed.watch)
+            .unwrap_or_default(),
+        early: false,
     };
     if let Some(server) = &server {
         let at = server.address();
@@ -129,20 +132,35 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
     stop.training(false);
     run.progress.finish();
     result?;
-    let (iteration, metrics) = (run.iteration, run.metrics);
+    let watched = settings.keep_best || settings.early_stopping.is_some();
+    let best = run.watch.best.filter(|_| watched);
+    let (iteration, metrics, early) = (run.iteration, run.metrics, run.early);
     let left_out = step.skipped()?.total;
     session.model = step.model()?;
     Ok(Outcome {
         session,
         iteration,
-        finished: iteration >= settings.iters,
+        finished: early || iteration >= settings.iters,
+        best,
         left_out,
         metrics,
         seconds: started.elapsed().as_secs_f64(),
     })
 }
 
-fn shuffle(settings: &Settings) -> Result<Shuffle> {
+/// How rows are grouped into batches; the model has `places` positions.
+pub(super) fn batch_options(settings: &Settings, places: usize) -> BatchOptions {
+    BatchOptions {
+        batch_size: settings.batch_size,
+        // Padding must not reach past the last position that the model has.
+        longest: settings.max_seq_length.min(places),
+        buckets: settings.length_buckets,
+        mask_prompt: settings.mask_prompt,
+        compat: settings.compat,
+    }
+}
+
+pub(super) fn shuffle(settings: &Settings) -> Result<Shuffle> {
     Ok(if settings.compat {
         Shuffle::numpy(u32::try_from(settings.seed)?)
     } else {
@@ -154,6 +172,8 @@ fn training_step<M: CausalLm>(model: &M, settings: &Settings) -> Result<TrainSte
     let optimizer = settings.optimizer_config.build(settings.learning_rate);
     let mut options = TrainOptions::default();
     options.checkpoint = Some(settings.grad_checkpoint.into());
+    options.max_grad_norm = settings.max_grad_norm.map(|x| x as f32);
+    options.max_grad_value = settings.max_grad_value.map(|x| x as f32);
     options.max_skipped_steps = Some(settings.max_skipped_steps);
     let (accumulate, compat) = (settings.grad_accumulation_steps > 1, settings.compat);
     let loss = move |model: &M, batch: &[Array]| match batch {
@@ -208,6 +228,10 @@ struct Run<'a> {
     searched: bool,
     /// The step after which the run was saved last.
     saved_at: Option<u64>,
+    /// The valid losses so far.
+    watch: Watch,
+    /// The valid loss does not fall any more, so that the run ends.
+    early: bool,
 }
 
 /// A started step with a loss that was not read yet.
@@ -244,7 +268,9 @@ impl Run<'_> {
         let s = self.settings;
         let mut unsaved = false;
         let mut pending: Option<Pending> = None;
-        while self.iteration < s.iters && !stop.asked() {
+        // The place after the last step, for a run that ends while the next one is prepared.
+        let mut reached = batches.cursor().clone();
+        'steps: while self.iteration < s.iters && !stop.asked() {
             // If the run ends before the group is complete, the step takes the batches there are.
             let count = s.grad_accumulation_steps.min(s.iters - self.iteration);
             let mut group: Vec<Ready> = Vec::new();
@@ -256,7 +282,10 @@ impl Run<'_> {
                     self.ended(step, pending.take())?;
                     // The evaluation before the last step must not change the random numbers of a run that is resumed.
                     let mut aside = batches.cursor().shuffle().clone();
-                    self.measure(&step.model()?, next - 1, &mut aside)?;
+                    self.measure(&step.model()?, (next - 1, due), &mut aside)?;
+                    if self.early {
+                        break 'steps;
+                    }
                     if due {
                         batches.set_shuffle(aside)?;
                     }
@@ -296,6 +325,7 @@ impl Run<'_> {
                 }
             };
             self.iteration = done.iteration;
+            reached = batches.cursor().clone();
             stop.begun();
             self.ended(step, pending.take())?;
             match started {
@@ -321,8 +351,7 @@ impl Run<'_> {
         }
         self.learnt(step)?;
         if unsaved {
-            self.save(step, batches.cursor())
-                .with_context(|| self.lost())?;
+            self.save(step, &reached).with_context(|| self.lost())?;
         }
         Ok(())
     }
@@ -454,7 +483,7 @@ impl Run<'_> {
     fn measure(
         &mut self,
         model: &impl CausalLm,
-        iteration: u64,
+        (iteration, at_interval): (u64, bool),
         shuffle: &mut Shuffle,
     ) -> Result<()> {
         let most = usize::try_from(self.settings.val_batches).ok();
@@ -487,7 +516,27 @@ impl Run<'_> {
             val_time: start.elapsed().as_secs_f64(),
         };
         self.progress.valid(&report);
-        self.metrics.push(Record::Valid(report))
+        self.metrics.push(Record::Valid(report))?;
+        let best = self.watch.see(iteration, loss, at_interval);
+        if best && self.settings.keep_best {
+            let folder = self.settings.adapter_path.join(BEST);
+            let saved = ensure_writable(&folder)
+                .and_then(|()| adapter::save(&folder, &model.trainable(), &self.adapter_config));
+            if let Err(error) = saved {
+                let text = message(&error);
+                self.progress.line(&format!(
+                    "step {iteration}: the best adapter is not saved: {text}"
+                ));
+            }
+        }
+        let patience = self.settings.early_stopping.unwrap_or(u64::MAX);
+        if at_interval && self.watch.since >= patience {
+            self.early = true;
+            self.progress.line(&format!(
+                "step {iteration}: stopping early, because the valid loss has not fallen in {patience} evaluations"
+            ));
+        }
+        Ok(())
     }
 
     /// Saves during the run, and returns false if the files cannot be written now. The adapter is still in memory, so
@@ -526,13 +575,16 @@ impl Run<'_> {
                 .with_context(|| self.intact(self.iteration));
         }
         adapter::save(folder, &trained, &self.adapter_config)?;
+        if self.settings.save_total_limit != 0 {
+            let copies = (self.iteration, self.settings.save_total_limit);
+            adapter::save_numbered(folder, &trained, &self.adapter_config, copies)?;
+        }
         let progressed = Progressed::new(
             self.iteration,
             self.targets,
             cursor.clone(),
             self.settings.clone(),
-            self.data.clone(),
-            self.base.clone(),
+            (self.data.clone(), self.base.clone(), self.watch),
         );
         saved::save(folder, &step.state(), &progressed)?;
         claim::forget_old(folder);

@@ -36,11 +36,44 @@ pub struct Progressed {
     pub cursor: Cursor,
     /// The settings of the run.
     pub settings: Settings,
+    /// The valid losses so far.
+    #[serde(default)]
+    pub watch: Watch,
     /// Checksum of the rows.
     data: String,
     /// The model without its adapter; earlier versions did not save it.
     #[serde(default)]
     base: Option<Base>,
+}
+
+/// The valid losses of a run: the lowest one, and whether it still falls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Step and loss of the best adapter.
+    pub best: Option<(u64, f64)>,
+    /// The lowest loss at the interval of evaluations. The one before the last step is not among these, because a longer
+    /// run would not have measured it.
+    lowest: Option<f64>,
+    /// Evaluations at the interval since then.
+    pub since: u64,
+}
+
+impl Watch {
+    /// Takes a loss into account. True if it is the lowest after a step.
+    pub fn see(&mut self, iteration: u64, loss: f64, at_interval: bool) -> bool {
+        if at_interval {
+            match self.lowest {
+                Some(lowest) if loss >= lowest => self.since += 1,
+                _ => (self.lowest, self.since) = (Some(loss), 0),
+            }
+        }
+        // The model before the first step is no result of the run.
+        let better = iteration > 0 && self.best.is_none_or(|(_, best)| loss < best);
+        if better {
+            self.best = Some((iteration, loss));
+        }
+        better
+    }
 }
 
 impl Progressed {
@@ -50,8 +83,7 @@ impl Progressed {
         trained_tokens: u64,
         cursor: Cursor,
         settings: Settings,
-        data: String,
-        base: Base,
+        (data, base, watch): (String, Base, Watch),
     ) -> Self {
         Progressed {
             version: VERSION,
@@ -59,6 +91,7 @@ impl Progressed {
             trained_tokens,
             cursor,
             settings,
+            watch,
             data,
             base: Some(base),
         }

@@ -160,7 +160,7 @@ pub fn write_model(folder: &Path, seed: u64) {
 }
 
 /// Bytes as tokens, and two special ones.
-fn write_tokenizer(path: &Path) {
+pub fn write_tokenizer(path: &Path) {
     let mut alphabet: Vec<char> = ByteLevel::alphabet().into_iter().collect();
     alphabet.sort_unstable();
     let mut vocab: Vocab = alphabet

@@ -1,5 +1,7 @@
 //! Every field of a `config.json` that a model here reads: the values that it may have. A field that a family does not
 //! read may hold anything.
+//!
+//! Tests: `tests/config.rs`.
 
 use anyhow::{bail, ensure, Context, Result};
 use serde_json::{Map, Value};

@@ -179,7 +179,7 @@ impl Variables {
         }
     }
 
-    /// Begins a loop that carries a variable: its value there is that from before, or that of the layer before.
+    /// Begins a loop that carries a variable: its value there comes from before the loop, or from the layer before.
     pub fn carry(&mut self, name: &str, id: Id) {
         let Some(old) = self.variable(name) else {
             return;

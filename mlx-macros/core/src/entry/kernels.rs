@@ -73,20 +73,25 @@ pub fn mistakes(attr: TokenStream, mut f: ItemFn) -> Vec<Diag> {
     }
 }
 
-/// The row program of a kernel and its gradient, for tests and tools; `None` if it has mistakes.
-pub fn programs(
-    f: &ItemFn,
-) -> Option<(
+/// The row program of a kernel and its gradient, or the program alone where one launch cannot give it.
+type Read = (
     Program,
     std::result::Result<Option<Gradient>, vjp::NoGradient>,
-)> {
+);
+
+/// The row program of a kernel and its gradient as they run, for tests and tools; `None` if it has mistakes.
+pub fn programs(f: &ItemFn) -> Option<Read> {
     let mut f = f.clone();
     let options = Options::of(TokenStream::new(), &mut f).ok()?;
     let model = functions::no_model(&f);
     let (method, graph) = functions::read(&model, &f);
     let program = read::read(&model.names, &method, &graph.ok()?).ok()?;
-    let gradient = vjp::gradient(&program, &options.frozen_tensors(&method));
-    Some((program, gradient))
+    Some(
+        match vjp::keeping(&program, &options.frozen_tensors(&method)) {
+            Ok((kernel, gradient)) => (kernel, Ok(gradient)),
+            Err(e) => (program, Err(e)),
+        },
+    )
 }
 
 /// The attributes of a kernel.
@@ -167,13 +172,13 @@ impl Options {
     ) -> std::result::Result<Parts, Vec<Diag>> {
         let program = read::read(&model.names, m, graph)?;
         let frozen = self.frozen_tensors(m);
-        let gradient = match &self.vjp {
+        let (program, gradient) = match &self.vjp {
             Some(path) if lower::kernel_trained(m, &frozen).is_empty() => {
                 return Err(vec![Diag::kernel_vjp_of_nothing(path.span())]);
             }
-            Some(_) => None,
+            Some(_) => (program, None),
             // A gradient that one launch cannot compute is composed of MLX's operations.
-            None => vjp::gradient_from_outputs(&program, &frozen).unwrap_or_default(),
+            None => vjp::keeping(&program, &frozen).unwrap_or((program, None)),
         };
         Ok(Parts {
             program,
@@ -240,17 +245,14 @@ impl Parts {
             .collect();
         for source in self.gradient.iter().flat_map(|g| &g.inputs) {
             let Source::Output(i) = source else { continue };
-            let ty = match &m.ret {
-                Ty::Tuple(all) => all.get(*i).unwrap_or(&m.ret),
-                one => one,
-            };
+            let o = &self.program.outputs[*i];
             read.push(graph.nodes.len());
             graph.nodes.push(Node {
                 kind: Kind::Op {
                     op: &RESULT,
                     args: vec![],
                 },
-                ty: ty.clone(),
+                ty: Ty::Tensor(o.shape.clone(), o.dtype),
                 span: m.ret_span,
                 name: None,
             });

@@ -41,6 +41,7 @@ fn key(graph: &Graph, id: Id) -> Option<String> {
     let list = |args: &[Arg]| args.iter().map(arg).collect::<Vec<_>>().join(", ");
     match &node.kind {
         Kind::Param(field) => Some(format!("param {field}")),
+        Kind::Weight { field, bias } => Some(format!("weight {field} {bias}")),
         Kind::Op { op, args } => Some(format!("{}({})", op.name, list(args))),
         Kind::Leaf { field, args, .. } => Some(format!("self.{field}({})", list(args))),
         Kind::Sub { field, args, .. } => Some(format!("model {field}({})", list(args))),

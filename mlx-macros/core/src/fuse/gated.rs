@@ -19,18 +19,18 @@ static GEGLU: Op = Op {
 
 /// `silu(gate) * up` becomes one operation with a gradient of its own, so that the backward pass
 /// keeps two arrays instead of five.
-pub(super) fn swiglu(_: &ModelDef, graph: &mut Graph) {
+pub(super) fn swiglu(model: &ModelDef, graph: &mut Graph) {
     if let Some(fused) = ops::find("swiglu") {
-        gated(graph, "silu", fused);
+        gated(model, graph, "silu", fused);
     }
 }
 
 /// `gelu_approx(gate) * up` likewise.
-pub(super) fn geglu(_: &ModelDef, graph: &mut Graph) {
-    gated(graph, "gelu_approx", &GEGLU);
+pub(super) fn geglu(model: &ModelDef, graph: &mut Graph) {
+    gated(model, graph, "gelu_approx", &GEGLU);
 }
 
-fn gated(graph: &mut Graph, activation: &str, fused: &'static Op) {
+fn gated(model: &ModelDef, graph: &mut Graph, activation: &str, fused: &'static Op) {
     for id in 0..graph.nodes.len() {
         let Some([Arg::Value(left), Arg::Value(right)]) = op_of(graph, id, "multiply") else {
             continue;
@@ -46,6 +46,24 @@ fn gated(graph: &mut Graph, activation: &str, fused: &'static Op) {
             (None, Some(gate)) => vec![gate, Arg::Value(left)],
             (None, None) => continue,
         };
+        // A kernel of the region reads parts of one value where they lie.
+        let sides: Vec<Option<Id>> = args
+            .iter()
+            .flat_map(Arg::values)
+            .map(|side| cut_of(graph, side))
+            .collect();
+        if model.fuse.is_on("kernels") && sides[0].is_some() && sides[0] == sides[1] {
+            continue;
+        }
         graph.nodes[id].kind = Kind::Op { op: fused, args };
     }
+}
+
+/// The value that another is a part of.
+fn cut_of(graph: &Graph, id: Id) -> Option<Id> {
+    let op = match graph.nodes[id].kind {
+        Kind::Item(of, _) => op_of(graph, of, "split"),
+        _ => op_of(graph, id, "slice"),
+    };
+    op?.first()?.values().first().copied()
 }

@@ -61,7 +61,7 @@ pub static PASSES: &[Pass] = &[
     },
     Pass {
         name: "attention",
-        doc: "heads split off, `rope`, `cache.update`, causal attention and heads joined are one operation",
+        doc: "heads split off, their norms, `rope`, `cache.update`, causal attention and heads joined are one operation; so are two that differ in the window or the rotation, in the arms of an `if`",
         run: attention::run,
     },
     Pass {
@@ -100,6 +100,16 @@ pub fn names() -> Vec<&'static str> {
 pub fn run(model: &ModelDef, graph: &mut Graph) {
     dead_code::keep_all(graph);
     for pass in PASSES.iter().filter(|p| model.fuse.is_on(p.name)) {
+        let before = record::Before::of(graph);
+        (pass.run)(model, graph);
+        before.record(pass.name, graph);
+    }
+}
+
+/// Runs a pass once more, if it is switched on.
+pub fn again(model: &ModelDef, graph: &mut Graph, name: &str) {
+    let found = PASSES.iter().find(|p| p.name == name);
+    if let Some(pass) = found.filter(|p| model.fuse.is_on(p.name)) {
         let before = record::Before::of(graph);
         (pass.run)(model, graph);
         before.record(pass.name, graph);

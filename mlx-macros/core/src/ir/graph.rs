@@ -33,6 +33,8 @@ pub enum Kind {
     Input(Ident),
     /// A bare parameter of the model.
     Param(Ident),
+    /// A tensor of a norm, its weight or its bias.
+    Weight { field: Ident, bias: bool },
     /// `KvCache::off()`, a cache that keeps nothing.
     NoCache,
     /// An operation of MLX.
@@ -173,8 +175,20 @@ pub struct Attention {
     pub head_dim: Dim,
     /// The factor of the scores.
     pub scale: Arg,
+    /// The keys that a query sees at most.
+    pub window: Option<Window>,
     /// True if queries, keys and values are a joined product, which is read whole.
     pub whole: bool,
+    /// The value that queries, keys and values are parts of, in this order.
+    pub parts_of: Option<Id>,
+}
+
+/// The number of keys that a query of attention sees at most.
+pub struct Window {
+    /// The number.
+    pub count: Expr,
+    /// The condition under which there is one, and whether it must hold or fail.
+    pub only: Option<(Expr, bool)>,
 }
 
 /// The callee that a call is compared with.
@@ -195,7 +209,7 @@ pub enum Callee {
 pub enum Place {
     /// A `let` or a method's end declares it.
     Declared,
-    /// It is that of the first tensor, for want of a declaration.
+    /// The first tensor's, because nothing is declared.
     Assumed,
     /// The next layer of a stack takes it.
     Stack,
@@ -375,7 +389,11 @@ impl Node {
     /// The nodes it reads.
     pub fn inputs(&self) -> Vec<Id> {
         match &self.kind {
-            Kind::Input(_) | Kind::Param(_) | Kind::NoCache | Kind::Number(_) => vec![],
+            Kind::Input(_)
+            | Kind::Param(_)
+            | Kind::Weight { .. }
+            | Kind::NoCache
+            | Kind::Number(_) => vec![],
             Kind::If {
                 then, otherwise, ..
             } => [&then.values[..], &otherwise.values[..]].concat(),
@@ -413,7 +431,10 @@ impl Node {
                 weights,
                 ..
             } => [*input, *targets].into_iter().chain(*weights).collect(),
-            Kind::Attention(a) => vec![a.q, a.k, a.v, a.cache],
+            Kind::Attention(a) => [a.q, a.k, a.v, a.cache]
+                .into_iter()
+                .chain(a.parts_of)
+                .collect(),
             Kind::ResidualNorm { left, right, .. } => vec![*left, *right],
             Kind::Kernel(r) => r.inputs.clone(),
             Kind::Item(id, _) | Kind::With(id) => vec![*id],
@@ -424,7 +445,11 @@ impl Node {
     /// As [`Node::inputs`], to put other nodes in their place.
     pub fn inputs_mut(&mut self) -> Vec<&mut Id> {
         match &mut self.kind {
-            Kind::Input(_) | Kind::Param(_) | Kind::NoCache | Kind::Number(_) => vec![],
+            Kind::Input(_)
+            | Kind::Param(_)
+            | Kind::Weight { .. }
+            | Kind::NoCache
+            | Kind::Number(_) => vec![],
             Kind::If {
                 then, otherwise, ..
             } => then
@@ -462,7 +487,10 @@ impl Node {
                 weights,
                 ..
             } => [input, targets].into_iter().chain(weights).collect(),
-            Kind::Attention(a) => vec![&mut a.q, &mut a.k, &mut a.v, &mut a.cache],
+            Kind::Attention(a) => [&mut a.q, &mut a.k, &mut a.v, &mut a.cache]
+                .into_iter()
+                .chain(&mut a.parts_of)
+                .collect(),
             Kind::ResidualNorm { left, right, .. } => vec![left, right],
             Kind::Kernel(r) => r.inputs.iter_mut().collect(),
             Kind::Item(id, _) | Kind::With(id) => vec![id],
@@ -488,6 +516,7 @@ impl Node {
     pub fn field(&self) -> Option<&Ident> {
         match &self.kind {
             Kind::Param(f)
+            | Kind::Weight { field: f, .. }
             | Kind::Leaf { field: f, .. }
             | Kind::Joined { field: f, .. }
             | Kind::Sub { field: f, .. }

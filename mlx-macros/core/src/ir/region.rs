@@ -2,11 +2,13 @@
 //!
 //! Tests: `tests/regions.rs`.
 
+use std::any::Any;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use syn::{Expr, Ident};
 
-use crate::ir::{Fused, Graph, Id, Kind, Node};
+use crate::ir::{Arm, Fused, Graph, Id, Kind, Node};
 use crate::syntax::dims::{volume, Dim};
 use crate::syntax::signature::{Method, Ty};
 
@@ -22,10 +24,33 @@ pub struct Region {
     pub inputs: Vec<Id>,
     /// True for each tensor without a gradient.
     pub frozen: Vec<bool>,
+    /// Names of sizes that differ from call to call.
+    pub varying: Vec<String>,
     /// The numbers of the config, of the method or of both.
     pub numbers: Vec<(Ident, Expr)>,
     /// The nodes whose values it gives. They stay in the graph, where nothing reads them any more.
     pub outputs: Vec<Id>,
+    /// The kernel and its gradient, once they are known.
+    pub known: Option<Rc<dyn Any>>,
+}
+
+impl Region {
+    /// The input, its axis and the rest of that axis's size, by which a call finds a hidden size.
+    pub fn shown(&self, name: &str) -> Option<(usize, usize, Dim)> {
+        let own = Dim::name(name).negated();
+        for (i, a) in self.method.args.iter().enumerate() {
+            let Ty::Tensor(shape, _) = &a.ty else {
+                continue;
+            };
+            for (axis, d) in shape.iter().enumerate().filter(|(_, d)| d.is_hidden()) {
+                let rest = d.plus(&own);
+                if !rest.is_hidden() {
+                    return Some((i, axis, rest));
+                }
+            }
+        }
+        None
+    }
 }
 
 impl Graph {
@@ -100,7 +125,7 @@ impl Graph {
         let (first, last, old) = (*first, *last, self.nodes.len());
         let after = self.between(members);
         let outputs = region.outputs.clone();
-        let mut added = self.kernel(region);
+        let added = self.kernel(region);
         let several = outputs.len() > 1;
         let value = |i: usize| old + i + usize::from(several);
         let moved = |id: Id| outputs.iter().position(|o| *o == id).map_or(id, value);
@@ -116,31 +141,39 @@ impl Graph {
         order.extend(old..old + added.len());
         order.extend(after);
         order.extend(last + 1..old);
+        let count = order.len() - old;
+        let place = self.arranged(added, &order);
+        for arm in self.arms_mut() {
+            arm.start += if arm.start > first { count } else { 0 };
+            arm.end += if arm.end > last { count } else { 0 };
+        }
+        let mut absorbed: BTreeSet<Id> = members.iter().map(|m| place[*m]).collect();
+        let inner: Vec<Id> = absorbed
+            .iter()
+            .filter_map(|m| self.fused.get(m))
+            .flat_map(|f| f.absorbed.iter().copied())
+            .collect();
+        absorbed.extend(inner);
+        let passes = vec![pass];
+        self.fused.insert(at, Fused { passes, absorbed });
+        place[..old].to_vec()
+    }
+
+    /// Puts the nodes, and these behind them, in an order. Returns the place of each. The arms keep their old bounds.
+    fn arranged(&mut self, added: Vec<Node>, order: &[Id]) -> Vec<Id> {
         let mut place = vec![0; order.len()];
         for (now, id) in order.iter().enumerate() {
             place[*id] = now;
         }
-        let mut before: Vec<Option<Node>> = std::mem::take(&mut self.nodes)
-            .into_iter()
-            .chain(added.drain(..))
-            .map(Some)
-            .collect();
+        let before = std::mem::take(&mut self.nodes).into_iter();
+        let mut before: Vec<Option<Node>> = before.chain(added).map(Some).collect();
         let nodes = order.iter().filter_map(|id| before[*id].take());
         self.nodes = nodes.collect();
-        let count = order.len() - old;
         for node in &mut self.nodes {
             node.inputs_mut().into_iter().for_each(|i| *i = place[*i]);
             match &mut node.kind {
                 Kind::ResidualNorm { norm, .. } => *norm = place[*norm],
                 Kind::Kernel(r) => r.outputs.iter_mut().for_each(|o| *o = place[*o]),
-                Kind::If {
-                    then, otherwise, ..
-                } => {
-                    for arm in [then, otherwise] {
-                        arm.start += if arm.start > first { count } else { 0 };
-                        arm.end += if arm.end > last { count } else { 0 };
-                    }
-                }
                 _ => {}
             }
         }
@@ -153,17 +186,89 @@ impl Graph {
                 (place[id], f)
             })
             .collect();
-        let mut absorbed: BTreeSet<Id> = members.iter().map(|m| place[*m]).collect();
-        let inner: Vec<Id> = absorbed
-            .iter()
-            .filter_map(|m| self.fused.get(m))
-            .flat_map(|f| f.absorbed.iter().copied())
-            .collect();
-        absorbed.extend(inner);
-        let passes = vec![pass];
-        self.fused.insert(at, Fused { passes, absorbed });
-        place.truncate(old);
         place
+    }
+
+    fn arms_mut(&mut self) -> impl Iterator<Item = &mut Arm> {
+        let arms = self.nodes.iter_mut().filter_map(|n| match &mut n.kind {
+            Kind::If {
+                then, otherwise, ..
+            } => Some([then, otherwise]),
+            _ => None,
+        });
+        arms.flatten()
+    }
+
+    /// Puts nodes before another, in the same arm. Their ids, as others name them, follow those of all nodes.
+    pub fn put_before(&mut self, id: Id, added: Vec<Node>) {
+        let (old, count) = (self.nodes.len(), added.len());
+        let mut order: Vec<Id> = (0..id).collect();
+        order.extend(old..old + count);
+        order.extend(id..old);
+        self.arranged(added, &order);
+        for arm in self.arms_mut() {
+            arm.start += if arm.start > id { count } else { 0 };
+            arm.end += if arm.end > id { count } else { 0 };
+        }
+    }
+
+    /// Puts a node at the start or the end of each arm of an `if`. Returns their places, and that of each node before.
+    pub fn inserted(
+        &mut self,
+        branch: Id,
+        at_start: bool,
+        nodes: [Node; 2],
+    ) -> Option<([Id; 2], Vec<Id>)> {
+        let Kind::If {
+            then, otherwise, ..
+        } = &self.nodes[branch].kind
+        else {
+            return None;
+        };
+        let (first, middle, last) = (then.start, otherwise.start, otherwise.end);
+        let at = match at_start {
+            true => [first, middle],
+            false => [then.end, last],
+        };
+        let old = self.nodes.len();
+        let mut order: Vec<Id> = (0..old).collect();
+        order.insert(at[1], old + 1);
+        order.insert(at[0], old);
+        let place = self.arranged(nodes.into(), &order);
+        // Bounds by the place of the other `if` before.
+        let inner = |at: Id, bound: Id| match at {
+            _ if at < first => bound,
+            _ if at < middle => bound + usize::from(at_start),
+            _ => bound + 1 + usize::from(at_start),
+        };
+        for (id, before) in place[..old].iter().zip(0..) {
+            let Kind::If {
+                then, otherwise, ..
+            } = &mut self.nodes[*id].kind
+            else {
+                continue;
+            };
+            if before == branch {
+                then.end += 1;
+                otherwise.start += 1;
+                otherwise.end += 2;
+                continue;
+            }
+            for arm in [then, otherwise] {
+                match (before < branch, arm.end > branch, arm.start > branch) {
+                    (true, ..) => {
+                        arm.start = inner(before, arm.start);
+                        arm.end = inner(before, arm.end);
+                    }
+                    (false, true, after) => {
+                        arm.start += if after { 2 } else { 0 };
+                        arm.end += 2;
+                    }
+                    (false, false, _) => {}
+                }
+            }
+        }
+        Some(([place[old], place[old + 1]], place[..old].to_vec()))
     }
 
     /// The kernel's node and those of its values, with the numbers they get behind all others.

@@ -32,6 +32,8 @@ pub struct Program {
     pub values: Vec<Value>,
     /// The arrays that are written. All are row-contiguous.
     pub outputs: Vec<Output>,
+    /// Names of sizes that differ from call to call, such as the length of a cache: text does not hang on them.
+    pub varying: Vec<String>,
 }
 
 /// An array that a program reads.
@@ -50,8 +52,19 @@ pub struct Input {
 pub struct Number {
     /// A name for it, which is no other's.
     pub name: String,
-    /// The expression of the call's arguments, computed as `f64` and rounded once.
-    pub expr: syn::Expr,
+    /// Its source.
+    pub given: Given,
+}
+
+/// The source of a number.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Given {
+    /// An expression of the call's arguments, computed as `f64` and rounded once.
+    Float(syn::Expr),
+    /// As `Float`; the call fails unless it is a whole number of 1 or more.
+    Count(syn::Expr),
+    /// The lowest finite number of the type of the model's floats.
+    Lowest,
 }
 
 /// An array that a program writes.
@@ -74,7 +87,7 @@ pub struct Output {
 pub enum Place {
     /// Each row writes its own elements. Together the rows write each element of the array once.
     At(At),
-    /// The sum over all rows: the shape is that of one row's value. The rows are cut in blocks, whose number hangs on
+    /// The sum over all rows, in the shape of one row's value. The rows are cut in blocks, whose number hangs on
     /// the number of rows alone; a block adds its rows in order, as float32, and writes one row of `[blocks, width]`,
     /// which the host adds up.
     Sum,
@@ -453,22 +466,22 @@ impl Program {
     }
 
     /// The place of a number that the call gives.
-    pub(crate) fn number(&mut self, e: &syn::Expr) -> usize {
-        if let Some(found) = self.numbers.iter().position(|n| n.expr == *e) {
+    pub(crate) fn number(&mut self, given: Given) -> usize {
+        if let Some(found) = self.numbers.iter().position(|n| n.given == given) {
             return found;
         }
-        let mut name = match e {
-            syn::Expr::Path(p) => p.path.get_ident().map(ToString::to_string),
+        let own = match &given {
+            Given::Float(syn::Expr::Path(p)) | Given::Count(syn::Expr::Path(p)) => {
+                p.path.get_ident().map(ToString::to_string)
+            }
+            Given::Lowest => Some("lowest".to_string()),
             _ => None,
-        }
-        .unwrap_or_else(|| format!("number{}", self.numbers.len()));
+        };
+        let mut name = own.unwrap_or_else(|| format!("number{}", self.numbers.len()));
         while self.is_named(&name) {
             name.push('_');
         }
-        self.numbers.push(Number {
-            name,
-            expr: e.clone(),
-        });
+        self.numbers.push(Number { name, given });
         self.numbers.len() - 1
     }
 

@@ -10,6 +10,8 @@ mod schedule;
 pub mod text;
 pub mod vjp;
 
+pub use schedule::is_flat;
+
 use crate::ir::Tier;
 
 /// The names of all operations of the row tier.

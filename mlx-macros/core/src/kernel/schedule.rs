@@ -141,7 +141,7 @@ impl Schedule {
         }
     }
 
-    /// The level of each value: that of the loop that computes it, or of the variable.
+    /// The level of each value: the level of its loop, or of its variable.
     fn levels(&self, p: &Program) -> Vec<usize> {
         let mut level: Vec<usize> = Vec::with_capacity(p.values.len());
         for value in &p.values {
@@ -328,16 +328,17 @@ fn is_costly(op: &Op, scalar: Scalar) -> bool {
 
 /// True if the program is the same work for every element, so that rows may be cut anywhere: all arrays lie alike, and
 /// no instruction knows its column.
-pub(super) fn is_flat(p: &Program) -> Option<Dim> {
+pub fn is_flat(p: &Program) -> Option<Dim> {
     let width = p.values.iter().find_map(|v| v.width.clone())?;
     let plain = p.values.iter().all(|v| match &v.op {
         Op::Load { at, .. } => match &v.width {
             Some(w) => *w == width && at.is_row(&p.rows, w),
             None => at.rows.is_empty() && at.computed.is_empty(),
         },
+        // Pieces have other sizes.
+        Op::Size(d) => d.names().iter().all(|n| !width.names().contains(n)),
         Op::Number(_)
         | Op::Constant(_)
-        | Op::Size(_)
         | Op::Unary(..)
         | Op::Binary(..)
         | Op::Select(..)

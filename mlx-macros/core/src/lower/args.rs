@@ -46,7 +46,7 @@ impl Lower<'_> {
     }
 
     /// A whole number of 1 or more.
-    fn count(&self, e: &Expr) -> TokenStream {
+    pub(super) fn count(&self, e: &Expr) -> TokenStream {
         let e = config::whole(&self.with_arguments(e), &layer());
         quote! { ::mlx_runtime::__private::count(#e)? }
     }
@@ -150,7 +150,7 @@ impl Lower<'_> {
 
 /// The variable of a size in generated code.
 pub(super) fn dim_var(name: &str) -> Ident {
-    let name = name.replace('.', "__");
+    let name = name.replace('.', "__").replace('\'', "__hidden");
     format_ident!("__d_{}", name, span = Span::mixed_site())
 }
 

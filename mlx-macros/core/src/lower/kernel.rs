@@ -10,8 +10,8 @@ use syn::Path;
 use super::args::dim_var;
 use super::{dim, Lower};
 use crate::ir::Graph;
-use crate::kernel::ir::{Gradient, Program, Source};
-use crate::kernel::rust::{is_written, names, write};
+use crate::kernel::ir::{Given, Gradient, Program, Source};
+use crate::kernel::rust::{is_written, names, write, Written};
 use crate::syntax::dims::Dim;
 use crate::syntax::model::ModelDef;
 use crate::syntax::signature::{Method, Ty};
@@ -28,6 +28,23 @@ pub struct Parts<'a> {
     pub vjp: Option<&'a Path>,
 }
 
+impl Lower<'_> {
+    /// A number of a kernel, as a float32.
+    pub(super) fn given(&self, g: &Given) -> TokenStream {
+        match g {
+            Given::Float(e) => {
+                let e = self.number(e);
+                quote! { (#e) as f32 }
+            }
+            Given::Count(e) => {
+                let e = self.count(e);
+                quote! { (#e) as f32 }
+            }
+            Given::Lowest => quote! { __r::lowest(__float) },
+        }
+    }
+}
+
 /// A kernel as a function.
 pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) -> TokenStream {
     let l = Lower {
@@ -41,7 +58,17 @@ pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) ->
         .collect();
     let names = names(&all);
     let held = of_function(&m.name);
-    let statics = item(&held, parts.program, parts.gradient, parts.frozen, &names);
+    let results = match &m.ret {
+        Ty::Tuple(all) => all.len(),
+        _ => 1,
+    };
+    let statics = item(
+        &held,
+        (parts.program, results),
+        parts.gradient,
+        parts.frozen,
+        &names,
+    );
     let frozen = parts.frozen;
     let sizes = names.iter().map(|n| {
         dim(&Dim::name(n), |n| {
@@ -49,10 +76,7 @@ pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) ->
             quote! { #v }
         })
     });
-    let numbers = parts.program.numbers.iter().map(|n| {
-        let e = l.number(&n.expr);
-        quote! { (#e) as f32 }
-    });
+    let numbers = parts.program.numbers.iter().map(|n| l.given(&n.given));
     let tensors: Vec<_> = m
         .args
         .iter()
@@ -88,10 +112,6 @@ pub fn kernel(model: &ModelDef, m: &Method, graph: &Graph, parts: &Parts<'_>) ->
             quote! { __r::call(#held(), &[#(#tensors),*], &__sizes, &__numbers, __float, __by_mlx)? }
         }
         Some(path) => {
-            let results = match &m.ret {
-                Ty::Tuple(all) => all.len(),
-                _ => 1,
-            };
             let count = tensors.len();
             let cotangents = (0..results).map(|i| {
                 let at = count + i;
@@ -151,11 +171,11 @@ pub fn of_function(name: &syn::Ident) -> syn::Ident {
     format_ident!("__mlx_kernel_{}", name.unraw())
 }
 
-/// A function that gives a kernel with its gradient, and holds the bodies for the CPU. `names` are the sizes that a call
-/// gives.
+/// A function that gives a kernel, whose results are so many outputs, with its gradient, and holds the bodies for the CPU.
+/// `names` are the sizes that a call gives.
 pub(super) fn item(
     name: &syn::Ident,
-    forward: &Program,
+    forward: (&Program, usize),
     gradient: Option<&Gradient>,
     frozen: &[bool],
     names: &[String],
@@ -174,37 +194,33 @@ pub(super) fn item(
 
 /// A kernel with its gradient as a constant, and the bodies for the CPU. `names` are the sizes that a call gives.
 fn statics(
-    forward: &Program,
+    (forward, results): (&Program, usize),
     gradient: Option<&Gradient>,
     frozen: &[bool],
     names: &[String],
 ) -> TokenStream {
     let narrow = gradient.and_then(Gradient::narrow);
-    let all = [
-        (Some(forward), "Forward"),
-        (gradient.map(|g| &g.program), "Backward"),
-        (narrow.as_ref().map(|g| &g.program), "Narrow"),
-    ];
-    let bodies = all
-        .into_iter()
-        .filter_map(|(p, name)| Some(body(p?, name, names)));
-    let forward = program(forward, "Forward", names);
-    let gradient = derived(gradient, "Backward", names);
-    let narrow = derived(narrow.as_ref(), "Narrow", names);
+    let (forward_body, forward) = written(forward, "Forward", names);
+    let (gradient_body, gradient) = derived(gradient, "Backward", names);
+    let (narrow_body, narrow) = derived(narrow.as_ref(), "Narrow", names);
     quote! {
-        #(#bodies)*
+        #forward_body #gradient_body #narrow_body
         static __KERNEL: __r::Kernel = __r::Kernel {
-            forward: #forward, gradient: #gradient, narrow: #narrow, frozen: &[#(#frozen),*],
+            forward: #forward, results: #results, gradient: #gradient, narrow: #narrow, frozen: &[#(#frozen),*],
         };
     }
 }
 
-/// A gradient as a constant, if there is one.
-fn derived(gradient: Option<&Gradient>, name: &str, names: &[String]) -> TokenStream {
+/// A gradient's body and the gradient as a constant, if there is one.
+fn derived(
+    gradient: Option<&Gradient>,
+    name: &str,
+    names: &[String],
+) -> (TokenStream, TokenStream) {
     let Some(g) = gradient else {
-        return quote! { None };
+        return (quote! {}, quote! { None });
     };
-    let program = program(&g.program, name, names);
+    let (body, program) = written(&g.program, name, names);
     let inputs = g.inputs.iter().map(|s| match s {
         Source::Input(i) => quote! { __r::Source::Input(#i) },
         Source::Cotangent(i) => quote! { __r::Source::Cotangent(#i) },
@@ -214,35 +230,28 @@ fn derived(gradient: Option<&Gradient>, name: &str, names: &[String]) -> TokenSt
         let (inputs, axes) = (&d.inputs, d.sum.iter().map(|a| *a as i32));
         quote! { (&[#(#inputs),*], &[#(#axes),*]) }
     });
-    quote! { Some(__r::Gradient { program: #program, inputs: &[#(#inputs),*], outputs: &[#(#outputs),*] }) }
-}
-
-/// The type that holds a program's work on a row.
-fn body(p: &Program, name: &str, names: &[String]) -> TokenStream {
-    if !is_written(p) {
-        return quote! {};
-    }
-    let name = format_ident!("__{name}");
-    let body = write(p, names).body;
-    quote! {
-        struct #name;
-        impl __r::Body for #name {
-            #[inline(always)]
-            #[allow(unused, clippy::all)]
-            fn row(__row: __r::Row<'_, '_>) { #body }
-        }
-    }
-}
-
-/// A program as a constant.
-fn program(p: &Program, name: &str, names: &[String]) -> TokenStream {
-    let program = write(p, names).program;
-    let cpu = match is_written(p) {
-        true => {
-            let name = format_ident!("__{name}");
-            quote! { Some(__r::Cpu::of::<#name>()) }
-        }
-        false => quote! { None },
+    let gradient = quote! {
+        Some(__r::Gradient { program: #program, inputs: &[#(#inputs),*], outputs: &[#(#outputs),*] })
     };
-    quote! { { let cpu = #cpu; #program } }
+    (body, gradient)
+}
+
+/// The type that holds a program's work on a row, and the program as a constant.
+fn written(p: &Program, name: &str, names: &[String]) -> (TokenStream, TokenStream) {
+    let name = format_ident!("__{name}");
+    let Written { body, program } = write(p, names);
+    match is_written(p) {
+        true => (
+            quote! {
+                struct #name;
+                impl __r::Body for #name {
+                    #[inline(always)]
+                    #[allow(unused, clippy::all)]
+                    fn row(__row: __r::Row<'_, '_>) { #body }
+                }
+            },
+            quote! { { let cpu = Some(__r::Cpu::of::<#name>()); #program } },
+        ),
+        false => (quote! {}, quote! { { let cpu = None; #program } }),
+    }
 }

@@ -118,23 +118,28 @@ fn field(model: &ModelDef, f: &Field, names: &mut Vec<Ident>) -> TokenStream {
             vec![tensor(model, "", &shape, always(), false, names)]
         }
         FieldKind::Rope { .. } => vec![],
-        FieldKind::Layers { .. } | FieldKind::Model if f.config.is_some() => vec![],
-        FieldKind::Layers {
-            count,
-            model: inner,
-            ..
-        } => {
-            let count = size(count, names);
-            return quote! { #p::FieldLayout { name: #name, line: #line, names: #places, when: #when,
-            holds: #p::Holds::Layers(#count, &<#inner as #p::Definition<_>>::LAYOUT) } };
-        }
-        FieldKind::Model => {
-            let ty = &f.ty;
-            return quote! { #p::FieldLayout { name: #name, line: #line, names: #places, when: #when,
-            holds: #p::Holds::Model(&<#ty as #p::Definition<_>>::LAYOUT) } };
-        }
+        FieldKind::Layers { .. } | FieldKind::Model => vec![],
     };
-    quote! { #p::FieldLayout { name: #name, line: #line, names: #places, when: #when, holds: #p::Holds::Tensors(&[#(#tensors),*]) } }
+    let inner = |ty: &syn::Type| quote! { &<#ty as #p::Definition<_>>::LAYOUT };
+    let holds = match (&f.kind, f.config.is_some()) {
+        (FieldKind::Layers { model, .. }, true) => {
+            let inner = inner(model);
+            quote! { LayersApart(#inner) }
+        }
+        (FieldKind::Layers { count, model, .. }, false) => {
+            let (count, inner) = (size(count, names), inner(model));
+            quote! { Layers(#count, #inner) }
+        }
+        (FieldKind::Model, apart) => {
+            let inner = inner(&f.ty);
+            match apart {
+                true => quote! { ModelApart(#inner) },
+                false => quote! { Model(#inner) },
+            }
+        }
+        _ => quote! { Tensors(&[#(#tensors),*]) },
+    };
+    quote! { #p::FieldLayout { name: #name, line: #line, names: #places, when: #when, holds: #p::Holds::#holds } }
 }
 
 fn tensor(

@@ -116,6 +116,10 @@ impl Lower<'_> {
                 let f = self.field(f);
                 quote! { #f.value() }
             }
+            Kind::Weight { field, bias } => {
+                let field = self.field(field);
+                quote! { ::mlx_runtime::__private::Norm::tensor(#field, #bias)? }
+            }
             Kind::Op { op, args } => {
                 if let [Arg::Whole(members)] = &args[..] {
                     let (name, joined) = (format_ident!("joined_{}", op.name), members[0]);

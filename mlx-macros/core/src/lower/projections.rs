@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Expr, Ident};
 
-use super::{config_size, dim, join_key, Lower};
+use super::{config, config_size, dim, join_key, layer, Lower};
 use crate::check::build::variable;
 use crate::ir::{Attention, Id, LAYER, P};
 use crate::syntax::kind::FieldKind;
@@ -92,18 +92,39 @@ impl Lower<'_> {
         });
         let scale = self.arg(&a.scale, P::OptScalar);
         let cache = self.read(a.cache);
+        let window = match &a.window {
+            None => quote! { ::core::option::Option::None },
+            Some(w) => {
+                let count = self.count(&w.count);
+                let count = quote! { ::core::option::Option::Some(#count) };
+                match &w.only {
+                    None => count,
+                    Some((condition, holds)) => {
+                        let condition = config::tokens(condition, &layer());
+                        quote! { if (#condition) == #holds { #count } else { ::core::option::Option::None } }
+                    }
+                }
+            }
+        };
+        let whole = match a.parts_of {
+            None => quote! { ::core::option::Option::None },
+            Some(id) => {
+                let y = self.read(id);
+                quote! { ::core::option::Option::Some(#y) }
+            }
+        };
         if a.whole {
             let joined = variable(a.q);
             return quote! {
                 let #attended = ::mlx_runtime::__private::joined_attention(
-                    &#joined, #rope, ::mlx_runtime::__private::size(#head_dim)?, #scale, #cache,
+                    &#joined, #rope, ::mlx_runtime::__private::size(#head_dim)?, #scale, #window, #cache,
                 )?;
             };
         }
         quote! {
-            let #attended = ::mlx_runtime::nn::rope_attention(
-                #rope, #q, #k, #v,
-                ::mlx_runtime::__private::size(#head_dim)?, #scale, #cache,
+            let #attended = ::mlx_runtime::__private::attention(
+                #rope, [#q, #k, #v], #whole,
+                ::mlx_runtime::__private::size(#head_dim)?, #scale, #window, #cache,
             )?;
         }
     }

@@ -36,7 +36,7 @@ pub fn kernels(model: &ModelDef, graph: &Graph) -> TokenStream {
         let held = held(model, r);
         Some(kernel::item(
             &held,
-            &found.forward,
+            (&found.forward, r.outputs.len()),
             gradient,
             &r.frozen,
             &names,
@@ -87,12 +87,17 @@ impl Lower<'_> {
             graph: &r.graph,
             live: BTreeSet::new(),
         };
-        let given = found.forward.numbers.iter().map(|n| {
-            let e = inner.number(&n.expr);
-            quote! { (#e) as f32 }
+        let given = found.forward.numbers.iter().map(|n| inner.given(&n.given));
+        let hidden = r.varying.iter().filter(|n| n.ends_with('\''));
+        let hidden = hidden.filter_map(|n| {
+            let (input, axis, rest) = r.shown(n)?;
+            let (var, rest) = (dim_var(n), self.region_size(&rest));
+            let x = self.read(r.inputs[input]);
+            Some(quote! { let #var: i64 = __r::length(#x, #axis).saturating_sub(#rest); })
         });
         quote! { {
             use ::mlx_runtime::__private::rows as __r;
+            #(#hidden)*
             #(#numbers)*
             __r::region(
                 #held(), &[#(#inputs),*], &[#(#shapes),*], &[#(#sizes),*], &[#(#given),*], __float, #composed,

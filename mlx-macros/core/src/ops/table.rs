@@ -225,7 +225,7 @@ ops! {
     "rope"(A, ("dims", P::Size), ("traditional", P::Bool), ("base", P::ScalarOr(10000.0)), ("scale", P::ScalarOr(1.0)), ("offset", P::SizeOr(0))) = Launch, rules::rope;
     "scaled_dot_product_attention"(("q", P::Tensor), ("k", P::Tensor), ("v", P::Tensor), ("mask", P::Mask), ("scale", P::OptScalar), ("sinks", P::OptTensor)) = Launch, rules::attention, keeps::INPUTS.and(Scores);
     "visible_keys"(("q", P::Tensor), ("k", P::Tensor), ("window", P::Count)) = Launch, rules::visible_keys, keeps::NOTHING;
-    "causal_mask"(("scores", P::Tensor), ("window", P::Count)) = Launch, rules::causal_mask, keeps::NOTHING;
+    "causal_mask"(("scores", P::Tensor), ("window", P::Count)) = Each, rules::causal_mask, keeps::NOTHING;
     "conv1d"(("input", P::Tensor), ("weight", P::Tensor), ("stride", P::SizeOr(1)), ("padding", P::SizeOr(0)), ("dilation", P::SizeOr(1)), ("groups", P::SizeOr(1))) = Launch, rules::conv, keeps::PRODUCT;
     "conv2d"(("input", P::Tensor), ("weight", P::Tensor), ("stride", P::PairOr(1)), ("padding", P::PairOr(0)), ("dilation", P::PairOr(1)), ("groups", P::SizeOr(1))) = Launch, rules::conv, keeps::PRODUCT;
     "conv_transpose1d"(("input", P::Tensor), ("weight", P::Tensor), ("stride", P::SizeOr(1)), ("padding", P::SizeOr(0)), ("dilation", P::SizeOr(1)), ("output_padding", P::SizeOr(0)), ("groups", P::SizeOr(1))) = Launch, rules::conv_transpose, keeps::PRODUCT;

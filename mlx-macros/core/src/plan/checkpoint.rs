@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use syn::{Expr, Ident, Path};
 
-use crate::ir::{Arg, Between, Callee, Graph, Id, Inputs, Kind, LAYER};
-use crate::kernel::regions;
+use crate::ir::{Arg, Between, Callee, Graph, Id, Inputs, Kind, Node, Window, LAYER};
+use crate::kernel::regions::{self, Read};
 use crate::syntax::dims::{volume, Dim, Shape};
 use crate::syntax::kind::FieldKind;
 use crate::syntax::model::ModelDef;
@@ -126,7 +126,7 @@ fn trains(view: View<'_>, id: Id) -> Need {
     let float = matches!(node.ty, Ty::Tensor(_, Dt::Float | Dt::F32));
     match &node.kind {
         _ if !float => Need::default(),
-        Kind::Param(name) => {
+        Kind::Param(name) | Kind::Weight { field: name, .. } => {
             let mut fields = model.fields.iter();
             let trained = fields.any(|f| f.name == *name && !f.frozen);
             let fields = trained.then(|| name.to_string()).into_iter().collect();
@@ -156,7 +156,7 @@ pub fn kept(model: &ModelDef, graph: &Graph) -> BTreeMap<Id, BTreeSet<String>> {
     let float = |id: &Id| {
         let node = &graph.nodes[*id];
         matches!(node.ty, Ty::Tensor(_, Dt::Float | Dt::F32))
-            && !matches!(node.kind, Kind::Param(_))
+            && !matches!(node.kind, Kind::Param(_) | Kind::Weight { .. })
     };
     let kept = needs.into_iter().filter(|(id, _)| float(id));
     kept.map(|(id, need)| match need.always {
@@ -275,12 +275,25 @@ fn needs(view: View<'_>, live: &BTreeSet<Id>) -> BTreeMap<Id, Need> {
                 need.fields.insert(field.to_string());
             }
             Kind::ResidualNorm { .. } => need(*id),
-            Kind::Kernel(r) => regions::kept(&model.names, r).into_iter().for_each(need),
+            Kind::Kernel(r) => {
+                for read in regions::kept(&model.names, r) {
+                    match read {
+                        Read::Input(v) => need(v),
+                        Read::Output(i) => need(given(graph, *id, i)),
+                    }
+                }
+            }
             Kind::Attention(a) => need(a.v),
             _ => {}
         }
     }
     needs
+}
+
+/// The node of one of a kernel's values.
+fn given(graph: &Graph, kernel: Id, i: usize) -> Id {
+    let own = |n: &Node| matches!(n.kind, Kind::Item(of, at) if of == kernel && at == i);
+    graph.nodes.iter().position(own).unwrap_or(kernel)
 }
 
 fn kind_of<'m>(model: &'m ModelDef, field: &Ident) -> Option<&'m FieldKind> {
@@ -310,14 +323,19 @@ fn region(
             .any(|(a, b)| a.holds(id) || b.holds(id))
     };
     let mut out = Saved::default();
-    for id in (start..end).filter(|id| live.contains(id) && !nested(*id)) {
+    // A kernel writes also values that nothing but its gradient reads.
+    let written = |id: &Id| match graph.nodes[*id].kind {
+        Kind::Item(of, _) => matches!(graph.nodes[of].kind, Kind::Kernel(_)) && live.contains(&of),
+        _ => live.contains(id),
+    };
+    for id in (start..end).filter(|id| written(id) && !nested(*id)) {
         let node = &graph.nodes[id];
         let size = match &node.ty {
             Ty::Tensor(shape, Dt::Float | Dt::F32) => Some(volume(shape)),
             _ => None,
         };
         // Parameters are there anyway.
-        let parameter = matches!(node.kind, Kind::Param(_));
+        let parameter = matches!(node.kind, Kind::Param(_) | Kind::Weight { .. });
         if let (Some(need), Some(size), false) = (needs.get(&id), &size, parameter) {
             match need.always {
                 true => out.values = out.values.plus(size),
@@ -386,7 +404,27 @@ fn one(graph: &Graph, id: Id, out: &mut Saved) {
             out.values = out.values.plus(&size(a.q)).plus(&size(a.k));
             if let Some(shape) = shape_of(id) {
                 if let Some(rows) = volume(shape).divided_by(&a.head_dim) {
-                    out.scores = out.scores.plus(&rows.times(&shape[1]));
+                    let scores = rows.times(&shape[1]);
+                    // Attention to a window may need a mask, which our operation has not.
+                    let [mut masked, mut causal] = [Saved::default(), Saved::default()];
+                    masked.plain.clone_from(&scores);
+                    causal.scores = scores;
+                    match &a.window {
+                        None => out.scores = out.scores.plus(&causal.scores),
+                        Some(Window { only: None, .. }) => {
+                            out.plain = out.plain.plus(&masked.plain)
+                        }
+                        Some(Window {
+                            only: Some((condition, holds)),
+                            ..
+                        }) => {
+                            let (then, otherwise) = match holds {
+                                true => (masked, causal),
+                                false => (causal, masked),
+                            };
+                            out.arms.push((condition.clone(), then, otherwise));
+                        }
+                    }
                 }
             }
         }

@@ -344,6 +344,10 @@ fn what(model: &ModelDef, kind: &Kind, said: &mut Said) -> TokenStream {
             let field = s(field);
             quote! { #w::Param(#field) }
         }
+        Kind::Weight { field, .. } => {
+            let field = s(field);
+            quote! { #w::Param(#field) }
+        }
         Kind::Op { op, .. } => {
             let name = op.name;
             quote! { #w::Op(#name) }

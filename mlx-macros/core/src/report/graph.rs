@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::ir::{Arg, Graph, Id, Kind};
+use crate::ir::{Arg, Graph, Id, Kind, Window};
 use crate::syntax::names::Names;
 use crate::syntax::signature::Ty;
 
@@ -41,6 +41,10 @@ pub fn what(graph: &Graph, id: Id) -> String {
     match &graph.nodes[id].kind {
         Kind::Input(n) => format!("input {n}"),
         Kind::Param(n) => format!("param {n}"),
+        Kind::Weight { field, bias } => match bias {
+            true => format!("param {field}.bias"),
+            false => format!("param {field}.weight"),
+        },
         Kind::NoCache => "KvCache::off()".to_string(),
         Kind::Op { op, args } => format!("{}({})", op.name, list(args)),
         Kind::Leaf { field, args, .. } => format!("self.{field}({})", list(args)),
@@ -83,10 +87,18 @@ pub fn what(graph: &Graph, id: Id) -> String {
                 "{of}linear_cross_entropy(%{input}, self.{field}, %{targets}, {weights}{capped})"
             )
         }
-        Kind::Attention(a) => format!(
-            "rope_attention(%{}, %{}, %{}) by self.{}",
-            a.q, a.k, a.v, a.rope
-        ),
+        Kind::Attention(a) => {
+            let whole = a.parts_of.map_or(String::new(), |id| format!(" of %{id}"));
+            let window = match &a.window {
+                None => "",
+                Some(Window { only: None, .. }) => " in a window",
+                Some(_) => " in a window, if there is one",
+            };
+            format!(
+                "rope_attention(%{}, %{}, %{}){whole} by self.{}{window}",
+                a.q, a.k, a.v, a.rope
+            )
+        }
         Kind::ResidualNorm {
             field,
             left,

@@ -94,7 +94,7 @@ fn place(literal: &LitStr, name: &str) -> Option<PathBuf> {
     Some(Path::new(&root).join(name))
 }
 
-/// The largest digest: that of a model with a million tensors is smaller.
+/// The largest digest: a model with a million tensors has a smaller one.
 const MOST_BYTES: u64 = 64 << 20;
 
 /// The text of a file, unless it is too large to be a digest or has no end.

@@ -387,7 +387,7 @@ impl Dim {
     }
 }
 
-/// The config's field for a dim, or that of a config inside of it; a keyword becomes a raw identifier.
+/// The field for a dim, of the config or of a config inside of it; a keyword becomes a raw identifier.
 pub fn config_field(name: &str, at: Span) -> TokenStream {
     let parts = name.split('.').map(|part| {
         let mut part =

@@ -91,6 +91,7 @@ pub const KERNELS: &[(&str, &[(&str, i64)])] = &[
     ("fn f(x: Tensor![B, D], at: Tensor![B, 1; i32]) -> Tensor![B, 1] { logsumexp(x, -1, keepdims) - take_along_axis(x, at, -1) }", &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
     ("fn f(x: Tensor![B, D], at: Tensor![B, 3; i32]) -> Tensor![B, 3] { take_along_axis(x * x, at, -1) }", &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
     ("fn f(x: Tensor![D, K]) -> Tensor![D, K] { tril(x * x) + triu(x, 1) * 0.5 }", &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
+    ("fn f(x: Tensor![B, L, K; f32]) -> Tensor![B, L, K; f32] { softmax(causal_mask(x * x, window = 2), -1) * x + softmax(causal_mask(x), -1) }", &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
     ("fn f(x: Tensor![B, D], y: Tensor![B, K]) -> Tensor![B, D, K] { expand_dims(sin(x), -1) * expand_dims(y, 1) }", &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
     ("fn f(x: Tensor![B, D], s: Tensor![B]) -> (Tensor![B, D], Tensor![B]) { (x * expand_dims(s, -1), s * sum(x, -1)) }", &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
     ("fn f(x: Tensor![B, L], y: Tensor![]) -> Tensor![B, L] { x * y }", &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
@@ -133,4 +134,6 @@ pub const KERNELS: &[(&str, &[(&str, i64)])] = &[
     ("fn f(x: Tensor![B, D], y: Tensor![B, D]) -> Tensor![B, D, 2] { softmax(stack([x * y, tanh(x)], -1), -1) }", &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
     ("fn f(x: Tensor![B, D], y: Tensor![D]) -> Tensor![3, B, 2 * D] { tile(x * y, [3, 1, 2]) }", &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
     ("fn f(x: Tensor![B, L, D]) -> Tensor![B * 2, L, D] { tile(softmax(x, -1), [2, 1, 1]) }", &[("B", 2), ("D", 5), ("L", 3), ("G", 2), ("K", 4), ("H", 3)]),
+    ("fn f(x: Tensor![B, 2, D]) -> Tensor![B, D] { silu(take(x, full([], 0, i32), 1)) * take(x, full([], 1, i32), 1) }", &[("B", 3), ("D", 5)]),
+    ("fn f(x: Tensor![B, 3, D]) -> Tensor![B, D] { exp(take(x, full([], 2, i32), 1)) * take(x, full([], 0, i32), 1) }", &[("B", 3), ("D", 16)]),
 ];

@@ -22,6 +22,18 @@ pub fn read(text: &str) -> (Program, Result<Option<Gradient>, NoGradient>) {
     })
 }
 
+/// The number of a function's results: what a kernel keeps for its gradient follows them.
+pub fn results(text: &str) -> usize {
+    let f: syn::ItemFn = syn::parse_str(text).unwrap_or_else(|e| panic!("{e}: {text}"));
+    match f.sig.output {
+        syn::ReturnType::Type(_, of) => match *of {
+            syn::Type::Tuple(all) => all.elems.len(),
+            _ => 1,
+        },
+        syn::ReturnType::Default => 0,
+    }
+}
+
 pub fn size(d: &Dim, sizes: &Sizes) -> i64 {
     let of = |n: &String| match Quotient::of(n) {
         None => sizes[n],
@@ -142,12 +154,11 @@ pub fn run(p: &Program, sizes: &Sizes, inputs: &[Vec<f64>], numbers: &[f64]) -> 
     out
 }
 
-/// The gradients of all inputs; zeros where there is none.
+/// The gradients of all inputs; zeros where there is none. `outputs` are the kernel's.
 pub fn gradients(
     g: &Gradient,
     sizes: &Sizes,
-    inputs: &[Vec<f64>],
-    cotangents: &[Vec<f64>],
+    [inputs, outputs, cotangents]: [&[Vec<f64>]; 3],
     numbers: &[f64],
 ) -> Vec<Vec<f64>> {
     let given: Vec<Vec<f64>> = g
@@ -156,7 +167,7 @@ pub fn gradients(
         .map(|s| match s {
             Source::Input(i) => inputs[*i].clone(),
             Source::Cotangent(i) => cotangents[*i].clone(),
-            Source::Output(_) => panic!("this gradient reads no results"),
+            Source::Output(i) => outputs[*i].clone(),
         })
         .collect();
     let found = run(&g.program, sizes, &given, numbers);

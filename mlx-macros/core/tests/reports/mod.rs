@@ -15,3 +15,18 @@ pub fn graphs(attr: &str, fields: &str, methods: &str) -> String {
     both.map(|(m, g)| report::text(&m.name.to_string(), g, &whole.model.names))
         .collect()
 }
+
+/// Those of some fields that a body reads: a field that none does is a mistake.
+#[allow(dead_code)] // for some of the files
+pub fn read(fields: &[(&str, &str)], body: &str) -> String {
+    let read = |f: &&(&str, &str)| body.contains(&format!("self.{}(", f.0));
+    let read = fields.iter().filter(read);
+    read.map(|(name, ty)| {
+        format!(
+            "{} {name}: {},",
+            ty.rsplit_once(' ').unwrap().0,
+            ty.rsplit_once(' ').unwrap().1
+        )
+    })
+    .collect()
+}

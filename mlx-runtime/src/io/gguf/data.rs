@@ -3,6 +3,8 @@
 //! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md> defines the layouts of blocks. The triples of quantised
 //! tensors are the same as those of MLX's own reader. That reader maps the file, which ends the process if the file
 //! shrinks while it is read.
+//!
+//! Tests: unit tests below.
 
 use std::collections::HashMap;
 

@@ -2,6 +2,8 @@
 //! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md> defines the format.
 //!
 //! The data of a tensor that passes the checks here lies within the file.
+//!
+//! Tests: unit tests below.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;

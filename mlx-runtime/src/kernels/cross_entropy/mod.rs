@@ -6,6 +6,8 @@ pub mod cpu;
 mod cuda;
 mod rows;
 
+use mlx_macros::mlx_kernel;
+
 use super::select;
 use crate::{ops, transforms, Array, Dtype, Result};
 
@@ -27,12 +29,20 @@ pub(crate) fn projected(
     }))
 }
 
+#[mlx_kernel]
+fn scaled_rows(
+    x: Tensor![N, D],
+    by: Tensor![N, 1; f32],
+    weights: Tensor![N, 1; f32],
+) -> Tensor![N, D] {
+    astype(astype(x, f32) * (by * weights), float)
+}
+
 /// `x [n, D]`, numbers `by` and `weights [n]` -> each row times both of its numbers, in `dtype` unless one kernel does it.
 pub(crate) fn scale_rows(x: &Array, by: &Array, weights: &Array, dtype: Dtype) -> Result<Array> {
-    if select::on_cuda(x) {
-        if let Some(y) = cuda::scale_rows(x, by, weights) {
-            return y;
-        }
+    if x.ndim() == 2 && select::rows_anywhere(&[x]) {
+        let column = |a: &Array| ops::expand_dims(&ops::astype(a, Dtype::Float32)?, &[-1]);
+        return scaled_rows(x, &column(by)?, &column(weights)?);
     }
     let by = ops::expand_dims(&ops::multiply(by, weights)?, &[-1])?;
     ops::multiply(x, &ops::astype(&by, dtype)?)

@@ -36,7 +36,7 @@ pub fn layer_norm(x: &Array, w: &Array, b: Option<&Array>, eps: f32) -> Result<A
     let w = weight(op, x, w)?;
     let b = b.map(|b| weight(op, x, b)).transpose()?;
     let inputs: Vec<&Array> = [x, &w].into_iter().chain(&b).collect();
-    if select::rows_on_cpu(&inputs) {
+    if select::rows_anywhere(&inputs) {
         let wide = three(x)?;
         let y = match &b {
             None => layer_norm_rows(&wide, &w, eps)?,

@@ -2,7 +2,6 @@
 //!
 //! Tests: `tests/fused_kernels.rs`, `mlx-models --test native_kernels`.
 
-mod cuda;
 mod layer;
 
 pub use layer::layer_norm;
@@ -52,16 +51,13 @@ fn add_norm_rows_frozen(
 /// If the shapes do not fit together.
 pub fn rms_norm(x: &Array, w: &Array, eps: f32, frozen: bool) -> Result<Array> {
     let weight = weight("rms_norm", x, w)?;
-    if select::rows_on_cpu(&[x, &weight]) {
+    if select::rows_anywhere(&[x, &weight]) {
         let wide = three(x)?;
         let y = match frozen {
             true => norm_rows_frozen(&wide, &weight, eps)?,
             false => norm_rows(&wide, &weight, eps)?,
         };
         return as_before(y, x);
-    }
-    if let Some(y) = launched(x, frozen, || cuda::rms_norm(x, w, eps)) {
-        return y;
     }
     ops::fast::rms_norm(x, Some(w), eps)
 }
@@ -79,20 +75,17 @@ pub fn add_rms_norm(
 ) -> Result<(Array, Array)> {
     if x.shape() != r.shape() {
         let (a, b) = (x.shape(), r.shape());
-        let text = format!("`r` has shape {b:?}, expected that of `x`, {a:?}");
+        let text = format!("expected `r` in the shape of `x`, {a:?}, found {b:?}");
         return Err(Error::shape("add_rms_norm", text));
     }
     let weight = weight("add_rms_norm", x, w)?;
-    if select::rows_on_cpu(&[x, r, &weight]) {
+    if select::rows_anywhere(&[x, r, &weight]) {
         let (wide, more) = (three(x)?, three(r)?);
         let (h, y) = match frozen {
             true => add_norm_rows_frozen(&wide, &more, &weight, eps)?,
             false => add_norm_rows(&wide, &more, &weight, eps)?,
         };
         return Ok((as_before(h, x)?, as_before(y, x)?));
-    }
-    if let Some(both) = launched(x, frozen, || cuda::add_rms_norm(x, r, w, eps)) {
-        return both;
     }
     let h = ops::add(x, r)?;
     let y = rms_norm(&h, w, eps, frozen)?;
@@ -113,9 +106,4 @@ fn weight(op: &'static str, x: &Array, w: &Array) -> Result<Array> {
         true => ops::astype(w, x.dtype()),
         false => Ok(w.clone()),
     }
-}
-
-/// The CUDA kernels have no gradient for the weight.
-fn launched<T>(x: &Array, frozen: bool, f: impl FnOnce() -> Option<T>) -> Option<T> {
-    (frozen && select::on_cuda(x)).then(f).flatten()
 }

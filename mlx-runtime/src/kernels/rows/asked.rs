@@ -9,7 +9,7 @@ use super::{Composed, Gradient, Kernel};
 use crate::{Array, Dtype, Result};
 
 /// For each of the inputs, true if its gradient is asked for; `None` where that is not known.
-fn asked(inputs: usize) -> Option<Vec<bool>> {
+pub(super) fn asked(inputs: usize) -> Option<Vec<bool>> {
     let mut all = vec![0; inputs];
     // SAFETY: the list has that many places.
     let known = unsafe { sys::mlxrs_asked(all.as_mut_ptr(), all.len()) };

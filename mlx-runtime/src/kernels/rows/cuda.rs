@@ -3,7 +3,7 @@
 //! Tests: `mlx-tests --test metal` runs the text on a CPU, `--test metal-text` on a GPU.
 
 use super::layout::Layout;
-use super::text::{unique, Call, Text};
+use super::text::{declared, Call, Dialect, Text};
 use crate::kernels::launch::{rows, Kernel};
 use crate::kernels::select;
 use crate::{Array, Dtype, Result};
@@ -24,14 +24,13 @@ pub fn launch(text: &Text, call: &Call) -> Option<Result<Vec<Array>>> {
 }
 
 fn run(text: &Text, call: &Call, layout: &Layout) -> Result<Vec<Array>> {
-    let body = call.cuda_body(text, layout);
-    let name = unique(text.name, &[text.header, &body]);
+    let declared = declared(text, call, layout, Dialect::Cuda);
     let kernel = Kernel {
-        name: &name,
+        name: &declared.name,
         inputs: text.inputs,
         outputs: text.outputs,
         header: &[text.header],
-        body: &body,
+        body: &declared.body,
     };
     let mut launch = rows(layout.groups, layout.threads);
     for ((_, name), value) in text.numbers.iter().zip(call.arguments(text, layout)) {
@@ -53,15 +52,14 @@ pub fn launch_metal(text: &Text, call: &Call) -> Option<Result<Vec<Array>>> {
 }
 
 fn run_metal(text: &Text, call: &Call, layout: &Layout) -> Result<Vec<Array>> {
-    let body = call.metal_body(text, layout);
-    let name = unique(text.name, &[text.header, &body]);
+    let declared = declared(text, call, layout, Dialect::Metal);
     let names: Vec<&str> = text.inputs.iter().copied().chain(["numbers"]).collect();
     let kernel = Kernel {
-        name: &name,
+        name: &declared.name,
         inputs: &names,
         outputs: text.outputs,
         header: &[METAL, text.header],
-        body: &body,
+        body: &declared.body,
     };
     let numbers = call.arguments(text, layout);
     let count = i32::try_from(numbers.len()).unwrap_or(i32::MAX);

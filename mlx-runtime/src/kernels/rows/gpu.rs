@@ -19,6 +19,13 @@ pub(super) struct Launch {
     float: Dtype,
 }
 
+/// The columns of a row, where so many elements are cut into rows of one length: each thread of a block has a pack of them,
+/// where the number is even enough for that. Rows of few lengths are few kernels.
+fn piece(elements: i64) -> i64 {
+    const MOST: u32 = 11;
+    1 << elements.trailing_zeros().min(MOST)
+}
+
 impl Launch {
     /// `None` if the program has no text for the device, or the launch would be too large.
     pub fn new(
@@ -94,10 +101,15 @@ impl Launch {
     fn with_call<R>(&self, inputs: &[&Array], work: impl FnOnce(&Call) -> R) -> Option<R> {
         let sizes = program::sizes(self.program, &self.sizes)?;
         let size = |at: &usize| i32::try_from(sizes[*at]).ok();
-        let mut rows = 1i32;
-        for at in self.program.rows {
-            rows = rows.checked_mul(size(at)?)?;
+        let of_rows = self.program.rows.iter().map(|at| sizes[*at]);
+        let mut rows = of_rows.fold(Some(1i64), |n, size| n?.checked_mul(size))?;
+        let mut named = self.sizes.clone();
+        if let Some((name, width)) = self.width() {
+            let all = rows.checked_mul(width)?;
+            named[name] = piece(all);
+            rows = all / named[name];
         }
+        let rows = i32::try_from(rows).ok()?;
         let mut outputs = Vec::new();
         for o in self.program.outputs {
             outputs.push(match &o.at {
@@ -113,8 +125,28 @@ impl Launch {
             outputs: &outputs,
             float: self.float,
             rows,
-            sizes: &self.sizes,
+            sizes: &named,
             numbers: &self.numbers,
         }))
+    }
+
+    /// The place among the sizes of the call, and the value, of the width of rows that may be cut anywhere.
+    fn width(&self) -> Option<(usize, i64)> {
+        match self.program.sizes[self.program.flat?] {
+            [(1, [name])] => Some((*name, *self.sizes.get(*name)?)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_cut_into_rows_of_few_lengths() {
+        for (all, length) in [(1, 1), (7, 1), (24, 8), (1 << 20, 2048), (3 << 11, 2048)] {
+            assert_eq!(piece(all), length, "{all}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Tests: `mlx-tests --test kernels`.
 
+use super::asked::asked;
 use super::program::dtype;
 use super::{chosen, Composed, Gradient, Kernel, Source, Way};
 use crate::{context, ops, transforms, Array, Dtype, Error, Result};
@@ -19,6 +20,8 @@ pub(super) fn derived<F: Composed>(
 ) -> Result<Vec<Array>> {
     let count = kernel.forward.inputs.len();
     let given = count + kernel.forward.outputs.len();
+    // What is composed has no numbers that are kept.
+    let of_results = &x[..count + kernel.results];
     let whole = move |x: &[Array]| {
         let (primals, cotangents) = x.split_at(count);
         Ok(transforms::vjp(composed.clone(), primals, cotangents)?.1)
@@ -30,7 +33,7 @@ pub(super) fn derived<F: Composed>(
     let derived = gradient.filter(fits);
     let way = derived.and_then(|g| Some((g, chosen(&g.program, sizes, numbers, float)?)));
     let Some((gradient, way)) = way else {
-        return whole(&x[..given]);
+        return whole(of_results);
     };
     // Cotangents may have another dtype.
     let inputs = gradient.inputs.iter().zip(gradient.program.inputs);
@@ -42,7 +45,7 @@ pub(super) fn derived<F: Composed>(
         })
         .collect::<Result<_>>()?;
     let parts = match twice {
-        true => recorded(gradient, way, &inputs, &x[..given], count, whole)?,
+        true => recorded(gradient, way, &inputs, of_results, count, whole)?,
         false => way.run(&inputs)?,
     };
     let mut grads: Vec<Option<Array>> = vec![None; count];
@@ -61,9 +64,15 @@ pub(super) fn derived<F: Composed>(
             grads[*i] = Some(g.clone());
         }
     }
-    let filled = grads.into_iter().zip(x);
+    let asked = asked(count);
+    let filled = grads.into_iter().zip(x).enumerate();
     filled
-        .map(|(g, like)| g.map_or_else(|| ops::zeros_like(like), Ok))
+        .map(|(i, (g, like))| match g {
+            Some(g) => Ok(g),
+            // Nothing reads what is not asked for.
+            None if asked.as_ref().is_some_and(|all| !all[i]) => Ok(like.clone()),
+            None => ops::zeros_like(like),
+        })
         .collect()
 }
 

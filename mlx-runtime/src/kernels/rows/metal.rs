@@ -3,7 +3,7 @@
 //! Tests: `mlx-tests --test metal` compiles and runs the text without a Mac.
 
 use super::layout::Layout;
-use super::text::{unique, Call, Text};
+use super::text::{declared, Call, Dialect, Text};
 use crate::ops::fast::{KernelCall, MetalKernel};
 use crate::{ops, Array, Error, Result};
 
@@ -26,11 +26,10 @@ fn run(text: &Text, call: &Call, layout: &Layout) -> Result<Vec<Array>> {
         let message = format!("{}: other arrays than the kernel has", text.name);
         return Err(Error::invalid(OP, message));
     }
-    let body = call.metal_body(text, layout);
-    let name = unique(text.name, &[text.header, &body]);
+    let declared = declared(text, call, layout, Dialect::Metal);
     let names: Vec<&str> = text.inputs.iter().copied().chain(["numbers"]).collect();
     // MLX keeps what Metal compiled by this name.
-    let kernel = MetalKernel::new(&name, &names, text.outputs, &body)
+    let kernel = MetalKernel::new(&declared.name, &names, text.outputs, &declared.body)
         .header(text.header)
         .build()?;
     let mut arrays = Vec::new();

@@ -24,9 +24,11 @@ pub mod text;
 
 pub use crate::model::bind::Class;
 pub use cpu::{place, Body, Cpu, Row};
-pub use program::{At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source};
+pub use program::{
+    lowest, At, Chosen, Cut, Gradient, Kernel, Load, Output, Program, Scalar, Size, Source,
+};
 pub use random::random_bits;
-pub use region::region;
+pub use region::{length, region};
 pub use text::{Argument, Text};
 
 use crate::kernels::select;
@@ -37,7 +39,7 @@ use cpu::Job;
 pub trait Composed: Fn(&[Array]) -> Result<Vec<Array>> + Clone + Send + 'static {}
 impl<F: Fn(&[Array]) -> Result<Vec<Array>> + Clone + Send + 'static> Composed for F {}
 
-/// The outputs of a kernel. `sizes` are those that the program names, `numbers` the numbers of the call, `float` is the
+/// The results of a kernel, and behind them what it keeps for its gradient. `sizes` are those that the program names, `numbers` the numbers of the call, `float` is the
 /// dtype of all arrays of that class, and `composed` computes the same by MLX's operations.
 ///
 /// # Errors

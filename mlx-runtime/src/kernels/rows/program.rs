@@ -83,6 +83,16 @@ pub(super) fn dtype(class: Class, float: Dtype) -> Dtype {
     }
 }
 
+/// The lowest finite number of a floating-point type.
+pub fn lowest(float: Dtype) -> f32 {
+    match float {
+        Dtype::Float16 => -65504.0,
+        // 255/128 * 2^127.
+        Dtype::Bfloat16 => -f32::from_bits(0x7f7f_0000),
+        _ => f32::MIN,
+    }
+}
+
 /// Elements of an input that one row reads.
 pub struct Load {
     /// The input.
@@ -143,6 +153,8 @@ pub struct Cut {
 pub struct Kernel {
     /// The kernel.
     pub forward: Program,
+    /// Its first outputs are so many results; numbers per row follow, which it keeps for the gradient.
+    pub results: usize,
     /// Its gradient, if one launch can compute it.
     pub gradient: Option<Gradient>,
     /// The same without the gradients that sum over rows, if it has both.
@@ -171,6 +183,9 @@ pub enum Source {
     Output(usize),
 }
 
+/// The largest whole number that every float32 below it is told from: windows of masks are numbers of a call.
+const EXACT: i64 = 1 << 24;
+
 /// The sizes of a call; `None` if one is beyond what can be counted, or no array has an element.
 pub(super) fn sizes(program: &Program, call: &[i64]) -> Option<Vec<i64>> {
     let sizes: Vec<i64> = program
@@ -178,13 +193,17 @@ pub(super) fn sizes(program: &Program, call: &[i64]) -> Option<Vec<i64>> {
         .iter()
         .map(|s| size(s, call))
         .collect::<Option<_>>()?;
+    let flat = program.flat.is_some();
     let fits = |at: &usize| i32::try_from(sizes[*at]).is_ok_and(|n| n > 0);
     let counted = program.rows.iter().all(fits)
         && program
             .counts
             .iter()
             .all(|at| i32::try_from(sizes[*at]).is_ok())
-        && program.loads.iter().all(|l| fits(&l.width))
+        && program
+            .loads
+            .iter()
+            .all(|l| fits(&l.width) && (flat || sizes[l.width] <= EXACT))
         && program
             .outputs
             .iter()

@@ -12,8 +12,13 @@ pub const LANES: usize = 16;
 pub const TERMS: usize = 16;
 const PARTS: usize = LANES;
 
+/// Numbers that lie in one line of a cache: a vector of them is stored and read at once.
+#[repr(align(64))]
+struct Line([f32; LANES]);
+
 /// A sum, part by part.
 #[derive(Default)]
+#[repr(align(64))]
 pub struct Sum {
     parts: [f64; LANES],
 }
@@ -23,7 +28,8 @@ impl Sum {
     #[inline(always)]
     pub fn add(&mut self, terms: [f32; LANES]) {
         // In memory in between, or the compiler pairs the numbers as float64 needs them, also in the loop that added them.
-        for (t, p) in self.parts.iter_mut().zip(std::hint::black_box(terms)) {
+        let Line(terms) = std::hint::black_box(Line(terms));
+        for (t, p) in self.parts.iter_mut().zip(terms) {
             *t += f64::from(p);
         }
     }

@@ -7,6 +7,11 @@ use super::{call, held, Class, Composed, Kernel};
 use crate::kernels::select;
 use crate::{Array, Dtype, Result};
 
+/// The size of an axis, of which the definition knows a part; 0 if there is none.
+pub fn length(x: &Array, axis: usize) -> i64 {
+    x.shape().get(axis).copied().map_or(0, i64::from)
+}
+
 /// As [`call`], where arrays of other sizes or types than `shapes` says, such as weights of another dtype, are left to MLX's
 /// operations. These are then what the body says: their values are kept for the backward pass, not computed again.
 ///

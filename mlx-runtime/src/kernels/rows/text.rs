@@ -2,8 +2,10 @@
 //!
 //! Tests: `mlx-tests --test metal`.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::layout::Layout;
 use super::program::Size;
@@ -28,6 +30,9 @@ pub struct Text {
     pub numbers: &'static [(Argument, &'static str)],
     /// The widths of the loops over columns.
     pub widths: &'static [Size],
+    /// Widths that differ from call to call, with the name of the turns of a thread over its columns: the text has as many
+    /// for all widths up to a power of two, so that it is compiled seldom.
+    pub turns: &'static [(&'static str, Size)],
     /// True if workers add up rows: each output of [`Output::Sum`] gets a row per worker.
     pub sums: bool,
 }
@@ -92,7 +97,21 @@ impl Call<'_> {
             .iter()
             .map(|w| self.size(w))
             .collect::<Option<_>>()?;
-        Layout::new(self.rows, &widths, self.float.size(), text.sums, lanes)
+        let varying = |w: &Size| text.turns.iter().any(|t| t.1 == *w);
+        let varying: Vec<i32> = text
+            .widths
+            .iter()
+            .filter(|w| varying(w))
+            .map(|w| self.size(w))
+            .collect::<Option<_>>()?;
+        Layout::new(
+            self.rows,
+            &widths,
+            &varying,
+            self.float.size(),
+            text.sums,
+            lanes,
+        )
     }
 
     /// The numbers of the launch.
@@ -127,6 +146,11 @@ impl Call<'_> {
             .iter()
             .map(|(word, size)| (*word, self.size(size).unwrap_or(0)));
         all.extend(sizes);
+        let turns = text.turns.iter().map(|(word, width)| {
+            let width = self.size(width).unwrap_or(1);
+            (*word, layout.turns(width))
+        });
+        all.extend(turns);
         all
     }
 
@@ -171,8 +195,49 @@ fn mentions(text: &str, word: &str) -> bool {
     text.split(part).any(|w| w == word)
 }
 
-/// A name that no other text has: GPUs' libraries know kernels by their names.
-pub(super) fn unique(name: &str, parts: &[&str]) -> String {
+/// A text as a device gets it.
+#[derive(Debug)]
+pub(super) struct Declared {
+    /// A name that no other text has: GPUs' libraries know kernels by their names.
+    pub name: String,
+    /// The body.
+    pub body: String,
+}
+
+/// The dtype of floats, and the constants: what texts differ in, beside the body that stands at an address.
+type Key = (usize, Dialect, Dtype, Vec<i32>);
+
+/// A dialect of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Dialect {
+    Cuda,
+    Metal,
+}
+
+/// The text of a call. It is written once, because that would take as long as everything else that a launch does.
+pub(super) fn declared(
+    text: &Text,
+    call: &Call,
+    layout: &Layout,
+    dialect: Dialect,
+) -> Arc<Declared> {
+    static ALL: Mutex<Option<HashMap<Key, Arc<Declared>>>> = Mutex::new(None);
+    let constants = call.constants(text, layout);
+    let values = constants.iter().map(|c| c.1).collect();
+    let key = (text.body.as_ptr() as usize, dialect, call.float, values);
+    let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    let made = all.get_or_insert_default().entry(key).or_insert_with(|| {
+        let body = match dialect {
+            Dialect::Cuda => call.cuda_body(text, layout),
+            Dialect::Metal => call.metal_body(text, layout),
+        };
+        let name = unique(text.name, &[text.header, &body]);
+        Arc::new(Declared { name, body })
+    });
+    made.clone()
+}
+
+fn unique(name: &str, parts: &[&str]) -> String {
     let mut hash = DefaultHasher::new();
     parts.hash(&mut hash);
     // A name in Rust may have other letters than one in C.

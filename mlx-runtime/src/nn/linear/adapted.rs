@@ -1,6 +1,8 @@
 //! Frozen layers with adapters on a GPU: the adapters of layers that share an input are laid side
 //! by side, so that all of them take two small products, and the backward pass has no sums of its
 //! own.
+//!
+//! Tests: `mlx-tests --test models`.
 
 use super::{Linear, Weight};
 use crate::kernels::adapters::{self, Adapter, SideBySide};
@@ -8,7 +10,7 @@ use crate::{ops, transforms, Array, Result};
 
 /// `x [.., in]` times the layers' joined `weight`, plus their adapters: `[.., sum of out]`. `None`
 /// where that is not what their definition says: something but adapters trains, or there is a bias. Packed values are
-/// multiplied as they are if they are to be `kept`.
+/// multiplied as they are if `kept`.
 pub(super) fn adapted(
     weight: &Weight,
     layers: &[&Linear],

@@ -1,4 +1,6 @@
 //! Linear layers of one input, computed together.
+//!
+//! Tests: `mlx-tests --test models`.
 
 use super::adapted::adapted;
 use super::{scaled, unbound, Linear, Lora, Weight};
@@ -83,7 +85,7 @@ pub struct Joined<'a, const N: usize> {
 }
 
 /// Layers of one input, with their joined weight where there is one. With `adapters` their A
-/// matrices share a product as well. Packed values are multiplied as they are if they are to be `kept`.
+/// matrices share a product as well. Packed values are multiplied as they are if `kept`.
 pub fn together<'a, const N: usize>(
     weight: Option<&'a Weight>,
     layers: [&'a Linear; N],
@@ -122,6 +124,11 @@ impl<const N: usize> Joined<'_, N> {
             self.x,
             self.kept,
         )
+    }
+
+    /// The input of all layers.
+    pub(crate) fn input(&self) -> &Array {
+        self.x
     }
 
     /// Each layer's columns.

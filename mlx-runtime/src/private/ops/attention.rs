@@ -1,6 +1,9 @@
 //! Attention, its masks, and positions.
+//!
+//! Tests: `mlx-tests --test language`, `--test rules`.
 
 use crate::kernels::attention::{causal, whole};
+use crate::kernels::rows;
 use crate::nn::scalar::number;
 use crate::nn::KvCache;
 use crate::ops::{self, fast, greater, greater_equal, logical_and, reshape, subtract, where_};
@@ -62,12 +65,7 @@ pub fn visible_keys(q: &Array, k: &Array, window: Option<i32>) -> Result<Array> 
 /// all if it is given.
 pub fn causal_mask(scores: &Array, window: Option<i32>) -> Result<Array> {
     let seen = seen(scores.dim(-2)?, scores.dim(-1)?, window)?;
-    let lowest = match scores.dtype() {
-        Dtype::Float16 => -65504.0,
-        // The largest bfloat16: 255/128 * 2^127.
-        Dtype::Bfloat16 => -f64::from(f32::from_bits(0x7f7f_0000)),
-        _ => f64::from(f32::MIN),
-    };
+    let lowest = f64::from(rows::lowest(scores.dtype()));
     where_(&seen, scores, &number(lowest, scores)?)
 }
 

@@ -1,4 +1,6 @@
 //! Operations along one axis, which the language always names.
+//!
+//! Tests: `mlx-tests --test language`, `--test rules`.
 
 use crate::{ops, Array, Result};
 

@@ -1,4 +1,6 @@
 //! Arrays from sizes.
+//!
+//! Tests: `mlx-tests --test language`, `--test rules`.
 
 use crate::{ops, Array, Dtype, Error, Result};
 

@@ -1,4 +1,6 @@
 //! Losses with the reduction as the language writes it.
+//!
+//! Tests: `mlx-tests --test language`, `--test rules`.
 
 use crate::nn::losses;
 use crate::{Array, Result};

@@ -1,5 +1,7 @@
 //! The operations as the language writes them: MLX's own, and what is composed of them as
 //! `mlx.nn` composes it.
+//!
+//! Tests: `mlx-tests --test language`, `--test rules`.
 
 mod attention;
 mod axis;

@@ -1,4 +1,6 @@
 //! Random numbers from a key, which is a uint32 array of two.
+//!
+//! Tests: `mlx-tests --test language`, `--test rules`.
 
 use crate::random::{self, Key};
 use crate::{Array, Dtype, Result};

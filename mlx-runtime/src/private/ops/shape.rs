@@ -1,4 +1,6 @@
 //! Parts, joints and borders.
+//!
+//! Tests: `mlx-tests --test language`, `--test rules`.
 
 use crate::{ops, Array, Error, Result};
 

@@ -1,4 +1,6 @@
 //! Attributes and calls: functions, macros, and methods of other types than texts.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::rc::Rc;
 use std::sync::Arc;

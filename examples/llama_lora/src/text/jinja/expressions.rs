@@ -1,4 +1,6 @@
 //! Expressions: operators, filters, tests and calls, by the grammar of Jinja's own parser.
+//!
+//! Tests: `tests/templates.rs`.
 
 use anyhow::{bail, ensure, Result};
 

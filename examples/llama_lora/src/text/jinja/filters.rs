@@ -1,4 +1,6 @@
 //! Jinja's filters.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,6 @@
 //! The filters `xmlattr` and `urlize`.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,6 @@
 //! Python's `json.dumps`.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::fmt::Write as _;
 

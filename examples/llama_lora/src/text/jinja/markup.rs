@@ -1,4 +1,6 @@
 //! Texts that are marked as safe for HTML, as markupsafe's `Markup`: text that is inserted into one is escaped.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::sync::LazyLock;
 

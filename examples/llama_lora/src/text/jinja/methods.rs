@@ -1,4 +1,6 @@
 //! Methods of texts.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::sync::{Arc, LazyLock};
 

@@ -4,6 +4,8 @@
 //! floats the way Python does. This is that part of the language, with the same answers; anything else is an error.
 //! Templates are untrusted, so their resources are limited: each step of work and each piece of text is charged to a
 //! budget, and nesting has a largest depth.
+//!
+//! Tests: `tests/templates.rs`.
 
 mod braces;
 mod call;

@@ -1,4 +1,6 @@
 //! Filters of numbers: `int`, `float`, `round` and `filesizeformat`.
+//!
+//! Tests: `tests/templates.rs`.
 
 use anyhow::{bail, ensure, Result};
 

@@ -1,4 +1,6 @@
 //! Operators, comparisons, subscripts and texts of values.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::cmp::Ordering;
 

@@ -1,4 +1,6 @@
 //! Filters that go through items: in an order, in groups, by attributes and tests.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::cmp::Ordering;
 

@@ -1,4 +1,6 @@
 //! Python's `datetime.now().strftime`.
+//!
+//! Tests: unit tests below.
 
 use anyhow::{bail, Result};
 use chrono::{DateTime, Local, NaiveDateTime};

@@ -1,4 +1,6 @@
 //! The syntax tree of a template.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::sync::Arc;
 

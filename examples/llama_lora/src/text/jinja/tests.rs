@@ -1,4 +1,6 @@
 //! Jinja's tests, as in `value is defined`.
+//!
+//! Tests: `tests/templates.rs`.
 
 use anyhow::{bail, Result};
 

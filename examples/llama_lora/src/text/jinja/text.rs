@@ -1,4 +1,6 @@
 //! Texts and numbers as Python writes and sorts them.
+//!
+//! Tests: unit tests below.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;

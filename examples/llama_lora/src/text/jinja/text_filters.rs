@@ -1,4 +1,6 @@
 //! Jinja's filters that write a value as text of another form.
+//!
+//! Tests: `tests/templates.rs`.
 
 use anyhow::{bail, ensure, Result};
 

@@ -1,4 +1,6 @@
 //! The values of a template: Python's, as far as templates meet them.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

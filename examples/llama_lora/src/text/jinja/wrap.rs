@@ -1,4 +1,6 @@
 //! The filter `wordwrap`, by Python's `textwrap`.
+//!
+//! Tests: `tests/templates.rs`.
 
 use std::sync::LazyLock;
 
@@ -13,7 +15,7 @@ use super::run::Run;
 use super::text::{char_range, lines};
 use super::value::Value;
 
-/// The whitespace of this filter, which has fewer characters than that of `split`.
+/// The whitespace of this filter: fewer characters than `split` has.
 const BLANK: [char; 6] = ['\t', '\n', '\x0b', '\x0c', '\r', ' '];
 
 /// Runs of blanks, dashes between words, and words up to a hyphen.

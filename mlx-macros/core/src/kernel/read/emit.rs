@@ -9,7 +9,7 @@ use super::axes::{Atom, Axis};
 use super::{stored, Reader, Space};
 use crate::diag::Diag;
 use crate::ir::{self, noun, Arg, Id, Kind, Tier};
-use crate::kernel::ir::{Binary, Constant, Op, Program, Reduce, Scalar, Unary, V};
+use crate::kernel::ir::{Binary, Constant, Given, Op, Program, Reduce, Scalar, Unary, V};
 use crate::syntax::dims::{Dim, Shape};
 use crate::syntax::literals::{integer, literal};
 use crate::syntax::signature::{Dt, Ty};
@@ -281,7 +281,7 @@ impl<'r, 'a> Emit<'r, 'a> {
             (_, Some(n), Scalar::I32 | Scalar::U32 | Scalar::Bool) => self.whole(n, scalar),
             (Some(x), ..) => self.float(x),
             _ => {
-                let v = self.program.number(e);
+                let v = self.program.number(Given::Float(e.clone()));
                 self.push(Op::Number(v), Scalar::F32, None)
             }
         }
@@ -316,6 +316,7 @@ impl<'r, 'a> Emit<'r, 'a> {
         let name = op.name;
         match op.tier {
             Tier::Each if matches!(name, "tril" | "triu") => self.triangle(name, args).map(one),
+            Tier::Each if name == "causal_mask" => self.causal(args).map(one),
             Tier::Each => self.elementwise(name, args).map(one),
             Tier::View => {
                 let scalar = self.result();

@@ -323,6 +323,7 @@ impl Reader<'_> {
             numbers: vec![],
             values: vec![],
             outputs: vec![],
+            varying: vec![],
         };
         let results = self.results();
         let mut emit = Emit::new(self, &space, program);

@@ -7,8 +7,10 @@ use super::emit::{Emit, Emitted, Failed};
 use super::ops;
 use crate::diag::Diag;
 use crate::ir::{Arg, Kind};
-use crate::kernel::ir::{Binary, Computed, Constant, Op, Scalar, Unary, V};
+use crate::kernel::ir::{Binary, Computed, Constant, Given, Op, Scalar, Unary, V};
 use crate::syntax::dims::Dim;
+use crate::syntax::literals::integer;
+use crate::syntax::signature::{Dt, Ty};
 
 impl Emit<'_, '_> {
     /// The place along an axis, as int32.
@@ -70,6 +72,46 @@ impl Emit<'_, '_> {
         };
         let zero = self.whole(0, scalar);
         self.select(kept, x, zero)
+    }
+
+    /// Scores, of which the lowest number stands for those of keys that a query does not see.
+    pub(super) fn causal(&mut self, args: &[Arg]) -> Emitted {
+        let axes = self.own_axes();
+        let last = axes.len() - 2..axes.len();
+        let (i, j) = (
+            self.index(&axes[last.start])?,
+            self.index(&axes[last.start + 1])?,
+        );
+        let sizes: Vec<Dim> = axes[last]
+            .iter()
+            .map(|a| self.r.axes.volume(&self.r.axes.leaves(a)))
+            .collect();
+        // The last query sits beside the last key.
+        let before = self.size(&sizes[1].plus(&sizes[0].negated()), Scalar::I32);
+        let place = self.binary(Binary::Add, i, before)?;
+        let mut seen = self.binary(Binary::LessEqual, j, place)?;
+        if let Some(Arg::Scalar(window)) = args.get(1) {
+            let window = match integer(window) {
+                Some(n) => self.whole(n, Scalar::I32),
+                None => {
+                    let number = self.program.number(Given::Count(window.clone()));
+                    let number = self.push(Op::Number(number), Scalar::F32, None);
+                    self.to(number, Scalar::I32)
+                }
+            };
+            let distance = self.binary(Binary::Subtract, place, j)?;
+            let near = self.binary(Binary::Less, distance, window)?;
+            seen = self.binary(Binary::And, seen, near)?;
+        }
+        let x = self.operand(&args[0], Scalar::F32)?;
+        let lowest = match &self.r.graph.nodes[self.at].ty {
+            Ty::Tensor(_, Dt::F32) => self.float(f64::from(f32::MIN)),
+            _ => {
+                let number = self.program.number(Given::Lowest);
+                self.push(Op::Number(number), Scalar::F32, None)
+            }
+        };
+        self.select(seen, x, lowest)
     }
 
     pub(super) fn created(&mut self, name: &str, args: &[Arg]) -> Emitted {
@@ -300,7 +342,17 @@ impl Emit<'_, '_> {
                 return self.fail(Diag::kernel_strided(self.span(), self.noun(x)));
             };
             let stride = super::strides(&shape)[at].clone();
-            if !shape[at].is_one() {
+            let fixed = match self.program.values[index].op {
+                // What is outside is clamped, which needs a size that is known.
+                Op::Constant(Constant::Whole(n)) => {
+                    let last = shape[at].as_constant().map(|size| size - 1);
+                    last.filter(|last| (0..=*last).contains(&n)).map(|_| n)
+                }
+                _ => None,
+            };
+            if let Some(n) = fixed {
+                place.offset = place.offset.plus(&stride.times(&Dim::constant(n)));
+            } else if !shape[at].is_one() {
                 place.computed.push(Computed {
                     value: index,
                     size: shape[at].clone(),

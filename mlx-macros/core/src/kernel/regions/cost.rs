@@ -29,14 +29,17 @@ impl Pass<'_> {
             sizes.fold(Dim::default(), |s, d| s.plus(&d))
         };
         let kept = sum(&before.values).plus(&before.between);
-        covers(&kept.plus(&sum(&larger.kept).negated()))
+        // What all rows share, or many, is little beside what the kernel writes.
+        let outputs = larger.region.outputs.iter();
+        let written: Vec<Dim> = outputs.map(|o| self.size(*o)).collect();
+        covers(&kept.plus(&sum(&larger.kept).negated()), &written)
     }
 
     /// The elements of a float value that is no parameter.
     fn size(&self, id: Id) -> Dim {
         let node = &self.graph.nodes[id];
         match (&node.kind, &node.ty) {
-            (Kind::Param(_), _) => Dim::default(),
+            (Kind::Param(_) | Kind::Weight { .. }, _) => Dim::default(),
             (_, Ty::Tensor(shape, Dt::Float | Dt::F32)) => volume(shape),
             _ => Dim::default(),
         }
@@ -79,21 +82,60 @@ impl Pass<'_> {
         let node = &self.graph.nodes[id];
         match &node.kind {
             _ if !matches!(node.ty, Ty::Tensor(_, Dt::Float | Dt::F32)) => false,
-            Kind::Param(_) => false,
+            Kind::Param(_) | Kind::Weight { .. } => false,
             Kind::Op { op, .. } if op.keeps.stops => false,
             Kind::Op { args, .. } => args.iter().flat_map(Arg::values).any(|v| self.trains(v)),
             _ => true,
         }
     }
 
+    /// True if an operation reads weights alone.
+    fn is_of_weights(&self, id: Id) -> bool {
+        let weight = |i: &Id| {
+            let kind = &self.graph.nodes[*i].kind;
+            matches!(kind, Kind::Param(_) | Kind::Weight { .. })
+        };
+        let inputs = self.graph.nodes[id].inputs();
+        !inputs.is_empty() && inputs.iter().all(weight)
+    }
+
+    /// True if a region is what the pass `residual_norm` has a kernel for.
+    fn is_residual_norm(&self, found: &Found) -> bool {
+        let work = found.members.iter();
+        let mut work = work.filter(|m| self.works(**m) && !self.is_of_weights(**m));
+        let op = |id: Option<&Id>| match &self.graph.nodes[*id?].kind {
+            Kind::Op { op, args } => Some((op.name, &args[..])),
+            _ => None,
+        };
+        let (sum, norm, more) = (op(work.next()), op(work.next()), work.next());
+        let plain = |args: &[Arg]| match args {
+            [Arg::Value(a), Arg::Value(b)] => self.graph.nodes[*a].ty == self.graph.nodes[*b].ty,
+            _ => false,
+        };
+        let layer = |args: &[Arg]| match args.get(1) {
+            Some(Arg::Value(w)) => {
+                self.is_of_weights(*w) || matches!(self.graph.nodes[*w].kind, Kind::Weight { .. })
+            }
+            _ => false,
+        };
+        let sum = matches!(sum, Some(("add", args)) if plain(args));
+        let norm = matches!(norm, Some(("rms_norm", args)) if layer(args));
+        sum && norm && more.is_none() && self.model.fuse.is_on("residual_norm")
+    }
+
     /// True if a kernel spares reading and writing a whole intermediate value.
     pub(super) fn saves(&self, found: &Found) -> bool {
         let outputs = &found.region.outputs;
         // Two passes over memory are no slower than a kernel; three are, and so is one with a slow function.
-        let work = found.members.iter().filter(|m| self.works(**m));
+        let work = found.members.iter();
+        let work = work.filter(|m| self.works(**m) && !self.is_of_weights(**m));
         let worth: usize = work
             .clone()
-            .map(|m| 2 - usize::from(self.is_cheap(*m)))
+            .map(|m| match (self.is_cheap(*m), self.is_compound(*m)) {
+                (true, _) => 1,
+                (_, false) => 2,
+                (_, true) => 3,
+            })
             .sum();
         let float =
             |id: &Id| matches!(self.graph.nodes[*id].ty, Ty::Tensor(_, Dt::Float | Dt::F32));
@@ -103,14 +145,16 @@ impl Pass<'_> {
         };
         let spared = |m: &Id| {
             let whole = |o: &Id| elements(m).divided_by(&elements(o)).is_some();
-            !outputs.contains(m) && self.works(*m) && outputs.iter().any(whole)
+            let inside = |r: &Id| self.graph.nodes[*r].inputs().contains(m);
+            let read = found.members.iter().any(inside);
+            (read || !outputs.contains(m)) && self.works(*m) && outputs.iter().any(whole)
         };
         let rows = found.programs.forward.rows.iter();
         let many = rows.flat_map(|d| d.names()).any(is_free);
-        work.count() > 1
-            && worth > 2
+        worth > 2
+            && !self.is_residual_norm(found)
             && outputs.iter().any(float)
-            && found.members.iter().any(spared)
+            && (work.clone().any(|m| self.is_compound(*m)) || found.members.iter().any(spared))
             && (many || is_flat(&found.programs.forward).is_some())
     }
 }
@@ -130,9 +174,12 @@ impl Kept {
     }
 }
 
-/// True if a sum of sizes is 0 or more as far as its names show: each negative term is part of a positive one.
-fn covers(d: &Dim) -> bool {
-    let positive: Vec<&[String]> = d.terms().filter(|t| t.1 > 0).map(|t| t.0).collect();
+/// True if a sum of sizes is 0 or more as far as its names show, or little beside others: each negative term is part of a
+/// positive one, or of one of those.
+fn covers(d: &Dim, beside: &[Dim]) -> bool {
+    let positive = d.terms().filter(|t| t.1 > 0).map(|t| t.0);
+    let beside = beside.iter().flat_map(Dim::terms).map(|t| t.0);
+    let positive: Vec<&[String]> = positive.chain(beside).collect();
     let part = |names: &[String], of: &[String]| {
         let mut rest = of.to_vec();
         names.len() < of.len()

@@ -10,6 +10,7 @@ use syn::{Expr, Ident, Visibility};
 
 use super::{Pass, MOST_INPUTS};
 use crate::ir::{Arg, Graph, Id, Kind, Node, Region};
+use crate::syntax::dims::{is_free, Dim};
 use crate::syntax::literals::literal;
 use crate::syntax::signature::{Argument, Method, Ty};
 
@@ -48,7 +49,7 @@ impl Pass<'_> {
             });
             args.push(argument(name, node.ty.clone(), node.span));
             frozen.push(match &node.kind {
-                Kind::Param(field) => {
+                Kind::Param(field) | Kind::Weight { field, .. } => {
                     let mut fields = self.model.fields.iter();
                     fields.any(|f| f.name == *field && f.frozen)
                 }
@@ -114,6 +115,13 @@ impl Pass<'_> {
                 Some(graph.nodes.len() - 1)
             }
         };
+        let sizes = args.iter().filter_map(|a| match &a.ty {
+            Ty::Tensor(shape, _) => Some(shape.iter().flat_map(Dim::names)),
+            _ => None,
+        });
+        // Each size of a function's arguments is the call's, also those that never change.
+        let varies = |n: &&str| n.ends_with('\'') || (is_free(n) && !self.model.function);
+        let varying: BTreeSet<String> = sizes.flatten().filter(varies).map(String::from).collect();
         let method = Method {
             attrs: vec![],
             vis: Visibility::Inherited,
@@ -130,8 +138,10 @@ impl Pass<'_> {
             graph,
             inputs,
             frozen,
+            varying: varying.into_iter().collect(),
             numbers,
             outputs,
+            known: None,
         })
     }
 
@@ -154,6 +164,10 @@ impl Pass<'_> {
 fn named(node: &Node, i: usize, taken: &mut BTreeSet<String>) -> Ident {
     let of = match &node.kind {
         Kind::Param(field) => Some(field.to_string()),
+        Kind::Weight { field, bias } => Some(match bias {
+            true => format!("{field}_bias"),
+            false => format!("{field}_weight"),
+        }),
         _ => node.name.clone(),
     };
     let own = of

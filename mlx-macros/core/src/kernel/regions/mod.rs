@@ -5,14 +5,17 @@
 //!
 //! Tests: `tests/regions.rs`; `mlx-tests --test kernels`.
 
+mod arms;
 mod cost;
 mod function;
+mod norms;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use syn::Expr;
 
-use crate::ir::{Arg, Graph, Id, Kind, Region, Tier, P};
+use crate::ir::{Arg, Graph, Id, Kind, Region, Tier};
 use crate::kernel::ir::{Gradient, Op, Place, Program, Source};
 use crate::kernel::{read, rust, vjp};
 use crate::syntax::dims::{is_free, Dim};
@@ -35,10 +38,38 @@ const MOST_INPUTS: usize = 12;
 const MOST_MEMBERS: usize = 48;
 /// Operations that MLX computes as fast as memory is read.
 const CHEAP: &[&str] = &["add", "subtract", "multiply", "negative"];
+/// Operations of which MLX makes several: one of them is worth a kernel.
+const COMPOUND: &[&str] = &[
+    "binary_cross_entropy",
+    "celu",
+    "cosine_similarity_loss",
+    "elu",
+    "gaussian_nll_loss",
+    "gelu",
+    "gelu_approx",
+    "gelu_fast_approx",
+    "glu",
+    "hard_shrink",
+    "hardswish",
+    "huber_loss",
+    "kl_div_loss",
+    "log_cosh_loss",
+    "log_sigmoid",
+    "log_softmax",
+    "margin_ranking_loss",
+    "mish",
+    "prelu",
+    "selu",
+    "silu",
+    "smooth_l1_loss",
+    "softmin",
+    "softshrink",
+    "softsign",
+];
 /// The most operations that join together.
 const MOST_AT_ONCE: usize = 6;
-/// Operations of the row tier that stay as they are: other passes make them, and they have kernels of their own.
-const OWN: &[&str] = &["swiglu", "contiguous"];
+/// Operations of the row tier that stay as they are.
+const OWN: &[&str] = &["contiguous"];
 
 /// A kernel with its gradient.
 pub struct Programs {
@@ -49,19 +80,33 @@ pub struct Programs {
 }
 
 /// The programs of a region; `None` if it is none that one kernel computes.
-pub fn programs(names: &Names, region: &Region) -> Option<Programs> {
-    let forward = read::read(names, &region.method, &region.graph).ok()?;
-    let gradient = vjp::gradient(&forward, &region.frozen).ok()?;
-    Some(Programs { forward, gradient })
+pub fn programs(names: &Names, region: &Region) -> Option<Rc<Programs>> {
+    let known = region.known.clone().map(|k| k.downcast::<Programs>());
+    if let Some(Ok(known)) = known {
+        return Some(known);
+    }
+    let mut forward = read::read(names, &region.method, &region.graph).ok()?;
+    forward.varying.clone_from(&region.varying);
+    let gradient = vjp::gradient_from_outputs(&forward, &region.frozen).ok()?;
+    Some(Rc::new(Programs { forward, gradient }))
 }
 
-/// The inputs of a region that its gradient reads.
-pub fn kept(names: &Names, region: &Region) -> Vec<Id> {
+/// What a gradient reads of a region.
+pub enum Read {
+    /// The value of a node outside.
+    Input(Id),
+    /// One of the region's values.
+    Output(usize),
+}
+
+/// The inputs and values of a region that its gradient reads.
+pub fn kept(names: &Names, region: &Region) -> Vec<Read> {
     let programs = programs(names, region);
     let sources = programs.iter().filter_map(|p| p.gradient.as_ref());
     let read = sources.flat_map(|g| &g.inputs).filter_map(|s| match s {
-        Source::Input(i) => Some(region.inputs[*i]),
-        Source::Cotangent(_) | Source::Output(_) => None,
+        Source::Input(i) => Some(Read::Input(region.inputs[*i])),
+        Source::Output(i) => Some(Read::Output(*i)),
+        Source::Cotangent(_) => None,
     });
     read.collect()
 }
@@ -71,18 +116,15 @@ pub fn run(model: &ModelDef, method: &Method, graph: &mut Graph) {
     if !model.fuse.is_on(NAME) {
         return;
     }
+    norms::expand(model, graph);
+    arms::run(model, method, graph);
     let mut tried: BTreeSet<Id> = BTreeSet::new();
     loop {
-        let pass = Pass {
-            model,
-            free: method.free_dims(),
-            graph,
-            live: graph.live(),
-        };
+        let pass = Pass::new(model, method, graph);
         let seed = (0..graph.nodes.len())
             .rev()
             .find(|id| !tried.contains(id) && pass.works(*id));
-        let Some(seed) = seed else { return };
+        let Some(seed) = seed else { break };
         tried.insert(seed);
         let Some(mut found) = pass.grown(seed) else {
             continue;
@@ -91,15 +133,18 @@ pub fn run(model: &ModelDef, method: &Method, graph: &mut Graph) {
         let moved = graph.absorb(NAME, &found.members, found.region);
         tried = tried.into_iter().map(|id| moved[id]).collect();
     }
+    norms::collapse(model, graph);
 }
 
 /// A region with what is known of it.
 struct Found {
     members: BTreeSet<Id>,
     region: Region,
-    programs: Programs,
-    /// The nodes outside that its gradient reads.
+    programs: Rc<Programs>,
+    /// The nodes whose values its gradient reads.
     kept: BTreeSet<Id>,
+    /// Members whose values it gives for its gradient.
+    given: BTreeSet<Id>,
 }
 
 struct Pass<'a> {
@@ -107,6 +152,17 @@ struct Pass<'a> {
     free: Vec<String>,
     graph: &'a Graph,
     live: BTreeSet<Id>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(model: &'a ModelDef, method: &Method, graph: &'a Graph) -> Self {
+        Pass {
+            model,
+            free: method.free_dims(),
+            graph,
+            live: graph.live(),
+        }
+    }
 }
 
 impl Pass<'_> {
@@ -117,7 +173,7 @@ impl Pass<'_> {
         self.live.contains(&id)
             && match &node.kind {
                 Kind::Op { op, args } => {
-                    let plain = op.params.iter().zip(args).all(|(p, a)| self.plain(p.1, a));
+                    let plain = args.iter().all(|a| self.plain(a));
                     op.tier != Tier::Launch
                         && !OWN.contains(&op.name)
                         && args.len() <= op.params.len()
@@ -132,16 +188,16 @@ impl Pass<'_> {
     }
 
     /// True if an argument is one that [`read`] knows.
-    fn plain(&self, kind: P, arg: &Arg) -> bool {
+    fn plain(&self, arg: &Arg) -> bool {
         match arg {
             Arg::Value(_)
             | Arg::Values(_)
             | Arg::Int(_)
             | Arg::Ints(_)
             | Arg::Dtype(_)
+            | Arg::Scalar(_)
             | Arg::Absent => true,
             Arg::Dims(all) => all.iter().all(|d| self.bound(d)),
-            Arg::Scalar(_) => kind != P::Count,
             Arg::Weak { expr, like } => {
                 let float = matches!(
                     self.graph.nodes[*like].ty,
@@ -154,10 +210,10 @@ impl Pass<'_> {
         }
     }
 
-    /// True if a size is known where the method begins.
+    /// True if a size is known where the method begins, or by the shape of an array.
     fn bound(&self, d: &Dim) -> bool {
-        let known = |n: &&str| !is_free(n) || self.free.iter().any(|f| f == n);
-        !d.is_hidden() && d.names().iter().all(known)
+        let known = |n: &&str| n.ends_with('\'') || !is_free(n) || self.free.iter().any(|f| f == n);
+        d.names().iter().all(known)
     }
 
     /// True if a node computes something: views, casts and constants do not.
@@ -168,6 +224,10 @@ impl Pass<'_> {
         let idle = matches!(op.tier, Tier::View | Tier::Created);
         let renamed = matches!(op.name, "astype" | "stop_gradient");
         self.takes(id) && !idle && !renamed && !op.keeps.view
+    }
+
+    fn is_compound(&self, id: Id) -> bool {
+        matches!(&self.graph.nodes[id].kind, Kind::Op { op, .. } if COMPOUND.contains(&op.name))
     }
 
     fn is_cheap(&self, id: Id) -> bool {
@@ -194,11 +254,12 @@ impl Pass<'_> {
             let reads = |a: Id, b: Id| self.graph.nodes[a].inputs().contains(&b);
             (reads(seed, *id) || reads(*id, seed)) && self.takes(*id)
         };
-        if !self.live.iter().any(beside) {
+        if !self.is_compound(seed) && !self.live.iter().any(beside) {
             return None;
         }
-        let mut found = self.region(BTreeSet::from([seed]))?;
+        let mut found = self.region(BTreeSet::from([seed]), &BTreeSet::new())?;
         let mut refused: BTreeSet<Id> = BTreeSet::new();
+        let mut grew = false;
         loop {
             let mut next: Vec<Id> = Vec::new();
             // Producers, and then other readers of what is inside.
@@ -213,16 +274,17 @@ impl Pass<'_> {
             }
             let fits =
                 |id: &&Id| !found.members.contains(id) && !refused.contains(id) && self.takes(**id);
-            let Some(id) = next.iter().find(fits).copied() else {
-                break;
-            };
-            match self.joined(&found, id) {
-                Some(larger) => {
-                    found = larger;
-                    // A node that was in the way before may be inside now.
+            match next.iter().find(fits).copied() {
+                Some(id) => match self.joined(&found, id) {
+                    Some(larger) => (found, grew) = (larger, true),
+                    None => _ = refused.insert(id),
+                },
+                // A node that was in the way before may be inside now.
+                None if grew && !refused.is_empty() => {
+                    grew = false;
                     refused.clear();
                 }
-                None => _ = refused.insert(id),
+                None => break,
             }
         }
         self.saves(&found).then_some(found)
@@ -237,8 +299,16 @@ impl Pass<'_> {
                 return None;
             }
             let added: Vec<Id> = members.difference(&found.members).copied().collect();
-            let larger = self.region(members.clone())?;
+            let larger = self.region(members.clone(), &found.given)?;
             if self.keeps_less(found, &added, &larger) {
+                return Some(larger);
+            }
+            // The sum that a norm reads is one array; its terms are two.
+            let mut given = found.given.clone();
+            given.insert(id);
+            let giving = self.region(members.clone(), &given);
+            let giving = giving.filter(|g| self.keeps_less(found, &added, g));
+            if let Some(larger) = giving {
                 return Some(larger);
             }
             // A mean of squares is computed again from the squares, and these from what is kept anyway.
@@ -263,8 +333,8 @@ impl Pass<'_> {
         }
     }
 
-    /// The region of these nodes, if it is one.
-    fn region(&self, members: BTreeSet<Id>) -> Option<Found> {
+    /// The region of these nodes, if it is one, which gives some values besides.
+    fn region(&self, members: BTreeSet<Id>, given: &BTreeSet<Id>) -> Option<Found> {
         let (first, last) = (*members.first()?, *members.last()?);
         let arm = self.graph.region(first);
         let apart = |id: Id| {
@@ -284,22 +354,32 @@ impl Pass<'_> {
         if !members.iter().all(convex) || !self.keeps_order(&members, &after) {
             return None;
         }
-        let outputs = self.outputs(&members)?;
-        let region = self.function(&members, outputs)?;
+        let outputs = self.outputs(&members, given)?;
+        let mut region = self.function(&members, outputs)?;
         let programs = programs(&self.model.names, &region)?;
+        region.known = Some(programs.clone());
         let all = [
             Some(&programs.forward),
             programs.gradient.as_ref().map(|g| &g.program),
         ];
+        if region
+            .varying
+            .iter()
+            .any(|n| n.ends_with('\'') && region.shown(n).is_none())
+        {
+            return None;
+        }
         if !all.into_iter().flatten().all(is_launched) {
             return None;
         }
         let read = programs.gradient.iter().flat_map(|g| &g.inputs);
         let read = read.filter_map(|s| match s {
             Source::Input(i) => Some(self.root(region.inputs[*i])),
-            Source::Cotangent(_) | Source::Output(_) => None,
+            Source::Output(i) => Some(self.root(region.outputs[*i])),
+            Source::Cotangent(_) => None,
         });
         Some(Found {
+            given: given.clone(),
             kept: read.collect(),
             members,
             region,
@@ -323,11 +403,11 @@ impl Pass<'_> {
         })
     }
 
-    /// The values that are read outside; `None` if a kernel should not write one of them.
-    fn outputs(&self, members: &BTreeSet<Id>) -> Option<Vec<Id>> {
+    /// The values that are read outside or given; `None` if a kernel should not write one of them.
+    fn outputs(&self, members: &BTreeSet<Id>, given: &BTreeSet<Id>) -> Option<Vec<Id>> {
         let outside = |id: &Id| {
             let read = |r: &Id| !members.contains(r) && self.graph.nodes[*r].inputs().contains(id);
-            self.graph.result == Some(*id) || self.live.iter().any(read)
+            given.contains(id) || self.graph.result == Some(*id) || self.live.iter().any(read)
         };
         let outputs: Vec<Id> = members.iter().copied().filter(outside).collect();
         let written = |id: &Id| match (&self.graph.nodes[*id].kind, &self.graph.nodes[*id].ty) {

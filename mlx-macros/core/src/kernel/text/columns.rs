@@ -5,7 +5,7 @@
 use super::lines::mentions;
 use super::scalars::{c_type, Binds, Expr};
 use super::writer::{storage, stored, Scope, Writer};
-use crate::kernel::ir::{At, Place, Scalar, V};
+use crate::kernel::ir::{At, Op, Place, Scalar, V};
 use crate::syntax::dims::Dim;
 use crate::syntax::signature::Dt;
 
@@ -64,7 +64,19 @@ pub(super) struct Tile {
     last: Vec<String>,
 }
 
-impl Writer<'_> {
+/// Columns of an output.
+struct Stored<'a> {
+    /// The output.
+    n: usize,
+    value: V,
+    /// The width of the output's row.
+    whole: &'a Dim,
+    /// The number of columns, and the first one.
+    width: &'a Dim,
+    start: Dim,
+}
+
+impl<'a> Writer<'a> {
     /// Writes a loop over the columns of a row. `body` writes what happens at one column.
     pub fn columns(&mut self, width: &Dim, body: impl FnOnce(&mut Self, &Col)) {
         let each = self.each(width);
@@ -118,7 +130,12 @@ impl Writer<'_> {
 
     /// True at the columns of a loop, outside branches.
     fn is_own(&self, col: Option<&Col>, at: &At) -> bool {
-        self.scopes.len() == 2 && col.is_some_and(|c| c.own && c.is_base()) && at.column.is_one()
+        self.is_side(col, at) && col.is_some_and(Col::is_base)
+    }
+
+    /// True at columns as far from those of a loop as all others, outside branches: a thread has them side by side, too.
+    fn is_side(&self, col: Option<&Col>, at: &At) -> bool {
+        self.scopes.len() == 2 && col.is_some_and(|c| c.own) && at.column.is_one()
     }
 
     /// An element of an array.
@@ -140,11 +157,15 @@ impl Writer<'_> {
     }
 
     /// The address of a thread's columns of one turn.
-    fn address(&mut self, array: &str, at: &At, width: &Dim) -> String {
-        match self.base(array, at, Some(width)) {
-            Some(base) => format!("{array} + {base} + first"),
-            None => format!("{array} + first"),
+    fn address(&mut self, array: &str, at: &At, width: &Dim, from: &Dim) -> String {
+        let mut text = array.to_string();
+        if let Some(base) = self.base(array, at, Some(width)) {
+            text += &format!(" + {base}");
         }
+        if *from != Dim::constant(0) {
+            text += &format!(" + {}", self.size(from, false));
+        }
+        text + " + first"
     }
 
     pub fn load(&mut self, v: V, input: usize, at: &At, col: Option<&Col>) -> Expr {
@@ -152,13 +173,17 @@ impl Writer<'_> {
         let dtype = program.inputs[input].dtype;
         let width = program.values[v].width.as_ref();
         let array = self.inputs[input].clone();
-        let width = match (self.is_own(col, at), width) {
-            (true, Some(width)) => width,
+        let side = self.is_side(col, at) && (self.dialect.packs || self.is_own(col, at));
+        let (width, from) = match (side, width, col) {
+            (true, Some(width), Some(col)) => (width, col.offset.clone()),
             _ => {
                 let element = self.element(&array, at, width, col);
                 return loaded(element, dtype);
             }
         };
+        if from != Dim::constant(0) {
+            return self.load_pack(&array, at, width, &from, dtype);
+        }
         if let Some(tile) = &self.tile {
             let here = (tile.number, tile.width.clone());
             self.seen.entry(v).or_default().push(here);
@@ -170,8 +195,13 @@ impl Writer<'_> {
             let element = self.element(&array, at, Some(width), col);
             return loaded(element, dtype);
         }
+        self.load_pack(&array, at, width, &from, dtype)
+    }
+
+    /// A thread's columns of one turn, `from` columns further.
+    fn load_pack(&mut self, array: &str, at: &At, width: &Dim, from: &Dim, dtype: Dt) -> Expr {
         self.call("columns");
-        let address = self.address(&array, at, width);
+        let address = self.address(array, at, width, from);
         let name = self.fresh(&format!("{array}_pack"));
         let line = format!("const auto {name} = load_columns<PACK>({address});");
         self.first(line);
@@ -194,7 +224,8 @@ impl Writer<'_> {
         let value = match packs {
             true => {
                 self.call("columns");
-                format!("load_columns<PACK>({})", self.address(array, at, width))
+                let address = self.address(array, at, width, &Dim::constant(0));
+                format!("load_columns<PACK>({address})")
             }
             false => self.element(array, at, Some(width), Some(&Col::own())),
         };
@@ -232,11 +263,11 @@ impl Writer<'_> {
     /// Writes the outputs, and adds up those that are sums over rows.
     pub fn outputs(&mut self, sums: bool) {
         let program = self.program;
+        let stores = self.stores();
         let mut widths: Vec<&Dim> = Vec::new();
-        for output in &program.outputs {
-            match &program.values[output.value].width {
-                Some(width) if !widths.contains(&width) => widths.push(width),
-                _ => {}
+        for store in &stores {
+            if !widths.contains(&store.width) {
+                widths.push(store.width);
             }
         }
         if sums {
@@ -245,10 +276,8 @@ impl Writer<'_> {
         self.prepare(&program.outputs.iter().map(|o| o.value).collect::<Vec<_>>());
         for width in widths {
             self.columns(width, |w, col| {
-                for (n, output) in program.outputs.iter().enumerate() {
-                    if program.values[output.value].width.as_ref() == Some(width) {
-                        w.store(n, col, width);
-                    }
+                for store in stores.iter().filter(|s| s.width == width) {
+                    w.store(store, col);
                 }
             });
         }
@@ -275,10 +304,47 @@ impl Writer<'_> {
         }
     }
 
-    fn store(&mut self, n: usize, col: &Col, width: &Dim) {
+    /// The columns of all outputs. Values side by side are parts of an output, so that one loop has those of one width.
+    fn stores(&self) -> Vec<Stored<'a>> {
+        let program = self.program;
+        let mut all = Vec::new();
+        for (n, output) in program.outputs.iter().enumerate() {
+            let value = &program.values[output.value];
+            let Some(whole) = &value.width else { continue };
+            let mut start = Dim::constant(0);
+            match (&value.op, &output.place) {
+                (Op::Join(parts), Place::At(_)) => {
+                    for (value, width) in parts {
+                        all.push(Stored {
+                            n,
+                            value: *value,
+                            whole,
+                            width,
+                            start: start.clone(),
+                        });
+                        start = start.plus(width);
+                    }
+                }
+                _ => all.push(Stored {
+                    n,
+                    value: output.value,
+                    whole,
+                    width: whole,
+                    start,
+                }),
+            }
+        }
+        all
+    }
+
+    fn store(&mut self, store: &Stored<'_>, col: &Col) {
+        let n = store.n;
         let output = &self.program.outputs[n];
-        let scalar = self.program.values[output.value].scalar;
-        let expr = self.at(output.value, col);
+        let scalar = self.program.values[store.value].scalar;
+        let expr = match self.program.values[store.value].width {
+            Some(_) => self.at(store.value, col),
+            None => self.row(store.value),
+        };
         let name = self.outputs[n].clone();
         let at = match &output.place {
             Place::At(at) => at,
@@ -295,7 +361,7 @@ impl Writer<'_> {
             let kind = storage(output.dtype);
             self.first(format!("Columns<{kind}, PACK> {pack};"));
             self.line(format!("{pack}.v[j] = {text};"));
-            let address = self.address(&name, at, width);
+            let address = self.address(&name, at, store.whole, &store.start);
             if let Some(tile) = &mut self.tile {
                 tile.last.push("if (mine) {".to_string());
                 tile.last
@@ -304,7 +370,8 @@ impl Writer<'_> {
             }
             return;
         }
-        let element = self.element(&name, at, Some(width), Some(col));
+        let col = col.shifted(&store.start);
+        let element = self.element(&name, at, Some(store.whole), Some(&col));
         self.line("if (mine) {");
         self.line(format!("{element} = {text};"));
         self.line("}");

@@ -40,7 +40,11 @@ pub fn emit(program: &Program, target: Target, names: &[String]) -> TokenStream 
         let size = size(&Dim::name(name));
         quote! { (#word, #size) }
     });
-    let widths = text.widths.iter().map(size);
+    let widths = text.widths.iter().map(&size);
+    let turns = text.turns.iter().map(|(width, word)| {
+        let width = size(width);
+        quote! { (#word, #width) }
+    });
     let (name, header, body, sums) = (&program.name, &text.header, &text.body, text.sums);
     let (inputs, outputs) = (&text.inputs, &text.outputs);
     quote! {
@@ -53,6 +57,7 @@ pub fn emit(program: &Program, target: Target, names: &[String]) -> TokenStream 
             constants: &[#(#constants),*],
             numbers: &[#(#numbers),*],
             widths: &[#(#widths),*],
+            turns: &[#(#turns),*],
             sums: #sums,
         })
     }

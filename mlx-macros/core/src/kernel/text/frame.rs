@@ -69,6 +69,7 @@ impl Writer<'_> {
             constants,
             numbers,
             widths: self.widths.into_iter().map(|w| w.0).collect(),
+            turns: self.turns,
             sums,
         })
     }
@@ -108,10 +109,14 @@ impl Writer<'_> {
     fn constants_of_widths(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         for (width, each) in self.widths.clone() {
-            let size = self.size(&width, false);
-            lines.push(format!(
-                "constexpr int {each} = ({size} + LANES * PACK - 1) / (LANES * PACK);"
-            ));
+            if self.varies(&width) {
+                self.turns.push((width.clone(), each.clone()));
+            } else {
+                let size = self.size(&width, false);
+                lines.push(format!(
+                    "constexpr int {each} = ({size} + LANES * PACK - 1) / (LANES * PACK);"
+                ));
+            }
             if self.keeps.contains(&each) {
                 let keep = self.keep(&each);
                 lines.push(format!("constexpr bool {keep} = {each} * PACK <= 32;"));
@@ -166,7 +171,16 @@ pub(super) fn constants(program: &Program, live: &[bool]) -> BTreeSet<String> {
             dims.push(&at.column);
         }
     }
-    dims.into_iter().flat_map(names_of).collect()
+    let mut all: BTreeSet<String> = dims.into_iter().flat_map(names_of).collect();
+    all.retain(|n| !varies(program, n));
+    all
+}
+
+/// True if a name is that of a size that differs from call to call, or of a quotient of such sizes.
+pub(super) fn varies(program: &Program, name: &str) -> bool {
+    let names = Dim::name(name);
+    let mut own = names.names().into_iter();
+    own.any(|n| program.varying.iter().any(|v| v == n))
 }
 
 /// Every name of a size in the program.

@@ -42,6 +42,9 @@ pub struct Text {
     pub numbers: Vec<Argument>,
     /// The widths of the loops over columns. `PACK` divides each of them.
     pub widths: Vec<Dim>,
+    /// Names of packs of columns that a thread has, each at least the quotient of its width by the columns of all threads:
+    /// the host declares them, for widths of [`Program::varying`] sizes.
+    pub turns: Vec<(Dim, String)>,
     /// True if blocks add up rows; see [`super::ir::Place::Sum`].
     pub sums: bool,
 }

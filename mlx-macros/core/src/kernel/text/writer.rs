@@ -6,12 +6,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::columns::{Col, Tile};
 use super::dialect::Dialect;
-use super::frame::{constants, sizes};
+use super::frame::{constants, sizes, varies};
 use super::lines::without_unused;
+use super::names::names_of;
 use super::names::{expression, Names};
 use super::scalars::{self, c_type, Binds, Expr};
 use super::{cuda, metal, Argument, Target, Text};
 use crate::kernel::ir::{At, Op, Place, Program, Scalar, V};
+use crate::kernel::schedule::is_flat;
 use crate::syntax::dims::Dim;
 use crate::syntax::signature::Dt;
 
@@ -50,6 +52,8 @@ pub(super) struct Writer<'a> {
     pub seen: HashMap<V, Vec<(usize, Dim)>>,
     pub loops: usize,
     pub widths: Vec<(Dim, String)>,
+    /// The widths that differ from call to call, as [`super::Text::turns`] has them.
+    pub turns: Vec<(Dim, String)>,
     pub keeps: BTreeSet<String>,
     places: HashMap<String, String>,
     coordinates: HashMap<usize, String>,
@@ -57,6 +61,8 @@ pub(super) struct Writer<'a> {
     /// Declarations before the loop over rows.
     pub before: Vec<String>,
     pub has_barrier: bool,
+    /// The host may cut the rows anywhere.
+    flat: bool,
     lines: usize,
 }
 
@@ -155,12 +161,14 @@ impl<'a> Writer<'a> {
             seen: HashMap::new(),
             loops: 0,
             widths: Vec::new(),
+            turns: Vec::new(),
             keeps: BTreeSet::new(),
             places: HashMap::new(),
             coordinates: HashMap::new(),
             shared: Vec::new(),
             before: Vec::new(),
             has_barrier: false,
+            flat: is_flat(program).is_some(),
             lines: 0,
         }
     }
@@ -205,6 +213,11 @@ impl<'a> Writer<'a> {
         self.scopes.extend(inner);
         self.tile = tile;
         out
+    }
+
+    /// True if a width differs from call to call.
+    pub fn varies(&self, width: &Dim) -> bool {
+        names_of(width).iter().any(|n| varies(self.program, n))
     }
 
     /// A size as an expression.
@@ -434,8 +447,6 @@ impl<'a> Writer<'a> {
         if let Some(known) = self.places.get(&key) {
             return (!known.is_empty()).then(|| known.clone());
         }
-        let one = Dim::constant(1);
-        let width = width.unwrap_or(&one);
         let text = self.in_row(|w| w.base_text(at, width));
         let name = match text {
             None => String::new(),
@@ -449,8 +460,10 @@ impl<'a> Writer<'a> {
         (!name.is_empty()).then_some(name)
     }
 
-    fn base_text(&mut self, at: &At, width: &Dim) -> Option<String> {
-        if at.is_row(&self.program.rows, width) && !at.rows.is_empty() {
+    fn base_text(&mut self, at: &At, width: Option<&Dim>) -> Option<String> {
+        let one = Dim::constant(1);
+        let (cut, width) = (self.flat && width.is_some(), width.unwrap_or(&one));
+        if at.is_row(&self.program.rows, width) && (cut || !at.rows.is_empty()) {
             let width = self.size(width, false);
             return Some(match width.as_str() {
                 "1" => "row".to_string(),

@@ -4,16 +4,22 @@
 //! and goes back through the instructions. An input that all rows share has a gradient that sums over rows; one that some
 //! rows share is stored for each row, and the host adds up.
 //!
+//! Where a value takes a reduction to compute again, the kernel keeps a number per row for the gradient ([`keeping`]).
+//!
 //! Tests: `tests/kernels.rs`.
 
+mod keep;
 mod rules;
 
 use crate::kernel::ir::{
     At, Binary, Constant, Derived, Gradient, Input, Op, Output, Place, Program, Reduce, Scalar,
     Source, Unary, V,
 };
-use crate::syntax::dims::Dim;
+use crate::syntax::dims::{volume, Dim};
 use crate::syntax::signature::Dt;
+
+/// The most parts of an array that one row reads.
+const MOST_PARTS: i64 = 16;
 
 /// A value whose gradient one launch cannot give, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,19 +43,36 @@ pub enum Why {
 
 /// The gradient of a program with respect to every float input that is not frozen; `None` if there is none.
 pub fn gradient(p: &Program, frozen: &[bool]) -> Result<Option<Gradient>, NoGradient> {
-    derived(p, frozen, false)
+    Ok(derived(p, frozen, Keep::Nothing)?.map(|found| found.1))
 }
 
 /// [`gradient`], which reads outputs of the kernel where that spares it inputs: the sum of two arrays in place of both.
 pub fn gradient_from_outputs(p: &Program, frozen: &[bool]) -> Result<Option<Gradient>, NoGradient> {
-    derived(p, frozen, true)
+    Ok(derived(p, frozen, Keep::Outputs)?.map(|found| found.1))
+}
+
+/// A kernel as it runs, and its gradient, which reads outputs of the kernel where that spares it inputs or reductions: the
+/// sum of two arrays in place of both, and numbers per row, which the kernel writes behind its results.
+pub fn keeping(p: &Program, frozen: &[bool]) -> Result<(Program, Option<Gradient>), NoGradient> {
+    let found = derived(p, frozen, Keep::Numbers)?;
+    Ok(found.map_or_else(|| (p.clone(), None), |(kernel, g)| (kernel, Some(g))))
+}
+
+/// The results of a kernel that its gradient may read.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Keep {
+    Nothing,
+    /// Its outputs.
+    Outputs,
+    /// Its outputs, and numbers per row that it writes for the gradient.
+    Numbers,
 }
 
 fn derived(
     p: &Program,
     frozen: &[bool],
-    from_outputs: bool,
-) -> Result<Option<Gradient>, NoGradient> {
+    keep: Keep,
+) -> Result<Option<(Program, Gradient)>, NoGradient> {
     let mut back = Back {
         forward: p.values.len(),
         program: p.clone(),
@@ -103,9 +126,17 @@ fn derived(
     if outputs.is_empty() {
         return Ok(None);
     }
+    let mut kernel = p.clone();
+    if keep == Keep::Numbers {
+        for v in back.numbers() {
+            let i = kernel.keep(v);
+            back.read(&kernel, i);
+            sources.push(Source::Output(i));
+        }
+    }
     let mut program = back.program.clone().pruned();
     let mut inputs = program.drop_unread_inputs();
-    for i in (0..p.outputs.len()).filter(|_| from_outputs) {
+    for i in (0..p.outputs.len()).filter(|_| keep >= Keep::Outputs) {
         let before = back.program.clone();
         if !back.read_output(p, i) {
             continue;
@@ -113,7 +144,12 @@ fn derived(
         sources.push(Source::Output(i));
         let mut other = back.program.clone().pruned();
         let read = other.drop_unread_inputs();
-        if read.len() < inputs.len() {
+        // Numbers per row are small.
+        let arrays = |read: &[usize]| {
+            let kept = |s: Source| matches!(s, Source::Output(i) if i >= p.outputs.len());
+            read.iter().filter(|i| !kept(sources[**i])).count()
+        };
+        if arrays(&read) < arrays(&inputs) {
             (program, inputs) = (other, read);
         } else {
             sources.pop();
@@ -121,11 +157,12 @@ fn derived(
         }
     }
     program.name.push_str("_vjp");
-    Ok(Some(Gradient {
+    let gradient = Gradient {
         inputs: inputs.into_iter().map(|i| sources[i]).collect(),
         program,
         outputs,
-    }))
+    };
+    Ok(Some((kernel, gradient)))
 }
 
 /// The walk back.
@@ -266,7 +303,7 @@ impl Back {
 
     /// The output that is the gradient of an input; none if nothing depends on the input.
     fn output(&mut self, input: usize, array: &Input) -> Result<Option<Derived>, NoGradient> {
-        let mut found: Option<(V, At)> = None;
+        let mut found: Vec<(V, At)> = Vec::new();
         for v in 0..self.forward {
             let Op::Load { input: i, at } = &self.program.values[v].op else {
                 continue;
@@ -278,20 +315,25 @@ impl Back {
                 let why = Why::ScatteredRows;
                 return Err(NoGradient { value: v, why });
             }
-            if found.is_some() {
-                let why = Why::Orders;
-                return Err(NoGradient { value: v, why });
+            found.push((v, at.clone()));
+        }
+        let (load, at, width, g) = match &found[..] {
+            [] => return Ok(None),
+            [(load, at)] => {
+                let (width, mut g) = (self.width(*load), self.adjoints[*load].unwrap_or(*load));
+                if let Some(w) = &width {
+                    g = self.spread(g, w);
+                }
+                (*load, at.clone(), width, g)
             }
-            found = Some((v, at.clone()));
-        }
-        let Some((load, at)) = found else {
-            return Ok(None);
+            [.., (load, _)] => match self.side_by_side(&found, array) {
+                Some((at, whole, g)) => (*load, at, Some(whole), g),
+                None => {
+                    let (value, why) = (*load, Why::Orders);
+                    return Err(NoGradient { value, why });
+                }
+            },
         };
-        let width = self.width(load);
-        let mut g = self.adjoints[load].unwrap_or(load);
-        if let Some(w) = &width {
-            g = self.spread(g, w);
-        }
         let mut name = format!("d{}", array.name);
         while self.program.is_named(&name) {
             name.push('_');
@@ -308,7 +350,7 @@ impl Back {
             // One row each; the host adds up those that share an element.
             (false, false) => {
                 let one = Dim::constant(1);
-                let columns = width.clone().unwrap_or_else(|| one.clone());
+                let columns = width.clone().unwrap_or(one);
                 let inner: Vec<Dim> = kept.iter().map(|i| rows[*i].clone()).collect();
                 let own = At {
                     rows: at
@@ -324,19 +366,7 @@ impl Back {
                 }
                 let mut shape = rows.clone();
                 shape.push(columns.clone());
-                let mut stride = columns;
-                let mut each = Vec::new();
-                for (i, size) in rows.iter().enumerate().rev() {
-                    each.push((i, stride.clone()));
-                    stride = stride.times(size);
-                }
-                each.reverse();
-                let at = At {
-                    rows: each,
-                    computed: vec![],
-                    column: one,
-                    offset: Dim::constant(0),
-                };
+                let at = keep::each_row(&rows, columns);
                 (shape, Dt::F32, Place::At(at), missing)
             }
         };
@@ -351,28 +381,50 @@ impl Back {
         Ok(Some(Derived { inputs, sum }))
     }
 
+    /// The gradient of an array that each row reads in several parts of one length, as one row of them all.
+    fn side_by_side(&mut self, loads: &[(V, At)], array: &Input) -> Option<(At, Dim, V)> {
+        let (load, first) = loads.first()?;
+        let width = self.width(*load)?;
+        let rows = self.program.rows.clone();
+        let whole = volume(&array.shape).divided_by(&volume(&rows))?;
+        let at = At {
+            offset: Dim::constant(0),
+            ..first.clone()
+        };
+        let alike = |(load, at): &(V, At)| {
+            let columns = self.width(*load).as_ref() == Some(&width) && at.column.is_one();
+            columns && at.rows == first.rows && at.computed.is_empty()
+        };
+        if !loads.iter().all(alike) || !at.is_row(&rows, &whole) {
+            return None;
+        }
+        let count = whole.divided_by(&width)?.as_constant()?;
+        let (mut parts, mut start, mut used) = (Vec::new(), Dim::constant(0), 0);
+        for _ in 0..count.min(MOST_PARTS) {
+            let here = loads.iter().find(|(_, at)| at.offset == start);
+            used += usize::from(here.is_some());
+            let g = here.and_then(|(load, _)| self.adjoints[*load]);
+            parts.push((g.unwrap_or_else(|| self.float(0.0)), width.clone()));
+            start = start.plus(&width);
+        }
+        if used != loads.len() || count > MOST_PARTS {
+            return None;
+        }
+        let g = self.push(Op::Join(parts), Scalar::F32, Some(whole.clone()));
+        Some((at, whole, g))
+    }
+
     /// Reads an output of the kernel in place of computing it again. False if it is an input, or an element for many rows.
     fn read_output(&mut self, p: &Program, i: usize) -> bool {
         let o = &p.outputs[i];
-        let Place::At(at) = &o.place else {
+        if o.place == Place::Sum {
             return false;
-        };
+        }
         let loaded = matches!(p.values[o.value].op, Op::Load { .. });
         if loaded || p.values[o.value].scalar != Scalar::F32 {
             return false;
         }
-        let mut name = o.name.clone();
-        while self.program.is_named(&name) {
-            name.push('_');
-        }
-        self.program.inputs.push(Input {
-            name,
-            shape: o.shape.clone(),
-            dtype: o.dtype,
-        });
-        let input = self.program.inputs.len() - 1;
-        let at = at.clone();
-        self.program.values[o.value].op = Op::Load { input, at };
+        self.read(p, i);
         true
     }
 

@@ -484,7 +484,12 @@ fn parameters(attr: &mut TokenStream, item: &mut ItemStruct, methods: &mut ItemI
         }) if path.is_ident("config") => Some(p.path.clone()),
         _ => None,
     });
-    let mut own = item.generics.clone();
+    let mut whole = item.clone();
+    let lost = !model::generics(&mut whole, config.as_ref()).is_empty();
+    let mut own = match lost {
+        true => whole.generics,
+        false => item.generics.clone(),
+    };
     let of_struct = !model::bounds(&mut own, config.as_ref()).is_empty();
     let count = |g: &syn::Generics| g.type_params().count();
     let given = match &*methods.self_ty {

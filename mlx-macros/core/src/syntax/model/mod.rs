@@ -183,7 +183,11 @@ pub fn read(attr: TokenStream, mut item: ItemStruct, passes: &[&str]) -> (ModelD
         match field(f, names).and_then(|f| not_itself(f, &item.ident)) {
             Ok(f) => fields.push(f),
             Err(e) => {
-                errors.push(e);
+                // A type that is not imported is one mistake, however many fields have it.
+                let again = |o: &Diag| o.message == e.message && e.code == Code::Attribute;
+                if !errors.iter().any(again) {
+                    errors.push(e);
+                }
                 fields.extend(f.ident.clone().map(|name| broken(name, &f.ty)));
             }
         }
@@ -245,7 +249,8 @@ pub fn read(attr: TokenStream, mut item: ItemStruct, passes: &[&str]) -> (ModelD
         // They may follow from the mistakes before.
         errors.truncate(found);
     }
-    let config_unknown = header.is_none();
+    let stand_in = |p: &Path| p.segments.last().is_some_and(|s| s.ident == "Infallible");
+    let config_unknown = header.as_ref().is_none_or(|(config, ..)| stand_in(config));
     let (config, names, fuse, _, allowed) = header.unwrap_or_else(|| {
         let none = syn::parse_quote!(::core::convert::Infallible);
         (none, Names::default(), Switches::All, None, vec![])
@@ -647,7 +652,8 @@ pub fn stripped(mut item: ItemStruct, model: &ModelDef) -> ItemStruct {
             .any(|o| o.broken && Some(&o.name) == f.ident.as_ref());
         let text = f.ty.to_token_stream().to_string();
         let mut params = model.item.generics.type_params();
-        if broken && !params.any(|p| words(&text).any(|w| p.ident == w)) {
+        let layer = matches!(&f.ty, Type::Path(p) if p.path.segments.last().is_some_and(|s| is_layer(&s.ident.to_string())));
+        if broken && (layer || !params.any(|p| words(&text).any(|w| p.ident == w))) {
             f.ty = syn::parse_quote!(());
         }
     }
@@ -666,7 +672,7 @@ fn collect<T>(errors: &mut Vec<Diag>, r: Result<T>) -> Option<T> {
 }
 
 /// Lifetimes and type parameters that no field has, which are taken away, and type parameters without a bound, which get one.
-fn generics(item: &mut ItemStruct, config: Option<&Path>) -> Vec<Diag> {
+pub(crate) fn generics(item: &mut ItemStruct, config: Option<&Path>) -> Vec<Diag> {
     let fields = item.fields.to_token_stream().to_string();
     let used = |name: &Ident| words(&fields).any(|w| name == w);
     let wrong = |p: &syn::GenericParam| match p {
@@ -683,6 +689,12 @@ fn generics(item: &mut ItemStruct, config: Option<&Path>) -> Vec<Diag> {
     }
     found.extend(bounds(&mut item.generics, config));
     found
+}
+
+/// True for the name of a layer of the runtime.
+fn is_layer(name: &str) -> bool {
+    crate::syntax::layers::find(name).is_some()
+        || ["Linear", "Embedding", "Param", "Rope"].contains(&name)
 }
 
 /// The names in a text.

@@ -285,7 +285,7 @@ functions! {
         arctan2 equal not_equal less less_equal greater greater_equal logical_and logical_or
         logical_xor bitwise_and bitwise_or bitwise_xor left_shift right_shift matmul inner outer
         einsum reshape broadcast_to transpose expand_dims squeeze concatenate stack tile tril triu
-        sort argsort zeros ones positions causal_mask random_bits;
+        sort argsort zeros ones positions distances causal_mask random_bits;
     (a b c):
         hard_tanh where_ clip vecdot tensordot flatten unflatten swapaxes moveaxis split repeat
         pad roll take take_along_axis partition argpartition topk sum mean max min prod logsumexp

@@ -322,6 +322,8 @@ const OTHERS: &[(&str, &str)] = &[
     ("key: Tensor![2; u32], x: Tensor![A]", "random::bernoulli(0.25, [A], key)"),
     ("key: Tensor![2; u32], x: Tensor![A, B]", "random::uniform(-1.0, 1.0, [B, A], key)"),
     ("t: Tensor![A, B; i32], cache: &mut KvCache", "cache.positions(t)"),
+    ("t: Tensor![A, B; i32], cache: &mut KvCache", "cache.distances(t)"),
+    ("t: Tensor![A, B, C], cache: &mut KvCache", "distances(cache, t)"),
     ("t: Tensor![A, B, C], cache: &mut KvCache", "positions(cache, t)"),
     ("x: Tensor![A, B], w: Tensor![B]", "rms_norm(x, w, 1e-5)"),
     ("x: Tensor![A, B], w: Tensor![B], b: Tensor![B]", "layer_norm(x, w, b)"),

@@ -59,7 +59,9 @@ pub fn read(args: &str, expr: &str) -> Result<Read, String> {
     let attr = "config = C".parse().map_err(|_| "not tokens".to_string())?;
     let holder = syn::parse_str("struct M {}").map_err(|e| e.to_string())?;
     let (model, errors) = model::read(attr, holder, &[]);
-    let model = model.ok_or_else(|| texts(errors))?;
+    if !errors.is_empty() {
+        return Err(texts(errors));
+    }
     let (mut methods, errors) = signature::methods(&item, &model.names);
     if !errors.is_empty() {
         return Err(texts(errors));

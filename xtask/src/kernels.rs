@@ -23,22 +23,25 @@ use generate::{kernel, Random};
 /// The number of random kernels in it.
 const RANDOM: usize = 40;
 
-/// The kernel of a text: its function, and the row of the table.
-fn case(text: &str, sizes: &[(&str, i64)]) -> Result<(String, String)> {
-    let f: syn::ItemFn = syn::parse_str(text)?;
-    let found = kernels::programs(&f).with_context(|| format!("{text} is not a kernel"))?;
-    let Program { name, inputs, .. } = &found.0;
-    // What a kernel keeps for its gradient follows its results.
-    let results = match &f.sig.output {
+/// The number of arrays that a kernel returns. It writes more if it keeps numbers for its gradient.
+fn results(signature: &syn::Signature) -> usize {
+    match &signature.output {
         syn::ReturnType::Type(_, of) => match &**of {
             syn::Type::Tuple(all) => all.elems.len(),
             _ => 1,
         },
         syn::ReturnType::Default => 0,
-    };
+    }
+}
+
+/// The kernel of a text: its function, and the row of the table.
+fn case(text: &str, sizes: &[(&str, i64)]) -> Result<(String, String)> {
+    let f: syn::ItemFn = syn::parse_str(text)?;
+    let found = kernels::programs(&f).with_context(|| format!("{text} is not a kernel"))?;
+    let Program { name, inputs, .. } = &found.0;
     let args: Vec<String> = (0..inputs.len()).map(|i| format!("&x[{i}]")).collect();
     let call = format!("{name}({})?", args.join(", "));
-    let list = match results {
+    let list = match results(&f.sig) {
         1 => format!("Ok(vec![{call}])"),
         n => {
             let places: Vec<String> = (0..n).map(|i| format!("y.{i}")).collect();

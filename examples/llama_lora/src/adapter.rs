@@ -240,8 +240,7 @@ impl Adapter {
                 }
             }
         }
-        let arrays =
-            match_up(&wanted, self.weights).map_err(|what| anyhow!("{misfit}\n{what}"))?;
+        let arrays = match_up(&wanted, self.weights).map_err(|what| anyhow!("{misfit}\n{what}"))?;
         model.set_trainable(&arrays)?;
         Ok(())
     }
@@ -256,7 +255,10 @@ impl Adapter {
         unfreeze_layers(model, layers)?;
         let (wanted, misfit) = (model.trainable(), self.misfit());
         let found = match_up(&wanted, self.weights).map_err(|what| anyhow!("{misfit}\n{what}"))?;
-        let arrays = wanted.iter().zip(&found).map(|((_, like), a)| ops::astype(a, like.dtype()));
+        let arrays = wanted
+            .iter()
+            .zip(&found)
+            .map(|((_, like), a)| ops::astype(a, like.dtype()));
         let arrays = arrays.collect::<mlx_runtime::Result<Vec<_>>>()?;
         model.set_trainable(&arrays)?;
         Ok(())
@@ -387,7 +389,10 @@ pub fn config_json(settings: &Settings, num_layers: i32) -> Result<Value> {
     if let Value::Object(map) = &mut all {
         map.remove("lora");
         let full = settings.fine_tune_type == FineTune::Full;
-        map.insert("lora_parameters".into(), if full { Value::Null } else { lora });
+        map.insert(
+            "lora_parameters".into(),
+            if full { Value::Null } else { lora },
+        );
         map.insert("num_layers".into(), json!(num_layers));
         map.insert("row_order".into(), json!(ROW_ORDER));
         map.sort_keys();
@@ -405,7 +410,10 @@ pub fn save_numbered(
 ) -> Result<()> {
     let number = |name: &str| -> Option<u64> {
         let digits = name.strip_suffix(&format!("_{WEIGHTS}"))?;
-        digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
+        digits
+            .bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| digits.parse().ok())?
     };
     let path = folder.join(format!("{step:07}_{WEIGHTS}"));
     io::save_safetensors(&path, trainable, &metadata(config))?;

@@ -336,7 +336,10 @@ fn merged(
     config.lora_parameters.scale = 1.0;
     config.lora_parameters.dropout = 0.0;
     config.lora_parameters.keys = Some(keys.into_iter().collect());
-    if all.iter().any(|(c, _)| c.num_layers != config.num_layers || c.partial) {
+    if all
+        .iter()
+        .any(|(c, _)| c.num_layers != config.num_layers || c.partial)
+    {
         (config.num_layers, config.partial) = (-1, true);
     }
     config.run = Default::default();

@@ -35,6 +35,11 @@ impl WritingArgs {
         if let Some(size) = self.max_kv_size {
             bounds::flag("max_kv_size", size)?;
         }
+        if self.trust_remote_code {
+            note(
+                "--trust-remote-code has no effect, because no code of a model's folder ever runs",
+            );
+        }
         ensure!(
             self.stop.iter().all(|s| !s.is_empty()),
             "expected a text for --stop, found an empty one"

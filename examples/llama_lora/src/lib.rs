@@ -31,6 +31,7 @@ pub mod files;
 pub mod finite;
 pub mod fuse;
 pub mod generate;
+pub mod hub;
 pub mod mean;
 pub mod metrics;
 pub mod output;

@@ -175,7 +175,16 @@ mod tests {
         );
         // Stable for 10 steps after 5 of warm-up, then down to 0.02 in 4.
         let wsd = schedule(Kind::Wsd, &[0.1, 10.0, 4.0, 0.02], 5);
-        for (step, rate) in [(0, 0.0), (1, 0.02), (5, 0.1), (15, 0.1), (16, 0.1), (18, 0.06), (20, 0.02), (99, 0.02)] {
+        for (step, rate) in [
+            (0, 0.0),
+            (1, 0.02),
+            (5, 0.1),
+            (15, 0.1),
+            (16, 0.1),
+            (18, 0.06),
+            (20, 0.02),
+            (99, 0.02),
+        ] {
             close(wsd.at(step), rate);
         }
         close(schedule(Kind::Constant, &[0.1], 0).at(7), 0.1);

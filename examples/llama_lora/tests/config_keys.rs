@@ -56,6 +56,7 @@ fn no_key_is_ignored_without_a_word() {
         let changed = match key.as_str() {
             "train" => json!(false),
             "optimizer" => json!("sgd"),
+            "fine_tune_type" => json!("full"),
             "lora_parameters" => {
                 json!({"rank": 9, "scale": 10.0, "dropout": 0.0, "keys": ["self_attn.q_proj"]})
             }
@@ -82,7 +83,7 @@ fn no_key_is_ignored_without_a_word() {
         }
     }
     assert_eq!(silent, Vec::<&String>::new());
-    assert_eq!((honoured, refused, noted), (21, 3, 4));
+    assert_eq!((honoured, refused, noted), (22, 2, 4));
     for flag in dump["flags"].as_array().unwrap() {
         assert!(defaults.contains_key(flag.as_str().unwrap()), "{flag}");
     }

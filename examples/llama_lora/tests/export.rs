@@ -38,7 +38,7 @@ fn configs() -> Vec<(&'static str, Value)> {
         ("qwen3", json!({})),
         (
             "phi3",
-            json!({"pad_token_id": 0, "original_max_position_embeddings": 64, "rope_scaling": {"type": "longrope",
+            json!({"pad_token_id": 0, "max_position_embeddings": 1024, "original_max_position_embeddings": 256, "rope_scaling": {"type": "longrope",
                 "short_factor": [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7],
                 "long_factor": [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5]}}),
         ),

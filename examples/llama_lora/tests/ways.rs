@@ -32,8 +32,14 @@ fn config(place: &Place, folder: &str) -> Value {
 #[test]
 fn every_way_continues_exactly_where_it_stopped() {
     let place = Place::new();
-    place.write("wsd.yaml", "lr_schedule: {name: wsd, arguments: [0.01, 3, 3, 0.001], warmup: 2}\n");
-    place.write("decay.yaml", "optimizer: adamw\noptimizer_config: {adamw: {weight_decay: 0.1}}\n");
+    place.write(
+        "wsd.yaml",
+        "lr_schedule: {name: wsd, arguments: [0.01, 3, 3, 0.001], warmup: 2}\n",
+    );
+    place.write(
+        "decay.yaml",
+        "optimizer: adamw\noptimizer_config: {adamw: {weight_decay: 0.1}}\n",
+    );
     for way in [
         "",
         "--fine-tune-type full",
@@ -49,10 +55,15 @@ fn every_way_continues_exactly_where_it_stopped() {
     ] {
         place.train(&format!("{way} --iters 8 --adapter-path whole"));
         place.train(&format!("{way} --iters 4 --adapter-path parts"));
-        place.ok(&format!("train --resume --iters 8 {way} --adapter-path parts"));
+        place.ok(&format!(
+            "train --resume --iters 8 {way} --adapter-path parts"
+        ));
         for file in ["adapters.safetensors", "state.safetensors"] {
             let (whole, parts) = (format!("whole/{file}"), format!("parts/{file}"));
-            assert!(tensors(&place, &whole) == tensors(&place, &parts), "{way}: {file}");
+            assert!(
+                tensors(&place, &whole) == tensors(&place, &parts),
+                "{way}: {file}"
+            );
         }
         for folder in ["whole", "parts"] {
             std::fs::remove_dir_all(place.path(folder)).unwrap();
@@ -66,14 +77,28 @@ fn full_fine_tuning_and_clipping_are_mlxs() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuse/lora/model");
     let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
     let config = Arc::new(Config::parse(&config).unwrap());
-    let rows: Vec<i32> = dump["tokens"].as_array().unwrap().iter().flat_map(|r| r.as_array().unwrap())
-        .map(|n| n.as_i64().unwrap() as i32).collect();
+    let rows: Vec<i32> = dump["tokens"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|r| r.as_array().unwrap())
+        .map(|n| n.as_i64().unwrap() as i32)
+        .collect();
     let all = Array::from_slice(&rows, &[2, 13]).unwrap();
     let part = |from: i32, to: i32| ops::slice(&all, &[0, from], &[2, to], &[1, 1]).unwrap();
-    let batch = [part(0, 12), part(1, 13), ops::ones(&[2, 12], Dtype::Float32).unwrap()];
-    for (name, norm, value) in [("none", None, None), ("norm", Some(0.05), None), ("value", None, Some(1e-3))] {
+    let batch = [
+        part(0, 12),
+        part(1, 13),
+        ops::ones(&[2, 12], Dtype::Float32).unwrap(),
+    ];
+    for (name, norm, value) in [
+        ("none", None, None),
+        ("norm", Some(0.05), None),
+        ("value", None, Some(1e-3)),
+    ] {
         let weights = io::load_safetensors_folder(&folder).unwrap();
-        let mut model: Llama = load(&config, weights.into(), &LoadOptions::new(Dtype::Float32)).unwrap();
+        let mut model: Llama =
+            load(&config, weights.into(), &LoadOptions::new(Dtype::Float32)).unwrap();
         assert_eq!(unfreeze_layers(&mut model, -1).unwrap(), 9);
         let adam = Adam {
             learning_rate: 1e-2,
@@ -81,13 +106,18 @@ fn full_fine_tuning_and_clipping_are_mlxs() {
             eps: 1e-3,
             bias_correction: false,
         };
-        let options = TrainOptions::new().max_grad_norm(norm).max_grad_value(value);
+        let options = TrainOptions::new()
+            .max_grad_norm(norm)
+            .max_grad_value(value);
         let loss = |m: &Llama, b: &[Array]| Ok(vec![CausalLm::loss(m, &b[0], &b[1], &b[2])?]);
         let mut step = TrainStep::new(model, loss, adam, options).unwrap();
         for (i, wanted) in dump["losses"][name].as_array().unwrap().iter().enumerate() {
             let found = step.run(&batch, 1e-2).unwrap()[0].item::<f32>().unwrap();
             let wanted = wanted.as_f64().unwrap() as f32;
-            assert!((found - wanted).abs() < 1e-4 * wanted, "{name}, step {i}: {found}, not {wanted}");
+            assert!(
+                (found - wanted).abs() < 1e-4 * wanted,
+                "{name}, step {i}: {found}, not {wanted}"
+            );
         }
     }
 }
@@ -97,7 +127,10 @@ fn full_fine_tuning_is_saved_loaded_and_fused() {
     let place = Place::new();
     place.train("--fine-tune-type full --num-layers 1");
     let saved = config(&place, "adapters");
-    assert_eq!((&saved["fine_tune_type"], &saved["lora_parameters"]), (&"full".into(), &Value::Null));
+    assert_eq!(
+        (&saved["fine_tune_type"], &saved["lora_parameters"]),
+        (&"full".into(), &Value::Null)
+    );
     let (arrays, _) = io::load_safetensors(place.path("adapters/adapters.safetensors")).unwrap();
     assert_eq!(arrays.len(), 9);
     assert!(arrays.keys().all(|n| n.starts_with("model.layers.1.")));
@@ -109,7 +142,10 @@ fn full_fine_tuning_is_saved_loaded_and_fused() {
     place.train("--resume-adapter-file adapters --adapter-path more");
     assert_eq!(config(&place, "more")["fine_tune_type"], "full");
     let error = place.fails(&format!("{} --fine-tune-type full -q", common::TRAIN));
-    assert!(error.contains("packed matrices cannot be trained"), "{error}");
+    assert!(
+        error.contains("packed matrices cannot be trained"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -123,7 +159,10 @@ fn epochs_are_passes_over_the_rows() {
     place.ok("train --resume --epochs 3");
     assert_eq!(config(&place, "adapters")["iters"], 18);
     let error = place.fails(&format!("{run} --iters 3 --adapter-path other"));
-    assert!(error.contains("expected --epochs or --iters, found both"), "{error}");
+    assert!(
+        error.contains("expected --epochs or --iters, found both"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -140,18 +179,37 @@ fn the_best_and_the_last_adapters_stay() {
         .filter(|n| n.starts_with("00"))
         .collect();
     copies.sort_unstable();
-    assert_eq!(copies, ["0000009_adapters.safetensors", "0000012_adapters.safetensors"]);
+    assert_eq!(
+        copies,
+        [
+            "0000009_adapters.safetensors",
+            "0000012_adapters.safetensors"
+        ]
+    );
     place.ok("generate --adapter-path adapters/0000009_adapters.safetensors --prompt x -m 2");
     // The metrics say which one is the best.
     let metrics = std::fs::read_to_string(place.path("adapters/metrics.jsonl")).unwrap();
-    let losses = metrics.lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
+    let losses = metrics
+        .lines()
+        .map(|l| serde_json::from_str::<Value>(l).unwrap());
     let losses: Vec<(u64, f64)> = losses
         .filter_map(|r| Some((r["iteration"].as_u64()?, r["val_loss"].as_f64()?)))
         .filter(|(step, _)| *step > 0)
         .collect();
-    let best = losses.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
-    let said = format!("the lowest valid loss was {:.3} after step {}", best.1, best.0);
-    assert!(text(&out.stdout).contains(&said), "{said}: {}", text(&out.stdout));
+    let best = losses
+        .iter()
+        .copied()
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+        .unwrap();
+    let said = format!(
+        "the lowest valid loss was {:.3} after step {}",
+        best.1, best.0
+    );
+    assert!(
+        text(&out.stdout).contains(&said),
+        "{said}: {}",
+        text(&out.stdout)
+    );
     let score = |adapter: &str| place.ok(&format!("eval --split valid --adapter-path {adapter}"));
     assert!(score("adapters/best").contains("valid loss"));
 }
@@ -163,10 +221,21 @@ fn a_loss_that_does_not_fall_ends_the_run() {
     let args = "--iters 60 --learning-rate 3 --steps-per-eval 2 --early-stopping 3";
     let out = place.run(&format!("{} {args}", common::TRAIN));
     assert!(out.status.success(), "{}", text(&out.stderr));
-    assert!(text(&out.stderr).contains("stopping early"), "{}", text(&out.stderr));
-    assert!(!text(&out.stdout).contains("trained 60 steps"), "{}", text(&out.stdout));
+    assert!(
+        text(&out.stderr).contains("stopping early"),
+        "{}",
+        text(&out.stderr)
+    );
+    assert!(
+        !text(&out.stdout).contains("trained 60 steps"),
+        "{}",
+        text(&out.stdout)
+    );
     std::fs::remove_file(place.path("data/valid.jsonl")).unwrap();
-    let error = place.fails(&format!("{} --early-stopping 3 --adapter-path b", common::TRAIN));
+    let error = place.fails(&format!(
+        "{} --early-stopping 3 --adapter-path b",
+        common::TRAIN
+    ));
     assert!(error.contains("need a valid split"), "{error}");
 }
 
@@ -177,19 +246,34 @@ fn mlx_lms_spelling_is_understood() {
     place.ok(&format!("{run} --fine-tune-type lora"));
     let out = place.run("lora --test --model model --data data");
     assert!(out.status.success(), "{}", text(&out.stderr));
-    assert!(text(&out.stdout).contains("test loss"), "{}", text(&out.stdout));
+    assert!(
+        text(&out.stdout).contains("test loss"),
+        "{}",
+        text(&out.stdout)
+    );
     let error = place.fails("lora --model model --data data");
     assert!(error.contains("nothing to do"), "{error}");
     for (flag, note) in [
         ("--project-name x", "--project-name has no effect"),
-        ("--clear-cache-threshold 1GB", "--clear-cache-threshold has no effect"),
+        (
+            "--clear-cache-threshold 1GB",
+            "--clear-cache-threshold has no effect",
+        ),
         ("--trust-remote-code", "--trust-remote-code has no effect"),
     ] {
         let out = place.run(&format!("{run} {flag}"));
-        assert!(out.status.success() && text(&out.stderr).contains(note), "{flag}: {}", text(&out.stderr));
+        assert!(
+            out.status.success() && text(&out.stderr).contains(note),
+            "{flag}: {}",
+            text(&out.stderr)
+        );
     }
     let error = place.fails(&format!("{run} --report-to wandb"));
     assert!(error.contains("metrics.jsonl"), "{error}");
     let out = place.run(&format!("{run} --fine-tune-type dora"));
-    assert!(text(&out.stderr).contains("can be fused"), "{}", text(&out.stderr));
+    assert!(
+        text(&out.stderr).contains("can be fused"),
+        "{}",
+        text(&out.stderr)
+    );
 }

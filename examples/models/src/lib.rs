@@ -9,10 +9,12 @@
 
 pub mod bert;
 mod causal_lm;
+pub mod clip;
 pub mod config;
 pub mod convnext;
 pub mod decoder;
 pub mod deepseek_v2;
+pub mod deepseek_v3;
 pub mod dit;
 pub mod gemma;
 pub mod gemma2;
@@ -29,9 +31,12 @@ pub mod phi3;
 pub mod qwen2;
 pub mod qwen3;
 pub mod qwen3_moe;
+pub mod qwen3_next;
 pub mod t5;
 pub mod t5_blocks;
+pub mod unet;
 pub mod vit;
+pub mod whisper;
 
 pub use causal_lm::{dispatch, CausalLm, Visitor};
 pub use config::{Config, Family};

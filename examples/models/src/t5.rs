@@ -101,22 +101,20 @@ impl T5 {
     /// The residual stream of the answers after all blocks, normalised.
     pub fn hidden(
         &self,
-        tokens: Tensor![B, S; i32],
+        memory: Tensor![B, S, d_model],
         mask: Tensor![B, S; bool],
         answers: Tensor![B, L; i32],
+        cache: &mut KvCache,
     ) -> Tensor![B, L, d_model] {
-        let memory = self.encode(tokens, mask);
-        let place = arange(L, dtype = f32);
-        let before = maximum(place.expand_dims(1) - place.expand_dims(0), 0);
+        let before = maximum(-cache.distances(answers), 0).astype(f32);
         let buckets = config.relative_attention_num_buckets;
         let bucket = bucket(before, buckets, config.relative_attention_max_distance);
         let bias = self.decoder_bias(bucket.astype(i32)).transpose([2, 0, 1]);
-        let bias = broadcast_to(causal_mask(bias), [B, num_heads, L, L]);
+        let bias = causal_mask(bias);
         let unseen = where_(mask.reshape([B, 1, 1, S]), zeros([1]), -1e9);
-        let unseen = broadcast_to(unseen, [B, num_heads, L, S]);
         let mut h = self.shared(answers);
         for layer in self.decoder {
-            h = layer(h, memory, bias, unseen);
+            h = layer(h, memory, bias, unseen, cache);
         }
         let h = self.decoder_norm(h);
         if config.tie_word_embeddings {
@@ -133,7 +131,19 @@ impl T5 {
         mask: Tensor![B, S; bool],
         answers: Tensor![B, L; i32],
     ) -> Tensor![B, L, vocab_size] {
-        self.lm_head(self.hidden(tokens, mask, answers))
+        let memory = self.encode(tokens, mask);
+        self.lm_head(self.hidden(memory, mask, answers, KvCache::off()))
+    }
+
+    /// The same of answers that follow those in the cache.
+    pub fn decode(
+        &self,
+        memory: Tensor![B, S, d_model],
+        mask: Tensor![B, S; bool],
+        answers: Tensor![B, L; i32],
+        cache: &mut KvCache,
+    ) -> Tensor![B, L, vocab_size] {
+        self.lm_head(self.hidden(memory, mask, answers, cache))
     }
 
     /// The mean negative log-likelihood of the targets, each with its weight.
@@ -145,7 +155,8 @@ impl T5 {
         targets: Tensor![B, L; i32],
         weights: Tensor![B, L; f32],
     ) -> Tensor![; f32] {
-        let h = self.hidden(tokens, mask, answers);
+        let memory = self.encode(tokens, mask);
+        let h = self.hidden(memory, mask, answers, KvCache::off());
         linear_cross_entropy(h, self.lm_head, targets, weights).sum() / weights.sum()
     }
 }

@@ -35,6 +35,37 @@ impl Attention {
         let y = scaled_dot_product_attention(q, k, v, bias, 1.0);
         self.o(rearrange!("b h l d -> b l (h d)", y))
     }
+
+    /// The same to the stream so far.
+    pub fn causal(
+        &self,
+        x: Tensor![B, L, d_model],
+        bias: Tensor![num_heads, L, Past + L],
+        cache: &mut KvCache,
+    ) -> Tensor![B, L, d_model] {
+        let q = rearrange!("b l (h d) -> b h l d", self.q(x), h = num_heads);
+        let k = rearrange!("b l (h d) -> b h l d", self.k(x), h = num_heads);
+        let v = rearrange!("b l (h d) -> b h l d", self.v(x), h = num_heads);
+        let (k, v) = cache.update(k, v);
+        let y = scaled_dot_product_attention(q, k, v, bias, 1.0);
+        self.o(rearrange!("b h l d -> b l (h d)", y))
+    }
+
+    /// The same to a memory, of which the cache keeps keys and values.
+    pub fn cross(
+        &self,
+        x: Tensor![B, L, d_model],
+        memory: Tensor![B, S, d_model],
+        mask: Tensor![B, 1, 1, S],
+        cache: &mut KvCache,
+    ) -> Tensor![B, L, d_model] {
+        let q = rearrange!("b l (h d) -> b h l d", self.q(x), h = num_heads);
+        let k = rearrange!("b l (h d) -> b h l d", self.k(memory), h = num_heads);
+        let v = rearrange!("b l (h d) -> b h l d", self.v(memory), h = num_heads);
+        let (k, v) = cache.keep(k, v);
+        let y = scaled_dot_product_attention(q, k, v, mask, 1.0);
+        self.o(rearrange!("b h l d -> b l (h d)", y))
+    }
 }
 
 /// The feed-forward part.
@@ -121,12 +152,13 @@ impl DecoderBlock {
         &self,
         x: Tensor![B, L, d_model],
         memory: Tensor![B, S, d_model],
-        bias: Tensor![B, num_heads, L, L],
-        mask: Tensor![B, num_heads, L, S],
+        bias: Tensor![num_heads, L, Past + L],
+        mask: Tensor![B, 1, 1, S],
+        cache: &mut KvCache,
     ) -> Tensor![B, L, d_model] {
-        let y = self.norm(x);
-        let g = x + self.attention(y, y, bias);
-        let h = g + self.cross(self.cross_norm(g), memory, mask);
+        let g = x + self.attention.causal(self.norm(x), bias, cache.own);
+        let y = self.cross_norm(g);
+        let h = g + self.cross.cross(y, memory, mask, cache.cross);
         h + self.mlp(self.mlp_norm(h))
     }
 }

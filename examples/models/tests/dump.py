@@ -119,6 +119,48 @@ MAMBA2 = dict(
     intermediate_size=24,
     time_step_rank="auto",
 )
+QWEN3_NEXT = dict(
+    model_type="qwen3_next",
+    num_hidden_layers=4,
+    full_attention_interval=2,
+    partial_rotary_factor=0.5,
+    rotary_dims=4,
+    linear_num_value_heads=4,
+    linear_num_key_heads=2,
+    linear_key_head_dim=6,
+    linear_value_head_dim=5,
+    linear_conv_kernel_dim=4,
+    num_experts=5,
+    num_experts_per_tok=2,
+    decoder_sparse_step=2,
+    mlp_only_layers=[],
+    moe_intermediate_size=9,
+    shared_expert_intermediate_size=11,
+    norm_topk_prob=True,
+    rope_theta=10000.0,
+    tie_word_embeddings=False,
+)
+DEEPSEEK_V3 = dict(
+    model_type="deepseek_v3",
+    num_hidden_layers=3,
+    q_lora_rank=11,
+    kv_lora_rank=9,
+    qk_rope_head_dim=4,
+    qk_nope_head_dim=5,
+    v_head_dim=7,
+    moe_intermediate_size=9,
+    n_shared_experts=2,
+    n_routed_experts=8,
+    n_group=4,
+    topk_group=2,
+    num_experts_per_tok=3,
+    routed_scaling_factor=1.7,
+    first_k_dense_replace=1,
+    norm_topk_prob=True,
+    rope_theta=10000.0,
+)
+# Qwen 3 Next's checkpoints hold these less one.
+FROM_ONE = ("layernorm.weight", "model.norm.weight", "q_norm.weight", "k_norm.weight")
 CASES = {
     "llama": {
         **BASE,
@@ -170,6 +212,9 @@ CASES = {
     },
     "mamba2_biases": {**MAMBA2, "use_bias": True, "use_conv_bias": True, "tie_word_embeddings": False},
     "mamba2_tied": {**MAMBA2, "use_bias": False, "use_conv_bias": False, "tie_word_embeddings": True},
+    "deepseekv3_groups": {**BASE, **DEEPSEEK_V3},
+    "qwen3next_plain": {**BASE, **QWEN3_NEXT},
+    "qwen3next_tied": {**BASE, **QWEN3_NEXT, "tie_word_embeddings": True, "norm_topk_prob": False},
     "mixtral": {
         **EVEN,
         "model_type": "mixtral",
@@ -236,6 +281,11 @@ def published(config, name, array):
         name = name.removeprefix("model.")
         stored = array.T if array.ndim == 2 and name.startswith("h.") else array
         return [(name, stored)]
+    if config["model_type"] == "qwen3_next":
+        if name.endswith("conv1d.weight"):
+            return [(name, array.swapaxes(1, 2))]
+        if name.endswith(FROM_ONE):
+            return [(name, array - 1.0)]
     if "switch_mlp" in name:
         for part, w in experts(config).items():
             name = name.replace(f"switch_mlp.{part}", f"experts.{{}}.{w}")
@@ -258,6 +308,9 @@ def dump(folder, case, config):
     prefix = "model." if config["model_type"] == "gpt2" else ""
     gemma = config["model_type"].startswith("gemma")
     ours = {n: random_weight(n, a.shape, gemma) for n, a in tree_flatten(model.parameters())}
+    if config["model_type"] == "qwen3_next":
+        # The numbers are the same with one taken off and put back.
+        ours = {n: mx.round(256 * a) / 256 if n.endswith(FROM_ONE) else a for n, a in ours.items()}
     stored = dict(pair for n, a in ours.items() for pair in published(config, n, a))
     again = model.sanitize(dict(stored)) if hasattr(model, "sanitize") else stored
     assert again.keys() == ours.keys() and all(mx.array_equal(again[n], a) for n, a in ours.items()), case
@@ -268,7 +321,9 @@ def dump(folder, case, config):
     weights = mx.maximum(mx.random.uniform(-0.5, 1.0, tokens.shape), 0)
     value, grads = nn.value_and_grad(model, loss)(model, tokens, targets, weights)
     out = {"weight." + n: a for n, a in stored.items()}
-    out |= {"grad." + n.removeprefix(prefix): g for n, g in tree_flatten(grads)}
+    # The bias that balances experts is no part of the loss's graph.
+    grads = [(n, g) for n, g in tree_flatten(grads) if not n.endswith("e_score_correction_bias")]
+    out |= {"grad." + n.removeprefix(prefix): g for n, g in grads}
     out |= {"tokens": tokens, "targets": targets, "weights": weights, "loss": value, "logits": model(tokens)}
     facts = {"config": json.dumps(config)}
     if "_" not in case:

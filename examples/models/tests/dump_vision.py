@@ -2,7 +2,7 @@
 
     python examples/models/tests/dump_vision.py examples/models/tests/data
 
-Writes vit.safetensors, convnext.safetensors and dit.safetensors as `dump.py` does. mlx-lm has no such models: the
+Writes vit.safetensors, convnext.safetensors, dit.safetensors and unet.safetensors as `dump.py` does. mlx-lm has no such models: the
 layers here are those of mlx.nn, put together as in the papers (Dosovitskiy et al. 2020; Liu et al. 2022, the isotropic
 form; Peebles and Xie 2023, as in the authors' code), with the names of Hugging Face's and of the authors' checkpoints.
 Convolutions have MLX's layout, [out, height, width, in].
@@ -43,6 +43,9 @@ DIT = dict(
     num_classes=5,
     frequency_embedding_size=10,
 )
+
+
+UNET = dict(side=8, colors=3, width=4, groups=2, inputs=0, outputs=0)
 
 
 class VitBlock(nn.Module):
@@ -180,6 +183,42 @@ class Dit(nn.Module):
         return x.reshape(-1, side * patch, side * patch, 2 * c["in_channels"])
 
 
+class Part(nn.Module):
+    def __init__(self, inputs, outputs, groups):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.norm = nn.GroupNorm(groups, outputs, pytorch_compatible=True)
+
+    def __call__(self, x):
+        return nn.silu(self.norm(self.conv(x)))
+
+
+class Unet(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        width, groups = c["width"], c["groups"]
+        self.first, self.down = Part(c["colors"], width, groups), Part(width, 2 * width, groups)
+        self.middle = nn.Conv2d(2 * width, 2 * width, 3, padding=1, groups=groups)
+        self.up = nn.ConvTranspose2d(2 * width, width, 2, stride=2, bias=False)
+        self.left, self.last = Part(3 * width, width, groups), Part(2 * width, width, groups)
+        self.norm = nn.BatchNorm(width)
+        self.head = nn.Conv2d(width, c["colors"], 1)
+
+    def __call__(self, x, key):
+        a = self.first(x)
+        b = self.down(nn.MaxPool2d(2)(a))
+        c = nn.gelu(self.middle(nn.AvgPool2d(2)(b)))
+        # MLX's dropout, with a key.
+        c = (1 / 0.75) * mx.random.bernoulli(0.75, c.shape, key) * c
+        c = self.left(mx.concatenate([self.up(c), b], -1))
+        c = self.last(mx.concatenate([nn.Upsample(2, "nearest")(c), a], -1))
+        return self.head(self.norm(c))
+
+
+def unet_tensors(tensors):
+    return {n.replace("up.weight", "up") if n == "up.weight" else n: a for n, a in tensors.items()}
+
+
 DIT_NAMES = {
     "patches": "x_embedder.proj",
     "time_in": "t_embedder.mlp.0",
@@ -225,6 +264,8 @@ def random_weight(name, shape):
     """Filters and matrices of variance 1/inputs; norms and layer scales about 1, biases about 0."""
     if len(shape) > 1 and "cls_token" not in name and "position" not in name:
         return mx.random.normal(shape) / (shape[-1] * (49 if len(shape) == 4 and shape[-1] == 1 else 1)) ** 0.5
+    if name.endswith("running_var"):
+        return mx.random.uniform(0.5, 2.0, shape)
     scale = name.endswith("gamma") or (name.endswith("weight") and len(shape) == 1)
     return mx.random.uniform(-0.4, 0.4, shape) + (1.0 if scale else 0.0)
 
@@ -255,6 +296,27 @@ def noised(config):
     return {"images": images, "times": times, "classes": classes, "noise": noise}, "guess", run
 
 
+def denoised(config):
+    """Pictures with noise, and the loss of a U-Net that guesses it, by its norm's statistics so far."""
+    shape = (3, config["side"], config["side"], config["colors"])
+    images, noise, key = mx.random.normal(shape), mx.random.normal(shape), mx.random.key(5)
+
+    def run(model):
+        model.norm.eval()
+        guess = model(images, key)
+        return nn.losses.mse_loss(guess, noise), guess
+
+    # The norm by the statistics of a batch.
+    norm = nn.BatchNorm(config["width"], momentum=0.3)
+    given = mx.random.normal((3, 4, 4, config["width"]))
+    norm.running_mean, norm.running_var = mx.random.normal((4,)), mx.random.uniform(0.5, 2.0, (4,))
+    before = {"norm.running_mean": norm.running_mean, "norm.running_var": norm.running_var}
+    norm.weight, norm.bias = mx.random.normal((4,)), mx.random.normal((4,))
+    before |= {"norm.weight": norm.weight, "norm.bias": norm.bias, "norm.given": given, "norm.y": norm(given)}
+    before |= {"norm.mean": norm.running_mean, "norm.var": norm.running_var}
+    return {"images": images, "noise": noise, "key": key} | before, "guess", run
+
+
 def dump(folder, case, model, config, rename, batch):
     mx.random.seed(sum(case.encode()))
     ours = {n: random_weight(n, a.shape) for n, a in tree_flatten(model.parameters())}
@@ -274,3 +336,4 @@ if __name__ == "__main__":
     dump(to, "vit", Vit(VIT), VIT, vit_tensors, classified)
     dump(to, "convnext", ConvNext(CONVNEXT), CONVNEXT, dict, classified)
     dump(to, "dit", Dit(DIT), DIT, dit_tensors, noised)
+    dump(to, "unet", Unet(UNET), UNET, unet_tensors, denoised)

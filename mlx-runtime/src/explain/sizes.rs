@@ -83,7 +83,7 @@ impl Sizes {
             return eat(rest, ')').then_some(value);
         }
         *rest = rest.trim_start();
-        let end = rest.find(|c: char| !c.is_alphanumeric() && !"_'".contains(c));
+        let end = rest.find(|c: char| !c.is_alphanumeric() && !"_':".contains(c));
         let (word, after) = rest.split_at(end.unwrap_or(rest.len()));
         *rest = after;
         match word.parse() {
@@ -125,7 +125,10 @@ pub(super) fn dtype(ty: &str) -> &str {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || c == '_' || c == ':')
 }
 
 fn eat(rest: &mut &str, c: char) -> bool {

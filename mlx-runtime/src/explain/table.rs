@@ -44,6 +44,8 @@ table! {
     "bitwise_or" => [mlx_bitwise_or] or [];
     "bitwise_xor" => [mlx_bitwise_xor] or [];
     "broadcast_to" => [mlx_broadcast_to] or [];
+    "cache.keep" => [] or [];
+    "cache.state" => [mlx_zeros] or [];
     "cache.update" => [mlx_concatenate_axis, mlx_concatenate_axis] or [];
     "causal_mask" => [mlx_arange, mlx_reshape, mlx_reshape, mlx_greater_equal, mlx_where] or [];
     "ceil" => [mlx_ceil] or [];
@@ -65,6 +67,7 @@ table! {
     "cumsum" => [mlx_cumsum_axis | mlx_cumsum] or [];
     "degrees" => [mlx_degrees] or [];
     "dequantize" => [mlx_dequantize] or [];
+    "distances" => [mlx_arange, mlx_arange, mlx_expand_dims_axes | mlx_expand_dims, mlx_subtract] or [];
     "divide" => [mlx_divide] or [];
     "einsum" => [mlx_einsum] or [];
     "elu" => [mlx_exp, mlx_add, mlx_multiply, mlx_greater, mlx_where] or [];

@@ -4,7 +4,7 @@
 //! Tests: `mlx-tests --test memory`.
 
 use super::cuts::{self, Cut, Stack};
-use super::Model;
+use super::stacked::Stacked;
 use crate::kernels::select;
 use crate::nn::KvCache;
 use crate::{context, memory, ops, transforms, Array, Dtype, Result};
@@ -132,7 +132,7 @@ impl<M, F> Run<M> for F where
 }
 
 /// Feeds `x[0]` through the layers; the rest of `x` goes to each of them.
-pub fn run_layers<M: Model>(
+pub fn run_layers<M: Stacked>(
     layers: &[M],
     declared: Checkpoint,
     x: &[&Array],
@@ -150,7 +150,7 @@ pub fn run_layers<M: Model>(
 
 /// Runs a loop over the layers. Each gives the `carried` values for the next; the rest of what it gives is collected,
 /// and stacked along a new first axis. `shapes` are those of the layer's own arguments.
-pub fn run_loop<M: Model>(
+pub fn run_loop<M: Stacked>(
     layers: &[M],
     declared: Checkpoint,
     carried: &[&Array],
@@ -220,6 +220,61 @@ pub fn run_steps(
     Ok(x)
 }
 
+/// Loops over fewer positions keep the values of all.
+const SHORT: usize = 64;
+
+/// As [`run_steps`], of a body that reads `x` and numbers alone. Where gradients are taken, only what it carries is kept
+/// between spans of the square root of `count`, and the backward pass runs each span again.
+pub fn run_scan(
+    count: i64,
+    width: usize,
+    x: &[&Array],
+    run: impl Fn(usize, &[Array]) -> Result<Vec<Array>> + Clone + Send + 'static,
+) -> Result<Vec<Array>> {
+    let n = usize::try_from(count).unwrap_or_default();
+    if !transforms::is_differentiating() || n < SHORT {
+        return run_steps(count, width, x, run);
+    }
+    let span = (n as f64).sqrt().ceil() as usize;
+    let mut args: Vec<Array> = x.iter().map(|a| (*a).clone()).collect();
+    let mut collected: Vec<Array> = Vec::new();
+    for first in (0..n).step_by(span) {
+        let steps = first..n.min(first + span);
+        let floats: Vec<Array> = args.iter().filter(|a| is_float(a)).cloned().collect();
+        let fixed: Vec<Option<Array>> = args
+            .iter()
+            .map(|a| (!is_float(a)).then(|| a.clone()))
+            .collect();
+        let (run, steps) = (run.clone(), steps.clone());
+        let body = move |floats: &[Array]| {
+            let mut floats = floats.iter();
+            let args = fixed
+                .iter()
+                .filter_map(|a| a.as_ref().or_else(|| floats.next()).cloned());
+            let (mut args, mut pushed): (Vec<Array>, Vec<Array>) = (args.collect(), Vec::new());
+            for i in steps.clone() {
+                let mut out = run(i, &args)?;
+                pushed.extend(out.drain(width.min(out.len())..));
+                args.splice(..out.len(), out);
+            }
+            args.truncate(width);
+            args.append(&mut pushed);
+            // MLX adds up the cotangents of an array that is several results only if each is an array of its own.
+            args.iter().map(ops::copy).collect()
+        };
+        let mut out = transforms::checkpoint(body).call(&floats)?;
+        collected.extend(out.drain(width.min(out.len())..));
+        args.splice(..out.len(), out);
+    }
+    args.truncate(width);
+    let each = collected.len() / n.max(1);
+    for i in 0..each {
+        let list: Vec<&Array> = collected.iter().skip(i).step_by(each).collect();
+        args.push(ops::stack(&list, 0)?);
+    }
+    Ok(args)
+}
+
 /// The values of a loop between two layers.
 struct State {
     /// Those that each layer changes.
@@ -236,7 +291,7 @@ fn shapes(x: &[&Array]) -> Vec<Vec<i64>> {
 }
 
 /// The cut that was decided for this stack, or the one that runs the fewest layers again and leaves enough memory.
-fn auto<M: Model>(layers: &[M], carried: &[&Array], shapes: &[&[i64]]) -> Result<Cut> {
+fn auto<M: Stacked>(layers: &[M], carried: &[&Array], shapes: &[&[i64]]) -> Result<Cut> {
     let inside = context::cuts(|c| (c.depth > 0).then_some(c.nested));
     if let Some(nested) = inside {
         return Ok(Cut::every(layers.len(), usize::from(nested)));
@@ -256,15 +311,12 @@ fn auto<M: Model>(layers: &[M], carried: &[&Array], shapes: &[&[i64]]) -> Result
 }
 
 /// The bytes that the layers of a stack keep, from the polynomials of their definition.
-fn stack<M: Model>(layers: &[M], carried: &[&Array], shapes: &[&[i64]]) -> Result<Stack> {
+fn stack<M: Stacked>(layers: &[M], carried: &[&Array], shapes: &[&[i64]]) -> Result<Stack> {
     let Some(first) = carried.iter().find(|a| is_float(a)).or(carried.first()) else {
         return Ok(Stack::default());
     };
     let on = select::computed(first)?;
-    let saved: Vec<Saved> = layers
-        .iter()
-        .map(|l| l.saved("forward", shapes, &on))
-        .collect();
+    let saved: Vec<Saved> = layers.iter().map(|l| l.keeps(shapes, &on)).collect();
     Ok(Stack {
         boundary: carried.iter().map(|a| a.nbytes()).sum(),
         nested: saved.iter().any(|s| s.stacks > 0),
@@ -276,7 +328,7 @@ fn is_float(a: &Array) -> bool {
     matches!(a.dtype(), Dtype::Float32 | Dtype::Float16 | Dtype::Bfloat16)
 }
 
-fn plain<M: Model>(
+fn plain<M: Stacked>(
     layers: &[M],
     first: usize,
     state: &mut State,
@@ -305,14 +357,12 @@ fn plain<M: Model>(
 ///
 /// MLX evaluates values last that nothing else depends on. Without this it would keep the inputs of all layers'
 /// gradients until the end.
-fn gradients_in_turn<M: Model>(layer: &M, x: &mut Array) -> Result<Option<M>> {
-    let own = layer.trainable();
+fn gradients_in_turn<M: Stacked>(layer: &M, x: &mut Array) -> Result<Option<M>> {
+    let own = layer.trained();
     if own.is_empty() {
         return Ok(None);
     }
-    let inputs: Vec<Array> = std::iter::once(x.clone())
-        .chain(own.into_iter().map(|(_, a)| a))
-        .collect();
+    let inputs: Vec<Array> = std::iter::once(x.clone()).chain(own).collect();
     let same = transforms::custom_vjp(
         |all| Ok(all.to_vec()),
         |_, by, _| {
@@ -326,14 +376,14 @@ fn gradients_in_turn<M: Model>(layer: &M, x: &mut Array) -> Result<Option<M>> {
         *x = same;
     }
     let mut layer = layer.clone();
-    layer.set_trainable(&outputs.collect::<Vec<_>>())?;
+    layer.set_trained(&outputs.collect::<Vec<_>>())?;
     Ok(Some(layer))
 }
 
 /// Runs one span between two boundaries, of which the first layer is number `first`. Trained values are inputs, because
 /// MLX differentiates a checkpoint with respect to its inputs only. Frozen values are captured, so that MLX builds no
 /// gradients for them, and so are whole numbers, which have none.
-fn segment<M: Model>(
+fn segment<M: Stacked>(
     layers: &[M],
     first: usize,
     state: &mut State,
@@ -352,9 +402,9 @@ fn segment<M: Model>(
     let counts: Vec<usize> = layers
         .iter()
         .map(|l| {
-            let own = l.trainable();
+            let own = l.trained();
             let n = own.len();
-            inputs.extend(own.into_iter().map(|(_, a)| a));
+            inputs.extend(own);
             n
         })
         .collect();
@@ -369,7 +419,7 @@ fn segment<M: Model>(
         let mut layers = layers.clone();
         for (layer, n) in layers.iter_mut().zip(&counts) {
             let (own, rest) = params.split_at(*n);
-            layer.set_trainable(own)?;
+            layer.set_trained(own)?;
             params = rest;
         }
         let extra = args.split_off(carried);
@@ -393,12 +443,12 @@ fn segment<M: Model>(
 }
 
 /// The values that a stack inside a layer keeps.
-pub fn saved_layers<M: Model>(layers: &[M], shapes: &[&[i64]], on: &Computed) -> Saved {
+pub fn saved_layers<M: Stacked>(layers: &[M], shapes: &[&[i64]], on: &Computed) -> Saved {
     let stack = Saved {
         stacks: 1,
         ..Saved::default()
     };
-    let each = layers.iter().map(|l| l.saved("forward", shapes, on));
+    let each = layers.iter().map(|l| l.keeps(shapes, on));
     each.fold(stack, Saved::plus)
 }
 

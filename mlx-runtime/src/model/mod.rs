@@ -25,6 +25,7 @@ pub(crate) mod quantise;
 mod recorded;
 mod scales;
 pub(crate) mod sig;
+mod stacked;
 mod start;
 mod stored;
 mod train;

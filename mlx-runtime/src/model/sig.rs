@@ -327,8 +327,16 @@ pub const fn check_argument(sig: &Sig, args: &[SigType], i: usize, found: &str) 
     if args.len() != sig.args.len() {
         return;
     }
-    // Other arguments report their own mistakes.
-    let (ok, bound) = matches(&sig.args[i].1, &args[i], bound(sig, args));
+    let bound = bound(sig, args);
+    // Of swapped arguments, the first is reported.
+    let mut j = 0;
+    while j < i {
+        if !matches(&sig.args[j].1, &args[j], bound).0 {
+            return;
+        }
+        j += 1;
+    }
+    let (ok, bound) = matches(&sig.args[i].1, &args[i], bound);
     if !ok {
         Text::new()
             .push("argument `")
@@ -339,6 +347,32 @@ pub const fn check_argument(sig: &Sig, args: &[SigType], i: usize, found: &str) 
             .shape(&sig.args[i].1, &bound)
             .push(", but ")
             .push(found)
+            .fail();
+    }
+}
+
+/// Compares the name that a caller gives argument `i` with the signature's.
+#[track_caller] // the error shows the name
+pub const fn check_name(sig: &Sig, i: usize, name: &str) {
+    let mut at = 0;
+    while at < sig.args.len() {
+        if same(sig.args[at].0, name) {
+            break;
+        }
+        at += 1;
+    }
+    let text = Text::new().push(sig.callee);
+    if at == sig.args.len() {
+        text.push(" has no argument `").push(name).push("`").fail();
+    }
+    if at != i {
+        text.push(": argument `")
+            .push(name)
+            .push("` is number ")
+            .number(at as i64 + 1)
+            .push(", found it as number ")
+            .number(i as i64 + 1)
+            .push(": write the arguments of a sub-model in the order of its signature")
             .fail();
     }
 }

@@ -7,7 +7,9 @@ pub use crate::kernels::rows;
 pub use crate::model::bind::{bind, size, Arg, Class, Size};
 pub use crate::model::check::{check_field, check_require};
 pub use crate::model::definition::Definition;
-pub use crate::model::layers::{run_layers, run_loop, run_steps, saved_layers, Computed, Saved};
+pub use crate::model::layers::{
+    run_layers, run_loop, run_scan, run_steps, saved_layers, Computed, Saved,
+};
 pub use crate::model::layout::{
     Digest, DigestPart, DigestTensor, Fact, FactOp, FieldLayout, Holds, Layout, RequireLayout,
     TensorLayout,
@@ -16,6 +18,7 @@ pub use crate::model::loader::{index, join, LoadDim};
 pub use crate::model::meta::{describe, Meta};
 pub use crate::model::names::{NamePart, Names};
 pub use crate::model::quantise::Quantise;
+pub use crate::model::sig::check_name;
 pub use crate::model::sig::{
     check_argument, check_count, check_gradient, check_result, Place, Sig, SigType,
 };

@@ -24,6 +24,8 @@ const START: &str = "table! {\n";
 /// The states are chosen in `explain/calls.rs`.
 const LAYERS: &[(&str, &str, &str)] = &[
     ("add_rms_norm", "mlx_add mlx_fast_rms_norm", "mlxrs_rows_apply"),
+    ("cache.keep", "", ""),
+    ("cache.state", "mlx_zeros", ""),
     ("cache.update", "mlx_concatenate_axis mlx_concatenate_axis", ""),
     ("layer bias", "mlx_add", ""),
     ("layer dequantized_linear", "mlx_dequantize mlx_astype mlx_transpose_axes mlx_matmul", ""),

@@ -12,11 +12,12 @@ mod row_order;
 use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::{bail, Result};
+use anyhow::{bail, Context, Result};
 use mlx_models::{CausalLm, Visitor};
 use mlx_runtime::{model, Array};
 
 use crate::fetch;
+use crate::hub;
 use crate::output;
 use crate::settings::DEFAULT_MODEL;
 use crate::synth::Recipe;
@@ -43,8 +44,8 @@ pub struct Checkpoint {
     pub beside: Beside,
 }
 
-/// Opens `model`: the name of the model that is fetched automatically, a `.gguf` file, a Hugging Face folder, or
-/// `synth:CONFIG`, a model of random weights.
+/// Opens `model`: the name of the model that is fetched automatically, a `.gguf` file, a Hugging Face folder, a name of
+/// the Hugging Face hub, or `synth:CONFIG`, a model of random weights.
 pub fn open(model: &str) -> Result<Checkpoint> {
     if let Some(recipe) = Recipe::parse(model)? {
         return recipe.open();
@@ -60,10 +61,13 @@ pub fn open(model: &str) -> Result<Checkpoint> {
         folder::open(path)
     } else if path.is_file() {
         gguf::open(path)
+    } else if let Some(name) = hub::Name::parse(model) {
+        folder::open(&hub::fetch(&name)?)
+            .with_context(|| format!("in {model} of the Hugging Face hub"))
     } else {
         bail!(
-            "no model at {model}: --model takes a Hugging Face folder, a .gguf file, synth:CONFIG, or {DEFAULT_MODEL}. \
-             A model of the Hugging Face hub must be downloaded first: hf download NAME --local-dir FOLDER"
+            "no model at {model}: --model takes a Hugging Face folder, a .gguf file, a name of the Hugging Face hub \
+             (ORG/NAME or ORG/NAME@REVISION), synth:CONFIG, or {DEFAULT_MODEL}"
         )
     }
 }

@@ -173,14 +173,23 @@ impl FileSettings {
         for (key, value) in [
             ("report_to", args.report_to.clone().map(Value::from)),
             ("project_name", args.project_name.clone().map(Value::from)),
-            ("clear_cache_threshold", args.clear_cache_threshold.clone().map(Value::from)),
-            ("trust_remote_code", args.trust_remote_code.then(|| Value::from(true))),
+            (
+                "clear_cache_threshold",
+                args.clear_cache_threshold.clone().map(Value::from),
+            ),
+            (
+                "trust_remote_code",
+                args.trust_remote_code.then(|| Value::from(true)),
+            ),
         ] {
             let Some(value) = value else { continue };
             let flag = format!("--{}", key.replace('_', "-"));
             match FOREIGN.iter().find(|(k, _)| *k == key) {
                 Some((_, Foreign::Only(only, why))) => {
-                    bail!("{flag} is {}, expected {only}, because {why}", shown(&value))
+                    bail!(
+                        "{flag} is {}, expected {only}, because {why}",
+                        shown(&value)
+                    )
                 }
                 Some((_, Foreign::Nothing(why))) => {
                     output::note(format_args!("{flag} has no effect, because {why}"));

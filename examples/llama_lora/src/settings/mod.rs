@@ -262,7 +262,11 @@ impl Settings {
             model: pick(&args.model, file.model, base.model),
             quantize: Packing::of(&packing)?.or(base.quantize),
             data: pick(&args.data, file.data, base.data),
-            fine_tune_type: pick(&args.fine_tune_type, file.fine_tune_type, base.fine_tune_type),
+            fine_tune_type: pick(
+                &args.fine_tune_type,
+                file.fine_tune_type,
+                base.fine_tune_type,
+            ),
             iters: pick(&args.iters, file.iters, base.iters),
             // A number of steps takes the place of the saved run's passes.
             epochs: epochs.or(base.epochs.filter(|_| args.iters.or(file.iters).is_none())),
@@ -298,8 +302,14 @@ impl Settings {
                 file.max_skipped_steps,
                 base.max_skipped_steps,
             ),
-            max_grad_norm: args.max_grad_norm.or(file.max_grad_norm).or(base.max_grad_norm),
-            max_grad_value: args.max_grad_value.or(file.max_grad_value).or(base.max_grad_value),
+            max_grad_norm: args
+                .max_grad_norm
+                .or(file.max_grad_norm)
+                .or(base.max_grad_norm),
+            max_grad_value: args
+                .max_grad_value
+                .or(file.max_grad_value)
+                .or(base.max_grad_value),
             max_seq_length: pick(
                 &args.max_seq_length,
                 file.max_seq_length,
@@ -327,9 +337,16 @@ impl Settings {
             val_batches: pick(&args.val_batches, file.val_batches, base.val_batches),
             test_batches: pick(&args.test_batches, file.test_batches, base.test_batches),
             save_every: pick(&args.save_every, file.save_every, base.save_every),
-            save_total_limit: pick(&args.save_total_limit, file.save_total_limit, base.save_total_limit),
+            save_total_limit: pick(
+                &args.save_total_limit,
+                file.save_total_limit,
+                base.save_total_limit,
+            ),
             keep_best: args.keep_best || file.keep_best.unwrap_or(base.keep_best),
-            early_stopping: args.early_stopping.or(file.early_stopping).or(base.early_stopping),
+            early_stopping: args
+                .early_stopping
+                .or(file.early_stopping)
+                .or(base.early_stopping),
             device: device.or(file.device).or(base.device),
             memory_limit,
             metrics_port: args

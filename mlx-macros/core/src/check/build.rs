@@ -59,26 +59,50 @@ pub fn attempt(model: &ModelDef, methods: &[Method], method: &Method) -> (Graph,
         b.bind(&arg.name, arg.mutable, id);
     }
     let arguments = b.variables.len();
+    method.args.iter().for_each(|a| b.states(a));
     b.errors.extend(infinite_numbers(&method.body));
     b.body(method);
     b.one_reader_of_each_cache();
     b.positions_before_updates();
     b.updates_behind_positions();
     // A field with a mistake may read anything.
-    if b.errors.is_empty() && !model.fields.iter().any(|f| f.broken) {
+    let broken = model.fields.iter().any(|f| f.broken) || methods.iter().any(|m| m.broken);
+    if b.errors.is_empty() && !broken {
         let unread = b.variables.unread(arguments, |i| b.binds_a_size(method, i));
         b.errors.extend(unread);
         b.errors.append(&mut b.idle);
     }
-    // A function without its attribute is one mistake, however often it is called.
-    let mut plain: Vec<String> = Vec::new();
-    b.errors.retain(|e| {
-        let again = e.code == Code::UnknownOp && plain.contains(&e.message);
-        plain.push(e.message.clone());
-        !again
-    });
+    b.errors = once(std::mem::take(&mut b.errors));
     b.graph.guarded = b.sizes.guarded_alone();
     (b.graph, b.errors)
+}
+
+/// The mistakes of a body without those that only follow from another: of errors that blame one value in the same words, the
+/// first stays, and so it does of uses of layers that may be absent, and of calls of a function without its attribute.
+/// Names that a wrong pattern leaves out are not unknown.
+fn once(errors: Vec<Diag>) -> Vec<Diag> {
+    let mut said: Vec<String> = Vec::new();
+    let mut patterns = false;
+    let mut kept = Vec::new();
+    for e in errors {
+        let what = match e.code {
+            Code::UnknownOp => e.message.clone(),
+            Code::Optional => "optional".to_string(),
+            Code::UnknownName if patterns => continue,
+            _ => {
+                let blamed = e.message.rsplit_once(", but ").map(|(_, b)| b);
+                let blamed = blamed.filter(|b| b.starts_with('`') && b.contains(" is ["));
+                blamed.unwrap_or_default().to_string()
+            }
+        };
+        patterns |= e.code == Code::Declared || e.code == Code::Statement;
+        if !what.is_empty() && said.contains(&what) {
+            continue;
+        }
+        said.push(what);
+        kept.push(e);
+    }
+    kept
 }
 
 /// Numbers of a body that are beyond the range of a float.
@@ -150,13 +174,14 @@ impl Builder<'_> {
     /// A variable's name for a value; the first name a value gets is the one messages use.
     fn bind(&mut self, name: &Ident, mutable: bool, id: Id) {
         self.graph.nodes[id].name.get_or_insert(name.to_string());
-        self.variables.bind(name, mutable, id);
+        self.variables
+            .bind(name.to_string(), name.span(), mutable, id);
     }
 
     /// Gives a variable of this block or one around it a new value.
     pub fn assign(&mut self, name: &Ident, id: Id) -> Result<()> {
         self.graph.nodes[id].name.get_or_insert(name.to_string());
-        match self.variables.assign(name, id) {
+        match self.variables.assign(&name.to_string(), name.span(), id) {
             true => Ok(()),
             false => Err(Diag::not_mutable(name.span(), name)),
         }
@@ -202,10 +227,14 @@ impl Builder<'_> {
         if let Some((error, e)) = last {
             self.errors.push(error);
             self.statements(&stmts[..stmts.len() - 1]);
-            return self.finish(e, method);
+            self.finish(e, method);
+            return self.states_after(method);
         }
         match self.statements(stmts) {
-            Some(e) => self.finish(e, method),
+            Some(e) => {
+                self.finish(e, method);
+                self.states_after(method);
+            }
             None => {
                 let want = self.show(&method.ret);
                 let at = method.name.span();
@@ -294,25 +323,30 @@ impl Builder<'_> {
                 self.push_value(p.path.require_ident()?, &args, m.span())
             }
             Stmt::Expr(Expr::Assign(a), _) => {
-                let Expr::Path(p) = &*a.left else {
-                    return Err(Diag::assigned_expression(a.left.span()));
-                };
-                let name = p.path.require_ident()?.clone();
-                let old = self.known_variable(&name)?;
-                let id = self.value(&a.right, Some(&self.ty(old).clone()))?;
-                self.assign(&name, id)
+                let target = self.target(&a.left)?;
+                let id = self.value(&a.right, Some(&self.wanted(&target)?))?;
+                self.assign_target(&target, id)
             }
             // `h += e;` is `h = h + e;`.
             Stmt::Expr(Expr::Binary(b), _) if compound(b).is_some() => {
-                let Expr::Path(p) = &*b.left else {
-                    return Err(Diag::assigned_expression(b.left.span()));
-                };
-                let name = p.path.require_ident()?.clone();
+                let target = self.target(&b.left)?;
                 let op = compound(b).unwrap_or_default();
                 let id = self.named(op, &[&b.left, &b.right], b.span())?;
-                self.assign(&name, id)
+                self.assign_target(&target, id)
             }
             Stmt::Expr(Expr::ForLoop(f), _) => self.layers(f),
+            // `{ .. }`: its variables end with it.
+            Stmt::Expr(Expr::Block(b), _) if b.label.is_none() => {
+                self.variables.enter();
+                let last = self.statements(&b.block.stmts);
+                let done = match last {
+                    None => Ok(()),
+                    Some(Expr::If(e)) => self.branch(e, None, false).map(|_| ()),
+                    Some(e) => Err(Diag::value_unused(e.span())),
+                };
+                self.variables.leave();
+                done
+            }
             Stmt::Expr(Expr::If(e), _) => self.branch(e, None, false).map(|_| ()),
             Stmt::Expr(e @ (Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_)), _) => {
                 self.value(e, None)?;
@@ -332,12 +366,9 @@ impl Builder<'_> {
         };
         let (mut targets, mut types) = (Vec::new(), Vec::new());
         for e in &names.elems {
-            let Expr::Path(p) = e else {
-                return Err(Diag::assigned_expression(e.span()));
-            };
-            let name = p.path.require_ident()?.clone();
-            types.push(self.ty(self.known_variable(&name)?).clone());
-            targets.push(name);
+            let target = self.target(e)?;
+            types.push(self.wanted(&target)?);
+            targets.push(target);
         }
         let wanted = Ty::Tuple(types);
         let id = self.value(right, Some(&wanted))?;
@@ -351,7 +382,35 @@ impl Builder<'_> {
             return Err(Diag::names_for_value(left.span(), targets.len(), found));
         }
         let mut each = targets.iter().zip(parts);
-        each.try_for_each(|(name, id)| self.assign(name, id))
+        each.try_for_each(|(target, id)| self.assign_target(target, id))
+    }
+
+    /// The variable or state on the left of an assignment.
+    fn target(&self, e: &Expr) -> Result<Target> {
+        match e {
+            Expr::Path(p) => Ok(Target::Variable(p.path.require_ident()?.clone())),
+            Expr::Field(f) => self.state(f)?.map_or_else(
+                || Err(Diag::assigned_expression(e.span())),
+                |name| Ok(Target::State(name, e.span())),
+            ),
+            _ => Err(Diag::assigned_expression(e.span())),
+        }
+    }
+
+    /// The type of a variable or state before an assignment.
+    fn wanted(&self, target: &Target) -> Result<Ty> {
+        let id = match target {
+            Target::Variable(name) => Some(self.known_variable(name)?),
+            Target::State(name, _) => self.find(name),
+        };
+        Ok(id.map_or(Ty::Unknown, |id| self.ty(id).clone()))
+    }
+
+    fn assign_target(&mut self, target: &Target, id: Id) -> Result<()> {
+        match target {
+            Target::Variable(name) => self.assign(name, id),
+            Target::State(name, at) => self.set_state(name, *at, id),
+        }
     }
 
     fn bind_let(&mut self, pat: &Pat, init: &Expr) -> Result<()> {
@@ -406,6 +465,8 @@ impl Builder<'_> {
             };
         };
         let ty = signature::ty(t, &self.model.names)?;
+        let cached = self.graph.nodes.iter().any(|n| n.ty == Ty::Cache);
+        let ty = if cached { signature::with_past(ty) } else { ty };
         signature::check_free(&ty, &self.free, t.span())?;
         let id = self.value(init, Some(&ty))?;
         if !self.ty(id).fits(&ty) {
@@ -443,7 +504,15 @@ impl Builder<'_> {
                 each.into_iter()
                     .try_for_each(|(p, id)| self.bind_pattern(p, id))
             }
-            other => Err(Diag::unknown_pattern(other.span())),
+            other => {
+                let unknown = self.unknown(pat.span());
+                if let Pat::Slice(s) = other {
+                    for p in &s.elems {
+                        self.bind_pattern(p, unknown)?;
+                    }
+                }
+                Err(Diag::unknown_pattern(other.span()))
+            }
         }
     }
 
@@ -459,6 +528,14 @@ impl Builder<'_> {
             Diag::unknown_variable(name.span(), name, near)
         })
     }
+}
+
+/// The left of an assignment.
+enum Target {
+    /// A variable.
+    Variable(Ident),
+    /// A state, by the names of its cache and itself.
+    State(String, Span),
 }
 
 /// True for an expression that gives a value.

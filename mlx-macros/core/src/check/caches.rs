@@ -21,7 +21,7 @@ impl Builder<'_> {
             }
             let counts = match &node.kind {
                 Kind::Leaf { .. } => true,
-                Kind::Op { op, .. } => op.name == "positions",
+                Kind::Op { op, .. } => matches!(op.name, "positions" | "distances"),
                 _ => false,
             };
             let reads = node.inputs();
@@ -44,6 +44,7 @@ impl Builder<'_> {
             };
             let readers = self.graph.nodes.iter().filter(|n| n.inputs().contains(&at));
             let counts = |n: &&Node| matches!(n.kind, Kind::Leaf { .. } | Kind::Op { .. });
+            let readers = readers.filter(|n| !matches!(n.kind, Kind::Held { .. }));
             let (counted, updated): (Vec<&Node>, Vec<&Node>) = readers.partition(counts);
             if let (Some(first), true) = (counted.first(), updated.is_empty()) {
                 self.idle.push(Diag::never_updated(first.span, name));
@@ -56,9 +57,8 @@ impl Builder<'_> {
         let mut users: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
         let mut again = Vec::new();
         for (at, node) in self.graph.nodes.iter().enumerate() {
-            let reads = |id: &Id| {
-                matches!(self.graph.nodes[*id].kind, Kind::Input(_)) && *self.ty(*id) == Ty::Cache
-            };
+            let reads =
+                |id: &Id| *self.ty(*id) == Ty::Cache && self.graph.cache_argument(*id).is_some();
             let uses = matches!(
                 node.kind,
                 Kind::CacheUpdate { .. }

@@ -22,6 +22,12 @@ use crate::syntax::signature::{Dt, Method, Ty};
 impl Builder<'_> {
     /// An operation: arguments in order or by name, then its rule.
     pub(crate) fn op(&mut self, op: &'static Op, args: &[&Expr], span: Span) -> Result<Id> {
+        if let Some(id) = self.several_axes(op.name, args, span)? {
+            return Ok(id);
+        }
+        if let Some(d) = without_brackets(op, args) {
+            return Err(d);
+        }
         let mut found: Vec<Option<(Arg, Span)>> = op.params.iter().map(|_| None).collect();
         let mut unknown = false;
         for (i, e) in args.iter().enumerate() {
@@ -85,7 +91,7 @@ impl Builder<'_> {
                     list.push(a);
                     spans.push(s);
                 }
-                None => match kind.default() {
+                None => match kind.default().or_else(|| self.turned(op, &list)) {
                     Some(a) => {
                         list.push(a);
                         spans.push(span);
@@ -133,6 +139,17 @@ impl Builder<'_> {
             Ty::Unknown
         });
         self.push(Kind::Op { op, args: list }, ty, span)
+    }
+
+    /// `transpose(a)` turns all axes.
+    fn turned(&self, op: &Op, list: &[Arg]) -> Option<Arg> {
+        let ("transpose", [Arg::Value(a)]) = (op.name, list) else {
+            return None;
+        };
+        match self.ty(*a) {
+            Ty::Tensor(shape, _) => Some(Arg::Ints((0..shape.len() as i64).rev().collect())),
+            _ => Some(Arg::Ints(vec![])),
+        }
     }
 
     fn keyword(&self, op: &'static Op, key: &Expr) -> Result<usize> {
@@ -186,20 +203,43 @@ impl Builder<'_> {
             return Ok(self.unknown(span));
         }
         self.present(field, name.span())?;
-        let (rank_in, out) = match &field.kind {
+        self.single_or_model(name, &field.kind, args, span, wanted)
+    }
+
+    /// A layer of a stack of single layers.
+    pub(crate) fn single(
+        &mut self,
+        name: &Ident,
+        kind: &FieldKind,
+        args: &[&Expr],
+        span: Span,
+    ) -> Result<Id> {
+        self.single_or_model(name, kind, args, span, None)
+    }
+
+    fn single_or_model(
+        &mut self,
+        name: &Ident,
+        kind: &FieldKind,
+        args: &[&Expr],
+        span: Span,
+        wanted: Option<&Ty>,
+    ) -> Result<Id> {
+        let (rank_in, out) = match kind {
             FieldKind::Linear { out, input, .. } => (Some(input.clone()), Some(out.clone())),
             FieldKind::Layer(held) => return self.layer(name, held, args, span),
             FieldKind::Rope { dims, .. } => (Some(dims.clone()), None),
             FieldKind::Embedding { dim, .. } => (None, Some(dim.clone())),
             FieldKind::Model => {
-                let (model, what) = (field.ty.clone(), format!("self.{name}"));
+                let (model, what) = (self.field(name)?.ty.clone(), format!("self.{name}"));
                 return self.sub_model((name, what), model, args, span, wanted);
             }
             FieldKind::Param { .. } | FieldKind::Layers { .. } => {
-                return Err(Diag::not_callable(name.span(), name, type_text(field)));
+                let text = type_text(self.field(name)?);
+                return Err(Diag::not_callable(name.span(), name, text));
             }
         };
-        let rope = matches!(field.kind, FieldKind::Rope { .. });
+        let rope = matches!(kind, FieldKind::Rope { .. });
         let (want, what) = if rope {
             (2, "a tensor and a cache")
         } else {
@@ -318,7 +358,8 @@ impl Builder<'_> {
         span: Span,
         wanted: Option<&Ty>,
     ) -> Result<Id> {
-        let values = self.values(args)?;
+        let (args, named) = by_name(args)?;
+        let values = self.values(&args)?;
         let Some((first, _)) = values.first() else {
             return Err(Diag::no_tensor(span, what));
         };
@@ -326,6 +367,7 @@ impl Builder<'_> {
         let callee = (callee, what);
         let mut call = self.expect(callee, &values, (ret.clone(), place(wanted)));
         call.renamed = self.renamed(name);
+        call.named = named;
         let list = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
         Ok(self.push(
             Kind::Sub {
@@ -361,6 +403,7 @@ impl Builder<'_> {
             callee,
             what,
             args: values.iter().map(arg).collect(),
+            named: vec![],
             ret,
             place,
             renamed: Default::default(),
@@ -521,6 +564,26 @@ pub(crate) fn result(wanted: Option<&Ty>, first: &Ty) -> Ty {
     }
 }
 
+/// The arguments of a sub-model, and the names of those that have one. Their order is the signature's, which rustc
+/// compares.
+fn by_name<'e>(args: &[&'e Expr]) -> Result<(Vec<&'e Expr>, Vec<(usize, Ident)>)> {
+    let (mut values, mut named) = (Vec::new(), Vec::new());
+    for (i, e) in args.iter().enumerate() {
+        match e {
+            Expr::Assign(a) => {
+                let Expr::Path(p) = &*a.left else {
+                    return Err(Diag::assigned_expression(a.left.span()));
+                };
+                named.push((i, p.path.require_ident()?.clone()));
+                values.push(&*a.right);
+            }
+            e if !named.is_empty() => return Err(Diag::value_after_keys(e.span())),
+            e => values.push(*e),
+        }
+    }
+    Ok((values, named))
+}
+
 /// The source of that type.
 pub(crate) fn place(wanted: Option<&Ty>) -> Place {
     match wanted {
@@ -537,6 +600,37 @@ pub(crate) fn flat(t: proc_macro2::TokenTree) -> Vec<String> {
         proc_macro2::TokenTree::Group(g) => g.stream().into_iter().flat_map(flat).collect(),
         _ => vec![],
     }
+}
+
+/// The mistake of a list whose values are arguments: `x.reshape(B, L, q)`.
+fn without_brackets(op: &Op, args: &[&Expr]) -> Option<Diag> {
+    let given = args
+        .iter()
+        .take_while(|e| !matches!(e, Expr::Assign(_)))
+        .count();
+    let list = |k: P| matches!(k, P::Dims | P::DimsOr(_) | P::Order | P::Axes | P::Tensors);
+    let at = op.params.iter().position(|p| list(p.1))?;
+    let needed = op.params[at + 1..]
+        .iter()
+        .filter(|p| p.1.default().is_none())
+        .count();
+    let end = given.checked_sub(needed)?;
+    let bare = !matches!(args.get(at)?, Expr::Array(_) | Expr::Tuple(_));
+    // One value is an axis, or a mistake of its own.
+    if !bare || end < at + 2 || given <= op.params.len() && op.params[at].1 != P::Order {
+        return None;
+    }
+    let items: Vec<String> = args[at..end]
+        .iter()
+        .map(|e| e.to_token_stream().to_string())
+        .collect();
+    let list = format!("[{}]", items.join(", "));
+    Some(Diag::list_without_brackets(
+        args[at].span(),
+        op.name,
+        op.params[at].0,
+        list,
+    ))
 }
 
 /// MLX's name of an argument, where the language has another.

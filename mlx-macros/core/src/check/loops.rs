@@ -85,12 +85,15 @@ impl Builder<'_> {
             return Ok(());
         }
         self.present(field, name.span())?;
-        let FieldKind::Layers { model, count, .. } = &field.kind else {
+        let FieldKind::Layers {
+            model, count, leaf, ..
+        } = &field.kind
+        else {
             return Err(Diag::not_a_stack(f.expr.span(), name, type_text(field)));
         };
-        let (model, count) = (model.clone(), count.clone());
+        let (model, count, single) = (model.clone(), count.clone(), leaf.is_some());
         match (simple(f, var), index) {
-            (Some((target, args)), None) => self.stack(name, model, target, &args, var),
+            (Some((target, args)), None) if !single => self.stack(name, model, target, &args, var),
             _ => {
                 let stack = Stack {
                     layer: var.clone(),
@@ -266,6 +269,7 @@ impl Builder<'_> {
         self.graph.result = Some(result);
         let calls = self.graph.nodes.iter().filter_map(|n| match &n.kind {
             Kind::Sub { args, .. } => Some(args),
+            Kind::Leaf { field, args, .. } if field == LAYER => Some(args),
             _ => None,
         });
         let calls: Vec<&Vec<Arg>> = calls.collect();
@@ -286,7 +290,7 @@ impl Builder<'_> {
             n.inputs().iter().any(|i| {
                 matches!(
                     (&graph.nodes[*i].kind, &graph.nodes[*i].ty),
-                    (Kind::Input(_), Ty::Cache)
+                    (Kind::Input(_) | Kind::Held { .. }, Ty::Cache)
                 )
             })
         });
@@ -357,7 +361,14 @@ impl Builder<'_> {
         let Some(l) = self.looped.as_ref().and_then(|l| l.stack.as_ref()) else {
             return Ok(self.unknown(span));
         };
-        let (model, what) = (l.model.clone(), l.layer.to_string());
+        let (model, what, stack) = (l.model.clone(), l.layer.to_string(), l.field.clone());
+        if let FieldKind::Layers {
+            leaf: Some(leaf), ..
+        } = &self.field(&stack)?.kind
+        {
+            let field = Ident::new(LAYER, Span::call_site());
+            return self.single(&field, leaf, args, span);
+        }
         // As everywhere, a cache comes last.
         let cache = |e: &&Expr| match e {
             Expr::Path(p) => {

@@ -4,6 +4,7 @@
 //! Tests: `tests/planted.rs`, `tests/right.rs`; `mlx-tests --test ui` shows the messages.
 
 pub mod arguments;
+mod axes;
 mod branches;
 pub mod build;
 mod caches;
@@ -16,5 +17,6 @@ mod lists;
 mod loops;
 mod rearrange;
 pub(crate) mod recursion;
+mod states;
 pub(crate) mod values;
 mod variables;

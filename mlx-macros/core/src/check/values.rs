@@ -17,7 +17,7 @@ use crate::syntax::dims::Dim;
 use crate::syntax::function_source::{self, Known};
 use crate::syntax::kind::FieldKind;
 use crate::syntax::model::{Field, ModelDef};
-use crate::syntax::signature::Ty;
+use crate::syntax::signature::{Ty, PAST};
 
 impl<'a> Builder<'a> {
     /// The value of an expression. `wanted` is the type that its place declares, if any.
@@ -58,7 +58,6 @@ impl<'a> Builder<'a> {
             Expr::Unary(u) if matches!(u.op, UnOp::Neg(_)) => {
                 self.named("negative", &[&u.expr], e.span())
             }
-            Expr::Unary(u) if matches!(u.op, UnOp::Deref(_)) => self.value(&u.expr, wanted),
             Expr::Unary(u) if matches!(u.op, UnOp::Not(_)) => {
                 let at = u.op.span();
                 Err(Diag::unknown_operator(at, "!", "logical_not(a)"))
@@ -125,7 +124,13 @@ impl<'a> Builder<'a> {
                 (Expr::Path(p), _) if p.path.is_ident("config") && self.model.function => {
                     Err(Diag::config_in_function(f.span()))
                 }
-                _ => Err(Diag::not_a_param(f.span())),
+                _ => match self.state(f)? {
+                    Some(name) => {
+                        self.variables.read(&name);
+                        self.find(&name).ok_or_else(|| Diag::not_a_param(f.span()))
+                    }
+                    None => self.cache_in(e).ok_or_else(|| Diag::not_a_param(f.span())),
+                },
             },
             Expr::Index(i) => self.place_of(i),
             Expr::Lit(l) if self.is_number(e) => Err(Diag::number_alone(l.span())),
@@ -286,14 +291,12 @@ impl<'a> Builder<'a> {
     ) -> Result<Id> {
         let text = name.to_string();
         // A method of the cache rather than an operation.
-        if let (Some(Expr::Path(p)), "update") = (args.first().copied(), text.as_str()) {
-            let receiver = p.path.get_ident().and_then(|i| self.find(&i.to_string()));
-            if let Some(cache) = receiver.filter(|id| *self.ty(*id) == Ty::Cache) {
-                p.path
-                    .get_ident()
-                    .iter()
-                    .for_each(|n| self.variables.read(&n.to_string()));
-                return self.cache_update(cache, &args[1..], span);
+        if let (Some(receiver), "update" | "keep") = (args.first(), text.as_str()) {
+            if let Some(cache) = self.cache_in(receiver) {
+                return match text.as_str() {
+                    "keep" => self.cache_keep(cache, &args[1..], span),
+                    _ => self.cache_update(cache, &args[1..], span),
+                };
             }
         }
         if self
@@ -312,26 +315,26 @@ impl<'a> Builder<'a> {
         if text == "linear_cross_entropy" {
             return self.linear_cross_entropy(args, span);
         }
+        if let Some(op) = ops::find(&text) {
+            return self.op(op, args, span);
+        }
+        if let Some(e) = self.unknown_call(name, &text) {
+            return Err(e);
+        }
         let known = ops::OPS
             .iter()
             .map(|o| o.name)
             .chain(["linear_cross_entropy"]);
-        if ops::find(&text).is_none() {
-            if let Some(e) = self.unknown_call(name, &text) {
-                return Err(e);
-            }
-        }
-        match (ops::find(&text), slip(&text, known)) {
-            (Some(op), _) => self.op(op, args, span),
+        match slip(&text, known) {
             // A function takes tensors and numbers alone.
-            (None, near) if near.is_empty() && args.iter().any(|a| never_passed(a)) => {
+            near if near.is_empty() && args.iter().any(|a| never_passed(a)) => {
                 Err(Diag::unknown_operation(name.span(), text, near))
             }
             // Not an operation, and not like one: rustc knows whether there is such a function.
-            (None, near) if near.is_empty() => {
+            near if near.is_empty() => {
                 self.function(&syn::Path::from(name.clone()), args, span, wanted)
             }
-            (None, near) => Err(Diag::unknown_operation(name.span(), text, near)),
+            near => Err(Diag::unknown_operation(name.span(), text, near)),
         }
     }
 
@@ -346,7 +349,7 @@ impl<'a> Builder<'a> {
             match self.ty(id) {
                 Ty::Tensor(s, d) if s.len() == 4 && by_position(s) => {
                     let mut s = s.clone();
-                    s[2] = s[2].plus(&Dim::name("Past'"));
+                    s[2] = s[2].plus(&Dim::name(PAST));
                     grown.push(Ty::Tensor(s, *d));
                 }
                 Ty::Unknown => grown.push(Ty::Unknown),
@@ -464,6 +467,7 @@ fn foreign_expression(e: &Expr) -> (String, &'static str) {
             "the last expression, without `;`, is the result",
         ),
         Expr::Await(_) => ("`.await`", "remove it"),
+        Expr::Unary(_) => ("`*` before a value", "write `power(a, b)` for `a ** b`"),
         Expr::Macro(m) => return crate::check::build::foreign_macro(&m.mac),
         Expr::Lit(l) => match &l.lit {
             syn::Lit::Str(s) if s.value() == "causal" => {

@@ -5,11 +5,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use proc_macro2::Span;
-use syn::Ident;
-
 use crate::diag::Diag;
 use crate::ir::Id;
+use proc_macro2::Span;
 
 /// The variables of one block, by name.
 pub(crate) type Scope = BTreeMap<String, Variable>;
@@ -121,8 +119,7 @@ impl Variables {
         self.versions.len() - 1
     }
 
-    pub fn bind(&mut self, name: &Ident, mutable: bool, id: Id) {
-        let (text, at) = (name.to_string(), name.span());
+    pub fn bind(&mut self, text: String, at: Span, mutable: bool, id: Id) {
         self.bindings.push(Binding {
             name: text.clone(),
             at,
@@ -145,16 +142,15 @@ impl Variables {
     }
 
     /// Gives a variable a new value; false where it is not `mut`.
-    pub fn assign(&mut self, name: &Ident, id: Id) -> bool {
-        let text = name.to_string();
-        let Some(depth) = self.scopes.iter().rposition(|s| s.contains_key(&text)) else {
+    pub fn assign(&mut self, text: &str, at: Span, id: Id) -> bool {
+        let Some(depth) = self.scopes.iter().rposition(|s| s.contains_key(text)) else {
             return true;
         };
-        let binding = self.scopes[depth][&text].binding;
-        let version = self.version(binding, name.span(), true, None);
+        let binding = self.scopes[depth][text].binding;
+        let version = self.version(binding, at, true, None);
         self.bindings[binding].assigned = true;
         self.scopes[depth].insert(
-            text,
+            text.to_string(),
             Variable {
                 id,
                 version,
@@ -273,6 +269,13 @@ impl Variables {
         self.read_version(v.version);
     }
 
+    /// Notes that the last value of a variable is read, and not those before.
+    pub fn read_last(&self, name: &str) {
+        if let Some(v) = self.variable(name) {
+            self.read_version(v.version);
+        }
+    }
+
     fn read_version(&self, version: usize) {
         let mut todo = vec![version];
         while let Some(version) = todo.pop() {
@@ -295,6 +298,21 @@ impl Variables {
         for (i, b) in self.bindings.iter().enumerate() {
             if b.name.starts_with('_') || b.name == "self" {
                 continue;
+            }
+            // The name of a state has a dot.
+            let state = b.name.contains('.');
+            let mut own = self.versions.iter().filter(|v| v.binding == i);
+            let carried = own.next().is_some_and(|v| v.read.get());
+            match (state, b.read.get() && carried, b.assigned) {
+                (true, false, _) => {
+                    all.push(Diag::state_never_read(b.at, &b.name));
+                    continue;
+                }
+                (true, true, false) => {
+                    all.push(Diag::state_never_set(b.at, &b.name));
+                    continue;
+                }
+                _ => {}
             }
             let argument = i < arguments;
             let what = if argument {

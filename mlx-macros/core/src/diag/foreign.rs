@@ -206,6 +206,11 @@ const MODULES: &[(&str, &str)] = &[
     ("mlx", "MLX"),
     ("math", "Python"),
     ("Tensor", "Rust"),
+    ("f32", "Rust"),
+    ("f64", "Rust"),
+    ("i32", "Rust"),
+    ("std", "Rust"),
+    ("core", "Rust"),
     ("Array", "Rust"),
     ("ops", "Rust"),
 ];

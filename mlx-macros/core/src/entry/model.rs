@@ -20,6 +20,8 @@ use crate::ir::Graph;
 use crate::kernel::regions;
 use crate::lower::{self, checkpoint, define};
 use crate::report::explain;
+use crate::syntax::arrays;
+use crate::syntax::function_source;
 use crate::syntax::kind::FieldKind;
 use crate::syntax::model::{self, ModelDef};
 use crate::syntax::nesting;
@@ -93,8 +95,26 @@ fn implementation(attr: TokenStream, mut i: ItemImpl) -> TokenStream {
     match (&*i.self_ty, &i.trait_) {
         (syn::Type::Path(p), None) if p.path.segments.last().is_some() => {
             let name = p.path.segments.last().map(|s| s.ident.clone());
+            // An impl of a misspelt name is the impl of the struct that it means.
+            let meant = name
+                .as_ref()
+                .and_then(|n| function_source::model_like(&n.to_string(), n.span()));
+            let (name, misspelt) = match (name, meant) {
+                (Some(name), Some(meant)) => {
+                    let near = format!(" (did you mean `{meant}`?)");
+                    let error = Diag::impl_of_nothing(name.span(), &name, near).to_tokens();
+                    let meant = syn::Ident::new(&meant, name.span());
+                    (Some(meant), Some(error))
+                }
+                (name, _) => (name, None),
+            };
+            if let (syn::Type::Path(p), Some(name)) = (&mut *i.self_ty, &name) {
+                if let Some(last) = p.path.segments.last_mut() {
+                    last.ident = name.clone();
+                }
+            }
             let hidden = name.map(|n| format_ident!("__mlx_model_{}", n));
-            quote! { #error #hidden! { #i } }
+            quote! { #error #misspelt #hidden! { #i } }
         }
         _ => {
             let error = Diag::not_a_model(i.impl_token.span, "another `impl`").to_tokens();
@@ -114,10 +134,10 @@ fn structure(attr: TokenStream, item: ItemStruct) -> TokenStream {
                 macro_rules! #hidden { ($($t:tt)*) => { ::mlx_macros::__mlx_impl! { { #attr } { #item } $($t)* } }; }
             }
         }
-        (_, errors) => {
+        (model, errors) => {
             let errors = errors.iter().map(Diag::to_tokens);
             // The stand-in for the impl implements it.
-            let stripped = define::without_debug(model::stripped(item.clone()));
+            let stripped = define::without_debug(model::stripped(item.clone(), &model));
             quote! {
                 #(#errors)*
                 #[derive(Clone)]
@@ -179,8 +199,13 @@ struct Mistaken {
 }
 
 fn read(attr: TokenStream, item: ItemStruct, methods: &ItemImpl) -> Result<Whole, Box<Mistaken>> {
+    let arrays = arrays::of(&item);
     let (mut model, of_struct) = model::read(attr, item, &passes());
+    let mut methods = methods.clone();
+    let elements = arrays::rewrite(&mut methods, &arrays);
+    let methods = &methods;
     let (mut found, mut errors) = signature::methods(methods, &model.names);
+    errors.extend(elements);
     let of_impl = methods.attrs.iter().filter(|a| a.path().is_ident(ALLOW));
     let of_impl = of_impl.filter_map(|a| {
         a.meta
@@ -389,6 +414,10 @@ pub fn expand(input: TokenStream) -> TokenStream {
         Ok(Input(a, s, i)) => (a, s, i),
         Err(e) => return e.to_compile_error(),
     };
+    let (mut attr, mut item, mut methods) = (attr, item, methods);
+    let errors = parameters(&mut attr, &mut item, &mut methods);
+    let errors = errors.iter().map(Diag::to_tokens);
+    let errors: TokenStream = errors.collect();
     let (generics, self_ty) = (methods.generics.clone(), methods.self_ty.clone());
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     match read(attr, item, &methods) {
@@ -418,6 +447,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
             let warnings = w.warnings.iter().map(Warning::to_tokens);
             let kernels = w.graphs.iter().map(|g| lower::region::kernels(&w.model, g));
             quote! {
+                #errors
                 #model
                 #checks
                 #(#warnings)*
@@ -427,7 +457,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
             }
         }
         Err(m) => {
-            let errors = m.of_impl.iter().map(Diag::to_tokens);
+            let of_impl = m.of_impl.iter().map(Diag::to_tokens);
             // Of methods of one name the first stays.
             let before = |i: usize| m.methods[..i].iter().map(|m| &m.name);
             let each = m.methods.iter().enumerate();
@@ -438,16 +468,83 @@ pub fn expand(input: TokenStream) -> TokenStream {
             let calls = quote! { #[allow(dead_code)] fn __calls() { #sizes #checks } };
             let signatures = define::signatures(&m.model, &m.methods);
             // The items stay, so that the editor and other models still see them.
-            let model = match m.of_struct.is_empty() && !m.model.broken {
-                true => define::model_impl(&m.model, &m.methods, &[], &TokenStream::new()),
-                false => define::stand_in(&m.model, &m.methods),
-            };
+            let model = define::stand_in(&m.model, &m.methods);
             quote! {
-                #(#errors)*
+                #errors
+                #(#of_impl)*
                 #model
                 impl #impl_generics #self_ty #where_clause { #signatures #(#bodies)* #calls }
             }
         }
+    }
+}
+
+/// The mistakes in an impl's type parameters, which become those of the struct. The struct's own are reported there.
+fn parameters(attr: &mut TokenStream, item: &mut ItemStruct, methods: &mut ItemImpl) -> Vec<Diag> {
+    let config = Punctuated::<Meta, syn::Token![,]>::parse_terminated.parse2(attr.clone());
+    let config = config.iter().flatten().find_map(|m| match m {
+        Meta::NameValue(syn::MetaNameValue {
+            path,
+            value: syn::Expr::Path(p),
+            ..
+        }) if path.is_ident("config") => Some(p.path.clone()),
+        _ => None,
+    });
+    let mut whole = item.clone();
+    let lost = !model::generics(&mut whole, config.as_ref()).is_empty();
+    let mut own = match lost {
+        true => whole.generics,
+        false => item.generics.clone(),
+    };
+    let of_struct = !model::bounds(&mut own, config.as_ref()).is_empty();
+    let count = |g: &syn::Generics| g.type_params().count();
+    let given = match &*methods.self_ty {
+        syn::Type::Path(p) => match p.path.segments.last().map(|s| &s.arguments) {
+            Some(syn::PathArguments::AngleBracketed(a)) => a.args.len(),
+            _ => 0,
+        },
+        _ => 0,
+    };
+    let mut found = Vec::new();
+    let lost = count(&methods.generics) < count(&own) || given < count(&own);
+    if lost
+        && methods
+            .generics
+            .params
+            .iter()
+            .all(|p| matches!(p, syn::GenericParam::Type(_)))
+    {
+        let tight = |t: String| {
+            t.replace(" :", ":")
+                .replace(" <", "<")
+                .replace("< ", "<")
+                .replace(" >", ">")
+        };
+        let shown = own
+            .params
+            .iter()
+            .map(|p| tight(p.to_token_stream().to_string()));
+        let names: Vec<String> = own.type_params().map(|t| t.ident.to_string()).collect();
+        let (shown, names) = (shown.collect::<Vec<_>>().join(", "), names.join(", "));
+        found.push(Diag::impl_parameters(
+            methods.self_ty.span(),
+            &item.ident,
+            shown,
+            names,
+        ));
+    } else {
+        found.extend(model::bounds(&mut methods.generics, config.as_ref()));
+    }
+    let whole = item.generics.type_params().count() > 0 && (lost || of_struct);
+    if whole {
+        let name = &item.ident;
+        methods.generics = own.clone();
+        let (_, args, _) = own.split_for_impl();
+        *methods.self_ty = syn::parse_quote!(#name #args);
+    }
+    match of_struct {
+        true => vec![],
+        false => found,
     }
 }
 

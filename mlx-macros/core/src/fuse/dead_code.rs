@@ -2,13 +2,14 @@
 //!
 //! Tests: `tests/passes.rs`.
 
-use crate::ir::{Graph, Id, Kind};
+use crate::ir::{Graph, Held, Id, Kind};
 use crate::syntax::model::ModelDef;
 use crate::syntax::signature::Ty;
 
 /// Marks what the result does not need, unless it changes a cache.
 pub(super) fn run(_: &ModelDef, graph: &mut Graph) {
-    graph.kept.retain(|id| {
+    let mut kept = std::mem::take(&mut graph.kept);
+    kept.retain(|id| {
         let node = &graph.nodes[*id];
         matches!(
             node.kind,
@@ -19,10 +20,16 @@ pub(super) fn run(_: &ModelDef, graph: &mut Graph) {
                 | Kind::Loop { .. }
                 | Kind::Function { .. }
                 | Kind::Attention(_)
-        ) && node.inputs().iter().any(|i| {
-            matches!(graph.nodes[*i].kind, Kind::Input(_)) && graph.nodes[*i].ty == Ty::Cache
-        })
+                | Kind::Held {
+                    what: Held::NewState(_) | Held::Once,
+                    ..
+                }
+        ) && node
+            .inputs()
+            .iter()
+            .any(|i| graph.nodes[*i].ty == Ty::Cache && graph.cache_argument(*i).is_some())
     });
+    graph.kept = kept;
     // A change of a cache in an arm of an `if` needs the `if`.
     let holds = |id: Id| {
         let Kind::If {

@@ -87,6 +87,12 @@ pub enum Kind {
     },
     /// Keys and values with those of the tokens before in front.
     CacheUpdate { cache: Id, keys: Id, values: Id },
+    /// What a cache holds besides, read or written.
+    Held {
+        cache: Id,
+        what: Held,
+        values: Vec<Id>,
+    },
     /// Cross entropy of a projection, weighted or not, without keeping the logits.
     LinearCrossEntropy {
         field: Ident,
@@ -123,6 +129,19 @@ pub enum Kind {
         then: Arm,
         otherwise: Arm,
     },
+}
+
+/// The things that a cache holds besides the keys and values of the tokens before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// A cache inside of it.
+    Part(String),
+    /// A state from the tokens before.
+    State(String),
+    /// A state for the tokens that follow.
+    NewState(String),
+    /// Keys and values that are computed once.
+    Once,
 }
 
 /// The body of a loop over a stack: one layer's share, as a graph of its own.
@@ -224,6 +243,8 @@ pub struct Call {
     pub what: String,
     /// The arguments' types, where each is, and how messages name it.
     pub args: Vec<(Ty, Span, String)>,
+    /// The names that the caller gives to arguments, by their places.
+    pub named: Vec<(usize, Ident)>,
     /// The result's type as the caller uses it.
     pub ret: Ty,
     /// The source of that type.
@@ -373,6 +394,25 @@ impl Graph {
         arms.map(|a| (a.start, a.end)).next()
     }
 
+    /// The argument that a cache is, or a part of, and the names of the parts.
+    pub fn cache_argument(&self, id: Id) -> Option<(Id, String)> {
+        match (&self.nodes[id].kind, &self.nodes[id].ty) {
+            (Kind::Input(_), Ty::Cache) => Some((id, String::new())),
+            (
+                Kind::Held {
+                    cache,
+                    what: Held::Part(name),
+                    ..
+                },
+                _,
+            ) => {
+                let (argument, path) = self.cache_argument(*cache)?;
+                Some((argument, format!("{path}.{name}")))
+            }
+            _ => None,
+        }
+    }
+
     /// True if two nodes are in different arms of one `if`, of which only one is run.
     pub fn exclusive(&self, a: Id, b: Id) -> bool {
         let (a, b) = (a.min(b), a.max(b));
@@ -425,6 +465,9 @@ impl Node {
                 keys,
                 values,
             } => vec![*cache, *keys, *values],
+            Kind::Held { cache, values, .. } => {
+                std::iter::once(cache).chain(values).copied().collect()
+            }
             Kind::LinearCrossEntropy {
                 input,
                 targets,
@@ -481,6 +524,7 @@ impl Node {
                 keys,
                 values,
             } => vec![cache, keys, values],
+            Kind::Held { cache, values, .. } => std::iter::once(cache).chain(values).collect(),
             Kind::LinearCrossEntropy {
                 input,
                 targets,

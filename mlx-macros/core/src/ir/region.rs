@@ -2,7 +2,9 @@
 //!
 //! Tests: `tests/regions.rs`.
 
+use std::any::Any;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use syn::{Expr, Ident};
 
@@ -28,6 +30,8 @@ pub struct Region {
     pub numbers: Vec<(Ident, Expr)>,
     /// The nodes whose values it gives. They stay in the graph, where nothing reads them any more.
     pub outputs: Vec<Id>,
+    /// The kernel and its gradient, once they are known.
+    pub known: Option<Rc<dyn Any>>,
 }
 
 impl Region {

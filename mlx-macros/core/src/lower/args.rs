@@ -150,7 +150,7 @@ impl Lower<'_> {
 
 /// The variable of a size in generated code.
 pub(super) fn dim_var(name: &str) -> Ident {
-    let name = name.replace('.', "__").replace('\'', "__hidden");
+    let name = name.replace(['.', ':'], "__").replace('\'', "__hidden");
     format_ident!("__d_{}", name, span = Span::mixed_site())
 }
 

@@ -56,6 +56,12 @@ impl Lower<'_> {
             let check = quote_spanned! { at => ::mlx_runtime::__private::check_argument(#sig, #all, #i, #found) };
             constant(at, check)
         });
+        let names = call.named.iter().map(|(i, name)| {
+            let (at, text) = (name.span(), name.to_string());
+            let check =
+                quote_spanned! { at => ::mlx_runtime::__private::check_name(#sig, #i, #text) };
+            constant(at, check)
+        });
         let (ret, place) = (
             sig_type(&call.ret),
             format_ident!("{}", format!("{:?}", call.place)),
@@ -63,7 +69,7 @@ impl Lower<'_> {
         let place = quote! { ::mlx_runtime::__private::Place::#place };
         let check = quote_spanned! { span => ::mlx_runtime::__private::check_result(#sig, #what, #all, &#ret, #place) };
         let result = constant(span, check);
-        quote! { #count #(#each)* #result }
+        quote! { #count #(#names)* #(#each)* #result }
     }
 }
 

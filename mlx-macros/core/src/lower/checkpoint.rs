@@ -144,9 +144,18 @@ impl Emit<'_> {
     /// `f` of a field, or nothing where the field is absent.
     fn each(&self, field: &Ident, f: TokenStream) -> TokenStream {
         match self.optional(&field.to_string()) {
+            true if self.boxed(field) => {
+                quote! { self.#field.as_deref().map(#f).unwrap_or_default() }
+            }
             true => quote! { self.#field.as_ref().map(#f).unwrap_or_default() },
+            false if self.boxed(field) => quote! { (#f)(&*self.#field) },
             false => quote! { (#f)(&self.#field) },
         }
+    }
+
+    fn boxed(&self, field: &Ident) -> bool {
+        let mut all = self.model.fields.iter();
+        all.any(|f| f.name == *field && f.boxed)
     }
 
     fn trained(&self, field: &str) -> TokenStream {

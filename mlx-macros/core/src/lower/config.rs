@@ -231,8 +231,17 @@ fn of_config(n: &Ident) -> Expr {
     Expr::Verbatim(quote_spanned! { at => __c.#n })
 }
 
+/// A constant of Rust as a size.
+fn constant(name: &str) -> Option<TokenStream> {
+    let path: syn::Path = syn::parse_str(name).ok().filter(|_| name.contains("::"))?;
+    Some(quote! { (#path as i64) })
+}
+
 /// A field of the config as a size, where `facts` say which optional ones are there.
 pub fn config_size(names: &Names, name: &str, facts: &Facts) -> TokenStream {
+    if let Some(constant) = constant(name) {
+        return constant;
+    }
     let (field, at) = names.config_field(name);
     if let Some((holder, field)) = facts.holder(name) {
         let at = located(at);
@@ -245,6 +254,9 @@ pub fn config_size(names: &Names, name: &str, facts: &Facts) -> TokenStream {
 
 /// A field of the config as a size in an estimate, which nothing computes with.
 pub fn estimated_size(names: &Names, name: &str) -> TokenStream {
+    if let Some(constant) = constant(name) {
+        return constant;
+    }
     let (field, at) = names.config_field(name);
     let at = located(at);
     let holder = name.rsplit_once('.');

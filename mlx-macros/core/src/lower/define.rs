@@ -10,7 +10,7 @@ use crate::lower::{
     config, config_expr, config_size, dim, elements, join_key, layers, sig_type, weights,
 };
 use crate::syntax::condition;
-use crate::syntax::dims::is_free;
+use crate::syntax::dims::{is_free, Dim};
 use crate::syntax::kind::FieldKind;
 use crate::syntax::logic::Facts;
 use crate::syntax::model::{Field, Inner, ModelDef, Value};
@@ -45,7 +45,10 @@ pub fn model_impl(
             #layout
             #hidden
             #call
-            fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self { #build }
+            fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self {
+                use ::mlx_runtime::__private as __rt;
+                #build
+            }
         }
         #[automatically_derived]
         #[allow(unused_variables, unused_mut, clippy::all)]
@@ -95,7 +98,7 @@ pub fn sizes(model: &ModelDef) -> TokenStream {
     let places = names.places.borrow();
     let sizes = places
         .keys()
-        .filter(|n| !is_free(n) && !names.short.contains_key(*n));
+        .filter(|n| !is_free(n) && !names.short.contains_key(*n) && !n.contains("::"));
     let fields = sizes.map(|n| names.config_field(n).0);
     quote! { let _ = |__c: &#config| { #(let _ = &__c.#fields;)* }; }
 }
@@ -280,11 +283,6 @@ fn path(f: &Field) -> TokenStream {
 
 fn build(model: &ModelDef, methods: &[Method], joins: &[Vec<Ident>]) -> TokenStream {
     let what = model.item.ident.to_string();
-    let size = |d: &crate::syntax::dims::Dim, facts: &Facts| {
-        let e = dim(d, |n| config_size(&model.names, n, facts));
-        let text = model.names.dim(d);
-        quote! { ::mlx_runtime::__private::LoadDim::new(#text, #e) }
-    };
     let requires = model.requires.iter().map(|e| {
         let cond = condition::guarded(e, &model.names.facts);
         let (text, cond) = (
@@ -293,61 +291,17 @@ fn build(model: &ModelDef, methods: &[Method], joins: &[Vec<Ident>]) -> TokenStr
         );
         let values = condition::fields(e).into_iter().map(|n| {
             let text = n.to_string();
-            quote! { (#text, ::mlx_runtime::__private::show(&__c.#n)) }
+            quote! { (#text, __rt::show(&__c.#n)) }
         });
         quote! { __loader.require(#what, #text, #cond, &[#(#values),*]); }
     });
     let elements = elements::requirements(model, methods);
     let fields = model.fields.iter().map(|f| {
-        let (name, path, frozen, lora) = (&f.name, quote! { __at }, f.frozen, f.lora);
+        let (name, path) = (&f.name, quote! { __at });
         let facts = model.facts_of(f);
         let at = load_path(model, f);
         let ty = &f.ty;
-        let size = |d: &crate::syntax::dims::Dim| size(d, &facts);
-        let number = |e: &syn::Expr| {
-            config::number(
-                &condition::guarded(e, &facts),
-                &quote! { __loader.layer() },
-            )
-        };
-        let value = match &f.kind {
-            FieldKind::Linear { out, input, bias } => {
-                let (out, input) = (size(out), size(input));
-                let bias = bias.as_ref().map_or_else(|| quote! { false }, config_expr);
-                let tied = match &f.tied {
-                    None => quote! { false },
-                    Some(t) => t.when.as_ref().map_or_else(|| quote! { true }, config_expr),
-                };
-                quote! { __loader.linear(#path, #out, #input, #bias, #tied, #lora, #frozen) }
-            }
-            FieldKind::Embedding { rows, dim } => {
-                let (rows, dim) = (size(rows), size(dim));
-                quote! { __loader.embedding(#path, #rows, #dim, #frozen) }
-            }
-            FieldKind::Layer(held) => layers::load(held, &size, &number, &path, lora, frozen),
-            FieldKind::Rope { dims, rotated, base, traditional, scaling } => {
-                let rotated = size(rotated);
-                let (dims, base, traditional) = (size(dims), number(base), config_expr(traditional));
-                let scaling = scaling.as_ref().map_or_else(
-                    || quote! { ::core::option::Option::None },
-                    |s| {
-                        let s = config_expr(s);
-                        quote! { #s.as_ref() }
-                    },
-                );
-                quote! { __loader.rope(#path, #dims, #rotated, (#base) as f32, #traditional, #scaling) }
-            }
-            FieldKind::Param { shape, dtype } => {
-                let shape = shape.iter().map(size);
-                let dtype = dtype.name();
-                quote! { __loader.param(#path, &[#(#shape),*], #dtype, #frozen) }
-            }
-            FieldKind::Layers { count, model, .. } => {
-                let count = size(count);
-                quote! { __loader.layers(#path, #count, |__p, __l| <#model as ::mlx_runtime::__private::Definition<_>>::build(__config, __p, __l)) }
-            }
-            FieldKind::Model => quote! { <#ty as ::mlx_runtime::__private::Definition<_>>::build(__config, #path, __loader) },
-        };
+        let value = load(model, f, &f.kind, &path);
         let value = match &f.config {
             None => value,
             Some(inner) => {
@@ -373,15 +327,90 @@ fn build(model: &ModelDef, methods: &[Method], joins: &[Vec<Ident>]) -> TokenStr
             .filter_map(|n| model.fields.iter().map(|f| &f.name).find(|m| *m == n));
         quote! { __mlx.join(#key, __loader, &mut [#(&mut #fields),*]); }
     });
-    let names = model.fields.iter().map(|f| &f.name);
+    let names = model.fields.iter().map(|f| {
+        let name = &f.name;
+        match (f.boxed, &f.when) {
+            (false, _) => quote! { #name },
+            (true, None) => quote! { #name: ::std::boxed::Box::new(#name) },
+            (true, Some(_)) => quote! { #name: #name.map(::std::boxed::Box::new) },
+        }
+    });
     quote! {
         let __c = &**__config;
         #(#requires)*
         #elements
         #(#fields)*
-        let mut __mlx = ::mlx_runtime::__private::Meta::new(__config, __loader);
+        let mut __mlx = __rt::Meta::new(__config, __loader);
         #(#joined)*
         Self { #(#names,)* __mlx }
+    }
+}
+
+/// The code that makes a layer from the tensors at `path`.
+fn load(model: &ModelDef, f: &Field, kind: &FieldKind, path: &TokenStream) -> TokenStream {
+    let (ty, frozen, lora) = (&f.ty, f.frozen, f.lora);
+    let facts = model.facts_of(f);
+    let size = |d: &Dim| {
+        let e = dim(d, |n| config_size(&model.names, n, &facts));
+        let text = model.names.dim(d);
+        quote! { ::mlx_runtime::__private::LoadDim::new(#text, #e) }
+    };
+    let number = |e: &syn::Expr| {
+        config::number(&condition::guarded(e, &facts), &quote! { __loader.layer() })
+    };
+    match kind {
+        FieldKind::Linear { out, input, bias } => {
+            let (out, input) = (size(out), size(input));
+            let bias = bias.as_ref().map_or_else(|| quote! { false }, config_expr);
+            let tied = match &f.tied {
+                None => quote! { false },
+                Some(t) => t.when.as_ref().map_or_else(|| quote! { true }, config_expr),
+            };
+            quote! { __loader.linear(#path, #out, #input, #bias, #tied, #lora, #frozen) }
+        }
+        FieldKind::Embedding { rows, dim } => {
+            let (rows, dim) = (size(rows), size(dim));
+            quote! { __loader.embedding(#path, #rows, #dim, #frozen) }
+        }
+        FieldKind::Layer(held) => layers::load(held, &size, &number, path, lora, frozen),
+        FieldKind::Rope {
+            dims,
+            rotated,
+            base,
+            traditional,
+            scaling,
+        } => {
+            let rotated = size(rotated);
+            let (dims, base, traditional) = (size(dims), number(base), config_expr(traditional));
+            let scaling = scaling.as_ref().map_or_else(
+                || quote! { ::core::option::Option::None },
+                |s| {
+                    let s = config_expr(s);
+                    quote! { #s.as_ref() }
+                },
+            );
+            quote! { __loader.rope(#path, #dims, #rotated, (#base) as f32, #traditional, #scaling) }
+        }
+        FieldKind::Param { shape, dtype } => {
+            let shape = shape.iter().map(size);
+            let dtype = dtype.name();
+            quote! { __loader.param(#path, &[#(#shape),*], #dtype, #frozen) }
+        }
+        FieldKind::Layers {
+            count,
+            leaf: Some(leaf),
+            ..
+        } => {
+            let (count, layer) = (size(count), load(model, f, leaf, path));
+            quote! { __loader.layers(#path, #count, |__at: &str, __loader: &mut ::mlx_runtime::model::Loader| #layer) }
+        }
+        FieldKind::Layers { count, model, .. } => {
+            let count = size(count);
+            quote! { __loader.layers(#path, #count, |__p, __l| <#model as ::mlx_runtime::__private::Definition<_>>::build(__config, __p, __l)) }
+        }
+        FieldKind::Model => {
+            quote! { <#ty as ::mlx_runtime::__private::Definition<_>>::build(__config, #path, __loader) }
+        }
     }
 }
 
@@ -430,7 +459,13 @@ fn visit(f: &Field, mutable: bool) -> TokenStream {
     } else {
         (quote!(visit), quote!(::mlx_runtime::model::Leaf), quote!(&))
     };
-    let variant = match &f.kind {
+    let (kind, stacked) = match &f.kind {
+        FieldKind::Layers {
+            leaf: Some(leaf), ..
+        } => (&**leaf, true),
+        kind => (kind, false),
+    };
+    let variant = match kind {
         FieldKind::Linear { .. } => quote!(Linear),
         FieldKind::Embedding { .. } => quote!(Embedding),
         FieldKind::Layer(held) => layers::variant(held),
@@ -438,7 +473,12 @@ fn visit(f: &Field, mutable: bool) -> TokenStream {
         FieldKind::Rope { .. } => return quote! {},
         FieldKind::Model | FieldKind::Layers { .. } => quote! {},
     };
-    let inner = match &f.kind {
+    let inner = match kind {
+        _ if stacked => quote! {
+            for (__i, __layer) in __field.into_iter().enumerate() {
+                __f(&::mlx_runtime::__private::index(#path, __i), #leaf::#variant(__layer));
+            }
+        },
         FieldKind::Model => quote! { ::mlx_runtime::model::Model::#call(__field, #path, __f); },
         FieldKind::Layers { .. } => quote! {
             for (__i, __layer) in __field.into_iter().enumerate() {
@@ -447,10 +487,11 @@ fn visit(f: &Field, mutable: bool) -> TokenStream {
         },
         _ => quote! { __f(#path, #leaf::#variant(__field)); },
     };
+    let unboxed = f.boxed.then(|| quote! { let __field = #amp **__field; });
     match f.when {
-        None => quote! { { let __field = #amp self.#name; #inner } },
+        None => quote! { { let __field = #amp self.#name; #unboxed #inner } },
         Some(_) => {
-            quote! { if let ::core::option::Option::Some(__field) = #amp self.#name { #inner } }
+            quote! { if let ::core::option::Option::Some(__field) = #amp self.#name { #unboxed #inner } }
         }
     }
 }

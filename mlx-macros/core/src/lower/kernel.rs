@@ -11,7 +11,7 @@ use super::args::dim_var;
 use super::{dim, Lower};
 use crate::ir::Graph;
 use crate::kernel::ir::{Given, Gradient, Program, Source};
-use crate::kernel::rust::{is_written, names, write};
+use crate::kernel::rust::{is_written, names, write, Written};
 use crate::syntax::dims::Dim;
 use crate::syntax::model::ModelDef;
 use crate::syntax::signature::{Method, Ty};
@@ -200,31 +200,27 @@ fn statics(
     names: &[String],
 ) -> TokenStream {
     let narrow = gradient.and_then(Gradient::narrow);
-    let all = [
-        (Some(forward), "Forward"),
-        (gradient.map(|g| &g.program), "Backward"),
-        (narrow.as_ref().map(|g| &g.program), "Narrow"),
-    ];
-    let bodies = all
-        .into_iter()
-        .filter_map(|(p, name)| Some(body(p?, name, names)));
-    let forward = program(forward, "Forward", names);
-    let gradient = derived(gradient, "Backward", names);
-    let narrow = derived(narrow.as_ref(), "Narrow", names);
+    let (forward_body, forward) = written(forward, "Forward", names);
+    let (gradient_body, gradient) = derived(gradient, "Backward", names);
+    let (narrow_body, narrow) = derived(narrow.as_ref(), "Narrow", names);
     quote! {
-        #(#bodies)*
+        #forward_body #gradient_body #narrow_body
         static __KERNEL: __r::Kernel = __r::Kernel {
             forward: #forward, results: #results, gradient: #gradient, narrow: #narrow, frozen: &[#(#frozen),*],
         };
     }
 }
 
-/// A gradient as a constant, if there is one.
-fn derived(gradient: Option<&Gradient>, name: &str, names: &[String]) -> TokenStream {
+/// A gradient's body and the gradient as a constant, if there is one.
+fn derived(
+    gradient: Option<&Gradient>,
+    name: &str,
+    names: &[String],
+) -> (TokenStream, TokenStream) {
     let Some(g) = gradient else {
-        return quote! { None };
+        return (quote! {}, quote! { None });
     };
-    let program = program(&g.program, name, names);
+    let (body, program) = written(&g.program, name, names);
     let inputs = g.inputs.iter().map(|s| match s {
         Source::Input(i) => quote! { __r::Source::Input(#i) },
         Source::Cotangent(i) => quote! { __r::Source::Cotangent(#i) },
@@ -234,35 +230,28 @@ fn derived(gradient: Option<&Gradient>, name: &str, names: &[String]) -> TokenSt
         let (inputs, axes) = (&d.inputs, d.sum.iter().map(|a| *a as i32));
         quote! { (&[#(#inputs),*], &[#(#axes),*]) }
     });
-    quote! { Some(__r::Gradient { program: #program, inputs: &[#(#inputs),*], outputs: &[#(#outputs),*] }) }
-}
-
-/// The type that holds a program's work on a row.
-fn body(p: &Program, name: &str, names: &[String]) -> TokenStream {
-    if !is_written(p) {
-        return quote! {};
-    }
-    let name = format_ident!("__{name}");
-    let body = write(p, names).body;
-    quote! {
-        struct #name;
-        impl __r::Body for #name {
-            #[inline(always)]
-            #[allow(unused, clippy::all)]
-            fn row(__row: __r::Row<'_, '_>) { #body }
-        }
-    }
-}
-
-/// A program as a constant.
-fn program(p: &Program, name: &str, names: &[String]) -> TokenStream {
-    let program = write(p, names).program;
-    let cpu = match is_written(p) {
-        true => {
-            let name = format_ident!("__{name}");
-            quote! { Some(__r::Cpu::of::<#name>()) }
-        }
-        false => quote! { None },
+    let gradient = quote! {
+        Some(__r::Gradient { program: #program, inputs: &[#(#inputs),*], outputs: &[#(#outputs),*] })
     };
-    quote! { { let cpu = #cpu; #program } }
+    (body, gradient)
+}
+
+/// The type that holds a program's work on a row, and the program as a constant.
+fn written(p: &Program, name: &str, names: &[String]) -> (TokenStream, TokenStream) {
+    let name = format_ident!("__{name}");
+    let Written { body, program } = write(p, names);
+    match is_written(p) {
+        true => (
+            quote! {
+                struct #name;
+                impl __r::Body for #name {
+                    #[inline(always)]
+                    #[allow(unused, clippy::all)]
+                    fn row(__row: __r::Row<'_, '_>) { #body }
+                }
+            },
+            quote! { { let cpu = Some(__r::Cpu::of::<#name>()); #program } },
+        ),
+        false => (quote! {}, quote! { { let cpu = None; #program } }),
+    }
 }

@@ -5,12 +5,27 @@
 //! Tests: `mlx-tests --test loops`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, ToTokens};
 
 use super::args::dim_var;
 use super::{dim, Lower};
-use crate::ir::{Graph, Id, Kind, Node};
+use crate::check::calls::flat;
+use crate::ir::{Arg, Graph, Id, Kind, Node};
 use crate::syntax::dims::is_free;
+
+/// True if a number of the node depends on the layer that the model is.
+fn of_layer(n: &Node) -> bool {
+    let Kind::Op { args, .. } = &n.kind else {
+        return false;
+    };
+    args.iter().any(|a| match a {
+        Arg::Scalar(e) | Arg::Bool(e) | Arg::Weak { expr: e, .. } => {
+            let words = e.to_token_stream().into_iter().flat_map(flat);
+            words.into_iter().any(|w| w == "layer")
+        }
+        _ => false,
+    })
+}
 
 impl Lower<'_> {
     /// A loop with a body of its own, as a list of values.
@@ -77,11 +92,28 @@ impl Lower<'_> {
         let all = carried.iter().chain(extra).map(|id| self.read(*id));
         let (inputs, width) = (&body.inputs, carried.len());
         let at = 0..inputs.len();
-        quote! {
-            ::mlx_runtime::__private::run_steps(#count, #width, &[#(#all),*], |__index: usize, __x: &[::mlx_runtime::Array]| {
-                #(let #inputs = &__x[#at];)*
-                #statements
-            })?
+        // A body of operations alone depends on nothing but its arguments, so that it may run again.
+        let alone = body.graph.all_nodes().iter().all(|n| {
+            matches!(
+                n.kind,
+                Kind::Input(_) | Kind::Op { .. } | Kind::Item(..) | Kind::Tuple(_)
+            ) && !of_layer(n)
+        });
+        match alone && !self.model.function {
+            true => quote! { {
+                let __config = self.__mlx.shared_config();
+                ::mlx_runtime::__private::run_scan(#count, #width, &[#(#all),*], move |__index: usize, __x: &[::mlx_runtime::Array]| {
+                    let __c = &*__config;
+                    #(let #inputs = &__x[#at];)*
+                    #statements
+                })?
+            } },
+            false => quote! {
+                ::mlx_runtime::__private::run_steps(#count, #width, &[#(#all),*], |__index: usize, __x: &[::mlx_runtime::Array]| {
+                    #(let #inputs = &__x[#at];)*
+                    #statements
+                })?
+            },
         }
     }
 

@@ -67,6 +67,7 @@ fn copied(m: &Method) -> Vec<crate::syntax::signature::Argument> {
         ty: a.ty.clone(),
         span: a.span,
         mutable: a.mutable,
+        states: a.states.clone(),
     });
     again.collect()
 }

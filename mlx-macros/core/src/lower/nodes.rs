@@ -8,7 +8,7 @@ use syn::Ident;
 
 use super::{checks, config, layer, Lower};
 use crate::check::build::variable;
-use crate::ir::{Arg, Arm, Callee, Id, Kind};
+use crate::ir::{Arg, Arm, Callee, Held, Id, Kind, P};
 use crate::syntax::signature::Ty;
 
 impl Lower<'_> {
@@ -61,6 +61,14 @@ impl Lower<'_> {
             Kind::Input(n) if self.is_cache(id) => quote! { &mut *#n },
             Kind::NoCache => quote! { &mut ::mlx_runtime::nn::KvCache::off() },
             Kind::Input(n) => n.to_token_stream(),
+            Kind::Held {
+                cache,
+                what: Held::Part(name),
+                ..
+            } => {
+                let (cache, key) = (self.read(*cache), self.key(name));
+                quote! { ::mlx_runtime::nn::KvCache::part(#cache, #key) }
+            }
             Kind::Number(e) => {
                 let e = self.number(e);
                 quote! { ::mlx_runtime::__private::Given::given(#e)? }
@@ -70,6 +78,12 @@ impl Lower<'_> {
                 quote! { &#v }
             }
         }
+    }
+
+    /// The name of a state or cache of this model, which no other model has.
+    fn key(&self, name: &str) -> TokenStream {
+        let name = format!("{}.{name}", self.model.item.ident);
+        quote! { ::core::concat!(::core::module_path!(), "::", #name) }
     }
 
     pub(super) fn result(&self, id: Id) -> TokenStream {
@@ -103,6 +117,34 @@ impl Lower<'_> {
         let value = match &node.kind {
             Kind::Input(_) | Kind::Tuple(_) | Kind::NoCache | Kind::With(_) => return quote! {},
             Kind::Number(_) => return quote! {},
+            Kind::Held {
+                cache,
+                what,
+                values,
+            } => {
+                let ops = quote! { ::mlx_runtime::__private::ops };
+                let cache = self.read(*cache);
+                let values: Vec<TokenStream> = values.iter().map(|id| self.read(*id)).collect();
+                match what {
+                    Held::Part(_) => return quote! {},
+                    Held::Once => {
+                        quote! { ::mlx_runtime::nn::KvCache::keep(#cache, #(#values),*)? }
+                    }
+                    Held::NewState(name) => {
+                        let key = self.key(name);
+                        return quote! { #ops::set_state(#cache, #key, #(#values),*); };
+                    }
+                    Held::State(name) => {
+                        let Ty::Tensor(shape, dtype) = &node.ty else {
+                            return quote! {};
+                        };
+                        let key = self.key(name);
+                        let shape = self.arg(&Arg::Dims(shape.clone()), P::Dims);
+                        let dtype = self.arg(&Arg::Dtype(*dtype), P::Dtype);
+                        quote! { #ops::state(#cache, #key, #shape, #dtype)? }
+                    }
+                }
+            }
             Kind::If {
                 condition,
                 then,

@@ -22,12 +22,13 @@ impl Lower<'_> {
             .fields
             .iter()
             .any(|f| f.name == *name && f.when.is_some());
-        match optional {
-            true => {
-                let text = name.to_string();
-                quote! { ::mlx_runtime::__private::present(&self.#name, #text)? }
-            }
-            false => quote! { (&self.#name) },
+        let boxed = self.model.fields.iter().any(|f| f.name == *name && f.boxed);
+        let text = name.to_string();
+        match (optional, boxed) {
+            (true, false) => quote! { ::mlx_runtime::__private::present(&self.#name, #text)? },
+            (true, true) => quote! { (&**::mlx_runtime::__private::present(&self.#name, #text)?) },
+            (false, false) => quote! { (&self.#name) },
+            (false, true) => quote! { (&*self.#name) },
         }
     }
 
@@ -55,6 +56,9 @@ impl Lower<'_> {
     /// A layer in a field. A projection multiplies with packed weights as they are, unless it dequantises them.
     pub(super) fn leaf(&self, id: Id, field: &Ident, args: &[TokenStream]) -> TokenStream {
         let layer = self.layer(field);
+        if field == LAYER {
+            return quote! { #layer.forward(#(#args),*)? };
+        }
         let linear = self
             .model
             .fields

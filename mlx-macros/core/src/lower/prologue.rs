@@ -9,7 +9,7 @@ use quote::{format_ident, quote};
 
 use super::args::{dim_var, size_pattern};
 use super::{config_size, Lower};
-use crate::ir::{Arg, Kind};
+use crate::ir::{Arg, Held, Kind};
 use crate::syntax::dims::{is_free, Dim};
 use crate::syntax::signature::{Argument, Dt, Method, Ty};
 
@@ -60,6 +60,17 @@ impl Lower<'_> {
                 _ => vec![&self.graph.nodes[*id]],
             });
         for node in inner {
+            if let (
+                Kind::Held {
+                    what: Held::State(_),
+                    ..
+                },
+                Ty::Tensor(shape, _),
+            ) = (&node.kind, &node.ty)
+            {
+                let names = shape.iter().flat_map(|d| d.names());
+                used.extend(names.filter(plain).map(String::from));
+            }
             if let Kind::Op { args, .. } = &node.kind {
                 for a in args {
                     if let Arg::Dims(d) = a {

@@ -218,6 +218,7 @@ ops! {
     "random::bits"(SHAPE, RANDOM_KEY) = Created, rules::random_bits, keeps::NOTHING;
     "random::bernoulli"(("p", P::Scalar), SHAPE, RANDOM_KEY) = Created, rules::bernoulli, keeps::NOTHING;
     "random::uniform"(("low", P::Scalar), ("high", P::Scalar), SHAPE, RANDOM_KEY) = Created, rules::uniform, keeps::NOTHING;
+    "distances"(("cache", P::Cache), ("tokens", P::Tensor)) = Launch, rules::distances, keeps::NOTHING;
     "positions"(("cache", P::Cache), ("tokens", P::Tensor)) = Launch, rules::positions, keeps::NOTHING;
     // Layers of networks.
     "rms_norm"(X, ("weight", P::Tensor), ("eps", P::Scalar)) = LastAxis, rules::norm;

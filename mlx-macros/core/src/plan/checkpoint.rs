@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use syn::{Expr, Ident, Path};
 
-use crate::ir::{Arg, Between, Callee, Graph, Id, Inputs, Kind, Node, Window, LAYER};
+use crate::ir::{Arg, Between, Callee, Graph, Held, Id, Inputs, Kind, Node, Window, LAYER};
 use crate::kernel::regions::{self, Read};
 use crate::syntax::dims::{volume, Dim, Shape};
 use crate::syntax::kind::FieldKind;
@@ -136,6 +136,10 @@ fn trains(view: View<'_>, id: Id) -> Need {
             }
         }
         Kind::Op { op, .. } if op.keeps.stops => Need::default(),
+        Kind::Held {
+            what: Held::State(_),
+            ..
+        } => Need::default(),
         Kind::Op { args, .. } => {
             let inputs = args.iter().flat_map(Arg::values);
             let inputs = inputs.map(|v| trains(view, v));

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, ToTokens};
 
-use crate::ir::{Callee, Graph, Id, Kind};
+use crate::ir::{Callee, Graph, Held, Id, Kind};
 use crate::kernel::regions;
 use crate::lower::{self, estimated_size};
 use crate::plan::checkpoint;
@@ -51,6 +51,8 @@ pub fn outline(model: &ModelDef, all: &[Method], graphs: &[Graph]) -> TokenStrea
     let parts = model.fields.iter().map(part);
     quote! {
         fn outline<'__a>(&'__a self, __o: &mut ::mlx_runtime::__private::explain::Outline<'__a>) {
+            #[allow(unused_imports)]
+            use ::core::option::Option::{None as __none, Some as __some};
             use ::mlx_runtime::__private::explain as __e;
             static __REPORT: __e::Report = __e::Report {
                 name: #name, file: ::core::file!(), line: #line,
@@ -85,6 +87,8 @@ pub fn function(
         #[allow(missing_docs)]
         impl #name::Explained {
             pub const METHOD: ::mlx_runtime::__private::explain::Method = {
+                #[allow(unused_imports)]
+                use ::core::option::Option::{None as __none, Some as __some};
                 use ::mlx_runtime::__private::explain as __e;
                 #report
             };
@@ -203,8 +207,8 @@ fn method(
 /// An optional value as Rust.
 fn option(value: Option<TokenStream>) -> TokenStream {
     match value {
-        Some(value) => quote! { ::core::option::Option::Some(#value) },
-        None => quote! { ::core::option::Option::None },
+        Some(value) => quote! { __some(#value) },
+        None => quote! { __none },
     }
 }
 
@@ -256,8 +260,8 @@ fn node(
     said: &mut Said,
 ) -> TokenStream {
     let kept = match kept {
-        None => quote! { ::core::option::Option::None },
-        Some(fields) => quote! { ::core::option::Option::Some(&[#(#fields),*]) },
+        None => quote! { __none },
+        Some(fields) => quote! { __some(&[#(#fields),*]) },
     };
     let node = &graph.nodes[id];
     said.ty(&node.ty);
@@ -269,7 +273,7 @@ fn node(
     );
     let reads = node.inputs();
     let fused = match graph.fused.get(&id) {
-        None => quote! { ::core::option::Option::None },
+        None => quote! { __none },
         Some(f) => {
             let passes = &f.passes;
             let absorbed = f.absorbed.iter().filter_map(|a| {
@@ -277,7 +281,7 @@ fn node(
                 let (text, line) = (short(graph, *a)?, self::line(gone.span));
                 Some(quote! { (#text, #line) })
             });
-            quote! { ::core::option::Option::Some(&__e::Fused { passes: &[#(#passes),*], absorbed: &[#(#absorbed),*] }) }
+            quote! { __some(&__e::Fused { passes: &[#(#passes),*], absorbed: &[#(#absorbed),*] }) }
         }
     };
     quote! {
@@ -294,10 +298,20 @@ fn text(graph: &Graph, id: Id) -> String {
         Kind::Layers { field, .. } | Kind::Loop { field, .. } => {
             format!("for layer in self.{field} ({})", inputs(graph, id))
         }
-        Kind::Attention(a) => format!(
-            "rope_attention(self.{}, %{}, %{}, %{})",
-            a.rope, a.q, a.k, a.v
-        ),
+        Kind::Attention(a) => {
+            let window = a.window.as_ref().map_or(String::new(), |w| {
+                let only = match &w.only {
+                    None => String::new(),
+                    Some((e, true)) => format!(" if {}", condition::text(e)),
+                    Some((e, false)) => format!(" unless {}", condition::text(e)),
+                };
+                format!(", sliding({}){only}", condition::text(&w.count))
+            });
+            format!(
+                "rope_attention(self.{}, %{}, %{}, %{}{window})",
+                a.rope, a.q, a.k, a.v
+            )
+        }
         Kind::ResidualNorm {
             field, left, right, ..
         } => {
@@ -322,6 +336,11 @@ fn short(graph: &Graph, id: Id) -> Option<String> {
     Some(match &graph.nodes[id].kind {
         Kind::Op { op, .. } => op.name.to_string(),
         Kind::CacheUpdate { .. } => "cache.update".to_string(),
+        Kind::If { condition, .. } => format!("if {}", condition::text(condition)),
+        Kind::Held {
+            what: Held::Part(_),
+            ..
+        } => return None,
         Kind::Item(..) | Kind::Tuple(_) | Kind::With(_) | Kind::Number(_) => return None,
         Kind::Leaf { field, .. } | Kind::Joined { field, .. } => format!("self.{field}"),
         _ => report::what(graph, id),
@@ -364,6 +383,9 @@ fn what(model: &ModelDef, kind: &Kind, said: &mut Said) -> TokenStream {
             let field = s(field);
             quote! { #w::Model(#field) }
         }
+        Kind::Layers { field, .. } | Kind::Loop { field, .. } if of_leaves(model, field) => {
+            quote! { #w::Nothing }
+        }
         Kind::Layers { field, .. } | Kind::Loop { field, .. } => {
             let policy = policy(model, field);
             let field = s(field);
@@ -378,6 +400,14 @@ fn what(model: &ModelDef, kind: &Kind, said: &mut Said) -> TokenStream {
             _ => quote! { #w::Nothing },
         },
         Kind::CacheUpdate { .. } => quote! { #w::Op("cache.update") },
+        Kind::Held {
+            what: Held::Once, ..
+        } => quote! { #w::Op("cache.keep") },
+        Kind::Held {
+            what: Held::State(_),
+            ..
+        } => quote! { #w::Op("cache.state") },
+        Kind::Held { .. } => quote! { #w::Nothing },
         Kind::Kernel(r) => {
             let operations = r.graph.nodes.iter().filter_map(|n| match &n.kind {
                 Kind::Op { op, .. } if !op.keeps.view => Some(op.name),
@@ -436,6 +466,15 @@ fn policy(model: &ModelDef, field: &syn::Ident) -> String {
     }
 }
 
+/// True of a stack of single layers.
+fn of_leaves(model: &ModelDef, field: &syn::Ident) -> bool {
+    let leaves = |k: &FieldKind| matches!(k, FieldKind::Layers { leaf: Some(_), .. });
+    model
+        .fields
+        .iter()
+        .any(|f| f.name == *field && leaves(&f.kind))
+}
+
 /// A field of the loaded model.
 fn part(f: &Field) -> TokenStream {
     let (name, text) = (&f.name, f.name.to_string());
@@ -453,12 +492,14 @@ fn part(f: &Field) -> TokenStream {
         FieldKind::Param { .. } => leaf("Param"),
         FieldKind::Rope { .. } => quote! { __o.plain(#text); },
         FieldKind::Model => quote! { __o.child(#text, __field); },
+        FieldKind::Layers { leaf: Some(_), .. } => quote! { let _ = __field; __o.plain(#text); },
         FieldKind::Layers { .. } => quote! { __o.layers(#text, __field); },
     };
+    let unboxed = f.boxed.then(|| quote! { let __field = &**__field; });
     match f.when {
-        None => quote! { { let __field = &self.#name; #inner } },
+        None => quote! { { let __field = &self.#name; #unboxed #inner } },
         Some(_) => {
-            quote! { if let ::core::option::Option::Some(__field) = &self.#name { #inner } }
+            quote! { if let ::core::option::Option::Some(__field) = &self.#name { #unboxed #inner } }
         }
     }
 }

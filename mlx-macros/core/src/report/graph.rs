@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::ir::{Arg, Graph, Id, Kind, Window};
+use crate::ir::{Arg, Graph, Held, Id, Kind, Window};
 use crate::syntax::names::Names;
 use crate::syntax::signature::Ty;
 
@@ -69,6 +69,13 @@ pub fn what(graph: &Graph, id: Id) -> String {
             let carried: Vec<String> = carried.iter().map(|id| format!("%{id}")).collect();
             format!("loop {field}({})", carried.join(", "))
         }
+        Kind::Held { what, values, .. } => match (what, &values[..]) {
+            (Held::Part(name), _) => format!("cache.{name}"),
+            (Held::State(name), _) => format!("state.{name}"),
+            (Held::NewState(name), [value]) => format!("state.{name} = %{value}"),
+            (Held::Once, [keys, values]) => format!("cache.keep(%{keys}, %{values})"),
+            _ => String::new(),
+        },
         Kind::CacheUpdate { keys, values, .. } => format!("cache.update(%{keys}, %{values})"),
         Kind::LinearCrossEntropy {
             field,

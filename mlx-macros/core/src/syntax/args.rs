@@ -133,6 +133,9 @@ pub fn dim_expr(e: &Expr, names: &Names) -> Result<Dim> {
 pub fn dim_where(e: &Expr, names: &Names, facts: &Facts) -> Result<Dim> {
     let at = e.span();
     match e {
+        Expr::Path(p) if names.constant(&p.path).is_some() => {
+            names.constant(&p.path).ok_or_else(|| Diag::not_a_size(at))
+        }
         Expr::Path(p) if p.path.get_ident().is_some() => {
             let name = p.path.require_ident()?;
             if !is_field(&p.path) {

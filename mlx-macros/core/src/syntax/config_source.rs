@@ -8,7 +8,7 @@ use std::path::{Path as File, PathBuf};
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
-use syn::{Item, ItemStruct, Path, Type, UseTree};
+use syn::{ItemStruct, Path, Type, UseTree};
 
 /// The fields of the struct that `config` names and their types, if it is in the crate of the model at `at`.
 pub fn fields(config: &Path, at: Span) -> Vec<(String, Type)> {
@@ -17,19 +17,27 @@ pub fn fields(config: &Path, at: Span) -> Vec<(String, Type)> {
 }
 
 fn fields_for(config: &Path, file: &File) -> Vec<(String, Type)> {
-    let items = items(file);
-    let path = whole(config, &items);
-    let Some(name) = path.last().filter(|_| !is_foreign(&path, &items)) else {
+    let text = read(file);
+    let path = whole(config, &text);
+    let Some(name) = path.last().filter(|_| !is_foreign(&path, &text)) else {
         return vec![];
     };
-    if lends(file, name) {
+    // A config that lends the fields of another type has more than its own.
+    if text.contains(&format!("Deref for {name}")) {
         return vec![];
     }
-    let own = struct_of(&items, name).filter(|_| path.len() == 1);
+    let own = struct_of(&text, name).filter(|_| path.len() == 1);
     let found = own.or_else(|| of_crate(file, name));
     let fields = found.iter().flat_map(|s| &s.fields);
     let named = fields.filter_map(|f| Some((f.ident.as_ref()?.unraw().to_string(), f.ty.clone())));
     named.collect()
+}
+
+/// The text of a file without its comments. Only what is asked for is parsed.
+fn read(file: &File) -> String {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let code = text.lines().filter(|l| !l.trim_start().starts_with("//"));
+    code.collect::<Vec<_>>().join("\n")
 }
 
 /// True if a model before the one at `at`, in the same file and with the same config, reads the field too.
@@ -68,23 +76,25 @@ pub fn read_before(config: &Path, field: &str, at: Span) -> bool {
         .any(|m| m.split(word).any(|w| w == field))
 }
 
-/// True if the crate says that a config lends the fields of another type.
-fn lends(file: &File, name: &syn::Ident) -> bool {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    text.contains(&format!("Deref for {name}"))
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
-fn items(file: &File) -> Vec<Item> {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    syn::parse_file(&text).map_or(vec![], |f| f.items)
-}
-
-fn struct_of(items: &[Item], name: &syn::Ident) -> Option<ItemStruct> {
-    items.iter().find_map(|i| match i {
-        Item::Struct(s) if s.ident == *name => Some(s.clone()),
-        Item::Mod(m) => struct_of(&m.content.as_ref()?.1, name),
-        _ => None,
-    })
+/// The one struct of that name in a text.
+fn struct_of(text: &str, name: &syn::Ident) -> Option<ItemStruct> {
+    let head = format!("struct {name}");
+    let starts = text.match_indices(&head).map(|(at, _)| at);
+    let mut starts = starts.filter(|at| !text[at + head.len()..].starts_with(is_word));
+    let (at, None) = (starts.next()?, starts.next()) else {
+        return None;
+    };
+    let rest = &text[at..];
+    let mut depth = 0;
+    let end = rest.char_indices().find(|(_, c)| {
+        depth += i32::from(*c == '{') - i32::from(*c == '}');
+        *c == ';' || (*c == '}' && depth == 0)
+    })?;
+    syn::parse_str(&rest[..end.0 + 1]).ok()
 }
 
 /// The names of a path that a `use` brings in as `name`, the outermost first.
@@ -100,22 +110,25 @@ fn used(tree: &UseTree, name: &syn::Ident, before: &[syn::Ident]) -> Option<Vec<
 }
 
 /// The path of the config as far as the file says it.
-fn whole(config: &Path, items: &[Item]) -> Vec<syn::Ident> {
+fn whole(config: &Path, text: &str) -> Vec<syn::Ident> {
     let written: Vec<syn::Ident> = config.segments.iter().map(|s| s.ident.clone()).collect();
-    let imported = items.iter().find_map(|i| match i {
-        Item::Use(u) => used(&u.tree, written.first()?, &[]),
-        _ => None,
-    });
+    let first = written.first().map(ToString::to_string).unwrap_or_default();
+    let imports = text.split("use ").skip(1).filter_map(|t| t.split_once(';'));
+    let imports = imports.map(|(tree, _)| tree).filter(|t| t.contains(&first));
+    let mut imports = imports.filter_map(|t| syn::parse_str::<UseTree>(t).ok());
+    let imported = imports.find_map(|tree| used(&tree, written.first()?, &[]));
     let mut path = imported.unwrap_or_default();
     path.extend(written.into_iter().skip(usize::from(!path.is_empty())));
     path
 }
 
 /// True if a path leads to another crate.
-fn is_foreign(path: &[syn::Ident], items: &[Item]) -> bool {
+fn is_foreign(path: &[syn::Ident], text: &str) -> bool {
     let own = ["crate", "self", "super"];
-    let module = |i: &Item| matches!(i, Item::Mod(m) if m.ident == path[0]);
-    path.len() > 1 && !own.iter().any(|o| path[0] == o) && !items.iter().any(module)
+    let module = || {
+        text.contains(&format!("mod {} ", path[0])) || text.contains(&format!("mod {};", path[0]))
+    };
+    path.len() > 1 && !own.iter().any(|o| path[0] == o) && !module()
 }
 
 /// The one struct of that name in the crate that holds a file.
@@ -123,10 +136,14 @@ fn of_crate(file: &File, name: &syn::Ident) -> Option<ItemStruct> {
     let root = file.ancestors().find(|a| a.join("Cargo.toml").exists())?;
     let mut files = Vec::new();
     sources(&root.join("src"), &mut files);
-    let text = format!("struct {name}");
-    let holds = |f: &PathBuf| std::fs::read_to_string(f).is_ok_and(|t| t.contains(&text));
-    let found = files.iter().filter(|f| holds(f));
-    let mut found = found.filter_map(|f| struct_of(&items(f), name));
+    let head = format!("struct {name}");
+    let texts = files
+        .iter()
+        .filter_map(|f| std::fs::read_to_string(f).ok().map(|t| (f, t)));
+    let found = texts
+        .filter(|(_, t)| t.contains(&head))
+        .map(|(f, _)| read(f));
+    let mut found = found.filter_map(|t| struct_of(&t, name));
     match (found.next(), found.next()) {
         (Some(one), None) => Some(one),
         _ => None,

@@ -6,6 +6,8 @@
 
 use proc_macro2::Span;
 
+use crate::diag::suggest;
+
 /// A function as far as the file says it.
 #[derive(Debug, PartialEq)]
 pub enum Known {
@@ -37,6 +39,79 @@ pub fn marked(at: Span) -> Vec<String> {
         .filter_map(|t| t.split_once("fn "));
     let names = heads.map(|(_, t)| t.split(|c: char| !(c.is_alphanumeric() || c == '_')).next());
     names.flatten().map(String::from).collect()
+}
+
+/// True if the file of `at` says nothing of a name but that it is used there, once.
+pub fn once(name: &str, at: Span) -> bool {
+    let text = at
+        .local_file()
+        .map(|f| std::fs::read_to_string(f).unwrap_or_default());
+    let text = text.unwrap_or_default();
+    let code = text.lines().filter(|l| !l.trim_start().starts_with("//"));
+    let words = code.flat_map(|l| l.split(|c: char| !(c.is_alphanumeric() || c == '_')));
+    words.filter(|w| *w == name).count() == 1 && !text.contains("::*;") && !text.contains("::*,")
+}
+
+/// True if the file of `at` neither imports a type nor defines it.
+pub fn not_imported(name: &str, at: Span) -> bool {
+    let Some(file) = at.local_file() else {
+        return false;
+    };
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let word = |t: &str| {
+        t.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .any(|w| w == name)
+    };
+    let imports = text.split("use ").skip(1).filter_map(|t| t.split_once(';'));
+    let imported = imports
+        .map(|(tree, _)| tree)
+        .any(|t| word(t) || t.contains('*'));
+    // A module or a macro around the struct may import it.
+    let defined = ["struct", "type", "enum"]
+        .iter()
+        .any(|k| text.contains(&format!("{k} {name}")));
+    let found = !text.is_empty() && word(&text);
+    found
+        && !imported
+        && !defined
+        && !text.contains("macro_rules!")
+        && !text.contains("extern crate")
+}
+
+/// The names of the file of `at` that begin with a capital.
+pub fn types(at: Span) -> Vec<String> {
+    let text = at
+        .local_file()
+        .map(|f| std::fs::read_to_string(f).unwrap_or_default());
+    let text = text.unwrap_or_default();
+    let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    words
+        .filter(|w| w.starts_with(char::is_uppercase))
+        .map(String::from)
+        .collect()
+}
+
+/// The model in the file of `at` that a misspelt name means. `None` if the file has a struct of that name, or none like it.
+pub fn model_like(name: &str, at: Span) -> Option<String> {
+    let text = std::fs::read_to_string(at.local_file()?).ok()?;
+    let word = |t: &str| {
+        t.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .next()
+            .map(String::from)
+    };
+    let structs = text.split("struct ").skip(1).filter_map(word);
+    let structs: Vec<String> = structs.collect();
+    let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    if structs.iter().any(|s| s == name) || words.filter(|w| *w == name).count() > 1 {
+        return None;
+    }
+    let models = text
+        .split("#[mlx_model(")
+        .skip(1)
+        .filter_map(|t| t.split_once("struct "));
+    let models: Vec<String> = models.filter_map(|(_, t)| word(t)).collect();
+    let near = suggest(name, models.iter().map(String::as_str));
+    near.split('`').nth(1).map(String::from)
 }
 
 fn in_text(name: &str, text: &str) -> Known {

@@ -38,6 +38,8 @@ pub enum FieldKind {
         count: Dim,
         model: Type,
         checkpoint: Policy,
+        /// The kind of each, of single layers in place of models.
+        leaf: Option<Box<FieldKind>>,
     },
     /// A sub-model.
     Model,
@@ -49,7 +51,17 @@ impl FieldKind {
         match self {
             FieldKind::Linear { .. } => true,
             FieldKind::Layer(held) => held.layer.indexed,
+            FieldKind::Layers { leaf, .. } => leaf.as_ref().is_some_and(|l| l.projects()),
             _ => false,
+        }
+    }
+
+    /// True if it has tensors of its own, apart from those of sub-models.
+    pub fn holds_weights(&self) -> bool {
+        match self {
+            FieldKind::Model | FieldKind::Rope { .. } => false,
+            FieldKind::Layers { leaf, .. } => leaf.is_some(),
+            _ => true,
         }
     }
 

@@ -327,6 +327,14 @@ impl Facts {
             .iter()
             .flat_map(|(l, _)| l.terms.keys().cloned())
             .collect();
+        // A quotient obeys what its dividend does: `2 * g <= e` is `2 <= e / g`.
+        for (_, by) in names.iter().filter_map(|n| n.split_once('/')) {
+            let divided = rows
+                .iter()
+                .filter_map(|(l, strict)| Some((self.divided(l, by)?, *strict)));
+            let divided: Vec<Row> = divided.collect();
+            rows.extend(divided);
+        }
         for name in &names {
             rows.extend(self.bounds(name));
         }
@@ -345,6 +353,29 @@ impl Facts {
             };
             side(l.clone()) && side(l.times(-1.0))
         })
+    }
+
+    /// A sum of products of sizes, divided by one of them, where each product but the quotient's dividend has it.
+    fn divided(&self, l: &Linear, by: &str) -> Option<Linear> {
+        if l.constant != 0.0 || by.contains('*') || !l.terms.keys().all(|n| self.of_sizes(n)) {
+            return None;
+        }
+        let mut all = Linear::default();
+        for (name, c) in &l.terms {
+            let mut factors: Vec<&str> = name.split('*').collect();
+            let part = match factors.iter().position(|f| *f == by) {
+                Some(_) if name.contains('/') => return None,
+                Some(_) if factors.len() == 1 => Linear::number(1.0),
+                Some(at) => {
+                    factors.remove(at);
+                    Linear::name(&factors.join("*"))
+                }
+                None if name.contains('/') => return None,
+                None => Linear::name(&format!("{name}/{by}")),
+            };
+            all = all.plus(&part.times(*c));
+        }
+        Some(all)
     }
 
     /// The bounds that the form of a product of names implies.

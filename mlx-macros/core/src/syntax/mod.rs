@@ -4,6 +4,7 @@
 
 mod alternatives;
 pub(crate) mod args;
+pub mod arrays;
 pub mod condition;
 mod config_source;
 pub mod digest;

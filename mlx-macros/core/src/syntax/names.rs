@@ -24,6 +24,10 @@ pub struct Names {
     pub used: RefCell<BTreeSet<String>>,
     /// Optional configs inside of the config, of which a body reads sizes.
     pub holders: RefCell<BTreeSet<String>>,
+    /// Constants of Rust that are sizes of the struct, by the names in it.
+    pub constants: RefCell<BTreeMap<String, Dim>>,
+    /// True once the struct is read: names in capitals are free from there on, unless they are constants of it.
+    pub closed: std::cell::Cell<bool>,
     /// The place where each name was first written: rustc reports there that the config has no such field.
     pub places: RefCell<BTreeMap<String, Span>>,
 }
@@ -47,6 +51,27 @@ impl Names {
         (config_field(name, at), at)
     }
 
+    /// The constant of Rust that a path names as a size.
+    pub fn constant(&self, path: &syn::Path) -> Option<Dim> {
+        let text: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
+        let text = text.join("::");
+        if let Some(known) = self.constants.borrow().get(&text) {
+            return Some(known.clone());
+        }
+        if self.closed.get() || !crate::syntax::condition::is_constant(path) {
+            return None;
+        }
+        let first = path.segments.first()?.ident.to_string();
+        // A path is told from a free dim by its begin.
+        let whole = match first.as_str() {
+            "crate" | "self" | "super" => text.clone(),
+            _ => format!("self::{text}"),
+        };
+        let size = Dim::name(&whole);
+        self.constants.borrow_mut().insert(text, size.clone());
+        Some(size)
+    }
+
     /// Keeps the place of a size in a config inside of the config.
     pub fn seen_inside(&self, name: &str, at: Span) {
         let mut places = self.places.borrow_mut();
@@ -63,7 +88,7 @@ impl Names {
                 let mut short = self.short.iter();
                 match short.find(|(_, v)| **v == one && Quotient::of(name).is_some()) {
                     Some((short, _)) => short.clone(),
-                    None => name.to_string(),
+                    None => name.strip_prefix("self::").unwrap_or(name).to_string(),
                 }
             }),
         }

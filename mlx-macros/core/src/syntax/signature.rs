@@ -13,7 +13,7 @@ use syn::{
 
 use crate::diag::{foreign, suggest, Diag, Result};
 use crate::syntax::args::positive;
-use crate::syntax::dims::{is_free, Shape};
+use crate::syntax::dims::{is_free, Dim, Shape};
 use crate::syntax::names::Names;
 
 /// Element types as the language tells them apart.
@@ -110,6 +110,8 @@ pub struct Argument {
     pub span: Span,
     /// True if it is `mut`.
     pub mutable: bool,
+    /// The states of a `State![..]`.
+    pub states: Vec<(Ident, Ty)>,
 }
 
 /// A method of a model.
@@ -147,7 +149,7 @@ impl Method {
             };
             // Only a dim that stands alone can be read off an array.
             for name in shape.iter().filter_map(|d| d.as_name()) {
-                if crate::syntax::dims::is_free(name) && !free.iter().any(|f| f == name) {
+                if name != PAST && is_free(name) && !free.iter().any(|f| f == name) {
                     free.push(name.to_string());
                 }
             }
@@ -215,6 +217,7 @@ pub fn stand_in(
                 ty,
                 span,
                 mutable: true,
+                states: vec![],
             })
         }
         FnArg::Receiver(_) => None,
@@ -223,7 +226,7 @@ pub fn stand_in(
         ReturnType::Type(_, t) => (known(t), t.span()),
         ReturnType::Default => (Ty::Unknown, sig.ident.span()),
     };
-    Method {
+    let mut method = Method {
         attrs: attrs.to_vec(),
         vis: vis.clone(),
         name: sig.ident.clone(),
@@ -232,7 +235,14 @@ pub fn stand_in(
         ret_span,
         body: body.clone(),
         broken: true,
+    };
+    if check_free(&method.ret, &method.free_dims(), ret_span).is_err() {
+        method.ret = match method.ret {
+            Ty::Tuple(all) => Ty::Tuple(vec![Ty::Unknown; all.len()]),
+            _ => Ty::Unknown,
+        };
     }
+    method
 }
 
 fn method(f: &syn::ImplItemFn, names: &Names) -> Result<Method> {
@@ -278,12 +288,19 @@ fn read(
             ty: ty(&a.ty, names)?,
             span: a.ty.span(),
             mutable: p.mutability.is_some(),
+            states: states(&a.ty, names)?,
         });
     }
     let (ret, ret_span) = match &sig.output {
         ReturnType::Type(_, t) => (ty(t, names)?, t.span()),
         ReturnType::Default => return Err(Diag::no_result(sig.ident.span())),
     };
+    // Beside a cache, `Past` is the number of positions that it puts in front.
+    let cached = args.iter().any(|a| a.ty == Ty::Cache);
+    let ret = if cached { with_past(ret) } else { ret };
+    for a in args.iter_mut().filter(|_| cached) {
+        a.ty = with_past(std::mem::replace(&mut a.ty, Ty::Unknown));
+    }
     let method = Method {
         attrs: attrs.to_vec(),
         vis: vis.clone(),
@@ -299,7 +316,7 @@ fn read(
         match &a.ty {
             Ty::Tensor(shape, _) => {
                 // A size of several is checked once the call has bound its names.
-                let known = |n: &&str| !is_free(n) || free.iter().any(|f| f == n);
+                let known = |n: &&str| *n == PAST || !is_free(n) || free.iter().any(|f| f == n);
                 let mixed = |d: &&crate::syntax::dims::Dim| {
                     d.as_name().is_none() && !d.names().iter().all(known)
                 };
@@ -311,6 +328,9 @@ fn read(
             Ty::Cache | Ty::Number | Ty::Whole | Ty::Unknown => {}
         }
         check_free(&a.ty, &free, a.span)?;
+        a.states
+            .iter()
+            .try_for_each(|(name, ty)| check_free(ty, &free, name.span()))?;
     }
     if method.args.iter().filter(|a| a.ty == Ty::Cache).count() > 1 {
         return Err(Diag::two_caches(sig.ident.span()));
@@ -329,6 +349,21 @@ fn read(
     Ok(method)
 }
 
+/// A type with the size `Past` as that which a cache alone knows.
+pub fn with_past(ty: Ty) -> Ty {
+    match ty {
+        Ty::Tensor(shape, dtype) => {
+            let past = std::collections::BTreeMap::from([("Past".to_string(), Dim::name(PAST))]);
+            Ty::Tensor(shape.iter().map(|d| d.substitute(&past)).collect(), dtype)
+        }
+        Ty::Tuple(all) => Ty::Tuple(all.into_iter().map(with_past).collect()),
+        other => other,
+    }
+}
+
+/// The name of the number of positions that a cache puts in front.
+pub const PAST: &str = "Past'";
+
 /// Refuses names of variables that have a meaning of their own.
 pub fn not_reserved(name: &Ident) -> Result<()> {
     let meaning = match name.to_string().as_str() {
@@ -344,7 +379,7 @@ pub fn check_free(ty: &Ty, free: &[String], span: Span) -> Result<()> {
     match ty {
         Ty::Tensor(shape, _) => {
             for name in shape.iter().flat_map(|d| d.names()) {
-                if crate::syntax::dims::is_free(name) && !free.iter().any(|f| f == name) {
+                if name != PAST && is_free(name) && !free.iter().any(|f| f == name) {
                     let near = suggest(name, free.iter().map(String::as_str));
                     return Err(Diag::free_dim_unbound(span, name, near));
                 }
@@ -371,6 +406,9 @@ pub fn ty(t: &Type, names: &Names) -> Result<Ty> {
         Type::Path(p) if p.path.is_ident("f32") => Ok(Ty::Number),
         Type::Path(p) if p.path.is_ident("i32") => Ok(Ty::Whole),
         Type::Reference(r) => match &*r.elem {
+            Type::Macro(m) if m.mac.path.is_ident("State") && r.mutability.is_some() => {
+                Ok(Ty::Cache)
+            }
             Type::Path(p)
                 if p.path.segments.last().is_some_and(|s| s.ident == "KvCache")
                     && r.mutability.is_some() =>
@@ -381,6 +419,56 @@ pub fn ty(t: &Type, names: &Names) -> Result<Ty> {
         },
         other => Err(unknown_type(other)),
     }
+}
+
+/// The states of `&mut State![h: [B, hidden], s: [B, n; f32]]`.
+fn states(t: &Type, names: &Names) -> Result<Vec<(Ident, Ty)>> {
+    let Type::Reference(r) = t else {
+        return Ok(vec![]);
+    };
+    let Type::Macro(m) = &*r.elem else {
+        return Ok(vec![]);
+    };
+    let parse = |input: ParseStream<'_>| -> syn::Result<Vec<(Ident, Option<TokenStream>)>> {
+        let mut all = Vec::new();
+        while !input.is_empty() {
+            let name = input.parse::<Ident>()?;
+            input.parse::<Token![:]>()?;
+            all.push(match input.peek(Ident) {
+                true => {
+                    let kind = input.parse::<Ident>()?;
+                    if kind != "KvCache" {
+                        return Err(syn::Error::new(kind.span(), "expected `KvCache`"));
+                    }
+                    (name, None)
+                }
+                false => {
+                    let sizes;
+                    syn::bracketed!(sizes in input);
+                    (name, Some(sizes.parse::<TokenStream>()?))
+                }
+            });
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(all)
+    };
+    let all = parse
+        .parse2(m.mac.tokens.clone())
+        .map_err(|e| Diag::state_form(e.span()))?;
+    if all.is_empty() {
+        return Err(Diag::state_form(m.span()));
+    }
+    let mut found: Vec<(Ident, Ty)> = Vec::new();
+    for (name, sizes) in all {
+        if found.iter().any(|(n, _)| *n == name) {
+            return Err(Diag::arguments_alike(name.span(), &name));
+        }
+        let ty = sizes.map_or(Ok(Ty::Cache), |sizes| tensor(sizes, names))?;
+        found.push((name, ty));
+    }
+    Ok(found)
 }
 
 /// The type that one with a mistake stands for, as far as Rust's types tell them apart.

@@ -115,3 +115,21 @@ pub fn positions(cache: &KvCache, tokens: &Array) -> Result<Array> {
     let from = f64::from(cache.offset());
     ops::arange(from, from + f64::from(tokens.dim(1)?), 1.0, Dtype::Int32)
 }
+
+/// `tokens [B, L, ..] -> [L, Past + L]`: the place of each key, of the cache and of the tokens, less that of each query.
+pub fn distances(cache: &KvCache, tokens: &Array) -> Result<Array> {
+    let (past, length) = (f64::from(cache.kept()), f64::from(tokens.dim(1)?));
+    let keys = ops::arange(-past, length, 1.0, Dtype::Int32)?;
+    let queries = ops::arange(0.0, length, 1.0, Dtype::Int32)?;
+    ops::subtract(&keys, &ops::expand_dims(&queries, &[1])?)
+}
+
+/// A state of the cache; zeros before the first token.
+pub fn state(cache: &KvCache, name: &'static str, shape: &[i32], dtype: Dtype) -> Result<Array> {
+    cache.state(name, shape, dtype)
+}
+
+/// Sets a state of the cache.
+pub fn set_state(cache: &mut KvCache, name: &'static str, value: &Array) {
+    cache.set_state(name, value);
+}

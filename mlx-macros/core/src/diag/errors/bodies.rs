@@ -8,7 +8,7 @@ macro_rules! bodies {
         Statement: "statement",
             help "a body holds `let`, assignments, `for layer in self.layers { .. }`, `if config.flag { .. }` and a last expression"
         {
-            unknown_statement(what, instead) = "{what} is not part of the language: {instead}";
+            unknown_statement(what, instead) = "{what} is no statement of the language: {instead}";
             result_dropped(method, want) = "`{method}` returns {want}, but its last expression ends with `;`: remove the `;`";
             value_unused() = "unused value: bind it with `let`";
             let_without_value() = "expected a value: write `let x = ..;`";
@@ -65,6 +65,7 @@ macro_rules! bodies {
         /// No such field.
         UnknownField: "unknown field" {
             tied_to_nothing(source, near) = "expected an Embedding or Linear of this struct with a weight of its own, found `{source}`{near}";
+            array_element(field, last) = "`{field}` has elements 0 to {last}: expected one of these numbers";
             unknown_field(model, name, near) = "`{model}` has no field or method `{name}`{near}";
         }
         /// No such operation.
@@ -86,11 +87,21 @@ macro_rules! bodies {
         }
         /// A cache that two layers would share.
         Cache: "cache",
-            help "use a cache for one attention, one sub-model or one stack of layers of a method"
+            help "use a cache for one attention, one sub-model or one stack of layers of a method, and parts of it for others: `cache.own`, `cache.cross`"
         {
             positions_late(line) = "positions are counted after `cache.update` (line {line}) has moved the end of the cache: rotate queries and keys before it";
             never_updated(name) = "`{name}` is never updated in this method, so positions would start at 0 in each call: call `{name}.update(k, v)`, or write `KvCache::off()`";
             cache_shared(line) = "the cache is used twice in this method, first in line {line}";
+        }
+        /// A state that is not carried.
+        State: "state",
+            help "`cache: &mut State![h: [B, hidden]]` declares a state; `cache.h` is its value after the tokens before, and `cache.h = h;` sets the value for those that follow"
+        {
+            unknown_state(cache, name, near) = "`{cache}` has no state `{name}`{near}";
+            state_changes(name, want, found) = "expected {want} for `{name}`, but {found}";
+            state_in_loop(name) = "a state is not known inside of a loop: write `let mut {name} = ..` before it, and set the state after it";
+            state_never_read(name) = "nothing reads the state `{name}`";
+            state_never_set(name) = "nothing sets the state `{name}`, so that it is always zero";
         }
         /// The two arms of an `if` differ.
         Arms: "arms of an `if`",

@@ -8,12 +8,14 @@ macro_rules! operations {
         Arguments: "arguments" {
             too_many_arguments(op, signature, found) = "`{op}` takes {signature}, found {found} arguments";
             masks_both() = "expected `causal` or `sliding(n)` on one side of `&`, and a bool tensor on the other";
+            list_without_brackets(op, name, list) = "`{op}` takes `{name}` as one list: write `{list}`";
             argument_missing(op, signature, name) = "missing argument `{name}`: `{op}` takes {signature}";
             argument_twice(op, name) = "duplicate argument `{name}` of `{op}`";
             unknown_argument(op, name, near, signature) = "unknown argument `{name}`{near}: `{op}` takes {signature}";
             layer_arguments(layer, what, found) = "`{layer}` takes {what}, found {found} arguments";
             method_arguments(method, names, found) = "`{method}` takes ({names}), found {found} arguments";
             no_tensor(callee) = "`{callee}` expects at least one tensor";
+            cache_keep_arguments() = "`cache.keep` takes (keys, values)";
             cache_update_arguments() = "`cache.update` takes (keys, values)";
             loss_arguments() = "`linear_cross_entropy` takes (x, self.head, targets, weights)";
             no_limit(op) = "{op}: expected a lower limit, an upper limit, or both";

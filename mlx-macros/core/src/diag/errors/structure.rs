@@ -17,6 +17,13 @@ macro_rules! structure {
             unknown_key(key, near, known) = "unknown argument `{key}`{near}{known}";
             unknown_attribute(name, near) = "unknown attribute `#[{name}]`{near}";
             unknown_model_key(key, near) = "unknown argument `{key}`{near}; `#[mlx_model]` takes `config = Type`, `dims(name = size, ..)`, `fuse(..)` and `digest = \"file\"`";
+            unknown_type_name(name, near) = "unknown type `{name}`{near}: nothing else in this file has the name";
+            layer_not_imported(name) = "unknown type `{name}`: write `use mlx_runtime::nn::{name};`";
+            model_lifetime() = "a model has no lifetimes: its layers own their tensors";
+            type_parameter_unused(name) = "no field has the type parameter `{name}`: remove it";
+            no_bound(name, config) = "type parameter `{name}` has no bound: write `{name}: Model<Config = {config}>`";
+            impl_parameters(name, parameters, names) = "`{name}` has type parameters: write `impl<{parameters}> {name}<{names}>`";
+            layer_parameters(kind) = "`{kind}` takes no type parameters: write `{kind}`";
             unknown_lint(name, near) = "unknown lint `{name}`{near}";
             impl_argument(found) = "`#[mlx_model]` of an `impl` takes `allow(lint)` alone, found `{found}`: write it on the struct";
             frozen_kind(field, kind) = "`#[frozen]` expects a layer that holds weights, found `{field}`, a `{kind}`";
@@ -28,6 +35,7 @@ macro_rules! structure {
             dtype_form() = "invalid `dtype`: expected float, f32, i32, u32 or bool";
             fuse_form() = "expected `fuse(off)`, `fuse(only(pass, ..))` or `fuse(except(pass, ..))`";
             unknown_pass(name, near, known) = "unknown pass `{name}`{near}: expected one of {known}";
+            array_length(most) = "expected a number of layers from 1 to {most}";
             layers_without_count(field) = "`{field}` is a stack of layers without a count: write `#[layers(num_hidden_layers)]`";
             rope_without_size(field) = "`{field}` has no head size: write `#[rope(head_dim, base = rope_theta)]`";
             config_not_a_type() = "expected the name of a type after `config =`";
@@ -66,6 +74,7 @@ macro_rules! structure {
         {
             not_a_model(what) = "expected a struct or an inherent `impl` block, found {what}";
             fields_without_names() = "expected a struct with named fields";
+            impl_of_nothing(name, near) = "no struct `{name}` with `#[mlx_model]` in this file{near}";
             not_a_method() = "expected a method: put other items into a plain `impl` block";
         }
         /// A parameter has the wrong number of dims.
@@ -89,7 +98,7 @@ macro_rules! structure {
         /// The config has no such field, or one of another type.
         ConfigField: "field of the config" {
             config_without_field(config, name, near) = "`{config}` has no field `{name}`{near}";
-            config_size_type(name, ty) = "a size of the config is an integer, but `{name}` is `{ty}`";
+            config_type(want, name, ty) = "{want}, but `{name}` is `{ty}`";
         }
         /// A dim's expression is not a polynomial.
         DimExpr: "size",
@@ -121,13 +130,14 @@ macro_rules! structure {
         }
         /// A method's signature is not understood.
         Signature: "signature",
-            help "tensors are `x: Tensor![B, L, hidden]` or `tokens: Tensor![B, L; i32]`, numbers `cap: f32`, a cache is `cache: &mut KvCache`"
+            help "tensors are `x: Tensor![B, L, hidden]` or `tokens: Tensor![B, L; i32]`, numbers `cap: f32`, a cache is `cache: &mut KvCache` or `cache: &mut State![h: [B, hidden]]`"
         {
             no_receiver() = "expected `&self` as the first argument of a method";
             argument_pattern() = "expected a plain name as argument";
             no_result() = "missing result: write `-> Tensor![..]`";
             mixed_dim(dim) = "expected a free dim alone, found `{dim}`: give the whole a name of its own, such as `N`";
             tuple_argument() = "expected a tensor, a number or the cache as argument, found a tuple";
+            state_form() = "expected states and caches as `State![h: [B, hidden], s: [B, n; f32], own: KvCache]`";
             two_caches() = "expected one cache at most";
             result_kind() = "expected a tensor or a tuple of tensors as result";
             async_or_generic() = "a method is neither async nor generic";

@@ -141,6 +141,7 @@ impl Pass<'_> {
             varying: varying.into_iter().collect(),
             numbers,
             outputs,
+            known: None,
         })
     }
 
@@ -205,5 +206,6 @@ fn argument(name: Ident, ty: Ty, span: Span) -> Argument {
         ty,
         span,
         mutable: false,
+        states: vec![],
     }
 }

@@ -11,6 +11,7 @@ mod function;
 mod norms;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use syn::Expr;
 
@@ -79,11 +80,15 @@ pub struct Programs {
 }
 
 /// The programs of a region; `None` if it is none that one kernel computes.
-pub fn programs(names: &Names, region: &Region) -> Option<Programs> {
+pub fn programs(names: &Names, region: &Region) -> Option<Rc<Programs>> {
+    let known = region.known.clone().map(|k| k.downcast::<Programs>());
+    if let Some(Ok(known)) = known {
+        return Some(known);
+    }
     let mut forward = read::read(names, &region.method, &region.graph).ok()?;
     forward.varying.clone_from(&region.varying);
     let gradient = vjp::gradient_from_outputs(&forward, &region.frozen).ok()?;
-    Some(Programs { forward, gradient })
+    Some(Rc::new(Programs { forward, gradient }))
 }
 
 /// What a gradient reads of a region.
@@ -135,7 +140,7 @@ pub fn run(model: &ModelDef, method: &Method, graph: &mut Graph) {
 struct Found {
     members: BTreeSet<Id>,
     region: Region,
-    programs: Programs,
+    programs: Rc<Programs>,
     /// The nodes whose values its gradient reads.
     kept: BTreeSet<Id>,
     /// Members whose values it gives for its gradient.
@@ -350,16 +355,18 @@ impl Pass<'_> {
             return None;
         }
         let outputs = self.outputs(&members, given)?;
-        let region = self.function(&members, outputs)?;
+        let mut region = self.function(&members, outputs)?;
         let programs = programs(&self.model.names, &region)?;
+        region.known = Some(programs.clone());
         let all = [
             Some(&programs.forward),
             programs.gradient.as_ref().map(|g| &g.program),
         ];
-        let hidden = |n: &&String| n.ends_with('\'');
-        let named = rust::names(&all.into_iter().flatten().collect::<Vec<_>>());
-        let mut hidden = named.iter().filter(hidden);
-        if hidden.any(|n| region.shown(n).is_none()) {
+        if region
+            .varying
+            .iter()
+            .any(|n| n.ends_with('\'') && region.shown(n).is_none())
+        {
             return None;
         }
         if !all.into_iter().flatten().all(is_launched) {

@@ -7,7 +7,7 @@ use crate::ir::{Arg, Ctx};
 use crate::ops::operands::{need_float, promote};
 use crate::syntax::dims::{is_free, Dim};
 use crate::syntax::shapes::broadcast;
-use crate::syntax::signature::{Dt, Ty};
+use crate::syntax::signature::{Dt, Ty, PAST};
 
 /// `q [B, H, L, D]`, `k [B, G, S, D]`, `v [B, G, S, E]` -> `[B, H, L, E]`; G divides H.
 pub fn attention(c: &Ctx<'_>) -> Result<Ty> {
@@ -135,6 +135,18 @@ pub fn rope(c: &Ctx<'_>) -> Result<Ty> {
     }
     c.need_at_most(1, dims, &s[s.len() - 1])?;
     Ok(Ty::Tensor(s.clone(), d))
+}
+
+/// `tokens [B, L, ..] -> [L, Past + L] of i32`: places of keys less places of queries.
+pub fn distances(c: &Ctx<'_>) -> Result<Ty> {
+    let (s, _) = c.tensor(1)?;
+    match s.get(1) {
+        Some(length) => {
+            let keys = length.plus(&Dim::name(PAST));
+            Ok(Ty::Tensor(vec![length.clone(), keys], Dt::I32))
+        }
+        None => Err(Diag::needs_length(c.at(1), c.op.name, c.describe(1))),
+    }
 }
 
 /// `tokens [B, L, ..] -> [L] of i32`: positions that follow those in the cache.

@@ -11,6 +11,7 @@ use crate::diag::{suggest, Diag, Result};
 use crate::syntax::args::{dim_expr, Args};
 use crate::syntax::condition::{self, is_place};
 use crate::syntax::dims::Dim;
+use crate::syntax::function_source;
 use crate::syntax::kind::{FieldKind, Policy};
 use crate::syntax::layers;
 use crate::syntax::literals::literal;
@@ -71,11 +72,11 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
     let optional = element(&f.ty, "Option");
     let when = condition_of(&name, find("when"), optional.is_some())?;
     let ty = optional.unwrap_or_else(|| f.ty.clone());
+    let inside = element(&ty, "Box");
+    let boxed = inside.is_some();
+    let ty = inside.unwrap_or(ty);
     let kind = kind(&ty, &name, find, names)?;
-    let holds_weights = !matches!(
-        kind,
-        FieldKind::Model | FieldKind::Layers { .. } | FieldKind::Rope { .. }
-    );
+    let holds_weights = kind.holds_weights();
     if let (Some(a), false) = (find("frozen"), holds_weights) {
         return Err(Diag::frozen_kind(a.span(), name, last_segment(&ty)));
     }
@@ -152,6 +153,7 @@ pub(super) fn field(f: &mut syn::Field, names: &Names) -> Result<Field> {
         tied,
         when,
         config,
+        boxed,
         broken: false,
     })
 }
@@ -222,6 +224,16 @@ fn condition_of(name: &Ident, a: Option<&Attribute>, optional: bool) -> Result<O
     }
 }
 
+/// The kind of each layer of a stack.
+fn single_layer<'a>(
+    ty: &Type,
+    name: &Ident,
+    find: &dyn Fn(&str) -> Option<&'a Attribute>,
+    names: &Names,
+) -> Result<FieldKind> {
+    kind(ty, name, find, names)
+}
+
 fn kind<'a>(
     whole: &Type,
     name: &Ident,
@@ -230,6 +242,11 @@ fn kind<'a>(
 ) -> Result<FieldKind> {
     let ty = last_segment(whole);
     if let Some(model) = element(whole, "Vec") {
+        if let Type::Path(p) = &model {
+            if let Some(e) = p.path.get_ident().and_then(super::unknown_type) {
+                return Err(e);
+            }
+        }
         let Some(a) = find("layers") else {
             return Err(Diag::layers_without_count(whole.span(), name));
         };
@@ -245,11 +262,42 @@ fn kind<'a>(
             .take("checkpoint")
             .map_or(Ok(Policy::Auto), |e| policy(&e))?;
         args.finish(&["checkpoint"])?;
+        let single = last_segment(&model);
+        let leaf = match single == "Linear" || layers::find(&single).is_some_and(|l| !l.indexed) {
+            true => {
+                let of_one = |n: &str| find(n).filter(|_| n != "layers");
+                Some(Box::new(single_layer(&model, name, &of_one, names)?))
+            }
+            false => None,
+        };
         return Ok(FieldKind::Layers {
             count,
             model,
             checkpoint,
+            leaf,
         });
+    }
+    let layer = super::is_layer(&ty);
+    if let Type::Path(p) = whole {
+        if let (true, Some(last)) = (
+            layer,
+            p.path.segments.last().filter(|s| !s.arguments.is_none()),
+        ) {
+            return Err(Diag::layer_parameters(last.span(), &last.ident));
+        }
+        if let Some(name) = p.path.get_ident().filter(|_| layer) {
+            if function_source::not_imported(&ty, name.span()) {
+                return Err(Diag::layer_not_imported(name.span(), name));
+            }
+        }
+        if let Some(e) = p
+            .path
+            .get_ident()
+            .filter(|_| !layer)
+            .and_then(super::unknown_type)
+        {
+            return Err(e);
+        }
     }
     let mut param = find("param").map(Args::of).transpose()?;
     let need = || Diag::param_without_shape(name.span(), name, &ty);

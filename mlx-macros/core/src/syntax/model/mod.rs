@@ -18,7 +18,9 @@ use crate::syntax::args::{positive, Args};
 use crate::syntax::condition;
 use crate::syntax::digest::Digest;
 use crate::syntax::dims::{is_free, Dim};
+use crate::syntax::function_source;
 use crate::syntax::kind::FieldKind;
+use crate::syntax::layers::Setting;
 use crate::syntax::logic::Facts;
 use crate::syntax::names::Names;
 use crate::syntax::quantize::Quantize;
@@ -88,6 +90,8 @@ pub struct Field {
     pub when: Option<Expr>,
     /// The config of a sub-model, where that is not this model's.
     pub config: Option<Inner>,
+    /// True if it stands in a `Box`.
+    pub boxed: bool,
     /// Its attributes have a mistake: nothing is said of how it is used.
     pub broken: bool,
 }
@@ -145,7 +149,7 @@ const HELPERS: &[&str] = &[
 /// The model is there whatever is wrong. `passes` are the names that `fuse(..)` may
 /// switch.
 pub fn read(attr: TokenStream, mut item: ItemStruct, passes: &[&str]) -> (ModelDef, Vec<Diag>) {
-    let mut errors = Vec::new();
+    let mut errors = crate::syntax::arrays::expand(&mut item);
     let syntax = take_mark(&mut item.attrs);
     errors.extend(misspelt(&mut item.attrs));
     // Quotients in sizes lean on what is required.
@@ -161,6 +165,8 @@ pub fn read(attr: TokenStream, mut item: ItemStruct, passes: &[&str]) -> (ModelD
     if !named {
         errors.push(Diag::fields_without_names(item.ident.span()));
     }
+    let config = header.as_ref().map(|(config, ..)| config);
+    errors.extend(generics(&mut item, config));
     // What follows leans on what is wrong here.
     let frame = errors.len();
     let mut unclear = frame > 0 || syntax;
@@ -179,11 +185,16 @@ pub fn read(attr: TokenStream, mut item: ItemStruct, passes: &[&str]) -> (ModelD
         match field(f, names).and_then(|f| not_itself(f, &item.ident)) {
             Ok(f) => fields.push(f),
             Err(e) => {
-                errors.push(e);
+                // A type that is not imported is one mistake, however many fields have it.
+                let again = |o: &Diag| o.message == e.message && e.code == Code::Attribute;
+                if !errors.iter().any(again) {
+                    errors.push(e);
+                }
                 fields.extend(f.ident.clone().map(|name| broken(name, &f.ty)));
             }
         }
     }
+    names.closed.set(true);
     item.attrs.retain(|a| !is_helper(a));
     if unclear {
         // Sizes that nothing defines are no second mistake.
@@ -241,7 +252,8 @@ pub fn read(attr: TokenStream, mut item: ItemStruct, passes: &[&str]) -> (ModelD
         // They may follow from the mistakes before.
         errors.truncate(found);
     }
-    let config_unknown = header.is_none();
+    let stand_in = |p: &Path| p.segments.last().is_some_and(|s| s.ident == "Infallible");
+    let config_unknown = header.as_ref().is_none_or(|(config, ..)| stand_in(config));
     let (config, names, fuse, _, allowed) = header.unwrap_or_else(|| {
         let none = syn::parse_quote!(::core::convert::Infallible);
         (none, Names::default(), Switches::All, None, vec![])
@@ -356,20 +368,44 @@ pub(crate) fn absent(model: &ModelDef, bodies: &[Ident]) -> Vec<Absent> {
         return vec![];
     }
     let names = &model.names;
-    let mut read: Vec<(String, Span, bool)> = Vec::new();
+    let mut read: Vec<(String, Span, Want)> = Vec::new();
     let places = names.places.borrow();
     let sizes = places
         .iter()
         .filter(|(n, _)| !is_free(n) && !n.contains('.'));
-    read.extend(sizes.map(|(n, at)| (n.clone(), *at, true)));
+    read.extend(sizes.map(|(n, at)| (n.clone(), *at, Want::Size)));
     let conditions = model
         .requires
         .iter()
         .chain(model.fields.iter().filter_map(|f| f.when.as_ref()));
-    let numbers = conditions.chain(model.fields.iter().flat_map(Field::numbers));
-    let of_struct = numbers.flat_map(condition::fields);
-    let others = of_struct.chain(bodies.iter().cloned());
-    read.extend(others.map(|n| (n.unraw().to_string(), n.span(), false)));
+    let conditions: Vec<&Expr> = conditions.collect();
+    let guards = conditions.iter().map(|e| e.to_token_stream().to_string());
+    let guards: Vec<String> = guards.collect();
+    let conditions = conditions.into_iter();
+    let asked: Vec<Ident> = conditions
+        .flat_map(condition::fields)
+        .chain(bodies.iter().cloned())
+        .collect();
+    for f in &model.fields {
+        let flags = f.flags();
+        for e in f.numbers() {
+            let want = match e {
+                _ if matches!(&f.kind, FieldKind::Rope { scaling: Some(s), .. } if std::ptr::eq(s, e)) => {
+                    Want::Any
+                }
+                Expr::Path(_) if flags.iter().any(|x| std::ptr::eq(*x, e)) => Want::Flag,
+                Expr::Path(_) => Want::Number,
+                _ => Want::Any,
+            };
+            let of_field = condition::fields(e).into_iter();
+            read.extend(of_field.map(|n| (n.unraw().to_string(), n.span(), want)));
+        }
+    }
+    read.extend(
+        asked
+            .iter()
+            .map(|n| (n.unraw().to_string(), n.span(), Want::Any)),
+    );
     read.retain(|(n, ..)| !names.short.contains_key(n) && !n.is_empty());
     read.sort_by_key(|(n, at, _)| (n.clone(), at.start().line, at.start().column));
     let known = || source.iter().map(|(n, _)| n.as_str());
@@ -380,13 +416,16 @@ pub(crate) fn absent(model: &ModelDef, bodies: &[Ident]) -> Vec<Absent> {
         .map(|s| s.ident.to_string())
         .unwrap_or_default();
     let mut found: Vec<(String, Absent)> = Vec::new();
-    for (name, span, size) in read {
+    for (name, span, want) in read {
+        let guarded = guards.iter().any(|g| {
+            g.contains(&format!("{name} . is_some")) || g.contains(&format!("{name} . is_none"))
+        }) || bodies.iter().any(|n| n.unraw() == name.as_str());
         let error = match source.iter().find(|(n, _)| *n == name) {
             None => Diag::config_without_field(span, &config, &name, suggest(&name, known())),
-            Some((_, ty)) if size && never_a_size(ty) => {
-                Diag::config_size_type(span, &name, ty.to_token_stream())
-            }
-            Some(_) => continue,
+            Some((_, ty)) => match want.refuses(ty, guarded) {
+                Some(what) => Diag::config_type(span, what, &name, ty.to_token_stream()),
+                None => continue,
+            },
         };
         if !found.iter().any(|(n, _)| *n == name) {
             let reported = crate::syntax::config_source::read_before(&model.config, &name, at);
@@ -396,10 +435,39 @@ pub(crate) fn absent(model: &ModelDef, bodies: &[Ident]) -> Vec<Absent> {
     found.into_iter().map(|(_, a)| a).collect()
 }
 
-/// True for types that hold no integer.
-fn never_a_size(ty: &Type) -> bool {
-    const OTHERS: [&str; 4] = ["f32", "f64", "bool", "String"];
-    matches!(ty, Type::Path(p) if p.path.segments.last().is_some_and(|s| OTHERS.iter().any(|o| s.ident == o)))
+/// What a field of the config is read as.
+#[derive(Clone, Copy)]
+enum Want {
+    Size,
+    Number,
+    Flag,
+    Any,
+}
+
+impl Want {
+    /// The words for what is wanted, if a type is known to be something else. A field that a condition asks for may be absent.
+    fn refuses(self, ty: &Type, guarded: bool) -> Option<&'static str> {
+        let Type::Path(p) = ty else { return None };
+        let name = p.path.segments.last()?.ident.to_string();
+        let absent = name == "Option" && !guarded;
+        let integer = [
+            "usize", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "isize",
+        ]
+        .contains(&name.as_str());
+        let float = ["f32", "f64"].contains(&name.as_str());
+        match self {
+            Want::Size if absent || float || ["bool", "String"].contains(&name.as_str()) => {
+                Some("a size of the config is an integer")
+            }
+            Want::Number if absent || ["bool", "String"].contains(&name.as_str()) => {
+                Some("a number of the config is an integer or a float")
+            }
+            Want::Flag if integer || float || name == "String" => {
+                Some("a flag of the config is a `bool`")
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A mistake for each of these fields of the config that a size has the name of.
@@ -471,11 +539,7 @@ impl Field {
 
     /// True if it has tensors of its own, apart from those of sub-models.
     fn holds_weights(&self) -> bool {
-        let none = matches!(
-            self.kind,
-            FieldKind::Model | FieldKind::Layers { .. } | FieldKind::Rope { .. }
-        );
-        !self.broken && !none
+        !self.broken && self.kind.holds_weights()
     }
 
     /// The sizes of its weights, and how many layers it has.
@@ -491,6 +555,21 @@ impl Field {
             FieldKind::Layers { count, .. } => vec![count],
             FieldKind::Model => vec![],
         }
+    }
+
+    /// Those of its numbers that are flags.
+    fn flags(&self) -> Vec<&Expr> {
+        let mut all: Vec<&Expr> = self.tied.iter().filter_map(|t| t.when.as_ref()).collect();
+        match &self.kind {
+            FieldKind::Linear { bias, .. } => all.extend(bias),
+            FieldKind::Layer(held) => all.extend(held.options.iter().filter_map(|o| match o {
+                Setting::Flag(e) => Some(e),
+                _ => None,
+            })),
+            FieldKind::Rope { traditional, .. } => all.push(traditional),
+            _ => {}
+        }
+        all
     }
 
     /// The numbers and flags of the config that its attributes name.
@@ -525,6 +604,7 @@ fn broken(name: Ident, ty: &Type) -> Field {
         tied: None,
         when: None,
         config: None,
+        boxed: false,
         broken: true,
     }
 }
@@ -562,7 +642,21 @@ fn check_tied(f: &Field, fields: &[Field], names: &Names) -> Result<()> {
 }
 
 /// The struct without the attributes that only the macros read, for when the model is wrong.
-pub fn stripped(mut item: ItemStruct) -> ItemStruct {
+pub fn stripped(mut item: ItemStruct, model: &ModelDef) -> ItemStruct {
+    item.generics = model.item.generics.clone();
+    // The type of a field with a mistake may have more.
+    for f in item.fields.iter_mut() {
+        let broken = model
+            .fields
+            .iter()
+            .any(|o| o.broken && Some(&o.name) == f.ident.as_ref());
+        let text = f.ty.to_token_stream().to_string();
+        let mut params = model.item.generics.type_params();
+        let layer = matches!(&f.ty, Type::Path(p) if p.path.segments.last().is_some_and(|s| is_layer(&s.ident.to_string())));
+        if broken && (layer || !params.any(|p| words(&text).any(|w| p.ident == w))) {
+            f.ty = syn::parse_quote!(());
+        }
+    }
     take_mark(&mut item.attrs);
     misspelt(&mut item.attrs);
     item.attrs.retain(|a| !is_helper(a));
@@ -575,6 +669,66 @@ pub fn stripped(mut item: ItemStruct) -> ItemStruct {
 
 fn collect<T>(errors: &mut Vec<Diag>, r: Result<T>) -> Option<T> {
     r.map_err(|e| errors.push(e)).ok()
+}
+
+/// Lifetimes and type parameters that no field has, which are taken away, and type parameters without a bound, which get one.
+pub(crate) fn generics(item: &mut ItemStruct, config: Option<&Path>) -> Vec<Diag> {
+    let fields = item.fields.to_token_stream().to_string();
+    let used = |name: &Ident| words(&fields).any(|w| name == w);
+    let wrong = |p: &syn::GenericParam| match p {
+        syn::GenericParam::Lifetime(l) => Some(Diag::model_lifetime(l.span())),
+        syn::GenericParam::Type(t) if !used(&t.ident) => {
+            Some(Diag::type_parameter_unused(t.ident.span(), &t.ident))
+        }
+        _ => None,
+    };
+    let mut found: Vec<Diag> = item.generics.params.iter().filter_map(wrong).collect();
+    if !found.is_empty() {
+        let kept = item.generics.params.iter().filter(|p| wrong(p).is_none());
+        item.generics.params = kept.cloned().collect();
+    }
+    found.extend(bounds(&mut item.generics, config));
+    found
+}
+
+/// True for the name of a layer of the runtime.
+fn is_layer(name: &str) -> bool {
+    crate::syntax::layers::find(name).is_some()
+        || ["Linear", "Embedding", "Param", "Rope"].contains(&name)
+}
+
+/// The names in a text.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+}
+
+/// Gives each type parameter without a bound the one that it needs.
+pub(crate) fn bounds(generics: &mut syn::Generics, config: Option<&Path>) -> Vec<Diag> {
+    let clause = generics.where_clause.to_token_stream().to_string();
+    let config = config.map_or_else(|| "Config".to_string(), |c| c.to_token_stream().to_string());
+    let mut found = Vec::new();
+    for t in generics.type_params_mut() {
+        let bound = t.bounds.to_token_stream().to_string();
+        let none = t.bounds.is_empty()
+            || (words(&bound).any(|w| w == "Model") && !bound.contains("Config"));
+        if none && !words(&clause).any(|w| t.ident == w) {
+            found.push(Diag::no_bound(t.ident.span(), &t.ident, &config));
+            let config: syn::Type =
+                syn::parse_str(&config).unwrap_or_else(|_| syn::parse_quote!(()));
+            t.bounds = syn::parse_quote!(::mlx_runtime::model::Model<Config = #config>);
+        }
+    }
+    found
+}
+
+/// The mistake of a type that is nowhere else in the file.
+fn unknown_type(name: &Ident) -> Option<Diag> {
+    let text = name.to_string();
+    function_source::once(&text, name.span()).then(|| {
+        let others = function_source::types(name.span());
+        let others = others.iter().map(String::as_str).filter(|o| *o != text);
+        Diag::unknown_type_name(name.span(), name, suggest(&text, others))
+    })
 }
 
 /// Attributes with almost the name of one of the macros', which are taken away.
@@ -605,6 +759,7 @@ fn header(
     errors: &mut Vec<Diag>,
 ) -> Result<Header> {
     let (mut config, mut digest, mut allowed) = (None, None, Vec::new());
+    let mut unknown = false;
     let mut fuse = Switches::All;
     let mut seen: Vec<Path> = Vec::new();
     for meta in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(attr)? {
@@ -618,7 +773,13 @@ fn header(
             Meta::NameValue(nv) if nv.path.is_ident("config") => match &nv.value {
                 Expr::Path(p) => {
                     config = Some(p.path.clone());
-                    Ok(())
+                    match p.path.get_ident().and_then(unknown_type) {
+                        Some(e) => {
+                            unknown = true;
+                            Err(e)
+                        }
+                        None => Ok(()),
+                    }
                 }
                 e => return Err(Diag::config_not_a_type(e.span())),
             },
@@ -651,7 +812,11 @@ fn header(
         };
         errors.extend(read.err());
     }
-    let config = config.ok_or_else(|| Diag::no_config(at))?;
+    let mut config: Path = config.ok_or_else(|| Diag::no_config(at))?;
+    if unknown {
+        // A type that is not there would be reported once more.
+        config = syn::parse_quote!(::core::convert::Infallible);
+    }
     Ok((config, names, fuse, digest, allowed))
 }
 

@@ -9,7 +9,7 @@ use quote::ToTokens;
 use syn::{Expr, Ident};
 
 use crate::fuse;
-use crate::ir::{Arg, Graph, Id, Kind, Node, Op, Tier};
+use crate::ir::{Arg, Graph, Id, Kind, Node, Tier};
 use crate::ops;
 use crate::syntax::kind::FieldKind;
 use crate::syntax::layers::{Held, Setting};
@@ -164,14 +164,6 @@ fn replace(graph: &mut Graph, id: Id, norm: Norm<'_>) -> Option<usize> {
     };
     let at = graph.nodes.len();
     let mut added = vec![weight(false)];
-    let (eps, args): (&Setting, fn(Id, Id, Arg, Arg) -> Vec<Arg>) = match norm.held.layer.name {
-        "RmsNorm" => (&norm.held.options[0], |x, w, _, eps| {
-            vec![Arg::Value(x), Arg::Value(w), eps]
-        }),
-        _ => (&norm.held.options[0], |x, w, bias, eps| {
-            vec![Arg::Value(x), Arg::Value(w), bias, eps]
-        }),
-    };
     let (mut scale, mut bias) = (at, Arg::Absent);
     match &norm.held.options[1] {
         Setting::Number(offset) if literal(offset) != Some(0.0) => {
@@ -189,14 +181,15 @@ fn replace(graph: &mut Graph, id: Id, norm: Norm<'_>) -> Option<usize> {
         }
         _ => {}
     }
-    let Setting::Number(eps) = eps else {
+    let Some(Setting::Number(eps)) = norm.held.options.first() else {
         return None;
     };
-    let op: &'static Op = match norm.held.layer.name {
-        "RmsNorm" => ops::find("rms_norm")?,
-        _ => ops::find("layer_norm")?,
+    let (x, scale, eps) = (Arg::Value(x), Arg::Value(scale), Arg::Scalar(eps.clone()));
+    let (name, args) = match norm.held.layer.name {
+        "RmsNorm" => ("rms_norm", vec![x, scale, eps]),
+        _ => ("layer_norm", vec![x, scale, bias, eps]),
     };
-    let args = args(x, scale, bias, Arg::Scalar(eps.clone()));
+    let op = ops::find(name)?;
     let count = added.len();
     graph.nodes[id].kind = Kind::Op { op, args };
     graph.put_before(id, added);

@@ -11,7 +11,7 @@ pub struct Case {
 }
 
 /// The models that mistakes are planted in: those of the examples, each with a function that uses it.
-const BASES: [(&str, &str); 12] = [
+const BASES: [(&str, &str); 13] = [
     ("llama", "Llama"),
     ("gpt2", "Gpt2"),
     ("bert", "Bert"),
@@ -23,6 +23,7 @@ const BASES: [(&str, &str); 12] = [
     ("qwen3_moe", "Qwen3Moe"),
     ("olmo2", "Olmo2"),
     ("gemma2", "Gemma2"),
+    ("functions", "Block"),
     (
         "decoder",
         "Decoder<Block<mlx_models::llama::Attention, mlx_models::llama::Mlp>>",
@@ -49,7 +50,11 @@ pub fn bases() -> Vec<(&'static str, String)> {
     let config = format!("use mlx_models::Family;\nuse mlx_runtime::nn::RopeScaling;\n\n{config}");
     let t5 = structure(&read("t5.rs".to_string()), "pub struct T5Config {");
     let base = |(name, model): &(&'static str, &str)| {
-        let mut text = read(format!("{name}.rs"));
+        let own = super::file("bases").join(format!("{name}.rs"));
+        let mut text = match own.exists() {
+            true => std::fs::read_to_string(own).unwrap(),
+            false => read(format!("{name}.rs")),
+        };
         if ["llama", "gpt2", "t5_blocks"].contains(name) {
             text = text.replace("use crate::Config;", &config);
             text = text.replace("use crate::t5::T5Config;", &t5);

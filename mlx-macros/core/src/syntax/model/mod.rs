@@ -18,7 +18,6 @@ use crate::syntax::args::{positive, Args};
 use crate::syntax::condition;
 use crate::syntax::digest::Digest;
 use crate::syntax::dims::{is_free, Dim};
-use crate::syntax::function_source;
 use crate::syntax::kind::FieldKind;
 use crate::syntax::layers::Setting;
 use crate::syntax::logic::Facts;
@@ -28,9 +27,14 @@ use crate::syntax::signature::take_mark;
 use crate::syntax::switches::Switches;
 use crate::syntax::weights::Weights;
 
+mod absent;
 mod field;
+mod names;
 
+pub(crate) use absent::absent;
 use field::field;
+pub(crate) use names::{bounds, generics};
+use names::{is_layer, misspelt, unknown_type, words};
 
 /// A model as its struct defines it.
 pub struct ModelDef {
@@ -351,125 +355,6 @@ fn hidden_fields(names: &Names, fields: &[Field], source: &[(String, Type)]) -> 
     hidden(names, &read)
 }
 
-/// A field of the config that a model reads and the config does not have, or has with a type that it cannot be read as.
-pub(crate) struct Absent {
-    /// The mistake.
-    pub error: Diag,
-    /// True if another model before this one has it too, and reports it.
-    pub reported: bool,
-}
-
-/// The fields of the config that are not as the model reads them, if the config is in the same crate. `bodies` are those
-/// that the methods read.
-pub(crate) fn absent(model: &ModelDef, bodies: &[Ident]) -> Vec<Absent> {
-    let at = model.item.ident.span();
-    let source = &model.source;
-    if source.is_empty() || model.function {
-        return vec![];
-    }
-    let names = &model.names;
-    let mut read: Vec<(String, Span, Want)> = Vec::new();
-    let places = names.places.borrow();
-    let sizes = places
-        .iter()
-        .filter(|(n, _)| !is_free(n) && !n.contains('.'));
-    read.extend(sizes.map(|(n, at)| (n.clone(), *at, Want::Size)));
-    let conditions = model
-        .requires
-        .iter()
-        .chain(model.fields.iter().filter_map(|f| f.when.as_ref()));
-    let conditions: Vec<&Expr> = conditions.collect();
-    let guards = conditions.iter().map(|e| e.to_token_stream().to_string());
-    let guards: Vec<String> = guards.collect();
-    let conditions = conditions.into_iter();
-    let asked: Vec<Ident> = conditions
-        .flat_map(condition::fields)
-        .chain(bodies.iter().cloned())
-        .collect();
-    for f in &model.fields {
-        let flags = f.flags();
-        for e in f.numbers() {
-            let want = match e {
-                _ if matches!(&f.kind, FieldKind::Rope { scaling: Some(s), .. } if std::ptr::eq(s, e)) => {
-                    Want::Any
-                }
-                Expr::Path(_) if flags.iter().any(|x| std::ptr::eq(*x, e)) => Want::Flag,
-                Expr::Path(_) => Want::Number,
-                _ => Want::Any,
-            };
-            let of_field = condition::fields(e).into_iter();
-            read.extend(of_field.map(|n| (n.unraw().to_string(), n.span(), want)));
-        }
-    }
-    read.extend(
-        asked
-            .iter()
-            .map(|n| (n.unraw().to_string(), n.span(), Want::Any)),
-    );
-    read.retain(|(n, ..)| !names.short.contains_key(n) && !n.is_empty());
-    read.sort_by_key(|(n, at, _)| (n.clone(), at.start().line, at.start().column));
-    let known = || source.iter().map(|(n, _)| n.as_str());
-    let config = model
-        .config
-        .segments
-        .last()
-        .map(|s| s.ident.to_string())
-        .unwrap_or_default();
-    let mut found: Vec<(String, Absent)> = Vec::new();
-    for (name, span, want) in read {
-        let guarded = guards.iter().any(|g| {
-            g.contains(&format!("{name} . is_some")) || g.contains(&format!("{name} . is_none"))
-        }) || bodies.iter().any(|n| n.unraw() == name.as_str());
-        let error = match source.iter().find(|(n, _)| *n == name) {
-            None => Diag::config_without_field(span, &config, &name, suggest(&name, known())),
-            Some((_, ty)) => match want.refuses(ty, guarded) {
-                Some(what) => Diag::config_type(span, what, &name, ty.to_token_stream()),
-                None => continue,
-            },
-        };
-        if !found.iter().any(|(n, _)| *n == name) {
-            let reported = crate::syntax::config_source::read_before(&model.config, &name, at);
-            found.push((name, Absent { error, reported }));
-        }
-    }
-    found.into_iter().map(|(_, a)| a).collect()
-}
-
-/// What a field of the config is read as.
-#[derive(Clone, Copy)]
-enum Want {
-    Size,
-    Number,
-    Flag,
-    Any,
-}
-
-impl Want {
-    /// The words for what is wanted, if a type is known to be something else. A field that a condition asks for may be absent.
-    fn refuses(self, ty: &Type, guarded: bool) -> Option<&'static str> {
-        let Type::Path(p) = ty else { return None };
-        let name = p.path.segments.last()?.ident.to_string();
-        let absent = name == "Option" && !guarded;
-        let integer = [
-            "usize", "u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "isize",
-        ]
-        .contains(&name.as_str());
-        let float = ["f32", "f64"].contains(&name.as_str());
-        match self {
-            Want::Size if absent || float || ["bool", "String"].contains(&name.as_str()) => {
-                Some("a size of the config is an integer")
-            }
-            Want::Number if absent || ["bool", "String"].contains(&name.as_str()) => {
-                Some("a number of the config is an integer or a float")
-            }
-            Want::Flag if integer || float || name == "String" => {
-                Some("a flag of the config is a `bool`")
-            }
-            _ => None,
-        }
-    }
-}
-
 /// A mistake for each of these fields of the config that a size has the name of.
 pub(crate) fn hidden(names: &Names, read: &[String]) -> Vec<Diag> {
     let defined = names.defined.iter().filter(|(name, _)| read.contains(name));
@@ -669,78 +554,6 @@ pub fn stripped(mut item: ItemStruct, model: &ModelDef) -> ItemStruct {
 
 fn collect<T>(errors: &mut Vec<Diag>, r: Result<T>) -> Option<T> {
     r.map_err(|e| errors.push(e)).ok()
-}
-
-/// Lifetimes and type parameters that no field has, which are taken away, and type parameters without a bound, which get one.
-pub(crate) fn generics(item: &mut ItemStruct, config: Option<&Path>) -> Vec<Diag> {
-    let fields = item.fields.to_token_stream().to_string();
-    let used = |name: &Ident| words(&fields).any(|w| name == w);
-    let wrong = |p: &syn::GenericParam| match p {
-        syn::GenericParam::Lifetime(l) => Some(Diag::model_lifetime(l.span())),
-        syn::GenericParam::Type(t) if !used(&t.ident) => {
-            Some(Diag::type_parameter_unused(t.ident.span(), &t.ident))
-        }
-        _ => None,
-    };
-    let mut found: Vec<Diag> = item.generics.params.iter().filter_map(wrong).collect();
-    if !found.is_empty() {
-        let kept = item.generics.params.iter().filter(|p| wrong(p).is_none());
-        item.generics.params = kept.cloned().collect();
-    }
-    found.extend(bounds(&mut item.generics, config));
-    found
-}
-
-/// True for the name of a layer of the runtime.
-fn is_layer(name: &str) -> bool {
-    crate::syntax::layers::find(name).is_some()
-        || ["Linear", "Embedding", "Param", "Rope"].contains(&name)
-}
-
-/// The names in a text.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !(c.is_alphanumeric() || c == '_'))
-}
-
-/// Gives each type parameter without a bound the one that it needs.
-pub(crate) fn bounds(generics: &mut syn::Generics, config: Option<&Path>) -> Vec<Diag> {
-    let clause = generics.where_clause.to_token_stream().to_string();
-    let config = config.map_or_else(|| "Config".to_string(), |c| c.to_token_stream().to_string());
-    let mut found = Vec::new();
-    for t in generics.type_params_mut() {
-        let bound = t.bounds.to_token_stream().to_string();
-        let none = t.bounds.is_empty()
-            || (words(&bound).any(|w| w == "Model") && !bound.contains("Config"));
-        if none && !words(&clause).any(|w| t.ident == w) {
-            found.push(Diag::no_bound(t.ident.span(), &t.ident, &config));
-            let config: syn::Type =
-                syn::parse_str(&config).unwrap_or_else(|_| syn::parse_quote!(()));
-            t.bounds = syn::parse_quote!(::mlx_runtime::model::Model<Config = #config>);
-        }
-    }
-    found
-}
-
-/// The mistake of a type that is nowhere else in the file.
-fn unknown_type(name: &Ident) -> Option<Diag> {
-    let text = name.to_string();
-    function_source::once(&text, name.span()).then(|| {
-        let others = function_source::types(name.span());
-        let others = others.iter().map(String::as_str).filter(|o| *o != text);
-        Diag::unknown_type_name(name.span(), name, suggest(&text, others))
-    })
-}
-
-/// Attributes with almost the name of one of the macros', which are taken away.
-fn misspelt(attrs: &mut Vec<Attribute>) -> Option<Diag> {
-    let near = |a: &Attribute| {
-        let name = a.path().get_ident()?.to_string();
-        let near = suggest(&name, HELPERS.iter().copied());
-        (!is_helper(a) && !near.is_empty()).then(|| Diag::unknown_attribute(a.span(), name, near))
-    };
-    let found = attrs.iter().find_map(near);
-    attrs.retain(|a| near(a).is_none());
-    found
 }
 
 fn is_helper(a: &Attribute) -> bool {

@@ -272,7 +272,7 @@ impl Layer {
     }
 }
 
-#[mlx_model(config = Config)]
+#[mlx_model(allow(unshifted_targets), config = Config)]
 struct Stack {
     #[param(vocab, hidden)]
     embed: Embedding,

@@ -84,6 +84,7 @@ use proc_macro::TokenStream;
 /// | `#[mlx_model(config = Type)]` | struct | the type that holds the sizes |
 /// | `dims(q = heads * head_dim)`, in the same | struct | names for derived sizes |
 /// | `digest = "file"`, in the same | struct | names and shapes are compared with a checkpoint's digest |
+/// | `allow(lint)`, in the same, and on the impl | struct, impl | silences a warning |
 /// | `fuse(off)`, `fuse(only(..))`, `fuse(except(..))`, in the same | struct | the passes that run |
 /// | `#[derive(Debug)]`, below `#[mlx_model]` | struct | shows dtype, tensors and the number of parameters; every model is `Clone` |
 /// | `#[require(heads % kv_heads == 0)]` | struct | a condition on the config, checked once at load |

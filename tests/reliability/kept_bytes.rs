@@ -260,7 +260,7 @@ forms! {
     f_tri(x) { x + tri(hidden) }
     f_random(x) { where_(random::bernoulli(0.5, [hidden, hidden], stop_gradient(slice(argsort(reshape(x, [-1])), [0], [2]))), x, 0.0) }
     f_uniform(x) { x + astype(right_shift(random::bits([hidden, hidden], zeros([2], dtype = u32)), 9), float) + astype(random::uniform(0.0, 1.0, [hidden, hidden], zeros([2], dtype = u32)), float) }
-    f_distances(x) { x + distances(KvCache::off(), x).astype(float) }
+    f_distances(x) { x + sum(distances(KvCache::off(), x).astype(float), -1, keepdims) }
     f_positions(x) { x + positions(KvCache::off(), x).astype(float) }
     f_rms_norm(x) { rms_norm(x, self.gain, 1e-5) }
     f_conv1d(x) { squeeze(conv1d(expand_dims(x, 0), reshape(x + 1.0, [hidden, 1, hidden])), 0) }

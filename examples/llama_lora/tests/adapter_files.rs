@@ -133,11 +133,11 @@ fn a_merged_adapter_adds_the_weighted_sum() {
     let m = fused(&place, "m");
     for (name, w) in &base {
         let scaled = |x: &Array, by: f32| {
-            ops::multiply(&ops::subtract(x, w).unwrap(), &Array::scalar(by).unwrap()).unwrap()
+            ops::multiply(&ops::subtract(x, w).unwrap(), Array::scalar(by).unwrap()).unwrap()
         };
         let wanted = ops::add(
             w,
-            &ops::add(&scaled(&a[name], 0.5), &scaled(&b[name], -1.5)).unwrap(),
+            ops::add(&scaled(&a[name], 0.5), scaled(&b[name], -1.5)).unwrap(),
         )
         .unwrap();
         near(&m[name], &wanted, 1e-5);

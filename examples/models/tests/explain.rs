@@ -56,10 +56,13 @@ fn every_family() {
 #[test]
 fn flags_of_the_config_decide() {
     assert!(text("qwen3").contains("q_norm"));
-    let text = text("mixtral");
+    let mixtral = text("mixtral");
+    let window = "sliding(sliding_window) if sliding_window.is_some()";
+    assert!(mixtral.contains(window), "{mixtral}");
+    assert!(mixtral.contains("mlx_gather_mm"), "{mixtral}");
+    let plain = text("deepseek_plain");
     assert!(
-        text.contains("if sliding_window.is_some() (not taken)"),
-        "{text}"
+        plain.contains("if q_lora_rank.is_some() (not taken)"),
+        "{plain}"
     );
-    assert!(text.contains("mlx_gather_mm"), "{text}");
 }

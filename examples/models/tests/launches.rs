@@ -16,6 +16,7 @@ use mlx_models::{dispatch, CausalLm, Config, Visitor};
 use mlx_runtime::device::DeviceType;
 use mlx_runtime::low_level::graph::{export_to_dot, simplify, NodeNamer};
 use mlx_runtime::model::{init, value_and_grad, Model};
+use mlx_runtime::nn::KvCache;
 use mlx_runtime::random::Key;
 use mlx_runtime::{kernels, transforms, Array, Dtype, Result};
 use serde_json::Value;
@@ -134,7 +135,7 @@ fn measured(case: &str, run: Case<'_>) -> Result<[usize; 2]> {
             let text = tokens.clone();
             counts::<Mamba2>(
                 run.read(),
-                |m| m.forward(&text),
+                |m| m.forward(&text, &mut KvCache::off()),
                 move |m| m.loss(&tokens, &targets, &weights),
             )
         }

@@ -35,6 +35,15 @@ pub struct NamePart {
 }
 
 impl NamePart {
+    /// A name as it is written, relative to its model.
+    pub const PLAIN: NamePart = NamePart {
+        name: "",
+        absolute: false,
+        transposed: false,
+        channels_first: false,
+        part: (0, 1),
+    };
+
     /// True if another shape is stored than is used, beside a transposed matrix.
     pub(super) const fn is_other(&self) -> bool {
         self.channels_first || self.part.1 > 1

@@ -1,5 +1,7 @@
 //! Values as GGUF files hold them. The blocks are those of llama.cpp's reference functions (`quantize_row_q8_0_ref` and
 //! so on), byte for byte.
+//!
+//! Tests: `tests/export.rs`.
 
 use half::{bf16, f16};
 use rayon::prelude::*;

@@ -1,6 +1,8 @@
 //! The container of a GGUF file, version 3: metadata, the list of tensors, and their data.
 //!
 //! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md> defines it.
+//!
+//! Tests: `tests/export.rs`.
 
 use anyhow::{ensure, Result};
 

@@ -1,4 +1,6 @@
 //! The sizes and constants of a model under llama.cpp's keys.
+//!
+//! Tests: `tests/export.rs`.
 
 use std::f64::consts::PI;
 

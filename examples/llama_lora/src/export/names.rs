@@ -1,4 +1,6 @@
 //! llama.cpp's names of a family's tensors, and how their values change.
+//!
+//! Tests: `tests/export.rs`.
 
 use anyhow::{bail, Context, Result};
 use mlx_models::{Config, Family};

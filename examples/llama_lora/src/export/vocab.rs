@@ -1,4 +1,6 @@
 //! The tokenizer as llama.cpp's metadata: byte-level BPE (`gpt2`), or SentencePiece (`llama`).
+//!
+//! Tests: `tests/export.rs`.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,7 @@
 //! How a checkpoint's matrices are packed: from the entry `quantization` of its configuration, as mlx-lm reads it, or,
 //! for a GGUF file, from the shapes.
+//!
+//! Tests: `tests/fuse.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -23,9 +23,10 @@ use mlx_runtime::{random, Runtime};
 
 use crate::adapter::{self, Adapter};
 use crate::checkpoint::{self, Checkpoint};
-use crate::data::{Batches, Limit, Split};
+use crate::data::{BatchOptions, Batches, Limit, Split};
 use crate::files::ensure_writable;
 use crate::output;
+use crate::random::Shuffle;
 use crate::session::{self, Session};
 use crate::settings::{FineTune, Settings};
 
@@ -103,8 +104,8 @@ pub fn prepare<M: CausalLm>(
         "--keep-best and --early-stopping need a valid split: {data} has no valid.jsonl"
     );
     if let Some(epochs) = settings.epochs {
-        let options = run::batch_options(&settings, session.text.places());
-        let batches = Batches::new(&train.rows, options, run::shuffle(&settings)?)?;
+        let options = batch_options(&settings, session.text.places());
+        let batches = Batches::new(&train.rows, options, shuffle(&settings)?)?;
         settings.iters = epochs.saturating_mul(batches.per_pass() as u64);
         output::note(format_args!(
             "--epochs {epochs}: {} batches a pass, {} in all",
@@ -168,5 +169,25 @@ pub fn prepare<M: CausalLm>(
         valid,
         saved,
         base,
+    })
+}
+
+/// How rows are grouped into batches; the model has `places` positions.
+fn batch_options(settings: &Settings, places: usize) -> BatchOptions {
+    BatchOptions {
+        batch_size: settings.batch_size,
+        // Padding must not reach past the last position that the model has.
+        longest: settings.max_seq_length.min(places),
+        buckets: settings.length_buckets,
+        mask_prompt: settings.mask_prompt,
+        compat: settings.compat,
+    }
+}
+
+fn shuffle(settings: &Settings) -> Result<Shuffle> {
+    Ok(if settings.compat {
+        Shuffle::numpy(u32::try_from(settings.seed)?)
+    } else {
+        Shuffle::new(settings.seed)
     })
 }

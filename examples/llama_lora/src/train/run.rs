@@ -13,7 +13,7 @@ use mlx_runtime::{memory, ops, Array};
 use super::ahead::{Ahead, Ready};
 use super::clock::Window;
 use super::saved::Watch;
-use super::{claim, saved, Base, Prepared, Progressed, Stop};
+use super::{batch_options, claim, saved, shuffle, Base, Prepared, Progressed, Stop};
 use crate::adapter;
 use crate::advice::{self, Flags};
 use crate::data::{held_out, BatchOptions, Batches, Cursor, Row};
@@ -145,26 +145,6 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         left_out,
         metrics,
         seconds: started.elapsed().as_secs_f64(),
-    })
-}
-
-/// How rows are grouped into batches; the model has `places` positions.
-pub(super) fn batch_options(settings: &Settings, places: usize) -> BatchOptions {
-    BatchOptions {
-        batch_size: settings.batch_size,
-        // Padding must not reach past the last position that the model has.
-        longest: settings.max_seq_length.min(places),
-        buckets: settings.length_buckets,
-        mask_prompt: settings.mask_prompt,
-        compat: settings.compat,
-    }
-}
-
-pub(super) fn shuffle(settings: &Settings) -> Result<Shuffle> {
-    Ok(if settings.compat {
-        Shuffle::numpy(u32::try_from(settings.seed)?)
-    } else {
-        Shuffle::new(settings.seed)
     })
 }
 

@@ -181,8 +181,10 @@ pub(super) fn no_model(f: &ItemFn) -> ModelDef {
     ModelDef {
         item: syn::parse_quote! { struct #name; },
         config: syn::parse_quote!(core::convert::Infallible),
+        // Names in capitals are its own sizes.
         names: Names {
             facts,
+            closed: true.into(),
             ..Names::default()
         },
         requires,
@@ -199,7 +201,7 @@ pub(super) fn no_model(f: &ItemFn) -> ModelDef {
 
 /// A function knows its own sizes alone.
 fn of_sizes(f: &ItemFn, requires: &[syn::Expr]) -> Result<()> {
-    let Ok(m) = signature::function(f, &Names::default()) else {
+    let Ok(m) = signature::function(f, &no_model(f).names) else {
         return Ok(());
     };
     let free = m.free_dims();

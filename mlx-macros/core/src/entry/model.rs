@@ -414,6 +414,10 @@ pub fn expand(input: TokenStream) -> TokenStream {
         Ok(Input(a, s, i)) => (a, s, i),
         Err(e) => return e.to_compile_error(),
     };
+    let (mut attr, mut item, mut methods) = (attr, item, methods);
+    let errors = parameters(&mut attr, &mut item, &mut methods);
+    let errors = errors.iter().map(Diag::to_tokens);
+    let errors: TokenStream = errors.collect();
     let (generics, self_ty) = (methods.generics.clone(), methods.self_ty.clone());
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     match read(attr, item, &methods) {
@@ -443,6 +447,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
             let warnings = w.warnings.iter().map(Warning::to_tokens);
             let kernels = w.graphs.iter().map(|g| lower::region::kernels(&w.model, g));
             quote! {
+                #errors
                 #model
                 #checks
                 #(#warnings)*
@@ -452,7 +457,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
             }
         }
         Err(m) => {
-            let errors = m.of_impl.iter().map(Diag::to_tokens);
+            let of_impl = m.of_impl.iter().map(Diag::to_tokens);
             // Of methods of one name the first stays.
             let before = |i: usize| m.methods[..i].iter().map(|m| &m.name);
             let each = m.methods.iter().enumerate();
@@ -465,11 +470,81 @@ pub fn expand(input: TokenStream) -> TokenStream {
             // The items stay, so that the editor and other models still see them.
             let model = define::stand_in(&m.model, &m.methods);
             quote! {
-                #(#errors)*
+                #errors
+                #(#of_impl)*
                 #model
                 impl #impl_generics #self_ty #where_clause { #signatures #(#bodies)* #calls }
             }
         }
+    }
+}
+
+/// The mistakes in an impl's type parameters, which become those of the struct. The struct's own are reported there.
+fn parameters(attr: &mut TokenStream, item: &mut ItemStruct, methods: &mut ItemImpl) -> Vec<Diag> {
+    let config = Punctuated::<Meta, syn::Token![,]>::parse_terminated.parse2(attr.clone());
+    let config = config.iter().flatten().find_map(|m| match m {
+        Meta::NameValue(syn::MetaNameValue {
+            path,
+            value: syn::Expr::Path(p),
+            ..
+        }) if path.is_ident("config") => Some(p.path.clone()),
+        _ => None,
+    });
+    let mut whole = item.clone();
+    let lost = !model::generics(&mut whole, config.as_ref()).is_empty();
+    let mut own = match lost {
+        true => whole.generics,
+        false => item.generics.clone(),
+    };
+    let of_struct = !model::bounds(&mut own, config.as_ref()).is_empty();
+    let count = |g: &syn::Generics| g.type_params().count();
+    let given = match &*methods.self_ty {
+        syn::Type::Path(p) => match p.path.segments.last().map(|s| &s.arguments) {
+            Some(syn::PathArguments::AngleBracketed(a)) => a.args.len(),
+            _ => 0,
+        },
+        _ => 0,
+    };
+    let mut found = Vec::new();
+    let lost = count(&methods.generics) < count(&own) || given < count(&own);
+    if lost
+        && methods
+            .generics
+            .params
+            .iter()
+            .all(|p| matches!(p, syn::GenericParam::Type(_)))
+    {
+        let tight = |t: String| {
+            t.replace(" :", ":")
+                .replace(" <", "<")
+                .replace("< ", "<")
+                .replace(" >", ">")
+        };
+        let shown = own
+            .params
+            .iter()
+            .map(|p| tight(p.to_token_stream().to_string()));
+        let names: Vec<String> = own.type_params().map(|t| t.ident.to_string()).collect();
+        let (shown, names) = (shown.collect::<Vec<_>>().join(", "), names.join(", "));
+        found.push(Diag::impl_parameters(
+            methods.self_ty.span(),
+            &item.ident,
+            shown,
+            names,
+        ));
+    } else {
+        found.extend(model::bounds(&mut methods.generics, config.as_ref()));
+    }
+    let whole = item.generics.type_params().count() > 0 && (lost || of_struct);
+    if whole {
+        let name = &item.ident;
+        methods.generics = own.clone();
+        let (_, args, _) = own.split_for_impl();
+        *methods.self_ty = syn::parse_quote!(#name #args);
+    }
+    match of_struct {
+        true => vec![],
+        false => found,
     }
 }
 

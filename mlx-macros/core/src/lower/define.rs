@@ -45,7 +45,10 @@ pub fn model_impl(
             #layout
             #hidden
             #call
-            fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self { #build }
+            fn build(__config: &::std::sync::Arc<#config>, __path: &str, __loader: &mut ::mlx_runtime::model::Loader) -> Self {
+                use ::mlx_runtime::__private as __rt;
+                #build
+            }
         }
         #[automatically_derived]
         #[allow(unused_variables, unused_mut, clippy::all)]
@@ -288,7 +291,7 @@ fn build(model: &ModelDef, methods: &[Method], joins: &[Vec<Ident>]) -> TokenStr
         );
         let values = condition::fields(e).into_iter().map(|n| {
             let text = n.to_string();
-            quote! { (#text, ::mlx_runtime::__private::show(&__c.#n)) }
+            quote! { (#text, __rt::show(&__c.#n)) }
         });
         quote! { __loader.require(#what, #text, #cond, &[#(#values),*]); }
     });
@@ -337,7 +340,7 @@ fn build(model: &ModelDef, methods: &[Method], joins: &[Vec<Ident>]) -> TokenStr
         #(#requires)*
         #elements
         #(#fields)*
-        let mut __mlx = ::mlx_runtime::__private::Meta::new(__config, __loader);
+        let mut __mlx = __rt::Meta::new(__config, __loader);
         #(#joined)*
         Self { #(#names,)* __mlx }
     }

@@ -49,13 +49,14 @@ pub(super) fn requirements(model: &ModelDef, methods: &[Method]) -> TokenStream 
             Some(count) => {
                 let facts = &model.names.facts;
                 let count = dim(&count, |n| config_size(&model.names, n, facts));
-                let last = quote! { usize::try_from((#count).saturating_sub(1)).unwrap_or_default() };
+                let last =
+                    quote! { usize::try_from((#count).saturating_sub(1)).unwrap_or_default() };
                 element(&Expr::Index(e), &last)
             }
         };
         let list = config_expr(&list);
         let name = text.split('[').next().unwrap_or_default();
-        quote! { __loader.require(#what, #text, #place.is_some(), &[(#name, ::mlx_runtime::__private::show(&#list))]); }
+        quote! { __loader.require(#what, #text, #place.is_some(), &[(#name, __rt::show(&#list))]); }
     });
     quote! { #(#each)* }
 }

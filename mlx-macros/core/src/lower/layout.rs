@@ -17,7 +17,7 @@ use crate::syntax::model::{Field, ModelDef};
 
 /// Both, for the `impl Definition`.
 pub fn items(model: &ModelDef) -> TokenStream {
-    let p = quote! { ::mlx_runtime::__private };
+    let p = quote! { __rt };
     let (what, config) = (model.item.ident.to_string(), &model.config);
     let mut names: Vec<Ident> = Vec::new();
     let requires: Vec<TokenStream> = model
@@ -41,7 +41,7 @@ pub fn items(model: &ModelDef) -> TokenStream {
         if let Some(at) = model.names.places.borrow().get(&n.unraw().to_string()) {
             n.set_span(*at);
         }
-        quote! { __f(#text, #p::show(&__config.#n)); }
+        quote! { __f(#text, ::mlx_runtime::__private::show(&__config.#n)); }
     });
     let own = model.fields.iter().filter(|f| f.config.is_none());
     let inner = own.filter_map(|f| match &f.kind {
@@ -51,7 +51,10 @@ pub fn items(model: &ModelDef) -> TokenStream {
         _ => None,
     });
     quote! {
-        const LAYOUT: #p::Layout = #p::Layout { model: #what, file: ::core::file!(), requires: &[#(#requires),*], fields: &[#(#fields),*] };
+        const LAYOUT: ::mlx_runtime::__private::Layout = {
+            use ::mlx_runtime::__private as __rt;
+            #p::Layout { model: #what, file: ::core::file!(), requires: &[#(#requires),*], fields: &[#(#fields),*] }
+        };
         fn facts(__config: &#config, __f: &mut dyn FnMut(&'static str, ::std::string::String)) {
             #(#facts)*
             #(<#inner as ::mlx_runtime::__private::Definition<_>>::facts(__config, __f);)*
@@ -60,7 +63,7 @@ pub fn items(model: &ModelDef) -> TokenStream {
 }
 
 fn field(model: &ModelDef, f: &Field, names: &mut Vec<Ident>) -> TokenStream {
-    let p = quote! { ::mlx_runtime::__private };
+    let p = quote! { __rt };
     let always = || quote! { #p::Fact::Number(1.0) };
     let (name, line) = (f.name.to_string(), f.name.span().start().line as u32);
     let places = weights::names(f.weights.as_ref(), &f.weight_name());
@@ -150,7 +153,7 @@ fn tensor(
     matrix: bool,
     names: &mut Vec<Ident>,
 ) -> TokenStream {
-    let p = quote! { ::mlx_runtime::__private };
+    let p = quote! { __rt };
     let shape: Vec<TokenStream> = shape
         .iter()
         .map(|d| {
@@ -168,7 +171,7 @@ fn layer_weight(
     groups: Option<&Dim>,
     names: &mut Vec<Ident>,
 ) -> TokenStream {
-    let p = quote! { ::mlx_runtime::__private };
+    let p = quote! { __rt };
     let always = quote! { #p::Fact::Number(1.0) };
     let (Some(groups), Some((input, rest))) = (groups, dims.split_last()) else {
         return tensor(model, "weight", dims, always, false, names);
@@ -193,7 +196,7 @@ fn remember(name: Ident, names: &mut Vec<Ident>) {
 
 /// A size as a fact.
 fn size(d: &Dim, names: &mut Vec<Ident>) -> TokenStream {
-    let p = quote! { ::mlx_runtime::__private };
+    let p = quote! { __rt };
     let binary = |op: TokenStream, a: TokenStream, b: TokenStream| quote! { #p::Fact::Binary(#p::FactOp::#op, &#a, &#b) };
     let number = |n: i64| {
         let n = n as f64;
@@ -239,7 +242,7 @@ fn size(d: &Dim, names: &mut Vec<Ident>) -> TokenStream {
 
 /// A condition or number of the config as a fact; what it cannot say is left to the load.
 fn fact(e: &Expr, names: &mut Vec<Ident>) -> TokenStream {
-    let p = quote! { ::mlx_runtime::__private };
+    let p = quote! { __rt };
     let mut config = |name: &Ident| {
         let text = name.to_string();
         remember(name.clone(), names);

@@ -12,9 +12,9 @@ use crate::syntax::logic::Facts;
 use crate::syntax::quantize::Quantize;
 use crate::syntax::weights::{Pattern, Weights};
 
-/// A field's names as constant data for the runtime. `parameters()` calls the field `own`.
+/// A field's names as constant data for the runtime, which is `__rt` there. `parameters()` calls the field `own`.
 pub fn names(weights: Option<&Weights>, own: &str) -> TokenStream {
-    let plain = quote! { &[&[::mlx_runtime::__private::NamePart { name: #own, absolute: false, transposed: false, channels_first: false, part: (0, 1) }]] };
+    let plain = quote! { &[&[__rt::NamePart { name: #own, ..__rt::NamePart::PLAIN }]] };
     let default = weights
         .and_then(|w| w.default.as_ref())
         .map_or(plain, pattern);
@@ -22,7 +22,7 @@ pub fn names(weights: Option<&Weights>, own: &str) -> TokenStream {
         let (scheme, p) = (scheme.to_string(), pattern(p));
         quote! { (#scheme, #p) }
     });
-    quote! { ::mlx_runtime::__private::Names { own: #own, default: #default, schemes: &[#(#schemes),*] } }
+    quote! { __rt::Names { own: #own, default: #default, schemes: &[#(#schemes),*] } }
 }
 
 fn pattern(pattern: &Pattern) -> TokenStream {
@@ -30,7 +30,11 @@ fn pattern(pattern: &Pattern) -> TokenStream {
         let parts = parts.iter().map(|p| {
             let (name, absolute, transposed) = (&p.name, p.absolute, p.transposed);
             let (channels_first, (i, n)) = (p.channels_first, p.part);
-            quote! { ::mlx_runtime::__private::NamePart { name: #name, absolute: #absolute, transposed: #transposed, channels_first: #channels_first, part: (#i, #n) } }
+            let absolute = absolute.then(|| quote! { absolute: true, });
+            let transposed = transposed.then(|| quote! { transposed: true, });
+            let channels_first = channels_first.then(|| quote! { channels_first: true, });
+            let part = (n > 1).then(|| quote! { part: (#i, #n), });
+            quote! { __rt::NamePart { name: #name, #absolute #transposed #channels_first #part ..__rt::NamePart::PLAIN } }
         });
         quote! { &[#(#parts),*] }
     });
@@ -39,7 +43,7 @@ fn pattern(pattern: &Pattern) -> TokenStream {
 
 /// The argument of the loader.
 pub fn quantize(quantize: Option<&Quantize>, facts: &Facts) -> TokenStream {
-    let q = quote! { ::mlx_runtime::__private::Quantise };
+    let q = quote! { __rt::Quantise };
     match quantize {
         None => quote! { #q::AsAsked },
         Some(Quantize::Never) => quote! { #q::Never },

@@ -51,6 +51,8 @@ pub fn outline(model: &ModelDef, all: &[Method], graphs: &[Graph]) -> TokenStrea
     let parts = model.fields.iter().map(part);
     quote! {
         fn outline<'__a>(&'__a self, __o: &mut ::mlx_runtime::__private::explain::Outline<'__a>) {
+            #[allow(unused_imports)]
+            use ::core::option::Option::{None as __none, Some as __some};
             use ::mlx_runtime::__private::explain as __e;
             static __REPORT: __e::Report = __e::Report {
                 name: #name, file: ::core::file!(), line: #line,
@@ -85,6 +87,8 @@ pub fn function(
         #[allow(missing_docs)]
         impl #name::Explained {
             pub const METHOD: ::mlx_runtime::__private::explain::Method = {
+                #[allow(unused_imports)]
+                use ::core::option::Option::{None as __none, Some as __some};
                 use ::mlx_runtime::__private::explain as __e;
                 #report
             };
@@ -203,8 +207,8 @@ fn method(
 /// An optional value as Rust.
 fn option(value: Option<TokenStream>) -> TokenStream {
     match value {
-        Some(value) => quote! { ::core::option::Option::Some(#value) },
-        None => quote! { ::core::option::Option::None },
+        Some(value) => quote! { __some(#value) },
+        None => quote! { __none },
     }
 }
 
@@ -256,8 +260,8 @@ fn node(
     said: &mut Said,
 ) -> TokenStream {
     let kept = match kept {
-        None => quote! { ::core::option::Option::None },
-        Some(fields) => quote! { ::core::option::Option::Some(&[#(#fields),*]) },
+        None => quote! { __none },
+        Some(fields) => quote! { __some(&[#(#fields),*]) },
     };
     let node = &graph.nodes[id];
     said.ty(&node.ty);
@@ -269,7 +273,7 @@ fn node(
     );
     let reads = node.inputs();
     let fused = match graph.fused.get(&id) {
-        None => quote! { ::core::option::Option::None },
+        None => quote! { __none },
         Some(f) => {
             let passes = &f.passes;
             let absorbed = f.absorbed.iter().filter_map(|a| {
@@ -277,7 +281,7 @@ fn node(
                 let (text, line) = (short(graph, *a)?, self::line(gone.span));
                 Some(quote! { (#text, #line) })
             });
-            quote! { ::core::option::Option::Some(&__e::Fused { passes: &[#(#passes),*], absorbed: &[#(#absorbed),*] }) }
+            quote! { __some(&__e::Fused { passes: &[#(#passes),*], absorbed: &[#(#absorbed),*] }) }
         }
     };
     quote! {
@@ -294,10 +298,20 @@ fn text(graph: &Graph, id: Id) -> String {
         Kind::Layers { field, .. } | Kind::Loop { field, .. } => {
             format!("for layer in self.{field} ({})", inputs(graph, id))
         }
-        Kind::Attention(a) => format!(
-            "rope_attention(self.{}, %{}, %{}, %{})",
-            a.rope, a.q, a.k, a.v
-        ),
+        Kind::Attention(a) => {
+            let window = a.window.as_ref().map_or(String::new(), |w| {
+                let only = match &w.only {
+                    None => String::new(),
+                    Some((e, true)) => format!(" if {}", condition::text(e)),
+                    Some((e, false)) => format!(" unless {}", condition::text(e)),
+                };
+                format!(", sliding({}){only}", condition::text(&w.count))
+            });
+            format!(
+                "rope_attention(self.{}, %{}, %{}, %{}{window})",
+                a.rope, a.q, a.k, a.v
+            )
+        }
         Kind::ResidualNorm {
             field, left, right, ..
         } => {
@@ -322,6 +336,7 @@ fn short(graph: &Graph, id: Id) -> Option<String> {
     Some(match &graph.nodes[id].kind {
         Kind::Op { op, .. } => op.name.to_string(),
         Kind::CacheUpdate { .. } => "cache.update".to_string(),
+        Kind::If { condition, .. } => format!("if {}", condition::text(condition)),
         Kind::Held {
             what: Held::Part(_),
             ..

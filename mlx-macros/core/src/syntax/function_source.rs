@@ -52,6 +52,32 @@ pub fn once(name: &str, at: Span) -> bool {
     words.filter(|w| *w == name).count() == 1 && !text.contains("::*;") && !text.contains("::*,")
 }
 
+/// True if the file of `at` neither imports a type nor defines it.
+pub fn not_imported(name: &str, at: Span) -> bool {
+    let Some(file) = at.local_file() else {
+        return false;
+    };
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let word = |t: &str| {
+        t.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .any(|w| w == name)
+    };
+    let imports = text.split("use ").skip(1).filter_map(|t| t.split_once(';'));
+    let imported = imports
+        .map(|(tree, _)| tree)
+        .any(|t| word(t) || t.contains('*'));
+    // A module or a macro around the struct may import it.
+    let defined = ["struct", "type", "enum"]
+        .iter()
+        .any(|k| text.contains(&format!("{k} {name}")));
+    let found = !text.is_empty() && word(&text);
+    found
+        && !imported
+        && !defined
+        && !text.contains("macro_rules!")
+        && !text.contains("extern crate")
+}
+
 /// The names of the file of `at` that begin with a capital.
 pub fn types(at: Span) -> Vec<String> {
     let text = at

@@ -29,6 +29,9 @@ const BASES: [(&str, &str); 12] = [
     ),
 ];
 
+/// Those with a config of another crate.
+const ELSEWHERE: [&str; 4] = ["olmo2", "qwen3_moe", "gemma2", "decoder"];
+
 /// The name and the source of each base: a crate as a user has it, where the config is beside the model. That of some bases
 /// stays in another crate.
 pub fn bases() -> Vec<(&'static str, String)> {
@@ -111,6 +114,14 @@ fn planted(row: &str, i: usize, bases: &[(&'static str, String)]) -> Case {
     let fits = |b: &&(&str, String)| (base == b.0 || base == "*") && b.1.contains(&from);
     let fitting: Vec<_> = bases.iter().filter(fits).collect();
     assert!(!fitting.is_empty(), "{head}: no `{from}`");
+    // A config lies in the crate of its model, where a case does not say otherwise.
+    let own = |b: &&&(&str, String)| !ELSEWHERE.contains(&b.0);
+    let of_crate: Vec<_> = fitting.iter().copied().filter(|b| own(&b)).collect();
+    let fitting = if of_crate.is_empty() {
+        fitting
+    } else {
+        of_crate
+    };
     let (base, text) = fitting[i % fitting.len()];
     let (name, text) = (format!("{base}: {name}"), text.replacen(&from, &to, 1));
     Case { name, text }

@@ -8,7 +8,7 @@ macro_rules! bodies {
         Statement: "statement",
             help "a body holds `let`, assignments, `for layer in self.layers { .. }`, `if config.flag { .. }` and a last expression"
         {
-            unknown_statement(what, instead) = "{what} is not part of the language: {instead}";
+            unknown_statement(what, instead) = "{what} is no statement of the language: {instead}";
             result_dropped(method, want) = "`{method}` returns {want}, but its last expression ends with `;`: remove the `;`";
             value_unused() = "unused value: bind it with `let`";
             let_without_value() = "expected a value: write `let x = ..;`";

@@ -18,8 +18,11 @@ macro_rules! structure {
             unknown_attribute(name, near) = "unknown attribute `#[{name}]`{near}";
             unknown_model_key(key, near) = "unknown argument `{key}`{near}; `#[mlx_model]` takes `config = Type`, `dims(name = size, ..)`, `fuse(..)` and `digest = \"file\"`";
             unknown_type_name(name, near) = "unknown type `{name}`{near}: nothing else in this file has the name";
+            layer_not_imported(name) = "unknown type `{name}`: write `use mlx_runtime::nn::{name};`";
             model_lifetime() = "a model has no lifetimes: its layers own their tensors";
             type_parameter_unused(name) = "no field has the type parameter `{name}`: remove it";
+            no_bound(name, config) = "type parameter `{name}` has no bound: write `{name}: Model<Config = {config}>`";
+            impl_parameters(name, parameters, names) = "`{name}` has type parameters: write `impl<{parameters}> {name}<{names}>`";
             layer_parameters(kind) = "`{kind}` takes no type parameters: write `{kind}`";
             unknown_lint(name, near) = "unknown lint `{name}`{near}";
             impl_argument(found) = "`#[mlx_model]` of an `impl` takes `allow(lint)` alone, found `{found}`: write it on the struct";

@@ -261,8 +261,10 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes the outputs, and adds up those that are sums over rows.
-    pub fn outputs(&mut self, sums: bool) {
+    pub fn outputs(&mut self) {
         let program = self.program;
+        let all = program.outputs.iter();
+        let sums = all.clone().any(|o| matches!(o.place, Place::Sum));
         let stores = self.stores();
         let mut widths: Vec<&Dim> = Vec::new();
         for store in &stores {

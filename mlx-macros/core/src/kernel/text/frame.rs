@@ -20,7 +20,6 @@ impl Writer<'_> {
             .outputs
             .iter()
             .any(|o| matches!(o.place, Place::Sum));
-        self.outputs(sums);
         if self.is_full() {
             return None;
         }

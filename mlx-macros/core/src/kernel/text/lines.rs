@@ -4,24 +4,34 @@
 
 /// True if `lines` have the word.
 pub(super) fn mentions(lines: &[String], word: &str) -> bool {
-    let part = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
-    lines.iter().any(|l| l.split(part).any(|w| w == word))
+    lines.iter().any(|l| has(l, word))
+}
+
+fn has(line: &str, word: &str) -> bool {
+    let part = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    let bytes = line.as_bytes();
+    let mut found = line.match_indices(word);
+    found.any(|(at, _)| {
+        let before = at.checked_sub(1).and_then(|i| bytes.get(i));
+        !part(before) && !part(bytes.get(at + word.len()))
+    })
 }
 
 /// Declarations of whole numbers and truth values that nothing reads are left out.
 pub(super) fn without_unused(lines: Vec<String>) -> Vec<String> {
-    let mut kept: Vec<String> = Vec::new();
+    const STARTS: [&str; 5] = [
+        "const int ",
+        "const bool ",
+        "const float ",
+        "const long ",
+        "constexpr int ",
+    ];
+    let mut kept: Vec<String> = Vec::with_capacity(lines.len());
     for line in lines.into_iter().rev() {
-        let starts = [
-            "const int ",
-            "const bool ",
-            "const float ",
-            "const long ",
-            "constexpr int ",
-        ];
-        let name = starts.iter().find_map(|start| line.strip_prefix(start));
+        let name = STARTS.iter().find_map(|start| line.strip_prefix(start));
         let name = name.and_then(|rest| rest.split_once(" = "));
-        if name.is_none_or(|(name, _)| mentions(&kept, name)) {
+        // What reads it mostly comes next.
+        if name.is_none_or(|(name, _)| kept.iter().rev().any(|l| has(l, name))) {
             kept.push(line);
         }
     }

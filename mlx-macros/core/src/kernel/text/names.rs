@@ -2,7 +2,8 @@
 //!
 //! Tests: `tests/text.rs`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::OnceLock;
 
 use crate::syntax::dims::Dim;
 
@@ -23,6 +24,12 @@ const RESERVED: &str = "alignas alignof and asm auto bfloat bfloat16 bfloat16_t 
 /// MLX adds an argument to a Metal kernel for each `NAME_shape`, `NAME_strides` or `NAME_ndim` that it finds in the text.
 const MLX_SUFFIXES: [&str; 3] = ["_shape", "_strides", "_ndim"];
 
+/// [`RESERVED`], word by word.
+fn reserved() -> &'static HashSet<&'static str> {
+    static WORDS: OnceLock<HashSet<&'static str>> = OnceLock::new();
+    WORDS.get_or_init(|| RESERVED.split_whitespace().collect())
+}
+
 /// Gives out names, each once.
 #[derive(Default)]
 pub(super) struct Names {
@@ -32,9 +39,7 @@ pub(super) struct Names {
 
 impl Names {
     pub fn new() -> Names {
-        let used = RESERVED.split_whitespace().map(String::from).collect();
-        let dims = HashMap::new();
-        Names { used, dims }
+        Names::default()
     }
 
     /// `wanted`, or `wanted` with a number if something else has that name.
@@ -62,7 +67,7 @@ impl Names {
         };
         let mut name = base.clone();
         let mut number = 2;
-        while !self.used.insert(name.clone()) {
+        while reserved().contains(name.as_str()) || !self.used.insert(name.clone()) {
             name = next(number);
             number += 1;
         }

@@ -12,7 +12,7 @@ use super::names::names_of;
 use super::names::{expression, Names};
 use super::scalars::{self, c_type, Binds, Expr};
 use super::{cuda, metal, Argument, Target, Text};
-use crate::kernel::ir::{At, Op, Place, Program, Scalar, V};
+use crate::kernel::ir::{At, Op, Program, Scalar, V};
 use crate::kernel::schedule::is_flat;
 use crate::syntax::dims::Dim;
 use crate::syntax::signature::Dt;
@@ -74,12 +74,7 @@ pub fn write(program: &Program, target: Target) -> Option<Text> {
     };
     // The first time shows which loads are needed again.
     let mut first = Writer::new(program, dialect, HashMap::new());
-    first.outputs(
-        program
-            .outputs
-            .iter()
-            .any(|o| matches!(o.place, Place::Sum)),
-    );
+    first.outputs();
     if first.is_full() {
         return None;
     }
@@ -87,8 +82,13 @@ pub fn write(program: &Program, target: Target) -> Option<Text> {
         let others = loops.iter().filter(|l| l.1 == loops[0].1);
         others.count() == loops.len() && loops.len() > 1
     });
-    let kept = again.map(|(v, _)| (*v, None)).collect();
-    Writer::new(program, dialect, kept).rows(target)
+    let kept: HashMap<V, Option<String>> = again.map(|(v, _)| (*v, None)).collect();
+    if kept.is_empty() {
+        return first.rows(target);
+    }
+    let mut writer = Writer::new(program, dialect, kept);
+    writer.outputs();
+    writer.rows(target)
 }
 
 pub(super) fn argument_names(program: &Program, text: &Text) -> Vec<String> {

@@ -43,35 +43,33 @@ pub enum Why {
 
 /// The gradient of a program with respect to every float input that is not frozen; `None` if there is none.
 pub fn gradient(p: &Program, frozen: &[bool]) -> Result<Option<Gradient>, NoGradient> {
-    Ok(derived(p, frozen, Keep::Nothing)?.map(|found| found.1))
+    Ok(derived(p, frozen, Reads::Inputs)?.map(|found| found.1))
 }
 
 /// [`gradient`], which reads outputs of the kernel where that spares it inputs: the sum of two arrays in place of both.
 pub fn gradient_from_outputs(p: &Program, frozen: &[bool]) -> Result<Option<Gradient>, NoGradient> {
-    Ok(derived(p, frozen, Keep::Outputs)?.map(|found| found.1))
+    Ok(derived(p, frozen, Reads::Results)?.map(|found| found.1))
 }
 
-/// A kernel as it runs, and its gradient, which reads outputs of the kernel where that spares it inputs or reductions: the
-/// sum of two arrays in place of both, and numbers per row, which the kernel writes behind its results.
+/// A kernel as it runs, and [`gradient_from_outputs`] that also reads numbers per row where they are behind reductions: the
+/// kernel writes them behind its results.
 pub fn keeping(p: &Program, frozen: &[bool]) -> Result<(Program, Option<Gradient>), NoGradient> {
-    let found = derived(p, frozen, Keep::Numbers)?;
+    let found = derived(p, frozen, Reads::Numbers)?;
     Ok(found.map_or_else(|| (p.clone(), None), |(kernel, g)| (kernel, Some(g))))
 }
 
-/// The results of a kernel that its gradient may read.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
-enum Keep {
-    Nothing,
-    /// Its outputs.
-    Outputs,
-    /// Its outputs, and numbers per row that it writes for the gradient.
+/// What a gradient reads beside the cotangents; each one includes those before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reads {
+    Inputs,
+    Results,
     Numbers,
 }
 
 fn derived(
     p: &Program,
     frozen: &[bool],
-    keep: Keep,
+    reads: Reads,
 ) -> Result<Option<(Program, Gradient)>, NoGradient> {
     let mut back = Back {
         forward: p.values.len(),
@@ -127,7 +125,7 @@ fn derived(
         return Ok(None);
     }
     let mut kernel = p.clone();
-    if keep == Keep::Numbers {
+    if reads >= Reads::Numbers {
         for v in back.numbers() {
             let i = kernel.keep(v);
             back.read(&kernel, i);
@@ -136,7 +134,7 @@ fn derived(
     }
     let mut program = back.program.clone().pruned();
     let mut inputs = program.drop_unread_inputs();
-    for i in (0..p.outputs.len()).filter(|_| keep >= Keep::Outputs) {
+    for i in (0..p.outputs.len()).filter(|_| reads >= Reads::Results) {
         let before = back.program.clone();
         if !back.read_output(p, i) {
             continue;

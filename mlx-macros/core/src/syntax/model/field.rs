@@ -11,6 +11,7 @@ use crate::diag::{suggest, Diag, Result};
 use crate::syntax::args::{dim_expr, Args};
 use crate::syntax::condition::{self, is_place};
 use crate::syntax::dims::Dim;
+use crate::syntax::function_source;
 use crate::syntax::kind::{FieldKind, Policy};
 use crate::syntax::layers;
 use crate::syntax::literals::literal;
@@ -276,14 +277,18 @@ fn kind<'a>(
             leaf,
         });
     }
-    let layer = layers::find(&ty).is_some()
-        || ["Linear", "Embedding", "Param", "Rope"].contains(&ty.as_str());
+    let layer = super::is_layer(&ty);
     if let Type::Path(p) = whole {
         if let (true, Some(last)) = (
             layer,
             p.path.segments.last().filter(|s| !s.arguments.is_none()),
         ) {
             return Err(Diag::layer_parameters(last.span(), &last.ident));
+        }
+        if let Some(name) = p.path.get_ident().filter(|_| layer) {
+            if function_source::not_imported(&ty, name.span()) {
+                return Err(Diag::layer_not_imported(name.span(), name));
+            }
         }
         if let Some(e) = p
             .path

@@ -166,7 +166,8 @@ pub fn read(attr: TokenStream, mut item: ItemStruct, passes: &[&str]) -> (ModelD
     if !named {
         errors.push(Diag::fields_without_names(item.ident.span()));
     }
-    errors.extend(generics(&mut item));
+    let config = header.as_ref().map(|(config, ..)| config);
+    errors.extend(generics(&mut item, config));
     // What follows leans on what is wrong here.
     let frame = errors.len();
     let mut unclear = frame > 0 || syntax;
@@ -185,7 +186,11 @@ pub fn read(attr: TokenStream, mut item: ItemStruct, passes: &[&str]) -> (ModelD
         match field(f, names).and_then(|f| not_itself(f, &item.ident)) {
             Ok(f) => fields.push(f),
             Err(e) => {
-                errors.push(e);
+                // A type that is not imported is one mistake, however many fields have it.
+                let again = |o: &Diag| o.message == e.message && e.code == Code::Attribute;
+                if !errors.iter().any(again) {
+                    errors.push(e);
+                }
                 fields.extend(f.ident.clone().map(|name| broken(name, &f.ty)));
             }
         }
@@ -248,7 +253,8 @@ pub fn read(attr: TokenStream, mut item: ItemStruct, passes: &[&str]) -> (ModelD
         // They may follow from the mistakes before.
         errors.truncate(found);
     }
-    let config_unknown = header.is_none();
+    let stand_in = |p: &Path| p.segments.last().is_some_and(|s| s.ident == "Infallible");
+    let config_unknown = header.as_ref().is_none_or(|(config, ..)| stand_in(config));
     let (config, names, fuse, _, allowed) = header.unwrap_or_else(|| {
         let none = syn::parse_quote!(::core::convert::Infallible);
         (none, Names::default(), Switches::All, None, vec![])
@@ -645,7 +651,10 @@ pub fn stripped(mut item: ItemStruct, model: &ModelDef) -> ItemStruct {
             .fields
             .iter()
             .any(|o| o.broken && Some(&o.name) == f.ident.as_ref());
-        if broken && model.item.generics.params.is_empty() {
+        let text = f.ty.to_token_stream().to_string();
+        let mut params = model.item.generics.type_params();
+        let layer = matches!(&f.ty, Type::Path(p) if p.path.segments.last().is_some_and(|s| is_layer(&s.ident.to_string())));
+        if broken && (layer || !params.any(|p| words(&text).any(|w| p.ident == w))) {
             f.ty = syn::parse_quote!(());
         }
     }
@@ -663,14 +672,10 @@ fn collect<T>(errors: &mut Vec<Diag>, r: Result<T>) -> Option<T> {
     r.map_err(|e| errors.push(e)).ok()
 }
 
-/// Lifetimes, and type parameters that no field has, which are taken away.
-fn generics(item: &mut ItemStruct) -> Vec<Diag> {
+/// Lifetimes and type parameters that no field has, which are taken away, and type parameters without a bound, which get one.
+pub(crate) fn generics(item: &mut ItemStruct, config: Option<&Path>) -> Vec<Diag> {
     let fields = item.fields.to_token_stream().to_string();
-    let used = |name: &Ident| {
-        fields
-            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .any(|w| name == w)
-    };
+    let used = |name: &Ident| words(&fields).any(|w| name == w);
     let wrong = |p: &syn::GenericParam| match p {
         syn::GenericParam::Lifetime(l) => Some(Diag::model_lifetime(l.span())),
         syn::GenericParam::Type(t) if !used(&t.ident) => {
@@ -678,15 +683,41 @@ fn generics(item: &mut ItemStruct) -> Vec<Diag> {
         }
         _ => None,
     };
-    let found: Vec<Diag> = item.generics.params.iter().filter_map(wrong).collect();
+    let mut found: Vec<Diag> = item.generics.params.iter().filter_map(wrong).collect();
     if !found.is_empty() {
-        let kept = item
-            .generics
-            .params
-            .iter()
-            .filter(|p| wrong(p).is_none())
-            .cloned();
-        item.generics.params = kept.collect();
+        let kept = item.generics.params.iter().filter(|p| wrong(p).is_none());
+        item.generics.params = kept.cloned().collect();
+    }
+    found.extend(bounds(&mut item.generics, config));
+    found
+}
+
+/// True for the name of a layer of the runtime.
+fn is_layer(name: &str) -> bool {
+    crate::syntax::layers::find(name).is_some()
+        || ["Linear", "Embedding", "Param", "Rope"].contains(&name)
+}
+
+/// The names in a text.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+}
+
+/// Gives each type parameter without a bound the one that it needs.
+pub(crate) fn bounds(generics: &mut syn::Generics, config: Option<&Path>) -> Vec<Diag> {
+    let clause = generics.where_clause.to_token_stream().to_string();
+    let config = config.map_or_else(|| "Config".to_string(), |c| c.to_token_stream().to_string());
+    let mut found = Vec::new();
+    for t in generics.type_params_mut() {
+        let bound = t.bounds.to_token_stream().to_string();
+        let none = t.bounds.is_empty()
+            || (words(&bound).any(|w| w == "Model") && !bound.contains("Config"));
+        if none && !words(&clause).any(|w| t.ident == w) {
+            found.push(Diag::no_bound(t.ident.span(), &t.ident, &config));
+            let config: syn::Type =
+                syn::parse_str(&config).unwrap_or_else(|_| syn::parse_quote!(()));
+            t.bounds = syn::parse_quote!(::mlx_runtime::model::Model<Config = #config>);
+        }
     }
     found
 }

@@ -135,6 +135,15 @@ fn literal(e: &syn::Expr) -> f64 {
     }
 }
 
+/// A cache with as many positions as the rules count in it.
+fn past() -> Result<KvCache> {
+    let mut cache = KvCache::new();
+    let length = number(&Dim::name("Past'")) as i32;
+    let keys = mlx_runtime::ops::zeros(&[1, 1, length, 1], mlx_runtime::Dtype::Float32)?;
+    cache.update(&keys, &keys)?;
+    Ok(cache)
+}
+
 fn call(inputs: &Inputs, graph: &Graph, op: &'static Op, args: &[Arg]) -> Result<Vec<Array>> {
     // Values that borrow from the arguments' values: these first.
     let mut held: Vec<Vec<Array>> = Vec::new();
@@ -164,7 +173,7 @@ fn call(inputs: &Inputs, graph: &Graph, op: &'static Op, args: &[Arg]) -> Result
     for (i, a) in args.iter().enumerate() {
         let kind = op.params[i].1;
         given.push(match (a, kind) {
-            (_, P::Cache) => Given::Cache(KvCache::off()),
+            (_, P::Cache) => Given::Cache(past()?),
             (Arg::Value(_), P::Mask) => Given::Mask(Mask::Array(&held[i][0])),
             (Arg::Causal, _) => Given::Mask(Mask::Causal),
             (Arg::Sliding(e), _) => Given::Mask(Mask::Sliding(literal(e) as i32)),

@@ -564,9 +564,11 @@ pub(crate) fn result(wanted: Option<&Ty>, first: &Ty) -> Ty {
     }
 }
 
-/// The arguments of a sub-model, and the names of those that have one. Their order is the signature's, which rustc
-/// compares.
-fn by_name<'e>(args: &[&'e Expr]) -> Result<(Vec<&'e Expr>, Vec<(usize, Ident)>)> {
+/// Arguments, and the names of those that have one, by their places.
+type Named<'e> = (Vec<&'e Expr>, Vec<(usize, Ident)>);
+
+/// The arguments of a sub-model. Their order is the signature's, which rustc compares.
+fn by_name<'e>(args: &[&'e Expr]) -> Result<Named<'e>> {
     let (mut values, mut named) = (Vec::new(), Vec::new());
     for (i, e) in args.iter().enumerate() {
         match e {

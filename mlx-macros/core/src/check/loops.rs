@@ -248,10 +248,10 @@ impl Builder<'_> {
         self.variables.carried();
         let mut all = values.clone();
         all.extend(pushed.iter().map(|(_, id)| *id));
-        let types: Vec<Ty> = all.iter().map(|id| self.ty(*id).clone()).collect();
+        let mut types: Vec<Ty> = all.iter().map(|id| self.ty(*id).clone()).collect();
         // A value that changes its shape would not fit the next layer.
         let mut wrong = Vec::new();
-        for ((name, id), at) in carried.iter().zip(&values).zip(&outer) {
+        for (i, ((name, id), at)) in carried.iter().zip(&values).zip(&outer).enumerate() {
             let first = &around.nodes[*at].ty;
             if !self.ty(*id).fits(first) {
                 let (was, found) = (self.show(first), self.describe(*id));
@@ -261,6 +261,8 @@ impl Builder<'_> {
                     was,
                     found,
                 ));
+                // What follows is judged by the shape from before.
+                types[i] = first.clone();
             }
         }
         self.errors.extend(wrong);

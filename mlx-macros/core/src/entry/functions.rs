@@ -181,10 +181,8 @@ pub(super) fn no_model(f: &ItemFn) -> ModelDef {
     ModelDef {
         item: syn::parse_quote! { struct #name; },
         config: syn::parse_quote!(core::convert::Infallible),
-        // Names in capitals are its own sizes.
         names: Names {
             facts,
-            closed: true.into(),
             ..Names::default()
         },
         requires,

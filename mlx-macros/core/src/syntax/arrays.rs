@@ -52,7 +52,9 @@ pub fn expand(item: &mut ItemStruct) -> Vec<Diag> {
             Ok(n) => n,
             Err(e) => {
                 errors.push(e);
-                all.push(f);
+                let mut one = f.clone();
+                one.ty = (*a.elem).clone();
+                all.push(one);
                 continue;
             }
         };

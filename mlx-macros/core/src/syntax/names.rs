@@ -26,8 +26,9 @@ pub struct Names {
     pub holders: RefCell<BTreeSet<String>>,
     /// Constants of Rust that are sizes of the struct, by the names in it.
     pub constants: RefCell<BTreeMap<String, Dim>>,
-    /// True once the struct is read: names in capitals are free from there on, unless they are constants of it.
-    pub closed: std::cell::Cell<bool>,
+    /// True while a struct is read, where names in capitals are constants. Elsewhere they are free, unless they are
+    /// constants of the struct.
+    pub of_struct: std::cell::Cell<bool>,
     /// The place where each name was first written: rustc reports there that the config has no such field.
     pub places: RefCell<BTreeMap<String, Span>>,
 }
@@ -58,7 +59,7 @@ impl Names {
         if let Some(known) = self.constants.borrow().get(&text) {
             return Some(known.clone());
         }
-        if self.closed.get() || !crate::syntax::condition::is_constant(path) {
+        if !self.of_struct.get() || !crate::syntax::condition::is_constant(path) {
             return None;
         }
         let first = path.segments.first()?.ident.to_string();

@@ -163,6 +163,7 @@ pub fn read(attr: TokenStream, mut item: ItemStruct, passes: &[&str]) -> (ModelD
         facts,
         ..Names::default()
     };
+    names.of_struct.set(true);
     let header = header(attr, names, passes, item.ident.span(), &mut errors);
     let header = collect(&mut errors, header);
     let named = matches!(item.fields, syn::Fields::Named(_));
@@ -198,7 +199,7 @@ pub fn read(attr: TokenStream, mut item: ItemStruct, passes: &[&str]) -> (ModelD
             }
         }
     }
-    names.closed.set(true);
+    names.of_struct.set(false);
     item.attrs.retain(|a| !is_helper(a));
     if unclear {
         // Sizes that nothing defines are no second mistake.

@@ -58,12 +58,12 @@ pub struct FuseArgs {
 /// Flags of `adapter`.
 #[derive(Args, Clone, Debug)]
 pub struct AdapterArgs {
-    /// What to do with adapters
+    /// Show, convert or merge
     #[command(subcommand)]
     pub command: AdapterCommand,
 }
 
-/// What `adapter` does.
+/// The subcommands of `adapter`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum AdapterCommand {
     /// Show kind, rank, scale, layers, matrices and size

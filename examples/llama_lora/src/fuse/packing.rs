@@ -1,4 +1,4 @@
-//! How a checkpoint's matrices are packed: from the entry `quantization` of its configuration, as mlx-lm reads it, or,
+//! The packing of a checkpoint's matrices: from the entry `quantization` of its configuration, as mlx-lm reads it, or,
 //! for a GGUF file, from the shapes.
 //!
 //! Tests: `tests/fuse.rs`.

@@ -172,7 +172,7 @@ pub fn prepare<M: CausalLm>(
     })
 }
 
-/// How rows are grouped into batches; the model has `places` positions.
+/// The grouping of rows into batches; the model has `places` positions.
 fn batch_options(settings: &Settings, places: usize) -> BatchOptions {
     BatchOptions {
         batch_size: settings.batch_size,

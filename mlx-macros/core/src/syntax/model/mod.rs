@@ -628,8 +628,12 @@ fn header(
     }
     let mut config: Path = config.ok_or_else(|| Diag::no_config(at))?;
     if unknown {
-        // A type that is not there would be reported once more.
-        config = syn::parse_quote!(::core::convert::Infallible);
+        // A type that is not there would be reported once more: the one that it means stands in.
+        let meant = errors.iter().rev().find_map(|e| {
+            let near = e.message.split_once("(did you mean `")?.1;
+            syn::parse_str(near.split('`').next()?).ok()
+        });
+        config = meant.unwrap_or_else(|| syn::parse_quote!(::core::convert::Infallible));
     }
     Ok((config, names, fuse, digest, allowed))
 }

@@ -10,6 +10,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Ident};
 
 use crate::check::build::Builder;
+use crate::check::methods::by_name;
 use crate::check::values::type_text;
 use crate::diag::{foreign, suggest, Diag, Result};
 use crate::ir::{Arg, Call, Callee, Ctx, Id, Kind, Op, Place, LAYER, P};
@@ -17,7 +18,7 @@ use crate::ops::rules;
 use crate::syntax::dims::{is_free, Dim, Shape};
 use crate::syntax::kind::FieldKind;
 use crate::syntax::model::Inner;
-use crate::syntax::signature::{Dt, Method, Ty};
+use crate::syntax::signature::{Dt, Ty};
 
 impl Builder<'_> {
     /// An operation: arguments in order or by name, then its rule.
@@ -410,95 +411,6 @@ impl Builder<'_> {
         }
     }
 
-    /// The arguments of a method, of which the last may be given by name.
-    fn in_order<'e>(&self, m: &Method, args: &[&'e Expr]) -> Result<Vec<&'e Expr>> {
-        let plain = args.iter().take_while(|e| !matches!(e, Expr::Assign(_)));
-        let mut found: Vec<Option<&Expr>> = plain.map(|e| Some(*e)).collect();
-        let names: Vec<String> = m.args.iter().map(|a| a.name.to_string()).collect();
-        for e in &args[found.len()..] {
-            let Expr::Assign(a) = e else {
-                return Err(Diag::value_after_keys(e.span()));
-            };
-            let key = a.left.to_token_stream().to_string();
-            let Some(at) = names.iter().position(|n| *n == key) else {
-                let near = suggest(&key, names.iter().map(String::as_str));
-                let takes = format!("({})", names.join(", "));
-                return Err(Diag::unknown_argument(
-                    a.left.span(),
-                    &m.name,
-                    key,
-                    near,
-                    takes,
-                ));
-            };
-            if found.len() <= at {
-                found.resize(at + 1, None);
-            }
-            if found[at].replace(&a.right).is_some() {
-                return Err(Diag::argument_twice(e.span(), &m.name, key));
-            }
-        }
-        match found.iter().position(Option::is_none) {
-            Some(i) => {
-                let takes = format!("({})", names.join(", "));
-                Err(Diag::argument_missing(
-                    m.name.span(),
-                    &m.name,
-                    takes,
-                    &names[i],
-                ))
-            }
-            None => Ok(found.into_iter().flatten().collect()),
-        }
-    }
-
-    /// Another method of the same model: its free dims take the arguments' sizes.
-    fn method(&mut self, m: &Method, args: &[&Expr], span: Span) -> Result<Id> {
-        let args = &self.in_order(m, args)?;
-        if !m.broken && args.len() != m.args.len() {
-            let names: Vec<String> = m.args.iter().map(|a| a.name.to_string()).collect();
-            let names = names.join(", ");
-            return Err(Diag::method_arguments(span, &m.name, names, args.len()));
-        }
-        let values = self.values(args)?;
-        if m.broken {
-            return Ok(self.unknown(span));
-        }
-        let mut bound: BTreeMap<String, Dim> = BTreeMap::new();
-        // Sizes of several others are compared once these are known.
-        for ((id, _), a) in values.iter().zip(&m.args) {
-            if let (Ty::Tensor(s, _), Ty::Tensor(want, _)) = (self.ty(*id), &a.ty) {
-                let alone = |p: &Dim| p.as_name().filter(|n| is_free(n)).map(String::from);
-                for (d, p) in s.iter().zip(want) {
-                    if let Some(name) = alone(p) {
-                        bound.entry(name).or_insert_with(|| d.clone());
-                    }
-                }
-            }
-        }
-        for ((id, at), a) in values.iter().zip(&m.args) {
-            let fits = match (self.ty(*id), &a.ty) {
-                (Ty::Unknown, _) => true,
-                (Ty::Tensor(s, d), Ty::Tensor(want, dt)) => d == dt && unify(s, want, &mut bound),
-                (x, y) => x == y || (x.is_number() && y.is_number()),
-            };
-            if !fits {
-                let (want, found) = (self.show(&a.ty), self.describe(*id));
-                return Err(Diag::method_argument(*at, &a.name, &m.name, want, found));
-            }
-        }
-        let ret = substitute(&m.ret, &bound);
-        let list = values.iter().map(|(id, _)| Arg::Value(*id)).collect();
-        Ok(self.push(
-            Kind::Method {
-                name: m.name.clone(),
-                args: list,
-            },
-            ret,
-            span,
-        ))
-    }
-
     /// `linear_cross_entropy(x, self.head, targets, weights)`.
     pub(crate) fn linear_cross_entropy(&mut self, args: &[&Expr], span: Span) -> Result<Id> {
         if self.in_stack() {
@@ -562,28 +474,6 @@ pub(crate) fn result(wanted: Option<&Ty>, first: &Ty) -> Ty {
         Some(w @ Ty::Tensor(..)) => w.clone(),
         _ => first.clone(),
     }
-}
-
-/// Arguments, and the names of those that have one, by their places.
-type Named<'e> = (Vec<&'e Expr>, Vec<(usize, Ident)>);
-
-/// The arguments of a sub-model. Their order is the signature's, which rustc compares.
-fn by_name<'e>(args: &[&'e Expr]) -> Result<Named<'e>> {
-    let (mut values, mut named) = (Vec::new(), Vec::new());
-    for (i, e) in args.iter().enumerate() {
-        match e {
-            Expr::Assign(a) => {
-                let Expr::Path(p) = &*a.left else {
-                    return Err(Diag::assigned_expression(a.left.span()));
-                };
-                named.push((i, p.path.require_ident()?.clone()));
-                values.push(&*a.right);
-            }
-            e if !named.is_empty() => return Err(Diag::value_after_keys(e.span())),
-            e => values.push(*e),
-        }
-    }
-    Ok((values, named))
 }
 
 /// The source of that type.
@@ -672,7 +562,7 @@ fn weak_operands(op: &'static Op, list: &mut [Arg], spans: &[Span]) -> Result<()
 }
 
 /// True if `s` is an instance of `pattern`, and binds the pattern's free dims.
-fn unify(s: &Shape, pattern: &Shape, bound: &mut BTreeMap<String, Dim>) -> bool {
+pub(crate) fn unify(s: &Shape, pattern: &Shape, bound: &mut BTreeMap<String, Dim>) -> bool {
     s.len() == pattern.len()
         && s.iter()
             .zip(pattern)
@@ -682,7 +572,7 @@ fn unify(s: &Shape, pattern: &Shape, bound: &mut BTreeMap<String, Dim>) -> bool 
             })
 }
 
-fn substitute(ty: &Ty, map: &BTreeMap<String, Dim>) -> Ty {
+pub(crate) fn substitute(ty: &Ty, map: &BTreeMap<String, Dim>) -> Ty {
     match ty {
         Ty::Tensor(s, d) => Ty::Tensor(s.iter().map(|x| x.substitute(map)).collect(), *d),
         Ty::Tuple(all) => Ty::Tuple(all.iter().map(|t| substitute(t, map)).collect()),

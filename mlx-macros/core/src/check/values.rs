@@ -468,7 +468,7 @@ fn foreign_expression(e: &Expr) -> (String, &'static str) {
         ),
         Expr::Await(_) => ("`.await`", "remove it"),
         Expr::Unary(_) => ("`*` before a value", "write `power(a, b)` for `a ** b`"),
-        Expr::Macro(m) => return crate::check::build::foreign_macro(&m.mac),
+        Expr::Macro(m) => return crate::check::foreign::foreign_macro(&m.mac),
         Expr::Lit(l) => match &l.lit {
             syn::Lit::Str(s) if s.value() == "causal" => {
                 ("a text as a mask", "write `causal` without quotes")

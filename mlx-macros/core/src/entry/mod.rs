@@ -9,3 +9,4 @@ pub mod kernels;
 pub mod model;
 pub mod optional;
 pub mod source;
+mod unused;

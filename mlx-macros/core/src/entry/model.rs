@@ -8,10 +8,10 @@ use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::visit::Visit;
 use syn::{ItemImpl, ItemStruct, Meta};
 
 use super::broken;
+use super::unused::{config_fields, names_twice, unused, unused_sizes};
 use crate::check::{build, lints, recursion};
 use crate::diag::lints::Warning;
 use crate::diag::{Code, Diag};
@@ -22,7 +22,6 @@ use crate::lower::{self, checkpoint, define};
 use crate::report::explain;
 use crate::syntax::arrays;
 use crate::syntax::function_source;
-use crate::syntax::kind::FieldKind;
 use crate::syntax::model::{self, ModelDef};
 use crate::syntax::nesting;
 use crate::syntax::signature::{self, Method, Ty};
@@ -332,77 +331,6 @@ fn doubtful(ty: &Ty) -> Ty {
         Ty::Tuple(all) => Ty::Tuple(all.iter().map(doubtful).collect()),
         other => other.clone(),
     }
-}
-
-/// Methods that have the name of a field or of another method: a call could mean either.
-fn names_twice(model: &ModelDef, methods: &[Method]) -> Vec<Diag> {
-    let mut found = Vec::new();
-    for (i, m) in methods.iter().enumerate() {
-        let other = match &m.name {
-            name if model.fields.iter().any(|f| f.name == *name) => "a field",
-            name if methods[..i].iter().any(|o| o.name == *name) => "another method",
-            _ => continue,
-        };
-        found.push(Diag::name_twice(m.name.span(), &m.name, other));
-    }
-    found
-}
-
-/// Parameters that no method reads.
-fn unused(model: &ModelDef, graphs: &[Graph]) -> Vec<Diag> {
-    let used = |name: &syn::Ident| {
-        let tied = model
-            .fields
-            .iter()
-            .filter_map(|f| f.tied.as_ref())
-            .any(|t| t.source == *name);
-        tied || graphs
-            .iter()
-            .flat_map(Graph::all_nodes)
-            .any(|n| n.field() == Some(name))
-    };
-    let unused = model.fields.iter().filter(|f| !used(&f.name));
-    unused
-        .map(|f| {
-            let what = match f.kind {
-                FieldKind::Model | FieldKind::Layers { .. } => "sub-model",
-                FieldKind::Rope { .. } => "layer",
-                _ => "parameter",
-            };
-            Diag::unused_field(f.name.span(), what, &f.name)
-        })
-        .collect()
-}
-
-/// Names in `dims(..)` that no size of the model uses.
-fn unused_sizes(model: &ModelDef) -> Vec<Diag> {
-    let used = model.names.used.borrow();
-    let unused = model
-        .names
-        .defined
-        .iter()
-        .filter(|(n, _)| !used.contains(*n));
-    unused
-        .map(|(name, at)| Diag::size_never_used(*at, name))
-        .collect()
-}
-
-/// The fields of the config that bodies read.
-fn config_fields(methods: &ItemImpl) -> Vec<syn::Ident> {
-    struct Fields(Vec<syn::Ident>);
-    impl Visit<'_> for Fields {
-        fn visit_expr_field(&mut self, f: &syn::ExprField) {
-            match (&*f.base, &f.member) {
-                (syn::Expr::Path(p), syn::Member::Named(name)) if p.path.is_ident("config") => {
-                    self.0.push(name.clone());
-                }
-                _ => syn::visit::visit_expr_field(self, f),
-            }
-        }
-    }
-    let mut fields = Fields(Vec::new());
-    fields.visit_item_impl(methods);
-    fields.0
 }
 
 /// Expands a whole model, given as `{ attribute } { struct } impl`.

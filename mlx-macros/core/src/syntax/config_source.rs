@@ -26,8 +26,11 @@ fn fields_for(config: &Path, file: &File) -> Vec<(String, Type)> {
     if text.contains(&format!("Deref for {name}")) {
         return vec![];
     }
-    let own = struct_of(&text, name).filter(|_| path.len() == 1);
-    let found = own.or_else(|| of_crate(file, name));
+    // One in the file is the one that is meant, also where it cannot be read.
+    let found = match path.len() == 1 && starts(&text, name).next().is_some() {
+        true => struct_of(&text, name),
+        false => of_crate(file, name),
+    };
     let fields = found.iter().flat_map(|s| &s.fields);
     let named = fields.filter_map(|f| Some((f.ident.as_ref()?.unraw().to_string(), f.ty.clone())));
     named.collect()
@@ -80,19 +83,25 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
+/// The places in a text at which a struct of that name begins.
+fn starts<'t>(text: &'t str, name: &syn::Ident) -> impl Iterator<Item = usize> + 't {
+    let head = format!("struct {name}");
+    let all: Vec<usize> = text.match_indices(&head).map(|(at, _)| at).collect();
+    let ends = move |at: &usize| !text[at + head.len()..].starts_with(is_word);
+    all.into_iter().filter(ends)
+}
+
 /// The one struct of that name in a text.
 fn struct_of(text: &str, name: &syn::Ident) -> Option<ItemStruct> {
-    let head = format!("struct {name}");
-    let starts = text.match_indices(&head).map(|(at, _)| at);
-    let mut starts = starts.filter(|at| !text[at + head.len()..].starts_with(is_word));
+    let mut starts = starts(text, name);
     let (at, None) = (starts.next()?, starts.next()) else {
         return None;
     };
     let rest = &text[at..];
     let mut depth = 0;
     let end = rest.char_indices().find(|(_, c)| {
-        depth += i32::from(*c == '{') - i32::from(*c == '}');
-        *c == ';' || (*c == '}' && depth == 0)
+        depth += i32::from("{[(".contains(*c)) - i32::from("}])".contains(*c));
+        depth == 0 && matches!(c, ';' | '}')
     })?;
     syn::parse_str(&rest[..end.0 + 1]).ok()
 }
@@ -182,5 +191,11 @@ mod tests {
         assert_eq!(of("Config", "tests/reliability/kept_bytes.rs"), [""; 0]);
         assert_eq!(of("absent::Config", "tests/language.rs"), [""; 0]);
         assert_eq!(of("Absent", "tests/language.rs"), [""; 0]);
+        // An array's length is no end of the struct.
+        let arrays = of("Config", "tests/ui/pass/configs_in_configs.rs");
+        assert!(
+            arrays.ends_with(&["limits".into(), "kinds".into(), "name".into()]),
+            "{arrays:?}"
+        );
     }
 }

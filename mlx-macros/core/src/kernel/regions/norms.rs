@@ -11,9 +11,11 @@ use syn::{Expr, Ident};
 use crate::fuse;
 use crate::ir::{Arg, Graph, Id, Kind, Node, Tier};
 use crate::ops;
+use crate::syntax::condition;
 use crate::syntax::kind::FieldKind;
 use crate::syntax::layers::{Held, Setting};
 use crate::syntax::literals::literal;
+use crate::syntax::logic::Facts;
 use crate::syntax::model::ModelDef;
 use crate::syntax::signature::{Dt, Ty};
 
@@ -21,6 +23,8 @@ use crate::syntax::signature::{Dt, Ty};
 struct Norm<'m> {
     held: &'m Held,
     field: &'m Ident,
+    /// What holds where the field is.
+    facts: Facts,
 }
 
 /// Makes operations of the norms that stand beside others.
@@ -101,7 +105,7 @@ fn leaf<'m>(model: &'m ModelDef, graph: &Graph, id: Id) -> Option<Norm<'m>> {
     let FieldKind::Layer(held) = &found.kind else {
         return None;
     };
-    let field = &found.name;
+    let (field, facts) = (&found.name, model.facts_of(found));
     match (held.layer.name, &held.options[..]) {
         ("RmsNorm", [Setting::Number(_), Setting::Number(_)]) => {}
         ("LayerNorm", [Setting::Number(_), Setting::Flag(Expr::Lit(_))]) => {}
@@ -115,7 +119,7 @@ fn leaf<'m>(model: &'m ModelDef, graph: &Graph, id: Id) -> Option<Norm<'m>> {
     let own: Vec<String> = held.numbers().flat_map(names).collect();
     let mut numbers = graph.nodes.iter().filter(|n| n.ty.is_number());
     let taken = numbers.any(|n| matches!(&n.kind, Kind::Input(i) if own.contains(&i.to_string())));
-    (!taken).then_some(Norm { held, field })
+    (!taken).then_some(Norm { held, field, facts })
 }
 
 /// True if operations of the row tier stand before these nodes, or read them.
@@ -167,7 +171,7 @@ fn replace(graph: &mut Graph, id: Id, norm: Norm<'_>) -> Option<usize> {
     let (mut scale, mut bias) = (at, Arg::Absent);
     match &norm.held.options[1] {
         Setting::Number(offset) if literal(offset) != Some(0.0) => {
-            let expr = offset.clone();
+            let expr = condition::guarded(offset, &norm.facts);
             let args = vec![Arg::Value(at), Arg::Weak { expr, like: at }];
             added.push(node(Kind::Op {
                 op: ops::find("add")?,
@@ -184,7 +188,8 @@ fn replace(graph: &mut Graph, id: Id, norm: Norm<'_>) -> Option<usize> {
     let Some(Setting::Number(eps)) = norm.held.options.first() else {
         return None;
     };
-    let (x, scale, eps) = (Arg::Value(x), Arg::Value(scale), Arg::Scalar(eps.clone()));
+    let eps = Arg::Scalar(condition::guarded(eps, &norm.facts));
+    let (x, scale) = (Arg::Value(x), Arg::Value(scale));
     let (name, args) = match norm.held.layer.name {
         "RmsNorm" => ("rms_norm", vec![x, scale, eps]),
         _ => ("layer_norm", vec![x, scale, bias, eps]),

@@ -1,4 +1,6 @@
 //! The version of macOS that the library is to run on, which decides MLX's file.
+//!
+//! Tests: `mlx-sys --test build`.
 
 use std::process::Command;
 

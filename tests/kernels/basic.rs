@@ -90,7 +90,8 @@ fn outputs_of_the_gradient(argnums: &[i32]) -> usize {
     let grads = transforms::grad(f, argnums).call(&x).unwrap();
     let first = graph::simplify(&[&grads[0]]).unwrap();
     let text = graph::print_graph(&NodeNamer::new().unwrap(), &[&first[0]]).unwrap();
-    let launches: Vec<&str> = text.lines().filter(|l| l.contains("Rows")).collect();
+    let is_kernel = |l: &&str| l.contains("Rows") || l.contains("CudaLaunch");
+    let launches: Vec<&str> = text.lines().filter(is_kernel).collect();
     // The kernel itself, and its gradient.
     assert_eq!(launches.len(), 2, "{text}");
     let (_, outputs) = launches[1].split_once("->").unwrap();

@@ -1,4 +1,6 @@
 //! Looks into what was linked for macOS: whether a Mac would find every library and every symbol.
+//!
+//! Tests: `.ci/mac` looks into every program and test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

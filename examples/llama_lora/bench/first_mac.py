@@ -30,7 +30,7 @@ GUESSES = [
     ("packed products unpack from 64 rows", "MLX_RS_UNPACK_FROM=64"),
     ("the memory limit shortens the queue", "MLX_RS_SHORT_QUEUE=on"),
 ]
-# What the report says of the machine: a name, and the command that prints it.
+# Facts of the machine in the report: a name, and the command that prints it.
 MACHINE = [
     ("system", ["sw_vers"]),
     ("chip", ["sysctl", "-n", "machdep.cpu.brand_string"]),

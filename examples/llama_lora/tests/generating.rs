@@ -62,7 +62,7 @@ fn a_cache_of_limited_size_is_mlx_lms() {
             .unwrap();
         assert_eq!(out.tokens, ids(&case["tokens"]), "{case}");
     }
-    // What was read is not read again, and what differs is.
+    // Tokens that were read are not read again, those that differ are.
     let mut reader = Reader::new(&model, None, 4).unwrap();
     let prompt = ids(&dump["prompt"]);
     for prompt in [&prompt[..9], &prompt[..], &prompt[3..20], &prompt[..20]] {

@@ -293,15 +293,14 @@ fn no_id_and_no_place_beyond_the_model() {
         &place.fails("eval --model model --data data"),
         &["test.jsonl, line", "16"],
     );
-    let long = format!("generate --model model --prompt {}", "x".repeat(20));
-    says(&place.fails(&long), &["27 tokens", "16"]);
-    let out = place.run("generate --model model --prompt x");
-    assert!(out.status.success());
-    let said = text(&out.stderr);
-    assert!(
-        said.contains("stopped after 16 tokens") || said.contains(" 0 tokens at"),
-        "{said}"
+    // Rotations go on behind it, for worse text.
+    let long = format!(
+        "generate --model model --max-tokens 4 --prompt {}",
+        "x".repeat(20)
     );
+    let out = place.run(&long);
+    assert!(out.status.success());
+    says(&text(&out.stderr), &["27 tokens", "16"]);
 }
 
 #[test]

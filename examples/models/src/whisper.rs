@@ -177,7 +177,7 @@ pub struct Whisper {
 
 #[mlx_model]
 impl Whisper {
-    /// What is heard, of the spectrum of sounds.
+    /// The features of a spectrum of sounds.
     pub fn encode(
         &self,
         sounds: Tensor![B, 2 * max_source_positions, num_mel_bins],

@@ -1,4 +1,6 @@
 //! Environment variables that undo a choice of this crate, to compare both or to go around a fault. They are read once.
+//!
+//! Tests: unit tests below.
 
 use std::sync::OnceLock;
 

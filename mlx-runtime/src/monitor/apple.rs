@@ -1,4 +1,6 @@
 //! The utilisation of an Apple GPU, from the registry of the system's drivers.
+//!
+//! Tests: `tests/monitor.rs`, on a Mac.
 
 use objc2_core_foundation::{CFDictionary, CFNumber, CFRetained, CFString};
 use objc2_io_kit::{

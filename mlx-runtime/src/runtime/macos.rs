@@ -1,4 +1,6 @@
 //! The memory that macOS has left.
+//!
+//! Tests: the unit tests of `machine.rs`, on a Mac.
 
 /// Bytes that are not in use as Activity Monitor counts them: all but memory of programs that cannot be dropped, wired
 /// memory, and what compressed memory takes. `None` if the kernel does not say.

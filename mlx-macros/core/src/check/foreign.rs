@@ -1,6 +1,6 @@
 //! Statements of Rust that the language lacks, and what to write.
 //!
-//! Tests: `mlx-macros-core --test foreign`; `mlx-tests --test ui`.
+//! Tests: `tests/foreign.rs`; `mlx-tests --test ui`.
 
 use syn::{Expr, Stmt};
 

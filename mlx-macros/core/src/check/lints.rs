@@ -58,7 +58,7 @@ fn untied(model: &ModelDef, config: &[String]) -> Option<Warning> {
     (!tied).then(|| Warning::new("untied_head", head.name.span()))?
 }
 
-/// What a value is computed from, up to layers.
+/// The values that one is computed from, up to layers.
 #[derive(Default)]
 struct Origin {
     /// It has rotary positions.

@@ -261,7 +261,7 @@ impl Builder<'_> {
                     was,
                     found,
                 ));
-                // What follows is judged by the shape from before.
+                // The statements behind it are judged by the shape from before.
                 types[i] = first.clone();
             }
         }

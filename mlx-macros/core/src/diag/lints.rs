@@ -11,7 +11,7 @@ pub struct Lint {
     pub name: &'static str,
     /// The mistake.
     pub text: &'static str,
-    /// What to write.
+    /// The words to write.
     pub help: &'static str,
 }
 

@@ -15,7 +15,7 @@ pub(super) enum Left {
     Impl(ItemImpl),
 }
 
-/// What is left of a struct or an impl. `None` if the tokens are another item.
+/// The rest of a struct or an impl. `None` if the tokens are another item.
 pub(super) fn left(item: &TokenStream) -> Option<Left> {
     let tokens: Vec<TokenTree> = item.clone().into_iter().collect();
     let start = after_attributes(&tokens);

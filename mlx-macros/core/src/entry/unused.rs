@@ -1,6 +1,6 @@
 //! Names of a model that are written twice, and those that nothing reads.
 //!
-//! Tests: `mlx-macros-core --test planted`; `mlx-tests --test ui`.
+//! Tests: `tests/planted`; `mlx-tests --test ui`.
 
 use syn::visit::Visit;
 use syn::ItemImpl;

@@ -87,7 +87,7 @@ pub enum Kind {
     },
     /// Keys and values with those of the tokens before in front.
     CacheUpdate { cache: Id, keys: Id, values: Id },
-    /// What a cache holds besides, read or written.
+    /// A part of a cache besides keys and values, read or written.
     Held {
         cache: Id,
         what: Held,

@@ -71,7 +71,7 @@ fn structure(text: &str, head: &str) -> String {
     rest[..rest.find("\n}").unwrap() + 2].to_string()
 }
 
-/// What a program does with a model.
+/// The use of a model in a program.
 fn user(model: &str) -> String {
     format!(
         "type Made = {model};

@@ -1,4 +1,4 @@
-//! What the errors of all cases add up to.
+//! The sums of the errors of all cases.
 
 use crate::cases::Case;
 use crate::rustc::Said;

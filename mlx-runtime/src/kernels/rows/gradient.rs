@@ -20,7 +20,7 @@ pub(super) fn derived<F: Composed>(
 ) -> Result<Vec<Array>> {
     let count = kernel.forward.inputs.len();
     let given = count + kernel.forward.outputs.len();
-    // What is composed has no numbers that are kept.
+    // The composed form has no numbers that are kept.
     let of_results = &x[..count + kernel.results];
     let whole = move |x: &[Array]| {
         let (primals, cotangents) = x.split_at(count);

@@ -1,4 +1,6 @@
 //! The keys and values of one layer: whole, the last of them, or packed.
+//!
+//! Tests: `mlx-tests --test parts`.
 
 use crate::{ops, Array, Error, ErrorKind, Result};
 

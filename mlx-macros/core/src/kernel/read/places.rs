@@ -343,7 +343,7 @@ impl Emit<'_, '_> {
             };
             let stride = super::strides(&shape)[at].clone();
             let fixed = match self.program.values[index].op {
-                // What is outside is clamped, which needs a size that is known.
+                // Indices outside are clamped, which needs a size that is known.
                 Op::Constant(Constant::Whole(n)) => {
                     let last = shape[at].as_constant().map(|size| size - 1);
                     last.filter(|last| (0..=*last).contains(&n)).map(|_| n)

@@ -29,7 +29,7 @@ impl Pass<'_> {
             sizes.fold(Dim::default(), |s, d| s.plus(&d))
         };
         let kept = sum(&before.values).plus(&before.between);
-        // What all rows share, or many, is little beside what the kernel writes.
+        // Inputs that all rows share, or many, are little beside what the kernel writes.
         let outputs = larger.region.outputs.iter();
         let written: Vec<Dim> = outputs.map(|o| self.size(*o)).collect();
         covers(&kept.plus(&sum(&larger.kept).negated()), &written)

@@ -91,7 +91,7 @@ pub fn programs(names: &Names, region: &Region) -> Option<Rc<Programs>> {
     Some(Rc::new(Programs { forward, gradient }))
 }
 
-/// What a gradient reads of a region.
+/// An array that a gradient reads of a region.
 pub enum Read {
     /// The value of a node outside.
     Input(Id),

@@ -23,7 +23,7 @@ use crate::syntax::signature::{Dt, Ty};
 struct Norm<'m> {
     held: &'m Held,
     field: &'m Ident,
-    /// What holds where the field is.
+    /// The facts that hold where the field is.
     facts: Facts,
 }
 
@@ -147,7 +147,7 @@ fn beside(model: &ModelDef, graph: &Graph, ids: &[Id]) -> bool {
         .filter(|r| !ids.contains(r) && works(*r))
         .any(|r| {
             let inputs = graph.nodes[r].inputs();
-            // What lies between keeps a region from both.
+            // Nodes between keep a region from both.
             ids.iter()
                 .all(|id| inputs.contains(id) || ids.len() > 1 && *id == ids[0])
         })

@@ -30,7 +30,7 @@ pub(super) fn without_unused(lines: Vec<String>) -> Vec<String> {
     for line in lines.into_iter().rev() {
         let name = STARTS.iter().find_map(|start| line.strip_prefix(start));
         let name = name.and_then(|rest| rest.split_once(" = "));
-        // What reads it mostly comes next.
+        // Its readers mostly come next.
         if name.is_none_or(|(name, _)| kept.iter().rev().any(|l| has(l, name))) {
             kept.push(line);
         }

@@ -58,7 +58,7 @@ pub fn keeping(p: &Program, frozen: &[bool]) -> Result<(Program, Option<Gradient
     Ok(found.map_or_else(|| (p.clone(), None), |(kernel, g)| (kernel, Some(g))))
 }
 
-/// What a gradient reads beside the cotangents; each one includes those before it.
+/// The arrays that a gradient reads beside the cotangents; each one includes those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Reads {
     Inputs,

@@ -12,6 +12,7 @@ use crate::diag::{suggest, Diag};
 use crate::syntax::condition;
 use crate::syntax::dims::is_free;
 use crate::syntax::kind::FieldKind;
+use crate::syntax::signature::Dt;
 
 /// A field of the config that a model reads and the config does not have, or has with a type that it cannot be read as.
 pub(crate) struct Absent {
@@ -34,7 +35,7 @@ pub(crate) fn absent(model: &ModelDef, bodies: &[Ident]) -> Vec<Absent> {
     let places = names.places.borrow();
     let sizes = places
         .iter()
-        .filter(|(n, _)| !is_free(n) && !n.contains('.'));
+        .filter(|(n, _)| !is_free(n) && !n.contains('.') && !is_dtype(n));
     read.extend(sizes.map(|(n, at)| (n.clone(), *at, Want::Size)));
     let conditions = model
         .requires
@@ -97,7 +98,12 @@ pub(crate) fn absent(model: &ModelDef, bodies: &[Ident]) -> Vec<Absent> {
     found.into_iter().map(|(_, a)| a).collect()
 }
 
-/// What a field of the config is read as.
+/// True for the name of a dtype, which stands among the sizes by mistake.
+fn is_dtype(name: &str) -> bool {
+    Dt::parse(&Ident::new(name, Span::call_site())).is_ok()
+}
+
+/// The kind of value that a field of the config is read as.
 #[derive(Clone, Copy)]
 enum Want {
     Size,

@@ -1,6 +1,6 @@
 //! The arguments of `#[mlx_model(..)]` on a struct, and what `#[require(..)]` says.
 //!
-//! Tests: `mlx-macros-core --test planted`; `mlx-tests --test ui`.
+//! Tests: `tests/planted`; `mlx-tests --test ui`.
 
 use super::*;
 

@@ -175,7 +175,7 @@ pub fn read(attr: TokenStream, mut item: ItemStruct, passes: &[&str]) -> (ModelD
     }
     let config = header.as_ref().map(|(config, ..)| config);
     errors.extend(generics(&mut item, config));
-    // What follows leans on what is wrong here.
+    // Later mistakes lean on those found here.
     let frame = errors.len();
     let mut unclear = frame > 0 || syntax;
     let digest = header.as_ref().and_then(|(.., digest, _)| digest.clone());

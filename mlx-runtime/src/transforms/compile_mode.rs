@@ -104,7 +104,9 @@ pub(crate) fn without_fusing<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
         asked.unfused += usize::from(fuses);
         Ok(fuses)
     };
-    let _ended = begin(&mut asked())?.then_some(Ended);
+    // Made only where something ends: its drop locks what `begin` has locked.
+    let fused = begin(&mut asked())?;
+    let _ended = fused.then(|| Ended);
     f()
 }
 
@@ -153,6 +155,9 @@ mod tests {
         assert_eq!(nodes(), fused);
         // Another mode that was asked for meanwhile stays.
         without_fusing(|| compile_mode(CompileMode::NoFuse)).unwrap();
+        assert_eq!(nodes(), fused + 2);
+        // It is on already: nothing begins, and nothing ends.
+        assert_eq!(without_fusing(|| Ok(nodes())).unwrap(), fused + 2);
         assert_eq!(nodes(), fused + 2);
         enable_compile().unwrap();
         assert_eq!(nodes(), fused);

@@ -121,10 +121,13 @@ fn in_text(name: &str, text: &str) -> Known {
         .filter(|l| !l.trim_start().starts_with("//"))
         .collect();
     let code = code.join("\n");
-    if code.contains("::*;") || code.contains("::*,") {
+    // These bring in names that the text does not show.
+    let others = ["::*;", "::*,", "::*}", "macro_rules!", "include!", "paste!"];
+    if others.iter().any(|o| code.contains(o)) {
         return Known::Maybe;
     }
-    let mut found = Known::Nowhere;
+    // A text without the call is not the one that is compiled, as for an example in a comment.
+    let mut found = Known::Maybe;
     for (at, _) in code.match_indices(name) {
         let (before, after) = (&code[..at], &code[at + name.len()..]);
         if word(before.chars().next_back()) || word(after.chars().next()) {
@@ -145,6 +148,7 @@ fn in_text(name: &str, text: &str) -> Known {
                     false => found = Known::Plain,
                 }
             }
+            None if called && found == Known::Maybe => found = Known::Nowhere,
             None if called => {}
             None => return Known::Maybe,
         }
@@ -186,6 +190,11 @@ mod tests {
         assert_eq!(
             in_text("cap", "// cap of x\nfn g() { cap(x) + x.cap(y) + scap }"),
             Known::Nowhere
+        );
+        assert_eq!(in_text("cap", "/// fn g() { cap(x) }"), Known::Maybe);
+        assert_eq!(
+            in_text("cap", "macro_rules! make { () => {} }\nfn g() { cap(x) }"),
+            Known::Maybe
         );
     }
 }

@@ -51,7 +51,15 @@ fn models_that_do_not_compile_have_the_messages_shown() {
     let mut wrong = Vec::new();
     // The macros refuse what is nested deeper than a parser's stack before they parse it.
     let deep = |p: &PathBuf| p.ends_with("nested_too_deeply.rs");
-    for path in files("tests/ui/fail").into_iter().filter(|p| !deep(p)) {
+    // With a source file the macros know its names, and say more of those that it has not.
+    let names = [
+        "attributes_on_other_fields.rs",
+        "layer_without_its_import.rs",
+        "names_of_other_libraries.rs",
+    ];
+    let by_file = |p: &PathBuf| names.iter().any(|n| p.ends_with(n));
+    let all = files("tests/ui/fail").into_iter();
+    for path in all.filter(|p| !deep(p) && !by_file(p)) {
         let shown = std::fs::read_to_string(path.with_extension("stderr")).unwrap_or_default();
         let text = std::fs::read_to_string(&path).unwrap();
         let Ok(file) = syn::parse_file(&text) else {

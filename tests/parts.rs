@@ -140,12 +140,12 @@ fn by_hand(m: &HashMap<String, Array>, x: &Array) -> Array {
         let y = block(&h, &format!("blocks.{i}"));
         h = one(
             &h,
-            &ops::multiply(&y, &Array::scalar(i as f32).unwrap()).unwrap(),
+            &ops::multiply(&y, Array::scalar(i as f32).unwrap()).unwrap(),
         );
     }
     h = ops::multiply(
         &linear(&h, w("blocks.1.map.weight".into())),
-        &Array::scalar(2.0f32).unwrap(),
+        Array::scalar(2.0f32).unwrap(),
     )
     .unwrap();
     for i in 0..4 {
@@ -156,7 +156,7 @@ fn by_hand(m: &HashMap<String, Array>, x: &Array) -> Array {
         h = one(&h, &y);
     }
     h = block(&h, "boxed");
-    h = ops::multiply(&h, &block(&h, "gate")).unwrap();
+    h = ops::multiply(&h, block(&h, "gate")).unwrap();
     linear(&h, w("head.weight".into()))
 }
 

@@ -167,7 +167,7 @@ impl Launch {
         mut gradient: Option<Forward>,
     ) -> Option<Launch> {
         // Sizes as arguments of the text, as for lengths that differ from call to call.
-        if seed % 3 == 0 {
+        if seed.is_multiple_of(3) {
             program.varying = sizes.0.iter().map(|s| s.0.clone()).collect();
         }
         let mut random = Random::new(seed ^ 0x1234_5678);

@@ -141,13 +141,13 @@ const PATHS: &[PathOf] = &[
     PathOf {
         argument: "fuse save_path",
         line: "fuse --no-adapter --model model --save-path {}",
-        takes: &["missing", "not-utf-8"],
+        takes: &["folder", "missing", "not-utf-8"],
     },
     PathOf {
         argument: "fuse gguf_path",
         line:
             "fuse --no-adapter --model model --save-path adapters/new --export-gguf --gguf-path {}",
-        takes: &[],
+        takes: &["empty", "missing", "dangling", "not-utf-8"],
     },
     PathOf {
         argument: "lora config",

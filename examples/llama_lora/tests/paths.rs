@@ -275,7 +275,11 @@ fn odd(place: &Place, kind: &str) -> Option<OsString> {
         "zero" => symlink("/dev/zero", &path).unwrap(),
         "null" => symlink("/dev/null", &path).unwrap(),
         "loop" => symlink(&path, &path).unwrap(),
-        "dangling" => symlink("nowhere", &path).unwrap(),
+        "dangling" => {
+            // A command before may have written through the link.
+            remove(&path.with_file_name("nowhere"));
+            symlink("nowhere", &path).unwrap();
+        }
         "behind-a-file" => return Some("data/train.jsonl/x".into()),
         "no-name" => return Some("".into()),
         "long" => return Some("x".repeat(5000).into()),

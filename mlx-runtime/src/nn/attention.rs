@@ -75,7 +75,7 @@ pub fn attention(
     joined_heads(&y)
 }
 
-/// [`attention`] of joined projections.
+/// `attention` of joined projections.
 ///
 /// # Errors
 /// As [`rope_attention`].

@@ -127,10 +127,7 @@ pub fn look(files: &[PathBuf], minimum: &str) -> Result<()> {
         one(path, (major, minor), &mut libraries)
             .with_context(|| format!("{} would not load", path.display()))?;
     }
-    println!(
-        "{} files for macOS {minimum} and later, every library and symbol found",
-        files.len()
-    );
+    println!("{} files: every library and symbol found", files.len());
     Ok(())
 }
 

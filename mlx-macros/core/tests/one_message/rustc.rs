@@ -80,8 +80,9 @@ impl Rustc {
 
     /// The errors of a crate with this source.
     pub fn errors(&self, number: usize, source: &str) -> Vec<Said> {
-        let file = self.out.join(format!("case{number}.rs"));
-        std::fs::write(&file, source).unwrap();
+        // A message may name the file: by its name alone, the same in every checkout.
+        let file = format!("case{number}.rs");
+        std::fs::write(self.out.join(&file), source).unwrap();
         let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
         rustc.args([
             "--edition=2021",
@@ -90,7 +91,7 @@ impl Rustc {
             "--error-format=json",
             "--cap-lints=allow",
         ]);
-        rustc.arg("--out-dir").arg(&self.out).arg(&file);
+        rustc.current_dir(&self.out).args(["--out-dir", ".", &file]);
         self.folders.iter().for_each(|f| {
             rustc.arg("-L").arg(f);
         });

@@ -128,6 +128,7 @@ fn steps(layers: i32, runs: &[(&str, f32)]) {
         scale: fact("scale") as f32,
         keys: dump.names("keys"),
         num_layers: layers,
+        ..LoraConfig::default()
     };
     adapt(&mut llama, &lora, 0.0);
     let adam = AdamW {

@@ -188,6 +188,7 @@ fn options(settings: &Settings) -> BatchOptions {
         buckets: settings.length_buckets,
         mask_prompt: settings.mask_prompt,
         compat: false,
+        packed: false,
     }
 }
 
@@ -203,6 +204,7 @@ pub fn score<M: CausalLm>(
     let limit = Limit {
         tokens: options.longest,
         cut,
+        pairs: false,
     };
     let mut rows = Split::require(data, split, &session.text, limit, options.mask_prompt)?;
     rows.check(&session.text)?;
@@ -282,6 +284,7 @@ impl Visitor for Eval<'_> {
             buckets: DEFAULT_BUCKETS,
             mask_prompt: measured.mask_prompt,
             compat: false,
+            packed: false,
         };
         let Measured { data, truncate, .. } = &measured;
         let score = score(&session, data, &args.split, options, *truncate, None)?;

@@ -61,6 +61,7 @@ pub fn run() -> Result<()> {
     let limit = Limit {
         tokens: settings.max_seq_length,
         cut: false,
+        pairs: false,
     };
     let test = Split::require(DEFAULT_DATA, "test", &session.text, limit, true)?;
     let (sample, prompt, truth) = sample(&test, &session)?;
@@ -75,6 +76,7 @@ pub fn run() -> Result<()> {
         buckets: settings.length_buckets,
         mask_prompt: true,
         compat: false,
+        packed: false,
     };
     let before = score(&session, DEFAULT_DATA, "test", options, false, None)?;
     say(format_args!(

@@ -48,6 +48,12 @@ pub struct TrainReport {
     /// The share of time in which the GPU works, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_utilization: Option<f64>,
+    /// Of pairs, the share of which the chosen answer has the higher reward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward_accuracy: Option<f64>,
+    /// Of pairs, the mean difference of the rewards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward_margin: Option<f64>,
 }
 
 /// A report of an evaluation.
@@ -59,6 +65,12 @@ pub struct ValidReport {
     pub val_loss: f64,
     /// Seconds that it took.
     pub val_time: f64,
+    /// As [`TrainReport::reward_accuracy`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward_accuracy: Option<f64>,
+    /// As [`TrainReport::reward_margin`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward_margin: Option<f64>,
 }
 
 impl Record {
@@ -178,6 +190,8 @@ mod tests {
             iteration,
             val_loss: 1.0,
             val_time: 0.5,
+            reward_accuracy: None,
+            reward_margin: None,
         })
     }
 

@@ -18,6 +18,7 @@ use mlx_runtime::{memory, ops, random, transforms, Array, Dtype};
 use crate::advice::{self, Flags};
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{BenchArgs, Switch};
+use crate::objective::Objective;
 use crate::session::{Loading, Session};
 use crate::settings::{bounds, GradCheckpoint, Packing};
 use crate::synth::{draw, Recipe};
@@ -89,6 +90,7 @@ impl Visitor for Bench<'_> {
             rows: args.batch_size,
             tokens: args.tokens,
             tokens_flag: "--tokens",
+            objective: Objective::default(),
         };
         // An explicit policy without a memory limit is measured even if the plan does not fit.
         if args.grad_checkpoint == GradCheckpoint::Auto || args.runtime.memory_limit.is_some() {
@@ -210,6 +212,7 @@ fn adapt<M: CausalLm>(model: &mut M, args: &BenchArgs) -> Result<()> {
         scale: args.lora_scale,
         keys,
         num_layers: args.num_layers,
+        ..LoraConfig::default()
     };
     add_lora(model, &config, &random::key(args.seed)?)?;
     let first: Vec<Array> = model

@@ -6,6 +6,7 @@ mod batch;
 mod example;
 mod lines;
 mod order;
+mod packing;
 mod rows;
 mod widths;
 mod workers;

@@ -18,7 +18,7 @@ use crate::settings::DEFAULT_DATA;
 use crate::text::Text;
 
 /// A row of ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// The ids, prompt and answer.
     pub tokens: Vec<u32>,
@@ -26,6 +26,10 @@ pub struct Row {
     pub prompt: usize,
     /// Keys of the line that the row came from.
     pub keys: usize,
+    /// The row with the answer that was rejected, if the line is a pair.
+    pub rejected: Option<Box<Row>>,
+    /// The log-probabilities of both answers by the reference model, once they are known.
+    pub reference: Option<[f32; 2]>,
 }
 
 impl Row {
@@ -33,6 +37,12 @@ impl Row {
     pub fn targets(&self, mask_prompt: bool) -> std::ops::Range<usize> {
         let first = if mask_prompt { self.prompt.max(1) } else { 1 };
         first..self.tokens.len().max(first)
+    }
+
+    /// Inputs of the model: those of the longer one of a pair.
+    pub fn inputs(&self) -> usize {
+        let own = self.tokens.len().saturating_sub(1).max(1);
+        self.rejected.as_ref().map_or(own, |r| own.max(r.inputs()))
     }
 
     /// The tokens after the prompt, if there is a prompt and any token after it.
@@ -63,6 +73,8 @@ pub struct Limit {
     pub tokens: usize,
     /// Cut longer rows instead of refusing them.
     pub cut: bool,
+    /// Lines are pairs of answers, one chosen and one rejected.
+    pub pairs: bool,
 }
 
 /// The data set inside the program: name of the split, text of the file.
@@ -194,7 +206,8 @@ impl Split {
     /// Checks that the model has a place for every token of every row.
     pub fn check(&self, text: &Text) -> Result<()> {
         for (row, line) in self.rows.iter().zip(&self.lines) {
-            let (tokens, places) = (row.tokens.len(), text.places());
+            let other = row.rejected.as_ref().map_or(0, |r| r.tokens.len());
+            let (tokens, places) = (row.tokens.len().max(other), text.places());
             ensure!(
                 tokens <= places,
                 "{}, line {line}: the row has {tokens} tokens, expected at most {places}, the positions of the model",
@@ -209,7 +222,11 @@ impl Split {
         let keep: Vec<bool> = self
             .rows
             .iter()
-            .map(|row| !row.targets(mask_prompt).is_empty())
+            .map(|row| match &row.rejected {
+                // Of a pair the answers are compared.
+                Some(other) => [row, other].iter().all(|r| !r.targets(true).is_empty()),
+                None => !row.targets(mask_prompt).is_empty(),
+            })
             .collect();
         let (all, kept) = (keep.len(), keep.iter().filter(|k| **k).count());
         let origin = &self.origin;
@@ -234,6 +251,21 @@ impl Split {
     }
 }
 
+/// Cuts a row at the limit; true if there was something to cut.
+fn shorten(row: &mut Row, limit: Limit) -> Result<bool> {
+    let cut = row.tokens.len() > limit.tokens;
+    if cut {
+        ensure!(
+            limit.cut,
+            "the row has {} tokens, expected at most {}: shorten it, raise --max-seq-length, or cut long rows with --truncate",
+            row.tokens.len(),
+            limit.tokens
+        );
+        row.tokens.truncate(limit.tokens);
+    }
+    Ok(cut)
+}
+
 /// Returns the example, its ids, and true if they were cut.
 fn read_line(
     line: &str,
@@ -247,7 +279,7 @@ fn read_line(
     };
     let format = match *format {
         Some(format) => format,
-        None => *format.insert(Format::of(&map)?),
+        None => *format.insert(Format::of(&map, limit.pairs)?),
     };
     ensure!(
         !(mask_prompt && format == Format::Text),
@@ -260,20 +292,21 @@ fn read_line(
     }
     let example = Example::read(&map, format)?;
     let mut row = example.tokens(text)?;
-    let cut = row.tokens.len() > limit.tokens;
-    if cut {
-        ensure!(
-            limit.cut,
-            "the row has {} tokens, expected at most {}: shorten it, raise --max-seq-length, or cut long rows with --truncate",
-            row.tokens.len(),
-            limit.tokens
-        );
-        row.tokens.truncate(limit.tokens);
-    }
+    let mut cut = shorten(&mut row, limit)?;
+    let masked = match &mut row.rejected {
+        Some(other) => {
+            cut |= shorten(other, limit)?;
+            true
+        }
+        None => mask_prompt,
+    };
     // A row that was cut may lose its whole answer; it is kept and counts for nothing.
-    ensure!(
-        limit.cut || !row.targets(mask_prompt).is_empty(),
-        "the row has no target, because its answer is empty"
-    );
+    let answers = [Some(&row), row.rejected.as_deref()].into_iter().flatten();
+    for answer in answers {
+        ensure!(
+            limit.cut || !answer.targets(masked).is_empty(),
+            "the row has no target, because its answer is empty"
+        );
+    }
     Ok((example, row, cut))
 }

@@ -10,7 +10,8 @@ use mlx_runtime::runtime::Limit;
 use serde::Deserialize;
 use serde_yaml_ng::{Mapping, Value};
 
-use super::{FineTune, GradCheckpoint, Optimizer, OptimizerFile};
+use super::lora::{LoraFile, LORA_KEYS};
+use super::{FineTune, GradCheckpoint, Loss, Optimizer, OptimizerFile};
 use crate::cli::TrainArgs;
 use crate::files::read_text;
 use crate::output;
@@ -63,23 +64,19 @@ pub struct FileSettings {
     pub q_bits: Option<i32>,
     pub q_group_size: Option<i32>,
     pub q_mode: Option<String>,
+    pub loraplus_lr_ratio: Option<f64>,
+    pub decay_matrices_only: Option<bool>,
+    pub loss: Option<Loss>,
+    pub beta: Option<f64>,
+    pub simpo_gamma: Option<f64>,
+    pub reference_model: Option<String>,
+    pub packing: Option<bool>,
     /// Notes about keys that have no meaning here.
     #[serde(skip)]
     pub notes: Vec<String>,
 }
 
-/// `lora_parameters` of a YAML file.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
-pub struct LoraFile {
-    pub rank: Option<i32>,
-    pub scale: Option<f64>,
-    pub dropout: Option<f64>,
-    pub keys: Option<Vec<String>>,
-}
-
-const KEYS: [&str; 42] = [
+const KEYS: [&str; 49] = [
     "model",
     "train",
     "test",
@@ -122,9 +119,14 @@ const KEYS: [&str; 42] = [
     "q_bits",
     "q_group_size",
     "q_mode",
+    "loraplus_lr_ratio",
+    "decay_matrices_only",
+    "loss",
+    "beta",
+    "simpo_gamma",
+    "reference_model",
+    "packing",
 ];
-
-const LORA_KEYS: [&str; 4] = ["rank", "scale", "dropout", "keys"];
 
 const SCHEDULE_KEYS: [&str; 4] = ["name", "arguments", "warmup", "warmup_init"];
 
@@ -268,9 +270,6 @@ fn inside(name: &str, value: &Value) -> Result<()> {
     };
     for key in map.keys() {
         let key = key.as_str().unwrap_or_default();
-        if key == "alpha" || key == "lora_alpha" {
-            bail!("unknown key {name}.{key}: give scale, which is alpha / rank");
-        }
         check_key(key, known).with_context(|| format!("in {name}"))?;
     }
     Ok(())

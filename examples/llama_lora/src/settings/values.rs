@@ -32,6 +32,8 @@ pub enum FineTune {
     /// A low-rank adapter.
     #[default]
     Lora,
+    /// A low-rank adapter whose rows have norms of their own.
+    Dora,
     /// Every tensor of the last layers.
     Full,
 }
@@ -41,6 +43,7 @@ impl FineTune {
     pub fn name(self) -> &'static str {
         match self {
             FineTune::Lora => "lora",
+            FineTune::Dora => "dora",
             FineTune::Full => "full",
         }
     }
@@ -53,13 +56,69 @@ impl FromStr for FineTune {
         match text {
             "lora" => Ok(FineTune::Lora),
             "full" => Ok(FineTune::Full),
-            "dora" => Err("unsupported kind \"dora\": expected lora or full; adapters that mlx-lm or PEFT trained with DoRA can be fused".into()),
-            other => Err(format!("unknown kind {other:?}: expected lora or full")),
+            "dora" => Ok(FineTune::Dora),
+            other => Err(format!(
+                "unknown kind {other:?}: expected lora, dora or full"
+            )),
         }
     }
 }
 
 impl TryFrom<String> for FineTune {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// What is minimised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "String")]
+pub enum Loss {
+    /// The negative log-likelihood of the targets.
+    #[default]
+    Sft,
+    /// Direct preference optimisation (Rafailov et al. 2023).
+    Dpo,
+    /// Odds ratio preference optimisation (Hong et al. 2024).
+    Orpo,
+    /// Simple preference optimisation (Meng et al. 2024).
+    Simpo,
+}
+
+impl Loss {
+    const NAMES: [(&str, Loss); 4] = [
+        ("sft", Loss::Sft),
+        ("dpo", Loss::Dpo),
+        ("orpo", Loss::Orpo),
+        ("simpo", Loss::Simpo),
+    ];
+
+    /// Its name in flags and files.
+    pub fn name(self) -> &'static str {
+        let found = Self::NAMES.iter().find(|(_, loss)| *loss == self);
+        found.map_or("", |(name, _)| name)
+    }
+
+    /// True if it compares two answers.
+    pub fn compares(self) -> bool {
+        self != Loss::Sft
+    }
+}
+
+impl FromStr for Loss {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::NAMES.iter().find(|(name, _)| *name == text);
+        found
+            .map(|(_, loss)| *loss)
+            .ok_or_else(|| format!("unknown loss {text:?}: expected sft, dpo, orpo or simpo"))
+    }
+}
+
+impl TryFrom<String> for Loss {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

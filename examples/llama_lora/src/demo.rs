@@ -47,7 +47,7 @@ fn settings() -> Settings {
 pub fn run() -> Result<()> {
     let settings = settings();
     let stop = Stop::on_signals()?;
-    let _held = stop.hold(|| Claim::new_run(&settings.adapter_path))?;
+    let _held = stop.hold(|| Claim::new_run(&settings.adapter_path, true))?;
     let runtime = train::set_up(&settings)?;
     note(runtime.report());
     let start = Instant::now();
@@ -78,7 +78,7 @@ pub fn run() -> Result<()> {
         compat: false,
         packed: false,
     };
-    let before = score(&session, DEFAULT_DATA, "test", options, false, None)?;
+    let before = score(&session, &DEFAULT_DATA.into(), "test", options, false, None)?;
     say(format_args!(
         "before: test loss {:.3}, exact match {:.0}%",
         before.loss,
@@ -93,7 +93,7 @@ pub fn run() -> Result<()> {
     }
 
     let session = &outcome.session;
-    let after = score(session, DEFAULT_DATA, "test", options, false, None)?;
+    let after = score(session, &DEFAULT_DATA.into(), "test", options, false, None)?;
     say(format_args!(
         "\nbefore: test loss {:.3}, exact match {:.0}%\nafter:  test loss {:.3}, exact match {:.0}%  (training took {})",
         before.loss,

@@ -48,5 +48,6 @@ pub mod session;
 pub mod settings;
 pub mod shards;
 pub mod synth;
+pub mod tensorboard;
 pub mod text;
 pub mod train;

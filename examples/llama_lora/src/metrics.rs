@@ -74,6 +74,31 @@ pub struct ValidReport {
 }
 
 impl Record {
+    /// Its values under the names that TensorBoard shows.
+    pub fn scalars(&self) -> Vec<(&'static str, f64)> {
+        let mut all = Vec::new();
+        match self {
+            Record::Train(r) => {
+                all.extend([
+                    ("train/loss", r.train_loss),
+                    ("train/learning_rate", r.learning_rate),
+                    ("train/iterations_per_second", r.iterations_per_second),
+                    ("train/tokens_per_second", r.tokens_per_second),
+                    ("train/trained_tokens", r.trained_tokens as f64),
+                    ("train/peak_memory_gb", r.peak_memory),
+                ]);
+                all.extend(r.reward_accuracy.map(|x| ("train/reward_accuracy", x)));
+                all.extend(r.reward_margin.map(|x| ("train/reward_margin", x)));
+            }
+            Record::Valid(r) => {
+                all.extend([("valid/loss", r.val_loss), ("valid/seconds", r.val_time)]);
+                all.extend(r.reward_accuracy.map(|x| ("valid/reward_accuracy", x)));
+                all.extend(r.reward_margin.map(|x| ("valid/reward_margin", x)));
+            }
+        }
+        all
+    }
+
     /// Steps done when it was written.
     pub fn iteration(&self) -> u64 {
         match self {
@@ -111,6 +136,17 @@ impl Metrics {
         };
         metrics.rewrite()?;
         Ok(metrics)
+    }
+
+    /// The reports in a file, to be looked at.
+    pub fn read(path: &Path) -> Result<Metrics> {
+        let text = read_text_within(path, 1 << 30)?;
+        let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+        Ok(Metrics {
+            path: path.to_owned(),
+            file: None,
+            records: lines.collect(),
+        })
     }
 
     /// Writes the whole file, and opens it for more lines.

@@ -75,7 +75,7 @@ fn plain(i: usize) -> Value {
 }
 
 const RUN: &str = "train --model model --data pairs --iters 6 --batch-size 2 --learning-rate 3e-2 \
-                   --lora-rank 2 --steps-per-report 1 --steps-per-eval 3";
+                   --lora-rank 2 --steps-per-report 1 --steps-per-eval 3 --overwrite";
 
 fn curve(place: &Place, folder: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(place.path(folder).join("metrics.jsonl")).unwrap();

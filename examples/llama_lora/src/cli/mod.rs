@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mlx_runtime::Dtype;
 
-use crate::settings::{FineTune, GradCheckpoint, Loss, Optimizer};
+use crate::settings::{FineTune, GradCheckpoint, Loss, Optimizer, Reporter};
 pub use results::{AdapterArgs, AdapterCommand, AdapterFormat, FuseArgs};
 
 /// Fine-tunes language models with LoRA through MLX.
@@ -56,6 +56,8 @@ pub enum Command {
     /// Write down the names, shapes and dtypes of a model, for `#[mlx_model(digest = "FILE")]`
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Digest(DigestArgs),
+    /// Draw the losses of runs, side by side
+    Plot(PlotArgs),
     /// Show a model: layers, graphs, fused operations, memory kept in training, C calls with their lines
     #[command(args_override_self = true, allow_negative_numbers = true)]
     Explain(ExplainArgs),
@@ -70,6 +72,17 @@ pub struct RuntimeArgs {
     /// Memory that MLX may use: 24GB, bytes, or a share such as 0.8 or 80% [default: from the machine]
     #[arg(long, value_name = "SIZE")]
     pub memory_limit: Option<String>,
+}
+
+/// Flags of `plot`.
+#[derive(Args, Clone, Debug)]
+pub struct PlotArgs {
+    /// Folders of runs, as --adapter-path named them
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// The page to write, or a picture if it ends with .svg
+    #[arg(short, long, value_name = "FILE", default_value = "losses.html")]
+    pub out: PathBuf,
 }
 
 /// Flags of `explain`.
@@ -140,6 +153,9 @@ pub struct BenchArgs {
     /// Learning rate
     #[arg(long, default_value_t = 1e-5)]
     pub learning_rate: f32,
+    /// Tensors to train: lora, dora, or full, every tensor of the layers
+    #[arg(long, value_name = "KIND", default_value = "lora")]
+    pub fine_tune_type: FineTune,
     /// Rank of the adapter
     #[arg(long, default_value_t = 8)]
     pub lora_rank: usize,
@@ -398,6 +414,15 @@ pub struct TrainArgs {
     /// Continue exactly at the point at which the run in --adapter-path stopped
     #[arg(long)]
     pub resume: bool,
+    /// Start over in a folder that holds an adapter, which is replaced
+    #[arg(long, conflicts_with = "resume")]
+    pub overwrite: bool,
+    /// Say what takes the memory of a step
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Write reports besides: tensorboard; wandb and swanlab take the same files
+    #[arg(long, value_name = "WHERE", value_delimiter = ',', num_args = 1..)]
+    pub report_to: Option<Vec<Reporter>>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub runtime: RuntimeArgs,
@@ -416,9 +441,6 @@ pub struct TrainArgs {
     /// mlx-lm's flag; `train` trains anyway
     #[arg(long = "train", hide = true)]
     pub do_train: bool,
-    /// mlx-lm's flag; refused
-    #[arg(long, hide = true)]
-    pub report_to: Option<String>,
     /// mlx-lm's flag; has no effect
     #[arg(long, hide = true)]
     pub project_name: Option<String>,

@@ -7,12 +7,13 @@ use std::path::Path;
 
 use anyhow::{bail, ensure, Context, Result};
 use mlx_models::json;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::lines::Lines;
 use super::workers::Workers;
-use super::{Example, Format};
+use super::{Example, Format, HfDataset};
 use crate::files;
+use crate::hub;
 use crate::output;
 use crate::settings::DEFAULT_DATA;
 use crate::text::Text;
@@ -107,10 +108,14 @@ impl Split {
             return Split::parse(origin, content, text, limit, mask_prompt).map(Some);
         }
         let folder = Path::new(data);
-        ensure!(
-            folder.is_dir(),
-            "data folder {data} not found: --data names a folder with train.jsonl, valid.jsonl and test.jsonl"
-        );
+        if !folder.is_dir() {
+            ensure!(
+                hub::Name::data_set(data, None).is_some(),
+                "data folder {data} not found: --data names a folder with train.jsonl, valid.jsonl and test.jsonl, or ORG/NAME of the Hugging Face hub"
+            );
+            let set = HfDataset::named(data);
+            return Split::of_sets(&[set], name, 0, text, limit, mask_prompt);
+        }
         let path = folder.join(format!("{name}.jsonl"));
         if !files::is_named(&path) {
             return Ok(None);
@@ -118,6 +123,78 @@ impl Split {
         let source = BufReader::new(files::open(&path)?);
         let origin = path.display().to_string();
         Split::read(origin, source, text, limit, mask_prompt).map(Some)
+    }
+
+    /// The split `name` of several data sets, one after the other.
+    pub fn of_sets(
+        sets: &[HfDataset],
+        name: &str,
+        seed: u64,
+        text: &Text,
+        limit: Limit,
+        mask_prompt: bool,
+    ) -> Result<Option<Split>> {
+        let mut whole: Option<Split> = None;
+        for set in sets {
+            let Some(lines) = set.read(name, seed)? else {
+                continue;
+            };
+            let origin = format!("{} ({name})", set.path);
+            let own = Split::of_lines(origin, lines, text, limit, mask_prompt)?;
+            output::note(format_args!("{}: {} rows", own.origin, own.rows.len()));
+            whole = Some(match whole {
+                None => own,
+                Some(mut before) => {
+                    before.origin = format!("{}, {}", before.origin, own.origin);
+                    before.examples.extend(own.examples);
+                    before.rows.extend(own.rows);
+                    before.lines.extend(own.lines);
+                    before
+                }
+            });
+        }
+        Ok(whole)
+    }
+
+    /// Rows of lines that are read already.
+    fn of_lines(
+        origin: String,
+        lines: Vec<(String, Map<String, Value>)>,
+        text: &Text,
+        limit: Limit,
+        mask_prompt: bool,
+    ) -> Result<Split> {
+        ensure!(!lines.is_empty(), "{origin} is empty");
+        let format = Format::of(&lines[0].1, limit.pairs).with_context(|| lines[0].0.clone())?;
+        let rows = Workers::default().map(&lines, |(at, map)| {
+            read_map(map, &mut Some(format), text, limit, mask_prompt).with_context(|| at.clone())
+        });
+        let mut split = Split {
+            origin,
+            format,
+            examples: Vec::new(),
+            rows: Vec::new(),
+            lines: Vec::new(),
+        };
+        let mut cut = 0;
+        for (i, row) in rows.into_iter().enumerate() {
+            let (example, row, shortened) = row?;
+            cut += usize::from(shortened);
+            split.examples.push(example);
+            split.rows.push(row);
+            split.lines.push(i + 1);
+        }
+        split.say_cut(cut, limit);
+        Ok(split)
+    }
+
+    fn say_cut(&self, cut: usize, limit: Limit) {
+        if cut > 0 {
+            let (origin, all, most) = (&self.origin, self.rows.len(), limit.tokens);
+            output::note(format_args!(
+                "{origin}: {cut} of {all} rows are longer than {most} tokens and are cut"
+            ));
+        }
     }
 
     /// The split `name`, which must be there.
@@ -193,12 +270,7 @@ impl Split {
             }
         }
         ensure!(!split.rows.is_empty(), "{} is empty", split.origin);
-        if cut > 0 {
-            let (origin, all, most) = (&split.origin, split.rows.len(), limit.tokens);
-            output::note(format_args!(
-                "{origin}: {cut} of {all} rows are longer than {most} tokens and are cut"
-            ));
-        }
+        split.say_cut(cut, limit);
         split.format = format.unwrap_or(split.format);
         Ok(split)
     }
@@ -277,9 +349,20 @@ fn read_line(
     let Value::Object(map) = json::parse(line).context("expected a JSON object")? else {
         bail!("expected a JSON object");
     };
+    read_map(&map, format, text, limit, mask_prompt)
+}
+
+/// As [`read_line`], of a line that is parsed.
+fn read_map(
+    map: &Map<String, Value>,
+    format: &mut Option<Format>,
+    text: &Text,
+    limit: Limit,
+    mask_prompt: bool,
+) -> Result<(Example, Row, bool)> {
     let format = match *format {
         Some(format) => format,
-        None => *format.insert(Format::of(&map, limit.pairs)?),
+        None => *format.insert(Format::of(map, limit.pairs)?),
     };
     ensure!(
         !(mask_prompt && format == Format::Text),
@@ -290,7 +373,7 @@ fn read_line(
             bail!("{column:?} holds {number}, which JSON does not allow");
         }
     }
-    let example = Example::read(&map, format)?;
+    let example = Example::read(map, format)?;
     let mut row = example.tokens(text)?;
     let mut cut = shorten(&mut row, limit)?;
     let masked = match &mut row.rejected {

@@ -59,6 +59,7 @@ const TABLE: &[(&str, Range)] = &[
     ("lora.patterns.scale", From(-MOST, MOST)),
     ("loraplus_lr_ratio", POSITIVE),
     ("beta", POSITIVE),
+    ("hf_dataset.weight", Above(0.0, 1000.0)),
     ("simpo_gamma", NOT_NEGATIVE),
     ("quantize.bits", Whole(2, 8)),
     ("quantize.group_size", Whole(16, 128)),

@@ -5,14 +5,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{bail, Context, Result};
 use mlx_runtime::runtime::Limit;
 use serde::Deserialize;
 use serde_yaml_ng::{Mapping, Value};
 
 use super::lora::{LoraFile, LORA_KEYS};
-use super::{FineTune, GradCheckpoint, Loss, Optimizer, OptimizerFile};
+use super::values::reporters;
+use super::{FineTune, GradCheckpoint, Loss, Optimizer, OptimizerFile, Reporter};
 use crate::cli::TrainArgs;
+use crate::data::OneOrMore;
 use crate::files::read_text;
 use crate::output;
 use crate::schedule::Schedule;
@@ -71,12 +73,16 @@ pub struct FileSettings {
     pub simpo_gamma: Option<f64>,
     pub reference_model: Option<String>,
     pub packing: Option<bool>,
+    pub hf_dataset: Option<OneOrMore>,
+    #[serde(deserialize_with = "reporters")]
+    pub report_to: Option<Vec<Reporter>>,
+    pub project_name: Option<String>,
     /// Notes about keys that have no meaning here.
     #[serde(skip)]
     pub notes: Vec<String>,
 }
 
-const KEYS: [&str; 49] = [
+const KEYS: [&str; 52] = [
     "model",
     "train",
     "test",
@@ -126,42 +132,28 @@ const KEYS: [&str; 49] = [
     "simpo_gamma",
     "reference_model",
     "packing",
+    "hf_dataset",
+    "report_to",
+    "project_name",
 ];
 
 const SCHEDULE_KEYS: [&str; 4] = ["name", "arguments", "warmup", "warmup_init"];
 
-/// mlx-lm's keys without a counterpart here.
-const FOREIGN: &[(&str, Foreign)] = &[
-    ("hf_dataset", Foreign::Only("null", "data is a folder")),
-    (
-        "report_to",
-        Foreign::Only("null", "reports go to metrics.jsonl, and to --metrics-port"),
-    ),
-    (
-        "project_name",
-        Foreign::Nothing("it names the project of report_to"),
-    ),
+/// mlx-lm's keys that mean nothing here, and why.
+const FOREIGN: &[(&str, &str)] = &[
     (
         "config",
-        Foreign::Nothing("a configuration cannot name another one"),
+        "a configuration cannot name another one",
     ),
     (
         "clear_cache_threshold",
-        Foreign::Nothing("the memory limit bounds MLX's cache, too"),
+        "the memory limit bounds MLX's cache, too",
     ),
     (
         "trust_remote_code",
-        Foreign::Nothing("no code of a model's folder ever runs"),
+        "no code of a model's folder ever runs",
     ),
 ];
-
-/// The treatment of a key of mlx-lm.
-enum Foreign {
-    /// It may have this value only, with the reason.
-    Only(&'static str, &'static str),
-    /// It has no meaning here, with the reason.
-    Nothing(&'static str),
-}
 
 impl FileSettings {
     /// The file that `args` names; without one, nothing is set. Says which of its keys mean nothing.
@@ -173,8 +165,6 @@ impl FileSettings {
         }
         // The flags have the keys' meaning.
         for (key, value) in [
-            ("report_to", args.report_to.clone().map(Value::from)),
-            ("project_name", args.project_name.clone().map(Value::from)),
             (
                 "clear_cache_threshold",
                 args.clear_cache_threshold.clone().map(Value::from),
@@ -184,20 +174,10 @@ impl FileSettings {
                 args.trust_remote_code.then(|| Value::from(true)),
             ),
         ] {
-            let Some(value) = value else { continue };
+            let Some(_) = value else { continue };
             let flag = format!("--{}", key.replace('_', "-"));
-            match FOREIGN.iter().find(|(k, _)| *k == key) {
-                Some((_, Foreign::Only(only, why))) => {
-                    bail!(
-                        "{flag} is {}, expected {only}, because {why}",
-                        shown(&value)
-                    )
-                }
-                Some((_, Foreign::Nothing(why))) => {
-                    output::note(format_args!("{flag} has no effect, because {why}"));
-                }
-                None => {}
-            }
+            let why = FOREIGN.iter().find(|(k, _)| *k == key).map_or("", |(_, why)| why);
+            output::note(format_args!("{flag} has no effect, because {why}"));
         }
         Ok(file)
     }
@@ -229,14 +209,7 @@ impl FileSettings {
                 _ if value.is_null() && name != "lora_parameters" => {
                     check_key(name, &known())?;
                 }
-                Some((_, Foreign::Only(only, why))) => {
-                    let found = shown(value);
-                    ensure!(
-                        found == *only,
-                        "{name} is {found}, expected {only}, because {why}"
-                    );
-                }
-                Some((_, Foreign::Nothing(why))) => {
+                Some((_, why)) => {
                     notes.push(format!("{name} has no effect, because {why}"));
                 }
                 None => {

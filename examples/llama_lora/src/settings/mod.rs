@@ -18,6 +18,7 @@ use mlx_runtime::runtime::Limit;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{PackArgs, TrainArgs};
+use crate::data::{Data, HfDataset};
 use crate::output;
 use crate::schedule::{Kind, Schedule};
 pub use file::FileSettings;
@@ -27,7 +28,7 @@ pub use optimizer::{
     AdafactorConfig, AdamConfig, AdamwConfig, LionConfig, MuonConfig, Optimizer, OptimizerConfig,
     OptimizerFile, SgdConfig,
 };
-pub use values::{parse_size, FineTune, GradCheckpoint, Loss, Packing};
+pub use values::{parse_size, FineTune, GradCheckpoint, Loss, Packing, Reporter};
 
 /// Every setting of a training run, decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +38,9 @@ pub struct Settings {
     #[serde(default)]
     pub quantize: Option<Packing>,
     pub data: String,
+    /// Data sets in place of `data`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hf_dataset: Vec<HfDataset>,
     #[serde(default)]
     pub fine_tune_type: FineTune,
     pub iters: u64,
@@ -103,6 +107,14 @@ pub struct Settings {
     pub memory_limit: Option<Limit>,
     #[serde(default)]
     pub metrics_port: Option<u16>,
+    /// Programs that the reports are written for, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub report_to: Vec<Reporter>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_name: Option<String>,
+    /// Say what takes the memory; not part of a run.
+    #[serde(skip)]
+    pub verbose: bool,
     pub mask_prompt: bool,
     pub test: bool,
     pub compat: bool,
@@ -134,6 +146,7 @@ impl Default for Settings {
             model: DEFAULT_MODEL.into(),
             quantize: None,
             data: DEFAULT_DATA.into(),
+            hf_dataset: Vec::new(),
             fine_tune_type: FineTune::Lora,
             iters: 1000,
             epochs: None,
@@ -173,6 +186,9 @@ impl Default for Settings {
             device: None,
             memory_limit: None,
             metrics_port: None,
+            report_to: Vec::new(),
+            project_name: None,
+            verbose: false,
             mask_prompt: false,
             test: false,
             compat: false,
@@ -274,6 +290,12 @@ impl Settings {
         let settings = Settings {
             model: pick(&args.model, file.model, base.model),
             quantize: Packing::of(&packing)?.or(base.quantize),
+            hf_dataset: match (file.hf_dataset, &args.data) {
+                // A folder on the command line takes the place of the file's data sets.
+                (_, Some(_)) => Vec::new(),
+                (Some(sets), None) => sets.into(),
+                (None, None) => base.hf_dataset,
+            },
             data: pick(&args.data, file.data, base.data),
             fine_tune_type: pick(
                 &args.fine_tune_type,
@@ -377,6 +399,9 @@ impl Settings {
                 .metrics_port
                 .or(file.metrics_port)
                 .or(base.metrics_port),
+            report_to: pick(&args.report_to, file.report_to, base.report_to),
+            project_name: args.project_name.clone().or(file.project_name).or(base.project_name),
+            verbose: args.verbose,
             mask_prompt: args.mask_prompt || file.mask_prompt.unwrap_or(base.mask_prompt),
             test: args.test || file.test.unwrap_or(base.test),
             compat: args.compat || file.compat.unwrap_or(base.compat),
@@ -388,6 +413,7 @@ impl Settings {
     fn check(&self) -> Result<()> {
         bounds::all(&serde_yaml_ng::to_value(self)?)?;
         self.lora.check()?;
+        self.hf_dataset.iter().try_for_each(HfDataset::check)?;
         for (given, flag, only) in [
             (self.simpo_gamma.is_some(), "--simpo-gamma", Loss::Simpo),
             (
@@ -446,6 +472,15 @@ impl Settings {
             )?;
         }
         Ok(())
+    }
+
+    /// What the run learns from.
+    pub fn data(&self) -> Data {
+        Data {
+            folder: self.data.clone(),
+            sets: self.hf_dataset.clone(),
+            seed: self.seed,
+        }
     }
 
     /// The optimiser, with parts of its own for what steps otherwise.
@@ -602,9 +637,12 @@ mod tests {
         for yaml in [
             "fine_tune_type: lokr",
             "grad_accumulation_steps: 0",
-            "report_to: wandb",
+            "report_to: comet",
             "optimizer: rmsprop",
-            "hf_dataset: {path: billsum}",
+            "hf_dataset: {pth: billsum}",
+            "hf_dataset: {path: a/b, weight: 0}",
+            "hf_dataset: {path: a/b, train_split: 'train[:x]'}",
+            "hf_dataset: [{path: a/b, config: {streaming: true}}]",
             "train: false",
             "lora_parameters: {rslora: true}",
             "lora_parameters: {rank_pattern: {q_proj: x}}",
@@ -632,6 +670,10 @@ mod tests {
             "{loss: simpo, beta: 2.5, simpo_gamma: 1.4}",
             "{loss: dpo, reference_model: x}",
             "packing: true",
+            "{report_to: 'wandb, tensorboard', project_name: x}",
+            "report_to: [swanlab]",
+            "hf_dataset: {path: billsum, prompt_feature: text, completion_feature: summary, train_split: 'train[:1000]'}",
+            "hf_dataset: [{path: a/b, weight: 2.5}, {path: c/d, config: {name: main}, chat_feature: conversations}]",
             "lora_parameters: {alpha: 16, rslora: true, dropout: 0.1, rank_pattern: {q_proj: 4}, scale_pattern: {v_proj: 2.5}}",
             "{loraplus_lr_ratio: 16, decay_matrices_only: true}",
             "{epochs: 3, max_grad_norm: 1.0, keep_best: true, early_stopping: 2, save_total_limit: 3}",

@@ -72,6 +72,73 @@ impl TryFrom<String> for FineTune {
     }
 }
 
+/// A program that shows reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "String")]
+pub enum Reporter {
+    /// TensorBoard.
+    Tensorboard,
+    /// Weights & Biases, which takes TensorBoard's files.
+    Wandb,
+    /// SwanLab, which takes TensorBoard's files.
+    Swanlab,
+}
+
+impl Reporter {
+    /// The command that brings the reports in `folder` there, if one is needed.
+    pub fn command(self, folder: &str, project: Option<&str>) -> Option<String> {
+        match self {
+            Reporter::Tensorboard => Some(format!("tensorboard --logdir {folder}")),
+            Reporter::Wandb => {
+                let project = project.map_or(String::new(), |p| format!(" -p {p}"));
+                Some(format!("wandb sync{project} {folder}"))
+            }
+            Reporter::Swanlab => {
+                let project = project.map_or(String::new(), |p| format!(" -p {p}"));
+                Some(format!("swanlab convert -t tensorboard{project} --tb_logdir {folder}"))
+            }
+        }
+    }
+}
+
+impl FromStr for Reporter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "tensorboard" => Ok(Reporter::Tensorboard),
+            "wandb" => Ok(Reporter::Wandb),
+            "swanlab" => Ok(Reporter::Swanlab),
+            other => Err(format!("unknown name {other:?}: expected tensorboard, wandb or swanlab")),
+        }
+    }
+}
+
+impl TryFrom<String> for Reporter {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// `report_to` of a file: one name, several with commas between them, or a list.
+pub fn reporters<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Reporter>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Raw {
+        Text(String),
+        List(Vec<String>),
+    }
+    let names = match Option::<Raw>::deserialize(from)? {
+        None => return Ok(None),
+        Some(Raw::Text(text)) => text.split(',').map(|t| t.trim().to_owned()).collect(),
+        Some(Raw::List(list)) => list,
+    };
+    let all = names.iter().map(|name| name.parse().map_err(serde::de::Error::custom));
+    all.collect::<Result<_, _>>().map(Some)
+}
+
 /// What is minimised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", try_from = "String")]

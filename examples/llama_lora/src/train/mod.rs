@@ -6,6 +6,7 @@ mod ahead;
 mod base;
 mod claim;
 mod clock;
+mod header;
 mod run;
 mod saved;
 mod stop;
@@ -70,9 +71,9 @@ pub fn prepare<M: CausalLm>(
         cut: settings.truncate || settings.compat,
         pairs: settings.loss.compares(),
     };
-    let data = &settings.data;
-    let mut train = Split::require(data, "train", &session.text, limit, settings.mask_prompt)?;
-    let mut valid = Split::open(data, "valid", &session.text, limit, settings.mask_prompt)?;
+    let data = settings.data();
+    let mut train = data.require("train", &session.text, limit, settings.mask_prompt)?;
+    let mut valid = data.open("valid", &session.text, limit, settings.mask_prompt)?;
     if valid.is_none() {
         output::note(format_args!(
             "{data} has no valid.jsonl: training goes on without a validation loss"
@@ -95,7 +96,7 @@ pub fn prepare<M: CausalLm>(
     ));
     if settings.test {
         // Checks the test data now, because an error is better known before the first step than after the last.
-        let mut test = Split::require(data, "test", &session.text, limit, settings.mask_prompt)?;
+        let mut test = data.require("test", &session.text, limit, settings.mask_prompt)?;
         test.check(&session.text)?;
         test.keep_rows_with_targets(settings.mask_prompt)?;
     }

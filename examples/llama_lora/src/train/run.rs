@@ -12,6 +12,7 @@ use mlx_runtime::{memory, Array};
 
 use super::ahead::{Ahead, Ready};
 use super::clock::Window;
+use super::header;
 use super::saved::Watch;
 use super::{batch_options, claim, saved, shuffle, Base, Prepared, Progressed, Stop};
 use crate::adapter;
@@ -22,10 +23,11 @@ use crate::files::{ensure_writable, is_io, message, write_atomic};
 use crate::finite::Origin;
 use crate::metrics::{Metrics, Record, TrainReport, ValidReport, METRICS};
 use crate::objective::{MeanRewards, Objective};
-use crate::plot;
+use crate::plot::{self, Curves};
 use crate::progress::{Live, Progress};
 use crate::random::Shuffle;
 use crate::session::Session;
+use crate::tensorboard::{self, Events};
 use crate::settings::Settings;
 use mlx_models::CausalLm;
 
@@ -119,7 +121,13 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
             .unwrap_or_default(),
         early: false,
         rewards: MeanRewards::default(),
+        events: match settings.report_to.is_empty() {
+            true => None,
+            false => Some(Events::create(&settings.adapter_path.join(tensorboard::FOLDER))?),
+        },
     };
+    let head = header::of(&session, &settings, [train.rows.len(), run.valid.len()], &batches)?;
+    run.progress.line(&head);
     if let Some(server) = &server {
         let at = server.address();
         run.progress.line(&format!("metrics: http://{at}/metrics"));
@@ -194,6 +202,8 @@ struct Run<'a> {
     early: bool,
     /// The rewards since the last report.
     rewards: MeanRewards,
+    /// The file of `--report-to`.
+    events: Option<Events>,
 }
 
 /// A started step with a loss that was not read yet.
@@ -430,16 +440,29 @@ impl Run<'_> {
             reward_margin: rewards.map(|r| r.margin),
         };
         self.progress.train(&report);
-        self.metrics.push(Record::Train(report))
+        self.record(Record::Train(report))
+    }
+
+    /// Keeps a report, and hands it on.
+    fn record(&mut self, record: Record) -> Result<()> {
+        if let Some(events) = &mut self.events {
+            if let Err(error) = events.add(record.iteration(), &record.scalars()) {
+                self.progress.line(&format!("{error:#}; training goes on without --report-to"));
+                self.events = None;
+            }
+        }
+        self.metrics.push(record)
     }
 
     /// Shows the memory of a step on the widest batch, and returns an error if that is more than there is.
     fn check_memory<M: CausalLm>(&self, step: &mut TrainStep<M>) -> Result<()> {
         let Flags { rows, tokens, .. } = self.flags;
         let plan = step.plan(&self.flags.objective.blank(rows, tokens)?)?;
-        self.progress.line(&format!(
-            "memory, for batches of up to {rows} x {tokens} tokens: {plan}"
-        ));
+        let planned = header::memory(&plan, rows, tokens);
+        self.progress.line(&planned);
+        if self.settings.verbose {
+            self.progress.line(&format!("           {plan}"));
+        }
         advice::check(step, &plan, self.flags)
     }
 
@@ -490,7 +513,7 @@ impl Run<'_> {
             reward_margin: rewards.map(|r| r.margin),
         };
         self.progress.valid(&report);
-        self.metrics.push(Record::Valid(report))?;
+        self.record(Record::Valid(report))?;
         let best = self.watch.see(iteration, loss, at_interval);
         if best && self.settings.keep_best {
             let folder = self.settings.adapter_path.join(BEST);
@@ -565,7 +588,14 @@ impl Run<'_> {
         claim::forget_old(folder);
         self.saved_at = Some(self.iteration);
         self.metrics.catch_up();
-        if let Some(svg) = plot::svg(&self.metrics.train_curve(), &self.metrics.valid_curve())? {
+        let curves = Curves {
+            name: "train".into(),
+            train: self.metrics.train_curve(),
+            valid: self.metrics.valid_curve(),
+        };
+        let s = self.settings;
+        let subtitle = format!("{} · {} · learning rate {}", s.model, s.data(), s.learning_rate);
+        if let Some(svg) = plot::svg(&[curves], &subtitle)? {
             // The picture is drawn again at the next save. The adapter is on disk.
             if let Err(e) = write_atomic(&folder.join(CURVE), svg.as_bytes()) {
                 self.progress.line(&format!("{e:#}"));

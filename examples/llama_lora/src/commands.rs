@@ -13,12 +13,12 @@ use crate::demo;
 use crate::eval::{self, Score};
 use crate::files::write_atomic;
 use crate::output::{self, note, say, Quiet};
-use crate::{plot, tensorboard};
 use crate::progress::{clock, Counter, Spinner};
 use crate::random::Shuffle;
 use crate::session::{Opened, Session};
 use crate::settings::{bounds, FileSettings, Measured, Packing, Settings, DEFAULT_BUCKETS};
 use crate::train::{self, Claim, Outcome, Saved, Stop};
+use crate::{plot, tensorboard};
 
 /// Runs the command of the command line.
 pub fn execute(cli: Cli) -> Result<()> {
@@ -182,9 +182,16 @@ pub fn ended<M>(settings: &Settings, outcome: &Outcome<M>, stop: &Stop) -> Resul
             format!("llama_lora chat --adapter-path {folder}"),
             format!("llama_lora fuse --adapter-path {folder}"),
         ];
-        let reports = settings.adapter_path.join(tensorboard::FOLDER).display().to_string();
+        let reports = settings
+            .adapter_path
+            .join(tensorboard::FOLDER)
+            .display()
+            .to_string();
         let project = settings.project_name.as_deref();
-        let shown = settings.report_to.iter().filter_map(|r| r.command(&reports, project));
+        let shown = settings
+            .report_to
+            .iter()
+            .filter_map(|r| r.command(&reports, project));
         next.extend(shown);
         say(format_args!("next:\n  {}", next.join("\n  ")));
     } else {

@@ -170,7 +170,11 @@ fn download_data(
 
 /// Names of files below a folder.
 fn below(top: &Path, inside: &str, files: &mut Vec<String>) {
-    for entry in fs::read_dir(top.join(inside)).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(top.join(inside))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = match inside {
             "" => name,
@@ -184,8 +188,7 @@ fn below(top: &Path, inside: &str, files: &mut Vec<String>) {
 }
 
 fn offline() -> bool {
-    variable("HF_HUB_OFFLINE")
-        .is_some_and(|v| !matches!(v.as_str(), "0" | "false" | "no" | "off"))
+    variable("HF_HUB_OFFLINE").is_some_and(|v| !matches!(v.as_str(), "0" | "false" | "no" | "off"))
 }
 
 /// A variable of the environment that is not empty.

@@ -141,7 +141,9 @@ impl Metrics {
     /// The reports in a file, to be looked at.
     pub fn read(path: &Path) -> Result<Metrics> {
         let text = read_text_within(path, 1 << 30)?;
-        let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+        let lines = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
         Ok(Metrics {
             path: path.to_owned(),
             file: None,

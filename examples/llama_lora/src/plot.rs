@@ -81,16 +81,26 @@ impl Axis {
         let (low, high) = self.range;
         if self.logarithmic {
             let decades = low.floor() as i32..=high.ceil() as i32;
-            let steps: &[f64] = if high - low > 4.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+            let steps: &[f64] = if high - low > 4.0 {
+                &[1.0]
+            } else {
+                &[1.0, 2.0, 5.0]
+            };
             let all = decades.flat_map(|d| steps.iter().map(move |s| f64::from(d) + s.log10()));
             return all.filter(|v| (low..=high).contains(v)).collect();
         }
         let rough = (high - low) / self.most.max(1) as f64;
         let power = 10f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|s| s * power);
-        let step = step.into_iter().find(|s| *s >= rough).unwrap_or(10.0 * power);
+        let step = step
+            .into_iter()
+            .find(|s| *s >= rough)
+            .unwrap_or(10.0 * power);
         let first = (low / step).ceil() as i64;
-        (first..).map(|i| i as f64 * step).take_while(|v| *v <= high + step * 1e-9).collect()
+        (first..)
+            .map(|i| i as f64 * step)
+            .take_while(|v| *v <= high + step * 1e-9)
+            .collect()
     }
 }
 
@@ -114,7 +124,11 @@ impl Ranged for Axis {
 
 impl ValueFormatter<f64> for Axis {
     fn format_ext(&self, value: &f64) -> String {
-        let value = if self.logarithmic { 10f64.powf(*value) } else { *value };
+        let value = if self.logarithmic {
+            10f64.powf(*value)
+        } else {
+            *value
+        };
         short(value)
     }
 }
@@ -163,11 +177,16 @@ pub fn svg(runs: &[Curves], subtitle: &str) -> Result<Option<String>> {
     let head = format!("width=\"{width}\" height=\"{height}\"");
     let wide = format!("width=\"100%\" style=\"max-width:{width}px\"");
     let text = text.replacen(&head, &wide, 1);
-    Ok(Some(match text.find('>').and_then(|first| Some(first + 1 + text[first + 1..].find('>')?)) {
-        // After the declaration and the opening of the picture, if there is a declaration.
-        Some(second) if text.starts_with("<?xml") => put(&text, second + 1),
-        _ => put(&text, text.find('>').map_or(0, |i| i + 1)),
-    }))
+    Ok(Some(
+        match text
+            .find('>')
+            .and_then(|first| Some(first + 1 + text[first + 1..].find('>')?))
+        {
+            // After the declaration and the opening of the picture, if there is a declaration.
+            Some(second) if text.starts_with("<?xml") => put(&text, second + 1),
+            _ => put(&text, text.find('>').map_or(0, |i| i + 1)),
+        },
+    ))
 }
 
 fn put(text: &str, at: usize) -> String {
@@ -226,7 +245,10 @@ fn draw(
         let smoothed = smooth(&run.train);
         let rough = smoothed.len() > 20;
         if rough {
-            chart.draw_series(LineSeries::new(points(&run.train), train.mix(0.3).stroke_width(1)))?;
+            chart.draw_series(LineSeries::new(
+                points(&run.train),
+                train.mix(0.3).stroke_width(1),
+            ))?;
         }
         let line = if rough { &smoothed } else { &run.train };
         let label = match several {
@@ -238,14 +260,20 @@ fn draw(
             .label(label)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], train.stroke_width(2)));
         if line.len() == 1 {
-            chart.draw_series(points(line).into_iter().map(|p| Circle::new(p, 3, train.filled())))?;
+            chart.draw_series(
+                points(line)
+                    .into_iter()
+                    .map(|p| Circle::new(p, 3, train.filled())),
+            )?;
         }
         if let Some(last) = line.last() {
             ends.push((last.1, format!("{:.3}", last.1), train));
         }
         if !run.valid.is_empty() {
             let color = if several { train } else { valid };
-            let dots = points(&run.valid).into_iter().map(|p| Circle::new(p, 4, color.filled()));
+            let dots = points(&run.valid)
+                .into_iter()
+                .map(|p| Circle::new(p, 4, color.filled()));
             let series = chart.draw_series(dots)?;
             if !several {
                 let dot = move |(x, y): (i32, i32)| Circle::new((x + 8, y), 4, color.filled());
@@ -298,7 +326,11 @@ fn label_ends(
 pub fn run(args: &PlotArgs) -> Result<()> {
     let mut runs = Vec::new();
     let mut table = String::new();
-    let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let escape = |text: &str| {
+        text.replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+    };
     for folder in &args.runs {
         let path = folder.join(METRICS);
         ensure!(
@@ -320,8 +352,16 @@ pub fn run(args: &PlotArgs) -> Result<()> {
             other => other.to_string(),
         };
         let last = |all: &[Point]| all.last().map_or("-".to_owned(), |p| format!("{:.3}", p.1));
-        let best = curves.valid.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
-        let best = if best.is_finite() { format!("{best:.3}") } else { "-".to_owned() };
+        let best = curves
+            .valid
+            .iter()
+            .map(|p| p.1)
+            .fold(f64::INFINITY, f64::min);
+        let best = if best.is_finite() {
+            format!("{best:.3}")
+        } else {
+            "-".to_owned()
+        };
         let cells = [
             curves.name.clone(),
             text("model"),
@@ -332,13 +372,23 @@ pub fn run(args: &PlotArgs) -> Result<()> {
             last(&curves.valid),
             best,
         ];
-        let cells: String = cells.iter().map(|c| format!("<td>{}</td>", escape(c))).collect();
+        let cells: String = cells
+            .iter()
+            .map(|c| format!("<td>{}</td>", escape(c)))
+            .collect();
         table += &format!("<tr>{cells}</tr>\n");
         runs.push(curves);
     }
     let subtitle = format!("{} runs", runs.len());
-    let picture = svg(&runs, if runs.len() > 1 { &subtitle } else { &runs[0].name })?
-        .context("the runs have no reports yet")?;
+    let picture = svg(
+        &runs,
+        if runs.len() > 1 {
+            &subtitle
+        } else {
+            &runs[0].name
+        },
+    )?
+    .context("the runs have no reports yet")?;
     let file = &args.out;
     let text = match file.extension().is_some_and(|e| e == "svg") {
         true => picture,
@@ -349,11 +399,22 @@ pub fn run(args: &PlotArgs) -> Result<()> {
 }
 
 fn page(picture: &str, table: &str) -> String {
-    let heads = ["run", "model", "data", "kind", "learning rate", "train", "valid", "best valid"];
+    let heads = [
+        "run",
+        "model",
+        "data",
+        "kind",
+        "learning rate",
+        "train",
+        "valid",
+        "best valid",
+    ];
     let heads: String = heads.iter().map(|h| format!("<th>{h}</th>")).collect();
     let picture = picture.trim_start_matches(|c| c != '<');
     let picture = match picture.strip_prefix("<?xml") {
-        Some(rest) => rest.split_once("?>").map_or(rest, |(_, svg)| svg.trim_start()),
+        Some(rest) => rest
+            .split_once("?>")
+            .map_or(rest, |(_, svg)| svg.trim_start()),
         None => picture,
     };
     format!(
@@ -436,7 +497,9 @@ mod tests {
             vec![(1.0, 9.0), (2.0, 0.0)],
             vec![(1.0, 90.0), (2.0, 0.01)],
             vec![(1.0, -3.0), (2.0, 5.0)],
-            (0..100).map(|i| (f64::from(i), 3.0 + f64::from(i % 7))).collect(),
+            (0..100)
+                .map(|i| (f64::from(i), 3.0 + f64::from(i % 7)))
+                .collect(),
         ] {
             for runs in [vec![run(&points)], vec![run(&points); 7]] {
                 let text = svg(&runs, "a model").unwrap().unwrap();
@@ -457,11 +520,23 @@ mod tests {
                 logarithmic,
                 most: 7,
             };
-            axis.places().iter().map(|v| axis.format_ext(v)).collect::<Vec<_>>()
+            axis.places()
+                .iter()
+                .map(|v| axis.format_ext(v))
+                .collect::<Vec<_>>()
         };
-        assert_eq!(labels((0.0, 3.0), false), ["0", "0.5", "1", "1.5", "2", "2.5", "3"]);
-        assert_eq!(labels((2.1, 2.4), false), ["2.1", "2.15", "2.2", "2.25", "2.3", "2.35", "2.4"]);
-        assert_eq!(labels((-1.0, 1.0), true), ["0.1", "0.2", "0.5", "1", "2", "5", "10"]);
+        assert_eq!(
+            labels((0.0, 3.0), false),
+            ["0", "0.5", "1", "1.5", "2", "2.5", "3"]
+        );
+        assert_eq!(
+            labels((2.1, 2.4), false),
+            ["2.1", "2.15", "2.2", "2.25", "2.3", "2.35", "2.4"]
+        );
+        assert_eq!(
+            labels((-1.0, 1.0), true),
+            ["0.1", "0.2", "0.5", "1", "2", "5", "10"]
+        );
     }
 
     #[test]

@@ -99,7 +99,13 @@ impl Progress {
             format!("{:>6.2} GB{busy}", r.peak_memory),
         ];
         if let (Some(accuracy), Some(margin)) = (r.reward_accuracy, r.reward_margin) {
-            fields.insert(2, format!("told apart {:>3.0} %, margin {margin:>7.3}", 100.0 * accuracy));
+            fields.insert(
+                2,
+                format!(
+                    "told apart {:>3.0} %, margin {margin:>7.3}",
+                    100.0 * accuracy
+                ),
+            );
         }
         fields.push(format!("ETA {}", clock(left)));
         self.row(&fields);
@@ -112,7 +118,10 @@ impl Progress {
             format!("valid loss {:>8.3}", r.val_loss),
         ];
         if let (Some(accuracy), Some(margin)) = (r.reward_accuracy, r.reward_margin) {
-            fields.push(format!("told apart {:>3.0} %, margin {margin:>7.3}", 100.0 * accuracy));
+            fields.push(format!(
+                "told apart {:>3.0} %, margin {margin:>7.3}",
+                100.0 * accuracy
+            ));
         }
         fields.push(format!("{:.1} s", r.val_time));
         self.row(&fields);

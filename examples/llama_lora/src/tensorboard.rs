@@ -27,15 +27,24 @@ impl Events {
         let failed = || format!("cannot write to {}", folder.display());
         fs::create_dir_all(folder).with_context(failed)?;
         let seconds = now();
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host = rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned();
         // Two parts may begin within a second.
         let mut number = 0;
         let (path, file) = loop {
-            let name = format!("events.out.tfevents.{:010}.{host}.{}.{number}", seconds as u64, std::process::id());
+            let name = format!(
+                "events.out.tfevents.{:010}.{host}.{}.{number}",
+                seconds as u64,
+                std::process::id()
+            );
             let path = folder.join(name);
             match File::options().write(true).create_new(true).open(&path) {
                 Ok(file) => break (path, file),
-                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && number < 1000 => number += 1,
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && number < 1000 => {
+                    number += 1
+                }
                 Err(e) => return Err(e).with_context(failed),
             }
         };
@@ -62,7 +71,9 @@ impl Events {
 }
 
 fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |d| d.as_secs_f64())
 }
 
 /// `Event { wall_time, file_version }`, which every file begins with.

@@ -13,7 +13,9 @@ use serde_json::Value;
 
 fn bytes(hex: &Value) -> Vec<u8> {
     let hex = hex.as_str().unwrap();
-    (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect()
+    (0..hex.len() / 2)
+        .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap())
+        .collect()
 }
 
 #[test]
@@ -41,8 +43,13 @@ fn records(all: &[u8]) -> Vec<&[u8]> {
 fn reports_go_to_tensorboards_files() {
     let place = Place::new();
     let run = TRAIN.replace(" --overwrite", "");
-    let out = place.ok(&format!("{run} --report-to tensorboard,wandb --project-name mine"));
-    for command in ["tensorboard --logdir adapters/tensorboard", "wandb sync -p mine adapters/tensorboard"] {
+    let out = place.ok(&format!(
+        "{run} --report-to tensorboard,wandb --project-name mine"
+    ));
+    for command in [
+        "tensorboard --logdir adapters/tensorboard",
+        "wandb sync -p mine adapters/tensorboard",
+    ] {
         assert!(out.contains(command), "{out}");
     }
     let files = || {
@@ -56,7 +63,12 @@ fn reports_go_to_tensorboards_files() {
     let lines = std::fs::read_to_string(place.path("adapters/metrics.jsonl")).unwrap();
     // The version, and a record for each line.
     assert_eq!(found.len(), 1 + lines.lines().count());
-    let has = |tag: &str| found.iter().filter(|r| r.windows(tag.len()).any(|w| w == tag.as_bytes())).count();
+    let has = |tag: &str| {
+        found
+            .iter()
+            .filter(|r| r.windows(tag.len()).any(|w| w == tag.as_bytes()))
+            .count()
+    };
     assert_eq!((has("train/loss"), has("valid/loss")), (6, 3));
     // A run that goes on writes a file of its own.
     place.ok("train --resume --iters 8");
@@ -73,9 +85,15 @@ fn no_run_overwrites_an_adapter_by_accident() {
     for word in ["--resume", "--overwrite", "--adapter-path"] {
         assert!(said.contains(word), "{said}");
     }
-    assert_eq!(std::fs::read(place.path("adapters/adapters.safetensors")).unwrap(), before);
+    assert_eq!(
+        std::fs::read(place.path("adapters/adapters.safetensors")).unwrap(),
+        before
+    );
     place.ok(&format!("{run} --overwrite --seed 5"));
-    assert_ne!(std::fs::read(place.path("adapters/adapters.safetensors")).unwrap(), before);
+    assert_ne!(
+        std::fs::read(place.path("adapters/adapters.safetensors")).unwrap(),
+        before
+    );
     let said = place.fails("train --resume --iters 3");
     assert!(said.contains("has done 6 steps"), "{said}");
     let out = place.run("train --resume --overwrite");
@@ -89,7 +107,14 @@ fn runs_are_compared_on_a_page() {
     place.train("--adapter-path two --learning-rate 1e-3 --fine-tune-type full");
     place.ok("plot one two");
     let page = std::fs::read_to_string(place.path("losses.html")).unwrap();
-    for words in ["<svg", ">one<", ">two<", "<td>full</td>", "prefers-color-scheme:dark", "viewport"] {
+    for words in [
+        "<svg",
+        ">one<",
+        ">two<",
+        "<td>full</td>",
+        "prefers-color-scheme:dark",
+        "viewport",
+    ] {
         assert!(page.contains(words), "{words}");
     }
     assert!(!page.contains("http://") || page.contains("http://www.w3.org/2000/svg"));
@@ -97,7 +122,10 @@ fn runs_are_compared_on_a_page() {
     let picture = std::fs::read_to_string(place.path("one.svg")).unwrap();
     assert!(picture.contains("</svg>"), "{picture}");
     let saved = std::fs::read_to_string(place.path("two/loss.svg")).unwrap();
-    assert!(saved.contains("model · data · learning rate 0.001"), "{saved}");
+    assert!(
+        saved.contains("model · data · learning rate 0.001"),
+        "{saved}"
+    );
     let said = place.fails("plot one data");
     assert!(said.contains("data has no metrics.jsonl"), "{said}");
 }
@@ -110,7 +138,14 @@ fn lines_have_columns_and_colours_only_where_they_are_wanted() {
     assert!(!said.contains('\u{1b}'), "{said}");
     let starts: Vec<usize> = said
         .lines()
-        .filter_map(|l| l.find("train loss").or(l.find("valid loss")).filter(|_| l.starts_with("step")))
+        .filter_map(|l| {
+            l.find("train loss")
+                .or(l.find("valid loss"))
+                .filter(|_| l.starts_with("step"))
+        })
         .collect();
-    assert!(starts.len() > 6 && starts.iter().all(|s| *s == starts[0]), "{said}");
+    assert!(
+        starts.len() > 6 && starts.iter().all(|s| *s == starts[0]),
+        "{said}"
+    );
 }

@@ -14,7 +14,9 @@ fn lines(rows: &[Value]) -> String {
 }
 
 fn questions(range: std::ops::Range<usize>) -> Vec<Value> {
-    range.map(|i| json!({"q": format!("ask {i}"), "a": "x".repeat(i % 3 + 1)})).collect()
+    range
+        .map(|i| json!({"q": format!("ask {i}"), "a": "x".repeat(i % 3 + 1)}))
+        .collect()
 }
 
 /// A training run with a configuration that ends in `sets`, and what it said.
@@ -66,12 +68,18 @@ fn parquet_holds_the_same_rows() {
     let losses = |sets: &str| {
         run(&place, sets, "--adapter-path out --iters 3");
         let metrics = std::fs::read_to_string(place.path("out/metrics.jsonl")).unwrap();
-        let records = metrics.lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
-        records.filter_map(|r| r["train_loss"].as_f64()).collect::<Vec<_>>()
+        let records = metrics
+            .lines()
+            .map(|l| serde_json::from_str::<Value>(l).unwrap());
+        records
+            .filter_map(|r| r["train_loss"].as_f64())
+            .collect::<Vec<_>>()
     };
     let messages: Vec<Value> = (0..6)
-        .map(|i| json!({"conversations": [{"role": "user", "content": format!("ask {i}")},
-                                          {"role": "assistant", "content": "y".repeat(i % 3 + 1)}]}))
+        .map(|i| {
+            json!({"conversations": [{"role": "user", "content": format!("ask {i}")},
+                                          {"role": "assistant", "content": "y".repeat(i % 3 + 1)}]})
+        })
         .collect();
     place.write("chat/train.jsonl", &lines(&messages));
     let chat = "chat_feature: conversations, train_split: train, valid_split: train";
@@ -101,11 +109,23 @@ fn mistakes_say_what_to_do() {
     place.write("bad/train.jsonl", "{\"q\": 3, \"a\": \"x\"}\n");
     place.write("bad/x.parquet", "PAR1 and nothing else");
     for (sets, wanted) in [
-        ("{path: nowhere}".to_owned(), "name a folder, a file, or ORG/NAME"),
-        (format!("{{path: one, {FEATURES}, train_split: other}}"), "expected a split \"other\""),
+        (
+            "{path: nowhere}".to_owned(),
+            "name a folder, a file, or ORG/NAME",
+        ),
+        (
+            format!("{{path: one, {FEATURES}, train_split: other}}"),
+            "expected a split \"other\"",
+        ),
         ("{path: one}".to_owned(), "found the keys"),
-        (format!("{{path: bad/train.jsonl, {FEATURES}, train_split: train}}"), "line 1"),
-        (format!("{{path: bad/x.parquet, {FEATURES}, train_split: train}}"), "cannot read"),
+        (
+            format!("{{path: bad/train.jsonl, {FEATURES}, train_split: train}}"),
+            "line 1",
+        ),
+        (
+            format!("{{path: bad/x.parquet, {FEATURES}, train_split: train}}"),
+            "cannot read",
+        ),
         ("{path: one, prompt_featur: q}".to_owned(), "prompt_feature"),
     ] {
         place.write("c.yaml", &format!("hf_dataset: {sets}\n"));

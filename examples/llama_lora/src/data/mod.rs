@@ -17,5 +17,5 @@ pub use batch::Batch;
 pub use example::{Example, Format};
 pub use order::{held_out, BatchOptions, Batches, Cursor};
 pub use rows::{Limit, Row, Split};
-pub use source::{Data, HfConfig, HfDataset, OneOrMore};
+pub use source::{one_or_more, Data, HfConfig, HfDataset};
 pub use widths::{width, Widths};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure, Context, Result};
 use mlx_models::json;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::lines::Lines;
@@ -125,22 +125,16 @@ impl std::fmt::Display for Data {
 }
 
 /// One data set or a list of them, as a file has it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum OneOrMore {
-    /// One.
-    One(Box<HfDataset>),
-    /// Several.
-    More(Vec<HfDataset>),
-}
-
-impl From<OneOrMore> for Vec<HfDataset> {
-    fn from(sets: OneOrMore) -> Self {
-        match sets {
-            OneOrMore::One(set) => vec![*set],
-            OneOrMore::More(sets) => sets,
-        }
-    }
+pub fn one_or_more<'de, D: Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<Option<Vec<HfDataset>>, D::Error> {
+    use serde_yaml_ng::{from_value, Value};
+    let sets = match Option::<Value>::deserialize(from)? {
+        None | Some(Value::Null) => return Ok(None),
+        Some(list @ Value::Sequence(_)) => from_value(list),
+        Some(one) => from_value(one).map(|set| vec![set]),
+    };
+    sets.map(Some).map_err(serde::de::Error::custom)
 }
 
 /// The names that files and folders of a split have.
@@ -166,7 +160,10 @@ impl HfDataset {
 
     /// An error if a setting is wrong.
     pub fn check(&self) -> Result<()> {
-        ensure!(!self.path.is_empty(), "hf_dataset has no path: name a folder, or ORG/NAME of the hub");
+        ensure!(
+            !self.path.is_empty(),
+            "hf_dataset has no path: name a folder, or ORG/NAME of the hub"
+        );
         let weight = self.weight.unwrap_or(1.0);
         ensure!(
             weight > 0.0 && weight <= 1000.0,
@@ -201,7 +198,11 @@ impl HfDataset {
                     "{}: expected a split {:?}, found the files {}",
                     self.path,
                     part.name,
-                    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+                    if all.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        all.join(", ")
+                    }
                 );
                 return Ok(None);
             }
@@ -271,14 +272,20 @@ impl HfDataset {
                     .is_none_or(|name| folders.split('/').any(|f| f == name))
         };
         let wanted = |file: &str| {
-            let kind = file.rsplit_once('.').is_some_and(|(_, end)| KINDS.contains(&end));
+            let kind = file
+                .rsplit_once('.')
+                .is_some_and(|(_, end)| KINDS.contains(&end));
             let about = ["dataset_infos.json", "dataset_info.json", "state.json"];
             let name = file.rsplit('/').next().unwrap_or(file);
             kind && !about.contains(&name) && inside(file)
         };
         if here.is_file() {
             let parent = here.parent().unwrap_or(Path::new(".")).to_owned();
-            let name = here.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = here
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             return Ok((parent, vec![name]));
         }
         if here.is_dir() {
@@ -289,7 +296,10 @@ impl HfDataset {
             return Ok((here.to_owned(), all));
         }
         let Some(name) = hub::Name::data_set(&self.path, config.revision.as_deref()) else {
-            bail!("data set {} not found: name a folder, a file, or ORG/NAME of the Hugging Face hub", self.path);
+            bail!(
+                "data set {} not found: name a folder, a file, or ORG/NAME of the Hugging Face hub",
+                self.path
+            );
         };
         hub::fetch_data(&name, wanted)
     }
@@ -298,7 +308,8 @@ impl HfDataset {
 /// Names of files below a folder.
 fn walk(top: &Path, below: &str, depth: usize, all: &mut Vec<String>) -> Result<()> {
     let folder = top.join(below);
-    let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -343,18 +354,23 @@ fn files_of<'f>(all: &'f [String], split: &str) -> Vec<&'f String> {
 fn read_file(path: &Path, lines: &mut Vec<Line>) -> Result<()> {
     let origin = path.display().to_string();
     match path.extension().and_then(|e| e.to_str()) {
-        Some("parquet") => {
-            parquet::read(path, |number, map| lines.push((format!("{origin}, row {number}"), map)))
-                .with_context(|| format!("cannot read {origin}"))
-        }
+        Some("parquet") => parquet::read(path, |number, map| {
+            lines.push((format!("{origin}, row {number}"), map))
+        })
+        .with_context(|| format!("cannot read {origin}")),
         Some("json") => {
             let text = files::read_text_within(path, 1 << 32)?;
             if text.trim_start().starts_with('[') {
-                let Value::Array(rows) = json::parse(&text).with_context(|| format!("in {origin}"))? else {
+                let Value::Array(rows) =
+                    json::parse(&text).with_context(|| format!("in {origin}"))?
+                else {
                     bail!("{origin}: expected a list of objects");
                 };
                 for (i, row) in rows.into_iter().enumerate() {
-                    lines.push((format!("{origin}, row {}", i + 1), object(row, &origin, i + 1)?));
+                    lines.push((
+                        format!("{origin}, row {}", i + 1),
+                        object(row, &origin, i + 1)?,
+                    ));
                 }
                 return Ok(());
             }
@@ -373,7 +389,9 @@ fn read_lines(source: impl std::io::BufRead, origin: &str, lines: &mut Vec<Line>
         let Some(line) = line.with_context(at)? else {
             return Ok(());
         };
-        let value = json::parse(&line).context("expected a JSON object").with_context(at)?;
+        let value = json::parse(&line)
+            .context("expected a JSON object")
+            .with_context(at)?;
         lines.push((at(), object(value, origin, number)?));
     }
 }
@@ -427,7 +445,9 @@ impl Bound {
 impl Part {
     /// The parts that `+` joins.
     fn all(text: &str) -> Result<Vec<Part>> {
-        text.split('+').map(|part| Part::parse(part.trim())).collect()
+        text.split('+')
+            .map(|part| Part::parse(part.trim()))
+            .collect()
     }
 
     fn parse(text: &str) -> Result<Part> {
@@ -493,7 +513,15 @@ mod tests {
         ] {
             assert_eq!(cut(text, rows), wanted, "{text}");
         }
-        for text in ["", "train[", "train[1]", "train[:x]", "train[:120%]", "tr ain", "[1:2]"] {
+        for text in [
+            "",
+            "train[",
+            "train[1]",
+            "train[:x]",
+            "train[:120%]",
+            "tr ain",
+            "[1:2]",
+        ] {
             assert!(Part::all(text).is_err(), "{text}");
         }
         assert_eq!(Part::all("train+test[:3]").unwrap().len(), 2);
@@ -511,6 +539,9 @@ mod tests {
         let counts = ["train", "valid", "validation", "test"].map(|s| files_of(&usual, s).len());
         assert_eq!(counts, [2, 1, 1, 1]);
         let one = all(&["alpaca_data.json"]);
-        assert_eq!((files_of(&one, "train").len(), files_of(&one, "test").len()), (1, 0));
+        assert_eq!(
+            (files_of(&one, "train").len(), files_of(&one, "test").len()),
+            (1, 0)
+        );
     }
 }

@@ -14,7 +14,7 @@ use super::lora::{LoraFile, LORA_KEYS};
 use super::values::reporters;
 use super::{FineTune, GradCheckpoint, Loss, Optimizer, OptimizerFile, Reporter};
 use crate::cli::TrainArgs;
-use crate::data::OneOrMore;
+use crate::data::{one_or_more, HfDataset};
 use crate::files::read_text;
 use crate::output;
 use crate::schedule::Schedule;
@@ -73,7 +73,8 @@ pub struct FileSettings {
     pub simpo_gamma: Option<f64>,
     pub reference_model: Option<String>,
     pub packing: Option<bool>,
-    pub hf_dataset: Option<OneOrMore>,
+    #[serde(deserialize_with = "one_or_more")]
+    pub hf_dataset: Option<Vec<HfDataset>>,
     #[serde(deserialize_with = "reporters")]
     pub report_to: Option<Vec<Reporter>>,
     pub project_name: Option<String>,
@@ -141,18 +142,12 @@ const SCHEDULE_KEYS: [&str; 4] = ["name", "arguments", "warmup", "warmup_init"];
 
 /// mlx-lm's keys that mean nothing here, and why.
 const FOREIGN: &[(&str, &str)] = &[
-    (
-        "config",
-        "a configuration cannot name another one",
-    ),
+    ("config", "a configuration cannot name another one"),
     (
         "clear_cache_threshold",
         "the memory limit bounds MLX's cache, too",
     ),
-    (
-        "trust_remote_code",
-        "no code of a model's folder ever runs",
-    ),
+    ("trust_remote_code", "no code of a model's folder ever runs"),
 ];
 
 impl FileSettings {
@@ -176,7 +171,10 @@ impl FileSettings {
         ] {
             let Some(_) = value else { continue };
             let flag = format!("--{}", key.replace('_', "-"));
-            let why = FOREIGN.iter().find(|(k, _)| *k == key).map_or("", |(_, why)| why);
+            let why = FOREIGN
+                .iter()
+                .find(|(k, _)| *k == key)
+                .map_or("", |(_, why)| why);
             output::note(format_args!("{flag} has no effect, because {why}"));
         }
         Ok(file)

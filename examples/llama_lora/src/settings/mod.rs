@@ -293,7 +293,7 @@ impl Settings {
             hf_dataset: match (file.hf_dataset, &args.data) {
                 // A folder on the command line takes the place of the file's data sets.
                 (_, Some(_)) => Vec::new(),
-                (Some(sets), None) => sets.into(),
+                (Some(sets), None) => sets,
                 (None, None) => base.hf_dataset,
             },
             data: pick(&args.data, file.data, base.data),
@@ -400,7 +400,11 @@ impl Settings {
                 .or(file.metrics_port)
                 .or(base.metrics_port),
             report_to: pick(&args.report_to, file.report_to, base.report_to),
-            project_name: args.project_name.clone().or(file.project_name).or(base.project_name),
+            project_name: args
+                .project_name
+                .clone()
+                .or(file.project_name)
+                .or(base.project_name),
             verbose: args.verbose,
             mask_prompt: args.mask_prompt || file.mask_prompt.unwrap_or(base.mask_prompt),
             test: args.test || file.test.unwrap_or(base.test),

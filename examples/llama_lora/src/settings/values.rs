@@ -95,7 +95,9 @@ impl Reporter {
             }
             Reporter::Swanlab => {
                 let project = project.map_or(String::new(), |p| format!(" -p {p}"));
-                Some(format!("swanlab convert -t tensorboard{project} --tb_logdir {folder}"))
+                Some(format!(
+                    "swanlab convert -t tensorboard{project} --tb_logdir {folder}"
+                ))
             }
         }
     }
@@ -109,7 +111,9 @@ impl FromStr for Reporter {
             "tensorboard" => Ok(Reporter::Tensorboard),
             "wandb" => Ok(Reporter::Wandb),
             "swanlab" => Ok(Reporter::Swanlab),
-            other => Err(format!("unknown name {other:?}: expected tensorboard, wandb or swanlab")),
+            other => Err(format!(
+                "unknown name {other:?}: expected tensorboard, wandb or swanlab"
+            )),
         }
     }
 }
@@ -135,7 +139,9 @@ pub fn reporters<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Report
         Some(Raw::Text(text)) => text.split(',').map(|t| t.trim().to_owned()).collect(),
         Some(Raw::List(list)) => list,
     };
-    let all = names.iter().map(|name| name.parse().map_err(serde::de::Error::custom));
+    let all = names
+        .iter()
+        .map(|name| name.parse().map_err(serde::de::Error::custom));
     all.collect::<Result<_, _>>().map(Some)
 }
 

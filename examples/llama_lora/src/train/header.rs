@@ -18,7 +18,12 @@ pub fn of<M: CausalLm>(
     rows: [usize; 2],
     batches: &Batches<'_>,
 ) -> Result<String> {
-    let trained: usize = session.model.trainable().iter().map(|(_, a)| a.size()).sum();
+    let trained: usize = session
+        .model
+        .trainable()
+        .iter()
+        .map(|(_, a)| a.size())
+        .sum();
     let mut values = 0;
     let mut packed = 0;
     for (_, array) in session.model.parameters() {
@@ -60,9 +65,18 @@ pub fn of<M: CausalLm>(
         None => format!("{:e}", settings.learning_rate),
     };
     Ok([
-        ("model", format!("{}: {family}, {size}, {}", settings.model, session.dtype)),
-        ("data", format!("{}: {} rows{measured}", settings.data(), rows[0])),
-        ("trained", format!("{kind}: {} parameters{share}", count(trained as f64))),
+        (
+            "model",
+            format!("{}: {family}, {size}, {}", settings.model, session.dtype),
+        ),
+        (
+            "data",
+            format!("{}: {} rows{measured}", settings.data(), rows[0]),
+        ),
+        (
+            "trained",
+            format!("{kind}: {} parameters{share}", count(trained as f64)),
+        ),
         (
             "steps",
             format!(

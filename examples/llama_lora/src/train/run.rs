@@ -27,8 +27,8 @@ use crate::plot::{self, Curves};
 use crate::progress::{Live, Progress};
 use crate::random::Shuffle;
 use crate::session::Session;
-use crate::tensorboard::{self, Events};
 use crate::settings::Settings;
+use crate::tensorboard::{self, Events};
 use mlx_models::CausalLm;
 
 /// The folder of the best adapter, in the adapter's folder.
@@ -123,10 +123,17 @@ pub fn run<M: CausalLm>(prepared: Prepared<M>, stop: &Stop) -> Result<Outcome<M>
         rewards: MeanRewards::default(),
         events: match settings.report_to.is_empty() {
             true => None,
-            false => Some(Events::create(&settings.adapter_path.join(tensorboard::FOLDER))?),
+            false => Some(Events::create(
+                &settings.adapter_path.join(tensorboard::FOLDER),
+            )?),
         },
     };
-    let head = header::of(&session, &settings, [train.rows.len(), run.valid.len()], &batches)?;
+    let head = header::of(
+        &session,
+        &settings,
+        [train.rows.len(), run.valid.len()],
+        &batches,
+    )?;
     run.progress.line(&head);
     if let Some(server) = &server {
         let at = server.address();
@@ -447,7 +454,8 @@ impl Run<'_> {
     fn record(&mut self, record: Record) -> Result<()> {
         if let Some(events) = &mut self.events {
             if let Err(error) = events.add(record.iteration(), &record.scalars()) {
-                self.progress.line(&format!("{error:#}; training goes on without --report-to"));
+                self.progress
+                    .line(&format!("{error:#}; training goes on without --report-to"));
                 self.events = None;
             }
         }
@@ -594,7 +602,12 @@ impl Run<'_> {
             valid: self.metrics.valid_curve(),
         };
         let s = self.settings;
-        let subtitle = format!("{} · {} · learning rate {}", s.model, s.data(), s.learning_rate);
+        let subtitle = format!(
+            "{} · {} · learning rate {}",
+            s.model,
+            s.data(),
+            s.learning_rate
+        );
         if let Some(svg) = plot::svg(&[curves], &subtitle)? {
             // The picture is drawn again at the next save. The adapter is on disk.
             if let Err(e) = write_atomic(&folder.join(CURVE), svg.as_bytes()) {

@@ -1,4 +1,4 @@
-"""Dumps records of TensorBoard's own writer, for tests/reporting.rs. tensorboard 2.20.0.
+"""Dumps records of TensorBoard's own writer, for tests/reporting.rs. tensorboard 2.21.0.
 
     python examples/llama_lora/tests/reporting/dump.py
 """

@@ -32,18 +32,6 @@ pub fn vocabulary(input: &[u8]) {
             .map(|v| v.as_i64().unwrap_or(1) as i32)
             .collect(),
         merges: texts("merges"),
-        scores: {
-            let scores = all["scores"]
-                .as_array()
-                .map(Vec::as_slice)
-                .unwrap_or_default();
-            scores
-                .iter()
-                .map(|s| s.as_f64().unwrap_or(0.0) as f32)
-                .collect()
-        },
-        unknown: id("unknown"),
-        space_prefix: all["space_prefix"].as_bool().unwrap_or(true),
         bos: id("bos"),
         eos: id("eos"),
         add_bos: all["add_bos"].as_bool().unwrap_or(false),
@@ -95,11 +83,7 @@ pub fn jsonl(input: &[u8]) {
         return;
     };
     for cut in [false, true] {
-        let limit = Limit {
-            tokens: 64,
-            cut,
-            pairs: cut,
-        };
+        let limit = Limit { tokens: 64, cut, pairs: cut };
         let _ = Split::parse("fuzz.jsonl".into(), &content, &text, limit, cut);
     }
 }

@@ -167,8 +167,6 @@ fn vocab(file: &Gguf) -> Result<GgufVocab> {
         let value = file.metadata.get(key).and_then(GgufValue::as_u64);
         value.and_then(|id| u32::try_from(id).ok())
     };
-    let flag = |key: &str| file.metadata.get(key).and_then(GgufValue::as_bool);
-    let sentencepiece = text_of(file, "tokenizer.ggml.model").as_deref() == Some("llama");
     let types = file
         .metadata
         .get("tokenizer.ggml.token_type")
@@ -184,17 +182,13 @@ fn vocab(file: &Gguf) -> Result<GgufVocab> {
             .map(|&t| t as i32)
             .collect(),
         merges: texts("tokenizer.ggml.merges").unwrap_or_default(),
-        scores: {
-            let scores = file.metadata.get("tokenizer.ggml.scores");
-            let scores = scores.and_then(GgufValue::as_floats).unwrap_or_default();
-            scores.iter().map(|s| *s as f32).collect()
-        },
-        unknown: id("tokenizer.ggml.unknown_token_id"),
-        // llama.cpp's defaults, which only SentencePiece's tokenizers look at.
-        space_prefix: flag("tokenizer.ggml.add_space_prefix").unwrap_or(true),
         bos: id("tokenizer.ggml.bos_token_id"),
         eos: id("tokenizer.ggml.eos_token_id"),
-        add_bos: flag("tokenizer.ggml.add_bos_token").unwrap_or(sentencepiece),
+        add_bos: file
+            .metadata
+            .get("tokenizer.ggml.add_bos_token")
+            .and_then(GgufValue::as_bool)
+            .unwrap_or(false),
         template: text_of(file, "tokenizer.chat_template"),
     })
 }

@@ -12,27 +12,21 @@ use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer};
 
 use super::contain::contained_deep;
-use super::{sentencepiece, Template, Text};
+use super::{Template, Text};
 
 /// `tokenizer.*` of a GGUF file's metadata.
 #[derive(Clone, Debug, Default)]
 pub struct GgufVocab {
-    /// `tokenizer.ggml.model`: the kind; `gpt2` stands for byte-level BPE, and `llama` for SentencePiece's.
+    /// `tokenizer.ggml.model`: the kind; `gpt2` stands for byte-level BPE.
     pub model: String,
     /// `tokenizer.ggml.pre`: how text is cut before merging.
     pub pre: Option<String>,
     /// `tokenizer.ggml.tokens`
     pub tokens: Vec<String>,
-    /// `tokenizer.ggml.token_type`: 1 is a usual token, 3 a control token, 4 a word that the user added, 6 a byte.
+    /// `tokenizer.ggml.token_type`: 3 is a control token, 4 a word that the user added.
     pub types: Vec<i32>,
     /// `tokenizer.ggml.merges`
     pub merges: Vec<String>,
-    /// `tokenizer.ggml.scores`, of SentencePiece.
-    pub scores: Vec<f32>,
-    /// `tokenizer.ggml.unknown_token_id`
-    pub unknown: Option<u32>,
-    /// `tokenizer.ggml.add_space_prefix`: SentencePiece puts a space in front of a text.
-    pub space_prefix: bool,
     /// `tokenizer.ggml.bos_token_id`
     pub bos: Option<u32>,
     /// `tokenizer.ggml.eos_token_id`
@@ -55,9 +49,9 @@ pub fn from_gguf(vocab: GgufVocab) -> Result<Text> {
 }
 
 fn build(vocab: GgufVocab) -> Result<Text> {
-    if !["gpt2", "llama"].contains(&vocab.model.as_str()) {
+    if vocab.model != "gpt2" {
         bail!(
-            "unsupported tokenizer {:?} of the GGUF file: expected byte-level BPE (gpt2) or SentencePiece (llama); \
+            "unsupported tokenizer {:?} of the GGUF file: only byte-level BPE (gpt2) is supported; \
              use the model's Hugging Face folder instead",
             vocab.model
         );
@@ -75,15 +69,10 @@ fn build(vocab: GgufVocab) -> Result<Text> {
     let eos_text = token("eos_token_id", eos)?;
     let bos_text = vocab.bos.map(|id| token("bos_token_id", id)).transpose()?;
 
-    let mut tokenizer = if vocab.model == "llama" {
-        sentencepiece::build(&vocab)?
-    } else {
-        let pre = vocab.pre.as_deref().unwrap_or("default");
-        let mut tokenizer = Tokenizer::new(bpe(&vocab, pre)?);
-        tokenizer.with_pre_tokenizer(Some(pre_tokenizer(pre)?));
-        tokenizer.with_decoder(Some(ByteLevel::default()));
-        tokenizer
-    };
+    let pre = vocab.pre.as_deref().unwrap_or("default");
+    let mut tokenizer = Tokenizer::new(bpe(&vocab, pre)?);
+    tokenizer.with_pre_tokenizer(Some(pre_tokenizer(pre)?));
+    tokenizer.with_decoder(Some(ByteLevel::default()));
     tokenizer
         .add_special_tokens(added(&vocab, CONTROL, true))
         .map_err(broken)?;
@@ -168,7 +157,7 @@ fn added(vocab: &GgufVocab, kind: i32, special: bool) -> Vec<AddedToken> {
         .collect()
 }
 
-pub(super) fn broken(error: tokenizers::Error) -> anyhow::Error {
+fn broken(error: tokenizers::Error) -> anyhow::Error {
     anyhow!("invalid tokenizer in the GGUF file: {error}")
 }
 
@@ -194,9 +183,6 @@ mod tests {
             tokens,
             types,
             merges: vec!["h e".into()],
-            scores: Vec::new(),
-            unknown: None,
-            space_prefix: false,
             bos: Some(257),
             eos: Some(258),
             add_bos: true,
@@ -245,7 +231,7 @@ mod tests {
                 .map(|e| format!("{e:#}"))
                 .unwrap_or_default()
         };
-        assert!(refused(|v| v.model = "bert".into()).contains("Hugging Face"));
+        assert!(refused(|v| v.model = "llama".into()).contains("Hugging Face"));
         assert!(refused(|v| v.pre = Some("qwen2".into())).contains("qwen2"));
         assert!(refused(|v| v.eos = None).contains("eos_token_id"));
         assert!(refused(|v| v.eos = Some(9999)).contains("9999"));

@@ -7,7 +7,6 @@ mod contain;
 mod from_folder;
 mod from_gguf;
 mod jinja;
-mod sentencepiece;
 mod stream;
 mod template;
 

@@ -17,7 +17,7 @@ use serde_json::{json, Value};
 
 use super::packing::{self, Packings};
 use crate::adapter::{listed, Adapter};
-use crate::checkpoint::{hugging_face_name, Beside, Checkpoint};
+use crate::checkpoint::{Beside, Checkpoint};
 use crate::peft;
 use crate::session::Opened;
 use crate::shards::packed;
@@ -65,11 +65,10 @@ impl Merged {
             config,
             weights,
             block_size,
-            names,
             text,
             beside,
         } = checkpoint;
-        let mut json = beside.config(&config, &text)?;
+        let mut json = beside.config()?;
         let eight_bit = weights.keys().any(|n| n.contains("weight_scale"));
         let mut all = Weights::from(weights);
         if let Some(block) = block_size {
@@ -81,12 +80,6 @@ impl Merged {
                 *array = ops::astype(array, Dtype::Bfloat16)?;
             }
             json["torch_dtype"] = json!("bfloat16");
-        }
-        if names == "gguf" {
-            let named = weights.into_iter();
-            weights = named
-                .filter_map(|(name, a)| Some((hugging_face_name(&name)?, a)))
-                .collect();
         }
         let packings = packing::read(&weights, &mut json)?;
         let mut merged = Merged {

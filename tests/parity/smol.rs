@@ -209,6 +209,8 @@ fn rows(dump: &Dump, b: usize) -> Batch {
                 .collect(),
             prompt: dump.ints(&format!("offset_{b}_{r}"))[0] as usize,
             keys: 1,
+            rejected: None,
+            reference: None,
         })
         .collect();
     let longest = dump.facts["longest"].as_u64().unwrap() as usize;

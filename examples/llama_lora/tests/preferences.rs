@@ -183,7 +183,9 @@ fn the_reference_is_computed_once() {
     };
     assert!(!run(""));
     assert!(run("--learning-rate 1e-3 --adapter-path b"));
-    assert!(run("--lora-rank 3 --seed 9 --fine-tune-type dora --adapter-path b"));
+    assert!(run(
+        "--lora-rank 3 --seed 9 --fine-tune-type dora --adapter-path b"
+    ));
     // Of each split of each model there is one file.
     let files = || {
         std::fs::read_dir(place.path("cache/reference"))

@@ -85,7 +85,11 @@ pub fn jsonl(input: &[u8]) {
         return;
     };
     for cut in [false, true] {
-        let limit = Limit { tokens: 64, cut, pairs: cut };
+        let limit = Limit {
+            tokens: 64,
+            cut,
+            pairs: cut,
+        };
         let _ = Split::parse("fuzz.jsonl".into(), &content, &text, limit, cut);
     }
 }

@@ -18,6 +18,7 @@ use serde_json::{json, Value};
 use super::packing::{self, Packings};
 use crate::adapter::{listed, Adapter};
 use crate::checkpoint::{Beside, Checkpoint};
+use crate::peft;
 use crate::session::Opened;
 use crate::shards::packed;
 use crate::text::Text;
@@ -297,8 +298,14 @@ impl Merged {
     ) -> std::result::Result<(), String> {
         let text = |e: mlx_runtime::Error| e.to_string();
         let stacked = a.ndim() == 3;
-        let delta = delta(a, b, scale).map_err(text)?;
-        let gpt2 = self.config.family == Family::Gpt2;
+        let table = peft::is_table(path);
+        let delta = match table {
+            // A table is `[rows, dims]`, as the product of its pair is.
+            true => delta(a, b, scale).and_then(|d| ops::swapaxes(&d, -1, -2)),
+            false => delta(a, b, scale),
+        };
+        let delta = delta.map_err(text)?;
+        let gpt2 = self.config.family == Family::Gpt2 && !table;
         let names = [
             format!("{path}.weight"),
             format!("transformer.{path}.weight"),

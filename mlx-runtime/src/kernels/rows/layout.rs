@@ -188,10 +188,11 @@ mod tests {
         for rows in [1, 2, 127, 128, 129, 255, 256, 257, 4096, 1_000_003] {
             for (sums, together) in [(false, false), (false, true), (true, false), (true, true)] {
                 for width in [1, 64, 1000, 100_000] {
+                    let widths = &[width];
                     let work = Work {
                         sums,
                         together,
-                        ..work(rows, &[width])
+                        ..work(rows, widths)
                     };
                     let l = Layout::new(&work, 256).unwrap();
                     let threads = i64::from(l.groups) * i64::from(l.threads);

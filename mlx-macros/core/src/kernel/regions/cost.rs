@@ -30,7 +30,7 @@ impl Pass<'_> {
         };
         let kept = sum(&before.values).plus(&before.between);
         // Inputs that all rows share, or many, are little beside what the kernel writes.
-        let outputs = larger.region.outputs.iter();
+        let outputs = larger.outputs.iter();
         let written: Vec<Dim> = outputs.map(|o| self.size(*o)).collect();
         covers(&kept.plus(&sum(&larger.kept).negated()), &written)
     }
@@ -125,7 +125,7 @@ impl Pass<'_> {
 
     /// True if a kernel spares reading and writing a whole intermediate value.
     pub(super) fn saves(&self, found: &Found) -> bool {
-        let outputs = &found.region.outputs;
+        let outputs = &found.outputs;
         // Two passes over memory are no slower than a kernel; three are, and so is one with a slow function.
         let work = found.members.iter();
         let work = work.filter(|m| self.works(**m) && !self.is_of_weights(**m));

@@ -107,7 +107,11 @@ fn layout(random: &mut Random, rows: i32, widths: &[i32], text: &Text) -> Layout
         true => lanes,
         false => *random.pick(&[32, 64]),
     };
-    let rows_each = if text.sums { 1 + random.below(4) as i32 } else { 1 };
+    let rows_each = if text.sums {
+        1 + random.below(4) as i32
+    } else {
+        1
+    };
     let workers = (rows - 1) / rows_each + 1;
     Layout {
         lanes,

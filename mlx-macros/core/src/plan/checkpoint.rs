@@ -285,7 +285,6 @@ fn needs(view: View<'_>, live: &BTreeSet<Id>) -> BTreeMap<Id, Need> {
                 let need = needs.entry(root(view, *input)).or_default();
                 need.fields.insert(field.to_string());
             }
-            Kind::ResidualNorm { .. } => need(*id),
             Kind::Kernel(r) => {
                 for read in regions::kept(&model.names, r) {
                     match read {

@@ -132,7 +132,7 @@ pub fn run(model: &ModelDef, method: &Method, graph: &mut Graph) {
         let moved = graph.absorb(NAME, &members, region);
         tried = tried.into_iter().map(|id| moved[id]).collect();
     }
-    norms::collapse(model, graph);
+    norms::collapse(graph);
 }
 
 /// A region with what is known of it.

@@ -312,11 +312,6 @@ fn text(graph: &Graph, id: Id) -> String {
                 a.rope, a.q, a.k, a.v
             )
         }
-        Kind::ResidualNorm {
-            field, left, right, ..
-        } => {
-            format!("self.{field}(%{left} + %{right})")
-        }
         Kind::Steps { count, .. } => format!("for _ in 0..{count} ({})", inputs(graph, id)),
         _ => report::what(graph, id),
     }
@@ -341,7 +336,7 @@ fn short(graph: &Graph, id: Id) -> Option<String> {
             what: Held::Part(_),
             ..
         } => return None,
-        Kind::Item(..) | Kind::Tuple(_) | Kind::With(_) | Kind::Number(_) => return None,
+        Kind::Item(..) | Kind::Tuple(_) | Kind::Number(_) => return None,
         Kind::Leaf { field, .. } | Kind::Joined { field, .. } => format!("self.{field}"),
         _ => report::what(graph, id),
     })
@@ -428,10 +423,6 @@ fn what(model: &ModelDef, kind: &Kind, said: &mut Said) -> TokenStream {
             let field = s(&a.rope);
             quote! { #w::With("rope_attention", #field) }
         }
-        Kind::ResidualNorm { field, .. } => {
-            let field = s(field);
-            quote! { #w::With("add_rms_norm", #field) }
-        }
         Kind::If {
             condition,
             then,
@@ -443,7 +434,7 @@ fn what(model: &ModelDef, kind: &Kind, said: &mut Said) -> TokenStream {
             let (a, b, c, d) = (then.start, then.end, otherwise.start, otherwise.end);
             quote! { #w::If { condition: #number, text: #text, then: (#a, #b), otherwise: (#c, #d) } }
         }
-        Kind::NoCache | Kind::Number(_) | Kind::With(_) | Kind::Item(..) | Kind::Tuple(_) => {
+        Kind::NoCache | Kind::Number(_) | Kind::Item(..) | Kind::Tuple(_) => {
             quote! { #w::Nothing }
         }
     }

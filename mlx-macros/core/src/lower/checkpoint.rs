@@ -21,6 +21,7 @@ pub fn saved_by_method(model: &ModelDef, methods: &[Method], graphs: &[Graph]) -
     });
     quote! {
         fn saved(&self, __method: &str, __x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved {
+            use ::mlx_runtime::__private as __rt;
             match __method {
                 #(#arms)*
                 _ => ::core::default::Default::default(),
@@ -41,8 +42,11 @@ pub fn of_nothing() -> TokenStream {
 
 fn function(body: TokenStream) -> TokenStream {
     quote! {
-        #[allow(unused_variables, clippy::all)]
-        pub fn saved(__x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved { #body }
+        #[allow(unused_variables, unused_imports, clippy::all)]
+        pub fn saved(__x: &[&[i64]], __on: &::mlx_runtime::__private::Computed) -> ::mlx_runtime::__private::Saved {
+            use ::mlx_runtime::__private as __rt;
+            #body
+        }
     }
 }
 
@@ -89,7 +93,7 @@ impl Emit<'_> {
     }
 
     fn sum(&self, saved: &Saved) -> TokenStream {
-        let s = quote! { ::mlx_runtime::__private::Saved };
+        let s = quote! { __rt::Saved };
         let (values, scores) = (self.size(&saved.values), self.size(&saved.scores));
         let plain = self.size(&saved.plain);
         let inputs = saved.inputs.iter().map(|(fields, d)| {
@@ -105,22 +109,16 @@ impl Emit<'_> {
             let call = match keeper {
                 Keeper::Model(f) => self.each(
                     f,
-                    quote! { |m| ::mlx_runtime::__private::Definition::saved(m, "forward", #args) },
+                    quote! { |m| __rt::Definition::saved(m, "forward", #args) },
                 ),
                 Keeper::Other(f, method) => {
                     let name = method.to_string();
-                    self.each(
-                        f,
-                        quote! { |m| ::mlx_runtime::__private::Definition::saved(m, #name, #args) },
-                    )
+                    self.each(f, quote! { |m| __rt::Definition::saved(m, #name, #args) })
                 }
-                Keeper::Layers(f) => self.each(
-                    f,
-                    quote! { |m| ::mlx_runtime::__private::saved_layers(m, #args) },
-                ),
+                Keeper::Layers(f) => self.each(f, quote! { |m| __rt::saved_layers(m, #args) }),
                 Keeper::Method(m) => {
                     let name = m.to_string();
-                    quote! { ::mlx_runtime::__private::Definition::saved(self, #name, #args) }
+                    quote! { __rt::Definition::saved(self, #name, #args) }
                 }
                 Keeper::Function(path) => quote! { #path::Explained::saved(#args) },
             };

@@ -4,6 +4,7 @@
 
 mod arms;
 mod broken;
+mod doubt;
 pub mod editor;
 pub mod functions;
 pub mod kernels;

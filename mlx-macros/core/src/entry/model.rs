@@ -11,10 +11,11 @@ use syn::spanned::Spanned;
 use syn::{ItemImpl, ItemStruct, Meta};
 
 use super::broken;
+use super::doubt::doubt;
 use super::unused::{config_fields, names_twice, unused, unused_sizes};
 use crate::check::{build, lints, recursion, tuples};
 use crate::diag::lints::Warning;
-use crate::diag::{Code, Diag};
+use crate::diag::Diag;
 use crate::fuse;
 use crate::ir::Graph;
 use crate::kernel::regions;
@@ -24,7 +25,7 @@ use crate::syntax::arrays;
 use crate::syntax::function_source;
 use crate::syntax::model::{self, ModelDef};
 use crate::syntax::nesting;
-use crate::syntax::signature::{self, Method, Ty};
+use crate::syntax::signature::{self, Method};
 
 /// `#[mlx_model]` on a struct or an impl.
 ///
@@ -324,45 +325,6 @@ pub(super) fn checked(
         graphs,
         warnings,
     })
-}
-
-/// Signatures that a mistake of the body names are in doubt: nothing is said of calls that do not fit them.
-fn doubt(methods: &mut [Method], errors: &mut Vec<Diag>) {
-    let mut unsure = Vec::new();
-    for m in methods {
-        let lines = m.lines();
-        for a in &mut m.args {
-            let (name, method) = (&a.name, &m.name);
-            let read = [format!("`{name}` is ["), format!("`{name}` [")];
-            let named = |e: &Diag| read.iter().any(|r| e.message.contains(r));
-            // A call of it names the caller's variables, too.
-            let own = |e: &Diag| lines.contains(&e.span.start().line);
-            if errors
-                .iter()
-                .any(|e| e.code != Code::Arguments && own(e) && named(e))
-            {
-                a.ty = doubtful(&a.ty);
-                unsure.push(format!("`{name}` of `{method}` expects "));
-            }
-        }
-        let result = format!("`{}` returns ", m.name);
-        if errors
-            .iter()
-            .any(|e| e.code == Code::Return && e.message.starts_with(&result))
-        {
-            m.ret = doubtful(&m.ret);
-        }
-    }
-    errors.retain(|e| !unsure.iter().any(|u| e.message.starts_with(u)));
-}
-
-/// The type without its shape.
-fn doubtful(ty: &Ty) -> Ty {
-    match ty {
-        Ty::Tensor(..) => Ty::Unknown,
-        Ty::Tuple(all) => Ty::Tuple(all.iter().map(doubtful).collect()),
-        other => other.clone(),
-    }
 }
 
 /// Expands a whole model, given as `{ attribute } { struct } impl`.

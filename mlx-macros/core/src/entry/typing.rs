@@ -1,7 +1,7 @@
 //! Completes bodies that the user is typing, so that they parse: names behind a dot, values behind an operator, and
 //! semicolons before the next statement.
 //!
-//! Tests: here; `mlx-tests --test editor`.
+//! Tests: unit tests below; `mlx-tests --test editor`.
 
 use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 

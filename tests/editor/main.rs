@@ -152,6 +152,11 @@ fn hover_shows_shapes_and_documentation() {
         ("h = |block(h)", "block: &Block"),
         ("    |t * cap", "let t: Tensor<(B, L, D)>"),
         ("tanh(x / |cap)", "cap: f32"),
+        ("self.|maps[1]", "maps: [Linear; 2]"),
+        ("g = |map(g)", "let map: &Linear"),
+        ("self.|gate(rest)", "gate: Option<Linear>"),
+        ("gate(|rest)", "rest: Tensor<(N, hidden)>"),
+        ("= |cache.last;", "cache: &mut KvCache"),
         ("    |product + v", "let product: Tensor<(B, D)>"),
     ] {
         let found = e.client.hover(&file, place(PROBE, at));

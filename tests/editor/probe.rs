@@ -71,3 +71,32 @@ pub fn scaled(v: Tensor![B, D], w: Tensor![D]) -> Tensor![B, D] {
     let product = v * w;
     product + v
 }
+
+#[mlx_model(config = Config)]
+pub struct Maps {
+    #[param(hidden, hidden)]
+    maps: [Linear; 2],
+    #[when(gated)]
+    #[param(hidden, hidden)]
+    gate: Option<Linear>,
+}
+
+#[mlx_model]
+impl Maps {
+    pub fn forward(
+        &self,
+        (x, rest): (Tensor![N, hidden], Tensor![N, hidden]),
+        cache: &mut State![last: [N, hidden]],
+    ) -> Tensor![N, hidden] {
+        let before = cache.last;
+        let mut g = self.maps[1](x) + before;
+        for map in self.maps {
+            g = map(g);
+        }
+        if config.gated {
+            g = g * self.gate(rest);
+        }
+        cache.last = g;
+        g
+    }
+}

@@ -4,8 +4,8 @@
 //! Tests: `mlx-tests --test editor`.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::quote;
-use syn::{FnArg, ItemFn, ItemImpl, ItemStruct};
+use quote::{quote, ToTokens};
+use syn::{Field, Fields, FnArg, Item, ItemFn, ItemImpl, ItemStruct};
 
 use super::functions;
 use super::model::{self, Input, Mistaken, Whole};
@@ -75,8 +75,10 @@ pub fn expand(input: TokenStream) -> TokenStream {
     let user = impl_.impl_token.span;
     let bodies = each.iter().map(|m| {
         let graph = graphs.iter().find(|(name, _)| m.name == name.as_str());
+        let written = written(&impl_, m);
         let head = Head {
-            signature: signature(&impl_, m),
+            signature: written.map(|f| &f.sig),
+            body: written.map(|f| &f.block),
             user,
         };
         let graph = graph.map(|(_, g)| g);
@@ -133,6 +135,7 @@ pub fn function(item: TokenStream, expand: impl Fn(TokenStream) -> TokenStream) 
     };
     let head = Head {
         signature: Some(&f.sig),
+        body: None,
         user: f.sig.fn_token.span,
     };
     let mut types = Types::default();
@@ -160,9 +163,35 @@ pub fn attribute(attr: TokenStream, item: TokenStream) -> TokenStream {
         return out;
     };
     let named = [dims(&attr), attributes(&item)];
+    let arrays: Vec<Field> = item.fields.iter().filter(is_array).cloned().collect();
     let (model, _) = model::struct_of(attr, item);
     let sizes = shadow::sizes(&model, named);
+    let out = with_arrays(out, arrays);
     quote! { #out #sizes }
+}
+
+fn is_array(f: &&Field) -> bool {
+    matches!(f.ty, syn::Type::Array(_))
+}
+
+/// The struct with its arrays as they are written, beside the fields for their elements.
+fn with_arrays(out: TokenStream, arrays: Vec<Field>) -> TokenStream {
+    let Ok(mut file) = syn::parse2::<syn::File>(out.clone()) else {
+        return out;
+    };
+    for item in &mut file.items {
+        if let Item::Struct(ItemStruct {
+            fields: Fields::Named(fields),
+            ..
+        }) = item
+        {
+            fields.named.extend(arrays.iter().map(|f| Field {
+                attrs: vec![],
+                ..f.clone()
+            }));
+        }
+    }
+    file.into_token_stream()
 }
 
 /// The definitions of names for sizes in the attribute's arguments.
@@ -188,13 +217,13 @@ fn attributes(item: &ItemStruct) -> TokenStream {
     all.collect()
 }
 
-/// A method's signature as written.
-fn signature<'a>(methods: &'a ItemImpl, m: &Method) -> Option<&'a syn::Signature> {
+/// A method as written.
+fn written<'a>(methods: &'a ItemImpl, m: &Method) -> Option<&'a syn::ImplItemFn> {
     let mut all = methods.items.iter().filter_map(|item| match item {
-        syn::ImplItem::Fn(f) => Some(&f.sig),
+        syn::ImplItem::Fn(f) => Some(f),
         _ => None,
     });
-    all.find(|s| s.ident == m.name)
+    all.find(|f| f.sig.ident == m.name)
 }
 
 /// The method with arguments that stand nowhere in the source: there, they are those of the body.

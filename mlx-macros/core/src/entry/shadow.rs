@@ -102,10 +102,12 @@ fn place(at: Span) -> String {
     format!("{at:?}")
 }
 
-/// A method as the user wrote its head.
+/// A method as the user wrote it.
 pub(super) struct Head<'a> {
     /// The signature.
     pub signature: Option<&'a syn::Signature>,
+    /// The body.
+    pub body: Option<&'a Block>,
     /// A place where names mean what they mean to the user.
     pub user: Span,
 }
@@ -164,7 +166,7 @@ pub(super) fn method(
         config: head.name("config"),
     };
     let dims = shadow.dims(head.types());
-    let body = shadow.statements(&m.body);
+    let body = shadow.statements(head.body.unwrap_or(&m.body));
     let receiver = head.signature.and_then(|s| s.receiver());
     let receiver = receiver.map(|r| quote! { #r, });
     let config = (!model.function).then(|| {
@@ -339,12 +341,13 @@ impl Shadow<'_> {
                     Expr::Path(p) => quote! { __ed::call(#p, #args) },
                     other => {
                         let f = self.expr(other);
-                        quote! { __ed::layer(#f, #args) }
+                        quote! { __ed::layer(&#f, #args) }
                     }
                 }
             }
             Expr::Field(f) if is_cache(&f.base, self.methods) => {
-                quote! { __ed::any::<__ed::Tensor>() }
+                let cache = &f.base;
+                quote! { __ed::index(&#cache, ()) }
             }
             Expr::Field(f) => {
                 let (base, member) = (self.expr(&f.base), &f.member);
@@ -369,7 +372,7 @@ impl Shadow<'_> {
             Expr::Array(a) => self.all(&a.elems),
             Expr::Index(i) => {
                 let (of, at) = (self.expr(&i.expr), self.expr(&i.index));
-                quote! { __ed::index(#of, #at) }
+                quote! { __ed::index(&#of, #at) }
             }
             Expr::Range(r) => {
                 let side = |s: &mut Self, e: &Option<Box<Expr>>| e.as_ref().map(|e| s.expr(e));

@@ -81,7 +81,7 @@ impl Lower<'_> {
         match tied {
             Some(t) => {
                 let source = &t.source;
-                quote! { __rt::tied(&self.#field, &self.#source) }
+                quote! { (*__rt::tied(&self.#field, &self.#source)?) }
             }
             None => self.field(field),
         }
